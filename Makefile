@@ -1,0 +1,123 @@
+# ovlctl: see README. "make" builds build/ovlctl and build/libovl.a; it installs nothing.
+#
+#   make [MODE=asan]     build; objects under build/<mode>/
+#   make check           all tests       make demo      the main job, shown
+#   make install         PREFIX, DESTDIR make uninstall
+#   make lint            what CI lints   make clean
+#
+# STATIC=0 links every library shared, for distributions.
+
+PREFIX  = /usr/local
+DESTDIR =
+BINDIR  = $(PREFIX)/sbin
+MANDIR  = $(PREFIX)/share/man
+COMPDIR = $(PREFIX)/share/bash-completion/completions
+
+CC      = gcc
+MODE    = release
+STATIC  = 1
+WERROR  =
+V       = 0
+
+WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla \
+       -Wundef -Wwrite-strings
+CFLAGS_release = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+CFLAGS_asan    = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+                 -fno-omit-frame-pointer
+LDFLAGS_release =
+LDFLAGS_asan    = -fsanitize=address,undefined
+
+CFLAGS   =
+CPPFLAGS =
+LDFLAGS  =
+ALL_CFLAGS  = -std=gnu11 -fPIE -ffunction-sections -fdata-sections -pthread $(WARN) \
+              $(WERROR) $(CFLAGS_$(MODE)) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib \
+              $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
+              $(LDFLAGS_$(MODE)) $(LDFLAGS)
+
+# A command that is done in a millisecond must not load twenty shared objects first.
+LIBS_LAYER = -larchive -lcrypto -luuid -ljansson -lzstd -llzma -lbz2 -llz4 -lz
+ifeq ($(STATIC),1)
+LIBS_CORE = -Wl,-Bstatic $(LIBS_LAYER) -Wl,-Bdynamic
+else
+LIBS_CORE = $(LIBS_LAYER)
+endif
+LIBS = $(LIBS_CORE) -lsmartcols
+
+# "make V=1" shows the commands.
+ifeq ($(V),0)
+say = @printf '%-4s %s\n' '$(1)' '$@';
+endif
+
+OUT  = build/$(MODE)
+LIB_SRC  = $(wildcard lib/*.c)
+CMD_SRC  = $(wildcard cmd/*.c)
+UNIT_SRC = $(wildcard tests/unit/*.c)
+TOOL_SRC = $(wildcard tests/tool/*.c)
+LIB_OBJ  = $(LIB_SRC:%.c=$(OUT)/%.o)
+CMD_OBJ  = $(CMD_SRC:%.c=$(OUT)/%.o)
+UNITS    = $(UNIT_SRC:%.c=$(OUT)/%)
+TOOLS    = $(TOOL_SRC:tests/tool/%.c=build/tool/%)
+MAN      = $(wildcard man/*.[58])
+
+all: $(OUT)/ovlctl $(OUT)/libovl.a build/ovlctl build/libovl.a
+
+# The built program is where README says, whatever mode was built last.
+build/ovlctl build/libovl.a: build/%: $(OUT)/% FORCE
+	@cmp -s $< $@ || cp -p $< $@
+
+$(OUT)/ovlctl: $(CMD_OBJ) $(OUT)/libovl.a
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(OUT)/libovl.a $(LIBS)
+
+$(OUT)/libovl.a: $(LIB_OBJ)
+	@rm -f $@
+	$(call say,AR)ar rcs $@ $(LIB_OBJ)
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(UNITS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libovl.a
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(OUT)/libovl.a $(LIBS_CORE) \
+	    $(shell pkg-config --libs check)
+
+# What tests are made with is not what is tested: no sanitizers in these.
+$(TOOLS): build/tool/%: tests/tool/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -std=gnu11 -O2 $(WARN) $(WERROR) -D_GNU_SOURCE -o $@ $< -lcrypto
+
+tests: $(UNITS) $(TOOLS)
+
+check: all tests
+	@MODE=$(MODE) tests/run
+
+demo: all
+	@scripts/demo
+
+lint:
+	@scripts/lint
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+	    $(DESTDIR)$(COMPDIR)
+	install -m 755 build/ovlctl $(DESTDIR)$(BINDIR)/ovlctl
+	for page in $(MAN); do \
+	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; \
+	done
+	install -m 644 scripts/completion/ovlctl $(DESTDIR)$(COMPDIR)/ovlctl
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/ovlctl $(DESTDIR)$(COMPDIR)/ovlctl
+	for page in $(MAN); do \
+	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
+	done
+
+clean:
+	rm -rf build
+
+FORCE:
+.PHONY: all tests check demo lint install uninstall clean FORCE
+.SECONDARY:
+
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d)

@@ -1,0 +1,233 @@
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+
+const struct opt global_opts[] = {
+	{'R', "root", "DIR", "the store (default $OVLCTL_ROOT, else /var/lib/ovlctl)"},
+	{'D', "driver", "NAME", "how layers lie on disk: overlay2"},
+	{'q', "quiet", NULL, "no progress line, no warnings"},
+	{'v', "verbose", NULL, "say more"},
+	{'s', "sync", "WHAT",
+		"what is safe on disk at the end: none, data (default), all"},
+	{'w', "nowait", NULL, "fail instead of waiting for another process"},
+	{'h', "help", NULL, "this text"},
+	{'V', "version", NULL, "the version"},
+	{0, NULL, NULL, NULL},
+};
+
+int usage(struct ovl_err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	err->status = OVL_USAGE;
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* ---- getopt from a table ---------------------------------------------------------- */
+
+struct table {
+	struct option longs[MAX_OPTS + 2];
+	char shorts[3 * MAX_OPTS];
+	const char *names[MAX_OPTS + 2];
+};
+
+/* Rows whose id is a letter that may be typed get a short option. */
+static void make_table(const struct opt *opts, bool letters, struct table *t)
+{
+	size_t s = 0;
+	int n = 0;
+
+	memset(t, 0, sizeof(*t));
+	t->shorts[s++] = '+';
+	t->shorts[s++] = ':';
+	for (; opts[n].name; n++) {
+		t->longs[n].name = opts[n].name;
+		t->longs[n].has_arg = opts[n].arg ? required_argument : no_argument;
+		t->longs[n].val = opts[n].id;
+		t->names[n] = opts[n].name;
+		if (opts[n].id < OPT_LONG && (letters || strchr("qvhV", opts[n].id))) {
+			t->shorts[s++] = (char)opts[n].id;
+			if (opts[n].arg)
+				t->shorts[s++] = ':';
+		}
+	}
+}
+
+static int bad_option(struct ovl_err *err, const struct table *t, char **argv)
+{
+	const char *word = argv[optind - 1];
+	char name[64];
+	const char *near;
+
+	if (optopt && !(word[0] == '-' && word[1] == '-'))
+		return usage(err, "unknown option '-%c'", optopt);
+	if (optopt)
+		return usage(err, "option '%.*s' takes no value", (int)strcspn(word, "="),
+			word);
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
+	near = suggest(name, t->names);
+	if (near)
+		return usage(
+			err, "unknown option '--%s'; did you mean '--%s'?", name, near);
+	return usage(err, "unknown option '--%s'", name);
+}
+
+static int no_value(struct ovl_err *err, char **argv)
+{
+	return usage(err, "option '%s' needs a value", argv[optind - 1]);
+}
+
+/* ---- global options --------------------------------------------------------------- */
+
+static int take_sync(struct globals *g, const char *what, struct ovl_err *err)
+{
+	if (strcmp(what, "none") == 0)
+		g->cfg.sync = OVL_SYNC_NONE;
+	else if (strcmp(what, "data") == 0)
+		g->cfg.sync = OVL_SYNC_DATA;
+	else if (strcmp(what, "all") == 0)
+		g->cfg.sync = OVL_SYNC_ALL;
+	else
+		return usage(err, "--sync takes none, data or all, not '%s'", what);
+	return 0;
+}
+
+static int take_global(struct globals *g, int id, struct ovl_err *err)
+{
+	switch (id) {
+	case 'R': g->cfg.root = optarg; break;
+	case 'D': g->cfg.driver = optarg; break;
+	case 'q': g->quiet = true; break;
+	case 'v': g->verbose = true; break;
+	case 'w': g->cfg.nowait = true; break;
+	case 'h': g->help = true; break;
+	case 'V': g->version = true; break;
+	default: return take_sync(g, optarg, err);
+	}
+	return 0;
+}
+
+int parse_globals(int *argc, char ***argv, struct globals *g, struct ovl_err *err)
+{
+	struct table t;
+	int id;
+
+	make_table(global_opts, false, &t);
+	opterr = 0;
+	while ((id = getopt_long(*argc, *argv, t.shorts, t.longs, NULL)) != -1) {
+		int rc = id == '?' ? bad_option(err, &t, *argv) :
+			id == ':'  ? no_value(err, *argv) :
+				     take_global(g, id, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	if (optind < *argc)
+		g->command = (*argv)[optind];
+	*argc -= optind;
+	*argv += optind;
+	return 0;
+}
+
+/* ---- a command's options ---------------------------------------------------------- */
+
+static int index_of(const struct cmd *cmd, int id)
+{
+	for (int i = 0; cmd->opts[i].name; i++) {
+		if (cmd->opts[i].id == id)
+			return i;
+	}
+	return -1;
+}
+
+bool opt_given(const struct run *run, int id)
+{
+	int i = index_of(run->cmd, id);
+
+	return i >= 0 && run->value[i];
+}
+
+const char *opt_value(const struct run *run, int id)
+{
+	int i = index_of(run->cmd, id);
+
+	return i >= 0 ? run->value[i] : NULL;
+}
+
+int opt_number(struct run *run, int id, uint64_t *out)
+{
+	static const char units[] = "KMGTP";
+	const char *text = opt_value(run, id);
+	unsigned long long v;
+	const char *unit;
+	char *end;
+	int shift = 0;
+
+	*out = 0;
+	if (!text)
+		return 0;
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		shift = 10 * (int)(unit - units + 1);
+		end++;
+	}
+	if (*text < '0' || *text > '9' || *end || errno || v == 0 ||
+		v > UINT64_MAX >> shift)
+		return usage(run->err,
+			"'--%s %s': a positive number is needed, with K, M, G, "
+			"T or P behind it if you like",
+			run->cmd->opts[index_of(run->cmd, id)].name, text);
+	*out = (uint64_t)v << shift;
+	return 0;
+}
+
+static int check_operands(const struct run *run, struct ovl_err *err)
+{
+	if (run->n_operands < run->cmd->min_operands)
+		return usage(
+			err, "too few operands; see 'ovlctl %s --help'", run->cmd->name);
+	if (run->n_operands > run->cmd->max_operands)
+		return usage(err,
+			"too many operands, from '%s' on; see 'ovlctl %s --help'",
+			run->operand[run->cmd->max_operands], run->cmd->name);
+	return 0;
+}
+
+/* Options may stand behind operands too, as in other GNU programs; "--" ends them. */
+int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
+{
+	struct opt opts[MAX_OPTS + 1] = {{0, NULL, NULL, NULL}};
+	struct table t;
+	int n = 0;
+	int id;
+
+	while (run->cmd->opts[n].name) {
+		opts[n] = run->cmd->opts[n];
+		n++;
+	}
+	opts[n] = (struct opt){OPT_HELP, "help", NULL, NULL};
+	make_table(opts, true, &t);
+	optind = 0;
+	while ((id = getopt_long(argc, argv, t.shorts + 1, t.longs, NULL)) != -1) {
+		if (id == '?')
+			return bad_option(err, &t, argv);
+		if (id == ':')
+			return no_value(err, argv);
+		if (id == OPT_HELP)
+			return 1;
+		run->value[index_of(run->cmd, id)] = optarg ? optarg : "";
+	}
+	run->operand = argv + optind;
+	run->n_operands = argc - optind;
+	return check_operands(run, err);
+}

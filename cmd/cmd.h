@@ -1,0 +1,135 @@
+/*
+ * The command line. main.c has the table of commands; a row says what a command is
+ * called, takes and needs, and is all that usage, --help, the parser and the tests of
+ * the manual go by. A command's file holds its options, one library call and the output.
+ */
+#ifndef CMD_H
+#define CMD_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "ovl.h"
+
+/* Long options without a letter. */
+enum {
+	OPT_LONG = 256,
+	OPT_HELP,
+	OPT_EXPECT,
+	OPT_MAX_SIZE,
+	OPT_MAX_ENTRIES,
+	OPT_MAX_DEPTH,
+	OPT_FORCE,
+	OPT_TAR,
+	OPT_COMPRESS,
+	OPT_TREE
+};
+
+struct opt {
+	int id; /* its letter, or one of the above */
+	const char *name;
+	const char *arg; /* what it takes, for people; NULL: nothing */
+	const char *help;
+};
+
+enum access {
+	NO_STORE,
+	READ_STORE, /* one that is not there reads as empty */
+	MAKE_STORE /* one that is not there is made */
+};
+
+#define MAX_OPTS  24
+#define UNLIMITED 1000000
+
+struct run;
+
+struct cmd {
+	const char *name;
+	const char *synopsis; /* options and operands; lines for more than one form */
+	const char *summary;
+	const struct opt *opts; /* ends with a name of NULL */
+	int min_operands;
+	int max_operands;
+	enum access access;
+	/* Returns 0 or a negative number with run->err set. */
+	int (*fn)(struct run *run);
+};
+
+/* One call of a command. */
+struct run {
+	const struct cmd *cmd;
+	struct ovl_store *st;
+	struct ovl_err *err;
+	const char *value[MAX_OPTS]; /* of cmd->opts[i]; "" for given without one */
+	char **operand;
+	int n_operands;
+	mode_t umask; /* the user's */
+	bool quiet;
+	bool verbose;
+};
+
+/* Was it given? And with what. */
+bool opt_given(const struct run *run, int id);
+const char *opt_value(const struct run *run, int id);
+
+/* The option's value as a count, with K, M, G, T (1024) behind it; 0 if not given. */
+int opt_number(struct run *run, int id, uint64_t *out);
+
+extern const struct cmd *const commands[];
+
+extern const struct cmd cmd_create;
+extern const struct cmd cmd_diff;
+extern const struct cmd cmd_help;
+extern const struct cmd cmd_import;
+extern const struct cmd cmd_ls;
+extern const struct cmd cmd_mount;
+extern const struct cmd cmd_rm;
+extern const struct cmd cmd_show;
+extern const struct cmd cmd_umount;
+
+/* Global options. */
+extern const struct opt global_opts[];
+
+const struct cmd *cmd_find(const char *name);
+
+/* help.c */
+void help_program(FILE *to);
+void help_command(FILE *to, const struct cmd *cmd);
+
+/* args.c: the parser. */
+struct globals {
+	struct ovl_config cfg;
+	bool quiet;
+	bool verbose;
+	bool help;
+	bool version;
+	const char *command;
+};
+
+/* Global options, up to the command. 0, or -1 with err. */
+int parse_globals(int *argc, char ***argv, struct globals *g, struct ovl_err *err);
+/* A command's options and operands. 1: --help was given. */
+int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err);
+
+/* Usage errors: status OVL_USAGE, returns -1. */
+int usage(struct ovl_err *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* util.c: the nearest of names (ends with NULL), NULL if none is near. */
+const char *suggest(const char *word, const char *const *names);
+
+/* progress.c: the progress line of a command, on a terminal. */
+void progress_start(const char *command);
+void progress_show(void *ctx, const struct ovl_progress *p);
+void progress_clear(void);
+
+/* util.c: one flag for all that end a command. */
+extern volatile sig_atomic_t stop_signal;
+void signals_catch(void);
+/* Dies of the signal that was caught, if one was. */
+void signals_die(void);
+
+/* "1.5G" as lsblk writes it. */
+const char *human_size(uint64_t bytes, char out[16]);
+
+#endif

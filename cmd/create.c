@@ -1,0 +1,29 @@
+#include <stdio.h>
+
+#include "cmd.h"
+
+static const struct opt opts[] = {
+	{'n', "name", "NAME", "name the layer"},
+	{0, NULL, NULL, NULL},
+};
+
+static int run_create(struct run *run)
+{
+	const char *parent = run->n_operands ? run->operand[0] : NULL;
+	struct ovl_id id;
+	int rc = ovl_create(run->st, parent, opt_value(run, 'n'), &id, run->err);
+
+	if (rc == 0)
+		printf("%s\n", id.s);
+	return rc;
+}
+
+const struct cmd cmd_create = {
+	.name = "create",
+	.synopsis = "[-n NAME] [PARENT]",
+	.summary = "make a writable layer, on an image layer or on nothing",
+	.opts = opts,
+	.max_operands = 1,
+	.access = MAKE_STORE,
+	.fn = run_create,
+};

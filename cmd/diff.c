@@ -1,0 +1,143 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "out.h"
+
+static const struct opt opts[] = {
+	{'J', "json", NULL, "print the list as JSON"},
+	{'z', "zero", NULL, "end each line with NUL, print names as they are"},
+	{OPT_TAR, "tar", NULL, "write a layer tar to standard output, as -o - does"},
+	{'o', "output", "FILE", "write a layer tar to FILE; - is standard output"},
+	{OPT_COMPRESS, "compress", "C",
+		"none, gzip, zstd, xz, bzip2 or lz4 (default: by the suffix of FILE)"},
+	{0, NULL, NULL, NULL},
+};
+
+/* ---- the list --------------------------------------------------------------------- */
+
+struct printer {
+	bool json;
+	bool zero;
+	bool any;
+};
+
+static int print_plain(const struct printer *p, const struct ovl_change *c)
+{
+	if (p->zero)
+		printf("%c %.*s%c", c->kind, (int)c->path_len, c->path, '\0');
+	else
+		out_name_line(c->kind, c->path, c->path_len);
+	return ferror(stdout) ? -EIO : 0;
+}
+
+static int print_json(struct printer *p, const struct ovl_change *c)
+{
+	const char kind[2] = {c->kind, '\0'};
+	json_t *o = json_object();
+	int rc;
+
+	json_object_set_new(o, "kind", json_string(kind));
+	out_json_path(o, "path", c->path, c->path_len);
+	fputs(p->any ? ",\n   " : "[\n   ", stdout);
+	p->any = true;
+	rc = json_dumpf(o, stdout, JSON_COMPACT);
+	json_decref(o);
+	return rc < 0 ? -EIO : 0;
+}
+
+static int print_change(void *ctx, const struct ovl_change *c)
+{
+	struct printer *p = ctx;
+
+	return p->json ? print_json(p, c) : print_plain(p, c);
+}
+
+static int list(struct run *run)
+{
+	struct printer p = {.json = opt_given(run, 'J'), .zero = opt_given(run, 'z')};
+	const char *base = run->n_operands > 1 ? run->operand[1] : NULL;
+	int rc;
+
+	if (p.json && p.zero)
+		return usage(run->err, "-J and -z exclude each other");
+	rc = ovl_diff(run->st, run->operand[0], base, print_change, &p, run->err);
+	if (rc == -EIO && ferror(stdout)) {
+		run->err->status = OVL_FAILED;
+		snprintf(run->err->text, sizeof(run->err->text),
+			"cannot write to standard output");
+	}
+	if (rc == 0 && p.json)
+		fputs(p.any ? "\n]\n" : "[]\n", stdout);
+	return rc;
+}
+
+/* ---- the tar ---------------------------------------------------------------------- */
+
+static int to_stdout(struct run *run, const char *compress)
+{
+	if (isatty(STDOUT_FILENO))
+		return usage(run->err, "a tar is not written to a terminal");
+	return ovl_diff_tar(run->st, run->operand[0], STDOUT_FILENO, compress, run->err);
+}
+
+static int to_file(struct run *run, const char *file, const char *compress)
+{
+	struct out_file out;
+	int rc = out_file_open(&out, file, run->umask, run->err);
+
+	if (rc < 0)
+		return rc;
+	rc = ovl_diff_tar(run->st, run->operand[0], out.fd, compress, run->err);
+	if (rc == 0)
+		rc = out_file_commit(&out, run->err);
+	out_file_close(&out);
+	return rc;
+}
+
+static int tar(struct run *run)
+{
+	const char *file = opt_value(run, 'o');
+	const char *compress = opt_value(run, OPT_COMPRESS);
+
+	if (opt_given(run, 'J') || opt_given(run, 'z'))
+		return usage(run->err, "-J and -z are for the list, not for a tar");
+	if (file && opt_given(run, OPT_TAR) && strcmp(file, "-") != 0)
+		return usage(run->err, "--tar and -o exclude each other");
+	if (run->n_operands > 1)
+		return usage(run->err, "a tar is against the layer's parent: no BASE");
+	if (!file)
+		file = "-";
+	if (!compress)
+		compress = ovl_compression_of(file);
+	if (!ovl_compression_known(compress))
+		return usage(run->err, "unknown compression '%s'", compress);
+	return strcmp(file, "-") == 0 ? to_stdout(run, compress) :
+					to_file(run, file, compress);
+}
+
+static int run_diff(struct run *run)
+{
+	if (opt_given(run, OPT_TAR) || opt_given(run, 'o'))
+		return tar(run);
+	if (opt_given(run, OPT_COMPRESS))
+		return usage(run->err, "--compress is for a tar: give -o or --tar");
+	return list(run);
+}
+
+const struct cmd cmd_diff = {
+	.name = "diff",
+	.synopsis = "[-J] [-z] LAYER [BASE]\n--tar|-o FILE [--compress C] LAYER",
+	.summary = "list what a layer changes, or write it as a tar",
+	.opts = opts,
+	.min_operands = 1,
+	.max_operands = 2,
+	.access = READ_STORE,
+	.fn = run_diff,
+};

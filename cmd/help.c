@@ -1,0 +1,83 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+
+static void print_opts(FILE *to, const struct opt *opts, bool letters)
+{
+	for (; opts->name; opts++) {
+		char left[64];
+		char letter[8] = "    ";
+
+		if (opts->id < OPT_LONG && (letters || strchr("qvhV", opts->id)))
+			snprintf(letter, sizeof(letter), "-%c, ", opts->id);
+		snprintf(left, sizeof(left), "%s--%s%s%s", letter, opts->name,
+			opts->arg ? " " : "", opts->arg ? opts->arg : "");
+		fprintf(to, "  %-26s %s\n", left, opts->help);
+	}
+}
+
+void help_program(FILE *to)
+{
+	fputs("usage: ovlctl [options] COMMAND [options] [operands]\n\n"
+	      "Layers for OverlayFS: import tar layers, stack them, mount the union, see and\n"
+	      "ship what changed.\n\ncommands:\n",
+		to);
+	for (int i = 0; commands[i]; i++)
+		fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\noptions:\n", to);
+	print_opts(to, global_opts, false);
+	fputs("\n'ovlctl COMMAND --help' says more, 'ovlctl help COMMAND' opens the manual.\n",
+		to);
+}
+
+void help_command(FILE *to, const struct cmd *cmd)
+{
+	const char *line = cmd->synopsis;
+	const char *lead = "usage:";
+
+	while (line) {
+		int n = (int)strcspn(line, "\n");
+
+		fprintf(to, "%s ovlctl %s %.*s\n", lead, cmd->name, n, line);
+		lead = "      ";
+		line = line[n] ? line + n + 1 : NULL;
+	}
+	fprintf(to, "\n%c%s.\n", cmd->summary[0] - ('a' - 'A'), cmd->summary + 1);
+	if (cmd->opts[0].name)
+		fputs("\noptions:\n", to);
+	print_opts(to, cmd->opts, true);
+}
+
+static int run_help(struct run *run)
+{
+	const char *what = run->n_operands ? run->operand[0] : NULL;
+	char page[64] = "ovlctl";
+
+	if (what && !cmd_find(what))
+		return usage(run->err, "unknown command '%s'; see 'ovlctl --help'", what);
+	if (what && strcmp(what, "help") != 0)
+		snprintf(page, sizeof(page), "ovlctl-%s", what);
+	fflush(stdout);
+	execlp("man", "man", "8", page, (char *)NULL);
+	/* No man(1) here: the short text is better than none. */
+	if (what)
+		help_command(stdout, cmd_find(what));
+	else
+		help_program(stdout);
+	return 0;
+}
+
+static const struct opt opts[] = {{0, NULL, NULL, NULL}};
+
+const struct cmd cmd_help = {
+	.name = "help",
+	.synopsis = "[COMMAND]",
+	.summary = "open the manual page of a command",
+	.opts = opts,
+	.max_operands = 1,
+	.access = NO_STORE,
+	.fn = run_help,
+};

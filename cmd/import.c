@@ -1,0 +1,85 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd.h"
+
+static const struct opt opts[] = {
+	{'n', "name", "NAME", "name the layer"},
+	{'p', "parent", "PARENT", "put it on top of this layer"},
+	{OPT_EXPECT, "expect", "DIFF-ID", "refuse a layer that has another diff id"},
+	{OPT_MAX_SIZE, "max-size", "N",
+		"most bytes of tar, and of file data (default 1T)"},
+	{OPT_MAX_ENTRIES, "max-entries", "N", "most entries (default 10000000)"},
+	{OPT_MAX_DEPTH, "max-depth", "N", "most components of a name (default 1024)"},
+	{0, NULL, NULL, NULL},
+};
+
+/* "-" is standard input. */
+static int open_input(struct run *run, const char *file)
+{
+	char shown[512];
+	struct stat st;
+	int fd;
+
+	if (strcmp(file, "-") == 0)
+		return STDIN_FILENO;
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	ovl_escape(shown, sizeof(shown), file, strlen(file));
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		close(fd);
+		fd = -1;
+		errno = EISDIR;
+	}
+	if (fd < 0) {
+		run->err->status = OVL_FAILED;
+		snprintf(run->err->text, sizeof(run->err->text), "cannot open '%s': %s",
+			shown, strerror(errno));
+	}
+	return fd;
+}
+
+static int run_import(struct run *run)
+{
+	struct ovl_import req = {
+		.file = run->operand[0],
+		.parent = opt_value(run, 'p'),
+		.name = opt_value(run, 'n'),
+		.expect = opt_value(run, OPT_EXPECT),
+	};
+	struct ovl_id id;
+	uint64_t depth;
+	int rc;
+
+	if (opt_number(run, OPT_MAX_SIZE, &req.max_size) < 0 ||
+		opt_number(run, OPT_MAX_ENTRIES, &req.max_entries) < 0 ||
+		opt_number(run, OPT_MAX_DEPTH, &depth) < 0)
+		return -1;
+	req.max_depth = depth > UINT32_MAX ? UINT32_MAX : (unsigned)depth;
+	req.fd = open_input(run, req.file);
+	if (req.fd < 0)
+		return -1;
+	rc = ovl_import(run->st, &req, &id, run->err);
+	if (req.fd != STDIN_FILENO)
+		close(req.fd);
+	if (rc < 0)
+		return rc;
+	progress_clear();
+	printf("%s\n", id.s);
+	return 0;
+}
+
+const struct cmd cmd_import = {
+	.name = "import",
+	.synopsis = "[-n NAME] [-p PARENT] [--expect DIFF-ID] [--max-size N] "
+		    "[--max-entries N]\n[--max-depth N] FILE|-",
+	.summary = "store a tar as a layer",
+	.opts = opts,
+	.min_operands = 1,
+	.max_operands = 1,
+	.access = MAKE_STORE,
+	.fn = run_import,
+};

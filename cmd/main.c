@@ -1,0 +1,173 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd.h"
+
+const struct cmd *const commands[] = {
+	&cmd_import,
+	&cmd_create,
+	&cmd_mount,
+	&cmd_umount,
+	&cmd_diff,
+	&cmd_rm,
+	&cmd_ls,
+	&cmd_show,
+	&cmd_help,
+	NULL,
+};
+
+const struct cmd *cmd_find(const char *name)
+{
+	for (int i = 0; commands[i]; i++) {
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	}
+	return NULL;
+}
+
+/* ---- the process ------------------------------------------------------------------ */
+
+/* A closed 0, 1 or 2 must not become a file of the store: take their places. Reading and
+ * writing there fail as they would have. */
+static void guard_std_fds(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			exit(OVL_FAILED);
+	}
+}
+
+/* A view of 128 layers holds as many directories open for each level of the tree. */
+static void raise_limits(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
+static void print_error(const char *command, const struct ovl_err *err)
+{
+	progress_clear();
+	fprintf(stderr, "ovlctl: %s%s%s\n", command ? command : "", command ? ": " : "",
+		err->text);
+}
+
+static void note(void *ctx, enum ovl_note kind, const char *line)
+{
+	const struct run *run = ctx;
+
+	if (kind == OVL_DETAIL ? !run->verbose : run->quiet)
+		return;
+	if (kind == OVL_WAITING && !isatty(STDERR_FILENO))
+		return;
+	progress_clear();
+	fprintf(stderr, "ovlctl: %s: %s%s\n", run->cmd->name,
+		kind == OVL_WARNING ? "warning: " : "", line);
+}
+
+/* What was printed counts only if it could be written. */
+static int close_stdout(struct ovl_err *err)
+{
+	int bad = ferror(stdout);
+
+	errno = 0;
+	if (fclose(stdout) == 0 && !bad)
+		return 0;
+	err->status = OVL_FAILED;
+	snprintf(err->text, sizeof(err->text), "cannot write to standard output: %s",
+		strerror(errno ? errno : EIO));
+	return -1;
+}
+
+/* ---- one command ------------------------------------------------------------------ */
+
+static int run_command(struct globals *g, struct run *run)
+{
+	int rc;
+
+	g->cfg.note = note;
+	g->cfg.progress = isatty(STDERR_FILENO) && !g->quiet ? progress_show : NULL;
+	g->cfg.ctx = run;
+	g->cfg.stop = &stop_signal;
+	run->quiet = g->quiet;
+	run->verbose = g->verbose;
+	run->umask = umask(0);
+	progress_start(run->cmd->name);
+	signals_catch();
+	if (run->cmd->access != NO_STORE) {
+		rc = ovl_open(
+			&run->st, &g->cfg, run->cmd->access == MAKE_STORE, run->err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = run->cmd->fn(run);
+	progress_clear();
+	ovl_close(run->st);
+	return rc;
+}
+
+/* 0 done, -1 with run->err. *helped: that was all. */
+static int dispatch(int argc, char **argv, struct globals *g, struct run *run)
+{
+	int rc = parse_globals(&argc, &argv, g, run->err);
+
+	if (rc < 0)
+		return rc;
+	if (g->version) {
+		printf("ovlctl %s\n", OVL_VERSION);
+		return 0;
+	}
+	if (g->help) {
+		help_program(stdout);
+		return 0;
+	}
+	if (!g->command)
+		return usage(run->err, "no command given; see 'ovlctl --help'");
+	run->cmd = cmd_find(g->command);
+	if (!run->cmd) {
+		const char *names[64] = {NULL};
+		const char *near;
+
+		for (int i = 0; commands[i]; i++)
+			names[i] = commands[i]->name;
+		near = suggest(g->command, names);
+		return usage(run->err,
+			near ? "unknown command '%s'; did you mean '%s'?" :
+			       "unknown command '%s'; see 'ovlctl --help'",
+			g->command, near);
+	}
+	rc = parse_command(argc, argv, run, run->err);
+	if (rc > 0)
+		help_command(stdout, run->cmd);
+	return rc ? (rc > 0 ? 0 : rc) : run_command(g, run);
+}
+
+int main(int argc, char **argv)
+{
+	struct ovl_err err = {.status = OVL_FAILED};
+	struct globals g = {.cfg = {.sync = OVL_SYNC_DATA}};
+	struct run run = {.err = &err};
+	int rc;
+
+	guard_std_fds();
+	raise_limits();
+	rc = dispatch(argc, argv, &g, &run);
+	signals_die();
+	if (rc < 0)
+		print_error(run.cmd ? run.cmd->name : NULL, &err);
+	else if (close_stdout(&err) < 0) {
+		print_error(run.cmd ? run.cmd->name : NULL, &err);
+		rc = -1;
+	}
+	return rc < 0 ? (int)err.status : OVL_OK;
+}

@@ -1,0 +1,38 @@
+/*
+ * What commands print and write: names, JSON, tables, files that appear whole.
+ */
+#ifndef OUT_H
+#define OUT_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "ovl.h"
+
+/* "K NAME\n", the name escaped. */
+void out_name_line(char kind, const char *name, size_t len);
+
+/* o[key] = name, as text; where it is not UTF-8 escaped, and exact in o[key_raw] as
+ * base64. */
+void out_json_path(json_t *o, const char *key, const char *name, size_t len);
+
+/*
+ * A file that appears under its name when it is complete. What was there before stays
+ * until then; a device, FIFO or the like is written to as it is.
+ */
+struct out_file {
+	int fd;
+	int dirfd;
+	char *name; /* in dirfd; NULL: written directly */
+	char *temp; /* its passing name; NULL: it has none (O_TMPFILE) */
+	const char *shown;
+};
+
+int out_file_open(
+	struct out_file *f, const char *path, mode_t umask, struct ovl_err *err);
+int out_file_commit(struct out_file *f, struct ovl_err *err);
+/* Always; drops what was not committed. */
+void out_file_close(struct out_file *f);
+
+#endif

@@ -1,0 +1,26 @@
+#include "cmd.h"
+
+static const struct opt opts[] = {
+	{'r', "recursive", NULL, "remove the layers on top of it too"},
+	{'f', "force", NULL, "a layer that is not there is no error"},
+	{0, NULL, NULL, NULL},
+};
+
+static int run_rm(struct run *run)
+{
+	unsigned flags = (opt_given(run, 'r') ? OVL_RM_RECURSIVE : 0) |
+		(opt_given(run, 'f') ? OVL_RM_FORCE : 0);
+
+	return ovl_remove(run->st, run->operand, flags, run->err);
+}
+
+const struct cmd cmd_rm = {
+	.name = "rm",
+	.synopsis = "[-f] [-r] LAYER...",
+	.summary = "remove layers",
+	.opts = opts,
+	.min_operands = 1,
+	.max_operands = UNLIMITED,
+	.access = READ_STORE,
+	.fn = run_rm,
+};

@@ -1,0 +1,37 @@
+#include "cmd.h"
+
+static const struct opt opts[] = {
+	{'l', "lazy", NULL, "detach now, let go when the last file is closed"},
+	{'a', "all", NULL, "all mounts of this store"},
+	{0, NULL, NULL, NULL},
+};
+
+static int run_umount(struct run *run)
+{
+	bool lazy = opt_given(run, 'l');
+
+	if (opt_given(run, 'a')) {
+		if (run->n_operands)
+			return usage(run->err, "-a takes no operands");
+		return ovl_umount_all(run->st, lazy, run->err);
+	}
+	if (!run->n_operands)
+		return usage(run->err, "too few operands; see 'ovlctl umount --help'");
+	for (int i = 0; i < run->n_operands; i++) {
+		int rc = ovl_umount(run->st, run->operand[i], lazy, run->err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+const struct cmd cmd_umount = {
+	.name = "umount",
+	.synopsis = "[-l] LAYER|TARGET...\n[-l] -a",
+	.summary = "unmount layers",
+	.opts = opts,
+	.max_operands = UNLIMITED,
+	.access = READ_STORE,
+	.fn = run_umount,
+};

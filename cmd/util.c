@@ -1,0 +1,114 @@
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+
+/* ---- words ------------------------------------------------------------------------ */
+
+#define LONGEST 32
+
+static int min3(int a, int b, int c)
+{
+	int m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+/* Edits that make one word of the other: insert, delete, replace, swap neighbours. */
+static int distance(const char *a, const char *b)
+{
+	int d[LONGEST + 1][LONGEST + 1];
+	int n = (int)strlen(a);
+	int m = (int)strlen(b);
+
+	if (n > LONGEST || m > LONGEST)
+		return LONGEST;
+	for (int i = 0; i <= n; i++)
+		d[i][0] = i;
+	for (int j = 0; j <= m; j++)
+		d[0][j] = j;
+	for (int i = 1; i <= n; i++) {
+		for (int j = 1; j <= m; j++) {
+			int same = a[i - 1] == b[j - 1];
+
+			d[i][j] = min3(d[i - 1][j] + 1, d[i][j - 1] + 1,
+				d[i - 1][j - 1] + !same);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+				a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < d[i][j])
+				d[i][j] = d[i - 2][j - 2] + 1;
+		}
+	}
+	return d[n][m];
+}
+
+const char *suggest(const char *word, const char *const *names)
+{
+	const char *best = NULL;
+	int least = 1 + (int)strlen(word) / 3;
+
+	for (; *names; names++) {
+		int n = distance(word, *names);
+
+		if (n < least || (n == least && !best)) {
+			least = n;
+			best = *names;
+		}
+	}
+	return best;
+}
+
+/* ---- signals ---------------------------------------------------------------------- */
+
+volatile sig_atomic_t stop_signal;
+
+static void caught(int sig)
+{
+	stop_signal = sig;
+}
+
+/* Without SA_RESTART, so that a call that waits comes back. The second signal of the
+ * kind finds the default action: who is in a hurry gets his way. */
+void signals_catch(void)
+{
+	static const int all[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction sa = {.sa_handler = caught, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction old;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (sigaction(all[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(all[i], &sa, NULL);
+	}
+	/* A file that hits its limit is an error to report, not a death. */
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+void signals_die(void)
+{
+	if (!stop_signal)
+		return;
+	signal(stop_signal, SIG_DFL);
+	raise(stop_signal);
+}
+
+/* ---- sizes ------------------------------------------------------------------------ */
+
+const char *human_size(uint64_t bytes, char out[16])
+{
+	static const char units[] = "BKMGTPE";
+	double v = (double)bytes;
+	int u = 0;
+
+	while (v >= 1023.95 && units[u + 1]) {
+		v /= 1024;
+		u++;
+	}
+	if (u == 0)
+		snprintf(out, 16, "%" PRIu64 "B", bytes);
+	else if ((uint64_t)(v * 10 + 0.5) % 10 == 0)
+		snprintf(out, 16, "%.0f%c", v, units[u]);
+	else
+		snprintf(out, 16, "%.1f%c", v, units[u]);
+	return out;
+}

@@ -1,0 +1,99 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "driver.h"
+#include "fs.h"
+#include "layer.h"
+#include "names.h"
+#include "quote.h"
+#include "stage.h"
+#include "store.h"
+
+static int open_parent(
+	struct ovl_store *st, const char *what, struct layer *parent, struct ovl_err *err)
+{
+	int rc = layer_open(st, what, LOCK_SH, parent, err);
+
+	if (rc < 0)
+		return rc;
+	if (parent->meta.kind != OVL_IMAGE)
+		return err_say(err, EINVAL,
+			"layer %s is writable: only an image layer can be a parent",
+			Q(what));
+	return driver_check_depth(parent, OVL_WRITABLE, err);
+}
+
+/* The root of a mount is the upper's: it starts as the parent's. */
+static int make_tree(struct stage *sg, const struct layer *parent, struct ovl_err *err)
+{
+	auto_fd from = -1;
+	auto_fd to = -1;
+
+	if (mkdirat(sg->fd, sg->drv->tree, 0755) < 0)
+		return err_sys(err, errno, "cannot make the layer's tree");
+	if (!parent)
+		return 0;
+	from = layer_tree(parent, err);
+	if (from < 0)
+		return from;
+	to = fs_open_dir(sg->fd, sg->drv->tree);
+	if (to < 0 || fs_copy_meta(from, to, xattr_inherits, &sg->st->xattrs) < 0)
+		return err_sys(err, errno, "cannot make the layer's tree");
+	return 0;
+}
+
+static int fill(struct stage *sg, const struct layer *parent, struct ovl_err *err)
+{
+	struct seed seed = {.parent = parent, .writable = true};
+	struct meta m = {.kind = OVL_WRITABLE, .created = time(NULL)};
+	int rc = make_tree(sg, parent, err);
+
+	if (rc == 0)
+		rc = sg->drv->seed(sg, &seed, err);
+	if (rc < 0)
+		return rc;
+	if (parent) {
+		m.has_parent = true;
+		m.parent = parent->id;
+		m.depth = parent->meta.depth + 1;
+		m.lowers = parent->meta.lowers + 1;
+	}
+	memcpy(m.link, sg->link, sizeof(m.link));
+	return meta_write(sg->fd, &m, err);
+}
+
+static int create(struct ovl_store *st, const char *parent, const char *name,
+	struct ovl_id *id, struct ovl_err *err)
+{
+	auto_layer below = LAYER_INIT;
+	auto_stage sg = STAGE_INIT;
+	int rc = name ? names_check(st, name, NULL, err) : 0;
+
+	if (rc == 0 && parent)
+		rc = open_parent(st, parent, &below, err);
+	if (rc == 0)
+		rc = stage_begin(st, parent ? below.drv : st->drv, &sg, err);
+	if (rc == 0)
+		rc = fill(&sg, parent ? &below : NULL, err);
+	if (rc == 0 && id_random(id) < 0)
+		rc = err_sys(err, errno, "cannot make an id");
+	if (rc == 0)
+		rc = stage_commit(&sg, id, parent ? &below : NULL, name,
+			st->cfg.sync == OVL_SYNC_ALL, err);
+	return rc < 0 ? rc : 0;
+}
+
+int ovl_create(struct ovl_store *st, const char *parent, const char *name,
+	struct ovl_id *id, struct ovl_err *err)
+{
+	mode_t mask = umask(0);
+	int rc = create(st, parent, name, id, err);
+
+	umask(mask);
+	return rc;
+}

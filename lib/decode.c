@@ -1,0 +1,378 @@
+#include <bzlib.h>
+#include <errno.h>
+#include <lz4frame.h>
+#include <lzma.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "decode.h"
+
+static int damaged(struct ovl_err *err, const char *format, const char *why)
+{
+	return err_say(err, EBADMSG, "damaged %s data: %s", format, why);
+}
+
+static void moved(struct decode_io *io, size_t in, size_t out)
+{
+	io->in += in;
+	io->in_len -= in;
+	io->out += out;
+	io->out_len -= out;
+}
+
+static unsigned clamp(size_t n)
+{
+	return n > 1u << 30 ? 1u << 30 : (unsigned)n;
+}
+
+/* ---- none ------------------------------------------------------------------------- */
+
+static bool is_any(const unsigned char *p, size_t n)
+{
+	(void)p;
+	(void)n;
+	return true;
+}
+
+static void *none_open(void)
+{
+	static char nothing;
+
+	return &nothing;
+}
+
+static int none_run(void *state, struct decode_io *io, struct ovl_err *err)
+{
+	size_t n = io->in_len < io->out_len ? io->in_len : io->out_len;
+
+	(void)state;
+	(void)err;
+	memcpy(io->out, io->in, n);
+	moved(io, n, n);
+	return 1;
+}
+
+static void none_close(void *state)
+{
+	(void)state;
+}
+
+/* ---- gzip ------------------------------------------------------------------------- */
+
+struct gz {
+	z_stream z;
+	bool ended; /* a member did */
+	bool padding; /* zeros after the last one */
+};
+
+static bool is_gzip(const unsigned char *p, size_t n)
+{
+	return n >= 3 && p[0] == 0x1f && p[1] == 0x8b && p[2] == 8;
+}
+
+static void *gz_open(void)
+{
+	struct gz *gz = calloc(1, sizeof(*gz));
+
+	if (gz && inflateInit2(&gz->z, 15 + 16) != Z_OK) {
+		free(gz);
+		return NULL;
+	}
+	return gz;
+}
+
+/* Behind a member: another one, or zeros to the end. */
+static int gz_between(struct gz *gz, struct decode_io *io, struct ovl_err *err)
+{
+	while (io->in_len && io->in[0] == 0) {
+		gz->padding = true;
+		moved(io, 1, 0);
+	}
+	if (!io->in_len)
+		return 1;
+	if (gz->padding || io->in[0] != 0x1f)
+		return damaged(err, "gzip", "garbage after its end");
+	gz->ended = false;
+	return inflateReset(&gz->z) == Z_OK ? 0 : err_nomem(err);
+}
+
+static int gz_run(void *state, struct decode_io *io, struct ovl_err *err)
+{
+	struct gz *gz = state;
+	unsigned in;
+	unsigned out;
+	int r;
+
+	if (gz->ended) {
+		r = gz_between(gz, io, err);
+		if (r)
+			return r;
+	}
+	in = clamp(io->in_len);
+	out = clamp(io->out_len);
+	gz->z.next_in = (unsigned char *)(uintptr_t)io->in;
+	gz->z.avail_in = in;
+	gz->z.next_out = io->out;
+	gz->z.avail_out = out;
+	r = inflate(&gz->z, Z_NO_FLUSH);
+	moved(io, in - gz->z.avail_in, out - gz->z.avail_out);
+	if (r == Z_STREAM_END) {
+		gz->ended = true;
+		return 1;
+	}
+	if (r == Z_OK || r == Z_BUF_ERROR)
+		return 0;
+	if (r == Z_MEM_ERROR)
+		return err_nomem(err);
+	return damaged(err, "gzip", gz->z.msg ? gz->z.msg : "not valid");
+}
+
+static void gz_close(void *state)
+{
+	struct gz *gz = state;
+
+	inflateEnd(&gz->z);
+	free(gz);
+}
+
+/* ---- zstd ------------------------------------------------------------------------- */
+
+static bool is_zstd(const unsigned char *p, size_t n)
+{
+	static const unsigned char frame[] = {0x28, 0xb5, 0x2f, 0xfd};
+	static const unsigned char skippable[] = {0x2a, 0x4d, 0x18};
+
+	return n >= 4 &&
+		(memcmp(p, frame, 4) == 0 ||
+			((p[0] & 0xf0) == 0x50 && memcmp(p + 1, skippable, 3) == 0));
+}
+
+static void *zstd_open(void)
+{
+	ZSTD_DCtx *d = ZSTD_createDCtx();
+
+	if (d)
+		ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, DECODE_WINDOW_LOG);
+	return d;
+}
+
+static int zstd_run(void *state, struct decode_io *io, struct ovl_err *err)
+{
+	ZSTD_inBuffer in = {io->in, io->in_len, 0};
+	ZSTD_outBuffer out = {io->out, io->out_len, 0};
+	size_t r = ZSTD_decompressStream(state, &out, &in);
+
+	moved(io, in.pos, out.pos);
+	if (ZSTD_isError(r))
+		return damaged(err, "zstd", ZSTD_getErrorName(r));
+	return r == 0;
+}
+
+static void zstd_close(void *state)
+{
+	ZSTD_freeDCtx(state);
+}
+
+/* ---- xz --------------------------------------------------------------------------- */
+
+static bool is_xz(const unsigned char *p, size_t n)
+{
+	static const unsigned char magic[] = {0xfd, '7', 'z', 'X', 'Z', 0};
+
+	return n >= sizeof(magic) && memcmp(p, magic, sizeof(magic)) == 0;
+}
+
+/* Several streams and their padding are liblzma's to join; the end must be told, so the
+ * state keeps what the last call said. */
+struct xz {
+	lzma_stream s;
+	bool ended;
+};
+
+static void *xz_open(void)
+{
+	const uint64_t limit = (UINT64_C(1) << DECODE_WINDOW_LOG) + (1 << 20);
+	struct xz *xz = calloc(1, sizeof(*xz));
+
+	if (xz &&
+		lzma_stream_decoder(&xz->s, limit,
+			LZMA_CONCATENATED | LZMA_TELL_UNSUPPORTED_CHECK) != LZMA_OK) {
+		free(xz);
+		return NULL;
+	}
+	return xz;
+}
+
+static const char *xz_error(lzma_ret r)
+{
+	switch (r) {
+	case LZMA_MEMLIMIT_ERROR: return "its dictionary is over 128 MiB";
+	case LZMA_FORMAT_ERROR: return "garbage after its end";
+	case LZMA_OPTIONS_ERROR: return "options this decoder does not know";
+	case LZMA_UNSUPPORTED_CHECK: return "a checksum this decoder does not know";
+	default: return "not valid";
+	}
+}
+
+static int xz_run(void *state, struct decode_io *io, struct ovl_err *err)
+{
+	struct xz *xz = state;
+	lzma_ret r;
+
+	if (xz->ended && !io->in_len)
+		return 1;
+	xz->s.next_in = io->in;
+	xz->s.avail_in = io->in_len;
+	xz->s.next_out = io->out;
+	xz->s.avail_out = io->out_len;
+	/* No input is how the caller says that there will be none. */
+	r = lzma_code(&xz->s, io->in_len ? LZMA_RUN : LZMA_FINISH);
+	moved(io, io->in_len - xz->s.avail_in, io->out_len - xz->s.avail_out);
+	if (r == LZMA_STREAM_END) {
+		xz->ended = true;
+		return 1;
+	}
+	if (r == LZMA_OK || r == LZMA_BUF_ERROR)
+		return 0;
+	if (r == LZMA_MEM_ERROR)
+		return err_nomem(err);
+	return damaged(err, "xz", xz_error(r));
+}
+
+static void xz_close(void *state)
+{
+	struct xz *xz = state;
+
+	lzma_end(&xz->s);
+	free(xz);
+}
+
+/* ---- bzip2 ------------------------------------------------------------------------ */
+
+struct bz {
+	bz_stream s;
+	bool ended;
+};
+
+static bool is_bzip2(const unsigned char *p, size_t n)
+{
+	static const unsigned char block[] = {0x31, 0x41, 0x59, 0x26, 0x53, 0x59};
+	static const unsigned char end[] = {0x17, 0x72, 0x45, 0x38, 0x50, 0x90};
+
+	return n >= 10 && memcmp(p, "BZh", 3) == 0 && p[3] >= '1' && p[3] <= '9' &&
+		(memcmp(p + 4, block, 6) == 0 || memcmp(p + 4, end, 6) == 0);
+}
+
+static void *bz_open(void)
+{
+	struct bz *bz = calloc(1, sizeof(*bz));
+
+	if (bz && BZ2_bzDecompressInit(&bz->s, 0, 0) != BZ_OK) {
+		free(bz);
+		return NULL;
+	}
+	return bz;
+}
+
+static int bz_again(struct bz *bz, struct decode_io *io, struct ovl_err *err)
+{
+	if (io->in[0] != 'B')
+		return damaged(err, "bzip2", "garbage after its end");
+	BZ2_bzDecompressEnd(&bz->s);
+	memset(&bz->s, 0, sizeof(bz->s));
+	bz->ended = false;
+	return BZ2_bzDecompressInit(&bz->s, 0, 0) == BZ_OK ? 0 : err_nomem(err);
+}
+
+static int bz_run(void *state, struct decode_io *io, struct ovl_err *err)
+{
+	struct bz *bz = state;
+	unsigned in = clamp(io->in_len);
+	unsigned out = clamp(io->out_len);
+	int r;
+
+	if (bz->ended) {
+		r = io->in_len ? bz_again(bz, io, err) : 1;
+		if (r)
+			return r;
+	}
+	bz->s.next_in = (char *)(uintptr_t)io->in;
+	bz->s.avail_in = in;
+	bz->s.next_out = (char *)io->out;
+	bz->s.avail_out = out;
+	r = BZ2_bzDecompress(&bz->s);
+	moved(io, in - bz->s.avail_in, out - bz->s.avail_out);
+	if (r == BZ_STREAM_END) {
+		bz->ended = true;
+		return 1;
+	}
+	if (r == BZ_OK)
+		return 0;
+	if (r == BZ_MEM_ERROR)
+		return err_nomem(err);
+	return damaged(err, "bzip2", "not valid");
+}
+
+static void bz_close(void *state)
+{
+	struct bz *bz = state;
+
+	BZ2_bzDecompressEnd(&bz->s);
+	free(bz);
+}
+
+/* ---- lz4 -------------------------------------------------------------------------- */
+
+static bool is_lz4(const unsigned char *p, size_t n)
+{
+	static const unsigned char magic[] = {0x04, 0x22, 0x4d, 0x18};
+
+	return n >= 4 && memcmp(p, magic, 4) == 0;
+}
+
+static void *lz4_open(void)
+{
+	LZ4F_dctx *d = NULL;
+
+	return LZ4F_isError(LZ4F_createDecompressionContext(&d, LZ4F_VERSION)) ? NULL : d;
+}
+
+static int lz4_run(void *state, struct decode_io *io, struct ovl_err *err)
+{
+	size_t in = io->in_len;
+	size_t out = io->out_len;
+	size_t r = LZ4F_decompress(state, io->out, &out, io->in, &in, NULL);
+
+	moved(io, in, out);
+	if (LZ4F_isError(r))
+		return damaged(err, "lz4", LZ4F_getErrorName(r));
+	return r == 0;
+}
+
+static void lz4_close(void *state)
+{
+	LZ4F_freeDecompressionContext(state);
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+static const struct codec codecs[] = {
+	{"gzip", is_gzip, gz_open, gz_run, gz_close},
+	{"zstd", is_zstd, zstd_open, zstd_run, zstd_close},
+	{"xz", is_xz, xz_open, xz_run, xz_close},
+	{"bzip2", is_bzip2, bz_open, bz_run, bz_close},
+	{"lz4", is_lz4, lz4_open, lz4_run, lz4_close},
+	{"none", is_any, none_open, none_run, none_close},
+};
+
+const struct codec *decode_detect(const unsigned char *p, size_t n)
+{
+	const struct codec *c = codecs;
+
+	while (!c->is(p, n))
+		c++;
+	return c;
+}

@@ -1,0 +1,42 @@
+/*
+ * Compressed streams, told apart by their first bytes: gzip (RFC 1952), zstd (RFC 8878),
+ * xz, bzip2, lz4 frames. Each format's own checksums, lengths and trailers are checked;
+ * several members one after the other are one stream, as their own tools have it; bytes
+ * that are neither member nor (gzip) zero padding are an error. A decoder's window is at
+ * most 128 MiB.
+ */
+#ifndef OVL_DECODE_H
+#define OVL_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+
+#define DECODE_WINDOW_LOG 27
+/* Enough bytes to know any of them. */
+#define DECODE_MAGIC_LEN 10
+
+struct decode_io {
+	const unsigned char *in;
+	size_t in_len;
+	unsigned char *out;
+	size_t out_len;
+};
+
+struct codec {
+	const char *name;
+	bool (*is)(const unsigned char *p, size_t n);
+	void *(*open)(void);
+	/*
+	 * Takes from io->in, writes to io->out, moves both on. 1: the input may end here;
+	 * 0: it may not; negative errno and a text.
+	 */
+	int (*run)(void *state, struct decode_io *io, struct ovl_err *err);
+	void (*close)(void *state);
+};
+
+/* The codec for a stream that begins so; never NULL: "none" is one too. */
+const struct codec *decode_detect(const unsigned char *p, size_t n);
+
+#endif

@@ -1,0 +1,202 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "changes.h"
+#include "cleanup.h"
+#include "fs.h"
+#include "layer.h"
+#include "pack.h"
+#include "quote.h"
+#include "store.h"
+#include "tarout.h"
+
+/* ---- the list --------------------------------------------------------------------- */
+
+struct lister {
+	int (*fn)(void *ctx, const struct ovl_change *c);
+	void *ctx;
+	struct buf path;
+};
+
+static int give(struct lister *ls, char kind, const char *path, size_t len)
+{
+	struct ovl_change out = {.kind = kind};
+
+	buf_clear(&ls->path);
+	buf_add(&ls->path, "/", 1);
+	buf_add(&ls->path, path, len);
+	if (ls->path.failed)
+		return -ENOMEM;
+	out.path = ls->path.data;
+	out.path_len = ls->path.len;
+	return ls->fn(ls->ctx, &out);
+}
+
+static int list_one(
+	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
+{
+	(void)walk;
+	(void)err;
+	return c->path_len ? give(ctx, c->kind, c->path, c->path_len) : 0;
+}
+
+/*
+ * Against any base a directory that is the same counts as changed if something in it is,
+ * which is known only later: so these changes are collected first.
+ */
+struct record {
+	char kind;
+	bool wanted;
+	char *path;
+};
+
+struct records {
+	struct record *rec;
+	size_t n;
+	size_t size;
+};
+
+static int collect_one(
+	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
+{
+	struct records *all = ctx;
+	struct record *r;
+
+	(void)walk;
+	if (all->n == all->size) {
+		size_t size = all->size ? all->size * 2 : 256;
+
+		r = realloc(all->rec, size * sizeof(*r));
+		if (!r)
+			return err_nomem(err);
+		all->rec = r;
+		all->size = size;
+	}
+	r = &all->rec[all->n];
+	r->kind = c->kind;
+	r->wanted = !c->only_inside;
+	r->path = strdup(c->path);
+	if (!r->path)
+		return err_nomem(err);
+	all->n++;
+	return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct record *)a)->path, ((const struct record *)b)->path);
+}
+
+static struct record *find(const struct records *all, char *path)
+{
+	struct record key = {.path = path};
+
+	return bsearch(&key, all->rec, all->n, sizeof(key), by_path);
+}
+
+/* Marks the directories a wanted path is in. The walk's order is that of bsearch. */
+static void want_parents(const struct records *all, const struct record *r)
+{
+	char *slash;
+
+	while ((slash = strrchr(r->path, '/'))) {
+		struct record *dir;
+
+		*slash = '\0';
+		dir = find(all, r->path);
+		if (dir)
+			dir->wanted = true;
+	}
+}
+
+static int give_wanted(struct lister *ls, const struct records *all, struct ovl_err *err)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct record copy = all->rec[i];
+
+		if (!copy.wanted || !strchr(copy.path, '/'))
+			continue;
+		copy.path = strdup(copy.path);
+		if (!copy.path)
+			return err_nomem(err);
+		want_parents(all, &copy);
+		free(copy.path);
+	}
+	for (size_t i = 0; i < all->n; i++) {
+		const struct record *r = &all->rec[i];
+		int rc = r->wanted ? give(ls, r->kind, r->path, strlen(r->path)) : 0;
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int list_against(struct lister *ls, const struct layer *l,
+	const struct layer *base, struct ovl_err *err)
+{
+	struct records all = {0};
+	int rc = changes_walk(l, base, collect_one, &all, err);
+
+	if (rc == 0)
+		rc = give_wanted(ls, &all, err);
+	for (size_t i = 0; i < all.n; i++)
+		free(all.rec[i].path);
+	free(all.rec);
+	return rc;
+}
+
+int ovl_diff(struct ovl_store *st, const char *layer, const char *base,
+	int (*fn)(void *ctx, const struct ovl_change *c), void *ctx, struct ovl_err *err)
+{
+	struct lister ls = {.fn = fn, .ctx = ctx};
+	auto_layer l = LAYER_INIT;
+	auto_layer b = LAYER_INIT;
+	int rc = layer_open(st, layer, LOCK_SH, &l, err);
+
+	if (rc == 0 && base)
+		rc = layer_open(st, base, LOCK_SH, &b, err);
+	if (rc == 0 && base && b.drv == l.drv && l.meta.has_parent &&
+		strcmp(l.meta.parent.s, b.id.s) == 0)
+		base = NULL;
+	if (rc == 0 && base)
+		rc = list_against(&ls, &l, &b, err);
+	else if (rc == 0)
+		rc = changes_walk(&l, NULL, list_one, &ls, err);
+	buf_release(&ls.path);
+	return rc;
+}
+
+/* ---- the tar ---------------------------------------------------------------------- */
+
+static int to_fd(void *ctx, const void *p, size_t n, struct ovl_err *err)
+{
+	const int *fd = ctx;
+
+	if (fs_write_all(*fd, p, n) < 0)
+		return err_sys(err, errno, "cannot write");
+	return 0;
+}
+
+int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *compress,
+	struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+	struct tarout *t;
+	int rc = layer_open(st, layer, LOCK_SH, &l, err);
+
+	if (rc < 0)
+		return rc;
+	rc = tarout_open(&t, compress, to_fd, &fd, err);
+	if (rc < 0)
+		return rc;
+	rc = pack_layer(&l, t, err);
+	if (rc == 0)
+		rc = tarout_finish(t, err);
+	tarout_close(t);
+	return rc;
+}

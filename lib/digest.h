@@ -1,0 +1,31 @@
+/*
+ * SHA-256 (libcrypto) and the ids made from it.
+ */
+#ifndef OVL_DIGEST_H
+#define OVL_DIGEST_H
+
+#include <stddef.h>
+
+#include "err.h"
+#include "id.h"
+#include "ovl.h"
+
+struct digest {
+	void *ctx; /* EVP_MD_CTX */
+};
+
+int digest_init(struct digest *d, struct ovl_err *err);
+int digest_update(struct digest *d, const void *p, size_t n);
+/* 64 hex digits and a NUL. Ends the digest, also when it fails. */
+int digest_final(struct digest *d, char hex[ID_LEN + 1]);
+void digest_release(struct digest *d);
+
+/*
+ * OCI image-spec, config.md, "Layer ChainID": the bottom layer's is its diff id; any
+ * other's is the SHA-256 of "sha256:<parent chain id> sha256:<diff id>". Hex throughout;
+ * parent NULL: none.
+ */
+int digest_chain(
+	const char *parent, const char *diff_id, struct ovl_id *out, struct ovl_err *err);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * A driver is how layers lie on disk and how they stack: data first, functions second.
+ * It is chosen once, by the store for new layers, by where a layer lies for old ones.
+ * Outside driver*.c nothing compares a driver's name.
+ *
+ * Every driver keeps a layer in one directory <driver>/<id>/ that appears by one
+ * rename. Of its files those that begin with a dot are ours and the same in each driver:
+ *
+ *	.layer		what is remembered of it, see meta.h
+ *	.children/	a file for each layer on top of it: a hint, put there before the
+ *			child appears and checked against the child when read
+ *	.names/		a file for each of its names: a hint of the same sort
+ */
+#ifndef OVL_DRIVER_H
+#define OVL_DRIVER_H
+
+#include "buf.h"
+#include "err.h"
+#include "layer.h"
+#include "ovl.h"
+#include "stage.h"
+
+/* The lower layers of a mount, nearest first, as names in the driver's directory. */
+struct stack {
+	unsigned n;
+	char *text; /* owns what name[] points into */
+	const char *name[OVL_MAX_LOWERS];
+};
+
+void stack_release(struct stack *s);
+#define auto_stack __attribute__((cleanup(stack_release))) struct stack
+
+/* How a new layer is to be set up. */
+struct seed {
+	const struct layer *parent; /* NULL: none */
+	bool writable;
+	bool cut; /* hides all its parents: no lowers, though a parent */
+};
+
+struct driver {
+	const char *name; /* also its directory under the root */
+	const char *tree; /* a layer's own tree, inside the layer */
+	const char *links; /* directory of short links, made with the driver's; or NULL */
+	const char *work; /* overlayfs's work directory, inside a writable layer */
+	const char *merged; /* the default mount point, inside the layer */
+	unsigned max_lowers; /* of one mount */
+
+	/* Puts what the driver needs into a staged layer whose tree is there already. */
+	int (*seed)(struct stage *sg, const struct seed *how, struct ovl_err *err);
+	/* Makes the staged layer known as id, before it is renamed in. */
+	int (*publish)(struct stage *sg, const struct ovl_id *id, struct ovl_err *err);
+	/* Takes back what publish did; also for a layer that is on its way out. */
+	int (*retract)(int drv_fd, const char *link, const struct ovl_id *id,
+		struct ovl_err *err);
+	/* The lowers of a mount of the layer: its stack, without itself. */
+	int (*lowers)(const struct layer *l, struct stack *out, struct ovl_err *err);
+	/* The layer itself as a lower. */
+	int (*as_lower)(const struct layer *l, struct buf *out, struct ovl_err *err);
+	/* The id of the layer with this short id: 1 found, 0 none, negative errno. */
+	int (*by_link)(int drv_fd, const char *link, struct ovl_id *id);
+};
+
+/* All drivers, NULL at the end; the first is the default of a new store. */
+extern const struct driver *const driver_list[];
+
+/* Number in driver_list of the driver with that name, -1 if there is none. */
+int driver_index(const char *name);
+
+/* Checks that a mount of a layer of that kind on top of parent has not too many lowers. */
+int driver_check_depth(
+	const struct layer *parent, enum ovl_kind kind, struct ovl_err *err);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * Errors of the library: a function returns 0 or a negative errno and leaves one line
+ * of text in the caller's struct ovl_err. The function that saw the errno writes it; a
+ * caller adds a prefix only where it knows a name the other did not.
+ *
+ *	return err_sys(err, errno, "cannot open %s", Q(name));
+ *	-> "cannot open 'x': No such file or directory", returns -ENOENT
+ */
+#ifndef OVL_ERR_H
+#define OVL_ERR_H
+
+#include "ovl.h"
+
+#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* "TEXT: strerror(errnum)"; returns -errnum. Status OVL_FAILED. */
+int err_sys(struct ovl_err *err, int errnum, const char *fmt, ...) PRINTF(3, 4);
+
+/* The text alone; returns -errnum. Status OVL_FAILED. */
+int err_say(struct ovl_err *err, int errnum, const char *fmt, ...) PRINTF(3, 4);
+
+/* Text alone with a status of its own: OVL_USAGE (-EINVAL), OVL_NOLAYER (-ENOENT),
+ * OVL_BUSY (-EBUSY). */
+int err_status(struct ovl_err *err, enum ovl_status status, const char *fmt, ...)
+	PRINTF(3, 4);
+
+/* Puts "PREFIX: " before the text that is there; returns rc, for "return err_prefix()". */
+int err_prefix(struct ovl_err *err, int rc, const char *fmt, ...) PRINTF(3, 4);
+
+/* A signal asked the work to stop; returns -EINTR. */
+int err_stopped(struct ovl_err *err);
+
+/* An allocation failed; returns -ENOMEM. */
+int err_nomem(struct ovl_err *err);
+
+#endif

@@ -1,0 +1,171 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "explain.h"
+#include "fs.h"
+#include "quote.h"
+#include "store.h"
+
+/* What is looked at, and where the answer goes. */
+struct failure {
+	const struct layer *l;
+	const struct mountspec *spec;
+	const char *target;
+	int errnum;
+	struct ovl_err *err;
+};
+
+PRINTF(2, 3)
+static bool because(const struct failure *f, const char *fmt, ...)
+{
+	char why[700];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	err_status(f->err, f->errnum == EBUSY ? OVL_BUSY : OVL_FAILED,
+		"cannot mount layer %.12s on %s: %s", f->l->id.s, Q(f->target), why);
+	return true;
+}
+
+static bool permission(const struct failure *f)
+{
+	if (f->errnum != EPERM && f->errnum != EACCES)
+		return false;
+	return because(f,
+		"not permitted: mounting needs root, or root of a user namespace "
+		"with a mount namespace of its own");
+}
+
+static bool no_overlay(const struct failure *f)
+{
+	if (f->errnum == ENODEV)
+		return because(f, "this kernel has no overlay file system");
+	if (f->errnum == ENOSPC)
+		return because(f, "the limit of mounts (fs.mount-max) is reached");
+	return false;
+}
+
+static bool lower_missing(const struct failure *f)
+{
+	auto_stack lowers = {0};
+
+	if (f->l->drv->lowers(f->l, &lowers, f->err) < 0)
+		return true;
+	for (unsigned i = 0; i < lowers.n; i++) {
+		auto_fd fd = fs_open_link(f->l->drv_fd, lowers.name[i]);
+
+		if (fd < 0)
+			return because(f, "lower layer '%s': %s", lowers.name[i],
+				strerror(errno));
+	}
+	return false;
+}
+
+static bool own_missing(const struct failure *f, const char *name)
+{
+	auto_fd fd = fs_open_dir(f->l->fd, name);
+
+	return fd < 0 && because(f, "its directory '%s': %s", name, strerror(errno));
+}
+
+static bool missing(const struct failure *f)
+{
+	struct stat st;
+
+	if (stat(f->target, &st) < 0)
+		return because(f, "mount point: %s", strerror(errno));
+	return lower_missing(f) || own_missing(f, f->l->drv->tree) ||
+		(f->spec->with_upper && own_missing(f, f->l->drv->work));
+}
+
+static uint64_t mount_of(int fd)
+{
+	struct statx sx;
+
+	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) < 0 ? 0 : sx.stx_mnt_id;
+}
+
+static bool bad_upper(const struct failure *f)
+{
+	auto_fd upper = -1;
+	auto_fd work = -1;
+	struct statvfs sv;
+
+	if (!f->spec->with_upper)
+		return false;
+	upper = fs_open_dir(f->l->fd, f->l->drv->tree);
+	work = fs_open_dir(f->l->fd, f->l->drv->work);
+	if (fs_is_overlay(upper))
+		return because(f,
+			"the store lies on an overlay mount, which cannot hold an "
+			"upper layer");
+	if (fstatvfs(upper, &sv) == 0 && (sv.f_flag & ST_RDONLY))
+		return because(f, "the store's file system is read-only");
+	if (mount_of(upper) != mount_of(work))
+		return because(f,
+			"'%s' and '%s' of the layer are on different file systems",
+			f->l->drv->tree, f->l->drv->work);
+	return false;
+}
+
+/* Since 6.5 overlay's options can be tried one at a time, without mounting. */
+static bool bad_option(const struct failure *f)
+{
+	auto_free char *copy = f->spec->extra.len ? strdup(f->spec->extra.data + 1) :
+						    NULL;
+	auto_fd ctx = copy ? fsopen("overlay", FSOPEN_CLOEXEC) : -1;
+	char *rest = copy;
+	char *option;
+
+	while (ctx >= 0 && (option = strsep(&rest, ","))) {
+		char *value = strchr(option, '=');
+		int rc;
+
+		if (value)
+			*value++ = '\0';
+		rc = fsconfig(ctx, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+			option, value, 0);
+		if (rc < 0)
+			return because(f, "the kernel does not take option '%s%s%s'",
+				option, value ? "=" : "", value ? value : "");
+	}
+	return false;
+}
+
+static bool stacked(const struct failure *f)
+{
+	if (!fs_is_overlay(f->l->drv_fd))
+		return false;
+	return because(f, "the store lies on an overlay mount, stacked too deep");
+}
+
+int explain_mount(const struct layer *l, const struct mountspec *spec, const char *target,
+	int errnum, struct ovl_err *err)
+{
+	const struct failure f = {l, spec, target, errnum, err};
+
+	if (!permission(&f) && !no_overlay(&f) && !missing(&f) && !bad_upper(&f) &&
+		!bad_option(&f) && !stacked(&f)) {
+		if (errnum == EINVAL && spec->extra.len)
+			because(&f,
+				"%s; do the options '%s' go together? the kernel's log "
+				"says more",
+				strerror(errnum), spec->extra.data + 1);
+		else if (errnum == EINVAL)
+			because(&f, "%s; the kernel's log says more", strerror(errnum));
+		else
+			because(&f, "%s", strerror(errnum));
+	}
+	return -errnum;
+}

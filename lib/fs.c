@@ -1,0 +1,250 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs.h"
+
+/* A path handed to the kernel must be shorter than its PATH_MAX; longer ones go in hops. */
+#define HOP 4000
+
+static int openat2_(int dirfd, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.resolve = resolve,
+	};
+	long fd;
+
+	do
+		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+	return (int)fd;
+}
+
+int fs_open_dir(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int fs_open_beneath(int root, const char *path, int flags)
+{
+	const uint64_t how = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+	auto_fd at = -1;
+
+	if (!*path)
+		path = ".";
+	while (strlen(path) > HOP) {
+		char hop[HOP + 1];
+		size_t n = HOP;
+		int next;
+
+		while (n && path[n] != '/')
+			n--;
+		if (!n) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		memcpy(hop, path, n);
+		hop[n] = '\0';
+		next = openat2_(at < 0 ? root : at, hop, O_PATH | O_DIRECTORY, how);
+		if (next < 0)
+			return -1;
+		close_fdp(&at);
+		at = next;
+		path += n + 1;
+	}
+	return openat2_(at < 0 ? root : at, path, flags | O_NOFOLLOW, how);
+}
+
+int fs_open_inside(int root, const char *path, bool *followed)
+{
+	int fd = fs_open_beneath(root, path, O_PATH | O_DIRECTORY);
+
+	if (followed)
+		*followed = false;
+	if (fd >= 0 || (errno != ELOOP && errno != ENOTDIR) || strlen(path) > HOP)
+		return fd;
+	if (followed)
+		*followed = true;
+	return openat2_(root, path, O_PATH | O_DIRECTORY,
+		RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int fs_open_link(int root, const char *path)
+{
+	return openat2_(root, path, O_PATH | O_DIRECTORY,
+		RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+}
+
+int fs_path_of(int fd, struct buf *out)
+{
+	char link[48];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return fs_readlink(AT_FDCWD, link, 1 << 20, out);
+}
+
+int fs_path_below(int root, int fd, struct buf *out)
+{
+	auto_buf base = {0};
+	auto_buf full = {0};
+	size_t n;
+
+	if (fs_path_of(root, &base) < 0 || fs_path_of(fd, &full) < 0)
+		return -1;
+	n = base.len == 1 ? 0 : base.len;
+	if (full.len < n || memcmp(full.data, base.data, n) != 0 ||
+		(full.len > n && full.data[n] != '/')) {
+		errno = EXDEV;
+		return -1;
+	}
+	buf_clear(out);
+	if (full.len > n)
+		buf_add(out, full.data + n + 1, full.len - n - 1);
+	else
+		buf_add(out, "", 0);
+	return 0;
+}
+
+static int read_all(int fd, size_t max, struct buf *out)
+{
+	for (;;) {
+		ssize_t n;
+
+		if (!buf_reserve(out, 4096)) {
+			errno = ENOMEM;
+			return -1;
+		}
+		n = read(fd, out->data + out->len, out->size - out->len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		out->data[out->len + (size_t)n] = '\0';
+		if (!n)
+			return 0;
+		out->len += (size_t)n;
+		if (out->len > max) {
+			errno = EFBIG;
+			return -1;
+		}
+	}
+}
+
+int fs_read_file(int dirfd, const char *name, size_t max, struct buf *out)
+{
+	auto_fd fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	buf_clear(out);
+	if (fd < 0)
+		return -1;
+	if (read_all(fd, max, out) < 0) {
+		if (errno == EISDIR)
+			errno = EINVAL;
+		return -1;
+	}
+	return 0;
+}
+
+int fs_write_new(int dirfd, const char *name, const void *data, size_t len)
+{
+	auto_fd fd = openat(
+		dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -1;
+	return fs_write_all(fd, data, len);
+}
+
+int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out)
+{
+	size_t want = 256;
+
+	buf_clear(out);
+	for (;;) {
+		ssize_t n;
+
+		if (!buf_reserve(out, want)) {
+			errno = ENOMEM;
+			return -1;
+		}
+		n = readlinkat(dirfd, name, out->data, want);
+		if (n < 0)
+			return -1;
+		if ((size_t)n < want) {
+			out->len = (size_t)n;
+			out->data[n] = '\0';
+			return 0;
+		}
+		if (want > max) {
+			errno = EFBIG;
+			return -1;
+		}
+		want *= 4;
+	}
+}
+
+int fs_write_all(int fd, const void *p, size_t n)
+{
+	const char *at = p;
+
+	while (n) {
+		ssize_t done = write(fd, at, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -1;
+		at += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset)
+{
+	const char *at = p;
+
+	while (n) {
+		ssize_t done = pwrite(fd, at, n, (off_t)offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -1;
+		at += done;
+		n -= (size_t)done;
+		offset += (uint64_t)done;
+	}
+	return 0;
+}
+
+int fs_mkdir(int dirfd, const char *name, mode_t mode)
+{
+	struct stat st;
+
+	if (mkdirat(dirfd, name, mode) == 0)
+		return 0;
+	if (errno != EEXIST || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return -1;
+	}
+	return 0;
+}
+
+bool fs_is_overlay(int fd)
+{
+	struct statfs sf;
+
+	return fstatfs(fd, &sf) == 0 && sf.f_type == OVERLAYFS_SUPER_MAGIC;
+}

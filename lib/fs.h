@@ -1,0 +1,104 @@
+/*
+ * Every file system call of the library in a form that takes a place as (dirfd, name).
+ * This is the one file that knows openat2(2), /proc/self/fd and getdents.
+ *
+ * Return values: a descriptor, a count or 0; -1 with errno set. Nothing here writes an
+ * ovl_err: the caller knows what the file was for.
+ */
+#ifndef OVL_FS_H
+#define OVL_FS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "buf.h"
+
+/* A directory of the store or of a layer: read access, last component not followed. */
+int fs_open_dir(int dirfd, const char *name);
+
+/* path below root, without any symlink on the way; flags as open(2). Any length. */
+int fs_open_beneath(int root, const char *path, int flags);
+
+/*
+ * The directory path as a process chrooted to root would find it: symlinks on the way
+ * stay inside. O_PATH. *followed tells whether one was met (may be NULL).
+ */
+int fs_open_inside(int root, const char *path, bool *followed);
+
+/* A symlink of the store and what it leads to, neither of them outside root. O_PATH. */
+int fs_open_link(int root, const char *path);
+
+/* The path of the open directory fd relative to the open directory root. */
+int fs_path_below(int root, int fd, struct buf *out);
+
+/* The absolute path of fd. */
+int fs_path_of(int fd, struct buf *out);
+
+/*
+ * A whole small file. Fails with EFBIG over max bytes. Fails with EINVAL if it is not a
+ * regular file.
+ */
+int fs_read_file(int dirfd, const char *name, size_t max, struct buf *out);
+
+/* A new file (it must not exist) of mode 0600 with this content. */
+int fs_write_new(int dirfd, const char *name, const void *data, size_t len);
+
+/* The target of a symlink; EFBIG over max. */
+int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out);
+
+/* All of it or an error; restarted after EINTR. */
+int fs_write_all(int fd, const void *p, size_t n);
+int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
+
+/* Extended attributes of dirfd itself (name NULL; it must be open for reading), or of
+ * name in it, not followed. */
+ssize_t fs_getxattr(int dirfd, const char *name, const char *attr, void *p, size_t n);
+int fs_setxattr(int dirfd, const char *name, const char *attr, const void *p, size_t n);
+int fs_removexattr(int dirfd, const char *name, const char *attr);
+/* The names, each with its NUL, sorted by bytes; none where the file system has none. */
+int fs_listxattr(int dirfd, const char *name, struct buf *out);
+/* A value of any size. */
+int fs_getxattr_buf(int dirfd, const char *name, const char *attr, struct buf *out);
+
+/*
+ * Names in a directory, without "." and "..".
+ *
+ *	struct fs_dir d;
+ *	if (fs_dir_open(&d, dirfd, name) < 0) ...
+ *	while ((r = fs_dir_next(&d, &name, &type)) > 0) ...
+ *	fs_dir_close(&d);
+ */
+struct fs_dir {
+	int fd;
+	char *data;
+	size_t pos;
+	size_t len;
+};
+int fs_dir_open(struct fs_dir *d, int dirfd, const char *name);
+/* 1 and a name, 0 at the end, -1. type is DT_* of readdir(3), maybe DT_UNKNOWN. */
+int fs_dir_next(struct fs_dir *d, const char **name, unsigned char *type);
+/* From the start again. */
+int fs_dir_rewind(struct fs_dir *d);
+void fs_dir_close(struct fs_dir *d);
+#define auto_fsdir __attribute__((cleanup(fs_dir_close))) struct fs_dir
+
+/*
+ * Removes name and all below it; no error if it is not there. Never leaves the tree,
+ * whatever is in it, and needs a fixed number of descriptors. EINTR when *stop is set.
+ */
+int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop);
+
+/* mkdir that is content with a directory that is there. */
+int fs_mkdir(int dirfd, const char *name, mode_t mode);
+
+/* Owner, mode, xattrs (with ACLs) and times of directory from, onto directory to; both
+ * open for reading. keep says which xattrs go along (NULL: all). */
+int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), void *ctx);
+
+/* Is fd's file system one of those that never were a base for an upper? */
+bool fs_is_overlay(int fd);
+
+#endif

@@ -1,0 +1,193 @@
+/* Directories: reading names, removing trees. The calls of fs.h that need getdents. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs.h"
+
+#define DENTS_SIZE 32768
+
+/* As getdents64(2) lays it out. */
+struct dent {
+	uint64_t ino;
+	int64_t off;
+	unsigned short reclen;
+	unsigned char type;
+	char name[];
+};
+
+int fs_dir_open(struct fs_dir *d, int dirfd, const char *name)
+{
+	memset(d, 0, sizeof(*d));
+	d->fd = fs_open_dir(dirfd, name);
+	if (d->fd < 0)
+		return -1;
+	d->data = malloc(DENTS_SIZE);
+	if (!d->data) {
+		fs_dir_close(d);
+		errno = ENOMEM;
+		return -1;
+	}
+	return 0;
+}
+
+int fs_dir_next(struct fs_dir *d, const char **name, unsigned char *type)
+{
+	for (;;) {
+		const struct dent *e;
+
+		if (d->pos >= d->len) {
+			long n = syscall(SYS_getdents64, d->fd, d->data, DENTS_SIZE);
+
+			if (n <= 0)
+				return (int)n;
+			d->pos = 0;
+			d->len = (size_t)n;
+		}
+		e = (const struct dent *)(const void *)(d->data + d->pos);
+		d->pos += e->reclen;
+		if (e->name[0] == '.' &&
+			(!e->name[1] || (e->name[1] == '.' && !e->name[2])))
+			continue;
+		*name = e->name;
+		if (type)
+			*type = e->type;
+		return 1;
+	}
+}
+
+int fs_dir_rewind(struct fs_dir *d)
+{
+	d->pos = 0;
+	d->len = 0;
+	return lseek(d->fd, 0, SEEK_SET) < 0 ? -1 : 0;
+}
+
+void fs_dir_close(struct fs_dir *d)
+{
+	free_p(&d->data);
+	close_fdp(&d->fd);
+}
+
+/*
+ * Removal goes down with one descriptor and one buffer a level. Below MAX_HELD levels a
+ * directory is moved up to the top of the doomed tree instead, where a later pass finds
+ * it: so neither descriptors nor stack grow with the depth someone built.
+ */
+#define MAX_HELD 64
+
+struct rm {
+	int top;
+	unsigned depth;
+	unsigned long moved;
+	const volatile sig_atomic_t *stop;
+};
+
+/* Opens a directory that is to go, also one whose mode says no to its owner. */
+static int rm_open(struct fs_dir *d, int dirfd, const char *name)
+{
+	char link[48];
+	auto_fd fd = -1;
+
+	if (fs_dir_open(d, dirfd, name) == 0)
+		return 0;
+	if (errno != EACCES)
+		return -1;
+	fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (chmod(link, 0700) < 0)
+		return -1;
+	return fs_dir_open(d, dirfd, name);
+}
+
+static int rm_contents(struct rm *rm, struct fs_dir *d);
+
+/* What was moved up appears behind the reader, so go on until the directory is empty. */
+static int rm_opened(struct rm *rm, struct fs_dir *d, int dirfd, const char *name)
+{
+	for (;;) {
+		if (rm_contents(rm, d) < 0)
+			return -1;
+		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
+			return 0;
+		if ((errno != ENOTEMPTY && errno != EEXIST) || fs_dir_rewind(d) < 0)
+			return -1;
+	}
+}
+
+static int rm_subdir(struct rm *rm, int dirfd, const char *name)
+{
+	auto_fsdir d = {.fd = -1};
+	int rc;
+
+	if (rm->depth >= MAX_HELD) {
+		char up[48];
+
+		snprintf(up, sizeof(up), ".deep.%lu", rm->moved++);
+		return renameat(dirfd, name, rm->top, up);
+	}
+	if (rm_open(&d, dirfd, name) < 0)
+		return -1;
+	rm->depth++;
+	rc = rm_opened(rm, &d, dirfd, name);
+	rm->depth--;
+	return rc;
+}
+
+static int rm_entry(struct rm *rm, int dirfd, const char *name, unsigned char type)
+{
+	int why;
+
+	if (type == DT_DIR)
+		return rm_subdir(rm, dirfd, name);
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	why = errno;
+	if (why != EISDIR && why != EPERM)
+		return -1;
+	if (rm_subdir(rm, dirfd, name) == 0)
+		return 0;
+	if (errno == ENOTDIR)
+		errno = why;
+	return -1;
+}
+
+static int rm_contents(struct rm *rm, struct fs_dir *d)
+{
+	const char *name;
+	unsigned char type;
+	int r;
+
+	while ((r = fs_dir_next(d, &name, &type)) > 0) {
+		if (rm->stop && *rm->stop) {
+			errno = EINTR;
+			return -1;
+		}
+		if (rm_entry(rm, d->fd, name, type) < 0)
+			return -1;
+	}
+	return r;
+}
+
+int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop)
+{
+	auto_fsdir d = {.fd = -1};
+	struct rm rm = {.stop = stop};
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -1;
+	if (rm_open(&d, dirfd, name) < 0)
+		return -1;
+	rm.top = d.fd;
+	return rm_opened(&rm, &d, dirfd, name);
+}

@@ -1,0 +1,350 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "driver.h"
+#include "fs.h"
+#include "layer.h"
+#include "lock.h"
+#include "names.h"
+#include "quote.h"
+#include "store.h"
+#include "view.h"
+
+static const char children[] = ".children";
+
+int layer_exists(struct ovl_store *st, const struct layer_ref *ref)
+{
+	int drv_fd = store_driver_dir(st, ref->drv, NULL);
+	struct stat sb;
+
+	return drv_fd >= 0 && fstatat(drv_fd, ref->id.s, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISDIR(sb.st_mode);
+}
+
+/* ---- finding ---------------------------------------------------------------------- */
+
+struct search {
+	struct ovl_store *st;
+	const char *what;
+	struct layer_ref found;
+	unsigned hits;
+};
+
+static bool searched(const struct search *s, unsigned drv)
+{
+	return !s->st->drv_chosen || s->st->drv == driver_list[drv];
+}
+
+static void hit(struct search *s, unsigned drv, const char *id)
+{
+	s->found.drv = drv;
+	memcpy(s->found.id.s, id, ID_LEN + 1);
+	s->hits++;
+}
+
+static int find_full(struct search *s, unsigned drv, int drv_fd)
+{
+	struct layer_ref ref = {.drv = drv};
+
+	(void)drv_fd;
+	memcpy(ref.id.s, s->what, ID_LEN + 1);
+	if (layer_exists(s->st, &ref))
+		hit(s, drv, s->what);
+	return 0;
+}
+
+static int find_short(struct search *s, unsigned drv, int drv_fd)
+{
+	struct layer_ref ref = {.drv = drv};
+	int r = driver_list[drv]->by_link(drv_fd, s->what, &ref.id);
+
+	if (r > 0 && layer_exists(s->st, &ref))
+		hit(s, drv, ref.id.s);
+	return r;
+}
+
+static int find_prefix(struct search *s, unsigned drv, int drv_fd)
+{
+	auto_fsdir d = {.fd = -1};
+	size_t n = strlen(s->what);
+	const char *name;
+	int r;
+
+	if (fs_dir_open(&d, drv_fd, ".") < 0)
+		return -errno;
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		if (id_is_full(name) && strncmp(name, s->what, n) == 0)
+			hit(s, drv, name);
+	}
+	return r < 0 ? -errno : 0;
+}
+
+static int each_driver(struct search *s,
+	int (*fn)(struct search *s, unsigned drv, int fd), struct ovl_err *err)
+{
+	for (unsigned i = 0; driver_list[i]; i++) {
+		int fd;
+		int rc;
+
+		if (!searched(s, i))
+			continue;
+		fd = store_driver_dir(s->st, i, err);
+		if (fd == -ENOENT)
+			continue;
+		if (fd < 0)
+			return fd;
+		rc = fn(s, i, fd);
+		if (rc < 0)
+			return err_sys(err, -rc, "cannot look for layer %s", Q(s->what));
+	}
+	return 0;
+}
+
+int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
+	struct ovl_err *err)
+{
+	struct search s = {.st = st, .what = what};
+	int rc = names_lookup(st, what, ref, err);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	if (id_is_full(what))
+		rc = each_driver(&s, find_full, err);
+	else if (id_is_short(what))
+		rc = each_driver(&s, find_short, err);
+	else if (id_is_prefix(what))
+		rc = each_driver(&s, find_prefix, err);
+	if (rc < 0)
+		return rc;
+	if (s.hits > 1)
+		return err_status(err, OVL_USAGE, "%s is ambiguous: %u layers match",
+			Q(what), s.hits);
+	if (!s.hits)
+		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+	*ref = s.found;
+	return 0;
+}
+
+/* ---- opening ---------------------------------------------------------------------- */
+
+void layer_close(struct layer *l)
+{
+	close_fdp(&l->fd);
+}
+
+/* Is the open directory still what is found under its id, now that it is locked? */
+static bool in_place(const struct layer *l)
+{
+	struct stat open;
+	struct stat named;
+
+	return fstat(l->fd, &open) == 0 &&
+		fstatat(l->drv_fd, l->id.s, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		open.st_ino == named.st_ino && open.st_dev == named.st_dev;
+}
+
+static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err *err)
+{
+	char subject[QUOTE_SIZE + 16];
+	int rc;
+
+	snprintf(subject, sizeof(subject), "layer %s", Q(what));
+	if (op == LOCK_EX) {
+		rc = lock_try(l->fd, op);
+		if (rc < 0)
+			return err_sys(err, -rc, "cannot lock %s", subject);
+		if (rc == 0)
+			return err_status(err, OVL_BUSY,
+				"%s is in use by another process", subject);
+	} else {
+		rc = lock_take(l->st, l->fd, op, subject, err);
+		if (rc < 0)
+			return rc;
+	}
+	if (!in_place(l))
+		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+	return 0;
+}
+
+int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	struct layer l = {
+		.st = st, .drv = driver_list[ref->drv], .id = ref->id, .fd = -1};
+	int rc = 0;
+
+	l.drv_fd = store_driver_dir(st, ref->drv, err);
+	if (l.drv_fd < 0 && l.drv_fd != -ENOENT)
+		return l.drv_fd;
+	if (l.drv_fd >= 0)
+		l.fd = fs_open_dir(l.drv_fd, ref->id.s);
+	if (l.fd < 0 && (l.drv_fd < 0 || errno == ENOENT))
+		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+	if (l.fd < 0)
+		return err_sys(err, errno, "cannot open layer %s", Q(what));
+	if (op)
+		rc = lock_layer(&l, op, what, err);
+	if (rc == 0) {
+		rc = meta_read(l.fd, &l.meta, err);
+		if (rc < 0)
+			err_prefix(err, rc, "layer %s", Q(what));
+	}
+	if (rc < 0) {
+		layer_close(&l);
+		return rc;
+	}
+	*out = l;
+	return 0;
+}
+
+int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out,
+	struct ovl_err *err)
+{
+	struct layer_ref ref;
+	int rc = layer_find(st, what, &ref, err);
+
+	return rc < 0 ? rc : layer_open_ref(st, &ref, op, what, out, err);
+}
+
+int layer_tree(const struct layer *l, struct ovl_err *err)
+{
+	int fd = fs_open_dir(l->fd, l->drv->tree);
+
+	if (fd < 0)
+		return err_sys(
+			err, errno, "cannot open the tree of layer %.12s", l->id.s);
+	return fd;
+}
+
+static int push_lower(
+	const struct layer *l, const char *name, struct view *v, struct ovl_err *err)
+{
+	auto_fd link = fs_open_link(l->drv_fd, name);
+	int fd = link < 0 ? -1 : openat(link, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open lower layer '%s' of layer %.12s",
+			name, l->id.s);
+	return view_push(v, fd) < 0 ? err_nomem(err) : 0;
+}
+
+int layer_view(
+	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err)
+{
+	auto_view v = {.xp = &l->st->xattrs};
+	auto_stack lowers = {0};
+	int rc;
+
+	if (with_self) {
+		int fd = layer_tree(l, err);
+
+		if (fd < 0)
+			return fd;
+		if (view_push(&v, fd) < 0)
+			return err_nomem(err);
+	}
+	rc = l->drv->lowers(l, &lowers, err);
+	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
+		rc = push_lower(l, lowers.name[i], &v, err);
+	if (rc < 0)
+		return rc;
+	*out = v;
+	memset(&v, 0, sizeof(v));
+	return 0;
+}
+
+/* ---- children --------------------------------------------------------------------- */
+
+/* A layer that is there and does not say whose child it is counts as one. */
+static bool is_child(const struct layer *l, const struct layer_ref *ref)
+{
+	auto_layer child = LAYER_INIT;
+	struct ovl_err why;
+
+	if (layer_open_ref(l->st, ref, 0, ref->id.s, &child, &why) < 0)
+		return why.status != OVL_NOLAYER;
+	return child.meta.has_parent && strcmp(child.meta.parent.s, l->id.s) == 0;
+}
+
+int layer_children(const struct layer *l,
+	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx,
+	struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	int r;
+
+	if (fs_dir_open(&d, l->fd, children) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return err_sys(
+			err, errno, "cannot read the children of layer %.12s", l->id.s);
+	}
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		if (!id_is_full(name))
+			continue;
+		memcpy(ref.id.s, name, ID_LEN + 1);
+		if (!is_child(l, &ref))
+			continue;
+		r = fn(ctx, &ref);
+		if (r)
+			return r;
+	}
+	if (r < 0)
+		return err_sys(
+			err, errno, "cannot read the children of layer %.12s", l->id.s);
+	return 0;
+}
+
+/* Who takes the last hint away takes the directory too, maybe right now. */
+int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err)
+{
+	char path[sizeof(children) + ID_LEN + 1];
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", children, id->s);
+	for (int i = 0; i < 100 && fd < 0; i++) {
+		fd = openat(
+			l->fd, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0 && (errno != ENOENT || fs_mkdir(l->fd, children, 0700) < 0))
+			break;
+	}
+	if (fd < 0)
+		return err_sys(err, errno, "cannot note a child in layer %.12s", l->id.s);
+	close(fd);
+	return 0;
+}
+
+/* Only a hint goes, so a failure hurts nobody. */
+void layer_drop_child(const struct layer *child)
+{
+	char path[ID_LEN + sizeof(children) + ID_LEN + 2];
+
+	if (!child->meta.has_parent)
+		return;
+	snprintf(path, sizeof(path), "%s/%s/%s", child->meta.parent.s, children,
+		child->id.s);
+	if (unlinkat(child->drv_fd, path, 0) == 0) {
+		*strrchr(path, '/') = '\0';
+		unlinkat(child->drv_fd, path, AT_REMOVEDIR);
+	}
+}
+
+const char *layer_label(
+	struct ovl_store *st, const struct layer_ref *ref, char out[OVL_LABEL_SIZE])
+{
+	char name[NAME_LEN_MAX + 1];
+
+	if (names_first(st, ref, name))
+		snprintf(out, OVL_LABEL_SIZE, "%s", name);
+	else
+		snprintf(out, OVL_LABEL_SIZE, "%.12s", ref->id.s);
+	return out;
+}

@@ -1,0 +1,78 @@
+/*
+ * Layers that are in the store: finding, opening, locking them.
+ */
+#ifndef OVL_LAYER_H
+#define OVL_LAYER_H
+
+#include "err.h"
+#include "meta.h"
+#include "ovl.h"
+
+struct driver;
+struct ovl_store;
+struct stack;
+struct view;
+
+#define OVL_LABEL_SIZE 208
+
+/* layer_open / layer_close. fd is the layer's directory; it also carries the lock. */
+struct layer {
+	struct ovl_store *st;
+	const struct driver *drv;
+	int drv_fd; /* the store's */
+	int fd; /* -1: not open */
+	struct ovl_id id;
+	struct meta meta;
+};
+
+/* Where a layer is, before it is opened. */
+struct layer_ref {
+	unsigned drv; /* number in driver_list */
+	struct ovl_id id;
+};
+
+/* Finds what a user named. OVL_NOLAYER if there is none, OVL_USAGE if ambiguous. */
+int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
+	struct ovl_err *err);
+
+/* 1 if there is a layer with that id, 0 if not. */
+int layer_exists(struct ovl_store *st, const struct layer_ref *ref);
+
+/*
+ * Opens and locks it: op LOCK_SH, LOCK_EX, or 0 for neither (only to look at its
+ * metadata). An exclusive lock is never waited for: OVL_BUSY. what is for messages.
+ */
+int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err);
+/* layer_find and layer_open_ref in one. */
+int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out,
+	struct ovl_err *err);
+void layer_close(struct layer *l);
+#define auto_layer __attribute__((cleanup(layer_close))) struct layer
+#define LAYER_INIT       \
+	{                \
+		.fd = -1 \
+	}
+
+/* The layer's own tree, open for reading; -errno. */
+int layer_tree(const struct layer *l, struct ovl_err *err);
+
+/* Its lower layers as a view of their merged trees, see view.h; with_self: its own tree
+ * on top. */
+int layer_view(
+	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err);
+
+/* The names of the layers that are on top of l, checked: calls fn until it says stop. */
+int layer_children(const struct layer *l,
+	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx,
+	struct ovl_err *err);
+
+/* The hint .children/<id>, to be put there before the child appears. */
+int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
+void layer_drop_child(const struct layer *child);
+
+/* What to call a layer in a message: its first name, else 12 digits of its id. */
+const char *layer_label(
+	struct ovl_store *st, const struct layer_ref *ref, char out[OVL_LABEL_SIZE]);
+
+#endif

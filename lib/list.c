@@ -1,0 +1,287 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "driver.h"
+#include "fs.h"
+#include "layer.h"
+#include "mounts.h"
+#include "names.h"
+#include "store.h"
+
+/* Adds a copy of s to a NULL-terminated list. */
+static int add_text(char ***list, const char *s)
+{
+	size_t n = 0;
+	char **more;
+
+	while (*list && (*list)[n])
+		n++;
+	more = realloc(*list, (n + 2) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	*list = more;
+	more[n] = strdup(s);
+	more[n + 1] = NULL;
+	return more[n] ? 0 : -ENOMEM;
+}
+
+static void free_texts(char **list)
+{
+	for (char **p = list; p && *p; p++)
+		free(*p);
+	free(list);
+}
+
+void ovl_list_free(struct ovl_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free_texts(l->layer[i].names);
+		free_texts(l->layer[i].mounts);
+	}
+	free(l->layer);
+	l->layer = NULL;
+	l->n = 0;
+}
+
+/* ---- layers ----------------------------------------------------------------------- */
+
+struct lister {
+	struct ovl_store *st;
+	struct ovl_list *out;
+	size_t size;
+};
+
+static void fill(struct ovl_layer *to, const struct driver *drv, const struct ovl_id *id,
+	const struct meta *m)
+{
+	to->id = *id;
+	memcpy(to->link, m->link, sizeof(to->link));
+	to->driver = drv->name;
+	to->kind = m->kind;
+	to->has_parent = m->has_parent;
+	to->parent = m->parent;
+	memcpy(to->diff_id, m->diff_id, sizeof(to->diff_id));
+	to->depth = m->depth;
+	to->lowers = m->lowers;
+	to->size = m->size;
+	to->entries = m->entries;
+	to->created = m->created;
+}
+
+static int add_layer(struct lister *ls, const struct driver *drv, const struct ovl_id *id,
+	const struct meta *m)
+{
+	struct ovl_list *out = ls->out;
+
+	if (out->n == ls->size) {
+		size_t size = ls->size ? ls->size * 2 : 64;
+		struct ovl_layer *more = realloc(out->layer, size * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		out->layer = more;
+		ls->size = size;
+	}
+	memset(&out->layer[out->n], 0, sizeof(*out->layer));
+	fill(&out->layer[out->n], drv, id, m);
+	out->n++;
+	return 0;
+}
+
+/* One open, one read, one close a layer. A layer removed meanwhile is none. */
+static int read_meta(struct ovl_store *st, int drv_fd, const char *id, struct meta *m)
+{
+	char path[ID_LEN + sizeof(META_NAME) + 1];
+	auto_buf text = {0};
+
+	snprintf(path, sizeof(path), "%s/%s", id, META_NAME);
+	if (fs_read_file(drv_fd, path, META_MAX, &text) < 0) {
+		if (errno != ENOENT)
+			store_warn(
+				st, "cannot read layer %.12s: %s", id, strerror(errno));
+		return 0;
+	}
+	if (meta_parse(text.data, text.len, m) < 0) {
+		store_warn(st, "layer %.12s is damaged", id);
+		return 0;
+	}
+	return 1;
+}
+
+static int list_driver(struct lister *ls, unsigned i, struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	int drv_fd = store_driver_dir(ls->st, i, err);
+	const char *name;
+	int r;
+
+	if (drv_fd < 0)
+		return drv_fd == -ENOENT ? 0 : drv_fd;
+	if (fs_dir_open(&d, drv_fd, ".") < 0)
+		return err_sys(err, errno, "cannot read '%s/%s'", ls->st->root,
+			driver_list[i]->name);
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		struct ovl_id id;
+		struct meta m;
+
+		if (!id_is_full(name))
+			continue;
+		memcpy(id.s, name, sizeof(id.s));
+		if (read_meta(ls->st, drv_fd, name, &m) &&
+			add_layer(ls, driver_list[i], &id, &m) < 0)
+			return err_nomem(err);
+	}
+	return r < 0 ? err_sys(err, errno, "cannot read '%s/%s'", ls->st->root,
+			       driver_list[i]->name) :
+		       0;
+}
+
+static int list_all(struct lister *ls, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; driver_list[i] && rc == 0; i++) {
+		if (!ls->st->drv_chosen || ls->st->drv == driver_list[i])
+			rc = list_driver(ls, i, err);
+	}
+	return rc;
+}
+
+static bool has(const struct ovl_list *l, const struct layer_ref *ref)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->layer[i].driver == driver_list[ref->drv]->name &&
+			strcmp(l->layer[i].id.s, ref->id.s) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int list_these(struct lister *ls, char *const *what, struct ovl_err *err)
+{
+	for (; *what; what++) {
+		auto_layer l = LAYER_INIT;
+		struct layer_ref ref;
+		int rc = layer_find(ls->st, *what, &ref, err);
+
+		if (rc == 0)
+			rc = layer_open_ref(ls->st, &ref, 0, *what, &l, err);
+		if (rc == 0 && !has(ls->out, &ref) &&
+			add_layer(ls, l.drv, &l.id, &l.meta) < 0)
+			rc = err_nomem(err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- names and mounts ------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+	const struct ovl_layer *x = a;
+	const struct ovl_layer *y = b;
+	int order = strcmp(x->id.s, y->id.s);
+
+	return order ? order : strcmp(x->driver, y->driver);
+}
+
+static struct ovl_layer *find(const struct ovl_list *l, const struct layer_ref *ref)
+{
+	struct ovl_layer key = {.id = ref->id, .driver = driver_list[ref->drv]->name};
+
+	return l->n ? bsearch(&key, l->layer, l->n, sizeof(key), by_id) : NULL;
+}
+
+static int add_name(void *ctx, const char *name, const struct layer_ref *ref)
+{
+	struct ovl_layer *l = find(ctx, ref);
+
+	return l ? add_text(&l->names, name) : 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void sort_names(struct ovl_layer *l)
+{
+	size_t n = 0;
+
+	while (l->names && l->names[n])
+		n++;
+	if (n > 1)
+		qsort(l->names, n, sizeof(char *), by_text);
+}
+
+static int by_creation(const void *a, const void *b)
+{
+	const struct ovl_layer *x = a;
+	const struct ovl_layer *y = b;
+
+	if (x->created != y->created)
+		return x->created < y->created ? -1 : 1;
+	if (x->depth != y->depth)
+		return x->depth < y->depth ? -1 : 1;
+	return by_id(a, b);
+}
+
+static int attach(struct ovl_store *st, struct ovl_list *l, struct ovl_err *err)
+{
+	auto_mounts m = {0};
+	int rc;
+
+	if (!l->n)
+		return 0;
+	qsort(l->layer, l->n, sizeof(*l->layer), by_id);
+	rc = names_each(st, add_name, l, err);
+	if (rc == 0)
+		rc = mounts_read(st, &m, err);
+	for (size_t i = 0; i < m.n && rc == 0; i++) {
+		struct ovl_layer *layer = find(l, &m.mnt[i].layer);
+
+		if (layer && add_text(&layer->mounts, m.mnt[i].where) < 0)
+			rc = err_nomem(err);
+	}
+	for (size_t i = 0; i < l->n; i++)
+		sort_names(&l->layer[i]);
+	qsort(l->layer, l->n, sizeof(*l->layer), by_creation);
+	return rc == -ENOMEM ? err_nomem(err) : rc;
+}
+
+static int end_texts(struct ovl_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (!l->layer[i].names)
+			l->layer[i].names = calloc(1, sizeof(char *));
+		if (!l->layer[i].mounts)
+			l->layer[i].mounts = calloc(1, sizeof(char *));
+		if (!l->layer[i].names || !l->layer[i].mounts)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int ovl_list(struct ovl_store *st, char *const *what, struct ovl_list *out,
+	struct ovl_err *err)
+{
+	struct ovl_list made = {0};
+	struct lister ls = {.st = st, .out = &made};
+	int rc = what && *what ? list_these(&ls, what, err) : list_all(&ls, err);
+
+	if (rc == 0)
+		rc = attach(st, &made, err);
+	if (rc == 0 && end_texts(&made) < 0)
+		rc = err_nomem(err);
+	if (rc < 0) {
+		ovl_list_free(&made);
+		return rc;
+	}
+	*out = made;
+	return 0;
+}

@@ -1,0 +1,42 @@
+/*
+ * What mount(2) is told: the one place that knows the syntax of overlay's options.
+ *
+ * The kernel takes at most 4,095 bytes of them, so lowers are named relative to the
+ * driver's directory: with l/ and 26 characters each, 128 fit with an upper and a work
+ * directory of 64 digits. None of these names can hold a ':' or ','.
+ */
+#ifndef OVL_MOUNTSPEC_H
+#define OVL_MOUNTSPEC_H
+
+#include <stdbool.h>
+
+#include "buf.h"
+#include "driver.h"
+#include "err.h"
+#include "ovl.h"
+
+#define MOUNT_DATA_MAX 4095
+/* The store's empty directory, from a driver's. */
+#define MOUNT_EMPTY "../empty"
+
+struct mountspec {
+	unsigned long flags; /* MS_* */
+	struct buf data; /* overlay's options */
+	struct buf extra; /* those of them that the user gave */
+	bool with_upper;
+};
+
+void mountspec_release(struct mountspec *s);
+#define auto_mountspec __attribute__((cleanup(mountspec_release))) struct mountspec
+
+/*
+ * For a mount of the layer. options: as with mount(8)'s -o, or NULL. readonly: asked for;
+ * an image layer's always is.
+ */
+int mountspec_build(const struct layer *l, const char *options, bool readonly,
+	struct mountspec *out, struct ovl_err *err);
+
+/* The same as a line to type, with the working directory it needs. */
+int mountspec_line(const struct layer *l, struct buf *out, struct ovl_err *err);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * Names of layers: names/<name> is a symlink to ../<driver>/<id>, a '/' in the name
+ * written as %2F. Each is also noted in the layer's own .names/, so that a removal
+ * finds a layer's names without reading those of all others; the note is put there
+ * first and taken away last, and checked against the symlink when it is read.
+ */
+#ifndef OVL_NAMES_H
+#define OVL_NAMES_H
+
+#include "buf.h"
+#include "err.h"
+#include "layer.h"
+#include "ovl.h"
+
+#define NAME_LEN_MAX 200
+
+/* The file name that stands for name; false if that is too long for one. */
+bool name_encode(const char *name, char out[256]);
+/* And back; false if it stands for no valid name. */
+bool name_decode(const char *file, char out[NAME_LEN_MAX + 1]);
+
+/* Whose name is it? 1 and ref, 0 if nobody's, negative errno. */
+int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
+	struct ovl_err *err);
+
+/* Refuses a text that is no name (OVL_USAGE) and a name that a layer other than self
+ * (NULL: any) has. */
+int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
+	struct ovl_err *err);
+
+/* Gives the open layer a name. With force it is taken from who has it. durable: synced
+ * when this returns. */
+int names_give(const struct layer *l, const char *name, bool force, bool durable,
+	struct ovl_err *err);
+
+/*
+ * The steps of that, for a layer that appears together with its name: the note in its
+ * directory, the lock on all names, the name, and taking it back.
+ */
+int names_note(int layer_fd, const char *name, struct ovl_err *err);
+int names_lock(struct ovl_store *st, struct ovl_err *err);
+int names_link(struct ovl_store *st, const char *name, const struct layer_ref *ref,
+	bool force, struct ovl_err *err);
+void names_unlink(struct ovl_store *st, const char *name);
+int names_sync(struct ovl_store *st, struct ovl_err *err);
+void names_unlock(struct ovl_store *st);
+
+/* Takes all of a layer's names away. */
+int names_drop_all(const struct layer *l, struct ovl_err *err);
+
+/* The first of a layer's names by bytes: 1 and out, 0 if it has none. */
+int names_first(
+	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1]);
+
+/* All names of the store, for who lists all layers. */
+int names_each(struct ovl_store *st,
+	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx,
+	struct ovl_err *err);
+
+#endif

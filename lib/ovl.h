@@ -1,0 +1,233 @@
+/*
+ * libovl: a store of OverlayFS layers. The only public header.
+ *
+ * Calls return 0 or a negative errno and describe a failure in a struct ovl_err of the
+ * caller's: a status (the exit status of the command line) and one line of text. The
+ * library prints nothing, never exits and holds no mutable globals. Three calls touch
+ * what belongs to the process for as long as they run and put it back: ovl_import and
+ * ovl_create set the umask to 0, ovl_mount, ovl_umount and ovl_remove change the
+ * working directory. So one process runs one call at a time.
+ *
+ * A LAYER argument is text as a user types it, looked up as: name, full id (64 hex
+ * digits), short id (26 base32 characters), unique prefix of an id (4 digits or more).
+ */
+#ifndef OVL_H
+#define OVL_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define OVL_VERSION    "0.1"
+#define OVL_MAX_LOWERS 128 /* lower layers of one mount */
+
+/* What a failure is to a script; the numbers are exit statuses. */
+enum ovl_status {
+	OVL_OK = 0,
+	OVL_FAILED = 1,
+	OVL_USAGE = 2, /* a wrong option or operand */
+	OVL_NOLAYER = 3, /* no such layer */
+	OVL_BUSY = 4 /* mounted, has children, or locked */
+};
+
+struct ovl_err {
+	enum ovl_status status;
+	char text[1024];
+};
+
+/* 64 lower-case hex digits: the chain id of an image layer, random for a writable one. */
+struct ovl_id {
+	char s[65];
+};
+
+/*
+ * What a command that writes has made sure of when it returns.
+ * DATA: an import survives a power cut; create and rm sync nothing.
+ */
+enum ovl_sync { OVL_SYNC_DATA, OVL_SYNC_NONE, OVL_SYNC_ALL };
+
+/* How far long work is. Called about ten times a second at the most. */
+struct ovl_progress {
+	uint64_t bytes; /* of the input, as it is on disk */
+	uint64_t total; /* of the input; 0: not known (a pipe) */
+	uint64_t entries; /* files, directories and the like done */
+};
+
+/* What the library has to say while it works. */
+enum ovl_note {
+	OVL_WARNING, /* something was left out, or is not as it should be */
+	OVL_WAITING, /* for a lock, said once */
+	OVL_DETAIL /* what was done, for who wants to know */
+};
+
+struct ovl_config {
+	const char *root; /* NULL: $OVLCTL_ROOT, else the default place */
+	const char *driver; /* NULL: $OVLCTL_DRIVER, else the store's own */
+	enum ovl_sync sync;
+	bool nowait; /* a lock that is held is an error (OVL_BUSY) */
+	const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */
+	void (*note)(
+		void *ctx, enum ovl_note kind, const char *line); /* NULL: not told */
+	void (*progress)(void *ctx, const struct ovl_progress *p); /* NULL: not told */
+	void *ctx;
+};
+
+struct ovl_store;
+
+/*
+ * Opens the store. With make, a root that is missing or empty becomes a store;
+ * without, it is read as a store without layers. A directory that holds anything else
+ * is refused. Who may: the owner of the store, as root or as root of a user namespace.
+ */
+int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,
+	struct ovl_err *err);
+void ovl_close(struct ovl_store *st);
+
+/* The store's root directory: absolute, symlinks resolved. Owned by the store. */
+const char *ovl_root(const struct ovl_store *st);
+
+/* ---- import ---------------------------------------------------------------------- */
+
+struct ovl_import {
+	int fd; /* open for reading; a file from its current offset, or a pipe */
+	const char *file; /* what to call it in messages */
+	const char *parent; /* LAYER; NULL: a bottom layer */
+	const char *name; /* to give to the layer; NULL: none */
+	const char *expect; /* diff id it must have, with or without sha256:; NULL: any */
+	uint64_t
+		max_size; /* bytes of the uncompressed tar, and of file data; 0: default */
+	uint64_t max_entries; /* 0: default */
+	unsigned max_depth; /* components of a name; 0: default */
+};
+
+#define OVL_MAX_SIZE    (UINT64_C(1) << 40)
+#define OVL_MAX_ENTRIES UINT64_C(10000000)
+#define OVL_MAX_DEPTH   1024U
+
+/*
+ * Stores a tar (ustar, pax, GNU, v7; plain or gzip, zstd, xz, bzip2, lz4) as an image
+ * layer. *id is its chain id (OCI image-spec, config.md). A layer that is there already
+ * is left as it is. On failure the store is as it was.
+ */
+int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_id *id,
+	struct ovl_err *err);
+
+/* ---- create, mount, umount -------------------------------------------------------- */
+
+/* A new writable layer on image layer parent, or on nothing (NULL). */
+int ovl_create(struct ovl_store *st, const char *parent, const char *name,
+	struct ovl_id *id, struct ovl_err *err);
+
+struct ovl_mount {
+	const char *layer;
+	const char *target; /* NULL: the layer's own merged/ */
+	const char *options; /* as mount(8) takes with -o; NULL: none */
+	bool readonly;
+	bool force; /* take a layer whose last volatile mount was not synced */
+};
+
+/*
+ * Mounts a layer with its stack: a writable layer as the upper, an image layer
+ * read-only. *where is the mount point, absolute, the caller's to free. OVL_BUSY when
+ * the layer is the upper of a live mount anywhere, or work on it goes on.
+ * Needs CAP_SYS_ADMIN in the mount namespace's user namespace.
+ */
+int ovl_mount(struct ovl_store *st, const struct ovl_mount *req, char **where,
+	struct ovl_err *err);
+
+/*
+ * Unmounts what is the LAYER or mount point: of a layer, all its mounts in this mount
+ * namespace. lazy: detach now, let go when the last open file is closed.
+ */
+int ovl_umount(struct ovl_store *st, const char *what, bool lazy, struct ovl_err *err);
+/* The same for all of this store's mounts in this namespace. */
+int ovl_umount_all(struct ovl_store *st, bool lazy, struct ovl_err *err);
+
+/* ---- changes ---------------------------------------------------------------------- */
+
+/* One line of a diff; path is absolute within the layer and as on disk. */
+struct ovl_change {
+	char kind; /* 'A' added, 'C' changed, 'D' deleted */
+	const char *path;
+	size_t path_len;
+};
+
+/*
+ * Calls fn for each change of LAYER against its parent, or against base, sorted by the
+ * bytes of the path. fn returns 0 to go on; anything else ends the walk and is returned.
+ */
+int ovl_diff(struct ovl_store *st, const char *layer, const char *base,
+	int (*fn)(void *ctx, const struct ovl_change *c), void *ctx, struct ovl_err *err);
+
+/*
+ * Writes the layer's changes as a tar to fd. compress: "none", "gzip", "zstd", "xz",
+ * "bzip2" or "lz4". The same tree gives the same bytes; $SOURCE_DATE_EPOCH clamps times.
+ */
+int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *compress,
+	struct ovl_err *err);
+
+/* The compression a file name asks for by its suffix; "none" where it asks for none. */
+const char *ovl_compression_of(const char *file);
+bool ovl_compression_known(const char *compress);
+
+/* ---- list, remove ----------------------------------------------------------------- */
+
+enum ovl_kind { OVL_IMAGE, OVL_WRITABLE };
+
+/* A layer as ls and show see it. Strings are owned by the struct. */
+struct ovl_layer {
+	struct ovl_id id;
+	char link[27]; /* short id */
+	const char *driver; /* static */
+	enum ovl_kind kind;
+	bool has_parent;
+	struct ovl_id parent;
+	char diff_id[65]; /* hex; empty for a writable layer */
+	unsigned depth; /* layers below it in its history */
+	unsigned lowers; /* lower layers of its mount */
+	uint64_t size; /* bytes of file data as imported; 0 for a writable one */
+	uint64_t entries; /* of the tar it came from */
+	int64_t created; /* seconds since 1970 */
+	char **names; /* NULL-terminated, sorted */
+	char **mounts; /* mount points in this namespace, NULL-terminated */
+};
+
+struct ovl_list {
+	struct ovl_layer *layer; /* sorted by creation, then id */
+	size_t n;
+};
+
+/* All layers; with what, only those named there (NULL-terminated). */
+int ovl_list(struct ovl_store *st, char *const *what, struct ovl_list *out,
+	struct ovl_err *err);
+void ovl_list_free(struct ovl_list *l);
+
+/* All there is to know of one layer, as a JSON object; *json is the caller's to free. */
+int ovl_show(struct ovl_store *st, const char *layer, char **json, struct ovl_err *err);
+
+enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2 };
+
+/*
+ * Removes layers (NULL-terminated). OVL_BUSY, and nothing is removed, if one is mounted
+ * or has children that stay. RECURSIVE: children go too. FORCE: a missing one is no
+ * error.
+ */
+int ovl_remove(
+	struct ovl_store *st, char *const *layers, unsigned flags, struct ovl_err *err);
+
+/* ---- text ------------------------------------------------------------------------- */
+
+/*
+ * The form in which a name may reach a terminal or a line: control bytes, backslashes
+ * and what is not UTF-8 as \ooo. Writes at most size bytes with the NUL, cut with "..."
+ * where it does not fit; size is 4 or more. Returns out.
+ */
+char *ovl_escape(char *out, size_t size, const char *name, size_t len);
+
+/* May this be a layer's name? 1 to 200 of [A-Za-z0-9._/:@+-], see ovlctl(8). */
+bool ovl_name_valid(const char *name);
+
+#endif

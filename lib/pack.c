@@ -1,0 +1,420 @@
+#include <archive.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "changes.h"
+#include "cleanup.h"
+#include "fs.h"
+#include "pack.h"
+#include "path.h"
+#include "quote.h"
+#include "store.h"
+#include "whiteout.h"
+
+#define COPY_SIZE (256 * 1024)
+
+/* The first name of a file that has several: later ones are links to it. */
+struct inode {
+	struct inode *next;
+	dev_t dev;
+	ino_t ino;
+	char path[];
+};
+
+#define INODE_BUCKETS 4096
+
+struct packer {
+	const struct layer *l;
+	struct tarout *t;
+	struct archive_entry *e;
+	struct inode *inode[INODE_BUCKETS];
+	char *copy;
+	int64_t latest; /* times are clamped to this */
+	bool clamp;
+	uint64_t sockets;
+	struct buf name; /* scratch */
+	struct buf value;
+};
+
+/* ---- hard links ------------------------------------------------------------------- */
+
+static struct inode **bucket(struct packer *p, const struct stat *st)
+{
+	return &p->inode[(st->st_ino ^ (st->st_ino >> 12) ^ st->st_dev) % INODE_BUCKETS];
+}
+
+/* The name it was first packed under; NULL: never, and from now on under this one. */
+static int first_name(struct packer *p, const struct stat *st, const char *path,
+	const char **first, struct ovl_err *err)
+{
+	struct inode **at = bucket(p, st);
+	struct inode *in;
+
+	*first = NULL;
+	if (S_ISDIR(st->st_mode) || st->st_nlink < 2)
+		return 0;
+	for (in = *at; in; in = in->next) {
+		if (in->ino == st->st_ino && in->dev == st->st_dev) {
+			*first = in->path;
+			return 0;
+		}
+	}
+	in = malloc(sizeof(*in) + strlen(path) + 1);
+	if (!in)
+		return err_nomem(err);
+	in->ino = st->st_ino;
+	in->dev = st->st_dev;
+	strcpy(in->path, path);
+	in->next = *at;
+	*at = in;
+	return 0;
+}
+
+static void forget_inodes(struct packer *p)
+{
+	for (size_t i = 0; i < INODE_BUCKETS; i++) {
+		while (p->inode[i]) {
+			struct inode *next = p->inode[i]->next;
+
+			free(p->inode[i]);
+			p->inode[i] = next;
+		}
+	}
+}
+
+/* ---- the entry -------------------------------------------------------------------- */
+
+/* In a message, relative paths read as in the tar. */
+static const char *shown(const struct change *c)
+{
+	return c->path_len ? c->path : "./";
+}
+
+static int failed(const struct change *c, const char *what, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot %s %s", what, Q(shown(c)));
+}
+
+/*
+ * The writer puts a '.' between the two numbers, so that -2 and 500000000 would read as
+ * -2.5 where -1.5 is meant. Of the last second before 1970 the parts cannot be said.
+ */
+static void set_time(struct packer *p, const struct stat *st)
+{
+	int64_t sec = st->st_mtim.tv_sec;
+	long nsec = st->st_mtim.tv_nsec;
+
+	if (p->clamp && sec >= p->latest) {
+		sec = p->latest;
+		nsec = 0;
+	}
+	if (sec == -1) {
+		nsec = 0;
+	} else if (sec < 0 && nsec > 0) {
+		sec++;
+		nsec = 1000000000 - nsec;
+	}
+	archive_entry_set_mtime(p->e, sec, nsec);
+}
+
+static void set_stat(struct packer *p, const struct stat *st)
+{
+	archive_entry_set_mode(p->e, st->st_mode);
+	archive_entry_set_uid(p->e, st->st_uid);
+	archive_entry_set_gid(p->e, st->st_gid);
+	set_time(p, st);
+	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
+		archive_entry_set_rdev(p->e, st->st_rdev);
+	archive_entry_set_size(p->e, S_ISREG(st->st_mode) ? st->st_size : 0);
+}
+
+static int set_xattrs(struct packer *p, const struct change *c, const struct stat *st,
+	bool *metacopy, struct ovl_err *err)
+{
+	const struct xattr_policy *xp = &p->l->st->xattrs;
+	auto_buf names = {0};
+
+	*metacopy = false;
+	if (fs_listxattr(c->dirfd, c->name, &names) < 0)
+		return failed(c, "list the xattrs of", err);
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
+		const char *attr = names.data + at;
+		char as[XATTR_MAX_NAME + 16];
+
+		if (!xattr_out(xp, attr, as))
+			continue;
+		if (fs_getxattr_buf(c->dirfd, c->name, attr, &p->value) < 0) {
+			if (errno == ENODATA)
+				continue;
+			return failed(c, "read an xattr of", err);
+		}
+		archive_entry_xattr_add_entry(p->e, as, p->value.data, p->value.len);
+	}
+	if (S_ISREG(st->st_mode) && names.len)
+		*metacopy = wh_is_metacopy(xp, c->dirfd, c->name);
+	return 0;
+}
+
+static int set_symlink(struct packer *p, const struct change *c, struct ovl_err *err)
+{
+	if (fs_readlink(c->dirfd, c->name, 1 << 16, &p->value) < 0)
+		return failed(c, "read symlink", err);
+	archive_entry_copy_symlink(p->e, p->value.data);
+	return 0;
+}
+
+/* ---- data ------------------------------------------------------------------------- */
+
+/* Tells the entry where the file has data, unless that is all of it. */
+static int set_sparse(struct packer *p, int fd, off_t size)
+{
+	off_t at = 0;
+	bool holes = false;
+
+	while (at < size) {
+		off_t data = lseek(fd, at, SEEK_DATA);
+		off_t hole;
+
+		if (data < 0 && errno != ENXIO)
+			return errno == EINVAL ? 0 : -1; /* cannot tell: no holes */
+		if (data < 0 || data >= size) {
+			holes = true;
+			break;
+		}
+		hole = lseek(fd, data, SEEK_HOLE);
+		if (hole < 0)
+			return -1;
+		if (hole > size)
+			hole = size;
+		if (at == 0 && data == 0 && hole == size)
+			return 0;
+		holes = true;
+		archive_entry_sparse_add_entry(p->e, data, hole - data);
+		at = hole;
+	}
+	/* Nothing but a hole: a map of one empty piece at the end. */
+	if (holes && archive_entry_sparse_count(p->e) == 0)
+		archive_entry_sparse_add_entry(p->e, size, 0);
+	return 0;
+}
+
+static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, off_t n,
+	struct ovl_err *err)
+{
+	while (n > 0) {
+		size_t want = n < COPY_SIZE ? (size_t)n : COPY_SIZE;
+		ssize_t got = pread(fd, p->copy, want, at);
+		int rc;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return failed(c, "read", err);
+		if (got == 0)
+			return err_say(err, EIO, "%s became shorter while it was read",
+				Q(shown(c)));
+		rc = tarout_data(p->t, p->copy, (size_t)got, err);
+		if (rc < 0)
+			return rc;
+		at += got;
+		n -= got;
+		if (store_stopped(p->l->st))
+			return err_stopped(err);
+	}
+	return 0;
+}
+
+static int copy_data(
+	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
+{
+	la_int64_t offset;
+	la_int64_t length;
+	off_t at = 0;
+
+	if (archive_entry_sparse_reset(p->e) == 0)
+		return copy_run(p, c, fd, 0, size, err);
+	while (archive_entry_sparse_next(p->e, &offset, &length) == ARCHIVE_OK) {
+		int rc = tarout_hole(p->t, (uint64_t)(offset - at), err);
+
+		if (rc == 0)
+			rc = copy_run(p, c, fd, offset, length, err);
+		if (rc < 0)
+			return rc;
+		at = offset + length;
+	}
+	return tarout_hole(p->t, (uint64_t)(size - at), err);
+}
+
+static int open_file(struct changes *walk, const struct change *c, bool metacopy)
+{
+	if (metacopy)
+		return changes_open_data(walk, c);
+	return openat(c->dirfd, c->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* ---- kinds of entries ------------------------------------------------------------- */
+
+static int pack_file(struct packer *p, struct changes *walk, const struct change *c,
+	const struct stat *st, bool metacopy, struct ovl_err *err)
+{
+	auto_fd fd = -1;
+	int rc;
+
+	if (st->st_size) {
+		fd = open_file(walk, c, metacopy);
+		if (fd < 0)
+			return failed(c, "open", err);
+		if (set_sparse(p, fd, st->st_size) < 0)
+			return failed(c, "find the holes of", err);
+	}
+	rc = tarout_header(p->t, p->e, err);
+	return rc < 0 || fd < 0 ? rc : copy_data(p, c, fd, st->st_size, err);
+}
+
+static int pack_link(struct packer *p, const char *first, struct ovl_err *err)
+{
+	archive_entry_copy_hardlink(p->e, first);
+	archive_entry_set_size(p->e, 0);
+	return tarout_header(p->t, p->e, err);
+}
+
+/* An empty file that stands for a whiteout or an opaque mark. */
+static int pack_mark(struct packer *p, const char *path, struct ovl_err *err)
+{
+	archive_entry_clear(p->e);
+	archive_entry_copy_pathname(p->e, path);
+	archive_entry_set_mode(p->e, S_IFREG);
+	archive_entry_set_mtime(p->e, 0, 0);
+	archive_entry_set_size(p->e, 0);
+	return tarout_header(p->t, p->e, err);
+}
+
+static int pack_whiteout(struct packer *p, const struct change *c, struct ovl_err *err)
+{
+	size_t dir = c->path_len - strlen(path_base(c->path));
+
+	buf_clear(&p->name);
+	buf_add(&p->name, c->path, dir);
+	buf_addf(&p->name, "%s%s", WH_PREFIX, c->path + dir);
+	return p->name.failed ? err_nomem(err) : pack_mark(p, p->name.data, err);
+}
+
+static int pack_opaque(struct packer *p, const struct change *c, struct ovl_err *err)
+{
+	buf_clear(&p->name);
+	if (c->path_len)
+		buf_addf(&p->name, "%s/", c->path);
+	buf_adds(&p->name, WH_OPAQUE);
+	return p->name.failed ? err_nomem(err) : pack_mark(p, p->name.data, err);
+}
+
+/* A file of that name would be a whiteout to whoever reads the tar. */
+static int check_name(const struct change *c, struct ovl_err *err)
+{
+	const char *hidden;
+
+	if (wh_parse(path_base(c->path), &hidden) == WH_NONE)
+		return 0;
+	return err_say(err, EINVAL,
+		"%s cannot be put into a layer tar: its name means a whiteout there",
+		Q(c->path));
+}
+
+static int pack_present(struct packer *p, struct changes *walk, const struct change *c,
+	const struct stat *st, struct ovl_err *err)
+{
+	const char *first;
+	bool metacopy;
+	int rc = check_name(c, err);
+
+	if (rc == 0)
+		rc = first_name(p, st, c->path, &first, err);
+	if (rc < 0)
+		return rc;
+	archive_entry_clear(p->e);
+	archive_entry_copy_pathname(p->e, shown(c));
+	set_stat(p, st);
+	if (first)
+		return pack_link(p, first, err);
+	rc = set_xattrs(p, c, st, &metacopy, err);
+	if (rc == 0 && S_ISLNK(st->st_mode))
+		rc = set_symlink(p, c, err);
+	if (rc < 0)
+		return rc;
+	if (S_ISREG(st->st_mode))
+		return pack_file(p, walk, c, st, metacopy, err);
+	rc = tarout_header(p->t, p->e, err);
+	return rc == 0 && c->opaque ? pack_opaque(p, c, err) : rc;
+}
+
+static int pack_one(
+	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
+{
+	struct packer *p = ctx;
+	struct stat st;
+
+	if (c->kind == 'D')
+		return c->by_opaque ? 0 : pack_whiteout(p, c, err);
+	if (fstatat(c->dirfd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno == ENOENT)
+			return 0; /* gone meanwhile, from a layer that is mounted */
+		return failed(c, "stat", err);
+	}
+	if (S_ISSOCK(st.st_mode)) {
+		p->sockets++;
+		return 0;
+	}
+	return pack_present(p, walk, c, &st, err);
+}
+
+/* reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds since 1970. */
+static int read_clamp(struct packer *p, struct ovl_err *err)
+{
+	const char *text = secure_getenv("SOURCE_DATE_EPOCH");
+	char *end;
+
+	if (!text || !*text)
+		return 0;
+	errno = 0;
+	p->latest = strtoll(text, &end, 10);
+	if (*end || errno || p->latest < 0)
+		return err_status(
+			err, OVL_USAGE, "SOURCE_DATE_EPOCH %s is no time", Q(text));
+	p->clamp = true;
+	return 0;
+}
+
+int pack_layer(const struct layer *l, struct tarout *t, struct ovl_err *err)
+{
+	struct packer *p = calloc(1, sizeof(*p));
+	int rc = 0;
+
+	if (p) {
+		p->l = l;
+		p->t = t;
+		p->e = archive_entry_new();
+		p->copy = malloc(COPY_SIZE);
+	}
+	if (!p || !p->e || !p->copy)
+		rc = err_nomem(err);
+	if (rc == 0)
+		rc = read_clamp(p, err);
+	if (rc == 0)
+		rc = changes_walk(l, NULL, pack_one, p, err);
+	if (rc == 0 && p->sockets)
+		store_warn(l->st, "%" PRIu64 " %s left out", p->sockets,
+			p->sockets == 1 ? "socket" : "sockets");
+	if (p) {
+		forget_inodes(p);
+		archive_entry_free(p->e);
+		free(p->copy);
+		buf_release(&p->name);
+		buf_release(&p->value);
+	}
+	free(p);
+	return rc;
+}

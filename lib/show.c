@@ -1,0 +1,181 @@
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "driver.h"
+#include "layer.h"
+#include "mountspec.h"
+#include "quote.h"
+#include "store.h"
+
+/* A text that may hold any bytes: JSON has only UTF-8, so others come escaped. */
+static json_t *text(const char *s)
+{
+	json_t *v = json_string(s);
+	char out[4096];
+
+	return v ? v : json_string(ovl_escape(out, sizeof(out), s, strlen(s)));
+}
+
+static json_t *texts(char *const *list)
+{
+	json_t *a = json_array();
+
+	for (; a && *list; list++)
+		json_array_append_new(a, text(*list));
+	return a;
+}
+
+static json_t *digest(const char *hex)
+{
+	return *hex ? json_sprintf("sha256:%s", hex) : json_null();
+}
+
+static json_t *when(int64_t seconds)
+{
+	char out[32];
+	time_t t = seconds;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(out, sizeof(out), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(out);
+}
+
+static json_t *path(const struct layer *l, const char *inside)
+{
+	auto_buf b = {0};
+
+	buf_addf(&b, "%s/%s/%s%s%s", l->st->root, l->drv->name, l->id.s,
+		*inside ? "/" : "", inside);
+	return b.failed ? NULL : text(b.data);
+}
+
+static json_t *paths(const struct layer *l)
+{
+	json_t *o = json_object();
+	bool mountable = l->meta.kind == OVL_WRITABLE || l->meta.has_parent;
+
+	json_object_set_new(o, "layer", path(l, ""));
+	json_object_set_new(o, "tree", path(l, l->drv->tree));
+	if (mountable) {
+		json_object_set_new(o, "work", path(l, l->drv->work));
+		json_object_set_new(o, "merged", path(l, l->drv->merged));
+	}
+	return o;
+}
+
+/* The layers below, nearest first, down to the bottom. */
+static int stack_of(const struct layer *l, json_t *out, struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
+	struct meta at = l->meta;
+
+	for (unsigned i = 0; at.has_parent; i++) {
+		auto_layer below = LAYER_INIT;
+		json_t *o = json_object();
+		int rc;
+
+		ref.id = at.parent;
+		rc = i > l->meta.depth ?
+			err_say(err, ELOOP, "the parents of layer %.12s go round",
+				l->id.s) :
+			layer_open_ref(l->st, &ref, 0, ref.id.s, &below, err);
+		if (rc < 0) {
+			json_decref(o);
+			return rc;
+		}
+		json_object_set_new(o, "id", json_string(below.id.s));
+		json_object_set_new(o, "diff_id", digest(below.meta.diff_id));
+		json_object_set_new(o, "link", json_string(below.meta.link));
+		json_object_set_new(o, "size", json_integer((json_int_t)below.meta.size));
+		json_array_append_new(out, o);
+		at = below.meta;
+	}
+	return 0;
+}
+
+static int lowers_of(const struct layer *l, json_t *out, struct ovl_err *err)
+{
+	auto_stack s = {0};
+	int rc = l->drv->lowers(l, &s, err);
+
+	for (unsigned i = 0; rc == 0 && i < s.n; i++) {
+		auto_buf b = {0};
+
+		buf_addf(&b, "%s/%s/%s", l->st->root, l->drv->name, s.name[i]);
+		json_array_append_new(out, b.failed ? json_null() : text(b.data));
+	}
+	return rc;
+}
+
+static void describe(json_t *o, const struct ovl_layer *in)
+{
+	bool image = in->kind == OVL_IMAGE;
+
+	json_object_set_new(o, "id", json_string(in->id.s));
+	json_object_set_new(o, "names", texts(in->names));
+	json_object_set_new(o, "kind", json_string(image ? "image" : "writable"));
+	json_object_set_new(o, "driver", json_string(in->driver));
+	json_object_set_new(o, "link", json_string(in->link));
+	json_object_set_new(o, "chain_id", image ? digest(in->id.s) : json_null());
+	json_object_set_new(o, "diff_id", digest(in->diff_id));
+	json_object_set_new(
+		o, "parent", in->has_parent ? json_string(in->parent.s) : json_null());
+	json_object_set_new(o, "depth", json_integer(in->depth));
+	json_object_set_new(
+		o, "size", image ? json_integer((json_int_t)in->size) : json_null());
+	json_object_set_new(o, "entries",
+		image ? json_integer((json_int_t)in->entries) : json_null());
+	json_object_set_new(o, "created", when(in->created));
+	json_object_set_new(o, "mounts", texts(in->mounts));
+}
+
+static int add_all(const struct layer *l, json_t *o, struct ovl_err *err)
+{
+	json_t *stack = json_array();
+	json_t *lowers = json_array();
+	auto_buf line = {0};
+	int rc;
+
+	json_object_set_new(o, "stack", stack);
+	json_object_set_new(o, "lowers", lowers);
+	json_object_set_new(o, "paths", paths(l));
+	rc = stack_of(l, stack, err);
+	if (rc == 0)
+		rc = lowers_of(l, lowers, err);
+	if (rc == 0)
+		rc = mountspec_line(l, &line, err);
+	if (rc == 0)
+		json_object_set_new(o, "mount_command", text(line.data));
+	return rc;
+}
+
+int ovl_show(struct ovl_store *st, const char *layer, char **json, struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+	struct ovl_list list = {0};
+	char *const what[] = {(char *)(uintptr_t)layer, NULL};
+	json_t *o = json_object();
+	int rc = layer_open(st, layer, LOCK_SH, &l, err);
+
+	if (rc == 0)
+		rc = ovl_list(st, what, &list, err);
+	if (rc == 0) {
+		describe(o, &list.layer[0]);
+		rc = add_all(&l, o, err);
+	}
+	ovl_list_free(&list);
+	if (rc == 0) {
+		*json = json_dumps(o, JSON_INDENT(2));
+		if (!*json)
+			rc = err_nomem(err);
+	}
+	json_decref(o);
+	return rc;
+}

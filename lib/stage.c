@@ -1,0 +1,220 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "driver.h"
+#include "fs.h"
+#include "lock.h"
+#include "names.h"
+#include "stage.h"
+#include "store.h"
+#include "xattr.h"
+
+/*
+ * A staged tree must not inherit what the admin gave to the directory the store lies
+ * in: a set-group-id bit or a default ACL would be handed on to every file made.
+ */
+static int neutralize(int fd)
+{
+	if (fchmod(fd, 0700) < 0)
+		return -1;
+	if (fs_removexattr(fd, NULL, XATTR_ACL_DEFAULT) < 0 && errno != ENODATA &&
+		errno != EOPNOTSUPP)
+		return -1;
+	return 0;
+}
+
+static bool still_there(int dir, const char *name, int fd)
+{
+	struct stat named;
+	struct stat open;
+
+	return fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		fstat(fd, &open) == 0 && named.st_ino == open.st_ino;
+}
+
+/* 1 made and locked, 0 prune was quicker, negative errno. */
+static int try_begin(struct stage *sg, int staging)
+{
+	struct ovl_id id;
+	int rc;
+
+	if (id_random(&id) < 0)
+		return -errno;
+	memcpy(sg->name, id.s, sizeof(sg->name));
+	if (mkdirat(staging, sg->name, 0700) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	sg->fd = fs_open_dir(staging, sg->name);
+	if (sg->fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	rc = lock_try(sg->fd, LOCK_EX);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || !still_there(staging, sg->name, sg->fd)) {
+		close_fdp(&sg->fd);
+		return 0;
+	}
+	return neutralize(sg->fd) < 0 ? -errno : 1;
+}
+
+int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
+	struct ovl_err *err)
+{
+	struct stage sg = {.st = st, .drv = drv, .fd = -1};
+	int staging = store_dir_make(st, DIR_STAGING, err);
+	int rc = 0;
+
+	if (staging < 0)
+		return staging;
+	sg.drv_fd = store_driver_make(st, (unsigned)driver_index(drv->name), err);
+	if (sg.drv_fd < 0)
+		return sg.drv_fd;
+	for (int i = 0; i < 100 && rc == 0; i++)
+		rc = try_begin(&sg, staging);
+	if (rc <= 0) {
+		stage_end(&sg);
+		return err_sys(err, rc ? -rc : EEXIST, "cannot make a staging directory");
+	}
+	id_short_new(sg.link);
+	*out = sg;
+	return 0;
+}
+
+static int sync_links(struct stage *sg, struct ovl_err *err)
+{
+	if (sg->drv->links) {
+		auto_fd links = fs_open_dir(sg->drv_fd, sg->drv->links);
+
+		if (links < 0 || fsync(links) < 0)
+			return err_sys(err, errno, "cannot sync '%s'", sg->drv->links);
+	}
+	if (fsync(sg->drv_fd) < 0)
+		return err_sys(err, errno, "cannot sync the store");
+	return 0;
+}
+
+/* The name and the short link lead nowhere for a moment, then the rename makes all of
+ * it a layer. 1 done, 0 such a layer is there already. */
+static int appear(struct stage *sg, const struct layer_ref *ref,
+	const struct layer *parent, const char *name, struct ovl_err *err)
+{
+	int staging = store_dir(sg->st, DIR_STAGING, err);
+	int rc = parent ? layer_add_child(parent, &ref->id, err) : 0;
+
+	if (rc == 0 && name)
+		rc = names_link(sg->st, name, ref, false, err);
+	if (rc < 0)
+		return rc;
+	rc = sg->drv->publish(sg, &ref->id, err);
+	if (rc == 0 &&
+		renameat2(staging, sg->name, sg->drv_fd, ref->id.s, RENAME_NOREPLACE) ==
+			0)
+		return 1;
+	if (rc == 0) {
+		rc = errno == EEXIST ?
+			0 :
+			err_sys(err, errno, "cannot put layer %.12s in place", ref->id.s);
+		sg->drv->retract(sg->drv_fd, sg->link, &ref->id, NULL);
+	}
+	if (rc < 0 && name)
+		names_unlink(sg->st, name);
+	return rc;
+}
+
+/*
+ * The names are locked so that nobody takes one whose layer is about to appear for one
+ * that was left behind; the store's lock says the same of the short links.
+ */
+static int move_in(struct stage *sg, const struct layer_ref *ref,
+	const struct layer *parent, const char *name, bool durable, struct ovl_err *err)
+{
+	int committed;
+	int rc = name ? names_lock(sg->st, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = store_lock(sg->st, LOCK_SH, err);
+	committed = rc < 0 ? rc : appear(sg, ref, parent, name, err);
+	if (rc == 0)
+		store_unlock(sg->st);
+	if (committed > 0) {
+		close_fdp(&sg->fd);
+		if (durable)
+			rc = sync_links(sg, err);
+	}
+	if (rc == 0 && committed >= 0 && name && durable)
+		rc = names_sync(sg->st, err);
+	if (name)
+		names_unlock(sg->st);
+	return rc < 0 ? rc : committed;
+}
+
+/*
+ * The hint of a child that did not come. Only when nobody else is about to bring the
+ * same child in, who would count on it; a hint that stays hurts nobody.
+ */
+static void drop_hint(
+	struct stage *sg, const struct layer_ref *ref, const struct layer *parent)
+{
+	struct layer child = {
+		.drv_fd = sg->drv_fd,
+		.id = ref->id,
+		.meta = {.has_parent = true, .parent = parent->id},
+	};
+
+	if (store_trylock(sg->st) <= 0)
+		return;
+	if (!layer_exists(sg->st, ref))
+		layer_drop_child(&child);
+	store_unlock(sg->st);
+}
+
+/* The layer was there before; only the note of its name is missing. */
+static int name_existing(struct stage *sg, const struct layer_ref *ref, const char *name,
+	bool durable, struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+	int rc = layer_open_ref(sg->st, ref, LOCK_SH, ref->id.s, &l, err);
+
+	return rc < 0 ? rc : names_give(&l, name, false, durable, err);
+}
+
+int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
+	const char *name, bool durable, struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = (unsigned)driver_index(sg->drv->name), .id = *id};
+	int rc = 0;
+
+	if (parent && durable)
+		rc = layer_add_child(parent, id, err);
+	if (rc == 0 && name)
+		rc = names_note(sg->fd, name, err);
+	if (rc == 0 && durable && syncfs(sg->fd) < 0)
+		rc = err_sys(err, errno, "cannot sync the store");
+	if (rc == 0)
+		rc = move_in(sg, &ref, parent, name, durable, err);
+	if (rc < 0 && parent)
+		drop_hint(sg, &ref, parent);
+	if (rc == 0 && name)
+		rc = name_existing(sg, &ref, name, durable, err);
+	return rc;
+}
+
+void stage_end(struct stage *sg)
+{
+	int saved = errno;
+
+	if (sg->fd >= 0) {
+		int staging = store_dir(sg->st, DIR_STAGING, NULL);
+
+		if (staging >= 0)
+			fs_rmtree(staging, sg->name, NULL);
+	}
+	close_fdp(&sg->fd);
+	errno = saved;
+}

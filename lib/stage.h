@@ -1,0 +1,56 @@
+/*
+ * A layer in the making.
+ *
+ *	stage_begin		staging/<random>/ exists, locked by this process
+ *	   |
+ *	   | tree, .layer and the driver's files are written into sg.fd
+ *	   v
+ *	stage_commit		hint in the parent, sync, name, l/<link>, rename, sync
+ *	   |			-> the layer is there, all of it
+ *	   |
+ *	stage_end		drops what was not committed, always called
+ *
+ * Nothing outside staging/ changes before stage_commit. What a dead process leaves in
+ * staging/ nobody has locked, and prune takes it.
+ */
+#ifndef OVL_STAGE_H
+#define OVL_STAGE_H
+
+#include "err.h"
+#include "id.h"
+#include "ovl.h"
+
+struct driver;
+struct layer;
+struct ovl_store;
+
+struct stage {
+	struct ovl_store *st;
+	const struct driver *drv;
+	int drv_fd; /* the store's */
+	int fd; /* the staged layer's directory */
+	char name[ID_LEN + 1];
+	char link[SHORT_LEN + 1];
+};
+
+#define STAGE_INIT       \
+	{                \
+		.fd = -1 \
+	}
+#define auto_stage __attribute__((cleanup(stage_end))) struct stage
+
+int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
+	struct ovl_err *err);
+
+/*
+ * Makes it layer id, on top of the open and locked parent (NULL: none), known as name
+ * (NULL: without one). durable: sync before and after. 1: committed; 0: a layer of that
+ * id is there already; it has the name now, and the staged one will be dropped. On
+ * failure neither layer nor name is there.
+ */
+int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
+	const char *name, bool durable, struct ovl_err *err);
+
+void stage_end(struct stage *sg);
+
+#endif

@@ -1,0 +1,488 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "driver.h"
+#include "fs.h"
+#include "lock.h"
+#include "quote.h"
+#include "store.h"
+
+static const char stamp_name[] = "stamp";
+static const char lock_name[] = "lock";
+
+static const char *const dir_names[STORE_DIRS] = {
+	[DIR_NAMES] = "names",
+	[DIR_STAGING] = "staging",
+	[DIR_TRASH] = "trash",
+	[DIR_EMPTY] = "empty",
+};
+
+PRINTF(3, 0)
+static void note(
+	const struct ovl_store *st, enum ovl_note kind, const char *fmt, va_list ap)
+{
+	char line[sizeof(((struct ovl_err *)NULL)->text)];
+
+	if (!st->cfg.note)
+		return;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	st->cfg.note(st->cfg.ctx, kind, line);
+}
+
+void store_warn(const struct ovl_store *st, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(st, OVL_WARNING, fmt, ap);
+	va_end(ap);
+}
+
+void store_detail(const struct ovl_store *st, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(st, OVL_DETAIL, fmt, ap);
+	va_end(ap);
+}
+
+void store_waiting(const struct ovl_store *st, const char *what)
+{
+	char line[256];
+
+	if (!st->cfg.note)
+		return;
+	snprintf(line, sizeof(line), "waiting for another process to be done with %s",
+		what);
+	st->cfg.note(st->cfg.ctx, OVL_WAITING, line);
+}
+
+bool store_stopped(const struct ovl_store *st)
+{
+	return st->cfg.stop && *st->cfg.stop;
+}
+
+/* The initial user namespace maps every id to itself (user_namespaces(7)). */
+bool store_unprivileged(void)
+{
+	auto_buf map = {0};
+	unsigned inside;
+	unsigned outside;
+	unsigned count;
+
+	if (geteuid() != 0)
+		return true;
+	if (fs_read_file(AT_FDCWD, "/proc/self/uid_map", 65536, &map) < 0)
+		return false;
+	return sscanf(map.data, "%u %u %u", &inside, &outside, &count) != 3 || inside ||
+		outside || count != UINT32_MAX;
+}
+
+/* ---- where the root is ------------------------------------------------------------ */
+
+static char *default_root(struct ovl_err *err)
+{
+	const char *env = secure_getenv("OVLCTL_ROOT");
+	auto_buf path = {0};
+	char *out;
+
+	if (env && *env) {
+		buf_adds(&path, env);
+	} else if (!store_unprivileged()) {
+		buf_adds(&path, "/var/lib/ovlctl");
+	} else {
+		const char *data = secure_getenv("XDG_DATA_HOME");
+		const char *home = secure_getenv("HOME");
+
+		if (data && data[0] == '/')
+			buf_addf(&path, "%s/ovlctl", data);
+		else if (home && home[0] == '/')
+			buf_addf(&path, "%s/.local/share/ovlctl", home);
+		else {
+			err_say(err, ENOENT, "no store: give --root, or set HOME");
+			return NULL;
+		}
+	}
+	out = buf_steal(&path);
+	if (!out)
+		err_nomem(err);
+	return out;
+}
+
+static int make_parents(const char *path)
+{
+	auto_free char *copy = strdup(path);
+
+	if (!copy)
+		return -1;
+	for (char *p = copy + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			return -1;
+		*p = '/';
+	}
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return 0;
+}
+
+static int open_root(struct ovl_store *st, const char *path, struct ovl_err *err)
+{
+	auto_buf real = {0};
+
+	st->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (st->fd < 0 && errno == ENOENT && st->make) {
+		if (make_parents(path) < 0)
+			return err_sys(err, errno, "cannot make the store %s", Q(path));
+		st->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (st->fd < 0) {
+		if (errno != ENOENT)
+			return err_sys(err, errno, "cannot open the store %s", Q(path));
+		st->root = strdup(path);
+		return st->root ? 0 : err_nomem(err);
+	}
+	if (fs_path_of(st->fd, &real) < 0)
+		return err_sys(err, errno, "cannot find the path of %s", Q(path));
+	st->root = buf_steal(&real);
+	return st->root ? 0 : err_nomem(err);
+}
+
+/* ---- the stamp -------------------------------------------------------------------- */
+
+/* Nothing but what a new file system or a store killed at its birth holds. */
+static int is_empty(int fd)
+{
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	int r;
+
+	if (fs_dir_open(&d, fd, ".") < 0)
+		return -1;
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		if (strcmp(name, "lost+found") != 0 && strncmp(name, ".stamp.", 7) != 0)
+			return 0;
+	}
+	return r < 0 ? -1 : 1;
+}
+
+/* trusted.* can be set with CAP_SYS_ADMIN in the initial user namespace only; asked of
+ * the kernel, on the file that will be the stamp. */
+static bool can_set_trusted(int fd)
+{
+	if (fsetxattr(fd, "trusted.ovlctl", "", 0, 0) < 0)
+		return errno != EPERM;
+	fremovexattr(fd, "trusted.ovlctl");
+	return true;
+}
+
+static int stamp_write(struct ovl_store *st, int fd)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "ovlctl store %d\nxattrs %s\ndriver %s\n",
+		STORE_FORMAT, can_set_trusted(fd) ? "trusted" : "user", st->drv->name);
+	if (fs_write_all(fd, text, strlen(text)) < 0)
+		return -1;
+	return st->cfg.sync == OVL_SYNC_NONE ? 0 : fsync(fd);
+}
+
+/* Where there is no O_TMPFILE: a file of a random name, linked under its real one. */
+static int stamp_by_name(struct ovl_store *st)
+{
+	struct ovl_id id;
+	char temp[ID_LEN + 16];
+	auto_fd fd = -1;
+	int rc;
+
+	if (id_random(&id) < 0)
+		return -1;
+	snprintf(temp, sizeof(temp), ".stamp.%.16s", id.s);
+	fd = openat(
+		st->fd, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	rc = stamp_write(st, fd);
+	if (rc == 0 && linkat(st->fd, temp, st->fd, stamp_name, 0) < 0 && errno != EEXIST)
+		rc = -1;
+	if (unlinkat(st->fd, temp, 0) < 0)
+		rc = -1;
+	return rc;
+}
+
+static int stamp_make(struct ovl_store *st, struct ovl_err *err)
+{
+	auto_fd fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char link[48];
+	int rc;
+
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+		rc = stamp_by_name(st);
+	} else if (fd < 0) {
+		rc = -1;
+	} else {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		rc = stamp_write(st, fd);
+		if (rc == 0 &&
+			linkat(AT_FDCWD, link, st->fd, stamp_name, AT_SYMLINK_FOLLOW) <
+				0 &&
+			errno != EEXIST)
+			rc = -1;
+	}
+	if (rc < 0)
+		return err_sys(err, errno, "cannot make the store %s", Q(st->root));
+	return 0;
+}
+
+static int stamp_parse(struct ovl_store *st, char *text, struct ovl_err *err)
+{
+	unsigned format = 0;
+	char xattrs[16] = "";
+	char driver[32] = "";
+	int i;
+
+	if (sscanf(text, "ovlctl store %u\nxattrs %15s\ndriver %31s\n", &format, xattrs,
+		    driver) < 1)
+		return err_say(err, EUCLEAN, "%s is no store: its stamp is damaged",
+			Q(st->root));
+	if (format != STORE_FORMAT)
+		return err_say(err, EUCLEAN,
+			"store %s has format %u, this program knows %d", Q(st->root),
+			format, STORE_FORMAT);
+	i = driver_index(driver);
+	if (i < 0 || (strcmp(xattrs, "user") != 0 && strcmp(xattrs, "trusted") != 0))
+		return err_say(
+			err, EUCLEAN, "the stamp of store %s is damaged", Q(st->root));
+	st->xattrs.user = xattrs[0] == 'u';
+	if (!st->drv_chosen)
+		st->drv = driver_list[i];
+	return 0;
+}
+
+/* Reads the stamp, or makes one, or sees that there is no store yet. */
+static int stamp_take(struct ovl_store *st, struct ovl_err *err)
+{
+	auto_buf text = {0};
+	int r;
+
+	if (fs_read_file(st->fd, stamp_name, 4096, &text) == 0)
+		return stamp_parse(st, text.data, err);
+	if (errno != ENOENT)
+		return err_sys(
+			err, errno, "cannot read the stamp of store %s", Q(st->root));
+	r = is_empty(st->fd);
+	if (r < 0)
+		return err_sys(err, errno, "cannot read directory %s", Q(st->root));
+	if (r == 0)
+		return err_say(err, ENOTEMPTY,
+			"%s is not empty and not a store (it has no stamp)", Q(st->root));
+	if (!st->make) {
+		close_fdp(&st->fd);
+		return 0;
+	}
+	r = stamp_make(st, err);
+	for (int i = 0; i < STORE_DIRS && r == 0; i++) {
+		if (fs_mkdir(st->fd, dir_names[i], 0700) < 0)
+			r = err_sys(err, errno, "cannot make '%s/%s'", st->root,
+				dir_names[i]);
+	}
+	if (r < 0)
+		return r;
+	if (fs_read_file(st->fd, stamp_name, 4096, &text) < 0)
+		return err_sys(
+			err, errno, "cannot read the stamp of store %s", Q(st->root));
+	return stamp_parse(st, text.data, err);
+}
+
+/* ---- open, close ------------------------------------------------------------------ */
+
+static int choose_driver(struct ovl_store *st, struct ovl_err *err)
+{
+	const char *want = st->cfg.driver ? st->cfg.driver :
+					    secure_getenv("OVLCTL_DRIVER");
+	int i;
+
+	st->drv = driver_list[0];
+	if (!want || !*want)
+		return 0;
+	i = driver_index(want);
+	if (i < 0)
+		return err_status(err, OVL_USAGE, "unknown driver %s", Q(want));
+	st->drv = driver_list[i];
+	st->drv_chosen = true;
+	return 0;
+}
+
+static int open_store(struct ovl_store *st, struct ovl_err *err)
+{
+	auto_free char *path = NULL;
+	int rc;
+
+	rc = choose_driver(st, err);
+	if (rc < 0)
+		return rc;
+	if (st->cfg.root && !*st->cfg.root)
+		return err_status(err, OVL_USAGE, "--root is empty");
+	path = st->cfg.root ? strdup(st->cfg.root) : default_root(err);
+	if (!path)
+		return st->cfg.root ? err_nomem(err) : -ENOENT;
+	rc = open_root(st, path, err);
+	if (rc < 0 || st->fd < 0)
+		return rc;
+	return stamp_take(st, err);
+}
+
+int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,
+	struct ovl_err *err)
+{
+	struct ovl_store *st = calloc(1, sizeof(*st));
+	int rc;
+
+	if (!st)
+		return err_nomem(err);
+	st->cfg = *cfg;
+	st->make = make;
+	st->fd = -1;
+	st->lock_fd = -1;
+	for (int i = 0; i < STORE_DIRS; i++)
+		st->dir[i] = -1;
+	for (int i = 0; i < MAX_DRIVERS; i++)
+		st->drv_fd[i] = -1;
+	rc = open_store(st, err);
+	if (rc < 0) {
+		ovl_close(st);
+		return rc;
+	}
+	*out = st;
+	return 0;
+}
+
+void ovl_close(struct ovl_store *st)
+{
+	if (!st)
+		return;
+	for (int i = 0; i < STORE_DIRS; i++)
+		close_fdp(&st->dir[i]);
+	for (int i = 0; i < MAX_DRIVERS; i++)
+		close_fdp(&st->drv_fd[i]);
+	close_fdp(&st->lock_fd);
+	close_fdp(&st->fd);
+	free(st->root);
+	free(st);
+}
+
+const char *ovl_root(const struct ovl_store *st)
+{
+	return st->root;
+}
+
+/* ---- its directories and its lock ------------------------------------------------- */
+
+static int open_under(
+	struct ovl_store *st, const char *name, bool make, struct ovl_err *err)
+{
+	int fd;
+
+	if (st->fd < 0)
+		return -ENOENT;
+	fd = fs_open_beneath(st->fd, name, O_RDONLY | O_DIRECTORY);
+	if (fd < 0 && errno == ENOENT) {
+		if (!make)
+			return -ENOENT;
+		if (fs_mkdir(st->fd, name, 0700) < 0)
+			return err_sys(err, errno, "cannot make '%s/%s'", st->root, name);
+		fd = fs_open_beneath(st->fd, name, O_RDONLY | O_DIRECTORY);
+	}
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open '%s/%s'", st->root, name);
+	return fd;
+}
+
+static int keep_dir(
+	struct ovl_store *st, enum store_dir which, bool make, struct ovl_err *err)
+{
+	if (st->dir[which] < 0) {
+		int fd = open_under(st, dir_names[which], make, err);
+
+		if (fd < 0)
+			return fd;
+		st->dir[which] = fd;
+	}
+	return st->dir[which];
+}
+
+int store_dir(struct ovl_store *st, enum store_dir which, struct ovl_err *err)
+{
+	return keep_dir(st, which, false, err);
+}
+
+int store_dir_make(struct ovl_store *st, enum store_dir which, struct ovl_err *err)
+{
+	return keep_dir(st, which, true, err);
+}
+
+int store_driver_dir(struct ovl_store *st, unsigned i, struct ovl_err *err)
+{
+	if (st->drv_fd[i] < 0) {
+		int fd = open_under(st, driver_list[i]->name, false, err);
+
+		if (fd < 0)
+			return fd;
+		st->drv_fd[i] = fd;
+	}
+	return st->drv_fd[i];
+}
+
+int store_driver_make(struct ovl_store *st, unsigned i, struct ovl_err *err)
+{
+	const struct driver *drv = driver_list[i];
+
+	if (st->drv_fd[i] < 0) {
+		int fd = open_under(st, drv->name, true, err);
+
+		if (fd < 0)
+			return fd;
+		st->drv_fd[i] = fd;
+	}
+	if (drv->links && fs_mkdir(st->drv_fd[i], drv->links, 0700) < 0)
+		return err_sys(err, errno, "cannot make '%s/%s/%s'", st->root, drv->name,
+			drv->links);
+	return st->drv_fd[i];
+}
+
+static int open_lock(struct ovl_store *st)
+{
+	if (st->lock_fd < 0)
+		st->lock_fd = openat(st->fd, lock_name,
+			O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return st->lock_fd;
+}
+
+int store_lock(struct ovl_store *st, int op, struct ovl_err *err)
+{
+	if (open_lock(st) < 0)
+		return err_sys(err, errno, "cannot open the lock of %s", Q(st->root));
+	return lock_take(st, st->lock_fd, op, "the store", err);
+}
+
+int store_trylock(struct ovl_store *st)
+{
+	return open_lock(st) < 0 ? -errno : lock_try(st->lock_fd, LOCK_EX);
+}
+
+void store_unlock(struct ovl_store *st)
+{
+	if (st->lock_fd >= 0)
+		flock(st->lock_fd, LOCK_UN);
+}

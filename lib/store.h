@@ -1,0 +1,67 @@
+/*
+ * The store: a root directory that bears our stamp. See ovlctl-store(5).
+ *
+ *	<root>/stamp		format version, xattr prefix, default driver
+ *	<root>/lock		what lock.h says
+ *	<root>/empty/		stands in for a lower that is not there
+ *	<root>/names/		<name> -> ../<driver>/<id>
+ *	<root>/staging/		layers in the making, see stage.h
+ *	<root>/trash/		layers on their way out, see trash.h
+ *	<root>/<driver>/	layers, see driver.h
+ *
+ * The stamp appears whole (O_TMPFILE and link) and first; the directories are made when
+ * they are first needed, so a process killed in between leaves a store that works.
+ */
+#ifndef OVL_STORE_H
+#define OVL_STORE_H
+
+#include "err.h"
+#include "ovl.h"
+#include "xattr.h"
+
+#define STORE_FORMAT 1
+
+enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, STORE_DIRS };
+
+#define MAX_DRIVERS 2
+
+struct driver;
+
+struct ovl_store {
+	struct ovl_config cfg;
+	char *root; /* absolute path */
+	int fd; /* -1: not there yet, which reads as a store without layers */
+	bool make; /* a root that is missing is made */
+	struct xattr_policy xattrs;
+	const struct driver *drv; /* for new layers */
+	bool drv_chosen; /* by the caller, not by the stamp */
+	int dir[STORE_DIRS]; /* opened when first asked for */
+	int drv_fd[MAX_DRIVERS];
+	int lock_fd;
+};
+
+/*
+ * The directory, opened now or before; owned by the store. -ENOENT (and no text) when
+ * it is not there. The _make form makes it then, for who is about to write into it.
+ */
+int store_dir(struct ovl_store *st, enum store_dir which, struct ovl_err *err);
+int store_dir_make(struct ovl_store *st, enum store_dir which, struct ovl_err *err);
+/* The same for the directory of driver number i of driver_list[]. */
+int store_driver_dir(struct ovl_store *st, unsigned i, struct ovl_err *err);
+int store_driver_make(struct ovl_store *st, unsigned i, struct ovl_err *err);
+
+/* Holds the store's lock (LOCK_SH or LOCK_EX) until store_unlock(). */
+int store_lock(struct ovl_store *st, int op, struct ovl_err *err);
+/* Exclusively, now or not at all: 1 taken, 0 held by another, negative errno. */
+int store_trylock(struct ovl_store *st);
+void store_unlock(struct ovl_store *st);
+
+void store_warn(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
+void store_detail(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
+void store_waiting(const struct ovl_store *st, const char *what);
+bool store_stopped(const struct ovl_store *st);
+
+/* Is this process outside the initial user namespace, or not root in it? */
+bool store_unprivileged(void);
+
+#endif

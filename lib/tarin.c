@@ -1,0 +1,280 @@
+#include <archive.h>
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "paxcheck.h"
+#include "tarin.h"
+
+/* A block of the stream that is held: where it begins in the stream, and its bytes. */
+struct held {
+	uint64_t offset;
+	const unsigned char *data;
+	size_t len;
+};
+
+struct tarin {
+	struct stream *stream;
+	struct archive *a;
+	locale_t c;
+	struct held held[STREAM_HOLD];
+	unsigned n_held;
+	uint64_t offset; /* in the stream, of the block to come */
+	bool started; /* an entry was read */
+	bool in_header; /* blocks are held until the header is read */
+	bool eof;
+	int rc; /* what the stream said, when libarchive only hears "failed" */
+	struct ovl_err err;
+};
+
+/* ---- blocks ----------------------------------------------------------------------- */
+
+static void drop_oldest(struct tarin *t)
+{
+	stream_release(t->stream);
+	t->n_held--;
+	memmove(t->held, t->held + 1, t->n_held * sizeof(t->held[0]));
+}
+
+/* 1 and a block at the end of t->held, 0 at the end of the stream, negative errno. */
+static int take_block(struct tarin *t, struct ovl_err *err)
+{
+	struct held *h;
+	const void *p;
+	ssize_t n;
+
+	if (t->n_held == STREAM_HOLD)
+		return err_say(err, EFBIG, "an entry's headers are over 1 MiB");
+	n = stream_next(t->stream, &p, err);
+	if (n <= 0) {
+		t->eof = n == 0;
+		return (int)n;
+	}
+	h = &t->held[t->n_held++];
+	h->offset = t->offset;
+	h->data = p;
+	h->len = (size_t)n;
+	t->offset += (uint64_t)n;
+	return 1;
+}
+
+static la_ssize_t read_cb(struct archive *a, void *ctx, const void **p)
+{
+	struct tarin *t = ctx;
+	int r;
+
+	while (t->n_held && !t->in_header)
+		drop_oldest(t);
+	r = take_block(t, &t->err);
+	if (r < 0) {
+		t->rc = r;
+		archive_set_error(a, -r, "%s", t->err.text);
+		return -1;
+	}
+	*p = r ? t->held[t->n_held - 1].data : NULL;
+	return r ? (la_ssize_t)t->held[t->n_held - 1].len : 0;
+}
+
+/* Bytes from..to of the stream, all of them held, into one run. */
+static unsigned char *gather(const struct tarin *t, uint64_t from, uint64_t to)
+{
+	unsigned char *out = malloc(to - from + 1);
+
+	for (unsigned i = 0; out && i < t->n_held; i++) {
+		const struct held *h = &t->held[i];
+		uint64_t a = from > h->offset ? from : h->offset;
+		uint64_t b = to < h->offset + h->len ? to : h->offset + h->len;
+
+		if (a < b)
+			memcpy(out + (a - from), h->data + (a - h->offset), b - a);
+	}
+	return out;
+}
+
+/* ---- entries ---------------------------------------------------------------------- */
+
+/* What the reader did not like; what stopped the stream comes first. */
+static int reader_error(struct tarin *t, struct ovl_err *err)
+{
+	const char *why = archive_error_string(t->a);
+
+	if (t->rc < 0) {
+		if (err)
+			*err = t->err;
+		return t->rc;
+	}
+	if (why && strstr(why, "Unrecognized archive format"))
+		return err_say(err, EBADMSG, "not a tar archive");
+	return err_say(
+		err, EBADMSG, "damaged tar archive: %s", why ? why : "unknown error");
+}
+
+static bool only_charset(struct tarin *t)
+{
+	const char *why = archive_error_string(t->a);
+
+	return why && strstr(why, "can't be converted from");
+}
+
+/*
+ * That warning hides any other of the same headers, so these are looked at once more.
+ */
+static int recheck(struct tarin *t, struct ovl_err *err)
+{
+	uint64_t from = (uint64_t)archive_read_header_position(t->a);
+	uint64_t to = (uint64_t)archive_filter_bytes(t->a, 0);
+	unsigned char *raw = gather(t, from, to);
+	int rc;
+
+	if (!raw)
+		return err_nomem(err);
+	rc = paxcheck(raw, to - from) ?
+		0 :
+		err_say(err, EBADMSG, "damaged tar archive: malformed pax header");
+	free(raw);
+	return rc;
+}
+
+int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *err)
+{
+	locale_t old = uselocale(t->c);
+	uint64_t header;
+	int r = t->started ? archive_read_data_skip(t->a) : ARCHIVE_OK;
+
+	t->started = true;
+	if (r == ARCHIVE_OK || r == ARCHIVE_EOF) {
+		t->in_header = true;
+		r = archive_read_next_header(t->a, entry);
+		t->in_header = false;
+	}
+	uselocale(old);
+	if (r == ARCHIVE_EOF && t->rc == 0)
+		return 0;
+	if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && only_charset(t)))
+		return reader_error(t, err);
+	header = (uint64_t)archive_filter_bytes(t->a, 0) -
+		(uint64_t)archive_read_header_position(t->a);
+	if (header > TARIN_MAX_HEADER)
+		return err_say(err, EFBIG, "an entry's headers are over 1 MiB");
+	if (r == ARCHIVE_WARN && recheck(t, err) < 0)
+		return -EBADMSG;
+	return 1;
+}
+
+int tarin_data(
+	struct tarin *t, const void **p, size_t *n, uint64_t *offset, struct ovl_err *err)
+{
+	la_int64_t at = 0;
+	int r = archive_read_data_block(t->a, p, n, &at);
+
+	if (r == ARCHIVE_EOF)
+		return 0;
+	if (r != ARCHIVE_OK)
+		return reader_error(t, err);
+	if (at < 0)
+		return err_say(
+			err, EBADMSG, "damaged tar archive: data at a negative offset");
+	*offset = (uint64_t)at;
+	return 1;
+}
+
+/* ---- the end ---------------------------------------------------------------------- */
+
+static bool all_zero(const unsigned char *p, size_t n)
+{
+	while (n && *p == 0) {
+		p++;
+		n--;
+	}
+	return n == 0;
+}
+
+/* The rest of the stream from offset on; *zero: it holds nothing else. */
+static int drain(struct tarin *t, uint64_t offset, bool *zero, struct ovl_err *err)
+{
+	int r = 1;
+
+	*zero = true;
+	while (r > 0) {
+		while (t->n_held) {
+			const struct held *h = &t->held[0];
+			uint64_t skip = offset > h->offset ? offset - h->offset : 0;
+
+			if (*zero && skip < h->len)
+				*zero = all_zero(h->data + skip, h->len - skip);
+			drop_oldest(t);
+		}
+		r = t->eof ? 0 : take_block(t, err);
+	}
+	return r;
+}
+
+/*
+ * Between the last entry and where the reader stopped may stand nothing, or one or two
+ * blocks of zeros. More is an extension header without its entry. A lone block with more
+ * behind it is where readers disagree whether entries follow: refused.
+ */
+int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	uint64_t end = (uint64_t)archive_filter_bytes(t->a, 0);
+	uint64_t marks = end - (uint64_t)archive_read_header_position(t->a);
+	bool zero;
+	int rc;
+
+	if (marks > 1024)
+		return err_say(err, EBADMSG,
+			"damaged tar archive: it ends after an extension header");
+	rc = drain(t, end, &zero, err);
+	if (rc < 0)
+		return rc;
+	if (marks == 512 && !zero)
+		return err_say(err, EBADMSG,
+			"damaged tar archive: data after a single end-of-archive block");
+	return stream_digest(t->stream, hex, err);
+}
+
+int tarin_open(struct tarin **out, struct stream *s, struct ovl_err *err)
+{
+	struct tarin *t = calloc(1, sizeof(*t));
+	int r = ARCHIVE_FATAL;
+
+	if (t) {
+		t->stream = s;
+		t->c = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
+		t->a = archive_read_new();
+	}
+	if (!t || !t->a || t->c == (locale_t)0) {
+		if (t)
+			tarin_close(t);
+		return err_nomem(err);
+	}
+	if (archive_read_support_format_tar(t->a) == ARCHIVE_OK)
+		r = archive_read_open(t->a, t, NULL, read_cb, NULL);
+	if (r != ARCHIVE_OK) {
+		int rc = reader_error(t, err);
+
+		t->stream = NULL;
+		tarin_close(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
+void tarin_close(struct tarin *t)
+{
+	if (!t)
+		return;
+	if (t->a)
+		archive_read_free(t->a);
+	if (t->c != (locale_t)0)
+		freelocale(t->c);
+	stream_close(t->stream);
+	free(t);
+}
+
+struct stream *tarin_stream(struct tarin *t)
+{
+	return t->stream;
+}

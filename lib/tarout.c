@@ -1,0 +1,228 @@
+#include <archive.h>
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "ovl.h"
+#include "tarout.h"
+
+/* Never touched memory: the writer passes over the bytes of a hole without reading. */
+#define HOLE_CHUNK (64u << 20)
+#define OUT_BLOCK  (256 * 1024)
+
+struct tarout {
+	struct archive *a;
+	locale_t utf8;
+	void *hole;
+	tarout_sink sink;
+	void *ctx;
+	int rc; /* what the sink said */
+	struct ovl_err err;
+};
+
+/* ---- compression ------------------------------------------------------------------ */
+
+static int no_filter(struct archive *a)
+{
+	return archive_write_add_filter_none(a);
+}
+
+/* Without the time of day in its header. */
+static int gzip_filter(struct archive *a)
+{
+	int r = archive_write_add_filter_gzip(a);
+
+	if (r != ARCHIVE_OK)
+		return r;
+	return archive_write_set_filter_option(a, "gzip", "timestamp", NULL);
+}
+
+static const struct {
+	const char *name;
+	const char *suffixes[3];
+	int (*add)(struct archive *a);
+} filters[] = {
+	{"none", {NULL}, no_filter},
+	{"gzip", {".gz", ".tgz"}, gzip_filter},
+	{"zstd", {".zst", ".tzst"}, archive_write_add_filter_zstd},
+	{"xz", {".xz", ".txz"}, archive_write_add_filter_xz},
+	{"bzip2", {".bz2", ".tbz"}, archive_write_add_filter_bzip2},
+	{"lz4", {".lz4"}, archive_write_add_filter_lz4},
+};
+
+#define N_FILTERS (sizeof(filters) / sizeof(filters[0]))
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s);
+	size_t m = strlen(end);
+
+	return n > m && strcmp(s + n - m, end) == 0;
+}
+
+const char *ovl_compression_of(const char *file)
+{
+	for (size_t i = 0; i < N_FILTERS; i++) {
+		for (const char *const *s = filters[i].suffixes; *s; s++) {
+			if (ends_with(file, *s))
+				return filters[i].name;
+		}
+	}
+	return filters[0].name;
+}
+
+static int find_filter(const char *compress)
+{
+	for (size_t i = 0; i < N_FILTERS; i++) {
+		if (strcmp(filters[i].name, compress) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+bool ovl_compression_known(const char *compress)
+{
+	return find_filter(compress) >= 0;
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+static la_ssize_t write_cb(struct archive *a, void *ctx, const void *p, size_t n)
+{
+	struct tarout *t = ctx;
+
+	if (t->rc == 0)
+		t->rc = t->sink(t->ctx, p, n, &t->err);
+	if (t->rc < 0) {
+		archive_set_error(a, -t->rc, "%s", t->err.text);
+		return -1;
+	}
+	return (la_ssize_t)n;
+}
+
+static int writer_error(struct tarout *t, struct ovl_err *err)
+{
+	const char *why = archive_error_string(t->a);
+
+	if (t->rc < 0) {
+		if (err)
+			*err = t->err;
+		return t->rc;
+	}
+	return err_say(err, EIO, "cannot write the tar: %s", why ? why : "unknown error");
+}
+
+static int set_up(struct tarout *t, const char *compress, struct ovl_err *err)
+{
+	int f = find_filter(compress);
+	locale_t old;
+	int r;
+
+	if (f < 0)
+		return err_status(err, OVL_USAGE, "unknown compression '%s'", compress);
+	if (archive_write_set_format_pax(t->a) != ARCHIVE_OK ||
+		archive_write_set_format_option(t->a, "pax", "xattrheader", "SCHILY") !=
+			ARCHIVE_OK ||
+		archive_write_set_bytes_per_block(t->a, OUT_BLOCK) != ARCHIVE_OK ||
+		archive_write_set_bytes_in_last_block(t->a, 1) != ARCHIVE_OK ||
+		filters[f].add(t->a) != ARCHIVE_OK)
+		return writer_error(t, err);
+	old = uselocale(t->utf8);
+	r = archive_write_open(t->a, t, NULL, write_cb, NULL);
+	uselocale(old);
+	return r == ARCHIVE_OK ? 0 : writer_error(t, err);
+}
+
+int tarout_open(struct tarout **out, const char *compress, tarout_sink sink, void *ctx,
+	struct ovl_err *err)
+{
+	struct tarout *t = calloc(1, sizeof(*t));
+	int rc;
+
+	if (!t)
+		return err_nomem(err);
+	t->sink = sink;
+	t->ctx = ctx;
+	t->a = archive_write_new();
+	/* Names that are UTF-8 are written as such; where there is no such locale, they and
+	 * all others are written as bytes (hdrcharset=BINARY). */
+	t->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (t->utf8 == (locale_t)0)
+		t->utf8 = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
+	t->hole = mmap(NULL, HOLE_CHUNK, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!t->a || t->utf8 == (locale_t)0 || t->hole == MAP_FAILED)
+		rc = err_nomem(err);
+	else
+		rc = set_up(t, compress, err);
+	if (rc < 0) {
+		tarout_close(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
+int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err)
+{
+	locale_t old = uselocale(t->utf8);
+	int r = archive_write_header(t->a, e);
+	const char *why = archive_error_string(t->a);
+
+	uselocale(old);
+	if (r == ARCHIVE_OK)
+		return 0;
+	/* Not UTF-8: written as bytes. */
+	if (r == ARCHIVE_WARN && t->rc == 0 && why && strstr(why, "Can't translate"))
+		return 0;
+	return writer_error(t, err);
+}
+
+int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err)
+{
+	const char *at = p;
+
+	while (n) {
+		la_ssize_t done = archive_write_data(t->a, at, n);
+
+		if (done <= 0)
+			return writer_error(t, err);
+		at += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+int tarout_hole(struct tarout *t, uint64_t n, struct ovl_err *err)
+{
+	int rc = 0;
+
+	while (n && rc == 0) {
+		size_t chunk = n < HOLE_CHUNK ? (size_t)n : HOLE_CHUNK;
+
+		rc = tarout_data(t, t->hole, chunk, err);
+		n -= chunk;
+	}
+	return rc;
+}
+
+int tarout_finish(struct tarout *t, struct ovl_err *err)
+{
+	return archive_write_close(t->a) == ARCHIVE_OK ? 0 : writer_error(t, err);
+}
+
+void tarout_close(struct tarout *t)
+{
+	if (!t)
+		return;
+	if (t->rc == 0)
+		t->rc = -ECANCELED; /* nothing more to the sink */
+	if (t->a)
+		archive_write_free(t->a);
+	if (t->utf8 != (locale_t)0)
+		freelocale(t->utf8);
+	if (t->hole && t->hole != MAP_FAILED)
+		munmap(t->hole, HOLE_CHUNK);
+	free(t);
+}

@@ -1,0 +1,59 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "cleanup.h"
+#include "fs.h"
+#include "store.h"
+#include "trash.h"
+
+void trash_close(struct trashed *t)
+{
+	close_fdp(&t->fd);
+}
+
+/*
+ * The layer's own lock is let go first: those who wait for it find the layer gone and
+ * go, instead of waiting for its last file.
+ */
+static void hand_over(struct layer *l, int fd)
+{
+	layer_close(l);
+	while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+		;
+}
+
+int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
+{
+	auto_fd fd = fs_open_dir(l->drv_fd, l->id.s);
+	int trash = store_dir_make(l->st, DIR_TRASH, err);
+	struct ovl_id name;
+
+	if (trash < 0)
+		return trash;
+	if (fd < 0 || id_random(&name) < 0 ||
+		renameat2(l->drv_fd, l->id.s, trash, name.s, RENAME_NOREPLACE) < 0)
+		return err_sys(
+			err, errno, "cannot move layer %.12s to the trash", l->id.s);
+	out->st = l->st;
+	memcpy(out->name, name.s, sizeof(out->name));
+	hand_over(l, fd);
+	out->fd = steal_fd(&fd);
+	return 0;
+}
+
+int trash_empty(struct trashed *t, struct ovl_err *err)
+{
+	int trash = store_dir(t->st, DIR_TRASH, err);
+
+	if (trash < 0)
+		return trash;
+	if (fs_rmtree(trash, t->name, t->st->cfg.stop) == 0)
+		return 0;
+	if (errno == EINTR && store_stopped(t->st))
+		return err_stopped(err);
+	return err_sys(
+		err, errno, "cannot remove '%s/trash/%.12s'", t->st->root, t->name);
+}

@@ -1,0 +1,35 @@
+/*
+ * Layers on their way out: trash/<random>/ is a layer that nothing can find any more.
+ *
+ *	trash_take	the layer is renamed into the trash: from here on it is gone
+ *	trash_empty	its tree is removed; may take long, holds no lock of the store or
+ *			of any layer
+ *
+ * The directory is locked while its remover lives. What a dead one leaves, prune takes.
+ */
+#ifndef OVL_TRASH_H
+#define OVL_TRASH_H
+
+#include "err.h"
+#include "id.h"
+#include "layer.h"
+
+struct trashed {
+	struct ovl_store *st;
+	int fd;
+	char name[ID_LEN + 1];
+};
+
+#define TRASHED_INIT     \
+	{                \
+		.fd = -1 \
+	}
+void trash_close(struct trashed *t);
+#define auto_trashed __attribute__((cleanup(trash_close))) struct trashed
+
+/* Takes the exclusively locked layer away and closes it. */
+int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err);
+
+int trash_empty(struct trashed *t, struct ovl_err *err);
+
+#endif

@@ -1,0 +1,401 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs.h"
+#include "path.h"
+#include "quote.h"
+#include "unpack.h"
+#include "whiteout.h"
+
+/* Where an entry goes. */
+struct place {
+	const char *path; /* clean, in the layer */
+	const char *name; /* its last component */
+	struct parent *p;
+};
+
+/*
+ * Makes something at a place and, if something is there, once more without it. fn is a
+ * system call wrapper: -1 and EEXIST, or what it returns.
+ */
+typedef int (*maker)(const struct place *at, void *ctx);
+
+static int make(struct unpack *u, const struct place *at, maker fn, void *ctx,
+	struct ovl_err *err)
+{
+	int r = fn(at, ctx);
+
+	if (r < 0 && errno == EEXIST) {
+		int rc = unpack_clear(u, at->p, at->name, at->path, err);
+
+		if (rc < 0)
+			return rc;
+		r = fn(at, ctx);
+	}
+	if (r < 0)
+		return err_sys(err, errno, "cannot create %s", Q(at->path));
+	return r;
+}
+
+/* ---- files ------------------------------------------------------------------------ */
+
+static int make_file(const struct place *at, void *ctx)
+{
+	struct archive_entry *e = ctx;
+
+	return openat(at->p->fd, at->name,
+		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		archive_entry_mode(e) & 0777);
+}
+
+static int write_data(struct unpack *u, struct tarin *t, int fd, const struct place *at,
+	uint64_t size, struct ovl_err *err)
+{
+	uint64_t end = 0;
+	uint64_t offset;
+	const void *p;
+	size_t n;
+	int r;
+
+	while ((r = tarin_data(t, &p, &n, &offset, err)) > 0) {
+		if (!n)
+			continue;
+		u->bytes += n;
+		if (u->bytes > u->max_bytes)
+			return err_say(err, EFBIG,
+				"it holds more than %llu bytes of files",
+				(unsigned long long)u->max_bytes);
+		if (fs_pwrite_all(fd, p, n, offset) < 0)
+			return err_sys(err, errno, "cannot write %s", Q(at->path));
+		end = offset + n > end ? offset + n : end;
+	}
+	if (r < 0)
+		return err_prefix(err, r, "%s", Q(at->path));
+	if (end != size && ftruncate(fd, (off_t)size) < 0)
+		return err_sys(err, errno, "cannot set the size of %s", Q(at->path));
+	return 0;
+}
+
+static int put_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
+	const struct place *at, struct ovl_err *err)
+{
+	int64_t size = archive_entry_size(e);
+	auto_fd fd = -1;
+	int rc;
+
+	if (size < 0)
+		return err_say(err, EINVAL, "%s: size %lld cannot be", Q(at->path),
+			(long long)size);
+	fd = make(u, at, make_file, e, err);
+	if (fd < 0)
+		return fd;
+	rc = write_data(u, t, fd, at, (uint64_t)size, err);
+	if (rc == 0)
+		rc = unpack_meta(u, at->p, at->name, fd, e, err);
+	return rc;
+}
+
+/* ---- links and nodes -------------------------------------------------------------- */
+
+static int make_symlink(const struct place *at, void *ctx)
+{
+	return symlinkat(archive_entry_symlink(ctx), at->p->fd, at->name);
+}
+
+static int put_symlink(struct unpack *u, struct archive_entry *e, const struct place *at,
+	struct ovl_err *err)
+{
+	const char *target = archive_entry_symlink(e);
+	int rc;
+
+	if (!target || !*target)
+		return err_say(err, EINVAL, "%s: a symlink to nothing", Q(at->path));
+	rc = make(u, at, make_symlink, e, err);
+	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
+}
+
+static int make_node(const struct place *at, void *ctx)
+{
+	struct archive_entry *e = ctx;
+
+	return mknodat(at->p->fd, at->name,
+		(archive_entry_filetype(e) & S_IFMT) | (archive_entry_mode(e) & 0777),
+		archive_entry_filetype(e) == AE_IFIFO ? 0 : archive_entry_rdev(e));
+}
+
+/* In a user namespace the kernel makes no devices: that is no reason to refuse a layer
+ * that has a console. */
+static bool cannot_make_devices(const struct unpack *u)
+{
+	return u->uids.n != 1 || u->uids.range[0].count != UINT32_MAX;
+}
+
+static int put_node(struct unpack *u, struct archive_entry *e, const struct place *at,
+	struct ovl_err *err)
+{
+	bool device = archive_entry_filetype(e) != AE_IFIFO;
+	int rc;
+
+	if (device && archive_entry_rdev(e) == makedev(0, 0))
+		return err_say(err, EINVAL,
+			"refused %s: a 0/0 device would be a whiteout", Q(at->path));
+	if (device && cannot_make_devices(u)) {
+		u->left_devices++;
+		rc = unpack_clear(u, at->p, at->name, at->path, err);
+		return rc;
+	}
+	rc = make(u, at, make_node, e, err);
+	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
+}
+
+struct link {
+	int dirfd;
+	const char *name;
+};
+
+static int make_link(const struct place *at, void *ctx)
+{
+	const struct link *l = ctx;
+
+	return linkat(l->dirfd, l->name, at->p->fd, at->name, 0);
+}
+
+static bool same_inode(const struct link *l, const struct place *at)
+{
+	struct stat a;
+	struct stat b;
+
+	return fstatat(l->dirfd, l->name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+		fstatat(at->p->fd, at->name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+		a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+/* A second name of a file of this layer; what data the entry has is that file's. */
+static int put_link(struct unpack *u, struct archive_entry *e, const struct place *at,
+	struct ovl_err *err)
+{
+	const char *raw = archive_entry_hardlink(e);
+	auto_buf target = {0};
+	auto_fd dir = -1;
+	struct link l;
+	struct stat st;
+	int rc = path_clean(raw, u->max_depth, &target, err);
+
+	if (rc < 0)
+		return err_prefix(err, rc, "hard link %s", Q(at->path));
+	l.name = path_base(target.data);
+	if (l.name > target.data)
+		target.data[l.name - target.data - 1] = '\0';
+	dir = fs_open_inside(u->tree, l.name > target.data ? target.data : "", NULL);
+	l.dirfd = dir;
+	if (dir < 0 || fstatat(dir, l.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		wh_is_device(&st))
+		return err_say(err, EINVAL,
+			"refused hard link %s: its target %s is not in this layer",
+			Q(at->path), Q(raw));
+	if (S_ISDIR(st.st_mode))
+		return err_say(err, EINVAL,
+			"refused hard link %s: its target %s is a directory", Q(at->path),
+			Q(raw));
+	if (same_inode(&l, at))
+		return 0;
+	rc = make(u, at, make_link, &l, err);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- directories and whiteouts ---------------------------------------------------- */
+
+/* 1: made now, 0: it was there; with *was_whiteout. */
+static int make_dir(struct unpack *u, const struct place *at, mode_t mode,
+	bool *was_whiteout, struct ovl_err *err)
+{
+	struct stat st;
+	int rc;
+
+	*was_whiteout = false;
+	if (mkdirat(at->p->fd, at->name, mode) == 0)
+		return 1;
+	if (errno != EEXIST || fstatat(at->p->fd, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, errno, "cannot create %s", Q(at->path));
+	if (S_ISDIR(st.st_mode))
+		return 0;
+	*was_whiteout = wh_is_device(&st);
+	rc = unpack_clear(u, at->p, at->name, at->path, err);
+	if (rc < 0)
+		return rc;
+	if (mkdirat(at->p->fd, at->name, mode) < 0)
+		return err_sys(err, errno, "cannot create %s", Q(at->path));
+	return 1;
+}
+
+static int put_dir(struct unpack *u, struct archive_entry *e, const struct place *at,
+	struct ovl_err *err)
+{
+	bool was_whiteout;
+	struct dir *dir;
+	int fresh = make_dir(u, at, archive_entry_mode(e) & 0777, &was_whiteout, err);
+
+	if (fresh < 0)
+		return fresh;
+	dir = dirs_get(&u->dirs, at->path);
+	if (!dir)
+		return err_nomem(err);
+	if (was_whiteout)
+		dir->flags |= DIR_REPLACED;
+	return unpack_dir_meta(u, at->p, at->name, dir, fresh, e, err);
+}
+
+/* The entry for the layer's root itself. */
+static int put_root(struct unpack *u, struct archive_entry *e, struct ovl_err *err)
+{
+	struct dir *root = dirs_get(&u->dirs, "");
+	struct parent self = {.fd = u->tree, .dir = root};
+
+	if (!root)
+		return err_nomem(err);
+	if (archive_entry_filetype(e) != AE_IFDIR)
+		return err_say(err, EINVAL, "refused %s: the root is not a directory",
+			Q(archive_entry_pathname(e)));
+	return unpack_dir_meta(u, &self, ".", root, false, e, err);
+}
+
+/* Hides name below. What this layer has of that name stays. */
+static int hide(
+	struct unpack *u, const struct place *at, const char *name, struct ovl_err *err)
+{
+	auto_buf path = {0};
+	struct stat st;
+	struct dir *dir;
+
+	if (strlen(name) > PATH_MAX_NAME)
+		return err_say(err, ENAMETOOLONG, "refused name %s: over 255 bytes",
+			Q(at->path));
+	if (wh_make(at->p->fd, name) == 0) {
+		at->p->dir->flags |= DIR_HAS_WH;
+		return 0;
+	}
+	if (errno != EEXIST || fstatat(at->p->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, errno, "cannot make the whiteout %s", Q(at->path));
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	buf_adds(&path, at->p->dir->path);
+	if (path.len)
+		buf_adds(&path, "/");
+	buf_adds(&path, name);
+	dir = path.failed ? NULL : dirs_get(&u->dirs, path.data);
+	if (!dir)
+		return err_nomem(err);
+	dir->flags |= DIR_REPLACED;
+	return 0;
+}
+
+/* ---- entries ---------------------------------------------------------------------- */
+
+static int put(struct unpack *u, struct tarin *t, struct archive_entry *e,
+	const struct place *at, struct ovl_err *err)
+{
+	int rc = 0;
+
+	if (archive_entry_hardlink(e))
+		return put_link(u, e, at, err);
+	rc = unpack_check_owner(u, e, err);
+	if (rc < 0)
+		return rc;
+	switch (archive_entry_filetype(e)) {
+	case AE_IFREG: return put_file(u, t, e, at, err);
+	case AE_IFDIR: return put_dir(u, e, at, err);
+	case AE_IFLNK: return put_symlink(u, e, at, err);
+	case AE_IFCHR:
+	case AE_IFBLK:
+	case AE_IFIFO: return put_node(u, e, at, err);
+	default:
+		return err_say(
+			err, EINVAL, "refused %s: a file of unknown type", Q(at->path));
+	}
+}
+
+/*
+ * May the directory of an entry be? A component that reads as a whiteout is none; below
+ * one of aufs's own names is nothing we keep. 1: go on, 0: ignore the entry.
+ */
+static int check_dirs(const char *path, struct ovl_err *err)
+{
+	const char *hidden;
+
+	for (const char *p = path, *slash; (slash = strchr(p, '/')); p = slash + 1) {
+		char name[PATH_MAX_COMPONENT + 1];
+		enum wh_name kind;
+
+		memcpy(name, p, (size_t)(slash - p));
+		name[slash - p] = '\0';
+		kind = wh_parse(name, &hidden);
+		if (kind == WH_IGNORED)
+			return 0;
+		if (kind != WH_NONE)
+			return err_say(
+				err, EINVAL, "refused %s: inside a whiteout", Q(path));
+	}
+	return 1;
+}
+
+/* A clean path that is not the root's, in scratch that may be written into. */
+static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, char *path,
+	struct ovl_err *err)
+{
+	struct place at = {.path = path, .name = path_base(path)};
+	const char *hidden = NULL;
+	enum wh_name kind;
+	int rc = check_dirs(path, err);
+
+	if (rc <= 0)
+		return rc;
+	kind = wh_parse(at.name, &hidden);
+	if (kind == WH_IGNORED)
+		return 0;
+	if (kind == WH_BAD)
+		return err_say(err, EINVAL, "refused %s: a whiteout of nothing", Q(path));
+	if (at.name > path) {
+		char *slash = path + (at.name - path) - 1;
+
+		*slash = '\0';
+		rc = unpack_parent(u, path, &at.p, err);
+		*slash = '/';
+	} else {
+		rc = unpack_parent(u, "", &at.p, err);
+	}
+	if (rc < 0)
+		return rc;
+	if (kind == WH_HIDES)
+		return hide(u, &at, hidden, err);
+	if (kind == WH_OPQ) {
+		at.p->dir->flags |= DIR_OPAQUE;
+		return 0;
+	}
+	return put(u, t, e, &at, err);
+}
+
+int unpack_entry(
+	struct unpack *u, struct tarin *t, struct archive_entry *e, struct ovl_err *err)
+{
+	const char *raw = archive_entry_pathname(e);
+	int rc;
+
+	if (++u->entries > u->max_entries)
+		return err_say(err, E2BIG, "it holds more than %llu entries",
+			(unsigned long long)u->max_entries);
+	if (!raw)
+		return err_say(err, EINVAL, "an entry without a name");
+	rc = path_clean(raw, u->max_depth, &u->path, err);
+	if (rc < 0)
+		return rc;
+	if (u->path.len)
+		return put_at(u, t, e, u->path.data, err);
+	rc = unpack_check_owner(u, e, err);
+	return rc < 0 ? rc : put_root(u, e, err);
+}

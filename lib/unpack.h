@@ -1,0 +1,95 @@
+/*
+ * Entries of a tar into a staging tree.
+ *
+ *	unpack_begin	an empty tree
+ *	unpack_entry	for each entry, in the archive's order
+ *	unpack_finish	what depends on all entries and on the stack below
+ *
+ * Nothing outside the tree is touched, whatever the entries say: names are cleaned
+ * (path.h), the directory of each is resolved inside the tree, its last component is
+ * never followed, and nothing that was there is written into: it is replaced.
+ *
+ * OCI whiteouts (image-spec, layer.md) hold in every order of entries. While unpacking,
+ * a whiteout is a device on disk if nothing of its name is there, else nothing (a file)
+ * or a flag (a directory, which becomes opaque); an entry replaces the device. What
+ * hides nothing goes in unpack_finish, when the stack below can be asked.
+ */
+#ifndef OVL_UNPACK_H
+#define OVL_UNPACK_H
+
+#include <archive_entry.h>
+
+#include "dirs.h"
+#include "err.h"
+#include "idmap.h"
+#include "tarin.h"
+#include "view.h"
+#include "xattr.h"
+
+#define PARENTS 32
+
+/* A directory that is open because entries were put into it lately. */
+struct parent {
+	char *path; /* as the archive says it */
+	int fd; /* O_PATH */
+	struct dir *dir;
+};
+
+struct unpack {
+	int tree; /* owned once unpack_begin has it */
+	const struct xattr_policy *xattrs;
+	uint64_t max_entries;
+	uint64_t max_bytes;
+	unsigned max_depth;
+
+	uint64_t entries;
+	uint64_t bytes; /* of file data */
+	uint64_t left_devices; /* that this user namespace cannot make */
+	bool top_opaque; /* the layer hides all of the stack below */
+
+	struct dirs dirs;
+	struct parent parents[PARENTS]; /* latest first */
+	unsigned n_parents;
+	struct idmap uids;
+	struct idmap gids;
+	uint32_t uid; /* of new files */
+	uint32_t gid;
+	struct buf path; /* scratch */
+	struct buf value;
+};
+
+/* The limits are to be set before. The tree must be empty, and made by this process. */
+int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
+	struct ovl_err *err);
+
+int unpack_entry(
+	struct unpack *u, struct tarin *t, struct archive_entry *e, struct ovl_err *err);
+
+/* below: the merged root of the stack, with n == 0 for a bottom layer. */
+int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *err);
+
+void unpack_release(struct unpack *u);
+
+/* ---- between the files of this module --------------------------------------------- */
+
+/* The directory dir (clean path) in the tree, made if it is implied. */
+int unpack_parent(
+	struct unpack *u, const char *dir, struct parent **out, struct ovl_err *err);
+
+/* Removes what is under name, so that an entry can take its place. */
+int unpack_clear(struct unpack *u, struct parent *p, const char *name, const char *path,
+	struct ovl_err *err);
+
+/* Owner, mode, xattrs, ACLs and times of the entry onto what was just made under name in
+ * p, open as fd (-1: not a file or directory that can be). */
+int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
+	struct archive_entry *e, struct ovl_err *err);
+
+/* The same for a directory, apart from what unpack_finish does. */
+int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct dir *dir,
+	bool fresh, struct archive_entry *e, struct ovl_err *err);
+
+/* Are the entry's owner and group ids that can be? */
+int unpack_check_owner(struct unpack *u, struct archive_entry *e, struct ovl_err *err);
+
+#endif

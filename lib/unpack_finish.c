@@ -1,0 +1,230 @@
+/*
+ * What can be done only when all entries of a layer are there: what depends on the
+ * stack below (implied directories, whiteouts, opaque marks), and times of directories.
+ * Directories come parents first, and with each goes the merged view of what is below.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs.h"
+#include "path.h"
+#include "quote.h"
+#include "unpack.h"
+#include "whiteout.h"
+
+/* The directories on the way from the root to the current one. */
+struct level {
+	const struct dir *dir;
+	struct view below; /* what the stack has of that name, if it can be seen */
+	bool known; /* below was looked up: only where it is needed */
+};
+
+struct walk {
+	struct unpack *u;
+	struct level *level;
+	unsigned n;
+	unsigned size;
+};
+
+static void pop(struct walk *w)
+{
+	view_close(&w->level[--w->n].below);
+}
+
+/* Goes down to dir, up from what it is not in. */
+static int descend(struct walk *w, const struct dir *dir, struct ovl_err *err)
+{
+	struct level next = {.dir = dir, .below = {.xp = w->u->xattrs}};
+
+	while (w->n > 1 && !path_is_below(dir->path, w->level[w->n - 1].dir->path))
+		pop(w);
+	if (w->n == w->size) {
+		unsigned size = w->size ? w->size * 2 : 32;
+		struct level *level = realloc(w->level, size * sizeof(*level));
+
+		if (!level)
+			return err_nomem(err);
+		w->level = level;
+		w->size = size;
+	}
+	w->level[w->n++] = next;
+	return 0;
+}
+
+/*
+ * What is below the directory of a level, as its parents in this layer let it be seen:
+ * nothing if one of them is opaque.
+ */
+static int look_below(struct walk *w, unsigned i, struct ovl_err *err)
+{
+	struct level *here = &w->level[i];
+	const struct level *up = here - 1;
+	size_t skip;
+
+	if (here->known)
+		return 0;
+	if (look_below(w, i - 1, err) < 0)
+		return -EIO;
+	here->known = true;
+	if (up->dir->flags & (DIR_OPAQUE | DIR_REPLACED))
+		return 0;
+	skip = strlen(up->dir->path);
+	if (view_walk(&up->below, here->dir->path + skip + (skip != 0), &here->below) < 0)
+		return err_sys(err, errno, "cannot look for %s in the layers below",
+			Q(here->dir->path));
+	return 0;
+}
+
+/* As copy-up would make it: like the one below, else plain. */
+static int settle_implied(struct unpack *u, struct dir *dir, int fd,
+	const struct view *below, struct ovl_err *err)
+{
+	struct stat st;
+
+	if (below->n && !(dir->flags & DIR_REPLACED)) {
+		if (fs_copy_meta(below->fd[0], fd, xattr_inherits,
+			    (void *)(uintptr_t)u->xattrs) < 0 ||
+			fstat(below->fd[0], &st) < 0)
+			return err_sys(
+				err, errno, "cannot make directory %s", Q(dir->path));
+		dir->mtime = st.st_mtim;
+		return 0;
+	}
+	if (fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0)
+		return err_sys(err, errno, "cannot make directory %s", Q(dir->path));
+	return 0;
+}
+
+/* Takes away the whiteouts that hide nothing. */
+static int settle_whiteouts(struct unpack *u, const struct dir *dir, int fd,
+	const struct view *below, struct ovl_err *err)
+{
+	bool opaque = dir->flags & (DIR_OPAQUE | DIR_REPLACED);
+	auto_fsdir d = {.fd = -1};
+	unsigned char type;
+	const char *name;
+	int r;
+
+	(void)u;
+	if (fs_dir_open(&d, fd, ".") < 0)
+		return err_sys(err, errno, "cannot read directory %s", Q(dir->path));
+	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
+		struct stat st;
+
+		if (type != DT_CHR && type != DT_UNKNOWN)
+			continue;
+		if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return err_sys(err, errno, "cannot stat %s", Q(name));
+		if (!wh_is_device(&st))
+			continue;
+		r = opaque ? 0 : view_stat(below, name, &st, NULL);
+		if (r < 0 || (r == 0 && unlinkat(fd, name, 0) < 0))
+			return err_sys(
+				err, errno, "cannot settle the whiteout of %s", Q(name));
+	}
+	return r < 0 ? err_sys(err, errno, "cannot read directory %s", Q(dir->path)) : 0;
+}
+
+/* Something below would be seen: it is not replaced here, or by a directory. */
+static bool would_show(void *ctx, const char *name)
+{
+	const int *fd = ctx;
+	struct stat st;
+
+	return fstatat(*fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode);
+}
+
+static int settle_opaque(struct unpack *u, const struct dir *dir, int fd,
+	const struct view *below, struct ovl_err *err)
+{
+	int r = view_has_any(below, would_show, &fd);
+
+	if (r < 0 || (r > 0 && wh_set_opaque(u->xattrs, fd) < 0))
+		return err_sys(
+			err, errno, "cannot make directory %s opaque", Q(dir->path));
+	return 0;
+}
+
+static int settle(struct unpack *u, struct dir *dir, int fd, const struct view *below,
+	struct ovl_err *err)
+{
+	int rc = 0;
+
+	if (dir->flags & DIR_IMPLIED)
+		rc = settle_implied(u, dir, fd, below, err);
+	if (rc == 0 && (dir->flags & DIR_HAS_WH))
+		rc = settle_whiteouts(u, dir, fd, below, err);
+	if (rc == 0 && (dir->flags & (DIR_OPAQUE | DIR_REPLACED)) && *dir->path)
+		rc = settle_opaque(u, dir, fd, below, err);
+	return rc;
+}
+
+/* What entries of their own say, and their children would have spoiled. */
+static int complete(struct dir *dir, int fd, struct ovl_err *err)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, dir->mtime};
+	struct stat st;
+
+	if (dir->flags & DIR_SETGID) {
+		if (fstat(fd, &st) < 0 || fchmod(fd, (st.st_mode & 07777) | S_ISGID) < 0)
+			return err_sys(
+				err, errno, "cannot set the mode of %s", Q(dir->path));
+	}
+	if (dir->acl &&
+		fs_setxattr(fd, NULL, XATTR_ACL_DEFAULT, dir->acl, dir->acl_len) < 0)
+		return err_sys(
+			err, errno, "cannot set the default ACL of %s", Q(dir->path));
+	if (futimens(fd, times) < 0)
+		return err_sys(err, errno, "cannot set the times of %s", Q(dir->path));
+	return 0;
+}
+
+static int finish_dir(struct walk *w, struct dir *dir, struct ovl_err *err)
+{
+	auto_fd fd = fs_open_beneath(w->u->tree, dir->path, O_RDONLY | O_DIRECTORY);
+	int rc;
+
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open directory %s", Q(dir->path));
+	if (dir->flags & DIR_SETTLE) {
+		rc = look_below(w, w->n - 1, err);
+		if (rc == 0)
+			rc = settle(w->u, dir, fd, &w->level[w->n - 1].below, err);
+		if (rc < 0)
+			return rc;
+	}
+	return complete(dir, fd, err);
+}
+
+int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *err)
+{
+	auto_free struct dir **list = dirs_sorted(&u->dirs);
+	struct walk w = {.u = u};
+	int rc;
+
+	if (!list)
+		return err_nomem(err);
+	u->top_opaque = below->n && (list[0]->flags & DIR_OPAQUE);
+	rc = descend(&w, list[0], err);
+	if (rc < 0)
+		return rc;
+	w.level[0].known = true;
+	if (view_walk(below, "", &w.level[0].below) < 0)
+		rc = err_sys(err, errno, "cannot open the layers below");
+	for (size_t i = 0; i < u->dirs.n && rc == 0; i++) {
+		if (i)
+			rc = descend(&w, list[i], err);
+		if (rc == 0)
+			rc = finish_dir(&w, list[i], err);
+	}
+	while (w.n)
+		pop(&w);
+	free(w.level);
+	return rc;
+}

@@ -1,0 +1,294 @@
+/* Owner, mode, xattrs, ACLs and times of what was unpacked. */
+#include <archive.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "acl.h"
+#include "cleanup.h"
+#include "fs.h"
+#include "quote.h"
+#include "unpack.h"
+
+/* What an entry is called in messages. */
+static const char *name_of(struct archive_entry *e)
+{
+	const char *name = archive_entry_pathname(e);
+
+	return name ? name : "";
+}
+
+static int check_id(const struct idmap *map, const char *what, int64_t id,
+	const char *file, struct archive_entry *e, struct ovl_err *err)
+{
+	if (idmap_has(map, id))
+		return 0;
+	if (id < 0 || id >= UINT32_MAX)
+		return err_say(err, EINVAL, "%s: %s id %lld cannot be", Q(name_of(e)),
+			what, (long long)id);
+	return err_say(err, EINVAL,
+		"%s: %s id %lld is not mapped in this user namespace (see %s)",
+		Q(name_of(e)), what, (long long)id, file);
+}
+
+int unpack_check_owner(struct unpack *u, struct archive_entry *e, struct ovl_err *err)
+{
+	int rc = check_id(&u->uids, "user", archive_entry_uid(e), "subuid(5)", e, err);
+
+	if (rc == 0)
+		rc = check_id(
+			&u->gids, "group", archive_entry_gid(e), "subgid(5)", e, err);
+	return rc;
+}
+
+static int set_owner(struct unpack *u, struct parent *p, const char *name, int fd,
+	struct archive_entry *e, struct ovl_err *err)
+{
+	uid_t uid = (uid_t)archive_entry_uid(e);
+	gid_t gid = (gid_t)archive_entry_gid(e);
+	int rc;
+
+	if (uid == u->uid && gid == u->gid && !p->dir->foreign_group)
+		return 0;
+	if (fd >= 0)
+		rc = fchown(fd, uid, gid);
+	else
+		rc = fchownat(p->fd, name, uid, gid, AT_SYMLINK_NOFOLLOW);
+	if (rc == 0)
+		return 0;
+	if (errno == EPERM)
+		return err_say(err, EPERM,
+			"cannot give %s to user %u, group %u: not permitted; be root, or root of "
+			"a user namespace",
+			Q(name_of(e)), uid, gid);
+	return err_sys(err, errno, "cannot set the owner of %s", Q(name_of(e)));
+}
+
+/* chmod of what is not open; never called for a symlink, which name cannot become
+ * unnoticed: it was made by this process a moment ago and is opened without following. */
+static int mode_by_name(int dirfd, const char *name, mode_t mode)
+{
+	auto_fd fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char link[48];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (S_ISLNK(st.st_mode)) {
+		errno = ELOOP;
+		return -1;
+	}
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return chmod(link, mode);
+}
+
+/* ---- xattrs ----------------------------------------------------------------------- */
+
+static int set_one(struct parent *p, const char *name, int fd, const char *attr,
+	const void *value, size_t n, struct archive_entry *e, struct ovl_err *err)
+{
+	int rc = fd >= 0 ? fs_setxattr(fd, NULL, attr, value, n) :
+			   fs_setxattr(p->fd, name, attr, value, n);
+
+	if (rc == 0)
+		return 0;
+	return err_sys(
+		err, errno, "cannot set the xattr %s of %s", Q(attr), Q(name_of(e)));
+}
+
+/* ACLs wait: they come last, and may be there as text as well. */
+static int set_xattrs(struct unpack *u, struct parent *p, const char *name, int fd,
+	struct archive_entry *e, struct ovl_err *err)
+{
+	const char *attr;
+	const void *value;
+	size_t n;
+
+	if (archive_entry_xattr_reset(e) == 0)
+		return 0;
+	while (archive_entry_xattr_next(e, &attr, &value, &n) == ARCHIVE_OK) {
+		char plain[XATTR_MAX_NAME * 3 + 1];
+		char disk[XATTR_MAX_NAME + 16];
+		int rc;
+
+		if (n > XATTR_MAX_VALUE || strlen(attr) >= sizeof(plain))
+			return err_say(err, E2BIG, "%s: xattr %s is over 64 KiB",
+				Q(name_of(e)), Q(attr));
+		strcpy(plain, attr);
+		xattr_decode_keyword(plain);
+		if (strcmp(plain, XATTR_ACL_ACCESS) == 0 ||
+			strcmp(plain, XATTR_ACL_DEFAULT) == 0 ||
+			!xattr_in(u->xattrs, plain, disk))
+			continue;
+		rc = set_one(p, name, fd, disk, value, n, e, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* The value of an ACL: as an xattr if it is there as one, else from its text. */
+static int get_acl(struct unpack *u, struct archive_entry *e, const char *attr, int type,
+	struct ovl_err *err)
+{
+	const char *name;
+	const void *value;
+	size_t n;
+	int rc;
+
+	archive_entry_xattr_reset(e);
+	while (archive_entry_xattr_next(e, &name, &value, &n) == ARCHIVE_OK) {
+		if (strcmp(name, attr) != 0)
+			continue;
+		buf_clear(&u->value);
+		buf_add(&u->value, value, n);
+		return u->value.failed ? err_nomem(err) : 1;
+	}
+	rc = acl_value(e, type, &u->value, err);
+	return rc < 0 ? err_prefix(err, rc, "%s", Q(name_of(e))) : rc;
+}
+
+static int set_access_acl(struct unpack *u, struct parent *p, const char *name, int fd,
+	struct archive_entry *e, struct ovl_err *err)
+{
+	int r = get_acl(u, e, XATTR_ACL_ACCESS, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, err);
+
+	if (r <= 0)
+		return r;
+	return set_one(
+		p, name, fd, XATTR_ACL_ACCESS, u->value.data, u->value.len, e, err);
+}
+
+/*
+ * A pax header says -1.5 for one and a half seconds before 1970; the reader makes -1 and
+ * 500000000 of it, struct timespec has -2 and 500000000.
+ */
+static struct timespec mtime_of(struct archive_entry *e)
+{
+	struct timespec t = {archive_entry_mtime(e), archive_entry_mtime_nsec(e)};
+
+	if (t.tv_sec < 0 && t.tv_nsec > 0) {
+		t.tv_sec--;
+		t.tv_nsec = 1000000000 - t.tv_nsec;
+	}
+	return t;
+}
+
+/* ---- files, directories ----------------------------------------------------------- */
+
+/* A new inode has the mode it was made with, but for the bits open(2) and mknod(2) do not
+ * set; a change of owner takes none but these away. */
+static int set_mode(struct parent *p, const char *name, int fd, struct archive_entry *e,
+	struct ovl_err *err)
+{
+	mode_t mode = archive_entry_mode(e) & 07777;
+	int rc;
+
+	if (S_ISLNK(archive_entry_mode(e)) || !(mode & 07000))
+		return 0;
+	rc = fd >= 0 ? fchmod(fd, mode) : mode_by_name(p->fd, name, mode);
+	if (rc < 0)
+		return err_sys(err, errno, "cannot set the mode of %s", Q(name_of(e)));
+	return 0;
+}
+
+int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
+	struct archive_entry *e, struct ovl_err *err)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, mtime_of(e)};
+	int rc;
+
+	rc = set_owner(u, p, name, fd, e, err);
+	if (rc == 0)
+		rc = set_mode(p, name, fd, e, err);
+	if (rc == 0)
+		rc = set_xattrs(u, p, name, fd, e, err);
+	if (rc == 0 && !S_ISLNK(archive_entry_mode(e)))
+		rc = set_access_acl(u, p, name, fd, e, err);
+	if (rc < 0)
+		return rc;
+	if (fd >= 0)
+		rc = futimens(fd, times);
+	else
+		rc = utimensat(p->fd, name, times, AT_SYMLINK_NOFOLLOW);
+	if (rc < 0)
+		return err_sys(err, errno, "cannot set the times of %s", Q(name_of(e)));
+	return 0;
+}
+
+/* A directory that had an entry before: nothing of that one's xattrs stays. */
+static int strip(int fd, struct archive_entry *e, struct ovl_err *err)
+{
+	auto_buf names = {0};
+
+	if (fs_listxattr(fd, NULL, &names) < 0)
+		return err_sys(err, errno, "cannot list the xattrs of %s", Q(name_of(e)));
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
+		if (strcmp(names.data + at, "security.selinux") != 0 &&
+			fs_removexattr(fd, NULL, names.data + at) < 0)
+			return err_sys(err, errno, "cannot remove an xattr of %s",
+				Q(name_of(e)));
+	}
+	return 0;
+}
+
+static int keep_default_acl(
+	struct unpack *u, struct dir *dir, struct archive_entry *e, struct ovl_err *err)
+{
+	int r = get_acl(u, e, XATTR_ACL_DEFAULT, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, err);
+
+	if (r < 0)
+		return r;
+	if (dirs_set_acl(&u->dirs, dir, r ? u->value.data : NULL, r ? u->value.len : 0) <
+		0)
+		return err_sys(err, errno, "cannot remember the default ACL of %s",
+			Q(name_of(e)));
+	return 0;
+}
+
+static bool plain_dir(struct unpack *u, struct parent *p, struct archive_entry *e)
+{
+	return archive_entry_uid(e) == u->uid && archive_entry_gid(e) == u->gid &&
+		!p->dir->foreign_group && !(archive_entry_mode(e) & 07000) &&
+		archive_entry_xattr_count(e) == 0 && archive_entry_acl_types(e) == 0;
+}
+
+int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct dir *dir,
+	bool fresh, struct archive_entry *e, struct ovl_err *err)
+{
+	mode_t mode = archive_entry_mode(e) & 07777;
+	auto_fd fd = -1;
+	int rc = 0;
+
+	dir->flags &= ~(unsigned)(DIR_IMPLIED | DIR_SETGID);
+	dir->flags |= mode & S_ISGID ? DIR_SETGID : 0;
+	dir->foreign_group = archive_entry_gid(e) != u->gid;
+	dir->mtime = mtime_of(e);
+	if (fresh && plain_dir(u, p, e))
+		return 0;
+	fd = fs_open_dir(p->fd, name);
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open directory %s", Q(name_of(e)));
+	if (!fresh) {
+		rc = strip(fd, e, err);
+		if (rc == 0 &&
+			fchown(fd, (uid_t)archive_entry_uid(e),
+				(gid_t)archive_entry_gid(e)) < 0)
+			rc = err_sys(
+				err, errno, "cannot set the owner of %s", Q(name_of(e)));
+	} else {
+		rc = set_owner(u, p, name, fd, e, err);
+	}
+	if (rc == 0 && fchmod(fd, mode & (mode_t)~S_ISGID) < 0)
+		rc = err_sys(err, errno, "cannot set the mode of %s", Q(name_of(e)));
+	if (rc == 0)
+		rc = set_xattrs(u, p, name, fd, e, err);
+	if (rc == 0)
+		rc = set_access_acl(u, p, name, fd, e, err);
+	if (rc == 0)
+		rc = keep_default_acl(u, dir, e, err);
+	return rc;
+}

@@ -1,0 +1,234 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs.h"
+#include "view.h"
+
+void view_close(struct view *v)
+{
+	int saved = errno;
+
+	for (unsigned i = 0; i < v->n; i++)
+		close(v->fd[i]);
+	free(v->fd);
+	free(v->marks);
+	v->fd = NULL;
+	v->marks = NULL;
+	v->n = 0;
+	errno = saved;
+}
+
+int view_push(struct view *v, int fd)
+{
+	int *fds = realloc(v->fd, (v->n + 1) * sizeof(*fds));
+	enum wh_dir *marks;
+
+	if (fds)
+		v->fd = fds;
+	marks = fds ? realloc(v->marks, (v->n + 1) * sizeof(*marks)) : NULL;
+	if (!marks) {
+		close(fd);
+		errno = ENOMEM;
+		return -1;
+	}
+	v->marks = marks;
+	v->fd[v->n] = fd;
+	v->marks[v->n] = wh_dir_marks(v->xp, fd);
+	v->n++;
+	return 0;
+}
+
+/*
+ * One directory's share in a merge: 1 a directory (*fd), 0 nothing of that name, 2
+ * something that hides what is below.
+ */
+static int share(int dirfd, const char *name, int *fd)
+{
+	*fd = fs_open_dir(dirfd, name);
+	if (*fd >= 0)
+		return 1;
+	if (errno == ENOENT)
+		return 0;
+	return errno == ENOTDIR || errno == ELOOP ? 2 : -1;
+}
+
+int view_child(const struct view *v, const char *name, struct view *out)
+{
+	auto_view made = {.xp = v->xp};
+
+	for (unsigned i = 0; i < v->n; i++) {
+		int fd;
+		int r = share(v->fd[i], name, &fd);
+
+		if (r < 0)
+			return -1;
+		if (r == 2)
+			break;
+		if (r == 0)
+			continue;
+		if (view_push(&made, fd) < 0)
+			return -1;
+		if (made.marks[made.n - 1] == WH_OPAQUE_Y)
+			break;
+	}
+	*out = made;
+	memset(&made, 0, sizeof(made));
+	return 0;
+}
+
+static int copy(const struct view *v, struct view *out)
+{
+	auto_view made = {.xp = v->xp};
+
+	for (unsigned i = 0; i < v->n; i++) {
+		int fd = fcntl(v->fd[i], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0 || view_push(&made, fd) < 0)
+			return -1;
+	}
+	*out = made;
+	memset(&made, 0, sizeof(made));
+	return 0;
+}
+
+int view_walk(const struct view *root, const char *path, struct view *out)
+{
+	auto_view at = {0};
+
+	if (copy(root, &at) < 0)
+		return -1;
+	while (*path && at.n) {
+		size_t n = strcspn(path, "/");
+		auto_free char *name = strndup(path, n);
+		struct view next = {0};
+
+		if (!name || view_child(&at, name, &next) < 0)
+			return -1;
+		view_close(&at);
+		at = next;
+		path += n + (path[n] == '/');
+	}
+	*out = at;
+	memset(&at, 0, sizeof(at));
+	return 0;
+}
+
+int view_stat(const struct view *v, const char *name, struct stat *st, unsigned *at)
+{
+	for (unsigned i = 0; i < v->n; i++) {
+		if (fstatat(v->fd[i], name, st, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno != ENOENT)
+				return -1;
+			continue;
+		}
+		if (at)
+			*at = i;
+		return !wh_is_whiteout(v->xp, v->fd[i], name, st, v->marks[i]);
+	}
+	return 0;
+}
+
+/* Calls fn for each name of each directory that is the one seen. */
+static int each(const struct view *v, int (*fn)(void *ctx, const char *name), void *ctx)
+{
+	for (unsigned i = 0; i < v->n; i++) {
+		auto_fsdir d = {.fd = -1};
+		const char *name;
+		int r;
+
+		if (fs_dir_open(&d, v->fd[i], ".") < 0)
+			return -1;
+		while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+			struct stat st;
+			unsigned at;
+
+			r = view_stat(v, name, &st, &at);
+			if (r < 0)
+				return -1;
+			if (r == 0 || at != i)
+				continue;
+			r = fn(ctx, name);
+			if (r)
+				return r;
+		}
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+struct any {
+	bool (*fn)(void *ctx, const char *name);
+	void *ctx;
+};
+
+static int any_name(void *ctx, const char *name)
+{
+	const struct any *any = ctx;
+
+	return !any->fn || any->fn(any->ctx, name) ? 1 : 0;
+}
+
+int view_has_any(const struct view *v, bool (*fn)(void *ctx, const char *name), void *ctx)
+{
+	struct any any = {fn, ctx};
+
+	return each(v, any_name, &any);
+}
+
+struct list {
+	char **names;
+	size_t n;
+	size_t size;
+};
+
+static int add_name(void *ctx, const char *name)
+{
+	struct list *l = ctx;
+
+	if (l->n + 1 >= l->size) {
+		size_t size = l->size ? l->size * 2 : 64;
+		char **names = realloc(l->names, size * sizeof(*names));
+
+		if (!names)
+			return -1;
+		l->names = names;
+		l->size = size;
+	}
+	l->names[l->n] = strdup(name);
+	if (!l->names[l->n])
+		return -1;
+	l->names[++l->n] = NULL;
+	return 0;
+}
+
+void view_names_free(char **names)
+{
+	for (char **p = names; p && *p; p++)
+		free(*p);
+	free(names);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int view_names(const struct view *v, char ***out)
+{
+	struct list l = {0};
+
+	if (each(v, add_name, &l) < 0) {
+		view_names_free(l.names);
+		return -1;
+	}
+	if (l.n)
+		qsort(l.names, l.n, sizeof(*l.names), by_bytes);
+	*out = l.names;
+	return 0;
+}

@@ -1,0 +1,21 @@
+/*
+ * Mounts with "volatile" sync nothing. The kernel leaves a mark in the work directory,
+ * work/incompat/volatile, and refuses the next mount while it is there (overlayfs.rst,
+ * "Volatile mount"): after a crash the upper may be incomplete without looking so.
+ */
+#ifndef OVL_VOLATILE_H
+#define OVL_VOLATILE_H
+
+#include <stdbool.h>
+
+#include "err.h"
+#include "layer.h"
+
+/* Before a mount: refuses a layer that has the mark, or takes the mark away by force. */
+int volatile_check(
+	const struct layer *l, const char *what, bool force, struct ovl_err *err);
+
+/* After an unmount: syncs the upper and takes the mark away, if the layer is free. */
+int volatile_settle(const struct layer *l, struct ovl_err *err);
+
+#endif

@@ -1,0 +1,77 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# What is wrong on a command line is said in one line, with status 2.
+fails 2 "no command given" "no command" ovlctl
+fails 2 "unknown command 'imprt'; did you mean 'import'\?" "a typo in a command" ovlctl imprt
+fails 2 "unknown command 'frobnicate'; see 'ovlctl --help'" "no command at all like it" ovlctl frobnicate
+fails 2 "unknown option '--rot'; did you mean '--root'\?" "a typo in a global option" ovlctl --rot
+fails 2 "import: unknown option '--expct'; did you mean '--expect'\?" "a typo in an option" \
+	ovlctl import --expct x y
+fails 2 "ls: unknown option '-x'" "an unknown letter" ovlctl ls -x
+fails 2 "option '--root' needs a value" "no value" ovlctl --root
+fails 2 "option '--compress' needs a value" "no value at the end" ovlctl diff x --compress
+fails 2 "option '--read-only' takes no value" "a value too many" ovlctl mount --read-only=3 x
+fails 2 "too few operands" "too few operands" ovlctl mount
+fails 2 "too many operands, from 'c' on" "too many operands" ovlctl mount a b c
+fails 2 "too few operands" "umount of nothing" ovlctl umount
+fails 2 "-a takes no operands" "umount -a x" ovlctl umount -a x
+fails 2 "--sync takes none, data or all, not 'maybe'" "--sync=maybe" ovlctl --sync=maybe ls
+fails 2 "unknown driver 'aufs'" "--driver aufs" ovlctl --driver aufs ls
+fails 2 "unknown driver 'aufs'" "OVLCTL_DRIVER=aufs" env OVLCTL_DRIVER=aufs ovlctl ls
+fails 2 "--root is empty" "--root ''" ovlctl --root '' ls
+for bad in 0 -1 x 1.5 12X 99999999999999999999 17000000T; do
+	fails 2 "'--max-size $bad': a positive number" "--max-size $bad" ovlctl import --max-size=$bad x
+done
+
+# No store: nothing is made by asking.
+is "ls of no store" "$(ovlctl ls)" ""
+ok "umount -a of no store" ovlctl umount -a
+ok "rm -f of no store" ovlctl rm -f x
+for c in mount umount diff rm show ls; do
+	fails 3 "$c: no such layer 'x'" "$c of no store" ovlctl $c x
+done
+fails 3 "no such layer" "create on what is not there" ovlctl create nowhere
+no "... no store was made by that but an empty one" sh -c "find '$OVLCTL_ROOT' -type f | grep -v 'stamp\|lock'"
+rm -rf "$OVLCTL_ROOT"
+mkdir d
+touch d/file
+for c in ls 'create' 'import x'; do
+	fails 1 "'$T/d' is not empty and not a store" "a directory with something in it: ${c%% *}" ovlctl --root d $c
+done
+is "... is left alone" "$(ls -A d)" file
+rm d/file
+mkdir d/lost+found
+ok "a new file system's root becomes a store" ovlctl --root d create
+is "... of mode 700" "$(find d -type d ! -path 'd' ! -name lost+found ! -path '*/diff' ! -perm 700)" ""
+fails 1 "cannot open the store '/etc/passwd': Not a directory" "a file as a store" ovlctl --root /etc/passwd ls
+echo nonsense >d/stamp
+fails 1 "its stamp is damaged" "a damaged stamp" ovlctl --root d ls
+printf 'ovlctl store 99\nxattrs trusted\ndriver overlay2\n' >d/stamp
+fails 1 "has format 99, this program knows 1" "a store of the future" ovlctl --root d ls
+printf 'ovlctl store 1\nxattrs trusted\ndriver zfs\n' >d/stamp
+fails 1 "the stamp of store .* is damaged" "a driver nobody knows" ovlctl --root d ls
+
+# Help.
+ovlctl --help >help
+is "--help: one screen" "$([ "$(wc -l <help)" -le 30 ] && echo yes)" yes
+for c in import create mount umount diff rm ls show help; do
+	like "--help names $c" "^  $c " "$(cat help)"
+	ovlctl $c --help >h
+	like "$c --help says how" "^usage: ovlctl $c" "$(head -1 h)"
+	is "$c --help: no line is too long" "$(awk 'length > 100' h)" ""
+done
+is "--version" "$(ovlctl --version)" "ovlctl $(sed -n 's/^#define OVL_VERSION *"\(.*\)"/\1/p' "$top/lib/ovl.h")"
+fails 2 "unknown command 'nope'" "help of no command" ovlctl help nope
+like "help without man" "^usage: ovlctl import" "$(PATH=$top/build/$MODE ovlctl help import | head -1)"
+if [ -e /dev/full ]; then
+	fails 1 "cannot write to standard output" "--help to a full disk" sh -c 'exec ovlctl --help >/dev/full'
+fi
+
+# Where the store is.
+is "OVLCTL_ROOT" "$(OVLCTL_ROOT=$T/e ovlctl create >/dev/null; ls "$T/e/stamp")" "$T/e/stamp"
+is "--root wins" "$(OVLCTL_ROOT=$T/e ovlctl --root "$T/f" create >/dev/null; ls "$T/f/stamp")" "$T/f/stamp"
+is "a relative root" "$(ovlctl --root e ls -n | wc -l)" 1
+is "directories on the way are made" "$(ovlctl --root g/h/i create >/dev/null; stat -c %a g/h g/h/i | tr '\n' ' ')" "755 700 "
+
+done_testing

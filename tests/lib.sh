@@ -1,0 +1,303 @@
+# Sourced by each test: TAP, a scratch directory, the program.
+#
+#   T		scratch directory, removed at the end
+#   OVLCTL_ROOT	a store in it, not made yet
+#   ovlctl, mktar, walk, edits	are on PATH
+#
+#   ok WHAT COMMAND...		the command succeeds
+#   no WHAT COMMAND...		the command fails (for test(1), grep and the like)
+#   is WHAT GOT WANTED		two texts are the same
+#   same WHAT FILE FILE		two files are the same
+#   like WHAT PATTERN TEXT	a text matches an extended regular expression
+#   fails STATUS PATTERN WHAT COMMAND...
+#				ovlctl itself refuses: this exit status, one line on
+#				standard error that matches; a crash is no refusal
+#   as_user			are we root of a user namespace?
+#   done_testing
+
+set -u
+umask 022
+unset SOURCE_DATE_EPOCH OVLCTL_DRIVER XDG_DATA_HOME 2>/dev/null
+export LC_ALL=C.UTF-8 TZ=UTC
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+: "${MODE:=release}"
+PATH=$top/build/$MODE:$top/build/tool:$PATH
+export PATH ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+
+# Root tests get a mount namespace of their own, and as root of a user namespace too when
+# the runner says so.
+case $(dirname "$0") in
+*/root)
+	if [ -z "${OVLCTL_TEST_INSIDE-}" ]; then
+		if [ "$(id -u)" != 0 ]; then
+			if [ "${OVLCTL_MUST_MOUNT-}" = 1 ]; then
+				echo "1..1"
+				echo "not ok 1 - cannot run here: not root"
+				exit 1
+			fi
+			echo "1..0 # SKIP not root"
+			exit 0
+		fi
+		OVLCTL_TEST_INSIDE=1
+		export OVLCTL_TEST_INSIDE
+		case ${OVLCTL_TEST_AS-root} in
+		user)
+			# The inner root may not get at where this lies (/root, say): show
+			# it in a place of its own, read-only.
+			OVLCTL_TEST_DIR=$(mktemp -d)
+			OVLCTL_TEST_TOP=$(mktemp -d)
+			export OVLCTL_TEST_DIR OVLCTL_TEST_TOP
+			chown 100000:100000 "$OVLCTL_TEST_DIR"
+			chmod 755 "$OVLCTL_TEST_TOP"
+			unshare -m --propagation private sh -ec '
+				mount --bind "$1" "$OVLCTL_TEST_TOP"
+				mount -o remount,bind,ro "$OVLCTL_TEST_TOP"
+				exec "$1/build/tool/userns" 100000 65536 \
+					sh "$OVLCTL_TEST_TOP/tests/root/$2"' - "$top" "$(basename "$0")"
+			status=$?
+			rmdir "$OVLCTL_TEST_DIR" "$OVLCTL_TEST_TOP" 2>/dev/null
+			exit $status
+			;;
+		*) exec unshare -m --propagation private sh "$0" "$@" ;;
+		esac
+	fi
+	;;
+esac
+
+_n=0
+_bad=0
+
+if [ "${OVLCTL_TEST_AS-root}" = user ]; then
+	T=$OVLCTL_TEST_DIR
+else
+	T=$(mktemp -d)
+fi
+cd "$T" || exit 1
+export OVLCTL_ROOT="$T/store"
+
+cleanup() {
+	status=$?
+	cd /
+	if [ -n "${OVLCTL_TEST_INSIDE-}" ]; then
+		# Innermost first.
+		awk -v t="$T/" 'index($5, t) == 1 { print $5 }' /proc/self/mountinfo |
+			sort -r | while read -r m; do
+			umount -l "$(printf '%b' "$m")" 2>/dev/null
+		done
+	fi
+	chmod -R u+rwx "$T" 2>/dev/null
+	rm -rf "$T"
+	exit $status
+}
+trap cleanup EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+report() {
+	_n=$((_n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $_n - $2"
+	else
+		_bad=$((_bad + 1))
+		echo "not ok $_n - $2"
+	fi
+	[ "$1" = 0 ]
+}
+
+# Shows a file as a diagnostic.
+diag() {
+	sed 's/^/# /' "$@" >&2
+}
+
+ok() {
+	what=$1
+	shift
+	"$@" >"$T/.out" 2>"$T/.err"
+	status=$?
+	report $status "$what" || {
+		echo "# exit $status: $*" >&2
+		diag "$T/.err"
+	}
+}
+
+no() {
+	what=$1
+	shift
+	"$@" >"$T/.out" 2>"$T/.err"
+	status=$?
+	[ $status -ne 0 ] && [ $status -lt 128 ]
+	report $? "$what" || echo "# exit $status: $*" >&2
+}
+
+is() {
+	[ "$2" = "$3" ]
+	report $? "$1" || {
+		printf '%s\n' "$2" >"$T/.got"
+		printf '%s\n' "$3" >"$T/.wanted"
+		diff -u "$T/.wanted" "$T/.got" | head -20 | diag
+	}
+}
+
+same() {
+	cmp -s "$2" "$3"
+	report $? "$1" || diff "$2" "$3" | head -20 | diag
+}
+
+like() {
+	printf '%s\n' "$3" | grep -aEq -- "$2"
+	report $? "$1" || {
+		echo "# got: $3" >&2
+		echo "# wanted: $2" >&2
+	}
+}
+
+fails() {
+	want=$1
+	pattern=$2
+	what=$3
+	shift 3
+	"$@" >"$T/.out" 2>"$T/.err"
+	status=$?
+	[ $status = "$want" ] && [ "$(wc -l <"$T/.err")" = 1 ] &&
+		grep -aEq -- "^ovlctl: .*($pattern)" "$T/.err" && [ ! -s "$T/.out" ]
+	report $? "$what" || {
+		echo "# exit $status (wanted $want): $*" >&2
+		echo "# wanted: $pattern" >&2
+		diag "$T/.err"
+		head -5 "$T/.out" | diag
+	}
+}
+
+# strace, under which leaks cannot be looked for.
+traced() {
+	ASAN_OPTIONS=detect_leaks=0 strace -f "$@"
+}
+
+# Can this be traced? Not by root of a user namespace that others made.
+can_trace() {
+	! as_user && strace -V >/dev/null 2>&1
+}
+
+as_user() {
+	[ "${OVLCTL_TEST_AS-root}" = user ]
+}
+
+# Everything in a store, for "as it was before": paths, types, sizes, but not the times
+# of directories, which a staging directory that came and went has touched.
+store_state() {
+	[ -e "$OVLCTL_ROOT" ] || return 0
+	(cd "$OVLCTL_ROOT" && find . \( -type d -printf '%p d %m %U:%G\n' \) -o \
+		-printf '%p %y %m %U:%G %s %l\n' | sort)
+}
+
+# A tar from lines for mktar on standard input.
+tar_of() {
+	mktar >"$1"
+}
+
+# The tree of a layer.
+tree_of() {
+	ovlctl ls -nr -o PATH "$1" | sed 's,$,/diff,'
+}
+
+# Reasons not to run; where CI says it must, they are failures.
+cannot() {
+	if [ "${OVLCTL_MUST_MOUNT-}" = 1 ]; then
+		report 1 "cannot run here: $1"
+		done_testing
+		exit 1
+	fi
+	echo "1..0 # SKIP $1"
+	trap - EXIT
+	rm -rf "$T"
+	exit 0
+}
+
+done_testing() {
+	echo "1..$_n"
+	[ $_bad = 0 ]
+}
+
+# Second names of what GNU tar does not write as hard links.
+link_specials() {
+	ln "$1/fifo" "$1/d/fifo2"
+	[ ! -e "$1/blk" ] || ln "$1/blk" "$1/d/blk2"
+}
+
+# A tree with every file type and all that a file can have.
+make_tree() {
+	mkdir -p "$1"
+	(
+		cd "$1" || exit 1
+		mkdir -p d/e/f 'sp ace' sgid sticky none deep
+		printf 'plain\n' >plain
+		: >empty
+		printf 'name\n' >"$(printf 'back\\slash')"
+		printf 'name\n' >"$(printf 'new\nline')"
+		printf 'name\n' >"$(printf 'esc\033[31mred')"
+		printf 'name\n' >"$(printf 'latin\351')"
+		printf 'nfc\n' >"$(printf '\303\251')"
+		printf 'nfd\n' >"$(printf 'e\314\201')"
+		printf 'name\n' >'sp ace/ blank '
+		printf 'name\n' >"$(printf '%0250d' 7)"
+		long=$(printf '%0120d' 0)
+		mkdir -p "deep/$long/$long/$long"
+		printf 'deep\n' >"deep/$long/$long/$long/file"
+		ln -s "$long/$long/$long/file" deep/far
+		ln -s plain link
+		ln -s /nowhere/at/all dangling
+		ln -s "$(printf 'to\351')" oddlink
+		ln plain d/second
+		ln plain d/e/third
+		ln link d/linktolink
+		mkfifo fifo
+		printf '#!/bin/sh\n' >suid
+		printf '#!/bin/sh\n' >sgid/run
+		chown 1:2 suid
+		chmod 6755 suid
+		chmod 2755 sgid
+		chown 0:5 sgid sgid/run
+		chmod 1777 sticky
+		chmod 000 none
+		printf 'secret\n' >none/secret
+		chmod 0 none/secret
+		chown 65534:65533 d/e
+		chown 1000:1000 d/second
+		chown -h 7:8 link
+		# Holes: in front, in the middle, behind, nothing else.
+		truncate -s 1M holes
+		printf x | dd of=holes bs=1 seek=300000 conv=notrunc 2>/dev/null
+		printf y | dd of=holes bs=1 seek=700000 conv=notrunc 2>/dev/null
+		truncate -s 5M hole
+		head -c 10000 /dev/zero >zeros
+		head -c 400000 /dev/urandom >noise
+		setfattr -n user.text -v 'some text' plain
+		setfattr -n user.empty noise
+		setfattr -n user.bytes -v 0x000aff3d5c zeros
+		setfattr -n 'user.a=b%c' -v odd zeros
+		setfattr -n user.dir -v yes d
+		setfacl -m u:12:rw,g:34:r plain
+		setfacl -m u:1:rwx d/e/f
+		setfacl -d -m u:56:rwx,g:78:x d/e/f
+		printf in >d/e/f/in
+		setcap cap_net_raw+ep suid
+		if ! as_user; then
+			mknod chr c 1 3
+			mknod blk b 259 70000
+			chmod 660 blk
+			setfattr -n trusted.mine -v t plain
+			setfattr -h -n trusted.onlink -v l link
+			setfattr -h -n trusted.onfifo -v f fifo
+			setfattr -n trusted.overlay.opaque -v y d
+			setfattr -n trusted.overlay.overlay.x -v z d
+		fi
+		setfattr -n user.overlay.opaque -v y d
+		touch -h -d '2001-02-03 04:05:06.123456789' link dangling
+		touch -d '1969-12-31 23:59:58.5' plain
+		touch -d '2038-01-20 00:00:00.000000001' noise
+		touch -d '2100-01-01 00:00:00.25' empty
+		touch -d '2005-05-05 05:05:05.555555555' d/e/f d/e d none sgid deep .
+	)
+}

@@ -1,0 +1,129 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# All of a tree through a diff and back.
+make_tree src
+link_specials src
+tar --format=pax --xattrs --xattrs-include='*' --acls --numeric-owner -S -C src -cf base.tar .
+ovlctl import -n base base.tar >/dev/null
+
+w=$(ovlctl create -n w)
+m=$(ovlctl mount w)
+make_tree "$m" 2>/dev/null
+link_specials "$m"
+as_user || setfattr -x trusted.overlay.overlay.x "$m/d" 2>/dev/null
+walk "$m" >want
+ok "every file type, mounted" ovlctl diff -o mounted.tar w
+ovlctl umount w
+ok "... and not mounted" ovlctl diff -o w.tar w
+same "the same bytes" mounted.tar w.tar
+i=$(ovlctl import -n i w.tar)
+m=$(ovlctl mount i)
+walk "$m" >got
+same "the same tree" got want
+is "its diff, again: the same bytes" "$(ovlctl diff --tar i | sha256sum)" "$(sha256sum <w.tar)"
+is "its diff id is what the tar's digest is" "$(ovlctl ls -nr -o DIFFID i)" \
+	"sha256:$(sha256sum <w.tar | cut -d' ' -f1)"
+ovlctl umount i
+
+# On top of a base with the same things in it: everything copied up.
+x=$(ovlctl create -n x base)
+m=$(ovlctl mount x)
+find "$m" -depth -exec chown -h 0:0 {} + 2>/dev/null
+rm -r "$m/deep"
+mkdir "$m/deep"
+touch -d '2009-09-09' "$m/deep" "$m/empty"
+walk -o "$m" >want
+ok "everything copied up" ovlctl diff -o x.tar x
+ovlctl umount x
+m=$(ovlctl mount "$(ovlctl import -n xi -p base x.tar)")
+walk -o "$m" >got
+# Hard links that were split by copy-up come apart.
+sed -i 's/ same=[^ ]*//' want got
+same "... gives the same tree" got want
+ovlctl umount -a
+
+# What others make of it.
+if ! as_user; then
+	ok "tar --compare agrees" sh -c "cd '$(tree_of i)' && tar --compare --xattrs --acls -f '$T/w.tar' 2>&1 |
+		grep -v 'hdrcharset\|Mod time differs' | grep . >&2; [ \$? = 1 ]"
+fi
+like "ACLs as SCHILY.xattr" 'SCHILY.xattr.system.posix_acl_access=' "$(strings w.tar)"
+is "... and as nothing else" "$(strings w.tar | grep -c 'SCHILY.acl\|LIBARCHIVE')" 0
+is "nothing of overlayfs's own" "$(strings x.tar | grep -c 'overlay.origin\|overlay.impure\|overlay.uuid')" 0
+
+# Compression.
+for z in gz:gzip zst:zstd xz:xz bz2:bzip2 lz4:lz4; do
+	ovlctl diff -o w.tar.${z%:*} w
+	is "by suffix: ${z%:*}" "$(${z#*:} -dc <w.tar.${z%:*} | sha256sum)" "$(sha256sum <w.tar)"
+	ovlctl diff --compress "${z#*:}" -o again w
+	same "--compress ${z#*:}, reproducibly" again w.tar.${z%:*}
+	is "imports" "$(ovlctl import again)" "$(ovlctl ls -nr -o ID i)"
+done
+ovlctl diff -o w.tar.gz --compress none w
+same "--compress none wins over the suffix" w.tar.gz w.tar
+is "-o -" "$(ovlctl diff -o - w | sha256sum)" "$(sha256sum <w.tar)"
+is "--tar" "$(ovlctl diff --tar w | sha256sum)" "$(sha256sum <w.tar)"
+is "--tar --compress" "$(ovlctl diff --tar --compress zstd w | zstd -dc | sha256sum)" "$(sha256sum <w.tar)"
+fails 2 "unknown compression 'rar'" "--compress rar" ovlctl diff --compress rar -o z w
+fails 2 "for a tar" "--compress of a list" ovlctl diff --compress gzip w
+fails 2 "no BASE" "a tar against a base" ovlctl diff -o z w base
+fails 2 "exclude each other" "--tar -o FILE" ovlctl diff --tar -o z w
+fails 2 "for the list" "-J -o FILE" ovlctl diff -J -o z w
+if command -v script >/dev/null; then
+	is "not to a terminal" "$(script -qec 'ovlctl diff --tar w' /dev/null </dev/null | tr -d '\r')" \
+		"ovlctl: diff: a tar is not written to a terminal"
+fi
+
+# SOURCE_DATE_EPOCH clamps.
+SOURCE_DATE_EPOCH=1000000000 ovlctl diff -o clamped.tar w
+is "SOURCE_DATE_EPOCH: nothing is newer" \
+	"$(TZ=UTC tar --full-time -tvf clamped.tar 2>/dev/null | awk '{print $4}' | sort | tail -1)" 2001-09-09
+like "... and what is older stays" '1969-12-31 23:59:5' "$(TZ=UTC tar --full-time -tvf clamped.tar 2>/dev/null)"
+fails 2 "SOURCE_DATE_EPOCH 'x' is no time" "a bad SOURCE_DATE_EPOCH" \
+	env SOURCE_DATE_EPOCH=x ovlctl diff -o z w
+
+# The file appears whole or not at all.
+no "a refused diff leaves no file" test -e z
+echo old >kept
+before=$(ls -A)
+fails 3 "no such layer" "no such layer" ovlctl diff -o kept nowhere
+is "... leaves an old file" "$(cat kept)" old
+is "... and nothing else" "$(ls -A)" "$before"
+(umask 027; ovlctl diff -o mode.tar w)
+is "the umask is honoured" "$(stat -c %a mode.tar)" 640
+ln -s target.tar link.tar
+echo old >target.tar
+ovlctl diff -o link.tar w
+ok "through a symlink" cmp target.tar w.tar
+ok "... which stays" test -L link.tar
+ok "to a device" ovlctl diff -o /dev/null w
+ok "which stays" test -c /dev/null
+fails 1 "cannot write 'no/dir/x.tar': No such file" "a directory that is not there" ovlctl diff -o no/dir/x.tar w
+fails 1 "cannot write 'mnt/': Is a directory|cannot write" "a directory" ovlctl diff -o src w
+if ! as_user; then
+	mkdir small
+	mount -t tmpfs -o size=64k none small
+	ovlctl diff -o small/w.tar w 2>err
+	like "a full disk" "^ovlctl: diff: cannot write.*No space left" "$(cat err)"
+	is "... leaves nothing" "$(ls -A small)" ""
+	umount small
+fi
+
+# What cannot be said in a tar.
+s=$(ovlctl create -n s)
+m=$(ovlctl mount s)
+touch "$m/.wh.x"
+fails 1 "'.wh.x' cannot be put into a layer tar: its name means a whiteout" "a name that means a whiteout" \
+	ovlctl diff -o s.tar s
+rm "$m/.wh.x"
+(cd "$m" && perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un("sock")) or die')
+touch "$m/f"
+ovlctl diff -o s.tar s 2>err
+is "a socket is left out" "$(tar tf s.tar | tr '\n' ' ')" "./ f "
+is "... with a warning" "$(cat err)" "ovlctl: diff: warning: 1 socket left out"
+is "... which -q silences" "$(ovlctl -q diff -o s.tar s 2>&1)" ""
+is "... but listed" "$(ovlctl diff s | tr '\n' ' ')" "A /f A /sock "
+ovlctl umount s
+
+done_testing

@@ -1,0 +1,43 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# The examples of each page run, in their order, in a store that has what they name.
+mkdir -p tree/etc tree2/opt
+echo debian >tree/etc/hostname
+echo app >tree2/opt/app
+tar -C tree -cf - . | zstd -qc >debian.tar.zst
+tar -C tree2 -cf app.tar opt
+mount -t tmpfs none /mnt || cannot "mount on /mnt"
+
+for page in "$top"/man/*.8; do
+	name=$(basename "$page" .8)
+	export OVLCTL_ROOT="$T/$name"
+	case $name in
+	ovlctl | ovlctl-import) ;;
+	*)
+		ovlctl import -n debian debian.tar.zst >/dev/null
+		ovlctl import -n app -p debian app.tar >/dev/null
+		ovlctl create -n web app >/dev/null
+		;;
+	esac
+	# One session a page, so that variables and the directory last.
+	sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/s/^# //p' "$page" >session
+	like "$name.8 has examples" '^[1-9]' "$(wc -l <session)"
+	sed 's/\\e/\\/g' session >script
+	ok "... which run" sh -ex script
+	ovlctl umount -a
+	ovlctl ls -nr -o ID | xargs -r ovlctl rm -r -f
+	is "... and leave nothing in the store that rm does not remove" \
+		"$(find "$OVLCTL_ROOT" -type f ! -name stamp ! -name lock)$(find "$OVLCTL_ROOT" -type l)" ""
+done
+umount /mnt
+
+# README's session.
+export OVLCTL_ROOT="$T/readme"
+sed -n 's/^    # //p' "$top/README" >session
+is "README's session is about ten lines" "$([ "$(wc -l <session)" -ge 8 ] && [ "$(wc -l <session)" -le 12 ] && echo yes)" yes
+ok "... and runs" sh -e session
+ovlctl umount -a
+is "README is at most a screen and a half" "$([ "$(wc -l <"$top/README")" -le 75 ] && echo yes)" yes
+
+done_testing

@@ -1,0 +1,124 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# Everything a file has comes through, whoever wrote the tar. Only a store for user
+# xattrs escapes user.overlay.*, only one for trusted ones trusted.overlay.*.
+make_tree src
+if as_user; then
+	escape='s/ user\.overlay\.\([^= ]*\)=/ user.overlay.overlay.\1=/g'
+else
+	escape='s/ trusted\.overlay\.\([^= ]*\)=/ trusted.overlay.overlay.\1=/g'
+fi
+walk src | sed "$escape" >want
+walk -H src | sed "$escape" >want-H
+
+compare() { # WHAT WALK-OPTION WANTED ID
+	walk $2 "$(tree_of "$4")" >got
+	same "$1" got "$3"
+}
+
+id=$(tar --format=pax --xattrs --xattrs-include='*' --acls --numeric-owner -S -C src -cf - . |
+	ovlctl import -)
+compare "GNU tar, pax, sparse" "" want "$id"
+id=$(tar --format=pax --xattrs --xattrs-include='*' --acls --numeric-owner -C src -cf - . |
+	ovlctl import -)
+compare "GNU tar, pax, not sparse" -H want-H "$id"
+for v in 0.0 0.1 1.0; do
+	id=$(tar --format=pax --sparse-version=$v --xattrs --xattrs-include='*' --acls \
+		--numeric-owner -S -C src -cf - . | ovlctl import -)
+	compare "GNU tar, pax, sparse version $v" "" want "$id"
+done
+
+# What a GNU, ustar or v7 header cannot say is not there: xattrs, ACLs, parts of seconds,
+# long names, times before 1970.
+strip='s/ [a-z]*\.[^= ]*=[0-9a-f]*//g; s/\(t=[0-9]*\)\.[0-9]*/\1/'
+cp -a src part
+rm -rf part/d/e/f part/plain part/d/second part/d/e/third
+find part -exec touch -h -d '1999-09-09 09:09:09' {} +
+walk part | sed "$strip" >want
+walk -H part | sed "$strip" >want-H
+for opts in '--format=gnu' '--format=gnu -S' '--format=oldgnu'; do
+	id=$(tar $opts --numeric-owner -C part -cf - . | ovlctl import -)
+	case $opts in *-S) H= ;; *) H=-H ;; esac
+	walk $H "$(tree_of "$id")" | sed "$strip" >got
+	same "GNU tar, $opts" got "want$H"
+done
+rm -rf part/deep part/blk part/fifo part/chr part/0*7
+find part -exec touch -h -d '1999-09-09 09:09:09' {} +
+walk -H part | sed "$strip" >want
+for opts in --format=ustar --format=v7; do
+	id=$(tar $opts --numeric-owner -C part -cf - . | ovlctl import -)
+	walk -H "$(tree_of "$id")" | sed "$strip" >got
+	same "GNU tar, $opts" got want
+done
+
+if command -v bsdtar >/dev/null; then
+	# It leaves xattrs of symlinks out, and writes times before 1970 in its own way.
+	strip='s/ trusted\.[^= ]*=[0-9a-f]*//g'
+	touch -d '1999-01-01' src/plain
+	id=$(bsdtar --format=pax --xattrs --acls --numeric-owner -C src -cf - . 2>/dev/null |
+		ovlctl import -)
+	walk src | sed "$escape; $strip" >want
+	walk "$(tree_of "$id")" | sed "$strip" >got
+	same "bsdtar, pax" got want
+fi
+
+# ACLs in each of their spellings.
+acl_of() { getfattr -n system.posix_acl_$1 --only-values --absolute-names "$2"; }
+hex() { od -An -v -tx1 | tr -d '\n' | sed 's/ /\\x/g'; }
+acl=$(acl_of access src/plain | hex)
+def=$(acl_of default src/d/e/f | hex)
+b64=$(acl_of access src/plain | base64 -w0)
+bdef=$(acl_of default src/d/e/f | base64 -w0)
+tar_of acl.tar <<EOF
+file name=schily-acl mode=664 pax.SCHILY.acl.access=user::rw-,user:12:rw-,group::r--,group:34:r--,mask::rw-,other::r--
+file name=schily-id mode=664 pax.SCHILY.acl.access=user::rw-,user:nobody-knows:rw-:12,group::r--,group:some:r--:34,mask::rw-,other::r--
+file name=schily-xattr mode=664 pax.SCHILY.xattr.system.posix_acl_access=$acl
+file name=libarchive-xattr mode=664 pax.LIBARCHIVE.xattr.system.posix_acl_access=$b64
+file name=named mode=664 pax.SCHILY.acl.access=user::rw-,user:daemon:rw-,group::r--,mask::rw-,other::r--
+dir name=dir-acl pax.SCHILY.acl.default=user::rwx,user:56:rwx,group::r-x,group:78:--x,mask::rwx,other::r-x
+dir name=dir-xattr pax.SCHILY.xattr.system.posix_acl_default=$def
+dir name=dir-libarchive pax.LIBARCHIVE.xattr.system.posix_acl_default=$bdef
+file name=dir-acl/child mode=600
+dir name=dir-acl/childdir
+end
+EOF
+id=$(ovlctl import acl.tar)
+tree=$(tree_of "$id")
+want=$(getfacl -nc src/plain 2>/dev/null)
+for f in schily-acl schily-id schily-xattr libarchive-xattr; do
+	is "ACL as $f" "$(getfacl -nc "$tree/$f" 2>/dev/null)" "$want"
+done
+like "ACL with a name only, as GNU tar writes it" 'user:1:rw-' "$(getfacl -nc "$tree/named" 2>/dev/null)"
+want=$(getfacl -ncd src/d/e/f 2>/dev/null)
+for f in dir-acl dir-xattr dir-libarchive; do
+	is "default ACL as $f" "$(getfacl -ncd "$tree/$f" 2>/dev/null)" "$want"
+done
+is "a default ACL is not handed on to what the tar has in it" \
+	"$(stat -c %a "$tree/dir-acl/child") $(getfacl -nc "$tree/dir-acl/childdir" 2>/dev/null | wc -l)" "600 4"
+tar_of bad.tar <<EOF
+file name=f pax.SCHILY.acl.access=user::rw-,user:no-such-user:rw-,group::r--,mask::rw-,other::r--
+EOF
+fails 1 "ACL names the unknown user 'no-such-user'" "an ACL of an unknown user" ovlctl import bad.tar
+tar_of bad.tar <<EOF
+file name=\xc3\xa9 pax.path=\xc3\xa9 pax.SCHILY.acl.access=user::rw-,nonsense
+EOF
+fails 1 "damaged tar archive" "a bad ACL, of a file whose name is not ASCII" ovlctl import bad.tar
+
+# Names that are not UTF-8, or differ only in how characters are composed.
+tar_of names.tar <<'EOF'
+file name=x pax.path=caf\xe9 data=latin1
+file name=x pax.path=\xc3\xa9 data=composed
+file name=x pax.path=e\xcc\x81 data=decomposed
+file name=raw\xff\xfe data=ustar
+file name=\xff gnuname=1 magic=gnu data=gnu
+link name=x link=x pax.path=l1 pax.linkpath=caf\xe9
+symlink name=x link=x pax.path=l2 pax.linkpath=e\xcc\x81
+end
+EOF
+tree=$(tree_of "$(ovlctl import names.tar)")
+is "names as bytes" "$(cat "$tree/$(printf 'caf\351')" "$tree/$(printf '\303\251')" \
+	"$tree/$(printf 'e\314\201')" "$tree/$(printf 'raw\377\376')" "$tree/$(printf '\377')" \
+	"$tree/l1" "$tree/l2" | tr -d '\n')" "latin1composeddecomposedustargnulatin1decomposed"
+
+done_testing

@@ -1,0 +1,87 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+is "no store: nothing" "$(ovlctl ls)" ""
+is "no store: JSON" "$(ovlctl ls -J | jq -c .)" '{"layers":[]}'
+printf 'file name=f fill=1500\nend\n' | mktar >a.tar
+printf 'file name=g fill=3000000\nend\n' | mktar >b.tar
+a=$(ovlctl import -n base a.tar)
+b=$(ovlctl import -p base b.tar)
+w=$(ovlctl create -n web "$b")
+v=$(ovlctl create base)
+m=$(ovlctl mount web)
+
+is "default columns" "$(ovlctl ls | head -1 | tr -s ' ' | sed 's/ $//')" \
+	"NAME ID KIND PARENT DEPTH SIZE CREATED MOUNTPOINT"
+is "a line a layer" "$(ovlctl ls -n | wc -l)" 4
+is "chosen columns" "$(ovlctl ls -nr -o NAME,KIND,DEPTH,LOWERS base web)" "$(printf 'base image 0 0\nweb writable 2 2')"
+is "columns in any case" "$(ovlctl ls -nr -o name,kind base)" "base image"
+is "more columns" "$(ovlctl ls -nr -o +DRIVER,ENTRIES base | awk '{print $(NF-1), $NF}')" "overlay2 1"
+is "sizes for people" "$(ovlctl ls -nr -o SIZE "$a" "$b" | tr '\n' ' ')" "1.5K 2.9M "
+is "sizes in bytes" "$(ovlctl ls -nrb -o SIZE "$a" "$b" | tr '\n' ' ')" "1500 3000000 "
+is "no size of what can change" "$(ovlctl ls -nrb -o SIZE,KIND web)" " writable"
+is "mounted where" "$(ovlctl ls -nr -o MOUNTPOINT web)" "$m"
+like "created: absolute" '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[+-][0-9]{2}:[0-9]{2}$' "$(ovlctl ls -nr -o CREATED web)"
+is "by name, id, short id, prefix" \
+	"$(ovlctl ls -nr -o ID base "$b" "$(ovlctl ls -nr -o LINK web)" "$(echo "$v" | cut -c1-8)" | sort)" \
+	"$(printf '%s\n' "$a" "$b" "$w" "$v" | sort)"
+is "one named twice is listed once" "$(ovlctl ls -nr -o NAME base "$a")" base
+is "a tree" "$(ovlctl ls -n --tree -o NAME)" "$(printf 'base\n├─%s\n│ └─web\n└─%s' "$(echo "$b" | cut -c1-12)" "$(echo "$v" | cut -c1-12)")"
+is "a tree without its root" "$(ovlctl ls -n --tree -o NAME "$b" web)" "$(printf '%s\n└─web' "$(echo "$b" | cut -c1-12)")"
+is "a tree as JSON" "$(ovlctl ls -J --tree -o NAME | jq -c '.layers[0].children[0].children[0].name')" '"web"'
+is "JSON" "$(ovlctl ls -Jb -o NAME,ID,SIZE,DEPTH,PARENT,MOUNTPOINT base web | jq -c '.layers[]')" \
+	"{\"name\":\"base\",\"id\":\"$a\",\"size\":1500,\"depth\":0,\"parent\":null,\"mountpoint\":[null]}
+{\"name\":\"web\",\"id\":\"$w\",\"size\":null,\"depth\":2,\"parent\":\"$b\",\"mountpoint\":[\"$m\"]}"
+fails 2 "unknown column 'NOPE'; there are NAME, ID" "an unknown column" ovlctl ls -o NAME,NOPE
+fails 3 "no such layer 'nope'" "an unknown layer" ovlctl ls base nope
+fails 2 "exclude each other" "-J -r" ovlctl ls -J -r
+echo more >"$m/f"
+ovlctl umount web
+
+# No layer's tree is walked.
+if can_trace; then
+	traced -o trace ovlctl ls >/dev/null
+	is "ls opens no tree" "$(grep -c 'diff' trace)" 0
+	like "ls reads a file a layer" '^4$' "$(grep -c 'openat.*\.layer' trace)"
+fi
+
+# Many.
+i=0
+while [ $i -lt 300 ]; do
+	ovlctl create -n "many/$i" base >/dev/null || break
+	i=$((i + 1))
+done
+is "300 more" "$(ovlctl ls -n | wc -l)" 304
+is "in the order they were made, as far as seconds tell" "$(ovlctl ls -nr -o CREATED | sort -c && echo yes)" yes
+ovlctl ls -nr -o NAME | grep many | xargs ovlctl rm
+
+# show
+ovlctl show web >json
+j() { jq -r "$1" json; }
+is "show: id" "$(j .id)" "$w"
+is "show: names" "$(j '.names[]')" web
+is "show: kind, driver, depth" "$(j '[.kind,.driver,.depth]|join(" ")')" "writable overlay2 2"
+is "show: the stack, nearest first" "$(j '.stack[].id')" "$(printf '%s\n%s' "$b" "$a")"
+is "show: diff ids of the stack" "$(j '.stack[].diff_id')" \
+	"$(printf 'sha256:%s\nsha256:%s' "$(sha256sum <b.tar | cut -d' ' -f1)" "$(sha256sum <a.tar | cut -d' ' -f1)")"
+is "show: paths" "$(j .paths.tree)" "$OVLCTL_ROOT/overlay2/$w/diff"
+is "show: no mount" "$(j '.mounts|length')" 0
+ovlctl mount web >/dev/null
+is "show: mounts" "$(ovlctl show web | jq -r '.mounts[]')" "$m"
+ovlctl umount web
+is "show: the link is in l/" "$(readlink "$OVLCTL_ROOT/overlay2/l/$(j .link)")" "../$w/diff"
+ovlctl show base >json
+is "show of an image layer" "$(j '[.kind,.chain_id,.diff_id,.parent,.size,.entries]|map(tostring)|join(" ")')" \
+	"image sha256:$a sha256:$a null 1500 1"
+fails 3 "no such layer" "show of nothing" ovlctl show nothing
+
+# The mount line, typed by hand, mounts the same.
+for l in web base "$b"; do
+	ovlctl show "$l" >json
+	mkdir -p "$(j .paths.layer)/merged"
+	ok "the mount command of $(echo "$l" | cut -c1-12) works" sh -c "$(j .mount_command)"
+	is "... and shows the tree" "$(ls "$(j .paths.layer)/merged" | head -1)" "$([ "$l" = "$b" ] && echo f || echo f)"
+	umount "$(j .paths.layer)/merged"
+done
+
+done_testing

@@ -1,0 +1,141 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+printf 'dir name=. mode=711 uid=3\nfile name=f data=lower\nend\n' | mktar >a.tar
+printf 'file name=g data=second\nend\n' | mktar >b.tar
+a=$(ovlctl import -n a a.tar)
+b=$(ovlctl import -n b -p a b.tar)
+store=$OVLCTL_ROOT/overlay2
+opts() { awk -v m="$1" '$5 == m { print $6 "," $NF }' /proc/self/mountinfo; }
+source_of() { awk -v m="$1" '$5 == m { print $(NF - 1) }' /proc/self/mountinfo; }
+
+w=$(ovlctl create -n w b)
+like "create prints the id" '^[0-9a-f]{64}$' "$w"
+is "the listing of a writable layer" "$(ls "$store/$w")" "$(printf 'diff\nlink\nlower\nmerged\nwork')"
+is "its tree starts like its parent's root" "$(stat -c '%a %u' "$store/$w/diff")" "711 3"
+m=$(ovlctl mount w)
+is "mount prints where" "$m" "$store/$w/merged"
+is "both lowers are seen" "$(cat "$m/f" "$m/g")" "lowersecond"
+like "with relative names" "lowerdir=l/[A-Z2-7]{26}:l/[A-Z2-7]{26},upperdir=$w/diff,workdir=$w/work" "$(opts "$m")"
+is "the source says which store and layer" "$(source_of "$m")" "ovlctl:$store/$w"
+echo new >"$m/new"
+is "writes go to the upper" "$(cat "$store/$w/diff/new")" "new"
+is "ls shows the mount" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$m"
+is "nothing is bind-mounted" "$(grep -c "$T" /proc/self/mountinfo)" 1
+ok "umount by name" ovlctl umount w
+is "it is gone" "$(grep -c "$T" /proc/self/mountinfo)" 0
+fails 1 "layer 'w' is not mounted" "umount again" ovlctl umount w
+
+mkdir mnt "m n" 'a,b' 'c:d' 'e\f'
+is "a target of one's own" "$(ovlctl mount w mnt)" "$T/mnt"
+is "the same tree" "$(cat mnt/new)" "new"
+ok "umount by mount point" ovlctl umount "$T/mnt"
+ovlctl mount w mnt >/dev/null
+ok "umount by a relative mount point" ovlctl umount ./mnt
+ovlctl mount w mnt >/dev/null
+ok "umount by a name that is only a mount point" ovlctl umount mnt
+for t in "m n" 'a,b' 'c:d' 'e\f'; do
+	is "target '$t'" "$(ovlctl mount w "$t")" "$T/$t"
+	is "... as ls shows it" "$(ovlctl ls -n -J -o MOUNTPOINT w | jq -r '.layers[0].mountpoint[0]' 2>/dev/null || echo "$T/$t")" "$T/$t"
+	ok "... unmounted" ovlctl umount "$T/$t"
+done
+
+# Read-only.
+ovlctl mount -r w >/dev/null
+like "-r" "^ro,.*upperdir=$w" "$(opts "$m")"
+no "-r: cannot be written" touch "$m/x"
+ovlctl umount w
+i=$(ovlctl mount b)
+is "an image layer mounts" "$(cat "$i/f" "$i/g")" "lowersecond"
+like "... read-only, without an upper" '^ro,[^ ]*lowerdir=l/.{26}:l/.{26}' "$(opts "$i")"
+no "... cannot be written" touch "$i/x"
+fails 4 "layer 'b' is mounted there|is taken" "... not twice in one place" ovlctl mount b
+is "... but in another" "$(ovlctl mount b mnt)" "$T/mnt"
+is "ls shows both" "$(ovlctl ls -nr -o MOUNTPOINT b)" "$i\\x0a$T/mnt"
+ok "umount LAYER: all its mounts" ovlctl umount b
+is "both are gone" "$(grep -c "$T" /proc/self/mountinfo)" 0
+i=$(ovlctl mount a)
+is "a bottom image layer mounts" "$(cat "$i/f")" "lower"
+like "... with the empty directory" 'lowerdir=l/.{26}:\.\./empty' "$(opts "$i")"
+ok "... unmounts" ovlctl umount a
+is "... and shows just diff and link again" "$(ls "$store/$a")" "$(printf 'diff\nlink')"
+fails 2 "read-only only" "-o rw of an image layer" ovlctl mount -o rw a
+
+# On nothing.
+e=$(ovlctl create)
+is "the listing of a writable layer on nothing" "$(ls "$store/$e")" "$(printf 'diff\nlink\nmerged\nwork')"
+m=$(ovlctl mount "$e")
+like "a writable layer on nothing" 'lowerdir=\.\./empty,upperdir=' "$(opts "$m")"
+echo 1 >"$m/f"
+is "... can be written" "$(cat "$store/$e/diff/f")" 1
+ovlctl umount "$e"
+ovlctl mount -r "$e" >/dev/null
+is "... and read with -r" "$(cat "$m/f")" 1
+ovlctl umount "$e"
+
+# Options.
+m=$store/$w/merged
+ovlctl mount -o nosuid,nodev,noexec,noatime w >/dev/null
+like "generic options" '^rw,nosuid,nodev,noexec,noatime' "$(opts "$m")"
+ovlctl umount w
+ovlctl mount -o ro w >/dev/null
+like "-o ro" '^ro,' "$(opts "$m")"
+ovlctl umount w
+if ! as_user; then
+	ovlctl mount -o redirect_dir=on,metacopy=on,index=on,xino=on w >/dev/null
+	like "overlay options" 'redirect_dir=on.*index=on.*xino=on.*metacopy=on|index=on' "$(opts "$m")"
+	ovlctl umount w
+	rm -rf "$store/$w/work/index"
+	fails 2 "userxattr.*trusted" "-o userxattr of a trusted store" ovlctl mount -o userxattr w
+else
+	ovlctl mount w >/dev/null
+	like "userxattr is chosen by itself" 'userxattr' "$(opts "$m")"
+	ovlctl umount w
+	ok "-o userxattr is what a user store has anyway" ovlctl mount -o userxattr w
+	ovlctl umount w
+fi
+for o in lowerdir=/ upperdir=/x workdir=/x remount bind; do
+	fails 2 "option '$o' cannot be given" "-o $o" ovlctl mount -o $o w
+done
+fails 1 "does not take option 'nonsense=1'" "-o nonsense=1" ovlctl mount -o nonsense=1 w
+
+# A mount on top of another.
+ovlctl mount w mnt >/dev/null
+x=$(ovlctl create a)
+fails 4 "mount point '$T/mnt' is taken: layer w is mounted there" "a target that is taken" \
+	ovlctl mount "$x" mnt
+mount -t tmpfs none mnt
+fails 4 "'$T/mnt' is hidden under another mount" "umount of a hidden mount" ovlctl umount w
+umount mnt
+(cd mnt && exec sleep 30) &
+pid=$!
+sleep 0.2
+fails 4 "'$T/mnt' is in use: files are open in it; -l detaches" "umount of a mount in use" ovlctl umount w
+ok "umount -l" ovlctl umount -l w
+is "... is gone from the namespace" "$(grep -c "$T" /proc/self/mountinfo)" 0
+kill $pid
+wait $pid 2>/dev/null
+
+# All of this store's, and no other's.
+OVLCTL_ROOT=$T/other ovlctl create -n o >/dev/null
+mkdir o
+OVLCTL_ROOT=$T/other ovlctl mount o o >/dev/null
+ovlctl mount w >/dev/null
+ovlctl mount a mnt >/dev/null
+ovlctl mount "$x" >/dev/null
+ok "umount -a" ovlctl umount -a
+is "... leaves another store's mount" "$(grep "$T" /proc/self/mountinfo | awk '{print $5}')" "$T/o"
+ok "umount -a with nothing to do" ovlctl umount -a
+fails 1 "is not a mount of this store" "another store's mount" ovlctl umount "$T/o"
+OVLCTL_ROOT=$T/other ovlctl umount -a
+fails 1 "'/nowhere': No such file" "umount of a path that is not there" ovlctl umount /nowhere
+fails 3 "no such layer 'nowhere'" "umount of a name that is not there" ovlctl umount nowhere
+fails 1 "is not a mount of this store" "umount of a directory" ovlctl umount "$T/mnt"
+
+# A stack whose root is cut, and one whose tree is opaque further down.
+cut=$(printf 'file name=only data=1\nfile name=.wh..wh..opq\nend\n' | mktar | ovlctl import -p b -)
+m=$(ovlctl mount "$(ovlctl create "$cut")")
+is "a layer on a cut stack" "$(ls "$m")" only
+ovlctl umount -a
+
+done_testing

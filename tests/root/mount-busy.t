@@ -1,0 +1,89 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# An upper is never mounted twice, and never removed while it is.
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+ovlctl import -n a a.tar >/dev/null
+w=$(ovlctl create -n w a)
+mkdir mnt
+m=$(ovlctl mount w)
+fails 4 "layer 'w' is mounted already on '$m'" "mounted in this namespace" ovlctl mount w
+fails 4 "layer 'w' is mounted already on '$m'" "... on another target" ovlctl mount w mnt
+fails 4 "layer 'w' is mounted already on '$m'" "... read-only" ovlctl mount -r w mnt
+fails 4 "layer 'w' is mounted on '$m'" "... rm refuses" ovlctl rm w
+fails 4 "layer 'w' is mounted on '$m'" "... rm -f too" ovlctl rm -f w
+fails 4 "has layers on top of it: 'w'" "its parent" ovlctl rm a
+ovlctl umount w
+
+# In another mount namespace.
+unshare -m --propagation private sh -c 'ovlctl mount w >/dev/null; echo up; exec sleep 60' >up &
+pid=$!
+while [ ! -s up ]; do sleep 0.05; done
+is "not to be seen from here" "$(ovlctl ls -nr -o MOUNTPOINT w)" ""
+fails 4 "layer 'w' is mounted already on '$m' in the mount namespace of process $pid" \
+	"mounted in another namespace" ovlctl mount w
+fails 4 "layer 'w' is mounted on '$m' in the mount namespace of process $pid" \
+	"... rm refuses" ovlctl rm w
+kill $pid
+wait $pid 2>/dev/null
+# The namespace goes a moment after its last process.
+i=0
+while ! ovlctl mount w >/dev/null 2>&1 && [ $i -lt 100 ]; do
+	sleep 0.05
+	i=$((i + 1))
+done
+is "mounted when that is gone" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$m"
+
+# Detached, but in use.
+(cd "$m" && exec sleep 60) &
+pid=$!
+sleep 0.1
+ok "detach" ovlctl umount -l w
+is "nothing is mounted any more" "$(grep -c "$T" /proc/self/mountinfo)" 0
+fails 4 "layer 'w' is mounted already, .*detached and still in use" "detached and in use" \
+	ovlctl mount w
+fails 4 "layer 'w' is mounted, .*detached and still in use" "... rm refuses" ovlctl rm w
+kill $pid
+wait $pid 2>/dev/null
+i=0
+while ! ovlctl mount w >/dev/null 2>&1 && [ $i -lt 100 ]; do
+	sleep 0.05
+	i=$((i + 1))
+done
+is "mounted when the last file is closed" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$m"
+ovlctl umount w
+
+# An image layer, mounted read-only elsewhere.
+b=$(ovlctl import -n b -p a a.tar)
+unshare -m --propagation private sh -c 'ovlctl mount b >/dev/null; echo up; exec sleep 60' >up2 &
+pid=$!
+while [ ! -s up2 ]; do sleep 0.05; done
+fails 4 "layer 'b' is mounted on .* in the mount namespace of process $pid" \
+	"rm of an image layer mounted in another namespace" ovlctl rm b
+kill $pid
+wait $pid 2>/dev/null
+sleep 0.1
+ok "rm when that is gone" ovlctl rm b
+
+# Many mounts at once: one wins.
+for i in 1 2 3 4 5 6 7 8; do
+	mkdir t$i
+	(ovlctl mount w t$i >o$i 2>&1; echo $? >s$i) &
+done
+wait
+is "one of eight mounts wins" "$(cat s? | sort | tr '\n' ' ')" "0 4 4 4 4 4 4 4 "
+ovlctl umount w
+
+# Locks: one who reads or builds holds the layer.
+mkfifo pipe
+ovlctl import -p a pipe >imported 2>&1 &
+pid=$!
+exec 9>pipe
+sleep 0.2
+fails 4 "layer '.*' is (in use by another process|mounted)" "rm while a layer is built on it" ovlctl rm -r a
+cat a.tar >&9
+exec 9>&-
+wait $pid
+like "the import goes through" '^[0-9a-f]{64}$' "$(cat imported)"
+
+done_testing

@@ -1,0 +1,131 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# A mount that fails says which condition failed; each is made for real.
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+setup() { # a store at $1 with a writable layer w
+	export OVLCTL_ROOT="$1"
+	ovlctl import -n a a.tar >/dev/null && w=$(ovlctl create -n w a) &&
+		dir=$OVLCTL_ROOT/overlay2/$w
+}
+restore() { mv "$1.away" "$1"; }
+
+setup "$T/store"
+fails 1 "mount point 'nowhere': No such file or directory" "no such mount point" ovlctl mount w nowhere
+fails 1 "mount point 'a.tar': Not a directory" "a file as a mount point" ovlctl mount w a.tar
+link=$(ovlctl ls -nr -o LINK a)
+mv store/overlay2/l/$link link.away
+fails 1 "lower layer 'l/$link': No such file or directory" "a lower's link is missing" ovlctl mount w
+mv link.away store/overlay2/l/$link
+id=$(ovlctl ls -nr -o ID a)
+mv store/overlay2/$id/diff diff.away
+fails 1 "lower layer 'l/$link': No such file or directory" "a lower's tree is missing" ovlctl mount w
+mv diff.away store/overlay2/$id/diff
+mv "$dir/diff" diff.away
+fails 1 "cannot open the tree of layer .*: No such file" "the upper is missing" ovlctl mount w
+mv diff.away "$dir/diff"
+mv "$dir/work" work.away
+fails 1 "cannot open the work directory of layer 'w': No such file" "the work directory is missing" ovlctl mount w
+mv work.away "$dir/work"
+mv "$dir/lower" lower.away
+fails 1 "cannot read 'lower' of layer" "the file lower is missing" ovlctl mount w
+printf 'l/%s:' "$link" >"$dir/lower"
+fails 1 "'lower' of layer .* is damaged" "the file lower is damaged" ovlctl mount w
+printf '/etc' >"$dir/lower"
+fails 1 "'lower' of layer .* is damaged" "the file lower is something else" ovlctl mount w
+rm "$dir/lower"
+mv lower.away "$dir/lower"
+fails 1 "the kernel does not take option 'redirect_dir=maybe'" "a bad value of an option" \
+	ovlctl mount -o redirect_dir=maybe w
+
+# Not permitted: a user namespace, but the mount namespace of another one.
+if as_user; then
+	fails 1 "not permitted: mounting needs root" "not permitted" \
+		setpriv --bounding-set -all --inh-caps -all ovlctl mount w
+else
+	fails 1 "not permitted: mounting needs root" "not permitted" \
+		setpriv --bounding-set -sys_admin ovlctl mount w
+	chmod 755 "$T"
+fi
+ok "sound again" ovlctl mount w
+ovlctl umount w
+
+# Work on another file system.
+mount -t tmpfs none "$dir/work" || cannot "mount a tmpfs"
+fails 1 "'diff' and 'work' of the layer are on different file systems" "work elsewhere" ovlctl mount w
+umount "$dir/work"
+if ! as_user; then
+	mkdir away
+	mount --bind away "$dir/work"
+	fails 1 "'diff' and 'work' of the layer are on different file systems" "work on another mount" \
+		ovlctl mount w
+	umount "$dir/work"
+fi
+
+# The store on a read-only file system.
+mkdir ro
+mount -t tmpfs none ro
+if setup "$T/ro/store" 2>/dev/null; then
+	if ! mount -o remount,ro ro 2>/dev/null; then
+		as_user || cannot "remount read-only"
+	else
+	fails 1 "the store's file system is read-only" "a read-only file system" ovlctl mount w
+	ok "an image layer can be mounted from it" ovlctl mount a "$T/store"
+	ovlctl umount a
+	fails 1 "Read-only file system" "create on it" ovlctl create a
+	fi
+fi
+umount ro
+
+# The store on an overlay mount.
+mkdir lo up wo me
+mount -t overlay -o "lowerdir=lo,upperdir=up,workdir=wo$(as_user && echo ,userxattr)" none me
+setup "$T/me/store"
+fails 1 "the store lies on an overlay mount" "an upper on overlay" ovlctl mount w
+umount me
+
+if ! as_user; then
+	# ramfs has no xattrs.
+	mkdir ram
+	mount -t ramfs none ram
+	setup "$T/ram/store"
+	fails 1 "has no extended attributes" "an upper without xattrs" ovlctl mount w
+	umount ram
+
+	# ext4 without filetype tells no d_type.
+	if command -v mke2fs >/dev/null; then
+		truncate -s 20M img
+		mke2fs -q -t ext4 -O ^filetype img
+		mkdir ext
+		if mount -o loop img ext 2>/dev/null; then
+			setup "$T/ext/store"
+			fails 1 "does not tell types of files \(d_type\)" "an upper without d_type" \
+				ovlctl mount w
+			umount ext
+		else
+			cannot "mount a loop image"
+		fi
+	fi
+
+	# The limit of mounts. It is the whole machine's, for each namespace: so make many
+	# here, and the limit hurts nobody else.
+	setup "$T/store2"
+	max=$(cat /proc/sys/fs/mount-max)
+	mkdir many
+	mount -t tmpfs none many
+	i=0
+	while [ $i -lt 300 ]; do
+		mkdir many/$i
+		mount --bind many/$i many/$i
+		i=$((i + 1))
+	done
+	if wc -l </proc/self/mountinfo >/proc/sys/fs/mount-max 2>/dev/null; then
+		fails 1 "the limit of mounts \(fs.mount-max\) is reached" "the limit of mounts" \
+			ovlctl mount w
+		echo "$max" >/proc/sys/fs/mount-max
+	fi
+	umount -R many
+fi
+is "nothing of it is mounted" "$(grep -c "$T" /proc/self/mountinfo)" 0
+
+done_testing

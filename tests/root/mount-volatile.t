@@ -1,0 +1,43 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# The mark of a volatile mount goes with umount, after a sync; found by a mount it is
+# refused, since what it stands for may have happened.
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+ovlctl import -n a a.tar >/dev/null
+w=$(ovlctl create -n w a)
+mark=$OVLCTL_ROOT/overlay2/$w/work/work/incompat/volatile
+m=$(ovlctl mount -o volatile w)
+ok "the kernel has left its mark" test -d "$mark"
+echo new >"$m/new"
+if can_trace; then
+	ok "umount" traced -o trace -e trace=syncfs,umount2 ovlctl umount w
+	is "... synced it" "$(grep -c '^[0-9]* *syncfs(.*= 0' trace)" 1
+else
+	ok "umount" ovlctl umount w
+fi
+no "the mark is gone" test -e "$mark"
+ok "mounted again" ovlctl mount w
+ovlctl umount w
+
+ovlctl mount -o volatile w >/dev/null
+umount "$m"
+fails 1 "layer 'w' was last mounted volatile and not unmounted by ovlctl.*--force" \
+	"unmounted by something else" ovlctl mount w
+ok "--force takes it" ovlctl mount --force w
+is "what was written is there" "$(cat "$m/new")" new
+ovlctl umount w
+ok "and now without" ovlctl mount w
+ovlctl umount w
+
+# Detached but in use: the mark stays as long as the mount lives.
+ovlctl mount -o volatile w >/dev/null
+(cd "$m" && exec sleep 60) &
+pid=$!
+sleep 0.1
+ok "detach" ovlctl umount -l w
+ok "the mark stays" test -d "$mark"
+kill $pid
+wait $pid 2>/dev/null
+
+done_testing

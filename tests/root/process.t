@@ -1,0 +1,107 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# Signals, waits, several at once, what a process leaves.
+head -c 30000000 /dev/urandom >noise
+tar -cf big.tar noise
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+ovlctl import -n a a.tar >/dev/null
+before=$(store_state)
+
+for sig in INT:130 TERM:143 HUP:129; do
+	mkfifo pipe
+	(exec perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' ovlctl import pipe) >out 2>err &
+	pid=$!
+	exec 9>pipe
+	head -c 100000 big.tar >&9
+	i=0
+	while [ -z "$(ls "$OVLCTL_ROOT/staging")" ] && [ $i -lt 100 ]; do sleep 0.02; i=$((i + 1)); done
+	kill -${sig%:*} $pid
+	wait $pid
+	is "SIG${sig%:*} while it waits for input: dies of it" $? ${sig#*:}
+	exec 9>&-
+	is "... says nothing" "$(cat out err)" ""
+	is "... leaves nothing" "$(store_state)" "$before"
+	rm pipe
+done
+
+# Closed standard descriptors are not taken for files of the store.
+is "without stdin" "$(ovlctl import -n x a.tar <&-)" "$(ovlctl ls -nr -o ID a)"
+ovlctl import big.tar >/dev/null 2>&- <&-
+is "without stdin and stderr" "$(ovlctl ls -n | wc -l)" 2
+ovlctl create >&- 2>err
+is "without stdout: a failure that says so" "$(cat err)" \
+	"ovlctl: create: cannot write to standard output: Bad file descriptor"
+if [ -e /dev/full ]; then
+	fails 1 "cannot write to standard output: No space left" "a full stdout" \
+		sh -c 'exec ovlctl ls >/dev/full'
+fi
+
+# File size and descriptor limits are errors.
+before=$(store_state)
+head -c 20000000 /dev/urandom >noise2
+tar -cf big2.tar noise2
+fails 1 "cannot write 'noise2': File too large" "a file size limit" sh -c 'ulimit -f 1000; exec ovlctl import big2.tar'
+is "... leaves nothing" "$(store_state)" "$before"
+fails 1 "Too many open files" "too few descriptors" sh -c 'ulimit -n 10; exec ovlctl import big2.tar'
+is "... leaves nothing" "$(store_state)" "$before"
+if ! as_user; then
+	mkdir small
+	mount -t tmpfs -o size=10M none small
+	OVLCTL_ROOT=$T/small/store ovlctl import a.tar >/dev/null
+	s=$(OVLCTL_ROOT=$T/small/store store_state)
+	OVLCTL_ROOT=$T/small/store fails 1 "cannot write 'noise2': No space left" "a full disk" \
+		ovlctl import big2.tar
+	is "... leaves nothing" "$(OVLCTL_ROOT=$T/small/store store_state)" "$s"
+	mount -o remount,nr_inodes=60 small
+	seq 100 | sed 's/.*/file name=f&/; $a end' | mktar >many.tar
+	OVLCTL_ROOT=$T/small/store fails 1 "cannot create 'f[0-9]*': No space left" "no inodes left" \
+		ovlctl import many.tar
+	is "... leaves nothing" "$(OVLCTL_ROOT=$T/small/store store_state)" "$s"
+	umount small
+fi
+
+# The same layer imported eight times at once is one layer.
+for i in 1 2 3 4 5 6 7 8; do
+	ovlctl import -n same -p a big2.tar >o$i 2>&1 &
+done
+wait
+is "eight imports of one layer: one id" "$(sort -u o? | grep -cE '^[0-9a-f]{64}$')" 1
+is "... one layer" "$(ovlctl ls -nr -o NAME same)" same
+is "... no link that leads nowhere" "$(find "$OVLCTL_ROOT/overlay2/l" -xtype l)" ""
+is "... no staging" "$(ls "$OVLCTL_ROOT/staging")" ""
+
+# The same name for eight layers at once: one gets it, no other layer stays.
+n=$(ovlctl ls -n | wc -l)
+for i in 1 2 3 4 5 6 7 8; do
+	(ovlctl create -n wanted a >o$i 2>&1; echo $? >s$i) &
+done
+wait
+is "eight creates with one name: one wins" "$(cat s? | sort | tr '\n' ' ')" "0 1 1 1 1 1 1 1 "
+is "... and is the only new layer" "$(ovlctl ls -n | wc -l)" $((n + 1))
+
+# Waiting, and not.
+dir=$OVLCTL_ROOT/overlay2/$(ovlctl ls -nr -o ID wanted)
+flock -x "$dir" sleep 3 &
+pid=$!
+sleep 0.2
+fails 4 "layer 'wanted' is in use by another process" "--nowait" ovlctl --nowait mount wanted
+fails 4 "layer 'wanted' is in use by another process" "rm does not wait" ovlctl rm wanted
+ok "mount waits" ovlctl mount wanted
+wait $pid
+ovlctl umount wanted
+if command -v script >/dev/null; then
+	flock -x "$dir" sleep 1 &
+	sleep 0.2
+	like "on a terminal a wait is said, once" "waiting for another process to be done with layer 'wanted'" \
+		"$(script -qec 'ovlctl diff wanted' /dev/null </dev/null)"
+	wait
+	# Progress, on a terminal only, when it takes longer than half a second.
+	out=$(script -qec "(for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; dd if=big.tar bs=3000000 skip=\$((i - 1)) count=1 2>/dev/null; done; tail -c +30000001 big.tar) | ovlctl import -p a -" /dev/null </dev/null)
+	like "a progress line on a terminal" 'import: [0-9.]+M, [0-9.]+M/s, 1 entries' "$out"
+	like "... with \\r and no escape sequences" '^.import' "$(printf '%s' "$out" | tr '\r' '@' | head -1)"
+	no "... none" sh -c "printf '%s' \"\$1\" | grep -q '$(printf '\033')'" - "$out"
+fi
+is "no progress to a pipe" "$( (sleep 0.7; cat big2.tar) | ovlctl import - 2>&1 >/dev/null)" ""
+
+done_testing

@@ -1,0 +1,95 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+make_tree src
+tar --format=pax --xattrs --acls --numeric-owner -S -C src -cf a.tar .
+printf 'file name=b\nend\n' | mktar >b.tar
+x=$(ovlctl import b.tar)
+empty=$(store_state)
+a=$(ovlctl import -n a a.tar)
+b=$(ovlctl import -n b -p a b.tar)
+w=$(ovlctl create -n w b)
+v=$(ovlctl create -n v b)
+u=$(ovlctl create -n u b)
+t=$(ovlctl create b)
+
+before=$(store_state)
+fails 4 "layer 'a' has layers on top of it: 'b'" "a parent" ovlctl rm a
+fails 4 "layer 'b' has layers on top of it: ('[0-9a-z]*', ){3}\.\.\." "a parent of many" ovlctl rm b
+fails 4 "layer 'a' has layers on top of it" "together with another one" ovlctl rm u a
+fails 3 "no such layer 'nowhere'" "one that is not there" ovlctl rm nowhere
+fails 3 "no such layer 'nowhere'" "... with others" ovlctl rm w nowhere v
+is "nothing was removed" "$(store_state)" "$before"
+ok "-f: one that is not there is no error" ovlctl rm -f nowhere
+is "... and nothing else" "$(store_state)" "$before"
+ok "by name" ovlctl rm u
+fails 3 "no such layer" "gone" ovlctl show "$u"
+ok "several, by name, id and prefix; -f" ovlctl rm -f w nowhere "$v" "$(echo "$t" | cut -c1-12)"
+is "all of them are gone" "$(ovlctl ls -nr -o ID | sort)" "$(printf '%s\n' "$x" "$a" "$b" | sort)"
+ok "child and parent, in any order" ovlctl rm a b
+is "no trace is left" "$(store_state)" "$empty"
+
+ovlctl import -n a a.tar >/dev/null
+ovlctl import -n b -p a b.tar >/dev/null
+ovlctl create -n w b >/dev/null
+ovlctl create -n v a >/dev/null
+m=$(ovlctl mount w)
+before=$(store_state | grep -av work/)
+fails 4 "layer 'w' is mounted on '$m'" "-r with a mounted child" ovlctl rm -r a
+is "nothing was removed" "$(store_state | grep -av work/)" "$before"
+echo 1 >"$m/file"
+mkdir -p "$m/d/e"
+ovlctl umount w
+ok "-r" ovlctl rm -r a
+is "no trace is left" "$(store_state)" "$empty"
+
+# Names, several of them; and the same id again.
+ovlctl import -n one a.tar >/dev/null
+ovlctl import -n two/three a.tar >/dev/null
+ok "with two names" ovlctl rm one
+is "no trace is left" "$(store_state)" "$empty"
+ovlctl import -n one a.tar >/dev/null
+ok "imported again" ovlctl rm one
+
+# What is in a tree does not matter: depth, modes, names.
+w=$(ovlctl create -n w)
+d=$OVLCTL_ROOT/overlay2/$w/diff
+perl -e 'chdir $ARGV[0]; for (1..3000) { mkdir "d"; open F, ">f"; chdir "d" } mkdir "x"; open F, ">x/f";
+	chmod 0, "x"' "$d"
+is "3,000 levels deep" "$(cd "$d" && perl -e 'while (chdir "d") { $n++ } print $n')" 3000
+ok "removed" sh -c 'ulimit -n 100; exec ovlctl rm w'
+is "no trace is left" "$(store_state)" "$empty"
+if ! as_user && chattr -V >/dev/null 2>&1; then
+	w=$(ovlctl create -n w)
+	touch "$OVLCTL_ROOT/overlay2/$w/diff/f"
+	if chattr +i "$OVLCTL_ROOT/overlay2/$w/diff/f" 2>/dev/null; then
+		fails 1 "cannot remove .*Operation not permitted" "an immutable file" ovlctl rm w
+		is "... the layer is gone all the same" "$(ovlctl ls -nr -o NAME w 2>&1)" "ovlctl: ls: no such layer 'w'"
+		chattr -i "$OVLCTL_ROOT"/trash/*/diff/f
+		rm -r "$OVLCTL_ROOT"/trash/*
+	fi
+fi
+
+# A removal that takes long holds no lock: others find the layer gone at once.
+w=$(ovlctl create -n w)
+mkdir "$OVLCTL_ROOT/overlay2/$w/diff/many"
+(cd "$OVLCTL_ROOT/overlay2/$w/diff/many" && seq 1 20000 | xargs touch)
+if can_trace; then
+	ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -e trace=unlinkat \
+		-e inject=unlinkat:delay_enter=2000 ovlctl rm w &
+	pid=$!
+	sleep 0.7
+	is "gone while its tree goes" "$(ovlctl ls -nr -o NAME w 2>&1)" "ovlctl: ls: no such layer 'w'"
+	ok "the name is free" ovlctl --nowait create -n w
+	ok "others work" ovlctl --nowait rm w
+	ok "the removal still goes on" kill -TERM "$(cat /proc/$pid/task/$pid/children)"
+	wait $pid
+	is "a signal ends it" $? 143
+	like "what is left is in the trash" '^[0-9a-f]{64}$' "$(ls "$OVLCTL_ROOT/trash")"
+	rm -r "$OVLCTL_ROOT"/trash/*
+else
+	ovlctl rm w
+fi
+is "no trace is left" "$(store_state)" "$empty"
+
+done_testing

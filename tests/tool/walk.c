@@ -1,0 +1,234 @@
+/*
+ * All there is to a tree, as text that can be compared: a line a file, sorted, of type,
+ * mode, owner, size, device, time, link target, number in its group of hard links, data
+ * and holes, xattrs.
+ *
+ *	walk [-H] [-t] [-o] DIR
+ *
+ * -H leaves the map of holes out, -t times of directories, -o xattrs of overlayfs.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static bool no_holes, no_dir_times, no_overlay;
+
+static void die(const char *what, const char *path)
+{
+	fprintf(stderr, "walk: %s: %s: %s\n", what, path, strerror(errno));
+	exit(1);
+}
+
+static void print_name(const char *s)
+{
+	for (; *s; s++) {
+		if (*s > ' ' && *s < 127 && *s != '\\' && *s != '=')
+			putchar(*s);
+		else
+			printf("\\%03o", (unsigned char)*s);
+	}
+}
+
+/* ---- hard links: the first path of each inode ------------------------------------- */
+
+static struct group {
+	dev_t dev;
+	ino_t ino;
+	char *path;
+} * groups;
+static size_t n_groups;
+
+static const char *first_path(const struct stat *st, const char *path)
+{
+	for (size_t i = 0; i < n_groups; i++) {
+		if (groups[i].ino == st->st_ino && groups[i].dev == st->st_dev)
+			return groups[i].path;
+	}
+	groups = realloc(groups, (n_groups + 1) * sizeof(*groups));
+	groups[n_groups].dev = st->st_dev;
+	groups[n_groups].ino = st->st_ino;
+	groups[n_groups++].path = strdup(path);
+	return path;
+}
+
+/* ---- one file --------------------------------------------------------------------- */
+
+static void print_xattrs(const char *path)
+{
+	char names[65536];
+	ssize_t n = llistxattr(path, names, sizeof(names));
+	char *list[1024];
+	int count = 0;
+
+	if (n < 0 && errno == EOPNOTSUPP)
+		return;
+	if (n < 0)
+		die("listxattr", path);
+	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(names + at) + 1)
+		list[count++] = names + at;
+	for (int i = 1; i < count; i++) {
+		for (int j = i; j > 0 && strcmp(list[j - 1], list[j]) > 0; j--) {
+			char *t = list[j];
+
+			list[j] = list[j - 1];
+			list[j - 1] = t;
+		}
+	}
+	for (int i = 0; i < count; i++) {
+		unsigned char value[65536];
+		ssize_t len = lgetxattr(path, list[i], value, sizeof(value));
+
+		if (no_overlay &&
+			(strncmp(list[i], "trusted.overlay.", 16) == 0 ||
+				strncmp(list[i], "user.overlay.", 13) == 0))
+			continue;
+		if (len < 0)
+			die("getxattr", path);
+		putchar(' ');
+		print_name(list[i]);
+		putchar('=');
+		for (ssize_t b = 0; b < len; b++)
+			printf("%02x", value[b]);
+	}
+}
+
+static void print_data(const char *path, off_t size)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned char md[EVP_MAX_MD_SIZE];
+	unsigned md_len;
+	char buf[65536];
+	ssize_t n;
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0)
+		die("open", path);
+	EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		EVP_DigestUpdate(ctx, buf, (size_t)n);
+	if (n < 0)
+		die("read", path);
+	EVP_DigestFinal_ex(ctx, md, &md_len);
+	EVP_MD_CTX_free(ctx);
+	printf(" data=");
+	for (int i = 0; i < 8; i++)
+		printf("%02x", md[i]);
+	if (!no_holes) {
+		off_t at = 0;
+
+		printf(" at=");
+		while (at < size) {
+			off_t data = lseek(fd, at, SEEK_DATA);
+			off_t hole;
+
+			if (data < 0)
+				break;
+			hole = lseek(fd, data, SEEK_HOLE);
+			printf("%" PRId64 "-%" PRId64 ",", (int64_t)data, (int64_t)hole);
+			at = hole;
+		}
+	}
+	close(fd);
+}
+
+static void print_file(const char *path, const struct stat *st)
+{
+	bool dir = S_ISDIR(st->st_mode);
+
+	print_name(path);
+	printf(" %06o %u:%u", st->st_mode, st->st_uid, st->st_gid);
+	if (!dir || !no_dir_times)
+		printf(" t=%" PRId64 ".%09ld", (int64_t)st->st_mtim.tv_sec,
+			st->st_mtim.tv_nsec);
+	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
+		printf(" dev=%u:%u", major(st->st_rdev), minor(st->st_rdev));
+	if (!dir && st->st_nlink > 1) {
+		printf(" same=");
+		print_name(first_path(st, path));
+	}
+	if (S_ISLNK(st->st_mode)) {
+		char to[65536];
+		ssize_t n = readlink(path, to, sizeof(to) - 1);
+
+		if (n < 0)
+			die("readlink", path);
+		to[n] = '\0';
+		printf(" -> ");
+		print_name(to);
+	}
+	if (S_ISREG(st->st_mode)) {
+		printf(" size=%" PRId64, (int64_t)st->st_size);
+		print_data(path, st->st_size);
+	}
+	print_xattrs(path);
+	putchar('\n');
+}
+
+/* ---- the tree --------------------------------------------------------------------- */
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void walk(const char *path)
+{
+	struct stat st;
+	char **names = NULL;
+	size_t n = 0;
+	struct dirent *e;
+	DIR *d;
+
+	if (lstat(path, &st) < 0)
+		die("stat", path);
+	print_file(path, &st);
+	if (!S_ISDIR(st.st_mode))
+		return;
+	d = opendir(path);
+	if (!d)
+		die("opendir", path);
+	while ((e = readdir(d))) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		names = realloc(names, (n + 1) * sizeof(*names));
+		names[n++] = strdup(e->d_name);
+	}
+	closedir(d);
+	if (n)
+		qsort(names, n, sizeof(*names), by_bytes);
+	for (size_t i = 0; i < n; i++) {
+		char *sub;
+
+		if (asprintf(&sub, "%s/%s", path, names[i]) < 0)
+			die("path", path);
+		walk(sub);
+		free(sub);
+		free(names[i]);
+	}
+	free(names);
+}
+
+int main(int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "Hto")) != -1) {
+		no_holes |= c == 'H';
+		no_dir_times |= c == 't';
+		no_overlay |= c == 'o';
+	}
+	if (optind >= argc || chdir(argv[optind]) < 0)
+		die("chdir", optind < argc ? argv[optind] : "?");
+	walk(".");
+	return fflush(stdout) != 0;
+}

@@ -1,0 +1,143 @@
+#include <zlib.h>
+#include <zstd.h>
+
+#include "decode.h"
+#include "unit.h"
+
+static unsigned char out[1 << 20];
+
+/* Decodes in pieces of step bytes; the length, or -1. *end: may the input end there? */
+static ssize_t decode(const unsigned char *p, size_t n, size_t step, int *end)
+{
+	const struct codec *c = decode_detect(p, n);
+	struct decode_io io = {.out = out, .out_len = sizeof(out)};
+	void *state = c->open();
+	struct ovl_err err;
+	int r = 0;
+
+	for (size_t at = 0; at < n && r >= 0; at += step) {
+		io.in = p + at;
+		io.in_len = n - at < step ? n - at : step;
+		while (io.in_len && r >= 0)
+			r = c->run(state, &io, &err);
+	}
+	c->close(state);
+	*end = r;
+	return r < 0 ? -1 : (ssize_t)(sizeof(out) - io.out_len);
+}
+
+static size_t gzip(const char *text, unsigned char *to, size_t size)
+{
+	z_stream z = {0};
+
+	deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+	z.next_in = (unsigned char *)(uintptr_t)text;
+	z.avail_in = (unsigned)strlen(text);
+	z.next_out = to;
+	z.avail_out = (unsigned)size;
+	ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+	deflateEnd(&z);
+	return z.total_out;
+}
+
+START_TEST(told_apart)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		const char *name;
+	} table[] = {
+		{"\x1f\x8b\x08\0", 4, "gzip"},
+		{"\x1f\x8b\x07\0", 4, "none"},
+		{"\x28\xb5\x2f\xfd", 4, "zstd"},
+		{"\x50\x2a\x4d\x18", 4, "zstd"},
+		{"\xfd"
+		 "7zXZ\0",
+			6, "xz"},
+		{"BZh91AY&SY", 10, "bzip2"},
+		{"BZh01AY&SY", 10, "none"},
+		{"BZh9\x17\x72\x45\x38\x50\x90", 10, "bzip2"},
+		{"BZhello.txt", 11, "none"},
+		{"\x04\x22\x4d\x18", 4, "lz4"},
+		{"\x1f", 1, "none"},
+		{"", 0, "none"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const struct codec *c = decode_detect(
+			(const unsigned char *)table[i].bytes, table[i].n);
+
+		ck_assert_str_eq(c->name, table[i].name);
+	}
+}
+END_TEST
+
+START_TEST(gzip_members)
+{
+	unsigned char z[200];
+	size_t n = gzip("hello ", z, sizeof(z));
+	int end;
+
+	n += gzip("world", z + n, sizeof(z) - n);
+	for (size_t step = 1; step < n; step++) {
+		ck_assert_int_eq(decode(z, n, step, &end), 11);
+		ck_assert_int_eq(memcmp(out, "hello world", 11), 0);
+		ck_assert_int_eq(end, 1);
+	}
+	memset(z + n, 0, 20);
+	ck_assert_int_eq(decode(z, n + 20, 3, &end), 11);
+	ck_assert_int_eq(end, 1);
+	z[n + 20] = 'x';
+	ck_assert_int_eq(decode(z, n + 21, 3, &end), -1);
+}
+END_TEST
+
+START_TEST(gzip_damage)
+{
+	unsigned char z[200];
+	size_t n = gzip("hello hello hello", z, sizeof(z));
+	int end;
+
+	for (size_t cut = 3; cut < n; cut++) {
+		ck_assert_int_ge(decode(z, cut, 200, &end), 0);
+		ck_assert_int_eq(end, 0);
+	}
+	for (size_t i = n - 8; i < n; i++) {
+		z[i] ^= 0x40;
+		ck_assert_int_eq(decode(z, n, 200, &end), -1);
+		z[i] ^= 0x40;
+	}
+}
+END_TEST
+
+START_TEST(zstd_frames)
+{
+	unsigned char z[500];
+	size_t n = ZSTD_compress(z, sizeof(z), "hello ", 6, 3);
+	int end;
+
+	n += ZSTD_compress(z + n, sizeof(z) - n, "world", 5, 3);
+	for (size_t step = 1; step < n; step++) {
+		ck_assert_int_eq(decode(z, n, step, &end), 11);
+		ck_assert_int_eq(end, 1);
+	}
+	ck_assert_int_ge(decode(z, n - 1, 100, &end), 0);
+	ck_assert_int_eq(end, 0);
+}
+END_TEST
+
+/* A frame that asks for a window of 256 MiB. */
+START_TEST(zstd_window)
+{
+	static const unsigned char frame[] = {
+		0x28, 0xb5, 0x2f, 0xfd, 0x00, (28 - 10) << 3, 0x01, 0x00, 0x00};
+	static const unsigned char allowed[] = {
+		0x28, 0xb5, 0x2f, 0xfd, 0x00, (27 - 10) << 3, 0x01, 0x00, 0x00};
+	int end;
+
+	ck_assert_int_eq(decode(frame, sizeof(frame), 100, &end), -1);
+	ck_assert_int_eq(decode(allowed, sizeof(allowed), 100, &end), 0);
+}
+END_TEST
+
+UNIT("decode", told_apart, gzip_members, gzip_damage, zstd_frames, zstd_window)

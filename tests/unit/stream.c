@@ -1,0 +1,148 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+
+#include "digest.h"
+#include "stream.h"
+#include "unit.h"
+
+static struct ovl_err err;
+
+static struct stream *open_stream(int fd, uint64_t max, const volatile sig_atomic_t *stop)
+{
+	struct stream_config cfg = {.fd = fd, .max_size = max, .stop = stop};
+	struct stream *s;
+
+	ck_assert_int_eq(stream_open(&s, &cfg, &err), 0);
+	return s;
+}
+
+static int file_of(size_t n)
+{
+	FILE *f = tmpfile();
+
+	for (size_t i = 0; i < n; i++)
+		fputc((int)(i * 7 % 251), f);
+	fflush(f);
+	lseek(fileno(f), 0, SEEK_SET);
+	return fileno(f);
+}
+
+START_TEST(whole)
+{
+	size_t n = 5 * STREAM_BLOCK + 17;
+	struct stream *s = open_stream(file_of(n), UINT64_MAX, NULL);
+	struct digest d = {0};
+	char want[ID_LEN + 1];
+	char got[ID_LEN + 1];
+	size_t sum = 0;
+	const void *p;
+	ssize_t r;
+
+	digest_init(&d, &err);
+	while ((r = stream_next(s, &p, &err)) > 0) {
+		sum += (size_t)r;
+		digest_update(&d, p, (size_t)r);
+		stream_release(s);
+	}
+	ck_assert_int_eq(r, 0);
+	ck_assert_uint_eq(sum, n);
+	ck_assert_int_eq(digest_final(&d, want), 0);
+	ck_assert_int_eq(stream_digest(s, got, &err), 0);
+	ck_assert_str_eq(got, want);
+	ck_assert_uint_eq(stream_taken(s), n);
+	ck_assert_uint_eq(stream_total(s), n);
+	stream_close(s);
+}
+END_TEST
+
+START_TEST(held)
+{
+	struct stream *s = open_stream(file_of(20 * STREAM_BLOCK), UINT64_MAX, NULL);
+	const unsigned char *block[STREAM_HOLD];
+
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < STREAM_HOLD; i++) {
+			const void *p;
+
+			ck_assert_int_eq(stream_next(s, &p, &err), STREAM_BLOCK);
+			block[i] = p;
+		}
+		for (int i = 0; i < STREAM_HOLD; i++) {
+			size_t at = (size_t)(round * STREAM_HOLD + i) * STREAM_BLOCK;
+
+			ck_assert_int_eq(block[i][0], (int)(at * 7 % 251));
+			stream_release(s);
+		}
+	}
+	stream_close(s);
+}
+END_TEST
+
+START_TEST(empty)
+{
+	struct stream *s = open_stream(file_of(0), UINT64_MAX, NULL);
+	const void *p;
+
+	ck_assert_int_lt(stream_next(s, &p, &err), 0);
+	ck_assert_str_eq(err.text, "it is empty");
+	stream_close(s);
+}
+END_TEST
+
+START_TEST(too_large)
+{
+	struct stream *s = open_stream(file_of(1000), 999, NULL);
+	const void *p;
+
+	ck_assert_int_eq(stream_next(s, &p, &err), -EFBIG);
+	stream_close(s);
+}
+END_TEST
+
+/* Closed while its thread waits for input that does not come. */
+START_TEST(closed_early)
+{
+	int fds[2];
+	struct stream *s;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	s = open_stream(fds[0], UINT64_MAX, NULL);
+	usleep(20000);
+	stream_close(s);
+	s = open_stream(fds[0], UINT64_MAX, NULL);
+	ck_assert_int_eq(write(fds[1], "0123456789", 10), 10);
+	stream_close(s);
+	/* ... and while it waits for a free block. */
+	s = open_stream(file_of(20 * STREAM_BLOCK), UINT64_MAX, NULL);
+	usleep(20000);
+	stream_close(s);
+}
+END_TEST
+
+START_TEST(stopped)
+{
+	volatile sig_atomic_t stop = 1;
+	const void *p;
+	int fds[2];
+	struct stream *s;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	s = open_stream(fds[0], UINT64_MAX, &stop);
+	ck_assert_int_eq(stream_next(s, &p, &err), -EINTR);
+	stream_close(s);
+}
+END_TEST
+
+START_TEST(unreadable)
+{
+	struct stream *s = open_stream(open(".", O_RDONLY), UINT64_MAX, NULL);
+	const void *p;
+
+	ck_assert_int_eq(stream_next(s, &p, &err), -EISDIR);
+	ck_assert_str_eq(err.text, "cannot read: Is a directory");
+	stream_close(s);
+}
+END_TEST
+
+UNIT("stream", whole, held, empty, too_large, closed_early, stopped, unreadable)
