@@ -58,27 +58,3 @@ const char *path_base(const char *clean)
 
 	return slash ? slash + 1 : clean;
 }
-
-int path_order(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	if (*a == *b)
-		return 0;
-	if (!*a || !*b)
-		return *a ? 1 : -1;
-	if (*a == '/' || *b == '/')
-		return *a == '/' ? -1 : 1;
-	return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
-}
-
-bool path_is_below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (!n)
-		return *path != '\0';
-	return strncmp(path, dir, n) == 0 && path[n] == '/';
-}

@@ -25,10 +25,4 @@ int path_clean(const char *raw, unsigned max_depth, struct buf *out, struct ovl_
 /* The last component of a clean path; the path itself if it has but one. */
 const char *path_base(const char *clean);
 
-/* Order in which a directory comes right before what is in it. */
-int path_order(const char *a, const char *b);
-
-/* Is path inside dir, at any depth? */
-bool path_is_below(const char *path, const char *dir);
-
 #endif

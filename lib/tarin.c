@@ -238,28 +238,25 @@ int tarin_open(struct tarin **out, struct stream *s, struct ovl_err *err)
 {
 	struct tarin *t = calloc(1, sizeof(*t));
 	int r = ARCHIVE_FATAL;
+	int rc;
 
-	if (t) {
-		t->stream = s;
-		t->c = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
-		t->a = archive_read_new();
-	}
-	if (!t || !t->a || t->c == (locale_t)0) {
-		if (t)
-			tarin_close(t);
+	if (!t) {
+		stream_close(s);
 		return err_nomem(err);
 	}
-	if (archive_read_support_format_tar(t->a) == ARCHIVE_OK)
+	t->stream = s;
+	t->c = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
+	t->a = archive_read_new();
+	if (t->a && t->c != (locale_t)0 &&
+		archive_read_support_format_tar(t->a) == ARCHIVE_OK)
 		r = archive_read_open(t->a, t, NULL, read_cb, NULL);
-	if (r != ARCHIVE_OK) {
-		int rc = reader_error(t, err);
-
-		t->stream = NULL;
-		tarin_close(t);
-		return rc;
+	if (r == ARCHIVE_OK) {
+		*out = t;
+		return 0;
 	}
-	*out = t;
-	return 0;
+	rc = t->a && t->c != (locale_t)0 ? reader_error(t, err) : err_nomem(err);
+	tarin_close(t);
+	return rc;
 }
 
 void tarin_close(struct tarin *t)

@@ -26,7 +26,7 @@
 
 struct tarin;
 
-/* Takes over the stream. */
+/* Takes over the stream, also when it fails. */
 int tarin_open(struct tarin **out, struct stream *s, struct ovl_err *err);
 
 /* 1 and the next entry (the reader's own), 0 after the last, negative errno. What was

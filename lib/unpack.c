@@ -101,6 +101,28 @@ static int put_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
 	return rc;
 }
 
+/* ---- whiteouts -------------------------------------------------------------------- */
+
+/* Hides name below. What this layer has of that name stays. */
+static int hide(
+	struct unpack *u, const struct place *at, const char *name, struct ovl_err *err)
+{
+	struct stat st;
+
+	if (strlen(name) > PATH_MAX_NAME)
+		return err_say(err, ENAMETOOLONG, "refused name %s: over 255 bytes",
+			Q(at->path));
+	if (wh_make(at->p->fd, name) == 0) {
+		at->p->dir->flags |= DIR_HAS_WH;
+		return 0;
+	}
+	if (errno != EEXIST || fstatat(at->p->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, errno, "cannot make the whiteout %s", Q(at->path));
+	if (wh_is_device(&st))
+		return 0;
+	return unpack_hidden(u, at->p, name, at->path, err);
+}
+
 /* ---- links and nodes -------------------------------------------------------------- */
 
 static int make_symlink(const struct place *at, void *ctx)
@@ -136,6 +158,15 @@ static bool cannot_make_devices(const struct unpack *u)
 	return u->uids.n != 1 || u->uids.range[0].count != UINT32_MAX;
 }
 
+/* What it would have hidden below stays hidden. */
+static int leave_out(struct unpack *u, const struct place *at, struct ovl_err *err)
+{
+	int rc = unpack_clear(u, at->p, at->name, at->path, err);
+
+	u->left_devices++;
+	return rc < 0 ? rc : hide(u, at, at->name, err);
+}
+
 static int put_node(struct unpack *u, struct archive_entry *e, const struct place *at,
 	struct ovl_err *err)
 {
@@ -145,11 +176,8 @@ static int put_node(struct unpack *u, struct archive_entry *e, const struct plac
 	if (device && archive_entry_rdev(e) == makedev(0, 0))
 		return err_say(err, EINVAL,
 			"refused %s: a 0/0 device would be a whiteout", Q(at->path));
-	if (device && cannot_make_devices(u)) {
-		u->left_devices++;
-		rc = unpack_clear(u, at->p, at->name, at->path, err);
-		return rc;
-	}
+	if (device && cannot_make_devices(u))
+		return leave_out(u, at, err);
 	rc = make(u, at, make_node, e, err);
 	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
 }
@@ -194,8 +222,11 @@ static int put_link(struct unpack *u, struct archive_entry *e, const struct plac
 		target.data[l.name - target.data - 1] = '\0';
 	dir = fs_open_inside(u->tree, l.name > target.data ? target.data : "", NULL);
 	l.dirfd = dir;
-	if (dir < 0 || fstatat(dir, l.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		wh_is_device(&st))
+	if (dir < 0 || fstatat(dir, l.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		st.st_mode = 0;
+	else if (u->left_devices && wh_is_device(&st))
+		return leave_out(u, at, err);
+	if (!st.st_mode || wh_is_device(&st))
 		return err_say(err, EINVAL,
 			"refused hard link %s: its target %s is not in this layer",
 			Q(at->path), Q(raw));
@@ -209,23 +240,21 @@ static int put_link(struct unpack *u, struct archive_entry *e, const struct plac
 	return rc < 0 ? rc : 0;
 }
 
-/* ---- directories and whiteouts ---------------------------------------------------- */
+/* ---- directories ------------------------------------------------------------------ */
 
-/* 1: made now, 0: it was there; with *was_whiteout. */
-static int make_dir(struct unpack *u, const struct place *at, mode_t mode,
-	bool *was_whiteout, struct ovl_err *err)
+/* 1: made now, 0: it was there. */
+static int make_dir(
+	struct unpack *u, const struct place *at, mode_t mode, struct ovl_err *err)
 {
 	struct stat st;
 	int rc;
 
-	*was_whiteout = false;
 	if (mkdirat(at->p->fd, at->name, mode) == 0)
 		return 1;
 	if (errno != EEXIST || fstatat(at->p->fd, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, errno, "cannot create %s", Q(at->path));
 	if (S_ISDIR(st.st_mode))
 		return 0;
-	*was_whiteout = wh_is_device(&st);
 	rc = unpack_clear(u, at->p, at->name, at->path, err);
 	if (rc < 0)
 		return rc;
@@ -237,62 +266,27 @@ static int make_dir(struct unpack *u, const struct place *at, mode_t mode,
 static int put_dir(struct unpack *u, struct archive_entry *e, const struct place *at,
 	struct ovl_err *err)
 {
-	bool was_whiteout;
+	int fresh = make_dir(u, at, archive_entry_mode(e) & 0777, err);
 	struct dir *dir;
-	int fresh = make_dir(u, at, archive_entry_mode(e) & 0777, &was_whiteout, err);
 
 	if (fresh < 0)
 		return fresh;
-	dir = dirs_get(&u->dirs, at->path);
+	dir = dirs_get(&u->dirs, at->p->dir, at->name);
 	if (!dir)
 		return err_nomem(err);
-	if (was_whiteout)
-		dir->flags |= DIR_REPLACED;
 	return unpack_dir_meta(u, at->p, at->name, dir, fresh, e, err);
 }
 
 /* The entry for the layer's root itself. */
 static int put_root(struct unpack *u, struct archive_entry *e, struct ovl_err *err)
 {
-	struct dir *root = dirs_get(&u->dirs, "");
+	struct dir *root = u->dirs.root;
 	struct parent self = {.fd = u->tree, .dir = root};
 
-	if (!root)
-		return err_nomem(err);
 	if (archive_entry_filetype(e) != AE_IFDIR)
 		return err_say(err, EINVAL, "refused %s: the root is not a directory",
 			Q(archive_entry_pathname(e)));
 	return unpack_dir_meta(u, &self, ".", root, false, e, err);
-}
-
-/* Hides name below. What this layer has of that name stays. */
-static int hide(
-	struct unpack *u, const struct place *at, const char *name, struct ovl_err *err)
-{
-	auto_buf path = {0};
-	struct stat st;
-	struct dir *dir;
-
-	if (strlen(name) > PATH_MAX_NAME)
-		return err_say(err, ENAMETOOLONG, "refused name %s: over 255 bytes",
-			Q(at->path));
-	if (wh_make(at->p->fd, name) == 0) {
-		at->p->dir->flags |= DIR_HAS_WH;
-		return 0;
-	}
-	if (errno != EEXIST || fstatat(at->p->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, errno, "cannot make the whiteout %s", Q(at->path));
-	if (!S_ISDIR(st.st_mode))
-		return 0;
-	buf_adds(&path, at->p->dir->path);
-	if (path.len)
-		buf_adds(&path, "/");
-	buf_adds(&path, name);
-	dir = path.failed ? NULL : dirs_get(&u->dirs, path.data);
-	if (!dir)
-		return err_nomem(err);
-	dir->flags |= DIR_REPLACED;
-	return 0;
 }
 
 /* ---- entries ---------------------------------------------------------------------- */

@@ -10,9 +10,10 @@
  * never followed, and nothing that was there is written into: it is replaced.
  *
  * OCI whiteouts (image-spec, layer.md) hold in every order of entries. While unpacking,
- * a whiteout is a device on disk if nothing of its name is there, else nothing (a file)
- * or a flag (a directory, which becomes opaque); an entry replaces the device. What
- * hides nothing goes in unpack_finish, when the stack below can be asked.
+ * a whiteout is a device on disk if nothing of its name is there, else a flag in dirs.h:
+ * a directory of that name, now or later, is opaque. An entry replaces the device and
+ * leaves the flag. What hides nothing goes in unpack_finish, when the stack below can be
+ * asked.
  */
 #ifndef OVL_UNPACK_H
 #define OVL_UNPACK_H
@@ -78,6 +79,10 @@ int unpack_parent(
 
 /* Removes what is under name, so that an entry can take its place. */
 int unpack_clear(struct unpack *u, struct parent *p, const char *name, const char *path,
+	struct ovl_err *err);
+
+/* Remembers that a whiteout of name hides what is below, whatever becomes of the name. */
+int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const char *path,
 	struct ovl_err *err);
 
 /* Owner, mode, xattrs, ACLs and times of the entry onto what was just made under name in

@@ -30,6 +30,7 @@ struct walk {
 	struct level *level;
 	unsigned n;
 	unsigned size;
+	struct buf path; /* of the current one */
 };
 
 static void pop(struct walk *w)
@@ -42,7 +43,7 @@ static int descend(struct walk *w, const struct dir *dir, struct ovl_err *err)
 {
 	struct level next = {.dir = dir, .below = {.xp = w->u->xattrs}};
 
-	while (w->n > 1 && !path_is_below(dir->path, w->level[w->n - 1].dir->path))
+	while (w->n && w->level[w->n - 1].dir != dir->up)
 		pop(w);
 	if (w->n == w->size) {
 		unsigned size = w->size ? w->size * 2 : 32;
@@ -65,7 +66,6 @@ static int look_below(struct walk *w, unsigned i, struct ovl_err *err)
 {
 	struct level *here = &w->level[i];
 	const struct level *up = here - 1;
-	size_t skip;
 
 	if (here->known)
 		return 0;
@@ -74,35 +74,34 @@ static int look_below(struct walk *w, unsigned i, struct ovl_err *err)
 	here->known = true;
 	if (up->dir->flags & (DIR_OPAQUE | DIR_REPLACED))
 		return 0;
-	skip = strlen(up->dir->path);
-	if (view_walk(&up->below, here->dir->path + skip + (skip != 0), &here->below) < 0)
+	if (view_child(&up->below, here->dir->name, &here->below) < 0)
 		return err_sys(err, errno, "cannot look for %s in the layers below",
-			Q(here->dir->path));
+			Q(w->path.data));
 	return 0;
 }
 
 /* As copy-up would make it: like the one below, else plain. */
-static int settle_implied(struct unpack *u, struct dir *dir, int fd,
+static int settle_implied(struct walk *w, struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
 	struct stat st;
 
 	if (below->n && !(dir->flags & DIR_REPLACED)) {
 		if (fs_copy_meta(below->fd[0], fd, xattr_inherits,
-			    (void *)(uintptr_t)u->xattrs) < 0 ||
+			    (void *)(uintptr_t)w->u->xattrs) < 0 ||
 			fstat(below->fd[0], &st) < 0)
 			return err_sys(
-				err, errno, "cannot make directory %s", Q(dir->path));
+				err, errno, "cannot make directory %s", Q(w->path.data));
 		dir->mtime = st.st_mtim;
 		return 0;
 	}
 	if (fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0)
-		return err_sys(err, errno, "cannot make directory %s", Q(dir->path));
+		return err_sys(err, errno, "cannot make directory %s", Q(w->path.data));
 	return 0;
 }
 
 /* Takes away the whiteouts that hide nothing. */
-static int settle_whiteouts(struct unpack *u, const struct dir *dir, int fd,
+static int settle_whiteouts(struct walk *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
 	bool opaque = dir->flags & (DIR_OPAQUE | DIR_REPLACED);
@@ -111,9 +110,8 @@ static int settle_whiteouts(struct unpack *u, const struct dir *dir, int fd,
 	const char *name;
 	int r;
 
-	(void)u;
 	if (fs_dir_open(&d, fd, ".") < 0)
-		return err_sys(err, errno, "cannot read directory %s", Q(dir->path));
+		return err_sys(err, errno, "cannot read directory %s", Q(w->path.data));
 	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
 		struct stat st;
 
@@ -128,7 +126,8 @@ static int settle_whiteouts(struct unpack *u, const struct dir *dir, int fd,
 			return err_sys(
 				err, errno, "cannot settle the whiteout of %s", Q(name));
 	}
-	return r < 0 ? err_sys(err, errno, "cannot read directory %s", Q(dir->path)) : 0;
+	return r < 0 ? err_sys(err, errno, "cannot read directory %s", Q(w->path.data)) :
+		       0;
 }
 
 /* Something below would be seen: it is not replaced here, or by a directory. */
@@ -140,33 +139,33 @@ static bool would_show(void *ctx, const char *name)
 	return fstatat(*fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode);
 }
 
-static int settle_opaque(struct unpack *u, const struct dir *dir, int fd,
-	const struct view *below, struct ovl_err *err)
+static int settle_opaque(
+	struct walk *w, int fd, const struct view *below, struct ovl_err *err)
 {
 	int r = view_has_any(below, would_show, &fd);
 
-	if (r < 0 || (r > 0 && wh_set_opaque(u->xattrs, fd) < 0))
+	if (r < 0 || (r > 0 && wh_set_opaque(w->u->xattrs, fd) < 0))
 		return err_sys(
-			err, errno, "cannot make directory %s opaque", Q(dir->path));
+			err, errno, "cannot make directory %s opaque", Q(w->path.data));
 	return 0;
 }
 
-static int settle(struct unpack *u, struct dir *dir, int fd, const struct view *below,
+static int settle(struct walk *w, struct dir *dir, int fd, const struct view *below,
 	struct ovl_err *err)
 {
 	int rc = 0;
 
 	if (dir->flags & DIR_IMPLIED)
-		rc = settle_implied(u, dir, fd, below, err);
+		rc = settle_implied(w, dir, fd, below, err);
 	if (rc == 0 && (dir->flags & DIR_HAS_WH))
-		rc = settle_whiteouts(u, dir, fd, below, err);
-	if (rc == 0 && (dir->flags & (DIR_OPAQUE | DIR_REPLACED)) && *dir->path)
-		rc = settle_opaque(u, dir, fd, below, err);
+		rc = settle_whiteouts(w, dir, fd, below, err);
+	if (rc == 0 && (dir->flags & (DIR_OPAQUE | DIR_REPLACED)) && dir->up)
+		rc = settle_opaque(w, fd, below, err);
 	return rc;
 }
 
 /* What entries of their own say, and their children would have spoiled. */
-static int complete(struct dir *dir, int fd, struct ovl_err *err)
+static int complete(struct walk *w, const struct dir *dir, int fd, struct ovl_err *err)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, dir->mtime};
 	struct stat st;
@@ -174,57 +173,60 @@ static int complete(struct dir *dir, int fd, struct ovl_err *err)
 	if (dir->flags & DIR_SETGID) {
 		if (fstat(fd, &st) < 0 || fchmod(fd, (st.st_mode & 07777) | S_ISGID) < 0)
 			return err_sys(
-				err, errno, "cannot set the mode of %s", Q(dir->path));
+				err, errno, "cannot set the mode of %s", Q(w->path.data));
 	}
 	if (dir->acl &&
 		fs_setxattr(fd, NULL, XATTR_ACL_DEFAULT, dir->acl, dir->acl_len) < 0)
 		return err_sys(
-			err, errno, "cannot set the default ACL of %s", Q(dir->path));
+			err, errno, "cannot set the default ACL of %s", Q(w->path.data));
 	if (futimens(fd, times) < 0)
-		return err_sys(err, errno, "cannot set the times of %s", Q(dir->path));
+		return err_sys(err, errno, "cannot set the times of %s", Q(w->path.data));
 	return 0;
 }
 
 static int finish_dir(struct walk *w, struct dir *dir, struct ovl_err *err)
 {
-	auto_fd fd = fs_open_beneath(w->u->tree, dir->path, O_RDONLY | O_DIRECTORY);
+	auto_fd fd = -1;
 	int rc;
 
+	dirs_path(dir, &w->path);
+	if (w->path.failed)
+		return err_nomem(err);
+	fd = fs_open_beneath(w->u->tree, w->path.data, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
-		return err_sys(err, errno, "cannot open directory %s", Q(dir->path));
+		return err_sys(err, errno, "cannot open directory %s", Q(w->path.data));
 	if (dir->flags & DIR_SETTLE) {
 		rc = look_below(w, w->n - 1, err);
 		if (rc == 0)
-			rc = settle(w->u, dir, fd, &w->level[w->n - 1].below, err);
+			rc = settle(w, dir, fd, &w->level[w->n - 1].below, err);
 		if (rc < 0)
 			return rc;
 	}
-	return complete(dir, fd, err);
+	return complete(w, dir, fd, err);
 }
 
 int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *err)
 {
-	auto_free struct dir **list = dirs_sorted(&u->dirs);
 	struct walk w = {.u = u};
+	struct dir *dir = u->dirs.root;
 	int rc;
 
-	if (!list)
-		return err_nomem(err);
-	u->top_opaque = below->n && (list[0]->flags & DIR_OPAQUE);
-	rc = descend(&w, list[0], err);
+	u->top_opaque = below->n && (dir->flags & DIR_OPAQUE);
+	rc = descend(&w, dir, err);
 	if (rc < 0)
 		return rc;
 	w.level[0].known = true;
 	if (view_walk(below, "", &w.level[0].below) < 0)
 		rc = err_sys(err, errno, "cannot open the layers below");
-	for (size_t i = 0; i < u->dirs.n && rc == 0; i++) {
-		if (i)
-			rc = descend(&w, list[i], err);
-		if (rc == 0)
-			rc = finish_dir(&w, list[i], err);
+	while (dir && rc == 0) {
+		rc = finish_dir(&w, dir, err);
+		dir = dirs_next(&u->dirs, dir);
+		if (dir && rc == 0)
+			rc = descend(&w, dir, err);
 	}
 	while (w.n)
 		pop(&w);
 	free(w.level);
+	buf_release(&w.path);
 	return rc;
 }

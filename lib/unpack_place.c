@@ -19,7 +19,7 @@ static void close_parent(struct parent *p)
 	p->path = NULL;
 }
 
-/* All but the first keep: names may lead elsewhere from now on. */
+/* All but the first keep. */
 static void forget_parents(struct unpack *u, unsigned keep)
 {
 	while (u->n_parents > keep)
@@ -66,81 +66,119 @@ static int replace_whiteout(int dirfd, const char *name)
 	return mkdirat(dirfd, name, 0755);
 }
 
-/* One directory that no entry was there for. */
-static int imply(struct unpack *u, int dirfd, const char *name, const char *path,
-	struct ovl_err *err)
+/* One directory that no entry was there for; path is for messages. */
+static struct dir *imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
+	const char *path, struct ovl_err *err)
 {
 	unsigned flags = DIR_IMPLIED;
 	struct stat st;
 	struct dir *dir;
 
 	if (mkdirat(dirfd, name, 0755) < 0) {
-		if (errno != EEXIST || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return err_sys(err, errno, "cannot make directory %s", Q(path));
-		if (!wh_is_device(&st))
-			return err_say(err, ENOTDIR, "%s is in the way: not a directory",
+		if (errno != EEXIST ||
+			fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			err_sys(err, errno, "cannot make directory %s", Q(path));
+			return NULL;
+		}
+		if (!wh_is_device(&st)) {
+			err_say(err, ENOTDIR, "%s is in the way: not a directory",
 				Q(path));
-		if (replace_whiteout(dirfd, name) < 0)
-			return err_sys(err, errno, "cannot make directory %s", Q(path));
+			return NULL;
+		}
+		if (replace_whiteout(dirfd, name) < 0) {
+			err_sys(err, errno, "cannot make directory %s", Q(path));
+			return NULL;
+		}
 		flags |= DIR_REPLACED;
 	}
-	dir = dirs_get(&u->dirs, path);
+	dir = dirs_get(&u->dirs, up, name);
 	if (!dir)
-		return err_nomem(err);
-	dir->flags |= flags;
-	return 0;
+		err_nomem(err);
+	else
+		dir->flags |= flags;
+	return dir;
 }
 
-/* Opens path, a directory at a time, and makes those that are missing. */
-static int make_path(
-	struct unpack *u, const char *path, bool *followed, struct ovl_err *err)
-{
-	auto_buf done = {0};
-	auto_fd at = fs_open_inside(u->tree, "", NULL);
-
-	while (at >= 0 && *path) {
-		size_t n = strcspn(path, "/");
-		auto_free char *name = strndup(path, n);
-		bool link = false;
-		int next;
-
-		if (done.len)
-			buf_add(&done, "/", 1);
-		buf_add(&done, path, n);
-		if (!name || done.failed)
-			return err_nomem(err);
-		next = fs_open_inside(u->tree, done.data, &link);
-		if (next < 0 && (errno == ENOENT || errno == ENOTDIR) && !*followed) {
-			int rc = imply(u, at, name, done.data, err);
-
-			if (rc < 0)
-				return rc;
-			next = fs_open_inside(u->tree, done.data, &link);
-		}
-		if (next < 0)
-			return err_sys(
-				err, errno, "cannot open directory %s", Q(done.data));
-		*followed |= link;
-		close_fdp(&at);
-		at = next;
-		path += n + (path[n] == '/');
-	}
-	return at < 0 ? err_sys(err, errno, "cannot open the staging tree") :
-			steal_fd(&at);
-}
-
-/* Its record, under the name it has without symlinks. */
-static struct dir *record(struct unpack *u, const char *dir, int fd, bool followed)
+/* The record of an open directory, under the name it has without symlinks. */
+static struct dir *record(struct unpack *u, int fd, struct ovl_err *err)
 {
 	auto_buf real = {0};
 	struct dir *rec;
 
-	if (!followed)
-		return dirs_get(&u->dirs, dir);
-	if (fs_path_below(u->tree, fd, &real) < 0)
+	if (fs_path_below(u->tree, fd, &real) < 0) {
+		err_sys(err, errno, "cannot find the path of a directory");
 		return NULL;
-	rec = dirs_get(&u->dirs, real.data);
+	}
+	rec = dirs_get_path(&u->dirs, real.data);
+	if (!rec)
+		err_nomem(err);
 	return rec;
+}
+
+/* Where make_path has got to. */
+struct way {
+	int fd; /* O_PATH */
+	struct dir *rec;
+	struct buf done; /* as the archive says it */
+};
+
+static void way_end(struct way *w)
+{
+	close_fdp(&w->fd);
+	buf_release(&w->done);
+}
+
+/* One component down. */
+static int step(struct unpack *u, struct way *w, const char *name, struct ovl_err *err)
+{
+	bool followed = false;
+	struct dir *rec = NULL;
+	int next;
+
+	if (w->done.len)
+		buf_add(&w->done, "/", 1);
+	buf_adds(&w->done, name);
+	if (w->done.failed)
+		return err_nomem(err);
+	next = fs_open_inside(u->tree, w->done.data, &followed);
+	if (next < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		rec = imply(u, w->fd, w->rec, name, w->done.data, err);
+		if (!rec)
+			return -EIO;
+		next = openat(w->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	}
+	if (next < 0)
+		return err_sys(err, errno, "cannot open directory %s", Q(w->done.data));
+	close_fdp(&w->fd);
+	w->fd = next;
+	if (!rec && followed)
+		rec = record(u, next, err);
+	else if (!rec && !(rec = dirs_get(&u->dirs, w->rec, name)))
+		err_nomem(err);
+	w->rec = rec;
+	return rec ? 0 : -ENOMEM;
+}
+
+/* Opens path, a directory at a time, and makes those that are missing. */
+static int make_path(
+	struct unpack *u, const char *path, struct dir **rec, struct ovl_err *err)
+{
+	__attribute__((cleanup(way_end))) struct way w = {
+		.fd = fs_open_inside(u->tree, "", NULL), .rec = u->dirs.root};
+
+	if (w.fd < 0)
+		return err_sys(err, errno, "cannot open the staging tree");
+	while (*path) {
+		size_t n = strcspn(path, "/");
+		auto_free char *name = strndup(path, n);
+		int rc = name ? step(u, &w, name, err) : err_nomem(err);
+
+		if (rc < 0)
+			return rc;
+		path += n + (path[n] == '/');
+	}
+	*rec = w.rec;
+	return steal_fd(&w.fd);
 }
 
 int unpack_parent(
@@ -148,7 +186,7 @@ int unpack_parent(
 {
 	struct parent *p = cached(u, dir);
 	bool followed = false;
-	struct dir *rec;
+	struct dir *rec = NULL;
 	int fd;
 
 	if (p) {
@@ -157,32 +195,56 @@ int unpack_parent(
 	}
 	fd = fs_open_inside(u->tree, dir, &followed);
 	if (fd < 0) {
-		followed = false;
-		fd = make_path(u, dir, &followed, err);
+		fd = make_path(u, dir, &rec, err);
+		if (fd < 0)
+			return fd;
+	} else if (followed) {
+		rec = record(u, fd, err);
+	} else if (!(rec = dirs_get_path(&u->dirs, dir))) {
+		err_nomem(err);
 	}
-	if (fd < 0)
-		return fd;
-	rec = record(u, dir, fd, followed);
 	if (!rec) {
 		close(fd);
-		return err_nomem(err);
+		return -ENOMEM;
 	}
 	*out = cache(u, dir, fd, rec);
 	return *out ? 0 : err_nomem(err);
 }
 
+int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const char *path,
+	struct ovl_err *err)
+{
+	if (dirs_hide(&u->dirs, p->dir, name) == 0)
+		return 0;
+	if (errno == E2BIG)
+		return err_say(err, E2BIG,
+			"refused %s: absurdly many names are in the layer and whited out",
+			Q(path));
+	return err_nomem(err);
+}
+
 int unpack_clear(struct unpack *u, struct parent *p, const char *name, const char *path,
 	struct ovl_err *err)
 {
-	if (unlinkat(p->fd, name, 0) == 0 || errno == ENOENT) {
-		forget_parents(u, 1);
-		return 0;
-	}
-	if (errno != EISDIR && errno != EPERM)
+	struct dir *dir;
+	struct stat st;
+	int rc = 0;
+
+	if (fstatat(p->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ?
+			0 :
+			err_sys(err, errno, "cannot replace %s", Q(path));
+	if (wh_is_device(&st))
+		rc = unpack_hidden(u, p, name, path, err);
+	if (rc < 0)
+		return rc;
+	if (S_ISDIR(st.st_mode) ? fs_rmtree(p->fd, name, NULL) < 0 :
+				  unlinkat(p->fd, name, 0) < 0)
 		return err_sys(err, errno, "cannot replace %s", Q(path));
-	if (fs_rmtree(p->fd, name, NULL) < 0)
-		return err_sys(err, errno, "cannot replace %s", Q(path));
-	dirs_forget(&u->dirs, path);
+	dir = dirs_find(&u->dirs, p->dir, name);
+	if (dir)
+		dirs_forget(&u->dirs, dir);
+	/* Names may lead elsewhere from now on. */
 	forget_parents(u, 1);
 	return 0;
 }
@@ -205,7 +267,7 @@ int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 		rc = idmap_read(&u->gids, "/proc/self/gid_map", err);
 	if (rc < 0)
 		return rc;
-	root = dirs_get(&u->dirs, "");
+	root = dirs_get_path(&u->dirs, "");
 	if (!root)
 		return err_nomem(err);
 	root->flags = DIR_IMPLIED;

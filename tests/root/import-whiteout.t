@@ -100,6 +100,29 @@ for order in "$A|$B|$C" "$A|$C|$B" "$B|$A|$C" "$B|$C|$A" "$C|$A|$B" "$C|$B|$A"; 
 		"y 711"
 done
 
+# A whiteout speaks of the name, whatever this layer has there on the way: of a file, a
+# symlink and a directory in a row the last stays, and is opaque if it is a directory.
+for order in "$C|file name=d data=f|$A" "file name=d data=f|$C|$A" "$A|file name=d|$C|$A" \
+	"$B|$C|file name=d|$A" "symlink name=d link=e|$C|$A" "$C|symlink name=d link=e|$A"; do
+	is "a whiteout, a file, a directory: $order" \
+		"$(printf '%s\n' "$order" | tr '|' '\n' | merged)" "d/ $rest"
+done
+is "... and a file at last" "$(printf '%s\n' "$C" "$A" 'file name=d data=last' | merged)" \
+	"d:last $rest"
+is "... a directory where the file hid nothing but itself: merged" \
+	"$(printf '%s\n' 'file name=d data=f' "$A" | merged)" "$all"
+
+# Directories below a symlink of this layer are those it leads to.
+is "through a symlink to a directory" "$(merged <<'EOF'
+dir name=real
+symlink name=d/sym link=../real
+dir name=d/sym/in mode=700
+file name=d/sym/in/f data=1
+file name=d/sym/imp/lied/f data=2
+file name=real/.wh.gone
+EOF
+)" "d/ d/a:a d/b:b d/sub/ d/sub/c:c d/sym>../real e/ e/f:f keep/ keep/k:k real/ real/imp/ real/imp/lied/ real/imp/lied/f:2 real/in/ real/in/f:1 s>x x:below "
+
 # A directory that is only implied, and its whiteout: a new one, not the one below.
 for order in "$B|$C" "$C|$B"; do
 	got=$(printf '%s\n' "$order" | tr '|' '\n' | merged)
