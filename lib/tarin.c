@@ -37,6 +37,15 @@ static void drop_oldest(struct tarin *t)
 	memmove(t->held, t->held + 1, t->n_held * sizeof(t->held[0]));
 }
 
+/* Blocks that the reader is done with. The latest it may still hold. */
+static void drop_read(struct tarin *t)
+{
+	uint64_t at = (uint64_t)archive_filter_bytes(t->a, 0);
+
+	while (t->n_held > 1 && t->held[0].offset + t->held[0].len <= at)
+		drop_oldest(t);
+}
+
 /* 1 and a block at the end of t->held, 0 at the end of the stream, negative errno. */
 static int take_block(struct tarin *t, struct ovl_err *err)
 {
@@ -144,6 +153,7 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 
 	t->started = true;
 	if (r == ARCHIVE_OK || r == ARCHIVE_EOF) {
+		drop_read(t);
 		t->in_header = true;
 		r = archive_read_next_header(t->a, entry);
 		t->in_header = false;

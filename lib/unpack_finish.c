@@ -18,9 +18,13 @@
 #include "unpack.h"
 #include "whiteout.h"
 
+/* So many levels stay open, so that directories are opened by name in the one above. */
+#define KEEP_OPEN 64
+
 /* The directories on the way from the root to the current one. */
 struct level {
 	const struct dir *dir;
+	int fd; /* -1: not kept open */
 	struct view below; /* what the stack has of that name, if it can be seen */
 	bool known; /* below was looked up: only where it is needed */
 };
@@ -30,18 +34,27 @@ struct walk {
 	struct level *level;
 	unsigned n;
 	unsigned size;
-	struct buf path; /* of the current one */
+	struct buf path; /* scratch */
 };
+
+/* The path of the current one, for messages. */
+static const char *shown(struct walk *w)
+{
+	dirs_path(w->level[w->n - 1].dir, &w->path);
+	return w->path.failed ? "?" : w->path.data;
+}
 
 static void pop(struct walk *w)
 {
-	view_close(&w->level[--w->n].below);
+	w->n--;
+	view_close(&w->level[w->n].below);
+	close_fdp(&w->level[w->n].fd);
 }
 
 /* Goes down to dir, up from what it is not in. */
 static int descend(struct walk *w, const struct dir *dir, struct ovl_err *err)
 {
-	struct level next = {.dir = dir, .below = {.xp = w->u->xattrs}};
+	struct level next = {.dir = dir, .fd = -1, .below = {.xp = w->u->xattrs}};
 
 	while (w->n && w->level[w->n - 1].dir != dir->up)
 		pop(w);
@@ -76,7 +89,7 @@ static int look_below(struct walk *w, unsigned i, struct ovl_err *err)
 		return 0;
 	if (view_child(&up->below, here->dir->name, &here->below) < 0)
 		return err_sys(err, errno, "cannot look for %s in the layers below",
-			Q(w->path.data));
+			Q(shown(w)));
 	return 0;
 }
 
@@ -91,12 +104,12 @@ static int settle_implied(struct walk *w, struct dir *dir, int fd,
 			    (void *)(uintptr_t)w->u->xattrs) < 0 ||
 			fstat(below->fd[0], &st) < 0)
 			return err_sys(
-				err, errno, "cannot make directory %s", Q(w->path.data));
+				err, errno, "cannot make directory %s", Q(shown(w)));
 		dir->mtime = st.st_mtim;
 		return 0;
 	}
 	if (fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0)
-		return err_sys(err, errno, "cannot make directory %s", Q(w->path.data));
+		return err_sys(err, errno, "cannot make directory %s", Q(shown(w)));
 	return 0;
 }
 
@@ -111,7 +124,7 @@ static int settle_whiteouts(struct walk *w, const struct dir *dir, int fd,
 	int r;
 
 	if (fs_dir_open(&d, fd, ".") < 0)
-		return err_sys(err, errno, "cannot read directory %s", Q(w->path.data));
+		return err_sys(err, errno, "cannot read directory %s", Q(shown(w)));
 	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
 		struct stat st;
 
@@ -126,8 +139,7 @@ static int settle_whiteouts(struct walk *w, const struct dir *dir, int fd,
 			return err_sys(
 				err, errno, "cannot settle the whiteout of %s", Q(name));
 	}
-	return r < 0 ? err_sys(err, errno, "cannot read directory %s", Q(w->path.data)) :
-		       0;
+	return r < 0 ? err_sys(err, errno, "cannot read directory %s", Q(shown(w))) : 0;
 }
 
 /* Something below would be seen: it is not replaced here, or by a directory. */
@@ -146,7 +158,7 @@ static int settle_opaque(
 
 	if (r < 0 || (r > 0 && wh_set_opaque(w->u->xattrs, fd) < 0))
 		return err_sys(
-			err, errno, "cannot make directory %s opaque", Q(w->path.data));
+			err, errno, "cannot make directory %s opaque", Q(shown(w)));
 	return 0;
 }
 
@@ -173,36 +185,54 @@ static int complete(struct walk *w, const struct dir *dir, int fd, struct ovl_er
 	if (dir->flags & DIR_SETGID) {
 		if (fstat(fd, &st) < 0 || fchmod(fd, (st.st_mode & 07777) | S_ISGID) < 0)
 			return err_sys(
-				err, errno, "cannot set the mode of %s", Q(w->path.data));
+				err, errno, "cannot set the mode of %s", Q(shown(w)));
 	}
 	if (dir->acl &&
 		fs_setxattr(fd, NULL, XATTR_ACL_DEFAULT, dir->acl, dir->acl_len) < 0)
 		return err_sys(
-			err, errno, "cannot set the default ACL of %s", Q(w->path.data));
+			err, errno, "cannot set the default ACL of %s", Q(shown(w)));
 	if (futimens(fd, times) < 0)
-		return err_sys(err, errno, "cannot set the times of %s", Q(w->path.data));
+		return err_sys(err, errno, "cannot set the times of %s", Q(shown(w)));
 	return 0;
+}
+
+/* The directory of the last level. */
+static int open_level(struct walk *w, const struct dir *dir, struct ovl_err *err)
+{
+	struct level *up = w->n > 1 ? &w->level[w->n - 2] : NULL;
+	int fd;
+
+	if (up && up->fd < 0) {
+		dirs_path(up->dir, &w->path);
+		if (w->path.failed)
+			return err_nomem(err);
+		up->fd = fs_open_beneath(
+			w->u->tree, w->path.data, O_RDONLY | O_DIRECTORY);
+	}
+	fd = fs_open_dir(up ? up->fd : w->u->tree, up ? dir->name : ".");
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open directory %s", Q(shown(w)));
+	return fd;
 }
 
 static int finish_dir(struct walk *w, struct dir *dir, struct ovl_err *err)
 {
-	auto_fd fd = -1;
-	int rc;
+	auto_fd fd = open_level(w, dir, err);
+	int rc = fd < 0 ? fd : 0;
 
-	dirs_path(dir, &w->path);
-	if (w->path.failed)
-		return err_nomem(err);
-	fd = fs_open_beneath(w->u->tree, w->path.data, O_RDONLY | O_DIRECTORY);
-	if (fd < 0)
-		return err_sys(err, errno, "cannot open directory %s", Q(w->path.data));
-	if (dir->flags & DIR_SETTLE) {
+	if (rc == 0 && (dir->flags & DIR_SETTLE)) {
 		rc = look_below(w, w->n - 1, err);
 		if (rc == 0)
 			rc = settle(w, dir, fd, &w->level[w->n - 1].below, err);
-		if (rc < 0)
-			return rc;
 	}
-	return complete(w, dir, fd, err);
+	if (rc == 0)
+		rc = complete(w, dir, fd, err);
+	if (rc == 0 && dir->child) {
+		w->level[w->n - 1].fd = steal_fd(&fd);
+		if (w->n > KEEP_OPEN)
+			close_fdp(&w->level[w->n - 1 - KEEP_OPEN].fd);
+	}
+	return rc;
 }
 
 int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *err)

@@ -128,6 +128,11 @@ static void way_end(struct way *w)
 	buf_release(&w->done);
 }
 
+static int open_below(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* One component down. */
 static int step(struct unpack *u, struct way *w, const char *name, struct ovl_err *err)
 {
@@ -140,12 +145,14 @@ static int step(struct unpack *u, struct way *w, const char *name, struct ovl_er
 	buf_adds(&w->done, name);
 	if (w->done.failed)
 		return err_nomem(err);
-	next = fs_open_inside(u->tree, w->done.data, &followed);
+	next = open_below(w->fd, name);
+	if (next < 0 && errno != ENOENT)
+		next = fs_open_inside(u->tree, w->done.data, &followed);
 	if (next < 0 && (errno == ENOENT || errno == ENOTDIR)) {
 		rec = imply(u, w->fd, w->rec, name, w->done.data, err);
 		if (!rec)
 			return -EIO;
-		next = openat(w->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		next = open_below(w->fd, name);
 	}
 	if (next < 0)
 		return err_sys(err, errno, "cannot open directory %s", Q(w->done.data));

@@ -101,4 +101,18 @@ fails 1 "damaged gzip data: incorrect length check" "a wrong gzip length" ovlctl
 is "still nothing has changed" "$(store_state)" \
 	"$before"
 
+# Nothing but headers, more than a reader holds at a time; and a tree deeper than open
+# directories are kept for.
+awk 'BEGIN { for (i = 0; i < 6000; i++) print "file name=e/" i; print "end" }' | mktar >headers.tar
+id=$(ovlctl import headers.tar)
+is "3 MiB of headers alone" "$(ls "$(tree_of "$id")/e" | wc -l)" 6000
+ovlctl rm "$id"
+deep=$(printf '%0600d' 0 | sed 's,0,d/,g')
+printf 'file gnuname=1 name=%sf mtime=7\ndir gnuname=1 name=%smtime=5 mode=711\ndir gnuname=1 name=%sx mtime=6\nend\n' \
+	"$deep" "$deep " "$deep" | mktar >deep.tar
+id=$(ovlctl import deep.tar)
+is "600 directories in each other" "$(cd "$(tree_of "$id")/$deep" &&
+	stat -c '%n %a %Y' . f x | tr '\n' ' ')" ". 711 5 f 644 7 x 755 6 "
+ovlctl rm "$id"
+
 done_testing
