@@ -7,12 +7,12 @@
 
 #include "changes.h"
 #include "cleanup.h"
+#include "encode.h"
 #include "fs.h"
 #include "layer.h"
-#include "pack.h"
 #include "quote.h"
 #include "store.h"
-#include "tarout.h"
+#include "replay.h"
 
 /* ---- the list --------------------------------------------------------------------- */
 
@@ -182,21 +182,26 @@ static int to_fd(void *ctx, const void *p, size_t n, struct ovl_err *err)
 	return 0;
 }
 
+static int to_encoder(void *ctx, const void *p, size_t n, struct ovl_err *err)
+{
+	return encode_write(ctx, p, n, err);
+}
+
 int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *compress,
 	struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
-	struct tarout *t;
+	struct encode *e;
 	int rc = layer_open(st, layer, LOCK_SH, &l, err);
 
 	if (rc < 0)
 		return rc;
-	rc = tarout_open(&t, compress, to_fd, &fd, err);
+	rc = encode_open(&e, compress, to_fd, &fd, err);
 	if (rc < 0)
 		return rc;
-	rc = pack_layer(&l, t, err);
+	rc = layer_tar(&l, to_encoder, e, err);
 	if (rc == 0)
-		rc = tarout_finish(t, err);
-	tarout_close(t);
+		rc = encode_finish(e, err);
+	encode_close(e);
 	return rc;
 }

@@ -19,9 +19,10 @@ void meta_format(const struct meta *m, char out[META_MAX])
 		snprintf(diff_id, sizeof(diff_id), "diff-id %s\n", m->diff_id);
 	snprintf(out, META_MAX,
 		"ovlctl-layer 1\nkind %s\nlink %s\n%s%sdepth %u\nlowers %u\n"
-		"size %" PRIu64 "\nentries %" PRIu64 "\ncreated %" PRId64 "\nend\n",
+		"size %" PRIu64 "\nentries %" PRIu64 "\ntar %" PRIu64 "\ncreated %" PRId64
+		"\nend\n",
 		kinds[m->kind], m->link, parent, diff_id, m->depth, m->lowers, m->size,
-		m->entries, m->created);
+		m->entries, m->tar_size, m->created);
 }
 
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err)
@@ -96,6 +97,8 @@ static bool take(struct meta *m, const char *key, const char *value, unsigned *s
 		return number(value, UINT64_MAX, &m->size);
 	if (strcmp(key, "entries") == 0)
 		return number(value, UINT64_MAX, &m->entries);
+	if (strcmp(key, "tar") == 0)
+		return number(value, UINT64_MAX, &m->tar_size);
 	if (strcmp(key, "created") == 0) {
 		m->created = number(value, INT64_MAX, &n) ? (int64_t)n : -1;
 		return m->created >= 0;

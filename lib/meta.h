@@ -11,6 +11,7 @@
  *	lowers N		lower layers of its mount: depth, unless something is cut
  *	size N			bytes of file data, holes and second names not counted
  *	entries N		of the tar it came from
+ *	tar N			bytes of that tar, uncompressed
  *	created N		seconds since 1970
  *	end
  */
@@ -34,6 +35,7 @@ struct meta {
 	unsigned lowers;
 	uint64_t size;
 	uint64_t entries;
+	uint64_t tar_size;
 	int64_t created;
 };
 

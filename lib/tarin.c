@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "paxcheck.h"
+#include "recipe.h"
 #include "tarin.h"
 
 /* A block of the stream that is held: where it begins in the stream, and its bytes. */
@@ -24,14 +25,35 @@ struct tarin {
 	bool started; /* an entry was read */
 	bool in_header; /* blocks are held until the header is read */
 	bool eof;
+	struct recipe_out *recipe;
+	uint64_t told; /* bytes of the stream that the recipe has */
+	bool in_file; /* the recipe has data of the current entry */
 	int rc; /* what the stream said, when libarchive only hears "failed" */
 	struct ovl_err err;
 };
 
 /* ---- blocks ----------------------------------------------------------------------- */
 
+/* Tells the recipe of the bytes up to a place in the stream that no file has. They are
+ * held. A failure shows when the recipe is finished. */
+static void tell_raw(struct tarin *t, uint64_t upto)
+{
+	for (unsigned i = 0; i < t->n_held && t->told < upto; i++) {
+		const struct held *h = &t->held[i];
+		uint64_t end = h->offset + h->len < upto ? h->offset + h->len : upto;
+
+		if (t->told >= end)
+			continue;
+		if (t->recipe)
+			recipe_raw(t->recipe, h->data + (t->told - h->offset),
+				end - t->told);
+		t->told = end;
+	}
+}
+
 static void drop_oldest(struct tarin *t)
 {
+	tell_raw(t, t->held[0].offset + t->held[0].len);
 	stream_release(t->stream);
 	t->n_held--;
 	memmove(t->held, t->held + 1, t->n_held * sizeof(t->held[0]));
@@ -172,21 +194,67 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 	return 1;
 }
 
-int tarin_data(
-	struct tarin *t, const void **p, size_t *n, uint64_t *offset, struct ovl_err *err)
+/* Where in the stream a run of data stands: the reader hands out its input in place, and
+ * has not moved on when it does. */
+static uint64_t place_of(const struct tarin *t, const unsigned char *p)
+{
+	for (unsigned i = 0; i < t->n_held; i++) {
+		const struct held *h = &t->held[i];
+
+		if (p >= h->data && p < h->data + h->len)
+			return h->offset + (uint64_t)(p - h->data);
+	}
+	return (uint64_t)archive_filter_bytes(t->a, 0);
+}
+
+static int tell_run(struct tarin *t, const char *path, const void *p, size_t n,
+	uint64_t offset, struct ovl_err *err)
+{
+	uint64_t place = place_of(t, p);
+
+	if (place < t->told)
+		return err_say(err, EIO, "the tar reader gave data twice");
+	tell_raw(t, place);
+	if (place != t->told)
+		return err_say(err, EIO, "the tar reader gave data out of order");
+	t->told += n;
+	if (!t->recipe)
+		return 0;
+	if (!t->in_file)
+		recipe_file(t->recipe, path);
+	t->in_file = true;
+	if (recipe_run(t->recipe, offset, p, n) < 0)
+		return recipe_error(t->recipe, err);
+	return 0;
+}
+
+/* No more data of this entry. */
+static int tell_end(struct tarin *t, struct ovl_err *err)
+{
+	bool was = t->in_file;
+
+	t->in_file = false;
+	if (was && recipe_file_end(t->recipe) < 0)
+		return recipe_error(t->recipe, err);
+	return 0;
+}
+
+int tarin_data(struct tarin *t, const char *path, const void **p, size_t *n,
+	uint64_t *offset, struct ovl_err *err)
 {
 	la_int64_t at = 0;
 	int r = archive_read_data_block(t->a, p, n, &at);
 
 	if (r == ARCHIVE_EOF)
-		return 0;
+		return tell_end(t, err);
 	if (r != ARCHIVE_OK)
 		return reader_error(t, err);
 	if (at < 0)
 		return err_say(
 			err, EBADMSG, "damaged tar archive: data at a negative offset");
 	*offset = (uint64_t)at;
-	return 1;
+	r = *n ? tell_run(t, path, *p, *n, *offset, err) : 0;
+	return r < 0 ? r : 1;
 }
 
 /* ---- the end ---------------------------------------------------------------------- */
@@ -244,7 +312,8 @@ int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err)
 	return stream_digest(t->stream, hex, err);
 }
 
-int tarin_open(struct tarin **out, struct stream *s, struct ovl_err *err)
+int tarin_open(struct tarin **out, struct stream *s, struct recipe_out *recipe,
+	struct ovl_err *err)
 {
 	struct tarin *t = calloc(1, sizeof(*t));
 	int r = ARCHIVE_FATAL;
@@ -255,6 +324,7 @@ int tarin_open(struct tarin **out, struct stream *s, struct ovl_err *err)
 		return err_nomem(err);
 	}
 	t->stream = s;
+	t->recipe = recipe;
 	t->c = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
 	t->a = archive_read_new();
 	if (t->a && t->c != (locale_t)0 &&

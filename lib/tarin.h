@@ -26,20 +26,24 @@
 
 struct tarin;
 
-/* Takes over the stream, also when it fails. */
-int tarin_open(struct tarin **out, struct stream *s, struct ovl_err *err);
+struct recipe_out;
+
+/* Takes over the stream, also when it fails. recipe is the caller's; NULL: none wanted. */
+int tarin_open(struct tarin **out, struct stream *s, struct recipe_out *recipe,
+	struct ovl_err *err);
 
 /* 1 and the next entry (the reader's own), 0 after the last, negative errno. What was
  * not read of the entry before is skipped. */
 int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *err);
 
 /* A run of the entry's data and its offset in the file: 1, 0 at the end, -errno. Between
- * runs are holes. */
-int tarin_data(struct tarin *t, const void **p, size_t *n, uint64_t *offset,
-	struct ovl_err *err);
+ * runs are holes. The caller puts it into the file path, which the recipe says then; data
+ * that nobody asks for are in the recipe themselves. */
+int tarin_data(struct tarin *t, const char *path, const void **p, size_t *n,
+	uint64_t *offset, struct ovl_err *err);
 
 /* After tarin_next said 0: reads on to the end of the input, checks how the archive
- * ended, gives the digest of all of it. */
+ * ended, gives the digest of all of it. The recipe has all of it then. */
 int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err);
 
 void tarin_close(struct tarin *t);

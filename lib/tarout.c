@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "ovl.h"
 #include "tarout.h"
 
 /* Never touched memory: the writer passes over the bytes of a hole without reading. */
@@ -21,71 +20,6 @@ struct tarout {
 	int rc; /* what the sink said */
 	struct ovl_err err;
 };
-
-/* ---- compression ------------------------------------------------------------------ */
-
-static int no_filter(struct archive *a)
-{
-	return archive_write_add_filter_none(a);
-}
-
-/* Without the time of day in its header. */
-static int gzip_filter(struct archive *a)
-{
-	int r = archive_write_add_filter_gzip(a);
-
-	if (r != ARCHIVE_OK)
-		return r;
-	return archive_write_set_filter_option(a, "gzip", "timestamp", NULL);
-}
-
-static const struct {
-	const char *name;
-	const char *suffixes[3];
-	int (*add)(struct archive *a);
-} filters[] = {
-	{"none", {NULL}, no_filter},
-	{"gzip", {".gz", ".tgz"}, gzip_filter},
-	{"zstd", {".zst", ".tzst"}, archive_write_add_filter_zstd},
-	{"xz", {".xz", ".txz"}, archive_write_add_filter_xz},
-	{"bzip2", {".bz2", ".tbz"}, archive_write_add_filter_bzip2},
-	{"lz4", {".lz4"}, archive_write_add_filter_lz4},
-};
-
-#define N_FILTERS (sizeof(filters) / sizeof(filters[0]))
-
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s);
-	size_t m = strlen(end);
-
-	return n > m && strcmp(s + n - m, end) == 0;
-}
-
-const char *ovl_compression_of(const char *file)
-{
-	for (size_t i = 0; i < N_FILTERS; i++) {
-		for (const char *const *s = filters[i].suffixes; *s; s++) {
-			if (ends_with(file, *s))
-				return filters[i].name;
-		}
-	}
-	return filters[0].name;
-}
-
-static int find_filter(const char *compress)
-{
-	for (size_t i = 0; i < N_FILTERS; i++) {
-		if (strcmp(filters[i].name, compress) == 0)
-			return (int)i;
-	}
-	return -1;
-}
-
-bool ovl_compression_known(const char *compress)
-{
-	return find_filter(compress) >= 0;
-}
 
 /* ----------------------------------------------------------------------------------- */
 
@@ -114,20 +48,16 @@ static int writer_error(struct tarout *t, struct ovl_err *err)
 	return err_say(err, EIO, "cannot write the tar: %s", why ? why : "unknown error");
 }
 
-static int set_up(struct tarout *t, const char *compress, struct ovl_err *err)
+static int set_up(struct tarout *t, struct ovl_err *err)
 {
-	int f = find_filter(compress);
 	locale_t old;
 	int r;
 
-	if (f < 0)
-		return err_status(err, OVL_USAGE, "unknown compression '%s'", compress);
 	if (archive_write_set_format_pax(t->a) != ARCHIVE_OK ||
 		archive_write_set_format_option(t->a, "pax", "xattrheader", "SCHILY") !=
 			ARCHIVE_OK ||
 		archive_write_set_bytes_per_block(t->a, OUT_BLOCK) != ARCHIVE_OK ||
-		archive_write_set_bytes_in_last_block(t->a, 1) != ARCHIVE_OK ||
-		filters[f].add(t->a) != ARCHIVE_OK)
+		archive_write_set_bytes_in_last_block(t->a, 1) != ARCHIVE_OK)
 		return writer_error(t, err);
 	old = uselocale(t->utf8);
 	r = archive_write_open(t->a, t, NULL, write_cb, NULL);
@@ -135,8 +65,8 @@ static int set_up(struct tarout *t, const char *compress, struct ovl_err *err)
 	return r == ARCHIVE_OK ? 0 : writer_error(t, err);
 }
 
-int tarout_open(struct tarout **out, const char *compress, tarout_sink sink, void *ctx,
-	struct ovl_err *err)
+int tarout_open(
+	struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err)
 {
 	struct tarout *t = calloc(1, sizeof(*t));
 	int rc;
@@ -155,7 +85,7 @@ int tarout_open(struct tarout **out, const char *compress, tarout_sink sink, voi
 	if (!t->a || t->utf8 == (locale_t)0 || t->hole == MAP_FAILED)
 		rc = err_nomem(err);
 	else
-		rc = set_up(t, compress, err);
+		rc = set_up(t, err);
 	if (rc < 0) {
 		tarout_close(t);
 		return rc;

@@ -18,15 +18,14 @@ struct tarout;
 /* Takes the bytes; returns 0, or a negative errno and a text. */
 typedef int (*tarout_sink)(void *ctx, const void *p, size_t n, struct ovl_err *err);
 
-/* compress: as for ovl_diff_tar. */
-int tarout_open(struct tarout **out, const char *compress, tarout_sink sink, void *ctx,
-	struct ovl_err *err);
+int tarout_open(
+	struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err);
 
 int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err);
 int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err);
 /* n bytes of a hole that the header's sparse map tells of. */
 int tarout_hole(struct tarout *t, uint64_t n, struct ovl_err *err);
-/* The end of the archive and of its compression. */
+/* The end of the archive. */
 int tarout_finish(struct tarout *t, struct ovl_err *err);
 void tarout_close(struct tarout *t);
 

@@ -57,13 +57,17 @@ static int make_file(const struct place *at, void *ctx)
 static int write_data(struct unpack *u, struct tarin *t, int fd, const struct place *at,
 	uint64_t size, struct ovl_err *err)
 {
+	auto_buf path = {0};
 	uint64_t end = 0;
 	uint64_t offset;
 	const void *p;
 	size_t n;
 	int r;
 
-	while ((r = tarin_data(t, &p, &n, &offset, err)) > 0) {
+	r = unpack_path(at->p, at->name, &path, err);
+	if (r < 0)
+		return r;
+	while ((r = tarin_data(t, path.data, &p, &n, &offset, err)) > 0) {
 		if (!n)
 			continue;
 		u->bytes += n;

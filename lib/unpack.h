@@ -37,7 +37,11 @@ struct parent {
 };
 
 struct unpack {
+	int layer; /* the staged layer's directory, the caller's */
 	int tree; /* owned once unpack_begin has it */
+	int kept; /* what was replaced, see recipe.h; -1: nothing yet */
+	uint64_t n_kept;
+	struct recipe_out *recipe; /* the caller's */
 	const struct xattr_policy *xattrs;
 	uint64_t max_entries;
 	uint64_t max_bytes;
@@ -59,7 +63,7 @@ struct unpack {
 	struct buf value;
 };
 
-/* The limits are to be set before. The tree must be empty, and made by this process. */
+/* The limits, layer, kept and recipe are to be set before. The tree must be empty, and made by this process. */
 int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 	struct ovl_err *err);
 
@@ -77,9 +81,14 @@ void unpack_release(struct unpack *u);
 int unpack_parent(
 	struct unpack *u, const char *dir, struct parent **out, struct ovl_err *err);
 
-/* Removes what is under name, so that an entry can take its place. */
+/* Takes away what is under name, so that an entry can take its place: what has data goes
+ * to the layer's .kept. */
 int unpack_clear(struct unpack *u, struct parent *p, const char *name, const char *path,
 	struct ovl_err *err);
+
+/* The path of name in p, without symlinks on the way. */
+int unpack_path(
+	const struct parent *p, const char *name, struct buf *out, struct ovl_err *err);
 
 /* Remembers that a whiteout of name hides what is below, whatever becomes of the name. */
 int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const char *path,

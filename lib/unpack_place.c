@@ -1,6 +1,8 @@
 /* Where entries go: directories of the staging tree, kept open for the next entry. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +11,7 @@
 #include "fs.h"
 #include "path.h"
 #include "quote.h"
+#include "recipe.h"
 #include "unpack.h"
 #include "whiteout.h"
 
@@ -230,6 +233,56 @@ int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const ch
 	return err_nomem(err);
 }
 
+int unpack_path(
+	const struct parent *p, const char *name, struct buf *out, struct ovl_err *err)
+{
+	dirs_path(p->dir, out);
+	if (out->len)
+		buf_add(out, "/", 1);
+	buf_adds(out, name);
+	return out->failed ? err_nomem(err) : 0;
+}
+
+/* Out of the tree, into .kept. */
+static int keep(
+	struct unpack *u, struct parent *p, const char *name, struct ovl_err *err)
+{
+	auto_buf path = {0};
+	char number[32];
+	int rc = unpack_path(p, name, &path, err);
+
+	if (rc < 0)
+		return rc;
+	if (u->kept < 0) {
+		if (mkdirat(u->layer, RECIPE_KEPT, 0700) < 0)
+			return err_sys(err, errno, "cannot make '%s'", RECIPE_KEPT);
+		u->kept = fs_open_dir(u->layer, RECIPE_KEPT);
+		if (u->kept < 0)
+			return err_sys(err, errno, "cannot open '%s'", RECIPE_KEPT);
+	}
+	snprintf(number, sizeof(number), "%" PRIu64, u->n_kept);
+	if (renameat(p->fd, name, u->kept, number) < 0)
+		return err_sys(err, errno, "cannot put it away");
+	if (recipe_kept(u->recipe, u->n_kept++, path.data) < 0)
+		return recipe_error(u->recipe, err);
+	return 0;
+}
+
+/* What has no data is removed, else it is kept for the recipe. */
+static int put_away(struct unpack *u, struct parent *p, const char *name,
+	const struct stat *st, struct ovl_err *err)
+{
+	bool dir = S_ISDIR(st->st_mode);
+
+	if (dir || !S_ISREG(st->st_mode) || !st->st_size) {
+		if (unlinkat(p->fd, name, dir ? AT_REMOVEDIR : 0) == 0)
+			return 0;
+		if (!dir || (errno != ENOTEMPTY && errno != EEXIST))
+			return err_sys(err, errno, "cannot remove it");
+	}
+	return keep(u, p, name, err);
+}
+
 int unpack_clear(struct unpack *u, struct parent *p, const char *name, const char *path,
 	struct ovl_err *err)
 {
@@ -245,9 +298,9 @@ int unpack_clear(struct unpack *u, struct parent *p, const char *name, const cha
 		rc = unpack_hidden(u, p, name, path, err);
 	if (rc < 0)
 		return rc;
-	if (S_ISDIR(st.st_mode) ? fs_rmtree(p->fd, name, NULL) < 0 :
-				  unlinkat(p->fd, name, 0) < 0)
-		return err_sys(err, errno, "cannot replace %s", Q(path));
+	rc = put_away(u, p, name, &st, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "cannot replace %s", Q(path));
 	dir = dirs_find(&u->dirs, p->dir, name);
 	if (dir)
 		dirs_forget(&u->dirs, dir);
@@ -284,6 +337,7 @@ int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 void unpack_release(struct unpack *u)
 {
 	close_fdp(&u->tree);
+	close_fdp(&u->kept);
 	forget_parents(u, 0);
 	dirs_release(&u->dirs);
 	buf_release(&u->path);

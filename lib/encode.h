@@ -1,0 +1,26 @@
+/*
+ * Compressed streams, the other way round from decode.h: the one place that knows what
+ * compressions there are to write, and their names and suffixes. The same input gives
+ * the same bytes, whatever the number of cores.
+ */
+#ifndef OVL_ENCODE_H
+#define OVL_ENCODE_H
+
+#include <stddef.h>
+
+#include "err.h"
+
+struct encode;
+
+/* Takes the bytes; returns 0, or a negative errno and a text. */
+typedef int (*encode_sink)(void *ctx, const void *p, size_t n, struct ovl_err *err);
+
+/* compress: none, gzip, zstd, xz, bzip2 or lz4; OVL_USAGE for anything else. */
+int encode_open(struct encode **out, const char *compress, encode_sink sink, void *ctx,
+	struct ovl_err *err);
+int encode_write(struct encode *e, const void *p, size_t n, struct ovl_err *err);
+/* The end of the stream; nothing may be written after it. */
+int encode_finish(struct encode *e, struct ovl_err *err);
+void encode_close(struct encode *e);
+
+#endif

@@ -1,0 +1,179 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "driver.h"
+#include "fs.h"
+#include "ingest.h"
+#include "recipe.h"
+#include "store.h"
+#include "view.h"
+
+static uint64_t or_default(uint64_t n, uint64_t fallback)
+{
+	return n ? n : fallback;
+}
+
+/* ---- before ----------------------------------------------------------------------- */
+
+static int open_tree(struct ingest *in, struct ovl_err *err)
+{
+	struct unpack *u = &in->unpack;
+	int tree;
+	int rc = stage_begin(in->st, in->cfg.drv, &in->stage, err);
+
+	if (rc < 0)
+		return rc;
+	if (mkdirat(in->stage.fd, in->cfg.drv->tree, 0755) < 0)
+		return err_sys(err, errno, "cannot make the staging tree");
+	tree = fs_open_dir(in->stage.fd, in->cfg.drv->tree);
+	if (tree < 0)
+		return err_sys(err, errno, "cannot open the staging tree");
+	rc = recipe_create(&in->recipe, in->stage.fd, err);
+	u->max_entries = or_default(in->cfg.max_entries, OVL_MAX_ENTRIES);
+	u->max_bytes = or_default(in->cfg.max_size, OVL_MAX_SIZE);
+	u->max_depth = (unsigned)or_default(in->cfg.max_depth, OVL_MAX_DEPTH);
+	u->layer = in->stage.fd;
+	u->recipe = in->recipe;
+	return unpack_begin(u, tree, &in->st->xattrs, rc < 0 ? NULL : err) < 0 ? -EIO :
+										 rc;
+}
+
+int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_config *cfg,
+	struct ovl_err *err)
+{
+	struct stream_config input = cfg->input;
+	struct stream *s;
+	int rc;
+
+	in->st = st;
+	in->cfg = *cfg;
+	rc = open_tree(in, err);
+	if (rc < 0)
+		return rc;
+	input.max_size = or_default(cfg->max_size, OVL_MAX_SIZE);
+	input.stop = st->cfg.stop;
+	rc = stream_open(&s, &input, err);
+	return rc < 0 ? rc : tarin_open(&in->tar, s, in->recipe, err);
+}
+
+/* ---- the one pass ----------------------------------------------------------------- */
+
+static void tell(struct ingest *in)
+{
+	const struct ovl_config *cfg = &in->st->cfg;
+	struct ovl_progress p = {
+		.bytes = stream_taken(tarin_stream(in->tar)),
+		.total = stream_total(tarin_stream(in->tar)),
+		.entries = in->unpack.entries,
+	};
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (now.tv_sec == in->told.tv_sec &&
+		now.tv_nsec - in->told.tv_nsec < 100 * 1000 * 1000)
+		return;
+	in->told = now;
+	cfg->progress(cfg->ctx, &p);
+}
+
+static bool stopped(const struct ingest *in)
+{
+	return store_stopped(in->st) || (in->cfg.abort && atomic_load(in->cfg.abort));
+}
+
+int ingest_run(struct ingest *in, struct ovl_err *err)
+{
+	bool show = in->cfg.tell && in->st->cfg.progress;
+	struct archive_entry *e;
+	int r;
+
+	while ((r = tarin_next(in->tar, &e, err)) > 0) {
+		if (stopped(in))
+			return err_stopped(err);
+		r = unpack_entry(&in->unpack, in->tar, e, err);
+		if (r < 0)
+			return r;
+		if (show)
+			tell(in);
+	}
+	if (r == 0)
+		r = tarin_finish(in->tar, in->diff_id, err);
+	if (r == 0)
+		r = recipe_finish(in->recipe, in->diff_id, &in->tar_size, err);
+	return r;
+}
+
+/* ---- after ------------------------------------------------------------------------ */
+
+static int settle(struct ingest *in, const struct layer *parent, struct ovl_err *err)
+{
+	auto_view below = {.xp = &in->st->xattrs};
+	int rc = parent ? layer_view(parent, true, &below, err) : 0;
+
+	return rc < 0 ? rc : unpack_finish(&in->unpack, &below, err);
+}
+
+static int write_meta(struct ingest *in, const struct layer *parent, struct ovl_err *err)
+{
+	bool cut = in->unpack.top_opaque;
+	struct seed seed = {.parent = parent, .cut = cut};
+	struct meta m = {
+		.kind = OVL_IMAGE,
+		.has_parent = parent != NULL,
+		.size = in->unpack.bytes,
+		.entries = in->unpack.entries,
+		.tar_size = in->tar_size,
+		.created = time(NULL),
+	};
+	int rc = in->stage.drv->seed(&in->stage, &seed, err);
+
+	if (rc < 0)
+		return rc;
+	if (parent) {
+		m.parent = parent->id;
+		m.depth = parent->meta.depth + 1;
+		m.lowers = cut ? 0 : parent->meta.lowers + 1;
+	}
+	memcpy(m.link, in->stage.link, sizeof(m.link));
+	memcpy(m.diff_id, in->diff_id, sizeof(m.diff_id));
+	return meta_write(in->stage.fd, &m, err);
+}
+
+static void warn_devices(const struct ingest *in)
+{
+	uint64_t n = in->unpack.left_devices;
+
+	if (n)
+		store_warn(in->st,
+			"%" PRIu64 " %s left out: a user namespace cannot make "
+			"devices",
+			n, n == 1 ? "device" : "devices");
+}
+
+int ingest_commit(struct ingest *in, const struct layer *parent, const struct ovl_id *id,
+	const char *name, struct ovl_err *err)
+{
+	int rc = settle(in, parent, err);
+
+	if (rc == 0)
+		rc = write_meta(in, parent, err);
+	if (rc == 0)
+		rc = stage_commit(&in->stage, id, parent, name,
+			in->st->cfg.sync != OVL_SYNC_NONE, err);
+	if (rc >= 0)
+		warn_devices(in);
+	return rc;
+}
+
+void ingest_end(struct ingest *in)
+{
+	unpack_release(&in->unpack);
+	tarin_close(in->tar);
+	recipe_out_close(in->recipe);
+	stage_end(&in->stage);
+}

@@ -1,0 +1,62 @@
+/*
+ * The bytes of a layer's tar into a staged layer.
+ *
+ *	ingest_begin	a staging directory, and the input is being read
+ *	ingest_run	the one pass: tree, recipe, digest; needs nothing of the stack below,
+ *			so that layers of an image are taken in side by side
+ *	ingest_commit	what depends on the stack below, then it is a layer
+ *	ingest_end	always; drops what was not committed
+ *
+ * begin, commit and end are for the thread that has the store; run may be in any.
+ */
+#ifndef OVL_INGEST_H
+#define OVL_INGEST_H
+
+#include <stdatomic.h>
+
+#include "layer.h"
+#include "stage.h"
+#include "stream.h"
+#include "tarin.h"
+#include "unpack.h"
+
+struct ingest_config {
+	struct stream_config input; /* max_size and stop are set by ingest_begin */
+	const struct driver *drv;
+	uint64_t max_size; /* 0: default; so are the others */
+	uint64_t max_entries;
+	unsigned max_depth;
+	const atomic_bool *abort; /* another thread failed; NULL: none */
+	bool tell; /* progress of this input is told from ingest_run */
+};
+
+struct ingest {
+	struct ovl_store *st;
+	struct ingest_config cfg;
+	struct stage stage;
+	struct tarin *tar;
+	struct recipe_out *recipe;
+	struct unpack unpack;
+	char diff_id[ID_LEN + 1]; /* after ingest_run */
+	uint64_t tar_size;
+	struct timespec told; /* of the last progress */
+};
+
+#define INGEST_INIT                                            \
+	{                                                      \
+		.stage = STAGE_INIT, .unpack = {.tree = -1, .kept = -1} \
+	}
+
+int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_config *cfg,
+	struct ovl_err *err);
+int ingest_run(struct ingest *in, struct ovl_err *err);
+
+/*
+ * Makes it layer id on top of the open and locked parent (NULL: none), known as name (may
+ * be NULL). 1: committed, 0: a layer of that id is there already and has the name now.
+ */
+int ingest_commit(struct ingest *in, const struct layer *parent, const struct ovl_id *id,
+	const char *name, struct ovl_err *err);
+void ingest_end(struct ingest *in);
+
+#endif

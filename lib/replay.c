@@ -1,0 +1,307 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "cleanup.h"
+#include "digest.h"
+#include "driver.h"
+#include "fs.h"
+#include "pack.h"
+#include "quote.h"
+#include "recipe.h"
+#include "replay.h"
+#include "store.h"
+#include "tarout.h"
+
+#define COPY_SIZE (256 * 1024)
+
+/* A name that was replaced while the layer was imported. */
+struct kept {
+	struct kept *next; /* in its hash chain */
+	uint64_t when; /* files of the recipe before it */
+	uint64_t number;
+	char path[];
+};
+
+struct chain {
+	struct kept *first; /* the oldest */
+	struct kept *last;
+};
+
+#define BUCKETS 1024
+
+struct player {
+	const struct layer *l;
+	int tree;
+	int kept_dir; /* -1: nothing was replaced */
+	struct chain kept[BUCKETS];
+	uint64_t n_files;
+	replay_sink sink;
+	void *ctx;
+	struct digest digest;
+	XXH64_state_t sum;
+	struct buf path; /* of the current file */
+	int fd; /* it, open */
+	char *copy;
+};
+
+static int damaged(const struct player *p, const char *why, struct ovl_err *err)
+{
+	return err_say(err, EUCLEAN, "layer %.12s is damaged: %s %s", p->l->id.s,
+		Q(p->path.data), why);
+}
+
+/* ---- what was replaced ------------------------------------------------------------ */
+
+static struct chain *chain(struct player *p, const char *path, size_t n)
+{
+	return &p->kept[XXH64(path, n, 0) % BUCKETS];
+}
+
+static int add_kept(struct player *p, const struct recipe_rec *rec, uint64_t when,
+	struct ovl_err *err)
+{
+	struct chain *c = chain(p, rec->p, rec->n);
+	struct kept *k = calloc(1, sizeof(*k) + rec->n + 1);
+
+	if (!k)
+		return err_nomem(err);
+	k->when = when;
+	k->number = rec->number;
+	memcpy(k->path, rec->p, rec->n);
+	*(c->first ? &c->last->next : &c->first) = k;
+	c->last = k;
+	return 0;
+}
+
+/* All replacements, from a first reading of the recipe. */
+static int read_kept(struct player *p, struct ovl_err *err)
+{
+	auto_recipe in = NULL;
+	struct recipe_rec rec = {.type = RECIPE_RAW};
+	uint64_t files = 0;
+	int rc = recipe_open(&in, p->l->fd, err);
+
+	while (rc == 0 && rec.type != RECIPE_END) {
+		rc = recipe_next(in, &rec, err);
+		if (rc == 0 && rec.type == RECIPE_FILE)
+			files++;
+		if (rc == 0 && rec.type == RECIPE_KEEP)
+			rc = add_kept(p, &rec, files, err);
+	}
+	return rc;
+}
+
+static void drop_first(struct chain *c)
+{
+	struct kept *k = c->first;
+
+	c->first = k->next;
+	free(k);
+}
+
+/* The first replacement of path's first n bytes since the current file. Files come in the
+ * order of the replacements, so older ones are of no more use. */
+static const struct kept *find_kept(struct player *p, const char *path, size_t n)
+{
+	struct chain *c = chain(p, path, n);
+	const struct kept *k;
+
+	while (c->first && c->first->when < p->n_files)
+		drop_first(c);
+	k = c->first;
+	while (k && (strncmp(k->path, path, n) != 0 || k->path[n]))
+		k = k->next;
+	return k;
+}
+
+/* Where the file is now: in the tree, or below what was replaced first. */
+static int open_source(struct player *p, const char *path)
+{
+	const struct kept *first = NULL;
+	size_t rest = 0;
+	auto_buf moved = {0};
+
+	for (size_t n = 1; p->kept_dir >= 0 && path[n - 1]; n++) {
+		const struct kept *k = path[n] == '/' || !path[n] ?
+			find_kept(p, path, n) :
+			NULL;
+
+		if (k && (!first || k->number < first->number)) {
+			first = k;
+			rest = n;
+		}
+	}
+	if (!first)
+		return fs_open_beneath(p->tree, path, O_RDONLY | O_NONBLOCK);
+	buf_addf(&moved, "%" PRIu64 "%s", first->number, path + rest);
+	if (moved.failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return fs_open_beneath(p->kept_dir, moved.data, O_RDONLY | O_NONBLOCK);
+}
+
+/* ---- playing ---------------------------------------------------------------------- */
+
+static int give(struct player *p, const void *bytes, size_t n, struct ovl_err *err)
+{
+	if (digest_update(&p->digest, bytes, n) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	return p->sink(p->ctx, bytes, n, err);
+}
+
+static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	buf_clear(&p->path);
+	buf_add(&p->path, rec->p, rec->n);
+	if (p->path.failed)
+		return err_nomem(err);
+	p->n_files++;
+	XXH64_reset(&p->sum, 0);
+	close_fdp(&p->fd);
+	p->fd = open_source(p, p->path.data);
+	if (p->fd >= 0)
+		return 0;
+	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+		return damaged(p, "is missing", err);
+	return err_sys(err, errno, "cannot open %s of layer %.12s", Q(p->path.data),
+		p->l->id.s);
+}
+
+static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	uint64_t at = rec->offset;
+	uint64_t end = rec->offset + rec->size;
+
+	while (at < end) {
+		size_t want = end - at < COPY_SIZE ? (size_t)(end - at) : COPY_SIZE;
+		ssize_t n = pread(p->fd, p->copy, want, (off_t)at);
+		int rc;
+
+		if (n < 0 && errno == EINTR && !store_stopped(p->l->st))
+			continue;
+		if (store_stopped(p->l->st))
+			return err_stopped(err);
+		if (n < 0)
+			return err_sys(err, errno, "cannot read %s of layer %.12s",
+				Q(p->path.data), p->l->id.s);
+		if (n == 0)
+			return damaged(p, "is too short", err);
+		XXH64_update(&p->sum, p->copy, (size_t)n);
+		rc = give(p, p->copy, (size_t)n, err);
+		if (rc < 0)
+			return rc;
+		at += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int end_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	close_fdp(&p->fd);
+	if (XXH64_digest(&p->sum) != rec->sum)
+		return damaged(p, "holds other data than was imported", err);
+	return 0;
+}
+
+static int end_all(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	char hex[ID_LEN + 1];
+
+	if (digest_final(&p->digest, hex) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	if (strcmp(hex, rec->diff_id) == 0 && strcmp(hex, p->l->meta.diff_id) == 0)
+		return 0;
+	return err_say(err, EUCLEAN,
+		"layer %.12s is damaged: its tar has the diff id sha256:%s, not sha256:%s",
+		p->l->id.s, hex, p->l->meta.diff_id);
+}
+
+static int play_one(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	switch (rec->type) {
+	case RECIPE_RAW: return give(p, rec->p, rec->n, err);
+	case RECIPE_FILE: return open_file(p, rec, err);
+	case RECIPE_RUN: return give_run(p, rec, err);
+	case RECIPE_FILE_END: return end_file(p, rec, err);
+	case RECIPE_END: return end_all(p, rec, err);
+	default: return 0;
+	}
+}
+
+static int play(struct player *p, struct recipe_in *in, struct ovl_err *err)
+{
+	struct recipe_rec rec = {.type = RECIPE_RAW};
+	int rc;
+
+	do {
+		rc = recipe_next(in, &rec, err);
+		if (rc < 0)
+			return err_prefix(err, rc, "layer %.12s", p->l->id.s);
+		rc = play_one(p, &rec, err);
+	} while (rc == 0 && rec.type != RECIPE_END);
+	return rc;
+}
+
+static void release(struct player *p)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (p->kept[i].first)
+			drop_first(&p->kept[i]);
+	}
+	close_fdp(&p->fd);
+	close_fdp(&p->tree);
+	close_fdp(&p->kept_dir);
+	if (p->digest.ctx)
+		digest_release(&p->digest);
+	buf_release(&p->path);
+	free(p->copy);
+}
+
+int replay(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err)
+{
+	struct player p = {.l = l, .tree = -1, .fd = -1, .sink = sink, .ctx = ctx};
+	auto_recipe in = NULL;
+	int rc = recipe_open(&in, l->fd, err);
+
+	if (rc < 0)
+		return rc;
+	p.kept_dir = fs_open_dir(l->fd, RECIPE_KEPT);
+	p.tree = layer_tree(l, err);
+	p.copy = malloc(COPY_SIZE);
+	if (p.tree < 0)
+		rc = p.tree;
+	else if (!p.copy)
+		rc = err_nomem(err);
+	if (rc == 0)
+		rc = digest_init(&p.digest, err);
+	if (rc == 0 && p.kept_dir >= 0)
+		rc = read_kept(&p, err);
+	if (rc == 0)
+		rc = play(&p, in, err);
+	release(&p);
+	return rc;
+}
+
+int layer_tar(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err)
+{
+	struct tarout *t;
+	int rc = replay(l, sink, ctx, err);
+
+	if (rc != -ENOENT)
+		return rc;
+	rc = tarout_open(&t, sink, ctx, err);
+	if (rc < 0)
+		return rc;
+	rc = pack_layer(l, t, err);
+	if (rc == 0)
+		rc = tarout_finish(t, err);
+	tarout_close(t);
+	return rc;
+}

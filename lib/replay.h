@@ -1,0 +1,26 @@
+/*
+ * The tar of a layer: of an imported or committed one bit for bit as it was, from its
+ * tree and its recipe (recipe.h), of any other one packed from its changes (pack.h).
+ */
+#ifndef OVL_REPLAY_H
+#define OVL_REPLAY_H
+
+#include <stddef.h>
+
+#include "err.h"
+#include "layer.h"
+
+/* Takes the bytes; returns 0, or a negative errno and a text. */
+typedef int (*replay_sink)(void *ctx, const void *p, size_t n, struct ovl_err *err);
+
+/*
+ * Gives all bytes of the tar to the sink. Checks each file against its sum and the whole
+ * against the diff id, and fails with -EUCLEAN and the name of what is damaged: what the
+ * sink has got then is not the layer. -ENOENT, and no text, if the layer has no recipe.
+ */
+int replay(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err);
+
+/* The layer's tar in either way. */
+int layer_tar(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err);
+
+#endif
