@@ -69,7 +69,7 @@ static int found(struct job *job, const struct layer_ref *ref, struct ovl_err *e
 	if (!job->req->name)
 		return 0;
 	rc = layer_open_ref(job->st, ref, LOCK_SH, ref->id.s, &l, err);
-	return rc < 0 ? rc : names_give(&l, job->req->name, false, durable, err);
+	return rc < 0 ? rc : names_give(&l, job->req->name, NULL, false, durable, err);
 }
 
 static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)

@@ -42,9 +42,9 @@ struct ingest {
 	struct timespec told; /* of the last progress */
 };
 
-#define INGEST_INIT                                            \
-	{                                                      \
-		.stage = STAGE_INIT, .unpack = {.tree = -1, .kept = -1} \
+#define INGEST_INIT                                                      \
+	{                                                                \
+		.stage = STAGE_INIT, .unpack = {.tree = -1, .kept = -1 } \
 	}
 
 int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_config *cfg,

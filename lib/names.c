@@ -149,7 +149,7 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	return err_say(err, EEXIST, "the name %s is layer %s's already", Q(name), label);
 }
 
-int names_note(int layer_fd, const char *name, struct ovl_err *err)
+int names_note(int layer_fd, const char *name, const char *config, struct ovl_err *err)
 {
 	char file[256];
 	auto_fd dir = -1;
@@ -162,7 +162,7 @@ int names_note(int layer_fd, const char *name, struct ovl_err *err)
 	dir = fs_open_dir(layer_fd, hints);
 	if (dir >= 0)
 		fd = openat(dir, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
+	if (fd < 0 || (config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0))
 		return err_sys(err, errno, "cannot note the name %s", Q(name));
 	return 0;
 }
@@ -240,11 +240,26 @@ int names_sync(struct ovl_store *st, struct ovl_err *err)
 	return 0;
 }
 
-int names_give(const struct layer *l, const char *name, bool force, bool durable,
-	struct ovl_err *err)
+bool names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1])
+{
+	auto_buf text = {0};
+	char path[300];
+	char file[256];
+
+	if (!ovl_name_valid(name) || !name_encode(name, file))
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", hints, file);
+	if (fs_read_file(l->fd, path, ID_LEN, &text) < 0 || !id_is_full(text.data))
+		return false;
+	memcpy(hex, text.data, ID_LEN + 1);
+	return true;
+}
+
+int names_give(const struct layer *l, const char *name, const char *config, bool force,
+	bool durable, struct ovl_err *err)
 {
 	struct layer_ref self = ref_of(l);
-	int rc = names_note(l->fd, name, err);
+	int rc = names_note(l->fd, name, config, err);
 
 	if (rc == 0 && durable && fsync(l->fd) < 0)
 		rc = err_sys(err, errno, "cannot sync layer %.12s", l->id.s);

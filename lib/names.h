@@ -2,7 +2,8 @@
  * Names of layers: names/<name> is a symlink to ../<driver>/<id>, a '/' in the name
  * written as %2F. Each is also noted in the layer's own .names/, so that a removal
  * finds a layer's names without reading those of all others; the note is put there
- * first and taken away last, and checked against the symlink when it is read.
+ * first and taken away last, and checked against the symlink when it is read. What the
+ * note holds is the digest of the image config that goes with the name, if one does.
  */
 #ifndef OVL_NAMES_H
 #define OVL_NAMES_H
@@ -28,16 +29,20 @@ int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
 int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
 	struct ovl_err *err);
 
-/* Gives the open layer a name. With force it is taken from who has it. durable: synced
+/* Gives the open layer a name, with the digest of an image config (NULL: of none; one
+ * that goes with it already stays). With force it is taken from who has it. durable: synced
  * when this returns. */
-int names_give(const struct layer *l, const char *name, bool force, bool durable,
-	struct ovl_err *err);
+int names_give(const struct layer *l, const char *name, const char *config, bool force,
+	bool durable, struct ovl_err *err);
+
+/* The digest of the config that goes with a name of the layer; false: none does. */
+bool names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1]);
 
 /*
  * The steps of that, for a layer that appears together with its name: the note in its
  * directory, the lock on all names, the name, and taking it back.
  */
-int names_note(int layer_fd, const char *name, struct ovl_err *err);
+int names_note(int layer_fd, const char *name, const char *config, struct ovl_err *err);
 int names_lock(struct ovl_store *st, struct ovl_err *err);
 int names_link(struct ovl_store *st, const char *name, const struct layer_ref *ref,
 	bool force, struct ovl_err *err);

@@ -45,8 +45,8 @@ int recipe_file_end(struct recipe_out *r);
 int recipe_kept(struct recipe_out *r, uint64_t number, const char *path);
 
 /* The end. *size: bytes of the tar. Fails if anything did. */
-int recipe_finish(struct recipe_out *r, const char *diff_id, uint64_t *size,
-	struct ovl_err *err);
+int recipe_finish(
+	struct recipe_out *r, const char *diff_id, uint64_t *size, struct ovl_err *err);
 /* Why a call failed. */
 int recipe_error(const struct recipe_out *r, struct ovl_err *err);
 void recipe_out_close(struct recipe_out *r);

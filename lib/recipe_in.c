@@ -15,7 +15,7 @@ static const char first[] = "ovlctl-recipe 1\n";
 
 /* More than any writer of ours makes of one. */
 #define RAW_MAX 65536
-#define BLOCK	65536
+#define BLOCK   65536
 
 struct recipe_in {
 	int fd;

@@ -13,7 +13,7 @@
 #include "recipe.h"
 
 /* Headers are much alike: a quick level packs them to a tenth. */
-#define LEVEL	  1
+#define LEVEL     1
 #define RAW_BLOCK 65536
 
 struct recipe_out {
@@ -214,8 +214,8 @@ int recipe_create(struct recipe_out **out, int dirfd, struct ovl_err *err)
 		failed(r, "create");
 	else if (!r->z || !buf_reserve(&r->raw, RAW_BLOCK))
 		r->rc = err_nomem(&r->err);
-	else if (ZSTD_isError(ZSTD_CCtx_setParameter(
-			 r->z, ZSTD_c_compressionLevel, LEVEL)) ||
+	else if (ZSTD_isError(
+			 ZSTD_CCtx_setParameter(r->z, ZSTD_c_compressionLevel, LEVEL)) ||
 		ZSTD_isError(ZSTD_CCtx_setParameter(r->z, ZSTD_c_checksumFlag, 1)))
 		r->rc = err_say(&r->err, EIO, "cannot set up libzstd");
 	if (r->rc < 0) {

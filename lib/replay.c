@@ -170,8 +170,8 @@ static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_
 		return 0;
 	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
 		return damaged(p, "is missing", err);
-	return err_sys(err, errno, "cannot open %s of layer %.12s", Q(p->path.data),
-		p->l->id.s);
+	return err_sys(
+		err, errno, "cannot open %s of layer %.12s", Q(p->path.data), p->l->id.s);
 }
 
 static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)

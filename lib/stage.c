@@ -181,7 +181,7 @@ static int name_existing(struct stage *sg, const struct layer_ref *ref, const ch
 	auto_layer l = LAYER_INIT;
 	int rc = layer_open_ref(sg->st, ref, LOCK_SH, ref->id.s, &l, err);
 
-	return rc < 0 ? rc : names_give(&l, name, false, durable, err);
+	return rc < 0 ? rc : names_give(&l, name, NULL, false, durable, err);
 }
 
 int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
@@ -193,7 +193,7 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 	if (parent && durable)
 		rc = layer_add_child(parent, id, err);
 	if (rc == 0 && name)
-		rc = names_note(sg->fd, name, err);
+		rc = names_note(sg->fd, name, NULL, err);
 	if (rc == 0 && durable && syncfs(sg->fd) < 0)
 		rc = err_sys(err, errno, "cannot sync the store");
 	if (rc == 0)

@@ -65,8 +65,7 @@ static int set_up(struct tarout *t, struct ovl_err *err)
 	return r == ARCHIVE_OK ? 0 : writer_error(t, err);
 }
 
-int tarout_open(
-	struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err)
+int tarout_open(struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err)
 {
 	struct tarout *t = calloc(1, sizeof(*t));
 	int rc;

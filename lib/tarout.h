@@ -18,8 +18,7 @@ struct tarout;
 /* Takes the bytes; returns 0, or a negative errno and a text. */
 typedef int (*tarout_sink)(void *ctx, const void *p, size_t n, struct ovl_err *err);
 
-int tarout_open(
-	struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err);
+int tarout_open(struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err);
 
 int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err);
 int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err);

@@ -244,8 +244,7 @@ int unpack_path(
 }
 
 /* Out of the tree, into .kept. */
-static int keep(
-	struct unpack *u, struct parent *p, const char *name, struct ovl_err *err)
+static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl_err *err)
 {
 	auto_buf path = {0};
 	char number[32];

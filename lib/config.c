@@ -1,0 +1,102 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "config.h"
+#include "fs.h"
+#include "names.h"
+#include "quote.h"
+
+static const char configs[] = ".configs";
+
+int config_put(
+	int layer_fd, const char *hex, const void *p, size_t n, struct ovl_err *err)
+{
+	char temp[ID_LEN + 2];
+	struct ovl_id id;
+	auto_fd dir = -1;
+
+	if (fs_mkdir(layer_fd, configs, 0700) < 0)
+		return err_sys(err, errno, "cannot make '%s'", configs);
+	dir = fs_open_dir(layer_fd, configs);
+	if (dir < 0 || id_random(&id) < 0)
+		return err_sys(err, errno, "cannot open '%s'", configs);
+	if (faccessat(dir, hex, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	snprintf(temp, sizeof(temp), ".%.62s", id.s);
+	if (fs_write_new(dir, temp, p, n) < 0 || renameat(dir, temp, dir, hex) < 0) {
+		int rc = err_sys(err, errno, "cannot write '%s/%.12s'", configs, hex);
+
+		unlinkat(dir, temp, 0);
+		return rc;
+	}
+	return 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return memcmp(a, b, ID_LEN);
+}
+
+int config_list(const struct layer *l, struct buf *out, struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	int r;
+
+	buf_clear(out);
+	if (fs_dir_open(&d, l->fd, configs) < 0)
+		return errno == ENOENT ? 0 :
+					 err_sys(err, errno, "cannot read '%s'", configs);
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		if (id_is_full(name))
+			buf_addf(out, "%s\n", name);
+	}
+	if (r < 0)
+		return err_sys(err, errno, "cannot read '%s'", configs);
+	if (out->failed)
+		return err_nomem(err);
+	if (out->len)
+		qsort(out->data, out->len / (ID_LEN + 1), ID_LEN + 1, by_text);
+	return 0;
+}
+
+/* Which one? 1 and hex, 0 none. */
+static int choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
+	struct ovl_err *err)
+{
+	auto_buf list = {0};
+	int rc = config_list(l, &list, err);
+
+	if (rc < 0 || !list.len)
+		return rc;
+	if (names_config(l, what, hex))
+		return 1;
+	if (list.len > ID_LEN + 1)
+		return err_status(err, OVL_USAGE,
+			"layer %s is the top of %zu images: give the name of one",
+			Q(what), list.len / (ID_LEN + 1));
+	memcpy(hex, list.data, ID_LEN);
+	hex[ID_LEN] = '\0';
+	return 1;
+}
+
+int config_get(const struct layer *l, const char *what, struct buf *out,
+	char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	char path[sizeof(configs) + ID_LEN + 1];
+	int rc = choose(l, what, hex, err);
+
+	if (rc <= 0)
+		return rc;
+	snprintf(path, sizeof(path), "%s/%s", configs, hex);
+	if (fs_read_file(l->fd, path, CONFIG_MAX, out) < 0)
+		return err_sys(
+			err, errno, "cannot read '%s' of layer %.12s", path, l->id.s);
+	return 1;
+}

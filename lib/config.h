@@ -1,0 +1,31 @@
+/*
+ * Image configs (OCI image-spec, config.md), kept as they came with the layer that is the
+ * top of the image: <id>/.configs/<64 hex>, named by the SHA-256 of its bytes. Two images
+ * may have the same layers and differ in nothing but their config, so a layer may have
+ * several; the note of a name (names.h) says which one goes with it.
+ */
+#ifndef OVL_CONFIG_H
+#define OVL_CONFIG_H
+
+#include "buf.h"
+#include "err.h"
+#include "layer.h"
+
+#define CONFIG_MAX (4u << 20) /* bytes of a config that is accepted */
+
+/* Puts a config into the layer directory, which may be a staged one. hex is its digest. */
+int config_put(
+	int layer_fd, const char *hex, const void *p, size_t n, struct ovl_err *err);
+
+/*
+ * The config of an open layer: the one that goes with what the layer was called (a name of
+ * it), else the only one it has. 1 and its bytes and digest; 0 if it has none; OVL_USAGE
+ * when there are several and what was no name.
+ */
+int config_get(const struct layer *l, const char *what, struct buf *out,
+	char hex[ID_LEN + 1], struct ovl_err *err);
+
+/* The digests of all configs of a layer, sorted, as lines. */
+int config_list(const struct layer *l, struct buf *out, struct ovl_err *err);
+
+#endif
