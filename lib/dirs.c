@@ -1,26 +1,23 @@
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "dirs.h"
 
 #define ACL_BUDGET (8u << 20)
 #define MAX_ABSENT 100000
 
-static size_t hash(const struct dir *up, const char *s)
+static size_t hash(const struct dirs *d, const struct dir *up, const char *s)
 {
-	/* FNV-1a */
-	uint64_t h = UINT64_C(14695981039346656037) ^ (uintptr_t)up >> 4;
-
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
-	return (size_t)(h ^ (h >> 32));
+	return XXH64(s, strlen(s), d->seed ^ (uintptr_t)up);
 }
 
 static struct dir **chain(const struct dirs *d, const struct dir *up, const char *name)
 {
-	return &d->bucket[hash(up, name) & (d->n_buckets - 1)];
+	return &d->bucket[hash(d, up, name) & (d->n_buckets - 1)];
 }
 
 /* ---- making and finding ----------------------------------------------------------- */
@@ -43,8 +40,11 @@ struct dir *dirs_find(const struct dirs *d, const struct dir *up, const char *na
 
 static bool grow(struct dirs *d)
 {
-	struct dirs more = {.n_buckets = d->n_buckets ? d->n_buckets * 2 : 256};
+	struct dirs more = {
+		.n_buckets = d->n_buckets ? d->n_buckets * 2 : 256, .seed = d->seed};
 
+	if (!more.seed && getrandom(&more.seed, sizeof(more.seed), 0) < 0)
+		return false;
 	more.bucket = calloc(more.n_buckets, sizeof(struct dir *));
 	if (!more.bucket)
 		return false;
@@ -60,6 +60,7 @@ static bool grow(struct dirs *d)
 	}
 	free(d->bucket);
 	d->bucket = more.bucket;
+	d->seed = more.seed;
 	d->n_buckets = more.n_buckets;
 	return true;
 }

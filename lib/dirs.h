@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "buf.h"
@@ -39,6 +40,7 @@ struct dir {
 
 struct dirs {
 	struct dir *root;
+	uint64_t seed; /* of the hash: names are the archive's to choose */
 	struct dir **bucket;
 	size_t n_buckets;
 	size_t n;

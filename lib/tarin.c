@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "paxcheck.h"
+#include "rawhead.h"
 #include "recipe.h"
 #include "tarin.h"
 
@@ -21,10 +21,12 @@ struct tarin {
 	locale_t c;
 	struct held held[STREAM_HOLD];
 	unsigned n_held;
+	unsigned n_given; /* of these, to the reader; the others were looked at ahead */
 	uint64_t offset; /* in the stream, of the block to come */
 	bool started; /* an entry was read */
 	bool in_header; /* blocks are held until the header is read */
 	bool eof;
+	struct rawhead head; /* of the current entry */
 	struct recipe_out *recipe;
 	uint64_t told; /* bytes of the stream that the recipe has */
 	bool in_file; /* the recipe has data of the current entry */
@@ -56,6 +58,7 @@ static void drop_oldest(struct tarin *t)
 	tell_raw(t, t->held[0].offset + t->held[0].len);
 	stream_release(t->stream);
 	t->n_held--;
+	t->n_given -= t->n_given ? 1 : 0;
 	memmove(t->held, t->held + 1, t->n_held * sizeof(t->held[0]));
 }
 
@@ -64,8 +67,13 @@ static void drop_read(struct tarin *t)
 {
 	uint64_t at = (uint64_t)archive_filter_bytes(t->a, 0);
 
-	while (t->n_held > 1 && t->held[0].offset + t->held[0].len <= at)
+	while (t->n_given > 1 && t->held[0].offset + t->held[0].len <= at)
 		drop_oldest(t);
+}
+
+static int too_big(struct ovl_err *err)
+{
+	return err_say(err, EFBIG, "an entry's headers are over 1 MiB");
 }
 
 /* 1 and a block at the end of t->held, 0 at the end of the stream, negative errno. */
@@ -76,7 +84,7 @@ static int take_block(struct tarin *t, struct ovl_err *err)
 	ssize_t n;
 
 	if (t->n_held == STREAM_HOLD)
-		return err_say(err, EFBIG, "an entry's headers are over 1 MiB");
+		return too_big(err);
 	n = stream_next(t->stream, &p, err);
 	if (n <= 0) {
 		t->eof = n == 0;
@@ -93,18 +101,21 @@ static int take_block(struct tarin *t, struct ovl_err *err)
 static la_ssize_t read_cb(struct archive *a, void *ctx, const void **p)
 {
 	struct tarin *t = ctx;
-	int r;
+	int r = 1;
 
-	while (t->n_held && !t->in_header)
+	while (t->n_given && !t->in_header)
 		drop_oldest(t);
-	r = take_block(t, &t->err);
+	if (t->n_given == t->n_held)
+		r = t->eof ? 0 : take_block(t, &t->err);
 	if (r < 0) {
 		t->rc = r;
 		archive_set_error(a, -r, "%s", t->err.text);
 		return -1;
 	}
-	*p = r ? t->held[t->n_held - 1].data : NULL;
-	return r ? (la_ssize_t)t->held[t->n_held - 1].len : 0;
+	if (r == 0)
+		return 0;
+	*p = t->held[t->n_given].data;
+	return (la_ssize_t)t->held[t->n_given++].len;
 }
 
 /* Bytes from..to of the stream, all of them held, into one run. */
@@ -148,38 +159,98 @@ static bool only_charset(struct tarin *t)
 	return why && strstr(why, "can't be converted from");
 }
 
-/*
- * That warning hides any other of the same headers, so these are looked at once more.
- */
-static int recheck(struct tarin *t, struct ovl_err *err)
+/* Holds the stream up to a place, or to its end. */
+static int look_ahead(struct tarin *t, uint64_t upto, struct ovl_err *err)
 {
-	uint64_t from = (uint64_t)archive_read_header_position(t->a);
-	uint64_t to = (uint64_t)archive_filter_bytes(t->a, 0);
-	unsigned char *raw = gather(t, from, to);
-	int rc;
+	int r = 1;
 
-	if (!raw)
-		return err_nomem(err);
-	rc = paxcheck(raw, to - from) ?
-		0 :
-		err_say(err, EBADMSG, "damaged tar archive: malformed pax header");
+	while (r > 0 && !t->eof && t->offset < upto)
+		r = take_block(t, err);
+	return r < 0 ? r : 0;
+}
+
+/* A header block at a place; *p is NULL where the stream ends before it does. */
+static int look_at(
+	struct tarin *t, uint64_t place, const unsigned char **p, struct ovl_err *err)
+{
+	int rc = look_ahead(t, place + RAWHEAD_BLOCK, err);
+
+	*p = NULL;
+	for (unsigned i = 0; i < t->n_held && rc == 0; i++) {
+		const struct held *h = &t->held[i];
+
+		if (place >= h->offset && place + RAWHEAD_BLOCK <= h->offset + h->len)
+			*p = h->data + (place - h->offset);
+	}
+	return rc;
+}
+
+/* The extension headers of the entry to come, before the reader gets them. */
+static int read_ahead(struct tarin *t, struct ovl_err *err)
+{
+	uint64_t start = (uint64_t)archive_filter_bytes(t->a, 0);
+	uint64_t at = start;
+	unsigned char *raw;
+	int rc = 0;
+
+	rawhead_clear(&t->head);
+	while (rc == 0) {
+		const unsigned char *block;
+		long long body;
+
+		rc = look_at(t, at, &block, err);
+		if (rc < 0 || !block)
+			break;
+		body = rawhead_body(block);
+		t->head.type = body < 0 ? (char)block[156] : '\0';
+		if (body < 0)
+			break;
+		at += RAWHEAD_BLOCK + (uint64_t)body;
+		if (body > TARIN_MAX_HEADER || at - start > TARIN_MAX_HEADER)
+			return too_big(err);
+	}
+	if (rc == 0 && at > start)
+		rc = look_ahead(t, at, err);
+	/* An end before that is for the reader to find. */
+	if (rc < 0 || at == start || at > t->offset)
+		return rc;
+	raw = gather(t, start, at);
+	rc = raw ? rawhead_read(&t->head, raw, at - start, err) : err_nomem(err);
 	free(raw);
 	return rc;
 }
 
+/* Where the header's own field is empty the reader makes nothing of the linkpath record,
+ * if it is the first link of the archive. */
+static void add_link(struct tarin *t, struct archive_entry *e)
+{
+	const struct rawhead *h = &t->head;
+
+	if (!h->link.len)
+		return;
+	if (h->type == '1' && !archive_entry_hardlink(e))
+		archive_entry_copy_hardlink(e, h->link.data);
+	else if (h->type == '2' && !archive_entry_symlink(e))
+		archive_entry_copy_symlink(e, h->link.data);
+}
+
 int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *err)
 {
-	locale_t old = uselocale(t->c);
 	uint64_t header;
+	locale_t old;
 	int r = t->started ? archive_read_data_skip(t->a) : ARCHIVE_OK;
 
 	t->started = true;
-	if (r == ARCHIVE_OK || r == ARCHIVE_EOF) {
-		drop_read(t);
-		t->in_header = true;
-		r = archive_read_next_header(t->a, entry);
-		t->in_header = false;
-	}
+	if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
+		return reader_error(t, err);
+	drop_read(t);
+	r = read_ahead(t, err);
+	if (r < 0)
+		return r;
+	old = uselocale(t->c);
+	t->in_header = true;
+	r = archive_read_next_header(t->a, entry);
+	t->in_header = false;
 	uselocale(old);
 	if (r == ARCHIVE_EOF && t->rc == 0)
 		return 0;
@@ -188,9 +259,8 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 	header = (uint64_t)archive_filter_bytes(t->a, 0) -
 		(uint64_t)archive_read_header_position(t->a);
 	if (header > TARIN_MAX_HEADER)
-		return err_say(err, EFBIG, "an entry's headers are over 1 MiB");
-	if (r == ARCHIVE_WARN && recheck(t, err) < 0)
-		return -EBADMSG;
+		return too_big(err);
+	add_link(t, *entry);
 	return 1;
 }
 
@@ -296,11 +366,14 @@ static int drain(struct tarin *t, uint64_t offset, bool *zero, struct ovl_err *e
 int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err)
 {
 	uint64_t end = (uint64_t)archive_filter_bytes(t->a, 0);
-	uint64_t marks = end - (uint64_t)archive_read_header_position(t->a);
-	bool zero;
+	uint64_t start = (uint64_t)archive_read_header_position(t->a);
+	uint64_t marks = end - start;
+	unsigned char *raw = marks > 1024 ? NULL : gather(t, start, end);
+	bool zero = raw && all_zero(raw, marks);
 	int rc;
 
-	if (marks > 1024)
+	free(raw);
+	if (!zero)
 		return err_say(err, EBADMSG,
 			"damaged tar archive: it ends after an extension header");
 	rc = drain(t, end, &zero, err);
@@ -339,10 +412,16 @@ int tarin_open(struct tarin **out, struct stream *s, struct recipe_out *recipe,
 	return rc;
 }
 
+const struct rawhead *tarin_head(const struct tarin *t)
+{
+	return &t->head;
+}
+
 void tarin_close(struct tarin *t)
 {
 	if (!t)
 		return;
+	rawhead_release(&t->head);
 	if (t->a)
 		archive_read_free(t->a);
 	if (t->c != (locale_t)0)

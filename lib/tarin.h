@@ -19,6 +19,7 @@
 
 #include "err.h"
 #include "id.h"
+#include "rawhead.h"
 #include "stream.h"
 
 /* All headers of one entry; ovlctl(8) says so too. */
@@ -45,6 +46,9 @@ int tarin_data(struct tarin *t, const char *path, const void **p, size_t *n,
 /* After tarin_next said 0: reads on to the end of the input, checks how the archive
  * ended, gives the digest of all of it. The recipe has all of it then. */
 int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err);
+
+/* What the current entry's extension headers say besides. */
+const struct rawhead *tarin_head(const struct tarin *t);
 
 void tarin_close(struct tarin *t);
 

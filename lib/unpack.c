@@ -302,7 +302,7 @@ static int put(struct unpack *u, struct tarin *t, struct archive_entry *e,
 
 	if (archive_entry_hardlink(e))
 		return put_link(u, e, at, err);
-	rc = unpack_check_owner(u, e, err);
+	rc = unpack_check_owner(u, e, true, err);
 	if (rc < 0)
 		return rc;
 	switch (archive_entry_filetype(e)) {
@@ -389,11 +389,11 @@ int unpack_entry(
 			(unsigned long long)u->max_entries);
 	if (!raw)
 		return err_say(err, EINVAL, "an entry without a name");
+	u->head = tarin_head(t);
 	rc = path_clean(raw, u->max_depth, &u->path, err);
+	if (rc == 0)
+		rc = unpack_check_owner(u, e, !u->path.len, err);
 	if (rc < 0)
 		return rc;
-	if (u->path.len)
-		return put_at(u, t, e, u->path.data, err);
-	rc = unpack_check_owner(u, e, err);
-	return rc < 0 ? rc : put_root(u, e, err);
+	return u->path.len ? put_at(u, t, e, u->path.data, err) : put_root(u, e, err);
 }

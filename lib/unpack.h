@@ -31,7 +31,7 @@
 
 /* A directory that is open because entries were put into it lately. */
 struct parent {
-	char *path; /* as the archive says it */
+	char *path; /* as the archive says it; NULL: what it led to was replaced */
 	int fd; /* O_PATH */
 	struct dir *dir;
 };
@@ -49,6 +49,7 @@ struct unpack {
 
 	uint64_t entries;
 	uint64_t bytes; /* of file data */
+	uint64_t implied; /* directories that no entry was there for */
 	uint64_t left_devices; /* that this user namespace cannot make */
 	bool top_opaque; /* the layer hides all of the stack below */
 
@@ -57,6 +58,7 @@ struct unpack {
 	unsigned n_parents;
 	struct idmap uids;
 	struct idmap gids;
+	const struct rawhead *head; /* of the current entry */
 	uint32_t uid; /* of new files */
 	uint32_t gid;
 	struct buf path; /* scratch */
@@ -103,7 +105,8 @@ int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
 int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct dir *dir,
 	bool fresh, struct archive_entry *e, struct ovl_err *err);
 
-/* Are the entry's owner and group ids that can be? */
-int unpack_check_owner(struct unpack *u, struct archive_entry *e, struct ovl_err *err);
+/* Are the entry's owner and group ids that can be? And, mapped: in this namespace? */
+int unpack_check_owner(
+	struct unpack *u, struct archive_entry *e, bool mapped, struct ovl_err *err);
 
 #endif

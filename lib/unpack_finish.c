@@ -19,7 +19,8 @@
 #include "whiteout.h"
 
 /* So many levels stay open, so that directories are opened by name in the one above. */
-#define KEEP_OPEN 64
+#define KEEP_OPEN  64
+#define KEEP_VIEWS 4
 
 /* The directories on the way from the root to the current one. */
 struct level {
@@ -34,6 +35,7 @@ struct walk {
 	struct level *level;
 	unsigned n;
 	unsigned size;
+	unsigned evicted; /* levels 1 to this one have no view */
 	struct buf path; /* scratch */
 };
 
@@ -47,6 +49,8 @@ static const char *shown(struct walk *w)
 static void pop(struct walk *w)
 {
 	w->n--;
+	if (w->evicted >= w->n)
+		w->evicted = w->n ? w->n - 1 : 0;
 	view_close(&w->level[w->n].below);
 	close_fdp(&w->level[w->n].fd);
 }
@@ -72,24 +76,39 @@ static int descend(struct walk *w, const struct dir *dir, struct ovl_err *err)
 }
 
 /*
- * What is below the directory of a level, as its parents in this layer let it be seen:
- * nothing if one of them is opaque.
+ * What is below the directory of level i, as its parents in this layer let it be seen:
+ * nothing if one of them is opaque. Views hold a descriptor for each lower, so only those
+ * of the last few levels stay, and the root's.
  */
 static int look_below(struct walk *w, unsigned i, struct ovl_err *err)
 {
-	struct level *here = &w->level[i];
-	const struct level *up = here - 1;
+	struct view at = {.xp = w->u->xattrs};
+	unsigned known = i;
+	int rc = 0;
 
-	if (here->known)
-		return 0;
-	if (look_below(w, i - 1, err) < 0)
-		return -EIO;
-	here->known = true;
-	if (up->dir->flags & (DIR_OPAQUE | DIR_REPLACED))
-		return 0;
-	if (view_child(&up->below, here->dir->name, &here->below) < 0)
+	while (!w->level[known].known)
+		known--;
+	for (unsigned up = known; up < i && rc == 0; up++) {
+		const struct view *from = up == known ? &w->level[up].below : &at;
+		struct view next = {.xp = w->u->xattrs};
+
+		if (!(w->level[up].dir->flags & (DIR_OPAQUE | DIR_REPLACED)))
+			rc = view_child(from, w->level[up + 1].dir->name, &next);
+		if (up != known)
+			view_close(&at);
+		at = next;
+	}
+	if (rc < 0)
 		return err_sys(err, errno, "cannot look for %s in the layers below",
 			Q(shown(w)));
+	if (known < i) {
+		w->level[i].below = at;
+		w->level[i].known = true;
+	}
+	for (; w->evicted + KEEP_VIEWS < i; w->evicted++) {
+		view_close(&w->level[w->evicted + 1].below);
+		w->level[w->evicted + 1].known = false;
+	}
 	return 0;
 }
 

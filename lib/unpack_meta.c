@@ -21,26 +21,28 @@ static const char *name_of(struct archive_entry *e)
 	return name ? name : "";
 }
 
-static int check_id(const struct idmap *map, const char *what, int64_t id,
+static int check_id(const struct idmap *map, const char *what, int64_t id, bool mapped,
 	const char *file, struct archive_entry *e, struct ovl_err *err)
 {
-	if (idmap_has(map, id))
-		return 0;
 	if (id < 0 || id >= UINT32_MAX)
 		return err_say(err, EINVAL, "%s: %s id %lld cannot be", Q(name_of(e)),
 			what, (long long)id);
+	if (!mapped || idmap_has(map, id))
+		return 0;
 	return err_say(err, EINVAL,
 		"%s: %s id %lld is not mapped in this user namespace (see %s)",
 		Q(name_of(e)), what, (long long)id, file);
 }
 
-int unpack_check_owner(struct unpack *u, struct archive_entry *e, struct ovl_err *err)
+int unpack_check_owner(
+	struct unpack *u, struct archive_entry *e, bool mapped, struct ovl_err *err)
 {
-	int rc = check_id(&u->uids, "user", archive_entry_uid(e), "subuid(5)", e, err);
+	int rc = check_id(
+		&u->uids, "user", archive_entry_uid(e), mapped, "subuid(5)", e, err);
 
 	if (rc == 0)
-		rc = check_id(
-			&u->gids, "group", archive_entry_gid(e), "subgid(5)", e, err);
+		rc = check_id(&u->gids, "group", archive_entry_gid(e), mapped,
+			"subgid(5)", e, err);
 	return rc;
 }
 
@@ -85,6 +87,13 @@ static int mode_by_name(int dirfd, const char *name, mode_t mode)
 	return chmod(link, mode);
 }
 
+/* One xattr of an entry. */
+struct xattr_in {
+	char name[XATTR_MAX_NAME * 3 + 1];
+	const void *value;
+	size_t n;
+};
+
 /* ---- xattrs ----------------------------------------------------------------------- */
 
 static int set_one(struct parent *p, const char *name, int fd, const char *attr,
@@ -99,56 +108,87 @@ static int set_one(struct parent *p, const char *name, int fd, const char *attr,
 		err, errno, "cannot set the xattr %s of %s", Q(attr), Q(name_of(e)));
 }
 
+/* Is that what a SCHILY record says too, under the name as it is meant? */
+static bool said_twice(const struct rawhead *h, const char *attr)
+{
+	for (size_t at = 0; at < h->xattrs.len; at += strlen(h->xattrs.data + at) + 1) {
+		auto_free char *name = strdup(h->xattrs.data + at);
+
+		if (name)
+			xattr_decode_keyword(name);
+		if (name && strcmp(name, attr) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The next xattr, under the name that is meant: the reader decodes the names of
+ * LIBARCHIVE.xattr records and leaves those of SCHILY.xattr as they stand. Who writes
+ * both means the same. 1, 0 at the end, negative errno.
+ */
+static int next_xattr(struct unpack *u, struct archive_entry *e, struct xattr_in *out,
+	struct ovl_err *err)
+{
+	const char *attr;
+
+	while (archive_entry_xattr_next(e, &attr, &out->value, &out->n) == ARCHIVE_OK) {
+		bool schily = rawhead_has_xattr(u->head, attr);
+
+		if (out->n > XATTR_MAX_VALUE || strlen(attr) >= sizeof(out->name))
+			return err_say(err, E2BIG, "%s: xattr %s is over 64 KiB",
+				Q(name_of(e)), Q(attr));
+		if (!schily && said_twice(u->head, attr))
+			continue;
+		strcpy(out->name, attr);
+		if (schily)
+			xattr_decode_keyword(out->name);
+		return 1;
+	}
+	return 0;
+}
+
 /* ACLs wait: they come last, and may be there as text as well. */
 static int set_xattrs(struct unpack *u, struct parent *p, const char *name, int fd,
 	struct archive_entry *e, struct ovl_err *err)
 {
-	const char *attr;
-	const void *value;
-	size_t n;
+	struct xattr_in x;
+	int r;
 
 	if (archive_entry_xattr_reset(e) == 0)
 		return 0;
-	while (archive_entry_xattr_next(e, &attr, &value, &n) == ARCHIVE_OK) {
-		char plain[XATTR_MAX_NAME * 3 + 1];
+	while ((r = next_xattr(u, e, &x, err)) > 0) {
 		char disk[XATTR_MAX_NAME + 16];
-		int rc;
 
-		if (n > XATTR_MAX_VALUE || strlen(attr) >= sizeof(plain))
-			return err_say(err, E2BIG, "%s: xattr %s is over 64 KiB",
-				Q(name_of(e)), Q(attr));
-		strcpy(plain, attr);
-		xattr_decode_keyword(plain);
-		if (strcmp(plain, XATTR_ACL_ACCESS) == 0 ||
-			strcmp(plain, XATTR_ACL_DEFAULT) == 0 ||
-			!xattr_in(u->xattrs, plain, disk))
+		if (strcmp(x.name, XATTR_ACL_ACCESS) == 0 ||
+			strcmp(x.name, XATTR_ACL_DEFAULT) == 0 ||
+			!xattr_in(u->xattrs, x.name, disk))
 			continue;
-		rc = set_one(p, name, fd, disk, value, n, e, err);
-		if (rc < 0)
-			return rc;
+		r = set_one(p, name, fd, disk, x.value, x.n, e, err);
+		if (r < 0)
+			return r;
 	}
-	return 0;
+	return r;
 }
 
 /* The value of an ACL: as an xattr if it is there as one, else from its text. */
 static int get_acl(struct unpack *u, struct archive_entry *e, const char *attr, int type,
 	struct ovl_err *err)
 {
-	const char *name;
-	const void *value;
-	size_t n;
-	int rc;
+	struct xattr_in x;
+	int r;
 
 	archive_entry_xattr_reset(e);
-	while (archive_entry_xattr_next(e, &name, &value, &n) == ARCHIVE_OK) {
-		if (strcmp(name, attr) != 0)
+	while ((r = next_xattr(u, e, &x, err)) > 0) {
+		if (strcmp(x.name, attr) != 0)
 			continue;
 		buf_clear(&u->value);
-		buf_add(&u->value, value, n);
+		buf_add(&u->value, x.value, x.n);
 		return u->value.failed ? err_nomem(err) : 1;
 	}
-	rc = acl_value(e, type, &u->value, err);
-	return rc < 0 ? err_prefix(err, rc, "%s", Q(name_of(e))) : rc;
+	if (r == 0)
+		r = acl_value(e, type, &u->value, err);
+	return r < 0 ? err_prefix(err, r, "%s", Q(name_of(e))) : r;
 }
 
 static int set_access_acl(struct unpack *u, struct parent *p, const char *name, int fd,
@@ -164,13 +204,13 @@ static int set_access_acl(struct unpack *u, struct parent *p, const char *name, 
 
 /*
  * A pax header says -1.5 for one and a half seconds before 1970; the reader makes -1 and
- * 500000000 of it, struct timespec has -2 and 500000000.
+ * 500000000 of it, struct timespec has -2 and 500000000. Of -0.5 it drops the sign.
  */
-static struct timespec mtime_of(struct archive_entry *e)
+static struct timespec mtime_of(const struct unpack *u, struct archive_entry *e)
 {
 	struct timespec t = {archive_entry_mtime(e), archive_entry_mtime_nsec(e)};
 
-	if (t.tv_sec < 0 && t.tv_nsec > 0) {
+	if (t.tv_nsec > 0 && (t.tv_sec < 0 || (t.tv_sec == 0 && u->head->early))) {
 		t.tv_sec--;
 		t.tv_nsec = 1000000000 - t.tv_nsec;
 	}
@@ -198,7 +238,7 @@ static int set_mode(struct parent *p, const char *name, int fd, struct archive_e
 int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
 	struct archive_entry *e, struct ovl_err *err)
 {
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, mtime_of(e)};
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, mtime_of(u, e)};
 	int rc;
 
 	rc = set_owner(u, p, name, fd, e, err);
@@ -266,7 +306,7 @@ int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct
 	dir->flags &= ~(unsigned)(DIR_IMPLIED | DIR_SETGID);
 	dir->flags |= mode & S_ISGID ? DIR_SETGID : 0;
 	dir->foreign_group = archive_entry_gid(e) != u->gid;
-	dir->mtime = mtime_of(e);
+	dir->mtime = mtime_of(u, e);
 	if (fresh && plain_dir(u, p, e))
 		return 0;
 	fd = fs_open_dir(p->fd, name);

@@ -22,10 +22,10 @@ static void close_parent(struct parent *p)
 	p->path = NULL;
 }
 
-/* All but the first keep. */
-static void forget_parents(struct unpack *u, unsigned keep)
+/* All but the first n. */
+static void forget_parents(struct unpack *u, unsigned n)
 {
-	while (u->n_parents > keep)
+	while (u->n_parents > n)
 		close_parent(&u->parents[--u->n_parents]);
 }
 
@@ -41,7 +41,7 @@ static struct parent *to_front(struct unpack *u, unsigned i)
 static struct parent *cached(struct unpack *u, const char *dir)
 {
 	for (unsigned i = 0; i < u->n_parents; i++) {
-		if (strcmp(u->parents[i].path, dir) == 0)
+		if (u->parents[i].path && strcmp(u->parents[i].path, dir) == 0)
 			return to_front(u, i);
 	}
 	return NULL;
@@ -77,6 +77,12 @@ static struct dir *imply(struct unpack *u, int dirfd, struct dir *up, const char
 	struct stat st;
 	struct dir *dir;
 
+	if (++u->implied + u->entries > u->max_entries) {
+		err_say(err, E2BIG,
+			"it makes more than %" PRIu64 " directories and entries",
+			u->max_entries);
+		return NULL;
+	}
 	if (mkdirat(dirfd, name, 0755) < 0) {
 		if (errno != EEXIST ||
 			fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -303,8 +309,10 @@ int unpack_clear(struct unpack *u, struct parent *p, const char *name, const cha
 	dir = dirs_find(&u->dirs, p->dir, name);
 	if (dir)
 		dirs_forget(&u->dirs, dir);
-	/* Names may lead elsewhere from now on. */
+	/* Names may lead elsewhere from now on, also the one that led to p. */
 	forget_parents(u, 1);
+	free_p(&p->path);
+	p->path = NULL;
 	return 0;
 }
 

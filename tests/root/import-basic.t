@@ -115,4 +115,12 @@ is "600 directories in each other" "$(cd "$(tree_of "$id")/$deep" &&
 	stat -c '%n %a %Y' . f x | tr '\n' ' ')" ". 711 5 f 644 7 x 755 6 "
 ovlctl rm "$id"
 
+# A deep path through a deep stack needs few descriptors.
+parent=
+for i in 1 2 3 4 5 6 7 8; do
+	printf 'file gnuname=1 name=%sf%s\nend\n' "$deep" $i | mktar >deep.tar
+	parent=$(prlimit --nofile=500:500 ovlctl import ${parent:+-p $parent} deep.tar)
+done
+is "600 directories in 8 layers" "$(ovlctl ls -nr -o DEPTH "$parent")" 7
+
 done_testing

@@ -104,6 +104,16 @@ refused "in the way: not a directory" "a file with something in it" <<'E'
 file name=f data=1
 file name=f/g data=2
 E
+refused "in the way: not a directory" "through a symlink that was just replaced" <<'E'
+symlink name=s link=.
+file name=s/s data=1
+file name=s/x data=2
+E
+taken "... by a directory" "./s d|./s/x f|" <<'E'
+symlink name=s link=.
+dir name=s/s
+file name=s/x data=2
+E
 refused "symbolic links|in the way" "symlinks in a circle" <<'E'
 symlink name=a link=b
 symlink name=b link=a
@@ -148,6 +158,13 @@ file name=f uid=4294967295
 E
 refused "user id 4294967296 cannot be" "uid 2^32: would wrap to root" <<'E'
 file name=f uid=4294967296 mode=4755
+E
+refused "user id 4294967296 cannot be" "uid 2^32 of a hard link" <<'E'
+file name=f
+link name=l link=f uid=4294967296
+E
+refused "user id 4294967296 cannot be" "uid 2^32 of a whiteout" <<'E'
+file name=.wh.f uid=4294967296
 E
 refused "group id -1 cannot be" "gid -1" <<'E'
 file name=f gid=-1
@@ -216,6 +233,12 @@ E
 refused "over 64 KiB" "an xattr of 70,000 bytes" <<E
 file name=a pax.SCHILY.xattr.user.big=$(printf '%070000d' 0)
 E
+refused "an ACL of over 64 KiB" "an ACL of 7,000 entries" <<E
+file name=a pax.SCHILY.acl.access=u::rwx,g::rwx,o::rwx,m::rwx$(seq -f ",u:%.0f:rwx" 1 7000 | tr -d '\n')
+E
+refused "over 4096 xattrs" "5,000 xattrs" <<E
+file name=a$(seq -f ' pax.SCHILY.xattr.user.%.0f=1' 1 5000 | tr -d '\n')
+E
 refused "damaged tar archive" "a malformed pax record" <<'E'
 file name=a paxraw=99\spath=x\n
 E
@@ -236,6 +259,11 @@ fails 1 "damaged tar archive" "refused: an end behind a long name" ovlctl import
 printf 'file name=a data=1\nzeros 1\nfile name=b data=2\nend\n' | mktar >h.tar
 fails 1 "single end-of-archive block" "refused: entries behind a lone zero block" ovlctl import h.tar
 
+printf 'global name=p pax.comment=abcdefgh\n' | mktar >h.tar
+fails 1 "ends after an extension header" "refused: a global header and nothing" ovlctl import h.tar
+(printf 'file name=a data=1\n' | mktar; cat h.tar) >h2.tar
+fails 1 "ends after an extension header" "refused: a global header at the end" ovlctl import h2.tar
+
 # Sound oddities.
 printf 'file name=a data=1\n' | mktar >h.tar
 is "no end blocks" "$(ovlctl import h.tar)" "$(sha256sum <h.tar | cut -d' ' -f1)"
@@ -253,7 +281,9 @@ fails 1 "holds more than 8192 bytes" "--max-size" ovlctl import --max-size 8K h.
 fails 1 "holds more than 1 entries" "--max-entries" ovlctl import --max-entries 1 h.tar
 printf 'file name=a/b/c\nend\n' | mktar >h.tar
 fails 1 "too many components" "--max-depth" ovlctl import --max-depth 2 h.tar
-ok "... of what there is" ovlctl import --max-depth 3 --max-entries 1 --max-size 2K h.tar
+fails 1 "more than 2 directories and entries" "... directories that are implied count" \
+	ovlctl import --max-entries 2 h.tar
+ok "... of what there is" ovlctl import --max-depth 3 --max-entries 3 --max-size 2K h.tar
 ovlctl rm "$(cat .out)"
 head -c 20000000 /dev/zero | gzip -9 >bomb.gz
 fails 1 "holds more than 1048576 bytes" "a small file with much in it" \

@@ -121,4 +121,48 @@ is "names as bytes" "$(cat "$tree/$(printf 'caf\351')" "$tree/$(printf '\303\251
 	"$tree/$(printf 'e\314\201')" "$tree/$(printf 'raw\377\376')" "$tree/$(printf '\377')" \
 	"$tree/l1" "$tree/l2" | tr -d '\n')" "latin1composeddecomposedustargnulatin1decomposed"
 
+# Links whose target stands in a pax record alone, the first links of the archive.
+tar_of links.tar <<'EOF'
+symlink name=l pax.linkpath=\xe6\x97\xa5
+file name=\xe6 pax.path=\xe6\x97\xa5 data=sun
+end
+EOF
+is "a symlink to what only a pax record says" \
+	"$(cat "$(tree_of "$(ovlctl import links.tar)")/l")" sun
+tar_of links.tar <<'EOF'
+file name=\xe6 pax.path=\xe6\x97\xa5 data=sun
+link name=l pax.linkpath=\xe6\x97\xa5
+end
+EOF
+is "... a hard link" "$(stat -c %h "$(tree_of "$(ovlctl import links.tar)")/l")" 2
+
+# The second before 1970.
+tar_of times.tar <<'EOF'
+file name=a pax.mtime=-0.5
+file name=b pax.mtime=-0.000000001
+file name=c pax.mtime=-1.25
+file name=d pax.mtime=0.5
+dir name=e pax.mtime=-0.75
+end
+EOF
+is "times around 1970" "$(cd "$(tree_of "$(ovlctl import times.tar)")" && stat -c %y a b c d e)" \
+	"1969-12-31 23:59:59.500000000 +0000
+1969-12-31 23:59:59.999999999 +0000
+1969-12-31 23:59:58.750000000 +0000
+1970-01-01 00:00:00.500000000 +0000
+1969-12-31 23:59:59.250000000 +0000"
+
+# One xattr under two spellings, as bsdtar writes it, is one; alone each is taken.
+tar_of xattrs.tar <<'EOF'
+file name=both pax.LIBARCHIVE.xattr.user.a%2541=MQ pax.SCHILY.xattr.user.a%2541=1
+file name=libarchive pax.LIBARCHIVE.xattr.user.a%2541=MQ
+file name=schily pax.SCHILY.xattr.user.a%2541=1
+end
+EOF
+tree=$(tree_of "$(ovlctl import xattrs.tar)")
+for f in both libarchive schily; do
+	is "xattr names with %: $f" "$(getfattr --absolute-names -d -m user "$tree/$f" | grep =)" \
+		'user.a%41="1"'
+done
+
 done_testing

@@ -1,0 +1,45 @@
+/*
+ * What stands in the extension headers of an entry, as raw bytes: what must be known
+ * before the tar reader gets them, and what it does not pass on.
+ */
+#ifndef OVL_RAWHEAD_H
+#define OVL_RAWHEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "buf.h"
+#include "err.h"
+
+#define RAWHEAD_BLOCK 512
+/* xattrs of one entry; Linux gives out no longer list than 64 KiB of names. */
+#define RAWHEAD_MAX_XATTRS 4096
+
+struct rawhead {
+	char type; /* the entry's own type flag; '\0': not seen */
+	bool early; /* its mtime is -0.something: the reader drops that sign */
+	struct buf link; /* the linkpath record */
+	struct buf xattrs; /* names of SCHILY.xattr.*, as they stand, each with its NUL */
+	unsigned n_xattrs;
+};
+
+void rawhead_clear(struct rawhead *r);
+void rawhead_release(struct rawhead *r);
+
+/* A header block: the bytes of its data, rounded up to blocks, if it is an extension header
+ * (POSIX.1-2017 pax x and g, Solaris X, GNU L and K); -1 if not. */
+long long rawhead_body(const unsigned char block[RAWHEAD_BLOCK]);
+
+/*
+ * Reads n bytes of whole extension headers. An error unless every pax record
+ * ("LEN KEY=VALUE\n") is whole, and those that hold an ACL as text are one, of a size
+ * that is not absurd: the reader's own parser takes quadratic time, and its warnings can
+ * hide behind each other.
+ */
+int rawhead_read(
+	struct rawhead *r, const unsigned char *p, size_t n, struct ovl_err *err);
+
+/* Is that the name of a SCHILY.xattr record, as it stands? */
+bool rawhead_has_xattr(const struct rawhead *r, const char *name);
+
+#endif
