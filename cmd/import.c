@@ -1,8 +1,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -10,6 +10,10 @@
 static const struct opt opts[] = {
 	{'n', "name", "NAME", "name the layer"},
 	{'p', "parent", "PARENT", "put it on top of this layer"},
+	{OPT_AS, "as", "WHAT", "layer or image (default: what it looks like)"},
+	{OPT_IMAGE, "image", "NAME", "of several images this one"},
+	{OPT_PLATFORM, "platform", "P",
+		"the image for OS/ARCH[/VARIANT] (default: this machine's)"},
 	{OPT_EXPECT, "expect", "DIFF-ID", "refuse a layer that has another diff id"},
 	{OPT_MAX_SIZE, "max-size", "N",
 		"most bytes of tar, and of file data (default 1T)"},
@@ -22,24 +26,34 @@ static const struct opt opts[] = {
 static int open_input(struct run *run, const char *file)
 {
 	char shown[512];
-	struct stat st;
 	int fd;
 
 	if (strcmp(file, "-") == 0)
 		return STDIN_FILENO;
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	ovl_escape(shown, sizeof(shown), file, strlen(file));
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-		close(fd);
-		fd = -1;
-		errno = EISDIR;
-	}
 	if (fd < 0) {
 		run->err->status = OVL_FAILED;
 		snprintf(run->err->text, sizeof(run->err->text), "cannot open '%s': %s",
 			shown, strerror(errno));
 	}
 	return fd;
+}
+
+static int take_as(struct run *run, enum ovl_as *as)
+{
+	const char *what = opt_value(run, OPT_AS);
+
+	*as = OVL_AS_AUTO;
+	if (!what)
+		return 0;
+	if (strcmp(what, "layer") == 0)
+		*as = OVL_AS_LAYER;
+	else if (strcmp(what, "image") == 0)
+		*as = OVL_AS_IMAGE;
+	else
+		return usage(run->err, "--as takes layer or image, not '%s'", what);
+	return 0;
 }
 
 static int run_import(struct run *run)
@@ -49,12 +63,15 @@ static int run_import(struct run *run)
 		.parent = opt_value(run, 'p'),
 		.name = opt_value(run, 'n'),
 		.expect = opt_value(run, OPT_EXPECT),
+		.image = opt_value(run, OPT_IMAGE),
+		.platform = opt_value(run, OPT_PLATFORM),
 	};
-	struct ovl_id id;
+	struct ovl_ids ids;
 	uint64_t depth;
 	int rc;
 
-	if (opt_number(run, OPT_MAX_SIZE, &req.max_size) < 0 ||
+	if (take_as(run, &req.as) < 0 ||
+		opt_number(run, OPT_MAX_SIZE, &req.max_size) < 0 ||
 		opt_number(run, OPT_MAX_ENTRIES, &req.max_entries) < 0 ||
 		opt_number(run, OPT_MAX_DEPTH, &depth) < 0)
 		return -1;
@@ -62,21 +79,24 @@ static int run_import(struct run *run)
 	req.fd = open_input(run, req.file);
 	if (req.fd < 0)
 		return -1;
-	rc = ovl_import(run->st, &req, &id, run->err);
+	rc = ovl_import(run->st, &req, &ids, run->err);
 	if (req.fd != STDIN_FILENO)
 		close(req.fd);
 	if (rc < 0)
 		return rc;
 	progress_clear();
-	printf("%s\n", id.s);
+	for (size_t i = 0; i < ids.n; i++)
+		printf("%s\n", ids.id[i].s);
+	free(ids.id);
 	return 0;
 }
 
 const struct cmd cmd_import = {
 	.name = "import",
-	.synopsis = "[-n NAME] [-p PARENT] [--expect DIFF-ID] [--max-size N] "
-		    "[--max-entries N]\n[--max-depth N] FILE|-",
-	.summary = "store a tar as a layer",
+	.synopsis =
+		"[-n NAME] [-p PARENT] [--expect DIFF-ID] [--as layer] [limits] FILE|-\n"
+		"[-n NAME] [--image NAME] [--platform P] [--as image] [limits] FILE|DIR|-",
+	.summary = "store a tar as a layer, or an image",
 	.opts = opts,
 	.min_operands = 1,
 	.max_operands = 1,

@@ -42,6 +42,9 @@ void progress_show(void *ctx, const struct ovl_progress *p)
 			human_size(p->total, all));
 	n += snprintf(line + n, sizeof(line) - (size_t)n, ", %s/s, %" PRIu64 " entries",
 		rate, p->entries);
+	if (p->layers > 1)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, ", %u of %u layers",
+			p->layers_done, p->layers);
 	if (p->total && p->bytes) {
 		uint64_t left = p->total > p->bytes ? p->total - p->bytes : 0;
 		unsigned eta = (unsigned)(t * (double)left / (double)p->bytes + 0.5);

@@ -1,15 +1,20 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "digest.h"
 #include "driver.h"
+#include "image.h"
 #include "ingest.h"
 #include "names.h"
 #include "quote.h"
+#include "source.h"
+#include "spool.h"
 #include "store.h"
 
 /* One import of a layer on its way. */
@@ -47,16 +52,6 @@ static int open_parent(struct job *job, struct ovl_err *err)
 			"layer %s is writable: only an image layer can be a parent",
 			Q(job->req->parent));
 	return driver_check_depth(&job->parent, OVL_IMAGE, err);
-}
-
-static int check_digest(const struct job *job, struct ovl_err *err)
-{
-	const char *want = job->req->expect ? id_digest_hex(job->req->expect) : NULL;
-
-	if (!want || strcmp(want, job->in.diff_id) == 0)
-		return 0;
-	return err_say(err, EBADMSG, "its diff id is sha256:%s, not sha256:%s",
-		job->in.diff_id, want);
 }
 
 /* A layer that is there is not touched, but for a name. */
@@ -99,41 +94,175 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	return 0;
 }
 
-static int run(struct job *job, struct ovl_id *id, struct ovl_err *err)
+static int run_layer(struct job *job, int fd, struct ovl_id *id, struct ovl_err *err)
 {
 	struct ingest_config cfg = {
-		.input = {.fd = job->req->fd},
+		.input = {.fd = fd},
 		.max_size = job->req->max_size,
 		.max_entries = job->req->max_entries,
 		.max_depth = job->req->max_depth,
+		.diff_id = job->req->expect ? id_digest_hex(job->req->expect) : NULL,
 		.tell = true,
 	};
-	int rc = check_request(job->req, err);
+	int rc = open_parent(job, err);
 
-	if (rc == 0)
-		rc = open_parent(job, err);
 	if (rc < 0)
 		return rc;
+	if (job->req->image || job->req->platform)
+		return err_status(err, OVL_USAGE,
+			"%s is a layer: --image and --platform "
+			"are for images",
+			Q(job->req->file));
 	cfg.drv = job->has_parent ? job->parent.drv : job->st->drv;
 	rc = ingest_begin(&job->in, job->st, &cfg, err);
 	if (rc == 0)
 		rc = ingest_run(&job->in, err);
-	if (rc == 0)
-		rc = check_digest(job, err);
 	if (rc < 0 && rc != -EINTR)
 		return err_prefix(err, rc, "%s", Q(job->req->file));
 	return rc < 0 ? rc : commit(job, id, err);
 }
 
-int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_id *id,
-	struct ovl_err *err)
+static int import_layer(struct ovl_store *st, const struct ovl_import *req, int fd,
+	struct ovl_ids *ids, struct ovl_err *err)
 {
 	struct job job = {.st = st, .req = req, .parent = LAYER_INIT, .in = INGEST_INIT};
-	mode_t mask = umask(0);
-	int rc = run(&job, id, err);
+	int rc;
 
+	ids->n = 1;
+	ids->id = calloc(1, sizeof(*ids->id));
+	rc = ids->id ? run_layer(&job, fd, &ids->id[0], err) : err_nomem(err);
 	ingest_end(&job.in);
 	layer_close(&job.parent);
+	return rc;
+}
+
+/* ---- images ----------------------------------------------------------------------- */
+
+static int import_image(struct ovl_store *st, const struct ovl_import *req,
+	struct source *src, struct ovl_ids *ids, struct ovl_err *err)
+{
+	auto_images im = {0};
+	int rc;
+
+	if (req->parent || req->expect)
+		return err_status(err, OVL_USAGE, "%s is an image: %s is for a layer",
+			Q(req->file), req->parent ? "-p" : "--expect");
+	rc = image_read(src, req->image, req->platform, &im, err);
+	if (rc == 0) {
+		ids->n = im.n;
+		ids->id = calloc(im.n, sizeof(*ids->id));
+		rc = ids->id ? image_store(st, req, &im, ids->id, err) : err_nomem(err);
+	}
+	if (rc < 0 && rc != -EINTR)
+		err_prefix(err, rc, "%s", Q(req->file));
+	return rc;
+}
+
+/* fd can be read at any place, and is what it is. */
+static int import_from(struct ovl_store *st, const struct ovl_import *req, int fd,
+	struct ovl_ids *ids, struct ovl_err *err)
+{
+	struct source *src = NULL;
+	int is = source_open(&src, fd, err);
+	int rc;
+
+	if (is == 0)
+		is = image_is(src, err);
+	if (is == -ENOENT)
+		is = 0;
+	if (is < 0)
+		rc = err_prefix(err, is, "%s", Q(req->file));
+	else if (is)
+		rc = import_image(st, req, src, ids, err);
+	else if (req->as == OVL_AS_IMAGE || (src && source_is_dir(src)))
+		rc = err_say(err, EINVAL,
+			"%s is no image: neither an OCI image layout nor a docker-save archive",
+			Q(req->file));
+	else if (lseek(fd, 0, SEEK_SET) < 0)
+		rc = err_sys(err, errno, "cannot read %s", Q(req->file));
+	else
+		rc = import_layer(st, req, fd, ids, err);
+	source_close(src);
+	return rc;
+}
+
+static int import_spooled(struct ovl_store *st, const struct ovl_import *req,
+	struct ovl_ids *ids, struct ovl_err *err)
+{
+	auto_fd fd = spool(st, req->fd, req->max_size, err);
+
+	if (fd < 0)
+		return fd == -EINTR ? fd : err_prefix(err, fd, "%s", Q(req->file));
+	return import_from(st, req, fd, ids, err);
+}
+
+/* Names that come first in images, and hardly ever in layers. */
+static bool like_image(const char *name)
+{
+	static const char *const firsts[] = {"blobs/", "oci-layout", "index.json",
+		"manifest.json", "repositories", "sha256:"};
+
+	if (!name)
+		return false;
+	if (strncmp(name, "./", 2) == 0)
+		name += 2;
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+		if (strncmp(name, firsts[i], strlen(firsts[i])) == 0)
+			return true;
+	}
+	return strspn(name, "0123456789abcdef") >= ID_LEN;
+}
+
+/* A file: is it, compressed maybe, an image? */
+static int import_file(struct ovl_store *st, const struct ovl_import *req,
+	struct ovl_ids *ids, struct ovl_err *err)
+{
+	auto_free char *first = NULL;
+	int compressed = spool_look(st, req->fd, &first, err);
+
+	if (compressed < 0)
+		return err_prefix(err, compressed, "%s", Q(req->file));
+	if (!compressed)
+		return import_from(st, req, req->fd, ids, err);
+	if (req->as == OVL_AS_IMAGE || like_image(first))
+		return import_spooled(st, req, ids, err);
+	return import_layer(st, req, req->fd, ids, err);
+}
+
+static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
+	struct ovl_err *err)
+{
+	struct stat sb;
+	int rc = check_request(req, err);
+
+	if (rc < 0)
+		return rc;
+	if (fstat(req->fd, &sb) < 0)
+		return err_sys(err, errno, "cannot stat %s", Q(req->file));
+	if (S_ISDIR(sb.st_mode) && req->as == OVL_AS_LAYER)
+		return err_status(
+			err, OVL_USAGE, "%s is a directory: no layer tar", Q(req->file));
+	if (S_ISDIR(sb.st_mode))
+		return import_from(st, req, req->fd, ids, err);
+	if (req->as != OVL_AS_LAYER && S_ISREG(sb.st_mode) &&
+		lseek(req->fd, 0, SEEK_CUR) == 0)
+		return import_file(st, req, ids, err);
+	if (req->as == OVL_AS_IMAGE)
+		return import_spooled(st, req, ids, err);
+	return import_layer(st, req, req->fd, ids, err);
+}
+
+int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
+	struct ovl_err *err)
+{
+	mode_t mask = umask(0);
+	struct ovl_ids made = {0};
+	int rc = import(st, req, &made, err);
+
 	umask(mask);
+	if (rc < 0)
+		free(made.id);
+	else
+		*ids = made;
 	return rc;
 }

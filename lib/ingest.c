@@ -57,6 +57,7 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 		return rc;
 	input.max_size = or_default(cfg->max_size, OVL_MAX_SIZE);
 	input.stop = st->cfg.stop;
+	input.digest_input = cfg->digest != NULL;
 	rc = stream_open(&s, &input, err);
 	return rc < 0 ? rc : tarin_open(&in->tar, s, in->recipe, err);
 }
@@ -86,6 +87,28 @@ static bool stopped(const struct ingest *in)
 	return store_stopped(in->st) || (in->cfg.abort && atomic_load(in->cfg.abort));
 }
 
+static int check_digest(
+	const char *what, const char *got, const char *want, struct ovl_err *err)
+{
+	if (!want || strcmp(got, want) == 0)
+		return 0;
+	return err_say(
+		err, EBADMSG, "its %s is sha256:%s, not sha256:%s", what, got, want);
+}
+
+static int check_digests(struct ingest *in, struct ovl_err *err)
+{
+	char hex[ID_LEN + 1];
+	int rc = 0;
+
+	if (in->cfg.digest) {
+		rc = stream_input_digest(tarin_stream(in->tar), hex, err);
+		if (rc == 0)
+			rc = check_digest("digest", hex, in->cfg.digest, err);
+	}
+	return rc < 0 ? rc : check_digest("diff id", in->diff_id, in->cfg.diff_id, err);
+}
+
 int ingest_run(struct ingest *in, struct ovl_err *err)
 {
 	bool show = in->cfg.tell && in->st->cfg.progress;
@@ -98,13 +121,20 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 		r = unpack_entry(&in->unpack, in->tar, e, err);
 		if (r < 0)
 			return r;
+		if (in->cfg.entries)
+			atomic_fetch_add(in->cfg.entries, 1);
 		if (show)
 			tell(in);
 	}
 	if (r == 0)
 		r = tarin_finish(in->tar, in->diff_id, err);
 	if (r == 0)
+		r = check_digests(in, err);
+	if (r == 0)
 		r = recipe_finish(in->recipe, in->diff_id, &in->tar_size, err);
+	/* What many of these together would hold on to. */
+	tarin_close(in->tar);
+	in->tar = NULL;
 	return r;
 }
 

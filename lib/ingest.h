@@ -26,7 +26,10 @@ struct ingest_config {
 	uint64_t max_size; /* 0: default; so are the others */
 	uint64_t max_entries;
 	unsigned max_depth;
+	const char *digest; /* that the input must have as it is, hex; NULL: any */
+	const char *diff_id; /* that it must have, hex; NULL: any */
 	const atomic_bool *abort; /* another thread failed; NULL: none */
+	atomic_uint_fast64_t *entries; /* are added here too; NULL: no */
 	bool tell; /* progress of this input is told from ingest_run */
 };
 

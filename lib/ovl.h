@@ -54,6 +54,8 @@ struct ovl_progress {
 	uint64_t bytes; /* of the input, as it is on disk */
 	uint64_t total; /* of the input; 0: not known (a pipe) */
 	uint64_t entries; /* files, directories and the like done */
+	unsigned layers; /* of an image, that are being taken in; 0: it is but one */
+	unsigned layers_done;
 };
 
 /* What the library has to say while it works. */
@@ -91,12 +93,20 @@ const char *ovl_root(const struct ovl_store *st);
 
 /* ---- import ---------------------------------------------------------------------- */
 
+/* What an input is. AUTO: a directory or a file that can be read at any place is an image
+ * if it has an oci-layout, or a manifest.json of docker-save; anything else is a layer. */
+enum ovl_as { OVL_AS_AUTO, OVL_AS_LAYER, OVL_AS_IMAGE };
+
 struct ovl_import {
-	int fd; /* open for reading; a file from its current offset, or a pipe */
+	int fd; /* open for reading; a file from its current offset, a pipe, a directory */
+	enum ovl_as as;
 	const char *file; /* what to call it in messages */
 	const char *parent; /* LAYER; NULL: a bottom layer */
 	const char *name; /* to give to the layer; NULL: none */
-	const char *expect; /* diff id it must have, with or without sha256:; NULL: any */
+	const char *expect; /* diff id it must have, with or without sha256:; NULL: any;
+			     * of a layer only, as parent is */
+	const char *image; /* which image of several: a name or digest; NULL: all */
+	const char *platform; /* os/arch[/variant]; NULL: this machine's */
 	uint64_t
 		max_size; /* bytes of the uncompressed tar, and of file data; 0: default */
 	uint64_t max_entries; /* 0: default */
@@ -107,12 +117,19 @@ struct ovl_import {
 #define OVL_MAX_ENTRIES UINT64_C(10000000)
 #define OVL_MAX_DEPTH   1024U
 
+/* Top layers of what was imported: as many as there were images, or one layer. */
+struct ovl_ids {
+	struct ovl_id *id; /* the caller's to free */
+	size_t n;
+};
+
 /*
  * Stores a tar (ustar, pax, GNU, v7; plain or gzip, zstd, xz, bzip2, lz4) as an image
- * layer. *id is its chain id (OCI image-spec, config.md). A layer that is there already
- * is left as it is. On failure the store is as it was.
+ * layer, or the layers, configs and names of whole images: docker-save archives and OCI
+ * image layouts. An id is a chain id (OCI image-spec, config.md). A layer that is there
+ * already is left as it is. On failure the store is as it was.
  */
-int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_id *id,
+int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
 	struct ovl_err *err);
 
 /* ---- create, mount, umount -------------------------------------------------------- */

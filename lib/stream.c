@@ -27,6 +27,8 @@ struct stream {
 	uint64_t total;
 	int wake; /* eventfd: tells a thread that waits for input to stop */
 	struct digest digest;
+	char hex[ID_LEN + 1]; /* the digest, once it is known */
+	struct digest input; /* ctx NULL: not wanted, or the same */
 	atomic_uint_fast64_t taken;
 
 	pthread_mutex_t mutex;
@@ -66,6 +68,17 @@ static bool readable(struct stream *s)
 	return !(fds[1].revents & POLLIN);
 }
 
+static ssize_t read_once(struct stream *s, void *p, size_t n)
+{
+	uint64_t at = atomic_load(&s->taken);
+
+	if (!s->cfg.part)
+		return read(s->cfg.fd, p, n);
+	if (n > s->cfg.size - at)
+		n = (size_t)(s->cfg.size - at);
+	return n ? pread(s->cfg.fd, p, n, (off_t)(s->cfg.offset + at)) : 0;
+}
+
 /* As much as the input has now, up to n; 0 at its end. */
 static ssize_t read_some(struct stream *s, void *p, size_t n, struct ovl_err *err)
 {
@@ -74,9 +87,13 @@ static ssize_t read_some(struct stream *s, void *p, size_t n, struct ovl_err *er
 
 		if (!readable(s))
 			return err_stopped(err);
-		got = read(s->cfg.fd, p, n);
+		got = read_once(s, p, n);
 		if (got >= 0) {
 			atomic_fetch_add(&s->taken, (uint64_t)got);
+			if (s->cfg.taken)
+				atomic_fetch_add(s->cfg.taken, (uint64_t)got);
+			if (s->input.ctx && digest_update(&s->input, p, (size_t)got) < 0)
+				return err_say(err, EIO, "cannot compute its digest");
 			return got;
 		}
 		if (errno != EINTR && errno != EAGAIN)
@@ -183,6 +200,9 @@ static int begin(struct stream *s, struct decode_io *io, struct ovl_err *err)
 	s->state = s->codec->open();
 	io->in = s->in;
 	io->in_len = have;
+	/* Of what is not compressed the one digest is the other. */
+	if (s->input.ctx && strcmp(s->codec->name, "none") == 0)
+		digest_release(&s->input);
 	return s->state ? 0 : err_nomem(err);
 }
 
@@ -257,7 +277,10 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	s->wake = eventfd(0, EFD_CLOEXEC);
-	if (fstat(cfg->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+	if (cfg->part) {
+		s->regular = true;
+		s->total = cfg->size;
+	} else if (fstat(cfg->fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		off_t at = lseek(cfg->fd, 0, SEEK_CUR);
 
 		s->regular = true;
@@ -270,6 +293,8 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 		rc = err_nomem(err);
 	if (rc == 0)
 		rc = digest_init(&s->digest, err);
+	if (rc == 0 && cfg->digest_input)
+		rc = digest_init(&s->input, err);
 	if (rc == 0) {
 		rc = start(s);
 		if (rc < 0)
@@ -330,7 +355,16 @@ void stream_release(struct stream *s)
 
 int stream_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err)
 {
-	if (digest_final(&s->digest, hex) < 0)
+	if (digest_final(&s->digest, s->hex) < 0)
+		return err_say(err, EIO, "cannot compute its digest");
+	memcpy(hex, s->hex, sizeof(s->hex));
+	return 0;
+}
+
+int stream_input_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	memcpy(hex, s->hex, sizeof(s->hex));
+	if (s->input.ctx && digest_final(&s->input, hex) < 0)
 		return err_say(err, EIO, "cannot compute its digest");
 	return 0;
 }
@@ -364,6 +398,8 @@ void stream_close(struct stream *s)
 		s->codec->close(s->state);
 	if (s->digest.ctx)
 		digest_release(&s->digest);
+	if (s->input.ctx)
+		digest_release(&s->input);
 	close_fdp(&s->wake);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->mutex);

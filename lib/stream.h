@@ -11,6 +11,8 @@
 #define OVL_STREAM_H
 
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,8 +23,13 @@ struct stream;
 
 struct stream_config {
 	int fd;
+	bool part; /* not all of fd from where it is, but size bytes at offset */
+	uint64_t offset;
+	uint64_t size;
+	bool digest_input; /* wanted: the digest of the input as it is on disk */
 	uint64_t max_size; /* of the uncompressed bytes */
 	const volatile sig_atomic_t *stop;
+	atomic_uint_fast64_t *taken; /* bytes of the input are added here too; NULL: no */
 };
 
 int stream_open(
@@ -42,6 +49,9 @@ void stream_release(struct stream *s);
 
 /* After stream_next said 0: the digest. */
 int stream_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err);
+
+/* The digest of the input as it is on disk, if the config asked for it. */
+int stream_input_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err);
 
 /* Bytes of the input, as it is on disk, that have been read so far; and their number in
  * all, 0 if not known. */

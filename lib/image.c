@@ -1,0 +1,294 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "cleanup.h"
+#include "config.h"
+#include "digest.h"
+#include "image.h"
+#include "quote.h"
+
+static void image_release(struct image *i)
+{
+	buf_release(&i->config);
+	for (unsigned n = 0; n < i->n_layers; n++)
+		blob_release(&i->layer[n].blob);
+	free(i->layer);
+	for (char **p = i->names; p && *p; p++)
+		free(*p);
+	free(i->names);
+}
+
+void images_release(struct images *im)
+{
+	for (size_t i = 0; i < im->n; i++)
+		image_release(&im->image[i]);
+	free(im->image);
+	im->image = NULL;
+	im->n = 0;
+}
+
+struct image *image_add(struct images *im)
+{
+	struct image *more = realloc(im->image, (im->n + 1) * sizeof(*more));
+
+	if (!more)
+		return NULL;
+	im->image = more;
+	memset(&more[im->n], 0, sizeof(*more));
+	return &more[im->n++];
+}
+
+int image_add_name(struct image *i, const char *name, struct ovl_err *err)
+{
+	size_t n = 0;
+	char **more;
+
+	while (i->names && i->names[n])
+		n++;
+	more = realloc(i->names, (n + 2) * sizeof(*more));
+	if (!more)
+		return err_nomem(err);
+	i->names = more;
+	more[n] = strdup(name);
+	more[n + 1] = NULL;
+	return more[n] ? 0 : err_nomem(err);
+}
+
+int image_add_layer(struct image *i, struct ovl_err *err)
+{
+	struct image_layer *more;
+
+	if (i->n_layers == OVL_MAX_LOWERS)
+		return err_say(err, E2BIG,
+			"an image of more than %d layers: a mount has no more",
+			OVL_MAX_LOWERS);
+	more = realloc(i->layer, (i->n_layers + 1) * sizeof(*more));
+	if (!more)
+		return err_nomem(err);
+	i->layer = more;
+	memset(&more[i->n_layers], 0, sizeof(*more));
+	more[i->n_layers].blob.fd = -1;
+	i->n_layers++;
+	return 0;
+}
+
+/* ---- JSON ------------------------------------------------------------------------- */
+
+const char *image_text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+const char *image_digest_hex(const char *digest)
+{
+	return strncmp(digest, "sha256:", 7) == 0 ? id_digest_hex(digest) : NULL;
+}
+
+static int check_bytes(const struct buf *bytes, const char *name, const char *digest,
+	uint64_t size, struct ovl_err *err)
+{
+	struct digest d = {0};
+	char hex[ID_LEN + 1];
+	int rc;
+
+	if (size != UINT64_MAX && size != bytes->len)
+		return err_say(err, EBADMSG, "%s has %zu bytes, not %" PRIu64, Q(name),
+			bytes->len, size);
+	if (!digest)
+		return 0;
+	rc = digest_init(&d, err);
+	if (rc < 0)
+		return rc;
+	if (digest_update(&d, bytes->data, bytes->len) < 0 || digest_final(&d, hex) < 0) {
+		digest_release(&d);
+		return err_say(err, EIO, "cannot compute a digest");
+	}
+	if (strcmp(hex, digest) != 0)
+		return err_say(err, EBADMSG, "%s has the digest sha256:%s, not sha256:%s",
+			Q(name), hex, digest);
+	return 0;
+}
+
+int image_json(struct source *s, const char *name, const char *digest, uint64_t size,
+	struct buf *bytes, json_t **out, struct ovl_err *err)
+{
+	json_error_t why;
+	int rc = source_read(s, name, bytes, err);
+
+	if (rc == 0)
+		return err_say(err, ENOENT, "%s is missing", Q(name));
+	if (rc > 0)
+		rc = check_bytes(bytes, name, digest, size, err);
+	if (rc < 0)
+		return rc;
+	*out = json_loadb(bytes->data, bytes->len, JSON_REJECT_DUPLICATES, &why);
+	if (!*out)
+		return err_say(err, EBADMSG, "%s is not JSON: line %d: %s", Q(name),
+			why.line, why.text);
+	return 0;
+}
+
+/* ---- platforms -------------------------------------------------------------------- */
+
+/* What uname(2) and Go call the same. */
+static const struct {
+	const char *machine;
+	const char *platform;
+} platforms[] = {
+	{"x86_64", "linux/amd64"},
+	{"aarch64", "linux/arm64"},
+	{"i686", "linux/386"},
+	{"armv7l", "linux/arm/v7"},
+	{"armv6l", "linux/arm/v6"},
+	{"ppc64le", "linux/ppc64le"},
+	{"s390x", "linux/s390x"},
+	{"riscv64", "linux/riscv64"},
+	{"loongarch64", "linux/loong64"},
+	{"mips64", "linux/mips64le"},
+};
+
+const char *image_platform(void)
+{
+	struct utsname u;
+
+	for (size_t i = 0; uname(&u) == 0 && i < sizeof(platforms) / sizeof(platforms[0]);
+		i++) {
+		if (strcmp(u.machine, platforms[i].machine) == 0)
+			return platforms[i].platform;
+	}
+	return "linux/unknown";
+}
+
+bool image_platform_fits(
+	const char *platform, const char *os, const char *arch, const char *variant)
+{
+	size_t n = strlen(os);
+	size_t m = strlen(arch);
+
+	if (strncmp(platform, os, n) != 0 || platform[n] != '/')
+		return false;
+	platform += n + 1;
+	if (strncmp(platform, arch, m) != 0)
+		return false;
+	platform += m;
+	/* A variant that is not said on one side is none to differ in. */
+	return !*platform ||
+		(*platform == '/' && (!*variant || strcmp(platform + 1, variant) == 0));
+}
+
+bool image_called(const char *want, const char *name)
+{
+	static const char latest[] = ":latest";
+	size_t n = strlen(want);
+
+	return strcmp(want, name) == 0 ||
+		(strncmp(want, name, n) == 0 && strcmp(name + n, latest) == 0);
+}
+
+/* ---- the config ------------------------------------------------------------------- */
+
+static int take_diff_ids(
+	struct image *i, const json_t *config, const char *name, struct ovl_err *err)
+{
+	const json_t *rootfs = json_object_get(config, "rootfs");
+	const json_t *ids = json_object_get(rootfs, "diff_ids");
+
+	if (strcmp(image_text(rootfs, "type"), "layers") != 0 || !json_is_array(ids))
+		return err_say(err, EBADMSG, "%s is no image config", Q(name));
+	if (json_array_size(ids) != i->n_layers)
+		return err_say(err, EBADMSG, "%s is of %zu layers, the image has %u",
+			Q(name), json_array_size(ids), i->n_layers);
+	for (unsigned n = 0; n < i->n_layers; n++) {
+		const char *id = json_string_value(json_array_get(ids, n));
+		const char *hex = id ? image_digest_hex(id) : NULL;
+
+		if (!hex)
+			return err_say(err, EBADMSG, "%s: %s is no diff id", Q(name),
+				Q(id ? id : ""));
+		memcpy(i->layer[n].diff_id, hex, ID_LEN + 1);
+	}
+	return 0;
+}
+
+static int config_fits(const json_t *config, const char *platform, struct ovl_err *err)
+{
+	const char *os = image_text(config, "os");
+	const char *arch = image_text(config, "architecture");
+	const char *variant = image_text(config, "variant");
+
+	if (!platform || image_platform_fits(platform, os, arch, variant))
+		return 0;
+	return err_say(
+		err, ENOENT, "the image is for %s/%s, not for %s", os, arch, platform);
+}
+
+int image_take_config(struct source *s, struct image *i, const char *name,
+	const char *digest, uint64_t size, const char *platform, struct ovl_err *err)
+{
+	json_t *config = NULL;
+	struct digest d = {0};
+	int rc = image_json(s, name, digest, size, &i->config, &config, err);
+
+	if (rc == 0)
+		rc = take_diff_ids(i, config, name, err);
+	if (rc == 0)
+		rc = config_fits(config, platform, err);
+	json_decref(config);
+	if (rc < 0)
+		return rc;
+	if (digest) {
+		memcpy(i->config_digest, digest, ID_LEN + 1);
+		return 0;
+	}
+	rc = digest_init(&d, err);
+	if (rc == 0 &&
+		(digest_update(&d, i->config.data, i->config.len) < 0 ||
+			digest_final(&d, i->config_digest) < 0)) {
+		digest_release(&d);
+		rc = err_say(err, EIO, "cannot compute a digest");
+	}
+	return rc;
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+/* A manifest.json is docker's if it says so and what it names is there. */
+static int is_docker(struct source *s)
+{
+	auto_buf bytes = {0};
+	json_t *o = NULL;
+	int yes = 0;
+
+	if (image_json(s, "manifest.json", NULL, UINT64_MAX, &bytes, &o, NULL) == 0) {
+		const json_t *first = json_array_get(o, 0);
+		const char *config = image_text(first, "Config");
+		auto_blob b = BLOB_INIT;
+
+		yes = *config && json_is_array(json_object_get(first, "Layers")) &&
+			source_find(s, config, &b, NULL) > 0;
+	}
+	json_decref(o);
+	return yes;
+}
+
+int image_is(struct source *s, struct ovl_err *err)
+{
+	auto_blob b = BLOB_INIT;
+
+	if (is_docker(s))
+		return 1;
+	return source_find(s, "oci-layout", &b, err);
+}
+
+int image_read(struct source *s, const char *want, const char *platform,
+	struct images *out, struct ovl_err *err)
+{
+	/* Newer docker saves both; its own form has the whole names. */
+	return is_docker(s) ? image_read_docker(s, want, out, err) :
+			      image_read_oci(s, want, platform, out, err);
+}

@@ -1,0 +1,251 @@
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs.h"
+#include "path.h"
+#include "quote.h"
+#include "source.h"
+
+#define MAX_LINKS 8
+#define READ_SIZE 10240
+
+struct member {
+	char *name;
+	char *link; /* another member; NULL: a file */
+	uint64_t offset;
+	uint64_t size;
+	bool twice; /* which of them is meant nobody can say */
+};
+
+struct source {
+	int fd; /* the caller's */
+	bool dir;
+	struct member *member; /* sorted by name */
+	size_t n;
+};
+
+void blob_release(struct blob *b)
+{
+	if (b->owned)
+		close_fdp(&b->fd);
+	b->fd = -1;
+}
+
+void source_close(struct source *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n; i++) {
+		free(s->member[i].name);
+		free(s->member[i].link);
+	}
+	free(s->member);
+	free(s);
+}
+
+/* ---- the index of a tar ----------------------------------------------------------- */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct member *)a)->name, ((const struct member *)b)->name);
+}
+
+static char *clean(const char *raw)
+{
+	auto_buf out = {0};
+
+	return raw && path_clean(raw, 64, &out, NULL) == 0 ? buf_steal(&out) : NULL;
+}
+
+/* Old archives have a layer that comes twice as a symlink: "../<id>/layer.tar". */
+static char *link_target(const char *name, const char *target)
+{
+	auto_buf path = {0};
+	const char *base = path_base(name);
+
+	if (*target != '/')
+		buf_add(&path, name, (size_t)(base - name));
+	buf_adds(&path, target);
+	return path.failed ? NULL : clean(path.data);
+}
+
+/* One entry into the next member: 1 taken, 0 of no use, -1 no memory. */
+static int take(struct source *s, struct archive *a, struct archive_entry *e)
+{
+	struct member m = {.name = clean(archive_entry_pathname(e))};
+	const char *hard = archive_entry_hardlink(e);
+
+	if (!m.name || !*m.name) {
+		free(m.name);
+		return 0;
+	}
+	if (hard)
+		m.link = clean(hard);
+	else if (archive_entry_filetype(e) == AE_IFLNK && archive_entry_symlink(e))
+		m.link = link_target(m.name, archive_entry_symlink(e));
+	else if (archive_entry_filetype(e) == AE_IFREG &&
+		archive_entry_sparse_count(e) == 0) {
+		m.offset = (uint64_t)archive_filter_bytes(a, 0);
+		m.size = (uint64_t)archive_entry_size(e);
+	} else {
+		free(m.name);
+		return 0;
+	}
+	s->member[s->n++] = m;
+	return 1;
+}
+
+static void sort(struct source *s)
+{
+	if (s->n)
+		qsort(s->member, s->n, sizeof(*s->member), by_name);
+	for (size_t i = 1; i < s->n; i++) {
+		if (strcmp(s->member[i - 1].name, s->member[i].name) == 0)
+			s->member[i - 1].twice = s->member[i].twice = true;
+	}
+}
+
+static int read_index(struct source *s, struct ovl_err *err)
+{
+	struct archive *a = archive_read_new();
+	struct archive_entry *e;
+	size_t seen = 0;
+	int r = ARCHIVE_FATAL;
+
+	s->member = calloc(SOURCE_MAX_MEMBERS, sizeof(*s->member));
+	if (!a || !s->member) {
+		archive_read_free(a);
+		return err_nomem(err);
+	}
+	if (lseek(s->fd, 0, SEEK_SET) == 0 &&
+		archive_read_support_format_tar(a) == ARCHIVE_OK)
+		r = archive_read_open_fd(a, s->fd, READ_SIZE);
+	while (r == ARCHIVE_OK && seen < SOURCE_MAX_MEMBERS) {
+		r = archive_read_next_header(a, &e);
+		if (r == ARCHIVE_OK && ++seen)
+			take(s, a, e);
+	}
+	archive_read_free(a);
+	sort(s);
+	return r == ARCHIVE_EOF ? 0 : -ENOENT;
+}
+
+int source_open(struct source **out, int fd, struct ovl_err *err)
+{
+	struct source *s = calloc(1, sizeof(*s));
+	struct stat st;
+	int rc = 0;
+
+	if (!s)
+		return err_nomem(err);
+	s->fd = fd;
+	if (fstat(fd, &st) < 0)
+		rc = err_sys(err, errno, "cannot stat it");
+	else if (S_ISDIR(st.st_mode))
+		s->dir = true;
+	else
+		rc = read_index(s, err);
+	if (rc < 0) {
+		source_close(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+bool source_is_dir(const struct source *s)
+{
+	return s->dir;
+}
+
+/* ---- finding ---------------------------------------------------------------------- */
+
+static int find_file(
+	struct source *s, const char *name, struct blob *out, struct ovl_err *err)
+{
+	auto_fd fd = fs_open_beneath(s->fd, name, O_RDONLY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, errno, "cannot open %s", Q(name));
+	if (!S_ISREG(st.st_mode))
+		return err_say(err, EINVAL, "%s is not a regular file", Q(name));
+	out->size = (uint64_t)st.st_size;
+	out->offset = 0;
+	out->owned = true;
+	out->fd = steal_fd(&fd);
+	return 1;
+}
+
+static int find_member(
+	struct source *s, const char *name, struct blob *out, struct ovl_err *err)
+{
+	struct member key = {.name = (char *)(uintptr_t)name};
+
+	for (int i = 0; i < MAX_LINKS; i++) {
+		const struct member *m = s->n ?
+			bsearch(&key, s->member, s->n, sizeof(key), by_name) :
+			NULL;
+
+		if (!m)
+			return 0;
+		if (m->twice)
+			return err_say(err, EINVAL, "%s is there twice", Q(name));
+		if (!m->link) {
+			*out = (struct blob){
+				.fd = s->fd, .offset = m->offset, .size = m->size};
+			return 1;
+		}
+		key.name = m->link;
+	}
+	return err_say(err, ELOOP, "%s: too many links", Q(name));
+}
+
+int source_find(struct source *s, const char *name, struct blob *out, struct ovl_err *err)
+{
+	auto_buf path = {0};
+	int rc = path_clean(name, 64, &path, err);
+
+	if (rc < 0)
+		return rc;
+	if (!path.len)
+		return 0;
+	return s->dir ? find_file(s, path.data, out, err) :
+			find_member(s, path.data, out, err);
+}
+
+int source_read(struct source *s, const char *name, struct buf *out, struct ovl_err *err)
+{
+	auto_blob b = BLOB_INIT;
+	int rc = source_find(s, name, &b, err);
+
+	buf_clear(out);
+	if (rc <= 0)
+		return rc;
+	if (b.size > SOURCE_MAX_JSON)
+		return err_say(err, EFBIG, "%s is over 4 MiB", Q(name));
+	if (!buf_reserve(out, b.size + 1))
+		return err_nomem(err);
+	while (out->len < b.size) {
+		ssize_t n = pread(b.fd, out->data + out->len, b.size - out->len,
+			(off_t)(b.offset + out->len));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return err_sys(
+				err, n < 0 ? errno : EIO, "cannot read %s", Q(name));
+		out->len += (size_t)n;
+	}
+	out->data[out->len] = '\0';
+	return 1;
+}

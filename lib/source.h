@@ -1,0 +1,51 @@
+/*
+ * Where the parts of an image lie: in a directory (an OCI image layout) or in a tar that
+ * can be read at any place (a docker-save archive, or a layout as a tar). Names come from
+ * manifests and are hostile: nothing but regular files inside the directory or the tar is
+ * found by them.
+ */
+#ifndef OVL_SOURCE_H
+#define OVL_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+
+/* Members that are looked through for an image. */
+#define SOURCE_MAX_MEMBERS 4096
+#define SOURCE_MAX_JSON    (4u << 20)
+
+struct source;
+
+/* A part: size bytes at offset of fd, which is the blob's own if owned. */
+struct blob {
+	int fd;
+	bool owned;
+	uint64_t offset;
+	uint64_t size;
+};
+
+#define BLOB_INIT        \
+	{                \
+		.fd = -1 \
+	}
+void blob_release(struct blob *b);
+#define auto_blob __attribute__((cleanup(blob_release))) struct blob
+
+/* fd is a directory, or a file that is a plain tar; it stays the caller's. A tar with more
+ * than SOURCE_MAX_MEMBERS members, or that cannot be read, is -ENOENT and no text: it is
+ * no image. */
+int source_open(struct source **out, int fd, struct ovl_err *err);
+void source_close(struct source *s);
+bool source_is_dir(const struct source *s);
+
+/* The part of that name: 1, 0 if there is none, negative errno: it may not be. */
+int source_find(
+	struct source *s, const char *name, struct blob *out, struct ovl_err *err);
+
+/* All of a part of at most SOURCE_MAX_JSON bytes; 1, 0, negative errno. */
+int source_read(struct source *s, const char *name, struct buf *out, struct ovl_err *err);
+
+#endif
