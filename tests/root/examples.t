@@ -7,6 +7,13 @@ echo debian >tree/etc/hostname
 echo app >tree2/opt/app
 tar -C tree -cf - . | zstd -qc >debian.tar.zst
 tar -C tree2 -cf app.tar opt
+# An image of one layer, as docker save writes it.
+mkdir image
+cp app.tar image/layer.tar
+printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+	"$(sha256sum <app.tar | cut -c1-64)" >image/config.json
+echo '[{"Config":"config.json","RepoTags":["app:1"],"Layers":["layer.tar"]}]' >image/manifest.json
+tar -C image -cf image.tar config.json layer.tar manifest.json
 mount -t tmpfs none /mnt || cannot "mount on /mnt"
 
 for page in "$top"/man/*.8; do
