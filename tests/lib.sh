@@ -28,7 +28,7 @@ export PATH ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 # Root tests get a mount namespace of their own, and as root of a user namespace too when
 # the runner says so.
 case $(dirname "$0") in
-*/root)
+*/root | */interop)
 	if [ -z "${OVLCTL_TEST_INSIDE-}" ]; then
 		if [ "$(id -u)" != 0 ]; then
 			if [ "${OVLCTL_MUST_MOUNT-}" = 1 ]; then
