@@ -34,6 +34,11 @@ int fs_open_dir(int dirfd, const char *name)
 	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+int fs_open_unmounted(int dirfd, const char *name, int flags)
+{
+	return openat2_(dirfd, name, flags | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV);
+}
+
 int fs_open_beneath(int root, const char *path, int flags)
 {
 	const uint64_t how = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;

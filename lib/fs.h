@@ -19,6 +19,9 @@
 /* A directory of the store or of a layer: read access, last component not followed. */
 int fs_open_dir(int dirfd, const char *name);
 
+/* A directory; EXDEV if something is mounted on it. */
+int fs_open_unmounted(int dirfd, const char *name, int flags);
+
 /* path below root, without any symlink on the way; flags as open(2). Any length. */
 int fs_open_beneath(int root, const char *path, int flags);
 
@@ -87,7 +90,8 @@ void fs_dir_close(struct fs_dir *d);
 
 /*
  * Removes name and all below it; no error if it is not there. Never leaves the tree,
- * whatever is in it, and needs a fixed number of descriptors. EINTR when *stop is set.
+ * whatever is in it, and needs a fixed number of descriptors. Stops at a mount, with
+ * EXDEV or EBUSY; what is mounted is not touched. EINTR when *stop is set.
  */
 int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop);
 

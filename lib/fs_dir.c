@@ -22,10 +22,11 @@ struct dent {
 	char name[];
 };
 
-int fs_dir_open(struct fs_dir *d, int dirfd, const char *name)
+/* Of the directory fd, if that could be opened. */
+static int dir_take(struct fs_dir *d, int fd)
 {
 	memset(d, 0, sizeof(*d));
-	d->fd = fs_open_dir(dirfd, name);
+	d->fd = fd;
 	if (d->fd < 0)
 		return -1;
 	d->data = malloc(DENTS_SIZE);
@@ -35,6 +36,11 @@ int fs_dir_open(struct fs_dir *d, int dirfd, const char *name)
 		return -1;
 	}
 	return 0;
+}
+
+int fs_dir_open(struct fs_dir *d, int dirfd, const char *name)
+{
+	return dir_take(d, fs_open_dir(dirfd, name));
 }
 
 int fs_dir_next(struct fs_dir *d, const char **name, unsigned char *type)
@@ -89,23 +95,27 @@ struct rm {
 	const volatile sig_atomic_t *stop;
 };
 
-/* Opens a directory that is to go, also one whose mode says no to its owner. */
+/*
+ * Opens a directory that is to go, also one whose mode says no to its owner. What is
+ * mounted on it is not ours to remove: a bind mount has the same device number as the
+ * tree it lies in, so the kernel is told not to enter any mount.
+ */
 static int rm_open(struct fs_dir *d, int dirfd, const char *name)
 {
 	char link[48];
 	auto_fd fd = -1;
 
-	if (fs_dir_open(d, dirfd, name) == 0)
+	if (dir_take(d, fs_open_unmounted(dirfd, name, O_RDONLY)) == 0)
 		return 0;
 	if (errno != EACCES)
 		return -1;
-	fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = fs_open_unmounted(dirfd, name, O_PATH);
 	if (fd < 0)
 		return -1;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	if (chmod(link, 0700) < 0)
 		return -1;
-	return fs_dir_open(d, dirfd, name);
+	return dir_take(d, fs_open_unmounted(dirfd, name, O_RDONLY));
 }
 
 static int rm_contents(struct rm *rm, struct fs_dir *d);

@@ -54,6 +54,10 @@ int trash_empty(struct trashed *t, struct ovl_err *err)
 		return 0;
 	if (errno == EINTR && store_stopped(t->st))
 		return err_stopped(err);
+	if (errno == EXDEV || errno == EBUSY)
+		return err_say(err, EBUSY,
+			"cannot remove '%s/trash/%.12s': something is mounted in it",
+			t->st->root, t->name);
 	return err_sys(
 		err, errno, "cannot remove '%s/trash/%.12s'", t->st->root, t->name);
 }

@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "fs.h"
@@ -150,6 +152,34 @@ START_TEST(removed)
 }
 END_TEST
 
+/* A bind mount has the device number of the tree it lies in, and stays all the same. */
+START_TEST(mounted)
+{
+	scratch();
+	ck_assert_int_eq(mkdir("keep", 0755), 0);
+	put("keep/f", "gold");
+	ck_assert_int_eq(mkdir("t", 0755), 0);
+	ck_assert_int_eq(mkdir("t/d", 0755), 0);
+	put("t/d/file", "x");
+	if (unshare(CLONE_NEWNS) == 0 &&
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount("keep", "t/d", NULL, MS_BIND, NULL) == 0) {
+		ck_assert_int_lt(fs_rmtree(AT_FDCWD, "t", NULL), 0);
+		ck_assert_int_eq(errno, EXDEV);
+		ck_assert_int_lt(fs_rmtree(AT_FDCWD, "t/d", NULL), 0);
+		ck_assert_int_eq(access("keep/f", F_OK), 0);
+		ck_assert_int_eq(umount("t/d"), 0);
+		ck_assert_int_eq(mount("keep/f", "t/d/file", NULL, MS_BIND, NULL), 0);
+		ck_assert_int_lt(fs_rmtree(AT_FDCWD, "t", NULL), 0);
+		ck_assert_int_eq(errno, EBUSY);
+		ck_assert_int_eq(access("keep/f", F_OK), 0);
+		ck_assert_int_eq(umount("t/d/file"), 0);
+	}
+	ck_assert_int_eq(fs_rmtree(AT_FDCWD, "t", NULL), 0);
+	scratch_end();
+}
+END_TEST
+
 START_TEST(directories)
 {
 	struct fs_dir d;
@@ -196,4 +226,4 @@ START_TEST(links)
 }
 END_TEST
 
-UNIT("fs", small_files, beneath, inside, long_paths, removed, directories, links)
+UNIT("fs", small_files, beneath, inside, long_paths, removed, mounted, directories, links)
