@@ -11,6 +11,7 @@
 #include "fs.h"
 #include "layer.h"
 #include "lock.h"
+#include "marks.h"
 #include "names.h"
 #include "quote.h"
 #include "store.h"
@@ -214,8 +215,11 @@ int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out
 
 int layer_tree(const struct layer *l, struct ovl_err *err)
 {
-	int fd = fs_open_dir(l->fd, l->drv->tree);
+	int fd = marks_check(l->st, err);
 
+	if (fd < 0)
+		return fd;
+	fd = fs_open_dir(l->fd, l->drv->tree);
 	if (fd < 0)
 		return err_sys(
 			err, errno, "cannot open the tree of layer %.12s", l->id.s);
@@ -249,7 +253,9 @@ int layer_view(
 		if (view_push(&v, fd) < 0)
 			return err_nomem(err);
 	}
-	rc = l->drv->lowers(l, &lowers, err);
+	rc = marks_check(l->st, err);
+	if (rc == 0)
+		rc = l->drv->lowers(l, &lowers, err);
 	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
 		rc = push_lower(l, lowers.name[i], &v, err);
 	if (rc < 0)

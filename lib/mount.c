@@ -14,6 +14,7 @@
 #include "fs.h"
 #include "layer.h"
 #include "lock.h"
+#include "marks.h"
 #include "mounts.h"
 #include "mountspec.h"
 #include "quote.h"
@@ -208,6 +209,8 @@ int ovl_mount(struct ovl_store *st, const struct ovl_mount *req, char **where,
 	auto_fd work = -1;
 	int rc = layer_open(st, req->layer, LOCK_SH, &l, err);
 
+	if (rc == 0)
+		rc = marks_check(st, err);
 	if (rc == 0 && l.meta.kind == OVL_WRITABLE) {
 		work = lock_work(&l, req->layer, err);
 		if (work < 0)

@@ -5,17 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"
 #include "lock.h"
+#include "marks.h"
 #include "quote.h"
 #include "store.h"
 
-static const char stamp_name[] = "stamp";
 static const char lock_name[] = "lock";
 
 static const char *const dir_names[STORE_DIRS] = {
@@ -177,22 +176,12 @@ static int is_empty(int fd)
 	return r < 0 ? -1 : 1;
 }
 
-/* trusted.* can be set with CAP_SYS_ADMIN in the initial user namespace only; asked of
- * the kernel, on the file that will be the stamp. */
-static bool can_set_trusted(int fd)
-{
-	if (fsetxattr(fd, "trusted.ovlctl", "", 0, 0) < 0)
-		return errno != EPERM;
-	fremovexattr(fd, "trusted.ovlctl");
-	return true;
-}
-
 static int stamp_write(struct ovl_store *st, int fd)
 {
 	char text[128];
 
 	snprintf(text, sizeof(text), "ovlctl store %d\nxattrs %s\ndriver %s\n",
-		STORE_FORMAT, can_set_trusted(fd) ? "trusted" : "user", st->drv->name);
+		STORE_FORMAT, marks_trusted(fd) > 0 ? "trusted" : "user", st->drv->name);
 	if (fs_write_all(fd, text, strlen(text)) < 0)
 		return -1;
 	return st->cfg.sync == OVL_SYNC_NONE ? 0 : fsync(fd);
@@ -214,7 +203,8 @@ static int stamp_by_name(struct ovl_store *st)
 	if (fd < 0)
 		return -1;
 	rc = stamp_write(st, fd);
-	if (rc == 0 && linkat(st->fd, temp, st->fd, stamp_name, 0) < 0 && errno != EEXIST)
+	if (rc == 0 && linkat(st->fd, temp, st->fd, STORE_STAMP, 0) < 0 &&
+		errno != EEXIST)
 		rc = -1;
 	if (unlinkat(st->fd, temp, 0) < 0)
 		rc = -1;
@@ -235,7 +225,7 @@ static int stamp_make(struct ovl_store *st, struct ovl_err *err)
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 		rc = stamp_write(st, fd);
 		if (rc == 0 &&
-			linkat(AT_FDCWD, link, st->fd, stamp_name, AT_SYMLINK_FOLLOW) <
+			linkat(AT_FDCWD, link, st->fd, STORE_STAMP, AT_SYMLINK_FOLLOW) <
 				0 &&
 			errno != EEXIST)
 			rc = -1;
@@ -276,7 +266,7 @@ static int stamp_take(struct ovl_store *st, struct ovl_err *err)
 	auto_buf text = {0};
 	int r;
 
-	if (fs_read_file(st->fd, stamp_name, 4096, &text) == 0)
+	if (fs_read_file(st->fd, STORE_STAMP, 4096, &text) == 0)
 		return stamp_parse(st, text.data, err);
 	if (errno != ENOENT)
 		return err_sys(
@@ -299,7 +289,7 @@ static int stamp_take(struct ovl_store *st, struct ovl_err *err)
 	}
 	if (r < 0)
 		return r;
-	if (fs_read_file(st->fd, stamp_name, 4096, &text) < 0)
+	if (fs_read_file(st->fd, STORE_STAMP, 4096, &text) < 0)
 		return err_sys(
 			err, errno, "cannot read the stamp of store %s", Q(st->root));
 	return stamp_parse(st, text.data, err);
@@ -340,7 +330,9 @@ static int open_store(struct ovl_store *st, struct ovl_err *err)
 	rc = open_root(st, path, err);
 	if (rc < 0 || st->fd < 0)
 		return rc;
-	return stamp_take(st, err);
+	rc = stamp_take(st, err);
+	/* Who may make a store is about to make layers. */
+	return rc == 0 && st->make ? marks_check(st, err) : rc;
 }
 
 int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,

@@ -20,6 +20,7 @@
 #include "xattr.h"
 
 #define STORE_FORMAT 1
+#define STORE_STAMP  "stamp"
 
 enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, STORE_DIRS };
 

@@ -43,7 +43,7 @@ if as_user; then
 	fails 1 "not permitted: mounting needs root" "not permitted" \
 		setpriv --bounding-set -all --inh-caps -all ovlctl mount w
 else
-	fails 1 "not permitted: mounting needs root" "not permitted" \
+	fails 1 "not permitted: store .* needs? root" "not permitted" \
 		setpriv --bounding-set -sys_admin ovlctl mount w
 	chmod 755 "$T"
 fi

@@ -1,0 +1,50 @@
+#!/bin/sh
+# not in a user namespace: makes its own
+. "$(dirname "$0")/../lib.sh"
+
+# In a user namespace the marks of root's store are not to be seen: what they hide would
+# come back. So nothing is done there that needs them.
+printf 'dir name=d\nfile name=d/x data=1\nfile name=s data=1\nend\n' | mktar >a.tar
+printf 'dir name=d\nfile name=d/.wh..wh..opq\nfile name=d/y\nend\n' | mktar >b.tar
+ovlctl import -n a a.tar >/dev/null
+ovlctl import -n b -p a b.tar >/dev/null
+w=$(ovlctl create -n w b)
+m=$(ovlctl mount w)
+is "what is hidden" "$(ls "$m/d")" y
+ovlctl umount w
+chmod 755 "$T"
+before=$(store_state)
+ns() { unshare -Urm "$@"; }
+mkdir mnt
+unshare -Urm true 2>/dev/null || cannot "make a user namespace"
+why="not permitted: store '$T/store' was made by root with trusted"
+fails 1 "$why" "mount" ns ovlctl mount w
+fails 1 "$why" "mount of an image layer" ns ovlctl mount b mnt
+fails 1 "$why" "create" ns ovlctl create b
+fails 1 "$why" "create on nothing" ns ovlctl create
+fails 1 "$why" "import" ns ovlctl import a.tar
+fails 1 "$why" "import on a parent" ns ovlctl import -p b b.tar
+fails 1 "$why" "diff" ns ovlctl diff b
+fails 1 "$why" "diff --tar" ns ovlctl diff -o - b
+fails 1 "$why" "diff without CAP_SYS_ADMIN" setpriv --bounding-set -sys_admin ovlctl diff b
+is "nothing has changed" "$(store_state)" "$before"
+is "ls works" "$(ns ovlctl ls -nr -o NAME)" "$(printf 'a\nb\nw')"
+is "show works" "$(ns ovlctl show w | jq -r '.names[]')" w
+ro() { unshare -m sh -c 'mount --bind store store && mount -o remount,bind,ro store && exec "$@"' - "$@"; }
+is "diff of a read-only store" "$(ro ovlctl diff b)" "$(ovlctl diff b)"
+fails 1 "$why" "... in a user namespace" ns unshare -m sh -c \
+	'mount --bind store store && mount -o remount,bind,ro store && exec ovlctl diff b'
+
+# The reverse: a store made in a user namespace, used by root.
+export OVLCTL_ROOT="$T/user"
+ns sh -c 'ovlctl import -n a a.tar && ovlctl import -n b -p a b.tar && ovlctl create -n w b' >/dev/null
+m=$(ovlctl mount w)
+is "root mounts a store for userxattr" "$(ls "$m/d")" y
+like "... with userxattr" 'userxattr' "$(grep "$m" /proc/self/mountinfo)"
+rm "$m/d/y"
+ovlctl umount w
+is "... and its diff" "$(ovlctl diff w)" "$(printf 'C /d\nD /d/y')"
+ok "import by root" ovlctl import -n c -p a b.tar
+is "... the same layer" "$(ovlctl ls -nr -o ID b | sort -u)" "$(ovlctl ls -nr -o ID c)"
+
+done_testing
