@@ -13,6 +13,7 @@
 #include "explain.h"
 #include "fs.h"
 #include "quote.h"
+#include "redirects.h"
 #include "store.h"
 
 /* What is looked at, and where the answer goes. */
@@ -119,6 +120,35 @@ static bool bad_upper(const struct failure *f)
 	return false;
 }
 
+/* Options that the kernel takes one by one, but not together. */
+static bool conflict(const struct failure *f)
+{
+	static const char *const trusted_only[] = {
+		"redirect_dir=on", "redirect_dir=follow", "metacopy=on", NULL};
+	static const char *const not_on[] = {
+		"redirect_dir=off", "redirect_dir=follow", "redirect_dir=nofollow", NULL};
+
+	if (f->errnum != EINVAL)
+		return false;
+	for (int i = 0; f->l->st->xattrs.user && trusted_only[i]; i++) {
+		if (mountspec_has(f->spec, trusted_only[i]))
+			return because(f,
+				"option '%s' does not go with 'userxattr', which mounts of "
+				"this store need",
+				trusted_only[i]);
+	}
+	for (int i = 0; mountspec_has(f->spec, "metacopy=on") && not_on[i]; i++) {
+		if (!mountspec_has(f->spec, not_on[i]))
+			continue;
+		return because(f, "option '%s' does not go with 'metacopy=on'%s",
+			not_on[i],
+			redirects_of(f->l) & HAS_METACOPY ?
+				", which the layer needs since it was mounted so before" :
+				"");
+	}
+	return false;
+}
+
 /* Since 6.5 overlay's options can be tried one at a time, without mounting. */
 static bool bad_option(const struct failure *f)
 {
@@ -156,7 +186,7 @@ int explain_mount(const struct layer *l, const struct mountspec *spec, const cha
 	const struct failure f = {l, spec, target, errnum, err};
 
 	if (!permission(&f) && !no_overlay(&f) && !missing(&f) && !bad_upper(&f) &&
-		!bad_option(&f) && !stacked(&f)) {
+		!conflict(&f) && !bad_option(&f) && !stacked(&f)) {
 		if (errnum == EINVAL && spec->extra.len)
 			because(&f,
 				"%s; do the options '%s' go together? the kernel's log "

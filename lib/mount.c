@@ -18,6 +18,7 @@
 #include "mounts.h"
 #include "mountspec.h"
 #include "quote.h"
+#include "redirects.h"
 #include "store.h"
 #include "volatile.h"
 
@@ -155,6 +156,24 @@ static int mount_from(const struct layer *l, const char *source, int target,
 	return rc;
 }
 
+/* What the mount may leave in the upper is remembered before it can. */
+static int mount_noted(const struct layer *l, const char *source, int target,
+	const struct mountspec *spec, const char *where, struct ovl_err *err)
+{
+	unsigned added = 0;
+	int rc = spec->leaves ? redirects_note(l, spec->leaves, &added, err) : 0;
+
+	if (rc == 0) {
+		rc = mount_from(l, source, target, spec);
+		store_detail(l->st, "options %s", spec->data.data);
+		if (rc < 0)
+			rc = explain_mount(l, spec, where, -rc, err);
+	}
+	if (rc < 0)
+		redirects_forget(l, added);
+	return rc;
+}
+
 static int do_mount(const struct layer *l, const struct ovl_mount *req, char **where,
 	struct ovl_err *err)
 {
@@ -179,10 +198,9 @@ static int do_mount(const struct layer *l, const struct ovl_mount *req, char **w
 		return rc;
 	if (fs_path_of(target, &path) < 0)
 		return err_sys(err, errno, "cannot find the path of the mount point");
-	rc = mount_from(l, source, target, &spec);
-	store_detail(l->st, "options %s", spec.data.data);
+	rc = mount_noted(l, source, target, &spec, path.data, err);
 	if (rc < 0)
-		return explain_mount(l, &spec, path.data, -rc, err);
+		return rc;
 	*where = buf_steal(&path);
 	return *where ? 0 : err_nomem(err);
 }

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "mountspec.h"
 #include "quote.h"
+#include "redirects.h"
 #include "store.h"
 
 /* mount(8), "Filesystem-independent mount options"; what it clears comes second. */
@@ -110,13 +111,31 @@ static int take_options(struct mountspec *s, const struct layer *l, const char *
 	return rc;
 }
 
-/* Is it among the user's ",name=value,name..."? */
-static bool given(const struct mountspec *s, const char *name)
+/* The user's value of an option, the last one as for the kernel; NULL: not given. */
+static const char *given(const struct mountspec *s, const char *name)
 {
+	const char *found = NULL;
 	size_t n = strlen(name);
 
 	for (const char *at = s->extra.data; at && *at; at = strchr(at + 1, ',')) {
 		if (strncmp(at + 1, name, n) == 0 && strchr("=,", at[1 + n]))
+			found = at[1 + n] == '=' ? at + 2 + n : "";
+	}
+	return found;
+}
+
+static bool is_on(const char *value)
+{
+	return value && strcspn(value, ",") == 2 && strncmp(value, "on", 2) == 0;
+}
+
+bool mountspec_has(const struct mountspec *s, const char *option)
+{
+	size_t n = strlen(option);
+
+	for (const char *at = s->data.data; at && *at; at = strchr(at + 1, ',')) {
+		if (*at == ',' && strncmp(at + 1, option, n) == 0 &&
+			(at[1 + n] == ',' || !at[1 + n]))
 			return true;
 	}
 	return false;
@@ -144,16 +163,32 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 	return rc;
 }
 
-/* Redirects in lowers are not followed and metacopy is off unless asked for: what a
- * layer that came from elsewhere says must not lead out of its place. */
+/*
+ * Redirects are not followed and metacopy is off unless asked for, or unless the upper
+ * was written with them and would lose what they stand for. What came from elsewhere
+ * has none of these marks alive. With metacopy the kernel turns redirects on.
+ */
 static void add_defaults(struct mountspec *s, const struct layer *l)
 {
+	bool marks = s->with_upper && !l->st->xattrs.user;
+	unsigned has = marks ? redirects_of(l) : 0;
+	const char *metacopy = given(s, "metacopy");
+	const char *redirect = given(s, "redirect_dir");
+	bool copies = metacopy ? is_on(metacopy) : has & HAS_METACOPY;
+
 	if (l->st->xattrs.user)
 		buf_adds(&s->data, ",userxattr");
-	if (!given(s, "metacopy"))
-		buf_adds(&s->data, ",metacopy=off");
-	if (!given(s, "redirect_dir") && !given(s, "metacopy"))
-		buf_adds(&s->data, ",redirect_dir=nofollow");
+	if (!metacopy)
+		buf_addf(&s->data, ",metacopy=%s", copies ? "on" : "off");
+	if (!redirect && !copies)
+		buf_addf(&s->data, ",redirect_dir=%s",
+			has & HAS_REDIRECTS ? "follow" : "nofollow");
+	if (!marks || (s->flags & MS_RDONLY))
+		return;
+	if (copies)
+		s->leaves |= HAS_METACOPY;
+	if (redirect ? is_on(redirect) : copies)
+		s->leaves |= HAS_REDIRECTS;
 }
 
 int mountspec_build(const struct layer *l, const char *options, bool readonly,

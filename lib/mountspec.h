@@ -24,6 +24,7 @@ struct mountspec {
 	struct buf data; /* overlay's options */
 	struct buf extra; /* those of them that the user gave */
 	bool with_upper;
+	unsigned leaves; /* marks the mount may leave in the upper, see redirects.h */
 };
 
 void mountspec_release(struct mountspec *s);
@@ -35,6 +36,9 @@ void mountspec_release(struct mountspec *s);
  */
 int mountspec_build(const struct layer *l, const char *options, bool readonly,
 	struct mountspec *out, struct ovl_err *err);
+
+/* Is "name" or "name=value" one of overlay's options? */
+bool mountspec_has(const struct mountspec *s, const char *option);
 
 /* The same as a line to type, with the working directory it needs. */
 int mountspec_line(const struct layer *l, struct buf *out, struct ovl_err *err);
