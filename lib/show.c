@@ -70,32 +70,46 @@ static json_t *paths(const struct layer *l)
 	return o;
 }
 
-/* The layers below, nearest first, down to the bottom. */
+/* Opens a layer of the stack; one that is not there is *missing. */
+static int open_below(const struct layer *l, const struct layer_ref *ref,
+	struct layer *below, bool *missing, struct ovl_err *err)
+{
+	int rc = layer_open_ref(l->st, ref, 0, ref->id.s, below, err);
+
+	*missing = rc < 0 && err->status == OVL_NOLAYER;
+	return *missing ? 0 : rc;
+}
+
+/* The layers below, nearest first, down to the bottom or to one that is missing. */
 static int stack_of(const struct layer *l, json_t *out, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
 	struct meta at = l->meta;
+	bool missing = false;
 
-	for (unsigned i = 0; at.has_parent; i++) {
+	for (unsigned i = 0; at.has_parent && !missing; i++) {
 		auto_layer below = LAYER_INIT;
-		json_t *o = json_object();
+		json_t *o;
 		int rc;
 
 		ref.id = at.parent;
 		rc = i > l->meta.depth ?
 			err_say(err, ELOOP, "the parents of layer %.12s go round",
 				l->id.s) :
-			layer_open_ref(l->st, &ref, 0, ref.id.s, &below, err);
-		if (rc < 0) {
-			json_decref(o);
+			open_below(l, &ref, &below, &missing, err);
+		if (rc < 0)
 			return rc;
-		}
-		json_object_set_new(o, "id", json_string(below.id.s));
-		json_object_set_new(o, "diff_id", digest(below.meta.diff_id));
-		json_object_set_new(o, "link", json_string(below.meta.link));
-		json_object_set_new(o, "size", json_integer((json_int_t)below.meta.size));
-		json_array_append_new(out, o);
+		o = json_object();
+		json_object_set_new(o, "id", json_string(ref.id.s));
 		at = below.meta;
+		if (missing) {
+			json_object_set_new(o, "missing", json_true());
+		} else {
+			json_object_set_new(o, "diff_id", digest(at.diff_id));
+			json_object_set_new(o, "link", json_string(at.link));
+			json_object_set_new(o, "size", json_integer((json_int_t)at.size));
+		}
+		json_array_append_new(out, o);
 	}
 	return 0;
 }

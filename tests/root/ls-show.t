@@ -84,4 +84,16 @@ for l in web base "$b"; do
 	umount "$(j .paths.layer)/merged"
 done
 
+# What there is of a layer whose parents are not.
+mv "$OVLCTL_ROOT/overlay2/$a" away
+ovlctl show web >json
+is "show with a missing layer below" "$(jq -c '.stack[] | [.id, .missing]' json)" \
+	"$(printf '["%s",null]\n["%s",true]' "$b" "$a")"
+mv away "$OVLCTL_ROOT/overlay2/$a"
+mv "$OVLCTL_ROOT/overlay2/$b" away
+ovlctl show web >json
+is "show with a missing parent" "$(jq -c '[.id, .parent, .stack]' json)" \
+	"[\"$w\",\"$b\",[{\"id\":\"$b\",\"missing\":true}]]"
+mv away "$OVLCTL_ROOT/overlay2/$b"
+
 done_testing
