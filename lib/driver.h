@@ -56,6 +56,8 @@ struct driver {
 	int (*lowers)(const struct layer *l, struct stack *out, struct ovl_err *err);
 	/* The layer itself as a lower. */
 	int (*as_lower)(const struct layer *l, struct buf *out, struct ovl_err *err);
+	/* The short id as the layer's own file has it, else "". */
+	void (*link_of)(int layer_fd, char link[SHORT_LEN + 1]);
 	/* The id of the layer with this short id: 1 found, 0 none, negative errno. */
 	int (*by_link)(int drv_fd, const char *link, struct ovl_id *id);
 };

@@ -130,6 +130,16 @@ static int publish(struct stage *sg, const struct ovl_id *id, struct ovl_err *er
 	return 0;
 }
 
+static void link_of(int layer_fd, char link[SHORT_LEN + 1])
+{
+	auto_buf text = {0};
+
+	link[0] = '\0';
+	if (fs_read_file(layer_fd, link_file, SHORT_LEN, &text) == 0 &&
+		id_is_short(text.data))
+		memcpy(link, text.data, SHORT_LEN + 1);
+}
+
 static int by_link(int drv_fd, const char *link, struct ovl_id *id)
 {
 	auto_buf target = {0};
@@ -175,5 +185,6 @@ const struct driver driver_overlay2 = {
 	.retract = retract,
 	.lowers = lowers,
 	.as_lower = as_lower,
+	.link_of = link_of,
 	.by_link = by_link,
 };

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -173,7 +174,8 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 	return 0;
 }
 
-int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
+/* Opens and locks the directory; what is in it is another matter. */
+static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
 	struct layer l = {
@@ -191,14 +193,56 @@ int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 		return err_sys(err, errno, "cannot open layer %s", Q(what));
 	if (op)
 		rc = lock_layer(&l, op, what, err);
-	if (rc == 0) {
-		rc = meta_read(l.fd, &l.meta, err);
-		if (rc < 0)
-			err_prefix(err, rc, "layer %s", Q(what));
-	}
 	if (rc < 0) {
 		layer_close(&l);
 		return rc;
+	}
+	*out = l;
+	return 0;
+}
+
+int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	struct layer l = LAYER_INIT;
+	int rc = open_dir(st, ref, op, what, &l, err);
+
+	if (rc < 0)
+		return rc;
+	rc = meta_read(l.fd, &l.meta, err);
+	if (rc < 0) {
+		layer_close(&l);
+		return err_prefix(err, rc, "layer %s", Q(what));
+	}
+	*out = l;
+	return 0;
+}
+
+/* What a directory tells whose .layer does not: enough to take it away. */
+static void meta_guess(struct layer *l)
+{
+	memset(&l->meta, 0, sizeof(l->meta));
+	l->meta.kind = OVL_WRITABLE;
+	l->meta.depth = UINT_MAX;
+	l->drv->link_of(l->fd, l->meta.link);
+}
+
+int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	struct layer l = LAYER_INIT;
+	int rc = open_dir(st, ref, op, what, &l, err);
+
+	if (rc < 0)
+		return rc;
+	rc = meta_read(l.fd, &l.meta, err);
+	if (rc == -EUCLEAN || rc == -ENOENT || rc == -EINVAL || rc == -EFBIG) {
+		meta_guess(&l);
+		rc = 0;
+	}
+	if (rc < 0) {
+		layer_close(&l);
+		return err_prefix(err, rc, "layer %s", Q(what));
 	}
 	*out = l;
 	return 0;

@@ -44,6 +44,12 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref);
  */
 int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err);
+/*
+ * The same for a layer that is to be removed. One whose .layer is torn or missing opens
+ * too: as a writable one without parent that is deeper than all others.
+ */
+int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err);
 /* layer_find and layer_open_ref in one. */
 int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out,
 	struct ovl_err *err);

@@ -81,7 +81,7 @@ static int add_with_children(void *ctx, const struct layer_ref *ref)
 	int rc = append(d, ref);
 
 	if (rc == 0)
-		rc = layer_open_ref(d->st, ref, 0, ref->id.s, &l, d->err);
+		rc = layer_open_to_remove(d->st, ref, 0, ref->id.s, &l, d->err);
 	if (rc == 0)
 		rc = layer_children(&l, add_with_children, d, d->err);
 	return rc;
@@ -185,7 +185,7 @@ static int check_all(struct doomed *d)
 
 	for (size_t i = 0; i < d->n; i++) {
 		struct item *it = &d->item[i];
-		int rc = layer_open_ref(d->st, &it->ref, LOCK_EX,
+		int rc = layer_open_to_remove(d->st, &it->ref, LOCK_EX,
 			layer_label(d->st, &it->ref, label), &it->layer, d->err);
 
 		if (rc == 0)

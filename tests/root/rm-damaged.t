@@ -1,0 +1,50 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# A layer whose .layer is torn can be removed, and keeps nobody else from it.
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+printf 'file name=x data=1\nend\n' | mktar | ovlctl import - >/dev/null
+empty=$(store_state)
+store=$OVLCTL_ROOT/overlay2
+setup() {
+	ovlctl import -n a a.tar >/dev/null
+	b=$(ovlctl import -n b -p a a.tar)
+	w=$(ovlctl create -n w b)
+}
+for how in 'truncate -s 20' 'truncate -s 0' rm 'cp /bin/sh'; do
+	setup
+	$how "$store/$w/.layer"
+	fails 1 "layer 'w': " "$how: it cannot be mounted" ovlctl mount w
+	fails 4 "layer 'b' has layers on top of it" "... it keeps its parent" ovlctl rm b
+	ok "... it can be removed" ovlctl rm w
+	ok "... and then its parents" ovlctl rm b a
+	is "... no trace is left" "$(store_state)" "$empty"
+	setup
+	$how "$store/$w/.layer"
+	ok "$how: rm -r of its parent" ovlctl rm -r a
+	is "... no trace is left" "$(store_state)" "$empty"
+done
+setup
+truncate -s 20 "$store/$b/.layer"
+ok "an image layer, with its children" ovlctl rm -r a
+is "... no trace is left" "$(store_state)" "$empty"
+setup
+truncate -s 20 "$store/$b/.layer"
+fails 4 "layer 'b' has layers on top of it: 'w'" "an image layer with children" ovlctl rm b
+fails 4 "layer 'a' has layers on top of it: 'b'" "its parent" ovlctl rm -f a
+m=$(ovlctl mount w)
+truncate -s 20 "$store/$w/.layer"
+fails 4 "layer 'w' is mounted on '$m'" "one that is mounted" ovlctl rm w
+fails 4 "layer 'w' is mounted on '$m'" "... -rf of its parent" ovlctl rm -rf a
+(cd "$m" && exec sleep 60) &
+pid=$!
+sleep 0.1
+umount -l "$m"
+fails 4 "layer 'w' is mounted, .*detached" "... detached and in use" ovlctl rm -f w
+kill $pid
+wait $pid 2>/dev/null
+sleep 0.2
+ok "-rf when that is over" ovlctl rm -rf a
+is "no trace is left" "$(store_state)" "$empty"
+
+done_testing
