@@ -66,18 +66,21 @@ static int check_upper(const struct layer *l, int upper, struct ovl_err *err)
 	return 0;
 }
 
-static int check_writable(
-	const struct layer *l, const struct ovl_mount *req, struct ovl_err *err)
+static int check_writable(const struct layer *l, const struct ovl_mount *req,
+	const struct mountspec *spec, const char *where, struct ovl_err *err)
 {
 	auto_fd upper = layer_tree(l, err);
 	int rc;
 
 	if (upper < 0)
 		return upper;
-	rc = mounts_upper_busy(l);
+	rc = mounts_upper_busy(l, err);
 	if (rc > 0)
 		return refuse_busy(l, req->layer, err);
-	rc = check_upper(l, upper, err);
+	if (rc == -EPERM)
+		return explain_mount(l, spec, where, EPERM, err);
+	if (rc == 0)
+		rc = check_upper(l, upper, err);
 	return rc < 0 ? rc : volatile_check(l, req->layer, req->force, err);
 }
 
@@ -110,19 +113,37 @@ static int open_target(const struct layer *l, const char *target, struct ovl_err
 	return fd;
 }
 
+/* For a path that is longer than the kernel tells, what is known of it. */
+static int path_of_target(const struct layer *l, const char *target, int fd,
+	struct buf *out, struct ovl_err *err)
+{
+	if (fs_path_of(fd, out) == 0)
+		return 0;
+	if (errno != ENAMETOOLONG)
+		return err_sys(err, errno, "cannot find the path of the mount point");
+	buf_clear(out);
+	if (target)
+		buf_adds(out, target);
+	else
+		buf_addf(out, "%s/%s/%s/%s", l->st->root, l->drv->name, l->id.s,
+			l->drv->merged);
+	return out->failed ? err_nomem(err) : 0;
+}
+
 /* One mount of ours on top of another hides it and comes off in surprising order. */
 static int refuse_taken(struct ovl_store *st, int target, struct ovl_err *err)
 {
 	auto_mounts m = {0};
 	struct statx sx;
-	int rc = mounts_read(st, &m, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	if (statx(target, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) < 0 ||
 		!(sx.stx_mask & STATX_MNT_ID) ||
 		!(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return 0;
+	rc = mounts_read(st, &m, err);
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < m.n; i++) {
 		char label[OVL_LABEL_SIZE];
 
@@ -186,19 +207,18 @@ static int do_mount(const struct layer *l, const struct ovl_mount *req, char **w
 
 	if (rc == 0)
 		rc = store_dir_make(l->st, DIR_EMPTY, err);
-	if (rc >= 0 && spec.with_upper)
-		rc = check_writable(l, req, err);
 	if (rc < 0)
 		return rc;
 	target = open_target(l, req->target, err);
 	if (target < 0)
 		return target;
-	rc = refuse_taken(l->st, target, err);
-	if (rc < 0)
-		return rc;
-	if (fs_path_of(target, &path) < 0)
-		return err_sys(err, errno, "cannot find the path of the mount point");
-	rc = mount_noted(l, source, target, &spec, path.data, err);
+	rc = path_of_target(l, req->target, target, &path, err);
+	if (rc == 0 && spec.with_upper)
+		rc = check_writable(l, req, &spec, path.data, err);
+	if (rc == 0)
+		rc = refuse_taken(l->st, target, err);
+	if (rc == 0)
+		rc = mount_noted(l, source, target, &spec, path.data, err);
 	if (rc < 0)
 		return rc;
 	*where = buf_steal(&path);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +11,6 @@
 #include "driver.h"
 #include "fs.h"
 #include "mounts.h"
-#include "mountspec.h"
 #include "quote.h"
 #include "store.h"
 
@@ -274,31 +272,4 @@ int mounts_find(struct ovl_store *st, const struct layer_ref *ref, struct buf *w
 		find_elsewhere(st, &f, &seen);
 	free(seen.ns);
 	return r;
-}
-
-/* ---- the probe -------------------------------------------------------------------- */
-
-/*
- * The kernel takes an upper for itself before it looks at the work directory, and with
- * index=on says EBUSY when another mount has it. A work directory on another file system
- * makes sure that the mount never happens: EINVAL, and the upper is free.
- */
-int mounts_upper_busy(const struct layer *l)
-{
-	char data[256];
-	int empty = store_dir_make(l->st, DIR_EMPTY, NULL);
-	auto_fd cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int rc;
-
-	if (empty < 0 || fchdir(l->drv_fd) < 0)
-		return 0;
-	snprintf(data, sizeof(data),
-		"lowerdir=%s,upperdir=%s/%s,workdir=/proc,index=on%s", MOUNT_EMPTY,
-		l->id.s, l->drv->tree, l->st->xattrs.user ? ",userxattr" : "");
-	rc = mount("overlay", MOUNT_EMPTY, "overlay", 0, data) < 0 ? errno : 0;
-	if (cwd < 0 || fchdir(cwd) < 0)
-		rc = rc ? rc : EIO;
-	if (rc == EBUSY)
-		return 1;
-	return rc == EPERM ? -EPERM : 0;
 }

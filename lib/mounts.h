@@ -38,10 +38,10 @@ int mounts_find(struct ovl_store *st, const struct layer_ref *ref, struct buf *w
 
 /*
  * Asks the kernel whether the writable layer is the upper of a live mount anywhere, also
- * one detached but in use: 1 it is, 0 it is not, -EPERM: may not ask. Changes the working
- * directory for the moment.
+ * one detached but in use: 1 it is, 0 it is not, -EPERM: may not ask (no text); another
+ * errno: no answer. Changes the working directory for the moment.
  */
-int mounts_upper_busy(const struct layer *l);
+int mounts_upper_busy(const struct layer *l, struct ovl_err *err);
 
 /* One field of mountinfo, its \ooo undone. In place. */
 void mounts_unescape(char *s);

@@ -164,8 +164,10 @@ static int check_mounts(struct doomed *d, const struct layer *l, const char *lab
 	const struct layer_ref *ref)
 {
 	auto_buf where = {0};
-	int busy = l->meta.kind == OVL_WRITABLE ? mounts_upper_busy(l) : -EPERM;
+	int busy = l->meta.kind == OVL_WRITABLE ? mounts_upper_busy(l, d->err) : -EPERM;
 
+	if (busy < 0 && busy != -EPERM)
+		return busy;
 	if (busy == 0)
 		return 0;
 	if (mounts_find(d->st, ref, &where))

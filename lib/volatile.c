@@ -55,7 +55,8 @@ int volatile_settle(const struct layer *l, struct ovl_err *err)
 {
 	auto_fd tree = -1;
 
-	if (!marked(l) || mounts_upper_busy(l) > 0)
+	/* Also where the kernel cannot be asked: the mark is the safe side. */
+	if (!marked(l) || mounts_upper_busy(l, NULL) != 0)
 		return 0;
 	tree = layer_tree(l, err);
 	if (tree < 0)

@@ -1,0 +1,52 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# The question whether an upper is in use gets a true answer, or none and a refusal.
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+ovlctl import -n a a.tar >/dev/null
+w=$(ovlctl create -n w a)
+mkdir m2
+unshare -m --propagation private sh -c 'ovlctl mount w >/dev/null; echo up; exec sleep 60' >up &
+pid=$!
+while [ ! -s up ]; do sleep 0.05; done
+
+# With /proc read-only, as in a container.
+if unshare -m --propagation private sh -c 'mount -o remount,bind,ro /proc' 2>/dev/null; then
+	roproc() { unshare -m --propagation private sh -c 'mount -o remount,bind,ro /proc; exec "$@"' - "$@"; }
+	fails 4 "layer 'w' is mounted already on .* process $pid" "mount, /proc read-only" roproc ovlctl mount w m2
+	fails 4 "layer 'w' is mounted on .* process $pid" "rm, /proc read-only" roproc ovlctl rm w
+	roproc=1
+elif as_user; then
+	roproc=
+else
+	cannot "remount /proc read-only"
+fi
+kill $pid
+wait $pid 2>/dev/null
+sleep 0.2
+if [ "$roproc" ]; then
+	is "free, /proc read-only" "$(roproc ovlctl mount w)" "$OVLCTL_ROOT/overlay2/$w/merged"
+	sleep 0.2
+fi
+
+# An answer that says nothing.
+if can_trace; then
+	for e in ENOMEM ENOENT EACCES EBADF; do
+		fails 1 "cannot find out whether layer .* is mounted: " "mount when the answer is $e" \
+			traced -qq -o trace -e trace=mount -e inject=mount:error=$e:when=1 ovlctl mount w
+		fails 1 "cannot find out whether layer .* is mounted: " "rm when the answer is $e" \
+			traced -qq -o trace -e trace=mount -e inject=mount:error=$e:when=1 ovlctl rm w
+	done
+	fails 1 "cannot find out whether layer .* is mounted: " "mount when the directory cannot be entered" \
+		traced -qq -o trace -e trace=fchdir -e inject=fchdir:error=EIO:when=1 ovlctl mount w
+	fails 1 "cannot find out whether layer .* is mounted: " "... and rm" \
+		traced -qq -o trace -e trace=fchdir -e inject=fchdir:error=EIO:when=1 ovlctl rm w
+	fails 1 "not permitted: mounting needs root" "mount when it may not be asked" \
+		traced -qq -o trace -e trace=mount -e inject=mount:error=EPERM:when=1 ovlctl mount w
+	is "nothing is mounted" "$(grep -c "$T" /proc/self/mountinfo)" 0
+fi
+ok "mount" ovlctl mount w
+ovlctl umount w
+ok "rm of a layer whose tree is gone" sh -c 'rmdir "$OVLCTL_ROOT/overlay2/$1/diff" && ovlctl rm w' - "$w"
+
+done_testing
