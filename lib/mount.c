@@ -29,8 +29,9 @@ static int refuse_busy(const struct layer *l, const char *what, struct ovl_err *
 {
 	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name), .id = l->id};
 	auto_buf where = {0};
+	auto_mi all = {0};
 
-	if (mounts_find(l->st, &ref, &where))
+	if (mounts_everywhere(&all, NULL) == 0 && mounts_find(l->st, &all, &ref, &where))
 		return err_status(err, OVL_BUSY, "layer %s is mounted already on %s",
 			Q(what), where.data);
 	return err_status(err, OVL_BUSY,

@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,12 +8,14 @@
 
 #include "cleanup.h"
 #include "driver.h"
-#include "fs.h"
 #include "mounts.h"
 #include "quote.h"
 #include "store.h"
 
 static const char mark[] = "ovlctl:";
+
+/* mount(2) takes a source of less than PATH_MAX. */
+#define SOURCE_MAX 4095
 
 void mounts_release(struct mounts *m)
 {
@@ -28,144 +29,223 @@ void mounts_release(struct mounts *m)
 char *mounts_source(const struct layer *l)
 {
 	auto_buf b = {0};
+	const char *root = l->st->root;
+	size_t rest = sizeof(mark) - 1 + strlen("...") + 1 + strlen(l->drv->name) + 1 +
+		ID_LEN;
+	bool cut = rest + strlen(root) > SOURCE_MAX;
 
-	buf_addf(&b, "%s%s/%s/%s", mark, l->st->root, l->drv->name, l->id.s);
+	if (cut)
+		root += strlen(root) + rest - SOURCE_MAX;
+	buf_addf(&b, "%s%s%s/%s/%s", mark, cut ? "..." : "", root, l->drv->name, l->id.s);
 	return buf_steal(&b);
 }
 
-void mounts_unescape(char *s)
-{
-	char *out = s;
+/* ---- whose it is ------------------------------------------------------------------ */
 
-	while (*s) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' &&
-			isdigit((unsigned char)s[2]) && isdigit((unsigned char)s[3])) {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
-				(s[3] - '0'));
-			s += 4;
-		} else {
-			*out++ = *s++;
-		}
+enum whose { OURS, ANOTHERS, UNKNOWN };
+
+/*
+ * The root, as seen in the mount's namespace: our store, another store, or no store at
+ * all, as when ours was moved.
+ */
+static enum whose whose_root(
+	const struct ovl_store *st, const char *prefix, const char *root)
+{
+	auto_buf path = {0};
+	struct stat there;
+	struct stat here;
+
+	if (*root != '/' && *root)
+		return UNKNOWN;
+	buf_addf(&path, "%s%s", prefix, *root ? root : "/");
+	if (path.failed || fstat(st->fd, &here) < 0 || stat(path.data, &there) < 0)
+		return UNKNOWN;
+	if (there.st_dev == here.st_dev && there.st_ino == here.st_ino)
+		return OURS;
+	buf_adds(&path, "/" STORE_STAMP);
+	return !path.failed && stat(path.data, &there) == 0 ? ANOTHERS : UNKNOWN;
+}
+
+/*
+ * Takes "<root>/<driver>/<id>" apart. The part before the id may be missing, as it is
+ * in a name relative to the driver's directory: *root is NULL then.
+ */
+static bool split(char *path, char **root, struct layer_ref *ref)
+{
+	char *id = strrchr(path, '/');
+	char *driver;
+	int i;
+
+	if (!id_is_full(id ? id + 1 : path))
+		return false;
+	memcpy(ref->id.s, id ? id + 1 : path, ID_LEN + 1);
+	*root = NULL;
+	if (!id)
+		return true;
+	*id = '\0';
+	driver = strrchr(path, '/');
+	i = driver_index(driver ? driver + 1 : path);
+	if (i < 0)
+		return false;
+	ref->drv = (unsigned)i;
+	if (driver) {
+		*driver = '\0';
+		*root = path;
+	}
+	return true;
+}
+
+/* What the name of a directory in overlay's options says. */
+struct named {
+	bool known;
+	enum whose whose; /* if it is absolute */
+	struct layer_ref ref;
+};
+
+/* "[[<root>/]<driver>/]<id>/<tree>" */
+static bool name_of_tree(const struct ovl_store *st, const struct mi_table *t,
+	const char *name, const char *tree, struct named *out)
+{
+	auto_free char *copy = strdup(name);
+	char *slash = copy ? strrchr(copy, '/') : NULL;
+	char *root;
+
+	if (!slash || strcmp(slash + 1, tree) != 0)
+		return false;
+	*slash = '\0';
+	if (!split(copy, &root, &out->ref))
+		return false;
+	out->known = true;
+	out->whose = root ? whose_root(st, t->prefix, root) : UNKNOWN;
+	return true;
+}
+
+/* "[<root>/<driver>/]<links>/<short id>" */
+static bool name_of_link(struct ovl_store *st, const struct mi_table *t, const char *name,
+	unsigned drv, struct named *out)
+{
+	const struct driver *d = driver_list[drv];
+	auto_free char *copy = strdup(name);
+	char *link = copy ? strrchr(copy, '/') : NULL;
+	char *dir = NULL;
+	char *root;
+	int drv_fd = store_driver_dir(st, drv, NULL);
+
+	if (!link || !d->links || !id_is_short(link + 1))
+		return false;
+	*link++ = '\0';
+	dir = strrchr(copy, '/');
+	if (strcmp(dir ? dir + 1 : copy, d->links) != 0)
+		return false;
+	out->ref.drv = drv;
+	out->known = drv_fd >= 0 && d->by_link(drv_fd, link, &out->ref.id) == 1;
+	out->whose = UNKNOWN;
+	if (!dir)
+		return true;
+	*dir = '\0';
+	root = strrchr(copy, '/');
+	if (root && strcmp(root + 1, d->name) == 0) {
+		*root = '\0';
+		out->whose = whose_root(st, t->prefix, copy);
+	}
+	return true;
+}
+
+static bool name_of_layer(struct ovl_store *st, const struct mi_table *t,
+	const char *name, struct named *out)
+{
+	for (unsigned i = 0; driver_list[i]; i++) {
+		out->ref.drv = i;
+		if (name_of_tree(st, t, name, driver_list[i]->tree, out) ||
+			name_of_link(st, t, name, i, out))
+			return true;
+	}
+	return false;
+}
+
+/* The first of names that a ':' separates; "\:" is a colon of the name. */
+static void cut_first(char *names)
+{
+	char *out = names;
+
+	for (; *names && *names != ':'; names++) {
+		if (*names == '\\' && names[1])
+			names++;
+		*out++ = *names;
 	}
 	*out = '\0';
 }
 
-/* ---- mountinfo -------------------------------------------------------------------- */
-
-/*
- * proc_pid_mountinfo(5):
- *   36 35 98:0 /root /mount/point options [tag:value ...] - type source super-options
- */
-struct line {
-	int mnt_id;
-	char *where;
-	char *type;
-	char *source;
-};
-
-static bool parse_line(char *text, struct line *out)
+/* The upper if it is a layer's, else the first lower. */
+static bool named_by_options(struct ovl_store *st, const struct mi_table *t,
+	const struct mi_line *line, struct named *out)
 {
-	char *field[6];
-	char *sep = strstr(text, " - ");
-	char *rest = text;
+	auto_free char *copy = strdup(line->options);
+	char *rest = copy;
+	char *lower = NULL;
+	char *option;
 
-	if (!sep)
-		return false;
-	*sep = '\0';
-	for (int i = 0; i < 6; i++) {
-		field[i] = strsep(&rest, " ");
-		if (!field[i])
-			return false;
+	while ((option = strsep(&rest, ","))) {
+		char *value = strchr(option, '=');
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		mi_unescape(value);
+		if (strcmp(option, "upperdir") == 0) {
+			if (name_of_layer(st, t, value, out))
+				return true;
+		} else if (!lower && strcmp(option, "lowerdir") == 0) {
+			cut_first(value);
+			lower = value;
+		} else if (!lower && strcmp(option, "lowerdir+") == 0) {
+			lower = value;
+		}
 	}
-	rest = sep + 3;
-	out->mnt_id = atoi(field[0]);
-	out->where = field[4];
-	out->type = strsep(&rest, " ");
-	out->source = strsep(&rest, " ");
-	if (!out->source || strcmp(out->type, "overlay") != 0)
-		return false;
-	mounts_unescape(out->where);
-	mounts_unescape(out->source);
-	return true;
+	return lower && name_of_layer(st, t, lower, out);
 }
 
-/* Is that directory, as seen below prefix, the store's root? */
-static bool is_root(const struct ovl_store *st, const char *prefix, const char *path)
+bool mounts_layer_of(struct ovl_store *st, const struct mi_table *t,
+	const struct mi_line *line, struct layer_ref *ref)
 {
-	auto_buf full = {0};
-	struct stat there;
-	struct stat here;
+	struct named by_options = {.whose = UNKNOWN};
+	enum whose whose = UNKNOWN;
+	struct layer_ref by_source;
+	char *root;
 
-	buf_addf(&full, "%s%s", prefix, path);
-	if (full.failed || fstat(st->fd, &here) < 0)
+	if (strcmp(line->type, "overlay") != 0 ||
+		!named_by_options(st, t, line, &by_options))
 		return false;
-	if (stat(full.data, &there) < 0)
-		return strcmp(path, st->root) == 0;
-	return there.st_dev == here.st_dev && there.st_ino == here.st_ino;
-}
+	if (strncmp(line->source, mark, sizeof(mark) - 1) == 0) {
+		auto_free char *copy = strdup(line->source + sizeof(mark) - 1);
 
-/* "ovlctl:<root>/<driver>/<id>" of this store? */
-static bool parse_source(const struct ovl_store *st, const char *prefix, char *source,
-	struct layer_ref *ref)
-{
-	char *id;
-	char *driver;
-	int i;
-
-	if (strncmp(source, mark, sizeof(mark) - 1) != 0)
-		return false;
-	source += sizeof(mark) - 1;
-	id = strrchr(source, '/');
-	if (!id || !id_is_full(id + 1))
-		return false;
-	*id++ = '\0';
-	driver = strrchr(source, '/');
-	if (!driver)
-		return false;
-	*driver++ = '\0';
-	i = driver_index(driver);
-	if (i < 0 || !is_root(st, prefix, *source ? source : "/"))
-		return false;
-	ref->drv = (unsigned)i;
-	memcpy(ref->id.s, id, ID_LEN + 1);
-	return true;
-}
-
-static int each(const struct ovl_store *st, const char *file, const char *prefix,
-	int (*fn)(void *ctx, const struct line *l, const struct layer_ref *ref),
-	void *ctx)
-{
-	auto_file f = fopen(file, "re");
-	auto_free char *text = NULL;
-	size_t size = 0;
-	ssize_t n;
-	int rc = 0;
-
-	if (!f)
-		return -errno;
-	while (rc == 0 && (n = getline(&text, &size, f)) > 0) {
-		struct layer_ref ref;
-		struct line l;
-
-		if (text[n - 1] == '\n')
-			text[n - 1] = '\0';
-		if (strstr(text, mark) && parse_line(text, &l) &&
-			parse_source(st, prefix, l.source, &ref))
-			rc = fn(ctx, &l, &ref);
+		if (copy && split(copy, &root, &by_source) && root) {
+			whose = whose_root(st, t->prefix, root);
+			/* The link is gone, as when the layer was removed meanwhile. */
+			if (!by_options.known && whose == OURS) {
+				by_options.known = true;
+				by_options.ref = by_source;
+			}
+		}
 	}
-	return rc;
+	if (whose == UNKNOWN)
+		whose = by_options.whose;
+	*ref = by_options.ref;
+	return by_options.known &&
+		(whose == OURS || (whose == UNKNOWN && layer_exists(st, ref)));
 }
 
-static int add(void *ctx, const struct line *l, const struct layer_ref *ref)
+/* ---- this namespace --------------------------------------------------------------- */
+
+static int add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref)
 {
-	struct mounts *m = ctx;
 	struct mnt *mnt = realloc(m->mnt, (m->n + 1) * sizeof(*mnt));
 
 	if (!mnt)
 		return -ENOMEM;
 	m->mnt = mnt;
 	mnt += m->n;
-	mnt->mnt_id = l->mnt_id;
+	mnt->mnt_id = l->id;
 	mnt->layer = *ref;
 	mnt->where = strdup(l->where);
 	if (!mnt->where)
@@ -177,12 +257,20 @@ static int add(void *ctx, const struct line *l, const struct layer_ref *ref)
 int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
 {
 	auto_mounts m = {0};
+	auto_mi all = {0};
 	int rc;
 
 	memset(out, 0, sizeof(*out));
 	if (st->fd < 0)
 		return 0;
-	rc = each(st, "/proc/self/mountinfo", "", add, &m);
+	rc = mi_self(&all);
+	for (size_t i = 0; rc == 0 && i < all.table[0].n; i++) {
+		const struct mi_line *line = &all.table[0].line[i];
+		struct layer_ref ref;
+
+		if (mounts_layer_of(st, &all.table[0], line, &ref))
+			rc = add(&m, line, &ref);
+	}
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot read '/proc/self/mountinfo'");
 	*out = m;
@@ -190,86 +278,101 @@ int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
 	return 0;
 }
 
-/* ---- other namespaces ------------------------------------------------------------- */
+/* ---- all namespaces --------------------------------------------------------------- */
 
-struct found {
-	const struct layer_ref *want;
-	const char *whose; /* "" or " in the mount namespace of process N" */
-	struct buf *where;
-};
-
-static int match(void *ctx, const struct line *l, const struct layer_ref *ref)
+int mounts_everywhere(struct mi_all *out, struct ovl_err *err)
 {
-	struct found *f = ctx;
+	int rc = mi_everywhere(out);
 
-	if (ref->drv != f->want->drv || strcmp(ref->id.s, f->want->id.s) != 0)
-		return 0;
-	buf_addf(f->where, "%s%s", Q(l->where), f->whose);
+	return rc < 0 ? err_sys(err, -rc, "cannot read '/proc/self/mountinfo'") : 0;
+}
+
+static int say_where(
+	const struct mi_table *t, const struct mi_line *line, struct buf *where)
+{
+	buf_clear(where);
+	buf_addf(where, "%s%s", Q(line->where), t->whose);
 	return 1;
 }
 
-struct seen {
-	ino_t *ns;
-	size_t n;
+int mounts_find(struct ovl_store *st, const struct mi_all *all,
+	const struct layer_ref *ref, struct buf *where)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		const struct mi_table *t = &all->table[i];
+
+		for (size_t k = 0; k < t->n; k++) {
+			struct layer_ref of;
+
+			if (mounts_layer_of(st, t, &t->line[k], &of) &&
+				of.drv == ref->drv && strcmp(of.id.s, ref->id.s) == 0)
+				return say_where(t, &t->line[k], where);
+		}
+	}
+	return 0;
+}
+
+/* A file of a file system, which may be mounted in many places. */
+struct file {
+	char *path; /* in that file system */
+	const char *dev;
 };
 
-/* A namespace not looked at before? */
-static bool is_new(struct seen *seen, const char *pid)
+/* What is found at path below mount m. */
+static bool file_at(const struct mi_line *m, const char *path, struct file *out)
 {
-	char path[64];
-	struct stat ns;
-	ino_t *more;
+	const char *rest = mi_below(path, m->where);
+	auto_buf b = {0};
 
-	snprintf(path, sizeof(path), "/proc/%.20s/ns/mnt", pid);
-	if (stat(path, &ns) < 0)
+	if (!rest)
 		return false;
-	for (size_t i = 0; i < seen->n; i++) {
-		if (seen->ns[i] == ns.st_ino)
-			return false;
-	}
-	more = realloc(seen->ns, (seen->n + 1) * sizeof(*more));
-	if (!more)
-		return false;
-	seen->ns = more;
-	seen->ns[seen->n++] = ns.st_ino;
-	return true;
+	buf_addf(&b, "%s%s", strcmp(m->root, "/") == 0 ? "" : m->root, rest);
+	out->dev = m->dev;
+	out->path = buf_steal(&b);
+	return out->path;
 }
 
-static int find_elsewhere(struct ovl_store *st, struct found *f, struct seen *seen)
+static bool is_below(const struct mi_table *t, const struct mi_line *line,
+	const char *text, const struct file *dir)
 {
-	auto_fsdir proc = {.fd = -1};
-	const char *pid;
-	int r = 0;
+	const struct mi_line *parent = mi_by_id(t, line->parent);
+	struct file at;
+	bool yes;
 
-	if (fs_dir_open(&proc, AT_FDCWD, "/proc") < 0)
-		return 0;
-	while (r <= 0 && fs_dir_next(&proc, &pid, NULL) > 0) {
-		char file[64];
-		char prefix[64];
-		char whose[64];
-
-		if (!isdigit((unsigned char)*pid) || !is_new(seen, pid))
-			continue;
-		snprintf(file, sizeof(file), "/proc/%.20s/mountinfo", pid);
-		snprintf(prefix, sizeof(prefix), "/proc/%.20s/root", pid);
-		snprintf(whose, sizeof(whose), " in the mount namespace of process %.20s",
-			pid);
-		f->whose = whose;
-		r = each(st, file, prefix, match, f);
-	}
-	return r > 0;
+	/* Where the mount that one of them lies on cannot be seen, paths must do. */
+	if (!parent || !dir->path)
+		return mi_below(line->where, text) != NULL;
+	if (strcmp(parent->dev, dir->dev) != 0 || !file_at(parent, line->where, &at))
+		return false;
+	yes = mi_below(at.path, dir->path) != NULL;
+	free(at.path);
+	return yes;
 }
 
-int mounts_find(struct ovl_store *st, const struct layer_ref *ref, struct buf *where)
+int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where)
 {
-	struct found f = {.want = ref, .whose = "", .where = where};
-	struct seen seen = {0};
-	int r;
+	const struct mi_line *on = NULL;
+	struct file dir = {0};
+	auto_buf text = {0};
+	struct statx sx;
+	int found = 0;
 
-	buf_clear(where);
-	is_new(&seen, "self");
-	r = each(st, "/proc/self/mountinfo", "", match, &f) > 0 ||
-		find_elsewhere(st, &f, &seen);
-	free(seen.ns);
-	return r;
+	buf_addf(&text, "%s/%s/%s", strcmp(l->st->root, "/") == 0 ? "" : l->st->root,
+		l->drv->name, l->id.s);
+	if (text.failed)
+		return -ENOMEM;
+	if (statx(l->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0)
+		on = mi_by_id(&all->table[0], (int)sx.stx_mnt_id);
+	if (on)
+		file_at(on, text.data, &dir);
+	for (size_t i = 0; i < all->n && !found; i++) {
+		const struct mi_table *t = &all->table[i];
+
+		for (size_t k = 0; k < t->n && !found; k++) {
+			if (is_below(t, &t->line[k], text.data, &dir))
+				found = say_where(t, &t->line[k], where);
+		}
+	}
+	free(dir.path);
+	return found;
 }

@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 
 #include "cleanup.h"
+#include "mounts.h"
 #include "mountspec.h"
 #include "quote.h"
 #include "redirects.h"
@@ -243,17 +244,22 @@ static void add_word(struct buf *out, const char *word)
 int mountspec_line(const struct layer *l, struct buf *out, struct ovl_err *err)
 {
 	auto_mountspec s = {0};
+	auto_free char *source = mounts_source(l);
 	auto_buf dir = {0};
 	int rc = mountspec_build(l, NULL, false, &s, err);
 
 	if (rc < 0)
 		return rc;
 	buf_addf(&dir, "%s/%s", l->st->root, l->drv->name);
-	if (dir.failed)
+	if (dir.failed || !source)
 		return err_nomem(err);
 	buf_adds(out, "cd ");
 	add_word(out, dir.data);
-	buf_addf(out, " && mount -t overlay -o %s%s overlay %s/%s",
-		s.flags & MS_RDONLY ? "ro," : "", s.data.data, l->id.s, l->drv->merged);
+	if (!s.with_upper && !l->meta.has_parent)
+		buf_addf(out, " && mkdir -p %s/%s", l->id.s, l->drv->merged);
+	buf_addf(out, " && mount -t overlay -o %s%s ", s.flags & MS_RDONLY ? "ro," : "",
+		s.data.data);
+	add_word(out, source);
+	buf_addf(out, " %s/%s", l->id.s, l->drv->merged);
 	return out->failed ? err_nomem(err) : 0;
 }

@@ -158,48 +158,68 @@ static int check_children(struct doomed *d, const struct layer *l, const char *l
 
 /*
  * The kernel knows of an upper wherever it is mounted. Of a lower it does not tell, so
- * for an image layer the mounts of all namespaces that can be seen are looked through.
+ * for an image layer the mounts of all namespaces that can be seen are looked through;
+ * and for anything else that is mounted in the layer, which must not go with it.
  */
-static int check_mounts(struct doomed *d, const struct layer *l, const char *label,
-	const struct layer_ref *ref)
+static int check_mounts(struct doomed *d, const struct item *it, const char *label,
+	const struct mi_all *all)
 {
+	const struct layer *l = &it->layer;
 	auto_buf where = {0};
-	int busy = l->meta.kind == OVL_WRITABLE ? mounts_upper_busy(l, d->err) : -EPERM;
+	int rc = l->meta.kind == OVL_WRITABLE ? mounts_upper_busy(l, d->err) : 0;
 
-	if (busy < 0 && busy != -EPERM)
-		return busy;
-	if (busy == 0)
-		return 0;
-	if (mounts_find(d->st, ref, &where))
+	if (rc < 0 && rc != -EPERM)
+		return rc;
+	if (mounts_find(d->st, all, &it->ref, &where))
 		return err_status(d->err, OVL_BUSY, "layer '%s' is mounted on %s", label,
 			where.data);
-	if (busy < 0)
-		return 0;
-	return err_status(d->err, OVL_BUSY,
-		"layer '%s' is mounted, in a mount namespace that cannot be seen from here or "
-		"detached and still in use",
-		label);
+	if (rc > 0)
+		return err_status(d->err, OVL_BUSY,
+			"layer '%s' is mounted, in a mount namespace that cannot be seen "
+			"from here or detached and still in use",
+			label);
+	rc = mounts_below(l, all, &where);
+	if (rc > 0)
+		return err_status(d->err, OVL_BUSY,
+			"something is mounted in the directory of layer '%s', on %s",
+			label, where.data);
+	return rc < 0 ? err_nomem(d->err) : 0;
 }
 
+static int lock_all(struct doomed *d)
+{
+	char label[OVL_LABEL_SIZE];
+	int rc = 0;
+
+	for (size_t i = 0; i < d->n && rc == 0; i++) {
+		struct item *it = &d->item[i];
+
+		rc = layer_open_to_remove(d->st, &it->ref, LOCK_EX,
+			layer_label(d->st, &it->ref, label), &it->layer, d->err);
+	}
+	return rc;
+}
+
+/* The mounts are looked at once, when all layers are locked: then none can be added. */
 static int check_all(struct doomed *d)
 {
 	char label[OVL_LABEL_SIZE];
+	auto_mi all = {0};
+	int rc = lock_all(d);
 
-	for (size_t i = 0; i < d->n; i++) {
+	if (rc == 0 && d->n)
+		rc = mounts_everywhere(&all, d->err);
+	for (size_t i = 0; i < d->n && rc == 0; i++) {
 		struct item *it = &d->item[i];
-		int rc = layer_open_to_remove(d->st, &it->ref, LOCK_EX,
-			layer_label(d->st, &it->ref, label), &it->layer, d->err);
 
-		if (rc == 0)
-			rc = check_mounts(d, &it->layer, label, &it->ref);
+		layer_label(d->st, &it->ref, label);
+		rc = check_mounts(d, it, label, &all);
 		if (rc == 0)
 			rc = check_children(d, &it->layer, label);
-		if (rc < 0)
-			return rc;
 	}
-	if (d->n)
+	if (rc == 0 && d->n)
 		qsort(d->item, d->n, sizeof(*d->item), by_depth);
-	return 0;
+	return rc;
 }
 
 /* ---- going ------------------------------------------------------------------------ */

@@ -78,7 +78,6 @@ fails 3 "no such layer" "show of nothing" ovlctl show nothing
 # The mount line, typed by hand, mounts the same.
 for l in web base "$b"; do
 	ovlctl show "$l" >json
-	mkdir -p "$(j .paths.layer)/merged"
 	ok "the mount command of $(echo "$l" | cut -c1-12) works" sh -c "$(j .mount_command)"
 	is "... and shows the tree" "$(ls "$(j .paths.layer)/merged" | head -1)" "$([ "$l" = "$b" ] && echo f || echo f)"
 	umount "$(j .paths.layer)/merged"

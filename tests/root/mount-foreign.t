@@ -1,0 +1,48 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# What others have mounted in the store is neither removed nor unmounted.
+printf 'dir name=d\nfile name=d/x data=1\nend\n' | mktar >a.tar
+a=$(ovlctl import -n a a.tar)
+w=$(ovlctl create -n w a)
+store=$OVLCTL_ROOT/overlay2
+mkdir p
+echo gold >p/f
+
+for at in merged diff work; do
+	mount --bind p "$store/$w/$at"
+	fails 4 "something is mounted in the directory of layer 'w', on '$store/$w/$at'" \
+		"rm with a bind mount on $at" ovlctl rm w
+	fails 4 "something is mounted in the directory" "... with -f" ovlctl rm -f w
+	fails 4 "something is mounted in the directory" "... of the parent, with -r" ovlctl rm -r a
+	is "... nothing is lost" "$(cat p/f "$store/$w/$at/f")" "$(printf 'gold\ngold')"
+	umount "$store/$w/$at"
+done
+mkdir "$store/$a/diff/d/deep"
+mount -t tmpfs none "$store/$a/diff/d/deep"
+fails 4 "layer 'a', on '$store/$a/diff/d/deep'" "a mount deep in a layer" ovlctl rm -r a
+umount "$store/$a/diff/d/deep"
+mount --bind p/f "$store/$w/link"
+fails 4 "layer 'w', on '$store/$w/link'" "a mount on a file" ovlctl rm w
+umount "$store/$w/link"
+
+# Seen under another path: the store is mounted twice.
+mkdir twice
+mount --bind store twice
+mount --bind p "$T/twice/overlay2/$w/merged"
+fails 4 "layer 'w', on '$T/twice/overlay2/$w/merged'" "a mount at the store's other path" ovlctl rm w
+is "... nothing is lost" "$(cat p/f)" gold
+umount "$T/twice/overlay2/$w/merged"
+umount twice
+
+# In another mount namespace.
+unshare -m --propagation private sh -c 'mount --bind p "$1"; echo up; exec sleep 60' - "$store/$w/merged" >up &
+pid=$!
+while [ ! -s up ]; do sleep 0.05; done
+fails 4 "on '$store/$w/merged' in the mount namespace of process $pid" "a mount in another namespace" ovlctl rm w
+kill $pid
+wait $pid 2>/dev/null
+sleep 0.1
+ok "rm when all is gone" ovlctl rm w
+
+done_testing

@@ -1,0 +1,86 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# A mount is known by what it mounts, whoever made it and wherever the store was then.
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+a=$(ovlctl import -n a a.tar)
+b=$(ovlctl import -n b -p a a.tar)
+w=$(ovlctl create -n w b)
+mkdir ma mb mw
+ux=
+as_user && ux=,userxattr
+moved() { # DIR
+	is "ls shows the mounts $1" "$(ovlctl ls -nr -o MOUNTPOINT a b w | tr '\n' ' ')" "$T/ma $T/mb $T/mw "
+	fails 4 "layer 'w' is mounted on '$T/mw'" "rm of the writable layer $1" ovlctl rm w
+	fails 4 "layer 'w' is mounted already on '$T/mw'" "mount of it $1" ovlctl mount w
+	fails 4 "layer '[wab]' is mounted on" "rm -r of the image layers $1" ovlctl rm -r a
+	is "umount of one $1" "$(ovlctl umount b; ovlctl ls -nr -o MOUNTPOINT b)" ""
+	ok "umount -a $1" ovlctl umount -a
+	is "all is unmounted $1" "$(grep -c "$T/m" /proc/self/mountinfo)" 0
+}
+all() {
+	ovlctl mount a ma
+	ovlctl mount b mb
+	ovlctl mount w mw
+} >/dev/null
+
+# The store is moved while its layers are mounted.
+all
+mv store st2
+export OVLCTL_ROOT="$T/st2"
+moved "after the store has moved"
+ovlctl create -n w2 b >/dev/null
+ovlctl rm w2
+
+# A copy has the same ids and links; the mounts are the original's.
+all
+cp -a st2 copy
+is "ls of a copy shows none" "$(OVLCTL_ROOT=$T/copy ovlctl ls -nr -o MOUNTPOINT a b w | tr -d '\n')" ""
+ok "umount -a of a copy" env OVLCTL_ROOT="$T/copy" ovlctl umount -a
+is "... touches no mount of the original" "$(grep -c "$T/m" /proc/self/mountinfo)" 3
+ok "rm in a copy" env OVLCTL_ROOT="$T/copy" ovlctl rm -r a
+moved "of the original"
+
+# By hand.
+link() { ovlctl ls -nr -o LINK "$1"; }
+hand() { # SOURCE PREFIX UP
+	(
+		cd "$OVLCTL_ROOT/overlay2" || exit 1
+		mount -t overlay -o "ro,lowerdir=$2l/$(link a):$2../empty$ux" "$1" "$T/ma" &&
+			mount -t overlay -o "ro,lowerdir=$2l/$(link b):$2l/$(link a)$ux" "$1" "$T/mb" &&
+			mount -t overlay -o "lowerdir=$2l/$(link b):$2l/$(link a),upperdir=$2$w/diff,workdir=$2$w/work$ux" \
+				"$1" "$T/mw"
+	) || report 1 "mounts by hand"
+}
+hand overlay ""
+moved "mounted by hand, relative"
+hand none "$OVLCTL_ROOT/overlay2/"
+moved "mounted by hand, absolute"
+hand ovlctl:/nowhere/overlay2/$a ""
+moved "mounted by hand, a source that is nowhere"
+hand x "$OVLCTL_ROOT/overlay2/"
+is "absolute names tell a copy" "$(cp -a st2 copy2 && OVLCTL_ROOT=$T/copy2 ovlctl ls -nr -o MOUNTPOINT a b w | tr -d '\n')" ""
+ovlctl umount -a
+
+# By the lines that show prints.
+for l in a b w; do
+	ok "the mount command of $l" sh -c "$(ovlctl show "$l" | jq -r .mount_command)"
+done
+is "... has our source" "$(grep -c "overlay ovlctl:$T/st2/overlay2/[0-9a-f]* " /proc/self/mountinfo)" 3
+is "ls shows those" "$(ovlctl ls -nr -o MOUNTPOINT a b w | tr '\n' ' ')" \
+	"$T/st2/overlay2/$a/merged $T/st2/overlay2/$b/merged $T/st2/overlay2/$w/merged "
+fails 4 "is mounted on" "rm" ovlctl rm -r a
+ok "umount -a" ovlctl umount -a
+is "... leaves a bottom image layer as it was" "$(ls "st2/overlay2/$a")" "$(printf 'diff\nlink')"
+
+# Not ours: the same shape, other layers.
+other=$(printf '%064d' 7)
+mkdir -p "d/$other/diff" "d/$other/work"
+mount -t overlay -o "lowerdir=p,upperdir=d/$other/diff,workdir=d/$other/work$ux" overlay mw 2>/dev/null ||
+	{ mkdir p; mount -t overlay -o "lowerdir=p,upperdir=d/$other/diff,workdir=d/$other/work$ux" overlay mw; }
+ok "umount -a with another's mount" ovlctl umount -a
+is "... leaves it" "$(grep -c "$T/mw" /proc/self/mountinfo)" 1
+fails 1 "is not a mount of this store" "umount of it" ovlctl umount "$T/mw"
+umount mw
+
+done_testing
