@@ -9,73 +9,135 @@
 
 #include "cleanup.h"
 #include "driver.h"
+#include "fs.h"
 #include "layer.h"
 #include "mounts.h"
 #include "quote.h"
 #include "store.h"
 #include "volatile.h"
 
+/* ---- one mount -------------------------------------------------------------------- */
+
+/*
+ * A mount point as a directory and a name in it: its path may be longer than a system
+ * call takes. -1 with errno.
+ */
+static int open_place(const char *where, const char **name)
+{
+	auto_fd root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *last = strrchr(where, '/');
+	auto_free char *dir = NULL;
+
+	if (root < 0)
+		return -1;
+	if (!last || !last[1]) {
+		*name = where;
+		return steal_fd(&root);
+	}
+	dir = strndup(where, (size_t)(last - where));
+	*name = last + 1;
+	return dir ? fs_open_beneath(root, *dir ? dir + 1 : dir, O_PATH | O_DIRECTORY) :
+		     -1;
+}
+
 /* Is the mount the one its path leads to, or is there another one on top? */
-static bool on_top(const struct mnt *m)
+static bool on_top(const struct mnt *m, int dir, const char *name)
 {
 	struct statx sx;
 
-	return statx(AT_FDCWD, m->where, AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) < 0 ||
+	return statx(dir, name, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW, STATX_MNT_ID,
+		       &sx) < 0 ||
 		sx.stx_mnt_id == (uint64_t)m->mnt_id;
 }
 
-/* What a mount has left in its layer. The layer may be gone: then nothing is left. */
-static int settle(struct ovl_store *st, const struct layer_ref *ref, struct ovl_err *err)
+static int umount_at(int dir, const char *name, bool lazy)
 {
-	auto_layer l = LAYER_INIT;
+	auto_fd cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int rc;
 
-	if (layer_open_ref(st, ref, LOCK_SH, ref->id.s, &l, NULL) < 0)
-		return 0;
-	if (l.meta.kind == OVL_WRITABLE)
-		return volatile_settle(&l, err);
-	/* A bottom image layer has a mount point of its own only while it is mounted. */
-	if (!l.meta.has_parent)
-		unlinkat(l.fd, l.drv->merged, AT_REMOVEDIR);
-	return 0;
+	if (fchdir(dir) < 0)
+		return -errno;
+	rc = umount2(name, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0 ? -errno : 0;
+	/* The one we came from may be gone or closed to us; that is no failed umount. */
+	if (cwd < 0 || fchdir(cwd) < 0)
+		return rc;
+	return rc;
 }
 
 static int umount_one(
 	struct ovl_store *st, const struct mnt *m, bool lazy, struct ovl_err *err)
 {
-	if (!on_top(m))
+	const char *name;
+	auto_fd dir = open_place(m->where, &name);
+	int rc;
+
+	if (dir < 0)
+		return err_sys(err, errno, "cannot unmount %s", Q(m->where));
+	if (!on_top(m, dir, name))
 		return err_status(err, OVL_BUSY,
 			"%s is hidden under another mount: unmount that one first",
 			Q(m->where));
-	if (umount2(m->where, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0) {
-		if (errno == EBUSY)
-			return err_status(err, OVL_BUSY,
-				"%s is in use: files are open in it; -l detaches it all the same",
-				Q(m->where));
-		return err_sys(err, errno, "cannot unmount %s", Q(m->where));
-	}
+	rc = umount_at(dir, name, lazy);
+	if (rc == -EBUSY)
+		return err_status(err, OVL_BUSY,
+			"%s is in use: files are open in it; -l detaches it all the same",
+			Q(m->where));
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot unmount %s", Q(m->where));
 	store_detail(st, "%s unmounted", Q(m->where));
-	return settle(st, &m->layer, err);
+	return 0;
 }
 
-/* Last mounted first. Goes on after a failure, whose text is kept. */
-static int umount_if(struct ovl_store *st, const struct mounts *m,
-	bool (*want)(const struct mnt *, const void *), const void *arg, bool lazy,
-	size_t *done, struct ovl_err *err)
+/* ---- what it has left ------------------------------------------------------------- */
+
+/* Was it the layer's own mount point that the mount was on? */
+static bool was_on_merged(const struct layer *l, const struct mnt *m)
 {
-	int first = 0;
+	const char *name;
+	auto_fd dir = open_place(m->where, &name);
+	struct stat was;
+	struct stat own;
 
-	for (size_t i = m->n; i-- > 0;) {
-		int rc;
-
-		if (!want(&m->mnt[i], arg))
-			continue;
-		rc = umount_one(st, &m->mnt[i], lazy, first ? NULL : err);
-		if (rc < 0 && !first)
-			first = rc;
-		*done += rc == 0;
-	}
-	return first;
+	return dir >= 0 && fstatat(dir, name, &was, AT_SYMLINK_NOFOLLOW) == 0 &&
+		fstatat(l->fd, l->drv->merged, &own, AT_SYMLINK_NOFOLLOW) == 0 &&
+		was.st_dev == own.st_dev && was.st_ino == own.st_ino;
 }
+
+/*
+ * A bottom image layer has a mount point of its own only while it is mounted. Removing
+ * one that is a mount point in another namespace would take the mount away there; so
+ * nobody may be about to mount it, and nothing of it be mounted anywhere.
+ */
+static void drop_merged(
+	struct ovl_store *st, const struct mnt *m, const struct layer_ref *ref)
+{
+	auto_layer l = LAYER_INIT;
+	auto_buf where = {0};
+	auto_mi all = {0};
+
+	if (layer_open_ref(st, ref, LOCK_EX, ref->id.s, &l, NULL) == 0 &&
+		was_on_merged(&l, m) && mounts_everywhere(&all, NULL) == 0 &&
+		mounts_find(st, &all, ref, &where) == 0 &&
+		mounts_below(&l, &all, &where) == 0)
+		unlinkat(l.fd, l.drv->merged, AT_REMOVEDIR);
+}
+
+/* What a mount has left in its layer. The layer may be gone: then nothing is left. */
+static int settle(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+
+	if (layer_open_ref(st, &m->layer, LOCK_SH, m->layer.id.s, &l, NULL) < 0)
+		return 0;
+	if (l.meta.kind == OVL_WRITABLE)
+		return volatile_settle(&l, err);
+	layer_close(&l);
+	if (!l.meta.has_parent)
+		drop_merged(st, m, &m->layer);
+	return 0;
+}
+
+/* ---- many ------------------------------------------------------------------------- */
 
 static bool any(const struct mnt *m, const void *arg)
 {
@@ -91,6 +153,105 @@ static bool of_layer(const struct mnt *m, const void *arg)
 	return m->layer.drv == ref->drv && strcmp(m->layer.id.s, ref->id.s) == 0;
 }
 
+struct job {
+	struct ovl_store *st;
+	bool (*want)(const struct mnt *, const void *);
+	const void *arg;
+	bool lazy;
+	size_t done;
+	int rc; /* of the first that failed, its text in err */
+	struct ovl_err *err;
+};
+
+static void failed(struct job *job, int rc, const struct ovl_err *why)
+{
+	if (job->rc == 0) {
+		job->rc = rc;
+		if (job->err)
+			*job->err = *why;
+	}
+}
+
+static bool is_there(const struct mounts *m, const struct mnt *mnt)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->mnt[i].mnt_id == mnt->mnt_id && of_layer(&m->mnt[i], &mnt->layer))
+			return true;
+	}
+	return false;
+}
+
+/* Settles those that have come off, by themselves or with another one. */
+static size_t settle_gone(
+	struct job *job, const struct mounts *before, const struct mounts *after)
+{
+	size_t gone = 0;
+
+	for (size_t i = 0; i < before->n; i++) {
+		struct ovl_err why;
+		int rc;
+
+		if (!job->want(&before->mnt[i], job->arg) ||
+			is_there(after, &before->mnt[i]))
+			continue;
+		gone++;
+		rc = settle(job->st, &before->mnt[i], &why);
+		if (rc < 0)
+			failed(job, rc, &why);
+	}
+	job->done += gone;
+	return gone;
+}
+
+/* Last mounted first. Goes on after a failure, whose text is kept. */
+static int umount_each(struct job *job, const struct mounts *m, struct ovl_err *why)
+{
+	int first = 0;
+
+	for (size_t i = m->n; i-- > 0;) {
+		int rc;
+
+		if (!job->want(&m->mnt[i], job->arg))
+			continue;
+		rc = umount_one(job->st, &m->mnt[i], job->lazy, first ? NULL : why);
+		if (rc < 0 && !first)
+			first = rc;
+	}
+	return first;
+}
+
+/*
+ * One mount may take others with it (propagation, lazy), or be held by others below it:
+ * what counts is what the kernel still has afterwards, and while something came off it
+ * is tried again.
+ */
+static int umount_all(struct job *job, struct mounts *m)
+{
+	for (;;) {
+		auto_mounts after = {0};
+		struct ovl_err why = {.status = OVL_FAILED};
+		int rc = umount_each(job, m, &why);
+		int read = mounts_read(job->st, &after, job->err);
+		size_t gone;
+
+		if (read < 0)
+			return read;
+		gone = settle_gone(job, m, &after);
+		mounts_release(m);
+		*m = after;
+		memset(&after, 0, sizeof(after));
+		if (rc == 0 || !gone) {
+			bool left = false;
+
+			for (size_t i = 0; i < m->n; i++)
+				left |= job->want(&m->mnt[i], job->arg);
+			if (rc < 0 && left)
+				failed(job, rc, &why);
+			return job->rc;
+		}
+	}
+}
+
 static bool by_mnt_id(const struct mnt *m, const void *arg)
 {
 	const uint64_t *id = arg;
@@ -98,41 +259,43 @@ static bool by_mnt_id(const struct mnt *m, const void *arg)
 	return (uint64_t)m->mnt_id == *id;
 }
 
-static int umount_path(struct ovl_store *st, const struct mounts *m, const char *path,
-	bool lazy, struct ovl_err *err)
+static int umount_path(
+	struct job *job, struct mounts *m, const char *path, struct ovl_err *err)
 {
 	struct statx sx;
-	size_t done = 0;
 	uint64_t id;
 	int rc;
 
 	if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) < 0)
 		return err_sys(err, errno, "%s", Q(path));
 	id = sx.stx_attributes & STATX_ATTR_MOUNT_ROOT ? sx.stx_mnt_id : 0;
-	rc = umount_if(st, m, by_mnt_id, &id, lazy, &done, err);
-	if (rc < 0 || done)
+	job->want = by_mnt_id;
+	job->arg = &id;
+	rc = umount_all(job, m);
+	if (rc < 0 || job->done)
 		return rc;
 	return err_say(err, EINVAL, "%s is not a mount of this store", Q(path));
 }
 
 int ovl_umount(struct ovl_store *st, const char *what, bool lazy, struct ovl_err *err)
 {
+	struct job job = {.st = st, .want = of_layer, .lazy = lazy, .err = err};
 	auto_mounts m = {0};
 	struct layer_ref ref;
-	size_t done = 0;
 	int rc = mounts_read(st, &m, err);
 
 	if (rc < 0)
 		return rc;
 	if (*what == '/' || *what == '.')
-		return umount_path(st, &m, what, lazy, err);
+		return umount_path(&job, &m, what, err);
 	rc = layer_find(st, what, &ref, err);
 	if (rc < 0 && rc == -ENOENT && faccessat(AT_FDCWD, what, F_OK, 0) == 0)
-		return umount_path(st, &m, what, lazy, err);
+		return umount_path(&job, &m, what, err);
 	if (rc < 0)
 		return rc;
-	rc = umount_if(st, &m, of_layer, &ref, lazy, &done, err);
-	if (rc < 0 || done)
+	job.arg = &ref;
+	rc = umount_all(&job, &m);
+	if (rc < 0 || job.done)
 		return rc;
 	return err_say(
 		err, EINVAL, "layer %s is not mounted in this mount namespace", Q(what));
@@ -140,9 +303,9 @@ int ovl_umount(struct ovl_store *st, const char *what, bool lazy, struct ovl_err
 
 int ovl_umount_all(struct ovl_store *st, bool lazy, struct ovl_err *err)
 {
+	struct job job = {.st = st, .want = any, .lazy = lazy, .err = err};
 	auto_mounts m = {0};
-	size_t done = 0;
 	int rc = mounts_read(st, &m, err);
 
-	return rc < 0 ? rc : umount_if(st, &m, any, NULL, lazy, &done, err);
+	return rc < 0 ? rc : umount_all(&job, &m);
 }

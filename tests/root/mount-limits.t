@@ -46,4 +46,29 @@ ok "128 lowers and options" ovlctl umount w
 fails 1 "the mount options are [0-9]+ bytes, the kernel takes 4095" "too many options" \
 	ovlctl mount -o "$(printf 'xino=auto,%.0s' $(seq 60))volatile" w
 
+# A root as long as a path can be. The shell cannot go there, so perl makes it.
+umask 077
+root=$(perl -e '$_ = $ARGV[0]; while (length() + 201 < 4050) { $_ .= "/" . "r" x 200; mkdir or die }
+	$_ .= "/" . "s" x (4050 - length() - 1); mkdir or die; print' "$T")
+is "a root of 4,050 bytes" ${#root} 4050
+export OVLCTL_ROOT="$root"
+a=$(ovlctl import -n a l.tar)
+w=$(ovlctl create -n w a)
+is "mounts and says where" "$(ovlctl mount w)" "$root/overlay2/$w/merged"
+is "ls finds it" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$root/overlay2/$w/merged"
+fails 4 "layer 'w' is mounted already on" "not twice" ovlctl mount w
+fails 4 "layer 'w' is mounted on" "not removed" ovlctl rm w
+ok "umount" ovlctl umount w
+is "a bottom image layer too" "$(ovlctl mount a)" "$root/overlay2/$a/merged"
+ok "umount -a" ovlctl umount -a
+is "... which takes the mount point away" "$(cd "$root/overlay2" && ls "$a")" "$(printf 'diff\nlink')"
+mkdir mnt
+is "on a target" "$(ovlctl mount w mnt)" "$T/mnt"
+ok "umount of that" ovlctl umount mnt
+is "the mount command" "$(sh -c "$(ovlctl show w | jq -r .mount_command)" && ovlctl ls -nr -o MOUNTPOINT w)" \
+	"$root/overlay2/$w/merged"
+ok "umount" ovlctl umount w
+is "nothing is mounted" "$(grep -c "$T" /proc/self/mountinfo)" 0
+ok "rm" ovlctl rm -r a
+
 done_testing
