@@ -46,8 +46,9 @@ int volatile_check(
 	if (force)
 		return unmark(l, err);
 	return err_say(err, EUCLEAN,
-		"layer %s was last mounted volatile and not unmounted by ovlctl: after a crash "
-		"what was written may be incomplete; --force mounts it as it is",
+		"layer %s was last mounted volatile, and what was written was not synced when "
+		"that mount ended: after a crash it may be incomplete; --force mounts it as "
+		"it is",
 		Q(what));
 }
 

@@ -22,7 +22,7 @@ ovlctl umount w
 
 ovlctl mount -o volatile w >/dev/null
 umount "$m"
-fails 1 "layer 'w' was last mounted volatile and not unmounted by ovlctl.*--force" \
+fails 1 "layer 'w' was last mounted volatile, and what was written was not synced .*--force" \
 	"unmounted by something else" ovlctl mount w
 ok "--force takes it" ovlctl mount --force w
 is "what was written is there" "$(cat "$m/new")" new
@@ -39,5 +39,10 @@ ok "detach" ovlctl umount -l w
 ok "the mark stays" test -d "$mark"
 kill $pid
 wait $pid 2>/dev/null
+sleep 0.2
+fails 1 "what was written was not synced when that mount ended.*--force" "... and when it has ended" \
+	ovlctl mount w
+ok "--force takes it" ovlctl mount --force w
+ovlctl umount w
 
 done_testing
