@@ -63,7 +63,7 @@ fails 2 "cannot be a layer's name" "a bad name" ovlctl import -n '-x' a.gz
 fails 2 "cannot be a layer's name" "an id as a name" ovlctl import -n "$sum" a.gz
 fails 3 "no such layer 'nowhere'" "no such parent" ovlctl import -p nowhere a.gz
 fails 1 "cannot open 'nofile': No such file" "no such file" ovlctl import nofile
-fails 1 "cannot open 'src': Is a directory" "a directory" ovlctl import src
+fails 1 "'src' is no image: neither an OCI image layout nor" "a directory" ovlctl import src
 w=$(ovlctl create two)
 before2=$(store_state)
 fails 1 "writable: only an image layer can be a parent" "a writable parent" \
