@@ -18,8 +18,8 @@
 
 struct changes {
 	const struct layer *l;
-	const struct xattr_policy *xp;
 	struct view lowers; /* the layer's, at the root: absolute redirects start here */
+	struct view base_lowers; /* the same of any base */
 	struct frame *frame; /* the one fn is called in */
 	struct buf path;
 	change_fn fn;
@@ -35,9 +35,7 @@ static int fail(struct changes *w, const char *what)
 
 static int collect(struct changes *w, const struct frame *f, struct items *list)
 {
-	if (frame_items(f, list) < 0)
-		return fail(w, "read directory");
-	return 0;
+	return frame_items(f, list) < 0 ? fail(w, "read directory") : 0;
 }
 
 /* ---- going down ------------------------------------------------------------------- */
@@ -45,114 +43,42 @@ static int collect(struct changes *w, const struct frame *f, struct items *list)
 /* The lowers of a frame as a view that owns nothing. */
 static struct view lowers_of(const struct frame *f)
 {
-	struct view v = f->base;
+	struct view v = f->base.dir;
 
-	if (f->all) {
-		unsigned skip = f->upper ? 1 : 0;
-
-		v = f->me;
-		v.fd += skip;
-		v.marks += skip;
-		v.n -= skip;
-	} else if (f->cut) {
+	if (f->all)
+		return side_lowers(&f->me);
+	if (f->cut)
 		v.n = 0;
-	}
 	return v;
 }
 
-/* The merged lower directory that a redirect leads to: an absolute one from the root, a
- * relative one beside the directory itself (overlayfs.rst, "redirect_dir"). */
-static int follow_redirect(
-	struct changes *w, const struct frame *f, const char *to, struct view *out)
+/* Of an upper directory alone: whether and how it merges with the base. */
+static int child_of_upper(const struct frame *f, const char *name, struct frame *out)
 {
 	struct view beside = lowers_of(f);
+	enum side_merge how;
 
-	if (*to == '/')
-		return view_walk(&w->lowers, to + 1, out);
-	return view_child(&beside, to, out);
-}
-
-/* Moves the directories of more behind those of v. */
-static int append(struct view *v, struct view *more)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < more->n && rc == 0; i++) {
-		rc = view_push(v, more->fd[i]);
-		more->fd[i] = -1;
-	}
-	for (unsigned i = 0; i < more->n; i++)
-		close_fdp(&more->fd[i]);
-	more->n = 0;
-	view_close(more);
-	return rc;
-}
-
-/* A directory of the upper with all it merges with, where a redirect is involved. */
-static int redirected(
-	struct changes *w, const struct frame *f, const char *to, struct frame *out)
-{
-	struct view lower = {.xp = w->xp};
-
-	if (follow_redirect(w, f, to, &lower) < 0)
+	if (side_of_upper(&f->me, &beside, name, &out->me, &how) < 0)
 		return -1;
-	out->all = true;
-	out->cut = true;
-	return append(&out->me, &lower);
-}
-
-/* Of an upper directory: what it merges with. */
-static int child_of_upper(
-	struct changes *w, const struct frame *f, const char *name, struct frame *out)
-{
-	auto_buf to = {0};
-	struct view beside = lowers_of(f);
-	struct view lower = {.xp = w->xp};
-	int fd = fs_open_dir(f->me.fd[0], name);
-	int r;
-
-	if (fd < 0)
-		return -1;
-	out->upper = true;
-	if (view_push(&out->me, fd) < 0)
-		return -1;
-	r = wh_redirect(w->xp, fd, NULL, &to);
-	if (r)
-		return r < 0 ? -1 : redirected(w, f, to.data, out);
-	if (out->me.marks[0] == WH_OPAQUE_Y) {
+	if (how == SIDE_REDIRECTED)
+		out->all = true;
+	if (how != SIDE_MERGES)
 		out->cut = true;
-		return 0;
-	}
-	if (!f->all)
-		return 0;
-	if (view_child(&beside, name, &lower) < 0)
-		return -1;
-	return append(&out->me, &lower);
+	return 0;
 }
 
-static bool in_upper(const struct frame *f, const char *name)
-{
-	struct stat st;
-
-	return f->upper && fstatat(f->me.fd[0], name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static int child_frame(
-	struct changes *w, const struct frame *f, const char *name, struct frame *out)
+static int child_frame(const struct frame *f, const char *name, struct frame *out)
 {
 	struct frame c = {
-		.me = {.xp = w->xp},
-		.base = {.xp = w->xp},
 		.all = f->all,
 		.cut = f->cut,
 		.compare = f->compare,
 	};
-	int rc = view_child(&f->base, name, &c.base);
+	int rc = side_child(&f->base, name, &c.base);
 
-	if (rc == 0 && (!f->all || in_upper(f, name)))
-		rc = child_of_upper(w, f, name, &c);
-	else if (rc == 0)
-		rc = view_child(&f->me, name, &c.me);
+	if (rc == 0)
+		rc = f->all ? side_child(&f->me, name, &c.me) :
+			      child_of_upper(f, name, &c);
 	if (rc < 0) {
 		frame_close(&c);
 		return -1;
@@ -167,7 +93,7 @@ static bool would_show(void *ctx, const char *name)
 	const struct frame *c = ctx;
 	struct stat st;
 
-	return view_stat(&c->me, name, &st, NULL) <= 0 || S_ISDIR(st.st_mode);
+	return view_stat(&c->me.dir, name, &st, NULL) <= 0 || S_ISDIR(st.st_mode);
 }
 
 /* ---- telling ---------------------------------------------------------------------- */
@@ -191,25 +117,39 @@ static int locate(const struct frame *f, const char *name, int *dirfd)
 	struct stat st;
 	unsigned at = 0;
 
-	if (f->all && view_stat(&f->me, name, &st, &at) <= 0)
-		return -1;
-	*dirfd = f->me.fd[at];
+	if (f->all) {
+		int r = view_stat(&f->me.dir, name, &st, &at);
+
+		if (r == 0)
+			errno = ENOENT;
+		if (r <= 0)
+			return -1;
+	}
+	*dirfd = f->me.dir.fd[at];
 	return 0;
 }
 
 static int tell_file(
 	struct changes *w, struct frame *f, const struct item *it, bool opaque)
 {
-	struct change c = {.kind = 'A', .opaque = opaque, .dirfd = -1, .name = it->name};
+	struct change c = {
+		.kind = 'A',
+		.by_opaque = f->cut && !f->compare,
+		.opaque = opaque,
+		.dirfd = -1,
+		.name = it->name,
+	};
 	struct stat st;
-	int r = view_stat(&f->base, it->name, &st, NULL);
+	int r = view_stat(&f->base.dir, it->name, &st, NULL);
 
 	if (r < 0 || locate(f, it->name, &c.dirfd) < 0)
 		return fail(w, "stat");
 	if (r > 0)
 		c.kind = 'C';
 	if (f->compare && r > 0) {
-		r = differ(&f->me, &f->base, it->name, w->xp);
+		r = differ(&f->me, &f->base, it->name, w->l->st);
+		if (r < 0 && store_stopped(w->l->st))
+			return err_stopped(w->err);
 		if (r < 0)
 			return fail(w, "compare");
 		if (r == 0 && !it->dir)
@@ -228,7 +168,7 @@ static int tell_gone(struct changes *w, struct frame *f, const struct item *it)
 		.name = it->name,
 	};
 	struct stat st;
-	int r = it->gone ? 1 : view_stat(&f->base, it->name, &st, NULL);
+	int r = it->gone ? 1 : view_stat(&f->base.dir, it->name, &st, NULL);
 
 	if (r < 0)
 		return fail(w, "stat");
@@ -253,15 +193,19 @@ static void kept_drop(struct kept *k)
 	k->name = NULL;
 }
 
+/* k->name stays NULL where there is no such directory any more. */
 static int keep(
 	struct changes *w, const struct frame *f, struct kept *k, const char *name)
 {
 	if (k->name == name)
 		return 0;
 	kept_drop(k);
-	if (child_frame(w, f, name, &k->frame) < 0)
+	if (child_frame(f, name, &k->frame) < 0)
 		return fail(w, "open directory");
-	k->name = name;
+	if (k->frame.me.dir.n)
+		k->name = name;
+	else
+		frame_close(&k->frame);
 	return 0;
 }
 
@@ -275,12 +219,12 @@ static int one(struct changes *w, struct frame *f, const struct item *it, struct
 	if (!it->dir)
 		return tell_file(w, f, it, false);
 	rc = keep(w, f, k, it->name);
-	if (rc < 0)
+	if (rc < 0 || !k->name)
 		return rc;
 	if (it->inside)
 		return walk_frame(w, &k->frame);
 	if (k->frame.cut && !f->cut) {
-		rc = view_has_any(&k->frame.base, would_show, &k->frame);
+		rc = view_has_any(&k->frame.base.dir, would_show, &k->frame);
 		if (rc < 0)
 			return fail(w, "read the layers below of directory");
 		opaque = rc > 0;
@@ -328,35 +272,49 @@ static int parent_view(const struct layer *l, struct view *out, struct ovl_err *
 	return rc < 0 ? rc : layer_view(&parent, true, out, err);
 }
 
+/* The merged root of a layer, and its lowers alone. */
+static int whole(
+	const struct layer *l, struct side *out, struct view *lowers, struct ovl_err *err)
+{
+	int rc = layer_view(l, false, lowers, err);
+
+	out->upper = l->meta.kind == OVL_WRITABLE;
+	out->root = lowers;
+	return rc < 0 ? rc : layer_view(l, true, &out->dir, err);
+}
+
 static int root_frame(struct changes *w, const struct layer *base, struct frame *f)
 {
 	int rc;
 
-	f->upper = true;
 	if (base) {
 		f->all = true;
 		f->cut = true;
 		f->compare = true;
-		rc = layer_view(w->l, true, &f->me, w->err);
-		return rc < 0 ? rc : layer_view(base, true, &f->base, w->err);
+		rc = whole(w->l, &f->me, &w->lowers, w->err);
+		return rc < 0 ? rc : whole(base, &f->base, &w->base_lowers, w->err);
 	}
 	f->cut = w->l->meta.has_parent && !w->l->meta.lowers;
-	rc = layer_tree(w->l, w->err);
+	f->me.upper = true;
+	f->me.root = &w->lowers;
+	rc = layer_view(w->l, false, &w->lowers, w->err);
+	if (rc == 0)
+		rc = layer_tree(w->l, w->err);
 	if (rc < 0)
 		return rc;
-	if (view_push(&f->me, rc) < 0)
+	if (view_push(&f->me.dir, rc) < 0)
 		return err_nomem(w->err);
-	return parent_view(w->l, &f->base, w->err);
+	return parent_view(w->l, &f->base.dir, w->err);
 }
 
 static int tell_root(struct changes *w, struct frame *f)
 {
-	struct change c = {.kind = 'C', .dirfd = f->me.fd[0], .name = "."};
+	struct change c = {.kind = 'C', .dirfd = f->me.dir.fd[0], .name = "."};
 
 	if (f->compare)
 		return 0;
 	if (f->cut) {
-		int r = view_has_any(&f->base, would_show, f);
+		int r = view_has_any(&f->base.dir, would_show, f);
 
 		if (r < 0)
 			return fail(w, "read the layers below of directory");
@@ -369,54 +327,27 @@ int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, 
 	struct ovl_err *err)
 {
 	const struct xattr_policy *xp = &l->st->xattrs;
-	struct changes w = {.l = l, .xp = xp, .fn = fn, .ctx = ctx, .err = err};
-	struct frame f = {.me = {.xp = xp}, .base = {.xp = xp}};
-	int rc = layer_view(l, false, &w.lowers, err);
+	struct changes w = {.l = l, .fn = fn, .ctx = ctx, .err = err};
+	struct frame f = {.me = {.dir = {.xp = xp}}, .base = {.dir = {.xp = xp}}};
+	int rc = root_frame(&w, base, &f);
 
 	buf_add(&w.path, "", 0);
-	if (rc == 0)
-		rc = root_frame(&w, base, &f);
 	if (rc == 0)
 		rc = tell_root(&w, &f);
 	if (rc == 0)
 		rc = walk_frame(&w, &f);
 	frame_close(&f);
 	view_close(&w.lowers);
+	view_close(&w.base_lowers);
 	buf_release(&w.path);
 	return rc;
 }
 
 /* ---- metacopy --------------------------------------------------------------------- */
 
-static int open_in(const struct view *v, const char *name)
-{
-	struct stat st;
-	unsigned at;
-	int r = view_stat(v, name, &st, &at);
-
-	if (r <= 0 || !S_ISREG(st.st_mode)) {
-		errno = r < 0 ? errno : ENOENT;
-		return -1;
-	}
-	return openat(v->fd[at], name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 int changes_open_data(struct changes *w, const struct change *c)
 {
 	struct view beside = lowers_of(w->frame);
-	auto_view dir = {.xp = w->xp};
-	auto_buf to = {0};
-	const char *base;
-	int r = wh_redirect(w->xp, c->dirfd, c->name, &to);
 
-	if (r <= 0)
-		return r < 0 ? -1 : open_in(&beside, c->name);
-	if (*to.data != '/')
-		return open_in(&beside, to.data);
-	base = path_base(to.data + 1);
-	if (base > to.data + 1)
-		to.data[base - to.data - 1] = '\0';
-	if (view_walk(&w->lowers, base > to.data + 1 ? to.data + 1 : "", &dir) < 0)
-		return -1;
-	return open_in(&dir, base);
+	return side_open_data(&w->lowers, &beside, c->dirfd, c->name);
 }

@@ -9,18 +9,23 @@
 #include "fs.h"
 
 struct file {
+	const struct side *in;
+	unsigned at; /* directory of in */
 	int dirfd;
 	const char *name;
 	struct stat st;
 };
 
-static int find(const struct view *v, const char *name, struct file *out)
+static int find(const struct side *s, const char *name, struct file *out)
 {
-	unsigned at;
+	int r = view_stat(&s->dir, name, &out->st, &out->at);
 
-	if (view_stat(v, name, &out->st, &at) <= 0)
+	if (r <= 0) {
+		errno = r ? errno : ENOENT;
 		return -1;
-	out->dirfd = v->fd[at];
+	}
+	out->in = s;
+	out->dirfd = s->dir.fd[out->at];
 	out->name = name;
 	return 0;
 }
@@ -43,7 +48,7 @@ static int link_differs(const struct file *a, const struct file *b)
 
 	if (fs_readlink(a->dirfd, a->name, 1 << 16, &x) < 0 ||
 		fs_readlink(b->dirfd, b->name, 1 << 16, &y) < 0)
-		return -1;
+		return errno == EINVAL ? 1 : -1; /* no symlink any more */
 	return x.len != y.len || memcmp(x.data, y.data, x.len) != 0;
 }
 
@@ -60,8 +65,11 @@ static int xattrs_of(const struct file *f, const struct xattr_policy *xp, struct
 
 		if (!xattr_out(xp, names.data + at, as))
 			continue;
-		if (fs_getxattr_buf(f->dirfd, f->name, names.data + at, &value) < 0)
+		if (fs_getxattr_buf(f->dirfd, f->name, names.data + at, &value) < 0) {
+			if (errno == ENODATA)
+				continue;
 			return -1;
+		}
 		buf_add(out, as, strlen(as) + 1);
 		buf_add(out, &value.len, sizeof(value.len));
 		buf_add(out, value.data, value.len);
@@ -86,12 +94,13 @@ static int xattrs_differ(
 
 #define CHUNK 65536
 
-static ssize_t fill(int fd, char *p)
+/* Of what is at offset at, as much as there is up to CHUNK. */
+static ssize_t fill(int fd, char *p, off_t at)
 {
 	size_t have = 0;
 
 	while (have < CHUNK) {
-		ssize_t n = read(fd, p + have, CHUNK - have);
+		ssize_t n = pread(fd, p + have, CHUNK - have, at + (off_t)have);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -104,29 +113,68 @@ static ssize_t fill(int fd, char *p)
 	return (ssize_t)have;
 }
 
-static int content_differs(const struct file *a, const struct file *b)
+/* Where the next data of a file may be; the end if there is none. */
+static off_t next_data(int fd, off_t at, off_t size)
 {
-	auto_fd fa = openat(a->dirfd, a->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	auto_fd fb = openat(b->dirfd, b->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	off_t data = lseek(fd, at, SEEK_DATA);
+
+	if (data < 0)
+		return errno == ENXIO ? size : at;
+	return data;
+}
+
+/* Past what is a hole in both. */
+static off_t skip_holes(int fa, int fb, off_t at, off_t size)
+{
+	off_t a = next_data(fa, at, size);
+	off_t b = a > at ? next_data(fb, at, size) : at;
+
+	return a < b ? a : b;
+}
+
+static int data_differs(int fa, int fb, off_t size, const struct ovl_store *st)
+{
 	auto_free char *two = malloc(2 * CHUNK);
+	off_t at = 0;
 
-	if (fa < 0 || fb < 0 || !two)
-		return -1;
-	for (;;) {
-		ssize_t n = fill(fa, two);
-		ssize_t m = fill(fb, two + CHUNK);
+	while (two && (at = skip_holes(fa, fb, at, size)) < size) {
+		ssize_t n = fill(fa, two, at);
+		ssize_t m = fill(fb, two + CHUNK, at);
 
-		if (n < 0 || m < 0)
+		if (store_stopped(st))
+			errno = EINTR;
+		if (n < 0 || m < 0 || store_stopped(st))
 			return -1;
 		if (n != m || memcmp(two, two + CHUNK, (size_t)n) != 0)
 			return 1;
 		if (n < CHUNK)
 			return 0;
+		at += n;
 	}
+	return two ? 0 : -1;
 }
 
-int differ(const struct view *a, const struct view *b, const char *name,
-	const struct xattr_policy *xp)
+/* The sizes are the same. Metacopied files on the same lower one have its data. */
+static int content_differs(
+	const struct file *a, const struct file *b, const struct ovl_store *st)
+{
+	auto_fd fa = side_open(a->in, a->at, a->name);
+	auto_fd fb = -1;
+	struct stat x;
+	struct stat y;
+
+	if (fa < 0)
+		return -1;
+	fb = side_open(b->in, b->at, b->name);
+	if (fb < 0 || fstat(fa, &x) < 0 || fstat(fb, &y) < 0)
+		return -1;
+	if (x.st_dev == y.st_dev && x.st_ino == y.st_ino)
+		return 0;
+	return data_differs(fa, fb, a->st.st_size, st);
+}
+
+int differ(const struct side *a, const struct side *b, const char *name,
+	const struct ovl_store *st)
 {
 	struct file x;
 	struct file y;
@@ -138,10 +186,12 @@ int differ(const struct view *a, const struct view *b, const char *name,
 		return 0;
 	if (stat_differs(&x.st, &y.st))
 		return 1;
-	r = xattrs_differ(&x, &y, xp);
+	r = xattrs_differ(&x, &y, &st->xattrs);
 	if (r)
 		return r;
 	if (S_ISLNK(x.st.st_mode))
 		return link_differs(&x, &y);
-	return S_ISREG(x.st.st_mode) ? content_differs(&x, &y) : 0;
+	if (!S_ISREG(x.st.st_mode) || x.st.st_size == 0)
+		return 0;
+	return content_differs(&x, &y, st);
 }

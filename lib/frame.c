@@ -10,8 +10,8 @@
 
 void frame_close(struct frame *f)
 {
-	view_close(&f->me);
-	view_close(&f->base);
+	side_close(&f->me);
+	side_close(&f->base);
 }
 
 void items_release(struct items *list)
@@ -77,7 +77,7 @@ static int collect_upper(const struct frame *f, struct items *list)
 	const char *name;
 	int r;
 
-	if (fs_dir_open(&d, f->me.fd[0], ".") < 0)
+	if (fs_dir_open(&d, f->me.dir.fd[0], ".") < 0)
 		return -1;
 	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
 		struct item *it = add(list, strdup(name));
@@ -87,33 +87,33 @@ static int collect_upper(const struct frame *f, struct items *list)
 			return -1;
 		it->dir = type == DT_DIR;
 		if (type != DT_CHR && type != DT_UNKNOWN &&
-			!(type == DT_REG && f->me.marks[0] == WH_OPAQUE_X))
+			!(type == DT_REG && f->me.dir.marks[0] == WH_OPAQUE_X))
 			continue;
-		if (fstatat(f->me.fd[0], name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(f->me.dir.fd[0], name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 			return -1;
+		}
 		it->dir = S_ISDIR(st.st_mode);
 		it->whiteout = wh_is_whiteout(
-			f->me.xp, f->me.fd[0], name, &st, f->me.marks[0]);
+			f->me.dir.xp, f->me.dir.fd[0], name, &st, f->me.dir.marks[0]);
 	}
 	return r;
 }
 
-/* What is seen in a view. */
+/* What is seen in a view. What went since its names were read is left out. */
 static int collect_view(const struct view *v, bool gone, struct items *list)
 {
 	char **names = NULL;
 	int rc = view_names(v, &names);
 
-	for (char **p = names; rc == 0 && p && *p; p++) {
+	for (char **p = names; p && *p; p++) {
 		struct stat st;
-		struct item *it = add(list, *p);
+		int r = rc < 0 ? 0 : view_stat(v, *p, &st, NULL);
+		struct item *it = r > 0 ? add(list, *p) : NULL;
 
-		*p = NULL;
-		if (!it || view_stat(v, it->name, &st, NULL) < 0) {
-			rc = -1;
-			for (p++; *p; p++)
-				free(*p);
-			break;
+		if (!it) {
+			free(*p);
+			rc = r ? -1 : rc;
+			continue;
 		}
 		it->dir = S_ISDIR(st.st_mode);
 		it->gone = gone;
@@ -170,11 +170,12 @@ int frame_items(const struct frame *f, struct items *out)
 	auto_items list = {0};
 	size_t mine;
 
-	if ((f->all ? collect_view(&f->me, false, &list) : collect_upper(f, &list)) < 0)
+	if ((f->all ? collect_view(&f->me.dir, false, &list) : collect_upper(f, &list)) <
+		0)
 		return -1;
 	mine = list.n;
 	if (f->cut) {
-		if (collect_view(&f->base, true, &list) < 0)
+		if (collect_view(&f->base.dir, true, &list) < 0)
 			return -1;
 		drop_known(&list, mine);
 	}

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "view.h"
+#include "side.h"
 
 /*
  * A directory on the walk.
@@ -16,12 +16,12 @@
  *   base  what the base has of that path
  */
 struct frame {
-	struct view me;
-	struct view base;
-	bool upper; /* me.fd[0] is in the layer's own tree */
-	bool all; /* names come from all of me, not from me.fd[0] alone */
+	struct side me;
+	struct side base;
+	bool all; /* names come from all of me, not from its first directory alone */
 	bool cut; /* me does not merge with base: what me lacks is gone */
 	bool compare; /* what is the same in both is no change */
+	bool live; /* names may go while they are read */
 };
 
 void frame_close(struct frame *f);
