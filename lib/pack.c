@@ -12,6 +12,7 @@
 #include "pack.h"
 #include "path.h"
 #include "quote.h"
+#include "sparse.h"
 #include "store.h"
 #include "whiteout.h"
 
@@ -169,37 +170,50 @@ static int set_symlink(struct packer *p, const struct change *c, struct ovl_err 
 
 /* ---- data ------------------------------------------------------------------------- */
 
-/* Tells the entry where the file has data, unless that is all of it. */
-static int set_sparse(struct packer *p, int fd, off_t size)
+struct runs {
+	struct packer *p;
+	bool any;
+};
+
+static int add_run(void *ctx, off_t at, off_t n)
 {
-	off_t at = 0;
-	bool holes = false;
+	struct runs *runs = ctx;
 
-	while (at < size) {
-		off_t data = lseek(fd, at, SEEK_DATA);
-		off_t hole;
+	runs->any = true;
+	archive_entry_sparse_add_entry(runs->p->e, at, n);
+	return store_stopped(runs->p->l->st);
+}
 
-		if (data < 0 && errno != ENXIO)
-			return errno == EINVAL ? 0 : -1; /* cannot tell: no holes */
-		if (data < 0 || data >= size) {
-			holes = true;
-			break;
-		}
-		hole = lseek(fd, data, SEEK_HOLE);
-		if (hole < 0)
-			return -1;
-		if (hole > size)
-			hole = size;
-		if (at == 0 && data == 0 && hole == size)
-			return 0;
-		holes = true;
-		archive_entry_sparse_add_entry(p->e, data, hole - data);
-		at = hole;
-	}
+/* Tells the entry where the file has data; it drops what says that is all of it. */
+static int set_sparse(
+	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
+{
+	struct runs runs = {.p = p};
+	int rc = sparse_map(fd, size, add_run, &runs);
+
+	if (rc > 0)
+		return err_stopped(err);
+	if (rc < 0)
+		return failed(c, "find the holes of", err);
 	/* Nothing but a hole: a map of one empty piece at the end. */
-	if (holes && archive_entry_sparse_count(p->e) == 0)
+	if (!runs.any)
 		archive_entry_sparse_add_entry(p->e, size, 0);
 	return 0;
+}
+
+/* A hole costs little, but not nothing: in steps that leave room to stop. */
+static int pass_hole(struct packer *p, off_t n, struct ovl_err *err)
+{
+	const off_t step = (off_t)1 << 40;
+	int rc = 0;
+
+	while (n > 0 && rc == 0) {
+		rc = tarout_hole(p->t, (uint64_t)(n < step ? n : step), err);
+		n -= step;
+		if (rc == 0 && store_stopped(p->l->st))
+			rc = err_stopped(err);
+	}
+	return rc;
 }
 
 static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, off_t n,
@@ -233,12 +247,13 @@ static int copy_data(
 {
 	la_int64_t offset;
 	la_int64_t length;
-	off_t at = 0;
+	la_int64_t at = 0;
 
 	if (archive_entry_sparse_reset(p->e) == 0)
 		return copy_run(p, c, fd, 0, size, err);
 	while (archive_entry_sparse_next(p->e, &offset, &length) == ARCHIVE_OK) {
-		int rc = tarout_hole(p->t, (uint64_t)(offset - at), err);
+		/* The last hole can be left away, but the map comes with the first byte. */
+		int rc = pass_hole(p, length ? offset - at : 1, err);
 
 		if (rc == 0)
 			rc = copy_run(p, c, fd, offset, length, err);
@@ -246,7 +261,7 @@ static int copy_data(
 			return rc;
 		at = offset + length;
 	}
-	return tarout_hole(p->t, (uint64_t)(size - at), err);
+	return 0;
 }
 
 static int open_file(struct changes *walk, const struct change *c, bool metacopy)
@@ -268,8 +283,9 @@ static int pack_file(struct packer *p, struct changes *walk, const struct change
 		fd = open_file(walk, c, metacopy);
 		if (fd < 0)
 			return failed(c, "open", err);
-		if (set_sparse(p, fd, st->st_size) < 0)
-			return failed(c, "find the holes of", err);
+		rc = set_sparse(p, c, fd, st->st_size, err);
+		if (rc < 0)
+			return rc;
 	}
 	rc = tarout_header(p->t, p->e, err);
 	return rc < 0 || fd < 0 ? rc : copy_data(p, c, fd, st->st_size, err);

@@ -8,7 +8,7 @@
 #include "tarout.h"
 
 /* Never touched memory: the writer passes over the bytes of a hole without reading. */
-#define HOLE_CHUNK (64u << 20)
+#define HOLE_CHUNK (1u << 30)
 #define OUT_BLOCK  (256 * 1024)
 
 struct tarout {
