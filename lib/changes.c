@@ -20,6 +20,7 @@ struct changes {
 	const struct layer *l;
 	struct view lowers; /* the layer's, at the root: absolute redirects start here */
 	struct view base_lowers; /* the same of any base */
+	bool live; /* it may be mounted and change meanwhile */
 	struct frame *frame; /* the one fn is called in */
 	struct buf path;
 	change_fn fn;
@@ -33,9 +34,16 @@ static int fail(struct changes *w, const char *what)
 		w->err, errno, "cannot %s %s", what, Q(w->path.len ? w->path.data : "/"));
 }
 
+/* The same for what one name is about: what went meanwhile from a layer that is mounted
+ * is passed over. */
+static int lost(struct changes *w, const char *what)
+{
+	return w->live && fs_is_gone(errno) ? 0 : fail(w, what);
+}
+
 static int collect(struct changes *w, const struct frame *f, struct items *list)
 {
-	return frame_items(f, list) < 0 ? fail(w, "read directory") : 0;
+	return frame_items(f, list) < 0 ? lost(w, "read directory") : 0;
 }
 
 /* ---- going down ------------------------------------------------------------------- */
@@ -73,6 +81,7 @@ static int child_frame(const struct frame *f, const char *name, struct frame *ou
 		.all = f->all,
 		.cut = f->cut,
 		.compare = f->compare,
+		.live = f->live,
 	};
 	int rc = side_child(&f->base, name, &c.base);
 
@@ -143,7 +152,7 @@ static int tell_file(
 	int r = view_stat(&f->base.dir, it->name, &st, NULL);
 
 	if (r < 0 || locate(f, it->name, &c.dirfd) < 0)
-		return fail(w, "stat");
+		return lost(w, "stat");
 	if (r > 0)
 		c.kind = 'C';
 	if (f->compare && r > 0) {
@@ -151,7 +160,7 @@ static int tell_file(
 		if (r < 0 && store_stopped(w->l->st))
 			return err_stopped(w->err);
 		if (r < 0)
-			return fail(w, "compare");
+			return lost(w, "compare");
 		if (r == 0 && !it->dir)
 			return 0;
 		c.only_inside = r == 0;
@@ -171,7 +180,7 @@ static int tell_gone(struct changes *w, struct frame *f, const struct item *it)
 	int r = it->gone ? 1 : view_stat(&f->base.dir, it->name, &st, NULL);
 
 	if (r < 0)
-		return fail(w, "stat");
+		return lost(w, "stat");
 	return r ? tell(w, f, &c) : 0;
 }
 
@@ -201,7 +210,7 @@ static int keep(
 		return 0;
 	kept_drop(k);
 	if (child_frame(f, name, &k->frame) < 0)
-		return fail(w, "open directory");
+		return lost(w, "open directory");
 	if (k->frame.me.dir.n)
 		k->name = name;
 	else
@@ -226,7 +235,7 @@ static int one(struct changes *w, struct frame *f, const struct item *it, struct
 	if (k->frame.cut && !f->cut) {
 		rc = view_has_any(&k->frame.base.dir, would_show, &k->frame);
 		if (rc < 0)
-			return fail(w, "read the layers below of directory");
+			return lost(w, "read the layers below of directory");
 		opaque = rc > 0;
 	}
 	return tell_file(w, f, it, opaque);
@@ -287,14 +296,18 @@ static int root_frame(struct changes *w, const struct layer *base, struct frame 
 {
 	int rc;
 
+	w->live = w->l->meta.kind == OVL_WRITABLE;
 	if (base) {
+		w->live = w->live || base->meta.kind == OVL_WRITABLE;
 		f->all = true;
 		f->cut = true;
 		f->compare = true;
+		f->live = w->live;
 		rc = whole(w->l, &f->me, &w->lowers, w->err);
 		return rc < 0 ? rc : whole(base, &f->base, &w->base_lowers, w->err);
 	}
 	f->cut = w->l->meta.has_parent && !w->l->meta.lowers;
+	f->live = w->live;
 	f->me.upper = true;
 	f->me.root = &w->lowers;
 	rc = layer_view(w->l, false, &w->lowers, w->err);

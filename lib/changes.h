@@ -1,6 +1,7 @@
 /*
  * The walker of changes: what a layer changes against the layers below it, or against
- * any other layer. All that lists or packs changes goes through it.
+ * any other layer. All that lists or packs changes goes through it. What goes from a
+ * writable layer, which may be mounted, while it is walked is passed over.
  *
  * Against its own parent only the upper tree is read, with one look per name at what is
  * below. A directory that was renamed with redirect_dir=on is walked with the lower
@@ -20,7 +21,8 @@ struct changes;
 
 struct change {
 	char kind; /* 'A', 'C', 'D' */
-	/* D: not seen any more because of the opaque mark of a directory above. */
+	/* What is below is not seen any more because of the opaque mark of a directory
+	 * above. */
 	bool by_opaque;
 	/* A, C of a directory: hides something that is below. */
 	bool opaque;

@@ -90,7 +90,11 @@ static int collect_upper(const struct frame *f, struct items *list)
 			!(type == DT_REG && f->me.dir.marks[0] == WH_OPAQUE_X))
 			continue;
 		if (fstatat(f->me.dir.fd[0], name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			return -1;
+			if (!f->live || !fs_is_gone(errno))
+				return -1;
+			free(it->name);
+			list->n--;
+			continue;
 		}
 		it->dir = S_ISDIR(st.st_mode);
 		it->whiteout = wh_is_whiteout(

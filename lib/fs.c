@@ -247,6 +247,11 @@ int fs_mkdir(int dirfd, const char *name, mode_t mode)
 	return 0;
 }
 
+bool fs_is_gone(int errnum)
+{
+	return errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP;
+}
+
 bool fs_is_overlay(int fd)
 {
 	struct statfs sf;

@@ -102,6 +102,9 @@ int fs_mkdir(int dirfd, const char *name, mode_t mode);
  * open for reading. keep says which xattrs go along (NULL: all). */
 int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), void *ctx);
 
+/* Does that errno say that a name, or what it was, is not there any more? */
+bool fs_is_gone(int errnum);
+
 /* Is fd's file system one of those that never were a base for an upper? */
 bool fs_is_overlay(int fd);
 

@@ -36,6 +36,7 @@ struct packer {
 	char *copy;
 	int64_t latest; /* times are clamped to this */
 	bool clamp;
+	bool live; /* the layer may be mounted, and files go while they are packed */
 	uint64_t sockets;
 	struct buf name; /* scratch */
 	struct buf value;
@@ -48,23 +49,23 @@ static struct inode **bucket(struct packer *p, const struct stat *st)
 	return &p->inode[(st->st_ino ^ (st->st_ino >> 12) ^ st->st_dev) % INODE_BUCKETS];
 }
 
-/* The name it was first packed under; NULL: never, and from now on under this one. */
-static int first_name(struct packer *p, const struct stat *st, const char *path,
-	const char **first, struct ovl_err *err)
+/* The name it was first packed under; NULL: never. */
+static const char *first_name(struct packer *p, const struct stat *st)
+{
+	for (struct inode *in = *bucket(p, st); in; in = in->next) {
+		if (in->ino == st->st_ino && in->dev == st->st_dev)
+			return in->path;
+	}
+	return NULL;
+}
+
+/* From now on it is packed under this name. */
+static int remember(
+	struct packer *p, const struct stat *st, const char *path, struct ovl_err *err)
 {
 	struct inode **at = bucket(p, st);
-	struct inode *in;
+	struct inode *in = malloc(sizeof(*in) + strlen(path) + 1);
 
-	*first = NULL;
-	if (S_ISDIR(st->st_mode) || st->st_nlink < 2)
-		return 0;
-	for (in = *at; in; in = in->next) {
-		if (in->ino == st->st_ino && in->dev == st->st_dev) {
-			*first = in->path;
-			return 0;
-		}
-	}
-	in = malloc(sizeof(*in) + strlen(path) + 1);
 	if (!in)
 		return err_nomem(err);
 	in->ino = st->st_ino;
@@ -95,8 +96,14 @@ static const char *shown(const struct change *c)
 	return c->path_len ? c->path : "./";
 }
 
-static int failed(const struct change *c, const char *what, struct ovl_err *err)
+/* Of a layer that may be mounted: it is not there any more, or is another file now. */
+enum { GONE = 1, REPLACED = 2 };
+
+static int failed(
+	struct packer *p, const struct change *c, const char *what, struct ovl_err *err)
 {
+	if (p->live && fs_is_gone(errno))
+		return GONE;
 	return err_sys(err, errno, "cannot %s %s", what, Q(shown(c)));
 }
 
@@ -141,7 +148,7 @@ static int set_xattrs(struct packer *p, const struct change *c, const struct sta
 
 	*metacopy = false;
 	if (fs_listxattr(c->dirfd, c->name, &names) < 0)
-		return failed(c, "list the xattrs of", err);
+		return failed(p, c, "list the xattrs of", err);
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
 		const char *attr = names.data + at;
 		char as[XATTR_MAX_NAME + 16];
@@ -151,7 +158,7 @@ static int set_xattrs(struct packer *p, const struct change *c, const struct sta
 		if (fs_getxattr_buf(c->dirfd, c->name, attr, &p->value) < 0) {
 			if (errno == ENODATA)
 				continue;
-			return failed(c, "read an xattr of", err);
+			return failed(p, c, "read an xattr of", err);
 		}
 		archive_entry_xattr_add_entry(p->e, as, p->value.data, p->value.len);
 	}
@@ -163,7 +170,8 @@ static int set_xattrs(struct packer *p, const struct change *c, const struct sta
 static int set_symlink(struct packer *p, const struct change *c, struct ovl_err *err)
 {
 	if (fs_readlink(c->dirfd, c->name, 1 << 16, &p->value) < 0)
-		return failed(c, "read symlink", err);
+		return p->live && errno == EINVAL ? REPLACED :
+						    failed(p, c, "read symlink", err);
 	archive_entry_copy_symlink(p->e, p->value.data);
 	return 0;
 }
@@ -194,7 +202,7 @@ static int set_sparse(
 	if (rc > 0)
 		return err_stopped(err);
 	if (rc < 0)
-		return failed(c, "find the holes of", err);
+		return failed(p, c, "find the holes of", err);
 	/* Nothing but a hole: a map of one empty piece at the end. */
 	if (!runs.any)
 		archive_entry_sparse_add_entry(p->e, size, 0);
@@ -227,7 +235,7 @@ static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return failed(c, "read", err);
+			return failed(p, c, "read", err);
 		if (got == 0)
 			return err_say(err, EIO, "%s became shorter while it was read",
 				Q(shown(c)));
@@ -271,6 +279,16 @@ static int open_file(struct changes *walk, const struct change *c, bool metacopy
 	return openat(c->dirfd, c->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 
+/* The header has been told of st: is that what was opened? */
+static bool is_other(const struct packer *p, int fd, const struct stat *st, bool metacopy)
+{
+	struct stat now;
+
+	if (!p->live || metacopy || fstat(fd, &now) < 0)
+		return false;
+	return now.st_ino != st->st_ino || now.st_dev != st->st_dev;
+}
+
 /* ---- kinds of entries ------------------------------------------------------------- */
 
 static int pack_file(struct packer *p, struct changes *walk, const struct change *c,
@@ -282,9 +300,11 @@ static int pack_file(struct packer *p, struct changes *walk, const struct change
 	if (st->st_size) {
 		fd = open_file(walk, c, metacopy);
 		if (fd < 0)
-			return failed(c, "open", err);
+			return failed(p, c, "open", err);
+		if (is_other(p, fd, st, metacopy))
+			return REPLACED;
 		rc = set_sparse(p, c, fd, st->st_size, err);
-		if (rc < 0)
+		if (rc)
 			return rc;
 	}
 	rc = tarout_header(p->t, p->e, err);
@@ -340,26 +360,16 @@ static int check_name(const struct change *c, struct ovl_err *err)
 		Q(c->path));
 }
 
-static int pack_present(struct packer *p, struct changes *walk, const struct change *c,
+/* What is not a second name of a file that is packed already. */
+static int pack_first(struct packer *p, struct changes *walk, const struct change *c,
 	const struct stat *st, struct ovl_err *err)
 {
-	const char *first;
 	bool metacopy;
-	int rc = check_name(c, err);
+	int rc = set_xattrs(p, c, st, &metacopy, err);
 
-	if (rc == 0)
-		rc = first_name(p, st, c->path, &first, err);
-	if (rc < 0)
-		return rc;
-	archive_entry_clear(p->e);
-	archive_entry_copy_pathname(p->e, shown(c));
-	set_stat(p, st);
-	if (first)
-		return pack_link(p, first, err);
-	rc = set_xattrs(p, c, st, &metacopy, err);
 	if (rc == 0 && S_ISLNK(st->st_mode))
 		rc = set_symlink(p, c, err);
-	if (rc < 0)
+	if (rc)
 		return rc;
 	if (S_ISREG(st->st_mode))
 		return pack_file(p, walk, c, st, metacopy, err);
@@ -367,24 +377,50 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 	return rc == 0 && c->opaque ? pack_opaque(p, c, err) : rc;
 }
 
+static int pack_present(struct packer *p, struct changes *walk, const struct change *c,
+	const struct stat *st, struct ovl_err *err)
+{
+	bool linked = !S_ISDIR(st->st_mode) && st->st_nlink > 1;
+	const char *first = linked ? first_name(p, st) : NULL;
+	int rc = check_name(c, err);
+
+	if (rc < 0)
+		return rc;
+	archive_entry_clear(p->e);
+	archive_entry_copy_pathname(p->e, shown(c));
+	set_stat(p, st);
+	if (first)
+		return pack_link(p, first, err);
+	rc = pack_first(p, walk, c, st, err);
+	return rc == 0 && linked ? remember(p, st, c->path, err) : rc;
+}
+
+/* A tar has no sockets; but what one covers is to stay covered. */
+static int pack_socket(struct packer *p, const struct change *c, struct ovl_err *err)
+{
+	p->sockets++;
+	return 0;
+}
+
 static int pack_one(
 	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
 {
 	struct packer *p = ctx;
-	struct stat st;
+	int rc = REPLACED;
 
 	if (c->kind == 'D')
 		return c->by_opaque ? 0 : pack_whiteout(p, c, err);
-	if (fstatat(c->dirfd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT)
-			return 0; /* gone meanwhile, from a layer that is mounted */
-		return failed(c, "stat", err);
+	for (int tries = 0; tries < 10 && rc == REPLACED; tries++) {
+		struct stat st;
+
+		if (fstatat(c->dirfd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			rc = failed(p, c, "stat", err);
+		else if (S_ISSOCK(st.st_mode))
+			rc = pack_socket(p, c, err);
+		else
+			rc = pack_present(p, walk, c, &st, err);
 	}
-	if (S_ISSOCK(st.st_mode)) {
-		p->sockets++;
-		return 0;
-	}
-	return pack_present(p, walk, c, &st, err);
+	return rc < 0 ? rc : 0;
 }
 
 /* reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds since 1970. */
@@ -412,6 +448,7 @@ int pack_layer(const struct layer *l, struct tarout *t, struct ovl_err *err)
 	if (p) {
 		p->l = l;
 		p->t = t;
+		p->live = l->meta.kind == OVL_WRITABLE;
 		p->e = archive_entry_new();
 		p->copy = malloc(COPY_SIZE);
 	}

@@ -1,0 +1,68 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# A layer that is mounted and changes while it is walked.
+mkdir -p tree/d/e
+echo x >tree/d/e/x
+tar -C tree -cf base.tar .
+ovlctl import -n base base.tar >/dev/null
+ovlctl create -n w base >/dev/null
+ovlctl create -n other base >/dev/null
+m=$(ovlctl mount w)
+
+mkdir "$m/stays"
+churn() { # N
+	while [ ! -e "$T/stop" ]; do
+		mkdir -p "$m/t$1/a/b/c" "$m/d/e/n$1/k"
+		for i in 1 2; do
+			echo "$i" >"$m/t$1/a/$i"
+			echo "$i" >"$m/d/e/n$1/k/$i"
+			ln -s "$i" "$m/t$1/a/b/l$i"
+			ln "$m/t$1/a/$i" "$m/t$1/a/b/h$i"
+			setfattr -n user.k -v v "$m/t$1/a/$i"
+			echo "$i" >"$m/t$1/tmp"
+			mv "$m/t$1/tmp" "$m/stays/f$1"
+			rm -f "$m/stays/kind$1"
+			ln -s "$i" "$m/stays/kind$1"
+			rm "$m/stays/kind$1"
+			echo "$i" >"$m/stays/kind$1"
+		done
+		rm -r "$m/t$1" "$m/d/e/n$1"
+	done
+}
+churn 1 2>/dev/null &
+one=$!
+churn 2 2>/dev/null &
+two=$!
+bad=
+i=0
+while [ $i -lt 50 ]; do
+	ovlctl diff w >list 2>err || bad="$bad list: $(cat err);"
+	ovlctl diff w other >list 2>err || bad="$bad list against a base: $(cat err);"
+	ovlctl diff other w >list 2>err || bad="$bad list against it: $(cat err);"
+	ovlctl diff -o live.tar w 2>err || bad="$bad tar: $(cat err);"
+	tar tf live.tar >/dev/null 2>err || bad="$bad bad tar: $(cat err);"
+	tar xf live.tar -C "$T" --xform 's,^,x/,' 2>err || bad="$bad bad links: $(cat err);"
+	rm -rf x
+	i=$((i + 1))
+done
+touch stop
+wait $one $two
+is "what goes meanwhile is passed over" "$(echo "$bad" | head -c 1000)" ""
+ok "and what stays is there" sh -c 'ovlctl diff w | grep -qx "A /stays"'
+ovlctl umount w
+
+# Of an image layer nothing goes; what is missing there is an error.
+if can_trace; then
+	rm -rf tree/*
+	mkdir -p tree/d
+	ln -s x tree/l
+	tar -C tree -cf image.tar .
+	ovlctl import -n image image.tar >/dev/null
+	traced -qq -o trace -e trace=readlinkat -P l -e inject=readlinkat:error=ENOENT \
+		ovlctl diff -o image.out image 2>err
+	like "a hole in an image layer is an error" "cannot read symlink 'l': No such file" "$(cat err)"
+	no "... and there is no tar" test -e image.out
+fi
+
+done_testing
