@@ -399,7 +399,7 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 static int pack_socket(struct packer *p, const struct change *c, struct ovl_err *err)
 {
 	p->sockets++;
-	return 0;
+	return c->kind == 'C' && !c->by_opaque ? pack_whiteout(p, c, err) : 0;
 }
 
 static int pack_one(

@@ -126,4 +126,23 @@ is "... which -q silences" "$(ovlctl -q diff -o s.tar s 2>&1)" ""
 is "... but listed" "$(ovlctl diff s | tr '\n' ' ')" "A /f A /sock "
 ovlctl umount s
 
+# A socket in the place of something below: what it covers does not come back.
+s=$(ovlctl create -n covers base)
+m=$(ovlctl mount covers)
+sock() { (cd "$1" && perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un(shift)) or die' "$2"); }
+rm "$m/plain"
+rm -r "$m/deep" "$m/d"
+mkdir "$m/d"
+sock "$m" plain
+sock "$m" deep
+sock "$m/d" e
+sock "$m" new
+ovlctl umount covers
+ovlctl -q diff -o covers.tar covers
+is "a socket that covers something is a whiteout" "$(tar tf covers.tar | tr '\n' ' ')" \
+	"./ d/ d/.wh..wh..opq .wh.deep .wh.plain "
+m=$(ovlctl mount "$(ovlctl import -p base covers.tar)")
+is "... and that is gone for whoever imports it" "$(ls -d "$m/plain" "$m/deep" "$m/d/"* 2>/dev/null)" ""
+ovlctl umount -a
+
 done_testing
