@@ -30,9 +30,13 @@ s=1
 while [ "$s" -le "$seeds" ]; do
 	opts=
 	if ! as_user; then
-		case $((s % 3)) in
+		case $((s % 7)) in
 		1) opts='-o redirect_dir=on' ;;
 		2) opts='-o metacopy=on' ;;
+		3) opts='-o redirect_dir=on,metacopy=on' ;;
+		4) opts='-o xino=on' ;;
+		5) opts='-o xino=on,redirect_dir=on,metacopy=on' ;;
+		6) opts='-o metacopy=on,xino=on' ;;
 		esac
 	fi
 	w=$(ovlctl create two) && m=$(ovlctl mount $opts "$w") || failed="$failed $s:mount"

@@ -41,24 +41,38 @@ static void print_name(const char *s)
 
 /* ---- hard links: the first path of each inode ------------------------------------- */
 
+/* Of a file that has other names outside the tree (in a lower layer, say) the link count
+ * tells nothing: what counts is the names that are seen. */
 static struct group {
 	dev_t dev;
 	ino_t ino;
 	char *path;
+	unsigned names;
 } * groups;
 static size_t n_groups;
 
-static const char *first_path(const struct stat *st, const char *path)
+static struct group *find_group(const struct stat *st)
 {
 	for (size_t i = 0; i < n_groups; i++) {
 		if (groups[i].ino == st->st_ino && groups[i].dev == st->st_dev)
-			return groups[i].path;
+			return &groups[i];
 	}
-	groups = realloc(groups, (n_groups + 1) * sizeof(*groups));
-	groups[n_groups].dev = st->st_dev;
-	groups[n_groups].ino = st->st_ino;
-	groups[n_groups++].path = strdup(path);
-	return path;
+	return NULL;
+}
+
+static void count_name(const char *path, const struct stat *st)
+{
+	struct group *g;
+
+	if (S_ISDIR(st->st_mode) || st->st_nlink < 2)
+		return;
+	g = find_group(st);
+	if (!g) {
+		groups = realloc(groups, (n_groups + 1) * sizeof(*groups));
+		g = &groups[n_groups++];
+		*g = (struct group){st->st_dev, st->st_ino, strdup(path), 0};
+	}
+	g->names++;
 }
 
 /* ---- one file --------------------------------------------------------------------- */
@@ -144,6 +158,7 @@ static void print_data(const char *path, off_t size)
 static void print_file(const char *path, const struct stat *st)
 {
 	bool dir = S_ISDIR(st->st_mode);
+	const struct group *g = dir ? NULL : find_group(st);
 
 	print_name(path);
 	printf(" %06o %u:%u", st->st_mode, st->st_uid, st->st_gid);
@@ -152,9 +167,9 @@ static void print_file(const char *path, const struct stat *st)
 			st->st_mtim.tv_nsec);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
 		printf(" dev=%u:%u", major(st->st_rdev), minor(st->st_rdev));
-	if (!dir && st->st_nlink > 1) {
+	if (g && g->names > 1) {
 		printf(" same=");
-		print_name(first_path(st, path));
+		print_name(g->path);
 	}
 	if (S_ISLNK(st->st_mode)) {
 		char to[65536];
@@ -181,7 +196,7 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void walk(const char *path)
+static void walk(const char *path, void (*fn)(const char *path, const struct stat *st))
 {
 	struct stat st;
 	char **names = NULL;
@@ -191,7 +206,7 @@ static void walk(const char *path)
 
 	if (lstat(path, &st) < 0)
 		die("stat", path);
-	print_file(path, &st);
+	fn(path, &st);
 	if (!S_ISDIR(st.st_mode))
 		return;
 	d = opendir(path);
@@ -211,7 +226,7 @@ static void walk(const char *path)
 
 		if (asprintf(&sub, "%s/%s", path, names[i]) < 0)
 			die("path", path);
-		walk(sub);
+		walk(sub, fn);
 		free(sub);
 		free(names[i]);
 	}
@@ -229,6 +244,7 @@ int main(int argc, char **argv)
 	}
 	if (optind >= argc || chdir(argv[optind]) < 0)
 		die("chdir", optind < argc ? argv[optind] : "?");
-	walk(".");
+	walk(".", count_name);
+	walk(".", print_file);
 	return fflush(stdout) != 0;
 }
