@@ -1,10 +1,13 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "out.h"
@@ -107,47 +110,111 @@ static int open_new(struct out_file *f, mode_t mode)
 	return f->fd;
 }
 
-/* Through a symlink to the file it leads to, as other programs write. */
-static int open_dir_of(struct out_file *f, const char *path)
-{
-	char *real = realpath(path, NULL);
-	const char *slash;
-	char *dir;
+#define MAX_LINKS 40
 
-	if (real)
-		path = real;
-	slash = strrchr(path, '/');
-	f->name = strdup(slash ? slash + 1 : path);
-	dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-	if (f->name && dir)
-		f->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+/* The place that path, read in f->dirfd, says: into f->dirfd and f->name. */
+static int enter(struct out_file *f, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *name = strdup(slash ? slash + 1 : path);
+	char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	int fd = -1;
+
+	if (name && dir)
+		fd = openat(f->dirfd < 0 ? AT_FDCWD : f->dirfd, dir,
+			O_PATH | O_DIRECTORY | O_CLOEXEC);
 	free(dir);
-	free(real);
-	if (f->name && !*f->name) {
-		errno = EISDIR;
+	free(f->name);
+	f->name = name;
+	if (fd < 0)
 		return -1;
+	if (f->dirfd >= 0)
+		close(f->dirfd);
+	f->dirfd = fd;
+	if (*name)
+		return 0;
+	errno = EISDIR;
+	return -1;
+}
+
+/* A link of /proc/PID/fd leads to an open file, whatever name it has or had. */
+static bool leads_to_open_file(const struct out_file *f)
+{
+	struct statfs sf;
+
+	return fstatfs(f->dirfd, &sf) == 0 && sf.f_type == PROC_SUPER_MAGIC;
+}
+
+/* Along symlinks to the file they lead to, which need not be there, as other programs
+ * write. 1: to an open file, which has no place; 0; -1. */
+static int find_place(struct out_file *f, const char *path)
+{
+	char to[PATH_MAX];
+
+	if (enter(f, path) < 0)
+		return -1;
+	for (int i = 0; i < MAX_LINKS; i++) {
+		ssize_t n = readlinkat(f->dirfd, f->name, to, sizeof(to) - 1);
+
+		if (n < 0)
+			return errno == EINVAL || errno == ENOENT ? 0 : -1;
+		if (leads_to_open_file(f))
+			return 1;
+		to[n] = '\0';
+		if (enter(f, to) < 0)
+			return -1;
 	}
-	return f->dirfd;
+	errno = ELOOP;
+	return -1;
+}
+
+/* What takes the place of a file gets its owner and mode. The owner is for who may. */
+static int be_like(int fd, const struct stat *old)
+{
+	struct stat st;
+
+	if (fchown(fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
+		return -1;
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_uid == old->st_uid && st.st_gid == old->st_gid)
+		return fchmod(fd, old->st_mode & 07777);
+	return fchmod(fd, old->st_mode & 0777);
+}
+
+static int open_through(struct out_file *f, const char *path, int flags)
+{
+	free(f->name);
+	f->name = NULL;
+	f->fd = open(path, O_WRONLY | O_CLOEXEC | flags);
+	return f->fd;
+}
+
+static int open_out(struct out_file *f, const char *path, mode_t umask)
+{
+	struct stat old;
+	int r;
+
+	if (stat(path, &old) == 0 && !S_ISREG(old.st_mode))
+		return open_through(f, path, 0);
+	r = find_place(f, path);
+	if (r)
+		return r < 0 ? -1 : open_through(f, path, O_TRUNC);
+	if (fstatat(f->dirfd, f->name, &old, AT_SYMLINK_NOFOLLOW) < 0)
+		return open_new(f, 0666 & ~umask);
+	return open_new(f, 0600) < 0 ? -1 : be_like(f->fd, &old);
 }
 
 int out_file_open(struct out_file *f, const char *path, mode_t umask, struct ovl_err *err)
 {
-	struct stat st;
+	int rc = 0;
 
 	*f = (struct out_file){.fd = -1, .dirfd = -1, .shown = path};
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		f->fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (f->fd < 0)
-			return fail(f, err);
-		return 0;
-	}
-	if (open_dir_of(f, path) < 0 || open_new(f, 0666 & ~umask) < 0) {
-		int rc = fail(f, err);
-
+	if (open_out(f, path, umask) < 0) {
+		rc = fail(f, err);
 		out_file_close(f);
-		return rc;
 	}
-	return 0;
+	return rc;
 }
 
 /* A file without a name gets one that is free first: link(2) replaces nothing. */

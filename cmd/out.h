@@ -19,7 +19,9 @@ void out_json_path(json_t *o, const char *key, const char *name, size_t len);
 
 /*
  * A file that appears under its name when it is complete. What was there before stays
- * until then; a device, FIFO or the like is written to as it is.
+ * until then and hands on its owner and mode. Symlinks are followed, to a file that is
+ * not there yet too. A device, FIFO or the like, and an open file (/dev/stdout), are
+ * written to as they are.
  */
 struct out_file {
 	int fd;

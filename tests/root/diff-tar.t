@@ -97,6 +97,31 @@ echo old >target.tar
 ovlctl diff -o link.tar w
 ok "through a symlink" cmp target.tar w.tar
 ok "... which stays" test -L link.tar
+ln -s not-there.tar dangling.tar
+ovlctl diff -o dangling.tar w
+ok "through a symlink that leads nowhere" cmp not-there.tar w.tar
+ok "... which stays" test -L dangling.tar
+mkdir links
+ln -s ../links/two links/one
+ln -s ../chain.tar links/two
+ovlctl diff -o links/one w
+ok "through a chain of them" cmp chain.tar w.tar
+ln -s loop1 loop2
+ln -s loop2 loop1
+fails 1 "cannot write 'loop1': Too many levels" "a loop of symlinks" ovlctl diff -o loop1 w
+ln -s /proc/self/fd/1 so
+sh -c 'exec 8<>unlinked; rm unlinked; ovlctl diff -o so w >/dev/fd/8 && cat /dev/fd/8 >got.tar'
+ok "through a symlink to an open file without a name" cmp got.tar w.tar
+ok "... which stays" test -L so
+sh -c 'exec 8<>named; ovlctl diff -o so w >/dev/fd/8 && cat <&8 >got.tar'
+ok "... to one with a name, not replaced" cmp got.tar w.tar
+is "... of /proc itself" "$(ovlctl diff -o /proc/self/fd/1 w | sha256sum)" "$(sha256sum <w.tar)"
+echo old >secret.tar
+chmod 600 secret.tar
+chown 12:34 secret.tar
+ovlctl diff -o secret.tar w
+is "what is replaced hands on owner and mode" "$(stat -c '%a %u:%g' secret.tar)" "600 12:34"
+ok "... not its content" cmp secret.tar w.tar
 ok "to a device" ovlctl diff -o /dev/null w
 ok "which stays" test -c /dev/null
 fails 1 "cannot write 'no/dir/x.tar': No such file" "a directory that is not there" ovlctl diff -o no/dir/x.tar w
