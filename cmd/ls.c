@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "cmd.h"
+#include "ls.h"
 
 static const struct opt opts[] = {
 	{'o', "output", "COLS",
@@ -22,58 +22,40 @@ static const struct opt opts[] = {
 
 /* ---- columns ---------------------------------------------------------------------- */
 
-enum {
-	NAME,
-	ID,
-	KIND,
-	PARENT,
-	DEPTH,
-	SIZE,
-	CREATED,
-	MOUNTPOINT,
-	LINK,
-	DIFFID,
-	LOWERS,
-	ENTRIES,
-	DRIVER,
-	PATH,
-	COLUMNS
-};
-
 static const struct {
 	const char *name;
 	double width;
 	int flags;
-	int json;
+	bool number; /* in JSON */
 } column[COLUMNS] = {
-	[NAME] = {"NAME", 0.1, SCOLS_FL_NOEXTREMES, SCOLS_JSON_STRING},
-	[ID] = {"ID", 12, SCOLS_FL_TRUNC, SCOLS_JSON_STRING},
-	[KIND] = {"KIND", 8, 0, SCOLS_JSON_STRING},
-	[PARENT] = {"PARENT", 12, SCOLS_FL_TRUNC, SCOLS_JSON_STRING},
-	[DEPTH] = {"DEPTH", 5, SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER},
-	[SIZE] = {"SIZE", 6, SCOLS_FL_RIGHT, SCOLS_JSON_STRING},
-	[CREATED] = {"CREATED", 20, 0, SCOLS_JSON_STRING},
-	[MOUNTPOINT] = {"MOUNTPOINT", 0.1, SCOLS_FL_WRAP, SCOLS_JSON_ARRAY_STRING},
-	[LINK] = {"LINK", 26, 0, SCOLS_JSON_STRING},
-	[DIFFID] = {"DIFFID", 71, 0, SCOLS_JSON_STRING},
-	[LOWERS] = {"LOWERS", 6, SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER},
-	[ENTRIES] = {"ENTRIES", 7, SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER},
-	[DRIVER] = {"DRIVER", 8, 0, SCOLS_JSON_STRING},
-	[PATH] = {"PATH", 0.1, 0, SCOLS_JSON_STRING},
+	[NAME] = {"NAME", 0.1, SCOLS_FL_NOEXTREMES, false},
+	[ID] = {"ID", 12, SCOLS_FL_TRUNC, false},
+	[KIND] = {"KIND", 8, 0, false},
+	[PARENT] = {"PARENT", 12, SCOLS_FL_TRUNC, false},
+	[DEPTH] = {"DEPTH", 5, SCOLS_FL_RIGHT, true},
+	[SIZE] = {"SIZE", 6, SCOLS_FL_RIGHT, false},
+	[CREATED] = {"CREATED", 20, 0, false},
+	[MOUNTPOINT] = {"MOUNTPOINT", 0.1, SCOLS_FL_WRAP, false},
+	[LINK] = {"LINK", 26, 0, false},
+	[DIFFID] = {"DIFFID", 71, 0, false},
+	[LOWERS] = {"LOWERS", 6, SCOLS_FL_RIGHT, true},
+	[ENTRIES] = {"ENTRIES", 7, SCOLS_FL_RIGHT, true},
+	[DRIVER] = {"DRIVER", 8, 0, false},
+	[PATH] = {"PATH", 0.1, 0, false},
 };
 
 static const int by_default[] = {
 	NAME, ID, KIND, PARENT, DEPTH, SIZE, CREATED, MOUNTPOINT};
 
-struct lister {
-	struct run *run;
-	struct ovl_list list;
-	struct libscols_table *table;
-	struct libscols_line **line; /* of each layer */
-	int cols[2 * COLUMNS];
-	int n_cols;
-	bool tree, json, raw, bytes;
-};
+const char *ls_column_name(int c)
+{
+	return column[c].name;
+}
+
+bool ls_is_number(const struct lister *ls, int c)
+{
+	return column[c].number || (c == SIZE && ls->bytes);
+}
 
 static int find_column(const char *name, size_t n)
 {
@@ -194,7 +176,28 @@ static char *path_cell(const struct lister *ls, const struct ovl_layer *l)
 	return out;
 }
 
-static char *cell(const struct lister *ls, const struct ovl_layer *l, int c)
+/* A line each, so none may hold a line break. */
+static char *mounts_cell(const struct ovl_layer *l)
+{
+	size_t n = 1;
+	char *out;
+	char *o;
+
+	for (char *const *m = l->mounts; *m; m++)
+		n += 4 * strlen(*m) + 4;
+	o = out = l->mounts[0] ? malloc(n) : NULL;
+	for (char *const *m = l->mounts; out && *m; m++) {
+		size_t len = strlen(*m);
+
+		if (m != l->mounts)
+			*o++ = '\n';
+		ovl_escape(o, 4 * len + 4, *m, len);
+		o += strlen(o);
+	}
+	return out;
+}
+
+char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
 {
 	char text[80];
 
@@ -206,7 +209,7 @@ static char *cell(const struct lister *ls, const struct ovl_layer *l, int c)
 	case DEPTH: return number(l->depth);
 	case SIZE: return size_cell(ls, l);
 	case CREATED: return time_cell(l->created);
-	case MOUNTPOINT: return l->mounts[0] ? join(l->mounts, '\n') : NULL;
+	case MOUNTPOINT: return mounts_cell(l);
 	case LINK: return strdup(l->link);
 	case LOWERS: return number(l->lowers);
 	case ENTRIES: return l->kind == OVL_IMAGE ? number(l->entries) : NULL;
@@ -220,86 +223,20 @@ static char *cell(const struct lister *ls, const struct ovl_layer *l, int c)
 	}
 }
 
-/* ---- the table -------------------------------------------------------------------- */
-
-static int fail(struct lister *ls)
+int ls_fail(struct lister *ls)
 {
 	ls->run->err->status = OVL_FAILED;
 	snprintf(ls->run->err->text, sizeof(ls->run->err->text), "out of memory");
 	return -1;
 }
 
-static int add_columns(struct lister *ls)
-{
-	bool tree = ls->tree;
-
-	for (int i = 0; i < ls->n_cols; i++) {
-		int c = ls->cols[i];
-		struct libscols_column *col;
-		int flags = column[c].flags;
-
-		if (tree && c == NAME) {
-			flags |= SCOLS_FL_TREE;
-			tree = false;
-		}
-		col = scols_table_new_column(
-			ls->table, column[c].name, column[c].width, flags);
-		if (!col)
-			return fail(ls);
-		scols_column_set_json_type(
-			col, c == SIZE && ls->bytes ? SCOLS_JSON_NUMBER : column[c].json);
-		if (c == MOUNTPOINT && !ls->json) {
-			scols_column_set_wrapfunc(col, scols_wrapnl_chunksize,
-				scols_wrapnl_nextchunk, NULL);
-			scols_column_set_safechars(col, "\n");
-		}
-	}
-	return 0;
-}
-
-static int add_line(struct lister *ls, size_t i, struct libscols_line *parent)
-{
-	ls->line[i] = scols_table_new_line(ls->table, parent);
-	if (!ls->line[i])
-		return fail(ls);
-	for (int c = 0; c < ls->n_cols; c++) {
-		char *text = cell(ls, &ls->list.layer[i], ls->cols[c]);
-
-		if (text && scols_line_refer_data(ls->line[i], (size_t)c, text) != 0)
-			return fail(ls);
-	}
-	return 0;
-}
+/* ---- the order -------------------------------------------------------------------- */
 
 static int by_id(const void *a, const void *b, void *ctx)
 {
 	const struct ovl_layer *layer = ctx;
 
 	return strcmp(layer[*(const size_t *)a].id.s, layer[*(const size_t *)b].id.s);
-}
-
-/* The line of a layer's parent, if it is listed too. Parents come before children: they
- * are older, and of the same second less deep. */
-static struct libscols_line *parent_line(
-	const struct lister *ls, const size_t *index, const struct ovl_layer *l)
-{
-	size_t low = 0;
-	size_t high = ls->list.n;
-
-	while (l->has_parent && low < high) {
-		size_t mid = (low + high) / 2;
-		const struct ovl_layer *at = &ls->list.layer[index[mid]];
-		int order = strcmp(at->id.s, l->parent.s);
-
-		if (order == 0)
-			return strcmp(at->driver, l->driver) == 0 ? ls->line[index[mid]] :
-								    NULL;
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
 }
 
 static int by_depth(const void *a, const void *b, void *ctx)
@@ -313,47 +250,133 @@ static int by_depth(const void *a, const void *b, void *ctx)
 	return x < y ? -1 : x > y;
 }
 
-static int add_lines(struct lister *ls)
+static int put_in_order(struct lister *ls)
 {
 	size_t n = ls->list.n;
-	size_t *index = malloc((2 * n + 1) * sizeof(*index));
-	size_t *order = index + n;
-	int rc = index ? 0 : fail(ls);
 
-	for (size_t i = 0; i < n && rc == 0; i++)
-		index[i] = order[i] = i;
-	if (rc == 0 && n) {
-		qsort_r(index, n, sizeof(*index), by_id, ls->list.layer);
-		if (ls->tree)
-			qsort_r(order, n, sizeof(*order), by_depth, ls->list.layer);
-	}
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		const struct ovl_layer *l = &ls->list.layer[order[i]];
+	ls->index = malloc((2 * n + 1) * sizeof(*ls->index));
+	if (!ls->index)
+		return ls_fail(ls);
+	ls->order = ls->index + n;
+	for (size_t i = 0; i < n; i++)
+		ls->index[i] = ls->order[i] = i;
+	if (n)
+		qsort_r(ls->index, n, sizeof(*ls->index), by_id, ls->list.layer);
+	if (n && ls->tree)
+		qsort_r(ls->order, n, sizeof(*ls->order), by_depth, ls->list.layer);
+	return 0;
+}
 
-		rc = add_line(ls, order[i], ls->tree ? parent_line(ls, index, l) : NULL);
+long ls_parent(const struct lister *ls, const struct ovl_layer *l)
+{
+	size_t low = 0;
+	size_t high = ls->list.n;
+
+	while (l->has_parent && low < high) {
+		size_t mid = (low + high) / 2;
+		const struct ovl_layer *at = &ls->list.layer[ls->index[mid]];
+		int order = strcmp(at->id.s, l->parent.s);
+
+		if (order == 0)
+			return strcmp(at->driver, l->driver) == 0 ? (long)ls->index[mid] :
+								    -1;
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	free(index);
+	return -1;
+}
+
+/* ---- the table -------------------------------------------------------------------- */
+
+static int add_columns(struct lister *ls, struct libscols_table *table)
+{
+	bool tree = ls->tree;
+
+	for (int i = 0; i < ls->n_cols; i++) {
+		int c = ls->cols[i];
+		struct libscols_column *col;
+		int flags = column[c].flags;
+
+		if (tree && c == NAME) {
+			flags |= SCOLS_FL_TREE;
+			tree = false;
+		}
+		col = scols_table_new_column(
+			table, column[c].name, column[c].width, flags);
+		if (!col)
+			return ls_fail(ls);
+		if (c == MOUNTPOINT) {
+			scols_column_set_wrapfunc(col, scols_wrapnl_chunksize,
+				scols_wrapnl_nextchunk, NULL);
+			scols_column_set_safechars(col, "\n");
+		}
+	}
+	return 0;
+}
+
+static char *escaped_path(const struct lister *ls, const struct ovl_layer *l)
+{
+	char *path = path_cell(ls, l);
+	size_t n = path ? strlen(path) : 0;
+	char *out = path ? malloc(4 * n + 4) : NULL;
+
+	if (out)
+		ovl_escape(out, 4 * n + 4, path, n);
+	free(path);
+	return out;
+}
+
+static int add_cells(struct lister *ls, size_t i, struct libscols_line *line)
+{
+	const struct ovl_layer *l = &ls->list.layer[i];
+
+	for (int n = 0; n < ls->n_cols; n++) {
+		int c = ls->cols[n];
+		char *text = c == PATH ? escaped_path(ls, l) : ls_cell(ls, l, c);
+
+		if (text && scols_line_refer_data(line, (size_t)n, text) != 0)
+			return ls_fail(ls);
+	}
+	return 0;
+}
+
+/* Parents come before children: they are older, and of the same second less deep. */
+static int add_lines(struct lister *ls, struct libscols_table *table)
+{
+	struct libscols_line **line = calloc(
+		ls->list.n + 1, sizeof(struct libscols_line *));
+	int rc = line ? 0 : ls_fail(ls);
+
+	for (size_t n = 0; n < ls->list.n && rc == 0; n++) {
+		size_t i = ls->order[n];
+		long parent = ls->tree ? ls_parent(ls, &ls->list.layer[i]) : -1;
+
+		line[i] = scols_table_new_line(table, parent < 0 ? NULL : line[parent]);
+		rc = line[i] ? add_cells(ls, i, line[i]) : ls_fail(ls);
+	}
+	free(line);
 	return rc;
 }
 
-static int print(struct lister *ls)
+static int print_table(struct lister *ls)
 {
+	struct libscols_table *table;
 	int rc;
 
 	setlocale(LC_CTYPE, "");
-	ls->table = scols_new_table();
-	ls->line = calloc(ls->list.n + 1, sizeof(*ls->line));
-	if (!ls->table || !ls->line)
-		return fail(ls);
-	scols_table_set_name(ls->table, "layers");
-	scols_table_enable_json(ls->table, ls->json);
-	scols_table_enable_raw(ls->table, ls->raw);
-	scols_table_enable_noheadings(ls->table, opt_given(ls->run, 'n'));
-	rc = add_columns(ls);
+	table = scols_new_table();
+	if (!table)
+		return ls_fail(ls);
+	scols_table_enable_raw(table, ls->raw);
+	scols_table_enable_noheadings(table, opt_given(ls->run, 'n'));
+	rc = add_columns(ls, table);
 	if (rc == 0)
-		rc = add_lines(ls);
-	if (rc == 0 && scols_print_table(ls->table) != 0)
-		rc = fail(ls);
+		rc = add_lines(ls, table);
+	if (rc == 0 && scols_print_table(table) != 0)
+		rc = ls_fail(ls);
+	scols_unref_table(table);
 	return rc;
 }
 
@@ -375,10 +398,13 @@ static int run_ls(struct run *run)
 	if (rc == 0)
 		rc = ovl_list(run->st, run->n_operands ? run->operand : NULL, &ls.list,
 			run->err);
-	if (rc == 0 && (ls.list.n || ls.json))
-		rc = print(&ls);
-	scols_unref_table(ls.table);
-	free(ls.line);
+	if (rc == 0)
+		rc = put_in_order(&ls);
+	if (rc == 0 && ls.json)
+		rc = ls_print_json(&ls);
+	else if (rc == 0 && ls.list.n)
+		rc = print_table(&ls);
+	free(ls.index);
 	ovl_list_free(&ls.list);
 	return rc;
 }

@@ -27,48 +27,67 @@ void out_name_line(char kind, const char *name, size_t len)
 		free(out);
 }
 
-static char *base64(const unsigned char *p, size_t n)
+/* As text: escaped where it is not UTF-8, and then *raw is true. */
+static json_t *text_of(const char *name, size_t len, bool *raw)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *out = malloc((n + 2) / 3 * 4 + 1);
-	char *o = out;
+	json_t *v = json_stringn(name, len);
+	char *text;
 
-	for (size_t i = 0; out && i < n; i += 3) {
-		unsigned v = (unsigned)p[i] << 16 |
-			(i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) |
-			(i + 2 < n ? p[i + 2] : 0);
+	*raw = !v;
+	if (v)
+		return v;
+	text = malloc(4 * len + 4);
+	if (text)
+		v = json_string(ovl_escape(text, 4 * len + 4, name, len));
+	free(text);
+	return v;
+}
 
-		*o++ = digits[v >> 18];
-		*o++ = digits[v >> 12 & 63];
-		*o++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		*o++ = i + 2 < n ? digits[v & 63] : '=';
-	}
-	if (out)
-		*o = '\0';
-	return out;
+static json_t *raw_of(const char *name, size_t len)
+{
+	char *text = ovl_base64(name, len);
+	json_t *v = text ? json_string(text) : NULL;
+
+	free(text);
+	return v;
+}
+
+static void set_raw(json_t *o, const char *key, json_t *v)
+{
+	char raw_key[64];
+
+	snprintf(raw_key, sizeof(raw_key), "%s_raw", key);
+	json_object_set_new(o, raw_key, v);
 }
 
 void out_json_path(json_t *o, const char *key, const char *name, size_t len)
 {
-	json_t *v = json_stringn(name, len);
-	char raw_key[64];
-	char *text;
+	bool raw;
 
-	if (v) {
-		json_object_set_new(o, key, v);
-		return;
+	json_object_set_new(o, key, text_of(name, len, &raw));
+	if (raw)
+		set_raw(o, key, raw_of(name, len));
+}
+
+void out_json_paths(json_t *o, const char *key, char *const *names)
+{
+	json_t *texts = json_array();
+	json_t *raws = json_array();
+	bool any = false;
+
+	for (; *names; names++) {
+		size_t n = strlen(*names);
+		bool raw;
+
+		json_array_append_new(texts, text_of(*names, n, &raw));
+		json_array_append_new(raws, raw_of(*names, n));
+		any = any || raw;
 	}
-	text = malloc(4 * len + 4);
-	if (text)
-		json_object_set_new(
-			o, key, json_string(ovl_escape(text, 4 * len + 4, name, len)));
-	free(text);
-	text = base64((const unsigned char *)name, len);
-	snprintf(raw_key, sizeof(raw_key), "%s_raw", key);
-	if (text)
-		json_object_set_new(o, raw_key, json_string(text));
-	free(text);
+	json_object_set_new(o, key, texts);
+	if (any)
+		set_raw(o, key, raws);
+	else
+		json_decref(raws);
 }
 
 /* ---- files ------------------------------------------------------------------------ */

@@ -244,6 +244,9 @@ int ovl_remove(
  */
 char *ovl_escape(char *out, size_t size, const char *name, size_t len);
 
+/* The bytes in base64 (RFC 4648, with padding), the caller's to free; NULL: ENOMEM. */
+char *ovl_base64(const char *p, size_t n);
+
 /* May this be a layer's name? 1 to 200 of [A-Za-z0-9._/:@+-], see ovlctl(8). */
 bool ovl_name_valid(const char *name);
 

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ovl.h"
@@ -91,5 +92,28 @@ char *quote_into(char out[QUOTE_SIZE], const char *name)
 	n = strlen(out);
 	out[n] = '\'';
 	out[n + 1] = '\0';
+	return out;
+}
+
+char *ovl_base64(const char *bytes, size_t n)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *p = (const unsigned char *)bytes;
+	char *out = malloc((n + 2) / 3 * 4 + 1);
+	char *o = out;
+
+	for (size_t i = 0; out && i < n; i += 3) {
+		unsigned v = (unsigned)p[i] << 16 |
+			(i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) |
+			(i + 2 < n ? p[i + 2] : 0);
+
+		*o++ = digits[v >> 18];
+		*o++ = digits[v >> 12 & 63];
+		*o++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
+		*o++ = i + 2 < n ? digits[v & 63] : '=';
+	}
+	if (out)
+		*o = '\0';
 	return out;
 }

@@ -17,18 +17,67 @@
 static json_t *text(const char *s)
 {
 	json_t *v = json_string(s);
-	char out[4096];
+	size_t n = strlen(s);
+	char *out;
 
-	return v ? v : json_string(ovl_escape(out, sizeof(out), s, strlen(s)));
+	if (v)
+		return v;
+	out = malloc(4 * n + 4);
+	if (out)
+		v = json_string(ovl_escape(out, 4 * n + 4, s, n));
+	free(out);
+	return v;
 }
 
-static json_t *texts(char *const *list)
+static json_t *exact(const char *s)
+{
+	char *out = ovl_base64(s, strlen(s));
+	json_t *v = out ? json_string(out) : NULL;
+
+	free(out);
+	return v;
+}
+
+static void set_raw(json_t *o, const char *key, json_t *v)
+{
+	char raw[64];
+
+	snprintf(raw, sizeof(raw), "%s_raw", key);
+	json_object_set_new(o, raw, v);
+}
+
+static bool is_text(const char *s)
+{
+	json_t *v = json_string(s);
+
+	json_decref(v);
+	return v;
+}
+
+/* o[key]; what is not UTF-8 is exact, as base64, in o[key_raw]. */
+static void set_text(json_t *o, const char *key, const char *s)
+{
+	json_object_set_new(o, key, text(s));
+	if (!is_text(s))
+		set_raw(o, key, exact(s));
+}
+
+static void set_texts(json_t *o, const char *key, char *const *list)
 {
 	json_t *a = json_array();
+	json_t *raw = json_array();
+	bool all = true;
 
-	for (; a && *list; list++)
+	for (; list && *list; list++) {
 		json_array_append_new(a, text(*list));
-	return a;
+		json_array_append_new(raw, exact(*list));
+		all = all && is_text(*list);
+	}
+	json_object_set_new(o, key, a);
+	if (all)
+		json_decref(raw);
+	else
+		set_raw(o, key, raw);
 }
 
 static json_t *digest(const char *hex)
@@ -47,13 +96,15 @@ static json_t *when(int64_t seconds)
 	return json_string(out);
 }
 
-static json_t *path(const struct layer *l, const char *inside)
+static void set_path(
+	json_t *o, const char *key, const struct layer *l, const char *inside)
 {
 	auto_buf b = {0};
 
 	buf_addf(&b, "%s/%s/%s%s%s", l->st->root, l->drv->name, l->id.s,
 		*inside ? "/" : "", inside);
-	return b.failed ? NULL : text(b.data);
+	if (!b.failed)
+		set_text(o, key, b.data);
 }
 
 static json_t *paths(const struct layer *l)
@@ -61,11 +112,11 @@ static json_t *paths(const struct layer *l)
 	json_t *o = json_object();
 	bool mountable = l->meta.kind == OVL_WRITABLE || l->meta.has_parent;
 
-	json_object_set_new(o, "layer", path(l, ""));
-	json_object_set_new(o, "tree", path(l, l->drv->tree));
+	set_path(o, "layer", l, "");
+	set_path(o, "tree", l, l->drv->tree);
 	if (mountable) {
-		json_object_set_new(o, "work", path(l, l->drv->work));
-		json_object_set_new(o, "merged", path(l, l->drv->merged));
+		set_path(o, "work", l, l->drv->work);
+		set_path(o, "merged", l, l->drv->merged);
 	}
 	return o;
 }
@@ -114,17 +165,27 @@ static int stack_of(const struct layer *l, json_t *out, struct ovl_err *err)
 	return 0;
 }
 
-static int lowers_of(const struct layer *l, json_t *out, struct ovl_err *err)
+static int set_lowers(json_t *o, const struct layer *l, struct ovl_err *err)
 {
 	auto_stack s = {0};
 	int rc = l->drv->lowers(l, &s, err);
+	char **list = rc == 0 ? calloc(s.n + 1, sizeof(*list)) : NULL;
 
+	if (rc == 0 && !list)
+		rc = err_nomem(err);
 	for (unsigned i = 0; rc == 0 && i < s.n; i++) {
 		auto_buf b = {0};
 
 		buf_addf(&b, "%s/%s/%s", l->st->root, l->drv->name, s.name[i]);
-		json_array_append_new(out, b.failed ? json_null() : text(b.data));
+		list[i] = buf_steal(&b);
+		if (!list[i])
+			rc = err_nomem(err);
 	}
+	if (rc == 0)
+		set_texts(o, "lowers", list);
+	for (char **p = list; p && *p; p++)
+		free(*p);
+	free(list);
 	return rc;
 }
 
@@ -133,7 +194,7 @@ static void describe(json_t *o, const struct ovl_layer *in)
 	bool image = in->kind == OVL_IMAGE;
 
 	json_object_set_new(o, "id", json_string(in->id.s));
-	json_object_set_new(o, "names", texts(in->names));
+	set_texts(o, "names", in->names);
 	json_object_set_new(o, "kind", json_string(image ? "image" : "writable"));
 	json_object_set_new(o, "driver", json_string(in->driver));
 	json_object_set_new(o, "link", json_string(in->link));
@@ -147,26 +208,24 @@ static void describe(json_t *o, const struct ovl_layer *in)
 	json_object_set_new(o, "entries",
 		image ? json_integer((json_int_t)in->entries) : json_null());
 	json_object_set_new(o, "created", when(in->created));
-	json_object_set_new(o, "mounts", texts(in->mounts));
+	set_texts(o, "mounts", in->mounts);
 }
 
 static int add_all(const struct layer *l, json_t *o, struct ovl_err *err)
 {
 	json_t *stack = json_array();
-	json_t *lowers = json_array();
 	auto_buf line = {0};
 	int rc;
 
 	json_object_set_new(o, "stack", stack);
-	json_object_set_new(o, "lowers", lowers);
 	json_object_set_new(o, "paths", paths(l));
 	rc = stack_of(l, stack, err);
 	if (rc == 0)
-		rc = lowers_of(l, lowers, err);
+		rc = set_lowers(o, l, err);
 	if (rc == 0)
 		rc = mountspec_line(l, &line, err);
 	if (rc == 0)
-		json_object_set_new(o, "mount_command", text(line.data));
+		set_text(o, "mount_command", line.data);
 	return rc;
 }
 

@@ -30,7 +30,7 @@ is "a tree" "$(ovlctl ls -n --tree -o NAME)" "$(printf 'base\n├─%s\n│ └�
 is "a tree without its root" "$(ovlctl ls -n --tree -o NAME "$b" web)" "$(printf '%s\n└─web' "$(echo "$b" | cut -c1-12)")"
 is "a tree as JSON" "$(ovlctl ls -J --tree -o NAME | jq -c '.layers[0].children[0].children[0].name')" '"web"'
 is "JSON" "$(ovlctl ls -Jb -o NAME,ID,SIZE,DEPTH,PARENT,MOUNTPOINT base web | jq -c '.layers[]')" \
-	"{\"name\":\"base\",\"id\":\"$a\",\"size\":1500,\"depth\":0,\"parent\":null,\"mountpoint\":[null]}
+	"{\"name\":\"base\",\"id\":\"$a\",\"size\":1500,\"depth\":0,\"parent\":null,\"mountpoint\":[]}
 {\"name\":\"web\",\"id\":\"$w\",\"size\":null,\"depth\":2,\"parent\":\"$b\",\"mountpoint\":[\"$m\"]}"
 fails 2 "unknown column 'NOPE'; there are NAME, ID" "an unknown column" ovlctl ls -o NAME,NOPE
 fails 3 "no such layer 'nope'" "an unknown layer" ovlctl ls base nope
@@ -41,9 +41,46 @@ ovlctl umount web
 # No layer's tree is walked.
 if can_trace; then
 	traced -o trace ovlctl ls >/dev/null
-	is "ls opens no tree" "$(grep -c 'diff' trace)" 0
+	is "ls opens no tree" "$(grep -c '/diff"' trace)" 0
 	like "ls reads a file a layer" '^4$' "$(grep -c 'openat.*\.layer' trace)"
 fi
+
+# Names that are no text.
+odd=$T/$(printf 'm\377')
+two=$T/$(printf 'two\nlines')
+mkdir "$odd" "$two"
+ovlctl mount base "$odd" >/dev/null
+ovlctl mount base "$two" >/dev/null
+ovlctl ls -J base >json
+ok "JSON of a mount point that is not UTF-8" jq -e . json
+is "... escaped" "$(jq -r '.layers[0].mountpoint[0]' json)" "$T/m\\377"
+is "... and exact" "$(jq -r '.layers[0].mountpoint_raw[0]' json | base64 -d | od -An -tx1)" \
+	"$(printf %s "$odd" | od -An -tx1)"
+is "... of one with a line break: as it is" "$(jq -r '.layers[0].mountpoint[1]' json)" "$two"
+is "... and exact" "$(jq -r '.layers[0].mountpoint_raw[1]' json | base64 -d)" "$two"
+is "a line each in a table" "$(ovlctl ls -n -o MOUNTPOINT base | sed 's/ *$//')" \
+	"$(printf '%s\n%s' "$T/m\\377" "$T/two\\012lines")"
+is "one line in raw" "$(ovlctl ls -nr -o MOUNTPOINT base | wc -l)" 1
+ovlctl show base >json
+ok "show: JSON of a mount point that is not UTF-8" jq -e . json
+is "show: escaped" "$(jq -r '.mounts[0]' json)" "$T/m\\377"
+is "show: and exact" "$(jq -r '.mounts_raw[0]' json | base64 -d | od -An -tx1)" \
+	"$(printf %s "$odd" | od -An -tx1)"
+umount "$odd" "$two"
+ovlctl ls -J base >json
+is "no _raw of what is text" "$(jq -c '.layers[0] | has("mountpoint_raw")' json)" false
+root=$T/$(printf 'store\351')
+ovlctl --root "$root" import -n x a.tar >/dev/null
+ovlctl --root "$root" ls -J -o PATH >json
+ok "JSON of a root that is not UTF-8" jq -e . json
+is "... escaped" "$(jq -r '.layers[0].path' json)" "$T/store\\351/overlay2/$a"
+is "... and exact" "$(jq -r '.layers[0].path_raw' json | base64 -d | od -An -tx1)" \
+	"$(printf %s "$root/overlay2/$a" | od -An -tx1)"
+is "escaped in a table" "$(ovlctl --root "$root" ls -n -o PATH)" "$T/store\\351/overlay2/$a"
+ovlctl --root "$root" show x >json
+is "show: paths" "$(jq -r '.paths.tree' json)" "$T/store\\351/overlay2/$a/diff"
+is "show: exact paths" "$(jq -r '.paths.tree_raw' json | base64 -d | od -An -tx1)" \
+	"$(printf %s "$root/overlay2/$a/diff" | od -An -tx1)"
 
 # Many.
 i=0

@@ -27,6 +27,20 @@ START_TEST(controls_go)
 }
 END_TEST
 
+START_TEST(base64)
+{
+	static const char *const want[] = {"", "/w==", "/wA=", "/wAB", "/wABAg=="};
+	static const char bytes[] = {(char)0xff, 0, 1, 2};
+
+	for (size_t n = 0; n <= sizeof(bytes); n++) {
+		char *got = ovl_base64(bytes, n);
+
+		ck_assert_str_eq(got, want[n]);
+		free(got);
+	}
+}
+END_TEST
+
 START_TEST(no_utf8)
 {
 	ck_assert_str_eq(escaped("\377", 256), "\\377");
@@ -61,4 +75,4 @@ START_TEST(quoted)
 }
 END_TEST
 
-UNIT("quote", text_stays, controls_go, no_utf8, cut, quoted)
+UNIT("quote", text_stays, controls_go, no_utf8, base64, cut, quoted)
