@@ -107,10 +107,6 @@ static int failed(
 	return err_sys(err, errno, "cannot %s %s", what, Q(shown(c)));
 }
 
-/*
- * The writer puts a '.' between the two numbers, so that -2 and 500000000 would read as
- * -2.5 where -1.5 is meant. Of the last second before 1970 the parts cannot be said.
- */
 static void set_time(struct packer *p, const struct stat *st)
 {
 	int64_t sec = st->st_mtim.tv_sec;
@@ -119,12 +115,6 @@ static void set_time(struct packer *p, const struct stat *st)
 	if (p->clamp && sec >= p->latest) {
 		sec = p->latest;
 		nsec = 0;
-	}
-	if (sec == -1) {
-		nsec = 0;
-	} else if (sec < 0 && nsec > 0) {
-		sec++;
-		nsec = 1000000000 - nsec;
 	}
 	archive_entry_set_mtime(p->e, sec, nsec);
 }

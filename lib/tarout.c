@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "buf.h"
+#include "paxfix.h"
 #include "tarout.h"
 
 /* Never touched memory: the writer passes over the bytes of a hole without reading. */
@@ -15,6 +17,9 @@ struct tarout {
 	struct archive *a;
 	locale_t utf8;
 	void *hole;
+	struct buf out; /* up to OUT_BLOCK, for the sink */
+	struct buf head; /* of the entry, while it is made */
+	bool in_head;
 	tarout_sink sink;
 	void *ctx;
 	int rc; /* what the sink said */
@@ -23,12 +28,36 @@ struct tarout {
 
 /* ----------------------------------------------------------------------------------- */
 
+static int give(struct tarout *t, const void *p, size_t n)
+{
+	if (t->rc == 0 && n)
+		t->rc = t->sink(t->ctx, p, n, &t->err);
+	return t->rc;
+}
+
+/* Small pieces to the sink as big ones. */
+static int put(struct tarout *t, const void *p, size_t n)
+{
+	if (t->out.len + n > OUT_BLOCK) {
+		give(t, t->out.data, t->out.len);
+		buf_clear(&t->out);
+	}
+	if (n >= OUT_BLOCK)
+		return give(t, p, n);
+	buf_add(&t->out, p, n);
+	if (t->out.failed && t->rc == 0)
+		t->rc = err_nomem(&t->err);
+	return t->rc;
+}
+
 static la_ssize_t write_cb(struct archive *a, void *ctx, const void *p, size_t n)
 {
 	struct tarout *t = ctx;
 
-	if (t->rc == 0)
-		t->rc = t->sink(t->ctx, p, n, &t->err);
+	if (t->in_head)
+		buf_add(&t->head, p, n);
+	else
+		put(t, p, n);
 	if (t->rc < 0) {
 		archive_set_error(a, -t->rc, "%s", t->err.text);
 		return -1;
@@ -56,8 +85,7 @@ static int set_up(struct tarout *t, struct ovl_err *err)
 	if (archive_write_set_format_pax(t->a) != ARCHIVE_OK ||
 		archive_write_set_format_option(t->a, "pax", "xattrheader", "SCHILY") !=
 			ARCHIVE_OK ||
-		archive_write_set_bytes_per_block(t->a, OUT_BLOCK) != ARCHIVE_OK ||
-		archive_write_set_bytes_in_last_block(t->a, 1) != ARCHIVE_OK)
+		archive_write_set_bytes_per_block(t->a, 0) != ARCHIVE_OK)
 		return writer_error(t, err);
 	old = uselocale(t->utf8);
 	r = archive_write_open(t->a, t, NULL, write_cb, NULL);
@@ -93,19 +121,36 @@ int tarout_open(struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err
 	return 0;
 }
 
+/* Nothing of the entry before comes into the head: that is finished first. */
+static int make_head(struct tarout *t, struct archive_entry *e)
+{
+	int r = archive_write_finish_entry(t->a);
+
+	if (r != ARCHIVE_OK)
+		return r;
+	buf_clear(&t->head);
+	t->in_head = true;
+	r = archive_write_header(t->a, e);
+	t->in_head = false;
+	return r;
+}
+
 int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err)
 {
 	locale_t old = uselocale(t->utf8);
-	int r = archive_write_header(t->a, e);
+	int r = make_head(t, e);
 	const char *why = archive_error_string(t->a);
 
 	uselocale(old);
-	if (r == ARCHIVE_OK)
-		return 0;
 	/* Not UTF-8: written as bytes. */
-	if (r == ARCHIVE_WARN && t->rc == 0 && why && strstr(why, "Can't translate"))
-		return 0;
-	return writer_error(t, err);
+	if (r != ARCHIVE_OK &&
+		!(r == ARCHIVE_WARN && t->rc == 0 && why &&
+			strstr(why, "Can't translate")))
+		return writer_error(t, err);
+	paxfix(&t->head, archive_entry_mtime(e), archive_entry_mtime_nsec(e));
+	if (t->head.failed)
+		return err_nomem(err);
+	return put(t, t->head.data, t->head.len) < 0 ? writer_error(t, err) : 0;
 }
 
 int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err)
@@ -138,7 +183,9 @@ int tarout_hole(struct tarout *t, uint64_t n, struct ovl_err *err)
 
 int tarout_finish(struct tarout *t, struct ovl_err *err)
 {
-	return archive_write_close(t->a) == ARCHIVE_OK ? 0 : writer_error(t, err);
+	if (archive_write_close(t->a) != ARCHIVE_OK)
+		return writer_error(t, err);
+	return give(t, t->out.data, t->out.len) < 0 ? writer_error(t, err) : 0;
 }
 
 void tarout_close(struct tarout *t)
@@ -153,5 +200,7 @@ void tarout_close(struct tarout *t)
 		freelocale(t->utf8);
 	if (t->hole && t->hole != MAP_FAILED)
 		munmap(t->hole, HOLE_CHUNK);
+	buf_release(&t->out);
+	buf_release(&t->head);
 	free(t);
 }

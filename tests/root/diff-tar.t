@@ -151,6 +151,38 @@ is "... which -q silences" "$(ovlctl -q diff -o s.tar s 2>&1)" ""
 is "... but listed" "$(ovlctl diff s | tr '\n' ' ')" "A /f A /sock "
 ovlctl umount s
 
+# Times before 1970, and xattr names with unusual bytes, as GNU tar reads them too.
+s=$(ovlctl create -n odd)
+m=$(ovlctl mount odd)
+for t in -0.5 -0.000000001 -0.999999999 -1 -1.5 -86400.25 0.5 0; do
+	touch -d "@$t" "$m/t$t"
+done
+touch "$m/x"
+for name in 'user.a b' 'user.a%b' 'user.a%20b' 'user.a%3Db' 'user.%' 'user.a=b' "$(printf 'user.\303\251')" \
+	"$(printf 'user.\377')" "$(printf 'user.a\nb')" "$(printf 'user.\033')" user.plain; do
+	setfattr -n "$name" -v "of $name" "$m/x"
+done
+walk -t "$m" >want
+stat -c '%.9Y %n' "$m"/t* | sed 's,/.*/,,' >want.times
+ovlctl umount odd
+ovlctl diff -o odd.tar odd
+like "half a second before 1970" '(^| )mtime=-0\.5$' "$(strings -n 4 odd.tar)"
+m=$(ovlctl mount "$(ovlctl import odd.tar)")
+walk -t "$m" >got
+stat -c '%.9Y %n' "$m"/t* | sed 's,/.*/,,' >got.times
+same "times before 1970 come back" got.times want.times
+same "xattr names come back" got want
+ovlctl umount -a
+rm -rf odd
+mkdir odd
+tar --xattrs --xattrs-include='user.*' -xf odd.tar -C odd 2>err
+stat -c '%.9Y %n' odd/t* | sed 's, odd/, ,' >got.times
+same "... by GNU tar" got.times want.times
+walk -t odd >got
+grep '^\./x ' want >want.x
+grep '^\./x ' got >got.x
+same "xattr names, by GNU tar" got.x want.x
+
 # A socket in the place of something below: what it covers does not come back.
 s=$(ovlctl create -n covers base)
 m=$(ovlctl mount covers)

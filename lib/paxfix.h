@@ -1,0 +1,24 @@
+/*
+ * What libarchive's pax writer cannot say, put right in the header it has made
+ * (pax(1), "pax Extended Header": records of "LENGTH KEY=VALUE\n").
+ *
+ *	mtime			it puts seconds and nanoseconds together with a '.', which
+ *				before 1970 is another time: -1 and 500000000, half a second
+ *				before, becomes -1.5 and should be -0.5
+ *	SCHILY.xattr.NAME	it writes all but plain ASCII as %XX; GNU tar, which does
+ *				that to '%' and '=' alone, would restore "user.a%20b"
+ */
+#ifndef OVL_PAXFIX_H
+#define OVL_PAXFIX_H
+
+#include <stdint.h>
+
+#include "buf.h"
+
+/*
+ * head: the bytes of an entry's headers, the extended one first if there is one. mtime
+ * is what was meant. head->failed when memory is short.
+ */
+void paxfix(struct buf *head, int64_t sec, long nsec);
+
+#endif
