@@ -52,17 +52,4 @@ is "what goes meanwhile is passed over" "$(echo "$bad" | head -c 1000)" ""
 ok "and what stays is there" sh -c 'ovlctl diff w | grep -qx "A /stays"'
 ovlctl umount w
 
-# Of an image layer nothing goes; what is missing there is an error.
-if can_trace; then
-	rm -rf tree/*
-	mkdir -p tree/d
-	ln -s x tree/l
-	tar -C tree -cf image.tar .
-	ovlctl import -n image image.tar >/dev/null
-	traced -qq -o trace -e trace=readlinkat -P l -e inject=readlinkat:error=ENOENT \
-		ovlctl diff -o image.out image 2>err
-	like "a hole in an image layer is an error" "cannot read symlink 'l': No such file" "$(cat err)"
-	no "... and there is no tar" test -e image.out
-fi
-
 done_testing
