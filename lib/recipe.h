@@ -11,7 +11,8 @@
  *	K  number  n  path	path was replaced: what was there is .kept/<number> now
  *	Z  size  32 bytes	the end: bytes of the whole tar, its SHA-256
  *
- * Numbers are LEB128, XXH64 is little endian. Where one entry replaces another that has
+ * Between F and E stand D, and R for what of the entry's data is no data of the file:
+ * Solaris tar writes the holes out. Numbers are LEB128, XXH64 is little endian. Where one entry replaces another that has
  * data, what is replaced is not removed but moved to .kept: so every F names a file that
  * is in the tree, or was, and then is below the first K after it that names the file or a
  * directory above.

@@ -236,11 +236,11 @@ int recipe_next(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *err
 		return rc;
 	*rec = (struct recipe_rec){.type = (enum recipe_type)type};
 	inside = type == RECIPE_RUN || type == RECIPE_FILE_END;
-	if (inside != r->in_file)
+	if (inside != r->in_file && type != RECIPE_RAW)
 		return damaged(err);
-	rc = get_record(r, rec, err);
-	r->in_file = type == RECIPE_FILE || type == RECIPE_RUN;
-	return rc;
+	if (type == RECIPE_FILE || type == RECIPE_FILE_END)
+		r->in_file = type == RECIPE_FILE;
+	return get_record(r, rec, err);
 }
 
 int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err)

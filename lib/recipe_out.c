@@ -141,6 +141,7 @@ int recipe_run(struct recipe_out *r, uint64_t offset, const void *p, size_t n)
 		return r->rc < 0 ? r->rc : failed(r, "write data out of order into");
 	}
 	XXH64_update(&r->sum, p, n);
+	flush_raw(r);
 	put(r, RECIPE_RUN, 2, offset - r->end, n, NULL, 0);
 	r->end = offset + n;
 	r->size += n;
