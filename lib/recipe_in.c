@@ -14,8 +14,9 @@
 static const char first[] = "ovlctl-recipe 1\n";
 
 /* More than any writer of ours makes of one. */
-#define RAW_MAX 65536
-#define BLOCK   65536
+#define RAW_MAX    65536
+#define WINDOW_LOG 23
+#define BLOCK      65536
 
 struct recipe_in {
 	int fd;
@@ -187,6 +188,18 @@ static int get_sum(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *
 	return rc;
 }
 
+/* The frame's checksum stands behind its last byte, and nothing behind that. */
+static int get_eof(struct recipe_in *r, struct ovl_err *err)
+{
+	int rc = r->pos == r->len ? refill(r, err) : 0;
+
+	if (rc == 0 && r->len == 0 && r->in_pos == r->in_len)
+		rc = refill_in(r, err);
+	if (rc == 0 && (r->len != 0 || r->in_pos != r->in_len))
+		return damaged(err);
+	return rc;
+}
+
 static int get_end(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *err)
 {
 	int rc = get_number(r, &rec->size, err);
@@ -198,12 +211,8 @@ static int get_end(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *
 	id_hex((const unsigned char *)r->bytes.data, ID_LEN / 2, rec->diff_id);
 	if (rec->size != r->size)
 		return damaged(err);
-	/* The frame's checksum stands behind its last byte. */
-	rc = refill(r, err);
-	if (rc == 0 && r->len != 0)
-		return damaged(err);
 	r->ended = true;
-	return rc;
+	return get_eof(r, err);
 }
 
 static int get_record(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *err)
@@ -262,7 +271,9 @@ int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err)
 	}
 	r->fd = fd;
 	r->z = ZSTD_createDCtx();
-	if (!r->z)
+	if (!r->z ||
+		ZSTD_isError(
+			ZSTD_DCtx_setParameter(r->z, ZSTD_d_windowLogMax, WINDOW_LOG)))
 		rc = err_nomem(err);
 	else if (read(fd, line, sizeof(first) - 1) != (ssize_t)sizeof(first) - 1 ||
 		strcmp(line, first) != 0)
