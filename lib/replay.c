@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -89,6 +90,8 @@ static int read_kept(struct player *p, struct ovl_err *err)
 
 	while (rc == 0 && rec.type != RECIPE_END) {
 		rc = recipe_next(in, &rec, err);
+		if (rc < 0)
+			err_prefix(err, rc, "layer %.12s", p->l->id.s);
 		if (rc == 0 && rec.type == RECIPE_FILE)
 			files++;
 		if (rc == 0 && rec.type == RECIPE_KEEP)
@@ -158,6 +161,8 @@ static int give(struct player *p, const void *bytes, size_t n, struct ovl_err *e
 
 static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
+	struct stat st;
+
 	buf_clear(&p->path);
 	buf_add(&p->path, rec->p, rec->n);
 	if (p->path.failed)
@@ -166,6 +171,8 @@ static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_
 	XXH64_reset(&p->sum, 0);
 	close_fdp(&p->fd);
 	p->fd = open_source(p, p->path.data);
+	if (p->fd >= 0 && fstat(p->fd, &st) == 0 && !S_ISREG(st.st_mode))
+		return damaged(p, "is not a file", err);
 	if (p->fd >= 0)
 		return 0;
 	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
@@ -271,7 +278,7 @@ int replay(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *e
 	int rc = recipe_open(&in, l->fd, err);
 
 	if (rc < 0)
-		return rc;
+		return rc == -ENOENT ? rc : err_prefix(err, rc, "layer %.12s", l->id.s);
 	p.kept_dir = fs_open_dir(l->fd, RECIPE_KEPT);
 	p.tree = layer_tree(l, err);
 	p.copy = malloc(COPY_SIZE);
@@ -296,6 +303,10 @@ int layer_tar(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err
 
 	if (rc != -ENOENT)
 		return rc;
+	/* All image layers are made with one: a tar packed anew would be another. */
+	if (l->meta.kind == OVL_IMAGE)
+		return err_say(err, EUCLEAN, "layer %.12s is damaged: '%s' is missing",
+			l->id.s, RECIPE_NAME);
 	rc = tarout_open(&t, sink, ctx, err);
 	if (rc < 0)
 		return rc;

@@ -1,6 +1,6 @@
 /*
  * The tar of a layer: of an imported or committed one bit for bit as it was, from its
- * tree and its recipe (recipe.h), of any other one packed from its changes (pack.h).
+ * tree and its recipe (recipe.h), of a writable one packed from its changes (pack.h).
  */
 #ifndef OVL_REPLAY_H
 #define OVL_REPLAY_H
