@@ -30,6 +30,7 @@ struct tarin {
 	struct recipe_out *recipe;
 	uint64_t told; /* bytes of the stream that the recipe has */
 	bool in_file; /* the recipe has data of the current entry */
+	uint64_t data_end; /* of the data read of it */
 	int rc; /* what the stream said, when libarchive only hears "failed" */
 	struct ovl_err err;
 };
@@ -241,6 +242,7 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 	int r = t->started ? archive_read_data_skip(t->a) : ARCHIVE_OK;
 
 	t->started = true;
+	t->data_end = 0;
 	if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
 		return reader_error(t, err);
 	drop_read(t);
@@ -322,7 +324,12 @@ int tarin_data(struct tarin *t, const char *path, const void **p, size_t *n,
 	if (at < 0)
 		return err_say(
 			err, EBADMSG, "damaged tar archive: data at a negative offset");
+	/* One over the other could not be given back. */
+	if ((uint64_t)at < t->data_end)
+		return err_say(err, EBADMSG,
+			"damaged tar archive: data of a sparse file out of order");
 	*offset = (uint64_t)at;
+	t->data_end = *offset + *n;
 	r = *n ? tell_run(t, path, *p, *n, *offset, err) : 0;
 	return r < 0 ? r : 1;
 }

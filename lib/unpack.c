@@ -81,6 +81,10 @@ static int write_data(struct unpack *u, struct tarin *t, int fd, const struct pl
 	}
 	if (r < 0)
 		return err_prefix(err, r, "%s", Q(at->path));
+	/* Cut off they could not be given back, and readers disagree what to do. */
+	if (end > size)
+		return err_say(err, EBADMSG,
+			"damaged tar archive: %s has data behind its end", Q(at->path));
 	if (end != size && ftruncate(fd, (off_t)size) < 0)
 		return err_sys(err, errno, "cannot set the size of %s", Q(at->path));
 	return 0;
