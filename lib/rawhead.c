@@ -45,7 +45,7 @@ long long rawhead_body(const unsigned char block[RAWHEAD_BLOCK])
 {
 	long long size;
 
-	if (!block[TYPEFLAG] || !strchr("xgXLK", block[TYPEFLAG]))
+	if (!block[TYPEFLAG] || !strchr("xgXLKVA", block[TYPEFLAG]))
 		return -1;
 	size = octal(block + SIZE_AT, SIZE_LEN);
 	return (size + RAWHEAD_BLOCK - 1) / RAWHEAD_BLOCK * RAWHEAD_BLOCK;
@@ -95,6 +95,23 @@ static int check_acl(const struct record *rec, struct ovl_err *err)
 			return err_say(err, EBADMSG,
 				"damaged tar archive: malformed ACL in a pax header");
 	}
+	return 0;
+}
+
+/* Solaris tar's: the kind and the number of entries in octal, NUL, the text. */
+static int check_solaris(const char *p, size_t n, struct ovl_err *err)
+{
+	const char *nul = memchr(p, '\0', n);
+	size_t head = nul ? (size_t)(nul - p) + 1 : n;
+	const struct record rec = {.value = p + head, .len = n - head};
+	int type = n && *p == '3' ? ARCHIVE_ENTRY_ACL_TYPE_NFS4 :
+				    ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
+
+	if (n > XATTR_MAX_VALUE)
+		return err_say(err, E2BIG, "an ACL of over 64 KiB");
+	if (!nul || !acl_sound(&rec, type))
+		return err_say(err, EBADMSG,
+			"damaged tar archive: malformed ACL of Solaris tar");
 	return 0;
 }
 
@@ -187,7 +204,12 @@ int rawhead_read(struct rawhead *r, const unsigned char *p, size_t n, struct ovl
 		if (body > (long long)n)
 			return err_say(err, EBADMSG,
 				"damaged tar archive: malformed extension header");
-		if (type != 'L' && type != 'K')
+		if (type == 'V' && size)
+			rc = err_say(err, EBADMSG,
+				"damaged tar archive: a volume label with data");
+		else if (type == 'A')
+			rc = check_solaris((const char *)p, (size_t)size, err);
+		else if (type == 'x' || type == 'X' || type == 'g')
 			rc = read_records(
 				r, (const char *)p, (size_t)size, type == 'g', err);
 		if (rc < 0)

@@ -27,7 +27,7 @@ void rawhead_clear(struct rawhead *r);
 void rawhead_release(struct rawhead *r);
 
 /* A header block: the bytes of its data, rounded up to blocks, if it is an extension header
- * (POSIX.1-2017 pax x and g, Solaris X, GNU L and K); -1 if not. */
+ * (POSIX.1-2017 pax x and g, Solaris X and A, GNU L, K and V); -1 if not. */
 long long rawhead_body(const unsigned char block[RAWHEAD_BLOCK]);
 
 /*

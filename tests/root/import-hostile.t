@@ -236,6 +236,18 @@ E
 refused "an ACL of over 64 KiB" "an ACL of 7,000 entries" <<E
 file name=a pax.SCHILY.acl.access=u::rwx,g::rwx,o::rwx,m::rwx$(seq -f ",u:%.0f:rwx" 1 7000 | tr -d '\n')
 E
+refused "an ACL of over 64 KiB" "... behind a volume label" <<E
+type=V name=label magic=gnu
+file name=a pax.SCHILY.acl.access=u::rwx,g::rwx,o::rwx,m::rwx$(seq -f ",u:%.0f:rwx" 1 7000 | tr -d '\n')
+E
+refused "an ACL of over 64 KiB" "... as Solaris tar writes it" <<E
+type=A name=acl data=1015625\0user::rwx$(seq -f ",user:%.0f:rwx" 1 7000 | tr -d '\n')
+file name=a
+E
+refused "a volume label with data" "a volume label with data" <<'E'
+type=V name=label magic=gnu data=x
+file name=a
+E
 refused "over 4096 xattrs" "5,000 xattrs" <<E
 file name=a$(seq -f ' pax.SCHILY.xattr.user.%.0f=1' 1 5000 | tr -d '\n')
 E

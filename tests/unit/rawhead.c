@@ -119,4 +119,44 @@ START_TEST(cut)
 }
 END_TEST
 
-UNIT("rawhead", good, bad, acls, absurd_acl, too_many_xattrs, facts, cut)
+/* One header of a type with that body. */
+static int read_one(char type, const char *body, size_t n)
+{
+	unsigned char *p = calloc(1, 512 + (n + 511) / 512 * 512);
+	struct ovl_err err;
+	int rc;
+
+	p[156] = (unsigned char)type;
+	sprintf((char *)p + 124, "%011zo", n);
+	memcpy(p + 512, body, n);
+	rawhead_clear(&head);
+	rc = rawhead_read(&head, p, 512 + (n + 511) / 512 * 512, &err);
+	free(p);
+	return rc;
+}
+
+START_TEST(solaris)
+{
+	char *big = malloc(70000);
+
+	ck_assert_int_eq(
+		read_one('A', "1000004\0user::rwx,group::r-x,mask:r-x,other:r-x", 47), 0);
+	ck_assert_int_eq(read_one('A', "3000001\0owner@:rwx:-------:allow", 33), 0);
+	ck_assert_int_lt(read_one('A', "1000004", 7), 0);
+	ck_assert_int_lt(read_one('A', "1000004\0nonsense", 16), 0);
+	ck_assert_int_lt(read_one('A', "", 0), 0);
+	memset(big, ',', 70000);
+	memcpy(big, "1000004\0user::rwx,group::r-x,mask:r-x,other:r-x", 47);
+	ck_assert_int_lt(read_one('A', big, 70000), 0);
+	free(big);
+}
+END_TEST
+
+START_TEST(label)
+{
+	ck_assert_int_eq(read_one('V', "", 0), 0);
+	ck_assert_int_lt(read_one('V', "x", 1), 0);
+}
+END_TEST
+
+UNIT("rawhead", good, bad, acls, absurd_acl, too_many_xattrs, facts, cut, solaris, label)
