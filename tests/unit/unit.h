@@ -24,6 +24,8 @@
 		TCase *c = tcase_create(subject);                             \
 		SRunner *r;                                                   \
 		int n_failed;                                                 \
+		/* Machines that test are busy. */                            \
+		tcase_set_timeout(c, 60);                                     \
 		for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) \
 			tcase_add_test(c, tests[i]);                          \
 		suite_add_tcase(s, c);                                        \
