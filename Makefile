@@ -83,7 +83,7 @@ $(UNITS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libovl.a
 	    $(shell pkg-config --libs check)
 
 # What tests are made with is not what is tested: no sanitizers in these.
-$(TOOLS): build/tool/%: tests/tool/%.c
+$(TOOLS): build/tool/%: tests/tool/%.c $(wildcard tests/tool/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -std=gnu11 -O2 $(WARN) $(WERROR) -D_GNU_SOURCE -o $@ $< -lcrypto
 

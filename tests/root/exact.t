@@ -1,0 +1,243 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# The tar of an imported layer comes back bit for bit, whoever wrote it.
+# EXACT_SEEDS: so many random ones, from EXACT_FIRST on.
+seeds=${EXACT_SEEDS:-500}
+first=${EXACT_FIRST:-1}
+# Devices and marks are what differs there: fewer will do.
+as_user && seeds=$((seeds / 5))
+
+# In memory, where it can be: creating files is most of the time.
+mkdir fast
+if mount -t tmpfs -o size=768M tmpfs fast 2>/dev/null; then
+	: >fast/x
+	setfattr -n user.x -v 1 fast/x 2>/dev/null || umount fast
+	rm -f fast/x
+fi
+OVLCTL_ROOT=$T/fast/store
+
+sum_of() {
+	sha256sum | cut -d' ' -f1
+}
+
+exact() { # WHAT FILE
+	id=$(ovlctl -q --sync=none import "$2") && [ "$id" = "$(sum_of <"$2")" ] &&
+		[ "$(ovlctl diff --tar "$id" | sum_of)" = "$id" ]
+	report $? "exact: $1"
+}
+
+# ---- random ones ---------------------------------------------------------------------
+
+one_seed() { # SEED
+	randtar "$1" >fast/x.tar
+	small=$(find fast/x.tar -size -1024k)
+	parent=
+	[ $(($1 % 3)) != 0 ] || [ -z "$last" ] || parent="-p $last"
+	z='cat'
+	case $(($1 % 8)) in
+	1) z='gzip -1c' ;;
+	2) z='zstd -qc1' ;;
+	3) z='lz4 -qc' ;;
+	4) [ -z "$small" ] || z='xz -0c' ;;
+	5) [ -z "$small" ] || z='bzip2 -c' ;;
+	esac
+	if [ $(($1 / 8 % 2)) = 0 ]; then
+		$z <fast/x.tar >fast/x.in
+		id=$(ovlctl -q --sync=none import $parent fast/x.in)
+	else
+		id=$($z <fast/x.tar | ovlctl -q --sync=none import $parent -)
+	fi && ovlctl diff --tar "$id" | cmp -s - fast/x.tar &&
+		{ [ -n "$parent" ] || [ "$(sum_of <fast/x.tar)" = "$id" ]; }
+}
+
+s=$first
+while [ "$s" -lt $((first + seeds)) ]; do
+	failed=
+	last=
+	begin=$s
+	while [ "$s" -lt $((begin + 50)) ] && [ "$s" -lt $((first + seeds)) ]; do
+		if one_seed "$s"; then last=$id; else failed="$failed $s"; fi
+		s=$((s + 1))
+	done
+	is "exact: randtar $begin to $((s - 1))" "$failed" ""
+	rm -rf "$OVLCTL_ROOT" fast/x.*
+done
+
+# ---- other writers -------------------------------------------------------------------
+
+make_tree fast/src
+for f in v7 ustar oldgnu gnu posix; do
+	tar --format=$f -C fast/src -cf fast/x.tar . 2>/dev/null
+	exact "GNU tar, $f" fast/x.tar
+	tar --format=$f --hard-dereference -b 1 -C fast/src -cf fast/x.tar . 2>/dev/null
+	exact "GNU tar, $f, --hard-dereference" fast/x.tar
+done
+for f in oldgnu gnu; do
+	tar --format=$f --sparse -V label -C fast/src -cf fast/x.tar .
+	exact "GNU tar, $f, sparse, with a label" fast/x.tar
+done
+for v in 0.0 0.1 1.0; do
+	tar --format=posix --sparse --sparse-version=$v --xattrs --acls -C fast/src -cf fast/x.tar .
+	exact "GNU tar, posix, sparse $v" fast/x.tar
+done
+tar -g fast/snar -C fast/src -cf fast/x.tar .
+exact "GNU tar, incremental" fast/x.tar
+tar -C fast/src -rf fast/x.tar ./d ./noise
+tar -C fast/src -rf fast/x.tar --transform 's,noise,d/e,' ./noise
+exact "GNU tar, appended to" fast/x.tar
+if command -v bsdtar >/dev/null; then
+	for f in pax ustar gnutar v7; do
+		bsdtar --format=$f -C fast/src -cf fast/x.tar . 2>/dev/null
+		exact "bsdtar, $f" fast/x.tar
+	done
+fi
+if python3 -c 'import tarfile' 2>/dev/null; then
+	for f in USTAR GNU PAX; do
+		python3 - $f <<'E'
+import sys, tarfile, os
+t = tarfile.open("fast/x.tar", "w", format=getattr(tarfile, sys.argv[1] + "_FORMAT"))
+for dir, dirs, files in os.walk("fast/src"):
+    for name in sorted(dirs + files):
+        path = os.path.join(dir, name)
+        try:
+            t.add(path, path[9:], recursive=False)
+        except (ValueError, UnicodeError):
+            pass
+t.close()
+E
+		exact "tarfile, $f" fast/x.tar
+	done
+fi
+
+# ---- what wants words ----------------------------------------------------------------
+
+# Solaris tar writes the holes out.
+printf 'file name=x pax.SUN.holesdata=\\s0\\s512\\s2048\\s3000\\s5000 fill=5000\nend\n' | tar_of fast/x.tar
+exact "holes that are in the tar" fast/x.tar
+deep=$(printf '%020d' 0 | sed "s,0,$(printf '%0250d' 1)/,g")
+printf 'file gnuname=1 name=%sf data=1\nfile gnuname=1 name=%sf data=2\nend\n' "$deep" "$deep" |
+	tar_of fast/x.tar
+exact "paths longer than the kernel takes" fast/x.tar
+ovlctl rm "$id"
+{
+	awk 'BEGIN { for (i = 0; i < 600; i++) print "file name=f fill=" i * 7 }'
+	echo 'dir name=f'
+	awk 'BEGIN { for (i = 0; i < 200; i++) print "file name=f/" i % 9 " fill=" i * 5 }'
+	echo 'file name=f data=last'
+	echo end
+} | tar_of fast/x.tar
+exact "one name 800 times" fast/x.tar
+
+# What of a tar could not be given back is not taken.
+refused() { # PATTERN WHAT, lines on standard input
+	mktar >fast/x.tar
+	fails 1 "$1" "refused: $2" ovlctl import fast/x.tar
+}
+refused "'x' has data behind its end" "a sparse file shorter than its data" <<'E'
+file name=x pax.GNU.sparse.size=10 pax.GNU.sparse.map=0,1000 fill=1000
+end
+E
+refused "data of a sparse file out of order" "runs out of order" <<'E'
+file name=x pax.GNU.sparse.size=3000 pax.GNU.sparse.map=1000,500,100,500 fill=1000
+end
+E
+refused "data of a sparse file out of order" "runs over each other" <<'E'
+file name=x pax.GNU.sparse.size=3000 pax.GNU.sparse.map=0,500,100,500 fill=1000
+end
+E
+
+# ---- the size of a recipe ------------------------------------------------------------
+
+if ! as_user; then
+	for tree in /etc /usr/share/man /usr/share/doc; do
+		[ -d $tree ] || continue
+		tar --format=gnu -C / -cf fast/x.tar ".$tree" 2>/dev/null
+		exact "$tree" fast/x.tar
+		got=$(stat -c %s "$OVLCTL_ROOT/overlay2/$id/.recipe")
+		whole=$(stat -c %s fast/x.tar)
+		ok "the recipe of $tree is at most 3 % of it ($got of $whole)" \
+			test $((got * 100)) -le $((whole * 3))
+		ovlctl rm "$id"
+	done
+fi
+
+# ---- a copy --------------------------------------------------------------------------
+
+tar_of fast/x.tar <<'E'
+dir name=d
+file name=d/big fill=300000
+file name=d/small data=small
+file name=old data=replaced
+file name=old data=new
+dir name=gone
+file name=gone/f data=kept
+file name=gone data=gone
+end
+E
+id=$(ovlctl import fast/x.tar)
+cp -a "$OVLCTL_ROOT" fast/copy
+is "a store copied with cp -a" "$(ovlctl --root fast/copy diff --tar "$id" | sum_of)" "$id"
+is "all its other layers too" "$(ovlctl --root fast/copy ls -nr -o ID,DIFFID |
+	while read -r one digest; do
+		[ "sha256:$(ovlctl --root fast/copy diff --tar "$one" | sum_of)" = "$digest" ] ||
+			echo "$one"
+	done)" ""
+rm -rf fast/copy
+
+# ---- damage --------------------------------------------------------------------------
+
+layer=$OVLCTL_ROOT/overlay2/$id
+mkdir fast/out
+echo before >fast/out/there
+
+# One line that names it, and no file, or the one that was there.
+damaged() { # PATTERN WHAT COMMAND...
+	pattern=$1
+	what=$2
+	shift 2
+	"$@"
+	fails 1 "layer ${id%????????????????????????????????????????????????????}:? .*$pattern" "$what" \
+		ovlctl diff -o fast/out/new "$id"
+	fails 1 "$pattern" "... over a file" ovlctl diff -o fast/out/there "$id"
+	is "... nothing is left" "$(ls -A fast/out) $(cat fast/out/there)" "there before"
+	ovlctl rm "$id"
+	ovlctl import fast/x.tar >/dev/null
+}
+
+damaged "'d/big' holds other data" "a byte changed" \
+	sh -c "printf X | dd of='$layer/diff/d/big' bs=1 seek=299999 conv=notrunc 2>/dev/null"
+damaged "'d/big' is too short" "a file shortened" truncate -s 299999 "$layer/diff/d/big"
+damaged "'d/big' is too short" "a file emptied" truncate -s 0 "$layer/diff/d/big"
+damaged "'d/small' is missing" "a file removed" rm "$layer/diff/d/small"
+damaged "'d/big' is missing" "a file replaced by a symlink to it" \
+	sh -c "mv '$layer/diff/d/big' '$T/fast/moved' && ln -s '$T/fast/moved' '$layer/diff/d/big'"
+damaged "'d/big' is missing" "a directory replaced by a symlink to it" \
+	sh -c "mv '$layer/diff/d' '$layer/diff/e' && ln -s e '$layer/diff/d'"
+damaged "'d/small' is not a file" "a file replaced by a directory" \
+	sh -c "rm '$layer/diff/d/small' && mkdir '$layer/diff/d/small'"
+damaged "'d/small' is not a file" "a file replaced by a fifo" \
+	sh -c "rm '$layer/diff/d/small' && mkfifo '$layer/diff/d/small'"
+damaged "'old' holds other data" "a file that was replaced, changed" \
+	sh -c "printf X >'$layer/.kept/0'; printf Xeplaced >'$layer/.kept/0'"
+damaged "'gone/f' is missing" "a directory that was replaced, removed" rm -r "$layer/.kept/1"
+damaged "'old' (holds other data|is too short|is missing)" "all that was replaced, removed" \
+	rm -r "$layer/.kept"
+
+damaged "'.recipe' is missing" "no recipe" rm "$layer/.recipe"
+damaged "cannot open '.recipe'" "a symlink for a recipe" \
+	sh -c "mv '$layer/.recipe' '$layer/r' && ln -s r '$layer/.recipe'"
+size=$(stat -c %s "$layer/.recipe")
+for at in 0 7 15 16 $((size / 2)) $((size - 1)); do
+	damaged "'.recipe' is damaged" "a recipe cut to $at bytes of $size" \
+		truncate -s $at "$layer/.recipe"
+done
+damaged "'.recipe' is damaged" "a byte behind a recipe" sh -c "echo >>'$layer/.recipe'"
+for at in 1 16 20 $((size / 2)) $((size - 2)); do
+	damaged "'.recipe' is damaged|is damaged: its tar has the diff id|is missing" \
+		"a recipe with a wrong byte at $at" \
+		sh -c "printf '\\377\\376' | dd of='$layer/.recipe' bs=1 seek=$at conv=notrunc 2>/dev/null"
+done
+exact "what is not damaged" fast/x.tar
+
+done_testing
