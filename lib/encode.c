@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "encode.h"
 #include "ovl.h"
+#include "pargz.h"
 
 #define OUT_SIZE (128 * 1024)
 
@@ -35,7 +35,7 @@ struct encode {
 	unsigned char *out;
 };
 
-static unsigned cores(void)
+unsigned encode_cores(void)
 {
 	cpu_set_t set;
 	int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
@@ -74,41 +74,28 @@ static void none_close(void *state)
 
 /* ---- gzip ------------------------------------------------------------------------- */
 
-/* The header says neither a time nor a name. */
 static void *gz_open(void)
 {
-	z_stream *z = calloc(1, sizeof(*z));
+	return pargz_new(encode_cores());
+}
 
-	if (z && deflateInit2(z, 6, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
-		free(z);
-		return NULL;
-	}
-	return z;
+static int gz_give(void *ctx, const void *p, size_t n)
+{
+	struct encode *e = ctx;
+
+	if (n && e->rc == 0)
+		e->rc = e->sink(e->ctx, p, n, e->err);
+	return e->rc;
 }
 
 static int gz_run(struct encode *e, const void *p, size_t n, bool end)
 {
-	z_stream *z = e->state;
-	int r = Z_OK;
-
-	z->next_in = (unsigned char *)(uintptr_t)p;
-	z->avail_in = (unsigned)n;
-	do {
-		z->next_out = e->out;
-		z->avail_out = OUT_SIZE;
-		r = deflate(z, end ? Z_FINISH : Z_NO_FLUSH);
-		if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
-			return -1;
-		if (give(e, OUT_SIZE - z->avail_out) < 0)
-			return 0;
-	} while (z->avail_in || z->avail_out == 0 || (end && r != Z_STREAM_END));
-	return 0;
+	return pargz_run(e->state, p, n, end, gz_give, e);
 }
 
 static void gz_close(void *state)
 {
-	deflateEnd(state);
-	free(state);
+	pargz_free(state);
 }
 
 /* ---- zstd ------------------------------------------------------------------------- */
@@ -121,7 +108,7 @@ static void *zstd_open(void)
 	if (z) {
 		ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, 3);
 		ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
-		ZSTD_CCtx_setParameter(z, ZSTD_c_nbWorkers, (int)cores());
+		ZSTD_CCtx_setParameter(z, ZSTD_c_nbWorkers, (int)encode_cores());
 	}
 	return z;
 }
@@ -154,7 +141,7 @@ static void zstd_close(void *state)
 static void *xz_open(void)
 {
 	lzma_stream *s = calloc(1, sizeof(*s));
-	lzma_mt mt = {.threads = cores(), .preset = 6, .check = LZMA_CHECK_CRC64};
+	lzma_mt mt = {.threads = encode_cores(), .preset = 6, .check = LZMA_CHECK_CRC64};
 
 	if (s && lzma_stream_encoder_mt(s, &mt) != LZMA_OK) {
 		free(s);

@@ -23,4 +23,7 @@ int encode_write(struct encode *e, const void *p, size_t n, struct ovl_err *err)
 int encode_finish(struct encode *e, struct ovl_err *err);
 void encode_close(struct encode *e);
 
+/* The cores this process may run on, 16 at the most: threads of one encoder. */
+unsigned encode_cores(void);
+
 #endif

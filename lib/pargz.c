@@ -1,0 +1,272 @@
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "pargz.h"
+
+#define DICT  32768u
+#define BLOCK (512u * 1024)
+/* deflateBound() of a block, and what the flush adds. */
+#define OUT (BLOCK + BLOCK / 8 + BLOCK / 64 + 64)
+
+struct block {
+	unsigned char *in; /* DICT bytes of what comes before it, then the block */
+	unsigned char *out;
+	size_t n;
+	size_t out_n;
+	unsigned long crc;
+	bool first; /* nothing comes before */
+	bool last;
+	bool done;
+	bool failed;
+};
+
+struct pargz {
+	pthread_mutex_t mutex;
+	pthread_cond_t filled_one; /* for the threads */
+	pthread_cond_t done_one; /* for the caller */
+	pthread_t *thread;
+	unsigned threads; /* running */
+	unsigned max_threads;
+	bool quit;
+	struct block *ring;
+	unsigned size;
+	/* Blocks so far: the caller filled, a thread took, the sink got. */
+	uint64_t filled, taken, given;
+	unsigned long crc;
+	uint64_t total;
+	bool begun;
+};
+
+/* ---- the threads ------------------------------------------------------------------ */
+
+static bool deflate_block(z_stream *z, struct block *b)
+{
+	int r;
+
+	if (deflateReset(z) != Z_OK)
+		return false;
+	if (!b->first && deflateSetDictionary(z, b->in, DICT) != Z_OK)
+		return false;
+	b->crc = crc32_z(crc32(0, NULL, 0), b->in + DICT, b->n);
+	z->next_in = b->in + DICT;
+	z->avail_in = (unsigned)b->n;
+	z->next_out = b->out;
+	z->avail_out = OUT;
+	r = deflate(z, b->last ? Z_FINISH : Z_SYNC_FLUSH);
+	b->out_n = OUT - z->avail_out;
+	return r == (b->last ? Z_STREAM_END : Z_OK) && !z->avail_in && z->avail_out;
+}
+
+/* The next block to deflate; NULL when there will be none. Called and left locked. */
+static struct block *take(struct pargz *g)
+{
+	while (g->taken == g->filled && !g->quit)
+		pthread_cond_wait(&g->filled_one, &g->mutex);
+	return g->quit ? NULL : &g->ring[g->taken++ % g->size];
+}
+
+static void *run(void *arg)
+{
+	struct pargz *g = arg;
+	z_stream z = {0};
+	bool ready = deflateInit2(&z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+	struct block *b;
+
+	pthread_mutex_lock(&g->mutex);
+	while ((b = take(g))) {
+		bool ok;
+
+		pthread_mutex_unlock(&g->mutex);
+		ok = ready && deflate_block(&z, b);
+		pthread_mutex_lock(&g->mutex);
+		b->failed = !ok;
+		b->done = true;
+		pthread_cond_signal(&g->done_one);
+	}
+	pthread_mutex_unlock(&g->mutex);
+	if (ready)
+		deflateEnd(&z);
+	return NULL;
+}
+
+/* One more, unless there are enough for what waits. Signals are for who called us. */
+static bool start_thread(struct pargz *g)
+{
+	sigset_t all, old;
+	int rc;
+
+	if (g->threads == g->max_threads || g->threads >= g->filled)
+		return true;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&g->thread[g->threads], NULL, run, g);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc == 0)
+		g->threads++;
+	return g->threads > 0;
+}
+
+/* ---- the caller ------------------------------------------------------------------- */
+
+/* The oldest block to the sink; waits for it if wait. 1 given, 0 not yet, -1 failed. */
+static int give_oldest(
+	struct pargz *g, bool wait, pargz_sink sink, void *ctx, int *sink_rc)
+{
+	struct block *b = &g->ring[g->given % g->size];
+	bool done;
+
+	if (g->given == g->filled)
+		return 0;
+	pthread_mutex_lock(&g->mutex);
+	while (!b->done && wait)
+		pthread_cond_wait(&g->done_one, &g->mutex);
+	done = b->done;
+	pthread_mutex_unlock(&g->mutex);
+	if (!done)
+		return 0;
+	if (b->failed)
+		return -1;
+	g->crc = crc32_combine(g->crc, b->crc, (z_off_t)b->n);
+	g->total += b->n;
+	g->given++;
+	*sink_rc = sink(ctx, b->out, b->out_n);
+	return *sink_rc < 0 ? -1 : 1;
+}
+
+/* The block that is being filled, made ready; NULL: no memory. There is room for it. */
+static struct block *current(struct pargz *g)
+{
+	struct block *b = &g->ring[g->filled % g->size];
+
+	if (!b->in)
+		b->in = malloc(DICT + BLOCK);
+	if (!b->out)
+		b->out = malloc(OUT);
+	return b->in && b->out ? b : NULL;
+}
+
+/* Hands the current block to the threads and begins the next. */
+static int submit(struct pargz *g, bool last, pargz_sink sink, void *ctx, int *sink_rc)
+{
+	struct block *full = &g->ring[g->filled % g->size];
+	struct block *next;
+	int r = 1;
+
+	full->last = last;
+	full->first = g->filled == 0;
+	full->done = false;
+	pthread_mutex_lock(&g->mutex);
+	g->filled++;
+	pthread_cond_signal(&g->filled_one);
+	pthread_mutex_unlock(&g->mutex);
+	if (!start_thread(g))
+		return -1;
+	while (r > 0)
+		r = give_oldest(
+			g, last || g->filled - g->given == g->size, sink, ctx, sink_rc);
+	if (r < 0 || last)
+		return r;
+	next = current(g);
+	if (!next)
+		return -1;
+	memcpy(next->in, full->in + BLOCK, DICT);
+	next->n = 0;
+	return 0;
+}
+
+static int begin(struct pargz *g, pargz_sink sink, void *ctx, int *sink_rc)
+{
+	/* No name, no time, from Unix. */
+	static const unsigned char header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
+
+	g->begun = true;
+	g->crc = crc32(0, NULL, 0);
+	if (!current(g))
+		return -1;
+	*sink_rc = sink(ctx, header, sizeof(header));
+	return *sink_rc < 0 ? -1 : 0;
+}
+
+static int finish(struct pargz *g, pargz_sink sink, void *ctx, int *sink_rc)
+{
+	unsigned char trailer[8];
+	int r = submit(g, true, sink, ctx, sink_rc);
+
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < 4; i++) {
+		trailer[i] = (unsigned char)(g->crc >> 8 * i);
+		trailer[4 + i] = (unsigned char)(g->total >> 8 * i);
+	}
+	*sink_rc = sink(ctx, trailer, sizeof(trailer));
+	return *sink_rc < 0 ? -1 : 0;
+}
+
+int pargz_run(
+	struct pargz *g, const void *p, size_t n, bool end, pargz_sink sink, void *ctx)
+{
+	const unsigned char *at = p;
+	int sink_rc = 0;
+	int r = g->begun ? 0 : begin(g, sink, ctx, &sink_rc);
+
+	while (n && r == 0) {
+		struct block *b = &g->ring[g->filled % g->size];
+		size_t now = BLOCK - b->n < n ? BLOCK - b->n : n;
+
+		memcpy(b->in + DICT + b->n, at, now);
+		b->n += now;
+		at += now;
+		n -= now;
+		if (b->n == BLOCK)
+			r = submit(g, false, sink, ctx, &sink_rc);
+	}
+	if (r == 0 && end)
+		r = finish(g, sink, ctx, &sink_rc);
+	return sink_rc < 0 ? sink_rc : r;
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+struct pargz *pargz_new(unsigned threads)
+{
+	struct pargz *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->max_threads = threads;
+	g->size = threads + 2; /* one that is filled, one that is done */
+	g->thread = calloc(threads, sizeof(*g->thread));
+	g->ring = calloc(g->size, sizeof(*g->ring));
+	pthread_mutex_init(&g->mutex, NULL);
+	pthread_cond_init(&g->filled_one, NULL);
+	pthread_cond_init(&g->done_one, NULL);
+	if (!g->thread || !g->ring) {
+		pargz_free(g);
+		return NULL;
+	}
+	return g;
+}
+
+void pargz_free(struct pargz *g)
+{
+	pthread_mutex_lock(&g->mutex);
+	g->quit = true;
+	pthread_cond_broadcast(&g->filled_one);
+	pthread_mutex_unlock(&g->mutex);
+	for (unsigned i = 0; i < g->threads; i++)
+		pthread_join(g->thread[i], NULL);
+	for (unsigned i = 0; g->ring && i < g->size; i++) {
+		free(g->ring[i].in);
+		free(g->ring[i].out);
+	}
+	pthread_cond_destroy(&g->done_one);
+	pthread_cond_destroy(&g->filled_one);
+	pthread_mutex_destroy(&g->mutex);
+	free(g->thread);
+	free(g->ring);
+	free(g);
+}

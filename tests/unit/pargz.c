@@ -1,0 +1,124 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "buf.h"
+#include "pargz.h"
+#include "unit.h"
+
+#define MIB (1u << 20)
+
+static int collect(void *ctx, const void *p, size_t n)
+{
+	buf_add(ctx, p, n);
+	return 0;
+}
+
+/* Something that compresses, but not to nothing, and looks back over block ends. */
+static void fill(unsigned char *p, size_t n)
+{
+	uint32_t x = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		x = x * 1664525 + 1013904223;
+		p[i] = i > 30000 && x >> 29 ? p[i - 30000] : (unsigned char)(x >> 24);
+	}
+}
+
+static void gzip(
+	const unsigned char *p, size_t n, size_t step, unsigned threads, struct buf *out)
+{
+	struct pargz *g = pargz_new(threads);
+
+	buf_clear(out);
+	for (size_t at = 0; at < n; at += step)
+		ck_assert_int_eq(pargz_run(g, p + at, n - at < step ? n - at : step,
+					 false, collect, out),
+			0);
+	ck_assert_int_eq(pargz_run(g, "", 0, true, collect, out), 0);
+	pargz_free(g);
+	ck_assert(!out->failed);
+}
+
+/* By zlib, which checks sum and length as well. */
+static void check(const struct buf *gz, const unsigned char *want, size_t n)
+{
+	unsigned char *out = malloc(n + 1);
+	z_stream z = {0};
+
+	ck_assert_int_eq(inflateInit2(&z, 15 + 16), Z_OK);
+	z.next_in = (unsigned char *)gz->data;
+	z.avail_in = (unsigned)gz->len;
+	z.next_out = out;
+	z.avail_out = (unsigned)n + 1;
+	ck_assert_int_eq(inflate(&z, Z_FINISH), Z_STREAM_END);
+	ck_assert_uint_eq(z.avail_in, 0);
+	ck_assert_uint_eq(z.total_out, n);
+	ck_assert(!n || memcmp(out, want, n) == 0);
+	inflateEnd(&z);
+	free(out);
+}
+
+START_TEST(gzip_round_trip)
+{
+	static const size_t sizes[] = {
+		0, 1, 511, MIB / 2 - 1, MIB / 2, MIB / 2 + 1, MIB, 3 * MIB + 12345};
+	unsigned char *p = malloc(4 * MIB);
+	auto_buf one = {0};
+	auto_buf many = {0};
+
+	fill(p, 4 * MIB);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		gzip(p, sizes[i], MIB, 1, &one);
+		check(&one, p, sizes[i]);
+		gzip(p, sizes[i], 4097, 7, &many);
+		ck_assert_uint_eq(one.len, many.len);
+		ck_assert(memcmp(one.data, many.data, one.len) == 0);
+	}
+	free(p);
+}
+END_TEST
+
+/* What does not compress must still fit the buffer of its block. */
+START_TEST(gzip_noise)
+{
+	unsigned char *p = malloc(2 * MIB);
+	FILE *f = fopen("/dev/urandom", "r");
+	auto_buf out = {0};
+
+	ck_assert_uint_eq(fread(p, 1, 2 * MIB, f), 2 * MIB);
+	fclose(f);
+	gzip(p, 2 * MIB, 2 * MIB, 3, &out);
+	check(&out, p, 2 * MIB);
+	free(p);
+}
+END_TEST
+
+static int refuse(void *ctx, const void *p, size_t n)
+{
+	int *left = ctx;
+
+	(void)p;
+	(void)n;
+	return (*left)-- > 0 ? 0 : -28;
+}
+
+/* A sink that fails is heard, and what runs is taken down. */
+START_TEST(gzip_stopped)
+{
+	unsigned char *p = calloc(8, MIB);
+
+	for (int ok = 0; ok < 4; ok++) {
+		struct pargz *g = pargz_new(4);
+		int left = ok;
+		int rc = pargz_run(g, p, 8 * MIB, true, refuse, &left);
+
+		ck_assert_int_eq(rc, -28);
+		pargz_free(g);
+	}
+	free(p);
+}
+END_TEST
+
+UNIT("pargz", gzip_round_trip, gzip_noise, gzip_stopped)
