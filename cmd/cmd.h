@@ -25,6 +25,7 @@ enum {
 	OPT_FORCE,
 	OPT_TAR,
 	OPT_COMPRESS,
+	OPT_FORMAT,
 	OPT_TREE
 };
 
@@ -82,6 +83,7 @@ extern const struct cmd *const commands[];
 
 extern const struct cmd cmd_create;
 extern const struct cmd cmd_diff;
+extern const struct cmd cmd_export;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_import;
 extern const struct cmd cmd_ls;

@@ -15,6 +15,7 @@ const struct cmd *const commands[] = {
 	&cmd_mount,
 	&cmd_umount,
 	&cmd_diff,
+	&cmd_export,
 	&cmd_rm,
 	&cmd_ls,
 	&cmd_show,

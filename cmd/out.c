@@ -289,3 +289,36 @@ void out_file_close(struct out_file *f)
 	free(f->name);
 	free(f->temp);
 }
+
+/* ---- directories ------------------------------------------------------------------ */
+
+/* Through a symlink to the directory it leads to. Where a process stands, and what is
+ * called by its parent's name, is not to be replaced. */
+int out_place_open(struct out_place *at, const char *path, struct ovl_err *err)
+{
+	struct out_file f = {.fd = -1, .dirfd = -1, .shown = path};
+	size_t n = strlen(path);
+	char *plain;
+	int rc = 0;
+
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	plain = strndup(path, n);
+	if (!plain || open_dir_of(&f, plain) < 0)
+		rc = fail(&f, err);
+	else if (strcmp(plain, ".") == 0 || strcmp(f.name, "..") == 0 ||
+		(n > 1 && strcmp(plain + n - 2, "/.") == 0)) {
+		errno = EBUSY;
+		rc = fail(&f, err);
+	}
+	free(plain);
+	*at = (struct out_place){.dirfd = f.dirfd, .name = f.name};
+	return rc;
+}
+
+void out_place_close(struct out_place *at)
+{
+	if (at->dirfd >= 0)
+		close(at->dirfd);
+	free(at->name);
+}

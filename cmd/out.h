@@ -40,4 +40,14 @@ int out_file_commit(struct out_file *f, struct ovl_err *err);
 /* Always; drops what was not committed. */
 void out_file_close(struct out_file *f);
 
+/* Where a directory is to appear: a name in an open directory. */
+struct out_place {
+	int dirfd;
+	char *name;
+};
+
+int out_place_open(struct out_place *at, const char *path, struct ovl_err *err);
+/* Always. */
+void out_place_close(struct out_place *at);
+
 #endif

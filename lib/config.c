@@ -75,9 +75,9 @@ static int choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 
 	if (rc < 0 || !list.len)
 		return rc;
-	if (names_config(l, what, hex))
+	if (what && names_config(l, what, hex))
 		return 1;
-	if (list.len > ID_LEN + 1)
+	if (what && list.len > ID_LEN + 1)
 		return err_status(err, OVL_USAGE,
 			"layer %s is the top of %zu images: give the name of one",
 			Q(what), list.len / (ID_LEN + 1));

@@ -20,7 +20,7 @@ int config_put(
 /*
  * The config of an open layer: the one that goes with what the layer was called (a name of
  * it), else the only one it has. 1 and its bytes and digest; 0 if it has none; OVL_USAGE
- * when there are several and what was no name.
+ * when there are several and what was no name. what NULL: the first of several will do.
  */
 int config_get(const struct layer *l, const char *what, struct buf *out,
 	char hex[ID_LEN + 1], struct ovl_err *err);

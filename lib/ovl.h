@@ -190,6 +190,40 @@ int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *co
 const char *ovl_compression_of(const char *file);
 bool ovl_compression_known(const char *compress);
 
+/* ---- export ----------------------------------------------------------------------- */
+
+enum ovl_format {
+	OVL_OCI, /* image layout, OCI image-spec 1.0 */
+	OVL_DOCKER /* what docker save writes and docker load reads */
+};
+
+/*
+ * Where to: fd, a file open for writing, or if that is -1 a new directory (OCI alone),
+ * which appears as dir in dirfd when it is complete; an empty one is replaced.
+ */
+struct ovl_export {
+	char *const *layers; /* the top of each image, NULL-terminated */
+	enum ovl_format format;
+	const char *compress; /* the layers: gzip, zstd, none; NULL: as is usual */
+	int fd;
+	const char *compress_all; /* the file, see ovl_diff_tar; NULL: none */
+	int dirfd;
+	const char *dir;
+	mode_t umask; /* for the directory and what is in it */
+	const char *target; /* what to call either in messages */
+};
+
+/*
+ * Writes the whole stack of each layer as an image. Image layers go out as the tars they
+ * came from, bit for bit and checked against their diff ids: -EUCLEAN and the name of what
+ * is damaged. A writable layer may be the top and is packed as ovl_diff_tar does. The
+ * config is the one the image came with; one on top of an image gets that image's, with its
+ * own layers added; else a minimal one. The same layers, configs and times of creation give
+ * the same bytes; $SOURCE_DATE_EPOCH clamps times. All layers are held by shared locks.
+ * On failure what fd has got is no image.
+ */
+int ovl_export(struct ovl_store *st, const struct ovl_export *req, struct ovl_err *err);
+
 /* ---- list, remove ----------------------------------------------------------------- */
 
 enum ovl_kind { OVL_IMAGE, OVL_WRITABLE };

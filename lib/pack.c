@@ -414,7 +414,7 @@ static int pack_one(
 }
 
 /* reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds since 1970. */
-static int read_clamp(struct packer *p, struct ovl_err *err)
+int pack_latest(int64_t *latest, struct ovl_err *err)
 {
 	const char *text = secure_getenv("SOURCE_DATE_EPOCH");
 	char *end;
@@ -422,12 +422,19 @@ static int read_clamp(struct packer *p, struct ovl_err *err)
 	if (!text || !*text)
 		return 0;
 	errno = 0;
-	p->latest = strtoll(text, &end, 10);
-	if (*end || errno || p->latest < 0)
+	*latest = strtoll(text, &end, 10);
+	if (*end || errno || *latest < 0)
 		return err_status(
 			err, OVL_USAGE, "SOURCE_DATE_EPOCH %s is no time", Q(text));
-	p->clamp = true;
-	return 0;
+	return 1;
+}
+
+static int read_clamp(struct packer *p, struct ovl_err *err)
+{
+	int r = pack_latest(&p->latest, err);
+
+	p->clamp = r > 0;
+	return r < 0 ? r : 0;
 }
 
 int pack_layer(const struct layer *l, struct tarout *t, struct ovl_err *err)

@@ -1,0 +1,134 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "out.h"
+
+static const struct opt opts[] = {
+	{OPT_FORMAT, "format", "F", "oci (default), docker, or tar: the one layer's own"},
+	{OPT_COMPRESS, "compress", "C",
+		"of the layers: gzip, zstd, none (default: oci gzip, docker none)"},
+	{0, NULL, NULL, NULL},
+};
+
+/* Is it one file? .tar, .tar.gz and the like, .tgz and the like, or standard output. */
+static bool is_file(const char *target)
+{
+	const char *end = strrchr(target, '.');
+
+	if (strcmp(target, "-") == 0)
+		return true;
+	if (!end || end == target)
+		return false;
+	if (strcmp(end, ".tar") == 0)
+		return true;
+	if (strcmp(ovl_compression_of(target), "none") == 0)
+		return false;
+	return end[1] == 't' || (end - target > 4 && strncmp(end - 4, ".tar", 4) == 0);
+}
+
+/* Writes to the open file what was asked for: one layer's tar, or images. */
+static int write_to(
+	struct run *run, int fd, struct ovl_export *req, const char *tar_compress)
+{
+	req->fd = fd;
+	return tar_compress ?
+		ovl_diff_tar(run->st, req->layers[0], fd, tar_compress, run->err) :
+		ovl_export(run->st, req, run->err);
+}
+
+static int to_file(struct run *run, struct ovl_export *req, const char *tar_compress)
+{
+	struct out_file out;
+	int rc;
+
+	if (strcmp(req->target, "-") == 0) {
+		if (isatty(STDOUT_FILENO))
+			return usage(run->err, "a tar is not written to a terminal");
+		req->target = "standard output";
+		return write_to(run, STDOUT_FILENO, req, tar_compress);
+	}
+	rc = out_file_open(&out, req->target, run->umask, run->err);
+	if (rc < 0)
+		return rc;
+	rc = write_to(run, out.fd, req, tar_compress);
+	if (rc == 0)
+		rc = out_file_commit(&out, run->err);
+	out_file_close(&out);
+	return rc;
+}
+
+static int to_dir(struct run *run, struct ovl_export *req)
+{
+	struct out_place at;
+	int rc = out_place_open(&at, req->target, run->err);
+
+	if (rc == 0) {
+		req->fd = -1;
+		req->dirfd = at.dirfd;
+		req->dir = at.name;
+		rc = ovl_export(run->st, req, run->err);
+	}
+	out_place_close(&at);
+	return rc;
+}
+
+static int export_tar(struct run *run, struct ovl_export *req)
+{
+	const char *compress = req->compress;
+
+	if (run->n_operands > 2)
+		return usage(run->err, "--format tar is of one layer");
+	if (!compress)
+		compress = ovl_compression_of(req->target);
+	if (!ovl_compression_known(compress))
+		return usage(run->err, "unknown compression '%s'", compress);
+	return to_file(run, req, compress);
+}
+
+static int run_export(struct run *run)
+{
+	const char *format = opt_value(run, OPT_FORMAT);
+	int n = run->n_operands - 1;
+	char *target = run->operand[n];
+	struct ovl_export req = {
+		.layers = run->operand,
+		.compress = opt_value(run, OPT_COMPRESS),
+		.umask = run->umask,
+		.target = target,
+	};
+
+	run->operand[n] = NULL; /* the end of the layers */
+	if (!*target)
+		return usage(run->err, "the name of the file is empty");
+	if (format && strcmp(format, "tar") == 0)
+		return export_tar(run, &req);
+	if (format && strcmp(format, "docker") == 0)
+		req.format = OVL_DOCKER;
+	else if (format && strcmp(format, "oci") != 0)
+		return usage(run->err, "unknown format '%s': oci, docker or tar", format);
+	if (is_file(target)) {
+		req.compress_all = ovl_compression_of(target);
+		return to_file(run, &req, NULL);
+	}
+	if (req.format == OVL_DOCKER)
+		return usage(run->err,
+			"a docker archive is one file: its name ends in "
+			".tar, .tar.gz or .tar.zst, or is -");
+	return to_dir(run, &req);
+}
+
+const struct cmd cmd_export = {
+	.name = "export",
+	.synopsis = "[--format oci|docker|tar] [--compress C] LAYER... FILE|DIR|-",
+	.summary = "write the stacks of layers as an image others load",
+	.opts = opts,
+	.min_operands = 2,
+	.max_operands = UNLIMITED,
+	.access = READ_STORE,
+	.fn = run_export,
+};

@@ -1,0 +1,339 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "digest.h"
+#include "driver.h"
+#include "export.h"
+#include "names.h"
+#include "quote.h"
+#include "recipe.h"
+#include "store.h"
+
+/* ---- helpers of the parts --------------------------------------------------------- */
+
+void export_tell(struct export *x)
+{
+	struct ovl_progress p = {.bytes = x->bytes, .entries = x->entries};
+	struct timespec now;
+
+	if (!x->st->cfg.progress)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((now.tv_sec - x->told.tv_sec) * 1000 +
+			(now.tv_nsec - x->told.tv_nsec) / 1000000 <
+		100)
+		return;
+	x->told = now;
+	for (size_t i = 0; i < x->n_blobs; i++) {
+		if (!x->blob[i]->same)
+			p.total += x->blob[i]->l.meta.tar_size;
+		if (x->blob[i]->packed) {
+			p.total = 0;
+			break;
+		}
+	}
+	x->st->cfg.progress(x->st->cfg.ctx, &p);
+}
+
+int export_digest(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	struct digest d = {0};
+	int rc = digest_init(&d, err);
+
+	if (rc < 0)
+		return rc;
+	if (digest_update(&d, p, n) < 0 || digest_final(&d, hex) < 0) {
+		digest_release(&d);
+		return err_say(err, EIO, "cannot compute a digest");
+	}
+	return 0;
+}
+
+int export_dump(json_t *o, struct buf *out, struct ovl_err *err)
+{
+	auto_free char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	json_decref(o);
+	buf_clear(out);
+	if (text)
+		buf_adds(out, text);
+	return !text || out->failed ? err_nomem(err) : 0;
+}
+
+int export_replay(const struct blob *b, replay_sink sink, void *ctx, struct ovl_err *err)
+{
+	int rc;
+
+	err->text[0] = '\0';
+	rc = replay(&b->l, sink, ctx, err);
+	if (rc == -ENOENT && !err->text[0])
+		rc = err_say(err, ENOENT, "layer %.12s has lost its '%s'", b->l.id.s,
+			RECIPE_NAME);
+	return rc;
+}
+
+/* ---- the stacks ------------------------------------------------------------------- */
+
+static struct blob *find_blob(const struct export *x, const struct layer_ref *ref)
+{
+	for (size_t i = 0; i < x->n_blobs; i++) {
+		struct blob *b = x->blob[i];
+
+		if (b->l.drv == driver_list[ref->drv] &&
+			strcmp(b->l.id.s, ref->id.s) == 0)
+			return b;
+	}
+	return NULL;
+}
+
+static int new_blob(struct export *x, struct blob **out, struct ovl_err *err)
+{
+	struct blob **more = realloc(x->blob, (x->n_blobs + 1) * sizeof(*more));
+	struct blob *b = calloc(1, sizeof(*b));
+
+	if (more)
+		x->blob = more;
+	if (!more || !b) {
+		free(b);
+		return err_nomem(err);
+	}
+	b->l.fd = -1;
+	b->fd = -1;
+	x->blob[x->n_blobs++] = b;
+	*out = b;
+	return 0;
+}
+
+/* The digest of a layer without a recipe is known when it was packed, not before. */
+static int look_at(struct export *x, struct blob *b, struct ovl_err *err)
+{
+	struct stat st;
+
+	if (fstatat(b->l.fd, RECIPE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return err_sys(err, errno, "cannot look for '%s' of layer %.12s",
+				RECIPE_NAME, b->l.id.s);
+		b->packed = true;
+		return 0;
+	}
+	memcpy(b->diff_id, b->l.meta.diff_id, sizeof(b->diff_id));
+	for (size_t i = 0; i < x->n_blobs && !b->same; i++) {
+		const struct blob *other = x->blob[i];
+
+		if (other != b && !other->packed && !other->same &&
+			strcmp(other->diff_id, b->diff_id) == 0)
+			b->same = other;
+	}
+	return 0;
+}
+
+/* An image layer's id is its chain id: else its parent is not the one it had. */
+static int check_chain(const struct layer *l, struct ovl_err *err)
+{
+	struct ovl_id want;
+	int rc;
+
+	if (!*l->meta.diff_id)
+		return err_say(err, EUCLEAN, "layer %.12s has no diff id", l->id.s);
+	rc = digest_chain(l->meta.has_parent ? l->meta.parent.s : NULL, l->meta.diff_id,
+		&want, err);
+	if (rc == 0 && strcmp(want.s, l->id.s) != 0)
+		rc = err_say(err, EUCLEAN,
+			"layer %.12s is damaged: its id is not that of its diff id and "
+			"its parent",
+			l->id.s);
+	return rc;
+}
+
+static int open_blob(struct export *x, const struct layer_ref *ref, const char *what,
+	bool top, struct blob **out, struct ovl_err *err)
+{
+	struct blob *b = find_blob(x, ref);
+	int rc;
+
+	if (!b) {
+		rc = new_blob(x, &b, err);
+		if (rc == 0)
+			rc = layer_open_ref(x->st, ref, LOCK_SH, what, &b->l, err);
+		if (rc == 0 && b->l.meta.kind == OVL_IMAGE)
+			rc = check_chain(&b->l, err);
+		if (rc == 0)
+			rc = look_at(x, b, err);
+		if (rc < 0)
+			return rc;
+	}
+	if (!top && b->l.meta.kind != OVL_IMAGE)
+		return err_say(err, EUCLEAN,
+			"layer %.12s is not an image layer, but has "
+			"layers on top",
+			b->l.id.s);
+	*out = b;
+	return 0;
+}
+
+static int push(struct image *img, struct blob *b, struct ovl_err *err)
+{
+	struct blob **more = realloc(img->stack, (img->n + 1) * sizeof(*more));
+
+	if (!more)
+		return err_nomem(err);
+	img->stack = more;
+	img->stack[img->n++] = b;
+	return 0;
+}
+
+static void turn_over(struct image *img)
+{
+	for (size_t i = 0; i < img->n / 2; i++) {
+		struct blob *b = img->stack[i];
+
+		img->stack[i] = img->stack[img->n - 1 - i];
+		img->stack[img->n - 1 - i] = b;
+	}
+}
+
+/* A parent that is missing is damage here, not a wrong operand. */
+static int open_parents(
+	struct export *x, struct image *img, struct layer_ref *ref, struct ovl_err *err)
+{
+	struct blob *b = img->stack[0];
+	size_t most = (size_t)b->l.meta.depth + 1;
+	int rc = 0;
+
+	while (rc == 0 && b->l.meta.has_parent) {
+		ref->id = b->l.meta.parent;
+		if (img->n > most)
+			return err_say(err, ELOOP,
+				"layer %.12s has more parents than it says",
+				img->stack[0]->l.id.s);
+		rc = open_blob(x, ref, ref->id.s, false, &b, err);
+		if (rc < 0 && err->status == OVL_NOLAYER) {
+			err->status = OVL_FAILED;
+			rc = err_prefix(err, rc, "the stack of %s", Q(img->what));
+		}
+		if (rc == 0)
+			rc = push(img, b, err);
+	}
+	return rc;
+}
+
+static int open_image(struct export *x, const char *what, struct ovl_err *err)
+{
+	struct image *img = &x->image[x->n_images];
+	struct layer_ref ref;
+	struct layer_ref owner;
+	struct blob *top;
+	int rc;
+
+	for (size_t i = 0; i < x->n_images; i++) {
+		if (strcmp(x->image[i].what, what) == 0)
+			return err_status(err, OVL_USAGE, "%s is given twice", Q(what));
+	}
+	img->what = what;
+	x->n_images++;
+	rc = layer_find(x->st, what, &ref, err);
+	if (rc < 0)
+		return rc;
+	img->named = names_lookup(x->st, what, &owner, err) == 1;
+	rc = open_blob(x, &ref, what, true, &top, err);
+	if (rc == 0)
+		rc = push(img, top, err);
+	if (rc == 0)
+		rc = open_parents(x, img, &ref, err);
+	turn_over(img);
+	return rc;
+}
+
+static int open_images(struct export *x, struct ovl_err *err)
+{
+	size_t n = 0;
+	int rc = 0;
+
+	while (x->req->layers[n])
+		n++;
+	x->image = calloc(n ? n : 1, sizeof(*x->image));
+	if (!x->image)
+		return err_nomem(err);
+	if (!n)
+		return err_status(err, OVL_USAGE, "no layer is given");
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = open_image(x, x->req->layers[i], err);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = export_find_config(x, &x->image[i], err);
+	return rc;
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+static int choose_compress(struct export *x, struct ovl_err *err)
+{
+	const char *c = x->req->compress;
+
+	if (!c)
+		c = x->req->format == OVL_OCI ? "gzip" : "none";
+	if (strcmp(c, "gzip") != 0 && strcmp(c, "zstd") != 0 && strcmp(c, "none") != 0)
+		return err_status(err, OVL_USAGE,
+			"layers of an image are compressed with gzip, zstd or none, not "
+			"%s",
+			Q(c));
+	x->compress = c;
+	return 0;
+}
+
+static int run(struct export *x, struct ovl_err *err)
+{
+	int rc = choose_compress(x, err);
+
+	if (rc == 0)
+		rc = open_images(x, err);
+	if (rc == 0)
+		rc = export_begin(x, err);
+	if (rc == 0)
+		rc = export_blobs(x, err);
+	for (size_t i = 0; i < x->n_images && rc == 0; i++)
+		rc = export_make_config(x, &x->image[i], err);
+	if (rc == 0)
+		rc = x->req->format == OVL_OCI ? export_oci(x, err) :
+						 export_docker(x, err);
+	return rc < 0 ? rc : export_write(x, err);
+}
+
+static void release(struct export *x)
+{
+	export_end(x);
+	for (size_t i = 0; i < x->n_images; i++) {
+		buf_release(&x->image[i].found);
+		buf_release(&x->image[i].config);
+		json_decref(x->image[i].platform);
+		free(x->image[i].stack);
+	}
+	for (size_t i = 0; i < x->n_blobs; i++) {
+		close_fdp(&x->blob[i]->fd);
+		layer_close(&x->blob[i]->l);
+		free(x->blob[i]);
+	}
+	close_fdp(&x->spool_dir);
+	free(x->image);
+	free(x->blob);
+}
+
+int ovl_export(struct ovl_store *st, const struct ovl_export *req, struct ovl_err *err)
+{
+	struct export x = {
+		.st = st,
+		.req = req,
+		.out_dir = -1,
+		.out_blobs = -1,
+		.spool_dir = -1,
+	};
+	int rc = run(&x, err);
+
+	release(&x);
+	return rc;
+}
