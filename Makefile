@@ -2,6 +2,7 @@
 #
 #   make [MODE=asan]     build; objects under build/<mode>/
 #   make check           all tests       make demo      the main job, shown
+#   make check-interop   with skopeo, umoci, buildah, podman
 #   make install         PREFIX, DESTDIR make uninstall
 #   make lint            what CI lints   make clean
 #
@@ -92,6 +93,10 @@ tests: $(UNITS) $(TOOLS)
 check: all tests
 	@MODE=$(MODE) tests/run
 
+# Against what others make of our images; see "scripts/deps interop".
+check-interop: all tests
+	@MODE=$(MODE) prove --exec sh tests/interop/*.t
+
 demo: all
 	@scripts/demo
 
@@ -117,7 +122,7 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests check demo lint install uninstall clean FORCE
+.PHONY: all tests check check-interop demo lint install uninstall clean FORCE
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d)

@@ -25,7 +25,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 PATH=$top/build/$MODE:$top/build/tool:$PATH
 export PATH ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 
-# Root tests get a mount namespace of their own, and as root of a user namespace too when
+# Root and interop tests get a mount namespace of their own, and as root of a user namespace too when
 # the runner says so.
 case $(dirname "$0") in
 */root | */interop)

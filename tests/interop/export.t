@@ -1,0 +1,100 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# What we export, in the hands of others. Nothing here needs a network.
+for p in skopeo umoci buildah podman; do
+	command -v $p >/dev/null || cannot "no $p: see scripts/deps interop"
+done
+mkdir run storage
+export TMPDIR="$T" XDG_RUNTIME_DIR="$T/run" CONTAINERS_STORAGE_CONF="$T/storage.conf"
+printf '[storage]\ndriver = "vfs"\nrunroot = "%s"\ngraphroot = "%s"\n' "$T/run" "$T/storage" >storage.conf
+echo '{"default":[{"type":"insecureAcceptAnything"}]}' >policy.json
+
+# A bottom with every file type, one with whiteouts on it, a writable layer on top.
+make_tree src
+link_specials src
+tar --format=pax --xattrs --xattrs-include='*' --numeric-owner -C src -cf l1.tar .
+tar_of l2.tar <<END
+file name=plain data=other
+file name=d/.wh.second
+file name=deep/.wh..wh..opq
+file name=deep/new data=new
+file name=.wh.noise
+end
+END
+ovlctl import -n base:1 l1.tar >/dev/null
+ovlctl import -n app -p base:1 l2.tar >/dev/null
+ovlctl create -n top app >/dev/null
+m=$(ovlctl mount top)
+rm -r "$m/sticky"
+echo top >"$m/top"
+walk "$m" >want
+ovlctl umount top
+ids="sha256:$(sha256sum <l1.tar | cut -d' ' -f1) sha256:$(sha256sum <l2.tar | cut -d' ' -f1) sha256:$(ovlctl diff --tar top | sha256sum | cut -d' ' -f1)"
+
+for z in gzip zstd none; do
+	ovlctl export --compress $z top base:1 oci-$z
+	ovlctl export --compress $z top base:1 oci-$z.tar
+	ovlctl export --format docker --compress $z top base:1 docker-$z.tar
+done
+ovlctl export top top.tar
+ovlctl export top top.tar.gz
+
+# Layers and config as a tool says them, from an inspection.
+ids_of() { # IMAGE
+	skopeo inspect --config "$1" | jq -r '.rootfs.diff_ids[]' | tr '\n' ' ' | sed 's/ $//'
+}
+for i in oci:oci-gzip oci:oci-zstd oci:oci-none oci-archive:oci-gzip.tar oci-archive:oci-none.tar \
+	docker-archive:docker-none.tar docker-archive:docker-gzip.tar docker-archive:docker-zstd.tar; do
+	name=top
+	case $i in docker-*) name=top:latest ;; esac
+	ok "skopeo inspects $i" skopeo inspect "$i:$name"
+	is "... three layers" "$(skopeo inspect "$i:$name" | jq '.Layers | length')" 3
+	is "... the diff ids" "$(ids_of "$i:$name")" "$ids"
+	case $i in *zstd*) continue ;; esac
+	rm -rf copy
+	ok "skopeo copies $i" skopeo --policy policy.json copy -q "$i:$name" dir:copy
+	is "... the diff ids" "$(ids_of dir:copy)" "$ids"
+done
+ok "skopeo inspects the second image" skopeo inspect oci:oci-gzip:base:1
+is "... one layer" "$(skopeo inspect docker-archive:docker-none.tar:base:1 | jq '.Layers | length')" 1
+is "skopeo copies the config as it is" "$(sha256sum <copy/"$(jq -r .config.digest copy/manifest.json | cut -d: -f2)")" \
+	"$(jq -r .config.digest copy/manifest.json | cut -d: -f2)  -"
+
+# umoci: trees.
+for z in gzip none; do
+	ok "umoci lists oci-$z" umoci ls --layout oci-$z
+	is "... the names" "$(umoci ls --layout oci-$z | sort | tr '\n' ' ')" "base:1 top "
+	ok "umoci unpacks oci-$z" umoci unpack --image oci-$z:top bundle-$z
+	walk bundle-$z/rootfs >got
+	# In the mount a name that is hidden still counts as one. umoci sets no
+	# trusted.overlay xattrs, and takes the "%3D" that GNU tar writes for a "=" in
+	# the name of an xattr as it stands.
+	sed -i 's/ same=[^ ]*//; s/ trusted.overlay.opaque=79//; s/user\.a[^ ]*%[^ ]*c=/user.a-b-c=/' got want
+	same "... equal trees" got want
+done
+
+# podman: loads, and gives the same diff ids.
+p="podman --root $T/storage --runroot $T/run --storage-driver vfs"
+# (It takes OCI archives of one image only.)
+for f in top.tar top.tar.gz docker-none.tar docker-gzip.tar docker-zstd.tar; do
+	ok "podman loads $f" $p load -q -i $f --signature-policy policy.json
+	sed -n 's/^Loaded image[^:]*: *//p' .out | head -1 >loaded
+	like "... under its name" 'top:latest|^sha256:' "$(cat loaded)"
+	name=$($p images --format '{{.Repository}}:{{.Tag}}' | grep top | head -1)
+	is "... the diff ids" "$($p inspect --type image "${name:-none}" | jq -r '.[0].RootFS.Layers[]' | tr '\n' ' ')" "$ids "
+	$p rmi -a -f >/dev/null 2>&1
+done
+
+# buildah: pulls, mounts.
+b="buildah --root $T/storage --runroot $T/run --storage-driver vfs"
+c=$($b from -q --signature-policy policy.json --pull-never oci:oci-gzip:top 2>/dev/null || $b from -q --signature-policy policy.json oci:oci-gzip:top)
+ok "buildah makes a container" test -n "$c"
+mp=$($b mount "$c")
+is "... with our files" "$(cat "$mp/top" "$mp/plain" "$mp/deep/new")" "$(printf 'top\nothernew')"
+no "... without what is hidden" test -e "$mp/noise" -o -e "$mp/d/second" -o -e "$mp/sticky"
+$b umount "$c" >/dev/null
+$b rm -a >/dev/null
+$p rmi -a -f >/dev/null 2>&1
+
+done_testing
