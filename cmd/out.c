@@ -304,7 +304,7 @@ int out_place_open(struct out_place *at, const char *path, struct ovl_err *err)
 	while (n > 1 && path[n - 1] == '/')
 		n--;
 	plain = strndup(path, n);
-	if (!plain || open_dir_of(&f, plain) < 0)
+	if (!plain || find_place(&f, plain) != 0)
 		rc = fail(&f, err);
 	else if (strcmp(plain, ".") == 0 || strcmp(f.name, "..") == 0 ||
 		(n > 1 && strcmp(plain + n - 2, "/.") == 0)) {
