@@ -292,28 +292,31 @@ void out_file_close(struct out_file *f)
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* Through a symlink to the directory it leads to. Where a process stands, and what is
+/* Along symlinks to the directory they lead to. Where a process stands, and what is
  * called by its parent's name, is not to be replaced. */
 int out_place_open(struct out_place *at, const char *path, struct ovl_err *err)
 {
 	struct out_file f = {.fd = -1, .dirfd = -1, .shown = path};
 	size_t n = strlen(path);
 	char *plain;
-	int rc = 0;
+	int r = -1;
 
 	while (n > 1 && path[n - 1] == '/')
 		n--;
 	plain = strndup(path, n);
-	if (!plain || find_place(&f, plain) != 0)
-		rc = fail(&f, err);
-	else if (strcmp(plain, ".") == 0 || strcmp(f.name, "..") == 0 ||
-		(n > 1 && strcmp(plain + n - 2, "/.") == 0)) {
+	if (plain)
+		r = find_place(&f, plain);
+	if (r > 0)
+		errno = ENOTDIR;
+	if (r == 0 && (strcmp(f.name, ".") == 0 || strcmp(f.name, "..") == 0)) {
 		errno = EBUSY;
-		rc = fail(&f, err);
+		r = -1;
 	}
+	if (r)
+		r = fail(&f, err);
 	free(plain);
 	*at = (struct out_place){.dirfd = f.dirfd, .name = f.name};
-	return rc;
+	return r;
 }
 
 void out_place_close(struct out_place *at)

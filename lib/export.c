@@ -177,7 +177,7 @@ static int open_blob(struct export *x, const struct layer_ref *ref, const char *
 	return 0;
 }
 
-static int push(struct image *img, struct blob *b, struct ovl_err *err)
+static int push(struct exported *img, struct blob *b, struct ovl_err *err)
 {
 	struct blob **more = realloc(img->stack, (img->n + 1) * sizeof(*more));
 
@@ -188,7 +188,7 @@ static int push(struct image *img, struct blob *b, struct ovl_err *err)
 	return 0;
 }
 
-static void turn_over(struct image *img)
+static void turn_over(struct exported *img)
 {
 	for (size_t i = 0; i < img->n / 2; i++) {
 		struct blob *b = img->stack[i];
@@ -199,8 +199,8 @@ static void turn_over(struct image *img)
 }
 
 /* A parent that is missing is damage here, not a wrong operand. */
-static int open_parents(
-	struct export *x, struct image *img, struct layer_ref *ref, struct ovl_err *err)
+static int open_parents(struct export *x, struct exported *img, struct layer_ref *ref,
+	struct ovl_err *err)
 {
 	struct blob *b = img->stack[0];
 	size_t most = (size_t)b->l.meta.depth + 1;
@@ -225,7 +225,7 @@ static int open_parents(
 
 static int open_image(struct export *x, const char *what, struct ovl_err *err)
 {
-	struct image *img = &x->image[x->n_images];
+	struct exported *img = &x->image[x->n_images];
 	struct layer_ref ref;
 	struct layer_ref owner;
 	struct blob *top;

@@ -36,7 +36,7 @@ struct blob {
 	int fd; /* the spooled file; -1: replayed, or in the directory already */
 };
 
-struct image {
+struct exported {
 	const char *what; /* the operand */
 	bool named; /* which is a name, not an id */
 	struct blob **stack; /* the bottom first */
@@ -62,7 +62,7 @@ struct export
 	const char *compress; /* of the blobs */
 	struct blob **blob; /* each layer once */
 	size_t n_blobs;
-	struct image *image;
+	struct exported *image;
 	size_t n_images;
 	struct member *member;
 	size_t n_members;
@@ -94,8 +94,8 @@ int export_dump(json_t *o, struct buf *out, struct ovl_err *err);
 int export_blobs(struct export *x, struct ovl_err *err);
 
 /* export_config.c: before and after the blobs are made. */
-int export_find_config(struct export *x, struct image *img, struct ovl_err *err);
-int export_make_config(struct export *x, struct image *img, struct ovl_err *err);
+int export_find_config(struct export *x, struct exported *img, struct ovl_err *err);
+int export_make_config(struct export *x, struct exported *img, struct ovl_err *err);
 
 /* export_oci.c, export_docker.c: all members. */
 int export_oci(struct export *x, struct ovl_err *err);

@@ -29,7 +29,7 @@ static json_t *parse(const struct buf *text)
 }
 
 /* Are the config's layers the first n of the stack? */
-static bool fits(const json_t *config, const struct image *img, size_t n)
+static bool fits(const json_t *config, const struct exported *img, size_t n)
 {
 	const json_t *ids = json_object_get(
 		json_object_get(config, "rootfs"), "diff_ids");
@@ -59,7 +59,7 @@ static int check_digest(const struct layer *l, const struct buf *text, const cha
 }
 
 /* The top layer's own. 1 found, 0 it has none. */
-static int find_own(struct image *img, struct ovl_err *err)
+static int find_own(struct exported *img, struct ovl_err *err)
 {
 	const struct layer *l = &img->stack[img->n - 1]->l;
 	char hex[ID_LEN + 1];
@@ -101,7 +101,8 @@ static int get_any(struct export *x, const struct layer *l, struct buf *out,
 }
 
 /* That of the first n of the stack. 1 found, 0 not. */
-static int find_below(struct export *x, struct image *img, size_t n, struct ovl_err *err)
+static int find_below(
+	struct export *x, struct exported *img, size_t n, struct ovl_err *err)
 {
 	const struct layer *l = &img->stack[n - 1]->l;
 	char hex[ID_LEN + 1];
@@ -117,7 +118,7 @@ static int find_below(struct export *x, struct image *img, size_t n, struct ovl_
 	return rc;
 }
 
-int export_find_config(struct export *x, struct image *img, struct ovl_err *err)
+int export_find_config(struct export *x, struct exported *img, struct ovl_err *err)
 {
 	int rc = find_own(img, err);
 
@@ -214,7 +215,7 @@ static json_int_t told(const json_t *config)
 }
 
 /* Adds what is on top of the layers that the config is for. */
-static int add_layers(json_t *config, const struct image *img, struct ovl_err *err)
+static int add_layers(json_t *config, const struct exported *img, struct ovl_err *err)
 {
 	size_t history_for = told(config) < 0 ? 0 : img->found_for;
 	json_t *rootfs = sub(config, "rootfs", json_object, JSON_OBJECT);
@@ -240,7 +241,7 @@ static int add_layers(json_t *config, const struct image *img, struct ovl_err *e
 	return fits(config, img, img->n) ? 0 : err_nomem(err);
 }
 
-static int make(json_t **out, const struct image *img, struct ovl_err *err)
+static int make(json_t **out, const struct exported *img, struct ovl_err *err)
 {
 	json_t *config = json_object();
 	int rc;
@@ -278,7 +279,7 @@ static json_t *platform(const json_t *config)
 	return o;
 }
 
-int export_make_config(struct export *x, struct image *img, struct ovl_err *err)
+int export_make_config(struct export *x, struct exported *img, struct ovl_err *err)
 {
 	auto_json config = NULL;
 	int rc;

@@ -136,7 +136,7 @@ static json_t *entry_of(json_t *manifest, const char *config)
 }
 
 static int add_layers(
-	struct export *x, const struct image *img, json_t *entry, struct ovl_err *err)
+	struct export *x, const struct exported *img, json_t *entry, struct ovl_err *err)
 {
 	json_t *layers = json_object_get(entry, "Layers");
 	bool fill = json_array_size(layers) == 0;
@@ -158,7 +158,7 @@ static int add_layers(
 }
 
 static void add_tag(
-	struct export *x, const struct image *img, json_t *entry, json_t *repositories)
+	struct export *x, const struct exported *img, json_t *entry, json_t *repositories)
 {
 	auto_buf repository = {0};
 	auto_buf tag = {0};
@@ -186,7 +186,7 @@ static void add_tag(
 		of, tag.data, json_string(blob_of(img->stack[img->n - 1])->diff_id));
 }
 
-static int add_image(struct export *x, const struct image *img, json_t *manifest,
+static int add_image(struct export *x, const struct exported *img, json_t *manifest,
 	json_t *repositories, struct ovl_err *err)
 {
 	char path[ID_LEN + 8];

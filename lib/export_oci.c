@@ -33,7 +33,7 @@ static int add_text(
 }
 
 static int add_layers(
-	struct export *x, const struct image *img, json_t *layers, struct ovl_err *err)
+	struct export *x, const struct exported *img, json_t *layers, struct ovl_err *err)
 {
 	int rc = 0;
 
@@ -50,8 +50,8 @@ static int add_layers(
 }
 
 /* The image's members; its descriptor goes into manifests. */
-static int add_image(
-	struct export *x, const struct image *img, json_t *manifests, struct ovl_err *err)
+static int add_image(struct export *x, const struct exported *img, json_t *manifests,
+	struct ovl_err *err)
 {
 	json_t *layers = json_array();
 	json_t *manifest = json_pack("{s:i, s:s, s:o, s:O}", "schemaVersion", 2,

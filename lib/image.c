@@ -14,7 +14,7 @@ static void image_release(struct image *i)
 {
 	buf_release(&i->config);
 	for (unsigned n = 0; n < i->n_layers; n++)
-		blob_release(&i->layer[n].blob);
+		part_release(&i->layer[n].blob);
 	free(i->layer);
 	for (char **p = i->names; p && *p; p++)
 		free(*p);
@@ -267,7 +267,7 @@ static int is_docker(struct source *s)
 	if (image_json(s, "manifest.json", NULL, UINT64_MAX, &bytes, &o, NULL) == 0) {
 		const json_t *first = json_array_get(o, 0);
 		const char *config = image_text(first, "Config");
-		auto_blob b = BLOB_INIT;
+		auto_part b = PART_INIT;
 
 		yes = *config && json_is_array(json_object_get(first, "Layers")) &&
 			source_find(s, config, &b, NULL) > 0;
@@ -278,7 +278,7 @@ static int is_docker(struct source *s)
 
 int image_is(struct source *s, struct ovl_err *err)
 {
-	auto_blob b = BLOB_INIT;
+	auto_part b = PART_INIT;
 
 	if (is_docker(s))
 		return 1;

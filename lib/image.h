@@ -16,7 +16,7 @@
 #include "source.h"
 
 struct image_layer {
-	struct blob blob;
+	struct part blob;
 	char digest[ID_LEN + 1]; /* of the blob; empty: not said */
 	char diff_id[ID_LEN + 1];
 };

@@ -31,7 +31,7 @@ struct source {
 	size_t n;
 };
 
-void blob_release(struct blob *b)
+void part_release(struct part *b)
 {
 	if (b->owned)
 		close_fdp(&b->fd);
@@ -168,7 +168,7 @@ bool source_is_dir(const struct source *s)
 /* ---- finding ---------------------------------------------------------------------- */
 
 static int find_file(
-	struct source *s, const char *name, struct blob *out, struct ovl_err *err)
+	struct source *s, const char *name, struct part *out, struct ovl_err *err)
 {
 	auto_fd fd = fs_open_beneath(s->fd, name, O_RDONLY | O_NONBLOCK);
 	struct stat st;
@@ -187,7 +187,7 @@ static int find_file(
 }
 
 static int find_member(
-	struct source *s, const char *name, struct blob *out, struct ovl_err *err)
+	struct source *s, const char *name, struct part *out, struct ovl_err *err)
 {
 	struct member key = {.name = (char *)(uintptr_t)name};
 
@@ -201,7 +201,7 @@ static int find_member(
 		if (m->twice)
 			return err_say(err, EINVAL, "%s is there twice", Q(name));
 		if (!m->link) {
-			*out = (struct blob){
+			*out = (struct part){
 				.fd = s->fd, .offset = m->offset, .size = m->size};
 			return 1;
 		}
@@ -210,7 +210,7 @@ static int find_member(
 	return err_say(err, ELOOP, "%s: too many links", Q(name));
 }
 
-int source_find(struct source *s, const char *name, struct blob *out, struct ovl_err *err)
+int source_find(struct source *s, const char *name, struct part *out, struct ovl_err *err)
 {
 	auto_buf path = {0};
 	int rc = path_clean(name, 64, &path, err);
@@ -225,7 +225,7 @@ int source_find(struct source *s, const char *name, struct blob *out, struct ovl
 
 int source_read(struct source *s, const char *name, struct buf *out, struct ovl_err *err)
 {
-	auto_blob b = BLOB_INIT;
+	auto_part b = PART_INIT;
 	int rc = source_find(s, name, &b, err);
 
 	buf_clear(out);

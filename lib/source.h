@@ -20,19 +20,19 @@
 struct source;
 
 /* A part: size bytes at offset of fd, which is the blob's own if owned. */
-struct blob {
+struct part {
 	int fd;
 	bool owned;
 	uint64_t offset;
 	uint64_t size;
 };
 
-#define BLOB_INIT        \
+#define PART_INIT        \
 	{                \
 		.fd = -1 \
 	}
-void blob_release(struct blob *b);
-#define auto_blob __attribute__((cleanup(blob_release))) struct blob
+void part_release(struct part *b);
+#define auto_part __attribute__((cleanup(part_release))) struct part
 
 /* fd is a directory, or a file that is a plain tar; it stays the caller's. A tar with more
  * than SOURCE_MAX_MEMBERS members, or that cannot be read, is -ENOENT and no text: it is
@@ -43,7 +43,7 @@ bool source_is_dir(const struct source *s);
 
 /* The part of that name: 1, 0 if there is none, negative errno: it may not be. */
 int source_find(
-	struct source *s, const char *name, struct blob *out, struct ovl_err *err);
+	struct source *s, const char *name, struct part *out, struct ovl_err *err);
 
 /* All of a part of at most SOURCE_MAX_JSON bytes; 1, 0, negative errno. */
 int source_read(struct source *s, const char *name, struct buf *out, struct ovl_err *err);
