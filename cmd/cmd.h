@@ -90,6 +90,7 @@ extern const struct cmd cmd_ls;
 extern const struct cmd cmd_mount;
 extern const struct cmd cmd_rm;
 extern const struct cmd cmd_show;
+extern const struct cmd cmd_tag;
 extern const struct cmd cmd_umount;
 
 /* Global options. */

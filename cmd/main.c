@@ -16,6 +16,7 @@ const struct cmd *const commands[] = {
 	&cmd_umount,
 	&cmd_diff,
 	&cmd_export,
+	&cmd_tag,
 	&cmd_rm,
 	&cmd_ls,
 	&cmd_show,

@@ -17,53 +17,6 @@
 
 static const char hints[] = ".names";
 
-bool ovl_name_valid(const char *name)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "abcdefghijklmnopqrstuvwxyz0123456789._/:@+-";
-	char file[256];
-
-	return *name && strchr("._/:@+-", *name) == NULL &&
-		name[strspn(name, allowed)] == '\0' && !id_is_full(name) &&
-		!id_is_short(name) && name_encode(name, file);
-}
-
-bool name_encode(const char *name, char out[256])
-{
-	size_t o = 0;
-
-	if (strlen(name) > NAME_LEN_MAX)
-		return false;
-	for (; *name; name++) {
-		size_t n = *name == '/' ? 3 : 1;
-
-		if (o + n > 255)
-			return false;
-		memcpy(out + o, *name == '/' ? "%2F" : name, n);
-		o += n;
-	}
-	out[o] = '\0';
-	return true;
-}
-
-bool name_decode(const char *file, char out[NAME_LEN_MAX + 1])
-{
-	size_t o = 0;
-
-	while (*file) {
-		if (o == NAME_LEN_MAX)
-			return false;
-		if (strncmp(file, "%2F", 3) == 0) {
-			out[o++] = '/';
-			file += 3;
-		} else {
-			out[o++] = *file++;
-		}
-	}
-	out[o] = '\0';
-	return ovl_name_valid(out);
-}
-
 /* "../<driver>/<id>" */
 static bool parse_target(const char *target, struct layer_ref *ref)
 {
@@ -147,6 +100,15 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 		return r < 0 ? r : 0;
 	snprintf(label, sizeof(label), "%.12s", owner.id.s);
 	return err_say(err, EEXIST, "the name %s is layer %s's already", Q(name), label);
+}
+
+static int sync_notes(int layer_fd, struct ovl_err *err)
+{
+	auto_fd dir = fs_open_dir(layer_fd, hints);
+
+	if (dir < 0 || fsync(dir) < 0 || fsync(layer_fd) < 0)
+		return err_sys(err, errno, "cannot sync the names of a layer");
+	return 0;
 }
 
 int names_note(int layer_fd, const char *name, const char *config, struct ovl_err *err)
@@ -255,23 +217,85 @@ bool names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1])
 	return true;
 }
 
+/* The note of a name that a layer has no more, or gets anew. */
+static void drop_note(struct ovl_store *st, const struct layer_ref *ref, const char *file)
+{
+	int drv_fd = store_driver_dir(st, ref->drv, NULL);
+	auto_fd layer = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
+	auto_fd dir = layer < 0 ? -1 : fs_open_dir(layer, hints);
+
+	if (dir >= 0)
+		unlinkat(dir, file, 0);
+}
+
+/* Under the lock: first the note, then the name, and the end of the note in the layer that
+ * had it. */
+static int take_over(const struct layer *l, const char *name, const char *config,
+	bool force, bool durable, struct ovl_err *err)
+{
+	struct layer_ref self = ref_of(l);
+	struct layer_ref owner;
+	char file[256];
+	bool had;
+	bool mine;
+	int rc;
+
+	name_encode(name, file);
+	had = read_link(store_dir(l->st, DIR_NAMES, NULL), file, &owner) > 0;
+	mine = had && same(&owner, &self);
+	if (!mine && !force && (rc = names_check(l->st, name, &self, err)) < 0)
+		return rc;
+	if (!mine)
+		drop_note(l->st, &self, file);
+	rc = names_note(l->fd, name, config, err);
+	if (rc == 0 && durable)
+		rc = sync_notes(l->fd, err);
+	if (rc == 0)
+		rc = names_link(l->st, name, &self, force, err);
+	if (rc == 0 && durable)
+		rc = names_sync(l->st, err);
+	if (rc == 0 && had && !mine)
+		drop_note(l->st, &owner, file);
+	return rc;
+}
+
 int names_give(const struct layer *l, const char *name, const char *config, bool force,
 	bool durable, struct ovl_err *err)
 {
-	struct layer_ref self = ref_of(l);
-	int rc = names_note(l->fd, name, config, err);
+	int rc;
 
-	if (rc == 0 && durable && fsync(l->fd) < 0)
-		rc = err_sys(err, errno, "cannot sync layer %.12s", l->id.s);
-	if (rc == 0)
-		rc = names_lock(l->st, err);
+	if (!ovl_name_valid(name))
+		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+	rc = names_lock(l->st, err);
 	if (rc < 0)
 		return rc;
-	rc = names_link(l->st, name, &self, force, err);
-	if (rc == 0 && durable)
-		rc = names_sync(l->st, err);
+	rc = take_over(l, name, config, force, durable, err);
 	names_unlock(l->st);
 	return rc;
+}
+
+int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_err *err)
+{
+	struct layer_ref owner;
+	char file[256];
+	int names = store_dir(st, DIR_NAMES, err);
+	int r = names_lookup(st, name, &owner, err);
+
+	if (r <= 0)
+		return r;
+	r = names_lock(st, err);
+	if (r < 0)
+		return r;
+	r = names_lookup(st, name, &owner, err);
+	name_encode(name, file);
+	if (r > 0 && unlinkat(names, file, 0) < 0)
+		r = err_sys(err, errno, "cannot take the name %s away", Q(name));
+	if (r > 0 && durable && names_sync(st, err) < 0)
+		r = -EIO;
+	if (r > 0)
+		drop_note(st, &owner, file);
+	names_unlock(st);
+	return r;
 }
 
 /* Calls fn for each noted name that really is the layer's. */
@@ -297,6 +321,76 @@ static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *s
 			return r;
 	}
 	return r < 0 ? -errno : 0;
+}
+
+/* ---- to another layer ------------------------------------------------------------- */
+
+struct move {
+	struct ovl_store *st;
+	const struct layer *from;
+	int to_fd;
+	struct ovl_err *err;
+};
+
+static int copy_note(void *ctx, int names, const char *file)
+{
+	struct move *mv = ctx;
+	char name[NAME_LEN_MAX + 1];
+	char config[ID_LEN + 1];
+
+	(void)names;
+	if (!name_decode(file, name))
+		return 0;
+	return names_note(mv->to_fd, name,
+		names_config(mv->from, name, config) ? config : NULL, mv->err);
+}
+
+int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err)
+{
+	struct move mv = {.from = from, .to_fd = to_fd, .err = err};
+	struct layer_ref self = ref_of(from);
+
+	return each_of(from->st, from->fd, &self, copy_note, &mv, err);
+}
+
+struct relink {
+	const struct layer *to;
+	struct ovl_err *err;
+};
+
+static int relink(void *ctx, int names, const char *file)
+{
+	const struct relink *r = ctx;
+	struct layer_ref to = ref_of(r->to);
+	char name[NAME_LEN_MAX + 1];
+
+	(void)names;
+	return name_decode(file, name) ? names_link(r->to->st, name, &to, true, r->err) :
+					 0;
+}
+
+int names_move(const struct layer *from, const struct layer *to, bool durable,
+	struct ovl_err *err)
+{
+	struct layer_ref self = ref_of(from);
+	struct relink r = {to, err};
+	struct stat noted;
+	int rc;
+
+	if (fstatat(from->fd, hints, &noted, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
+	rc = names_lock(from->st, err);
+	if (rc < 0)
+		return rc;
+	rc = names_copy_notes(from, to->fd, err);
+	if (rc == 0 && durable && faccessat(to->fd, hints, F_OK, 0) == 0)
+		rc = sync_notes(to->fd, err);
+	if (rc == 0)
+		rc = each_of(from->st, from->fd, &self, relink, &r, err);
+	if (rc == 0 && durable)
+		rc = names_sync(from->st, err);
+	names_unlock(from->st);
+	return rc;
 }
 
 static int drop(void *ctx, int names, const char *file)

@@ -30,10 +30,19 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	struct ovl_err *err);
 
 /* Gives the open layer a name, with the digest of an image config (NULL: of none; one
- * that goes with it already stays). With force it is taken from who has it. durable: synced
- * when this returns. */
+ * that goes with it already stays). With force it is taken from who has it, and the note
+ * there as well. durable: synced when this returns. */
 int names_give(const struct layer *l, const char *name, const char *config, bool force,
 	bool durable, struct ovl_err *err);
+
+/* Takes a name away from the layer that has it: 1 done, 0 nobody has it, negative errno. */
+int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_err *err);
+
+/* Gives all names of one layer to another, configs and all. */
+int names_move(const struct layer *from, const struct layer *to, bool durable,
+	struct ovl_err *err);
+/* Notes all names of a layer in the directory that will take its place. */
+int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err);
 
 /* The digest of the config that goes with a name of the layer; false: none does. */
 bool names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1]);

@@ -45,7 +45,8 @@ struct ovl_id {
 
 /*
  * What a command that writes has made sure of when it returns.
- * DATA: an import survives a power cut; create and rm sync nothing.
+ * DATA: an import and a name given or taken away survive a power cut; create and rm sync
+ * nothing.
  */
 enum ovl_sync { OVL_SYNC_DATA, OVL_SYNC_NONE, OVL_SYNC_ALL };
 
@@ -268,6 +269,17 @@ enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2 };
  */
 int ovl_remove(
 	struct ovl_store *st, char *const *layers, unsigned flags, struct ovl_err *err);
+
+/* ---- names ------------------------------------------------------------------------- */
+
+/*
+ * Gives the layer one more name, with the image config that goes with the name it was
+ * called by. A name that another layer has is refused, or with force taken from it.
+ */
+int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool force,
+	struct ovl_err *err);
+/* Takes a name away from whoever has it. OVL_NOLAYER: nobody has. */
+int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err);
 
 /* ---- text ------------------------------------------------------------------------- */
 

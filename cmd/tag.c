@@ -1,0 +1,35 @@
+#include "cmd.h"
+
+static const struct opt opts[] = {
+	{'d', "delete", NULL, "take the name away"},
+	{OPT_FORCE, "force", NULL, "take the name from the layer that has it"},
+	{0, NULL, NULL, NULL},
+};
+
+static int run_tag(struct run *run)
+{
+	bool force = opt_given(run, OPT_FORCE);
+
+	if (!opt_given(run, 'd')) {
+		if (run->n_operands < 2)
+			return usage(run->err, "a LAYER and a NAME are needed");
+		return ovl_tag(
+			run->st, run->operand[0], run->operand[1], force, run->err);
+	}
+	if (run->n_operands > 1)
+		return usage(run->err, "-d takes one NAME");
+	if (force)
+		return usage(run->err, "-d and --force exclude each other");
+	return ovl_untag(run->st, run->operand[0], run->err);
+}
+
+const struct cmd cmd_tag = {
+	.name = "tag",
+	.synopsis = "[--force] LAYER NAME\n-d NAME",
+	.summary = "give a layer a name, or take a name away",
+	.opts = opts,
+	.min_operands = 1,
+	.max_operands = 2,
+	.access = READ_STORE,
+	.fn = run_tag,
+};

@@ -1,0 +1,44 @@
+#include <errno.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "layer.h"
+#include "names.h"
+#include "ovl.h"
+#include "quote.h"
+#include "store.h"
+
+static bool durable(const struct ovl_store *st)
+{
+	return st->cfg.sync != OVL_SYNC_NONE;
+}
+
+int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool force,
+	struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+	struct layer_ref self;
+	char config[ID_LEN + 1];
+	int rc = 0;
+
+	if (!ovl_name_valid(name))
+		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+	rc = layer_find(st, layer, &self, err);
+	if (rc == 0)
+		rc = layer_open_ref(st, &self, LOCK_SH, layer, &l, err);
+	if (rc == 0 && !force)
+		rc = names_check(st, name, &self, err);
+	if (rc < 0)
+		return rc;
+	return names_give(&l, name, names_config(&l, layer, config) ? config : NULL,
+		force, durable(st), err);
+}
+
+int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err)
+{
+	int r = names_take(st, name, durable(st), err);
+
+	if (r == 0)
+		return err_status(err, OVL_NOLAYER, "no such name %s", Q(name));
+	return r < 0 ? r : 0;
+}

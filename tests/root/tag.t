@@ -1,0 +1,115 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+printf 'file name=a data=1\nend\n' | mktar >a.tar
+printf 'file name=b data=1\nend\n' | mktar >b.tar
+a=$(ovlctl import -n a a.tar)
+b=$(ovlctl import -n b -p a b.tar)
+w=$(ovlctl create -n w b)
+names() { ovlctl ls -nr -o NAME "$1"; }
+notes() { ls -A "$OVLCTL_ROOT/overlay2/$1/.names" | tr '\n' ' '; }
+
+is "it prints nothing" "$(ovlctl tag a one)" ""
+is "a second name" "$(names "$a")" "a,one"
+ok "the same again" ovlctl tag one one
+ok "... by id" ovlctl tag "$a" one
+is "... changes nothing" "$(names "$a")" "a,one"
+ok "by a prefix; with every character" ovlctl tag "$(echo "$a" | cut -c1-12)" 'Az09._/:@+-'
+is "... is found" "$(ovlctl ls -nr -o ID 'Az09._/:@+-')" "$a"
+ok "a writable layer" ovlctl tag w work:latest
+is "... has it" "$(names "$w")" "w,work:latest"
+
+before=$(store_state)
+fails 1 "the name 'one' is layer $(echo "$a" | cut -c1-12)'s already" "a name that another layer has" ovlctl tag b one
+fails 2 "'-x' cannot be a layer's name" "no name" ovlctl tag b -- -x
+fails 2 "cannot be a layer's name" "an id" ovlctl tag b "$a"
+fails 2 "cannot be a layer's name" "too long" ovlctl tag b "$(printf '%0201d' 0)"
+fails 3 "no such layer 'nothing'" "no layer" ovlctl tag nothing x
+fails 2 "a LAYER and a NAME are needed" "one operand" ovlctl tag a
+fails 2 "takes one NAME" "-d with two" ovlctl tag -d a b
+fails 2 "exclude each other" "-d --force" ovlctl tag -d --force a
+fails 3 "no such name 'nothing'" "-d of a name nobody has" ovlctl tag -d nothing
+fails 3 "no such name '$b'" "-d of an id" ovlctl tag -d "$b"
+fails 3 "no such name '$(echo "$b" | cut -c1-12)'" "-d of a prefix" ovlctl tag -d "$(echo "$b" | cut -c1-12)"
+is "nothing has changed" "$(store_state)" "$before"
+fails 3 "no such name 'x'" "-d without a store" ovlctl --root "$T/none" tag -d x
+fails 3 "no such layer 'x'" "no store" ovlctl --root "$T/none" tag x y
+ok "... and none is made" test ! -e "$T/none"
+
+ok "--force" ovlctl tag --force b one
+is "... moves it" "$(ovlctl ls -nr -o NAME "$a" "$b" | tr '\n' ' ')" "Az09._/:@+-,a b,one "
+is "... and its note" "$(notes "$a")$(notes "$b")" "Az09._%2F:@+- a b one "
+ok "-d" ovlctl tag -d one
+is "... takes it away" "$(ovlctl ls -nr -o NAME "$b")" b
+is "... and its note" "$(notes "$b")" "b "
+ok "the last name" ovlctl tag -d b
+is "... can go too" "$(ovlctl ls -nr -o NAME,KIND "$b")" " image"
+fails 3 "no such layer 'b'" "... the layer has no name then" ovlctl show b
+ok "... and can get it back" ovlctl tag "$b" b
+
+# A name that leads nowhere is nobody's.
+ln -s "../overlay2/$(printf '%064d' 7)" "$OVLCTL_ROOT/names/dangling"
+fails 3 "no such name 'dangling'" "-d of a name without a layer" ovlctl tag -d dangling
+ok "... which is free" ovlctl tag a dangling
+ovlctl tag -d dangling
+
+# The config of an image goes with its name.
+c=$(printf '%064d' 1)
+c2=$(printf '%064d' 2)
+mkdir "$OVLCTL_ROOT/overlay2/$b/.configs"
+echo '{"n":1}' >"$OVLCTL_ROOT/overlay2/$b/.configs/$c"
+echo '{"n":2}' >"$OVLCTL_ROOT/overlay2/$b/.configs/$c2"
+ovlctl tag b img:1
+ovlctl tag b img:2
+printf %s "$c" >"$OVLCTL_ROOT/overlay2/$b/.names/img:1"
+printf %s "$c2" >"$OVLCTL_ROOT/overlay2/$b/.names/img:2"
+ovlctl tag img:1 copy
+is "a name gets the config of the name it was made from" "$(cat "$OVLCTL_ROOT/overlay2/$b/.names/copy")" "$c"
+ovlctl tag img:2 copy
+is "... again, from another name" "$(cat "$OVLCTL_ROOT/overlay2/$b/.names/copy")" "$c2"
+ovlctl tag "$b" copy
+is "... by id it keeps what it has" "$(cat "$OVLCTL_ROOT/overlay2/$b/.names/copy")" "$c2"
+ovlctl tag "$b" bare
+is "... a new one gets none" "$(cat "$OVLCTL_ROOT/overlay2/$b/.names/bare")" ""
+ovlctl tag --force a copy
+is "... nor one that moves to another layer" "$(cat "$OVLCTL_ROOT/overlay2/$a/.names/copy")" ""
+printf %s "$c" >"$OVLCTL_ROOT/overlay2/$b/.names/copy"
+ovlctl tag --force "$b" copy
+is "... nor does an old note count" "$(cat "$OVLCTL_ROOT/overlay2/$b/.names/copy")" ""
+
+# What was reported is synced, unless it need not be.
+if can_trace; then
+	for s in data all none; do
+		traced -o trace -e trace=fsync,syncfs,symlinkat ovlctl --sync=$s tag a "s/$s"
+		is "--sync=$s" "$(sed 's/^[0-9]* *//; s/(.*//' trace | grep sync | tr '\n' ' ')" \
+			"$([ $s = none ] || echo "fsync fsync fsync ")"
+		traced -o trace -e trace=fsync ovlctl --sync=$s tag -d "s/$s"
+		is "... and -d" "$(grep -c fsync trace)" "$([ $s = none ] && echo 0 || echo 1)"
+	done
+	for n in 1 2 3; do
+		traced -qq -o /dev/null -e trace=/rename,/symlink -e inject=/rename,/symlink:signal=KILL:when=$n \
+			ovlctl tag --force b moved/$n 2>/dev/null
+		ovlctl ls >/dev/null
+	done
+	ovlctl tag --force b moved
+	for n in 1 2; do
+		traced -qq -o /dev/null -e trace=/rename,/symlink -e inject=/rename,/symlink:signal=KILL:when=$n \
+			ovlctl tag --force a moved 2>/dev/null
+		like "killed, the name is one's or the other's" "^($a|$b)$" "$(ovlctl ls -nr -o ID moved)"
+	done
+	ls -A "$OVLCTL_ROOT/names" | grep '^\.' | while read -r f; do rm "$OVLCTL_ROOT/names/$f"; done
+fi
+
+# Many at a time: one has the name in the end.
+i=0
+while [ $i -lt 20 ]; do
+	ovlctl tag --force "$([ $((i % 2)) = 0 ] && echo "$a" || echo "$w")" race &
+	i=$((i + 1))
+done
+wait
+like "races end with one owner" "^($a|$w)$" "$(ovlctl ls -nr -o ID race)"
+
+ovlctl rm -r a
+is "nothing is left" "$(ls -A "$OVLCTL_ROOT/names")$(ovlctl ls)" ""
+
+done_testing
