@@ -7,10 +7,13 @@
 #include <time.h>
 
 #include "cleanup.h"
+#include "config.h"
 #include "driver.h"
 #include "layer.h"
 #include "mountspec.h"
+#include "names.h"
 #include "quote.h"
+#include "sizes.h"
 #include "store.h"
 
 /* A text that may hold any bytes: JSON has only UTF-8, so others come escaped. */
@@ -211,6 +214,46 @@ static void describe(json_t *o, const struct ovl_layer *in)
 	set_texts(o, "mounts", in->mounts);
 }
 
+static int add_sizes(const struct layer *l, json_t *o, struct ovl_err *err)
+{
+	bool image = l->meta.kind == OVL_IMAGE;
+	struct sizes s;
+	int rc = sizes_of(l, &s, err);
+
+	if (rc < 0)
+		return rc;
+	json_object_set_new(o, "tar_size",
+		image ? json_integer((json_int_t)l->meta.tar_size) : json_null());
+	json_object_set_new(o, "stack_size", json_integer((json_int_t)s.stack));
+	json_object_set_new(o, "unique_size", json_integer((json_int_t)s.unique));
+	json_object_set_new(
+		o, "shared_size", json_integer((json_int_t)(s.stack - s.unique)));
+	return 0;
+}
+
+/* The config of the image that what names; null if there is none, or which is not said. */
+static int add_configs(
+	const struct layer *l, const char *what, json_t *o, struct ovl_err *err)
+{
+	json_t *all = json_array();
+	json_t *config = NULL;
+	char hex[ID_LEN + 1];
+	auto_buf list = {0};
+	auto_buf bytes = {0};
+	int rc;
+
+	json_object_set_new(o, "configs", all);
+	rc = config_list(l, &list, err);
+	for (size_t at = 0; rc == 0 && at + ID_LEN < list.len; at += ID_LEN + 1)
+		json_array_append_new(all, json_sprintf("sha256:%.64s", list.data + at));
+	if (rc == 0 && (json_array_size(all) == 1 || names_config(l, what, hex)))
+		rc = config_get(l, what, &bytes, hex, err);
+	if (rc > 0)
+		config = json_loadb(bytes.data, bytes.len, 0, NULL);
+	json_object_set_new(o, "config", config ? config : json_null());
+	return rc < 0 ? rc : 0;
+}
+
 static int add_all(const struct layer *l, json_t *o, struct ovl_err *err)
 {
 	json_t *stack = json_array();
@@ -242,6 +285,10 @@ int ovl_show(struct ovl_store *st, const char *layer, char **json, struct ovl_er
 	if (rc == 0) {
 		describe(o, &list.layer[0]);
 		rc = add_all(&l, o, err);
+		if (rc == 0)
+			rc = add_sizes(&l, o, err);
+		if (rc == 0)
+			rc = add_configs(&l, layer, o, err);
 	}
 	ovl_list_free(&list);
 	if (rc == 0) {

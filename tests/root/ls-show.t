@@ -110,6 +110,30 @@ is "show: the link is in l/" "$(readlink "$OVLCTL_ROOT/overlay2/l/$(j .link)")" 
 ovlctl show base >json
 is "show of an image layer" "$(j '[.kind,.chain_id,.diff_id,.parent,.size,.entries]|map(tostring)|join(" ")')" \
 	"image sha256:$a sha256:$a null 1500 1"
+is "... size of its tar" "$(j .tar_size)" "$(stat -c %s a.tar)"
+is "... which two layers need" "$(j '[.stack_size,.unique_size,.shared_size]|join(" ")')" "1500 0 1500"
+sizes() { ovlctl show "$1" | jq -r '[.stack_size,.unique_size,.shared_size]|join(" ")'; }
+is "show: sizes of a stack" "$(sizes web)" "3001500 3000000 1500"
+ovlctl rm "$v"
+is "... a name needs a layer" "$(sizes web)" "3001500 3000000 1500"
+ovlctl tag "$a" second
+ovlctl tag -d base
+is "... any name" "$(sizes web)" "3001500 3000000 1500"
+ovlctl tag -d second
+is "... without, it is this one's alone" "$(sizes web)" "3001500 3001500 0"
+is "... a layer with one on top has nothing alone" "$(sizes "$b")" "3001500 0 3001500"
+ovlctl tag "$a" base
+is "show: no config" "$(ovlctl show base | jq -c '[.config,.configs]')" '[null,[]]'
+mkdir "$OVLCTL_ROOT/overlay2/$a/.configs"
+c1=$(printf '%064d' 1)
+c2=$(printf '%064d' 2)
+echo '{"os":"linux"}' >"$OVLCTL_ROOT/overlay2/$a/.configs/$c1"
+is "show: the only config" "$(ovlctl show "$a" | jq -c '[.config.os,.configs]')" "[\"linux\",[\"sha256:$c1\"]]"
+echo '{"os":"plan9"}' >"$OVLCTL_ROOT/overlay2/$a/.configs/$c2"
+printf %s "$c2" >"$OVLCTL_ROOT/overlay2/$a/.names/base"
+is "show: one of two, by name" "$(ovlctl show base | jq -c '[.config.os,.configs]')" "[\"plan9\",[\"sha256:$c1\",\"sha256:$c2\"]]"
+is "... but not by id" "$(ovlctl show "$a" | jq -c '[.config,(.configs|length)]')" "[null,2]"
+rm -r "$OVLCTL_ROOT/overlay2/$a/.configs"
 fails 3 "no such layer" "show of nothing" ovlctl show nothing
 
 # The mount line, typed by hand, mounts the same.
