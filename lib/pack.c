@@ -31,6 +31,7 @@ struct inode {
 struct packer {
 	const struct layer *l;
 	struct tarout *t;
+	const struct pack_watch *watch;
 	struct archive_entry *e;
 	struct inode *inode[INODE_BUCKETS];
 	char *copy;
@@ -143,8 +144,15 @@ static int set_xattrs(struct packer *p, const struct change *c, const struct sta
 		const char *attr = names.data + at;
 		char as[XATTR_MAX_NAME + 16];
 
-		if (!xattr_out(xp, attr, as))
+		if (!xattr_out(xp, attr, as)) {
+			int rc = p->watch->left_xattr ?
+				p->watch->left_xattr(p->watch->ctx, c, attr, err) :
+				0;
+
+			if (rc)
+				return rc;
 			continue;
+		}
 		if (fs_getxattr_buf(c->dirfd, c->name, attr, &p->value) < 0) {
 			if (errno == ENODATA)
 				continue;
@@ -217,10 +225,12 @@ static int pass_hole(struct packer *p, off_t n, struct ovl_err *err)
 static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, off_t n,
 	struct ovl_err *err)
 {
-	while (n > 0) {
+	const struct pack_watch *w = p->watch;
+	int rc = w->run && n ? w->run(w->ctx, c, (uint64_t)at, (uint64_t)n, err) : 0;
+
+	while (n > 0 && rc == 0) {
 		size_t want = n < COPY_SIZE ? (size_t)n : COPY_SIZE;
 		ssize_t got = pread(fd, p->copy, want, at);
-		int rc;
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -230,17 +240,15 @@ static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, 
 			return err_say(err, EIO, "%s became shorter while it was read",
 				Q(shown(c)));
 		rc = tarout_data(p->t, p->copy, (size_t)got, err);
-		if (rc < 0)
-			return rc;
 		at += got;
 		n -= got;
-		if (store_stopped(p->l->st))
-			return err_stopped(err);
+		if (rc == 0 && store_stopped(p->l->st))
+			rc = err_stopped(err);
 	}
-	return 0;
+	return rc;
 }
 
-static int copy_data(
+static int copy_runs(
 	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
 {
 	la_int64_t offset;
@@ -262,6 +270,15 @@ static int copy_data(
 	return 0;
 }
 
+static int copy_data(
+	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
+{
+	const struct pack_watch *w = p->watch;
+	int rc = copy_runs(p, c, fd, size, err);
+
+	return rc == 0 && w->data_end ? w->data_end(w->ctx, err) : rc;
+}
+
 static int open_file(struct changes *walk, const struct change *c, bool metacopy)
 {
 	if (metacopy)
@@ -281,6 +298,16 @@ static bool is_other(const struct packer *p, int fd, const struct stat *st, bool
 
 /* ---- kinds of entries ------------------------------------------------------------- */
 
+/* All headers go through here. */
+static int header(struct packer *p, const struct change *c, enum pack_kind kind,
+	struct ovl_err *err)
+{
+	const struct pack_watch *w = p->watch;
+	int rc = w->entry ? w->entry(w->ctx, c, kind, err) : 0;
+
+	return rc ? rc : tarout_header(p->t, p->e, err);
+}
+
 static int pack_file(struct packer *p, struct changes *walk, const struct change *c,
 	const struct stat *st, bool metacopy, struct ovl_err *err)
 {
@@ -297,26 +324,28 @@ static int pack_file(struct packer *p, struct changes *walk, const struct change
 		if (rc)
 			return rc;
 	}
-	rc = tarout_header(p->t, p->e, err);
-	return rc < 0 || fd < 0 ? rc : copy_data(p, c, fd, st->st_size, err);
+	rc = header(p, c, PACK_FILE, err);
+	return rc || fd < 0 ? rc : copy_data(p, c, fd, st->st_size, err);
 }
 
-static int pack_link(struct packer *p, const char *first, struct ovl_err *err)
+static int pack_link(
+	struct packer *p, const struct change *c, const char *first, struct ovl_err *err)
 {
 	archive_entry_copy_hardlink(p->e, first);
 	archive_entry_set_size(p->e, 0);
-	return tarout_header(p->t, p->e, err);
+	return header(p, c, PACK_FILE, err);
 }
 
 /* An empty file that stands for a whiteout or an opaque mark. */
-static int pack_mark(struct packer *p, const char *path, struct ovl_err *err)
+static int pack_mark(struct packer *p, const struct change *c, enum pack_kind kind,
+	const char *path, struct ovl_err *err)
 {
 	archive_entry_clear(p->e);
 	archive_entry_copy_pathname(p->e, path);
 	archive_entry_set_mode(p->e, S_IFREG);
 	archive_entry_set_mtime(p->e, 0, 0);
 	archive_entry_set_size(p->e, 0);
-	return tarout_header(p->t, p->e, err);
+	return header(p, c, kind, err);
 }
 
 static int pack_whiteout(struct packer *p, const struct change *c, struct ovl_err *err)
@@ -326,7 +355,8 @@ static int pack_whiteout(struct packer *p, const struct change *c, struct ovl_er
 	buf_clear(&p->name);
 	buf_add(&p->name, c->path, dir);
 	buf_addf(&p->name, "%s%s", WH_PREFIX, c->path + dir);
-	return p->name.failed ? err_nomem(err) : pack_mark(p, p->name.data, err);
+	return p->name.failed ? err_nomem(err) :
+				pack_mark(p, c, PACK_WHITEOUT, p->name.data, err);
 }
 
 static int pack_opaque(struct packer *p, const struct change *c, struct ovl_err *err)
@@ -335,7 +365,8 @@ static int pack_opaque(struct packer *p, const struct change *c, struct ovl_err 
 	if (c->path_len)
 		buf_addf(&p->name, "%s/", c->path);
 	buf_adds(&p->name, WH_OPAQUE);
-	return p->name.failed ? err_nomem(err) : pack_mark(p, p->name.data, err);
+	return p->name.failed ? err_nomem(err) :
+				pack_mark(p, c, PACK_OPAQUE, p->name.data, err);
 }
 
 /* A file of that name would be a whiteout to whoever reads the tar. */
@@ -363,7 +394,7 @@ static int pack_first(struct packer *p, struct changes *walk, const struct chang
 		return rc;
 	if (S_ISREG(st->st_mode))
 		return pack_file(p, walk, c, st, metacopy, err);
-	rc = tarout_header(p->t, p->e, err);
+	rc = header(p, c, PACK_FILE, err);
 	return rc == 0 && c->opaque ? pack_opaque(p, c, err) : rc;
 }
 
@@ -380,7 +411,7 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 	archive_entry_copy_pathname(p->e, shown(c));
 	set_stat(p, st);
 	if (first)
-		return pack_link(p, first, err);
+		return pack_link(p, c, first, err);
 	rc = pack_first(p, walk, c, st, err);
 	return rc == 0 && linked ? remember(p, st, c->path, err) : rc;
 }
@@ -437,8 +468,10 @@ static int read_clamp(struct packer *p, struct ovl_err *err)
 	return r < 0 ? r : 0;
 }
 
-int pack_layer(const struct layer *l, struct tarout *t, struct ovl_err *err)
+int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch *watch,
+	struct ovl_err *err)
 {
+	static const struct pack_watch nobody;
 	struct packer *p = calloc(1, sizeof(*p));
 	int rc = 0;
 
@@ -446,6 +479,7 @@ int pack_layer(const struct layer *l, struct tarout *t, struct ovl_err *err)
 		p->l = l;
 		p->t = t;
 		p->live = l->meta.kind == OVL_WRITABLE;
+		p->watch = watch ? watch : &nobody;
 		p->e = archive_entry_new();
 		p->copy = malloc(COPY_SIZE);
 	}
@@ -455,7 +489,9 @@ int pack_layer(const struct layer *l, struct tarout *t, struct ovl_err *err)
 		rc = read_clamp(p, err);
 	if (rc == 0)
 		rc = changes_walk(l, NULL, pack_one, p, err);
-	if (rc == 0 && p->sockets)
+	if (p && p->watch->sockets)
+		*p->watch->sockets = p->sockets;
+	else if (rc == 0 && p->sockets)
 		store_warn(l->st, "%" PRIu64 " %s left out", p->sockets,
 			p->sockets == 1 ? "socket" : "sockets");
 	if (p) {

@@ -9,14 +9,39 @@
 #ifndef OVL_PACK_H
 #define OVL_PACK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "changes.h"
 #include "err.h"
 #include "layer.h"
 #include "tarout.h"
 
-/* Writes the open layer's tar; the caller finishes t. */
-int pack_layer(const struct layer *l, struct tarout *t, struct ovl_err *err);
+enum pack_kind { PACK_FILE, PACK_WHITEOUT, PACK_OPAQUE };
+
+/*
+ * For who wants to know more of the tree than the tar says. Each may be NULL; a negative
+ * errno that it returns ends the packing and is returned.
+ */
+struct pack_watch {
+	void *ctx;
+	/* An entry comes: of the file, or of a whiteout or an opaque mark for it. */
+	int (*entry)(void *ctx, const struct change *c, enum pack_kind kind,
+		struct ovl_err *err);
+	/* The file has an xattr that does not go into a tar. */
+	int (*left_xattr)(
+		void *ctx, const struct change *c, const char *attr, struct ovl_err *err);
+	/* A run of its data is given to the tar next: n bytes at that offset. */
+	int (*run)(void *ctx, const struct change *c, uint64_t offset, uint64_t n,
+		struct ovl_err *err);
+	/* That was all of them. */
+	int (*data_end)(void *ctx, struct ovl_err *err);
+	uint64_t *sockets; /* their number; NULL: a warning tells it */
+};
+
+/* Writes the open layer's tar; the caller finishes t. watch NULL: nobody does. */
+int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch *watch,
+	struct ovl_err *err);
 
 /* The latest time that may be written, from $SOURCE_DATE_EPOCH: 1, or 0 if any may. */
 int pack_latest(int64_t *latest, struct ovl_err *err);

@@ -310,7 +310,7 @@ int layer_tar(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err
 	rc = tarout_open(&t, sink, ctx, err);
 	if (rc < 0)
 		return rc;
-	rc = pack_layer(l, t, err);
+	rc = pack_layer(l, t, NULL, err);
 	if (rc == 0)
 		rc = tarout_finish(t, err);
 	tarout_close(t);

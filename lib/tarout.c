@@ -1,6 +1,7 @@
 #include <archive.h>
 #include <errno.h>
 #include <locale.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,6 +23,7 @@ struct tarout {
 	bool in_head;
 	tarout_sink sink;
 	void *ctx;
+	bool direct; /* the sink gets pieces as they are written */
 	int rc; /* what the sink said */
 	struct ovl_err err;
 };
@@ -38,6 +40,8 @@ static int give(struct tarout *t, const void *p, size_t n)
 /* Small pieces to the sink as big ones. */
 static int put(struct tarout *t, const void *p, size_t n)
 {
+	if (t->direct)
+		return give(t, p, n);
 	if (t->out.len + n > OUT_BLOCK) {
 		give(t, t->out.data, t->out.len);
 		buf_clear(&t->out);
@@ -150,7 +154,22 @@ int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err
 	paxfix(&t->head, archive_entry_mtime(e), archive_entry_mtime_nsec(e));
 	if (t->head.failed)
 		return err_nomem(err);
-	return put(t, t->head.data, t->head.len) < 0 ? writer_error(t, err) : 0;
+	if (put(t, t->head.data, t->head.len) < 0)
+		return writer_error(t, err);
+	/* The map of a sparse file comes with the first data, be they none. */
+	if (t->direct && archive_write_data(t->a, "", 0) < 0)
+		return writer_error(t, err);
+	return 0;
+}
+
+int tarout_open_direct(
+	struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err)
+{
+	int rc = tarout_open(out, sink, ctx, err);
+
+	if (rc == 0)
+		(*out)->direct = true;
+	return rc;
 }
 
 int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err)
