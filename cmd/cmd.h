@@ -23,6 +23,7 @@ enum {
 	OPT_MAX_ENTRIES,
 	OPT_MAX_DEPTH,
 	OPT_FORCE,
+	OPT_KEEP,
 	OPT_TAR,
 	OPT_COMPRESS,
 	OPT_FORMAT,
@@ -81,6 +82,7 @@ int opt_number(struct run *run, int id, uint64_t *out);
 
 extern const struct cmd *const commands[];
 
+extern const struct cmd cmd_commit;
 extern const struct cmd cmd_create;
 extern const struct cmd cmd_diff;
 extern const struct cmd cmd_export;

@@ -15,6 +15,7 @@ const struct cmd *const commands[] = {
 	&cmd_mount,
 	&cmd_umount,
 	&cmd_diff,
+	&cmd_commit,
 	&cmd_export,
 	&cmd_tag,
 	&cmd_rm,

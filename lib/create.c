@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cleanup.h"
+#include "create.h"
 #include "driver.h"
 #include "fs.h"
 #include "layer.h"
@@ -47,10 +48,11 @@ static int make_tree(struct stage *sg, const struct layer *parent, struct ovl_er
 	return 0;
 }
 
-static int fill(struct stage *sg, const struct layer *parent, struct ovl_err *err)
+int create_fill(struct stage *sg, const struct layer *parent, int64_t created,
+	struct ovl_err *err)
 {
 	struct seed seed = {.parent = parent, .writable = true};
-	struct meta m = {.kind = OVL_WRITABLE, .created = time(NULL)};
+	struct meta m = {.kind = OVL_WRITABLE, .created = created};
 	int rc = make_tree(sg, parent, err);
 
 	if (rc == 0)
@@ -79,7 +81,7 @@ static int create(struct ovl_store *st, const char *parent, const char *name,
 	if (rc == 0)
 		rc = stage_begin(st, parent ? below.drv : st->drv, &sg, err);
 	if (rc == 0)
-		rc = fill(&sg, parent ? &below : NULL, err);
+		rc = create_fill(&sg, parent ? &below : NULL, time(NULL), err);
 	if (rc == 0 && id_random(id) < 0)
 		rc = err_sys(err, errno, "cannot make an id");
 	if (rc == 0)

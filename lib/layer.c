@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "commit.h"
 #include "driver.h"
 #include "fs.h"
 #include "layer.h"
@@ -169,13 +170,12 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 		if (rc < 0)
 			return rc;
 	}
-	if (!in_place(l))
-		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
-	return 0;
+	return in_place(l) ? 0 : -EAGAIN;
 }
 
-/* Opens and locks the directory; what is in it is another matter. */
-static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
+/* Opens and locks the directory; what is in it is another matter. -EAGAIN: the layer was
+ * put in place anew while its lock was waited for. */
+static int try_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
 	struct layer l = {
@@ -201,6 +201,17 @@ static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	return 0;
 }
 
+static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	int rc;
+
+	do
+		rc = try_dir(st, ref, op, what, out, err);
+	while (rc == -EAGAIN);
+	return rc;
+}
+
 int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
@@ -210,9 +221,13 @@ int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	if (rc < 0)
 		return rc;
 	rc = meta_read(l.fd, &l.meta, err);
+	if (rc < 0)
+		err_prefix(err, rc, "layer %s", Q(what));
+	else if (op && l.meta.kind == OVL_WRITABLE)
+		rc = commit_heal(&l, err);
 	if (rc < 0) {
 		layer_close(&l);
-		return err_prefix(err, rc, "layer %s", Q(what));
+		return rc;
 	}
 	*out = l;
 	return 0;
@@ -260,10 +275,16 @@ int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out
 int layer_tree(const struct layer *l, struct ovl_err *err)
 {
 	int fd = marks_check(l->st, err);
+	struct ovl_id became;
 
 	if (fd < 0)
 		return fd;
 	fd = fs_open_dir(l->fd, l->drv->tree);
+	if (fd < 0 && errno == ENOENT && commit_became(l, &became))
+		return err_say(err, ENOENT,
+			"layer %.12s became layer %.12s, but its commit was interrupted: commit it "
+			"once more",
+			l->id.s, became.s);
 	if (fd < 0)
 		return err_sys(
 			err, errno, "cannot open the tree of layer %.12s", l->id.s);

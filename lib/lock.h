@@ -3,7 +3,7 @@
  * holder ends, however it ends, so no lock is ever stale.
  *
  *   layer directory   shared: someone reads it, builds on it or mounts it
- *                     exclusive: rm
+ *                     exclusive: rm, commit
  *   <id>/work         exclusive for the moment of a mount, so that two mounts of one
  *                     upper cannot pass each other between asking and mounting
  *   names/            exclusive while a name is moved or taken away

@@ -3,10 +3,10 @@
  *
  * Calls return 0 or a negative errno and describe a failure in a struct ovl_err of the
  * caller's: a status (the exit status of the command line) and one line of text. The
- * library prints nothing, never exits and holds no mutable globals. Three calls touch
- * what belongs to the process for as long as they run and put it back: ovl_import and
- * ovl_create set the umask to 0, ovl_mount, ovl_umount and ovl_remove change the
- * working directory. So one process runs one call at a time.
+ * library prints nothing, never exits and holds no mutable globals. Some calls touch
+ * what belongs to the process for as long as they run and put it back: ovl_import,
+ * ovl_create and ovl_commit set the umask to 0, ovl_mount, ovl_umount, ovl_remove and
+ * ovl_commit change the working directory. So one process runs one call at a time.
  *
  * A LAYER argument is text as a user types it, looked up as: name, full id (64 hex
  * digits), short id (26 base32 characters), unique prefix of an id (4 digits or more).
@@ -45,8 +45,8 @@ struct ovl_id {
 
 /*
  * What a command that writes has made sure of when it returns.
- * DATA: an import and a name given or taken away survive a power cut; create and rm sync
- * nothing.
+ * DATA: an import, a commit and a name given or taken away survive a power cut; create and
+ * rm sync nothing.
  */
 enum ovl_sync { OVL_SYNC_DATA, OVL_SYNC_NONE, OVL_SYNC_ALL };
 
@@ -270,7 +270,22 @@ enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2 };
 int ovl_remove(
 	struct ovl_store *st, char *const *layers, unsigned flags, struct ovl_err *err);
 
-/* ---- names ------------------------------------------------------------------------- */
+/* ---- commit, names ----------------------------------------------------------------- */
+
+struct ovl_commit {
+	const char *layer; /* a writable one */
+	const char *name; /* to give to the image layer; NULL: none */
+	bool keep; /* the writable layer goes on, empty, on top of the image layer */
+};
+
+/*
+ * Turns a writable layer into an image layer, whose chain id is *id. Without keep the
+ * names of the writable layer go along, and it is gone. OVL_BUSY when it is mounted
+ * anywhere or in use. On failure the writable layer is as it was, but for what the image
+ * layer would not have had: sockets, and marks of overlayfs that hide nothing.
+ */
+int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id *id,
+	struct ovl_err *err);
 
 /*
  * Gives the layer one more name, with the image config that goes with the name it was

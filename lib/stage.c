@@ -65,12 +65,13 @@ static int try_begin(struct stage *sg, int staging)
 int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
 	struct ovl_err *err)
 {
-	struct stage sg = {.st = st, .drv = drv, .fd = -1};
+	struct stage sg = {.st = st, .drv = drv, .fd = -1, .tree_from = -1};
 	int staging = store_dir_make(st, DIR_STAGING, err);
 	int rc = 0;
 
 	if (staging < 0)
 		return staging;
+	sg.home = staging;
 	sg.drv_fd = store_driver_make(st, (unsigned)driver_index(drv->name), err);
 	if (sg.drv_fd < 0)
 		return sg.drv_fd;
@@ -98,12 +99,77 @@ static int sync_links(struct stage *sg, struct ovl_err *err)
 	return 0;
 }
 
+/* A tree that comes from elsewhere. Synced, so that no power cut shows the layer without
+ * its tree. */
+static int take_tree(struct stage *sg, bool durable, struct ovl_err *err)
+{
+	const char *tree = sg->drv->tree;
+
+	if (sg->tree_from < 0)
+		return 0;
+	if (renameat2(sg->tree_from, tree, sg->fd, tree, RENAME_NOREPLACE) < 0)
+		return err_sys(err, errno, "cannot move the layer's tree");
+	if (durable && fsync(sg->fd) < 0)
+		return err_sys(err, errno, "cannot sync the layer's directory");
+	return 0;
+}
+
+static void give_tree_back(struct stage *sg)
+{
+	const char *tree = sg->drv->tree;
+
+	if (sg->tree_from >= 0)
+		renameat2(sg->fd, tree, sg->tree_from, tree, RENAME_NOREPLACE);
+}
+
+/* A tree that could not be given back must not go with the stage. */
+static bool holds_tree(int dirfd, const struct stage *sg)
+{
+	return sg->tree_from >= 0 &&
+		faccessat(dirfd, sg->drv->tree, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int stage_begin_in(
+	const struct layer *l, const char *name, struct stage *out, struct ovl_err *err)
+{
+	struct stage sg = {
+		.st = l->st,
+		.drv = l->drv,
+		.drv_fd = l->drv_fd,
+		.home = l->fd,
+		.tree_from = l->fd,
+	};
+
+	snprintf(sg.name, sizeof(sg.name), "%s", name);
+	sg.fd = fs_open_dir(l->fd, name);
+	if (sg.fd >= 0 && holds_tree(sg.fd, &sg)) {
+		close_fdp(&sg.fd);
+		return err_say(err, EUCLEAN,
+			"layer %.12s has two trees: '%s' and '%s/%s'", l->id.s,
+			l->drv->tree, name, l->drv->tree);
+	}
+	close_fdp(&sg.fd);
+	if (fs_rmtree(l->fd, name, NULL) < 0 || mkdirat(l->fd, name, 0700) < 0)
+		return err_sys(
+			err, errno, "cannot make '%s' in layer %.12s", name, l->id.s);
+	sg.fd = fs_open_dir(l->fd, name);
+	if (sg.fd < 0 || neutralize(sg.fd) < 0) {
+		int rc = err_sys(
+			err, errno, "cannot open '%s' in layer %.12s", name, l->id.s);
+
+		stage_end(&sg);
+		return rc;
+	}
+	id_short_new(sg.link);
+	*out = sg;
+	return 0;
+}
+
 /* The name and the short link lead nowhere for a moment, then the rename makes all of
  * it a layer. 1 done, 0 such a layer is there already. */
 static int appear(struct stage *sg, const struct layer_ref *ref,
-	const struct layer *parent, const char *name, struct ovl_err *err)
+	const struct layer *parent, const char *name, bool durable, struct ovl_err *err)
 {
-	int staging = store_dir(sg->st, DIR_STAGING, err);
 	int rc = parent ? layer_add_child(parent, &ref->id, err) : 0;
 
 	if (rc == 0 && name)
@@ -111,14 +177,16 @@ static int appear(struct stage *sg, const struct layer_ref *ref,
 	if (rc < 0)
 		return rc;
 	rc = sg->drv->publish(sg, &ref->id, err);
-	if (rc == 0 &&
-		renameat2(staging, sg->name, sg->drv_fd, ref->id.s, RENAME_NOREPLACE) ==
-			0)
-		return 1;
 	if (rc == 0) {
-		rc = errno == EEXIST ?
-			0 :
-			err_sys(err, errno, "cannot put layer %.12s in place", ref->id.s);
+		rc = take_tree(sg, durable, err);
+		if (rc == 0 &&
+			renameat2(sg->home, sg->name, sg->drv_fd, ref->id.s,
+				RENAME_NOREPLACE) == 0)
+			return 1;
+		if (rc == 0 && errno != EEXIST)
+			rc = err_sys(
+				err, errno, "cannot put layer %.12s in place", ref->id.s);
+		give_tree_back(sg);
 		sg->drv->retract(sg->drv_fd, sg->link, &ref->id, NULL);
 	}
 	if (rc < 0 && name)
@@ -139,7 +207,7 @@ static int move_in(struct stage *sg, const struct layer_ref *ref,
 	if (rc < 0)
 		return rc;
 	rc = store_lock(sg->st, LOCK_SH, err);
-	committed = rc < 0 ? rc : appear(sg, ref, parent, name, err);
+	committed = rc < 0 ? rc : appear(sg, ref, parent, name, durable, err);
 	if (rc == 0)
 		store_unlock(sg->st);
 	if (committed > 0) {
@@ -209,12 +277,8 @@ void stage_end(struct stage *sg)
 {
 	int saved = errno;
 
-	if (sg->fd >= 0) {
-		int staging = store_dir(sg->st, DIR_STAGING, NULL);
-
-		if (staging >= 0)
-			fs_rmtree(staging, sg->name, NULL);
-	}
+	if (sg->fd >= 0 && !holds_tree(sg->fd, sg))
+		fs_rmtree(sg->home, sg->name, NULL);
 	close_fdp(&sg->fd);
 	errno = saved;
 }

@@ -12,6 +12,9 @@
  *
  * Nothing outside staging/ changes before stage_commit. What a dead process leaves in
  * staging/ nobody has locked, and prune takes it.
+ *
+ * A writable layer that becomes an image layer is staged in itself, see commit.h: its
+ * tree is moved in at the last moment, and never lies where prune would take it.
  */
 #ifndef OVL_STAGE_H
 #define OVL_STAGE_H
@@ -28,19 +31,25 @@ struct stage {
 	struct ovl_store *st;
 	const struct driver *drv;
 	int drv_fd; /* the store's */
+	int home; /* the directory it lies in: staging/, or that of a layer */
 	int fd; /* the staged layer's directory */
+	int tree_from; /* directory its tree is moved in from; -1: it has one */
 	char name[ID_LEN + 1];
 	char link[SHORT_LEN + 1];
 };
 
-#define STAGE_INIT       \
-	{                \
-		.fd = -1 \
+#define STAGE_INIT                         \
+	{                                  \
+		.fd = -1, .tree_from = -1, \
 	}
 #define auto_stage __attribute__((cleanup(stage_end))) struct stage
 
 int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
 	struct ovl_err *err);
+
+/* The same as name in the open and exclusively locked layer, whose tree it will get. */
+int stage_begin_in(
+	const struct layer *l, const char *name, struct stage *out, struct ovl_err *err);
 
 /*
  * Makes it layer id, on top of the open and locked parent (NULL: none), known as name

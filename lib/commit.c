@@ -1,0 +1,369 @@
+/*
+ * commit: a writable layer becomes an image layer, by moving its tree.
+ *
+ * Under the exclusive lock of writable layer W:
+ *
+ *	1  W/.commit/ is made; the tree is packed, which gives the diff id and the recipe
+ *	2  the tree is cleaned of what its tar does not say
+ *	3  W/.commit/ gets all that the image layer I needs but a tree; the note W/.becomes
+ *	   says which layer I will be
+ *	4  hint in the parent; all is synced; the short link of I is made
+ *	5  W/diff is renamed to W/.commit/diff
+ *	6  W/.commit is renamed to I
+ *	7  the names of W go to I; W goes to the trash, or with --keep changes places with an
+ *	   empty layer that was built on I, by one rename
+ *
+ * Killed before 5, W is whole: what was cleaned away hid nothing, and sockets nobody
+ * listens on. Killed between 5 and 6, W's tree lies in W/.commit, still inside W where no
+ * cleaning up reaches it; who next takes a lock on W puts it back (commit_heal), and
+ * nothing has happened. Killed after 6, I is there; W has no tree and a note of what it
+ * became, and a second commit of it does step 7. With --sync=none a power cut may undo
+ * these steps in another order; else 5 is synced before 6.
+ *
+ * Where the tree is not moved (it has marks that only a mount can follow; or I is there
+ * already) the image layer appears first, by one rename as always, and W is dropped after.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "commit.h"
+#include "digest.h"
+#include "driver.h"
+#include "fs.h"
+#include "ingest.h"
+#include "mounts.h"
+#include "names.h"
+#include "pathset.h"
+#include "quote.h"
+#include "stage.h"
+#include "store.h"
+#include "volatile.h"
+
+struct job {
+	struct ovl_store *st;
+	const struct ovl_commit *req;
+	struct layer l; /* open and exclusively locked */
+	struct layer parent; /* open and locked if has_parent */
+	bool has_parent;
+	struct committed c;
+	struct layer_ref image; /* what it becomes */
+};
+
+/* ---- a commit that was killed ----------------------------------------------------- */
+
+bool commit_became(const struct layer *l, struct ovl_id *id)
+{
+	auto_buf text = {0};
+
+	if (fs_read_file(l->fd, COMMIT_NOTE, ID_LEN, &text) < 0 || !id_is_full(text.data))
+		return false;
+	memcpy(id->s, text.data, ID_LEN + 1);
+	return true;
+}
+
+int commit_heal(const struct layer *l, struct ovl_err *err)
+{
+	const char *tree = l->drv->tree;
+	auto_fd stage = -1;
+
+	if (faccessat(l->fd, COMMIT_NOTE, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	stage = fs_open_dir(l->fd, COMMIT_STAGE);
+	if (stage < 0 && errno == ENOENT)
+		return 0;
+	if (stage >= 0 &&
+		(renameat2(stage, tree, l->fd, tree, RENAME_NOREPLACE) == 0 ||
+			errno == ENOENT))
+		return 0;
+	return err_sys(err, errno,
+		"cannot put the tree of layer %.12s back, whose commit was interrupted",
+		l->id.s);
+}
+
+/* The note goes last: until then the tree may be in its stage. */
+static int forget(const struct layer *l, struct ovl_err *err)
+{
+	if (unlinkat(l->fd, COMMIT_NOTE, 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "cannot remove '%s' of layer %.12s",
+			COMMIT_NOTE, l->id.s);
+	return 0;
+}
+
+static bool has_tree(const struct layer *l)
+{
+	struct stat st;
+
+	return fstatat(l->fd, l->drv->tree, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* ---- may it be? ------------------------------------------------------------------- */
+
+static struct layer_ref ref_of(const struct layer *l)
+{
+	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name), .id = l->id};
+
+	return ref;
+}
+
+/* As a removal checks it: by asking the kernel, and by looking. */
+static int check_mounts(const struct job *job, struct ovl_err *err)
+{
+	const char *what = job->req->layer;
+	struct layer_ref ref = ref_of(&job->l);
+	auto_buf where = {0};
+	auto_mi all = {0};
+	int busy = mounts_upper_busy(&job->l, err);
+	int rc;
+
+	if (busy < 0 && busy != -EPERM)
+		return busy;
+	rc = mounts_everywhere(&all, err);
+	if (rc < 0)
+		return rc;
+	if (mounts_find(job->st, &all, &ref, &where))
+		return err_status(err, OVL_BUSY, "layer %s is mounted on %s", Q(what),
+			where.data);
+	if (busy > 0)
+		return err_status(err, OVL_BUSY,
+			"layer %s is mounted, in a mount namespace that cannot be seen from "
+			"here or detached and still in use",
+			Q(what));
+	rc = mounts_below(&job->l, &all, &where);
+	if (rc > 0)
+		return err_status(err, OVL_BUSY,
+			"something is mounted in the directory of layer %s, on %s",
+			Q(what), where.data);
+	return rc < 0 ? err_nomem(err) : 0;
+}
+
+/* With --keep the name of the writable layer stays its own; else it may be given again. */
+static int check_name(const struct job *job, struct ovl_err *err)
+{
+	struct layer_ref self = ref_of(&job->l);
+	struct layer_ref owner;
+	int r;
+
+	if (!job->req->name)
+		return 0;
+	r = names_lookup(job->st, job->req->name, &owner, err);
+	if (r > 0 && owner.drv == job->image.drv &&
+		strcmp(owner.id.s, job->image.id.s) == 0)
+		return 0;
+	return r < 0 ?
+		r :
+		names_check(job->st, job->req->name, job->req->keep ? NULL : &self, err);
+}
+
+static int open_layer(struct job *job, struct ovl_err *err)
+{
+	const char *what = job->req->layer;
+	int rc = layer_open(job->st, what, LOCK_EX, &job->l, err);
+
+	if (rc < 0)
+		return rc;
+	if (job->l.meta.kind != OVL_WRITABLE)
+		return err_say(
+			err, EINVAL, "layer %s is an image layer already", Q(what));
+	rc = check_mounts(job, err);
+	return rc < 0 ? rc : volatile_check(&job->l, what, false, err);
+}
+
+static int open_parent(struct job *job, struct ovl_err *err)
+{
+	struct layer_ref ref = ref_of(&job->l);
+	int rc;
+
+	if (!job->l.meta.has_parent)
+		return 0;
+	ref.id = job->l.meta.parent;
+	rc = layer_open_ref(job->st, &ref, LOCK_SH, ref.id.s, &job->parent, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "the parent of layer %s", Q(job->req->layer));
+	job->has_parent = true;
+	return driver_check_depth(&job->parent, OVL_IMAGE, err);
+}
+
+static const struct layer *parent_of(const struct job *job)
+{
+	return job->has_parent ? &job->parent : NULL;
+}
+
+static int find_id(struct job *job, const char *diff_id, struct ovl_err *err)
+{
+	job->image = ref_of(&job->l);
+	job->image.id.s[0] = '\0';
+	return digest_chain(
+		job->has_parent ? job->parent.id.s : NULL, diff_id, &job->image.id, err);
+}
+
+/* ---- moving the tree -------------------------------------------------------------- */
+
+/* As an import writes it. */
+static int write_meta(struct job *job, struct stage *sg, struct ovl_err *err)
+{
+	const struct layer *parent = parent_of(job);
+	const struct committed *c = &job->c;
+	struct seed seed = {.parent = parent, .cut = c->cut};
+	struct meta m = {
+		.kind = OVL_IMAGE,
+		.has_parent = job->has_parent,
+		.size = c->size,
+		.entries = c->entries,
+		.tar_size = c->tar_size,
+		.created = time(NULL),
+	};
+	int rc = sg->drv->seed(sg, &seed, err);
+
+	if (rc < 0)
+		return rc;
+	if (parent) {
+		m.parent = parent->id;
+		m.depth = parent->meta.depth + 1;
+		m.lowers = c->cut ? 0 : parent->meta.lowers + 1;
+	}
+	memcpy(m.link, sg->link, sizeof(m.link));
+	memcpy(m.diff_id, c->diff_id, sizeof(m.diff_id));
+	return meta_write(sg->fd, &m, err);
+}
+
+/* 1 the tree is the image layer's now, 0 it is there already, negative errno. */
+static int move(struct job *job, struct stage *sg, struct ovl_err *err)
+{
+	const struct ovl_id *id = &job->image.id;
+	int rc;
+
+	if (layer_exists(job->st, &job->image))
+		return 0;
+	rc = commit_clean(&job->l, &job->c, err);
+	if (rc == 0)
+		rc = write_meta(job, sg, err);
+	if (rc == 0)
+		rc = forget(&job->l, err);
+	if (rc == 0 && fs_write_new(job->l.fd, COMMIT_NOTE, id->s, ID_LEN) < 0)
+		rc = err_sys(err, errno, "cannot write '%s' of layer %.12s", COMMIT_NOTE,
+			job->l.id.s);
+	if (rc == 0)
+		rc = stage_commit(sg, id, parent_of(job), NULL,
+			job->st->cfg.sync != OVL_SYNC_NONE, err);
+	return rc;
+}
+
+/* Fails with c->unpack if it cannot be moved. */
+static int try_move(struct job *job, struct ovl_err *err)
+{
+	const char *clamp = secure_getenv("SOURCE_DATE_EPOCH");
+	auto_stage sg = STAGE_INIT;
+	int rc;
+
+	/* Where the tar has other times than the tree, the tar's count. */
+	job->c.unpack = clamp && *clamp;
+	if (job->c.unpack)
+		return -EXDEV;
+	rc = stage_begin_in(&job->l, COMMIT_STAGE, &sg, err);
+	if (rc == 0)
+		rc = commit_pack(&job->l, sg.fd, &job->c, err);
+	if (rc < 0)
+		return rc;
+	rc = find_id(job, job->c.diff_id, err);
+	if (rc == 0)
+		rc = check_name(job, err);
+	return rc < 0 ? rc : move(job, &sg, err);
+}
+
+/* ---- or unpacking its tar --------------------------------------------------------- */
+
+static int run_unpack(struct job *job, struct ingest *in, struct ovl_err *err)
+{
+	const struct layer *parent = parent_of(job);
+	int rc = commit_unpack(&job->l, job->l.drv, in, &job->c.sockets, err);
+
+	if (rc == 0)
+		rc = find_id(job, in->diff_id, err);
+	if (rc == 0)
+		rc = check_name(job, err);
+	if (rc < 0 || layer_exists(job->st, &job->image))
+		return rc;
+	memcpy(job->c.diff_id, in->diff_id, sizeof(job->c.diff_id));
+	rc = ingest_commit(in, parent, &job->image.id, NULL, err);
+	job->c.entries = in->unpack.entries;
+	job->c.size = in->unpack.bytes;
+	return rc;
+}
+
+static int unpack(struct job *job, struct ovl_err *err)
+{
+	struct ingest in = INGEST_INIT;
+	int rc = run_unpack(job, &in, err);
+
+	ingest_end(&in);
+	return rc;
+}
+
+/* ---- all of it -------------------------------------------------------------------- */
+
+static int make_image(struct job *job, struct ovl_err *err)
+{
+	int rc = open_parent(job, err);
+
+	if (rc < 0)
+		return rc;
+	rc = try_move(job, err);
+	if (rc < 0 && job->c.unpack)
+		rc = unpack(job, err);
+	if (rc < 0)
+		return rc;
+	if (job->c.sockets)
+		store_warn(job->st, "%" PRIu64 " %s left out", job->c.sockets,
+			job->c.sockets == 1 ? "socket" : "sockets");
+	store_detail(job->st,
+		"diff id sha256:%s, %" PRIu64 " entries, %" PRIu64 " bytes of files%s%s",
+		job->c.diff_id, job->c.entries, job->c.size,
+		job->c.unpack ? "; unpacked" : "", rc ? "" : "; was there already");
+	return 0;
+}
+
+static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
+{
+	auto_layer image = LAYER_INIT;
+	const char *name = job->req->name;
+	int rc;
+
+	if (name && !ovl_name_valid(name))
+		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+	rc = open_layer(job, err);
+	if (rc < 0)
+		return rc;
+	job->image = ref_of(&job->l);
+	if (has_tree(&job->l) || !commit_became(&job->l, &job->image.id))
+		rc = make_image(job, err);
+	if (rc == 0)
+		rc = layer_open_ref(
+			job->st, &job->image, LOCK_SH, job->image.id.s, &image, err);
+	if (rc == 0)
+		rc = commit_hand_over(&job->l, &image, name, job->req->keep, err);
+	if (rc == 0)
+		*id = image.id;
+	return rc;
+}
+
+int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id *id,
+	struct ovl_err *err)
+{
+	struct job job = {.st = st, .req = req, .l = LAYER_INIT, .parent = LAYER_INIT};
+	mode_t mask = umask(0);
+	int rc = commit(&job, id, err);
+
+	committed_release(&job.c);
+	layer_close(&job.parent);
+	layer_close(&job.l);
+	umask(mask);
+	return rc;
+}

@@ -1,0 +1,396 @@
+/*
+ * The tree of a writable layer that becomes an image layer's: packed, and made to look as
+ * if its tar had been imported.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "commit.h"
+#include "fs.h"
+#include "pack.h"
+#include "path.h"
+#include "pathset.h"
+#include "quote.h"
+#include "store.h"
+#include "tarsum.h"
+#include "whiteout.h"
+
+/* ---- packing ---------------------------------------------------------------------- */
+
+struct packing {
+	const struct layer *l;
+	struct committed *c;
+	struct tarsum *sum;
+	uint64_t left; /* bytes of the run that is given */
+	uint64_t offset; /* in the file, of its next byte */
+	bool in_file;
+	uint64_t bytes; /* of the tar */
+	struct timespec told;
+};
+
+/* About ten times a second. */
+static void tell(struct packing *p)
+{
+	const struct ovl_config *cfg = &p->l->st->cfg;
+	struct ovl_progress now = {.bytes = p->bytes, .entries = p->c->entries};
+	struct timespec t;
+
+	if (!cfg->progress)
+		return;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	if (t.tv_sec == p->told.tv_sec && t.tv_nsec - p->told.tv_nsec < 100 * 1000 * 1000)
+		return;
+	p->told = t;
+	cfg->progress(cfg->ctx, &now);
+}
+
+/* The writer's bytes: those of a run while it is given, else headers and padding. */
+static int sink(void *ctx, const void *bytes, size_t n, struct ovl_err *err)
+{
+	struct packing *p = ctx;
+	int rc;
+
+	p->bytes += n;
+	if (!p->left)
+		return tarsum_raw(p->sum, bytes, n, err);
+	if (n > p->left)
+		return err_say(err, EIO, "the tar writer gave other data than it got");
+	rc = tarsum_run(p->sum, p->offset, bytes, n, err);
+	p->left -= n;
+	p->offset += n;
+	return rc;
+}
+
+static int entry(
+	void *ctx, const struct change *c, enum pack_kind kind, struct ovl_err *err)
+{
+	struct packing *p = ctx;
+	char what = kind == PACK_WHITEOUT ? 'w' : 'o';
+
+	p->c->entries++;
+	tell(p);
+	if (c->path_len >= PATH_MAX_LEN)
+		return err_say(
+			err, ENAMETOOLONG, "refused name %s: over 64 KiB", Q(c->path));
+	if (kind == PACK_FILE)
+		return 0;
+	if (kind == PACK_OPAQUE && !c->path_len)
+		p->c->cut = true;
+	if (pathset_add(p->c->keep, what, c->path, c->path_len) < 0)
+		return err_nomem(err);
+	return 0;
+}
+
+static bool is_own(const struct layer *l, const char *attr)
+{
+	const char *live = xattr_live_prefix(&l->st->xattrs);
+	char as[XATTR_MAX_NAME + 16];
+
+	return strncmp(attr, live, strlen(live)) == 0 &&
+		!xattr_out(&l->st->xattrs, attr, as);
+}
+
+/* The directory that a path is in. The root is in itself. */
+static size_t dir_len(const char *path)
+{
+	const char *base = path_base(path);
+
+	return base > path ? (size_t)(base - path) - 1 : 0;
+}
+
+/* -EXDEV, and c->unpack: the tree is not all there is. */
+static int left_xattr(
+	void *ctx, const struct change *c, const char *attr, struct ovl_err *err)
+{
+	struct packing *p = ctx;
+	const struct xattr_policy *xp = &p->l->st->xattrs;
+	const char *live = xattr_live_prefix(xp);
+	struct stat st;
+
+	if (!is_own(p->l, attr))
+		return 0;
+	attr += strlen(live);
+	if (strcmp(attr, "metacopy") == 0)
+		p->c->unpack = true;
+	if (strcmp(attr, "redirect") == 0)
+		p->c->unpack |= fstatat(c->dirfd, c->name, &st, AT_SYMLINK_NOFOLLOW) ==
+				0 &&
+			S_ISDIR(st.st_mode);
+	if (p->c->unpack)
+		return err_say(err, EXDEV, "the tree is not all there is");
+	if (pathset_add(p->c->own, 'd', c->path, dir_len(c->path)) < 0)
+		return err_nomem(err);
+	return 0;
+}
+
+static int run(void *ctx, const struct change *c, uint64_t offset, uint64_t n,
+	struct ovl_err *err)
+{
+	struct packing *p = ctx;
+
+	p->left = n;
+	p->offset = offset;
+	p->c->size += n;
+	if (p->in_file)
+		return 0;
+	p->in_file = true;
+	return tarsum_file(p->sum, c->path, err);
+}
+
+static int data_end(void *ctx, struct ovl_err *err)
+{
+	struct packing *p = ctx;
+	bool was = p->in_file;
+
+	p->in_file = false;
+	return was ? tarsum_file_end(p->sum, err) : 0;
+}
+
+static int pack(struct packing *p, struct ovl_err *err)
+{
+	const struct pack_watch watch = {
+		.ctx = p,
+		.entry = entry,
+		.left_xattr = left_xattr,
+		.run = run,
+		.data_end = data_end,
+		.sockets = &p->c->sockets,
+	};
+	struct tarout *t;
+	int rc = tarout_open_direct(&t, sink, p, err);
+
+	if (rc < 0)
+		return rc;
+	rc = pack_layer(p->l, t, &watch, err);
+	if (rc == 0)
+		rc = tarout_finish(t, err);
+	tarout_close(t);
+	return rc;
+}
+
+int commit_pack(
+	const struct layer *l, int stage_fd, struct committed *c, struct ovl_err *err)
+{
+	struct packing p = {.l = l, .c = c};
+	int rc;
+
+	c->keep = pathset_new();
+	c->own = pathset_new();
+	if (!c->keep || !c->own)
+		return err_nomem(err);
+	rc = tarsum_open(&p.sum, stage_fd, err);
+	if (rc < 0)
+		return rc;
+	rc = pack(&p, err);
+	if (rc == 0)
+		rc = tarsum_finish(p.sum, c->diff_id, &c->tar_size, err);
+	tarsum_close(p.sum);
+	return rc;
+}
+
+void committed_release(struct committed *c)
+{
+	pathset_free(c->keep);
+	pathset_free(c->own);
+	c->keep = NULL;
+	c->own = NULL;
+}
+
+/* ---- cleaning --------------------------------------------------------------------- */
+
+struct cleaner {
+	const struct layer *l;
+	const struct committed *c;
+	struct buf path;
+	struct ovl_err *err;
+};
+
+/* A directory that is cleaned. */
+struct dir {
+	int fd;
+	enum wh_dir marks;
+	bool own; /* files in it have xattrs of overlayfs */
+	char **subdir; /* names, NULL at the end */
+	size_t n;
+	size_t size;
+};
+
+static void dir_release(struct dir *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		free(d->subdir[i]);
+	free(d->subdir);
+	close_fdp(&d->fd);
+}
+
+static int failed(struct cleaner *w, const char *what)
+{
+	return err_sys(
+		w->err, errno, "cannot %s %s", what, Q(w->path.len ? w->path.data : "/"));
+}
+
+static int add_subdir(struct dir *d, const char *name)
+{
+	if (d->n == d->size) {
+		size_t size = d->size ? d->size * 2 : 16;
+		char **more = realloc(d->subdir, size * sizeof(*more));
+
+		if (!more)
+			return -1;
+		d->subdir = more;
+		d->size = size;
+	}
+	d->subdir[d->n] = strdup(name);
+	return d->subdir[d->n] ? (d->n++, 0) : -1;
+}
+
+/* What is overlayfs's own but an opaque mark that hides something. Of name, or of the
+ * directory dirfd itself (NULL). */
+static int clean_xattrs(struct cleaner *w, int dirfd, const char *name)
+{
+	const struct xattr_policy *xp = &w->l->st->xattrs;
+	size_t skip = strlen(xattr_live_prefix(xp));
+	auto_buf attrs = {0};
+
+	if (fs_listxattr(dirfd, name, &attrs) < 0)
+		return failed(w, "list the xattrs of");
+	for (size_t at = 0; at < attrs.len; at += strlen(attrs.data + at) + 1) {
+		const char *attr = attrs.data + at;
+
+		if (!is_own(w->l, attr))
+			continue;
+		if (strcmp(attr + skip, "opaque") == 0 && w->path.len &&
+			pathset_has(w->c->keep, 'o', w->path.data, w->path.len))
+			continue;
+		if (fs_removexattr(dirfd, name, attr) < 0 && errno != ENODATA)
+			return failed(w, "remove an xattr of");
+	}
+	return 0;
+}
+
+/* A whiteout, or a socket: gone, or a device if it hides something. */
+static int clean_mark(
+	struct cleaner *w, const struct dir *d, const char *name, const struct stat *st)
+{
+	bool hides = pathset_has(w->c->keep, 'w', w->path.data, w->path.len);
+
+	if (hides && wh_is_device(st))
+		return 0;
+	if (unlinkat(d->fd, name, 0) < 0)
+		return failed(w, "remove");
+	if (hides && wh_make(d->fd, name) < 0)
+		return failed(w, "make the whiteout of");
+	return 0;
+}
+
+static int clean_one(
+	struct cleaner *w, struct dir *d, const char *name, unsigned char type)
+{
+	const struct xattr_policy *xp = &w->l->st->xattrs;
+	struct stat st = {0};
+
+	if (type == DT_CHR || type == DT_SOCK || type == DT_UNKNOWN ||
+		(type == DT_REG && d->marks == WH_OPAQUE_X)) {
+		if (fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return failed(w, "stat");
+		if (S_ISSOCK(st.st_mode) ||
+			wh_is_whiteout(xp, d->fd, name, &st, d->marks))
+			return clean_mark(w, d, name, &st);
+	}
+	if (type == DT_DIR || S_ISDIR(st.st_mode))
+		return add_subdir(d, name) < 0 ? err_nomem(w->err) : 0;
+	return d->own ? clean_xattrs(w, d->fd, name) : 0;
+}
+
+static int enter(struct cleaner *w, size_t len, const char *name)
+{
+	buf_cut(&w->path, len);
+	if (len)
+		buf_add(&w->path, "/", 1);
+	buf_adds(&w->path, name);
+	return w->path.failed ? err_nomem(w->err) : 0;
+}
+
+static int clean_names(struct cleaner *w, struct dir *d)
+{
+	size_t len = w->path.len;
+	auto_fsdir names = {.fd = -1};
+	unsigned char type;
+	const char *name;
+	int rc = 0;
+	int r;
+
+	if (fs_dir_open(&names, d->fd, ".") < 0)
+		return failed(w, "read directory");
+	while (rc == 0 && (r = fs_dir_next(&names, &name, &type)) > 0) {
+		rc = enter(w, len, name);
+		if (rc == 0)
+			rc = clean_one(w, d, name, type);
+	}
+	buf_cut(&w->path, len);
+	return rc == 0 && r < 0 ? failed(w, "read directory") : rc;
+}
+
+/*
+ * Owns fd. What goes and comes in a directory leaves its times alone. own: it has xattrs of
+ * overlayfs itself, which go when what they say of the names in it has been read.
+ */
+static int clean_dir(struct cleaner *w, int fd, bool own)
+{
+	__attribute__((cleanup(dir_release))) struct dir d = {
+		.fd = fd,
+		.marks = wh_dir_marks(&w->l->st->xattrs, fd),
+		.own = pathset_has(w->c->own, 'd', w->path.data, w->path.len),
+	};
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+	size_t len = w->path.len;
+	struct stat was;
+	struct stat is;
+	int rc;
+
+	if (store_stopped(w->l->st))
+		return err_stopped(w->err);
+	if (fstat(fd, &was) < 0)
+		return failed(w, "stat");
+	rc = clean_names(w, &d);
+	if (rc == 0 && own)
+		rc = clean_xattrs(w, fd, NULL);
+	times[1] = was.st_mtim;
+	if (fstat(fd, &is) < 0 ||
+		((is.st_mtim.tv_sec != was.st_mtim.tv_sec ||
+			 is.st_mtim.tv_nsec != was.st_mtim.tv_nsec) &&
+			futimens(fd, times) < 0))
+		return rc < 0 ? rc : failed(w, "set the times of");
+	for (size_t i = 0; i < d.n && rc == 0; i++) {
+		int sub;
+
+		rc = enter(w, len, d.subdir[i]);
+		if (rc < 0)
+			break;
+		sub = fs_open_dir(fd, d.subdir[i]);
+		rc = sub < 0 ? failed(w, "open directory") : clean_dir(w, sub, d.own);
+		buf_cut(&w->path, len);
+	}
+	return rc;
+}
+
+int commit_clean(const struct layer *l, const struct committed *c, struct ovl_err *err)
+{
+	struct cleaner w = {.l = l, .c = c, .err = err};
+	int fd = layer_tree(l, err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	buf_add(&w.path, "", 0);
+	rc = clean_dir(&w, fd, pathset_has(c->own, 'd', "", 0));
+	buf_release(&w.path);
+	return rc;
+}

@@ -1,0 +1,305 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# A second store takes the diff of each layer, as import would have it.
+other="$T/other"
+tree_in() { # STORE ID
+	echo "$1/overlay2/$2/diff"
+}
+# A tree as it is on disk; of whiteouts the time says nothing.
+raw() {
+	walk "$@" | sed '/ 020000 .* dev=0:0/s/ t=[0-9.]*\| same=.*//g'
+}
+chain_of() { # PARENT-ID TAR
+	printf 'sha256:%s sha256:%s' "$1" "$(sha256sum <"$2" | cut -d' ' -f1)" | sha256sum | cut -d' ' -f1
+}
+# Commits layer $1, whose parent is $2 (or nothing), and compares with its diff, imported.
+compare() { # WHAT LAYER PARENT [OPTION...]
+	what=$1 layer=$2 parent=$3
+	shift 3
+	ovlctl -q diff -o diff.tar "$layer"
+	ovlctl mount -r "$layer" >/dev/null
+	walk "$(ovlctl ls -nr -o MOUNTPOINT "$layer")" >want
+	ovlctl umount "$layer"
+	wanted=$(ovlctl -q --root "$other" import ${parent:+-p "$parent"} diff.tar)
+	ovlctl -q commit "$@" "$layer" >out 2>err
+	is "$what: succeeds" "$?$(cat err)" 0
+	id=$(cat out)
+	is "... the id is that of its diff, imported" "$id" "$wanted"
+	raw "$(tree_in "$OVLCTL_ROOT" "$id")" >got
+	raw "$(tree_in "$other" "$wanted")" >got.other
+	same "... so is the tree" got got.other
+	is "... so is what is remembered of it" \
+		"$(grep -av '^link\|^created' "$OVLCTL_ROOT/overlay2/$id/.layer")" \
+		"$(grep -av '^link\|^created' "$other/overlay2/$id/.layer")"
+	ovlctl mount "$id" >/dev/null
+	walk "$(ovlctl ls -nr -o MOUNTPOINT "$id")" | grep -v '^\. ' >got
+	grep -v '^\. ' want >want.in
+	same "... the union is what it was" got want.in
+	ovlctl umount "$id"
+	ovlctl diff --tar "$id" >again.tar
+	same "... its tar comes back bit for bit" again.tar diff.tar
+}
+
+printf 'dir name=dir mtime=5\nfile name=dir/f data=1\nfile name=gone data=1\ndir name=tree\nfile name=tree/g\nfile name=sock data=1\nend\n' |
+	mktar >a.tar
+a=$(ovlctl import -n a a.tar)
+ovlctl --root "$other" import -n a a.tar >/dev/null
+
+# Changed files, new ones, a deletion, an opaque directory.
+w=$(ovlctl create -n w a)
+ovlctl tag w also/w
+m=$(ovlctl mount w)
+echo new >"$m/new"
+rm "$m/gone"
+rm -r "$m/tree"
+mkdir "$m/tree"
+echo 2 >>"$m/dir/f"
+fails 4 "layer 'w' is mounted on '$m'" "mounted" ovlctl commit w
+is "... nothing has changed" "$(ls -A "$OVLCTL_ROOT/overlay2/$w" | tr '\n' ' ')" ".layer .names diff link lower merged work "
+ovlctl umount w
+unshare -m --propagation private sh -c 'ovlctl mount w >/dev/null; echo up; exec sleep 60' >up &
+pid=$!
+while [ ! -s up ]; do sleep 0.05; done
+fails 4 "layer 'w' is mounted on .* in the mount namespace of process $pid" "mounted elsewhere" ovlctl commit w
+kill $pid
+wait $pid 2>/dev/null
+i=0
+while ! ovlctl mount w >/dev/null 2>&1 && [ $i -lt 100 ]; do
+	sleep 0.05
+	i=$((i + 1))
+done
+ovlctl umount w
+ovlctl diff -o w.tar w
+ovlctl diff w >list
+compare "a layer" w a -n x
+is "... as digest_chain says" "$id" "$(chain_of "$a" w.tar)"
+ovlctl diff "$id" >list.id
+same "... it changes the same" list list.id
+is "the names went along" "$(ovlctl ls -nr -o NAME,KIND "$id")" "also/w,w,x image"
+fails 3 "no such layer" "the writable layer is gone" ovlctl show "$w"
+is "... all of it" "$(ls "$OVLCTL_ROOT/overlay2" | wc -l) $(ls "$OVLCTL_ROOT/overlay2/l" | wc -l) $(ls "$OVLCTL_ROOT/staging" "$OVLCTL_ROOT/trash" | grep -c '^[0-9a-f]')" "3 2 0"
+is "... its parent knows" "$(ls "$OVLCTL_ROOT/overlay2/$a/.children")" "$id"
+is "the image layer has what an import has" "$(ls -A "$OVLCTL_ROOT/overlay2/$id" | tr '\n' ' ')" \
+	".layer .names .recipe diff link lower merged work "
+fails 1 "layer 'x' is an image layer already" "an image layer" ovlctl commit x
+fails 3 "no such layer 'none'" "no layer" ovlctl commit none
+fails 2 "'-x' cannot be a layer's name" "a bad name" ovlctl commit -n -x "$id"
+
+# The same again: the layer is there already.
+copy_of() { # NAME ID PARENT: a writable layer with the tree of another
+	cp -a "$OVLCTL_ROOT/overlay2/$2/diff/." "$OVLCTL_ROOT/overlay2/$(ovlctl create -n "$1" "$3")/diff/"
+}
+copy_of v "$id" a
+before=$(ls -id "$OVLCTL_ROOT/overlay2/$id/diff")
+is "the same changes are the same layer" "$(ovlctl commit -n y v)" "$id"
+is "... which is kept" "$(ls -id "$OVLCTL_ROOT/overlay2/$id/diff")" "$before"
+is "... with more names" "$(ovlctl ls -nr -o NAME "$id")" "also/w,v,w,x,y"
+copy_of v2 "$id" a
+v2=$(ovlctl ls -nr -o ID v2)
+is "... also with --keep" "$(ovlctl commit --keep -n x v2)" "$id"
+is "... the other goes on" "$(ovlctl ls -nr -o NAME,ID,PARENT v2)" "v2 $v2 $id"
+is "... empty" "$(ls -A "$OVLCTL_ROOT/overlay2/$v2/diff")" ""
+ovlctl rm v2
+
+# A name that is taken.
+v=$(ovlctl create -n v3 a)
+echo 3 >"$OVLCTL_ROOT/overlay2/$v/diff/three"
+before=$(store_state)
+fails 1 "the name 'x' is layer $(echo "$id" | cut -c1-12)'s already" "a name that is taken" ovlctl commit -n x v3
+fails 1 "the name 'v3' is layer" "--keep and the writable layer's name" ovlctl commit --keep -n v3 v3
+is "... nothing has changed" "$(store_state)" "$before"
+ok "its own name is none that is taken" ovlctl commit -n v3 v3
+ovlctl rm v3
+
+# --keep.
+w=$(ovlctl create -n w2 x)
+ovlctl tag w2 work/2
+link=$(cat "$OVLCTL_ROOT/overlay2/$w/link")
+created=$(ovlctl ls -nr -o CREATED w2)
+m=$(ovlctl mount w2)
+echo keep >"$m/kept"
+rm "$m/new"
+ovlctl umount w2
+ovlctl --root "$other" import -n x -p a w.tar >/dev/null
+compare "--keep" w2 x --keep -n base2
+is "... only --name's name" "$(ovlctl ls -nr -o NAME "$id")" base2
+is "... the writable layer is the same one" "$(ovlctl ls -nr -o NAME,ID,KIND,LINK,DEPTH,LOWERS,CREATED w2)" \
+	"w2,work/2 $w writable $link 3 3 $created"
+is "... on top of the image layer" "$(ovlctl show w2 | jq -r '.stack[0].id') $(ls "$OVLCTL_ROOT/overlay2/$id/.children")" "$id $w"
+is "... no longer on top of the other" "$(ls "$OVLCTL_ROOT/overlay2/$(ovlctl show x | jq -r .id)/.children")" "$id"
+is "... empty" "$(ls -A "$OVLCTL_ROOT/overlay2/$w/diff" "$OVLCTL_ROOT/overlay2/$w/work" | grep -c '^[a-z]')" 0
+is "... changes nothing" "$(ovlctl diff w2)" ""
+m=$(ovlctl mount w2)
+is "... and shows what was written" "$(cat "$m/kept" "$m/dir/f")" "$(printf 'keep\n12')"
+echo more >"$m/more"
+ovlctl umount w2
+id3=$(ovlctl commit w2)
+is "... committed again" "$(ovlctl show "$id3" | jq -r '.parent, .depth')" "$(printf '%s\n3' "$id")"
+
+# A bottom layer, with every kind of file.
+w=$(ovlctl create -n full)
+make_tree "$OVLCTL_ROOT/overlay2/$w/diff"
+link_specials "$OVLCTL_ROOT/overlay2/$w/diff"
+compare "every kind of file, on nothing" full ""
+is "... a bottom layer" "$(ls -A "$OVLCTL_ROOT/overlay2/$id" | tr '\n' ' ')" ".layer .names .recipe diff link "
+is "... whose id is its diff id" "$id" "$(sha256sum <diff.tar | cut -d' ' -f1)"
+w=$(ovlctl create -n full2 a)
+m=$(ovlctl mount full2)
+make_tree "$m/all"
+ovlctl umount full2
+compare "every kind of file, through a mount" full2 a
+w=$(ovlctl create -n nothing a)
+compare "no changes" nothing a
+w=$(ovlctl create -n nothing2)
+compare "nothing at all" nothing2 ""
+
+# Sockets, and marks that hide nothing.
+w=$(ovlctl create -n marks a)
+m=$(ovlctl mount marks)
+perl -MIO::Socket::UNIX -e 'chdir $ARGV[0]; IO::Socket::UNIX->new(Local => "s1", Listen => 1) or die;
+	mkdir "sub"; IO::Socket::UNIX->new(Local => "sub/s2", Listen => 1) or die' "$m"
+ovlctl umount marks
+d=$OVLCTL_ROOT/overlay2/$w/diff
+p=$(as_user && echo user || echo trusted)
+mkdir "$d/newdir" "$d/dir" "$d/opq"
+mknod "$d/nobody" c 0 0
+mknod "$d/newdir/nothing" c 0 0
+mknod "$d/dir/f" c 0 0
+mknod "$d/dir/missing" c 0 0
+mknod "$d/opq/x" c 0 0
+setfattr -n $p.overlay.opaque -v y "$d/newdir" "$d/opq"
+setfattr -n $p.overlay.origin -v 0x00 "$d/dir"
+setfattr -n $p.overlay.impure -v y "$d" "$d/dir"
+setfattr -n $p.overlay.overlay.opaque -v y "$d/dir"
+touch -d '2001-01-01 00:00:00.5' "$d/newdir" "$d/dir" "$d/opq" "$d/sub" "$d"
+ovlctl commit marks >id 2>err
+is "sockets: said" "$(cat err)" "ovlctl: commit: warning: 2 sockets left out"
+d=$OVLCTL_ROOT/overlay2/$(cat id)/diff
+is "... not there, nor marks that hide nothing" "$(cd "$d" && find . | sort | tr '\n' ' ')" \
+	". ./dir ./dir/f ./newdir ./opq ./sub "
+is "... but what hides something" "$(stat -c '%F %t:%T' "$d/dir/f")" "character special file 0:0"
+is "... xattrs of overlayfs are gone, others not" "$(getfattr -Rhdm "^$p" "$d" 2>/dev/null | grep -v '^$' | tr '\n' ' ')" \
+	"$(cd / && echo "# file: ${d#/}/dir $p.overlay.overlay.opaque=\"y\" ")"
+is "... times of directories stay" "$(stat -c %y "$d" "$d/newdir" "$d/dir" "$d/opq" "$d/sub" | cut -c1-21 | sort -u)" "2001-01-01 00:00:00.5"
+ovlctl rm marks
+
+# Whiteouts of the form that is no device.
+w=$(ovlctl create -n xwh a)
+d=$OVLCTL_ROOT/overlay2/$w/diff
+mkdir "$d/dir"
+: >"$d/dir/f"
+: >"$d/dir/none"
+: >"$d/dir/file"
+setfattr -n $p.overlay.opaque -v x "$d/dir"
+setfattr -n $p.overlay.whiteout -v y "$d/dir/f" "$d/dir/none"
+ovlctl diff -o diff.tar xwh
+wanted=$(ovlctl --root "$other" import -p a diff.tar)
+is "whiteouts that are no devices: the same id" "$(ovlctl commit xwh)" "$wanted"
+raw -t "$(tree_in "$OVLCTL_ROOT" "$wanted")" >got
+raw -t "$(tree_in "$other" "$wanted")" >want
+same "... and tree" got want
+ovlctl rm xwh
+
+# What only a mount can follow is unpacked.
+if ! as_user; then
+	for o in redirect_dir=on metacopy=on; do
+		w=$(ovlctl create -n r a)
+		m=$(ovlctl mount -o $o r)
+		chmod 711 "$m/gone"
+		mv "$m/dir" "$m/moved" 2>/dev/null
+		ovlctl umount r
+		ovlctl -q diff -o diff.tar r
+		ovlctl mount -o $o -r r >/dev/null
+		walk "$OVLCTL_ROOT/overlay2/$w/merged" >want
+		ovlctl umount r
+		wanted=$(ovlctl --root "$other" import -p a diff.tar)
+		is "$o: the same id" "$(ovlctl commit --keep -n r/i r)" "$wanted"
+		raw "$(tree_in "$OVLCTL_ROOT" "$wanted")" >got
+		raw "$(tree_in "$other" "$wanted")" >got.other
+		same "... and tree" got got.other
+		walk "$(ovlctl mount r)" >got
+		same "... and union" got want
+		ovlctl umount r
+		is "... and tar" "$(ovlctl diff --tar r/i | cmp - diff.tar && echo same)" same
+		is "... the writable layer is empty" "$(ovlctl diff r)" ""
+		ovlctl rm r r/i
+	done
+	w=$(ovlctl create -n many a)
+	m=$(ovlctl mount -o redirect_dir=on many)
+	mv "$m/dir" "$m/moved"
+	head -c 3000000 /dev/urandom >"$m/noise"
+	ovlctl umount many
+	ovlctl diff many >want
+	if can_trace; then
+		no "unpacking that fails" traced -o /dev/null -e trace=pwrite64 -e inject=pwrite64:error=ENOSPC:when=2 \
+			ovlctl commit many
+		like "... says why" "^ovlctl: commit: .*No space left" "$(cat .err)"
+		is "... changes nothing" "$(ovlctl diff many)$(ls "$OVLCTL_ROOT/staging")" "$(cat want)"
+	fi
+	ovlctl rm many
+fi
+
+# A time that the tar has otherwise is the tar's.
+w=$(ovlctl create -n sde a)
+echo 1 >"$OVLCTL_ROOT/overlay2/$w/diff/now"
+SOURCE_DATE_EPOCH=1000000000 ovlctl diff -o diff.tar sde
+wanted=$(ovlctl --root "$other" import -p a diff.tar)
+is "SOURCE_DATE_EPOCH: the same id" "$(SOURCE_DATE_EPOCH=1000000000 ovlctl commit sde)" "$wanted"
+is "... and times" "$(stat -c %Y "$OVLCTL_ROOT/overlay2/$wanted/diff/now")" 1000000000
+ovlctl rm sde
+
+# On a layer that hides all below it; and as deep as it goes.
+printf 'file name=.wh..wh..opq\nfile name=only\nend\n' | mktar >cut.tar
+ovlctl import -n cut -p a cut.tar >/dev/null
+ovlctl --root "$other" import -n cut -p a cut.tar >/dev/null
+w=$(ovlctl create -n oncut cut)
+m=$(ovlctl mount oncut)
+echo 1 >"$m/dir"
+ovlctl umount oncut
+compare "on a layer that hides all" oncut cut
+is "... has one lower" "$(ovlctl ls -nr -o DEPTH,LOWERS oncut)" "2 1"
+ovlctl tag a deep
+i=1
+while [ $i -lt 128 ]; do
+	printf 'file name=f data=%d\nend\n' $i | mktar >d.tar
+	d=$(ovlctl --sync=none import -p deep d.tar) && ovlctl tag --force "$d" deep
+	i=$((i + 1))
+done
+w=$(ovlctl create -n toodeep deep)
+is "a layer on 128" "$(ovlctl ls -nr -o LOWERS toodeep)" 128
+fails 1 "that would be a stack of 129 layers: a mount has at most 128" "... is not committed" ovlctl commit toodeep
+ok "... but whole" ovlctl mount -r toodeep
+ovlctl umount toodeep
+ovlctl rm toodeep
+
+# What cannot be in a tar.
+w=$(ovlctl create -n bad a)
+touch "$OVLCTL_ROOT/overlay2/$w/diff/.wh.x"
+before=$(store_state)
+fails 1 "'.wh.x' cannot be put into a layer tar" "a name that means a whiteout" ovlctl commit bad
+is "... nothing has changed" "$(store_state)" "$before"
+ovlctl rm bad
+
+# A volatile mount that was not synced.
+if ! as_user; then
+	w=$(ovlctl create -n vol a)
+	m=$(ovlctl mount -o volatile vol)
+	echo 1 >"$m/v"
+	umount "$m"
+	fails 1 "layer 'vol' was last mounted volatile" "a volatile layer" ovlctl commit vol
+	ovlctl mount --force vol >/dev/null
+	ovlctl umount vol
+	ok "... after ovlctl's umount" ovlctl commit vol
+fi
+
+# An exclusive lock.
+w=$(ovlctl create -n busy a)
+(flock -s 9 && echo up && exec sleep 60) 9<"$OVLCTL_ROOT/overlay2/$w" >up3 &
+pid=$!
+while [ ! -s up3 ]; do sleep 0.05; done
+fails 4 "layer 'busy' is in use by another process" "a layer that is read" ovlctl commit busy
+kill $pid
+wait $pid 2>/dev/null
+
+done_testing
