@@ -15,12 +15,13 @@ void side_close(struct side *s)
 
 struct view side_lowers(const struct side *s)
 {
-	unsigned skip = s->upper ? 1 : 0;
 	struct view v = s->dir;
 
-	v.fd += skip;
-	v.marks += skip;
-	v.n -= skip;
+	if (s->upper && v.n) {
+		v.fd++;
+		v.marks++;
+		v.n--;
+	}
 	return v;
 }
 
