@@ -71,9 +71,8 @@ if ! as_user; then
 	truncate -s 64P "$up/late"
 	printf end | dd of="$up/late" conv=notrunc oflag=seek_bytes seek=72057594037920000 2>/dev/null
 	printf front | dd of="$up/late" conv=notrunc 2>/dev/null
-	start=$(date +%s)
-	ok "two files of 64 PiB" timeout -s KILL 60 ovlctl diff -o h.tar h
-	ok "in no time" test $(($(date +%s) - start)) -le 8
+	ok "two files of 64 PiB, in few seconds of the processor" \
+		sh -c 'ulimit -t 10; exec ovlctl diff -o h.tar h'
 	ok "in few bytes" test "$(stat -c %s h.tar)" -lt 40000
 	ok "which tar can read" tar tf h.tar
 	is "the size is right" "$(TZ=UTC tar tvf h.tar | awk '/late/ { print $3 }')" 72057594037927936
