@@ -129,8 +129,8 @@ static int check_mounts(const struct job *job, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	if (mounts_find(job->st, &all, &ref, &where))
-		return err_status(err, OVL_BUSY, "layer %s is mounted on %s", Q(what),
-			where.data);
+		return err_status(
+			err, OVL_BUSY, "layer %s is mounted on %s", Q(what), where.data);
 	if (busy > 0)
 		return err_status(err, OVL_BUSY,
 			"layer %s is mounted, in a mount namespace that cannot be seen from "

@@ -157,6 +157,7 @@ struct job {
 	struct ovl_store *st;
 	bool (*want)(const struct mnt *, const void *);
 	const void *arg;
+	uint64_t mnt_id; /* arg, of one mount */
 	bool lazy;
 	size_t done;
 	int rc; /* of the first that failed, its text in err */
@@ -263,14 +264,13 @@ static int umount_path(
 	struct job *job, struct mounts *m, const char *path, struct ovl_err *err)
 {
 	struct statx sx;
-	uint64_t id;
 	int rc;
 
 	if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) < 0)
 		return err_sys(err, errno, "%s", Q(path));
-	id = sx.stx_attributes & STATX_ATTR_MOUNT_ROOT ? sx.stx_mnt_id : 0;
+	job->mnt_id = sx.stx_attributes & STATX_ATTR_MOUNT_ROOT ? sx.stx_mnt_id : 0;
 	job->want = by_mnt_id;
-	job->arg = &id;
+	job->arg = &job->mnt_id;
 	rc = umount_all(job, m);
 	if (rc < 0 || job->done)
 		return rc;

@@ -161,7 +161,7 @@ end
 EOF
 tree=$(tree_of "$(ovlctl import xattrs.tar)")
 for f in both libarchive schily; do
-	is "xattr names with %: $f" "$(getfattr --absolute-names -d -m user "$tree/$f" | grep =)" \
+	is "xattr names with %: $f" "$(getfattr --absolute-names -d -m user "$tree/$f" | grep '=')" \
 		'user.a%41="1"'
 done
 
