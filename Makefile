@@ -95,6 +95,7 @@ check: all tests
 
 # Against what others make of our images; see "scripts/deps interop".
 check-interop: all tests
+	@scripts/deps interop
 	@MODE=$(MODE) prove --exec sh tests/interop/*.t
 
 demo: all
