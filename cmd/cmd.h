@@ -15,6 +15,9 @@
 enum {
 	OPT_LONG = 256,
 	OPT_HELP,
+	OPT_DRY_RUN,
+	OPT_LAYERS,
+	OPT_OLDER,
 	OPT_AS,
 	OPT_IMAGE,
 	OPT_PLATFORM,
@@ -90,6 +93,7 @@ extern const struct cmd cmd_help;
 extern const struct cmd cmd_import;
 extern const struct cmd cmd_ls;
 extern const struct cmd cmd_mount;
+extern const struct cmd cmd_prune;
 extern const struct cmd cmd_rm;
 extern const struct cmd cmd_show;
 extern const struct cmd cmd_tag;

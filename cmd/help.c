@@ -22,8 +22,8 @@ static void print_opts(FILE *to, const struct opt *opts, bool letters)
 void help_program(FILE *to)
 {
 	fputs("usage: ovlctl [options] COMMAND [options] [operands]\n\n"
-	      "Layers for OverlayFS: import tar layers, stack them, mount the union, see and\n"
-	      "ship what changed.\n\ncommands:\n",
+	      "Layers for OverlayFS: import, stack and mount them, ship what changed.\n\n"
+	      "commands:\n",
 		to);
 	for (int i = 0; commands[i]; i++)
 		fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);

@@ -21,6 +21,7 @@ const struct cmd *const commands[] = {
 	&cmd_rm,
 	&cmd_ls,
 	&cmd_show,
+	&cmd_prune,
 	&cmd_help,
 	NULL,
 };

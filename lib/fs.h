@@ -95,6 +95,9 @@ void fs_dir_close(struct fs_dir *d);
  */
 int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop);
 
+/* Bytes that name and all below it take on disk; never leaves the file system. */
+int fs_tree_bytes(int dirfd, const char *name, uint64_t *out);
+
 /* mkdir that is content with a directory that is there. */
 int fs_mkdir(int dirfd, const char *name, mode_t mode);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -200,4 +201,33 @@ int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop)
 		return -1;
 	rm.top = d.fd;
 	return rm_opened(&rm, &d, dirfd, name);
+}
+
+/* With a descriptor a level: what is that deep is counted up to there. */
+static int add_bytes(int dirfd, const char *name, unsigned depth, uint64_t *out)
+{
+	auto_fsdir d = {.fd = -1};
+	unsigned char type;
+	const char *entry;
+	struct stat st;
+	int r;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	*out += (uint64_t)st.st_blocks * 512;
+	if (!S_ISDIR(st.st_mode) || depth == MAX_HELD)
+		return 0;
+	if (fs_dir_open(&d, dirfd, name) < 0)
+		return errno == EACCES || errno == ENOENT ? 0 : -1;
+	while ((r = fs_dir_next(&d, &entry, &type)) > 0) {
+		if (add_bytes(d.fd, entry, depth + 1, out) < 0)
+			return -1;
+	}
+	return r;
+}
+
+int fs_tree_bytes(int dirfd, const char *name, uint64_t *out)
+{
+	*out = 0;
+	return add_bytes(dirfd, name, 0, out);
 }

@@ -408,6 +408,22 @@ void layer_drop_child(const struct layer *child)
 	}
 }
 
+int layer_hints_open(int drv_fd, const char *id, struct fs_dir *d)
+{
+	char path[ID_LEN + sizeof(children) + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", id, children);
+	return fs_dir_open(d, drv_fd, path) == 0;
+}
+
+void layer_hints_done(int drv_fd, const char *id)
+{
+	char path[ID_LEN + sizeof(children) + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", id, children);
+	unlinkat(drv_fd, path, AT_REMOVEDIR);
+}
+
 const char *layer_label(
 	struct ovl_store *st, const struct layer_ref *ref, char out[OVL_LABEL_SIZE])
 {

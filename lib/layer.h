@@ -77,6 +77,12 @@ int layer_children(const struct layer *l,
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
 void layer_drop_child(const struct layer *child);
 
+/* The hints of a layer, for who clears up: 1 and d, 0 if there are none. And when that is
+ * done: an empty directory of them goes. */
+struct fs_dir;
+int layer_hints_open(int drv_fd, const char *id, struct fs_dir *d);
+void layer_hints_done(int drv_fd, const char *id);
+
 /* What to call a layer in a message: its first name, else 12 digits of its id. */
 const char *layer_label(
 	struct ovl_store *st, const struct layer_ref *ref, char out[OVL_LABEL_SIZE]);

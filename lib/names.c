@@ -441,6 +441,19 @@ int names_first(
 	return out[0] != '\0';
 }
 
+enum name_state names_state(
+	struct ovl_store *st, const char *file, char out[NAME_LEN_MAX + 1])
+{
+	struct layer_ref ref;
+
+	if (*file == '.')
+		return NAME_PASSING;
+	if (!name_decode(file, out) ||
+		read_link(store_dir(st, DIR_NAMES, NULL), file, &ref) <= 0)
+		return NAME_BAD;
+	return layer_exists(st, &ref) ? NAME_GOOD : NAME_DANGLING;
+}
+
 int names_each(struct ovl_store *st,
 	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx,
 	struct ovl_err *err)

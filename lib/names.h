@@ -66,6 +66,12 @@ int names_drop_all(const struct layer *l, struct ovl_err *err);
 int names_first(
 	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1]);
 
+/* What a file in names/ is, under the lock of the names: a name (out) whose layer is there
+ * or not, a passing name of who gave one, or no name at all. */
+enum name_state { NAME_GOOD, NAME_DANGLING, NAME_PASSING, NAME_BAD };
+enum name_state names_state(
+	struct ovl_store *st, const char *file, char out[NAME_LEN_MAX + 1]);
+
 /* All names of the store, for who lists all layers. */
 int names_each(struct ovl_store *st,
 	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx,

@@ -296,6 +296,30 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 /* Takes a name away from whoever has it. OVL_NOLAYER: nobody has. */
 int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err);
 
+/* ---- clean up --------------------------------------------------------------------- */
+
+/* Something that goes, or would. Strings are good for the call. */
+struct ovl_pruned {
+	const char *what; /* "staging", "trash", "link", "name", "hint" or "layer" */
+	const char *name;
+	uint64_t bytes; /* on disk; of a layer, bytes of file data */
+	const char *why;
+};
+
+struct ovl_prune {
+	bool dry_run; /* tell, but remove nothing */
+	bool layers; /* image layers too that nothing names, mounts or builds on */
+	int64_t older_than; /* seconds since a layer was made, for it to go */
+};
+
+/*
+ * Removes what processes that have ended left behind, and with layers what is not needed
+ * any more. Nothing that a living process holds is touched. fn is told of each; what it
+ * returns other than 0 ends the work and is returned.
+ */
+int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
+	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err);
+
 /* ---- text ------------------------------------------------------------------------- */
 
 /*

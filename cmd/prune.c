@@ -1,0 +1,95 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+
+static const struct opt opts[] = {
+	{'J', "json", NULL, "print JSON"},
+	{OPT_DRY_RUN, "dry-run", NULL, "tell what would go, remove nothing"},
+	{OPT_LAYERS, "layers", NULL, "image layers too that nothing names or needs"},
+	{OPT_OLDER, "older-than", "T",
+		"of these, those older than T: seconds, or with m, h, d (default 1h)"},
+	{0, NULL, NULL, NULL},
+};
+
+struct printer {
+	bool json;
+	bool any;
+};
+
+static int print(void *ctx, const struct ovl_pruned *g)
+{
+	struct printer *p = ctx;
+
+	if (p->json) {
+		json_t *o = json_pack("{s:s, s:s, s:I, s:s}", "what", g->what, "name",
+			g->name, "bytes", (json_int_t)g->bytes, "why", g->why);
+
+		fputs(p->any ? ",\n   " : "[\n   ", stdout);
+		json_dumpf(o, stdout, JSON_COMPACT);
+		json_decref(o);
+	} else {
+		printf("%s %s %" PRIu64 " %s\n", g->what, g->name, g->bytes, g->why);
+	}
+	p->any = true;
+	return 0;
+}
+
+static int take_age(struct run *run, int64_t *out)
+{
+	static const struct {
+		const char *unit;
+		int64_t seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	const char *text = opt_value(run, OPT_OLDER);
+	char *end;
+	long v;
+
+	*out = 3600;
+	if (!text)
+		return 0;
+	errno = 0;
+	v = strtol(text, &end, 10);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (*text >= '0' && *text <= '9' && errno == 0 && v < 1000000000 &&
+			strcmp(end, units[i].unit) == 0) {
+			*out = v * units[i].seconds;
+			return 0;
+		}
+	}
+	return usage(run->err,
+		"'--older-than %s': a number is needed, with s, m, h or d behind it if you "
+		"like",
+		text);
+}
+
+static int run_prune(struct run *run)
+{
+	struct ovl_prune req = {
+		.dry_run = opt_given(run, OPT_DRY_RUN),
+		.layers = opt_given(run, OPT_LAYERS),
+	};
+	struct printer p = {.json = opt_given(run, 'J')};
+	int rc = take_age(run, &req.older_than);
+
+	if (rc == 0 && opt_given(run, OPT_OLDER) && !req.layers)
+		rc = usage(run->err, "--older-than is for --layers");
+	if (rc == 0)
+		rc = ovl_prune(run->st, &req, print, &p, run->err);
+	if (p.json && (rc == 0 || p.any))
+		fputs(p.any ? "\n]\n" : "[]\n", stdout);
+	return rc;
+}
+
+const struct cmd cmd_prune = {
+	.name = "prune",
+	.synopsis = "[-J] [--dry-run] [--layers] [--older-than T]",
+	.summary = "remove what dead processes left, and unneeded layers",
+	.opts = opts,
+	.access = READ_STORE,
+	.fn = run_prune,
+};

@@ -1,0 +1,343 @@
+/*
+ * prune: what the dead have left, and with layers what nothing names or needs.
+ *
+ * A living process holds a lock on what it works on in staging/ and trash/, so what can be
+ * locked there is nobody's. Links, names and hints of layers that are not there may belong
+ * to a layer that is about to appear: who makes one appear holds the store's lock shared
+ * (or that of the names) between the two, so they are looked for under it, exclusively.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "driver.h"
+#include "fs.h"
+#include "layer.h"
+#include "lock.h"
+#include "mounts.h"
+#include "names.h"
+#include "store.h"
+
+struct pruner {
+	struct ovl_store *st;
+	const struct ovl_prune *req;
+	int (*fn)(void *ctx, const struct ovl_pruned *p);
+	void *ctx;
+	struct ovl_err *err;
+};
+
+static int tell(struct pruner *p, const char *what, const char *name, uint64_t bytes,
+	const char *why)
+{
+	const struct ovl_pruned out = {
+		.what = what, .name = name, .bytes = bytes, .why = why};
+
+	return p->fn ? p->fn(p->ctx, &out) : 0;
+}
+
+/* ---- directories of the dead ------------------------------------------------------ */
+
+/* Is it nobody's? 1 and its lock, held in *fd; 0; negative errno. */
+static int is_dead(int dir, const char *name, int *fd)
+{
+	struct stat named;
+	struct stat open;
+	int r;
+
+	*fd = fs_open_dir(dir, name);
+	if (*fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+	r = lock_try(*fd, LOCK_EX);
+	if (r > 0 && fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		fstat(*fd, &open) == 0 && named.st_ino == open.st_ino)
+		return 1;
+	close_fdp(fd);
+	return r < 0 ? r : 0;
+}
+
+static int prune_dir(
+	struct pruner *p, const char *what, int dir, const char *name, const char *why)
+{
+	uint64_t bytes = 0;
+	auto_fd fd = -1;
+	int r = is_dead(dir, name, &fd);
+
+	if (r <= 0)
+		return r < 0 ?
+			err_sys(p->err, -r, "cannot look at '%s/%.12s'", what, name) :
+			0;
+	if (fs_tree_bytes(dir, name, &bytes) < 0)
+		return err_sys(p->err, errno, "cannot read '%s/%.12s'", what, name);
+	if (!p->req->dry_run && fs_rmtree(dir, name, p->st->cfg.stop) < 0)
+		return store_stopped(p->st) ?
+			err_stopped(p->err) :
+			err_sys(p->err, errno, "cannot remove '%s/%.12s'", what, name);
+	return tell(p, what, name, bytes, why);
+}
+
+static int prune_dirs(
+	struct pruner *p, enum store_dir which, const char *what, const char *why)
+{
+	auto_fsdir d = {.fd = -1};
+	int dir = store_dir(p->st, which, p->err);
+	const char *name;
+	int r;
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	if (fs_dir_open(&d, dir, ".") < 0)
+		return err_sys(p->err, errno, "cannot read '%s'", what);
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		r = prune_dir(p, what, dir, name, why);
+		if (r)
+			return r;
+	}
+	return r < 0 ? err_sys(p->err, errno, "cannot read '%s'", what) : 0;
+}
+
+/* ---- what leads nowhere ----------------------------------------------------------- */
+
+/* Removes a name from a directory, unless this is only to see. */
+static int drop(struct pruner *p, int dir, const char *file, const char *what,
+	const char *shown, const char *why)
+{
+	if (!p->req->dry_run && unlinkat(dir, file, 0) < 0 && errno != ENOENT)
+		return err_sys(p->err, errno, "cannot remove %s '%.40s'", what, shown);
+	return tell(p, what, shown, 0, why);
+}
+
+static int prune_links(struct pruner *p, unsigned drv, int drv_fd)
+{
+	const struct driver *d = driver_list[drv];
+	auto_fsdir links = {.fd = -1};
+	const char *name;
+	int r;
+
+	if (!d->links)
+		return 0;
+	if (fs_dir_open(&links, drv_fd, d->links) < 0)
+		return errno == ENOENT ?
+			0 :
+			err_sys(p->err, errno, "cannot read '%s'", d->links);
+	while ((r = fs_dir_next(&links, &name, NULL)) > 0) {
+		struct layer_ref ref = {.drv = drv};
+
+		/* One that is no link of ours is for check to tell. */
+		if (!id_is_short(name) || d->by_link(drv_fd, name, &ref.id) <= 0 ||
+			layer_exists(p->st, &ref))
+			continue;
+		r = drop(p, links.fd, name, "link", name, "its layer is not there");
+		if (r)
+			return r;
+	}
+	return r < 0 ? err_sys(p->err, errno, "cannot read '%s'", d->links) : 0;
+}
+
+/* Hints of children in one layer; see layer.h. */
+static int prune_hints(struct pruner *p, unsigned drv, int drv_fd, const char *id)
+{
+	struct layer_ref child = {.drv = drv};
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	int r;
+
+	r = layer_hints_open(drv_fd, id, &d);
+	if (r <= 0)
+		return 0;
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		if (!id_is_full(name))
+			continue;
+		memcpy(child.id.s, name, sizeof(child.id.s));
+		if (layer_exists(p->st, &child))
+			continue;
+		r = drop(p, d.fd, name, "hint", name,
+			"the child it tells of is not there");
+		if (r)
+			return r;
+	}
+	if (!p->req->dry_run)
+		layer_hints_done(drv_fd, id);
+	return r;
+}
+
+static int prune_driver(struct pruner *p, unsigned drv)
+{
+	int drv_fd = store_driver_dir(p->st, drv, p->err);
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	int r;
+
+	if (drv_fd < 0)
+		return drv_fd == -ENOENT ? 0 : drv_fd;
+	r = prune_links(p, drv, drv_fd);
+	if (r)
+		return r;
+	if (fs_dir_open(&d, drv_fd, ".") < 0)
+		return err_sys(p->err, errno, "cannot read the store");
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		r = id_is_full(name) ? prune_hints(p, drv, drv_fd, name) : 0;
+		if (r)
+			return r;
+	}
+	return r < 0 ? err_sys(p->err, errno, "cannot read the store") : 0;
+}
+
+static int prune_names(struct pruner *p)
+{
+	auto_fsdir d = {.fd = -1};
+	int names = store_dir(p->st, DIR_NAMES, p->err);
+	const char *file;
+	int r;
+
+	if (names < 0)
+		return names == -ENOENT ? 0 : names;
+	r = names_lock(p->st, p->err);
+	if (r < 0)
+		return r;
+	if (fs_dir_open(&d, names, ".") < 0)
+		r = err_sys(p->err, errno, "cannot read the store's names");
+	while (r >= 0 && (r = fs_dir_next(&d, &file, NULL)) > 0) {
+		char name[NAME_LEN_MAX + 1];
+
+		switch (names_state(p->st, file, name)) {
+		case NAME_PASSING:
+			r = drop(p, names, file, "name", file, "it was never given");
+			break;
+		case NAME_DANGLING:
+			r = drop(p, names, file, "name", name, "its layer is not there");
+			break;
+		default: r = 0;
+		}
+		if (r)
+			break;
+	}
+	names_unlock(p->st);
+	return r;
+}
+
+static int prune_nowhere(struct pruner *p)
+{
+	int r = prune_names(p);
+
+	if (r == 0)
+		r = store_lock(p->st, LOCK_EX, p->err);
+	if (r)
+		return r;
+	for (unsigned i = 0; driver_list[i] && r == 0; i++)
+		r = prune_driver(p, i);
+	store_unlock(p->st);
+	return r;
+}
+
+/* ---- layers ----------------------------------------------------------------------- */
+
+/* The deepest first, so that a layer goes when all on top of it are gone. */
+static int by_depth(const void *a, const void *b)
+{
+	const struct ovl_layer *x = a;
+	const struct ovl_layer *y = b;
+
+	return x->depth > y->depth ? -1 : x->depth < y->depth;
+}
+
+static bool has_child(const struct ovl_list *list, const bool *gone, size_t i)
+{
+	const struct ovl_layer *l = &list->layer[i];
+
+	for (size_t c = 0; c < list->n; c++) {
+		const struct ovl_layer *other = &list->layer[c];
+
+		if (!gone[c] && other->has_parent && other->driver == l->driver &&
+			strcmp(other->parent.s, l->id.s) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool unneeded(const struct pruner *p, const struct ovl_layer *l)
+{
+	return l->kind == OVL_IMAGE && !l->names[0] && !l->mounts[0] &&
+		time(NULL) - l->created >= p->req->older_than;
+}
+
+/* May it go, as far as can be seen without taking it? */
+static bool is_free(struct pruner *p, const struct ovl_layer *l)
+{
+	struct layer_ref ref = {.drv = (unsigned)driver_index(l->driver), .id = l->id};
+	auto_layer open = LAYER_INIT;
+	auto_buf where = {0};
+	auto_mi all = {0};
+	struct ovl_err why;
+
+	return layer_open_ref(p->st, &ref, LOCK_EX, ref.id.s, &open, &why) == 0 &&
+		mounts_everywhere(&all, &why) == 0 &&
+		!mounts_find(p->st, &all, &ref, &where);
+}
+
+/* 1: it is gone, 0: it stays, for someone is at work on it. */
+static int prune_layer(struct pruner *p, const struct ovl_layer *l)
+{
+	char *const ids[] = {(char *)(uintptr_t)l->id.s, NULL};
+	int rc;
+
+	if (p->req->dry_run) {
+		if (!is_free(p, l))
+			return 0;
+	} else {
+		rc = ovl_remove(p->st, ids, 0, p->err);
+		if (rc < 0 &&
+			(p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
+			return 0;
+		if (rc < 0)
+			return rc;
+	}
+	rc = tell(p, "layer", l->id.s, l->size, "nothing names it and no layer is on it");
+	return rc ? rc : 1;
+}
+
+static int prune_layers(struct pruner *p)
+{
+	struct ovl_list list = {0};
+	int rc = ovl_list(p->st, NULL, &list, p->err);
+	bool *gone = rc == 0 ? calloc(list.n + 1, sizeof(*gone)) : NULL;
+
+	if (rc == 0 && !gone)
+		rc = err_nomem(p->err);
+	if (rc == 0 && list.n)
+		qsort(list.layer, list.n, sizeof(*list.layer), by_depth);
+	for (size_t i = 0; i < list.n && rc >= 0; i++) {
+		if (!unneeded(p, &list.layer[i]) || has_child(&list, gone, i))
+			continue;
+		rc = store_stopped(p->st) ? err_stopped(p->err) :
+					    prune_layer(p, &list.layer[i]);
+		gone[i] = rc > 0;
+	}
+	free(gone);
+	ovl_list_free(&list);
+	return rc < 0 ? rc : 0;
+}
+
+int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
+	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err)
+{
+	struct pruner p = {.st = st, .req = req, .fn = fn, .ctx = ctx, .err = err};
+	int rc;
+
+	if (st->fd < 0)
+		return 0;
+	rc = prune_dirs(&p, DIR_STAGING, "staging", "who was making it has ended");
+	if (rc == 0)
+		rc = prune_dirs(&p, DIR_TRASH, "trash", "who was removing it has ended");
+	if (rc == 0)
+		rc = prune_nowhere(&p);
+	if (rc == 0 && req->layers)
+		rc = prune_layers(&p);
+	return rc;
+}

@@ -1,0 +1,99 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+for i in 1 2 3 4; do
+	printf 'file name=f%s fill=5000\nend\n' $i | mktar >$i.tar
+done
+one=$(ovlctl import -n one 1.tar)
+two=$(ovlctl import -p one 2.tar)
+three=$(ovlctl import -p "$two" 3.tar)
+S=$OVLCTL_ROOT
+
+is "a sound store" "$(ovlctl prune)" ""
+is "... as JSON" "$(ovlctl prune -J)" "[]"
+before=$(store_state)
+
+# What killed processes leave.
+left() { # what prune says, without numbers and whys
+	awk '{ print $1 }' "$1" | sort | uniq -c | awk '{ print $2 ":" $1 }' | tr '\n' ' '
+}
+if can_trace; then
+	killed() { # CALL WHEN COMMAND...
+		call=$1 when=$2
+		shift 2
+		traced -o /dev/null -qq -e trace="$call" -e inject="$call:signal=KILL:when=$when" \
+			"$@" >/dev/null 2>&1
+	}
+	killed utimensat 1 ovlctl import 4.tar
+	killed renameat2 1 ovlctl import -n gone -p one 4.tar
+	ovlctl prune --dry-run >dry
+	like "killed before the rename: staging, the link, the name, the hint" \
+		"hint:1 link:1 name:1 staging:[12] " "$(left dry)"
+	like "... says why" "^staging [0-9a-f]{64} [0-9]+ who was making it has ended$" "$(cat dry)"
+	ovlctl prune >wet
+	same "... --dry-run said so" wet dry
+	is "... the store is as it was" "$(store_state)" "$before"
+	ovlctl create -n w one >/dev/null
+	killed unlinkat 3 ovlctl rm w
+	ovlctl prune >out
+	like "killed in a removal: trash" "trash:1" "$(left out)"
+	is "... the store is as it was" "$(store_state)" "$before"
+fi
+mkdir "$S/staging/x" "$S/trash/y"
+echo data >"$S/staging/x/f"
+ln -s ../$(printf '%064d' 7)/diff "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+ln -s ../overlay2/$(printf '%064d' 7) "$S/names/nobody"
+ln -s ../overlay2/$(printf '%064d' 7) "$S/names/.0123456789"
+touch "$S/overlay2/$three/.children" 2>/dev/null && rm -f "$S/overlay2/$three/.children"
+mkdir "$S/overlay2/$three/.children"
+touch "$S/overlay2/$three/.children/$(printf '%064d' 7)"
+left_=$(store_state)
+ovlctl prune -J --dry-run >out
+is "all of it, as JSON" "$(jq -r '.[].what' out | sort | tr '\n' ' ')" \
+	"hint link name name staging trash "
+is "... --dry-run removes nothing" "$(store_state)" "$left_"
+ok "prune" ovlctl prune
+is "... the store is as it was" "$(store_state)" "$before"
+
+# What a living process holds stays.
+mkfifo pipe
+(cat 4.tar; sleep 60) >pipe &
+feeder=$!
+ovlctl import - <pipe >/dev/null 2>&1 &
+pid=$!
+sleep 0.5
+is "an import that goes on" "$(ovlctl prune)" ""
+is "... its staging stays" "$(ls "$S/staging" | wc -l)" 1
+kill -KILL $pid
+wait $pid 2>/dev/null
+kill $feeder 2>/dev/null
+is "... and goes when it was killed" "$(ovlctl prune | awk '{ print $1 }')" staging
+
+# Layers.
+is "layers that are young stay" "$(ovlctl prune --layers)" ""
+ovlctl prune --layers --older-than 0 --dry-run >dry
+is "unneeded layers, from the top" "$(awk '{ print $1, $2 }' dry)" "layer $three
+layer $two"
+is "... --dry-run removes nothing" "$(store_state)" "$before"
+ovlctl tag "$three" keep
+is "a layer with a name stays, and all below it" "$(ovlctl prune --layers --older-than 0s)" ""
+ovlctl tag -d keep
+w=$(ovlctl create "$three")
+is "so do those below a writable layer" "$(ovlctl prune --layers --older-than 0m)" ""
+ovlctl rm "$w"
+m=$(ovlctl mount "$three")
+is "a mounted one stays" "$(ovlctl prune --layers --older-than 0)" ""
+unshare -m sh -c "umount '$m'; ovlctl prune --layers --older-than 0" >out
+is "... mounted elsewhere as well" "$(cat out)" ""
+ovlctl umount "$three"
+ovlctl prune --layers --older-than 0 >out
+same "then they go" out dry
+is "only what has a name is left" "$(ovlctl ls -nr -o NAME)" one
+is "... nothing of them" "$(ls "$S/overlay2" | wc -l) $(ls "$S/overlay2/l" | wc -l) $(ls "$S/trash" | wc -l)" "2 1 0"
+
+fails 2 "'--older-than x': a number is needed" "--older-than x" ovlctl prune --layers --older-than x
+fails 2 "'--older-than -1': a number is needed" "--older-than -1" ovlctl prune --layers --older-than=-1
+fails 2 "--older-than is for --layers" "--older-than alone" ovlctl prune --older-than 1h
+is "no store" "$(ovlctl --root nowhere prune)" ""
+
+done_testing
