@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# not in a user namespace: root of one that others made cannot trace
+
 # Killed at any step, a commit loses nothing: the writable layer is whole, or the image
 # layer is there, and a second commit comes to the same end.
 can_trace || cannot "strace"
