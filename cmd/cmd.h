@@ -15,6 +15,8 @@
 enum {
 	OPT_LONG = 256,
 	OPT_HELP,
+	OPT_CONTENT,
+	OPT_REPAIR,
 	OPT_DRY_RUN,
 	OPT_LAYERS,
 	OPT_OLDER,
@@ -59,6 +61,7 @@ struct cmd {
 	int min_operands;
 	int max_operands;
 	enum access access;
+	int failed; /* exit status for "failed"; 0: that of everybody */
 	/* Returns 0 or a negative number with run->err set. */
 	int (*fn)(struct run *run);
 };
@@ -74,6 +77,7 @@ struct run {
 	mode_t umask; /* the user's */
 	bool quiet;
 	bool verbose;
+	int exit; /* the exit status, if the command has one of its own */
 };
 
 /* Was it given? And with what. */
@@ -85,6 +89,7 @@ int opt_number(struct run *run, int id, uint64_t *out);
 
 extern const struct cmd *const commands[];
 
+extern const struct cmd cmd_check;
 extern const struct cmd cmd_commit;
 extern const struct cmd cmd_create;
 extern const struct cmd cmd_diff;

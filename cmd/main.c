@@ -21,6 +21,7 @@ const struct cmd *const commands[] = {
 	&cmd_rm,
 	&cmd_ls,
 	&cmd_show,
+	&cmd_check,
 	&cmd_prune,
 	&cmd_help,
 	NULL,
@@ -173,5 +174,7 @@ int main(int argc, char **argv)
 		print_error(run.cmd ? run.cmd->name : NULL, &err);
 		rc = -1;
 	}
-	return rc < 0 ? (int)err.status : OVL_OK;
+	if (rc < 0 && err.status != OVL_USAGE && run.cmd && run.cmd->failed)
+		return run.cmd->failed | run.exit;
+	return rc < 0 ? (int)err.status : run.exit;
 }

@@ -38,6 +38,16 @@ struct seed {
 	bool cut; /* hides all its parents: no lowers, though a parent */
 };
 
+/* What can be wrong with what a driver keeps of a layer. */
+enum {
+	DRV_NO_TREE = 1,
+	DRV_LINK_FILE = 2, /* the layer's own word of its short id */
+	DRV_LINK = 4, /* the short link that leads to it */
+	DRV_LOWER = 8, /* the list of its lowers */
+	DRV_WORK = 16,
+	DRV_MERGED = 32
+};
+
 struct driver {
 	const char *name; /* also its directory under the root */
 	const char *tree; /* a layer's own tree, inside the layer */
@@ -59,6 +69,15 @@ struct driver {
 	int (*as_lower)(const struct layer *l, struct buf *out, struct ovl_err *err);
 	/* The short id as the layer's own file has it, else "". */
 	void (*link_of)(int layer_fd, char link[SHORT_LEN + 1]);
+	/*
+	 * Which of DRV_* are wrong in the layer, whose lowers are to be n layers of these
+	 * short ids, nearest first (NULL: not known).
+	 */
+	int (*verify)(const struct layer *l, const char *const *lowers, unsigned n,
+		unsigned *faults, struct ovl_err *err);
+	/* Puts faults right as far as it can; *left: those that remain. */
+	int (*mend)(const struct layer *l, const char *const *lowers, unsigned n,
+		unsigned faults, unsigned *left, struct ovl_err *err);
 	/* The id of the layer with this short id: 1 found, 0 none, negative errno. */
 	int (*by_link)(int drv_fd, const char *link, struct ovl_id *id);
 };

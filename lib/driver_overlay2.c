@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -173,6 +174,115 @@ static int retract(
 	return 0;
 }
 
+/* ---- check ------------------------------------------------------------------------ */
+
+static bool is_dir(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void lower_of(const char *const *lowers, unsigned n, struct buf *out)
+{
+	buf_add(out, "", 0);
+	for (unsigned i = 0; i < n; i++)
+		buf_addf(out, "%s%s/%s", i ? ":" : "", links, lowers[i]);
+}
+
+/* Is a file of the layer what it is to be? An empty text stands for no file. */
+static bool file_is(const struct layer *l, const char *name, const char *want)
+{
+	auto_buf text = {0};
+
+	if (fs_read_file(l->fd, name, LOWER_MAX, &text) < 0)
+		return errno == ENOENT && !*want;
+	return *want && text.len == strlen(want) &&
+		memcmp(text.data, want, text.len) == 0;
+}
+
+static int verify(const struct layer *l, const char *const *lowers, unsigned n,
+	unsigned *faults, struct ovl_err *err)
+{
+	bool mountable = l->meta.has_parent || l->meta.kind == OVL_WRITABLE;
+	auto_buf want = {0};
+	struct ovl_id owner;
+
+	*faults = 0;
+	lower_of(lowers, lowers ? n : 0, &want);
+	if (want.failed)
+		return err_nomem(err);
+	if (!is_dir(l->fd, tree))
+		*faults |= DRV_NO_TREE;
+	if (!file_is(l, link_file, l->meta.link))
+		*faults |= DRV_LINK_FILE;
+	if (by_link(l->drv_fd, l->meta.link, &owner) != 1 ||
+		strcmp(owner.s, l->id.s) != 0)
+		*faults |= DRV_LINK;
+	if (lowers && !file_is(l, lower_file, want.data))
+		*faults |= DRV_LOWER;
+	if (mountable && !is_dir(l->fd, driver_overlay2.work))
+		*faults |= DRV_WORK;
+	if (mountable && !is_dir(l->fd, driver_overlay2.merged))
+		*faults |= DRV_MERGED;
+	return 0;
+}
+
+/* A file anew, in one step; an empty text: none. */
+static int set_file(const struct layer *l, const char *name, const char *text)
+{
+	char temp[64];
+
+	if (!*text)
+		return unlinkat(l->fd, name, 0);
+	snprintf(temp, sizeof(temp), ".%s.new", name);
+	if (unlinkat(l->fd, temp, 0) < 0 && errno != ENOENT)
+		return -1;
+	if (fs_write_new(l->fd, temp, text, strlen(text)) < 0)
+		return -1;
+	return renameat(l->fd, temp, l->fd, name);
+}
+
+static int set_link(const struct layer *l)
+{
+	char target[ID_LEN + 16];
+	char path[ITEM + 1];
+	char temp[ITEM + 8];
+
+	snprintf(target, sizeof(target), "../%s/%s", l->id.s, tree);
+	link_path(l->meta.link, path);
+	snprintf(temp, sizeof(temp), "%s.new", path);
+	if (fs_mkdir(l->drv_fd, links, 0700) < 0 ||
+		(unlinkat(l->drv_fd, temp, 0) < 0 && errno != ENOENT) ||
+		symlinkat(target, l->drv_fd, temp) < 0)
+		return -1;
+	return renameat(l->drv_fd, temp, l->drv_fd, path);
+}
+
+static int mend(const struct layer *l, const char *const *lowers, unsigned n,
+	unsigned faults, unsigned *left, struct ovl_err *err)
+{
+	auto_buf want = {0};
+	int rc = 0;
+
+	lower_of(lowers, n, &want);
+	if (want.failed)
+		return err_nomem(err);
+	if (faults & DRV_LINK_FILE)
+		rc |= set_file(l, link_file, l->meta.link);
+	if (faults & DRV_LINK)
+		rc |= set_link(l);
+	if (faults & DRV_LOWER)
+		rc |= set_file(l, lower_file, want.data);
+	if (faults & DRV_WORK)
+		rc |= fs_mkdir(l->fd, driver_overlay2.work, 0700);
+	if (faults & DRV_MERGED)
+		rc |= fs_mkdir(l->fd, driver_overlay2.merged, 0700);
+	if (rc < 0)
+		return err_sys(err, errno, "cannot repair layer %.12s", l->id.s);
+	return verify(l, faults & DRV_LOWER ? lowers : NULL, n, left, err);
+}
+
 const struct driver driver_overlay2 = {
 	.name = "overlay2",
 	.tree = tree,
@@ -187,4 +297,6 @@ const struct driver driver_overlay2 = {
 	.as_lower = as_lower,
 	.link_of = link_of,
 	.by_link = by_link,
+	.verify = verify,
+	.mend = mend,
 };

@@ -33,12 +33,13 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 	tree = fs_open_dir(in->stage.fd, in->cfg.drv->tree);
 	if (tree < 0)
 		return err_sys(err, errno, "cannot open the staging tree");
-	rc = recipe_create(&in->recipe, in->stage.fd, err);
+	rc = in->cfg.no_data ? 0 : recipe_create(&in->recipe, in->stage.fd, err);
 	u->max_entries = or_default(in->cfg.max_entries, OVL_MAX_ENTRIES);
 	u->max_bytes = or_default(in->cfg.max_size, OVL_MAX_SIZE);
 	u->max_depth = (unsigned)or_default(in->cfg.max_depth, OVL_MAX_DEPTH);
 	u->layer = in->stage.fd;
 	u->recipe = in->recipe;
+	u->no_data = in->cfg.no_data;
 	return unpack_begin(u, tree, &in->st->xattrs, rc < 0 ? NULL : err) < 0 ? -EIO :
 										 rc;
 }
@@ -130,7 +131,7 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 		r = tarin_finish(in->tar, in->diff_id, err);
 	if (r == 0)
 		r = check_digests(in, err);
-	if (r == 0)
+	if (r == 0 && in->recipe)
 		r = recipe_finish(in->recipe, in->diff_id, &in->tar_size, err);
 	/* What many of these together would hold on to. */
 	tarin_close(in->tar);
@@ -140,7 +141,7 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 
 /* ---- after ------------------------------------------------------------------------ */
 
-static int settle(struct ingest *in, const struct layer *parent, struct ovl_err *err)
+int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err *err)
 {
 	auto_view below = {.xp = &in->st->xattrs};
 	int rc = parent ? layer_view(parent, true, &below, err) : 0;
@@ -188,7 +189,7 @@ static void warn_devices(const struct ingest *in)
 int ingest_commit(struct ingest *in, const struct layer *parent, const struct ovl_id *id,
 	const char *name, struct ovl_err *err)
 {
-	int rc = settle(in, parent, err);
+	int rc = ingest_settle(in, parent, err);
 
 	if (rc == 0)
 		rc = write_meta(in, parent, err);

@@ -30,6 +30,7 @@ struct ingest_config {
 	const char *diff_id; /* that it must have, hex; NULL: any */
 	const atomic_bool *abort; /* another thread failed; NULL: none */
 	atomic_uint_fast64_t *entries; /* are added here too; NULL: no */
+	bool no_data; /* files get their size alone; no recipe is made */
 	bool tell; /* progress of this input is told from ingest_run */
 };
 
@@ -53,6 +54,9 @@ struct ingest {
 int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_config *cfg,
 	struct ovl_err *err);
 int ingest_run(struct ingest *in, struct ovl_err *err);
+
+/* What depends on the stack below, without making it a layer. */
+int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err *err);
 
 /*
  * Makes it layer id on top of the open and locked parent (NULL: none), known as name (may

@@ -393,6 +393,14 @@ int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_e
 	return 0;
 }
 
+bool layer_has_hint(const struct layer *l, const struct ovl_id *id)
+{
+	char path[sizeof(children) + ID_LEN + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", children, id->s);
+	return faccessat(l->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Only a hint goes, so a failure hurts nobody. */
 void layer_drop_child(const struct layer *child)
 {

@@ -76,6 +76,7 @@ int layer_children(const struct layer *l,
 /* The hint .children/<id>, to be put there before the child appears. */
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
 void layer_drop_child(const struct layer *child);
+bool layer_has_hint(const struct layer *l, const struct ovl_id *id);
 
 /* The hints of a layer, for who clears up: 1 and d, 0 if there are none. And when that is
  * done: an empty directory of them goes. */

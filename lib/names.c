@@ -441,6 +441,17 @@ int names_first(
 	return out[0] != '\0';
 }
 
+bool names_noted(const struct layer *l, const char *name)
+{
+	char path[300];
+	char file[256];
+
+	if (!name_encode(name, file))
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", hints, file);
+	return faccessat(l->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 enum name_state names_state(
 	struct ovl_store *st, const char *file, char out[NAME_LEN_MAX + 1])
 {

@@ -66,6 +66,9 @@ int names_drop_all(const struct layer *l, struct ovl_err *err);
 int names_first(
 	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1]);
 
+/* Is the name noted in the layer? */
+bool names_noted(const struct layer *l, const char *name);
+
 /* What a file in names/ is, under the lock of the names: a name (out) whose layer is there
  * or not, a passing name of who gave one, or no name at all. */
 enum name_state { NAME_GOOD, NAME_DANGLING, NAME_PASSING, NAME_BAD };

@@ -298,6 +298,42 @@ int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err);
 
 /* ---- clean up --------------------------------------------------------------------- */
 
+enum ovl_severity {
+	OVL_NOTE, /* of no harm */
+	OVL_ERROR
+};
+
+/* Something that check found. Strings are good for the call. */
+struct ovl_finding {
+	enum ovl_severity severity;
+	bool repaired;
+	const char *kind; /* a word for scripts, see ovlctl-check(8) */
+	const char *id; /* of the layer; empty: of none */
+	const char *path; /* in the layer's tree, or a name in the store; may be empty */
+	const char *text; /* for people, one line */
+};
+
+struct ovl_check {
+	bool content; /* the files of image layers too */
+	bool repair; /* what the rest of the store determines */
+};
+
+/* Bits of the result, which are fsck's. */
+enum {
+	OVL_CHECK_REPAIRED = 1,
+	OVL_CHECK_ERRORS = 4, /* left */
+	OVL_CHECK_NOT = 8 /* could not be checked */
+};
+
+/*
+ * Looks whether the store is sound; writes to it only to repair. fn is told of each
+ * finding; what it returns other than 0 ends the work and is returned. *result: bits, 0
+ * for a sound store.
+ */
+int ovl_check(struct ovl_store *st, const struct ovl_check *req,
+	int (*fn)(void *ctx, const struct ovl_finding *f), void *ctx, unsigned *result,
+	struct ovl_err *err);
+
 /* Something that goes, or would. Strings are good for the call. */
 struct ovl_pruned {
 	const char *what; /* "staging", "trash", "link", "name", "hint" or "layer" */

@@ -42,6 +42,9 @@ struct player {
 	int kept_dir; /* -1: nothing was replaced */
 	struct chain kept[BUCKETS];
 	uint64_t n_files;
+	const struct replay_watch *watch; /* NULL: damage is a failure */
+	bool told; /* of the current file */
+	bool any; /* damage was told */
 	replay_sink sink;
 	void *ctx;
 	struct digest digest;
@@ -51,8 +54,17 @@ struct player {
 	char *copy;
 };
 
-static int damaged(const struct player *p, const char *why, struct ovl_err *err)
+/* With a watch it is told once a file, and no failure. */
+static int damaged(struct player *p, const char *why, struct ovl_err *err)
 {
+	if (p->watch) {
+		if (!p->told)
+			p->watch->bad(p->watch->ctx, p->path.data, why);
+		p->told = true;
+		p->any = true;
+		close_fdp(&p->fd);
+		return 0;
+	}
 	return err_say(err, EUCLEAN, "layer %.12s is damaged: %s %s", p->l->id.s,
 		Q(p->path.data), why);
 }
@@ -168,6 +180,7 @@ static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_
 	if (p->path.failed)
 		return err_nomem(err);
 	p->n_files++;
+	p->told = false;
 	XXH64_reset(&p->sum, 0);
 	close_fdp(&p->fd);
 	p->fd = open_source(p, p->path.data);
@@ -181,6 +194,15 @@ static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_
 		err, errno, "cannot open %s of layer %.12s", Q(p->path.data), p->l->id.s);
 }
 
+/* A piece of the file, zeros where it cannot be read any more. */
+static ssize_t read_piece(struct player *p, size_t want, uint64_t at)
+{
+	if (p->fd >= 0)
+		return pread(p->fd, p->copy, want, (off_t)at);
+	memset(p->copy, 0, want);
+	return (ssize_t)want;
+}
+
 static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	uint64_t at = rec->offset;
@@ -188,8 +210,8 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 
 	while (at < end) {
 		size_t want = end - at < COPY_SIZE ? (size_t)(end - at) : COPY_SIZE;
-		ssize_t n = pread(p->fd, p->copy, want, (off_t)at);
-		int rc;
+		ssize_t n = read_piece(p, want, at);
+		int rc = 0;
 
 		if (n < 0 && errno == EINTR && !store_stopped(p->l->st))
 			continue;
@@ -199,9 +221,11 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 			return err_sys(err, errno, "cannot read %s of layer %.12s",
 				Q(p->path.data), p->l->id.s);
 		if (n == 0)
-			return damaged(p, "is too short", err);
-		XXH64_update(&p->sum, p->copy, (size_t)n);
-		rc = give(p, p->copy, (size_t)n, err);
+			rc = damaged(p, "is too short", err);
+		if (rc == 0 && n) {
+			XXH64_update(&p->sum, p->copy, (size_t)n);
+			rc = give(p, p->copy, (size_t)n, err);
+		}
 		if (rc < 0)
 			return rc;
 		at += (uint64_t)n;
@@ -212,7 +236,7 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 static int end_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	close_fdp(&p->fd);
-	if (XXH64_digest(&p->sum) != rec->sum)
+	if (!p->told && XXH64_digest(&p->sum) != rec->sum)
 		return damaged(p, "holds other data than was imported", err);
 	return 0;
 }
@@ -225,6 +249,12 @@ static int end_all(struct player *p, const struct recipe_rec *rec, struct ovl_er
 		return err_say(err, EIO, "cannot compute a digest");
 	if (strcmp(hex, rec->diff_id) == 0 && strcmp(hex, p->l->meta.diff_id) == 0)
 		return 0;
+	if (p->watch) {
+		if (!p->any)
+			p->watch->bad(
+				p->watch->ctx, "", "gives a tar with another diff id");
+		return 0;
+	}
 	return err_say(err, EUCLEAN,
 		"layer %.12s is damaged: its tar has the diff id sha256:%s, not sha256:%s",
 		p->l->id.s, hex, p->l->meta.diff_id);
@@ -273,7 +303,14 @@ static void release(struct player *p)
 
 int replay(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err)
 {
-	struct player p = {.l = l, .tree = -1, .fd = -1, .sink = sink, .ctx = ctx};
+	return replay_watched(l, sink, ctx, NULL, err);
+}
+
+int replay_watched(const struct layer *l, replay_sink sink, void *ctx,
+	const struct replay_watch *watch, struct ovl_err *err)
+{
+	struct player p = {
+		.l = l, .tree = -1, .fd = -1, .watch = watch, .sink = sink, .ctx = ctx};
 	auto_recipe in = NULL;
 	int rc = recipe_open(&in, l->fd, err);
 

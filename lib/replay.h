@@ -20,6 +20,15 @@ typedef int (*replay_sink)(void *ctx, const void *p, size_t n, struct ovl_err *e
  */
 int replay(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err);
 
+/* For who wants all that is damaged: told of each file (path empty: the whole) and why, and
+ * what cannot be read is zeros. */
+struct replay_watch {
+	void (*bad)(void *ctx, const char *path, const char *why);
+	void *ctx;
+};
+int replay_watched(const struct layer *l, replay_sink sink, void *ctx,
+	const struct replay_watch *watch, struct ovl_err *err);
+
 /* The layer's tar in either way. */
 int layer_tar(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err);
 

@@ -75,7 +75,7 @@ static int write_data(struct unpack *u, struct tarin *t, int fd, const struct pl
 			return err_say(err, EFBIG,
 				"it holds more than %llu bytes of files",
 				(unsigned long long)u->max_bytes);
-		if (fs_pwrite_all(fd, p, n, offset) < 0)
+		if (!u->no_data && fs_pwrite_all(fd, p, n, offset) < 0)
 			return err_sys(err, errno, "cannot write %s", Q(at->path));
 		end = offset + n > end ? offset + n : end;
 	}
@@ -85,7 +85,7 @@ static int write_data(struct unpack *u, struct tarin *t, int fd, const struct pl
 	if (end > size)
 		return err_say(err, EBADMSG,
 			"damaged tar archive: %s has data behind its end", Q(at->path));
-	if (end != size && ftruncate(fd, (off_t)size) < 0)
+	if ((end != size || u->no_data) && ftruncate(fd, (off_t)size) < 0)
 		return err_sys(err, errno, "cannot set the size of %s", Q(at->path));
 	return 0;
 }

@@ -41,7 +41,8 @@ struct unpack {
 	int tree; /* owned once unpack_begin has it */
 	int kept; /* what was replaced, see recipe.h; -1: nothing yet */
 	uint64_t n_kept;
-	struct recipe_out *recipe; /* the caller's */
+	struct recipe_out *recipe; /* the caller's; NULL: none is made */
+	bool no_data; /* files get their size alone */
 	const struct xattr_policy *xattrs;
 	uint64_t max_entries;
 	uint64_t max_bytes;

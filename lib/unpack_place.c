@@ -285,7 +285,11 @@ static int put_away(struct unpack *u, struct parent *p, const char *name,
 		if (!dir || (errno != ENOTEMPTY && errno != EEXIST))
 			return err_sys(err, errno, "cannot remove it");
 	}
-	return keep(u, p, name, err);
+	if (u->recipe)
+		return keep(u, p, name, err);
+	if (fs_rmtree(p->fd, name, NULL) < 0)
+		return err_sys(err, errno, "cannot remove it");
+	return 0;
 }
 
 int unpack_clear(struct unpack *u, struct parent *p, const char *name, const char *path,

@@ -1,0 +1,77 @@
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "out.h"
+
+static const struct opt opts[] = {
+	{'J', "json", NULL, "print JSON"},
+	{OPT_CONTENT, "content", NULL, "each file of each image layer too"},
+	{OPT_REPAIR, "repair", NULL, "mend what the rest of the store determines"},
+	{0, NULL, NULL, NULL},
+};
+
+struct printer {
+	bool json;
+	bool any;
+};
+
+static const char *verdict(const struct ovl_finding *f)
+{
+	return f->severity == OVL_NOTE ? "note" : f->repaired ? "repaired" : "error";
+}
+
+static void print_json(struct printer *p, const struct ovl_finding *f)
+{
+	json_t *o = json_pack("{s:s, s:s}", "verdict", verdict(f), "kind", f->kind);
+
+	json_object_set_new(o, "layer", *f->id ? json_string(f->id) : json_null());
+	if (*f->path)
+		out_json_path(o, "path", f->path, strlen(f->path));
+	json_object_set_new(o, "text", json_string(f->text));
+	fputs(p->any ? ",\n   " : "[\n   ", stdout);
+	json_dumpf(o, stdout, JSON_COMPACT);
+	json_decref(o);
+}
+
+static int print(void *ctx, const struct ovl_finding *f)
+{
+	struct printer *p = ctx;
+
+	if (p->json)
+		print_json(p, f);
+	else
+		printf("%s: %s%.12s%s%s: %s\n", verdict(f), *f->id ? "layer " : "", f->id,
+			*f->id ? ": " : "", f->kind, f->text);
+	p->any = true;
+	return 0;
+}
+
+/* The exit status is fsck's: bits of what was found. */
+static int run_check(struct run *run)
+{
+	const struct ovl_check req = {
+		.content = opt_given(run, OPT_CONTENT),
+		.repair = opt_given(run, OPT_REPAIR),
+	};
+	struct printer p = {.json = opt_given(run, 'J')};
+	unsigned result = 0;
+	int rc = ovl_check(run->st, &req, print, &p, &result, run->err);
+
+	if (p.json)
+		fputs(p.any ? "\n]\n" : "[]\n", stdout);
+	run->exit = (int)result;
+	return rc;
+}
+
+const struct cmd cmd_check = {
+	.name = "check",
+	.synopsis = "[-J] [--content] [--repair]",
+	.summary = "see whether the store is sound",
+	.opts = opts,
+	.access = READ_STORE,
+	.failed = OVL_CHECK_NOT,
+	.fn = run_check,
+};

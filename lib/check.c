@@ -1,0 +1,296 @@
+/*
+ * check: is the store sound? Read-only, unless it is to repair; never mounts anything.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "cleanup.h"
+#include "driver.h"
+#include "fs.h"
+#include "names.h"
+#include "quote.h"
+#include "store.h"
+
+int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
+	const char *id, const char *path, bool mended, const char *fmt, ...)
+{
+	char text[600];
+	struct ovl_finding f = {.severity = severity,
+		.kind = kind,
+		.id = id,
+		.path = path,
+		.repaired = mended,
+		.text = text};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (severity == OVL_ERROR)
+		c->result |= mended ? OVL_CHECK_REPAIRED : OVL_CHECK_ERRORS;
+	return c->fn(c->ctx, &f);
+}
+
+/* ---- layers ----------------------------------------------------------------------- */
+
+struct found {
+	struct layer_ref ref;
+	unsigned depth; /* UINT32_MAX: its metadata cannot be read */
+};
+
+static int by_depth(const void *a, const void *b)
+{
+	const struct found *x = a;
+	const struct found *y = b;
+
+	if (x->depth != y->depth)
+		return x->depth < y->depth ? -1 : 1;
+	return strcmp(x->ref.id.s, y->ref.id.s);
+}
+
+struct all {
+	struct found *found;
+	size_t n;
+	size_t size;
+};
+
+static int add(struct all *all, unsigned drv, int drv_fd, const char *id)
+{
+	auto_fd fd = fs_open_dir(drv_fd, id);
+	struct found *f;
+	struct meta m;
+
+	if (all->n == all->size) {
+		size_t size = all->size ? all->size * 2 : 64;
+
+		f = realloc(all->found, size * sizeof(*f));
+		if (!f)
+			return -ENOMEM;
+		all->found = f;
+		all->size = size;
+	}
+	f = &all->found[all->n++];
+	f->ref.drv = drv;
+	memcpy(f->ref.id.s, id, sizeof(f->ref.id.s));
+	f->depth = fd >= 0 && meta_read(fd, &m, NULL) == 0 ? m.depth : UINT32_MAX;
+	return 0;
+}
+
+static int collect(struct checker *c, struct all *all, unsigned drv)
+{
+	const struct driver *d = driver_list[drv];
+	auto_fsdir dir = {.fd = -1};
+	int drv_fd = store_driver_dir(c->st, drv, c->err);
+	const char *name;
+	int r;
+
+	if (drv_fd < 0)
+		return drv_fd == -ENOENT ? 0 : drv_fd;
+	if (fs_dir_open(&dir, drv_fd, ".") < 0)
+		return err_sys(c->err, errno, "cannot read '%s'", d->name);
+	while ((r = fs_dir_next(&dir, &name, NULL)) > 0) {
+		if (id_is_full(name))
+			r = add(all, drv, drv_fd, name);
+		else if (d->links && strcmp(name, d->links) == 0)
+			r = 0;
+		else
+			r = check_tell(c, OVL_ERROR, "stray", "", name, false,
+				"%s is none of ours", Q(name));
+		if (r)
+			return r == -ENOMEM ? err_nomem(c->err) : r;
+	}
+	return r < 0 ? err_sys(c->err, errno, "cannot read '%s'", d->name) : 0;
+}
+
+static int check_layers(struct checker *c)
+{
+	struct all all = {0};
+	int rc = 0;
+
+	for (unsigned i = 0; driver_list[i] && rc == 0; i++)
+		rc = collect(c, &all, i);
+	if (all.n)
+		qsort(all.found, all.n, sizeof(*all.found), by_depth);
+	for (size_t i = 0; i < all.n && rc == 0; i++)
+		rc = store_stopped(c->st) ? err_stopped(c->err) :
+					    check_layer(c, &all.found[i].ref);
+	free(all.found);
+	return rc;
+}
+
+/* ---- links ------------------------------------------------------------------------ */
+
+/* A link that is not the one its layer has. */
+static int check_link(
+	struct checker *c, unsigned drv, int drv_fd, int dir, const char *name)
+{
+	struct layer_ref ref = {.drv = drv};
+	const struct driver *d = driver_list[drv];
+	auto_layer l = LAYER_INIT;
+	struct ovl_err why;
+	bool mended;
+	int r = id_is_short(name) ? d->by_link(drv_fd, name, &ref.id) : -EUCLEAN;
+
+	if (r == 0)
+		return 0;
+	if (r > 0 && !layer_exists(c->st, &ref))
+		return check_tell(c, OVL_NOTE, "dangling-link", ref.id.s, name, false,
+			"its layer is not there; prune takes it");
+	/* A layer that cannot be read is told of elsewhere. */
+	if (r > 0 &&
+		(layer_open_ref(c->st, &ref, 0, ref.id.s, &l, &why) < 0 ||
+			strcmp(l.meta.link, name) == 0))
+		return 0;
+	mended = c->req->repair && unlinkat(dir, name, 0) == 0;
+	if (r < 0)
+		return check_tell(c, OVL_ERROR, "bad-link", "", name, mended,
+			"%s is no link to a layer", Q(name));
+	return check_tell(c, OVL_ERROR, "duplicate-link", ref.id.s, name, mended,
+		"a second link to a layer whose own is %s", l.meta.link);
+}
+
+static int check_links(struct checker *c, unsigned drv)
+{
+	const struct driver *d = driver_list[drv];
+	auto_fsdir links = {.fd = -1};
+	int drv_fd = store_driver_dir(c->st, drv, c->err);
+	const char *name;
+	int r;
+
+	if (drv_fd < 0 || !d->links)
+		return drv_fd < 0 && drv_fd != -ENOENT ? drv_fd : 0;
+	if (fs_dir_open(&links, drv_fd, d->links) < 0)
+		return errno == ENOENT ? 0 :
+					 err_sys(c->err, errno, "cannot read the links");
+	while ((r = fs_dir_next(&links, &name, NULL)) > 0) {
+		r = check_link(c, drv, drv_fd, links.fd, name);
+		if (r)
+			return r;
+	}
+	return r < 0 ? err_sys(c->err, errno, "cannot read the links") : 0;
+}
+
+/* ---- names ------------------------------------------------------------------------ */
+
+/* A name must be noted in its layer, or a removal would leave it. */
+static int check_note(struct checker *c, const char *name)
+{
+	auto_layer l = LAYER_INIT;
+	struct ovl_err why;
+	bool mended;
+
+	if (layer_open(c->st, name, 0, &l, &why) < 0 || names_noted(&l, name))
+		return 0;
+	mended = c->req->repair && names_note(l.fd, name, NULL, &why) == 0;
+	return check_tell(c, OVL_ERROR, "name-note", l.id.s, name, mended,
+		"the layer does not know of its name %s", Q(name));
+}
+
+static int check_name(struct checker *c, int dir, const char *file)
+{
+	char name[NAME_LEN_MAX + 1] = "";
+	bool mended;
+
+	switch (names_state(c->st, file, name)) {
+	case NAME_GOOD: return check_note(c, name);
+	case NAME_PASSING:
+		return check_tell(c, OVL_NOTE, "dangling-name", "", file, false,
+			"it was never given; prune takes it");
+	case NAME_DANGLING:
+		return check_tell(c, OVL_NOTE, "dangling-name", "", name, false,
+			"its layer is not there; prune takes it");
+	default: break;
+	}
+	mended = c->req->repair && unlinkat(dir, file, 0) == 0;
+	return check_tell(c, OVL_ERROR, "bad-name", "", file, mended,
+		"%s is no name of a layer", Q(file));
+}
+
+static int check_names(struct checker *c)
+{
+	auto_fsdir d = {.fd = -1};
+	int names = store_dir(c->st, DIR_NAMES, c->err);
+	const char *file;
+	int r;
+
+	if (names < 0)
+		return names == -ENOENT ? 0 : names;
+	r = names_lock(c->st, c->err);
+	if (r < 0)
+		return r;
+	if (fs_dir_open(&d, names, ".") < 0)
+		r = err_sys(c->err, errno, "cannot read the store's names");
+	while (r >= 0 && (r = fs_dir_next(&d, &file, NULL)) > 0) {
+		r = check_name(c, names, file);
+		if (r)
+			break;
+	}
+	names_unlock(c->st);
+	return r;
+}
+
+/* ---- the rest --------------------------------------------------------------------- */
+
+static int note_left(void *ctx, const struct ovl_pruned *p)
+{
+	struct checker *c = ctx;
+
+	if (strcmp(p->what, "staging") != 0 && strcmp(p->what, "trash") != 0)
+		return 0;
+	return check_tell(
+		c, OVL_NOTE, p->what, "", p->name, false, "%s; prune takes it", p->why);
+}
+
+static int check_left(struct checker *c)
+{
+	const struct ovl_prune dry = {.dry_run = true};
+
+	return ovl_prune(c->st, &dry, note_left, c, c->err);
+}
+
+static int check_empty(struct checker *c)
+{
+	auto_fsdir d = {.fd = -1};
+	int empty = store_dir(c->st, DIR_EMPTY, c->err);
+	const char *name;
+
+	if (empty < 0)
+		return empty == -ENOENT ? 0 : empty;
+	if (fs_dir_open(&d, empty, ".") < 0)
+		return err_sys(c->err, errno, "cannot read 'empty'");
+	return fs_dir_next(&d, &name, NULL) > 0 ?
+		check_tell(c, OVL_ERROR, "empty", "", name, false,
+			"the empty directory, which stands in for a lower layer, holds %s",
+			Q(name)) :
+		0;
+}
+
+int ovl_check(struct ovl_store *st, const struct ovl_check *req,
+	int (*fn)(void *ctx, const struct ovl_finding *f), void *ctx, unsigned *result,
+	struct ovl_err *err)
+{
+	struct checker c = {.st = st, .req = req, .fn = fn, .ctx = ctx, .err = err};
+	int rc = 0;
+
+	*result = 0;
+	if (st->fd < 0)
+		return 0;
+	rc = check_layers(&c);
+	for (unsigned i = 0; driver_list[i] && rc == 0; i++)
+		rc = check_links(&c, i);
+	if (rc == 0)
+		rc = check_names(&c);
+	if (rc == 0)
+		rc = check_empty(&c);
+	if (rc == 0)
+		rc = check_left(&c);
+	*result = c.result;
+	return rc;
+}

@@ -1,0 +1,186 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "cleanup.h"
+#include "digest.h"
+#include "driver.h"
+#include "fs.h"
+#include "recipe.h"
+#include "store.h"
+
+/* The short ids of a layer's lowers as the metadata of its parents have them. */
+struct lineage {
+	unsigned n;
+	char link[OVL_MAX_LOWERS + 1][SHORT_LEN + 1];
+	bool broken; /* a parent is missing or cannot be read */
+};
+
+static int follow(struct checker *c, const struct layer *l, struct lineage *out)
+{
+	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
+	struct meta at = l->meta;
+	unsigned steps = 0;
+	bool seen_cut = false;
+
+	memset(out, 0, sizeof(*out));
+	while (at.has_parent) {
+		auto_layer up = LAYER_INIT;
+		struct ovl_err why;
+
+		if (++steps > 100000 || strcmp(at.parent.s, l->id.s) == 0) {
+			out->broken = true;
+			return check_tell(c, OVL_ERROR, "loop", l->id.s, "", false,
+				"its parents go round in a circle");
+		}
+		ref.id = at.parent;
+		if (layer_open_ref(c->st, &ref, 0, ref.id.s, &up, &why) < 0) {
+			out->broken = true;
+			if (steps > 1)
+				return 0; /* the parent's own finding */
+			return check_tell(c, OVL_ERROR, "parent", l->id.s, "", false,
+				why.status == OVL_NOLAYER ?
+					"its parent %.12s is missing" :
+					"its parent %.12s is damaged",
+				at.parent.s);
+		}
+		seen_cut = seen_cut || at.lowers == 0;
+		if (!seen_cut && out->n < OVL_MAX_LOWERS)
+			memcpy(out->link[out->n++], up.meta.link, SHORT_LEN + 1);
+		at = up.meta;
+	}
+	return 0;
+}
+
+static int check_numbers(
+	struct checker *c, const struct layer *l, const struct lineage *way)
+{
+	struct layer_ref ref = {
+		.drv = (unsigned)driver_index(l->drv->name), .id = l->meta.parent};
+	auto_layer parent = LAYER_INIT;
+	struct ovl_err why;
+	struct ovl_id chain;
+	int rc;
+
+	if (l->meta.lowers != way->n)
+		return check_tell(c, OVL_ERROR, "meta", l->id.s, "", false,
+			"its .layer says %u lower layers, its parents are %u",
+			l->meta.lowers, way->n);
+	if (l->meta.has_parent) {
+		if (layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0)
+			return 0;
+		if (l->meta.depth != parent.meta.depth + 1)
+			return check_tell(c, OVL_ERROR, "meta", l->id.s, "", false,
+				"its .layer says depth %u, its parent's %u",
+				l->meta.depth, parent.meta.depth);
+	}
+	if (l->meta.kind != OVL_IMAGE)
+		return 0;
+	rc = digest_chain(l->meta.has_parent ? l->meta.parent.s : NULL, l->meta.diff_id,
+		&chain, c->err);
+	if (rc == 0 && strcmp(chain.s, l->id.s) != 0)
+		rc = check_tell(c, OVL_ERROR, "id", l->id.s, "", false,
+			"its parent and diff id make the chain id %.12s", chain.s);
+	return rc;
+}
+
+/* The parent must know of it, or a removal of the parent would not. */
+static int check_hint(struct checker *c, const struct layer *l)
+{
+	struct layer_ref ref = {
+		.drv = (unsigned)driver_index(l->drv->name), .id = l->meta.parent};
+	auto_layer parent = LAYER_INIT;
+	struct ovl_err why;
+	bool mended;
+
+	if (!l->meta.has_parent ||
+		layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0 ||
+		layer_has_hint(&parent, &l->id))
+		return 0;
+	mended = c->req->repair && layer_add_child(&parent, &l->id, &why) == 0;
+	return check_tell(c, OVL_ERROR, "hint", l->id.s, "", mended,
+		"its parent %.12s does not know of it", l->meta.parent.s);
+}
+
+/* What the driver keeps of it. */
+static int check_driver(
+	struct checker *c, const struct layer *l, const struct lineage *way)
+{
+	static const struct {
+		unsigned fault;
+		const char *kind;
+		const char *text;
+	} faults[] = {
+		{DRV_NO_TREE, "tree", "its tree is missing"},
+		{DRV_LINK_FILE, "link-file", "its file 'link' is missing or wrong"},
+		{DRV_LINK, "link", "its short link is missing or leads elsewhere"},
+		{DRV_LOWER, "lower", "its file 'lower' is missing or wrong"},
+		{DRV_WORK, "work", "its work directory is missing"},
+		{DRV_MERGED, "merged", "its mount point is missing"},
+	};
+	const char *links[OVL_MAX_LOWERS];
+	unsigned have = 0;
+	unsigned left;
+	int rc;
+
+	for (unsigned i = 0; i < way->n; i++)
+		links[i] = way->link[i];
+	rc = l->drv->verify(l, way->broken ? NULL : links, way->n, &have, c->err);
+	left = have;
+	if (rc == 0 && have && c->req->repair)
+		rc = l->drv->mend(l, links, way->n, have, &left, c->err);
+	for (size_t i = 0; rc == 0 && i < sizeof(faults) / sizeof(faults[0]); i++) {
+		if (have & faults[i].fault)
+			rc = check_tell(c, OVL_ERROR, faults[i].kind, l->id.s, "",
+				!(left & faults[i].fault), "%s", faults[i].text);
+	}
+	return rc;
+}
+
+static int check_open(struct checker *c, const struct layer *l)
+{
+	struct lineage way;
+	int rc = follow(c, l, &way);
+
+	if (rc == 0)
+		rc = check_driver(c, l, &way);
+	if (rc == 0 && !way.broken)
+		rc = check_numbers(c, l, &way);
+	if (rc == 0)
+		rc = check_hint(c, l);
+	if (rc < 0 || l->meta.kind != OVL_IMAGE)
+		return rc;
+	if (faccessat(l->fd, RECIPE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return check_tell(c, OVL_ERROR, "recipe", l->id.s, "", false,
+			"'%s' is missing: its tar cannot be given back", RECIPE_NAME);
+	return c->req->content && !way.broken ? check_content(c, l) : 0;
+}
+
+int check_layer(struct checker *c, const struct layer_ref *ref)
+{
+	auto_layer l = LAYER_INIT;
+	struct ovl_err why;
+	int rc = layer_open_ref(c->st, ref, LOCK_SH, ref->id.s, &l, &why);
+
+	if (rc == 0)
+		return check_open(c, &l);
+	if (rc == -EINTR) {
+		*c->err = why;
+		return rc;
+	}
+	if (why.status == OVL_NOLAYER)
+		return 0; /* removed meanwhile */
+	if (why.status == OVL_BUSY) {
+		c->result |= OVL_CHECK_NOT;
+		return check_tell(c, OVL_NOTE, "busy", ref->id.s, "", false,
+			"another process works on it: not looked at");
+	}
+	return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
+		"its file .layer is missing or damaged");
+}

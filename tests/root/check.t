@@ -1,0 +1,129 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+S=$OVLCTL_ROOT
+make_tree src
+tar -C src --xattrs --xattrs-include='*' --acls --numeric-owner -cf a.tar . 2>/dev/null
+# Duplicates, whiteouts, implied directories, hard links, a file through a symlink.
+printf '%s\n' 'file name=d/.wh.second' 'file name=imp/lied/f data=1' 'file name=twice data=first' \
+	'file name=twice data=second' 'link name=hard link=twice' 'dir name=o' 'file name=o/f data=1' \
+	'file name=o data=file' 'symlink name=l link=imp' 'file name=l/through data=1' end | mktar >b.tar
+printf 'file name=.wh..wh..opq\nfile name=alone data=1\nend\n' | mktar >c.tar
+a=$(ovlctl import -n a a.tar)
+b=$(ovlctl import -n b -p a b.tar)
+c=$(ovlctl import -n c -p b c.tar)
+w=$(ovlctl create -n w b)
+
+sound() { # WHAT
+	ovlctl check >out 2>&1
+	is "$1" "$?:$(cat out)" "0:"
+}
+# The store, but what a check may touch: times of directories it looks into.
+sound "a sound store"
+before=$(store_state)
+ovlctl check --content >out 2>&1
+is "... its content as well" "$?:$(cat out)" "0:"
+is "... nothing is written" "$(store_state)" "$before"
+is "... as JSON" "$(ovlctl check -J)" "[]"
+m=$(ovlctl mount w)
+sound "a mounted layer changes nothing"
+ovlctl umount w
+before=$(store_state)
+is "no store" "$(ovlctl --root nowhere check)" ""
+
+# Damage, by a command; what check calls it; and whether --repair mends it.
+saved() { rm -rf "$T/copy" && cp -a "$S" "$T/copy"; }
+restored() { rm -rf "$S" && cp -a "$T/copy" "$S"; }
+saved
+damage() { # KIND MENDED(yes|no) WHAT COMMAND
+	eval "$4"
+	ovlctl check -J >out
+	is "$3: status" "$?" 4
+	is "$3: named" "$(jq -r '[.[] | select(.verdict == "error") | .kind] | unique | join(" ")' out)" "$1"
+	ovlctl check --repair >out
+	status=$?
+	if [ "$2" = yes ]; then
+		is "$3: repaired" "$status" 1
+		sound "... and sound again"
+		is "... as it was" "$(store_state)" "$before"
+	else
+		is "$3: is not repaired" "$((status & 4))" 4
+	fi
+	restored
+}
+link=$(cat "$S/overlay2/$b/link")
+damage link-file yes "a missing link file" 'rm "$S/overlay2/$b/link"'
+damage link-file yes "a torn link file" 'head -c 20 "$T/copy/overlay2/$b/link" >"$S/overlay2/$b/link"'
+damage link-file yes "an empty link file" ': >"$S/overlay2/$b/link"'
+damage link-file yes "an oversized link file" 'head -c 100000 /dev/zero >"$S/overlay2/$b/link"'
+damage link yes "a missing short link" 'rm "$S/overlay2/l/$link"'
+damage "duplicate-link link" yes "a misdirected short link" 'ln -sfn ../$a/diff "$S/overlay2/l/$link"'
+damage link yes "a short link to nowhere" 'ln -sfn ../$(printf %064d 3)/diff "$S/overlay2/l/$link"'
+damage duplicate-link yes "a second short link" 'ln -s ../$b/diff "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"'
+damage bad-link yes "a short link that is none" 'ln -s /etc "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"'
+damage lower yes "a missing lower file" 'rm "$S/overlay2/$w/lower"'
+damage lower yes "a torn lower file" 'head -c 30 "$T/copy/overlay2/$w/lower" >"$S/overlay2/$w/lower"'
+damage lower yes "lowers in another order" \
+	'sed "s/\(.*\):\(.*\)/\2:\1/" "$T/copy/overlay2/$w/lower" | tr -d "\n" >"$S/overlay2/$w/lower"'
+damage lower yes "a lower file where there is none" 'cp "$S/overlay2/$w/lower" "$S/overlay2/$a/lower"'
+damage work yes "a missing work directory" 'rmdir "$S/overlay2/$b/work"'
+damage merged yes "a missing mount point" 'rmdir "$S/overlay2/$w/merged"'
+damage hint yes "a parent that does not know of its child" 'rm "$S/overlay2/$b/.children/$w"'
+damage name-note yes "a layer that does not know its name" 'rm "$S/overlay2/$a/.names/a"'
+damage bad-name yes "a name that leads to no layer" 'ln -s /etc/passwd "$S/names/x"'
+damage tree no "a missing tree" 'mv "$S/overlay2/$c/diff" "$T/away"'
+rm -rf away
+damage meta no "torn metadata" 'head -c 40 "$T/copy/overlay2/$w/.layer" >"$S/overlay2/$w/.layer"'
+damage meta no "wrong numbers" 'sed -i s/^depth.*/depth\ 7/ "$S/overlay2/$w/.layer"'
+sed -i "s/^parent.*/parent $c/" "$S/overlay2/$b/.layer"
+ovlctl check -J >out
+is "parents that go round: status" "$?" 4
+like "parents that go round: named" "loop" "$(jq -r '.[].kind' out)"
+restored
+damage parent no "a missing parent" 'mv "$S/overlay2/$a" "$T/away" && rm "$S/overlay2/l/$(cat "$T/away/link")" "$S/names/a"'
+rm -rf away
+damage id no "an id that is not the content's" 'mv "$S/overlay2/$c" "$S/overlay2/$(printf %064d 5)" &&
+	ln -sfn ../$(printf %064d 5)/diff "$S/overlay2/l/$(cat "$T/copy/overlay2/$c/link")" &&
+	touch "$S/overlay2/$b/.children/$(printf %064d 5)"'
+damage recipe no "a missing recipe" 'rm "$S/overlay2/$b/.recipe"'
+damage stray no "what is none of ours" 'touch "$S/overlay2/stray"'
+damage empty no "something in the empty directory" 'touch "$S/empty/x"'
+mkdir "$S/staging/x"
+ln -s ../$(printf '%064d' 7)/diff "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+ovlctl check >out
+is "what the dead left is no error" "$?" 0
+is "... but told" "$(sed 's/:.*//' out | sort -u)" note
+ovlctl prune >/dev/null
+
+# Content.
+changed() { # WANTED WHAT COMMAND
+	eval "$3"
+	ovlctl check --content -J >out
+	is "$2: status" "$?" 4
+	is "$2: named" "$(jq -r '[.[] | .kind + " " + (.path // "/")] | sort | join(", ")' out)" "$1"
+	restored
+}
+A=$S/overlay2/$a/diff
+B=$S/overlay2/$b/diff
+changed "data plain" "other data, time and all the same" \
+	'touch -r "$A/plain" ref; printf Plain\\n >"$A/plain"; touch -r ref "$A/plain"'
+changed "data noise, time noise" "a shorter file" 'truncate -s 399999 "$A/noise"'
+changed "mode noise" "another mode" 'chmod 600 "$A/noise"'
+changed "owner noise" "another owner" 'chown 1 "$A/noise"'
+changed "time noise" "another time" 'touch -d "2020-01-01" "$A/noise"'
+changed "xattr noise" "another xattr" 'setfattr -n user.other -v x "$A/noise"'
+changed "missing empty" "a missing file" 'touch -r "$A" ref; rm "$A/empty"; touch -r ref "$A"'
+changed "extra more" "a file too many" 'touch -r "$A" ref; touch "$A/more"; touch -r ref "$A"'
+changed "type empty" "a directory for a file" \
+	'touch -r "$A" ref; rm "$A/empty"; mkdir "$A/empty"; touch -r ref "$A"'
+changed "data dangling" "a symlink that leads elsewhere" \
+	'touch -r "$A" ref; ln -sf x r2; touch -h -r "$A/dangling" r2; rm "$A/dangling"; ln -s x/elsewhere/all "$A/dangling"; touch -h -r r2 "$A/dangling"; touch -r ref "$A"'
+changed "data twice" "data of a hard link" \
+	'touch -r "$B/twice" ref; printf SECOND >"$B/hard"; touch -r ref "$B/twice"'
+changed "data twice" "data of a file that was replaced" 'printf FIRST >"$S/overlay2/$b/.kept/0"'
+changed "recipe /" "a damaged recipe" 'printf x | dd of="$S/overlay2/$b/.recipe" bs=1 seek=60 conv=notrunc 2>/dev/null'
+sound "all is as it was"
+fails 8 "is not empty and not a store" "a directory that is no store" ovlctl --root src check
+fails 2 "unknown option" "a wrong option" ovlctl check --contents
+
+done_testing
