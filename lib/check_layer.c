@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "cleanup.h"
+#include "commit.h"
 #include "digest.h"
 #include "driver.h"
 #include "fs.h"
@@ -146,8 +147,14 @@ static int check_driver(
 static int check_open(struct checker *c, const struct layer *l)
 {
 	struct lineage way;
-	int rc = follow(c, l, &way);
+	struct ovl_id image;
+	int rc;
 
+	if (commit_became(l, &image) && faccessat(l->fd, l->drv->tree, F_OK, 0) < 0)
+		return check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
+			"its commit to layer %.12s was killed near its end; commit it again",
+			image.s);
+	rc = follow(c, l, &way);
 	if (rc == 0)
 		rc = check_driver(c, l, &way);
 	if (rc == 0 && !way.broken)

@@ -78,6 +78,7 @@ for kind in plain redirect; do
 				for name in w w/2; do
 					ovlctl show $name >/dev/null 2>&1 || failed="$failed $n:name=$name"
 				done
+				ovlctl check >chk 2>&1 || failed="$failed $n:check:$(cat chk)"
 				i=$(ovlctl ls -nr -o ID,KIND | grep "^$id" | cut -c66-)
 				if [ "$i" ]; then
 					[ "$i" = image ] && whole "$id" || failed="$failed $n:image"
@@ -99,6 +100,8 @@ for kind in plain redirect; do
 					[ "$(ovlctl ls -nr -o ID w w/2 i)" = "$id" ] || failed="$failed $n:names"
 				fi
 				ovlctl ls -nr -o ID | grep -v "^$a" | xargs -r ovlctl rm -r
+				ovlctl prune >/dev/null
+				ovlctl check >chk 2>&1 && [ ! -s chk ] || failed="$failed $n:left:$(cat chk)"
 				[ ! "$failed" ] || break
 				n=$((n + 1))
 			done
