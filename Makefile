@@ -3,6 +3,7 @@
 #   make [MODE=asan]     build; objects under build/<mode>/
 #   make check           all tests       make demo      the main job, shown
 #   make check-interop   with skopeo, umoci, buildah, podman
+#   make check-kill      kills at every step
 #   make install         PREFIX, DESTDIR make uninstall
 #   make lint            what CI lints   make clean
 #
@@ -98,6 +99,10 @@ check-interop: all tests
 	@scripts/deps interop
 	@MODE=$(MODE) prove --exec sh tests/interop/*.t
 
+# Kills at every point; "make check" tries every few.
+check-kill: all tests
+	@MODE=$(MODE) KILL_STEP=1 prove --exec sh tests/root/kill.t tests/root/commit-kill.t
+
 demo: all
 	@scripts/demo
 
@@ -123,7 +128,7 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests check check-interop demo lint install uninstall clean FORCE
+.PHONY: all tests check check-interop check-kill demo lint install uninstall clean FORCE
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d)

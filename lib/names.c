@@ -441,6 +441,14 @@ int names_first(
 	return out[0] != '\0';
 }
 
+int names_notes_open(int drv_fd, const char *id, struct fs_dir *d)
+{
+	char path[ID_LEN + sizeof(hints) + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", id, hints);
+	return fs_dir_open(d, drv_fd, path) == 0;
+}
+
 bool names_noted(const struct layer *l, const char *name)
 {
 	char path[300];

@@ -66,6 +66,10 @@ int names_drop_all(const struct layer *l, struct ovl_err *err);
 int names_first(
 	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1]);
 
+/* The notes of names in a layer, for who clears up: 1 and d, 0 if there are none. */
+struct fs_dir;
+int names_notes_open(int drv_fd, const char *id, struct fs_dir *d);
+
 /* Is the name noted in the layer? */
 bool names_noted(const struct layer *l, const char *name);
 

@@ -336,7 +336,8 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 
 /* Something that goes, or would. Strings are good for the call. */
 struct ovl_pruned {
-	const char *what; /* "staging", "trash", "link", "name", "hint" or "layer" */
+	const char
+		*what; /* "staging", "trash", "link", "name", "note", "hint", "layer" */
 	const char *name;
 	uint64_t bytes; /* on disk; of a layer, bytes of file data */
 	const char *why;

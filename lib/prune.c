@@ -189,6 +189,53 @@ static int prune_driver(struct pruner *p, unsigned drv)
 	return r < 0 ? err_sys(p->err, errno, "cannot read the store") : 0;
 }
 
+/* Notes of names that are not the layer's, in one layer. Under the lock of the names,
+ * which who gives one holds from the note to the name. */
+static int prune_notes(struct pruner *p, unsigned drv, int drv_fd, const char *id)
+{
+	auto_fsdir d = {.fd = -1};
+	const char *file;
+	int r = names_notes_open(drv_fd, id, &d);
+
+	while (r > 0 && (r = fs_dir_next(&d, &file, NULL)) > 0) {
+		char name[NAME_LEN_MAX + 1];
+		struct layer_ref owner;
+
+		r = name_decode(file, name) ? names_lookup(p->st, name, &owner, p->err) :
+					      0;
+		if (r > 0 && owner.drv == drv && strcmp(owner.id.s, id) == 0)
+			continue;
+		if (r >= 0)
+			r = drop(p, d.fd, file, "note", file,
+				"the name is not this layer's");
+		if (r)
+			return r;
+		r = 1;
+	}
+	return r < 0 ? r : 0;
+}
+
+static int prune_all_notes(struct pruner *p)
+{
+	int r = 0;
+
+	for (unsigned i = 0; driver_list[i] && r == 0; i++) {
+		int drv_fd = store_driver_dir(p->st, i, p->err);
+		auto_fsdir d = {.fd = -1};
+		const char *name;
+
+		if (drv_fd < 0)
+			continue;
+		if (fs_dir_open(&d, drv_fd, ".") < 0)
+			return err_sys(p->err, errno, "cannot read the store");
+		while (r == 0 && fs_dir_next(&d, &name, NULL) > 0) {
+			if (id_is_full(name))
+				r = prune_notes(p, i, drv_fd, name);
+		}
+	}
+	return r;
+}
+
 static int prune_names(struct pruner *p)
 {
 	auto_fsdir d = {.fd = -1};
@@ -218,6 +265,8 @@ static int prune_names(struct pruner *p)
 		if (r)
 			break;
 	}
+	if (r == 0)
+		r = prune_all_notes(p);
 	names_unlock(p->st);
 	return r;
 }

@@ -1,0 +1,141 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# not in a user namespace: root of one that others made cannot trace
+
+# Killed before any of its calls, a command leaves a store without errors, in which all of
+# a layer is there or nothing; the command works when it is run again, and after a prune
+# the store is as if it had never been killed. Every KILL_STEP-th call is tried, all of
+# them with KILL_STEP=1 (make check-kill).
+can_trace || cannot "strace"
+: "${KILL_STEP:=4}"
+S=$OVLCTL_ROOT
+calls='openat,openat2,/mkdir,/rename,/link,/symlink,/unlink,write,pwrite64,ftruncate,/chmod,/chown,utimensat,/xattr,fsync,syncfs,flock,mount,umount2,mknodat,pipe2,clone3'
+
+printf '%s\n' 'dir name=d mode=2750 uid=3' 'file name=d/f data=one' 'link name=d/h link=d/f' \
+	'symlink name=s link=d/f' 'fifo name=p' 'file name=x data=1' 'file name=x data=2' \
+	'file name=imp/f pax.SCHILY.xattr.user.k=v' end | mktar >a.tar
+printf '%s\n' 'file name=.wh.s' 'file name=d/.wh..wh..opq' 'file name=d/new data=2' end | mktar >b.tar
+zstd -q b.tar
+sha() { sha256sum <"$1" | cut -d' ' -f1; }
+mkdir image
+cp a.tar b.tar image
+printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s","sha256:%s"]}}' \
+	"$(sha a.tar)" "$(sha b.tar)" >image/c.json
+echo '[{"Config":"c.json","RepoTags":["image:1"],"Layers":["a.tar","b.tar"]}]' >image/manifest.json
+tar -C image -cf image.tar .
+
+# The store without what is random in it, and without times.
+state() {
+	store_state | sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g' |
+		grep -Ev '/work/work|/\.children d|/\.names d|^\./(staging|trash|empty|names|lock)( |$)' | sort
+}
+
+# Kills COMMAND at each point. "prepared" makes the store it starts from; "undone" takes
+# back what it does outside of it.
+undone() { :; }
+try() { # WHAT COMMAND
+	rm -rf "$S" master
+	prepared
+	W=$(cat w 2>/dev/null)
+	export W
+	cp -a "$S" master 2>/dev/null || mkdir master
+	sh -c "$2" >out 2>err || report 1 "$1: $(cat err)"
+	undone
+	state >want
+	n=1
+	points=0
+	failed=
+	while [ ! "$failed" ]; do
+		rm -rf "$S"
+		cp -a master "$S"
+		[ "$(ls master)" ] || rm -rf "$S"
+		traced -qq -o /dev/null -e trace="$calls" -e inject="$calls:signal=KILL:when=$n" \
+			sh -c "exec $2" >out 2>err
+		status=$?
+		[ $status = 0 ] && break
+		[ $status -ge 128 ] || failed="$n: status $status: $(cat err)"
+		points=$((points + 1))
+		[ ! -e "$S/stamp" ] || ovlctl check >out 2>&1 || failed="$failed $n: check: $(cat out)"
+		ovlctl ls >out 2>err && [ ! -s err ] || failed="$failed $n: ls: $(cat err)"
+		sh -c "$2" >out 2>err || grep -Eq "${3-nothing}" err || failed="$failed $n: again: $(cat err)"
+		undone
+		ovlctl prune >out 2>err || failed="$failed $n: prune: $(cat err)"
+		state >got
+		cmp -s got want || failed="$failed $n: state: $(diff want got)"
+		n=$((n + KILL_STEP))
+	done
+	undone
+	is "$1: killed at $points points" "$failed" ""
+}
+
+prepared() { :; }
+try "import of the first layer" "ovlctl import -n a a.tar"
+prepared() { ovlctl import -n a a.tar >/dev/null; }
+try "import of a second layer" "ovlctl import -n b -p a b.tar.zst"
+try "import of an image" "ovlctl import image.tar"
+try "create" "ovlctl create -n w a" "already"
+try "tag" "ovlctl tag a other"
+prepared() {
+	ovlctl import -n a a.tar >/dev/null
+	ovlctl import -n b -p a b.tar >/dev/null
+	ovlctl create -n w b >/dev/null
+	ovlctl ls -nr -o ID w >w
+}
+# By id: a name is the first that goes.
+rm -rf "$S"
+prepared
+try "rm" 'ovlctl rm -f $W'
+try "rm -r" "ovlctl rm -f -r $(ovlctl ls -nr -o ID a)"
+try "tag --force" "ovlctl tag --force a b"
+try "tag -d" "ovlctl tag -d b" "no such name"
+undone() { rm -rf out.tar .out* dir .dir*; }
+try "diff -o" "ovlctl diff -o out.tar b"
+try "export" "ovlctl export b dir"
+undone() { ovlctl umount -a; }
+try "mount" "ovlctl mount w" "mounted already"
+undone() { ovlctl umount -a; }
+prepared() {
+	ovlctl import -n a a.tar >/dev/null
+	ovlctl import -n b -p a b.tar >/dev/null
+	ovlctl create -n w b >/dev/null
+	mkdir "$S/staging/x" "$S/trash/y"
+	touch "$S/trash/y/f"
+	ln -s ../$(printf '%064d' 7)/diff "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+}
+undone() { :; }
+try "prune" "ovlctl prune"
+prepared() {
+	ovlctl import -n a a.tar >/dev/null
+	ovlctl import -n b -p a b.tar >/dev/null
+	ovlctl create -n w b >/dev/null
+	rm "$S"/overlay2/l/* "$S"/overlay2/*/link
+	cp "$S/names/w/lower" "$S/names/a/lower"
+}
+rm -rf "$S"
+is "check --repair is tried" "$(prepared; ovlctl check --repair >/dev/null; echo $?)" 1
+# What check says while the work is half done is errors: that it ends well is what counts.
+rm -rf "$S" master
+prepared
+cp -a "$S" master
+ovlctl check --repair >/dev/null
+state >want
+n=1
+failed=
+while [ ! "$failed" ]; do
+	rm -rf "$S"
+	cp -a master "$S"
+	traced -qq -o /dev/null -e trace="$calls" -e inject="$calls:signal=KILL:when=$n" \
+		ovlctl check --repair >out 2>err
+	[ $? = 1 ] && break
+	ovlctl check --repair >/dev/null
+	[ $? -le 1 ] || failed="$n: again"
+	ovlctl check >out 2>&1 || failed="$failed $n: $(cat out)"
+	ovlctl prune >/dev/null
+	state >got
+	cmp -s got want || failed="$failed $n: state: $(diff want got)"
+	n=$((n + KILL_STEP))
+done
+is "check --repair: killed" "$failed" ""
+
+done_testing
