@@ -73,6 +73,11 @@ static int bad_option(struct ovl_err *err, const struct table *t, char **argv)
 		return usage(err, "option '%.*s' takes no value", (int)strcspn(word, "="),
 			word);
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
+	for (int i = 0; global_opts[i].name; i++) {
+		if (strcmp(global_opts[i].name, name) == 0)
+			return usage(
+				err, "option '--%s' stands before the command", name);
+	}
 	near = suggest(name, t->names);
 	if (near)
 		return usage(

@@ -36,6 +36,21 @@ static void print_json(struct printer *p, const struct ovl_finding *f)
 	json_decref(o);
 }
 
+/* Of what, if not of a layer: a name in the store. */
+static void print_line(const struct ovl_finding *f)
+{
+	char shown[1024];
+	const char *of = f->id;
+
+	printf("%s: ", verdict(f));
+	if (*of)
+		printf("layer %.12s: ", of);
+	printf("%s", f->kind);
+	if (!*of && *f->path)
+		printf(" %s", ovl_escape(shown, sizeof(shown), f->path, strlen(f->path)));
+	printf(": %s\n", f->text);
+}
+
 static int print(void *ctx, const struct ovl_finding *f)
 {
 	struct printer *p = ctx;
@@ -43,8 +58,7 @@ static int print(void *ctx, const struct ovl_finding *f)
 	if (p->json)
 		print_json(p, f);
 	else
-		printf("%s: %s%.12s%s%s: %s\n", verdict(f), *f->id ? "layer " : "", f->id,
-			*f->id ? ": " : "", f->kind, f->text);
+		print_line(f);
 	p->any = true;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ls.h"
 
@@ -29,9 +30,9 @@ static const struct {
 	bool number; /* in JSON */
 } column[COLUMNS] = {
 	[NAME] = {"NAME", 0.1, SCOLS_FL_NOEXTREMES, false},
-	[ID] = {"ID", 12, SCOLS_FL_TRUNC, false},
+	[ID] = {"ID", 12, 0, false},
 	[KIND] = {"KIND", 8, 0, false},
-	[PARENT] = {"PARENT", 12, SCOLS_FL_TRUNC, false},
+	[PARENT] = {"PARENT", 12, 0, false},
 	[DEPTH] = {"DEPTH", 5, SCOLS_FL_RIGHT, true},
 	[SIZE] = {"SIZE", 6, SCOLS_FL_RIGHT, false},
 	[CREATED] = {"CREATED", 20, 0, false},
@@ -85,7 +86,8 @@ static int choose_columns(struct lister *ls)
 		for (size_t i = 0; i < sizeof(by_default) / sizeof(by_default[0]); i++)
 			ls->cols[ls->n_cols++] = by_default[i];
 		want = want ? want + 1 : "";
-	}
+	} else if (!*want)
+		return usage(ls->run->err, "-o: no columns given");
 	while (*want) {
 		size_t n = strcspn(want, ",");
 		int c = find_column(want, n);
@@ -128,6 +130,12 @@ static char *name_cell(const struct lister *ls, const struct ovl_layer *l)
 	if (!l->names[0] && ls->tree && !ls->json)
 		return strndup(l->id.s, 12);
 	return join(l->names, ',');
+}
+
+/* On a terminal the table's own columns have room for what names a layer. */
+static char *id_cell(const struct lister *ls, const char *id)
+{
+	return ls->short_ids ? strndup(id, 12) : strdup(id);
 }
 
 static char *size_cell(const struct lister *ls, const struct ovl_layer *l)
@@ -203,9 +211,9 @@ char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
 
 	switch (c) {
 	case NAME: return name_cell(ls, l);
-	case ID: return strdup(l->id.s);
+	case ID: return id_cell(ls, l->id.s);
 	case KIND: return strdup(l->kind == OVL_IMAGE ? "image" : "writable");
-	case PARENT: return l->has_parent ? strdup(l->parent.s) : NULL;
+	case PARENT: return l->has_parent ? id_cell(ls, l->parent.s) : NULL;
 	case DEPTH: return number(l->depth);
 	case SIZE: return size_cell(ls, l);
 	case CREATED: return time_cell(l->created);
@@ -391,6 +399,8 @@ static int run_ls(struct run *run)
 	};
 	int rc = choose_columns(&ls);
 
+	ls.short_ids = !ls.json && !ls.raw && !opt_given(run, 'o') &&
+		isatty(STDOUT_FILENO);
 	if (rc == 0 && (ls.json + ls.raw + ls.tree > 1) && !(ls.json && ls.tree))
 		rc = usage(run->err,
 			ls.json ? "-J and -r exclude each other" :

@@ -35,6 +35,7 @@ struct lister {
 	size_t *index; /* of the layers, by id */
 	size_t *order; /* in which they are printed: in a tree parents come first */
 	bool tree, json, raw, bytes;
+	bool short_ids; /* 12 digits: in the default table on a terminal */
 };
 
 const char *ls_column_name(int c);

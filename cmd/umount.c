@@ -6,6 +6,20 @@ static const struct opt opts[] = {
 	{0, NULL, NULL, NULL},
 };
 
+/* All of them, whatever becomes of one; the first failure is told. */
+static int umount_each(struct run *run, bool lazy)
+{
+	int first = 0;
+
+	for (int i = 0; i < run->n_operands; i++) {
+		int rc = ovl_umount(
+			run->st, run->operand[i], lazy, first ? NULL : run->err);
+
+		first = first ? first : rc;
+	}
+	return first;
+}
+
 static int run_umount(struct run *run)
 {
 	bool lazy = opt_given(run, 'l');
@@ -17,13 +31,7 @@ static int run_umount(struct run *run)
 	}
 	if (!run->n_operands)
 		return usage(run->err, "too few operands; see 'ovlctl umount --help'");
-	for (int i = 0; i < run->n_operands; i++) {
-		int rc = ovl_umount(run->st, run->operand[i], lazy, run->err);
-
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	return umount_each(run, lazy);
 }
 
 const struct cmd cmd_umount = {

@@ -102,7 +102,7 @@ static int collect(struct checker *c, struct all *all, unsigned drv)
 			r = 0;
 		else
 			r = check_tell(c, OVL_ERROR, "stray", "", name, false,
-				"%s is none of ours", Q(name));
+				"a file in '%s' that is none of ours", d->name);
 		if (r)
 			return r == -ENOMEM ? err_nomem(c->err) : r;
 	}
@@ -141,7 +141,7 @@ static int check_link(
 	if (r == 0)
 		return 0;
 	if (r > 0 && !layer_exists(c->st, &ref))
-		return check_tell(c, OVL_NOTE, "dangling-link", ref.id.s, name, false,
+		return check_tell(c, OVL_NOTE, "dangling-link", "", name, false,
 			"its layer is not there; prune takes it");
 	/* A layer that cannot be read is told of elsewhere. */
 	if (r > 0 &&
@@ -281,7 +281,7 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 
 	*result = 0;
 	if (st->fd < 0)
-		return 0;
+		return err_say(err, ENOENT, "there is no store %s", Q(st->root));
 	rc = check_layers(&c);
 	for (unsigned i = 0; driver_list[i] && rc == 0; i++)
 		rc = check_links(&c, i);

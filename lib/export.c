@@ -286,10 +286,25 @@ static int choose_compress(struct export *x, struct ovl_err *err)
 	return 0;
 }
 
+/* Who forgot the target gave the last layer for it. */
+static int check_target(struct export *x, struct ovl_err *err)
+{
+	struct layer_ref ref;
+
+	if (x->req->fd >= 0 || strchr(x->req->target, '/') ||
+		layer_find(x->st, x->req->target, &ref, NULL) < 0)
+		return 0;
+	return err_status(err, OVL_USAGE,
+		"%s is a layer: where to? ('./%.40s' is a directory of that name)",
+		Q(x->req->target), x->req->target);
+}
+
 static int run(struct export *x, struct ovl_err *err)
 {
 	int rc = choose_compress(x, err);
 
+	if (rc == 0)
+		rc = check_target(x, err);
 	if (rc == 0)
 		rc = open_images(x, err);
 	if (rc == 0)

@@ -289,6 +289,6 @@ int image_read(struct source *s, const char *want, const char *platform,
 	struct images *out, struct ovl_err *err)
 {
 	/* Newer docker saves both; its own form has the whole names. */
-	return is_docker(s) ? image_read_docker(s, want, out, err) :
+	return is_docker(s) ? image_read_docker(s, want, platform, out, err) :
 			      image_read_oci(s, want, platform, out, err);
 }

@@ -55,8 +55,8 @@ int image_store(struct ovl_store *st, const struct ovl_import *req, struct image
 
 int image_read_oci(struct source *s, const char *want, const char *platform,
 	struct images *out, struct ovl_err *err);
-int image_read_docker(
-	struct source *s, const char *want, struct images *out, struct ovl_err *err);
+int image_read_docker(struct source *s, const char *want, const char *platform,
+	struct images *out, struct ovl_err *err);
 
 /* A new image at the end of the list; NULL: no memory. */
 struct image *image_add(struct images *im);

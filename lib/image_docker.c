@@ -83,7 +83,7 @@ static int take_names(
 }
 
 static int take_item(struct source *s, const json_t *item, const char *want,
-	struct images *out, struct ovl_err *err)
+	const char *platform, struct images *out, struct ovl_err *err)
 {
 	const char *config = image_text(item, "Config");
 	char hex[ID_LEN + 1];
@@ -109,12 +109,12 @@ static int take_item(struct source *s, const json_t *item, const char *want,
 	rc = take_layers(s, i, json_object_get(item, "Layers"), err);
 	if (rc == 0)
 		rc = image_take_config(
-			s, i, config, named ? hex : NULL, UINT64_MAX, NULL, err);
+			s, i, config, named ? hex : NULL, UINT64_MAX, platform, err);
 	return rc;
 }
 
-int image_read_docker(
-	struct source *s, const char *want, struct images *out, struct ovl_err *err)
+int image_read_docker(struct source *s, const char *want, const char *platform,
+	struct images *out, struct ovl_err *err)
 {
 	auto_buf bytes = {0};
 	json_t *list = NULL;
@@ -125,7 +125,7 @@ int image_read_docker(
 	if (rc == 0)
 		json_array_foreach(list, n, item)
 		{
-			rc = take_item(s, item, want, out, err);
+			rc = take_item(s, item, want, platform, out, err);
 			if (rc < 0)
 				break;
 		}

@@ -31,6 +31,11 @@ static int check_request(const struct ovl_import *req, struct ovl_err *err)
 	if (req->expect && !id_digest_hex(req->expect))
 		return err_status(err, OVL_USAGE,
 			"%s is no digest (sha256: and 64 hex digits)", Q(req->expect));
+	if (req->platform &&
+		(!strchr(req->platform, '/') || req->platform[0] == '/' ||
+			req->platform[strlen(req->platform) - 1] == '/'))
+		return err_status(err, OVL_USAGE, "%s is no platform (os/arch[/variant])",
+			Q(req->platform));
 	if (req->name && !ovl_name_valid(req->name))
 		return err_status(
 			err, OVL_USAGE, "%s cannot be a layer's name", Q(req->name));

@@ -117,6 +117,8 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 
 	if (rc)
 		return rc < 0 ? rc : 0;
+	if (strncmp(what, "sha256:", 7) == 0 && id_is_full(what + 7))
+		s.what = what += 7;
 	if (id_is_full(what))
 		rc = each_driver(&s, find_full, err);
 	else if (id_is_short(what))

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "driver.h"
@@ -100,13 +101,16 @@ static int read_meta(struct ovl_store *st, int drv_fd, const char *id, struct me
 
 	snprintf(path, sizeof(path), "%s/%s", id, META_NAME);
 	if (fs_read_file(drv_fd, path, META_MAX, &text) < 0) {
-		if (errno != ENOENT)
-			store_warn(
-				st, "cannot read layer %.12s: %s", id, strerror(errno));
+		int why = errno;
+
+		/* One that was removed meanwhile is none. */
+		if (why != ENOENT || faccessat(drv_fd, id, F_OK, 0) == 0)
+			store_warn(st, "layer %.12s is damaged and not listed: %s", id,
+				strerror(why));
 		return 0;
 	}
 	if (meta_parse(text.data, text.len, m) < 0) {
-		store_warn(st, "layer %.12s is damaged", id);
+		store_warn(st, "layer %.12s is damaged and not listed", id);
 		return 0;
 	}
 	return 1;

@@ -46,6 +46,16 @@ int unpack_check_owner(
 	return rc;
 }
 
+static int owner_error(uid_t uid, gid_t gid, struct archive_entry *e, struct ovl_err *err)
+{
+	if (errno == EPERM)
+		return err_say(err, EPERM,
+			"cannot give %s to user %u, group %u: not permitted; be root, or root of "
+			"a user namespace",
+			Q(name_of(e)), uid, gid);
+	return err_sys(err, errno, "cannot set the owner of %s", Q(name_of(e)));
+}
+
 static int set_owner(struct unpack *u, struct parent *p, const char *name, int fd,
 	struct archive_entry *e, struct ovl_err *err)
 {
@@ -59,14 +69,7 @@ static int set_owner(struct unpack *u, struct parent *p, const char *name, int f
 		rc = fchown(fd, uid, gid);
 	else
 		rc = fchownat(p->fd, name, uid, gid, AT_SYMLINK_NOFOLLOW);
-	if (rc == 0)
-		return 0;
-	if (errno == EPERM)
-		return err_say(err, EPERM,
-			"cannot give %s to user %u, group %u: not permitted; be root, or root of "
-			"a user namespace",
-			Q(name_of(e)), uid, gid);
-	return err_sys(err, errno, "cannot set the owner of %s", Q(name_of(e)));
+	return rc == 0 ? 0 : owner_error(uid, gid, e, err);
 }
 
 /* chmod of what is not open; never called for a symlink, which name cannot become
@@ -317,8 +320,8 @@ int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct
 		if (rc == 0 &&
 			fchown(fd, (uid_t)archive_entry_uid(e),
 				(gid_t)archive_entry_gid(e)) < 0)
-			rc = err_sys(
-				err, errno, "cannot set the owner of %s", Q(name_of(e)));
+			rc = owner_error((uid_t)archive_entry_uid(e),
+				(gid_t)archive_entry_gid(e), e, err);
 	} else {
 		rc = set_owner(u, p, name, fd, e, err);
 	}

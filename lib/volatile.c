@@ -47,7 +47,7 @@ int volatile_check(
 		return unmark(l, err);
 	return err_say(err, EUCLEAN,
 		"layer %s was last mounted volatile, and what was written was not synced when "
-		"that mount ended: after a crash it may be incomplete; --force mounts it as "
+		"that mount ended: after a crash it may be incomplete; 'mount --force' takes it as "
 		"it is",
 		Q(what));
 }

@@ -8,6 +8,7 @@ fails 2 "unknown command 'frobnicate'; see 'ovlctl --help'" "no command at all l
 fails 2 "unknown option '--rot'; did you mean '--root'\?" "a typo in a global option" ovlctl --rot
 fails 2 "import: unknown option '--expct'; did you mean '--expect'\?" "a typo in an option" \
 	ovlctl import --expct x y
+fails 2 "option '--root' stands before the command" "a global option behind the command" ovlctl ls --root x
 fails 2 "ls: unknown option '-x'" "an unknown letter" ovlctl ls -x
 fails 2 "option '--root' needs a value" "no value" ovlctl --root
 fails 2 "option '--compress' needs a value" "no value at the end" ovlctl diff x --compress

@@ -121,7 +121,7 @@ is "an id is no name" "$(jq -c '.manifests[0].annotations' byid/index.json)" nul
 fails 2 "'one' is given twice" "the same twice" ovlctl export one one twice
 # The same tar at two places of a stack.
 ovlctl import -n four -p three l2.tar >/dev/null
-ok "a layer that comes twice" ovlctl export four four
+ok "a layer that comes twice" ovlctl export four ./four
 ok "... is one blob" sound four
 is "... named twice" "$(jq '.layers | length' "$(blob four '.manifests[0].digest')")" 4
 
@@ -283,6 +283,7 @@ ovlctl --root store4 export --format docker w:latest back.tar
 same "... for docker as well" back.tar out.tar
 
 # ---- where to
+fails 2 "'three' is a layer: where to" "a layer for a target" ovlctl export w three
 mkdir empty && chmod 701 empty
 ok "into an empty directory" ovlctl export three empty
 is "... which keeps its mode" "$(stat -c %a empty)" 701

@@ -209,6 +209,10 @@ fails 1 "no image for linux/arm/v6" "a variant that is not there" ovlctl import 
 fails 1 "the image is for linux/$machine, not for linux/s390x" "of a single image too" \
 	ovlctl import --platform linux/s390x oci
 
+fails 1 "the image is for linux/$machine, not for linux/s390x" "of a docker archive" \
+	ovlctl import --platform linux/s390x save.tar
+fails 2 "'foo' is no platform" "--platform foo" ovlctl import --platform foo oci
+
 # Many layers at once, the same one several times among them.
 many=
 for i in $(seq 40); do

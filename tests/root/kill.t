@@ -34,6 +34,7 @@ state() {
 # Kills COMMAND at each point. "prepared" makes the store it starts from; "undone" takes
 # back what it does outside of it.
 undone() { :; }
+prepared() { :; }
 try() { # WHAT COMMAND
 	rm -rf "$S" master
 	prepared
@@ -69,7 +70,6 @@ try() { # WHAT COMMAND
 	is "$1: killed at $points points" "$failed" ""
 }
 
-prepared() { :; }
 try "import of the first layer" "ovlctl import -n a a.tar"
 prepared() { ovlctl import -n a a.tar >/dev/null; }
 try "import of a second layer" "ovlctl import -n b -p a b.tar.zst"
@@ -84,6 +84,7 @@ prepared() {
 }
 # By id: a name is the first that goes.
 rm -rf "$S"
+# shellcheck disable=SC2218 # it has several
 prepared
 try "rm" 'ovlctl rm -f $W'
 try "rm -r" "ovlctl rm -f -r $(ovlctl ls -nr -o ID a)"

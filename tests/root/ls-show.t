@@ -156,4 +156,20 @@ is "show with a missing parent" "$(jq -c '[.id, .parent, .stack]' json)" \
 	"[\"$w\",\"$b\",[{\"id\":\"$b\",\"missing\":true}]]"
 mv away "$OVLCTL_ROOT/overlay2/$b"
 
+fails 2 "-o: no columns given" "no columns" ovlctl ls -o ''
+ovlctl create -n torn >/dev/null
+id=$(ovlctl ls -nr -o ID torn)
+like "a layer by its digest" "$id" "$(ovlctl ls -nr -o ID "sha256:$id")"
+rm "$OVLCTL_ROOT/overlay2/$id/.layer"
+ovlctl ls >out 2>err
+like "a layer without metadata is told of" "warning: layer .* is damaged and not listed" "$(cat err)"
+no "... and not listed" grep -q torn out
+ovlctl rm torn
+if script -qec true /dev/null >/dev/null 2>&1; then
+	ovlctl create -n onterm >/dev/null
+	id=$(ovlctl ls -nr -o ID onterm | cut -c1-12)
+	like "ids on a terminal have 12 digits" "[ 	]$id " \
+		"$(script -qec 'stty cols 60; ovlctl ls onterm' /dev/null | tr -d '\r')"
+fi
+
 done_testing

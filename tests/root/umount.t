@@ -33,7 +33,14 @@ mount --bind sh/one sh/two
 	ovlctl mount a >/dev/null
 	ok "umount -a" ovlctl umount -a
 	none "all are gone"
-	done_testing >sub
+	# Of several, all are tried.
+ovlctl create -n several >/dev/null
+ovlctl create -n second >/dev/null
+ovlctl mount second >/dev/null
+fails 1 "'several' is not mounted" "the first of two is not mounted" ovlctl umount several second
+is "... the second came off" "$(ovlctl ls -nr -o MOUNTPOINT second)" ""
+
+done_testing >sub
 	echo $_n $_bad >counts
 )
 read -r _n _bad <counts
