@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "checker.h"
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"

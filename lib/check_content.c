@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "checker.h"
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"

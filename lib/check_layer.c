@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "checker.h"
 #include "cleanup.h"
 #include "commit.h"
 #include "digest.h"

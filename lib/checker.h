@@ -5,8 +5,8 @@
  *	check_layer.c	one layer: its metadata, parents, and what its driver knows
  *	check_content.c	one layer's tree against its recipe
  */
-#ifndef OVL_CHECK_H
-#define OVL_CHECK_H
+#ifndef OVL_CHECKER_H
+#define OVL_CHECKER_H
 
 #include "err.h"
 #include "layer.h"
