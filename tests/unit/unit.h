@@ -41,8 +41,8 @@ static char scratch_dir[64];
 
 __attribute__((unused)) static void scratch(void)
 {
-	snprintf(scratch_dir, sizeof(scratch_dir), "/tmp/ovlctl-unit.%d", getpid());
-	ck_assert_int_eq(mkdir(scratch_dir, 0700), 0);
+	strcpy(scratch_dir, "/tmp/ovlctl-unit.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(scratch_dir));
 	ck_assert_int_eq(chdir(scratch_dir), 0);
 }
 
