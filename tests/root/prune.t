@@ -61,7 +61,11 @@ mkfifo pipe
 feeder=$!
 ovlctl import - <pipe >/dev/null 2>&1 &
 pid=$!
-sleep 0.5
+i=0
+until [ "$(ls "$S/staging")" ] || [ $i = 100 ]; do
+	sleep 0.1
+	i=$((i + 1))
+done
 is "an import that goes on" "$(ovlctl prune)" ""
 is "... its staging stays" "$(ls "$S/staging" | wc -l)" 1
 kill -KILL $pid
