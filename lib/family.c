@@ -1,0 +1,143 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "cleanup.h"
+#include "family.h"
+#include "mounts.h"
+
+static int by_id(const void *a, const void *b)
+{
+	const struct layer_ref *x = &((const struct member *)a)->ref;
+	const struct layer_ref *y = &((const struct member *)b)->ref;
+	int order = strcmp(x->id.s, y->id.s);
+
+	return order ? order : (int)x->drv - (int)y->drv;
+}
+
+bool family_has(const struct family *f, const struct layer_ref *ref)
+{
+	struct member key = {.ref = *ref};
+
+	return f->n && bsearch(&key, f->member, f->n, sizeof(key), by_id);
+}
+
+static int append(struct family *f, const struct layer_ref *ref, struct ovl_err *err)
+{
+	if (f->n == f->size) {
+		size_t size = f->size ? f->size * 2 : 16;
+		struct member *more = realloc(f->member, size * sizeof(*more));
+
+		if (!more)
+			return err_nomem(err);
+		f->member = more;
+		f->size = size;
+	}
+	f->member[f->n].ref = *ref;
+	f->member[f->n].layer.fd = -1;
+	f->n++;
+	return 0;
+}
+
+struct adding {
+	struct family *f;
+	struct ovl_err *err;
+};
+
+static int add_with_children(void *ctx, const struct layer_ref *ref)
+{
+	struct adding *a = ctx;
+	auto_layer l = LAYER_INIT;
+	int rc = append(a->f, ref, a->err);
+
+	if (rc == 0)
+		rc = layer_open_to_remove(a->f->st, ref, 0, ref->id.s, &l, a->err);
+	if (rc == 0)
+		rc = layer_children(&l, add_with_children, a, a->err);
+	return rc;
+}
+
+int family_add(
+	struct family *f, const struct layer_ref *ref, bool children, struct ovl_err *err)
+{
+	struct adding a = {.f = f, .err = err};
+
+	return children ? add_with_children(&a, ref) : append(f, ref, err);
+}
+
+/* One that was named twice, or named and on top of another one, is there once. */
+static void sort_out(struct family *f)
+{
+	size_t n = 0;
+
+	if (f->n)
+		qsort(f->member, f->n, sizeof(*f->member), by_id);
+	for (size_t i = 0; i < f->n; i++) {
+		if (!n || by_id(&f->member[n - 1], &f->member[i]) != 0)
+			f->member[n++] = f->member[i];
+	}
+	f->n = n;
+}
+
+int family_lock(struct family *f, struct ovl_err *err)
+{
+	char label[OVL_LABEL_SIZE];
+	int rc = 0;
+
+	sort_out(f);
+	for (size_t i = 0; i < f->n && rc == 0; i++) {
+		struct member *m = &f->member[i];
+
+		rc = layer_open_to_remove(f->st, &m->ref, LOCK_EX,
+			layer_label(f->st, &m->ref, label), &m->layer, err);
+	}
+	return rc;
+}
+
+/* Of anything else that is mounted in a layer, too: it must not go with it. */
+static int check_mounts(struct family *f, const struct member *m,
+	const struct mi_all *all, struct ovl_err *err)
+{
+	char label[OVL_LABEL_SIZE];
+	const struct layer *l = &m->layer;
+	auto_buf where = {0};
+	int rc = l->meta.kind == OVL_WRITABLE ? mounts_upper_busy(l, err) : 0;
+
+	if (rc < 0 && rc != -EPERM)
+		return rc;
+	layer_label(f->st, &m->ref, label);
+	if (mounts_find(f->st, all, &m->ref, &where))
+		return err_status(
+			err, OVL_BUSY, "layer '%s' is mounted on %s", label, where.data);
+	if (rc > 0)
+		return err_status(err, OVL_BUSY,
+			"layer '%s' is mounted, in a mount namespace that cannot be seen "
+			"from here or detached and still in use",
+			label);
+	rc = mounts_below(l, all, &where);
+	if (rc > 0)
+		return err_status(err, OVL_BUSY,
+			"something is mounted in the directory of layer '%s', on %s",
+			label, where.data);
+	return rc < 0 ? err_nomem(err) : 0;
+}
+
+int family_mounted(struct family *f, struct ovl_err *err)
+{
+	auto_mi all = {0};
+	int rc = f->n ? mounts_everywhere(&all, err) : 0;
+
+	for (size_t i = 0; i < f->n && rc == 0; i++)
+		rc = check_mounts(f, &f->member[i], &all, err);
+	return rc;
+}
+
+void family_release(struct family *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		layer_close(&f->member[i].layer);
+	free(f->member);
+	f->member = NULL;
+	f->n = 0;
+}
