@@ -92,68 +92,6 @@ static int xattrs_differ(
 	return x.len != y.len || (x.len && memcmp(x.data, y.data, x.len) != 0);
 }
 
-#define CHUNK 65536
-
-/* Of what is at offset at, as much as there is up to CHUNK. */
-static ssize_t fill(int fd, char *p, off_t at)
-{
-	size_t have = 0;
-
-	while (have < CHUNK) {
-		ssize_t n = pread(fd, p + have, CHUNK - have, at + (off_t)have);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (!n)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
-}
-
-/* Where the next data of a file may be; the end if there is none. */
-static off_t next_data(int fd, off_t at, off_t size)
-{
-	off_t data = lseek(fd, at, SEEK_DATA);
-
-	if (data < 0)
-		return errno == ENXIO ? size : at;
-	return data;
-}
-
-/* Past what is a hole in both. */
-static off_t skip_holes(int fa, int fb, off_t at, off_t size)
-{
-	off_t a = next_data(fa, at, size);
-	off_t b = a > at ? next_data(fb, at, size) : at;
-
-	return a < b ? a : b;
-}
-
-static int data_differs(int fa, int fb, off_t size, const struct ovl_store *st)
-{
-	auto_free char *two = malloc(2 * CHUNK);
-	off_t at = 0;
-
-	while (two && (at = skip_holes(fa, fb, at, size)) < size) {
-		ssize_t n = fill(fa, two, at);
-		ssize_t m = fill(fb, two + CHUNK, at);
-
-		if (store_stopped(st))
-			errno = EINTR;
-		if (n < 0 || m < 0 || store_stopped(st))
-			return -1;
-		if (n != m || memcmp(two, two + CHUNK, (size_t)n) != 0)
-			return 1;
-		if (n < CHUNK)
-			return 0;
-		at += n;
-	}
-	return two ? 0 : -1;
-}
-
 /* The sizes are the same. Metacopied files on the same lower one have its data. */
 static int content_differs(
 	const struct file *a, const struct file *b, const struct ovl_store *st)
@@ -170,7 +108,7 @@ static int content_differs(
 		return -1;
 	if (x.st_dev == y.st_dev && x.st_ino == y.st_ino)
 		return 0;
-	return data_differs(fa, fb, a->st.st_size, st);
+	return fs_data_differs(fa, fb, a->st.st_size, st->cfg.stop);
 }
 
 int differ(const struct side *a, const struct side *b, const char *name,

@@ -56,6 +56,12 @@ int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out);
 int fs_write_all(int fd, const void *p, size_t n);
 int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
 
+/*
+ * Do two files of that size hold other data? 1, 0, -1. Holes of both are passed over.
+ * EINTR when *stop is set (NULL: never).
+ */
+int fs_data_differs(int a, int b, off_t size, const volatile sig_atomic_t *stop);
+
 /* Extended attributes of dirfd itself (name NULL; it must be open for reading), or of
  * name in it, not followed. */
 ssize_t fs_getxattr(int dirfd, const char *name, const char *attr, void *p, size_t n);
