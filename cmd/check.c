@@ -10,6 +10,7 @@ static const struct opt opts[] = {
 	{'J', "json", NULL, "print JSON"},
 	{OPT_CONTENT, "content", NULL, "each file of each image layer too"},
 	{OPT_REPAIR, "repair", NULL, "mend what the rest of the store determines"},
+	{OPT_FROM, "from", "FILE", "with --repair: heal LAYER from its tar"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -66,14 +67,24 @@ static int print(void *ctx, const struct ovl_finding *f)
 /* The exit status is fsck's: bits of what was found. */
 static int run_check(struct run *run)
 {
-	const struct ovl_check req = {
+	struct ovl_check req = {
 		.content = opt_given(run, OPT_CONTENT),
 		.repair = opt_given(run, OPT_REPAIR),
+		.from = opt_value(run, OPT_FROM),
+		.layer = run->n_operands ? run->operand[0] : NULL,
 	};
 	struct printer p = {.json = opt_given(run, 'J')};
 	unsigned result = 0;
-	int rc = ovl_check(run->st, &req, print, &p, &result, run->err);
+	int rc;
 
+	if (req.from && (!req.repair || !req.layer))
+		return usage(run->err, "--from FILE goes with --repair and a LAYER");
+	if (req.from) {
+		req.fd = open_input(run, req.from);
+		if (req.fd < 0)
+			return -1;
+	}
+	rc = ovl_check(run->st, &req, print, &p, &result, run->err);
 	if (p.json)
 		fputs(p.any ? "\n]\n" : "[]\n", stdout);
 	run->exit = (int)result;
@@ -82,9 +93,10 @@ static int run_check(struct run *run)
 
 const struct cmd cmd_check = {
 	.name = "check",
-	.synopsis = "[-J] [--content] [--repair]",
+	.synopsis = "[-J] [--content] [--repair [--from FILE]] [LAYER]",
 	.summary = "see whether the store is sound",
 	.opts = opts,
+	.max_operands = 1,
 	.access = READ_STORE,
 	.failed = OVL_CHECK_NOT,
 	.fn = run_check,

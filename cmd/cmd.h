@@ -17,6 +17,8 @@ enum {
 	OPT_HELP,
 	OPT_CONTENT,
 	OPT_REPAIR,
+	OPT_FROM,
+	OPT_ASIDE,
 	OPT_DRY_RUN,
 	OPT_LAYERS,
 	OPT_OLDER,
@@ -131,6 +133,9 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err);
 /* Usage errors: status OVL_USAGE, returns -1. */
 int usage(struct ovl_err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* util.c: a file to read, "-" is standard input; -1 with run->err. */
+int open_input(struct run *run, const char *file);
 
 /* util.c: the nearest of names (ends with NULL), NULL if none is near. */
 const char *suggest(const char *word, const char *const *names);

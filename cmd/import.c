@@ -1,5 +1,3 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,24 +19,6 @@ static const struct opt opts[] = {
 	{OPT_MAX_DEPTH, "max-depth", "N", "most components of a name (default 1024)"},
 	{0, NULL, NULL, NULL},
 };
-
-/* "-" is standard input. */
-static int open_input(struct run *run, const char *file)
-{
-	char shown[512];
-	int fd;
-
-	if (strcmp(file, "-") == 0)
-		return STDIN_FILENO;
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	ovl_escape(shown, sizeof(shown), file, strlen(file));
-	if (fd < 0) {
-		run->err->status = OVL_FAILED;
-		snprintf(run->err->text, sizeof(run->err->text), "cannot open '%s': %s",
-			shown, strerror(errno));
-	}
-	return fd;
-}
 
 static int take_as(struct run *run, enum ovl_as *as)
 {

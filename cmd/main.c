@@ -174,7 +174,8 @@ int main(int argc, char **argv)
 		print_error(run.cmd ? run.cmd->name : NULL, &err);
 		rc = -1;
 	}
-	if (rc < 0 && err.status != OVL_USAGE && run.cmd && run.cmd->failed)
+	if (rc < 0 && err.status != OVL_USAGE && err.status != OVL_BUSY && run.cmd &&
+		run.cmd->failed)
 		return run.cmd->failed | run.exit;
 	return rc < 0 ? (int)err.status : run.exit;
 }

@@ -11,6 +11,7 @@ static const struct opt opts[] = {
 	{'J', "json", NULL, "print JSON"},
 	{OPT_DRY_RUN, "dry-run", NULL, "tell what would go, remove nothing"},
 	{OPT_LAYERS, "layers", NULL, "image layers too that nothing names or needs"},
+	{OPT_ASIDE, "aside", NULL, "what 'check --repair' put aside too"},
 	{OPT_OLDER, "older-than", "T",
 		"of these, those older than T: seconds, or with m, h, d (default 1h)"},
 	{0, NULL, NULL, NULL},
@@ -72,6 +73,7 @@ static int run_prune(struct run *run)
 	struct ovl_prune req = {
 		.dry_run = opt_given(run, OPT_DRY_RUN),
 		.layers = opt_given(run, OPT_LAYERS),
+		.aside = opt_given(run, OPT_ASIDE),
 	};
 	struct printer p = {.json = opt_given(run, 'J')};
 	int rc = take_age(run, &req.older_than);
@@ -87,7 +89,7 @@ static int run_prune(struct run *run)
 
 const struct cmd cmd_prune = {
 	.name = "prune",
-	.synopsis = "[-J] [--dry-run] [--layers] [--older-than T]",
+	.synopsis = "[-J] [--dry-run] [--aside] [--layers] [--older-than T]",
 	.summary = "remove what dead processes left, and unneeded layers",
 	.opts = opts,
 	.access = READ_STORE,

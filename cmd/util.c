@@ -1,7 +1,10 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
@@ -111,4 +114,21 @@ const char *human_size(uint64_t bytes, char out[16])
 	else
 		snprintf(out, 16, "%.1f%c", v, units[u]);
 	return out;
+}
+
+int open_input(struct run *run, const char *file)
+{
+	char shown[512];
+	int fd;
+
+	if (strcmp(file, "-") == 0)
+		return STDIN_FILENO;
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	ovl_escape(shown, sizeof(shown), file, strlen(file));
+	if (fd < 0) {
+		run->err->status = OVL_FAILED;
+		snprintf(run->err->text, sizeof(run->err->text), "cannot open '%s': %s",
+			shown, strerror(errno));
+	}
+	return fd;
 }

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "checker.h"
 #include "cleanup.h"
 #include "driver.h"
@@ -38,6 +39,23 @@ int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 	return c->fn(c->ctx, &f);
 }
 
+/* What is not ours, in a place where all is. */
+static int check_stray(
+	struct checker *c, const char *kind, int dirfd, const char *name, const char *in)
+{
+	char where[ASIDE_NAME_MAX];
+	int rc;
+
+	if (!c->req->repair)
+		return check_tell(c, OVL_ERROR, kind, "", name, false,
+			"a file in '%s' that is none of ours", in);
+	rc = aside_take(c->st, dirfd, name, in, where, c->err);
+	return rc < 0 ? rc :
+			check_tell(c, OVL_ERROR, kind, "", name, true,
+				"a file in '%s' that is none of ours: put aside as %s",
+				in, Q(where));
+}
+
 /* ---- layers ----------------------------------------------------------------------- */
 
 struct found {
@@ -61,11 +79,17 @@ struct all {
 	size_t size;
 };
 
-static int add(struct all *all, unsigned drv, int drv_fd, const char *id)
+static unsigned depth_of(struct ovl_store *st, const struct layer_ref *ref)
 {
-	auto_fd fd = fs_open_dir(drv_fd, id);
-	struct found *f;
+	auto_fd fd = fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);
 	struct meta m;
+
+	return fd >= 0 && meta_read(fd, &m, NULL) == 0 ? m.depth : UINT32_MAX;
+}
+
+static int add(struct checker *c, struct all *all, unsigned drv, const char *id)
+{
+	struct found *f;
 
 	if (all->n == all->size) {
 		size_t size = all->size ? all->size * 2 : 64;
@@ -79,7 +103,7 @@ static int add(struct all *all, unsigned drv, int drv_fd, const char *id)
 	f = &all->found[all->n++];
 	f->ref.drv = drv;
 	memcpy(f->ref.id.s, id, sizeof(f->ref.id.s));
-	f->depth = fd >= 0 && meta_read(fd, &m, NULL) == 0 ? m.depth : UINT32_MAX;
+	f->depth = depth_of(c->st, &f->ref);
 	return 0;
 }
 
@@ -97,16 +121,37 @@ static int collect(struct checker *c, struct all *all, unsigned drv)
 		return err_sys(c->err, errno, "cannot read '%s'", d->name);
 	while ((r = fs_dir_next(&dir, &name, NULL)) > 0) {
 		if (id_is_full(name))
-			r = add(all, drv, drv_fd, name);
+			r = add(c, all, drv, name);
 		else if (d->links && strcmp(name, d->links) == 0)
 			r = 0;
 		else
-			r = check_tell(c, OVL_ERROR, "stray", "", name, false,
-				"a file in '%s' that is none of ours", d->name);
+			r = check_stray(c, "stray", drv_fd, name, d->name);
 		if (r)
 			return r == -ENOMEM ? err_nomem(c->err) : r;
 	}
 	return r < 0 ? err_sys(c->err, errno, "cannot read '%s'", d->name) : 0;
+}
+
+/* Parents first, so as often as one more is made out. */
+static int rebuild(struct checker *c, struct all *all)
+{
+	bool more = true;
+	int rc = 0;
+
+	while (more && rc >= 0) {
+		more = false;
+		for (size_t i = 0; i < all->n && rc >= 0; i++) {
+			if (all->found[i].depth != UINT32_MAX)
+				continue;
+			rc = store_stopped(c->st) ? err_stopped(c->err) :
+						    check_rebuild(c, &all->found[i].ref);
+			if (rc > 0) {
+				more = true;
+				all->found[i].depth = depth_of(c->st, &all->found[i].ref);
+			}
+		}
+	}
+	return rc < 0 ? rc : 0;
 }
 
 static int check_layers(struct checker *c)
@@ -116,6 +161,8 @@ static int check_layers(struct checker *c)
 
 	for (unsigned i = 0; driver_list[i] && rc == 0; i++)
 		rc = collect(c, &all, i);
+	if (rc == 0 && c->req->repair)
+		rc = rebuild(c, &all);
 	if (all.n)
 		qsort(all.found, all.n, sizeof(*all.found), by_depth);
 	for (size_t i = 0; i < all.n && rc == 0; i++)
@@ -255,21 +302,79 @@ static int check_left(struct checker *c)
 	return ovl_prune(c->st, &dry, note_left, c, c->err);
 }
 
+/* It stands in for a lower layer, so what is in it would show up in mounts. */
 static int check_empty(struct checker *c)
 {
 	auto_fsdir d = {.fd = -1};
 	int empty = store_dir(c->st, DIR_EMPTY, c->err);
 	const char *name;
+	int r;
 
 	if (empty < 0)
 		return empty == -ENOENT ? 0 : empty;
 	if (fs_dir_open(&d, empty, ".") < 0)
 		return err_sys(c->err, errno, "cannot read 'empty'");
-	return fs_dir_next(&d, &name, NULL) > 0 ?
-		check_tell(c, OVL_ERROR, "empty", "", name, false,
-			"the empty directory, which stands in for a lower layer, holds %s",
-			Q(name)) :
-		0;
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		r = check_stray(c, "empty", empty, name, "empty");
+		if (r)
+			return r;
+	}
+	return r < 0 ? err_sys(c->err, errno, "cannot read 'empty'") : 0;
+}
+
+static int note_aside(struct checker *c)
+{
+	auto_fsdir d = {.fd = -1};
+	int aside = store_dir(c->st, DIR_ASIDE, c->err);
+	const char *name;
+	int r;
+
+	if (aside < 0)
+		return aside == -ENOENT ? 0 : aside;
+	if (fs_dir_open(&d, aside, ".") < 0)
+		return err_sys(c->err, errno, "cannot read 'aside'");
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		r = check_tell(c, OVL_NOTE, "aside", "", name, false,
+			"a repair put it aside; prune --aside removes it");
+		if (r)
+			return r;
+	}
+	return r < 0 ? err_sys(c->err, errno, "cannot read 'aside'") : 0;
+}
+
+static int check_store(struct checker *c)
+{
+	int rc = check_layers(c);
+
+	for (unsigned i = 0; driver_list[i] && rc == 0; i++)
+		rc = check_links(c, i);
+	if (rc == 0)
+		rc = check_names(c);
+	if (rc == 0)
+		rc = check_empty(c);
+	if (rc == 0)
+		rc = note_aside(c);
+	return rc ? rc : check_left(c);
+}
+
+/* One layer alone. What is healed is looked at afterwards, its content too. */
+static int check_one(struct checker *c)
+{
+	const struct ovl_check *req = c->req;
+	struct ovl_check whole = *req;
+	struct layer_ref ref;
+	int rc = layer_find(c->st, req->layer, &ref, c->err);
+
+	if (rc == 0 && req->from) {
+		rc = check_heal(c, &ref, req->fd, req->from);
+		whole.content = true;
+		c->req = &whole;
+	} else if (rc == 0 && req->repair) {
+		rc = check_rebuild(c, &ref);
+	}
+	rc = rc < 0 ? rc : check_layer(c, &ref);
+	c->req = req;
+	return rc;
 }
 
 int ovl_check(struct ovl_store *st, const struct ovl_check *req,
@@ -282,15 +387,10 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 	*result = 0;
 	if (st->fd < 0)
 		return err_say(err, ENOENT, "there is no store %s", Q(st->root));
-	rc = check_layers(&c);
-	for (unsigned i = 0; driver_list[i] && rc == 0; i++)
-		rc = check_links(&c, i);
-	if (rc == 0)
-		rc = check_names(&c);
-	if (rc == 0)
-		rc = check_empty(&c);
-	if (rc == 0)
-		rc = check_left(&c);
+	rc = req->layer ? check_one(&c) : check_store(&c);
+	if ((c.result & OVL_CHECK_REPAIRED) && st->cfg.sync != OVL_SYNC_NONE &&
+		syncfs(st->fd) < 0 && rc == 0)
+		rc = err_sys(err, errno, "cannot sync the store");
 	*result = c.result;
 	return rc;
 }

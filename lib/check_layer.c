@@ -51,7 +51,8 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 					"its parent %.12s is damaged",
 				at.parent.s);
 		}
-		seen_cut = seen_cut || at.lowers == 0;
+		/* Only the tar of an image layer can hide what is below. */
+		seen_cut = seen_cut || (at.kind == OVL_IMAGE && at.lowers == 0);
 		if (!seen_cut && out->n < OVL_MAX_LOWERS)
 			memcpy(out->link[out->n++], up.meta.link, SHORT_LEN + 1);
 		at = up.meta;
@@ -59,28 +60,38 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 	return 0;
 }
 
-static int check_numbers(
-	struct checker *c, const struct layer *l, const struct lineage *way)
+/* One that its parents determine. */
+static int number(struct checker *c, struct layer *l, unsigned *have, unsigned want,
+	const char *what)
+{
+	unsigned was = *have;
+
+	*have = want;
+	if (c->req->repair && meta_replace(l->fd, &l->meta, c->err) < 0)
+		return -EIO;
+	return check_tell(c, OVL_ERROR, "meta", l->id.s, "", c->req->repair,
+		"its .layer has %u as %s, its parents make it %u", was, what, want);
+}
+
+static int check_numbers(struct checker *c, struct layer *l, const struct lineage *way)
 {
 	struct layer_ref ref = {
 		.drv = (unsigned)driver_index(l->drv->name), .id = l->meta.parent};
 	auto_layer parent = LAYER_INIT;
 	struct ovl_err why;
 	struct ovl_id chain;
-	int rc;
+	int rc = 0;
 
 	if (l->meta.lowers != way->n)
-		return check_tell(c, OVL_ERROR, "meta", l->id.s, "", false,
-			"its .layer says %u lower layers, its parents are %u",
-			l->meta.lowers, way->n);
-	if (l->meta.has_parent) {
+		rc = number(c, l, &l->meta.lowers, way->n, "lower layers");
+	if (rc == 0 && l->meta.has_parent) {
 		if (layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0)
 			return 0;
 		if (l->meta.depth != parent.meta.depth + 1)
-			return check_tell(c, OVL_ERROR, "meta", l->id.s, "", false,
-				"its .layer says depth %u, its parent's %u",
-				l->meta.depth, parent.meta.depth);
+			rc = number(c, l, &l->meta.depth, parent.meta.depth + 1, "depth");
 	}
+	if (rc)
+		return rc;
 	if (l->meta.kind != OVL_IMAGE)
 		return 0;
 	rc = digest_chain(l->meta.has_parent ? l->meta.parent.s : NULL, l->meta.diff_id,
@@ -144,7 +155,7 @@ static int check_driver(
 	return rc;
 }
 
-static int check_open(struct checker *c, const struct layer *l)
+static int check_open(struct checker *c, struct layer *l)
 {
 	struct lineage way;
 	struct ovl_id image;
@@ -188,6 +199,7 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 		return check_tell(c, OVL_NOTE, "busy", ref->id.s, "", false,
 			"another process works on it: not looked at");
 	}
-	return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
-		"its file .layer is missing or damaged");
+	return c->req->repair ? check_put_aside(c, ref) :
+				check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
+					"its file .layer is missing or damaged");
 }

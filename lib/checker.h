@@ -4,6 +4,8 @@
  *	check.c		the walk over the store, layers parents first
  *	check_layer.c	one layer: its metadata, parents, and what its driver knows
  *	check_content.c	one layer's tree against its recipe
+ *	check_meta.c	what can be made out of a layer that has lost its .layer
+ *	check_heal.c	one layer's tree against its tar, and made the same
  */
 #ifndef OVL_CHECKER_H
 #define OVL_CHECKER_H
@@ -28,6 +30,26 @@ int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 
 /* One layer of the store, whose parents were looked at before. */
 int check_layer(struct checker *c, const struct layer_ref *ref);
+
+/*
+ * For one whose .layer is torn or missing. 1: it was made out and written anew; 0: it
+ * cannot be, or not yet, for its parents are in the same state.
+ */
+int check_rebuild(struct checker *c, const struct layer_ref *ref);
+int check_put_aside(struct checker *c, const struct layer_ref *ref);
+
+/* The parent with which an image layer of that diff id has the id of l: 1 and parent, open;
+ * 0: it has none; -ENOENT: it is not in the store. */
+int check_find_parent(struct checker *c, const struct layer *l, const char *diff_id,
+	struct layer *parent);
+/* What .layer says of the layers below, for one on top of parent (NULL: none). */
+void check_stack_meta(struct meta *m, const struct layer *parent, bool cut);
+
+/* The short id that the store has for an open layer; a new one if it has none. */
+void check_find_link(const struct layer *l, char link[SHORT_LEN + 1]);
+
+/* Heals an image layer from its tar, which fd gives. */
+int check_heal(struct checker *c, const struct layer_ref *ref, int fd, const char *file);
 
 /* The tree of an open image layer against what was imported. */
 int check_content(struct checker *c, const struct layer *l);

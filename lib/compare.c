@@ -153,7 +153,7 @@ static int compare_data(const struct comparison *c, struct compared *o)
 	if (a < 0 || b < 0)
 		return -1;
 	if (fs_data_differs(a, b, o->want->st_size, c->st->cfg.stop) != 0)
-		fault(o, "data", "has other data than were imported");
+		fault(o, "data", "holds other data than was imported");
 	return 0;
 }
 

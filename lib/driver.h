@@ -80,6 +80,9 @@ struct driver {
 		unsigned faults, unsigned *left, struct ovl_err *err);
 	/* The id of the layer with this short id: 1 found, 0 none, negative errno. */
 	int (*by_link)(int drv_fd, const char *link, struct ovl_id *id);
+	/* The parent as the driver's files in the layer have it, whatever .layer says: 1
+	 * found, 0 none, negative errno: they are damaged. */
+	int (*parent_of)(const struct layer *l, struct ovl_id *id);
 };
 
 /* All drivers, NULL at the end; the first is the default of a new store. */

@@ -160,6 +160,18 @@ static int by_link(int drv_fd, const char *link, struct ovl_id *id)
 	return 1;
 }
 
+static int parent_of(const struct layer *l, struct ovl_id *id)
+{
+	auto_buf text = {0};
+	auto_stack s = {0};
+	int rc;
+
+	if (fs_read_file(l->fd, lower_file, LOWER_MAX, &text) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	rc = overlay2_parse_lower(text.data, text.len, &s);
+	return rc < 0 ? rc : by_link(l->drv_fd, s.name[0] + 2, id);
+}
+
 static int retract(
 	int drv_fd, const char *link, const struct ovl_id *id, struct ovl_err *err)
 {
@@ -231,16 +243,8 @@ static int verify(const struct layer *l, const char *const *lowers, unsigned n,
 /* A file anew, in one step; an empty text: none. */
 static int set_file(const struct layer *l, const char *name, const char *text)
 {
-	char temp[64];
-
-	if (!*text)
-		return unlinkat(l->fd, name, 0);
-	snprintf(temp, sizeof(temp), ".%s.new", name);
-	if (unlinkat(l->fd, temp, 0) < 0 && errno != ENOENT)
-		return -1;
-	if (fs_write_new(l->fd, temp, text, strlen(text)) < 0)
-		return -1;
-	return renameat(l->fd, temp, l->fd, name);
+	return *text ? fs_replace(l->fd, name, text, strlen(text)) :
+		       unlinkat(l->fd, name, 0);
 }
 
 static int set_link(const struct layer *l)
@@ -297,6 +301,7 @@ const struct driver driver_overlay2 = {
 	.as_lower = as_lower,
 	.link_of = link_of,
 	.by_link = by_link,
+	.parent_of = parent_of,
 	.verify = verify,
 	.mend = mend,
 };

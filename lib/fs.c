@@ -169,6 +169,18 @@ int fs_write_new(int dirfd, const char *name, const void *data, size_t len)
 	return fs_write_all(fd, data, len);
 }
 
+int fs_replace(int dirfd, const char *name, const void *data, size_t len)
+{
+	char temp[64];
+
+	snprintf(temp, sizeof(temp), "%s%s.new", *name == '.' ? "" : ".", name);
+	if (unlinkat(dirfd, temp, 0) < 0 && errno != ENOENT)
+		return -1;
+	if (fs_write_new(dirfd, temp, data, len) < 0)
+		return -1;
+	return renameat(dirfd, temp, dirfd, name);
+}
+
 int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out)
 {
 	size_t want = 256;

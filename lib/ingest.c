@@ -151,7 +151,7 @@ int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err 
 
 static int write_meta(struct ingest *in, const struct layer *parent, struct ovl_err *err)
 {
-	bool cut = in->unpack.top_opaque;
+	bool cut = parent && unpack_hides_all(&in->unpack);
 	struct seed seed = {.parent = parent, .cut = cut};
 	struct meta m = {
 		.kind = OVL_IMAGE,

@@ -35,6 +35,16 @@ int meta_write(int dirfd, const struct meta *m, struct ovl_err *err)
 	return 0;
 }
 
+int meta_replace(int dirfd, const struct meta *m, struct ovl_err *err)
+{
+	char text[META_MAX];
+
+	meta_format(m, text);
+	if (fs_replace(dirfd, META_NAME, text, strlen(text)) < 0)
+		return err_sys(err, errno, "cannot write '%s'", META_NAME);
+	return 0;
+}
+
 static bool number(const char *s, uint64_t max, uint64_t *out)
 {
 	uint64_t v = 0;

@@ -42,6 +42,9 @@ struct meta {
 /* Writes .layer into the layer directory dirfd, where there is none yet. */
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err);
 
+/* The same where there may be one, in one step. */
+int meta_replace(int dirfd, const struct meta *m, struct ovl_err *err);
+
 /* Reads it. -ENOENT when there is none, -EUCLEAN when it is not sound. */
 int meta_read(int dirfd, struct meta *m, struct ovl_err *err);
 

@@ -316,6 +316,9 @@ struct ovl_finding {
 struct ovl_check {
 	bool content; /* the files of image layers too */
 	bool repair; /* what the rest of the store determines */
+	const char *layer; /* look at this one alone; NULL: at all of the store */
+	const char *from; /* with repair and layer: heal it from the tar of that name, */
+	int fd; /* which is read from here */
 };
 
 /* Bits of the result, which are fsck's. */
@@ -336,8 +339,7 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 
 /* Something that goes, or would. Strings are good for the call. */
 struct ovl_pruned {
-	const char
-		*what; /* "staging", "trash", "link", "name", "note", "hint", "layer" */
+	const char *what; /* a word for scripts, see ovlctl-prune(8) */
 	const char *name;
 	uint64_t bytes; /* on disk; of a layer, bytes of file data */
 	const char *why;
@@ -346,6 +348,7 @@ struct ovl_pruned {
 struct ovl_prune {
 	bool dry_run; /* tell, but remove nothing */
 	bool layers; /* image layers too that nothing names, mounts or builds on */
+	bool aside; /* what a repair put aside */
 	int64_t older_than; /* seconds since a layer was made, for it to go */
 };
 

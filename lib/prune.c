@@ -62,17 +62,11 @@ static int is_dead(int dir, const char *name, int *fd)
 	return r < 0 ? r : 0;
 }
 
-static int prune_dir(
+static int prune_tree(
 	struct pruner *p, const char *what, int dir, const char *name, const char *why)
 {
 	uint64_t bytes = 0;
-	auto_fd fd = -1;
-	int r = is_dead(dir, name, &fd);
 
-	if (r <= 0)
-		return r < 0 ?
-			err_sys(p->err, -r, "cannot look at '%s/%.12s'", what, name) :
-			0;
 	if (fs_tree_bytes(dir, name, &bytes) < 0)
 		return err_sys(p->err, errno, "cannot read '%s/%.12s'", what, name);
 	if (!p->req->dry_run && fs_rmtree(dir, name, p->st->cfg.stop) < 0)
@@ -82,8 +76,21 @@ static int prune_dir(
 	return tell(p, what, name, bytes, why);
 }
 
-static int prune_dirs(
-	struct pruner *p, enum store_dir which, const char *what, const char *why)
+static int prune_dir(
+	struct pruner *p, const char *what, int dir, const char *name, const char *why)
+{
+	auto_fd fd = -1;
+	int r = is_dead(dir, name, &fd);
+
+	if (r < 0)
+		return err_sys(p->err, -r, "cannot look at '%s/%.12s'", what, name);
+	return r ? prune_tree(p, what, dir, name, why) : 0;
+}
+
+static int prune_dirs(struct pruner *p, enum store_dir which, const char *what,
+	int (*fn)(struct pruner *p, const char *what, int dir, const char *name,
+		const char *why),
+	const char *why)
 {
 	auto_fsdir d = {.fd = -1};
 	int dir = store_dir(p->st, which, p->err);
@@ -95,7 +102,7 @@ static int prune_dirs(
 	if (fs_dir_open(&d, dir, ".") < 0)
 		return err_sys(p->err, errno, "cannot read '%s'", what);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = prune_dir(p, what, dir, name, why);
+		r = fn(p, what, dir, name, why);
 		if (r)
 			return r;
 	}
@@ -381,9 +388,14 @@ int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 
 	if (st->fd < 0)
 		return 0;
-	rc = prune_dirs(&p, DIR_STAGING, "staging", "who was making it has ended");
+	rc = prune_dirs(
+		&p, DIR_STAGING, "staging", prune_dir, "who was making it has ended");
 	if (rc == 0)
-		rc = prune_dirs(&p, DIR_TRASH, "trash", "who was removing it has ended");
+		rc = prune_dirs(&p, DIR_TRASH, "trash", prune_dir,
+			"who was removing it has ended");
+	if (rc == 0 && req->aside)
+		rc = prune_dirs(
+			&p, DIR_ASIDE, "aside", prune_tree, "a repair put it aside");
 	if (rc == 0)
 		rc = prune_nowhere(&p);
 	if (rc == 0 && req->layers)

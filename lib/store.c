@@ -22,6 +22,7 @@ static const char *const dir_names[STORE_DIRS] = {
 	[DIR_STAGING] = "staging",
 	[DIR_TRASH] = "trash",
 	[DIR_EMPTY] = "empty",
+	[DIR_ASIDE] = "aside",
 };
 
 PRINTF(3, 0)

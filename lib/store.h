@@ -7,6 +7,7 @@
  *	<root>/names/		<name> -> ../<driver>/<id>
  *	<root>/staging/		layers in the making, see stage.h
  *	<root>/trash/		layers on their way out, see trash.h
+ *	<root>/aside/		what check could not make out, see aside.h
  *	<root>/<driver>/	layers, see driver.h
  *
  * The stamp appears whole (O_TMPFILE and link) and first; the directories are made when
@@ -22,7 +23,7 @@
 #define STORE_FORMAT 1
 #define STORE_STAMP  "stamp"
 
-enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, STORE_DIRS };
+enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, DIR_ASIDE, STORE_DIRS };
 
 #define MAX_DRIVERS 2
 

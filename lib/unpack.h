@@ -52,7 +52,6 @@ struct unpack {
 	uint64_t bytes; /* of file data */
 	uint64_t implied; /* directories that no entry was there for */
 	uint64_t left_devices; /* that this user namespace cannot make */
-	bool top_opaque; /* the layer hides all of the stack below */
 
 	struct dirs dirs;
 	struct parent parents[PARENTS]; /* latest first */
@@ -72,6 +71,9 @@ int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 
 int unpack_entry(
 	struct unpack *u, struct tarin *t, struct archive_entry *e, struct ovl_err *err);
+
+/* Does what was unpacked hide all of the stack below? */
+bool unpack_hides_all(const struct unpack *u);
 
 /* below: the merged root of the stack, with n == 0 for a bottom layer. */
 int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *err);

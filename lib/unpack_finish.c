@@ -254,13 +254,17 @@ static int finish_dir(struct walk *w, struct dir *dir, struct ovl_err *err)
 	return rc;
 }
 
+bool unpack_hides_all(const struct unpack *u)
+{
+	return u->dirs.root && (u->dirs.root->flags & DIR_OPAQUE);
+}
+
 int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *err)
 {
 	struct walk w = {.u = u};
 	struct dir *dir = u->dirs.root;
 	int rc;
 
-	u->top_opaque = below->n && (dir->flags & DIR_OPAQUE);
 	rc = descend(&w, dir, err);
 	if (rc < 0)
 		return rc;

@@ -7,7 +7,9 @@ tar -C src --xattrs --xattrs-include='*' --acls --numeric-owner -cf a.tar . 2>/d
 # Duplicates, whiteouts, implied directories, hard links, a file through a symlink.
 printf '%s\n' 'file name=d/.wh.second' 'file name=imp/lied/f data=1' 'file name=twice data=first' \
 	'file name=twice data=second' 'link name=hard link=twice' 'dir name=o' 'file name=o/f data=1' \
-	'file name=o data=file' 'symlink name=l link=imp' 'file name=l/through data=1' end | mktar >b.tar
+	'file name=o data=file' 'symlink name=l link=imp' 'file name=l/through data=1' \
+	'file name=q/1 data=q' 'link name=q/one link=q/1' 'file name=q/2 data=q' 'link name=q/two link=q/2' \
+	end | mktar >b.tar
 printf 'file name=.wh..wh..opq\nfile name=alone data=1\nend\n' | mktar >c.tar
 a=$(ovlctl import -n a a.tar)
 b=$(ovlctl import -n b -p a b.tar)
@@ -73,8 +75,50 @@ damage name-note yes "a layer that does not know its name" 'rm "$S/overlay2/$a/.
 damage bad-name yes "a name that leads to no layer" 'ln -s /etc/passwd "$S/names/x"'
 damage tree no "a missing tree" 'mv "$S/overlay2/$c/diff" "$T/away"'
 rm -rf away
-damage meta no "torn metadata" 'head -c 40 "$T/copy/overlay2/$w/.layer" >"$S/overlay2/$w/.layer"'
-damage meta no "wrong numbers" 'sed -i s/^depth.*/depth\ 7/ "$S/overlay2/$w/.layer"'
+# Metadata are made out of the rest: of the recipe and the chain id, or of the parent's
+# hint and what the driver keeps.
+for l in "$a" "$b" "$c" "$w"; do
+	kinds=meta
+	[ "$l" = "$c" ] || [ "$l" = "$w" ] || kinds="meta parent"
+	damage "$kinds" yes "torn metadata" 'head -c 40 "$T/copy/overlay2/$l/.layer" >"$S/overlay2/$l/.layer"'
+done
+damage "meta parent" yes "oversized metadata" 'head -c 100000 /dev/zero >"$S/overlay2/$b/.layer"'
+damage meta yes "all metadata missing, and the links" \
+	'rm "$S"/overlay2/[0-9a-f]*/.layer "$S"/overlay2/[0-9a-f]*/link'
+damage meta yes "metadata of a layer that nothing but its parent knows" \
+	': >"$S/overlay2/$w/.layer" && rm "$S/overlay2/$w/lower" "$S/overlay2/$w/link"'
+damage meta yes "a wrong depth" 'sed -i "s/^depth.*/depth 7/" "$S/overlay2/$w/.layer"'
+damage meta yes "a wrong number of lowers" 'sed -i "s/^lowers.*/lowers 1/" "$S/overlay2/$w/.layer"'
+damage meta yes "no lowers, where only an image layer can have none" \
+	'sed -i "s/^lowers.*/lowers 0/" "$S/overlay2/$w/.layer"'
+damage "meta parent" no "torn metadata of a layer with children, and no recipe" \
+	'rm "$S/overlay2/$a/.layer" "$S/overlay2/$a/.recipe"'
+
+# What cannot be made out is put aside, whole.
+aside() { # KIND NAME WHAT COMMAND
+	eval "$4"
+	ovlctl check -J --repair >out
+	is "$3: status" "$?" 1
+	like "$3: put aside" "^repaired $1 .*put aside as '$2'" \
+		"$(jq -r '.[] | .verdict + " " + .kind + " " + .text' out)"
+	ok "... where it is" [ -e "$S/aside/$2" ]
+	ovlctl check >out
+	is "... and the store is sound" "$?:$(grep -v '^note: aside\|dangling' out)" "0:"
+	ovlctl prune >out
+	ok "... prune leaves it" [ -e "$S/aside/$2" ]
+	like "... but says it would take it" "^aside $2 " "$(ovlctl prune --aside --dry-run)"
+	ovlctl prune --aside >out
+	no "... prune --aside takes it" [ -e "$S/aside/$2" ]
+	restored
+}
+aside meta "overlay2.$w" "metadata that nothing tells" \
+	': >"$S/overlay2/$w/.layer"; : >"$S/overlay2/$w/lower"; rm -r "$S/overlay2/$b/.children"'
+aside meta "overlay2.$w" "metadata that are told in two ways" \
+	': >"$S/overlay2/$w/.layer"; cp "$S/overlay2/$b/lower" "$S/overlay2/$w/lower"'
+aside meta "overlay2.$c" "an image layer without metadata and recipe" \
+	'rm "$S/overlay2/$c/.layer" "$S/overlay2/$c/.recipe" "$S/overlay2/$c/lower" "$S/overlay2/$c/work" -rf'
+aside stray overlay2.stray "what is none of ours" 'touch "$S/overlay2/stray"'
+aside empty empty.x "something in the empty directory" 'mkdir -p "$S/empty/x/y"'
 sed -i "s/^parent.*/parent $c/" "$S/overlay2/$b/.layer"
 ovlctl check -J >out
 is "parents that go round: status" "$?" 4
@@ -86,8 +130,6 @@ damage id no "an id that is not the content's" 'mv "$S/overlay2/$c" "$S/overlay2
 	ln -sfn ../$(printf %064d 5)/diff "$S/overlay2/l/$(cat "$T/copy/overlay2/$c/link")" &&
 	touch "$S/overlay2/$b/.children/$(printf %064d 5)"'
 damage recipe no "a missing recipe" 'rm "$S/overlay2/$b/.recipe"'
-damage stray no "what is none of ours" 'touch "$S/overlay2/stray"'
-damage empty no "something in the empty directory" 'touch "$S/empty/x"'
 mkdir "$S/staging/x"
 ln -s ../$(printf '%064d' 7)/diff "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ovlctl check >out
@@ -102,6 +144,17 @@ changed() { # WANTED WHAT COMMAND
 	ovlctl check --content -J >out
 	is "$2: status" "$?" 4
 	is "$2: named" "$(jq -r '[.[] | .kind + " " + (.path // "/")] | sort | join(", ")' out)" "$1"
+	l=$(jq -r '.[0].layer' out)
+	tar=a.tar
+	[ "$l" = "$a" ] || tar=b.tar
+	ovlctl check --repair --from $tar -J "$l" >out 2>err
+	is "... healed from its tar" "$?:$(jq -r '[.[].verdict] | unique | join(" ")' out):$(cat err)" \
+		"1:repaired:"
+	ovlctl check --content >out
+	is "... and sound again" "$?:$(cat out)" "0:"
+	walk "$S/overlay2/$l/diff" >got
+	walk "$T/copy/overlay2/$l/diff" | cmp -s - got
+	is "... the tree is as it was" "$?" 0
 	restored
 }
 A=$S/overlay2/$a/diff
@@ -123,7 +176,61 @@ changed "data twice" "data of a hard link" \
 	'touch -r "$B/twice" ref; printf SECOND >"$B/hard"; touch -r ref "$B/twice"'
 changed "data twice" "data of a file that was replaced" 'printf FIRST >"$S/overlay2/$b/.kept/0"'
 changed "recipe /" "a damaged recipe" 'printf x | dd of="$S/overlay2/$b/.recipe" bs=1 seek=60 conv=notrunc 2>/dev/null'
+changed "links q/one, links q/two" "links that have changed partners" \
+	'touch -r "$B/q" ref; ln "$B/q/one" "$B/q/x"; ln -f "$B/q/two" "$B/q/one"; mv "$B/q/x" "$B/q/two"; touch -r ref "$B/q"'
 sound "all is as it was"
+
+# Healing.
+fails 2 "goes with --repair and a LAYER" "--from without a layer" ovlctl check --repair --from a.tar
+fails 2 "goes with --repair and a LAYER" "--from without --repair" ovlctl check --from a.tar a
+fails 8 "no such layer 'nono'" "a layer that is not there" ovlctl check --repair --from a.tar nono
+fails 8 "cannot open 'nono.tar'" "a tar that is not there" ovlctl check --repair --from nono.tar a
+fails 8 "'b.tar': its diff id is sha256:.*, which makes layer ${a%????????????????????????????????????????????????????} on no parent" \
+	"another layer's tar" ovlctl check --repair --from b.tar a
+fails 8 "layer .* is writable" "a writable layer" ovlctl check --repair --from a.tar w
+rm "$A/empty"
+echo more >"$A/plain"
+before=$(store_state)
+head -c 3000 a.tar >torn.tar
+fails 8 "'torn.tar': .*[Tt]runcated" "a torn tar" ovlctl check --repair --from torn.tar a
+m=$(ovlctl mount w)
+fails 4 "layer 'w' is mounted on" "a layer with a mounted one on top" \
+	ovlctl check --repair --from a.tar a
+ovlctl umount w
+fails 4 "layer 'b' is in use" "a layer that another process reads" \
+	flock -s "$S/overlay2/$b" ovlctl check --repair --from b.tar b
+is "refused, nothing is touched" "$(store_state)" "$before"
+zstd -q a.tar
+ovlctl check --repair --from - a <a.tar.zst >out
+is "the tar may be packed, and come from a pipe" "$?:$(cut -d' ' -f1,4 out | sort -u)" "1:repaired: data:
+repaired: missing:
+repaired: time:"
+rm -rf "$A/dir" && ln -s /etc "$A/dir"
+chmod 0 "$A"
+setfattr -n user.more -v 1 "$A"
+rm -f "$S/overlay2/$a/.recipe" "$S/overlay2/$a/.layer" "$S/overlay2/$a/link" "$S"/overlay2/l/*
+mkdir -p "$A/many/more"
+ln "$A/plain" "$A/many/more/plain"
+ovlctl check --repair --from a.tar "$a" >out
+is "much damage at once" "$?:$(cut -d' ' -f1 out | sort -u)" "1:repaired:"
+ovlctl check --repair >/dev/null
+ovlctl check --content >out
+is "... all of it is healed" "$?:$(cat out)" "0:"
+walk "$A" >got
+walk "$T/copy/overlay2/$a/diff" >want
+same "... the tree is as it was" want got
+ovlctl diff -o back.tar a
+same "... and so is its tar" a.tar back.tar
+rm -r "$A"
+ovlctl check --repair --from a.tar a >out
+is "a missing tree" "$?:$(cut -d' ' -f1,4 out)" "1:repaired: tree:"
+sound "... is there again"
+restored
+is "check of one layer" "$(rm "$B/twice" "$A/plain"; ovlctl check --content b | cut -d' ' -f4 | sort -u)" \
+	"links:
+missing:"
+restored
+
 fails 8 "is not empty and not a store" "a directory that is no store" ovlctl --root src check
 fails 2 "unknown option" "a wrong option" ovlctl check --contents
 

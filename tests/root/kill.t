@@ -32,15 +32,17 @@ state() {
 }
 
 # Kills COMMAND at each point. "prepared" makes the store it starts from; "undone" takes
-# back what it does outside of it.
+# back what it does outside of it, "ready" is what is done before each time.
 undone() { :; }
 prepared() { :; }
+ready() { :; }
 try() { # WHAT COMMAND
 	rm -rf "$S" master
 	prepared
 	W=$(cat w 2>/dev/null)
 	export W
 	cp -a "$S" master 2>/dev/null || mkdir master
+	ready
 	sh -c "$2" >out 2>err || report 1 "$1: $(cat err)"
 	undone
 	state >want
@@ -51,6 +53,7 @@ try() { # WHAT COMMAND
 		rm -rf "$S"
 		cp -a master "$S"
 		[ "$(ls master)" ] || rm -rf "$S"
+		ready
 		traced -qq -o /dev/null -e trace="$calls" -e inject="$calls:signal=KILL:when=$n" \
 			sh -c "exec $2" >out 2>err
 		status=$?
@@ -95,7 +98,9 @@ try "diff -o" "ovlctl diff -o out.tar b"
 try "export" "ovlctl export b dir"
 undone() { ovlctl umount -a; }
 try "mount" "ovlctl mount w" "mounted already"
-undone() { ovlctl umount -a; }
+ready() { ovlctl mount -o volatile w >/dev/null && touch "$S/names/w/merged/f"; }
+try "umount" "ovlctl umount w" "not mounted"
+ready() { :; }
 prepared() {
 	ovlctl import -n a a.tar >/dev/null
 	ovlctl import -n b -p a b.tar >/dev/null
@@ -113,30 +118,53 @@ prepared() {
 	rm "$S"/overlay2/l/* "$S"/overlay2/*/link
 	cp "$S/names/w/lower" "$S/names/a/lower"
 }
-rm -rf "$S"
-is "check --repair is tried" "$(prepared; ovlctl check --repair >/dev/null; echo $?)" 1
 # What check says while the work is half done is errors: that it ends well is what counts.
-rm -rf "$S" master
-prepared
-cp -a "$S" master
-ovlctl check --repair >/dev/null
-state >want
-n=1
-failed=
-while [ ! "$failed" ]; do
-	rm -rf "$S"
-	cp -a master "$S"
-	traced -qq -o /dev/null -e trace="$calls" -e inject="$calls:signal=KILL:when=$n" \
-		ovlctl check --repair >out 2>err
-	[ $? = 1 ] && break
-	ovlctl check --repair >/dev/null
-	[ $? -le 1 ] || failed="$n: again"
-	ovlctl check >out 2>&1 || failed="$failed $n: $(cat out)"
-	ovlctl prune >/dev/null
-	state >got
-	cmp -s got want || failed="$failed $n: state: $(diff want got)"
-	n=$((n + KILL_STEP))
-done
-is "check --repair: killed" "$failed" ""
+repairs() { # WHAT COMMAND
+	rm -rf "$S" master
+	prepared
+	cp -a "$S" master
+	$2 >/dev/null
+	is "$1 is tried" "$?" 1
+	state >want
+	n=1
+	points=0
+	failed=
+	while [ ! "$failed" ]; do
+		rm -rf "$S"
+		cp -a master "$S"
+		traced -qq -o /dev/null -e trace="$calls" -e inject="$calls:signal=KILL:when=$n" \
+			$2 >out 2>err
+		[ $? = 1 ] && break
+		points=$((points + 1))
+		$2 >out 2>err
+		[ $? -le 1 ] || failed="$n: again: $(cat out err)"
+		ovlctl check --content >out 2>&1 || failed="$failed $n: $(cat out)"
+		ovlctl prune --aside >/dev/null
+		state >got
+		cmp -s got want || failed="$failed $n: state: $(diff want got)"
+		n=$((n + KILL_STEP))
+	done
+	is "$1: killed at $points points" "$failed" ""
+}
+repairs "check --repair" "ovlctl check --repair"
+prepared() {
+	ovlctl import -n a a.tar >/dev/null
+	ovlctl import -n b -p a b.tar >/dev/null
+	ovlctl create -n w b >/dev/null
+	: >"$S/names/w/.layer"
+	: >"$S/names/b/.layer"
+}
+repairs "check --repair of metadata" "ovlctl check --repair"
+prepared() {
+	ovlctl import -n a a.tar >/dev/null
+	ovlctl import -n b -p a b.tar >/dev/null
+	ovlctl create -n w b >/dev/null
+	d=$S/names/a/diff
+	printf ONE >"$d/d/f"
+	chmod 700 "$d/d"
+	rm "$d/s" "$S/names/a/.recipe"
+	mkdir "$d/s" "$d/extra"
+}
+repairs "check --repair --from" "ovlctl check --repair --from a.tar a"
 
 done_testing

@@ -1,0 +1,296 @@
+/*
+ * A layer whose .layer is torn or missing. What else the store knows of it is put
+ * together:
+ *
+ *	an image layer	its recipe ends with its diff id; its parent is the layer with which
+ *			that makes its id, the chain id; the rest is counted by playing the
+ *			recipe back
+ *	a writable one	its parent has a hint of it, and what the driver keeps says the same
+ *
+ * One that cannot be made out so is put aside, if nothing stands on it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "aside.h"
+#include "checker.h"
+#include "cleanup.h"
+#include "digest.h"
+#include "driver.h"
+#include "family.h"
+#include "fs.h"
+#include "ingest.h"
+#include "piped.h"
+#include "recipe.h"
+#include "replay.h"
+#include "store.h"
+
+/* ---- looking through the layers --------------------------------------------------- */
+
+/* Layers of one driver: 1 and the next sound one, 0 at the end. */
+static int next_layer(struct checker *c, unsigned drv, struct fs_dir *d, struct layer *l)
+{
+	struct layer_ref ref = {.drv = drv};
+	struct ovl_err why;
+	const char *name;
+
+	layer_close(l);
+	while (fs_dir_next(d, &name, NULL) > 0) {
+		if (!id_is_full(name))
+			continue;
+		memcpy(ref.id.s, name, sizeof(ref.id.s));
+		if (layer_open_ref(c->st, &ref, 0, name, l, &why) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+/* The image layer on which a layer of that diff id would have the id: 1, 0 none. */
+static int parent_by_chain(struct checker *c, const struct layer *l, const char *diff_id,
+	struct layer *parent)
+{
+	unsigned drv = (unsigned)driver_index(l->drv->name);
+	auto_fsdir d = {.fd = -1};
+	struct ovl_id chain;
+
+	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
+		return err_sys(c->err, errno, "cannot read the store");
+	while (next_layer(c, drv, &d, parent) > 0) {
+		int rc = digest_chain(parent->id.s, diff_id, &chain, c->err);
+
+		if (rc < 0)
+			return rc;
+		if (parent->meta.kind == OVL_IMAGE && strcmp(chain.s, l->id.s) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+int check_find_parent(struct checker *c, const struct layer *l, const char *diff_id,
+	struct layer *parent)
+{
+	struct ovl_id chain;
+	int rc = digest_chain(NULL, diff_id, &chain, c->err);
+
+	if (rc < 0 || strcmp(chain.s, l->id.s) == 0)
+		return rc;
+	rc = parent_by_chain(c, l, diff_id, parent);
+	return rc ? rc : -ENOENT;
+}
+
+/* The layer that has a hint of this one: 1, 0 none. */
+static int parent_by_hint(struct checker *c, const struct layer *l, struct layer *parent)
+{
+	unsigned drv = (unsigned)driver_index(l->drv->name);
+	auto_fsdir d = {.fd = -1};
+
+	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
+		return err_sys(c->err, errno, "cannot read the store");
+	while (next_layer(c, drv, &d, parent) > 0) {
+		if (layer_has_hint(parent, &l->id))
+			return 1;
+	}
+	return 0;
+}
+
+/* ---- an image layer --------------------------------------------------------------- */
+
+/* 1: the recipe is there to its end. */
+static int read_recipe(const struct layer *l, struct meta *m)
+{
+	struct recipe_rec rec = {.type = RECIPE_RAW};
+	auto_recipe in = NULL;
+	struct ovl_err why;
+
+	if (recipe_open(&in, l->fd, &why) < 0)
+		return 0;
+	while (rec.type != RECIPE_END) {
+		if (recipe_next(in, &rec, &why) < 0)
+			return 0;
+	}
+	memcpy(m->diff_id, rec.diff_id, sizeof(m->diff_id));
+	m->tar_size = rec.size;
+	return 1;
+}
+
+static void ignore_bad(void *ctx, const char *path, const char *why)
+{
+	(void)ctx;
+	(void)path;
+	(void)why;
+}
+
+static int play(void *ctx, replay_sink sink, void *to, struct ovl_err *err)
+{
+	const struct replay_watch watch = {.bad = ignore_bad};
+
+	return replay_watched(ctx, sink, to, &watch, err);
+}
+
+/* What its tar tells of it: 1, 0 it cannot be played. */
+static int count(struct checker *c, struct layer *l, bool *cut)
+{
+	struct ingest_config cfg = {
+		.drv = l->drv,
+		.max_size = INT64_MAX,
+		.max_entries = UINT64_MAX,
+		.max_depth = UINT32_MAX,
+		.no_data = true,
+	};
+	struct ingest in = INGEST_INIT;
+	struct ovl_err why;
+	int rc = piped_ingest(&in, c->st, &cfg, play, l, &why);
+
+	if (rc == 0) {
+		l->meta.size = in.unpack.bytes;
+		l->meta.entries = in.unpack.entries;
+		*cut = unpack_hides_all(&in.unpack);
+	}
+	ingest_end(&in);
+	if (rc == -EINTR)
+		return err_stopped(c->err);
+	return rc == 0;
+}
+
+void check_stack_meta(struct meta *m, const struct layer *parent, bool cut)
+{
+	m->has_parent = parent != NULL;
+	m->depth = parent ? parent->meta.depth + 1 : 0;
+	m->lowers = parent && !cut ? parent->meta.lowers + 1 : 0;
+	if (parent)
+		m->parent = parent->id;
+}
+
+static int image_meta(struct checker *c, struct layer *l)
+{
+	auto_layer parent = LAYER_INIT;
+	bool cut = false;
+	int rc;
+
+	l->meta.kind = OVL_IMAGE;
+	if (!read_recipe(l, &l->meta))
+		return 0;
+	rc = check_find_parent(c, l, l->meta.diff_id, &parent);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	if (rc > 0)
+		l->meta.parent = parent.id;
+	rc = count(c, l, &cut);
+	check_stack_meta(&l->meta, parent.fd < 0 ? NULL : &parent, cut);
+	return rc;
+}
+
+/* ---- a writable layer ------------------------------------------------------------- */
+
+static int any_child(void *ctx, const struct layer_ref *child)
+{
+	(void)ctx;
+	(void)child;
+	return 1;
+}
+
+static bool is_there(const struct layer *l, const char *name)
+{
+	return faccessat(l->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int writable_meta(struct checker *c, struct layer *l)
+{
+	auto_layer parent = LAYER_INIT;
+	struct ovl_id said;
+	int told = l->drv->parent_of(l, &said);
+	int rc;
+
+	l->meta.kind = OVL_WRITABLE;
+	if (!is_there(l, l->drv->tree) || !is_there(l, l->drv->work) ||
+		is_there(l, RECIPE_KEPT))
+		return 0;
+	rc = parent_by_hint(c, l, &parent);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 ? told != 0 : told > 0 && strcmp(said.s, parent.id.s) != 0)
+		return 0;
+	check_stack_meta(&l->meta, rc ? &parent : NULL, false);
+	return 1;
+}
+
+/* ---- both ------------------------------------------------------------------------- */
+
+void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
+{
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	struct ovl_id id;
+
+	l->drv->link_of(l->fd, link);
+	if (id_is_short(link))
+		return;
+	id_short_new(link);
+	if (!l->drv->links || fs_dir_open(&d, l->drv_fd, l->drv->links) < 0)
+		return;
+	while (fs_dir_next(&d, &name, NULL) > 0) {
+		if (id_is_short(name) && l->drv->by_link(l->drv_fd, name, &id) == 1 &&
+			strcmp(id.s, l->id.s) == 0)
+			memcpy(link, name, SHORT_LEN + 1);
+	}
+}
+
+/* 1: l->meta is what it was, as far as anything depends on it. */
+static int make_out(struct checker *c, struct layer *l)
+{
+	struct stat st;
+
+	memset(&l->meta, 0, sizeof(l->meta));
+	check_find_link(l, l->meta.link);
+	if (fstat(l->fd, &st) == 0)
+		l->meta.created = st.st_mtim.tv_sec;
+	return is_there(l, RECIPE_NAME) ? image_meta(c, l) : writable_meta(c, l);
+}
+
+int check_rebuild(struct checker *c, const struct layer_ref *ref)
+{
+	auto_layer l = LAYER_INIT;
+	struct ovl_err why;
+	int rc = layer_open_to_remove(c->st, ref, LOCK_EX, ref->id.s, &l, &why);
+
+	if (rc < 0)
+		return 0; /* told of by who looks at it next */
+	if (meta_read(l.fd, &l.meta, NULL) == 0)
+		return 1;
+	rc = make_out(c, &l);
+	if (rc > 0)
+		rc = meta_replace(l.fd, &l.meta, c->err) < 0 ? -EIO : 1;
+	if (rc > 0)
+		check_tell(c, OVL_ERROR, "meta", l.id.s, "", true,
+			"its file .layer was missing or damaged, and is written anew");
+	return rc;
+}
+
+int check_put_aside(struct checker *c, const struct layer_ref *ref)
+{
+	const struct driver *drv = driver_list[ref->drv];
+	auto_family f = {.st = c->st};
+	char where[ASIDE_NAME_MAX];
+	struct ovl_err why;
+	const struct layer *l;
+	int rc = family_add(&f, ref, false, c->err);
+
+	if (rc < 0)
+		return rc;
+	if (family_lock(&f, &why) < 0 || family_mounted(&f, &why) < 0)
+		return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
+			"its file .layer is missing or damaged, and %s", why.text);
+	l = &f.member[0].layer;
+	if (layer_children(l, any_child, NULL, &why) != 0)
+		return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
+			"its file .layer is missing or damaged, and layers are on top of it");
+	rc = aside_take(c->st, l->drv_fd, ref->id.s, drv->name, where, c->err);
+	if (rc < 0)
+		return rc;
+	drv->retract(l->drv_fd, l->meta.link, &ref->id, NULL);
+	return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", true,
+		"its file .layer is missing or damaged: put aside as '%s'", where);
+}
