@@ -34,18 +34,21 @@ CPPFLAGS =
 LDFLAGS  =
 ALL_CFLAGS  = -std=gnu11 -fPIE -ffunction-sections -fdata-sections -pthread $(WARN) \
               $(WERROR) $(CFLAGS_$(MODE)) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib \
-              $(CPPFLAGS) $(CFLAGS)
-ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
+              $(SHARED) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now,-z,pack-relative-relocs -Wl,--gc-sections -Wl,--as-needed \
               $(LDFLAGS_$(MODE)) $(LDFLAGS)
 
-# A command that is done in a millisecond must not load twenty shared objects first.
-LIBS_LAYER = -larchive -lcrypto -luuid -ljansson -lzstd -llzma -lbz2 -llz4 -lz
+# A command that is done in a millisecond must not load twenty shared objects first: most
+# libraries are linked in, libcrypto and libsmartcols loaded where they are used.
+LIBS_LAYER = -larchive -luuid -ljansson -lzstd -llzma -lbz2 -llz4 -lz
 ifeq ($(STATIC),1)
 LIBS_CORE = -Wl,-Bstatic $(LIBS_LAYER) -Wl,-Bdynamic
+LIBS = $(LIBS_CORE)
 else
-LIBS_CORE = $(LIBS_LAYER)
-endif
+SHARED = -DOVL_SHARED
+LIBS_CORE = $(LIBS_LAYER) -lcrypto
 LIBS = $(LIBS_CORE) -lsmartcols
+endif
 
 # "make V=1" shows the commands.
 ifeq ($(V),0)

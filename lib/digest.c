@@ -1,32 +1,62 @@
+#include <dlfcn.h>
 #include <errno.h>
-#include <openssl/evp.h>
+#include <openssl/opensslv.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "digest.h"
 
+/*
+ * libcrypto is loaded when the first digest is made: it is large, its start costs as much
+ * as a whole create or mount, and those never make one. A build with shared libraries
+ * (OVL_SHARED) is linked with it like any program, for who wants to see it in ldd(1).
+ */
+#define TEXT_OF(x) #x
+#define TEXT(x)    TEXT_OF(x)
+#define LIBCRYPTO  "libcrypto.so." TEXT(OPENSSL_SHLIB_VERSION)
+
+#ifdef OVL_SHARED
+#define FIND(d, name) ((d)->name = (name))
+#define LOADED(lib)   true
+#else
+#define FIND(d, name) (*(void **)&(d)->name = dlsym(lib, #name))
+#define LOADED(lib)   ((lib) = dlopen(LIBCRYPTO, RTLD_NOW | RTLD_NODELETE))
+#endif
+
+static bool find_functions(struct digest *d)
+{
+	void *lib = NULL;
+
+	(void)lib;
+	return LOADED(lib) && FIND(d, EVP_MD_CTX_new) && FIND(d, EVP_MD_CTX_free) &&
+		FIND(d, EVP_DigestInit_ex) && FIND(d, EVP_DigestUpdate) &&
+		FIND(d, EVP_DigestFinal_ex) && FIND(d, EVP_sha256);
+}
+
 int digest_init(struct digest *d, struct ovl_err *err)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-
-	if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
-		EVP_MD_CTX_free(ctx);
+	d->ctx = NULL;
+	if (!find_functions(d))
+		return err_say(err, ENOTSUP, "cannot load " LIBCRYPTO);
+	d->ctx = d->EVP_MD_CTX_new();
+	if (!d->ctx || d->EVP_DigestInit_ex(d->ctx, d->EVP_sha256(), NULL) != 1) {
+		digest_release(d);
 		return err_say(err, ENOTSUP, "cannot use SHA-256 of libcrypto");
 	}
-	d->ctx = ctx;
 	return 0;
 }
 
 int digest_update(struct digest *d, const void *p, size_t n)
 {
-	return EVP_DigestUpdate(d->ctx, p, n) == 1 ? 0 : -EIO;
+	return d->EVP_DigestUpdate(d->ctx, p, n) == 1 ? 0 : -EIO;
 }
 
 int digest_final(struct digest *d, char hex[ID_LEN + 1])
 {
 	unsigned char raw[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
-	int ok = EVP_DigestFinal_ex(d->ctx, raw, &n);
+	int ok = d->EVP_DigestFinal_ex(d->ctx, raw, &n);
 
 	digest_release(d);
 	if (ok != 1 || n != ID_LEN / 2)
@@ -37,7 +67,8 @@ int digest_final(struct digest *d, char hex[ID_LEN + 1])
 
 void digest_release(struct digest *d)
 {
-	EVP_MD_CTX_free(d->ctx);
+	if (d->ctx)
+		d->EVP_MD_CTX_free(d->ctx);
 	d->ctx = NULL;
 }
 

@@ -4,14 +4,22 @@
 #ifndef OVL_DIGEST_H
 #define OVL_DIGEST_H
 
+#include <openssl/evp.h>
 #include <stddef.h>
 
 #include "err.h"
 #include "id.h"
 #include "ovl.h"
 
+/* ctx is NULL when there is nothing to release. */
 struct digest {
-	void *ctx; /* EVP_MD_CTX */
+	EVP_MD_CTX *ctx;
+	__typeof__(EVP_MD_CTX_new) *EVP_MD_CTX_new;
+	__typeof__(EVP_MD_CTX_free) *EVP_MD_CTX_free;
+	__typeof__(EVP_DigestInit_ex) *EVP_DigestInit_ex;
+	__typeof__(EVP_DigestUpdate) *EVP_DigestUpdate;
+	__typeof__(EVP_DigestFinal_ex) *EVP_DigestFinal_ex;
+	__typeof__(EVP_sha256) *EVP_sha256;
 };
 
 int digest_init(struct digest *d, struct ovl_err *err);
