@@ -235,7 +235,7 @@ static int check_note(struct checker *c, const char *name)
 
 	if (layer_open(c->st, name, 0, &l, &why) < 0 || names_noted(&l, name))
 		return 0;
-	mended = c->req->repair && names_note(l.fd, name, NULL, &why) == 0;
+	mended = c->req->repair && names_note(l.fd, name, NULL, false, &why) == 0;
 	return check_tell(c, OVL_ERROR, "name-note", l.id.s, name, mended,
 		"the layer does not know of its name %s", Q(name));
 }

@@ -115,7 +115,7 @@ static int check_hint(struct checker *c, const struct layer *l)
 		layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0 ||
 		layer_has_hint(&parent, &l->id))
 		return 0;
-	mended = c->req->repair && layer_add_child(&parent, &l->id, &why) == 0;
+	mended = c->req->repair && layer_add_child(&parent, &l->id, &why) >= 0;
 	return check_tell(c, OVL_ERROR, "hint", l->id.s, "", mended,
 		"its parent %.12s does not know of it", l->meta.parent.s);
 }

@@ -251,8 +251,8 @@ static int move(struct job *job, struct stage *sg, struct ovl_err *err)
 		rc = err_sys(err, errno, "cannot write '%s' of layer %.12s", COMMIT_NOTE,
 			job->l.id.s);
 	if (rc == 0)
-		rc = stage_commit(sg, id, parent_of(job), NULL,
-			job->st->cfg.sync != OVL_SYNC_NONE, err);
+		rc = stage_commit(
+			sg, id, parent_of(job), NULL, store_durable(job->st), err);
 	return rc;
 }
 
@@ -309,6 +309,7 @@ static int unpack(struct job *job, struct ovl_err *err)
 
 /* ---- all of it -------------------------------------------------------------------- */
 
+/* 1 it was made, 0 it was there already, negative errno. */
 static int make_image(struct job *job, struct ovl_err *err)
 {
 	int rc = open_parent(job, err);
@@ -327,13 +328,14 @@ static int make_image(struct job *job, struct ovl_err *err)
 		"diff id sha256:%s, %" PRIu64 " entries, %" PRIu64 " bytes of files%s%s",
 		job->c.diff_id, job->c.entries, job->c.size,
 		job->c.unpack ? "; unpacked" : "", rc ? "" : "; was there already");
-	return 0;
+	return rc;
 }
 
 static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 {
 	auto_layer image = LAYER_INIT;
 	const char *name = job->req->name;
+	int made = 0;
 	int rc;
 
 	if (name && !ovl_name_valid(name))
@@ -343,10 +345,13 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 		return rc;
 	job->image = ref_of(&job->l);
 	if (has_tree(&job->l) || !commit_became(&job->l, &job->image.id))
-		rc = make_image(job, err);
-	if (rc == 0)
-		rc = layer_open_ref(
-			job->st, &job->image, LOCK_SH, job->image.id.s, &image, err);
+		made = make_image(job, err);
+	rc = made < 0 ? made :
+			layer_open_ref(job->st, &job->image, LOCK_SH, job->image.id.s,
+				&image, err);
+	/* Who made it may not have synced it, and the writable layer is about to go. */
+	if (rc == 0 && !made)
+		rc = store_sync(job->st, image.fd, err);
 	if (rc == 0)
 		rc = commit_hand_over(&job->l, &image, name, job->req->keep, err);
 	if (rc == 0)

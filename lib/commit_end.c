@@ -20,7 +20,7 @@
 
 static bool durable(const struct layer *l)
 {
-	return l->st->cfg.sync != OVL_SYNC_NONE;
+	return store_durable(l->st);
 }
 
 static int sync_dir(int fd, struct ovl_err *err)
@@ -55,11 +55,11 @@ static int renew(struct layer *l, const struct layer *image, struct ovl_err *err
 	memcpy(sg.link, l->meta.link, sizeof(sg.link));
 	rc = create_fill(&sg, image, l->meta.created, err);
 	if (rc == 0)
-		rc = names_copy_notes(l, sg.fd, err);
+		rc = names_copy_notes(l, sg.fd, false, err);
 	if (rc == 0)
 		rc = layer_add_child(image, &l->id, err);
-	if (rc == 0 && durable(l) && syncfs(sg.fd) < 0)
-		rc = err_sys(err, errno, "cannot sync the store");
+	if (rc >= 0)
+		rc = store_sync(l->st, sg.fd, err);
 	if (rc == 0 &&
 		renameat2(sg.home, sg.name, l->drv_fd, l->id.s, RENAME_EXCHANGE) < 0)
 		rc = err_sys(err, errno, "cannot put layer %.12s in place anew", l->id.s);

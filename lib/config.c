@@ -18,6 +18,7 @@ int config_put(
 	int layer_fd, const char *hex, const void *p, size_t n, struct ovl_err *err)
 {
 	char temp[ID_LEN + 2];
+	auto_buf old = {0};
 	struct ovl_id id;
 	auto_fd dir = -1;
 
@@ -26,7 +27,9 @@ int config_put(
 	dir = fs_open_dir(layer_fd, configs);
 	if (dir < 0 || id_random(&id) < 0)
 		return err_sys(err, errno, "cannot open '%s'", configs);
-	if (faccessat(dir, hex, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	/* One that a power cut tore is put right. */
+	if (fs_read_file(dir, hex, n, &old) == 0 && old.len == n &&
+		(!n || memcmp(old.data, p, n) == 0))
 		return 0;
 	snprintf(temp, sizeof(temp), ".%.62s", id.s);
 	if (fs_write_new(dir, temp, p, n) < 0 || renameat(dir, temp, dir, hex) < 0) {

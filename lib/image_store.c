@@ -345,12 +345,15 @@ static int give_names(struct load *ld, size_t i, struct ovl_err *err)
 {
 	const struct image *im = &ld->im->image[i];
 	struct layer_ref ref = {.drv = driver_number(ld), .id = ld->top[i]};
-	bool durable = ld->st->cfg.sync != OVL_SYNC_NONE;
+	bool durable = store_durable(ld->st);
 	auto_layer top = LAYER_INIT;
 	int rc = layer_open_ref(ld->st, &ref, LOCK_SH, ref.id.s, &top, err);
 
 	if (rc == 0)
 		rc = keep_config(ld, &ref.id, top.fd, err);
+	/* The layers that were there, and the config, before a name leads to them. */
+	if (rc == 0)
+		rc = store_sync(ld->st, top.fd, err);
 	for (char **name = im->names; rc == 0 && name && *name; name++) {
 		if (**name)
 			rc = names_give(
@@ -359,8 +362,6 @@ static int give_names(struct load *ld, size_t i, struct ovl_err *err)
 	if (rc == 0 && ld->req->name)
 		rc = names_give(
 			&top, ld->req->name, im->config_digest, false, durable, err);
-	if (rc == 0 && durable && syncfs(top.fd) < 0)
-		rc = err_sys(err, errno, "cannot sync the store");
 	return rc;
 }
 

@@ -59,36 +59,26 @@ static int open_parent(struct job *job, struct ovl_err *err)
 	return driver_check_depth(&job->parent, OVL_IMAGE, err);
 }
 
-/* A layer that is there is not touched, but for a name. */
-static int found(struct job *job, const struct layer_ref *ref, struct ovl_err *err)
-{
-	bool durable = job->st->cfg.sync != OVL_SYNC_NONE;
-	auto_layer l = LAYER_INIT;
-	int rc;
-
-	if (!job->req->name)
-		return 0;
-	rc = layer_open_ref(job->st, ref, LOCK_SH, ref->id.s, &l, err);
-	return rc < 0 ? rc : names_give(&l, job->req->name, NULL, false, durable, err);
-}
-
 static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 {
 	const struct layer *parent = job->has_parent ? &job->parent : NULL;
 	struct layer_ref ref = {.drv = (unsigned)driver_index(job->in.cfg.drv->name)};
+	const char *name = job->req->name;
 	bool was_there;
 	int rc = digest_chain(
 		parent ? parent->id.s : NULL, job->in.diff_id, &ref.id, err);
 
-	if (rc == 0 && job->req->name)
-		rc = names_check(job->st, job->req->name, &ref, err);
+	if (rc == 0 && name)
+		rc = names_check(job->st, name, &ref, err);
 	if (rc < 0)
 		return rc;
 	was_there = layer_exists(job->st, &ref);
-	if (was_there)
-		rc = found(job, &ref, err);
-	else
-		rc = ingest_commit(&job->in, parent, &ref.id, job->req->name, err);
+	if (was_there) {
+		rc = stage_found(job->st, &ref, name, store_durable(job->st), err);
+		was_there = rc == 0 || err->status != OVL_NOLAYER;
+	}
+	if (!was_there)
+		rc = ingest_commit(&job->in, parent, &ref.id, name, err);
 	if (rc < 0)
 		return rc;
 	store_detail(job->st,

@@ -194,8 +194,8 @@ int ingest_commit(struct ingest *in, const struct layer *parent, const struct ov
 	if (rc == 0)
 		rc = write_meta(in, parent, err);
 	if (rc == 0)
-		rc = stage_commit(&in->stage, id, parent, name,
-			in->st->cfg.sync != OVL_SYNC_NONE, err);
+		rc = stage_commit(
+			&in->stage, id, parent, name, store_durable(in->st), err);
 	if (rc >= 0)
 		warn_devices(in);
 	return rc;

@@ -384,14 +384,25 @@ int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_e
 
 	snprintf(path, sizeof(path), "%s/%s", children, id->s);
 	for (int i = 0; i < 100 && fd < 0; i++) {
-		fd = openat(
-			l->fd, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		fd = openat(l->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0 && errno == EEXIST)
+			return 0;
 		if (fd < 0 && (errno != ENOENT || fs_mkdir(l->fd, children, 0700) < 0))
 			break;
 	}
 	if (fd < 0)
 		return err_sys(err, errno, "cannot note a child in layer %.12s", l->id.s);
 	close(fd);
+	return 1;
+}
+
+int layer_sync_children(const struct layer *l, struct ovl_err *err)
+{
+	auto_fd dir = fs_open_dir(l->fd, children);
+
+	if (dir < 0 || fsync(dir) < 0 || fsync(l->fd) < 0)
+		return err_sys(
+			err, errno, "cannot sync the children of layer %.12s", l->id.s);
 	return 0;
 }
 

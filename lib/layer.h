@@ -74,7 +74,9 @@ int layer_children(const struct layer *l,
 	struct ovl_err *err);
 
 /* The hint .children/<id>, to be put there before the child appears. */
+/* 1: it was not there. */
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
+int layer_sync_children(const struct layer *l, struct ovl_err *err);
 void layer_drop_child(const struct layer *child);
 bool layer_has_hint(const struct layer *l, const struct ovl_id *id);
 

@@ -111,7 +111,8 @@ static int sync_notes(int layer_fd, struct ovl_err *err)
 	return 0;
 }
 
-int names_note(int layer_fd, const char *name, const char *config, struct ovl_err *err)
+int names_note(int layer_fd, const char *name, const char *config, bool durable,
+	struct ovl_err *err)
 {
 	char file[256];
 	auto_fd dir = -1;
@@ -124,7 +125,8 @@ int names_note(int layer_fd, const char *name, const char *config, struct ovl_er
 	dir = fs_open_dir(layer_fd, hints);
 	if (dir >= 0)
 		fd = openat(dir, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || (config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0))
+	if (fd < 0 || (config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0) ||
+		(config && durable && fsync(fd) < 0))
 		return err_sys(err, errno, "cannot note the name %s", Q(name));
 	return 0;
 }
@@ -247,7 +249,7 @@ static int take_over(const struct layer *l, const char *name, const char *config
 		return rc;
 	if (!mine)
 		drop_note(l->st, &self, file);
-	rc = names_note(l->fd, name, config, err);
+	rc = names_note(l->fd, name, config, durable, err);
 	if (rc == 0 && durable)
 		rc = sync_notes(l->fd, err);
 	if (rc == 0)
@@ -326,9 +328,9 @@ static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *s
 /* ---- to another layer ------------------------------------------------------------- */
 
 struct move {
-	struct ovl_store *st;
 	const struct layer *from;
 	int to_fd;
+	bool durable;
 	struct ovl_err *err;
 };
 
@@ -342,12 +344,14 @@ static int copy_note(void *ctx, int names, const char *file)
 	if (!name_decode(file, name))
 		return 0;
 	return names_note(mv->to_fd, name,
-		names_config(mv->from, name, config) ? config : NULL, mv->err);
+		names_config(mv->from, name, config) ? config : NULL, mv->durable,
+		mv->err);
 }
 
-int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err)
+int names_copy_notes(
+	const struct layer *from, int to_fd, bool durable, struct ovl_err *err)
 {
-	struct move mv = {.from = from, .to_fd = to_fd, .err = err};
+	struct move mv = {.from = from, .to_fd = to_fd, .durable = durable, .err = err};
 	struct layer_ref self = ref_of(from);
 
 	return each_of(from->st, from->fd, &self, copy_note, &mv, err);
@@ -382,7 +386,7 @@ int names_move(const struct layer *from, const struct layer *to, bool durable,
 	rc = names_lock(from->st, err);
 	if (rc < 0)
 		return rc;
-	rc = names_copy_notes(from, to->fd, err);
+	rc = names_copy_notes(from, to->fd, durable, err);
 	if (rc == 0 && durable && faccessat(to->fd, hints, F_OK, 0) == 0)
 		rc = sync_notes(to->fd, err);
 	if (rc == 0)

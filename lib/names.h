@@ -42,7 +42,8 @@ int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_
 int names_move(const struct layer *from, const struct layer *to, bool durable,
 	struct ovl_err *err);
 /* Notes all names of a layer in the directory that will take its place. */
-int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err);
+int names_copy_notes(
+	const struct layer *from, int to_fd, bool durable, struct ovl_err *err);
 
 /* The digest of the config that goes with a name of the layer; false: none does. */
 bool names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1]);
@@ -51,7 +52,8 @@ bool names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1])
  * The steps of that, for a layer that appears together with its name: the note in its
  * directory, the lock on all names, the name, and taking it back.
  */
-int names_note(int layer_fd, const char *name, const char *config, struct ovl_err *err);
+int names_note(int layer_fd, const char *name, const char *config, bool durable,
+	struct ovl_err *err);
 int names_lock(struct ovl_store *st, struct ovl_err *err);
 int names_link(struct ovl_store *st, const char *name, const struct layer_ref *ref,
 	bool force, struct ovl_err *err);

@@ -86,6 +86,11 @@ int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *ou
 	return 0;
 }
 
+static int sync_all(int fd, struct ovl_err *err)
+{
+	return syncfs(fd) < 0 ? err_sys(err, errno, "cannot sync the store") : 0;
+}
+
 static int sync_links(struct stage *sg, struct ovl_err *err)
 {
 	if (sg->drv->links) {
@@ -172,7 +177,10 @@ static int appear(struct stage *sg, const struct layer_ref *ref,
 {
 	int rc = parent ? layer_add_child(parent, &ref->id, err) : 0;
 
-	if (rc == 0 && name)
+	/* Somebody has taken it away since it was synced. */
+	if (rc > 0 && durable)
+		rc = layer_sync_children(parent, err);
+	if (rc >= 0 && name)
 		rc = names_link(sg->st, name, ref, false, err);
 	if (rc < 0)
 		return rc;
@@ -242,14 +250,37 @@ static void drop_hint(
 	store_unlock(sg->st);
 }
 
-/* The layer was there before; only the note of its name is missing. */
-static int name_existing(struct stage *sg, const struct layer_ref *ref, const char *name,
+int stage_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
 	bool durable, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
-	int rc = layer_open_ref(sg->st, ref, LOCK_SH, ref->id.s, &l, err);
+	int rc = layer_open_ref(st, ref, LOCK_SH, ref->id.s, &l, err);
 
-	return rc < 0 ? rc : names_give(&l, name, NULL, false, durable, err);
+	if (rc == 0 && durable)
+		rc = sync_all(l.fd, err);
+	if (rc == 0 && name)
+		rc = names_give(&l, name, NULL, false, durable, err);
+	return rc;
+}
+
+/* Until it is in place, or another that is the same stays there. */
+static int settle(struct stage *sg, const struct layer_ref *ref,
+	const struct layer *parent, const char *name, bool durable, struct ovl_err *err)
+{
+	struct ovl_err why;
+	int rc;
+
+	for (;;) {
+		rc = move_in(sg, ref, parent, name, durable, err);
+		if (rc)
+			return rc;
+		rc = stage_found(sg->st, ref, name, durable, &why);
+		if (rc == 0 || why.status != OVL_NOLAYER)
+			break;
+	}
+	if (rc < 0)
+		*err = why;
+	return rc;
 }
 
 int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
@@ -260,16 +291,14 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 
 	if (parent && durable)
 		rc = layer_add_child(parent, id, err);
-	if (rc == 0 && name)
-		rc = names_note(sg->fd, name, NULL, err);
-	if (rc == 0 && durable && syncfs(sg->fd) < 0)
-		rc = err_sys(err, errno, "cannot sync the store");
-	if (rc == 0)
-		rc = move_in(sg, &ref, parent, name, durable, err);
+	if (rc >= 0 && name)
+		rc = names_note(sg->fd, name, NULL, false, err);
+	if (rc >= 0 && durable)
+		rc = sync_all(sg->fd, err);
+	if (rc >= 0)
+		rc = settle(sg, &ref, parent, name, durable, err);
 	if (rc < 0 && parent)
 		drop_hint(sg, &ref, parent);
-	if (rc == 0 && name)
-		rc = name_existing(sg, &ref, name, durable, err);
 	return rc;
 }
 

@@ -25,6 +25,7 @@
 
 struct driver;
 struct layer;
+struct layer_ref;
 struct ovl_store;
 
 struct stage {
@@ -61,5 +62,13 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 	const char *name, bool durable, struct ovl_err *err);
 
 void stage_end(struct stage *sg);
+
+/*
+ * Of a layer that was found instead of made: it gets the name (NULL: none). Who made it may
+ * have synced nothing, or not yet; durable: all of it is on disk when this returns.
+ * OVL_NOLAYER when it is gone again.
+ */
+int stage_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
+	bool durable, struct ovl_err *err);
 
 #endif

@@ -71,6 +71,18 @@ bool store_stopped(const struct ovl_store *st)
 	return st->cfg.stop && *st->cfg.stop;
 }
 
+bool store_durable(const struct ovl_store *st)
+{
+	return st->cfg.sync != OVL_SYNC_NONE;
+}
+
+int store_sync(const struct ovl_store *st, int fd, struct ovl_err *err)
+{
+	if (store_durable(st) && syncfs(fd) < 0)
+		return err_sys(err, errno, "cannot sync the store");
+	return 0;
+}
+
 /* The initial user namespace maps every id to itself (user_namespaces(7)). */
 bool store_unprivileged(void)
 {
@@ -177,6 +189,7 @@ static int is_empty(int fd)
 	return r < 0 ? -1 : 1;
 }
 
+/* Synced in any case: a torn one would be the end of all that comes after it. */
 static int stamp_write(struct ovl_store *st, int fd)
 {
 	char text[128];
@@ -185,7 +198,7 @@ static int stamp_write(struct ovl_store *st, int fd)
 		STORE_FORMAT, marks_trusted(fd) > 0 ? "trusted" : "user", st->drv->name);
 	if (fs_write_all(fd, text, strlen(text)) < 0)
 		return -1;
-	return st->cfg.sync == OVL_SYNC_NONE ? 0 : fsync(fd);
+	return fsync(fd);
 }
 
 /* Where there is no O_TMPFILE: a file of a random name, linked under its real one. */

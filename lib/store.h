@@ -63,6 +63,11 @@ void store_detail(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3)
 void store_waiting(const struct ovl_store *st, const char *what);
 bool store_stopped(const struct ovl_store *st);
 
+/* Is what import, commit and tag report as done to survive a power cut? */
+bool store_durable(const struct ovl_store *st);
+/* If so: all that was written to the file system of fd, by whomever, is on disk then. */
+int store_sync(const struct ovl_store *st, int fd, struct ovl_err *err);
+
 /* Is this process outside the initial user namespace, or not root in it? */
 bool store_unprivileged(void);
 

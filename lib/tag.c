@@ -8,11 +8,6 @@
 #include "quote.h"
 #include "store.h"
 
-static bool durable(const struct ovl_store *st)
-{
-	return st->cfg.sync != OVL_SYNC_NONE;
-}
-
 int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool force,
 	struct ovl_err *err)
 {
@@ -28,15 +23,18 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 		rc = layer_open_ref(st, &self, LOCK_SH, layer, &l, err);
 	if (rc == 0 && !force)
 		rc = names_check(st, name, &self, err);
+	/* Nobody has synced one that was just created. */
+	if (rc == 0 && l.meta.kind == OVL_WRITABLE)
+		rc = store_sync(st, l.fd, err);
 	if (rc < 0)
 		return rc;
 	return names_give(&l, name, names_config(&l, layer, config) ? config : NULL,
-		force, durable(st), err);
+		force, store_durable(st), err);
 }
 
 int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err)
 {
-	int r = names_take(st, name, durable(st), err);
+	int r = names_take(st, name, store_durable(st), err);
 
 	if (r == 0)
 		return err_status(err, OVL_NOLAYER, "no such name %s", Q(name));
