@@ -195,12 +195,14 @@ static int check_link(
 		(layer_open_ref(c->st, &ref, 0, ref.id.s, &l, &why) < 0 ||
 			strcmp(l.meta.link, name) == 0))
 		return 0;
+	/* Of who was killed before the layer appeared, which came by another way. */
+	if (r > 0)
+		return check_tell(c, OVL_NOTE, "duplicate-link", ref.id.s, name, false,
+			"a second link to a layer whose own is %s; prune takes it",
+			l.meta.link);
 	mended = c->req->repair && unlinkat(dir, name, 0) == 0;
-	if (r < 0)
-		return check_tell(c, OVL_ERROR, "bad-link", "", name, mended,
-			"%s is no link to a layer", Q(name));
-	return check_tell(c, OVL_ERROR, "duplicate-link", ref.id.s, name, mended,
-		"a second link to a layer whose own is %s", l.meta.link);
+	return check_tell(c, OVL_ERROR, "bad-link", "", name, mended,
+		"%s is no link to a layer", Q(name));
 }
 
 static int check_links(struct checker *c, unsigned drv)
@@ -226,33 +228,19 @@ static int check_links(struct checker *c, unsigned drv)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* A name must be noted in its layer, or a removal would leave it. */
-static int check_note(struct checker *c, const char *name)
-{
-	auto_layer l = LAYER_INIT;
-	struct ovl_err why;
-	bool mended;
-
-	if (layer_open(c->st, name, 0, &l, &why) < 0 || names_noted(&l, name))
-		return 0;
-	mended = c->req->repair && names_note(l.fd, name, NULL, false, &why) == 0;
-	return check_tell(c, OVL_ERROR, "name-note", l.id.s, name, mended,
-		"the layer does not know of its name %s", Q(name));
-}
-
 static int check_name(struct checker *c, int dir, const char *file)
 {
 	char name[NAME_LEN_MAX + 1] = "";
 	bool mended;
 
 	switch (names_state(c->st, file, name)) {
-	case NAME_GOOD: return check_note(c, name);
+	case NAME_GOOD: return 0;
 	case NAME_PASSING:
 		return check_tell(c, OVL_NOTE, "dangling-name", "", file, false,
 			"it was never given; prune takes it");
 	case NAME_DANGLING:
 		return check_tell(c, OVL_NOTE, "dangling-name", "", name, false,
-			"its layer is not there; prune takes it");
+			"no layer has it; prune takes it");
 	default: break;
 	}
 	mended = c->req->repair && unlinkat(dir, file, 0) == 0;

@@ -106,18 +106,11 @@ static bool has_tree(const struct layer *l)
 
 /* ---- may it be? ------------------------------------------------------------------- */
 
-static struct layer_ref ref_of(const struct layer *l)
-{
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name), .id = l->id};
-
-	return ref;
-}
-
 /* As a removal checks it: by asking the kernel, and by looking. */
 static int check_mounts(const struct job *job, struct ovl_err *err)
 {
 	const char *what = job->req->layer;
-	struct layer_ref ref = ref_of(&job->l);
+	struct layer_ref ref = layer_ref_of(&job->l);
 	auto_buf where = {0};
 	auto_mi all = {0};
 	int busy = mounts_upper_busy(&job->l, err);
@@ -147,15 +140,14 @@ static int check_mounts(const struct job *job, struct ovl_err *err)
 /* With --keep the name of the writable layer stays its own; else it may be given again. */
 static int check_name(const struct job *job, struct ovl_err *err)
 {
-	struct layer_ref self = ref_of(&job->l);
+	struct layer_ref self = layer_ref_of(&job->l);
 	struct layer_ref owner;
 	int r;
 
 	if (!job->req->name)
 		return 0;
 	r = names_lookup(job->st, job->req->name, &owner, err);
-	if (r > 0 && owner.drv == job->image.drv &&
-		strcmp(owner.id.s, job->image.id.s) == 0)
+	if (r > 0 && layer_ref_same(&owner, &job->image))
 		return 0;
 	return r < 0 ?
 		r :
@@ -178,7 +170,7 @@ static int open_layer(struct job *job, struct ovl_err *err)
 
 static int open_parent(struct job *job, struct ovl_err *err)
 {
-	struct layer_ref ref = ref_of(&job->l);
+	struct layer_ref ref = layer_ref_of(&job->l);
 	int rc;
 
 	if (!job->l.meta.has_parent)
@@ -198,7 +190,7 @@ static const struct layer *parent_of(const struct job *job)
 
 static int find_id(struct job *job, const char *diff_id, struct ovl_err *err)
 {
-	job->image = ref_of(&job->l);
+	job->image = layer_ref_of(&job->l);
 	job->image.id.s[0] = '\0';
 	return digest_chain(
 		job->has_parent ? job->parent.id.s : NULL, diff_id, &job->image.id, err);
@@ -343,7 +335,7 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	rc = open_layer(job, err);
 	if (rc < 0)
 		return rc;
-	job->image = ref_of(&job->l);
+	job->image = layer_ref_of(&job->l);
 	if (has_tree(&job->l) || !commit_became(&job->l, &job->image.id))
 		made = make_image(job, err);
 	rc = made < 0 ? made :

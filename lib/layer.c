@@ -30,6 +30,18 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref)
 		S_ISDIR(sb.st_mode);
 }
 
+struct layer_ref layer_ref_of(const struct layer *l)
+{
+	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name), .id = l->id};
+
+	return ref;
+}
+
+bool layer_ref_same(const struct layer_ref *a, const struct layer_ref *b)
+{
+	return a->drv == b->drv && strcmp(a->id.s, b->id.s) == 0;
+}
+
 /* ---- finding ---------------------------------------------------------------------- */
 
 struct search {

@@ -31,6 +31,9 @@ struct layer_ref {
 	struct ovl_id id;
 };
 
+struct layer_ref layer_ref_of(const struct layer *l);
+bool layer_ref_same(const struct layer_ref *a, const struct layer_ref *b);
+
 /* Finds what a user named. OVL_NOLAYER if there is none, OVL_USAGE if ambiguous. */
 int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,8 +15,6 @@
 #include "names.h"
 #include "quote.h"
 #include "store.h"
-
-static const char hints[] = ".names";
 
 /* "../<driver>/<id>" */
 static bool parse_target(const char *target, struct layer_ref *ref)
@@ -46,26 +45,40 @@ static void format_target(const struct layer_ref *ref, char out[128])
 	snprintf(out, 128, "../%s/%s", driver_list[ref->drv]->name, ref->id.s);
 }
 
-static struct layer_ref ref_of(const struct layer *l)
-{
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name), .id = l->id};
-
-	return ref;
-}
-
-static bool same(const struct layer_ref *a, const struct layer_ref *b)
-{
-	return a->drv == b->drv && strcmp(a->id.s, b->id.s) == 0;
-}
-
 /* The link as it stands, whether its layer is there or not. */
-static int read_link(int names, const char *file, struct layer_ref *ref)
+int names_read_link(int names, const char *file, struct layer_ref *ref)
 {
 	auto_buf target = {0};
 
 	if (fs_readlink(names, file, 256, &target) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	return parse_target(target.data, ref) ? 1 : -EUCLEAN;
+}
+
+/* Does the layer know of it? */
+static bool is_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file)
+{
+	int drv_fd = store_driver_dir(st, ref->drv, NULL);
+	char path[ID_LEN + sizeof(NAMES_NOTES) + 256 + 2];
+
+	snprintf(path, sizeof(path), "%s/%s/%s", ref->id.s, NAMES_NOTES, file);
+	return drv_fd >= 0 && faccessat(drv_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A name that moves may be read where it was, and looked for there when it has gone. */
+int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref)
+{
+	struct layer_ref was = {.drv = UINT_MAX};
+	int r;
+
+	while ((r = names_read_link(names, file, ref)) > 0) {
+		if (is_noted(st, ref, file))
+			return 1;
+		if (layer_ref_same(ref, &was))
+			return 0;
+		was = *ref;
+	}
+	return r;
 }
 
 int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
@@ -80,10 +93,8 @@ int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	names = store_dir(st, DIR_NAMES, err);
 	if (names < 0)
 		return names == -ENOENT ? 0 : names;
-	r = read_link(names, file, ref);
-	if (r < 0)
-		return err_sys(err, -r, "cannot read name %s", Q(name));
-	return r ? layer_exists(st, ref) : 0;
+	r = names_owner(st, names, file, ref);
+	return r < 0 ? err_sys(err, -r, "cannot read name %s", Q(name)) : r;
 }
 
 int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
@@ -96,15 +107,15 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	if (!ovl_name_valid(name))
 		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
 	r = names_lookup(st, name, &owner, err);
-	if (r <= 0 || (self && same(self, &owner)))
+	if (r <= 0 || (self && layer_ref_same(self, &owner)))
 		return r < 0 ? r : 0;
 	snprintf(label, sizeof(label), "%.12s", owner.id.s);
 	return err_say(err, EEXIST, "the name %s is layer %s's already", Q(name), label);
 }
 
-static int sync_notes(int layer_fd, struct ovl_err *err)
+int names_sync_notes(int layer_fd, struct ovl_err *err)
 {
-	auto_fd dir = fs_open_dir(layer_fd, hints);
+	auto_fd dir = fs_open_dir(layer_fd, NAMES_NOTES);
 
 	if (dir < 0 || fsync(dir) < 0 || fsync(layer_fd) < 0)
 		return err_sys(err, errno, "cannot sync the names of a layer");
@@ -120,9 +131,9 @@ int names_note(int layer_fd, const char *name, const char *config, bool durable,
 
 	if (!ovl_name_valid(name) || !name_encode(name, file))
 		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
-	if (mkdirat(layer_fd, hints, 0700) < 0 && errno != EEXIST)
+	if (mkdirat(layer_fd, NAMES_NOTES, 0700) < 0 && errno != EEXIST)
 		return err_sys(err, errno, "cannot note the name %s", Q(name));
-	dir = fs_open_dir(layer_fd, hints);
+	dir = fs_open_dir(layer_fd, NAMES_NOTES);
 	if (dir >= 0)
 		fd = openat(dir, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || (config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0) ||
@@ -176,8 +187,8 @@ int names_link(struct ovl_store *st, const char *name, const struct layer_ref *r
 		return 0;
 	if (errno != EEXIST)
 		return err_sys(err, errno, "cannot give the name %s", Q(name));
-	r = read_link(names, file, &owner);
-	if (r > 0 && same(&owner, ref))
+	r = names_read_link(names, file, &owner);
+	if (r > 0 && layer_ref_same(&owner, ref))
 		return 0;
 	if (r > 0 && !force) {
 		r = names_check(st, name, ref, err);
@@ -212,7 +223,7 @@ bool names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1])
 
 	if (!ovl_name_valid(name) || !name_encode(name, file))
 		return false;
-	snprintf(path, sizeof(path), "%s/%s", hints, file);
+	snprintf(path, sizeof(path), "%s/%s", NAMES_NOTES, file);
 	if (fs_read_file(l->fd, path, ID_LEN, &text) < 0 || !id_is_full(text.data))
 		return false;
 	memcpy(hex, text.data, ID_LEN + 1);
@@ -224,7 +235,7 @@ static void drop_note(struct ovl_store *st, const struct layer_ref *ref, const c
 {
 	int drv_fd = store_driver_dir(st, ref->drv, NULL);
 	auto_fd layer = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
-	auto_fd dir = layer < 0 ? -1 : fs_open_dir(layer, hints);
+	auto_fd dir = layer < 0 ? -1 : fs_open_dir(layer, NAMES_NOTES);
 
 	if (dir >= 0)
 		unlinkat(dir, file, 0);
@@ -235,7 +246,7 @@ static void drop_note(struct ovl_store *st, const struct layer_ref *ref, const c
 static int take_over(const struct layer *l, const char *name, const char *config,
 	bool force, bool durable, struct ovl_err *err)
 {
-	struct layer_ref self = ref_of(l);
+	struct layer_ref self = layer_ref_of(l);
 	struct layer_ref owner;
 	char file[256];
 	bool had;
@@ -243,15 +254,15 @@ static int take_over(const struct layer *l, const char *name, const char *config
 	int rc;
 
 	name_encode(name, file);
-	had = read_link(store_dir(l->st, DIR_NAMES, NULL), file, &owner) > 0;
-	mine = had && same(&owner, &self);
+	had = names_read_link(store_dir(l->st, DIR_NAMES, NULL), file, &owner) > 0;
+	mine = had && layer_ref_same(&owner, &self);
 	if (!mine && !force && (rc = names_check(l->st, name, &self, err)) < 0)
 		return rc;
 	if (!mine)
 		drop_note(l->st, &self, file);
 	rc = names_note(l->fd, name, config, durable, err);
 	if (rc == 0 && durable)
-		rc = sync_notes(l->fd, err);
+		rc = names_sync_notes(l->fd, err);
 	if (rc == 0)
 		rc = names_link(l->st, name, &self, force, err);
 	if (rc == 0 && durable)
@@ -298,207 +309,4 @@ int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_
 		drop_note(st, &owner, file);
 	names_unlock(st);
 	return r;
-}
-
-/* Calls fn for each noted name that really is the layer's. */
-static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *self,
-	int (*fn)(void *ctx, int names, const char *file), void *ctx, struct ovl_err *err)
-{
-	auto_fsdir d = {.fd = -1};
-	int names = store_dir(st, DIR_NAMES, err);
-	const char *file;
-	int r;
-
-	if (names < 0)
-		return names == -ENOENT ? 0 : names;
-	if (fs_dir_open(&d, layer_fd, hints) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
-		struct layer_ref owner;
-
-		if (read_link(names, file, &owner) <= 0 || !same(&owner, self))
-			continue;
-		r = fn(ctx, names, file);
-		if (r)
-			return r;
-	}
-	return r < 0 ? -errno : 0;
-}
-
-/* ---- to another layer ------------------------------------------------------------- */
-
-struct move {
-	const struct layer *from;
-	int to_fd;
-	bool durable;
-	struct ovl_err *err;
-};
-
-static int copy_note(void *ctx, int names, const char *file)
-{
-	struct move *mv = ctx;
-	char name[NAME_LEN_MAX + 1];
-	char config[ID_LEN + 1];
-
-	(void)names;
-	if (!name_decode(file, name))
-		return 0;
-	return names_note(mv->to_fd, name,
-		names_config(mv->from, name, config) ? config : NULL, mv->durable,
-		mv->err);
-}
-
-int names_copy_notes(
-	const struct layer *from, int to_fd, bool durable, struct ovl_err *err)
-{
-	struct move mv = {.from = from, .to_fd = to_fd, .durable = durable, .err = err};
-	struct layer_ref self = ref_of(from);
-
-	return each_of(from->st, from->fd, &self, copy_note, &mv, err);
-}
-
-struct relink {
-	const struct layer *to;
-	struct ovl_err *err;
-};
-
-static int relink(void *ctx, int names, const char *file)
-{
-	const struct relink *r = ctx;
-	struct layer_ref to = ref_of(r->to);
-	char name[NAME_LEN_MAX + 1];
-
-	(void)names;
-	return name_decode(file, name) ? names_link(r->to->st, name, &to, true, r->err) :
-					 0;
-}
-
-int names_move(const struct layer *from, const struct layer *to, bool durable,
-	struct ovl_err *err)
-{
-	struct layer_ref self = ref_of(from);
-	struct relink r = {to, err};
-	struct stat noted;
-	int rc;
-
-	if (fstatat(from->fd, hints, &noted, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-		return 0;
-	rc = names_lock(from->st, err);
-	if (rc < 0)
-		return rc;
-	rc = names_copy_notes(from, to->fd, durable, err);
-	if (rc == 0 && durable && faccessat(to->fd, hints, F_OK, 0) == 0)
-		rc = sync_notes(to->fd, err);
-	if (rc == 0)
-		rc = each_of(from->st, from->fd, &self, relink, &r, err);
-	if (rc == 0 && durable)
-		rc = names_sync(from->st, err);
-	names_unlock(from->st);
-	return rc;
-}
-
-static int drop(void *ctx, int names, const char *file)
-{
-	(void)ctx;
-	return unlinkat(names, file, 0) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-int names_drop_all(const struct layer *l, struct ovl_err *err)
-{
-	struct layer_ref self = ref_of(l);
-	struct stat noted;
-	int rc;
-
-	if (fstatat(l->fd, hints, &noted, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-		return 0;
-	rc = names_lock(l->st, err);
-	if (rc < 0)
-		return rc;
-	rc = each_of(l->st, l->fd, &self, drop, NULL, err);
-	names_unlock(l->st);
-	if (rc < 0)
-		return err_sys(
-			err, -rc, "cannot take the names of layer %.12s away", l->id.s);
-	return 0;
-}
-
-static int least(void *ctx, int names, const char *file)
-{
-	char name[NAME_LEN_MAX + 1];
-	char *best = ctx;
-
-	(void)names;
-	if (name_decode(file, name) && (!*best || strcmp(name, best) < 0))
-		strcpy(best, name);
-	return 0;
-}
-
-int names_first(
-	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1])
-{
-	int drv_fd = store_driver_dir(st, ref->drv, NULL);
-	auto_fd fd = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
-
-	out[0] = '\0';
-	if (fd < 0 || each_of(st, fd, ref, least, out, NULL) < 0)
-		return 0;
-	return out[0] != '\0';
-}
-
-int names_notes_open(int drv_fd, const char *id, struct fs_dir *d)
-{
-	char path[ID_LEN + sizeof(hints) + 1];
-
-	snprintf(path, sizeof(path), "%s/%s", id, hints);
-	return fs_dir_open(d, drv_fd, path) == 0;
-}
-
-bool names_noted(const struct layer *l, const char *name)
-{
-	char path[300];
-	char file[256];
-
-	if (!name_encode(name, file))
-		return false;
-	snprintf(path, sizeof(path), "%s/%s", hints, file);
-	return faccessat(l->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-enum name_state names_state(
-	struct ovl_store *st, const char *file, char out[NAME_LEN_MAX + 1])
-{
-	struct layer_ref ref;
-
-	if (*file == '.')
-		return NAME_PASSING;
-	if (!name_decode(file, out) ||
-		read_link(store_dir(st, DIR_NAMES, NULL), file, &ref) <= 0)
-		return NAME_BAD;
-	return layer_exists(st, &ref) ? NAME_GOOD : NAME_DANGLING;
-}
-
-int names_each(struct ovl_store *st,
-	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx,
-	struct ovl_err *err)
-{
-	auto_fsdir d = {.fd = -1};
-	int names = store_dir(st, DIR_NAMES, err);
-	const char *file;
-	int r;
-
-	if (names < 0)
-		return names == -ENOENT ? 0 : names;
-	if (fs_dir_open(&d, names, ".") < 0)
-		return err_sys(err, errno, "cannot read the store's names");
-	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
-		char name[NAME_LEN_MAX + 1];
-		struct layer_ref ref;
-
-		if (!name_decode(file, name) || read_link(names, file, &ref) <= 0)
-			continue;
-		r = fn(ctx, name, &ref);
-		if (r < 0)
-			return r;
-	}
-	return r < 0 ? err_sys(err, errno, "cannot read the store's names") : 0;
 }

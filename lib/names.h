@@ -2,8 +2,9 @@
  * Names of layers: names/<name> is a symlink to ../<driver>/<id>, a '/' in the name
  * written as %2F. Each is also noted in the layer's own .names/, so that a removal
  * finds a layer's names without reading those of all others; the note is put there
- * first and taken away last, and checked against the symlink when it is read. What the
- * note holds is the digest of the image config that goes with the name, if one does.
+ * first and taken away last. Only the two together are a name: a note may be left by who
+ * was killed before it made the symlink, and so may a symlink to a layer that did not
+ * appear, and later does without the name. What the note holds is the digest of the image config that goes with the name, if one does.
  */
 #ifndef OVL_NAMES_H
 #define OVL_NAMES_H
@@ -72,9 +73,6 @@ int names_first(
 struct fs_dir;
 int names_notes_open(int drv_fd, const char *id, struct fs_dir *d);
 
-/* Is the name noted in the layer? */
-bool names_noted(const struct layer *l, const char *name);
-
 /* What a file in names/ is, under the lock of the names: a name (out) whose layer is there
  * or not, a passing name of who gave one, or no name at all. */
 enum name_state { NAME_GOOD, NAME_DANGLING, NAME_PASSING, NAME_BAD };
@@ -85,5 +83,16 @@ enum name_state names_state(
 int names_each(struct ovl_store *st,
 	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx,
 	struct ovl_err *err);
+
+/* ---- between the files of this module --------------------------------------------- */
+
+#define NAMES_NOTES ".names"
+
+/* Where a file in names/ leads, whether that is there or not: 1, 0 it is not there,
+ * negative errno. */
+int names_read_link(int names, const char *file, struct layer_ref *ref);
+/* Whose name it is: 1 and ref, 0 nobody's, negative errno. */
+int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref);
+int names_sync_notes(int layer_fd, struct ovl_err *err);
 
 #endif

@@ -120,6 +120,24 @@ static int drop(struct pruner *p, int dir, const char *file, const char *what,
 	return tell(p, what, shown, 0, why);
 }
 
+/* Why a link is not needed; NULL if it is. One that is no link of ours is for check. */
+static const char *link_is_left(
+	struct pruner *p, unsigned drv, int drv_fd, const char *name)
+{
+	struct layer_ref ref = {.drv = drv};
+	auto_layer l = LAYER_INIT;
+	struct ovl_err why;
+
+	if (!id_is_short(name) || driver_list[drv]->by_link(drv_fd, name, &ref.id) <= 0)
+		return NULL;
+	if (!layer_exists(p->st, &ref))
+		return "its layer is not there";
+	if (layer_open_ref(p->st, &ref, 0, ref.id.s, &l, &why) == 0 &&
+		strcmp(l.meta.link, name) != 0)
+		return "its layer has another";
+	return NULL;
+}
+
 static int prune_links(struct pruner *p, unsigned drv, int drv_fd)
 {
 	const struct driver *d = driver_list[drv];
@@ -134,13 +152,9 @@ static int prune_links(struct pruner *p, unsigned drv, int drv_fd)
 			0 :
 			err_sys(p->err, errno, "cannot read '%s'", d->links);
 	while ((r = fs_dir_next(&links, &name, NULL)) > 0) {
-		struct layer_ref ref = {.drv = drv};
+		const char *why = link_is_left(p, drv, drv_fd, name);
 
-		/* One that is no link of ours is for check to tell. */
-		if (!id_is_short(name) || d->by_link(drv_fd, name, &ref.id) <= 0 ||
-			layer_exists(p->st, &ref))
-			continue;
-		r = drop(p, links.fd, name, "link", name, "its layer is not there");
+		r = why ? drop(p, links.fd, name, "link", name, why) : 0;
 		if (r)
 			return r;
 	}
@@ -265,7 +279,7 @@ static int prune_names(struct pruner *p)
 			r = drop(p, names, file, "name", file, "it was never given");
 			break;
 		case NAME_DANGLING:
-			r = drop(p, names, file, "name", name, "its layer is not there");
+			r = drop(p, names, file, "name", name, "no layer has it");
 			break;
 		default: r = 0;
 		}

@@ -59,9 +59,13 @@ damage link-file yes "a torn link file" 'head -c 20 "$T/copy/overlay2/$b/link" >
 damage link-file yes "an empty link file" ': >"$S/overlay2/$b/link"'
 damage link-file yes "an oversized link file" 'head -c 100000 /dev/zero >"$S/overlay2/$b/link"'
 damage link yes "a missing short link" 'rm "$S/overlay2/l/$link"'
-damage "duplicate-link link" yes "a misdirected short link" 'ln -sfn ../$a/diff "$S/overlay2/l/$link"'
+damage link yes "a misdirected short link" 'ln -sfn ../$a/diff "$S/overlay2/l/$link"'
 damage link yes "a short link to nowhere" 'ln -sfn ../$(printf %064d 3)/diff "$S/overlay2/l/$link"'
-damage duplicate-link yes "a second short link" 'ln -s ../$b/diff "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"'
+ln -s ../$b/diff "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+is "a second short link is noted" "$(ovlctl check):$?" \
+	"note: layer $(echo $b | cut -c1-12): duplicate-link: a second link to a layer whose own is $link; prune takes it:0"
+ok "... prune" ovlctl prune
+sound "... takes it"
 damage bad-link yes "a short link that is none" 'ln -s /etc "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"'
 damage lower yes "a missing lower file" 'rm "$S/overlay2/$w/lower"'
 damage lower yes "a torn lower file" 'head -c 30 "$T/copy/overlay2/$w/lower" >"$S/overlay2/$w/lower"'
@@ -71,7 +75,10 @@ damage lower yes "a lower file where there is none" 'cp "$S/overlay2/$w/lower" "
 damage work yes "a missing work directory" 'rmdir "$S/overlay2/$b/work"'
 damage merged yes "a missing mount point" 'rmdir "$S/overlay2/$w/merged"'
 damage hint yes "a parent that does not know of its child" 'rm "$S/overlay2/$b/.children/$w"'
-damage name-note yes "a layer that does not know its name" 'rm "$S/overlay2/$a/.names/a"'
+rm "$S/overlay2/$a/.names/a"
+is "a name that its layer does not know is none, and noted" "$(ovlctl check):$?" \
+	"note: dangling-name a: no layer has it; prune takes it:0"
+restored
 damage bad-name yes "a name that leads to no layer" 'ln -s /etc/passwd "$S/names/x"'
 damage tree no "a missing tree" 'mv "$S/overlay2/$c/diff" "$T/away"'
 rm -rf away

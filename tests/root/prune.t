@@ -33,6 +33,16 @@ if can_trace; then
 	ovlctl prune >wet
 	same "... --dry-run said so" wet dry
 	is "... the store is as it was" "$(store_state)" "$before"
+	killed renameat2 1 ovlctl import -n again -p one 4.tar
+	four=$(ovlctl import -p one 4.tar)
+	is "killed before the rename, and the layer came without that name" \
+		"$(ovlctl ls -nr -o NAME $four):$(ovlctl check | grep -c ^note)" ":3"
+	is "... a name and a link too many go" "$(ovlctl prune | cut -d' ' -f1,4-)" \
+		"$(printf 'staging who was making it has ended\nname no layer has it\nlink its layer has another')"
+	ok "... its own stays" test -d "$S/overlay2/l/$(cat "$S/overlay2/$four/link")"
+	is "... check has nothing to say" "$(ovlctl check)" ""
+	ovlctl rm $four
+	is "... the store is as it was" "$(store_state)" "$before"
 	ovlctl create -n w one >/dev/null
 	killed unlinkat 3 ovlctl rm w
 	ovlctl prune >out
@@ -62,7 +72,7 @@ feeder=$!
 ovlctl import - <pipe >/dev/null 2>&1 &
 pid=$!
 i=0
-until [ "$(ls "$S/staging")" ] || [ $i = 100 ]; do
+until [ "$(ls "$S"/staging/*/.recipe 2>/dev/null)" ] || [ $i = 100 ]; do
 	sleep 0.1
 	i=$((i + 1))
 done

@@ -1,0 +1,208 @@
+/* Names, many at once: all of a layer, all of the store. */
+#include <errno.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "driver.h"
+#include "fs.h"
+#include "names.h"
+#include "store.h"
+
+/* Calls fn for each noted name that really is the layer's. */
+static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *self,
+	int (*fn)(void *ctx, int names, const char *file), void *ctx, struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	int names = store_dir(st, DIR_NAMES, err);
+	const char *file;
+	int r;
+
+	if (names < 0)
+		return names == -ENOENT ? 0 : names;
+	if (fs_dir_open(&d, layer_fd, NAMES_NOTES) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+		struct layer_ref owner;
+
+		if (names_read_link(names, file, &owner) <= 0 ||
+			!layer_ref_same(&owner, self))
+			continue;
+		r = fn(ctx, names, file);
+		if (r)
+			return r;
+	}
+	return r < 0 ? -errno : 0;
+}
+
+/* ---- to another layer ------------------------------------------------------------- */
+
+struct move {
+	const struct layer *from;
+	int to_fd;
+	bool durable;
+	struct ovl_err *err;
+};
+
+static int copy_note(void *ctx, int names, const char *file)
+{
+	struct move *mv = ctx;
+	char name[NAME_LEN_MAX + 1];
+	char config[ID_LEN + 1];
+
+	(void)names;
+	if (!name_decode(file, name))
+		return 0;
+	return names_note(mv->to_fd, name,
+		names_config(mv->from, name, config) ? config : NULL, mv->durable,
+		mv->err);
+}
+
+int names_copy_notes(
+	const struct layer *from, int to_fd, bool durable, struct ovl_err *err)
+{
+	struct move mv = {.from = from, .to_fd = to_fd, .durable = durable, .err = err};
+	struct layer_ref self = layer_ref_of(from);
+
+	return each_of(from->st, from->fd, &self, copy_note, &mv, err);
+}
+
+struct relink {
+	const struct layer *to;
+	struct ovl_err *err;
+};
+
+static int relink(void *ctx, int names, const char *file)
+{
+	const struct relink *r = ctx;
+	struct layer_ref to = layer_ref_of(r->to);
+	char name[NAME_LEN_MAX + 1];
+
+	(void)names;
+	return name_decode(file, name) ? names_link(r->to->st, name, &to, true, r->err) :
+					 0;
+}
+
+int names_move(const struct layer *from, const struct layer *to, bool durable,
+	struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(from);
+	struct relink r = {to, err};
+	struct stat noted;
+	int rc;
+
+	if (fstatat(from->fd, NAMES_NOTES, &noted, AT_SYMLINK_NOFOLLOW) < 0 &&
+		errno == ENOENT)
+		return 0;
+	rc = names_lock(from->st, err);
+	if (rc < 0)
+		return rc;
+	rc = names_copy_notes(from, to->fd, durable, err);
+	if (rc == 0 && durable && faccessat(to->fd, NAMES_NOTES, F_OK, 0) == 0)
+		rc = names_sync_notes(to->fd, err);
+	if (rc == 0)
+		rc = each_of(from->st, from->fd, &self, relink, &r, err);
+	if (rc == 0 && durable)
+		rc = names_sync(from->st, err);
+	names_unlock(from->st);
+	return rc;
+}
+
+static int drop(void *ctx, int names, const char *file)
+{
+	(void)ctx;
+	return unlinkat(names, file, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int names_drop_all(const struct layer *l, struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(l);
+	struct stat noted;
+	int rc;
+
+	if (fstatat(l->fd, NAMES_NOTES, &noted, AT_SYMLINK_NOFOLLOW) < 0 &&
+		errno == ENOENT)
+		return 0;
+	rc = names_lock(l->st, err);
+	if (rc < 0)
+		return rc;
+	rc = each_of(l->st, l->fd, &self, drop, NULL, err);
+	names_unlock(l->st);
+	if (rc < 0)
+		return err_sys(
+			err, -rc, "cannot take the names of layer %.12s away", l->id.s);
+	return 0;
+}
+
+static int least(void *ctx, int names, const char *file)
+{
+	char name[NAME_LEN_MAX + 1];
+	char *best = ctx;
+
+	(void)names;
+	if (name_decode(file, name) && (!*best || strcmp(name, best) < 0))
+		strcpy(best, name);
+	return 0;
+}
+
+int names_first(
+	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1])
+{
+	int drv_fd = store_driver_dir(st, ref->drv, NULL);
+	auto_fd fd = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
+
+	out[0] = '\0';
+	if (fd < 0 || each_of(st, fd, ref, least, out, NULL) < 0)
+		return 0;
+	return out[0] != '\0';
+}
+
+int names_notes_open(int drv_fd, const char *id, struct fs_dir *d)
+{
+	char path[ID_LEN + sizeof(NAMES_NOTES) + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", id, NAMES_NOTES);
+	return fs_dir_open(d, drv_fd, path) == 0;
+}
+
+enum name_state names_state(
+	struct ovl_store *st, const char *file, char out[NAME_LEN_MAX + 1])
+{
+	struct layer_ref ref;
+	int r;
+
+	if (*file == '.')
+		return NAME_PASSING;
+	r = name_decode(file, out) ?
+		names_owner(st, store_dir(st, DIR_NAMES, NULL), file, &ref) :
+		-EINVAL;
+	return r < 0 ? NAME_BAD : r ? NAME_GOOD : NAME_DANGLING;
+}
+
+int names_each(struct ovl_store *st,
+	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx,
+	struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	int names = store_dir(st, DIR_NAMES, err);
+	const char *file;
+	int r;
+
+	if (names < 0)
+		return names == -ENOENT ? 0 : names;
+	if (fs_dir_open(&d, names, ".") < 0)
+		return err_sys(err, errno, "cannot read the store's names");
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+		char name[NAME_LEN_MAX + 1];
+		struct layer_ref ref;
+
+		if (!name_decode(file, name) || names_owner(st, names, file, &ref) <= 0)
+			continue;
+		r = fn(ctx, name, &ref);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? err_sys(err, errno, "cannot read the store's names") : 0;
+}
