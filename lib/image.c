@@ -127,9 +127,14 @@ int image_json(struct source *s, const char *name, const char *digest, uint64_t 
 	if (rc < 0)
 		return rc;
 	*out = json_loadb(bytes->data, bytes->len, JSON_REJECT_DUPLICATES, &why);
-	if (!*out)
+	if (!*out) {
+		char text[QUOTE_SIZE];
+
+		/* It quotes the file. */
+		ovl_escape(text, sizeof(text), why.text, strlen(why.text));
 		return err_say(err, EBADMSG, "%s is not JSON: line %d: %s", Q(name),
-			why.line, why.text);
+			why.line, text);
+	}
 	return 0;
 }
 
@@ -220,11 +225,16 @@ static int config_fits(const json_t *config, const char *platform, struct ovl_er
 	const char *os = image_text(config, "os");
 	const char *arch = image_text(config, "architecture");
 	const char *variant = image_text(config, "variant");
+	auto_buf is = {0};
+	char text[QUOTE_SIZE];
 
 	if (!platform || image_platform_fits(platform, os, arch, variant))
 		return 0;
-	return err_say(
-		err, ENOENT, "the image is for %s/%s, not for %s", os, arch, platform);
+	buf_addf(&is, "%s/%s", os, arch);
+	if (is.failed)
+		return err_nomem(err);
+	ovl_escape(text, sizeof(text), is.data, is.len);
+	return err_say(err, ENOENT, "the image is for %s, not for %s", text, platform);
 }
 
 int image_take_config(struct source *s, struct image *i, const char *name,

@@ -279,9 +279,13 @@ static int take_index(
 
 static int nothing(struct search *q)
 {
-	if (q->passed && !q->others.failed)
+	char others[QUOTE_SIZE];
+
+	if (q->passed && !q->others.failed) {
+		ovl_escape(others, sizeof(others), q->others.data, q->others.len);
 		return err_say(q->err, ENOENT, "no image for %s in it, but for %s",
-			q->platform, q->others.data);
+			q->platform, others);
+	}
 	if (q->want)
 		return err_say(q->err, ENOENT, "no image %s in it", Q(q->want));
 	return err_say(q->err, ENOENT, "no image in it");

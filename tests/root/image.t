@@ -211,6 +211,15 @@ fails 1 "the image is for linux/$machine, not for linux/s390x" "of a single imag
 
 fails 1 "the image is for linux/$machine, not for linux/s390x" "of a docker archive" \
 	ovlctl import --platform linux/s390x save.tar
+rm -rf bad
+mkdir bad
+tar -C bad -xf save.tar
+jq '.os="\u001b[2J"' "bad/$(jq -r '.[0].Config' bad/manifest.json)" >bad/config
+jq '.[0].Config="config"' bad/manifest.json >x
+mv x bad/manifest.json
+tar -C bad -cf bad.tar manifest.json config $(jq -r '.[0].Layers[]' bad/manifest.json)
+fails 1 "the image is for .033\[2J/$machine, not for linux/s390x" "... whose config has an escape" \
+	ovlctl import --platform linux/s390x bad.tar
 fails 2 "'foo' is no platform" "--platform foo" ovlctl import --platform foo oci
 
 # Many layers at once, the same one several times among them.
@@ -285,6 +294,10 @@ broken "version '9.0.0'" "a layout of the future" "echo '{\"imageLayoutVersion\"
 broken "over 4 MiB" "an index of 5 MB" "(cat index.json; head -c 5000000 /dev/zero | tr '\\0' ' ') >x; mv x index.json"
 broken "is no sha256 digest" "a digest that leads elsewhere" \
 	"sed 's/sha256:[0-9a-f]*/sha256:..\\/..\\/..\\/etc\\/passwd/' index.json >x; mv x index.json"
+broken "line 1: .* near '.033'" "... with an escape, which the message has not" \
+	"printf '{\\033]0;x\\007' >index.json"
+broken "for .*, but for .033\[2J/x" "an escape in a platform" \
+	"jq '.manifests[0].platform={os:\"\\u001b[2J\",architecture:\"x\"}' index.json >x; mv x index.json"
 broken "is not JSON" "deep JSON" "head -c 100000 /dev/zero | tr '\\0' '[' >index.json"
 
 # A manifest of its own, by changing one of the good ones.
