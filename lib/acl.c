@@ -1,8 +1,7 @@
-#include <archive.h>
 #include <errno.h>
 #include <grp.h>
-#include <limits.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,54 +12,209 @@
 
 #define ACL_VERSION 2
 #define NO_ID       UINT32_MAX
+#define MAX_FIELDS  5
 
 /* The kernel's tags, in the order of entries. */
 enum { USER_OBJ = 1, USER = 2, GROUP_OBJ = 4, GROUP = 8, MASK = 16, OTHER = 32 };
 
+struct span {
+	const char *p;
+	size_t n;
+};
+
 struct acl_entry {
+	bool dflt;
 	unsigned tag;
 	unsigned perm;
 	uint32_t id;
+	struct span name; /* to look up, if there is no id */
 };
 
-static unsigned kernel_tag(int tag)
+/* ---- text ------------------------------------------------------------------------- */
+
+static bool blank(char c)
 {
-	switch (tag) {
-	case ARCHIVE_ENTRY_ACL_USER_OBJ: return USER_OBJ;
-	case ARCHIVE_ENTRY_ACL_USER: return USER;
-	case ARCHIVE_ENTRY_ACL_GROUP_OBJ: return GROUP_OBJ;
-	case ARCHIVE_ENTRY_ACL_GROUP: return GROUP;
-	case ARCHIVE_ENTRY_ACL_MASK: return MASK;
-	case ARCHIVE_ENTRY_ACL_OTHER: return OTHER;
-	default: return 0;
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static struct span trim(const char *p, size_t n)
+{
+	while (n && blank(*p)) {
+		p++;
+		n--;
+	}
+	while (n && blank(p[n - 1]))
+		n--;
+	return (struct span){p, n};
+}
+
+static bool is(struct span s, const char *word)
+{
+	return s.n == strlen(word) && memcmp(s.p, word, s.n) == 0;
+}
+
+/* A number below 2^32-1, which stands for none. */
+static bool is_number(struct span s, uint32_t *id)
+{
+	uint64_t v = 0;
+
+	if (!s.n || s.n > 10)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+	}
+	*id = (uint32_t)v;
+	return v < NO_ID;
+}
+
+static bool perm_of(struct span s, unsigned *perm)
+{
+	*perm = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		switch (s.p[i]) {
+		case 'r': *perm |= 4; break;
+		case 'w': *perm |= 2; break;
+		case 'x': *perm |= 1; break;
+		case '-': break;
+		default: return false;
+		}
+	}
+	return s.n > 0;
+}
+
+/* Up to the comment or the end. */
+static unsigned split(const char *p, size_t n, struct span field[MAX_FIELDS])
+{
+	const char *hash = memchr(p, '#', n);
+	unsigned used = 0;
+
+	if (hash)
+		n = (size_t)(hash - p);
+	for (;;) {
+		const char *colon = memchr(p, ':', n);
+		size_t len = colon ? (size_t)(colon - p) : n;
+
+		if (used == MAX_FIELDS)
+			return MAX_FIELDS + 1;
+		field[used++] = trim(p, len);
+		if (!colon)
+			return used;
+		p += len + 1;
+		n -= len + 1;
 	}
 }
 
-static bool is_number(const char *name, uint32_t *id)
+/* "default" as a field of its own, or in front of the tag. */
+static void take_default(struct span **field, unsigned *n, bool *dflt)
 {
-	char *end;
-	unsigned long v;
+	struct span *f = *field;
 
-	if (!name || *name < '0' || *name > '9')
-		return false;
-	errno = 0;
-	v = strtoul(name, &end, 10);
-	*id = (uint32_t)v;
-	return !*end && errno == 0 && v < NO_ID;
+	if (*n > 1 && (is(f[0], "default") || is(f[0], "d"))) {
+		(*field)++;
+		(*n)--;
+		*dflt = true;
+	} else if (f[0].n > 7 && memcmp(f[0].p, "default", 7) == 0) {
+		f[0] = (struct span){f[0].p + 7, f[0].n - 7};
+		*dflt = true;
+	}
 }
 
+static bool all_digits(struct span s)
+{
+	size_t i = 0;
+
+	while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
+		i++;
+	return i == s.n;
+}
+
+static bool take_named(struct acl_entry *e, const struct span *f, unsigned n,
+	unsigned whose, unsigned own)
+{
+	bool numbered = n == 4 && f[3].n;
+
+	if (n < 3 || n > 4 || !perm_of(f[2], &e->perm))
+		return false;
+	e->tag = f[1].n || numbered ? whose : own;
+	e->name = f[1];
+	if (e->tag == own)
+		return true;
+	if (numbered)
+		return is_number(f[3], &e->id);
+	return is_number(f[1], &e->id) || !all_digits(f[1]);
+}
+
+/* 1 an entry, 0 none, -1 malformed. */
+static int parse(const char *p, size_t n, bool text_dflt, struct acl_entry *e)
+{
+	struct span fields[MAX_FIELDS];
+	struct span *f = fields;
+	unsigned have = split(p, n, fields);
+
+	*e = (struct acl_entry){.dflt = text_dflt, .id = NO_ID};
+	if (have > MAX_FIELDS)
+		return -1;
+	if (have == 1 && !f[0].n)
+		return 0;
+	take_default(&f, &have, &e->dflt);
+	if (is(f[0], "user") || is(f[0], "u"))
+		return take_named(e, f, have, USER, USER_OBJ) ? 1 : -1;
+	if (is(f[0], "group") || is(f[0], "g"))
+		return take_named(e, f, have, GROUP, GROUP_OBJ) ? 1 : -1;
+	if (is(f[0], "mask") || is(f[0], "m"))
+		e->tag = MASK;
+	else if (is(f[0], "other") || is(f[0], "o"))
+		e->tag = OTHER;
+	else
+		return -1;
+	if (have == 3 && f[1].n)
+		return -1;
+	return (have == 2 || have == 3) && perm_of(f[have - 1], &e->perm) ? 1 : -1;
+}
+
+/* The next piece of the text, without what ends it. */
+static struct span next(const char **at, const char *end)
+{
+	const char *p = *at;
+	const char *q = p;
+	bool comment = false;
+
+	while (q < end && *q != '\n' && (comment || *q != ','))
+		comment |= *q++ == '#';
+	*at = q < end ? q + 1 : end;
+	return (struct span){p, (size_t)(q - p)};
+}
+
+bool acl_sound(const char *text, size_t n)
+{
+	const char *end = text + n;
+	struct acl_entry e;
+
+	while (text < end) {
+		struct span s = next(&text, end);
+
+		if (parse(s.p, s.n, false, &e) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* ---- values ----------------------------------------------------------------------- */
+
 /* By the files alone: what NSS would add is not the machine the layer is for. */
-static bool id_of(const char *name, bool group, uint32_t *id)
+static bool id_of(struct span name, bool group, uint32_t *id)
 {
 	auto_file f = fopen(group ? "/etc/group" : "/etc/passwd", "re");
 
-	while (f && name) {
+	while (f) {
 		const struct passwd *pw = group ? NULL : fgetpwent(f);
 		const struct group *gr = group ? fgetgrent(f) : NULL;
 
 		if (!pw && !gr)
 			break;
-		if (strcmp(pw ? pw->pw_name : gr->gr_name, name) == 0) {
+		if (is(name, pw ? pw->pw_name : gr->gr_name)) {
 			*id = pw ? pw->pw_uid : gr->gr_gid;
 			return true;
 		}
@@ -68,23 +222,16 @@ static bool id_of(const char *name, bool group, uint32_t *id)
 	return false;
 }
 
-static int one(int tag, int perm, int qualifier, const char *name, struct acl_entry *out,
-	struct ovl_err *err)
+static int look_up(struct acl_entry *e, struct ovl_err *err)
 {
-	out->tag = kernel_tag(tag);
-	out->perm = (unsigned)perm & 7;
-	out->id = NO_ID;
-	if (!out->tag)
-		return err_say(err, EINVAL, "an ACL of a kind that Linux does not have");
-	if (out->tag != USER && out->tag != GROUP)
+	auto_free char *name = NULL;
+
+	if ((e->tag != USER && e->tag != GROUP) || e->id != NO_ID ||
+		id_of(e->name, e->tag == GROUP, &e->id))
 		return 0;
-	/* The reader's number is an int, and INT_MAX where it does not fit. */
-	if (qualifier >= 0 && qualifier < INT_MAX)
-		out->id = (uint32_t)qualifier;
-	else if (!is_number(name, &out->id) && !id_of(name, out->tag == GROUP, &out->id))
-		return err_say(err, EINVAL, "its ACL names the unknown %s %s",
-			out->tag == GROUP ? "group" : "user", Q(name ? name : ""));
-	return 0;
+	name = strndup(e->name.p, e->name.n);
+	return err_say(err, EINVAL, "its ACL names the unknown %s %s",
+		e->tag == GROUP ? "group" : "user", Q(name ? name : ""));
 }
 
 static int in_order(const void *a, const void *b)
@@ -107,39 +254,46 @@ static void put_le(struct buf *out, uint32_t v, unsigned bytes)
 	}
 }
 
-int acl_value(struct archive_entry *e, int type, struct buf *out, struct ovl_err *err)
+static void put_all(struct acl_entry *list, size_t n, struct buf *out)
 {
-	auto_free struct acl_entry *list = NULL;
-	int have = archive_entry_acl_types(e);
-	const char *name;
-	int t, perm, tag, id;
-	int n;
-	int used = 0;
-
-	if (have & ARCHIVE_ENTRY_ACL_TYPE_NFS4)
-		return err_say(err, EINVAL, "an ACL of a kind that Linux does not have");
-	if (!(have & type))
-		return 0;
-	n = archive_entry_acl_reset(e, type);
-	list = calloc((size_t)n + 1, sizeof(*list));
-	if (!list)
-		return err_nomem(err);
-	while (used < n &&
-		archive_entry_acl_next(e, type, &t, &perm, &tag, &id, &name) ==
-			ARCHIVE_OK) {
-		int rc = one(tag, perm, id, name, &list[used], err);
-
-		if (rc < 0)
-			return rc;
-		used++;
-	}
-	qsort(list, (size_t)used, sizeof(*list), in_order);
+	qsort(list, n, sizeof(*list), in_order);
 	buf_clear(out);
 	put_le(out, ACL_VERSION, 4);
-	for (int i = 0; i < used; i++) {
+	for (size_t i = 0; i < n; i++) {
 		put_le(out, list[i].tag, 2);
 		put_le(out, list[i].perm, 2);
 		put_le(out, list[i].id, 4);
 	}
+}
+
+int acl_value(const char *text, size_t n, bool text_dflt, bool dflt, struct buf *out,
+	struct ovl_err *err)
+{
+	/* "m::-," is the shortest. */
+	auto_free struct acl_entry *list = calloc(n / 4 + 1, sizeof(*list));
+	const char *end = text + n;
+	size_t used = 0;
+
+	if (!list)
+		return err_nomem(err);
+	while (text < end) {
+		struct span s = next(&text, end);
+		struct acl_entry *e = &list[used];
+		int r = parse(s.p, s.n, text_dflt, e);
+		int rc;
+
+		if (r < 0)
+			return err_say(
+				err, EBADMSG, "damaged tar archive: malformed ACL");
+		if (r == 0 || e->dflt != dflt)
+			continue;
+		rc = look_up(e, err);
+		if (rc < 0)
+			return rc;
+		used++;
+	}
+	if (!used)
+		return 0;
+	put_all(list, used, out);
 	return out->failed ? err_nomem(err) : 1;
 }

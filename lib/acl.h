@@ -1,21 +1,32 @@
 /*
- * POSIX ACLs from the text form of SCHILY.acl.access and .default into the value of the
- * xattr system.posix_acl_access or _default (linux/posix_acl_xattr.h): version 2, then
- * tag, permissions and id of each entry, little endian, in the order the kernel wants.
+ * ACLs written as text in a tar, into the value of the xattr that the kernel takes
+ * (linux/posix_acl_xattr.h).
+ *
+ * The text is that of acl(5), entries separated by ',' or by newlines, in the dialects
+ * that there are: a number behind the permissions (star, libarchive), "mask:rwx" without
+ * an empty field and "defaultuser:" for "default:user:" (Solaris). The tar reader can
+ * parse it as well, in quadratic time: it is not let.
  */
 #ifndef OVL_ACL_H
 #define OVL_ACL_H
 
-#include <archive_entry.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "buf.h"
 #include "err.h"
 
+/* Is it well-formed? */
+bool acl_sound(const char *text, size_t n);
+
 /*
- * The entry's ACL of that type (ARCHIVE_ENTRY_ACL_TYPE_ACCESS or _DEFAULT): 1 and the
- * value, 0 if it has none, negative errno. Names without a number (GNU tar writes them
- * so) are looked up in /etc/passwd and /etc/group; an unknown one is an error.
+ * The entries for access (dflt: for what is made in the directory) of a text in which
+ * entries are for access (text_dflt: are default ones) unless they say that they are
+ * default ones: 1 and the value, 0 if there is none, negative errno. Names without a
+ * number (GNU tar writes them so) are looked up in /etc/passwd and /etc/group; an unknown
+ * one is an error.
  */
-int acl_value(struct archive_entry *e, int type, struct buf *out, struct ovl_err *err);
+int acl_value(const char *text, size_t n, bool text_dflt, bool dflt, struct buf *out,
+	struct ovl_err *err);
 
 #endif

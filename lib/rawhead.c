@@ -1,10 +1,11 @@
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "acl.h"
 #include "cleanup.h"
+#include "pathset.h"
+#include "quote.h"
 #include "rawhead.h"
 #include "xattr.h"
 
@@ -18,14 +19,22 @@ void rawhead_clear(struct rawhead *r)
 	r->type = '\0';
 	r->early = false;
 	r->link.len = 0;
-	r->xattrs.len = 0;
 	r->n_xattrs = 0;
+	pathset_free(r->names);
+	r->names = NULL;
+	r->acl.len = 0;
+	r->acl_default.len = 0;
+	r->acl_nfs4 = false;
+	r->acl_keys.len = 0;
 }
 
 void rawhead_release(struct rawhead *r)
 {
+	pathset_free(r->names);
 	buf_release(&r->link);
-	buf_release(&r->xattrs);
+	buf_release(&r->acl);
+	buf_release(&r->acl_default);
+	buf_release(&r->acl_keys);
 }
 
 /* An octal field of a ustar header; BODY_MAX if it is none. */
@@ -51,6 +60,53 @@ long long rawhead_body(const unsigned char block[RAWHEAD_BLOCK])
 	return (size + RAWHEAD_BLOCK - 1) / RAWHEAD_BLOCK * RAWHEAD_BLOCK;
 }
 
+/*
+ * A field that is a number: digits between blanks or NULs, up to the first NUL; nothing;
+ * or base 256 (GNU). The reader takes digits where it finds them and 0 for the rest.
+ */
+static bool is_number(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+
+	if (p[0] & 0x80)
+		return true;
+	while (i < n && p[i] == ' ')
+		i++;
+	while (i < n && p[i] >= '0' && p[i] <= '7')
+		i++;
+	while (i < n && p[i] == ' ')
+		i++;
+	if (i == n || p[i])
+		return i == n;
+	/* Digits behind a NUL in front some take and some do not. */
+	for (size_t k = i; i == 0 && k < n; k++) {
+		if (p[k])
+			return false;
+	}
+	return true;
+}
+
+int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err)
+{
+	/* POSIX.1-2017, ustar Interchange Format */
+	static const struct {
+		const char *name;
+		unsigned at, len;
+	} fields[] = {{"mode", 100, 8}, {"user id", 108, 8}, {"group id", 116, 8},
+		{"size", SIZE_AT, SIZE_LEN}, {"time", 136, 12}, {"device number", 329, 8},
+		{"device number", 337, 8}};
+	bool device = block[TYPEFLAG] == '3' || block[TYPEFLAG] == '4';
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) - (device ? 0 : 2);
+		i++) {
+		if (!is_number(block + fields[i].at, fields[i].len))
+			return err_say(err, EBADMSG,
+				"damaged tar archive: the %s in a header is no number",
+				fields[i].name);
+	}
+	return 0;
+}
+
 /* ---- records ---------------------------------------------------------------------- */
 
 struct record {
@@ -65,75 +121,146 @@ static bool key_is(const struct record *rec, const char *key)
 	return strlen(key) == rec->key_len && memcmp(rec->key, key, rec->key_len) == 0;
 }
 
-static bool acl_sound(const struct record *rec, int type)
+static bool key_starts(const struct record *rec, const char *prefix)
 {
-	auto_free char *text = strndup(rec->value, rec->len);
-	struct archive_entry *e = archive_entry_new();
-	bool ok = text && e && archive_entry_acl_from_text(e, text, type) == ARCHIVE_OK;
+	size_t n = strlen(prefix);
 
-	archive_entry_free(e);
-	return ok;
+	return rec->key_len > n && memcmp(rec->key, prefix, n) == 0;
 }
 
-static int check_acl(const struct record *rec, struct ovl_err *err)
+static int malformed_acl(struct ovl_err *err)
 {
-	static const struct {
-		const char *key;
-		int type;
-	} acls[] = {
-		{"SCHILY.acl.access", ARCHIVE_ENTRY_ACL_TYPE_ACCESS},
-		{"SCHILY.acl.default", ARCHIVE_ENTRY_ACL_TYPE_DEFAULT},
-		{"SCHILY.acl.ace", ARCHIVE_ENTRY_ACL_TYPE_NFS4},
-	};
+	return err_say(err, EBADMSG, "damaged tar archive: malformed ACL");
+}
 
-	for (size_t i = 0; i < sizeof(acls) / sizeof(acls[0]); i++) {
-		if (!key_is(rec, acls[i].key))
-			continue;
-		if (rec->len > XATTR_MAX_VALUE)
-			return err_say(err, E2BIG, "an ACL of over 64 KiB");
-		if (!acl_sound(rec, acls[i].type))
-			return err_say(err, EBADMSG,
-				"damaged tar archive: malformed ACL in a pax header");
-	}
+/* The last record counts. */
+static int note_acl(struct buf *to, const char *text, size_t n, struct ovl_err *err)
+{
+	if (n > RAWHEAD_MAX_ACL)
+		return err_say(err, E2BIG, "an ACL of over 64 KiB");
+	if (!acl_sound(text, n))
+		return malformed_acl(err);
+	to->len = 0;
+	buf_add(to, text, n);
+	return to->failed ? err_nomem(err) : 0;
+}
+
+static int take_acl(struct rawhead *r, const struct record *rec, struct ovl_err *err)
+{
+	size_t at;
+
+	if (!key_starts(rec, "SCHILY.acl."))
+		return 0;
+	at = (size_t)((const unsigned char *)rec->key - r->base);
+	buf_add(&r->acl_keys, &at, sizeof(at));
+	if (r->acl_keys.failed)
+		return err_nomem(err);
+	if (key_is(rec, "SCHILY.acl.access"))
+		return note_acl(&r->acl, rec->value, rec->len, err);
+	if (key_is(rec, "SCHILY.acl.default"))
+		return note_acl(&r->acl_default, rec->value, rec->len, err);
+	if (key_is(rec, "SCHILY.acl.ace"))
+		r->acl_nfs4 = true;
 	return 0;
 }
 
-/* Solaris tar's: the kind and the number of entries in octal, NUL, the text. */
-static int check_solaris(const char *p, size_t n, struct ovl_err *err)
+/* Solaris tar's: the kind and the number of entries in octal, NUL, the text. The reader
+ * parses it as well: no more of it than takes no time. */
+static int take_solaris(struct rawhead *r, const char *p, size_t n, struct ovl_err *err)
 {
 	const char *nul = memchr(p, '\0', n);
 	size_t head = nul ? (size_t)(nul - p) + 1 : n;
-	const struct record rec = {.value = p + head, .len = n - head};
-	int type = n && *p == '3' ? ARCHIVE_ENTRY_ACL_TYPE_NFS4 :
-				    ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
 
-	if (n > XATTR_MAX_VALUE)
-		return err_say(err, E2BIG, "an ACL of over 64 KiB");
-	if (!nul || !acl_sound(&rec, type))
-		return err_say(err, EBADMSG,
-			"damaged tar archive: malformed ACL of Solaris tar");
-	return 0;
+	if (n > RAWHEAD_MAX_SOLARIS)
+		return err_say(err, E2BIG, "an ACL of Solaris tar of over 1 KiB");
+	if (!nul)
+		return malformed_acl(err);
+	if (*p == '3') {
+		r->acl_nfs4 = true;
+		return 0;
+	}
+	while (n > head && !p[n - 1])
+		n--;
+	return note_acl(&r->acl, p + head, n - head, err);
 }
 
 static int note_xattr(struct rawhead *r, const struct record *rec, struct ovl_err *err)
 {
-	static const char prefix[] = "SCHILY.xattr.";
-	const size_t n = sizeof(prefix) - 1;
+	const size_t n = strlen("SCHILY.xattr.");
+	bool schily = key_starts(rec, "SCHILY.xattr.");
+	auto_free char *name = NULL;
 
-	if (rec->key_len <= n || memcmp(rec->key, prefix, n) != 0)
+	if (!schily && !key_starts(rec, "LIBARCHIVE.xattr."))
 		return 0;
 	if (++r->n_xattrs > RAWHEAD_MAX_XATTRS)
 		return err_say(
 			err, E2BIG, "an entry with over %d xattrs", RAWHEAD_MAX_XATTRS);
-	buf_add(&r->xattrs, rec->key + n, rec->key_len - n);
-	buf_add(&r->xattrs, "", 1);
-	return r->xattrs.failed ? err_nomem(err) : 0;
+	if (!schily)
+		return 0;
+	if (!r->names)
+		r->names = pathset_new();
+	name = strndup(rec->key + n, rec->key_len - n);
+	if (!r->names || !name || pathset_add(r->names, 's', name, strlen(name)) < 0)
+		return err_nomem(err);
+	xattr_decode_keyword(name);
+	return pathset_add(r->names, 'd', name, strlen(name)) < 0 ? err_nomem(err) : 0;
+}
+
+/* [-]DIGITS[.DIGITS]; without a fraction unless it is a time. */
+static bool is_decimal(const char *p, size_t n, bool time)
+{
+	size_t i = n && *p == '-';
+	size_t first = i;
+
+	while (i < n && p[i] >= '0' && p[i] <= '9')
+		i++;
+	if (i == first)
+		return false;
+	if (time && i < n && p[i] == '.') {
+		i++;
+		while (i < n && p[i] >= '0' && p[i] <= '9')
+			i++;
+	}
+	return i == n;
+}
+
+/* What the reader would take for something else than it says. */
+static int check_value(const struct record *rec, struct ovl_err *err)
+{
+	static const char *const numbers[] = {"uid", "gid", "size", "SCHILY.realsize",
+		"GNU.sparse.size", "GNU.sparse.realsize", "GNU.sparse.numblocks",
+		"GNU.sparse.offset", "GNU.sparse.numbytes", "GNU.sparse.major",
+		"GNU.sparse.minor"};
+	static const char *const times[] = {"mtime", "atime", "ctime"};
+	static const char *const names[] = {
+		"path", "linkpath", "uname", "gname", "GNU.sparse.name"};
+	bool ok = !memchr(rec->key, '\0', rec->key_len);
+	auto_free char *key = NULL;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		ok = ok &&
+			(!key_is(rec, numbers[i]) ||
+				is_decimal(rec->value, rec->len, false));
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		ok = ok &&
+			(!key_is(rec, times[i]) ||
+				is_decimal(rec->value, rec->len, true));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		ok = ok &&
+			(!key_is(rec, names[i]) || !memchr(rec->value, '\0', rec->len));
+	if (ok)
+		return 0;
+	key = strndup(rec->key, rec->key_len);
+	return err_say(err, EBADMSG, "damaged tar archive: malformed pax record %s",
+		Q(key ? key : ""));
 }
 
 static int take(struct rawhead *r, const struct record *rec, struct ovl_err *err)
 {
-	int rc;
+	int rc = check_value(rec, err);
 
+	if (rc < 0)
+		return rc;
 	if (key_is(rec, "mtime"))
 		r->early = rec->len > 2 && memcmp(rec->value, "-0", 2) == 0;
 	if (key_is(rec, "linkpath")) {
@@ -142,7 +269,7 @@ static int take(struct rawhead *r, const struct record *rec, struct ovl_err *err
 		if (r->link.failed)
 			return err_nomem(err);
 	}
-	rc = check_acl(rec, err);
+	rc = take_acl(r, rec, err);
 	return rc < 0 ? rc : note_xattr(r, rec, err);
 }
 
@@ -191,6 +318,7 @@ static int read_records(
 
 int rawhead_read(struct rawhead *r, const unsigned char *p, size_t n, struct ovl_err *err)
 {
+	r->base = p;
 	while (n >= RAWHEAD_BLOCK) {
 		long long body = rawhead_body(p);
 		long long size = octal(p + SIZE_AT, SIZE_LEN);
@@ -208,7 +336,7 @@ int rawhead_read(struct rawhead *r, const unsigned char *p, size_t n, struct ovl
 			rc = err_say(err, EBADMSG,
 				"damaged tar archive: a volume label with data");
 		else if (type == 'A')
-			rc = check_solaris((const char *)p, (size_t)size, err);
+			rc = take_solaris(r, (const char *)p, (size_t)size, err);
 		else if (type == 'x' || type == 'X' || type == 'g')
 			rc = read_records(
 				r, (const char *)p, (size_t)size, type == 'g', err);
@@ -222,9 +350,10 @@ int rawhead_read(struct rawhead *r, const unsigned char *p, size_t n, struct ovl
 
 bool rawhead_has_xattr(const struct rawhead *r, const char *name)
 {
-	for (size_t at = 0; at < r->xattrs.len; at += strlen(r->xattrs.data + at) + 1) {
-		if (strcmp(r->xattrs.data + at, name) == 0)
-			return true;
-	}
-	return false;
+	return r->names && pathset_has(r->names, 's', name, strlen(name));
+}
+
+bool rawhead_means_xattr(const struct rawhead *r, const char *name)
+{
+	return r->names && pathset_has(r->names, 'd', name, strlen(name));
 }

@@ -11,10 +11,17 @@
 #include "fs.h"
 #include "path.h"
 #include "quote.h"
+#include "rawhead.h"
 #include "source.h"
 
 #define MAX_LINKS 8
 #define READ_SIZE 10240
+
+/* Of a member's header: all of it, its extension headers, and these if there is an ACL
+ * among them. */
+#define MAX_HEADER    (1u << 20)
+#define MAX_EXTENSION (64u << 10)
+#define MAX_WITH_ACL  (2u << 10)
 
 struct member {
 	char *name;
@@ -112,27 +119,115 @@ static void sort(struct source *s)
 	}
 }
 
-static int read_index(struct source *s, struct ovl_err *err)
+/* The reader's input. */
+struct input {
+	int fd;
+	uint64_t at;
+	uint64_t in_header; /* bytes given of the header that is read */
+	unsigned char data[READ_SIZE];
+};
+
+static la_ssize_t read_cb(struct archive *a, void *ctx, const void **p)
 {
-	struct archive *a = archive_read_new();
+	struct input *in = ctx;
+	ssize_t n;
+
+	(void)a;
+	if (in->in_header > MAX_HEADER)
+		return -1;
+	do
+		n = pread(in->fd, in->data, sizeof(in->data), (off_t)in->at);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -1;
+	in->at += (uint64_t)n;
+	in->in_header += (uint64_t)n;
+	*p = in->data;
+	return n;
+}
+
+/* What of it is behind the end of the file is for a read to find. */
+static la_int64_t skip_cb(struct archive *a, void *ctx, la_int64_t n)
+{
+	struct input *in = ctx;
+
+	(void)a;
+	if (n > INT64_MAX - (la_int64_t)in->at)
+		n = 0;
+	in->at += (uint64_t)n;
+	return n;
+}
+
+/*
+ * Are the extension headers at a place such as a member of an image has? The reader takes
+ * memory and quadratic time for others; they are a layer's, and read in another way.
+ */
+static bool plain_head(int fd, uint64_t at)
+{
+	unsigned char *head = malloc(MAX_EXTENSION + RAWHEAD_BLOCK);
+	struct rawhead r = {0};
+	size_t n = 0;
+	long long body = 0;
+	bool ok = head != NULL;
+
+	while (ok && body >= 0 && n <= MAX_EXTENSION) {
+		if (pread(fd, head + n, RAWHEAD_BLOCK, (off_t)(at + n)) != RAWHEAD_BLOCK)
+			break;
+		body = rawhead_body(head + n);
+		if (body < 0)
+			break;
+		n += RAWHEAD_BLOCK;
+		ok = body <= (long long)(MAX_EXTENSION - n) &&
+			pread(fd, head + n, (size_t)body, (off_t)(at + n)) == body;
+		n += ok ? (size_t)body : 0;
+	}
+	ok = ok && rawhead_read(&r, head, n, NULL) == 0 &&
+		(!r.acl_keys.len || n <= MAX_WITH_ACL);
+	rawhead_release(&r);
+	free(head);
+	return ok;
+}
+
+static int read_members(struct source *s, struct archive *a, struct input *in)
+{
 	struct archive_entry *e;
 	size_t seen = 0;
-	int r = ARCHIVE_FATAL;
+	int r = ARCHIVE_OK;
 
-	s->member = calloc(SOURCE_MAX_MEMBERS, sizeof(*s->member));
-	if (!a || !s->member) {
-		archive_read_free(a);
-		return err_nomem(err);
-	}
-	if (lseek(s->fd, 0, SEEK_SET) == 0 &&
-		archive_read_support_format_tar(a) == ARCHIVE_OK)
-		r = archive_read_open_fd(a, s->fd, READ_SIZE);
 	while (r == ARCHIVE_OK && seen < SOURCE_MAX_MEMBERS) {
+		r = seen ? archive_read_data_skip(a) : ARCHIVE_OK;
+		if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
+			break;
+		if (!plain_head(s->fd, (uint64_t)archive_filter_bytes(a, 0)))
+			return ARCHIVE_FATAL;
+		in->in_header = 0;
 		r = archive_read_next_header(a, &e);
+		in->in_header = 0;
 		if (r == ARCHIVE_OK && ++seen)
 			take(s, a, e);
 	}
+	return r;
+}
+
+static int read_index(struct source *s, struct ovl_err *err)
+{
+	struct archive *a = archive_read_new();
+	struct input *in = calloc(1, sizeof(*in));
+	int r = ARCHIVE_FATAL;
+
+	s->member = calloc(SOURCE_MAX_MEMBERS, sizeof(*s->member));
+	if (!a || !in || !s->member) {
+		archive_read_free(a);
+		free(in);
+		return err_nomem(err);
+	}
+	in->fd = s->fd;
+	if (archive_read_support_format_tar(a) == ARCHIVE_OK)
+		r = archive_read_open2(a, in, NULL, read_cb, skip_cb, NULL);
+	if (r == ARCHIVE_OK)
+		r = read_members(s, a, in);
 	archive_read_free(a);
+	free(in);
 	sort(s);
 	return r == ARCHIVE_EOF ? 0 : -ENOENT;
 }

@@ -27,6 +27,7 @@ struct tarin {
 	bool in_header; /* blocks are held until the header is read */
 	bool eof;
 	struct rawhead head; /* of the current entry */
+	uint64_t head_at; /* where in the stream it begins */
 	struct recipe_out *recipe;
 	uint64_t told; /* bytes of the stream that the recipe has */
 	bool in_file; /* the recipe has data of the current entry */
@@ -204,8 +205,10 @@ static int read_ahead(struct tarin *t, struct ovl_err *err)
 			break;
 		body = rawhead_body(block);
 		t->head.type = body < 0 ? (char)block[156] : '\0';
-		if (body < 0)
+		if (body < 0) {
+			rc = rawhead_check(block, err);
 			break;
+		}
 		at += RAWHEAD_BLOCK + (uint64_t)body;
 		if (body > TARIN_MAX_HEADER || at - start > TARIN_MAX_HEADER)
 			return too_big(err);
@@ -216,9 +219,35 @@ static int read_ahead(struct tarin *t, struct ovl_err *err)
 	if (rc < 0 || at == start || at > t->offset)
 		return rc;
 	raw = gather(t, start, at);
+	t->head_at = start;
 	rc = raw ? rawhead_read(&t->head, raw, at - start, err) : err_nomem(err);
 	free(raw);
 	return rc;
+}
+
+/* One byte of a block that is held and not read yet. */
+static void put_byte(struct tarin *t, uint64_t place, unsigned char c)
+{
+	for (unsigned i = 0; i < t->n_held; i++) {
+		struct held *h = &t->held[i];
+
+		if (place >= h->offset && place < h->offset + h->len)
+			*(unsigned char *)(uintptr_t)(h->data + (place - h->offset)) = c;
+	}
+}
+
+/* Keeps ACLs from the reader, who takes quadratic time for them: while it looks their
+ * records have a key that it does not know. */
+static void hide_acls(struct tarin *t, bool hidden)
+{
+	const struct buf *keys = &t->head.acl_keys;
+
+	for (size_t i = 0; i + sizeof(size_t) <= keys->len; i += sizeof(size_t)) {
+		size_t at;
+
+		memcpy(&at, keys->data + i, sizeof(at));
+		put_byte(t, t->head_at + at, hidden ? 'x' : 'S');
+	}
 }
 
 /* Where the header's own field is empty the reader makes nothing of the linkpath record,
@@ -251,7 +280,9 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 		return r;
 	old = uselocale(t->c);
 	t->in_header = true;
+	hide_acls(t, true);
 	r = archive_read_next_header(t->a, entry);
+	hide_acls(t, false);
 	t->in_header = false;
 	uselocale(old);
 	if (r == ARCHIVE_EOF && t->rc == 0)

@@ -175,12 +175,27 @@ static int leave_out(struct unpack *u, const struct place *at, struct ovl_err *e
 	return rc < 0 ? rc : hide(u, at, at->name, err);
 }
 
+/* Linux has 12 bits of major and 20 of minor number. */
+static int check_device(
+	struct archive_entry *e, const struct place *at, struct ovl_err *err)
+{
+	uint64_t major = archive_entry_rdevmajor(e);
+	uint64_t minor = archive_entry_rdevminor(e);
+
+	if (major < 1u << 12 && minor < 1u << 20)
+		return 0;
+	return err_say(err, EINVAL, "%s: device number %lld:%lld cannot be", Q(at->path),
+		(long long)major, (long long)minor);
+}
+
 static int put_node(struct unpack *u, struct archive_entry *e, const struct place *at,
 	struct ovl_err *err)
 {
 	bool device = archive_entry_filetype(e) != AE_IFIFO;
-	int rc;
+	int rc = device ? check_device(e, at, err) : 0;
 
+	if (rc < 0)
+		return rc;
 	if (device && archive_entry_rdev(e) == makedev(0, 0))
 		return err_say(err, EINVAL,
 			"refused %s: a 0/0 device would be a whiteout", Q(at->path));

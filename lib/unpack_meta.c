@@ -111,20 +111,6 @@ static int set_one(struct parent *p, const char *name, int fd, const char *attr,
 		err, errno, "cannot set the xattr %s of %s", Q(attr), Q(name_of(e)));
 }
 
-/* Is that what a SCHILY record says too, under the name as it is meant? */
-static bool said_twice(const struct rawhead *h, const char *attr)
-{
-	for (size_t at = 0; at < h->xattrs.len; at += strlen(h->xattrs.data + at) + 1) {
-		auto_free char *name = strdup(h->xattrs.data + at);
-
-		if (name)
-			xattr_decode_keyword(name);
-		if (name && strcmp(name, attr) == 0)
-			return true;
-	}
-	return false;
-}
-
 /*
  * The next xattr, under the name that is meant: the reader decodes the names of
  * LIBARCHIVE.xattr records and leaves those of SCHILY.xattr as they stand. Who writes
@@ -141,7 +127,7 @@ static int next_xattr(struct unpack *u, struct archive_entry *e, struct xattr_in
 		if (out->n > XATTR_MAX_VALUE || strlen(attr) >= sizeof(out->name))
 			return err_say(err, E2BIG, "%s: xattr %s is over 64 KiB",
 				Q(name_of(e)), Q(attr));
-		if (!schily && said_twice(u->head, attr))
+		if (!schily && rawhead_means_xattr(u->head, attr))
 			continue;
 		strcpy(out->name, attr);
 		if (schily)
@@ -174,10 +160,26 @@ static int set_xattrs(struct unpack *u, struct parent *p, const char *name, int 
 	return r;
 }
 
-/* The value of an ACL: as an xattr if it is there as one, else from its text. */
-static int get_acl(struct unpack *u, struct archive_entry *e, const char *attr, int type,
-	struct ovl_err *err)
+static int from_text(struct unpack *u, bool dflt, struct ovl_err *err)
 {
+	const struct rawhead *h = u->head;
+	int r = 0;
+
+	if (h->acl_nfs4)
+		return err_say(err, EINVAL, "an ACL of a kind that Linux does not have");
+	if (dflt && h->acl_default.len)
+		r = acl_value(h->acl_default.data, h->acl_default.len, true, dflt,
+			&u->value, err);
+	if (r == 0 && h->acl.len)
+		r = acl_value(h->acl.data, h->acl.len, false, dflt, &u->value, err);
+	return r;
+}
+
+/* The value of an ACL: as an xattr if it is there as one, else from its text. */
+static int get_acl(
+	struct unpack *u, struct archive_entry *e, bool dflt, struct ovl_err *err)
+{
+	const char *attr = dflt ? XATTR_ACL_DEFAULT : XATTR_ACL_ACCESS;
 	struct xattr_in x;
 	int r;
 
@@ -190,14 +192,14 @@ static int get_acl(struct unpack *u, struct archive_entry *e, const char *attr, 
 		return u->value.failed ? err_nomem(err) : 1;
 	}
 	if (r == 0)
-		r = acl_value(e, type, &u->value, err);
+		r = from_text(u, dflt, err);
 	return r < 0 ? err_prefix(err, r, "%s", Q(name_of(e))) : r;
 }
 
 static int set_access_acl(struct unpack *u, struct parent *p, const char *name, int fd,
 	struct archive_entry *e, struct ovl_err *err)
 {
-	int r = get_acl(u, e, XATTR_ACL_ACCESS, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, err);
+	int r = get_acl(u, e, false, err);
 
 	if (r <= 0)
 		return r;
@@ -213,7 +215,8 @@ static struct timespec mtime_of(const struct unpack *u, struct archive_entry *e)
 {
 	struct timespec t = {archive_entry_mtime(e), archive_entry_mtime_nsec(e)};
 
-	if (t.tv_nsec > 0 && (t.tv_sec < 0 || (t.tv_sec == 0 && u->head->early))) {
+	if (t.tv_nsec > 0 && t.tv_sec > INT64_MIN &&
+		(t.tv_sec < 0 || (t.tv_sec == 0 && u->head->early))) {
 		t.tv_sec--;
 		t.tv_nsec = 1000000000 - t.tv_nsec;
 	}
@@ -281,7 +284,7 @@ static int strip(int fd, struct archive_entry *e, struct ovl_err *err)
 static int keep_default_acl(
 	struct unpack *u, struct dir *dir, struct archive_entry *e, struct ovl_err *err)
 {
-	int r = get_acl(u, e, XATTR_ACL_DEFAULT, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, err);
+	int r = get_acl(u, e, true, err);
 
 	if (r < 0)
 		return r;
@@ -296,7 +299,8 @@ static bool plain_dir(struct unpack *u, struct parent *p, struct archive_entry *
 {
 	return archive_entry_uid(e) == u->uid && archive_entry_gid(e) == u->gid &&
 		!p->dir->foreign_group && !(archive_entry_mode(e) & 07000) &&
-		archive_entry_xattr_count(e) == 0 && archive_entry_acl_types(e) == 0;
+		archive_entry_xattr_count(e) == 0 && !u->head->acl.len &&
+		!u->head->acl_default.len && !u->head->acl_nfs4;
 }
 
 int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct dir *dir,

@@ -1,20 +1,30 @@
-#include <archive.h>
-
 #include "acl.h"
 #include "unit.h"
 
 static struct ovl_err err;
 static struct buf out;
 
-static int value(const char *text, int type)
+static int value(const char *text)
 {
-	struct archive_entry *e = archive_entry_new();
-	int r;
+	return acl_value(text, strlen(text), false, false, &out, &err);
+}
 
-	ck_assert_int_eq(archive_entry_acl_from_text(e, text, type), ARCHIVE_OK);
-	r = acl_value(e, type, &out, &err);
-	archive_entry_free(e);
-	return r;
+/* The value as "TAG/PERM/ID ...". */
+static const char *shown(int r)
+{
+	static char text[512];
+	char *at = text;
+
+	*at = '\0';
+	if (r <= 0)
+		return r ? "refused" : "none";
+	for (size_t i = 4; i < out.len; i += 8) {
+		unsigned char *p = (unsigned char *)out.data + i;
+
+		at += sprintf(at, "%s%u/%u/%d", i > 4 ? " " : "", p[0], p[2],
+			(int)(p[4] | p[5] << 8 | p[6] << 16 | (unsigned)p[7] << 24));
+	}
+	return text;
 }
 
 START_TEST(binary)
@@ -25,8 +35,7 @@ START_TEST(binary)
 		0, 0, 255, 255, 255, 255};
 
 	ck_assert_int_eq(value("mask::rwx,user:12:r--,user::rw-,other::---,group:34:--x,"
-			       "group::r--,user:5:rwx",
-				 ARCHIVE_ENTRY_ACL_TYPE_ACCESS),
+			       "group::r--,user:5:rwx"),
 		1);
 	ck_assert_uint_eq(out.len, sizeof(want));
 	ck_assert_int_eq(memcmp(out.data, want, sizeof(want)), 0);
@@ -35,39 +44,56 @@ END_TEST
 
 START_TEST(numbers)
 {
-	ck_assert_int_eq(
-		value("user::rw-,user:4294967294:r--,group::r--,mask::r--,other::---",
-			ARCHIVE_ENTRY_ACL_TYPE_ACCESS),
+	ck_assert_str_eq(shown(value("user:4294967294:r--")), "2/4/-2");
+	ck_assert_str_eq(shown(value("user:root:r--")), "2/4/0");
+	ck_assert_str_eq(shown(value("group:root:r--")), "8/4/0");
+	ck_assert_str_eq(shown(value("user:nobody-knows:r:12")), "2/4/12");
+	ck_assert_str_eq(shown(value("user::r:12")), "2/4/12");
+	ck_assert_str_eq(shown(value("user:7:r:12")), "2/4/12");
+}
+END_TEST
+
+START_TEST(dialects)
+{
+	ck_assert_str_eq(shown(value("u::rwx,g::r-x,o::r")), "1/7/-1 4/5/-1 32/4/-1");
+	ck_assert_str_eq(shown(value("user::rwx\ngroup::r-x\t#effective:r--\nmask:r\n"
+				     "other:-\n")),
+		"1/7/-1 4/5/-1 16/4/-1 32/0/-1");
+	ck_assert_str_eq(
+		shown(value(" user : 5 : rw ,\n# a, comment\n,o::-")), "2/6/5 32/0/-1");
+	ck_assert_str_eq(
+		shown(value("user::r,default:user::rwx,defaultother:x")), "1/4/-1");
+	ck_assert_int_eq(acl_value("user::r,d:user::rwx,defaultother:x", 34, false, true,
+				 &out, &err),
 		1);
-	ck_assert_int_eq(memcmp(out.data + 16, "\xfe\xff\xff\xff", 4), 0);
-	ck_assert_int_eq(value("user::rw-,user:root:r--,group::r--,mask::r--,other::---",
-				 ARCHIVE_ENTRY_ACL_TYPE_ACCESS),
-		1);
-	ck_assert_int_eq(memcmp(out.data + 16, "\0\0\0\0", 4), 0);
+	ck_assert_str_eq(shown(1), "1/7/-1 32/1/-1");
+	ck_assert_int_eq(acl_value("user::r,user:3:x", 16, true, true, &out, &err), 1);
+	ck_assert_str_eq(shown(1), "1/4/-1 2/1/3");
 }
 END_TEST
 
 START_TEST(none)
 {
-	struct archive_entry *e = archive_entry_new();
-
-	archive_entry_set_mode(e, 0100644);
-	ck_assert_int_eq(acl_value(e, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, &out, &err), 0);
-	ck_assert_int_eq(acl_value(e, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, &out, &err), 0);
-	archive_entry_free(e);
+	ck_assert_int_eq(value(""), 0);
+	ck_assert_int_eq(value(",,\n # nothing\n"), 0);
+	ck_assert_int_eq(value("default:user::rwx"), 0);
 }
 END_TEST
 
 START_TEST(refused)
 {
-	ck_assert_int_lt(
-		value("user::rw-,user:no-such-user-here:r--,group::r--,mask::r--,"
-		      "other::---",
-			ARCHIVE_ENTRY_ACL_TYPE_ACCESS),
-		0);
+	static const char *const bad[] = {"user", "user:", "user::", "user:rwx", "u::q",
+		"user::rwx:5:6", "nobody::rwx", ":", "::", ":::::::", "mask:5:rwx",
+		"other", "user:4294967295:r", "user:99999999999:r",  "user:a:r:-1", "user:a:r:4294967295", "default", "default:", "group::rw+",
+		"owner@:r::allow"};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_msg(value(bad[i]) < 0, "%s", bad[i]);
+		ck_assert_msg(!acl_sound(bad[i], strlen(bad[i])), "%s", bad[i]);
+	}
+	ck_assert_int_lt(value("user::rw-,user:no-such-user-here:r--"), 0);
 	ck_assert_str_eq(err.text, "its ACL names the unknown user 'no-such-user-here'");
-	ck_assert_int_lt(value("owner@:rwx::allow", ARCHIVE_ENTRY_ACL_TYPE_NFS4), 0);
 }
 END_TEST
 
-UNIT("acl", binary, numbers, none, refused)
+UNIT("acl", binary, numbers, dialects, none, refused)

@@ -93,7 +93,7 @@ START_TEST(facts)
 	ck_assert(SOUND("16 linkpath=\303\251x\n"));
 	ck_assert_str_eq(head.link.data, "\303\251x");
 	ck_assert(SOUND("24 SCHILY.xattr.user.a=\n"));
-	ck_assert_uint_eq(head.link.len, 0);
+	
 	ck_assert(rawhead_has_xattr(&head, "user.a"));
 	ck_assert(!rawhead_has_xattr(&head, "user"));
 }
