@@ -131,14 +131,17 @@ static void set_stat(struct packer *p, const struct stat *st)
 	archive_entry_set_size(p->e, S_ISREG(st->st_mode) ? st->st_size : 0);
 }
 
+/* fd: the file, if it is open; else -1. */
 static int set_xattrs(struct packer *p, const struct change *c, const struct stat *st,
-	bool *metacopy, struct ovl_err *err)
+	int fd, bool *metacopy, struct ovl_err *err)
 {
 	const struct xattr_policy *xp = &p->l->st->xattrs;
+	const char *name = fd < 0 ? c->name : NULL;
+	int at_fd = fd < 0 ? c->dirfd : fd;
 	auto_buf names = {0};
 
 	*metacopy = false;
-	if (fs_listxattr(c->dirfd, c->name, &names) < 0)
+	if (fs_listxattr(at_fd, name, &names) < 0)
 		return failed(p, c, "list the xattrs of", err);
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
 		const char *attr = names.data + at;
@@ -153,7 +156,7 @@ static int set_xattrs(struct packer *p, const struct change *c, const struct sta
 				return rc;
 			continue;
 		}
-		if (fs_getxattr_buf(c->dirfd, c->name, attr, &p->value) < 0) {
+		if (fs_getxattr_buf(at_fd, name, attr, &p->value) < 0) {
 			if (errno == ENODATA)
 				continue;
 			return failed(p, c, "read an xattr of", err);
@@ -279,21 +282,20 @@ static int copy_data(
 	return rc == 0 && w->data_end ? w->data_end(w->ctx, err) : rc;
 }
 
-static int open_file(struct changes *walk, const struct change *c, bool metacopy)
-{
-	if (metacopy)
-		return changes_open_data(walk, c);
-	return openat(c->dirfd, c->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-}
-
-/* The header has been told of st: is that what was opened? */
-static bool is_other(const struct packer *p, int fd, const struct stat *st, bool metacopy)
+/* A regular file that has data; the header will be told of st: is that what was opened? */
+static int open_file(
+	struct packer *p, const struct change *c, const struct stat *st, int *fd)
 {
 	struct stat now;
 
-	if (!p->live || metacopy || fstat(fd, &now) < 0)
-		return false;
-	return now.st_ino != st->st_ino || now.st_dev != st->st_dev;
+	*fd = openat(c->dirfd, c->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (*fd < 0)
+		return -1;
+	if (!p->live || fstat(*fd, &now) < 0 ||
+		(now.st_ino == st->st_ino && now.st_dev == st->st_dev))
+		return 0;
+	close_fdp(fd);
+	return REPLACED;
 }
 
 /* ---- kinds of entries ------------------------------------------------------------- */
@@ -308,24 +310,37 @@ static int header(struct packer *p, const struct change *c, enum pack_kind kind,
 	return rc ? rc : tarout_header(p->t, p->e, err);
 }
 
+/* fd: its data, -1 if it has none. */
+static int pack_data(struct packer *p, const struct change *c, const struct stat *st,
+	int fd, struct ovl_err *err)
+{
+	int rc = fd < 0 ? 0 : set_sparse(p, c, fd, st->st_size, err);
+
+	if (rc == 0)
+		rc = header(p, c, PACK_FILE, err);
+	return rc || fd < 0 ? rc : copy_data(p, c, fd, st->st_size, err);
+}
+
 static int pack_file(struct packer *p, struct changes *walk, const struct change *c,
-	const struct stat *st, bool metacopy, struct ovl_err *err)
+	const struct stat *st, struct ovl_err *err)
 {
 	auto_fd fd = -1;
-	int rc;
+	bool metacopy;
+	int rc = st->st_size ? open_file(p, c, st, &fd) : 0;
 
-	if (st->st_size) {
-		fd = open_file(walk, c, metacopy);
+	if (rc < 0)
+		return failed(p, c, "open", err);
+	if (rc == 0)
+		rc = set_xattrs(p, c, st, fd, &metacopy, err);
+	if (rc)
+		return rc;
+	if (metacopy && fd >= 0) {
+		close_fdp(&fd);
+		fd = changes_open_data(walk, c);
 		if (fd < 0)
 			return failed(p, c, "open", err);
-		if (is_other(p, fd, st, metacopy))
-			return REPLACED;
-		rc = set_sparse(p, c, fd, st->st_size, err);
-		if (rc)
-			return rc;
 	}
-	rc = header(p, c, PACK_FILE, err);
-	return rc || fd < 0 ? rc : copy_data(p, c, fd, st->st_size, err);
+	return pack_data(p, c, st, fd, err);
 }
 
 static int pack_link(
@@ -386,14 +401,15 @@ static int pack_first(struct packer *p, struct changes *walk, const struct chang
 	const struct stat *st, struct ovl_err *err)
 {
 	bool metacopy;
-	int rc = set_xattrs(p, c, st, &metacopy, err);
+	int rc;
 
+	if (S_ISREG(st->st_mode))
+		return pack_file(p, walk, c, st, err);
+	rc = set_xattrs(p, c, st, -1, &metacopy, err);
 	if (rc == 0 && S_ISLNK(st->st_mode))
 		rc = set_symlink(p, c, err);
 	if (rc)
 		return rc;
-	if (S_ISREG(st->st_mode))
-		return pack_file(p, walk, c, st, metacopy, err);
 	rc = header(p, c, PACK_FILE, err);
 	return rc == 0 && c->opaque ? pack_opaque(p, c, err) : rc;
 }
