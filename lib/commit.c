@@ -39,7 +39,7 @@
 #include "driver.h"
 #include "fs.h"
 #include "ingest.h"
-#include "mounts.h"
+#include "mounted.h"
 #include "names.h"
 #include "pathset.h"
 #include "quote.h"
@@ -106,37 +106,6 @@ static bool has_tree(const struct layer *l)
 
 /* ---- may it be? ------------------------------------------------------------------- */
 
-/* As a removal checks it: by asking the kernel, and by looking. */
-static int check_mounts(const struct job *job, struct ovl_err *err)
-{
-	const char *what = job->req->layer;
-	struct layer_ref ref = layer_ref_of(&job->l);
-	auto_buf where = {0};
-	auto_mi all = {0};
-	int busy = mounts_upper_busy(&job->l, err);
-	int rc;
-
-	if (busy < 0 && busy != -EPERM)
-		return busy;
-	rc = mounts_everywhere(&all, err);
-	if (rc < 0)
-		return rc;
-	if (mounts_find(job->st, &all, &ref, &where))
-		return err_status(
-			err, OVL_BUSY, "layer %s is mounted on %s", Q(what), where.data);
-	if (busy > 0)
-		return err_status(err, OVL_BUSY,
-			"layer %s is mounted, in a mount namespace that cannot be seen from "
-			"here or detached and still in use",
-			Q(what));
-	rc = mounts_below(&job->l, &all, &where);
-	if (rc > 0)
-		return err_status(err, OVL_BUSY,
-			"something is mounted in the directory of layer %s, on %s",
-			Q(what), where.data);
-	return rc < 0 ? err_nomem(err) : 0;
-}
-
 /* With --keep the name of the writable layer stays its own; else it may be given again. */
 static int check_name(const struct job *job, struct ovl_err *err)
 {
@@ -157,6 +126,7 @@ static int check_name(const struct job *job, struct ovl_err *err)
 static int open_layer(struct job *job, struct ovl_err *err)
 {
 	const char *what = job->req->layer;
+	auto_mi seen = {0};
 	int rc = layer_open(job->st, what, LOCK_EX, &job->l, err);
 
 	if (rc < 0)
@@ -164,7 +134,7 @@ static int open_layer(struct job *job, struct ovl_err *err)
 	if (job->l.meta.kind != OVL_WRITABLE)
 		return err_say(
 			err, EINVAL, "layer %s is an image layer already", Q(what));
-	rc = check_mounts(job, err);
+	rc = mounted_refuse(&job->l, what, &seen, err);
 	return rc < 0 ? rc : volatile_check(&job->l, what, false, err);
 }
 

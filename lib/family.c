@@ -5,7 +5,7 @@
 
 #include "cleanup.h"
 #include "family.h"
-#include "mounts.h"
+#include "mounted.h"
 
 static int by_id(const void *a, const void *b)
 {
@@ -95,41 +95,15 @@ int family_lock(struct family *f, struct ovl_err *err)
 	return rc;
 }
 
-/* Of anything else that is mounted in a layer, too: it must not go with it. */
-static int check_mounts(struct family *f, const struct member *m,
-	const struct mi_all *all, struct ovl_err *err)
-{
-	char label[OVL_LABEL_SIZE];
-	const struct layer *l = &m->layer;
-	auto_buf where = {0};
-	int rc = l->meta.kind == OVL_WRITABLE ? mounts_upper_busy(l, err) : 0;
-
-	if (rc < 0 && rc != -EPERM)
-		return rc;
-	layer_label(f->st, &m->ref, label);
-	if (mounts_find(f->st, all, &m->ref, &where))
-		return err_status(
-			err, OVL_BUSY, "layer '%s' is mounted on %s", label, where.data);
-	if (rc > 0)
-		return err_status(err, OVL_BUSY,
-			"layer '%s' is mounted, in a mount namespace that cannot be seen "
-			"from here or detached and still in use",
-			label);
-	rc = mounts_below(l, all, &where);
-	if (rc > 0)
-		return err_status(err, OVL_BUSY,
-			"something is mounted in the directory of layer '%s', on %s",
-			label, where.data);
-	return rc < 0 ? err_nomem(err) : 0;
-}
-
 int family_mounted(struct family *f, struct ovl_err *err)
 {
-	auto_mi all = {0};
-	int rc = f->n ? mounts_everywhere(&all, err) : 0;
+	char label[OVL_LABEL_SIZE];
+	auto_mi seen = {0};
+	int rc = 0;
 
 	for (size_t i = 0; i < f->n && rc == 0; i++)
-		rc = check_mounts(f, &f->member[i], &all, err);
+		rc = mounted_refuse(&f->member[i].layer,
+			layer_label(f->st, &f->member[i].ref, label), &seen, err);
 	return rc;
 }
 

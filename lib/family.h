@@ -30,11 +30,7 @@ int family_add(struct family *f, const struct layer_ref *ref, bool children,
 /* OVL_BUSY if anyone is at work on one of them. */
 int family_lock(struct family *f, struct ovl_err *err);
 
-/*
- * OVL_BUSY if one of them is mounted anywhere, or anything in its directory. Of a
- * writable layer the kernel tells; for an image layer the mounts of all namespaces that
- * can be seen are looked through.
- */
+/* OVL_BUSY if one of them is mounted, see mounted.h. */
 int family_mounted(struct family *f, struct ovl_err *err);
 
 bool family_has(const struct family *f, const struct layer_ref *ref);
