@@ -4,6 +4,7 @@
 #   make check           all tests       make demo      the main job, shown
 #   make check-interop   with skopeo, umoci, buildah, podman
 #   make check-kill      kills at every step
+#   make check-power     power cuts at every step
 #   make install         PREFIX, DESTDIR make uninstall
 #   make lint            what CI lints   make clean
 #
@@ -106,6 +107,9 @@ check-interop: all tests
 check-kill: all tests
 	@MODE=$(MODE) KILL_STEP=1 prove --exec sh tests/root/kill.t tests/root/commit-kill.t
 
+check-power: all tests
+	@MODE=$(MODE) POWER_STEP=1 prove --exec sh tests/root/power.t
+
 demo: all
 	@scripts/demo
 
@@ -131,7 +135,7 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests check check-interop check-kill demo lint install uninstall clean FORCE
+.PHONY: all tests check check-interop check-kill check-power demo lint install uninstall clean FORCE
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d)

@@ -175,6 +175,23 @@ traced() {
 	ASAN_OPTIONS=detect_leaks=0 strace -f "$@"
 }
 
+# The calls of a command, in their order, each as "CALL N": the Nth of its kind, which is
+# how strace counts where to inject something.
+calls_of() { # CALLS COMMAND...
+	calls=$1
+	shift
+	traced -qq -o "$T/.calls" -e trace="$calls" "$@" >/dev/null 2>&1
+	sed -n 's/^\([0-9]*\) *\([a-z0-9_]*\)(.*/\1 \2/p' "$T/.calls" |
+		awk '{ point = $2 " " ++n[$1, $2] } !seen[point]++ { print point }'
+}
+
+# Kills a command before a call that calls_of told of.
+killed_at() { # CALL N COMMAND...
+	point="$1:signal=KILL:when=$2" call=$1
+	shift 2
+	traced -qq -o /dev/null -e trace="$call" -e inject="$point" "$@"
+}
+
 # Can this be traced? Not by root of a user namespace that others made.
 can_trace() {
 	! as_user && strace -V >/dev/null 2>&1

@@ -1,0 +1,349 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# not in a user namespace: file systems are made and mounted, and forced down
+
+# The power goes: before any of the calls by which a command changes something on disk, and
+# right after it has reported that all is done. What was reported before is there and whole;
+# what is half done is nowhere to be seen; the command does its work when it is run again.
+#
+# ext4 and xfs are forced down, with what is in their log lost ("now"), or written, as they
+# do by themselves after some seconds, before any data ("late"). btrfs cannot be forced
+# down: what is on its device is copied while it is mounted, and the copy is mounted.
+#
+# Every POWER_STEP-th call is tried, all of them with POWER_STEP=1 (make check-power).
+can_trace || cannot "strace"
+: "${POWER_STEP:=40}"
+: "${POWER_FS:=ext4 xfs btrfs}"
+for fs in $POWER_FS; do
+	command -v mkfs.$fs >/dev/null || cannot "mkfs.$fs"
+done
+changes='mkdirat,mknodat,renameat,renameat2,linkat,symlinkat,unlinkat,write,pwrite64,fsync,syncfs'
+
+# ---- what is stored ------------------------------------------------------------------
+
+printf '%s\n' 'dir name=d mode=2750 uid=3' 'file name=d/f data=one' 'link name=d/h link=d/f' \
+	'symlink name=s link=d/f' 'fifo name=p' 'file name=x data=1' 'file name=x data=2' \
+	'file name=imp/f pax.SCHILY.xattr.user.k=v' end | mktar >a.tar
+printf '%s\n' 'file name=.wh.s' 'file name=d/.wh..wh..opq' 'file name=d/new data=2' end | mktar >b.tar
+printf '%s\n' 'file name=c data=3' 'file name=big fill=200000' end | mktar >c.tar
+zstd -q b.tar
+sha() { sha256sum <"$1" | cut -d' ' -f1; }
+mkdir image
+cp a.tar b.tar c.tar image
+config() { # AUTHOR
+	printf '{"author":"%s","architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s","sha256:%s","sha256:%s"]}}' \
+		"$1" "$(sha a.tar)" "$(sha b.tar)" "$(sha c.tar)"
+}
+config one >image/1.json
+config two >image/2.json
+echo '[{"Config":"1.json","RepoTags":["image:1"],"Layers":["a.tar","b.tar","c.tar"]},
+	{"Config":"2.json","RepoTags":["image:2"],"Layers":["a.tar","b.tar","c.tar"]}]' >image/manifest.json
+tar -C image -cf image.tar .
+
+# ---- file systems that lose power ----------------------------------------------------
+
+mkdir mnt
+OVLCTL_ROOT=$T/mnt/store
+S=$OVLCTL_ROOT
+
+up() {
+	mount -o loop "$T/$fs.img" "$T/mnt"
+}
+
+fs_make() {
+	truncate -s 320M "$fs.img"
+	mkfs.$fs -q "$fs.img" >/dev/null && up
+}
+
+fs_drop() {
+	umount mnt
+	rm -f "$fs.img"
+}
+
+# The power goes, and comes back.
+power_cut() {
+	case $fs in
+	btrfs)
+		cp --sparse=always btrfs.img copy.img
+		umount mnt
+		mv copy.img btrfs.img
+		;;
+	*)
+		powercut $([ $how = now ] || echo -l) mnt
+		umount mnt
+		;;
+	esac
+	up
+}
+
+# ---- one command ---------------------------------------------------------------------
+
+# Of each command: "prepared" makes the store that it finds, all on disk; "wanted" says
+# whether what it reports is there; "kept" the same of what was there before, at any time.
+# repair=yes: what is half done may need check --repair.
+prepared() { :; }
+kept() { :; }
+wanted() { :; }
+repair=
+
+# Is it there under this name, and its tar the same?
+whole() { # NAME TAR
+	ovlctl diff --tar -o - "$1" 2>err | cmp -s - "$2"
+}
+
+bad() {
+	failed="$failed
+$point: $*"
+}
+
+# The store after the power came back.
+verify() {
+	ovlctl ls >/dev/null 2>err || bad "ls: $(cat err)"
+	if [ -e "$S/stamp" ]; then
+		if [ "$repair" ]; then
+			ovlctl check --repair >out 2>&1
+			[ $? -le 1 ] || bad "check --repair: $(cat out)"
+		fi
+		ovlctl check --content >out 2>&1 || bad "check: $(cat out)"
+	fi
+	kept || bad "what was there is not"
+}
+
+one_cut() { # POINT, or "end"
+	point=$1
+	rm -rf "$S"
+	cp -a "$T/master" "$S"
+	[ "$(ls "$T/master")" ] || rm -rf "$S"
+	sync -f mnt
+	if [ "$point" = end ]; then
+		sh -c "$command" >out 2>err || bad "status $?: $(cat err)"
+	else
+		killed_at $point sh -c "exec $command" >out 2>err
+	fi
+	status=$?
+	power_cut
+	verify
+	if [ "$point" = end ]; then
+		wanted || bad "what was reported is not there"
+	fi
+	sh -c "$command" >out 2>err || grep -Eq "${again:-^$}" err || bad "again: $(cat err)"
+	wanted || bad "it is not there when run again"
+	ovlctl prune >out 2>err || bad "prune: $(cat err)"
+	ovlctl check >out 2>&1 || bad "left: $(cat out)"
+	[ ! -s out ] || bad "left: $(cat out)"
+	n=$((n + 1))
+}
+
+# What may be said by one that is run again though it was done: again.
+try() { # WHAT COMMAND [AGAIN]
+	command=$2
+	again=${3-}
+	rm -rf "$S" "$T/master"
+	prepared >/dev/null
+	if [ -e "$S" ]; then cp -a "$S" "$T/master"; else mkdir "$T/master"; fi
+	calls_of "$changes" sh -c "exec $command" >points
+	for how in now late; do
+		[ $fs$how = btrfslate ] && continue
+		failed=
+		n=0
+		shift_=$(((shift_ + 5) % POWER_STEP))
+		awk -v step="$POWER_STEP" -v at="$shift_" 'NR % step == at' points >chosen
+		[ "$ends_only" ] && : >chosen
+		while read -r p; do
+			one_cut "$p" </dev/null
+		done <chosen
+		one_cut end
+		cuts=$((cuts + n))
+		is "$fs, power cut $how, $1: $n of $(($(wc -l <points) + 1)) points" "$failed" ""
+	done
+}
+
+# ---- commands ------------------------------------------------------------------------
+
+with_a() { ovlctl import -n a a.tar; }
+with_image() { ovlctl import image.tar; }
+author() { ovlctl show "$1" | jq -r .config.author; }
+named() { [ "$(ovlctl ls -nr -o ID "$1" 2>err)" = "$2" ]; }
+a_kept() { whole a a.tar; }
+
+# A writable layer with something of all in it.
+with_w() {
+	with_a
+	ovlctl create -n w a
+	tree=$(tree_of w)
+	rm "$tree/x" 2>/dev/null
+	mknod "$tree/x" c 0 0
+	mkdir "$tree/new"
+	head -c 100000 noise >"$tree/new/f"
+	ln "$tree/new/f" "$tree/h"
+	touch -d '2001-02-03 04:05:06.5' "$tree/new/f" "$tree/new" "$tree"
+	sync -f mnt
+}
+head -c 100000 /dev/urandom >noise
+
+# What was written into w is in one of the layers.
+w_kept() {
+	a_kept || return 1
+	# Who takes its lock puts the tree of a layer back whose commit was cut off.
+	ovlctl diff w >/dev/null 2>&1
+	for tree in $(ovlctl ls -nr -o PATH); do
+		[ ! -d "$tree/diff" ] || walk "$tree/diff" | cmp -s - w.walk && return 0
+	done
+	return 1
+}
+is_w() {
+	tree=$(tree_of "$1" 2>err) && [ "$tree" ] && walk "$tree" | cmp -s - w.walk
+}
+# Can it be mounted?
+works() {
+	ovlctl mount "$1" >out 2>err && ovlctl umount "$1"
+}
+
+imports() {
+	prepared() { :; }
+	kept() { :; }
+	wanted() { whole a a.tar; }
+	try "import of the first layer" "ovlctl import -n a a.tar"
+	prepared() { with_a; }
+	kept() { a_kept; }
+	wanted() { whole b b.tar; }
+	try "import of a second layer" "ovlctl import -n b -p a b.tar.zst"
+	wanted() {
+		a_kept && whole image:1 c.tar && whole image:2 c.tar &&
+			[ "$(author image:1)" = one ] && [ "$(author image:2)" = two ]
+	}
+	try "import of an image" "ovlctl import image.tar"
+
+	# What another process has put there need not be on disk yet.
+	ends_only=yes
+	wanted() { whole b b.tar; }
+	try "import of a layer that is there" \
+		"ovlctl --sync=none import -p a b.tar.zst >/dev/null && ovlctl import -n b -p a b.tar.zst"
+	wanted() { whole image:1 c.tar && [ "$(author image:1)" = one ]; }
+	try "import of an image that is there" \
+		"ovlctl --sync=none import image.tar >/dev/null && ovlctl import image.tar"
+	wanted() { whole b b.tar; }
+	try "import on a parent that is not on disk" \
+		"ovlctl --sync=none import -n c -p a c.tar >/dev/null; ovlctl import -n b -p c b.tar.zst"
+	ends_only=
+}
+
+creates() {
+	prepared() { with_a; }
+	kept() { a_kept; }
+	wanted() { works w; }
+	try "create --sync=all" "ovlctl --sync=all create -n w a" "already"
+	try "create --sync=all on nothing" "ovlctl --sync=all create -n w" "already"
+	# It may be gone, or torn, and then is mended or put aside.
+	repair=yes
+	wanted() { [ "$point" = end ] || works w; }
+	try "create" "ovlctl create -n w a" "already"
+	try "create on nothing" "ovlctl create -n w" "already"
+	repair=
+	# A name that was given is more than one that came along.
+	ends_only=yes
+	wanted() { works v; }
+	try "tag of a layer that was just created" "ovlctl create -n w a >/dev/null; ovlctl tag w v" "already"
+	ends_only=
+}
+
+removals() {
+	prepared() {
+		with_w
+		W=$(ovlctl ls -nr -o ID w)
+		export W
+	}
+	kept() { a_kept; }
+	wanted() { :; }
+	try "rm" 'ovlctl rm -f $W'
+	wanted() { ! ovlctl ls w >out 2>err; }
+	try "rm --sync=all" 'ovlctl --sync=all rm -f $W'
+	kept() { :; }
+	wanted() { ! ovlctl ls $A >out 2>err; }
+	prepared() {
+		with_w
+		A=$(ovlctl ls -nr -o ID a)
+		export A
+	}
+	try "rm -r --sync=all" 'ovlctl --sync=all rm -rf $A'
+}
+
+commits() {
+	prepared() {
+		with_w
+		W=$(ovlctl ls -nr -o ID w)
+		export W
+		walk "$(tree_of w)" >w.walk
+	}
+	kept() { w_kept; }
+	wanted() { is_w i && is_w w; }
+	try "commit" 'ovlctl commit -n i $W' "no such layer"
+	wanted() { is_w i && ! is_w w && works w; }
+	# Run again, it commits what is empty now.
+	try "commit --keep" 'ovlctl commit --keep -n i $W' "already"
+	ends_only=yes
+	kept() { a_kept && { whole i w.tar || whole w w.tar; }; }
+	wanted() { whole i w.tar; }
+	try "commit of what is there" \
+		'ovlctl diff -o w.tar $W && ovlctl --sync=none import -n i -p a w.tar && ovlctl commit $W' \
+		"no such layer"
+	ends_only=
+}
+
+tags() {
+	prepared() { with_image; }
+	kept() { whole image:1 c.tar && [ "$(author image:1)" = one ]; }
+	wanted() { whole other c.tar && [ "$(author other)" = two ]; }
+	try "tag" "ovlctl tag image:2 other"
+	prepared() { with_image; with_a; }
+	kept() { whole image:1 c.tar && a_kept; }
+	wanted() { named image:2 "$(ovlctl ls -nr -o ID a)"; }
+	try "tag --force" "ovlctl tag --force a image:2"
+	wanted() { ! ovlctl ls image:2 >/dev/null 2>&1; }
+	try "tag -d" "ovlctl tag -d image:2" "no such name"
+}
+
+# With --sync=none a layer may come back torn. check --content never takes such a one for
+# whole, and import puts it right once it is removed.
+nones() {
+	for how in now late some; do
+		[ $fs != btrfs ] || [ $how = now ] || continue
+		rm -rf "$S"
+		with_a >/dev/null
+		sync -f mnt
+		id=$(ovlctl --sync=none import -n b -p a b.tar)
+		# Some of it is on disk: what says what is to be there.
+		[ $how = some ] && sync "$S/overlay2/$id/.layer" "$S/overlay2/$id/.recipe" "$S/overlay2/$id/link" \
+			"$S/overlay2/$id/lower"
+		power_cut
+		cuts=$((cuts + 1))
+		ovlctl check --content >out 2>&1
+		status=$?
+		case $status in
+		0) ! ovlctl ls "$id" >/dev/null 2>&1 || whole "$id" b.tar ;;
+		4) ! whole "$id" b.tar ;;
+		*) false ;;
+		esac
+		report $? "$fs, power cut $how, import --sync=none: check --content is right" || diag out
+		[ $how = some ] && like "... names the file" "error: layer $(echo "$id" | cut -c1-12): data: 'd/new' has another size" "$(cat out)"
+		ok "... a is whole" a_kept
+		ok "... rm" ovlctl rm -f "$id"
+		ok "... and import" ovlctl import -n b -p a b.tar
+		is "... are all it takes" "$(whole b b.tar && ovlctl prune >/dev/null && ovlctl check --content 2>&1)" ""
+	done
+}
+
+cuts=0
+shift_=0
+ends_only=
+for fs in $POWER_FS; do
+	fs_make || cannot "$fs"
+	for set in ${POWER_SET-imports creates removals commits tags nones}; do
+		$set
+	done
+	fs_drop
+done
+echo "# $cuts power cuts" >&2
+
+done_testing
