@@ -45,8 +45,8 @@ struct ovl_id {
 
 /*
  * What a command that writes has made sure of when it returns.
- * DATA: an import, a commit and a name given or taken away survive a power cut; create and
- * rm sync nothing.
+ * DATA: an import, a commit and a name given or taken away survive a power cut; create,
+ * rm and prune sync nothing. ALL: these too.
  */
 enum ovl_sync { OVL_SYNC_DATA, OVL_SYNC_NONE, OVL_SYNC_ALL };
 

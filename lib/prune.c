@@ -414,5 +414,7 @@ int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 		rc = prune_nowhere(&p);
 	if (rc == 0 && req->layers)
 		rc = prune_layers(&p);
+	if (rc == 0 && st->cfg.sync == OVL_SYNC_ALL && !req->dry_run)
+		rc = store_sync(st, st->fd, err);
 	return rc;
 }

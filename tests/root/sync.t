@@ -1,0 +1,101 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# not in a user namespace: root of one that others made cannot trace
+
+# Each command takes its steps in the order that ovlctl-store(5) gives.
+can_trace || cannot "strace"
+S=$OVLCTL_ROOT
+page=$top/man/ovlctl-store.5
+printf 'file name=x data=1\nend\n' | mktar >a.tar
+printf 'file name=y data=1\nend\n' | mktar >b.tar
+printf 'file name=z data=1\nend\n' | mktar >c.tar
+sha() { sha256sum <"$1" | cut -d' ' -f1; }
+mkdir image
+cp c.tar b.tar image
+printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s","sha256:%s"]}}' \
+	"$(sha c.tar)" "$(sha b.tar)" >image/c.json
+echo '[{"Config":"c.json","RepoTags":["image:1"],"Layers":["c.tar","b.tar"]}]' >image/manifest.json
+tar -C image -cf image.tar .
+
+# What a command does, in the words of the page.
+steps() {
+	traced -y -qq -o tr -e trace=openat,symlinkat,renameat2,renameat,unlinkat,fsync,syncfs "$@" >out || cat out
+	sed "s,$S,S,g; s/^[0-9]* *//; s/[0-9a-f]\{64\}/ID/g; s/[A-Z2-7]\{26\}/LINK/g; / = -1 /d" tr | sed -n '
+		/^openat(.*".children\/ID".*O_CREAT/s/.*/hint/p
+		/^openat([0-9]*<[^>]*\/.names>, .*O_CREAT/s/.*/note/p
+		/^syncfs/s/.*/sync all/p
+		/^symlinkat("..\/overlay2\/ID", [0-9]*<S\/names>, "[^.]/s/.*/name/p
+		/^renameat([0-9]*<S\/names>/s/.*/name/p
+		/^symlinkat("..\/ID\/diff"/s/.*/link/p
+		/^renameat2(.*"diff", .*"diff"/s/.*/tree/p
+		/^renameat2(.*<S\/trash>/s/.*/trash/p
+		/^renameat2(.*<S\/overlay2>, "ID", RENAME_/s/.*/layer/p
+		/^fsync([0-9]*<[^>]*\/.names\/[^>]*>/s/.*/sync note/p
+		s/^fsync([0-9]*<[^>]*\/\([^/>]*\)>.*/sync \1/p
+		/^unlinkat([0-9]*<S\/names>/s/.*/unname/p
+		/^unlinkat([0-9]*<S\/overlay2\/ID\/.names>/s/.*/unnote/p
+		/^unlinkat(.*".children\/ID"\|^unlinkat(.*"ID\/.children\/ID"/s/.*/unhint/p
+		/^unlinkat(.*"l\/LINK"/s/.*/unlink/p' | tr '\n' ',' | sed 's/,$//; s/,/, /g'
+}
+# What the page says of it.
+said() {
+	awk -v item=".It Cm $1" '
+		/^\.Ss/ { order = /The order of steps/ }
+		order && $0 == item { on = 1; next }
+		/^\.(It|El)/ { on = 0 }
+		on { printf "%s ", $0 }' "$page" | sed 's/ $//'
+}
+
+ovlctl import -n a a.tar >/dev/null
+same_steps() { # ITEM COMMAND...
+	item=$1
+	shift
+	got=$(steps "$@")
+	is "$item" "$got" "$(said "$item")"
+}
+same_steps import ovlctl import -n b -p a b.tar
+is "import --sync=none" "$(steps ovlctl --sync=none import -n c -p a c.tar)" \
+	"$(said create)"
+same_steps "import No of a layer that is there" ovlctl import -n b2 -p a b.tar
+image=$(said "import No of an image")
+one=$(echo "$image" | sed 's/ for each layer;.*//')
+is "import of an image" "$(steps ovlctl import image.tar)" \
+	"$(echo "$one" | sed 's/hint, //'), $one, sync all, ${image#*each name: }"
+ovlctl create -n w a >/dev/null
+# Each of its names is moved.
+echo 1 >"$(tree_of w)/f"
+same_steps commit ovlctl commit w
+ovlctl create a >id
+echo 2 >"$(tree_of "$(cat id)")/f"
+same_steps "commit Fl -keep" ovlctl commit --keep "$(cat id)"
+same_steps tag ovlctl tag a other
+is "tag --sync=none" "$(steps ovlctl --sync=none tag a another)" "note, name"
+same_steps "tag No of a writable layer" ovlctl tag "$(cat id)" mine
+same_steps "tag Fl -force" ovlctl tag --force a b2
+same_steps "tag Fl d" ovlctl tag -d b2
+same_steps create ovlctl create -n v a
+same_steps rm ovlctl rm v
+is "create --sync=all" "$(steps ovlctl --sync=all create -n v a)" "$(said import)"
+is "rm --sync=all" "$(steps ovlctl --sync=all rm v)" "$(said rm), sync all"
+is "prune --sync=all" "$(steps ovlctl --sync=all prune)" "sync all"
+is "prune --dry-run --sync=all" "$(steps ovlctl --sync=all prune --dry-run)" ""
+ovlctl import -p a c.tar >/dev/null
+# A hint that goes after it was synced.
+a=$(ovlctl ls -nr -o ID a)
+ovlctl rm c
+ls "$S/overlay2/$a/.children" >have
+(
+	i=0
+	until new=$(ls "$S/overlay2/$a/.children" | grep -v -x -f have) || [ $i = 500 ]; do
+		sleep 0.02
+		i=$((i + 1))
+	done
+	rm "$S/overlay2/$a/.children/$new"
+) &
+traced -qq -y -o tr -e trace=syncfs,fsync,renameat2 -e inject=syncfs:delay_enter=500000 ovlctl import -p a c.tar >/dev/null
+wait
+is "a hint that went meanwhile is synced" \
+	"$(sed -n '/\.children>/p; /renameat2/p' tr | sed 's/.*\(fsync\|renameat2\)(.*/\1/' | tr '\n' ' ')" "fsync renameat2 "
+
+done_testing
