@@ -5,17 +5,16 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "decode.h"
 
-static int damaged(struct ovl_err *err, const char *format, const char *why)
+int decode_damaged(struct ovl_err *err, const char *format, const char *why)
 {
 	return err_say(err, EBADMSG, "damaged %s data: %s", format, why);
 }
 
-static void moved(struct decode_io *io, size_t in, size_t out)
+void decode_moved(struct decode_io *io, size_t in, size_t out)
 {
 	io->in += in;
 	io->in_len -= in;
@@ -51,91 +50,13 @@ static int none_run(void *state, struct decode_io *io, struct ovl_err *err)
 	(void)state;
 	(void)err;
 	memcpy(io->out, io->in, n);
-	moved(io, n, n);
+	decode_moved(io, n, n);
 	return 1;
 }
 
 static void none_close(void *state)
 {
 	(void)state;
-}
-
-/* ---- gzip ------------------------------------------------------------------------- */
-
-struct gz {
-	z_stream z;
-	bool ended; /* a member did */
-	bool padding; /* zeros after the last one */
-};
-
-static bool is_gzip(const unsigned char *p, size_t n)
-{
-	return n >= 3 && p[0] == 0x1f && p[1] == 0x8b && p[2] == 8;
-}
-
-static void *gz_open(void)
-{
-	struct gz *gz = calloc(1, sizeof(*gz));
-
-	if (gz && inflateInit2(&gz->z, 15 + 16) != Z_OK) {
-		free(gz);
-		return NULL;
-	}
-	return gz;
-}
-
-/* Behind a member: another one, or zeros to the end. */
-static int gz_between(struct gz *gz, struct decode_io *io, struct ovl_err *err)
-{
-	while (io->in_len && io->in[0] == 0) {
-		gz->padding = true;
-		moved(io, 1, 0);
-	}
-	if (!io->in_len)
-		return 1;
-	if (gz->padding || io->in[0] != 0x1f)
-		return damaged(err, "gzip", "garbage after its end");
-	gz->ended = false;
-	return inflateReset(&gz->z) == Z_OK ? 0 : err_nomem(err);
-}
-
-static int gz_run(void *state, struct decode_io *io, struct ovl_err *err)
-{
-	struct gz *gz = state;
-	unsigned in;
-	unsigned out;
-	int r;
-
-	if (gz->ended) {
-		r = gz_between(gz, io, err);
-		if (r)
-			return r;
-	}
-	in = clamp(io->in_len);
-	out = clamp(io->out_len);
-	gz->z.next_in = (unsigned char *)(uintptr_t)io->in;
-	gz->z.avail_in = in;
-	gz->z.next_out = io->out;
-	gz->z.avail_out = out;
-	r = inflate(&gz->z, Z_NO_FLUSH);
-	moved(io, in - gz->z.avail_in, out - gz->z.avail_out);
-	if (r == Z_STREAM_END) {
-		gz->ended = true;
-		return 1;
-	}
-	if (r == Z_OK || r == Z_BUF_ERROR)
-		return 0;
-	if (r == Z_MEM_ERROR)
-		return err_nomem(err);
-	return damaged(err, "gzip", gz->z.msg ? gz->z.msg : "not valid");
-}
-
-static void gz_close(void *state)
-{
-	struct gz *gz = state;
-
-	inflateEnd(&gz->z);
-	free(gz);
 }
 
 /* ---- zstd ------------------------------------------------------------------------- */
@@ -165,9 +86,9 @@ static int zstd_run(void *state, struct decode_io *io, struct ovl_err *err)
 	ZSTD_outBuffer out = {io->out, io->out_len, 0};
 	size_t r = ZSTD_decompressStream(state, &out, &in);
 
-	moved(io, in.pos, out.pos);
+	decode_moved(io, in.pos, out.pos);
 	if (ZSTD_isError(r))
-		return damaged(err, "zstd", ZSTD_getErrorName(r));
+		return decode_damaged(err, "zstd", ZSTD_getErrorName(r));
 	return r == 0;
 }
 
@@ -230,7 +151,7 @@ static int xz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	xz->s.avail_out = io->out_len;
 	/* No input is how the caller says that there will be none. */
 	r = lzma_code(&xz->s, io->in_len ? LZMA_RUN : LZMA_FINISH);
-	moved(io, io->in_len - xz->s.avail_in, io->out_len - xz->s.avail_out);
+	decode_moved(io, io->in_len - xz->s.avail_in, io->out_len - xz->s.avail_out);
 	if (r == LZMA_STREAM_END) {
 		xz->ended = true;
 		return 1;
@@ -239,7 +160,7 @@ static int xz_run(void *state, struct decode_io *io, struct ovl_err *err)
 		return 0;
 	if (r == LZMA_MEM_ERROR)
 		return err_nomem(err);
-	return damaged(err, "xz", xz_error(r));
+	return decode_damaged(err, "xz", xz_error(r));
 }
 
 static void xz_close(void *state)
@@ -280,7 +201,7 @@ static void *bz_open(void)
 static int bz_again(struct bz *bz, struct decode_io *io, struct ovl_err *err)
 {
 	if (io->in[0] != 'B')
-		return damaged(err, "bzip2", "garbage after its end");
+		return decode_damaged(err, "bzip2", "garbage after its end");
 	BZ2_bzDecompressEnd(&bz->s);
 	memset(&bz->s, 0, sizeof(bz->s));
 	bz->ended = false;
@@ -304,7 +225,7 @@ static int bz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	bz->s.next_out = (char *)io->out;
 	bz->s.avail_out = out;
 	r = BZ2_bzDecompress(&bz->s);
-	moved(io, in - bz->s.avail_in, out - bz->s.avail_out);
+	decode_moved(io, in - bz->s.avail_in, out - bz->s.avail_out);
 	if (r == BZ_STREAM_END) {
 		bz->ended = true;
 		return 1;
@@ -313,7 +234,7 @@ static int bz_run(void *state, struct decode_io *io, struct ovl_err *err)
 		return 0;
 	if (r == BZ_MEM_ERROR)
 		return err_nomem(err);
-	return damaged(err, "bzip2", "not valid");
+	return decode_damaged(err, "bzip2", "not valid");
 }
 
 static void bz_close(void *state)
@@ -346,9 +267,9 @@ static int lz4_run(void *state, struct decode_io *io, struct ovl_err *err)
 	size_t out = io->out_len;
 	size_t r = LZ4F_decompress(state, io->out, &out, io->in, &in, NULL);
 
-	moved(io, in, out);
+	decode_moved(io, in, out);
 	if (LZ4F_isError(r))
-		return damaged(err, "lz4", LZ4F_getErrorName(r));
+		return decode_damaged(err, "lz4", LZ4F_getErrorName(r));
 	return r == 0;
 }
 
@@ -360,7 +281,6 @@ static void lz4_close(void *state)
 /* ----------------------------------------------------------------------------------- */
 
 static const struct codec codecs[] = {
-	{"gzip", is_gzip, gz_open, gz_run, gz_close},
 	{"zstd", is_zstd, zstd_open, zstd_run, zstd_close},
 	{"xz", is_xz, xz_open, xz_run, xz_close},
 	{"bzip2", is_bzip2, bz_open, bz_run, bz_close},
@@ -372,6 +292,8 @@ const struct codec *decode_detect(const unsigned char *p, size_t n)
 {
 	const struct codec *c = codecs;
 
+	if (gunzip_by_zlib->is(p, n))
+		return gunzip_best();
 	while (!c->is(p, n))
 		c++;
 	return c;

@@ -39,4 +39,12 @@ struct codec {
 /* The codec for a stream that begins so; never NULL: "none" is one too. */
 const struct codec *decode_detect(const unsigned char *p, size_t n);
 
+/* gzip by zlib; and by ISA-L where that is installed, else by zlib. */
+extern const struct codec *const gunzip_by_zlib;
+const struct codec *gunzip_best(void);
+
+/* For codecs: -EBADMSG and a text; in and out bytes of io are done with. */
+int decode_damaged(struct ovl_err *err, const char *format, const char *why);
+void decode_moved(struct decode_io *io, size_t in, size_t out);
+
 #endif

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -7,9 +9,9 @@
 static unsigned char out[1 << 20];
 
 /* Decodes in pieces of step bytes; the length, or -1. *end: may the input end there? */
-static ssize_t decode(const unsigned char *p, size_t n, size_t step, int *end)
+static ssize_t decode_by(
+	const struct codec *c, const unsigned char *p, size_t n, size_t step, int *end)
 {
-	const struct codec *c = decode_detect(p, n);
 	struct decode_io io = {.out = out, .out_len = sizeof(out)};
 	void *state = c->open();
 	struct ovl_err err;
@@ -24,6 +26,11 @@ static ssize_t decode(const unsigned char *p, size_t n, size_t step, int *end)
 	c->close(state);
 	*end = r;
 	return r < 0 ? -1 : (ssize_t)(sizeof(out) - io.out_len);
+}
+
+static ssize_t decode(const unsigned char *p, size_t n, size_t step, int *end)
+{
+	return decode_by(decode_detect(p, n), p, n, step, end);
 }
 
 static size_t gzip(const char *text, unsigned char *to, size_t size)
@@ -140,4 +147,106 @@ START_TEST(zstd_window)
 }
 END_TEST
 
-UNIT("decode", told_apart, gzip_members, gzip_damage, zstd_frames, zstd_window)
+/* gzip with all that a header can hold. */
+static size_t rich_gzip(unsigned char *to, size_t size)
+{
+	static unsigned char extra[] = "ex\4\0data";
+	static unsigned char name[] = "name";
+	static unsigned char comment[] = "a comment";
+	gz_header head = {.text = 1,
+		.time = 7,
+		.extra = extra,
+		.extra_len = 8,
+		.name = name,
+		.comment = comment,
+		.hcrc = 1};
+	static unsigned char text[3000];
+	z_stream z = {.next_in = text, .avail_in = sizeof(text)};
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (unsigned char)(i * i / 7);
+	deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+	deflateSetHeader(&z, &head);
+	z.next_out = to;
+	z.avail_out = (unsigned)size;
+	ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+	deflateEnd(&z);
+	return z.total_out;
+}
+
+/* size bytes that end where no byte can be read or written. */
+static unsigned char *guarded(size_t size)
+{
+	size_t pages = (size + 4095) / 4096 * 4096;
+	unsigned char *p = mmap(NULL, pages + 4096, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(p, MAP_FAILED);
+	mprotect(p + pages, 4096, PROT_NONE);
+	return p + pages - size;
+}
+
+/* One call with just so much room; what came out and what it said. */
+static int into(const struct codec *c, const unsigned char *p, size_t n,
+	unsigned char *to, size_t *len)
+{
+	struct decode_io io = {.in = p, .in_len = n, .out = to, .out_len = *len};
+	void *state = c->open();
+	struct ovl_err err;
+	int r = 0;
+
+	for (size_t left = n + 1;
+		io.in_len && io.out_len && io.in_len != left && r >= 0;) {
+		left = io.in_len;
+		r = c->run(state, &io, &err);
+	}
+	c->close(state);
+	*len -= io.out_len;
+	return r;
+}
+
+/*
+ * Both decoders take the same streams and say the same of damaged ones, as far as what
+ * comes of them goes; and neither leaves its buffers.
+ */
+START_TEST(gzip_decoders_agree)
+{
+	const struct codec *best = gunzip_best();
+	enum { ROOM = 3000 };
+	unsigned char z[4000];
+	size_t n = rich_gzip(z, sizeof(z));
+	unsigned char *in = guarded(n);
+	unsigned char *a = guarded(ROOM);
+	unsigned char *b = guarded(ROOM);
+	unsigned seed = 1;
+
+	for (size_t step = 1; step < 60; step++) {
+		int end;
+
+		ck_assert_int_eq(decode_by(best, z, n, step, &end), ROOM);
+		ck_assert_int_eq(end, 1);
+		ck_assert_int_eq(decode_by(gunzip_by_zlib, z, n, step, &end), ROOM);
+	}
+	for (int i = 0; i < 20000; i++) {
+		size_t na = ROOM - (i % 3 ? 0 : (size_t)rand_r(&seed) % ROOM);
+		size_t nb = na;
+		int ra;
+		int rb;
+
+		memcpy(in, z, n);
+		for (int k = rand_r(&seed) % 3; k >= 0; k--)
+			in[(size_t)rand_r(&seed) % n] ^= (unsigned char)(1
+				<< rand_r(&seed) % 8);
+		ra = into(gunzip_by_zlib, in, n, a, &na);
+		rb = into(best, in, n, b, &nb);
+		ck_assert_msg((ra == 1) == (rb == 1), "%d: %d and %d", i, ra, rb);
+		if (ra == 1) {
+			ck_assert_uint_eq(na, nb);
+			ck_assert_int_eq(memcmp(a, b, na), 0);
+		}
+	}
+}
+END_TEST
+
+UNIT("decode", told_apart, gzip_members, gzip_damage, gzip_decoders_agree, zstd_frames,
+	zstd_window)
