@@ -97,7 +97,7 @@ printf '\1\2\3\4' | dd of=q bs=1 seek=$(($(stat -c %s q) - 8)) conv=notrunc 2>/d
 fails 1 "damaged gzip data: incorrect data check" "a wrong gzip CRC" ovlctl import q
 cp a.gz q
 printf '\1\2' | dd of=q bs=1 seek=$(($(stat -c %s q) - 4)) conv=notrunc 2>/dev/null
-fails 1 "damaged gzip data: incorrect length check" "a wrong gzip length" ovlctl import q
+fails 1 "damaged gzip data: incorrect (length|data) check" "a wrong gzip length" ovlctl import q
 is "still nothing has changed" "$(store_state)" \
 	"$before"
 
