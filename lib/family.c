@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "family.h"
 #include "mounted.h"
+#include "pathset.h"
 
 static int by_id(const void *a, const void *b)
 {
@@ -45,16 +46,36 @@ struct adding {
 	struct ovl_err *err;
 };
 
-static int add_with_children(void *ctx, const struct layer_ref *ref)
+/* A layer comes once, though damaged ones may be each other's children. */
+static int append_new(void *ctx, const struct layer_ref *ref)
 {
 	struct adding *a = ctx;
-	auto_layer l = LAYER_INIT;
-	int rc = append(a->f, ref, a->err);
+	char drv = (char)('A' + ref->drv);
 
-	if (rc == 0)
-		rc = layer_open_to_remove(a->f->st, ref, 0, ref->id.s, &l, a->err);
-	if (rc == 0)
-		rc = layer_children(&l, add_with_children, a, a->err);
+	if (pathset_has(a->f->seen, drv, ref->id.s, ID_LEN))
+		return 0;
+	if (pathset_add(a->f->seen, drv, ref->id.s, ID_LEN) < 0)
+		return err_nomem(a->err);
+	return append(a->f, ref, a->err);
+}
+
+static int append_with_children(struct adding *a, const struct layer_ref *ref)
+{
+	struct family *f = a->f;
+	size_t i = f->n;
+	int rc;
+
+	if (!f->seen)
+		f->seen = pathset_new();
+	rc = f->seen ? append_new(a, ref) : err_nomem(a->err);
+	for (; i < f->n && rc == 0; i++) {
+		struct layer_ref of = f->member[i].ref;
+		auto_layer l = LAYER_INIT;
+
+		rc = layer_open_to_remove(f->st, &of, 0, of.id.s, &l, a->err);
+		if (rc == 0)
+			rc = layer_children(&l, append_new, a, a->err);
+	}
 	return rc;
 }
 
@@ -63,7 +84,7 @@ int family_add(
 {
 	struct adding a = {.f = f, .err = err};
 
-	return children ? add_with_children(&a, ref) : append(f, ref, err);
+	return children ? append_with_children(&a, ref) : append(f, ref, err);
 }
 
 /* One that was named twice, or named and on top of another one, is there once. */
@@ -114,4 +135,6 @@ void family_release(struct family *f)
 	free(f->member);
 	f->member = NULL;
 	f->n = 0;
+	pathset_free(f->seen);
+	f->seen = NULL;
 }

@@ -12,6 +12,8 @@
 #include "err.h"
 #include "layer.h"
 
+struct pathset;
+
 struct member {
 	struct layer_ref ref;
 	struct layer layer; /* open after family_lock */
@@ -22,6 +24,7 @@ struct family {
 	struct member *member; /* sorted by id after family_lock */
 	size_t n;
 	size_t size;
+	struct pathset *seen; /* ids, with the number of the driver as a letter */
 };
 
 int family_add(struct family *f, const struct layer_ref *ref, bool children,

@@ -24,6 +24,25 @@ for how in 'truncate -s 20' 'truncate -s 0' rm 'cp /bin/sh'; do
 	ok "$how: rm -r of its parent" ovlctl rm -r a
 	is "... no trace is left" "$(store_state)" "$empty"
 done
+
+# Parents that go round in a circle.
+is_child_of() { # CHILD PARENT
+	sed -i -e "/^parent/d" -e "s/^depth/parent $2\n&/" "$store/$1/.layer"
+	mkdir -p "$store/$2/.children"
+	: >"$store/$2/.children/$1"
+}
+setup
+is_child_of $b $b
+ok "rm -r of a layer that is its own parent" ovlctl rm -r b
+ok "... and of what was its parent" ovlctl rm a
+is "... no trace is left" "$(store_state)" "$empty"
+setup
+a=$(ovlctl ls -nr -o ID a)
+is_child_of $a $b
+fails 4 "layer 'a' has layers on top of it: 'b'" "two that are each other's parents" ovlctl rm a
+ok "... rm -r" ovlctl rm -r a
+is "... no trace is left" "$(store_state)" "$empty"
+
 setup
 truncate -s 20 "$store/$b/.layer"
 ok "an image layer, with its children" ovlctl rm -r a
