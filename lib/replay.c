@@ -42,6 +42,7 @@ struct player {
 	int kept_dir; /* -1: nothing was replaced */
 	struct chain kept[BUCKETS];
 	uint64_t n_files;
+	uint64_t size; /* of the tar, as far as the recipe was read */
 	const struct replay_watch *watch; /* NULL: damage is a failure */
 	bool told; /* of the current file */
 	bool any; /* damage was told */
@@ -272,6 +273,23 @@ static int play_one(struct player *p, const struct recipe_rec *rec, struct ovl_e
 	}
 }
 
+/* Nobody must wait for more than the layer's tar ever had: a few bytes of recipe can speak
+ * of runs without end. */
+static int check_size(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	uint64_t n = rec->type == RECIPE_RAW ? rec->n :
+		rec->type == RECIPE_RUN      ? rec->size :
+					       0;
+
+	if (n > p->l->meta.tar_size - p->size)
+		return err_say(err, EUCLEAN,
+			"'%s' is damaged: it makes more than the %" PRIu64
+			" bytes of the tar",
+			RECIPE_NAME, p->l->meta.tar_size);
+	p->size += n;
+	return 0;
+}
+
 static int play(struct player *p, struct recipe_in *in, struct ovl_err *err)
 {
 	struct recipe_rec rec = {.type = RECIPE_RAW};
@@ -279,6 +297,8 @@ static int play(struct player *p, struct recipe_in *in, struct ovl_err *err)
 
 	do {
 		rc = recipe_next(in, &rec, err);
+		if (rc == 0)
+			rc = check_size(p, &rec, err);
 		if (rc < 0)
 			return err_prefix(err, rc, "layer %.12s", p->l->id.s);
 		rc = play_one(p, &rec, err);

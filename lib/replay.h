@@ -16,7 +16,8 @@ typedef int (*replay_sink)(void *ctx, const void *p, size_t n, struct ovl_err *e
 /*
  * Gives all bytes of the tar to the sink. Checks each file against its sum and the whole
  * against the diff id, and fails with -EUCLEAN and the name of what is damaged: what the
- * sink has got then is not the layer. -ENOENT, and no text, if the layer has no recipe.
+ * sink has got then is not the layer, but never longer than its tar was. -ENOENT, and no
+ * text, if the layer has no recipe.
  */
 int replay(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err);
 

@@ -185,6 +185,12 @@ changed "data twice" "data of a file that was replaced" 'printf FIRST >"$S/overl
 changed "recipe /" "a damaged recipe" 'printf x | dd of="$S/overlay2/$b/.recipe" bs=1 seek=60 conv=notrunc 2>/dev/null'
 changed "links q/one, links q/two" "links that have changed partners" \
 	'touch -r "$B/q" ref; ln "$B/q/one" "$B/q/x"; ln -f "$B/q/two" "$B/q/one"; mv "$B/q/x" "$B/q/two"; touch -r ref "$B/q"'
+# A missing file of 2^60 bytes: nobody waits until all of them are zeros.
+long() {
+	printf 'ovlctl-recipe 1\n'
+	printf 'F\002noD\000\200\200\200\200\200\200\200\200\020E12345678' | zstd -q
+}
+changed "recipe /" "a recipe without end" 'long >"$S/overlay2/$a/.recipe"'
 sound "all is as it was"
 
 # Healing.
