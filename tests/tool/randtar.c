@@ -373,8 +373,8 @@ int main(int argc, char **argv)
 {
 	unsigned n;
 
-	if (argc != 2) {
-		fputs("usage: randtar SEED\n", stderr);
+	if (argc != 2 && argc != 3) {
+		fputs("usage: randtar SEED [ENTRIES]\n", stderr);
 		return 2;
 	}
 	state = strtoull(argv[1], NULL, 10) * 0x2545f4914f6cdd1d;
@@ -382,6 +382,10 @@ int main(int argc, char **argv)
 	dialect = dialect > STYLES ? STYLES : dialect;
 	data_left = MAX_DATA;
 	n = 50 + (unsigned)below(one_in(4) ? 350 : 100);
+	if (argc == 3) {
+		n = (unsigned)atoi(argv[2]);
+		data_left = n * 1024;
+	}
 	begin();
 	while (n--)
 		one_entry();
