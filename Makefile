@@ -5,6 +5,7 @@
 #   make check-interop   with skopeo, umoci, buildah, podman
 #   make check-kill      kills at every step
 #   make check-power     power cuts at every step
+#   make fuzz SECONDS=60 of each target      make fuzz-coverage
 #   make install         PREFIX, DESTDIR make uninstall
 #   make lint            what CI lints   make clean
 #
@@ -27,8 +28,12 @@ WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=
 CFLAGS_release = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan    = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
                  -fno-omit-frame-pointer
+CFLAGS_fuzz     = $(CFLAGS_asan) -fsanitize=fuzzer-no-link
+CFLAGS_fuzzcov  = -O1 -g -fprofile-instr-generate -fcoverage-mapping
 LDFLAGS_release =
 LDFLAGS_asan    = -fsanitize=address,undefined
+LDFLAGS_fuzz    = -fsanitize=fuzzer,address,undefined
+LDFLAGS_fuzzcov = -fsanitize=fuzzer -fprofile-instr-generate
 
 CFLAGS   =
 CPPFLAGS =
@@ -65,6 +70,11 @@ LIB_OBJ  = $(LIB_SRC:%.c=$(OUT)/%.o)
 CMD_OBJ  = $(CMD_SRC:%.c=$(OUT)/%.o)
 UNITS    = $(UNIT_SRC:%.c=$(OUT)/%)
 TOOLS    = $(TOOL_SRC:tests/tool/%.c=build/tool/%)
+# A file is a target, if it has no header; what drives them is libFuzzer, or drive.c.
+FUZZ_SRC = $(wildcard tests/fuzz/*.c)
+FUZZ_LIB = $(patsubst %.h,$(OUT)/%.o,$(wildcard tests/fuzz/*.h)) \
+           $(if $(filter fuzz%,$(MODE)),,$(OUT)/tests/fuzz/drive.o)
+FUZZERS  = $(filter-out %/drive $(FUZZ_LIB:.o=),$(FUZZ_SRC:%.c=$(OUT)/%))
 MAN      = $(wildcard man/*.[58])
 
 all: $(OUT)/ovlctl $(OUT)/libovl.a build/ovlctl build/libovl.a
@@ -88,12 +98,16 @@ $(UNITS): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libovl.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(OUT)/libovl.a $(LIBS_CORE) \
 	    $(shell pkg-config --libs check)
 
+$(FUZZERS): $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(FUZZ_LIB) $(OUT)/libovl.a
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(FUZZ_LIB) \
+	    $(OUT)/libovl.a $(LIBS_CORE)
+
 # What tests are made with is not what is tested: no sanitizers in these.
 $(TOOLS): build/tool/%: tests/tool/%.c $(wildcard tests/tool/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -std=gnu11 -O2 $(WARN) $(WERROR) -D_GNU_SOURCE -o $@ $< -lcrypto
 
-tests: $(UNITS) $(TOOLS)
+tests: $(UNITS) $(TOOLS) $(FUZZERS)
 
 check: all tests
 	@MODE=$(MODE) tests/run
@@ -109,6 +123,20 @@ check-kill: all tests
 
 check-power: all tests
 	@MODE=$(MODE) POWER_STEP=1 prove --exec sh tests/root/power.t
+
+# Finds nothing, or stops and says where what it found lies.
+fuzz: $(TOOLS)
+	@scripts/deps fuzz
+	@$(MAKE) MODE=fuzz CC=clang fuzzers
+	@tests/fuzz/run $(or $(SECONDS),60)
+
+# What of the parsers the fuzzing has reached so far.
+fuzz-coverage:
+	@scripts/deps fuzz
+	@$(MAKE) MODE=fuzzcov CC=clang fuzzers
+	@tests/fuzz/coverage
+
+fuzzers: $(FUZZERS)
 
 demo: all
 	@scripts/demo
@@ -135,7 +163,9 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests check check-interop check-kill check-power demo lint install uninstall clean FORCE
+.PHONY: all tests check check-interop check-kill check-power fuzz fuzz-coverage fuzzers \
+    demo lint install uninstall clean FORCE
 .SECONDARY:
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d) \
+    $(FUZZ_SRC:%.c=$(OUT)/%.d)
