@@ -1,0 +1,15 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# The fuzz targets find nothing in what "make fuzz" begins with.
+mkdir scratch
+for target in tar image recipe store meta; do
+	mkdir $target
+	"$top/tests/fuzz/seeds" $target $target
+	mount -t tmpfs fuzz scratch
+	ok "$target: $(ls $target | wc -l) inputs" env FUZZ_SCRATCH="$T/scratch" \
+		"$top/build/$MODE/tests/fuzz/$target" $target/*
+	umount scratch
+done
+
+done_testing
