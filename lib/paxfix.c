@@ -13,6 +13,14 @@
 #define TYPE_AT   156
 
 static const char xattr_key[] = "SCHILY.xattr.";
+static const char sparse_key[] = "GNU.sparse.name=";
+
+/* What was meant. */
+struct meant {
+	const char *path;
+	int64_t sec;
+	long nsec;
+};
 
 static bool starts(const char *p, size_t n, const char *with)
 {
@@ -76,7 +84,18 @@ static void fix_xattr(struct buf *out, const char *p, size_t n)
 	buf_release(&rec);
 }
 
-static void fix_records(struct buf *out, const char *p, size_t n, int64_t sec, long nsec)
+static void fix_name(struct buf *out, const char *path)
+{
+	struct buf rec = {0};
+
+	buf_adds(&rec, sparse_key);
+	buf_adds(&rec, path);
+	add_record(out, rec.data ? rec.data : "", rec.failed ? 0 : rec.len);
+	out->failed |= rec.failed;
+	buf_release(&rec);
+}
+
+static void fix_records(struct buf *out, const char *p, size_t n, const struct meant *m)
 {
 	while (n) {
 		char *text;
@@ -89,8 +108,10 @@ static void fix_records(struct buf *out, const char *p, size_t n, int64_t sec, l
 		}
 		text++;
 		size = len - (size_t)(text - p) - 1;
-		if (starts(text, size, "mtime=") && sec < 0 && nsec > 0)
-			fix_mtime(out, sec, nsec);
+		if (starts(text, size, "mtime=") && m->sec < 0 && m->nsec > 0)
+			fix_mtime(out, m->sec, m->nsec);
+		else if (starts(text, size, sparse_key))
+			fix_name(out, m->path);
 		else if (starts(text, size, xattr_key) && memchr(text, '=', size))
 			fix_xattr(out, text, size);
 		else
@@ -114,8 +135,9 @@ static void set_size(char *block, size_t size)
 	memcpy(block + CHKSUM_AT, text, 7);
 }
 
-void paxfix(struct buf *head, int64_t sec, long nsec)
+void paxfix(struct buf *head, const char *path, int64_t sec, long nsec)
 {
+	const struct meant meant = {path, sec, nsec};
 	static const char zeros[BLOCK];
 	struct buf out = {0};
 	size_t size;
@@ -128,7 +150,7 @@ void paxfix(struct buf *head, int64_t sec, long nsec)
 	if (BLOCK + body > head->len)
 		return;
 	buf_add(&out, head->data, BLOCK);
-	fix_records(&out, head->data + BLOCK, size, sec, nsec);
+	fix_records(&out, head->data + BLOCK, size, &meant);
 	size = out.len - BLOCK;
 	buf_add(&out, zeros, (BLOCK - size % BLOCK) % BLOCK);
 	buf_add(&out, head->data + BLOCK + body, head->len - BLOCK - body);

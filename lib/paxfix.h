@@ -7,6 +7,7 @@
  *				before, becomes -1.5 and should be -0.5
  *	SCHILY.xattr.NAME	it writes all but plain ASCII as %XX; GNU tar, which does
  *				that to '%' and '=' alone, would restore "user.a%20b"
+ *	GNU.sparse.name		it cuts those off that are not UTF-8 and over 98 bytes
  */
 #ifndef OVL_PAXFIX_H
 #define OVL_PAXFIX_H
@@ -16,9 +17,9 @@
 #include "buf.h"
 
 /*
- * head: the bytes of an entry's headers, the extended one first if there is one. mtime
- * is what was meant. head->failed when memory is short.
+ * head: the bytes of an entry's headers, the extended one first if there is one. path and
+ * mtime are what was meant. head->failed when memory is short.
  */
-void paxfix(struct buf *head, int64_t sec, long nsec);
+void paxfix(struct buf *head, const char *path, int64_t sec, long nsec);
 
 #endif

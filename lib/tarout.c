@@ -151,7 +151,8 @@ int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err
 		!(r == ARCHIVE_WARN && t->rc == 0 && why &&
 			strstr(why, "Can't translate")))
 		return writer_error(t, err);
-	paxfix(&t->head, archive_entry_mtime(e), archive_entry_mtime_nsec(e));
+	paxfix(&t->head, archive_entry_pathname(e), archive_entry_mtime(e),
+		archive_entry_mtime_nsec(e));
 	if (t->head.failed)
 		return err_nomem(err);
 	if (put(t, t->head.data, t->head.len) < 0)

@@ -59,6 +59,28 @@ same "... between what was never written" x/holed holed
 ovlctl import -n many warm.tar >/dev/null
 same "... imported" "$(tree_of many)/many" many
 
+# Long names, in any bytes.
+ovlctl create -n names >/dev/null
+up=$(tree_of names)
+for n in 50 97 98 99 100 101 156 200 254; do
+	name=$(printf "%0${n}d" 0)
+	for first in a "$(printf '\351')" "$(printf '\303\251')"; do
+		[ ${#name} = 254 ] && name=${name#0}
+		truncate -s 100000 "$up/$first$name"
+	done
+	mkdir "$up/$(printf '\377')$n" "$up/$(printf '\377')$n/$name"
+	truncate -s 100000 "$up/$(printf '\377')$n/$name/f"
+done
+ovlctl diff -o names.tar names
+ovlctl import -n names2 names.tar >/dev/null
+(cd "$up" && find . | LC_ALL=C sort) >want
+(cd "$(tree_of names2)" && find . | LC_ALL=C sort) >got
+same "sparse files keep their names" got want
+mkdir named
+tar xf names.tar -C named 2>/dev/null
+(cd named && find . | LC_ALL=C sort) >got
+same "... by tar as well" got want
+
 # Huge ones.
 if ! as_user; then
 	mkdir huge

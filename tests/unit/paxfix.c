@@ -26,7 +26,7 @@ static void check(const char *in, int64_t sec, long nsec, const char *want)
 	size_t n = strlen(want);
 	size_t body = (n + 511) / 512 * 512;
 
-	paxfix(&b, sec, nsec);
+	paxfix(&b, "a/name", sec, nsec);
 	ck_assert(!b.failed);
 	ck_assert_uint_eq(b.len, 1024 + body);
 	ck_assert_uint_eq(strtoul(b.data + 124, NULL, 8), n);
@@ -63,18 +63,26 @@ START_TEST(xattrs)
 }
 END_TEST
 
+START_TEST(names)
+{
+	check("23 GNU.sparse.name=a/n\n9 path=x\n", 0, 0,
+		"26 GNU.sparse.name=a/name\n9 path=x\n");
+	check("26 GNU.sparse.name=a/name\n", 0, 0, "26 GNU.sparse.name=a/name\n");
+}
+END_TEST
+
 START_TEST(others_stay)
 {
 	struct buf b = {0};
 
-	paxfix(&b, -1, 5);
+	paxfix(&b, "a/name", -1, 5);
 	ck_assert_uint_eq(b.len, 0);
 	for (int i = 0; i < 1024; i++)
 		buf_add(&b, "y", 1);
-	paxfix(&b, -1, 5);
+	paxfix(&b, "a/name", -1, 5);
 	ck_assert_uint_eq(b.len, 1024);
 	buf_release(&b);
 }
 END_TEST
 
-UNIT("paxfix", times, xattrs, others_stay)
+UNIT("paxfix", times, xattrs, names, others_stay)
