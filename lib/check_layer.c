@@ -27,6 +27,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 {
 	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
 	struct meta at = l->meta;
+	struct ovl_id mark = l->id; /* of a layer passed on the way */
 	unsigned steps = 0;
 	bool seen_cut = false;
 
@@ -35,7 +36,8 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 		auto_layer up = LAYER_INIT;
 		struct ovl_err why;
 
-		if (++steps > 100000 || strcmp(at.parent.s, l->id.s) == 0) {
+		/* Set anew at each power of two, it gets into any circle and is met again. */
+		if (strcmp(at.parent.s, mark.s) == 0) {
 			out->broken = true;
 			return check_tell(c, OVL_ERROR, "loop", l->id.s, "", false,
 				"its parents go round in a circle");
@@ -43,7 +45,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 		ref.id = at.parent;
 		if (layer_open_ref(c->st, &ref, 0, ref.id.s, &up, &why) < 0) {
 			out->broken = true;
-			if (steps > 1)
+			if (steps)
 				return 0; /* the parent's own finding */
 			return check_tell(c, OVL_ERROR, "parent", l->id.s, "", false,
 				why.status == OVL_NOLAYER ?
@@ -51,6 +53,9 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 					"its parent %.12s is damaged",
 				at.parent.s);
 		}
+		steps++;
+		if ((steps & (steps - 1)) == 0)
+			mark = ref.id;
 		/* Only the tar of an image layer can hide what is below. */
 		seen_cut = seen_cut || (at.kind == OVL_IMAGE && at.lowers == 0);
 		if (!seen_cut && out->n < OVL_MAX_LOWERS)

@@ -130,6 +130,8 @@ sed -i "s/^parent.*/parent $c/" "$S/overlay2/$b/.layer"
 ovlctl check -J >out
 is "parents that go round: status" "$?" 4
 like "parents that go round: named" "loop" "$(jq -r '.[].kind' out)"
+sh -c 'ulimit -t 1; exec ovlctl check' >out
+is "... in no time" "$?:$(grep -c ": loop: " out)" 4:3
 restored
 damage parent no "a missing parent" 'mv "$S/overlay2/$a" "$T/away" && rm "$S/overlay2/l/$(cat "$T/away/link")" "$S/names/a"'
 rm -rf away
