@@ -16,6 +16,7 @@
 #include "driver.h"
 #include "fs.h"
 #include "names.h"
+#include "prune.h"
 #include "quote.h"
 #include "store.h"
 
@@ -277,8 +278,6 @@ static int note_left(void *ctx, const struct ovl_pruned *p)
 {
 	struct checker *c = ctx;
 
-	if (strcmp(p->what, "staging") != 0 && strcmp(p->what, "trash") != 0)
-		return 0;
 	return check_tell(
 		c, OVL_NOTE, p->what, "", p->name, false, "%s; prune takes it", p->why);
 }
@@ -287,7 +286,7 @@ static int check_left(struct checker *c)
 {
 	const struct ovl_prune dry = {.dry_run = true};
 
-	return ovl_prune(c->st, &dry, note_left, c, c->err);
+	return prune_dead(c->st, &dry, note_left, c, c->err);
 }
 
 /* It stands in for a lower layer, so what is in it would show up in mounts. */

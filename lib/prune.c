@@ -23,6 +23,7 @@
 #include "lock.h"
 #include "mounts.h"
 #include "names.h"
+#include "prune.h"
 #include "store.h"
 
 struct pruner {
@@ -394,6 +395,24 @@ static int prune_layers(struct pruner *p)
 	return rc < 0 ? rc : 0;
 }
 
+static int dead(struct pruner *p)
+{
+	int rc = prune_dirs(
+		p, DIR_STAGING, "staging", prune_dir, "who was making it has ended");
+
+	return rc ? rc :
+		    prune_dirs(p, DIR_TRASH, "trash", prune_dir,
+			    "who was removing it has ended");
+}
+
+int prune_dead(struct ovl_store *st, const struct ovl_prune *req,
+	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err)
+{
+	struct pruner p = {.st = st, .req = req, .fn = fn, .ctx = ctx, .err = err};
+
+	return dead(&p);
+}
+
 int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err)
 {
@@ -402,11 +421,7 @@ int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 
 	if (st->fd < 0)
 		return 0;
-	rc = prune_dirs(
-		&p, DIR_STAGING, "staging", prune_dir, "who was making it has ended");
-	if (rc == 0)
-		rc = prune_dirs(&p, DIR_TRASH, "trash", prune_dir,
-			"who was removing it has ended");
+	rc = dead(&p);
 	if (rc == 0 && req->aside)
 		rc = prune_dirs(
 			&p, DIR_ASIDE, "aside", prune_tree, "a repair put it aside");

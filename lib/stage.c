@@ -218,15 +218,15 @@ static int move_in(struct stage *sg, const struct layer_ref *ref,
 	committed = rc < 0 ? rc : appear(sg, ref, parent, name, durable, err);
 	if (rc == 0)
 		store_unlock(sg->st);
-	if (committed > 0) {
-		close_fdp(&sg->fd);
-		if (durable)
-			rc = sync_links(sg, err);
-	}
-	if (rc == 0 && committed >= 0 && name && durable)
-		rc = names_sync(sg->st, err);
 	if (name)
 		names_unlock(sg->st);
+	if (committed <= 0)
+		return committed;
+	close_fdp(&sg->fd);
+	/* Nobody need wait for the disk but who made it. */
+	rc = durable ? sync_links(sg, err) : 0;
+	if (rc == 0 && name && durable)
+		rc = names_sync(sg->st, err);
 	return rc < 0 ? rc : committed;
 }
 

@@ -27,6 +27,10 @@ ovlctl check --content >out 2>&1
 is "... its content as well" "$?:$(cat out)" "0:"
 is "... nothing is written" "$(store_state)" "$before"
 is "... as JSON" "$(ovlctl check -J)" "[]"
+rm "$S/lock"
+sound "the lock of the store is not needed"
+no "... nor made" test -e "$S/lock"
+ovlctl prune
 m=$(ovlctl mount w)
 sound "a mounted layer changes nothing"
 ovlctl umount w

@@ -1,0 +1,12 @@
+/* What the dead have left in staging/ and trash/, see prune.c. */
+#ifndef OVL_PRUNE_H
+#define OVL_PRUNE_H
+
+#include "err.h"
+#include "ovl.h"
+
+/* That part of ovl_prune() which takes no lock that anyone waits for. */
+int prune_dead(struct ovl_store *st, const struct ovl_prune *req,
+	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err);
+
+#endif
