@@ -15,6 +15,7 @@ const struct opt global_opts[] = {
 	{'s', "sync", "WHAT",
 		"what is safe on disk at the end: none, data (default), all"},
 	{'w', "nowait", NULL, "fail instead of waiting for another process"},
+	{'W', "wait", "SECONDS", "wait that long for another process, then fail"},
 	{'h', "help", NULL, "this text"},
 	{'V', "version", NULL, "the version"},
 	{0, NULL, NULL, NULL},
@@ -105,6 +106,17 @@ static int take_sync(struct globals *g, const char *what, struct ovl_err *err)
 	return 0;
 }
 
+static int take_wait(struct globals *g, const char *seconds, struct ovl_err *err)
+{
+	size_t n = strlen(seconds);
+
+	if (!n || n > 6 || strspn(seconds, "0123456789") != n)
+		return usage(err, "--wait takes a number of seconds, not '%s'", seconds);
+	g->cfg.wait = (unsigned)atoi(seconds);
+	g->cfg.nowait = !g->cfg.wait;
+	return 0;
+}
+
 static int take_global(struct globals *g, int id, struct ovl_err *err)
 {
 	switch (id) {
@@ -113,6 +125,7 @@ static int take_global(struct globals *g, int id, struct ovl_err *err)
 	case 'q': g->quiet = true; break;
 	case 'v': g->verbose = true; break;
 	case 'w': g->cfg.nowait = true; break;
+	case 'W': return take_wait(g, optarg, err);
 	case 'h': g->help = true; break;
 	case 'V': g->version = true; break;
 	default: return take_sync(g, optarg, err);

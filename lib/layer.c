@@ -172,18 +172,10 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 	int rc;
 
 	snprintf(subject, sizeof(subject), "layer %s", Q(what));
-	if (op == LOCK_EX) {
-		rc = lock_try(l->fd, op);
-		if (rc < 0)
-			return err_sys(err, -rc, "cannot lock %s", subject);
-		if (rc == 0)
-			return err_status(err, OVL_BUSY,
-				"%s is in use by another process", subject);
-	} else {
-		rc = lock_take(l->st, l->fd, op, subject, err);
-		if (rc < 0)
-			return rc;
-	}
+	rc = op == LOCK_EX ? lock_take_whole(l->st, l->fd, subject, err) :
+			     lock_take(l->st, l->fd, op, subject, err);
+	if (rc < 0)
+		return rc;
 	return in_place(l) ? 0 : -EAGAIN;
 }
 

@@ -20,12 +20,16 @@
 struct ovl_store;
 
 /*
- * op: LOCK_SH or LOCK_EX. Waits unless the store was opened with nowait; a wait is told
- * once through the store's note. what names the thing in messages. OVL_BUSY when it may
- * not wait, EINTR when the store's stop flag is set.
+ * op: LOCK_SH or LOCK_EX. Waits as the store's configuration says; a wait is told once
+ * through the store's note. what names the thing in messages. OVL_BUSY when it may not
+ * wait, or no longer, EINTR when the store's stop flag is set.
  */
 int lock_take(const struct ovl_store *st, int fd, int op, const char *what,
 	struct ovl_err *err);
+
+/* The same for a layer that is to change or go: without a time to wait, does not. */
+int lock_take_whole(
+	const struct ovl_store *st, int fd, const char *what, struct ovl_err *err);
 
 /* Takes it now or says no: 1 taken, 0 held by another, negative errno. */
 int lock_try(int fd, int op);

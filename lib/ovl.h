@@ -71,6 +71,9 @@ struct ovl_config {
 	const char *driver; /* NULL: $OVLCTL_DRIVER, else the store's own */
 	enum ovl_sync sync;
 	bool nowait; /* a lock that is held is an error (OVL_BUSY) */
+	unsigned
+		wait; /* one that is held for that many seconds; 0: waited for without end,
+			* but for those of layers that rm and commit want: not at all */
 	const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */
 	void (*note)(
 		void *ctx, enum ovl_note kind, const char *line); /* NULL: not told */

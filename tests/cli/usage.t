@@ -18,6 +18,9 @@ fails 2 "too many operands, from 'c' on" "too many operands" ovlctl mount a b c
 fails 2 "too few operands" "umount of nothing" ovlctl umount
 fails 2 "-a takes no operands" "umount -a x" ovlctl umount -a x
 fails 2 "--sync takes none, data or all, not 'maybe'" "--sync=maybe" ovlctl --sync=maybe ls
+for w in '' -1 1.5 x 1000000000; do
+	fails 2 "--wait takes a number of seconds, not '$w'" "--wait '$w'" ovlctl --wait "$w" ls
+done
 fails 2 "unknown driver 'aufs'" "--driver aufs" ovlctl --driver aufs ls
 fails 2 "unknown driver 'aufs'" "OVLCTL_DRIVER=aufs" env OVLCTL_DRIVER=aufs ovlctl ls
 fails 2 "--root is empty" "--root ''" ovlctl --root '' ls

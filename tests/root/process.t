@@ -82,20 +82,58 @@ is "... and is the only new layer" "$(ovlctl ls -n | wc -l)" $((n + 1))
 
 # Waiting, and not.
 dir=$OVLCTL_ROOT/overlay2/$(ovlctl ls -nr -o ID wanted)
-flock -x "$dir" sleep 3 &
-pid=$!
-sleep 0.2
+exec 8<"$dir" 7<"$OVLCTL_ROOT/names"
+flock 8
 fails 4 "layer 'wanted' is in use by another process" "--nowait" ovlctl --nowait mount wanted
+fails 4 "layer 'wanted' is in use by another process" "--wait 0 is the same" ovlctl --wait 0 mount wanted
 fails 4 "layer 'wanted' is in use by another process" "rm does not wait" ovlctl rm wanted
+fails 4 "layer 'wanted' is in use by another process" "nor does commit" ovlctl commit wanted
+fails 4 "layer 'wanted' is in use by another process" "--wait, and it stays so" ovlctl --wait 1 diff wanted
+fails 4 "layer 'wanted' is in use by another process" "rm waits as long as it is told to" ovlctl --wait 1 rm wanted
+(sleep 1; flock -u 8) &
 ok "mount waits" ovlctl mount wanted
-wait $pid
+is "... and says nothing where nobody sees it" "$(cat "$T/.err")" ""
+wait
 ovlctl umount wanted
-if command -v script >/dev/null; then
-	flock -x "$dir" sleep 1 &
-	sleep 0.2
-	like "on a terminal a wait is said, once" "waiting for another process to be done with layer 'wanted'" \
-		"$(script -qec 'ovlctl diff wanted' /dev/null </dev/null)"
+for c in 'diff wanted' 'commit --keep wanted' 'rm -r wanted'; do
+	flock 8
+	(sleep 1; flock -u 8) &
+	ok "--wait 60 $c: waits until it is free" ovlctl --wait 60 $c
 	wait
+	# Commit puts another in its place.
+	[ ! -e "$OVLCTL_ROOT/names/wanted" ] || exec 8<"$OVLCTL_ROOT/names/wanted"
+done
+flock 7
+fails 4 "the list of names is in use by another process" "--nowait, of names" ovlctl --nowait tag a b
+fails 4 "the list of names is in use by another process" "... that come with a layer" ovlctl --nowait create -n wanted a
+is "... which is not there" "$(ovlctl ls wanted 2>/dev/null)" ""
+ok "who needs none does not care" ovlctl --nowait diff a
+flock -u 7
+ovlctl create -n wanted a >/dev/null
+exec 8<"$OVLCTL_ROOT/names/wanted"
+flock 8
+ovlctl --wait 60 diff wanted >out 2>err &
+pid=$!
+sleep 0.3
+kill -TERM $pid
+wait $pid
+is "a signal ends the wait" "$?:$(cat err)" "143:"
+if command -v script >/dev/null; then
+	for w in '' '--wait 60'; do
+		flock 8
+		(sleep 1; flock -u 8) &
+		is "on a terminal a wait is said, once: $w" \
+			"$(script -qec "ovlctl $w diff wanted" /dev/null </dev/null | tr -d '\r')" \
+			"ovlctl: diff: waiting for another process to be done with layer 'wanted'"
+		wait
+	done
+	flock 8
+	like "... and what became of it" "in use by another process" \
+		"$(script -qec 'ovlctl --wait 1 diff wanted' /dev/null </dev/null)"
+	flock -u 8
+	flock 8
+	is "... not with -q" "$(script -qec 'ovlctl -q --wait 1 mount wanted' /dev/null </dev/null | grep -c waiting)" 0
+	flock -u 8
 	# Progress, on a terminal only, when it takes longer than half a second.
 	out=$(script -qec "(for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; dd if=big.tar bs=3000000 skip=\$((i - 1)) count=1 2>/dev/null; done; tail -c +30000001 big.tar) | ovlctl import -p a -" /dev/null </dev/null)
 	like "a progress line on a terminal" 'import: [0-9.]+M, [0-9.]+M/s, 1 entries' "$out"
