@@ -268,7 +268,8 @@ static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl
 	snprintf(number, sizeof(number), "%" PRIu64, u->n_kept);
 	if (renameat(p->fd, name, u->kept, number) < 0)
 		return err_sys(err, errno, "cannot put it away");
-	if (recipe_kept(u->recipe, u->n_kept++, path.data) < 0)
+	u->n_kept++;
+	if (u->recipe && recipe_kept(u->recipe, u->n_kept - 1, path.data) < 0)
 		return recipe_error(u->recipe, err);
 	return 0;
 }
@@ -285,7 +286,8 @@ static int put_away(struct unpack *u, struct parent *p, const char *name,
 		if (!dir || (errno != ENOTEMPTY && errno != EEXIST))
 			return err_sys(err, errno, "cannot remove it");
 	}
-	if (u->recipe)
+	/* Without data: to be compared with a tree that has names more for this. */
+	if (u->recipe || u->no_data)
 		return keep(u, p, name, err);
 	if (fs_rmtree(p->fd, name, NULL) < 0)
 		return err_sys(err, errno, "cannot remove it");

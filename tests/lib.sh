@@ -209,6 +209,41 @@ store_state() {
 		-printf '%p %y %m %U:%G %s %l\n' | sort)
 }
 
+# Trees beside and above the store that a hostile archive would like to get at.
+canaries() {
+	mkdir -p outside/dir above/store
+	OVLCTL_ROOT=$T/above/store
+	echo precious >outside/file
+	echo precious >outside/dir/file
+	echo precious >above/file
+	ln -s file outside/link
+	mkfifo outside/fifo
+	chmod 640 outside/file
+	printf 'file name=first data=1\nend\n' | mktar >first.tar
+	ovlctl import first.tar >/dev/null
+	# Memory counts for what is shipped.
+	memory=40000
+	[ "$MODE" = release ] || memory=0
+}
+
+# Reports what hostile(1) says of archives.
+hostile_runs() {
+	hostile -m $memory -g outside -g /etc -g above/file "$@" >.hostile
+	status=$?
+	while IFS= read -r line; do
+		case $line in
+		ok\ *) report 0 "${line#ok }" ;;
+		*) report 1 "${line#bad }" ;;
+		esac
+	done <.hostile
+	[ $status = 0 ] || report 1 "hostile $1: exit $status"
+}
+
+# Cases for it on standard input.
+table() {
+	hostile_runs table
+}
+
 # A tar from lines for mktar on standard input.
 tar_of() {
 	mktar >"$1"

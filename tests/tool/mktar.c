@@ -8,7 +8,8 @@
  * KEY: name mode uid gid mtime size link major minor data fill (that many bytes of
  * pattern) magic (ustar gnu v7) prefix sum (bad) pax.K (an extended header's record)
  * paxraw (its whole body) gnuname gnulink (long names as GNU tar writes them) nodata
- * (leave the data out).
+ * (leave the data out) at.N (bytes at offset N of the header).
+ * "mktar -b FILE" puts there the offsets behind each entry and each block of zeros.
  * In values \n \t \\ \s (a blank) \xHH \0.
  */
 #include <ctype.h>
@@ -32,7 +33,15 @@ struct member {
 	bool has_paxraw, has_size, bad_sum, nodata, gnuname, gnulink;
 	const char *magic;
 	int64_t mode, uid, gid, mtime, size, major, minor;
+	struct {
+		size_t offset;
+		struct text bytes;
+	} at[8];
+	unsigned n_at;
 };
+
+static size_t written;
+static FILE *ends;
 
 static void die(const char *why, const char *what)
 {
@@ -44,6 +53,13 @@ static void out(const void *p, size_t n)
 {
 	if (n && fwrite(p, 1, n, stdout) != n)
 		die("write", "failed");
+	written += n;
+}
+
+static void end_here(void)
+{
+	if (ends)
+		fprintf(ends, "%zu\n", written);
 }
 
 static void pad(size_t n)
@@ -132,6 +148,8 @@ static void header(
 	}
 	if (m->prefix.n)
 		memcpy(h + 345, m->prefix.p, m->prefix.n > 155 ? 155 : m->prefix.n);
+	for (unsigned i = 0; i < m->n_at; i++)
+		memcpy(h + m->at[i].offset, m->at[i].bytes.p, m->at[i].bytes.n);
 	for (int i = 0; i < BLOCK; i++)
 		sum += (unsigned char)h[i];
 	snprintf(h + 148, 8, "%06o", m->bad_sum ? sum + 1 : sum);
@@ -184,6 +202,7 @@ static void write_member(const struct member *m)
 		out(m->data.p, m->data.n);
 		pad(m->data.n);
 	}
+	end_here();
 }
 
 static char type_of(const char *word)
@@ -250,7 +269,10 @@ static void set(struct member *m, const char *key, const char *text)
 		m->gnuname = true;
 	else if (strcmp(key, "gnulink") == 0)
 		m->gnulink = true;
-	else if (strcmp(key, "paxraw") == 0) {
+	else if (strncmp(key, "at.", 3) == 0 && m->n_at < 8) {
+		m->at[m->n_at].offset = strtoul(key + 3, NULL, 10);
+		m->at[m->n_at++].bytes = v;
+	} else if (strcmp(key, "paxraw") == 0) {
 		m->paxraw = v;
 		m->has_paxraw = true;
 	} else if (strncmp(key, "pax.", 4) == 0) {
@@ -269,7 +291,7 @@ static void line(char *text)
 	char *word = strtok(text, " \t\n");
 	long n = 2;
 
-	if (!word || *word == '#')
+	if (!word || *word == '#' || strcmp(word, "noend") == 0)
 		return;
 	if (strcmp(word, "raw") == 0) {
 		struct text v = unescape(strtok(NULL, " \t\n"));
@@ -280,8 +302,10 @@ static void line(char *text)
 	if (strcmp(word, "end") == 0 || strcmp(word, "zeros") == 0) {
 		if (*word == 'z')
 			n = atol(strtok(NULL, " \t\n"));
-		while (n--)
+		while (n--) {
 			out(zero, BLOCK);
+			end_here();
+		}
 		return;
 	}
 	m.type = type_of(word);
@@ -297,11 +321,13 @@ static void line(char *text)
 	write_member(&m);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char *text = NULL;
 	size_t size = 0;
 
+	if (argc == 3 && strcmp(argv[1], "-b") == 0)
+		ends = fopen(argv[2], "w");
 	while (getline(&text, &size, stdin) > 0)
 		line(text);
 	if (fflush(stdout) != 0)
