@@ -23,7 +23,7 @@ many .. | file name=../../../../../../../../../../../../../../etc/x data=evil ! 
 .. in a GNU long name | file gnuname=1 name=../x ! leaves the layer
 .. in a pax path | file name=x pax.path=../x ! leaves the layer
 .. in a ustar prefix | file name=x prefix=.. ! leaves the layer
-.. in the name of a sparse file | file name=x pax.GNU.sparse.major=0 pax.GNU.sparse.minor=1 pax.GNU.sparse.name=../x pax.GNU.sparse.size=1 pax.GNU.sparse.numblocks=1 pax.GNU.sparse.map=0,1 data=x ! leaves the layer
+.. in the name of a sparse file | file name=x pax.GNU.sparse.name=../x pax.GNU.sparse.size=1 pax.GNU.sparse.numblocks=1 pax.GNU.sparse.map=0,1 data=x ! leaves the layer
 ... is a name | file name=.../x data=1 -> .../ .../x:1
 ..x is a name | file name=..x data=1 -> ..x:1
 a backslash is a byte | file name=..\\..\\x data=1 -> ..\134..\134x:1

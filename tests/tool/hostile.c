@@ -16,7 +16,7 @@
  * that was taken gives its tar back bit for bit, and is sound to "check --content".
  *
  * TREE: see showtree.h.
- * LIST: offsets at which an archive may end.
+ * LIST: offsets at which an archive may end; "N+": at any from N on.
  * ID: what the layer must be if it is taken; "any".
  */
 #include <errno.h>
@@ -471,9 +471,11 @@ static bool listed(const char *list, size_t n)
 	char *end;
 
 	while (*list) {
-		if (strtoul(list, &end, 10) == n)
+		size_t at = strtoul(list, &end, 10);
+
+		if (at == n || (*end == '+' && n > at))
 			return true;
-		list = end + strspn(end, " \n");
+		list = end + strspn(end, "+\n");
 	}
 	return false;
 }

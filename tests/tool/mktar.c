@@ -9,7 +9,7 @@
  * pattern) magic (ustar gnu v7) prefix sum (bad) pax.K (an extended header's record)
  * paxraw (its whole body) gnuname gnulink (long names as GNU tar writes them) nodata
  * (leave the data out) at.N (bytes at offset N of the header).
- * "mktar -b FILE" puts there the offsets behind each entry and each block of zeros.
+ * "mktar -b FILE" puts there the offsets behind each entry, "N+" for those from N on.
  * In values \n \t \\ \s (a blank) \xHH \0.
  */
 #include <ctype.h>
@@ -202,7 +202,8 @@ static void write_member(const struct member *m)
 		out(m->data.p, m->data.n);
 		pad(m->data.n);
 	}
-	end_here();
+	if (m->type != 'V')
+		end_here();
 }
 
 static char type_of(const char *word)
@@ -302,10 +303,10 @@ static void line(char *text)
 	if (strcmp(word, "end") == 0 || strcmp(word, "zeros") == 0) {
 		if (*word == 'z')
 			n = atol(strtok(NULL, " \t\n"));
-		while (n--) {
+		if (ends)
+			fprintf(ends, "%zu+\n", written + BLOCK);
+		while (n--)
 			out(zero, BLOCK);
-			end_here();
-		}
 		return;
 	}
 	m.type = type_of(word);
