@@ -244,6 +244,14 @@ int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset)
 	return 0;
 }
 
+int fs_chmod_path(int fd, mode_t mode)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return chmod(path, mode);
+}
+
 int fs_mkdir(int dirfd, const char *name, mode_t mode)
 {
 	struct stat st;

@@ -69,6 +69,8 @@ int fs_data_differs(int a, int b, off_t size, const volatile sig_atomic_t *stop)
  * name in it, not followed. */
 ssize_t fs_getxattr(int dirfd, const char *name, const char *attr, void *p, size_t n);
 int fs_setxattr(int dirfd, const char *name, const char *attr, const void *p, size_t n);
+/* Of what fd, open with O_PATH, is, be it a symlink. */
+int fs_setxattr_path(int fd, const char *attr, const void *p, size_t n);
 int fs_removexattr(int dirfd, const char *name, const char *attr);
 /* The names, each with its NUL, sorted by bytes; none where the file system has none. */
 int fs_listxattr(int dirfd, const char *name, struct buf *out);
@@ -106,6 +108,9 @@ int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop);
 
 /* Bytes that name and all below it take on disk; never leaves the file system. */
 int fs_tree_bytes(int dirfd, const char *name, uint64_t *out);
+
+/* The mode of what fd, open with O_PATH and no symlink, is. */
+int fs_chmod_path(int fd, mode_t mode);
 
 /* mkdir that is content with a directory that is there. */
 int fs_mkdir(int dirfd, const char *name, mode_t mode);

@@ -103,7 +103,6 @@ struct rm {
  */
 static int rm_open(struct fs_dir *d, int dirfd, const char *name)
 {
-	char link[48];
 	auto_fd fd = -1;
 
 	if (dir_take(d, fs_open_unmounted(dirfd, name, O_RDONLY)) == 0)
@@ -113,8 +112,7 @@ static int rm_open(struct fs_dir *d, int dirfd, const char *name)
 	fd = fs_open_unmounted(dirfd, name, O_PATH);
 	if (fd < 0)
 		return -1;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if (chmod(link, 0700) < 0)
+	if (fs_chmod_path(fd, 0700) < 0)
 		return -1;
 	return dir_take(d, fs_open_unmounted(dirfd, name, O_RDONLY));
 }

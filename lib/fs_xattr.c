@@ -44,6 +44,14 @@ int fs_setxattr(int dirfd, const char *name, const char *attr, const void *p, si
 	return lsetxattr(place(&at, dirfd, name), attr, p, n, 0);
 }
 
+int fs_setxattr_path(int fd, const char *attr, const void *p, size_t n)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return setxattr(path, attr, p, n, 0);
+}
+
 int fs_removexattr(int dirfd, const char *name, const char *attr)
 {
 	struct place at;

@@ -2,7 +2,6 @@
 #include <archive.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,38 +55,43 @@ static int owner_error(uid_t uid, gid_t gid, struct archive_entry *e, struct ovl
 	return err_sys(err, errno, "cannot set the owner of %s", Q(name_of(e)));
 }
 
-static int set_owner(struct unpack *u, struct parent *p, const char *name, int fd,
+/* What metadata go onto: a file or directory that is open, or what cannot be. */
+struct target {
+	int fd;
+	bool path; /* fd is O_PATH */
+};
+
+/*
+ * Holds what was just made under name: what is done by name could be done to another
+ * file, if somebody gives it that name meanwhile. A file of this type that has no other
+ * name is ours, or of who does that.
+ */
+static int pin(
+	struct parent *p, const char *name, struct archive_entry *e, struct ovl_err *err)
+{
+	auto_fd fd = openat(p->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, errno, "cannot open %s", Q(name_of(e)));
+	if ((st.st_mode & S_IFMT) != archive_entry_filetype(e) || st.st_nlink != 1)
+		return err_say(err, ESTALE,
+			"%s was replaced by another process while it was made",
+			Q(name_of(e)));
+	return steal_fd(&fd);
+}
+
+static int set_owner(struct unpack *u, const struct parent *p, struct target to,
 	struct archive_entry *e, struct ovl_err *err)
 {
 	uid_t uid = (uid_t)archive_entry_uid(e);
 	gid_t gid = (gid_t)archive_entry_gid(e);
-	int rc;
 
 	if (uid == u->uid && gid == u->gid && !p->dir->foreign_group)
 		return 0;
-	if (fd >= 0)
-		rc = fchown(fd, uid, gid);
-	else
-		rc = fchownat(p->fd, name, uid, gid, AT_SYMLINK_NOFOLLOW);
-	return rc == 0 ? 0 : owner_error(uid, gid, e, err);
-}
-
-/* chmod of what is not open; never called for a symlink, which name cannot become
- * unnoticed: it was made by this process a moment ago and is opened without following. */
-static int mode_by_name(int dirfd, const char *name, mode_t mode)
-{
-	auto_fd fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	char link[48];
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -1;
-	if (S_ISLNK(st.st_mode)) {
-		errno = ELOOP;
-		return -1;
-	}
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	return chmod(link, mode);
+	if (fchownat(to.fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		return owner_error(uid, gid, e, err);
+	return 0;
 }
 
 /* One xattr of an entry. */
@@ -99,11 +103,11 @@ struct xattr_in {
 
 /* ---- xattrs ----------------------------------------------------------------------- */
 
-static int set_one(struct parent *p, const char *name, int fd, const char *attr,
-	const void *value, size_t n, struct archive_entry *e, struct ovl_err *err)
+static int set_one(struct target to, const char *attr, const void *value, size_t n,
+	struct archive_entry *e, struct ovl_err *err)
 {
-	int rc = fd >= 0 ? fs_setxattr(fd, NULL, attr, value, n) :
-			   fs_setxattr(p->fd, name, attr, value, n);
+	int rc = to.path ? fs_setxattr_path(to.fd, attr, value, n) :
+			   fs_setxattr(to.fd, NULL, attr, value, n);
 
 	if (rc == 0)
 		return 0;
@@ -138,8 +142,8 @@ static int next_xattr(struct unpack *u, struct archive_entry *e, struct xattr_in
 }
 
 /* ACLs wait: they come last, and may be there as text as well. */
-static int set_xattrs(struct unpack *u, struct parent *p, const char *name, int fd,
-	struct archive_entry *e, struct ovl_err *err)
+static int set_xattrs(
+	struct unpack *u, struct target to, struct archive_entry *e, struct ovl_err *err)
 {
 	struct xattr_in x;
 	int r;
@@ -153,7 +157,7 @@ static int set_xattrs(struct unpack *u, struct parent *p, const char *name, int 
 			strcmp(x.name, XATTR_ACL_DEFAULT) == 0 ||
 			!xattr_in(u->xattrs, x.name, disk))
 			continue;
-		r = set_one(p, name, fd, disk, x.value, x.n, e, err);
+		r = set_one(to, disk, x.value, x.n, e, err);
 		if (r < 0)
 			return r;
 	}
@@ -196,15 +200,14 @@ static int get_acl(
 	return r < 0 ? err_prefix(err, r, "%s", Q(name_of(e))) : r;
 }
 
-static int set_access_acl(struct unpack *u, struct parent *p, const char *name, int fd,
-	struct archive_entry *e, struct ovl_err *err)
+static int set_access_acl(
+	struct unpack *u, struct target to, struct archive_entry *e, struct ovl_err *err)
 {
 	int r = get_acl(u, e, false, err);
 
 	if (r <= 0)
 		return r;
-	return set_one(
-		p, name, fd, XATTR_ACL_ACCESS, u->value.data, u->value.len, e, err);
+	return set_one(to, XATTR_ACL_ACCESS, u->value.data, u->value.len, e, err);
 }
 
 /*
@@ -227,42 +230,46 @@ static struct timespec mtime_of(const struct unpack *u, struct archive_entry *e)
 
 /* A new inode has the mode it was made with, but for the bits open(2) and mknod(2) do not
  * set; a change of owner takes none but these away. */
-static int set_mode(struct parent *p, const char *name, int fd, struct archive_entry *e,
-	struct ovl_err *err)
+static int set_mode(struct target to, struct archive_entry *e, struct ovl_err *err)
 {
 	mode_t mode = archive_entry_mode(e) & 07777;
 	int rc;
 
 	if (S_ISLNK(archive_entry_mode(e)) || !(mode & 07000))
 		return 0;
-	rc = fd >= 0 ? fchmod(fd, mode) : mode_by_name(p->fd, name, mode);
+	rc = to.path ? fs_chmod_path(to.fd, mode) : fchmod(to.fd, mode);
 	if (rc < 0)
 		return err_sys(err, errno, "cannot set the mode of %s", Q(name_of(e)));
+	return 0;
+}
+
+static int set_times(const struct unpack *u, struct target to, struct archive_entry *e,
+	struct ovl_err *err)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, mtime_of(u, e)};
+
+	if (utimensat(to.fd, "", times, AT_EMPTY_PATH) < 0)
+		return err_sys(err, errno, "cannot set the times of %s", Q(name_of(e)));
 	return 0;
 }
 
 int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
 	struct archive_entry *e, struct ovl_err *err)
 {
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, mtime_of(u, e)};
+	auto_fd held = fd < 0 ? pin(p, name, e, err) : -1;
+	struct target to = {.fd = fd < 0 ? held : fd, .path = fd < 0};
 	int rc;
 
-	rc = set_owner(u, p, name, fd, e, err);
+	if (to.fd < 0)
+		return to.fd;
+	rc = set_owner(u, p, to, e, err);
 	if (rc == 0)
-		rc = set_mode(p, name, fd, e, err);
+		rc = set_mode(to, e, err);
 	if (rc == 0)
-		rc = set_xattrs(u, p, name, fd, e, err);
+		rc = set_xattrs(u, to, e, err);
 	if (rc == 0 && !S_ISLNK(archive_entry_mode(e)))
-		rc = set_access_acl(u, p, name, fd, e, err);
-	if (rc < 0)
-		return rc;
-	if (fd >= 0)
-		rc = futimens(fd, times);
-	else
-		rc = utimensat(p->fd, name, times, AT_SYMLINK_NOFOLLOW);
-	if (rc < 0)
-		return err_sys(err, errno, "cannot set the times of %s", Q(name_of(e)));
-	return 0;
+		rc = set_access_acl(u, to, e, err);
+	return rc < 0 ? rc : set_times(u, to, e, err);
 }
 
 /* A directory that had an entry before: nothing of that one's xattrs stays. */
@@ -327,14 +334,14 @@ int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct
 			rc = owner_error((uid_t)archive_entry_uid(e),
 				(gid_t)archive_entry_gid(e), e, err);
 	} else {
-		rc = set_owner(u, p, name, fd, e, err);
+		rc = set_owner(u, p, (struct target){.fd = fd}, e, err);
 	}
 	if (rc == 0 && fchmod(fd, mode & (mode_t)~S_ISGID) < 0)
 		rc = err_sys(err, errno, "cannot set the mode of %s", Q(name_of(e)));
 	if (rc == 0)
-		rc = set_xattrs(u, p, name, fd, e, err);
+		rc = set_xattrs(u, (struct target){.fd = fd}, e, err);
 	if (rc == 0)
-		rc = set_access_acl(u, p, name, fd, e, err);
+		rc = set_access_acl(u, (struct target){.fd = fd}, e, err);
 	if (rc == 0)
 		rc = keep_default_acl(u, dir, e, err);
 	return rc;
