@@ -1,7 +1,6 @@
 /*
  * Small texts: the first byte says which parser gets the rest.
  */
-#include <archive_entry.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -127,7 +127,7 @@ static void check_tree(const struct ingest *in, bool on_base)
 	static const struct view none;
 	auto_fd tree = fs_open_dir(in->stage.fd, in->cfg.drv->tree);
 
-	check_dir(tree, on_base && !in->unpack.top_opaque ? &below : &none, 0);
+	check_dir(tree, on_base && !unpack_hides_all(&in->unpack) ? &below : &none, 0);
 }
 
 /* The uncompressed bytes, another way than the library's. */
