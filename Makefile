@@ -66,6 +66,7 @@ LIB_SRC  = $(wildcard lib/*.c)
 CMD_SRC  = $(wildcard cmd/*.c)
 UNIT_SRC = $(wildcard tests/unit/*.c)
 TOOL_SRC = $(wildcard tests/tool/*.c)
+BENCH_SRC = $(wildcard tests/bench/*.c)
 LIB_OBJ  = $(LIB_SRC:%.c=$(OUT)/%.o)
 CMD_OBJ  = $(CMD_SRC:%.c=$(OUT)/%.o)
 UNITS    = $(UNIT_SRC:%.c=$(OUT)/%)
@@ -75,6 +76,7 @@ FUZZ_SRC = $(wildcard tests/fuzz/*.c)
 FUZZ_LIB = $(patsubst %.h,$(OUT)/%.o,$(wildcard tests/fuzz/*.h)) \
            $(if $(filter fuzz%,$(MODE)),,$(OUT)/tests/fuzz/drive.o)
 FUZZERS  = $(filter-out %/drive $(FUZZ_LIB:.o=),$(FUZZ_SRC:%.c=$(OUT)/%))
+BENCHES  = $(BENCH_SRC:tests/bench/%.c=build/tool/bench/%)
 MAN      = $(wildcard man/*.[58])
 
 all: $(OUT)/ovlctl $(OUT)/libovl.a build/ovlctl build/libovl.a
@@ -107,7 +109,17 @@ $(TOOLS): build/tool/%: tests/tool/%.c $(wildcard tests/tool/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -std=gnu11 -O2 $(WARN) $(WERROR) -D_GNU_SOURCE -o $@ $< -lcrypto
 
-tests: $(UNITS) $(TOOLS) $(FUZZERS)
+# Static, since a program that makes just a few system calls is what ovlctl is measured
+# against; one fills stores by the library itself.
+build/tool/bench/manylayers: $(OUT)/libovl.a
+BENCH_LIBS_manylayers = $(OUT)/libovl.a $(LIBS_CORE)
+BENCH_LINK_manylayers = $(ALL_LDFLAGS) $(CFLAGS_$(MODE))
+$(BENCHES): build/tool/bench/%: tests/bench/%.c tests/bench/bare.h
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -std=gnu11 -O2 $(WARN) $(WERROR) -D_GNU_SOURCE -Ilib \
+	    $(or $(BENCH_LINK_$*),-static) -o $@ $< $(BENCH_LIBS_$*)
+
+tests: $(UNITS) $(TOOLS) $(FUZZERS) $(BENCHES)
 
 check: all tests
 	@MODE=$(MODE) tests/run
@@ -163,8 +175,8 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests check check-interop check-kill check-power fuzz fuzz-coverage fuzzers \
-    demo lint install uninstall clean FORCE
+.PHONY: all tests check check-interop check-kill check-power fuzz fuzz-coverage \
+    fuzzers demo lint install uninstall clean FORCE
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d) \

@@ -1,0 +1,34 @@
+/*
+ * Fills a store: "manylayers STORE PARENT COUNT" makes COUNT writable layers on PARENT,
+ * as "ovlctl --sync=none create" does, in one process.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ovl.h"
+
+int main(int argc, char **argv)
+{
+	struct ovl_config cfg = {.sync = OVL_SYNC_NONE};
+	struct ovl_store *st;
+	struct ovl_err err = {0};
+	struct ovl_id id;
+	int rc;
+
+	if (argc != 4) {
+		fputs("usage: manylayers STORE PARENT COUNT\n", stderr);
+		return 2;
+	}
+	cfg.root = argv[1];
+	rc = ovl_open(&st, &cfg, true, &err);
+	if (rc < 0) {
+		fprintf(stderr, "manylayers: %s\n", err.text);
+		return 1;
+	}
+	for (long n = atol(argv[3]); n > 0 && rc == 0; n--)
+		rc = ovl_create(st, argv[2], NULL, &id, &err);
+	if (rc < 0)
+		fprintf(stderr, "manylayers: %s\n", err.text);
+	ovl_close(st);
+	return rc < 0;
+}
