@@ -6,6 +6,9 @@
 #   make check-kill      kills at every step
 #   make check-power     power cuts at every step
 #   make fuzz SECONDS=60 of each target      make fuzz-coverage
+#   make bench           what it costs, against what one would take instead;
+#                        BENCH=--quick takes two minutes; see tests/bench/run --help
+#   make bench-peers     against other layer tools too
 #   make install         PREFIX, DESTDIR make uninstall
 #   make lint            what CI lints   make clean
 #
@@ -149,6 +152,14 @@ fuzz-coverage:
 	@tests/fuzz/coverage
 
 fuzzers: $(FUZZERS)
+bench: all $(BENCHES)
+	@scripts/deps bench
+	@tests/bench/run $(BENCH)
+
+bench-peers: all $(BENCHES)
+	@scripts/deps bench
+	@scripts/deps peers
+	@tests/bench/run --peers $(BENCH)
 
 demo: all
 	@scripts/demo
@@ -176,7 +187,7 @@ clean:
 
 FORCE:
 .PHONY: all tests check check-interop check-kill check-power fuzz fuzz-coverage \
-    fuzzers demo lint install uninstall clean FORCE
+    fuzzers demo lint install uninstall clean FORCE bench bench-peers
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d) \

@@ -1,0 +1,100 @@
+# Sourced by run: two sides by turns, and the results.
+#
+#   duel NAME OURS THEIRS MUST AIM WORK AGAINST [daemon]
+#
+# OURS and THEIRS are functions, called with "before" (not timed), "run", and "after" (not
+# timed). In "run" they call "t", which times commands (see timed.c). $work is empty
+# before each. Round 0 warms up and does not count. MUST and AIM bound the ratio of the
+# medians of wall time; "-" is no bound. "daemon": THEIRS is only the client of one.
+
+results_begin() {
+	raw=$BENCH_DIR/raw.tsv
+	works=$BENCH_DIR/works.tsv
+	grown=$BENCH_DIR/growth.tsv
+	skipped=$BENCH_DIR/skipped.tsv
+	log=$BENCH_DIR/log
+	for f in "$raw" "$works" "$grown" "$skipped" "$log"; do
+		: >"$f"
+	done
+	cat >"$BENCH_DIR/machine.tsv" <<EOF
+version	$(ovlctl --version)
+commit	$(git -C "$top" describe --always --dirty 2>/dev/null || echo unknown)
+date	$(date -u +%FT%TZ)
+kernel	$(uname -sr)
+processor	$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)
+processors	$(nproc)
+memory	$(sed -n 's/^MemTotal: *//p' /proc/meminfo)
+load	$(cut -d ' ' -f 1-3 /proc/loadavg)
+place	ext4 with a journal, loop file, direct: $direct
+size	$size
+rounds	$rounds
+EOF
+}
+
+results_end() {
+	printf 'load after\t%s\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)" >>"$BENCH_DIR/machine.tsv"
+	for f in table json plot; do
+		case $f in
+		table) to=$BENCH_DIR/results.txt ;;
+		json) to=$BENCH_DIR/results.json ;;
+		plot) to=$BENCH_DIR/results.svg ;;
+		esac
+		(cd "$BENCH_DIR" && awk -f "$here/stats.awk" -f "$here/$f.awk" machine.tsv \
+			works.tsv raw.tsv growth.tsv skipped.tsv) >"$to" || die "$f.awk failed"
+	done
+	cat "$BENCH_DIR/results.txt"
+}
+
+wanted() { # NAME
+	[ -n "$patterns" ] || return 0
+	for p in $patterns; do
+		case $1 in
+		*"$p"*) return 0 ;;
+		esac
+	done
+	return 1
+}
+
+skip() { # NAME WHY
+	say "not run: $1: $2"
+	printf '%s\t%s\n' "$1" "$2" >>"$skipped"
+}
+
+t() {
+	timed "$@" 2>>"$log"
+}
+
+# No dirty pages of what came before.
+settle() {
+	sync -f "$fs"
+}
+
+one_side() { # FUNCTION TAG
+	rm -rf "$work"
+	mkdir "$work"
+	tag=$2
+	"$1" before >>"$log" 2>&1 && settle && "$1" run && "$1" after >>"$log" 2>&1
+}
+
+fight() { # NAME OURS THEIRS
+	round=0
+	while [ $round -le "$rounds" ]; do
+		one_side "$2" "$1	a	$round" || return 1
+		one_side "$3" "$1	b	$round" || return 1
+		round=$((round + 1))
+	done
+}
+
+duel() {
+	wanted "$1" || return 0
+	say "$6, against $7"
+	if fight "$1" "$2" "$3"; then
+		printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$4" "$5" "$6" "$7" "${8-}" >>"$works"
+	else
+		tail -3 "$log" >&2
+		skip "$1" "failed: $(tail -1 "$log")"
+		status=1
+	fi
+	rm -rf "$work"
+	mkdir "$work"
+}

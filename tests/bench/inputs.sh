@@ -1,0 +1,192 @@
+# Sourced by run: the inputs, made once and kept. "input NAME COMMAND..." has a command make
+# one, if it is not there: with one more argument, where to put it.
+
+input() {
+	[ ! -e "$inputs/$1" ] || return 0
+	name=$1
+	shift
+	say "making $name"
+	rm -rf "$inputs/.new"
+	mkdir "$inputs/.new"
+	# Ends at the first failure, which it would not as part of a condition.
+	set +e
+	(
+		set -e
+		"$@" "$inputs/.new/$name"
+	) >>"$log" 2>&1
+	made=$?
+	set -e
+	if [ $made != 0 ]; then
+		tail -5 "$log" >&2
+		die "cannot make $name"
+	fi
+	mv "$inputs/.new/$name" "$inputs/$name"
+}
+
+compress() { # COMMAND TO, of $inputs/$from
+	$1 <"$inputs/$from" >"$2"
+}
+
+forms() { # NAME FORM...
+	from=$1.tar
+	shift
+	for form; do
+		case $form in
+		gz) input "$from.gz" compress 'gzip -6' ;;
+		zst) input "$from.zst" compress 'zstd -q -3' ;;
+		xz) input "$from.xz" compress 'xz -T0' ;;
+		esac
+	done
+}
+
+debian() { # PACKAGES TO
+	TMPDIR=$inputs/.new mmdebstrap --quiet --format=tar --variant=minbase ${1:+--include="$1"} bookworm - >"$2"
+}
+
+make_rootfs() {
+	if [ -n "${BENCH_ROOTFS-}" ]; then
+		cp "$BENCH_ROOTFS" "$1"
+	elif [ $size = smoke ]; then
+		gentar -p usr 500 1000 >"$1"
+	else
+		debian '' "$1"
+	fi
+}
+
+# At least 1 GB and 40,000 entries.
+make_large() {
+	debian gcc,g++,gdb,python3-dev,perl-doc,vim,emacs-nox,git,cmake,libboost-dev "$1"
+	entries=$(tar -tf "$1" | wc -l)
+	bytes=$(stat -c %s "$1")
+	say "the large root: $entries entries, $bytes bytes"
+	[ "$entries" -ge 40000 ] && [ "$bytes" -ge 1000000000 ] && return
+	gentar -p opt 40000 25000 >"$1.more"
+	tar -A -f "$1" "$1.more"
+	rm "$1.more"
+}
+
+gen() { # FILES SIZE GENTAR-OPTIONS TO
+	gentar $3 "$1" "$2" >"$4"
+}
+
+store() { # STORE OVLCTL-ARGUMENTS...
+	root=$1
+	shift
+	ovlctl --root "$root" --sync=none "$@"
+}
+
+# What a build does: new files, some changed, some gone.
+build_step() { # MERGED NUMBER
+	gentar -p "opt/step$2" -s "$2" $((n_changed / 10)) 6000 | tar -x -C "$1"
+	find "$1/usr" -xdev -type f | sort | awk -v k="$2" 'NR % 200 == k' >"$inputs/.names"
+	while read -r f; do
+		echo "$2" >>"$f"
+	done <"$inputs/.names"
+	find "$1/usr" -xdev -type f | sort | awk -v k="$2" 'NR % 400 == k' |
+		tr '\n' '\0' | xargs -0 -r rm -f
+	rm "$inputs/.names"
+}
+
+# Six layers: the root file system and five steps of a build.
+make_six() {
+	store "$1" import -n l1 "$inputs/rootfs.tar"
+	for k in 2 3 4 5 6; do
+		job=$(store "$1" create "l$((k - 1))")
+		build_step "$(store "$1" mount "$job")" "$k"
+		store "$1" umount "$job"
+		store "$1" commit -n "l$k" "$job"
+	done
+}
+
+# For who works without a store: each layer's own tar.
+make_six_tars() {
+	mkdir "$1"
+	for k in 1 2 3 4 5 6; do
+		store "$inputs/six.store" diff -o "$1/$k.tar" "l$k"
+		gzip -6 <"$1/$k.tar" >"$1/$k.tar.gz"
+	done
+}
+
+make_six_image() { # FORMAT TO
+	store "$inputs/six.store" export --format "$1" l6 "$2"
+}
+
+make_six_oci_tar() {
+	tar -c -C "$inputs/six.oci" -f "$1" .
+}
+
+make_bare() {
+	cp -a "$inputs/six.store/overlay2" "$1"
+}
+
+layer_dir() { # STORE LAYER
+	store "$1" ls -n -r -o PATH "$2"
+}
+
+# n_changed files of 15 kB, half of them in place of what the base has.
+make_changed() {
+	gentar -p data -s 1 $((n_changed / 2)) 1000 | store "$1" import -n base -
+	store "$1" create -n job base
+	tar -x -C "$(store "$1" mount job)" -f "$inputs/changed$n_changed.tar"
+	store "$1" umount job
+}
+
+make_small() {
+	gentar 3 1000 >"$1"
+}
+
+make_layers() { # COUNT TO
+	gentar 3 1000 | store "$2" import -n base -
+	manylayers "$2" base "$1"
+}
+
+hundred_changes() { # MERGED
+	find "$1/usr" "$1/etc" -xdev -type f 2>/dev/null | sort | awk '
+		{ f[NR] = $0 }
+		END { for (i = 1; i <= 70; i++) print f[int(i * NR / 71)] }' >"$inputs/.names"
+	sed -n 1,50p "$inputs/.names" | while read -r f; do
+		echo changed >>"$f"
+	done
+	sed -n 51,70p "$inputs/.names" | tr '\n' '\0' | xargs -0 rm -f
+	rm "$inputs/.names"
+	mkdir -p "$1/opt/new"
+	for k in 1 2 3 4 5 6 7 8 9 10; do
+		echo $k >"$1/opt/new/$k"
+		echo $k >"$1/usr/$k"
+		echo $k >"$1/new$k"
+	done
+}
+
+make_edited() {
+	store "$1" import -n base "$inputs/rootfs.tar"
+	store "$1" create -n job base
+	hundred_changes "$(store "$1" mount job)"
+	store "$1" umount job
+}
+
+inputs_all() {
+	input rootfs.tar make_rootfs
+	forms rootfs gz zst
+	input tiny$n_tiny.tar gen $n_tiny 500 ''
+	input noise$n_noise.tar gen 3 $n_noise -n
+	if [ $size = full ]; then
+		forms rootfs xz
+		forms tiny$n_tiny gz zst
+		input large.tar make_large
+		forms large gz zst
+		forms noise$n_noise gz zst
+	fi
+	input six.store make_six
+	input six.tars make_six_tars
+	input six.docker.tar make_six_image docker
+	input six.oci make_six_image oci
+	input six.oci.tar make_six_oci_tar
+	input bare make_bare
+	input changed$n_changed.tar gen $n_changed 15000 ''
+	input changed$n_changed.store make_changed
+	input edited.store make_edited
+	input small.tar make_small
+	input layers10.store make_layers 10
+	input layers$n_ls.store make_layers $n_ls
+	input layers$n_store.store make_layers $n_store
+}

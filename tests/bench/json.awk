@@ -1,0 +1,68 @@
+# Results as JSON; behind stats.awk. Times are in seconds, memory in KiB.
+
+function quoted(s,    out, i, c) {
+	for (i = 1; i <= length(s); i++) {
+		c = substr(s, i, 1)
+		out = out (c == "\"" || c == "\\" ? "\\" c : c < " " ? " " : c)
+	}
+	return "\"" out "\""
+}
+
+function bound(x) {
+	return x == "-" || x == "" ? "null" : x
+}
+
+# Between the members of a list.
+function comma(i) {
+	return i > 1 ? ", " : ""
+}
+
+function side(name, s) {
+	return sprintf("{\"wall\": %.6f, \"min\": %.6f, \"max\": %.6f, \"user\": %.6f, " \
+		"\"system\": %.6f, \"peak_kib\": %d}", med_wall[name, s], low_wall[name, s], \
+		high_wall[name, s], med_user[name, s], med_sys[name, s], peak[name, s])
+}
+
+function work_object(name) {
+	printf "  {\"name\": %s, \"work\": %s, \"against\": %s, \"must\": %s, \"aim\": %s,\n", \
+		quoted(name), quoted(title[name]), quoted(against[name]), bound(must[name]), \
+		bound(aim[name])
+	printf "   \"rounds\": %d, \"ratio\": %.4f, \"ratio_min\": %.4f, \"ratio_max\": %.4f, " \
+		"\"cpu_ratio\": %.4f, \"verdict\": %s,\n", rounds[name, "a"], ratio[name], low_ratio[name], \
+		high_ratio[name], cpu_ratio[name], quoted(verdict[name])
+	printf "   \"theirs_is_a_daemons_client\": %s,\n", (daemon[name] ? "true" : "false")
+	printf "   \"ours\": %s,\n   \"theirs\": %s}", side(name, "a"), side(name, "b")
+}
+
+function series_object(s,    i, flag) {
+	flag = is_worse(s) ? "true" : "false"
+	printf "  {\"series\": %s, \"exponent\": %.3f, \"memory_exponent\": %.3f, " \
+		"\"worse_than_linear\": %s, \"points\": [", quoted(s), time_power[s], \
+		mem_power[s], flag
+	for (i = 1; i <= points[s]; i++)
+		printf "%s{\"n\": %.0f, \"wall\": %.6f, \"peak_kib\": %d}", comma(i), \
+			x_of[s, i], time_of[s, i], mem_of[s, i]
+	printf "]}"
+}
+
+END {
+	stats()
+	printf "{\"machine\": {"
+	for (i = 1; i <= facts; i++)
+		printf "%s%s: %s", comma(i), quoted(fact[i]), quoted(machine[fact[i]])
+	print "},\n \"works\": ["
+	for (i = 1; i <= works; i++) {
+		work_object(work[i])
+		print i < works ? "," : ""
+	}
+	printf " ],\n \"peak_import_kib\": %s,\n \"growth\": [\n", (mem_peak ? mem_peak : "null")
+	for (i = 1; i <= n_series; i++) {
+		series_object(series[i])
+		print i < n_series ? "," : ""
+	}
+	printf " ],\n \"not_run\": ["
+	for (i = 1; i <= n_left; i++)
+		printf "%s{\"name\": %s, \"why\": %s}", comma(i), quoted(left_out[i]), \
+			quoted(reason[i])
+	print "]}"
+}

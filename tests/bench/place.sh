@@ -1,0 +1,75 @@
+# Sourced by run: where all work is done, an ext4 with a journal in a loop file.
+#
+#   fs	its mount point		inputs	what is made once
+#   state  what a work needs and keeps meanwhile	work	empty before each side
+#
+# A file system without a journal, as that of some virtual machines, is several times
+# slower at making files for minutes after it has removed many; one that is not the same
+# for all would measure the file system. The loop file is read and written around the
+# host's page cache where the host can do that, so that what is synced is on its disk.
+
+fs=$BENCH_DIR/fs
+inputs=$fs/inputs
+state=$fs/state
+work=$fs/work
+
+place_size() {
+	case $size in
+	smoke) echo 300M ;;
+	*) echo 40G ;;
+	esac
+}
+
+place_make() {
+	say "making $BENCH_DIR/ext4.img"
+	rm -f "$BENCH_DIR/ext4.img.new"
+	truncate -s "$(place_size)" "$BENCH_DIR/ext4.img.new"
+	mkfs.ext4 -q -i 8192 -O has_journal -E lazy_itable_init=1 "$BENCH_DIR/ext4.img.new"
+	mv "$BENCH_DIR/ext4.img.new" "$BENCH_DIR/ext4.img"
+}
+
+place_open() {
+	mkdir -p "$fs"
+	exec 9>"$BENCH_DIR/lock"
+	flock -n 9 || die "another one is at work in $BENCH_DIR"
+	[ $fresh = 0 ] || rm -f "$BENCH_DIR/ext4.img"
+	[ -e "$BENCH_DIR/ext4.img" ] || place_make
+	# Without noinit_itable the kernel goes on writing inode tables meanwhile.
+	mount -t ext4 -o loop,noinit_itable "$BENCH_DIR/ext4.img" "$fs"
+	trap place_close EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	loop=$(findmnt -n -o SOURCE "$fs")
+	direct=no
+	! losetup --direct-io=on "$loop" 2>/dev/null || direct=yes
+	place_clean
+	mkdir -p "$inputs"
+}
+
+# Nothing of an earlier run that was cut off.
+place_clean() {
+	place_unmount "$fs/"
+	rm -rf "$state" "$work" "$inputs/.new"
+	mkdir "$state" "$work"
+}
+
+# Innermost first.
+place_unmount() { # PREFIX
+	awk -v t="$1" 'index($5, t) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+		while read -r m; do
+			umount "$(printf '%b' "$m")" || umount -l "$(printf '%b' "$m")"
+		done
+}
+
+place_close() {
+	code=$?
+	trap '' HUP INT TERM
+	cd /
+	peers_stop
+	place_clean || :
+	# What was removed need not stay on the host's disk.
+	fstrim "$fs" 2>/dev/null || :
+	umount "$fs" || :
+	exit $code
+}

@@ -1,0 +1,231 @@
+# Sourced by run: the works, see duel.sh.
+
+ovl() { # STORE ARGUMENTS...: timed, and nothing is synced, as the other side does not
+	root=$1
+	shift
+	t "$raw" "$tag" ovlctl --root "$root" --sync="${sync:-none}" "$@"
+}
+
+# All that ovlctl keeps as well.
+keep='--numeric-owner --xattrs --xattrs-include=* --acls'
+
+untar() { # -z or the like
+	set -f
+	t "$raw" "$tag" tar -x -p $keep $1 -C "$work/tree" -f "$input"
+	set +f
+}
+
+# ---- import
+
+import_ours() {
+	[ "$1" != run ] || ovl "$work/store" import "$input"
+}
+import_theirs() {
+	case $1 in
+	before) mkdir "$work/tree" ;;
+	run) untar "$option" ;;
+	esac
+}
+synced_ours() {
+	[ "$1" != run ] || sync=data ovl "$work/store" import "$input"
+}
+synced_theirs() {
+	case $1 in
+	before) mkdir "$work/tree" ;;
+	run)
+		set -f
+		t "$raw" "$tag" tar -x -p $keep -C "$work/tree" -f "$input" ';' sync -f "$work/tree"
+		set +f
+		;;
+	esac
+}
+
+import() { # INPUT MUST AIM WORK
+	input=$inputs/$1
+	case $1 in
+	*.gz) option=-z ;;
+	*.zst) option=--zstd ;;
+	*.xz) option=-J ;;
+	*) option= ;;
+	esac
+	duel "import-$1" import_ours import_theirs "$2" "$3" "import $4" "tar -x${option:+ $option}"
+}
+
+works_import() {
+	import rootfs.tar 0.75 0.60 "of rootfs.tar"
+	import rootfs.tar.gz 0.50 0.40 "of rootfs.tar.gz"
+	import rootfs.tar.zst 0.75 0.55 "of rootfs.tar.zst"
+	import tiny$n_tiny.tar 0.70 0.45 "of $n_tiny tiny files"
+	if [ $size = full ]; then
+		import rootfs.tar.xz - - "of rootfs.tar.xz"
+		import tiny$n_tiny.tar.gz - - "of $n_tiny tiny files, gz"
+		import tiny$n_tiny.tar.zst - - "of $n_tiny tiny files, zst"
+		import large.tar - - "of the large root"
+		import large.tar.gz 0.50 0.40 "of the large root, gz"
+		import large.tar.zst - - "of the large root, zst"
+		import noise$n_noise.tar.gz - - "of $((n_noise * 3 / 1000000)) MB in three files, gz"
+		import noise$n_noise.tar.zst - - "of $((n_noise * 3 / 1000000)) MB in three files, zst"
+	fi
+	import noise$n_noise.tar 1.05 0.92 "of $((n_noise * 3 / 1000000)) MB in three files"
+	input=$inputs/rootfs.tar
+	duel import-synced synced_ours synced_theirs 0.85 0.70 "import of rootfs.tar, synced" \
+		"tar -x, sync -f"
+}
+
+six_theirs() {
+	case $1 in
+	before) mkdir "$work/1" "$work/2" "$work/3" "$work/4" "$work/5" "$work/6" ;;
+	run)
+		set -f
+		set -- "$raw" "$tag"
+		for k in 1 2 3 4 5 6; do
+			set -- "$@" tar -x -p $keep $option -C "$work/$k" -f "$inputs/six.tars/$k.tar$gz" ';'
+		done
+		set +f
+		t "$@"
+		;;
+	esac
+}
+
+works_image() {
+	input=$inputs/six.docker.tar option='' gz=''
+	duel import-six-docker import_ours six_theirs - - "import of six layers, docker-archive" \
+		"tar -x of each"
+	input=$inputs/six.oci option=-z gz=.gz
+	duel import-six-oci import_ours six_theirs - - "import of six layers, OCI layout, gz" \
+		"tar -xz of each"
+}
+
+# ---- create, mount, umount, rm, ls
+
+cycle_ours() {
+	[ "$1" = run ] || return 0
+	o="ovlctl --root $inputs/six.store --sync=none"
+	t -n "$reps" "$raw" "$tag" $o create -n bench l6 ';' $o mount bench ';' \
+		$o umount bench ';' $o rm bench
+}
+cycle_theirs() {
+	[ "$1" = run ] || return 0
+	id=$(printf '%064d' 7)
+	short=l/BENCHBENCHBENCHBENCHBENCHA
+	t -n "$reps" "$raw" "$tag" bare_create "$inputs/bare" "$six_top" "$id" $short ';' \
+		bare_mount "$inputs/bare" "$id" ';' bare_umount "$inputs/bare/$id/merged" ';' \
+		bare_rm "$inputs/bare" "$id" $short
+}
+
+create_rm() { # STORE
+	o="ovlctl --root $1 --sync=none"
+	t -n "$reps" "$raw" "$tag" $o create -n bench base ';' $o rm bench
+}
+create_many() { [ "$1" != run ] || create_rm "$inputs/layers$n_store.store"; }
+create_few() { [ "$1" != run ] || create_rm "$inputs/layers10.store"; }
+
+rm_small() { # STORE
+	o="ovlctl --root $1 --sync=none"
+	t -n "$reps" "$raw" "$tag" untimed $o import -n bench -p base "$inputs/small.tar" ';' \
+		$o rm bench
+}
+rm_small_many() { [ "$1" != run ] || rm_small "$inputs/layers$n_store.store"; }
+rm_small_few() { [ "$1" != run ] || rm_small "$inputs/layers10.store"; }
+
+ls_ours() { [ "$1" != run ] || ovl "$inputs/layers$n_ls.store" ls; }
+ls_theirs() {
+	[ "$1" != run ] || t "$raw" "$tag" bare_ls "$inputs/layers$n_ls.store/overlay2"
+}
+
+rm_root_ours() {
+	case $1 in
+	before) store "$work/store" import -n root "$inputs/rootfs.tar" ;;
+	run) ovl "$work/store" rm root ;;
+	esac
+}
+rm_root_theirs() {
+	case $1 in
+	before)
+		mkdir "$work/tree"
+		tar -x -p -C "$work/tree" -f "$inputs/rootfs.tar"
+		;;
+	run) t "$raw" "$tag" rm -rf "$work/tree" ;;
+	esac
+}
+
+works_small() {
+	six_top=$(basename "$(layer_dir "$inputs/six.store" l6)")
+	duel cycle cycle_ours cycle_theirs 1.8 1.3 "create, mount, umount, rm on six lowers" \
+		"four programs of bare calls"
+	duel store-create-rm create_many create_few 1.2 1.05 "create, rm among $n_store layers" \
+		"among 10"
+	duel store-rm-image rm_small_many rm_small_few 1.2 1.05 \
+		"rm of a small image among $n_store layers" "among 10"
+	duel ls ls_ours ls_theirs 2 1.3 "ls of $n_ls layers" "reading each link"
+	duel rm-rootfs rm_root_ours rm_root_theirs 1.05 0.95 "rm of the rootfs layer" "rm -rf"
+}
+
+# ---- diff, commit, export
+
+tar_out() { # FROM, to the file $work/out.tar
+	set -f
+	t "$raw" "$tag" tar -c $keep -C "$1" -f "$work/out.tar" .
+	set +f
+}
+diff_tar_ours() { [ "$1" != run ] || ovl "$changed" diff -o "$work/out.tar" job; }
+diff_tar_theirs() { [ "$1" != run ] || tar_out "$upper"; }
+
+diff_list_ours() { [ "$1" != run ] || ovl "$changed" diff job; }
+diff_list_theirs() {
+	[ "$1" != run ] || t "$raw" "$tag" find "$upper" -mindepth 1 -printf '%y /%P\n'
+}
+
+commit_ours() {
+	case $1 in
+	before)
+		store "$changed" create -n bench base
+		tar -x -C "$(store "$changed" mount bench)" -f "$inputs/changed$n_changed.tar"
+		store "$changed" umount bench
+		;;
+	run) ovl "$changed" commit bench ;;
+	after) store "$changed" rm bench ;;
+	esac
+}
+commit_theirs() {
+	[ "$1" != run ] || t "$raw" "$tag" sh -c \
+		'tar -c --numeric-owner --xattrs --xattrs-include="*" --acls -C "$1" . |
+			openssl sha256' - "$upper"
+}
+
+export_ours() {
+	[ "$1" != run ] || ovl "$inputs/six.store" export --compress gzip l6 "$work/oci"
+}
+export_theirs() {
+	[ "$1" != run ] || t "$raw" "$tag" sh -ec 'to=$1
+		shift
+		for tree; do
+			n=$((${n-0} + 1))
+			tar -c --numeric-owner --xattrs --xattrs-include="*" --acls -C "$tree" . |
+				pigz >"$to/$n.tar.gz"
+		done' - "$work" $six_trees
+}
+
+works_changes() {
+	changed=$inputs/changed$n_changed.store
+	upper=$(layer_dir "$changed" job)/diff
+	six_trees=
+	for k in 1 2 3 4 5 6; do
+		six_trees="$six_trees $(layer_dir "$inputs/six.store" l$k)/diff"
+	done
+	duel diff-tar diff_tar_ours diff_tar_theirs 0.9 0.7 "diff -o of $n_changed changed files" \
+		"tar -c of the upper"
+	duel diff-list diff_list_ours diff_list_theirs 2 1.3 "diff of $n_changed changed files" \
+		"find of the upper"
+	duel commit commit_ours commit_theirs 1.0 0.8 "commit of $n_changed changed files" \
+		"tar -c | openssl sha256"
+	duel export export_ours export_theirs 1.0 0.8 "export of six layers, gzip" \
+		"tar -c | pigz of each"
+}
+
+works_all() {
+	works_import
+	works_image
+	works_small
+	works_changes
+}
