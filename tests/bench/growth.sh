@@ -9,7 +9,7 @@ full)
 	grow_depth='1 2 4 8 16 32 64 128' grow_layers='10 100 1000 10000 100000'
 	;;
 quick)
-	grow_rounds=2 grow_entries='1000 3000 10000 30000'
+	grow_rounds=3 grow_entries='1000 3000 10000 30000'
 	grow_bytes='1000000 10000000 100000000' grow_depth='1 4 16 64 128'
 	grow_layers='10 100 1000 10000'
 	;;
@@ -22,7 +22,8 @@ esac
 grow() {
 	wanted "$1" || return 0
 	say "$1: $2"
-	round=1
+	# Round 0 only warms up.
+	round=0
 	while [ $round -le $grow_rounds ]; do
 		one_side "$3" "$1	$2	$round" || {
 			tail -3 "$log" >&2

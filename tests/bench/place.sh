@@ -12,6 +12,9 @@ fs=$BENCH_DIR/fs
 inputs=$fs/inputs
 state=$fs/state
 work=$fs/work
+# Of the layer that the bare programs make.
+bare_id=$(printf '%064d' 7)
+bare_link=l/BENCHBENCHBENCHBENCHBENCHA
 
 place_size() {
 	case $size in
@@ -50,8 +53,13 @@ place_open() {
 # Nothing of an earlier run that was cut off.
 place_clean() {
 	place_unmount "$fs/"
-	rm -rf "$state" "$work" "$inputs/.new"
+	rm -rf "$state" "$work" "$inputs/.new" "$inputs/.names" "$inputs/bare/$bare_id" \
+		"$inputs/bare/$bare_link"
 	mkdir "$state" "$work"
+	# Works name what they make in the stores of the inputs so.
+	for s in "$inputs"/*.store; do
+		[ ! -e "$s" ] || ovlctl --root "$s" --sync=none rm -f bench
+	done
 }
 
 # Innermost first.

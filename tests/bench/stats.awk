@@ -37,7 +37,7 @@ FILENAME == "raw.tsv" && $3 > 0 {
 	if ($7 > peak[$1, $2])
 		peak[$1, $2] = $7
 }
-FILENAME == "growth.tsv" {
+FILENAME == "growth.tsv" && $3 > 0 {
 	if (!($1 in points)) {
 		series[++n_series] = $1
 		points[$1] = 0

@@ -62,6 +62,7 @@ figures unsure "3 4" "3 4" "5 4" 0.9 0.6
 figures missed "5 4" "4 4" "4 4" 0.9 0.6
 figures doubtful "5 4" "4 4" "2 4" 0.9 0.6
 for n in 1 10 100 1000; do
+	printf 'line\t%s\t0\t99\t0\t0\t999\n' $n
 	for round in 1 2 3; do
 		printf 'square\t%s\t%s\t%s\t0\t0\t100\n' $n $round $((n * n))
 		printf 'line\t%s\t%s\t%s\t0\t0\t100\n' $n $round $((n + 7))
