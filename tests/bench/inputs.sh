@@ -27,16 +27,24 @@ compress() { # COMMAND TO, of $inputs/$from
 	$1 <"$inputs/$from" >"$2"
 }
 
-forms() { # NAME FORM...
-	from=$1.tar
-	shift
-	for form; do
-		case $form in
-		gz) input "$from.gz" compress 'gzip -6' ;;
-		zst) input "$from.zst" compress 'zstd -q -3' ;;
-		xz) input "$from.xz" compress 'xz -T0' ;;
-		esac
-	done
+# A tar of one of the names that works know, and what it is made of.
+tar_input() { # NAME
+	case $1 in
+	*.gz) compressed "$1" 'gzip -6' ;;
+	*.zst) compressed "$1" 'zstd -q -3' ;;
+	*.xz) compressed "$1" 'xz -T0' ;;
+	rootfs.tar) input rootfs.tar make_rootfs ;;
+	large.tar) input large.tar make_large ;;
+	tiny*) input "$1" gen $n_tiny 500 '' ;;
+	noise*) input "$1" gen 3 $n_noise -n ;;
+	changed*) input "$1" gen $n_changed 15000 '' ;;
+	esac
+}
+
+compressed() { # NAME COMMAND
+	tar_input "${1%.*}"
+	from=${1%.*}
+	input "$1" compress "$2"
 }
 
 debian() { # PACKAGES TO
@@ -164,29 +172,15 @@ make_edited() {
 	store "$1" umount job
 }
 
+# What works of more than one kind need. The others make their own.
 inputs_all() {
-	input rootfs.tar make_rootfs
-	forms rootfs gz zst
-	input tiny$n_tiny.tar gen $n_tiny 500 ''
-	input noise$n_noise.tar gen 3 $n_noise -n
-	if [ $size = full ]; then
-		forms rootfs xz
-		forms tiny$n_tiny gz zst
-		input large.tar make_large
-		forms large gz zst
-		forms noise$n_noise gz zst
-	fi
+	tar_input rootfs.tar
 	input six.store make_six
 	input six.tars make_six_tars
 	input six.docker.tar make_six_image docker
 	input six.oci make_six_image oci
 	input six.oci.tar make_six_oci_tar
 	input bare make_bare
-	input changed$n_changed.tar gen $n_changed 15000 ''
-	input changed$n_changed.store make_changed
 	input edited.store make_edited
 	input small.tar make_small
-	input layers10.store make_layers 10
-	input layers$n_ls.store make_layers $n_ls
-	input layers$n_store.store make_layers $n_store
 }

@@ -41,6 +41,8 @@ synced_theirs() {
 }
 
 import() { # INPUT MUST AIM WORK
+	wanted "import-$1" || return 0
+	tar_input "$1"
 	input=$inputs/$1
 	case $1 in
 	*.gz) option=-z ;;
@@ -152,6 +154,11 @@ works_small() {
 	six_top=$(basename "$(layer_dir "$inputs/six.store" l6)")
 	duel cycle cycle_ours cycle_theirs 1.8 1.3 "create, mount, umount, rm on six lowers" \
 		"four programs of bare calls"
+	if wanted store-create-rm || wanted store-rm-image; then
+		input layers10.store make_layers 10
+		input "layers$n_store.store" make_layers "$n_store"
+	fi
+	! wanted ls || input "layers$n_ls.store" make_layers "$n_ls"
 	duel store-create-rm create_many create_few 1.2 1.05 "create, rm among $n_store layers" \
 		"among 10"
 	duel store-rm-image rm_small_many rm_small_few 1.2 1.05 \
@@ -207,6 +214,8 @@ export_theirs() {
 
 works_changes() {
 	changed=$inputs/changed$n_changed.store
+	tar_input "changed$n_changed.tar"
+	input "changed$n_changed.store" make_changed
 	upper=$(layer_dir "$changed" job)/diff
 	six_trees=
 	for k in 1 2 3 4 5 6; do
