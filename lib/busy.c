@@ -11,6 +11,7 @@
 #include "driver.h"
 #include "mounts.h"
 #include "mountspec.h"
+#include "rest.h"
 #include "store.h"
 
 /* A file system that nobody else sees. */
@@ -86,7 +87,9 @@ int mounts_upper_busy(const struct layer *l, struct ovl_err *err)
 	struct stat sb;
 	int rc;
 
-	if (fstatat(l->fd, l->drv->tree, &sb, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+	if (rest_known(l) ||
+		(fstatat(l->fd, l->drv->tree, &sb, AT_SYMLINK_NOFOLLOW) < 0 &&
+			errno == ENOENT))
 		return 0;
 	rc = store_dir_make(l->st, DIR_EMPTY, err);
 	if (rc < 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -240,12 +241,16 @@ bool mounts_layer_of(struct ovl_store *st, const struct mi_table *t,
 static int add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref)
 {
 	struct mnt *mnt = realloc(m->mnt, (m->n + 1) * sizeof(*mnt));
+	unsigned major;
+	unsigned minor;
 
 	if (!mnt)
 		return -ENOMEM;
 	m->mnt = mnt;
 	mnt += m->n;
-	mnt->mnt_id = l->id;
+	*mnt = (struct mnt){.mnt_id = l->id};
+	if (sscanf(l->dev, "%u:%u", &major, &minor) == 2)
+		mnt->dev = makedev(major, minor);
 	mnt->layer = *ref;
 	mnt->where = strdup(l->where);
 	if (!mnt->where)

@@ -18,11 +18,14 @@
 #include "layer.h"
 #include "mountinfo.h"
 #include "ovl.h"
+#include "rest.h"
 
 struct mnt {
 	int mnt_id; /* as statx(2) gives it */
 	char *where; /* seen from this process's root */
 	struct layer_ref layer;
+	dev_t dev; /* of its superblock */
+	struct rest_mark work; /* for who unmounts it */
 };
 
 struct mounts {

@@ -64,8 +64,16 @@ static int umount_at(int dir, const char *name, bool lazy)
 	return rc;
 }
 
-static int umount_one(
-	struct ovl_store *st, const struct mnt *m, bool lazy, struct ovl_err *err)
+static void note_work(struct ovl_store *st, struct mnt *m)
+{
+	auto_layer l = LAYER_INIT;
+
+	if (layer_open_ref(st, &m->layer, 0, m->layer.id.s, &l, NULL) == 0 &&
+		l.meta.kind == OVL_WRITABLE)
+		rest_before(&l, &m->work);
+}
+
+static int umount_one(struct ovl_store *st, struct mnt *m, bool lazy, struct ovl_err *err)
 {
 	const char *name;
 	auto_fd dir = open_place(m->where, &name);
@@ -77,6 +85,7 @@ static int umount_one(
 		return err_status(err, OVL_BUSY,
 			"%s is hidden under another mount: unmount that one first",
 			Q(m->where));
+	note_work(st, m);
 	rc = umount_at(dir, name, lazy);
 	if (rc == -EBUSY)
 		return err_status(err, OVL_BUSY,
@@ -126,11 +135,16 @@ static void drop_merged(
 static int settle(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
+	int rc;
 
 	if (layer_open_ref(st, &m->layer, LOCK_SH, m->layer.id.s, &l, NULL) < 0)
 		return 0;
-	if (l.meta.kind == OVL_WRITABLE)
-		return volatile_settle(&l, err);
+	if (l.meta.kind == OVL_WRITABLE) {
+		rc = volatile_settle(&l, err);
+		if (rc == 0)
+			rest_after(&l, &m->work, m->dev);
+		return rc;
+	}
 	layer_close(&l);
 	if (!l.meta.has_parent)
 		drop_merged(st, m, &m->layer);
@@ -205,7 +219,7 @@ static size_t settle_gone(
 }
 
 /* Last mounted first. Goes on after a failure, whose text is kept. */
-static int umount_each(struct job *job, const struct mounts *m, struct ovl_err *why)
+static int umount_each(struct job *job, struct mounts *m, struct ovl_err *why)
 {
 	int first = 0;
 

@@ -47,6 +47,37 @@ if can_trace; then
 fi
 ok "mount" ovlctl mount w
 ovlctl umount w
+
+# Where umount saw the mount's end nothing need be asked, and the kernel's log stays clean.
+own="$OVLCTL_ROOT/overlay2/$w/work/work"
+if can_trace && [ "$(uname -m)" = x86_64 ]; then
+	no "after umount the layer is as if never mounted" [ -e "$own" ]
+	calls() { traced -qq -o trace -e trace=mount "$@" >/dev/null && grep -c '^[0-9]* *mount(' trace; }
+	is "mount asks nothing" "$(calls ovlctl mount w)" 1
+	ok "... and makes its own again" [ -d "$own" ]
+	unshare -m --propagation private sh -c 'echo up; exec sleep 60' >up1 &
+	pid=$!
+	while [ ! -s up1 ]; do sleep 0.05; done
+	ovlctl umount w
+	ok "a copy of the mount in another namespace: the layer is not at rest" [ -d "$own" ]
+	fails 4 "layer 'w' is mounted" "... and rm refuses" ovlctl rm w
+	kill $pid
+	wait $pid 2>/dev/null
+	sleep 0.2
+	m=$(ovlctl mount w)
+	sh -c 'cd "$1" && echo up && exec sleep 60' - "$m" >up2 &
+	pid=$!
+	while [ ! -s up2 ]; do sleep 0.05; done
+	ovlctl umount -l w
+	ok "detached and in use: the layer is not at rest" [ -d "$own" ]
+	fails 4 "layer 'w' is mounted" "... and rm refuses" ovlctl rm w
+	fails 4 "layer 'w' is mounted already" "... and so does mount" ovlctl mount w
+	kill $pid
+	wait $pid 2>/dev/null
+	sleep 0.2
+	is "free, when asked" "$(calls ovlctl mount w)" 2
+	ovlctl umount w
+fi
 ok "rm of a layer whose tree is gone" sh -c 'rmdir "$OVLCTL_ROOT/overlay2/$1/diff" && ovlctl rm w' - "$w"
 
 done_testing
