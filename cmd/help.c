@@ -1,6 +1,9 @@
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -61,7 +64,12 @@ static int run_help(struct run *run)
 	if (what && strcmp(what, "help") != 0)
 		snprintf(page, sizeof(page), "ovlctl-%s", what);
 	fflush(stdout);
-	execlp("man", "man", "8", page, (char *)NULL);
+	/* It is found by PATH and is told by the environment what to run. */
+	if (!getauxval(AT_SECURE)) {
+		umask(run->umask);
+		signal(SIGXFSZ, SIG_DFL);
+		execlp("man", "man", "8", page, (char *)NULL);
+	}
 	/* No man(1) here: the short text is better than none. */
 	if (what)
 		help_command(stdout, cmd_find(what));

@@ -164,6 +164,43 @@ static bool leads_to_open_file(const struct out_file *f)
 	return fstatfs(f->dirfd, &sf) == 0 && sf.f_type == PROC_SUPER_MAGIC;
 }
 
+/* Whoever may put a symlink into a directory such as /tmp must not lead root to a file
+ * elsewhere: as with fs.protected_symlinks of proc(5), whatever that is set to. */
+static bool trusted_link(const struct out_file *f, int link)
+{
+	struct stat dir;
+	struct stat st;
+
+	if (fstat(f->dirfd, &dir) < 0 || fstat(link, &st) < 0)
+		return false;
+	if ((dir.st_mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH) ||
+		st.st_uid == geteuid() || st.st_uid == dir.st_uid)
+		return true;
+	errno = EACCES;
+	return false;
+}
+
+/* What the symlink f->name says: 1, 0 if it is none or nothing, -1. */
+static int read_link(const struct out_file *f, char to[PATH_MAX])
+{
+	int link = openat(f->dirfd, f->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t n = -1;
+	int saved;
+
+	if (link < 0)
+		return errno == ENOENT ? 0 : -1;
+	n = readlinkat(link, "", to, PATH_MAX - 1);
+	if (n >= 0 && !trusted_link(f, link))
+		n = -2;
+	saved = errno;
+	close(link);
+	errno = saved;
+	if (n >= 0)
+		to[n] = '\0';
+	/* Of an empty path, not of a symlink, it says ENOENT. */
+	return n >= 0 ? 1 : n == -1 && (errno == EINVAL || errno == ENOENT) ? 0 : -1;
+}
+
 /* Along symlinks to the file they lead to, which need not be there, as other programs
  * write. 1: to an open file, which has no place; 0; -1. */
 static int find_place(struct out_file *f, const char *path)
@@ -173,13 +210,12 @@ static int find_place(struct out_file *f, const char *path)
 	if (enter(f, path) < 0)
 		return -1;
 	for (int i = 0; i < MAX_LINKS; i++) {
-		ssize_t n = readlinkat(f->dirfd, f->name, to, sizeof(to) - 1);
+		int r = read_link(f, to);
 
-		if (n < 0)
-			return errno == EINVAL || errno == ENOENT ? 0 : -1;
+		if (r <= 0)
+			return r;
 		if (leads_to_open_file(f))
 			return 1;
-		to[n] = '\0';
 		if (enter(f, to) < 0)
 			return -1;
 	}
@@ -201,26 +237,26 @@ static int be_like(int fd, const struct stat *old)
 	return fchmod(fd, old->st_mode & 0777);
 }
 
-static int open_through(struct out_file *f, const char *path, int flags)
+/* What is written to as it is, without a name to take. */
+static int open_through(struct out_file *f, int dirfd, const char *path, int flags)
 {
+	f->fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | flags);
 	free(f->name);
 	f->name = NULL;
-	f->fd = open(path, O_WRONLY | O_CLOEXEC | flags);
 	return f->fd;
 }
 
 static int open_out(struct out_file *f, const char *path, mode_t umask)
 {
 	struct stat old;
-	int r;
+	int r = find_place(f, path);
 
-	if (stat(path, &old) == 0 && !S_ISREG(old.st_mode))
-		return open_through(f, path, 0);
-	r = find_place(f, path);
 	if (r)
-		return r < 0 ? -1 : open_through(f, path, O_TRUNC);
+		return r < 0 ? -1 : open_through(f, AT_FDCWD, path, O_TRUNC);
 	if (fstatat(f->dirfd, f->name, &old, AT_SYMLINK_NOFOLLOW) < 0)
 		return open_new(f, 0666 & ~umask);
+	if (!S_ISREG(old.st_mode))
+		return open_through(f, f->dirfd, f->name, O_NOFOLLOW);
 	return open_new(f, 0600) < 0 ? -1 : be_like(f->fd, &old);
 }
 

@@ -16,6 +16,7 @@
 
 #include <jansson.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "buf.h"
@@ -69,6 +70,7 @@ struct export
 	int out_dir; /* under its passing name; -1: into a tar */
 	int out_blobs; /* its blobs/sha256 */
 	char out_temp[256];
+	struct stat old; /* the directory it replaces; st_mode 0: none */
 	int spool_dir;
 	bool spool_named; /* the file system has no O_TMPFILE */
 	atomic_uint_fast64_t bytes; /* of the layers' tars, done */

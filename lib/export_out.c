@@ -247,7 +247,8 @@ static int look_at_old(const struct export *x, struct stat *old, struct ovl_err 
 	return r ? not_empty(x, err) : 0;
 }
 
-static int make_dir(struct export *x, const struct stat *old)
+/* Nobody else gets in while it is made: neither its owner to be, nor by the umask. */
+static int make_dir(struct export *x)
 {
 	const mode_t mode = 0777 & ~x->req->umask;
 	struct ovl_id id;
@@ -255,16 +256,12 @@ static int make_dir(struct export *x, const struct stat *old)
 	if (id_random(&id) < 0)
 		return -1;
 	snprintf(x->out_temp, sizeof(x->out_temp), ".%.200s.%.16s", x->req->dir, id.s);
-	if (mkdirat(x->req->dirfd, x->out_temp, mode) < 0) {
+	if (mkdirat(x->req->dirfd, x->out_temp, 0700) < 0) {
 		x->out_temp[0] = '\0';
 		return -1;
 	}
 	x->out_dir = fs_open_dir(x->req->dirfd, x->out_temp);
 	if (x->out_dir < 0)
-		return -1;
-	if (old->st_mode &&
-		(fchown(x->out_dir, old->st_uid, old->st_gid) < 0 ||
-			fchmod(x->out_dir, old->st_mode & 07777) < 0))
 		return -1;
 	if (mkdirat(x->out_dir, "blobs", mode) < 0 ||
 		mkdirat(x->out_dir, "blobs/sha256", mode) < 0)
@@ -276,7 +273,6 @@ static int make_dir(struct export *x, const struct stat *old)
 
 int export_begin(struct export *x, struct ovl_err *err)
 {
-	struct stat old;
 	int rc;
 
 	if (x->req->fd >= 0)
@@ -284,12 +280,23 @@ int export_begin(struct export *x, struct ovl_err *err)
 	if (x->req->format != OVL_OCI)
 		return err_status(
 			err, OVL_USAGE, "a docker archive is a file, not a directory");
-	rc = look_at_old(x, &old, err);
+	rc = look_at_old(x, &x->old, err);
 	if (rc < 0)
 		return rc;
-	return make_dir(x, &old) < 0 ?
+	return make_dir(x) < 0 ?
 		err_sys(err, errno, "cannot make the directory %s", Q(x->req->target)) :
 		0;
+}
+
+static int be_like_old(const struct export *x)
+{
+	const struct stat *old = &x->old;
+
+	if (!old->st_mode)
+		return fchmod(x->out_dir, 0777 & ~x->req->umask);
+	if (fchown(x->out_dir, old->st_uid, old->st_gid) < 0)
+		return -1;
+	return fchmod(x->out_dir, old->st_mode & 07777);
 }
 
 /* Directories and blobs are there. */
@@ -309,6 +316,8 @@ static int write_dir(struct export *x, struct ovl_err *err)
 	}
 	if (store_stopped(x->st))
 		return err_stopped(err);
+	if (be_like_old(x) < 0)
+		return dir_failed(x, err);
 	if (renameat(x->req->dirfd, x->out_temp, x->req->dirfd, x->req->dir) < 0)
 		return errno == ENOTEMPTY || errno == EEXIST ? not_empty(x, err) :
 							       dir_failed(x, err);
