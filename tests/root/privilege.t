@@ -41,7 +41,7 @@ for mask in 000 077 022 777; do
 	(umask $mask; everything) >log 2>&1 || { report 1 "everything with umask $mask"; diag log; }
 	(cd "$S" && find . \( -path ./overlay2/\*/diff -o -path ./overlay2/\*/.kept/\* \) -prune -o ! -type l -printf '%P %y %m\n' | sed -E 's/[0-9a-f]{64}/ID/g' | sort) >modes.$mask
 	# A writable layer's tree is its user's: what was made in the mount had that umask.
-	(cd "$S/overlay2" && find */diff ! -name file ! -name dir -printf '%P %y %m\n' | sort) >trees.$mask
+	(cd "$S/overlay2" && find ./*/diff ! -name file ! -name dir -printf '%f %y %m\n' | sort) >trees.$mask
 	(cd out && find . -mindepth 1 -printf '%y %m\n' | sort -u) >out.$mask
 	same "umask $mask: modes in the store" modes.$mask modes.000
 	same "umask $mask: modes in layers" trees.$mask trees.000
@@ -97,7 +97,7 @@ ok "export takes an empty directory's place" ovlctl export a theirs
 is "... its owner and mode" "$(stat -c '%u:%g %a' theirs)" "1000:1000 770"
 
 # ---- the environment -----------------------------------------------------------------
-printf '#!/bin/sh\numask >%s\nid -u >>%s\n' "$T/man.ran" "$T/man.ran" >man
+printf '#!/bin/sh\numask >%s\nid -u >>%s\n' "$T/man.ran" "$T/man.ran" >./man
 chmod 755 man
 : >man.ran
 chmod 666 man.ran
@@ -113,6 +113,11 @@ if ! as_user; then
 	: >man.ran
 	PATH=$T:$PATH user ./setid help import >help.out
 	like "set-uid: help does not run what PATH says" "usage: ovlctl import" "$(cat help.out)"
+	is "... it did not" "$(cat man.ran)" ""
+	cp "$exe" capable
+	setcap cap_dac_override+ep capable
+	PATH=$T:$PATH user ./capable help import >help.out
+	like "with file capabilities: nor then" "usage: ovlctl import" "$(cat help.out; cat man.ran)"
 	is "... it did not" "$(cat man.ran)" ""
 	own() { user env HOME="$T/evil" "$@"; }
 	ovlctl import -n a a.tar >/dev/null

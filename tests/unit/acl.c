@@ -84,7 +84,8 @@ START_TEST(refused)
 {
 	static const char *const bad[] = {"user", "user:", "user::", "user:rwx", "u::q",
 		"user::rwx:5:6", "nobody::rwx", ":", "::", ":::::::", "mask:5:rwx",
-		"other", "user:4294967295:r", "user:99999999999:r",  "user:a:r:-1", "user:a:r:4294967295", "default", "default:", "group::rw+",
+		"other", "user:4294967295:r", "user:99999999999:r", "user:a:r:-1",
+		"user:a:r:4294967295", "default", "default:", "group::rw+",
 		"owner@:r::allow"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -93,7 +93,7 @@ START_TEST(facts)
 	ck_assert(SOUND("16 linkpath=\303\251x\n"));
 	ck_assert_str_eq(head.link.data, "\303\251x");
 	ck_assert(SOUND("24 SCHILY.xattr.user.a=\n"));
-	
+
 	ck_assert(rawhead_has_xattr(&head, "user.a"));
 	ck_assert(!rawhead_has_xattr(&head, "user"));
 }
@@ -116,6 +116,117 @@ START_TEST(cut)
 	ck_assert_int_eq(rawhead_read(&head, block, sizeof(block), &err), 0);
 	block[156] = '\0';
 	ck_assert_int_eq(rawhead_body(block), -1);
+}
+END_TEST
+
+/* A record of "KEY=VALUE" behind the others: "LEN KEY=VALUE\n". */
+static size_t add_record(char *at, const char *text, size_t n)
+{
+	char digits[8];
+	size_t len = n + 3;
+
+	while (n + 2 + (size_t)sprintf(digits, "%zu", len) != len)
+		len++;
+	at += sprintf(at, "%s ", digits);
+	memcpy(at, text, n);
+	at[n] = '\n';
+	return len;
+}
+
+static bool record(const char *text, size_t n)
+{
+	char body[256];
+
+	return sound(body, add_record(body, text, n));
+}
+
+#define RECORD(text) record(text, sizeof(text) - 1)
+
+START_TEST(values)
+{
+	static const char *const no[] = {"uid=abc", "uid=5x", "uid=", "gid=+1", "size= 1",
+		"mtime=1e5", "mtime=1.x", "mtime=.5", "mtime=", "atime=-", "uid=0x10",
+		"GNU.sparse.offset=x"};
+	static const char *const yes[] = {"uid=5", "gid=-1", "mtime=1.", "mtime=-1.5",
+		"comment=", "path=", "path=\n", "uname=abc"};
+
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		ck_assert_msg(!record(no[i], strlen(no[i])), "%s", no[i]);
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		ck_assert_msg(record(yes[i], strlen(yes[i])), "%s", yes[i]);
+	ck_assert(!RECORD("path=a\0b"));
+	ck_assert(!RECORD("us\0r.a=bc"));
+	ck_assert(RECORD("comment=a\0b"));
+}
+END_TEST
+
+static bool field(unsigned at, const char *text, size_t n)
+{
+	unsigned char block[512] = {0};
+	struct ovl_err err;
+
+	block[156] = '3';
+	memcpy(block + at, text, n);
+	return rawhead_check(block, &err) == 0;
+}
+
+#define FIELD(at, text) field(at, text, sizeof(text) - 1)
+
+START_TEST(fields)
+{
+	ck_assert(FIELD(108, ""));
+	ck_assert(FIELD(108, "0000755"));
+	ck_assert(FIELD(108, "00000755"));
+	ck_assert(FIELD(108, "  755 "));
+	ck_assert(FIELD(108, "        "));
+	ck_assert(FIELD(108, "755\0junk"));
+	ck_assert(FIELD(108, "\x80\0\0\0\0\0\1\2"));
+	ck_assert(FIELD(108, "\xff\xff\xff\xff\xff\xff\xff\xff"));
+	ck_assert(!FIELD(108, "\0\0\0\0755"));
+	ck_assert(!FIELD(108, "7 5"));
+	ck_assert(!FIELD(108, "-1"));
+	ck_assert(!FIELD(108, "8"));
+	ck_assert(!FIELD(100, "rwx"));
+	ck_assert(!FIELD(116, "x"));
+	ck_assert(!FIELD(124, "0x10"));
+	ck_assert(!FIELD(136, "now"));
+	ck_assert(!FIELD(329, "x"));
+	ck_assert(!FIELD(337, "x"));
+	ck_assert(FIELD(265, "root"));
+}
+END_TEST
+
+START_TEST(acl_texts)
+{
+	static const char one[] = "SCHILY.acl.access=u::r";
+	static const char two[] = "SCHILY.acl.default=u:5:rwx";
+	char body[256];
+	size_t n = add_record(body, one, strlen(one));
+	size_t second = 512 + n + 3;
+
+	n += add_record(body + n, two, strlen(two));
+	ck_assert(sound(body, n));
+	ck_assert_uint_eq(head.acl.len, 4);
+	ck_assert_int_eq(memcmp(head.acl.data, "u::r", 4), 0);
+	ck_assert_uint_eq(head.acl_default.len, 7);
+	ck_assert_uint_eq(head.acl_keys.len, 2 * sizeof(size_t));
+	ck_assert_int_eq(
+		memcmp(head.acl_keys.data + sizeof(size_t), &second, sizeof(second)), 0);
+	ck_assert(RECORD("SCHILY.acl.ace=x:y:z"));
+	ck_assert(head.acl_nfs4);
+	ck_assert_uint_eq(head.acl.len, 0);
+}
+END_TEST
+
+START_TEST(xattr_names)
+{
+	ck_assert(RECORD("LIBARCHIVE.xattr.user.a=MQ"));
+	ck_assert(!rawhead_has_xattr(&head, "user.a"));
+	ck_assert(RECORD("SCHILY.xattr.user.b%41=1"));
+	ck_assert(rawhead_has_xattr(&head, "user.b%41"));
+	ck_assert(!rawhead_has_xattr(&head, "user.bA"));
+	ck_assert(rawhead_means_xattr(&head, "user.bA"));
+	ck_assert(!rawhead_means_xattr(&head, "user.b%41"));
 }
 END_TEST
 
@@ -159,4 +270,5 @@ START_TEST(label)
 }
 END_TEST
 
-UNIT("rawhead", good, bad, acls, absurd_acl, too_many_xattrs, facts, cut, solaris, label)
+UNIT("rawhead", good, bad, acls, absurd_acl, too_many_xattrs, facts, cut, solaris, label,
+	values, fields, acl_texts, xattr_names)
