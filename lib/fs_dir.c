@@ -52,6 +52,9 @@ int fs_dir_next(struct fs_dir *d, const char **name, unsigned char *type)
 		if (d->pos >= d->len) {
 			long n = syscall(SYS_getdents64, d->fd, d->data, DENTS_SIZE);
 
+			/* One that was removed meanwhile has no names. */
+			if (n < 0 && errno == ENOENT)
+				return 0;
 			if (n <= 0)
 				return (int)n;
 			d->pos = 0;

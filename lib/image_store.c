@@ -41,6 +41,8 @@ struct load {
 	struct ovl_id *top; /* of each image */
 	struct task *task;
 	size_t n;
+	struct layer *held; /* those that are there already, locked until all is done */
+	size_t n_held;
 
 	/* between the threads */
 	pthread_mutex_t mutex;
@@ -72,14 +74,36 @@ static bool planned(const struct load *ld, const struct ovl_id *id)
 	return false;
 }
 
-static int plan_layer(struct load *ld, const struct image_layer *l,
-	const struct ovl_id *id, const struct ovl_id *parent)
+/* 1 it is there, and stays; 0 it is not; negative errno. */
+static int hold(struct load *ld, const struct ovl_id *id, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = driver_number(ld), .id = *id};
-	struct task *t = &ld->task[ld->n];
+	struct ovl_err why = {.status = OVL_FAILED};
+	int rc;
 
-	if (planned(ld, id) || layer_exists(ld->st, &ref))
+	for (size_t i = 0; i < ld->n_held; i++) {
+		if (strcmp(ld->held[i].id.s, id->s) == 0)
+			return 1;
+	}
+	rc = layer_open_ref(ld->st, &ref, LOCK_SH, id->s, &ld->held[ld->n_held], &why);
+	if (rc < 0 && why.status == OVL_NOLAYER)
 		return 0;
+	if (rc < 0) {
+		*err = why;
+		return rc;
+	}
+	ld->n_held++;
+	return 1;
+}
+
+static int plan_layer(struct load *ld, const struct image_layer *l,
+	const struct ovl_id *id, const struct ovl_id *parent, struct ovl_err *err)
+{
+	struct task *t = &ld->task[ld->n];
+	int there = planned(ld, id) ? 1 : hold(ld, id, err);
+
+	if (there)
+		return there < 0 ? there : 0;
 	*t = (struct task){.id = *id, .from = l, .in = INGEST_INIT};
 	if (parent) {
 		t->parent = *parent;
@@ -103,7 +127,9 @@ static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
 
 		if (rc < 0)
 			return rc;
-		plan_layer(ld, &im->layer[n], top, n ? &below : NULL);
+		rc = plan_layer(ld, &im->layer[n], top, n ? &below : NULL, err);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -150,7 +176,8 @@ static int plan(struct load *ld, struct ovl_err *err)
 	for (size_t i = 0; i < ld->im->n; i++)
 		most += ld->im->image[i].n_layers;
 	ld->task = calloc(most + 1, sizeof(*ld->task));
-	if (!ld->task)
+	ld->held = calloc(most + 1, sizeof(*ld->held));
+	if (!ld->task || !ld->held)
 		return err_nomem(err);
 	for (size_t i = 0; i < ld->im->n && rc == 0; i++)
 		rc = plan_image(ld, i, err);
@@ -328,6 +355,8 @@ static int commit_one(struct load *ld, struct task *t, struct ovl_err *err)
 		rc = driver_check_depth(&parent, OVL_IMAGE, err);
 	if (rc == 0)
 		rc = keep_config(ld, &t->id, t->in.stage.fd, err);
+	/* Nobody takes it away before the next is on top of it. */
+	t->in.stage.hold = true;
 	if (rc == 0)
 		rc = ingest_commit(
 			&t->in, t->has_parent ? &parent : NULL, &t->id, NULL, err);
@@ -368,11 +397,15 @@ static int give_names(struct load *ld, size_t i, struct ovl_err *err)
 /* Layers that came in are taken out again where the rest could not follow. */
 static void roll_back(struct load *ld)
 {
+	struct ovl_err why;
+
+	for (size_t i = 0; i < ld->n; i++)
+		stage_release(&ld->task[i].in.stage);
 	for (size_t i = ld->n; i-- > 0;) {
 		char *const ids[] = {ld->task[i].id.s, NULL};
 
 		if (ld->task[i].committed)
-			ovl_remove(ld->st, ids, OVL_RM_FORCE, NULL);
+			ovl_remove(ld->st, ids, OVL_RM_FORCE, &why);
 	}
 }
 
@@ -409,6 +442,9 @@ int image_store(struct ovl_store *st, const struct ovl_import *req, struct image
 		rc = commit_all(&ld, err);
 	for (size_t i = 0; i < ld.n; i++)
 		ingest_end(&ld.task[i].in);
+	for (size_t i = 0; i < ld.n_held; i++)
+		layer_close(&ld.held[i]);
+	free(ld.held);
 	free(ld.task);
 	return rc;
 }

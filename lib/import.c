@@ -74,7 +74,7 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 		return rc;
 	was_there = layer_exists(job->st, &ref);
 	if (was_there) {
-		rc = stage_found(job->st, &ref, name, store_durable(job->st), err);
+		rc = stage_found(job->st, &ref, name, store_durable(job->st), NULL, err);
 		was_there = rc == 0 || err->status != OVL_NOLAYER;
 	}
 	if (!was_there)

@@ -339,14 +339,15 @@ int layer_view(
 /* ---- children --------------------------------------------------------------------- */
 
 /* A layer that is there and does not say whose child it is counts as one. */
-static bool is_child(const struct layer *l, const struct layer_ref *ref)
+static bool is_child(
+	struct ovl_store *st, const struct ovl_id *parent, const struct layer_ref *ref)
 {
 	auto_layer child = LAYER_INIT;
 	struct ovl_err why;
 
-	if (layer_open_ref(l->st, ref, 0, ref->id.s, &child, &why) < 0)
+	if (layer_open_ref(st, ref, 0, ref->id.s, &child, &why) < 0)
 		return why.status != OVL_NOLAYER;
-	return child.meta.has_parent && strcmp(child.meta.parent.s, l->id.s) == 0;
+	return child.meta.has_parent && strcmp(child.meta.parent.s, parent->s) == 0;
 }
 
 int layer_children(const struct layer *l,
@@ -368,7 +369,7 @@ int layer_children(const struct layer *l,
 		if (!id_is_full(name))
 			continue;
 		memcpy(ref.id.s, name, ID_LEN + 1);
-		if (!is_child(l, &ref))
+		if (!is_child(l->st, &l->id, &ref))
 			continue;
 		r = fn(ctx, &ref);
 		if (r)
@@ -418,19 +419,31 @@ bool layer_has_hint(const struct layer *l, const struct ovl_id *id)
 	return faccessat(l->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Only a hint goes, so a failure hurts nobody. */
-void layer_drop_child(const struct layer *child)
+static void drop_child(const struct layer *child)
 {
 	char path[ID_LEN + sizeof(children) + ID_LEN + 2];
 
-	if (!child->meta.has_parent)
-		return;
 	snprintf(path, sizeof(path), "%s/%s/%s", child->meta.parent.s, children,
 		child->id.s);
 	if (unlinkat(child->drv_fd, path, 0) == 0) {
 		*strrchr(path, '/') = '\0';
 		unlinkat(child->drv_fd, path, AT_REMOVEDIR);
 	}
+}
+
+/*
+ * A layer that is gone may be back by now, as the child of the same parent. The lock of the
+ * store is held by who makes one appear, from the hint to the rename.
+ */
+void layer_drop_child(const struct layer *child)
+{
+	struct layer_ref ref = layer_ref_of(child);
+
+	if (!child->meta.has_parent || store_trylock(child->st) <= 0)
+		return;
+	if (!is_child(child->st, &child->meta.parent, &ref))
+		drop_child(child);
+	store_unlock(child->st);
 }
 
 int layer_hints_open(int drv_fd, const char *id, struct fs_dir *d)

@@ -81,6 +81,8 @@ int layer_children(const struct layer *l,
 /* 1: it was not there. */
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
 int layer_sync_children(const struct layer *l, struct ovl_err *err);
+/* Takes it away again, if that can be done now and there is no such child. One that stays
+ * hurts nobody, and goes with prune. */
 void layer_drop_child(const struct layer *child);
 bool layer_has_hint(const struct layer *l, const struct ovl_id *id);
 

@@ -65,7 +65,7 @@ static int try_begin(struct stage *sg, int staging)
 int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
 	struct ovl_err *err)
 {
-	struct stage sg = {.st = st, .drv = drv, .fd = -1, .tree_from = -1};
+	struct stage sg = {.st = st, .drv = drv, .fd = -1, .tree_from = -1, .held = -1};
 	int staging = store_dir_make(st, DIR_STAGING, err);
 	int rc = 0;
 
@@ -143,6 +143,7 @@ int stage_begin_in(
 		.drv_fd = l->drv_fd,
 		.home = l->fd,
 		.tree_from = l->fd,
+		.held = -1,
 	};
 
 	snprintf(sg.name, sizeof(sg.name), "%s", name);
@@ -202,6 +203,14 @@ static int appear(struct stage *sg, const struct layer_ref *ref,
 	return rc;
 }
 
+/* It is a layer now, which others may read. The lock goes along, and changes in one step. */
+static void keep(struct stage *sg)
+{
+	if (sg->hold && flock(sg->fd, LOCK_SH | LOCK_NB) == 0)
+		sg->held = steal_fd(&sg->fd);
+	close_fdp(&sg->fd);
+}
+
 /*
  * The names are locked so that nobody takes one whose layer is about to appear for one
  * that was left behind; the store's lock says the same of the short links.
@@ -222,7 +231,7 @@ static int move_in(struct stage *sg, const struct layer_ref *ref,
 		names_unlock(sg->st);
 	if (committed <= 0)
 		return committed;
-	close_fdp(&sg->fd);
+	keep(sg);
 	/* Nobody need wait for the disk but who made it. */
 	rc = durable ? sync_links(sg, err) : 0;
 	if (rc == 0 && name && durable)
@@ -230,28 +239,23 @@ static int move_in(struct stage *sg, const struct layer_ref *ref,
 	return rc < 0 ? rc : committed;
 }
 
-/*
- * The hint of a child that did not come. Only when nobody else is about to bring the
- * same child in, who would count on it; a hint that stays hurts nobody.
- */
+/* The hint of a child that did not come. */
 static void drop_hint(
 	struct stage *sg, const struct layer_ref *ref, const struct layer *parent)
 {
 	struct layer child = {
+		.st = sg->st,
+		.drv = sg->drv,
 		.drv_fd = sg->drv_fd,
 		.id = ref->id,
 		.meta = {.has_parent = true, .parent = parent->id},
 	};
 
-	if (store_trylock(sg->st) <= 0)
-		return;
-	if (!layer_exists(sg->st, ref))
-		layer_drop_child(&child);
-	store_unlock(sg->st);
+	layer_drop_child(&child);
 }
 
 int stage_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
-	bool durable, struct ovl_err *err)
+	bool durable, int *held, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
 	int rc = layer_open_ref(st, ref, LOCK_SH, ref->id.s, &l, err);
@@ -260,6 +264,8 @@ int stage_found(struct ovl_store *st, const struct layer_ref *ref, const char *n
 		rc = sync_all(l.fd, err);
 	if (rc == 0 && name)
 		rc = names_give(&l, name, NULL, false, durable, err);
+	if (rc == 0 && held)
+		*held = steal_fd(&l.fd);
 	return rc;
 }
 
@@ -274,7 +280,8 @@ static int settle(struct stage *sg, const struct layer_ref *ref,
 		rc = move_in(sg, ref, parent, name, durable, err);
 		if (rc)
 			return rc;
-		rc = stage_found(sg->st, ref, name, durable, &why);
+		rc = stage_found(
+			sg->st, ref, name, durable, sg->hold ? &sg->held : NULL, &why);
 		if (rc == 0 || why.status != OVL_NOLAYER)
 			break;
 	}
@@ -302,6 +309,11 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 	return rc;
 }
 
+void stage_release(struct stage *sg)
+{
+	close_fdp(&sg->held);
+}
+
 void stage_end(struct stage *sg)
 {
 	int saved = errno;
@@ -309,5 +321,6 @@ void stage_end(struct stage *sg)
 	if (sg->fd >= 0 && !holds_tree(sg->fd, sg))
 		fs_rmtree(sg->home, sg->name, NULL);
 	close_fdp(&sg->fd);
+	stage_release(sg);
 	errno = saved;
 }

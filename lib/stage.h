@@ -35,13 +35,15 @@ struct stage {
 	int home; /* the directory it lies in: staging/, or that of a layer */
 	int fd; /* the staged layer's directory */
 	int tree_from; /* directory its tree is moved in from; -1: it has one */
+	bool hold; /* keep the layer from being removed when it is there, until stage_end */
+	int held; /* its directory, locked */
 	char name[ID_LEN + 1];
 	char link[SHORT_LEN + 1];
 };
 
-#define STAGE_INIT                         \
-	{                                  \
-		.fd = -1, .tree_from = -1, \
+#define STAGE_INIT                                     \
+	{                                              \
+		.fd = -1, .tree_from = -1, .held = -1, \
 	}
 #define auto_stage __attribute__((cleanup(stage_end))) struct stage
 
@@ -61,14 +63,18 @@ int stage_begin_in(
 int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
 	const char *name, bool durable, struct ovl_err *err);
 
+/* Lets go of what hold keeps. */
+void stage_release(struct stage *sg);
+
 void stage_end(struct stage *sg);
 
 /*
  * Of a layer that was found instead of made: it gets the name (NULL: none). Who made it may
  * have synced nothing, or not yet; durable: all of it is on disk when this returns.
- * OVL_NOLAYER when it is gone again.
+ * OVL_NOLAYER when it is gone again. held (may be NULL): its directory, locked, the caller's
+ * to close.
  */
 int stage_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
-	bool durable, struct ovl_err *err);
+	bool durable, int *held, struct ovl_err *err);
 
 #endif

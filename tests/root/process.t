@@ -142,4 +142,42 @@ if command -v script >/dev/null; then
 fi
 is "no progress to a pipe" "$( (sleep 0.7; cat big2.tar) | ovlctl import - 2>&1 >/dev/null)" ""
 
+if can_trace; then
+	# A layer that comes back while it is taken away is its parent's child.
+	S=$OVLCTL_ROOT
+	printf 'file name=low data=1\nend\n' | mktar >low.tar
+	base=$(ovlctl import low.tar)
+	printf 'file name=g data=1\nend\n' | mktar >g.tar
+	id=$(ovlctl import -p $base g.tar)
+	traced -qq -o /dev/null -e trace=unlinkat -e inject=unlinkat:delay_enter=1000000:when=1 ovlctl rm $id &
+	i=0
+	while [ -e "$S/overlay2/$id" ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
+	is "a layer that is imported while it is removed" "$(ovlctl import -p $base g.tar)" $id
+	wait
+	fails 4 "has layers on top of it" "... keeps its parent" ovlctl rm $base
+	is "... check" "$(ovlctl check | grep -v ^note)" ""
+
+	# The layers of an image that are in place stay while the next ones come.
+	sha() { sha256sum <"$1" | cut -d' ' -f1; }
+	printf 'file name=h data=1\nend\n' | mktar >h.tar
+	printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s","sha256:%s"]}}' \
+		"$(sha g.tar)" "$(sha h.tar)" >c.json
+	echo '[{"Config":"c.json","Layers":["g.tar","h.tar"]}]' >manifest.json
+	tar -cf image.tar g.tar h.tar c.json manifest.json
+	g=$(sha g.tar)
+	held() { # WHAT CALL WHEN CONDITION
+		traced -qq -o /dev/null -e trace=$2 -e inject=$2:delay_enter=1500000:when=$3 \
+			ovlctl import image.tar >out 2>err &
+		i=0
+		while ! eval "$4" && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
+		fails 4 "in use by another process" "$1" ovlctl rm $g
+		wait
+		is "... which is done then" "$(cat err)" ""
+		ok "... and both are there" ovlctl rm -r $g
+	}
+	held "the lower layer of an image that is imported" fsync 1 '[ -e "$S/overlay2/$g" ]'
+	ovlctl import g.tar >/dev/null
+	held "... one that was there before" mkdirat 2 '[ "$(ls "$S/staging")" ]'
+fi
+
 done_testing
