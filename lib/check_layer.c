@@ -125,6 +125,19 @@ static int check_hint(struct checker *c, const struct layer *l)
 		"its parent %.12s does not know of it", l->meta.parent.s);
 }
 
+/* Does its short link lead to another layer that says the same of it? */
+static bool is_anothers(const struct layer *l)
+{
+	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
+	auto_layer other = LAYER_INIT;
+	struct ovl_err why;
+
+	return l->drv->by_link(l->drv_fd, l->meta.link, &ref.id) == 1 &&
+		strcmp(ref.id.s, l->id.s) != 0 &&
+		layer_open_ref(l->st, &ref, 0, ref.id.s, &other, &why) == 0 &&
+		strcmp(other.meta.link, l->meta.link) == 0;
+}
+
 /* What the driver keeps of it. */
 static int check_driver(
 	struct checker *c, const struct layer *l, const struct lineage *way)
@@ -143,15 +156,18 @@ static int check_driver(
 	};
 	const char *links[OVL_MAX_LOWERS];
 	unsigned have = 0;
+	unsigned mend;
 	unsigned left;
 	int rc;
 
 	for (unsigned i = 0; i < way->n; i++)
 		links[i] = way->link[i];
 	rc = l->drv->verify(l, way->broken ? NULL : links, way->n, &have, c->err);
-	left = have;
-	if (rc == 0 && have && c->req->repair)
-		rc = l->drv->mend(l, links, way->n, have, &left, c->err);
+	left = mend = have;
+	if ((have & DRV_LINK) && is_anothers(l))
+		mend &= ~(unsigned)DRV_LINK;
+	if (rc == 0 && mend && c->req->repair)
+		rc = l->drv->mend(l, links, way->n, mend, &left, c->err);
 	for (size_t i = 0; rc == 0 && i < sizeof(faults) / sizeof(faults[0]); i++) {
 		if (have & faults[i].fault)
 			rc = check_tell(c, OVL_ERROR, faults[i].kind, l->id.s, "",

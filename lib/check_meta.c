@@ -31,7 +31,8 @@
 /* ---- looking through the layers --------------------------------------------------- */
 
 /* Layers of one driver: 1 and the next sound one, 0 at the end. */
-static int next_layer(struct checker *c, unsigned drv, struct fs_dir *d, struct layer *l)
+static int next_layer(
+	struct ovl_store *st, unsigned drv, struct fs_dir *d, struct layer *l)
 {
 	struct layer_ref ref = {.drv = drv};
 	struct ovl_err why;
@@ -42,7 +43,7 @@ static int next_layer(struct checker *c, unsigned drv, struct fs_dir *d, struct 
 		if (!id_is_full(name))
 			continue;
 		memcpy(ref.id.s, name, sizeof(ref.id.s));
-		if (layer_open_ref(c->st, &ref, 0, name, l, &why) == 0)
+		if (layer_open_ref(st, &ref, 0, name, l, &why) == 0)
 			return 1;
 	}
 	return 0;
@@ -58,7 +59,7 @@ static int parent_by_chain(struct checker *c, const struct layer *l, const char 
 
 	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
 		return err_sys(c->err, errno, "cannot read the store");
-	while (next_layer(c, drv, &d, parent) > 0) {
+	while (next_layer(c->st, drv, &d, parent) > 0) {
 		int rc = digest_chain(parent->id.s, diff_id, &chain, c->err);
 
 		if (rc < 0)
@@ -89,7 +90,7 @@ static int parent_by_hint(struct checker *c, const struct layer *l, struct layer
 
 	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
 		return err_sys(c->err, errno, "cannot read the store");
-	while (next_layer(c, drv, &d, parent) > 0) {
+	while (next_layer(c->st, drv, &d, parent) > 0) {
 		if (layer_has_hint(parent, &l->id))
 			return 1;
 	}
@@ -219,6 +220,22 @@ static int writable_meta(struct checker *c, struct layer *l)
 
 /* ---- both ------------------------------------------------------------------------- */
 
+static bool is_anothers(const struct layer *l, const char *link)
+{
+	unsigned drv = (unsigned)driver_index(l->drv->name);
+	auto_layer other = LAYER_INIT;
+	auto_fsdir d = {.fd = -1};
+
+	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
+		return false;
+	while (next_layer(l->st, drv, &d, &other) > 0) {
+		if (strcmp(other.meta.link, link) == 0 &&
+			strcmp(other.id.s, l->id.s) != 0)
+			return true;
+	}
+	return false;
+}
+
 void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 {
 	auto_fsdir d = {.fd = -1};
@@ -226,7 +243,7 @@ void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 	struct ovl_id id;
 
 	l->drv->link_of(l->fd, link);
-	if (id_is_short(link))
+	if (id_is_short(link) && !is_anothers(l, link))
 		return;
 	id_short_new(link);
 	if (!l->drv->links || fs_dir_open(&d, l->drv_fd, l->drv->links) < 0)

@@ -98,6 +98,24 @@ damage meta yes "all metadata missing, and the links" \
 	'rm "$S"/overlay2/[0-9a-f]*/.layer "$S"/overlay2/[0-9a-f]*/link'
 damage meta yes "metadata of a layer that nothing but its parent knows" \
 	': >"$S/overlay2/$w/.layer" && rm "$S/overlay2/$w/lower" "$S/overlay2/$w/link"'
+
+# A short id is one layer's; which, the metadata say.
+short=$(cat "$S/overlay2/$c/link")
+: >"$S/overlay2/$w/.layer"
+printf %s "$short" >"$S/overlay2/$w/link"
+rm "$S/overlay2/l/$short"
+ovlctl check --repair >out
+is "torn metadata, and another layer's link file" "$?" 1
+ovlctl check >out
+is "... repaired, all is sound" "$?:$(grep -v "^note: .*duplicate-link" out)" "0:"
+is "... the other layer has its link" "$(readlink "$S/overlay2/l/$short")" "../$c/diff"
+restored
+sed -i "s/^link.*/link $short/" "$S/overlay2/$w/.layer"
+ovlctl check --repair >out
+is "metadata with another layer's short id: not repaired" "$(($? & 4))" 4
+is "... the other layer has its link" "$(readlink "$S/overlay2/l/$short")" "../$c/diff"
+restored
+
 damage meta yes "a wrong depth" 'sed -i "s/^depth.*/depth 7/" "$S/overlay2/$w/.layer"'
 damage meta yes "a wrong number of lowers" 'sed -i "s/^lowers.*/lowers 1/" "$S/overlay2/$w/.layer"'
 damage meta yes "no lowers, where only an image layer can have none" \
