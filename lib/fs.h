@@ -115,9 +115,25 @@ int fs_chmod_path(int fd, mode_t mode);
 /* mkdir that is content with a directory that is there. */
 int fs_mkdir(int dirfd, const char *name, mode_t mode);
 
-/* Owner, mode, xattrs (with ACLs) and times of directory from, onto directory to; both
- * open for reading. keep says which xattrs go along (NULL: all). */
+/* Owner, mode, xattrs (with ACLs) and times of from onto to; both are open. keep
+ * says which xattrs go along (NULL: all). */
 int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), void *ctx);
+
+/* Takes ACLs away that the directory it was made in has handed on. */
+int fs_drop_acls(int dirfd, const char *name);
+
+/*
+ * A copy, under the new name as, of a file that is no directory: data (shared where the
+ * file system can, holes where there are holes), owner, mode, times, xattrs with ACLs.
+ * keep is that of fs_copy_meta; EINTR when *stop is set. A failure leaves what was made.
+ */
+struct fs_copier {
+	bool (*keep)(void *ctx, const char *attr);
+	void *ctx;
+	const volatile sig_atomic_t *stop;
+};
+int fs_copy(
+	const struct fs_copier *c, int from, const char *name, int to, const char *as);
 
 /* Does that errno say that a name, or what it was, is not there any more? */
 bool fs_is_gone(int errnum);

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "fs.h"
+#include "xattr.h"
 
 /*
  * setxattrat(2) is too new (6.13), f*xattr need a descriptor that was opened for
@@ -149,6 +150,21 @@ int fs_getxattr_buf(int dirfd, const char *name, const char *attr, struct buf *o
 			return -1;
 		want *= 4;
 	}
+}
+
+static int drop_xattr(int dirfd, const char *name, const char *attr)
+{
+	return fs_removexattr(dirfd, name, attr) < 0 && errno != ENODATA &&
+			errno != EOPNOTSUPP ?
+		-1 :
+		0;
+}
+
+int fs_drop_acls(int dirfd, const char *name)
+{
+	int rc = drop_xattr(dirfd, name, XATTR_ACL_DEFAULT);
+
+	return rc < 0 ? rc : drop_xattr(dirfd, name, XATTR_ACL_ACCESS);
 }
 
 static int copy_xattrs(int from, int to, bool (*keep)(void *, const char *), void *ctx)

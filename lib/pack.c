@@ -9,6 +9,7 @@
 #include "changes.h"
 #include "cleanup.h"
 #include "fs.h"
+#include "inodes.h"
 #include "pack.h"
 #include "path.h"
 #include "quote.h"
@@ -18,22 +19,12 @@
 
 #define COPY_SIZE (256 * 1024)
 
-/* The first name of a file that has several: later ones are links to it. */
-struct inode {
-	struct inode *next;
-	dev_t dev;
-	ino_t ino;
-	char path[];
-};
-
-#define INODE_BUCKETS 4096
-
 struct packer {
 	const struct layer *l;
 	struct tarout *t;
 	const struct pack_watch *watch;
 	struct archive_entry *e;
-	struct inode *inode[INODE_BUCKETS];
+	struct inodes packed; /* files with several names: later ones are links */
 	char *copy;
 	int64_t latest; /* times are clamped to this */
 	bool clamp;
@@ -42,52 +33,6 @@ struct packer {
 	struct buf name; /* scratch */
 	struct buf value;
 };
-
-/* ---- hard links ------------------------------------------------------------------- */
-
-static struct inode **bucket(struct packer *p, const struct stat *st)
-{
-	return &p->inode[(st->st_ino ^ (st->st_ino >> 12) ^ st->st_dev) % INODE_BUCKETS];
-}
-
-/* The name it was first packed under; NULL: never. */
-static const char *first_name(struct packer *p, const struct stat *st)
-{
-	for (struct inode *in = *bucket(p, st); in; in = in->next) {
-		if (in->ino == st->st_ino && in->dev == st->st_dev)
-			return in->path;
-	}
-	return NULL;
-}
-
-/* From now on it is packed under this name. */
-static int remember(
-	struct packer *p, const struct stat *st, const char *path, struct ovl_err *err)
-{
-	struct inode **at = bucket(p, st);
-	struct inode *in = malloc(sizeof(*in) + strlen(path) + 1);
-
-	if (!in)
-		return err_nomem(err);
-	in->ino = st->st_ino;
-	in->dev = st->st_dev;
-	strcpy(in->path, path);
-	in->next = *at;
-	*at = in;
-	return 0;
-}
-
-static void forget_inodes(struct packer *p)
-{
-	for (size_t i = 0; i < INODE_BUCKETS; i++) {
-		while (p->inode[i]) {
-			struct inode *next = p->inode[i]->next;
-
-			free(p->inode[i]);
-			p->inode[i] = next;
-		}
-	}
-}
 
 /* ---- the entry -------------------------------------------------------------------- */
 
@@ -418,7 +363,7 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 	const struct stat *st, struct ovl_err *err)
 {
 	bool linked = !S_ISDIR(st->st_mode) && st->st_nlink > 1;
-	const char *first = linked ? first_name(p, st) : NULL;
+	const char *first = linked ? inodes_path(&p->packed, st) : NULL;
 	int rc = check_name(c, err);
 
 	if (rc < 0)
@@ -429,7 +374,9 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 	if (first)
 		return pack_link(p, c, first, err);
 	rc = pack_first(p, walk, c, st, err);
-	return rc == 0 && linked ? remember(p, st, c->path, err) : rc;
+	if (rc == 0 && linked && inodes_add(&p->packed, st, c->path) < 0)
+		rc = err_nomem(err);
+	return rc;
 }
 
 /* A tar has no sockets; but what one covers is to stay covered. */
@@ -511,7 +458,7 @@ int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch 
 		store_warn(l->st, "%" PRIu64 " %s left out", p->sockets,
 			p->sockets == 1 ? "socket" : "sockets");
 	if (p) {
-		forget_inodes(p);
+		inodes_release(&p->packed);
 		archive_entry_free(p->e);
 		free(p->copy);
 		buf_release(&p->name);

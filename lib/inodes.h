@@ -1,0 +1,26 @@
+/*
+ * Files that have been seen, and a path that each is known under. For files with several
+ * names.
+ */
+#ifndef OVL_INODES_H
+#define OVL_INODES_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#define INODE_BUCKETS 4096
+
+struct inode;
+
+/* All zero: empty. */
+struct inodes {
+	struct inode *bucket[INODE_BUCKETS];
+};
+
+/* The path last noted for that file; NULL: none. */
+const char *inodes_path(const struct inodes *in, const struct stat *st);
+/* -1: ENOMEM. */
+int inodes_add(struct inodes *in, const struct stat *st, const char *path);
+void inodes_release(struct inodes *in);
+
+#endif
