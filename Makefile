@@ -5,6 +5,7 @@
 #   make check-interop   with skopeo, umoci, buildah, podman
 #   make check-kill      kills at every step
 #   make check-power     power cuts at every step
+#   make check-overlay   all of the tests with the driver overlay
 #   make fuzz SECONDS=60 of each target      make fuzz-coverage
 #   make bench           what it costs, against what one would take instead;
 #                        BENCH=--quick takes two minutes; see tests/bench/run --help
@@ -139,6 +140,10 @@ check-kill: all tests
 check-power: all tests
 	@MODE=$(MODE) POWER_STEP=1 prove --exec sh tests/root/power.t
 
+# With the driver overlay, what "make check" leaves out or makes short as well.
+check-overlay: all tests
+	@MODE=$(MODE) OVLCTL_TEST_WHOLE=1 tests/run overlay-
+
 # Finds nothing, or stops and says where what it found lies.
 fuzz: $(TOOLS)
 	@scripts/deps fuzz
@@ -186,7 +191,7 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests check check-interop check-kill check-power fuzz fuzz-coverage \
+.PHONY: all tests check check-interop check-kill check-power check-overlay fuzz fuzz-coverage \
     fuzzers demo lint install uninstall clean FORCE bench bench-peers
 .SECONDARY:
 

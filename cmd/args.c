@@ -9,7 +9,7 @@
 
 const struct opt global_opts[] = {
 	{'R', "root", "DIR", "the store (default $OVLCTL_ROOT, else /var/lib/ovlctl)"},
-	{'D', "driver", "NAME", "how layers lie on disk: overlay2"},
+	{'D', "driver", "NAME", "how layers lie on disk: overlay2, overlay"},
 	{'q', "quiet", NULL, "no progress line, no warnings"},
 	{'v', "verbose", NULL, "say more"},
 	{'s', "sync", "WHAT",

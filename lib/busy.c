@@ -49,7 +49,7 @@ static int ask(const struct layer *l, const char *work)
 	char data[320];
 
 	snprintf(data, sizeof(data), "lowerdir=%s,upperdir=%s/%s,workdir=%s,index=on%s",
-		MOUNT_EMPTY, l->id.s, l->drv->tree, work,
+		MOUNT_EMPTY, l->id.s, layer_tree_name(l), work,
 		l->st->xattrs.user ? ",userxattr" : "");
 	if (mount("overlay", MOUNT_EMPTY, "overlay", 0, data) < 0)
 		return errno;
@@ -88,7 +88,7 @@ int mounts_upper_busy(const struct layer *l, struct ovl_err *err)
 	int rc;
 
 	if (rest_known(l) ||
-		(fstatat(l->fd, l->drv->tree, &sb, AT_SYMLINK_NOFOLLOW) < 0 &&
+		(fstatat(l->fd, layer_tree_name(l), &sb, AT_SYMLINK_NOFOLLOW) < 0 &&
 			errno == ENOENT))
 		return 0;
 	rc = store_dir_make(l->st, DIR_EMPTY, err);

@@ -336,6 +336,11 @@ static int tell_root(struct changes *w, struct frame *f)
 	return tell(w, f, &c);
 }
 
+bool changes_compared(const struct layer *l)
+{
+	return l->drv->whole && l->meta.kind == OVL_IMAGE && l->meta.has_parent;
+}
+
 int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, void *ctx,
 	struct ovl_err *err)
 {

@@ -46,6 +46,12 @@ int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, 
 	struct ovl_err *err);
 
 /*
+ * Has the layer no tree of changes alone, which tells them? Then it is to be walked against
+ * its parent as against any base.
+ */
+bool changes_compared(const struct layer *l);
+
+/*
  * For fn, of a regular file of an upper mounted with metacopy=on that holds no data
  * itself: opens the lower file that does. -1 with errno.
  */

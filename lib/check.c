@@ -161,7 +161,7 @@ static int check_layers(struct checker *c)
 	int rc = 0;
 
 	for (unsigned i = 0; driver_list[i] && rc == 0; i++)
-		rc = collect(c, &all, i);
+		rc = store_covers(c->st, i) ? collect(c, &all, i) : 0;
 	if (rc == 0 && c->req->repair)
 		rc = rebuild(c, &all);
 	if (all.n)
@@ -334,7 +334,7 @@ static int check_store(struct checker *c)
 	int rc = check_layers(c);
 
 	for (unsigned i = 0; driver_list[i] && rc == 0; i++)
-		rc = check_links(c, i);
+		rc = store_covers(c->st, i) ? check_links(c, i) : 0;
 	if (rc == 0)
 		rc = check_names(c);
 	if (rc == 0)

@@ -66,7 +66,7 @@ static int play(void *ctx, replay_sink sink, void *to, struct ovl_err *err)
 /* What is no file any more, or has another size, is found by comparing. */
 static bool in_place(const struct content *x, const char *path, const char *why)
 {
-	auto_fd tree = fs_open_dir(x->l->fd, x->l->drv->tree);
+	auto_fd tree = fs_open_dir(x->l->fd, layer_tree_name(x->l));
 	auto_fd fd = tree < 0 ? -1 : fs_open_beneath(tree, path, O_PATH);
 	struct stat st;
 
@@ -95,25 +95,30 @@ static int tell_bad(struct content *x)
 
 static int compare(struct content *x, struct ingest *in, const struct layer *parent)
 {
-	struct comparison cmp = {.st = x->c->st, .each = tell_one, .ctx = x};
+	struct comparison cmp = {
+		.st = x->c->st, .shared = x->l->drv->whole, .each = tell_one, .ctx = x};
+	auto_fd below = -1;
 	auto_fd want = -1;
 	auto_fd have = -1;
 	int rc = ingest_settle(in, parent, x->c->err);
 
 	if (rc < 0)
 		return rc;
-	want = fs_open_dir(in->stage.fd, x->l->drv->tree);
-	have = fs_open_dir(x->l->fd, x->l->drv->tree);
+	want = fs_open_dir(in->stage.fd, layer_tree_name(x->l));
+	have = fs_open_dir(x->l->fd, layer_tree_name(x->l));
 	if (want < 0 || have < 0)
 		return err_sys(x->c->err, errno, "cannot open the tree of layer %.12s",
 			x->l->id.s);
+	if (cmp.shared && parent)
+		below = layer_tree(parent, x->c->err);
+	if (below < 0 && cmp.shared && parent)
+		return below;
+	cmp.below = below;
 	return compare_trees(&cmp, want, have, x->c->err);
 }
 
 static int check(struct content *x, struct ingest *in)
 {
-	struct layer_ref below = {
-		.drv = (unsigned)driver_index(x->l->drv->name), .id = x->l->meta.parent};
 	struct ingest_config cfg = {
 		.drv = x->l->drv,
 		.max_size = INT64_MAX,
@@ -125,8 +130,7 @@ static int check(struct content *x, struct ingest *in)
 	int rc = 0;
 
 	if (x->l->meta.has_parent)
-		rc = layer_open_ref(
-			x->c->st, &below, LOCK_SH, below.id.s, &parent, x->c->err);
+		rc = layer_open_parent(x->l, LOCK_SH, &parent, x->c->err);
 	if (rc == 0)
 		rc = piped_ingest(in, x->c->st, &cfg, play, x, x->c->err);
 	if (rc == -EUCLEAN || rc == -EBADMSG)

@@ -6,7 +6,8 @@
  *	2  the layer and all on top of it are locked, and none may be mounted
  *	3  the trees are compared, which tells what is damaged
  *	4  each damaged name is taken from the staged tree by one rename, each directory that
- *	   has other metadata is given those; a name too many is moved to the stage
+ *	   has other metadata is given those; a name too many is moved to the stage.
+ *	   Layers on top that share a damaged file get the new one before
  *	5  .layer, the recipe and what the driver keeps are put right
  *	6  the layer is looked at like any other, its content too
  *
@@ -30,6 +31,7 @@
 #include "driver.h"
 #include "family.h"
 #include "fs.h"
+#include "graft.h"
 #include "ingest.h"
 #include "pathset.h"
 #include "quote.h"
@@ -168,14 +170,18 @@ static int mend_dir(const struct compared *one)
 	return fs_copy_meta(want, have, NULL, NULL);
 }
 
+static bool is_bad(const struct heal *h, const struct compared *one)
+{
+	return pathset_has(h->bad, 'b', one->path, strlen(one->path)) ||
+		(is_link_group(one) && in_bad_group(h, one->want));
+}
+
 static int mend_one(void *ctx, const struct compared *one, struct ovl_err *err)
 {
 	struct heal *h = ctx;
-	bool bad = pathset_has(h->bad, 'b', one->path, strlen(one->path)) ||
-		(is_link_group(one) && in_bad_group(h, one->want));
 	int rc;
 
-	if (!bad)
+	if (!is_bad(h, one))
 		return 0;
 	if (!one->want)
 		rc = take_out(h, one->have_dir, one->name);
@@ -201,20 +207,91 @@ static int mend_times(void *ctx, const struct compared *one, struct ovl_err *err
 		0;
 }
 
-static int heal_names(struct heal *h, int want, int have, struct ovl_err *err)
+/* ---- files that are other layers' too ---------------------------------------------- */
+
+struct sharing {
+	const struct heal *h;
+	struct graft graft;
+};
+
+static int note_shared(void *ctx, const struct compared *one, struct ovl_err *err)
 {
-	struct comparison find = {
-		.st = h->c->st, .data = true, .each = note_damage, .ctx = h};
-	struct comparison mend = {
-		.st = h->c->st, .each = mend_one, .leave = mend_times, .ctx = h};
+	struct sharing *s = ctx;
+
+	if (!one->want || !one->have || S_ISDIR(one->want->st_mode) ||
+		S_ISDIR(one->have->st_mode) || !is_bad(s->h, one))
+		return 0;
+	return graft_replaced(&s->graft, one->have, one->path) < 0 ? err_nomem(err) : 0;
+}
+
+/* In layers on top, names of files that are to be replaced become names of the new ones. */
+static int share(struct sharing *s, const struct family *f, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < f->n; i++) {
+		const struct layer *l = &f->member[i].layer;
+		auto_fd tree = -1;
+
+		if (l == s->h->l || l->meta.kind != OVL_IMAGE)
+			continue;
+		tree = fs_open_dir(l->fd, layer_tree_name(l));
+		if (tree >= 0) /* what is missing is no part of this */
+			rc = graft_regroup(&s->graft, tree, err);
+	}
+	return rc;
+}
+
+/*
+ * Before the layer itself: as long as that is damaged it can be healed once more. A kill
+ * may leave a directory of a layer on top with another time, which its own tar heals.
+ */
+static int heal_others(const struct heal *h, const struct family *f, int want, int have,
+	struct ovl_err *err)
+{
+	struct sharing s = {.h = h};
+	struct comparison cmp = {.st = h->c->st,
+		.shared = true,
+		.below = -1,
+		.each = note_shared,
+		.ctx = &s};
+	int rc;
+
+	graft_begin(
+		&s.graft, want, h->in.stage.fd, &h->c->st->xattrs, h->c->st->cfg.stop);
+	rc = compare_trees(&cmp, want, have, err);
+	if (rc == 0)
+		rc = share(&s, f, err);
+	graft_end(&s.graft);
+	return rc;
+}
+
+static int heal_names(
+	struct heal *h, const struct family *f, int want, int have, struct ovl_err *err)
+{
+	bool shared = h->l->drv->whole;
+	struct comparison find = {.st = h->c->st,
+		.data = true,
+		.shared = shared,
+		.below = -1,
+		.each = note_damage,
+		.ctx = h};
+	struct comparison mend = {.st = h->c->st,
+		.shared = shared,
+		.below = -1,
+		.each = mend_one,
+		.leave = mend_times,
+		.ctx = h};
 	int rc = compare_trees(&find, want, have, err);
 
+	if (rc == 0 && h->told.len && shared)
+		rc = heal_others(h, f, want, have, err);
 	return rc == 0 && h->told.len ? compare_trees(&mend, want, have, err) : rc;
 }
 
-static int heal_tree(struct heal *h, struct ovl_err *err)
+static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err)
 {
-	const char *tree = h->l->drv->tree;
+	const char *tree = h->l->drv->tree[OVL_IMAGE];
 	auto_fd want = fs_open_dir(h->in.stage.fd, tree);
 	auto_fd have = fs_open_dir(h->l->fd, tree);
 	int rc;
@@ -225,7 +302,7 @@ static int heal_tree(struct heal *h, struct ovl_err *err)
 	if (want < 0)
 		return err_sys(err, errno, "cannot open the staged tree");
 	if (have >= 0) {
-		rc = heal_names(h, want, have, err);
+		rc = heal_names(h, f, want, have, err);
 		return rc < 0 ? rc : tell_damage(h);
 	}
 	if ((errno != ENOENT && take_out(h, h->l->fd, tree) < 0) ||
@@ -322,7 +399,7 @@ static int heal_meta(struct heal *h, struct ovl_err *err)
 				"its file .layer was missing or damaged");
 }
 
-static int heal_layer(struct heal *h, struct ovl_err *err)
+static int heal_layer(struct heal *h, const struct family *f, struct ovl_err *err)
 {
 	bool durable = h->c->st->cfg.sync != OVL_SYNC_NONE;
 	int rc = 0;
@@ -331,7 +408,7 @@ static int heal_layer(struct heal *h, struct ovl_err *err)
 		return err_sys(err, errno, "cannot sync the store");
 	rc = heal_meta(h, err);
 	if (rc == 0)
-		rc = heal_tree(h, err);
+		rc = heal_tree(h, f, err);
 	if (rc == 0)
 		rc = heal_recipe(h, err);
 	if (durable && syncfs(h->l->fd) < 0 && rc == 0)
@@ -419,7 +496,7 @@ static int compose_meta(struct heal *h, struct ovl_err *err)
 	const struct layer *parent = h->parent.fd < 0 ? NULL : &h->parent;
 	struct meta *m = &h->meta;
 
-	check_stack_meta(m, parent, unpack_hides_all(&h->in.unpack));
+	driver_place(m, parent, unpack_hides_all(&h->in.unpack));
 	memcpy(m->diff_id, h->in.diff_id, sizeof(m->diff_id));
 	m->size = h->in.unpack.bytes;
 	m->entries = h->in.unpack.entries;
@@ -442,7 +519,7 @@ static int heal(struct heal *h, int fd, const char *file, struct ovl_err *err)
 	if (rc < 0)
 		return rc == -EINTR ? rc : err_prefix(err, rc, "%s", Q(file));
 	rc = lock_family(h, &f, err);
-	return rc < 0 ? rc : heal_layer(h, err);
+	return rc < 0 ? rc : heal_layer(h, &f, err);
 }
 
 int check_heal(struct checker *c, const struct layer_ref *ref, int fd, const char *file)

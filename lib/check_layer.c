@@ -57,7 +57,8 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 		if ((steps & (steps - 1)) == 0)
 			mark = ref.id;
 		/* Only the tar of an image layer can hide what is below. */
-		seen_cut = seen_cut || (at.kind == OVL_IMAGE && at.lowers == 0);
+		seen_cut = seen_cut ||
+			(at.kind == OVL_IMAGE && (at.lowers == 0 || l->drv->whole));
 		if (!seen_cut && out->n < OVL_MAX_LOWERS)
 			memcpy(out->link[out->n++], up.meta.link, SHORT_LEN + 1);
 		at = up.meta;
@@ -142,7 +143,8 @@ static bool is_anothers(const struct layer *l)
 static int check_driver(
 	struct checker *c, const struct layer *l, const struct lineage *way)
 {
-	static const struct {
+	char lower[64];
+	const struct {
 		unsigned fault;
 		const char *kind;
 		const char *text;
@@ -150,7 +152,7 @@ static int check_driver(
 		{DRV_NO_TREE, "tree", "its tree is missing"},
 		{DRV_LINK_FILE, "link-file", "its file 'link' is missing or wrong"},
 		{DRV_LINK, "link", "its short link is missing or leads elsewhere"},
-		{DRV_LOWER, "lower", "its file 'lower' is missing or wrong"},
+		{DRV_LOWER, "lower", lower},
 		{DRV_WORK, "work", "its work directory is missing"},
 		{DRV_MERGED, "merged", "its mount point is missing"},
 	};
@@ -160,6 +162,8 @@ static int check_driver(
 	unsigned left;
 	int rc;
 
+	snprintf(lower, sizeof(lower), "its file '%s' is missing or wrong",
+		l->drv->lower_file);
 	for (unsigned i = 0; i < way->n; i++)
 		links[i] = way->link[i];
 	rc = l->drv->verify(l, way->broken ? NULL : links, way->n, &have, c->err);
@@ -182,7 +186,7 @@ static int check_open(struct checker *c, struct layer *l)
 	struct ovl_id image;
 	int rc;
 
-	if (commit_became(l, &image) && faccessat(l->fd, l->drv->tree, F_OK, 0) < 0)
+	if (commit_became(l, &image) && faccessat(l->fd, layer_tree_name(l), F_OK, 0) < 0)
 		return check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
 			"its commit to layer %.12s was killed near its end; commit it again",
 			image.s);

@@ -156,15 +156,6 @@ static int count(struct checker *c, struct layer *l, bool *cut)
 	return rc == 0;
 }
 
-void check_stack_meta(struct meta *m, const struct layer *parent, bool cut)
-{
-	m->has_parent = parent != NULL;
-	m->depth = parent ? parent->meta.depth + 1 : 0;
-	m->lowers = parent && !cut ? parent->meta.lowers + 1 : 0;
-	if (parent)
-		m->parent = parent->id;
-}
-
 static int image_meta(struct checker *c, struct layer *l)
 {
 	auto_layer parent = LAYER_INIT;
@@ -180,7 +171,7 @@ static int image_meta(struct checker *c, struct layer *l)
 	if (rc > 0)
 		l->meta.parent = parent.id;
 	rc = count(c, l, &cut);
-	check_stack_meta(&l->meta, parent.fd < 0 ? NULL : &parent, cut);
+	driver_place(&l->meta, parent.fd < 0 ? NULL : &parent, cut);
 	return rc;
 }
 
@@ -206,7 +197,7 @@ static int writable_meta(struct checker *c, struct layer *l)
 	int rc;
 
 	l->meta.kind = OVL_WRITABLE;
-	if (!is_there(l, l->drv->tree) || !is_there(l, l->drv->work) ||
+	if (!is_there(l, l->drv->tree[OVL_WRITABLE]) || !is_there(l, l->drv->work) ||
 		is_there(l, RECIPE_KEPT))
 		return 0;
 	rc = parent_by_hint(c, l, &parent);
@@ -214,7 +205,7 @@ static int writable_meta(struct checker *c, struct layer *l)
 		return rc;
 	if (rc == 0 ? told != 0 : told > 0 && strcmp(said.s, parent.id.s) != 0)
 		return 0;
-	check_stack_meta(&l->meta, rc ? &parent : NULL, false);
+	driver_place(&l->meta, rc ? &parent : NULL, false);
 	return 1;
 }
 

@@ -42,9 +42,6 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref);
  * 0: it has none; -ENOENT: it is not in the store. */
 int check_find_parent(struct checker *c, const struct layer *l, const char *diff_id,
 	struct layer *parent);
-/* What .layer says of the layers below, for one on top of parent (NULL: none). */
-void check_stack_meta(struct meta *m, const struct layer *parent, bool cut);
-
 /* The short id that the store has for an open layer; a new one if it has none. */
 void check_find_link(const struct layer *l, char link[SHORT_LEN + 1]);
 

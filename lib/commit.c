@@ -71,7 +71,8 @@ bool commit_became(const struct layer *l, struct ovl_id *id)
 
 int commit_heal(const struct layer *l, struct ovl_err *err)
 {
-	const char *tree = l->drv->tree;
+	const char *tree = l->drv->tree[OVL_WRITABLE];
+	const char *in_stage = l->drv->tree[OVL_IMAGE];
 	auto_fd stage = -1;
 
 	if (faccessat(l->fd, COMMIT_NOTE, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
@@ -80,7 +81,7 @@ int commit_heal(const struct layer *l, struct ovl_err *err)
 	if (stage < 0 && errno == ENOENT)
 		return 0;
 	if (stage >= 0 &&
-		(renameat2(stage, tree, l->fd, tree, RENAME_NOREPLACE) == 0 ||
+		(renameat2(stage, in_stage, l->fd, tree, RENAME_NOREPLACE) == 0 ||
 			errno == ENOENT))
 		return 0;
 	return err_sys(err, errno,
@@ -101,7 +102,7 @@ static bool has_tree(const struct layer *l)
 {
 	struct stat st;
 
-	return fstatat(l->fd, l->drv->tree, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(l->fd, layer_tree_name(l), &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* ---- may it be? ------------------------------------------------------------------- */
@@ -176,7 +177,6 @@ static int write_meta(struct job *job, struct stage *sg, struct ovl_err *err)
 	struct seed seed = {.parent = parent, .cut = c->cut};
 	struct meta m = {
 		.kind = OVL_IMAGE,
-		.has_parent = job->has_parent,
 		.size = c->size,
 		.entries = c->entries,
 		.tar_size = c->tar_size,
@@ -186,11 +186,7 @@ static int write_meta(struct job *job, struct stage *sg, struct ovl_err *err)
 
 	if (rc < 0)
 		return rc;
-	if (parent) {
-		m.parent = parent->id;
-		m.depth = parent->meta.depth + 1;
-		m.lowers = c->cut ? 0 : parent->meta.lowers + 1;
-	}
+	driver_place(&m, parent, c->cut);
 	memcpy(m.link, sg->link, sizeof(m.link));
 	memcpy(m.diff_id, c->diff_id, sizeof(m.diff_id));
 	return meta_write(sg->fd, &m, err);
@@ -225,8 +221,9 @@ static int try_move(struct job *job, struct ovl_err *err)
 	auto_stage sg = STAGE_INIT;
 	int rc;
 
-	/* Where the tar has other times than the tree, the tar's count. */
-	job->c.unpack = clamp && *clamp;
+	/* Where the tar has other times than the tree, the tar's count. And files of a tree
+	 * that stays must not be those of one that others see the whole of. */
+	job->c.unpack = job->l.drv->whole || (clamp && *clamp);
 	if (job->c.unpack)
 		return -EXDEV;
 	rc = stage_begin_in(&job->l, COMMIT_STAGE, &sg, err);

@@ -85,16 +85,16 @@ static int by_want(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int compare_group(struct comparison *c, struct compared *o)
+static int compare_pair(struct compared *o, void **links, ino_t want, ino_t have)
 {
 	struct link_pair *p = malloc(sizeof(*p));
 	struct link_pair **known;
 
 	if (!p)
 		return -1;
-	p->want = o->want->st_ino;
-	p->have = o->have->st_ino;
-	known = tsearch(p, &c->links, by_want);
+	p->want = want;
+	p->have = have;
+	known = tsearch(p, links, by_want);
 	if (!known) {
 		free(p);
 		return -1;
@@ -105,6 +105,17 @@ static int compare_group(struct comparison *c, struct compared *o)
 		fault(o, "links", "is linked with other files");
 	free(p);
 	return 0;
+}
+
+/* Where their numbers do not tell, files must not be linked that are not to be, either. */
+static int compare_group(struct comparison *c, struct compared *o)
+{
+	unsigned n = o->n;
+	int rc = compare_pair(o, &c->links, o->want->st_ino, o->have->st_ino);
+
+	if (rc < 0 || !c->shared || o->n > n)
+		return rc;
+	return compare_pair(o, &c->back, o->have->st_ino, o->want->st_ino);
 }
 
 static int compare_xattrs(struct compared *o)
@@ -157,7 +168,7 @@ static int compare_data(const struct comparison *c, struct compared *o)
 	return 0;
 }
 
-static void compare_stat(struct compared *o)
+static void compare_stat(const struct comparison *c, struct compared *o)
 {
 	const struct stat *want = o->want;
 	const struct stat *have = o->have;
@@ -174,14 +185,31 @@ static void compare_stat(struct compared *o)
 		fault(o, "data", "has another size");
 	if (!dir && want->st_rdev != have->st_rdev)
 		fault(o, "data", "is another device");
-	if (!dir && want->st_nlink != have->st_nlink)
+	if (!dir && !c->shared && want->st_nlink != have->st_nlink)
 		fault(o, "links", "has other hard links");
 }
 
-static int compare_files(struct comparison *c, struct compared *o)
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+/* Is what is to be there the file of the layer below? */
+static bool is_below(const struct compared *o, int below)
+{
+	struct stat st;
+
+	return below >= 0 && fstatat(below, o->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		same_file(o->want, &st);
+}
+
+static int compare_files(struct comparison *c, struct compared *o, int below)
 {
 	mode_t mode = o->want->st_mode;
 	int rc = 0;
+
+	if (c->shared && same_file(o->want, o->have))
+		return 0;
 
 	/* Of a whiteout nothing but that it is one says anything. */
 	if (wh_is_device(o->want) && wh_is_device(o->have))
@@ -190,31 +218,42 @@ static int compare_files(struct comparison *c, struct compared *o)
 		fault(o, "type", "is a file of another type");
 		return 0;
 	}
-	compare_stat(o);
+	compare_stat(c, o);
 	if (!S_ISDIR(mode) && (o->want->st_nlink > 1 || o->have->st_nlink > 1))
 		rc = compare_group(c, o);
 	if (rc == 0)
 		rc = compare_xattrs(o);
 	if (rc == 0 && S_ISLNK(mode))
 		rc = compare_targets(o);
-	if (rc == 0 && c->data && S_ISREG(mode) && o->want->st_size == o->have->st_size)
+	if (rc == 0 && S_ISREG(mode) && o->want->st_size == o->have->st_size &&
+		(c->data || is_below(o, below)))
 		rc = compare_data(c, o);
 	return rc;
 }
 
 /* ---- the trees -------------------------------------------------------------------- */
 
-static int compare_dirs(struct comparison *c, int want, int have, struct ovl_err *err);
+/* A directory of both trees, and the one that is below. */
+struct dirs {
+	int want;
+	int have;
+	int below; /* -1: none, or it need not be known */
+};
 
-static int enter(struct comparison *c, const struct compared *o, struct ovl_err *err)
+static int compare_dirs(struct comparison *c, const struct dirs *d, struct ovl_err *err);
+
+static int enter(
+	struct comparison *c, const struct compared *o, int below, struct ovl_err *err)
 {
 	auto_fd want = fs_open_dir(o->want_dir, o->name);
 	auto_fd have = fs_open_dir(o->have_dir, o->name);
+	auto_fd under = below < 0 ? -1 : fs_open_dir(below, o->name);
+	const struct dirs in = {want, have, under};
 	int rc;
 
 	if (want < 0 || have < 0)
 		return err_sys(err, errno, "cannot open directory %s", Q(o->path));
-	rc = compare_dirs(c, want, have, err);
+	rc = compare_dirs(c, &in, err);
 	return rc == 0 && c->leave ? c->leave(c->ctx, o, err) : rc;
 }
 
@@ -225,22 +264,25 @@ static int stat_of(int dirfd, const char *name, struct stat *st, bool *there)
 }
 
 static int compare_one(
-	struct comparison *c, int want, int have, const char *name, struct ovl_err *err)
+	struct comparison *c, const struct dirs *d, const char *name, struct ovl_err *err)
 {
-	struct compared o = {
-		.path = c->path.data, .name = name, .want_dir = want, .have_dir = have};
+	struct compared o = {.path = c->path.data,
+		.name = name,
+		.want_dir = d->want,
+		.have_dir = d->have};
 	struct stat a;
 	struct stat b;
 	bool in_a;
 	bool in_b;
 	int rc = 0;
 
-	if (stat_of(want, name, &a, &in_a) < 0 || stat_of(have, name, &b, &in_b) < 0)
+	if (stat_of(d->want, name, &a, &in_a) < 0 ||
+		stat_of(d->have, name, &b, &in_b) < 0)
 		return err_sys(err, errno, "cannot stat %s", Q(o.path));
 	o.want = in_a ? &a : NULL;
 	o.have = in_b ? &b : NULL;
 	if (in_a && in_b)
-		rc = compare_files(c, &o);
+		rc = compare_files(c, &o, d->below);
 	else if (in_a)
 		fault(&o, "missing", "is missing");
 	else if (in_b)
@@ -251,12 +293,12 @@ static int compare_one(
 		return err_sys(err, errno, "cannot read %s", Q(o.path));
 	rc = c->each(c->ctx, &o, err);
 	if (rc == 0 && in_a && in_b && S_ISDIR(a.st_mode) && S_ISDIR(b.st_mode))
-		rc = enter(c, &o, err);
+		rc = enter(c, &o, d->below, err);
 	return rc;
 }
 
 static int compare_name(
-	struct comparison *c, int want, int have, const char *name, struct ovl_err *err)
+	struct comparison *c, const struct dirs *d, const char *name, struct ovl_err *err)
 {
 	size_t len = c->path.len;
 	int rc;
@@ -264,27 +306,27 @@ static int compare_name(
 	if (len)
 		buf_add(&c->path, "/", 1);
 	buf_adds(&c->path, name);
-	rc = c->path.failed ? err_nomem(err) : compare_one(c, want, have, name, err);
+	rc = c->path.failed ? err_nomem(err) : compare_one(c, d, name, err);
 	buf_cut(&c->path, len);
 	return rc;
 }
 
-static int compare_dirs(struct comparison *c, int want, int have, struct ovl_err *err)
+static int compare_dirs(struct comparison *c, const struct dirs *d, struct ovl_err *err)
 {
 	struct names a;
 	struct names b = {0};
 	size_t i = 0;
 	size_t j = 0;
-	int rc = names_of(want, &a);
+	int rc = names_of(d->want, &a);
 
 	if (rc == 0)
-		rc = names_of(have, &b);
+		rc = names_of(d->have, &b);
 	if (rc < 0)
 		rc = err_sys(err, errno, "cannot read directory %s", Q(c->path.data));
 	while (rc == 0 && (i < a.n || j < b.n)) {
 		int order = i == a.n ? 1 : j == b.n ? -1 : strcmp(a.name[i], b.name[j]);
 
-		rc = compare_name(c, want, have, order <= 0 ? a.name[i] : b.name[j], err);
+		rc = compare_name(c, d, order <= 0 ? a.name[i] : b.name[j], err);
 		i += order <= 0;
 		j += order >= 0;
 	}
@@ -295,12 +337,15 @@ static int compare_dirs(struct comparison *c, int want, int have, struct ovl_err
 
 int compare_trees(struct comparison *c, int want, int have, struct ovl_err *err)
 {
+	const struct dirs top = {want, have, c->shared ? c->below : -1};
 	int rc;
 
 	buf_add(&c->path, "", 0);
-	rc = c->path.failed ? err_nomem(err) : compare_one(c, want, have, ".", err);
+	rc = c->path.failed ? err_nomem(err) : compare_one(c, &top, ".", err);
 	buf_release(&c->path);
 	tdestroy(c->links, free);
+	tdestroy(c->back, free);
 	c->links = NULL;
+	c->back = NULL;
 	return rc;
 }

@@ -39,6 +39,12 @@ struct compared {
 struct comparison {
 	struct ovl_store *st;
 	bool data;
+	/* Files of the trees are files of other layers too (see graft.h): how many names they
+	 * have says nothing, those that are the same file need no look, and data are looked
+	 * at of those that are to be the same as in the directory below (-1: none) and are
+	 * not. */
+	bool shared;
+	int below;
 	/* Told of each name, sound ones too. Other than 0 ends the work. */
 	int (*each)(void *ctx, const struct compared *one, struct ovl_err *err);
 	/* Of each directory that both have, when all in it was compared. NULL: not wanted. */
@@ -46,6 +52,7 @@ struct comparison {
 	void *ctx;
 	struct buf path; /* not for the caller */
 	void *links;
+	void *back;
 };
 
 /* Compares the open trees. 0, what a function said, or negative errno. */

@@ -32,17 +32,18 @@ static int open_parent(
 /* The root of a mount is the upper's: it starts as the parent's. */
 static int make_tree(struct stage *sg, const struct layer *parent, struct ovl_err *err)
 {
+	const char *tree = sg->drv->tree[OVL_WRITABLE];
 	auto_fd from = -1;
 	auto_fd to = -1;
 
-	if (mkdirat(sg->fd, sg->drv->tree, 0755) < 0)
+	if (mkdirat(sg->fd, tree, 0755) < 0)
 		return err_sys(err, errno, "cannot make the layer's tree");
 	if (!parent)
 		return 0;
 	from = layer_tree(parent, err);
 	if (from < 0)
 		return from;
-	to = fs_open_dir(sg->fd, sg->drv->tree);
+	to = fs_open_dir(sg->fd, tree);
 	if (to < 0 || fs_copy_meta(from, to, xattr_inherits, &sg->st->xattrs) < 0)
 		return err_sys(err, errno, "cannot make the layer's tree");
 	return 0;
@@ -59,12 +60,7 @@ int create_fill(struct stage *sg, const struct layer *parent, int64_t created,
 		rc = sg->drv->seed(sg, &seed, err);
 	if (rc < 0)
 		return rc;
-	if (parent) {
-		m.has_parent = true;
-		m.parent = parent->id;
-		m.depth = parent->meta.depth + 1;
-		m.lowers = parent->meta.lowers + 1;
-	}
+	driver_place(&m, parent, false);
 	memcpy(m.link, sg->link, sizeof(m.link));
 	return meta_write(sg->fd, &m, err);
 }

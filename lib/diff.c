@@ -161,8 +161,12 @@ int ovl_diff(struct ovl_store *st, const char *layer, const char *base,
 	if (rc == 0 && base)
 		rc = layer_open(st, base, LOCK_SH, &b, err);
 	if (rc == 0 && base && b.drv == l.drv && l.meta.has_parent &&
-		strcmp(l.meta.parent.s, b.id.s) == 0)
+		strcmp(l.meta.parent.s, b.id.s) == 0 && !changes_compared(&l))
 		base = NULL;
+	if (rc == 0 && !base && changes_compared(&l)) {
+		base = l.meta.parent.s;
+		rc = layer_open_parent(&l, LOCK_SH, &b, err);
+	}
 	if (rc == 0 && base)
 		rc = list_against(&ls, &l, &b, err);
 	else if (rc == 0)

@@ -43,17 +43,21 @@ enum {
 	DRV_NO_TREE = 1,
 	DRV_LINK_FILE = 2, /* the layer's own word of its short id */
 	DRV_LINK = 4, /* the short link that leads to it */
-	DRV_LOWER = 8, /* the list of its lowers */
+	DRV_LOWER = 8, /* the file that says its lowers */
 	DRV_WORK = 16,
 	DRV_MERGED = 32
 };
 
 struct driver {
 	const char *name; /* also its directory under the root */
-	const char *tree; /* a layer's own tree, inside the layer */
+	const char *tree[2]; /* a layer's own tree, inside the layer, by enum ovl_kind */
+	/* An image layer's tree is all there is to see of it, what is below it as well: it
+	 * is mounted without lowers, and its tar is applied to what is below. */
+	bool whole;
 	const char *links; /* directory of short links, made with the driver's; or NULL */
 	const char *work; /* overlayfs's work directory, inside a writable layer */
 	const char *merged; /* the default mount point, inside the layer */
+	const char *lower_file; /* says the lowers of a layer, inside the layer */
 	unsigned max_lowers; /* of one mount */
 
 	/* Puts what the driver needs into a staged layer whose tree is there already. */
@@ -67,7 +71,7 @@ struct driver {
 	int (*lowers)(const struct layer *l, struct stack *out, struct ovl_err *err);
 	/* The layer itself as a lower. */
 	int (*as_lower)(const struct layer *l, struct buf *out, struct ovl_err *err);
-	/* The short id as the layer's own file has it, else "". */
+	/* The short id as a file of the driver's in the layer has it, else "". */
 	void (*link_of)(int layer_fd, char link[SHORT_LEN + 1]);
 	/*
 	 * Which of DRV_* are wrong in the layer, whose lowers are to be n layers of these
@@ -90,6 +94,31 @@ extern const struct driver *const driver_list[];
 
 /* Number in driver_list of the driver with that name, -1 if there is none. */
 int driver_index(const char *name);
+
+/*
+ * What .layer says of the place of a layer, whose kind is set: on top of parent (NULL:
+ * none), which cut hides with all below it.
+ */
+void driver_place(struct meta *m, const struct layer *parent, bool cut);
+
+/* Does the layer keep a work directory and a mount point? Else it has a mount point only
+ * while it is mounted there. */
+bool driver_keeps_mount(const struct layer *l);
+
+/* ---- for drivers ------------------------------------------------------------------ */
+
+/* Makes work directory and mount point in a staged layer. */
+int driver_seed_mount(struct stage *sg, struct ovl_err *err);
+
+/* Is a file of the layer what it is to be? An empty text stands for no file. */
+bool driver_file_is(const struct layer *l, const char *name, const char *want);
+/* Makes it that, in one step. -1 with errno. */
+int driver_set_file(const struct layer *l, const char *name, const char *text);
+
+/* Those of DRV_NO_TREE, DRV_WORK and DRV_MERGED that are wrong in the layer. */
+unsigned driver_missing(const struct layer *l);
+/* Makes what of these can be made. -1 with errno. */
+int driver_make_missing(const struct layer *l, unsigned faults);
 
 /* Checks that a mount of a layer of that kind on top of parent has not too many lowers. */
 int driver_check_depth(

@@ -108,10 +108,7 @@ static int seed(struct stage *sg, const struct seed *how, struct ovl_err *err)
 	}
 	if (rc < 0 || (!how->parent && !how->writable))
 		return rc;
-	if (mkdirat(sg->fd, driver_overlay2.work, 0700) < 0 ||
-		mkdirat(sg->fd, driver_overlay2.merged, 0700) < 0)
-		return err_sys(err, errno, "cannot make the layer's directories");
-	return 0;
+	return driver_seed_mount(sg, err);
 }
 
 static void link_path(const char *link, char out[ITEM + 1])
@@ -188,13 +185,6 @@ static int retract(
 
 /* ---- check ------------------------------------------------------------------------ */
 
-static bool is_dir(int dirfd, const char *name)
-{
-	struct stat st;
-
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-}
-
 static void lower_of(const char *const *lowers, unsigned n, struct buf *out)
 {
 	buf_add(out, "", 0);
@@ -202,49 +192,24 @@ static void lower_of(const char *const *lowers, unsigned n, struct buf *out)
 		buf_addf(out, "%s%s/%s", i ? ":" : "", links, lowers[i]);
 }
 
-/* Is a file of the layer what it is to be? An empty text stands for no file. */
-static bool file_is(const struct layer *l, const char *name, const char *want)
-{
-	auto_buf text = {0};
-
-	if (fs_read_file(l->fd, name, LOWER_MAX, &text) < 0)
-		return errno == ENOENT && !*want;
-	return *want && text.len == strlen(want) &&
-		memcmp(text.data, want, text.len) == 0;
-}
-
 static int verify(const struct layer *l, const char *const *lowers, unsigned n,
 	unsigned *faults, struct ovl_err *err)
 {
-	bool mountable = l->meta.has_parent || l->meta.kind == OVL_WRITABLE;
 	auto_buf want = {0};
 	struct ovl_id owner;
 
-	*faults = 0;
+	*faults = driver_missing(l);
 	lower_of(lowers, lowers ? n : 0, &want);
 	if (want.failed)
 		return err_nomem(err);
-	if (!is_dir(l->fd, tree))
-		*faults |= DRV_NO_TREE;
-	if (!file_is(l, link_file, l->meta.link))
+	if (!driver_file_is(l, link_file, l->meta.link))
 		*faults |= DRV_LINK_FILE;
 	if (by_link(l->drv_fd, l->meta.link, &owner) != 1 ||
 		strcmp(owner.s, l->id.s) != 0)
 		*faults |= DRV_LINK;
-	if (lowers && !file_is(l, lower_file, want.data))
+	if (lowers && !driver_file_is(l, lower_file, want.data))
 		*faults |= DRV_LOWER;
-	if (mountable && !is_dir(l->fd, driver_overlay2.work))
-		*faults |= DRV_WORK;
-	if (mountable && !is_dir(l->fd, driver_overlay2.merged))
-		*faults |= DRV_MERGED;
 	return 0;
-}
-
-/* A file anew, in one step; an empty text: none. */
-static int set_file(const struct layer *l, const char *name, const char *text)
-{
-	return *text ? fs_replace(l->fd, name, text, strlen(text)) :
-		       unlinkat(l->fd, name, 0);
 }
 
 static int set_link(const struct layer *l)
@@ -273,15 +238,12 @@ static int mend(const struct layer *l, const char *const *lowers, unsigned n,
 	if (want.failed)
 		return err_nomem(err);
 	if (faults & DRV_LINK_FILE)
-		rc |= set_file(l, link_file, l->meta.link);
+		rc |= driver_set_file(l, link_file, l->meta.link);
 	if (faults & DRV_LINK)
 		rc |= set_link(l);
 	if (faults & DRV_LOWER)
-		rc |= set_file(l, lower_file, want.data);
-	if (faults & DRV_WORK)
-		rc |= fs_mkdir(l->fd, driver_overlay2.work, 0700);
-	if (faults & DRV_MERGED)
-		rc |= fs_mkdir(l->fd, driver_overlay2.merged, 0700);
+		rc |= driver_set_file(l, lower_file, want.data);
+	rc |= driver_make_missing(l, faults);
 	if (rc < 0)
 		return err_sys(err, errno, "cannot repair layer %.12s", l->id.s);
 	return verify(l, faults & DRV_LOWER ? lowers : NULL, n, left, err);
@@ -289,10 +251,11 @@ static int mend(const struct layer *l, const char *const *lowers, unsigned n,
 
 const struct driver driver_overlay2 = {
 	.name = "overlay2",
-	.tree = tree,
+	.tree = {[OVL_IMAGE] = tree, [OVL_WRITABLE] = tree},
 	.links = links,
 	.work = "work",
 	.merged = "merged",
+	.lower_file = lower_file,
 	.max_lowers = OVL_MAX_LOWERS,
 	.seed = seed,
 	.publish = publish,

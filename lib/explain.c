@@ -86,7 +86,7 @@ static bool missing(const struct failure *f)
 
 	if (stat(f->target, &st) < 0)
 		return because(f, "mount point: %s", strerror(errno));
-	return lower_missing(f) || own_missing(f, f->l->drv->tree) ||
+	return lower_missing(f) || own_missing(f, layer_tree_name(f->l)) ||
 		(f->spec->with_upper && own_missing(f, f->l->drv->work));
 }
 
@@ -105,7 +105,7 @@ static bool bad_upper(const struct failure *f)
 
 	if (!f->spec->with_upper)
 		return false;
-	upper = fs_open_dir(f->l->fd, f->l->drv->tree);
+	upper = fs_open_dir(f->l->fd, layer_tree_name(f->l));
 	work = fs_open_dir(f->l->fd, f->l->drv->work);
 	if (fs_is_overlay(upper))
 		return because(f,
@@ -116,7 +116,7 @@ static bool bad_upper(const struct failure *f)
 	if (mount_of(upper) != mount_of(work))
 		return because(f,
 			"'%s' and '%s' of the layer are on different file systems",
-			f->l->drv->tree, f->l->drv->work);
+			layer_tree_name(f->l), f->l->drv->work);
 	return false;
 }
 

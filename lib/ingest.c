@@ -22,15 +22,16 @@ static uint64_t or_default(uint64_t n, uint64_t fallback)
 
 static int open_tree(struct ingest *in, struct ovl_err *err)
 {
+	const char *name = in->cfg.drv->tree[OVL_IMAGE];
 	struct unpack *u = &in->unpack;
 	int tree;
 	int rc = stage_begin(in->st, in->cfg.drv, &in->stage, err);
 
 	if (rc < 0)
 		return rc;
-	if (mkdirat(in->stage.fd, in->cfg.drv->tree, 0755) < 0)
+	if (mkdirat(in->stage.fd, name, 0755) < 0)
 		return err_sys(err, errno, "cannot make the staging tree");
-	tree = fs_open_dir(in->stage.fd, in->cfg.drv->tree);
+	tree = fs_open_dir(in->stage.fd, name);
 	if (tree < 0)
 		return err_sys(err, errno, "cannot open the staging tree");
 	rc = in->cfg.no_data ? 0 : recipe_create(&in->recipe, in->stage.fd, err);
@@ -40,6 +41,8 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 	u->layer = in->stage.fd;
 	u->recipe = in->recipe;
 	u->no_data = in->cfg.no_data;
+	u->whole = in->cfg.drv->whole;
+	u->stop = in->st->cfg.stop;
 	return unpack_begin(u, tree, &in->st->xattrs, rc < 0 ? NULL : err) < 0 ? -EIO :
 										 rc;
 }
@@ -155,7 +158,6 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct ovl_
 	struct seed seed = {.parent = parent, .cut = cut};
 	struct meta m = {
 		.kind = OVL_IMAGE,
-		.has_parent = parent != NULL,
 		.size = in->unpack.bytes,
 		.entries = in->unpack.entries,
 		.tar_size = in->tar_size,
@@ -165,11 +167,7 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct ovl_
 
 	if (rc < 0)
 		return rc;
-	if (parent) {
-		m.parent = parent->id;
-		m.depth = parent->meta.depth + 1;
-		m.lowers = cut ? 0 : parent->meta.lowers + 1;
-	}
+	driver_place(&m, parent, cut);
 	memcpy(m.link, in->stage.link, sizeof(m.link));
 	memcpy(m.diff_id, in->diff_id, sizeof(m.diff_id));
 	return meta_write(in->stage.fd, &m, err);

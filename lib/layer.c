@@ -49,16 +49,13 @@ struct search {
 	const char *what;
 	struct layer_ref found;
 	unsigned hits;
+	bool twice; /* one layer, of two drivers */
 };
-
-static bool searched(const struct search *s, unsigned drv)
-{
-	return !s->st->drv_chosen || s->st->drv == driver_list[drv];
-}
 
 static void hit(struct search *s, unsigned drv, const char *id)
 {
 	s->found.drv = drv;
+	s->twice |= s->hits && strcmp(s->found.id.s, id) == 0;
 	memcpy(s->found.id.s, id, ID_LEN + 1);
 	s->hits++;
 }
@@ -107,7 +104,7 @@ static int each_driver(struct search *s,
 		int fd;
 		int rc;
 
-		if (!searched(s, i))
+		if (!store_covers(s->st, i))
 			continue;
 		fd = store_driver_dir(s->st, i, err);
 		if (fd == -ENOENT)
@@ -127,8 +124,14 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct search s = {.st = st, .what = what};
 	int rc = names_lookup(st, what, ref, err);
 
-	if (rc)
-		return rc < 0 ? rc : 0;
+	if (rc < 0)
+		return rc;
+	if (rc > 0 && !store_covers(st, ref->drv))
+		return err_status(err, OVL_NOLAYER,
+			"no such layer %s of driver %s: it is one of %s", Q(what),
+			st->drv->name, driver_list[ref->drv]->name);
+	if (rc > 0)
+		return 0;
 	if (strncmp(what, "sha256:", 7) == 0 && id_is_full(what + 7))
 		s.what = what += 7;
 	if (id_is_full(what))
@@ -139,6 +142,10 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 		rc = each_driver(&s, find_prefix, err);
 	if (rc < 0)
 		return rc;
+	if (s.hits == 2 && s.twice)
+		return err_status(err, OVL_USAGE,
+			"%s is ambiguous: two drivers have it, --driver says which is meant",
+			Q(what));
 	if (s.hits > 1)
 		return err_status(err, OVL_USAGE, "%s is ambiguous: %u layers match",
 			Q(what), s.hits);
@@ -278,6 +285,20 @@ int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out
 	return rc < 0 ? rc : layer_open_ref(st, &ref, op, what, out, err);
 }
 
+int layer_open_parent(
+	const struct layer *l, int op, struct layer *out, struct ovl_err *err)
+{
+	struct layer_ref ref = {
+		.drv = (unsigned)driver_index(l->drv->name), .id = l->meta.parent};
+
+	return layer_open_ref(l->st, &ref, op, ref.id.s, out, err);
+}
+
+const char *layer_tree_name(const struct layer *l)
+{
+	return l->drv->tree[l->meta.kind];
+}
+
 int layer_tree(const struct layer *l, struct ovl_err *err)
 {
 	int fd = marks_check(l->st, err);
@@ -285,7 +306,7 @@ int layer_tree(const struct layer *l, struct ovl_err *err)
 
 	if (fd < 0)
 		return fd;
-	fd = fs_open_dir(l->fd, l->drv->tree);
+	fd = fs_open_dir(l->fd, layer_tree_name(l));
 	if (fd < 0 && errno == ENOENT && commit_became(l, &became))
 		return err_say(err, ENOENT,
 			"layer %.12s became layer %.12s, but its commit was interrupted: commit it "

@@ -57,12 +57,18 @@ int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int 
 /* layer_find and layer_open_ref in one. */
 int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out,
 	struct ovl_err *err);
+/* The same for the parent of the open layer, which has one. */
+int layer_open_parent(
+	const struct layer *l, int op, struct layer *out, struct ovl_err *err);
 void layer_close(struct layer *l);
 #define auto_layer __attribute__((cleanup(layer_close))) struct layer
 #define LAYER_INIT       \
 	{                \
 		.fd = -1 \
 	}
+
+/* What its own tree is called, inside the layer. */
+const char *layer_tree_name(const struct layer *l);
 
 /* The layer's own tree, open for reading; -errno. */
 int layer_tree(const struct layer *l, struct ovl_err *err);

@@ -149,7 +149,7 @@ static int list_all(struct lister *ls, struct ovl_err *err)
 	int rc = 0;
 
 	for (unsigned i = 0; driver_list[i] && rc == 0; i++) {
-		if (!ls->st->drv_chosen || ls->st->drv == driver_list[i])
+		if (store_covers(ls->st, i))
 			rc = list_driver(ls, i, err);
 	}
 	return rc;

@@ -87,7 +87,7 @@ static int check_writable(const struct layer *l, const struct ovl_mount *req,
 
 /* ---- where ------------------------------------------------------------------------ */
 
-/* The layer's own merged/, which a bottom image layer has only while it is mounted. */
+/* The layer's own merged/, which some have only while they are mounted. */
 static int own_target(const struct layer *l, struct ovl_err *err)
 {
 	int fd;

@@ -105,13 +105,15 @@ struct named {
 
 /* "[[<root>/]<driver>/]<id>/<tree>" */
 static bool name_of_tree(const struct ovl_store *st, const struct mi_table *t,
-	const char *name, const char *tree, struct named *out)
+	const char *name, const char *const tree[2], struct named *out)
 {
 	auto_free char *copy = strdup(name);
 	char *slash = copy ? strrchr(copy, '/') : NULL;
 	char *root;
 
-	if (!slash || strcmp(slash + 1, tree) != 0)
+	if (!slash ||
+		(strcmp(slash + 1, tree[OVL_IMAGE]) != 0 &&
+			strcmp(slash + 1, tree[OVL_WRITABLE]) != 0))
 		return false;
 	*slash = '\0';
 	if (!split(copy, &root, &out->ref))

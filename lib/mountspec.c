@@ -205,8 +205,8 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 	if (readonly || !s.with_upper)
 		s.flags |= MS_RDONLY;
 	if (s.with_upper)
-		buf_addf(&s.data, ",upperdir=%s/%s,workdir=%s/%s", l->id.s, l->drv->tree,
-			l->id.s, l->drv->work);
+		buf_addf(&s.data, ",upperdir=%s/%s,workdir=%s/%s", l->id.s,
+			layer_tree_name(l), l->id.s, l->drv->work);
 	add_defaults(&s, l);
 	if (s.extra.len)
 		buf_adds(&s.data, s.extra.data);
@@ -255,7 +255,7 @@ int mountspec_line(const struct layer *l, struct buf *out, struct ovl_err *err)
 		return err_nomem(err);
 	buf_adds(out, "cd ");
 	add_word(out, dir.data);
-	if (!s.with_upper && !l->meta.has_parent)
+	if (!driver_keeps_mount(l))
 		buf_addf(out, " && mkdir -p %s/%s", l->id.s, l->drv->merged);
 	buf_addf(out, " && mount -t overlay -o %s%s ", s.flags & MS_RDONLY ? "ro," : "",
 		s.data.data);

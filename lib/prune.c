@@ -246,7 +246,7 @@ static int prune_all_notes(struct pruner *p)
 		auto_fsdir d = {.fd = -1};
 		const char *name;
 
-		if (drv_fd < 0)
+		if (drv_fd < 0 || !store_covers(p->st, i))
 			continue;
 		if (fs_dir_open(&d, drv_fd, ".") < 0)
 			return err_sys(p->err, errno, "cannot read the store");
@@ -302,7 +302,7 @@ static int prune_nowhere(struct pruner *p)
 	if (r)
 		return r;
 	for (unsigned i = 0; driver_list[i] && r == 0; i++)
-		r = prune_driver(p, i);
+		r = store_covers(p->st, i) ? prune_driver(p, i) : 0;
 	store_unlock(p->st);
 	return r;
 }

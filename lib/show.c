@@ -113,11 +113,10 @@ static void set_path(
 static json_t *paths(const struct layer *l)
 {
 	json_t *o = json_object();
-	bool mountable = l->meta.kind == OVL_WRITABLE || l->meta.has_parent;
 
 	set_path(o, "layer", l, "");
-	set_path(o, "tree", l, l->drv->tree);
-	if (mountable) {
+	set_path(o, "tree", l, layer_tree_name(l));
+	if (driver_keeps_mount(l)) {
 		set_path(o, "work", l, l->drv->work);
 		set_path(o, "merged", l, l->drv->merged);
 	}

@@ -13,7 +13,6 @@
 #include "names.h"
 #include "stage.h"
 #include "store.h"
-#include "xattr.h"
 
 /*
  * A staged tree must not inherit what the admin gave to the directory the store lies
@@ -21,12 +20,7 @@
  */
 static int neutralize(int fd)
 {
-	if (fchmod(fd, 0700) < 0)
-		return -1;
-	if (fs_removexattr(fd, NULL, XATTR_ACL_DEFAULT) < 0 && errno != ENODATA &&
-		errno != EOPNOTSUPP)
-		return -1;
-	return 0;
+	return fchmod(fd, 0700) < 0 ? -1 : fs_drop_acls(fd, NULL);
 }
 
 static bool still_there(int dir, const char *name, int fd)
@@ -108,11 +102,12 @@ static int sync_links(struct stage *sg, struct ovl_err *err)
  * its tree. */
 static int take_tree(struct stage *sg, bool durable, struct ovl_err *err)
 {
-	const char *tree = sg->drv->tree;
+	const char *const *tree = sg->drv->tree;
 
 	if (sg->tree_from < 0)
 		return 0;
-	if (renameat2(sg->tree_from, tree, sg->fd, tree, RENAME_NOREPLACE) < 0)
+	if (renameat2(sg->tree_from, tree[OVL_WRITABLE], sg->fd, tree[OVL_IMAGE],
+		    RENAME_NOREPLACE) < 0)
 		return err_sys(err, errno, "cannot move the layer's tree");
 	if (durable && fsync(sg->fd) < 0)
 		return err_sys(err, errno, "cannot sync the layer's directory");
@@ -121,17 +116,19 @@ static int take_tree(struct stage *sg, bool durable, struct ovl_err *err)
 
 static void give_tree_back(struct stage *sg)
 {
-	const char *tree = sg->drv->tree;
+	const char *const *tree = sg->drv->tree;
 
 	if (sg->tree_from >= 0)
-		renameat2(sg->fd, tree, sg->tree_from, tree, RENAME_NOREPLACE);
+		renameat2(sg->fd, tree[OVL_IMAGE], sg->tree_from, tree[OVL_WRITABLE],
+			RENAME_NOREPLACE);
 }
 
 /* A tree that could not be given back must not go with the stage. */
 static bool holds_tree(int dirfd, const struct stage *sg)
 {
 	return sg->tree_from >= 0 &&
-		faccessat(dirfd, sg->drv->tree, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+		faccessat(dirfd, sg->drv->tree[OVL_IMAGE], F_OK, AT_SYMLINK_NOFOLLOW) ==
+		0;
 }
 
 int stage_begin_in(
@@ -152,7 +149,7 @@ int stage_begin_in(
 		close_fdp(&sg.fd);
 		return err_say(err, EUCLEAN,
 			"layer %.12s has two trees: '%s' and '%s/%s'", l->id.s,
-			l->drv->tree, name, l->drv->tree);
+			l->drv->tree[OVL_WRITABLE], name, l->drv->tree[OVL_IMAGE]);
 	}
 	close_fdp(&sg.fd);
 	if (fs_rmtree(l->fd, name, NULL) < 0 || mkdirat(l->fd, name, 0700) < 0)

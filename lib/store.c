@@ -467,6 +467,11 @@ int store_driver_make(struct ovl_store *st, unsigned i, struct ovl_err *err)
 	return st->drv_fd[i];
 }
 
+bool store_covers(const struct ovl_store *st, unsigned i)
+{
+	return !st->drv_chosen || st->drv == driver_list[i];
+}
+
 static int open_lock(struct ovl_store *st)
 {
 	if (st->lock_fd < 0)

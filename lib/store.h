@@ -52,6 +52,9 @@ int store_dir_make(struct ovl_store *st, enum store_dir which, struct ovl_err *e
 int store_driver_dir(struct ovl_store *st, unsigned i, struct ovl_err *err);
 int store_driver_make(struct ovl_store *st, unsigned i, struct ovl_err *err);
 
+/* Are layers of driver number i looked at? Of all, or of the one the caller chose. */
+bool store_covers(const struct ovl_store *st, unsigned i);
+
 /* Holds the store's lock (LOCK_SH or LOCK_EX) until store_unlock(). */
 int store_lock(struct ovl_store *st, int op, struct ovl_err *err);
 /* Exclusively, now or not at all: 1 taken, 0 held by another, negative errno. */

@@ -113,7 +113,7 @@ static bool was_on_merged(const struct layer *l, const struct mnt *m)
 }
 
 /*
- * A bottom image layer has a mount point of its own only while it is mounted. Removing
+ * Some layers have a mount point of their own only while they are mounted. Removing
  * one that is a mount point in another namespace would take the mount away there; so
  * nobody may be about to mount it, and nothing of it be mounted anywhere.
  */
@@ -146,7 +146,7 @@ static int settle(struct ovl_store *st, const struct mnt *m, struct ovl_err *err
 		return rc;
 	}
 	layer_close(&l);
-	if (!l.meta.has_parent)
+	if (!driver_keeps_mount(&l))
 		drop_merged(st, m, &m->layer);
 	return 0;
 }

@@ -13,12 +13,14 @@
  * a whiteout is a device on disk if nothing of its name is there, else a flag in dirs.h:
  * a directory of that name, now or later, is opaque. An entry replaces the device and
  * leaves the flag. What hides nothing goes in unpack_finish, when the stack below can be
- * asked.
+ * asked. Of a layer that is to be whole all marks go there, and what they do not hide
+ * comes in.
  */
 #ifndef OVL_UNPACK_H
 #define OVL_UNPACK_H
 
 #include <archive_entry.h>
+#include <signal.h>
 
 #include "dirs.h"
 #include "err.h"
@@ -43,6 +45,9 @@ struct unpack {
 	uint64_t n_kept;
 	struct recipe_out *recipe; /* the caller's; NULL: none is made */
 	bool no_data; /* files get their size alone */
+	bool whole; /* what is below comes in as well, see graft.h, and no marks stay */
+	const volatile sig_atomic_t
+		*stop; /* for the part that takes no entries; or NULL */
 	const struct xattr_policy *xattrs;
 	uint64_t max_entries;
 	uint64_t max_bytes;

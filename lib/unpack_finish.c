@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "fs.h"
+#include "graft.h"
 #include "path.h"
 #include "quote.h"
 #include "unpack.h"
@@ -32,6 +33,7 @@ struct level {
 
 struct walk {
 	struct unpack *u;
+	struct graft graft;
 	struct level *level;
 	unsigned n;
 	unsigned size;
@@ -132,11 +134,11 @@ static int settle_implied(struct walk *w, struct dir *dir, int fd,
 	return 0;
 }
 
-/* Takes away the whiteouts that hide nothing. */
+/* Takes away the whiteouts that hide nothing, or have done it. */
 static int settle_whiteouts(struct walk *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
-	bool opaque = dir->flags & (DIR_OPAQUE | DIR_REPLACED);
+	bool all = w->u->whole || dir->flags & (DIR_OPAQUE | DIR_REPLACED);
 	auto_fsdir d = {.fd = -1};
 	unsigned char type;
 	const char *name;
@@ -153,7 +155,7 @@ static int settle_whiteouts(struct walk *w, const struct dir *dir, int fd,
 			return err_sys(err, errno, "cannot stat %s", Q(name));
 		if (!wh_is_device(&st))
 			continue;
-		r = opaque ? 0 : view_stat(below, name, &st, NULL);
+		r = all ? 0 : view_stat(below, name, &st, NULL);
 		if (r < 0 || (r == 0 && unlinkat(fd, name, 0) < 0))
 			return err_sys(
 				err, errno, "cannot settle the whiteout of %s", Q(name));
@@ -181,16 +183,29 @@ static int settle_opaque(
 	return 0;
 }
 
+/* What the directory has below, with whiteouts in it that hide it. There is one below:
+ * layers that are whole are on one that is. */
+static int take_below(struct walk *w, const struct dir *dir, int fd,
+	const struct view *below, struct ovl_err *err)
+{
+	if (!below->n || dir->flags & (DIR_OPAQUE | DIR_REPLACED))
+		return 0;
+	shown(w);
+	return w->path.failed ? err_nomem(err) :
+				graft_dir(&w->graft, below->fd[0], fd, w->path.data, err);
+}
+
 static int settle(struct walk *w, struct dir *dir, int fd, const struct view *below,
 	struct ovl_err *err)
 {
-	int rc = 0;
+	int rc = w->u->whole ? take_below(w, dir, fd, below, err) : 0;
 
-	if (dir->flags & DIR_IMPLIED)
+	if (rc == 0 && dir->flags & DIR_IMPLIED)
 		rc = settle_implied(w, dir, fd, below, err);
 	if (rc == 0 && (dir->flags & DIR_HAS_WH))
 		rc = settle_whiteouts(w, dir, fd, below, err);
-	if (rc == 0 && (dir->flags & (DIR_OPAQUE | DIR_REPLACED)) && dir->up)
+	if (rc == 0 && (dir->flags & (DIR_OPAQUE | DIR_REPLACED)) && dir->up &&
+		!w->u->whole)
 		rc = settle_opaque(w, fd, below, err);
 	return rc;
 }
@@ -239,7 +254,7 @@ static int finish_dir(struct walk *w, struct dir *dir, struct ovl_err *err)
 	auto_fd fd = open_level(w, dir, err);
 	int rc = fd < 0 ? fd : 0;
 
-	if (rc == 0 && (dir->flags & DIR_SETTLE)) {
+	if (rc == 0 && (w->u->whole || dir->flags & DIR_SETTLE)) {
 		rc = look_below(w, w->n - 1, err);
 		if (rc == 0)
 			rc = settle(w, dir, fd, &w->level[w->n - 1].below, err);
@@ -265,6 +280,7 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 	struct dir *dir = u->dirs.root;
 	int rc;
 
+	graft_begin(&w.graft, u->tree, u->layer, u->xattrs, u->stop);
 	rc = descend(&w, dir, err);
 	if (rc < 0)
 		return rc;
@@ -277,6 +293,9 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 		if (dir && rc == 0)
 			rc = descend(&w, dir, err);
 	}
+	if (rc == 0)
+		rc = graft_finish(&w.graft, err);
+	graft_end(&w.graft);
 	while (w.n)
 		pop(&w);
 	free(w.level);
