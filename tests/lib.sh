@@ -13,11 +13,31 @@
 #				ovlctl itself refuses: this exit status, one line on
 #				standard error that matches; a crash is no refusal
 #   as_user			are we root of a user namespace?
+#   is_overlay			is the driver overlay? It is as the runner says, and the
+#				default of what is made here
+#   short			is this to be the short form of a long test?
+#
+# Where layers lie: $OVLCTL_ROOT/$DRV/<id>/$TREE of an image layer, .../$UPPER of a writable
+# one, whose lowers $LOWER says; "ls" of it shows $LS_BOTTOM, $LS_IMAGE, $LS_WRITABLE; mount
+# options have the name lower_of LAYER. tests/run says how a test tells which drivers it is for.
 #   done_testing
 
 set -u
 umask 022
 unset SOURCE_DATE_EPOCH OVLCTL_DRIVER XDG_DATA_HOME 2>/dev/null
+DRV=${OVLCTL_TEST_DRIVER-overlay2}
+case $DRV in
+overlay)
+	TREE=root UPPER=upper LOWER=lower-id
+	LS_BOTTOM=root LS_IMAGE=root LS_WRITABLE='lower-id merged upper work'
+	export OVLCTL_DRIVER=overlay
+	;;
+*)
+	TREE=diff UPPER=diff LOWER=lower
+	LS_BOTTOM='diff link' LS_IMAGE='diff link lower merged work' LS_WRITABLE=$LS_IMAGE
+	;;
+esac
+export DRV TREE UPPER LOWER LS_BOTTOM LS_IMAGE LS_WRITABLE
 export LC_ALL=C.UTF-8 TZ=UTC
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -203,6 +223,23 @@ as_user() {
 	[ "${OVLCTL_TEST_AS-root}" = user ]
 }
 
+is_overlay() {
+	[ "$DRV" = overlay ]
+}
+
+# The layer as a lower in mount options, from the driver's directory.
+lower_of() {
+	if is_overlay; then
+		echo "$(ovlctl ls -nr -o ID "$1")/root"
+	else
+		echo "l/$(ovlctl ls -nr -o LINK "$1")"
+	fi
+}
+
+short() {
+	is_overlay && [ "${OVLCTL_TEST_SHORT-}" != 0 ]
+}
+
 # Everything in a store, for "as it was before": paths, types, sizes, but not the times
 # of directories, which a staging directory that came and went has touched.
 store_state() {
@@ -267,9 +304,20 @@ tar_of() {
 	mktar >"$1"
 }
 
+# Are these the changes of one layer, as a writable and as an image layer? In overlay the
+# second are found by comparing, so what was written again as it was is not among them.
+same_list() { # WRITABLE IMAGE
+	if is_overlay; then
+		[ "$(grep -v '^C' "$1")" = "$(grep -v '^C' "$2")" ] &&
+			! grep '^C' "$2" | grep -Fxqvf "$1"
+	else
+		cmp -s "$1" "$2"
+	fi
+}
+
 # The tree of a layer.
 tree_of() {
-	ovlctl ls -nr -o PATH "$1" | sed 's,$,/diff,'
+	ovlctl ls -nr -o KIND,PATH "$1" | sed "s,^image \\(.*\\),\\1/$TREE,; s,^writable \\(.*\\),\\1/$UPPER,"
 }
 
 # Reasons not to run; where CI says it must, they are failures.

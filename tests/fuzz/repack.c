@@ -185,7 +185,7 @@ void repack_check(const struct ingest *in)
 	struct ingest_config cfg = {.drv = in->cfg.drv};
 	struct ovl_err err = {0};
 	auto_buf tar = {0};
-	auto_fd a = fs_open_dir(in->stage.fd, in->cfg.drv->tree);
+	auto_fd a = fs_open_dir(in->stage.fd, in->cfg.drv->tree[OVL_IMAGE]);
 	auto_fd b = -1;
 	int rc;
 
@@ -198,7 +198,7 @@ void repack_check(const struct ingest *in)
 		rc = ingest_settle(&again, NULL, &err);
 	if (rc < 0)
 		fuzz_broken("what was packed is not taken: %s", err.text);
-	b = fs_open_dir(again.stage.fd, in->cfg.drv->tree);
+	b = fs_open_dir(again.stage.fd, in->cfg.drv->tree[OVL_IMAGE]);
 	compare_dir(a, b, in->unpack.kept >= 0);
 	ingest_end(&again);
 	close(cfg.input.fd);

@@ -125,7 +125,7 @@ static void check_dir(int dirfd, const struct view *under, unsigned depth)
 static void check_tree(const struct ingest *in, bool on_base)
 {
 	static const struct view none;
-	auto_fd tree = fs_open_dir(in->stage.fd, in->cfg.drv->tree);
+	auto_fd tree = fs_open_dir(in->stage.fd, in->cfg.drv->tree[OVL_IMAGE]);
 
 	check_dir(tree, on_base && !unpack_hides_all(&in->unpack) ? &below : &none, 0);
 }

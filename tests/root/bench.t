@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# only overlay2
+
 # not in a user namespace: it makes a file system of its own.
 # Does the bench work? It says nothing about times here.
 

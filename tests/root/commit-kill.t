@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # not in a user namespace: root of one that others made cannot trace
 
 # Killed at any step, a commit loses nothing: the writable layer is whole, or the image
@@ -16,7 +18,7 @@ rm "$m/gone"
 mkdir "$m/made"
 echo 2 >>"$m/dir/f"
 ovlctl umount w
-d=$OVLCTL_ROOT/overlay2/$w/diff
+d=$OVLCTL_ROOT/$DRV/$w/$UPPER
 mknod "$d/dir/nothing" c 0 0
 touch -d '2002-02-02 02:02:02.25' "$d/made" "$d/dir" "$d"
 setfattr -n trusted.overlay.protattr -v 0x0000 "$d/new"
@@ -30,7 +32,7 @@ m=$(ovlctl mount -o redirect_dir=on w)
 mv "$m/dir" "$m/moved"
 echo new >"$m/moved/new"
 ovlctl umount w
-cp -a "$OVLCTL_ROOT/overlay2/$w/diff" master/redirect
+cp -a "$OVLCTL_ROOT/$DRV/$w/$UPPER" master/redirect
 ovlctl mount -o redirect_dir=on -r w >/dev/null
 walk "$m" >want.redirect
 ovlctl umount w
@@ -46,8 +48,8 @@ whole() {
 prepare() {
 	w=$(ovlctl create -n w a)
 	ovlctl tag w w/2
-	rm -r "$OVLCTL_ROOT/overlay2/$w/diff"
-	cp -a "master/$kind" "$OVLCTL_ROOT/overlay2/$w/diff"
+	rm -r "$(tree_of "$w")"
+	cp -a "master/$kind" "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 }
 
 for kind in plain redirect; do

@@ -1,10 +1,12 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: as user too
+
 # A second store takes the diff of each layer, as import would have it.
 other="$T/other"
 tree_in() { # STORE ID
-	echo "$1/overlay2/$2/diff"
+	echo "$1/$DRV/$2/$TREE"
 }
 # A tree as it is on disk; of whiteouts the time says nothing.
 raw() {
@@ -30,8 +32,8 @@ compare() { # WHAT LAYER PARENT [OPTION...]
 	raw "$(tree_in "$other" "$wanted")" >got.other
 	same "... so is the tree" got got.other
 	is "... so is what is remembered of it" \
-		"$(grep -av '^link\|^created' "$OVLCTL_ROOT/overlay2/$id/.layer")" \
-		"$(grep -av '^link\|^created' "$other/overlay2/$id/.layer")"
+		"$(grep -av '^link\|^created' "$OVLCTL_ROOT/$DRV/$id/.layer")" \
+		"$(grep -av '^link\|^created' "$other/$DRV/$id/.layer")"
 	ovlctl mount "$id" >/dev/null
 	walk "$(ovlctl ls -nr -o MOUNTPOINT "$id")" | grep -v '^\. ' >got
 	grep -v '^\. ' want >want.in
@@ -56,7 +58,7 @@ rm -r "$m/tree"
 mkdir "$m/tree"
 echo 2 >>"$m/dir/f"
 fails 4 "layer 'w' is mounted on '$m'" "mounted" ovlctl commit w
-is "... nothing has changed" "$(ls -A "$OVLCTL_ROOT/overlay2/$w" | tr '\n' ' ')" ".layer .names diff link lower merged work "
+is "... nothing has changed" "$(ls -A "$OVLCTL_ROOT/$DRV/$w" | tr '\n' ' ')" ".layer .names $LS_WRITABLE "
 ovlctl umount w
 unshare -m --propagation private sh -c 'ovlctl mount w >/dev/null; echo up; exec sleep 60' >up &
 pid=$!
@@ -72,39 +74,40 @@ done
 ovlctl umount w
 ovlctl diff -o w.tar w
 ovlctl diff w >list
+cp -a "$(tree_of w)" changes
 compare "a layer" w a -n x
 is "... as digest_chain says" "$id" "$(chain_of "$a" w.tar)"
 ovlctl diff "$id" >list.id
 same "... it changes the same" list list.id
 is "the names went along" "$(ovlctl ls -nr -o NAME,KIND "$id")" "also/w,w,x image"
 fails 3 "no such layer" "the writable layer is gone" ovlctl show "$w"
-is "... all of it" "$(ls "$OVLCTL_ROOT/overlay2" | wc -l) $(ls "$OVLCTL_ROOT/overlay2/l" | wc -l) $(ls "$OVLCTL_ROOT/staging" "$OVLCTL_ROOT/trash" | grep -c '^[0-9a-f]')" "3 2 0"
-is "... its parent knows" "$(ls "$OVLCTL_ROOT/overlay2/$a/.children")" "$id"
-is "the image layer has what an import has" "$(ls -A "$OVLCTL_ROOT/overlay2/$id" | tr '\n' ' ')" \
-	".layer .names .recipe diff link lower merged work "
+is "... all of it" "$(ls "$OVLCTL_ROOT/$DRV" | grep -vc '^l$') $(ls "$OVLCTL_ROOT/staging" "$OVLCTL_ROOT/trash" | grep -c '^[0-9a-f]')" "2 0"
+is "... its parent knows" "$(ls "$OVLCTL_ROOT/$DRV/$a/.children")" "$id"
+is "the image layer has what an import has" "$(ls -A "$OVLCTL_ROOT/$DRV/$id" | tr '\n' ' ')" \
+	".layer .names .recipe $LS_IMAGE "
 fails 1 "layer 'x' is an image layer already" "an image layer" ovlctl commit x
 fails 3 "no such layer 'none'" "no layer" ovlctl commit none
 fails 2 "'-x' cannot be a layer's name" "a bad name" ovlctl commit -n -x "$id"
 
 # The same again: the layer is there already.
-copy_of() { # NAME ID PARENT: a writable layer with the tree of another
-	cp -a "$OVLCTL_ROOT/overlay2/$2/diff/." "$OVLCTL_ROOT/overlay2/$(ovlctl create -n "$1" "$3")/diff/"
+copy_of() { # NAME PARENT: a writable layer with the same changes
+	cp -a "$T/changes/." "$OVLCTL_ROOT/$DRV/$(ovlctl create -n "$1" "$2")/$UPPER/"
 }
-copy_of v "$id" a
-before=$(ls -id "$OVLCTL_ROOT/overlay2/$id/diff")
+copy_of v a
+before=$(ls -id "$OVLCTL_ROOT/$DRV/$id/$TREE")
 is "the same changes are the same layer" "$(ovlctl commit -n y v)" "$id"
-is "... which is kept" "$(ls -id "$OVLCTL_ROOT/overlay2/$id/diff")" "$before"
+is "... which is kept" "$(ls -id "$OVLCTL_ROOT/$DRV/$id/$TREE")" "$before"
 is "... with more names" "$(ovlctl ls -nr -o NAME "$id")" "also/w,v,w,x,y"
-copy_of v2 "$id" a
+copy_of v2 a
 v2=$(ovlctl ls -nr -o ID v2)
 is "... also with --keep" "$(ovlctl commit --keep -n x v2)" "$id"
 is "... the other goes on" "$(ovlctl ls -nr -o NAME,ID,PARENT v2)" "v2 $v2 $id"
-is "... empty" "$(ls -A "$OVLCTL_ROOT/overlay2/$v2/diff")" ""
+is "... empty" "$(ls -A "$OVLCTL_ROOT/$DRV/$v2/$UPPER")" ""
 ovlctl rm v2
 
 # A name that is taken.
 v=$(ovlctl create -n v3 a)
-echo 3 >"$OVLCTL_ROOT/overlay2/$v/diff/three"
+echo 3 >"$OVLCTL_ROOT/$DRV/$v/$UPPER/three"
 before=$(store_state)
 fails 1 "the name 'x' is layer $(echo "$id" | cut -c1-12)'s already" "a name that is taken" ovlctl commit -n x v3
 fails 1 "the name 'v3' is layer" "--keep and the writable layer's name" ovlctl commit --keep -n v3 v3
@@ -115,7 +118,7 @@ ovlctl rm v3
 # --keep.
 w=$(ovlctl create -n w2 x)
 ovlctl tag w2 work/2
-link=$(cat "$OVLCTL_ROOT/overlay2/$w/link")
+link=$(ovlctl ls -nr -o LINK w2)
 created=$(ovlctl ls -nr -o CREATED w2)
 m=$(ovlctl mount w2)
 echo keep >"$m/kept"
@@ -125,10 +128,10 @@ ovlctl --root "$other" import -n x -p a w.tar >/dev/null
 compare "--keep" w2 x --keep -n base2
 is "... only --name's name" "$(ovlctl ls -nr -o NAME "$id")" base2
 is "... the writable layer is the same one" "$(ovlctl ls -nr -o NAME,ID,KIND,LINK,DEPTH,LOWERS,CREATED w2)" \
-	"w2,work/2 $w writable $link 3 3 $created"
-is "... on top of the image layer" "$(ovlctl show w2 | jq -r '.stack[0].id') $(ls "$OVLCTL_ROOT/overlay2/$id/.children")" "$id $w"
-is "... no longer on top of the other" "$(ls "$OVLCTL_ROOT/overlay2/$(ovlctl show x | jq -r .id)/.children")" "$id"
-is "... empty" "$(ls -A "$OVLCTL_ROOT/overlay2/$w/diff" "$OVLCTL_ROOT/overlay2/$w/work" | grep -c '^[a-z]')" 0
+	"w2,work/2 $w writable $link 3 $(is_overlay && echo 1 || echo 3) $created"
+is "... on top of the image layer" "$(ovlctl show w2 | jq -r '.stack[0].id') $(ls "$OVLCTL_ROOT/$DRV/$id/.children")" "$id $w"
+is "... no longer on top of the other" "$(ls "$OVLCTL_ROOT/$DRV/$(ovlctl show x | jq -r .id)/.children")" "$id"
+is "... empty" "$(ls -A "$OVLCTL_ROOT/$DRV/$w/$UPPER" "$OVLCTL_ROOT/$DRV/$w/work" | grep -c '^[a-z]')" 0
 is "... changes nothing" "$(ovlctl diff w2)" ""
 m=$(ovlctl mount w2)
 is "... and shows what was written" "$(cat "$m/kept" "$m/dir/f")" "$(printf 'keep\n12')"
@@ -139,10 +142,10 @@ is "... committed again" "$(ovlctl show "$id3" | jq -r '.parent, .depth')" "$(pr
 
 # A bottom layer, with every kind of file.
 w=$(ovlctl create -n full)
-make_tree "$OVLCTL_ROOT/overlay2/$w/diff"
-link_specials "$OVLCTL_ROOT/overlay2/$w/diff"
+make_tree "$OVLCTL_ROOT/$DRV/$w/$UPPER"
+link_specials "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 compare "every kind of file, on nothing" full ""
-is "... a bottom layer" "$(ls -A "$OVLCTL_ROOT/overlay2/$id" | tr '\n' ' ')" ".layer .names .recipe diff link "
+is "... a bottom layer" "$(ls -A "$OVLCTL_ROOT/$DRV/$id" | tr '\n' ' ')" ".layer .names .recipe $LS_BOTTOM "
 is "... whose id is its diff id" "$id" "$(sha256sum <diff.tar | cut -d' ' -f1)"
 w=$(ovlctl create -n full2 a)
 m=$(ovlctl mount full2)
@@ -160,7 +163,7 @@ m=$(ovlctl mount marks)
 perl -MIO::Socket::UNIX -e 'chdir $ARGV[0]; IO::Socket::UNIX->new(Local => "s1", Listen => 1) or die;
 	mkdir "sub"; IO::Socket::UNIX->new(Local => "sub/s2", Listen => 1) or die' "$m"
 ovlctl umount marks
-d=$OVLCTL_ROOT/overlay2/$w/diff
+d=$OVLCTL_ROOT/$DRV/$w/$UPPER
 p=$(as_user && echo user || echo trusted)
 mkdir "$d/newdir" "$d/dir" "$d/opq"
 mknod "$d/nobody" c 0 0
@@ -175,10 +178,15 @@ setfattr -n $p.overlay.overlay.opaque -v y "$d/dir"
 touch -d '2001-01-01 00:00:00.5' "$d/newdir" "$d/dir" "$d/opq" "$d/sub" "$d"
 ovlctl commit marks >id 2>err
 is "sockets: said" "$(cat err)" "ovlctl: commit: warning: 2 sockets left out"
-d=$OVLCTL_ROOT/overlay2/$(cat id)/diff
-is "... not there, nor marks that hide nothing" "$(cd "$d" && find . | sort | tr '\n' ' ')" \
-	". ./dir ./dir/f ./newdir ./opq ./sub "
-is "... but what hides something" "$(stat -c '%F %t:%T' "$d/dir/f")" "character special file 0:0"
+d=$OVLCTL_ROOT/$DRV/$(cat id)/$TREE
+if is_overlay; then
+	is "... not there, nor any marks" "$(cd "$d" && find . | sort | tr '\n' ' ')" \
+		". ./dir ./gone ./newdir ./opq ./sock ./sub ./tree ./tree/g "
+else
+	is "... not there, nor marks that hide nothing" "$(cd "$d" && find . | sort | tr '\n' ' ')" \
+		". ./dir ./dir/f ./newdir ./opq ./sub "
+	is "... but what hides something" "$(stat -c '%F %t:%T' "$d/dir/f")" "character special file 0:0"
+fi
 is "... xattrs of overlayfs are gone, others not" "$(getfattr -Rhdm "^$p" "$d" 2>/dev/null | grep -v '^$' | tr '\n' ' ')" \
 	"$(cd / && echo "# file: ${d#/}/dir $p.overlay.overlay.opaque=\"y\" ")"
 is "... times of directories stay" "$(stat -c %y "$d" "$d/newdir" "$d/dir" "$d/opq" "$d/sub" | cut -c1-21 | sort -u)" "2001-01-01 00:00:00.5"
@@ -186,7 +194,7 @@ ovlctl rm marks
 
 # Whiteouts of the form that is no device.
 w=$(ovlctl create -n xwh a)
-d=$OVLCTL_ROOT/overlay2/$w/diff
+d=$OVLCTL_ROOT/$DRV/$w/$UPPER
 mkdir "$d/dir"
 : >"$d/dir/f"
 : >"$d/dir/none"
@@ -211,7 +219,7 @@ if ! as_user; then
 		ovlctl umount r
 		ovlctl -q diff -o diff.tar r
 		ovlctl mount -o $o -r r >/dev/null
-		walk "$OVLCTL_ROOT/overlay2/$w/merged" >want
+		walk "$OVLCTL_ROOT/$DRV/$w/merged" >want
 		ovlctl umount r
 		wanted=$(ovlctl --root "$other" import -p a diff.tar)
 		is "$o: the same id" "$(ovlctl commit --keep -n r/i r)" "$wanted"
@@ -242,11 +250,11 @@ fi
 
 # A time that the tar has otherwise is the tar's.
 w=$(ovlctl create -n sde a)
-echo 1 >"$OVLCTL_ROOT/overlay2/$w/diff/now"
+echo 1 >"$OVLCTL_ROOT/$DRV/$w/$UPPER/now"
 SOURCE_DATE_EPOCH=1000000000 ovlctl diff -o diff.tar sde
 wanted=$(ovlctl --root "$other" import -p a diff.tar)
 is "SOURCE_DATE_EPOCH: the same id" "$(SOURCE_DATE_EPOCH=1000000000 ovlctl commit sde)" "$wanted"
-is "... and times" "$(stat -c %Y "$OVLCTL_ROOT/overlay2/$wanted/diff/now")" 1000000000
+is "... and times" "$(stat -c %Y "$OVLCTL_ROOT/$DRV/$wanted/$TREE/now")" 1000000000
 ovlctl rm sde
 
 # On a layer that hides all below it; and as deep as it goes.
@@ -258,24 +266,27 @@ m=$(ovlctl mount oncut)
 echo 1 >"$m/dir"
 ovlctl umount oncut
 compare "on a layer that hides all" oncut cut
-is "... has one lower" "$(ovlctl ls -nr -o DEPTH,LOWERS oncut)" "2 1"
+is "... has one lower" "$(ovlctl ls -nr -o DEPTH,LOWERS oncut)" "2 $(is_overlay && echo 0 || echo 1)"
 ovlctl tag a deep
 i=1
+is_overlay && i=128
 while [ $i -lt 128 ]; do
 	printf 'file name=f data=%d\nend\n' $i | mktar >d.tar
 	d=$(ovlctl --sync=none import -p deep d.tar) && ovlctl tag --force "$d" deep
 	i=$((i + 1))
 done
+if ! is_overlay; then
 w=$(ovlctl create -n toodeep deep)
 is "a layer on 128" "$(ovlctl ls -nr -o LOWERS toodeep)" 128
 fails 1 "that would be a stack of 129 layers: a mount has at most 128" "... is not committed" ovlctl commit toodeep
 ok "... but whole" ovlctl mount -r toodeep
 ovlctl umount toodeep
 ovlctl rm toodeep
+fi
 
 # What cannot be in a tar.
 w=$(ovlctl create -n bad a)
-touch "$OVLCTL_ROOT/overlay2/$w/diff/.wh.x"
+touch "$OVLCTL_ROOT/$DRV/$w/$UPPER/.wh.x"
 before=$(store_state)
 fails 1 "'.wh.x' cannot be put into a layer tar" "a name that means a whiteout" ovlctl commit bad
 is "... nothing has changed" "$(store_state)" "$before"
@@ -295,7 +306,7 @@ fi
 
 # An exclusive lock.
 w=$(ovlctl create -n busy a)
-(flock -s 9 && echo up && exec sleep 60) 9<"$OVLCTL_ROOT/overlay2/$w" >up3 &
+(flock -s 9 && echo up && exec sleep 60) 9<"$OVLCTL_ROOT/$DRV/$w" >up3 &
 pid=$!
 while [ ! -s up3 ]; do sleep 0.05; done
 fails 4 "layer 'busy' is in use by another process" "a layer that is read" ovlctl commit busy

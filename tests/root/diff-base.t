@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # Against any other layer: what mounts with redirect_dir and metacopy have left in either
 # is followed, so that what is compared is what a mount shows.
 if as_user; then

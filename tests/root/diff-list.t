@@ -160,7 +160,7 @@ if ! as_user; then
 	chmod 600 "$m/bb"
 	ln "$m/d/sub/c" "$m/cc"
 	chmod 600 "$m/cc"
-	ok "metacopy has left marks" sh -c "getfattr -Rhm metacopy '$OVLCTL_ROOT/overlay2/$y/diff' 2>/dev/null | grep -q metacopy"
+	ok "metacopy has left marks" sh -c "getfattr -Rhm metacopy '$OVLCTL_ROOT/$DRV/$y/$UPPER' 2>/dev/null | grep -q metacopy"
 	is "metacopied files" "$(changes y)" "A /bb;A /cc;C /d;C /d/a;D /d/b;C /d/sub;C /d/sub/c;"
 	ovlctl umount y
 	ovlctl diff -o y.tar y

@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # A layer that is mounted and changes while it is walked.
 mkdir -p tree/d/e
 echo x >tree/d/e/x

@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # Holes in a tar: the same whatever is in the page cache, and cheap.
 w=$(ovlctl create -n w)
 m=$(ovlctl mount w)

@@ -1,6 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# only overlay2
 # What the document on the overlay2 driver says of layers, reading, writing, deleting and
 # renaming, each on a real mount.
 i=1

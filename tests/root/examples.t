@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # The examples of each page run, in their order, in a store that has what they name.
 mkdir -p tree/etc tree2/opt
 echo debian >tree/etc/hostname

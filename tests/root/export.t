@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # Three layers, the first over a block of the compressor, a writable one on top.
 sha() { sha256sum "$@" | cut -c1-64; }
 mkdir -p t1/etc t2/etc t3
@@ -14,7 +16,7 @@ one=$(ovlctl import -n one l1.tar)
 two=$(ovlctl import -n img/two:v1 -p one l2.tar)
 three=$(ovlctl import -n three -p "$two" l3.tar)
 ovlctl create -n w three >/dev/null
-layers=$OVLCTL_ROOT/overlay2
+layers=$OVLCTL_ROOT/$DRV
 
 # Every blob is what its name says; every descriptor of a layout leads to such a blob.
 sound() { # DIR
@@ -235,7 +237,7 @@ is "... its own time" "$(jq -r .created "$c")" "$(ovlctl show three | jq -r .cre
 ovlctl export w overw
 is "a writable one on top of that" "$(jq -r '.rootfs.diff_ids | length' "overw/blobs/sha256/$(jq -r .config.digest "$(blob overw '.manifests[0].digest')" | cut -d: -f2)")" 4
 keep "$two" c2.json second:v2
-ln -s "../overlay2/$two" "$OVLCTL_ROOT/names/second:v2"
+ln -s "../$DRV/$two" "$OVLCTL_ROOT/names/second:v2"
 ovlctl export second:v2 second
 is "of several configs the one that goes with the name" \
 	"$(jq -r .config.digest "$(blob second '.manifests[0].digest')")" "sha256:$(sha c2.json)"
@@ -360,16 +362,16 @@ fails_clean() { # PATTERN WHAT ARGUMENTS
 	no "... leaves nothing" test -e bad.tar
 	tidy "$what"
 }
-cp -a "$layers/$two/diff/etc/two" saved
-echo TWO >"$layers/$two/diff/etc/two"
+cp -a "$layers/$two/$TREE/etc/two" saved
+echo TWO >"$layers/$two/$TREE/etc/two"
 fails_clean "layer ${two%"${two#????????????}"} is damaged: 'etc/two' holds other data than was imported" "a damaged file" three
 ovlctl export three - >/dev/null 2>err
 is "... also on standard output" "$?" 1
-cp -a saved "$layers/$two/diff/etc/two"
+cp -a saved "$layers/$two/$TREE/etc/two"
 ok "... and healed" ovlctl export three healed
-mv "$layers/$two/diff/etc/two" moved
+mv "$layers/$two/$TREE/etc/two" moved
 fails_clean "'etc/two' is missing" "a missing file" three
-mv moved "$layers/$two/diff/etc/two"
+mv moved "$layers/$two/$TREE/etc/two"
 edit() { # LAYER-ID SED
 	cp -a "$layers/$1/.layer" saved.layer
 	sed -i "$2" "$layers/$1/.layer"

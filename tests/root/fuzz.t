@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# only overlay2
+
 # The fuzz targets find nothing in what "make fuzz" begins with.
 mkdir scratch
 for target in tar image recipe store meta; do

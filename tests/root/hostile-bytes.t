@@ -1,5 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
+
+# overlay: when asked
 # not in a user namespace: bytes are read in the same way there
 
 # Archives that are cut off, changed, or far larger than they look. HOSTILE_STEP: every

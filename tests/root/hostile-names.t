@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # A hostile archive changes nothing outside its layer, and a refused one nothing at all:
 # names, links, whiteouts, entries that take each other's places. What is promised of each
 # case stands in tests/tool/hostile.c.

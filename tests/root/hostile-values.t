@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # What headers of hostile archives say: numbers, owners, modes, devices, xattrs, records of
 # pax headers, maps of sparse files. See tests/tool/hostile.c for what is promised of each.
 canaries

@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # ---- images to order ---------------------------------------------------------------
 
 sha() { sha256sum <"$1" | cut -d' ' -f1; }
@@ -107,7 +109,7 @@ check_image() { # WHAT NAME
 	is "$1: the merged tree" "$(cd "$m" && find . -type f | sort | tr '\n' ' ')$(cat "$m/d/new")" \
 		"./d/new ./f2 3"
 	ovlctl umount "$2"
-	is "$1: the config is kept" "$(cat "$OVLCTL_ROOT/overlay2/$chain/.configs/"*)" "$(cat wanted.json)"
+	is "$1: the config is kept" "$(cat "$OVLCTL_ROOT/$DRV/$chain/.configs/"*)" "$(cat wanted.json)"
 	ids=$(ovlctl show "$2" | jq -r '[.id] + [.stack[].id] | .[]')
 	n=3
 	for id in $ids; do
@@ -178,7 +180,7 @@ docker_save two c:latest C=1 1.tar 2.tar 3.tar
 tar -C two -cf two.tar .
 is "several images: an id for each" "$(ovlctl import two.tar | wc -l)" 3
 is "... all names" "$(ovlctl ls -nr -o NAME | grep . | sort | tr '\n' ' ')" "a:1,c:latest b:1 "
-is "... two configs of one stack of layers" "$(ls "$OVLCTL_ROOT/overlay2/$chain/.configs" | wc -l)" 2
+is "... two configs of one stack of layers" "$(ls "$OVLCTL_ROOT/$DRV/$chain/.configs" | wc -l)" 2
 empty_store
 is "--image chooses" "$(ovlctl import --image b:1 two.tar >/dev/null; ovlctl ls -nr -o NAME | grep .)" "b:1"
 ok "... :latest may be left out" ovlctl import --image c two.tar

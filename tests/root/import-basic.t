@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 mkdir -p src/usr/bin
 echo hello >src/usr/bin/hello
 head -c 3000000 /dev/urandom >src/usr/noise

@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: as user too
+
 # Everything a file has comes through, whoever wrote the tar. Only a store for user
 # xattrs escapes user.overlay.*, only one for trusted ones trusted.overlay.*.
 make_tree src

@@ -8,7 +8,7 @@
 # the store is as if it had never been killed. Every KILL_STEP-th call is tried, all of
 # them with KILL_STEP=1 (make check-kill).
 can_trace || cannot "strace"
-: "${KILL_STEP:=5}"
+: "${KILL_STEP:=$(short && echo 17 || echo 5)}"
 S=$OVLCTL_ROOT
 calls='mkdirat,mknodat,renameat,renameat2,linkat,symlinkat,unlinkat,write,pwrite64,ftruncate,/chmod,/chown,utimensat,/setxattr,/removexattr,fsync,syncfs,flock,mount,umount2'
 
@@ -118,7 +118,7 @@ prepared() {
 	ovlctl create -n w b >/dev/null
 	mkdir "$S/staging/x" "$S/trash/y"
 	touch "$S/trash/y/f"
-	ln -s ../$(printf '%064d' 7)/diff "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	is_overlay || ln -s ../$(printf '%064d' 7)/diff "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 }
 undone() { :; }
 try "prune" "ovlctl prune"
@@ -126,8 +126,9 @@ prepared() {
 	ovlctl import -n a a.tar >/dev/null
 	ovlctl import -n b -p a b.tar >/dev/null
 	ovlctl create -n w b >/dev/null
-	rm "$S"/overlay2/l/* "$S"/overlay2/*/link
-	cp "$S/names/w/lower" "$S/names/a/lower"
+	is_overlay || rm "$S"/$DRV/l/* "$S"/$DRV/*/link
+	rmdir "$S/names/w/merged"
+	cp "$S/names/w/$LOWER" "$S/names/a/$LOWER"
 }
 # What check says while the work is half done is errors: that it ends well is what counts.
 repairs() { # WHAT COMMAND
@@ -169,7 +170,7 @@ prepared() {
 	ovlctl import -n a a.tar >/dev/null
 	ovlctl import -n b -p a b.tar >/dev/null
 	ovlctl create -n w b >/dev/null
-	d=$S/names/a/diff
+	d=$S/names/a/$TREE
 	printf ONE >"$d/d/f"
 	chmod 700 "$d/d"
 	rm "$d/s" "$S/names/a/.recipe"

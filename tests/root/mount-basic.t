@@ -1,25 +1,27 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: as user too
+
 printf 'dir name=. mode=711 uid=3\nfile name=f data=lower\nend\n' | mktar >a.tar
 printf 'file name=g data=second\nend\n' | mktar >b.tar
 a=$(ovlctl import -n a a.tar)
 b=$(ovlctl import -n b -p a b.tar)
-store=$OVLCTL_ROOT/overlay2
+store=$OVLCTL_ROOT/$DRV
 opts() { awk -v m="$1" '$5 == m { print $6 "," $NF }' /proc/self/mountinfo; }
 source_of() { awk -v m="$1" '$5 == m { print $(NF - 1) }' /proc/self/mountinfo; }
 
 w=$(ovlctl create -n w b)
 like "create prints the id" '^[0-9a-f]{64}$' "$w"
-is "the listing of a writable layer" "$(ls "$store/$w")" "$(printf 'diff\nlink\nlower\nmerged\nwork')"
-is "its tree starts like its parent's root" "$(stat -c '%a %u' "$store/$w/diff")" "711 3"
+is "the listing of a writable layer" "$(ls "$store/$w" | tr '\n' ' ')" "$LS_WRITABLE "
+is "its tree starts like its parent's root" "$(stat -c '%a %u' "$store/$w/$UPPER")" "711 3"
 m=$(ovlctl mount w)
 is "mount prints where" "$m" "$store/$w/merged"
 is "both lowers are seen" "$(cat "$m/f" "$m/g")" "lowersecond"
-like "with relative names" "lowerdir=l/[A-Z2-7]{26}:l/[A-Z2-7]{26},upperdir=$w/diff,workdir=$w/work" "$(opts "$m")"
+like "with relative names" "lowerdir=$(lower_of b)$(is_overlay || echo ":$(lower_of a)"),upperdir=$w/$UPPER,workdir=$w/work" "$(opts "$m")"
 is "the source says which store and layer" "$(source_of "$m")" "ovlctl:$store/$w"
 echo new >"$m/new"
-is "writes go to the upper" "$(cat "$store/$w/diff/new")" "new"
+is "writes go to the upper" "$(cat "$store/$w/$UPPER/new")" "new"
 is "ls shows the mount" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$m"
 is "nothing is bind-mounted" "$(grep -c "$T" /proc/self/mountinfo)" 1
 ok "umount by name" ovlctl umount w
@@ -47,7 +49,7 @@ no "-r: cannot be written" touch "$m/x"
 ovlctl umount w
 i=$(ovlctl mount b)
 is "an image layer mounts" "$(cat "$i/f" "$i/g")" "lowersecond"
-like "... read-only, without an upper" '^ro,[^ ]*lowerdir=l/.{26}:l/.{26}' "$(opts "$i")"
+like "... read-only, without an upper" "^ro,[^ ]*lowerdir=$(lower_of b):$(is_overlay && echo "../empty" || lower_of a)" "$(opts "$i")"
 no "... cannot be written" touch "$i/x"
 fails 4 "layer 'b' is mounted there|is taken" "... not twice in one place" ovlctl mount b
 is "... but in another" "$(ovlctl mount b mnt)" "$T/mnt"
@@ -56,18 +58,19 @@ ok "umount LAYER: all its mounts" ovlctl umount b
 is "both are gone" "$(grep -c "$T" /proc/self/mountinfo)" 0
 i=$(ovlctl mount a)
 is "a bottom image layer mounts" "$(cat "$i/f")" "lower"
-like "... with the empty directory" 'lowerdir=l/.{26}:\.\./empty' "$(opts "$i")"
+like "... with the empty directory" "lowerdir=$(lower_of a):\.\./empty" "$(opts "$i")"
 ok "... unmounts" ovlctl umount a
-is "... and shows just diff and link again" "$(ls "$store/$a")" "$(printf 'diff\nlink')"
+is "... and shows just its tree again" "$(ls "$store/$a" | tr '\n' ' ')" "$LS_BOTTOM "
 fails 2 "read-only only" "-o rw of an image layer" ovlctl mount -o rw a
 
 # On nothing.
 e=$(ovlctl create)
-is "the listing of a writable layer on nothing" "$(ls "$store/$e")" "$(printf 'diff\nlink\nmerged\nwork')"
+is "the listing of a writable layer on nothing" "$(ls "$store/$e" | tr '\n' ' ')" \
+	"$(is_overlay && echo merged upper work || echo diff link merged work) "
 m=$(ovlctl mount "$e")
 like "a writable layer on nothing" 'lowerdir=\.\./empty,upperdir=' "$(opts "$m")"
 echo 1 >"$m/f"
-is "... can be written" "$(cat "$store/$e/diff/f")" 1
+is "... can be written" "$(cat "$store/$e/$UPPER/f")" 1
 ovlctl umount "$e"
 ovlctl mount -r "$e" >/dev/null
 is "... and read with -r" "$(cat "$m/f")" 1

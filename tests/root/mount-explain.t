@@ -1,40 +1,44 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # A mount that fails says which condition failed; each is made for real.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 setup() { # a store at $1 with a writable layer w
 	export OVLCTL_ROOT="$1"
 	ovlctl import -n a a.tar >/dev/null && w=$(ovlctl create -n w a) &&
-		dir=$OVLCTL_ROOT/overlay2/$w
+		dir=$OVLCTL_ROOT/$DRV/$w
 }
 restore() { mv "$1.away" "$1"; }
 
 setup "$T/store"
 fails 1 "mount point 'nowhere': No such file or directory" "no such mount point" ovlctl mount w nowhere
 fails 1 "mount point 'a.tar': Not a directory" "a file as a mount point" ovlctl mount w a.tar
-link=$(ovlctl ls -nr -o LINK a)
-mv store/overlay2/l/$link link.away
-fails 1 "lower layer 'l/$link': No such file or directory" "a lower's link is missing" ovlctl mount w
-mv link.away store/overlay2/l/$link
+below=$(lower_of a)
+if ! is_overlay; then
+	mv store/$DRV/$below link.away
+	fails 1 "lower layer '$below': No such file or directory" "a lower's link is missing" ovlctl mount w
+	mv link.away store/$DRV/$below
+fi
 id=$(ovlctl ls -nr -o ID a)
-mv store/overlay2/$id/diff diff.away
-fails 1 "lower layer 'l/$link': No such file or directory" "a lower's tree is missing" ovlctl mount w
-mv diff.away store/overlay2/$id/diff
-mv "$dir/diff" diff.away
+mv store/$DRV/$id/$TREE tree.away
+fails 1 "lower layer '$below': No such file or directory" "a lower's tree is missing" ovlctl mount w
+mv tree.away store/$DRV/$id/$TREE
+mv "$dir/$UPPER" tree.away
 fails 1 "cannot open the tree of layer .*: No such file" "the upper is missing" ovlctl mount w
-mv diff.away "$dir/diff"
+mv tree.away "$dir/$UPPER"
 mv "$dir/work" work.away
 fails 1 "cannot open the work directory of layer 'w': No such file" "the work directory is missing" ovlctl mount w
 mv work.away "$dir/work"
-mv "$dir/lower" lower.away
-fails 1 "cannot read 'lower' of layer" "the file lower is missing" ovlctl mount w
-printf 'l/%s:' "$link" >"$dir/lower"
-fails 1 "'lower' of layer .* is damaged" "the file lower is damaged" ovlctl mount w
-printf '/etc' >"$dir/lower"
-fails 1 "'lower' of layer .* is damaged" "the file lower is something else" ovlctl mount w
-rm "$dir/lower"
-mv lower.away "$dir/lower"
+mv "$dir/$LOWER" lower.away
+fails 1 "cannot read '$LOWER' of layer" "the file of lowers is missing" ovlctl mount w
+printf '%s:' "$(cat lower.away)" >"$dir/$LOWER"
+fails 1 "'$LOWER' of layer .* is damaged" "the file of lowers is damaged" ovlctl mount w
+printf '/etc' >"$dir/$LOWER"
+fails 1 "'$LOWER' of layer .* is damaged" "the file of lowers is something else" ovlctl mount w
+rm "$dir/$LOWER"
+mv lower.away "$dir/$LOWER"
 fails 1 "the kernel does not take option 'redirect_dir=maybe'" "a bad value of an option" \
 	ovlctl mount -o redirect_dir=maybe w
 
@@ -52,12 +56,12 @@ ovlctl umount w
 
 # Work on another file system.
 mount -t tmpfs none "$dir/work" || cannot "mount a tmpfs"
-fails 1 "'diff' and 'work' of the layer are on different file systems" "work elsewhere" ovlctl mount w
+fails 1 "'$UPPER' and 'work' of the layer are on different file systems" "work elsewhere" ovlctl mount w
 umount "$dir/work"
 if ! as_user; then
 	mkdir away
 	mount --bind away "$dir/work"
-	fails 1 "'diff' and 'work' of the layer are on different file systems" "work on another mount" \
+	fails 1 "'$UPPER' and 'work' of the layer are on different file systems" "work on another mount" \
 		ovlctl mount w
 	umount "$dir/work"
 fi

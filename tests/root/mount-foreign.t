@@ -5,11 +5,11 @@
 printf 'dir name=d\nfile name=d/x data=1\nend\n' | mktar >a.tar
 a=$(ovlctl import -n a a.tar)
 w=$(ovlctl create -n w a)
-store=$OVLCTL_ROOT/overlay2
+store=$OVLCTL_ROOT/$DRV
 mkdir p
 echo gold >p/f
 
-for at in merged diff work; do
+for at in merged $UPPER work; do
 	mount --bind p "$store/$w/$at"
 	fails 4 "something is mounted in the directory of layer 'w', on '$store/$w/$at'" \
 		"rm with a bind mount on $at" ovlctl rm w
@@ -18,21 +18,21 @@ for at in merged diff work; do
 	is "... nothing is lost" "$(cat p/f "$store/$w/$at/f")" "$(printf 'gold\ngold')"
 	umount "$store/$w/$at"
 done
-mkdir "$store/$a/diff/d/deep"
-mount -t tmpfs none "$store/$a/diff/d/deep"
-fails 4 "layer 'a', on '$store/$a/diff/d/deep'" "a mount deep in a layer" ovlctl rm -r a
-umount "$store/$a/diff/d/deep"
-mount --bind p/f "$store/$w/link"
-fails 4 "layer 'w', on '$store/$w/link'" "a mount on a file" ovlctl rm w
-umount "$store/$w/link"
+mkdir "$store/$a/$TREE/d/deep"
+mount -t tmpfs none "$store/$a/$TREE/d/deep"
+fails 4 "layer 'a', on '$store/$a/$TREE/d/deep'" "a mount deep in a layer" ovlctl rm -r a
+umount "$store/$a/$TREE/d/deep"
+mount --bind p/f "$store/$w/$LOWER"
+fails 4 "layer 'w', on '$store/$w/$LOWER'" "a mount on a file" ovlctl rm w
+umount "$store/$w/$LOWER"
 
 # Seen under another path: the store is mounted twice.
 mkdir twice
 mount --bind store twice
-mount --bind p "$T/twice/overlay2/$w/merged"
-fails 4 "layer 'w', on '$T/twice/overlay2/$w/merged'" "a mount at the store's other path" ovlctl rm w
+mount --bind p "$T/twice/$DRV/$w/merged"
+fails 4 "layer 'w', on '$T/twice/$DRV/$w/merged'" "a mount at the store's other path" ovlctl rm w
 is "... nothing is lost" "$(cat p/f)" gold
-umount "$T/twice/overlay2/$w/merged"
+umount "$T/twice/$DRV/$w/merged"
 umount twice
 
 # In another mount namespace.

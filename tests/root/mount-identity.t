@@ -42,23 +42,24 @@ ok "rm in a copy" env OVLCTL_ROOT="$T/copy" ovlctl rm -r a
 moved "of the original"
 
 # By hand.
-link() { ovlctl ls -nr -o LINK "$1"; }
 hand() { # SOURCE PREFIX UP
+	below=$(lower_of a)
+	top=$(lower_of b)
 	(
-		cd "$OVLCTL_ROOT/overlay2" || exit 1
-		mount -t overlay -o "ro,lowerdir=$2l/$(link a):$2../empty$ux" "$1" "$T/ma" &&
-			mount -t overlay -o "ro,lowerdir=$2l/$(link b):$2l/$(link a)$ux" "$1" "$T/mb" &&
-			mount -t overlay -o "lowerdir=$2l/$(link b):$2l/$(link a),upperdir=$2$w/diff,workdir=$2$w/work$ux" \
+		cd "$OVLCTL_ROOT/$DRV" || exit 1
+		mount -t overlay -o "ro,lowerdir=$2$below:$2../empty$ux" "$1" "$T/ma" &&
+			mount -t overlay -o "ro,lowerdir=$2$top:$2$below$ux" "$1" "$T/mb" &&
+			mount -t overlay -o "lowerdir=$2$top:$2$below,upperdir=$2$w/$UPPER,workdir=$2$w/work$ux" \
 				"$1" "$T/mw"
 	) || report 1 "mounts by hand"
 }
 hand overlay ""
 moved "mounted by hand, relative"
-hand none "$OVLCTL_ROOT/overlay2/"
+hand none "$OVLCTL_ROOT/$DRV/"
 moved "mounted by hand, absolute"
-hand ovlctl:/nowhere/overlay2/$a ""
+hand ovlctl:/nowhere/$DRV/$a ""
 moved "mounted by hand, a source that is nowhere"
-hand x "$OVLCTL_ROOT/overlay2/"
+hand x "$OVLCTL_ROOT/$DRV/"
 is "absolute names tell a copy" "$(cp -a st2 copy2 && OVLCTL_ROOT=$T/copy2 ovlctl ls -nr -o MOUNTPOINT a b w | tr -d '\n')" ""
 ovlctl umount -a
 
@@ -66,18 +67,18 @@ ovlctl umount -a
 for l in a b w; do
 	ok "the mount command of $l" sh -c "$(ovlctl show "$l" | jq -r .mount_command)"
 done
-is "... has our source" "$(grep -c "overlay ovlctl:$T/st2/overlay2/[0-9a-f]* " /proc/self/mountinfo)" 3
+is "... has our source" "$(grep -c "overlay ovlctl:$T/st2/$DRV/[0-9a-f]* " /proc/self/mountinfo)" 3
 is "ls shows those" "$(ovlctl ls -nr -o MOUNTPOINT a b w | tr '\n' ' ')" \
-	"$T/st2/overlay2/$a/merged $T/st2/overlay2/$b/merged $T/st2/overlay2/$w/merged "
+	"$T/st2/$DRV/$a/merged $T/st2/$DRV/$b/merged $T/st2/$DRV/$w/merged "
 fails 4 "is mounted on" "rm" ovlctl rm -r a
 ok "umount -a" ovlctl umount -a
-is "... leaves a bottom image layer as it was" "$(ls "st2/overlay2/$a")" "$(printf 'diff\nlink')"
+is "... leaves a bottom image layer as it was" "$(ls "st2/$DRV/$a" | tr '\n' ' ')" "$LS_BOTTOM "
 
 # Not ours: the same shape, other layers.
 other=$(printf '%064d' 7)
-mkdir -p "d/$other/diff" "d/$other/work"
-mount -t overlay -o "lowerdir=p,upperdir=d/$other/diff,workdir=d/$other/work$ux" overlay mw 2>/dev/null ||
-	{ mkdir p; mount -t overlay -o "lowerdir=p,upperdir=d/$other/diff,workdir=d/$other/work$ux" overlay mw; }
+mkdir -p "d/$other/$UPPER" "d/$other/work"
+mount -t overlay -o "lowerdir=p,upperdir=d/$other/$UPPER,workdir=d/$other/work$ux" overlay mw 2>/dev/null ||
+	{ mkdir p; mount -t overlay -o "lowerdir=p,upperdir=d/$other/$UPPER,workdir=d/$other/work$ux" overlay mw; }
 ok "umount -a with another's mount" ovlctl umount -a
 is "... leaves it" "$(grep -c "$T/mw" /proc/self/mountinfo)" 1
 fails 1 "is not a mount of this store" "umount of it" ovlctl umount "$T/mw"

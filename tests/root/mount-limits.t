@@ -20,9 +20,9 @@ while [ $i -le 128 ]; do
 done
 is "128 layers are imported" "$(ovlctl ls -nr -o DEPTH "$parent")" 127
 w=$(ovlctl create -n w "$parent")
-is "a writable layer on 128" "$(ovlctl ls -nr -o LOWERS w)" 128
+is "a writable layer on 128" "$(ovlctl ls -nr -o LOWERS w)" $(is_overlay && echo 1 || echo 128)
 m=$(ovlctl mount w)
-is "it mounts where it says" "$m" "$OVLCTL_ROOT/overlay2/$w/merged"
+is "it mounts where it says" "$m" "$OVLCTL_ROOT/$DRV/$w/merged"
 is "the nearest layer is on top" "$(cat "$m/f")" 128
 is "all 128 are there" "$(ls "$m" | wc -l)" 129
 is "the deepest is read" "$(cat "$m/f1")" 1
@@ -33,18 +33,22 @@ ok "umount" ovlctl umount w
 m=$(ovlctl mount "$parent")
 is "128 layers mount read-only" "$(ls "$m" | wc -l)" 129
 ok "umount" ovlctl umount "$parent"
-fails 1 "a stack of 129 layers: a mount has at most 128" "the 129th is refused by import" \
-	ovlctl import -p "$parent" l.tar
-ovlctl create -n child "$parent" >/dev/null
-is "the 128 lowers of a second writable layer" "$(ovlctl ls -nr -o LOWERS child)" 128
-before=$(store_state)
-ovlctl import -p "$parent" l.tar 2>/dev/null
-is "the refusal changed nothing" "$(store_state)" "$before"
+if is_overlay; then
+	ok "a 129th is no matter" ovlctl import -p "$parent" l.tar
+else
+	fails 1 "a stack of 129 layers: a mount has at most 128" "the 129th is refused by import" \
+		ovlctl import -p "$parent" l.tar
+	ovlctl create -n child "$parent" >/dev/null
+	is "the 128 lowers of a second writable layer" "$(ovlctl ls -nr -o LOWERS child)" 128
+	before=$(store_state)
+	ovlctl import -p "$parent" l.tar 2>/dev/null
+	is "the refusal changed nothing" "$(store_state)" "$before"
+fi
 
 m=$(ovlctl mount -o volatile,xino=off,nosuid w)
 ok "128 lowers and options" ovlctl umount w
 fails 1 "the mount options are [0-9]+ bytes, the kernel takes 4095" "too many options" \
-	ovlctl mount -o "$(printf 'xino=auto,%.0s' $(seq 60))volatile" w
+	ovlctl mount -o "$(printf 'xino=auto,%.0s' $(seq 400))volatile" w
 
 # A root as long as a path can be. The shell cannot go there, so perl makes it.
 umask 077
@@ -54,19 +58,19 @@ is "a root of 4,050 bytes" ${#root} 4050
 export OVLCTL_ROOT="$root"
 a=$(ovlctl import -n a l.tar)
 w=$(ovlctl create -n w a)
-is "mounts and says where" "$(ovlctl mount w)" "$root/overlay2/$w/merged"
-is "ls finds it" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$root/overlay2/$w/merged"
+is "mounts and says where" "$(ovlctl mount w)" "$root/$DRV/$w/merged"
+is "ls finds it" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$root/$DRV/$w/merged"
 fails 4 "layer 'w' is mounted already on" "not twice" ovlctl mount w
 fails 4 "layer 'w' is mounted on" "not removed" ovlctl rm w
 ok "umount" ovlctl umount w
-is "a bottom image layer too" "$(ovlctl mount a)" "$root/overlay2/$a/merged"
+is "a bottom image layer too" "$(ovlctl mount a)" "$root/$DRV/$a/merged"
 ok "umount -a" ovlctl umount -a
-is "... which takes the mount point away" "$(cd "$root/overlay2" && ls "$a")" "$(printf 'diff\nlink')"
+is "... which takes the mount point away" "$(cd "$root/$DRV" && ls "$a" | tr '\n' ' ')" "$LS_BOTTOM "
 mkdir mnt
 is "on a target" "$(ovlctl mount w mnt)" "$T/mnt"
 ok "umount of that" ovlctl umount mnt
 is "the mount command" "$(sh -c "$(ovlctl show w | jq -r .mount_command)" && ovlctl ls -nr -o MOUNTPOINT w)" \
-	"$root/overlay2/$w/merged"
+	"$root/$DRV/$w/merged"
 ok "umount" ovlctl umount w
 is "nothing is mounted" "$(grep -c "$T" /proc/self/mountinfo)" 0
 ok "rm" ovlctl rm -r a

@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # The question whether an upper is in use gets a true answer, or none and a refusal.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 ovlctl import -n a a.tar >/dev/null
@@ -25,7 +27,7 @@ kill $pid
 wait $pid 2>/dev/null
 sleep 0.2
 if [ "$roproc" ]; then
-	is "free, /proc read-only" "$(roproc ovlctl mount w)" "$OVLCTL_ROOT/overlay2/$w/merged"
+	is "free, /proc read-only" "$(roproc ovlctl mount w)" "$OVLCTL_ROOT/$DRV/$w/merged"
 	sleep 0.2
 fi
 
@@ -49,7 +51,7 @@ ok "mount" ovlctl mount w
 ovlctl umount w
 
 # Where umount saw the mount's end nothing need be asked, and the kernel's log stays clean.
-own="$OVLCTL_ROOT/overlay2/$w/work/work"
+own="$OVLCTL_ROOT/$DRV/$w/work/work"
 if can_trace && [ "$(uname -m)" = x86_64 ]; then
 	no "after umount the layer is as if never mounted" [ -e "$own" ]
 	calls() { traced -qq -o trace -e trace=mount "$@" >/dev/null && grep -c '^[0-9]* *mount(' trace; }
@@ -78,6 +80,6 @@ if can_trace && [ "$(uname -m)" = x86_64 ]; then
 	is "free, when asked" "$(calls ovlctl mount w)" 2
 	ovlctl umount w
 fi
-ok "rm of a layer whose tree is gone" sh -c 'rmdir "$OVLCTL_ROOT/overlay2/$1/diff" && ovlctl rm w' - "$w"
+ok "rm of a layer whose tree is gone" sh -c 'rmdir "$OVLCTL_ROOT/$DRV/$1/$UPPER" && ovlctl rm w' - "$w"
 
 done_testing

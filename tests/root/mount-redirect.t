@@ -5,7 +5,7 @@
 printf 'dir name=d\nfile name=d/x data=x\ndir name=d/sub\nfile name=d/sub/y data=y\nfile name=big data=contents\nend\n' | mktar >a.tar
 ovlctl import -n a a.tar >/dev/null
 w=$(ovlctl create -n w a)
-dir=$OVLCTL_ROOT/overlay2/$w
+dir=$OVLCTL_ROOT/$DRV/$w
 m=$dir/merged
 options() { awk -v m="$m" '$5 == m { print $6 "," $NF }' /proc/self/mountinfo; }
 plain() { # WHAT
@@ -69,7 +69,7 @@ fails 1 "'redirect_dir=follow' does not go with 'metacopy=on', which the layer n
 
 # metacopy alone also makes redirects.
 w=$(ovlctl create a)
-dir=$OVLCTL_ROOT/overlay2/$w
+dir=$OVLCTL_ROOT/$DRV/$w
 m=$dir/merged
 ovlctl mount -o metacopy=on "$w" >/dev/null
 perl -e 'rename "$ARGV[0]/d", "$ARGV[0]/e"' "$m"

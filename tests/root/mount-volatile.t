@@ -1,12 +1,14 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # The mark of a volatile mount goes with umount, after a sync; found by a mount it is
 # refused, since what it stands for may have happened.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 ovlctl import -n a a.tar >/dev/null
 w=$(ovlctl create -n w a)
-mark=$OVLCTL_ROOT/overlay2/$w/work/work/incompat/volatile
+mark=$OVLCTL_ROOT/$DRV/$w/work/work/incompat/volatile
 m=$(ovlctl mount -o volatile w)
 ok "the kernel has left its mark" test -d "$mark"
 echo new >"$m/new"

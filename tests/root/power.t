@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # not in a user namespace: file systems are made and mounted, and forced down
 
 # The power goes: before any of the calls by which a command changes something on disk, and
@@ -188,7 +190,7 @@ w_kept() {
 	# Who takes its lock puts the tree of a layer back whose commit was cut off.
 	ovlctl diff w >/dev/null 2>&1
 	for tree in $(ovlctl ls -nr -o PATH); do
-		[ ! -d "$tree/diff" ] || walk "$tree/diff" | cmp -s - w.walk && return 0
+		[ ! -d "$tree/$UPPER" ] || walk "$tree/$UPPER" | cmp -s - w.walk && return 0
 	done
 	return 1
 }
@@ -314,8 +316,9 @@ nones() {
 		sync -f mnt
 		id=$(ovlctl --sync=none import -n b -p a b.tar)
 		# Some of it is on disk: what says what is to be there.
-		[ $how = some ] && sync "$S/overlay2/$id/.layer" "$S/overlay2/$id/.recipe" "$S/overlay2/$id/link" \
-			"$S/overlay2/$id/lower"
+		for f in .layer .recipe link lower; do
+			[ $how != some ] || [ ! -e "$S/$DRV/$id/$f" ] || sync "$S/$DRV/$id/$f"
+		done
 		power_cut
 		cuts=$((cuts + 1))
 		ovlctl check --content >out 2>&1

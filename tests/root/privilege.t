@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # Who may do what: nothing in a store is for others, whatever the umask; nothing that
 # others may prepare leads root elsewhere; what a set-id program must not heed is not
 # heeded.
@@ -39,19 +41,19 @@ for mask in 000 077 022 777; do
 	rm -rf "$S" out
 	mkdir out
 	(umask $mask; everything) >log 2>&1 || { report 1 "everything with umask $mask"; diag log; }
-	(cd "$S" && find . \( -path ./overlay2/\*/diff -o -path ./overlay2/\*/.kept/\* \) -prune -o ! -type l -printf '%P %y %m\n' | sed -E 's/[0-9a-f]{64}/ID/g' | sort) >modes.$mask
+	(cd "$S" && find . \( -path ./$DRV/\*/$TREE -o -path ./$DRV/\*/$UPPER -o -path ./$DRV/\*/.kept/\* \) -prune -o ! -type l -printf '%P %y %m\n' | sed -E 's/[0-9a-f]{64}/ID/g' | sort) >modes.$mask
 	# A writable layer's tree is its user's: what was made in the mount had that umask.
-	(cd "$S/overlay2" && find ./*/diff ! -name file ! -name dir -printf '%f %y %m\n' | sort) >trees.$mask
+	(cd "$S/$DRV" && find ./*/$UPPER ! -name file ! -name dir -printf '%f %y %m\n' | sort) >trees.$mask
 	(cd out && find . -mindepth 1 -printf '%y %m\n' | sort -u) >out.$mask
 	same "umask $mask: modes in the store" modes.$mask modes.000
 	same "umask $mask: modes in layers" trees.$mask trees.000
 done
 is "nothing but what is in layers is for others" "$(grep -v ' [df] [0-7]00$' modes.000)" ""
-is "... nor can they get in" "$(stat -c %a "$S" "$S/overlay2" "$S/names" "$S/staging" "$S/trash" | sort -u)" 700
+is "... nor can they get in" "$(stat -c %a "$S" "$S/$DRV" "$S/names" "$S/staging" "$S/trash" | sort -u)" 700
 is "files that are written are as others write them: 000" "$(cat out.000)" "$(printf 'd 777\nf 666')"
 is "... 022" "$(cat out.022)" "$(printf 'd 755\nf 644')"
 is "... 077" "$(cat out.077)" "$(printf 'd 700\nf 600')"
-no "another user does not get in" user ls "$S/overlay2"
+no "another user does not get in" user ls "$S/$DRV"
 rm -rf "$S"
 (umask 000; OVLCTL_ROOT=$T/not/there/yet ovlctl create) >/dev/null
 is "directories on the way to a store are not for others to write" \

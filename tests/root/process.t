@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # Signals, waits, several at once, what a process leaves.
 head -c 30000000 /dev/urandom >noise
 tar -cf big.tar noise
@@ -68,7 +70,7 @@ done
 wait
 is "eight imports of one layer: one id" "$(sort -u o? | grep -cE '^[0-9a-f]{64}$')" 1
 is "... one layer" "$(ovlctl ls -nr -o NAME same)" same
-is "... no link that leads nowhere" "$(find "$OVLCTL_ROOT/overlay2/l" -xtype l)" ""
+is "... no link that leads nowhere" "$(find "$OVLCTL_ROOT/$DRV/l" -xtype l)" ""
 is "... no staging" "$(ls "$OVLCTL_ROOT/staging")" ""
 
 # The same name for eight layers at once: one gets it, no other layer stays.
@@ -81,7 +83,7 @@ is "eight creates with one name: one wins" "$(cat s? | sort | tr '\n' ' ')" "0 1
 is "... and is the only new layer" "$(ovlctl ls -n | wc -l)" $((n + 1))
 
 # Waiting, and not.
-dir=$OVLCTL_ROOT/overlay2/$(ovlctl ls -nr -o ID wanted)
+dir=$OVLCTL_ROOT/$DRV/$(ovlctl ls -nr -o ID wanted)
 exec 8<"$dir" 7<"$OVLCTL_ROOT/names"
 flock 8
 fails 4 "layer 'wanted' is in use by another process" "--nowait" ovlctl --nowait mount wanted
@@ -151,7 +153,7 @@ if can_trace; then
 	id=$(ovlctl import -p $base g.tar)
 	traced -qq -o /dev/null -e trace=unlinkat -e inject=unlinkat:delay_enter=1000000:when=1 ovlctl rm $id &
 	i=0
-	while [ -e "$S/overlay2/$id" ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
+	while [ -e "$S/$DRV/$id" ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
 	is "a layer that is imported while it is removed" "$(ovlctl import -p $base g.tar)" $id
 	wait
 	fails 4 "has layers on top of it" "... keeps its parent" ovlctl rm $base
@@ -175,7 +177,7 @@ if can_trace; then
 		is "... which is done then" "$(cat err)" ""
 		ok "... and both are there" ovlctl rm -r $g
 	}
-	held "the lower layer of an image that is imported" fsync 1 '[ -e "$S/overlay2/$g" ]'
+	held "the lower layer of an image that is imported" fsync 1 '[ -e "$S/$DRV/$g" ]'
 	ovlctl import g.tar >/dev/null
 	held "... one that was there before" mkdirat 2 '[ "$(ls "$S/staging")" ]'
 fi

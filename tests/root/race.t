@@ -1,5 +1,6 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
+# overlay: when asked
 # not in a user namespace: root of one that others made cannot trace
 
 # Somebody swaps what a command works on with symlinks to a tree outside, and with other
@@ -117,7 +118,7 @@ race "rm" ovlctl --sync=none rm l
 
 # Reading, of an image layer and of one that may change.
 others=
-prepare() { ovlctl --sync=none import -n l h.tar | sed "s,^,$S/overlay2/,"; }
+prepare() { ovlctl --sync=none import -n l h.tar | sed "s,^,$S/$DRV/,"; }
 race "diff --tar" ovlctl diff --tar l
 race "diff" ovlctl diff l
 race "export" ovlctl export l -
@@ -127,10 +128,10 @@ may="0 1"
 prepare() {
 	ovlctl --sync=none import -n l h.tar >/dev/null
 	id=$(ovlctl --sync=none create -n w l)
-	cp -a "$(tree_of l)/." "$S/overlay2/$id/diff"
-	echo changed >"$S/overlay2/$id/diff/a/file"
-	[ ! "$redirect" ] || setfattr -n trusted.overlay.redirect -v a "$S/overlay2/$id/diff/b"
-	echo "$S/overlay2/$id"
+	cp -a "$(tree_of l)/." "$S/$DRV/$id/$UPPER"
+	echo changed >"$S/$DRV/$id/$UPPER/a/file"
+	[ ! "$redirect" ] || setfattr -n trusted.overlay.redirect -v a "$S/$DRV/$id/$UPPER/b"
+	echo "$S/$DRV/$id"
 }
 redirect=
 race "diff of a writable layer" ovlctl diff --tar w

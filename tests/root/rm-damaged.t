@@ -5,7 +5,7 @@
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 printf 'file name=x data=1\nend\n' | mktar | ovlctl import - >/dev/null
 empty=$(store_state)
-store=$OVLCTL_ROOT/overlay2
+store=$OVLCTL_ROOT/$DRV
 setup() {
 	ovlctl import -n a a.tar >/dev/null
 	b=$(ovlctl import -n b -p a a.tar)

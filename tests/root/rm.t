@@ -53,7 +53,7 @@ ok "imported again" ovlctl rm one
 
 # What is in a tree does not matter: depth, modes, names.
 w=$(ovlctl create -n w)
-d=$OVLCTL_ROOT/overlay2/$w/diff
+d=$OVLCTL_ROOT/$DRV/$w/$UPPER
 perl -e 'chdir $ARGV[0]; for (1..3000) { mkdir "d"; open F, ">f"; chdir "d" } mkdir "x"; open F, ">x/f";
 	chmod 0, "x"' "$d"
 is "3,000 levels deep" "$(cd "$d" && perl -e 'while (chdir "d") { $n++ } print $n')" 3000
@@ -61,19 +61,19 @@ ok "removed" sh -c 'ulimit -n 100; exec ovlctl rm w'
 is "no trace is left" "$(store_state)" "$empty"
 if ! as_user && chattr -V >/dev/null 2>&1; then
 	w=$(ovlctl create -n w)
-	touch "$OVLCTL_ROOT/overlay2/$w/diff/f"
-	if chattr +i "$OVLCTL_ROOT/overlay2/$w/diff/f" 2>/dev/null; then
+	touch "$OVLCTL_ROOT/$DRV/$w/$UPPER/f"
+	if chattr +i "$OVLCTL_ROOT/$DRV/$w/$UPPER/f" 2>/dev/null; then
 		fails 1 "cannot remove .*Operation not permitted" "an immutable file" ovlctl rm w
 		is "... the layer is gone all the same" "$(ovlctl ls -nr -o NAME w 2>&1)" "ovlctl: ls: no such layer 'w'"
-		chattr -i "$OVLCTL_ROOT"/trash/*/diff/f
+		chattr -i "$OVLCTL_ROOT"/trash/*/$UPPER/f
 		rm -r "$OVLCTL_ROOT"/trash/*
 	fi
 fi
 
 # A removal that takes long holds no lock: others find the layer gone at once.
 w=$(ovlctl create -n w)
-mkdir "$OVLCTL_ROOT/overlay2/$w/diff/many"
-(cd "$OVLCTL_ROOT/overlay2/$w/diff/many" && seq 1 20000 | xargs touch)
+mkdir "$OVLCTL_ROOT/$DRV/$w/$UPPER/many"
+(cd "$OVLCTL_ROOT/$DRV/$w/$UPPER/many" && seq 1 20000 | xargs touch)
 if can_trace; then
 	ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -e trace=unlinkat \
 		-e inject=unlinkat:delay_enter=2000 ovlctl rm w &

@@ -18,25 +18,29 @@ printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids
 echo '[{"Config":"c.json","RepoTags":["image:1"],"Layers":["c.tar","b.tar"]}]' >image/manifest.json
 tar -C image -cf image.tar .
 
+# What is looked for in a trace, and what it is in the words of the page.
+sed "s/DRIVER/$DRV/" >events <<'E'
+/^openat(.*".children\/ID".*O_CREAT/s/.*/hint/p
+/^openat([0-9]*<[^>]*\/.names>, .*O_CREAT/s/.*/note/p
+/^syncfs/s/.*/sync all/p
+/^symlinkat("..\/DRIVER\/ID", [0-9]*<S\/names>, "[^.]/s/.*/name/p
+/^renameat([0-9]*<S\/names>/s/.*/name/p
+/^symlinkat("..\/ID\/diff"/s/.*/link/p
+/^renameat2(.*"diff", .*"diff"/s/.*/tree/p
+/^renameat2(.*<S\/trash>/s/.*/trash/p
+/^renameat2(.*<S\/DRIVER>, "ID", RENAME_/s/.*/layer/p
+/^fsync([0-9]*<[^>]*\/.names\/[^>]*>/s/.*/sync note/p
+s/^fsync([0-9]*<[^>]*\/\([^/>]*\)>.*/sync \1/p
+/^unlinkat([0-9]*<S\/names>/s/.*/unname/p
+/^unlinkat([0-9]*<S\/DRIVER\/ID\/.names>/s/.*/unnote/p
+/^unlinkat(.*".children\/ID"\|^unlinkat(.*"ID\/.children\/ID"/s/.*/unhint/p
+/^unlinkat(.*"l\/LINK"/s/.*/unlink/p
+E
 # What a command does, in the words of the page.
 steps() {
 	traced -y -qq -o tr -e trace=openat,symlinkat,renameat2,renameat,unlinkat,fsync,syncfs "$@" >out || cat out
-	sed "s,$S,S,g; s/^[0-9]* *//; s/[0-9a-f]\{64\}/ID/g; s/[A-Z2-7]\{26\}/LINK/g; / = -1 /d" tr | sed -n '
-		/^openat(.*".children\/ID".*O_CREAT/s/.*/hint/p
-		/^openat([0-9]*<[^>]*\/.names>, .*O_CREAT/s/.*/note/p
-		/^syncfs/s/.*/sync all/p
-		/^symlinkat("..\/overlay2\/ID", [0-9]*<S\/names>, "[^.]/s/.*/name/p
-		/^renameat([0-9]*<S\/names>/s/.*/name/p
-		/^symlinkat("..\/ID\/diff"/s/.*/link/p
-		/^renameat2(.*"diff", .*"diff"/s/.*/tree/p
-		/^renameat2(.*<S\/trash>/s/.*/trash/p
-		/^renameat2(.*<S\/overlay2>, "ID", RENAME_/s/.*/layer/p
-		/^fsync([0-9]*<[^>]*\/.names\/[^>]*>/s/.*/sync note/p
-		s/^fsync([0-9]*<[^>]*\/\([^/>]*\)>.*/sync \1/p
-		/^unlinkat([0-9]*<S\/names>/s/.*/unname/p
-		/^unlinkat([0-9]*<S\/overlay2\/ID\/.names>/s/.*/unnote/p
-		/^unlinkat(.*".children\/ID"\|^unlinkat(.*"ID\/.children\/ID"/s/.*/unhint/p
-		/^unlinkat(.*"l\/LINK"/s/.*/unlink/p' | tr '\n' ',' | sed 's/,$//; s/,/, /g'
+	sed "s,$S,S,g; s/^[0-9]* *//; s/[0-9a-f]\{64\}/ID/g; s/[A-Z2-7]\{26\}/LINK/g; / = -1 /d" tr | sed -nf "$T/events" |
+		tr '\n' ',' | sed 's/,$//; s/,/, /g'
 }
 # What the page says of it.
 said() {
@@ -44,7 +48,8 @@ said() {
 		/^\.Ss/ { order = /The order of steps/ }
 		order && $0 == item { on = 1; next }
 		/^\.(It|El)/ { on = 0 }
-		on { printf "%s ", $0 }' "$page" | sed 's/ $//'
+		on { printf "%s ", $0 }' "$page" | sed 's/ $//' |
+		if is_overlay; then sed 's/, \(un\)\?link\>//g; s/, sync l\>//g; s/sync overlay2/sync overlay/g'; else cat; fi
 }
 
 ovlctl import -n a a.tar >/dev/null
@@ -65,10 +70,10 @@ is "import of an image" "$(steps ovlctl import image.tar)" \
 ovlctl create -n w a >/dev/null
 # Each of its names is moved.
 echo 1 >"$(tree_of w)/f"
-same_steps commit ovlctl commit w
+is_overlay || same_steps commit ovlctl commit w
 ovlctl create a >id
 echo 2 >"$(tree_of "$(cat id)")/f"
-same_steps "commit Fl -keep" ovlctl commit --keep "$(cat id)"
+is_overlay || same_steps "commit Fl -keep" ovlctl commit --keep "$(cat id)"
 same_steps tag ovlctl tag a other
 is "tag --sync=none" "$(steps ovlctl --sync=none tag a another)" "note, name"
 same_steps "tag No of a writable layer" ovlctl tag "$(cat id)" mine
@@ -84,14 +89,14 @@ ovlctl import -p a c.tar >/dev/null
 # A hint that goes after it was synced.
 a=$(ovlctl ls -nr -o ID a)
 ovlctl rm c
-ls "$S/overlay2/$a/.children" >have
+ls "$S/$DRV/$a/.children" >have
 (
 	i=0
-	until new=$(ls "$S/overlay2/$a/.children" | grep -v -x -f have) || [ $i = 500 ]; do
+	until new=$(ls "$S/$DRV/$a/.children" | grep -v -x -f have) || [ $i = 500 ]; do
 		sleep 0.02
 		i=$((i + 1))
 	done
-	rm "$S/overlay2/$a/.children/$new"
+	rm "$S/$DRV/$a/.children/$new"
 ) &
 traced -qq -y -o tr -e trace=syncfs,fsync,renameat2 -e inject=syncfs:delay_enter=500000 ovlctl import -p a c.tar >/dev/null
 wait

@@ -7,7 +7,7 @@ a=$(ovlctl import -n a a.tar)
 b=$(ovlctl import -n b -p a b.tar)
 w=$(ovlctl create -n w b)
 names() { ovlctl ls -nr -o NAME "$1"; }
-notes() { ls -A "$OVLCTL_ROOT/overlay2/$1/.names" | tr '\n' ' '; }
+notes() { ls -A "$OVLCTL_ROOT/$DRV/$1/.names" | tr '\n' ' '; }
 
 is "it prints nothing" "$(ovlctl tag a one)" ""
 is "a second name" "$(names "$a")" "a,one"
@@ -48,7 +48,7 @@ fails 3 "no such layer 'b'" "... the layer has no name then" ovlctl show b
 ok "... and can get it back" ovlctl tag "$b" b
 
 # A name that leads nowhere is nobody's.
-ln -s "../overlay2/$(printf '%064d' 7)" "$OVLCTL_ROOT/names/dangling"
+ln -s "../$DRV/$(printf '%064d' 7)" "$OVLCTL_ROOT/names/dangling"
 fails 3 "no such name 'dangling'" "-d of a name without a layer" ovlctl tag -d dangling
 ok "... which is free" ovlctl tag a dangling
 ovlctl tag -d dangling
@@ -56,26 +56,26 @@ ovlctl tag -d dangling
 # The config of an image goes with its name.
 c=$(printf '%064d' 1)
 c2=$(printf '%064d' 2)
-mkdir "$OVLCTL_ROOT/overlay2/$b/.configs"
-echo '{"n":1}' >"$OVLCTL_ROOT/overlay2/$b/.configs/$c"
-echo '{"n":2}' >"$OVLCTL_ROOT/overlay2/$b/.configs/$c2"
+mkdir "$OVLCTL_ROOT/$DRV/$b/.configs"
+echo '{"n":1}' >"$OVLCTL_ROOT/$DRV/$b/.configs/$c"
+echo '{"n":2}' >"$OVLCTL_ROOT/$DRV/$b/.configs/$c2"
 ovlctl tag b img:1
 ovlctl tag b img:2
-printf %s "$c" >"$OVLCTL_ROOT/overlay2/$b/.names/img:1"
-printf %s "$c2" >"$OVLCTL_ROOT/overlay2/$b/.names/img:2"
+printf %s "$c" >"$OVLCTL_ROOT/$DRV/$b/.names/img:1"
+printf %s "$c2" >"$OVLCTL_ROOT/$DRV/$b/.names/img:2"
 ovlctl tag img:1 copy
-is "a name gets the config of the name it was made from" "$(cat "$OVLCTL_ROOT/overlay2/$b/.names/copy")" "$c"
+is "a name gets the config of the name it was made from" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/copy")" "$c"
 ovlctl tag img:2 copy
-is "... again, from another name" "$(cat "$OVLCTL_ROOT/overlay2/$b/.names/copy")" "$c2"
+is "... again, from another name" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/copy")" "$c2"
 ovlctl tag "$b" copy
-is "... by id it keeps what it has" "$(cat "$OVLCTL_ROOT/overlay2/$b/.names/copy")" "$c2"
+is "... by id it keeps what it has" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/copy")" "$c2"
 ovlctl tag "$b" bare
-is "... a new one gets none" "$(cat "$OVLCTL_ROOT/overlay2/$b/.names/bare")" ""
+is "... a new one gets none" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/bare")" ""
 ovlctl tag --force a copy
-is "... nor one that moves to another layer" "$(cat "$OVLCTL_ROOT/overlay2/$a/.names/copy")" ""
-printf %s "$c" >"$OVLCTL_ROOT/overlay2/$b/.names/copy"
+is "... nor one that moves to another layer" "$(cat "$OVLCTL_ROOT/$DRV/$a/.names/copy")" ""
+printf %s "$c" >"$OVLCTL_ROOT/$DRV/$b/.names/copy"
 ovlctl tag --force "$b" copy
-is "... nor does an old note count" "$(cat "$OVLCTL_ROOT/overlay2/$b/.names/copy")" ""
+is "... nor does an old note count" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/copy")" ""
 
 # What was reported is synced, unless it need not be.
 if can_trace; then

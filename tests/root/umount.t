@@ -54,7 +54,7 @@ mkdir mv/in
 mount --move mw mv/in 2>/dev/null
 ok "umount -a of nested mounts, the inner one older" ovlctl umount -a
 none "all are gone"
-is "... and the volatile mark" "$(find "$OVLCTL_ROOT/overlay2/$w/work" -name volatile)" ""
+is "... and the volatile mark" "$(find "$OVLCTL_ROOT/$DRV/$w/work" -name volatile)" ""
 ovlctl mount v mv >/dev/null
 ovlctl mount -o volatile w mv/in >/dev/null
 ok "umount -l of the outer takes the inner" ovlctl umount -l v
@@ -85,19 +85,19 @@ unshare -m --propagation private sh -c 'echo up; exec sleep 60' >up &
 pid=$!
 while [ ! -s up ]; do sleep 0.05; done
 ok "umount, with the same mount in another namespace" ovlctl umount a
-is "... which stays" "$(cat "/proc/$pid/root$OVLCTL_ROOT/overlay2/$a/merged/d/f")" 1
-is "... with its mount point" "$(ls "$OVLCTL_ROOT/overlay2/$a")" "$(printf 'diff\nlink\nmerged')"
+is "... which stays" "$(cat "/proc/$pid/root$OVLCTL_ROOT/$DRV/$a/merged/d/f")" 1
+is "... with its mount point" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' merged $LS_BOTTOM | LC_ALL=C sort)"
 fails 4 "layer 'a' is mounted on .* in the mount namespace of process $pid" "... and keeps it from removal" ovlctl rm a
 kill $pid
 wait $pid 2>/dev/null
 sleep 0.1
 ovlctl mount a >/dev/null
 ok "umount when that is gone" ovlctl umount a
-is "... takes the mount point away" "$(ls "$OVLCTL_ROOT/overlay2/$a")" "$(printf 'diff\nlink')"
-mkdir mnt "$OVLCTL_ROOT/overlay2/$a/merged"
+is "... takes the mount point away" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
+mkdir mnt "$OVLCTL_ROOT/$DRV/$a/merged"
 ovlctl mount a mnt >/dev/null
 ok "umount of a mount elsewhere" ovlctl umount mnt
-ok "... leaves merged alone" test -d "$OVLCTL_ROOT/overlay2/$a/merged"
-rmdir "$OVLCTL_ROOT/overlay2/$a/merged"
+ok "... leaves merged alone" test -d "$OVLCTL_ROOT/$DRV/$a/merged"
+rmdir "$OVLCTL_ROOT/$DRV/$a/merged"
 
 done_testing

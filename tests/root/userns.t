@@ -2,6 +2,8 @@
 # not in a user namespace: makes its own
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: as user too
+
 # In a user namespace the marks of root's store are not to be seen: what they hide would
 # come back. So nothing is done there that needs them.
 printf 'dir name=d\nfile name=d/x data=1\nfile name=s data=1\nend\n' | mktar >a.tar

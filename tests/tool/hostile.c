@@ -240,7 +240,8 @@ static void check_tree(const char *id, const char *want)
 	size_t size;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/overlay2/%s/diff", getenv("OVLCTL_ROOT"), id);
+	snprintf(path, sizeof(path), "%s/%s/%s/%s", getenv("OVLCTL_ROOT"), getenv("DRV"), id,
+		getenv("TREE"));
 	fd = open(path, O_RDONLY | O_DIRECTORY);
 	tree = open_memstream(&text, &size);
 	show_tree(fd, "");
