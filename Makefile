@@ -81,7 +81,7 @@ FUZZ_LIB = $(patsubst %.h,$(OUT)/%.o,$(wildcard tests/fuzz/*.h)) \
            $(if $(filter fuzz%,$(MODE)),,$(OUT)/tests/fuzz/drive.o)
 FUZZERS  = $(filter-out %/drive $(FUZZ_LIB:.o=),$(FUZZ_SRC:%.c=$(OUT)/%))
 BENCHES  = $(BENCH_SRC:tests/bench/%.c=build/tool/bench/%)
-MAN      = $(wildcard man/*.[58])
+MAN      = $(wildcard man/*.[578])
 
 all: $(OUT)/ovlctl $(OUT)/libovl.a build/ovlctl build/libovl.a
 
@@ -173,7 +173,7 @@ lint:
 	@scripts/lint
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 \
 	    $(DESTDIR)$(COMPDIR)
 	install -m 755 build/ovlctl $(DESTDIR)$(BINDIR)/ovlctl
 	for page in $(MAN); do \

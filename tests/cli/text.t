@@ -46,7 +46,7 @@ is "... the completion too" \
 	"$(tr '\n\t' '  ' <"$top/scripts/completion/ovlctl" | grep -oE '"NAME [A-Z ]*"' | tr -d '"' | tr -s ' ')" \
 	"$(ovlctl ls -o x 2>&1 | sed 's/.*there are //; s/,//g')"
 is "every page that is named is there" \
-	"$(grep -ohE '^\.(It )?Xr ovlctl[a-z-]* [58]' $man/* | awk '{print $(NF-1) "." $NF}' | sort -u |
+	"$(grep -ohE '^\.(It )?Xr ovlctl[a-z-]* [578]' $man/* | awk '{print $(NF-1) "." $NF}' | sort -u |
 		while read -r p; do [ -f "$man/$p" ] || echo "$p"; done)" ""
 is "README names every page" \
 	"$(for p in "$man"/*; do b=$(basename "$p"); grep -q "${b%.*}($(echo "$b" | sed 's/.*\.//'))" "$top/README" || echo "$b"; done)" ""

@@ -18,8 +18,8 @@ echo '[{"Config":"config.json","RepoTags":["app:1"],"Layers":["layer.tar"]}]' >i
 tar -C image -cf image.tar config.json layer.tar manifest.json
 mount -t tmpfs none /mnt || cannot "mount on /mnt"
 
-for page in "$top"/man/*.8; do
-	name=$(basename "$page" .8)
+for page in "$top"/man/*.[78]; do
+	name=$(basename "${page%.*}")
 	export OVLCTL_ROOT="$T/$name"
 	case $name in
 	ovlctl | ovlctl-import) ;;
@@ -31,7 +31,7 @@ for page in "$top"/man/*.8; do
 	esac
 	# One session a page, so that variables and the directory last.
 	sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/s/^# //p' "$page" >session
-	like "$name.8 has examples" '^[1-9]' "$(wc -l <session)"
+	like "$(basename "$page") has examples" '^[1-9]' "$(wc -l <session)"
 	sed 's/\\e/\\/g' session >script
 	ok "... which run" sh -ex script
 	ovlctl umount -a
