@@ -32,8 +32,8 @@ WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=
 CFLAGS_release = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan    = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
                  -fno-omit-frame-pointer
-CFLAGS_fuzz     = $(CFLAGS_asan) -fsanitize=fuzzer-no-link
-CFLAGS_fuzzcov  = -O1 -g -fprofile-instr-generate -fcoverage-mapping
+CFLAGS_fuzz    = $(CFLAGS_asan) -fsanitize=fuzzer-no-link
+CFLAGS_fuzzcov = -O1 -g -fprofile-instr-generate -fcoverage-mapping
 LDFLAGS_release =
 LDFLAGS_asan    = -fsanitize=address,undefined
 LDFLAGS_fuzz    = -fsanitize=fuzzer,address,undefined
