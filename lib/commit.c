@@ -55,9 +55,17 @@ struct job {
 	bool has_parent;
 	struct committed c;
 	struct layer_ref image; /* what it becomes */
+	int held; /* its directory, locked, once it is there */
 };
 
 /* ---- a commit that was killed ----------------------------------------------------- */
+
+static bool has_tree(const struct layer *l)
+{
+	struct stat st;
+
+	return fstatat(l->fd, layer_tree_name(l), &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
 
 bool commit_became(const struct layer *l, struct ovl_id *id)
 {
@@ -67,6 +75,23 @@ bool commit_became(const struct layer *l, struct ovl_id *id)
 		return false;
 	memcpy(id->s, text.data, ID_LEN + 1);
 	return true;
+}
+
+bool commit_needs(const struct layer *image)
+{
+	struct layer_ref ref = layer_ref_of(image);
+	auto_layer from = LAYER_INIT;
+	auto_buf text = {0};
+	struct ovl_id became;
+	struct ovl_err why;
+
+	if (fs_read_file(image->fd, COMMIT_FROM, ID_LEN, &text) < 0 ||
+		!id_is_full(text.data))
+		return false;
+	memcpy(ref.id.s, text.data, ID_LEN + 1);
+	return layer_open_ref(image->st, &ref, 0, ref.id.s, &from, &why) == 0 &&
+		!has_tree(&from) && commit_became(&from, &became) &&
+		strcmp(became.s, image->id.s) == 0;
 }
 
 int commit_heal(const struct layer *l, struct ovl_err *err)
@@ -96,13 +121,6 @@ static int forget(const struct layer *l, struct ovl_err *err)
 		return err_sys(err, errno, "cannot remove '%s' of layer %.12s",
 			COMMIT_NOTE, l->id.s);
 	return 0;
-}
-
-static bool has_tree(const struct layer *l)
-{
-	struct stat st;
-
-	return fstatat(l->fd, layer_tree_name(l), &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* ---- may it be? ------------------------------------------------------------------- */
@@ -208,9 +226,14 @@ static int move(struct job *job, struct stage *sg, struct ovl_err *err)
 	if (rc == 0 && fs_write_new(job->l.fd, COMMIT_NOTE, id->s, ID_LEN) < 0)
 		rc = err_sys(err, errno, "cannot write '%s' of layer %.12s", COMMIT_NOTE,
 			job->l.id.s);
+	if (rc == 0 && fs_write_new(sg->fd, COMMIT_FROM, job->l.id.s, ID_LEN) < 0)
+		rc = err_sys(err, errno, "cannot write '%s'", COMMIT_FROM);
+	/* It has no name yet: nobody takes it for one that is not needed. */
+	sg->hold = true;
 	if (rc == 0)
 		rc = stage_commit(
 			sg, id, parent_of(job), NULL, store_durable(job->st), err);
+	job->held = steal_fd(&sg->held);
 	return rc;
 }
 
@@ -321,11 +344,13 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id *id,
 	struct ovl_err *err)
 {
-	struct job job = {.st = st, .req = req, .l = LAYER_INIT, .parent = LAYER_INIT};
+	struct job job = {
+		.st = st, .req = req, .l = LAYER_INIT, .parent = LAYER_INIT, .held = -1};
 	mode_t mask = umask(0);
 	int rc = commit(&job, id, err);
 
 	committed_release(&job.c);
+	close_fdp(&job.held);
 	layer_close(&job.parent);
 	layer_close(&job.l);
 	umask(mask);

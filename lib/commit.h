@@ -4,6 +4,10 @@
  *
  *	.commit/	the image layer in the making, all but its tree
  *	.becomes	the id it will have: 64 hex digits
+ *
+ * and in the image layer, until the writable one is gone:
+ *
+ *	.from		the id of that
  */
 #ifndef OVL_COMMIT_H
 #define OVL_COMMIT_H
@@ -16,6 +20,7 @@
 
 #define COMMIT_STAGE ".commit"
 #define COMMIT_NOTE  ".becomes"
+#define COMMIT_FROM  ".from"
 
 /*
  * Of a locked writable layer whose commit was killed: puts its tree back, if the image
@@ -25,6 +30,9 @@ int commit_heal(const struct layer *l, struct ovl_err *err);
 
 /* Has its tree become that of an image layer? */
 bool commit_became(const struct layer *l, struct ovl_id *id);
+
+/* Does it hold the tree of a writable layer whose commit did not come to its end? */
+bool commit_needs(const struct layer *image);
 
 /* ---- between the files of this module --------------------------------------------- */
 

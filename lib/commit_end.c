@@ -84,5 +84,8 @@ int commit_hand_over(struct layer *l, const struct layer *image, const char *nam
 		rc = names_give(image, name, NULL, false, durable(l), err);
 	if (rc < 0)
 		return rc;
-	return keep ? renew(l, image, err) : drop(l, err);
+	rc = keep ? renew(l, image, err) : drop(l, err);
+	if (rc == 0)
+		unlinkat(image->fd, COMMIT_FROM, 0);
+	return rc;
 }

@@ -280,9 +280,20 @@ int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out
 	struct ovl_err *err)
 {
 	struct layer_ref ref;
+	struct layer_ref was;
 	int rc = layer_find(st, what, &ref, err);
 
-	return rc < 0 ? rc : layer_open_ref(st, &ref, op, what, out, err);
+	while (rc == 0) {
+		rc = layer_open_ref(st, &ref, op, what, out, err);
+		if (rc == 0 || rc != -ENOENT || err->status != OVL_NOLAYER)
+			break;
+		/* Its name may have moved on, as a commit moves it. */
+		was = ref;
+		rc = layer_find(st, what, &ref, err);
+		if (rc == 0 && layer_ref_same(&ref, &was))
+			return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+	}
+	return rc;
 }
 
 int layer_open_parent(

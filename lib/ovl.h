@@ -263,12 +263,13 @@ void ovl_list_free(struct ovl_list *l);
 /* All there is to know of one layer, as a JSON object; *json is the caller's to free. */
 int ovl_show(struct ovl_store *st, const char *layer, char **json, struct ovl_err *err);
 
-enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2 };
+enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2, OVL_RM_UNNEEDED = 4 };
 
 /*
  * Removes layers (NULL-terminated). OVL_BUSY, and nothing is removed, if one is mounted
  * or has children that stay. RECURSIVE: children go too. FORCE: a missing one is no
- * error.
+ * error. UNNEEDED: OVL_BUSY too if one has a name, or is what a commit that was killed has
+ * made of a writable layer.
  */
 int ovl_remove(
 	struct ovl_store *st, char *const *layers, unsigned flags, struct ovl_err *err);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "commit.h"
 #include "driver.h"
 #include "fs.h"
 #include "layer.h"
@@ -348,7 +349,7 @@ static bool is_free(struct pruner *p, const struct ovl_layer *l)
 	struct ovl_err why;
 
 	return layer_open_ref(p->st, &ref, LOCK_EX, ref.id.s, &open, &why) == 0 &&
-		mounts_everywhere(&all, &why) == 0 &&
+		!commit_needs(&open) && mounts_everywhere(&all, &why) == 0 &&
 		!mounts_find(p->st, &all, &ref, &where);
 }
 
@@ -362,7 +363,7 @@ static int prune_layer(struct pruner *p, const struct ovl_layer *l)
 		if (!is_free(p, l))
 			return 0;
 	} else {
-		rc = ovl_remove(p->st, ids, 0, p->err);
+		rc = ovl_remove(p->st, ids, OVL_RM_UNNEEDED, p->err);
 		if (rc < 0 &&
 			(p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
 			return 0;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "commit.h"
 #include "driver.h"
 #include "family.h"
 #include "names.h"
@@ -75,7 +76,22 @@ static int by_depth(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
-static int check_all(struct family *f, struct ovl_err *err)
+/* What was seen without a name may have got one since. */
+static int check_unneeded(
+	const struct family *f, const struct member *m, struct ovl_err *err)
+{
+	char name[NAME_LEN_MAX + 1];
+
+	if (names_first(f->st, &m->ref, name))
+		return err_status(err, OVL_BUSY, "layer '%s' has a name", name);
+	if (commit_needs(&m->layer))
+		return err_status(err, OVL_BUSY,
+			"layer %.12s is what a commit that was interrupted has made",
+			m->ref.id.s);
+	return 0;
+}
+
+static int check_all(struct family *f, unsigned flags, struct ovl_err *err)
 {
 	int rc = family_lock(f, err);
 
@@ -83,6 +99,8 @@ static int check_all(struct family *f, struct ovl_err *err)
 		rc = family_mounted(f, err);
 	for (size_t i = 0; i < f->n && rc == 0; i++)
 		rc = check_children(f, &f->member[i], err);
+	for (size_t i = 0; i < f->n && rc == 0 && (flags & OVL_RM_UNNEEDED); i++)
+		rc = check_unneeded(f, &f->member[i], err);
 	if (rc == 0 && f->n)
 		qsort(f->member, f->n, sizeof(*f->member), by_depth);
 	return rc;
@@ -157,6 +175,6 @@ int ovl_remove(
 	int rc = find_all(&f, layers, flags, err);
 
 	if (rc == 0)
-		rc = check_all(&f, err);
+		rc = check_all(&f, flags, err);
 	return rc < 0 ? rc : remove_all(&f, err);
 }

@@ -84,6 +84,34 @@ wait $pid 2>/dev/null
 kill $feeder 2>/dev/null
 is "... and goes when it was killed" "$(ovlctl prune | awk '{ print $1 }')" staging
 
+# An image layer that holds what a killed commit took from the writable one has no name yet.
+if can_trace; then
+	cp -a "$S" as_before
+	id=$(ovlctl create -n mine one)
+	echo precious >"$S/overlay2/$id/diff/f"
+	killed fsync 2 ovlctl commit mine
+	ovlctl prune --layers --older-than 0 --dry-run >out
+	no "a commit that was killed: its image layer is needed" grep -q "^layer $(cat "$S/overlay2/$id/.becomes")" out
+	ovlctl prune --layers --older-than 0 >/dev/null
+	image=$(ovlctl commit mine)
+	is "... and stays" "$(ovlctl diff mine):$(cat "$S/overlay2/$image/diff/f")" "A /f:precious"
+	no "... nothing says so at the end" test -e "$S/overlay2/$image/.from"
+	# One that gets a name when prune has seen it without.
+	four=$(ovlctl import 4.tar)
+	: >tr
+	traced -qq -o tr -e trace=flock -e inject=flock:delay_enter=1500000:when=5 \
+		ovlctl prune --layers --older-than 0 >out 2>err &
+	pid=$!
+	i=0
+	while [ "$(grep -c flock tr)" -lt 4 ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
+	sleep 0.2
+	ovlctl tag $four named
+	wait $pid
+	is "a layer that has just got a name stays" "$(ovlctl ls -nr -o ID named 2>&1)" $four
+	rm -rf "$S"
+	mv as_before "$S"
+fi
+
 # Layers.
 is "layers that are young stay" "$(ovlctl prune --layers)" ""
 ovlctl prune --layers --older-than 0 --dry-run >dry
