@@ -6,6 +6,7 @@
 #   make check-kill      kills at every step
 #   make check-power     power cuts at every step
 #   make check-overlay   all of the tests with the driver overlay
+#   make check-many      64 processes on one store for a minute
 #   make fuzz SECONDS=60 of each target      make fuzz-coverage
 #   make bench           what it costs, against what one would take instead;
 #                        BENCH=--quick takes two minutes; see tests/bench/run --help
@@ -144,6 +145,9 @@ check-power: all tests
 check-overlay: all tests
 	@MODE=$(MODE) OVLCTL_TEST_WHOLE=1 tests/run overlay-
 
+check-many: all tests
+	@MODE=$(MODE) MANY_SECONDS=60 prove -v --exec sh tests/root/many.t
+
 # Finds nothing, or stops and says where what it found lies.
 fuzz: $(TOOLS)
 	@scripts/deps fuzz
@@ -157,6 +161,7 @@ fuzz-coverage:
 	@tests/fuzz/coverage
 
 fuzzers: $(FUZZERS)
+
 bench: all $(BENCHES)
 	@scripts/deps bench
 	@tests/bench/run $(BENCH)
@@ -191,7 +196,8 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests check check-interop check-kill check-power check-overlay fuzz fuzz-coverage \
+.PHONY: all tests check check-interop check-kill check-power check-overlay fuzz \
+    fuzz-coverage check-many
     fuzzers demo lint install uninstall clean FORCE bench bench-peers
 .SECONDARY:
 
