@@ -196,9 +196,8 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests check check-interop check-kill check-power check-overlay fuzz \
-    fuzz-coverage check-many
-    fuzzers demo lint install uninstall clean FORCE bench bench-peers
+.PHONY: all tests check check-interop check-kill check-power check-overlay check-many \
+    fuzz fuzz-coverage fuzzers demo lint install uninstall clean FORCE bench bench-peers
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d) \

@@ -186,7 +186,8 @@ static int check_open(struct checker *c, struct layer *l)
 	struct ovl_id image;
 	int rc;
 
-	if (commit_became(l, &image) && faccessat(l->fd, layer_tree_name(l), F_OK, 0) < 0)
+	if (commit_became(l, &image) &&
+		faccessat(l->fd, layer_tree_name(l), F_OK, AT_EACCESS) < 0)
 		return check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
 			"its commit to layer %.12s was killed near its end; commit it again",
 			image.s);
@@ -199,7 +200,7 @@ static int check_open(struct checker *c, struct layer *l)
 		rc = check_hint(c, l);
 	if (rc < 0 || l->meta.kind != OVL_IMAGE)
 		return rc;
-	if (faccessat(l->fd, RECIPE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (faccessat(l->fd, RECIPE_NAME, F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0)
 		return check_tell(c, OVL_ERROR, "recipe", l->id.s, "", false,
 			"'%s' is missing: its tar cannot be given back", RECIPE_NAME);
 	return c->req->content && !way.broken ? check_content(c, l) : 0;

@@ -186,7 +186,7 @@ static int any_child(void *ctx, const struct layer_ref *child)
 
 static bool is_there(const struct layer *l, const char *name)
 {
-	return faccessat(l->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return faccessat(l->fd, name, F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) == 0;
 }
 
 static int writable_meta(struct checker *c, struct layer *l)

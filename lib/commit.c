@@ -100,7 +100,7 @@ int commit_heal(const struct layer *l, struct ovl_err *err)
 	const char *in_stage = l->drv->tree[OVL_IMAGE];
 	auto_fd stage = -1;
 
-	if (faccessat(l->fd, COMMIT_NOTE, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (faccessat(l->fd, COMMIT_NOTE, F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0)
 		return 0;
 	stage = fs_open_dir(l->fd, COMMIT_STAGE);
 	if (stage < 0 && errno == ENOENT)

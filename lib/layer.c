@@ -448,7 +448,7 @@ bool layer_has_hint(const struct layer *l, const struct ovl_id *id)
 	char path[sizeof(children) + ID_LEN + 1];
 
 	snprintf(path, sizeof(path), "%s/%s", children, id->s);
-	return faccessat(l->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return faccessat(l->fd, path, F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) == 0;
 }
 
 static void drop_child(const struct layer *child)

@@ -104,7 +104,7 @@ static int read_meta(struct ovl_store *st, int drv_fd, const char *id, struct me
 		int why = errno;
 
 		/* One that was removed meanwhile is none. */
-		if (why != ENOENT || faccessat(drv_fd, id, F_OK, 0) == 0)
+		if (why != ENOENT || faccessat(drv_fd, id, F_OK, AT_EACCESS) == 0)
 			store_warn(st, "layer %.12s is damaged and not listed: %s", id,
 				strerror(why));
 		return 0;

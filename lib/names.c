@@ -62,7 +62,8 @@ static bool is_noted(struct ovl_store *st, const struct layer_ref *ref, const ch
 	char path[ID_LEN + sizeof(NAMES_NOTES) + 256 + 2];
 
 	snprintf(path, sizeof(path), "%s/%s/%s", ref->id.s, NAMES_NOTES, file);
-	return drv_fd >= 0 && faccessat(drv_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return drv_fd >= 0 &&
+		faccessat(drv_fd, path, F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) == 0;
 }
 
 /* A name that moves may be read where it was, and looked for there when it has gone. */

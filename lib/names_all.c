@@ -100,7 +100,7 @@ int names_move(const struct layer *from, const struct layer *to, bool durable,
 	if (rc < 0)
 		return rc;
 	rc = names_copy_notes(from, to->fd, durable, err);
-	if (rc == 0 && durable && faccessat(to->fd, NAMES_NOTES, F_OK, 0) == 0)
+	if (rc == 0 && durable && faccessat(to->fd, NAMES_NOTES, F_OK, AT_EACCESS) == 0)
 		rc = names_sync_notes(to->fd, err);
 	if (rc == 0)
 		rc = each_of(from->st, from->fd, &self, relink, &r, err);

@@ -127,8 +127,8 @@ static void give_tree_back(struct stage *sg)
 static bool holds_tree(int dirfd, const struct stage *sg)
 {
 	return sg->tree_from >= 0 &&
-		faccessat(dirfd, sg->drv->tree[OVL_IMAGE], F_OK, AT_SYMLINK_NOFOLLOW) ==
-		0;
+		faccessat(dirfd, sg->drv->tree[OVL_IMAGE], F_OK,
+			AT_SYMLINK_NOFOLLOW | AT_EACCESS) == 0;
 }
 
 int stage_begin_in(

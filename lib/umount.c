@@ -303,7 +303,7 @@ int ovl_umount(struct ovl_store *st, const char *what, bool lazy, struct ovl_err
 	if (*what == '/' || *what == '.')
 		return umount_path(&job, &m, what, err);
 	rc = layer_find(st, what, &ref, err);
-	if (rc < 0 && rc == -ENOENT && faccessat(AT_FDCWD, what, F_OK, 0) == 0)
+	if (rc < 0 && rc == -ENOENT && faccessat(AT_FDCWD, what, F_OK, AT_EACCESS) == 0)
 		return umount_path(&job, &m, what, err);
 	if (rc < 0)
 		return rc;
