@@ -98,12 +98,12 @@ if can_trace; then
 	no "... nothing says so at the end" test -e "$S/overlay2/$image/.from"
 	# One that gets a name when prune has seen it without.
 	four=$(ovlctl import 4.tar)
-	: >tr
-	traced -qq -o tr -e trace=flock -e inject=flock:delay_enter=1500000:when=5 \
+	: >calls
+	traced -qq -o calls -e trace=flock -e inject=flock:delay_enter=1500000:when=5 \
 		ovlctl prune --layers --older-than 0 >out 2>err &
 	pid=$!
 	i=0
-	while [ "$(grep -c flock tr)" -lt 4 ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
+	while [ "$(grep -c flock calls)" -lt 4 ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
 	sleep 0.2
 	ovlctl tag $four named
 	wait $pid
