@@ -240,8 +240,8 @@ static void check_tree(const char *id, const char *want)
 	size_t size;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s/%s/%s", getenv("OVLCTL_ROOT"), getenv("DRV"), id,
-		getenv("TREE"));
+	snprintf(path, sizeof(path), "%s/%s/%s/%s", getenv("OVLCTL_ROOT"), getenv("DRV"),
+		id, getenv("TREE"));
 	fd = open(path, O_RDONLY | O_DIRECTORY);
 	tree = open_memstream(&text, &size);
 	show_tree(fd, "");
