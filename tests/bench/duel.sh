@@ -7,16 +7,20 @@
 # before each. Round 0 warms up and does not count. MUST and AIM bound the ratio of the
 # medians of wall time; "-" is no bound. "daemon": THEIRS is only the client of one.
 
+# Where what was measured is kept.
+results=$BENCH_DIR
+
 results_begin() {
-	raw=$BENCH_DIR/raw.tsv
-	works=$BENCH_DIR/works.tsv
-	grown=$BENCH_DIR/growth.tsv
-	skipped=$BENCH_DIR/skipped.tsv
-	log=$BENCH_DIR/log
+	mkdir -p "$results"
+	raw=$results/raw.tsv
+	works=$results/works.tsv
+	grown=$results/growth.tsv
+	skipped=$results/skipped.tsv
+	log=$results/log
 	for f in "$raw" "$works" "$grown" "$skipped" "$log"; do
 		: >"$f"
 	done
-	cat >"$BENCH_DIR/machine.tsv" <<EOF
+	cat >"$results/machine.tsv" <<EOF
 version	$(ovlctl --version)
 commit	$(git -C "$top" describe --always --dirty 2>/dev/null || echo unknown)
 date	$(date -u +%FT%TZ)
@@ -31,18 +35,25 @@ rounds	$rounds
 EOF
 }
 
+load_after() {
+	printf 'load after\t%s\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)" >>"$results/machine.tsv"
+}
+
 results_end() {
-	printf 'load after\t%s\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)" >>"$BENCH_DIR/machine.tsv"
-	for f in table json plot; do
-		case $f in
-		table) to=$BENCH_DIR/results.txt ;;
-		json) to=$BENCH_DIR/results.json ;;
-		plot) to=$BENCH_DIR/results.svg ;;
-		esac
-		(cd "$BENCH_DIR" && awk -f "$here/stats.awk" -f "$here/$f.awk" machine.tsv \
-			works.tsv raw.tsv growth.tsv skipped.tsv) >"$to" || die "$f.awk failed"
-	done
+	load_after
+	data='works.tsv raw.tsv growth.tsv skipped.tsv'
+	results_write results.txt table.awk $data
+	results_write results.json json.awk $data
+	results_write results.svg plot.awk $data
 	cat "$BENCH_DIR/results.txt"
+}
+
+results_write() { # TO AWK OPERANDS
+	to=$BENCH_DIR/$1
+	program=$here/$2
+	shift 2
+	(cd "$results" && awk -f "$here/stats.awk" -f "$here/write.awk" -f "$program" \
+		machine.tsv "$@") >"$to" || die "cannot make $to"
 }
 
 wanted() { # NAME

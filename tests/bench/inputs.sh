@@ -107,16 +107,22 @@ make_six() {
 }
 
 # For who works without a store: each layer's own tar.
+make_tars() { # STORE LAYERS TO
+	mkdir "$3"
+	for k in $(seq "$2"); do
+		store "$inputs/$1.store" diff -o "$3/$k.tar" "l$k"
+	done
+}
+
 make_six_tars() {
-	mkdir "$1"
+	make_tars six 6 "$1"
 	for k in 1 2 3 4 5 6; do
-		store "$inputs/six.store" diff -o "$1/$k.tar" "l$k"
 		gzip -6 <"$1/$k.tar" >"$1/$k.tar.gz"
 	done
 }
 
-make_six_image() { # FORMAT TO
-	store "$inputs/six.store" export --format "$1" l6 "$2"
+make_image() { # STORE LAYER FORMAT TO
+	store "$inputs/$1.store" export --format "$3" "$2" "$4"
 }
 
 make_six_oci_tar() {
@@ -177,8 +183,8 @@ inputs_all() {
 	tar_input rootfs.tar
 	input six.store make_six
 	input six.tars make_six_tars
-	input six.docker.tar make_six_image docker
-	input six.oci make_six_image oci
+	input six.docker.tar make_image six l6 docker
+	input six.oci make_image six l6 oci
 	input six.oci.tar make_six_oci_tar
 	input bare make_bare
 	input edited.store make_edited

@@ -1,20 +1,7 @@
-# Results as JSON; behind stats.awk. Times are in seconds, memory in KiB.
-
-function quoted(s,    out, i, c) {
-	for (i = 1; i <= length(s); i++) {
-		c = substr(s, i, 1)
-		out = out (c == "\"" || c == "\\" ? "\\" c : c < " " ? " " : c)
-	}
-	return "\"" out "\""
-}
+# Results as JSON; behind stats.awk and write.awk. Times are in seconds, memory in KiB.
 
 function bound(x) {
 	return x == "-" || x == "" ? "null" : x
-}
-
-# Between the members of a list.
-function comma(i) {
-	return i > 1 ? ", " : ""
 }
 
 function side(name, s) {
@@ -47,10 +34,7 @@ function series_object(s,    i, flag) {
 
 END {
 	stats()
-	printf "{\"machine\": {"
-	for (i = 1; i <= facts; i++)
-		printf "%s%s: %s", comma(i), quoted(fact[i]), quoted(machine[fact[i]])
-	print "},\n \"works\": ["
+	printf "{\"machine\": %s,\n \"works\": [\n", facts_object()
 	for (i = 1; i <= works; i++) {
 		work_object(work[i])
 		print i < works ? "," : ""
@@ -60,9 +44,5 @@ END {
 		series_object(series[i])
 		print i < n_series ? "," : ""
 	}
-	printf " ],\n \"not_run\": ["
-	for (i = 1; i <= n_left; i++)
-		printf "%s{\"name\": %s, \"why\": %s}", comma(i), quoted(left_out[i]), \
-			quoted(reason[i])
-	print "]}"
+	printf " ],\n \"not_run\": %s}\n", left_out_list()
 }

@@ -1,26 +1,6 @@
-# Results as one SVG; behind stats.awk. Above, the ratios on a logarithmic scale: dot, from
+# Results as one SVG; behind stats.awk and write.awk. Above, the ratios on a logarithmic scale: dot, from
 # least to greatest round, bounds; below, how cost grows, doubly logarithmic, with a
 # dashed line of what is linear.
-
-function esc(s) {
-	gsub(/&/, "\\&amp;", s)
-	gsub(/</, "\\&lt;", s)
-	gsub(/>/, "\\&gt;", s)
-	return s
-}
-
-function text(x, y, s, more) {
-	printf "<text x=\"%.1f\" y=\"%.1f\"%s>%s</text>\n", x, y, more ? " " more : "", esc(s)
-}
-
-function line(x1, y1, x2, y2, class) {
-	printf "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>\n", \
-		x1, y1, x2, y2, class
-}
-
-function dot(x, y, class) {
-	printf "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" class=\"%s\"/>\n", x, y, class
-}
 
 # ---- ratios
 
@@ -153,18 +133,7 @@ END {
 	p_high = 110
 	p_row = 175
 	second = works ? 120 + 22 * works + 30 : 70
-	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1000\" height=\"%d\" " \
-		"font-family=\"sans-serif\" font-size=\"12\">\n", \
-		second + (n_series ? 60 + int((n_series + 1) / 2) * p_row : 0)
-	print "<style>.small{font-size:10px;fill:#555}.head{font-size:15px;font-weight:bold}" \
-		".bad{fill:#c22;font-weight:bold}line.grid{stroke:#ddd}line.one{stroke:#888}" \
-		"line.spread{stroke-width:3;opacity:.5}line.ours{stroke:#26a}line.miss{stroke:#c22}" \
-		"circle.ours{fill:#26a}circle.miss{fill:#c22}line.must{stroke:#c22;stroke-width:2}" \
-		"line.aim{stroke:#292;stroke-width:2}.panel{fill:none;stroke:#ccc}" \
-		"line.curve{stroke:#26a}line.linear{stroke:#aaa;stroke-dasharray:4 3}</style>"
-	print "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>"
-	text(10, 24, machine["version"] ", " machine["commit"] ", " machine["date"] ", " \
-		machine["kernel"] ", " machine["processors"] " x " machine["processor"], "class=\"small\"")
+	svg_begin(second + (n_series ? 60 + int((n_series + 1) / 2) * p_row : 0))
 	if (works)
 		ratios(55)
 	if (n_series)

@@ -1,5 +1,5 @@
 # Reads what a run left: machine.tsv works.tsv raw.tsv growth.tsv skipped.tsv. In front of
-# table.awk, json.awk, plot.awk, which only say how it looks.
+# write.awk and table.awk, json.awk or plot.awk, which only say how it looks.
 #
 #   work[1..works]	names; must, aim, title, against, daemon by name
 #   ours / theirs	med_wall[name, side], low_wall, high_wall, med_user, med_sys, peak (KiB)

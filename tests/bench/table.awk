@@ -1,4 +1,4 @@
-# Results for a terminal; behind stats.awk.
+# Results for a terminal; behind stats.awk and write.awk.
 
 function rule(    i) {
 	for (i = 0; i < 138; i++)
@@ -7,8 +7,8 @@ function rule(    i) {
 }
 
 # What a daemon uses is not.
-function known(name, text) {
-	return daemon[name] ? "-" : text
+function known(name, s) {
+	return daemon[name] ? "-" : s
 }
 
 function work_line(name) {

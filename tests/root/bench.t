@@ -72,8 +72,8 @@ for n in 1 10 100 1000; do
 	done
 done >growth.tsv
 for f in json table plot; do
-	awk -f "$top/tests/bench/stats.awk" -f "$top/tests/bench/$f.awk" machine.tsv works.tsv \
-		raw.tsv growth.tsv skipped.tsv >$f
+	awk -f "$top/tests/bench/stats.awk" -f "$top/tests/bench/write.awk" \
+		-f "$top/tests/bench/$f.awk" machine.tsv works.tsv raw.tsv growth.tsv skipped.tsv >$f
 done
 is "medians, ratios, verdicts" "$(jq -r '.works[] | "\(.name) \(.ours.wall)/\(.theirs.wall) \(.ratio) \(.ratio_min)-\(.ratio_max) \(.verdict)"' json)" \
 	"aimed 2/4 0.5 0.25-0.5 aim
