@@ -11,6 +11,7 @@
 #   make bench           what it costs, against what one would take instead;
 #                        BENCH=--quick takes two minutes; see tests/bench/run --help
 #   make bench-peers     against other layer tools too
+#   make bench-drivers   overlay2, overlay, full copies, btrfs; BENCH=--quick is shorter
 #   make install         PREFIX, DESTDIR make uninstall
 #   make lint            what CI lints   make clean
 #
@@ -171,6 +172,10 @@ bench-peers: all $(BENCHES)
 	@scripts/deps peers
 	@tests/bench/run --peers $(BENCH)
 
+bench-drivers: all $(BENCHES)
+	@scripts/deps bench
+	@tests/bench/drivers $(BENCH)
+
 demo: all
 	@scripts/demo
 
@@ -197,7 +202,8 @@ clean:
 
 FORCE:
 .PHONY: all tests check check-interop check-kill check-power check-overlay check-many \
-    fuzz fuzz-coverage fuzzers demo lint install uninstall clean FORCE bench bench-peers
+    fuzz fuzz-coverage fuzzers demo lint install uninstall clean FORCE bench bench-peers \
+    bench-drivers
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d) \
