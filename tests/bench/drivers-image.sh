@@ -34,14 +34,16 @@ make_imported() { # DRIVER TO
 }
 
 # Whole copies: what a layer whites out is removed, and what is in it put on top.
-copies='for tar; do
-	[ -z "${below-}" ] || cp -a "$below" "$tar.tree"
-	mkdir -p "$tar.tree"
-	tar -x -p --xattrs "--xattrs-include=*" --acls -C "$tar.tree" -f "$from/$tar"
-	find "$tar.tree" -name ".wh.*" | while read -r w; do
+copies='cd "$1"
+tars=$2
+shift 2
+for k; do
+	[ ! -e $((k - 1)) ] || cp -a $((k - 1)) $k
+	mkdir -p $k
+	tar -x -p --numeric-owner --xattrs "--xattrs-include=*" --acls -C $k -f "$tars/$k.tar"
+	find $k -name ".wh.*" | while read -r w; do
 		rm -rf "$w" "${w%/*}/${w##*/.wh.}"
 	done
-	below=$tar.tree
 done'
 
 used() { # WHAT: inodes and KiB of the file system, in $1_inodes and $1_kib
@@ -54,11 +56,7 @@ image_import() {
 	used before
 	case $side in
 	copies)
-		from=$inputs/$image.tars
-		export from
-		cd "$work"
-		m 1 $image-import sh -ec "$copies" - $(seq -f %g.tar $layers)
-		cd /
+		m 1 $image-import sh -ec "$copies" - "$work" "$inputs/$image.tars" $(seq $layers)
 		;;
 	*) m 1 $image-import ovlctl --root "$work/store" --sync=none --driver $side import \
 		"$inputs/$image.docker.tar" ;;
@@ -86,8 +84,10 @@ image_commit() {
 	tar -x -C "$(store "$at" mount bench)" -f "$inputs/change.tar"
 	store "$at" umount bench
 	settle
-	m 1 $image-commit ovlctl --root "$at" --sync=none commit bench
-	store "$at" rm bench
+	o="ovlctl --root $at --sync=none"
+	m 1 $image-commit $o commit bench
+	settle
+	m 1 $image-rm $o rm bench
 }
 
 image_titles() {
@@ -96,7 +96,8 @@ image_titles() {
 	titled $image-kib "space of $layers layers"
 	titled $image-import "import of $layers layers"
 	titled $image-create "create on $layers layers"
-	titled $image-commit "commit on $layers layers"
+	titled $image-commit "commit, 100 files on $layers"
+	titled $image-rm "rm of that layer"
 }
 
 image_all() {

@@ -145,15 +145,15 @@ function plot_axis(y1, y2,    p, k, v) {
 			if (v < least || v > most)
 				continue
 			line(x_of_ratio(v), y1, x_of_ratio(v), y2, v == 1 ? "one" : "grid")
-			if (k == 1)
-				text(x_of_ratio(v), y1 - 4, v, "class=\"small\" text-anchor=\"middle\"")
+			text(x_of_ratio(v), y1 - 4, v, "class=\"small\" text-anchor=\"middle\"")
 		}
 }
 
-# What a side is drawn with: it has the same colour everywhere.
+# What a side is drawn with: c1 to c8 of write.awk, the same everywhere.
 function class_of(side) {
 	if (!(side in class))
-		class[side] = "c" ++classes
+		class[side] = "c" (side == "overlay2" ? 1 : side == "overlay" ? 2 : \
+			side == "copies" ? 3 : side == "btrfs" ? 4 : 5 + stacks++)
 	return class[side]
 }
 

@@ -55,8 +55,7 @@ function svg_begin(height,    colour, n, i) {
 		"circle.ours{fill:#26a}circle.miss{fill:#c22}line.must{stroke:#c22;stroke-width:2}" \
 		"line.aim{stroke:#292;stroke-width:2}.panel{fill:none;stroke:#ccc}" \
 		"line.curve{stroke:#26a}line.linear{stroke:#aaa;stroke-dasharray:4 3}"
-	# As many as the sides that one plot has.
-	n = split("#26a #c22 #777 #9cf #69c #147 #024 #e80 #292", colour, " ")
+	n = split("#26a #c22 #777 #e80 #9cf #69c #36a #024", colour, " ")
 	for (i = 1; i <= n; i++)
 		printf "line.c%d{stroke:%s}circle.c%d{fill:%s}", i, colour[i], i, colour[i]
 	print "</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>"

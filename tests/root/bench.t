@@ -24,10 +24,36 @@ is "the table has the same lines" "$(grep -c ' [0-9.]* *m\?s .*[0-9]-[0-9]' out)
 is "the plot has a dot for each" "$(grep -c '<circle' bench/results.svg)" \
 	"$(jq '(.works | length) + 2 * ([.growth[].points | length] | add)' bench/results.json)"
 # Tags that are not closed, or not where they should be.
-is "... and its tags are closed" "$(tr '<' '\n' <bench/results.svg | awk '
-	/^\// { sub(/^\//, ""); sub(/>.*/, ""); if (open[depth--] != $0) print "stray " $0; next }
-	/^[a-z]/ && !/\/>/ { split($0, w, /[ >]/); open[++depth] = w[1] }
-	END { if (depth) print open[depth] " is open" }')" ""
+tags() { # SVG
+	tr '<' '\n' <"$1" | awk '
+		/^\// { sub(/^\//, ""); sub(/>.*/, ""); if (open[depth--] != $0) print "stray " $0; next }
+		/^[a-z]/ && !/\/>/ { split($0, w, /[ >]/); open[++depth] = w[1] }
+		END { if (depth) print open[depth] " is open" }'
+}
+is "... and its tags are closed" "$(tags bench/results.svg)" ""
+
+# Of the drivers.
+BENCH_DIR=$T/bench sh "$top/tests/bench/drivers" --smoke >out 2>err
+is "the bench of drivers ends well" $? 0
+[ $_bad = 0 ] || diag err
+is "... every work was measured, of each side" \
+	"$(jq -c '[.works[].sides | length] | group_by(.) | map([.[0], length])' bench/drivers.json)" \
+	"$(if grep -qw btrfs /proc/filesystems; then echo '[[2,4],[3,9],[4,10]]'; else echo '[[2,4],[3,19]]'; fi)"
+is "... the reference is 1, the others are what they are divided by it" \
+	"$(jq -c '[.works[] | .against as $ref | (.sides[] | select(.side == $ref).median) as $by |
+		.sides[] | select((.ratio - .median / $by | fabs) > 0.01 * .ratio + 0.001)]' bench/drivers.json)" "[]"
+more() { # WORK SIDE: than overlay2
+	jq -e --arg w "$1" --arg s "$2" '.works[] | select(.name == $w).sides[] | select(.side == $s).ratio > 1' \
+		bench/drivers.json >/dev/null
+}
+for w in chain-inodes chain-kib; do
+	ok "... $w: more with overlay" more $w overlay
+	ok "... still more with full copies" more $w copies
+done
+is "... the table has a line for each" "$(grep -cE ' [0-9.]+ ' out)" "$(jq '.works | length' bench/drivers.json)"
+is "... the plot a dot for each" "$(grep -c '<circle' bench/drivers.svg)" \
+	"$(jq '([.works[].sides | length] | add) + 3 + ([.works[-1].sides | length] | add)' bench/drivers.json)"
+is "... and its tags are closed" "$(tags bench/drivers.svg)" ""
 is "nothing is left mounted" "$(grep -c "$T/" /proc/self/mountinfo)" 0
 is "... nor a loop device" "$(losetup -n -O BACK-FILE -l | grep -c "$T/")" 0
 
