@@ -4,6 +4,7 @@
 #   make check           all tests       make demo      the main job, shown
 #   make check-interop   with skopeo, umoci, buildah, podman
 #   make check-kill      kills at every step
+#   make check-errors    each system call of each command fails, in each way it can
 #   make check-power     power cuts at every step
 #   make check-overlay   all of the tests with the driver overlay
 #   make check-many      64 processes on one store for a minute
@@ -142,6 +143,10 @@ check-kill: all tests
 check-power: all tests
 	@MODE=$(MODE) POWER_STEP=1 prove --exec sh tests/root/power.t
 
+# Errors of every call that can fail; "make check" tries some.
+check-errors: all tests
+	@MODE=$(MODE) ERR_STEP=1 prove -v --exec sh tests/root/errors.t
+
 # With the driver overlay, what "make check" leaves out or makes short as well.
 check-overlay: all tests
 	@MODE=$(MODE) OVLCTL_TEST_WHOLE=1 tests/run overlay-
@@ -202,8 +207,8 @@ clean:
 
 FORCE:
 .PHONY: all tests check check-interop check-kill check-power check-overlay check-many \
-    fuzz fuzz-coverage fuzzers demo lint install uninstall clean FORCE bench bench-peers \
-    bench-drivers
+    fuzz fuzz-coverage fuzzers demo lint install uninstall clean FORCE bench \
+    bench-peers bench-drivers check-errors
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d) \

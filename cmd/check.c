@@ -99,5 +99,6 @@ const struct cmd cmd_check = {
 	.max_operands = 1,
 	.access = READ_STORE,
 	.failed = OVL_CHECK_NOT,
+	.prints = true,
 	.fn = run_check,
 };

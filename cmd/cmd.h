@@ -63,6 +63,7 @@ struct cmd {
 	int min_operands;
 	int max_operands;
 	enum access access;
+	bool prints; /* always: without standard output there is nothing it could do */
 	int failed; /* exit status for "failed"; 0: that of everybody */
 	/* Returns 0 or a negative number with run->err set. */
 	int (*fn)(struct run *run);

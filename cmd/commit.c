@@ -34,5 +34,6 @@ const struct cmd cmd_commit = {
 	.min_operands = 1,
 	.max_operands = 1,
 	.access = READ_STORE,
+	.prints = true,
 	.fn = run_commit,
 };

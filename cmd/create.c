@@ -25,5 +25,6 @@ const struct cmd cmd_create = {
 	.opts = opts,
 	.max_operands = 1,
 	.access = MAKE_STORE,
+	.prints = true,
 	.fn = run_create,
 };

@@ -26,37 +26,43 @@ struct printer {
 	bool json;
 	bool zero;
 	bool any;
+	int failed; /* errno of a line that could not be printed */
 };
 
-static int print_plain(const struct printer *p, const struct ovl_change *c)
+static void print_plain(const struct printer *p, const struct ovl_change *c)
 {
 	if (p->zero)
 		printf("%c %.*s%c", c->kind, (int)c->path_len, c->path, '\0');
 	else
 		out_name_line(c->kind, c->path, c->path_len);
-	return ferror(stdout) ? -EIO : 0;
 }
 
-static int print_json(struct printer *p, const struct ovl_change *c)
+static void print_json(struct printer *p, const struct ovl_change *c)
 {
 	const char kind[2] = {c->kind, '\0'};
 	json_t *o = json_object();
-	int rc;
 
 	json_object_set_new(o, "kind", json_string(kind));
 	out_json_path(o, "path", c->path, c->path_len);
 	fputs(p->any ? ",\n   " : "[\n   ", stdout);
 	p->any = true;
-	rc = json_dumpf(o, stdout, JSON_COMPACT);
+	json_dumpf(o, stdout, JSON_COMPACT);
 	json_decref(o);
-	return rc < 0 ? -EIO : 0;
 }
 
 static int print_change(void *ctx, const struct ovl_change *c)
 {
 	struct printer *p = ctx;
 
-	return p->json ? print_json(p, c) : print_plain(p, c);
+	errno = 0;
+	if (p->json)
+		print_json(p, c);
+	else
+		print_plain(p, c);
+	if (!ferror(stdout))
+		return 0;
+	p->failed = errno ? errno : EIO;
+	return -p->failed;
 }
 
 static int list(struct run *run)
@@ -68,10 +74,10 @@ static int list(struct run *run)
 	if (p.json && p.zero)
 		return usage(run->err, "-J and -z exclude each other");
 	rc = ovl_diff(run->st, run->operand[0], base, print_change, &p, run->err);
-	if (rc == -EIO && ferror(stdout)) {
+	if (p.failed) {
 		run->err->status = OVL_FAILED;
 		snprintf(run->err->text, sizeof(run->err->text),
-			"cannot write to standard output");
+			"cannot write to standard output: %s", strerror(p.failed));
 	}
 	if (rc == 0 && p.json)
 		fputs(p.any ? "\n]\n" : "[]\n", stdout);

@@ -81,5 +81,6 @@ const struct cmd cmd_import = {
 	.min_operands = 1,
 	.max_operands = 1,
 	.access = MAKE_STORE,
+	.prints = true,
 	.fn = run_import,
 };

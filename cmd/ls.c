@@ -426,5 +426,6 @@ const struct cmd cmd_ls = {
 	.opts = opts,
 	.max_operands = UNLIMITED,
 	.access = READ_STORE,
+	.prints = true,
 	.fn = run_ls,
 };

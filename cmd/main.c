@@ -80,6 +80,23 @@ static void note(void *ctx, enum ovl_note kind, const char *line)
 		kind == OVL_WARNING ? "warning: " : "", line);
 }
 
+static int no_stdout(struct ovl_err *err, int errnum)
+{
+	err->status = OVL_FAILED;
+	snprintf(err->text, sizeof(err->text), "cannot write to standard output: %s",
+		strerror(errnum));
+	return -1;
+}
+
+/* A command whose answer cannot be given is not begun. */
+static int check_stdout(const struct run *run)
+{
+	int flags = run->cmd->prints ? fcntl(STDOUT_FILENO, F_GETFL) : O_RDWR;
+
+	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY ? 0 :
+							       no_stdout(run->err, EBADF);
+}
+
 /* What was printed counts only if it could be written. */
 static int close_stdout(struct ovl_err *err)
 {
@@ -88,10 +105,7 @@ static int close_stdout(struct ovl_err *err)
 	errno = 0;
 	if (fclose(stdout) == 0 && !bad)
 		return 0;
-	err->status = OVL_FAILED;
-	snprintf(err->text, sizeof(err->text), "cannot write to standard output: %s",
-		strerror(errno ? errno : EIO));
-	return -1;
+	return no_stdout(err, errno ? errno : EIO);
 }
 
 /* ---- one command ------------------------------------------------------------------ */
@@ -109,6 +123,8 @@ static int run_command(struct globals *g, struct run *run)
 	run->umask = umask(0);
 	progress_start(run->cmd->name);
 	signals_catch();
+	if (check_stdout(run) < 0)
+		return -1;
 	if (run->cmd->access != NO_STORE) {
 		rc = ovl_open(
 			&run->st, &g->cfg, run->cmd->access == MAKE_STORE, run->err);
@@ -171,6 +187,7 @@ int main(int argc, char **argv)
 	if (rc < 0)
 		print_error(run.cmd ? run.cmd->name : NULL, &err);
 	else if (close_stdout(&err) < 0) {
+		signals_die();
 		print_error(run.cmd ? run.cmd->name : NULL, &err);
 		rc = -1;
 	}

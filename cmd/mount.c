@@ -39,5 +39,6 @@ const struct cmd cmd_mount = {
 	.min_operands = 1,
 	.max_operands = 2,
 	.access = READ_STORE,
+	.prints = true,
 	.fn = run_mount,
 };

@@ -10,6 +10,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "cmd.h"
 #include "out.h"
 
 /* ---- names ------------------------------------------------------------------------ */
@@ -302,6 +303,9 @@ int out_file_commit(struct out_file *f, struct ovl_err *err)
 {
 	int r;
 
+	/* What was to be said on the way may have met a closed pipe. */
+	if (stop_signal)
+		return -EINTR;
 	if (!f->name)
 		return close_written(f, err);
 	r = give_name(f);

@@ -93,5 +93,6 @@ const struct cmd cmd_prune = {
 	.summary = "remove what dead processes left, and unneeded layers",
 	.opts = opts,
 	.access = READ_STORE,
+	.prints = true,
 	.fn = run_prune,
 };

@@ -25,5 +25,6 @@ const struct cmd cmd_show = {
 	.min_operands = 1,
 	.max_operands = 1,
 	.access = READ_STORE,
+	.prints = true,
 	.fn = run_show,
 };

@@ -72,14 +72,16 @@ static void caught(int sig)
 }
 
 /* Without SA_RESTART, so that a call that waits comes back. The second signal of the
- * kind finds the default action: who is in a hurry gets his way. */
+ * kind finds the default action: who is in a hurry gets his way. But a closed pipe is
+ * written to again by whoever has not looked yet, maybe in the midst of cleaning up. */
 void signals_catch(void)
 {
-	static const int all[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction sa = {.sa_handler = caught, .sa_flags = (int)SA_RESETHAND};
+	static const int all[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	struct sigaction sa = {.sa_handler = caught};
 	struct sigaction old;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		sa.sa_flags = all[i] == SIGPIPE ? 0 : (int)SA_RESETHAND;
 		if (sigaction(all[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(all[i], &sa, NULL);
 	}

@@ -37,7 +37,14 @@ int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 	va_end(ap);
 	if (severity == OVL_ERROR)
 		c->result |= mended ? OVL_CHECK_REPAIRED : OVL_CHECK_ERRORS;
-	return c->fn(c->ctx, &f);
+	c->ended = c->fn(c->ctx, &f);
+	return c->ended;
+}
+
+int check_unreadable(struct checker *c, const char *id)
+{
+	return check_tell(c, OVL_ERROR, "unreadable", id, "", false,
+		"it cannot be looked at: %s", c->err->text);
 }
 
 /* What is not ours, in a place where all is. */
@@ -62,6 +69,7 @@ static int check_stray(
 struct found {
 	struct layer_ref ref;
 	unsigned depth; /* UINT32_MAX: its metadata cannot be read */
+	bool lost; /* the disk does not give it back, which was told */
 };
 
 static int by_depth(const void *a, const void *b)
@@ -103,6 +111,7 @@ static int add(struct checker *c, struct all *all, unsigned drv, const char *id)
 	}
 	f = &all->found[all->n++];
 	f->ref.drv = drv;
+	f->lost = false;
 	memcpy(f->ref.id.s, id, sizeof(f->ref.id.s));
 	f->depth = depth_of(c->st, &f->ref);
 	return 0;
@@ -142,13 +151,18 @@ static int rebuild(struct checker *c, struct all *all)
 	while (more && rc >= 0) {
 		more = false;
 		for (size_t i = 0; i < all->n && rc >= 0; i++) {
-			if (all->found[i].depth != UINT32_MAX)
+			struct found *f = &all->found[i];
+
+			if (f->depth != UINT32_MAX || f->lost)
 				continue;
 			rc = store_stopped(c->st) ? err_stopped(c->err) :
-						    check_rebuild(c, &all->found[i].ref);
+						    check_rebuild(c, &f->ref);
 			if (rc > 0) {
 				more = true;
-				all->found[i].depth = depth_of(c->st, &all->found[i].ref);
+				f->depth = depth_of(c->st, &f->ref);
+			} else if (rc == -EIO && !c->ended) {
+				f->lost = true;
+				rc = check_unreadable(c, f->ref.id.s);
 			}
 		}
 	}
@@ -166,9 +180,12 @@ static int check_layers(struct checker *c)
 		rc = rebuild(c, &all);
 	if (all.n)
 		qsort(all.found, all.n, sizeof(*all.found), by_depth);
-	for (size_t i = 0; i < all.n && rc == 0; i++)
-		rc = store_stopped(c->st) ? err_stopped(c->err) :
-					    check_layer(c, &all.found[i].ref);
+	for (size_t i = 0; i < all.n && rc == 0; i++) {
+		if (store_stopped(c->st))
+			rc = err_stopped(c->err);
+		else if (!all.found[i].lost)
+			rc = check_layer(c, &all.found[i].ref);
+	}
 	free(all.found);
 	return rc;
 }
@@ -184,11 +201,19 @@ static int check_link(
 	auto_layer l = LAYER_INIT;
 	struct ovl_err why;
 	bool mended;
+	int there = 1;
 	int r = id_is_short(name) ? d->by_link(drv_fd, name, &ref.id) : -EUCLEAN;
 
 	if (r == 0)
 		return 0;
-	if (r > 0 && !layer_exists(c->st, &ref))
+	if (r > 0)
+		there = layer_exists(c->st, &ref, c->err);
+	if (r < 0 && r != -EUCLEAN)
+		there = err_sys(c->err, -r, "cannot read it");
+	if (there < 0)
+		return check_tell(c, OVL_ERROR, "unreadable", "", name, false,
+			"the link cannot be looked at: %s", c->err->text);
+	if (!there)
 		return check_tell(c, OVL_NOTE, "dangling-link", "", name, false,
 			"its layer is not there; prune takes it");
 	/* A layer that cannot be read is told of elsewhere. */
@@ -234,8 +259,11 @@ static int check_name(struct checker *c, int dir, const char *file)
 	char name[NAME_LEN_MAX + 1] = "";
 	bool mended;
 
-	switch (names_state(c->st, file, name)) {
+	switch (names_state(c->st, file, name, c->err)) {
 	case NAME_GOOD: return 0;
+	case NAME_UNREAD:
+		return check_tell(
+			c, OVL_ERROR, "unreadable", "", name, false, "%s", c->err->text);
 	case NAME_PASSING:
 		return check_tell(c, OVL_NOTE, "dangling-name", "", file, false,
 			"it was never given; prune takes it");
@@ -268,6 +296,8 @@ static int check_names(struct checker *c)
 		if (r)
 			break;
 	}
+	if (r < 0 && !c->ended && d.fd >= 0)
+		r = err_sys(c->err, errno, "cannot read the store's names");
 	names_unlock(c->st);
 	return r;
 }

@@ -35,6 +35,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 	while (at.has_parent) {
 		auto_layer up = LAYER_INIT;
 		struct ovl_err why;
+		int rc;
 
 		/* Set anew at each power of two, it gets into any circle and is met again. */
 		if (strcmp(at.parent.s, mark.s) == 0) {
@@ -43,10 +44,18 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 				"its parents go round in a circle");
 		}
 		ref.id = at.parent;
-		if (layer_open_ref(c->st, &ref, 0, ref.id.s, &up, &why) < 0) {
+		rc = layer_open_ref(c->st, &ref, 0, ref.id.s, &up, &why);
+		if (rc < 0) {
 			out->broken = true;
+			if (err_is_system(rc) && rc != -EIO) {
+				*c->err = why;
+				return rc;
+			}
 			if (steps)
 				return 0; /* the parent's own finding */
+			if (rc == -EIO)
+				return check_tell(c, OVL_ERROR, "parent", l->id.s, "",
+					false, "its parent: %s", why.text);
 			return check_tell(c, OVL_ERROR, "parent", l->id.s, "", false,
 				why.status == OVL_NOLAYER ?
 					"its parent %.12s is missing" :
@@ -116,11 +125,14 @@ static int check_hint(struct checker *c, const struct layer *l)
 	auto_layer parent = LAYER_INIT;
 	struct ovl_err why;
 	bool mended;
+	int there;
 
 	if (!l->meta.has_parent ||
-		layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0 ||
-		layer_has_hint(&parent, &l->id))
+		layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0)
 		return 0;
+	there = layer_has_hint(&parent, &l->id, c->err);
+	if (there)
+		return there < 0 ? there : 0;
 	mended = c->req->repair && layer_add_child(&parent, &l->id, &why) >= 0;
 	return check_tell(c, OVL_ERROR, "hint", l->id.s, "", mended,
 		"its parent %.12s does not know of it", l->meta.parent.s);
@@ -186,8 +198,13 @@ static int check_open(struct checker *c, struct layer *l)
 	struct ovl_id image;
 	int rc;
 
-	if (commit_became(l, &image) &&
-		faccessat(l->fd, layer_tree_name(l), F_OK, AT_EACCESS) < 0)
+	rc = fs_exists(l->fd, layer_tree_name(l));
+	if (rc < 0)
+		return err_sys(c->err, errno, "cannot look for its tree");
+	rc = rc ? 0 : commit_became(l, &image, c->err);
+	if (rc < 0)
+		return rc;
+	if (rc)
 		return check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
 			"its commit to layer %.12s was killed near its end; commit it again",
 			image.s);
@@ -200,7 +217,10 @@ static int check_open(struct checker *c, struct layer *l)
 		rc = check_hint(c, l);
 	if (rc < 0 || l->meta.kind != OVL_IMAGE)
 		return rc;
-	if (faccessat(l->fd, RECIPE_NAME, F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0)
+	rc = fs_exists(l->fd, RECIPE_NAME);
+	if (rc < 0)
+		return err_sys(c->err, errno, "cannot look for its '%s'", RECIPE_NAME);
+	if (!rc)
 		return check_tell(c, OVL_ERROR, "recipe", l->id.s, "", false,
 			"'%s' is missing: its tar cannot be given back", RECIPE_NAME);
 	return c->req->content && !way.broken ? check_content(c, l) : 0;
@@ -212,11 +232,9 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 	struct ovl_err why;
 	int rc = layer_open_ref(c->st, ref, LOCK_SH, ref->id.s, &l, &why);
 
-	if (rc == 0)
-		return check_open(c, &l);
-	if (rc == -EINTR) {
-		*c->err = why;
-		return rc;
+	if (rc == 0) {
+		rc = check_open(c, &l);
+		return rc == -EIO && !c->ended ? check_unreadable(c, ref->id.s) : rc;
 	}
 	if (why.status == OVL_NOLAYER)
 		return 0; /* removed meanwhile */
@@ -224,6 +242,11 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 		c->result |= OVL_CHECK_NOT;
 		return check_tell(c, OVL_NOTE, "busy", ref->id.s, "", false,
 			"another process works on it: not looked at");
+	}
+	/* What cannot be read now may be as it should. */
+	if (!meta_is_damage(rc)) {
+		*c->err = why;
+		return rc == -EIO ? check_unreadable(c, ref->id.s) : rc;
 	}
 	return c->req->repair ? check_put_aside(c, ref) :
 				check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,

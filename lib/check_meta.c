@@ -30,23 +30,30 @@
 
 /* ---- looking through the layers --------------------------------------------------- */
 
-/* Layers of one driver: 1 and the next sound one, 0 at the end. */
-static int next_layer(
-	struct ovl_store *st, unsigned drv, struct fs_dir *d, struct layer *l)
+/* Layers of one driver: 1 and the next sound one, 0 at the end, negative errno when one
+ * cannot be read now: it may be the one that is looked for. */
+static int next_layer(struct ovl_store *st, unsigned drv, struct fs_dir *d,
+	struct layer *l, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = drv};
 	struct ovl_err why;
 	const char *name;
+	int r;
 
 	layer_close(l);
-	while (fs_dir_next(d, &name, NULL) > 0) {
+	while ((r = fs_dir_next(d, &name, NULL)) > 0) {
 		if (!id_is_full(name))
 			continue;
 		memcpy(ref.id.s, name, sizeof(ref.id.s));
-		if (layer_open_ref(st, &ref, 0, name, l, &why) == 0)
+		r = layer_open_ref(st, &ref, 0, name, l, &why);
+		if (r == 0)
 			return 1;
+		if (err_is_system(r)) {
+			*err = why;
+			return r;
+		}
 	}
-	return 0;
+	return r < 0 ? err_sys(err, errno, "cannot read the store") : 0;
 }
 
 /* The image layer on which a layer of that diff id would have the id: 1, 0 none. */
@@ -56,18 +63,18 @@ static int parent_by_chain(struct checker *c, const struct layer *l, const char 
 	unsigned drv = (unsigned)driver_index(l->drv->name);
 	auto_fsdir d = {.fd = -1};
 	struct ovl_id chain;
+	int rc;
 
 	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
 		return err_sys(c->err, errno, "cannot read the store");
-	while (next_layer(c->st, drv, &d, parent) > 0) {
-		int rc = digest_chain(parent->id.s, diff_id, &chain, c->err);
-
+	while ((rc = next_layer(c->st, drv, &d, parent, c->err)) > 0) {
+		rc = digest_chain(parent->id.s, diff_id, &chain, c->err);
 		if (rc < 0)
 			return rc;
 		if (parent->meta.kind == OVL_IMAGE && strcmp(chain.s, l->id.s) == 0)
 			return 1;
 	}
-	return 0;
+	return rc;
 }
 
 int check_find_parent(struct checker *c, const struct layer *l, const char *diff_id,
@@ -87,31 +94,31 @@ static int parent_by_hint(struct checker *c, const struct layer *l, struct layer
 {
 	unsigned drv = (unsigned)driver_index(l->drv->name);
 	auto_fsdir d = {.fd = -1};
+	int rc;
 
 	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
 		return err_sys(c->err, errno, "cannot read the store");
-	while (next_layer(c->st, drv, &d, parent) > 0) {
-		if (layer_has_hint(parent, &l->id))
-			return 1;
+	while ((rc = next_layer(c->st, drv, &d, parent, c->err)) > 0) {
+		rc = layer_has_hint(parent, &l->id, c->err);
+		if (rc)
+			return rc;
 	}
-	return 0;
+	return rc;
 }
 
 /* ---- an image layer --------------------------------------------------------------- */
 
-/* 1: the recipe is there to its end. */
-static int read_recipe(const struct layer *l, struct meta *m)
+/* 1: the recipe is there to its end, 0 it is not, negative errno. */
+static int read_recipe(const struct layer *l, struct meta *m, struct ovl_err *err)
 {
 	struct recipe_rec rec = {.type = RECIPE_RAW};
 	auto_recipe in = NULL;
-	struct ovl_err why;
+	int rc = recipe_open(&in, l->fd, err);
 
-	if (recipe_open(&in, l->fd, &why) < 0)
-		return 0;
-	while (rec.type != RECIPE_END) {
-		if (recipe_next(in, &rec, &why) < 0)
-			return 0;
-	}
+	while (rc == 0 && rec.type != RECIPE_END)
+		rc = recipe_next(in, &rec, err);
+	if (rc < 0)
+		return err_is_system(rc) ? rc : 0;
 	memcpy(m->diff_id, rec.diff_id, sizeof(m->diff_id));
 	m->tar_size = rec.size;
 	return 1;
@@ -151,8 +158,10 @@ static int count(struct checker *c, struct layer *l, bool *cut)
 		*cut = unpack_hides_all(&in.unpack);
 	}
 	ingest_end(&in);
-	if (rc == -EINTR)
-		return err_stopped(c->err);
+	if (err_is_system(rc)) {
+		*c->err = why;
+		return rc;
+	}
 	return rc == 0;
 }
 
@@ -163,8 +172,9 @@ static int image_meta(struct checker *c, struct layer *l)
 	int rc;
 
 	l->meta.kind = OVL_IMAGE;
-	if (!read_recipe(l, &l->meta))
-		return 0;
+	rc = read_recipe(l, &l->meta, c->err);
+	if (rc <= 0)
+		return rc;
 	rc = check_find_parent(c, l, l->meta.diff_id, &parent);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
@@ -184,9 +194,14 @@ static int any_child(void *ctx, const struct layer_ref *child)
 	return 1;
 }
 
-static bool is_there(const struct layer *l, const char *name)
+/* 1, 0, negative errno. */
+static int is_there(struct checker *c, const struct layer *l, const char *name)
 {
-	return faccessat(l->fd, name, F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) == 0;
+	int r = fs_exists(l->fd, name);
+
+	return r < 0 ? err_sys(c->err, errno, "cannot look for '%s' of layer %.12s", name,
+			       l->id.s) :
+		       r;
 }
 
 static int writable_meta(struct checker *c, struct layer *l)
@@ -197,9 +212,14 @@ static int writable_meta(struct checker *c, struct layer *l)
 	int rc;
 
 	l->meta.kind = OVL_WRITABLE;
-	if (!is_there(l, l->drv->tree[OVL_WRITABLE]) || !is_there(l, l->drv->work) ||
-		is_there(l, RECIPE_KEPT))
-		return 0;
+	rc = is_there(c, l, l->drv->tree[OVL_WRITABLE]);
+	if (rc > 0)
+		rc = is_there(c, l, l->drv->work);
+	if (rc <= 0)
+		return rc;
+	rc = is_there(c, l, RECIPE_KEPT);
+	if (rc)
+		return rc < 0 ? rc : 0;
 	rc = parent_by_hint(c, l, &parent);
 	if (rc < 0)
 		return rc;
@@ -216,10 +236,11 @@ static bool is_anothers(const struct layer *l, const char *link)
 	unsigned drv = (unsigned)driver_index(l->drv->name);
 	auto_layer other = LAYER_INIT;
 	auto_fsdir d = {.fd = -1};
+	struct ovl_err why;
 
 	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
 		return false;
-	while (next_layer(l->st, drv, &d, &other) > 0) {
+	while (next_layer(l->st, drv, &d, &other, &why) > 0) {
 		if (strcmp(other.meta.link, link) == 0 &&
 			strcmp(other.id.s, l->id.s) != 0)
 			return true;
@@ -250,12 +271,15 @@ void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 static int make_out(struct checker *c, struct layer *l)
 {
 	struct stat st;
+	int image = is_there(c, l, RECIPE_NAME);
 
+	if (image < 0)
+		return image;
 	memset(&l->meta, 0, sizeof(l->meta));
 	check_find_link(l, l->meta.link);
 	if (fstat(l->fd, &st) == 0)
 		l->meta.created = st.st_mtim.tv_sec;
-	return is_there(l, RECIPE_NAME) ? image_meta(c, l) : writable_meta(c, l);
+	return image ? image_meta(c, l) : writable_meta(c, l);
 }
 
 int check_rebuild(struct checker *c, const struct layer_ref *ref)
@@ -264,17 +288,26 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 	struct ovl_err why;
 	int rc = layer_open_to_remove(c->st, ref, LOCK_EX, ref->id.s, &l, &why);
 
-	if (rc < 0)
-		return 0; /* told of by who looks at it next */
-	if (meta_read(l.fd, &l.meta, NULL) == 0)
+	if (rc < 0) {
+		if (!err_is_system(rc))
+			return 0; /* told of by who looks at it next */
+		*c->err = why;
+		return rc;
+	}
+	rc = meta_read(l.fd, &l.meta, c->err);
+	if (rc == 0)
 		return 1;
+	if (!meta_is_damage(rc))
+		return rc;
 	rc = make_out(c, &l);
 	if (rc > 0)
-		rc = meta_replace(l.fd, &l.meta, c->err) < 0 ? -EIO : 1;
-	if (rc > 0)
+		rc = meta_replace(l.fd, &l.meta, c->err);
+	else if (rc == 0)
+		return 0;
+	if (rc == 0)
 		check_tell(c, OVL_ERROR, "meta", l.id.s, "", true,
 			"its file .layer was missing or damaged, and is written anew");
-	return rc;
+	return rc < 0 ? rc : 1;
 }
 
 int check_put_aside(struct checker *c, const struct layer_ref *ref)
@@ -292,7 +325,10 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 		return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
 			"its file .layer is missing or damaged, and %s", why.text);
 	l = &f.member[0].layer;
-	if (layer_children(l, any_child, NULL, &why) != 0)
+	rc = layer_children(l, any_child, NULL, c->err);
+	if (rc < 0)
+		return rc;
+	if (rc)
 		return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
 			"its file .layer is missing or damaged, and layers are on top of it");
 	rc = aside_take(c->st, l->drv_fd, ref->id.s, drv->name, where, c->err);

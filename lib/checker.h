@@ -20,6 +20,7 @@ struct checker {
 	int (*fn)(void *ctx, const struct ovl_finding *f);
 	void *ctx;
 	unsigned result; /* OVL_CHECK_* */
+	int ended; /* what fn returned that ends the work */
 	struct ovl_err *err;
 };
 
@@ -27,6 +28,10 @@ struct checker {
 int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 	const char *id, const char *path, bool mended, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8)));
+
+/* The disk does not give back what is in a layer, c->err says what. It is a finding, so
+ * that the others are looked at. */
+int check_unreadable(struct checker *c, const char *id);
 
 /* One layer of the store, whose parents were looked at before. */
 int check_layer(struct checker *c, const struct layer_ref *ref);

@@ -60,21 +60,24 @@ struct job {
 
 /* ---- a commit that was killed ----------------------------------------------------- */
 
-static bool has_tree(const struct layer *l)
+static int cannot_read_note(const struct layer *l, struct ovl_err *err)
 {
-	struct stat st;
-
-	return fstatat(l->fd, layer_tree_name(l), &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return err_sys(
+		err, errno, "cannot read '%s' of layer %.12s", COMMIT_NOTE, l->id.s);
 }
 
-bool commit_became(const struct layer *l, struct ovl_id *id)
+int commit_became(const struct layer *l, struct ovl_id *id, struct ovl_err *err)
 {
 	auto_buf text = {0};
 
-	if (fs_read_file(l->fd, COMMIT_NOTE, ID_LEN, &text) < 0 || !id_is_full(text.data))
-		return false;
+	if (fs_read_file(l->fd, COMMIT_NOTE, ID_LEN, &text) < 0)
+		return fs_is_gone(errno) || errno == EFBIG || errno == EINVAL ?
+			0 :
+			cannot_read_note(l, err);
+	if (!id_is_full(text.data))
+		return 0;
 	memcpy(id->s, text.data, ID_LEN + 1);
-	return true;
+	return 1;
 }
 
 bool commit_needs(const struct layer *image)
@@ -90,7 +93,8 @@ bool commit_needs(const struct layer *image)
 		return false;
 	memcpy(ref.id.s, text.data, ID_LEN + 1);
 	return layer_open_ref(image->st, &ref, 0, ref.id.s, &from, &why) == 0 &&
-		!has_tree(&from) && commit_became(&from, &became) &&
+		fs_exists(from.fd, layer_tree_name(&from)) == 0 &&
+		commit_became(&from, &became, NULL) > 0 &&
 		strcmp(became.s, image->id.s) == 0;
 }
 
@@ -99,9 +103,10 @@ int commit_heal(const struct layer *l, struct ovl_err *err)
 	const char *tree = l->drv->tree[OVL_WRITABLE];
 	const char *in_stage = l->drv->tree[OVL_IMAGE];
 	auto_fd stage = -1;
+	int noted = fs_exists(l->fd, COMMIT_NOTE);
 
-	if (faccessat(l->fd, COMMIT_NOTE, F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0)
-		return 0;
+	if (noted <= 0)
+		return noted < 0 ? cannot_read_note(l, err) : 0;
 	stage = fs_open_dir(l->fd, COMMIT_STAGE);
 	if (stage < 0 && errno == ENOENT)
 		return 0;
@@ -121,6 +126,17 @@ static int forget(const struct layer *l, struct ovl_err *err)
 		return err_sys(err, errno, "cannot remove '%s' of layer %.12s",
 			COMMIT_NOTE, l->id.s);
 	return 0;
+}
+
+/* Was its commit begun before, and only its end is missing? 1 and id, 0, -errno. */
+static int was_begun(const struct layer *l, struct ovl_id *id, struct ovl_err *err)
+{
+	int tree = fs_exists(l->fd, layer_tree_name(l));
+
+	if (tree < 0)
+		return err_sys(
+			err, errno, "cannot look for the tree of layer %.12s", l->id.s);
+	return tree ? 0 : commit_became(l, id, err);
 }
 
 /* ---- may it be? ------------------------------------------------------------------- */
@@ -216,8 +232,9 @@ static int move(struct job *job, struct stage *sg, struct ovl_err *err)
 	const struct ovl_id *id = &job->image.id;
 	int rc;
 
-	if (layer_exists(job->st, &job->image))
-		return 0;
+	rc = layer_exists(job->st, &job->image, err);
+	if (rc)
+		return rc < 0 ? rc : 0;
 	rc = commit_clean(&job->l, &job->c, err);
 	if (rc == 0)
 		rc = write_meta(job, sg, err);
@@ -234,6 +251,9 @@ static int move(struct job *job, struct stage *sg, struct ovl_err *err)
 		rc = stage_commit(
 			sg, id, parent_of(job), NULL, store_durable(job->st), err);
 	job->held = steal_fd(&sg->held);
+	/* The tree is where it was: no commit was begun. */
+	if (rc < 0 && fs_exists(job->l.fd, layer_tree_name(&job->l)) > 0)
+		forget(&job->l, NULL);
 	return rc;
 }
 
@@ -271,8 +291,10 @@ static int run_unpack(struct job *job, struct ingest *in, struct ovl_err *err)
 		rc = find_id(job, in->diff_id, err);
 	if (rc == 0)
 		rc = check_name(job, err);
-	if (rc < 0 || layer_exists(job->st, &job->image))
-		return rc;
+	if (rc == 0)
+		rc = layer_exists(job->st, &job->image, err);
+	if (rc)
+		return rc < 0 ? rc : 0;
 	memcpy(job->c.diff_id, in->diff_id, sizeof(job->c.diff_id));
 	rc = ingest_commit(in, parent, &job->image.id, NULL, err);
 	job->c.entries = in->unpack.entries;
@@ -317,7 +339,7 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 {
 	auto_layer image = LAYER_INIT;
 	const char *name = job->req->name;
-	int made = 0;
+	int made;
 	int rc;
 
 	if (name && !ovl_name_valid(name))
@@ -326,7 +348,8 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	job->image = layer_ref_of(&job->l);
-	if (has_tree(&job->l) || !commit_became(&job->l, &job->image.id))
+	made = was_begun(&job->l, &job->image.id, err);
+	if (made == 0)
 		made = make_image(job, err);
 	rc = made < 0 ? made :
 			layer_open_ref(job->st, &job->image, LOCK_SH, job->image.id.s,

@@ -29,7 +29,7 @@
 int commit_heal(const struct layer *l, struct ovl_err *err);
 
 /* Has its tree become that of an image layer? */
-bool commit_became(const struct layer *l, struct ovl_id *id);
+int commit_became(const struct layer *l, struct ovl_id *id, struct ovl_err *err);
 
 /* Does it hold the tree of a writable layer whose commit did not come to its end? */
 bool commit_needs(const struct layer *image);

@@ -25,8 +25,12 @@ int config_put(
 	if (fs_mkdir(layer_fd, configs, 0700) < 0)
 		return err_sys(err, errno, "cannot make '%s'", configs);
 	dir = fs_open_dir(layer_fd, configs);
-	if (dir < 0 || id_random(&id) < 0)
-		return err_sys(err, errno, "cannot open '%s'", configs);
+	if (dir < 0 || id_random(&id) < 0) {
+		int rc = err_sys(err, errno, "cannot open '%s'", configs);
+
+		unlinkat(layer_fd, configs, AT_REMOVEDIR); /* if it was made now */
+		return rc;
+	}
 	/* One that a power cut tore is put right. */
 	if (fs_read_file(dir, hex, n, &old) == 0 && old.len == n &&
 		(!n || memcmp(old.data, p, n) == 0))
@@ -36,6 +40,7 @@ int config_put(
 		int rc = err_sys(err, errno, "cannot write '%s/%.12s'", configs, hex);
 
 		unlinkat(dir, temp, 0);
+		unlinkat(layer_fd, configs, AT_REMOVEDIR);
 		return rc;
 	}
 	return 0;
@@ -78,8 +83,11 @@ static int choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 
 	if (rc < 0 || !list.len)
 		return rc;
-	if (what && names_config(l, what, hex))
-		return 1;
+	if (what) {
+		rc = names_config(l, what, hex, err);
+		if (rc)
+			return rc;
+	}
 	if (what && list.len > ID_LEN + 1)
 		return err_status(err, OVL_USAGE,
 			"layer %s is the top of %zu images: give the name of one",

@@ -177,13 +177,19 @@ int ovl_diff(struct ovl_store *st, const char *layer, const char *base,
 
 /* ---- the tar ---------------------------------------------------------------------- */
 
+struct output {
+	const struct ovl_store *st;
+	int fd;
+};
+
 static int to_fd(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
-	const int *fd = ctx;
+	const struct output *out = ctx;
 
-	if (fs_write_all(*fd, p, n) < 0)
-		return err_sys(err, errno, "cannot write");
-	return 0;
+	if (fs_write_until(out->fd, p, n, out->st->cfg.stop) == 0)
+		return 0;
+	return store_stopped(out->st) ? err_stopped(err) :
+					err_sys(err, errno, "cannot write the tar");
 }
 
 static int to_encoder(void *ctx, const void *p, size_t n, struct ovl_err *err)
@@ -194,13 +200,14 @@ static int to_encoder(void *ctx, const void *p, size_t n, struct ovl_err *err)
 int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *compress,
 	struct ovl_err *err)
 {
+	struct output out = {st, fd};
 	auto_layer l = LAYER_INIT;
 	struct encode *e;
 	int rc = layer_open(st, layer, LOCK_SH, &l, err);
 
 	if (rc < 0)
 		return rc;
-	rc = encode_open(&e, compress, to_fd, &fd, err);
+	rc = encode_open(&e, compress, to_fd, &out, err);
 	if (rc < 0)
 		return rc;
 	rc = layer_tar(&l, to_encoder, e, err);

@@ -34,11 +34,18 @@ static bool find_functions(struct digest *d)
 		FIND(d, EVP_DigestFinal_ex) && FIND(d, EVP_sha256);
 }
 
+static int cannot_load(struct ovl_err *err)
+{
+	const char *why = dlerror();
+
+	return err_say(err, ENOTSUP, "cannot load %s", why ? why : LIBCRYPTO);
+}
+
 int digest_init(struct digest *d, struct ovl_err *err)
 {
 	d->ctx = NULL;
 	if (!find_functions(d))
-		return err_say(err, ENOTSUP, "cannot load " LIBCRYPTO);
+		return cannot_load(err);
 	d->ctx = d->EVP_MD_CTX_new();
 	if (!d->ctx || d->EVP_DigestInit_ex(d->ctx, d->EVP_sha256(), NULL) != 1) {
 		digest_release(d);

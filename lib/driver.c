@@ -73,12 +73,15 @@ int driver_seed_mount(struct stage *sg, struct ovl_err *err)
 	return 0;
 }
 
-bool driver_file_is(const struct layer *l, const char *name, const char *want)
+int driver_file_is(const struct layer *l, const char *name, const char *want)
 {
 	auto_buf text = {0};
 
-	if (fs_read_file(l->fd, name, strlen(want) + 1, &text) < 0)
-		return errno == ENOENT && !*want;
+	if (fs_read_file(l->fd, name, strlen(want) + 1, &text) < 0) {
+		if (fs_is_gone(errno))
+			return errno == ENOENT && !*want;
+		return errno == EFBIG || errno == EINVAL ? 0 : -1;
+	}
 	return *want && text.len == strlen(want) &&
 		memcmp(text.data, want, text.len) == 0;
 }
@@ -89,20 +92,33 @@ int driver_set_file(const struct layer *l, const char *name, const char *text)
 		       unlinkat(l->fd, name, 0);
 }
 
-static bool is_dir(int dirfd, const char *name)
+/* 1, 0, -1 that cannot be told. */
+static int is_dir(int dirfd, const char *name)
 {
 	struct stat st;
 
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISDIR(st.st_mode);
+	return errno == ENOENT ? 0 : -1;
 }
 
-unsigned driver_missing(const struct layer *l)
+int driver_fault(unsigned *faults, unsigned fault, int as_it_should)
 {
-	bool mount = driver_keeps_mount(l);
+	if (as_it_should == 0)
+		*faults |= fault;
+	return as_it_should < 0 ? -1 : 0;
+}
 
-	return (is_dir(l->fd, layer_tree_name(l)) ? 0U : DRV_NO_TREE) |
-		(!mount || is_dir(l->fd, l->drv->work) ? 0U : DRV_WORK) |
-		(!mount || is_dir(l->fd, l->drv->merged) ? 0U : DRV_MERGED);
+int driver_missing(const struct layer *l, unsigned *faults)
+{
+	*faults = 0;
+	if (driver_fault(faults, DRV_NO_TREE, is_dir(l->fd, layer_tree_name(l))) < 0)
+		return -1;
+	if (!driver_keeps_mount(l))
+		return 0;
+	if (driver_fault(faults, DRV_WORK, is_dir(l->fd, l->drv->work)) < 0)
+		return -1;
+	return driver_fault(faults, DRV_MERGED, is_dir(l->fd, l->drv->merged));
 }
 
 int driver_make_missing(const struct layer *l, unsigned faults)

@@ -110,13 +110,18 @@ bool driver_keeps_mount(const struct layer *l);
 /* Makes work directory and mount point in a staged layer. */
 int driver_seed_mount(struct stage *sg, struct ovl_err *err);
 
-/* Is a file of the layer what it is to be? An empty text stands for no file. */
-bool driver_file_is(const struct layer *l, const char *name, const char *want);
+/* Is a file of the layer what it is to be? An empty text stands for no file. 1, 0, -1: it
+ * cannot be read. */
+int driver_file_is(const struct layer *l, const char *name, const char *want);
 /* Makes it that, in one step. -1 with errno. */
 int driver_set_file(const struct layer *l, const char *name, const char *text);
 
-/* Those of DRV_NO_TREE, DRV_WORK and DRV_MERGED that are wrong in the layer. */
-unsigned driver_missing(const struct layer *l);
+/* Those of DRV_NO_TREE, DRV_WORK and DRV_MERGED that are wrong in the layer. -1: that
+ * cannot be told. */
+int driver_missing(const struct layer *l, unsigned *faults);
+
+/* Adds fault if as_it_should is 0; -1 if that is negative. */
+int driver_fault(unsigned *faults, unsigned fault, int as_it_should);
 /* Makes what of these can be made. -1 with errno. */
 int driver_make_missing(const struct layer *l, unsigned faults);
 

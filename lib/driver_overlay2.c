@@ -144,8 +144,11 @@ static int by_link(int drv_fd, const char *link, struct ovl_id *id)
 	char path[ITEM + 1];
 
 	link_path(link, path);
-	if (fs_readlink(drv_fd, path, 256, &target) < 0)
-		return errno == ENOENT ? 0 : -errno;
+	if (fs_readlink(drv_fd, path, 256, &target) < 0) {
+		if (fs_is_gone(errno))
+			return 0;
+		return errno == EINVAL || errno == EFBIG ? -EUCLEAN : -errno;
+	}
 	if (target.len != 3 + ID_LEN + 1 + sizeof(tree) - 1 ||
 		memcmp(target.data, "../", 3) != 0 || target.data[3 + ID_LEN] != '/' ||
 		strcmp(target.data + 3 + ID_LEN + 1, tree) != 0)
@@ -175,9 +178,13 @@ static int retract(
 	struct ovl_id owner;
 	char path[ITEM + 1];
 
-	if (by_link(drv_fd, link, &owner) != 1 || strcmp(owner.s, id->s) != 0)
-		return 0;
+	int r = by_link(drv_fd, link, &owner);
+
 	link_path(link, path);
+	if (r < 0 && r != -EUCLEAN)
+		return err_sys(err, -r, "cannot read the link '%s'", path);
+	if (r <= 0 || strcmp(owner.s, id->s) != 0)
+		return 0;
 	if (unlinkat(drv_fd, path, 0) < 0 && errno != ENOENT)
 		return err_sys(err, errno, "cannot remove the link '%s'", path);
 	return 0;
@@ -192,23 +199,35 @@ static void lower_of(const char *const *lowers, unsigned n, struct buf *out)
 		buf_addf(out, "%s%s/%s", i ? ":" : "", links, lowers[i]);
 }
 
+/* 1, 0, -1 that cannot be told. */
+static int link_is(const struct layer *l)
+{
+	struct ovl_id owner;
+	int r = by_link(l->drv_fd, l->meta.link, &owner);
+
+	if (r < 0 && r != -EUCLEAN) {
+		errno = -r;
+		return -1;
+	}
+	return r > 0 && strcmp(owner.s, l->id.s) == 0;
+}
+
 static int verify(const struct layer *l, const char *const *lowers, unsigned n,
 	unsigned *faults, struct ovl_err *err)
 {
 	auto_buf want = {0};
-	struct ovl_id owner;
 
-	*faults = driver_missing(l);
 	lower_of(lowers, lowers ? n : 0, &want);
 	if (want.failed)
 		return err_nomem(err);
-	if (!driver_file_is(l, link_file, l->meta.link))
-		*faults |= DRV_LINK_FILE;
-	if (by_link(l->drv_fd, l->meta.link, &owner) != 1 ||
-		strcmp(owner.s, l->id.s) != 0)
-		*faults |= DRV_LINK;
-	if (lowers && !driver_file_is(l, lower_file, want.data))
-		*faults |= DRV_LOWER;
+	if (driver_missing(l, faults) < 0 ||
+		driver_fault(faults, DRV_LINK_FILE,
+			driver_file_is(l, link_file, l->meta.link)) < 0 ||
+		driver_fault(faults, DRV_LINK, link_is(l)) < 0 ||
+		(lowers &&
+			driver_fault(faults, DRV_LOWER,
+				driver_file_is(l, lower_file, want.data)) < 0))
+		return err_sys(err, errno, "cannot look into layer %.12s", l->id.s);
 	return 0;
 }
 
@@ -238,12 +257,13 @@ static int mend(const struct layer *l, const char *const *lowers, unsigned n,
 	if (want.failed)
 		return err_nomem(err);
 	if (faults & DRV_LINK_FILE)
-		rc |= driver_set_file(l, link_file, l->meta.link);
-	if (faults & DRV_LINK)
-		rc |= set_link(l);
-	if (faults & DRV_LOWER)
-		rc |= driver_set_file(l, lower_file, want.data);
-	rc |= driver_make_missing(l, faults);
+		rc = driver_set_file(l, link_file, l->meta.link);
+	if (rc == 0 && faults & DRV_LINK)
+		rc = set_link(l);
+	if (rc == 0 && faults & DRV_LOWER)
+		rc = driver_set_file(l, lower_file, want.data);
+	if (rc == 0)
+		rc = driver_make_missing(l, faults);
 	if (rc < 0)
 		return err_sys(err, errno, "cannot repair layer %.12s", l->id.s);
 	return verify(l, faults & DRV_LOWER ? lowers : NULL, n, left, err);

@@ -90,7 +90,11 @@ static int gz_give(void *ctx, const void *p, size_t n)
 
 static int gz_run(struct encode *e, const void *p, size_t n, bool end)
 {
-	return pargz_run(e->state, p, n, end, gz_give, e);
+	int r = pargz_run(e->state, p, n, end, gz_give, e);
+
+	if (r < 0 && e->rc == 0)
+		e->rc = err_sys(e->err, -r, "cannot compress with gzip");
+	return r;
 }
 
 static void gz_close(void *state)

@@ -80,6 +80,23 @@ int err_stopped(struct ovl_err *err)
 	return err_say(err, EINTR, "stopped by a signal");
 }
 
+bool err_is_system(int rc)
+{
+	switch (-rc) {
+	case EIO:
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+	case EACCES:
+	case EINTR:
+	case EAGAIN:
+	case ENOSPC:
+	case EDQUOT:
+	case ENOLCK: return true;
+	default: return false;
+	}
+}
+
 int err_nomem(struct ovl_err *err)
 {
 	return err_say(err, ENOMEM, "out of memory");

@@ -30,6 +30,10 @@ int err_prefix(struct ovl_err *err, int rc, const char *fmt, ...) PRINTF(3, 4);
 /* A signal asked the work to stop; returns -EINTR. */
 int err_stopped(struct ovl_err *err);
 
+/* Is rc an error of the machine, not of what was read? For who asks what something is:
+ * the one has no answer, the other is one. */
+bool err_is_system(int rc);
+
 /* An allocation failed; returns -ENOMEM. */
 int err_nomem(struct ovl_err *err);
 

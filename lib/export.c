@@ -240,7 +240,10 @@ static int open_image(struct export *x, const char *what, struct ovl_err *err)
 	rc = layer_find(x->st, what, &ref, err);
 	if (rc < 0)
 		return rc;
-	img->named = names_lookup(x->st, what, &owner, err) == 1;
+	rc = names_lookup(x->st, what, &owner, err);
+	if (rc < 0)
+		return rc;
+	img->named = rc == 1;
 	rc = open_blob(x, &ref, what, true, &top, err);
 	if (rc == 0)
 		rc = push(img, top, err);
@@ -290,10 +293,13 @@ static int choose_compress(struct export *x, struct ovl_err *err)
 static int check_target(struct export *x, struct ovl_err *err)
 {
 	struct layer_ref ref;
+	int rc;
 
-	if (x->req->fd >= 0 || strchr(x->req->target, '/') ||
-		layer_find(x->st, x->req->target, &ref, NULL) < 0)
+	if (x->req->fd >= 0 || strchr(x->req->target, '/'))
 		return 0;
+	rc = layer_find(x->st, x->req->target, &ref, err);
+	if (rc < 0)
+		return err->status == OVL_FAILED ? rc : 0;
 	return err_status(err, OVL_USAGE,
 		"%s is a layer: where to? ('./%.40s' is a directory of that name)",
 		Q(x->req->target), x->req->target);
@@ -321,7 +327,6 @@ static int run(struct export *x, struct ovl_err *err)
 
 static void release(struct export *x)
 {
-	export_end(x);
 	for (size_t i = 0; i < x->n_images; i++) {
 		buf_release(&x->image[i].found);
 		buf_release(&x->image[i].config);
@@ -334,6 +339,7 @@ static void release(struct export *x)
 		free(x->blob[i]);
 	}
 	close_fdp(&x->spool_dir);
+	export_end(x);
 	free(x->image);
 	free(x->blob);
 }

@@ -96,21 +96,12 @@ struct taring {
 static int to_fd(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
 	const struct export *x = ctx;
-	const char *at = p;
 
-	while (n) {
-		ssize_t done = write(x->req->fd, at, n);
-
-		if (store_stopped(x->st))
-			return err_stopped(err);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return err_sys(err, errno, "cannot write %s", Q(x->req->target));
-		at += done;
-		n -= (size_t)done;
-	}
-	return 0;
+	if (fs_write_until(x->req->fd, p, n, x->st->cfg.stop) == 0)
+		return 0;
+	return store_stopped(x->st) ?
+		err_stopped(err) :
+		err_sys(err, errno, "cannot write %s", Q(x->req->target));
 }
 
 static int to_encoder(void *ctx, const void *p, size_t n, struct ovl_err *err)
@@ -335,10 +326,11 @@ int export_write(struct export *x, struct ovl_err *err)
 
 void export_end(struct export *x)
 {
-	if (x->out_temp[0])
-		fs_rmtree(x->req->dirfd, x->out_temp, NULL);
+	/* There may be no other descriptors to remove it with. */
 	close_fdp(&x->out_blobs);
 	close_fdp(&x->out_dir);
+	if (x->out_temp[0])
+		fs_rmtree(x->req->dirfd, x->out_temp, NULL);
 	for (size_t i = 0; i < x->n_members; i++) {
 		free(x->member[i].path);
 		buf_release(&x->member[i].text);

@@ -209,13 +209,54 @@ int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out)
 	}
 }
 
-int fs_write_all(int fd, const void *p, size_t n)
+ssize_t fs_read_upto(int fd, void *p, size_t n)
+{
+	size_t have = 0;
+
+	while (have < n) {
+		ssize_t got = read(fd, (char *)p + have, n - have);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (!got)
+			break;
+		have += (size_t)got;
+	}
+	return (ssize_t)have;
+}
+
+ssize_t fs_pread_upto(int fd, void *p, size_t n, uint64_t offset)
+{
+	size_t have = 0;
+
+	while (have < n) {
+		ssize_t got = pread(
+			fd, (char *)p + have, n - have, (off_t)(offset + have));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (!got)
+			break;
+		have += (size_t)got;
+	}
+	return (ssize_t)have;
+}
+
+int fs_write_until(int fd, const void *p, size_t n, const volatile sig_atomic_t *stop)
 {
 	const char *at = p;
 
 	while (n) {
 		ssize_t done = write(fd, at, n);
 
+		if (stop && *stop) {
+			errno = EINTR;
+			return -1;
+		}
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0)
@@ -224,6 +265,11 @@ int fs_write_all(int fd, const void *p, size_t n)
 		n -= (size_t)done;
 	}
 	return 0;
+}
+
+int fs_write_all(int fd, const void *p, size_t n)
+{
+	return fs_write_until(fd, p, n, NULL);
 }
 
 int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset)
@@ -265,6 +311,27 @@ int fs_mkdir(int dirfd, const char *name, mode_t mode)
 		return -1;
 	}
 	return 0;
+}
+
+int fs_exists(int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -1;
+}
+
+int fs_is(int dirfd, const char *name, int fd)
+{
+	struct stat named;
+	struct stat open;
+
+	if (fstat(fd, &open) < 0)
+		return -1;
+	if (fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	return named.st_ino == open.st_ino && named.st_dev == open.st_dev;
 }
 
 bool fs_is_gone(int errnum)

@@ -55,8 +55,14 @@ int fs_replace(int dirfd, const char *name, const void *data, size_t len);
 /* The target of a symlink; EFBIG over max. */
 int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out);
 
+/* n bytes, or fewer if the file ends; restarted after EINTR. */
+ssize_t fs_read_upto(int fd, void *p, size_t n);
+ssize_t fs_pread_upto(int fd, void *p, size_t n, uint64_t offset);
+
 /* All of it or an error; restarted after EINTR. */
 int fs_write_all(int fd, const void *p, size_t n);
+/* To what may keep a writer waiting, a pipe: EINTR when *stop is set (NULL: never). */
+int fs_write_until(int fd, const void *p, size_t n, const volatile sig_atomic_t *stop);
 int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
 
 /*
@@ -134,6 +140,12 @@ struct fs_copier {
 };
 int fs_copy(
 	const struct fs_copier *c, int from, const char *name, int to, const char *as);
+
+/* Is the name there? 1, 0, or -1 when that cannot be told. Symlinks are not followed. */
+int fs_exists(int dirfd, const char *name);
+
+/* Is the open directory fd what is found under that name? 1, 0, -1. */
+int fs_is(int dirfd, const char *name, int fd);
 
 /* Does that errno say that a name, or what it was, is not there any more? */
 bool fs_is_gone(int errnum);

@@ -88,7 +88,8 @@ void fs_dir_close(struct fs_dir *d)
 /*
  * Removal goes down with one descriptor and one buffer a level. Below MAX_HELD levels a
  * directory is moved up to the top of the doomed tree instead, where a later pass finds
- * it: so neither descriptors nor stack grow with the depth someone built.
+ * it: so neither descriptors nor stack grow with the depth someone built. The same where
+ * no more descriptors are to be had: two will do.
  */
 #define MAX_HELD 64
 
@@ -135,19 +136,26 @@ static int rm_opened(struct rm *rm, struct fs_dir *d, int dirfd, const char *nam
 	}
 }
 
+static int rm_move_up(struct rm *rm, int dirfd, const char *name)
+{
+	char up[48];
+
+	snprintf(up, sizeof(up), ".deep.%lu", rm->moved++);
+	return renameat(dirfd, name, rm->top, up);
+}
+
 static int rm_subdir(struct rm *rm, int dirfd, const char *name)
 {
 	auto_fsdir d = {.fd = -1};
 	int rc;
 
-	if (rm->depth >= MAX_HELD) {
-		char up[48];
-
-		snprintf(up, sizeof(up), ".deep.%lu", rm->moved++);
-		return renameat(dirfd, name, rm->top, up);
-	}
-	if (rm_open(&d, dirfd, name) < 0)
+	if (rm->depth >= MAX_HELD)
+		return rm_move_up(rm, dirfd, name);
+	if (rm_open(&d, dirfd, name) < 0) {
+		if (rm->depth && (errno == EMFILE || errno == ENFILE))
+			return rm_move_up(rm, dirfd, name);
 		return -1;
+	}
 	rm->depth++;
 	rc = rm_opened(rm, &d, dirfd, name);
 	rm->depth--;

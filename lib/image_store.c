@@ -125,9 +125,8 @@ static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
 		struct ovl_id below = *top;
 		int rc = digest_chain(n ? below.s : NULL, im->layer[n].diff_id, top, err);
 
-		if (rc < 0)
-			return rc;
-		rc = plan_layer(ld, &im->layer[n], top, n ? &below : NULL, err);
+		if (rc == 0)
+			rc = plan_layer(ld, &im->layer[n], top, n ? &below : NULL, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -300,6 +299,7 @@ static int take_all_in(struct load *ld, struct ovl_err *err)
 	pthread_t thread[MAX_WORKERS];
 	unsigned want = count_workers(ld);
 	unsigned started = 0;
+	int why = 0;
 	sigset_t all;
 	sigset_t old;
 
@@ -310,13 +310,15 @@ static int take_all_in(struct load *ld, struct ovl_err *err)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_mutex_lock(&ld->mutex);
-	while (started < want && pthread_create(&thread[started], NULL, work, ld) == 0)
-		started++;
+	while (started < want && why == 0) {
+		why = pthread_create(&thread[started], NULL, work, ld);
+		started += why == 0;
+	}
 	ld->running = started;
 	pthread_mutex_unlock(&ld->mutex);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (!started && ld->n)
-		return err_say(err, EAGAIN, "cannot start a thread");
+		return err_sys(err, why, "cannot start a thread");
 	wait_for_workers(ld);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(thread[i], NULL);

@@ -64,7 +64,7 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	const struct layer *parent = job->has_parent ? &job->parent : NULL;
 	struct layer_ref ref = {.drv = (unsigned)driver_index(job->in.cfg.drv->name)};
 	const char *name = job->req->name;
-	bool was_there;
+	int was_there;
 	int rc = digest_chain(
 		parent ? parent->id.s : NULL, job->in.diff_id, &ref.id, err);
 
@@ -72,7 +72,9 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 		rc = names_check(job->st, name, &ref, err);
 	if (rc < 0)
 		return rc;
-	was_there = layer_exists(job->st, &ref);
+	was_there = layer_exists(job->st, &ref, err);
+	if (was_there < 0)
+		return was_there;
 	if (was_there) {
 		rc = stage_found(job->st, &ref, name, store_durable(job->st), NULL, err);
 		was_there = rc == 0 || err->status != OVL_NOLAYER;
@@ -239,9 +241,14 @@ static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl
 			err, OVL_USAGE, "%s is a directory: no layer tar", Q(req->file));
 	if (S_ISDIR(sb.st_mode))
 		return import_from(st, req, req->fd, ids, err);
-	if (req->as != OVL_AS_LAYER && S_ISREG(sb.st_mode) &&
-		lseek(req->fd, 0, SEEK_CUR) == 0)
-		return import_file(st, req, ids, err);
+	if (req->as != OVL_AS_LAYER && S_ISREG(sb.st_mode)) {
+		off_t at = lseek(req->fd, 0, SEEK_CUR);
+
+		if (at < 0)
+			return err_sys(err, errno, "cannot read %s", Q(req->file));
+		if (at == 0)
+			return import_file(st, req, ids, err);
+	}
 	if (req->as == OVL_AS_IMAGE)
 		return import_spooled(st, req, ids, err);
 	return import_layer(st, req, req->fd, ids, err);

@@ -21,13 +21,18 @@
 
 static const char children[] = ".children";
 
-int layer_exists(struct ovl_store *st, const struct layer_ref *ref)
+int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_err *err)
 {
-	int drv_fd = store_driver_dir(st, ref->drv, NULL);
+	int drv_fd = store_driver_dir(st, ref->drv, err);
 	struct stat sb;
 
-	return drv_fd >= 0 && fstatat(drv_fd, ref->id.s, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
-		S_ISDIR(sb.st_mode);
+	if (drv_fd < 0)
+		return drv_fd == -ENOENT ? 0 : drv_fd;
+	if (fstatat(drv_fd, ref->id.s, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISDIR(sb.st_mode);
+	if (errno == ENOENT)
+		return 0;
+	return err_sys(err, errno, "cannot look for layer %.12s", ref->id.s);
 }
 
 struct layer_ref layer_ref_of(const struct layer *l)
@@ -50,6 +55,7 @@ struct search {
 	struct layer_ref found;
 	unsigned hits;
 	bool twice; /* one layer, of two drivers */
+	struct ovl_err *err;
 };
 
 static void hit(struct search *s, unsigned drv, const char *id)
@@ -60,15 +66,22 @@ static void hit(struct search *s, unsigned drv, const char *id)
 	s->hits++;
 }
 
+static int cannot_look(const struct search *s, int errnum)
+{
+	return err_sys(s->err, errnum, "cannot look for layer %s", Q(s->what));
+}
+
 static int find_full(struct search *s, unsigned drv, int drv_fd)
 {
 	struct layer_ref ref = {.drv = drv};
+	int r;
 
 	(void)drv_fd;
 	memcpy(ref.id.s, s->what, ID_LEN + 1);
-	if (layer_exists(s->st, &ref))
+	r = layer_exists(s->st, &ref, s->err);
+	if (r > 0)
 		hit(s, drv, s->what);
-	return 0;
+	return r;
 }
 
 static int find_short(struct search *s, unsigned drv, int drv_fd)
@@ -76,7 +89,11 @@ static int find_short(struct search *s, unsigned drv, int drv_fd)
 	struct layer_ref ref = {.drv = drv};
 	int r = driver_list[drv]->by_link(drv_fd, s->what, &ref.id);
 
-	if (r > 0 && layer_exists(s->st, &ref))
+	if (r < 0)
+		return cannot_look(s, -r);
+	if (r > 0)
+		r = layer_exists(s->st, &ref, s->err);
+	if (r > 0)
 		hit(s, drv, ref.id.s);
 	return r;
 }
@@ -89,16 +106,16 @@ static int find_prefix(struct search *s, unsigned drv, int drv_fd)
 	int r;
 
 	if (fs_dir_open(&d, drv_fd, ".") < 0)
-		return -errno;
+		return cannot_look(s, errno);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		if (id_is_full(name) && strncmp(name, s->what, n) == 0)
 			hit(s, drv, name);
 	}
-	return r < 0 ? -errno : 0;
+	return r < 0 ? cannot_look(s, errno) : 0;
 }
 
-static int each_driver(struct search *s,
-	int (*fn)(struct search *s, unsigned drv, int fd), struct ovl_err *err)
+static int each_driver(
+	struct search *s, int (*fn)(struct search *s, unsigned drv, int fd))
 {
 	for (unsigned i = 0; driver_list[i]; i++) {
 		int fd;
@@ -106,14 +123,14 @@ static int each_driver(struct search *s,
 
 		if (!store_covers(s->st, i))
 			continue;
-		fd = store_driver_dir(s->st, i, err);
+		fd = store_driver_dir(s->st, i, s->err);
 		if (fd == -ENOENT)
 			continue;
 		if (fd < 0)
 			return fd;
 		rc = fn(s, i, fd);
 		if (rc < 0)
-			return err_sys(err, -rc, "cannot look for layer %s", Q(s->what));
+			return rc;
 	}
 	return 0;
 }
@@ -121,7 +138,7 @@ static int each_driver(struct search *s,
 int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err)
 {
-	struct search s = {.st = st, .what = what};
+	struct search s = {.st = st, .what = what, .err = err};
 	int rc = names_lookup(st, what, ref, err);
 
 	if (rc < 0)
@@ -135,11 +152,11 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	if (strncmp(what, "sha256:", 7) == 0 && id_is_full(what + 7))
 		s.what = what += 7;
 	if (id_is_full(what))
-		rc = each_driver(&s, find_full, err);
+		rc = each_driver(&s, find_full);
 	else if (id_is_short(what))
-		rc = each_driver(&s, find_short, err);
+		rc = each_driver(&s, find_short);
 	else if (id_is_prefix(what))
-		rc = each_driver(&s, find_prefix, err);
+		rc = each_driver(&s, find_prefix);
 	if (rc < 0)
 		return rc;
 	if (s.hits == 2 && s.twice)
@@ -162,17 +179,6 @@ void layer_close(struct layer *l)
 	close_fdp(&l->fd);
 }
 
-/* Is the open directory still what is found under its id, now that it is locked? */
-static bool in_place(const struct layer *l)
-{
-	struct stat open;
-	struct stat named;
-
-	return fstat(l->fd, &open) == 0 &&
-		fstatat(l->drv_fd, l->id.s, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		open.st_ino == named.st_ino && open.st_dev == named.st_dev;
-}
-
 static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err *err)
 {
 	char subject[QUOTE_SIZE + 16];
@@ -183,7 +189,11 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 			     lock_take(l->st, l->fd, op, subject, err);
 	if (rc < 0)
 		return rc;
-	return in_place(l) ? 0 : -EAGAIN;
+	/* Is it still what is found under its id, now that it is locked? */
+	rc = fs_is(l->drv_fd, l->id.s, l->fd);
+	if (rc < 0)
+		return err_sys(err, errno, "cannot look for %s", subject);
+	return rc ? 0 : -EAGAIN;
 }
 
 /* Opens and locks the directory; what is in it is another matter. -EAGAIN: the layer was
@@ -200,7 +210,7 @@ static int try_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 		return l.drv_fd;
 	if (l.drv_fd >= 0)
 		l.fd = fs_open_dir(l.drv_fd, ref->id.s);
-	if (l.fd < 0 && (l.drv_fd < 0 || errno == ENOENT))
+	if (l.drv_fd < 0 || (l.fd < 0 && errno == ENOENT))
 		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
 	if (l.fd < 0)
 		return err_sys(err, errno, "cannot open layer %s", Q(what));
@@ -318,7 +328,7 @@ int layer_tree(const struct layer *l, struct ovl_err *err)
 	if (fd < 0)
 		return fd;
 	fd = fs_open_dir(l->fd, layer_tree_name(l));
-	if (fd < 0 && errno == ENOENT && commit_became(l, &became))
+	if (fd < 0 && errno == ENOENT && commit_became(l, &became, NULL) > 0)
 		return err_say(err, ENOENT,
 			"layer %.12s became layer %.12s, but its commit was interrupted: commit it "
 			"once more",
@@ -443,12 +453,16 @@ int layer_sync_children(const struct layer *l, struct ovl_err *err)
 	return 0;
 }
 
-bool layer_has_hint(const struct layer *l, const struct ovl_id *id)
+int layer_has_hint(const struct layer *l, const struct ovl_id *id, struct ovl_err *err)
 {
 	char path[sizeof(children) + ID_LEN + 1];
+	int there;
 
 	snprintf(path, sizeof(path), "%s/%s", children, id->s);
-	return faccessat(l->fd, path, F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) == 0;
+	there = fs_exists(l->fd, path);
+	return there < 0 ?
+		err_sys(err, errno, "cannot read the children of layer %.12s", l->id.s) :
+		there;
 }
 
 static void drop_child(const struct layer *child)

@@ -39,7 +39,7 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err);
 
 /* 1 if there is a layer with that id, 0 if not. */
-int layer_exists(struct ovl_store *st, const struct layer_ref *ref);
+int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_err *err);
 
 /*
  * Opens and locks it: op LOCK_SH, LOCK_EX, or 0 for neither (only to look at its
@@ -90,7 +90,7 @@ int layer_sync_children(const struct layer *l, struct ovl_err *err);
 /* Takes it away again, if that can be done now and there is no such child. One that stays
  * hurts nobody, and goes with prune. */
 void layer_drop_child(const struct layer *child);
-bool layer_has_hint(const struct layer *l, const struct ovl_id *id);
+int layer_has_hint(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
 
 /* The hints of a layer, for who clears up: 1 and d, 0 if there are none. And when that is
  * done: an empty directory of them goes. */

@@ -93,22 +93,30 @@ static int add_layer(struct lister *ls, const struct driver *drv, const struct o
 	return 0;
 }
 
-/* One open, one read, one close a layer. A layer removed meanwhile is none. */
-static int read_meta(struct ovl_store *st, int drv_fd, const char *id, struct meta *m)
+/* A layer that the disk does not give back must not keep the others from being listed. */
+static int not_read(struct ovl_store *st, int drv_fd, const char *id, struct ovl_err *err)
+{
+	int why = errno;
+
+	if (why != EIO && err_is_system(-why))
+		return err_sys(err, why, "cannot read layer %.12s", id);
+	/* One that was removed meanwhile is none. */
+	if (why != ENOENT || fs_exists(drv_fd, id) > 0)
+		store_warn(st, "layer %.12s is damaged and not listed: %s", id,
+			strerror(why));
+	return 0;
+}
+
+/* One open, one read, one close a layer. 1, 0 not listed, negative errno. */
+static int read_meta(struct ovl_store *st, int drv_fd, const char *id, struct meta *m,
+	struct ovl_err *err)
 {
 	char path[ID_LEN + sizeof(META_NAME) + 1];
 	auto_buf text = {0};
 
 	snprintf(path, sizeof(path), "%s/%s", id, META_NAME);
-	if (fs_read_file(drv_fd, path, META_MAX, &text) < 0) {
-		int why = errno;
-
-		/* One that was removed meanwhile is none. */
-		if (why != ENOENT || faccessat(drv_fd, id, F_OK, AT_EACCESS) == 0)
-			store_warn(st, "layer %.12s is damaged and not listed: %s", id,
-				strerror(why));
-		return 0;
-	}
+	if (fs_read_file(drv_fd, path, META_MAX, &text) < 0)
+		return not_read(st, drv_fd, id, err);
 	if (meta_parse(text.data, text.len, m) < 0) {
 		store_warn(st, "layer %.12s is damaged and not listed", id);
 		return 0;
@@ -135,9 +143,11 @@ static int list_driver(struct lister *ls, unsigned i, struct ovl_err *err)
 		if (!id_is_full(name))
 			continue;
 		memcpy(id.s, name, sizeof(id.s));
-		if (read_meta(ls->st, drv_fd, name, &m) &&
-			add_layer(ls, driver_list[i], &id, &m) < 0)
-			return err_nomem(err);
+		r = read_meta(ls->st, drv_fd, name, &m, err);
+		if (r > 0 && add_layer(ls, driver_list[i], &id, &m) < 0)
+			r = err_nomem(err);
+		if (r < 0)
+			return r;
 	}
 	return r < 0 ? err_sys(err, errno, "cannot read '%s/%s'", ls->st->root,
 			       driver_list[i]->name) :

@@ -155,6 +155,11 @@ int meta_parse(const char *text, size_t len, struct meta *m)
 	return -EUCLEAN;
 }
 
+bool meta_is_damage(int rc)
+{
+	return fs_is_gone(-rc) || rc == -EUCLEAN || rc == -EINVAL || rc == -EFBIG;
+}
+
 int meta_read(int dirfd, struct meta *m, struct ovl_err *err)
 {
 	auto_buf text = {0};

@@ -47,6 +47,9 @@ int meta_replace(int dirfd, const struct meta *m, struct ovl_err *err);
 
 /* Reads it. -ENOENT when there is none, -EUCLEAN when it is not sound. */
 int meta_read(int dirfd, struct meta *m, struct ovl_err *err);
+/* Is that what meta_read says of a file that is missing or damaged, and not of one that
+ * cannot be read now? */
+bool meta_is_damage(int rc);
 
 /* The text form and back, for tests and for who has the bytes already. */
 void meta_format(const struct meta *m, char out[META_MAX]);

@@ -235,7 +235,7 @@ bool mounts_layer_of(struct ovl_store *st, const struct mi_table *t,
 		whose = by_options.whose;
 	*ref = by_options.ref;
 	return by_options.known &&
-		(whose == OURS || (whose == UNKNOWN && layer_exists(st, ref)));
+		(whose == OURS || (whose == UNKNOWN && layer_exists(st, ref, NULL) != 0));
 }
 
 /* ---- this namespace --------------------------------------------------------------- */

@@ -45,25 +45,31 @@ static void format_target(const struct layer_ref *ref, char out[128])
 	snprintf(out, 128, "../%s/%s", driver_list[ref->drv]->name, ref->id.s);
 }
 
-/* The link as it stands, whether its layer is there or not. */
+/* The link as it stands, whether its layer is there or not. -EUCLEAN: it is none of ours. */
 int names_read_link(int names, const char *file, struct layer_ref *ref)
 {
 	auto_buf target = {0};
 
-	if (fs_readlink(names, file, 256, &target) < 0)
-		return errno == ENOENT ? 0 : -errno;
+	if (fs_readlink(names, file, 256, &target) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return errno == EINVAL || errno == EFBIG ? -EUCLEAN : -errno;
+	}
 	return parse_target(target.data, ref) ? 1 : -EUCLEAN;
 }
 
-/* Does the layer know of it? */
-static bool is_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file)
+/* Does the layer know of it? 1, 0, negative errno. */
+static int is_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, NULL);
 	char path[ID_LEN + sizeof(NAMES_NOTES) + 256 + 2];
+	int r;
 
+	if (drv_fd < 0)
+		return drv_fd == -ENOENT ? 0 : drv_fd;
 	snprintf(path, sizeof(path), "%s/%s/%s", ref->id.s, NAMES_NOTES, file);
-	return drv_fd >= 0 &&
-		faccessat(drv_fd, path, F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) == 0;
+	r = fs_exists(drv_fd, path);
+	return r < 0 ? -errno : r;
 }
 
 /* A name that moves may be read where it was, and looked for there when it has gone. */
@@ -73,8 +79,9 @@ int names_owner(struct ovl_store *st, int names, const char *file, struct layer_
 	int r;
 
 	while ((r = names_read_link(names, file, ref)) > 0) {
-		if (is_noted(st, ref, file))
-			return 1;
+		r = is_noted(st, ref, file);
+		if (r)
+			return r;
 		if (layer_ref_same(ref, &was))
 			return 0;
 		was = *ref;
@@ -168,6 +175,17 @@ int names_lock(struct ovl_store *st, struct ovl_err *err)
 			   lock_take(st, names, LOCK_EX, "the list of names", err);
 }
 
+void names_put_back(const struct layer *l, const struct buf *dropped)
+{
+	struct layer_ref self = layer_ref_of(l);
+	int names = store_dir(l->st, DIR_NAMES, NULL);
+	char target[128];
+
+	format_target(&self, target);
+	for (size_t at = 0; at < dropped->len; at += strlen(dropped->data + at) + 1)
+		(void)!symlinkat(target, names, dropped->data + at);
+}
+
 void names_unlock(struct ovl_store *st)
 {
 	flock(store_dir(st, DIR_NAMES, NULL), LOCK_UN);
@@ -216,19 +234,25 @@ int names_sync(struct ovl_store *st, struct ovl_err *err)
 	return 0;
 }
 
-bool names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1])
+int names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1],
+	struct ovl_err *err)
 {
 	auto_buf text = {0};
 	char path[300];
 	char file[256];
 
 	if (!ovl_name_valid(name) || !name_encode(name, file))
-		return false;
+		return 0;
 	snprintf(path, sizeof(path), "%s/%s", NAMES_NOTES, file);
-	if (fs_read_file(l->fd, path, ID_LEN, &text) < 0 || !id_is_full(text.data))
-		return false;
+	if (fs_read_file(l->fd, path, ID_LEN, &text) < 0)
+		return fs_is_gone(errno) || errno == EFBIG || errno == EINVAL ?
+			0 :
+			err_sys(err, errno, "cannot read what is noted of the name %s",
+				Q(name));
+	if (!id_is_full(text.data))
+		return 0;
 	memcpy(hex, text.data, ID_LEN + 1);
-	return true;
+	return 1;
 }
 
 /* The note of a name that a layer has no more, or gets anew. */
@@ -238,8 +262,10 @@ static void drop_note(struct ovl_store *st, const struct layer_ref *ref, const c
 	auto_fd layer = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
 	auto_fd dir = layer < 0 ? -1 : fs_open_dir(layer, NAMES_NOTES);
 
-	if (dir >= 0)
-		unlinkat(dir, file, 0);
+	if (dir < 0)
+		return;
+	unlinkat(dir, file, 0);
+	unlinkat(layer, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
 }
 
 /* Under the lock: first the note, then the name, and the end of the note in the layer that
@@ -266,6 +292,8 @@ static int take_over(const struct layer *l, const char *name, const char *config
 		rc = names_sync_notes(l->fd, err);
 	if (rc == 0)
 		rc = names_link(l->st, name, &self, force, err);
+	if (rc < 0 && !mine)
+		drop_note(l->st, &self, file);
 	if (rc == 0 && durable)
 		rc = names_sync(l->st, err);
 	if (rc == 0 && had && !mine)
@@ -292,11 +320,11 @@ int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_
 {
 	struct layer_ref owner;
 	char file[256];
-	int names = store_dir(st, DIR_NAMES, err);
 	int r = names_lookup(st, name, &owner, err);
+	int names = r > 0 ? store_dir(st, DIR_NAMES, err) : -1;
 
-	if (r <= 0)
-		return r;
+	if (r <= 0 || names < 0)
+		return r <= 0 ? r : names;
 	r = names_lock(st, err);
 	if (r < 0)
 		return r;
@@ -304,8 +332,11 @@ int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_
 	name_encode(name, file);
 	if (r > 0 && unlinkat(names, file, 0) < 0)
 		r = err_sys(err, errno, "cannot take the name %s away", Q(name));
-	if (r > 0 && durable && names_sync(st, err) < 0)
-		r = -EIO;
+	if (r > 0 && durable) {
+		int rc = names_sync(st, err);
+
+		r = rc < 0 ? rc : r;
+	}
 	if (r > 0)
 		drop_note(st, &owner, file);
 	names_unlock(st);

@@ -46,8 +46,9 @@ int names_move(const struct layer *from, const struct layer *to, bool durable,
 int names_copy_notes(
 	const struct layer *from, int to_fd, bool durable, struct ovl_err *err);
 
-/* The digest of the config that goes with a name of the layer; false: none does. */
-bool names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1]);
+/* The digest of the config that goes with a name of the layer: 1 and hex, 0 none does. */
+int names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1],
+	struct ovl_err *err);
 
 /*
  * The steps of that, for a layer that appears together with its name: the note in its
@@ -62,8 +63,10 @@ void names_unlink(struct ovl_store *st, const char *name);
 int names_sync(struct ovl_store *st, struct ovl_err *err);
 void names_unlock(struct ovl_store *st);
 
-/* Takes all of a layer's names away. */
-int names_drop_all(const struct layer *l, struct ovl_err *err);
+/* Takes all of a layer's names away: all or, with an error, none. dropped: for who finds
+ * that the layer has to stay. */
+int names_drop_all(const struct layer *l, struct buf *dropped, struct ovl_err *err);
+void names_put_back(const struct layer *l, const struct buf *dropped);
 
 /* The first of a layer's names by bytes: 1 and out, 0 if it has none. */
 int names_first(
@@ -74,10 +77,11 @@ struct fs_dir;
 int names_notes_open(int drv_fd, const char *id, struct fs_dir *d);
 
 /* What a file in names/ is, under the lock of the names: a name (out) whose layer is there
- * or not, a passing name of who gave one, or no name at all. */
-enum name_state { NAME_GOOD, NAME_DANGLING, NAME_PASSING, NAME_BAD };
-enum name_state names_state(
-	struct ovl_store *st, const char *file, char out[NAME_LEN_MAX + 1]);
+ * or not, a passing name of who gave one, or no name at all; UNREAD (err): that cannot be
+ * told now, and is no reason to take it away. */
+enum name_state { NAME_GOOD, NAME_DANGLING, NAME_PASSING, NAME_BAD, NAME_UNREAD };
+enum name_state names_state(struct ovl_store *st, const char *file,
+	char out[NAME_LEN_MAX + 1], struct ovl_err *err);
 
 /* All names of the store, for who lists all layers. */
 int names_each(struct ovl_store *st,

@@ -11,6 +11,11 @@
 #include "names.h"
 #include "store.h"
 
+static int cannot_read(const struct layer_ref *of, int errnum, struct ovl_err *err)
+{
+	return err_sys(err, errnum, "cannot read the names of layer %.12s", of->id.s);
+}
+
 /* Calls fn for each noted name that really is the layer's. */
 static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *self,
 	int (*fn)(void *ctx, int names, const char *file), void *ctx, struct ovl_err *err)
@@ -23,18 +28,20 @@ static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *s
 	if (names < 0)
 		return names == -ENOENT ? 0 : names;
 	if (fs_dir_open(&d, layer_fd, NAMES_NOTES) < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT ? 0 : cannot_read(self, errno, err);
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		struct layer_ref owner;
 
-		if (names_read_link(names, file, &owner) <= 0 ||
-			!layer_ref_same(&owner, self))
+		r = names_read_link(names, file, &owner);
+		if (r < 0 && r != -EUCLEAN)
+			return cannot_read(self, -r, err);
+		if (r <= 0 || !layer_ref_same(&owner, self))
 			continue;
 		r = fn(ctx, names, file);
 		if (r)
 			return r;
 	}
-	return r < 0 ? -errno : 0;
+	return r < 0 ? cannot_read(self, errno, err) : 0;
 }
 
 /* ---- to another layer ------------------------------------------------------------- */
@@ -51,13 +58,15 @@ static int copy_note(void *ctx, int names, const char *file)
 	struct move *mv = ctx;
 	char name[NAME_LEN_MAX + 1];
 	char config[ID_LEN + 1];
+	int r;
 
 	(void)names;
 	if (!name_decode(file, name))
 		return 0;
-	return names_note(mv->to_fd, name,
-		names_config(mv->from, name, config) ? config : NULL, mv->durable,
-		mv->err);
+	r = names_config(mv->from, name, config, mv->err);
+	return r < 0 ?
+		r :
+		names_note(mv->to_fd, name, r ? config : NULL, mv->durable, mv->err);
 }
 
 int names_copy_notes(
@@ -110,14 +119,30 @@ int names_move(const struct layer *from, const struct layer *to, bool durable,
 	return rc;
 }
 
+struct dropping {
+	struct buf *dropped;
+	struct ovl_err *err;
+};
+
 static int drop(void *ctx, int names, const char *file)
 {
-	(void)ctx;
-	return unlinkat(names, file, 0) < 0 && errno != ENOENT ? -errno : 0;
+	struct dropping *d = ctx;
+	size_t len = d->dropped->len;
+
+	buf_add(d->dropped, file, strlen(file) + 1);
+	if (d->dropped->failed)
+		return err_nomem(d->err);
+	if (unlinkat(names, file, 0) == 0)
+		return 0;
+	d->dropped->len = len;
+	if (errno == ENOENT)
+		return 0;
+	return err_sys(d->err, errno, "cannot take the name '%.60s' away", file);
 }
 
-int names_drop_all(const struct layer *l, struct ovl_err *err)
+int names_drop_all(const struct layer *l, struct buf *dropped, struct ovl_err *err)
 {
+	struct dropping d = {dropped, err};
 	struct layer_ref self = layer_ref_of(l);
 	struct stat noted;
 	int rc;
@@ -128,12 +153,11 @@ int names_drop_all(const struct layer *l, struct ovl_err *err)
 	rc = names_lock(l->st, err);
 	if (rc < 0)
 		return rc;
-	rc = each_of(l->st, l->fd, &self, drop, NULL, err);
-	names_unlock(l->st);
+	rc = each_of(l->st, l->fd, &self, drop, &d, err);
 	if (rc < 0)
-		return err_sys(
-			err, -rc, "cannot take the names of layer %.12s away", l->id.s);
-	return 0;
+		names_put_back(l, dropped);
+	names_unlock(l->st);
+	return rc;
 }
 
 static int least(void *ctx, int names, const char *file)
@@ -167,8 +191,8 @@ int names_notes_open(int drv_fd, const char *id, struct fs_dir *d)
 	return fs_dir_open(d, drv_fd, path) == 0;
 }
 
-enum name_state names_state(
-	struct ovl_store *st, const char *file, char out[NAME_LEN_MAX + 1])
+enum name_state names_state(struct ovl_store *st, const char *file,
+	char out[NAME_LEN_MAX + 1], struct ovl_err *err)
 {
 	struct layer_ref ref;
 	int r;
@@ -177,7 +201,11 @@ enum name_state names_state(
 		return NAME_PASSING;
 	r = name_decode(file, out) ?
 		names_owner(st, store_dir(st, DIR_NAMES, NULL), file, &ref) :
-		-EINVAL;
+		-EUCLEAN;
+	if (r < 0 && r != -EUCLEAN) {
+		err_sys(err, -r, "cannot read the name '%.60s'", file);
+		return NAME_UNREAD;
+	}
 	return r < 0 ? NAME_BAD : r ? NAME_GOOD : NAME_DANGLING;
 }
 
@@ -198,7 +226,12 @@ int names_each(struct ovl_store *st,
 		char name[NAME_LEN_MAX + 1];
 		struct layer_ref ref;
 
-		if (!name_decode(file, name) || names_owner(st, names, file, &ref) <= 0)
+		if (!name_decode(file, name))
+			continue;
+		r = names_owner(st, names, file, &ref);
+		if (r < 0 && r != -EUCLEAN)
+			return err_sys(err, -r, "cannot read the name '%.60s'", file);
+		if (r <= 0)
 			continue;
 		r = fn(ctx, name, &ref);
 		if (r < 0)

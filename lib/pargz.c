@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -93,26 +94,27 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* One more, unless there are enough for what waits. Signals are for who called us. */
-static bool start_thread(struct pargz *g)
+/* One more, unless there are enough for what waits. Signals are for who called us. One
+ * thread is enough to go on with; negative errno: there is none. */
+static int start_thread(struct pargz *g)
 {
 	sigset_t all, old;
 	int rc;
 
 	if (g->threads == g->max_threads || g->threads >= g->filled)
-		return true;
+		return 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&g->thread[g->threads], NULL, run, g);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc == 0)
 		g->threads++;
-	return g->threads > 0;
+	return g->threads ? 0 : -rc;
 }
 
 /* ---- the caller ------------------------------------------------------------------- */
 
-/* The oldest block to the sink; waits for it if wait. 1 given, 0 not yet, -1 failed. */
+/* The oldest block to the sink; waits for it if wait. 1 given, 0 not yet, -errno. */
 static int give_oldest(
 	struct pargz *g, bool wait, pargz_sink sink, void *ctx, int *sink_rc)
 {
@@ -129,12 +131,12 @@ static int give_oldest(
 	if (!done)
 		return 0;
 	if (b->failed)
-		return -1;
+		return -ENOMEM; /* all that deflate can lack */
 	g->crc = crc32_combine(g->crc, b->crc, (z_off_t)b->n);
 	g->total += b->n;
 	g->given++;
 	*sink_rc = sink(ctx, b->out, b->out_n);
-	return *sink_rc < 0 ? -1 : 1;
+	return *sink_rc < 0 ? *sink_rc : 1;
 }
 
 /* The block that is being filled, made ready; NULL: no memory. There is room for it. */
@@ -154,7 +156,7 @@ static int submit(struct pargz *g, bool last, pargz_sink sink, void *ctx, int *s
 {
 	struct block *full = &g->ring[g->filled % g->size];
 	struct block *next;
-	int r = 1;
+	int r;
 
 	full->last = last;
 	full->first = g->filled == 0;
@@ -163,8 +165,10 @@ static int submit(struct pargz *g, bool last, pargz_sink sink, void *ctx, int *s
 	g->filled++;
 	pthread_cond_signal(&g->filled_one);
 	pthread_mutex_unlock(&g->mutex);
-	if (!start_thread(g))
-		return -1;
+	r = start_thread(g);
+	if (r < 0)
+		return r;
+	r = 1;
 	while (r > 0)
 		r = give_oldest(
 			g, last || g->filled - g->given == g->size, sink, ctx, sink_rc);
@@ -172,7 +176,7 @@ static int submit(struct pargz *g, bool last, pargz_sink sink, void *ctx, int *s
 		return r;
 	next = current(g);
 	if (!next)
-		return -1;
+		return -ENOMEM;
 	memcpy(next->in, full->in + BLOCK, DICT);
 	next->n = 0;
 	return 0;
@@ -186,9 +190,9 @@ static int begin(struct pargz *g, pargz_sink sink, void *ctx, int *sink_rc)
 	g->begun = true;
 	g->crc = crc32(0, NULL, 0);
 	if (!current(g))
-		return -1;
+		return -ENOMEM;
 	*sink_rc = sink(ctx, header, sizeof(header));
-	return *sink_rc < 0 ? -1 : 0;
+	return *sink_rc < 0 ? *sink_rc : 0;
 }
 
 static int finish(struct pargz *g, pargz_sink sink, void *ctx, int *sink_rc)
@@ -203,7 +207,7 @@ static int finish(struct pargz *g, pargz_sink sink, void *ctx, int *sink_rc)
 		trailer[4 + i] = (unsigned char)(g->total >> 8 * i);
 	}
 	*sink_rc = sink(ctx, trailer, sizeof(trailer));
-	return *sink_rc < 0 ? -1 : 0;
+	return *sink_rc < 0 ? *sink_rc : 0;
 }
 
 int pargz_run(
@@ -226,7 +230,7 @@ int pargz_run(
 	}
 	if (r == 0 && end)
 		r = finish(g, sink, ctx, &sink_rc);
-	return sink_rc < 0 ? sink_rc : r;
+	return r;
 }
 
 /* ----------------------------------------------------------------------------------- */

@@ -122,22 +122,28 @@ static int drop(struct pruner *p, int dir, const char *file, const char *what,
 	return tell(p, what, shown, 0, why);
 }
 
-/* Why a link is not needed; NULL if it is. One that is no link of ours is for check. */
-static const char *link_is_left(
-	struct pruner *p, unsigned drv, int drv_fd, const char *name)
+/* Why a link is not needed; NULL if it is. One that is no link of ours is for check.
+ * Negative errno: that cannot be told now. */
+static int link_is_left(
+	struct pruner *p, unsigned drv, int drv_fd, const char *name, const char **out)
 {
 	struct layer_ref ref = {.drv = drv};
 	auto_layer l = LAYER_INIT;
 	struct ovl_err why;
+	int there;
 
+	*out = NULL;
 	if (!id_is_short(name) || driver_list[drv]->by_link(drv_fd, name, &ref.id) <= 0)
-		return NULL;
-	if (!layer_exists(p->st, &ref))
-		return "its layer is not there";
-	if (layer_open_ref(p->st, &ref, 0, ref.id.s, &l, &why) == 0 &&
+		return 0;
+	there = layer_exists(p->st, &ref, p->err);
+	if (there < 0)
+		return there;
+	if (!there)
+		*out = "its layer is not there";
+	else if (layer_open_ref(p->st, &ref, 0, ref.id.s, &l, &why) == 0 &&
 		strcmp(l.meta.link, name) != 0)
-		return "its layer has another";
-	return NULL;
+		*out = "its layer has another";
+	return 0;
 }
 
 static int prune_links(struct pruner *p, unsigned drv, int drv_fd)
@@ -154,9 +160,11 @@ static int prune_links(struct pruner *p, unsigned drv, int drv_fd)
 			0 :
 			err_sys(p->err, errno, "cannot read '%s'", d->links);
 	while ((r = fs_dir_next(&links, &name, NULL)) > 0) {
-		const char *why = link_is_left(p, drv, drv_fd, name);
+		const char *why;
 
-		r = why ? drop(p, links.fd, name, "link", name, why) : 0;
+		r = link_is_left(p, drv, drv_fd, name, &why);
+		if (r == 0 && why)
+			r = drop(p, links.fd, name, "link", name, why);
 		if (r)
 			return r;
 	}
@@ -178,16 +186,22 @@ static int prune_hints(struct pruner *p, unsigned drv, int drv_fd, const char *i
 		if (!id_is_full(name))
 			continue;
 		memcpy(child.id.s, name, sizeof(child.id.s));
-		if (layer_exists(p->st, &child))
+		r = layer_exists(p->st, &child, p->err);
+		if (r < 0)
+			return r;
+		if (r)
 			continue;
 		r = drop(p, d.fd, name, "hint", name,
 			"the child it tells of is not there");
 		if (r)
 			return r;
 	}
+	if (r < 0)
+		return err_sys(
+			p->err, errno, "cannot read the children of layer %.12s", id);
 	if (!p->req->dry_run)
 		layer_hints_done(drv_fd, id);
-	return r;
+	return 0;
 }
 
 static int prune_driver(struct pruner *p, unsigned drv)
@@ -235,28 +249,32 @@ static int prune_notes(struct pruner *p, unsigned drv, int drv_fd, const char *i
 			return r;
 		r = 1;
 	}
-	return r < 0 ? r : 0;
+	if (r == 0 || r == 1)
+		return 0;
+	return err_sys(p->err, errno, "cannot read the names of layer %.12s", id);
 }
 
 static int prune_all_notes(struct pruner *p)
 {
-	int r = 0;
-
-	for (unsigned i = 0; driver_list[i] && r == 0; i++) {
+	for (unsigned i = 0; driver_list[i]; i++) {
 		int drv_fd = store_driver_dir(p->st, i, p->err);
 		auto_fsdir d = {.fd = -1};
 		const char *name;
+		int r;
 
 		if (drv_fd < 0 || !store_covers(p->st, i))
 			continue;
 		if (fs_dir_open(&d, drv_fd, ".") < 0)
 			return err_sys(p->err, errno, "cannot read the store");
-		while (r == 0 && fs_dir_next(&d, &name, NULL) > 0) {
-			if (id_is_full(name))
-				r = prune_notes(p, i, drv_fd, name);
+		while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+			r = id_is_full(name) ? prune_notes(p, i, drv_fd, name) : 0;
+			if (r)
+				return r;
 		}
+		if (r < 0)
+			return err_sys(p->err, errno, "cannot read the store");
 	}
-	return r;
+	return 0;
 }
 
 static int prune_names(struct pruner *p)
@@ -273,10 +291,16 @@ static int prune_names(struct pruner *p)
 		return r;
 	if (fs_dir_open(&d, names, ".") < 0)
 		r = err_sys(p->err, errno, "cannot read the store's names");
-	while (r >= 0 && (r = fs_dir_next(&d, &file, NULL)) > 0) {
+	while (r >= 0) {
 		char name[NAME_LEN_MAX + 1];
 
-		switch (names_state(p->st, file, name)) {
+		r = fs_dir_next(&d, &file, NULL);
+		if (r < 0)
+			r = err_sys(p->err, errno, "cannot read the store's names");
+		if (r <= 0)
+			break;
+		switch (names_state(p->st, file, name, p->err)) {
+		case NAME_UNREAD: r = -EIO; break;
 		case NAME_PASSING:
 			r = drop(p, names, file, "name", file, "it was never given");
 			break;

@@ -62,8 +62,12 @@ static int refill(struct recipe_in *r, struct ovl_err *err)
 		ZSTD_inBuffer in;
 		size_t left;
 
-		if (r->in_pos == r->in_len && refill_in(r, err) < 0)
-			return -EIO;
+		if (r->in_pos == r->in_len) {
+			int rc = refill_in(r, err);
+
+			if (rc < 0)
+				return rc;
+		}
 		if (r->in_len == 0)
 			return damaged(err);
 		in = (ZSTD_inBuffer){r->in, r->in_len, r->in_pos};
@@ -258,6 +262,7 @@ int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err)
 	char line[sizeof(first)] = "";
 	int fd = openat(
 		dirfd, RECIPE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n;
 	int rc = 0;
 
 	if (fd < 0)
@@ -275,8 +280,10 @@ int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err)
 		ZSTD_isError(
 			ZSTD_DCtx_setParameter(r->z, ZSTD_d_windowLogMax, WINDOW_LOG)))
 		rc = err_nomem(err);
-	else if (read(fd, line, sizeof(first) - 1) != (ssize_t)sizeof(first) - 1 ||
-		strcmp(line, first) != 0)
+	n = rc == 0 ? fs_read_upto(fd, line, sizeof(first) - 1) : 0;
+	if (n < 0)
+		rc = err_sys(err, errno, "cannot read '%s'", RECIPE_NAME);
+	else if (rc == 0 && strcmp(line, first) != 0)
 		rc = damaged(err);
 	if (rc < 0) {
 		recipe_in_close(r);

@@ -112,12 +112,16 @@ static int check_all(struct family *f, unsigned flags, struct ovl_err *err)
 static int take_away(struct layer *l, struct trashed *t, struct ovl_err *err)
 {
 	struct layer gone = *l;
-	int rc = names_drop_all(l, err);
+	auto_buf names = {0};
+	int rc = names_drop_all(l, &names, err);
 
-	if (rc == 0)
-		rc = trash_take(l, t, err);
 	if (rc < 0)
 		return rc;
+	rc = trash_take(l, t, err);
+	if (rc < 0) {
+		names_put_back(l, &names);
+		return rc;
+	}
 	layer_drop_child(&gone);
 	store_detail(gone.st, "layer %s removed", gone.id.s);
 	return gone.drv->retract(gone.drv_fd, gone.meta.link, &gone.id, err);

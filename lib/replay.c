@@ -185,10 +185,8 @@ static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_
 	XXH64_reset(&p->sum, 0);
 	close_fdp(&p->fd);
 	p->fd = open_source(p, p->path.data);
-	if (p->fd >= 0 && fstat(p->fd, &st) == 0 && !S_ISREG(st.st_mode))
-		return damaged(p, "is not a file", err);
-	if (p->fd >= 0)
-		return 0;
+	if (p->fd >= 0 && fstat(p->fd, &st) == 0)
+		return S_ISREG(st.st_mode) ? 0 : damaged(p, "is not a file", err);
 	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
 		return damaged(p, "is missing", err);
 	return err_sys(
@@ -218,6 +216,11 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 			continue;
 		if (store_stopped(p->l->st))
 			return err_stopped(err);
+		/* What the disk does not give back is lost as what is damaged is. */
+		if (n < 0 && errno == EIO && p->watch) {
+			damaged(p, "cannot be read: Input/output error", err);
+			continue;
+		}
 		if (n < 0)
 			return err_sys(err, errno, "cannot read %s of layer %.12s",
 				Q(p->path.data), p->l->id.s);
@@ -337,6 +340,9 @@ int replay_watched(const struct layer *l, replay_sink sink, void *ctx,
 	if (rc < 0)
 		return rc == -ENOENT ? rc : err_prefix(err, rc, "layer %.12s", l->id.s);
 	p.kept_dir = fs_open_dir(l->fd, RECIPE_KEPT);
+	if (p.kept_dir < 0 && errno != ENOENT)
+		return err_sys(err, errno, "cannot open '%s' of layer %.12s", RECIPE_KEPT,
+			l->id.s);
 	p.tree = layer_tree(l, err);
 	p.copy = malloc(COPY_SIZE);
 	if (p.tree < 0)

@@ -245,7 +245,9 @@ static int add_configs(
 	rc = config_list(l, &list, err);
 	for (size_t at = 0; rc == 0 && at + ID_LEN < list.len; at += ID_LEN + 1)
 		json_array_append_new(all, json_sprintf("sha256:%.64s", list.data + at));
-	if (rc == 0 && (json_array_size(all) == 1 || names_config(l, what, hex)))
+	if (rc == 0)
+		rc = json_array_size(all) == 1 ? 1 : names_config(l, what, hex, err);
+	if (rc > 0)
 		rc = config_get(l, what, &bytes, hex, err);
 	if (rc > 0)
 		config = json_loadb(bytes.data, bytes.len, 0, NULL);

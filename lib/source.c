@@ -124,6 +124,7 @@ struct input {
 	int fd;
 	uint64_t at;
 	uint64_t in_header; /* bytes given of the header that is read */
+	int failed; /* errno of a read */
 	unsigned char data[READ_SIZE];
 };
 
@@ -138,8 +139,10 @@ static la_ssize_t read_cb(struct archive *a, void *ctx, const void **p)
 	do
 		n = pread(in->fd, in->data, sizeof(in->data), (off_t)in->at);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
+	if (n < 0) {
+		in->failed = errno;
 		return -1;
+	}
 	in->at += (uint64_t)n;
 	in->in_header += (uint64_t)n;
 	*p = in->data;
@@ -158,11 +161,21 @@ static la_int64_t skip_cb(struct archive *a, void *ctx, la_int64_t n)
 	return n;
 }
 
+/* All of n bytes, or false: they are not there, or in->failed. */
+static bool read_at(struct input *in, void *p, size_t n, uint64_t at)
+{
+	ssize_t got = fs_pread_upto(in->fd, p, n, at);
+
+	if (got < 0)
+		in->failed = errno;
+	return got == (ssize_t)n;
+}
+
 /*
  * Are the extension headers at a place such as a member of an image has? The reader takes
  * memory and quadratic time for others; they are a layer's, and read in another way.
  */
-static bool plain_head(int fd, uint64_t at)
+static bool plain_head(struct input *in, uint64_t at)
 {
 	unsigned char *head = malloc(MAX_EXTENSION + RAWHEAD_BLOCK);
 	struct rawhead r = {0};
@@ -171,14 +184,14 @@ static bool plain_head(int fd, uint64_t at)
 	bool ok = head != NULL;
 
 	while (ok && body >= 0 && n <= MAX_EXTENSION) {
-		if (pread(fd, head + n, RAWHEAD_BLOCK, (off_t)(at + n)) != RAWHEAD_BLOCK)
+		if (!read_at(in, head + n, RAWHEAD_BLOCK, at + n))
 			break;
 		body = rawhead_body(head + n);
 		if (body < 0)
 			break;
 		n += RAWHEAD_BLOCK;
 		ok = body <= (long long)(MAX_EXTENSION - n) &&
-			pread(fd, head + n, (size_t)body, (off_t)(at + n)) == body;
+			read_at(in, head + n, (size_t)body, at + n);
 		n += ok ? (size_t)body : 0;
 	}
 	ok = ok && rawhead_read(&r, head, n, NULL) == 0 &&
@@ -198,7 +211,7 @@ static int read_members(struct source *s, struct archive *a, struct input *in)
 		r = seen ? archive_read_data_skip(a) : ARCHIVE_OK;
 		if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
 			break;
-		if (!plain_head(s->fd, (uint64_t)archive_filter_bytes(a, 0)))
+		if (!plain_head(in, (uint64_t)archive_filter_bytes(a, 0)))
 			return ARCHIVE_FATAL;
 		in->in_header = 0;
 		r = archive_read_next_header(a, &e);
@@ -214,6 +227,7 @@ static int read_index(struct source *s, struct ovl_err *err)
 	struct archive *a = archive_read_new();
 	struct input *in = calloc(1, sizeof(*in));
 	int r = ARCHIVE_FATAL;
+	int why;
 
 	s->member = calloc(SOURCE_MAX_MEMBERS, sizeof(*s->member));
 	if (!a || !in || !s->member) {
@@ -226,9 +240,12 @@ static int read_index(struct source *s, struct ovl_err *err)
 		r = archive_read_open2(a, in, NULL, read_cb, skip_cb, NULL);
 	if (r == ARCHIVE_OK)
 		r = read_members(s, a, in);
+	why = in->failed;
 	archive_read_free(a);
 	free(in);
 	sort(s);
+	if (err_is_system(-why))
+		return err_sys(err, why, "cannot read it");
 	return r == ARCHIVE_EOF ? 0 : -ENOENT;
 }
 
@@ -336,9 +353,10 @@ int source_read(struct source *s, const char *name, struct buf *out, struct ovl_
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
-			return err_sys(
-				err, n < 0 ? errno : EIO, "cannot read %s", Q(name));
+		if (n < 0)
+			return err_sys(err, errno, "cannot read %s", Q(name));
+		if (!n)
+			return err_say(err, EBADMSG, "%s ends too early", Q(name));
 		out->len += (size_t)n;
 	}
 	out->data[out->len] = '\0';

@@ -45,33 +45,42 @@ static int open_stream(struct stream **s, struct ovl_store *st, int fd, uint64_t
 	return stream_open(s, &cfg, err);
 }
 
-static char *first_name(struct ovl_store *st, int fd)
+/* NULL if it is no tar: whoever unpacks it will say so. */
+static int first_name(struct ovl_store *st, int fd, char **out, struct ovl_err *err)
 {
 	struct archive_entry *e;
 	struct stream *s;
 	struct tarin *t;
-	char *name = NULL;
+	int rc = open_stream(&s, st, fd, 0, err);
 
-	if (open_stream(&s, st, fd, 0, NULL) < 0 || tarin_open(&t, s, NULL, NULL) < 0)
-		return NULL;
-	if (tarin_next(t, &e, NULL) > 0 && archive_entry_pathname(e))
-		name = strdup(archive_entry_pathname(e));
+	if (rc == 0)
+		rc = tarin_open(&t, s, NULL, err);
+	if (rc < 0)
+		return rc;
+	rc = tarin_next(t, &e, err);
+	if (rc > 0 && archive_entry_pathname(e)) {
+		*out = strdup(archive_entry_pathname(e));
+		rc = *out ? 0 : err_nomem(err);
+	}
 	tarin_close(t);
-	return name;
+	return err_is_system(rc) ? rc : 0;
 }
 
 int spool_look(struct ovl_store *st, int fd, char **first, struct ovl_err *err)
 {
 	unsigned char magic[DECODE_MAGIC_LEN];
-	ssize_t n = pread(fd, magic, sizeof(magic), 0);
+	ssize_t n = fs_read_upto(fd, magic, sizeof(magic));
 	bool plain;
+	int rc = 0;
 
 	*first = NULL;
-	if (n < 0)
+	if (n < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(err, errno, "cannot read it");
 	plain = strcmp(decode_detect(magic, (size_t)n)->name, "none") == 0;
 	if (!plain)
-		*first = first_name(st, fd);
+		rc = first_name(st, fd, first, err);
+	if (rc < 0)
+		return rc;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(err, errno, "cannot read it");
 	return !plain;

@@ -23,13 +23,27 @@ static int neutralize(int fd)
 	return fchmod(fd, 0700) < 0 ? -1 : fs_drop_acls(fd, NULL);
 }
 
-static bool still_there(int dir, const char *name, int fd)
+static int prepare(struct stage *sg)
 {
-	struct stat named;
-	struct stat open;
+	sg->spare = fcntl(sg->drv_fd, F_DUPFD_CLOEXEC, 0);
+	return sg->spare < 0 ? -1 : neutralize(sg->fd);
+}
 
-	return fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		fstat(fd, &open) == 0 && named.st_ino == open.st_ino;
+/* The directory that was just made: 1 open and locked, 0 prune was quicker, -errno. */
+static int take_made(struct stage *sg, int staging)
+{
+	int rc;
+
+	sg->fd = fs_open_dir(staging, sg->name);
+	if (sg->fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	rc = lock_try(sg->fd, LOCK_EX);
+	if (rc <= 0)
+		return rc;
+	rc = fs_is(staging, sg->name, sg->fd);
+	if (rc <= 0)
+		return rc < 0 ? -errno : 0;
+	return prepare(sg) < 0 ? -errno : 1;
 }
 
 /* 1 made and locked, 0 prune was quicker, negative errno. */
@@ -43,23 +57,22 @@ static int try_begin(struct stage *sg, int staging)
 	memcpy(sg->name, id.s, sizeof(sg->name));
 	if (mkdirat(staging, sg->name, 0700) < 0)
 		return errno == EEXIST ? 0 : -errno;
-	sg->fd = fs_open_dir(staging, sg->name);
-	if (sg->fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	rc = lock_try(sg->fd, LOCK_EX);
+	rc = take_made(sg, staging);
+	if (rc > 0)
+		return 1;
+	/* Empty still, and prune's if it is locked. */
 	if (rc < 0)
-		return rc;
-	if (rc == 0 || !still_there(staging, sg->name, sg->fd)) {
-		close_fdp(&sg->fd);
-		return 0;
-	}
-	return neutralize(sg->fd) < 0 ? -errno : 1;
+		unlinkat(staging, sg->name, AT_REMOVEDIR);
+	close_fdp(&sg->spare);
+	close_fdp(&sg->fd);
+	return rc;
 }
 
 int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
 	struct ovl_err *err)
 {
-	struct stage sg = {.st = st, .drv = drv, .fd = -1, .tree_from = -1, .held = -1};
+	struct stage sg = {
+		.st = st, .drv = drv, .fd = -1, .spare = -1, .tree_from = -1, .held = -1};
 	int staging = store_dir_make(st, DIR_STAGING, err);
 	int rc = 0;
 
@@ -123,12 +136,10 @@ static void give_tree_back(struct stage *sg)
 			RENAME_NOREPLACE);
 }
 
-/* A tree that could not be given back must not go with the stage. */
+/* A tree that could not be given back must not go with the stage; nor what may be one. */
 static bool holds_tree(int dirfd, const struct stage *sg)
 {
-	return sg->tree_from >= 0 &&
-		faccessat(dirfd, sg->drv->tree[OVL_IMAGE], F_OK,
-			AT_SYMLINK_NOFOLLOW | AT_EACCESS) == 0;
+	return sg->tree_from >= 0 && fs_exists(dirfd, sg->drv->tree[OVL_IMAGE]) != 0;
 }
 
 int stage_begin_in(
@@ -139,12 +150,16 @@ int stage_begin_in(
 		.drv = l->drv,
 		.drv_fd = l->drv_fd,
 		.home = l->fd,
+		.spare = -1,
 		.tree_from = l->fd,
 		.held = -1,
 	};
 
 	snprintf(sg.name, sizeof(sg.name), "%s", name);
 	sg.fd = fs_open_dir(l->fd, name);
+	if (sg.fd < 0 && errno != ENOENT)
+		return err_sys(
+			err, errno, "cannot open '%s' in layer %.12s", name, l->id.s);
 	if (sg.fd >= 0 && holds_tree(sg.fd, &sg)) {
 		close_fdp(&sg.fd);
 		return err_say(err, EUCLEAN,
@@ -156,11 +171,13 @@ int stage_begin_in(
 		return err_sys(
 			err, errno, "cannot make '%s' in layer %.12s", name, l->id.s);
 	sg.fd = fs_open_dir(l->fd, name);
-	if (sg.fd < 0 || neutralize(sg.fd) < 0) {
+	if (sg.fd < 0 || prepare(&sg) < 0) {
 		int rc = err_sys(
 			err, errno, "cannot open '%s' in layer %.12s", name, l->id.s);
 
-		stage_end(&sg);
+		close_fdp(&sg.spare);
+		close_fdp(&sg.fd);
+		unlinkat(l->fd, name, AT_REMOVEDIR);
 		return rc;
 	}
 	id_short_new(sg.link);
@@ -228,6 +245,7 @@ static int move_in(struct stage *sg, const struct layer_ref *ref,
 		names_unlock(sg->st);
 	if (committed <= 0)
 		return committed;
+	sg->appeared = true;
 	keep(sg);
 	/* Nobody need wait for the disk but who made it. */
 	rc = durable ? sync_links(sg, err) : 0;
@@ -299,8 +317,16 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 		rc = names_note(sg->fd, name, NULL, false, err);
 	if (rc >= 0 && durable)
 		rc = sync_all(sg->fd, err);
+	/* From here on it goes to its end. */
+	if (rc >= 0 && store_stopped(sg->st))
+		rc = err_stopped(err);
 	if (rc >= 0)
 		rc = settle(sg, &ref, parent, name, durable, err);
+	/* What a power cut might take back is not left standing as if it were done. */
+	if (rc < 0 && sg->appeared)
+		stage_release(sg);
+	if (rc < 0 && sg->appeared && sg->tree_from < 0)
+		ovl_remove(sg->st, (char *const[]){ref.id.s, NULL}, OVL_RM_FORCE, NULL);
 	if (rc < 0 && parent)
 		drop_hint(sg, &ref, parent);
 	return rc;
@@ -314,10 +340,13 @@ void stage_release(struct stage *sg)
 void stage_end(struct stage *sg)
 {
 	int saved = errno;
+	bool goes = sg->fd >= 0 && !holds_tree(sg->fd, sg);
 
-	if (sg->fd >= 0 && !holds_tree(sg->fd, sg))
-		fs_rmtree(sg->home, sg->name, NULL);
+	/* There may be no other descriptors to do it with. */
+	close_fdp(&sg->spare);
 	close_fdp(&sg->fd);
 	stage_release(sg);
+	if (goes)
+		fs_rmtree(sg->home, sg->name, NULL);
 	errno = saved;
 }

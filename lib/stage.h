@@ -34,16 +34,18 @@ struct stage {
 	int drv_fd; /* the store's */
 	int home; /* the directory it lies in: staging/, or that of a layer */
 	int fd; /* the staged layer's directory */
+	int spare; /* a descriptor for who has to clean up when all are in use */
 	int tree_from; /* directory its tree is moved in from; -1: it has one */
 	bool hold; /* keep the layer from being removed when it is there, until stage_end */
 	int held; /* its directory, locked */
+	bool appeared; /* the layer was put in place */
 	char name[ID_LEN + 1];
 	char link[SHORT_LEN + 1];
 };
 
-#define STAGE_INIT                                     \
-	{                                              \
-		.fd = -1, .tree_from = -1, .held = -1, \
+#define STAGE_INIT                                                  \
+	{                                                           \
+		.fd = -1, .spare = -1, .tree_from = -1, .held = -1, \
 	}
 #define auto_stage __attribute__((cleanup(stage_end))) struct stage
 
@@ -58,7 +60,8 @@ int stage_begin_in(
  * Makes it layer id, on top of the open and locked parent (NULL: none), known as name
  * (NULL: without one). durable: sync before and after. 1: committed; 0: a layer of that
  * id is there already; it has the name now, and the staged one will be dropped. On
- * failure neither layer nor name is there.
+ * failure neither layer nor name is there; but for a tree that was moved in, which stays
+ * where it is when nothing but the last sync failed.
  */
 int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
 	const char *name, bool durable, struct ovl_err *err);

@@ -192,10 +192,14 @@ static int is_empty(int fd)
 /* Synced in any case: a torn one would be the end of all that comes after it. */
 static int stamp_write(struct ovl_store *st, int fd)
 {
+	int trusted = marks_trusted(fd);
 	char text[128];
 
+	/* A store is what it is made as for good: no guess is good enough. */
+	if (trusted < 0)
+		return -1;
 	snprintf(text, sizeof(text), "ovlctl store %d\nxattrs %s\ndriver %s\n",
-		STORE_FORMAT, marks_trusted(fd) > 0 ? "trusted" : "user", st->drv->name);
+		STORE_FORMAT, trusted ? "trusted" : "user", st->drv->name);
 	if (fs_write_all(fd, text, strlen(text)) < 0)
 		return -1;
 	return fsync(fd);
@@ -476,7 +480,10 @@ static int open_lock(struct ovl_store *st)
 {
 	if (st->lock_fd < 0)
 		st->lock_fd = openat(st->fd, lock_name,
-			O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+			O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* Where nothing can be written there is nobody to keep out. */
+	if (st->lock_fd < 0 && errno == EROFS)
+		st->lock_fd = fcntl(st->fd, F_DUPFD_CLOEXEC, 0);
 	return st->lock_fd;
 }
 

@@ -28,8 +28,10 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 		rc = store_sync(st, l.fd, err);
 	if (rc < 0)
 		return rc;
-	return names_give(&l, name, names_config(&l, layer, config) ? config : NULL,
-		force, store_durable(st), err);
+	rc = names_config(&l, layer, config, err);
+	if (rc < 0)
+		return rc;
+	return names_give(&l, name, rc ? config : NULL, force, store_durable(st), err);
 }
 
 int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err)

@@ -245,9 +245,13 @@ static int put_link(struct unpack *u, struct archive_entry *e, const struct plac
 		target.data[l.name - target.data - 1] = '\0';
 	dir = fs_open_inside(u->tree, l.name > target.data ? target.data : "", NULL);
 	l.dirfd = dir;
-	if (dir < 0 || fstatat(dir, l.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (dir < 0 || fstatat(dir, l.name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (!fs_is_gone(errno) && errno != ENAMETOOLONG)
+			return err_sys(err, errno,
+				"cannot look for the target of hard link %s",
+				Q(at->path));
 		st.st_mode = 0;
-	else if (u->left_devices && wh_is_device(&st))
+	} else if (u->left_devices && wh_is_device(&st))
 		return leave_out(u, at, err);
 	if (!st.st_mode || wh_is_device(&st))
 		return err_say(err, EINVAL,

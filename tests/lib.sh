@@ -248,6 +248,24 @@ store_state() {
 		-printf '%p %y %m %U:%G %s %l\n' | sort)
 }
 
+# A docker archive $1 of the layer tars $2..., in the working directory.
+image_of() {
+	image=$1
+	shift
+	mkdir image
+	cp "$@" image
+	for layer; do
+		sha256sum "$layer" | cut -d' ' -f1
+	done >image/ids
+	printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[%s]}}' \
+		"$(sed 's/.*/"sha256:&"/' image/ids | paste -sd,)" >image/c.json
+	printf '[{"Config":"c.json","RepoTags":["image:1"],"Layers":[%s]}]' \
+		"$(printf '"%s"\n' "$@" | paste -sd,)" >image/manifest.json
+	rm image/ids
+	tar -C image -cf "$image" .
+	rm -r image
+}
+
 # Works in memory, where it can be: creating files is most of the time.
 in_memory() { # SIZE
 	mkdir fast

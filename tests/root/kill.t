@@ -17,13 +17,7 @@ printf '%s\n' 'dir name=d mode=2750 uid=3' 'file name=d/f data=one' 'link name=d
 	'file name=imp/f pax.SCHILY.xattr.user.k=v' end | mktar >a.tar
 printf '%s\n' 'file name=.wh.s' 'file name=d/.wh..wh..opq' 'file name=d/new data=2' end | mktar >b.tar
 zstd -q b.tar
-sha() { sha256sum <"$1" | cut -d' ' -f1; }
-mkdir image
-cp a.tar b.tar image
-printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s","sha256:%s"]}}' \
-	"$(sha a.tar)" "$(sha b.tar)" >image/c.json
-echo '[{"Config":"c.json","RepoTags":["image:1"],"Layers":["a.tar","b.tar"]}]' >image/manifest.json
-tar -C image -cf image.tar .
+image_of image.tar a.tar b.tar
 
 # The store without what is random in it, and without times.
 state() {

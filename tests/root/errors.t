@@ -1,0 +1,368 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# Each system call of a command that can fail does so, with each error it can fail with.
+# Either the command comes to its end as if nothing had happened, or it says in one line
+# what failed and why, and all is as before. Of the points every ERR_STEP-th is tried, all
+# with ERR_STEP=1 (make check-errors); ERR_ONLY is a pattern for the commands.
+inject -l points true 2>/dev/null || cannot "ptrace and seccomp"
+: "${ERR_STEP:=149}" "${ERR_ONLY:=}"
+# All that a command may change is below w/.
+OVLCTL_ROOT=$T/w/store
+S=$OVLCTL_ROOT
+O=$T/w/out
+
+printf '%s\n' 'dir name=d mode=2750 uid=3' 'file name=d/f data=one' 'link name=d/h link=d/f' \
+	'symlink name=s link=d/f' 'fifo name=p' 'file name=x data=1' 'file name=x data=2' \
+	'file name=imp/f pax.SCHILY.xattr.user.k=v' end | mktar >a.tar
+printf '%s\n' 'file name=.wh.s' 'file name=d/.wh..wh..opq' 'file name=d/new data=2' end | mktar >b.tar
+zstd -q b.tar
+gzip -k a.tar
+image_of image.tar a.tar b.tar
+
+reason() {
+	case $1 in
+	ENOSPC) echo 'No space left on device' ;;
+	EDQUOT) echo 'Disk quota exceeded' ;;
+	EIO) echo 'Input/output error' ;;
+	EMFILE) echo 'Too many open files' ;;
+	ENFILE) echo 'Too many open files in system' ;;
+	# No memory for a thread is told as EAGAIN.
+	ENOMEM) echo '(Cannot allocate memory|out of memory|Resource temporarily unavailable)' ;;
+	EACCES) echo 'Permission denied' ;;
+	EINTR) echo 'Interrupted system call' ;;
+	EAGAIN) echo 'Resource temporarily unavailable' ;;
+	EFBIG) echo 'File too large' ;;
+	EMLINK) echo 'Too many links' ;;
+	ENOLCK) echo 'No locks available' ;;
+	EBUSY) echo 'Device or resource busy' ;;
+	esac
+}
+
+# ---- what is there ------------------------------------------------------------------
+
+# In the store and outside of it, and mounted; with xattrs of overlayfs or (-o) without.
+exact() {
+	walk -t $marks w
+	[ ! "$mounts" ] || grep -F " $S/" /proc/self/mountinfo | cut -d' ' -f5-6
+}
+# Without what is random and times, and without hints: they are looked at when they are
+# needed, so that one too many is no harm, and one that is missing is what check finds.
+shape() {
+	sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g; s/ (t|same)=[^ ]*//g; s/ at=[-0-9,]*//
+		/(\.layer|link|lower|\.recipe) /s/ data=.*//; /\/\.(children|names)[ \/]/d
+		/\/work\/work/d; s/ trusted.overlay.(origin|uuid)=[0-9a-f]*//g; /store\/lock/d
+		/^\.\/store\/(staging|trash|empty|names|aside) /d' "$1" | sort
+}
+# And without what a cleaning up that failed leaves to prune.
+tidy() {
+	grep -Ev '^\./store/(staging|trash)/' "$1" >"$2"
+	:
+}
+# Is $1 as "exact" gives it what it was before? A store that was made is no harm.
+untouched() {
+	cmp -s "$1" before && return
+	shape "$1" >got.shape
+	cmp -s got.shape before.shape || { [ ! -e master/store ] && ! grep -q ID got.shape; }
+}
+# Nothing but what was there before, and not less than is to stay.
+between() {
+	tidy got.shape got.tidy
+	[ ! "$(comm -23 got.tidy before.shape)" ] && [ ! "$(comm -13 got.tidy want)" ]
+}
+same_output() {
+	sed -E 's/[0-9a-f]{64}/ID/g' "$1" | cmp -s - want.out
+}
+
+# ---- one point ----------------------------------------------------------------------
+
+bad() {
+	echo "$call $n $error ($(cut -d' ' -f4- log)): $*" | head -${ERR_LINES:-8} >>failures
+}
+
+# When one of these fails while a command cleans up, prune has something to do.
+cleaning() {
+	case $call in unlinkat | openat | openat2 | newfstatat | getdents64 | brk | mmap) ;; *) false ;; esac
+}
+
+succeeded() {
+	on=$((on + 1))
+	# A layer that the disk does not give back is a warning of a list of all.
+	if [ "$word $error" = "ls EIO" ] && grep -q 'not listed: Input/output error$' got.err; then
+		return
+	fi
+	[ ! -s got.err ] || bad "succeeds, but says $(cat got.err)"
+	exact >got
+	shape got >got.shape
+	if cmp -s got.shape want; then
+		same_output got.out || bad "succeeds, but prints $(cat got.out)"
+	else
+		tidy got.shape got.tidy
+		cleaning && cmp -s got.tidy want || bad "succeeds, but: $(diff want got.shape)"
+	fi
+}
+
+# What a check finds is on standard output.
+reported() {
+	[ $word = check ] && [ $status != 8 ] && [ ! -s got.err ] && grep -Eq "$(reason $error)\$" got.out
+}
+
+failed() {
+	case $status in
+	1 | 4) ;;
+	8) [ "$word" = check ] || bad "status $status" ;;
+	*) bad "status $status: $(cat got.err)" ;;
+	esac
+	if ! reported; then
+		[ "$(wc -l <got.err)" = 1 ] || bad "lines: $(cat got.out got.err)"
+		grep -Eq "^ovlctl: $word: (.*: )?$(reason $error)\$" got.err || bad "says: $(cat got.err)"
+	fi
+	exact >got
+	done=''
+	if untouched got; then
+		clean=$((clean + 1))
+	elif cmp -s got.shape want; then
+		whole=$((whole + 1))
+		done=yes
+	elif [ "$part" ] && $part; then
+		partly=$((partly + 1))
+	else
+		bad "leaves: $(diff before.shape got.shape) after $(cat got.err)"
+	fi
+	if [ -e "$S/stamp" ]; then
+		ovlctl check >chk 2>&1 || bad "check: $(cat chk)"
+		[ ! -s chk ] || [ "$part" ] || bad "check: $(cat chk)"
+	fi
+	[ ! "$done" ] || [ ! "$once" ] || return
+	"$@" >got.out 2>got.err || grep -Eq "$again" got.err || bad "again: $(cat got.err)"
+	[ ! "$part" ] || ovlctl prune >/dev/null
+	exact >got
+	shape got >got.shape
+	cmp -s got.shape want || bad "again: $(diff want got.shape)"
+}
+
+# "ready" does what a copy of the store does not keep, "undone" takes it back.
+ready() { :; }
+undone() { :; }
+restore() {
+	undone
+	rm -rf w
+	cp -a master w
+	ready
+}
+
+point() {
+	restore
+	inject -e log $call "$n" $error "$@" >got.out 2>got.err
+	status=$?
+	points=$((points + 1))
+	if [ $status = 0 ]; then
+		succeeded
+	else
+		failed "$@"
+	fi
+}
+
+# "part": what is allowed when not all of it is undone, and a second time brings it to its
+# end; "again": what a command that was done may say when it is run again; "once": then it
+# is not.
+part='' again='^$' once='' marks='' mounts='' phase=0
+try() { # WHAT COMMAND...
+	what=$1
+	shift
+	case $what in *$ERR_ONLY*) ;; *) return ;; esac
+	word=$2
+	restore
+	exact >before
+	shape before >before.shape
+	inject -l points "$@" >got.out 2>got.err || report 1 "$what: $(cat got.err)"
+	sed -E 's/[0-9a-f]{64}/ID/g' got.out >want.out
+	exact >got
+	shape got >want
+	: >failures
+	points=0 on=0 clean=0 whole=0 partly=0
+	phase=$(((phase + 7) % ERR_STEP))
+	awk -v s="$ERR_STEP" -v p=$phase 'NR % s == p' points >tried
+	while read -r call n error; do
+		point "$@" <&3
+	done 3<&0 <tried
+	undone
+	[ ! "${ERR_SHOW-}" ] || cat failures >&2
+	is "$what: $points of $(wc -l <points) points: $clean undone, $whole done, $partly in part, $on unharmed" \
+		"$(cat failures)" ""
+}
+
+# ---- the commands -------------------------------------------------------------------
+
+mkdir -p master/out
+try "import of the first layer" ovlctl import -n a a.tar
+try "import of the first image" ovlctl import image.tar
+mkdir -p w
+ovlctl import -n a a.tar >/dev/null
+cp -a w/store master
+try "import of a second layer" ovlctl import -n b -p a b.tar.zst
+try "import of a layer that is there" ovlctl import -n a2 a.tar.gz
+try "import of an image" ovlctl import image.tar
+once=yes
+try "create" ovlctl create a
+once=''
+again=already
+try "create -n" ovlctl create -n w a
+again='^$'
+try "tag" ovlctl tag a other
+
+restore
+ovlctl import -n b -p a b.tar >/dev/null
+w=$(ovlctl create -n w b)
+m=$(ovlctl mount w)
+echo new >"$m/new"
+rm "$m/x"
+mkdir "$m/made"
+setfattr -n user.k -v v "$m/made"
+echo 2 >>"$m/d/new"
+ovlctl umount w
+cp -a w/store master
+try "tag --force" ovlctl tag --force a b
+again="no such name"
+try "tag -d" ovlctl tag -d b
+# Once the image layer is there, the commit is to be brought to its end.
+begun() {
+	tidy got.shape got.tidy
+	ovlctl ls -nr -o KIND,PARENT | grep -q "^image $(ovlctl ls -nr -o ID b)"
+}
+part=begun marks=-o again="no such layer|is an image layer"
+try "commit" ovlctl commit -n i "$w"
+# With --keep the second time is another commit, of what is empty now.
+again="$again|is layer [0-9a-f]*'s already"
+try "commit --keep" ovlctl commit --keep -n i "$w"
+marks=''
+part=between
+again="no such layer"
+try "rm" ovlctl rm w
+try "rm -r" ovlctl rm -r a
+part=''
+again='^$'
+try "diff -o" ovlctl diff -o "$O/o.tar" b
+try "diff -o, of a writable layer" ovlctl diff -o "$O/o.tar.gz" w
+try "export to a directory" ovlctl export b "$O/dir"
+try "export to a file" ovlctl export --format docker w "$O/i.tar.zst"
+echo old >master/out/i.tar
+try "export over a file" ovlctl export --format tar b "$O/i.tar"
+rm master/out/i.tar
+try "export to standard output" ovlctl export b -
+try "diff --tar" ovlctl diff --tar w
+try "ls" ovlctl ls -o NAME,KIND,DEPTH,SIZE
+try "show" ovlctl show b
+try "diff" ovlctl diff w
+try "diff -J" ovlctl diff -J w
+try "diff of two" ovlctl diff w a
+try "check --content" ovlctl check --content
+undone() { ovlctl umount -a 2>/dev/null; }
+again="mounted already|is taken" mounts=yes
+try "mount" ovlctl mount w
+try "mount -r" ovlctl mount -r b
+again="not mounted"
+ready() { ovlctl mount w >/dev/null; }
+try "umount" ovlctl umount w
+ready() { :; }
+undone() { :; }
+again='^$' mounts=''
+
+restore
+mkdir "$S/staging/x" "$S/trash/y"
+touch "$S/trash/y/f"
+ln -s ../"$(printf '%064d' 7)"/diff "$S/overlay2/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+cp -a w/store master
+part=between
+try "prune" ovlctl prune
+# What repair puts in place bit by bit, and what it must not take for damage.
+restore
+ovlctl prune >/dev/null
+link=$(cat "$S/names/b/link")
+rm "$S/overlay2/l/$link" "$S/names/b/link"
+: >"$S/names/w/.layer"
+rm -rf master/store
+cp -a w/store master
+mended() {
+	ovlctl check >chk
+	[ $? -le 4 ] && ! grep -q aside chk
+}
+part=mended
+what="check --repair"
+case $what in *$ERR_ONLY*)
+	restore
+	exact >before
+	shape before >before.shape
+	inject -l points ovlctl check --repair >/dev/null
+	is "$what is tried" $? 1
+	exact >got
+	shape got >want
+	: >failures
+	points=0
+	awk -v s="$ERR_STEP" 'NR % s == 0' points >tried
+	while read -r call n error; do
+		restore
+		inject -e log $call "$n" $error ovlctl check --repair >got.out 2>got.err
+		status=$?
+		points=$((points + 1))
+		[ $status -lt 16 ] || bad "status $status"
+		! grep -q aside got.out || bad "takes it for damage: $(cat got.out got.err)"
+		[ $status = 1 ] || grep -Eq "$(reason $error)" got.out got.err || bad "says: $(cat got.out got.err)"
+		ovlctl check --repair >got.out 2>got.err
+		[ $? -le 1 ] || bad "again: $(cat got.out got.err)"
+		ovlctl check >got.out 2>&1 || bad "after: $(cat got.out)"
+		exact >got
+		shape got >got.shape
+		cmp -s got.shape want || bad "again: $(diff want got.shape)"
+	done <tried
+	[ ! "${ERR_SHOW-}" ] || cat failures >&2
+	is "$what: $points of $(wc -l <points) points" "$(cat failures)" ""
+	;;
+esac
+
+# ---- short reads and writes ---------------------------------------------------------
+
+# A kernel may do less than it is asked for; what comes of it is the same.
+seq 2000 >lines
+head -c 100000 /dev/urandom >>lines
+tar -cf c.tar lines a.tar b.tar
+gzip -k c.tar
+xz -k c.tar
+run_all() { # RUNNER...
+	rm -rf w d.*
+	mkdir w
+	for file in c.tar c.tar.gz c.tar.xz a.tar b.tar.zst; do
+		"$@" ovlctl import $file || return
+	done >ids
+	"$@" ovlctl import image.tar >>ids &&
+		"$@" ovlctl create -n work image:1 >/dev/null || return
+	cp lines "$S/names/work/diff"
+	"$@" ovlctl diff --tar work >d.tar &&
+		"$@" ovlctl diff -o d.xz work &&
+		"$@" ovlctl export --compress zstd work image:1 d.dir &&
+		"$@" ovlctl export --format docker work d.docker.tar.gz &&
+		"$@" ovlctl ls -o NAME,KIND,DIFFID,SIZE >listed &&
+		"$@" ovlctl check --content >chk &&
+		"$@" ovlctl diff -J work >list &&
+		"$@" ovlctl commit work >>ids || return
+	ovlctl check --content >>chk && cat chk ids list && sort listed &&
+		find d.* -type f | sort | xargs cksum
+}
+touch -d @1000000000 lines a.tar b.tar
+SOURCE_DATE_EPOCH=1500000000
+export SOURCE_DATE_EPOCH
+what="short transfers"
+case $what in *$ERR_ONLY*)
+	ok "all of it" run_all
+	mv .out want
+	for most in 0 1 37 4096; do
+		if [ $most = 1 ] && [ "$ERR_STEP" != 1 ]; then
+			continue
+		fi
+		ok "transfers of at most $most bytes (0: half)" run_all inject -s $most
+		same "... come to the same" .out want
+	done
+	;;
+esac
+
+done_testing

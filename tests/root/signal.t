@@ -1,0 +1,232 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# not in a user namespace: nothing of it is otherwise there
+
+# Signals and closed pipes while a command reads, unpacks, syncs, packs or writes: it stops
+# at once, dies of the signal, says nothing, and all is as before. See also process.t.
+mkdir out
+seq 1500 | sed 's/.*/file name=d\/f& data=&/; 1i dir name=d' >lines
+(cat lines; echo end) | mktar >many.tar
+head -c 2500000 /dev/urandom >noise
+tar -cf big.tar noise
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+ovlctl import -n a a.tar >/dev/null
+ovlctl import -n big -p a big.tar >/dev/null
+ovlctl create -n w a >/dev/null
+w=$(ovlctl ls -nr -o ID w)
+d=$OVLCTL_ROOT/overlay2/$w/diff
+seq 200 | (cd "$d" && xargs touch)
+cp noise "$d/noise"
+
+state() {
+	store_state
+	find out | sort
+}
+state >before
+
+# Until the command has come so far; not for ever.
+until_true() {
+	i=0
+	while ! "$@" 2>/dev/null && [ $i -lt 500 ]; do
+		sleep 0.01
+		i=$((i + 1))
+	done
+}
+# Is the process asleep, and writing to or reading from a pipe?
+waits_for_pipe() {
+	grep -q "pipe_\|anon_pipe" "/proc/$1/task"/*/wchan 2>/dev/null || grep -q '^State:.*sleeping' "/proc/$1/status"
+}
+# Not to be ignored, as a shell has it for what it starts in the background.
+run() {
+	exec perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$@"
+}
+ended_by() { # WHAT SIGNAL:STATUS
+	kill -"${2%:*}" $pid
+	wait $pid
+	is "$1, SIG${2%:*}: dies of it" $? "${2#*:}"
+	is "... says nothing" "$(cat err)" ""
+	state >after
+	same "... and all is as before" after before
+}
+
+for sig in INT:130 TERM:143 HUP:129; do
+	mkfifo in
+	(run ovlctl import - <in) >/dev/null 2>err &
+	pid=$!
+	exec 9>in
+	head -c 1000000 many.tar >&9
+	until_true [ -e "$OVLCTL_ROOT"/staging/*/diff/d ]
+	ended_by "import, that waits in the midst of a tar" $sig
+	exec 9>&-
+	(run ovlctl import --as image in) >/dev/null 2>err &
+	pid=$!
+	exec 9>in
+	head -c 1000000 many.tar >&9
+	until_true [ "$(ls "$OVLCTL_ROOT/staging")" ]
+	ended_by "import of an image, that waits for its spool" $sig
+	exec 9>&-
+	rm in
+	mkfifo pipe
+	for command in "diff --tar w" "diff --tar big" "export w -" "export --format docker big -"; do
+		(run ovlctl $command >pipe) 2>err &
+		pid=$!
+		exec 8<pipe
+		head -c 10 <&8 >/dev/null
+		until_true waits_for_pipe $pid
+		ended_by "$command, to a pipe that is full" $sig
+		exec 8<&-
+	done
+	rm pipe
+done
+
+# A FIFO that nobody opens.
+mkfifo pipe
+(run ovlctl import pipe) 2>err &
+pid=$!
+until_true waits_for_pipe $pid
+sleep 0.05
+ended_by "import, that waits for a FIFO to be opened" TERM:143
+(run ovlctl diff -o pipe w) 2>err &
+pid=$!
+until_true waits_for_pipe $pid
+sleep 0.05
+ended_by "diff -o, that waits for a FIFO to be opened" TERM:143
+rm pipe
+
+# At a call of its own: delivered when the call is entered.
+if inject -l points true 2>/dev/null; then
+	at() { # CALL N WHAT COMMAND...
+		call=$1
+		n=$2
+		what=$3
+		shift 3
+		for sig in TERM:143 INT:130; do
+			inject -e log "$call" "$n" "SIG${sig%:*}" "$@" >got 2>err
+			is "$what, SIG${sig%:*}: dies of it" $? "${sig#*:}"
+			is "... says nothing" "$(cat err got)" ""
+			state >after
+			same "... and all is as before" after before
+		done
+	}
+	at utimensat 500 "import, that unpacks" ovlctl import many.tar
+	at syncfs 1 "import, that syncs" ovlctl import many.tar
+	at read 9 "commit, that packs" ovlctl commit w
+	at pread64 6 "commit, that packs more" ovlctl commit w
+	at syncfs 1 "commit, that syncs" ovlctl commit w
+	at pread64 3 "export to a directory" ovlctl export w out/dir
+	at pread64 3 "export to a file" ovlctl export w out/x.tar
+	at pread64 3 "diff -o" ovlctl diff -o out/x.tar.gz w
+	# What goes is gone for everybody before its tree is.
+	cp -a "$OVLCTL_ROOT" copy
+	inject -e log unlinkat 50 SIGTERM ovlctl rm w >got 2>err
+	is "rm: dies of it" $? 143
+	is "... says nothing" "$(cat err got)" ""
+	is "... the layer is gone" "$(ovlctl ls -nr -o NAME | sort | tr '\n' ' ')" "a big "
+	like "... its tree is for prune" "trash" "$(ovlctl check)"
+	ok "... which takes it" ovlctl prune
+	is "... so that the store is sound" "$(ovlctl check)" ""
+	rm -rf "$OVLCTL_ROOT"
+	mv copy "$OVLCTL_ROOT"
+	# Twice, the second time while it cleans up: no time for that, and no harm.
+	mkfifo in
+	(run ovlctl import - <in) >/dev/null 2>err &
+	pid=$!
+	exec 9>in
+	head -c 700000 many.tar >&9
+	until_true [ -e "$OVLCTL_ROOT"/staging/*/diff/d/f20 ]
+	kill -TERM $pid
+	kill -TERM $pid 2>/dev/null
+	wait $pid
+	status=$?
+	exec 9>&-
+	rm in
+	is "two signals, one after the other: dies of it" $status 143
+	is "... says nothing" "$(cat err)" ""
+	ok "... and the store is sound" ovlctl check
+	ok "... but for what prune takes" ovlctl prune
+	state >after
+	same "... and all is as before" after before
+fi
+
+# A reader that goes away: the signal, and not a word.
+# Status of "$@" with a pipe that nobody reads as standard output.
+into_nothing() {
+	perl -e 'pipe(R, W); close R; $SIG{PIPE} = "DEFAULT"; open STDOUT, ">&", \*W; exec @ARGV' "$@" 2>err
+}
+for command in "ls" "ls -J" "show w" "diff w" "diff -J w" "diff -z w" "diff --tar w" "export w -" \
+	"export --format docker big -" "check" "--help"; do
+	[ "$command" != check ] || mkdir "$OVLCTL_ROOT/staging/x"
+	into_nothing ovlctl $command
+	is "$command, and nobody reads it: SIGPIPE" $? 141
+	is "... says nothing" "$(cat err)" ""
+done
+rmdir "$OVLCTL_ROOT/staging/x"
+is "... nor where the signal is ignored" "$(perl -e 'pipe(R, W); close R; $SIG{PIPE} = "IGNORE"; open STDOUT, ">&", \*W;
+	exec @ARGV' ovlctl ls 2>&1)" "ovlctl: ls: cannot write to standard output: Broken pipe"
+state >after
+same "... and all is as before" after before
+# A warning that nobody reads in the midst of the work.
+# The path of a socket is short.
+(cd "$d" && perl -e 'use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un("sock")) or die')
+state >before
+perl -e 'pipe(R, W); close R; $SIG{PIPE} = "DEFAULT"; open STDERR, ">&", \*W; exec @ARGV' \
+	ovlctl diff -o out/x.tar w >got
+status=$?
+is "a warning that nobody reads" "$(ls out)" ""
+is "... is a closed pipe too" $status 141
+rm "$d/sock"
+
+# ---- closed descriptors ---------------------------------------------------------------
+
+# Each command works without those it does not need, and opens nothing of the store in
+# their place; without a standard output that it needs it does nothing.
+state >before
+for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+	for command in "import -n x big.tar" "create -n x a" "mount w" "commit -n x w" "ls" "show w" "diff w" \
+		"check" "prune" "diff --tar w" "export w -"; do
+		case $closed in
+		*'>&-'*) [ "$closed" = '2>&-' ] || {
+			eval "ovlctl $command $closed" 2>err
+			status=$?
+			case $command in check) want=8 ;; *) want=1 ;; esac
+			is "$command $closed: refuses" $status $want
+			[ "$closed" != '>&-' ] || like "... and says so" "^ovlctl: ${command%% *}: cannot write.*: Bad file descriptor" "$(cat err)"
+			state >after
+			same "... before it has done anything" after before
+			continue
+		} ;;
+		esac
+		case $command in import* | create* | mount* | commit*) continue ;; esac
+		eval "ovlctl $command $closed" >got 2>err
+		is "$command $closed" $? 0
+		[ "$command" = prune ] || ovlctl $command >want 2>/dev/null
+		[ "$command" = prune ] || same "... the same as ever" got want
+	done
+	eval "ovlctl tag a x $closed"
+	is "tag $closed" "$(ovlctl ls -nr -o NAME x)" a,x
+	eval "ovlctl tag -d x $closed"
+	no "tag -d $closed" ovlctl show x
+	eval "ovlctl diff -o out/x.tar big $closed"
+	same "diff -o $closed" out/x.tar big.tar
+	eval "ovlctl export --format tar big out/y.tar $closed"
+	same "export $closed" out/y.tar big.tar
+	rm out/*
+	ovlctl create -n y a >/dev/null
+	ovlctl mount y >/dev/null
+	eval "ovlctl umount y $closed"
+	is "umount $closed" "$(ovlctl ls -nr -o MOUNTPOINT y)" ""
+	eval "ovlctl rm y $closed"
+	no "rm $closed" ovlctl show y
+	state >after
+	same "... and all is as before" after before
+done
+# Errors that nobody can be told of are not told to a file either.
+ovlctl rm nosuch 2>&-
+is "an error without standard error" $? 3
+ovlctl rm nosuch <&- >&- 2>&-
+is "... without any" $? 3
+state >after
+same "... is written nowhere" after before
+
+done_testing
