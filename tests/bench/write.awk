@@ -49,7 +49,7 @@ function dot(x, y, class) {
 function svg_begin(height,    colour, n, i) {
 	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1000\" height=\"%d\" " \
 		"font-family=\"sans-serif\" font-size=\"12\">\n", height
-	print "<style>.small{font-size:10px;fill:#555}.head{font-size:15px;font-weight:bold}" \
+	printf "%s", "<style>.small{font-size:10px;fill:#555}.head{font-size:15px;font-weight:bold}" \
 		".bad{fill:#c22;font-weight:bold}line.grid{stroke:#ddd}line.one{stroke:#888}" \
 		"line.spread{stroke-width:3;opacity:.5}line.ours{stroke:#26a}line.miss{stroke:#c22}" \
 		"circle.ours{fill:#26a}circle.miss{fill:#c22}line.must{stroke:#c22;stroke-width:2}" \

@@ -50,7 +50,7 @@ exact() {
 # needed, so that one too many is no harm, and one that is missing is what check finds.
 shape() {
 	sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g; s/ (t|same)=[^ ]*//g; s/ at=[-0-9,]*//
-		/(\.layer|link|lower|\.recipe) /s/ data=.*//; /\/\.(children|names)[ \/]/d
+		/(\.layer|link|lower|\.recipe) /s/ data=.*//; /\/\.(children|names|from)[ \/]/d
 		/\/work\/work/d; s/ trusted.overlay.(origin|uuid)=[0-9a-f]*//g; /store\/lock/d
 		/^\.\/store\/(staging|trash|empty|names|aside) /d' "$1" | sort
 }
