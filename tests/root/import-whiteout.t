@@ -46,7 +46,7 @@ owns() { # WHAT WANTED
 	if is_overlay; then
 		is "$1: no marks" "$(own | tr ' ' '\n' | grep '=w$\|!$' | tr '\n' ' ')" ""
 	else
-		owns "$1" "$2"
+		is "$1" "$(own)" "$2"
 	fi
 }
 own() {
