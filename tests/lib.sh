@@ -237,7 +237,8 @@ lower_of() {
 }
 
 short() {
-	is_overlay && [ "${OVLCTL_TEST_SHORT-}" != 0 ]
+	[ "${OVLCTL_TEST_SHORT-}" != 0 ] &&
+		{ is_overlay || as_user || [ "${MODE-release}" != release ]; }
 }
 
 # Everything in a store, for "as it was before": paths, types, sizes, but not the times

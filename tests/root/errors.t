@@ -6,7 +6,7 @@
 # what failed and why, and all is as before. Of the points every ERR_STEP-th is tried, all
 # with ERR_STEP=1 (make check-errors); ERR_ONLY is a pattern for the commands.
 inject -l points true 2>/dev/null || cannot "ptrace and seccomp"
-: "${ERR_STEP:=149}" "${ERR_ONLY:=}"
+: "${ERR_STEP:=$(short && echo 499 || echo 149)}" "${ERR_ONLY:=}"
 # All that a command may change is below w/.
 OVLCTL_ROOT=$T/w/store
 S=$OVLCTL_ROOT
