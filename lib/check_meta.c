@@ -277,8 +277,9 @@ static int make_out(struct checker *c, struct layer *l)
 		return image;
 	memset(&l->meta, 0, sizeof(l->meta));
 	check_find_link(l, l->meta.link);
-	if (fstat(l->fd, &st) == 0)
-		l->meta.created = st.st_mtim.tv_sec;
+	if (fstat(l->fd, &st) < 0)
+		return err_sys(c->err, errno, "cannot stat layer %.12s", l->id.s);
+	l->meta.created = st.st_mtim.tv_sec;
 	return image ? image_meta(c, l) : writable_meta(c, l);
 }
 
