@@ -1,8 +1,8 @@
 # Sourced by drivers: what a writable layer costs, on 1 to 128 lowers of overlay2, on the
 # one lower of overlay, and as a snapshot of btrfs.
 #
-# All have the same files. Each directory of small files is in each layer, so that there
-# is none that a look-up need not be made in.
+# All show the same names. Each directory of small files is in each layer, with one file
+# that is new there, so that a look-up is made in all.
 
 btrfs=$state/btrfs
 one_file=one/d000/e00/f000000
@@ -17,7 +17,7 @@ make_base() { # TO
 	rm "$1.more"
 }
 
-make_stack() { # DRIVER TO
+make_pile() { # DRIVER TO
 	export OVLCTL_DRIVER="$1"
 	store "$2" import -n l1 "$inputs/base.tar"
 	mkdir "$2.tree"
@@ -26,8 +26,7 @@ make_stack() { # DRIVER TO
 	find "$2.tree" -type f -exec rm {} +
 	for k in $(seq 2 "${depths##* }"); do
 		for d in "$2.tree"/data/d*/e*; do
-			rm -f "$d"/layer*
-			echo "$k" >"$d/layer$k"
+			echo "$k" >"$d/layer"
 		done
 		tar -c -C "$2.tree" data | store "$2" import -n "l$k" -p "l$((k - 1))" -
 	done
@@ -48,7 +47,7 @@ btrfs_open() {
 	mkfs.btrfs -q "$BENCH_DIR/btrfs.img" || return 1
 	mount -t btrfs -o loop "$BENCH_DIR/btrfs.img" "$btrfs" || return 1
 	losetup --direct-io=on "$(findmnt -n -o SOURCE "$btrfs")" 2>/dev/null || :
-	at=$inputs/stack-overlay.store
+	at=$inputs/pile-overlay.store
 	btrfs -q subvolume create "$btrfs/base" &&
 		cp -a "$(layer_dir "$at" "l${depths##* }")/root/." "$btrfs/base"
 }
@@ -70,8 +69,8 @@ child_ready() {
 		dir=$btrfs/child
 		return
 		;;
-	overlay) at=$inputs/stack-overlay.store below=l${depths##* } ;;
-	*) at=$inputs/stack-overlay2.store below=l${side#*-} ;;
+	overlay) at=$inputs/pile-overlay.store below=l${depths##* } ;;
+	*) at=$inputs/pile-overlay2.store below=l${side#*-} ;;
 	esac
 	o="ovlctl --root $at --sync=none"
 	m 1 ready $o create -n bench $below ';' $o mount bench
@@ -120,7 +119,7 @@ child_titles() {
 child_all() {
 	input base.tar make_base
 	for d in overlay2 overlay; do
-		input stack-$d.store make_stack $d
+		input pile-$d.store make_pile $d
 	done
 	tar -tf "$inputs/base.tar" | grep '^data/.*[0-9]$' >"$state/names"
 	sides="$(printf 'overlay2-%s ' $depths)overlay"
