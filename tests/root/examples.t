@@ -19,6 +19,7 @@ tar -C image -cf image.tar config.json layer.tar manifest.json
 mount -t tmpfs none /mnt || cannot "mount on /mnt"
 
 for page in "$top"/man/*.[78]; do
+	case $page in *.7) grep -q '^\.Sh EXAMPLES' "$page" || continue ;; esac
 	name=$(basename "${page%.*}")
 	export OVLCTL_ROOT="$T/$name"
 	case $name in
