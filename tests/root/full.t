@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# only overlay2
+
 # not in a user namespace: mounts file systems, and drops what root may
 
 # File systems that are full, have no inodes left, are over a quota, or read-only; a store
@@ -48,7 +50,7 @@ filled() {
 fill() {
 	ovlctl import -n a a.tar >/dev/null
 	w=$(ovlctl create -n w a)
-	head -c 3000000 noise >"$OVLCTL_ROOT/overlay2/$w/diff/noise"
+	head -c 3000000 noise >"$OVLCTL_ROOT/$DRV/$w/$UPPER/noise"
 }
 full() {
 	mkdir fs/ballast
@@ -118,7 +120,7 @@ if truncate -s 7M disk && mkfs.ext4 -q -b 1024 -N 200 disk 2>/dev/null && mount 
 	done
 	rm -rf dir x.tar
 	mount -o remount,rw fs
-	rm "$OVLCTL_ROOT/overlay2/$w/link"
+	rmdir "$OVLCTL_ROOT/$DRV/$w/merged"
 	mkdir "$OVLCTL_ROOT/staging/x"
 	mount -o remount,ro fs
 	reason="Read-only file system"
@@ -179,14 +181,14 @@ barred() { # WHAT COMMAND...
 	state >after
 	same "... and leaves nothing" after before
 }
-for place in . overlay2 "overlay2/$w" names staging trash; do
+for place in . $DRV "$DRV/$w" names staging trash; do
 	chmod 0 "$OVLCTL_ROOT/$place"
 	state >before
 	for command in "create a" "rm w" "ls" "show w" "tag a y"; do
 		case $place:$command in
 		staging:rm* | staging:ls | staging:show* | staging:tag*) continue ;;
 		trash:create* | trash:ls | trash:show* | trash:tag*) continue ;;
-		overlay2/*:create* | overlay2/*:tag*) continue ;;
+		$DRV/*:create* | $DRV/*:tag*) continue ;;
 		esac
 		barred "$command, where '$place' is closed" ovlctl $command
 	done
@@ -203,7 +205,7 @@ mkdir out
 ovlctl import -n a a.tar >/dev/null
 ovlctl import -n big -p a big.tar >/dev/null
 w=$(ovlctl create -n w big)
-cp noise "$OVLCTL_ROOT/overlay2/$w/diff/other"
+cp noise "$OVLCTL_ROOT/$DRV/$w/$UPPER/other"
 limited() { # PATTERN LIMIT COMMAND...
 	pattern=$1
 	shift

@@ -183,10 +183,10 @@ if can_trace; then
 
 	# Who waits for a layer that is committed gets the image layer, by its name.
 	id=$(ovlctl create -n moves $base)
-	echo new >"$S/overlay2/$id/diff/f"
+	echo new >"$S/$DRV/$id/$UPPER/f"
 	traced -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_enter=1000000:when=1 ovlctl commit moves >out 2>err &
 	i=0
-	while [ ! -e "$S/overlay2/$id/.commit/diff" ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
+	while [ ! -e "$S/$DRV/$id/.commit/$TREE" ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
 	is "a name whose layer is committed meanwhile" "$(ovlctl diff moves 2>&1)" "A /f"
 	wait
 	is "... is that of the image layer" "$(ovlctl ls -nr -o ID moves)" "$(cat out)"

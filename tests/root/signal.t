@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# overlay: when asked
+
 # not in a user namespace: nothing of it is otherwise there
 
 # Signals and closed pipes while a command reads, unpacks, syncs, packs or writes: it stops
@@ -15,7 +17,7 @@ ovlctl import -n a a.tar >/dev/null
 ovlctl import -n big -p a big.tar >/dev/null
 ovlctl create -n w a >/dev/null
 w=$(ovlctl ls -nr -o ID w)
-d=$OVLCTL_ROOT/overlay2/$w/diff
+d=$OVLCTL_ROOT/$DRV/$w/$UPPER
 seq 200 | (cd "$d" && xargs touch)
 cp noise "$d/noise"
 
