@@ -132,7 +132,7 @@ static void make_archive(const char *lines)
 static bool failed;
 static char why[9000];
 
-static void bad(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void bad(const char *fmt, ...)
 {
 	va_list ap;
 
