@@ -8,6 +8,11 @@
 # what failed and why, and all is as before. Of the points every ERR_STEP-th is tried, all
 # with ERR_STEP=1 (make check-errors); ERR_ONLY is a pattern for the commands.
 inject -l points true 2>/dev/null || cannot "ptrace and seccomp"
+# A sanitizer makes calls of its own, and ends the program when they fail.
+if [ "${MODE-release}" != release ]; then
+	echo "1..0 # SKIP it is for release builds"
+	exit 0
+fi
 : "${ERR_STEP:=$(short && echo 499 || echo 149)}" "${ERR_ONLY:=}"
 # All that a command may change is below w/.
 OVLCTL_ROOT=$T/w/store
