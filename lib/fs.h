@@ -106,7 +106,8 @@ void fs_dir_close(struct fs_dir *d);
 #define auto_fsdir __attribute__((cleanup(fs_dir_close))) struct fs_dir
 
 /*
- * Removes name and all below it; no error if it is not there. Never leaves the tree,
+ * Removes name and all below it; no error if it is not there, nor if another removes it at
+ * the same time. Never leaves the tree,
  * whatever is in it, and needs a fixed number of descriptors. Stops at a mount, with
  * EXDEV or EBUSY; what is mounted is not touched. EINTR when *stop is set.
  */

@@ -89,7 +89,8 @@ void fs_dir_close(struct fs_dir *d)
  * Removal goes down with one descriptor and one buffer a level. Below MAX_HELD levels a
  * directory is moved up to the top of the doomed tree instead, where a later pass finds
  * it: so neither descriptors nor stack grow with the depth someone built. The same where
- * no more descriptors are to be had: two will do.
+ * no more descriptors are to be had: two will do. What is gone already another has taken:
+ * prune and who made a tree may both be removing it.
  */
 #define MAX_HELD 64
 
@@ -129,7 +130,7 @@ static int rm_opened(struct rm *rm, struct fs_dir *d, int dirfd, const char *nam
 	for (;;) {
 		if (rm_contents(rm, d) < 0)
 			return -1;
-		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
+		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
 		if ((errno != ENOTEMPTY && errno != EEXIST) || fs_dir_rewind(d) < 0)
 			return -1;
@@ -140,8 +141,12 @@ static int rm_move_up(struct rm *rm, int dirfd, const char *name)
 {
 	char up[48];
 
-	snprintf(up, sizeof(up), ".deep.%lu", rm->moved++);
-	return renameat(dirfd, name, rm->top, up);
+	do {
+		snprintf(up, sizeof(up), ".deep.%lu", rm->moved++);
+		if (renameat(dirfd, name, rm->top, up) == 0 || errno == ENOENT)
+			return 0;
+	} while (errno == ENOTEMPTY || errno == EEXIST);
+	return -1;
 }
 
 static int rm_subdir(struct rm *rm, int dirfd, const char *name)
@@ -154,7 +159,7 @@ static int rm_subdir(struct rm *rm, int dirfd, const char *name)
 	if (rm_open(&d, dirfd, name) < 0) {
 		if (rm->depth && (errno == EMFILE || errno == ENFILE))
 			return rm_move_up(rm, dirfd, name);
-		return -1;
+		return errno == ENOENT ? 0 : -1;
 	}
 	rm->depth++;
 	rc = rm_opened(rm, &d, dirfd, name);
@@ -207,7 +212,7 @@ int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop)
 	if (errno != EISDIR && errno != EPERM)
 		return -1;
 	if (rm_open(&d, dirfd, name) < 0)
-		return -1;
+		return errno == ENOENT ? 0 : -1;
 	rm.top = d.fd;
 	return rm_opened(&rm, &d, dirfd, name);
 }

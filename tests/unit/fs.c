@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "fs.h"
 #include "unit.h"
@@ -152,6 +153,44 @@ START_TEST(removed)
 }
 END_TEST
 
+/* Wide, and deeper than descriptors are held. */
+static void make_tree(void)
+{
+	char path[256] = "t";
+
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	for (int i = 0; i < 70; i++) {
+		char file[300];
+
+		snprintf(file, sizeof(file), "%s/f", path);
+		put(file, "x");
+		strcat(path, "/d");
+		ck_assert_int_eq(mkdir(path, 0755), 0);
+	}
+}
+
+/* By two at once: neither minds that the other was there before. */
+START_TEST(removed_by_two)
+{
+	scratch();
+	for (int i = 0; i < 30; i++) {
+		int status;
+		pid_t pid;
+
+		make_tree();
+		pid = fork();
+		ck_assert_int_ge(pid, 0);
+		if (pid == 0)
+			_exit(fs_rmtree(AT_FDCWD, "t", NULL) < 0 ? errno : 0);
+		ck_assert_int_eq(fs_rmtree(AT_FDCWD, "t", NULL), 0);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+		ck_assert_int_lt(access("t", F_OK), 0);
+	}
+	scratch_end();
+}
+END_TEST
+
 /* A bind mount has the device number of the tree it lies in, and stays all the same. */
 START_TEST(mounted)
 {
@@ -226,4 +265,5 @@ START_TEST(links)
 }
 END_TEST
 
-UNIT("fs", small_files, beneath, inside, long_paths, removed, mounted, directories, links)
+UNIT("fs", small_files, beneath, inside, long_paths, removed, removed_by_two, mounted,
+	directories, links)
