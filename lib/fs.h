@@ -107,9 +107,9 @@ void fs_dir_close(struct fs_dir *d);
 
 /*
  * Removes name and all below it; no error if it is not there, nor if another removes it at
- * the same time. Never leaves the tree,
- * whatever is in it, and needs a fixed number of descriptors. Stops at a mount, with
- * EXDEV or EBUSY; what is mounted is not touched. EINTR when *stop is set.
+ * the same time. Never leaves the tree, whatever is in it, and needs a fixed number of
+ * descriptors. Stops at a mount, with EXDEV or EBUSY; what is mounted is not touched.
+ * EINTR when *stop is set.
  */
 int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop);
 

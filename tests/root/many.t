@@ -97,14 +97,20 @@ own_mount() {
 	m=$S/names/m/$me/$n
 	run "3" "" mount m/$me/$n
 	# timeout(1) dies with what it kills, which may be mounting until it is dead.
-	late=
+	late= gone=3
 	[ $status != 137 ] || late=4
-	done_ && m=$(cat o.$me) && echo $seed >"$m/x" &&
+	done_ && gone= && m=$(cat o.$me) && echo $seed >"$m/x" &&
 		{ [ "$(cat "$m/d/f")" = 2 ] || wrong "mount of m/$me/$n shows another d/f"; }
-	# Who looks at all mounts holds each for a moment.
+	# Who looks at all mounts holds each for a moment. What is not mounted, or by a umount
+	# that was killed no longer, may go with rm -r of what it is on.
 	for try in 1 2 3 4 5 6 7 8 9; do
-		run "1 4" "" umount m/$me/$n
-		case $status in 137 | 4) sleep 0.05 ;; *) break ;; esac
+		run "1 4 $gone" "" umount m/$me/$n
+		case $status in
+		137) gone=3 ;;
+		4) ;;
+		*) break ;;
+		esac
+		sleep 0.05
 	done
 	# Others look at it, but not for long.
 	run "3 $late" "" --wait 60 rm m/$me/$n

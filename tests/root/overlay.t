@@ -223,8 +223,8 @@ is "both mount" "$(ovlctl ls -nr -o MOUNTPOINT w) $(ovlctl ls -nr -o MOUNTPOINT 
 is "... and show the same" "$(walk "$S/$w/merged" >got; walk "$OVLCTL_ROOT/overlay2/$w2/merged" | cmp - got && echo same)" same
 ovlctl umount -a
 is "a diff across drivers" "$(ovlctl diff a two)" ""
-is "check goes over both" "$(ovlctl check --content; rmdir "$S/$w/work/work" "$S/$w/work" "$OVLCTL_ROOT/overlay2/$w2/work/work" \
-	"$OVLCTL_ROOT/overlay2/$w2/work"; ovlctl check | cut -d: -f3 | tr -d '\n')" " work work"
+is "check goes over both" "$(ovlctl check --content; rm -r "$S/$w/work" "$OVLCTL_ROOT/overlay2/$w2/work"
+	ovlctl check | cut -d: -f3 | tr -d '\n')" " work work"
 is "... or one" "$(ovlctl --driver overlay check | cut -d: -f2,3)" " layer $(echo "$w" | cut -c1-12): work"
 ovlctl check --repair >/dev/null
 fails 4 "layer 'two' has layers on top of it: 'w2'" "rm knows its driver's children" ovlctl rm two
