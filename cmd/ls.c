@@ -25,7 +25,7 @@ static const struct opt opts[] = {
 
 static const struct {
 	const char *name;
-	double width;
+	double width; /* from 1 on the least of it, below a part of the terminal's */
 	int flags;
 	bool number; /* in JSON */
 } column[COLUMNS] = {
@@ -51,6 +51,16 @@ static const int by_default[] = {
 const char *ls_column_name(int c)
 {
 	return column[c].name;
+}
+
+int ls_column_least(int c)
+{
+	return (int)column[c].width;
+}
+
+bool ls_column_is_right(int c)
+{
+	return column[c].flags & SCOLS_FL_RIGHT;
 }
 
 bool ls_is_number(const struct lister *ls, int c)
@@ -370,15 +380,18 @@ static int add_lines(struct lister *ls, struct libscols_table *table)
 
 static int print_table(struct lister *ls)
 {
+	bool plain = !ls->tree && !ls->raw && !isatty(STDOUT_FILENO);
 	struct libscols_table *table;
-	int rc;
+	int rc = plain ? ls_print_plain(ls) : 0;
 
+	if (rc)
+		return rc < 0 ? rc : 0;
 	setlocale(LC_CTYPE, "");
 	table = scols_new_table();
 	if (!table)
 		return ls_fail(ls);
 	scols_table_enable_raw(table, ls->raw);
-	scols_table_enable_noheadings(table, opt_given(ls->run, 'n'));
+	scols_table_enable_noheadings(table, ls->noheadings);
 	rc = add_columns(ls, table);
 	if (rc == 0)
 		rc = add_lines(ls, table);
@@ -396,6 +409,7 @@ static int run_ls(struct run *run)
 		.json = opt_given(run, 'J'),
 		.raw = opt_given(run, 'r'),
 		.bytes = opt_given(run, 'b'),
+		.noheadings = opt_given(run, 'n'),
 	};
 	int rc = choose_columns(&ls);
 

@@ -1,5 +1,6 @@
 /*
- * What ls prints, as a table (ls.c) or as JSON (lsjson.c).
+ * What ls prints, as a table (ls.c, and lsplain.c where that will do) or as JSON
+ * (lsjson.c).
  */
 #ifndef LS_H
 #define LS_H
@@ -34,11 +35,14 @@ struct lister {
 	int n_cols;
 	size_t *index; /* of the layers, by id */
 	size_t *order; /* in which they are printed: in a tree parents come first */
-	bool tree, json, raw, bytes;
+	bool tree, json, raw, bytes, noheadings;
 	bool short_ids; /* 12 digits: in the default table on a terminal */
 };
 
 const char *ls_column_name(int c);
+/* The width it has at least, if there is anything in it. */
+int ls_column_least(int c);
+bool ls_column_is_right(int c);
 /* Is it a number in JSON? */
 bool ls_is_number(const struct lister *ls, int c);
 
@@ -51,5 +55,8 @@ long ls_parent(const struct lister *ls, const struct ovl_layer *l);
 int ls_fail(struct lister *ls); /* out of memory */
 
 int ls_print_json(struct lister *ls);
+
+/* 1 printed, 0 not one for this, -1 ls_fail. */
+int ls_print_plain(struct lister *ls);
 
 #endif

@@ -30,11 +30,15 @@ static int add_text(char ***list, const char *s)
 	return more[n] ? 0 : -ENOMEM;
 }
 
+/* Of most layers: no names, no mounts. */
+static char *no_texts[1];
+
 static void free_texts(char **list)
 {
 	for (char **p = list; p && *p; p++)
 		free(*p);
-	free(list);
+	if (list != no_texts)
+		free(list);
 }
 
 void ovl_list_free(struct ovl_list *l)
@@ -107,7 +111,17 @@ static int not_read(struct ovl_store *st, int drv_fd, const char *id, struct ovl
 	return 0;
 }
 
-/* One open, one read, one close a layer. 1, 0 not listed, negative errno. */
+/* One open, one read, one close a layer: the text has an end of its own. */
+static bool read_whole(int drv_fd, const char *path, struct meta *m)
+{
+	char text[META_MAX];
+	auto_fd fd = openat(drv_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+	return n > 0 && meta_parse(text, (size_t)n, m) == 0;
+}
+
+/* 1, 0 not listed, negative errno. */
 static int read_meta(struct ovl_store *st, int drv_fd, const char *id, struct meta *m,
 	struct ovl_err *err)
 {
@@ -115,6 +129,8 @@ static int read_meta(struct ovl_store *st, int drv_fd, const char *id, struct me
 	auto_buf text = {0};
 
 	snprintf(path, sizeof(path), "%s/%s", id, META_NAME);
+	if (read_whole(drv_fd, path, m))
+		return 1;
 	if (fs_read_file(drv_fd, path, META_MAX, &text) < 0)
 		return not_read(st, drv_fd, id, err);
 	if (meta_parse(text.data, text.len, m) < 0) {
@@ -268,17 +284,14 @@ static int attach(struct ovl_store *st, struct ovl_list *l, struct ovl_err *err)
 	return rc == -ENOMEM ? err_nomem(err) : rc;
 }
 
-static int end_texts(struct ovl_list *l)
+static void end_texts(struct ovl_list *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		if (!l->layer[i].names)
-			l->layer[i].names = calloc(1, sizeof(char *));
+			l->layer[i].names = no_texts;
 		if (!l->layer[i].mounts)
-			l->layer[i].mounts = calloc(1, sizeof(char *));
-		if (!l->layer[i].names || !l->layer[i].mounts)
-			return -ENOMEM;
+			l->layer[i].mounts = no_texts;
 	}
-	return 0;
 }
 
 int ovl_list(struct ovl_store *st, char *const *what, struct ovl_list *out,
@@ -290,12 +303,11 @@ int ovl_list(struct ovl_store *st, char *const *what, struct ovl_list *out,
 
 	if (rc == 0)
 		rc = attach(st, &made, err);
-	if (rc == 0 && end_texts(&made) < 0)
-		rc = err_nomem(err);
 	if (rc < 0) {
 		ovl_list_free(&made);
 		return rc;
 	}
+	end_texts(&made);
 	*out = made;
 	return 0;
 }
