@@ -23,7 +23,10 @@ void out_name_line(char kind, const char *name, size_t len)
 
 	if (!out)
 		return;
-	printf("%c %s\n", kind, ovl_escape(out, size, name, len));
+	putchar_unlocked(kind);
+	putchar_unlocked(' ');
+	fputs_unlocked(ovl_escape(out, size, name, len), stdout);
+	putchar_unlocked('\n');
 	if (out != small)
 		free(out);
 }

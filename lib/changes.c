@@ -105,6 +105,15 @@ static bool would_show(void *ctx, const char *name)
 	return view_stat(&c->me.dir, name, &st, NULL) <= 0 || S_ISDIR(st.st_mode);
 }
 
+/* Does the base show a file of that name? 1, 0, -1. */
+static int in_base(const struct frame *f, const char *name)
+{
+	struct stat st;
+	int r = view_index_find(&f->below, name);
+
+	return r < 0 ? view_stat(&f->base.dir, name, &st, NULL) : r;
+}
+
 /* ---- telling ---------------------------------------------------------------------- */
 
 static int tell(struct changes *w, struct frame *f, struct change *c)
@@ -148,8 +157,7 @@ static int tell_file(
 		.dirfd = -1,
 		.name = it->name,
 	};
-	struct stat st;
-	int r = view_stat(&f->base.dir, it->name, &st, NULL);
+	int r = in_base(f, it->name);
 
 	if (r < 0 || locate(f, it->name, &c.dirfd) < 0)
 		return lost(w, "stat");
@@ -176,8 +184,7 @@ static int tell_gone(struct changes *w, struct frame *f, const struct item *it)
 		.dirfd = -1,
 		.name = it->name,
 	};
-	struct stat st;
-	int r = it->gone ? 1 : view_stat(&f->base.dir, it->name, &st, NULL);
+	int r = it->gone ? 1 : in_base(f, it->name);
 
 	if (r < 0)
 		return lost(w, "stat");
@@ -241,6 +248,9 @@ static int one(struct changes *w, struct frame *f, const struct item *it, struct
 	return tell_file(w, f, it, opaque);
 }
 
+/* From here on the base's names are listed, not looked up one by one. */
+#define MANY 8
+
 static int walk_frame(struct changes *w, struct frame *f)
 {
 	size_t len = w->path.len;
@@ -248,6 +258,9 @@ static int walk_frame(struct changes *w, struct frame *f)
 	struct kept k = {0};
 	int rc = collect(w, f, &list);
 
+	if (rc == 0 && list.n >= MANY &&
+		view_index_make(&f->below, &f->base.dir, list.n) < 0)
+		rc = lost(w, "read the layers below of directory");
 	for (size_t i = 0; i < list.n && rc == 0; i++) {
 		if (store_stopped(w->l->st)) {
 			rc = err_stopped(w->err);

@@ -12,6 +12,7 @@ void frame_close(struct frame *f)
 {
 	side_close(&f->me);
 	side_close(&f->base);
+	view_index_release(&f->below);
 }
 
 void items_release(struct items *list)

@@ -18,6 +18,7 @@
 struct frame {
 	struct side me;
 	struct side base;
+	struct view_index below; /* names of base, when many are asked for */
 	bool all; /* names come from all of me, not from its first directory alone */
 	bool cut; /* me does not merge with base: what me lacks is gone */
 	bool compare; /* what is the same in both is no change */

@@ -1,3 +1,4 @@
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,16 @@ static size_t piece(const char *s, size_t n, char out[5], size_t *in)
 	return (size_t)snprintf(out, 5, "\\%03o", (unsigned char)*s);
 }
 
+/* Most names have nothing to escape and are copied in one go. */
+static bool is_plain(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (name[i] < ' ' || name[i] > '~' || name[i] == '\\')
+			return false;
+	}
+	return true;
+}
+
 char *ovl_escape(char *out, size_t size, const char *name, size_t len)
 {
 	static const char cut[] = "...";
@@ -65,6 +76,11 @@ char *ovl_escape(char *out, size_t size, const char *name, size_t len)
 	size_t in;
 	char p[5];
 
+	if (len <= room && is_plain(name, len)) {
+		memcpy(out, name, len);
+		out[len] = '\0';
+		return out;
+	}
 	for (size_t i = 0; i < len && need <= room; i += in)
 		need += piece(name + i, len - i, p, &in);
 	if (need > room)

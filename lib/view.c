@@ -133,6 +133,105 @@ int view_stat(const struct view *v, const char *name, struct stat *st, unsigned 
 	return 0;
 }
 
+/* ---- many names ------------------------------------------------------------------- */
+
+/* A lookup costs about as much as it does to list this many names. */
+#define WORTH 4
+
+static int index_add(struct view_index *x, unsigned char type, const char *name)
+{
+	if (x->n == x->size) {
+		size_t size = x->size ? x->size * 2 : 64;
+		size_t *at = realloc(x->at, size * sizeof(*at));
+
+		if (!at)
+			return -1;
+		x->at = at;
+		x->size = size;
+	}
+	x->at[x->n++] = x->text.len;
+	buf_add(&x->text, &type, 1);
+	buf_add(&x->text, name, strlen(name) + 1);
+	return x->text.failed ? -1 : 0;
+}
+
+/* 1 all of it, 0 it has too many, -1. What may be a whiteout has no type here. */
+static int index_dir(struct view_index *x, int fd, enum wh_dir marks, size_t most)
+{
+	auto_fsdir d = {.fd = -1};
+	unsigned char type;
+	const char *name;
+	int r;
+
+	if (fs_dir_open(&d, fd, ".") < 0)
+		return -1;
+	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
+		if (x->n == most)
+			return 0;
+		if (type == DT_CHR || (type == DT_REG && marks == WH_OPAQUE_X))
+			type = DT_UNKNOWN;
+		if (index_add(x, type, name) < 0)
+			return -1;
+	}
+	return r < 0 ? -1 : 1;
+}
+
+static int by_name(const void *a, const void *b, void *text)
+{
+	size_t x = *(const size_t *)a;
+	size_t y = *(const size_t *)b;
+	int order = strcmp((char *)text + x + 1, (char *)text + y + 1);
+
+	return order ? order : x < y ? -1 : x > y;
+}
+
+int view_index_make(struct view_index *x, const struct view *v, size_t count)
+{
+	int r = 1;
+
+	for (unsigned i = 0; i < v->n && r > 0; i++)
+		r = index_dir(x, v->fd[i], v->marks[i], WORTH * count);
+	if (r <= 0)
+		view_index_release(x);
+	if (r < 0)
+		return -1;
+	if (x->n)
+		qsort_r(x->at, x->n, sizeof(*x->at), by_name, x->text.data);
+	x->made = r > 0;
+	return 0;
+}
+
+int view_index_find(const struct view_index *x, const char *name)
+{
+	size_t low = 0;
+	size_t high = x->n;
+	const char *found;
+
+	if (!x->made)
+		return -1;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (strcmp(x->text.data + x->at[mid] + 1, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	found = low < x->n ? x->text.data + x->at[low] : NULL;
+	if (!found || strcmp(found + 1, name) != 0)
+		return 0;
+	return *found == DT_UNKNOWN ? -1 : 1;
+}
+
+void view_index_release(struct view_index *x)
+{
+	buf_release(&x->text);
+	free(x->at);
+	memset(x, 0, sizeof(*x));
+}
+
+/* ---- all names -------------------------------------------------------------------- */
+
 /* Calls fn for each name of each directory that is the one seen. */
 static int each(const struct view *v, int (*fn)(void *ctx, const char *name), void *ctx)
 {

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+#include "buf.h"
 #include "whiteout.h"
 
 struct view {
@@ -41,6 +42,22 @@ int view_walk(const struct view *root, const char *path, struct view *out);
 
 /* What is seen under name: 1 and st, with *at the directory it comes from; 0 nothing. */
 int view_stat(const struct view *v, const char *name, struct stat *st, unsigned *at);
+
+/*
+ * The same for many names: 1 seen, 0 not, -1 ask view_stat. What is asked for is looked up
+ * in what the directories list, unless they list far more than the count of names that will
+ * be asked for. An empty one says -1 of each.
+ */
+struct view_index {
+	bool made;
+	struct buf text; /* type and name of each */
+	size_t *at; /* sorted by name, of one name the nearest first */
+	size_t n;
+	size_t size;
+};
+int view_index_make(struct view_index *x, const struct view *v, size_t count);
+int view_index_find(const struct view_index *x, const char *name);
+void view_index_release(struct view_index *x);
 
 /* Does the view have any visible name? fn, if given, says which count. */
 int view_has_any(

@@ -133,4 +133,38 @@ START_TEST(walked)
 }
 END_TEST
 
-UNIT("view", merged, hidden_by_a_file, opaque, walked)
+/* What an index says is what view_stat says; what may be a whiteout it leaves to that. */
+START_TEST(indexed)
+{
+	static const char *const names[] = {
+		"one", "two", "three", "same", "gone", "none", "z", NULL};
+	struct view v = stack();
+	struct view d;
+	struct view_index x = {0};
+	struct stat st;
+	bool whiteouts = mknod("3/d/gone", S_IFCHR, 0) == 0;
+
+	put("1/d/gone");
+	ck_assert_int_eq(view_child(&v, "d", &d), 0);
+	ck_assert_int_eq(view_index_find(&x, "one"), -1);
+	ck_assert_int_eq(view_index_make(&x, &d, 2), 0);
+	for (const char *const *n = names; *n; n++) {
+		int r = view_index_find(&x, *n);
+
+		if (strcmp(*n, "gone") == 0 && whiteouts)
+			ck_assert_int_eq(r, -1);
+		else
+			ck_assert_int_eq(r, view_stat(&d, *n, &st, NULL));
+	}
+	view_index_release(&x);
+	/* Too many to be worth it. */
+	ck_assert_int_eq(view_index_make(&x, &d, 1), 0);
+	ck_assert_int_eq(view_index_find(&x, "one"), -1);
+	view_index_release(&x);
+	view_close(&d);
+	view_close(&v);
+	scratch_end();
+}
+END_TEST
+
+UNIT("view", merged, hidden_by_a_file, opaque, walked, indexed)
