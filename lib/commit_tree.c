@@ -28,8 +28,7 @@ struct packing {
 	const struct layer *l;
 	struct committed *c;
 	struct tarsum *sum;
-	uint64_t left; /* bytes of the run that is given */
-	uint64_t offset; /* in the file, of its next byte */
+	uint64_t left; /* bytes of a run that are still to come */
 	bool in_file;
 	uint64_t bytes; /* of the tar */
 	struct timespec told;
@@ -51,21 +50,19 @@ static void tell(struct packing *p)
 	cfg->progress(cfg->ctx, &now);
 }
 
-/* The writer's bytes: those of a run while it is given, else headers and padding. */
+/* The writer's bytes: headers and padding, or what stands for a run, which is told of
+ * already. */
 static int sink(void *ctx, const void *bytes, size_t n, struct ovl_err *err)
 {
 	struct packing *p = ctx;
-	int rc;
 
 	p->bytes += n;
 	if (!p->left)
 		return tarsum_raw(p->sum, bytes, n, err);
 	if (n > p->left)
 		return err_say(err, EIO, "the tar writer gave other data than it got");
-	rc = tarsum_run(p->sum, p->offset, bytes, n, err);
 	p->left -= n;
-	p->offset += n;
-	return rc;
+	return 0;
 }
 
 static int entry(
@@ -130,27 +127,28 @@ static int left_xattr(
 	return 0;
 }
 
-static int run(void *ctx, const struct change *c, uint64_t offset, uint64_t n,
+static int run(void *ctx, const struct change *c, int fd, uint64_t offset, uint64_t n,
 	struct ovl_err *err)
 {
 	struct packing *p = ctx;
+	int rc = p->in_file ? 0 : tarsum_file(p->sum, c->path, err);
 
-	p->left = n;
-	p->offset = offset;
-	p->c->size += n;
-	if (p->in_file)
-		return 0;
 	p->in_file = true;
-	return tarsum_file(p->sum, c->path, err);
+	p->left = n;
+	p->c->size += n;
+	return rc == 0 ? tarsum_run(p->sum, fd, offset, n, err) : rc;
 }
 
-static int data_end(void *ctx, struct ovl_err *err)
+static int data_end(void *ctx, int fd, struct ovl_err *err)
 {
 	struct packing *p = ctx;
 	bool was = p->in_file;
 
 	p->in_file = false;
-	return was ? tarsum_file_end(p->sum, err) : 0;
+	if (was)
+		return tarsum_file_end(p->sum, fd, err);
+	close(fd);
+	return 0;
 }
 
 static int pack(struct packing *p, struct ovl_err *err)
@@ -185,7 +183,7 @@ int commit_pack(
 	c->own = pathset_new();
 	if (!c->keep || !c->own)
 		return err_nomem(err);
-	rc = tarsum_open(&p.sum, stage_fd, err);
+	rc = tarsum_open(&p.sum, stage_fd, l->st->cfg.stop, err);
 	if (rc < 0)
 		return rc;
 	rc = pack(&p, err);

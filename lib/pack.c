@@ -155,8 +155,9 @@ static int set_sparse(
 	return 0;
 }
 
-/* A hole costs little, but not nothing: in steps that leave room to stop. */
-static int pass_hole(struct packer *p, off_t n, struct ovl_err *err)
+/* What is not read, a hole as a rule, costs little, but not nothing: in steps that leave
+ * room to stop. */
+static int pass_over(struct packer *p, off_t n, struct ovl_err *err)
 {
 	const off_t step = (off_t)1 << 40;
 	int rc = 0;
@@ -174,8 +175,12 @@ static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, 
 	struct ovl_err *err)
 {
 	const struct pack_watch *w = p->watch;
-	int rc = w->run && n ? w->run(w->ctx, c, (uint64_t)at, (uint64_t)n, err) : 0;
+	int rc = 0;
 
+	if (w->run && n) {
+		rc = w->run(w->ctx, c, fd, (uint64_t)at, (uint64_t)n, err);
+		return rc == 0 ? pass_over(p, n, err) : rc;
+	}
 	while (n > 0 && rc == 0) {
 		size_t want = n < COPY_SIZE ? (size_t)n : COPY_SIZE;
 		ssize_t got = pread(fd, p->copy, want, at);
@@ -207,7 +212,7 @@ static int copy_runs(
 		return copy_run(p, c, fd, 0, size, err);
 	while (archive_entry_sparse_next(p->e, &offset, &length) == ARCHIVE_OK) {
 		/* The last hole can be left away, but the map comes with the first byte. */
-		int rc = pass_hole(p, length ? offset - at : 1, err);
+		int rc = pass_over(p, length ? offset - at : 1, err);
 
 		if (rc == 0)
 			rc = copy_run(p, c, fd, offset, length, err);
@@ -218,13 +223,13 @@ static int copy_runs(
 	return 0;
 }
 
-static int copy_data(
-	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
+static int copy_data(struct packer *p, const struct change *c, int *fd, off_t size,
+	struct ovl_err *err)
 {
 	const struct pack_watch *w = p->watch;
-	int rc = copy_runs(p, c, fd, size, err);
+	int rc = copy_runs(p, c, *fd, size, err);
 
-	return rc == 0 && w->data_end ? w->data_end(w->ctx, err) : rc;
+	return rc == 0 && w->data_end ? w->data_end(w->ctx, steal_fd(fd), err) : rc;
 }
 
 /* A regular file that has data; the header will be told of st: is that what was opened? */
@@ -257,13 +262,13 @@ static int header(struct packer *p, const struct change *c, enum pack_kind kind,
 
 /* fd: its data, -1 if it has none. */
 static int pack_data(struct packer *p, const struct change *c, const struct stat *st,
-	int fd, struct ovl_err *err)
+	int *fd, struct ovl_err *err)
 {
-	int rc = fd < 0 ? 0 : set_sparse(p, c, fd, st->st_size, err);
+	int rc = *fd < 0 ? 0 : set_sparse(p, c, *fd, st->st_size, err);
 
 	if (rc == 0)
 		rc = header(p, c, PACK_FILE, err);
-	return rc || fd < 0 ? rc : copy_data(p, c, fd, st->st_size, err);
+	return rc || *fd < 0 ? rc : copy_data(p, c, fd, st->st_size, err);
 }
 
 static int pack_file(struct packer *p, struct changes *walk, const struct change *c,
@@ -285,7 +290,7 @@ static int pack_file(struct packer *p, struct changes *walk, const struct change
 		if (fd < 0)
 			return failed(p, c, "open", err);
 	}
-	return pack_data(p, c, st, fd, err);
+	return pack_data(p, c, st, &fd, err);
 }
 
 static int pack_link(

@@ -31,11 +31,12 @@ struct pack_watch {
 	/* The file has an xattr that does not go into a tar. */
 	int (*left_xattr)(
 		void *ctx, const struct change *c, const char *attr, struct ovl_err *err);
-	/* A run of its data is given to the tar next: n bytes at that offset. */
-	int (*run)(void *ctx, const struct change *c, uint64_t offset, uint64_t n,
+	/* Who has this reads the data of files, n bytes of fd at that offset: the tar gets
+	 * as many bytes next, in memory that may not be read. */
+	int (*run)(void *ctx, const struct change *c, int fd, uint64_t offset, uint64_t n,
 		struct ovl_err *err);
-	/* That was all of them. */
-	int (*data_end)(void *ctx, struct ovl_err *err);
+	/* That was all of them. fd is the watch's to close now. */
+	int (*data_end)(void *ctx, int fd, struct ovl_err *err);
 	uint64_t *sockets; /* their number; NULL: a warning tells it */
 };
 

@@ -4,13 +4,21 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "buf.h"
+#include "cleanup.h"
 #include "digest.h"
+#include "quote.h"
 #include "recipe.h"
 #include "tarsum.h"
 
 #define BLOCK_SIZE (256 * 1024)
 #define BLOCKS     6
+#define READ_SIZE  (256 * 1024)
+
+/* Files in a block: with all blocks full, so many times BLOCKS are open. */
+#define FILES 16
 
 enum what { RAW, FILE_BEGIN, RUN, FILE_END };
 
@@ -18,7 +26,13 @@ enum what { RAW, FILE_BEGIN, RUN, FILE_END };
 struct item {
 	enum what what;
 	unsigned n;
-	uint64_t offset; /* RUN */
+};
+
+/* The bytes of a RUN. */
+struct file_run {
+	int fd;
+	uint64_t offset;
+	uint64_t n;
 };
 
 /* Blocks go round: filled by the caller, emptied by the thread. */
@@ -39,39 +53,106 @@ struct tarsum {
 	size_t len[BLOCKS];
 	unsigned char *data; /* BLOCKS * BLOCK_SIZE */
 	size_t used; /* of the block that is being filled */
+	unsigned files; /* in it */
+
+	/* The thread's own. */
+	const volatile sig_atomic_t *stop;
+	struct buf path; /* of the file whose data follow */
+	unsigned char *read; /* READ_SIZE */
 };
 
 /* ---- the thread ------------------------------------------------------------------- */
 
-static int take(
-	struct tarsum *t, const struct item *it, const void *p, struct ovl_err *err)
+static int hash(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
 {
-	bool bytes = it->what == RAW || it->what == RUN;
-	int rc = 0;
+	return digest_update(&t->digest, p, n) < 0 ?
+		err_say(err, EIO, "cannot compute a digest") :
+		0;
+}
 
-	if (bytes && digest_update(&t->digest, p, it->n) < 0)
-		return err_say(err, EIO, "cannot compute a digest");
-	switch (it->what) {
-	case RAW: rc = recipe_raw(t->recipe, p, it->n); break;
-	case FILE_BEGIN: rc = recipe_file(t->recipe, p); break;
-	case RUN: rc = recipe_run(t->recipe, it->offset, p, it->n); break;
-	case FILE_END: rc = recipe_file_end(t->recipe); break;
-	}
+static int recipe_did(struct tarsum *t, int rc, struct ovl_err *err)
+{
 	return rc < 0 ? recipe_error(t->recipe, err) : 0;
 }
 
-static int empty(struct tarsum *t, unsigned slot, struct ovl_err *err)
+static int take_run(struct tarsum *t, struct file_run r, struct ovl_err *err)
+{
+	while (r.n) {
+		size_t want = r.n < READ_SIZE ? (size_t)r.n : READ_SIZE;
+		ssize_t got = pread(r.fd, t->read, want, (off_t)r.offset);
+		int rc;
+
+		if (t->stop && *t->stop)
+			return err_stopped(err);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(err, errno, "cannot read %s", Q(t->path.data));
+		if (got == 0)
+			return err_say(err, EIO, "%s became shorter while it was read",
+				Q(t->path.data));
+		rc = hash(t, t->read, (size_t)got, err);
+		if (rc == 0)
+			rc = recipe_did(t,
+				recipe_run(t->recipe, r.offset, t->read, (size_t)got),
+				err);
+		if (rc < 0)
+			return rc;
+		r.offset += (uint64_t)got;
+		r.n -= (uint64_t)got;
+	}
+	return 0;
+}
+
+static int take_file(struct tarsum *t, const char *path, struct ovl_err *err)
+{
+	buf_clear(&t->path);
+	buf_adds(&t->path, path);
+	return t->path.failed ? err_nomem(err) :
+				recipe_did(t, recipe_file(t->recipe, path), err);
+}
+
+static int take_end(struct tarsum *t, const void *p, bool failed, struct ovl_err *err)
+{
+	int fd;
+
+	memcpy(&fd, p, sizeof(fd));
+	close(fd);
+	return failed ? 0 : recipe_did(t, recipe_file_end(t->recipe), err);
+}
+
+static int take(
+	struct tarsum *t, const struct item *it, const void *p, struct ovl_err *err)
+{
+	struct file_run r;
+	int rc;
+
+	switch (it->what) {
+	case RAW:
+		rc = hash(t, p, it->n, err);
+		return rc < 0 ? rc : recipe_did(t, recipe_raw(t->recipe, p, it->n), err);
+	case FILE_BEGIN: return take_file(t, p, err);
+	case RUN: memcpy(&r, p, sizeof(r)); return take_run(t, r, err);
+	default: return take_end(t, p, false, err);
+	}
+}
+
+/* After a failure only files are closed. */
+static int empty(struct tarsum *t, unsigned slot, int rc, struct ovl_err *err)
 {
 	const unsigned char *at = t->data + (size_t)slot * BLOCK_SIZE;
 	const unsigned char *end = at + t->len[slot];
-	int rc = 0;
 
-	while (at < end && rc == 0) {
+	while (at < end) {
 		struct item it;
 
 		memcpy(&it, at, sizeof(it));
-		rc = take(t, &it, at + sizeof(it), err);
-		at += sizeof(it) + it.n;
+		at += sizeof(it);
+		if (rc == 0)
+			rc = take(t, &it, at, err);
+		else if (it.what == FILE_END)
+			take_end(t, at, true, NULL);
+		at += it.n;
 	}
 	return rc;
 }
@@ -91,8 +172,7 @@ static void *run(void *ctx)
 		if (t->filled == t->emptied)
 			break;
 		pthread_mutex_unlock(&t->mutex);
-		if (rc == 0)
-			rc = empty(t, slot, &err);
+		rc = empty(t, slot, rc, &err);
 		pthread_mutex_lock(&t->mutex);
 		if (rc < 0 && t->rc == 0) {
 			t->rc = rc;
@@ -123,6 +203,7 @@ static int next_block(struct tarsum *t, struct ovl_err *err)
 		*err = t->err;
 	pthread_mutex_unlock(&t->mutex);
 	t->used = 0;
+	t->files = 0;
 	return rc;
 }
 
@@ -152,7 +233,6 @@ static int add(struct tarsum *t, struct item it, const void *p, size_t n, bool p
 		t->used += sizeof(it) + it.n;
 		from += it.n;
 		n -= it.n;
-		it.offset += it.n;
 		if (!n)
 			return 0;
 	} while (true);
@@ -173,22 +253,30 @@ int tarsum_file(struct tarsum *t, const char *path, struct ovl_err *err)
 	return add(t, (struct item){.what = FILE_BEGIN}, path, n, false, err);
 }
 
-int tarsum_run(
-	struct tarsum *t, uint64_t offset, const void *p, size_t n, struct ovl_err *err)
+int tarsum_run(struct tarsum *t, int fd, uint64_t offset, uint64_t n, struct ovl_err *err)
 {
-	return n ? add(t, (struct item){.what = RUN, .offset = offset}, p, n, true, err) :
-		   0;
+	const struct file_run r = {.fd = fd, .offset = offset, .n = n};
+
+	return add(t, (struct item){.what = RUN}, &r, sizeof(r), false, err);
 }
 
-int tarsum_file_end(struct tarsum *t, struct ovl_err *err)
+int tarsum_file_end(struct tarsum *t, int fd, struct ovl_err *err)
 {
-	return add(t, (struct item){.what = FILE_END}, "", 0, false, err);
+	int rc = add(t, (struct item){.what = FILE_END}, &fd, sizeof(fd), false, err);
+
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	return ++t->files == FILES ? next_block(t, err) : 0;
 }
 
 static void stop(struct tarsum *t)
 {
 	if (!t->started)
 		return;
+	if (t->used)
+		next_block(t, NULL);
 	pthread_mutex_lock(&t->mutex);
 	t->quit = true;
 	pthread_cond_signal(&t->changed);
@@ -230,7 +318,8 @@ static int start(struct tarsum *t)
 	return rc;
 }
 
-int tarsum_open(struct tarsum **out, int dirfd, struct ovl_err *err)
+int tarsum_open(struct tarsum **out, int dirfd, const volatile sig_atomic_t *stop,
+	struct ovl_err *err)
 {
 	struct tarsum *t = calloc(1, sizeof(*t));
 	int rc;
@@ -239,8 +328,10 @@ int tarsum_open(struct tarsum **out, int dirfd, struct ovl_err *err)
 		return err_nomem(err);
 	pthread_mutex_init(&t->mutex, NULL);
 	pthread_cond_init(&t->changed, NULL);
+	t->stop = stop;
 	t->data = malloc((size_t)BLOCKS * BLOCK_SIZE);
-	rc = t->data ? digest_init(&t->digest, err) : err_nomem(err);
+	t->read = malloc(READ_SIZE);
+	rc = t->data && t->read ? digest_init(&t->digest, err) : err_nomem(err);
 	if (rc == 0)
 		rc = recipe_create(&t->recipe, dirfd, err);
 	if (rc == 0) {
@@ -266,6 +357,8 @@ void tarsum_close(struct tarsum *t)
 	recipe_out_close(t->recipe);
 	pthread_cond_destroy(&t->changed);
 	pthread_mutex_destroy(&t->mutex);
+	buf_release(&t->path);
+	free(t->read);
 	free(t->data);
 	free(t);
 }

@@ -97,7 +97,7 @@ own_mount() {
 	m=$S/names/m/$me/$n
 	run "3" "" mount m/$me/$n
 	# timeout(1) dies with what it kills, which may be mounting until it is dead.
-	late= gone=3
+	late='' gone=3
 	[ $status != 137 ] || late=4
 	done_ && gone= && m=$(cat o.$me) && echo $seed >"$m/x" &&
 		{ [ "$(cat "$m/d/f")" = 2 ] || wrong "mount of m/$me/$n shows another d/f"; }
