@@ -201,6 +201,15 @@ static bool plain_head(struct input *in, uint64_t at)
 	return ok;
 }
 
+/* Such a file no image holds: this is the tree of a layer. */
+static bool is_special(struct archive_entry *e)
+{
+	mode_t type = archive_entry_filetype(e);
+
+	return !archive_entry_hardlink(e) &&
+		(type == AE_IFCHR || type == AE_IFBLK || type == AE_IFIFO);
+}
+
 static int read_members(struct source *s, struct archive *a, struct input *in)
 {
 	struct archive_entry *e;
@@ -216,6 +225,8 @@ static int read_members(struct source *s, struct archive *a, struct input *in)
 		in->in_header = 0;
 		r = archive_read_next_header(a, &e);
 		in->in_header = 0;
+		if (r == ARCHIVE_OK && is_special(e))
+			return ARCHIVE_FATAL;
 		if (r == ARCHIVE_OK && ++seen)
 			take(s, a, e);
 	}
