@@ -35,6 +35,8 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 	if (tree < 0)
 		return err_sys(err, errno, "cannot open the staging tree");
 	rc = in->cfg.no_data ? 0 : recipe_create(&in->recipe, in->stage.fd, err);
+	if (rc == 0 && !in->cfg.no_data)
+		rc = behind_open(&u->behind, err);
 	u->max_entries = or_default(in->cfg.max_entries, OVL_MAX_ENTRIES);
 	u->max_bytes = or_default(in->cfg.max_size, OVL_MAX_SIZE);
 	u->max_depth = (unsigned)or_default(in->cfg.max_depth, OVL_MAX_DEPTH);
@@ -132,6 +134,8 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 	}
 	if (r == 0)
 		r = tarin_finish(in->tar, in->diff_id, err);
+	if (r == 0)
+		r = unpack_written(&in->unpack, err);
 	if (r == 0)
 		r = check_digests(in, err);
 	if (r == 0 && in->recipe)

@@ -45,17 +45,60 @@ static int make(struct unpack *u, const struct place *at, maker fn, void *ctx,
 
 /* ---- files ------------------------------------------------------------------------ */
 
+struct new_file {
+	struct unpack *u;
+	mode_t mode;
+};
+
 static int make_file(const struct place *at, void *ctx)
 {
-	struct archive_entry *e = ctx;
+	const struct new_file *f = ctx;
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(at->p->fd, at->name, flags, f->mode);
 
-	return openat(at->p->fd, at->name,
-		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		archive_entry_mode(e) & 0777);
+	/* Those that are written behind are open still. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && f->u->behind) {
+		behind_wait(f->u->behind, NULL);
+		fd = openat(at->p->fd, at->name, flags, f->mode);
+	}
+	return fd;
 }
 
-static int write_data(struct unpack *u, struct tarin *t, int fd, const struct place *at,
-	uint64_t size, struct ovl_err *err)
+/* A file whose data are to come. */
+struct file {
+	int fd;
+	uint64_t size;
+	bool behind; /* they are not written at once */
+};
+
+static int write_piece(struct unpack *u, const struct file *f, const struct place *at,
+	const void *p, size_t n, uint64_t offset, struct ovl_err *err)
+{
+	u->bytes += n;
+	if (u->bytes > u->max_bytes)
+		return err_say(err, EFBIG, "it holds more than %llu bytes of files",
+			(unsigned long long)u->max_bytes);
+	if (u->no_data)
+		return 0;
+	if (f->behind)
+		return behind_write(u->behind, f->fd, p, n, offset, err);
+	if (fs_pwrite_all(f->fd, p, n, offset) < 0)
+		return err_sys(err, errno, "cannot write %s", Q(at->path));
+	return 0;
+}
+
+static int set_size(struct unpack *u, const struct file *f, const struct place *at,
+	struct ovl_err *err)
+{
+	int rc = f->behind ? behind_wait(u->behind, err) : 0;
+
+	if (rc == 0 && ftruncate(f->fd, (off_t)f->size) < 0)
+		rc = err_sys(err, errno, "cannot set the size of %s", Q(at->path));
+	return rc;
+}
+
+static int write_data(struct unpack *u, struct tarin *t, const struct file *f,
+	const struct place *at, struct ovl_err *err)
 {
 	auto_buf path = {0};
 	uint64_t end = 0;
@@ -68,42 +111,56 @@ static int write_data(struct unpack *u, struct tarin *t, int fd, const struct pl
 	if (r < 0)
 		return r;
 	while ((r = tarin_data(t, path.data, &p, &n, &offset, err)) > 0) {
-		if (!n)
-			continue;
-		u->bytes += n;
-		if (u->bytes > u->max_bytes)
-			return err_say(err, EFBIG,
-				"it holds more than %llu bytes of files",
-				(unsigned long long)u->max_bytes);
-		if (!u->no_data && fs_pwrite_all(fd, p, n, offset) < 0)
-			return err_sys(err, errno, "cannot write %s", Q(at->path));
-		end = offset + n > end ? offset + n : end;
+		r = n ? write_piece(u, f, at, p, n, offset, err) : 0;
+		if (r < 0)
+			return r;
+		end = n && offset + n > end ? offset + n : end;
 	}
 	if (r < 0)
 		return err_prefix(err, r, "%s", Q(at->path));
 	/* Cut off they could not be given back, and readers disagree what to do. */
-	if (end > size)
+	if (end > f->size)
 		return err_say(err, EBADMSG,
 			"damaged tar archive: %s has data behind its end", Q(at->path));
-	if ((end != size || u->no_data) && ftruncate(fd, (off_t)size) < 0)
-		return err_sys(err, errno, "cannot set the size of %s", Q(at->path));
-	return 0;
+	return end != f->size || u->no_data ? set_size(u, f, at, err) : 0;
+}
+
+/* Once data were given the fd is the thread's, also when the rest cannot be. */
+static int put_behind(struct unpack *u, struct tarin *t, struct archive_entry *e,
+	const struct file *f, const struct place *at, struct ovl_err *err)
+{
+	const struct timespec mtime = unpack_mtime(u, e);
+	int rc = behind_begin(u->behind, at->path, err);
+	int rc2;
+
+	if (rc == 0)
+		rc = write_data(u, t, f, at, err);
+	rc2 = behind_end(u->behind, f->fd, &mtime, rc < 0 ? NULL : err);
+	return rc < 0 ? rc : rc2;
 }
 
 static int put_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
 	const struct place *at, struct ovl_err *err)
 {
+	struct new_file how = {.u = u, .mode = archive_entry_mode(e) & 0777};
 	int64_t size = archive_entry_size(e);
+	struct file f = {.size = (uint64_t)size};
 	auto_fd fd = -1;
 	int rc;
 
 	if (size < 0)
 		return err_say(err, EINVAL, "%s: size %lld cannot be", Q(at->path),
 			(long long)size);
-	fd = make(u, at, make_file, e, err);
+	fd = make(u, at, make_file, &how, err);
 	if (fd < 0)
 		return fd;
-	rc = write_data(u, t, fd, at, (uint64_t)size, err);
+	f.fd = fd;
+	f.behind = u->behind && f.size <= BEHIND_MAX && unpack_is_plain(u, at->p, e);
+	if (f.behind) {
+		fd = -1;
+		return put_behind(u, t, e, &f, at, err);
+	}
+	rc = write_data(u, t, &f, at, err);
 	if (rc == 0)
 		rc = unpack_meta(u, at->p, at->name, fd, e, err);
 	return rc;

@@ -22,6 +22,7 @@
 #include <archive_entry.h>
 #include <signal.h>
 
+#include "behind.h"
 #include "dirs.h"
 #include "err.h"
 #include "idmap.h"
@@ -44,6 +45,7 @@ struct unpack {
 	int kept; /* what was replaced, see recipe.h; -1: nothing yet */
 	uint64_t n_kept;
 	struct recipe_out *recipe; /* the caller's; NULL: none is made */
+	struct behind *behind; /* owned; NULL: all is written at once */
 	bool no_data; /* files get their size alone */
 	bool whole; /* what is below comes in as well, see graft.h, and no marks stay */
 	const volatile sig_atomic_t
@@ -70,12 +72,15 @@ struct unpack {
 	struct buf value;
 };
 
-/* The limits, layer, kept and recipe are to be set before. The tree must be empty, and made by this process. */
+/* The limits, layer, kept, recipe and behind are to be set before. The tree must be empty,
+ * and made by this process. */
 int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 	struct ovl_err *err);
 
 int unpack_entry(
 	struct unpack *u, struct tarin *t, struct archive_entry *e, struct ovl_err *err);
+/* Waits for what is written behind. */
+int unpack_written(struct unpack *u, struct ovl_err *err);
 
 /* Does what was unpacked hide all of the stack below? */
 bool unpack_hides_all(const struct unpack *u);
@@ -108,6 +113,11 @@ int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const ch
  * p, open as fd (-1: not a file or directory that can be). */
 int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
 	struct archive_entry *e, struct ovl_err *err);
+
+/* Does the new file or directory have what the entry says but for its time? */
+bool unpack_is_plain(
+	const struct unpack *u, const struct parent *p, struct archive_entry *e);
+struct timespec unpack_mtime(const struct unpack *u, struct archive_entry *e);
 
 /* The same for a directory, apart from what unpack_finish does. */
 int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct dir *dir,

@@ -214,7 +214,7 @@ static int set_access_acl(
  * A pax header says -1.5 for one and a half seconds before 1970; the reader makes -1 and
  * 500000000 of it, struct timespec has -2 and 500000000. Of -0.5 it drops the sign.
  */
-static struct timespec mtime_of(const struct unpack *u, struct archive_entry *e)
+struct timespec unpack_mtime(const struct unpack *u, struct archive_entry *e)
 {
 	struct timespec t = {archive_entry_mtime(e), archive_entry_mtime_nsec(e)};
 
@@ -246,7 +246,7 @@ static int set_mode(struct target to, struct archive_entry *e, struct ovl_err *e
 static int set_times(const struct unpack *u, struct target to, struct archive_entry *e,
 	struct ovl_err *err)
 {
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, mtime_of(u, e)};
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, unpack_mtime(u, e)};
 
 	if (utimensat(to.fd, "", times, AT_EMPTY_PATH) < 0)
 		return err_sys(err, errno, "cannot set the times of %s", Q(name_of(e)));
@@ -302,7 +302,8 @@ static int keep_default_acl(
 	return 0;
 }
 
-static bool plain_dir(struct unpack *u, struct parent *p, struct archive_entry *e)
+bool unpack_is_plain(
+	const struct unpack *u, const struct parent *p, struct archive_entry *e)
 {
 	return archive_entry_uid(e) == u->uid && archive_entry_gid(e) == u->gid &&
 		!p->dir->foreign_group && !(archive_entry_mode(e) & 07000) &&
@@ -320,8 +321,8 @@ int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct
 	dir->flags &= ~(unsigned)(DIR_IMPLIED | DIR_SETGID);
 	dir->flags |= mode & S_ISGID ? DIR_SETGID : 0;
 	dir->foreign_group = archive_entry_gid(e) != u->gid;
-	dir->mtime = mtime_of(u, e);
-	if (fresh && plain_dir(u, p, e))
+	dir->mtime = unpack_mtime(u, e);
+	if (fresh && unpack_is_plain(u, p, e))
 		return 0;
 	fd = fs_open_dir(p->fd, name);
 	if (fd < 0)

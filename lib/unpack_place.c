@@ -299,8 +299,10 @@ int unpack_clear(struct unpack *u, struct parent *p, const char *name, const cha
 {
 	struct dir *dir;
 	struct stat st;
-	int rc = 0;
+	int rc = unpack_written(u, err);
 
+	if (rc < 0)
+		return rc;
 	if (fstatat(p->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ?
 			0 :
@@ -347,8 +349,15 @@ int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 	return 0;
 }
 
+int unpack_written(struct unpack *u, struct ovl_err *err)
+{
+	return behind_wait(u->behind, err);
+}
+
 void unpack_release(struct unpack *u)
 {
+	behind_close(u->behind);
+	u->behind = NULL;
 	close_fdp(&u->tree);
 	close_fdp(&u->kept);
 	forget_parents(u, 0);
