@@ -1,12 +1,12 @@
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "belt.h"
+#include "thread.h"
 
 #define BLOCK_SIZE (128 * 1024)
 #define BLOCKS     8
@@ -151,21 +151,6 @@ int belt_wait(struct belt *b, struct ovl_err *err)
 	return hand_on(b, 0, err);
 }
 
-/* Signals are for the caller's thread. */
-static int start(struct belt *b)
-{
-	sigset_t all;
-	sigset_t old;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&b->thread, NULL, run, b);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	b->started = rc == 0;
-	return rc;
-}
-
 int belt_open(struct belt **out, belt_fn fn, void *ctx, struct ovl_err *err)
 {
 	struct belt *b = calloc(1, sizeof(*b));
@@ -180,7 +165,8 @@ int belt_open(struct belt **out, belt_fn fn, void *ctx, struct ovl_err *err)
 	pthread_mutex_init(&b->mutex, NULL);
 	pthread_cond_init(&b->changed, NULL);
 	b->data = malloc((size_t)BLOCKS * BLOCK_SIZE);
-	why = b->data ? start(b) : ENOMEM;
+	why = b->data ? thread_start(&b->thread, run, b) : ENOMEM;
+	b->started = why == 0;
 	if (why) {
 		belt_close(b);
 		return err_sys(err, why, "cannot start a thread");

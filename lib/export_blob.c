@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "quote.h"
 #include "replay.h"
 #include "store.h"
+#include "thread.h"
 
 #define BUFFER (256 * 1024)
 
@@ -308,17 +308,12 @@ static int make_all(struct work *w, struct ovl_err *err)
 	pthread_t thread[16];
 	unsigned want = side_by_side(w->x, w->n);
 	unsigned n = 0;
-	sigset_t all, old;
 
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->ended, NULL);
 	w->running = want;
-	/* Signals are for the main thread, which waits for these. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (n < want && pthread_create(&thread[n], NULL, run, w) == 0)
+	while (n < want && thread_start(&thread[n], run, w) == 0)
 		n++;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_mutex_lock(&w->mutex);
 	w->running -= want - n;
 	pthread_mutex_unlock(&w->mutex);

@@ -209,12 +209,15 @@ int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out)
 	}
 }
 
-ssize_t fs_read_upto(int fd, void *p, size_t n)
+/* From an offset, or where the file stands. */
+static ssize_t upto(int fd, void *p, size_t n, const uint64_t *offset)
 {
 	size_t have = 0;
 
 	while (have < n) {
-		ssize_t got = read(fd, (char *)p + have, n - have);
+		char *at = (char *)p + have;
+		ssize_t got = offset ? pread(fd, at, n - have, (off_t)(*offset + have)) :
+				       read(fd, at, n - have);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -227,23 +230,14 @@ ssize_t fs_read_upto(int fd, void *p, size_t n)
 	return (ssize_t)have;
 }
 
+ssize_t fs_read_upto(int fd, void *p, size_t n)
+{
+	return upto(fd, p, n, NULL);
+}
+
 ssize_t fs_pread_upto(int fd, void *p, size_t n, uint64_t offset)
 {
-	size_t have = 0;
-
-	while (have < n) {
-		ssize_t got = pread(
-			fd, (char *)p + have, n - have, (off_t)(offset + have));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		if (!got)
-			break;
-		have += (size_t)got;
-	}
-	return (ssize_t)have;
+	return upto(fd, p, n, &offset);
 }
 
 int fs_write_until(int fd, const void *p, size_t n, const volatile sig_atomic_t *stop)

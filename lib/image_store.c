@@ -21,6 +21,7 @@
 #include "names.h"
 #include "quote.h"
 #include "store.h"
+#include "thread.h"
 
 #define MAX_WORKERS 8
 
@@ -293,30 +294,24 @@ static unsigned count_workers(const struct load *ld)
 	return ld->n < n ? (unsigned)ld->n : n;
 }
 
-/* Signals are for the caller's thread. */
 static int take_all_in(struct load *ld, struct ovl_err *err)
 {
 	pthread_t thread[MAX_WORKERS];
 	unsigned want = count_workers(ld);
 	unsigned started = 0;
 	int why = 0;
-	sigset_t all;
-	sigset_t old;
 
 	/* From here on the threads only look at the store's descriptors. */
 	if (store_dir_make(ld->st, DIR_STAGING, err) < 0 ||
 		store_driver_make(ld->st, driver_number(ld), err) < 0)
 		return -EIO;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_mutex_lock(&ld->mutex);
 	while (started < want && why == 0) {
-		why = pthread_create(&thread[started], NULL, work, ld);
+		why = thread_start(&thread[started], work, ld);
 		started += why == 0;
 	}
 	ld->running = started;
 	pthread_mutex_unlock(&ld->mutex);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (!started && ld->n)
 		return err_sys(err, why, "cannot start a thread");
 	wait_for_workers(ld);

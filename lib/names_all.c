@@ -78,6 +78,19 @@ int names_copy_notes(
 	return each_of(from->st, from->fd, &self, copy_note, &mv, err);
 }
 
+/* Locks the names, unless the layer has no note of any: 1, 0, negative errno. */
+static int lock_noted(const struct layer *l, struct ovl_err *err)
+{
+	struct stat noted;
+	int rc;
+
+	if (fstatat(l->fd, NAMES_NOTES, &noted, AT_SYMLINK_NOFOLLOW) < 0 &&
+		errno == ENOENT)
+		return 0;
+	rc = names_lock(l->st, err);
+	return rc < 0 ? rc : 1;
+}
+
 struct relink {
 	const struct layer *to;
 	struct ovl_err *err;
@@ -99,14 +112,9 @@ int names_move(const struct layer *from, const struct layer *to, bool durable,
 {
 	struct layer_ref self = layer_ref_of(from);
 	struct relink r = {to, err};
-	struct stat noted;
-	int rc;
+	int rc = lock_noted(from, err);
 
-	if (fstatat(from->fd, NAMES_NOTES, &noted, AT_SYMLINK_NOFOLLOW) < 0 &&
-		errno == ENOENT)
-		return 0;
-	rc = names_lock(from->st, err);
-	if (rc < 0)
+	if (rc <= 0)
 		return rc;
 	rc = names_copy_notes(from, to->fd, durable, err);
 	if (rc == 0 && durable && faccessat(to->fd, NAMES_NOTES, F_OK, AT_EACCESS) == 0)
@@ -144,14 +152,9 @@ int names_drop_all(const struct layer *l, struct buf *dropped, struct ovl_err *e
 {
 	struct dropping d = {dropped, err};
 	struct layer_ref self = layer_ref_of(l);
-	struct stat noted;
-	int rc;
+	int rc = lock_noted(l, err);
 
-	if (fstatat(l->fd, NAMES_NOTES, &noted, AT_SYMLINK_NOFOLLOW) < 0 &&
-		errno == ENOENT)
-		return 0;
-	rc = names_lock(l->st, err);
-	if (rc < 0)
+	if (rc <= 0)
 		return rc;
 	rc = each_of(l->st, l->fd, &self, drop, &d, err);
 	if (rc < 0)

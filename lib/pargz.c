@@ -1,12 +1,12 @@
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "pargz.h"
+#include "thread.h"
 
 #define DICT  32768u
 #define BLOCK (512u * 1024)
@@ -94,19 +94,15 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* One more, unless there are enough for what waits. Signals are for who called us. One
- * thread is enough to go on with; negative errno: there is none. */
+/* One more, unless there are enough for what waits. One thread is enough to go on with;
+ * negative errno: there is none. */
 static int start_thread(struct pargz *g)
 {
-	sigset_t all, old;
 	int rc;
 
 	if (g->threads == g->max_threads || g->threads >= g->filled)
 		return 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&g->thread[g->threads], NULL, run, g);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = thread_start(&g->thread[g->threads], run, g);
 	if (rc == 0)
 		g->threads++;
 	return g->threads ? 0 : -rc;

@@ -1,13 +1,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "fs.h"
 #include "piped.h"
+#include "thread.h"
 
 /* The end of the pipe that is written to, and who writes. */
 struct writer {
@@ -38,20 +38,6 @@ static void *write_tar(void *ctx)
 	return NULL;
 }
 
-/* Signals are for the caller's thread; SIGPIPE for nobody. */
-static int start(pthread_t *thread, struct writer *w)
-{
-	sigset_t all;
-	sigset_t old;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(thread, NULL, write_tar, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return rc;
-}
-
 /* What the tar's writer saw is why its reader failed, if it saw anything first. */
 static int join(pthread_t thread, struct writer *w, int rc, struct ovl_err *err)
 {
@@ -79,7 +65,7 @@ int piped_ingest(struct ingest *in, struct ovl_store *st, struct ingest_config *
 	fcntl(w.fd, F_SETPIPE_SZ, 1 << 20);
 	cfg->input.fd = read_end;
 	/* Beginning an ingest reads already. */
-	rc = -start(&thread, &w);
+	rc = -thread_start(&thread, write_tar, &w);
 	if (rc < 0) {
 		close_fdp(&w.fd);
 		return err_sys(err, -rc, "cannot start a thread");

@@ -14,6 +14,7 @@
 #include "decode.h"
 #include "digest.h"
 #include "stream.h"
+#include "thread.h"
 
 #define BLOCK_SIZE STREAM_BLOCK
 #define BLOCKS     (STREAM_HOLD + 2)
@@ -250,21 +251,6 @@ static void *run(void *ctx)
 
 /* ---- the parser's side ------------------------------------------------------------ */
 
-/* Signals are for the caller's thread. */
-static int start(struct stream *s)
-{
-	sigset_t all;
-	sigset_t old;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&s->thread, NULL, run, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	s->started = rc == 0;
-	return -rc;
-}
-
 int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl_err *err)
 {
 	struct stream *s = calloc(1, sizeof(*s));
@@ -296,7 +282,8 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 	if (rc == 0 && cfg->digest_input)
 		rc = digest_init(&s->input, err);
 	if (rc == 0) {
-		rc = start(s);
+		rc = -thread_start(&s->thread, run, s);
+		s->started = rc == 0;
 		if (rc < 0)
 			err_sys(err, -rc, "cannot start a thread");
 	}
