@@ -251,7 +251,9 @@ part=''
 again='^$'
 try "diff -o" ovlctl diff -o "$O/o.tar" b
 try "diff -o, of a writable layer" ovlctl diff -o "$O/o.tar.gz" w
+again="is there and not empty"
 try "export to a directory" ovlctl export b "$O/dir"
+again='^$'
 try "export to a file" ovlctl export --format docker w "$O/i.tar.zst"
 echo old >master/out/i.tar
 try "export over a file" ovlctl export --format tar b "$O/i.tar"
