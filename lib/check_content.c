@@ -15,6 +15,7 @@
 #include "checker.h"
 #include "cleanup.h"
 #include "compare.h"
+#include "config.h"
 #include "driver.h"
 #include "fs.h"
 #include "ingest.h"
@@ -141,6 +142,27 @@ static int check(struct content *x, struct ingest *in)
 	return rc < 0 ? rc : compare(x, in, x->l->meta.has_parent ? &parent : NULL);
 }
 
+/* Of the images that the layer is the top of. */
+static int check_configs(const struct content *x)
+{
+	struct checker *c = x->c;
+	auto_buf list = {0};
+	int rc = config_list(x->l, &list, c->err);
+
+	for (size_t at = 0; at < list.len && rc == 0; at += ID_LEN + 1) {
+		char hex[ID_LEN + 1];
+
+		snprintf(hex, sizeof(hex), "%s", list.data + at);
+		rc = config_is_sound(x->l, hex, c->err);
+		if (rc == 0)
+			rc = check_tell(c, OVL_ERROR, "config", x->l->id.s, "", false,
+				"its image config sha256:%.12s has other bytes", hex);
+		else if (rc > 0)
+			rc = 0;
+	}
+	return rc;
+}
+
 int check_content(struct checker *c, const struct layer *l)
 {
 	struct content x = {.c = c, .l = l};
@@ -151,6 +173,8 @@ int check_content(struct checker *c, const struct layer *l)
 	rc = check(&x, &in);
 	ingest_end(&in);
 	umask(mask);
+	if (rc == 0)
+		rc = check_configs(&x);
 	buf_release(&x.bad);
 	return rc;
 }

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "config.h"
+#include "digest.h"
 #include "fs.h"
 #include "names.h"
 #include "quote.h"
@@ -97,17 +98,40 @@ static int choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 	return 1;
 }
 
+/* 1 and its bytes, 0 it is too long to be one of ours. */
+static int read_config(
+	const struct layer *l, const char *hex, struct buf *out, struct ovl_err *err)
+{
+	char path[sizeof(configs) + ID_LEN + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", configs, hex);
+	if (fs_read_file(l->fd, path, CONFIG_MAX, out) == 0)
+		return 1;
+	if (errno == EFBIG)
+		return 0;
+	return err_sys(err, errno, "cannot read '%s' of layer %.12s", path, l->id.s);
+}
+
+int config_is_sound(const struct layer *l, const char *hex, struct ovl_err *err)
+{
+	char is[ID_LEN + 1];
+	auto_buf text = {0};
+	int rc = read_config(l, hex, &text, err);
+
+	if (rc <= 0)
+		return rc;
+	rc = digest_bytes(text.data, text.len, is, err);
+	return rc < 0 ? rc : strcmp(is, hex) == 0;
+}
+
 int config_get(const struct layer *l, const char *what, struct buf *out,
 	char hex[ID_LEN + 1], struct ovl_err *err)
 {
-	char path[sizeof(configs) + ID_LEN + 1];
 	int rc = choose(l, what, hex, err);
 
 	if (rc <= 0)
 		return rc;
-	snprintf(path, sizeof(path), "%s/%s", configs, hex);
-	if (fs_read_file(l->fd, path, CONFIG_MAX, out) < 0)
-		return err_sys(
-			err, errno, "cannot read '%s' of layer %.12s", path, l->id.s);
-	return 1;
+	rc = read_config(l, hex, out, err);
+	return rc ? rc :
+		    err_say(err, EFBIG, "the config of layer %.12s is too long", l->id.s);
 }

@@ -25,6 +25,9 @@ int config_put(
 int config_get(const struct layer *l, const char *what, struct buf *out,
 	char hex[ID_LEN + 1], struct ovl_err *err);
 
+/* Has the config of that digest the bytes it should have? 1, 0, negative errno. */
+int config_is_sound(const struct layer *l, const char *hex, struct ovl_err *err);
+
 /* The digests of all configs of a layer, sorted, as lines. */
 int config_list(const struct layer *l, struct buf *out, struct ovl_err *err);
 

@@ -100,3 +100,17 @@ int digest_chain(
 	}
 	return 0;
 }
+
+int digest_bytes(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	struct digest d = {0};
+	int rc = digest_init(&d, err);
+
+	if (rc < 0)
+		return rc;
+	if (digest_update(&d, p, n) < 0 || digest_final(&d, hex) < 0) {
+		digest_release(&d);
+		return err_say(err, EIO, "cannot compute a digest");
+	}
+	return 0;
+}

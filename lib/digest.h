@@ -27,6 +27,8 @@ int digest_update(struct digest *d, const void *p, size_t n);
 /* 64 hex digits and a NUL. Ends the digest, also when it fails. */
 int digest_final(struct digest *d, char hex[ID_LEN + 1]);
 void digest_release(struct digest *d);
+/* Of n bytes. */
+int digest_bytes(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err);
 
 /*
  * OCI image-spec, config.md, "Layer ChainID": the bottom layer's is its diff id; any

@@ -41,20 +41,6 @@ void export_tell(struct export *x)
 	x->st->cfg.progress(x->st->cfg.ctx, &p);
 }
 
-int export_digest(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err)
-{
-	struct digest d = {0};
-	int rc = digest_init(&d, err);
-
-	if (rc < 0)
-		return rc;
-	if (digest_update(&d, p, n) < 0 || digest_final(&d, hex) < 0) {
-		digest_release(&d);
-		return err_say(err, EIO, "cannot compute a digest");
-	}
-	return 0;
-}
-
 int export_dump(json_t *o, struct buf *out, struct ovl_err *err)
 {
 	auto_free char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;

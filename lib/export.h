@@ -88,7 +88,6 @@ static inline const struct blob *blob_of(const struct blob *b)
 int export_replay(const struct blob *b, replay_sink sink, void *ctx, struct ovl_err *err);
 /* On the main thread, as often as one likes. */
 void export_tell(struct export *x);
-int export_digest(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err);
 /* Takes o (NULL: no memory) and gives its text, the same for the same content. */
 int export_dump(json_t *o, struct buf *out, struct ovl_err *err);
 

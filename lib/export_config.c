@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "config.h"
 #include "driver.h"
+#include "digest.h"
 #include "export.h"
 #include "names.h"
 #include "pack.h"
@@ -50,7 +51,7 @@ static int check_digest(const struct layer *l, const struct buf *text, const cha
 	struct ovl_err *err)
 {
 	char is[ID_LEN + 1];
-	int rc = export_digest(text->data, text->len, is, err);
+	int rc = digest_bytes(text->data, text->len, is, err);
 
 	if (rc == 0 && strcmp(is, hex) != 0)
 		rc = err_say(err, EUCLEAN, "config %.12s of layer %.12s is damaged", hex,
@@ -298,5 +299,5 @@ int export_make_config(struct export *x, struct exported *img, struct ovl_err *e
 		img->platform = platform(config);
 	return rc < 0 ?
 		rc :
-		export_digest(img->config.data, img->config.len, img->config_digest, err);
+		digest_bytes(img->config.data, img->config.len, img->config_digest, err);
 }

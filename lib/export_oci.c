@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "digest.h"
 #include "export.h"
 
 #define MEDIA "application/vnd.oci.image."
@@ -70,7 +71,7 @@ static int add_image(struct export *x, const struct exported *img, json_t *manif
 	}
 	rc = export_dump(manifest, &text, err);
 	if (rc == 0)
-		rc = export_digest(text.data, text.len, hex, err);
+		rc = digest_bytes(text.data, text.len, hex, err);
 	if (rc == 0)
 		rc = add_text(x, hex, &text, err);
 	if (rc == 0)

@@ -92,7 +92,6 @@ const char *image_digest_hex(const char *digest)
 static int check_bytes(const struct buf *bytes, const char *name, const char *digest,
 	uint64_t size, struct ovl_err *err)
 {
-	struct digest d = {0};
 	char hex[ID_LEN + 1];
 	int rc;
 
@@ -101,13 +100,9 @@ static int check_bytes(const struct buf *bytes, const char *name, const char *di
 			bytes->len, size);
 	if (!digest)
 		return 0;
-	rc = digest_init(&d, err);
+	rc = digest_bytes(bytes->data, bytes->len, hex, err);
 	if (rc < 0)
 		return rc;
-	if (digest_update(&d, bytes->data, bytes->len) < 0 || digest_final(&d, hex) < 0) {
-		digest_release(&d);
-		return err_say(err, EIO, "cannot compute a digest");
-	}
 	if (strcmp(hex, digest) != 0)
 		return err_say(err, EBADMSG, "%s has the digest sha256:%s, not sha256:%s",
 			Q(name), hex, digest);
@@ -241,7 +236,6 @@ int image_take_config(struct source *s, struct image *i, const char *name,
 	const char *digest, uint64_t size, const char *platform, struct ovl_err *err)
 {
 	json_t *config = NULL;
-	struct digest d = {0};
 	int rc = image_json(s, name, digest, size, &i->config, &config, err);
 
 	if (rc == 0)
@@ -255,14 +249,7 @@ int image_take_config(struct source *s, struct image *i, const char *name,
 		memcpy(i->config_digest, digest, ID_LEN + 1);
 		return 0;
 	}
-	rc = digest_init(&d, err);
-	if (rc == 0 &&
-		(digest_update(&d, i->config.data, i->config.len) < 0 ||
-			digest_final(&d, i->config_digest) < 0)) {
-		digest_release(&d);
-		rc = err_say(err, EIO, "cannot compute a digest");
-	}
-	return rc;
+	return digest_bytes(i->config.data, i->config.len, i->config_digest, err);
 }
 
 /* ----------------------------------------------------------------------------------- */

@@ -292,4 +292,22 @@ restored
 fails 8 "is not empty and not a store" "a directory that is no store" ovlctl --root src check
 fails 2 "unknown option" "a wrong option" ovlctl check --contents
 
+
+# ---- the configs of images ------------------------------------------------------------
+
+sha() { sha256sum <"$1" | cut -d' ' -f1; }
+printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+	"$(sha c.tar)" >config.json
+echo '[{"Config":"config.json","RepoTags":["image:1"],"Layers":["c.tar"]}]' >manifest.json
+tar -cf image.tar c.tar config.json manifest.json
+OVLCTL_ROOT=$T/images
+image=$(ovlctl import image.tar)
+is "the config of an image" "$(ovlctl check --content; ls "$OVLCTL_ROOT/$DRV/$image/.configs")" "$(sha config.json)"
+sed -i s/amd64/arm64/ "$OVLCTL_ROOT/$DRV/$image/.configs/"*
+is "... changed" "$(ovlctl check --content; echo $?)" \
+	"error: layer $(echo "$image" | cut -c1-12): config: its image config sha256:$(sha config.json | cut -c1-12) has other bytes
+4"
+ovlctl import image.tar >/dev/null
+is "... and put right by another import" "$(ovlctl check --content; echo $?)" 0
+
 done_testing
