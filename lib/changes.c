@@ -329,7 +329,7 @@ static int root_frame(struct changes *w, const struct layer *base, struct frame 
 	if (rc < 0)
 		return rc;
 	if (view_push(&f->me.dir, rc) < 0)
-		return err_nomem(w->err);
+		return fail(w, "read the xattrs of");
 	return parent_view(w->l, &f->base.dir, w->err);
 }
 

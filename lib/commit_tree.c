@@ -293,13 +293,16 @@ static int clean_one(
 {
 	const struct xattr_policy *xp = &w->l->st->xattrs;
 	struct stat st = {0};
+	int hides;
 
 	if (type == DT_CHR || type == DT_SOCK || type == DT_UNKNOWN ||
 		(type == DT_REG && d->marks == WH_OPAQUE_X)) {
 		if (fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return failed(w, "stat");
-		if (S_ISSOCK(st.st_mode) ||
-			wh_is_whiteout(xp, d->fd, name, &st, d->marks))
+		hides = wh_is_whiteout(xp, d->fd, name, &st, d->marks);
+		if (hides < 0)
+			return failed(w, "read the xattrs of");
+		if (hides || S_ISSOCK(st.st_mode))
 			return clean_mark(w, d, name, &st);
 	}
 	if (type == DT_DIR || S_ISDIR(st.st_mode))
@@ -344,7 +347,6 @@ static int clean_dir(struct cleaner *w, int fd, bool own)
 {
 	__attribute__((cleanup(dir_release))) struct dir d = {
 		.fd = fd,
-		.marks = wh_dir_marks(&w->l->st->xattrs, fd),
 		.own = pathset_has(w->c->own, 'd', w->path.data, w->path.len),
 	};
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
@@ -357,6 +359,8 @@ static int clean_dir(struct cleaner *w, int fd, bool own)
 		return err_stopped(w->err);
 	if (fstat(fd, &was) < 0)
 		return failed(w, "stat");
+	if (wh_dir_marks(&w->l->st->xattrs, fd, &d.marks) < 0)
+		return failed(w, "read the xattrs of");
 	rc = clean_names(w, &d);
 	if (rc == 0 && own)
 		rc = clean_xattrs(w, fd, NULL);

@@ -83,6 +83,7 @@ static int collect_upper(const struct frame *f, struct items *list)
 	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
 		struct item *it = add(list, strdup(name));
 		struct stat st;
+		int hides;
 
 		if (!it)
 			return -1;
@@ -90,7 +91,11 @@ static int collect_upper(const struct frame *f, struct items *list)
 		if (type != DT_CHR && type != DT_UNKNOWN &&
 			!(type == DT_REG && f->me.dir.marks[0] == WH_OPAQUE_X))
 			continue;
-		if (fstatat(f->me.dir.fd[0], name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		hides = fstatat(f->me.dir.fd[0], name, &st, AT_SYMLINK_NOFOLLOW) < 0 ?
+			-1 :
+			wh_is_whiteout(f->me.dir.xp, f->me.dir.fd[0], name, &st,
+				f->me.dir.marks[0]);
+		if (hides < 0) {
 			if (!f->live || !fs_is_gone(errno))
 				return -1;
 			free(it->name);
@@ -98,8 +103,7 @@ static int collect_upper(const struct frame *f, struct items *list)
 			continue;
 		}
 		it->dir = S_ISDIR(st.st_mode);
-		it->whiteout = wh_is_whiteout(
-			f->me.dir.xp, f->me.dir.fd[0], name, &st, f->me.dir.marks[0]);
+		it->whiteout = hides;
 	}
 	return r;
 }

@@ -339,6 +339,12 @@ int layer_tree(const struct layer *l, struct ovl_err *err)
 	return fd;
 }
 
+static int no_marks(const struct layer *l, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot read the xattrs of the trees of layer %.12s",
+		l->id.s);
+}
+
 static int push_lower(
 	const struct layer *l, const char *name, struct view *v, struct ovl_err *err)
 {
@@ -348,7 +354,7 @@ static int push_lower(
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open lower layer '%s' of layer %.12s",
 			name, l->id.s);
-	return view_push(v, fd) < 0 ? err_nomem(err) : 0;
+	return view_push(v, fd) < 0 ? no_marks(l, err) : 0;
 }
 
 int layer_view(
@@ -364,7 +370,7 @@ int layer_view(
 		if (fd < 0)
 			return fd;
 		if (view_push(&v, fd) < 0)
-			return err_nomem(err);
+			return no_marks(l, err);
 	}
 	rc = marks_check(l->st, err);
 	if (rc == 0)

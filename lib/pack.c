@@ -108,8 +108,13 @@ static int set_xattrs(struct packer *p, const struct change *c, const struct sta
 		}
 		archive_entry_xattr_add_entry(p->e, as, p->value.data, p->value.len);
 	}
-	if (S_ISREG(st->st_mode) && names.len)
-		*metacopy = wh_is_metacopy(xp, c->dirfd, c->name);
+	if (S_ISREG(st->st_mode) && names.len) {
+		int r = wh_is_metacopy(xp, c->dirfd, c->name);
+
+		if (r < 0)
+			return failed(p, c, "read an xattr of", err);
+		*metacopy = r;
+	}
 	return 0;
 }
 

@@ -161,8 +161,10 @@ int side_open_data(
 int side_open(const struct side *s, unsigned at, const char *name)
 {
 	struct view beside = side_lowers(s);
+	int r = at == 0 && s->upper ? wh_is_metacopy(s->dir.xp, s->dir.fd[0], name) : 0;
 
-	if (at == 0 && s->upper && wh_is_metacopy(s->dir.xp, s->dir.fd[0], name))
-		return side_open_data(s->root, &beside, s->dir.fd[0], name);
-	return open_file(s->dir.fd[at], name);
+	if (r < 0)
+		return -1;
+	return r ? side_open_data(s->root, &beside, s->dir.fd[0], name) :
+		   open_file(s->dir.fd[at], name);
 }

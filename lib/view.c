@@ -38,7 +38,13 @@ int view_push(struct view *v, int fd)
 	}
 	v->marks = marks;
 	v->fd[v->n] = fd;
-	v->marks[v->n] = wh_dir_marks(v->xp, fd);
+	if (wh_dir_marks(v->xp, fd, &v->marks[v->n]) < 0) {
+		int why = errno;
+
+		close(fd);
+		errno = why;
+		return -1;
+	}
 	v->n++;
 	return 0;
 }
@@ -121,6 +127,8 @@ int view_walk(const struct view *root, const char *path, struct view *out)
 int view_stat(const struct view *v, const char *name, struct stat *st, unsigned *at)
 {
 	for (unsigned i = 0; i < v->n; i++) {
+		int r;
+
 		if (fstatat(v->fd[i], name, st, AT_SYMLINK_NOFOLLOW) < 0) {
 			if (errno != ENOENT)
 				return -1;
@@ -128,7 +136,8 @@ int view_stat(const struct view *v, const char *name, struct stat *st, unsigned 
 		}
 		if (at)
 			*at = i;
-		return !wh_is_whiteout(v->xp, v->fd[i], name, st, v->marks[i]);
+		r = wh_is_whiteout(v->xp, v->fd[i], name, st, v->marks[i]);
+		return r < 0 ? -1 : !r;
 	}
 	return 0;
 }

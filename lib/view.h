@@ -31,7 +31,7 @@ struct view {
 
 void view_close(struct view *v);
 
-/* Adds a directory below those that are there; fd becomes the view's. -1: ENOMEM. */
+/* Adds a directory below those that are there; fd becomes the view's. -1 with errno, and it is closed. */
 int view_push(struct view *v, int fd);
 
 /* The merged subdirectory name: 0 with out->n == 0 if there is none; -1 with errno. */

@@ -33,16 +33,27 @@ enum wh_name wh_parse(const char *name, const char **hidden)
 	return WH_HIDES;
 }
 
-enum wh_dir wh_dir_marks(const struct xattr_policy *p, int dirfd)
+/* Does errno of a read of an xattr say that it is not there, or not what it should be? The
+ * disk may just as well not give it back. */
+static bool has_none(void)
+{
+	return errno == ENODATA || errno == EOPNOTSUPP || errno == ERANGE;
+}
+
+int wh_dir_marks(const struct xattr_policy *p, int dirfd, enum wh_dir *out)
 {
 	struct attr a;
 	char value[2];
+	ssize_t n = fs_getxattr(dirfd, NULL, live(&a, p, "opaque"), value, sizeof(value));
 
-	if (fs_getxattr(dirfd, NULL, live(&a, p, "opaque"), value, sizeof(value)) != 1)
-		return WH_MERGES;
-	if (value[0] == 'y')
-		return WH_OPAQUE_Y;
-	return value[0] == 'x' ? WH_OPAQUE_X : WH_MERGES;
+	*out = WH_MERGES;
+	if (n < 0)
+		return has_none() ? 0 : -1;
+	if (n == 1 && value[0] == 'y')
+		*out = WH_OPAQUE_Y;
+	else if (n == 1 && value[0] == 'x')
+		*out = WH_OPAQUE_X;
+	return 0;
 }
 
 int wh_set_opaque(const struct xattr_policy *p, int dirfd)
@@ -57,21 +68,25 @@ bool wh_is_device(const struct stat *st)
 	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
 }
 
-static bool has(
+/* 1, 0, -1. */
+static int has(
 	const struct xattr_policy *p, int dirfd, const char *name, const char *mark)
 {
 	struct attr a;
 
-	return fs_getxattr(dirfd, name, live(&a, p, mark), NULL, 0) >= 0;
+	if (fs_getxattr(dirfd, name, live(&a, p, mark), NULL, 0) >= 0)
+		return 1;
+	return has_none() ? 0 : -1;
 }
 
-bool wh_is_whiteout(const struct xattr_policy *p, int dirfd, const char *name,
+int wh_is_whiteout(const struct xattr_policy *p, int dirfd, const char *name,
 	const struct stat *st, enum wh_dir marks)
 {
 	if (wh_is_device(st))
-		return true;
-	return marks == WH_OPAQUE_X && S_ISREG(st->st_mode) && st->st_size == 0 &&
-		has(p, dirfd, name, "whiteout");
+		return 1;
+	if (marks != WH_OPAQUE_X || !S_ISREG(st->st_mode) || st->st_size)
+		return 0;
+	return has(p, dirfd, name, "whiteout");
 }
 
 int wh_make(int dirfd, const char *name)
@@ -79,7 +94,7 @@ int wh_make(int dirfd, const char *name)
 	return mknodat(dirfd, name, S_IFCHR, makedev(0, 0));
 }
 
-bool wh_is_metacopy(const struct xattr_policy *p, int dirfd, const char *name)
+int wh_is_metacopy(const struct xattr_policy *p, int dirfd, const char *name)
 {
 	return has(p, dirfd, name, "metacopy");
 }
@@ -91,5 +106,5 @@ int wh_redirect(
 
 	if (fs_getxattr_buf(dirfd, name, live(&a, p, "redirect"), out) == 0)
 		return out->len > 0;
-	return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -1;
+	return has_none() ? 0 : -1;
 }

@@ -35,23 +35,24 @@ enum wh_dir {
 	WH_OPAQUE_Y, /* hides all below */
 	WH_OPAQUE_X /* merges, and may hold whiteouts of the xattr form */
 };
-/* dirfd must be open for reading. */
-enum wh_dir wh_dir_marks(const struct xattr_policy *p, int dirfd);
+/* dirfd must be open for reading. -1 with errno: the disk does not tell. */
+int wh_dir_marks(const struct xattr_policy *p, int dirfd, enum wh_dir *out);
 int wh_set_opaque(const struct xattr_policy *p, int dirfd);
 
 /* Is that a 0/0 character device? */
 bool wh_is_device(const struct stat *st);
 
 /*
- * Is name in dirfd, whose lstat is st, a whiteout? marks are the directory's.
+ * Is name in dirfd, whose lstat is st, a whiteout? marks are the directory's. 1, 0, or -1
+ * with errno.
  */
-bool wh_is_whiteout(const struct xattr_policy *p, int dirfd, const char *name,
+int wh_is_whiteout(const struct xattr_policy *p, int dirfd, const char *name,
 	const struct stat *st, enum wh_dir marks);
 
 int wh_make(int dirfd, const char *name);
 
-/* Of an upper that was mounted with redirect_dir or metacopy. */
-bool wh_is_metacopy(const struct xattr_policy *p, int dirfd, const char *name);
+/* Of an upper that was mounted with redirect_dir or metacopy. 1, 0, or -1 with errno. */
+int wh_is_metacopy(const struct xattr_policy *p, int dirfd, const char *name);
 /* The redirect of a directory or file: 1 and the text, 0 none, -1 with errno. */
 struct buf;
 int wh_redirect(

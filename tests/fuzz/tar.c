@@ -87,12 +87,14 @@ static void check_whiteout(const struct view *under, const char *name)
 
 static void check_dir(int dirfd, const struct view *under, unsigned depth)
 {
-	enum wh_dir marks = wh_dir_marks(&fuzz_store->xattrs, dirfd);
+	enum wh_dir marks;
 	static const struct view none;
 	auto_fsdir d = {.fd = -1};
 	const char *name;
 	int r;
 
+	if (wh_dir_marks(&fuzz_store->xattrs, dirfd, &marks) < 0)
+		fuzz_broken("no marks: %s", strerror(errno));
 	if (marks == WH_OPAQUE_Y && depth && !view_has_any(under, NULL, NULL))
 		fuzz_broken("an opaque mark that hides nothing");
 	if (marks != WH_MERGES)
