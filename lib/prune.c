@@ -133,7 +133,12 @@ static int link_is_left(
 	int there;
 
 	*out = NULL;
-	if (!id_is_short(name) || driver_list[drv]->by_link(drv_fd, name, &ref.id) <= 0)
+	if (!id_is_short(name))
+		return 0;
+	there = driver_list[drv]->by_link(drv_fd, name, &ref.id);
+	if (there < 0 && there != -EUCLEAN)
+		return err_sys(p->err, -there, "cannot read link '%s'", name);
+	if (there <= 0)
 		return 0;
 	there = layer_exists(p->st, &ref, p->err);
 	if (there < 0)

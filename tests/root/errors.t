@@ -28,6 +28,10 @@ gzip -k a.tar
 image_of image.tar a.tar b.tar
 
 reason() {
+	case $call:$1 in
+	mount:ENOSPC) echo 'the limit of mounts \(fs.mount-max\) is reached' && return ;;
+	umount2:EBUSY) echo 'files are open in it; -l detaches it all the same' && return ;;
+	esac
 	case $1 in
 	ENOSPC) echo 'No space left on device' ;;
 	EDQUOT) echo 'Disk quota exceeded' ;;
