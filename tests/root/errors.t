@@ -29,7 +29,7 @@ image_of image.tar a.tar b.tar
 
 reason() {
 	case $call:$1 in
-	mount:ENOSPC) echo 'the limit of mounts \(fs.mount-max\) is reached' && return ;;
+	mount:ENOSPC) echo '(the limit of mounts \(fs.mount-max\) is reached|No space left on device)' && return ;;
 	umount2:EBUSY) echo 'files are open in it; -l detaches it all the same' && return ;;
 	esac
 	case $1 in
