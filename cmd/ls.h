@@ -40,7 +40,7 @@ struct lister {
 };
 
 const char *ls_column_name(int c);
-/* The width it has at least, if there is anything in it. */
+/* The width it has at least, if anything in it is as long as its heading. */
 int ls_column_least(int c);
 bool ls_column_is_right(int c);
 /* Is it a number in JSON? */

@@ -16,12 +16,12 @@ struct plain {
 	int width[2 * COLUMNS];
 };
 
-/* The width of a text of printable ASCII; -1: it is another. */
+/* The width of a text of printable ASCII without escapes; -1: it is another. */
 static int width_of(const char *text)
 {
 	const char *p = text;
 
-	while (*p >= ' ' && *p <= '~')
+	while (*p >= ' ' && *p <= '~' && *p != '\\')
 		p++;
 	return *p || p - text > 4096 ? -1 : (int)(p - text);
 }
@@ -32,11 +32,16 @@ static void widen(struct plain *p, int col, int width)
 		p->width[col] = width;
 }
 
-/* Of those that are not printed as well. */
-static void widths_of_headings(struct plain *p)
+/* As libsmartcols does: a column is as wide as its heading, also if that is not printed,
+ * and what is as long as that has the least width. */
+static void settle_widths(struct plain *p)
 {
-	for (int i = 0; i < p->ls->n_cols; i++)
-		p->width[i] = (int)strlen(ls_column_name(p->ls->cols[i]));
+	for (int i = 0; i < p->ls->n_cols; i++) {
+		int heading = (int)strlen(ls_column_name(p->ls->cols[i]));
+		int least = ls_column_least(p->ls->cols[i]);
+
+		widen(p, i, p->width[i] < heading ? heading : least);
+	}
 }
 
 /* 1; 0: one is not plain. */
@@ -56,8 +61,6 @@ static int make_cells(struct plain *p)
 			if (width < 0)
 				return 0;
 			widen(p, i, width);
-			if (width)
-				widen(p, i, ls_column_least(ls->cols[i]));
 			cell++;
 		}
 	}
@@ -105,10 +108,11 @@ int ls_print_plain(struct lister *ls)
 
 	if (!p.cell)
 		return ls_fail(ls);
-	widths_of_headings(&p);
 	r = make_cells(&p);
-	if (r > 0)
+	if (r > 0) {
+		settle_widths(&p);
 		print_all(&p);
+	}
 	for (size_t i = 0; i < n; i++)
 		free(p.cell[i]);
 	free(p.cell);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "belt.h"
 #include "thread.h"
@@ -14,7 +15,7 @@
 /* In a block; with all of them full so many times BLOCKS are open. Several belts may run
  * side by side: where a process may open few files, one at a time is on the way. */
 #define FILES        16
-#define ENOUGH_FILES 4096
+#define ENOUGH_FILES 16384
 
 /* In a block, before its bytes. */
 struct item {
@@ -41,6 +42,8 @@ struct belt {
 	size_t used; /* of the block that is being filled */
 	unsigned files; /* in it */
 	bool few; /* one at a time */
+	void (*waiting)(void *ctx);
+	void *waiting_ctx;
 };
 
 /* ---- the thread ------------------------------------------------------------------- */
@@ -95,6 +98,28 @@ static void *run(void *ctx)
 
 /* ---- the caller's side ------------------------------------------------------------ */
 
+/* Until the thread has done something, or for a tenth of a second if that is to be told. */
+static void wait_a_moment(struct belt *b)
+{
+	struct timespec until;
+
+	if (!b->waiting) {
+		pthread_cond_wait(&b->changed, &b->mutex);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 100 * 1000 * 1000;
+	if (until.tv_nsec >= 1000 * 1000 * 1000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000 * 1000 * 1000;
+	}
+	if (pthread_cond_timedwait(&b->changed, &b->mutex, &until) != ETIMEDOUT)
+		return;
+	pthread_mutex_unlock(&b->mutex);
+	b->waiting(b->waiting_ctx);
+	pthread_mutex_lock(&b->mutex);
+}
+
 /* Hands the block on and waits until no more than most are with the thread. */
 static int hand_on(struct belt *b, unsigned most, struct ovl_err *err)
 {
@@ -107,7 +132,7 @@ static int hand_on(struct belt *b, unsigned most, struct ovl_err *err)
 		pthread_cond_signal(&b->changed);
 	}
 	while (b->filled - b->emptied > most)
-		pthread_cond_wait(&b->changed, &b->mutex);
+		wait_a_moment(b);
 	rc = b->rc;
 	if (rc < 0 && err)
 		*err = b->err;
@@ -144,6 +169,12 @@ int belt_put_file(struct belt *b, struct ovl_err *err)
 	if (b->few)
 		return hand_on(b, 0, err);
 	return ++b->files < FILES ? 0 : hand_on(b, BLOCKS - 1, err);
+}
+
+void belt_while_waiting(struct belt *b, void (*fn)(void *ctx), void *ctx)
+{
+	b->waiting = fn;
+	b->waiting_ctx = ctx;
 }
 
 int belt_wait(struct belt *b, struct ovl_err *err)

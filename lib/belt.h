@@ -39,6 +39,9 @@ int belt_put(struct belt *b, unsigned what, const void *head, size_t n_head,
 /* An item that lets an open file go was put: few of them are on the way at one time. */
 int belt_put_file(struct belt *b, struct ovl_err *err);
 
+/* Who wants to do something while the caller waits: called ten times a second. */
+void belt_while_waiting(struct belt *b, void (*fn)(void *ctx), void *ctx);
+
 int belt_wait(struct belt *b, struct ovl_err *err);
 /* NULL is no belt. */
 void belt_close(struct belt *b);

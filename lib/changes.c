@@ -258,7 +258,8 @@ static int walk_frame(struct changes *w, struct frame *f)
 	struct kept k = {0};
 	int rc = collect(w, f, &list);
 
-	if (rc == 0 && list.n >= MANY &&
+	/* Compared are two layers that may both change meanwhile. */
+	if (rc == 0 && list.n >= MANY && !f->compare &&
 		view_index_make(&f->below, &f->base.dir, list.n) < 0)
 		rc = lost(w, "read the layers below of directory");
 	for (size_t i = 0; i < list.n && rc == 0; i++) {

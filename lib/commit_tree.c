@@ -30,15 +30,16 @@ struct packing {
 	struct tarsum *sum;
 	uint64_t left; /* bytes of a run that are still to come */
 	bool in_file;
-	uint64_t bytes; /* of the tar */
 	struct timespec told;
 };
 
 /* About ten times a second. */
-static void tell(struct packing *p)
+static void tell(void *ctx)
 {
+	struct packing *p = ctx;
 	const struct ovl_config *cfg = &p->l->st->cfg;
-	struct ovl_progress now = {.bytes = p->bytes, .entries = p->c->entries};
+	struct ovl_progress now = {
+		.bytes = tarsum_bytes(p->sum), .entries = p->c->entries};
 	struct timespec t;
 
 	if (!cfg->progress)
@@ -56,7 +57,6 @@ static int sink(void *ctx, const void *bytes, size_t n, struct ovl_err *err)
 {
 	struct packing *p = ctx;
 
-	p->bytes += n;
 	if (!p->left)
 		return tarsum_raw(p->sum, bytes, n, err);
 	if (n > p->left)
@@ -186,6 +186,8 @@ int commit_pack(
 	rc = tarsum_open(&p.sum, stage_fd, l->st->cfg.stop, err);
 	if (rc < 0)
 		return rc;
+	if (l->st->cfg.progress)
+		tarsum_while_waiting(p.sum, tell, &p);
 	rc = pack(&p, err);
 	if (rc == 0)
 		rc = tarsum_finish(p.sum, c->diff_id, &c->tar_size, err);

@@ -98,7 +98,7 @@ static int choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 	return 1;
 }
 
-/* 1 and its bytes, 0 it is too long to be one of ours. */
+/* 1 and its bytes, 0 it is not what we write. */
 static int read_config(
 	const struct layer *l, const char *hex, struct buf *out, struct ovl_err *err)
 {
@@ -107,7 +107,7 @@ static int read_config(
 	snprintf(path, sizeof(path), "%s/%s", configs, hex);
 	if (fs_read_file(l->fd, path, CONFIG_MAX, out) == 0)
 		return 1;
-	if (errno == EFBIG)
+	if (!err_is_system(-errno))
 		return 0;
 	return err_sys(err, errno, "cannot read '%s' of layer %.12s", path, l->id.s);
 }
@@ -132,6 +132,7 @@ int config_get(const struct layer *l, const char *what, struct buf *out,
 	if (rc <= 0)
 		return rc;
 	rc = read_config(l, hex, out, err);
-	return rc ? rc :
-		    err_say(err, EFBIG, "the config of layer %.12s is too long", l->id.s);
+	return rc ?
+		rc :
+		err_say(err, EUCLEAN, "the config of layer %.12s is damaged", l->id.s);
 }

@@ -132,7 +132,16 @@ static int rm_opened(struct rm *rm, struct fs_dir *d, int dirfd, const char *nam
 			return -1;
 		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
-		if ((errno != ENOTEMPTY && errno != EEXIST) || fs_dir_rewind(d) < 0)
+		if (errno != ENOTEMPTY && errno != EEXIST)
+			return -1;
+		/* Another has put a directory in its place: that has its turn yet. */
+		if (fs_is(dirfd, name, d->fd) == 0)
+			return 0;
+		if (rm->stop && *rm->stop) {
+			errno = EINTR;
+			return -1;
+		}
+		if (fs_dir_rewind(d) < 0)
 			return -1;
 	}
 }
@@ -143,7 +152,8 @@ static int rm_move_up(struct rm *rm, int dirfd, const char *name)
 
 	do {
 		snprintf(up, sizeof(up), ".deep.%lu", rm->moved++);
-		if (renameat(dirfd, name, rm->top, up) == 0 || errno == ENOENT)
+		if (renameat2(dirfd, name, rm->top, up, RENAME_NOREPLACE) == 0 ||
+			errno == ENOENT)
 			return 0;
 	} while (errno == ENOTEMPTY || errno == EEXIST);
 	return -1;

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct file_run {
 
 struct tarsum {
 	struct belt *belt;
+	_Atomic uint64_t hashed;
 
 	/* The thread's own until belt_wait. */
 	struct digest digest;
@@ -38,9 +40,10 @@ struct tarsum {
 
 static int hash(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
 {
-	return digest_update(&t->digest, p, n) < 0 ?
-		err_say(err, EIO, "cannot compute a digest") :
-		0;
+	if (digest_update(&t->digest, p, n) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	atomic_fetch_add(&t->hashed, n);
+	return 0;
 }
 
 static int recipe_did(struct tarsum *t, int rc, struct ovl_err *err)
@@ -119,6 +122,16 @@ static int take(void *ctx, unsigned what, const void *p, size_t n, bool failed,
 }
 
 /* ---- the caller's side ------------------------------------------------------------ */
+
+void tarsum_while_waiting(struct tarsum *t, void (*fn)(void *ctx), void *ctx)
+{
+	belt_while_waiting(t->belt, fn, ctx);
+}
+
+uint64_t tarsum_bytes(struct tarsum *t)
+{
+	return atomic_load(&t->hashed);
+}
 
 int tarsum_raw(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
 {

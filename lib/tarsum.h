@@ -26,6 +26,10 @@ struct tarsum;
 int tarsum_open(struct tarsum **out, int dirfd, const volatile sig_atomic_t *stop,
 	struct ovl_err *err);
 
+/* fn is called now and then while a call waits; it may ask for the bytes hashed so far. */
+void tarsum_while_waiting(struct tarsum *t, void (*fn)(void *ctx), void *ctx);
+uint64_t tarsum_bytes(struct tarsum *t);
+
 int tarsum_raw(struct tarsum *t, const void *p, size_t n, struct ovl_err *err);
 int tarsum_file(struct tarsum *t, const char *path, struct ovl_err *err);
 /* n bytes of fd at that offset, read later. */

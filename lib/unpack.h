@@ -79,7 +79,8 @@ int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 
 int unpack_entry(
 	struct unpack *u, struct tarin *t, struct archive_entry *e, struct ovl_err *err);
-/* Waits for what is written behind. */
+/* After the last of them: waits for what is written behind, and lets go of what only
+ * entries need. */
 int unpack_written(struct unpack *u, struct ovl_err *err);
 
 /* Does what was unpacked hide all of the stack below? */

@@ -299,7 +299,7 @@ int unpack_clear(struct unpack *u, struct parent *p, const char *name, const cha
 {
 	struct dir *dir;
 	struct stat st;
-	int rc = unpack_written(u, err);
+	int rc = behind_wait(u->behind, err);
 
 	if (rc < 0)
 		return rc;
@@ -351,7 +351,12 @@ int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 
 int unpack_written(struct unpack *u, struct ovl_err *err)
 {
-	return behind_wait(u->behind, err);
+	int rc = behind_wait(u->behind, err);
+
+	behind_close(u->behind);
+	u->behind = NULL;
+	forget_parents(u, 0);
+	return rc;
 }
 
 void unpack_release(struct unpack *u)

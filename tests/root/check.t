@@ -309,5 +309,9 @@ is "... changed" "$(ovlctl check --content; echo $?)" \
 4"
 ovlctl import image.tar >/dev/null
 is "... and put right by another import" "$(ovlctl check --content; echo $?)" 0
+rm "$OVLCTL_ROOT/$DRV/$image/.configs/"*
+mkdir "$OVLCTL_ROOT/$DRV/$image/.configs/$(sha config.json)"
+is "... no file at all" "$(ovlctl check --content | cut -d: -f3; ovlctl check --content >/dev/null; echo $?)" " config
+4"
 
 done_testing

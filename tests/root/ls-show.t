@@ -173,9 +173,10 @@ if script -qec true /dev/null >/dev/null 2>&1; then
 	like "ids on a terminal have 12 digits" "[ 	]$id " \
 		"$(script -qec 'stty cols 60; ovlctl ls onterm' /dev/null | tr -d '\r')"
 
+	printf 'dir name=d\nend\n' | mktar | ovlctl import -n none - >/dev/null
 	# What is written to a pipe is not made as what is fitted to a terminal.
 	for how in "-o +PATH" "-no +LINK,DIFFID" "-bo NAME,SIZE" "-o MOUNTPOINT,ENTRIES" "-no SIZE,PARENT" \
-		"-o PARENT,ENTRIES onterm" "-no PARENT,SIZE,MOUNTPOINT,SIZE onterm"; do
+		"-o SIZE,KIND none" "-no SIZE,KIND none" "-o SIZE,KIND none onterm" "-o PARENT,ENTRIES onterm" "-no PARENT,SIZE,MOUNTPOINT,SIZE onterm"; do
 		is "the same on a terminal: $how" "$(ovlctl ls $how)" \
 			"$(script -qec "stty cols 2000; ovlctl ls $how" /dev/null | tr -d '\r')"
 	done
