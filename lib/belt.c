@@ -129,8 +129,12 @@ static int hand_on(struct belt *b, unsigned most, struct ovl_err *err)
 	if (b->used) {
 		b->len[b->filled % BLOCKS] = b->used;
 		b->filled++;
-		pthread_cond_signal(&b->changed);
 	}
+	/* Neither side is woken for each block. */
+	if (b->filled - b->emptied >= BLOCKS / 2 || !most)
+		pthread_cond_signal(&b->changed);
+	if (b->filled - b->emptied > most)
+		most /= 2;
 	while (b->filled - b->emptied > most)
 		wait_a_moment(b);
 	rc = b->rc;

@@ -202,6 +202,7 @@ static int take_in(struct load *ld, struct task *t, struct ovl_err *err)
 		.diff_id = t->from->diff_id,
 		.abort = &ld->abort,
 		.entries = &ld->entries,
+		.beside = true,
 	};
 	int rc = ingest_begin(&t->in, ld->st, &cfg, err);
 

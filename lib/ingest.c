@@ -35,7 +35,8 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 	if (tree < 0)
 		return err_sys(err, errno, "cannot open the staging tree");
 	rc = in->cfg.no_data ? 0 : recipe_create(&in->recipe, in->stage.fd, err);
-	if (rc == 0 && !in->cfg.no_data)
+	/* Side by side with others the processors have enough to do. */
+	if (rc == 0 && !in->cfg.no_data && !in->cfg.beside)
 		rc = behind_open(&u->behind, err);
 	u->max_entries = or_default(in->cfg.max_entries, OVL_MAX_ENTRIES);
 	u->max_bytes = or_default(in->cfg.max_size, OVL_MAX_SIZE);
@@ -64,6 +65,7 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 	input.max_size = or_default(cfg->max_size, OVL_MAX_SIZE);
 	input.stop = st->cfg.stop;
 	input.digest_input = cfg->digest != NULL;
+	input.beside = cfg->beside;
 	rc = stream_open(&s, &input, err);
 	return rc < 0 ? rc : tarin_open(&in->tar, s, in->recipe, err);
 }

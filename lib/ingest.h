@@ -31,6 +31,7 @@ struct ingest_config {
 	const atomic_bool *abort; /* another thread failed; NULL: none */
 	atomic_uint_fast64_t *entries; /* are added here too; NULL: no */
 	bool no_data; /* files get their size alone; no recipe is made */
+	bool beside; /* other layers are taken in at the same time, in other threads */
 	bool tell; /* progress of this input is told from ingest_run */
 };
 

@@ -17,7 +17,8 @@
 #include "thread.h"
 
 #define BLOCK_SIZE STREAM_BLOCK
-#define BLOCKS     (STREAM_HOLD + 2)
+#define BLOCKS     (STREAM_HOLD + 6)
+#define FEW_BLOCKS (STREAM_HOLD + 2)
 
 /* A block goes round: filled by the thread, taken by the parser, given back. */
 struct stream {
@@ -34,7 +35,8 @@ struct stream {
 
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
-	unsigned filled; /* blocks filled so far; block i lies in slot i % BLOCKS */
+	unsigned blocks; /* BLOCKS or FEW_BLOCKS */
+	unsigned filled; /* blocks filled so far; block i lies in slot i % blocks */
 	unsigned taken_blocks; /* blocks the parser took so far */
 	unsigned released; /* blocks it gave back */
 	bool done; /* no more blocks will come */
@@ -43,7 +45,7 @@ struct stream {
 	struct ovl_err err;
 
 	size_t len[BLOCKS];
-	unsigned char *data; /* BLOCKS * BLOCK_SIZE */
+	unsigned char *data; /* blocks * BLOCK_SIZE */
 
 	/* the thread's own */
 	unsigned char *in;
@@ -108,10 +110,10 @@ static unsigned char *free_block(struct stream *s)
 	unsigned char *block = NULL;
 
 	pthread_mutex_lock(&s->mutex);
-	while (!s->quit && s->filled - s->released == BLOCKS)
+	while (!s->quit && s->filled - s->released == s->blocks)
 		pthread_cond_wait(&s->changed, &s->mutex);
 	if (!s->quit)
-		block = s->data + (size_t)(s->filled % BLOCKS) * BLOCK_SIZE;
+		block = s->data + (size_t)(s->filled % s->blocks) * BLOCK_SIZE;
 	pthread_mutex_unlock(&s->mutex);
 	return block;
 }
@@ -128,7 +130,7 @@ static int hand_on(
 	if (digest_update(&s->digest, block, n) < 0)
 		return err_say(err, EIO, "cannot compute its digest");
 	pthread_mutex_lock(&s->mutex);
-	s->len[s->filled % BLOCKS] = n;
+	s->len[s->filled % s->blocks] = n;
 	s->filled++;
 	pthread_cond_signal(&s->changed);
 	pthread_mutex_unlock(&s->mutex);
@@ -272,7 +274,8 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 		s->regular = true;
 		s->total = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
 	}
-	s->data = malloc((size_t)BLOCKS * BLOCK_SIZE);
+	s->blocks = cfg->beside ? FEW_BLOCKS : BLOCKS;
+	s->data = malloc((size_t)s->blocks * BLOCK_SIZE);
 	s->in = malloc(BLOCK_SIZE);
 	rc = s->wake < 0 ? err_sys(err, errno, "cannot make an eventfd") : 0;
 	if (rc == 0 && (!s->data || !s->in))
@@ -319,7 +322,7 @@ ssize_t stream_next(struct stream *s, const void **p, struct ovl_err *err)
 	if (s->cfg.stop && *s->cfg.stop) {
 		n = err_stopped(err);
 	} else if (s->filled != s->taken_blocks) {
-		unsigned slot = s->taken_blocks++ % BLOCKS;
+		unsigned slot = s->taken_blocks++ % s->blocks;
 
 		*p = s->data + (size_t)slot * BLOCK_SIZE;
 		n = (ssize_t)s->len[slot];
@@ -336,7 +339,10 @@ void stream_release(struct stream *s)
 {
 	pthread_mutex_lock(&s->mutex);
 	s->released++;
-	pthread_cond_signal(&s->changed);
+	/* Who fills them is not woken for each: what the parser holds at most is not waited
+	 * for. */
+	if (s->filled - s->released <= STREAM_HOLD)
+		pthread_cond_signal(&s->changed);
 	pthread_mutex_unlock(&s->mutex);
 }
 

@@ -29,6 +29,7 @@ struct stream_config {
 	bool digest_input; /* wanted: the digest of the input as it is on disk */
 	uint64_t max_size; /* of the uncompressed bytes */
 	const volatile sig_atomic_t *stop;
+	bool beside; /* others are read at the same time: memory counts more than waits */
 	atomic_uint_fast64_t *taken; /* bytes of the input are added here too; NULL: no */
 };
 
