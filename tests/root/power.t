@@ -184,9 +184,14 @@ with_w() {
 }
 head -c 100000 /dev/urandom >noise
 
-# What was written into w is in one of the layers.
+# What was written into w is in one of the layers. The tree of an image layer of overlay
+# holds more, so there the tar of the changes is compared.
 w_kept() {
 	a_kept || return 1
+	if is_overlay; then
+		whole i w.tar || whole w w.tar
+		return
+	fi
 	# Who takes its lock puts the tree of a layer back whose commit was cut off.
 	ovlctl diff w >/dev/null 2>&1
 	for tree in $(ovlctl ls -nr -o PATH); do
@@ -195,6 +200,10 @@ w_kept() {
 	return 1
 }
 is_w() {
+	if is_overlay; then
+		whole "$1" w.tar
+		return
+	fi
 	tree=$(tree_of "$1" 2>err) && [ "$tree" ] && walk "$tree" | cmp -s - w.walk
 }
 # Can it be mounted?
@@ -277,6 +286,7 @@ commits() {
 		W=$(ovlctl ls -nr -o ID w)
 		export W
 		walk "$(tree_of w)" >w.walk
+		ovlctl diff -o w.tar w
 	}
 	kept() { w_kept; }
 	wanted() { is_w i && is_w w; }
