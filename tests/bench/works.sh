@@ -159,6 +159,11 @@ works_small() {
 		input "layers$n_store.store" make_layers "$n_store"
 	fi
 	! wanted ls || input "layers$n_ls.store" make_layers "$n_ls"
+	# Warm is what a store is that somebody works with: of directories with 100,000 names
+	# other blocks are asked for each time, which first have to be read once.
+	for dir in overlay2 overlay2/l overlay2/*/.children; do
+		ls -f "$inputs/layers$n_store.store/"$dir >/dev/null 2>&1 || :
+	done
 	duel store-create-rm create_many create_few 1.2 1.05 "create, rm among $n_store layers" \
 		"among 10"
 	duel store-rm-image rm_small_many rm_small_few 1.2 1.05 \
