@@ -20,11 +20,16 @@
 #define BLOCKS     (STREAM_HOLD + 6)
 #define FEW_BLOCKS (STREAM_HOLD + 2)
 
-/* A block goes round: filled by the thread, taken by the parser, given back. */
+/*
+ * A block goes round: filled by the thread, taken by the parser, given back. Another thread
+ * hashes it meanwhile, unless the stream is one of several: then the first does.
+ */
 struct stream {
 	struct stream_config cfg;
 	pthread_t thread;
+	pthread_t hasher;
 	bool started;
+	bool hashing; /* there is a hasher */
 	bool regular; /* the input: reads from it do not wait for anybody */
 	uint64_t total;
 	int wake; /* eventfd: tells a thread that waits for input to stop */
@@ -35,10 +40,13 @@ struct stream {
 
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
+	pthread_cond_t to_hash; /* for the hasher alone */
 	unsigned blocks; /* BLOCKS or FEW_BLOCKS */
 	unsigned filled; /* blocks filled so far; block i lies in slot i % blocks */
 	unsigned taken_blocks; /* blocks the parser took so far */
 	unsigned released; /* blocks it gave back */
+	unsigned hashed; /* by the hasher */
+	bool unhashed; /* it could not */
 	bool done; /* no more blocks will come */
 	bool quit; /* the parser wants no more */
 	int rc; /* why it ended, if not at the end of the input */
@@ -104,13 +112,53 @@ static ssize_t read_some(struct stream *s, void *p, size_t n, struct ovl_err *er
 	}
 }
 
+/* Blocks that are in use by nobody any more, so far. */
+static unsigned freed(const struct stream *s)
+{
+	return s->hashing && s->filled - s->hashed > s->filled - s->released ?
+		s->hashed :
+		s->released;
+}
+
+/* Who fills them is not woken for each: what the parser holds at most is not waited for. */
+static bool has_room(const struct stream *s)
+{
+	return s->filled - freed(s) <= STREAM_HOLD;
+}
+
+static void *run_hasher(void *ctx)
+{
+	struct stream *s = ctx;
+
+	pthread_mutex_lock(&s->mutex);
+	for (;;) {
+		unsigned slot = s->hashed % s->blocks;
+		int rc;
+
+		while (s->hashed == s->filled && !s->done && !s->quit)
+			pthread_cond_wait(&s->to_hash, &s->mutex);
+		if (s->quit || s->hashed == s->filled)
+			break;
+		pthread_mutex_unlock(&s->mutex);
+		rc = digest_update(
+			&s->digest, s->data + (size_t)slot * BLOCK_SIZE, s->len[slot]);
+		pthread_mutex_lock(&s->mutex);
+		s->unhashed |= rc < 0;
+		s->hashed++;
+		if (has_room(s) || s->done)
+			pthread_cond_broadcast(&s->changed);
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return NULL;
+}
+
 /* Waits for a free block; NULL: told to stop. */
 static unsigned char *free_block(struct stream *s)
 {
 	unsigned char *block = NULL;
 
 	pthread_mutex_lock(&s->mutex);
-	while (!s->quit && s->filled - s->released == s->blocks)
+	while (!s->quit && s->filled - freed(s) == s->blocks)
 		pthread_cond_wait(&s->changed, &s->mutex);
 	if (!s->quit)
 		block = s->data + (size_t)(s->filled % s->blocks) * BLOCK_SIZE;
@@ -127,12 +175,14 @@ static int hand_on(
 	if (s->out_bytes > s->cfg.max_size)
 		return err_say(err, EFBIG, "it holds more than %llu bytes",
 			(unsigned long long)s->cfg.max_size);
-	if (digest_update(&s->digest, block, n) < 0)
+	if (!s->hashing && digest_update(&s->digest, block, n) < 0)
 		return err_say(err, EIO, "cannot compute its digest");
 	pthread_mutex_lock(&s->mutex);
 	s->len[s->filled % s->blocks] = n;
 	s->filled++;
 	pthread_cond_signal(&s->changed);
+	if (s->filled - s->hashed >= STREAM_HOLD / 2)
+		pthread_cond_signal(&s->to_hash);
 	pthread_mutex_unlock(&s->mutex);
 	return 0;
 }
@@ -246,7 +296,8 @@ static void *run(void *ctx)
 	s->rc = rc;
 	s->err = err;
 	s->done = true;
-	pthread_cond_signal(&s->changed);
+	pthread_cond_broadcast(&s->changed);
+	pthread_cond_signal(&s->to_hash);
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;
 }
@@ -264,6 +315,7 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 	s->cfg = *cfg;
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->changed, NULL);
+	pthread_cond_init(&s->to_hash, NULL);
 	s->wake = eventfd(0, EFD_CLOEXEC);
 	if (cfg->part) {
 		s->regular = true;
@@ -284,6 +336,10 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 		rc = digest_init(&s->digest, err);
 	if (rc == 0 && cfg->digest_input)
 		rc = digest_init(&s->input, err);
+	/* Without one the other hashes. */
+	s->hashing = rc == 0 && !cfg->beside;
+	if (s->hashing && thread_start(&s->hasher, run_hasher, s) != 0)
+		s->hashing = false;
 	if (rc == 0) {
 		rc = -thread_start(&s->thread, run, s);
 		s->started = rc == 0;
@@ -339,16 +395,21 @@ void stream_release(struct stream *s)
 {
 	pthread_mutex_lock(&s->mutex);
 	s->released++;
-	/* Who fills them is not woken for each: what the parser holds at most is not waited
-	 * for. */
-	if (s->filled - s->released <= STREAM_HOLD)
+	if (has_room(s))
 		pthread_cond_signal(&s->changed);
 	pthread_mutex_unlock(&s->mutex);
 }
 
 int stream_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err)
 {
-	if (digest_final(&s->digest, s->hex) < 0)
+	bool bad;
+
+	pthread_mutex_lock(&s->mutex);
+	while (s->hashing && s->hashed != s->filled)
+		pthread_cond_wait(&s->changed, &s->mutex);
+	bad = s->unhashed;
+	pthread_mutex_unlock(&s->mutex);
+	if (bad || digest_final(&s->digest, s->hex) < 0)
 		return err_say(err, EIO, "cannot compute its digest");
 	memcpy(hex, s->hex, sizeof(s->hex));
 	return 0;
@@ -378,11 +439,14 @@ void stream_close(struct stream *s)
 
 	if (!s)
 		return;
+	pthread_mutex_lock(&s->mutex);
+	s->quit = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_cond_signal(&s->to_hash);
+	pthread_mutex_unlock(&s->mutex);
+	if (s->hashing)
+		pthread_join(s->hasher, NULL);
 	if (s->started) {
-		pthread_mutex_lock(&s->mutex);
-		s->quit = true;
-		pthread_cond_signal(&s->changed);
-		pthread_mutex_unlock(&s->mutex);
 		/* Cannot fail: the counter is 0. */
 		if (write(s->wake, &one, sizeof(one)) == (ssize_t)sizeof(one))
 			pthread_join(s->thread, NULL);
@@ -395,6 +459,7 @@ void stream_close(struct stream *s)
 		digest_release(&s->input);
 	close_fdp(&s->wake);
 	pthread_cond_destroy(&s->changed);
+	pthread_cond_destroy(&s->to_hash);
 	pthread_mutex_destroy(&s->mutex);
 	free(s->data);
 	free(s->in);
