@@ -142,7 +142,7 @@ static int put_replayed(struct taring *t, const struct blob *b, struct ovl_err *
 
 static int put_spooled(struct taring *t, const struct blob *b, struct ovl_err *err)
 {
-	auto_free char *copy = malloc(COPY_SIZE);
+	auto_free char *copy = fs_buffer(COPY_SIZE);
 	uint64_t at = 0;
 
 	if (!copy)

@@ -7,6 +7,12 @@
 #include "fs.h"
 
 #define CHUNK 65536
+#define PAGE  4096
+
+void *fs_buffer(size_t n)
+{
+	return aligned_alloc(PAGE, (n + PAGE - 1) / PAGE * PAGE);
+}
 
 /* Of what is at offset at, as much as there is up to CHUNK. */
 static ssize_t fill(int fd, char *p, off_t at)
@@ -48,7 +54,7 @@ static off_t skip_holes(int fa, int fb, off_t at, off_t size)
 
 int fs_data_differs(int fa, int fb, off_t size, const volatile sig_atomic_t *stop)
 {
-	auto_free char *two = malloc(2 * CHUNK);
+	auto_free char *two = fs_buffer(2 * CHUNK);
 	off_t at = 0;
 
 	while (two && (at = skip_holes(fa, fb, at, size)) < size) {

@@ -454,7 +454,7 @@ int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch 
 		p->live = l->meta.kind == OVL_WRITABLE;
 		p->watch = watch ? watch : &nobody;
 		p->e = archive_entry_new();
-		p->copy = malloc(COPY_SIZE);
+		p->copy = fs_buffer(COPY_SIZE);
 	}
 	if (!p || !p->e || !p->copy)
 		rc = err_nomem(err);

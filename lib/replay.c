@@ -344,7 +344,7 @@ int replay_watched(const struct layer *l, replay_sink sink, void *ctx,
 		return err_sys(err, errno, "cannot open '%s' of layer %.12s", RECIPE_KEPT,
 			l->id.s);
 	p.tree = layer_tree(l, err);
-	p.copy = malloc(COPY_SIZE);
+	p.copy = fs_buffer(COPY_SIZE);
 	if (p.tree < 0)
 		rc = p.tree;
 	else if (!p.copy)

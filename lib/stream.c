@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "decode.h"
 #include "digest.h"
+#include "fs.h"
 #include "stream.h"
 #include "thread.h"
 
@@ -327,8 +328,8 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 		s->total = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
 	}
 	s->blocks = cfg->beside ? FEW_BLOCKS : BLOCKS;
-	s->data = malloc((size_t)s->blocks * BLOCK_SIZE);
-	s->in = malloc(BLOCK_SIZE);
+	s->data = fs_buffer((size_t)s->blocks * BLOCK_SIZE);
+	s->in = fs_buffer(BLOCK_SIZE);
 	rc = s->wake < 0 ? err_sys(err, errno, "cannot make an eventfd") : 0;
 	if (rc == 0 && (!s->data || !s->in))
 		rc = err_nomem(err);

@@ -8,6 +8,7 @@
 #include "belt.h"
 #include "buf.h"
 #include "digest.h"
+#include "fs.h"
 #include "quote.h"
 #include "recipe.h"
 #include "tarsum.h"
@@ -197,7 +198,7 @@ int tarsum_open(struct tarsum **out, int dirfd, const volatile sig_atomic_t *sto
 	if (!t)
 		return err_nomem(err);
 	t->stop = stop;
-	t->read = malloc(READ_SIZE);
+	t->read = fs_buffer(READ_SIZE);
 	rc = t->read ? digest_init(&t->digest, err) : err_nomem(err);
 	if (rc == 0)
 		rc = recipe_create(&t->recipe, dirfd, err);
