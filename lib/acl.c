@@ -1,6 +1,4 @@
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,21 +201,34 @@ bool acl_sound(const char *text, size_t n)
 
 /* ---- values ----------------------------------------------------------------------- */
 
-/* By the files alone: what NSS would add is not the machine the layer is for. */
+/*
+ * By the files alone: what NSS would add is not the machine the layer is for. Layers are
+ * taken in side by side, and of glibc's readers of these files only those that need a
+ * buffer of the right size may be.
+ */
 static bool id_of(struct span name, bool group, uint32_t *id)
 {
 	auto_file f = fopen(group ? "/etc/group" : "/etc/passwd", "re");
+	auto_free char *line = NULL;
+	size_t size = 0;
 
-	while (f) {
-		const struct passwd *pw = group ? NULL : fgetpwent(f);
-		const struct group *gr = group ? fgetgrent(f) : NULL;
+	while (f && getline(&line, &size, f) > 0) {
+		/* NAME:PASSWORD:ID:... */
+		const char *colon = strchr(line, ':');
+		const char *at = colon ? strchr(colon + 1, ':') : NULL;
+		char *end;
+		unsigned long n;
 
-		if (!pw && !gr)
-			break;
-		if (is(name, pw ? pw->pw_name : gr->gr_name)) {
-			*id = pw ? pw->pw_uid : gr->gr_gid;
-			return true;
-		}
+		if (!at || at[1] < '0' || at[1] > '9' || !name.n ||
+			(size_t)(colon - line) != name.n ||
+			memcmp(line, name.p, name.n) != 0)
+			continue;
+		errno = 0;
+		n = strtoul(at + 1, &end, 10);
+		if (*end != ':' || errno || n >= NO_ID)
+			continue;
+		*id = (uint32_t)n;
+		return true;
 	}
 	return false;
 }
