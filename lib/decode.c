@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <lz4frame.h>
 #include <lzma.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "decode.h"
 
@@ -25,6 +27,35 @@ void decode_moved(struct decode_io *io, size_t in, size_t out)
 static unsigned clamp(size_t n)
 {
 	return n > 1u << 30 ? 1u << 30 : (unsigned)n;
+}
+
+/* ---- large windows ---------------------------------------------------------------- */
+
+/* Layers are decoded side by side, but those that need more than this one after the
+ * other, so that there is one large window and not one for each. */
+#define SMALL_WINDOW_LOG 23
+
+static pthread_mutex_t large_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t large_free = PTHREAD_COND_INITIALIZER;
+static bool large_taken;
+
+static void take_large(bool *mine)
+{
+	pthread_mutex_lock(&large_mutex);
+	while (large_taken)
+		pthread_cond_wait(&large_free, &large_mutex);
+	large_taken = *mine = true;
+	pthread_mutex_unlock(&large_mutex);
+}
+
+static void give_large(bool *mine)
+{
+	if (!*mine)
+		return;
+	pthread_mutex_lock(&large_mutex);
+	large_taken = *mine = false;
+	pthread_cond_signal(&large_free);
+	pthread_mutex_unlock(&large_mutex);
 }
 
 /* ---- none ------------------------------------------------------------------------- */
@@ -71,30 +102,80 @@ static bool is_zstd(const unsigned char *p, size_t n)
 			((p[0] & 0xf0) == 0x50 && memcmp(p + 1, skippable, 3) == 0));
 }
 
+struct zstd {
+	ZSTD_DCtx *d;
+	bool large;
+	unsigned char head[18]; /* of the frame, as much of it as was taken */
+	size_t n_head;
+};
+
+static void zstd_close(void *state)
+{
+	struct zstd *z = state;
+
+	ZSTD_freeDCtx(z->d);
+	give_large(&z->large);
+	free(z);
+}
+
 static void *zstd_open(void)
 {
-	ZSTD_DCtx *d = ZSTD_createDCtx();
+	struct zstd *z = calloc(1, sizeof(*z));
 
-	if (d)
-		ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, DECODE_WINDOW_LOG);
-	return d;
+	if (!z)
+		return NULL;
+	z->d = ZSTD_createDCtx();
+	if (!z->d) {
+		free(z);
+		return NULL;
+	}
+	ZSTD_DCtx_setParameter(z->d, ZSTD_d_windowLogMax, SMALL_WINDOW_LOG);
+	return z;
+}
+
+/* The frame from its beginning, as far as it was taken, with a larger limit. */
+static size_t zstd_again(struct zstd *z)
+{
+	ZSTD_inBuffer in = {z->head, z->n_head, 0};
+	ZSTD_outBuffer out = {z->head, 0, 0};
+
+	take_large(&z->large);
+	ZSTD_DCtx_reset(z->d, ZSTD_reset_session_only);
+	ZSTD_DCtx_setParameter(z->d, ZSTD_d_windowLogMax, DECODE_WINDOW_LOG);
+	return z->n_head ? ZSTD_decompressStream(z->d, &out, &in) : 1;
+}
+
+static void zstd_keep_head(struct zstd *z, const unsigned char *p, size_t n)
+{
+	size_t room = sizeof(z->head) - z->n_head;
+
+	n = n < room ? n : room;
+	memcpy(z->head + z->n_head, p, n);
+	z->n_head += n;
 }
 
 static int zstd_run(void *state, struct decode_io *io, struct ovl_err *err)
 {
+	struct zstd *z = state;
 	ZSTD_inBuffer in = {io->in, io->in_len, 0};
 	ZSTD_outBuffer out = {io->out, io->out_len, 0};
-	size_t r = ZSTD_decompressStream(state, &out, &in);
+	size_t r = ZSTD_decompressStream(z->d, &out, &in);
 
+	if (ZSTD_getErrorCode(r) == ZSTD_error_frameParameter_windowTooLarge &&
+		!z->large) {
+		r = zstd_again(z);
+		in.pos = out.pos = 0;
+		if (!ZSTD_isError(r))
+			r = ZSTD_decompressStream(z->d, &out, &in);
+	}
+	if (in.pos)
+		zstd_keep_head(z, io->in, in.pos);
+	if (r == 0)
+		z->n_head = 0;
 	decode_moved(io, in.pos, out.pos);
 	if (ZSTD_isError(r))
 		return decode_damaged(err, "zstd", ZSTD_getErrorName(r));
 	return r == 0;
-}
-
-static void zstd_close(void *state)
-{
-	ZSTD_freeDCtx(state);
 }
 
 /* ---- xz --------------------------------------------------------------------------- */
@@ -111,11 +192,17 @@ static bool is_xz(const unsigned char *p, size_t n)
 struct xz {
 	lzma_stream s;
 	bool ended;
+	bool large;
 };
+
+static uint64_t xz_limit(unsigned window_log)
+{
+	return (UINT64_C(1) << window_log) + (1 << 20);
+}
 
 static void *xz_open(void)
 {
-	const uint64_t limit = (UINT64_C(1) << DECODE_WINDOW_LOG) + (1 << 20);
+	const uint64_t limit = xz_limit(SMALL_WINDOW_LOG);
 	struct xz *xz = calloc(1, sizeof(*xz));
 
 	if (xz &&
@@ -151,6 +238,11 @@ static int xz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	xz->s.avail_out = io->out_len;
 	/* No input is how the caller says that there will be none. */
 	r = lzma_code(&xz->s, io->in_len ? LZMA_RUN : LZMA_FINISH);
+	if (r == LZMA_MEMLIMIT_ERROR && !xz->large) {
+		take_large(&xz->large);
+		lzma_memlimit_set(&xz->s, xz_limit(DECODE_WINDOW_LOG));
+		r = lzma_code(&xz->s, io->in_len ? LZMA_RUN : LZMA_FINISH);
+	}
 	decode_moved(io, io->in_len - xz->s.avail_in, io->out_len - xz->s.avail_out);
 	if (r == LZMA_STREAM_END) {
 		xz->ended = true;
@@ -168,6 +260,7 @@ static void xz_close(void *state)
 	struct xz *xz = state;
 
 	lzma_end(&xz->s);
+	give_large(&xz->large);
 	free(xz);
 }
 

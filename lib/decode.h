@@ -3,7 +3,7 @@
  * xz, bzip2, lz4 frames. Each format's own checksums, lengths and trailers are checked;
  * several members one after the other are one stream, as their own tools have it; bytes
  * that are neither member nor (gzip) zero padding are an error. A decoder's window is at
- * most 128 MiB.
+ * most 128 MiB; of those over 8 MiB there is one at a time in the process, others wait.
  */
 #ifndef OVL_DECODE_H
 #define OVL_DECODE_H

@@ -147,6 +147,27 @@ START_TEST(zstd_window)
 }
 END_TEST
 
+/* One with a large window behind a small one, its header cut anywhere. */
+START_TEST(zstd_large_window)
+{
+	static const unsigned char large[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00,
+		(27 - 10) << 3, 5 << 3 | 1, 0x00, 0x00, 'w', 'o', 'r', 'l', 'd'};
+	unsigned char z[500];
+	size_t n = ZSTD_compress(z, sizeof(z), "hello ", 6, 3);
+	int end;
+
+	memcpy(z + n, large, sizeof(large));
+	n += sizeof(large);
+	n += ZSTD_compress(z + n, sizeof(z) - n, "hello ", 6, 3);
+	memcpy(z + n, large, sizeof(large));
+	n += sizeof(large);
+	for (size_t step = 1; step < n; step++) {
+		ck_assert_int_eq(decode(z, n, step, &end), 22);
+		ck_assert_int_eq(end, 1);
+	}
+}
+END_TEST
+
 /* gzip with all that a header can hold. */
 static size_t rich_gzip(unsigned char *to, size_t size)
 {
@@ -249,4 +270,4 @@ START_TEST(gzip_decoders_agree)
 END_TEST
 
 UNIT("decode", told_apart, gzip_members, gzip_damage, gzip_decoders_agree, zstd_frames,
-	zstd_window)
+	zstd_window, zstd_large_window)
