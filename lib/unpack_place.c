@@ -105,6 +105,9 @@ static struct dir *imply(struct unpack *u, int dirfd, struct dir *up, const char
 		err_nomem(err);
 	else
 		dir->flags |= flags;
+	/* Where new directories get the group of theirs, so did this one. */
+	if (dir && up)
+		dir->foreign_group = up->foreign_group;
 	return dir;
 }
 
