@@ -56,6 +56,7 @@ static int print(void *ctx, const struct ovl_finding *f)
 {
 	struct printer *p = ctx;
 
+	progress_clear();
 	if (p->json)
 		print_json(p, f);
 	else
@@ -88,6 +89,9 @@ static int run_check(struct run *run)
 	if (p.json)
 		fputs(p.any ? "\n]\n" : "[]\n", stdout);
 	run->exit = (int)result;
+	/* 4 says that errors are left; that it could not be seen is what this is then. */
+	if (rc < 0 && run->err->status == OVL_BUSY && !req.from)
+		run->err->status = OVL_FAILED;
 	return rc;
 }
 

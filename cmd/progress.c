@@ -36,12 +36,17 @@ void progress_show(void *ctx, const struct ovl_progress *p)
 		return;
 	human_size(p->bytes, done);
 	human_size((uint64_t)((double)p->bytes / t), rate);
-	n = snprintf(line, sizeof(line), "%s: %s", what, done);
-	if (p->total)
+	n = snprintf(line, sizeof(line), "%s: ", what);
+	if (p->bytes)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, "%s", done);
+	if (p->bytes && p->total)
 		n += snprintf(line + n, sizeof(line) - (size_t)n, " of %s",
 			human_size(p->total, all));
-	n += snprintf(line + n, sizeof(line) - (size_t)n, ", %s/s, %" PRIu64 " entries",
-		rate, p->entries);
+	if (p->bytes)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, ", %s/s", rate);
+	if (p->entries)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, "%s%" PRIu64 " entries",
+			p->bytes ? ", " : "", p->entries);
 	if (p->layers > 1)
 		n += snprintf(line + n, sizeof(line) - (size_t)n, ", %u of %u layers",
 			p->layers_done, p->layers);

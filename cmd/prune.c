@@ -13,7 +13,7 @@ static const struct opt opts[] = {
 	{OPT_LAYERS, "layers", NULL, "image layers too that nothing names or needs"},
 	{OPT_ASIDE, "aside", NULL, "what 'check --repair' put aside too"},
 	{OPT_OLDER, "older-than", "T",
-		"of these, those older than T: seconds, or with m, h, d (default 1h)"},
+		"with --layers: those older than T: seconds, or with m, h, d (default 1h)"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -26,6 +26,7 @@ static int print(void *ctx, const struct ovl_pruned *g)
 {
 	struct printer *p = ctx;
 
+	progress_clear();
 	if (p->json) {
 		json_t *o = json_pack("{s:s, s:s, s:I, s:s}", "what", g->what, "name",
 			g->name, "bytes", (json_int_t)g->bytes, "why", g->why);
@@ -89,7 +90,7 @@ static int run_prune(struct run *run)
 
 const struct cmd cmd_prune = {
 	.name = "prune",
-	.synopsis = "[-J] [--dry-run] [--aside] [--layers] [--older-than T]",
+	.synopsis = "[-J] [--dry-run] [--aside] [--layers [--older-than T]]",
 	.summary = "remove what dead processes left, and unneeded layers",
 	.opts = opts,
 	.access = READ_STORE,

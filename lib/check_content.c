@@ -126,6 +126,9 @@ static int check(struct content *x, struct ingest *in)
 		.max_entries = UINT64_MAX,
 		.max_depth = UINT32_MAX,
 		.no_data = true,
+		.input.taken = &x->c->bytes,
+		.entries = &x->c->entries,
+		.tell = true,
 	};
 	auto_layer parent = LAYER_INIT;
 	int rc = 0;

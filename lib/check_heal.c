@@ -460,6 +460,9 @@ static int take_tar(struct heal *h, int fd, struct ovl_err *err)
 	struct ingest_config cfg = {
 		.input = {.fd = fd},
 		.drv = driver_list[h->ref->drv],
+		.max_size = INT64_MAX,
+		.max_entries = UINT64_MAX,
+		.max_depth = UINT32_MAX,
 		.tell = true,
 	};
 	int rc = ingest_begin(&h->in, h->c->st, &cfg, err);

@@ -10,6 +10,8 @@
 #ifndef OVL_CHECKER_H
 #define OVL_CHECKER_H
 
+#include <stdatomic.h>
+
 #include "err.h"
 #include "layer.h"
 #include "ovl.h"
@@ -22,6 +24,8 @@ struct checker {
 	unsigned result; /* OVL_CHECK_* */
 	int ended; /* what fn returned that ends the work */
 	struct ovl_err *err;
+	atomic_uint_fast64_t bytes; /* of content looked at so far, and entries */
+	atomic_uint_fast64_t entries;
 };
 
 /* Tells of a finding. mended: it was repaired. Returns what fn returned. */

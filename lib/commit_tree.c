@@ -30,25 +30,18 @@ struct packing {
 	struct tarsum *sum;
 	uint64_t left; /* bytes of a run that are still to come */
 	bool in_file;
-	struct timespec told;
+	struct pace pace;
 };
 
-/* About ten times a second. */
 static void tell(void *ctx)
 {
 	struct packing *p = ctx;
 	const struct ovl_config *cfg = &p->l->st->cfg;
 	struct ovl_progress now = {
 		.bytes = tarsum_bytes(p->sum), .entries = p->c->entries};
-	struct timespec t;
 
-	if (!cfg->progress)
-		return;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	if (t.tv_sec == p->told.tv_sec && t.tv_nsec - p->told.tv_nsec < 100 * 1000 * 1000)
-		return;
-	p->told = t;
-	cfg->progress(cfg->ctx, &now);
+	if (pace_due(&p->pace, cfg))
+		cfg->progress(cfg->ctx, &now);
 }
 
 /* The writer's bytes: headers and padding, or what stands for a run, which is told of

@@ -180,6 +180,9 @@ int ovl_diff(struct ovl_store *st, const char *layer, const char *base,
 struct output {
 	const struct ovl_store *st;
 	int fd;
+	struct encode *e;
+	struct pace pace;
+	struct ovl_progress done;
 };
 
 static int to_fd(void *ctx, const void *p, size_t n, struct ovl_err *err)
@@ -194,25 +197,30 @@ static int to_fd(void *ctx, const void *p, size_t n, struct ovl_err *err)
 
 static int to_encoder(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
-	return encode_write(ctx, p, n, err);
+	struct output *out = ctx;
+
+	out->done.bytes += n;
+	if (pace_due(&out->pace, &out->st->cfg))
+		out->st->cfg.progress(out->st->cfg.ctx, &out->done);
+	return encode_write(out->e, p, n, err);
 }
 
 int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *compress,
 	struct ovl_err *err)
 {
-	struct output out = {st, fd};
+	struct output out = {.st = st, .fd = fd};
 	auto_layer l = LAYER_INIT;
-	struct encode *e;
 	int rc = layer_open(st, layer, LOCK_SH, &l, err);
 
 	if (rc < 0)
 		return rc;
-	rc = encode_open(&e, compress, to_fd, &out, err);
+	out.done.total = l.meta.tar_size;
+	rc = encode_open(&out.e, compress, to_fd, &out, err);
 	if (rc < 0)
 		return rc;
-	rc = layer_tar(&l, to_encoder, e, err);
+	rc = layer_tar(&l, to_encoder, &out, err);
 	if (rc == 0)
-		rc = encode_finish(e, err);
-	encode_close(e);
+		rc = encode_finish(out.e, err);
+	encode_close(out.e);
 	return rc;
 }

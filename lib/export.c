@@ -20,16 +20,9 @@
 void export_tell(struct export *x)
 {
 	struct ovl_progress p = {.bytes = x->bytes, .entries = x->entries};
-	struct timespec now;
 
-	if (!x->st->cfg.progress)
+	if (!pace_due(&x->pace, &x->st->cfg))
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((now.tv_sec - x->told.tv_sec) * 1000 +
-			(now.tv_nsec - x->told.tv_nsec) / 1000000 <
-		100)
-		return;
-	x->told = now;
 	for (size_t i = 0; i < x->n_blobs; i++) {
 		if (!x->blob[i]->same)
 			p.total += x->blob[i]->l.meta.tar_size;

@@ -24,6 +24,7 @@
 #include "id.h"
 #include "layer.h"
 #include "ovl.h"
+#include "pace.h"
 #include "replay.h"
 
 /* A layer, and the file that it is in the image. */
@@ -76,7 +77,7 @@ struct export
 	atomic_uint_fast64_t bytes; /* of the layers' tars, done */
 	atomic_uint_fast64_t entries;
 	atomic_bool cancelled; /* one failed, the others need not go on */
-	struct timespec told;
+	struct pace pace;
 };
 
 /* export.c: what stands for b in the image. */

@@ -57,16 +57,29 @@ static bool spool_in(struct export *x, int dir)
 	return probe >= 0;
 }
 
+static bool not_to_be_written(int why)
+{
+	return why == EROFS || why == EACCES || why == EPERM || why == ENOSPC ||
+		why == EDQUOT;
+}
+
 /* In the store, which is where there is room for layers; where that cannot be written to,
  * where temporary files go. */
 static int spool_find(struct export *x, struct ovl_err *err)
 {
 	const char *temp = secure_getenv("TMPDIR");
-	struct ovl_err why;
-	int staging = store_dir_make(x->st, DIR_STAGING, &why);
+	int staging = store_dir_make(x->st, DIR_STAGING, err);
+	int why = -staging;
 
-	if (staging >= 0 && spool_in(x, fs_open_dir(staging, ".")))
-		return 0;
+	if (staging >= 0) {
+		if (spool_in(x, fs_open_dir(staging, ".")))
+			return 0;
+		why = errno;
+		err_sys(err, why, "cannot make a temporary file in '%s/staging'",
+			x->st->root);
+	}
+	if (!not_to_be_written(why))
+		return -why;
 	if (!temp || temp[0] != '/')
 		temp = "/var/tmp";
 	if (spool_in(x, open(temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC)))

@@ -118,6 +118,9 @@ void fs_dir_close(struct fs_dir *d);
  * EINTR when *stop is set.
  */
 int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop);
+/* gone is told of each entry that was removed. */
+int fs_rmtree_told(int dirfd, const char *name, const volatile sig_atomic_t *stop,
+	void (*gone)(void *ctx), void *ctx);
 
 /* Bytes that name and all below it take on disk; never leaves the file system. */
 int fs_tree_bytes(int dirfd, const char *name, uint64_t *out);

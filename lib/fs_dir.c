@@ -99,6 +99,8 @@ struct rm {
 	unsigned depth;
 	unsigned long moved;
 	const volatile sig_atomic_t *stop;
+	void (*gone)(void *ctx); /* NULL: not told */
+	void *ctx;
 };
 
 /*
@@ -208,14 +210,17 @@ static int rm_contents(struct rm *rm, struct fs_dir *d)
 		}
 		if (rm_entry(rm, d->fd, name, type) < 0)
 			return -1;
+		if (rm->gone)
+			rm->gone(rm->ctx);
 	}
 	return r;
 }
 
-int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop)
+int fs_rmtree_told(int dirfd, const char *name, const volatile sig_atomic_t *stop,
+	void (*gone)(void *ctx), void *ctx)
 {
 	auto_fsdir d = {.fd = -1};
-	struct rm rm = {.stop = stop};
+	struct rm rm = {.stop = stop, .gone = gone, .ctx = ctx};
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
@@ -225,6 +230,11 @@ int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop)
 		return errno == ENOENT ? 0 : -1;
 	rm.top = d.fd;
 	return rm_opened(&rm, &d, dirfd, name);
+}
+
+int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop)
+{
+	return fs_rmtree_told(dirfd, name, stop, NULL, NULL);
 }
 
 /* With a descriptor a level: what is that deep is counted up to there. */

@@ -61,10 +61,9 @@ int image_add_layer(struct image *i, struct ovl_err *err)
 {
 	struct image_layer *more;
 
-	if (i->n_layers == OVL_MAX_LOWERS)
-		return err_say(err, E2BIG,
-			"an image of more than %d layers: a mount has no more",
-			OVL_MAX_LOWERS);
+	if (i->n_layers == IMAGE_MAX_LAYERS)
+		return err_say(
+			err, E2BIG, "an image of more than %d layers", IMAGE_MAX_LAYERS);
 	more = realloc(i->layer, (i->n_layers + 1) * sizeof(*more));
 	if (!more)
 		return err_nomem(err);

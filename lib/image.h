@@ -15,6 +15,9 @@
 #include "ovl.h"
 #include "source.h"
 
+/* Of one image; how many can be mounted is the driver's matter. */
+#define IMAGE_MAX_LAYERS 1024
+
 struct image_layer {
 	struct part blob;
 	char digest[ID_LEN + 1]; /* of the blob; empty: not said */

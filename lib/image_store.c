@@ -118,10 +118,15 @@ static int plan_layer(struct load *ld, const struct image_layer *l,
 static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
 {
 	const struct image *im = &ld->im->image[i];
+	const struct driver *drv = ld->st->drv;
 	struct ovl_id *top = &ld->top[i];
 
 	if (!im->n_layers)
 		return err_say(err, EINVAL, "an image without layers");
+	if (!drv->whole && im->n_layers > drv->max_lowers)
+		return err_say(err, E2BIG,
+			"an image of %u layers: a mount has at most %u", im->n_layers,
+			drv->max_lowers);
 	for (unsigned n = 0; n < im->n_layers; n++) {
 		struct ovl_id below = *top;
 		int rc = digest_chain(n ? below.s : NULL, im->layer[n].diff_id, top, err);

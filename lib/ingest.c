@@ -50,6 +50,26 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 										 rc;
 }
 
+/* Between entries, and while one is read. */
+static void tell(void *ctx)
+{
+	struct ingest *in = ctx;
+	const struct ingest_config *cfg = &in->cfg;
+	struct ovl_progress p = {
+		.entries = cfg->entries ? atomic_load(cfg->entries) : in->unpack.entries,
+	};
+
+	if (!in->tar || !pace_due(&in->pace, &in->st->cfg))
+		return;
+	if (cfg->input.taken) {
+		p.bytes = atomic_load(cfg->input.taken);
+	} else {
+		p.bytes = stream_taken(tarin_stream(in->tar));
+		p.total = stream_total(tarin_stream(in->tar));
+	}
+	in->st->cfg.progress(in->st->cfg.ctx, &p);
+}
+
 int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_config *cfg,
 	struct ovl_err *err)
 {
@@ -66,29 +86,15 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 	input.stop = st->cfg.stop;
 	input.digest_input = cfg->digest != NULL;
 	input.beside = cfg->beside;
+	if (cfg->tell && st->cfg.progress) {
+		input.tick = tell;
+		input.tick_ctx = in;
+	}
 	rc = stream_open(&s, &input, err);
 	return rc < 0 ? rc : tarin_open(&in->tar, s, in->recipe, err);
 }
 
 /* ---- the one pass ----------------------------------------------------------------- */
-
-static void tell(struct ingest *in)
-{
-	const struct ovl_config *cfg = &in->st->cfg;
-	struct ovl_progress p = {
-		.bytes = stream_taken(tarin_stream(in->tar)),
-		.total = stream_total(tarin_stream(in->tar)),
-		.entries = in->unpack.entries,
-	};
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if (now.tv_sec == in->told.tv_sec &&
-		now.tv_nsec - in->told.tv_nsec < 100 * 1000 * 1000)
-		return;
-	in->told = now;
-	cfg->progress(cfg->ctx, &p);
-}
 
 static bool stopped(const struct ingest *in)
 {
@@ -119,7 +125,6 @@ static int check_digests(struct ingest *in, struct ovl_err *err)
 
 int ingest_run(struct ingest *in, struct ovl_err *err)
 {
-	bool show = in->cfg.tell && in->st->cfg.progress;
 	struct archive_entry *e;
 	int r;
 
@@ -131,8 +136,6 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 			return r;
 		if (in->cfg.entries)
 			atomic_fetch_add(in->cfg.entries, 1);
-		if (show)
-			tell(in);
 	}
 	if (r == 0)
 		r = tarin_finish(in->tar, in->diff_id, err);
@@ -145,6 +148,8 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 	/* What many of these together would hold on to. */
 	tarin_close(in->tar);
 	in->tar = NULL;
+	recipe_out_close(in->recipe);
+	in->recipe = in->unpack.recipe = NULL;
 	return r;
 }
 

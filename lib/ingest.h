@@ -17,6 +17,7 @@
 #include "layer.h"
 #include "stage.h"
 #include "stream.h"
+#include "pace.h"
 #include "tarin.h"
 #include "unpack.h"
 
@@ -32,7 +33,9 @@ struct ingest_config {
 	atomic_uint_fast64_t *entries; /* are added here too; NULL: no */
 	bool no_data; /* files get their size alone; no recipe is made */
 	bool beside; /* other layers are taken in at the same time, in other threads */
-	bool tell; /* progress of this input is told from ingest_run */
+	/* Progress is told from ingest_run: of what input.taken and entries count, where they
+	 * are given, else of this input. */
+	bool tell;
 };
 
 struct ingest {
@@ -44,7 +47,7 @@ struct ingest {
 	struct unpack unpack;
 	char diff_id[ID_LEN + 1]; /* after ingest_run */
 	uint64_t tar_size;
-	struct timespec told; /* of the last progress */
+	struct pace pace;
 };
 
 #define INGEST_INIT                                                      \

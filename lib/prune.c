@@ -26,6 +26,7 @@
 #include "names.h"
 #include "prune.h"
 #include "store.h"
+#include "trash.h"
 
 struct pruner {
 	struct ovl_store *st;
@@ -71,7 +72,8 @@ static int prune_tree(
 
 	if (fs_tree_bytes(dir, name, &bytes) < 0)
 		return err_sys(p->err, errno, "cannot read '%s/%.12s'", what, name);
-	if (!p->req->dry_run && fs_rmtree(dir, name, p->st->cfg.stop) < 0)
+	if (!p->req->dry_run &&
+		fs_rmtree_told(dir, name, p->st->cfg.stop, trash_gone, p->st) < 0)
 		return store_stopped(p->st) ?
 			err_stopped(p->err) :
 			err_sys(p->err, errno, "cannot remove '%s/%.12s'", what, name);

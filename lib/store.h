@@ -18,6 +18,7 @@
 
 #include "err.h"
 #include "ovl.h"
+#include "pace.h"
 #include "xattr.h"
 
 #define STORE_FORMAT 1
@@ -40,6 +41,8 @@ struct ovl_store {
 	int dir[STORE_DIRS]; /* opened when first asked for */
 	int drv_fd[MAX_DRIVERS];
 	int lock_fd;
+	struct pace pace; /* of removals, and what was removed */
+	uint64_t removed;
 };
 
 /*

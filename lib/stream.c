@@ -48,6 +48,7 @@ struct stream {
 	unsigned released; /* blocks it gave back */
 	unsigned hashed; /* by the hasher */
 	bool unhashed; /* it could not */
+	bool settling; /* stream_settle waits for the hasher */
 	bool done; /* no more blocks will come */
 	bool quit; /* the parser wants no more */
 	int rc; /* why it ended, if not at the end of the input */
@@ -73,8 +74,14 @@ static bool readable(struct stream *s)
 		{.fd = s->wake, .events = POLLIN},
 	};
 
-	if (s->regular)
-		return true;
+	if (s->regular) {
+		bool quit;
+
+		pthread_mutex_lock(&s->mutex);
+		quit = s->quit;
+		pthread_mutex_unlock(&s->mutex);
+		return !quit;
+	}
 	while (poll(fds, 2, -1) < 0 && errno == EINTR)
 		;
 	return !(fds[1].revents & POLLIN);
@@ -146,7 +153,7 @@ static void *run_hasher(void *ctx)
 		pthread_mutex_lock(&s->mutex);
 		s->unhashed |= rc < 0;
 		s->hashed++;
-		if (has_room(s) || s->done)
+		if (has_room(s) || s->done || s->settling)
 			pthread_cond_broadcast(&s->changed);
 	}
 	pthread_mutex_unlock(&s->mutex);
@@ -355,11 +362,22 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 	return 0;
 }
 
+static void tick(const struct stream *s)
+{
+	if (s->cfg.tick)
+		s->cfg.tick(s->cfg.tick_ctx);
+}
+
 /* A wait that a signal to the process can end: it wakes no condition, so look. */
 static void wait_a_little(struct stream *s)
 {
 	struct timespec until;
 
+	pthread_mutex_unlock(&s->mutex);
+	tick(s);
+	pthread_mutex_lock(&s->mutex);
+	if (s->filled != s->taken_blocks || s->done)
+		return;
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_nsec += 50 * 1000 * 1000;
 	if (until.tv_nsec >= 1000000000) {
@@ -373,6 +391,7 @@ ssize_t stream_next(struct stream *s, const void **p, struct ovl_err *err)
 {
 	ssize_t n;
 
+	tick(s);
 	pthread_mutex_lock(&s->mutex);
 	while (s->filled == s->taken_blocks && !s->done && !(s->cfg.stop && *s->cfg.stop))
 		wait_a_little(s);
@@ -398,6 +417,17 @@ void stream_release(struct stream *s)
 	s->released++;
 	if (has_room(s))
 		pthread_cond_signal(&s->changed);
+	pthread_mutex_unlock(&s->mutex);
+}
+
+void stream_settle(struct stream *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	s->settling = true;
+	pthread_cond_signal(&s->to_hash);
+	while (s->hashing && (int)(s->taken_blocks - s->hashed) > 0)
+		pthread_cond_wait(&s->changed, &s->mutex);
+	s->settling = false;
 	pthread_mutex_unlock(&s->mutex);
 }
 

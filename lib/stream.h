@@ -31,6 +31,8 @@ struct stream_config {
 	const volatile sig_atomic_t *stop;
 	bool beside; /* others are read at the same time: memory counts more than waits */
 	atomic_uint_fast64_t *taken; /* bytes of the input are added here too; NULL: no */
+	void (*tick)(void *ctx); /* by stream_next, also while it waits; NULL: no */
+	void *tick_ctx;
 };
 
 int stream_open(
@@ -49,6 +51,10 @@ ssize_t stream_next(struct stream *s, const void **p, struct ovl_err *err);
 void stream_release(struct stream *s);
 
 /* After stream_next said 0: the digest. */
+/* The blocks that were taken are hashed when it returns: the parser may change what it
+ * holds then. */
+void stream_settle(struct stream *s);
+
 int stream_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err);
 
 /* The digest of the input as it is on disk, if the config asked for it. */

@@ -39,7 +39,7 @@ struct tarin {
 /* ---- blocks ----------------------------------------------------------------------- */
 
 /* Tells the recipe of the bytes up to a place in the stream that no file has. They are
- * held. A failure shows when the recipe is finished. */
+ * held. A failure shows when the next block is taken, or the recipe finished. */
 static void tell_raw(struct tarin *t, uint64_t upto)
 {
 	for (unsigned i = 0; i < t->n_held && t->told < upto; i++) {
@@ -87,6 +87,8 @@ static int take_block(struct tarin *t, struct ovl_err *err)
 
 	if (t->n_held == STREAM_HOLD)
 		return too_big(err);
+	if (t->recipe && recipe_error(t->recipe, err) < 0)
+		return recipe_error(t->recipe, err);
 	n = stream_next(t->stream, &p, err);
 	if (n <= 0) {
 		t->eof = n == 0;
@@ -237,11 +239,13 @@ static void put_byte(struct tarin *t, uint64_t place, unsigned char c)
 }
 
 /* Keeps ACLs from the reader, who takes quadratic time for them: while it looks their
- * records have a key that it does not know. */
+ * records have a key that it does not know. Nobody else must be reading the blocks. */
 static void hide_acls(struct tarin *t, bool hidden)
 {
 	const struct buf *keys = &t->head.acl_keys;
 
+	if (hidden && keys->len)
+		stream_settle(t->stream);
 	for (size_t i = 0; i + sizeof(size_t) <= keys->len; i += sizeof(size_t)) {
 		size_t at;
 

@@ -44,13 +44,22 @@ int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
 	return 0;
 }
 
+void trash_gone(void *ctx)
+{
+	struct ovl_store *st = ctx;
+	struct ovl_progress p = {.entries = ++st->removed};
+
+	if (pace_due(&st->pace, &st->cfg))
+		st->cfg.progress(st->cfg.ctx, &p);
+}
+
 int trash_empty(struct trashed *t, struct ovl_err *err)
 {
 	int trash = store_dir(t->st, DIR_TRASH, err);
 
 	if (trash < 0)
 		return trash;
-	if (fs_rmtree(trash, t->name, t->st->cfg.stop) == 0)
+	if (fs_rmtree_told(trash, t->name, t->st->cfg.stop, trash_gone, t->st) == 0)
 		return 0;
 	if (errno == EINTR && store_stopped(t->st))
 		return err_stopped(err);

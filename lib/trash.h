@@ -32,4 +32,7 @@ int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err);
 
 int trash_empty(struct trashed *t, struct ovl_err *err);
 
+/* Of fs_rmtree_told: tells how much the store, ctx, has been rid of. */
+void trash_gone(void *ctx);
+
 #endif

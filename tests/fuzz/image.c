@@ -123,7 +123,7 @@ static int as_dir(const struct item *items, unsigned n)
 static void check_image(const struct image *i)
 {
 	if (!id_is_full(i->config_digest) || !i->config.len ||
-		i->n_layers > OVL_MAX_LOWERS)
+		i->n_layers > IMAGE_MAX_LAYERS)
 		fuzz_broken("an image without config, or of too many layers");
 	for (unsigned n = 0; n < i->n_layers; n++) {
 		const struct image_layer *l = &i->layer[n];

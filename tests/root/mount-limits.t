@@ -45,6 +45,20 @@ else
 	is "the refusal changed nothing" "$(store_state)" "$before"
 fi
 
+# An image of more, as the driver overlay makes them, goes there and nowhere else.
+ovlctl export "$parent" 128.tar
+b=$(ovlctl --root b --driver overlay import 128.tar)
+is "an image of 128 layers in driver overlay" "$b" "$parent"
+ok "memory for one layer, not for all" taskset -c 0 prlimit --data=$([ "$MODE" = release ] && echo 70000000 || echo -1) \
+	ovlctl --root m --driver overlay2 import 128.tar
+b=$(ovlctl --root b import -n deep -p "$b" l.tar)
+ovlctl --root b export deep 129.tar
+is "an image of 129 layers in driver overlay" "$(ovlctl --root c --driver overlay import 129.tar)" "$b"
+before=$(store_state)
+fails 1 "an image of 129 layers: a mount has at most 128" "and not in overlay2" \
+	ovlctl --driver overlay2 import 129.tar
+is "the refusal of an image changed nothing" "$(store_state)" "$before"
+
 m=$(ovlctl mount -o volatile,xino=off,nosuid w)
 ok "128 lowers and options" ovlctl umount w
 fails 1 "the mount options are [0-9]+ bytes, the kernel takes 4095" "too many options" \

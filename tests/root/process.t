@@ -141,6 +141,19 @@ if command -v script >/dev/null; then
 	like "a progress line on a terminal" 'import: [0-9.]+M, [0-9.]+M/s, 1 entries' "$out"
 	like "... with \\r and no escape sequences" '^.import' "$(printf '%s' "$out" | tr '\r' '@' | head -1)"
 	no "... none" sh -c "printf '%s' \"\$1\" | grep -q '$(printf '\033')'" - "$out"
+	id=$(ovlctl import big.tar)
+	for c in 'diff --tar' 'export --format tar'; do
+		to=; [ "$c" = 'diff --tar' ] || to=-
+		like "... of $c" '(diff|export): [0-9.]+[KM] of 28.6M, [0-9.]+[KM]/s$' \
+			"$(script -qec "ovlctl $c $id $to | (sleep 0.8; cat >/dev/null)" /dev/null </dev/null |
+				tr '\r' '\n' | sed 's/ *$//; s/, ETA.*//')"
+	done
+	if can_trace; then
+		slow="strace -f -qq -o /dev/null -e trace=pread64,unlinkat -e inject=pread64,unlinkat:delay_enter=700000:when=3"
+		like "... of check" 'check: [0-9.]+[KM], [0-9.]+[KM]/s, [0-9]+ entries' \
+			"$(script -qec "$slow ovlctl check --content" /dev/null </dev/null)"
+		like "... of rm" 'rm: [0-9]+ entries' "$(script -qec "$slow ovlctl rm $id" /dev/null </dev/null)"
+	fi
 fi
 is "no progress to a pipe" "$( (sleep 0.7; cat big2.tar) | ovlctl import - 2>&1 >/dev/null)" ""
 

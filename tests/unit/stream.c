@@ -79,6 +79,48 @@ START_TEST(held)
 }
 END_TEST
 
+/* What is changed after stream_settle is hashed as it came. */
+START_TEST(settled)
+{
+	size_t n = 4 * STREAM_BLOCK;
+	struct stream *s = open_stream(file_of(n), UINT64_MAX, NULL);
+	struct digest d = {0};
+	char want[ID_LEN + 1];
+	char got[ID_LEN + 1];
+	const void *p;
+	ssize_t r;
+
+	digest_init(&d, &err);
+	while ((r = stream_next(s, &p, &err)) > 0) {
+		digest_update(&d, p, (size_t)r);
+		stream_settle(s);
+		memset((void *)(uintptr_t)p, 'x', (size_t)r);
+		stream_release(s);
+	}
+	ck_assert_int_eq(digest_final(&d, want), 0);
+	ck_assert_int_eq(stream_digest(s, got, &err), 0);
+	ck_assert_str_eq(got, want);
+	stream_close(s);
+}
+END_TEST
+
+/* A file that gives nothing for a long time is not read to its end when it is closed. */
+START_TEST(closed_in_padding)
+{
+	static const unsigned char member[] = {
+		0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+	FILE *f = tmpfile();
+	struct stream *s;
+
+	ck_assert_uint_eq(fwrite(member, 1, sizeof(member), f), sizeof(member));
+	fflush(f);
+	ck_assert_int_eq(ftruncate(fileno(f), (off_t)1 << 40), 0);
+	lseek(fileno(f), 0, SEEK_SET);
+	s = open_stream(fileno(f), UINT64_MAX, NULL);
+	stream_close(s);
+}
+END_TEST
+
 START_TEST(empty)
 {
 	struct stream *s = open_stream(file_of(0), UINT64_MAX, NULL);
@@ -145,4 +187,5 @@ START_TEST(unreadable)
 }
 END_TEST
 
-UNIT("stream", whole, held, empty, too_large, closed_early, stopped, unreadable)
+UNIT("stream", whole, held, settled, closed_in_padding, empty, too_large, closed_early,
+	stopped, unreadable)
