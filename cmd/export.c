@@ -125,7 +125,7 @@ static int run_export(struct run *run)
 const struct cmd cmd_export = {
 	.name = "export",
 	.synopsis = "[--format oci|docker|tar] [--compress C] LAYER... FILE|DIR|-",
-	.summary = "write the stacks of layers as an image others load",
+	.summary = "write layers, with all below them, as an image others load",
 	.opts = opts,
 	.min_operands = 2,
 	.max_operands = UNLIMITED,

@@ -367,8 +367,8 @@ int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 /* ---- text ------------------------------------------------------------------------- */
 
 /*
- * The form in which a name may reach a terminal or a line: control bytes, backslashes
- * and what is not UTF-8 as \ooo. Writes at most size bytes with the NUL, cut with "..."
+ * The form in which a name may reach a terminal or a line: control bytes and what is not
+ * UTF-8 as \ooo, a backslash as two. Writes at most size bytes with the NUL, cut with "..."
  * where it does not fit; size is 4 or more. Returns out.
  */
 char *ovl_escape(char *out, size_t size, const char *name, size_t len);
