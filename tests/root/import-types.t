@@ -183,4 +183,21 @@ for f in both libarchive schily; do
 		'user.a%41="1"'
 done
 
+# Where new files get the group of their directory, each is given its own.
+mkdir fs
+if ! as_user && truncate -s 20M disk && mkfs.ext4 -q disk 2>/dev/null && mount -o loop,grpid disk fs 2>/dev/null; then
+	tar_of grpid.tar <<-EOF
+		dir name=a gid=50
+		file name=a/b/f gid=0 data=x
+		dir name=a/b/c gid=0
+		file name=a/g gid=50 data=x
+		end
+	EOF
+	id=$(ovlctl --root fs/s import grpid.tar)
+	is "the groups on a file system with grpid" \
+		"$(cd "fs/s/$DRV/$id/$TREE" && stat -c '%n:%g' a a/b a/b/f a/b/c a/g | tr '\n' ' ')" \
+		"a:50 a/b:0 a/b/f:0 a/b/c:0 a/g:50 "
+	umount fs
+fi
+
 done_testing
