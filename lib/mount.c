@@ -19,7 +19,9 @@
 #include "mountspec.h"
 #include "quote.h"
 #include "redirects.h"
+#include "rest.h"
 #include "store.h"
+#include "umount.h"
 #include "volatile.h"
 
 /* ---- may it be mounted? ----------------------------------------------------------- */
@@ -196,6 +198,29 @@ static int mount_noted(const struct layer *l, const char *source, int target,
 	return rc;
 }
 
+/*
+ * Where the kernel cannot make its directory in the work directory it mounts all the same,
+ * read-only and with a line in its log alone. That is not what was asked for; and by that
+ * directory one sees that the layer is mounted, see rest.h.
+ */
+static int check_work(const struct layer *l, const char *where, struct ovl_err *err)
+{
+	auto_fd work = -1;
+	int why = EROFS;
+
+	if (!rest_known(l))
+		return 0;
+	umount_where(where);
+	work = fs_open_dir(l->fd, l->drv->work);
+	if (work < 0 || mkdirat(work, "work", 0) < 0)
+		why = errno;
+	else
+		unlinkat(work, "work", AT_REMOVEDIR);
+	return err_sys(err, why,
+		"cannot mount layer %.12s: the kernel could not make its work directory",
+		l->id.s);
+}
+
 static int do_mount(const struct layer *l, const struct ovl_mount *req, char **where,
 	struct ovl_err *err)
 {
@@ -220,6 +245,8 @@ static int do_mount(const struct layer *l, const struct ovl_mount *req, char **w
 		rc = refuse_taken(l->st, target, err);
 	if (rc == 0)
 		rc = mount_noted(l, source, target, &spec, path.data, err);
+	if (rc == 0 && spec.with_upper)
+		rc = check_work(l, path.data, err);
 	if (rc < 0)
 		return rc;
 	*where = buf_steal(&path);

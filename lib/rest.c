@@ -56,13 +56,11 @@ void rest_before(const struct layer *l, struct rest_mark *out)
 	}
 }
 
-/* Who mounts holds the lock of the work directory from asking until it is done. */
-void rest_after(const struct layer *l, const struct rest_mark *before, dev_t dev)
+void rest_after(int work, const struct rest_mark *before, dev_t dev)
 {
-	auto_fd work = fs_open_dir(l->fd, l->drv->work);
 	struct stat st;
 
-	if (!before->there || work < 0 || lock_try(work, LOCK_EX) <= 0 || is_live(dev))
+	if (!before->there || is_live(dev))
 		return;
 	if (fstatat(work, kernels, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		st.st_ino == before->ino && st.st_ctim.tv_sec == before->ctime.tv_sec &&

@@ -29,9 +29,9 @@ struct rest_mark {
 void rest_before(const struct layer *l, struct rest_mark *out);
 
 /*
- * After one, of the open layer: if nothing holds the mount's superblock dev any more, and
- * nobody has mounted the layer since, it is at rest.
+ * After one, with the layer's work directory exclusively locked: if nothing holds the
+ * mount's superblock dev any more, and nobody has mounted the layer since, it is at rest.
  */
-void rest_after(const struct layer *l, const struct rest_mark *before, dev_t dev);
+void rest_after(int work, const struct rest_mark *before, dev_t dev);
 
 #endif

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -11,9 +12,11 @@
 #include "driver.h"
 #include "fs.h"
 #include "layer.h"
+#include "lock.h"
 #include "mounts.h"
 #include "quote.h"
 #include "store.h"
+#include "umount.h"
 #include "volatile.h"
 
 /* ---- one mount -------------------------------------------------------------------- */
@@ -62,6 +65,14 @@ static int umount_at(int dir, const char *name, bool lazy)
 	if (cwd < 0 || fchdir(cwd) < 0)
 		return rc;
 	return rc;
+}
+
+int umount_where(const char *where)
+{
+	const char *name;
+	auto_fd dir = open_place(where, &name);
+
+	return dir < 0 ? -errno : umount_at(dir, name, false);
 }
 
 static void note_work(struct ovl_store *st, struct mnt *m)
@@ -131,20 +142,32 @@ static void drop_merged(
 		unlinkat(l.fd, l.drv->merged, AT_REMOVEDIR);
 }
 
+/* Who mounts the layer holds the same lock from asking whether it is mounted until it is.
+ * Where the lock is not to be had the marks stay, which is the safe side. */
+static int settle_upper(const struct layer *l, const struct mnt *m, struct ovl_err *err)
+{
+	char subject[32];
+	auto_fd work = fs_open_dir(l->fd, l->drv->work);
+	int rc;
+
+	snprintf(subject, sizeof(subject), "layer %.12s", l->id.s);
+	if (work < 0 || lock_take(l->st, work, LOCK_EX, subject, NULL) < 0)
+		return 0;
+	rc = volatile_settle(l, err);
+	if (rc == 0)
+		rest_after(work, &m->work, m->dev);
+	return rc;
+}
+
 /* What a mount has left in its layer. The layer may be gone: then nothing is left. */
 static int settle(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
-	int rc;
 
 	if (layer_open_ref(st, &m->layer, LOCK_SH, m->layer.id.s, &l, NULL) < 0)
 		return 0;
-	if (l.meta.kind == OVL_WRITABLE) {
-		rc = volatile_settle(&l, err);
-		if (rc == 0)
-			rest_after(&l, &m->work, m->dev);
-		return rc;
-	}
+	if (l.meta.kind == OVL_WRITABLE)
+		return settle_upper(&l, m, err);
 	layer_close(&l);
 	if (!driver_keeps_mount(&l))
 		drop_merged(st, m, &m->layer);

@@ -91,6 +91,9 @@ refuses "no inodes left: create" ovlctl create a
 refuses "no inodes left: diff -o" ovlctl diff -o fs/x.tar w
 refuses "no inodes left: export to a directory" ovlctl export w fs/out
 refuses "no inodes left: tag" ovlctl tag a more
+fails 1 "cannot mount layer .*: the kernel could not make its work directory: $reason" \
+	"no inodes left: mount" ovlctl mount w
+is "... it is not mounted" "$(ovlctl ls -nr -o MOUNTPOINT w)" ""
 ok "no inodes left: rm" ovlctl rm w
 is "... the store is sound" "$(ovlctl check)" ""
 umount fs

@@ -47,4 +47,19 @@ fails 1 "what was written was not synced when that mount ended.*--force" "... an
 ok "--force takes it" ovlctl mount --force w
 ovlctl umount w
 
+# A mount while a umount is at work: it is there still, or has ended, or not quite. No mark
+# is left, and none is taken from a mount.
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	m=$(ovlctl mount -o volatile w)
+	echo $i >"$m/f"
+	(ovlctl umount w 2>/dev/null; echo umount $?) &
+	(ovlctl mount -o volatile w >/dev/null 2>why || grep -v "taken\|in use\|mounted already\|not synced" why) &
+	wait
+	is_marked=$(test -d "$mark" && echo yes)
+	[ "$(ovlctl ls -nr -o MOUNTPOINT w)" ] && [ ! "$is_marked" ] && echo "a mount without its mark"
+	ovlctl umount -a
+	ovlctl mount w >/dev/null && ovlctl umount w
+done 2>&1 | sort -u >got
+is "umount and mount at the same time" "$(grep -v 'umount [04]$' got)" ""
+
 done_testing
