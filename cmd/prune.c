@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "out.h"
 
 static const struct opt opts[] = {
 	{'J', "json", NULL, "print JSON"},
@@ -25,17 +26,22 @@ struct printer {
 static int print(void *ctx, const struct ovl_pruned *g)
 {
 	struct printer *p = ctx;
+	char shown[1100];
 
 	progress_clear();
 	if (p->json) {
-		json_t *o = json_pack("{s:s, s:s, s:I, s:s}", "what", g->what, "name",
-			g->name, "bytes", (json_int_t)g->bytes, "why", g->why);
+		json_t *o = json_pack("{s:s}", "what", g->what);
 
+		out_json_path(o, "name", g->name, strlen(g->name));
+		json_object_set_new(o, "bytes", json_integer((json_int_t)g->bytes));
+		json_object_set_new(o, "why", json_string(g->why));
 		fputs(p->any ? ",\n   " : "[\n   ", stdout);
 		json_dumpf(o, stdout, JSON_COMPACT);
 		json_decref(o);
 	} else {
-		printf("%s %s %" PRIu64 " %s\n", g->what, g->name, g->bytes, g->why);
+		printf("%s %s %" PRIu64 " %s\n", g->what,
+			ovl_escape(shown, sizeof(shown), g->name, strlen(g->name)),
+			g->bytes, g->why);
 	}
 	p->any = true;
 	return 0;

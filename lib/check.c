@@ -20,6 +20,18 @@
 #include "quote.h"
 #include "store.h"
 
+static int hold_back(struct checker *c, const struct ovl_finding *f)
+{
+	const char how = (char)('@' | (unsigned)f->severity << 1 | f->repaired);
+
+	buf_add(&c->later, &how, 1);
+	buf_add(&c->later, f->kind, strlen(f->kind) + 1);
+	buf_add(&c->later, f->id, strlen(f->id) + 1);
+	buf_add(&c->later, f->path, strlen(f->path) + 1);
+	buf_add(&c->later, f->text, strlen(f->text) + 1);
+	return c->later.failed ? err_nomem(c->err) : 0;
+}
+
 int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 	const char *id, const char *path, bool mended, const char *fmt, ...)
 {
@@ -37,8 +49,30 @@ int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 	va_end(ap);
 	if (severity == OVL_ERROR)
 		c->result |= mended ? OVL_CHECK_REPAIRED : OVL_CHECK_ERRORS;
+	if (c->holding)
+		return hold_back(c, &f);
 	c->ended = c->fn(c->ctx, &f);
 	return c->ended;
+}
+
+/* The lock is given back: tells what was held back. */
+static int tell_later(struct checker *c, int r)
+{
+	c->holding = false;
+	for (size_t at = 0; at < c->later.len && !c->ended;) {
+		struct ovl_finding f = {0};
+
+		f.severity = c->later.data[at] >> 1 & 7;
+		f.repaired = c->later.data[at] & 1;
+		f.kind = c->later.data + at + 1;
+		f.id = f.kind + strlen(f.kind) + 1;
+		f.path = f.id + strlen(f.id) + 1;
+		f.text = f.path + strlen(f.path) + 1;
+		at = (size_t)(f.text + strlen(f.text) + 1 - c->later.data);
+		c->ended = c->fn(c->ctx, &f);
+	}
+	buf_release(&c->later);
+	return r ? r : c->ended;
 }
 
 int check_unreadable(struct checker *c, const char *id)
@@ -289,6 +323,7 @@ static int check_names(struct checker *c)
 	r = names_lock(c->st, c->err);
 	if (r < 0)
 		return r;
+	c->holding = true;
 	if (fs_dir_open(&d, names, ".") < 0)
 		r = err_sys(c->err, errno, "cannot read the store's names");
 	while (r >= 0 && (r = fs_dir_next(&d, &file, NULL)) > 0) {
@@ -299,7 +334,7 @@ static int check_names(struct checker *c)
 	if (r < 0 && !c->ended && d.fd >= 0)
 		r = err_sys(c->err, errno, "cannot read the store's names");
 	names_unlock(c->st);
-	return r;
+	return tell_later(c, r);
 }
 
 /* ---- the rest --------------------------------------------------------------------- */

@@ -192,6 +192,25 @@ static int check_driver(
 	return rc;
 }
 
+/* Its tree is that of an image layer, if that is there. */
+static int tell_commit(
+	struct checker *c, const struct layer *l, const struct ovl_id *image)
+{
+	struct layer_ref ref = layer_ref_of(l);
+	int rc;
+
+	ref.id = *image;
+	rc = layer_exists(c->st, &ref, c->err);
+	if (rc < 0)
+		return rc;
+	return rc ?
+		check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
+			"its commit to layer %.12s was killed near its end; commit it again",
+			image->s) :
+		check_tell(c, OVL_ERROR, "tree", l->id.s, "", false,
+			"it became layer %.12s, which is not there any more", image->s);
+}
+
 static int check_open(struct checker *c, struct layer *l)
 {
 	struct lineage way;
@@ -205,9 +224,7 @@ static int check_open(struct checker *c, struct layer *l)
 	if (rc < 0)
 		return rc;
 	if (rc)
-		return check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
-			"its commit to layer %.12s was killed near its end; commit it again",
-			image.s);
+		return tell_commit(c, l, &image);
 	rc = follow(c, l, &way);
 	if (rc == 0)
 		rc = check_driver(c, l, &way);
@@ -230,7 +247,8 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 {
 	auto_layer l = LAYER_INIT;
 	struct ovl_err why;
-	int rc = layer_open_ref(c->st, ref, LOCK_SH, ref->id.s, &l, &why);
+	int rc = layer_open_ref(
+		c->st, ref, c->req->repair ? LOCK_EX : LOCK_SH, ref->id.s, &l, &why);
 
 	if (rc == 0) {
 		rc = check_open(c, &l);

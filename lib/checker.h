@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 
+#include "buf.h"
 #include "err.h"
 #include "layer.h"
 #include "ovl.h"
@@ -24,6 +25,9 @@ struct checker {
 	unsigned result; /* OVL_CHECK_* */
 	int ended; /* what fn returned that ends the work */
 	struct ovl_err *err;
+	bool holding; /* a lock that others need: findings wait in later */
+	struct buf
+		later; /* of each "SKIND\0ID\0PATH\0TEXT\0", S: severity and repaired */
 	atomic_uint_fast64_t bytes; /* of content looked at so far, and entries */
 	atomic_uint_fast64_t entries;
 };

@@ -86,16 +86,23 @@ bool commit_needs(const struct layer *image)
 	auto_layer from = LAYER_INIT;
 	auto_buf text = {0};
 	struct ovl_id became;
-	struct ovl_err why;
+	struct ovl_err why = {.status = OVL_FAILED};
 
-	if (fs_read_file(image->fd, COMMIT_FROM, ID_LEN, &text) < 0 ||
-		!id_is_full(text.data))
+	int r;
+
+	if (fs_read_file(image->fd, COMMIT_FROM, ID_LEN, &text) < 0)
+		return !fs_is_gone(errno);
+	if (!id_is_full(text.data))
 		return false;
 	memcpy(ref.id.s, text.data, ID_LEN + 1);
-	return layer_open_ref(image->st, &ref, 0, ref.id.s, &from, &why) == 0 &&
-		fs_exists(from.fd, layer_tree_name(&from)) == 0 &&
-		commit_became(&from, &became, NULL) > 0 &&
-		strcmp(became.s, image->id.s) == 0;
+	if (layer_open_ref(image->st, &ref, 0, ref.id.s, &from, &why) < 0)
+		return why.status != OVL_NOLAYER;
+	r = fs_exists(from.fd, layer_tree_name(&from));
+	if (r == 0)
+		r = commit_became(&from, &became, NULL) == 0;
+	if (r)
+		return r < 0;
+	return strcmp(became.s, image->id.s) == 0;
 }
 
 int commit_heal(const struct layer *l, struct ovl_err *err)
@@ -235,7 +242,7 @@ static int move(struct job *job, struct stage *sg, struct ovl_err *err)
 	rc = layer_exists(job->st, &job->image, err);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	rc = commit_clean(&job->l, &job->c, err);
+	rc = commit_clean(&job->l, sg->fd, &job->c, err);
 	if (rc == 0)
 		rc = write_meta(job, sg, err);
 	if (rc == 0)

@@ -31,7 +31,8 @@ int commit_heal(const struct layer *l, struct ovl_err *err);
 /* Has its tree become that of an image layer? */
 int commit_became(const struct layer *l, struct ovl_id *id, struct ovl_err *err);
 
-/* Does it hold the tree of a writable layer whose commit did not come to its end? */
+/* Does it hold the tree of a writable layer whose commit did not come to its end? Yes, if that
+ * cannot be seen. */
 bool commit_needs(const struct layer *image);
 
 /* ---- between the files of this module --------------------------------------------- */
@@ -55,8 +56,10 @@ struct committed {
 int commit_pack(
 	const struct layer *l, int stage_fd, struct committed *c, struct ovl_err *err);
 
-/* Takes out of the tree what is overlayfs's own, as c says. */
-int commit_clean(const struct layer *l, const struct committed *c, struct ovl_err *err);
+/* Takes out of the tree what is overlayfs's own, as c says. What comes in its place is made
+ * in the directory stage_fd. */
+int commit_clean(const struct layer *l, int stage_fd, const struct committed *c,
+	struct ovl_err *err);
 
 void committed_release(struct committed *c);
 

@@ -200,8 +200,10 @@ void committed_release(struct committed *c)
 
 struct cleaner {
 	const struct layer *l;
+	int stage;
 	const struct committed *c;
 	struct buf path;
+	unsigned depth;
 	struct ovl_err *err;
 };
 
@@ -268,6 +270,9 @@ static int clean_xattrs(struct cleaner *w, int dirfd, const char *name)
 	return 0;
 }
 
+/* In the stage, until it has its place. */
+static const char passing[] = ".whiteout";
+
 /* A whiteout, or a socket: gone, or a device if it hides something. */
 static int clean_mark(
 	struct cleaner *w, const struct dir *d, const char *name, const struct stat *st)
@@ -276,10 +281,13 @@ static int clean_mark(
 
 	if (hides && wh_is_device(st))
 		return 0;
-	if (unlinkat(d->fd, name, 0) < 0)
-		return failed(w, "remove");
-	if (hides && wh_make(d->fd, name) < 0)
+	if (!hides)
+		return unlinkat(d->fd, name, 0) < 0 ? failed(w, "remove") : 0;
+	/* At no time without it: what is below would show again. */
+	if (wh_make(w->stage, passing) < 0)
 		return failed(w, "make the whiteout of");
+	if (renameat(w->stage, passing, d->fd, name) < 0)
+		return failed(w, "put in place the whiteout of");
 	return 0;
 }
 
@@ -352,6 +360,9 @@ static int clean_dir(struct cleaner *w, int fd, bool own)
 
 	if (store_stopped(w->l->st))
 		return err_stopped(w->err);
+	if (w->depth++ == FS_MAX_DEPTH)
+		return err_say(
+			w->err, ENAMETOOLONG, "%s is nested too deep", Q(w->path.data));
 	if (fstat(fd, &was) < 0)
 		return failed(w, "stat");
 	if (wh_dir_marks(&w->l->st->xattrs, fd, &d.marks) < 0)
@@ -375,12 +386,14 @@ static int clean_dir(struct cleaner *w, int fd, bool own)
 		rc = sub < 0 ? failed(w, "open directory") : clean_dir(w, sub, d.own);
 		buf_cut(&w->path, len);
 	}
+	w->depth--;
 	return rc;
 }
 
-int commit_clean(const struct layer *l, const struct committed *c, struct ovl_err *err)
+int commit_clean(const struct layer *l, int stage_fd, const struct committed *c,
+	struct ovl_err *err)
 {
-	struct cleaner w = {.l = l, .c = c, .err = err};
+	struct cleaner w = {.l = l, .stage = stage_fd, .c = c, .err = err};
 	int fd = layer_tree(l, err);
 	int rc;
 

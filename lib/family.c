@@ -36,7 +36,8 @@ static int append(struct family *f, const struct layer_ref *ref, struct ovl_err 
 		f->size = size;
 	}
 	f->member[f->n].ref = *ref;
-	f->member[f->n].layer.fd = -1;
+	f->member[f->n].layer = (struct layer)LAYER_INIT;
+	f->member[f->n].asked = false;
 	f->n++;
 	return 0;
 }
@@ -59,22 +60,37 @@ static int append_new(void *ctx, const struct layer_ref *ref)
 	return append(a->f, ref, a->err);
 }
 
+/* Was it removed since it was seen, and is that no matter? Else err says why. */
+static bool may_be_gone(const struct family *f, const struct member *m,
+	const struct ovl_err *why, struct ovl_err *err)
+{
+	if (why->status == OVL_NOLAYER && (f->missing_ok || !m->asked))
+		return true;
+	*err = *why;
+	return false;
+}
+
 static int append_with_children(struct adding *a, const struct layer_ref *ref)
 {
 	struct family *f = a->f;
+	struct ovl_err why = {.status = OVL_FAILED};
 	size_t i = f->n;
 	int rc;
 
 	if (!f->seen)
 		f->seen = pathset_new();
 	rc = f->seen ? append_new(a, ref) : err_nomem(a->err);
+	if (i < f->n)
+		f->member[i].asked = true;
 	for (; i < f->n && rc == 0; i++) {
 		struct layer_ref of = f->member[i].ref;
 		auto_layer l = LAYER_INIT;
 
-		rc = layer_open_to_remove(f->st, &of, 0, of.id.s, &l, a->err);
+		rc = layer_open_to_remove(f->st, &of, 0, of.id.s, &l, &why);
 		if (rc == 0)
 			rc = layer_children(&l, append_new, a, a->err);
+		else
+			rc = may_be_gone(f, &f->member[i], &why, a->err) ? 0 : rc;
 	}
 	return rc;
 }
@@ -83,8 +99,14 @@ int family_add(
 	struct family *f, const struct layer_ref *ref, bool children, struct ovl_err *err)
 {
 	struct adding a = {.f = f, .err = err};
+	int rc;
 
-	return children ? append_with_children(&a, ref) : append(f, ref, err);
+	if (children)
+		return append_with_children(&a, ref);
+	rc = append(f, ref, err);
+	if (rc == 0)
+		f->member[f->n - 1].asked = true;
+	return rc;
 }
 
 /* One that was named twice, or named and on top of another one, is there once. */
@@ -97,6 +119,8 @@ static void sort_out(struct family *f)
 	for (size_t i = 0; i < f->n; i++) {
 		if (!n || by_id(&f->member[n - 1], &f->member[i]) != 0)
 			f->member[n++] = f->member[i];
+		else
+			f->member[n - 1].asked |= f->member[i].asked;
 	}
 	f->n = n;
 }
@@ -104,16 +128,22 @@ static void sort_out(struct family *f)
 int family_lock(struct family *f, struct ovl_err *err)
 {
 	char label[OVL_LABEL_SIZE];
-	int rc = 0;
+	size_t n = 0;
 
 	sort_out(f);
-	for (size_t i = 0; i < f->n && rc == 0; i++) {
-		struct member *m = &f->member[i];
+	for (size_t i = 0; i < f->n; i++) {
+		struct ovl_err why = {.status = OVL_FAILED};
+		struct member m = f->member[i];
+		int rc = layer_open_to_remove(f->st, &m.ref, LOCK_EX,
+			layer_label(f->st, &m.ref, label), &m.layer, &why);
 
-		rc = layer_open_to_remove(f->st, &m->ref, LOCK_EX,
-			layer_label(f->st, &m->ref, label), &m->layer, err);
+		if (rc == 0)
+			f->member[n++] = m;
+		else if (!may_be_gone(f, &m, &why, err))
+			return rc;
 	}
-	return rc;
+	f->n = n;
+	return 0;
 }
 
 int family_mounted(struct family *f, struct ovl_err *err)

@@ -16,11 +16,13 @@ struct pathset;
 
 struct member {
 	struct layer_ref ref;
+	bool asked; /* for itself, not as a descendant */
 	struct layer layer; /* open after family_lock */
 };
 
 struct family {
 	struct ovl_store *st;
+	bool missing_ok; /* one that was asked for may be gone; others may anyhow */
 	struct member *member; /* sorted by id after family_lock */
 	size_t n;
 	size_t size;
@@ -30,7 +32,7 @@ struct family {
 int family_add(struct family *f, const struct layer_ref *ref, bool children,
 	struct ovl_err *err);
 
-/* OVL_BUSY if anyone is at work on one of them. */
+/* OVL_BUSY if anyone is at work on one of them. What is gone meanwhile is no member. */
 int family_lock(struct family *f, struct ovl_err *err);
 
 /* OVL_BUSY if one of them is mounted, see mounted.h. */

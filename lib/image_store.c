@@ -20,6 +20,7 @@
 #include "ingest.h"
 #include "names.h"
 #include "quote.h"
+#include "remove.h"
 #include "store.h"
 #include "thread.h"
 
@@ -147,6 +148,46 @@ static int check_name(
 	return names_check(ld->st, name, &ref, err);
 }
 
+struct tag {
+	const char *name;
+	const struct ovl_id *top;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct tag *)a)->name, ((const struct tag *)b)->name);
+}
+
+/* A name is one layer's. */
+static int check_twice(struct load *ld, struct ovl_err *err)
+{
+	struct tag *tag = NULL;
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < ld->im->n; i++) {
+		for (char **p = ld->im->image[i].names; p && *p; p++)
+			n++;
+	}
+	tag = calloc(n + 1, sizeof(*tag));
+	if (!tag)
+		return err_nomem(err);
+	n = 0;
+	for (size_t i = 0; i < ld->im->n; i++) {
+		for (char **p = ld->im->image[i].names; p && *p; p++)
+			tag[n++] = (struct tag){*p, &ld->top[i]};
+	}
+	qsort(tag, n, sizeof(*tag), by_name);
+	for (size_t i = 1; i < n && rc == 0; i++) {
+		if (*tag[i].name && strcmp(tag[i - 1].name, tag[i].name) == 0 &&
+			strcmp(tag[i - 1].top->s, tag[i].top->s) != 0)
+			rc = err_say(err, EEXIST, "two images in it have the name %s",
+				Q(tag[i].name));
+	}
+	free(tag);
+	return rc;
+}
+
 /* A tag that can be no layer's name is left out. */
 static int check_names(struct load *ld, struct ovl_err *err)
 {
@@ -165,6 +206,8 @@ static int check_names(struct load *ld, struct ovl_err *err)
 				return -EEXIST;
 		}
 	}
+	if (check_twice(ld, err) < 0)
+		return -EEXIST;
 	if (!ld->req->name)
 		return 0;
 	if (ld->im->n > 1)
@@ -400,15 +443,14 @@ static int give_names(struct load *ld, size_t i, struct ovl_err *err)
 /* Layers that came in are taken out again where the rest could not follow. */
 static void roll_back(struct load *ld)
 {
-	struct ovl_err why;
-
 	for (size_t i = 0; i < ld->n; i++)
 		stage_release(&ld->task[i].in.stage);
 	for (size_t i = ld->n; i-- > 0;) {
-		char *const ids[] = {ld->task[i].id.s, NULL};
+		const struct layer_ref ref = {
+			.drv = driver_number(ld), .id = ld->task[i].id};
 
 		if (ld->task[i].committed)
-			ovl_remove(ld->st, ids, OVL_RM_FORCE, &why);
+			remove_made(ld->st, &ref);
 	}
 }
 

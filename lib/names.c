@@ -143,7 +143,8 @@ int names_note(int layer_fd, const char *name, const char *config, bool durable,
 		return err_sys(err, errno, "cannot note the name %s", Q(name));
 	dir = fs_open_dir(layer_fd, NAMES_NOTES);
 	if (dir >= 0)
-		fd = openat(dir, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		fd = openat(dir, file,
+			O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0 || (config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0) ||
 		(config && durable && fsync(fd) < 0))
 		return err_sys(err, errno, "cannot note the name %s", Q(name));

@@ -25,6 +25,7 @@
 #include "mounts.h"
 #include "names.h"
 #include "prune.h"
+#include "remove.h"
 #include "store.h"
 #include "trash.h"
 
@@ -34,6 +35,10 @@ struct pruner {
 	int (*fn)(void *ctx, const struct ovl_pruned *p);
 	void *ctx;
 	struct ovl_err *err;
+	bool holding; /* a lock that others need: what is to be told waits in later */
+	struct buf later; /* "WHAT\0NAME\0WHY\0" of each */
+	int rc; /* of the first that could not be removed, its text in why */
+	struct ovl_err why;
 };
 
 static int tell(struct pruner *p, const char *what, const char *name, uint64_t bytes,
@@ -42,7 +47,42 @@ static int tell(struct pruner *p, const char *what, const char *name, uint64_t b
 	const struct ovl_pruned out = {
 		.what = what, .name = name, .bytes = bytes, .why = why};
 
-	return p->fn ? p->fn(p->ctx, &out) : 0;
+	if (!p->holding)
+		return p->fn ? p->fn(p->ctx, &out) : 0;
+	buf_add(&p->later, what, strlen(what) + 1);
+	buf_add(&p->later, name, strlen(name) + 1);
+	buf_add(&p->later, why, strlen(why) + 1);
+	return p->later.failed ? err_nomem(p->err) : 0;
+}
+
+/* The lock is given back: tells what was held back, also when r says that more failed. */
+static int tell_later(struct pruner *p, int r)
+{
+	int rc = 0;
+
+	p->holding = false;
+	for (size_t at = 0; at < p->later.len && rc == 0;) {
+		const char *what = p->later.data + at;
+		const char *name = what + strlen(what) + 1;
+		const char *why = name + strlen(name) + 1;
+
+		rc = tell(p, what, name, 0, why);
+		at = (size_t)(why + strlen(why) + 1 - p->later.data);
+	}
+	buf_release(&p->later);
+	return r ? r : rc;
+}
+
+/* What cannot be removed, as where something is mounted in it, keeps nothing else there. */
+static int go_on(struct pruner *p, int r)
+{
+	if (r >= 0 || store_stopped(p->st))
+		return r;
+	if (p->rc == 0) {
+		p->rc = r;
+		p->why = *p->err;
+	}
+	return 0;
 }
 
 /* ---- directories of the dead ------------------------------------------------------ */
@@ -106,7 +146,7 @@ static int prune_dirs(struct pruner *p, enum store_dir which, const char *what,
 	if (fs_dir_open(&d, dir, ".") < 0)
 		return err_sys(p->err, errno, "cannot read '%s'", what);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = fn(p, what, dir, name, why);
+		r = go_on(p, fn(p, what, dir, name, why));
 		if (r)
 			return r;
 	}
@@ -296,6 +336,7 @@ static int prune_names(struct pruner *p)
 	r = names_lock(p->st, p->err);
 	if (r < 0)
 		return r;
+	p->holding = true;
 	if (fs_dir_open(&d, names, ".") < 0)
 		r = err_sys(p->err, errno, "cannot read the store's names");
 	while (r >= 0) {
@@ -322,7 +363,7 @@ static int prune_names(struct pruner *p)
 	if (r == 0)
 		r = prune_all_notes(p);
 	names_unlock(p->st);
-	return r;
+	return tell_later(p, r);
 }
 
 static int prune_nowhere(struct pruner *p)
@@ -333,10 +374,11 @@ static int prune_nowhere(struct pruner *p)
 		r = store_lock(p->st, LOCK_EX, p->err);
 	if (r)
 		return r;
+	p->holding = true;
 	for (unsigned i = 0; driver_list[i] && r == 0; i++)
 		r = store_covers(p->st, i) ? prune_driver(p, i) : 0;
 	store_unlock(p->st);
-	return r;
+	return tell_later(p, r);
 }
 
 /* ---- layers ----------------------------------------------------------------------- */
@@ -350,18 +392,58 @@ static int by_depth(const void *a, const void *b)
 	return x->depth > y->depth ? -1 : x->depth < y->depth;
 }
 
-static bool has_child(const struct ovl_list *list, const bool *gone, size_t i)
+struct known {
+	const struct ovl_layer *layer;
+	unsigned children; /* that are there still */
+};
+
+static int compare_ids(const char *drv_a, const char *a, const char *drv_b, const char *b)
 {
-	const struct ovl_layer *l = &list->layer[i];
+	int order = strcmp(a, b);
 
-	for (size_t c = 0; c < list->n; c++) {
-		const struct ovl_layer *other = &list->layer[c];
+	return order ? order : strcmp(drv_a, drv_b);
+}
 
-		if (!gone[c] && other->has_parent && other->driver == l->driver &&
-			strcmp(other->parent.s, l->id.s) == 0)
-			return true;
+static int by_id(const void *a, const void *b)
+{
+	const struct ovl_layer *x = ((const struct known *)a)->layer;
+	const struct ovl_layer *y = ((const struct known *)b)->layer;
+
+	return compare_ids(x->driver, x->id.s, y->driver, y->id.s);
+}
+
+/* key: the child. */
+static int is_parent(const void *key, const void *b)
+{
+	const struct ovl_layer *child = key;
+	const struct ovl_layer *l = ((const struct known *)b)->layer;
+
+	return compare_ids(child->driver, child->parent.s, l->driver, l->id.s);
+}
+
+static struct known *parent_of(
+	struct known *known, size_t n, const struct ovl_layer *child)
+{
+	return child->has_parent ? bsearch(child, known, n, sizeof(*known), is_parent) :
+				   NULL;
+}
+
+static struct known *known_make(const struct ovl_list *list)
+{
+	struct known *known = calloc(list->n + 1, sizeof(*known));
+
+	if (!known)
+		return NULL;
+	for (size_t i = 0; i < list->n; i++)
+		known[i].layer = &list->layer[i];
+	qsort(known, list->n, sizeof(*known), by_id);
+	for (size_t i = 0; i < list->n; i++) {
+		struct known *parent = parent_of(known, list->n, &list->layer[i]);
+
+		if (parent)
+			parent->children++;
 	}
-	return false;
+	return known;
 }
 
 static bool unneeded(const struct pruner *p, const struct ovl_layer *l)
@@ -384,47 +466,57 @@ static bool is_free(struct pruner *p, const struct ovl_layer *l)
 		!mounts_find(p->st, &all, &ref, &where);
 }
 
-/* 1: it is gone, 0: it stays, for someone is at work on it. */
-static int prune_layer(struct pruner *p, const struct ovl_layer *l)
+/* *gone: it is, or would be; else it stays, for someone is at work on it. */
+static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
 {
-	char *const ids[] = {(char *)(uintptr_t)l->id.s, NULL};
+	const struct layer_ref ref = {
+		.drv = (unsigned)driver_index(l->driver), .id = l->id};
 	int rc;
 
 	if (p->req->dry_run) {
 		if (!is_free(p, l))
 			return 0;
 	} else {
-		rc = ovl_remove(p->st, ids, OVL_RM_UNNEEDED, p->err);
+		rc = remove_ref(p->st, &ref, OVL_RM_UNNEEDED, p->err);
 		if (rc < 0 &&
 			(p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
 			return 0;
 		if (rc < 0)
 			return rc;
 	}
-	rc = tell(p, "layer", l->id.s, l->size, "nothing names it and no layer is on it");
-	return rc ? rc : 1;
+	*gone = true;
+	return tell(
+		p, "layer", l->id.s, l->size, "nothing names it and no layer is on it");
 }
 
 static int prune_layers(struct pruner *p)
 {
 	struct ovl_list list = {0};
+	struct known *known = NULL;
 	int rc = ovl_list(p->st, NULL, &list, p->err);
-	bool *gone = rc == 0 ? calloc(list.n + 1, sizeof(*gone)) : NULL;
 
-	if (rc == 0 && !gone)
-		rc = err_nomem(p->err);
-	if (rc == 0 && list.n)
+	if (rc == 0 && list.n) {
 		qsort(list.layer, list.n, sizeof(*list.layer), by_depth);
-	for (size_t i = 0; i < list.n && rc >= 0; i++) {
-		if (!unneeded(p, &list.layer[i]) || has_child(&list, gone, i))
+		known = known_make(&list);
+		rc = known ? 0 : err_nomem(p->err);
+	}
+	for (size_t i = 0; i < list.n && rc == 0; i++) {
+		const struct ovl_layer *l = &list.layer[i];
+		const struct known *self = bsearch(&(struct known){.layer = l}, known,
+			list.n, sizeof(*known), by_id);
+		struct known *parent = parent_of(known, list.n, l);
+		bool gone = false;
+
+		if (!unneeded(p, l) || self->children)
 			continue;
 		rc = store_stopped(p->st) ? err_stopped(p->err) :
-					    prune_layer(p, &list.layer[i]);
-		gone[i] = rc > 0;
+					    go_on(p, prune_layer(p, l, &gone));
+		if (gone && parent)
+			parent->children--;
 	}
-	free(gone);
+	free(known);
 	ovl_list_free(&list);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 static int dead(struct pruner *p)
@@ -437,12 +529,22 @@ static int dead(struct pruner *p)
 			    "who was removing it has ended");
 }
 
+/* What went wrong on the way. */
+static int told(struct pruner *p)
+{
+	if (p->rc < 0)
+		*p->err = p->why;
+	return p->rc;
+}
+
 int prune_dead(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err)
 {
 	struct pruner p = {.st = st, .req = req, .fn = fn, .ctx = ctx, .err = err};
 
-	return dead(&p);
+	int rc = dead(&p);
+
+	return rc == 0 ? told(&p) : rc;
 }
 
 int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
@@ -463,5 +565,5 @@ int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 		rc = prune_layers(&p);
 	if (rc == 0 && st->cfg.sync == OVL_SYNC_ALL && !req->dry_run)
 		rc = store_sync(st, st->fd, err);
-	return rc;
+	return rc == 0 ? told(&p) : rc;
 }

@@ -36,7 +36,7 @@ int redirects_note(
 		if (!(*added & notes[i].what))
 			continue;
 		fd = openat(l->fd, notes[i].file,
-			O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+			O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 		if (fd < 0)
 			return err_sys(err, errno, "cannot make '%s' in layer %.12s",
 				notes[i].file, l->id.s);

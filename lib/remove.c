@@ -8,6 +8,7 @@
 #include "driver.h"
 #include "family.h"
 #include "names.h"
+#include "remove.h"
 #include "store.h"
 #include "trash.h"
 
@@ -175,10 +176,31 @@ static int remove_all(struct family *f, struct ovl_err *err)
 int ovl_remove(
 	struct ovl_store *st, char *const *layers, unsigned flags, struct ovl_err *err)
 {
-	auto_family f = {.st = st};
+	auto_family f = {.st = st, .missing_ok = flags & OVL_RM_FORCE};
 	int rc = find_all(&f, layers, flags, err);
 
 	if (rc == 0)
 		rc = check_all(&f, flags, err);
 	return rc < 0 ? rc : remove_all(&f, err);
+}
+
+int remove_ref(struct ovl_store *st, const struct layer_ref *ref, unsigned flags,
+	struct ovl_err *err)
+{
+	auto_family f = {.st = st, .missing_ok = flags & OVL_RM_FORCE};
+	int rc = family_add(&f, ref, flags & OVL_RM_RECURSIVE, err);
+
+	if (rc == 0)
+		rc = check_all(&f, flags, err);
+	return rc < 0 ? rc : remove_all(&f, err);
+}
+
+void remove_made(struct ovl_store *st, const struct layer_ref *ref)
+{
+	const volatile sig_atomic_t *stop = st->cfg.stop;
+	struct ovl_err why = {.status = OVL_FAILED};
+
+	st->cfg.stop = NULL;
+	remove_ref(st, ref, OVL_RM_FORCE, &why);
+	st->cfg.stop = stop;
 }

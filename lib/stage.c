@@ -11,6 +11,7 @@
 #include "fs.h"
 #include "lock.h"
 #include "names.h"
+#include "remove.h"
 #include "stage.h"
 #include "store.h"
 
@@ -326,7 +327,7 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 	if (rc < 0 && sg->appeared)
 		stage_release(sg);
 	if (rc < 0 && sg->appeared && sg->tree_from < 0)
-		ovl_remove(sg->st, (char *const[]){ref.id.s, NULL}, OVL_RM_FORCE, NULL);
+		remove_made(sg->st, &ref);
 	if (rc < 0 && parent)
 		drop_hint(sg, &ref, parent);
 	return rc;

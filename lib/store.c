@@ -292,6 +292,9 @@ static int stamp_take(struct ovl_store *st, struct ovl_err *err)
 	r = is_empty(st->fd);
 	if (r < 0)
 		return err_sys(err, errno, "cannot read directory %s", Q(st->root));
+	/* Another may have made one since. */
+	if (r == 0 && fs_read_file(st->fd, STORE_STAMP, 4096, &text) == 0)
+		return stamp_parse(st, text.data, err);
 	if (r == 0)
 		return err_say(err, ENOTEMPTY,
 			"%s is not empty and not a store (it has no stamp)", Q(st->root));
@@ -480,7 +483,7 @@ static int open_lock(struct ovl_store *st)
 {
 	if (st->lock_fd < 0)
 		st->lock_fd = openat(st->fd, lock_name,
-			O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+			O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	/* Where nothing can be written there is nobody to keep out. */
 	if (st->lock_fd < 0 && errno == EROFS)
 		st->lock_fd = fcntl(st->fd, F_DUPFD_CLOEXEC, 0);

@@ -18,10 +18,11 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 
 	if (!ovl_name_valid(name))
 		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
-	rc = layer_find(st, layer, &self, err);
-	if (rc == 0)
-		rc = layer_open_ref(st, &self, LOCK_SH, layer, &l, err);
-	if (rc == 0 && !force)
+	rc = layer_open(st, layer, LOCK_SH, &l, err);
+	if (rc < 0)
+		return rc;
+	self = layer_ref_of(&l);
+	if (!force)
 		rc = names_check(st, name, &self, err);
 	/* Nobody has synced one that was just created. */
 	if (rc == 0 && l.meta.kind == OVL_WRITABLE)

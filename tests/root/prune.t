@@ -142,4 +142,34 @@ fails 2 "'--older-than -1': a number is needed" "--older-than -1" ovlctl prune -
 fails 2 "--older-than is for --layers" "--older-than alone" ovlctl prune --older-than 1h
 is "no store" "$(ovlctl --root nowhere prune)" ""
 
+# What cannot be removed keeps nothing else, and is told of in the end.
+stuck=$S/trash/$(printf '%064d' 1)
+mkdir -p "$stuck/d"
+mount -t tmpfs none "$stuck/d"
+mkdir "$S/trash/$(printf '%064d' 2)"
+ln -s ../$DRV/$(printf '%064d' 3) "$S/names/nobody"
+ovlctl prune >out 2>err
+is "a mount in the trash: status" $? 1
+is "... the rest is gone" "$(ls "$S/trash") $(cut -d' ' -f1,2 out | sort | tr '\n' ' ')" \
+	"$(printf '%064d' 1) name nobody trash $(printf '%064d' 2) "
+like "... and why" "cannot remove 'trash/000000000000': (Device or resource busy|Invalid cross-device link)" "$(cat err)"
+umount "$stuck/d"
+ovlctl prune >/dev/null
+# Names that nobody should print as they are.
+if ! is_overlay; then
+	mkdir -p "$S/aside"
+	touch "$S/aside/names.$(printf 'x\033[2J\377')"
+	is "a hostile name" "$(ovlctl prune --aside --dry-run | cut -d' ' -f2)" 'names.x\033[2J\377'
+	is "... in JSON" "$(ovlctl prune --aside -J | jq -r '.[0].name_raw' | base64 -d | od -An -c | tr -d ' \n')" \
+		'names.x033[2J377'
+fi
+
+# An id that a layer of each driver has.
+printf 'file name=f data=1\nend\n' | mktar >both.tar
+id=$(ovlctl --root both --driver overlay import both.tar)
+ovlctl --root both --driver overlay2 import both.tar >/dev/null
+is "layers with one id in both drivers" "$(env -u OVLCTL_DRIVER ovlctl --root both prune --layers --older-than 0 | cut -d' ' -f1,2)" \
+	"$(printf 'layer %s\nlayer %s' "$id" "$id")"
+is "... are gone" "$(env -u OVLCTL_DRIVER ovlctl --root both ls)" ""
+
 done_testing

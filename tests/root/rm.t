@@ -92,4 +92,14 @@ else
 fi
 is "no trace is left" "$(store_state)" "$empty"
 
+# Two of them at once: with -f it does not matter who was first.
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	ovlctl create -n w >/dev/null
+	for k in 1 2 3; do
+		(ovlctl --wait 20 rm -f w 2>&1; echo $?) &
+	done
+	wait
+done | sort -u >got
+is "rm -f of one layer by three" "$(cat got)" 0
+
 done_testing
