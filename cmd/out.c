@@ -276,7 +276,8 @@ int out_file_open(struct out_file *f, const char *path, mode_t umask, struct ovl
 	return rc;
 }
 
-/* A file without a name gets one that is free first: link(2) replaces nothing. */
+/* A file without a name gets one that is free first: link(2) replaces nothing. 1: it is the
+ * one it is to have. */
 static int give_name(struct out_file *f)
 {
 	char link[48];
@@ -304,6 +305,7 @@ static int close_written(struct out_file *f, struct ovl_err *err)
 
 int out_file_commit(struct out_file *f, struct ovl_err *err)
 {
+	bool named;
 	int r;
 
 	/* What was to be said on the way may have met a closed pipe. */
@@ -311,14 +313,20 @@ int out_file_commit(struct out_file *f, struct ovl_err *err)
 		return -EINTR;
 	if (!f->name)
 		return close_written(f, err);
+	/* Some file systems say at the end what they could not write: before what was there is
+	 * replaced. */
 	r = give_name(f);
-	if (r == 0)
-		r = renameat(f->dirfd, f->temp, f->dirfd, f->name);
 	if (r < 0)
+		return fail(f, err);
+	named = r > 0;
+	r = close_written(f, err);
+	if (r < 0 || named)
+		return r;
+	if (renameat(f->dirfd, f->temp, f->dirfd, f->name) < 0)
 		return fail(f, err);
 	free(f->temp);
 	f->temp = NULL;
-	return close_written(f, err);
+	return 0;
 }
 
 void out_file_close(struct out_file *f)

@@ -22,6 +22,7 @@ struct changes {
 	struct view base_lowers; /* the same of any base */
 	bool live; /* it may be mounted and change meanwhile */
 	struct frame *frame; /* the one fn is called in */
+	unsigned depth;
 	struct buf path;
 	change_fn fn;
 	void *ctx;
@@ -96,13 +97,15 @@ static int child_frame(const struct frame *f, const char *name, struct frame *ou
 	return 0;
 }
 
-/* Would this name of the base be seen but for the cut? */
+/* Would this name of the base be seen but for the cut? A socket covers it here, but is in no
+ * tar. */
 static bool would_show(void *ctx, const char *name)
 {
 	const struct frame *c = ctx;
 	struct stat st;
 
-	return view_stat(&c->me.dir, name, &st, NULL) <= 0 || S_ISDIR(st.st_mode);
+	return view_stat(&c->me.dir, name, &st, NULL) <= 0 || S_ISDIR(st.st_mode) ||
+		S_ISSOCK(st.st_mode);
 }
 
 /* Does the base show a file of that name? 1, 0, -1. */
@@ -256,7 +259,9 @@ static int walk_frame(struct changes *w, struct frame *f)
 	size_t len = w->path.len;
 	auto_items list = {0};
 	struct kept k = {0};
-	int rc = collect(w, f, &list);
+	int rc = w->depth++ < FS_MAX_DEPTH ?
+		collect(w, f, &list) :
+		err_say(w->err, ENAMETOOLONG, "%s is nested too deep", Q(w->path.data));
 
 	/* Compared are two layers that may both change meanwhile. */
 	if (rc == 0 && list.n >= MANY && !f->compare &&
@@ -274,6 +279,7 @@ static int walk_frame(struct changes *w, struct frame *f)
 		buf_cut(&w->path, len);
 	}
 	kept_drop(&k);
+	w->depth--;
 	return rc;
 }
 

@@ -253,7 +253,11 @@ static int enter(
 
 	if (want < 0 || have < 0)
 		return err_sys(err, errno, "cannot open directory %s", Q(o->path));
+	if (c->depth == FS_MAX_DEPTH)
+		return err_say(err, ENAMETOOLONG, "%s is nested too deep", Q(o->path));
+	c->depth++;
 	rc = compare_dirs(c, &in, err);
+	c->depth--;
 	return rc == 0 && c->leave ? c->leave(c->ctx, o, err) : rc;
 }
 

@@ -51,6 +51,7 @@ struct comparison {
 	int (*leave)(void *ctx, const struct compared *one, struct ovl_err *err);
 	void *ctx;
 	struct buf path; /* not for the caller */
+	unsigned depth;
 	void *links;
 	void *back;
 };

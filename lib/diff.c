@@ -51,6 +51,7 @@ static int list_one(
 struct record {
 	char kind;
 	bool wanted;
+	bool parents_wanted; /* those of all it is in, too */
 	char *path;
 };
 
@@ -79,6 +80,7 @@ static int collect_one(
 	r = &all->rec[all->n];
 	r->kind = c->kind;
 	r->wanted = !c->only_inside;
+	r->parents_wanted = false;
 	r->path = strdup(c->path);
 	if (!r->path)
 		return err_nomem(err);
@@ -108,8 +110,10 @@ static void want_parents(const struct records *all, const struct record *r)
 
 		*slash = '\0';
 		dir = find(all, r->path);
+		if (dir && dir->parents_wanted)
+			break;
 		if (dir)
-			dir->wanted = true;
+			dir->wanted = dir->parents_wanted = true;
 	}
 }
 

@@ -214,7 +214,8 @@ static int keep(struct making *m, const char *name, struct ovl_err *err)
 		m->b->fd = steal_fd(&m->fd);
 		return 0;
 	}
-	if (renameat(m->x->out_blobs, name, m->x->out_blobs, m->b->digest) < 0)
+	if (close(steal_fd(&m->fd)) < 0 ||
+		renameat(m->x->out_blobs, name, m->x->out_blobs, m->b->digest) < 0)
 		return err_sys(err, errno, "cannot write to %s", Q(m->x->req->target));
 	return 0;
 }

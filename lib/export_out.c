@@ -302,7 +302,8 @@ static int write_dir(struct export *x, struct ovl_err *err)
 		fd = openat(x->out_dir, m->path,
 			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 			0666 & ~x->req->umask);
-		if (fd < 0 || fs_write_all(fd, m->text.data, m->text.len) < 0)
+		if (fd < 0 || fs_write_all(fd, m->text.data, m->text.len) < 0 ||
+			close(steal_fd(&fd)) < 0)
 			return dir_failed(x, err);
 	}
 	if (store_stopped(x->st))

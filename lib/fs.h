@@ -16,6 +16,9 @@
 
 #include "buf.h"
 
+/* Of directories in each other, for walks that need stack for each. */
+#define FS_MAX_DEPTH 4096
+
 /* A directory of the store or of a layer: read access, last component not followed. */
 int fs_open_dir(int dirfd, const char *name);
 

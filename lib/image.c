@@ -48,6 +48,9 @@ int image_add_name(struct image *i, const char *name, struct ovl_err *err)
 
 	while (i->names && i->names[n])
 		n++;
+	if (n == IMAGE_MAX_NAMES)
+		return err_say(
+			err, E2BIG, "an image of more than %d names", IMAGE_MAX_NAMES);
 	more = realloc(i->names, (n + 2) * sizeof(*more));
 	if (!more)
 		return err_nomem(err);
@@ -108,6 +111,19 @@ static int check_bytes(const struct buf *bytes, const char *name, const char *di
 	return 0;
 }
 
+/* Some 200 bytes of memory may stand for three of the file. */
+#define MAX_VALUES 50000
+
+static bool is_crowded(const struct buf *bytes)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < bytes->len; i++)
+		n += bytes->data[i] == ',' || bytes->data[i] == '{' ||
+			bytes->data[i] == '[';
+	return n > MAX_VALUES;
+}
+
 int image_json(struct source *s, const char *name, const char *digest, uint64_t size,
 	struct buf *bytes, json_t **out, struct ovl_err *err)
 {
@@ -120,6 +136,9 @@ int image_json(struct source *s, const char *name, const char *digest, uint64_t 
 		rc = check_bytes(bytes, name, digest, size, err);
 	if (rc < 0)
 		return rc;
+	if (is_crowded(bytes))
+		return err_say(
+			err, E2BIG, "%s holds more than %d values", Q(name), MAX_VALUES);
 	*out = json_loadb(bytes->data, bytes->len, JSON_REJECT_DUPLICATES, &why);
 	if (!*out) {
 		char text[QUOTE_SIZE];

@@ -17,6 +17,7 @@
 
 /* Of one image; how many can be mounted is the driver's matter. */
 #define IMAGE_MAX_LAYERS 1024
+#define IMAGE_MAX_NAMES  1024
 
 struct image_layer {
 	struct part blob;

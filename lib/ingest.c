@@ -129,11 +129,10 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 	int r;
 
 	while ((r = tarin_next(in->tar, &e, err)) > 0) {
-		if (stopped(in))
-			return err_stopped(err);
-		r = unpack_entry(&in->unpack, in->tar, e, err);
+		r = stopped(in) ? err_stopped(err) :
+				  unpack_entry(&in->unpack, in->tar, e, err);
 		if (r < 0)
-			return r;
+			break;
 		if (in->cfg.entries)
 			atomic_fetch_add(in->cfg.entries, 1);
 	}
@@ -145,7 +144,7 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 		r = check_digests(in, err);
 	if (r == 0 && in->recipe)
 		r = recipe_finish(in->recipe, in->diff_id, &in->tar_size, err);
-	/* What many of these together would hold on to. */
+	/* What many of these together would hold on to, and what others may wait for. */
 	tarin_close(in->tar);
 	in->tar = NULL;
 	recipe_out_close(in->recipe);

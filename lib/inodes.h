@@ -8,13 +8,13 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#define INODE_BUCKETS 4096
-
 struct inode;
 
 /* All zero: empty. */
 struct inodes {
-	struct inode *bucket[INODE_BUCKETS];
+	struct inode **bucket;
+	size_t buckets; /* a power of 2 */
+	size_t n;
 };
 
 /* The path last noted for that file; NULL: none. */

@@ -36,6 +36,8 @@ struct source {
 	bool dir;
 	struct member *member; /* sorted by name */
 	size_t n;
+	unsigned reads; /* by source_read */
+	uint64_t read;
 };
 
 void part_release(struct part *b)
@@ -356,6 +358,11 @@ int source_read(struct source *s, const char *name, struct buf *out, struct ovl_
 		return rc;
 	if (b.size > SOURCE_MAX_JSON)
 		return err_say(err, EFBIG, "%s is over 4 MiB", Q(name));
+	s->read += b.size;
+	if (s->reads++ == SOURCE_MAX_READS || s->read > SOURCE_MAX_READ)
+		return err_say(err, E2BIG,
+			"its indexes, manifests and configs are more than %d, or 32 MiB",
+			SOURCE_MAX_READS);
 	if (!buf_reserve(out, b.size + 1))
 		return err_nomem(err);
 	while (out->len < b.size) {

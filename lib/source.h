@@ -16,6 +16,8 @@
 /* Members that are looked through for an image. */
 #define SOURCE_MAX_MEMBERS 4096
 #define SOURCE_MAX_JSON    (4u << 20)
+#define SOURCE_MAX_READS   4096
+#define SOURCE_MAX_READ    (32u << 20)
 
 struct source;
 
@@ -45,7 +47,8 @@ bool source_is_dir(const struct source *s);
 int source_find(
 	struct source *s, const char *name, struct part *out, struct ovl_err *err);
 
-/* All of a part of at most SOURCE_MAX_JSON bytes; 1, 0, negative errno. */
+/* All of a part of at most SOURCE_MAX_JSON bytes; 1, 0, negative errno. Of one source so many
+ * times and bytes (SOURCE_MAX_READS, SOURCE_MAX_READ) at most, then E2BIG. */
 int source_read(struct source *s, const char *name, struct buf *out, struct ovl_err *err);
 
 #endif

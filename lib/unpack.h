@@ -44,6 +44,7 @@ struct unpack {
 	int tree; /* owned once unpack_begin has it */
 	int kept; /* what was replaced, see recipe.h; -1: nothing yet */
 	uint64_t n_kept;
+	uint64_t kept_bytes; /* of their paths */
 	struct recipe_out *recipe; /* the caller's; NULL: none is made */
 	struct behind *behind; /* owned; NULL: all is written at once */
 	bool no_data; /* files get their size alone */

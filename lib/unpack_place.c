@@ -252,6 +252,10 @@ int unpack_path(
 	return out->failed ? err_nomem(err) : 0;
 }
 
+/* Who plays the recipe back has all their paths in memory. */
+#define MAX_KEPT       100000
+#define MAX_KEPT_BYTES (8u << 20)
+
 /* Out of the tree, into .kept. */
 static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl_err *err)
 {
@@ -261,6 +265,10 @@ static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl
 
 	if (rc < 0)
 		return rc;
+	u->kept_bytes += path.len;
+	if (u->n_kept == MAX_KEPT || u->kept_bytes > MAX_KEPT_BYTES)
+		return err_say(err, E2BIG,
+			"absurdly many files with data are in the layer twice");
 	if (u->kept < 0) {
 		if (mkdirat(u->layer, RECIPE_KEPT, 0700) < 0)
 			return err_sys(err, errno, "cannot make '%s'", RECIPE_KEPT);

@@ -201,5 +201,26 @@ is "a socket that covers something is a whiteout" "$(tar tf covers.tar | tr '\n'
 m=$(ovlctl mount "$(ovlctl import -p base covers.tar)")
 is "... and that is gone for whoever imports it" "$(ls -d "$m/plain" "$m/deep" "$m/d/"* 2>/dev/null)" ""
 ovlctl umount -a
+# Also where nothing else is left to hide.
+printf 'dir name=d\nfile name=d/e data=1\nend\n' | mktar >only.tar
+ovlctl import -n only only.tar >/dev/null
+for how in diff commit; do
+	ovlctl create -n alone only >/dev/null
+	m=$(ovlctl mount alone)
+	rm -r "$m/d"
+	mkdir "$m/d"
+	sock "$m/d" e
+	ovlctl umount alone
+	if [ $how = diff ]; then
+		id=$(ovlctl -q diff --tar alone | ovlctl import -p only -)
+		ovlctl rm alone
+	else
+		id=$(ovlctl -q commit alone)
+	fi
+	m=$(ovlctl mount "$id")
+	is "a socket in the place of the only file of an opaque directory, $how" "$(ls "$m/d")" ""
+	ovlctl umount -a
+	ovlctl rm "$id"
+done
 
 done_testing

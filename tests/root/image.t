@@ -159,6 +159,29 @@ memory=280000000
 is "memory for one large window" \
 	"$(taskset -c 0,1 prlimit --data=$memory ovlctl import wide.tar >/dev/null && ovlctl ls -nr -o DEPTH repo/wide:1)" 2
 empty_store
+# One of them fails while others wait for it.
+printf 'file name=f data=1\nfile name=../x data=1\nend\n' | mktar >out.tar
+docker_save hang repo/hang:1 A=1 out.tar 1.tar 2.tar 4.tar
+for f in hang/*/layer.tar; do
+	zstd -q --long=27 <"$f" >packed
+	mv packed "$f"
+done
+tar -C hang -cf hang.tar $(ls hang)
+for i in 1 2 3 4 5 6; do
+	timeout 20 ovlctl import hang.tar 2>/dev/null
+	echo $?
+done | sort -u >got
+is "a layer that fails lets go of its window" "$(cat got)" 1
+
+# Two images of one archive that want to have one name.
+docker_save twice repo/two:1 A=1 1.tar
+docker_save twice repo/two:1 A=1 1.tar 2.tar
+tar -C twice -cf twice.tar $(ls twice)
+id=$(ovlctl import 1.tar)
+before=$(store_state)
+fails 1 "two images in it have the name 'repo/two:1'" "a name of two images" ovlctl import twice.tar
+is "... nothing is changed" "$(store_state)" "$before"
+empty_store
 
 docker_save save repo/app:1 A=1 1.tar 2.tar 3.tar
 tar -C save -cf save.tar .
@@ -313,7 +336,7 @@ broken "line 1: .* near '.033'" "... with an escape, which the message has not" 
 	"printf '{\\033]0;x\\007' >index.json"
 broken "for .*, but for .033\[2J/x" "an escape in a platform" \
 	"jq '.manifests[0].platform={os:\"\\u001b[2J\",architecture:\"x\"}' index.json >x; mv x index.json"
-broken "is not JSON" "deep JSON" "head -c 100000 /dev/zero | tr '\\0' '[' >index.json"
+broken "holds more than 50000 values" "deep JSON" "head -c 100000 /dev/zero | tr '\\0' '[' >index.json"
 
 # A manifest of its own, by changing one of the good ones.
 changed() { # PATTERN WHAT JQ-FILTER-OF-THE-MANIFEST
@@ -335,6 +358,17 @@ changed "its diff id is sha256:.*, not" "layers in another order" '.layers |= [.
 changed "has no size" "a layer without a size" 'del(.layers[0].size)'
 changed "more than 1024 layers" "1025 layers" '.layers |= [range(1025) as $i | .[0]]'
 changed "an image without layers|is of 3 layers" "no layers" '.layers = []'
+
+# Indexes that name one index a thousand times, which does the same.
+L=wide-index
+printf '{"manifests":[]}' >index
+mkdir -p $L
+for i in 1 2 3 4; do
+	d="\"mediaType\":\"$index_type\",$(blob index)"
+	awk -v d="$d" 'BEGIN { printf "{\"manifests\":["; for (i = 0; i < 1000; i++) printf "%s{%s}", i ? "," : "", d; printf "]}" }' >index
+done
+layout $L "\"mediaType\":\"$index_type\",$(blob index)"
+refused 1 "are more than 4096, or 32 MiB|nested too deep" "an index of 10^12 indexes" timeout 60 ovlctl import $L
 
 # Indexes in indexes.
 L=nest

@@ -1,0 +1,66 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# Directories in each other: as many as the walks take, and more, which is no crash.
+deep() { # LEVELS: in the directory this is
+	perl -e 'for (1 .. $ARGV[0]) { mkdir "d" or die; chdir "d" or die }' "$1"
+}
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+a=$(ovlctl import -n a a.tar)
+for n in 3000 5000; do
+	ovlctl create -n "deep$n" a >/dev/null
+	m=$(ovlctl mount "deep$n")
+	(cd "$m" && deep $n)
+	ovlctl umount "deep$n"
+done
+is "diff of 3,000 levels" "$(ovlctl diff deep3000 | wc -l)" 3000
+ovlctl diff -o deep.tar deep3000
+id=$(ovlctl import -p a --max-depth 5000 deep.tar)
+is "commit of them, the same layer" "$(ovlctl commit deep3000)" "$id"
+is "... is sound" "$(ovlctl check --content)" ""
+for c in diff 'diff -o x.tar' commit 'export --format tar'; do
+	to=
+	case $c in export*) to=x.tar ;; esac
+	fails 1 "is nested too deep" "$c of 5,000 levels" sh -c "ovlctl $c deep5000 $to >/dev/null"
+done
+no "... leaves no tar" test -e x.tar
+is "... and the store as it was" "$(ovlctl check)" ""
+ok "rm of all of them" ovlctl rm -r a
+
+# What a recipe's reader would have to hold.
+awk 'BEGIN {
+	p = "d"
+	while (length(p) < 4000)
+		p = p "/" sprintf("%0200d", 0)
+	for (k = 0; k < 2; k++)
+		for (i = 0; i < 2300; i++)
+			print "file name=x data=x pax.path=" p "/f" i
+	print "end"
+}' | mktar >twice.tar
+before=$(store_state)
+fails 1 "absurdly many files with data are in the layer twice" "a tar of 9 MB of names, twice" \
+	ovlctl --sync=none import twice.tar
+is "... leaves nothing" "$(store_state)" "$before"
+
+# Processes that make a store at the same time.
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	for k in 1 2 3 4; do
+		ovlctl --root "new$i" import a.tar >>out 2>&1 &
+		ovlctl --root "new$i" ls >>out 2>&1 &
+	done
+	wait
+done
+is "stores made by four at once" "$(sort -u out | grep -Ev "^$a$|NAME|^ ")" ""
+
+# FIFOs in the place of the store's files: an error or none, but no waiting.
+ovlctl import -n a a.tar >/dev/null
+w=$(ovlctl create -n w a)
+rm -f "$OVLCTL_ROOT/lock" "$OVLCTL_ROOT/$DRV/$w/.redirect" "$OVLCTL_ROOT/$DRV/$w/.names/w"
+mkfifo "$OVLCTL_ROOT/lock" "$OVLCTL_ROOT/$DRV/$w/.redirect" "$OVLCTL_ROOT/$DRV/$w/.names/w"
+for c in 'import a.tar' 'create a' 'tag w w' 'tag w more' 'mount -o redirect_dir=on w' 'umount w' prune check 'rm -r a'; do
+	timeout -k 1 20 ovlctl $c >/dev/null 2>&1
+	echo "$c: $?"
+done | grep 124 >got
+is "no command waits for a FIFO" "$(cat got)" ""
+
+done_testing
