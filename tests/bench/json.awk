@@ -23,9 +23,9 @@ function work_object(name) {
 
 function series_object(s,    i, flag) {
 	flag = is_worse(s) ? "true" : "false"
-	printf "  {\"series\": %s, \"exponent\": %.3f, \"memory_exponent\": %.3f, " \
+	printf "  {\"series\": %s, \"exponent\": %.3f, \"cpu_exponent\": %.3f, \"memory_exponent\": %.3f, " \
 		"\"worse_than_linear\": %s, \"points\": [", quoted(s), time_power[s], \
-		mem_power[s], flag
+		cpu_power[s], mem_power[s], flag
 	for (i = 1; i <= points[s]; i++)
 		printf "%s{\"n\": %.0f, \"wall\": %.6f, \"peak_kib\": %d}", comma(i), \
 			x_of[s, i], time_of[s, i], mem_of[s, i]

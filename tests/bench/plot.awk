@@ -65,7 +65,7 @@ function scale(v, lo, hi, from, to) {
 }
 
 # One panel: y[s, 1..n] over x; at least a factor of ten high, so that noise is flat.
-function panel(s, y, left, top, name, unit, per, exponent,    i, n, lo, hi, x, v, px, py, gone) {
+function panel(s, y, left, top, name, unit, per, exponent, is_bad,    i, n, lo, hi, x, v, px, py, gone) {
 	n = points[s]
 	lo = hi = y[s, 1]
 	for (i = 2; i <= n; i++) {
@@ -80,14 +80,14 @@ function panel(s, y, left, top, name, unit, per, exponent,    i, n, lo, hi, x, v
 		left, top, p_wide, p_high
 	text(left, top - 5, name, "class=\"small\"")
 	text(left + p_wide - 4, top + p_high - 5, sprintf("n^%.2f", exponent), \
-		sprintf("class=\"small%s\" text-anchor=\"end\"", exponent > worse ? " bad" : ""))
+		sprintf("class=\"small%s\" text-anchor=\"end\"", is_bad ? " bad" : ""))
 	linear(s, y[s, n], lo, hi, left, top)
 	for (i = 1; i <= n; i++) {
 		x = scale(x_of[s, i], x_of[s, 1], x_of[s, n], left + 8, left + p_wide - 8)
 		v = scale(y[s, i], lo, hi, top + p_high - 18, top + 18)
 		if (i > 1)
 			line(px, py, x, v, "curve")
-		dot(x, v, exponent > worse ? "miss" : "ours")
+		dot(x, v, is_bad ? "miss" : "ours")
 		px = x
 		py = v
 		if (i == 1 || i == n) {
@@ -120,8 +120,10 @@ function growths(top,    i, x, y) {
 		x = 10 + (i - 1) % 2 * 500
 		y = top + 50 + int((i - 1) / 2) * p_row
 		text(x, y - 22, series[i])
-		panel(series[i], time_of, x, y, "time", "ms", 0.001, time_power[series[i]])
-		panel(series[i], mem_of, x + 245, y, "peak memory", "MiB", 1024, mem_power[series[i]])
+		panel(series[i], time_of, x, y, "time", "ms", 0.001, time_power[series[i]], \
+			is_slow(series[i]))
+		panel(series[i], mem_of, x + 245, y, "peak memory", "MiB", 1024, mem_power[series[i]], \
+			mem_power[series[i]] > worse)
 	}
 }
 

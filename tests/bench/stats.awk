@@ -7,7 +7,7 @@
 #   ratio, low_ratio, high_ratio [name]	of the medians; least and greatest of a round
 #   verdict[name]
 #   series[1..n_series]; points[s], x_of[s, i], time_of[s, i], mem_of[s, i] (KiB)
-#   time_power[s], mem_power[s]	fitted exponents
+#   time_power[s], cpu_power[s], mem_power[s]	fitted exponents
 
 BEGIN {
 	FS = "\t"
@@ -48,6 +48,7 @@ FILENAME == "growth.tsv" && $3 > 0 {
 	}
 	at = $1 SUBSEP seen[$1, $2]
 	grown[at, ++runs[at]] = $4
+	worked[at, runs[at]] = $5 + $6 + 0.000001
 	if ($7 > mem_of[at])
 		mem_of[at] = $7
 }
@@ -126,14 +127,22 @@ function power(s, y,    i, n, first, sx, sy, sxx, sxy, lx, ly) {
 }
 
 function growth_stats(s,    i) {
-	for (i = 1; i <= points[s]; i++)
+	for (i = 1; i <= points[s]; i++) {
 		time_of[s, i] = median(grown, s SUBSEP i, runs[s, i])
+		work_of[s, i] = median(worked, s SUBSEP i, runs[s, i])
+	}
 	time_power[s] = power(s, time_of)
+	cpu_power[s] = power(s, work_of)
 	mem_power[s] = power(s, mem_of)
 }
 
+# What takes longer without working more waits for the disk, as any other would.
+function is_slow(s) {
+	return time_power[s] > worse && cpu_power[s] > worse
+}
+
 function is_worse(s) {
-	return time_power[s] > worse || mem_power[s] > worse
+	return is_slow(s) || mem_power[s] > worse
 }
 
 function stats(    i) {

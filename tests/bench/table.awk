@@ -20,8 +20,8 @@ function work_line(name) {
 		known(name, mem_text(peak[name, "b"]))
 }
 
-function power_text(p) {
-	return sprintf("~ n^%.2f", p) (p > worse ? "  WORSE THAN LINEAR" : "")
+function power_text(p, is_bad) {
+	return sprintf("~ n^%.2f", p) (is_bad ? "  WORSE THAN LINEAR" : "")
 }
 
 function growth_line(s,    i, x, t, m) {
@@ -32,8 +32,9 @@ function growth_line(s,    i, x, t, m) {
 		m = m sprintf(" %9s", mem_text(mem_of[s, i]))
 	}
 	printf "%-42s%s\n", s, x
-	printf "%42s%s  %s\n", "time", t, power_text(time_power[s])
-	printf "%42s%s  %s\n", "peak MiB", m, power_text(mem_power[s])
+	printf "%42s%s  %s\n", "time", t, power_text(time_power[s], is_slow(s)) \
+		sprintf(", processor n^%.2f", cpu_power[s])
+	printf "%42s%s  %s\n", "peak MiB", m, power_text(mem_power[s], mem_power[s] > worse)
 }
 
 END {

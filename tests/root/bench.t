@@ -92,7 +92,8 @@ figures doubtful "5 4" "4 4" "2 4" 0.9 0.6
 for n in 1 10 100 1000; do
 	printf 'line\t%s\t0\t99\t0\t0\t999\n' $n
 	for round in 1 2 3; do
-		printf 'square\t%s\t%s\t%s\t0\t0\t100\n' $n $round $((n * n))
+		printf 'square\t%s\t%s\t%s\t0\t%s\t100\n' $n $round $((n * n)) $((n * n))
+		printf 'disk\t%s\t%s\t%s\t%s\t0\t100\n' $n $round $((n * n)) $n
 		printf 'line\t%s\t%s\t%s\t0\t0\t100\n' $n $round $((n + 7))
 		printf 'hoard\t%s\t%s\t5\t0\t0\t%s\n' $n $round $((n * n))
 	done
@@ -109,6 +110,7 @@ missed 4/4 1 1-1.25 MISS
 doubtful 4/4 1 0.5-1.25 MISS?"
 is "exponents" "$(jq -r '.growth[] | "\(.series) \(.exponent) \(.memory_exponent) \(.worse_than_linear)"' json)" \
 	"square 2 0 true
+disk 2 0 false
 line 0.886 0 false
 hoard 0 2 true"
 is "what is worse than linear is flagged" "$(grep -c 'n^2.00  WORSE THAN LINEAR' table)" 2
