@@ -195,7 +195,7 @@ if ! as_user && truncate -s 20M disk && mkfs.ext4 -q disk 2>/dev/null && mount -
 	EOF
 	id=$(ovlctl --root fs/s import grpid.tar)
 	is "the groups on a file system with grpid" \
-		"$(cd "fs/s/$DRV/$id/$TREE" && stat -c '%n:%g' a a/b a/b/f a/b/c a/g | tr '\n' ' ')" \
+		"$(cd "$(OVLCTL_ROOT=$T/fs/s tree_of "$id")" && stat -c '%n:%g' a a/b a/b/f a/b/c a/g | tr '\n' ' ')" \
 		"a:50 a/b:0 a/b/f:0 a/b/c:0 a/g:50 "
 	umount fs
 fi
