@@ -17,31 +17,17 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "commit.h"
 #include "driver.h"
 #include "fs.h"
 #include "layer.h"
 #include "lock.h"
-#include "mounts.h"
 #include "names.h"
 #include "prune.h"
-#include "remove.h"
+#include "pruner.h"
 #include "store.h"
 #include "trash.h"
 
-struct pruner {
-	struct ovl_store *st;
-	const struct ovl_prune *req;
-	int (*fn)(void *ctx, const struct ovl_pruned *p);
-	void *ctx;
-	struct ovl_err *err;
-	bool holding; /* a lock that others need: what is to be told waits in later */
-	struct buf later; /* "WHAT\0NAME\0WHY\0" of each */
-	int rc; /* of the first that could not be removed, its text in why */
-	struct ovl_err why;
-};
-
-static int tell(struct pruner *p, const char *what, const char *name, uint64_t bytes,
+int prune_tell(struct pruner *p, const char *what, const char *name, uint64_t bytes,
 	const char *why)
 {
 	const struct ovl_pruned out = {
@@ -66,15 +52,14 @@ static int tell_later(struct pruner *p, int r)
 		const char *name = what + strlen(what) + 1;
 		const char *why = name + strlen(name) + 1;
 
-		rc = tell(p, what, name, 0, why);
+		rc = prune_tell(p, what, name, 0, why);
 		at = (size_t)(why + strlen(why) + 1 - p->later.data);
 	}
 	buf_release(&p->later);
 	return r ? r : rc;
 }
 
-/* What cannot be removed, as where something is mounted in it, keeps nothing else there. */
-static int go_on(struct pruner *p, int r)
+int prune_go_on(struct pruner *p, int r)
 {
 	if (r >= 0 || store_stopped(p->st))
 		return r;
@@ -117,7 +102,7 @@ static int prune_tree(
 		return store_stopped(p->st) ?
 			err_stopped(p->err) :
 			err_sys(p->err, errno, "cannot remove '%s/%.12s'", what, name);
-	return tell(p, what, name, bytes, why);
+	return prune_tell(p, what, name, bytes, why);
 }
 
 static int prune_dir(
@@ -146,7 +131,7 @@ static int prune_dirs(struct pruner *p, enum store_dir which, const char *what,
 	if (fs_dir_open(&d, dir, ".") < 0)
 		return err_sys(p->err, errno, "cannot read '%s'", what);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = go_on(p, fn(p, what, dir, name, why));
+		r = prune_go_on(p, fn(p, what, dir, name, why));
 		if (r)
 			return r;
 	}
@@ -161,7 +146,7 @@ static int drop(struct pruner *p, int dir, const char *file, const char *what,
 {
 	if (!p->req->dry_run && unlinkat(dir, file, 0) < 0 && errno != ENOENT)
 		return err_sys(p->err, errno, "cannot remove %s '%.40s'", what, shown);
-	return tell(p, what, shown, 0, why);
+	return prune_tell(p, what, shown, 0, why);
 }
 
 /* Why a link is not needed; NULL if it is. One that is no link of ours is for check.
@@ -381,143 +366,7 @@ static int prune_nowhere(struct pruner *p)
 	return tell_later(p, r);
 }
 
-/* ---- layers ----------------------------------------------------------------------- */
-
-/* The deepest first, so that a layer goes when all on top of it are gone. */
-static int by_depth(const void *a, const void *b)
-{
-	const struct ovl_layer *x = a;
-	const struct ovl_layer *y = b;
-
-	return x->depth > y->depth ? -1 : x->depth < y->depth;
-}
-
-struct known {
-	const struct ovl_layer *layer;
-	unsigned children; /* that are there still */
-};
-
-static int compare_ids(const char *drv_a, const char *a, const char *drv_b, const char *b)
-{
-	int order = strcmp(a, b);
-
-	return order ? order : strcmp(drv_a, drv_b);
-}
-
-static int by_id(const void *a, const void *b)
-{
-	const struct ovl_layer *x = ((const struct known *)a)->layer;
-	const struct ovl_layer *y = ((const struct known *)b)->layer;
-
-	return compare_ids(x->driver, x->id.s, y->driver, y->id.s);
-}
-
-/* key: the child. */
-static int is_parent(const void *key, const void *b)
-{
-	const struct ovl_layer *child = key;
-	const struct ovl_layer *l = ((const struct known *)b)->layer;
-
-	return compare_ids(child->driver, child->parent.s, l->driver, l->id.s);
-}
-
-static struct known *parent_of(
-	struct known *known, size_t n, const struct ovl_layer *child)
-{
-	return child->has_parent ? bsearch(child, known, n, sizeof(*known), is_parent) :
-				   NULL;
-}
-
-static struct known *known_make(const struct ovl_list *list)
-{
-	struct known *known = calloc(list->n + 1, sizeof(*known));
-
-	if (!known)
-		return NULL;
-	for (size_t i = 0; i < list->n; i++)
-		known[i].layer = &list->layer[i];
-	qsort(known, list->n, sizeof(*known), by_id);
-	for (size_t i = 0; i < list->n; i++) {
-		struct known *parent = parent_of(known, list->n, &list->layer[i]);
-
-		if (parent)
-			parent->children++;
-	}
-	return known;
-}
-
-static bool unneeded(const struct pruner *p, const struct ovl_layer *l)
-{
-	return l->kind == OVL_IMAGE && !l->names[0] && !l->mounts[0] &&
-		time(NULL) - l->created >= p->req->older_than;
-}
-
-/* May it go, as far as can be seen without taking it? */
-static bool is_free(struct pruner *p, const struct ovl_layer *l)
-{
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->driver), .id = l->id};
-	auto_layer open = LAYER_INIT;
-	auto_buf where = {0};
-	auto_mi all = {0};
-	struct ovl_err why;
-
-	return layer_open_ref(p->st, &ref, LOCK_EX, ref.id.s, &open, &why) == 0 &&
-		!commit_needs(&open) && mounts_everywhere(&all, &why) == 0 &&
-		!mounts_find(p->st, &all, &ref, &where);
-}
-
-/* *gone: it is, or would be; else it stays, for someone is at work on it. */
-static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
-{
-	const struct layer_ref ref = {
-		.drv = (unsigned)driver_index(l->driver), .id = l->id};
-	int rc;
-
-	if (p->req->dry_run) {
-		if (!is_free(p, l))
-			return 0;
-	} else {
-		rc = remove_ref(p->st, &ref, OVL_RM_UNNEEDED, p->err);
-		if (rc < 0 &&
-			(p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
-			return 0;
-		if (rc < 0)
-			return rc;
-	}
-	*gone = true;
-	return tell(
-		p, "layer", l->id.s, l->size, "nothing names it and no layer is on it");
-}
-
-static int prune_layers(struct pruner *p)
-{
-	struct ovl_list list = {0};
-	struct known *known = NULL;
-	int rc = ovl_list(p->st, NULL, &list, p->err);
-
-	if (rc == 0 && list.n) {
-		qsort(list.layer, list.n, sizeof(*list.layer), by_depth);
-		known = known_make(&list);
-		rc = known ? 0 : err_nomem(p->err);
-	}
-	for (size_t i = 0; i < list.n && rc == 0; i++) {
-		const struct ovl_layer *l = &list.layer[i];
-		const struct known *self = bsearch(&(struct known){.layer = l}, known,
-			list.n, sizeof(*known), by_id);
-		struct known *parent = parent_of(known, list.n, l);
-		bool gone = false;
-
-		if (!unneeded(p, l) || self->children)
-			continue;
-		rc = store_stopped(p->st) ? err_stopped(p->err) :
-					    go_on(p, prune_layer(p, l, &gone));
-		if (gone && parent)
-			parent->children--;
-	}
-	free(known);
-	ovl_list_free(&list);
-	return rc;
-}
+/* ---- all of it -------------------------------------------------------------------- */
 
 static int dead(struct pruner *p)
 {
