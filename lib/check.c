@@ -23,13 +23,17 @@
 static int hold_back(struct checker *c, const struct ovl_finding *f)
 {
 	const char how = (char)('@' | (unsigned)f->severity << 1 | f->repaired);
+	size_t len = c->later.len;
 
 	buf_add(&c->later, &how, 1);
 	buf_add(&c->later, f->kind, strlen(f->kind) + 1);
 	buf_add(&c->later, f->id, strlen(f->id) + 1);
 	buf_add(&c->later, f->path, strlen(f->path) + 1);
 	buf_add(&c->later, f->text, strlen(f->text) + 1);
-	return c->later.failed ? err_nomem(c->err) : 0;
+	if (!c->later.failed)
+		return 0;
+	buf_cut(&c->later, len);
+	return err_nomem(c->err);
 }
 
 int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
@@ -55,8 +59,7 @@ int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 	return c->ended;
 }
 
-/* The lock is given back: tells what was held back. */
-static int tell_later(struct checker *c, int r)
+int check_tell_later(struct checker *c, int r)
 {
 	c->holding = false;
 	for (size_t at = 0; at < c->later.len && !c->ended;) {
@@ -334,7 +337,7 @@ static int check_names(struct checker *c)
 	if (r < 0 && !c->ended && d.fd >= 0)
 		r = err_sys(c->err, errno, "cannot read the store's names");
 	names_unlock(c->st);
-	return tell_later(c, r);
+	return check_tell_later(c, r);
 }
 
 /* ---- the rest --------------------------------------------------------------------- */

@@ -251,8 +251,15 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 		c->st, ref, c->req->repair ? LOCK_EX : LOCK_SH, ref->id.s, &l, &why);
 
 	if (rc == 0) {
+		/* Others wait for one that is to be repaired. */
+		c->holding = c->req->repair;
 		rc = check_open(c, &l);
-		return rc == -EIO && !c->ended ? check_unreadable(c, ref->id.s) : rc;
+		layer_close(&l);
+		rc = check_tell_later(c, rc);
+		/* -ENAMETOOLONG, -E2BIG: it is beyond what is looked through. */
+		return (rc == -EIO || rc == -ENAMETOOLONG || rc == -E2BIG) && !c->ended ?
+			check_unreadable(c, ref->id.s) :
+			rc;
 	}
 	if (why.status == OVL_NOLAYER)
 		return 0; /* removed meanwhile */

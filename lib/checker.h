@@ -37,6 +37,10 @@ int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 	const char *id, const char *path, bool mended, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8)));
 
+/* After c->holding, with the lock given back: tells what was held back. Returns r, or what
+ * fn returned. */
+int check_tell_later(struct checker *c, int r);
+
 /* The disk does not give back what is in a layer, c->err says what. It is a finding, so
  * that the others are looked at. */
 int check_unreadable(struct checker *c, const char *id);

@@ -98,11 +98,10 @@ bool commit_needs(const struct layer *image)
 	if (layer_open_ref(image->st, &ref, 0, ref.id.s, &from, &why) < 0)
 		return why.status != OVL_NOLAYER;
 	r = fs_exists(from.fd, layer_tree_name(&from));
-	if (r == 0)
-		r = commit_became(&from, &became, NULL) == 0;
 	if (r)
 		return r < 0;
-	return strcmp(became.s, image->id.s) == 0;
+	r = commit_became(&from, &became, NULL);
+	return r < 0 || (r > 0 && strcmp(became.s, image->id.s) == 0);
 }
 
 int commit_heal(const struct layer *l, struct ovl_err *err)

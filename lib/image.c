@@ -112,15 +112,23 @@ static int check_bytes(const struct buf *bytes, const char *name, const char *di
 }
 
 /* Some 200 bytes of memory may stand for three of the file. */
-#define MAX_VALUES 50000
+#define MAX_VALUES 100000
 
 static bool is_crowded(const struct buf *bytes)
 {
+	bool quoted = false;
 	size_t n = 0;
 
-	for (size_t i = 0; i < bytes->len; i++)
-		n += bytes->data[i] == ',' || bytes->data[i] == '{' ||
-			bytes->data[i] == '[';
+	for (size_t i = 0; i < bytes->len; i++) {
+		char c = bytes->data[i];
+
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted)
+			n += c == ',' || c == '{' || c == '[';
+	}
 	return n > MAX_VALUES;
 }
 

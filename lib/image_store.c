@@ -25,6 +25,7 @@
 #include "thread.h"
 
 #define MAX_WORKERS 8
+#define MAX_TASKS   4096
 
 /* A layer that is not in the store yet. */
 struct task {
@@ -106,6 +107,8 @@ static int plan_layer(struct load *ld, const struct image_layer *l,
 
 	if (there)
 		return there < 0 ? there : 0;
+	if (ld->n == MAX_TASKS)
+		return err_say(err, E2BIG, "more than %d layers", MAX_TASKS);
 	*t = (struct task){.id = *id, .from = l, .in = INGEST_INIT};
 	if (parent) {
 		t->parent = *parent;
@@ -228,7 +231,7 @@ static int plan(struct load *ld, struct ovl_err *err)
 	if (!ld->task || !ld->held)
 		return err_nomem(err);
 	for (size_t i = 0; i < ld->im->n && rc == 0; i++)
-		rc = plan_image(ld, i, err);
+		rc = store_stopped(ld->st) ? err_stopped(err) : plan_image(ld, i, err);
 	return rc < 0 ? rc : check_names(ld, err);
 }
 

@@ -180,24 +180,6 @@ static int mount_from(const struct layer *l, const char *source, int target,
 	return rc;
 }
 
-/* What the mount may leave in the upper is remembered before it can. */
-static int mount_noted(const struct layer *l, const char *source, int target,
-	const struct mountspec *spec, const char *where, struct ovl_err *err)
-{
-	unsigned added = 0;
-	int rc = spec->leaves ? redirects_note(l, spec->leaves, &added, err) : 0;
-
-	if (rc == 0) {
-		rc = mount_from(l, source, target, spec);
-		store_detail(l->st, "options %s", spec->data.data);
-		if (rc < 0)
-			rc = explain_mount(l, spec, where, -rc, err);
-	}
-	if (rc < 0)
-		redirects_forget(l, added);
-	return rc;
-}
-
 /*
  * Where the kernel cannot make its directory in the work directory it mounts all the same,
  * read-only and with a line in its log alone. That is not what was asked for; and by that
@@ -210,7 +192,7 @@ static int check_work(const struct layer *l, const char *where, struct ovl_err *
 
 	if (!rest_known(l))
 		return 0;
-	umount_where(where);
+	umount_detach(where);
 	work = fs_open_dir(l->fd, l->drv->work);
 	if (work < 0 || mkdirat(work, "work", 0) < 0)
 		why = errno;
@@ -219,6 +201,26 @@ static int check_work(const struct layer *l, const char *where, struct ovl_err *
 	return err_sys(err, why,
 		"cannot mount layer %.12s: the kernel could not make its work directory",
 		l->id.s);
+}
+
+/* What the mount may leave in the upper is remembered before it can. */
+static int mount_noted(const struct layer *l, const char *source, int target,
+	const struct mountspec *spec, const char *where, struct ovl_err *err)
+{
+	unsigned added = 0;
+	int rc = spec->leaves ? redirects_note(l, spec->leaves, &added, err) : 0;
+
+	if (rc == 0) {
+		rc = mount_from(l, source, target, spec);
+		store_detail(l->st, "options %s", spec->data.data);
+		if (rc < 0)
+			rc = explain_mount(l, spec, where, -rc, err);
+		else if (spec->with_upper)
+			rc = check_work(l, where, err);
+	}
+	if (rc < 0)
+		redirects_forget(l, added);
+	return rc;
 }
 
 static int do_mount(const struct layer *l, const struct ovl_mount *req, char **where,
@@ -245,8 +247,6 @@ static int do_mount(const struct layer *l, const struct ovl_mount *req, char **w
 		rc = refuse_taken(l->st, target, err);
 	if (rc == 0)
 		rc = mount_noted(l, source, target, &spec, path.data, err);
-	if (rc == 0 && spec.with_upper)
-		rc = check_work(l, path.data, err);
 	if (rc < 0)
 		return rc;
 	*where = buf_steal(&path);

@@ -33,12 +33,19 @@ int prune_tell(struct pruner *p, const char *what, const char *name, uint64_t by
 	const struct ovl_pruned out = {
 		.what = what, .name = name, .bytes = bytes, .why = why};
 
-	if (!p->holding)
-		return p->fn ? p->fn(p->ctx, &out) : 0;
+	size_t len = p->later.len;
+
+	if (!p->holding) {
+		p->ended = p->fn ? p->fn(p->ctx, &out) : 0;
+		return p->ended;
+	}
 	buf_add(&p->later, what, strlen(what) + 1);
 	buf_add(&p->later, name, strlen(name) + 1);
 	buf_add(&p->later, why, strlen(why) + 1);
-	return p->later.failed ? err_nomem(p->err) : 0;
+	if (!p->later.failed)
+		return 0;
+	buf_cut(&p->later, len);
+	return err_nomem(p->err);
 }
 
 /* The lock is given back: tells what was held back, also when r says that more failed. */
@@ -61,7 +68,7 @@ static int tell_later(struct pruner *p, int r)
 
 int prune_go_on(struct pruner *p, int r)
 {
-	if (r >= 0 || store_stopped(p->st))
+	if (r >= 0 || p->ended || store_stopped(p->st))
 		return r;
 	if (p->rc == 0) {
 		p->rc = r;

@@ -19,6 +19,7 @@ struct pruner {
 	struct ovl_err *err;
 	bool holding; /* a lock that others need: what is to be told waits in later */
 	struct buf later; /* "WHAT\0NAME\0WHY\0" of each */
+	int ended; /* what fn returned that ends the work */
 	int rc; /* of the first that could not be removed, its text in why */
 	struct ovl_err why;
 };

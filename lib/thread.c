@@ -2,15 +2,23 @@
 
 #include "thread.h"
 
-int thread_start(pthread_t *thread, void *(*fn)(void *ctx), void *ctx)
+/* Whatever the limit of the process is: walks go down trees. */
+#define STACK (8u << 20)
+
+int thread_start(pthread_t *t, void *(*fn)(void *ctx), void *ctx)
 {
+	pthread_attr_t attr;
 	sigset_t all;
 	sigset_t old;
-	int rc;
+	int rc = pthread_attr_init(&attr);
 
+	if (rc)
+		return rc;
+	pthread_attr_setstacksize(&attr, STACK);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(thread, NULL, fn, ctx);
+	rc = pthread_create(t, &attr, fn, ctx);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
 	return rc;
 }

@@ -67,12 +67,12 @@ static int umount_at(int dir, const char *name, bool lazy)
 	return rc;
 }
 
-int umount_where(const char *where)
+int umount_detach(const char *where)
 {
 	const char *name;
 	auto_fd dir = open_place(where, &name);
 
-	return dir < 0 ? -errno : umount_at(dir, name, false);
+	return dir < 0 ? -errno : umount_at(dir, name, true);
 }
 
 static void note_work(struct ovl_store *st, struct mnt *m)

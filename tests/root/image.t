@@ -336,7 +336,7 @@ broken "line 1: .* near '.033'" "... with an escape, which the message has not" 
 	"printf '{\\033]0;x\\007' >index.json"
 broken "for .*, but for .033\[2J/x" "an escape in a platform" \
 	"jq '.manifests[0].platform={os:\"\\u001b[2J\",architecture:\"x\"}' index.json >x; mv x index.json"
-broken "holds more than 50000 values" "deep JSON" "head -c 100000 /dev/zero | tr '\\0' '[' >index.json"
+broken "holds more than 100000 values" "deep JSON" "head -c 200000 /dev/zero | tr '\\0' '[' >index.json"
 
 # A manifest of its own, by changing one of the good ones.
 changed() { # PATTERN WHAT JQ-FILTER-OF-THE-MANIFEST

@@ -17,7 +17,7 @@ is "diff of 3,000 levels" "$(ovlctl diff deep3000 | wc -l)" 3000
 ovlctl diff -o deep.tar deep3000
 id=$(ovlctl import -p a --max-depth 5000 deep.tar)
 is "commit of them, the same layer" "$(ovlctl commit deep3000)" "$id"
-is "... is sound" "$(ovlctl check --content)" ""
+is "... is sound, with a small stack" "$(prlimit --stack=512000: ovlctl check --content)" ""
 for c in diff 'diff -o x.tar' commit 'export --format tar'; do
 	to=
 	case $c in export*) to=x.tar ;; esac
@@ -25,6 +25,13 @@ for c in diff 'diff -o x.tar' commit 'export --format tar'; do
 done
 no "... leaves no tar" test -e x.tar
 is "... and the store as it was" "$(ovlctl check)" ""
+# One in the store keeps the others from nothing.
+awk 'BEGIN { p = "d"; for (i = 1; i < 4500; i++) p = p "/d"; print "file name=x data=x pax.path=" p "/f"; print "end" }' |
+	mktar >4500.tar
+id=$(ovlctl import --max-depth 5000 4500.tar)
+ovlctl check --content >got
+is "check of a layer of 4,500 levels" "$?:$(cut -d: -f1-3 got)" "4:error: layer $(echo "$id" | cut -c1-12): unreadable"
+ovlctl rm "$id"
 ok "rm of all of them" ovlctl rm -r a
 
 # What a recipe's reader would have to hold.
