@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "thread.h"
 
 const struct cmd *const commands[] = {
 	&cmd_import,
@@ -52,7 +53,7 @@ static void guard_std_fds(void)
 /* A view of 128 layers holds as many directories open for each level of the tree. */
 static void raise_limits(void)
 {
-	const rlim_t stack = 8 << 20; /* which FS_MAX_DEPTH levels fit into */
+	const rlim_t stack = THREAD_STACK;
 	struct rlimit rl;
 
 	if (getrlimit(RLIMIT_STACK, &rl) == 0 && rl.rlim_cur < stack) {

@@ -2,9 +2,6 @@
 
 #include "thread.h"
 
-/* Whatever the limit of the process is: walks go down trees. */
-#define STACK (8u << 20)
-
 int thread_start(pthread_t *t, void *(*fn)(void *ctx), void *ctx)
 {
 	pthread_attr_t attr;
@@ -14,7 +11,7 @@ int thread_start(pthread_t *t, void *(*fn)(void *ctx), void *ctx)
 
 	if (rc)
 		return rc;
-	pthread_attr_setstacksize(&attr, STACK);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(t, &attr, fn, ctx);
