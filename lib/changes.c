@@ -288,7 +288,7 @@ static int walk_frame(struct changes *w, struct frame *f)
 /* The merged view of the layer that a layer is on, whether it hides it or not. */
 static int parent_view(const struct layer *l, struct view *out, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
+	struct layer_ref ref = {.drv = l->drv};
 	auto_layer parent = LAYER_INIT;
 	int rc;
 

@@ -133,7 +133,8 @@ static unsigned depth_of(struct ovl_store *st, const struct layer_ref *ref)
 	return fd >= 0 && meta_read(fd, &m, NULL) == 0 ? m.depth : UINT32_MAX;
 }
 
-static int add(struct checker *c, struct all *all, unsigned drv, const char *id)
+static int add(
+	struct checker *c, struct all *all, const struct driver *drv, const char *id)
 {
 	struct found *f;
 
@@ -154,9 +155,8 @@ static int add(struct checker *c, struct all *all, unsigned drv, const char *id)
 	return 0;
 }
 
-static int collect(struct checker *c, struct all *all, unsigned drv)
+static int collect(struct checker *c, struct all *all, const struct driver *drv)
 {
-	const struct driver *d = driver_list[drv];
 	auto_fsdir dir = {.fd = -1};
 	int drv_fd = store_driver_dir(c->st, drv, c->err);
 	const char *name;
@@ -165,18 +165,18 @@ static int collect(struct checker *c, struct all *all, unsigned drv)
 	if (drv_fd < 0)
 		return drv_fd == -ENOENT ? 0 : drv_fd;
 	if (fs_dir_open(&dir, drv_fd, ".") < 0)
-		return err_sys(c->err, errno, "cannot read '%s'", d->name);
+		return err_sys(c->err, errno, "cannot read '%s'", drv->name);
 	while ((r = fs_dir_next(&dir, &name, NULL)) > 0) {
 		if (id_is_full(name))
 			r = add(c, all, drv, name);
-		else if (d->links && strcmp(name, d->links) == 0)
+		else if (drv->links && strcmp(name, drv->links) == 0)
 			r = 0;
 		else
-			r = check_stray(c, "stray", drv_fd, name, d->name);
+			r = check_stray(c, "stray", drv_fd, name, drv->name);
 		if (r)
 			return r == -ENOMEM ? err_nomem(c->err) : r;
 	}
-	return r < 0 ? err_sys(c->err, errno, "cannot read '%s'", d->name) : 0;
+	return r < 0 ? err_sys(c->err, errno, "cannot read '%s'", drv->name) : 0;
 }
 
 /* Parents first, so as often as one more is made out. */
@@ -211,8 +211,8 @@ static int check_layers(struct checker *c)
 	struct all all = {0};
 	int rc = 0;
 
-	for (unsigned i = 0; driver_list[i] && rc == 0; i++)
-		rc = store_covers(c->st, i) ? collect(c, &all, i) : 0;
+	for (const struct driver *const *d = driver_list; *d && rc == 0; d++)
+		rc = store_covers(c->st, *d) ? collect(c, &all, *d) : 0;
 	if (rc == 0 && c->req->repair)
 		rc = rebuild(c, &all);
 	if (all.n)
@@ -230,16 +230,15 @@ static int check_layers(struct checker *c)
 /* ---- links ------------------------------------------------------------------------ */
 
 /* A link that is not the one its layer has. */
-static int check_link(
-	struct checker *c, unsigned drv, int drv_fd, int dir, const char *name)
+static int check_link(struct checker *c, const struct driver *drv, int drv_fd, int dir,
+	const char *name)
 {
 	struct layer_ref ref = {.drv = drv};
-	const struct driver *d = driver_list[drv];
 	auto_layer l = LAYER_INIT;
 	struct ovl_err why;
 	bool mended;
 	int there = 1;
-	int r = id_is_short(name) ? d->by_link(drv_fd, name, &ref.id) : -EUCLEAN;
+	int r = id_is_short(name) ? drv->by_link(drv_fd, name, &ref.id) : -EUCLEAN;
 
 	if (r == 0)
 		return 0;
@@ -268,17 +267,16 @@ static int check_link(
 		"%s is no link to a layer", Q(name));
 }
 
-static int check_links(struct checker *c, unsigned drv)
+static int check_links(struct checker *c, const struct driver *drv)
 {
-	const struct driver *d = driver_list[drv];
 	auto_fsdir links = {.fd = -1};
 	int drv_fd = store_driver_dir(c->st, drv, c->err);
 	const char *name;
 	int r;
 
-	if (drv_fd < 0 || !d->links)
+	if (drv_fd < 0 || !drv->links)
 		return drv_fd < 0 && drv_fd != -ENOENT ? drv_fd : 0;
-	if (fs_dir_open(&links, drv_fd, d->links) < 0)
+	if (fs_dir_open(&links, drv_fd, drv->links) < 0)
 		return errno == ENOENT ? 0 :
 					 err_sys(c->err, errno, "cannot read the links");
 	while ((r = fs_dir_next(&links, &name, NULL)) > 0) {
@@ -401,8 +399,8 @@ static int check_store(struct checker *c)
 {
 	int rc = check_layers(c);
 
-	for (unsigned i = 0; driver_list[i] && rc == 0; i++)
-		rc = store_covers(c->st, i) ? check_links(c, i) : 0;
+	for (const struct driver *const *d = driver_list; *d && rc == 0; d++)
+		rc = store_covers(c->st, *d) ? check_links(c, *d) : 0;
 	if (rc == 0)
 		rc = check_names(c);
 	if (rc == 0)

@@ -459,7 +459,7 @@ static int take_tar(struct heal *h, int fd, struct ovl_err *err)
 {
 	struct ingest_config cfg = {
 		.input = {.fd = fd},
-		.drv = driver_list[h->ref->drv],
+		.drv = h->ref->drv,
 		.max_size = INT64_MAX,
 		.max_entries = UINT64_MAX,
 		.max_depth = UINT32_MAX,
@@ -473,8 +473,7 @@ static int take_tar(struct heal *h, int fd, struct ovl_err *err)
 /* The layer's id says whether this is its tar, and with the store which its parent is. */
 static int find_parent(struct heal *h, struct ovl_err *err)
 {
-	struct layer l = {
-		.st = h->c->st, .drv = driver_list[h->ref->drv], .id = h->ref->id};
+	struct layer l = {.st = h->c->st, .drv = h->ref->drv, .id = h->ref->id};
 	auto_layer found = LAYER_INIT;
 	struct layer_ref ref = {.drv = h->ref->drv};
 	int rc;

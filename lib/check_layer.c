@@ -25,7 +25,7 @@ struct lineage {
 
 static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
+	struct layer_ref ref = {.drv = l->drv};
 	struct meta at = l->meta;
 	struct ovl_id mark = l->id; /* of a layer passed on the way */
 	unsigned steps = 0;
@@ -90,8 +90,7 @@ static int number(struct checker *c, struct layer *l, unsigned *have, unsigned w
 
 static int check_numbers(struct checker *c, struct layer *l, const struct lineage *way)
 {
-	struct layer_ref ref = {
-		.drv = (unsigned)driver_index(l->drv->name), .id = l->meta.parent};
+	struct layer_ref ref = {.drv = l->drv, .id = l->meta.parent};
 	auto_layer parent = LAYER_INIT;
 	struct ovl_err why;
 	struct ovl_id chain;
@@ -120,8 +119,7 @@ static int check_numbers(struct checker *c, struct layer *l, const struct lineag
 /* The parent must know of it, or a removal of the parent would not. */
 static int check_hint(struct checker *c, const struct layer *l)
 {
-	struct layer_ref ref = {
-		.drv = (unsigned)driver_index(l->drv->name), .id = l->meta.parent};
+	struct layer_ref ref = {.drv = l->drv, .id = l->meta.parent};
 	auto_layer parent = LAYER_INIT;
 	struct ovl_err why;
 	bool mended;
@@ -141,7 +139,7 @@ static int check_hint(struct checker *c, const struct layer *l)
 /* Does its short link lead to another layer that says the same of it? */
 static bool is_anothers(const struct layer *l)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
+	struct layer_ref ref = {.drv = l->drv};
 	auto_layer other = LAYER_INIT;
 	struct ovl_err why;
 

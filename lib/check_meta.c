@@ -32,7 +32,7 @@
 
 /* Layers of one driver: 1 and the next sound one, 0 at the end, negative errno when one
  * cannot be read now: it may be the one that is looked for. */
-static int next_layer(struct ovl_store *st, unsigned drv, struct fs_dir *d,
+static int next_layer(struct ovl_store *st, const struct driver *drv, struct fs_dir *d,
 	struct layer *l, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = drv};
@@ -60,14 +60,13 @@ static int next_layer(struct ovl_store *st, unsigned drv, struct fs_dir *d,
 static int parent_by_chain(struct checker *c, const struct layer *l, const char *diff_id,
 	struct layer *parent)
 {
-	unsigned drv = (unsigned)driver_index(l->drv->name);
 	auto_fsdir d = {.fd = -1};
 	struct ovl_id chain;
 	int rc;
 
 	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
 		return err_sys(c->err, errno, "cannot read the store");
-	while ((rc = next_layer(c->st, drv, &d, parent, c->err)) > 0) {
+	while ((rc = next_layer(c->st, l->drv, &d, parent, c->err)) > 0) {
 		rc = digest_chain(parent->id.s, diff_id, &chain, c->err);
 		if (rc < 0)
 			return rc;
@@ -92,13 +91,12 @@ int check_find_parent(struct checker *c, const struct layer *l, const char *diff
 /* The layer that has a hint of this one: 1, 0 none. */
 static int parent_by_hint(struct checker *c, const struct layer *l, struct layer *parent)
 {
-	unsigned drv = (unsigned)driver_index(l->drv->name);
 	auto_fsdir d = {.fd = -1};
 	int rc;
 
 	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
 		return err_sys(c->err, errno, "cannot read the store");
-	while ((rc = next_layer(c->st, drv, &d, parent, c->err)) > 0) {
+	while ((rc = next_layer(c->st, l->drv, &d, parent, c->err)) > 0) {
 		rc = layer_has_hint(parent, &l->id, c->err);
 		if (rc)
 			return rc;
@@ -233,14 +231,13 @@ static int writable_meta(struct checker *c, struct layer *l)
 
 static bool is_anothers(const struct layer *l, const char *link)
 {
-	unsigned drv = (unsigned)driver_index(l->drv->name);
 	auto_layer other = LAYER_INIT;
 	auto_fsdir d = {.fd = -1};
 	struct ovl_err why;
 
 	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
 		return false;
-	while (next_layer(l->st, drv, &d, &other, &why) > 0) {
+	while (next_layer(l->st, l->drv, &d, &other, &why) > 0) {
 		if (strcmp(other.meta.link, link) == 0 &&
 			strcmp(other.id.s, l->id.s) != 0)
 			return true;
@@ -313,7 +310,7 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 
 int check_put_aside(struct checker *c, const struct layer_ref *ref)
 {
-	const struct driver *drv = driver_list[ref->drv];
+	const struct driver *drv = ref->drv;
 	auto_family f = {.st = c->st};
 	char where[ASIDE_NAME_MAX];
 	struct ovl_err why;

@@ -14,13 +14,13 @@
 
 const struct driver *const driver_list[] = {&driver_overlay2, &driver_overlay, NULL};
 
-int driver_index(const char *name)
+const struct driver *driver_find(const char *name)
 {
-	for (int i = 0; driver_list[i]; i++) {
-		if (strcmp(driver_list[i]->name, name) == 0)
-			return i;
+	for (const struct driver *const *d = driver_list; *d; d++) {
+		if (strcmp((*d)->name, name) == 0)
+			return *d;
 	}
-	return -1;
+	return NULL;
 }
 
 void stack_release(struct stack *s)

@@ -49,6 +49,7 @@ enum {
 };
 
 struct driver {
+	unsigned number; /* its place in driver_list */
 	const char *name; /* also its directory under the root */
 	const char *tree[2]; /* a layer's own tree, inside the layer, by enum ovl_kind */
 	/* An image layer's tree is all there is to see of it, what is below it as well: it
@@ -92,8 +93,8 @@ struct driver {
 /* All drivers, NULL at the end; the first is the default of a new store. */
 extern const struct driver *const driver_list[];
 
-/* Number in driver_list of the driver with that name, -1 if there is none. */
-int driver_index(const char *name);
+/* The driver with that name, NULL if there is none. */
+const struct driver *driver_find(const char *name);
 
 /*
  * What .layer says of the place of a layer, whose kind is set: on top of parent (NULL:

@@ -141,6 +141,7 @@ static int mend(const struct layer *l, const char *const *links, unsigned n,
 }
 
 const struct driver driver_overlay = {
+	.number = 1,
 	.name = "overlay",
 	.tree = {[OVL_IMAGE] = root, [OVL_WRITABLE] = "upper"},
 	.whole = true,

@@ -270,6 +270,7 @@ static int mend(const struct layer *l, const char *const *lowers, unsigned n,
 }
 
 const struct driver driver_overlay2 = {
+	.number = 0,
 	.name = "overlay2",
 	.tree = {[OVL_IMAGE] = tree, [OVL_WRITABLE] = tree},
 	.links = links,

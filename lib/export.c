@@ -64,8 +64,7 @@ static struct blob *find_blob(const struct export *x, const struct layer_ref *re
 	for (size_t i = 0; i < x->n_blobs; i++) {
 		struct blob *b = x->blob[i];
 
-		if (b->l.drv == driver_list[ref->drv] &&
-			strcmp(b->l.id.s, ref->id.s) == 0)
+		if (b->l.drv == ref->drv && strcmp(b->l.id.s, ref->id.s) == 0)
 			return b;
 	}
 	return NULL;

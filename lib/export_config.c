@@ -85,7 +85,7 @@ static int find_own(struct exported *img, struct ovl_err *err)
 static int get_any(struct export *x, const struct layer *l, struct buf *out,
 	char hex[ID_LEN + 1], struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name), .id = l->id};
+	struct layer_ref ref = layer_ref_of(l);
 	char name[NAME_LEN_MAX + 1];
 	int rc;
 

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include "cleanup.h"
+#include "driver.h"
 #include "family.h"
 #include "mounted.h"
 #include "pathset.h"
@@ -14,7 +15,7 @@ static int by_id(const void *a, const void *b)
 	const struct layer_ref *y = &((const struct member *)b)->ref;
 	int order = strcmp(x->id.s, y->id.s);
 
-	return order ? order : (int)x->drv - (int)y->drv;
+	return order ? order : (int)x->drv->number - (int)y->drv->number;
 }
 
 bool family_has(const struct family *f, const struct layer_ref *ref)
@@ -51,7 +52,7 @@ struct adding {
 static int append_new(void *ctx, const struct layer_ref *ref)
 {
 	struct adding *a = ctx;
-	char drv = (char)('A' + ref->drv);
+	char drv = (char)('A' + ref->drv->number);
 
 	if (pathset_has(a->f->seen, drv, ref->id.s, ID_LEN))
 		return 0;

@@ -63,11 +63,6 @@ struct load {
 
 /* ---- what is to be done ----------------------------------------------------------- */
 
-static unsigned driver_number(const struct load *ld)
-{
-	return (unsigned)driver_index(ld->st->drv->name);
-}
-
 static bool planned(const struct load *ld, const struct ovl_id *id)
 {
 	for (size_t i = 0; i < ld->n; i++) {
@@ -80,7 +75,7 @@ static bool planned(const struct load *ld, const struct ovl_id *id)
 /* 1 it is there, and stays; 0 it is not; negative errno. */
 static int hold(struct load *ld, const struct ovl_id *id, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = driver_number(ld), .id = *id};
+	struct layer_ref ref = {.drv = ld->st->drv, .id = *id};
 	struct ovl_err why = {.status = OVL_FAILED};
 	int rc;
 
@@ -146,7 +141,7 @@ static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
 static int check_name(
 	struct load *ld, const char *name, const struct ovl_id *top, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = driver_number(ld), .id = *top};
+	struct layer_ref ref = {.drv = ld->st->drv, .id = *top};
 
 	return names_check(ld->st, name, &ref, err);
 }
@@ -355,7 +350,7 @@ static int take_all_in(struct load *ld, struct ovl_err *err)
 
 	/* From here on the threads only look at the store's descriptors. */
 	if (store_dir_make(ld->st, DIR_STAGING, err) < 0 ||
-		store_driver_make(ld->st, driver_number(ld), err) < 0)
+		store_driver_make(ld->st, ld->st->drv, err) < 0)
 		return -EIO;
 	pthread_mutex_lock(&ld->mutex);
 	while (started < want && why == 0) {
@@ -394,7 +389,7 @@ static int keep_config(
 
 static int commit_one(struct load *ld, struct task *t, struct ovl_err *err)
 {
-	struct layer_ref below = {.drv = driver_number(ld), .id = t->parent};
+	struct layer_ref below = {.drv = ld->st->drv, .id = t->parent};
 	auto_layer parent = LAYER_INIT;
 	int rc = 0;
 
@@ -422,7 +417,7 @@ static int commit_one(struct load *ld, struct task *t, struct ovl_err *err)
 static int give_names(struct load *ld, size_t i, struct ovl_err *err)
 {
 	const struct image *im = &ld->im->image[i];
-	struct layer_ref ref = {.drv = driver_number(ld), .id = ld->top[i]};
+	struct layer_ref ref = {.drv = ld->st->drv, .id = ld->top[i]};
 	bool durable = store_durable(ld->st);
 	auto_layer top = LAYER_INIT;
 	int rc = layer_open_ref(ld->st, &ref, LOCK_SH, ref.id.s, &top, err);
@@ -449,8 +444,7 @@ static void roll_back(struct load *ld)
 	for (size_t i = 0; i < ld->n; i++)
 		stage_release(&ld->task[i].in.stage);
 	for (size_t i = ld->n; i-- > 0;) {
-		const struct layer_ref ref = {
-			.drv = driver_number(ld), .id = ld->task[i].id};
+		const struct layer_ref ref = {.drv = ld->st->drv, .id = ld->task[i].id};
 
 		if (ld->task[i].committed)
 			remove_made(ld->st, &ref);

@@ -62,7 +62,7 @@ static int open_parent(struct job *job, struct ovl_err *err)
 static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 {
 	const struct layer *parent = job->has_parent ? &job->parent : NULL;
-	struct layer_ref ref = {.drv = (unsigned)driver_index(job->in.cfg.drv->name)};
+	struct layer_ref ref = {.drv = job->in.cfg.drv};
 	const char *name = job->req->name;
 	int was_there;
 	int rc = digest_chain(

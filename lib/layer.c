@@ -37,9 +37,7 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 
 struct layer_ref layer_ref_of(const struct layer *l)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name), .id = l->id};
-
-	return ref;
+	return (struct layer_ref){.drv = l->drv, .id = l->id};
 }
 
 bool layer_ref_same(const struct layer_ref *a, const struct layer_ref *b)
@@ -58,7 +56,7 @@ struct search {
 	struct ovl_err *err;
 };
 
-static void hit(struct search *s, unsigned drv, const char *id)
+static void hit(struct search *s, const struct driver *drv, const char *id)
 {
 	s->found.drv = drv;
 	s->twice |= s->hits && strcmp(s->found.id.s, id) == 0;
@@ -71,7 +69,7 @@ static int cannot_look(const struct search *s, int errnum)
 	return err_sys(s->err, errnum, "cannot look for layer %s", Q(s->what));
 }
 
-static int find_full(struct search *s, unsigned drv, int drv_fd)
+static int find_full(struct search *s, const struct driver *drv, int drv_fd)
 {
 	struct layer_ref ref = {.drv = drv};
 	int r;
@@ -84,10 +82,10 @@ static int find_full(struct search *s, unsigned drv, int drv_fd)
 	return r;
 }
 
-static int find_short(struct search *s, unsigned drv, int drv_fd)
+static int find_short(struct search *s, const struct driver *drv, int drv_fd)
 {
 	struct layer_ref ref = {.drv = drv};
-	int r = driver_list[drv]->by_link(drv_fd, s->what, &ref.id);
+	int r = drv->by_link(drv_fd, s->what, &ref.id);
 
 	if (r < 0)
 		return cannot_look(s, -r);
@@ -98,7 +96,7 @@ static int find_short(struct search *s, unsigned drv, int drv_fd)
 	return r;
 }
 
-static int find_prefix(struct search *s, unsigned drv, int drv_fd)
+static int find_prefix(struct search *s, const struct driver *drv, int drv_fd)
 {
 	auto_fsdir d = {.fd = -1};
 	size_t n = strlen(s->what);
@@ -115,20 +113,20 @@ static int find_prefix(struct search *s, unsigned drv, int drv_fd)
 }
 
 static int each_driver(
-	struct search *s, int (*fn)(struct search *s, unsigned drv, int fd))
+	struct search *s, int (*fn)(struct search *s, const struct driver *drv, int fd))
 {
-	for (unsigned i = 0; driver_list[i]; i++) {
+	for (const struct driver *const *d = driver_list; *d; d++) {
 		int fd;
 		int rc;
 
-		if (!store_covers(s->st, i))
+		if (!store_covers(s->st, *d))
 			continue;
-		fd = store_driver_dir(s->st, i, s->err);
+		fd = store_driver_dir(s->st, *d, s->err);
 		if (fd == -ENOENT)
 			continue;
 		if (fd < 0)
 			return fd;
-		rc = fn(s, i, fd);
+		rc = fn(s, *d, fd);
 		if (rc < 0)
 			return rc;
 	}
@@ -146,7 +144,7 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	if (rc > 0 && !store_covers(st, ref->drv))
 		return err_status(err, OVL_NOLAYER,
 			"no such layer %s of driver %s: it is one of %s", Q(what),
-			st->drv->name, driver_list[ref->drv]->name);
+			st->drv->name, ref->drv->name);
 	if (rc > 0)
 		return 0;
 	if (strncmp(what, "sha256:", 7) == 0 && id_is_full(what + 7))
@@ -201,8 +199,7 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 static int try_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
-	struct layer l = {
-		.st = st, .drv = driver_list[ref->drv], .id = ref->id, .fd = -1};
+	struct layer l = {.st = st, .drv = ref->drv, .id = ref->id, .fd = -1};
 	int rc = 0;
 
 	l.drv_fd = store_driver_dir(st, ref->drv, err);
@@ -309,8 +306,7 @@ int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out
 int layer_open_parent(
 	const struct layer *l, int op, struct layer *out, struct ovl_err *err)
 {
-	struct layer_ref ref = {
-		.drv = (unsigned)driver_index(l->drv->name), .id = l->meta.parent};
+	struct layer_ref ref = {.drv = l->drv, .id = l->meta.parent};
 
 	return layer_open_ref(l->st, &ref, op, ref.id.s, out, err);
 }
@@ -402,7 +398,7 @@ int layer_children(const struct layer *l,
 	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx,
 	struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
+	struct layer_ref ref = {.drv = l->drv};
 	auto_fsdir d = {.fd = -1};
 	const char *name;
 	int r;

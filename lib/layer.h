@@ -27,7 +27,7 @@ struct layer {
 
 /* Where a layer is, before it is opened. */
 struct layer_ref {
-	unsigned drv; /* number in driver_list */
+	const struct driver *drv;
 	struct ovl_id id;
 };
 

@@ -140,18 +140,18 @@ static int read_meta(struct ovl_store *st, int drv_fd, const char *id, struct me
 	return 1;
 }
 
-static int list_driver(struct lister *ls, unsigned i, struct ovl_err *err)
+static int list_driver(struct lister *ls, const struct driver *drv, struct ovl_err *err)
 {
 	auto_fsdir d = {.fd = -1};
-	int drv_fd = store_driver_dir(ls->st, i, err);
+	int drv_fd = store_driver_dir(ls->st, drv, err);
 	const char *name;
 	int r;
 
 	if (drv_fd < 0)
 		return drv_fd == -ENOENT ? 0 : drv_fd;
 	if (fs_dir_open(&d, drv_fd, ".") < 0)
-		return err_sys(err, errno, "cannot read '%s/%s'", ls->st->root,
-			driver_list[i]->name);
+		return err_sys(
+			err, errno, "cannot read '%s/%s'", ls->st->root, drv->name);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		struct ovl_id id;
 		struct meta m;
@@ -160,23 +160,23 @@ static int list_driver(struct lister *ls, unsigned i, struct ovl_err *err)
 			continue;
 		memcpy(id.s, name, sizeof(id.s));
 		r = read_meta(ls->st, drv_fd, name, &m, err);
-		if (r > 0 && add_layer(ls, driver_list[i], &id, &m) < 0)
+		if (r > 0 && add_layer(ls, drv, &id, &m) < 0)
 			r = err_nomem(err);
 		if (r < 0)
 			return r;
 	}
-	return r < 0 ? err_sys(err, errno, "cannot read '%s/%s'", ls->st->root,
-			       driver_list[i]->name) :
-		       0;
+	return r < 0 ?
+		err_sys(err, errno, "cannot read '%s/%s'", ls->st->root, drv->name) :
+		0;
 }
 
 static int list_all(struct lister *ls, struct ovl_err *err)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; driver_list[i] && rc == 0; i++) {
-		if (store_covers(ls->st, i))
-			rc = list_driver(ls, i, err);
+	for (const struct driver *const *d = driver_list; *d && rc == 0; d++) {
+		if (store_covers(ls->st, *d))
+			rc = list_driver(ls, *d, err);
 	}
 	return rc;
 }
@@ -184,7 +184,7 @@ static int list_all(struct lister *ls, struct ovl_err *err)
 static bool has(const struct ovl_list *l, const struct layer_ref *ref)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		if (l->layer[i].driver == driver_list[ref->drv]->name &&
+		if (l->layer[i].driver == ref->drv->name &&
 			strcmp(l->layer[i].id.s, ref->id.s) == 0)
 			return true;
 	}
@@ -222,7 +222,7 @@ static int by_id(const void *a, const void *b)
 
 static struct ovl_layer *find(const struct ovl_list *l, const struct layer_ref *ref)
 {
-	struct ovl_layer key = {.id = ref->id, .driver = driver_list[ref->drv]->name};
+	struct ovl_layer key = {.id = ref->id, .driver = ref->drv->name};
 
 	return l->n ? bsearch(&key, l->layer, l->n, sizeof(key), by_id) : NULL;
 }

@@ -29,7 +29,7 @@
 /* OVL_BUSY, and where, for a layer that is the upper of a live mount. */
 static int refuse_busy(const struct layer *l, const char *what, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name), .id = l->id};
+	struct layer_ref ref = layer_ref_of(l);
 	auto_buf where = {0};
 	auto_mi all = {0};
 

@@ -9,7 +9,7 @@
 int mounted_refuse(
 	const struct layer *l, const char *what, struct mi_all *seen, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name), .id = l->id};
+	struct layer_ref ref = layer_ref_of(l);
 	int upper = l->meta.kind == OVL_WRITABLE ? mounts_upper_busy(l, err) : 0;
 	auto_buf where = {0};
 	int rc;

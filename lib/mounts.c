@@ -75,7 +75,6 @@ static bool split(char *path, char **root, struct layer_ref *ref)
 {
 	char *id = strrchr(path, '/');
 	char *driver;
-	int i;
 
 	if (!id_is_full(id ? id + 1 : path))
 		return false;
@@ -85,10 +84,9 @@ static bool split(char *path, char **root, struct layer_ref *ref)
 		return true;
 	*id = '\0';
 	driver = strrchr(path, '/');
-	i = driver_index(driver ? driver + 1 : path);
-	if (i < 0)
+	ref->drv = driver_find(driver ? driver + 1 : path);
+	if (!ref->drv)
 		return false;
-	ref->drv = (unsigned)i;
 	if (driver) {
 		*driver = '\0';
 		*root = path;
@@ -125,29 +123,28 @@ static bool name_of_tree(const struct ovl_store *st, const struct mi_table *t,
 
 /* "[<root>/<driver>/]<links>/<short id>" */
 static bool name_of_link(struct ovl_store *st, const struct mi_table *t, const char *name,
-	unsigned drv, struct named *out)
+	const struct driver *drv, struct named *out)
 {
-	const struct driver *d = driver_list[drv];
 	auto_free char *copy = strdup(name);
 	char *link = copy ? strrchr(copy, '/') : NULL;
 	char *dir = NULL;
 	char *root;
 	int drv_fd = store_driver_dir(st, drv, NULL);
 
-	if (!link || !d->links || !id_is_short(link + 1))
+	if (!link || !drv->links || !id_is_short(link + 1))
 		return false;
 	*link++ = '\0';
 	dir = strrchr(copy, '/');
-	if (strcmp(dir ? dir + 1 : copy, d->links) != 0)
+	if (strcmp(dir ? dir + 1 : copy, drv->links) != 0)
 		return false;
 	out->ref.drv = drv;
-	out->known = drv_fd >= 0 && d->by_link(drv_fd, link, &out->ref.id) == 1;
+	out->known = drv_fd >= 0 && drv->by_link(drv_fd, link, &out->ref.id) == 1;
 	out->whose = UNKNOWN;
 	if (!dir)
 		return true;
 	*dir = '\0';
 	root = strrchr(copy, '/');
-	if (root && strcmp(root + 1, d->name) == 0) {
+	if (root && strcmp(root + 1, drv->name) == 0) {
 		*root = '\0';
 		out->whose = whose_root(st, t->prefix, copy);
 	}
@@ -157,10 +154,10 @@ static bool name_of_link(struct ovl_store *st, const struct mi_table *t, const c
 static bool name_of_layer(struct ovl_store *st, const struct mi_table *t,
 	const char *name, struct named *out)
 {
-	for (unsigned i = 0; driver_list[i]; i++) {
-		out->ref.drv = i;
-		if (name_of_tree(st, t, name, driver_list[i]->tree, out) ||
-			name_of_link(st, t, name, i, out))
+	for (const struct driver *const *d = driver_list; *d; d++) {
+		out->ref.drv = *d;
+		if (name_of_tree(st, t, name, (*d)->tree, out) ||
+			name_of_link(st, t, name, *d, out))
 			return true;
 	}
 	return false;

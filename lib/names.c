@@ -21,7 +21,6 @@ static bool parse_target(const char *target, struct layer_ref *ref)
 {
 	char driver[32];
 	const char *slash;
-	int i;
 
 	if (strncmp(target, "../", 3) != 0)
 		return false;
@@ -32,17 +31,16 @@ static bool parse_target(const char *target, struct layer_ref *ref)
 		return false;
 	memcpy(driver, target, (size_t)(slash - target));
 	driver[slash - target] = '\0';
-	i = driver_index(driver);
-	if (i < 0)
+	ref->drv = driver_find(driver);
+	if (!ref->drv)
 		return false;
-	ref->drv = (unsigned)i;
 	strcpy(ref->id.s, slash + 1);
 	return true;
 }
 
 static void format_target(const struct layer_ref *ref, char out[128])
 {
-	snprintf(out, 128, "../%s/%s", driver_list[ref->drv]->name, ref->id.s);
+	snprintf(out, 128, "../%s/%s", ref->drv->name, ref->id.s);
 }
 
 /* The link as it stands, whether its layer is there or not. -EUCLEAN: it is none of ours. */
@@ -75,7 +73,7 @@ static int is_noted(struct ovl_store *st, const struct layer_ref *ref, const cha
 /* A name that moves may be read where it was, and looked for there when it has gone. */
 int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref)
 {
-	struct layer_ref was = {.drv = UINT_MAX};
+	struct layer_ref was = {0};
 	int r;
 
 	while ((r = names_read_link(names, file, ref)) > 0) {

@@ -158,8 +158,8 @@ static int drop(struct pruner *p, int dir, const char *file, const char *what,
 
 /* Why a link is not needed; NULL if it is. One that is no link of ours is for check.
  * Negative errno: that cannot be told now. */
-static int link_is_left(
-	struct pruner *p, unsigned drv, int drv_fd, const char *name, const char **out)
+static int link_is_left(struct pruner *p, const struct driver *drv, int drv_fd,
+	const char *name, const char **out)
 {
 	struct layer_ref ref = {.drv = drv};
 	auto_layer l = LAYER_INIT;
@@ -169,7 +169,7 @@ static int link_is_left(
 	*out = NULL;
 	if (!id_is_short(name))
 		return 0;
-	there = driver_list[drv]->by_link(drv_fd, name, &ref.id);
+	there = drv->by_link(drv_fd, name, &ref.id);
 	if (there < 0 && there != -EUCLEAN)
 		return err_sys(p->err, -there, "cannot read link '%s'", name);
 	if (there <= 0)
@@ -185,19 +185,18 @@ static int link_is_left(
 	return 0;
 }
 
-static int prune_links(struct pruner *p, unsigned drv, int drv_fd)
+static int prune_links(struct pruner *p, const struct driver *drv, int drv_fd)
 {
-	const struct driver *d = driver_list[drv];
 	auto_fsdir links = {.fd = -1};
 	const char *name;
 	int r;
 
-	if (!d->links)
+	if (!drv->links)
 		return 0;
-	if (fs_dir_open(&links, drv_fd, d->links) < 0)
+	if (fs_dir_open(&links, drv_fd, drv->links) < 0)
 		return errno == ENOENT ?
 			0 :
-			err_sys(p->err, errno, "cannot read '%s'", d->links);
+			err_sys(p->err, errno, "cannot read '%s'", drv->links);
 	while ((r = fs_dir_next(&links, &name, NULL)) > 0) {
 		const char *why;
 
@@ -207,11 +206,12 @@ static int prune_links(struct pruner *p, unsigned drv, int drv_fd)
 		if (r)
 			return r;
 	}
-	return r < 0 ? err_sys(p->err, errno, "cannot read '%s'", d->links) : 0;
+	return r < 0 ? err_sys(p->err, errno, "cannot read '%s'", drv->links) : 0;
 }
 
 /* Hints of children in one layer; see layer.h. */
-static int prune_hints(struct pruner *p, unsigned drv, int drv_fd, const char *id)
+static int prune_hints(
+	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
 	struct layer_ref child = {.drv = drv};
 	auto_fsdir d = {.fd = -1};
@@ -243,7 +243,7 @@ static int prune_hints(struct pruner *p, unsigned drv, int drv_fd, const char *i
 	return 0;
 }
 
-static int prune_driver(struct pruner *p, unsigned drv)
+static int prune_driver(struct pruner *p, const struct driver *drv)
 {
 	int drv_fd = store_driver_dir(p->st, drv, p->err);
 	auto_fsdir d = {.fd = -1};
@@ -267,7 +267,8 @@ static int prune_driver(struct pruner *p, unsigned drv)
 
 /* Notes of names that are not the layer's, in one layer. Under the lock of the names,
  * which who gives one holds from the note to the name. */
-static int prune_notes(struct pruner *p, unsigned drv, int drv_fd, const char *id)
+static int prune_notes(
+	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
 	auto_fsdir d = {.fd = -1};
 	const char *file;
@@ -295,18 +296,18 @@ static int prune_notes(struct pruner *p, unsigned drv, int drv_fd, const char *i
 
 static int prune_all_notes(struct pruner *p)
 {
-	for (unsigned i = 0; driver_list[i]; i++) {
-		int drv_fd = store_driver_dir(p->st, i, p->err);
+	for (const struct driver *const *drv = driver_list; *drv; drv++) {
+		int drv_fd = store_driver_dir(p->st, *drv, p->err);
 		auto_fsdir d = {.fd = -1};
 		const char *name;
 		int r;
 
-		if (drv_fd < 0 || !store_covers(p->st, i))
+		if (drv_fd < 0 || !store_covers(p->st, *drv))
 			continue;
 		if (fs_dir_open(&d, drv_fd, ".") < 0)
 			return err_sys(p->err, errno, "cannot read the store");
 		while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-			r = id_is_full(name) ? prune_notes(p, i, drv_fd, name) : 0;
+			r = id_is_full(name) ? prune_notes(p, *drv, drv_fd, name) : 0;
 			if (r)
 				return r;
 		}
@@ -367,8 +368,8 @@ static int prune_nowhere(struct pruner *p)
 	if (r)
 		return r;
 	p->holding = true;
-	for (unsigned i = 0; driver_list[i] && r == 0; i++)
-		r = store_covers(p->st, i) ? prune_driver(p, i) : 0;
+	for (const struct driver *const *d = driver_list; *d && r == 0; d++)
+		r = store_covers(p->st, *d) ? prune_driver(p, *d) : 0;
 	store_unlock(p->st);
 	return tell_later(p, r);
 }

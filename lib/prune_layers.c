@@ -84,7 +84,7 @@ static bool unneeded(const struct pruner *p, const struct ovl_layer *l)
 /* May it go, as far as can be seen without taking it? */
 static bool is_free(struct pruner *p, const struct ovl_layer *l)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->driver), .id = l->id};
+	struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
 	auto_layer open = LAYER_INIT;
 	auto_buf where = {0};
 	auto_mi all = {0};
@@ -98,8 +98,7 @@ static bool is_free(struct pruner *p, const struct ovl_layer *l)
 /* *gone: it is, or would be; else it stays, for someone is at work on it. */
 static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
 {
-	const struct layer_ref ref = {
-		.drv = (unsigned)driver_index(l->driver), .id = l->id};
+	const struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
 	int rc;
 
 	if (p->req->dry_run) {

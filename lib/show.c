@@ -136,7 +136,7 @@ static int open_below(const struct layer *l, const struct layer_ref *ref,
 /* The layers below, nearest first, down to the bottom or to one that is missing. */
 static int stack_of(const struct layer *l, json_t *out, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
+	struct layer_ref ref = {.drv = l->drv};
 	struct meta at = l->meta;
 	bool missing = false;
 

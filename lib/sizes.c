@@ -15,7 +15,7 @@ static int other_child(void *ctx, const struct layer_ref *child)
 /* Does anything need the layer but its child on the way (NULL: it is the first)? */
 static int needed(const struct layer *l, struct ovl_id *child, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name), .id = l->id};
+	struct layer_ref ref = layer_ref_of(l);
 	char name[NAME_LEN_MAX + 1];
 
 	if (child && names_first(l->st, &ref, name))
@@ -25,7 +25,7 @@ static int needed(const struct layer *l, struct ovl_id *child, struct ovl_err *e
 
 int sizes_of(const struct layer *l, struct sizes *out, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(l->drv->name)};
+	struct layer_ref ref = {.drv = l->drv};
 	struct meta at = l->meta;
 	struct ovl_id child = l->id;
 	int shared = needed(l, NULL, err);

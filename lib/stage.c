@@ -80,7 +80,7 @@ int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *ou
 	if (staging < 0)
 		return staging;
 	sg.home = staging;
-	sg.drv_fd = store_driver_make(st, (unsigned)driver_index(drv->name), err);
+	sg.drv_fd = store_driver_make(st, drv, err);
 	if (sg.drv_fd < 0)
 		return sg.drv_fd;
 	for (int i = 0; i < 100 && rc == 0; i++)
@@ -309,7 +309,7 @@ static int settle(struct stage *sg, const struct layer_ref *ref,
 int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
 	const char *name, bool durable, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = (unsigned)driver_index(sg->drv->name), .id = *id};
+	struct layer_ref ref = {.drv = sg->drv, .id = *id};
 	int rc = 0;
 
 	if (parent && durable)

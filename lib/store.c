@@ -258,7 +258,7 @@ static int stamp_parse(struct ovl_store *st, char *text, struct ovl_err *err)
 	unsigned format = 0;
 	char xattrs[16] = "";
 	char driver[32] = "";
-	int i;
+	const struct driver *drv;
 
 	if (sscanf(text, "ovlctl store %u\nxattrs %15s\ndriver %31s\n", &format, xattrs,
 		    driver) < 1)
@@ -268,13 +268,13 @@ static int stamp_parse(struct ovl_store *st, char *text, struct ovl_err *err)
 		return err_say(err, EUCLEAN,
 			"store %s has format %u, this program knows %d", Q(st->root),
 			format, STORE_FORMAT);
-	i = driver_index(driver);
-	if (i < 0 || (strcmp(xattrs, "user") != 0 && strcmp(xattrs, "trusted") != 0))
+	drv = driver_find(driver);
+	if (!drv || (strcmp(xattrs, "user") != 0 && strcmp(xattrs, "trusted") != 0))
 		return err_say(
 			err, EUCLEAN, "the stamp of store %s is damaged", Q(st->root));
 	st->xattrs.user = xattrs[0] == 'u';
 	if (!st->drv_chosen)
-		st->drv = driver_list[i];
+		st->drv = drv;
 	return 0;
 }
 
@@ -322,15 +322,15 @@ static int choose_driver(struct ovl_store *st, struct ovl_err *err)
 {
 	const char *want = st->cfg.driver ? st->cfg.driver :
 					    secure_getenv("OVLCTL_DRIVER");
-	int i;
+	const struct driver *drv;
 
 	st->drv = driver_list[0];
 	if (!want || !*want)
 		return 0;
-	i = driver_index(want);
-	if (i < 0)
+	drv = driver_find(want);
+	if (!drv)
 		return err_status(err, OVL_USAGE, "unknown driver %s", Q(want));
-	st->drv = driver_list[i];
+	st->drv = drv;
 	st->drv_chosen = true;
 	return 0;
 }
@@ -422,61 +422,45 @@ static int open_under(
 	return fd;
 }
 
-static int keep_dir(
-	struct ovl_store *st, enum store_dir which, bool make, struct ovl_err *err)
+/* The directory that *fd keeps open from now on. */
+static int keep_under(
+	struct ovl_store *st, const char *name, int *fd, bool make, struct ovl_err *err)
 {
-	if (st->dir[which] < 0) {
-		int fd = open_under(st, dir_names[which], make, err);
+	int r = *fd < 0 ? open_under(st, name, make, err) : *fd;
 
-		if (fd < 0)
-			return fd;
-		st->dir[which] = fd;
-	}
-	return st->dir[which];
+	if (r >= 0)
+		*fd = r;
+	return r;
 }
 
 int store_dir(struct ovl_store *st, enum store_dir which, struct ovl_err *err)
 {
-	return keep_dir(st, which, false, err);
+	return keep_under(st, dir_names[which], &st->dir[which], false, err);
 }
 
 int store_dir_make(struct ovl_store *st, enum store_dir which, struct ovl_err *err)
 {
-	return keep_dir(st, which, true, err);
+	return keep_under(st, dir_names[which], &st->dir[which], true, err);
 }
 
-int store_driver_dir(struct ovl_store *st, unsigned i, struct ovl_err *err)
+int store_driver_dir(struct ovl_store *st, const struct driver *drv, struct ovl_err *err)
 {
-	if (st->drv_fd[i] < 0) {
-		int fd = open_under(st, driver_list[i]->name, false, err);
-
-		if (fd < 0)
-			return fd;
-		st->drv_fd[i] = fd;
-	}
-	return st->drv_fd[i];
+	return keep_under(st, drv->name, &st->drv_fd[drv->number], false, err);
 }
 
-int store_driver_make(struct ovl_store *st, unsigned i, struct ovl_err *err)
+int store_driver_make(struct ovl_store *st, const struct driver *drv, struct ovl_err *err)
 {
-	const struct driver *drv = driver_list[i];
+	int fd = keep_under(st, drv->name, &st->drv_fd[drv->number], true, err);
 
-	if (st->drv_fd[i] < 0) {
-		int fd = open_under(st, drv->name, true, err);
-
-		if (fd < 0)
-			return fd;
-		st->drv_fd[i] = fd;
-	}
-	if (drv->links && fs_mkdir(st->drv_fd[i], drv->links, 0700) < 0)
+	if (fd >= 0 && drv->links && fs_mkdir(fd, drv->links, 0700) < 0)
 		return err_sys(err, errno, "cannot make '%s/%s/%s'", st->root, drv->name,
 			drv->links);
-	return st->drv_fd[i];
+	return fd;
 }
 
-bool store_covers(const struct ovl_store *st, unsigned i)
+bool store_covers(const struct ovl_store *st, const struct driver *drv)
 {
-	return !st->drv_chosen || st->drv == driver_list[i];
+	return !st->drv_chosen || st->drv == drv;
 }
 
 static int open_lock(struct ovl_store *st)

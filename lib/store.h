@@ -39,7 +39,7 @@ struct ovl_store {
 	const struct driver *drv; /* for new layers */
 	bool drv_chosen; /* by the caller, not by the stamp */
 	int dir[STORE_DIRS]; /* opened when first asked for */
-	int drv_fd[MAX_DRIVERS];
+	int drv_fd[MAX_DRIVERS]; /* by the number of the driver */
 	int lock_fd;
 	struct pace pace; /* of removals, and what was removed */
 	uint64_t removed;
@@ -51,12 +51,13 @@ struct ovl_store {
  */
 int store_dir(struct ovl_store *st, enum store_dir which, struct ovl_err *err);
 int store_dir_make(struct ovl_store *st, enum store_dir which, struct ovl_err *err);
-/* The same for the directory of driver number i of driver_list[]. */
-int store_driver_dir(struct ovl_store *st, unsigned i, struct ovl_err *err);
-int store_driver_make(struct ovl_store *st, unsigned i, struct ovl_err *err);
+/* The same for the directory of a driver. */
+int store_driver_dir(struct ovl_store *st, const struct driver *drv, struct ovl_err *err);
+int store_driver_make(
+	struct ovl_store *st, const struct driver *drv, struct ovl_err *err);
 
-/* Are layers of driver number i looked at? Of all, or of the one the caller chose. */
-bool store_covers(const struct ovl_store *st, unsigned i);
+/* Are layers of this driver looked at? Of all, or of the one the caller chose. */
+bool store_covers(const struct ovl_store *st, const struct driver *drv);
 
 /* Holds the store's lock (LOCK_SH or LOCK_EX) until store_unlock(). */
 int store_lock(struct ovl_store *st, int op, struct ovl_err *err);

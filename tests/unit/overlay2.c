@@ -59,9 +59,13 @@ END_TEST
 
 START_TEST(drivers)
 {
-	ck_assert_int_eq(driver_index("overlay2"), 0);
-	ck_assert_int_eq(driver_index("aufs"), -1);
-	ck_assert_int_eq(driver_index(""), -1);
+	for (unsigned i = 0; driver_list[i]; i++) {
+		ck_assert_uint_eq(driver_list[i]->number, i);
+		ck_assert_ptr_eq(driver_find(driver_list[i]->name), driver_list[i]);
+	}
+	ck_assert_str_eq(driver_list[0]->name, "overlay2");
+	ck_assert_ptr_null(driver_find("aufs"));
+	ck_assert_ptr_null(driver_find(""));
 }
 END_TEST
 
