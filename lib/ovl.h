@@ -260,8 +260,40 @@ int ovl_list(struct ovl_store *st, char *const *what, struct ovl_list *out,
 	struct ovl_err *err);
 void ovl_list_free(struct ovl_list *l);
 
-/* All there is to know of one layer, as a JSON object; *json is the caller's to free. */
-int ovl_show(struct ovl_store *st, const char *layer, char **json, struct ovl_err *err);
+/* A layer of the stack below another one. */
+struct ovl_below {
+	struct ovl_id id;
+	bool missing; /* it is not in the store: nothing else is known */
+	char diff_id[65]; /* hex; empty for a writable layer */
+	char link[27];
+	uint64_t size; /* bytes of file data */
+};
+
+/* All there is to know about one layer. What it points to is owned by the struct. */
+struct ovl_details {
+	struct ovl_list self; /* the layer alone */
+	struct ovl_below *stack; /* nearest first, up to one that is missing */
+	size_t n_stack;
+	/* Absolute paths. */
+	char *path; /* its directory */
+	char *tree; /* its own tree */
+	char *work; /* NULL: it keeps no work directory and no mount point */
+	char *merged; /* the mount point */
+	char **lowers; /* of its mount, nearest first, NULL-terminated */
+	char *mount_command; /* a line of shell */
+	uint64_t tar_size; /* bytes of the tar it came from; 0 for a writable layer */
+	uint64_t stack_size; /* bytes of file data of the layer and all below it */
+	uint64_t unique_size; /* of those, what nothing but this layer needs */
+	struct ovl_id *configs; /* SHA-256 of its image configs, sorted */
+	size_t n_configs;
+	char *config; /* the one of the name it was called by, JSON; NULL: not known */
+	size_t config_len;
+};
+
+/* *out is set on success alone, for ovl_details_free. The layer is locked (shared). */
+int ovl_show(struct ovl_store *st, const char *layer, struct ovl_details *out,
+	struct ovl_err *err);
+void ovl_details_free(struct ovl_details *d);
 
 enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2, OVL_RM_UNNEEDED = 4 };
 

@@ -127,11 +127,12 @@ static void try_list(struct ovl_store *st)
 static void try_show(struct ovl_store *st, const char *what)
 {
 	struct ovl_err err = {0};
-	char *json = NULL;
-	int rc = ovl_show(st, what, &json, &err);
+	struct ovl_details d;
+	int rc = ovl_show(st, what, &d, &err);
 
 	fuzz_refused(rc, &err);
-	free(json);
+	if (rc == 0)
+		ovl_details_free(&d);
 }
 
 static int finding(void *ctx, const struct ovl_finding *f)

@@ -105,6 +105,12 @@ is "show: diff ids of the stack" "$(j '.stack[].diff_id')" \
 	"$(printf 'sha256:%s\nsha256:%s' "$(sha256sum <b.tar | cut -d' ' -f1)" "$(sha256sum <a.tar | cut -d' ' -f1)")"
 is "show: paths" "$(j .paths.tree)" "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 is "show: no mount" "$(j '.mounts|length')" 0
+is "show: all of its members, in their order" "$(j 'keys_unsorted|join(" ")')" \
+	"id names kind driver link chain_id diff_id parent depth size entries created mounts stack paths lowers mount_command tar_size stack_size unique_size shared_size configs config"
+is "... of a layer below" "$(j '.stack[0]|keys_unsorted|join(" ")')" "id diff_id link size"
+is "... of the paths" "$(j '.paths|keys_unsorted|join(" ")')" "layer tree work merged"
+jq . json >pretty
+same "show: a member a line, two spaces an indent" json pretty
 ovlctl mount web >/dev/null
 is "show: mounts" "$(ovlctl show web | jq -r '.mounts[]')" "$m"
 ovlctl umount web
