@@ -249,3 +249,12 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 	run->n_operands = argc - optind;
 	return check_operands(run, err);
 }
+
+const struct cmd *cmd_find(const struct cmd *const *commands, const char *name)
+{
+	for (int i = 0; commands[i]; i++) {
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	}
+	return NULL;
+}

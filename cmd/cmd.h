@@ -1,5 +1,5 @@
 /*
- * The command line. main.c has the table of commands; a row says what a command is
+ * The command line. commands.c has the table of commands; a row says what a command is
  * called, takes and needs, and is all that usage, --help, the parser and the tests of
  * the manual go by. A command's file holds its options, one library call and the output.
  */
@@ -71,6 +71,7 @@ struct cmd {
 
 /* One call of a command. */
 struct run {
+	const struct cmd *const *all; /* the table of commands */
 	const struct cmd *cmd;
 	struct ovl_store *st;
 	struct ovl_err *err;
@@ -90,8 +91,7 @@ const char *opt_value(const struct run *run, int id);
 /* The option's value as a count, with K, M, G, T (1024) behind it; 0 if not given. */
 int opt_number(struct run *run, int id, uint64_t *out);
 
-extern const struct cmd *const commands[];
-
+/* Each in the file of its name; commands.c lists them. */
 extern const struct cmd cmd_check;
 extern const struct cmd cmd_commit;
 extern const struct cmd cmd_create;
@@ -110,13 +110,15 @@ extern const struct cmd cmd_umount;
 /* Global options. */
 extern const struct opt global_opts[];
 
-const struct cmd *cmd_find(const char *name);
-
 /* help.c */
-void help_program(FILE *to);
+void help_program(FILE *to, const struct cmd *const *commands);
 void help_command(FILE *to, const struct cmd *cmd);
 
 /* args.c: the parser. */
+
+/* The command with that name in a table that ends with NULL; NULL if there is none. */
+const struct cmd *cmd_find(const struct cmd *const *commands, const char *name);
+
 struct globals {
 	struct ovl_config cfg;
 	bool quiet;

@@ -22,7 +22,7 @@ static void print_opts(FILE *to, const struct opt *opts, bool letters)
 	}
 }
 
-void help_program(FILE *to)
+void help_program(FILE *to, const struct cmd *const *commands)
 {
 	fputs("usage: ovlctl [options] COMMAND [options] [operands]\n\n"
 	      "Layers for OverlayFS: import, stack and mount them, ship what changed.\n\n"
@@ -59,7 +59,7 @@ static int run_help(struct run *run)
 	const char *what = run->n_operands ? run->operand[0] : NULL;
 	char page[64] = "ovlctl";
 
-	if (what && !cmd_find(what))
+	if (what && !cmd_find(run->all, what))
 		return usage(run->err, "unknown command '%s'; see 'ovlctl --help'", what);
 	if (what && strcmp(what, "help") != 0)
 		snprintf(page, sizeof(page), "ovlctl-%s", what);
@@ -72,9 +72,9 @@ static int run_help(struct run *run)
 	}
 	/* No man(1) here: the short text is better than none. */
 	if (what)
-		help_command(stdout, cmd_find(what));
+		help_command(stdout, cmd_find(run->all, what));
 	else
-		help_program(stdout);
+		help_program(stdout, run->all);
 	return 0;
 }
 

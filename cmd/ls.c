@@ -1,11 +1,9 @@
-#include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ls.h"
@@ -23,56 +21,14 @@ static const struct opt opts[] = {
 
 /* ---- columns ---------------------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-	double width; /* from 1 on the least of it, below a part of the terminal's */
-	int flags;
-	bool number; /* in JSON */
-} column[COLUMNS] = {
-	[NAME] = {"NAME", 0.1, SCOLS_FL_NOEXTREMES, false},
-	[ID] = {"ID", 12, 0, false},
-	[KIND] = {"KIND", 8, 0, false},
-	[PARENT] = {"PARENT", 12, 0, false},
-	[DEPTH] = {"DEPTH", 5, SCOLS_FL_RIGHT, true},
-	[SIZE] = {"SIZE", 6, SCOLS_FL_RIGHT, false},
-	[CREATED] = {"CREATED", 20, 0, false},
-	[MOUNTPOINT] = {"MOUNTPOINT", 0.1, SCOLS_FL_WRAP, false},
-	[LINK] = {"LINK", 26, 0, false},
-	[DIFFID] = {"DIFFID", 71, 0, false},
-	[LOWERS] = {"LOWERS", 6, SCOLS_FL_RIGHT, true},
-	[ENTRIES] = {"ENTRIES", 7, SCOLS_FL_RIGHT, true},
-	[DRIVER] = {"DRIVER", 8, 0, false},
-	[PATH] = {"PATH", 0.1, 0, false},
-};
-
 static const int by_default[] = {
 	NAME, ID, KIND, PARENT, DEPTH, SIZE, CREATED, MOUNTPOINT};
-
-const char *ls_column_name(int c)
-{
-	return column[c].name;
-}
-
-int ls_column_least(int c)
-{
-	return (int)column[c].width;
-}
-
-bool ls_column_is_right(int c)
-{
-	return column[c].flags & SCOLS_FL_RIGHT;
-}
-
-bool ls_is_number(const struct lister *ls, int c)
-{
-	return column[c].number || (c == SIZE && ls->bytes);
-}
 
 static int find_column(const char *name, size_t n)
 {
 	for (int i = 0; i < COLUMNS; i++) {
-		if (strlen(column[i].name) == n &&
-			strncasecmp(column[i].name, name, n) == 0)
+		if (strlen(ls_column[i].name) == n &&
+			strncasecmp(ls_column[i].name, name, n) == 0)
 			return i;
 	}
 	return -1;
@@ -84,7 +40,7 @@ static int unknown_column(struct run *run, const char *name, int n)
 
 	for (int i = 0; i < COLUMNS; i++)
 		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s",
-			i ? ", " : "", column[i].name);
+			i ? ", " : "", ls_column[i].name);
 	return usage(run->err, "unknown column '%.*s'; there are %s", n, name, all);
 }
 
@@ -110,142 +66,6 @@ static int choose_columns(struct lister *ls)
 		want += n + (want[n] == ',');
 	}
 	return 0;
-}
-
-/* ---- cells ------------------------------------------------------------------------ */
-
-static char *join(char *const *texts, char with)
-{
-	size_t n = 1;
-	char *out;
-	char *o;
-
-	for (char *const *t = texts; *t; t++)
-		n += strlen(*t) + 1;
-	o = out = malloc(n);
-	if (!out)
-		return NULL;
-	for (char *const *t = texts; *t; t++) {
-		if (t != texts)
-			*o++ = with;
-		o = stpcpy(o, *t);
-	}
-	*o = '\0';
-	return out;
-}
-
-/* In a tree each layer needs something to hang on its branch. */
-static char *name_cell(const struct lister *ls, const struct ovl_layer *l)
-{
-	if (!l->names[0] && ls->tree && !ls->json)
-		return strndup(l->id.s, 12);
-	return join(l->names, ',');
-}
-
-/* On a terminal the table's own columns have room for what names a layer. */
-static char *id_cell(const struct lister *ls, const char *id)
-{
-	return ls->short_ids ? strndup(id, 12) : strdup(id);
-}
-
-static char *size_cell(const struct lister *ls, const struct ovl_layer *l)
-{
-	char text[32];
-
-	if (l->kind != OVL_IMAGE)
-		return NULL;
-	if (ls->bytes)
-		snprintf(text, sizeof(text), "%" PRIu64, l->size);
-	else
-		human_size(l->size, text);
-	return strdup(text);
-}
-
-static char *time_cell(int64_t seconds)
-{
-	char text[64];
-	time_t t = seconds;
-	struct tm tm;
-	size_t n;
-
-	localtime_r(&t, &tm);
-	n = strftime(text, sizeof(text) - 1, "%Y-%m-%dT%H:%M:%S%z", &tm);
-	/* +0100 as +01:00 */
-	memmove(text + n - 1, text + n - 2, 3);
-	text[n - 2] = ':';
-	return strdup(text);
-}
-
-static char *number(uint64_t n)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%" PRIu64, n);
-	return strdup(text);
-}
-
-static char *path_cell(const struct lister *ls, const struct ovl_layer *l)
-{
-	const char *root = ovl_root(ls->run->st);
-	char *out = malloc(strlen(root) + strlen(l->driver) + sizeof(l->id.s) + 3);
-
-	if (out)
-		sprintf(out, "%s/%s/%s", root, l->driver, l->id.s);
-	return out;
-}
-
-/* A line each, so none may hold a line break. */
-static char *mounts_cell(const struct ovl_layer *l)
-{
-	size_t n = 1;
-	char *out;
-	char *o;
-
-	for (char *const *m = l->mounts; *m; m++)
-		n += 4 * strlen(*m) + 4;
-	o = out = l->mounts[0] ? malloc(n) : NULL;
-	for (char *const *m = l->mounts; out && *m; m++) {
-		size_t len = strlen(*m);
-
-		if (m != l->mounts)
-			*o++ = '\n';
-		ovl_escape(o, 4 * len + 4, *m, len);
-		o += strlen(o);
-	}
-	return out;
-}
-
-char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
-{
-	char text[80];
-
-	switch (c) {
-	case NAME: return name_cell(ls, l);
-	case ID: return id_cell(ls, l->id.s);
-	case KIND: return strdup(l->kind == OVL_IMAGE ? "image" : "writable");
-	case PARENT: return l->has_parent ? id_cell(ls, l->parent.s) : NULL;
-	case DEPTH: return number(l->depth);
-	case SIZE: return size_cell(ls, l);
-	case CREATED: return time_cell(l->created);
-	case MOUNTPOINT: return mounts_cell(l);
-	case LINK: return strdup(l->link);
-	case LOWERS: return number(l->lowers);
-	case ENTRIES: return l->kind == OVL_IMAGE ? number(l->entries) : NULL;
-	case DRIVER: return strdup(l->driver);
-	case PATH: return path_cell(ls, l);
-	default:
-		if (!l->diff_id[0])
-			return NULL;
-		snprintf(text, sizeof(text), "sha256:%s", l->diff_id);
-		return strdup(text);
-	}
-}
-
-int ls_fail(struct lister *ls)
-{
-	ls->run->err->status = OVL_FAILED;
-	snprintf(ls->run->err->text, sizeof(ls->run->err->text), "out of memory");
-	return -1;
 }
 
 /* ---- the order -------------------------------------------------------------------- */
@@ -285,27 +105,6 @@ static int put_in_order(struct lister *ls)
 	return 0;
 }
 
-long ls_parent(const struct lister *ls, const struct ovl_layer *l)
-{
-	size_t low = 0;
-	size_t high = ls->list.n;
-
-	while (l->has_parent && low < high) {
-		size_t mid = (low + high) / 2;
-		const struct ovl_layer *at = &ls->list.layer[ls->index[mid]];
-		int order = strcmp(at->id.s, l->parent.s);
-
-		if (order == 0)
-			return strcmp(at->driver, l->driver) == 0 ? (long)ls->index[mid] :
-								    -1;
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return -1;
-}
-
 /* ---- the table -------------------------------------------------------------------- */
 
 static int add_columns(struct lister *ls, struct libscols_table *table)
@@ -315,14 +114,18 @@ static int add_columns(struct lister *ls, struct libscols_table *table)
 	for (int i = 0; i < ls->n_cols; i++) {
 		int c = ls->cols[i];
 		struct libscols_column *col;
-		int flags = column[c].flags;
+		int flags = ls_column[c].right ? SCOLS_FL_RIGHT : 0;
 
+		if (c == NAME)
+			flags |= SCOLS_FL_NOEXTREMES;
+		if (c == MOUNTPOINT)
+			flags |= SCOLS_FL_WRAP;
 		if (tree && c == NAME) {
 			flags |= SCOLS_FL_TREE;
 			tree = false;
 		}
 		col = scols_table_new_column(
-			table, column[c].name, column[c].width, flags);
+			table, ls_column[c].name, ls_column[c].width, flags);
 		if (!col)
 			return ls_fail(ls);
 		if (c == MOUNTPOINT) {
@@ -336,7 +139,7 @@ static int add_columns(struct lister *ls, struct libscols_table *table)
 
 static char *escaped_path(const struct lister *ls, const struct ovl_layer *l)
 {
-	char *path = path_cell(ls, l);
+	char *path = ls_cell(ls, l, PATH);
 	size_t n = path ? strlen(path) : 0;
 	char *out = path ? malloc(4 * n + 4) : NULL;
 

@@ -1,6 +1,6 @@
 /*
- * What ls prints, as a table (ls.c, and lsplain.c where that will do) or as JSON
- * (lsjson.c).
+ * What ls prints: the columns and cells (lscell.c) as a table (ls.c, and lsplain.c where
+ * that will do) or as JSON (lsjson.c).
  */
 #ifndef LS_H
 #define LS_H
@@ -39,10 +39,15 @@ struct lister {
 	bool short_ids; /* 12 digits: in the default table on a terminal */
 };
 
-const char *ls_column_name(int c);
-/* The width it has at least, if anything in it is as long as its heading. */
-int ls_column_least(int c);
-bool ls_column_is_right(int c);
+struct ls_column {
+	const char *name;
+	double width; /* from 1 on the least of it, below a part of the terminal's */
+	bool right; /* aligned */
+	bool number; /* in JSON */
+};
+
+extern const struct ls_column ls_column[COLUMNS];
+
 /* Is it a number in JSON? */
 bool ls_is_number(const struct lister *ls, int c);
 

@@ -29,7 +29,7 @@ static json_t *layer(const struct lister *ls, const struct ovl_layer *l)
 		char key[32] = "";
 		char *path;
 
-		for (const char *n = ls_column_name(c); *n; n++)
+		for (const char *n = ls_column[c].name; *n; n++)
 			key[strlen(key)] = (char)tolower((unsigned char)*n);
 		if (c == MOUNTPOINT) {
 			out_json_paths(o, key, l->mounts);

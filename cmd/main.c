@@ -8,34 +8,8 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "commands.h"
 #include "thread.h"
-
-const struct cmd *const commands[] = {
-	&cmd_import,
-	&cmd_create,
-	&cmd_mount,
-	&cmd_umount,
-	&cmd_diff,
-	&cmd_commit,
-	&cmd_export,
-	&cmd_tag,
-	&cmd_rm,
-	&cmd_ls,
-	&cmd_show,
-	&cmd_check,
-	&cmd_prune,
-	&cmd_help,
-	NULL,
-};
-
-const struct cmd *cmd_find(const char *name)
-{
-	for (int i = 0; commands[i]; i++) {
-		if (strcmp(commands[i]->name, name) == 0)
-			return commands[i];
-	}
-	return NULL;
-}
 
 /* ---- the process ------------------------------------------------------------------ */
 
@@ -155,12 +129,12 @@ static int dispatch(int argc, char **argv, struct globals *g, struct run *run)
 		return 0;
 	}
 	if (g->help) {
-		help_program(stdout);
+		help_program(stdout, commands);
 		return 0;
 	}
 	if (!g->command)
 		return usage(run->err, "no command given; see 'ovlctl --help'");
-	run->cmd = cmd_find(g->command);
+	run->cmd = cmd_find(commands, g->command);
 	if (!run->cmd) {
 		const char *names[64] = {NULL};
 		const char *near;
@@ -183,7 +157,7 @@ int main(int argc, char **argv)
 {
 	struct ovl_err err = {.status = OVL_FAILED};
 	struct globals g = {.cfg = {.sync = OVL_SYNC_DATA}};
-	struct run run = {.err = &err};
+	struct run run = {.all = commands, .err = &err};
 	int rc;
 
 	guard_std_fds();
