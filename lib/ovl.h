@@ -1,12 +1,30 @@
 /*
- * libovl: a store of OverlayFS layers. The only public header.
+ * The border between the commands (cmd/) and the library (lib/): internal. It is not
+ * installed and may change with every commit.
  *
  * Calls return 0 or a negative errno and describe a failure in a struct ovl_err of the
  * caller's: a status (the exit status of the command line) and one line of text. The
- * library prints nothing, never exits and holds no mutable globals. Some calls touch
- * what belongs to the process for as long as they run and put it back: ovl_import,
- * ovl_create and ovl_commit set the umask to 0, ovl_mount, ovl_umount, ovl_remove and
- * ovl_commit change the working directory. So one process runs one call at a time.
+ * library prints nothing and never exits. It keeps no state outside a struct ovl_store,
+ * except a lock that lets one decoder at a time have a large window.
+ *
+ * What belongs to the process. One call at a time may run in it, since calls set
+ *
+ *	the umask		to 0: ovl_import, ovl_create, ovl_commit, ovl_check
+ *	the working directory	ovl_mount, ovl_umount, ovl_remove, ovl_commit, ovl_prune,
+ *				ovl_check; if the old one cannot be entered again, the
+ *				process is left in the store
+ *	the thread's locale	while they read or write tar headers
+ *
+ * and put them back. The caller provides
+ *
+ *	descriptors	a walk holds one for each layer and each level of the tree: raise
+ *			RLIMIT_NOFILE to its hard limit
+ *	stack		walks recurse: 8 MiB; the library's threads bring their own
+ *	signals		SIGPIPE and SIGXFSZ ignored or caught, so that writing fails with
+ *			an errno; the library's threads block all signals
+ *
+ * libcrypto and libisal are loaded by the first call that hashes or reads gzip, and stay
+ * (a build with OVL_SHARED is linked with libcrypto instead).
  *
  * A LAYER argument is text as a user types it, looked up as: name, full id (64 hex
  * digits), short id (26 base32 characters), unique prefix of an id (4 digits or more).
