@@ -1,3 +1,7 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Parses the command line: global options, a command's options and operands, numbers.
+ */
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>

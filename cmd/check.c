@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl check: prints what is wrong with the store, as lines or as JSON. */
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

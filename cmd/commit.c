@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl commit: turns a writable layer into an image layer and prints its id. */
+
 #include <stdio.h>
 
 #include "cmd.h"

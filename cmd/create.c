@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl create: makes a writable layer and prints its id. */
+
 #include <stdio.h>
 
 #include "cmd.h"

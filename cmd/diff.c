@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl diff: the changes of a layer as a list, as JSON or as a tar. */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl export: writes layers as an image, to a file, a pipe or a directory. */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl help and --help: opens the manual, prints what the table of commands says. */
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

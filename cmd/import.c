@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl import: takes in a layer or an image and prints the ids. */
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl ls: chooses columns and order, and prints tables and trees by libsmartcols. */
+
 #include <libsmartcols/libsmartcols.h>
 #include <locale.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The columns of ls and what a layer has in them, for all the forms in which ls prints.
  */

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* The layers that ls lists, as JSON. */
+
 #include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>

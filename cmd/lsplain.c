@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The table of ls where nothing has to fit, to wrap or to be escaped: not for a terminal,
  * without a tree, a line a layer, all of it printable ASCII. The bytes are those that
- * libsmartcols prints, which asks for the width of each character, and twice: an ls of 10,000
- * layers takes three times as long with it.
+ * libsmartcols prints, which asks for the width of each character, and twice: with it an
+ * ls of 10,000 layers takes three times as long.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The process: prepares it, finds the command, opens the store, ends with an exit status.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

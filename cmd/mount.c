@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl mount: mounts a layer and prints the mount point. */
+
 #include <stdio.h>
 #include <stdlib.h>
 

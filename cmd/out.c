@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* What commands print and write: names, JSON, files that appear whole. */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

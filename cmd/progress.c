@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* The progress line of long commands, on a terminal. */
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

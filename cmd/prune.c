@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl prune: prints what is removed, as lines or as JSON. */
+
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>

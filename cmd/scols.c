@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * libsmartcols, loaded when a table is made: only ls makes one, and create, mount, umount
  * and rm need not wait for it. The functions here are the library's, as ls.c calls them; a

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl show: prints all there is to know about a layer, as JSON. */
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl tag: gives a layer a name, or takes one away. */
+
 #include "cmd.h"
 
 static const struct opt opts[] = {

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl umount: unmounts layers. */
+
 #include "cmd.h"
 
 static const struct opt opts[] = {

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: ISC */
+/* Small things that commands share: signals, input files, suggestions, sizes. */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
