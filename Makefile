@@ -3,6 +3,7 @@
 #   make [MODE=asan]     build; objects under build/<mode>/
 #   make check           all tests       make demo      the main job, shown
 #   make check-interop   with skopeo, umoci, buildah, podman
+#   make check-disk      all tests, on TMPDIR's own file system
 #   make check-kill      kills at every step
 #   make check-errors    each system call of each command fails, in each way it can
 #   make check-power     power cuts at every step
@@ -131,28 +132,33 @@ tests: $(UNITS) $(TOOLS) $(FUZZERS) $(BENCHES)
 check: all tests
 	@MODE=$(MODE) tests/run
 
+# Most tests work in memory; here none does.
+check-disk: all tests
+	@MODE=$(MODE) OVLCTL_TEST_DISK=1 tests/run
+
 # Against what others make of our images; see "scripts/deps interop".
 check-interop: all tests
 	@scripts/deps interop
-	@MODE=$(MODE) prove --exec sh tests/interop/*.t
+	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 prove --exec sh tests/interop/*.t
 
+# The long forms of tests have no limit of time.
 # Kills at every point; "make check" tries every few.
 check-kill: all tests
-	@MODE=$(MODE) KILL_STEP=1 prove --exec sh tests/root/kill.t tests/root/commit-kill.t
+	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 KILL_STEP=1 prove --exec sh tests/root/kill.t tests/root/commit-kill.t
 
 check-power: all tests
-	@MODE=$(MODE) POWER_STEP=1 prove --exec sh tests/root/power.t
+	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 POWER_STEP=1 prove --exec sh tests/root/power.t
 
 # Errors of every call that can fail; "make check" tries some.
 check-errors: all tests
-	@MODE=$(MODE) ERR_STEP=1 prove -v --exec sh tests/root/errors.t
+	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 ERR_STEP=1 prove -v --exec sh tests/root/errors.t
 
 # With the driver overlay, what "make check" leaves out or makes short as well.
 check-overlay: all tests
-	@MODE=$(MODE) OVLCTL_TEST_WHOLE=1 tests/run overlay-
+	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 OVLCTL_TEST_WHOLE=1 tests/run overlay-
 
 check-many: all tests
-	@MODE=$(MODE) MANY_SECONDS=60 prove -v --exec sh tests/root/many.t
+	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 MANY_SECONDS=60 prove -v --exec sh tests/root/many.t
 
 # Finds nothing, or stops and says where what it found lies.
 fuzz: $(TOOLS)
@@ -206,7 +212,7 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests check check-interop check-kill check-power check-overlay check-many \
+.PHONY: all tests check check-disk check-interop check-kill check-power check-overlay check-many \
     fuzz fuzz-coverage fuzzers demo lint install uninstall clean FORCE bench \
     bench-peers bench-drivers check-errors
 .SECONDARY:

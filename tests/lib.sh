@@ -1,9 +1,19 @@
-# Sourced by each test: TAP, a scratch directory, the program.
+# Sourced by each test: TAP, a scratch directory, the program. tests/README has more.
 #
-#   T		scratch directory, removed at the end
+#   T		scratch directory, removed at the end; on a tmpfs, unless the test says
+#		"# on a disk" or OVLCTL_TEST_DISK=1 does
 #   OVLCTL_ROOT	a store in it, not made yet
 #   ovlctl, mktar, walk, edits	are on PATH
 #
+# The default stores of the machine and of the user are out of reach.
+#
+# Set-up. A test ends, as failed, when one of these does:
+#   need VAR COMMAND...		the command succeeds; VAR gets its output ("-": not kept)
+#   until_true COMMAND...	waits until the command succeeds, half a minute at most
+#   in_namespace VAR COMMAND...	runs the command in a mount namespace of its own, which
+#				lasts until "kill $VAR"
+#
+# Assertions:
 #   ok WHAT COMMAND...		the command succeeds
 #   no WHAT COMMAND...		the command fails (for test(1), grep and the like)
 #   is WHAT GOT WANTED		two texts are the same
@@ -12,15 +22,18 @@
 #   fails STATUS PATTERN WHAT COMMAND...
 #				ovlctl itself refuses: this exit status, one line on
 #				standard error that matches; a crash is no refusal
+#   done_testing		the last line of each test
+#
+# Where it runs:
 #   as_user			are we root of a user namespace?
 #   is_overlay			is the driver overlay? It is as the runner says, and the
 #				default of what is made here
 #   short			is this to be the short form of a long test?
+#   cannot WHY			ends the test: it cannot run here
 #
 # Where layers lie: $OVLCTL_ROOT/$DRV/<id>/$TREE of an image layer, .../$UPPER of a writable
 # one, whose lowers $LOWER says; "ls" of it shows $LS_BOTTOM, $LS_IMAGE, $LS_WRITABLE; mount
-# options have the name lower_of LAYER. tests/run says how a test tells which drivers it is for.
-#   done_testing
+# options have the name lower_of LAYER.
 
 set -u
 umask 022
@@ -45,77 +58,91 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 PATH=$top/build/$MODE:$top/build/tool:$PATH
 export PATH ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 
-# Root and interop tests get a mount namespace of their own, and as root of a user namespace too when
-# the runner says so.
-case $(dirname "$0") in
-*/root | */interop)
-	if [ -z "${OVLCTL_TEST_INSIDE-}" ]; then
-		if [ "$(id -u)" != 0 ]; then
+# Is the scratch directory to lie where TMPDIR says?
+on_disk() {
+	[ "${OVLCTL_TEST_DISK-}" = 1 ] || grep -q '^# on a disk' "$0"
+}
+
+# Creating files is most of the time, so the scratch directory is in memory where that can
+# be: with user xattrs, that is from Linux 6.6 on, and where there is enough of it.
+put_in_memory() { # DIRECTORY
+	[ "$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)" -ge 2000 ] &&
+		mount -t tmpfs -o mode=755 ovlctl-test "$1" 2>/dev/null || return 0
+	: >"$1/x"
+	setfattr -n user.x -v 1 "$1/x" 2>/dev/null && rm "$1/x" || umount "$1"
+}
+
+# The test runs itself once more inside each of these: with default signals and a limit of
+# time; in a mount namespace; when the runner says so, as root of a user namespace.
+again() { # STAGE COMMAND...
+	OVLCTL_TEST_STAGE=$1
+	export OVLCTL_TEST_STAGE
+	shift
+	"$@"
+}
+case ${OVLCTL_TEST_STAGE-} in
+'')
+	[ "$MODE" = release ] && limit=300 || limit=1800
+	again bounded exec "$top/build/tool/bounded" "${OVLCTL_TEST_LIMIT-$limit}" \
+		"${OVLCTL_TEST_NAME-$(basename "$0" .t)}" sh "$0" "$@"
+	;;
+bounded)
+	stage=namespace
+	if ! unshare -m true 2>/dev/null; then
+		case $(dirname "$0") in
+		*/cli) stage=alone ;;
+		*)
 			if [ "${OVLCTL_MUST_MOUNT-}" = 1 ]; then
+				echo "not ok 1 - cannot run here: no mount namespace, or not root"
 				echo "1..1"
-				echo "not ok 1 - cannot run here: not root"
 				exit 1
 			fi
-			echo "1..0 # SKIP not root"
+			echo "1..0 # SKIP no mount namespace, or not root"
 			exit 0
-		fi
-		OVLCTL_TEST_INSIDE=1
-		export OVLCTL_TEST_INSIDE
-		case ${OVLCTL_TEST_AS-root} in
-		user)
-			# The inner root may not get at where this lies (/root, say): show
-			# it in a place of its own, read-only.
-			OVLCTL_TEST_DIR=$(mktemp -d)
-			OVLCTL_TEST_TOP=$(mktemp -d)
-			export OVLCTL_TEST_DIR OVLCTL_TEST_TOP
-			chown 100000:100000 "$OVLCTL_TEST_DIR"
-			chmod 755 "$OVLCTL_TEST_TOP"
-			unshare -m --propagation private sh -ec '
-				mount --bind "$1" "$OVLCTL_TEST_TOP"
-				mount -o remount,bind,ro "$OVLCTL_TEST_TOP"
-				exec "$1/build/tool/userns" 100000 65536 \
-					sh "$OVLCTL_TEST_TOP/tests/root/$2"' - "$top" "$(basename "$0")"
-			status=$?
-			rmdir "$OVLCTL_TEST_DIR" "$OVLCTL_TEST_TOP" 2>/dev/null
-			exit $status
 			;;
-		*) exec unshare -m --propagation private sh "$0" "$@" ;;
 		esac
 	fi
+	# However it ends, nothing is left of it.
+	trap : HUP INT TERM
+	OVLCTL_TEST_DIR=$(mktemp -d) || exit 1
+	export OVLCTL_TEST_DIR
+	chmod 755 "$OVLCTL_TEST_DIR"
+	if [ $stage = namespace ]; then
+		again namespace unshare -m --propagation private sh "$0" "$@"
+	else
+		again alone sh "$0" "$@"
+	fi
+	status=$?
+	chmod -R u+rwx "$OVLCTL_TEST_DIR" 2>/dev/null
+	rm -rf "$OVLCTL_TEST_DIR"
+	exit $status
 	;;
 esac
+T=$OVLCTL_TEST_DIR/t
+HOME=$OVLCTL_TEST_DIR/home
+export HOME OVLCTL_ROOT="$T/store"
+case $OVLCTL_TEST_STAGE in
+namespace)
+	# The machine's own store is out of reach.
+	[ ! -d /var/lib/ovlctl ] || mount -t tmpfs ovlctl-test /var/lib/ovlctl || exit 1
+	on_disk || put_in_memory "$OVLCTL_TEST_DIR"
+	mkdir -m 700 "$T" "$HOME" || exit 1
+	if [ "${OVLCTL_TEST_AS-root}" = user ]; then
+		# The inner root may not get at where this lies (/root, say): show it in a
+		# place of its own, read-only.
+		chown 100000:100000 "$T" "$HOME"
+		mkdir "$OVLCTL_TEST_DIR/src" && mount --bind "$top" "$OVLCTL_TEST_DIR/src" &&
+			mount -o remount,bind,ro "$OVLCTL_TEST_DIR/src" || exit 1
+		again inside exec "$top/build/tool/userns" 100000 65536 \
+			sh "$OVLCTL_TEST_DIR/src/tests/root/$(basename "$0")"
+	fi
+	;;
+alone) mkdir -m 700 "$T" "$HOME" || exit 1 ;;
+esac
+cd "$T" || exit 1
 
 _n=0
 _bad=0
-
-if [ "${OVLCTL_TEST_AS-root}" = user ]; then
-	T=$OVLCTL_TEST_DIR
-else
-	T=$(mktemp -d)
-fi
-scratch=$T
-cd "$T" || exit 1
-export OVLCTL_ROOT="$T/store"
-
-cleanup() {
-	status=$?
-	cd /
-	T=$scratch
-	if [ -n "${OVLCTL_TEST_INSIDE-}" ]; then
-		# Innermost first.
-		awk -v t="$T/" 'index($5, t) == 1 { print $5 }' /proc/self/mountinfo |
-			sort -r | while read -r m; do
-			umount -l "$(printf '%b' "$m")" 2>/dev/null
-		done
-	fi
-	chmod -R u+rwx "$T" 2>/dev/null
-	rm -rf "$T"
-	exit $status
-}
-trap cleanup EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 report() {
 	_n=$((_n + 1))
@@ -190,6 +217,47 @@ fails() {
 		diag "$T/.err"
 		head -5 "$T/.out" | diag
 	}
+}
+
+# Ends the test: what it needs has failed.
+stop() { # WHAT
+	: >"$T/.stopped"
+	report 1 "set-up: $1"
+	diag "$T/.err"
+	echo "1..$_n"
+	exit 1
+}
+
+need() { # VAR COMMAND...
+	_var=$1
+	shift
+	_out=$("$@" 2>"$T/.err") || stop "$*"
+	cat "$T/.err" >&2
+	[ "$_var" = - ] || eval "$_var=\$_out"
+}
+
+until_true() {
+	_i=0
+	until "$@" >/dev/null 2>"$T/.err"; do
+		_i=$((_i + 1))
+		[ $_i -lt 1500 ] || stop "waited in vain for: $*"
+		sleep 0.02
+	done
+}
+
+# For until_true: is the file there and not empty?
+written() {
+	[ -s "$1" ]
+}
+
+in_namespace() { # VAR COMMAND...
+	_var=$1
+	shift
+	rm -f "$T/.up"
+	unshare -m --propagation private sh -c 'up=$1 && shift && "$@" && echo >"$up" && exec sleep 300' \
+		- "$T/.up" "$@" >/dev/null &
+	eval "$_var=$!"
+	until_true written "$T/.up"
 }
 
 # strace, under which leaks cannot be looked for.
@@ -267,24 +335,8 @@ image_of() {
 	rm -r image
 }
 
-# Works in memory, where it can be: creating files is most of the time.
-in_memory() { # SIZE
-	mkdir fast
-	mount -t tmpfs -o "size=$1" tmpfs fast 2>/dev/null || return 0
-	: >fast/x
-	if setfattr -n user.x -v 1 fast/x 2>/dev/null; then
-		rm fast/x
-		T=$T/fast
-		OVLCTL_ROOT=$T/store
-		cd "$T" || exit 1
-	else
-		umount fast
-	fi
-}
-
 # Trees beside and above the store that a hostile archive would like to get at.
 canaries() {
-	in_memory 256M
 	mkdir -p outside/dir above/store
 	OVLCTL_ROOT=$T/above/store
 	echo precious >outside/file
@@ -347,14 +399,12 @@ cannot() {
 		exit 1
 	fi
 	echo "1..0 # SKIP $1"
-	trap - EXIT
-	rm -rf "$T"
 	exit 0
 }
 
 done_testing() {
 	echo "1..$_n"
-	[ $_bad = 0 ]
+	[ $_bad = 0 ] && [ ! -e "$T/.stopped" ]
 }
 
 # Second names of what GNU tar does not write as hard links.

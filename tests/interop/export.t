@@ -1,5 +1,6 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
+# on a disk
 
 # What we export, in the hands of others. Nothing here needs a network.
 for p in skopeo umoci buildah podman; do

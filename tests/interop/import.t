@@ -1,5 +1,6 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
+# on a disk
 
 # Images that others made: the same layers, the same trees, the same bytes.
 for tool in buildah umoci skopeo podman; do

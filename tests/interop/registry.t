@@ -1,5 +1,6 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
+# on a disk
 
 # Beyond one machine: exported, pushed to a registry, pulled, imported into a second store.
 for tool in skopeo docker-registry; do

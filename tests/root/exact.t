@@ -8,15 +8,6 @@ first=${EXACT_FIRST:-1}
 # Devices and marks are what differs there: fewer will do.
 as_user && seeds=$((seeds / 5))
 
-# In memory, where it can be: creating files is most of the time.
-mkdir fast
-if mount -t tmpfs -o size=768M tmpfs fast 2>/dev/null; then
-	: >fast/x
-	setfattr -n user.x -v 1 fast/x 2>/dev/null || umount fast
-	rm -f fast/x
-fi
-OVLCTL_ROOT=$T/fast/store
-
 sum_of() {
 	sha256sum | cut -d' ' -f1
 }
@@ -30,8 +21,8 @@ exact() { # WHAT FILE
 # ---- random ones ---------------------------------------------------------------------
 
 one_seed() { # SEED
-	randtar "$1" >fast/x.tar
-	small=$(find fast/x.tar -size -1024k)
+	randtar "$1" >x.tar
+	small=$(find x.tar -size -1024k)
 	parent=
 	[ $(($1 % 3)) != 0 ] || [ -z "$last" ] || parent="-p $last"
 	z='cat'
@@ -43,12 +34,12 @@ one_seed() { # SEED
 	5) [ -z "$small" ] || z='bzip2 -c' ;;
 	esac
 	if [ $(($1 / 8 % 2)) = 0 ]; then
-		$z <fast/x.tar >fast/x.in
-		id=$(ovlctl -q --sync=none import $parent fast/x.in)
+		$z <x.tar >x.in
+		id=$(ovlctl -q --sync=none import $parent x.in)
 	else
-		id=$($z <fast/x.tar | ovlctl -q --sync=none import $parent -)
-	fi && ovlctl diff --tar "$id" | cmp -s - fast/x.tar &&
-		{ [ -n "$parent" ] || [ "$(sum_of <fast/x.tar)" = "$id" ]; }
+		id=$($z <x.tar | ovlctl -q --sync=none import $parent -)
+	fi && ovlctl diff --tar "$id" | cmp -s - x.tar &&
+		{ [ -n "$parent" ] || [ "$(sum_of <x.tar)" = "$id" ]; }
 }
 
 s=$first
@@ -61,64 +52,64 @@ while [ "$s" -lt $((first + seeds)) ]; do
 		s=$((s + 1))
 	done
 	is "exact: randtar $begin to $((s - 1))" "$failed" ""
-	rm -rf "$OVLCTL_ROOT" fast/x.*
+	rm -rf "$OVLCTL_ROOT" x.*
 done
 
 # ---- other writers -------------------------------------------------------------------
 
-make_tree fast/src
+make_tree src
 for f in v7 ustar oldgnu gnu posix; do
-	tar --format=$f -C fast/src -cf fast/x.tar . 2>/dev/null
-	exact "GNU tar, $f" fast/x.tar
-	tar --format=$f --hard-dereference -b 1 -C fast/src -cf fast/x.tar . 2>/dev/null
-	exact "GNU tar, $f, --hard-dereference" fast/x.tar
+	tar --format=$f -C src -cf x.tar . 2>/dev/null
+	exact "GNU tar, $f" x.tar
+	tar --format=$f --hard-dereference -b 1 -C src -cf x.tar . 2>/dev/null
+	exact "GNU tar, $f, --hard-dereference" x.tar
 done
 for f in oldgnu gnu; do
-	tar --format=$f --sparse -V label -C fast/src -cf fast/x.tar .
-	exact "GNU tar, $f, sparse, with a label" fast/x.tar
+	tar --format=$f --sparse -V label -C src -cf x.tar .
+	exact "GNU tar, $f, sparse, with a label" x.tar
 done
 for v in 0.0 0.1 1.0; do
-	tar --format=posix --sparse --sparse-version=$v --xattrs --acls -C fast/src -cf fast/x.tar .
-	exact "GNU tar, posix, sparse $v" fast/x.tar
+	tar --format=posix --sparse --sparse-version=$v --xattrs --acls -C src -cf x.tar .
+	exact "GNU tar, posix, sparse $v" x.tar
 done
-tar -g fast/snar -C fast/src -cf fast/x.tar .
-exact "GNU tar, incremental" fast/x.tar
-tar -C fast/src -rf fast/x.tar ./d ./noise
-tar -C fast/src -rf fast/x.tar --transform 's,noise,d/e,' ./noise
-exact "GNU tar, appended to" fast/x.tar
+tar -g snar -C src -cf x.tar .
+exact "GNU tar, incremental" x.tar
+tar -C src -rf x.tar ./d ./noise
+tar -C src -rf x.tar --transform 's,noise,d/e,' ./noise
+exact "GNU tar, appended to" x.tar
 if command -v bsdtar >/dev/null; then
 	for f in pax ustar gnutar v7; do
-		bsdtar --format=$f -C fast/src -cf fast/x.tar . 2>/dev/null
-		exact "bsdtar, $f" fast/x.tar
+		bsdtar --format=$f -C src -cf x.tar . 2>/dev/null
+		exact "bsdtar, $f" x.tar
 	done
 fi
 if python3 -c 'import tarfile' 2>/dev/null; then
 	for f in USTAR GNU PAX; do
 		python3 - $f <<'E'
 import sys, tarfile, os
-t = tarfile.open("fast/x.tar", "w", format=getattr(tarfile, sys.argv[1] + "_FORMAT"))
-for dir, dirs, files in os.walk("fast/src"):
+t = tarfile.open("x.tar", "w", format=getattr(tarfile, sys.argv[1] + "_FORMAT"))
+for dir, dirs, files in os.walk("src"):
     for name in sorted(dirs + files):
         path = os.path.join(dir, name)
         try:
-            t.add(path, path[9:], recursive=False)
+            t.add(path, os.path.relpath(path, "src"), recursive=False)
         except (ValueError, UnicodeError):
             pass
 t.close()
 E
-		exact "tarfile, $f" fast/x.tar
+		exact "tarfile, $f" x.tar
 	done
 fi
 
 # ---- what wants words ----------------------------------------------------------------
 
 # Solaris tar writes the holes out.
-printf 'file name=x pax.SUN.holesdata=\\s0\\s512\\s2048\\s3000\\s5000 fill=5000\nend\n' | tar_of fast/x.tar
-exact "holes that are in the tar" fast/x.tar
+printf 'file name=x pax.SUN.holesdata=\\s0\\s512\\s2048\\s3000\\s5000 fill=5000\nend\n' | tar_of x.tar
+exact "holes that are in the tar" x.tar
 deep=$(printf '%020d' 0 | sed "s,0,$(printf '%0250d' 1)/,g")
 printf 'file gnuname=1 name=%sf data=1\nfile gnuname=1 name=%sf data=2\nend\n' "$deep" "$deep" |
-	tar_of fast/x.tar
-exact "paths longer than the kernel takes" fast/x.tar
+	tar_of x.tar
+exact "paths longer than the kernel takes" x.tar
 ovlctl rm "$id"
 {
 	awk 'BEGIN { for (i = 0; i < 600; i++) print "file name=f fill=" i * 7 }'
@@ -126,13 +117,13 @@ ovlctl rm "$id"
 	awk 'BEGIN { for (i = 0; i < 200; i++) print "file name=f/" i % 9 " fill=" i * 5 }'
 	echo 'file name=f data=last'
 	echo end
-} | tar_of fast/x.tar
-exact "one name 800 times" fast/x.tar
+} | tar_of x.tar
+exact "one name 800 times" x.tar
 
 # What of a tar could not be given back is not taken.
 refused() { # PATTERN WHAT, lines on standard input
-	mktar >fast/x.tar
-	fails 1 "$1" "refused: $2" ovlctl import fast/x.tar
+	mktar >x.tar
+	fails 1 "$1" "refused: $2" ovlctl import x.tar
 }
 refused "'x' has data behind its end" "a sparse file shorter than its data" <<'E'
 file name=x pax.GNU.sparse.size=10 pax.GNU.sparse.map=0,1000 fill=1000
@@ -152,10 +143,10 @@ E
 if ! as_user; then
 	for dir in /etc /usr/share/man /usr/share/doc; do
 		[ -d $dir ] || continue
-		tar --format=gnu -C / -cf fast/x.tar ".$dir" 2>/dev/null
-		exact "$dir" fast/x.tar
+		tar --format=gnu -C / -cf x.tar ".$dir" 2>/dev/null
+		exact "$dir" x.tar
 		got=$(stat -c %s "$OVLCTL_ROOT/$DRV/$id/.recipe")
-		whole=$(stat -c %s fast/x.tar)
+		whole=$(stat -c %s x.tar)
 		ok "the recipe of $dir is at most 3 % of it ($got of $whole)" \
 			test $((got * 100)) -le $((whole * 3))
 		ovlctl rm "$id"
@@ -164,7 +155,7 @@ fi
 
 # ---- a copy --------------------------------------------------------------------------
 
-tar_of fast/x.tar <<'E'
+tar_of x.tar <<'E'
 dir name=d
 file name=d/big fill=300000
 file name=d/small data=small
@@ -175,22 +166,22 @@ file name=gone/f data=kept
 file name=gone data=gone
 end
 E
-id=$(ovlctl import fast/x.tar)
-cp -a "$OVLCTL_ROOT" fast/copy
-is "a store copied with cp -a" "$(ovlctl --root fast/copy diff --tar "$id" | sum_of)" "$id"
-is "all its other layers too" "$(ovlctl --root fast/copy ls -nr -o ID,DIFFID |
+id=$(ovlctl import x.tar)
+cp -a "$OVLCTL_ROOT" copy
+is "a store copied with cp -a" "$(ovlctl --root copy diff --tar "$id" | sum_of)" "$id"
+is "all its other layers too" "$(ovlctl --root copy ls -nr -o ID,DIFFID |
 	while read -r one digest; do
-		[ "sha256:$(ovlctl --root fast/copy diff --tar "$one" | sum_of)" = "$digest" ] ||
+		[ "sha256:$(ovlctl --root copy diff --tar "$one" | sum_of)" = "$digest" ] ||
 			echo "$one"
 	done)" ""
-rm -rf fast/copy
+rm -rf copy
 
 # ---- damage --------------------------------------------------------------------------
 
 layer=$OVLCTL_ROOT/$DRV/$id
 in=$layer/$TREE
-mkdir fast/out
-echo before >fast/out/there
+mkdir out
+echo before >out/there
 
 # One line that names it, and no file, or the one that was there.
 damaged() { # PATTERN WHAT COMMAND...
@@ -199,11 +190,11 @@ damaged() { # PATTERN WHAT COMMAND...
 	shift 2
 	"$@"
 	fails 1 "layer ${id%????????????????????????????????????????????????????}:? .*$pattern" "$what" \
-		ovlctl diff -o fast/out/new "$id"
-	fails 1 "$pattern" "... over a file" ovlctl diff -o fast/out/there "$id"
-	is "... nothing is left" "$(ls -A fast/out) $(cat fast/out/there)" "there before"
+		ovlctl diff -o out/new "$id"
+	fails 1 "$pattern" "... over a file" ovlctl diff -o out/there "$id"
+	is "... nothing is left" "$(ls -A out) $(cat out/there)" "there before"
 	ovlctl rm "$id"
-	ovlctl import fast/x.tar >/dev/null
+	ovlctl import x.tar >/dev/null
 }
 
 damaged "'d/big' holds other data" "a byte changed" \
@@ -212,7 +203,7 @@ damaged "'d/big' is too short" "a file shortened" truncate -s 299999 "$in/d/big"
 damaged "'d/big' is too short" "a file emptied" truncate -s 0 "$in/d/big"
 damaged "'d/small' is missing" "a file removed" rm "$in/d/small"
 damaged "'d/big' is missing" "a file replaced by a symlink to it" \
-	sh -c "mv '$in/d/big' '$T/fast/moved' && ln -s '$T/fast/moved' '$in/d/big'"
+	sh -c "mv '$in/d/big' '$T/moved' && ln -s '$T/moved' '$in/d/big'"
 damaged "'d/big' is missing" "a directory replaced by a symlink to it" \
 	sh -c "mv '$in/d' '$in/e' && ln -s e '$in/d'"
 damaged "'d/small' is not a file" "a file replaced by a directory" \
@@ -239,6 +230,6 @@ for at in 1 16 20 $((size / 2)) $((size - 2)); do
 		"a recipe with a wrong byte at $at" \
 		sh -c "printf '\\377\\376' | dd of='$layer/.recipe' bs=1 seek=$at conv=notrunc 2>/dev/null"
 done
-exact "what is not damaged" fast/x.tar
+exact "what is not damaged" x.tar
 
 done_testing

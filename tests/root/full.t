@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# on a disk
+
 # only overlay2
 
 # not in a user namespace: mounts file systems, and drops what root may

@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# on a disk
+
 # overlay: when asked
 
 # not in a user namespace: file systems are made and mounted, and forced down

@@ -9,7 +9,6 @@
 # that swaps fall between them. RACE_ROUNDS: so many of each.
 can_trace || cannot "strace"
 : "${RACE_ROUNDS:=2}"
-in_memory 256M
 S=$OVLCTL_ROOT
 mkdir outside outside/dir
 echo classified >outside/file

@@ -1,6 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
+# on a disk
+
 # not in a user namespace: root of one that others made cannot trace
 
 # Each command takes its steps in the order that ovlctl-store(5) gives.
