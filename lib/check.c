@@ -229,6 +229,40 @@ static int check_layers(struct checker *c)
 
 /* ---- links ------------------------------------------------------------------------ */
 
+/* Does a layer in that directory, in the making or being removed, have the link? */
+static bool is_in(struct checker *c, enum store_dir which, const struct driver *drv,
+	const char *link)
+{
+	auto_fsdir d = {.fd = -1};
+	int dir = store_dir(c->st, which, NULL);
+	const char *name;
+
+	if (dir < 0 || fs_dir_open(&d, dir, ".") < 0)
+		return false;
+	while (fs_dir_next(&d, &name, NULL) > 0) {
+		auto_fd fd = fs_open_dir(dir, name);
+		char its[SHORT_LEN + 1];
+
+		if (fd >= 0)
+			drv->link_of(fd, its);
+		if (fd >= 0 && strcmp(its, link) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The layer of a link is not there. Not so if it just appeared, or the link just went; and
+ * one that is on its way is told of by what lies in staging/ or trash/, if it is left. */
+static bool is_dangling(
+	struct checker *c, const struct driver *drv, int drv_fd, const char *link)
+{
+	struct layer_ref ref = {.drv = drv};
+
+	return !is_in(c, DIR_STAGING, drv, link) && !is_in(c, DIR_TRASH, drv, link) &&
+		drv->by_link(drv_fd, link, &ref.id) > 0 &&
+		layer_exists(c->st, &ref, NULL) == 0;
+}
+
 /* A link that is not the one its layer has. */
 static int check_link(struct checker *c, const struct driver *drv, int drv_fd, int dir,
 	const char *name)
@@ -250,8 +284,10 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 		return check_tell(c, OVL_ERROR, "unreadable", "", name, false,
 			"the link cannot be looked at: %s", c->err->text);
 	if (!there)
-		return check_tell(c, OVL_NOTE, "dangling-link", "", name, false,
-			"its layer is not there; prune takes it");
+		return !is_dangling(c, drv, drv_fd, name) ?
+			0 :
+			check_tell(c, OVL_NOTE, "dangling-link", "", name, false,
+				"its layer is not there; prune takes it");
 	/* A layer that cannot be read is told of elsewhere. */
 	if (r > 0 &&
 		(layer_open_ref(c->st, &ref, 0, ref.id.s, &l, &why) < 0 ||

@@ -9,7 +9,6 @@
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"
-#include "lock.h"
 #include "names.h"
 #include "remove.h"
 #include "stage.h"
@@ -38,9 +37,11 @@ static int take_made(struct stage *sg, int staging)
 	sg->fd = fs_open_dir(staging, sg->name);
 	if (sg->fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	rc = lock_try(sg->fd, LOCK_EX);
-	if (rc <= 0)
-		return rc;
+	/* Held for a moment by who looks whether it is left over, or by prune to the end. */
+	while (flock(sg->fd, LOCK_EX) < 0) {
+		if (errno != EINTR || store_stopped(sg->st))
+			return -errno;
+	}
 	rc = fs_is(staging, sg->name, sg->fd);
 	if (rc <= 0)
 		return rc < 0 ? -errno : 0;

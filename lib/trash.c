@@ -15,32 +15,31 @@ void trash_close(struct trashed *t)
 }
 
 /*
- * The layer's own lock is let go first: those who wait for it find the layer gone and
- * go, instead of waiting for its last file.
+ * The layer's lock goes along, so that nobody takes it for one whose remover has died. It
+ * is shared from here on: those who wait to read the layer find it gone and go, instead of
+ * waiting for its last file.
  */
-static void hand_over(struct layer *l, int fd)
+static void keep_lock(struct layer *l, struct trashed *out)
 {
-	layer_close(l);
-	while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+	out->fd = steal_fd(&l->fd);
+	while (flock(out->fd, LOCK_SH) < 0 && errno == EINTR)
 		;
 }
 
 int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
 {
-	auto_fd fd = fs_open_dir(l->drv_fd, l->id.s);
 	int trash = store_dir_make(l->st, DIR_TRASH, err);
 	struct ovl_id name;
 
 	if (trash < 0)
 		return trash;
-	if (fd < 0 || id_random(&name) < 0 ||
+	if (id_random(&name) < 0 ||
 		renameat2(l->drv_fd, l->id.s, trash, name.s, RENAME_NOREPLACE) < 0)
 		return err_sys(
 			err, errno, "cannot move layer %.12s to the trash", l->id.s);
 	out->st = l->st;
 	memcpy(out->name, name.s, sizeof(out->name));
-	hand_over(l, fd);
-	out->fd = steal_fd(&fd);
+	keep_lock(l, out);
 	return 0;
 }
 

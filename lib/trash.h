@@ -5,7 +5,8 @@
  *	trash_empty	its tree is removed; may take long, holds no lock of the store or
  *			of any layer
  *
- * The directory is locked while its remover lives. What a dead one leaves, prune takes.
+ * The directory is locked while its remover lives, from before it comes here. What a dead
+ * one leaves, prune takes.
  */
 #ifndef OVL_TRASH_H
 #define OVL_TRASH_H
