@@ -419,14 +419,17 @@ static int heal_layer(struct heal *h, const struct family *f, struct ovl_err *er
 /* ---- is it the tar, and may it be? ------------------------------------------------ */
 
 /* All of them, or nobody: the layer may not be read through a mount meanwhile. */
+static int add_all(struct family *f, void *ctx, struct ovl_err *err)
+{
+	const struct heal *h = ctx;
+
+	return family_add(f, h->ref, true, err);
+}
+
 static int lock_family(struct heal *h, struct family *f, struct ovl_err *err)
 {
-	int rc = family_add(f, h->ref, true, err);
+	int rc = family_lock(f, add_all, h, err);
 
-	if (rc == 0)
-		rc = family_lock(f, err);
-	if (rc == 0)
-		rc = family_mounted(f, err);
 	for (size_t i = 0; rc == 0 && i < f->n; i++) {
 		if (strcmp(f->member[i].ref.id.s, h->ref->id.s) == 0)
 			h->l = &f->member[i].layer;

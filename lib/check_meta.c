@@ -308,6 +308,11 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 	return rc < 0 ? rc : 1;
 }
 
+static int add_it(struct family *f, void *ctx, struct ovl_err *err)
+{
+	return family_add(f, ctx, false, err);
+}
+
 int check_put_aside(struct checker *c, const struct layer_ref *ref)
 {
 	const struct driver *drv = ref->drv;
@@ -315,11 +320,10 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 	char where[ASIDE_NAME_MAX];
 	struct ovl_err why;
 	const struct layer *l;
-	int rc = family_add(&f, ref, false, c->err);
+	struct layer_ref it = *ref;
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	if (family_lock(&f, &why) < 0 || family_mounted(&f, &why) < 0)
+	if (family_lock(&f, add_it, &it, &why) < 0)
 		return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
 			"its file .layer is missing or damaged, and %s", why.text);
 	l = &f.member[0].layer;

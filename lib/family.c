@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "driver.h"
 #include "family.h"
+#include "lock.h"
 #include "mounted.h"
 #include "pathset.h"
 
@@ -126,28 +127,8 @@ static void sort_out(struct family *f)
 	f->n = n;
 }
 
-int family_lock(struct family *f, struct ovl_err *err)
-{
-	char label[OVL_LABEL_SIZE];
-	size_t n = 0;
-
-	sort_out(f);
-	for (size_t i = 0; i < f->n; i++) {
-		struct ovl_err why = {.status = OVL_FAILED};
-		struct member m = f->member[i];
-		int rc = layer_open_to_remove(f->st, &m.ref, LOCK_EX,
-			layer_label(f->st, &m.ref, label), &m.layer, &why);
-
-		if (rc == 0)
-			f->member[n++] = m;
-		else if (!may_be_gone(f, &m, &why, err))
-			return rc;
-	}
-	f->n = n;
-	return 0;
-}
-
-int family_mounted(struct family *f, struct ovl_err *err)
+/* Asked under the locks, so that none can be mounted meanwhile. */
+static int refuse_mounted(struct family *f, struct ovl_err *err)
 {
 	char label[OVL_LABEL_SIZE];
 	auto_mi seen = {0};
@@ -159,13 +140,68 @@ int family_mounted(struct family *f, struct ovl_err *err)
 	return rc;
 }
 
+static int lock_members(struct family *f, struct ovl_err *err)
+{
+	char label[OVL_LABEL_SIZE];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		struct ovl_err why = {.status = OVL_FAILED};
+		struct member *m = &f->member[i];
+		int rc = layer_open_to_remove(f->st, &m->ref, LOCK_EX | LOCK_NB,
+			layer_label(f->st, &m->ref, label), &m->layer, &why);
+
+		if (rc < 0 && !may_be_gone(f, m, &why, err))
+			return rc;
+		if (rc == 0 && i != n) {
+			f->member[n] = *m;
+			m->layer = (struct layer)LAYER_INIT;
+		}
+		n += rc == 0;
+	}
+	f->n = n;
+	return 0;
+}
+
+struct locking {
+	struct family *f;
+	int (*fill)(struct family *f, void *ctx, struct ovl_err *err);
+	void *ctx;
+};
+
+/* All members, or none. */
+static int try_lock(void *ctx, struct ovl_err *err)
+{
+	struct locking *l = ctx;
+	int rc = l->fill(l->f, l->ctx, err);
+
+	if (rc == 0) {
+		sort_out(l->f);
+		rc = lock_members(l->f, err);
+	}
+	if (rc == 0)
+		rc = refuse_mounted(l->f, err);
+	if (rc < 0)
+		family_release(l->f);
+	return rc;
+}
+
+int family_lock(struct family *f,
+	int (*fill)(struct family *f, void *ctx, struct ovl_err *err), void *ctx,
+	struct ovl_err *err)
+{
+	struct locking l = {f, fill, ctx};
+
+	return lock_all(f->st, try_lock, &l, err);
+}
+
 void family_release(struct family *f)
 {
 	for (size_t i = 0; i < f->n; i++)
 		layer_close(&f->member[i].layer);
 	free(f->member);
 	f->member = NULL;
-	f->n = 0;
+	f->n = f->size = 0;
 	pathset_free(f->seen);
 	f->seen = NULL;
 }

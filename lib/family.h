@@ -1,9 +1,8 @@
 /*
  * Layers with all that are on top of them, taken together: for who removes or heals them.
  *
- *	family_add	the layer, with or without its descendants
- *	family_lock	each of them once, open and exclusively locked
- *	family_mounted	is any of them mounted? asked under the locks, so none can be
+ *	family_lock	each of them once, open and exclusively locked, none mounted
+ *	family_add	for who says which: the layer, with or without its descendants
  *	family_release	always
  */
 #ifndef OVL_FAMILY_H
@@ -29,14 +28,18 @@ struct family {
 	struct pathset *seen; /* ids, with the number of the driver as a letter */
 };
 
-int family_add(struct family *f, const struct layer_ref *ref, bool children,
+/*
+ * fill adds the layers. It is called again, for a new start, when one of them was waited
+ * for: with --wait, until none is locked by another process, or mounted (see mounted.h),
+ * and nothing is held meanwhile. Else OVL_BUSY. What is gone since it was added is no
+ * member.
+ */
+int family_lock(struct family *f,
+	int (*fill)(struct family *f, void *ctx, struct ovl_err *err), void *ctx,
 	struct ovl_err *err);
 
-/* OVL_BUSY if anyone is at work on one of them. What is gone meanwhile is no member. */
-int family_lock(struct family *f, struct ovl_err *err);
-
-/* OVL_BUSY if one of them is mounted, see mounted.h. */
-int family_mounted(struct family *f, struct ovl_err *err);
+int family_add(struct family *f, const struct layer_ref *ref, bool children,
+	struct ovl_err *err);
 
 bool family_has(const struct family *f, const struct layer_ref *ref);
 

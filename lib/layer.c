@@ -183,8 +183,8 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 	int rc;
 
 	snprintf(subject, sizeof(subject), "layer %s", Q(what));
-	rc = op == LOCK_EX ? lock_take_whole(l->st, l->fd, subject, err) :
-			     lock_take(l->st, l->fd, op, subject, err);
+	rc = op & LOCK_NB ? lock_now(l->fd, op, subject, err) :
+			    lock_take(l->st, l->fd, op, subject, err);
 	if (rc < 0)
 		return rc;
 	/* Is it still what is found under its id, now that it is locked? */
@@ -221,15 +221,36 @@ static int try_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	return 0;
 }
 
-static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
-	const char *what, struct layer *out, struct ovl_err *err)
+struct opening {
+	struct ovl_store *st;
+	const struct layer_ref *ref;
+	int op;
+	const char *what;
+	struct layer *out;
+};
+
+static int open_now(void *ctx, struct ovl_err *err)
 {
+	const struct opening *o = ctx;
 	int rc;
 
 	do
-		rc = try_dir(st, ref, op, what, out, err);
+		rc = try_dir(o->st, o->ref, o->op, o->what, o->out, err);
 	while (rc == -EAGAIN);
 	return rc;
+}
+
+/* Who waits for an exclusive lock looks for the layer each time: its remover has it locked
+ * in the trash, too. */
+static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	struct opening o = {st, ref, op, what, out};
+
+	if (op != LOCK_EX)
+		return open_now(&o, err);
+	o.op = LOCK_EX | LOCK_NB;
+	return lock_all(st, open_now, &o, err);
 }
 
 int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,

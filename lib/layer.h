@@ -43,8 +43,8 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 
 /*
  * Opens and locks it: op LOCK_SH, LOCK_EX, or 0 for neither (only to look at its
- * metadata). An exclusive lock is waited for only for a time that was given: OVL_BUSY.
- * what is for messages.
+ * metadata). An exclusive lock is waited for only for a time that was given, one with
+ * LOCK_NB never: OVL_BUSY. what is for messages.
  */
 int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err);

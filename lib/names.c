@@ -171,7 +171,7 @@ int names_lock(struct ovl_store *st, struct ovl_err *err)
 	int names = store_dir_make(st, DIR_NAMES, err);
 
 	return names < 0 ? names :
-			   lock_take(st, names, LOCK_EX, "the list of names", err);
+			   lock_moment(st, names, LOCK_EX, "the list of names", err);
 }
 
 void names_put_back(const struct layer *l, const struct buf *dropped)

@@ -14,17 +14,27 @@
 
 /* ---- what goes, and may it? ------------------------------------------------------- */
 
-static int find_all(
-	struct family *f, char *const *layers, unsigned flags, struct ovl_err *err)
-{
-	for (; *layers; layers++) {
-		struct layer_ref ref;
-		int rc = layer_find(f->st, *layers, &ref, err);
+struct wanted {
+	char *const *layers; /* as the user called them; NULL: */
+	const struct layer_ref *ref;
+	unsigned flags;
+};
 
-		if (rc < 0 && err->status == OVL_NOLAYER && (flags & OVL_RM_FORCE))
+static int find_all(struct family *f, void *ctx, struct ovl_err *err)
+{
+	const struct wanted *w = ctx;
+	bool children = w->flags & OVL_RM_RECURSIVE;
+
+	if (!w->layers)
+		return family_add(f, w->ref, children, err);
+	for (char *const *what = w->layers; *what; what++) {
+		struct layer_ref ref;
+		int rc = layer_find(f->st, *what, &ref, err);
+
+		if (rc < 0 && err->status == OVL_NOLAYER && (w->flags & OVL_RM_FORCE))
 			continue;
 		if (rc == 0)
-			rc = family_add(f, &ref, flags & OVL_RM_RECURSIVE, err);
+			rc = family_add(f, &ref, children, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -92,15 +102,13 @@ static int check_unneeded(
 	return 0;
 }
 
-static int check_all(struct family *f, unsigned flags, struct ovl_err *err)
+static int check_all(struct family *f, struct wanted *w, struct ovl_err *err)
 {
-	int rc = family_lock(f, err);
+	int rc = family_lock(f, find_all, w, err);
 
-	if (rc == 0)
-		rc = family_mounted(f, err);
 	for (size_t i = 0; i < f->n && rc == 0; i++)
 		rc = check_children(f, &f->member[i], err);
-	for (size_t i = 0; i < f->n && rc == 0 && (flags & OVL_RM_UNNEEDED); i++)
+	for (size_t i = 0; i < f->n && rc == 0 && (w->flags & OVL_RM_UNNEEDED); i++)
 		rc = check_unneeded(f, &f->member[i], err);
 	if (rc == 0 && f->n)
 		qsort(f->member, f->n, sizeof(*f->member), by_depth);
@@ -173,26 +181,28 @@ static int remove_all(struct family *f, struct ovl_err *err)
 	return rc < 0 ? rc : sync_dirs(f, err);
 }
 
+static int remove_wanted(struct ovl_store *st, struct wanted *w, struct ovl_err *err)
+{
+	auto_family f = {.st = st, .missing_ok = w->flags & OVL_RM_FORCE};
+	int rc = check_all(&f, w, err);
+
+	return rc < 0 ? rc : remove_all(&f, err);
+}
+
 int ovl_remove(
 	struct ovl_store *st, char *const *layers, unsigned flags, struct ovl_err *err)
 {
-	auto_family f = {.st = st, .missing_ok = flags & OVL_RM_FORCE};
-	int rc = find_all(&f, layers, flags, err);
+	struct wanted w = {.layers = layers, .flags = flags};
 
-	if (rc == 0)
-		rc = check_all(&f, flags, err);
-	return rc < 0 ? rc : remove_all(&f, err);
+	return remove_wanted(st, &w, err);
 }
 
 int remove_ref(struct ovl_store *st, const struct layer_ref *ref, unsigned flags,
 	struct ovl_err *err)
 {
-	auto_family f = {.st = st, .missing_ok = flags & OVL_RM_FORCE};
-	int rc = family_add(&f, ref, flags & OVL_RM_RECURSIVE, err);
+	struct wanted w = {.ref = ref, .flags = flags};
 
-	if (rc == 0)
-		rc = check_all(&f, flags, err);
-	return rc < 0 ? rc : remove_all(&f, err);
+	return remove_wanted(st, &w, err);
 }
 
 void remove_made(struct ovl_store *st, const struct layer_ref *ref)

@@ -55,15 +55,13 @@ void store_detail(const struct ovl_store *st, const char *fmt, ...)
 	va_end(ap);
 }
 
-void store_waiting(const struct ovl_store *st, const char *what)
+void store_waiting(const struct ovl_store *st, const char *fmt, ...)
 {
-	char line[256];
+	va_list ap;
 
-	if (!st->cfg.note)
-		return;
-	snprintf(line, sizeof(line), "waiting for another process to be done with %s",
-		what);
-	st->cfg.note(st->cfg.ctx, OVL_WAITING, line);
+	va_start(ap, fmt);
+	note(st, OVL_WAITING, fmt, ap);
+	va_end(ap);
 }
 
 bool store_stopped(const struct ovl_store *st)
@@ -478,7 +476,7 @@ int store_lock(struct ovl_store *st, int op, struct ovl_err *err)
 {
 	if (open_lock(st) < 0)
 		return err_sys(err, errno, "cannot open the lock of %s", Q(st->root));
-	return lock_take(st, st->lock_fd, op, "the store", err);
+	return lock_moment(st, st->lock_fd, op, "the store", err);
 }
 
 int store_trylock(struct ovl_store *st)

@@ -67,7 +67,7 @@ void store_unlock(struct ovl_store *st);
 
 void store_warn(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
 void store_detail(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
-void store_waiting(const struct ovl_store *st, const char *what);
+void store_waiting(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
 bool store_stopped(const struct ovl_store *st);
 
 /* Is what import, commit and tag report as done to survive a power cut? */

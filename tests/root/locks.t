@@ -7,6 +7,55 @@ S=$OVLCTL_ROOT
 printf 'file name=low data=1\nend\n' | mktar >b.tar
 b=$(ovlctl import -n b b.tar)
 
+# Until a command is true, at most ten seconds.
+until_true() {
+	i=0
+	until "$@" || [ $i = 500 ]; do
+		sleep 0.02
+		i=$((i + 1))
+	done
+	[ $i -lt 500 ]
+}
+locked() { ! flock -n "$1" true; }
+
+# ---- who holds a lock -----------------------------------------------------------------
+
+w=$(ovlctl create -n w b)
+mkfifo go
+flock "$S/$DRV/$w" cat go >/dev/null &
+pid=$!
+until_true locked "$S/$DRV/$w"
+fails 4 "layer 'w' is in use by another process: $pid \(flock\)$" "the process that has a layer is named" \
+	ovlctl rm w
+fails 4 "layer 'w' is in use by another process: $pid \(flock\)$" "... to who waits in vain" \
+	ovlctl --wait 1 rm w
+(sleep 0.3; echo >go) &
+ok "--wait" ovlctl --wait 20 rm w
+wait
+
+# ---- several layers -------------------------------------------------------------------
+
+# A commit has its layer and waits for the parent; a removal of the parent with all on top
+# must not have that while it waits for the layer. It takes them in the order of their ids.
+if can_trace; then
+	w=0
+	while [ "$(printf '%s\n' "$b" "$w" | sort | head -1)" != "$b" ]; do
+		[ "$w" = 0 ] || ovlctl rm "$w"
+		w=$(ovlctl create b)
+	done
+	echo new >"$S/$DRV/$w/$UPPER/f"
+	traced -qq -o /dev/null -e trace=flock -e inject=flock:delay_exit=500000:when=1 \
+		ovlctl commit "$w" >id 2>err &
+	until_true locked "$S/$DRV/$w"
+	start=$(date +%s)
+	ok "rm -r waits for a commit of a child" ovlctl --wait 10 rm -r b
+	[ $(($(date +%s) - start)) -lt 8 ]
+	report $? "... not the commit for it"
+	wait
+	is "... which was done" "$(cat err; wc -c <id)" 65
+	is "both layers went" "$(ovlctl ls -nr -o ID)" ""
+fi
+
 # ---- who looks only -------------------------------------------------------------------
 
 # A removal that goes on is none that was left.
