@@ -1,0 +1,104 @@
+#!/bin/sh
+# scripts/arrows finds what stands in the wrong room: tried on a tree of four files.
+. "$(dirname "$0")/../lib.sh"
+MODE=release
+arrows() { sh "$top/scripts/arrows" "$T/tree"; }
+
+# A sound tree. The rest of each test is what is planted in it.
+tree() {
+	rm -rf "$T/tree"
+	mkdir -p "$T/tree/lib/base" "$T/tree/lib/store" "$T/tree/cmd"
+	cd "$T/tree" || exit 1
+	printf '\t.\t2\tverbs\n\tstore\t1\tlayers\n\tbase\t0\tbytes\n' >lib/README
+	echo 'int ovl_verb(void);' >lib/ovl.h
+	echo 'int base_add(int n);' >lib/base/base.h
+	echo 'int store_get(void);' >lib/store/store.h
+	printf '#include "%s.h"\n' base/base >lib/base/base.c
+	echo 'int base_add(int n) { return n + 1; }' >>lib/base/base.c
+	printf '#include "%s.h"\n' base/base store/store >lib/store/store.c
+	echo 'int store_get(void) { return base_add(1); }' >>lib/store/store.c
+	printf '#include "%s.h"\n' ovl store/store >lib/verb.c
+	echo 'int ovl_verb(void) { return store_get(); }' >>lib/verb.c
+	echo '#include "ovl.h"' >cmd/main.c
+	echo 'int main(void) { return ovl_verb(); }' >>cmd/main.c
+}
+
+built() {
+	for c in $(find lib cmd -name '*.c'); do
+		o=build/release/${c%.c}.o
+		mkdir -p "${o%/*}" && cc -Ilib -c -o "$o" "$c" || exit 1
+	done
+}
+
+# After "tree" and what is planted: each PATTERN is one of the lines, and there are no others.
+found() { # WHAT PATTERN...
+	what=$1
+	shift
+	built
+	out=$(arrows)
+	status=$?
+	for pattern; do
+		like "$what: $pattern" "^arrows: $pattern" "$out"
+	done
+	is "$what: says so, and no more" "$status $(printf '%s\n' "$out" | wc -l)" "1 $#"
+}
+
+tree
+no "what is not built cannot be looked at" arrows
+built
+is "a sound tree" "$(arrows) $?" " 0"
+
+tree
+echo '#include "store/store.h"' >>lib/base/base.h
+found "an include that points up" \
+	'lib/base/base.h includes "store/store.h": base \(floor 0\) must not know store \(floor 1\)'
+
+tree
+echo 'int store_get(void); int base_add2(int n) { return n + store_get(); }' >>lib/base/base.c
+echo 'int base_add2(int n); int store_two(void) { return base_add2(1); }' >>lib/store/store.c
+echo 'int store_two(void); int main2(void) { return store_two(); }' >>lib/verb.c
+echo 'int main2(void); int (*f)(void) = main2;' >>lib/store/store.c
+found "references that point up, and the circles that they make" \
+	'lib/base/base.c uses store_get of lib/store/store.c: base \(floor 0\)' \
+	'lib/store/store.c uses main2 of lib/verb.c: store \(floor 1\) must not know lib/' \
+	'a circle: lib/base/base.c lib/store/store.c lib/verb.c'
+
+tree
+echo '#include "ovl.h"' >>lib/base/base.c
+echo 'int (*const base_table[])(void) = {ovl_verb};' >>lib/base/base.c
+echo 'extern int (*const base_table[])(void); int store_x(void) { return base_table[0](); }' \
+	>>lib/store/store.c
+echo 'int store_x(void); int ovl_x(void) { return store_x(); }' >>lib/verb.c
+echo 'int ovl_x(void); int x(void) { return ovl_x() + x(); }' >>cmd/main.c
+found "a table of pointers, by way of ovl.h" \
+	'lib/base/base.c uses ovl_verb of lib/verb.c: base' \
+	'a circle: ' 'cmd/main.c: x is used nowhere else'
+
+tree
+echo 'int store_other(void); int store_a(void) { return store_other(); }' >>lib/store/store.c
+echo 'int store_a(void); int store_other(void) { return store_a(); }' >lib/store/other.c
+found "two files of one room that need each other" \
+	'a circle: lib/store/other.c lib/store/store.c'
+
+tree
+mkdir lib/attic tests tests/unit
+echo 'int attic_box(void) { return 1; } int attic_test(void) { return 2; }' >lib/attic/box.c
+echo 'int main(void) { return attic_test(); }' >tests/unit/box.c
+echo '#include "attic/box.h"' >>lib/verb.c
+: >lib/attic/box.h
+found "a room that the table does not have, a function without a caller" \
+	'lib/attic/box.[ch]: attic is not in the table' \
+	'lib/verb.c includes "attic/box.h": attic is not in the table' \
+	'lib/attic/box.c: attic_box is used nowhere else'
+
+tree
+echo '#include "base/base.h"' >>cmd/main.c
+echo 'int cmd_x(void) { return base_add(cmd_x()); }' >>cmd/main.c
+echo '#include "base.h"' >>lib/base/base.c
+found "a command that knows a room, an include not written from lib/" \
+	'cmd/main.c includes "base/base.h": commands know ovl.h alone' \
+	'cmd/main.c uses base_add: commands know ovl.h alone' \
+	'cmd/main.c: cmd_x is used nowhere else' \
+	'lib/base/base.c includes "base.h": not written from lib/'
+
+done_testing
