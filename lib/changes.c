@@ -167,7 +167,8 @@ static int tell_file(
 	if (r > 0)
 		c.kind = 'C';
 	if (f->compare && r > 0) {
-		r = differ(&f->me, &f->base, it->name, w->l->st);
+		r = differ(&f->me, &f->base, it->name, &w->l->st->xattrs,
+			w->l->st->cfg.stop);
 		if (r < 0 && store_stopped(w->l->st))
 			return err_stopped(w->err);
 		if (r < 0)

@@ -96,8 +96,10 @@ static int tell_bad(struct content *x)
 
 static int compare(struct content *x, struct ingest *in, const struct layer *parent)
 {
-	struct comparison cmp = {
-		.st = x->c->st, .shared = x->l->drv->whole, .each = tell_one, .ctx = x};
+	struct comparison cmp = {.stop = x->c->st->cfg.stop,
+		.shared = x->l->drv->whole,
+		.each = tell_one,
+		.ctx = x};
 	auto_fd below = -1;
 	auto_fd want = -1;
 	auto_fd have = -1;

@@ -250,7 +250,7 @@ static int heal_others(const struct heal *h, const struct family *f, int want, i
 	struct ovl_err *err)
 {
 	struct sharing s = {.h = h};
-	struct comparison cmp = {.st = h->c->st,
+	struct comparison cmp = {.stop = h->c->st->cfg.stop,
 		.shared = true,
 		.below = -1,
 		.each = note_shared,
@@ -270,13 +270,13 @@ static int heal_names(
 	struct heal *h, const struct family *f, int want, int have, struct ovl_err *err)
 {
 	bool shared = h->l->drv->whole;
-	struct comparison find = {.st = h->c->st,
+	struct comparison find = {.stop = h->c->st->cfg.stop,
 		.data = true,
 		.shared = shared,
 		.below = -1,
 		.each = note_damage,
 		.ctx = h};
-	struct comparison mend = {.st = h->c->st,
+	struct comparison mend = {.stop = h->c->st->cfg.stop,
 		.shared = shared,
 		.below = -1,
 		.each = mend_one,
@@ -344,8 +344,10 @@ static int recipe_is_right(struct heal *h, struct ovl_err *err)
 	bool none = want < 0 && errno == ENOENT;
 	auto_fd have = fs_open_dir(h->l->fd, RECIPE_KEPT);
 	unsigned faults = 0;
-	struct comparison cmp = {
-		.st = h->c->st, .data = true, .each = count_faults, .ctx = &faults};
+	struct comparison cmp = {.stop = h->c->st->cfg.stop,
+		.data = true,
+		.each = count_faults,
+		.ctx = &faults};
 	int rc = 0;
 
 	if (!same_file(h->in.stage.fd, h->l->fd, RECIPE_NAME))

@@ -9,7 +9,6 @@
 #include "compare.h"
 #include "fs.h"
 #include "quote.h"
-#include "store.h"
 #include "whiteout.h"
 
 #define TARGET_MAX (1 << 16)
@@ -163,7 +162,7 @@ static int compare_data(const struct comparison *c, struct compared *o)
 
 	if (a < 0 || b < 0)
 		return -1;
-	if (fs_data_differs(a, b, o->want->st_size, c->st->cfg.stop) != 0)
+	if (fs_data_differs(a, b, o->want->st_size, c->stop) != 0)
 		fault(o, "data", "holds other data than was imported");
 	return 0;
 }
@@ -291,7 +290,7 @@ static int compare_one(
 		fault(&o, "missing", "is missing");
 	else if (in_b)
 		fault(&o, "extra", "was not imported");
-	if (store_stopped(c->st))
+	if (c->stop && *c->stop)
 		return err_stopped(err);
 	if (rc < 0)
 		return err_sys(err, errno, "cannot read %s", Q(o.path));

@@ -94,7 +94,7 @@ static int xattrs_differ(
 
 /* The sizes are the same. Metacopied files on the same lower one have its data. */
 static int content_differs(
-	const struct file *a, const struct file *b, const struct ovl_store *st)
+	const struct file *a, const struct file *b, const volatile sig_atomic_t *stop)
 {
 	auto_fd fa = side_open(a->in, a->at, a->name);
 	auto_fd fb = -1;
@@ -108,11 +108,11 @@ static int content_differs(
 		return -1;
 	if (x.st_dev == y.st_dev && x.st_ino == y.st_ino)
 		return 0;
-	return fs_data_differs(fa, fb, a->st.st_size, st->cfg.stop);
+	return fs_data_differs(fa, fb, a->st.st_size, stop);
 }
 
 int differ(const struct side *a, const struct side *b, const char *name,
-	const struct ovl_store *st)
+	const struct xattr_policy *xp, const volatile sig_atomic_t *stop)
 {
 	struct file x;
 	struct file y;
@@ -124,12 +124,12 @@ int differ(const struct side *a, const struct side *b, const char *name,
 		return 0;
 	if (stat_differs(&x.st, &y.st))
 		return 1;
-	r = xattrs_differ(&x, &y, &st->xattrs);
+	r = xattrs_differ(&x, &y, xp);
 	if (r)
 		return r;
 	if (S_ISLNK(x.st.st_mode))
 		return link_differs(&x, &y);
 	if (!S_ISREG(x.st.st_mode) || x.st.st_size == 0)
 		return 0;
-	return content_differs(&x, &y, st);
+	return content_differs(&x, &y, stop);
 }
