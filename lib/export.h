@@ -6,6 +6,7 @@
  *	export_config.c	image configs, kept or made
  *	export_oci.c, export_docker.c	what else is in the layout or the archive
  *	export_out.c	all of it into one tar, or into a directory
+ *	export_util.c	what these share
  *
  * The size and the name (a digest) of a member must be known before it is written to a
  * tar. So blobs that are compressed or packed are spooled first; one that is the tar of an
@@ -80,11 +81,13 @@ struct export
 	struct pace pace;
 };
 
-/* export.c: what stands for b in the image. */
+/* What stands for b in the image. */
 static inline const struct blob *blob_of(const struct blob *b)
 {
 	return b->same ? b->same : b;
 }
+/* export_util.c. */
+
 /* The tar of a layer with a recipe. */
 int export_replay(const struct blob *b, replay_sink sink, void *ctx, struct ovl_err *err);
 /* On the main thread, as often as one likes. */
@@ -102,8 +105,6 @@ int export_make_config(struct export *x, struct exported *img, struct ovl_err *e
 /* export_oci.c, export_docker.c: all members. */
 int export_oci(struct export *x, struct ovl_err *err);
 int export_docker(struct export *x, struct ovl_err *err);
-/* A name as docker knows them, in its two parts: false if it is none. */
-bool export_reference(const char *name, struct buf *repository, struct buf *tag);
 
 /* export_out.c. A member that is there already is not added again. */
 int export_begin(struct export *x, struct ovl_err *err);

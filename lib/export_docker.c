@@ -85,8 +85,9 @@ static bool is_tag(const char *s)
 	return n && n <= 128 && s[0] != '.' && s[0] != '-' && strspn(s, chars) == n;
 }
 
-/* distribution/reference: [domain/]component[/component]...[:tag] */
-bool export_reference(const char *name, struct buf *repository, struct buf *tag)
+/* A name as docker knows them, in its two parts: false if it is none. From
+ * distribution/reference: [domain/]component[/component]...[:tag] */
+static bool split_reference(const char *name, struct buf *repository, struct buf *tag)
 {
 	const char *slash = strrchr(name, '/');
 	const char *colon = strchr(slash ? slash : name, ':');
@@ -167,7 +168,7 @@ static void add_tag(
 
 	if (!img->named)
 		return;
-	if (!export_reference(img->what, &repository, &tag)) {
+	if (!split_reference(img->what, &repository, &tag)) {
 		store_warn(x->st, "%s is no image reference: written without a tag",
 			Q(img->what));
 		return;

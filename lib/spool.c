@@ -12,7 +12,8 @@
 #include "stream.h"
 #include "tarin.h"
 
-int spool_file(struct ovl_store *st, struct ovl_err *err)
+/* A file without a name in the staging directory. */
+static int make_file(struct ovl_store *st, struct ovl_err *err)
 {
 	int dir = store_dir_make(st, DIR_STAGING, err);
 	struct ovl_id id;
@@ -88,7 +89,7 @@ int spool_look(struct ovl_store *st, int fd, char **first, struct ovl_err *err)
 
 int spool(struct ovl_store *st, int fd, uint64_t max_size, struct ovl_err *err)
 {
-	auto_fd out = spool_file(st, err);
+	auto_fd out = make_file(st, err);
 	struct stream *s;
 	const void *p;
 	ssize_t n;

@@ -17,7 +17,4 @@ int spool_look(struct ovl_store *st, int fd, char **first, struct ovl_err *err);
 /* All of the input, uncompressed: a descriptor, the caller's. */
 int spool(struct ovl_store *st, int fd, uint64_t max_size, struct ovl_err *err);
 
-/* A file without a name in the staging directory. */
-int spool_file(struct ovl_store *st, struct ovl_err *err);
-
 #endif
