@@ -24,10 +24,10 @@ tree() {
 }
 
 built() {
-	for c in $(find lib cmd -name '*.c'); do
+	find lib cmd -name '*.c' | while read -r c; do
 		o=build/release/${c%.c}.o
 		mkdir -p "${o%/*}" && cc -Ilib -c -o "$o" "$c" || exit 1
-	done
+	done || exit 1
 }
 
 # After "tree" and what is planted: each PATTERN is one of the lines, and there are no others.
