@@ -56,7 +56,7 @@ static void note_bad(void *ctx, const char *path, const char *why)
 	buf_add(&x->bad, why, strlen(why) + 1);
 }
 
-static int play(void *ctx, replay_sink sink, void *to, struct ovl_err *err)
+static int play(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 {
 	struct content *x = ctx;
 	const struct replay_watch watch = {.bad = note_bad, .ctx = x};

@@ -129,7 +129,7 @@ static void ignore_bad(void *ctx, const char *path, const char *why)
 	(void)why;
 }
 
-static int play(void *ctx, replay_sink sink, void *to, struct ovl_err *err)
+static int play(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 {
 	const struct replay_watch watch = {.bad = ignore_bad};
 

@@ -13,7 +13,7 @@ struct packing {
 	uint64_t *sockets;
 };
 
-static int pack(void *ctx, replay_sink sink, void *to, struct ovl_err *err)
+static int pack(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 {
 	const struct packing *p = ctx;
 	const struct pack_watch watch = {.sockets = p->sockets};

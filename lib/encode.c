@@ -28,7 +28,7 @@ struct codec {
 struct encode {
 	const struct codec *codec;
 	void *state;
-	encode_sink sink;
+	sink_fn sink;
 	void *ctx;
 	struct ovl_err *err; /* of the call that runs */
 	int rc;
@@ -79,22 +79,10 @@ static void *gz_open(void)
 	return pargz_new(encode_cores());
 }
 
-static int gz_give(void *ctx, const void *p, size_t n)
-{
-	struct encode *e = ctx;
-
-	if (n && e->rc == 0)
-		e->rc = e->sink(e->ctx, p, n, e->err);
-	return e->rc;
-}
-
 static int gz_run(struct encode *e, const void *p, size_t n, bool end)
 {
-	int r = pargz_run(e->state, p, n, end, gz_give, e);
-
-	if (r < 0 && e->rc == 0)
-		e->rc = err_sys(e->err, -r, "cannot compress with gzip");
-	return r;
+	e->rc = pargz_run(e->state, p, n, end, e->sink, e->ctx, e->err);
+	return e->rc;
 }
 
 static void gz_close(void *state)
@@ -359,7 +347,7 @@ int encode_finish(struct encode *e, struct ovl_err *err)
 	return run(e, "", 0, true, err);
 }
 
-int encode_open(struct encode **out, const char *compress, encode_sink sink, void *ctx,
+int encode_open(struct encode **out, const char *compress, sink_fn sink, void *ctx,
 	struct ovl_err *err)
 {
 	const struct codec *codec = find(compress);

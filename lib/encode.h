@@ -9,14 +9,12 @@
 #include <stddef.h>
 
 #include "err.h"
+#include "sink.h"
 
 struct encode;
 
-/* Takes the bytes; returns 0, or a negative errno and a text. */
-typedef int (*encode_sink)(void *ctx, const void *p, size_t n, struct ovl_err *err);
-
 /* compress: none, gzip, zstd, xz, bzip2 or lz4; OVL_USAGE for anything else. */
-int encode_open(struct encode **out, const char *compress, encode_sink sink, void *ctx,
+int encode_open(struct encode **out, const char *compress, sink_fn sink, void *ctx,
 	struct ovl_err *err);
 int encode_write(struct encode *e, const void *p, size_t n, struct ovl_err *err);
 /* The end of the stream; nothing may be written after it. */

@@ -89,7 +89,7 @@ static inline const struct blob *blob_of(const struct blob *b)
 /* export_util.c. */
 
 /* The tar of a layer with a recipe. */
-int export_replay(const struct blob *b, replay_sink sink, void *ctx, struct ovl_err *err);
+int export_replay(const struct blob *b, sink_fn sink, void *ctx, struct ovl_err *err);
 /* On the main thread, as often as one likes. */
 void export_tell(struct export *x);
 /* Takes o (NULL: no memory) and gives its text, the same for the same content. */

@@ -35,7 +35,7 @@ int export_dump(json_t *o, struct buf *out, struct ovl_err *err)
 	return !text || out->failed ? err_nomem(err) : 0;
 }
 
-int export_replay(const struct blob *b, replay_sink sink, void *ctx, struct ovl_err *err)
+int export_replay(const struct blob *b, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	int rc;
 

@@ -40,7 +40,15 @@ struct pargz {
 	unsigned long crc;
 	uint64_t total;
 	bool begun;
+	sink_fn sink; /* of the call that runs, as ctx and err are */
+	void *ctx;
+	struct ovl_err *err;
 };
+
+static int fail(struct pargz *g, int errnum)
+{
+	return err_sys(g->err, errnum, "cannot compress with gzip");
+}
 
 /* ---- the threads ------------------------------------------------------------------ */
 
@@ -105,17 +113,17 @@ static int start_thread(struct pargz *g)
 	rc = thread_start(&g->thread[g->threads], run, g);
 	if (rc == 0)
 		g->threads++;
-	return g->threads ? 0 : -rc;
+	return g->threads ? 0 : fail(g, rc);
 }
 
 /* ---- the caller ------------------------------------------------------------------- */
 
 /* The oldest block to the sink; waits for it if wait. 1 given, 0 not yet, -errno. */
-static int give_oldest(
-	struct pargz *g, bool wait, pargz_sink sink, void *ctx, int *sink_rc)
+static int give_oldest(struct pargz *g, bool wait)
 {
 	struct block *b = &g->ring[g->given % g->size];
 	bool done;
+	int rc;
 
 	if (g->given == g->filled)
 		return 0;
@@ -127,12 +135,12 @@ static int give_oldest(
 	if (!done)
 		return 0;
 	if (b->failed)
-		return -ENOMEM; /* all that deflate can lack */
+		return fail(g, ENOMEM); /* all that deflate can lack */
 	g->crc = crc32_combine(g->crc, b->crc, (z_off_t)b->n);
 	g->total += b->n;
 	g->given++;
-	*sink_rc = sink(ctx, b->out, b->out_n);
-	return *sink_rc < 0 ? *sink_rc : 1;
+	rc = g->sink(g->ctx, b->out, b->out_n, g->err);
+	return rc < 0 ? rc : 1;
 }
 
 /* The block that is being filled, made ready; NULL: no memory. There is room for it. */
@@ -148,7 +156,7 @@ static struct block *current(struct pargz *g)
 }
 
 /* Hands the current block to the threads and begins the next. */
-static int submit(struct pargz *g, bool last, pargz_sink sink, void *ctx, int *sink_rc)
+static int submit(struct pargz *g, bool last)
 {
 	struct block *full = &g->ring[g->filled % g->size];
 	struct block *next;
@@ -166,19 +174,18 @@ static int submit(struct pargz *g, bool last, pargz_sink sink, void *ctx, int *s
 		return r;
 	r = 1;
 	while (r > 0)
-		r = give_oldest(
-			g, last || g->filled - g->given == g->size, sink, ctx, sink_rc);
+		r = give_oldest(g, last || g->filled - g->given == g->size);
 	if (r < 0 || last)
 		return r;
 	next = current(g);
 	if (!next)
-		return -ENOMEM;
+		return fail(g, ENOMEM);
 	memcpy(next->in, full->in + BLOCK, DICT);
 	next->n = 0;
 	return 0;
 }
 
-static int begin(struct pargz *g, pargz_sink sink, void *ctx, int *sink_rc)
+static int begin(struct pargz *g)
 {
 	/* No name, no time, from Unix. */
 	static const unsigned char header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
@@ -186,15 +193,14 @@ static int begin(struct pargz *g, pargz_sink sink, void *ctx, int *sink_rc)
 	g->begun = true;
 	g->crc = crc32(0, NULL, 0);
 	if (!current(g))
-		return -ENOMEM;
-	*sink_rc = sink(ctx, header, sizeof(header));
-	return *sink_rc < 0 ? *sink_rc : 0;
+		return fail(g, ENOMEM);
+	return g->sink(g->ctx, header, sizeof(header), g->err);
 }
 
-static int finish(struct pargz *g, pargz_sink sink, void *ctx, int *sink_rc)
+static int finish(struct pargz *g)
 {
 	unsigned char trailer[8];
-	int r = submit(g, true, sink, ctx, sink_rc);
+	int r = submit(g, true);
 
 	if (r < 0)
 		return r;
@@ -202,17 +208,19 @@ static int finish(struct pargz *g, pargz_sink sink, void *ctx, int *sink_rc)
 		trailer[i] = (unsigned char)(g->crc >> 8 * i);
 		trailer[4 + i] = (unsigned char)(g->total >> 8 * i);
 	}
-	*sink_rc = sink(ctx, trailer, sizeof(trailer));
-	return *sink_rc < 0 ? *sink_rc : 0;
+	return g->sink(g->ctx, trailer, sizeof(trailer), g->err);
 }
 
-int pargz_run(
-	struct pargz *g, const void *p, size_t n, bool end, pargz_sink sink, void *ctx)
+int pargz_run(struct pargz *g, const void *p, size_t n, bool end, sink_fn sink, void *ctx,
+	struct ovl_err *err)
 {
 	const unsigned char *at = p;
-	int sink_rc = 0;
-	int r = g->begun ? 0 : begin(g, sink, ctx, &sink_rc);
+	int r;
 
+	g->sink = sink;
+	g->ctx = ctx;
+	g->err = err;
+	r = g->begun ? 0 : begin(g);
 	while (n && r == 0) {
 		struct block *b = &g->ring[g->filled % g->size];
 		size_t now = BLOCK - b->n < n ? BLOCK - b->n : n;
@@ -222,10 +230,10 @@ int pargz_run(
 		at += now;
 		n -= now;
 		if (b->n == BLOCK)
-			r = submit(g, false, sink, ctx, &sink_rc);
+			r = submit(g, false);
 	}
 	if (r == 0 && end)
-		r = finish(g, sink, ctx, &sink_rc);
+		r = finish(g);
 	return r;
 }
 

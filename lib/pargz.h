@@ -17,17 +17,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct pargz;
+#include "err.h"
+#include "sink.h"
 
-/* Takes compressed bytes, on the caller's thread; negative: stop. */
-typedef int (*pargz_sink)(void *ctx, const void *p, size_t n);
+struct pargz;
 
 /* At most that many threads; NULL: no memory. */
 struct pargz *pargz_new(unsigned threads);
-/* Takes all of p. end: and ends the stream. 0; -1 when zlib or memory failed; else what the
- * sink said. */
-int pargz_run(
-	struct pargz *g, const void *p, size_t n, bool end, pargz_sink sink, void *ctx);
+/* Takes all of p. end: and ends the stream. The sink is called on the caller's thread. */
+int pargz_run(struct pargz *g, const void *p, size_t n, bool end, sink_fn sink, void *ctx,
+	struct ovl_err *err);
 /* Stops the threads, wherever they are, and frees all. */
 void pargz_free(struct pargz *g);
 

@@ -9,7 +9,7 @@
 #include "replay.h"
 
 /* Gives all bytes of a tar to the sink. Runs in the thread. */
-typedef int (*piped_fn)(void *ctx, replay_sink sink, void *to, struct ovl_err *err);
+typedef int (*piped_fn)(void *ctx, sink_fn sink, void *to, struct ovl_err *err);
 
 /* ingest_begin and ingest_run in one; the input in cfg is set here. After a failure the
  * ingest is ended. */

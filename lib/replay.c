@@ -46,7 +46,7 @@ struct player {
 	const struct replay_watch *watch; /* NULL: damage is a failure */
 	bool told; /* of the current file */
 	bool any; /* damage was told */
-	replay_sink sink;
+	sink_fn sink;
 	void *ctx;
 	struct digest digest;
 	XXH64_state_t sum;
@@ -324,12 +324,12 @@ static void release(struct player *p)
 	free(p->copy);
 }
 
-int replay(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err)
+int replay(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	return replay_watched(l, sink, ctx, NULL, err);
 }
 
-int replay_watched(const struct layer *l, replay_sink sink, void *ctx,
+int replay_watched(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err)
 {
 	struct player p = {
@@ -359,7 +359,7 @@ int replay_watched(const struct layer *l, replay_sink sink, void *ctx,
 	return rc;
 }
 
-int layer_tar(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err)
+int layer_tar(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	struct tarout *t;
 	int rc = replay(l, sink, ctx, err);

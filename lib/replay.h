@@ -9,9 +9,7 @@
 
 #include "err.h"
 #include "layer.h"
-
-/* Takes the bytes; returns 0, or a negative errno and a text. */
-typedef int (*replay_sink)(void *ctx, const void *p, size_t n, struct ovl_err *err);
+#include "sink.h"
 
 /*
  * Gives all bytes of the tar to the sink. Checks each file against its sum and the whole
@@ -19,7 +17,7 @@ typedef int (*replay_sink)(void *ctx, const void *p, size_t n, struct ovl_err *e
  * sink has got then is not the layer, but never longer than its tar was. -ENOENT, and no
  * text, if the layer has no recipe.
  */
-int replay(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err);
+int replay(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
 
 /* For who wants all that is damaged: told of each file (path empty: the whole) and why, and
  * what cannot be read is zeros. */
@@ -27,10 +25,10 @@ struct replay_watch {
 	void (*bad)(void *ctx, const char *path, const char *why);
 	void *ctx;
 };
-int replay_watched(const struct layer *l, replay_sink sink, void *ctx,
+int replay_watched(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err);
 
 /* The layer's tar in either way. */
-int layer_tar(const struct layer *l, replay_sink sink, void *ctx, struct ovl_err *err);
+int layer_tar(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
 
 #endif

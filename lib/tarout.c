@@ -21,7 +21,7 @@ struct tarout {
 	struct buf out; /* up to OUT_BLOCK, for the sink */
 	struct buf head; /* of the entry, while it is made */
 	bool in_head;
-	tarout_sink sink;
+	sink_fn sink;
 	void *ctx;
 	bool direct; /* the sink gets pieces as they are written */
 	int rc; /* what the sink said */
@@ -97,7 +97,7 @@ static int set_up(struct tarout *t, struct ovl_err *err)
 	return r == ARCHIVE_OK ? 0 : writer_error(t, err);
 }
 
-int tarout_open(struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err)
+int tarout_open(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	struct tarout *t = calloc(1, sizeof(*t));
 	int rc;
@@ -163,8 +163,7 @@ int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err
 	return 0;
 }
 
-int tarout_open_direct(
-	struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err)
+int tarout_open_direct(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	int rc = tarout_open(out, sink, ctx, err);
 

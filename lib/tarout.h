@@ -12,18 +12,15 @@
 #include <sys/types.h>
 
 #include "err.h"
+#include "sink.h"
 
 struct tarout;
 
-/* Takes the bytes; returns 0, or a negative errno and a text. */
-typedef int (*tarout_sink)(void *ctx, const void *p, size_t n, struct ovl_err *err);
-
-int tarout_open(struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err);
+int tarout_open(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err);
 
 /* The same for a sink that must know which bytes are a file's: it gets those of each
  * tarout_data before that returns, and no others meanwhile. */
-int tarout_open_direct(
-	struct tarout **out, tarout_sink sink, void *ctx, struct ovl_err *err);
+int tarout_open_direct(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err);
 
 int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err);
 int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err);

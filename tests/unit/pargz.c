@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,9 @@
 
 #define MIB (1u << 20)
 
-static int collect(void *ctx, const void *p, size_t n)
+static int collect(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
+	(void)err;
 	buf_add(ctx, p, n);
 	return 0;
 }
@@ -30,13 +32,14 @@ static void gzip(
 	const unsigned char *p, size_t n, size_t step, unsigned threads, struct buf *out)
 {
 	struct pargz *g = pargz_new(threads);
+	struct ovl_err err;
 
 	buf_clear(out);
 	for (size_t at = 0; at < n; at += step)
 		ck_assert_int_eq(pargz_run(g, p + at, n - at < step ? n - at : step,
-					 false, collect, out),
+					 false, collect, out, &err),
 			0);
-	ck_assert_int_eq(pargz_run(g, "", 0, true, collect, out), 0);
+	ck_assert_int_eq(pargz_run(g, "", 0, true, collect, out, &err), 0);
 	pargz_free(g);
 	ck_assert(!out->failed);
 }
@@ -95,13 +98,13 @@ START_TEST(gzip_noise)
 }
 END_TEST
 
-static int refuse(void *ctx, const void *p, size_t n)
+static int refuse(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
 	int *left = ctx;
 
 	(void)p;
 	(void)n;
-	return (*left)-- > 0 ? 0 : -28;
+	return (*left)-- > 0 ? 0 : err_say(err, ENOSPC, "it is full");
 }
 
 /* A sink that fails is heard, and what runs is taken down. */
@@ -111,10 +114,12 @@ START_TEST(gzip_stopped)
 
 	for (int ok = 0; ok < 4; ok++) {
 		struct pargz *g = pargz_new(4);
+		struct ovl_err err;
 		int left = ok;
-		int rc = pargz_run(g, p, 8 * MIB, true, refuse, &left);
+		int rc = pargz_run(g, p, 8 * MIB, true, refuse, &left, &err);
 
-		ck_assert_int_eq(rc, -28);
+		ck_assert_int_eq(rc, -ENOSPC);
+		ck_assert_str_eq(err.text, "it is full");
 		pargz_free(g);
 	}
 	free(p);
