@@ -13,39 +13,7 @@
 #include "names.h"
 #include "quote.h"
 
-static const char configs[] = ".configs";
-
-int config_put(
-	int layer_fd, const char *hex, const void *p, size_t n, struct ovl_err *err)
-{
-	char temp[ID_LEN + 2];
-	auto_buf old = {0};
-	struct ovl_id id;
-	auto_fd dir = -1;
-
-	if (fs_mkdir(layer_fd, configs, 0700) < 0)
-		return err_sys(err, errno, "cannot make '%s'", configs);
-	dir = fs_open_dir(layer_fd, configs);
-	if (dir < 0 || id_random(&id) < 0) {
-		int rc = err_sys(err, errno, "cannot open '%s'", configs);
-
-		unlinkat(layer_fd, configs, AT_REMOVEDIR); /* if it was made now */
-		return rc;
-	}
-	/* One that a power cut tore is put right. */
-	if (fs_read_file(dir, hex, n, &old) == 0 && old.len == n &&
-		(!n || memcmp(old.data, p, n) == 0))
-		return 0;
-	snprintf(temp, sizeof(temp), ".%.62s", id.s);
-	if (fs_write_new(dir, temp, p, n) < 0 || renameat(dir, temp, dir, hex) < 0) {
-		int rc = err_sys(err, errno, "cannot write '%s/%.12s'", configs, hex);
-
-		unlinkat(dir, temp, 0);
-		unlinkat(layer_fd, configs, AT_REMOVEDIR);
-		return rc;
-	}
-	return 0;
-}
+static const char configs[] = CONFIGS;
 
 static int by_text(const void *a, const void *b)
 {

@@ -1,6 +1,7 @@
 /*
  * Image configs (OCI image-spec, config.md), kept as they came with the layer that is the
- * top of the image: <id>/.configs/<64 hex>, named by the SHA-256 of its bytes. Two images
+ * top of the image: <id>/.configs/<64 hex>, named by the SHA-256 of its bytes, and put there
+ * by an import (grants.h). Two images
  * may have the same layers and differ in nothing but their config, so a layer may have
  * several; the note of a name (names.h) says which one goes with it.
  */
@@ -11,11 +12,8 @@
 #include "err.h"
 #include "layer.h"
 
+#define CONFIGS    ".configs"
 #define CONFIG_MAX (4u << 20) /* bytes of a config that is accepted */
-
-/* Puts a config into the layer directory, which may be a staged one. hex is its digest. */
-int config_put(
-	int layer_fd, const char *hex, const void *p, size_t n, struct ovl_err *err);
 
 /*
  * The config of an open layer: the one that goes with what the layer was called (a name of

@@ -72,7 +72,6 @@ int image_add_layer(struct image *i, struct ovl_err *err)
 		return err_nomem(err);
 	i->layer = more;
 	memset(&more[i->n_layers], 0, sizeof(*more));
-	more[i->n_layers].blob.fd = -1;
 	i->n_layers++;
 	return 0;
 }
@@ -290,7 +289,7 @@ static int is_docker(struct source *s, struct ovl_err *err)
 	if (rc == 0) {
 		const json_t *first = json_array_get(o, 0);
 		const char *config = image_text(first, "Config");
-		auto_part b = PART_INIT;
+		auto_part b = {0};
 
 		if (*config && json_is_array(json_object_get(first, "Layers")))
 			rc = source_find(s, config, &b, err);
@@ -301,7 +300,7 @@ static int is_docker(struct source *s, struct ovl_err *err)
 
 int image_is(struct source *s, struct ovl_err *err)
 {
-	auto_part b = PART_INIT;
+	auto_part b = {0};
 	int rc = is_docker(s, err);
 
 	return rc ? rc : source_find(s, "oci-layout", &b, err);

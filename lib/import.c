@@ -76,7 +76,7 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	if (was_there < 0)
 		return was_there;
 	if (was_there) {
-		rc = stage_found(job->st, &ref, name, store_durable(job->st), NULL, err);
+		rc = ingest_found(job->st, &ref, name, err);
 		was_there = rc == 0 || err->status != OVL_NOLAYER;
 	}
 	if (!was_there)

@@ -9,6 +9,7 @@
 #include "driver.h"
 #include "fs.h"
 #include "ingest.h"
+#include "names.h"
 #include "recipe.h"
 #include "store.h"
 #include "view.h"
@@ -25,7 +26,9 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 	const char *name = in->cfg.drv->tree[OVL_IMAGE];
 	struct unpack *u = &in->unpack;
 	int tree;
-	int rc = stage_begin(in->st, in->cfg.drv, &in->stage, err);
+	int rc = in->cfg.within ?
+		stage_begin_within(in->cfg.within, in->cfg.as, &in->stage, err) :
+		stage_begin(in->st, in->cfg.drv, &in->stage, err);
 
 	if (rc < 0)
 		return rc;
@@ -96,6 +99,27 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 
 /* ---- the one pass ----------------------------------------------------------------- */
 
+/* So that many of them take no descriptors. */
+static void rest(struct ingest *in)
+{
+	close_fdp(&in->unpack.tree);
+	close_fdp(&in->unpack.kept);
+	in->unpack.layer = -1;
+	stage_rest(&in->stage);
+}
+
+static int resume(struct ingest *in, struct ovl_err *err)
+{
+	int rc = stage_resume(&in->stage, err);
+
+	if (rc < 0)
+		return rc;
+	in->unpack.layer = in->stage.fd;
+	in->unpack.tree = fs_open_dir(in->stage.fd, in->cfg.drv->tree[OVL_IMAGE]);
+	return in->unpack.tree < 0 ? err_sys(err, errno, "cannot open the staging tree") :
+				     0;
+}
+
 static bool stopped(const struct ingest *in)
 {
 	return store_stopped(in->st) || (in->cfg.abort && atomic_load(in->cfg.abort));
@@ -149,6 +173,8 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 	in->tar = NULL;
 	recipe_out_close(in->recipe);
 	in->recipe = in->unpack.recipe = NULL;
+	if (in->stage.within)
+		rest(in);
 	return r;
 }
 
@@ -162,7 +188,8 @@ int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err 
 	return rc < 0 ? rc : unpack_finish(&in->unpack, &below, err);
 }
 
-static int write_meta(struct ingest *in, const struct layer *parent, struct ovl_err *err)
+static int write_meta(struct ingest *in, const struct layer *parent, struct meta *out,
+	struct ovl_err *err)
 {
 	bool cut = parent && unpack_hides_all(&in->unpack);
 	struct seed seed = {.parent = parent, .cut = cut};
@@ -180,7 +207,10 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct ovl_
 	driver_place(&m, parent, cut);
 	memcpy(m.link, in->stage.link, sizeof(m.link));
 	memcpy(m.diff_id, in->diff_id, sizeof(m.diff_id));
-	return meta_write(in->stage.fd, &m, err);
+	rc = meta_write(in->stage.fd, &m, err);
+	if (rc == 0 && out)
+		*out = m;
+	return rc;
 }
 
 static void warn_devices(const struct ingest *in)
@@ -194,16 +224,60 @@ static void warn_devices(const struct ingest *in)
 			n, n == 1 ? "device" : "devices");
 }
 
+int ingest_complete(struct ingest *in, const struct layer *parent,
+	const struct view *below, struct meta *meta, struct ovl_err *err)
+{
+	int rc = resume(in, err);
+
+	if (rc == 0)
+		rc = unpack_finish(&in->unpack, below, err);
+	if (rc == 0)
+		rc = write_meta(in, parent, meta, err);
+	if (rc == 0)
+		warn_devices(in);
+	unpack_release(&in->unpack);
+	return rc;
+}
+
+int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
+	struct ovl_err *err)
+{
+	bool durable = store_durable(st);
+	auto_layer l = LAYER_INIT;
+	int rc = stage_found(st, ref, durable, &l, err);
+
+	return rc == 0 && name ? names_give(&l, name, NULL, false, durable, err) : rc;
+}
+
+/* One that was there may be gone before it is found. */
+static int commit_or_find(struct ingest *in, const struct layer *parent,
+	const struct layer_ref *ref, const char *name, struct ovl_err *err)
+{
+	for (;;) {
+		struct ovl_err why = {.status = OVL_FAILED};
+		int rc = stage_commit(
+			&in->stage, &ref->id, parent, name, store_durable(in->st), err);
+
+		if (rc)
+			return rc;
+		rc = ingest_found(in->st, ref, name, &why);
+		if (rc == 0 || why.status != OVL_NOLAYER) {
+			*err = why;
+			return rc;
+		}
+	}
+}
+
 int ingest_commit(struct ingest *in, const struct layer *parent, const struct ovl_id *id,
 	const char *name, struct ovl_err *err)
 {
+	struct layer_ref ref = {.drv = in->cfg.drv, .id = *id};
 	int rc = ingest_settle(in, parent, err);
 
 	if (rc == 0)
-		rc = write_meta(in, parent, err);
+		rc = write_meta(in, parent, NULL, err);
 	if (rc == 0)
-		rc = stage_commit(
-			&in->stage, id, parent, name, store_durable(in->st), err);
+		rc = commit_or_find(in, parent, &ref, name, err);
 	if (rc >= 0)
 		warn_devices(in);
 	return rc;

@@ -24,6 +24,8 @@
 struct ingest_config {
 	struct stream_config input; /* max_size and stop are set by ingest_begin */
 	const struct driver *drv;
+	const struct stage *within; /* it is staged in this one, as */
+	const char *as; /* that name; NULL: in one of its own */
 	uint64_t max_size; /* 0: default; so are the others */
 	uint64_t max_entries;
 	unsigned max_depth;
@@ -63,11 +65,24 @@ int ingest_run(struct ingest *in, struct ovl_err *err);
 int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err *err);
 
 /*
+ * The same with the stack as a view, and all that the layer needs but a place, on top of
+ * parent, which may be staged itself. meta: what .layer says of it now. The descriptors of
+ * one that is staged within another are closed then.
+ */
+int ingest_complete(struct ingest *in, const struct layer *parent,
+	const struct view *below, struct meta *meta, struct ovl_err *err);
+
+/*
  * Makes it layer id on top of the open and locked parent (NULL: none), known as name (may
  * be NULL). 1: committed, 0: a layer of that id is there already and has the name now.
  */
 int ingest_commit(struct ingest *in, const struct layer *parent, const struct ovl_id *id,
 	const char *name, struct ovl_err *err);
 void ingest_end(struct ingest *in);
+
+/* Of a layer that is there already: all of it is on disk, and it has the name (may be
+ * NULL). OVL_NOLAYER when it is gone again. */
+int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
+	struct ovl_err *err);
 
 #endif

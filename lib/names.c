@@ -341,3 +341,17 @@ int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_
 	names_unlock(st);
 	return r;
 }
+
+void names_take_from(struct ovl_store *st, const char *name, const struct layer_ref *ref)
+{
+	struct layer_ref owner;
+	char file[256];
+
+	if (!name_encode(name, file) || names_lock(st, NULL) < 0)
+		return;
+	if (names_lookup(st, name, &owner, NULL) > 0 && layer_ref_same(&owner, ref)) {
+		names_unlink(st, name);
+		drop_note(st, ref, file);
+	}
+	names_unlock(st);
+}

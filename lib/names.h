@@ -39,6 +39,9 @@ int names_give(const struct layer *l, const char *name, const char *config, bool
 /* Takes a name away from the layer that has it: 1 done, 0 nobody has it, negative errno. */
 int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_err *err);
 
+/* The same if it is that layer's, as far as it can be done. */
+void names_take_from(struct ovl_store *st, const char *name, const struct layer_ref *ref);
+
 /* Gives all names of one layer to another, configs and all. */
 int names_move(const struct layer *from, const struct layer *to, bool durable,
 	struct ovl_err *err);

@@ -149,7 +149,8 @@ struct ovl_ids {
  * Stores a tar (ustar, pax, GNU, v7; plain or gzip, zstd, xz, bzip2, lz4) as an image
  * layer, or the layers, configs and names of whole images: docker-save archives and OCI
  * image layouts. An id is a chain id (OCI image-spec, config.md). A layer that is there
- * already is left as it is. On failure the store is as it was.
+ * already is left as it is. On failure the store is as it was, except that layers of an
+ * image which have appeared stay, without names.
  */
 int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
 	struct ovl_err *err);

@@ -204,16 +204,3 @@ int remove_ref(struct ovl_store *st, const struct layer_ref *ref, unsigned flags
 
 	return remove_wanted(st, &w, err);
 }
-
-void remove_made(struct ovl_store *st, const struct layer_ref *ref)
-{
-	const volatile sig_atomic_t *stop = st->cfg.stop;
-	unsigned wait = st->cfg.wait;
-	struct ovl_err why = {.status = OVL_FAILED};
-
-	st->cfg.stop = NULL;
-	st->cfg.wait = 0;
-	remove_ref(st, ref, OVL_RM_FORCE, &why);
-	st->cfg.stop = stop;
-	st->cfg.wait = wait;
-}

@@ -12,8 +12,4 @@
 int remove_ref(struct ovl_store *st, const struct layer_ref *ref, unsigned flags,
 	struct ovl_err *err);
 
-/* Of what must not be left there: whatever else went wrong, and also when the process is
- * told to stop. What cannot be removed is left. */
-void remove_made(struct ovl_store *st, const struct layer_ref *ref);
-
 #endif

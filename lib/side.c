@@ -36,22 +36,6 @@ static int follow(
 	return view_child(beside, to, out);
 }
 
-/* Moves the directories of more behind those of v. */
-static int append(struct view *v, struct view *more)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < more->n && rc == 0; i++) {
-		rc = view_push(v, more->fd[i]);
-		more->fd[i] = -1;
-	}
-	for (unsigned i = 0; i < more->n; i++)
-		close_fdp(&more->fd[i]);
-	more->n = 0;
-	view_close(more);
-	return rc;
-}
-
 int side_of_upper(const struct side *s, const struct view *beside, const char *name,
 	struct side *out, enum side_merge *how)
 {
@@ -74,7 +58,7 @@ int side_of_upper(const struct side *s, const struct view *beside, const char *n
 		*how = SIDE_REDIRECTED;
 		r = follow(s, beside, to.data, &lower);
 		if (r == 0)
-			r = append(&made.dir, &lower);
+			r = view_append(&made.dir, &lower);
 	}
 	if (r < 0) {
 		side_close(&made);
@@ -110,7 +94,7 @@ int side_child(const struct side *s, const char *name, struct side *out)
 		return -1;
 	if (how == SIDE_MERGES &&
 		(view_child(&beside, name, &lower) < 0 ||
-			append(&made.dir, &lower) < 0)) {
+			view_append(&made.dir, &lower) < 0)) {
 		side_close(&made);
 		return -1;
 	}

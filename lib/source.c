@@ -42,9 +42,14 @@ struct source {
 
 void part_release(struct part *b)
 {
-	if (b->owned)
-		close_fdp(&b->fd);
-	b->fd = -1;
+	free(b->file);
+	b->file = NULL;
+}
+
+int part_open(const struct part *b)
+{
+	return b->file ? fs_open_beneath(b->fd, b->file, O_RDONLY | O_NONBLOCK) :
+			 fcntl(b->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 void source_close(struct source *s)
@@ -304,11 +309,9 @@ static int find_file(
 		return err_sys(err, errno, "cannot open %s", Q(name));
 	if (!S_ISREG(st.st_mode))
 		return err_say(err, EINVAL, "%s is not a regular file", Q(name));
-	out->size = (uint64_t)st.st_size;
-	out->offset = 0;
-	out->owned = true;
-	out->fd = steal_fd(&fd);
-	return 1;
+	*out = (struct part){
+		.fd = s->fd, .file = strdup(name), .size = (uint64_t)st.st_size};
+	return out->file ? 1 : err_nomem(err);
 }
 
 static int find_member(
@@ -350,7 +353,8 @@ int source_find(struct source *s, const char *name, struct part *out, struct ovl
 
 int source_read(struct source *s, const char *name, struct buf *out, struct ovl_err *err)
 {
-	auto_part b = PART_INIT;
+	auto_part b = {0};
+	auto_fd fd = -1;
 	int rc = source_find(s, name, &b, err);
 
 	buf_clear(out);
@@ -365,8 +369,11 @@ int source_read(struct source *s, const char *name, struct buf *out, struct ovl_
 			SOURCE_MAX_READS);
 	if (!buf_reserve(out, b.size + 1))
 		return err_nomem(err);
+	fd = part_open(&b);
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open %s", Q(name));
 	while (out->len < b.size) {
-		ssize_t n = pread(b.fd, out->data + out->len, b.size - out->len,
+		ssize_t n = pread(fd, out->data + out->len, b.size - out->len,
 			(off_t)(b.offset + out->len));
 
 		if (n < 0 && errno == EINTR)

@@ -21,19 +21,18 @@
 
 struct source;
 
-/* A part: size bytes at offset of fd, which is the blob's own if owned. */
+/* A part: size bytes at offset of the source, or of a file in it. No descriptor is held
+ * for it: an image may have thousands. */
 struct part {
-	int fd;
-	bool owned;
+	int fd; /* the source's */
+	char *file; /* in it; NULL: the source itself */
 	uint64_t offset;
 	uint64_t size;
 };
 
-#define PART_INIT        \
-	{                \
-		.fd = -1 \
-	}
 void part_release(struct part *b);
+/* Open for reading, the caller's to close; -1 with errno. */
+int part_open(const struct part *b);
 #define auto_part __attribute__((cleanup(part_release))) struct part
 
 /* fd is a directory, or a file that is a plain tar; it stays the caller's. A tar with more

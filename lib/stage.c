@@ -10,7 +10,6 @@
 #include "driver.h"
 #include "fs.h"
 #include "names.h"
-#include "remove.h"
 #include "stage.h"
 #include "store.h"
 
@@ -95,20 +94,48 @@ int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *ou
 	return 0;
 }
 
+int stage_begin_within(
+	const struct stage *of, const char *name, struct stage *out, struct ovl_err *err)
+{
+	struct stage sg = *of;
+
+	sg.home = of->fd;
+	sg.within = true;
+	sg.fd = sg.spare = sg.held = -1;
+	snprintf(sg.name, sizeof(sg.name), "%s", name);
+	if (mkdirat(sg.home, name, 0700) < 0)
+		return err_sys(err, errno, "cannot make a staging directory");
+	id_short_new(sg.link);
+	*out = sg;
+	return stage_resume(out, err);
+}
+
+void stage_rest(struct stage *sg)
+{
+	close_fdp(&sg->fd);
+}
+
+int stage_resume(struct stage *sg, struct ovl_err *err)
+{
+	if (sg->fd < 0)
+		sg->fd = fs_open_dir(sg->home, sg->name);
+	return sg->fd < 0 ? err_sys(err, errno, "cannot open a staging directory") : 0;
+}
+
 static int sync_all(int fd, struct ovl_err *err)
 {
 	return syncfs(fd) < 0 ? err_sys(err, errno, "cannot sync the store") : 0;
 }
 
-static int sync_links(struct stage *sg, struct ovl_err *err)
+int stage_sync_dirs(const struct driver *drv, int drv_fd, struct ovl_err *err)
 {
-	if (sg->drv->links) {
-		auto_fd links = fs_open_dir(sg->drv_fd, sg->drv->links);
+	if (drv->links) {
+		auto_fd links = fs_open_dir(drv_fd, drv->links);
 
 		if (links < 0 || fsync(links) < 0)
-			return err_sys(err, errno, "cannot sync '%s'", sg->drv->links);
+			return err_sys(err, errno, "cannot sync '%s'", drv->links);
 	}
-	if (fsync(sg->drv_fd) < 0)
+	if (fsync(drv_fd) < 0)
 		return err_sys(err, errno, "cannot sync the store");
 	return 0;
 }
@@ -189,8 +216,8 @@ int stage_begin_in(
 
 /* The name and the short link lead nowhere for a moment, then the rename makes all of
  * it a layer. 1 done, 0 such a layer is there already. */
-static int appear(struct stage *sg, const struct layer_ref *ref,
-	const struct layer *parent, const char *name, bool durable, struct ovl_err *err)
+static int step(struct stage *sg, const struct layer_ref *ref, const struct layer *parent,
+	const char *name, bool durable, struct ovl_err *err)
 {
 	int rc = parent ? layer_add_child(parent, &ref->id, err) : 0;
 
@@ -214,12 +241,14 @@ static int appear(struct stage *sg, const struct layer_ref *ref,
 		give_tree_back(sg);
 		sg->drv->retract(sg->drv_fd, sg->link, &ref->id, NULL);
 	}
-	if (rc < 0 && name)
+	/* Unless another has made the layer appear under this name. */
+	if (rc < 0 && name && layer_exists(sg->st, ref, NULL) == 0)
 		names_unlink(sg->st, name);
 	return rc;
 }
 
-/* It is a layer now, which others may read. The lock goes along, and changes in one step. */
+/* It is a layer now, which others may read. The lock goes along, and changes in one step;
+ * one that had the lock of another stage was locked before anybody could see it. */
 static void keep(struct stage *sg)
 {
 	if (sg->hold && flock(sg->fd, LOCK_SH | LOCK_NB) == 0)
@@ -231,79 +260,76 @@ static void keep(struct stage *sg)
  * The names are locked so that nobody takes one whose layer is about to appear for one
  * that was left behind; the store's lock says the same of the short links.
  */
-static int move_in(struct stage *sg, const struct layer_ref *ref,
-	const struct layer *parent, const char *name, bool durable, struct ovl_err *err)
+int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
+	const char *name, bool durable, struct ovl_err *err)
 {
-	int committed;
+	struct layer_ref ref = {.drv = sg->drv, .id = *id};
 	int rc = name ? names_lock(sg->st, err) : 0;
 
 	if (rc < 0)
 		return rc;
+	if (sg->within && sg->hold)
+		flock(sg->fd, LOCK_SH | LOCK_NB);
 	rc = store_lock(sg->st, LOCK_SH, err);
-	committed = rc < 0 ? rc : appear(sg, ref, parent, name, durable, err);
-	if (rc == 0)
+	if (rc == 0) {
+		rc = step(sg, &ref, parent, name, durable, err);
 		store_unlock(sg->st);
+	}
 	if (name)
 		names_unlock(sg->st);
-	if (committed <= 0)
-		return committed;
-	sg->appeared = true;
-	keep(sg);
-	/* Nobody need wait for the disk but who made it. */
-	rc = durable ? sync_links(sg, err) : 0;
-	if (rc == 0 && name && durable)
-		rc = names_sync(sg->st, err);
-	return rc < 0 ? rc : committed;
+	sg->appeared = rc > 0;
+	if (sg->appeared)
+		keep(sg);
+	return rc;
 }
 
 /* The hint of a child that did not come. */
 static void drop_hint(
-	struct stage *sg, const struct layer_ref *ref, const struct layer *parent)
+	struct stage *sg, const struct ovl_id *id, const struct layer *parent)
 {
 	struct layer child = {
 		.st = sg->st,
 		.drv = sg->drv,
 		.drv_fd = sg->drv_fd,
-		.id = ref->id,
+		.id = *id,
 		.meta = {.has_parent = true, .parent = parent->id},
 	};
 
 	layer_drop_child(&child);
 }
 
-int stage_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
-	bool durable, int *held, struct ovl_err *err)
+int stage_found(struct ovl_store *st, const struct layer_ref *ref, bool durable,
+	struct layer *out, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
 	int rc = layer_open_ref(st, ref, LOCK_SH, ref->id.s, &l, err);
 
 	if (rc == 0 && durable)
 		rc = sync_all(l.fd, err);
-	if (rc == 0 && name)
-		rc = names_give(&l, name, NULL, false, durable, err);
-	if (rc == 0 && held)
-		*held = steal_fd(&l.fd);
-	return rc;
+	if (rc < 0)
+		return rc;
+	*out = l;
+	l.fd = -1;
+	return 0;
 }
 
-/* Until it is in place, or another that is the same stays there. */
-static int settle(struct stage *sg, const struct layer_ref *ref,
-	const struct layer *parent, const char *name, bool durable, struct ovl_err *err)
+int stage_hint(const struct ovl_id *id, const struct layer *parent, struct ovl_err *err)
 {
-	struct ovl_err why;
-	int rc;
+	int rc = parent ? layer_add_child(parent, id, err) : 0;
 
-	for (;;) {
-		rc = move_in(sg, ref, parent, name, durable, err);
-		if (rc)
-			return rc;
-		rc = stage_found(
-			sg->st, ref, name, durable, sg->hold ? &sg->held : NULL, &why);
-		if (rc == 0 || why.status != OVL_NOLAYER)
-			break;
-	}
-	if (rc < 0)
-		*err = why;
+	return rc < 0 ? rc : 0;
+}
+
+/* Of a layer that is there, but may not be after a power cut, nobody is to be told. */
+static int sync_appeared(struct stage *sg, const struct layer_ref *ref, const char *name,
+	struct ovl_err *err)
+{
+	int rc = stage_sync_dirs(sg->drv, sg->drv_fd, err);
+
+	if (rc == 0 && name)
+		rc = names_sync(sg->st, err);
+	if (rc < 0 && name)
+		names_take_from(sg->st, name, ref);
 	return rc;
 }
 
@@ -311,43 +337,33 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 	const char *name, bool durable, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = sg->drv, .id = *id};
-	int rc = 0;
+	int rc = durable ? stage_hint(id, parent, err) : 0;
 
-	if (parent && durable)
-		rc = layer_add_child(parent, id, err);
-	if (rc >= 0 && name)
+	if (rc == 0 && name)
 		rc = names_note(sg->fd, name, NULL, false, err);
-	if (rc >= 0 && durable)
+	if (rc == 0 && durable)
 		rc = sync_all(sg->fd, err);
 	/* From here on it goes to its end. */
-	if (rc >= 0 && store_stopped(sg->st))
+	if (rc == 0 && store_stopped(sg->st))
 		rc = err_stopped(err);
-	if (rc >= 0)
-		rc = settle(sg, &ref, parent, name, durable, err);
-	/* What a power cut might take back is not left standing as if it were done. */
-	if (rc < 0 && sg->appeared)
-		stage_release(sg);
-	if (rc < 0 && sg->appeared && sg->tree_from < 0)
-		remove_made(sg->st, &ref);
-	if (rc < 0 && parent)
-		drop_hint(sg, &ref, parent);
+	if (rc == 0)
+		rc = stage_appear(sg, id, parent, name, durable, err);
+	if (rc > 0 && durable && sync_appeared(sg, &ref, name, err) < 0)
+		rc = -EIO;
+	if (rc < 0 && parent && !sg->appeared)
+		drop_hint(sg, id, parent);
 	return rc;
-}
-
-void stage_release(struct stage *sg)
-{
-	close_fdp(&sg->held);
 }
 
 void stage_end(struct stage *sg)
 {
 	int saved = errno;
-	bool goes = sg->fd >= 0 && !holds_tree(sg->fd, sg);
+	bool goes = sg->fd >= 0 && !sg->within && !holds_tree(sg->fd, sg);
 
 	/* There may be no other descriptors to do it with. */
 	close_fdp(&sg->spare);
 	close_fdp(&sg->fd);
-	stage_release(sg);
+	close_fdp(&sg->held);
 	if (goes)
 		fs_rmtree(sg->home, sg->name, NULL);
 	errno = saved;

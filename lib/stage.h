@@ -32,13 +32,14 @@ struct stage {
 	struct ovl_store *st;
 	const struct driver *drv;
 	int drv_fd; /* the store's */
-	int home; /* the directory it lies in: staging/, or that of a layer */
+	int home; /* the directory it lies in: staging/, a layer's, another stage's */
 	int fd; /* the staged layer's directory */
-	int spare; /* a descriptor for who has to clean up when all are in use */
+	int spare; /* a descriptor for cleaning up when all others are in use */
 	int tree_from; /* directory its tree is moved in from; -1: it has one */
+	bool within; /* another stage, whose lock and end are this one's as well */
 	bool hold; /* keep the layer from being removed when it is there, until stage_end */
 	int held; /* its directory, locked */
-	bool appeared; /* the layer was put in place */
+	bool appeared; /* it is in its place, whatever went wrong after that */
 	char name[ID_LEN + 1];
 	char link[SHORT_LEN + 1];
 };
@@ -52,32 +53,45 @@ struct stage {
 int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
 	struct ovl_err *err);
 
+/* The same as name in another stage, which is to end after it: so that many layers need
+ * one lock. Between stage_rest and stage_resume it takes no descriptor. */
+int stage_begin_within(
+	const struct stage *of, const char *name, struct stage *out, struct ovl_err *err);
+void stage_rest(struct stage *sg);
+int stage_resume(struct stage *sg, struct ovl_err *err);
+
 /* The same as name in the open and exclusively locked layer, whose tree it will get. */
 int stage_begin_in(
 	const struct layer *l, const char *name, struct stage *out, struct ovl_err *err);
 
 /*
  * Makes it layer id, on top of the open and locked parent (NULL: none), known as name
- * (NULL: without one). durable: sync before and after. 1: committed; 0: a layer of that
- * id is there already; it has the name now, and the staged one will be dropped. On
- * failure neither layer nor name is there; but for a tree that was moved in, which stays
- * where it is when nothing but the last sync failed.
+ * (NULL: without one). durable: sync before and after. 1: it is there; 0: a layer of that
+ * id is there already, and the staged one will be dropped. On failure the name is not
+ * given, and the layer is not there, unless sg->appeared: then it is, without the name, and
+ * may not be on disk.
  */
 int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
 	const char *name, bool durable, struct ovl_err *err);
 
-/* Lets go of what hold keeps. */
-void stage_release(struct stage *sg);
+/*
+ * The parts of that, for many layers that are synced together: the hint in the parent
+ * (which may be staged itself), then a sync, then the step, then stage_sync_dirs once for
+ * them all.
+ */
+int stage_hint(const struct ovl_id *id, const struct layer *parent, struct ovl_err *err);
+int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
+	const char *name, bool durable, struct ovl_err *err);
+int stage_sync_dirs(const struct driver *drv, int drv_fd, struct ovl_err *err);
 
 void stage_end(struct stage *sg);
 
 /*
- * Of a layer that was found instead of made: it gets the name (NULL: none). Who made it may
- * have synced nothing, or not yet; durable: all of it is on disk when this returns.
- * OVL_NOLAYER when it is gone again. held (may be NULL): its directory, locked, the caller's
- * to close.
+ * A layer that was found instead of made is the same, but its maker may have synced
+ * nothing, or not yet: durable: all of it is on disk when this returns. OVL_NOLAYER when it
+ * is gone again. out: open and locked, the caller's to close.
  */
-int stage_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
-	bool durable, int *held, struct ovl_err *err);
+int stage_found(struct ovl_store *st, const struct layer_ref *ref, bool durable,
+	struct layer *out, struct ovl_err *err);
 
 #endif

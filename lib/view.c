@@ -49,6 +49,21 @@ int view_push(struct view *v, int fd)
 	return 0;
 }
 
+int view_append(struct view *v, struct view *more)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < more->n && rc == 0; i++) {
+		rc = view_push(v, more->fd[i]);
+		more->fd[i] = -1;
+	}
+	for (unsigned i = 0; i < more->n; i++)
+		close_fdp(&more->fd[i]);
+	more->n = 0;
+	view_close(more);
+	return rc;
+}
+
 /*
  * One directory's share in a merge: 1 a directory (*fd), 0 nothing of that name, 2
  * something that hides what is below.

@@ -34,6 +34,9 @@ void view_close(struct view *v);
 /* Adds a directory below those that are there; fd becomes the view's. -1 with errno, and it is closed. */
 int view_push(struct view *v, int fd);
 
+/* Moves the directories of more below those of v. -1 with errno; more is closed then. */
+int view_append(struct view *v, struct view *more);
+
 /* The merged subdirectory name: 0 with out->n == 0 if there is none; -1 with errno. */
 int view_child(const struct view *v, const char *name, struct view *out);
 

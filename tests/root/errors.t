@@ -81,6 +81,17 @@ between() {
 	tidy got.shape got.tidy
 	[ ! "$(comm -23 got.tidy before.shape)" ] && [ ! "$(comm -13 got.tidy want)" ]
 }
+# Layers that have appeared stay, whole; names and configs are given all or none.
+stays() {
+	tidy got.shape got.tidy
+	tidy before.shape before.tidy
+	given='^./store/names/|/\.configs/'
+	grep -E "$given" got.tidy >given.got
+	[ ! "$(comm -13 got.tidy before.tidy)" ] && [ ! "$(comm -23 got.tidy want)" ] &&
+		for as in before.tidy want; do
+			grep -E "$given" $as | cmp -s - given.got && break
+		done && ovlctl check --content >/dev/null
+}
 same_output() {
 	sed -E 's/[0-9a-f]{64}/ID/g' "$1" | cmp -s - want.out
 }
@@ -206,6 +217,7 @@ try() { # WHAT COMMAND...
 # ---- the commands -------------------------------------------------------------------
 
 mkdir -p master/out
+part=stays
 try "import of the first layer" ovlctl import -n a a.tar
 try "import of the first image" ovlctl import image.tar
 mkdir -p w
@@ -214,6 +226,7 @@ cp -a w/store master
 try "import of a second layer" ovlctl import -n b -p a b.tar.zst
 try "import of a layer that is there" ovlctl import -n a2 a.tar.gz
 try "import of an image" ovlctl import image.tar
+part=''
 once=yes
 try "create" ovlctl create a
 once=''

@@ -25,6 +25,8 @@ sed "s/DRIVER/$DRV/" >events <<'E'
 /^openat(.*".children\/ID".*O_CREAT/s/.*/hint/p
 /^openat([0-9]*<[^>]*\/.names>, .*O_CREAT/s/.*/note/p
 /^syncfs/s/.*/sync all/p
+/^renameat2(.*\/.names>/s/.*/note/p
+/^renameat2(.*\/.configs>/s/.*/config/p
 /^symlinkat("..\/DRIVER\/ID", [0-9]*<S\/names>, "[^.]/s/.*/name/p
 /^renameat([0-9]*<S\/names>/s/.*/name/p
 /^symlinkat("..\/ID\/diff"/s/.*/link/p
@@ -51,7 +53,7 @@ said() {
 		order && $0 == item { on = 1; next }
 		/^\.(It|El)/ { on = 0 }
 		on { printf "%s ", $0 }' "$page" | sed 's/ $//' |
-		if is_overlay; then sed 's/, \(un\)\?link\>//g; s/, sync l\>//g; s/sync overlay2/sync overlay/g'; else cat; fi
+		if is_overlay; then sed 's/, \(un\)\?link\>//g; s/; \(link\|sync l\),/;/g; s/, sync l\>//g; s/sync overlay2/sync overlay/g'; else cat; fi
 }
 
 ovlctl import -n a a.tar >/dev/null
@@ -65,10 +67,10 @@ same_steps import ovlctl import -n b -p a b.tar
 is "import --sync=none" "$(steps ovlctl --sync=none import -n c -p a c.tar)" \
 	"$(said create)"
 same_steps "import No of a layer that is there" ovlctl import -n b2 -p a b.tar
-image=$(said "import No of an image")
-one=$(echo "$image" | sed 's/ for each layer;.*//')
+# Two layers, of which the lower one has no parent.
 is "import of an image" "$(steps ovlctl import image.tar)" \
-	"$(echo "$one" | sed 's/hint, //'), $one, sync all, ${image#*each name: }"
+	"$(said "import No of an image" |
+		sed 's/ for each layer;/,/; s/;/,/; s/\(link, layer\|layer\) for each layer;/\1, \1,/')"
 ovlctl create -n w a >/dev/null
 # Each of its names is moved.
 echo 1 >"$(tree_of w)/f"
