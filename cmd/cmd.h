@@ -6,7 +6,7 @@
 #ifndef CMD_H
 #define CMD_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "ovl.h"
@@ -149,7 +149,7 @@ void progress_show(void *ctx, const struct ovl_progress *p);
 void progress_clear(void);
 
 /* util.c: one flag for all that end a command. */
-extern volatile sig_atomic_t stop_signal;
+extern atomic_int stop_signal;
 void signals_catch(void);
 /* Dies of the signal that was caught, if one was. */
 void signals_die(void);

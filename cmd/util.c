@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -67,16 +69,35 @@ const char *suggest(const char *word, const char *const *names)
 
 /* ---- signals ---------------------------------------------------------------------- */
 
-volatile sig_atomic_t stop_signal;
+atomic_int stop_signal;
 
+/* When the first one came, in nanoseconds: a handler may run in several threads at once. */
+static _Atomic uint64_t first_signal;
+
+#define IMPATIENT 500000000u
+
+/*
+ * timeout(1) signals its child and at once the whole process group, and so may others: what
+ * follows at once is the same wish. Who signals again later does not want to wait until all
+ * is cleaned up. But a closed pipe is written to again by whoever has not looked yet.
+ */
 static void caught(int sig)
 {
-	stop_signal = sig;
+	struct timespec t = {0};
+	uint64_t first = 0;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	if (atomic_compare_exchange_strong(&first_signal, &first, now)) {
+		stop_signal = sig;
+	} else if (sig != SIGPIPE && now >= first + IMPATIENT) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
 }
 
-/* Without SA_RESTART, so that a call that waits comes back. The second signal of the
- * kind finds the default action: who is in a hurry gets his way. But a closed pipe is
- * written to again by whoever has not looked yet, maybe in the midst of cleaning up. */
+/* Without SA_RESTART, so that a call that waits comes back. */
 void signals_catch(void)
 {
 	static const int all[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
@@ -84,7 +105,6 @@ void signals_catch(void)
 	struct sigaction old;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		sa.sa_flags = all[i] == SIGPIPE ? 0 : (int)SA_RESETHAND;
 		if (sigaction(all[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(all[i], &sa, NULL);
 	}

@@ -37,7 +37,7 @@ struct compared {
 };
 
 struct comparison {
-	const volatile sig_atomic_t *stop; /* ends the work when set; NULL: never */
+	const atomic_int *stop; /* ends the work when set; NULL: never */
 	bool data;
 	/* Files of the trees are files of other layers too (see graft.h): how many names they
 	 * have says nothing, those that are the same file need no look, and data are looked

@@ -94,7 +94,7 @@ static int xattrs_differ(
 
 /* The sizes are the same. Metacopied files on the same lower one have its data. */
 static int content_differs(
-	const struct file *a, const struct file *b, const volatile sig_atomic_t *stop)
+	const struct file *a, const struct file *b, const atomic_int *stop)
 {
 	auto_fd fa = side_open(a->in, a->at, a->name);
 	auto_fd fb = -1;
@@ -112,7 +112,7 @@ static int content_differs(
 }
 
 int differ(const struct side *a, const struct side *b, const char *name,
-	const struct xattr_policy *xp, const volatile sig_atomic_t *stop)
+	const struct xattr_policy *xp, const atomic_int *stop)
 {
 	struct file x;
 	struct file y;

@@ -4,7 +4,7 @@
 #ifndef OVL_DIFFER_H
 #define OVL_DIFFER_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "side.h"
 #include "xattr.h"
@@ -16,6 +16,6 @@
  * same inode is the same file without a look.
  */
 int differ(const struct side *a, const struct side *b, const char *name,
-	const struct xattr_policy *xp, const volatile sig_atomic_t *stop);
+	const struct xattr_policy *xp, const atomic_int *stop);
 
 #endif

@@ -240,7 +240,7 @@ ssize_t fs_pread_upto(int fd, void *p, size_t n, uint64_t offset)
 	return upto(fd, p, n, &offset);
 }
 
-int fs_write_until(int fd, const void *p, size_t n, const volatile sig_atomic_t *stop)
+int fs_write_until(int fd, const void *p, size_t n, const atomic_int *stop)
 {
 	const char *at = p;
 

@@ -8,7 +8,7 @@
 #ifndef OVL_FS_H
 #define OVL_FS_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -71,14 +71,14 @@ ssize_t fs_pread_upto(int fd, void *p, size_t n, uint64_t offset);
 /* All of it or an error; restarted after EINTR. */
 int fs_write_all(int fd, const void *p, size_t n);
 /* To what may keep a writer waiting, a pipe: EINTR when *stop is set (NULL: never). */
-int fs_write_until(int fd, const void *p, size_t n, const volatile sig_atomic_t *stop);
+int fs_write_until(int fd, const void *p, size_t n, const atomic_int *stop);
 int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
 
 /*
  * Do two files of that size hold other data? 1, 0, -1. Holes of both are passed over.
  * EINTR when *stop is set (NULL: never).
  */
-int fs_data_differs(int a, int b, off_t size, const volatile sig_atomic_t *stop);
+int fs_data_differs(int a, int b, off_t size, const atomic_int *stop);
 
 /* Extended attributes of dirfd itself (name NULL; it must be open for reading), or of
  * name in it, not followed. */
@@ -120,9 +120,9 @@ void fs_dir_close(struct fs_dir *d);
  * descriptors. Stops at a mount, with EXDEV or EBUSY; what is mounted is not touched.
  * EINTR when *stop is set.
  */
-int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop);
+int fs_rmtree(int dirfd, const char *name, const atomic_int *stop);
 /* gone is told of each entry that was removed. */
-int fs_rmtree_told(int dirfd, const char *name, const volatile sig_atomic_t *stop,
+int fs_rmtree_told(int dirfd, const char *name, const atomic_int *stop,
 	void (*gone)(void *ctx), void *ctx);
 
 /* Bytes that name and all below it take on disk; never leaves the file system. */
@@ -149,7 +149,7 @@ int fs_drop_acls(int dirfd, const char *name);
 struct fs_copier {
 	bool (*keep)(void *ctx, const char *attr);
 	void *ctx;
-	const volatile sig_atomic_t *stop;
+	const atomic_int *stop;
 };
 int fs_copy(
 	const struct fs_copier *c, int from, const char *name, int to, const char *as);

@@ -17,7 +17,7 @@
 struct copying {
 	int from;
 	int to;
-	const volatile sig_atomic_t *stop; /* NULL: never */
+	const atomic_int *stop; /* NULL: never */
 };
 
 /* As much as one call may take. */

@@ -52,7 +52,7 @@ static off_t skip_holes(int fa, int fb, off_t at, off_t size)
 	return a < b ? a : b;
 }
 
-int fs_data_differs(int fa, int fb, off_t size, const volatile sig_atomic_t *stop)
+int fs_data_differs(int fa, int fb, off_t size, const atomic_int *stop)
 {
 	auto_free char *two = fs_buffer(2 * CHUNK);
 	off_t at = 0;

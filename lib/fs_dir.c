@@ -98,7 +98,7 @@ struct rm {
 	int top;
 	unsigned depth;
 	unsigned long moved;
-	const volatile sig_atomic_t *stop;
+	const atomic_int *stop;
 	void (*gone)(void *ctx); /* NULL: not told */
 	void *ctx;
 };
@@ -216,7 +216,7 @@ static int rm_contents(struct rm *rm, struct fs_dir *d)
 	return r;
 }
 
-int fs_rmtree_told(int dirfd, const char *name, const volatile sig_atomic_t *stop,
+int fs_rmtree_told(int dirfd, const char *name, const atomic_int *stop,
 	void (*gone)(void *ctx), void *ctx)
 {
 	auto_fsdir d = {.fd = -1};
@@ -232,7 +232,7 @@ int fs_rmtree_told(int dirfd, const char *name, const volatile sig_atomic_t *sto
 	return rm_opened(&rm, &d, dirfd, name);
 }
 
-int fs_rmtree(int dirfd, const char *name, const volatile sig_atomic_t *stop)
+int fs_rmtree(int dirfd, const char *name, const atomic_int *stop)
 {
 	return fs_rmtree_told(dirfd, name, stop, NULL, NULL);
 }

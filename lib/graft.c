@@ -15,7 +15,7 @@
 #define TEMP ".link"
 
 void graft_begin(struct graft *g, int tree, int stage, const struct xattr_policy *xp,
-	const volatile sig_atomic_t *stop)
+	const atomic_int *stop)
 {
 	*g = (struct graft){.tree = tree, .stage = stage};
 	g->how.keep = xattr_inherits;

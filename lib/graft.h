@@ -27,7 +27,7 @@ struct graft {
 };
 
 void graft_begin(struct graft *g, int tree, int stage, const struct xattr_policy *xp,
-	const volatile sig_atomic_t *stop);
+	const atomic_int *stop);
 
 /*
  * What the directory from has, into the directory to, whose path in the tree is path. What

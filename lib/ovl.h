@@ -32,7 +32,7 @@
 #ifndef OVL_H
 #define OVL_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,7 +92,7 @@ struct ovl_config {
 	unsigned
 		wait; /* one that is held for that many seconds; 0: waited for without end,
 			* but for those of layers that rm and commit want: not at all */
-	const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */
+	const atomic_int *stop; /* set by a signal handler; NULL: never */
 	void (*note)(
 		void *ctx, enum ovl_note kind, const char *line); /* NULL: not told */
 	void (*progress)(void *ctx, const struct ovl_progress *p); /* NULL: not told */

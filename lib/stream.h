@@ -10,7 +10,6 @@
 #ifndef OVL_STREAM_H
 #define OVL_STREAM_H
 
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,7 +27,7 @@ struct stream_config {
 	uint64_t size;
 	bool digest_input; /* wanted: the digest of the input as it is on disk */
 	uint64_t max_size; /* of the uncompressed bytes */
-	const volatile sig_atomic_t *stop;
+	const atomic_int *stop;
 	bool beside; /* others are read at the same time: memory counts more than waits */
 	atomic_uint_fast64_t *taken; /* bytes of the input are added here too; NULL: no */
 	void (*tick)(void *ctx); /* by stream_next, also while it waits; NULL: no */

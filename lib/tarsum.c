@@ -32,7 +32,7 @@ struct tarsum {
 	/* The thread's own until belt_wait. */
 	struct digest digest;
 	struct recipe_out *recipe;
-	const volatile sig_atomic_t *stop;
+	const atomic_int *stop;
 	struct buf path; /* of the file whose data follow */
 	unsigned char *read; /* READ_SIZE */
 };
@@ -189,8 +189,8 @@ int tarsum_finish(
 	return recipe_finish(t->recipe, diff_id, size, err);
 }
 
-int tarsum_open(struct tarsum **out, int dirfd, const volatile sig_atomic_t *stop,
-	struct ovl_err *err)
+int tarsum_open(
+	struct tarsum **out, int dirfd, const atomic_int *stop, struct ovl_err *err)
 {
 	struct tarsum *t = calloc(1, sizeof(*t));
 	int rc;

@@ -13,7 +13,7 @@
 #ifndef OVL_TARSUM_H
 #define OVL_TARSUM_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +23,8 @@
 struct tarsum;
 
 /* The recipe goes into the layer directory dirfd. stop, if given: ends it when set. */
-int tarsum_open(struct tarsum **out, int dirfd, const volatile sig_atomic_t *stop,
-	struct ovl_err *err);
+int tarsum_open(
+	struct tarsum **out, int dirfd, const atomic_int *stop, struct ovl_err *err);
 
 /* fn is called now and then while a call waits; it may ask for the bytes hashed so far. */
 void tarsum_while_waiting(struct tarsum *t, void (*fn)(void *ctx), void *ctx);

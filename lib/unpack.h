@@ -20,7 +20,7 @@
 #define OVL_UNPACK_H
 
 #include <archive_entry.h>
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "behind.h"
 #include "dirs.h"
@@ -49,8 +49,7 @@ struct unpack {
 	struct behind *behind; /* owned; NULL: all is written at once */
 	bool no_data; /* files get their size alone */
 	bool whole; /* what is below comes in as well, see graft.h, and no marks stay */
-	const volatile sig_atomic_t
-		*stop; /* for the part that takes no entries; or NULL */
+	const atomic_int *stop; /* for the part that takes no entries; or NULL */
 	const struct xattr_policy *xattrs;
 	uint64_t max_entries;
 	uint64_t max_bytes;

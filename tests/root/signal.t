@@ -130,7 +130,7 @@ if inject -l points true 2>/dev/null; then
 	is "... so that the store is sound" "$(ovlctl check)" ""
 	rm -rf "$OVLCTL_ROOT"
 	mv copy "$OVLCTL_ROOT"
-	# Twice, the second time while it cleans up: no time for that, and no harm.
+	# Twice at once, as timeout(1) does it to what it started: no impatience.
 	mkfifo in
 	(run ovlctl import - <in) >/dev/null 2>err &
 	pid=$!
@@ -140,13 +140,44 @@ if inject -l points true 2>/dev/null; then
 	kill -TERM $pid
 	kill -TERM $pid 2>/dev/null
 	wait $pid
-	status=$?
+	is "two signals at once: dies of them" $? 143
 	exec 9>&-
 	rm in
-	is "two signals, one after the other: dies of it" $status 143
 	is "... says nothing" "$(cat err)" ""
-	ok "... and the store is sound" ovlctl check
-	ok "... but for what prune takes" ovlctl prune
+	state >after
+	same "... and all is as before" after before
+	left=
+	for i in 1 2 3 4 5 6 7 8; do
+		timeout -s TERM "0.0$i" ovlctl import many.tar >/dev/null 2>err ||
+			left="$left$(ls "$OVLCTL_ROOT/staging")"
+	done
+	is "timeout(1): nothing is left in staging" "$left" ""
+	ids=$(ovlctl import many.tar)
+	ok "... (removed)" ovlctl rm $ids
+	state >before
+fi
+
+# Again after half a second, while it cleans up: no time for that, and no harm.
+if can_trace; then
+	mkfifo in
+	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e trace=unlinkat \
+		-e inject=unlinkat:delay_enter=100000 ovlctl import - <in >/dev/null 2>err &
+	tracer=$!
+	exec 9>in
+	head -c 700000 many.tar >&9
+	until_true [ -e "$OVLCTL_ROOT"/staging/*/diff/d/f20 ]
+	pid=$(pgrep -P $tracer)
+	kill -TERM $pid
+	sleep 0.6
+	kill -TERM $pid
+	exec 9>&-
+	wait $tracer
+	is "a second signal after half a second: dies of it" $? 143
+	rm in
+	is "... says nothing" "$(cat err)" ""
+	is "... and leaves what it had begun" "$(ls "$OVLCTL_ROOT/staging" | wc -l)" 1
+	ok "... which is sound" ovlctl check
+	ok "... and prune takes" ovlctl prune
 	state >after
 	same "... and all is as before" after before
 fi

@@ -130,7 +130,7 @@ END_TEST
 
 START_TEST(removed)
 {
-	volatile sig_atomic_t stop = 1;
+	atomic_int stop = 1;
 
 	scratch();
 	ck_assert_int_eq(mkdir("keep", 0755), 0);

@@ -8,7 +8,7 @@
 
 static struct ovl_err err;
 
-static struct stream *open_stream(int fd, uint64_t max, const volatile sig_atomic_t *stop)
+static struct stream *open_stream(int fd, uint64_t max, const atomic_int *stop)
 {
 	struct stream_config cfg = {.fd = fd, .max_size = max, .stop = stop};
 	struct stream *s;
@@ -164,7 +164,7 @@ END_TEST
 
 START_TEST(stopped)
 {
-	volatile sig_atomic_t stop = 1;
+	atomic_int stop = 1;
 	const void *p;
 	int fds[2];
 	struct stream *s;
