@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -230,18 +231,46 @@ static int find_place(struct out_file *f, const char *path)
 	return -1;
 }
 
-/* What takes the place of a file gets its owner and mode. The owner is for who may. */
-static int be_like(int fd, const struct stat *old)
+#define ACL      "system.posix_acl_access"
+#define ACL_SIZE 65536
+
+/* The ACL of the old file, or none whatever the directory's default is. false: it has one
+ * that cannot be given, and its mode shows the mask in the place of the group's rights. */
+static bool take_acl(const struct out_file *f)
 {
+	char path[64 + NAME_MAX];
+	char *acl = malloc(ACL_SIZE);
+	ssize_t n = -1;
+	bool none;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", f->dirfd, f->name);
+	if (acl)
+		n = lgetxattr(path, ACL, acl, ACL_SIZE);
+	none = acl && n < 0 && (errno == ENODATA || errno == EOPNOTSUPP);
+	if (none)
+		fremovexattr(f->fd, ACL);
+	else if (n > 0 && fsetxattr(f->fd, ACL, acl, (size_t)n, 0) < 0)
+		n = -1;
+	free(acl);
+	return none || n > 0;
+}
+
+/* What takes the place of a file gets its owner, mode and ACL, and never more rights. The
+ * owner is for who may. */
+static int be_like(const struct out_file *f, const struct stat *old)
+{
+	mode_t mode = old->st_mode & 07777;
 	struct stat st;
 
-	if (fchown(fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
+	if (fchown(f->fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
 		return -1;
-	if (fstat(fd, &st) < 0)
+	if (fstat(f->fd, &st) < 0)
 		return -1;
-	if (st.st_uid == old->st_uid && st.st_gid == old->st_gid)
-		return fchmod(fd, old->st_mode & 07777);
-	return fchmod(fd, old->st_mode & 0777);
+	if (!take_acl(f))
+		mode &= (mode_t)~S_IRWXG;
+	if (st.st_uid != old->st_uid || st.st_gid != old->st_gid)
+		mode &= 0777;
+	return fchmod(f->fd, mode);
 }
 
 /* What is written to as it is, without a name to take. */
@@ -264,7 +293,7 @@ static int open_out(struct out_file *f, const char *path, mode_t umask)
 		return open_new(f, 0666 & ~umask);
 	if (!S_ISREG(old.st_mode))
 		return open_through(f, f->dirfd, f->name, O_NOFOLLOW);
-	return open_new(f, 0600) < 0 ? -1 : be_like(f->fd, &old);
+	return open_new(f, 0600) < 0 ? -1 : be_like(f, &old);
 }
 
 int out_file_open(struct out_file *f, const char *path, mode_t umask, struct ovl_err *err)

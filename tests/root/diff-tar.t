@@ -122,6 +122,20 @@ chown 12:34 secret.tar
 ovlctl diff -o secret.tar w
 is "what is replaced hands on owner and mode" "$(stat -c '%a %u:%g' secret.tar)" "600 12:34"
 ok "... not its content" cmp secret.tar w.tar
+# The group bits of a file with an ACL are the mask, not what the group may do.
+setfacl -m u:9:rw secret.tar
+getfacl -cn secret.tar >want
+ovlctl diff -o secret.tar w
+getfacl -cn secret.tar >got
+same "... and its ACL" got want
+mkdir acls
+echo old >acls/x.tar
+chmod 640 acls/x.tar
+getfacl -cn acls/x.tar >want
+setfacl -d -m u:9:rw acls
+ovlctl diff -o acls/x.tar w
+getfacl -cn acls/x.tar >got
+same "... no other, where the directory has one for new files" got want
 ok "to a device" ovlctl diff -o /dev/null w
 ok "which stays" test -c /dev/null
 fails 1 "cannot write 'no/dir/x.tar': No such file" "a directory that is not there" ovlctl diff -o no/dir/x.tar w
