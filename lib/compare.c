@@ -9,6 +9,7 @@
 #include "compare.h"
 #include "fs.h"
 #include "quote.h"
+#include "vec.h"
 #include "whiteout.h"
 
 #define TARGET_MAX (1 << 16)
@@ -41,7 +42,6 @@ static void names_free(struct names *l)
 static int names_of(int dirfd, struct names *out)
 {
 	auto_fsdir d = {.fd = -1};
-	size_t size = 0;
 	const char *name;
 	int r;
 
@@ -49,15 +49,8 @@ static int names_of(int dirfd, struct names *out)
 	if (fs_dir_open(&d, dirfd, ".") < 0)
 		return -1;
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		if (out->n == size) {
-			char **more;
-
-			size = size ? size * 2 : 64;
-			more = realloc(out->name, size * sizeof(*more));
-			if (!more)
-				return -1;
-			out->name = more;
-		}
+		if (!VEC_ROOM(out->name, out->n))
+			return -1;
 		out->name[out->n] = strdup(name);
 		if (!out->name[out->n])
 			return -1;

@@ -11,8 +11,9 @@
 #include "fs.h"
 #include "layer.h"
 #include "quote.h"
-#include "store.h"
 #include "replay.h"
+#include "store.h"
+#include "vec.h"
 
 /* ---- the list --------------------------------------------------------------------- */
 
@@ -58,7 +59,6 @@ struct record {
 struct records {
 	struct record *rec;
 	size_t n;
-	size_t size;
 };
 
 static int collect_one(
@@ -68,15 +68,8 @@ static int collect_one(
 	struct record *r;
 
 	(void)walk;
-	if (all->n == all->size) {
-		size_t size = all->size ? all->size * 2 : 256;
-
-		r = realloc(all->rec, size * sizeof(*r));
-		if (!r)
-			return err_nomem(err);
-		all->rec = r;
-		all->size = size;
-	}
+	if (!VEC_ROOM(all->rec, all->n))
+		return err_nomem(err);
 	r = &all->rec[all->n];
 	r->kind = c->kind;
 	r->wanted = !c->only_inside;

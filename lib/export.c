@@ -14,6 +14,7 @@
 #include "quote.h"
 #include "recipe.h"
 #include "store.h"
+#include "vec.h"
 
 /* ---- the stacks ------------------------------------------------------------------- */
 
@@ -30,15 +31,13 @@ static struct blob *find_blob(const struct export *x, const struct layer_ref *re
 
 static int new_blob(struct export *x, struct blob **out, struct ovl_err *err)
 {
-	struct blob **more = realloc(x->blob, (x->n_blobs + 1) * sizeof(*more));
-	struct blob *b = calloc(1, sizeof(*b));
+	struct blob *b;
 
-	if (more)
-		x->blob = more;
-	if (!more || !b) {
-		free(b);
+	if (!VEC_ROOM(x->blob, x->n_blobs))
 		return err_nomem(err);
-	}
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return err_nomem(err);
 	b->l.fd = -1;
 	b->fd = -1;
 	x->blob[x->n_blobs++] = b;
@@ -115,11 +114,8 @@ static int open_blob(struct export *x, const struct layer_ref *ref, const char *
 
 static int push(struct exported *img, struct blob *b, struct ovl_err *err)
 {
-	struct blob **more = realloc(img->stack, (img->n + 1) * sizeof(*more));
-
-	if (!more)
+	if (!VEC_ROOM(img->stack, img->n))
 		return err_nomem(err);
-	img->stack = more;
 	img->stack[img->n++] = b;
 	return 0;
 }

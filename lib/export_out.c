@@ -13,6 +13,7 @@
 #include "quote.h"
 #include "store.h"
 #include "tarout.h"
+#include "vec.h"
 
 #define COPY_SIZE (256 * 1024)
 
@@ -22,23 +23,21 @@
 static int add(
 	struct export *x, const char *path, struct member **out, struct ovl_err *err)
 {
-	struct member *more;
+	struct member *m;
 
 	*out = NULL;
 	for (size_t i = 0; i < x->n_members; i++) {
 		if (strcmp(x->member[i].path, path) == 0)
 			return 0;
 	}
-	more = realloc(x->member, (x->n_members + 1) * sizeof(*more));
-	if (!more)
+	if (!VEC_ROOM(x->member, x->n_members))
 		return err_nomem(err);
-	x->member = more;
-	more += x->n_members;
-	*more = (struct member){.path = strdup(path)};
-	if (!more->path)
+	m = &x->member[x->n_members];
+	*m = (struct member){.path = strdup(path)};
+	if (!m->path)
 		return err_nomem(err);
 	x->n_members++;
-	*out = more;
+	*out = m;
 	return 0;
 }
 

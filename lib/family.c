@@ -9,6 +9,7 @@
 #include "lock.h"
 #include "mounted.h"
 #include "pathset.h"
+#include "vec.h"
 
 static int by_id(const void *a, const void *b)
 {
@@ -28,15 +29,8 @@ bool family_has(const struct family *f, const struct layer_ref *ref)
 
 static int append(struct family *f, const struct layer_ref *ref, struct ovl_err *err)
 {
-	if (f->n == f->size) {
-		size_t size = f->size ? f->size * 2 : 16;
-		struct member *more = realloc(f->member, size * sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		f->member = more;
-		f->size = size;
-	}
+	if (!VEC_ROOM(f->member, f->n))
+		return err_nomem(err);
 	f->member[f->n].ref = *ref;
 	f->member[f->n].layer = (struct layer)LAYER_INIT;
 	f->member[f->n].asked = false;
@@ -201,7 +195,7 @@ void family_release(struct family *f)
 		layer_close(&f->member[i].layer);
 	free(f->member);
 	f->member = NULL;
-	f->n = f->size = 0;
+	f->n = 0;
 	pathset_free(f->seen);
 	f->seen = NULL;
 }

@@ -24,7 +24,6 @@ struct family {
 	bool missing_ok; /* one that was asked for may be gone; others may anyhow */
 	struct member *member; /* sorted by id after family_lock */
 	size_t n;
-	size_t size;
 	struct pathset *seen; /* ids, with the number of the driver as a letter */
 };
 

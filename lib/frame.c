@@ -6,6 +6,7 @@
 
 #include "frame.h"
 #include "fs.h"
+#include "vec.h"
 #include "whiteout.h"
 
 void frame_close(struct frame *f)
@@ -28,15 +29,8 @@ static struct item *add(struct items *list, char *name)
 {
 	struct item *it;
 
-	if (list->n == list->size) {
-		size_t size = list->size ? list->size * 2 : 64;
-
-		it = realloc(list->item, size * sizeof(*it));
-		if (!it)
-			return NULL;
-		list->item = it;
-		list->size = size;
-	}
+	if (!VEC_ROOM(list->item, list->n))
+		return NULL;
 	it = &list->item[list->n++];
 	memset(it, 0, sizeof(*it));
 	it->name = name;

@@ -40,7 +40,6 @@ struct item {
 struct items {
 	struct item *item;
 	size_t n;
-	size_t size;
 };
 
 void items_release(struct items *list);

@@ -12,6 +12,7 @@
 #include "mounts.h"
 #include "names.h"
 #include "store.h"
+#include "vec.h"
 
 /* Adds a copy of s to a NULL-terminated list. */
 static int add_text(char ***list, const char *s)
@@ -57,7 +58,6 @@ void ovl_list_free(struct ovl_list *l)
 struct lister {
 	struct ovl_store *st;
 	struct ovl_list *out;
-	size_t size;
 };
 
 static void fill(struct ovl_layer *to, const struct driver *drv, const struct ovl_id *id,
@@ -82,15 +82,8 @@ static int add_layer(struct lister *ls, const struct driver *drv, const struct o
 {
 	struct ovl_list *out = ls->out;
 
-	if (out->n == ls->size) {
-		size_t size = ls->size ? ls->size * 2 : 64;
-		struct ovl_layer *more = realloc(out->layer, size * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		out->layer = more;
-		ls->size = size;
-	}
+	if (!VEC_ROOM(out->layer, out->n))
+		return -ENOMEM;
 	memset(&out->layer[out->n], 0, sizeof(*out->layer));
 	fill(&out->layer[out->n], drv, id, m);
 	out->n++;

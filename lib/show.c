@@ -11,6 +11,7 @@
 #include "names.h"
 #include "sizes.h"
 #include "store.h"
+#include "vec.h"
 
 /* *out = the absolute path of what is inside the driver's directory. */
 static int path_of(
@@ -48,11 +49,8 @@ static int set_paths(const struct layer *l, struct ovl_details *d, struct ovl_er
 static int add_below(
 	struct ovl_details *d, const struct ovl_below *below, struct ovl_err *err)
 {
-	struct ovl_below *more = realloc(d->stack, (d->n_stack + 1) * sizeof(*more));
-
-	if (!more)
+	if (!VEC_ROOM(d->stack, d->n_stack))
 		return err_nomem(err);
-	d->stack = more;
 	d->stack[d->n_stack++] = *below;
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "fs.h"
+#include "vec.h"
 #include "view.h"
 
 void view_close(struct view *v)
@@ -25,18 +26,11 @@ void view_close(struct view *v)
 
 int view_push(struct view *v, int fd)
 {
-	int *fds = realloc(v->fd, (v->n + 1) * sizeof(*fds));
-	enum wh_dir *marks;
-
-	if (fds)
-		v->fd = fds;
-	marks = fds ? realloc(v->marks, (v->n + 1) * sizeof(*marks)) : NULL;
-	if (!marks) {
+	if (!VEC_ROOM(v->fd, v->n) || !VEC_ROOM(v->marks, v->n)) {
 		close(fd);
 		errno = ENOMEM;
 		return -1;
 	}
-	v->marks = marks;
 	v->fd[v->n] = fd;
 	if (wh_dir_marks(v->xp, fd, &v->marks[v->n]) < 0) {
 		int why = errno;
@@ -164,15 +158,8 @@ int view_stat(const struct view *v, const char *name, struct stat *st, unsigned 
 
 static int index_add(struct view_index *x, unsigned char type, const char *name)
 {
-	if (x->n == x->size) {
-		size_t size = x->size ? x->size * 2 : 64;
-		size_t *at = realloc(x->at, size * sizeof(*at));
-
-		if (!at)
-			return -1;
-		x->at = at;
-		x->size = size;
-	}
+	if (!VEC_ROOM(x->at, x->n))
+		return -1;
 	x->at[x->n++] = x->text.len;
 	buf_add(&x->text, &type, 1);
 	buf_add(&x->text, name, strlen(name) + 1);
@@ -307,26 +294,18 @@ int view_has_any(const struct view *v, bool (*fn)(void *ctx, const char *name), 
 struct list {
 	char **names;
 	size_t n;
-	size_t size;
 };
 
 static int add_name(void *ctx, const char *name)
 {
 	struct list *l = ctx;
 
-	if (l->n + 1 >= l->size) {
-		size_t size = l->size ? l->size * 2 : 64;
-		char **names = realloc(l->names, size * sizeof(*names));
-
-		if (!names)
-			return -1;
-		l->names = names;
-		l->size = size;
-	}
+	if (!VEC_ROOM(l->names, l->n))
+		return -1;
 	l->names[l->n] = strdup(name);
 	if (!l->names[l->n])
 		return -1;
-	l->names[++l->n] = NULL;
+	l->n++;
 	return 0;
 }
 
@@ -345,13 +324,20 @@ static int by_bytes(const void *a, const void *b)
 int view_names(const struct view *v, char ***out)
 {
 	struct list l = {0};
+	int rc = each(v, add_name, &l);
 
-	if (each(v, add_name, &l) < 0) {
-		view_names_free(l.names);
+	if (rc == 0 && l.n && !VEC_ROOM(l.names, l.n))
+		rc = -1;
+	if (rc < 0) {
+		for (size_t i = 0; i < l.n; i++)
+			free(l.names[i]);
+		free(l.names);
 		return -1;
 	}
-	if (l.n)
+	if (l.n) {
 		qsort(l.names, l.n, sizeof(*l.names), by_bytes);
+		l.names[l.n] = NULL;
+	}
 	*out = l.names;
 	return 0;
 }

@@ -56,7 +56,6 @@ struct view_index {
 	struct buf text; /* type and name of each */
 	size_t *at; /* sorted by name, of one name the nearest first */
 	size_t n;
-	size_t size;
 };
 int view_index_make(struct view_index *x, const struct view *v, size_t count);
 int view_index_find(const struct view_index *x, const char *name);
