@@ -223,7 +223,7 @@ fails() {
 stop() { # WHAT
 	: >"$T/.stopped"
 	report 1 "set-up: $1"
-	diag "$T/.err"
+	diag "$T/.need"
 	echo "1..$_n"
 	exit 1
 }
@@ -231,14 +231,14 @@ stop() { # WHAT
 need() { # VAR COMMAND...
 	_var=$1
 	shift
-	_out=$("$@" 2>"$T/.err") || stop "$*"
-	cat "$T/.err" >&2
+	_out=$("$@" 2>"$T/.need") || stop "$*"
+	cat "$T/.need" >&2
 	[ "$_var" = - ] || eval "$_var=\$_out"
 }
 
 until_true() {
 	_i=0
-	until "$@" >/dev/null 2>"$T/.err"; do
+	until "$@" >/dev/null 2>"$T/.need"; do
 		_i=$((_i + 1))
 		[ $_i -lt 1500 ] || stop "waited in vain for: $*"
 		sleep 0.02

@@ -57,8 +57,8 @@ fi
 
 # The completion itself.
 if command -v bash >/dev/null; then
-	ovlctl create -n alpha >/dev/null
-	ovlctl create -n beta/gamma >/dev/null
+	need - ovlctl create -n alpha
+	need - ovlctl create -n beta/gamma
 	complete_() { # words of a line; the last is being completed
 		bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }
 			_ovlctl; printf "%s\n" "${COMPREPLY[@]}" | sort | tr "\n" " "' \

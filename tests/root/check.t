@@ -11,12 +11,12 @@ printf '%s\n' 'file name=d/.wh.second' 'file name=imp/lied/f data=1' 'file name=
 	'file name=q/1 data=q' 'link name=q/one link=q/1' 'file name=q/2 data=q' 'link name=q/two link=q/2' \
 	end | mktar >b.tar
 printf 'file name=.wh..wh..opq\nfile name=alone data=1\nend\n' | mktar >c.tar
-a=$(ovlctl import -n a a.tar)
-b=$(ovlctl import -n b -p a b.tar)
-c=$(ovlctl import -n c -p b c.tar)
-w=$(ovlctl create -n w b)
-v=$(ovlctl create b)
-on_a=$(ovlctl create a)
+need a ovlctl import -n a a.tar
+need b ovlctl import -n b -p a b.tar
+need c ovlctl import -n c -p b c.tar
+need w ovlctl create -n w b
+need v ovlctl create b
+need on_a ovlctl create a
 cp "$S/$DRV/$on_a/$LOWER" on-a
 ovlctl rm "$on_a"
 
@@ -35,7 +35,7 @@ rm "$S/lock"
 sound "the lock of the store is not needed"
 no "... nor made" test -e "$S/lock"
 ovlctl prune
-m=$(ovlctl mount w)
+need m ovlctl mount w
 sound "a mounted layer changes nothing"
 ovlctl umount w
 before=$(store_state)
@@ -186,7 +186,7 @@ ovlctl check >out
 is "what the dead left is no error" "$?" 0
 is "... but told" "$(cut -d: -f1,2 out | sort)" "$(is_overlay ||
 	echo "note: dangling-link ABCDEFGHIJKLMNOPQRSTUVWXYZ"; echo "note: staging x")"
-ovlctl prune >/dev/null
+need - ovlctl prune
 
 # Content.
 changed() { # WANTED WHAT COMMAND
@@ -251,7 +251,7 @@ echo more >"$A/plain"
 before=$(store_state)
 head -c 3000 a.tar >torn.tar
 fails 8 "'torn.tar': .*[Tt]runcated" "a torn tar" ovlctl check --repair --from torn.tar a
-m=$(ovlctl mount w)
+need m ovlctl mount w
 fails 4 "layer 'w' is mounted on" "a layer with a mounted one on top" \
 	ovlctl check --repair --from a.tar a
 ovlctl umount w
@@ -301,13 +301,13 @@ printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids
 echo '[{"Config":"config.json","RepoTags":["image:1"],"Layers":["c.tar"]}]' >manifest.json
 tar -cf image.tar c.tar config.json manifest.json
 OVLCTL_ROOT=$T/images
-image=$(ovlctl import image.tar)
+need image ovlctl import image.tar
 is "the config of an image" "$(ovlctl check --content; ls "$OVLCTL_ROOT/$DRV/$image/.configs")" "$(sha config.json)"
 sed -i s/amd64/arm64/ "$OVLCTL_ROOT/$DRV/$image/.configs/"*
 is "... changed" "$(ovlctl check --content; echo $?)" \
 	"error: layer $(echo "$image" | cut -c1-12): config: its image config sha256:$(sha config.json | cut -c1-12) has other bytes
 4"
-ovlctl import image.tar >/dev/null
+need - ovlctl import image.tar
 is "... and put right by another import" "$(ovlctl check --content; echo $?)" 0
 rm "$OVLCTL_ROOT/$DRV/$image/.configs/"*
 mkdir "$OVLCTL_ROOT/$DRV/$image/.configs/$(sha config.json)"

@@ -9,10 +9,10 @@
 # layer is there, and a second commit comes to the same end.
 can_trace || cannot "strace"
 printf 'dir name=dir mtime=5\nfile name=dir/f data=1\nfile name=gone data=1\nend\n' | mktar >a.tar
-a=$(ovlctl import -n a a.tar)
+need a ovlctl import -n a a.tar
 mkdir master
-w=$(ovlctl create -n w a)
-m=$(ovlctl mount $w)
+need w ovlctl create -n w a
+need m ovlctl mount $w
 echo new >"$m/new"
 rm "$m/gone"
 mkdir "$m/made"
@@ -23,17 +23,17 @@ mknod "$d/dir/nothing" c 0 0
 touch -d '2002-02-02 02:02:02.25' "$d/made" "$d/dir" "$d"
 setfattr -n trusted.overlay.protattr -v 0x0000 "$d/new"
 cp -a "$d" master/plain
-ovlctl mount -r w >/dev/null
+need - ovlctl mount -r w
 walk "$m" >want.plain
 ovlctl umount w
 ovlctl rm w
-w=$(ovlctl create -n w a)
-m=$(ovlctl mount -o redirect_dir=on w)
+need w ovlctl create -n w a
+need m ovlctl mount -o redirect_dir=on w
 mv "$m/dir" "$m/moved"
 echo new >"$m/moved/new"
 ovlctl umount w
 cp -a "$OVLCTL_ROOT/$DRV/$w/$UPPER" master/redirect
-ovlctl mount -o redirect_dir=on -r w >/dev/null
+need - ovlctl mount -o redirect_dir=on -r w
 walk "$m" >want.redirect
 ovlctl umount w
 ovlctl rm w
@@ -46,7 +46,7 @@ whole() {
 	cmp -s got "want.$kind"
 }
 prepare() {
-	w=$(ovlctl create -n w a)
+	need w ovlctl create -n w a
 	ovlctl tag w w/2
 	rm -r "$(tree_of "$w")"
 	cp -a "master/$kind" "$OVLCTL_ROOT/$DRV/$w/$UPPER"
@@ -58,7 +58,7 @@ for kind in plain redirect; do
 	# What is unpacked appears as an import does, whose steps are tested there.
 	[ $kind = plain ] || opts='-o redirect_dir=on' calls='/rename /symlink'
 	prepare
-	id=$(ovlctl commit w)
+	need id ovlctl commit w
 	ovlctl rm "$id"
 	for keep in '' --keep; do
 		for call in $calls; do
@@ -102,7 +102,7 @@ for kind in plain redirect; do
 					[ "$(ovlctl ls -nr -o ID w w/2 i)" = "$id" ] || failed="$failed $n:names"
 				fi
 				ovlctl ls -nr -o ID | grep -v "^$a" | xargs -r ovlctl rm -r
-				ovlctl prune >/dev/null
+				need - ovlctl prune
 				ovlctl check >chk 2>&1 && [ ! -s chk ] || failed="$failed $n:left:$(cat chk)"
 				[ ! "$failed" ] || break
 				n=$((n + 1))
@@ -115,7 +115,7 @@ done
 # No step is undone because of an error either.
 kind=plain
 prepare
-id=$(ovlctl commit w)
+need id ovlctl commit w
 ovlctl rm "$id"
 for call in '/rename' '/symlink' '/unlink' fsync,syncfs; do
 	failed=

@@ -13,12 +13,12 @@ ln one/dir/file one/dir/linked
 ln one/dir/file one/other/linked
 tar --format=pax --xattrs --numeric-owner -S -C one -cf one.tar .
 ovlctl import -n one one.tar >/dev/null 2>&1
-w=$(ovlctl create -n two one)
-m=$(ovlctl mount "$w")
+need w ovlctl create -n two one
+need m ovlctl mount "$w"
 edits 1003 60 "$m"
 ovlctl umount "$w"
 ovlctl -q diff -o two.tar "$w"
-ovlctl -q commit "$w" >/dev/null
+need - ovlctl -q commit "$w"
 other="$T/other"
 ovlctl --root "$other" import -n one one.tar >/dev/null 2>&1
 ovlctl --root "$other" import -n two -p one two.tar >/dev/null 2>&1
@@ -42,7 +42,7 @@ while [ "$s" -le "$seeds" ]; do
 	w=$(ovlctl create two) && m=$(ovlctl mount $opts "$w") || failed="$failed $s:mount"
 	edits $((s + 5000)) 40 "$m"
 	ovlctl umount "$w"
-	ovlctl mount $opts -r "$w" >/dev/null
+	need - ovlctl mount $opts -r "$w"
 	walk "$m" >want
 	ovlctl umount "$w"
 	ovlctl -q diff -o diff.tar "$w"
@@ -57,12 +57,12 @@ while [ "$s" -le "$seeds" ]; do
 	ovlctl diff --tar "$c" | cmp -s - diff.tar || failed="$failed $s:tar"
 	ovlctl diff "$c" >list.got
 	same_list list.want list.got || failed="$failed $s:list"
-	m=$(ovlctl mount "$c")
+	need m ovlctl mount "$c"
 	walk "$m" >got
 	cmp -s got want || failed="$failed $s:union"
 	ovlctl umount "$c"
 	if [ "$keep" ]; then
-		m=$(ovlctl mount "$w")
+		need m ovlctl mount "$w"
 		walk "$m" >got
 		cmp -s got want || failed="$failed $s:keep"
 		ovlctl umount "$w"

@@ -20,7 +20,7 @@ compare() { # WHAT LAYER PARENT [OPTION...]
 	what=$1 layer=$2 parent=$3
 	shift 3
 	ovlctl -q diff -o diff.tar "$layer"
-	ovlctl mount -r "$layer" >/dev/null
+	need - ovlctl mount -r "$layer"
 	walk "$(ovlctl ls -nr -o MOUNTPOINT "$layer")" >want
 	ovlctl umount "$layer"
 	wanted=$(ovlctl -q --root "$other" import ${parent:+-p "$parent"} diff.tar)
@@ -34,7 +34,7 @@ compare() { # WHAT LAYER PARENT [OPTION...]
 	is "... so is what is remembered of it" \
 		"$(grep -av '^link\|^created' "$OVLCTL_ROOT/$DRV/$id/.layer")" \
 		"$(grep -av '^link\|^created' "$other/$DRV/$id/.layer")"
-	ovlctl mount "$id" >/dev/null
+	need - ovlctl mount "$id"
 	walk "$(ovlctl ls -nr -o MOUNTPOINT "$id")" | grep -v '^\. ' >got
 	grep -v '^\. ' want >want.in
 	same "... the union is what it was" got want.in
@@ -45,13 +45,13 @@ compare() { # WHAT LAYER PARENT [OPTION...]
 
 printf 'dir name=dir mtime=5\nfile name=dir/f data=1\nfile name=gone data=1\ndir name=tree\nfile name=tree/g\nfile name=sock data=1\nend\n' |
 	mktar >a.tar
-a=$(ovlctl import -n a a.tar)
+need a ovlctl import -n a a.tar
 ovlctl --root "$other" import -n a a.tar >/dev/null
 
 # Changed files, new ones, a deletion, an opaque directory.
-w=$(ovlctl create -n w a)
+need w ovlctl create -n w a
 ovlctl tag w also/w
-m=$(ovlctl mount w)
+need m ovlctl mount w
 echo new >"$m/new"
 rm "$m/gone"
 rm -r "$m/tree"
@@ -106,7 +106,7 @@ is "... empty" "$(ls -A "$OVLCTL_ROOT/$DRV/$v2/$UPPER")" ""
 ovlctl rm v2
 
 # A name that is taken.
-v=$(ovlctl create -n v3 a)
+need v ovlctl create -n v3 a
 echo 3 >"$OVLCTL_ROOT/$DRV/$v/$UPPER/three"
 before=$(store_state)
 fails 1 "the name 'x' is layer $(echo "$id" | cut -c1-12)'s already" "a name that is taken" ovlctl commit -n x v3
@@ -116,11 +116,11 @@ ok "its own name is none that is taken" ovlctl commit -n v3 v3
 ovlctl rm v3
 
 # --keep.
-w=$(ovlctl create -n w2 x)
+need w ovlctl create -n w2 x
 ovlctl tag w2 work/2
-link=$(ovlctl ls -nr -o LINK w2)
-created=$(ovlctl ls -nr -o CREATED w2)
-m=$(ovlctl mount w2)
+need link ovlctl ls -nr -o LINK w2
+need created ovlctl ls -nr -o CREATED w2
+need m ovlctl mount w2
 echo keep >"$m/kept"
 rm "$m/new"
 ovlctl umount w2
@@ -133,7 +133,7 @@ is "... on top of the image layer" "$(ovlctl show w2 | jq -r '.stack[0].id') $(l
 is "... no longer on top of the other" "$(ls "$OVLCTL_ROOT/$DRV/$(ovlctl show x | jq -r .id)/.children")" "$id"
 is "... empty" "$(ls -A "$OVLCTL_ROOT/$DRV/$w/$UPPER" "$OVLCTL_ROOT/$DRV/$w/work" | grep -c '^[a-z]')" 0
 is "... changes nothing" "$(ovlctl diff w2)" ""
-m=$(ovlctl mount w2)
+need m ovlctl mount w2
 is "... and shows what was written" "$(cat "$m/kept" "$m/dir/f")" "$(printf 'keep\n12')"
 echo more >"$m/more"
 ovlctl umount w2
@@ -141,25 +141,25 @@ id3=$(ovlctl commit w2)
 is "... committed again" "$(ovlctl show "$id3" | jq -r '.parent, .depth')" "$(printf '%s\n3' "$id")"
 
 # A bottom layer, with every kind of file.
-w=$(ovlctl create -n full)
+need w ovlctl create -n full
 make_tree "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 link_specials "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 compare "every kind of file, on nothing" full ""
 is "... a bottom layer" "$(ls -A "$OVLCTL_ROOT/$DRV/$id" | tr '\n' ' ')" ".layer .names .recipe $LS_BOTTOM "
 is "... whose id is its diff id" "$id" "$(sha256sum <diff.tar | cut -d' ' -f1)"
-w=$(ovlctl create -n full2 a)
-m=$(ovlctl mount full2)
+need w ovlctl create -n full2 a
+need m ovlctl mount full2
 make_tree "$m/all"
 ovlctl umount full2
 compare "every kind of file, through a mount" full2 a
-w=$(ovlctl create -n nothing a)
+need w ovlctl create -n nothing a
 compare "no changes" nothing a
-w=$(ovlctl create -n nothing2)
+need w ovlctl create -n nothing2
 compare "nothing at all" nothing2 ""
 
 # Sockets, and marks that hide nothing.
-w=$(ovlctl create -n marks a)
-m=$(ovlctl mount marks)
+need w ovlctl create -n marks a
+need m ovlctl mount marks
 perl -MIO::Socket::UNIX -e 'chdir $ARGV[0]; IO::Socket::UNIX->new(Local => "s1", Listen => 1) or die;
 	mkdir "sub"; IO::Socket::UNIX->new(Local => "sub/s2", Listen => 1) or die' "$m"
 ovlctl umount marks
@@ -193,7 +193,7 @@ is "... times of directories stay" "$(stat -c %y "$d" "$d/newdir" "$d/dir" "$d/o
 ovlctl rm marks
 
 # Whiteouts of the form that is no device.
-w=$(ovlctl create -n xwh a)
+need w ovlctl create -n xwh a
 d=$OVLCTL_ROOT/$DRV/$w/$UPPER
 mkdir "$d/dir"
 : >"$d/dir/f"
@@ -212,13 +212,13 @@ ovlctl rm xwh
 # What only a mount can follow is unpacked.
 if ! as_user; then
 	for o in redirect_dir=on metacopy=on; do
-		w=$(ovlctl create -n r a)
-		m=$(ovlctl mount -o $o r)
+		need w ovlctl create -n r a
+		need m ovlctl mount -o $o r
 		chmod 711 "$m/gone"
 		mv "$m/dir" "$m/moved" 2>/dev/null
 		ovlctl umount r
 		ovlctl -q diff -o diff.tar r
-		ovlctl mount -o $o -r r >/dev/null
+		need - ovlctl mount -o $o -r r
 		walk "$OVLCTL_ROOT/$DRV/$w/merged" >want
 		ovlctl umount r
 		wanted=$(ovlctl --root "$other" import -p a diff.tar)
@@ -233,8 +233,8 @@ if ! as_user; then
 		is "... the writable layer is empty" "$(ovlctl diff r)" ""
 		ovlctl rm r r/i
 	done
-	w=$(ovlctl create -n many a)
-	m=$(ovlctl mount -o redirect_dir=on many)
+	need w ovlctl create -n many a
+	need m ovlctl mount -o redirect_dir=on many
 	mv "$m/dir" "$m/moved"
 	head -c 3000000 /dev/urandom >"$m/noise"
 	ovlctl umount many
@@ -249,7 +249,7 @@ if ! as_user; then
 fi
 
 # A time that the tar has otherwise is the tar's.
-w=$(ovlctl create -n sde a)
+need w ovlctl create -n sde a
 echo 1 >"$OVLCTL_ROOT/$DRV/$w/$UPPER/now"
 SOURCE_DATE_EPOCH=1000000000 ovlctl diff -o diff.tar sde
 wanted=$(ovlctl --root "$other" import -p a diff.tar)
@@ -259,10 +259,10 @@ ovlctl rm sde
 
 # On a layer that hides all below it; and as deep as it goes.
 printf 'file name=.wh..wh..opq\nfile name=only\nend\n' | mktar >cut.tar
-ovlctl import -n cut -p a cut.tar >/dev/null
+need - ovlctl import -n cut -p a cut.tar
 ovlctl --root "$other" import -n cut -p a cut.tar >/dev/null
-w=$(ovlctl create -n oncut cut)
-m=$(ovlctl mount oncut)
+need w ovlctl create -n oncut cut
+need m ovlctl mount oncut
 echo 1 >"$m/dir"
 ovlctl umount oncut
 compare "on a layer that hides all" oncut cut
@@ -276,7 +276,7 @@ while [ $i -lt 128 ]; do
 	i=$((i + 1))
 done
 if ! is_overlay; then
-w=$(ovlctl create -n toodeep deep)
+need w ovlctl create -n toodeep deep
 is "a layer on 128" "$(ovlctl ls -nr -o LOWERS toodeep)" 128
 fails 1 "that would be a stack of 129 layers: a mount has at most 128" "... is not committed" ovlctl commit toodeep
 ok "... but whole" ovlctl mount -r toodeep
@@ -285,7 +285,7 @@ ovlctl rm toodeep
 fi
 
 # What cannot be in a tar.
-w=$(ovlctl create -n bad a)
+need w ovlctl create -n bad a
 touch "$OVLCTL_ROOT/$DRV/$w/$UPPER/.wh.x"
 before=$(store_state)
 fails 1 "'.wh.x' cannot be put into a layer tar" "a name that means a whiteout" ovlctl commit bad
@@ -294,18 +294,18 @@ ovlctl rm bad
 
 # A volatile mount that was not synced.
 if ! as_user; then
-	w=$(ovlctl create -n vol a)
-	m=$(ovlctl mount -o volatile vol)
+	need w ovlctl create -n vol a
+	need m ovlctl mount -o volatile vol
 	echo 1 >"$m/v"
 	umount "$m"
 	fails 1 "layer 'vol' was last mounted volatile" "a volatile layer" ovlctl commit vol
-	ovlctl mount --force vol >/dev/null
+	need - ovlctl mount --force vol
 	ovlctl umount vol
 	ok "... after ovlctl's umount" ovlctl commit vol
 fi
 
 # An exclusive lock.
-w=$(ovlctl create -n busy a)
+need w ovlctl create -n busy a
 (flock -s 9 && echo up && exec sleep 60) 9<"$OVLCTL_ROOT/$DRV/$w" >up3 &
 pid=$!
 while [ ! -s up3 ]; do sleep 0.05; done

@@ -17,16 +17,16 @@ file name=a/c data=1
 file name=a.b data=1
 end
 E
-ovlctl import -n a a.tar >/dev/null
-w=$(ovlctl create -n w a)
+need - ovlctl import -n a a.tar
+need w ovlctl create -n w a
 is "nothing changed" "$(ovlctl diff w)" ""
-m=$(ovlctl mount w)
+need m ovlctl mount w
 changes() { ovlctl diff "$@" | tr '\n' ';'; }
 reset() {
 	ovlctl umount w
 	ovlctl rm w
-	w=$(ovlctl create -n w a)
-	m=$(ovlctl mount w)
+	need w ovlctl create -n w a
+	need m ovlctl mount w
 }
 
 echo new >"$m/new"
@@ -78,7 +78,7 @@ is "sorted by the bytes of the path" "$(changes w)" "C /a;A /a-;C /a.b;C /a/c;"
 chmod 700 "$m"
 is "no line for the root" "$(changes w)" "C /a;A /a-;C /a.b;C /a/c;"
 is "mounted or not, the same" "$(ovlctl umount w; changes w)" "C /a;A /a-;C /a.b;C /a/c;"
-m=$(ovlctl mount w)
+need m ovlctl mount w
 reset
 
 # Names.
@@ -107,7 +107,7 @@ echo 2 >"$m/file"
 chmod 600 "$m/other"
 mkdir "$m/d/new"
 ovlctl diff -o b.tar w
-b=$(ovlctl import -n b -p a b.tar)
+need b ovlctl import -n b -p a b.tar
 want="C /d;D /d/b;A /d/new;C /file;D /gone;C /other;"
 is "of a second layer, from the tar" "$(changes b)" "$want"
 is "against its parent by name" "$(changes b a)" "$want"
@@ -124,19 +124,19 @@ dir name=.
 file name=file data=1 mtime=5
 end
 E
-ovlctl import -n d d.tar >/dev/null
+need - ovlctl import -n d d.tar
 printf 'dir name=.\nfile name=file data=2 mtime=5\nend\n' | mktar >e.tar
-ovlctl import -n e e.tar >/dev/null
+need - ovlctl import -n e e.tar
 is "same size and time, other content" "$(changes e d)" "C /file;"
 printf 'dir name=.\nfile name=file data=1 mtime=5 pax.SCHILY.xattr.user.k=v\nend\n' | mktar >f.tar
-ovlctl import -n f f.tar >/dev/null
+need - ovlctl import -n f f.tar
 is "another xattr" "$(changes f d)" "C /file;"
 ovlctl umount -a
 
 # redirect_dir: a renamed directory is a whole new one, the old one is gone.
 if ! as_user; then
-	x=$(ovlctl create -n x a)
-	m=$(ovlctl mount -o redirect_dir=on x)
+	need x ovlctl create -n x a
+	need m ovlctl mount -o redirect_dir=on x
 	mv "$m/d" "$m/moved"
 	is "a renamed directory" "$(changes x)" \
 		"D /d;A /moved;A /moved/a;A /moved/b;A /moved/sub;A /moved/sub/c;"
@@ -153,8 +153,8 @@ if ! as_user; then
 	is "the tar has no more of them than there are" "$(tar tf x.tar | sort | tr '\n' ' ')" \
 		"./ .wh.gone d/ d/.wh..wh..opq d/x moved/ moved/b top/ top/c "
 	is "... with content" "$(tar xOf x.tar top/c d/x)" "xc"
-	y=$(ovlctl create -n y a)
-	m=$(ovlctl mount -o metacopy=on y)
+	need y ovlctl create -n y a
+	need m ovlctl mount -o metacopy=on y
 	chmod 600 "$m/d/a"
 	mv "$m/d/b" "$m/bb"
 	chmod 600 "$m/bb"

@@ -7,10 +7,10 @@
 mkdir -p tree/d/e
 echo x >tree/d/e/x
 tar -C tree -cf base.tar .
-ovlctl import -n base base.tar >/dev/null
-ovlctl create -n w base >/dev/null
-ovlctl create -n other base >/dev/null
-m=$(ovlctl mount w)
+need - ovlctl import -n base base.tar
+need - ovlctl create -n w base
+need - ovlctl create -n other base
+need m ovlctl mount w
 
 mkdir "$m/stays"
 churn() { # N

@@ -16,8 +16,8 @@ truncate -s 300000 one/dir/sparse
 echo x | dd of=one/dir/sparse bs=1 seek=200000 conv=notrunc 2>/dev/null
 tar --format=pax --xattrs --numeric-owner -S -C one -cf one.tar .
 ovlctl import -n one one.tar >/dev/null 2>&1
-w=$(ovlctl create one)
-m=$(ovlctl mount "$w")
+need w ovlctl create one
+need m ovlctl mount "$w"
 edits 1003 60 "$m"
 ovlctl umount "$w"
 ovlctl diff -o two.tar "$w"
@@ -44,7 +44,7 @@ while [ "$s" -le "$seeds" ]; do
 	ovlctl -q diff -o mounted.tar "$w" || failed="$failed $s:diff"
 	# From a fresh mount: a live one may have inode numbers of its own for links.
 	ovlctl umount "$w"
-	ovlctl mount $opts -r "$w" >/dev/null
+	need - ovlctl mount $opts -r "$w"
 	walk "$m" >want
 	ovlctl umount "$w"
 	ovlctl -q diff -o again.tar "$w"
@@ -55,7 +55,7 @@ while [ "$s" -le "$seeds" ]; do
 	case $attrs in *redirect*) redirects=$((redirects + 1)) ;; esac
 	case $attrs in *metacopy*) metacopies=$((metacopies + 1)) ;; esac
 	i=$(ovlctl -q --sync=none import -p two again.tar) || failed="$failed $s:import"
-	m=$(ovlctl mount "$i")
+	need m ovlctl mount "$i"
 	walk "$m" >got
 	if ! cmp -s got want; then
 		failed="$failed $s:tree"

@@ -4,8 +4,8 @@
 # overlay: when asked
 
 # Holes in a tar: the same whatever is in the page cache, and cheap.
-w=$(ovlctl create -n w)
-m=$(ovlctl mount w)
+need w ovlctl create -n w
+need m ovlctl mount w
 up=$(tree_of w)
 
 # Space that was allocated but never written reads as a hole or as data, depending on
@@ -29,14 +29,14 @@ if fallocate -l 1M "$m/f" 2>/dev/null; then
 	same "the same bytes" cold.tar warm.tar
 	same "... as before it was on disk" cold.tar fresh.tar
 	ok "holes are holes" test "$(stat -c %s warm.tar)" -lt 400000
-	i=$(ovlctl import -n i warm.tar)
+	need i ovlctl import -n i warm.tar
 	ok "what was read back is the same" sh -c "cd '$up' && for f in *; do cmp \$f '$(tree_of i)/'\$f || exit 1; done"
 	is "written zeros stay data" "$(stat -c '%b' "$(tree_of i)/written" "$(tree_of i)/zeros" | tr '\n' ' ')" \
 		"$(stat -c '%b' "$up/written" "$up/zeros" | tr '\n' ' ')"
 	is "what was never written becomes a hole" "$(stat -c %b "$(tree_of i)/all")" 0
 	ovlctl diff -o again.tar i
 	same "and its tar is the same" again.tar warm.tar
-	m=$(ovlctl mount w)
+	need m ovlctl mount w
 	rm "$m"/*
 fi
 
@@ -58,11 +58,11 @@ mkdir x
 tar xf warm.tar -C x
 same "many runs of data" x/many many
 same "... between what was never written" x/holed holed
-ovlctl import -n many warm.tar >/dev/null
+need - ovlctl import -n many warm.tar
 same "... imported" "$(tree_of many)/many" many
 
 # Long names, in any bytes.
-ovlctl create -n names >/dev/null
+need - ovlctl create -n names
 up=$(tree_of names)
 for n in 50 97 98 99 100 101 156 200 254; do
 	name=$(printf "%0${n}d" 0)
@@ -74,7 +74,7 @@ for n in 50 97 98 99 100 101 156 200 254; do
 	truncate -s 100000 "$up/$(printf '\377')$n/$name/f"
 done
 ovlctl diff -o names.tar names
-ovlctl import -n names2 names.tar >/dev/null
+need - ovlctl import -n names2 names.tar
 (cd "$up" && find . | LC_ALL=C sort) >want
 (cd "$(tree_of names2)" && find . | LC_ALL=C sort) >got
 same "sparse files keep their names" got want
@@ -89,7 +89,7 @@ if ! as_user; then
 	mount -t tmpfs none huge
 	OVLCTL_ROOT=$T/huge/store
 	export OVLCTL_ROOT
-	ovlctl create -n h >/dev/null
+	need - ovlctl create -n h
 	up=$(tree_of h)
 	truncate -s 64P "$up/empty"
 	truncate -s 64P "$up/late"

@@ -5,10 +5,10 @@
 make_tree src
 link_specials src
 tar --format=pax --xattrs --xattrs-include='*' --acls --numeric-owner -S -C src -cf base.tar .
-ovlctl import -n base base.tar >/dev/null
+need - ovlctl import -n base base.tar
 
-w=$(ovlctl create -n w)
-m=$(ovlctl mount w)
+need w ovlctl create -n w
+need m ovlctl mount w
 make_tree "$m" 2>/dev/null
 link_specials "$m"
 as_user || setfattr -x trusted.overlay.overlay.x "$m/d" 2>/dev/null
@@ -17,8 +17,8 @@ ok "every file type, mounted" ovlctl diff -o mounted.tar w
 ovlctl umount w
 ok "... and not mounted" ovlctl diff -o w.tar w
 same "the same bytes" mounted.tar w.tar
-i=$(ovlctl import -n i w.tar)
-m=$(ovlctl mount i)
+need i ovlctl import -n i w.tar
+need m ovlctl mount i
 walk "$m" >got
 same "the same tree" got want
 is "its diff, again: the same bytes" "$(ovlctl diff --tar i | sha256sum)" "$(sha256sum <w.tar)"
@@ -27,8 +27,8 @@ is "its diff id is what the tar's digest is" "$(ovlctl ls -nr -o DIFFID i)" \
 ovlctl umount i
 
 # On top of a base with the same things in it: everything copied up.
-x=$(ovlctl create -n x base)
-m=$(ovlctl mount x)
+need x ovlctl create -n x base
+need m ovlctl mount x
 find "$m" -depth -exec chown -h 0:0 {} + 2>/dev/null
 rm -r "$m/deep"
 mkdir "$m/deep"
@@ -150,8 +150,8 @@ if ! as_user; then
 fi
 
 # What cannot be said in a tar.
-s=$(ovlctl create -n s)
-m=$(ovlctl mount s)
+need s ovlctl create -n s
+need m ovlctl mount s
 touch "$m/.wh.x"
 fails 1 "'.wh.x' cannot be put into a layer tar: its name means a whiteout" "a name that means a whiteout" \
 	ovlctl diff -o s.tar s
@@ -166,8 +166,8 @@ is "... but listed" "$(ovlctl diff s | tr '\n' ' ')" "A /f A /sock "
 ovlctl umount s
 
 # Times before 1970, and xattr names with unusual bytes, as GNU tar reads them too.
-s=$(ovlctl create -n odd)
-m=$(ovlctl mount odd)
+need s ovlctl create -n odd
+need m ovlctl mount odd
 for t in -0.5 -0.000000001 -0.999999999 -1 -1.5 -86400.25 0.5 0; do
 	touch -d "@$t" "$m/t$t"
 done
@@ -198,8 +198,8 @@ grep '^\./x ' got >got.x
 same "xattr names, by GNU tar" got.x want.x
 
 # A socket in the place of something below: what it covers does not come back.
-s=$(ovlctl create -n covers base)
-m=$(ovlctl mount covers)
+need s ovlctl create -n covers base
+need m ovlctl mount covers
 sock() { (cd "$1" && perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un(shift)) or die' "$2"); }
 rm "$m/plain"
 rm -r "$m/deep" "$m/d"
@@ -217,10 +217,10 @@ is "... and that is gone for whoever imports it" "$(ls -d "$m/plain" "$m/deep" "
 ovlctl umount -a
 # Also where nothing else is left to hide.
 printf 'dir name=d\nfile name=d/e data=1\nend\n' | mktar >only.tar
-ovlctl import -n only only.tar >/dev/null
+need - ovlctl import -n only only.tar
 for how in diff commit; do
-	ovlctl create -n alone only >/dev/null
-	m=$(ovlctl mount alone)
+	need - ovlctl create -n alone only
+	need m ovlctl mount alone
 	rm -r "$m/d"
 	mkdir "$m/d"
 	sock "$m/d" e
@@ -229,9 +229,9 @@ for how in diff commit; do
 		id=$(ovlctl -q diff --tar alone | ovlctl import -p only -)
 		ovlctl rm alone
 	else
-		id=$(ovlctl -q commit alone)
+		need id ovlctl -q commit alone
 	fi
-	m=$(ovlctl mount "$id")
+	need m ovlctl mount "$id"
 	is "a socket in the place of the only file of an opaque directory, $how" "$(ls "$m/d")" ""
 	ovlctl umount -a
 	ovlctl rm "$id"

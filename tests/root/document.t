@@ -15,7 +15,7 @@ while [ $i -le 6 ]; do
 			"dir name=empty"
 		echo end
 	) | mktar >l.tar
-	parent=$(ovlctl import -n "l$i" ${parent:+-p "$parent"} l.tar)
+	need parent ovlctl import -n "l$i" ${parent:+-p "$parent"} l.tar
 	eval "id$i=$parent"
 	i=$((i + 1))
 done
@@ -52,8 +52,8 @@ is "diff holds the layer's own content" "$(ls "$store/$id3/diff" | tr '\n' ' ')"
 is "layers are out of others' reach" \
 	"$(stat -c %a "$store" "$store/$id1" "$store/$id6" "$store/l" | sort -u)" 700
 
-w=$(ovlctl create -n w l6)
-m=$(ovlctl mount w)
+need w ovlctl create -n w l6
+need m ovlctl mount w
 up=$store/$w/diff
 
 # Union.
@@ -100,8 +100,8 @@ is "... the lower's is as it was" "$(cat "$store/$id1/diff/dir/low")" low
 # Renaming.
 ovlctl umount w
 ovlctl rm w
-w=$(ovlctl create -n w l6)
-m=$(ovlctl mount w)
+need w ovlctl create -n w l6
+need m ovlctl mount w
 is "renaming a directory of a lower layer: EXDEV" \
 	"$(perl -e 'rename("$ARGV[0]/dir", "$ARGV[0]/moved") or print $!' "$m")" "Invalid cross-device link"
 ok "... mv copies it" mv "$m/dir" "$m/moved"
@@ -112,7 +112,7 @@ is "a directory of the upper alone is renamed" \
 is "a file of a lower layer is renamed" "$(perl -e 'print rename("$ARGV[0]/low", "$ARGV[0]/low2")' "$m")" 1
 ovlctl umount w
 if ! as_user; then
-	m=$(ovlctl mount -o redirect_dir=on w)
+	need m ovlctl mount -o redirect_dir=on w
 	is "with redirect_dir=on it is renamed" \
 		"$(perl -e 'print rename("$ARGV[0]/empty", "$ARGV[0]/moved2")' "$m")" 1
 	ovlctl umount w

@@ -221,7 +221,7 @@ part=stays
 try "import of the first layer" ovlctl import -n a a.tar
 try "import of the first image" ovlctl import image.tar
 mkdir -p w
-ovlctl import -n a a.tar >/dev/null
+need - ovlctl import -n a a.tar
 cp -a w/store master
 try "import of a second layer" ovlctl import -n b -p a b.tar.zst
 try "import of a layer that is there" ovlctl import -n a2 a.tar.gz
@@ -236,9 +236,9 @@ again='^$'
 try "tag" ovlctl tag a other
 
 restore
-ovlctl import -n b -p a b.tar >/dev/null
-w=$(ovlctl create -n w b)
-m=$(ovlctl mount w)
+need - ovlctl import -n b -p a b.tar
+need w ovlctl create -n w b
+need m ovlctl mount w
 echo new >"$m/new"
 rm "$m/x"
 mkdir "$m/made"
@@ -303,7 +303,7 @@ part=between
 try "prune" ovlctl prune
 # What repair puts in place bit by bit, and what it must not take for damage.
 restore
-ovlctl prune >/dev/null
+need - ovlctl prune
 link=$(is_overlay || cat "$S/names/b/link")
 is_overlay || rm "$S/overlay2/l/$link" "$S/names/b/link"
 : >"$S/names/w/.layer"

@@ -35,7 +35,7 @@ one_seed() { # SEED
 	esac
 	if [ $(($1 / 8 % 2)) = 0 ]; then
 		$z <x.tar >x.in
-		id=$(ovlctl -q --sync=none import $parent x.in)
+		need id ovlctl -q --sync=none import $parent x.in
 	else
 		id=$($z <x.tar | ovlctl -q --sync=none import $parent -)
 	fi && ovlctl diff --tar "$id" | cmp -s - x.tar &&
@@ -166,7 +166,7 @@ file name=gone/f data=kept
 file name=gone data=gone
 end
 E
-id=$(ovlctl import x.tar)
+need id ovlctl import x.tar
 cp -a "$OVLCTL_ROOT" copy
 is "a store copied with cp -a" "$(ovlctl --root copy diff --tar "$id" | sum_of)" "$id"
 is "all its other layers too" "$(ovlctl --root copy ls -nr -o ID,DIFFID |
@@ -194,7 +194,7 @@ damaged() { # PATTERN WHAT COMMAND...
 	fails 1 "$pattern" "... over a file" ovlctl diff -o out/there "$id"
 	is "... nothing is left" "$(ls -A out) $(cat out/there)" "there before"
 	ovlctl rm "$id"
-	ovlctl import x.tar >/dev/null
+	need - ovlctl import x.tar
 }
 
 damaged "'d/big' holds other data" "a byte changed" \

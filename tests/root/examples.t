@@ -25,9 +25,9 @@ for page in "$top"/man/*.[78]; do
 	case $name in
 	ovlctl | ovlctl-import) ;;
 	*)
-		ovlctl import -n debian debian.tar.zst >/dev/null
-		ovlctl import -n app -p debian app.tar >/dev/null
-		ovlctl create -n web app >/dev/null
+		need - ovlctl import -n debian debian.tar.zst
+		need - ovlctl import -n app -p debian app.tar
+		need - ovlctl create -n web app
 		;;
 	esac
 	# One session a page, so that variables and the directory last.

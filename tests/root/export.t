@@ -12,10 +12,10 @@ ln t1/etc/one t1/etc/same
 echo two >t2/etc/two
 echo three >t3/three
 for i in 1 2 3; do tar -C t$i -cf l$i.tar .; done
-one=$(ovlctl import -n one l1.tar)
-two=$(ovlctl import -n img/two:v1 -p one l2.tar)
-three=$(ovlctl import -n three -p "$two" l3.tar)
-ovlctl create -n w three >/dev/null
+need one ovlctl import -n one l1.tar
+need two ovlctl import -n img/two:v1 -p one l2.tar
+need three ovlctl import -n three -p "$two" l3.tar
+need - ovlctl create -n w three
 layers=$OVLCTL_ROOT/$DRV
 
 # Every blob is what its name says; every descriptor of a layout leads to such a blob.
@@ -122,13 +122,13 @@ ovlctl export "$three" one byid
 is "an id is no name" "$(jq -c '.manifests[0].annotations' byid/index.json)" null
 fails 2 "'one' is given twice" "the same twice" ovlctl export one one twice
 # The same tar at two places of a stack.
-ovlctl import -n four -p three l2.tar >/dev/null
+need - ovlctl import -n four -p three l2.tar
 ok "a layer that comes twice" ovlctl export four ./four
 ok "... is one blob" sound four
 is "... named twice" "$(jq '.layers | length' "$(blob four '.manifests[0].digest')")" 4
 
 # ---- for docker
-ovlctl import -n Upper l2.tar >/dev/null
+need - ovlctl import -n Upper l2.tar
 ok "a docker archive" ovlctl export --format docker three img/two:v1 d.tar
 mkdir d && tar -C d -xf d.tar
 is "its images" "$(jq -r '.[].RepoTags[]' d/manifest.json | tr '\n' ' ')" "three:latest img/two:v1 "
@@ -155,7 +155,7 @@ ovlctl export --format docker "$three" u.tar
 is "an id is no tag" "$(tar -xOf u.tar manifest.json | jq -c '.[].RepoTags')" null
 no "... nor in repositories" tar -tf u.tar repositories
 for name in a:b localhost:5000/a/b:1.2 reg.example.com/x a__b a--b/c.d Reg.io/x a.b-c/d; do
-	ovlctl create -n "$name" three >/dev/null
+	need - ovlctl create -n "$name" three
 	tag=$name
 	case ${name##*/} in *:*) ;; *) tag=$name:latest ;; esac
 	is "a reference: $name" "$(ovlctl export --format docker "$name" - 2>/dev/null | tar -xO manifest.json | jq -r '.[].RepoTags[]')" "$tag"
@@ -179,7 +179,7 @@ same "... or by --compress" t.tar.gz l2.tar
 fails 2 "one layer" "--format tar of two" ovlctl export --format tar one three z.tar
 
 # ---- a writable layer on top
-mp=$(ovlctl mount w)
+need mp ovlctl mount w
 echo four >"$mp/four"
 rm "$mp/three"
 ok "a writable layer, mounted" ovlctl export w mounted.tar

@@ -50,8 +50,8 @@ filled() {
 }
 # A layer with 3 MB, on a file system with less than 2 MB to spare, then none.
 fill() {
-	ovlctl import -n a a.tar >/dev/null
-	w=$(ovlctl create -n w a)
+	need - ovlctl import -n a a.tar
+	need w ovlctl create -n w a
 	head -c 3000000 noise >"$OVLCTL_ROOT/$DRV/$w/$UPPER/noise"
 }
 full() {
@@ -207,9 +207,9 @@ barred "ls, where the stamp cannot be read" ovlctl ls
 
 OVLCTL_ROOT=$T/limited
 mkdir out
-ovlctl import -n a a.tar >/dev/null
-ovlctl import -n big -p a big.tar >/dev/null
-w=$(ovlctl create -n w big)
+need - ovlctl import -n a a.tar
+need - ovlctl import -n big -p a big.tar
+need w ovlctl create -n w big
 cp noise "$OVLCTL_ROOT/$DRV/$w/$UPPER/other"
 limited() { # PATTERN LIMIT COMMAND...
 	pattern=$1

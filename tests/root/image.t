@@ -105,7 +105,7 @@ empty_store() {
 # What an image of layers 1 to 3 must have become.
 check_image() { # WHAT NAME
 	is "$1: depth" "$(ovlctl ls -nr -o DEPTH "$2")" 2
-	m=$(ovlctl mount "$2")
+	need m ovlctl mount "$2"
 	is "$1: the merged tree" "$(cd "$m" && find . -type f | sort | tr '\n' ' ')$(cat "$m/d/new")" \
 		"./d/new ./f2 3"
 	ovlctl umount "$2"
@@ -177,7 +177,7 @@ is "a layer that fails lets go of its window" "$(cat got)" 1
 docker_save twice repo/two:1 A=1 1.tar
 docker_save twice repo/two:1 A=1 1.tar 2.tar
 tar -C twice -cf twice.tar $(ls twice)
-id=$(ovlctl import 1.tar)
+need id ovlctl import 1.tar
 before=$(store_state)
 fails 1 "two images in it have the name 'repo/two:1'" "a name of two images" ovlctl import twice.tar
 is "... nothing is changed" "$(store_state)" "$before"
@@ -269,9 +269,9 @@ done
 L=many
 d=$(manifest "$machine" M=1 $many m1.tar m1.tar)
 layout many "$d$(ref many:1)"
-id=$(ovlctl import many)
+need id ovlctl import many
 is "42 layers" "$(ovlctl ls -nr -o DEPTH "$id")" 41
-m=$(ovlctl mount "$id")
+need m ovlctl mount "$id"
 is "... in their order" "$(ls "$m" | wc -l) $(cat "$m/same")" "41 1"
 ovlctl umount "$id"
 
@@ -285,7 +285,7 @@ empty_store
 
 # ---- what is refused ---------------------------------------------------------------
 
-ovlctl import -n kept 4.tar >/dev/null
+need - ovlctl import -n kept 4.tar
 before=$(store_state)
 refused() { # STATUS PATTERN WHAT COMMAND...
 	fails "$@"

@@ -13,7 +13,7 @@ sum=$(sha256sum <a.tar | cut -d' ' -f1)
 for z in cat 'gzip -c' 'zstd -qc' 'xz -0c' 'bzip2 -c' 'lz4 -qc'; do
 	export OVLCTL_ROOT="$T/store-${z%% *}"
 	$z <a.tar >a.packed
-	id=$(ovlctl import a.packed)
+	need id ovlctl import a.packed
 	is "${z%% *}: the id of a bottom layer is its diff id" "$id" "$sum"
 	ok "${z%% *}: the same tree" diff -r --no-dereference src "$(tree_of "$id")"
 done
@@ -66,7 +66,7 @@ fails 2 "cannot be a layer's name" "an id as a name" ovlctl import -n "$sum" a.g
 fails 3 "no such layer 'nowhere'" "no such parent" ovlctl import -p nowhere a.gz
 fails 1 "cannot open 'nofile': No such file" "no such file" ovlctl import nofile
 fails 1 "'src' is no image: neither an OCI image layout nor" "a directory" ovlctl import src
-w=$(ovlctl create two)
+need w ovlctl create two
 before2=$(store_state)
 fails 1 "writable: only an image layer can be a parent" "a writable parent" \
 	ovlctl import -p "$w" a.gz
@@ -106,13 +106,13 @@ is "still nothing has changed" "$(store_state)" \
 # Nothing but headers, more than a reader holds at a time; and a tree deeper than open
 # directories are kept for.
 awk 'BEGIN { for (i = 0; i < 6000; i++) print "file name=e/" i; print "end" }' | mktar >headers.tar
-id=$(ovlctl import headers.tar)
+need id ovlctl import headers.tar
 is "3 MiB of headers alone" "$(ls "$(tree_of "$id")/e" | wc -l)" 6000
 ovlctl rm "$id"
 deep=$(printf '%0600d' 0 | sed 's,0,d/,g')
 printf 'file gnuname=1 name=%sf mtime=7\ndir gnuname=1 name=%smtime=5 mode=711\ndir gnuname=1 name=%sx mtime=6\nend\n' \
 	"$deep" "$deep " "$deep" | mktar >deep.tar
-id=$(ovlctl import deep.tar)
+need id ovlctl import deep.tar
 is "600 directories in each other" "$(cd "$(tree_of "$id")/$deep" &&
 	stat -c '%n %a %Y' . f x | tr '\n' ' ')" ". 711 5 f 644 7 x 755 6 "
 ovlctl rm "$id"

@@ -101,7 +101,7 @@ file name=dir-acl/child mode=600
 dir name=dir-acl/childdir
 end
 EOF
-id=$(ovlctl import acl.tar)
+need id ovlctl import acl.tar
 tree=$(tree_of "$id")
 want=$(getfacl -nc src/plain 2>/dev/null)
 for f in schily-acl schily-id schily-xattr libarchive-xattr; do

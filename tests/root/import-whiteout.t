@@ -18,7 +18,7 @@ dir name=keep mode=700 uid=5
 file name=keep/k data=k
 end
 EOF
-base=$(ovlctl import -n base base.tar)
+need base ovlctl import -n base base.tar
 parent=base
 
 # The merged tree of the lines on standard input on top of $parent, as "name:content",
@@ -158,7 +158,7 @@ file name=d/.wh.a
 file name=d/sub/.wh.c
 EOF
 )" "d/ d/sub/ $rest"
-id=$(ovlctl import -p base l.tar)
+need id ovlctl import -p base l.tar
 owns "... is not made" "d! d/sub/ "
 is "before the opaque mark" "$(merged <<'EOF'
 file name=d/sub/.wh.c
@@ -169,7 +169,7 @@ EOF
 
 # Whiteouts that hide nothing.
 is "a whiteout of nothing" "$(printf 'file name=.wh.nothing\nfile name=d/.wh.none\n' | merged)" "$all"
-id=$(ovlctl import -p base l.tar)
+need id ovlctl import -p base l.tar
 owns "... is not made" "d/ "
 is "in a new directory" "$(printf 'dir name=new\nfile name=new/.wh.gone\n' | merged)" \
 	"d/ d/a:a d/b:b d/sub/ d/sub/c:c e/ e/f:f keep/ keep/k:k new/ s>x x:below "
@@ -177,7 +177,7 @@ is "in a directory where there was a file" "$(printf 'dir name=x\nfile name=x/.w
 	"d/ d/a:a d/b:b d/sub/ d/sub/c:c e/ e/f:f keep/ keep/k:k s>x x/ x/z:z "
 is "an opaque mark where there is nothing" "$(printf 'dir name=new\nfile name=new/.wh..wh..opq\n' | merged)" \
 	"d/ d/a:a d/b:b d/sub/ d/sub/c:c e/ e/f:f keep/ keep/k:k new/ s>x x:below "
-id=$(ovlctl import -p base l.tar)
+need id ovlctl import -p base l.tar
 owns "... is not made" "new/ "
 is "a directory through a symlink below" "$(printf 'file name=s/y data=y\n' | merged)" \
 	"d/ d/a:a d/b:b d/sub/ d/sub/c:c e/ e/f:f keep/ keep/k:k s/ s/y:y x:below "
@@ -206,7 +206,7 @@ is "an implied directory is like the one below" "$(stat -c '%a %u:%g %Y' "$tree/
 	"700 5:0 1700000000"
 is "... or plain" "$(stat -c '%a %u:%g' "$tree/far/away")" "755 0:0"
 printf 'dir name=. mode=700 uid=9\nend\n' | mktar >root.tar
-r=$(ovlctl import root.tar)
+need r ovlctl import root.tar
 printf 'file name=f\nend\n' | mktar >l.tar
 is "so is the root" "$(stat -c '%a %u' "$(tree_of "$(ovlctl import -p "$r" l.tar)")")" "700 9"
 is "without a parent it is plain" "$(stat -c '%a %u %Y' "$(tree_of "$(ovlctl import l.tar)")")" "755 0 0"

@@ -85,9 +85,9 @@ try "import of an image" "ovlctl import image.tar"
 try "create" "ovlctl create -n w a" "already"
 try "tag" "ovlctl tag a other"
 prepared() {
-	ovlctl import -n a a.tar >/dev/null
-	ovlctl import -n b -p a b.tar >/dev/null
-	ovlctl create -n w b >/dev/null
+	need - ovlctl import -n a a.tar
+	need - ovlctl import -n b -p a b.tar
+	need - ovlctl create -n w b
 	ovlctl ls -nr -o ID w >w
 }
 # By id: a name is the first that goes.
@@ -107,9 +107,9 @@ ready() { ovlctl mount -o volatile w >/dev/null && touch "$S/names/w/merged/f"; 
 try "umount" "ovlctl umount w" "not mounted"
 ready() { :; }
 prepared() {
-	ovlctl import -n a a.tar >/dev/null
-	ovlctl import -n b -p a b.tar >/dev/null
-	ovlctl create -n w b >/dev/null
+	need - ovlctl import -n a a.tar
+	need - ovlctl import -n b -p a b.tar
+	need - ovlctl create -n w b
 	mkdir "$S/staging/x" "$S/trash/y"
 	touch "$S/trash/y/f"
 	is_overlay || ln -s ../$(printf '%064d' 7)/diff "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -117,9 +117,9 @@ prepared() {
 undone() { :; }
 try "prune" "ovlctl prune"
 prepared() {
-	ovlctl import -n a a.tar >/dev/null
-	ovlctl import -n b -p a b.tar >/dev/null
-	ovlctl create -n w b >/dev/null
+	need - ovlctl import -n a a.tar
+	need - ovlctl import -n b -p a b.tar
+	need - ovlctl create -n w b
 	is_overlay || rm "$S"/$DRV/l/* "$S"/$DRV/*/link
 	rmdir "$S/names/w/merged"
 	cp "$S/names/w/$LOWER" "$S/names/a/$LOWER"
@@ -145,7 +145,7 @@ repairs() { # WHAT COMMAND
 		$2 >out 2>err
 		[ $? -le 1 ] || failed="$n: again: $(cat out err)"
 		ovlctl check --content >out 2>&1 || failed="$failed $n: $(cat out)"
-		ovlctl prune --aside >/dev/null
+		need - ovlctl prune --aside
 		state >got
 		cmp -s got want || failed="$failed $n: state: $(diff want got)"
 	done <chosen
@@ -153,17 +153,17 @@ repairs() { # WHAT COMMAND
 }
 repairs "check --repair" "ovlctl check --repair"
 prepared() {
-	ovlctl import -n a a.tar >/dev/null
-	ovlctl import -n b -p a b.tar >/dev/null
-	ovlctl create -n w b >/dev/null
+	need - ovlctl import -n a a.tar
+	need - ovlctl import -n b -p a b.tar
+	need - ovlctl create -n w b
 	: >"$S/names/w/.layer"
 	: >"$S/names/b/.layer"
 }
 repairs "check --repair of metadata" "ovlctl check --repair"
 prepared() {
-	ovlctl import -n a a.tar >/dev/null
-	ovlctl import -n b -p a b.tar >/dev/null
-	ovlctl create -n w b >/dev/null
+	need - ovlctl import -n a a.tar
+	need - ovlctl import -n b -p a b.tar
+	need - ovlctl create -n w b
 	d=$S/names/a/$TREE
 	printf ONE >"$d/d/f"
 	chmod 700 "$d/d"

@@ -6,16 +6,16 @@ deep() { # LEVELS: in the directory this is
 	perl -e 'for (1 .. $ARGV[0]) { mkdir "d" or die; chdir "d" or die }' "$1"
 }
 printf 'file name=f data=1\nend\n' | mktar >a.tar
-a=$(ovlctl import -n a a.tar)
+need a ovlctl import -n a a.tar
 for n in 3000 5000; do
-	ovlctl create -n "deep$n" a >/dev/null
-	m=$(ovlctl mount "deep$n")
+	need - ovlctl create -n "deep$n" a
+	need m ovlctl mount "deep$n"
 	(cd "$m" && deep $n)
 	ovlctl umount "deep$n"
 done
 is "diff of 3,000 levels" "$(ovlctl diff deep3000 | wc -l)" 3000
 ovlctl diff -o deep.tar deep3000
-id=$(ovlctl import -p a --max-depth 5000 deep.tar)
+need id ovlctl import -p a --max-depth 5000 deep.tar
 is "commit of them, the same layer" "$(ovlctl commit deep3000)" "$id"
 is "... is sound, with a small stack" "$(prlimit --stack=512000: ovlctl check --content)" ""
 for c in diff 'diff -o x.tar' commit 'export --format tar'; do
@@ -28,7 +28,7 @@ is "... and the store as it was" "$(ovlctl check)" ""
 # One in the store keeps the others from nothing.
 awk 'BEGIN { p = "d"; for (i = 1; i < 4500; i++) p = p "/d"; print "file name=x data=x pax.path=" p "/f"; print "end" }' |
 	mktar >4500.tar
-id=$(ovlctl import --max-depth 5000 4500.tar)
+need id ovlctl import --max-depth 5000 4500.tar
 ovlctl check --content >got
 is "check of a layer of 4,500 levels" "$?:$(cut -d: -f1-3 got)" "4:error: layer $(echo "$id" | cut -c1-12): unreadable"
 ovlctl rm "$id"
@@ -60,8 +60,8 @@ done
 is "stores made by four at once" "$(sort -u out | grep -Ev "^$a$|NAME|^ ")" ""
 
 # FIFOs in the place of the store's files: an error or none, but no waiting.
-ovlctl import -n a a.tar >/dev/null
-w=$(ovlctl create -n w a)
+need - ovlctl import -n a a.tar
+need w ovlctl create -n w a
 rm -f "$OVLCTL_ROOT/lock" "$OVLCTL_ROOT/$DRV/$w/.redirect" "$OVLCTL_ROOT/$DRV/$w/.names/w"
 mkfifo "$OVLCTL_ROOT/lock" "$OVLCTL_ROOT/$DRV/$w/.redirect" "$OVLCTL_ROOT/$DRV/$w/.names/w"
 for c in 'import a.tar' 'create a' 'tag w w' 'tag w more' 'mount -o redirect_dir=on w' 'umount w' prune check 'rm -r a'; do

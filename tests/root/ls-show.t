@@ -7,11 +7,11 @@ is "no store: nothing" "$(ovlctl ls)" ""
 is "no store: JSON" "$(ovlctl ls -J | jq -c .)" '{"layers":[]}'
 printf 'file name=f fill=1500\nend\n' | mktar >a.tar
 printf 'file name=g fill=3000000\nend\n' | mktar >b.tar
-a=$(ovlctl import -n base a.tar)
-b=$(ovlctl import -p base b.tar)
-w=$(ovlctl create -n web "$b")
-v=$(ovlctl create base)
-m=$(ovlctl mount web)
+need a ovlctl import -n base a.tar
+need b ovlctl import -p base b.tar
+need w ovlctl create -n web "$b"
+need v ovlctl create base
+need m ovlctl mount web
 
 is "default columns" "$(ovlctl ls | head -1 | tr -s ' ' | sed 's/ $//')" \
 	"NAME ID KIND PARENT DEPTH SIZE CREATED MOUNTPOINT"
@@ -51,8 +51,8 @@ fi
 odd=$T/$(printf 'm\377')
 two=$T/$(printf 'two\nlines')
 mkdir "$odd" "$two"
-ovlctl mount base "$odd" >/dev/null
-ovlctl mount base "$two" >/dev/null
+need - ovlctl mount base "$odd"
+need - ovlctl mount base "$two"
 ovlctl ls -J base >json
 ok "JSON of a mount point that is not UTF-8" jq -e . json
 is "... escaped" "$(jq -r '.layers[0].mountpoint[0]' json)" "$T/m\\377"
@@ -111,7 +111,7 @@ is "... of a layer below" "$(j '.stack[0]|keys_unsorted|join(" ")')" "id diff_id
 is "... of the paths" "$(j '.paths|keys_unsorted|join(" ")')" "layer tree work merged"
 jq . json >pretty
 same "show: a member a line, two spaces an indent" json pretty
-ovlctl mount web >/dev/null
+need - ovlctl mount web
 is "show: mounts" "$(ovlctl show web | jq -r '.mounts[]')" "$m"
 ovlctl umount web
 is_overlay || is "show: the link is in l/" "$(readlink "$OVLCTL_ROOT/$DRV/l/$(j .link)")" "../$w/diff"
@@ -165,8 +165,8 @@ is "show with a missing parent" "$(jq -c '[.id, .parent, .stack]' json)" \
 mv away "$OVLCTL_ROOT/$DRV/$b"
 
 fails 2 "-o: no columns given" "no columns" ovlctl ls -o ''
-ovlctl create -n torn >/dev/null
-id=$(ovlctl ls -nr -o ID torn)
+need - ovlctl create -n torn
+need id ovlctl ls -nr -o ID torn
 like "a layer by its digest" "$id" "$(ovlctl ls -nr -o ID "sha256:$id")"
 rm "$OVLCTL_ROOT/$DRV/$id/.layer"
 ovlctl ls >out 2>err
@@ -174,7 +174,7 @@ like "a layer without metadata is told of" "warning: layer .* is damaged and not
 no "... and not listed" grep -q torn out
 ovlctl rm torn
 if script -qec true /dev/null >/dev/null 2>&1; then
-	ovlctl create -n onterm >/dev/null
+	need - ovlctl create -n onterm
 	id=$(ovlctl ls -nr -o ID onterm | cut -c1-12)
 	like "ids on a terminal have 12 digits" "[ 	]$id " \
 		"$(script -qec 'stty cols 60; ovlctl ls onterm' /dev/null | tr -d '\r')"

@@ -18,7 +18,7 @@ cd w || exit 1
 # ---- what they work on ---------------------------------------------------------------
 
 printf 'dir name=d\nfile name=d/f data=base\nfile name=gone data=1\nend\n' | mktar >base.tar
-base=$(ovlctl import -n base base.tar)
+need base ovlctl import -n base base.tar
 for k in 0 1 2 3; do
 	printf '%s\n' "file name=s$k fill=20000" 'file name=d/f data=2' 'file name=.wh.gone' end | mktar >$k.tar
 	ovlctl import -n sh/$k -p base $k.tar >id.$k

@@ -5,17 +5,17 @@
 
 printf 'dir name=. mode=711 uid=3\nfile name=f data=lower\nend\n' | mktar >a.tar
 printf 'file name=g data=second\nend\n' | mktar >b.tar
-a=$(ovlctl import -n a a.tar)
-b=$(ovlctl import -n b -p a b.tar)
+need a ovlctl import -n a a.tar
+need b ovlctl import -n b -p a b.tar
 store=$OVLCTL_ROOT/$DRV
 opts() { awk -v m="$1" '$5 == m { print $6 "," $NF }' /proc/self/mountinfo; }
 source_of() { awk -v m="$1" '$5 == m { print $(NF - 1) }' /proc/self/mountinfo; }
 
-w=$(ovlctl create -n w b)
+need w ovlctl create -n w b
 like "create prints the id" '^[0-9a-f]{64}$' "$w"
 is "the listing of a writable layer" "$(ls "$store/$w" | tr '\n' ' ')" "$LS_WRITABLE "
 is "its tree starts like its parent's root" "$(stat -c '%a %u' "$store/$w/$UPPER")" "711 3"
-m=$(ovlctl mount w)
+need m ovlctl mount w
 is "mount prints where" "$m" "$store/$w/merged"
 is "both lowers are seen" "$(cat "$m/f" "$m/g")" "lowersecond"
 like "with relative names" "lowerdir=$(lower_of b)$(is_overlay || echo ":$(lower_of a)"),upperdir=$w/$UPPER,workdir=$w/work" "$(opts "$m")"
@@ -32,9 +32,9 @@ mkdir mnt "m n" 'a,b' 'c:d' 'e\f'
 is "a target of one's own" "$(ovlctl mount w mnt)" "$T/mnt"
 is "the same tree" "$(cat mnt/new)" "new"
 ok "umount by mount point" ovlctl umount "$T/mnt"
-ovlctl mount w mnt >/dev/null
+need - ovlctl mount w mnt
 ok "umount by a relative mount point" ovlctl umount ./mnt
-ovlctl mount w mnt >/dev/null
+need - ovlctl mount w mnt
 ok "umount by a name that is only a mount point" ovlctl umount mnt
 for t in "m n" 'a,b' 'c:d' 'e\f'; do
 	is "target '$t'" "$(ovlctl mount w "$t")" "$T/$t"
@@ -43,11 +43,11 @@ for t in "m n" 'a,b' 'c:d' 'e\f'; do
 done
 
 # Read-only.
-ovlctl mount -r w >/dev/null
+need - ovlctl mount -r w
 like "-r" "^ro,.*upperdir=$w" "$(opts "$m")"
 no "-r: cannot be written" touch "$m/x"
 ovlctl umount w
-i=$(ovlctl mount b)
+need i ovlctl mount b
 is "an image layer mounts" "$(cat "$i/f" "$i/g")" "lowersecond"
 like "... read-only, without an upper" "^ro,[^ ]*lowerdir=$(lower_of b):$(is_overlay && echo "../empty" || lower_of a)" "$(opts "$i")"
 no "... cannot be written" touch "$i/x"
@@ -56,7 +56,7 @@ is "... but in another" "$(ovlctl mount b mnt)" "$T/mnt"
 is "ls shows both" "$(ovlctl ls -nr -o MOUNTPOINT b)" "$i\\x0a$T/mnt"
 ok "umount LAYER: all its mounts" ovlctl umount b
 is "both are gone" "$(grep -c "$T" /proc/self/mountinfo)" 0
-i=$(ovlctl mount a)
+need i ovlctl mount a
 is "a bottom image layer mounts" "$(cat "$i/f")" "lower"
 like "... with the empty directory" "lowerdir=$(lower_of a):\.\./empty" "$(opts "$i")"
 ok "... unmounts" ovlctl umount a
@@ -64,34 +64,34 @@ is "... and shows just its tree again" "$(ls "$store/$a" | tr '\n' ' ')" "$LS_BO
 fails 2 "read-only only" "-o rw of an image layer" ovlctl mount -o rw a
 
 # On nothing.
-e=$(ovlctl create)
+need e ovlctl create
 is "the listing of a writable layer on nothing" "$(ls "$store/$e" | tr '\n' ' ')" \
 	"$(is_overlay && echo merged upper work || echo diff link merged work) "
-m=$(ovlctl mount "$e")
+need m ovlctl mount "$e"
 like "a writable layer on nothing" 'lowerdir=\.\./empty,upperdir=' "$(opts "$m")"
 echo 1 >"$m/f"
 is "... can be written" "$(cat "$store/$e/$UPPER/f")" 1
 ovlctl umount "$e"
-ovlctl mount -r "$e" >/dev/null
+need - ovlctl mount -r "$e"
 is "... and read with -r" "$(cat "$m/f")" 1
 ovlctl umount "$e"
 
 # Options.
 m=$store/$w/merged
-ovlctl mount -o nosuid,nodev,noexec,noatime w >/dev/null
+need - ovlctl mount -o nosuid,nodev,noexec,noatime w
 like "generic options" '^rw,nosuid,nodev,noexec,noatime' "$(opts "$m")"
 ovlctl umount w
-ovlctl mount -o ro w >/dev/null
+need - ovlctl mount -o ro w
 like "-o ro" '^ro,' "$(opts "$m")"
 ovlctl umount w
 if ! as_user; then
-	ovlctl mount -o redirect_dir=on,metacopy=on,index=on,xino=on w >/dev/null
+	need - ovlctl mount -o redirect_dir=on,metacopy=on,index=on,xino=on w
 	like "overlay options" 'redirect_dir=on.*index=on.*xino=on.*metacopy=on|index=on' "$(opts "$m")"
 	ovlctl umount w
 	rm -rf "$store/$w/work/index"
 	fails 2 "userxattr.*trusted" "-o userxattr of a trusted store" ovlctl mount -o userxattr w
 else
-	ovlctl mount w >/dev/null
+	need - ovlctl mount w
 	like "userxattr is chosen by itself" 'userxattr' "$(opts "$m")"
 	ovlctl umount w
 	ok "-o userxattr is what a user store has anyway" ovlctl mount -o userxattr w
@@ -103,8 +103,8 @@ done
 fails 1 "does not take option 'nonsense=1'" "-o nonsense=1" ovlctl mount -o nonsense=1 w
 
 # A mount on top of another.
-ovlctl mount w mnt >/dev/null
-x=$(ovlctl create a)
+need - ovlctl mount w mnt
+need x ovlctl create a
 fails 4 "mount point '$T/mnt' is taken: layer w is mounted there" "a target that is taken" \
 	ovlctl mount "$x" mnt
 mount -t tmpfs none mnt
@@ -123,9 +123,9 @@ wait $pid 2>/dev/null
 OVLCTL_ROOT=$T/other ovlctl create -n o >/dev/null
 mkdir o
 OVLCTL_ROOT=$T/other ovlctl mount o o >/dev/null
-ovlctl mount w >/dev/null
-ovlctl mount a mnt >/dev/null
-ovlctl mount "$x" >/dev/null
+need - ovlctl mount w
+need - ovlctl mount a mnt
+need - ovlctl mount "$x"
 ok "umount -a" ovlctl umount -a
 is "... leaves another store's mount" "$(grep "$T" /proc/self/mountinfo | awk '{print $5}')" "$T/o"
 ok "umount -a with nothing to do" ovlctl umount -a

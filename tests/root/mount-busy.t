@@ -3,10 +3,10 @@
 
 # An upper is never mounted twice, and never removed while it is.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
-ovlctl import -n a a.tar >/dev/null
-w=$(ovlctl create -n w a)
+need - ovlctl import -n a a.tar
+need w ovlctl create -n w a
 mkdir mnt
-m=$(ovlctl mount w)
+need m ovlctl mount w
 fails 4 "layer 'w' is mounted already on '$m'" "mounted in this namespace" ovlctl mount w
 fails 4 "layer 'w' is mounted already on '$m'" "... on another target" ovlctl mount w mnt
 fails 4 "layer 'w' is mounted already on '$m'" "... read-only" ovlctl mount -r w mnt
@@ -54,7 +54,7 @@ is "mounted when the last file is closed" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$m
 ovlctl umount w
 
 # An image layer, mounted read-only elsewhere.
-b=$(ovlctl import -n b -p a a.tar)
+need b ovlctl import -n b -p a a.tar
 unshare -m --propagation private sh -c 'ovlctl mount b >/dev/null; echo up; exec sleep 60' >up2 &
 pid=$!
 while [ ! -s up2 ]; do sleep 0.05; done

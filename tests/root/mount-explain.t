@@ -21,7 +21,7 @@ if ! is_overlay; then
 	fails 1 "lower layer '$below': No such file or directory" "a lower's link is missing" ovlctl mount w
 	mv link.away store/$DRV/$below
 fi
-id=$(ovlctl ls -nr -o ID a)
+need id ovlctl ls -nr -o ID a
 mv store/$DRV/$id/$TREE tree.away
 fails 1 "lower layer '$below': No such file or directory" "a lower's tree is missing" ovlctl mount w
 mv tree.away store/$DRV/$id/$TREE

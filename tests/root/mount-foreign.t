@@ -3,8 +3,8 @@
 
 # What others have mounted in the store is neither removed nor unmounted.
 printf 'dir name=d\nfile name=d/x data=1\nend\n' | mktar >a.tar
-a=$(ovlctl import -n a a.tar)
-w=$(ovlctl create -n w a)
+need a ovlctl import -n a a.tar
+need w ovlctl create -n w a
 store=$OVLCTL_ROOT/$DRV
 mkdir p
 echo gold >p/f

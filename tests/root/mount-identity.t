@@ -4,9 +4,9 @@
 # A mount is known by what it mounts, whoever made it and wherever the store was then.
 # No other test has layers of these ids: a mount by hand says no store.
 printf 'file name=identity data=1\nend\n' | mktar >a.tar
-a=$(ovlctl import -n a a.tar)
-b=$(ovlctl import -n b -p a a.tar)
-w=$(ovlctl create -n w b)
+need a ovlctl import -n a a.tar
+need b ovlctl import -n b -p a a.tar
+need w ovlctl create -n w b
 mkdir ma mb mw
 ux=
 as_user && ux=,userxattr
@@ -30,7 +30,7 @@ all
 mv store st2
 export OVLCTL_ROOT="$T/st2"
 moved "after the store has moved"
-ovlctl create -n w2 b >/dev/null
+need - ovlctl create -n w2 b
 ovlctl rm w2
 
 # A copy has the same ids and links; the mounts are the original's.

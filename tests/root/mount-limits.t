@@ -19,9 +19,9 @@ while [ $i -le 128 ]; do
 	i=$((i + 1))
 done
 is "128 layers are imported" "$(ovlctl ls -nr -o DEPTH "$parent")" 127
-w=$(ovlctl create -n w "$parent")
+need w ovlctl create -n w "$parent"
 is "a writable layer on 128" "$(ovlctl ls -nr -o LOWERS w)" $(is_overlay && echo 1 || echo 128)
-m=$(ovlctl mount w)
+need m ovlctl mount w
 is "it mounts where it says" "$m" "$OVLCTL_ROOT/$DRV/$w/merged"
 is "the nearest layer is on top" "$(cat "$m/f")" 128
 is "all 128 are there" "$(ls "$m" | wc -l)" 129
@@ -30,7 +30,7 @@ echo new >"$m/f1"
 is "and written to" "$(cat "$m/f1")" new
 is "diff finds its way" "$(ovlctl diff w)" "C /f1"
 ok "umount" ovlctl umount w
-m=$(ovlctl mount "$parent")
+need m ovlctl mount "$parent"
 is "128 layers mount read-only" "$(ls "$m" | wc -l)" 129
 ok "umount" ovlctl umount "$parent"
 if is_overlay; then
@@ -38,7 +38,7 @@ if is_overlay; then
 else
 	fails 1 "a stack of 129 layers: a mount has at most 128" "the 129th is refused by import" \
 		ovlctl import -p "$parent" l.tar
-	ovlctl create -n child "$parent" >/dev/null
+	need - ovlctl create -n child "$parent"
 	is "the 128 lowers of a second writable layer" "$(ovlctl ls -nr -o LOWERS child)" 128
 	before=$(store_state)
 	ovlctl import -p "$parent" l.tar 2>/dev/null
@@ -59,7 +59,7 @@ fails 1 "an image of 129 layers: a mount has at most 128" "and not in overlay2" 
 	ovlctl --driver overlay2 import 129.tar
 is "the refusal of an image changed nothing" "$(store_state)" "$before"
 
-m=$(ovlctl mount -o volatile,xino=off,nosuid w)
+need m ovlctl mount -o volatile,xino=off,nosuid w
 ok "128 lowers and options" ovlctl umount w
 fails 1 "the mount options are [0-9]+ bytes, the kernel takes 4095" "too many options" \
 	ovlctl mount -o "$(printf 'xino=auto,%.0s' $(seq 400))volatile" w
@@ -70,8 +70,8 @@ root=$(perl -e '$_ = $ARGV[0]; while (length() + 201 < 4050) { $_ .= "/" . "r" x
 	$_ .= "/" . "s" x (4050 - length() - 1); mkdir or die; print' "$T")
 is "a root of 4,050 bytes" ${#root} 4050
 export OVLCTL_ROOT="$root"
-a=$(ovlctl import -n a l.tar)
-w=$(ovlctl create -n w a)
+need a ovlctl import -n a l.tar
+need w ovlctl create -n w a
 is "mounts and says where" "$(ovlctl mount w)" "$root/$DRV/$w/merged"
 is "ls finds it" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$root/$DRV/$w/merged"
 fails 4 "layer 'w' is mounted already on" "not twice" ovlctl mount w

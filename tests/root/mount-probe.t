@@ -5,8 +5,8 @@
 
 # The question whether an upper is in use gets a true answer, or none and a refusal.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
-ovlctl import -n a a.tar >/dev/null
-w=$(ovlctl create -n w a)
+need - ovlctl import -n a a.tar
+need w ovlctl create -n w a
 mkdir m2
 unshare -m --propagation private sh -c 'ovlctl mount w >/dev/null; echo up; exec sleep 60' >up &
 pid=$!
@@ -66,7 +66,7 @@ if can_trace && [ "$(uname -m)" = x86_64 ]; then
 	kill $pid
 	wait $pid 2>/dev/null
 	sleep 0.2
-	m=$(ovlctl mount w)
+	need m ovlctl mount w
 	sh -c 'cd "$1" && echo up && exec sleep 60' - "$m" >up2 &
 	pid=$!
 	while [ ! -s up2 ]; do sleep 0.05; done

@@ -3,13 +3,13 @@
 
 # A layer written with redirects or metacopy is seen whole by later mounts without.
 printf 'dir name=d\nfile name=d/x data=x\ndir name=d/sub\nfile name=d/sub/y data=y\nfile name=big data=contents\nend\n' | mktar >a.tar
-ovlctl import -n a a.tar >/dev/null
-w=$(ovlctl create -n w a)
+need - ovlctl import -n a a.tar
+need w ovlctl create -n w a
 dir=$OVLCTL_ROOT/$DRV/$w
 m=$dir/merged
 options() { awk -v m="$m" '$5 == m { print $6 "," $NF }' /proc/self/mountinfo; }
 plain() { # WHAT
-	ovlctl mount w >/dev/null
+	need - ovlctl mount w
 	is "a plain mount $1" "$(cat "$m/e/x" "$m/e/sub/y" "$m/big" 2>&1)" "xycontents"
 	ovlctl umount w
 	is "... diff" "$(ovlctl diff w | grep ' /[de]$')" "$(printf 'D /d\nA /e')"
@@ -26,11 +26,11 @@ if as_user; then
 	exit
 fi
 
-ovlctl mount w >/dev/null
+need - ovlctl mount w
 no "without redirects a directory cannot be renamed" perl -e 'exit !rename "$ARGV[0]/d", "$ARGV[0]/e"' "$m"
 ovlctl umount w
 is "nothing is remembered of a plain mount" "$(ls -A "$dir" | grep -E 'redirect|metacopy')" ""
-ovlctl mount -r -o redirect_dir=on w >/dev/null
+need - ovlctl mount -r -o redirect_dir=on w
 ovlctl umount w
 is "nor of one that is read-only" "$(ls -A "$dir" | grep -E 'redirect|metacopy')" ""
 fails 1 "does not take option 'nonsense=1'" "one that fails" ovlctl mount -o redirect_dir=on,nonsense=1 w
@@ -38,49 +38,49 @@ is "nothing is remembered of it" "$(ls -A "$dir" | grep -E 'redirect|metacopy')"
 fails 1 "'redirect_dir=follow' does not go with 'metacopy=on'" "a contradiction" \
 	ovlctl mount -o metacopy=on,redirect_dir=follow w
 
-ovlctl mount -o redirect_dir=on w >/dev/null
+need - ovlctl mount -o redirect_dir=on w
 ok "with redirects it can" perl -e 'exit !rename "$ARGV[0]/d", "$ARGV[0]/e"' "$m"
 ovlctl umount w
 plain "after redirect_dir=on"
-ovlctl mount w >/dev/null
+need - ovlctl mount w
 no "... does not leave redirects alone" sh -c "grep -q 'redirect_dir=nofollow' /proc/self/mountinfo"
 no "... and makes none" perl -e 'exit !rename "$ARGV[0]/e/sub", "$ARGV[0]/f"' "$m"
 ovlctl umount w
 like "... and so does the line of show" 'redirect_dir=follow' "$(ovlctl show w | jq -r .mount_command)"
-ovlctl mount -r w >/dev/null
+need - ovlctl mount -r w
 is "... and a read-only one" "$(cat "$m/e/x")" x
 ovlctl umount w
-ovlctl mount -o metacopy=off w >/dev/null
+need - ovlctl mount -o metacopy=off w
 is "... and one with metacopy=off" "$(cat "$m/e/x")" x
 ovlctl umount w
-ovlctl mount -o redirect_dir=nofollow w >/dev/null
+need - ovlctl mount -o redirect_dir=nofollow w
 no "the user has the last word" test -e "$m/e/x"
 ovlctl umount w
 
-ovlctl mount -o metacopy=on w >/dev/null
+need - ovlctl mount -o metacopy=on w
 chmod 700 "$m/big"
 ovlctl umount w
 plain "after metacopy=on"
-ovlctl mount w >/dev/null
+need - ovlctl mount w
 like "... has metacopy on" 'metacopy=on' "$(options)"
 ovlctl umount w
 fails 1 "'redirect_dir=follow' does not go with 'metacopy=on', which the layer needs" "what does not go with that" \
 	ovlctl mount -o redirect_dir=follow w
 
 # metacopy alone also makes redirects.
-w=$(ovlctl create a)
+need w ovlctl create a
 dir=$OVLCTL_ROOT/$DRV/$w
 m=$dir/merged
-ovlctl mount -o metacopy=on "$w" >/dev/null
+need - ovlctl mount -o metacopy=on "$w"
 perl -e 'rename "$ARGV[0]/d", "$ARGV[0]/e"' "$m"
 ovlctl umount "$w"
-ovlctl mount -o metacopy=off "$w" >/dev/null
+need - ovlctl mount -o metacopy=off "$w"
 is "redirects made with metacopy=on" "$(cat "$m/e/x")" x
 ovlctl umount "$w"
 
 # A layer that was not mounted so stays as it was.
-ovlctl create -n v a >/dev/null
-m=$(ovlctl mount -o metacopy=off v)
+need - ovlctl create -n v a
+need m ovlctl mount -o metacopy=off v
 like "metacopy=off alone keeps redirects off" 'redirect_dir=nofollow' "$(options)"
 ovlctl umount v
 ok "rm" ovlctl rm v w

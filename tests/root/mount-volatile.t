@@ -6,10 +6,10 @@
 # The mark of a volatile mount goes with umount, after a sync; found by a mount it is
 # refused, since what it stands for may have happened.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
-ovlctl import -n a a.tar >/dev/null
-w=$(ovlctl create -n w a)
+need - ovlctl import -n a a.tar
+need w ovlctl create -n w a
 mark=$OVLCTL_ROOT/$DRV/$w/work/work/incompat/volatile
-m=$(ovlctl mount -o volatile w)
+need m ovlctl mount -o volatile w
 ok "the kernel has left its mark" test -d "$mark"
 echo new >"$m/new"
 if can_trace; then
@@ -22,7 +22,7 @@ no "the mark is gone" test -e "$mark"
 ok "mounted again" ovlctl mount w
 ovlctl umount w
 
-ovlctl mount -o volatile w >/dev/null
+need - ovlctl mount -o volatile w
 umount "$m"
 fails 1 "layer 'w' was last mounted volatile, and what was written was not synced .*--force" \
 	"unmounted by something else" ovlctl mount w
@@ -33,7 +33,7 @@ ok "and now without" ovlctl mount w
 ovlctl umount w
 
 # Detached but in use: the mark stays as long as the mount lives.
-ovlctl mount -o volatile w >/dev/null
+need - ovlctl mount -o volatile w
 (cd "$m" && exec sleep 60) &
 pid=$!
 sleep 0.1
@@ -50,7 +50,7 @@ ovlctl umount w
 # A mount while a umount is at work: it is there still, or has ended, or not quite. No mark
 # is left, and none is taken from a mount.
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
-	m=$(ovlctl mount -o volatile w)
+	need m ovlctl mount -o volatile w
 	echo $i >"$m/f"
 	(ovlctl umount w 2>/dev/null; echo umount $?) &
 	(ovlctl mount -o volatile w >/dev/null 2>why || grep -v "taken\|in use\|mounted already\|not synced" why) &

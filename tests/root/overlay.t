@@ -12,7 +12,7 @@ ino() { stat -c %i "$@" | tr '\n' ' '; }
 make_tree src
 link_specials src
 tar -C src --xattrs --xattrs-include='*' --acls --numeric-owner -cf a.tar . 2>/dev/null
-a=$(ovlctl import -n a a.tar)
+need a ovlctl import -n a a.tar
 is "an image layer shows its tree alone" "$(ls "$S/$a")" root
 A=$(root "$a")
 walk -t "$A" >a.before
@@ -29,7 +29,7 @@ dies() {
 printf '%s\n' 'file name=plain mode=600 uid=5 data=other pax.SCHILY.xattr.user.text=new' 'file name=new data=1' \
 	'file name=.wh.empty' 'dir name=d/e mode=700 mtime=5' 'file name=d/e/f/more data=2' \
 	'symlink name=link link=elsewhere' 'dir name=sgid mode=2775 uid=0 gid=5 mtime=7' end | mktar >b.tar
-b=$(ovlctl import -n b -p a b.tar)
+need b ovlctl import -n b -p a b.tar
 B=$(root "$b")
 is "files that stay are the parent's" "$(ino "$B/noise" "$B/none/secret" "$B/d/second" "$B/fifo")" \
 	"$(ino "$A/noise" "$A/none/secret" "$A/d/second" "$A/fifo")"
@@ -63,7 +63,7 @@ both() { # WHAT LAYER...: stacks them with either driver and compares the unions
 	p2='' po=''
 	for tar; do
 		p2=$(o2 -q --sync=none import ${p2:+-p "$p2"} "$tar")
-		po=$(ovlctl -q --sync=none import ${po:+-p "$po"} "$tar")
+		need po ovlctl -q --sync=none import ${po:+-p "$po"} "$tar"
 	done
 	is "$what: the same ids" "$po" "$p2"
 	walk "$(o2 mount "$p2")" >want
@@ -91,7 +91,7 @@ while [ $s -le $seeds ]; do
 	o2 -q diff -o r.tar "$w"
 	o2 rm "$w"
 	p2=$(o2 -q --sync=none import -p "$p" r.tar)
-	po=$(ovlctl -q --sync=none import -p "$p" r.tar)
+	need po ovlctl -q --sync=none import -p "$p" r.tar
 	o2 tag --force "$p2" r
 	walk -o "$(o2 mount r)" >want
 	o2 umount r
@@ -148,7 +148,7 @@ if can_trace; then
 		i=$((i + $(short && echo 4 || echo 1)))
 	done
 	ovlctl rm b
-	ovlctl import -n b -p a b.tar >/dev/null
+	need - ovlctl import -n b -p a b.tar
 	no "another error is one" traced -qq -o /dev/null -e trace=linkat -e inject=linkat:error=EIO:when=4 \
 		ovlctl import -n c -p b a.tar
 	like "... with its name" "^ovlctl: import: cannot link '.*' from the layer below: Input/output error" "$(cat .err)"
@@ -172,7 +172,7 @@ rm -rf links
 
 # ---- damage of what layers share
 printf 'file name=top data=1\nend\n' | mktar >c.tar
-c=$(ovlctl import -n c -p b c.tar)
+need c ovlctl import -n c -p b c.tar
 C=$(root "$c")
 echo damage >>"$C/noise"
 chmod 604 "$C/noise"
@@ -199,7 +199,7 @@ ovlctl rm -r b
 
 # ---- both drivers in one store
 unset OVLCTL_DRIVER
-ovlctl prune --layers --older-than 0 >/dev/null
+need - ovlctl prune --layers --older-than 0
 a2=$(ovlctl --driver overlay2 import -n two a.tar)
 is "one layer, of both drivers" "$a2" "$a"
 is "names say which" "$(readlink "$OVLCTL_ROOT/names/a" "$OVLCTL_ROOT/names/two" | tr '\n' ' ')" \
@@ -215,11 +215,11 @@ fails 3 "no such layer 'two' of driver overlay: it is one of overlay2" "a name o
 	ovlctl --driver overlay show two
 fails 3 "no such layer 'a' of driver" "a parent of the other driver" ovlctl --driver overlay2 import -p a b.tar
 fails 1 "the name 'a' is layer" "a name is one layer's" ovlctl --driver overlay2 import -n a b.tar
-w=$(ovlctl create -n w a)
+need w ovlctl create -n w a
 w2=$(ovlctl create -n w2 two)
 is "what is built on a layer is of its driver" "$(ovlctl ls -nr -o DRIVER w) $(ovlctl ls -nr -o DRIVER w2)" "overlay overlay2"
-ovlctl mount w >/dev/null
-ovlctl mount w2 >/dev/null
+need - ovlctl mount w
+need - ovlctl mount w2
 is "both mount" "$(ovlctl ls -nr -o MOUNTPOINT w) $(ovlctl ls -nr -o MOUNTPOINT w2)" \
 	"$S/$w/merged $OVLCTL_ROOT/overlay2/$w2/merged"
 is "... and show the same" "$(walk "$S/$w/merged" >got; walk "$OVLCTL_ROOT/overlay2/$w2/merged" | cmp - got && echo same)" same

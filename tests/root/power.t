@@ -264,7 +264,7 @@ creates() {
 removals() {
 	prepared() {
 		with_w
-		W=$(ovlctl ls -nr -o ID w)
+		need W ovlctl ls -nr -o ID w
 		export W
 	}
 	kept() { a_kept; }
@@ -276,7 +276,7 @@ removals() {
 	wanted() { ! ovlctl ls $A >out 2>err; }
 	prepared() {
 		with_w
-		A=$(ovlctl ls -nr -o ID a)
+		need A ovlctl ls -nr -o ID a
 		export A
 	}
 	try "rm -r --sync=all" 'ovlctl --sync=all rm -rf $A'
@@ -285,7 +285,7 @@ removals() {
 commits() {
 	prepared() {
 		with_w
-		W=$(ovlctl ls -nr -o ID w)
+		need W ovlctl ls -nr -o ID w
 		export W
 		walk "$(tree_of w)" >w.walk
 		ovlctl diff -o w.tar w
@@ -326,7 +326,7 @@ nones() {
 		rm -rf "$S"
 		with_a >/dev/null
 		sync -f mnt
-		id=$(ovlctl --sync=none import -n b -p a b.tar)
+		need id ovlctl --sync=none import -n b -p a b.tar
 		# Some of it is on disk: what says what is to be there.
 		for f in .layer .recipe link lower; do
 			[ $how != some ] || [ ! -e "$S/$DRV/$id/$f" ] || sync "$S/$DRV/$id/$f"

@@ -19,8 +19,8 @@ user() { setpriv --reuid 1000 --regid 1000 --clear-groups "$@"; }
 everything() {
 	ovlctl import -n a a.tar
 	ovlctl import -n b -p a b.tar
-	w=$(ovlctl create -n w b)
-	m=$(ovlctl mount w)
+	need w ovlctl create -n w b
+	need m ovlctl mount w
 	echo 1 >"$m/file"
 	mkdir "$m/dir"
 	ovlctl umount w
@@ -60,7 +60,7 @@ is "directories on the way to a store are not for others to write" \
 	"$(stat -c %a not not/there not/there/yet)" "$(printf '755\n755\n700')"
 
 # ---- what others prepare -------------------------------------------------------------
-ovlctl import -n a a.tar >/dev/null
+need - ovlctl import -n a a.tar
 mkdir sticky
 chmod 1777 sticky
 echo precious >precious
@@ -122,7 +122,7 @@ if ! as_user; then
 	like "with file capabilities: nor then" "usage: ovlctl import" "$(cat help.out; cat man.ran)"
 	is "... it did not" "$(cat man.ran)" ""
 	own() { user env HOME="$T/evil" "$@"; }
-	ovlctl import -n a a.tar >/dev/null
+	need - ovlctl import -n a a.tar
 	is "set-uid: OVLCTL_ROOT" "$(own OVLCTL_ROOT="$T/evil/1" ./setid show nothing >/dev/null 2>&1; ls evil)" ""
 	is "set-uid: XDG_DATA_HOME" "$(own XDG_DATA_HOME="$T/evil/2" ./setid ls 2>/dev/null; ls evil)" ""
 	is "set-uid: OVLCTL_DRIVER" "$(own OVLCTL_DRIVER=nonsense ./setid --root "$S" ls -nr -o NAME)" a

@@ -7,7 +7,7 @@
 head -c 30000000 /dev/urandom >noise
 tar -cf big.tar noise
 printf 'file name=f data=1\nend\n' | mktar >a.tar
-ovlctl import -n a a.tar >/dev/null
+need - ovlctl import -n a a.tar
 before=$(store_state)
 
 for sig in INT:130 TERM:143 HUP:129; do
@@ -111,7 +111,7 @@ fails 4 "the list of names is in use by another process" "... that come with a l
 is "... which is not there" "$(ovlctl ls wanted 2>/dev/null)" ""
 ok "who needs none does not care" ovlctl --nowait diff a
 flock -u 7
-ovlctl create -n wanted a >/dev/null
+need - ovlctl create -n wanted a
 exec 8<"$OVLCTL_ROOT/names/wanted"
 flock 8
 ovlctl --wait 60 diff wanted >out 2>err &
@@ -141,7 +141,7 @@ if command -v script >/dev/null; then
 	like "a progress line on a terminal" 'import: [0-9.]+M, [0-9.]+M/s, 1 entries' "$out"
 	like "... with \\r and no escape sequences" '^.import' "$(printf '%s' "$out" | tr '\r' '@' | head -1)"
 	no "... none" sh -c "printf '%s' \"\$1\" | grep -q '$(printf '\033')'" - "$out"
-	id=$(ovlctl import big.tar)
+	need id ovlctl import big.tar
 	for c in 'diff --tar' 'export --format tar'; do
 		to=; [ "$c" = 'diff --tar' ] || to=-
 		like "... of $c" '(diff|export): [0-9.]+[KM] of 28.6M, [0-9.]+[KM]/s$' \
@@ -161,9 +161,9 @@ if can_trace; then
 	# A layer that comes back while it is taken away is its parent's child.
 	S=$OVLCTL_ROOT
 	printf 'file name=low data=1\nend\n' | mktar >low.tar
-	base=$(ovlctl import low.tar)
+	need base ovlctl import low.tar
 	printf 'file name=g data=1\nend\n' | mktar >g.tar
-	id=$(ovlctl import -p $base g.tar)
+	need id ovlctl import -p $base g.tar
 	traced -qq -o /dev/null -e trace=unlinkat -e inject=unlinkat:delay_enter=1000000:when=1 ovlctl rm $id &
 	i=0
 	while [ -e "$S/$DRV/$id" ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
@@ -191,11 +191,11 @@ if can_trace; then
 		ok "... and both are there" ovlctl rm -r $g
 	}
 	held "the lower layer of an image that is imported" fsync 1 '[ -e "$S/$DRV/$g" ]'
-	ovlctl import g.tar >/dev/null
+	need - ovlctl import g.tar
 	held "... one that was there before" mkdirat 2 '[ "$(ls "$S/staging")" ]'
 
 	# Who waits for a layer that is committed gets the image layer, by its name.
-	id=$(ovlctl create -n moves $base)
+	need id ovlctl create -n moves $base
 	echo new >"$S/$DRV/$id/$UPPER/f"
 	traced -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_enter=1000000:when=1 ovlctl commit moves >out 2>err &
 	i=0

@@ -4,9 +4,9 @@
 for i in 1 2 3 4; do
 	printf 'file name=f%s fill=5000\nend\n' $i | mktar >$i.tar
 done
-one=$(ovlctl import -n one 1.tar)
-two=$(ovlctl import -p one 2.tar)
-three=$(ovlctl import -p "$two" 3.tar)
+need one ovlctl import -n one 1.tar
+need two ovlctl import -p one 2.tar
+need three ovlctl import -p "$two" 3.tar
 S=$OVLCTL_ROOT
 
 is "a sound store" "$(ovlctl prune)" ""
@@ -34,7 +34,7 @@ if can_trace; then
 	same "... --dry-run said so" wet dry
 	is "... the store is as it was" "$(store_state)" "$before"
 	killed renameat2 1 ovlctl import -n again -p one 4.tar
-	four=$(ovlctl import -p one 4.tar)
+	need four ovlctl import -p one 4.tar
 	is "killed before the rename, and the layer came without that name" \
 		"$(ovlctl ls -nr -o NAME $four):$(ovlctl check | grep -c ^note)" ":$(is_overlay && echo 2 || echo 3)"
 	is "... a name and a link too many go" "$(ovlctl prune | cut -d' ' -f1,4-)" \
@@ -44,7 +44,7 @@ if can_trace; then
 	is "... check has nothing to say" "$(ovlctl check)" ""
 	ovlctl rm $four
 	is "... the store is as it was" "$(store_state)" "$before"
-	ovlctl create -n w one >/dev/null
+	need - ovlctl create -n w one
 	killed unlinkat 3 ovlctl rm w
 	ovlctl prune >out
 	like "killed in a removal: trash" "trash:1" "$(left out)"
@@ -89,18 +89,18 @@ if can_trace; then
 	cp -a "$S" as_before
 	# A commit of the other driver moves nothing.
 	if ! is_overlay; then
-		id=$(ovlctl create -n mine one)
+		need id ovlctl create -n mine one
 		echo precious >"$S/$DRV/$id/$UPPER/f"
 		killed fsync 2 ovlctl commit mine
 		ovlctl prune --layers --older-than 0 --dry-run >out
 		no "a commit that was killed: its image layer is needed" grep -q "^layer $(cat "$S/$DRV/$id/.becomes")" out
-		ovlctl prune --layers --older-than 0 >/dev/null
-		image=$(ovlctl commit mine)
+		need - ovlctl prune --layers --older-than 0
+		need image ovlctl commit mine
 		is "... and stays" "$(ovlctl diff mine):$(cat "$S/$DRV/$image/$TREE/f")" "A /f:precious"
 		no "... nothing says so at the end" test -e "$S/$DRV/$image/.from"
 	fi
 	# One that gets a name when prune has seen it without.
-	four=$(ovlctl import 4.tar)
+	need four ovlctl import 4.tar
 	: >calls
 	traced -qq -o calls -e trace=flock -e inject=flock:delay_enter=1500000:when=5 \
 		ovlctl prune --layers --older-than 0 >out 2>err &
@@ -124,10 +124,10 @@ is "... --dry-run removes nothing" "$(store_state)" "$before"
 ovlctl tag "$three" keep
 is "a layer with a name stays, and all below it" "$(ovlctl prune --layers --older-than 0s)" ""
 ovlctl tag -d keep
-w=$(ovlctl create "$three")
+need w ovlctl create "$three"
 is "so do those below a writable layer" "$(ovlctl prune --layers --older-than 0m)" ""
 ovlctl rm "$w"
-m=$(ovlctl mount "$three")
+need m ovlctl mount "$three"
 is "a mounted one stays" "$(ovlctl prune --layers --older-than 0)" ""
 unshare -m sh -c "umount '$m'; ovlctl prune --layers --older-than 0" >out
 is "... mounted elsewhere as well" "$(cat out)" ""
@@ -154,7 +154,7 @@ is "... the rest is gone" "$(ls "$S/trash") $(cut -d' ' -f1,2 out | sort | tr '\
 	"$(printf '%064d' 1) name nobody trash $(printf '%064d' 2) "
 like "... and why" "cannot remove 'trash/000000000000': (Device or resource busy|Invalid cross-device link)" "$(cat err)"
 umount "$stuck/d"
-ovlctl prune >/dev/null
+need - ovlctl prune
 # Names that nobody should print as they are.
 if ! is_overlay; then
 	mkdir -p "$S/aside"

@@ -104,13 +104,13 @@ done | mktar >p.tar
 race "import of what is not opened" ovlctl --sync=none import p.tar
 
 prepare() {
-	ovlctl --sync=none import -n base i.tar >/dev/null
+	need - ovlctl --sync=none import -n base i.tar
 	echo "$S/staging"
 }
 race "import on a parent" ovlctl --sync=none import -p base h.tar
 
 prepare() {
-	ovlctl --sync=none import -n l h.tar >/dev/null
+	need - ovlctl --sync=none import -n l h.tar
 	echo "$S/trash"
 }
 race "rm" ovlctl --sync=none rm l
@@ -125,8 +125,8 @@ may="0 4 8 12"
 race "check --content" ovlctl check --content
 may="0 1"
 prepare() {
-	ovlctl --sync=none import -n l h.tar >/dev/null
-	id=$(ovlctl --sync=none create -n w l)
+	need - ovlctl --sync=none import -n l h.tar
+	need id ovlctl --sync=none create -n w l
 	cp -a "$(tree_of l)/." "$S/$DRV/$id/$UPPER"
 	echo changed >"$S/$DRV/$id/$UPPER/a/file"
 	[ ! "$redirect" ] || setfattr -n trusted.overlay.redirect -v a "$S/$DRV/$id/$UPPER/b"

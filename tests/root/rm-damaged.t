@@ -7,9 +7,9 @@ printf 'file name=x data=1\nend\n' | mktar | ovlctl import - >/dev/null
 empty=$(store_state)
 store=$OVLCTL_ROOT/$DRV
 setup() {
-	ovlctl import -n a a.tar >/dev/null
-	b=$(ovlctl import -n b -p a a.tar)
-	w=$(ovlctl create -n w b)
+	need - ovlctl import -n a a.tar
+	need b ovlctl import -n b -p a a.tar
+	need w ovlctl create -n w b
 }
 for how in 'truncate -s 20' 'truncate -s 0' rm 'cp /bin/sh'; do
 	setup
@@ -37,7 +37,7 @@ ok "rm -r of a layer that is its own parent" ovlctl rm -r b
 ok "... and of what was its parent" ovlctl rm a
 is "... no trace is left" "$(store_state)" "$empty"
 setup
-a=$(ovlctl ls -nr -o ID a)
+need a ovlctl ls -nr -o ID a
 is_child_of $a $b
 fails 4 "layer 'a' has layers on top of it: 'b'" "two that are each other's parents" ovlctl rm a
 ok "... rm -r" ovlctl rm -r a
@@ -51,7 +51,7 @@ setup
 truncate -s 20 "$store/$b/.layer"
 fails 4 "layer 'b' has layers on top of it: 'w'" "an image layer with children" ovlctl rm b
 fails 4 "layer 'a' has layers on top of it: 'b'" "its parent" ovlctl rm -f a
-m=$(ovlctl mount w)
+need m ovlctl mount w
 truncate -s 20 "$store/$w/.layer"
 fails 4 "layer 'w' is mounted on '$m'" "one that is mounted" ovlctl rm w
 fails 4 "layer 'w' is mounted on '$m'" "... -rf of its parent" ovlctl rm -rf a

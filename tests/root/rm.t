@@ -4,14 +4,14 @@
 make_tree src
 tar --format=pax --xattrs --acls --numeric-owner -S -C src -cf a.tar .
 printf 'file name=b\nend\n' | mktar >b.tar
-x=$(ovlctl import b.tar)
+need x ovlctl import b.tar
 empty=$(store_state)
-a=$(ovlctl import -n a a.tar)
-b=$(ovlctl import -n b -p a b.tar)
-w=$(ovlctl create -n w b)
-v=$(ovlctl create -n v b)
-u=$(ovlctl create -n u b)
-t=$(ovlctl create b)
+need a ovlctl import -n a a.tar
+need b ovlctl import -n b -p a b.tar
+need w ovlctl create -n w b
+need v ovlctl create -n v b
+need u ovlctl create -n u b
+need t ovlctl create b
 
 before=$(store_state)
 fails 4 "layer 'a' has layers on top of it: 'b'" "a parent" ovlctl rm a
@@ -29,11 +29,11 @@ is "all of them are gone" "$(ovlctl ls -nr -o ID | sort)" "$(printf '%s\n' "$x" 
 ok "child and parent, in any order" ovlctl rm a b
 is "no trace is left" "$(store_state)" "$empty"
 
-ovlctl import -n a a.tar >/dev/null
-ovlctl import -n b -p a b.tar >/dev/null
-ovlctl create -n w b >/dev/null
-ovlctl create -n v a >/dev/null
-m=$(ovlctl mount w)
+need - ovlctl import -n a a.tar
+need - ovlctl import -n b -p a b.tar
+need - ovlctl create -n w b
+need - ovlctl create -n v a
+need m ovlctl mount w
 before=$(store_state | grep -av work/)
 fails 4 "layer 'w' is mounted on '$m'" "-r with a mounted child" ovlctl rm -r a
 is "nothing was removed" "$(store_state | grep -av work/)" "$before"
@@ -44,15 +44,15 @@ ok "-r" ovlctl rm -r a
 is "no trace is left" "$(store_state)" "$empty"
 
 # Names, several of them; and the same id again.
-ovlctl import -n one a.tar >/dev/null
-ovlctl import -n two/three a.tar >/dev/null
+need - ovlctl import -n one a.tar
+need - ovlctl import -n two/three a.tar
 ok "with two names" ovlctl rm one
 is "no trace is left" "$(store_state)" "$empty"
-ovlctl import -n one a.tar >/dev/null
+need - ovlctl import -n one a.tar
 ok "imported again" ovlctl rm one
 
 # What is in a tree does not matter: depth, modes, names.
-w=$(ovlctl create -n w)
+need w ovlctl create -n w
 d=$OVLCTL_ROOT/$DRV/$w/$UPPER
 perl -e 'chdir $ARGV[0]; for (1..3000) { mkdir "d"; open F, ">f"; chdir "d" } mkdir "x"; open F, ">x/f";
 	chmod 0, "x"' "$d"
@@ -60,7 +60,7 @@ is "3,000 levels deep" "$(cd "$d" && perl -e 'while (chdir "d") { $n++ } print $
 ok "removed" sh -c 'ulimit -n 100; exec ovlctl rm w'
 is "no trace is left" "$(store_state)" "$empty"
 if ! as_user && chattr -V >/dev/null 2>&1; then
-	w=$(ovlctl create -n w)
+	need w ovlctl create -n w
 	touch "$OVLCTL_ROOT/$DRV/$w/$UPPER/f"
 	if chattr +i "$OVLCTL_ROOT/$DRV/$w/$UPPER/f" 2>/dev/null; then
 		fails 1 "cannot remove .*Operation not permitted" "an immutable file" ovlctl rm w
@@ -71,7 +71,7 @@ if ! as_user && chattr -V >/dev/null 2>&1; then
 fi
 
 # A removal that takes long holds no lock: others find the layer gone at once.
-w=$(ovlctl create -n w)
+need w ovlctl create -n w
 mkdir "$OVLCTL_ROOT/$DRV/$w/$UPPER/many"
 (cd "$OVLCTL_ROOT/$DRV/$w/$UPPER/many" && seq 1 20000 | xargs touch)
 if can_trace; then
@@ -94,7 +94,7 @@ is "no trace is left" "$(store_state)" "$empty"
 
 # Two of them at once: with -f it does not matter who was first.
 for i in 1 2 3 4 5 6 7 8 9 10; do
-	ovlctl create -n w >/dev/null
+	need - ovlctl create -n w
 	for k in 1 2 3; do
 		(ovlctl --wait 20 rm -f w 2>&1; echo $?) &
 	done

@@ -13,10 +13,10 @@ seq 1500 | sed 's/.*/file name=d\/f& data=&/; 1i dir name=d' >lines
 head -c 2500000 /dev/urandom >noise
 tar -cf big.tar noise
 printf 'file name=f data=1\nend\n' | mktar >a.tar
-ovlctl import -n a a.tar >/dev/null
-ovlctl import -n big -p a big.tar >/dev/null
-ovlctl create -n w a >/dev/null
-w=$(ovlctl ls -nr -o ID w)
+need - ovlctl import -n a a.tar
+need - ovlctl import -n big -p a big.tar
+need - ovlctl create -n w a
+need w ovlctl ls -nr -o ID w
 d=$OVLCTL_ROOT/$DRV/$w/$UPPER
 seq 200 | (cd "$d" && xargs touch)
 cp noise "$d/noise"
@@ -245,8 +245,8 @@ for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
 	eval "ovlctl export --format tar big out/y.tar $closed"
 	same "export $closed" out/y.tar big.tar
 	rm out/*
-	ovlctl create -n y a >/dev/null
-	ovlctl mount y >/dev/null
+	need - ovlctl create -n y a
+	need - ovlctl mount y
 	eval "ovlctl umount y $closed"
 	is "umount $closed" "$(ovlctl ls -nr -o MOUNTPOINT y)" ""
 	eval "ovlctl rm y $closed"

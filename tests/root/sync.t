@@ -56,7 +56,7 @@ said() {
 		if is_overlay; then sed 's/, \(un\)\?link\>//g; s/; \(link\|sync l\),/;/g; s/, sync l\>//g; s/sync overlay2/sync overlay/g'; else cat; fi
 }
 
-ovlctl import -n a a.tar >/dev/null
+need - ovlctl import -n a a.tar
 same_steps() { # ITEM COMMAND...
 	item=$1
 	shift
@@ -71,7 +71,7 @@ same_steps "import No of a layer that is there" ovlctl import -n b2 -p a b.tar
 is "import of an image" "$(steps ovlctl import image.tar)" \
 	"$(said "import No of an image" |
 		sed 's/ for each layer;/,/; s/;/,/; s/\(link, layer\|layer\) for each layer;/\1, \1,/')"
-ovlctl create -n w a >/dev/null
+need - ovlctl create -n w a
 # Each of its names is moved.
 echo 1 >"$(tree_of w)/f"
 is_overlay || same_steps commit ovlctl commit w
@@ -89,9 +89,9 @@ is "create --sync=all" "$(steps ovlctl --sync=all create -n v a)" "$(said import
 is "rm --sync=all" "$(steps ovlctl --sync=all rm v)" "$(said rm), sync all"
 is "prune --sync=all" "$(steps ovlctl --sync=all prune)" "sync all"
 is "prune --dry-run --sync=all" "$(steps ovlctl --sync=all prune --dry-run)" ""
-ovlctl import -p a c.tar >/dev/null
+need - ovlctl import -p a c.tar
 # A hint that goes after it was synced.
-a=$(ovlctl ls -nr -o ID a)
+need a ovlctl ls -nr -o ID a
 ovlctl rm c
 ls "$S/$DRV/$a/.children" >have
 (

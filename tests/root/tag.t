@@ -3,9 +3,9 @@
 
 printf 'file name=a data=1\nend\n' | mktar >a.tar
 printf 'file name=b data=1\nend\n' | mktar >b.tar
-a=$(ovlctl import -n a a.tar)
-b=$(ovlctl import -n b -p a b.tar)
-w=$(ovlctl create -n w b)
+need a ovlctl import -n a a.tar
+need b ovlctl import -n b -p a b.tar
+need w ovlctl create -n w b
 names() { ovlctl ls -nr -o NAME "$1"; }
 notes() { ls -A "$OVLCTL_ROOT/$DRV/$1/.names" | tr '\n' ' '; }
 

@@ -8,10 +8,10 @@
 # come back. So nothing is done there that needs them.
 printf 'dir name=d\nfile name=d/x data=1\nfile name=s data=1\nend\n' | mktar >a.tar
 printf 'dir name=d\nfile name=d/.wh..wh..opq\nfile name=d/y\nend\n' | mktar >b.tar
-ovlctl import -n a a.tar >/dev/null
-ovlctl import -n b -p a b.tar >/dev/null
-w=$(ovlctl create -n w b)
-m=$(ovlctl mount w)
+need - ovlctl import -n a a.tar
+need - ovlctl import -n b -p a b.tar
+need w ovlctl create -n w b
+need m ovlctl mount w
 is "what is hidden" "$(ls "$m/d")" y
 ovlctl umount w
 chmod 755 "$T"
@@ -40,7 +40,7 @@ fails 1 "$why" "... in a user namespace" ns unshare -m sh -c \
 # The reverse: a store made in a user namespace, used by root.
 export OVLCTL_ROOT="$T/user"
 ns sh -c 'ovlctl import -n a a.tar && ovlctl import -n b -p a b.tar && ovlctl create -n w b' >/dev/null
-m=$(ovlctl mount w)
+need m ovlctl mount w
 is "root mounts a store for userxattr" "$(ls "$m/d")" y
 like "... with userxattr" 'userxattr' "$(grep "$m" /proc/self/mountinfo)"
 rm "$m/d/y"
