@@ -20,20 +20,30 @@
 #include "quote.h"
 #include "store.h"
 
+static int tell(struct checker *c, const struct ovl_finding *f)
+{
+	if (f->severity == OVL_ERROR)
+		c->result |= f->repaired ? OVL_CHECK_REPAIRED : OVL_CHECK_ERRORS;
+	c->ended = c->fn(c->ctx, f);
+	return c->ended;
+}
+
+/* How many findings of a layer wait until it is seen to be still there. */
+#define HELD_MAX 1000
+
 static int hold_back(struct checker *c, const struct ovl_finding *f)
 {
-	const char how = (char)('@' | (unsigned)f->severity << 1 | f->repaired);
-	size_t len = c->later.len;
+	const struct report_row row = {.how = f->severity << 1 | f->repaired,
+		.text = {f->kind, f->id, f->path, f->text}};
 
-	buf_add(&c->later, &how, 1);
-	buf_add(&c->later, f->kind, strlen(f->kind) + 1);
-	buf_add(&c->later, f->id, strlen(f->id) + 1);
-	buf_add(&c->later, f->path, strlen(f->path) + 1);
-	buf_add(&c->later, f->text, strlen(f->text) + 1);
-	if (!c->later.failed)
+	if (report_add(&c->later, &row) < 0)
+		return err_nomem(c->err);
+	if (c->later.n < HELD_MAX || !c->unlocked ||
+		fs_is(c->unlocked->drv_fd, c->unlocked->id.s, c->unlocked->fd) <= 0)
 		return 0;
-	buf_cut(&c->later, len);
-	return err_nomem(c->err);
+	check_tell_later(c, 0);
+	c->holding = true;
+	return c->ended;
 }
 
 int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
@@ -51,31 +61,33 @@ int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (severity == OVL_ERROR)
-		c->result |= mended ? OVL_CHECK_REPAIRED : OVL_CHECK_ERRORS;
-	if (c->holding)
-		return hold_back(c, &f);
-	c->ended = c->fn(c->ctx, &f);
-	return c->ended;
+	return c->holding ? hold_back(c, &f) : tell(c, &f);
 }
 
 int check_tell_later(struct checker *c, int r)
 {
 	c->holding = false;
-	for (size_t at = 0; at < c->later.len && !c->ended;) {
-		struct ovl_finding f = {0};
+	for (size_t i = 0; i < c->later.n && !c->ended; i++) {
+		const struct report_row *row = &c->later.row[i];
+		const struct ovl_finding f = {
+			.severity = row->how >> 1,
+			.repaired = row->how & 1,
+			.kind = row->text[0],
+			.id = row->text[1],
+			.path = row->text[2],
+			.text = row->text[3],
+		};
 
-		f.severity = c->later.data[at] >> 1 & 7;
-		f.repaired = c->later.data[at] & 1;
-		f.kind = c->later.data + at + 1;
-		f.id = f.kind + strlen(f.kind) + 1;
-		f.path = f.id + strlen(f.id) + 1;
-		f.text = f.path + strlen(f.path) + 1;
-		at = (size_t)(f.text + strlen(f.text) + 1 - c->later.data);
-		c->ended = c->fn(c->ctx, &f);
+		tell(c, &f);
 	}
-	buf_release(&c->later);
+	report_release(&c->later);
 	return r ? r : c->ended;
+}
+
+void check_forget(struct checker *c)
+{
+	c->holding = false;
+	report_release(&c->later);
 }
 
 int check_unreadable(struct checker *c, const char *id)
@@ -229,18 +241,17 @@ static int check_layers(struct checker *c)
 
 /* ---- links ------------------------------------------------------------------------ */
 
-/* Does a layer in that directory, in the making or being removed, have the link? */
-static bool is_in(struct checker *c, enum store_dir which, const struct driver *drv,
-	const char *link)
+/* Has a layer in the trash that link? */
+static bool is_trashed(struct checker *c, const struct driver *drv, const char *link)
 {
 	auto_fsdir d = {.fd = -1};
-	int dir = store_dir(c->st, which, NULL);
+	int trash = store_dir(c->st, DIR_TRASH, NULL);
 	const char *name;
 
-	if (dir < 0 || fs_dir_open(&d, dir, ".") < 0)
+	if (trash < 0 || fs_dir_open(&d, trash, ".") < 0)
 		return false;
 	while (fs_dir_next(&d, &name, NULL) > 0) {
-		auto_fd fd = fs_open_dir(dir, name);
+		auto_fd fd = fs_open_dir(trash, name);
 		char its[SHORT_LEN + 1];
 
 		if (fd >= 0)
@@ -251,14 +262,14 @@ static bool is_in(struct checker *c, enum store_dir which, const struct driver *
 	return false;
 }
 
-/* The layer of a link is not there. Not so if it just appeared, or the link just went; and
- * one that is on its way is told of by what lies in staging/ or trash/, if it is left. */
-static bool is_dangling(
-	struct checker *c, const struct driver *drv, int drv_fd, const char *link)
+/* The layer of a link is not there. It may be about to appear, or have done so; or it is
+ * being removed, and the link is about to go. */
+static bool is_dangling(struct checker *c, const struct driver *drv, int drv_fd, int dir,
+	const char *link)
 {
 	struct layer_ref ref = {.drv = drv};
 
-	return !is_in(c, DIR_STAGING, drv, link) && !is_in(c, DIR_TRASH, drv, link) &&
+	return !prune_is_young(dir, link) && !is_trashed(c, drv, link) &&
 		drv->by_link(drv_fd, link, &ref.id) > 0 &&
 		layer_exists(c->st, &ref, NULL) == 0;
 }
@@ -284,7 +295,7 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 		return check_tell(c, OVL_ERROR, "unreadable", "", name, false,
 			"the link cannot be looked at: %s", c->err->text);
 	if (!there)
-		return !is_dangling(c, drv, drv_fd, name) ?
+		return !is_dangling(c, drv, drv_fd, dir, name) ?
 			0 :
 			check_tell(c, OVL_NOTE, "dangling-link", "", name, false,
 				"its layer is not there; prune takes it");
@@ -325,13 +336,30 @@ static int check_links(struct checker *c, const struct driver *drv)
 
 /* ---- names ------------------------------------------------------------------------ */
 
+/* What it is once nobody is about to give it or to take it away. */
+static enum name_state settled_state(
+	struct checker *c, const char *file, char name[NAME_LEN_MAX + 1])
+{
+	enum name_state state;
+
+	if (names_lock_shared(c->st, c->err) < 0)
+		return NAME_UNREAD;
+	state = names_state(c->st, file, name, c->err);
+	names_unlock(c->st);
+	return state;
+}
+
 static int check_name(struct checker *c, int dir, const char *file)
 {
 	char name[NAME_LEN_MAX + 1] = "";
+	enum name_state state = names_state(c->st, file, name, c->err);
 	bool mended;
 
-	switch (names_state(c->st, file, name, c->err)) {
-	case NAME_GOOD: return 0;
+	if (state != NAME_GOOD)
+		state = settled_state(c, file, name);
+	switch (state) {
+	case NAME_GOOD:
+	case NAME_GONE: return 0;
 	case NAME_UNREAD:
 		return check_tell(
 			c, OVL_ERROR, "unreadable", "", name, false, "%s", c->err->text);
@@ -357,21 +385,14 @@ static int check_names(struct checker *c)
 
 	if (names < 0)
 		return names == -ENOENT ? 0 : names;
-	r = names_lock(c->st, c->err);
-	if (r < 0)
-		return r;
-	c->holding = true;
 	if (fs_dir_open(&d, names, ".") < 0)
-		r = err_sys(c->err, errno, "cannot read the store's names");
-	while (r >= 0 && (r = fs_dir_next(&d, &file, NULL)) > 0) {
+		return err_sys(c->err, errno, "cannot read the store's names");
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		r = check_name(c, names, file);
 		if (r)
-			break;
+			return r;
 	}
-	if (r < 0 && !c->ended && d.fd >= 0)
-		r = err_sys(c->err, errno, "cannot read the store's names");
-	names_unlock(c->st);
-	return check_tell_later(c, r);
+	return r < 0 ? err_sys(c->err, errno, "cannot read the store's names") : 0;
 }
 
 /* ---- the rest --------------------------------------------------------------------- */

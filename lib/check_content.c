@@ -29,7 +29,7 @@
 struct content {
 	struct checker *c;
 	const struct layer *l;
-	struct buf bad; /* "PATH\0WHY\0" of files with other data */
+	struct report bad; /* path, why: files with other data */
 };
 
 static int tell_one(void *ctx, const struct compared *one, struct ovl_err *err)
@@ -52,8 +52,7 @@ static void note_bad(void *ctx, const char *path, const char *why)
 {
 	struct content *x = ctx;
 
-	buf_add(&x->bad, path, strlen(path) + 1);
-	buf_add(&x->bad, why, strlen(why) + 1);
+	report_add(&x->bad, &(struct report_row){.text = {path, why}});
 }
 
 static int play(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
@@ -81,15 +80,14 @@ static int tell_bad(struct content *x)
 
 	if (x->bad.failed)
 		return err_nomem(x->c->err);
-	for (size_t at = 0; at < x->bad.len && rc == 0;) {
-		const char *path = x->bad.data + at;
-		const char *why = path + strlen(path) + 1;
+	for (size_t i = 0; i < x->bad.n && rc == 0; i++) {
+		const char *path = x->bad.row[i].text[0];
+		const char *why = x->bad.row[i].text[1];
 
 		if (!*path || in_place(x, path, why))
 			rc = check_tell(x->c, OVL_ERROR, *path ? "data" : "recipe",
 				x->l->id.s, path, false, "%s %s",
 				Q(*path ? path : "its recipe"), why);
-		at += strlen(path) + strlen(why) + 2;
 	}
 	return rc;
 }
@@ -136,7 +134,7 @@ static int check(struct content *x, struct ingest *in)
 	int rc = 0;
 
 	if (x->l->meta.has_parent)
-		rc = layer_open_parent(x->l, LOCK_SH, &parent, x->c->err);
+		rc = layer_open_parent(x->l, 0, &parent, x->c->err);
 	if (rc == 0)
 		rc = piped_ingest(in, x->c->st, &cfg, play, x, x->c->err);
 	if (rc == -EUCLEAN || rc == -EBADMSG)
@@ -180,6 +178,6 @@ int check_content(struct checker *c, const struct layer *l)
 	umask(mask);
 	if (rc == 0)
 		rc = check_configs(&x);
-	buf_release(&x.bad);
+	report_release(&x.bad);
 	return rc;
 }

@@ -47,7 +47,7 @@ struct heal {
 	struct layer *l; /* open and exclusively locked */
 	struct pathset *bad; /* names that are damaged */
 	void *groups; /* inodes of the staged tree with a damaged name */
-	struct buf told; /* "PATH\0KIND\0HOW\0" of each damage */
+	struct report told; /* path, kind, how of each damage */
 	unsigned long replaced; /* names that are in the stage for that */
 };
 
@@ -86,19 +86,14 @@ static bool is_link_group(const struct compared *one)
 	return one->want && !S_ISDIR(one->want->st_mode) && one->want->st_nlink > 1;
 }
 
-static void keep_text(struct heal *h, const char *text)
-{
-	buf_add(&h->told, text, strlen(text) + 1);
-}
-
 static int note_damage(void *ctx, const struct compared *one, struct ovl_err *err)
 {
 	struct heal *h = ctx;
 
 	for (unsigned i = 0; i < one->n; i++) {
-		keep_text(h, one->path);
-		keep_text(h, one->fault[i].kind);
-		keep_text(h, one->fault[i].how);
+		report_add(&h->told,
+			&(struct report_row){.text = {one->path, one->fault[i].kind,
+						     one->fault[i].how}});
 	}
 	if (!one->n)
 		return 0;
@@ -113,14 +108,11 @@ static int tell_damage(struct heal *h)
 {
 	int rc = 0;
 
-	for (size_t at = 0; at < h->told.len && rc == 0;) {
-		const char *path = h->told.data + at;
-		const char *kind = path + strlen(path) + 1;
-		const char *how = kind + strlen(kind) + 1;
+	for (size_t i = 0; i < h->told.n && rc == 0; i++) {
+		const char *const *text = h->told.row[i].text;
 
-		rc = check_tell(h->c, OVL_ERROR, kind, h->l->id.s, path, true, "%s %s",
-			Q(*path ? path : "/"), how);
-		at = (size_t)(how + strlen(how) + 1 - h->told.data);
+		rc = check_tell(h->c, OVL_ERROR, text[1], h->l->id.s, text[0], true,
+			"%s %s", Q(*text[0] ? text[0] : "/"), text[2]);
 	}
 	return rc;
 }
@@ -284,9 +276,9 @@ static int heal_names(
 		.ctx = h};
 	int rc = compare_trees(&find, want, have, err);
 
-	if (rc == 0 && h->told.len && shared)
+	if (rc == 0 && h->told.n && shared)
 		rc = heal_others(h, f, want, have, err);
-	return rc == 0 && h->told.len ? compare_trees(&mend, want, have, err) : rc;
+	return rc == 0 && h->told.n ? compare_trees(&mend, want, have, err) : rc;
 }
 
 static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err)
@@ -539,7 +531,7 @@ int check_heal(struct checker *c, const struct layer_ref *ref, int fd, const cha
 	layer_close(&h.parent);
 	pathset_free(h.bad);
 	tdestroy(h.groups, free);
-	buf_release(&h.told);
+	report_release(&h.told);
 	umask(mask);
 	return rc;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "checker.h"
@@ -13,6 +14,7 @@
 #include "digest.h"
 #include "driver.h"
 #include "fs.h"
+#include "holder.h"
 #include "recipe.h"
 #include "store.h"
 
@@ -209,7 +211,7 @@ static int tell_commit(
 			"it became layer %.12s, which is not there any more", image->s);
 }
 
-static int check_open(struct checker *c, struct layer *l)
+static int check_open(struct checker *c, struct layer *l, bool content)
 {
 	struct lineage way;
 	struct ovl_id image;
@@ -238,27 +240,77 @@ static int check_open(struct checker *c, struct layer *l)
 	if (!rc)
 		return check_tell(c, OVL_ERROR, "recipe", l->id.s, "", false,
 			"'%s' is missing: its tar cannot be given back", RECIPE_NAME);
-	return c->req->content && !way.broken ? check_content(c, l) : 0;
+	return content && !way.broken ? check_content(c, l) : 0;
+}
+
+/*
+ * A layer that is looked at without a lock may be about to be committed, or repaired: what
+ * is wrong with it counts when it is still so a moment later and nobody has it locked,
+ * both times.
+ */
+static int settled(struct checker *c, struct layer *l)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	const struct meta meta = l->meta;
+	char who[HOLDER_SIZE];
+	int sure = 0;
+	int rc = 0;
+
+	for (int i = 0; i < 50 && rc == 0; i++) {
+		report_release(&c->later);
+		rc = check_open(c, l, false);
+		l->meta = meta; /* which the check puts right as it goes */
+		if (!c->later.n)
+			break;
+		sure = holder_of(l->fd, who) ? 0 : sure + 1;
+		if (sure == 2)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return rc;
+}
+
+/* What is found in a layer counts if it is still there at the end: one that is being
+ * removed lacks this or that. */
+static int look(struct checker *c, struct layer *l)
+{
+	bool gone;
+	int rc = 0;
+
+	c->holding = true;
+	c->unlocked = c->req->repair ? NULL : l;
+	if (c->unlocked)
+		rc = settled(c, l);
+	if (!c->unlocked || (rc == 0 && c->req->content)) {
+		report_release(&c->later);
+		rc = check_open(c, l, c->req->content);
+	}
+	gone = c->unlocked && fs_is(l->drv_fd, l->id.s, l->fd) == 0;
+	c->unlocked = NULL;
+	layer_close(l);
+	if (gone && !c->ended) {
+		check_forget(c);
+		return 0;
+	}
+	rc = check_tell_later(c, rc);
+	/* -ENAMETOOLONG, -E2BIG: it is beyond what is looked through. */
+	return (rc == -EIO || rc == -ENAMETOOLONG || rc == -E2BIG) && !c->ended ?
+		check_unreadable(c, l->id.s) :
+		rc;
 }
 
 int check_layer(struct checker *c, const struct layer_ref *ref)
 {
+	int op = c->req->repair ? LOCK_EX : 0;
 	auto_layer l = LAYER_INIT;
 	struct ovl_err why;
-	int rc = layer_open_ref(
-		c->st, ref, c->req->repair ? LOCK_EX : LOCK_SH, ref->id.s, &l, &why);
+	int rc = layer_open_ref(c->st, ref, op, ref->id.s, &l, &why);
 
-	if (rc == 0) {
-		/* Others wait for one that is to be repaired. */
-		c->holding = c->req->repair;
-		rc = check_open(c, &l);
-		layer_close(&l);
-		rc = check_tell_later(c, rc);
-		/* -ENAMETOOLONG, -E2BIG: it is beyond what is looked through. */
-		return (rc == -EIO || rc == -ENAMETOOLONG || rc == -E2BIG) && !c->ended ?
-			check_unreadable(c, ref->id.s) :
-			rc;
-	}
+	/* On its way to the trash when it was opened? */
+	if (rc < 0 && !op && meta_is_damage(rc))
+		rc = layer_open_ref(c->st, ref, op, ref->id.s, &l, &why);
+	if (rc == 0)
+		return look(c, &l);
 	if (why.status == OVL_NOLAYER)
 		return 0; /* removed meanwhile */
 	if (why.status == OVL_BUSY) {

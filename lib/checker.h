@@ -12,10 +12,10 @@
 
 #include <stdatomic.h>
 
-#include "buf.h"
 #include "err.h"
 #include "layer.h"
 #include "ovl.h"
+#include "report.h"
 
 struct checker {
 	struct ovl_store *st;
@@ -25,9 +25,10 @@ struct checker {
 	unsigned result; /* OVL_CHECK_* */
 	int ended; /* what fn returned that ends the work */
 	struct ovl_err *err;
-	bool holding; /* a lock that others need: findings wait in later */
-	struct buf
-		later; /* of each "SKIND\0ID\0PATH\0TEXT\0", S: severity and repaired */
+	bool holding; /* findings wait: others wait for a lock, or they may not count */
+	const struct layer
+		*unlocked; /* whose findings wait: it may be removed meanwhile */
+	struct report later; /* kind, id, path, text; how: severity and repaired */
 	atomic_uint_fast64_t bytes; /* of content looked at so far, and entries */
 	atomic_uint_fast64_t entries;
 };
@@ -40,6 +41,8 @@ int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 /* After c->holding, with the lock given back: tells what was held back. Returns r, or what
  * fn returned. */
 int check_tell_later(struct checker *c, int r);
+/* The same, for what does not count: tells nothing. */
+void check_forget(struct checker *c);
 
 /* The disk does not give back what is in a layer, c->err says what. It is a finding, so
  * that the others are looked at. */

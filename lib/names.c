@@ -174,6 +174,15 @@ int names_lock(struct ovl_store *st, struct ovl_err *err)
 			   lock_moment(st, names, LOCK_EX, "the list of names", err);
 }
 
+int names_lock_shared(struct ovl_store *st, struct ovl_err *err)
+{
+	int names = store_dir(st, DIR_NAMES, err);
+
+	if (names < 0)
+		return names == -ENOENT ? 0 : names;
+	return lock_moment(st, names, LOCK_SH, "the list of names", err);
+}
+
 void names_put_back(const struct layer *l, const struct buf *dropped)
 {
 	struct layer_ref self = layer_ref_of(l);

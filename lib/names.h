@@ -60,6 +60,8 @@ int names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1],
 int names_note(int layer_fd, const char *name, const char *config, bool durable,
 	struct ovl_err *err);
 int names_lock(struct ovl_store *st, struct ovl_err *err);
+/* For who looks: nobody gives a name or takes one away meanwhile. */
+int names_lock_shared(struct ovl_store *st, struct ovl_err *err);
 int names_link(struct ovl_store *st, const char *name, const struct layer_ref *ref,
 	bool force, struct ovl_err *err);
 void names_unlink(struct ovl_store *st, const char *name);
@@ -80,9 +82,16 @@ struct fs_dir;
 int names_notes_open(int drv_fd, const char *id, struct fs_dir *d);
 
 /* What a file in names/ is, under the lock of the names: a name (out) whose layer is there
- * or not, a passing name of who gave one, or no name at all; UNREAD (err): that cannot be
- * told now, and is no reason to take it away. */
-enum name_state { NAME_GOOD, NAME_DANGLING, NAME_PASSING, NAME_BAD, NAME_UNREAD };
+ * or not, a passing name of who gave one, or no name at all; GONE: not there any more;
+ * UNREAD (err): that cannot be told now, and is no reason to take it away. */
+enum name_state {
+	NAME_GOOD,
+	NAME_DANGLING,
+	NAME_PASSING,
+	NAME_BAD,
+	NAME_GONE,
+	NAME_UNREAD
+};
 enum name_state names_state(struct ovl_store *st, const char *file,
 	char out[NAME_LEN_MAX + 1], struct ovl_err *err);
 

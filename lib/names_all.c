@@ -197,14 +197,16 @@ int names_notes_open(int drv_fd, const char *id, struct fs_dir *d)
 enum name_state names_state(struct ovl_store *st, const char *file,
 	char out[NAME_LEN_MAX + 1], struct ovl_err *err)
 {
+	int names = store_dir(st, DIR_NAMES, NULL);
 	struct layer_ref ref;
+	int there = fs_exists(names, file);
 	int r;
 
-	if (*file == '.')
+	if (there == 0)
+		return NAME_GONE;
+	if (there > 0 && *file == '.')
 		return NAME_PASSING;
-	r = name_decode(file, out) ?
-		names_owner(st, store_dir(st, DIR_NAMES, NULL), file, &ref) :
-		-EUCLEAN;
+	r = name_decode(file, out) ? names_owner(st, names, file, &ref) : -EUCLEAN;
 	if (r < 0 && r != -EUCLEAN) {
 		err_sys(err, -r, "cannot read the name '%.60s'", file);
 		return NAME_UNREAD;

@@ -2,9 +2,7 @@
  * prune: what the dead have left, and with layers what nothing names or needs.
  *
  * A living process holds a lock on what it works on in staging/ and trash/, so what can be
- * locked there is nobody's. Links, names and hints of layers that are not there may belong
- * to a layer that is about to appear: who makes one appear holds the store's lock shared
- * (or that of the names) between the two, so they are looked for under it, exclusively.
+ * locked there is nobody's.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,37 +31,8 @@ int prune_tell(struct pruner *p, const char *what, const char *name, uint64_t by
 	const struct ovl_pruned out = {
 		.what = what, .name = name, .bytes = bytes, .why = why};
 
-	size_t len = p->later.len;
-
-	if (!p->holding) {
-		p->ended = p->fn ? p->fn(p->ctx, &out) : 0;
-		return p->ended;
-	}
-	buf_add(&p->later, what, strlen(what) + 1);
-	buf_add(&p->later, name, strlen(name) + 1);
-	buf_add(&p->later, why, strlen(why) + 1);
-	if (!p->later.failed)
-		return 0;
-	buf_cut(&p->later, len);
-	return err_nomem(p->err);
-}
-
-/* The lock is given back: tells what was held back, also when r says that more failed. */
-static int tell_later(struct pruner *p, int r)
-{
-	int rc = 0;
-
-	p->holding = false;
-	for (size_t at = 0; at < p->later.len && rc == 0;) {
-		const char *what = p->later.data + at;
-		const char *name = what + strlen(what) + 1;
-		const char *why = name + strlen(name) + 1;
-
-		rc = prune_tell(p, what, name, 0, why);
-		at = (size_t)(why + strlen(why) + 1 - p->later.data);
-	}
-	buf_release(&p->later);
-	return r ? r : rc;
+	p->ended = p->fn ? p->fn(p->ctx, &out) : 0;
+	return p->ended;
 }
 
 int prune_go_on(struct pruner *p, int r)
@@ -97,6 +66,25 @@ static int is_dead(int dir, const char *name, int *fd)
 	return r < 0 ? r : 0;
 }
 
+bool prune_is_young(int dirfd, const char *name)
+{
+	struct stat st;
+	time_t age;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	age = time(NULL) - st.st_mtim.tv_sec;
+	return age > -60 && age < 60;
+}
+
+static bool is_empty(int fd)
+{
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+
+	return fs_dir_open(&d, fd, ".") == 0 && fs_dir_next(&d, &name, NULL) == 0;
+}
+
 static int prune_tree(
 	struct pruner *p, const char *what, int dir, const char *name, const char *why)
 {
@@ -120,7 +108,12 @@ static int prune_dir(
 
 	if (r < 0)
 		return err_sys(p->err, -r, "cannot look at '%s/%.12s'", what, name);
-	return r ? prune_tree(p, what, dir, name, why) : 0;
+	/* One that was just made is about to be locked. */
+	if (!r ||
+		(p->req->dry_run && dir == store_dir(p->st, DIR_STAGING, NULL) &&
+			is_empty(fd) && prune_is_young(dir, name)))
+		return 0;
+	return prune_tree(p, what, dir, name, why);
 }
 
 static int prune_dirs(struct pruner *p, enum store_dir which, const char *what,
@@ -147,49 +140,105 @@ static int prune_dirs(struct pruner *p, enum store_dir which, const char *what,
 
 /* ---- what leads nowhere ----------------------------------------------------------- */
 
-/* Removes a name from a directory, unless this is only to see. */
-static int drop(struct pruner *p, int dir, const char *file, const char *what,
-	const char *shown, const char *why)
+/* A link, a name, a note or a hint. */
+struct place {
+	const char *what;
+	const struct driver *drv;
+	int drv_fd;
+	const char *id; /* of the layer it is in, if it is in one */
+	int dir; /* the directory it is in */
+	const char *file;
+	const char *shown; /* as it is told of: the file's name, if that is not set */
+	char name[NAME_LEN_MAX + 1];
+};
+
+/* *why: why it is not needed; NULL if it is, or may be, or is not there. Negative errno:
+ * that cannot be told now. */
+typedef int (*left_fn)(struct pruner *p, struct place *at, const char **why);
+
+static int lock(struct pruner *p, bool names)
 {
-	if (!p->req->dry_run && unlinkat(dir, file, 0) < 0 && errno != ENOENT)
-		return err_sys(p->err, errno, "cannot remove %s '%.40s'", what, shown);
-	return prune_tell(p, what, shown, 0, why);
+	if (!names)
+		return store_lock(p->st, LOCK_EX, p->err);
+	return p->req->dry_run ? names_lock_shared(p->st, p->err) :
+				 names_lock(p->st, p->err);
 }
 
-/* Why a link is not needed; NULL if it is. One that is no link of ours is for check.
- * Negative errno: that cannot be told now. */
-static int link_is_left(struct pruner *p, const struct driver *drv, int drv_fd,
-	const char *name, const char **out)
+/*
+ * Who makes a layer appear, or gives a name, puts things there that lead nowhere for a
+ * moment, and has the lock meanwhile: so what seems to be left is looked at again under
+ * it.
+ */
+static int prune_one(struct pruner *p, struct place *at, left_fn left, bool names)
 {
-	struct layer_ref ref = {.drv = drv};
+	const char *why;
+	int rc = left(p, at, &why);
+
+	if (rc < 0 || !why)
+		return rc;
+	rc = lock(p, names);
+	if (rc < 0)
+		return rc;
+	rc = left(p, at, &why);
+	if (rc == 0 && why && !p->req->dry_run && unlinkat(at->dir, at->file, 0) < 0 &&
+		errno != ENOENT)
+		rc = err_sys(
+			p->err, errno, "cannot remove %s '%.40s'", at->what, at->file);
+	if (names)
+		names_unlock(p->st);
+	else
+		store_unlock(p->st);
+	if (rc < 0 || !why)
+		return rc;
+	return prune_tell(p, at->what, at->shown ? at->shown : at->file, 0, why);
+}
+
+/* All files in a directory that is open, of what at tells. */
+static int prune_files(
+	struct pruner *p, struct fs_dir *d, struct place *at, left_fn left, bool names)
+{
+	int r;
+
+	at->dir = d->fd;
+	while ((r = fs_dir_next(d, &at->file, NULL)) > 0) {
+		r = prune_one(p, at, left, names);
+		if (r)
+			return r;
+	}
+	return r < 0 ? err_sys(p->err, errno, "cannot read the %ss", at->what) : 0;
+}
+
+/* One that is no link of ours is for check. */
+static int link_is_left(struct pruner *p, struct place *at, const char **why)
+{
+	struct layer_ref ref = {.drv = at->drv};
 	auto_layer l = LAYER_INIT;
-	struct ovl_err why;
+	struct ovl_err no;
 	int there;
 
-	*out = NULL;
-	if (!id_is_short(name))
+	*why = NULL;
+	if (!id_is_short(at->file))
 		return 0;
-	there = drv->by_link(drv_fd, name, &ref.id);
+	there = at->drv->by_link(at->drv_fd, at->file, &ref.id);
 	if (there < 0 && there != -EUCLEAN)
-		return err_sys(p->err, -there, "cannot read link '%s'", name);
+		return err_sys(p->err, -there, "cannot read link '%s'", at->file);
 	if (there <= 0)
 		return 0;
 	there = layer_exists(p->st, &ref, p->err);
 	if (there < 0)
 		return there;
 	if (!there)
-		*out = "its layer is not there";
-	else if (layer_open_ref(p->st, &ref, 0, ref.id.s, &l, &why) == 0 &&
-		strcmp(l.meta.link, name) != 0)
-		*out = "its layer has another";
+		*why = "its layer is not there";
+	else if (layer_open_ref(p->st, &ref, 0, ref.id.s, &l, &no) == 0 &&
+		strcmp(l.meta.link, at->file) != 0)
+		*why = "its layer has another";
 	return 0;
 }
 
 static int prune_links(struct pruner *p, const struct driver *drv, int drv_fd)
 {
+	struct place at = {.what = "link", .drv = drv, .drv_fd = drv_fd};
 	auto_fsdir links = {.fd = -1};
-	const char *name;
-	int r;
 
 	if (!drv->links)
 		return 0;
@@ -197,181 +246,129 @@ static int prune_links(struct pruner *p, const struct driver *drv, int drv_fd)
 		return errno == ENOENT ?
 			0 :
 			err_sys(p->err, errno, "cannot read '%s'", drv->links);
-	while ((r = fs_dir_next(&links, &name, NULL)) > 0) {
-		const char *why;
+	return prune_files(p, &links, &at, link_is_left, false);
+}
 
-		r = link_is_left(p, drv, drv_fd, name, &why);
-		if (r == 0 && why)
-			r = drop(p, links.fd, name, "link", name, why);
-		if (r)
-			return r;
-	}
-	return r < 0 ? err_sys(p->err, errno, "cannot read '%s'", drv->links) : 0;
+static int hint_is_left(struct pruner *p, struct place *at, const char **why)
+{
+	struct layer_ref child = {.drv = at->drv};
+	int there;
+
+	*why = NULL;
+	if (!id_is_full(at->file))
+		return 0;
+	memcpy(child.id.s, at->file, sizeof(child.id.s));
+	there = layer_exists(p->st, &child, p->err);
+	if (there == 0)
+		*why = "the child it tells of is not there";
+	return there < 0 ? there : 0;
 }
 
 /* Hints of children in one layer; see layer.h. */
 static int prune_hints(
 	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
-	struct layer_ref child = {.drv = drv};
+	struct place at = {.what = "hint", .drv = drv, .drv_fd = drv_fd, .id = id};
 	auto_fsdir d = {.fd = -1};
-	const char *name;
-	int r;
+	int r = layer_hints_open(drv_fd, id, &d);
 
-	r = layer_hints_open(drv_fd, id, &d);
-	if (r <= 0)
-		return 0;
-	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		if (!id_is_full(name))
-			continue;
-		memcpy(child.id.s, name, sizeof(child.id.s));
-		r = layer_exists(p->st, &child, p->err);
-		if (r < 0)
-			return r;
-		if (r)
-			continue;
-		r = drop(p, d.fd, name, "hint", name,
-			"the child it tells of is not there");
-		if (r)
-			return r;
-	}
-	if (r < 0)
-		return err_sys(
-			p->err, errno, "cannot read the children of layer %.12s", id);
-	if (!p->req->dry_run)
+	if (r > 0)
+		r = prune_files(p, &d, &at, hint_is_left, false);
+	if (r == 0 && d.fd >= 0 && !p->req->dry_run)
 		layer_hints_done(drv_fd, id);
-	return 0;
+	return r;
 }
 
-static int prune_driver(struct pruner *p, const struct driver *drv)
+static int note_is_left(struct pruner *p, struct place *at, const char **why)
 {
-	int drv_fd = store_driver_dir(p->st, drv, p->err);
+	struct layer_ref owner;
+	int r = name_decode(at->file, at->name) ?
+		names_lookup(p->st, at->name, &owner, p->err) :
+		0;
+
+	*why = NULL;
+	if (r == 0 ||
+		(r > 0 && (owner.drv != at->drv || strcmp(owner.id.s, at->id) != 0)))
+		*why = "the name is not this layer's";
+	return r < 0 ? r : 0;
+}
+
+/* Notes of names in one layer. */
+static int prune_notes(
+	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
+{
+	struct place at = {.what = "note", .drv = drv, .drv_fd = drv_fd, .id = id};
+	auto_fsdir d = {.fd = -1};
+	int r = names_notes_open(drv_fd, id, &d);
+
+	return r > 0 ? prune_files(p, &d, &at, note_is_left, true) : r;
+}
+
+/* What is kept in each layer. */
+static int prune_in_layers(struct pruner *p, const struct driver *drv, int drv_fd)
+{
 	auto_fsdir d = {.fd = -1};
 	const char *name;
 	int r;
 
-	if (drv_fd < 0)
-		return drv_fd == -ENOENT ? 0 : drv_fd;
-	r = prune_links(p, drv, drv_fd);
-	if (r)
-		return r;
 	if (fs_dir_open(&d, drv_fd, ".") < 0)
 		return err_sys(p->err, errno, "cannot read the store");
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = id_is_full(name) ? prune_hints(p, drv, drv_fd, name) : 0;
+		r = id_is_full(name) ? prune_notes(p, drv, drv_fd, name) : 0;
+		if (r == 0 && id_is_full(name))
+			r = prune_hints(p, drv, drv_fd, name);
 		if (r)
 			return r;
 	}
 	return r < 0 ? err_sys(p->err, errno, "cannot read the store") : 0;
 }
 
-/* Notes of names that are not the layer's, in one layer. Under the lock of the names,
- * which who gives one holds from the note to the name. */
-static int prune_notes(
-	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
+static int name_is_left(struct pruner *p, struct place *at, const char **why)
 {
-	auto_fsdir d = {.fd = -1};
-	const char *file;
-	int r = names_notes_open(drv_fd, id, &d);
-
-	while (r > 0 && (r = fs_dir_next(&d, &file, NULL)) > 0) {
-		char name[NAME_LEN_MAX + 1];
-		struct layer_ref owner;
-
-		r = name_decode(file, name) ? names_lookup(p->st, name, &owner, p->err) :
-					      0;
-		if (r > 0 && owner.drv == drv && strcmp(owner.id.s, id) == 0)
-			continue;
-		if (r >= 0)
-			r = drop(p, d.fd, file, "note", file,
-				"the name is not this layer's");
-		if (r)
-			return r;
-		r = 1;
-	}
-	if (r == 0 || r == 1)
-		return 0;
-	return err_sys(p->err, errno, "cannot read the names of layer %.12s", id);
-}
-
-static int prune_all_notes(struct pruner *p)
-{
-	for (const struct driver *const *drv = driver_list; *drv; drv++) {
-		int drv_fd = store_driver_dir(p->st, *drv, p->err);
-		auto_fsdir d = {.fd = -1};
-		const char *name;
-		int r;
-
-		if (drv_fd < 0 || !store_covers(p->st, *drv))
-			continue;
-		if (fs_dir_open(&d, drv_fd, ".") < 0)
-			return err_sys(p->err, errno, "cannot read the store");
-		while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-			r = id_is_full(name) ? prune_notes(p, *drv, drv_fd, name) : 0;
-			if (r)
-				return r;
-		}
-		if (r < 0)
-			return err_sys(p->err, errno, "cannot read the store");
+	*why = NULL;
+	at->shown = at->name;
+	switch (names_state(p->st, at->file, at->name, p->err)) {
+	case NAME_UNREAD: return -EIO;
+	case NAME_PASSING:
+		at->shown = at->file;
+		*why = "it was never given";
+		break;
+	case NAME_DANGLING: *why = "no layer has it"; break;
+	default: break;
 	}
 	return 0;
 }
 
 static int prune_names(struct pruner *p)
 {
+	struct place at = {.what = "name"};
 	auto_fsdir d = {.fd = -1};
 	int names = store_dir(p->st, DIR_NAMES, p->err);
-	const char *file;
-	int r;
 
 	if (names < 0)
 		return names == -ENOENT ? 0 : names;
-	r = names_lock(p->st, p->err);
-	if (r < 0)
-		return r;
-	p->holding = true;
 	if (fs_dir_open(&d, names, ".") < 0)
-		r = err_sys(p->err, errno, "cannot read the store's names");
-	while (r >= 0) {
-		char name[NAME_LEN_MAX + 1];
-
-		r = fs_dir_next(&d, &file, NULL);
-		if (r < 0)
-			r = err_sys(p->err, errno, "cannot read the store's names");
-		if (r <= 0)
-			break;
-		switch (names_state(p->st, file, name, p->err)) {
-		case NAME_UNREAD: r = -EIO; break;
-		case NAME_PASSING:
-			r = drop(p, names, file, "name", file, "it was never given");
-			break;
-		case NAME_DANGLING:
-			r = drop(p, names, file, "name", name, "no layer has it");
-			break;
-		default: r = 0;
-		}
-		if (r)
-			break;
-	}
-	if (r == 0)
-		r = prune_all_notes(p);
-	names_unlock(p->st);
-	return tell_later(p, r);
+		return err_sys(p->err, errno, "cannot read the store's names");
+	return prune_files(p, &d, &at, name_is_left, true);
 }
 
 static int prune_nowhere(struct pruner *p)
 {
 	int r = prune_names(p);
 
-	if (r == 0)
-		r = store_lock(p->st, LOCK_EX, p->err);
-	if (r)
-		return r;
-	p->holding = true;
-	for (const struct driver *const *d = driver_list; *d && r == 0; d++)
-		r = store_covers(p->st, *d) ? prune_driver(p, *d) : 0;
-	store_unlock(p->st);
-	return tell_later(p, r);
+	for (const struct driver *const *d = driver_list; *d && r == 0; d++) {
+		int drv_fd = store_covers(p->st, *d) ?
+			store_driver_dir(p->st, *d, p->err) :
+			-ENOENT;
+
+		if (drv_fd >= 0)
+			r = prune_links(p, *d, drv_fd);
+		if (drv_fd >= 0 && r == 0)
+			r = prune_in_layers(p, *d, drv_fd);
+		if (drv_fd < 0 && drv_fd != -ENOENT)
+			r = drv_fd;
+	}
+	return r;
 }
 
 /* ---- all of it -------------------------------------------------------------------- */

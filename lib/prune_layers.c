@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "commit.h"
 #include "driver.h"
+#include "holder.h"
 #include "layer.h"
 #include "mounts.h"
 #include "pruner.h"
@@ -81,7 +82,7 @@ static bool unneeded(const struct pruner *p, const struct ovl_layer *l)
 		time(NULL) - l->created >= p->req->older_than;
 }
 
-/* May it go, as far as can be seen without taking it? */
+/* May it go, as far as can be seen without its lock, by which others would fail? */
 static bool is_free(struct pruner *p, const struct ovl_layer *l)
 {
 	struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
@@ -89,9 +90,11 @@ static bool is_free(struct pruner *p, const struct ovl_layer *l)
 	auto_buf where = {0};
 	auto_mi all = {0};
 	struct ovl_err why;
+	char who[HOLDER_SIZE];
 
-	return layer_open_ref(p->st, &ref, LOCK_EX, ref.id.s, &open, &why) == 0 &&
-		!commit_needs(&open) && mounts_everywhere(&all, &why) == 0 &&
+	return layer_open_ref(p->st, &ref, 0, ref.id.s, &open, &why) == 0 &&
+		!holder_of(open.fd, who) && !commit_needs(&open) &&
+		mounts_everywhere(&all, &why) == 0 &&
 		!mounts_find(p->st, &all, &ref, &where);
 }
 

@@ -7,7 +7,6 @@
 #ifndef OVL_PRUNER_H
 #define OVL_PRUNER_H
 
-#include "buf.h"
 #include "err.h"
 #include "ovl.h"
 
@@ -17,8 +16,6 @@ struct pruner {
 	int (*fn)(void *ctx, const struct ovl_pruned *p);
 	void *ctx;
 	struct ovl_err *err;
-	bool holding; /* a lock that others need: what is to be told waits in later */
-	struct buf later; /* "WHAT\0NAME\0WHY\0" of each */
 	int ended; /* what fn returned that ends the work */
 	int rc; /* of the first that could not be removed, its text in why */
 	struct ovl_err why;

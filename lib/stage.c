@@ -360,10 +360,13 @@ void stage_end(struct stage *sg)
 	int saved = errno;
 	bool goes = sg->fd >= 0 && !sg->within && !holds_tree(sg->fd, sg);
 
-	/* There may be no other descriptors to do it with. */
+	/* Locked to its end, so that nobody takes it for left over; but there may be no
+	 * other descriptors to do it with. */
 	close_fdp(&sg->spare);
-	close_fdp(&sg->fd);
 	close_fdp(&sg->held);
+	if (goes && fs_rmtree(sg->home, sg->name, NULL) == 0)
+		goes = false;
+	close_fdp(&sg->fd);
 	if (goes)
 		fs_rmtree(sg->home, sg->name, NULL);
 	errno = saved;

@@ -34,6 +34,7 @@ is "... as JSON" "$(ovlctl check -J)" "[]"
 rm "$S/lock"
 sound "the lock of the store is not needed"
 no "... nor made" test -e "$S/lock"
+(umask 077; : >"$S/lock")
 ovlctl prune
 need m ovlctl mount w
 sound "a mounted layer changes nothing"
@@ -182,6 +183,8 @@ damage id no "an id that is not the content's" 'mv "$S/$DRV/$c" "$S/$DRV/$(print
 damage recipe no "a missing recipe" 'rm "$S/$DRV/$b/.recipe"'
 mkdir "$S/staging/x"
 is_overlay || ln -s ../$(printf '%064d' 7)/diff "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+sound "what is new may be a living process's"
+touch -hd @0 "$S/staging/x" "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ" 2>err
 ovlctl check >out
 is "what the dead left is no error" "$?" 0
 is "... but told" "$(cut -d: -f1,2 out | sort)" "$(is_overlay ||

@@ -58,11 +58,26 @@ fi
 
 # ---- who looks only -------------------------------------------------------------------
 
+b=$(ovlctl import -n b b.tar)
+printf 'file name=f data=1\nend\n' | mktar >c.tar
+mkdir stop
+(while [ ! -e stop/now ]; do ovlctl check || echo "check: $?"; done >check 2>&1) &
+(while [ ! -e stop/now ]; do ovlctl check --content; done >check2 2>&1) &
+(while [ ! -e stop/now ]; do ovlctl prune --layers --older-than 0 --dry-run; done >dry 2>&1) &
+: >failed
+for i in $(seq $(short && echo 20 || echo 60)); do
+	ovlctl create -n w b >/dev/null && echo $i >"$(tree_of w)/f" && ovlctl commit w >/dev/null &&
+		ovlctl import -n c -p b c.tar >/dev/null && ovlctl tag c d && ovlctl tag -d d &&
+		ovlctl rm w c || break
+done 2>failed
+: >stop/now
+wait
+is "check and dry runs make nothing fail" "$(cat failed)" ""
+is "... and see nothing wrong" "$(sort -u check check2)" ""
+
 # A removal that goes on is none that was left.
 if can_trace; then
-	b=$(ovlctl import -n b b.tar)
 	w=$(ovlctl create -n w b)
-	mkdir stop
 	(cd "$S/$DRV/$w/$UPPER" && seq 1000 | xargs touch)
 	(while [ ! -e stop/rm ]; do ovlctl check; done >check 2>&1) &
 	traced -qq -o /dev/null -e trace=unlinkat,flock -e inject=unlinkat:delay_enter=1000 \

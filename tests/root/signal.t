@@ -189,12 +189,12 @@ into_nothing() {
 }
 for command in "ls" "ls -J" "show w" "diff w" "diff -J w" "diff -z w" "diff --tar w" "export w -" \
 	"export --format docker big -" "check" "--help"; do
-	[ "$command" != check ] || mkdir "$OVLCTL_ROOT/staging/x"
+	[ "$command" != check ] || mkdir -p "$OVLCTL_ROOT/staging/x/y"
 	into_nothing ovlctl $command
 	is "$command, and nobody reads it: SIGPIPE" $? 141
 	is "... says nothing" "$(cat err)" ""
 done
-rmdir "$OVLCTL_ROOT/staging/x"
+rm -r "$OVLCTL_ROOT/staging/x"
 is "... nor where the signal is ignored" "$(perl -e 'pipe(R, W); close R; $SIG{PIPE} = "IGNORE"; open STDOUT, ">&", \*W;
 	exec @ARGV' ovlctl ls 2>&1)" "ovlctl: ls: cannot write to standard output: Broken pipe"
 state >after
