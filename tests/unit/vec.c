@@ -39,16 +39,4 @@ START_TEST(shrinks)
 }
 END_TEST
 
-START_TEST(too_much)
-{
-	struct {
-		char c[1u << 20];
-	} *a = NULL;
-	volatile size_t many = (size_t)1 << 60;
-
-	ck_assert(!VEC_ROOM(a, many));
-	ck_assert_ptr_null(a);
-}
-END_TEST
-
-UNIT("vec", grows, shrinks, too_much)
+UNIT("vec", grows, shrinks)
