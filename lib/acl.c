@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,48 +200,24 @@ bool acl_sound(const char *text, size_t n)
 
 /* ---- values ----------------------------------------------------------------------- */
 
-/*
- * By the files alone: what NSS would add is not the machine the layer is for. Layers are
- * taken in side by side, and of glibc's readers of these files only those that need a
- * buffer of the right size may be.
- */
-static bool id_of(struct span name, bool group, uint32_t *id)
-{
-	auto_file f = fopen(group ? "/etc/group" : "/etc/passwd", "re");
-	auto_free char *line = NULL;
-	size_t size = 0;
-
-	while (f && getline(&line, &size, f) > 0) {
-		/* NAME:PASSWORD:ID:... */
-		const char *colon = strchr(line, ':');
-		const char *at = colon ? strchr(colon + 1, ':') : NULL;
-		char *end;
-		unsigned long n;
-
-		if (!at || at[1] < '0' || at[1] > '9' || !name.n ||
-			(size_t)(colon - line) != name.n ||
-			memcmp(line, name.p, name.n) != 0)
-			continue;
-		errno = 0;
-		n = strtoul(at + 1, &end, 10);
-		if (*end != ':' || errno || n >= NO_ID)
-			continue;
-		*id = (uint32_t)n;
-		return true;
-	}
-	return false;
-}
-
-static int look_up(struct acl_entry *e, struct ovl_err *err)
+static int look_up(struct accounts *accounts, struct acl_entry *e, struct ovl_err *err)
 {
 	auto_free char *name = NULL;
+	int r;
 
-	if ((e->tag != USER && e->tag != GROUP) || e->id != NO_ID ||
-		id_of(e->name, e->tag == GROUP, &e->id))
+	if ((e->tag != USER && e->tag != GROUP) || e->id != NO_ID)
 		return 0;
 	name = strndup(e->name.p, e->name.n);
+	if (!name)
+		return err_nomem(err);
+	r = e->tag == USER ? accounts_user(accounts, name, &e->id) :
+			     accounts_group(accounts, name, &e->id);
+	if (r < 0)
+		return err_nomem(err);
+	if (r > 0 && strlen(name) == e->name.n)
+		return 0;
 	return err_say(err, EINVAL, "its ACL names the unknown %s %s",
-		e->tag == GROUP ? "group" : "user", Q(name ? name : ""));
+		e->tag == GROUP ? "group" : "user", Q(name));
 }
 
 static int in_order(const void *a, const void *b)
@@ -277,8 +252,8 @@ static void put_all(struct acl_entry *list, size_t n, struct buf *out)
 	}
 }
 
-int acl_value(const char *text, size_t n, bool text_dflt, bool dflt, struct buf *out,
-	struct ovl_err *err)
+int acl_value(struct accounts *accounts, const char *text, size_t n, bool text_dflt,
+	bool dflt, struct buf *out, struct ovl_err *err)
 {
 	/* "m::-," is the shortest. */
 	auto_free struct acl_entry *list = calloc(n / 4 + 1, sizeof(*list));
@@ -298,7 +273,7 @@ int acl_value(const char *text, size_t n, bool text_dflt, bool dflt, struct buf 
 				err, EBADMSG, "damaged tar archive: malformed ACL");
 		if (r == 0 || e->dflt != dflt)
 			continue;
-		rc = look_up(e, err);
+		rc = look_up(accounts, e, err);
 		if (rc < 0)
 			return rc;
 		used++;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "accounts.h"
 #include "buf.h"
 #include "err.h"
 
@@ -23,10 +24,9 @@ bool acl_sound(const char *text, size_t n);
  * The entries for access (dflt: for what is made in the directory) of a text in which
  * entries are for access (text_dflt: are default ones) unless they say that they are
  * default ones: 1 and the value, 0 if there is none, negative errno. Names without a
- * number (GNU tar writes them so) are looked up in /etc/passwd and /etc/group; an unknown
- * one is an error.
+ * number (GNU tar writes them so) are looked up in accounts; an unknown one is an error.
  */
-int acl_value(const char *text, size_t n, bool text_dflt, bool dflt, struct buf *out,
-	struct ovl_err *err);
+int acl_value(struct accounts *accounts, const char *text, size_t n, bool text_dflt,
+	bool dflt, struct buf *out, struct ovl_err *err);
 
 #endif

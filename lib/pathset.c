@@ -1,12 +1,16 @@
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "cleanup.h"
 #include "pathset.h"
 
-/* Open addressing, at most half full; 0 is an empty slot. */
+/* Open addressing, at most half full; 0 is an empty slot. Who chooses the paths must not
+ * know where they go. */
 struct pathset {
+	uint64_t seed;
 	uint64_t *slot;
 	size_t size; /* a power of two */
 	size_t n;
@@ -14,7 +18,11 @@ struct pathset {
 
 struct pathset *pathset_new(void)
 {
-	return calloc(1, sizeof(struct pathset));
+	struct pathset *s = calloc(1, sizeof(*s));
+
+	if (s && getrandom(&s->seed, sizeof(s->seed), 0) < 0)
+		free_p(&s);
+	return s;
 }
 
 void pathset_free(struct pathset *s)
@@ -24,9 +32,9 @@ void pathset_free(struct pathset *s)
 	free(s);
 }
 
-static uint64_t hash(char what, const char *path, size_t len)
+static uint64_t hash(const struct pathset *s, char what, const char *path, size_t len)
 {
-	uint64_t h = XXH64(path, len, (uint64_t)(unsigned char)what);
+	uint64_t h = XXH64(path, len, s->seed ^ (unsigned char)what);
 
 	return h ? h : 1;
 }
@@ -43,7 +51,8 @@ static uint64_t *find(const struct pathset *s, uint64_t h)
 
 static int grow(struct pathset *s)
 {
-	struct pathset more = {.size = s->size ? s->size * 2 : 64, .n = s->n};
+	struct pathset more = {
+		.seed = s->seed, .size = s->size ? s->size * 2 : 64, .n = s->n};
 
 	more.slot = calloc(more.size, sizeof(*more.slot));
 	if (!more.slot)
@@ -59,7 +68,7 @@ static int grow(struct pathset *s)
 
 int pathset_add(struct pathset *s, char what, const char *path, size_t len)
 {
-	uint64_t h = hash(what, path, len);
+	uint64_t h = hash(s, what, path, len);
 	uint64_t *at;
 
 	if (s->n * 2 >= s->size && grow(s) < 0)
@@ -72,5 +81,5 @@ int pathset_add(struct pathset *s, char what, const char *path, size_t len)
 
 bool pathset_has(const struct pathset *s, char what, const char *path, size_t len)
 {
-	return s->size && *find(s, hash(what, path, len));
+	return s->size && *find(s, hash(s, what, path, len));
 }

@@ -23,24 +23,19 @@
 
 /* A name that was replaced while the layer was imported. */
 struct kept {
-	struct kept *next; /* in its hash chain */
 	uint64_t when; /* files of the recipe before it */
 	uint64_t number;
-	char path[];
+	size_t path; /* in player.kept_paths */
 };
-
-struct chain {
-	struct kept *first; /* the oldest */
-	struct kept *last;
-};
-
-#define BUCKETS 1024
 
 struct player {
 	const struct layer *l;
 	int tree;
 	int kept_dir; /* -1: nothing was replaced */
-	struct chain kept[BUCKETS];
+	struct kept *kept; /* sorted by path, of one path the oldest first */
+	size_t n_kept;
+	size_t kept_size;
+	struct buf kept_paths;
 	uint64_t n_files;
 	uint64_t size; /* of the tar, as far as the recipe was read */
 	const struct replay_watch *watch; /* NULL: damage is a failure */
@@ -72,25 +67,32 @@ static int damaged(struct player *p, const char *why, struct ovl_err *err)
 
 /* ---- what was replaced ------------------------------------------------------------ */
 
-static struct chain *chain(struct player *p, const char *path, size_t n)
-{
-	return &p->kept[XXH64(path, n, 0) % BUCKETS];
-}
-
 static int add_kept(struct player *p, const struct recipe_rec *rec, uint64_t when,
 	struct ovl_err *err)
 {
-	struct chain *c = chain(p, rec->p, rec->n);
-	struct kept *k = calloc(1, sizeof(*k) + rec->n + 1);
+	if (p->n_kept == p->kept_size) {
+		size_t size = p->kept_size ? p->kept_size * 2 : 64;
+		struct kept *kept = realloc(p->kept, size * sizeof(*kept));
 
-	if (!k)
-		return err_nomem(err);
-	k->when = when;
-	k->number = rec->number;
-	memcpy(k->path, rec->p, rec->n);
-	*(c->first ? &c->last->next : &c->first) = k;
-	c->last = k;
-	return 0;
+		if (!kept)
+			return err_nomem(err);
+		p->kept = kept;
+		p->kept_size = size;
+	}
+	p->kept[p->n_kept++] = (struct kept){
+		.when = when, .number = rec->number, .path = p->kept_paths.len};
+	buf_add(&p->kept_paths, rec->p, rec->n);
+	buf_add(&p->kept_paths, "", 1);
+	return p->kept_paths.failed ? err_nomem(err) : 0;
+}
+
+static int by_path(const void *a, const void *b, void *paths)
+{
+	const struct kept *x = a;
+	const struct kept *y = b;
+	int order = strcmp((char *)paths + x->path, (char *)paths + y->path);
+
+	return order ? order : x->number < y->number ? -1 : x->number > y->number;
 }
 
 /* All replacements, from a first reading of the recipe. */
@@ -110,30 +112,41 @@ static int read_kept(struct player *p, struct ovl_err *err)
 		if (rc == 0 && rec.type == RECIPE_KEEP)
 			rc = add_kept(p, &rec, files, err);
 	}
+	if (rc == 0 && p->n_kept)
+		qsort_r(p->kept, p->n_kept, sizeof(*p->kept), by_path,
+			p->kept_paths.data);
 	return rc;
 }
 
-static void drop_first(struct chain *c)
+/* As strcmp of the path of k and the first n bytes of path. */
+static int compare_path(
+	const struct player *p, const struct kept *k, const char *path, size_t n)
 {
-	struct kept *k = c->first;
+	const char *have = p->kept_paths.data + k->path;
+	int order = strncmp(have, path, n);
 
-	c->first = k->next;
-	free(k);
+	return order ? order : have[n] ? 1 : 0;
 }
 
-/* The first replacement of path's first n bytes since the current file. Files come in the
- * order of the replacements, so older ones are of no more use. */
-static const struct kept *find_kept(struct player *p, const char *path, size_t n)
+/* The first replacement of path's first n bytes since the current file. */
+static const struct kept *find_kept(const struct player *p, const char *path, size_t n)
 {
-	struct chain *c = chain(p, path, n);
-	const struct kept *k;
+	size_t low = 0;
+	size_t high = p->n_kept;
 
-	while (c->first && c->first->when < p->n_files)
-		drop_first(c);
-	k = c->first;
-	while (k && (strncmp(k->path, path, n) != 0 || k->path[n]))
-		k = k->next;
-	return k;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		const struct kept *k = &p->kept[mid];
+		int order = compare_path(p, k, path, n);
+
+		if (order < 0 || (order == 0 && k->when < p->n_files))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < p->n_kept && compare_path(p, &p->kept[low], path, n) == 0 ?
+		&p->kept[low] :
+		NULL;
 }
 
 /* Where the file is now: in the tree, or below what was replaced first. */
@@ -311,10 +324,8 @@ static int play(struct player *p, struct recipe_in *in, struct ovl_err *err)
 
 static void release(struct player *p)
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
-		while (p->kept[i].first)
-			drop_first(&p->kept[i]);
-	}
+	free(p->kept);
+	buf_release(&p->kept_paths);
 	close_fdp(&p->fd);
 	close_fdp(&p->tree);
 	close_fdp(&p->kept_dir);

@@ -22,6 +22,7 @@
 #include <archive_entry.h>
 #include <stdatomic.h>
 
+#include "accounts.h"
 #include "behind.h"
 #include "dirs.h"
 #include "err.h"
@@ -65,6 +66,7 @@ struct unpack {
 	unsigned n_parents;
 	struct idmap uids;
 	struct idmap gids;
+	struct accounts accounts; /* whom ACLs name */
 	const struct rawhead *head; /* of the current entry */
 	uint32_t uid; /* of new files */
 	uint32_t gid;

@@ -20,8 +20,7 @@
 #include "whiteout.h"
 
 /* So many levels stay open, so that directories are opened by name in the one above. */
-#define KEEP_OPEN  64
-#define KEEP_VIEWS 4
+#define KEEP_OPEN 64
 
 /* The directories on the way from the root to the current one. */
 struct level {
@@ -37,7 +36,6 @@ struct walk {
 	struct level *level;
 	unsigned n;
 	unsigned size;
-	unsigned evicted; /* levels 1 to this one have no view */
 	struct buf path; /* scratch */
 };
 
@@ -51,8 +49,6 @@ static const char *shown(struct walk *w)
 static void pop(struct walk *w)
 {
 	w->n--;
-	if (w->evicted >= w->n)
-		w->evicted = w->n ? w->n - 1 : 0;
 	view_close(&w->level[w->n].below);
 	close_fdp(&w->level[w->n].fd);
 }
@@ -78,39 +74,49 @@ static int descend(struct walk *w, const struct dir *dir, struct ovl_err *err)
 }
 
 /*
- * What is below the directory of level i, as its parents in this layer let it be seen:
- * nothing if one of them is opaque. Views hold a descriptor for each lower, so only those
- * of the last few levels stay, and the root's.
+ * Views hold a descriptor for each lower, so of the levels above i only some keep theirs,
+ * the fewer the farther they are: to get one again that was given up costs no more than
+ * it took to come down from there.
  */
+static bool stays_known(unsigned i, unsigned level)
+{
+	unsigned step = 1;
+
+	while (step * 4 <= i - level)
+		step *= 2;
+	return level % step == 0;
+}
+
+/* Unless it stays, or is the root's. */
+static void forget_view(struct walk *w, unsigned i, unsigned level)
+{
+	if (!level || !w->level[level].known || stays_known(i, level))
+		return;
+	view_close(&w->level[level].below);
+	w->level[level].known = false;
+}
+
+/* What is below the directory of level i, as its parents in this layer let it be seen:
+ * nothing if one of them is opaque. */
 static int look_below(struct walk *w, unsigned i, struct ovl_err *err)
 {
-	struct view at = {.xp = w->u->xattrs};
 	unsigned known = i;
-	int rc = 0;
 
 	while (!w->level[known].known)
 		known--;
-	for (unsigned up = known; up < i && rc == 0; up++) {
-		const struct view *from = up == known ? &w->level[up].below : &at;
-		struct view next = {.xp = w->u->xattrs};
+	for (; known < i; known++) {
+		const struct level *up = &w->level[known];
+		struct level *to = &w->level[known + 1];
 
-		if (!(w->level[up].dir->flags & (DIR_OPAQUE | DIR_REPLACED)))
-			rc = view_child(from, w->level[up + 1].dir->name, &next);
-		if (up != known)
-			view_close(&at);
-		at = next;
+		if (!(up->dir->flags & (DIR_OPAQUE | DIR_REPLACED)) &&
+			view_child(&up->below, to->dir->name, &to->below) < 0)
+			return err_sys(err, errno,
+				"cannot look for %s in the layers below", Q(shown(w)));
+		to->known = true;
+		forget_view(w, i, known);
 	}
-	if (rc < 0)
-		return err_sys(err, errno, "cannot look for %s in the layers below",
-			Q(shown(w)));
-	if (known < i) {
-		w->level[i].below = at;
-		w->level[i].known = true;
-	}
-	for (; w->evicted + KEEP_VIEWS < i; w->evicted++) {
-		view_close(&w->level[w->evicted + 1].below);
-		w->level[w->evicted + 1].known = false;
-	}
+	for (unsigned up = 1; up < i; up++)
+		forget_view(w, i, up);
 	return 0;
 }
 

@@ -172,10 +172,10 @@ static int from_text(struct unpack *u, bool dflt, struct ovl_err *err)
 	if (h->acl_nfs4)
 		return err_say(err, EINVAL, "an ACL of a kind that Linux does not have");
 	if (dflt && h->acl_default.len)
-		r = acl_value(h->acl_default.data, h->acl_default.len, true, dflt,
+		r = acl_value(&u->accounts, h->acl_default.data, h->acl_default.len, true, dflt,
 			&u->value, err);
 	if (r == 0 && h->acl.len)
-		r = acl_value(h->acl.data, h->acl.len, false, dflt, &u->value, err);
+		r = acl_value(&u->accounts, h->acl.data, h->acl.len, false, dflt, &u->value, err);
 	return r;
 }
 

@@ -378,6 +378,7 @@ void unpack_release(struct unpack *u)
 	close_fdp(&u->kept);
 	forget_parents(u, 0);
 	dirs_release(&u->dirs);
+	accounts_release(&u->accounts);
 	buf_release(&u->path);
 	buf_release(&u->value);
 }

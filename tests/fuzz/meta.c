@@ -144,13 +144,15 @@ static void try_whiteout(const char *text, size_t n)
 		fuzz_broken("a whiteout of what is no name: %s", text);
 }
 
+static struct accounts accounts;
+
 static void try_acl(const char *text, size_t n)
 {
 	auto_buf out = {0};
 
 	for (int i = 0; i < 4; i++) {
 		struct ovl_err err = {0};
-		int rc = acl_value(text, n, i & 1, i & 2, &out, &err);
+		int rc = acl_value(&accounts, text, n, i & 1, i & 2, &out, &err);
 
 		fuzz_refused(rc, &err);
 		if (rc > 0 && (out.len < 4 || (out.len - 4) % 8))

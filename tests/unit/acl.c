@@ -1,12 +1,14 @@
 #include "acl.h"
 #include "unit.h"
 
+static struct accounts accounts;
+
 static struct ovl_err err;
 static struct buf out;
 
 static int value(const char *text)
 {
-	return acl_value(text, strlen(text), false, false, &out, &err);
+	return acl_value(&accounts, text, strlen(text), false, false, &out, &err);
 }
 
 /* The value as "TAG/PERM/ID ...". */
@@ -63,11 +65,12 @@ START_TEST(dialects)
 		shown(value(" user : 5 : rw ,\n# a, comment\n,o::-")), "2/6/5 32/0/-1");
 	ck_assert_str_eq(
 		shown(value("user::r,default:user::rwx,defaultother:x")), "1/4/-1");
-	ck_assert_int_eq(acl_value("user::r,d:user::rwx,defaultother:x", 34, false, true,
-				 &out, &err),
+	ck_assert_int_eq(acl_value(&accounts, "user::r,d:user::rwx,defaultother:x", 34,
+				 false, true, &out, &err),
 		1);
 	ck_assert_str_eq(shown(1), "1/7/-1 32/1/-1");
-	ck_assert_int_eq(acl_value("user::r,user:3:x", 16, true, true, &out, &err), 1);
+	ck_assert_int_eq(
+		acl_value(&accounts, "user::r,user:3:x", 16, true, true, &out, &err), 1);
 	ck_assert_str_eq(shown(1), "1/4/-1 2/1/3");
 }
 END_TEST

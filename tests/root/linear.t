@@ -1,0 +1,48 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# overlay: when asked
+
+# not in a user namespace: calls are counted with strace
+
+# Time grows no faster than the input, whoever made it: calls and processor time are counted.
+can_trace || cannot "strace"
+
+count_of() { # CALLS COMMAND...
+	trace=$1
+	shift
+	traced -qq -c -o count -e trace="$trace" "$@" >out 2>err
+	awk '$NF == "total" { print $4 }' count
+}
+
+# Directories that the tar only implies, far down, on layers that all have what is above
+# them: each is looked for in its parent, not from the root.
+deep=$(yes c | head -200 | paste -sd/)
+for i in 1 2 3 4 5 6 7 8; do
+	{ printf 'file gnuname=1 name=%s/low%s data=1\nend\n' "$deep" $i; } | mktar >low.tar
+	ovlctl import -n low$i ${below:+-p $below} low.tar >/dev/null || exit 1
+	below=low$i
+done
+for i in $(seq 40); do
+	echo "file gnuname=1 name=$deep/s$i/a/b/c/d/e/f data=1"
+done >lines
+{ cat lines; echo end; } | mktar >siblings.tar
+n=$(count_of openat,openat2 ovlctl import -p low8 siblings.tar)
+ok "directories far down on eight layers (${n:-no} opens)" test "${n:-99999}" -lt 20000
+
+# Names in ACLs: the files that have their numbers are read once.
+acl=$(awk -F: 'NR < 9 { printf "user:%s:r,", $1 }' /etc/passwd)user::rw,group::r,mask::r,other::r
+for i in $(seq 50); do
+	echo "file name=f$i pax.SCHILY.acl.access=$acl"
+done >lines
+{ cat lines; echo end; } | mktar >acl.tar
+n=$(count_of openat ovlctl import acl.tar)
+ok "names in ACLs (${n:-no} opens)" test "${n:-99999}" -lt 200
+
+# Files that come twice, whose names an export has to find again.
+samehash 20000 60 1000 >twice.tar
+ovlctl import -n twice twice.tar >/dev/null
+ok "names of one hash: export" prlimit --cpu=4 ovlctl diff -o got.tar twice
+same "... gives the tar" got.tar twice.tar
+ok "names of one hash: check" prlimit --cpu=4 ovlctl check --content twice
+done_testing
