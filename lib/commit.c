@@ -39,7 +39,8 @@
 #include "driver.h"
 #include "fs.h"
 #include "ingest.h"
-#include "mounted.h"
+#include "inuse.h"
+#include "lock.h"
 #include "names.h"
 #include "pathset.h"
 #include "quote.h"
@@ -164,19 +165,31 @@ static int check_name(const struct job *job, struct ovl_err *err)
 		names_check(job->st, job->req->name, job->req->keep ? NULL : &self, err);
 }
 
-static int open_layer(struct job *job, struct ovl_err *err)
+/* Holds nothing when it fails: for lock_all(). */
+static int open_unused(void *ctx, struct ovl_err *err)
 {
+	struct job *job = ctx;
 	const char *what = job->req->layer;
-	auto_mi seen = {0};
-	int rc = layer_open(job->st, what, LOCK_EX, &job->l, err);
+	auto_layer l = LAYER_INIT;
+	auto_inuse inuse = {0};
+	int rc = layer_open(job->st, what, LOCK_EX, &l, err);
 
 	if (rc < 0)
 		return rc;
-	if (job->l.meta.kind != OVL_WRITABLE)
+	if (l.meta.kind != OVL_WRITABLE)
 		return err_say(
 			err, EINVAL, "layer %s is an image layer already", Q(what));
-	rc = mounted_refuse(&job->l, what, &seen, err);
-	return rc < 0 ? rc : volatile_check(&job->l, what, false, err);
+	rc = inuse_refuse(&inuse, &l, what, INUSE_TAKE, err);
+	if (rc < 0)
+		return rc;
+	job->l = l;
+	l.fd = -1;
+	return volatile_check(&job->l, what, false, err);
+}
+
+static int open_layer(struct job *job, struct ovl_err *err)
+{
+	return lock_all(job->st, open_unused, job, err);
 }
 
 static int open_parent(struct job *job, struct ovl_err *err)

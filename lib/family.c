@@ -7,7 +7,7 @@
 #include "driver.h"
 #include "family.h"
 #include "lock.h"
-#include "mounted.h"
+#include "inuse.h"
 #include "pathset.h"
 #include "vec.h"
 
@@ -122,15 +122,18 @@ static void sort_out(struct family *f)
 }
 
 /* Asked under the locks, so that none can be mounted meanwhile. */
-static int refuse_mounted(struct family *f, struct ovl_err *err)
+static int refuse_in_use(struct family *f, struct ovl_err *err)
 {
 	char label[OVL_LABEL_SIZE];
-	auto_mi seen = {0};
+	auto_inuse own = {0};
+	struct inuse *u = f->inuse ? f->inuse : &own;
 	int rc = 0;
 
 	for (size_t i = 0; i < f->n && rc == 0; i++)
-		rc = mounted_refuse(&f->member[i].layer,
-			layer_label(f->st, &f->member[i].ref, label), &seen, err);
+		rc = inuse_refuse(u, &f->member[i].layer,
+			layer_label(f->st, &f->member[i].ref, label), INUSE_TAKE, err);
+	if (rc < 0)
+		inuse_release(u); /* it may be asked again */
 	return rc;
 }
 
@@ -174,7 +177,7 @@ static int try_lock(void *ctx, struct ovl_err *err)
 		rc = lock_members(l->f, err);
 	}
 	if (rc == 0)
-		rc = refuse_mounted(l->f, err);
+		rc = refuse_in_use(l->f, err);
 	if (rc < 0)
 		family_release(l->f);
 	return rc;

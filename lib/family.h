@@ -1,7 +1,7 @@
 /*
  * Layers with all that are on top of them, taken together: for who removes or heals them.
  *
- *	family_lock	each of them once, open and exclusively locked, none mounted
+ *	family_lock	each of them once, open and exclusively locked, none in use
  *	family_add	for who says which: the layer, with or without its descendants
  *	family_release	always
  */
@@ -11,6 +11,7 @@
 #include "err.h"
 #include "layer.h"
 
+struct inuse;
 struct pathset;
 
 struct member {
@@ -21,6 +22,7 @@ struct member {
 
 struct family {
 	struct ovl_store *st;
+	struct inuse *inuse; /* what was seen for other families; NULL: nothing */
 	bool missing_ok; /* one that was asked for may be gone; others may anyhow */
 	struct member *member; /* sorted by id after family_lock */
 	size_t n;
@@ -29,7 +31,7 @@ struct family {
 
 /*
  * fill adds the layers. It is called again, for a new start, when one of them was waited
- * for: with --wait, until none is locked by another process, or mounted (see mounted.h),
+ * for: with --wait, until none is locked by another process, or in use (see inuse.h),
  * and nothing is held meanwhile. Else OVL_BUSY. What is gone since it was added is no
  * member.
  */

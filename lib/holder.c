@@ -1,9 +1,11 @@
-/* Who holds a lock? */
+/* Who holds a lock, or keeps a mount busy? */
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -95,4 +97,60 @@ bool holder_of(int fd, char out[HOLDER_SIZE])
 	m.id = (int)sx.stx_mnt_id;
 	return any_line("/proc/self/mountinfo", is_mount, &m) &&
 		any_line("/proc/locks", holds, &q) && name_process(*q.pid, out);
+}
+
+/* ---- of a mount ------------------------------------------------------------------- */
+
+struct wanted {
+	dev_t dev;
+	uint64_t mnt_id;
+};
+
+static bool leads_to(int dir, const char *link, const struct wanted *w)
+{
+	struct statx sx;
+
+	if (statx(dir, link, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+		    STATX_TYPE | STATX_MNT_ID, &sx) < 0)
+		return false;
+	return makedev(sx.stx_dev_major, sx.stx_dev_minor) == w->dev ||
+		(w->mnt_id && sx.stx_mnt_id == w->mnt_id);
+}
+
+static bool has_open(int proc, const char *pid, const struct wanted *w)
+{
+	static const char *const links[] = {"cwd", "root", "exe"};
+	auto_fsdir fds = {.fd = -1};
+	const char *name;
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		snprintf(path, sizeof(path), "%.20s/%s", pid, links[i]);
+		if (leads_to(proc, path, w))
+			return true;
+	}
+	snprintf(path, sizeof(path), "%.20s/fd", pid);
+	if (fs_dir_open(&fds, proc, path) < 0)
+		return false;
+	while (fs_dir_next(&fds, &name, NULL) > 0) {
+		if (leads_to(fds.fd, name, w))
+			return true;
+	}
+	return false;
+}
+
+bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE])
+{
+	const struct wanted w = {.dev = dev, .mnt_id = mnt_id};
+	auto_fsdir proc = {.fd = -1};
+	const char *pid;
+
+	if (fs_dir_open(&proc, AT_FDCWD, "/proc") < 0)
+		return false;
+	while (fs_dir_next(&proc, &pid, NULL) > 0) {
+		if (isdigit((unsigned char)*pid) && atoi(pid) != getpid() &&
+			has_open(proc.fd, pid, &w) && name_process(atoi(pid), out))
+			return true;
+	}
+	return false;
 }

@@ -1,5 +1,6 @@
 /*
- * Who holds a lock: what /proc/locks (proc_locks(5)) tells of flock(2). For messages and
+ * Who keeps something busy: a lock, as /proc/locks (proc_locks(5)) tells of flock(2), or a
+ * mount, as the links in /proc/PID show. For messages and
  * plans: a process in another pid namespace, or one that ended and left the descriptor to
  * a child, is not seen.
  */
@@ -7,11 +8,18 @@
 #define OVL_HOLDER_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #define HOLDER_SIZE 96
 
 /* A process other than this one that has the file of fd locked: true and its id, with
  * its name in brackets while it runs, else false. */
 bool holder_of(int fd, char out[HOLDER_SIZE]);
+
+/* The same of one that has a file or directory of the file system with that device
+ * number, or of the mount with that id (0: of any), open or as its working or root
+ * directory. */
+bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE]);
 
 #endif

@@ -8,8 +8,9 @@
  *			exclusive: rm, commit, check --repair
  *			a layer first, then its parent. Layers of which neither is the
  *			other's parent, or all on top of one: together, see lock_all()
- *   2  <id>/work	exclusive for the moment of a mount, so that two mounts of one
- *			upper cannot pass each other between asking and mounting
+ *   2  <id>/<tree>	exclusive for the moment of a mount, so that two of one layer
+ *			cannot pass each other between asking and mounting, and while
+ *			what an unmount has left is cleared
  *   3  names/		exclusive while a name is given or taken away
  *   4  lock		shared between making l/<link> and renaming the layer in;
  *			exclusive for prune, which looks for links that lead nowhere

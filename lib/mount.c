@@ -12,35 +12,34 @@
 #include "driver.h"
 #include "explain.h"
 #include "fs.h"
+#include "inuse.h"
 #include "layer.h"
 #include "lock.h"
+#include "lowers.h"
 #include "marks.h"
+#include "mountnote.h"
 #include "mounts.h"
 #include "mountspec.h"
 #include "quote.h"
 #include "redirects.h"
-#include "rest.h"
 #include "store.h"
+#include "target.h"
 #include "umount.h"
+#include "upper.h"
 #include "volatile.h"
 
+/* One mount of a layer, from asking whether it may be to having been made. */
+struct mounting {
+	const struct layer *l;
+	const struct ovl_mount *req;
+	struct inuse *inuse;
+	struct mountspec spec;
+	struct target target;
+	struct mountnote note; /* a name if there is one */
+	struct ovl_err *err;
+};
+
 /* ---- may it be mounted? ----------------------------------------------------------- */
-
-/* OVL_BUSY, and where, for a layer that is the upper of a live mount. */
-static int refuse_busy(const struct layer *l, const char *what, struct ovl_err *err)
-{
-	struct layer_ref ref = layer_ref_of(l);
-	auto_buf where = {0};
-	auto_mi all = {0};
-
-	if (mounts_everywhere(&all, NULL) == 0 && mounts_find(l->st, &all, &ref, &where))
-		return err_status(err, OVL_BUSY, "layer %s is mounted already on %s",
-			Q(what), where.data);
-	return err_status(err, OVL_BUSY,
-		"layer %s is mounted already, in a mount namespace that cannot be seen from here "
-		"or detached and still in use",
-		Q(what));
-}
 
 /*
  * An upper must have xattrs and tell types of files in directory listings: without, the
@@ -69,94 +68,31 @@ static int check_upper(const struct layer *l, int upper, struct ovl_err *err)
 	return 0;
 }
 
-static int check_writable(const struct layer *l, const struct ovl_mount *req,
-	const struct mountspec *spec, const char *where, struct ovl_err *err)
+static int check_writable(struct mounting *m)
 {
-	auto_fd upper = layer_tree(l, err);
+	auto_fd upper = layer_tree(m->l, m->err);
 	int rc;
 
 	if (upper < 0)
 		return upper;
-	rc = mounts_upper_busy(l, err);
-	if (rc > 0)
-		return refuse_busy(l, req->layer, err);
+	rc = inuse_refuse(m->inuse, m->l, m->req->layer, INUSE_MOUNT, m->err);
 	if (rc == -EPERM)
-		return explain_mount(l, spec, where, EPERM, err);
+		return explain_mount(m->l, &m->spec, m->target.path.data, EPERM, m->err);
 	if (rc == 0)
-		rc = check_upper(l, upper, err);
-	return rc < 0 ? rc : volatile_check(l, req->layer, req->force, err);
+		rc = check_upper(m->l, upper, m->err);
+	return rc < 0 ? rc : volatile_check(m->l, m->req->layer, m->req->force, m->err);
 }
 
-/* ---- where ------------------------------------------------------------------------ */
-
-/* The layer's own merged/, which some have only while they are mounted. */
-static int own_target(const struct layer *l, struct ovl_err *err)
+/* Nobody is asked whether an image layer may be mounted once more. Its notes are looked
+ * through all the same, or those that others have left would pile up. */
+static void tidy_notes(const struct layer *l)
 {
-	int fd;
+	auto_mountnotes notes = {0};
 
-	if (fs_mkdir(l->fd, l->drv->merged, 0700) < 0)
-		return err_sys(
-			err, errno, "cannot make the mount point '%s'", l->drv->merged);
-	fd = fs_open_dir(l->fd, l->drv->merged);
-	if (fd < 0)
-		return err_sys(
-			err, errno, "cannot open the mount point '%s'", l->drv->merged);
-	return fd;
-}
-
-static int open_target(const struct layer *l, const char *target, struct ovl_err *err)
-{
-	int fd;
-
-	if (!target)
-		return own_target(l, err);
-	fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(err, errno, "mount point %s", Q(target));
-	return fd;
-}
-
-/* For a path that is longer than the kernel tells, what is known of it. */
-static int path_of_target(const struct layer *l, const char *target, int fd,
-	struct buf *out, struct ovl_err *err)
-{
-	if (fs_path_of(fd, out) == 0)
-		return 0;
-	if (errno != ENAMETOOLONG)
-		return err_sys(err, errno, "cannot find the path of the mount point");
-	buf_clear(out);
-	if (target)
-		buf_adds(out, target);
-	else
-		buf_addf(out, "%s/%s/%s/%s", l->st->root, l->drv->name, l->id.s,
-			l->drv->merged);
-	return out->failed ? err_nomem(err) : 0;
-}
-
-/* One mount of ours on top of another hides it and comes off in surprising order. */
-static int refuse_taken(struct ovl_store *st, int target, struct ovl_err *err)
-{
-	auto_mounts m = {0};
-	struct statx sx;
-	int rc;
-
-	if (statx(target, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) < 0 ||
-		!(sx.stx_mask & STATX_MNT_ID) ||
-		!(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
-		return 0;
-	rc = mounts_read(st, &m, err);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < m.n; i++) {
-		char label[OVL_LABEL_SIZE];
-
-		if ((uint64_t)m.mnt[i].mnt_id == sx.stx_mnt_id)
-			return err_status(err, OVL_BUSY,
-				"mount point %s is taken: layer %s is mounted there",
-				Q(m.mnt[i].where),
-				layer_label(st, &m.mnt[i].layer, label));
+	if (mountnotes_read(l, &notes) == 0 && notes.n) {
+		mountnotes_ask(l, &notes);
+		mountnotes_clear(l, &notes);
 	}
-	return 0;
 }
 
 /* ---- mounting --------------------------------------------------------------------- */
@@ -182,107 +118,175 @@ static int mount_from(const struct layer *l, const char *source, int target,
 
 /*
  * Where the kernel cannot make its directory in the work directory it mounts all the same,
- * read-only and with a line in its log alone. That is not what was asked for; and by that
- * directory one sees that the layer is mounted, see rest.h.
+ * read-only and with a line in its log alone. If that is what was asked for, the note tells
+ * of the mount; else it comes off again.
  */
-static int check_work(const struct layer *l, const char *where, struct ovl_err *err)
+static int check_work(struct mounting *m)
 {
+	const struct layer *l = m->l;
 	auto_fd work = -1;
 	int why = EROFS;
 
-	if (!rest_known(l))
+	if (!m->spec.with_upper || !upper_at_rest(l) ||
+		((m->spec.flags & MS_RDONLY) && *m->note.name))
 		return 0;
-	umount_detach(where);
+	umount_detach(m->target.path.data);
 	work = fs_open_dir(l->fd, l->drv->work);
 	if (work < 0 || mkdirat(work, "work", 0) < 0)
 		why = errno;
 	else
 		unlinkat(work, "work", AT_REMOVEDIR);
-	return err_sys(err, why,
+	return err_sys(m->err, why,
 		"cannot mount layer %.12s: the kernel could not make its work directory",
 		l->id.s);
 }
 
-/* What the mount may leave in the upper is remembered before it can. */
-static int mount_noted(const struct layer *l, const char *source, int target,
-	const struct mountspec *spec, const char *where, struct ovl_err *err)
+/* Who sees the store read-only removes nothing from it; and that an upper is mounted the
+ * kernel knows by itself. */
+static int note_mount(struct mounting *m)
+{
+	int rc = mountnote_begin(m->l, &m->note);
+
+	if (rc == 0)
+		return 0;
+	*m->note.name = '\0';
+	if (rc == -EROFS)
+		return 0;
+	if (rc != -ENOSPC && rc != -EDQUOT)
+		return err_sys(m->err, -rc, "cannot note the mount of layer %s",
+			Q(m->req->layer));
+	if (!m->spec.with_upper)
+		store_warn(m->l->st,
+			"layer %s: the mount cannot be noted (%s): do not remove the layer "
+			"while it is mounted in another namespace",
+			Q(m->req->layer), strerror(-rc));
+	return 0;
+}
+
+static int mount_now(struct mounting *m)
+{
+	auto_free char *source = mounts_source(m->l);
+	dev_t dev;
+	int rc;
+
+	if (!source)
+		return err_nomem(m->err);
+	rc = mount_from(m->l, source, m->target.fd, &m->spec);
+	store_detail(m->l->st, "options %s", m->spec.data.data);
+	if (rc < 0)
+		return explain_mount(m->l, &m->spec, m->target.path.data, -rc, m->err);
+	if (*m->note.name && target_dev(&m->target, &dev) == 0)
+		mountnote_number(m->l, &m->note, dev);
+	return check_work(m);
+}
+
+/* What is left in the layer before the mount, and for it, goes if there is none. */
+static int mount_upper(struct mounting *m)
 {
 	unsigned added = 0;
-	int rc = spec->leaves ? redirects_note(l, spec->leaves, &added, err) : 0;
+	bool woken = false;
+	int rc = m->spec.leaves ? redirects_note(m->l, m->spec.leaves, &added, m->err) :
+				  0;
 
+	if (rc == 0 && m->req->force)
+		rc = volatile_lift(m->l, m->err);
 	if (rc == 0) {
-		rc = mount_from(l, source, target, spec);
-		store_detail(l->st, "options %s", spec->data.data);
-		if (rc < 0)
-			rc = explain_mount(l, spec, where, -rc, err);
-		else if (spec->with_upper)
-			rc = check_work(l, where, err);
+		woken = upper_wake(m->l);
+		rc = mount_now(m);
 	}
-	if (rc < 0)
-		redirects_forget(l, added);
+	if (rc < 0) {
+		redirects_forget(m->l, added);
+		if (woken)
+			upper_rest(m->l, NULL);
+	} else if (m->req->force) {
+		volatile_accept(m->l);
+	}
 	return rc;
 }
 
-static int do_mount(const struct layer *l, const struct ovl_mount *req, char **where,
-	struct ovl_err *err)
+static int mount_noted(struct mounting *m)
 {
-	auto_mountspec spec = {0};
-	auto_free char *source = mounts_source(l);
-	auto_fd target = -1;
-	auto_buf path = {0};
-	int rc = source ? mountspec_build(l, req->options, req->readonly, &spec, err) :
-			  err_nomem(err);
+	int rc = note_mount(m);
 
-	if (rc == 0)
-		rc = store_dir_make(l->st, DIR_EMPTY, err);
 	if (rc < 0)
 		return rc;
-	target = open_target(l, req->target, err);
-	if (target < 0)
-		return target;
-	rc = path_of_target(l, req->target, target, &path, err);
-	if (rc == 0 && spec.with_upper)
-		rc = check_writable(l, req, &spec, path.data, err);
-	if (rc == 0)
-		rc = refuse_taken(l->st, target, err);
-	if (rc == 0)
-		rc = mount_noted(l, source, target, &spec, path.data, err);
-	if (rc < 0)
-		return rc;
-	*where = buf_steal(&path);
-	return *where ? 0 : err_nomem(err);
+	rc = m->spec.with_upper ? mount_upper(m) : mount_now(m);
+	if (rc < 0 && *m->note.name)
+		mountnote_drop(m->l, &m->note);
+	return rc;
 }
 
-/* Mounts of one upper come one after the other, from asking to being mounted. */
-static int lock_work(const struct layer *l, const char *what, struct ovl_err *err)
+static int mount_on_target(struct mounting *m)
 {
-	char subject[QUOTE_SIZE + 16];
-	auto_fd work = fs_open_dir(l->fd, l->drv->work);
-	int rc;
+	int rc = 0;
 
-	if (work < 0)
-		return err_sys(err, errno, "cannot open the work directory of layer %s",
-			Q(what));
-	snprintf(subject, sizeof(subject), "layer %s", Q(what));
-	rc = lock_take(l->st, work, LOCK_EX, subject, err);
-	return rc < 0 ? rc : steal_fd(&work);
+	if (m->spec.with_upper)
+		rc = check_writable(m);
+	else
+		tidy_notes(m->l);
+	if (rc == 0)
+		rc = target_refuse_taken(&m->target, m->err);
+	if (rc == 0)
+		rc = lowers_check(m->l, !m->spec.with_upper, m->err);
+	if (rc < 0)
+		return rc;
+	return mount_noted(m);
+}
+
+static int do_mount(struct mounting *m, char **where)
+{
+	int rc = mountspec_build(
+		m->l, m->req->options, m->req->readonly, &m->spec, m->err);
+
+	if (rc == 0)
+		rc = store_dir_make(m->l->st, DIR_EMPTY, m->err);
+	if (rc >= 0)
+		rc = target_open(m->l, m->req->target, &m->target, m->err);
+	if (rc < 0)
+		return rc;
+	rc = mount_on_target(m);
+	if (rc < 0) {
+		target_undo(&m->target);
+		return rc;
+	}
+	*where = buf_steal(&m->target.path);
+	return *where ? 0 : err_nomem(m->err);
+}
+
+struct request {
+	struct ovl_store *st;
+	const struct ovl_mount *req;
+	char **where;
+};
+
+/* Holds nothing when it returns: for lock_all(). */
+static int mount_once(void *ctx, struct ovl_err *err)
+{
+	const struct request *r = ctx;
+	auto_layer l = LAYER_INIT;
+	auto_inuse inuse = {0};
+	auto_fd lock = -1;
+	struct mounting m = {
+		.l = &l, .req = r->req, .inuse = &inuse, .target.fd = -1, .err = err};
+	int rc = layer_open(r->st, r->req->layer, LOCK_SH, &l, err);
+
+	if (rc == 0)
+		rc = marks_check(r->st, err);
+	if (rc < 0)
+		return rc;
+	lock = inuse_lock(&l, r->req->layer, err);
+	if (lock < 0)
+		return lock;
+	rc = do_mount(&m, r->where);
+	target_close(&m.target);
+	mountspec_release(&m.spec);
+	return rc;
 }
 
 int ovl_mount(struct ovl_store *st, const struct ovl_mount *req, char **where,
 	struct ovl_err *err)
 {
-	auto_layer l = LAYER_INIT;
-	auto_fd work = -1;
-	int rc = layer_open(st, req->layer, LOCK_SH, &l, err);
+	struct request r = {st, req, where};
 
-	if (rc == 0)
-		rc = marks_check(st, err);
-	if (rc == 0 && l.meta.kind == OVL_WRITABLE) {
-		work = lock_work(&l, req->layer, err);
-		if (work < 0)
-			return work;
-	}
-	if (rc == 0)
-		rc = do_mount(&l, req, where, err);
-	return rc;
+	return lock_all(st, mount_once, &r, err);
 }

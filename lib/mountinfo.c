@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "fs.h"
@@ -122,6 +121,7 @@ static void table_release(struct mi_table *t)
 	free(t->line);
 	free(t->by_id);
 	buf_release(&t->text);
+	close_fdp(&t->root);
 }
 
 /* ---- all of them ------------------------------------------------------------------ */
@@ -134,13 +134,10 @@ void mi_release(struct mi_all *a)
 	memset(a, 0, sizeof(*a));
 }
 
-/* Adds the table of process pid; "self" is our own. */
-static int load(struct mi_all *a, const char *pid)
+int mi_load(struct mi_all *a, int dirfd, const char *file)
 {
-	bool own = strcmp(pid, "self") == 0;
 	struct mi_table *more = realloc(a->table, (a->n + 1) * sizeof(*more));
 	struct mi_table *t;
-	char file[64];
 	int rc;
 
 	if (!more)
@@ -148,14 +145,9 @@ static int load(struct mi_all *a, const char *pid)
 	a->table = more;
 	t = &more[a->n];
 	memset(t, 0, sizeof(*t));
-	snprintf(file, sizeof(file), "/proc/%.20s/mountinfo", pid);
-	if (!own) {
-		snprintf(t->prefix, sizeof(t->prefix), "/proc/%.20s/root", pid);
-		snprintf(t->whose, sizeof(t->whose),
-			" in the mount namespace of process %.20s", pid);
-	}
-	rc = fs_read_file(AT_FDCWD, file, MOUNTINFO_MAX, &t->text) < 0 ? -errno :
-									 mi_parse(t);
+	t->root = -1;
+	rc = fs_read_file(dirfd, file, MOUNTINFO_MAX, &t->text) < 0 ? -errno :
+								      mi_parse(t);
 	if (rc < 0)
 		table_release(t);
 	else
@@ -166,52 +158,5 @@ static int load(struct mi_all *a, const char *pid)
 int mi_self(struct mi_all *out)
 {
 	memset(out, 0, sizeof(*out));
-	return load(out, "self");
-}
-
-struct seen {
-	ino_t *ns;
-	size_t n;
-};
-
-/* A namespace not looked at before? */
-static bool is_new(struct seen *seen, const char *pid)
-{
-	char path[64];
-	struct stat ns;
-	ino_t *more;
-
-	snprintf(path, sizeof(path), "/proc/%.20s/ns/mnt", pid);
-	if (stat(path, &ns) < 0)
-		return false;
-	for (size_t i = 0; i < seen->n; i++) {
-		if (seen->ns[i] == ns.st_ino)
-			return false;
-	}
-	more = realloc(seen->ns, (seen->n + 1) * sizeof(*more));
-	if (!more)
-		return false;
-	seen->ns = more;
-	seen->ns[seen->n++] = ns.st_ino;
-	return true;
-}
-
-int mi_everywhere(struct mi_all *out)
-{
-	auto_fsdir proc = {.fd = -1};
-	struct seen seen = {0};
-	const char *pid;
-	int rc = mi_self(out);
-
-	is_new(&seen, "self");
-	if (rc == 0 && fs_dir_open(&proc, AT_FDCWD, "/proc") == 0) {
-		/* A process that ends meanwhile is none; its namespace may have others. */
-		while (rc == 0 && fs_dir_next(&proc, &pid, NULL) > 0) {
-			if (isdigit((unsigned char)*pid) && is_new(&seen, pid) &&
-				load(out, pid) < 0)
-				seen.n--;
-		}
-	}
-	free(seen.ns);
-	return rc;
+	return mi_load(out, AT_FDCWD, "/proc/self/mountinfo");
 }

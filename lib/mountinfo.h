@@ -1,12 +1,13 @@
 /*
- * Tables of mounts as the kernel has them, /proc/PID/mountinfo: parsing them, and
- * finding those of other mount namespaces. See proc_pid_mountinfo(5).
+ * Tables of mounts as the kernel has them, /proc/PID/mountinfo. See
+ * proc_pid_mountinfo(5); for those of other namespaces namespaces.h.
  */
 #ifndef OVL_MOUNTINFO_H
 #define OVL_MOUNTINFO_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "buf.h"
 
@@ -24,8 +25,8 @@ struct mi_line {
 
 /* One mount namespace. */
 struct mi_table {
-	char prefix[64]; /* names its root directory from here: "" or /proc/PID/root */
-	char whose[64]; /* "" or " in the mount namespace of process PID" */
+	int root; /* its root directory, O_PATH; -1: this process's, or closed to it */
+	uint64_t ns; /* inode of the namespace; 0: this process's */
 	struct mi_line *line; /* in the kernel's order */
 	size_t n;
 	struct mi_line **by_id;
@@ -39,8 +40,8 @@ struct mi_all {
 
 /* This process's mounts alone; negative errno. */
 int mi_self(struct mi_all *out);
-/* Those of each mount namespace that can be seen through its processes, too. */
-int mi_everywhere(struct mi_all *out);
+/* Adds the table that the file in dirfd holds. */
+int mi_load(struct mi_all *a, int dirfd, const char *file);
 void mi_release(struct mi_all *a);
 #define auto_mi __attribute__((cleanup(mi_release))) struct mi_all
 

@@ -9,7 +9,9 @@
 
 #include "cleanup.h"
 #include "driver.h"
+#include "fs.h"
 #include "mounts.h"
+#include "namespaces.h"
 #include "quote.h"
 #include "store.h"
 
@@ -45,26 +47,33 @@ char *mounts_source(const struct layer *l)
 
 enum whose { OURS, ANOTHERS, UNKNOWN };
 
+/* A path as the namespace of that table sees it. -1: not there, or closed to us. */
+static int open_in(const struct mi_table *t, const char *path)
+{
+	if (!t->ns)
+		return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return t->root < 0 ? -1 : fs_open_inside(t->root, path + 1, NULL);
+}
+
 /*
  * The root, as seen in the mount's namespace: our store, another store, or no store at
  * all, as when ours was moved.
  */
 static enum whose whose_root(
-	const struct ovl_store *st, const char *prefix, const char *root)
+	const struct ovl_store *st, const struct mi_table *t, const char *root)
 {
-	auto_buf path = {0};
 	struct stat there;
 	struct stat here;
+	auto_fd fd = -1;
 
 	if (*root != '/' && *root)
 		return UNKNOWN;
-	buf_addf(&path, "%s%s", prefix, *root ? root : "/");
-	if (path.failed || fstat(st->fd, &here) < 0 || stat(path.data, &there) < 0)
+	fd = open_in(t, *root ? root : "/");
+	if (fd < 0 || fstat(fd, &there) < 0 || fstat(st->fd, &here) < 0)
 		return UNKNOWN;
 	if (there.st_dev == here.st_dev && there.st_ino == here.st_ino)
 		return OURS;
-	buf_adds(&path, "/" STORE_STAMP);
-	return !path.failed && stat(path.data, &there) == 0 ? ANOTHERS : UNKNOWN;
+	return fs_exists(fd, STORE_STAMP) > 0 ? ANOTHERS : UNKNOWN;
 }
 
 /*
@@ -97,56 +106,64 @@ static bool split(char *path, char **root, struct layer_ref *ref)
 /* What the name of a directory in overlay's options says. */
 struct named {
 	bool known;
+	bool merged; /* the layer's mount point, not its tree */
 	enum whose whose; /* if it is absolute */
 	struct layer_ref ref;
 };
 
-/* "[[<root>/]<driver>/]<id>/<tree>" */
+static bool is_tree(const struct driver *d, const char *name)
+{
+	return strcmp(name, d->tree[OVL_IMAGE]) == 0 ||
+		strcmp(name, d->tree[OVL_WRITABLE]) == 0;
+}
+
+/* "[[<root>/]<driver>/]<id>/<tree>", or <merged> for <tree>. */
 static bool name_of_tree(const struct ovl_store *st, const struct mi_table *t,
-	const char *name, const char *const tree[2], struct named *out)
+	const char *name, const struct driver *d, struct named *out)
 {
 	auto_free char *copy = strdup(name);
 	char *slash = copy ? strrchr(copy, '/') : NULL;
 	char *root;
 
-	if (!slash ||
-		(strcmp(slash + 1, tree[OVL_IMAGE]) != 0 &&
-			strcmp(slash + 1, tree[OVL_WRITABLE]) != 0))
+	if (!slash || (!is_tree(d, slash + 1) && strcmp(slash + 1, d->merged) != 0))
 		return false;
+	out->merged = !is_tree(d, slash + 1);
 	*slash = '\0';
-	if (!split(copy, &root, &out->ref))
+	out->ref.drv = d;
+	if (!split(copy, &root, &out->ref) || out->ref.drv != d)
 		return false;
 	out->known = true;
-	out->whose = root ? whose_root(st, t->prefix, root) : UNKNOWN;
+	out->whose = root ? whose_root(st, t, root) : UNKNOWN;
 	return true;
 }
 
 /* "[<root>/<driver>/]<links>/<short id>" */
 static bool name_of_link(struct ovl_store *st, const struct mi_table *t, const char *name,
-	const struct driver *drv, struct named *out)
+	const struct driver *d, struct named *out)
 {
 	auto_free char *copy = strdup(name);
 	char *link = copy ? strrchr(copy, '/') : NULL;
 	char *dir = NULL;
 	char *root;
-	int drv_fd = store_driver_dir(st, drv, NULL);
+	int drv_fd = store_driver_dir(st, d, NULL);
 
-	if (!link || !drv->links || !id_is_short(link + 1))
+	if (!link || !d->links || !id_is_short(link + 1))
 		return false;
 	*link++ = '\0';
 	dir = strrchr(copy, '/');
-	if (strcmp(dir ? dir + 1 : copy, drv->links) != 0)
+	if (strcmp(dir ? dir + 1 : copy, d->links) != 0)
 		return false;
-	out->ref.drv = drv;
-	out->known = drv_fd >= 0 && drv->by_link(drv_fd, link, &out->ref.id) == 1;
+	out->ref.drv = d;
+	out->merged = false;
+	out->known = drv_fd >= 0 && d->by_link(drv_fd, link, &out->ref.id) == 1;
 	out->whose = UNKNOWN;
 	if (!dir)
 		return true;
 	*dir = '\0';
 	root = strrchr(copy, '/');
-	if (root && strcmp(root + 1, drv->name) == 0) {
+	if (root && strcmp(root + 1, d->name) == 0) {
 		*root = '\0';
-		out->whose = whose_root(st, t->prefix, copy);
+		out->whose = whose_root(st, t, copy);
 	}
 	return true;
 }
@@ -154,17 +171,17 @@ static bool name_of_link(struct ovl_store *st, const struct mi_table *t, const c
 static bool name_of_layer(struct ovl_store *st, const struct mi_table *t,
 	const char *name, struct named *out)
 {
-	for (const struct driver *const *d = driver_list; *d; d++) {
-		out->ref.drv = *d;
-		if (name_of_tree(st, t, name, (*d)->tree, out) ||
-			name_of_link(st, t, name, *d, out))
+	for (unsigned i = 0; driver_list[i]; i++) {
+		if (name_of_tree(st, t, name, driver_list[i], out) ||
+			name_of_link(st, t, name, driver_list[i], out))
 			return true;
 	}
 	return false;
 }
 
-/* The first of names that a ':' separates; "\:" is a colon of the name. */
-static void cut_first(char *names)
+/* Cuts the first of names that a ':' separates off, "\:" is a colon of the name; what
+ * is left, or NULL. */
+static char *cut_first(char *names)
 {
 	char *out = names;
 
@@ -173,66 +190,133 @@ static void cut_first(char *names)
 			names++;
 		*out++ = *names;
 	}
+	names = *names ? names + 1 : NULL;
 	*out = '\0';
+	return names;
 }
 
-/* The upper if it is a layer's, else the first lower. */
-static bool named_by_options(struct ovl_store *st, const struct mi_table *t,
-	const struct mi_line *line, struct named *out)
+enum role { UPPER, LOWER };
+
+/* Calls fn for each directory that overlay's options name, until it says stop. */
+static int each_dir(const struct mi_line *line,
+	int (*fn)(void *ctx, enum role role, const char *name), void *ctx)
 {
 	auto_free char *copy = strdup(line->options);
 	char *rest = copy;
-	char *lower = NULL;
 	char *option;
+	int rc = 0;
 
-	while ((option = strsep(&rest, ","))) {
+	while (rc == 0 && (option = strsep(&rest, ","))) {
 		char *value = strchr(option, '=');
 
 		if (!value)
 			continue;
 		*value++ = '\0';
 		mi_unescape(value);
-		if (strcmp(option, "upperdir") == 0) {
-			if (name_of_layer(st, t, value, out))
-				return true;
-		} else if (!lower && strcmp(option, "lowerdir") == 0) {
-			cut_first(value);
-			lower = value;
-		} else if (!lower && strcmp(option, "lowerdir+") == 0) {
-			lower = value;
+		if (strcmp(option, "upperdir") == 0)
+			rc = fn(ctx, UPPER, value);
+		else if (strcmp(option, "lowerdir+") == 0 ||
+			strcmp(option, "datadir+") == 0)
+			rc = fn(ctx, LOWER, value);
+		while (strcmp(option, "lowerdir") == 0 && value && rc == 0) {
+			char *name = value;
+
+			value = cut_first(name);
+			if (*name)
+				rc = fn(ctx, LOWER, name);
 		}
 	}
-	return lower && name_of_layer(st, t, lower, out);
+	return rc;
+}
+
+/* What the source field says: whose store, and which layer in it. */
+static enum whose by_source(const struct ovl_store *st, const struct mi_table *t,
+	const struct mi_line *line, struct layer_ref *ref)
+{
+	auto_free char *copy = NULL;
+	char *root;
+
+	if (strncmp(line->source, mark, sizeof(mark) - 1) != 0)
+		return UNKNOWN;
+	copy = strdup(line->source + sizeof(mark) - 1);
+	return copy && split(copy, &root, ref) && root ? whose_root(st, t, root) :
+							 UNKNOWN;
+}
+
+/* A line that is looked at. */
+struct look {
+	struct ovl_store *st;
+	const struct mi_table *t;
+	const struct layer_ref *want; /* the layer that is asked for */
+	struct named first; /* the upper, else the first lower */
+	bool has_upper;
+	bool has_lower;
+	enum whose whose; /* as the source says */
+};
+
+/* The upper if there is one, else the first lower. */
+static int take_own(void *ctx, enum role role, const char *name)
+{
+	struct look *k = ctx;
+	struct named n = {.whose = UNKNOWN};
+
+	if (role == LOWER && (k->has_lower || k->has_upper))
+		return 0;
+	*(role == UPPER ? &k->has_upper : &k->has_lower) = true;
+	if (!name_of_layer(k->st, k->t, name, &n))
+		n.known = false;
+	k->first = n;
+	return role == UPPER;
+}
+
+static bool is_ours(struct ovl_store *st, enum whose by_mark, const struct named *n)
+{
+	enum whose whose = by_mark == UNKNOWN ? n->whose : by_mark;
+
+	return whose == OURS ||
+		(whose == UNKNOWN && layer_exists(st, &n->ref, NULL) != 0);
 }
 
 bool mounts_layer_of(struct ovl_store *st, const struct mi_table *t,
 	const struct mi_line *line, struct layer_ref *ref)
 {
-	struct named by_options = {.whose = UNKNOWN};
-	enum whose whose = UNKNOWN;
-	struct layer_ref by_source;
-	char *root;
+	struct look k = {.st = st, .t = t};
+	struct layer_ref marked;
 
-	if (strcmp(line->type, "overlay") != 0 ||
-		!named_by_options(st, t, line, &by_options))
+	if (strcmp(line->type, "overlay") != 0)
 		return false;
-	if (strncmp(line->source, mark, sizeof(mark) - 1) == 0) {
-		auto_free char *copy = strdup(line->source + sizeof(mark) - 1);
-
-		if (copy && split(copy, &root, &by_source) && root) {
-			whose = whose_root(st, t->prefix, root);
-			/* The link is gone, as when the layer was removed meanwhile. */
-			if (!by_options.known && whose == OURS) {
-				by_options.known = true;
-				by_options.ref = by_source;
-			}
-		}
+	each_dir(line, take_own, &k);
+	k.whose = by_source(st, t, line, &marked);
+	/* The link is gone, as when the layer was removed meanwhile. */
+	if (!k.first.known && k.whose == OURS) {
+		k.first.known = true;
+		k.first.ref = marked;
 	}
-	if (whose == UNKNOWN)
-		whose = by_options.whose;
-	*ref = by_options.ref;
-	return by_options.known &&
-		(whose == OURS || (whose == UNKNOWN && layer_exists(st, ref, NULL) != 0));
+	*ref = k.first.ref;
+	return k.first.known && !k.first.merged && is_ours(st, k.whose, &k.first);
+}
+
+static int is_wanted(void *ctx, enum role role, const char *name)
+{
+	struct look *k = ctx;
+	struct named n = {.whose = UNKNOWN};
+
+	(void)role;
+	return name_of_layer(k->st, k->t, name, &n) && n.known &&
+		layer_ref_same(&n.ref, k->want) && is_ours(k->st, k->whose, &n);
+}
+
+/* Has an overlay that layer in it, as its upper or as any of its lowers? */
+static bool shows(struct ovl_store *st, const struct mi_table *t,
+	const struct mi_line *line, const struct layer_ref *want)
+{
+	struct look k = {.st = st, .t = t, .want = want};
+	struct layer_ref marked;
+
+	if (strcmp(line->type, "overlay") != 0)
+		return false;
+	k.whose = by_source(st, t, line, &marked);
+	return each_dir(line, is_wanted, &k) > 0;
 }
 
 /* ---- this namespace --------------------------------------------------------------- */
@@ -282,38 +366,47 @@ int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
 	return 0;
 }
 
-/* ---- all namespaces --------------------------------------------------------------- */
+/* ---- any namespace ---------------------------------------------------------------- */
 
-int mounts_everywhere(struct mi_all *out, struct ovl_err *err)
-{
-	int rc = mi_everywhere(out);
-
-	return rc < 0 ? err_sys(err, -rc, "cannot read '/proc/self/mountinfo'") : 0;
-}
-
-static int say_where(
+static void say_where(
 	const struct mi_table *t, const struct mi_line *line, struct buf *where)
 {
 	buf_clear(where);
-	buf_addf(where, "%s%s", Q(line->where), t->whose);
-	return 1;
+	buf_adds(where, Q(line->where));
+	namespaces_say(t, where);
 }
 
-int mounts_find(struct ovl_store *st, const struct mi_all *all,
+enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 	const struct layer_ref *ref, struct buf *where)
 {
-	for (size_t i = 0; i < all->n; i++) {
-		const struct mi_table *t = &all->table[i];
+	enum mounts_how how = MOUNTS_NOT;
 
-		for (size_t k = 0; k < t->n; k++) {
-			struct layer_ref of;
+	for (size_t i = 0; i < t->n && how != MOUNTS_OWN; i++) {
+		struct layer_ref of;
+		bool ours;
 
-			if (mounts_layer_of(st, t, &t->line[k], &of) &&
-				of.drv == ref->drv && strcmp(of.id.s, ref->id.s) == 0)
-				return say_where(t, &t->line[k], where);
-		}
+		if (!shows(st, t, &t->line[i], ref))
+			continue;
+		/* What is on top of a layer in the store keeps it there. */
+		ours = mounts_layer_of(st, t, &t->line[i], &of);
+		if ((ours && !layer_ref_same(&of, ref)) || (!ours && how))
+			continue;
+		how = ours ? MOUNTS_OWN : MOUNTS_PART;
+		say_where(t, &t->line[i], where);
 	}
-	return 0;
+	return how;
+}
+
+bool mounts_number(const struct mi_table *t, dev_t dev)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u:%u", major(dev), minor(dev));
+	for (size_t i = 0; i < t->n; i++) {
+		if (strcmp(t->line[i].dev, text) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* A file of a file system, which may be mounted in many places. */
@@ -353,30 +446,56 @@ static bool is_below(const struct mi_table *t, const struct mi_line *line,
 	return yes;
 }
 
-int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where)
+/* The layer's directory. */
+static int place_of(const struct layer *l, const struct mi_table *own, struct buf *text,
+	struct file *dir)
 {
 	const struct mi_line *on = NULL;
-	struct file dir = {0};
-	auto_buf text = {0};
 	struct statx sx;
-	int found = 0;
 
-	buf_addf(&text, "%s/%s/%s", strcmp(l->st->root, "/") == 0 ? "" : l->st->root,
+	buf_addf(text, "%s/%s/%s", strcmp(l->st->root, "/") == 0 ? "" : l->st->root,
 		l->drv->name, l->id.s);
-	if (text.failed)
+	if (text->failed)
 		return -ENOMEM;
 	if (statx(l->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0)
-		on = mi_by_id(&all->table[0], (int)sx.stx_mnt_id);
+		on = mi_by_id(own, (int)sx.stx_mnt_id);
 	if (on)
-		file_at(on, text.data, &dir);
-	for (size_t i = 0; i < all->n && !found; i++) {
+		file_at(on, text->data, dir);
+	return 0;
+}
+
+int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where)
+{
+	struct file dir = {0};
+	auto_buf text = {0};
+	int found = place_of(l, &all->table[0], &text, &dir);
+
+	for (size_t i = 0; i < all->n && found == 0; i++) {
 		const struct mi_table *t = &all->table[i];
 
 		for (size_t k = 0; k < t->n && !found; k++) {
-			if (is_below(t, &t->line[k], text.data, &dir))
-				found = say_where(t, &t->line[k], where);
+			found = is_below(t, &t->line[k], text.data, &dir);
+			if (found)
+				say_where(t, &t->line[k], where);
 		}
 	}
 	free(dir.path);
 	return found;
+}
+
+int mounts_inside(int mnt_id, struct buf *where)
+{
+	auto_mi all = {0};
+	int rc = mi_self(&all);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = all.table[0].n; i-- > 0;) {
+		if (all.table[0].line[i].parent != mnt_id)
+			continue;
+		if (where)
+			buf_adds(where, all.table[0].line[i].where);
+		return 1;
+	}
+	return 0;
 }

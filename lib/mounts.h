@@ -18,14 +18,14 @@
 #include "layer.h"
 #include "mountinfo.h"
 #include "ovl.h"
-#include "rest.h"
+#include "upper.h"
 
 struct mnt {
 	int mnt_id; /* as statx(2) gives it */
 	char *where; /* seen from this process's root */
 	struct layer_ref layer;
 	dev_t dev; /* of its superblock */
-	struct rest_mark work; /* for who unmounts it */
+	struct upper_work work; /* for who unmounts it */
 };
 
 struct mounts {
@@ -42,12 +42,19 @@ char *mounts_source(const struct layer *l);
 /* This store's mounts in this mount namespace. */
 int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err);
 
-/* All that is mounted in any mount namespace whose processes can be seen. */
-int mounts_everywhere(struct mi_all *out, struct ovl_err *err);
+/* What a table has of a layer. */
+enum mounts_how {
+	MOUNTS_NOT,
+	MOUNTS_PART, /* another overlay has it as one of its lowers, or its mount point */
+	MOUNTS_OWN /* a mount of the layer */
+};
 
-/* Looks for a mount of the layer: 1 and a text that says where, 0 none found. */
-int mounts_find(struct ovl_store *st, const struct mi_all *all,
+/* Looks for a mount of the layer, or one that needs it; where gets a text. */
+enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 	const struct layer_ref *ref, struct buf *where);
+
+/* Has a mount in the table that device number? */
+bool mounts_number(const struct mi_table *t, dev_t dev);
 
 /*
  * Looks for anything that is mounted on a file or directory of the layer, wherever that
@@ -56,11 +63,10 @@ int mounts_find(struct ovl_store *st, const struct mi_all *all,
 int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where);
 
 /*
- * Asks the kernel whether the writable layer is the upper of a live mount anywhere, also
- * one detached but in use: 1 it is, 0 it is not, -EPERM: may not ask (no text); another
- * errno: no answer. Changes the working directory for the moment.
+ * Looks for what is mounted in the mount with that id, in this namespace: 1 and the mount
+ * point of the last of them, 0 nothing, negative errno. where may be NULL.
  */
-int mounts_upper_busy(const struct layer *l, struct ovl_err *err);
+int mounts_inside(int mnt_id, struct buf *where);
 
 /* Whose mount is it? What a line's source and options say, see above. */
 bool mounts_layer_of(struct ovl_store *st, const struct mi_table *t,

@@ -5,7 +5,6 @@
 #include <sys/mount.h>
 
 #include "cleanup.h"
-#include "mounts.h"
 #include "mountspec.h"
 #include "quote.h"
 #include "redirects.h"
@@ -184,7 +183,8 @@ static void add_defaults(struct mountspec *s, const struct layer *l)
 	if (!redirect && !copies)
 		buf_addf(&s->data, ",redirect_dir=%s",
 			has & HAS_REDIRECTS ? "follow" : "nofollow");
-	if (!marks || (s->flags & MS_RDONLY))
+	/* A mount that is read-only can be made writable. */
+	if (!marks)
 		return;
 	if (copies)
 		s->leaves |= HAS_METACOPY;
@@ -243,23 +243,10 @@ static void add_word(struct buf *out, const char *word)
 
 int mountspec_line(const struct layer *l, struct buf *out, struct ovl_err *err)
 {
-	auto_mountspec s = {0};
-	auto_free char *source = mounts_source(l);
-	auto_buf dir = {0};
-	int rc = mountspec_build(l, NULL, false, &s, err);
-
-	if (rc < 0)
-		return rc;
-	buf_addf(&dir, "%s/%s", l->st->root, l->drv->name);
-	if (dir.failed || !source)
-		return err_nomem(err);
-	buf_adds(out, "cd ");
-	add_word(out, dir.data);
-	if (!driver_keeps_mount(l))
-		buf_addf(out, " && mkdir -p %s/%s", l->id.s, l->drv->merged);
-	buf_addf(out, " && mount -t overlay -o %s%s ", s.flags & MS_RDONLY ? "ro," : "",
-		s.data.data);
-	add_word(out, source);
-	buf_addf(out, " %s/%s", l->id.s, l->drv->merged);
+	buf_adds(out, "ovlctl --root ");
+	add_word(out, l->st->root);
+	if (l->drv != l->st->drv)
+		buf_addf(out, " --driver %s", l->drv->name);
+	buf_addf(out, " mount %s", l->id.s);
 	return out->failed ? err_nomem(err) : 0;
 }

@@ -40,7 +40,7 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 /* Is "name" or "name=value" one of overlay's options? */
 bool mountspec_has(const struct mountspec *s, const char *option);
 
-/* The same as a line to type, with the working directory it needs. */
+/* The command that mounts the layer, as a line to type. */
 int mountspec_line(const struct layer *l, struct buf *out, struct ovl_err *err);
 
 #endif

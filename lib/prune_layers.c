@@ -8,7 +8,7 @@
 #include "driver.h"
 #include "holder.h"
 #include "layer.h"
-#include "mounts.h"
+#include "inuse.h"
 #include "pruner.h"
 #include "remove.h"
 #include "store.h"
@@ -87,15 +87,12 @@ static bool is_free(struct pruner *p, const struct ovl_layer *l)
 {
 	struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
 	auto_layer open = LAYER_INIT;
-	auto_buf where = {0};
-	auto_mi all = {0};
 	struct ovl_err why;
 	char who[HOLDER_SIZE];
 
 	return layer_open_ref(p->st, &ref, 0, ref.id.s, &open, &why) == 0 &&
 		!holder_of(open.fd, who) && !commit_needs(&open) &&
-		mounts_everywhere(&all, &why) == 0 &&
-		!mounts_find(p->st, &all, &ref, &where);
+		inuse_refuse(p->inuse, &open, ref.id.s, INUSE_TAKE, &why) == 0;
 }
 
 /* *gone: it is, or would be; else it stays, for someone is at work on it. */
@@ -108,7 +105,7 @@ static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
 		if (!is_free(p, l))
 			return 0;
 	} else {
-		rc = remove_ref(p->st, &ref, OVL_RM_UNNEEDED, p->err);
+		rc = remove_ref(p->st, &ref, OVL_RM_UNNEEDED, p->inuse, p->err);
 		if (rc < 0 &&
 			(p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
 			return 0;
@@ -124,8 +121,10 @@ int prune_layers(struct pruner *p)
 {
 	struct ovl_list list = {0};
 	struct known *known = NULL;
+	auto_inuse inuse = {0};
 	int rc = ovl_list(p->st, NULL, &list, p->err);
 
+	p->inuse = &inuse;
 	if (rc == 0 && list.n) {
 		qsort(list.layer, list.n, sizeof(*list.layer), by_depth);
 		known = known_make(&list);

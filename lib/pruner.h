@@ -16,6 +16,7 @@ struct pruner {
 	int (*fn)(void *ctx, const struct ovl_pruned *p);
 	void *ctx;
 	struct ovl_err *err;
+	struct inuse *inuse; /* what was seen of mounts, for all layers */
 	int ended; /* what fn returned that ends the work */
 	int rc; /* of the first that could not be removed, its text in why */
 	struct ovl_err why;

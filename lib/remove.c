@@ -15,6 +15,7 @@
 /* ---- what goes, and may it? ------------------------------------------------------- */
 
 struct wanted {
+	struct inuse *seen;
 	char *const *layers; /* as the user called them; NULL: */
 	const struct layer_ref *ref;
 	unsigned flags;
@@ -183,7 +184,8 @@ static int remove_all(struct family *f, struct ovl_err *err)
 
 static int remove_wanted(struct ovl_store *st, struct wanted *w, struct ovl_err *err)
 {
-	auto_family f = {.st = st, .missing_ok = w->flags & OVL_RM_FORCE};
+	auto_family f = {
+		.st = st, .inuse = w->seen, .missing_ok = w->flags & OVL_RM_FORCE};
 	int rc = check_all(&f, w, err);
 
 	return rc < 0 ? rc : remove_all(&f, err);
@@ -198,9 +200,9 @@ int ovl_remove(
 }
 
 int remove_ref(struct ovl_store *st, const struct layer_ref *ref, unsigned flags,
-	struct ovl_err *err)
+	struct inuse *seen, struct ovl_err *err)
 {
-	struct wanted w = {.ref = ref, .flags = flags};
+	struct wanted w = {.ref = ref, .flags = flags, .seen = seen};
 
 	return remove_wanted(st, &w, err);
 }

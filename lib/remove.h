@@ -8,8 +8,10 @@
 #include "err.h"
 #include "layer.h"
 
-/* flags as of ovl_remove. */
+struct inuse;
+
+/* flags as of ovl_remove. seen: what is known of mounts; NULL: nothing. */
 int remove_ref(struct ovl_store *st, const struct layer_ref *ref, unsigned flags,
-	struct ovl_err *err);
+	struct inuse *seen, struct ovl_err *err);
 
 #endif

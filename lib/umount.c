@@ -11,12 +11,17 @@
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"
+#include "holder.h"
+#include "inuse.h"
 #include "layer.h"
 #include "lock.h"
+#include "mountnote.h"
 #include "mounts.h"
 #include "quote.h"
 #include "store.h"
+#include "superblock.h"
 #include "umount.h"
+#include "upper.h"
 #include "volatile.h"
 
 /* ---- one mount -------------------------------------------------------------------- */
@@ -81,31 +86,61 @@ static void note_work(struct ovl_store *st, struct mnt *m)
 
 	if (layer_open_ref(st, &m->layer, 0, m->layer.id.s, &l, NULL) == 0 &&
 		l.meta.kind == OVL_WRITABLE)
-		rest_before(&l, &m->work);
+		upper_before(&l, &m->work);
+}
+
+/* Why not: what is mounted in it, or who is at work there. */
+static int refuse_busy(const struct mnt *m, struct ovl_err *err)
+{
+	char who[HOLDER_SIZE];
+	auto_buf below = {0};
+
+	if (mounts_inside(m->mnt_id, &below) > 0)
+		return err_status(err, OVL_BUSY,
+			"%s is in use: %s is mounted in it; 'umount -R' unmounts that too",
+			Q(m->where), Q(below.data));
+	if (holder_of_mount(m->dev, (uint64_t)m->mnt_id, who))
+		return err_status(
+			err, OVL_BUSY, "%s is in use by process %s", Q(m->where), who);
+	return err_status(err, OVL_BUSY,
+		"%s is in use by something that cannot be seen from here", Q(m->where));
+}
+
+struct one {
+	struct ovl_store *st;
+	struct mnt *m;
+	bool lazy;
+};
+
+static int try_umount(void *ctx, struct ovl_err *err)
+{
+	const struct one *o = ctx;
+	const char *name;
+	auto_fd dir = open_place(o->m->where, &name);
+	int rc;
+
+	if (dir < 0)
+		return err_sys(err, errno, "cannot unmount %s", Q(o->m->where));
+	if (!on_top(o->m, dir, name))
+		return err_status(err, OVL_BUSY,
+			"%s is hidden under another mount: unmount that one first",
+			Q(o->m->where));
+	rc = umount_at(dir, name, o->lazy);
+	if (rc == -EBUSY)
+		return refuse_busy(o->m, err);
+	return rc < 0 ? err_sys(err, -rc, "cannot unmount %s", Q(o->m->where)) : 0;
 }
 
 static int umount_one(struct ovl_store *st, struct mnt *m, bool lazy, struct ovl_err *err)
 {
-	const char *name;
-	auto_fd dir = open_place(m->where, &name);
+	struct one o = {st, m, lazy};
 	int rc;
 
-	if (dir < 0)
-		return err_sys(err, errno, "cannot unmount %s", Q(m->where));
-	if (!on_top(m, dir, name))
-		return err_status(err, OVL_BUSY,
-			"%s is hidden under another mount: unmount that one first",
-			Q(m->where));
 	note_work(st, m);
-	rc = umount_at(dir, name, lazy);
-	if (rc == -EBUSY)
-		return err_status(err, OVL_BUSY,
-			"%s is in use: files are open in it; -l detaches it all the same",
-			Q(m->where));
-	if (rc < 0)
-		return err_sys(err, -rc, "cannot unmount %s", Q(m->where));
-	store_detail(st, "%s unmounted", Q(m->where));
-	return 0;
+	rc = lock_all(st, try_umount, &o, err);
+	if (rc == 0)
+		store_detail(st, "%s unmounted", Q(m->where));
+	return rc;
 }
 
 /* ---- what it has left ------------------------------------------------------------- */
@@ -132,30 +167,35 @@ static void drop_merged(
 	struct ovl_store *st, const struct mnt *m, const struct layer_ref *ref)
 {
 	auto_layer l = LAYER_INIT;
-	auto_buf where = {0};
-	auto_mi all = {0};
+	auto_inuse inuse = {0};
 
 	if (layer_open_ref(st, ref, LOCK_EX, ref->id.s, &l, NULL) == 0 &&
-		was_on_merged(&l, m) && mounts_everywhere(&all, NULL) == 0 &&
-		mounts_find(st, &all, ref, &where) == 0 &&
-		mounts_below(&l, &all, &where) == 0)
+		was_on_merged(&l, m) &&
+		inuse_refuse(&inuse, &l, ref->id.s, INUSE_TAKE, NULL) == 0)
 		unlinkat(l.fd, l.drv->merged, AT_REMOVEDIR);
 }
 
-/* Who mounts the layer holds the same lock from asking whether it is mounted until it is.
- * Where the lock is not to be had the marks stay, which is the safe side. */
-static int settle_upper(const struct layer *l, const struct mnt *m, struct ovl_err *err)
+/*
+ * Who mounts the layer holds the same lock from asking whether it is mounted until it is.
+ * Where the lock is not to be had all stays, which is the safe side.
+ */
+static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_err *err)
 {
-	char subject[32];
-	auto_fd work = fs_open_dir(l->fd, l->drv->work);
-	int rc;
+	auto_fd lock = inuse_lock(l, l->id.s, NULL);
+	auto_mountnotes notes = {0};
+	int rc = 0;
 
-	snprintf(subject, sizeof(subject), "layer %.12s", l->id.s);
-	if (work < 0 || lock_take(l->st, work, LOCK_EX, subject, NULL) < 0)
+	if (lock < 0)
+		return 0;
+	if (mountnotes_read(l, &notes) == 0) {
+		mountnotes_ask(l, &notes);
+		mountnotes_clear(l, &notes);
+	}
+	if (l->meta.kind != OVL_WRITABLE)
 		return 0;
 	rc = volatile_settle(l, err);
-	if (rc == 0)
-		rest_after(work, &m->work, m->dev);
+	if (rc == 0 && !notes.n && superblock_of(m->dev, lock) == SB_DEAD)
+		upper_rest(l, &m->work);
 	return rc;
 }
 
@@ -163,15 +203,15 @@ static int settle_upper(const struct layer *l, const struct mnt *m, struct ovl_e
 static int settle(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
+	int rc;
 
 	if (layer_open_ref(st, &m->layer, LOCK_SH, m->layer.id.s, &l, NULL) < 0)
 		return 0;
-	if (l.meta.kind == OVL_WRITABLE)
-		return settle_upper(&l, m, err);
+	rc = settle_mounts(&l, m, err);
 	layer_close(&l);
-	if (!driver_keeps_mount(&l))
+	if (l.meta.kind == OVL_IMAGE && !driver_keeps_mount(&l))
 		drop_merged(st, m, &m->layer);
-	return 0;
+	return rc;
 }
 
 /* ---- many ------------------------------------------------------------------------- */
@@ -247,13 +287,16 @@ static int umount_each(struct job *job, struct mounts *m, struct ovl_err *why)
 	int first = 0;
 
 	for (size_t i = m->n; i-- > 0;) {
+		struct ovl_err err = {.status = OVL_FAILED};
 		int rc;
 
 		if (!job->want(&m->mnt[i], job->arg))
 			continue;
-		rc = umount_one(job->st, &m->mnt[i], job->lazy, first ? NULL : why);
-		if (rc < 0 && !first)
+		rc = umount_one(job->st, &m->mnt[i], job->lazy, &err);
+		if (rc < 0 && !first) {
 			first = rc;
+			*why = err;
+		}
 	}
 	return first;
 }

@@ -30,7 +30,7 @@ image_of image.tar a.tar b.tar
 reason() {
 	case $call:$1 in
 	mount:ENOSPC) echo '(the limit of mounts \(fs.mount-max\) is reached|No space left on device)' && return ;;
-	umount2:EBUSY) echo 'files are open in it; -l detaches it all the same' && return ;;
+	umount2:EBUSY) echo 'is in use by' && return ;;
 	esac
 	case $1 in
 	ENOSPC) echo 'No space left on device' ;;
@@ -60,7 +60,7 @@ exact() {
 # Without what is random and times, and without hints: they are looked at when they are
 # needed, so that one too many is no harm, and one that is missing is what check finds.
 shape() {
-	sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g; s/ (t|same)=[^ ]*//g; s/ at=[-0-9,]*//
+	sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g; s,(\.mounts/)[0-9:]+-[-0-9a-f]+,\1NOTE,; s/ (t|same)=[^ ]*//g; s/ at=[-0-9,]*//
 		/(\.layer|link|lower|\.recipe) /s/ data=.*//; /\/\.(children|names|from)[ \/]/d
 		/\/work\/work/d; s/ trusted.overlay.(origin|uuid)=[0-9a-f]*//g; /store\/lock/d
 		/^\.\/store\/(staging|trash|empty|names|aside) /d' "$1" | sort

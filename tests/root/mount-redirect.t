@@ -30,9 +30,6 @@ need - ovlctl mount w
 no "without redirects a directory cannot be renamed" perl -e 'exit !rename "$ARGV[0]/d", "$ARGV[0]/e"' "$m"
 ovlctl umount w
 is "nothing is remembered of a plain mount" "$(ls -A "$dir" | grep -E 'redirect|metacopy')" ""
-need - ovlctl mount -r -o redirect_dir=on w
-ovlctl umount w
-is "nor of one that is read-only" "$(ls -A "$dir" | grep -E 'redirect|metacopy')" ""
 fails 1 "does not take option 'nonsense=1'" "one that fails" ovlctl mount -o redirect_dir=on,nonsense=1 w
 is "nothing is remembered of it" "$(ls -A "$dir" | grep -E 'redirect|metacopy')" ""
 fails 1 "'redirect_dir=follow' does not go with 'metacopy=on'" "a contradiction" \
@@ -46,7 +43,9 @@ need - ovlctl mount w
 no "... does not leave redirects alone" sh -c "grep -q 'redirect_dir=nofollow' /proc/self/mountinfo"
 no "... and makes none" perl -e 'exit !rename "$ARGV[0]/e/sub", "$ARGV[0]/f"' "$m"
 ovlctl umount w
-like "... and so does the line of show" 'redirect_dir=follow' "$(ovlctl show w | jq -r .mount_command)"
+ok "... and the line of show" sh -c "$(ovlctl show w | jq -r .mount_command)"
+no "... does not leave redirects alone" sh -c "options | grep nofollow"
+ovlctl umount w
 need - ovlctl mount -r w
 is "... and a read-only one" "$(cat "$m/e/x")" x
 ovlctl umount w
@@ -78,11 +77,21 @@ need - ovlctl mount -o metacopy=off "$w"
 is "redirects made with metacopy=on" "$(cat "$m/e/x")" x
 ovlctl umount "$w"
 
+# Mounted read-only, and made writable later.
+need - ovlctl create -n r a
+need m ovlctl mount -r -o redirect_dir=on r
+ok "a read-only mount is made writable" mount -o remount,rw "$m"
+ok "... and makes redirects" perl -e 'exit !rename "$ARGV[0]/d", "$ARGV[0]/e"' "$m"
+ovlctl umount r
+need - ovlctl mount r
+is "... which later mounts follow" "$(cat "$m/e/x")" x
+ovlctl umount r
+
 # A layer that was not mounted so stays as it was.
 need - ovlctl create -n v a
 need m ovlctl mount -o metacopy=off v
 like "metacopy=off alone keeps redirects off" 'redirect_dir=nofollow' "$(options)"
 ovlctl umount v
-ok "rm" ovlctl rm v w
+ok "rm" ovlctl rm r v w
 
 done_testing
