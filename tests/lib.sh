@@ -10,11 +10,14 @@
 # Set-up. A test ends, as failed, when one of these does:
 #   need VAR COMMAND...		the command succeeds; VAR gets its output ("-": not kept)
 #   until_true COMMAND...	waits until the command succeeds, half a minute at most
+#				("written FILE", "found PATTERN", "spools PID" are such)
 #   in_namespace VAR COMMAND...	runs the command in a mount namespace of its own, which
-#				lasts until "kill $VAR"
+#				lasts until "end $VAR"
+#   stay_in VAR DIRECTORY	a process works in the directory, until "end $VAR"
 #
 # Assertions:
 #   ok WHAT COMMAND...		the command succeeds
+#   soon WHAT COMMAND...	the command succeeds in half a minute, if not at once
 #   no WHAT COMMAND...		the command fails (for test(1), grep and the like)
 #   is WHAT GOT WANTED		two texts are the same
 #   same WHAT FILE FILE		two files are the same
@@ -236,28 +239,68 @@ need() { # VAR COMMAND...
 	[ "$_var" = - ] || eval "$_var=\$_out"
 }
 
-until_true() {
+tried() { # COMMAND...
 	_i=0
 	until "$@" >/dev/null 2>"$T/.need"; do
 		_i=$((_i + 1))
-		[ $_i -lt 1500 ] || stop "waited in vain for: $*"
+		[ $_i -lt 1500 ] || return 1
 		sleep 0.02
 	done
 }
 
-# For until_true: is the file there and not empty?
+until_true() {
+	tried "$@" || stop "waited in vain for: $*"
+}
+
+soon() {
+	_what=$1
+	shift
+	tried "$@"
+	report $? "$_what" || {
+		echo "# never: $*" >&2
+		diag "$T/.need"
+	}
+}
+
+# For until_true: is the file there and not empty? Is something there that the pattern
+# matches?
 written() {
 	[ -s "$1" ]
+}
+
+found() { # PATTERN
+	set -- $1
+	[ -e "$1" ]
+}
+
+# Has the process a file without a name, for what it spools?
+spools() { # PID
+	ls -l "/proc/$1/fd" | grep -q '/staging/#.*deleted'
 }
 
 in_namespace() { # VAR COMMAND...
 	_var=$1
 	shift
 	rm -f "$T/.up"
-	unshare -m --propagation private sh -c 'up=$1 && shift && "$@" && echo >"$up" && exec sleep 300' \
-		- "$T/.up" "$@" >/dev/null &
+	unshare -m --propagation private sh -c \
+		'up=$1 && shift && "$@" && echo up >"$up" && exec sleep 300' - "$T/.up" "$@" >/dev/null &
 	eval "$_var=$!"
 	until_true written "$T/.up"
+}
+
+works_in() { # PID DIRECTORY
+	[ "$(readlink "/proc/$1/cwd")" = "$(cd "$2" && pwd -P)" ] && grep -qx sleep "/proc/$1/comm"
+}
+
+stay_in() { # VAR DIRECTORY
+	(cd "$2" && exec sleep 300) &
+	eval "$1=$!"
+	until_true works_in $! "$2"
+}
+
+end() { # PID
+	kill "$1"
+	wait "$1" 2>/dev/null
 }
 
 # strace, under which leaks cannot be looked for.

@@ -60,17 +60,10 @@ echo 2 >>"$m/dir/f"
 fails 4 "layer 'w' is mounted on '$m'" "mounted" ovlctl commit w
 is "... nothing has changed" "$(ls -A "$OVLCTL_ROOT/$DRV/$w" | tr '\n' ' ')" ".layer .mounts .names $LS_WRITABLE "
 ovlctl umount w
-unshare -m --propagation private sh -c 'ovlctl mount w >/dev/null; echo up; exec sleep 60' >up &
-pid=$!
-while [ ! -s up ]; do sleep 0.05; done
+in_namespace pid ovlctl mount w
 fails 4 "layer 'w' is mounted on .* in the mount namespace of process $pid" "mounted elsewhere" ovlctl commit w
-kill $pid
-wait $pid 2>/dev/null
-i=0
-while ! ovlctl mount w >/dev/null 2>&1 && [ $i -lt 100 ]; do
-	sleep 0.05
-	i=$((i + 1))
-done
+end $pid
+until_true ovlctl mount w
 ovlctl umount w
 ovlctl diff -o w.tar w
 ovlctl diff w >list
@@ -308,9 +301,8 @@ fi
 need w ovlctl create -n busy a
 (flock -s 9 && echo up && exec sleep 60) 9<"$OVLCTL_ROOT/$DRV/$w" >up3 &
 pid=$!
-while [ ! -s up3 ]; do sleep 0.05; done
+until_true written up3
 fails 4 "layer 'busy' is in use by another process" "a layer that is read" ovlctl commit busy
-kill $pid
-wait $pid 2>/dev/null
+end $pid
 
 done_testing

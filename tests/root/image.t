@@ -428,7 +428,7 @@ mkfifo pipe
 feeder=$!
 ovlctl import --as image - <pipe 2>err &
 pid=$!
-sleep 0.5
+until_true spools $pid
 kill -TERM $pid
 wait $pid
 is "SIGTERM ends the work" "$?" 143

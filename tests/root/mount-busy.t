@@ -16,54 +16,36 @@ fails 4 "has layers on top of it: 'w'" "its parent" ovlctl rm a
 ovlctl umount w
 
 # In another mount namespace.
-unshare -m --propagation private sh -c 'ovlctl mount w >/dev/null; echo up; exec sleep 60' >up &
-pid=$!
-while [ ! -s up ]; do sleep 0.05; done
+in_namespace pid ovlctl mount w
 is "not to be seen from here" "$(ovlctl ls -nr -o MOUNTPOINT w)" ""
 fails 4 "layer 'w' is mounted already on '$m' in the mount namespace of process $pid" \
 	"mounted in another namespace" ovlctl mount w
 fails 4 "layer 'w' is mounted on '$m' in the mount namespace of process $pid" \
 	"... rm refuses" ovlctl rm w
-kill $pid
-wait $pid 2>/dev/null
+end $pid
 # The namespace goes a moment after its last process.
-i=0
-while ! ovlctl mount w >/dev/null 2>&1 && [ $i -lt 100 ]; do
-	sleep 0.05
-	i=$((i + 1))
-done
+until_true ovlctl mount w
 is "mounted when that is gone" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$m"
 
 # Detached, but in use.
-(cd "$m" && exec sleep 60) &
-pid=$!
-sleep 0.1
+stay_in pid "$m"
 ok "detach" ovlctl umount -l w
 is "nothing is mounted any more" "$(grep -c "$T" /proc/self/mountinfo)" 0
 fails 4 "layer 'w' is mounted already, .*detached and still in use" "detached and in use" \
 	ovlctl mount w
 fails 4 "layer 'w' is mounted, .*detached and still in use" "... rm refuses" ovlctl rm w
-kill $pid
-wait $pid 2>/dev/null
-i=0
-while ! ovlctl mount w >/dev/null 2>&1 && [ $i -lt 100 ]; do
-	sleep 0.05
-	i=$((i + 1))
-done
+end $pid
+until_true ovlctl mount w
 is "mounted when the last file is closed" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$m"
 ovlctl umount w
 
 # An image layer, mounted read-only elsewhere.
 need b ovlctl import -n b -p a a.tar
-unshare -m --propagation private sh -c 'ovlctl mount b >/dev/null; echo up; exec sleep 60' >up2 &
-pid=$!
-while [ ! -s up2 ]; do sleep 0.05; done
+in_namespace pid ovlctl mount b
 fails 4 "layer 'b' is mounted on .* in the mount namespace of process $pid" \
 	"rm of an image layer mounted in another namespace" ovlctl rm b
-kill $pid
-wait $pid 2>/dev/null
-sleep 0.1
-ok "rm when that is gone" ovlctl rm b
+end $pid
+soon "rm when that is gone" ovlctl rm b
 
 # Many mounts at once: one wins.
 for i in 1 2 3 4 5 6 7 8; do

@@ -36,13 +36,9 @@ umount "$T/twice/$DRV/$w/merged"
 umount twice
 
 # In another mount namespace.
-unshare -m --propagation private sh -c 'mount --bind p "$1"; echo up; exec sleep 60' - "$store/$w/merged" >up &
-pid=$!
-while [ ! -s up ]; do sleep 0.05; done
+in_namespace pid mount --bind p "$store/$w/merged"
 fails 4 "on '$store/$w/merged' in the mount namespace of process $pid" "a mount in another namespace" ovlctl rm w
-kill $pid
-wait $pid 2>/dev/null
-sleep 0.1
-ok "rm when all is gone" ovlctl rm w
+end $pid
+soon "rm when all is gone" ovlctl rm w
 
 done_testing

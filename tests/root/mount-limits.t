@@ -66,8 +66,8 @@ fails 1 "the mount options are [0-9]+ bytes, the kernel takes 4095" "too many op
 
 # A root as long as a path can be. The shell cannot go there, so perl makes it.
 umask 077
-root=$(perl -e '$_ = $ARGV[0]; while (length() + 201 < 4050) { $_ .= "/" . "r" x 200; mkdir or die }
-	$_ .= "/" . "s" x (4050 - length() - 1); mkdir or die; print' "$T")
+need root perl -e '$_ = $ARGV[0]; while (length() + 202 < 4050) { $_ .= "/" . "r" x 200; mkdir or die }
+	$_ .= "/" . "s" x (4050 - length() - 1); mkdir or die; print' "$T"
 is "a root of 4,050 bytes" ${#root} 4050
 export OVLCTL_ROOT="$root"
 need a ovlctl import -n a l.tar

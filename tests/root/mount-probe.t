@@ -8,9 +8,7 @@ printf 'file name=f data=1\nend\n' | mktar >a.tar
 need - ovlctl import -n a a.tar
 need w ovlctl create -n w a
 mkdir m2
-unshare -m --propagation private sh -c 'ovlctl mount w >/dev/null; echo up; exec sleep 60' >up &
-pid=$!
-while [ ! -s up ]; do sleep 0.05; done
+in_namespace pid ovlctl mount w
 
 # With /proc read-only, as in a container.
 if unshare -m --propagation private sh -c 'mount -o remount,bind,ro /proc' 2>/dev/null; then
@@ -23,8 +21,7 @@ elif as_user; then
 else
 	cannot "remount /proc read-only"
 fi
-kill $pid
-wait $pid 2>/dev/null
+end $pid
 sleep 0.2
 if [ "$roproc" ]; then
 	is "free, /proc read-only" "$(roproc ovlctl mount w)" "$OVLCTL_ROOT/$DRV/$w/merged"
@@ -57,25 +54,21 @@ if can_trace && [ "$(uname -m)" = x86_64 ]; then
 	calls() { traced -qq -o trace -e trace=mount "$@" >/dev/null && grep -c '^[0-9]* *mount(' trace; }
 	is "mount asks nothing" "$(calls ovlctl mount w)" 1
 	ok "... and makes its own again" [ -d "$own" ]
-	unshare -m --propagation private sh -c 'echo up; exec sleep 60' >up1 &
-	pid=$!
-	while [ ! -s up1 ]; do sleep 0.05; done
+	in_namespace pid true
 	ovlctl umount w
 	ok "a copy of the mount in another namespace: the layer is not at rest" [ -d "$own" ]
 	fails 4 "layer 'w' is mounted" "... and rm refuses" ovlctl rm w
-	kill $pid
-	wait $pid 2>/dev/null
+	end $pid
 	sleep 0.2
 	need m ovlctl mount w
 	sh -c 'cd "$1" && echo up && exec sleep 60' - "$m" >up2 &
 	pid=$!
-	while [ ! -s up2 ]; do sleep 0.05; done
+	until_true written up2
 	ovlctl umount -l w
 	ok "detached and in use: the layer is not at rest" [ -d "$own" ]
 	fails 4 "layer 'w' is mounted" "... and rm refuses" ovlctl rm w
 	fails 4 "layer 'w' is mounted already" "... and so does mount" ovlctl mount w
-	kill $pid
-	wait $pid 2>/dev/null
+	end $pid
 	sleep 0.2
 	is "free, when asked" "$(calls ovlctl mount w)" 2
 	ovlctl umount w

@@ -34,13 +34,10 @@ ovlctl umount w
 
 # Detached but in use: the mark stays as long as the mount lives.
 need - ovlctl mount -o volatile w
-(cd "$m" && exec sleep 60) &
-pid=$!
-sleep 0.1
+stay_in pid "$m"
 ok "detach" ovlctl umount -l w
 ok "the mark stays" test -d "$mark"
-kill $pid
-wait $pid 2>/dev/null
+end $pid
 sleep 0.2
 fails 1 "what was written was not synced when that mount ended.*--force" "... and when it has ended" \
 	ovlctl mount w

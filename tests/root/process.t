@@ -16,8 +16,7 @@ for sig in INT:130 TERM:143 HUP:129; do
 	pid=$!
 	exec 9>pipe
 	head -c 100000 big.tar >&9
-	i=0
-	while [ -z "$(ls "$OVLCTL_ROOT/staging")" ] && [ $i -lt 100 ]; do sleep 0.02; i=$((i + 1)); done
+	until_true found "$OVLCTL_ROOT/staging/*"
 	kill -${sig%:*} $pid
 	wait $pid
 	is "SIG${sig%:*} while it waits for input: dies of it" $? ${sig#*:}
@@ -92,14 +91,14 @@ fails 4 "layer 'wanted' is in use by another process" "rm does not wait" ovlctl 
 fails 4 "layer 'wanted' is in use by another process" "nor does commit" ovlctl commit wanted
 fails 4 "layer 'wanted' is in use by another process" "--wait, and it stays so" ovlctl --wait 1 diff wanted
 fails 4 "layer 'wanted' is in use by another process" "rm waits as long as it is told to" ovlctl --wait 1 rm wanted
-(sleep 1; flock -u 8) &
+(sleep 0.3; flock -u 8) &
 ok "mount waits" ovlctl mount wanted
 is "... and says nothing where nobody sees it" "$(cat "$T/.err")" ""
 wait
 ovlctl umount wanted
 for c in 'diff wanted' 'commit --keep wanted' 'rm -r wanted'; do
 	flock 8
-	(sleep 1; flock -u 8) &
+	(sleep 0.3; flock -u 8) &
 	ok "--wait 60 $c: waits until it is free" ovlctl --wait 60 $c
 	wait
 	# Commit puts another in its place.
@@ -165,8 +164,7 @@ if can_trace; then
 	printf 'file name=g data=1\nend\n' | mktar >g.tar
 	need id ovlctl import -p $base g.tar
 	traced -qq -o /dev/null -e trace=unlinkat -e inject=unlinkat:delay_enter=1000000:when=1 ovlctl rm $id &
-	i=0
-	while [ -e "$S/$DRV/$id" ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
+	until_true [ ! -e "$S/$DRV/$id" ]
 	is "a layer that is imported while it is removed" "$(ovlctl import -p $base g.tar)" $id
 	wait
 	fails 4 "has layers on top of it" "... keeps its parent" ovlctl rm $base
@@ -183,8 +181,7 @@ if can_trace; then
 	held() { # WHAT CALL WHEN CONDITION
 		traced -qq -o /dev/null -e trace=$2 -e inject=$2:delay_enter=1500000:when=$3 \
 			ovlctl import image.tar >out 2>err &
-		i=0
-		while ! eval "$4" && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
+		until_true eval "$4"
 		fails 4 "in use by another process" "$1" ovlctl rm $g
 		wait
 		is "... which is done then" "$(cat err)" ""
@@ -198,8 +195,7 @@ if can_trace; then
 	need id ovlctl create -n moves $base
 	echo new >"$S/$DRV/$id/$UPPER/f"
 	traced -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_enter=1000000:when=1 ovlctl commit moves >out 2>err &
-	i=0
-	while [ ! -e "$S/$DRV/$id/.commit/$TREE" ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done
+	until_true [ -e "$S/$DRV/$id/.commit/$TREE" ]
 	is "a name whose layer is committed meanwhile" "$(ovlctl diff moves 2>&1)" "A /f"
 	wait
 	is "... is that of the image layer" "$(ovlctl ls -nr -o ID moves)" "$(cat out)"

@@ -72,11 +72,7 @@ mkfifo pipe
 feeder=$!
 ovlctl import - <pipe >/dev/null 2>&1 &
 pid=$!
-i=0
-until [ "$(ls "$S"/staging/*/.recipe 2>/dev/null)" ] || [ $i = 100 ]; do
-	sleep 0.1
-	i=$((i + 1))
-done
+until_true found "$S/staging/*/.recipe"
 is "an import that goes on" "$(ovlctl prune)" ""
 is "... its staging stays" "$(ls "$S/staging" | wc -l)" 1
 kill -KILL $pid

@@ -55,15 +55,11 @@ need m ovlctl mount w
 truncate -s 20 "$store/$w/.layer"
 fails 4 "layer 'w' is mounted on '$m'" "one that is mounted" ovlctl rm w
 fails 4 "layer 'w' is mounted on '$m'" "... -rf of its parent" ovlctl rm -rf a
-(cd "$m" && exec sleep 60) &
-pid=$!
-sleep 0.1
+stay_in pid "$m"
 umount -l "$m"
 fails 4 "layer 'w' is mounted, .*detached" "... detached and in use" ovlctl rm -f w
-kill $pid
-wait $pid 2>/dev/null
-sleep 0.2
-ok "-rf when that is over" ovlctl rm -rf a
+end $pid
+soon "-rf when that is over" ovlctl rm -rf a
 is "no trace is left" "$(store_state)" "$empty"
 
 done_testing

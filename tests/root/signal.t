@@ -27,14 +27,6 @@ state() {
 }
 state >before
 
-# Until the command has come so far; not for ever.
-until_true() {
-	i=0
-	while ! "$@" 2>/dev/null && [ $i -lt 500 ]; do
-		sleep 0.01
-		i=$((i + 1))
-	done
-}
 # Is the process asleep, and writing to or reading from a pipe?
 waits_for_pipe() {
 	grep -q "pipe_\|anon_pipe" "/proc/$1/task"/*/wchan 2>/dev/null || grep -q '^State:.*sleeping' "/proc/$1/status"
@@ -58,14 +50,14 @@ for sig in INT:130 TERM:143 HUP:129; do
 	pid=$!
 	exec 9>in
 	head -c 1000000 many.tar >&9
-	until_true [ -e "$OVLCTL_ROOT"/staging/*/diff/d ]
+	until_true found "$OVLCTL_ROOT/staging/*/diff/d"
 	ended_by "import, that waits in the midst of a tar" $sig
 	exec 9>&-
 	(run ovlctl import --as image in) >/dev/null 2>err &
 	pid=$!
 	exec 9>in
 	head -c 1000000 many.tar >&9
-	until_true [ "$(ls "$OVLCTL_ROOT/staging")" ]
+	until_true spools $pid
 	ended_by "import of an image, that waits for its spool" $sig
 	exec 9>&-
 	rm in
@@ -136,7 +128,7 @@ if inject -l points true 2>/dev/null; then
 	pid=$!
 	exec 9>in
 	head -c 700000 many.tar >&9
-	until_true [ -e "$OVLCTL_ROOT"/staging/*/diff/d/f20 ]
+	until_true found "$OVLCTL_ROOT/staging/*/diff/d/f20"
 	kill -TERM $pid
 	kill -TERM $pid 2>/dev/null
 	wait $pid
@@ -165,7 +157,7 @@ if can_trace; then
 	tracer=$!
 	exec 9>in
 	head -c 700000 many.tar >&9
-	until_true [ -e "$OVLCTL_ROOT"/staging/*/diff/d/f20 ]
+	until_true found "$OVLCTL_ROOT/staging/*/diff/d/f20"
 	pid=$(pgrep -P $tracer)
 	kill -TERM $pid
 	sleep 0.6

@@ -68,30 +68,23 @@ none "all are gone"
 # What stays is told.
 need - ovlctl mount w mw
 need - ovlctl mount v mv
-(cd mw && exec sleep 30) &
-pid=$!
-sleep 0.2
+stay_in pid mw
 fails 4 "'$T/mw' is in use" "one of two in use" ovlctl umount -a
 is "... the other is gone" "$(grep "$T.*overlay" /proc/self/mountinfo | cut -d' ' -f5)" "$T/mw"
-kill $pid
-wait $pid 2>/dev/null
+end $pid
 ok "and now that too" ovlctl umount -a
 
 ovlctl rm w v
 # The mount point of a bottom image layer goes with its mount, but not under the feet of
 # a mount in another namespace.
 need - ovlctl mount a
-unshare -m --propagation private sh -c 'echo up; exec sleep 60' >up &
-pid=$!
-while [ ! -s up ]; do sleep 0.05; done
+in_namespace pid true
 ok "umount, with the same mount in another namespace" ovlctl umount a
 is "... which stays" "$(cat "/proc/$pid/root$OVLCTL_ROOT/$DRV/$a/merged/d/f")" 1
 is "... with its mount point" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' merged $LS_BOTTOM | LC_ALL=C sort)"
 fails 4 "layer 'a' is mounted on .* in the mount namespace of process $pid" "... and keeps it from removal" ovlctl rm a
-kill $pid
-wait $pid 2>/dev/null
-sleep 0.1
-need - ovlctl mount a
+end $pid
+until_true ovlctl mount a
 ok "umount when that is gone" ovlctl umount a
 is "... takes the mount point away" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
 mkdir mnt "$OVLCTL_ROOT/$DRV/$a/merged"
