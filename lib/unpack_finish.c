@@ -140,6 +140,12 @@ static int settle_implied(struct walk *w, struct dir *dir, int fd,
 	return 0;
 }
 
+/* This part takes no entries, whose reader would hear it. */
+static bool stopped(const struct unpack *u)
+{
+	return u->stop && *u->stop;
+}
+
 /* Takes away the whiteouts that hide nothing, or have done it. */
 static int settle_whiteouts(struct walk *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
@@ -155,6 +161,8 @@ static int settle_whiteouts(struct walk *w, const struct dir *dir, int fd,
 	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
 		struct stat st;
 
+		if (stopped(w->u))
+			return err_stopped(err);
 		if (type != DT_CHR && type != DT_UNKNOWN)
 			continue;
 		if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -169,19 +177,27 @@ static int settle_whiteouts(struct walk *w, const struct dir *dir, int fd,
 	return r < 0 ? err_sys(err, errno, "cannot read directory %s", Q(shown(w))) : 0;
 }
 
-/* Something below would be seen: it is not replaced here, or by a directory. */
+struct looking {
+	const struct unpack *u;
+	int fd;
+};
+
+/* Something below would be seen: it is not replaced here, or by a directory. When all is to
+ * stop, nobody looks at the answer. */
 static bool would_show(void *ctx, const char *name)
 {
-	const int *fd = ctx;
+	const struct looking *s = ctx;
 	struct stat st;
 
-	return fstatat(*fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode);
+	return stopped(s->u) || fstatat(s->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		S_ISDIR(st.st_mode);
 }
 
 static int settle_opaque(
 	struct walk *w, int fd, const struct view *below, struct ovl_err *err)
 {
-	int r = view_has_any(below, would_show, &fd);
+	struct looking s = {.u = w->u, .fd = fd};
+	int r = view_has_any(below, would_show, &s);
 
 	if (r < 0 || (r > 0 && wh_set_opaque(w->u->xattrs, fd) < 0))
 		return err_sys(
@@ -294,7 +310,7 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 	if (view_walk(below, "", &w.level[0].below) < 0)
 		rc = err_sys(err, errno, "cannot open the layers below");
 	while (dir && rc == 0) {
-		rc = finish_dir(&w, dir, err);
+		rc = stopped(u) ? err_stopped(err) : finish_dir(&w, dir, err);
 		dir = dirs_next(&u->dirs, dir);
 		if (dir && rc == 0)
 			rc = descend(&w, dir, err);

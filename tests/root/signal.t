@@ -254,4 +254,15 @@ is "... without any" $? 3
 state >after
 same "... is written nowhere" after before
 
+# After its last entry an import still has directories to complete.
+if can_trace; then
+	seq 2000 | sed 's/.*/dir name=d&/; $a end' | mktar >dirs.tar
+	traced -qq -o calls -e trace=utimensat -e inject=utimensat:signal=TERM:when=20 \
+		sh -c 'exec ovlctl import dirs.tar' >/dev/null 2>err
+	is "stopped while it completes directories: dies of it" $? 143
+	is "... at once" "$(grep -c utimensat calls)" 20
+	state >after
+	same "... and all is as before" after before
+fi
+
 done_testing
