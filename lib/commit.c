@@ -46,6 +46,7 @@
 #include "quote.h"
 #include "stage.h"
 #include "store.h"
+#include "used.h"
 #include "volatile.h"
 
 struct job {
@@ -373,6 +374,8 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	rc = made < 0 ? made :
 			layer_open_ref(job->st, &job->image, LOCK_SH, job->image.id.s,
 				&image, err);
+	if (rc == 0 && !made)
+		used_now(&image);
 	/* Who made it may not have synced it, and the writable layer is about to go. */
 	if (rc == 0 && !made)
 		rc = store_sync(job->st, image.fd, err);

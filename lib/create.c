@@ -14,6 +14,7 @@
 #include "quote.h"
 #include "stage.h"
 #include "store.h"
+#include "used.h"
 
 static int open_parent(
 	struct ovl_store *st, const char *what, struct layer *parent, struct ovl_err *err)
@@ -74,6 +75,8 @@ static int create(struct ovl_store *st, const char *parent, const char *name,
 
 	if (rc == 0 && parent)
 		rc = open_parent(st, parent, &below, err);
+	if (rc == 0 && parent)
+		used_now(&below);
 	if (rc == 0)
 		rc = stage_begin(st, parent ? below.drv : st->drv, &sg, err);
 	if (rc == 0)

@@ -14,6 +14,7 @@
 #include "quote.h"
 #include "recipe.h"
 #include "store.h"
+#include "used.h"
 #include "vec.h"
 
 /* ---- the stacks ------------------------------------------------------------------- */
@@ -103,6 +104,8 @@ static int open_blob(struct export *x, const struct layer_ref *ref, const char *
 		if (rc < 0)
 			return rc;
 	}
+	if (top)
+		used_now(&b->l);
 	if (!top && b->l.meta.kind != OVL_IMAGE)
 		return err_say(err, EUCLEAN,
 			"layer %.12s is not an image layer, but has "

@@ -14,6 +14,7 @@
 #include "names.h"
 #include "quote.h"
 #include "store.h"
+#include "used.h"
 
 struct layer_ref load_ref(const struct load *ld, const struct ovl_id *id)
 {
@@ -42,6 +43,7 @@ static int hold(
 		*err = why;
 		return rc;
 	}
+	used_now(&l);
 	layer_close(&ld->held[image]);
 	ld->held[image] = l;
 	return 1;

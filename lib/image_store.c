@@ -13,6 +13,7 @@
 #include "fs.h"
 #include "image_load.h"
 #include "store.h"
+#include "used.h"
 #include "view.h"
 
 /* ---- what depends on the stack below ---------------------------------------------- */
@@ -154,6 +155,8 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 		*err = why;
 		return rc;
 	}
+	if (!sg->appeared)
+		used_now(out);
 	store_detail(ld->st,
 		"layer %s: diff id sha256:%s, %" PRIu64 " entries, %" PRIu64
 		" bytes of files",

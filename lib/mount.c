@@ -26,6 +26,7 @@
 #include "target.h"
 #include "umount.h"
 #include "upper.h"
+#include "used.h"
 #include "volatile.h"
 
 /* One mount of a layer, from asking whether it may be to having been made. */
@@ -280,6 +281,8 @@ static int mount_once(void *ctx, struct ovl_err *err)
 	rc = do_mount(&m, r->where);
 	target_close(&m.target);
 	mountspec_release(&m.spec);
+	if (rc == 0)
+		used_now(&l);
 	return rc;
 }
 

@@ -314,13 +314,12 @@ int ovl_show(struct ovl_store *st, const char *layer, struct ovl_details *out,
 	struct ovl_err *err);
 void ovl_details_free(struct ovl_details *d);
 
-enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2, OVL_RM_UNNEEDED = 4 };
+enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2 };
 
 /*
  * Removes layers (NULL-terminated). OVL_BUSY, and nothing is removed, if one is mounted
  * or has children that stay. RECURSIVE: children go too. FORCE: a missing one is no
- * error. UNNEEDED: OVL_BUSY too if one has a name, or is what a commit that was killed has
- * made of a writable layer.
+ * error.
  */
 int ovl_remove(
 	struct ovl_store *st, char *const *layers, unsigned flags, struct ovl_err *err);
@@ -404,7 +403,7 @@ struct ovl_prune {
 	bool dry_run; /* tell, but remove nothing */
 	bool layers; /* image layers too that nothing names, mounts or builds on */
 	bool aside; /* what a repair put aside */
-	int64_t older_than; /* seconds since a layer was made, for it to go */
+	int64_t older_than; /* seconds since a layer was made or used, for it to go */
 };
 
 /*

@@ -12,6 +12,7 @@
 #include "pruner.h"
 #include "remove.h"
 #include "store.h"
+#include "used.h"
 
 /* The deepest first, so that a layer goes when all on top of it are gone. */
 static int by_depth(const void *a, const void *b)
@@ -78,8 +79,10 @@ static struct known *known_make(const struct ovl_list *list)
 
 static bool unneeded(const struct pruner *p, const struct ovl_layer *l)
 {
+	struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
+
 	return l->kind == OVL_IMAGE && !l->names[0] && !l->mounts[0] &&
-		time(NULL) - l->created >= p->req->older_than;
+		used_last(p->st, &ref, l->created) <= p->used_before;
 }
 
 /* May it go, as far as can be seen without its lock, by which others would fail? */
@@ -105,7 +108,7 @@ static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
 		if (!is_free(p, l))
 			return 0;
 	} else {
-		rc = remove_ref(p->st, &ref, OVL_RM_UNNEEDED, p->inuse, p->err);
+		rc = remove_unneeded(p->st, &ref, p->used_before, p->inuse, p->err);
 		if (rc < 0 &&
 			(p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
 			return 0;
@@ -125,6 +128,7 @@ int prune_layers(struct pruner *p)
 	int rc = ovl_list(p->st, NULL, &list, p->err);
 
 	p->inuse = &inuse;
+	p->used_before = time(NULL) - p->req->older_than;
 	if (rc == 0 && list.n) {
 		qsort(list.layer, list.n, sizeof(*list.layer), by_depth);
 		known = known_make(&list);

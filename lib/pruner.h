@@ -17,6 +17,7 @@ struct pruner {
 	void *ctx;
 	struct ovl_err *err;
 	struct inuse *inuse; /* what was seen of mounts, for all layers */
+	int64_t used_before; /* of layers that go */
 	int ended; /* what fn returned that ends the work */
 	int rc; /* of the first that could not be removed, its text in why */
 	struct ovl_err why;

@@ -11,13 +11,16 @@
 #include "remove.h"
 #include "store.h"
 #include "trash.h"
+#include "used.h"
 
 /* ---- what goes, and may it? ------------------------------------------------------- */
 
 struct wanted {
 	struct inuse *seen;
 	char *const *layers; /* as the user called them; NULL: */
-	const struct layer_ref *ref;
+	const struct layer_ref
+		*ref; /* which goes only if nobody needs it, or has used it */
+	int64_t used_before; /* after that */
 	unsigned flags;
 };
 
@@ -88,14 +91,17 @@ static int by_depth(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
-/* What was seen without a name may have got one since. */
-static int check_unneeded(
-	const struct family *f, const struct member *m, struct ovl_err *err)
+/* What was seen without a name may have got one since, or have been found by an import. */
+static int check_unneeded(const struct family *f, const struct member *m, int64_t before,
+	struct ovl_err *err)
 {
 	char name[NAME_LEN_MAX + 1];
 
 	if (names_first(f->st, &m->ref, name))
 		return err_status(err, OVL_BUSY, "layer '%s' has a name", name);
+	if (used_last(f->st, &m->ref, m->layer.meta.created) > before)
+		return err_status(
+			err, OVL_BUSY, "layer %.12s was used just now", m->ref.id.s);
 	if (commit_needs(&m->layer))
 		return err_status(err, OVL_BUSY,
 			"layer %.12s is what a commit that was interrupted has made",
@@ -109,8 +115,8 @@ static int check_all(struct family *f, struct wanted *w, struct ovl_err *err)
 
 	for (size_t i = 0; i < f->n && rc == 0; i++)
 		rc = check_children(f, &f->member[i], err);
-	for (size_t i = 0; i < f->n && rc == 0 && (w->flags & OVL_RM_UNNEEDED); i++)
-		rc = check_unneeded(f, &f->member[i], err);
+	for (size_t i = 0; i < f->n && rc == 0 && w->ref; i++)
+		rc = check_unneeded(f, &f->member[i], w->used_before, err);
 	if (rc == 0 && f->n)
 		qsort(f->member, f->n, sizeof(*f->member), by_depth);
 	return rc;
@@ -199,10 +205,10 @@ int ovl_remove(
 	return remove_wanted(st, &w, err);
 }
 
-int remove_ref(struct ovl_store *st, const struct layer_ref *ref, unsigned flags,
-	struct inuse *seen, struct ovl_err *err)
+int remove_unneeded(struct ovl_store *st, const struct layer_ref *ref,
+	int64_t used_before, struct inuse *seen, struct ovl_err *err)
 {
-	struct wanted w = {.ref = ref, .flags = flags, .seen = seen};
+	struct wanted w = {.ref = ref, .used_before = used_before, .seen = seen};
 
 	return remove_wanted(st, &w, err);
 }

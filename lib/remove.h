@@ -10,8 +10,9 @@
 
 struct inuse;
 
-/* flags as of ovl_remove. seen: what is known of mounts; NULL: nothing. */
-int remove_ref(struct ovl_store *st, const struct layer_ref *ref, unsigned flags,
-	struct inuse *seen, struct ovl_err *err);
+/* If nothing needs it: OVL_BUSY if it is in use, or has a name or children, was used later
+ * than used_before, or is what a commit that was killed has made of a writable layer. seen: what is known of mounts. */
+int remove_unneeded(struct ovl_store *st, const struct layer_ref *ref,
+	int64_t used_before, struct inuse *seen, struct ovl_err *err);
 
 #endif

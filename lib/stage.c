@@ -12,6 +12,7 @@
 #include "names.h"
 #include "stage.h"
 #include "store.h"
+#include "used.h"
 
 /*
  * A staged tree must not inherit what the admin gave to the directory the store lies
@@ -308,6 +309,7 @@ int stage_found(struct ovl_store *st, const struct layer_ref *ref, bool durable,
 		rc = sync_all(l.fd, err);
 	if (rc < 0)
 		return rc;
+	used_now(&l);
 	*out = l;
 	l.fd = -1;
 	return 0;

@@ -353,11 +353,12 @@ short() {
 }
 
 # Everything in a store, for "as it was before": paths, types, sizes, but not the times
-# of directories, which a staging directory that came and went has touched.
+# of directories, which a staging directory that came and went has touched, nor when a
+# layer was last used.
 store_state() {
 	[ -e "$OVLCTL_ROOT" ] || return 0
 	(cd "$OVLCTL_ROOT" && find . \( -type d -printf '%p d %m %U:%G\n' \) -o \
-		-printf '%p %y %m %U:%G %s %l\n' | sort)
+		-printf '%p %y %m %U:%G %s %l\n' | grep -v '/\.used f ' | sort)
 }
 
 # A docker archive $1 of the layer tars $2..., in the working directory.

@@ -61,7 +61,7 @@ exact() {
 # needed, so that one too many is no harm, and one that is missing is what check finds.
 shape() {
 	sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g; s,(\.mounts/)[0-9:]+-[-0-9a-f]+,\1NOTE,; s/ (t|same)=[^ ]*//g; s/ at=[-0-9,]*//
-		/(\.layer|link|lower|\.recipe) /s/ data=.*//; /\/\.(children|names|from)[ \/]/d
+		/(\.layer|link|lower|\.recipe) /s/ data=.*//; /\/\.(children|names|from|used)[ \/]/d
 		/\/work\/work/d; s/ trusted.overlay.(origin|uuid)=[0-9a-f]*//g; /store\/lock/d
 		/^\.\/store\/(staging|trash|empty|names|aside) /d' "$1" | sort
 }
@@ -220,7 +220,7 @@ mkdir -p master/out
 part=stays
 try "import of the first layer" ovlctl import -n a a.tar
 try "import of the first image" ovlctl import image.tar
-mkdir -p w
+restore
 need - ovlctl import -n a a.tar
 cp -a w/store master
 try "import of a second layer" ovlctl import -n b -p a b.tar.zst

@@ -1,0 +1,71 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# overlay: when asked
+
+# A layer that is used stays longer: prune counts from the last use.
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+a=$(ovlctl import a.tar)
+used=$OVLCTL_ROOT/$DRV/$a/.used
+
+# Made two days ago, and used one day ago.
+long_ago() {
+	sed -i "s/^created .*/created $(date -d '2 days ago' +%s)/" "$OVLCTL_ROOT/$DRV/$a/.layer"
+	[ ! -e "$used" ] || touch -d '1 day ago' "$used"
+	goes "it is not used" "$a"
+}
+goes() {
+	is "$1" "$(ovlctl prune --layers --older-than "${3-1h}" --dry-run | cut -d' ' -f2)" "$2"
+}
+stays() {
+	goes "$1: it stays" ""
+	goes "... as long as is said" "$a" 0
+}
+
+no "it is made without a time of use" test -e "$used"
+long_ago
+ovlctl import a.tar >/dev/null
+stays "an import finds it"
+is "the time is noted in an empty file" "$(stat -c '%s %a' "$used")" "0 600"
+
+long_ago
+image_of image.tar a.tar
+ovlctl import image.tar >/dev/null
+ovlctl tag -d image:1
+stays "an import of an image finds it"
+
+long_ago
+w=$(ovlctl create "$a")
+ovlctl rm "$w"
+stays "a layer is made on it"
+
+long_ago
+m=$(ovlctl mount "$a")
+ovlctl umount "$m"
+stays "it is mounted"
+
+long_ago
+ovlctl export "$a" - >/dev/null
+stays "it is exported"
+
+ovlctl create -n w >/dev/null
+printf 1 >"$(tree_of w)/f"
+ovlctl diff -o w.tar w
+ovlctl rm "$a"
+a=$(ovlctl import w.tar)
+used=$OVLCTL_ROOT/$DRV/$a/.used
+long_ago
+is "a commit makes the same" "$(ovlctl commit w)" "$a"
+ovlctl ls -nr -o NAME "$a" >names
+while read -r n; do [ ! "$n" ] || ovlctl tag -d "$n"; done <names
+stays "a commit finds it"
+
+# Where it cannot be noted, nothing is said.
+rm -f "$used"
+mount --bind "$OVLCTL_ROOT" "$OVLCTL_ROOT" && mount -o remount,bind,ro "$OVLCTL_ROOT"
+ovlctl export "$a" - 2>err >/dev/null
+is "a store that cannot be written: no matter" "$? $(cat err)" "0 "
+is "... and not noted" "$(ls -A "${used%/*}" | grep used)" ""
+umount "$OVLCTL_ROOT"
+
+done_testing
