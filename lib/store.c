@@ -101,13 +101,10 @@ bool store_unprivileged(void)
 
 static char *default_root(struct ovl_err *err)
 {
-	const char *env = secure_getenv("OVLCTL_ROOT");
 	auto_buf path = {0};
 	char *out;
 
-	if (env && *env) {
-		buf_adds(&path, env);
-	} else if (!store_unprivileged()) {
+	if (!store_unprivileged()) {
 		buf_adds(&path, "/var/lib/ovlctl");
 	} else {
 		const char *data = secure_getenv("XDG_DATA_HOME");
@@ -333,6 +330,26 @@ static int choose_driver(struct ovl_store *st, struct ovl_err *err)
 	return 0;
 }
 
+/*
+ * What is given but empty comes from a script whose variable was not set: that must not
+ * end in the default store.
+ */
+static int choose_root(const struct ovl_store *st, char **out, struct ovl_err *err)
+{
+	const char *env = secure_getenv("OVLCTL_ROOT");
+	const char *root = st->cfg.root ? st->cfg.root : env;
+
+	if (!root) {
+		*out = default_root(err);
+		return *out ? 0 : -ENOENT;
+	}
+	if (!*root)
+		return err_status(err, OVL_USAGE, "%s is empty",
+			st->cfg.root ? "--root" : "OVLCTL_ROOT");
+	*out = strdup(root);
+	return *out ? 0 : err_nomem(err);
+}
+
 static int open_store(struct ovl_store *st, struct ovl_err *err)
 {
 	auto_free char *path = NULL;
@@ -341,11 +358,9 @@ static int open_store(struct ovl_store *st, struct ovl_err *err)
 	rc = choose_driver(st, err);
 	if (rc < 0)
 		return rc;
-	if (st->cfg.root && !*st->cfg.root)
-		return err_status(err, OVL_USAGE, "--root is empty");
-	path = st->cfg.root ? strdup(st->cfg.root) : default_root(err);
-	if (!path)
-		return st->cfg.root ? err_nomem(err) : -ENOENT;
+	rc = choose_root(st, &path, err);
+	if (rc < 0)
+		return rc;
 	rc = open_root(st, path, err);
 	if (rc < 0 || st->fd < 0)
 		return rc;

@@ -23,7 +23,11 @@ for w in '' -1 1.5 x 1000000000; do
 done
 fails 2 "unknown driver 'aufs'" "--driver aufs" ovlctl --driver aufs ls
 fails 2 "unknown driver 'aufs'" "OVLCTL_DRIVER=aufs" env OVLCTL_DRIVER=aufs ovlctl ls
-fails 2 "--root is empty" "--root ''" ovlctl --root '' ls
+# An empty root is no default: it comes from a variable that was not set.
+fails 2 "ls: --root is empty" "--root ''" ovlctl --root '' ls
+fails 2 "rm: OVLCTL_ROOT is empty" "OVLCTL_ROOT=" env OVLCTL_ROOT= ovlctl rm x
+fails 2 "import: OVLCTL_ROOT is empty" "... where a store would be made" env OVLCTL_ROOT= ovlctl import x
+is "--root wins over it" "$(OVLCTL_ROOT='' ovlctl --root "$T/none" ls)" ""
 for bad in 0 -1 x 1.5 12X 99999999999999999999 17000000T; do
 	fails 2 "'--max-size $bad': a positive number" "--max-size $bad" ovlctl import --max-size=$bad x
 done
