@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "aside.h"
+#include "fs.h"
 #include "id.h"
 #include "quote.h"
 #include "store.h"
@@ -25,4 +26,13 @@ int aside_take(struct ovl_store *st, int dirfd, const char *name, const char *wh
 	if (renameat2(dirfd, name, aside, out, RENAME_NOREPLACE) == 0)
 		return 0;
 	return err_sys(err, errno, "cannot put %s aside", Q(name));
+}
+
+bool aside_has(struct ovl_store *st, const char *driver, const char *id)
+{
+	int aside = store_dir(st, DIR_ASIDE, NULL);
+	char name[ASIDE_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%s.%s", driver, id);
+	return aside >= 0 && fs_exists(aside, name) != 0;
 }

@@ -7,6 +7,7 @@
 #define OVL_ASIDE_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 #include "err.h"
 #include "ovl.h"
@@ -16,5 +17,8 @@
 /* Moves name of the open directory there; out: what it is called there. */
 int aside_take(struct ovl_store *st, int dirfd, const char *name, const char *where,
 	char out[ASIDE_NAME_MAX], struct ovl_err *err);
+
+/* Was that layer put there? */
+bool aside_has(struct ovl_store *st, const char *driver, const char *id);
 
 #endif

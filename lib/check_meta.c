@@ -5,7 +5,9 @@
  *	an image layer	its recipe ends with its diff id; its parent is the layer with which
  *			that makes its id, the chain id; the rest is counted by playing the
  *			recipe back
- *	a writable one	its parent has a hint of it, and what the driver keeps says the same
+ *	a writable one	its parent has a hint of it, and what the driver keeps says the same.
+ *			Without hint and lower it had no parent if what create writes first
+ *			is there
  *
  * One that cannot be made out so is put aside, if nothing stands on it.
  */
@@ -27,6 +29,7 @@
 #include "recipe.h"
 #include "replay.h"
 #include "store.h"
+#include "whiteout.h"
 
 /* ---- looking through the layers --------------------------------------------------- */
 
@@ -202,6 +205,50 @@ static int is_there(struct checker *c, const struct layer *l, const char *name)
 		       r;
 }
 
+/* A whiteout at the top of the layer's tree: 1, 0, negative errno. */
+static int hides_something(struct checker *c, const struct layer *l)
+{
+	auto_fsdir d = {.fd = -1};
+	enum wh_dir marks;
+	const char *name;
+	int r = fs_dir_open(&d, l->fd, layer_tree_name(l));
+
+	if (r == 0)
+		r = wh_dir_marks(&l->st->xattrs, d.fd, &marks);
+	while (r == 0 && (r = fs_dir_next(&d, &name, NULL)) > 0) {
+		struct stat st;
+
+		r = fstatat(d.fd, name, &st, AT_SYMLINK_NOFOLLOW);
+		if (r == 0)
+			r = wh_is_whiteout(&l->st->xattrs, d.fd, name, &st, marks);
+		if (r > 0)
+			return 1;
+	}
+	return r < 0 ?
+		err_sys(c->err, errno, "cannot read the tree of layer %.12s", l->id.s) :
+		0;
+}
+
+/*
+ * Of one that no layer and nothing in it calls a child: was there never a parent, or is
+ * what says so missing too? create writes the link, the lowers and .layer in this order:
+ * the name of .layer, empty as it may be, shows that there was no file of lowers, and a
+ * whiteout that there was one. 1, 0, negative errno.
+ */
+static int never_had_parent(struct checker *c, const struct layer *l)
+{
+	char link[SHORT_LEN + 1];
+	int rc = is_there(c, l, META_NAME);
+
+	if (rc < 0)
+		return rc;
+	l->drv->link_of(l->fd, link);
+	if (!rc && !id_is_short(link))
+		return 0;
+	rc = hides_something(c, l);
+	return rc < 0 ? rc : !rc;
+}
+
 static int writable_meta(struct checker *c, struct layer *l)
 {
 	auto_layer parent = LAYER_INIT;
@@ -223,7 +270,9 @@ static int writable_meta(struct checker *c, struct layer *l)
 		return rc;
 	if (rc == 0 ? told != 0 : told > 0 && strcmp(said.s, parent.id.s) != 0)
 		return 0;
-	driver_place(&l->meta, rc ? &parent : NULL, false);
+	if (rc == 0 && (rc = never_had_parent(c, l)) <= 0)
+		return rc;
+	driver_place(&l->meta, parent.fd < 0 ? NULL : &parent, false);
 	return 1;
 }
 
@@ -308,6 +357,18 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 	return rc < 0 ? rc : 1;
 }
 
+/* Its parent, if it tells of one, is to be there as long as it may be needed. */
+static void note_aside(struct checker *c, const struct layer *l)
+{
+	struct layer_ref ref = {.drv = l->drv};
+	auto_layer parent = LAYER_INIT;
+	struct ovl_err why;
+
+	if (l->drv->parent_of(l, &ref.id) > 0 &&
+		layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) == 0)
+		layer_add_child(&parent, &l->id, &why);
+}
+
 static int add_it(struct family *f, void *ctx, struct ovl_err *err)
 {
 	return family_add(f, ctx, false, err);
@@ -333,6 +394,7 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 	if (rc)
 		return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
 			"its file .layer is missing or damaged, and layers are on top of it");
+	note_aside(c, l);
 	rc = aside_take(c->st, l->drv_fd, ref->id.s, drv->name, where, c->err);
 	if (rc < 0)
 		return rc;

@@ -166,4 +166,8 @@ bool fs_is_gone(int errnum);
 /* Is fd's file system one of those that never were a base for an upper? */
 bool fs_is_overlay(int fd);
 
+/* Is what was done before on fd's file system on disk when a file is synced, in any order
+ * and by anyone (or is nothing ever)? false also of one that is not known. */
+bool fs_logs_in_order(int fd);
+
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "cleanup.h"
 #include "commit.h"
 #include "driver.h"
@@ -403,7 +404,7 @@ int layer_view(
 
 /* ---- children --------------------------------------------------------------------- */
 
-/* A layer that is there and does not say whose child it is counts as one. */
+/* A layer that does not say whose child it is counts as one, also when it was put aside. */
 static bool is_child(
 	struct ovl_store *st, const struct ovl_id *parent, const struct layer_ref *ref)
 {
@@ -411,7 +412,8 @@ static bool is_child(
 	struct ovl_err why;
 
 	if (layer_open_ref(st, ref, 0, ref->id.s, &child, &why) < 0)
-		return why.status != OVL_NOLAYER;
+		return why.status != OVL_NOLAYER ||
+			aside_has(st, ref->drv->name, ref->id.s);
 	return child.meta.has_parent && strcmp(child.meta.parent.s, parent->s) == 0;
 }
 

@@ -78,7 +78,8 @@ int layer_tree(const struct layer *l, struct ovl_err *err);
 int layer_view(
 	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err);
 
-/* The names of the layers that are on top of l, checked: calls fn until it says stop. */
+/* The layers on top of l, checked, and those that a repair put aside: calls fn until it
+ * says stop. */
 int layer_children(const struct layer *l,
 	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx,
 	struct ovl_err *err);

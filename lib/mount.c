@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "driver.h"
+#include "durable.h"
 #include "explain.h"
 #include "fs.h"
 #include "inuse.h"
@@ -189,6 +190,8 @@ static int mount_upper(struct mounting *m)
 	int rc = m->spec.leaves ? redirects_note(m->l, m->spec.leaves, &added, m->err) :
 				  0;
 
+	if (rc == 0)
+		rc = durable_for_mount(m->l, added, m->err);
 	if (rc == 0 && m->req->force)
 		rc = volatile_lift(m->l, m->err);
 	if (rc == 0) {

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"
@@ -259,7 +260,7 @@ static int hint_is_left(struct pruner *p, struct place *at, const char **why)
 		return 0;
 	memcpy(child.id.s, at->file, sizeof(child.id.s));
 	there = layer_exists(p->st, &child, p->err);
-	if (there == 0)
+	if (there == 0 && !aside_has(p->st, at->drv->name, child.id.s))
 		*why = "the child it tells of is not there";
 	return there < 0 ? there : 0;
 }

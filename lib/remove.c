@@ -49,6 +49,7 @@ struct children {
 	const struct family *f;
 	struct buf names;
 	unsigned n;
+	struct layer_ref aside; /* one that a repair put aside; drv NULL: none */
 };
 
 static int note_child(void *ctx, const struct layer_ref *child)
@@ -58,6 +59,10 @@ static int note_child(void *ctx, const struct layer_ref *child)
 
 	if (family_has(c->f, child))
 		return 0;
+	if (layer_exists(c->f->st, child, NULL) == 0) {
+		c->aside = *child;
+		return 1;
+	}
 	c->n++;
 	if (c->n <= 3)
 		buf_addf(&c->names, "%s'%s'", c->n > 1 ? ", " : "",
@@ -75,7 +80,13 @@ static int check_children(
 	char label[OVL_LABEL_SIZE];
 	int rc = layer_children(&m->layer, note_child, &c, err);
 
-	if (rc >= 0 && c.n)
+	if (rc >= 0 && c.aside.drv)
+		rc = err_status(err, OVL_BUSY,
+			"layer '%s' may be what a layer was built on that a repair put aside, "
+			"as '%s.%.12s...': 'ovlctl prune --aside' removes that",
+			layer_label(f->st, &m->ref, label), c.aside.drv->name,
+			c.aside.id.s);
+	else if (rc >= 0 && c.n)
 		rc = err_status(err, OVL_BUSY, "layer '%s' has layers on top of it: %s",
 			layer_label(f->st, &m->ref, label), c.names.data);
 	buf_release(&c.names);

@@ -295,6 +295,49 @@ restored
 fails 8 "is not empty and not a store" "a directory that is no store" ovlctl --root src check
 fails 2 "unknown option" "a wrong option" ovlctl check --contents
 
+# ---- a writable layer and its parent -------------------------------------------------
+
+# No parent is a guess, which needs all that create has written first.
+OVLCTL_ROOT=$T/parents
+S=$OVLCTL_ROOT
+printf 'file name=f data=1\nfile name=g data=1\nend\n' | mktar >f.tar
+b=$(ovlctl import -n b f.tar)
+lone=$(ovlctl create)
+w=$(ovlctl create b)
+saved
+: >"$S/$DRV/$lone/.layer"
+ovlctl check --repair >out
+is "torn metadata of a layer without parent" "$?:$(cut -d: -f1,3 out)" "1:repaired: meta"
+sound "... are made out"
+is "... and it has none" "$(ovlctl ls -nr -o PARENT "$lone")" ""
+restored
+lost() { # WHAT COMMAND: not made out, but put aside
+	eval "$2"
+	ovlctl check --repair >out
+	is "$1: put aside" "$?:$(sed -n 's/.*\(put aside as\).*/\1/p' out)" "1:put aside as"
+}
+rm "$S/$DRV/$b/.children/$lone" 2>err
+lost "no metadata, no link" 'rm -f "$S/$DRV/$lone/.layer" "$S/$DRV/$lone/link"'
+restored
+mknod "$S/$DRV/$lone/$UPPER/gone" c 0 0
+lost "a whiteout in a layer that nothing calls a child" ': >"$S/$DRV/$lone/.layer"'
+restored
+
+# What a layer that was put aside may be built on stays until that goes.
+lost "a hint and a file that disagree" 'c=$(printf "file name=c\nend\n" | mktar | ovlctl import -)
+	v=$(ovlctl create "$c"); rm "$S/$DRV/$w/.layer"; cp "$S/$DRV/$v/$LOWER" "$S/$DRV/$w/$LOWER"; ovlctl rm "$v"'
+for l in $b $c; do
+	fails 4 "may be what a layer was built on that a repair put aside, as '$DRV.$(echo "$w" | cut -c1-12)...': 'ovlctl prune --aside'" \
+		"its parent is not removed" ovlctl rm $l
+	fails 4 "a repair put aside" "... with -r" ovlctl rm -r $l
+done
+ovlctl prune >out
+is "... and knows of it after prune" "$(ls "$S/$DRV/$b/.children"; ls "$S/$DRV/$c/.children")" "$w
+$w"
+ovlctl prune --layers --older-than 0 >out
+is "... which leaves it" "$(ovlctl ls -nr -o ID $b $c | wc -l)" 2
+ok "prune --aside" ovlctl prune --aside
+ok "... and they can go" ovlctl rm $b $c
 
 # ---- the configs of images ------------------------------------------------------------
 

@@ -65,16 +65,19 @@ fs_drop() {
 	rm -f "$fs.img"
 }
 
-# The power goes, and comes back.
+# The power goes, and comes back. m: what is mounted in the file system.
+m=
 power_cut() {
 	case $fs in
 	btrfs)
 		cp --sparse=always btrfs.img copy.img
+		[ ! "$m" ] || umount "$m"
 		umount mnt
 		mv copy.img btrfs.img
 		;;
 	*)
 		powercut $([ $how = now ] || echo -l) mnt
+		[ ! "$m" ] || umount "$m"
 		umount mnt
 		;;
 	esac
@@ -349,12 +352,49 @@ nones() {
 	done
 }
 
+# What a program syncs in a layer that was just created is the layer's after a cut.
+syncs() { # COMMAND...: how often all is synced
+	traced -qq -o "$T/.calls" -e trace=syncfs "$@" >/dev/null
+	grep -c syncfs "$T/.calls"
+}
+mounts() {
+	for how in now late; do
+		[ $fs$how != btrfslate ] || continue
+		rm -rf "$S"
+		with_a >/dev/null
+		sync -f mnt
+		ovlctl create -n w a >/dev/null
+		m=$(ovlctl mount w)
+		echo precious >"$m/db"
+		sync "$m/db"
+		rm -r "$m/d"
+		sync "$m"
+		power_cut
+		m=
+		cuts=$((cuts + 1))
+		ovlctl check --repair >out 2>&1
+		report $(($? > 1)) "$fs, power cut $how, a mounted layer: check --repair" || diag out
+		ovlctl diff w >out 2>&1
+		is "... it has its name, its parent and what was synced" "$(grep '/d\(b\)\?$' out)" "D /d
+A /db"
+		is "... the store is sound" "$(ovlctl prune >/dev/null; ovlctl check --content)" ""
+	done
+	ovlctl create -n v a >/dev/null
+	need=$([ $fs != btrfs ] || echo 1)
+	is "$fs: the first mount of a layer syncs it, where that is needed" \
+		"$(syncs ovlctl --sync=none mount v; ovlctl umount v; syncs ovlctl mount v; ovlctl umount v
+			syncs ovlctl mount v; ovlctl umount v)" "0
+${need:-0}
+0"
+	is "... and one that remembers its options" "$(syncs ovlctl mount -o redirect_dir=on v; ovlctl umount v)" "${need:-0}"
+}
+
 cuts=0
 shift_=0
 ends_only=
 for fs in $POWER_FS; do
 	fs_make || cannot "$fs"
-	for set in ${POWER_SET-imports creates removals commits tags nones}; do
+	for set in ${POWER_SET-imports creates mounts removals commits tags nones}; do
 		$set
 	done
 	fs_drop
