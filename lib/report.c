@@ -4,21 +4,7 @@
 #include <string.h>
 
 #include "report.h"
-
-static int grow(struct report *r)
-{
-	size_t size = r->size ? r->size * 2 : 16;
-	struct report_row *more;
-
-	if (r->n < r->size)
-		return 0;
-	more = realloc(r->row, size * sizeof(*more));
-	if (!more)
-		return -1;
-	r->row = more;
-	r->size = size;
-	return 0;
-}
+#include "vec.h"
 
 /* The texts of a row in one block, which the first of them begins. */
 static int copy(struct report_row *to, const struct report_row *from)
@@ -47,7 +33,7 @@ static int copy(struct report_row *to, const struct report_row *from)
 
 int report_add(struct report *r, const struct report_row *row)
 {
-	if (grow(r) < 0 || copy(&r->row[r->n], row) < 0) {
+	if (!VEC_ROOM(r->row, r->n) || copy(&r->row[r->n], row) < 0) {
 		r->failed = true;
 		return -1;
 	}

@@ -22,7 +22,6 @@ struct report_row {
 struct report {
 	struct report_row *row;
 	size_t n;
-	size_t size;
 	bool failed; /* a row could not be kept, for want of memory */
 };
 
