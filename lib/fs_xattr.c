@@ -102,6 +102,24 @@ static int sort_names(struct buf *list)
 	return 0;
 }
 
+/* Takes out of the list what is no part of a layer. */
+static void drop_foreign(struct buf *list)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0, next; at < list->len; at = next) {
+		const char *attr = list->data + at;
+		size_t n = strlen(attr) + 1;
+
+		next = at + n;
+		if (!xattr_is_of_layer(attr))
+			continue;
+		memmove(list->data + kept, attr, n);
+		kept += n;
+	}
+	list->len = kept;
+}
+
 int fs_listxattr(int dirfd, const char *name, struct buf *out)
 {
 	size_t want = 512;
@@ -118,6 +136,7 @@ int fs_listxattr(int dirfd, const char *name, struct buf *out)
 		if (n >= 0) {
 			out->len = (size_t)n;
 			out->data[n] = '\0';
+			drop_foreign(out);
 			return sort_names(out);
 		}
 		if (errno == EOPNOTSUPP)

@@ -266,5 +266,7 @@ int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_id
 		free(made.id);
 	else
 		*ids = made;
+	if (rc == 0)
+		ingest_warn_left(st);
 	return rc;
 }

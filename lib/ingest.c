@@ -213,15 +213,28 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct meta
 	return rc;
 }
 
-static void warn_devices(const struct ingest *in)
+static void count_left(const struct ingest *in)
 {
-	uint64_t n = in->unpack.left_devices;
+	in->st->left_devices += in->unpack.left_devices;
+	in->st->left_xattrs += in->unpack.left_xattrs;
+}
 
-	if (n)
-		store_warn(in->st,
+void ingest_warn_left(struct ovl_store *st)
+{
+	uint64_t devices = atomic_exchange(&st->left_devices, 0);
+	uint64_t xattrs = atomic_exchange(&st->left_xattrs, 0);
+
+	if (devices)
+		store_warn(st,
 			"%" PRIu64 " %s left out: a user namespace cannot make "
 			"devices",
-			n, n == 1 ? "device" : "devices");
+			devices, devices == 1 ? "device" : "devices");
+	if (xattrs)
+		store_warn(st,
+			"%" PRIu64 " %s left out: they belong to a file system or "
+			"another operating system, or cannot be set on such a file or in "
+			"a user namespace",
+			xattrs, xattrs == 1 ? "xattr" : "xattrs");
 }
 
 int ingest_complete(struct ingest *in, const struct layer *parent,
@@ -234,7 +247,7 @@ int ingest_complete(struct ingest *in, const struct layer *parent,
 	if (rc == 0)
 		rc = write_meta(in, parent, meta, err);
 	if (rc == 0)
-		warn_devices(in);
+		count_left(in);
 	unpack_release(&in->unpack);
 	return rc;
 }
@@ -279,7 +292,7 @@ int ingest_commit(struct ingest *in, const struct layer *parent, const struct ov
 	if (rc == 0)
 		rc = commit_or_find(in, parent, &ref, name, err);
 	if (rc >= 0)
-		warn_devices(in);
+		count_left(in);
 	return rc;
 }
 

@@ -80,6 +80,9 @@ int ingest_commit(struct ingest *in, const struct layer *parent, const struct ov
 	const char *name, struct ovl_err *err);
 void ingest_end(struct ingest *in);
 
+/* Warns once about what was left out of all layers imported so far. */
+void ingest_warn_left(struct ovl_store *st);
+
 /* Of a layer that is there already: all of it is on disk, and it has the name (may be
  * NULL). OVL_NOLAYER when it is gone again. */
 int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,

@@ -9,6 +9,7 @@
 #include "sparse.h"
 
 #define EXTENTS 64
+#define BLOCK   4096
 
 union extents {
 	struct fiemap map;
@@ -21,6 +22,7 @@ struct mapper {
 	void *ctx;
 	bool no_fiemap;
 	bool synced;
+	off_t size;
 	off_t from, to; /* a run of data that may go on */
 };
 
@@ -39,11 +41,13 @@ static int data(struct mapper *m, off_t from, off_t to)
 
 	if (from >= to)
 		return 0;
-	if (from != m->to) {
+	from -= from % BLOCK;
+	to += (BLOCK - to % BLOCK) % BLOCK;
+	if (from > m->to || !m->to) {
 		rc = flush(m);
 		m->from = from;
 	}
-	m->to = to;
+	m->to = to < m->size ? to : m->size;
 	return rc;
 }
 
@@ -122,7 +126,7 @@ static int written(struct mapper *m, off_t at, off_t end)
 
 int sparse_map(int fd, off_t size, sparse_fn fn, void *ctx)
 {
-	struct mapper m = {.fd = fd, .fn = fn, .ctx = ctx};
+	struct mapper m = {.fd = fd, .fn = fn, .ctx = ctx, .size = size};
 	off_t at = 0;
 	int rc = 0;
 

@@ -5,6 +5,9 @@
  * was allocated but never written (fallocate(1)) it says data or hole depending on
  * whether someone has read it lately. So such space counts as a hole, which FIEMAP
  * (kernel, filesystems/fiemap.rst) tells where the file system has it.
+ *
+ * File systems have blocks of 1 KiB and more, but most of them, and pages, have 4 KiB. So
+ * holes are told in whole aligned blocks of that size everywhere.
  */
 #ifndef OVL_SPARSE_H
 #define OVL_SPARSE_H

@@ -43,6 +43,8 @@ struct ovl_store {
 	int lock_fd;
 	struct pace pace; /* of removals, and what was removed */
 	uint64_t removed;
+	_Atomic uint64_t left_devices; /* by imports: they are told of once */
+	_Atomic uint64_t left_xattrs;
 };
 
 /*

@@ -216,13 +216,6 @@ static int make_node(const struct place *at, void *ctx)
 		archive_entry_filetype(e) == AE_IFIFO ? 0 : archive_entry_rdev(e));
 }
 
-/* In a user namespace the kernel makes no devices: that is no reason to refuse a layer
- * that has a console. */
-static bool cannot_make_devices(const struct unpack *u)
-{
-	return u->uids.n != 1 || u->uids.range[0].count != UINT32_MAX;
-}
-
 /* What it would have hidden below stays hidden. */
 static int leave_out(struct unpack *u, const struct place *at, struct ovl_err *err)
 {
@@ -256,7 +249,8 @@ static int put_node(struct unpack *u, struct archive_entry *e, const struct plac
 	if (device && archive_entry_rdev(e) == makedev(0, 0))
 		return err_say(err, EINVAL,
 			"refused %s: a 0/0 device would be a whiteout", Q(at->path));
-	if (device && cannot_make_devices(u))
+	/* The kernel makes none there: that is no reason to refuse a layer with a console. */
+	if (device && unpack_in_userns(u))
 		return leave_out(u, at, err);
 	rc = make(u, at, make_node, e, err);
 	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);

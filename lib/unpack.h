@@ -60,6 +60,7 @@ struct unpack {
 	uint64_t bytes; /* of file data */
 	uint64_t implied; /* directories that no entry was there for */
 	uint64_t left_devices; /* that this user namespace cannot make */
+	uint64_t left_xattrs; /* that are no part of a layer, or cannot be set */
 
 	struct dirs dirs;
 	struct parent parents[PARENTS]; /* latest first */
@@ -98,6 +99,9 @@ void unpack_release(struct unpack *u);
 /* The directory dir (clean path) in the tree, made if it is implied. */
 int unpack_parent(
 	struct unpack *u, const char *dir, struct parent **out, struct ovl_err *err);
+
+/* Are we root of a user namespace only? */
+bool unpack_in_userns(const struct unpack *u);
 
 /* Takes away what is under name, so that an entry can take its place: what has data goes
  * to the layer's .kept. */

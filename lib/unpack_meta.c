@@ -103,14 +103,24 @@ struct xattr_in {
 
 /* ---- xattrs ----------------------------------------------------------------------- */
 
-static int set_one(struct target to, const char *attr, const void *value, size_t n,
-	struct archive_entry *e, struct ovl_err *err)
+/* In a user namespace some are for root outside alone. */
+static bool is_denied(const struct unpack *u, const char *attr, int why)
+{
+	return why == EPERM && unpack_in_userns(u) && xattr_wants_root(attr);
+}
+
+static int set_one(struct unpack *u, struct target to, const char *attr,
+	const void *value, size_t n, struct archive_entry *e, struct ovl_err *err)
 {
 	int rc = to.path ? fs_setxattr_path(to.fd, attr, value, n) :
 			   fs_setxattr(to.fd, NULL, attr, value, n);
 
 	if (rc == 0)
 		return 0;
+	if (is_denied(u, attr, errno)) {
+		u->left_xattrs++;
+		return 0;
+	}
 	return err_sys(
 		err, errno, "cannot set the xattr %s of %s", Q(attr), Q(name_of(e)));
 }
@@ -153,11 +163,14 @@ static int set_xattrs(
 	while ((r = next_xattr(u, e, &x, err)) > 0) {
 		char disk[XATTR_MAX_NAME + 16];
 
-		if (strcmp(x.name, XATTR_ACL_ACCESS) == 0 ||
-			strcmp(x.name, XATTR_ACL_DEFAULT) == 0 ||
-			!xattr_in(u->xattrs, x.name, disk))
+		if (!xattr_in(u->xattrs, x.name, disk) ||
+			!xattr_fits(disk, archive_entry_filetype(e))) {
+			u->left_xattrs++;
 			continue;
-		r = set_one(to, disk, x.value, x.n, e, err);
+		}
+		if (xattr_is_acl(disk))
+			continue;
+		r = set_one(u, to, disk, x.value, x.n, e, err);
 		if (r < 0)
 			return r;
 	}
@@ -172,10 +185,11 @@ static int from_text(struct unpack *u, bool dflt, struct ovl_err *err)
 	if (h->acl_nfs4)
 		return err_say(err, EINVAL, "an ACL of a kind that Linux does not have");
 	if (dflt && h->acl_default.len)
-		r = acl_value(&u->accounts, h->acl_default.data, h->acl_default.len, true, dflt,
-			&u->value, err);
+		r = acl_value(&u->accounts, h->acl_default.data, h->acl_default.len, true,
+			dflt, &u->value, err);
 	if (r == 0 && h->acl.len)
-		r = acl_value(&u->accounts, h->acl.data, h->acl.len, false, dflt, &u->value, err);
+		r = acl_value(&u->accounts, h->acl.data, h->acl.len, false, dflt,
+			&u->value, err);
 	return r;
 }
 
@@ -207,7 +221,7 @@ static int set_access_acl(
 
 	if (r <= 0)
 		return r;
-	return set_one(to, XATTR_ACL_ACCESS, u->value.data, u->value.len, e, err);
+	return set_one(u, to, XATTR_ACL_ACCESS, u->value.data, u->value.len, e, err);
 }
 
 /*
@@ -280,8 +294,7 @@ static int strip(int fd, struct archive_entry *e, struct ovl_err *err)
 	if (fs_listxattr(fd, NULL, &names) < 0)
 		return err_sys(err, errno, "cannot list the xattrs of %s", Q(name_of(e)));
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
-		if (strcmp(names.data + at, "security.selinux") != 0 &&
-			fs_removexattr(fd, NULL, names.data + at) < 0)
+		if (fs_removexattr(fd, NULL, names.data + at) < 0)
 			return err_sys(err, errno, "cannot remove an xattr of %s",
 				Q(name_of(e)));
 	}

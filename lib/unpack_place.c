@@ -360,6 +360,11 @@ int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 	return 0;
 }
 
+bool unpack_in_userns(const struct unpack *u)
+{
+	return u->uids.n != 1 || u->uids.range[0].count != UINT32_MAX;
+}
+
 int unpack_written(struct unpack *u, struct ovl_err *err)
 {
 	int rc = behind_wait(u->behind, err);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "xattr.h"
 
@@ -10,10 +11,39 @@ static bool starts(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-static bool of_this_machine(const char *name)
+bool xattr_is_of_layer(const char *name)
 {
-	return strcmp(name, "security.selinux") == 0 ||
-		strcmp(name, "security.ima") == 0 || strcmp(name, "security.evm") == 0;
+	static const char *const of_machine[] = {
+		"security.selinux", "security.ima", "security.evm"};
+
+	for (size_t i = 0; i < sizeof(of_machine) / sizeof(of_machine[0]); i++) {
+		if (strcmp(name, of_machine[i]) == 0)
+			return false;
+	}
+	if (starts(name, "trusted."))
+		return !starts(name, "trusted.SGI_");
+	return starts(name, "user.") || starts(name, "security.") || xattr_is_acl(name);
+}
+
+bool xattr_is_acl(const char *name)
+{
+	return strcmp(name, XATTR_ACL_ACCESS) == 0 ||
+		strcmp(name, XATTR_ACL_DEFAULT) == 0;
+}
+
+bool xattr_fits(const char *name, mode_t mode)
+{
+	if (strcmp(name, XATTR_ACL_DEFAULT) == 0)
+		return S_ISDIR(mode);
+	if (strcmp(name, XATTR_ACL_ACCESS) == 0)
+		return !S_ISLNK(mode);
+	return S_ISREG(mode) || S_ISDIR(mode) || !starts(name, "user.");
+}
+
+bool xattr_wants_root(const char *name)
+{
+	return starts(name, "trusted.") ||
+		(starts(name, "security.") && strcmp(name, "security.capability") != 0);
 }
 
 const char *xattr_live_prefix(const struct xattr_policy *p)
@@ -26,7 +56,7 @@ bool xattr_in(
 {
 	const char *live = xattr_live_prefix(p);
 
-	if (of_this_machine(name))
+	if (!xattr_is_of_layer(name))
 		return false;
 	if (starts(name, live))
 		snprintf(out, XATTR_MAX_NAME + 16, "%s%s%s", live, escape,
@@ -41,7 +71,7 @@ bool xattr_out(
 {
 	const char *live = xattr_live_prefix(p);
 
-	if (of_this_machine(name))
+	if (!xattr_is_of_layer(name))
 		return false;
 	if (!starts(name, live)) {
 		snprintf(out, XATTR_MAX_NAME + 16, "%s", name);

@@ -8,13 +8,17 @@
  * out it is unescaped, and what is not escaped is overlayfs's own and stays behind.
  * The other prefix is an attribute like any other.
  *
- * security.selinux, .ima and .evm are dropped both ways: they speak about this machine.
+ * What belongs to this machine, to its file system (XFS shows how it keeps ACLs as
+ * trusted.SGI_ACL_*, and believes what is written there; btrfs.compression) or to another
+ * operating system (com.apple.*) is no part of a layer: it does not come in, fs_listxattr
+ * does not show it, so it is neither copied, compared nor packed.
  */
 #ifndef OVL_XATTR_H
 #define OVL_XATTR_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct xattr_policy {
 	bool user; /* the live prefix is user.overlay. */
@@ -25,6 +29,16 @@ struct xattr_policy {
 
 #define XATTR_ACL_ACCESS  "system.posix_acl_access"
 #define XATTR_ACL_DEFAULT "system.posix_acl_default"
+
+/* May a layer have an xattr of this name on disk? The one list of what belongs to it. */
+bool xattr_is_of_layer(const char *name);
+bool xattr_is_acl(const char *name);
+
+/* Does the kernel let files of this type have it? (xattr(7), acl(5)) */
+bool xattr_fits(const char *name, mode_t mode);
+
+/* May root of a user namespace not set it? */
+bool xattr_wants_root(const char *name);
 
 /* The live prefix, with its last dot. */
 const char *xattr_live_prefix(const struct xattr_policy *p);

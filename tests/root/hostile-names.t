@@ -61,7 +61,7 @@ C1 controls in a message | file name=\xc2\x9b2J\xff/../.. ! leaves the layer
 newlines in a message | file name=a\nb/../.. ! leaves the layer
 control bytes in a hard link's message | link name=\x1b[2J link=\x1b[31m ! not in this layer
 control bytes in a pax key | file name=f pax.\x1b[2J=x data=1 -> f:1
-control bytes in an xattr's name | file name=f pax.SCHILY.xattr.bad\x1b[2J=x ! cannot set the xattr 'bad
+control bytes in an xattr's name | file name=f pax.SCHILY.xattr.trusted.bad\x1b[2Jxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx=x ! cannot set the xattr 'trusted.bad
 control bytes in a user of an ACL | file name=f pax.SCHILY.acl.access=u:\x1b[2J:r ! unknown user
 direction marks and such are text | file name=\xe2\x80\xaex data=1 -> \342\200\256x:1
 E

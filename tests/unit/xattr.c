@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include "unit.h"
 #include "xattr.h"
 
@@ -56,6 +58,41 @@ START_TEST(dropped)
 }
 END_TEST
 
+START_TEST(of_layer)
+{
+	static const char *const yes[] = {"user.x", "user.overlay.opaque", "trusted.x",
+		"trusted.overlay.origin", "trusted.SGI", "security.capability",
+		"security.x", XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT};
+	static const char *const no[] = {"", "user", "trusted.SGI_ACL_FILE",
+		"trusted.SGI_ACL_DEFAULT", "trusted.SGI_DMI_REGION", "security.selinux",
+		"security.ima", "security.evm", "btrfs.compression",
+		"com.apple.provenance", "system.nfs4_acl", "bcachefs.x", "users.x",
+		"system.posix_acl_accessory", "User.x"};
+
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		ck_assert_msg(xattr_is_of_layer(yes[i]), "%s", yes[i]);
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+		ck_assert_msg(!xattr_is_of_layer(no[i]), "%s", no[i]);
+		ck_assert(!xattr_in(&trusted, no[i], out));
+		ck_assert(!xattr_out(&trusted, no[i], out));
+	}
+}
+END_TEST
+
+START_TEST(fits)
+{
+	ck_assert(xattr_fits("user.x", S_IFREG | 0600));
+	ck_assert(xattr_fits("user.x", S_IFDIR));
+	ck_assert(!xattr_fits("user.x", S_IFLNK));
+	ck_assert(!xattr_fits("user.x", S_IFIFO));
+	ck_assert(!xattr_fits("user.x", S_IFCHR));
+	ck_assert(xattr_fits("trusted.x", S_IFLNK));
+	ck_assert(!xattr_fits(XATTR_ACL_ACCESS, S_IFLNK));
+	ck_assert(xattr_fits(XATTR_ACL_ACCESS, S_IFIFO));
+	ck_assert(!xattr_fits(XATTR_ACL_DEFAULT, S_IFREG));
+}
+END_TEST
+
 START_TEST(keywords)
 {
 	static const char *const table[][2] = {{"user.a%3Db", "user.a=b"},
@@ -74,4 +111,4 @@ START_TEST(keywords)
 }
 END_TEST
 
-UNIT("xattr", in, out_again, dropped, keywords)
+UNIT("xattr", in, out_again, dropped, of_layer, fits, keywords)

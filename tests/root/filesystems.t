@@ -1,0 +1,93 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# overlay: when asked
+
+# not in a user namespace: mounts disks
+
+# What belongs to a file system is no part of a layer: one tree has one id everywhere, and
+# what a tar made on one of them is removed again there.
+losetup -f >/dev/null 2>&1 || cannot "no loop devices"
+
+disk() { # NAME SIZE MKFS...
+	name=$1
+	mkdir "$name"
+	truncate -s "$2" "$name.img"
+	shift 2
+	command -v "$1" >/dev/null || cannot "no $1"
+	"$@" "$name.img" >/dev/null 2>&1 && mount -o loop "$name.img" "$name" || cannot "$1"
+}
+disk ext4 60M mkfs.ext4 -q -b 4096
+disk ext4-1k 60M mkfs.ext4 -q -b 1024
+disk xfs 300M mkfs.xfs -q
+disk btrfs 120M mkfs.btrfs -q
+mkdir tmpfs
+mount -t tmpfs -o size=100M tmpfs tmpfs
+all="ext4 ext4-1k xfs btrfs tmpfs"
+
+printf 'dir name=. mtime=1\ndir name=d mtime=1\nfile name=d/f data=1\nend\n' | mktar >base.tar
+# What is put into a layer, in $1.
+fill() (
+	cd "$1" || exit 1
+	mkdir acls
+	setfacl -m u:9:rw,g:8:r d/f
+	setfacl -m u:9:rwx acls
+	setfacl -d -m u:7:rwx,g:6:x acls
+	echo in >acls/inherits
+	truncate -s 100000 holes
+	printf x | dd of=holes bs=1 seek=1030 conv=notrunc status=none
+	printf y | dd of=holes bs=1 seek=70000 conv=notrunc status=none
+	seq 20000 >punched
+	fallocate -p -o 6144 -l 8192 punched
+	fallocate -p -o 20480 -l 4096 punched
+	fallocate -p -o 41984 -l 1024 punched
+	fallocate -l 65536 reserved
+	printf z | dd of=reserved bs=1 seek=9000 conv=notrunc status=none
+	: >small
+	truncate -s 5 small
+	setfattr -n user.x -v 1 small
+	ln small small2
+	find . -exec touch -h -d @1000000000.25 {} +
+)
+for fs in $all; do
+	OVLCTL_ROOT=$T/$fs/s
+	mkdir "$OVLCTL_ROOT"
+	# Directories hand it on.
+	[ $fs != btrfs ] || setfattr -n btrfs.compression -v zstd "$OVLCTL_ROOT"
+	ovlctl import -n base base.tar >/dev/null || exit 1
+	ovlctl create -n w base >/dev/null || exit 1
+	m=$(ovlctl mount w) || exit 1
+	ok "$fs: filled" fill "$m"
+	ovlctl umount w
+	ovlctl diff -o "$fs.tar" w
+	same "... gives the tar that the others give" "$fs.tar" ext4.tar
+	cp "$fs.tar" first.tar
+	ovlctl diff -o again.tar w
+	same "... when asked again, too" again.tar first.tar
+	ovlctl commit w >"$fs.id"
+	same "... and the same id" "$fs.id" ext4.id
+	is "... whose content is sound" "$(ovlctl check --content)" ""
+done
+
+# An ACL that XFS is told of in its own words: what makes no sense there cannot be removed.
+cat >junk <<'X'
+dir name=d mode=775 uid=1000 gid=1000 pax.SCHILY.xattr.trusted.SGI_ACL_FILE=junk pax.SCHILY.xattr.user.kept=1
+file name=d/f uid=1000 pax.SCHILY.xattr.btrfs.compression=zstd pax.SCHILY.xattr.com.apple.provenance=x data=1
+symlink name=l link=d pax.SCHILY.xattr.user.x=1
+fifo name=p pax.SCHILY.xattr.user.x=1
+end
+X
+mktar <junk >junk.tar
+for fs in $all; do
+	OVLCTL_ROOT=$T/$fs/s
+	id=$(ovlctl import -n junk junk.tar 2>err)
+	is "$fs: xattrs that are no layer's: left out" "$(cat err)" \
+		"ovlctl: import: warning: 5 xattrs left out: they belong to a file system or another operating system, or cannot be set on such a file or in a user namespace"
+	is "... but for those that are" "$(getfattr --absolute-names -m - -d "$(tree_of junk)/d" 2>&1 | grep -v btrfs | grep =)" 'user.kept="1"'
+	ovlctl diff -o got.tar junk
+	same "... and the tar comes back" got.tar junk.tar
+	is "... nothing is wrong with it" "$(ovlctl check --content junk)" ""
+	ok "... and it is removed" ovlctl rm junk
+	is "... all of it" "$(ls "$OVLCTL_ROOT/trash" "$OVLCTL_ROOT/staging")" "$(printf '%s:\n\n%s:' "$OVLCTL_ROOT/staging" "$OVLCTL_ROOT/trash")"
+done
+done_testing
