@@ -3,7 +3,13 @@
  *
  * The kernel takes at most 4,095 bytes of them, so lowers are named relative to the
  * driver's directory: with l/ and 26 characters each, 128 fit with an upper and a work
- * directory of 64 digits. None of these names can hold a ':' or ','.
+ * directory of 64 digits. None of these names can hold a ':' or ','. Absolute names would
+ * leave room for about 75. The other limit is 500 lowers. Beyond either the kernel says
+ * EINVAL and no more, see explain.h.
+ *
+ * A lower alone, without an upper, is EINVAL too: the store's empty directory is the second.
+ * By default the kernel follows redirects in lowers, which layers that were imported may
+ * hold; the options turn that off unless the user asked for it.
  */
 #ifndef OVL_MOUNTSPEC_H
 #define OVL_MOUNTSPEC_H

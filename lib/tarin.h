@@ -10,6 +10,16 @@
  * express. The reader runs in the C locale on purpose: names come out as the bytes that
  * went in. In a UTF-8 locale it would compose characters (NFC), and two names that
  * differ only in that would become one.
+ *
+ * What libarchive (3.6) does by itself, and is kept from here:
+ *
+ *  - It runs other programs for some filters (grzip, lrzip, lzop), knows formats that are
+ *    no layers, and does not check the trailer of a gzip: it gets plain bytes from
+ *    decode.h, and only its tar format is enabled.
+ *  - After a bad checksum of a header it says ARCHIVE_RETRY, and going on loses entries.
+ *  - No input at all reads as an empty archive.
+ *  - What follows the last entry is not read, so neither hashed nor checked: tarin_finish
+ *    reads it.
  */
 #ifndef OVL_TARIN_H
 #define OVL_TARIN_H

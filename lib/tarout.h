@@ -1,7 +1,9 @@
 /*
  * Entries to a tar, written by libarchive's pax writer, so that the same entries give
  * the same bytes: no times but mtime, no user names, no padding to a tape's blocks.
- * xattrs, with ACLs among them, go as SCHILY.xattr.* alone, which is what others read.
+ * xattrs, with ACLs among them, go as SCHILY.xattr.* alone, which is what Docker,
+ * containerd and Podman read; left alone, libarchive writes each xattr a second time
+ * (LIBARCHIVE.xattr.*), and ACLs as SCHILY.acl.*.
  */
 #ifndef OVL_TAROUT_H
 #define OVL_TAROUT_H

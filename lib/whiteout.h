@@ -7,6 +7,18 @@
  * In a tar (OCI image-spec, layer.md): an empty file .wh.NAME hides NAME below; a file
  * .wh..wh..opq hides all that its directory has below. Other names that begin with
  * .wh..wh. were aufs's own and mean nothing.
+ *
+ * What the kernel makes of them (seen with Linux 6.18):
+ *
+ *  - An opaque mark on the root directory of a layer is ignored.
+ *  - A whiteout in an opaque directory, or in one that no lower has, is listed by
+ *    readdir(3), but stat(2) of it says ENOENT: none may be made there.
+ *  - All whiteouts made through one mount are hard links of one inode, mode 000: ask
+ *    whether a file is a whiteout before looking at its links.
+ *  - mkdir(2) of a new name gives an opaque directory with some mount options (xino, index,
+ *    metacopy, redirect_dir) and not with others: an opaque mark does not prove that
+ *    something is hidden.
+ *  - Devices 0/0 can be made in a user namespace since Linux 5.8.
  */
 #ifndef OVL_WHITEOUT_H
 #define OVL_WHITEOUT_H

@@ -6,7 +6,11 @@
  * attribute of an archive with the live prefix is kept escaped, as the kernel escapes
  * those of an overlay inside an overlay: P.overlay.X as P.overlay.overlay.X; on the way
  * out it is unescaped, and what is not escaped is overlayfs's own and stays behind.
- * The other prefix is an attribute like any other.
+ * The other prefix is an attribute like any other. The kernel unescapes in the same way,
+ * since Linux 6.7 and only of the live prefix.
+ *
+ * overlayfs's own are origin, impure, uuid, opaque, redirect, metacopy, nlink, upper,
+ * protattr and whiteout.
  *
  * What belongs to this machine, to its file system (XFS shows how it keeps ACLs as
  * trusted.SGI_ACL_*, and believes what is written there; btrfs.compression) or to another
