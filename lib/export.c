@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "config.h"
 #include "digest.h"
 #include "driver.h"
 #include "export.h"
@@ -172,7 +173,7 @@ static int open_image(struct export *x, const char *what, struct ovl_err *err)
 	}
 	img->what = what;
 	x->n_images++;
-	rc = layer_find(x->st, what, &ref, err);
+	rc = config_find_layer(x->st, what, &ref, err);
 	if (rc < 0)
 		return rc;
 	rc = names_lookup(x->st, what, &owner, err);

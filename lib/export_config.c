@@ -87,18 +87,9 @@ static int get_any(struct export *x, const struct layer *l, struct buf *out,
 {
 	struct layer_ref ref = layer_ref_of(l);
 	char name[NAME_LEN_MAX + 1];
-	int rc;
 
 	names_first(x->st, &ref, name);
-	rc = config_get(l, name, out, hex, err);
-	if (rc >= 0 || err->status != OVL_USAGE)
-		return rc;
-	rc = config_get(l, NULL, out, hex, err);
-	if (rc > 0)
-		store_warn(x->st,
-			"layer %.12s is the top of several images; config %.12s is taken",
-			l->id.s, hex);
-	return rc;
+	return config_get(l, name, out, hex, err);
 }
 
 /* That of the first n of the stack. 1 found, 0 not. */

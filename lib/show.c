@@ -149,10 +149,10 @@ static int set_configs(const struct layer *l, const char *what, struct ovl_detai
 		return err_nomem(err);
 	for (size_t i = 0; i < d->n_configs; i++)
 		memcpy(d->configs[i].s, list.data + i * (ID_LEN + 1), ID_LEN);
-	rc = d->n_configs == 1 ? 1 : names_config(l, what, hex, err);
-	if (rc > 0)
+	rc = config_choose(l, what, hex, err);
+	if (rc == 1)
 		rc = config_get(l, what, &bytes, hex, err);
-	if (rc > 0) {
+	if (rc == 1) {
 		d->config_len = bytes.len;
 		d->config = buf_steal(&bytes);
 	}
@@ -181,10 +181,14 @@ int ovl_show(struct ovl_store *st, const char *layer, struct ovl_details *out,
 	auto_layer l = LAYER_INIT;
 	struct ovl_details d = {.self.n = 0};
 	char *const what[] = {(char *)(uintptr_t)layer, NULL};
-	int rc = layer_open(st, layer, LOCK_SH, &l, err);
+	char *const id[] = {l.id.s, NULL};
+	int rc = config_open_layer(st, layer, &l, err);
 
 	if (rc == 0)
 		rc = ovl_list(st, what, &d.self, err);
+	/* What says which config is no LAYER of others. */
+	if (rc < 0 && l.fd >= 0 && err->status == OVL_NOLAYER)
+		rc = ovl_list(st, id, &d.self, err);
 	if (rc == 0)
 		rc = set_all(&l, layer, &d, err);
 	if (rc < 0)

@@ -2,11 +2,33 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "layer.h"
 #include "names.h"
 #include "ovl.h"
 #include "quote.h"
 #include "store.h"
+
+/* Which config goes with the new name: 1 and its digest, 0 none, or that which it has. */
+static int choose_config(const struct layer *l, const char *layer, const char *name,
+	char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(l);
+	struct layer_ref owner;
+	char had[ID_LEN + 1];
+	int rc = config_choose(l, layer, hex, err);
+
+	if (rc < 2)
+		return rc;
+	if (names_lookup(l->st, name, &owner, NULL) > 0 &&
+		layer_ref_same(&owner, &self) && names_config(l, name, had, NULL) > 0)
+		return 0;
+	store_warn(l->st,
+		"layer %.12s is the top of several images: %s gets the latest config, "
+		"sha256:%.12s",
+		l->id.s, Q(name), hex);
+	return 1;
+}
 
 int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool force,
 	struct ovl_err *err)
@@ -18,7 +40,7 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 
 	if (!ovl_name_valid(name))
 		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
-	rc = layer_open(st, layer, LOCK_SH, &l, err);
+	rc = config_open_layer(st, layer, &l, err);
 	if (rc < 0)
 		return rc;
 	self = layer_ref_of(&l);
@@ -29,7 +51,7 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 		rc = store_sync(st, l.fd, err);
 	if (rc < 0)
 		return rc;
-	rc = names_config(&l, layer, config, err);
+	rc = choose_config(&l, layer, name, config, err);
 	if (rc < 0)
 		return rc;
 	return names_give(&l, name, rc ? config : NULL, force, store_durable(st), err);

@@ -69,13 +69,16 @@ ovlctl tag img:2 copy
 is "... again, from another name" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/copy")" "$c2"
 ovlctl tag "$b" copy
 is "... by id it keeps what it has" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/copy")" "$c2"
-ovlctl tag "$b" bare
-is "... a new one gets none" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/bare")" ""
+touch -d @1 "$OVLCTL_ROOT/$DRV/$b/.configs/$c2"
+ovlctl -q tag "$b" copy
+is "... also if that is not the latest" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/copy")" "$c2"
+ovlctl -q tag "$b" bare
+is "... a new one gets the latest" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/bare")" "$c"
 ovlctl tag --force a copy
 is "... nor one that moves to another layer" "$(cat "$OVLCTL_ROOT/$DRV/$a/.names/copy")" ""
-printf %s "$c" >"$OVLCTL_ROOT/$DRV/$b/.names/copy"
-ovlctl tag --force "$b" copy
-is "... nor does an old note count" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/copy")" ""
+printf %s "$c2" >"$OVLCTL_ROOT/$DRV/$b/.names/copy"
+ovlctl -q tag --force "$b" copy
+is "... nor does an old note count" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/copy")" "$c"
 
 # What was reported is synced, unless it need not be.
 if can_trace; then
