@@ -121,12 +121,19 @@ void fs_dir_close(struct fs_dir *d);
  * EINTR when *stop is set.
  */
 int fs_rmtree(int dirfd, const char *name, const atomic_int *stop);
-/* gone is told of each entry that was removed. */
-int fs_rmtree_told(int dirfd, const char *name, const atomic_int *stop,
-	void (*gone)(void *ctx), void *ctx);
 
-/* Bytes that name and all below it take on disk; never leaves the file system. */
-int fs_tree_bytes(int dirfd, const char *name, uint64_t *out);
+struct fs_remover {
+	const atomic_int *stop; /* NULL: never */
+	void (*gone)(void *ctx); /* called for each entry that was removed; or NULL */
+	void *ctx;
+	struct buf stuck; /* the path of what could not be removed; to be released */
+	bool flagged; /* it is immutable or append-only, see chattr(1) */
+};
+int fs_rmtree_by(struct fs_remover *how, int dirfd, const char *name);
+
+/* Bytes that name and all below it take on disk, as far as it can be read; never leaves the
+ * file system. */
+uint64_t fs_tree_bytes(int dirfd, const char *name);
 
 /* The mode of what fd, open with O_PATH and no symlink, is. */
 int fs_chmod_path(int fd, mode_t mode);

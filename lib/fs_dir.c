@@ -98,10 +98,38 @@ struct rm {
 	int top;
 	unsigned depth;
 	unsigned long moved;
-	const atomic_int *stop;
-	void (*gone)(void *ctx); /* NULL: not told */
-	void *ctx;
+	struct fs_remover *how;
 };
+
+static bool rm_stopped(const struct rm *rm)
+{
+	return rm->how->stop && *rm->how->stop;
+}
+
+static bool is_flagged(int dirfd, const char *name)
+{
+	const uint64_t flags = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
+	struct statx sx;
+
+	return statx(dirfd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE, &sx) ==
+		0 &&
+		sx.stx_attributes & flags;
+}
+
+/* Remembers what is in the way, name or the directory it is in. Returns -1 and errno. */
+static int rm_stuck(struct rm *rm, int dirfd, const char *name)
+{
+	int why = errno;
+	bool dir = why == EPERM && dirfd >= 0 && is_flagged(dirfd, "");
+
+	if (!rm->how->stuck.len && fs_path_of(dirfd, &rm->how->stuck) == 0) {
+		if (!dir)
+			buf_addf(&rm->how->stuck, "/%s", name);
+		rm->how->flagged = dir || (why == EPERM && is_flagged(dirfd, name));
+	}
+	errno = why;
+	return -1;
+}
 
 /*
  * Opens a directory that is to go, also one whose mode says no to its owner. What is
@@ -135,11 +163,11 @@ static int rm_opened(struct rm *rm, struct fs_dir *d, int dirfd, const char *nam
 		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
 		if (errno != ENOTEMPTY && errno != EEXIST)
-			return -1;
+			return rm_stuck(rm, dirfd, name);
 		/* Another has put a directory in its place: that has its turn yet. */
 		if (fs_is(dirfd, name, d->fd) == 0)
 			return 0;
-		if (rm->stop && *rm->stop) {
+		if (rm_stopped(rm)) {
 			errno = EINTR;
 			return -1;
 		}
@@ -161,6 +189,17 @@ static int rm_move_up(struct rm *rm, int dirfd, const char *name)
 	return -1;
 }
 
+/* One that cannot be read may be empty. */
+static int rm_unopened(struct rm *rm, int dirfd, const char *name)
+{
+	int why = errno;
+
+	if (why != ENOTDIR && why != EXDEV && unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
+		return 0;
+	errno = why;
+	return why == ENOTDIR ? -1 : rm_stuck(rm, dirfd, name);
+}
+
 static int rm_subdir(struct rm *rm, int dirfd, const char *name)
 {
 	auto_fsdir d = {.fd = -1};
@@ -171,7 +210,7 @@ static int rm_subdir(struct rm *rm, int dirfd, const char *name)
 	if (rm_open(&d, dirfd, name) < 0) {
 		if (rm->depth && (errno == EMFILE || errno == ENFILE))
 			return rm_move_up(rm, dirfd, name);
-		return errno == ENOENT ? 0 : -1;
+		return errno == ENOENT ? 0 : rm_unopened(rm, dirfd, name);
 	}
 	rm->depth++;
 	rc = rm_opened(rm, &d, dirfd, name);
@@ -189,12 +228,13 @@ static int rm_entry(struct rm *rm, int dirfd, const char *name, unsigned char ty
 		return 0;
 	why = errno;
 	if (why != EISDIR && why != EPERM)
-		return -1;
+		return rm_stuck(rm, dirfd, name);
 	if (rm_subdir(rm, dirfd, name) == 0)
 		return 0;
-	if (errno == ENOTDIR)
-		errno = why;
-	return -1;
+	if (errno != ENOTDIR)
+		return -1;
+	errno = why;
+	return rm_stuck(rm, dirfd, name);
 }
 
 static int rm_contents(struct rm *rm, struct fs_dir *d)
@@ -204,64 +244,65 @@ static int rm_contents(struct rm *rm, struct fs_dir *d)
 	int r;
 
 	while ((r = fs_dir_next(d, &name, &type)) > 0) {
-		if (rm->stop && *rm->stop) {
+		if (rm_stopped(rm)) {
 			errno = EINTR;
 			return -1;
 		}
 		if (rm_entry(rm, d->fd, name, type) < 0)
 			return -1;
-		if (rm->gone)
-			rm->gone(rm->ctx);
+		if (rm->how->gone)
+			rm->how->gone(rm->how->ctx);
 	}
 	return r;
 }
 
-int fs_rmtree_told(int dirfd, const char *name, const atomic_int *stop,
-	void (*gone)(void *ctx), void *ctx)
+int fs_rmtree_by(struct fs_remover *how, int dirfd, const char *name)
 {
 	auto_fsdir d = {.fd = -1};
-	struct rm rm = {.stop = stop, .gone = gone, .ctx = ctx};
+	struct rm rm = {.how = how};
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
-		return -1;
+		return rm_stuck(&rm, dirfd, name);
 	if (rm_open(&d, dirfd, name) < 0)
-		return errno == ENOENT ? 0 : -1;
+		return errno == ENOENT ? 0 : rm_unopened(&rm, dirfd, name);
 	rm.top = d.fd;
 	return rm_opened(&rm, &d, dirfd, name);
 }
 
 int fs_rmtree(int dirfd, const char *name, const atomic_int *stop)
 {
-	return fs_rmtree_told(dirfd, name, stop, NULL, NULL);
+	struct fs_remover how = {.stop = stop};
+	int rc = fs_rmtree_by(&how, dirfd, name);
+	int why = errno;
+
+	buf_release(&how.stuck);
+	errno = why;
+	return rc;
 }
 
 /* With a descriptor a level: what is that deep is counted up to there. */
-static int add_bytes(int dirfd, const char *name, unsigned depth, uint64_t *out)
+static void add_bytes(int dirfd, const char *name, unsigned depth, uint64_t *out)
 {
 	auto_fsdir d = {.fd = -1};
 	unsigned char type;
 	const char *entry;
 	struct stat st;
-	int r;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -1;
+		return;
 	*out += (uint64_t)st.st_blocks * 512;
-	if (!S_ISDIR(st.st_mode) || depth == MAX_HELD)
-		return 0;
-	if (fs_dir_open(&d, dirfd, name) < 0)
-		return errno == EACCES || errno == ENOENT ? 0 : -1;
-	while ((r = fs_dir_next(&d, &entry, &type)) > 0) {
-		if (add_bytes(d.fd, entry, depth + 1, out) < 0)
-			return -1;
-	}
-	return r;
+	if (!S_ISDIR(st.st_mode) || depth == MAX_HELD || fs_dir_open(&d, dirfd, name) < 0)
+		return;
+	while (fs_dir_next(&d, &entry, &type) > 0)
+		add_bytes(d.fd, entry, depth + 1, out);
 }
 
-int fs_tree_bytes(int dirfd, const char *name, uint64_t *out)
+uint64_t fs_tree_bytes(int dirfd, const char *name)
 {
-	*out = 0;
-	return add_bytes(dirfd, name, 0, out);
+	uint64_t n = 0;
+
+	add_bytes(dirfd, name, 0, &n);
+	return n;
 }

@@ -89,16 +89,10 @@ static bool is_empty(int fd)
 static int prune_tree(
 	struct pruner *p, const char *what, int dir, const char *name, const char *why)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = fs_tree_bytes(dir, name);
+	int rc = p->req->dry_run ? 0 : trash_remove(p->st, dir, name, p->err);
 
-	if (fs_tree_bytes(dir, name, &bytes) < 0)
-		return err_sys(p->err, errno, "cannot read '%s/%.12s'", what, name);
-	if (!p->req->dry_run &&
-		fs_rmtree_told(dir, name, p->st->cfg.stop, trash_gone, p->st) < 0)
-		return store_stopped(p->st) ?
-			err_stopped(p->err) :
-			err_sys(p->err, errno, "cannot remove '%s/%.12s'", what, name);
-	return prune_tell(p, what, name, bytes, why);
+	return rc < 0 ? rc : prune_tell(p, what, name, bytes, why);
 }
 
 static int prune_dir(
@@ -107,6 +101,8 @@ static int prune_dir(
 	auto_fd fd = -1;
 	int r = is_dead(dir, name, &fd);
 
+	if (r < 0 && p->req->dry_run)
+		return prune_tell(p, what, name, 0, "it cannot be opened");
 	if (r < 0)
 		return err_sys(p->err, -r, "cannot look at '%s/%.12s'", what, name);
 	/* One that was just made is about to be locked. */

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "fs.h"
+#include "quote.h"
 #include "store.h"
 #include "trash.h"
 
@@ -43,7 +44,7 @@ int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
 	return 0;
 }
 
-void trash_gone(void *ctx)
+static void removed_one(void *ctx)
 {
 	struct ovl_store *st = ctx;
 	struct ovl_progress p = {.entries = ++st->removed};
@@ -52,20 +53,31 @@ void trash_gone(void *ctx)
 		st->cfg.progress(st->cfg.ctx, &p);
 }
 
+int trash_remove(struct ovl_store *st, int dir, const char *name, struct ovl_err *err)
+{
+	struct fs_remover how = {.stop = st->cfg.stop, .gone = removed_one, .ctx = st};
+	int rc = fs_rmtree_by(&how, dir, name) < 0 ? -errno : 0;
+	const char *path = how.stuck.len && !how.stuck.failed ? how.stuck.data : name;
+
+	if (rc == -EINTR && store_stopped(st))
+		err_stopped(err);
+	else if (rc == -EXDEV || rc == -EBUSY)
+		rc = err_say(err, EBUSY, "cannot remove %s: something is mounted there",
+			Q(path));
+	else if (how.flagged)
+		err_say(err, EPERM,
+			"cannot remove %s: it is immutable or append-only; 'chattr -ia' "
+			"changes that, then prune removes it",
+			Q(path));
+	else if (rc < 0)
+		err_sys(err, -rc, "cannot remove %s", Q(path));
+	buf_release(&how.stuck);
+	return rc;
+}
+
 int trash_empty(struct trashed *t, struct ovl_err *err)
 {
 	int trash = store_dir(t->st, DIR_TRASH, err);
 
-	if (trash < 0)
-		return trash;
-	if (fs_rmtree_told(trash, t->name, t->st->cfg.stop, trash_gone, t->st) == 0)
-		return 0;
-	if (errno == EINTR && store_stopped(t->st))
-		return err_stopped(err);
-	if (errno == EXDEV || errno == EBUSY)
-		return err_say(err, EBUSY,
-			"cannot remove '%s/trash/%.12s': something is mounted in it",
-			t->st->root, t->name);
-	return err_sys(
-		err, errno, "cannot remove '%s/trash/%.12s'", t->st->root, t->name);
+	return trash < 0 ? trash : trash_remove(t->st, trash, t->name, err);
 }

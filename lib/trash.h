@@ -33,7 +33,7 @@ int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err);
 
 int trash_empty(struct trashed *t, struct ovl_err *err);
 
-/* Of fs_rmtree_told: tells how much the store, ctx, has been rid of. */
-void trash_gone(void *ctx);
+/* Removes a tree in trash/ or staging/, with progress. The error names what is in the way. */
+int trash_remove(struct ovl_store *st, int dir, const char *name, struct ovl_err *err);
 
 #endif

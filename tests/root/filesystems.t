@@ -90,4 +90,22 @@ for fs in $all; do
 	ok "... and it is removed" ovlctl rm junk
 	is "... all of it" "$(ls "$OVLCTL_ROOT/trash" "$OVLCTL_ROOT/staging")" "$(printf '%s:\n\n%s:' "$OVLCTL_ROOT/staging" "$OVLCTL_ROOT/trash")"
 done
+# A leftover that cannot be read, nor removed.
+OVLCTL_ROOT=$T/xfs/s
+left=$OVLCTL_ROOT/staging/$(printf '%064d' 1)
+mkdir -p "$left/d" "$OVLCTL_ROOT/staging/$(printf '%064d' 2)/d"
+: >"$left/d/f"
+chown 1000:1000 "$left/d"
+chmod 775 "$left/d"
+setfattr -n trusted.SGI_ACL_FILE -v junk "$left/d"
+no "a directory that nobody can read" ls "$left/d"
+ovlctl check >out 2>err
+is "check: is not stopped by it" "$? $(cat err)" "0 "
+is "... finds it as it finds others" "$(grep -c 'staging.*prune takes it' out)" 2
+ovlctl prune >out 2>err
+is "prune: says where" "$? $(cat err)" "1 ovlctl: prune: cannot remove '$left/d': Structure needs cleaning"
+is "... and takes the other" "$(ls "$OVLCTL_ROOT/staging")" "$(basename "$left")"
+setfattr -x trusted.SGI_ACL_FILE "$left/d"
+ok "... that one, too, when it can be read" ovlctl prune
+
 done_testing

@@ -59,14 +59,21 @@ perl -e 'chdir $ARGV[0]; for (1..3000) { mkdir "d"; open F, ">f"; chdir "d" } mk
 is "3,000 levels deep" "$(cd "$d" && perl -e 'while (chdir "d") { $n++ } print $n')" 3000
 ok "removed" sh -c 'ulimit -n 100; exec ovlctl rm w'
 is "no trace is left" "$(store_state)" "$empty"
-if ! as_user && chattr -V >/dev/null 2>&1; then
+if ! as_user && command -v chattr >/dev/null; then
 	need w ovlctl create -n w
 	touch "$OVLCTL_ROOT/$DRV/$w/$UPPER/f"
 	if chattr +i "$OVLCTL_ROOT/$DRV/$w/$UPPER/f" 2>/dev/null; then
-		fails 1 "cannot remove .*Operation not permitted" "an immutable file" ovlctl rm w
+		fails 1 "cannot remove '$OVLCTL_ROOT/trash/[0-9a-f]{64}/$UPPER/f': it is immutable.*chattr" \
+			"an immutable file" ovlctl rm w
 		is "... the layer is gone all the same" "$(ovlctl ls -nr -o NAME w 2>&1)" "ovlctl: ls: no such layer 'w'"
+		mkdir "$OVLCTL_ROOT/trash/$(printf '%064d' 1)"
+		ovlctl prune >out 2>err
+		is "prune" $? 1
+		like "... says the same" "/$UPPER/f': it is immutable" "$(cat err)"
+		is "... takes the rest" "$(ls "$OVLCTL_ROOT/trash" | wc -l)" 1
 		chattr -i "$OVLCTL_ROOT"/trash/*/$UPPER/f
-		rm -r "$OVLCTL_ROOT"/trash/*
+		ok "... and this one, when it may" ovlctl prune
+		is "... so that nothing is left" "$(ls "$OVLCTL_ROOT/trash")" ""
 	fi
 fi
 
