@@ -15,6 +15,8 @@
 #include "driver.h"
 #include "fs.h"
 #include "holder.h"
+#include "names.h"
+#include "quote.h"
 #include "recipe.h"
 #include "store.h"
 
@@ -211,6 +213,27 @@ static int tell_commit(
 			"it became layer %.12s, which is not there any more", image->s);
 }
 
+struct losing {
+	struct checker *c;
+	const struct layer *l;
+};
+
+static int tell_lost(void *ctx, const char *name)
+{
+	const struct losing *x = ctx;
+	struct checker *c = x->c;
+	bool repair = c->req->repair;
+	int rc = names_is_lost(x->l, name, repair, c->err);
+
+	if (rc <= 0)
+		return rc;
+	return check_tell(c, repair ? OVL_ERROR : OVL_NOTE, "lost-name", x->l->id.s, "",
+		repair,
+		repair ? "its name %s was missing from 'names'" :
+			 "its name %s is missing from 'names'; --repair gives it back",
+		Q(name));
+}
+
 static int check_open(struct checker *c, struct layer *l, bool content)
 {
 	struct lineage way;
@@ -232,6 +255,8 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 		rc = check_numbers(c, l, &way);
 	if (rc == 0)
 		rc = check_hint(c, l);
+	if (rc == 0)
+		rc = names_each_lost(l, tell_lost, &(struct losing){c, l}, c->err);
 	if (rc < 0 || l->meta.kind != OVL_IMAGE)
 		return rc;
 	rc = fs_exists(l->fd, RECIPE_NAME);
@@ -246,9 +271,10 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 /*
  * A layer that is looked at without a lock may be about to be committed, or repaired: what
  * is wrong with it counts when it is still so a moment later and nobody has it locked,
- * both times.
+ * both times. 1: somebody has it for longer, and will leave it right or be found to have
+ * left it wrong.
  */
-static int settled(struct checker *c, struct layer *l)
+static int settle(struct checker *c, struct layer *l)
 {
 	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
 	const struct meta meta = l->meta;
@@ -262,12 +288,12 @@ static int settled(struct checker *c, struct layer *l)
 		l->meta = meta; /* which the check puts right as it goes */
 		if (!c->later.n)
 			break;
-		sure = holder_of(l->fd, who) ? 0 : sure + 1;
+		sure = holder_of(l->fd, true, who) ? 0 : sure + 1;
 		if (sure == 2)
 			break;
 		nanosleep(&pause, NULL);
 	}
-	return rc;
+	return rc == 0 && c->later.n && sure < 2 ? 1 : rc;
 }
 
 /* What is found in a layer counts if it is still there at the end: one that is being
@@ -280,12 +306,12 @@ static int look(struct checker *c, struct layer *l)
 	c->holding = true;
 	c->unlocked = c->req->repair ? NULL : l;
 	if (c->unlocked)
-		rc = settled(c, l);
+		rc = settle(c, l);
 	if (!c->unlocked || (rc == 0 && c->req->content)) {
 		report_release(&c->later);
 		rc = check_open(c, l, c->req->content);
 	}
-	gone = c->unlocked && fs_is(l->drv_fd, l->id.s, l->fd) == 0;
+	gone = rc == 1 || (c->unlocked && fs_is(l->drv_fd, l->id.s, l->fd) == 0);
 	c->unlocked = NULL;
 	layer_close(l);
 	if (gone && !c->ended) {

@@ -52,6 +52,7 @@ struct lock_query {
 	unsigned major;
 	unsigned minor;
 	unsigned long long ino;
+	bool exclusive;
 	int *pid;
 };
 
@@ -62,10 +63,12 @@ static bool holds(const char *line, const void *ctx)
 	unsigned major;
 	unsigned minor;
 	unsigned long long ino;
+	char mode[8];
 
-	return sscanf(line, "%*u: FLOCK %*s %*s %d %x:%x:%llu", q->pid, &major, &minor,
-		       &ino) == 4 &&
-		ino == q->ino && major == q->major && minor == q->minor && *q->pid > 0 &&
+	return sscanf(line, "%*u: FLOCK %*s %7s %d %x:%x:%llu", mode, q->pid, &major,
+		       &minor, &ino) == 5 &&
+		(!q->exclusive || strcmp(mode, "WRITE") == 0) && ino == q->ino &&
+		major == q->major && minor == q->minor && *q->pid > 0 &&
 		*q->pid != getpid();
 }
 
@@ -84,9 +87,9 @@ static bool name_process(int pid, char out[HOLDER_SIZE])
 	return true;
 }
 
-bool holder_of(int fd, char out[HOLDER_SIZE])
+bool holder_of(int fd, bool exclusive, char out[HOLDER_SIZE])
 {
-	struct lock_query q = {.pid = &(int){0}};
+	struct lock_query q = {.exclusive = exclusive, .pid = &(int){0}};
 	struct mount_dev m = {.major = &q.major, .minor = &q.minor};
 	struct statx sx;
 

@@ -13,9 +13,9 @@
 
 #define HOLDER_SIZE 96
 
-/* A process other than this one that has the file of fd locked: true and its id, with
- * its name in brackets while it runs, else false. */
-bool holder_of(int fd, char out[HOLDER_SIZE]);
+/* A process other than this one that has the file of fd locked (exclusive: for itself
+ * alone): true and its id, with its name in brackets. */
+bool holder_of(int fd, bool exclusive, char out[HOLDER_SIZE]);
 
 /* The same of one that has a file or directory of the file system with that device
  * number, or of the mount with that id (0: of any), open or as its working or root

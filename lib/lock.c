@@ -24,7 +24,7 @@ static int busy(int fd, const char *what, struct ovl_err *err)
 {
 	char who[HOLDER_SIZE];
 
-	if (!holder_of(fd, who))
+	if (!holder_of(fd, false, who))
 		return err_status(err, OVL_BUSY, "%s is in use by another process", what);
 	return err_status(
 		err, OVL_BUSY, "%s is in use by another process: %s", what, who);

@@ -324,31 +324,40 @@ int names_give(const struct layer *l, const char *name, const char *config, bool
 	return rc;
 }
 
+/* The note goes first: without it the name is nobody's, and what may be left of that is a
+ * link that no layer knows of. */
+static int take_away(struct ovl_store *st, const struct layer_ref *owner,
+	const char *name, bool durable, struct ovl_err *err)
+{
+	int drv_fd = store_driver_dir(st, owner->drv, NULL);
+	auto_fd layer = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, owner->id.s);
+	auto_fd dir = layer < 0 ? -1 : fs_open_dir(layer, NAMES_NOTES);
+	char file[256];
+
+	name_encode(name, file);
+	if (dir < 0 || unlinkat(dir, file, 0) < 0 || (durable && fsync(dir) < 0) ||
+		unlinkat(store_dir(st, DIR_NAMES, NULL), file, 0) < 0)
+		return err_sys(err, errno, "cannot take the name %s away", Q(name));
+	unlinkat(layer, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
+	return 0;
+}
+
 int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_err *err)
 {
 	struct layer_ref owner;
-	char file[256];
 	int r = names_lookup(st, name, &owner, err);
-	int names = r > 0 ? store_dir(st, DIR_NAMES, err) : -1;
+	int rc;
 
-	if (r <= 0 || names < 0)
-		return r <= 0 ? r : names;
-	r = names_lock(st, err);
+	if (r > 0)
+		r = names_lock(st, err);
+	else
+		return r;
 	if (r < 0)
 		return r;
 	r = names_lookup(st, name, &owner, err);
-	name_encode(name, file);
-	if (r > 0 && unlinkat(names, file, 0) < 0)
-		r = err_sys(err, errno, "cannot take the name %s away", Q(name));
-	if (r > 0 && durable) {
-		int rc = names_sync(st, err);
-
-		r = rc < 0 ? rc : r;
-	}
-	if (r > 0)
-		drop_note(st, &owner, file);
+	rc = r > 0 ? take_away(st, &owner, name, durable, err) : 0;
 	names_unlock(st);
-	return r;
+	return rc < 0 ? rc : r;
 }
 
 void names_take_from(struct ovl_store *st, const char *name, const struct layer_ref *ref)

@@ -1,10 +1,11 @@
 /*
  * Names of layers: names/<name> is a symlink to ../<driver>/<id>, a '/' in the name
  * written as %2F. Each is also noted in the layer's own .names/, so that a removal
- * finds a layer's names without reading those of all others; the note is put there
- * first and taken away last. Only the two together are a name: a note may be left by who
- * was killed before it made the symlink, and so may a symlink to a layer that did not
- * appear, and later does without the name. What the note holds is the digest of the image config that goes with the name, if one does.
+ * finds a layer's names without reading those of all others. Only the two together are a
+ * name. The note is made first, and is the first to go, but for a removal of the layer. A
+ * killed process may leave either alone: a symlink that no layer knows of is pruned; a
+ * note without a symlink counts as a name that was lost, which check tells of. A note
+ * holds the digest of the image config that goes with the name, if one does.
  */
 #ifndef OVL_NAMES_H
 #define OVL_NAMES_H
@@ -80,6 +81,17 @@ int names_first(
 /* The notes of names in a layer, for who clears up: 1 and d, 0 if there are none. */
 struct fs_dir;
 int names_notes_open(int drv_fd, const char *id, struct fs_dir *d);
+
+/* Names that an open layer has a note of and that nobody has: lost, unless someone is about
+ * to give one or to take it away, or was killed then. Calls fn until it says stop. */
+int names_each_lost(const struct layer *l, int (*fn)(void *ctx, const char *name),
+	void *ctx, struct ovl_err *err);
+/* Is there one? Yes, if that cannot be seen. */
+bool names_any_lost(const struct layer *l);
+/* Is it so, now that nobody is about to? 1, 0, negative errno. again: then it is given
+ * back. */
+int names_is_lost(
+	const struct layer *l, const char *name, bool again, struct ovl_err *err);
 
 /* What a file in names/ is, under the lock of the names: a name (out) whose layer is there
  * or not, a passing name of who gave one, or no name at all; GONE: not there any more;

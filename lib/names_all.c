@@ -194,6 +194,62 @@ int names_notes_open(int drv_fd, const char *id, struct fs_dir *d)
 	return fs_dir_open(d, drv_fd, path) == 0;
 }
 
+int names_each_lost(const struct layer *l, int (*fn)(void *ctx, const char *name),
+	void *ctx, struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(l);
+	auto_fsdir d = {.fd = -1};
+	int names = store_dir(l->st, DIR_NAMES, err);
+	const char *file;
+	int r;
+
+	if (names < 0 && names != -ENOENT)
+		return names;
+	if (fs_dir_open(&d, l->fd, NAMES_NOTES) < 0)
+		return fs_is_gone(errno) ? 0 : cannot_read(&self, errno, err);
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+		char name[NAME_LEN_MAX + 1];
+
+		r = name_decode(file, name) &&
+				(names < 0 || fs_exists(names, file) == 0) ?
+			fn(ctx, name) :
+			0;
+		if (r)
+			return r;
+	}
+	return r < 0 ? cannot_read(&self, errno, err) : 0;
+}
+
+static int any_name(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return 1;
+}
+
+bool names_any_lost(const struct layer *l)
+{
+	return names_each_lost(l, any_name, NULL, NULL) != 0;
+}
+
+int names_is_lost(
+	const struct layer *l, const char *name, bool again, struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(l);
+	char file[256];
+	int names;
+	int rc = again ? names_lock(l->st, err) : names_lock_shared(l->st, err);
+
+	if (rc < 0)
+		return rc;
+	names = store_dir(l->st, DIR_NAMES, NULL);
+	rc = name_encode(name, file) && (names < 0 || fs_exists(names, file) == 0);
+	if (rc && again && (rc = names_link(l->st, name, &self, false, err)) == 0)
+		rc = 1;
+	names_unlock(l->st);
+	return rc;
+}
+
 enum name_state names_state(struct ovl_store *st, const char *file,
 	char out[NAME_LEN_MAX + 1], struct ovl_err *err)
 {

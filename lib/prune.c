@@ -276,16 +276,20 @@ static int prune_hints(
 	return r;
 }
 
+/* One of a name that nobody has may be the last that is known of it; it goes only where
+ * the layer has another name. */
 static int note_is_left(struct pruner *p, struct place *at, const char **why)
 {
+	struct layer_ref self = {.drv = at->drv};
 	struct layer_ref owner;
-	int r = name_decode(at->file, at->name) ?
-		names_lookup(p->st, at->name, &owner, p->err) :
-		0;
+	char other[NAME_LEN_MAX + 1];
+	bool valid = name_decode(at->file, at->name);
+	int r = valid ? names_lookup(p->st, at->name, &owner, p->err) : 0;
 
 	*why = NULL;
-	if (r == 0 ||
-		(r > 0 && (owner.drv != at->drv || strcmp(owner.id.s, at->id) != 0)))
+	memcpy(self.id.s, at->id, sizeof(self.id.s));
+	if (r > 0 ? !layer_ref_same(&owner, &self) :
+		    r == 0 && (!valid || names_first(p->st, &self, other)))
 		*why = "the name is not this layer's";
 	return r < 0 ? r : 0;
 }

@@ -110,6 +110,9 @@ static int check_unneeded(const struct family *f, const struct member *m, int64_
 
 	if (names_first(f->st, &m->ref, name))
 		return err_status(err, OVL_BUSY, "layer '%s' has a name", name);
+	if (names_any_lost(&m->layer))
+		return err_status(err, OVL_BUSY,
+			"layer %.12s has lost its name: see 'ovlctl check'", m->ref.id.s);
 	if (used_last(f->st, &m->ref, m->layer.meta.created) > before)
 		return err_status(
 			err, OVL_BUSY, "layer %.12s was used just now", m->ref.id.s);

@@ -99,6 +99,24 @@ rm "$S/$DRV/$a/.names/a"
 is "a name that its layer does not know is none, and noted" "$(ovlctl check):$?" \
 	"note: dangling-name a: no layer has it; prune takes it:0"
 restored
+# Names are noted in their layers as well.
+rm "$S"/names/*
+is "lost names are noted" "$(ovlctl check | sed "s/'names'.*//" | sort):$?" \
+	"$(for l in "$a a" "$b b" "$c c" "$w w"; do
+		echo "note: layer $(echo "$l" | cut -c1-12): lost-name: its name '${l#* }' is missing from "
+	done | sort):0"
+ovlctl prune --layers --older-than 0 >out
+is "... prune takes neither what says so nor the layers" "$(cat out)" ""
+ovlctl check --repair >out
+is "... repaired" "$?:$(cut -d: -f1,3 out | sort -u)" "1:repaired: lost-name"
+sound "... and sound again"
+is "... as it was" "$(store_state)" "$before"
+ln -s ../$DRV/$b "$S/names/other" && : >"$S/$DRV/$b/.names/other" && rm "$S/names/b"
+: >"$S/$DRV/$b/.names/w"
+like "one that lost one of its names" "lost-name: its name 'b' is missing" "$(ovlctl check)"
+is "... prune takes what it has of that, and of another's" "$(ovlctl prune | cut -d' ' -f1,2 | sort)" "note b
+note w"
+restored
 damage bad-name yes "a name that leads to no layer" 'ln -s /etc/passwd "$S/names/x"'
 damage tree no "a missing tree" 'mv "$S/$DRV/$c/$TREE" "$T/away"'
 rm -rf away
