@@ -165,21 +165,37 @@ static int check_twice(struct load *ld, struct ovl_err *err)
 	return rc;
 }
 
-/* A tag that can be no layer's name is left out. */
+/* A tag that can be no layer's name is left out: 1 it can be, 0, negative errno. */
+static int may_be_name(
+	struct load *ld, const char *name, const struct ovl_id *top, struct ovl_err *err)
+{
+	struct layer_ref self = load_ref(ld, top);
+	struct layer_ref hidden;
+	int r;
+
+	if (!ovl_name_valid(name)) {
+		store_warn(ld->st, "%s cannot be a layer's name: left out", Q(name));
+		return 0;
+	}
+	r = names_hides_id(ld->st, name, &self, &hidden, err);
+	if (r > 0)
+		store_warn(ld->st,
+			"the name %s is the beginning of layer %.12s's id: left out",
+			Q(name), hidden.id.s);
+	return r < 0 ? r : !r;
+}
+
 static int check_names(struct load *ld, struct ovl_err *err)
 {
 	for (size_t i = 0; i < ld->im->n; i++) {
 		char **name = ld->im->image[i].names;
 
 		for (; name && *name; name++) {
-			if (!ovl_name_valid(*name)) {
-				store_warn(ld->st,
-					"%s cannot be a layer's name: left out",
-					Q(*name));
+			int r = may_be_name(ld, *name, &ld->top[i], err);
+
+			if (r == 0)
 				**name = '\0';
-				continue;
-			}
-			if (check_name(ld, *name, &ld->top[i], err) < 0)
+			else if (r < 0 || check_name(ld, *name, &ld->top[i], err) < 0)
 				return -EEXIST;
 		}
 	}

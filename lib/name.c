@@ -11,7 +11,7 @@ bool ovl_name_valid(const char *name)
 	char file[256];
 
 	return *name && strchr("._/:@+-", *name) == NULL &&
-		name[strspn(name, allowed)] == '\0' && !id_is_full(name) &&
+		name[strspn(name, allowed)] == '\0' && !id_digest_hex(name) &&
 		!id_is_short(name) && name_encode(name, file);
 }
 

@@ -103,6 +103,55 @@ int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	return r < 0 ? err_sys(err, -r, "cannot read name %s", Q(name)) : r;
 }
 
+/* 1 and the first layer of the driver whose id begins so, 0 none, negative errno. */
+static int find_id(struct ovl_store *st, const struct driver *drv, const char *prefix,
+	const struct layer_ref *self, struct layer_ref *out)
+{
+	int drv_fd = store_driver_dir(st, drv, NULL);
+	auto_fsdir d = {.fd = -1};
+	const char *id;
+	int r;
+
+	if (drv_fd < 0)
+		return drv_fd == -ENOENT ? 0 : drv_fd;
+	if (fs_dir_open(&d, drv_fd, ".") < 0)
+		return -errno;
+	while ((r = fs_dir_next(&d, &id, NULL)) > 0) {
+		if (!id_is_full(id) || strncmp(id, prefix, strlen(prefix)) != 0)
+			continue;
+		out->drv = drv;
+		memcpy(out->id.s, id, ID_LEN + 1);
+		if (!self || !layer_ref_same(self, out))
+			return 1;
+	}
+	return r < 0 ? -errno : 0;
+}
+
+int names_hides_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
+	struct layer_ref *hidden, struct ovl_err *err)
+{
+	int r = 0;
+
+	if (!id_is_prefix(name))
+		return 0;
+	for (int i = 0; driver_list[i] && r == 0; i++)
+		r = find_id(st, driver_list[i], name, self, hidden);
+	return r < 0 ? err_sys(err, -r, "cannot look for layer %s", Q(name)) : r;
+}
+
+static int refuse_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
+	struct ovl_err *err)
+{
+	struct layer_ref other;
+	int r = names_hides_id(st, name, self, &other, err);
+
+	return r > 0 ? err_say(err, EEXIST,
+			       "the name %s is the beginning of layer %.12s's id, "
+			       "choose another",
+			       Q(name), other.id.s) :
+		       r;
+}
+
 int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
 	struct ovl_err *err)
 {
@@ -113,7 +162,9 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	if (!ovl_name_valid(name))
 		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
 	r = names_lookup(st, name, &owner, err);
-	if (r <= 0 || (self && layer_ref_same(self, &owner)))
+	if (r == 0)
+		return refuse_id(st, name, self, err);
+	if (r < 0 || (self && layer_ref_same(self, &owner)))
 		return r < 0 ? r : 0;
 	snprintf(label, sizeof(label), "%.12s", owner.id.s);
 	return err_say(err, EEXIST, "the name %s is layer %s's already", Q(name), label);
@@ -291,7 +342,10 @@ static int take_over(const struct layer *l, const char *name, const char *config
 	name_encode(name, file);
 	had = names_read_link(store_dir(l->st, DIR_NAMES, NULL), file, &owner) > 0;
 	mine = had && layer_ref_same(&owner, &self);
-	if (!mine && !force && (rc = names_check(l->st, name, &self, err)) < 0)
+	rc = mine     ? 0 :
+		force ? refuse_id(l->st, name, &self, err) :
+			names_check(l->st, name, &self, err);
+	if (rc < 0)
 		return rc;
 	if (!mine)
 		drop_note(l->st, &self, file);

@@ -26,8 +26,13 @@ bool name_decode(const char *file, char out[NAME_LEN_MAX + 1]);
 int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	struct ovl_err *err);
 
-/* Refuses a text that is no name (OVL_USAGE) and a name that a layer other than self
- * (NULL: any) has. */
+/* Is the name the beginning of the id of a layer other than self (NULL: any), which would
+ * not be found by it any more? 1 and that layer, 0, negative errno. */
+int names_hides_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
+	struct layer_ref *hidden, struct ovl_err *err);
+
+/* Refuses a text that is no name (OVL_USAGE), and a name that a layer other than self
+ * (NULL: any) has or that reads as its id. */
 int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
 	struct ovl_err *err);
 

@@ -209,6 +209,15 @@ tar -C sym -cf sym.tar x y c.json manifest.json
 is "a layer that is a symlink to another" "$(ovlctl ls -nr -o DEPTH "$(ovlctl import sym.tar)")" 1
 empty_store
 
+# A tag that is no name, or reads as the id of another layer.
+other=$(ovlctl import 4.tar)
+docker_save hides "$(printf %.6s "$other")" A=1 1.tar
+tar -C hides -cf hides.tar .
+ovlctl import hides.tar >out 2>err
+is "a tag that another layer's id begins with is left out" "$? $(ovlctl ls -nr -o NAME "$(cat out)") $(cat err)" \
+	"0  ovlctl: import: warning: the name '$(printf %.6s "$other")' is the beginning of layer $(printf %.12s "$other")'s id: left out"
+empty_store
+
 # Several images.
 docker_save two a:1 A=1 1.tar 2.tar 3.tar
 docker_save two b:1 B=1 1.tar 2.tar

@@ -115,4 +115,21 @@ like "races end with one owner" "^($a|$w)$" "$(ovlctl ls -nr -o ID race)"
 ovlctl rm -r a
 is "nothing is left" "$(ls -A "$OVLCTL_ROOT/names")$(ovlctl ls)" ""
 
+# A name that reads as the id of another layer would hide it.
+need a ovlctl import -n a1 a.tar
+need id ovlctl import -n b1 b.tar
+for name in $(printf %.4s "$id") $(printf %.12s "$id") $(printf %.63s "$id"); do
+	fails 1 "the name '$name' is the beginning of layer $(printf %.12s "$id")'s id" \
+		"the beginning of another's id: ${#name} digits" ovlctl tag a1 "$name"
+	fails 1 "is the beginning of" "... nor by force" ovlctl tag --force a1 "$name"
+	fails 1 "is the beginning of" "... nor by create" ovlctl create -n "$name" a1
+	is "... the layer is found by it" "$(ovlctl ls -nr -o ID "$name")" "$id"
+done
+fails 2 "cannot be a layer's name" "a diff id" ovlctl tag a1 "sha256:$id"
+ok "the beginning of its own" ovlctl tag b1 "$(printf %.12s "$id")"
+ok "... once more" ovlctl tag b1 "$(printf %.12s "$id")"
+ovlctl tag -d "$(printf %.12s "$id")"
+fails 1 "is the beginning of" "import -n" sh -c "printf 'file name=new\nend\n' | mktar | ovlctl import -n $(printf %.5s "$id") -"
+ok "hex digits that no id begins with" ovlctl tag a1 "$(printf %.12s "$id" | tr 0-9a-f 1-9a-f0)"
+
 done_testing
