@@ -5,18 +5,19 @@
 
 static const struct opt opts[] = {
 	{'l', "lazy", NULL, "detach now, let go when the last file is closed"},
+	{'R', "recursive", NULL, "also what is mounted in them"},
 	{'a', "all", NULL, "all mounts of this store"},
 	{0, NULL, NULL, NULL},
 };
 
 /* All of them, whatever becomes of one; the first failure is told. */
-static int umount_each(struct run *run, bool lazy)
+static int umount_each(struct run *run, unsigned flags)
 {
 	int first = 0;
 
 	for (int i = 0; i < run->n_operands; i++) {
 		int rc = ovl_umount(
-			run->st, run->operand[i], lazy, first ? NULL : run->err);
+			run->st, run->operand[i], flags, first ? NULL : run->err);
 
 		first = first ? first : rc;
 	}
@@ -25,21 +26,22 @@ static int umount_each(struct run *run, bool lazy)
 
 static int run_umount(struct run *run)
 {
-	bool lazy = opt_given(run, 'l');
+	unsigned flags = (opt_given(run, 'l') ? OVL_UMOUNT_LAZY : 0) |
+		(opt_given(run, 'R') ? OVL_UMOUNT_RECURSIVE : 0);
 
 	if (opt_given(run, 'a')) {
 		if (run->n_operands)
 			return usage(run->err, "-a takes no operands");
-		return ovl_umount_all(run->st, lazy, run->err);
+		return ovl_umount_all(run->st, flags, run->err);
 	}
 	if (!run->n_operands)
 		return usage(run->err, "too few operands; see 'ovlctl umount --help'");
-	return umount_each(run, lazy);
+	return umount_each(run, flags);
 }
 
 const struct cmd cmd_umount = {
 	.name = "umount",
-	.synopsis = "[-l] LAYER|TARGET...\n[-l] -a",
+	.synopsis = "[-lR] LAYER|TARGET...\n[-lR] -a",
 	.summary = "unmount layers",
 	.opts = opts,
 	.max_operands = UNLIMITED,

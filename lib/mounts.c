@@ -334,7 +334,8 @@ static int add(struct mounts *m, const struct mi_line *l, const struct layer_ref
 	*mnt = (struct mnt){.mnt_id = l->id};
 	if (sscanf(l->dev, "%u:%u", &major, &minor) == 2)
 		mnt->dev = makedev(major, minor);
-	mnt->layer = *ref;
+	if (ref)
+		mnt->layer = *ref;
 	mnt->where = strdup(l->where);
 	if (!mnt->where)
 		return -ENOMEM;
@@ -483,19 +484,32 @@ int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *wh
 	return found;
 }
 
-int mounts_inside(int mnt_id, struct buf *where)
+/* A parent's line may come after that of what is mounted on it, if it was moved. */
+static bool is_inside(const struct mi_table *t, const struct mi_line *line, int mnt_id)
 {
+	for (size_t i = 0; line && i < t->n; i++) {
+		if (line->parent == mnt_id)
+			return true;
+		line = mi_by_id(t, line->parent);
+	}
+	return false;
+}
+
+int mounts_inside(int mnt_id, struct mounts *out)
+{
+	auto_mounts m = {0};
 	auto_mi all = {0};
 	int rc = mi_self(&all);
 
+	for (size_t i = 0; rc == 0 && i < all.table[0].n; i++) {
+		const struct mi_line *line = &all.table[0].line[i];
+
+		if (is_inside(&all.table[0], line, mnt_id))
+			rc = add(&m, line, NULL);
+	}
 	if (rc < 0)
 		return rc;
-	for (size_t i = all.table[0].n; i-- > 0;) {
-		if (all.table[0].line[i].parent != mnt_id)
-			continue;
-		if (where)
-			buf_adds(where, all.table[0].line[i].where);
-		return 1;
-	}
+	*out = m;
+	memset(&m, 0, sizeof(m));
 	return 0;
 }

@@ -62,11 +62,9 @@ bool mounts_number(const struct mi_table *t, dev_t dev);
  */
 int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where);
 
-/*
- * Looks for what is mounted in the mount with that id, in this namespace: 1 and the mount
- * point of the last of them, 0 nothing, negative errno. where may be NULL.
- */
-int mounts_inside(int mnt_id, struct buf *where);
+/* What is mounted in the mount with that id, and in that, in this namespace, of whatever
+ * kind; their layers are not known. -errno. */
+int mounts_inside(int mnt_id, struct mounts *out);
 
 /* Whose mount is it? What a line's source and options say, see above. */
 bool mounts_layer_of(struct ovl_store *st, const struct mi_table *t,

@@ -3,17 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "fs.h"
 #include "namespaces.h"
-#include "thread.h"
 
 /* <linux/nsfs.h> of Linux 6.12. */
 struct ns_info {
@@ -23,6 +24,8 @@ struct ns_info {
 };
 #define NS_NEXT _IOR(0xb7, 11, struct ns_info)
 #define NS_PREV _IOR(0xb7, 12, struct ns_info)
+
+#define WALK_STACK 65536 /* much more than it takes */
 
 static bool is_known(const struct mi_all *all, uint64_t ns)
 {
@@ -52,7 +55,7 @@ struct walk {
 	int rc;
 };
 
-/* Entering a namespace changes this thread's root to that of the namespace. */
+/* Entering a namespace changes the root to that of the namespace. */
 static int visit(const struct walk *w, int ns)
 {
 	struct mi_table *t;
@@ -61,7 +64,7 @@ static int visit(const struct walk *w, int ns)
 
 	if (fstat(ns, &st) < 0 || setns(ns, CLONE_NEWNS) < 0)
 		return -errno;
-	rc = mi_load(w->all, w->proc, "thread-self/mountinfo");
+	rc = mi_load(w->all, w->proc, "self/mountinfo");
 	if (rc < 0)
 		return rc;
 	t = &w->all->table[w->all->n - 1];
@@ -90,31 +93,40 @@ static int go(const struct walk *w, unsigned long direction)
 	}
 }
 
-/* A thread with a working directory and root of its own may go from one to the next. */
-static void *walk_all(void *ctx)
+static int walk_all(void *ctx)
 {
 	struct walk *w = ctx;
 
-	w->rc = unshare(CLONE_FS) < 0 ? -errno : go(w, NS_NEXT);
+	w->rc = go(w, NS_NEXT);
 	if (w->rc == 0)
 		w->rc = go(w, NS_PREV);
-	return NULL;
+	return 0;
 }
 
+/*
+ * Done by a child that shares this process's memory and descriptors, and makes it wait:
+ * it has a root of its own, which changes with the namespace, and costs less than a
+ * thread.
+ */
 static int by_kernel(struct mi_all *all)
 {
 	auto_fd proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_fd self = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	struct walk w = {.all = all, .proc = proc, .self = self};
-	pthread_t thread;
-	int rc;
+	struct walk w = {.all = all, .proc = proc, .self = self, .rc = -EIO};
+	auto_free char *stack = malloc(WALK_STACK);
+	pid_t child;
 
+	if (!stack)
+		return -ENOMEM;
 	if (proc < 0 || self < 0)
 		return -errno;
-	rc = thread_start(&thread, walk_all, &w);
-	if (rc)
-		return -rc;
-	pthread_join(thread, NULL);
+	/* The stack grows down. */
+	child = clone(walk_all, stack + WALK_STACK,
+		CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &w);
+	if (child < 0)
+		return -errno;
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
 	return w.rc;
 }
 

@@ -180,11 +180,14 @@ int ovl_mount(struct ovl_store *st, const struct ovl_mount *req, char **where,
 
 /*
  * Unmounts what is the LAYER or mount point: of a layer, all its mounts in this mount
- * namespace. lazy: detach now, let go when the last open file is closed.
+ * namespace. LAZY: detach now, let go when the last open file is closed. RECURSIVE: what
+ * is mounted in it goes first. OVL_BUSY, and what or who keeps it busy.
  */
-int ovl_umount(struct ovl_store *st, const char *what, bool lazy, struct ovl_err *err);
+enum { OVL_UMOUNT_LAZY = 1, OVL_UMOUNT_RECURSIVE = 2 };
+int ovl_umount(
+	struct ovl_store *st, const char *what, unsigned flags, struct ovl_err *err);
 /* The same for all of this store's mounts in this namespace. */
-int ovl_umount_all(struct ovl_store *st, bool lazy, struct ovl_err *err);
+int ovl_umount_all(struct ovl_store *st, unsigned flags, struct ovl_err *err);
 
 /* ---- changes ---------------------------------------------------------------------- */
 

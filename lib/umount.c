@@ -93,12 +93,12 @@ static void note_work(struct ovl_store *st, struct mnt *m)
 static int refuse_busy(const struct mnt *m, struct ovl_err *err)
 {
 	char who[HOLDER_SIZE];
-	auto_buf below = {0};
+	auto_mounts in = {0};
 
-	if (mounts_inside(m->mnt_id, &below) > 0)
+	if (mounts_inside(m->mnt_id, &in) == 0 && in.n)
 		return err_status(err, OVL_BUSY,
 			"%s is in use: %s is mounted in it; 'umount -R' unmounts that too",
-			Q(m->where), Q(below.data));
+			Q(m->where), Q(in.mnt[in.n - 1].where));
 	if (holder_of_mount(m->dev, (uint64_t)m->mnt_id, who))
 		return err_status(
 			err, OVL_BUSY, "%s is in use by process %s", Q(m->where), who);
@@ -109,15 +109,37 @@ static int refuse_busy(const struct mnt *m, struct ovl_err *err)
 struct one {
 	struct ovl_store *st;
 	struct mnt *m;
-	bool lazy;
+	unsigned flags;
 };
+
+/* All that is mounted in it, and in that, the last first. */
+static int umount_inside(const struct mnt *m, bool lazy, struct ovl_err *err)
+{
+	auto_mounts in = {0};
+	int rc = mounts_inside(m->mnt_id, &in);
+
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot read '/proc/self/mountinfo'");
+	for (size_t i = in.n; i-- > 0;) {
+		const char *name;
+		auto_fd dir = open_place(in.mnt[i].where, &name);
+
+		rc = dir < 0 ? -errno : umount_at(dir, name, lazy);
+		if (rc == -EBUSY)
+			return refuse_busy(&in.mnt[i], err);
+		if (rc < 0)
+			return err_sys(err, -rc, "cannot unmount %s", Q(in.mnt[i].where));
+	}
+	return 0;
+}
 
 static int try_umount(void *ctx, struct ovl_err *err)
 {
 	const struct one *o = ctx;
+	bool lazy = o->flags & OVL_UMOUNT_LAZY;
 	const char *name;
 	auto_fd dir = open_place(o->m->where, &name);
-	int rc;
+	int rc = 0;
 
 	if (dir < 0)
 		return err_sys(err, errno, "cannot unmount %s", Q(o->m->where));
@@ -125,15 +147,20 @@ static int try_umount(void *ctx, struct ovl_err *err)
 		return err_status(err, OVL_BUSY,
 			"%s is hidden under another mount: unmount that one first",
 			Q(o->m->where));
-	rc = umount_at(dir, name, o->lazy);
+	if (o->flags & OVL_UMOUNT_RECURSIVE)
+		rc = umount_inside(o->m, lazy, err);
+	if (rc < 0)
+		return rc;
+	rc = umount_at(dir, name, lazy);
 	if (rc == -EBUSY)
 		return refuse_busy(o->m, err);
 	return rc < 0 ? err_sys(err, -rc, "cannot unmount %s", Q(o->m->where)) : 0;
 }
 
-static int umount_one(struct ovl_store *st, struct mnt *m, bool lazy, struct ovl_err *err)
+static int umount_one(
+	struct ovl_store *st, struct mnt *m, unsigned flags, struct ovl_err *err)
 {
-	struct one o = {st, m, lazy};
+	struct one o = {st, m, flags};
 	int rc;
 
 	note_work(st, m);
@@ -235,7 +262,7 @@ struct job {
 	bool (*want)(const struct mnt *, const void *);
 	const void *arg;
 	uint64_t mnt_id; /* arg, of one mount */
-	bool lazy;
+	unsigned flags;
 	size_t done;
 	int rc; /* of the first that failed, its text in err */
 	struct ovl_err *err;
@@ -269,10 +296,9 @@ static size_t settle_gone(
 		struct ovl_err why;
 		int rc;
 
-		if (!job->want(&before->mnt[i], job->arg) ||
-			is_there(after, &before->mnt[i]))
+		if (is_there(after, &before->mnt[i]))
 			continue;
-		gone++;
+		gone += job->want(&before->mnt[i], job->arg);
 		rc = settle(job->st, &before->mnt[i], &why);
 		if (rc < 0)
 			failed(job, rc, &why);
@@ -292,7 +318,7 @@ static int umount_each(struct job *job, struct mounts *m, struct ovl_err *why)
 
 		if (!job->want(&m->mnt[i], job->arg))
 			continue;
-		rc = umount_one(job->st, &m->mnt[i], job->lazy, &err);
+		rc = umount_one(job->st, &m->mnt[i], job->flags, &err);
 		if (rc < 0 && !first) {
 			first = rc;
 			*why = err;
@@ -357,9 +383,10 @@ static int umount_path(
 	return err_say(err, EINVAL, "%s is not a mount of this store", Q(path));
 }
 
-int ovl_umount(struct ovl_store *st, const char *what, bool lazy, struct ovl_err *err)
+int ovl_umount(
+	struct ovl_store *st, const char *what, unsigned flags, struct ovl_err *err)
 {
-	struct job job = {.st = st, .want = of_layer, .lazy = lazy, .err = err};
+	struct job job = {.st = st, .want = of_layer, .flags = flags, .err = err};
 	auto_mounts m = {0};
 	struct layer_ref ref;
 	int rc = mounts_read(st, &m, err);
@@ -381,9 +408,9 @@ int ovl_umount(struct ovl_store *st, const char *what, bool lazy, struct ovl_err
 		err, EINVAL, "layer %s is not mounted in this mount namespace", Q(what));
 }
 
-int ovl_umount_all(struct ovl_store *st, bool lazy, struct ovl_err *err)
+int ovl_umount_all(struct ovl_store *st, unsigned flags, struct ovl_err *err)
 {
-	struct job job = {.st = st, .want = any, .lazy = lazy, .err = err};
+	struct job job = {.st = st, .want = any, .flags = flags, .err = err};
 	auto_mounts m = {0};
 	int rc = mounts_read(st, &m, err);
 

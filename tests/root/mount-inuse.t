@@ -1,0 +1,226 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# Is a layer in use? The answer is yes wherever a mount of it is, and no when none is.
+printf 'dir name=d\nfile name=d/f data=1\nend\n' | mktar >a.tar
+printf 'file name=g data=2\nend\n' | mktar >b.tar
+need a ovlctl import -n a a.tar
+need b ovlctl import -n b -p a b.tar
+need w ovlctl create -n w b
+store=$OVLCTL_ROOT/$DRV
+ux=
+as_user && ux=,userxattr
+mkdir mnt
+
+# Keeps a process at work in DIR, in a namespace as said, until "let_go".
+hold() { # DIR
+	(cd "$1" && echo up >"$T/held" && exec sleep 60) &
+	holder=$!
+	while [ ! -s held ]; do sleep 0.02; done
+	rm held
+}
+let_go() {
+	kill "$holder"
+	wait "$holder" 2>/dev/null
+}
+notes() { ls "$store/$1/.mounts" 2>/dev/null | grep -c '^[0-9n]'; }
+
+# ---- detached ------------------------------------------------------------------------
+
+for l in b w; do
+	need m ovlctl mount $l
+	hold "$m"
+	need - ovlctl umount -l $l
+	fails 4 "layer '$l' is mounted, detached and still in use by process $holder \\(sleep\\)" \
+		"$l: detached, rm" ovlctl rm -r $l
+	fails 4 "layer '$l' is mounted, detached and still in use" "... ustat is refused" noustat ovlctl rm -r $l
+	fails 4 "layer '$l' is mounted, detached and still in use" "... in another mount namespace" \
+		unshare -m ovlctl rm -r $l
+	if ! as_user; then
+		fails 4 "layer '$l' is mounted, .*still in use" "... in other pid and mount namespaces" \
+			unshare -mpf --mount-proc ovlctl rm -r $l
+	fi
+	like "... prune leaves it" "^0:0$" "$(ovlctl prune --layers --older-than 0 | grep -c "$l"):$?"
+	let_go
+	ok "$l: no longer, ustat is refused" noustat ovlctl --wait 5 umount -a
+done
+fails 4 "layer 'w' is mounted" "set-up: w is not in use, but mounted" sh -c 'ovlctl mount w >/dev/null; ovlctl rm w'
+need - ovlctl umount w
+is "no notes are left" "$(notes "$w")" 0
+
+# An image that is only kept by a bind mount of a part.
+need m ovlctl mount b
+mount --bind "$m/d" mnt
+umount "$m"
+fails 4 "layer 'b' is mounted on '$T/mnt'" "a bind mount of a part is left" ovlctl rm -r b
+umount mnt
+need - ovlctl mount b
+need - ovlctl umount b
+is "the note of it goes" "$(notes "$b")" 0
+
+# ---- numbers are given again ---------------------------------------------------------
+
+# Leaves a note with the number of a mount that is over, and has something else take it.
+reused() { # LAYER COMMAND...
+	layer=$1
+	shift
+	need m ovlctl mount "$layer"
+	was=$(stat -c %d "$m")
+	umount "$m"
+	"$@"
+}
+on_tmpfs() { mount -t tmpfs other mnt; }
+# Others on the machine may have been faster: tried again.
+try_reuse() { # LAYER
+	for i in 1 2 3 4 5 6 7 8 9; do
+		reused "$1" on_tmpfs
+		[ "$(stat -c %d mnt)" = "$was" ] && return
+		umount mnt
+	done
+	return 1
+}
+need c ovlctl import -n c -p b b.tar
+need v ovlctl create -n v b
+for l in c v; do
+	if try_reuse $l; then
+		is "$l: a note is left" "$(notes "$(ovlctl ls -nr -o ID $l)")" 1
+		ok "... whose number is another's, seen here" ovlctl rm $l
+		umount mnt
+	fi
+done
+need c ovlctl import -n c -p b b.tar
+if try_reuse c; then
+	unshare -m --propagation private sh -c 'echo up; exec sleep 60' >up &
+	pid=$!
+	while [ ! -s up ]; do sleep 0.02; done
+	umount mnt
+	ok "... seen in another namespace" ovlctl rm c
+	kill $pid
+	wait $pid 2>/dev/null
+fi
+
+# Two notes with one number, of which one is not over.
+need - ovlctl mount b
+n=$(ls "$store/$b/.mounts" | grep '^[0-9]')
+: >"$store/$b/.mounts/$(echo "$n" | sed 's/.$/x/')"
+fails 4 "layer 'b' is mounted on" "two notes with one number: mounted" ovlctl rm -r b
+need - ovlctl umount b
+is "... and both are over" "$(notes "$b")" 0
+
+# Notes of before a reboot.
+: >"$store/$b/.mounts/$(echo "$n" | sed 's/-.*/-00000000-0000-0000-0000-000000000000-0000000000000000/')"
+hold /
+need - ovlctl mount b mnt
+need - ovlctl umount mnt
+is "a note of before a reboot goes" "$(notes "$b")" 0
+let_go
+
+# ---- killed between mount(2) and its note ----------------------------------------------
+
+if can_trace; then
+	need c ovlctl import -n c -p b b.tar
+	for l in c w; do
+		traced -qq -o /dev/null -e trace=mount,renameat -e inject=renameat:signal=KILL:when=2+ \
+			ovlctl mount $l mnt >/dev/null 2>&1
+		umount mnt 2>/dev/null
+		id=$(ovlctl ls -nr -o ID $l)
+		: >"$store/$id/.mounts/new-$(cat /proc/sys/kernel/random/boot_id)-0000000000000000"
+		ok "$l: killed before the number was noted, and over" ovlctl rm $l
+	done
+	need c ovlctl import -n c -p b b.tar
+	need - ovlctl mount c mnt
+	mv "$store/$c/.mounts/"[0-9]* "$store/$c/.mounts/new-$(cat /proc/sys/kernel/random/boot_id)-0000000000000000"
+	unshare -m --propagation private sh -c 'echo up; exec sleep 60' >up3 &
+	pid=$!
+	while [ ! -s up3 ]; do sleep 0.02; done
+	umount mnt
+	fails 4 "layer 'c' is mounted on .* in the mount namespace of process $pid" \
+		"... and not over in another namespace" ovlctl rm c
+	kill $pid
+	wait $pid 2>/dev/null
+	sleep 0.1
+	ok "... and over there" ovlctl --wait 5 rm c
+	need w ovlctl create -n w b
+fi
+
+# ---- a mount namespace without a process -----------------------------------------------
+
+if ! as_user; then
+	unshare -m --propagation private sh -c 'ovlctl mount b mnt >/dev/null; echo up; exec sleep 60' >up2 &
+	pid=$!
+	while [ ! -s up2 ]; do sleep 0.02; done
+	exec 9</proc/$pid/ns/mnt
+	kill $pid
+	wait $pid 2>/dev/null
+	fails 4 "layer 'b' is mounted" "in a namespace without a process" ovlctl rm -r b
+	need - ovlctl mount b
+	need - ovlctl umount b
+	exec 9<&-
+	ok "... which has ended" ovlctl --wait 5 mount b mnt
+	need - ovlctl umount b
+
+	# The mount point of a bottom image there.
+	unshare -m --propagation private sh -c 'ovlctl mount a >/dev/null; echo up; exec sleep 60' >up4 &
+	pid=$!
+	while [ ! -s up4 ]; do sleep 0.02; done
+	exec 9</proc/$pid/ns/mnt
+	kill $pid
+	wait $pid 2>/dev/null
+	need - ovlctl mount a
+	need - ovlctl umount a
+	is "a bottom image mounted in a namespace without a process" \
+		"$(nsenter --mount=/dev/fd/9 cat "$store/$a/merged/d/f")" 1
+	exec 9<&-
+fi
+
+# ---- overlays that others mounted -------------------------------------------------------
+
+mkdir none over.up over.work top
+other() { mount -t overlay -o "lowerdir=$1,upperdir=over.up,workdir=over.work$ux" over top; }
+need m ovlctl mount w
+need - other "$m"
+need - ovlctl umount -l w
+fails 4 "layer 'w' is part of the overlay that is mounted on '$T/top'" "an overlay on merged" ovlctl rm w
+fails 4 "layer 'w' is part of" "... commit" ovlctl commit w
+umount top
+ok "... and gone" ovlctl --wait 5 mount w
+need - ovlctl umount w
+rm -rf over.up over.work
+mkdir over.up over.work
+need - other "none:$store/$b/$TREE"
+fails 4 "layer 'b' is part of the overlay that is mounted on '$T/top'" "a tree as the second lower" ovlctl rm -r b
+is "... which is no mount of the layer" "$(ovlctl ls -nr -o MOUNTPOINT b)" ""
+fails 1 "is not mounted" "... nor unmounted as one" ovlctl umount b
+umount top
+
+# ---- who waits ---------------------------------------------------------------------------
+
+need m ovlctl mount w
+hold "$m"
+need - ovlctl umount -l w
+(sleep 0.3; kill $holder) &
+ok "mount --wait" ovlctl --wait 20 mount w
+wait
+hold "$m"
+(sleep 0.3; kill $holder) &
+ok "umount --wait" ovlctl --wait 20 umount w
+wait
+need m ovlctl mount w
+(sleep 0.3; umount "$m") &
+ok "rm --wait" ovlctl --wait 20 rm w
+wait
+
+# ---- umount -R ---------------------------------------------------------------------------
+
+need w ovlctl create -n w b
+need m ovlctl mount w
+mkdir "$m/in"
+mount -t tmpfs none "$m/in"
+mkdir "$m/in/deep"
+mount -t tmpfs none "$m/in/deep"
+fails 4 "'$m' is in use: '$m/in/deep' is mounted in it" "umount with a mount in it" ovlctl umount w
+ok "umount -R" ovlctl umount -R w
+is "... all is gone" "$(grep -c "$T" /proc/self/mountinfo)" "$(grep -c "$T/fast" /proc/self/mountinfo)"
+ok "rm" ovlctl rm -r a
+
+done_testing
