@@ -19,11 +19,11 @@ int aside_take(struct ovl_store *st, int dirfd, const char *name, const char *wh
 	/* One with the same name may be there from another time, or the name be too long. */
 	snprintf(out, ASIDE_NAME_MAX, "%s.%s", where, name);
 	if (strlen(where) + 1 + strlen(name) <= NAME_MAX &&
-		renameat2(dirfd, name, aside, out, RENAME_NOREPLACE) == 0)
+		fs_rename(dirfd, name, aside, out, RENAME_NOREPLACE) == 0)
 		return 0;
 	id_short_new(unique);
 	snprintf(out, ASIDE_NAME_MAX, "%s.%.100s.%s", where, name, unique);
-	if (renameat2(dirfd, name, aside, out, RENAME_NOREPLACE) == 0)
+	if (fs_rename(dirfd, name, aside, out, RENAME_NOREPLACE) == 0)
 		return 0;
 	return err_sys(err, errno, "cannot put %s aside", Q(name));
 }

@@ -125,7 +125,7 @@ static int take_out(struct heal *h, int dirfd, const char *name)
 	char out[64];
 
 	snprintf(out, sizeof(out), ".replaced-%lu", h->replaced++);
-	return renameat2(dirfd, name, h->in.stage.fd, out, RENAME_NOREPLACE);
+	return fs_rename(dirfd, name, h->in.stage.fd, out, RENAME_NOREPLACE);
 }
 
 static int put_in(struct heal *h, const struct compared *one)
@@ -135,7 +135,7 @@ static int put_in(struct heal *h, const struct compared *one)
 
 	if (one->have && dirs && take_out(h, one->have_dir, one->name) < 0)
 		return -1;
-	return renameat(one->want_dir, one->name, one->have_dir, one->name);
+	return fs_rename(one->want_dir, one->name, one->have_dir, one->name, 0);
 }
 
 static int drop_xattrs(int fd)
@@ -298,7 +298,7 @@ static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err
 		return rc < 0 ? rc : tell_damage(h);
 	}
 	if ((errno != ENOENT && take_out(h, h->l->fd, tree) < 0) ||
-		renameat(h->in.stage.fd, tree, h->l->fd, tree) < 0)
+		fs_rename(h->in.stage.fd, tree, h->l->fd, tree, 0) < 0)
 		return err_sys(err, errno, "cannot put the tree in place");
 	return check_tell(
 		h->c, OVL_ERROR, "tree", h->l->id.s, "", true, "its tree was missing");
@@ -360,9 +360,9 @@ static int heal_recipe(struct heal *h, struct ovl_err *err)
 		return rc < 0 ? rc : 0;
 	if ((take_out(h, h->l->fd, RECIPE_NAME) < 0 && errno != ENOENT) ||
 		(take_out(h, h->l->fd, RECIPE_KEPT) < 0 && errno != ENOENT) ||
-		(renameat(stage, RECIPE_KEPT, h->l->fd, RECIPE_KEPT) < 0 &&
+		(fs_rename(stage, RECIPE_KEPT, h->l->fd, RECIPE_KEPT, 0) < 0 &&
 			errno != ENOENT) ||
-		renameat(stage, RECIPE_NAME, h->l->fd, RECIPE_NAME) < 0)
+		fs_rename(stage, RECIPE_NAME, h->l->fd, RECIPE_NAME, 0) < 0)
 		return err_sys(err, errno, "cannot put the recipe in place");
 	return check_tell(h->c, OVL_ERROR, "recipe", h->l->id.s, "", true,
 		"its recipe was missing or damaged");

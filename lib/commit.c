@@ -119,7 +119,7 @@ int commit_heal(const struct layer *l, struct ovl_err *err)
 	if (stage < 0 && errno == ENOENT)
 		return 0;
 	if (stage >= 0 &&
-		(renameat2(stage, in_stage, l->fd, tree, RENAME_NOREPLACE) == 0 ||
+		(fs_rename(stage, in_stage, l->fd, tree, RENAME_NOREPLACE) == 0 ||
 			errno == ENOENT))
 		return 0;
 	return err_sys(err, errno,

@@ -61,7 +61,7 @@ static int renew(struct layer *l, const struct layer *image, struct ovl_err *err
 	if (rc >= 0)
 		rc = store_sync(l->st, sg.fd, err);
 	if (rc == 0 &&
-		renameat2(sg.home, sg.name, l->drv_fd, l->id.s, RENAME_EXCHANGE) < 0)
+		fs_rename(sg.home, sg.name, l->drv_fd, l->id.s, RENAME_EXCHANGE) < 0)
 		rc = err_sys(err, errno, "cannot put layer %.12s in place anew", l->id.s);
 	if (rc == 0 && durable(l))
 		rc = sync_dir(l->drv_fd, err);

@@ -138,6 +138,13 @@ uint64_t fs_tree_bytes(int dirfd, const char *name);
 /* The mode of what fd, open with O_PATH and no symlink, is. */
 int fs_chmod_path(int fd, mode_t mode);
 
+/*
+ * renameat2(2). Where directories hand their project id on (quotas of XFS and ext4) the
+ * kernel lets only what has it in, with EXDEV: then the file or directory that is moved
+ * takes that of the directory it moves to. What lies in it keeps its own.
+ */
+int fs_rename(int fromdir, const char *from, int todir, const char *to, unsigned flags);
+
 /* mkdir that is content with a directory that is there. */
 int fs_mkdir(int dirfd, const char *name, mode_t mode);
 

@@ -182,7 +182,7 @@ static int rm_move_up(struct rm *rm, int dirfd, const char *name)
 
 	do {
 		snprintf(up, sizeof(up), ".deep.%lu", rm->moved++);
-		if (renameat2(dirfd, name, rm->top, up, RENAME_NOREPLACE) == 0 ||
+		if (fs_rename(dirfd, name, rm->top, up, RENAME_NOREPLACE) == 0 ||
 			errno == ENOENT)
 			return 0;
 	} while (errno == ENOTEMPTY || errno == EEXIST);

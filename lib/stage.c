@@ -149,7 +149,7 @@ static int take_tree(struct stage *sg, bool durable, struct ovl_err *err)
 
 	if (sg->tree_from < 0)
 		return 0;
-	if (renameat2(sg->tree_from, tree[OVL_WRITABLE], sg->fd, tree[OVL_IMAGE],
+	if (fs_rename(sg->tree_from, tree[OVL_WRITABLE], sg->fd, tree[OVL_IMAGE],
 		    RENAME_NOREPLACE) < 0)
 		return err_sys(err, errno, "cannot move the layer's tree");
 	if (durable && fsync(sg->fd) < 0)
@@ -162,7 +162,7 @@ static void give_tree_back(struct stage *sg)
 	const char *const *tree = sg->drv->tree;
 
 	if (sg->tree_from >= 0)
-		renameat2(sg->fd, tree[OVL_IMAGE], sg->tree_from, tree[OVL_WRITABLE],
+		fs_rename(sg->fd, tree[OVL_IMAGE], sg->tree_from, tree[OVL_WRITABLE],
 			RENAME_NOREPLACE);
 }
 
@@ -233,7 +233,7 @@ static int step(struct stage *sg, const struct layer_ref *ref, const struct laye
 	if (rc == 0) {
 		rc = take_tree(sg, durable, err);
 		if (rc == 0 &&
-			renameat2(sg->home, sg->name, sg->drv_fd, ref->id.s,
+			fs_rename(sg->home, sg->name, sg->drv_fd, ref->id.s,
 				RENAME_NOREPLACE) == 0)
 			return 1;
 		if (rc == 0 && errno != EEXIST)

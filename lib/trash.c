@@ -35,7 +35,7 @@ int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
 	if (trash < 0)
 		return trash;
 	if (id_random(&name) < 0 ||
-		renameat2(l->drv_fd, l->id.s, trash, name.s, RENAME_NOREPLACE) < 0)
+		fs_rename(l->drv_fd, l->id.s, trash, name.s, RENAME_NOREPLACE) < 0)
 		return err_sys(
 			err, errno, "cannot move layer %.12s to the trash", l->id.s);
 	out->st = l->st;

@@ -90,6 +90,40 @@ for fs in $all; do
 	ok "... and it is removed" ovlctl rm junk
 	is "... all of it" "$(ls "$OVLCTL_ROOT/trash" "$OVLCTL_ROOT/staging")" "$(printf '%s:\n\n%s:' "$OVLCTL_ROOT/staging" "$OVLCTL_ROOT/trash")"
 done
+# Project ids: a quota for a layer within one for the store, and one for layers alone.
+if command -v xfs_io >/dev/null; then
+	project() { # ID FILE...
+		id=$1
+		shift
+		find "$@" \( -type d -o -type f \) -exec xfs_io -r -c "chproj $id" -c "chattr +P" {} \; >/dev/null 2>&1
+	}
+	printf 'file name=d/g data=1\nend\n' | mktar >more.tar
+	OVLCTL_ROOT=$T/xfs/quota
+	need - ovlctl import -n base base.tar
+	project 7 "$OVLCTL_ROOT"
+	for i in 1 2 3; do
+		need id ovlctl create -n w$i base
+		need m ovlctl mount w$i
+		echo $i >"$m/new"
+		mkdir "$m/dir"
+		need - ovlctl umount w$i
+		project 9 "$OVLCTL_ROOT/$DRV/$id"
+	done
+	ok "a project for a layer: commit" ovlctl commit w1
+	ok "... commit --keep" ovlctl commit --keep -n kept w2
+	ok "... rm" ovlctl rm w3
+	ok "... rm of what was committed" ovlctl rm w1
+	is "... check" "$(ovlctl check --content)" ""
+	OVLCTL_ROOT=$T/xfs/quota2
+	need - ovlctl import -n base base.tar
+	xfs_io -r -c "chproj 5" -c "chattr +P" "$OVLCTL_ROOT/$DRV"
+	ok "a project for all layers: import" ovlctl import -n j -p base more.tar
+	ok "... create" ovlctl create -n w j
+	ok "... commit" ovlctl commit w
+	ok "... rm" ovlctl rm w
+	ok "... rm of one that was there before" ovlctl rm -r base
+fi
+
 # A leftover that cannot be read, nor removed.
 OVLCTL_ROOT=$T/xfs/s
 left=$OVLCTL_ROOT/staging/$(printf '%064d' 1)
