@@ -13,7 +13,6 @@
 
 #include "cmd.h"
 #include "commands.h"
-#include "thread.h"
 
 /* ---- the process ------------------------------------------------------------------ */
 
@@ -31,7 +30,7 @@ static void guard_std_fds(void)
 /* A view of 128 layers holds as many directories open for each level of the tree. */
 static void raise_limits(void)
 {
-	const rlim_t stack = THREAD_STACK;
+	const rlim_t stack = ovl_stack_size;
 	struct rlimit rl;
 
 	if (getrlimit(RLIMIT_STACK, &rl) == 0 && rl.rlim_cur < stack) {

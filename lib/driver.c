@@ -8,20 +8,7 @@
 
 #include "cleanup.h"
 #include "driver.h"
-#include "driver_overlay.h"
-#include "driver_overlay2.h"
 #include "fs.h"
-
-const struct driver *const driver_list[] = {&driver_overlay2, &driver_overlay, NULL};
-
-const struct driver *driver_find(const char *name)
-{
-	for (const struct driver *const *d = driver_list; *d; d++) {
-		if (strcmp((*d)->name, name) == 0)
-			return *d;
-	}
-	return NULL;
-}
 
 void stack_release(struct stack *s)
 {

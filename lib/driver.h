@@ -90,7 +90,7 @@ struct driver {
 	int (*parent_of)(const struct layer *l, struct ovl_id *id);
 };
 
-/* All drivers, NULL at the end; the first is the default of a new store. */
+/* drivers.c: all of them, NULL at the end; the first is the default of a new store. */
 extern const struct driver *const driver_list[];
 
 /* The driver with that name, NULL if there is none. */

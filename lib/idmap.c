@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "fs.h"
@@ -36,4 +37,20 @@ bool idmap_has(const struct idmap *m, int64_t id)
 			return true;
 	}
 	return false;
+}
+
+/* The initial user namespace maps every id to itself (user_namespaces(7)). */
+bool idmap_unprivileged(void)
+{
+	auto_buf map = {0};
+	unsigned inside;
+	unsigned outside;
+	unsigned count;
+
+	if (geteuid() != 0)
+		return true;
+	if (fs_read_file(AT_FDCWD, "/proc/self/uid_map", 65536, &map) < 0)
+		return false;
+	return sscanf(map.data, "%u %u %u", &inside, &outside, &count) != 3 || inside ||
+		outside || count != UINT32_MAX;
 }

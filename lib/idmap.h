@@ -25,4 +25,7 @@ int idmap_read(struct idmap *m, const char *file, struct ovl_err *err);
 /* True for 0 to 2^32-2 that are mapped: 2^32-1 is nobody's id. */
 bool idmap_has(const struct idmap *m, int64_t id);
 
+/* Is this process outside the initial user namespace, or not root in it? */
+bool idmap_unprivileged(void);
+
 #endif

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <sys/xattr.h>
 
+#include "idmap.h"
 #include "marks.h"
 #include "quote.h"
 #include "store.h"
@@ -25,7 +26,7 @@ int marks_check(struct ovl_store *st, struct ovl_err *err)
 		return 0;
 	may = marks_trusted(st->fd);
 	if (may < 0)
-		may = !store_unprivileged(); /* a read-only file system */
+		may = !idmap_unprivileged(); /* a read-only file system */
 	if (may)
 		return 0;
 	return err_say(err, EPERM,

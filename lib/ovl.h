@@ -19,7 +19,8 @@
  *
  *	descriptors	a walk holds one for each layer and each level of the tree: raise
  *			RLIMIT_NOFILE to its hard limit
- *	stack		walks recurse: 8 MiB; the library's threads bring their own
+ *	stack		ovl_stack_size, since walks recurse; the library's threads bring
+ *			their own
  *	signals		SIGPIPE and SIGXFSZ ignored or caught, so that writing fails with
  *			an errno; the library's threads block all signals
  *
@@ -100,6 +101,8 @@ struct ovl_config {
 };
 
 struct ovl_store;
+
+extern const size_t ovl_stack_size; /* bytes that a call may take of it */
 
 /*
  * Opens the store. With make, a root that is missing or empty becomes a store;

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"
+#include "idmap.h"
 #include "lock.h"
 #include "marks.h"
 #include "quote.h"
@@ -25,50 +25,6 @@ static const char *const dir_names[STORE_DIRS] = {
 	[DIR_ASIDE] = "aside",
 };
 
-PRINTF(3, 0)
-static void note(
-	const struct ovl_store *st, enum ovl_note kind, const char *fmt, va_list ap)
-{
-	char line[sizeof(((struct ovl_err *)NULL)->text)];
-
-	if (!st->cfg.note)
-		return;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	st->cfg.note(st->cfg.ctx, kind, line);
-}
-
-void store_warn(const struct ovl_store *st, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	note(st, OVL_WARNING, fmt, ap);
-	va_end(ap);
-}
-
-void store_detail(const struct ovl_store *st, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	note(st, OVL_DETAIL, fmt, ap);
-	va_end(ap);
-}
-
-void store_waiting(const struct ovl_store *st, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	note(st, OVL_WAITING, fmt, ap);
-	va_end(ap);
-}
-
-bool store_stopped(const struct ovl_store *st)
-{
-	return st->cfg.stop && *st->cfg.stop;
-}
-
 bool store_durable(const struct ovl_store *st)
 {
 	return st->cfg.sync != OVL_SYNC_NONE;
@@ -81,22 +37,6 @@ int store_sync(const struct ovl_store *st, int fd, struct ovl_err *err)
 	return 0;
 }
 
-/* The initial user namespace maps every id to itself (user_namespaces(7)). */
-bool store_unprivileged(void)
-{
-	auto_buf map = {0};
-	unsigned inside;
-	unsigned outside;
-	unsigned count;
-
-	if (geteuid() != 0)
-		return true;
-	if (fs_read_file(AT_FDCWD, "/proc/self/uid_map", 65536, &map) < 0)
-		return false;
-	return sscanf(map.data, "%u %u %u", &inside, &outside, &count) != 3 || inside ||
-		outside || count != UINT32_MAX;
-}
-
 /* ---- where the root is ------------------------------------------------------------ */
 
 static char *default_root(struct ovl_err *err)
@@ -104,7 +44,7 @@ static char *default_root(struct ovl_err *err)
 	auto_buf path = {0};
 	char *out;
 
-	if (!store_unprivileged()) {
+	if (!idmap_unprivileged()) {
 		buf_adds(&path, "/var/lib/ovlctl");
 	} else {
 		const char *data = secure_getenv("XDG_DATA_HOME");

@@ -77,7 +77,4 @@ bool store_durable(const struct ovl_store *st);
 /* If so: all that was written to the file system of fd, by whomever, is on disk then. */
 int store_sync(const struct ovl_store *st, int fd, struct ovl_err *err);
 
-/* Is this process outside the initial user namespace, or not root in it? */
-bool store_unprivileged(void);
-
 #endif

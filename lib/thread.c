@@ -1,6 +1,9 @@
 #include <signal.h>
 
+#include "ovl.h"
 #include "thread.h"
+
+const size_t ovl_stack_size = THREAD_STACK;
 
 int thread_start(pthread_t *t, void *(*fn)(void *ctx), void *ctx)
 {
