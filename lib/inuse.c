@@ -153,7 +153,7 @@ static int judge_upper(struct question *q)
 {
 	const struct mountnote *open = first_open(q);
 
-	if (q->upper > 0)
+	if (q->upper > 0 || (q->upper == -EPERM && open && open->state == NOTE_LIVE))
 		return refuse_detached(q, open);
 	if (q->upper == -EPERM && (open || !q->notes.n))
 		return refuse_unknown(q);

@@ -211,3 +211,25 @@ void namespaces_say(const struct mi_table *t, struct buf *out)
 	}
 	buf_adds(out, " in a mount namespace without a visible process");
 }
+
+/* ---- one's own -------------------------------------------------------------------- */
+
+#define NOT_MADE 255
+
+int namespaces_own(int (*fn)(void *ctx), void *ctx)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ? NOT_MADE : fn(ctx));
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == NOT_MADE)
+		return -EPERM;
+	return WEXITSTATUS(status);
+}

@@ -10,6 +10,12 @@
 
 #include "mountinfo.h"
 
+/*
+ * Calls fn in a child that is root of a user namespace and mount namespace of its own, as
+ * whoever may make such. Its result, 0 to 254; -errno when there is no such child.
+ */
+int namespaces_own(int (*fn)(void *ctx), void *ctx);
+
 /* Adds them to all, which holds this process's own: 0, negative errno. */
 int namespaces_read(struct mi_all *all);
 

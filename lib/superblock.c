@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "namespaces.h"
 #include "superblock.h"
 
 /* How many numbers are tried, each with a descriptor, and how often. */
@@ -99,13 +100,30 @@ static enum superblock by_order(dev_t dev)
 	return is;
 }
 
+static int order_again(void *ctx)
+{
+	return (int)by_order(*(const dev_t *)ctx);
+}
+
+/* Who may not make any may in a namespace of his own; numbers are the same there. */
+static enum superblock by_any_order(dev_t dev)
+{
+	enum superblock is = by_order(dev);
+	int rc;
+
+	if (is != SB_UNKNOWN)
+		return is;
+	rc = namespaces_own(order_again, &dev);
+	return rc == SB_DEAD || rc == SB_LIVE ? (enum superblock)rc : SB_UNKNOWN;
+}
+
 enum superblock superblock_of(dev_t dev, int fd)
 {
 	enum superblock is = by_ustat(dev, fd);
 
 	/* Two who try at once take each other's numbers for a moment. */
 	for (int i = 0; i < TRIES && is == SB_UNKNOWN; i++) {
-		is = by_order(dev);
+		is = by_any_order(dev);
 		if (is == SB_LIVE && i + 1 < TRIES)
 			is = SB_UNKNOWN;
 		else if (is == SB_UNKNOWN)

@@ -1,17 +1,16 @@
 /* Is a writable layer the upper of a live mount? */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "driver.h"
 #include "mountspec.h"
+#include "namespaces.h"
 #include "store.h"
 #include "superblock.h"
 #include "upper.h"
@@ -129,22 +128,12 @@ static int try_mount(const struct layer *l, bool userxattr)
 	return 0;
 }
 
-/* As root of a user namespace and mount namespace that a child makes for it. */
-static int try_in_namespace(const struct layer *l)
+/* There it may not get at what this process may. */
+static int try_again(void *ctx)
 {
-	int status;
-	pid_t pid = fork();
+	int rc = try_mount(ctx, true);
 
-	if (pid < 0)
-		return errno;
-	if (pid == 0)
-		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ? EPERM :
-								 try_mount(l, true));
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return errno;
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+	return rc == EACCES ? EPERM : rc;
 }
 
 static int answer(const struct layer *l, int errnum, struct ovl_err *err)
@@ -180,8 +169,12 @@ int upper_ask(const struct layer *l, struct ovl_err *err)
 	if (fchdir(l->drv_fd) < 0)
 		return answer(l, errno == EPERM ? EACCES : errno, err);
 	rc = try_mount(l, l->st->xattrs.user);
-	if (rc == EPERM)
-		rc = try_in_namespace(l);
+	if (rc == EPERM) {
+		struct layer copy = *l;
+
+		rc = namespaces_own(try_again, &copy);
+		rc = rc < 0 ? EPERM : rc;
+	}
 	if (cwd >= 0 && fchdir(cwd) < 0)
 		return err_sys(err, errno, "cannot go back to the working directory");
 	return answer(l, rc, err);
