@@ -1,11 +1,13 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -97,8 +99,41 @@ static uint64_t mount_of(int fd)
 	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) < 0 ? 0 : sx.stx_mnt_id;
 }
 
+/* What the kernel counts as remote it takes as a lower only. */
+static const char *remote(int fd)
+{
+	static const struct {
+		unsigned long type;
+		const char *name;
+	} all[] = {{FUSE_SUPER_MAGIC, "FUSE"}, {NFS_SUPER_MAGIC, "NFS"},
+		{SMB_SUPER_MAGIC, "SMB"}, {CIFS_SUPER_MAGIC, "SMB"},
+		{SMB2_SUPER_MAGIC, "SMB"}, {V9FS_MAGIC, "9P"}, {CEPH_SUPER_MAGIC, "Ceph"},
+		{AFS_SUPER_MAGIC, "AFS"}, {CODA_SUPER_MAGIC, "Coda"}};
+	struct statfs sf;
+
+	for (size_t i = 0; fstatfs(fd, &sf) == 0 && i < sizeof(all) / sizeof(all[0]);
+		i++) {
+		if ((unsigned long)sf.f_type == all[i].type)
+			return all[i].name;
+	}
+	return NULL;
+}
+
+/* With an index the kernel wants the very files that the upper was made over. */
+static bool other_origin(const struct failure *f)
+{
+	return f->errnum == ESTALE &&
+		because(f,
+			"the layer was mounted before over other files, as when the "
+			"store was copied since, which %s does not allow; mount it "
+			"without that option",
+			mountspec_has(f->spec, "nfs_export=on") ? "'nfs_export=on'" :
+								  "'index=on'");
+}
+
 static bool bad_upper(const struct failure *f)
 {
+	const char *fs;
 	auto_fd upper = -1;
 	auto_fd work = -1;
 	struct statvfs sv;
@@ -107,6 +142,12 @@ static bool bad_upper(const struct failure *f)
 		return false;
 	upper = fs_open_dir(f->l->fd, layer_tree_name(f->l));
 	work = fs_open_dir(f->l->fd, f->l->drv->work);
+	fs = remote(upper);
+	if (fs)
+		return because(f,
+			"the store lies on a %s file system, which cannot hold an upper "
+			"layer",
+			fs);
 	if (fs_is_overlay(upper))
 		return because(f,
 			"the store lies on an overlay mount, which cannot hold an "
@@ -185,8 +226,8 @@ int explain_mount(const struct layer *l, const struct mountspec *spec, const cha
 {
 	const struct failure f = {l, spec, target, errnum, err};
 
-	if (!permission(&f) && !no_overlay(&f) && !missing(&f) && !bad_upper(&f) &&
-		!conflict(&f) && !bad_option(&f) && !stacked(&f)) {
+	if (!permission(&f) && !no_overlay(&f) && !missing(&f) && !other_origin(&f) &&
+		!bad_upper(&f) && !conflict(&f) && !bad_option(&f) && !stacked(&f)) {
 		if (errnum == EINVAL && spec->extra.len)
 			because(&f,
 				"%s; do the options '%s' go together? the kernel's log "

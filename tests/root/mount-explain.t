@@ -111,6 +111,27 @@ if ! as_user; then
 		fi
 	fi
 
+	# A file system on which the kernel takes no upper.
+	if command -v fuse-overlayfs >/dev/null && [ -w /dev/fuse ]; then
+		mkdir fuse fuse.up fuse.work
+		need - fuse-overlayfs -o "lowerdir=$T/fuse.up,upperdir=$T/fuse.up,workdir=$T/fuse.work" fuse
+		setup "$T/fuse/store"
+		fails 1 "lies on a FUSE file system, which cannot hold an upper" "an upper on FUSE" \
+			ovlctl mount w
+		umount fuse
+	fi
+
+	# The store was copied after a mount with an index.
+	setup "$T/store3"
+	need - ovlctl mount -o index=on w
+	need - ovlctl umount w
+	cp -a store3 store4
+	OVLCTL_ROOT=$T/store4
+	fails 1 "when the store was copied since, which 'index=on' does not allow" \
+		"an index in a copy" ovlctl mount -o index=on w
+	ok "... and without it" ovlctl mount w
+	need - ovlctl umount w
+
 	# The limit of mounts. It is the whole machine's, for each namespace: so make many
 	# here, and the limit hurts nobody else.
 	setup "$T/store2"
