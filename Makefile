@@ -1,6 +1,6 @@
 # ovlctl: see README. "make" builds build/ovlctl and build/libovl.a; it installs nothing.
 #
-#   make [MODE=asan]     build; objects under build/<mode>/
+#   make [MODE=asan]     build (asan, tsan, cov); objects under build/<mode>/
 #   make check           all tests       make demo      the main job, shown
 #   make check-interop   with skopeo, umoci, buildah, podman
 #   make check-disk      all tests, on TMPDIR's own file system
@@ -9,6 +9,8 @@
 #   make check-power     power cuts at every step
 #   make check-overlay   all of the tests with the driver overlay
 #   make check-many      64 processes on one store for a minute
+#   make check-tsan      what uses threads, under ThreadSanitizer
+#   make coverage        what of lib/ the tests reach, by folder
 #   make fuzz SECONDS=60 of each target      make fuzz-coverage
 #   make bench           what it costs, against what one would take instead;
 #                        BENCH=--quick takes two minutes; see tests/bench/run --help
@@ -36,10 +38,14 @@ WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=
 CFLAGS_release = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan    = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
                  -fno-omit-frame-pointer
+CFLAGS_tsan    = -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+CFLAGS_cov     = -O1 -g -fprofile-instr-generate -fcoverage-mapping
 CFLAGS_fuzz    = $(CFLAGS_asan) -fsanitize=fuzzer-no-link
-CFLAGS_fuzzcov = -O1 -g -fprofile-instr-generate -fcoverage-mapping
+CFLAGS_fuzzcov = $(CFLAGS_cov)
 LDFLAGS_release =
 LDFLAGS_asan    = -fsanitize=address,undefined
+LDFLAGS_tsan    = -fsanitize=thread
+LDFLAGS_cov     = -fprofile-instr-generate
 LDFLAGS_fuzz    = -fsanitize=fuzzer,address,undefined
 LDFLAGS_fuzzcov = -fsanitize=fuzzer -fprofile-instr-generate
 
@@ -160,6 +166,18 @@ check-overlay: all tests
 check-many: all tests
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 MANY_SECONDS=60 prove -v --exec sh tests/root/many.t
 
+# The threads of import, export, diff and commit; reports are errors.
+check-tsan:
+	@$(MAKE) MODE=tsan all tests
+	@MODE=tsan tests/run unit-stream unit-pargz unit-behind unit-decode unit-encode
+	@MODE=tsan tests/run root-import-basic root-import-types root-image root-export \
+	    root-commit root-diff-tar root-hostile-bytes
+
+coverage:
+	@scripts/deps fuzz
+	@$(MAKE) MODE=cov CC=clang all tests
+	@tests/coverage $(TESTS)
+
 # Finds nothing, or stops and says where what it found lies.
 fuzz: $(TOOLS)
 	@scripts/deps fuzz
@@ -214,7 +232,7 @@ clean:
 FORCE:
 .PHONY: all tests check check-disk check-interop check-kill check-power check-overlay check-many \
     fuzz fuzz-coverage fuzzers demo lint install uninstall clean FORCE bench \
-    bench-peers bench-drivers check-errors
+    bench-peers bench-drivers check-errors check-tsan coverage
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d) \

@@ -60,6 +60,11 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 : "${MODE:=release}"
 PATH=$top/build/$MODE:$top/build/tool:$PATH
 export PATH ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS="halt_on_error=1 exitcode=99"
+if [ "${OVLCTL_TEST_PROFILES-}" ]; then
+	# Root of a user namespace cannot write what root made.
+	export LLVM_PROFILE_FILE="$OVLCTL_TEST_PROFILES/${OVLCTL_TEST_AS-root}-%4m.profraw"
+fi
 
 # Is the scratch directory to lie where TMPDIR says?
 on_disk() {
