@@ -185,6 +185,8 @@ int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err 
 	auto_view below = {.xp = &in->st->xattrs};
 	int rc = parent ? layer_view(parent, true, &below, err) : 0;
 
+	if (rc == 0 && in->stage.within)
+		rc = resume(in, err);
 	return rc < 0 ? rc : unpack_finish(&in->unpack, &below, err);
 }
 

@@ -95,6 +95,27 @@ int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *ou
 	return 0;
 }
 
+int stage_begin_at(struct ovl_store *st, const struct driver *drv, int dir,
+	struct stage *out, struct ovl_err *err)
+{
+	struct stage sg = {.st = st,
+		.drv = drv,
+		.home = -1,
+		.fd = dir,
+		.spare = -1,
+		.tree_from = -1,
+		.within = true,
+		.held = -1};
+
+	sg.drv_fd = store_driver_dir(st, drv, err);
+	if (sg.drv_fd >= 0 && prepare(&sg) == 0) {
+		*out = sg;
+		return 0;
+	}
+	stage_end(&sg);
+	return err_sys(err, errno, "cannot make a staging directory");
+}
+
 int stage_begin_within(
 	const struct stage *of, const char *name, struct stage *out, struct ovl_err *err)
 {

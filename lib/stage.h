@@ -53,6 +53,11 @@ struct stage {
 int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
 	struct ovl_err *err);
 
+/* The same in an empty directory, which is the stage's from then on: of what is never to be
+ * a layer. What is in it goes with the file system that it is the root of. */
+int stage_begin_at(struct ovl_store *st, const struct driver *drv, int dir,
+	struct stage *out, struct ovl_err *err);
+
 /* The same as name in another stage, which is to end after it: so that many layers need
  * one lock. Between stage_rest and stage_resume it takes no descriptor. */
 int stage_begin_within(

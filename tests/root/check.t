@@ -30,6 +30,9 @@ before=$(store_state)
 ovlctl check --content >out 2>&1
 is "... its content as well" "$?:$(cat out)" "0:"
 is "... nothing is written" "$(store_state)" "$before"
+stat -c %y "$S/staging" >was
+ovlctl check --content
+is "... not even for a moment" "$(stat -c %y "$S/staging")" "$(cat was)"
 is "... as JSON" "$(ovlctl check -J)" "[]"
 rm "$S/lock"
 sound "the lock of the store is not needed"
