@@ -2,6 +2,7 @@
  * What check finds, and the parts it is made of.
  *
  *	check.c		the walk over the store, layers parents first
+ *	check_tell.c	what is found, told
  *	check_layer.c	one layer: its metadata, parents, and what its driver knows
  *	check_content.c	one layer's tree against its recipe
  *	check_meta.c	what can be made out of a layer that has lost its .layer

@@ -9,6 +9,7 @@
 #include "digest.h"
 #include "image.h"
 #include "quote.h"
+#include "vec.h"
 
 static void image_release(struct image *i)
 {
@@ -32,13 +33,10 @@ void images_release(struct images *im)
 
 struct image *image_add(struct images *im)
 {
-	struct image *more = realloc(im->image, (im->n + 1) * sizeof(*more));
-
-	if (!more)
+	if (!VEC_ROOM(im->image, im->n))
 		return NULL;
-	im->image = more;
-	memset(&more[im->n], 0, sizeof(*more));
-	return &more[im->n++];
+	memset(&im->image[im->n], 0, sizeof(*im->image));
+	return &im->image[im->n++];
 }
 
 int image_add_name(struct image *i, const char *name, struct ovl_err *err)
@@ -62,16 +60,12 @@ int image_add_name(struct image *i, const char *name, struct ovl_err *err)
 
 int image_add_layer(struct image *i, struct ovl_err *err)
 {
-	struct image_layer *more;
-
 	if (i->n_layers == IMAGE_MAX_LAYERS)
 		return err_say(
 			err, E2BIG, "an image of more than %d layers", IMAGE_MAX_LAYERS);
-	more = realloc(i->layer, (i->n_layers + 1) * sizeof(*more));
-	if (!more)
+	if (!VEC_ROOM(i->layer, i->n_layers))
 		return err_nomem(err);
-	i->layer = more;
-	memset(&more[i->n_layers], 0, sizeof(*more));
+	memset(&i->layer[i->n_layers], 0, sizeof(*i->layer));
 	i->n_layers++;
 	return 0;
 }
@@ -275,45 +269,4 @@ int image_take_config(struct source *s, struct image *i, const char *name,
 		return 0;
 	}
 	return digest_bytes(i->config.data, i->config.len, i->config_digest, err);
-}
-
-/* ----------------------------------------------------------------------------------- */
-
-/* A manifest.json is docker's if it says so and what it names is there. 1, 0, -errno. */
-static int is_docker(struct source *s, struct ovl_err *err)
-{
-	auto_buf bytes = {0};
-	json_t *o = NULL;
-	int rc = image_json(s, "manifest.json", NULL, UINT64_MAX, &bytes, &o, err);
-
-	if (rc == 0) {
-		const json_t *first = json_array_get(o, 0);
-		const char *config = image_text(first, "Config");
-		auto_part b = {0};
-
-		if (*config && json_is_array(json_object_get(first, "Layers")))
-			rc = source_find(s, config, &b, err);
-	}
-	json_decref(o);
-	return rc > 0 || err_is_system(rc) ? rc : 0;
-}
-
-int image_is(struct source *s, struct ovl_err *err)
-{
-	auto_part b = {0};
-	int rc = is_docker(s, err);
-
-	return rc ? rc : source_find(s, "oci-layout", &b, err);
-}
-
-int image_read(struct source *s, const char *want, const char *platform,
-	struct images *out, struct ovl_err *err)
-{
-	/* Newer docker saves both; its own form has the whole names. */
-	int rc = is_docker(s, err);
-
-	if (rc < 0)
-		return rc;
-	return rc ? image_read_docker(s, want, platform, out, err) :
-		    image_read_oci(s, want, platform, out, err);
 }

@@ -1,7 +1,8 @@
 /*
  * Images as they stand in an archive or directory, before they are layers of a store.
  *
- *	image_read	manifests to struct images (image_oci.c, image_docker.c)
+ *	image_read	manifests to struct images (image_oci.c, image_docker.c, and image.c for
+ *			both)
  *	image_store	their layers, configs and names into the store
  */
 #ifndef OVL_IMAGE_H

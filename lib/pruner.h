@@ -2,6 +2,7 @@
  * The parts of prune.
  *
  *	prune.c		what the dead have left
+ *	prune_tell.c	what goes, told
  *	prune_layers.c	image layers that nothing names or needs
  */
 #ifndef OVL_PRUNER_H

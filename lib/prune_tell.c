@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/* How prune tells what goes, and keeps what it could not do for the end. */
+#include "pruner.h"
+#include "store.h"
+
+int prune_tell(struct pruner *p, const char *what, const char *name, uint64_t bytes,
+	const char *why)
+{
+	const struct ovl_pruned out = {
+		.what = what, .name = name, .bytes = bytes, .why = why};
+
+	p->ended = p->fn ? p->fn(p->ctx, &out) : 0;
+	return p->ended;
+}
+
+int prune_go_on(struct pruner *p, int r)
+{
+	if (r >= 0 || p->ended || store_stopped(p->st))
+		return r;
+	if (p->rc == 0) {
+		p->rc = r;
+		p->why = *p->err;
+	}
+	return 0;
+}
