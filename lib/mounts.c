@@ -13,6 +13,7 @@
 #include "mounts.h"
 #include "namespaces.h"
 #include "quote.h"
+#include "stamp.h"
 #include "store.h"
 
 static const char mark[] = "ovlctl:";

@@ -13,9 +13,8 @@
 #include "lock.h"
 #include "marks.h"
 #include "quote.h"
+#include "stamp.h"
 #include "store.h"
-
-static const char lock_name[] = "lock";
 
 static const char *const dir_names[STORE_DIRS] = {
 	[DIR_NAMES] = "names",
@@ -65,23 +64,36 @@ static char *default_root(struct ovl_err *err)
 	return out;
 }
 
-static int make_parents(const char *path)
+/* Counts in *made how many at the end of the path were not there. */
+static int make_dir(const char *path, mode_t mode, unsigned *made)
+{
+	if (mkdir(path, mode) == 0)
+		++*made;
+	else if (errno == EEXIST)
+		*made = 0;
+	else
+		return -1;
+	return 0;
+}
+
+static int make_parents(const char *path, unsigned *made)
 {
 	auto_free char *copy = strdup(path);
+	char *end = copy ? copy + strlen(copy) : NULL;
 
 	if (!copy)
 		return -1;
+	while (end > copy + 1 && end[-1] == '/')
+		*--end = '\0';
 	for (char *p = copy + 1; *p; p++) {
-		if (*p != '/')
+		if (*p != '/' || p[-1] == '/')
 			continue;
 		*p = '\0';
-		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+		if (make_dir(copy, 0755, made) < 0)
 			return -1;
 		*p = '/';
 	}
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return -1;
-	return 0;
+	return make_dir(copy, 0700, made);
 }
 
 static int open_root(struct ovl_store *st, const char *path, struct ovl_err *err)
@@ -90,7 +102,7 @@ static int open_root(struct ovl_store *st, const char *path, struct ovl_err *err
 
 	st->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (st->fd < 0 && errno == ENOENT && st->make) {
-		if (make_parents(path) < 0)
+		if (make_parents(path, &st->made_dirs) < 0)
 			return err_sys(err, errno, "cannot make the store %s", Q(path));
 		st->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
@@ -104,151 +116,6 @@ static int open_root(struct ovl_store *st, const char *path, struct ovl_err *err
 		return err_sys(err, errno, "cannot find the path of %s", Q(path));
 	st->root = buf_steal(&real);
 	return st->root ? 0 : err_nomem(err);
-}
-
-/* ---- the stamp -------------------------------------------------------------------- */
-
-/* Nothing but what a new file system or a store killed at its birth holds. */
-static int is_empty(int fd)
-{
-	auto_fsdir d = {.fd = -1};
-	const char *name;
-	int r;
-
-	if (fs_dir_open(&d, fd, ".") < 0)
-		return -1;
-	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		if (strcmp(name, "lost+found") != 0 && strncmp(name, ".stamp.", 7) != 0)
-			return 0;
-	}
-	return r < 0 ? -1 : 1;
-}
-
-/* Synced in any case: a torn one would be the end of all that comes after it. */
-static int stamp_write(struct ovl_store *st, int fd)
-{
-	int trusted = marks_trusted(fd);
-	char text[128];
-
-	/* A store is what it is made as for good: no guess is good enough. */
-	if (trusted < 0)
-		return -1;
-	snprintf(text, sizeof(text), "ovlctl store %d\nxattrs %s\ndriver %s\n",
-		STORE_FORMAT, trusted ? "trusted" : "user", st->drv->name);
-	if (fs_write_all(fd, text, strlen(text)) < 0)
-		return -1;
-	return fsync(fd);
-}
-
-/* Where there is no O_TMPFILE: a file of a random name, linked under its real one. */
-static int stamp_by_name(struct ovl_store *st)
-{
-	struct ovl_id id;
-	char temp[ID_LEN + 16];
-	auto_fd fd = -1;
-	int rc;
-
-	if (id_random(&id) < 0)
-		return -1;
-	snprintf(temp, sizeof(temp), ".stamp.%.16s", id.s);
-	fd = openat(
-		st->fd, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -1;
-	rc = stamp_write(st, fd);
-	if (rc == 0 && linkat(st->fd, temp, st->fd, STORE_STAMP, 0) < 0 &&
-		errno != EEXIST)
-		rc = -1;
-	if (unlinkat(st->fd, temp, 0) < 0)
-		rc = -1;
-	return rc;
-}
-
-static int stamp_make(struct ovl_store *st, struct ovl_err *err)
-{
-	auto_fd fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	char link[48];
-	int rc;
-
-	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
-		rc = stamp_by_name(st);
-	} else if (fd < 0) {
-		rc = -1;
-	} else {
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-		rc = stamp_write(st, fd);
-		if (rc == 0 &&
-			linkat(AT_FDCWD, link, st->fd, STORE_STAMP, AT_SYMLINK_FOLLOW) <
-				0 &&
-			errno != EEXIST)
-			rc = -1;
-	}
-	if (rc < 0)
-		return err_sys(err, errno, "cannot make the store %s", Q(st->root));
-	return 0;
-}
-
-static int stamp_parse(struct ovl_store *st, char *text, struct ovl_err *err)
-{
-	unsigned format = 0;
-	char xattrs[16] = "";
-	char driver[32] = "";
-	const struct driver *drv;
-
-	if (sscanf(text, "ovlctl store %u\nxattrs %15s\ndriver %31s\n", &format, xattrs,
-		    driver) < 1)
-		return err_say(err, EUCLEAN, "%s is no store: its stamp is damaged",
-			Q(st->root));
-	if (format != STORE_FORMAT)
-		return err_say(err, EUCLEAN,
-			"store %s has format %u, this program knows %d", Q(st->root),
-			format, STORE_FORMAT);
-	drv = driver_find(driver);
-	if (!drv || (strcmp(xattrs, "user") != 0 && strcmp(xattrs, "trusted") != 0))
-		return err_say(
-			err, EUCLEAN, "the stamp of store %s is damaged", Q(st->root));
-	st->xattrs.user = xattrs[0] == 'u';
-	if (!st->drv_chosen)
-		st->drv = drv;
-	return 0;
-}
-
-/* Reads the stamp, or makes one, or sees that there is no store yet. */
-static int stamp_take(struct ovl_store *st, struct ovl_err *err)
-{
-	auto_buf text = {0};
-	int r;
-
-	if (fs_read_file(st->fd, STORE_STAMP, 4096, &text) == 0)
-		return stamp_parse(st, text.data, err);
-	if (errno != ENOENT)
-		return err_sys(
-			err, errno, "cannot read the stamp of store %s", Q(st->root));
-	r = is_empty(st->fd);
-	if (r < 0)
-		return err_sys(err, errno, "cannot read directory %s", Q(st->root));
-	/* Another may have made one since. */
-	if (r == 0 && fs_read_file(st->fd, STORE_STAMP, 4096, &text) == 0)
-		return stamp_parse(st, text.data, err);
-	if (r == 0)
-		return err_say(err, ENOTEMPTY,
-			"%s is not empty and not a store (it has no stamp)", Q(st->root));
-	if (!st->make) {
-		close_fdp(&st->fd);
-		return 0;
-	}
-	r = stamp_make(st, err);
-	for (int i = 0; i < STORE_DIRS && r == 0; i++) {
-		if (fs_mkdir(st->fd, dir_names[i], 0700) < 0)
-			r = err_sys(err, errno, "cannot make '%s/%s'", st->root,
-				dir_names[i]);
-	}
-	if (r < 0)
-		return r;
-	if (fs_read_file(st->fd, STORE_STAMP, 4096, &text) < 0)
-		return err_sys(
-			err, errno, "cannot read the stamp of store %s", Q(st->root));
-	return stamp_parse(st, text.data, err);
 }
 
 /* ---- open, close ------------------------------------------------------------------ */
@@ -290,6 +157,67 @@ static int choose_root(const struct ovl_store *st, char **out, struct ovl_err *e
 	return *out ? 0 : err_nomem(err);
 }
 
+/* The first layer brings its driver's directory, which stays. */
+static bool never_used(struct ovl_store *st)
+{
+	if (store_driver_dir(st, st->drv, NULL) != -ENOENT)
+		return false;
+	for (int i = 0; driver_list[i]; i++) {
+		if (store_driver_dir(st, driver_list[i], NULL) != -ENOENT)
+			return false;
+	}
+	return true;
+}
+
+static int make_dirs(struct ovl_store *st, struct ovl_err *err)
+{
+	st->fresh = true;
+	for (int i = 0; i < STORE_DIRS; i++) {
+		if (fs_mkdir(st->fd, dir_names[i], 0700) < 0)
+			return err_sys(err, errno, "cannot make '%s/%s'", st->root,
+				dir_names[i]);
+	}
+	return 0;
+}
+
+/* Empty now, or not there? */
+static bool unmake_dir(struct ovl_store *st, const char *name)
+{
+	return unlinkat(st->fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+static bool unmake_driver(struct ovl_store *st, const struct driver *drv)
+{
+	char links[64];
+
+	if (drv->links) {
+		snprintf(links, sizeof(links), "%s/%s", drv->name, drv->links);
+		if (!unmake_dir(st, links))
+			return false;
+	}
+	return unmake_dir(st, drv->name);
+}
+
+/* A store that had no layer when it was opened, and has none now; unless another is at
+ * work in it, who does this when he is done. */
+static void unmake(struct ovl_store *st)
+{
+	if (!st->fresh || !stamp_is_ours(st))
+		return;
+	for (int i = 0; driver_list[i]; i++) {
+		if (!unmake_driver(st, driver_list[i]))
+			return;
+	}
+	for (int i = 0; i < STORE_DIRS; i++) {
+		if (!unmake_dir(st, dir_names[i]))
+			return;
+	}
+	unlinkat(st->fd, STORE_STAMP, 0);
+	unlinkat(st->fd, STORE_LOCK, 0);
+	for (; st->made_dirs && rmdir(st->root) == 0; st->made_dirs--)
+		*strrchr(st->root, '/') = '\0';
+}
+
 static int open_store(struct ovl_store *st, struct ovl_err *err)
 {
 	auto_free char *path = NULL;
@@ -301,10 +229,19 @@ static int open_store(struct ovl_store *st, struct ovl_err *err)
 	rc = choose_root(st, &path, err);
 	if (rc < 0)
 		return rc;
-	rc = open_root(st, path, err);
-	if (rc < 0 || st->fd < 0)
-		return rc;
-	rc = stamp_take(st, err);
+	/* One that is made and removed by others meanwhile is made once more. */
+	for (int i = 0; i < 10; i++) {
+		rc = open_root(st, path, err);
+		if (rc < 0 || st->fd < 0)
+			return rc;
+		rc = stamp_take(st, err);
+		if (rc != -ENOENT || !st->make)
+			break;
+		close_fdp(&st->fd);
+		free(steal_ptr(st->root));
+	}
+	if (rc == 0 && st->make && never_used(st))
+		rc = make_dirs(st, err);
 	/* Who may make a store is about to make layers. */
 	return rc == 0 && st->make ? marks_check(st, err) : rc;
 }
@@ -321,6 +258,7 @@ int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,
 	st->make = make;
 	st->fd = -1;
 	st->lock_fd = -1;
+	st->stamp = -1;
 	for (int i = 0; i < STORE_DIRS; i++)
 		st->dir[i] = -1;
 	for (int i = 0; i < MAX_DRIVERS; i++)
@@ -338,11 +276,13 @@ void ovl_close(struct ovl_store *st)
 {
 	if (!st)
 		return;
+	unmake(st);
 	for (int i = 0; i < STORE_DIRS; i++)
 		close_fdp(&st->dir[i]);
 	for (int i = 0; i < MAX_DRIVERS; i++)
 		close_fdp(&st->drv_fd[i]);
 	close_fdp(&st->lock_fd);
+	close_fdp(&st->stamp);
 	close_fdp(&st->fd);
 	free(st->root);
 	free(st);
@@ -419,7 +359,7 @@ bool store_covers(const struct ovl_store *st, const struct driver *drv)
 static int open_lock(struct ovl_store *st)
 {
 	if (st->lock_fd < 0)
-		st->lock_fd = openat(st->fd, lock_name,
+		st->lock_fd = openat(st->fd, STORE_LOCK,
 			O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	/* Where nothing can be written there is nobody to keep out. */
 	if (st->lock_fd < 0 && errno == EROFS)

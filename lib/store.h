@@ -22,7 +22,6 @@
 #include "xattr.h"
 
 #define STORE_FORMAT 1
-#define STORE_STAMP  "stamp"
 
 enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, DIR_ASIDE, STORE_DIRS };
 
@@ -35,6 +34,10 @@ struct ovl_store {
 	char *root; /* absolute path */
 	int fd; /* -1: not there yet, which reads as a store without layers */
 	bool make; /* a root that is missing is made */
+	bool fresh; /* it never had a layer: taken away again if none comes into it */
+	unsigned
+		made_dirs; /* this process made so many directories at the end of its path */
+	int stamp; /* locked, if make; see stamp.h */
 	struct xattr_policy xattrs;
 	const struct driver *drv; /* for new layers */
 	bool drv_chosen; /* by the caller, not by the stamp */

@@ -187,7 +187,7 @@ if can_trace; then
 		is "... which is done then" "$(cat err)" ""
 		ok "... and both are there" ovlctl rm -r $g
 	}
-	held "the lower layer of an image that is imported" fsync 1 '[ -e "$S/$DRV/$g" ]'
+	held "the lower layer of an image that is imported" renameat2 2 '[ -e "$S/$DRV/$g" ]'
 	need - ovlctl import g.tar
 	held "... one that was there before" mkdirat 2 '[ "$(ls "$S/staging")" ]'
 

@@ -1,0 +1,114 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# overlay: when asked
+
+# The first import or create that succeeds makes the store; one that fails leaves nothing.
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+printf 'file name=../f data=1\nend\n' | mktar >out.tar
+head -c 1000 a.tar >cut.tar
+echo x >bad.tar
+image_of image.tar a.tar
+mkdir x
+tar -C x -xf image.tar
+echo >>x/a.tar
+tar -C x -cf wrong.tar .
+rm -r x
+
+OVLCTL_ROOT=$T/new/in/here
+gone() { # WHAT STATUS COMMAND...
+	what=$1 want=$2
+	shift 2
+	"$@" >out 2>err </dev/null
+	is "$what: fails" "$?" "$want"
+	is "... and leaves nothing" "$(ls -A "$T/new" 2>/dev/null)$(ls -d "$T/new" 2>/dev/null)" ""
+}
+gone "create on a layer that is not there" 3 ovlctl create nope
+gone "create with a name that is none" 2 ovlctl create -n 'a b'
+gone "import of a file that is not there" 1 ovlctl import nope.tar
+gone "import of what is no tar" 1 ovlctl import bad.tar
+gone "import of a tar that is cut off" 1 ovlctl import cut.tar
+gone "import of a name that leads out" 1 ovlctl import out.tar
+gone "import with another diff id" 1 ovlctl import --expect "$(printf '%064d' 1)" a.tar
+gone "import on a layer that is not there" 3 ovlctl import -p nope a.tar
+gone "import of an image with a wrong layer" 1 ovlctl import wrong.tar
+gone "import of nothing through a pipe" 1 ovlctl import -
+gone "a store of the other driver" 3 ovlctl --driver overlay create nope
+gone "a command that was given wrongly" 2 ovlctl import
+
+mkfifo pipe
+ovlctl import - <pipe >out 2>err &
+pid=$!
+exec 9>pipe
+head -c 700 a.tar >&9
+i=0
+until [ "$(ls "$OVLCTL_ROOT/staging" 2>/dev/null)" ] || [ $i = 500 ]; do
+	sleep 0.01
+	i=$((i + 1))
+done
+ok "an import from a pipe works in a new store" test "$(ls "$OVLCTL_ROOT/staging")"
+# Another one that fails meanwhile takes nothing away.
+ovlctl create nope 2>/dev/null
+kill $pid
+exec 9>&-
+wait $pid
+is "stopped, it dies of the signal" $? 143
+is "... and leaves nothing" "$(ls -d new 2>&1)" "ls: cannot access 'new': No such file or directory"
+
+# A directory that was there stays, with what new file systems have in it.
+mkdir -p new/in/here/lost+found
+chmod 750 new/in/here
+ovlctl import bad.tar 2>/dev/null
+is "a directory that was there stays as it was" "$(ls -A new/in/here) $(stat -c %a new/in/here)" "lost+found 750"
+rm -r new
+
+ok "create makes the store" ovlctl create -n w
+is "... and the way to it" "$(stat -c '%n %a' new new/in new/in/here)" "new 755
+new/in 755
+new/in/here 700"
+ovlctl import bad.tar 2>/dev/null
+ovlctl rm w
+ovlctl import bad.tar 2>/dev/null
+ok "a store that was there stays, though it is empty" test -e "$OVLCTL_ROOT/stamp"
+rm -r new
+
+# ---- two first commands at once -----------------------------------------------------
+
+# The one that fails has made the store, the other one has gone on in it.
+ovlctl import - <pipe >out 2>err &
+pid=$!
+exec 9>pipe
+head -c 700 a.tar >&9
+i=0
+until [ "$(ls "$OVLCTL_ROOT/staging" 2>/dev/null)" ] || [ $i = 500 ]; do
+	sleep 0.01
+	i=$((i + 1))
+done
+ok "a second first command succeeds" ovlctl create -n w
+exec 9>&-
+wait $pid
+is "... the first one fails" $? 1
+is "... and what the second one made stays" "$(ovlctl ls -nr -o NAME)" w
+ok "... sound" ovlctl check
+
+failed=
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	rm -rf new
+	for j in 1 2 3 4 5; do
+		ovlctl create nope 2>/dev/null &
+		ovlctl create -n w$j >/dev/null 2>err$j &
+	done
+	wait
+	[ "$(ovlctl ls -nr -o NAME | sort | tr '\n' ' ')" = "w1 w2 w3 w4 w5 " ] ||
+		failed="$failed $i: $(cat err?)"
+	ovlctl check >out || failed="$failed $i: $(cat out)"
+done
+is "five that succeed and five that fail, all first" "$failed" ""
+rm -rf new
+for j in 1 2 3 4 5 6 7 8; do
+	ovlctl create nope 2>/dev/null &
+done
+wait
+is "eight that fail leave no store" "$(ls -A "$OVLCTL_ROOT" 2>/dev/null)" ""
+
+done_testing
