@@ -199,18 +199,24 @@ static int tell_commit(
 	struct checker *c, const struct layer *l, const struct ovl_id *image)
 {
 	struct layer_ref ref = layer_ref_of(l);
+	char tree[64];
 	int rc;
 
 	ref.id = *image;
 	rc = layer_exists(c->st, &ref, c->err);
 	if (rc < 0)
 		return rc;
-	return rc ?
-		check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
+	if (rc)
+		return check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
 			"its commit to layer %.12s was killed near its end; commit it again",
-			image->s) :
-		check_tell(c, OVL_ERROR, "tree", l->id.s, "", false,
-			"it became layer %.12s, which is not there any more", image->s);
+			image->s);
+	snprintf(tree, sizeof(tree), COMMIT_STAGE "/%s", l->drv->tree[OVL_IMAGE]);
+	if (fs_exists(l->fd, tree) > 0)
+		return check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
+			"its commit was killed; the next command that uses it puts its tree "
+			"back");
+	return check_tell(c, OVL_ERROR, "tree", l->id.s, "", false,
+		"it became layer %.12s, which is not there any more", image->s);
 }
 
 struct losing {
