@@ -30,11 +30,13 @@ static int lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
 	if (!has_lower(l))
 		return 0;
 	if (fs_read_file(l->fd, lower_file, ID_LEN, &text) < 0 && errno != EFBIG)
-		return err_sys(err, errno, "cannot read '%s' of layer %.12s", lower_file,
-			l->id.s);
+		return err_see_check(err,
+			err_sys(err, errno, "cannot read '%s' of layer %.12s", lower_file,
+				l->id.s));
 	if (!text.data || strcmp(text.data, l->meta.parent.s) != 0)
-		return err_say(err, EUCLEAN, "'%s' of layer %.12s is damaged", lower_file,
-			l->id.s);
+		return err_see_check(err,
+			err_say(err, EUCLEAN, "'%s' of layer %.12s is damaged",
+				lower_file, l->id.s));
 	buf_addf(&path, "%s/%s", text.data, root);
 	out->text = buf_steal(&path);
 	if (!out->text)

@@ -54,16 +54,18 @@ static int lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
 	if (fs_read_file(l->fd, lower_file, LOWER_MAX, &text) < 0) {
 		if (errno == ENOENT && l->meta.lowers == 0)
 			return 0;
-		return err_sys(err, errno, "cannot read '%s' of layer %.12s", lower_file,
-			l->id.s);
+		return err_see_check(err,
+			err_sys(err, errno, "cannot read '%s' of layer %.12s", lower_file,
+				l->id.s));
 	}
 	rc = overlay2_parse_lower(text.data, text.len, out);
 	if (rc == -ENOMEM)
 		return err_nomem(err);
 	if (rc < 0 || out->n != l->meta.lowers) {
 		stack_release(out);
-		return err_say(err, EUCLEAN, "'%s' of layer %.12s is damaged", lower_file,
-			l->id.s);
+		return err_see_check(err,
+			err_say(err, EUCLEAN, "'%s' of layer %.12s is damaged",
+				lower_file, l->id.s));
 	}
 	return 0;
 }

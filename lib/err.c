@@ -14,14 +14,14 @@ static void put(struct ovl_err *err, enum ovl_status status, const char *fmt, va
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 }
 
-static void append(struct ovl_err *err, const char *text)
+static void append(struct ovl_err *err, const char *before, const char *text)
 {
 	size_t len;
 
 	if (!err)
 		return;
 	len = strlen(err->text);
-	snprintf(err->text + len, sizeof(err->text) - len, ": %s", text);
+	snprintf(err->text + len, sizeof(err->text) - len, "%s%s", before, text);
 }
 
 int err_sys(struct ovl_err *err, int errnum, const char *fmt, ...)
@@ -31,7 +31,7 @@ int err_sys(struct ovl_err *err, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	put(err, OVL_FAILED, fmt, ap);
 	va_end(ap);
-	append(err, strerror(errnum));
+	append(err, ": ", strerror(errnum));
 	return -errnum;
 }
 
@@ -71,7 +71,13 @@ int err_prefix(struct ovl_err *err, int rc, const char *fmt, ...)
 	va_start(ap, fmt);
 	put(err, old.status, fmt, ap);
 	va_end(ap);
-	append(err, old.text);
+	append(err, ": ", old.text);
+	return rc;
+}
+
+int err_see_check(struct ovl_err *err, int rc)
+{
+	append(err, "; ", "see 'ovlctl check'");
 	return rc;
 }
 

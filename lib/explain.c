@@ -79,7 +79,9 @@ static bool own_missing(const struct failure *f, const char *name)
 {
 	auto_fd fd = fs_open_dir(f->l->fd, name);
 
-	return fd < 0 && because(f, "its directory '%s': %s", name, strerror(errno));
+	return fd < 0 &&
+		because(f, "its directory '%s': %s; see 'ovlctl check'", name,
+			strerror(errno));
 }
 
 static bool missing(const struct failure *f)

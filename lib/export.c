@@ -152,6 +152,7 @@ static int open_parents(struct export *x, struct exported *img, struct layer_ref
 		if (rc < 0 && err->status == OVL_NOLAYER) {
 			err->status = OVL_FAILED;
 			rc = err_prefix(err, rc, "the stack of %s", Q(img->what));
+			rc = err_see_check(err, rc);
 		}
 		if (rc == 0)
 			rc = push(img, b, err);

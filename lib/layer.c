@@ -265,7 +265,9 @@ int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	rc = meta_read(l.fd, &l.meta, err);
 	if (rc < 0)
 		err_prefix(err, rc, "layer %s", Q(what));
-	else if (op && l.meta.kind == OVL_WRITABLE)
+	if (meta_is_damage(rc))
+		err_see_check(err, rc);
+	else if (rc == 0 && op && l.meta.kind == OVL_WRITABLE)
 		rc = commit_heal(&l, err);
 	if (rc < 0) {
 		layer_close(&l);
@@ -351,9 +353,13 @@ int layer_tree(const struct layer *l, struct ovl_err *err)
 			"layer %.12s became layer %.12s, but its commit was interrupted: commit it "
 			"once more",
 			l->id.s, became.s);
-	if (fd < 0)
-		return err_sys(
+	if (fd < 0) {
+		bool gone = fs_is_gone(errno);
+		int rc = err_sys(
 			err, errno, "cannot open the tree of layer %.12s", l->id.s);
+
+		return gone ? err_see_check(err, rc) : rc;
+	}
 	return fd;
 }
 
@@ -370,8 +376,9 @@ static int push_lower(
 	int fd = link < 0 ? -1 : openat(link, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		return err_sys(err, errno, "cannot open lower layer '%s' of layer %.12s",
-			name, l->id.s);
+		return err_see_check(err,
+			err_sys(err, errno, "cannot open lower layer '%s' of layer %.12s",
+				name, l->id.s));
 	return view_push(v, fd) < 0 ? no_marks(l, err) : 0;
 }
 

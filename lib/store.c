@@ -112,8 +112,14 @@ static int open_root(struct ovl_store *st, const char *path, struct ovl_err *err
 		st->root = strdup(path);
 		return st->root ? 0 : err_nomem(err);
 	}
-	if (fs_path_of(st->fd, &real) < 0)
-		return err_sys(err, errno, "cannot find the path of %s", Q(path));
+	if (fs_path_of(st->fd, &real) < 0) {
+		int why = errno;
+
+		if (access("/proc/self/fd", F_OK) < 0)
+			return err_say(
+				err, ENOENT, "/proc is not mounted, which is needed");
+		return err_sys(err, why, "cannot find the path of %s", Q(path));
+	}
 	st->root = buf_steal(&real);
 	return st->root ? 0 : err_nomem(err);
 }

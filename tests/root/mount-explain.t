@@ -18,23 +18,24 @@ fails 1 "mount point 'a.tar': Not a directory" "a file as a mount point" ovlctl 
 below=$(lower_of a)
 if ! is_overlay; then
 	mv store/$DRV/$below link.away
-	fails 1 "lower layer '$below': No such file or directory" "a lower's link is missing" ovlctl mount w
+	fails 1 "lower layer '$below': No such file or directory; see 'ovlctl check'" "a lower's link is missing" ovlctl mount w
 	mv link.away store/$DRV/$below
 fi
 need id ovlctl ls -nr -o ID a
 mv store/$DRV/$id/$TREE tree.away
+fails 1 "cannot open (lower layer '$below'|the tree) .*: No such file or directory; see 'ovlctl check'" "... diff" ovlctl diff w
 fails 1 "lower layer '$below': No such file or directory" "a lower's tree is missing" ovlctl mount w
 mv tree.away store/$DRV/$id/$TREE
 mv "$dir/$UPPER" tree.away
-fails 1 "cannot open the tree of layer .*: No such file" "the upper is missing" ovlctl mount w
+fails 1 "cannot open the tree of layer .*: No such file or directory; see 'ovlctl check'" "the upper is missing" ovlctl mount w
 mv tree.away "$dir/$UPPER"
 mv "$dir/work" work.away
-fails 1 "its directory 'work': No such file" "the work directory is missing" ovlctl mount w
+fails 1 "its directory 'work': No such file or directory; see 'ovlctl check'" "the work directory is missing" ovlctl mount w
 mv work.away "$dir/work"
 mv "$dir/$LOWER" lower.away
-fails 1 "cannot read '$LOWER' of layer" "the file of lowers is missing" ovlctl mount w
+fails 1 "cannot read '$LOWER' of layer .*; see 'ovlctl check'" "the file of lowers is missing" ovlctl mount w
 printf '%s:' "$(cat lower.away)" >"$dir/$LOWER"
-fails 1 "'$LOWER' of layer .* is damaged" "the file of lowers is damaged" ovlctl mount w
+fails 1 "'$LOWER' of layer .* is damaged; see 'ovlctl check'" "the file of lowers is damaged" ovlctl mount w
 printf '/etc' >"$dir/$LOWER"
 fails 1 "'$LOWER' of layer .* is damaged" "the file of lowers is something else" ovlctl mount w
 rm "$dir/$LOWER"
@@ -152,5 +153,13 @@ if ! as_user; then
 	umount -R many
 fi
 is "nothing of it is mounted" "$(grep -c "$T" /proc/self/mountinfo)" 0
+
+# Without /proc nothing works, and every command says so.
+if ! as_user; then
+	for c in "ls" "mount w" "import -" "rm w" "check" "prune"; do
+		fails "$([ "$c" = check ] && echo 8 || echo 1)" "/proc is not mounted" "no /proc: $c" \
+			unshare -m --propagation private sh -c 'umount -l /proc && exec ovlctl '"$c"
+	done
+fi
 
 done_testing
