@@ -11,19 +11,6 @@
 
 #include "decode.h"
 
-int decode_damaged(struct ovl_err *err, const char *format, const char *why)
-{
-	return err_say(err, EBADMSG, "damaged %s data: %s", format, why);
-}
-
-void decode_moved(struct decode_io *io, size_t in, size_t out)
-{
-	io->in += in;
-	io->in_len -= in;
-	io->out += out;
-	io->out_len -= out;
-}
-
 static unsigned clamp(size_t n)
 {
 	return n > 1u << 30 ? 1u << 30 : (unsigned)n;

@@ -8,6 +8,7 @@
 #ifndef OVL_DECODE_H
 #define OVL_DECODE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -43,8 +44,20 @@ const struct codec *decode_detect(const unsigned char *p, size_t n);
 extern const struct codec *const gunzip_by_zlib;
 const struct codec *gunzip_best(void);
 
-/* For codecs: -EBADMSG and a text; in and out bytes of io are done with. */
-int decode_damaged(struct ovl_err *err, const char *format, const char *why);
-void decode_moved(struct decode_io *io, size_t in, size_t out);
+/* ---- for codecs ------------------------------------------------------------------- */
+
+static inline int decode_damaged(struct ovl_err *err, const char *format, const char *why)
+{
+	return err_say(err, EBADMSG, "damaged %s data: %s", format, why);
+}
+
+/* in and out bytes of io are done with. */
+static inline void decode_moved(struct decode_io *io, size_t in, size_t out)
+{
+	io->in += in;
+	io->in_len -= in;
+	io->out += out;
+	io->out_len -= out;
+}
 
 #endif
