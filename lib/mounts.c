@@ -278,7 +278,8 @@ static bool is_ours(struct ovl_store *st, enum whose by_mark, const struct named
 		(whose == UNKNOWN && layer_exists(st, &n->ref, NULL) != 0);
 }
 
-bool mounts_layer_of(struct ovl_store *st, const struct mi_table *t,
+/* Whose mount is it? What a line's source and options say, see above. */
+static bool layer_of(struct ovl_store *st, const struct mi_table *t,
 	const struct mi_line *line, struct layer_ref *ref)
 {
 	struct look k = {.st = st, .t = t};
@@ -358,7 +359,7 @@ int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
 		const struct mi_line *line = &all.table[0].line[i];
 		struct layer_ref ref;
 
-		if (mounts_layer_of(st, &all.table[0], line, &ref))
+		if (layer_of(st, &all.table[0], line, &ref))
 			rc = add(&m, line, &ref);
 	}
 	if (rc < 0)
@@ -390,7 +391,7 @@ enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 		if (!shows(st, t, &t->line[i], ref))
 			continue;
 		/* What is on top of a layer in the store keeps it there. */
-		ours = mounts_layer_of(st, t, &t->line[i], &of);
+		ours = layer_of(st, t, &t->line[i], &of);
 		if ((ours && !layer_ref_same(&of, ref)) || (!ours && how))
 			continue;
 		how = ours ? MOUNTS_OWN : MOUNTS_PART;

@@ -66,8 +66,4 @@ int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *wh
  * kind; their layers are not known. -errno. */
 int mounts_inside(int mnt_id, struct mounts *out);
 
-/* Whose mount is it? What a line's source and options say, see above. */
-bool mounts_layer_of(struct ovl_store *st, const struct mi_table *t,
-	const struct mi_line *line, struct layer_ref *ref);
-
 #endif

@@ -97,7 +97,7 @@ static bool is_free(struct pruner *p, const struct ovl_layer *l)
 	return layer_open_ref(p->st, &ref, 0, ref.id.s, &open, &why) == 0 &&
 		!holder_of(open.fd, false, who) && !names_any_lost(&open) &&
 		!commit_needs(&open) &&
-		inuse_refuse(p->inuse, &open, ref.id.s, INUSE_TAKE, &why) == 0;
+		inuse_refuse(&p->inuse, &open, ref.id.s, INUSE_TAKE, &why) == 0;
 }
 
 /* *gone: it is, or would be; else it stays, for someone is at work on it. */
@@ -110,7 +110,7 @@ static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
 		if (!is_free(p, l))
 			return 0;
 	} else {
-		rc = remove_unneeded(p->st, &ref, p->used_before, p->inuse, p->err);
+		rc = remove_unneeded(p->st, &ref, p->used_before, &p->inuse, p->err);
 		if (rc < 0 &&
 			(p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
 			return 0;
@@ -126,10 +126,8 @@ int prune_layers(struct pruner *p)
 {
 	struct ovl_list list = {0};
 	struct known *known = NULL;
-	auto_inuse inuse = {0};
 	int rc = ovl_list(p->st, NULL, &list, p->err);
 
-	p->inuse = &inuse;
 	p->used_before = time(NULL) - p->req->older_than;
 	if (rc == 0 && list.n) {
 		qsort(list.layer, list.n, sizeof(*list.layer), by_depth);
@@ -150,6 +148,7 @@ int prune_layers(struct pruner *p)
 		if (gone && parent)
 			parent->children--;
 	}
+	inuse_release(&p->inuse);
 	free(known);
 	ovl_list_free(&list);
 	return rc;

@@ -9,6 +9,7 @@
 #define OVL_PRUNER_H
 
 #include "err.h"
+#include "inuse.h"
 #include "ovl.h"
 
 struct pruner {
@@ -17,7 +18,7 @@ struct pruner {
 	int (*fn)(void *ctx, const struct ovl_pruned *p);
 	void *ctx;
 	struct ovl_err *err;
-	struct inuse *inuse; /* what was seen of mounts, for all layers */
+	struct inuse inuse; /* what was seen of mounts, for all layers */
 	int64_t used_before; /* of layers that go */
 	int ended; /* what fn returned that ends the work */
 	int rc; /* of the first that could not be removed, its text in why */
