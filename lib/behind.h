@@ -8,6 +8,11 @@
  *	behind_wait	all of them are on disk as far as write(2) brings them
  *
  * What could not be written a later call tells.
+ *
+ * Making a file costs about as much as parsing its entry and filling the recipe: with two
+ * processors to themselves, an import without this takes 1.2 times as long for 40,000 files
+ * of 3,000 bytes, 1.06 times for a tree of 550 MB, and as long as with it where
+ * decompression is what takes time.
  */
 #ifndef OVL_BEHIND_H
 #define OVL_BEHIND_H

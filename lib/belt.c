@@ -12,10 +12,9 @@
 #define BLOCK_SIZE (128 * 1024)
 #define BLOCKS     8
 
-/* In a block; with all of them full so many times BLOCKS are open. Several belts may run
- * side by side: where a process may open few files, one at a time is on the way. */
-#define FILES        16
-#define ENOUGH_FILES 16384
+/* In a block; with all of them full so many times BLOCKS are open, which is no more than an
+ * eighth of what the process may open. */
+#define FILES 16
 
 /* In a block, before its bytes. */
 struct item {
@@ -41,7 +40,7 @@ struct belt {
 	unsigned char *data; /* BLOCKS * BLOCK_SIZE */
 	size_t used; /* of the block that is being filled */
 	unsigned files; /* in it */
-	bool few; /* one at a time */
+	unsigned most_files;
 	void (*waiting)(void *ctx);
 	void *waiting_ctx;
 };
@@ -170,9 +169,7 @@ int belt_put(struct belt *b, unsigned what, const void *head, size_t n_head,
 
 int belt_put_file(struct belt *b, struct ovl_err *err)
 {
-	if (b->few)
-		return hand_on(b, 0, err);
-	return ++b->files < FILES ? 0 : hand_on(b, BLOCKS - 1, err);
+	return ++b->files < b->most_files ? 0 : hand_on(b, BLOCKS - 1, err);
 }
 
 void belt_while_waiting(struct belt *b, void (*fn)(void *ctx), void *ctx)
@@ -196,7 +193,9 @@ int belt_open(struct belt **out, belt_fn fn, void *ctx, struct ovl_err *err)
 		return err_nomem(err);
 	b->fn = fn;
 	b->ctx = ctx;
-	b->few = getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur < ENOUGH_FILES;
+	b->most_files = FILES;
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < 8 * BLOCKS * FILES)
+		b->most_files = (unsigned)(rl.rlim_cur / (8 * BLOCKS));
 	pthread_mutex_init(&b->mutex, NULL);
 	pthread_cond_init(&b->changed, NULL);
 	b->data = malloc((size_t)BLOCKS * BLOCK_SIZE);

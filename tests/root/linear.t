@@ -45,4 +45,18 @@ ovlctl import -n twice twice.tar >/dev/null
 ok "names of one hash: export" prlimit --cpu=4 ovlctl diff -o got.tar twice
 same "... gives the tar" got.tar twice.tar
 ok "names of one hash: check" prlimit --cpu=4 ovlctl check --content twice
+
+# Where few files may be open the threads of import and commit do not wait for each other
+# at every file.
+seq 3000 | sed 's/.*/file name=f& data=&/' >lines
+{ cat lines; echo end; } | mktar >many.tar
+need - ovlctl create -n w
+need m ovlctl mount w
+tar -C "$m" -xf many.tar
+need - ovlctl umount w
+n=$(count_of futex prlimit --nofile=1024:1024 ovlctl import many.tar)
+ok "few open files: import (${n:-no} futex calls)" test "${n:-99999}" -lt 3000
+n=$(count_of futex prlimit --nofile=1024:1024 ovlctl commit w)
+ok "... commit (${n:-no} futex calls)" test "${n:-99999}" -lt 3000
+ok "... import with very few" prlimit --nofile=64:64 ovlctl import -n few -p twice many.tar
 done_testing
