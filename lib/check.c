@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "aside.h"
+#include "becoming.h"
 #include "checker.h"
 #include "cleanup.h"
 #include "driver.h"
@@ -60,16 +61,16 @@ struct all {
 	size_t size;
 };
 
-static unsigned depth_of(struct ovl_store *st, const struct layer_ref *ref)
+static unsigned depth_of(int dir, const struct layer_ref *ref)
 {
-	auto_fd fd = fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);
+	auto_fd fd = fs_open_dir(dir, ref->id.s);
 	struct meta m;
 
-	return fd >= 0 && meta_read(fd, &m, NULL) == 0 ? m.depth : UINT32_MAX;
+	return fd >= 0 && becoming_meta(fd, ref->id.s, &m, NULL) == 0 ? m.depth :
+									UINT32_MAX;
 }
 
-static int add(
-	struct checker *c, struct all *all, const struct driver *drv, const char *id)
+static int add(struct all *all, const struct driver *drv, int dir, const char *id)
 {
 	struct found *f;
 
@@ -86,32 +87,24 @@ static int add(
 	f->ref.drv = drv;
 	f->lost = false;
 	memcpy(f->ref.id.s, id, sizeof(f->ref.id.s));
-	f->depth = depth_of(c->st, &f->ref);
+	f->depth = depth_of(dir, &f->ref);
 	return 0;
 }
 
-static int collect(struct checker *c, struct all *all, const struct driver *drv)
-{
-	auto_fsdir dir = {.fd = -1};
-	int drv_fd = store_driver_dir(c->st, drv, c->err);
-	const char *name;
-	int r;
+struct collecting {
+	struct checker *c;
+	struct all *all;
+};
 
-	if (drv_fd < 0)
-		return drv_fd == -ENOENT ? 0 : drv_fd;
-	if (fs_dir_open(&dir, drv_fd, ".") < 0)
-		return err_sys(c->err, errno, "cannot read '%s'", drv->name);
-	while ((r = fs_dir_next(&dir, &name, NULL)) > 0) {
-		if (id_is_full(name))
-			r = add(c, all, drv, name);
-		else if (drv->links && strcmp(name, drv->links) == 0)
-			r = 0;
-		else
-			r = check_stray(c, "stray", drv_fd, name, drv->name);
-		if (r)
-			return r == -ENOMEM ? err_nomem(c->err) : r;
-	}
-	return r < 0 ? err_sys(c->err, errno, "cannot read '%s'", drv->name) : 0;
+static int collect(void *ctx, const struct driver *drv, int dir, const char *name)
+{
+	struct collecting *to = ctx;
+
+	if (id_is_full(name))
+		return add(to->all, drv, dir, name) < 0 ? err_nomem(to->c->err) : 0;
+	if (drv->links && strcmp(name, drv->links) == 0)
+		return 0;
+	return check_stray(to->c, "stray", dir, name, drv->name);
 }
 
 /* Parents first, so as often as one more is made out. */
@@ -131,7 +124,9 @@ static int rebuild(struct checker *c, struct all *all)
 						    check_rebuild(c, &f->ref);
 			if (rc > 0) {
 				more = true;
-				f->depth = depth_of(c->st, &f->ref);
+				f->depth = depth_of(
+					store_driver_dir(c->st, f->ref.drv, NULL),
+					&f->ref);
 			} else if (rc == -EIO && !c->ended) {
 				f->lost = true;
 				rc = check_unreadable(c, f->ref.id.s);
@@ -144,10 +139,13 @@ static int rebuild(struct checker *c, struct all *all)
 static int check_layers(struct checker *c)
 {
 	struct all all = {0};
-	int rc = 0;
+	struct collecting to = {.c = c, .all = &all};
+	int rc = c->st->look_only ? 0 : layers_finish(c->st, c->err);
 
-	for (const struct driver *const *d = driver_list; *d && rc == 0; d++)
-		rc = store_covers(c->st, *d) ? collect(c, &all, *d) : 0;
+	c->holding = true;
+	if (rc == 0)
+		rc = layers_each(c->st, collect, &to, c->err);
+	rc = check_tell_later(c, rc);
 	if (rc == 0 && c->req->repair)
 		rc = rebuild(c, &all);
 	if (all.n)
@@ -420,10 +418,12 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 	*result = 0;
 	if (st->fd < 0)
 		return err_say(err, ENOENT, "there is no store %s", Q(st->root));
+	st->look_only = !req->repair;
 	rc = req->layer ? check_one(&c) : check_store(&c);
 	if ((c.result & OVL_CHECK_REPAIRED) && st->cfg.sync != OVL_SYNC_NONE &&
 		syncfs(st->fd) < 0 && rc == 0)
 		rc = err_sys(err, errno, "cannot sync the store");
+	st->look_only = false;
 	*result = c.result;
 	return rc;
 }

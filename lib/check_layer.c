@@ -8,9 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "becoming.h"
 #include "checker.h"
 #include "cleanup.h"
-#include "commit.h"
 #include "digest.h"
 #include "driver.h"
 #include "fs.h"
@@ -194,31 +194,6 @@ static int check_driver(
 	return rc;
 }
 
-/* Its tree is that of an image layer, if that is there. */
-static int tell_commit(
-	struct checker *c, const struct layer *l, const struct ovl_id *image)
-{
-	struct layer_ref ref = layer_ref_of(l);
-	char tree[64];
-	int rc;
-
-	ref.id = *image;
-	rc = layer_exists(c->st, &ref, c->err);
-	if (rc < 0)
-		return rc;
-	if (rc)
-		return check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
-			"its commit to layer %.12s was killed near its end; commit it again",
-			image->s);
-	snprintf(tree, sizeof(tree), COMMIT_STAGE "/%s", l->drv->tree[OVL_IMAGE]);
-	if (fs_exists(l->fd, tree) > 0)
-		return check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
-			"its commit was killed; the next command that uses it puts its tree "
-			"back");
-	return check_tell(c, OVL_ERROR, "tree", l->id.s, "", false,
-		"it became layer %.12s, which is not there any more", image->s);
-}
-
 struct losing {
 	struct checker *c;
 	const struct layer *l;
@@ -243,19 +218,14 @@ static int tell_lost(void *ctx, const char *name)
 static int check_open(struct checker *c, struct layer *l, bool content)
 {
 	struct lineage way;
-	struct ovl_id image;
-	int rc;
+	int rc = follow(c, l, &way);
 
-	rc = fs_exists(l->fd, layer_tree_name(l));
-	if (rc < 0)
-		return err_sys(c->err, errno, "cannot look for its tree");
-	rc = rc ? 0 : commit_became(l, &image, c->err);
-	if (rc < 0)
-		return rc;
-	if (rc)
-		return tell_commit(c, l, &image);
-	rc = follow(c, l, &way);
-	if (rc == 0)
+	/* Its files have yet to take their places. */
+	if (rc == 0 && becoming_unfinished(&l->meta))
+		rc = check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
+			"the commit that made it was killed; the next command that uses it "
+			"finishes that");
+	else if (rc == 0)
 		rc = check_driver(c, l, &way);
 	if (rc == 0 && !way.broken)
 		rc = check_numbers(c, l, &way);

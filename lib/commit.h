@@ -1,13 +1,10 @@
 /*
- * What a commit leaves in a writable layer's directory while it goes on; commit.c says in
- * which order. Both are gone when it is done.
+ * The parts of commit.
  *
- *	.commit/	the image layer in the making, all but its tree
- *	.becomes	the id it will have: 64 hex digits
- *
- * and in the image layer, until the writable one is gone:
- *
- *	.from		the id of that
+ *	commit.c	what is made of the layer, and may it be
+ *	commit_step.c	the layer becomes that, by one rename
+ *	commit_tree.c	its tree, packed and cleaned
+ *	commit_unpack.c	or a new tree, of its tar
  */
 #ifndef OVL_COMMIT_H
 #define OVL_COMMIT_H
@@ -15,27 +12,13 @@
 #include <stdbool.h>
 
 #include "err.h"
+#include "ingest.h"
 #include "layer.h"
+#include "meta.h"
 #include "ovl.h"
-
-#define COMMIT_STAGE ".commit"
-#define COMMIT_NOTE  ".becomes"
-#define COMMIT_FROM  ".from"
-
-/*
- * Of a locked writable layer whose commit was killed: puts its tree back, if the image
- * layer had not appeared yet. From then on nothing has happened.
- */
-int commit_heal(const struct layer *l, struct ovl_err *err);
-
-/* Has its tree become that of an image layer? */
-int commit_became(const struct layer *l, struct ovl_id *id, struct ovl_err *err);
-
-/* Does it hold the tree of a writable layer whose commit did not come to its end? Yes, if that
- * cannot be seen. */
-bool commit_needs(const struct layer *image);
-
-/* ---- between the files of this module --------------------------------------------- */
+#include "pack.h"
+#include "stage.h"
+#include "trash.h"
 
 struct pathset;
 
@@ -45,12 +28,39 @@ struct committed {
 	uint64_t size; /* bytes of file data */
 	uint64_t entries;
 	uint64_t tar_size;
-	uint64_t sockets;
+	struct pack_lost lost;
 	bool cut; /* hides all of the stack below */
-	bool unpack; /* cannot be moved: only its tar says what it holds */
+	bool unpack; /* cannot stay: only its tar says what it holds */
 	struct pathset *keep; /* whiteouts and opaque marks that hide something */
 	struct pathset *own; /* directories with files that have overlayfs's xattrs */
 };
+
+struct commit {
+	struct ovl_store *st;
+	const struct ovl_commit *req;
+	struct layer
+		l; /* open and exclusively locked; closed when the step took it away */
+	struct layer parent; /* open and locked if has_parent */
+	bool has_parent;
+	struct committed c;
+	struct layer_ref image; /* what it becomes */
+	struct meta meta; /* .layer of that, if it is made here */
+	bool complete; /* all that the image layer needs is there */
+	struct stage stage; /* .image */
+	struct ingest in; /* a new tree, in .image or in staging/ */
+	struct stage went; /* staging/<id of l>, see becoming.h */
+	struct layer made; /* the image layer, locked, after the step */
+};
+
+static inline const struct layer *commit_parent(const struct commit *c)
+{
+	return c->has_parent ? &c->parent : NULL;
+}
+
+#define COMMIT_NEW "new" /* in .image: a new tree, with what belongs to it */
+
+/* Can the new tree lie in the layer, together with the old one? */
+bool commit_in_place(const struct driver *drv);
 
 /* The tar of the layer: digest and recipe, which goes into the directory stage_fd. */
 int commit_pack(
@@ -63,15 +73,18 @@ int commit_clean(const struct layer *l, int stage_fd, const struct committed *c,
 
 void committed_release(struct committed *c);
 
-struct ingest;
+/* Puts the tar of the layer into an ingest that is run, staged within (NULL: in staging/). */
+int commit_unpack(const struct layer *l, const struct stage *within, struct ingest *in,
+	struct pack_lost *lost, struct ovl_err *err);
 
-/* Puts the tar of the layer into an ingest that is about to be run, see ingest.h. */
-int commit_unpack(const struct layer *l, const struct driver *drv, struct ingest *in,
-	uint64_t *sockets, struct ovl_err *err);
+/* May the image layer have the name that was asked for? As long as the names are locked. */
+int commit_check_name(const struct commit *c, struct ovl_err *err);
 
-/* All that remains when the image layer is there: names, and the end of the writable one,
- * which is closed; or its new beginning. */
-int commit_hand_over(struct layer *l, const struct layer *image, const char *name,
-	bool keep, struct ovl_err *err);
+/*
+ * Makes the layer the image layer c->image, for which all is found out: 1 it was made, 0 it
+ * was there already; negative errno: nothing has changed. c->made is the image layer then,
+ * and *old what it does not have of the writable one.
+ */
+int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err);
 
 #endif

@@ -152,7 +152,7 @@ static int pack(struct packing *p, struct ovl_err *err)
 		.left_xattr = left_xattr,
 		.run = run,
 		.data_end = data_end,
-		.sockets = &p->c->sockets,
+		.lost = &p->c->lost,
 	};
 	struct tarout *t;
 	int rc = tarout_open_direct(&t, sink, p, err);
@@ -208,8 +208,9 @@ struct cleaner {
 };
 
 /* A directory that is cleaned. */
-struct dir {
+struct cleaned {
 	int fd;
+	struct timespec times[2]; /* to be set again after each change */
 	enum wh_dir marks;
 	bool own; /* files in it have xattrs of overlayfs */
 	char **subdir; /* names, NULL at the end */
@@ -217,7 +218,7 @@ struct dir {
 	size_t size;
 };
 
-static void dir_release(struct dir *d)
+static void cleaned_release(struct cleaned *d)
 {
 	for (size_t i = 0; i < d->n; i++)
 		free(d->subdir[i]);
@@ -231,7 +232,7 @@ static int failed(struct cleaner *w, const char *what)
 		w->err, errno, "cannot %s %s", what, Q(w->path.len ? w->path.data : "/"));
 }
 
-static int add_subdir(struct dir *d, const char *name)
+static int add_subdir(struct cleaned *d, const char *name)
 {
 	if (d->n == d->size) {
 		size_t size = d->size ? d->size * 2 : 16;
@@ -274,25 +275,28 @@ static int clean_xattrs(struct cleaner *w, int dirfd, const char *name)
 static const char passing[] = ".whiteout";
 
 /* A whiteout, or a socket: gone, or a device if it hides something. */
-static int clean_mark(
-	struct cleaner *w, const struct dir *d, const char *name, const struct stat *st)
+static int clean_mark(struct cleaner *w, const struct cleaned *d, const char *name,
+	const struct stat *st)
 {
 	bool hides = pathset_has(w->c->keep, 'w', w->path.data, w->path.len);
 
 	if (hides && wh_is_device(st))
 		return 0;
-	if (!hides)
-		return unlinkat(d->fd, name, 0) < 0 ? failed(w, "remove") : 0;
+	if (!hides && unlinkat(d->fd, name, 0) < 0)
+		return failed(w, "remove");
 	/* At no time without it: what is below would show again. */
-	if (wh_make(w->stage, passing) < 0)
+	if (hides && wh_make(w->stage, passing) < 0)
 		return failed(w, "make the whiteout of");
-	if (renameat(w->stage, passing, d->fd, name) < 0)
+	if (hides && renameat(w->stage, passing, d->fd, name) < 0)
 		return failed(w, "put in place the whiteout of");
-	return 0;
+	/* At once: the layer may stay as it is now. */
+	return futimens(d->fd, d->times) < 0 ?
+		failed(w, "set the times of the directory of") :
+		0;
 }
 
 static int clean_one(
-	struct cleaner *w, struct dir *d, const char *name, unsigned char type)
+	struct cleaner *w, struct cleaned *d, const char *name, unsigned char type)
 {
 	const struct xattr_policy *xp = &w->l->st->xattrs;
 	struct stat st = {0};
@@ -322,7 +326,7 @@ static int enter(struct cleaner *w, size_t len, const char *name)
 	return w->path.failed ? err_nomem(w->err) : 0;
 }
 
-static int clean_names(struct cleaner *w, struct dir *d)
+static int clean_names(struct cleaner *w, struct cleaned *d)
 {
 	size_t len = w->path.len;
 	auto_fsdir names = {.fd = -1};
@@ -348,14 +352,13 @@ static int clean_names(struct cleaner *w, struct dir *d)
  */
 static int clean_dir(struct cleaner *w, int fd, bool own)
 {
-	__attribute__((cleanup(dir_release))) struct dir d = {
+	__attribute__((cleanup(cleaned_release))) struct cleaned d = {
 		.fd = fd,
 		.own = pathset_has(w->c->own, 'd', w->path.data, w->path.len),
+		.times = {{.tv_nsec = UTIME_OMIT}},
 	};
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 	size_t len = w->path.len;
-	struct stat was;
-	struct stat is;
+	struct stat st;
 	int rc;
 
 	if (store_stopped(w->l->st))
@@ -363,19 +366,14 @@ static int clean_dir(struct cleaner *w, int fd, bool own)
 	if (w->depth++ == FS_MAX_DEPTH)
 		return err_say(
 			w->err, ENAMETOOLONG, "%s is nested too deep", Q(w->path.data));
-	if (fstat(fd, &was) < 0)
+	if (fstat(fd, &st) < 0)
 		return failed(w, "stat");
+	d.times[1] = st.st_mtim;
 	if (wh_dir_marks(&w->l->st->xattrs, fd, &d.marks) < 0)
 		return failed(w, "read the xattrs of");
 	rc = clean_names(w, &d);
 	if (rc == 0 && own)
 		rc = clean_xattrs(w, fd, NULL);
-	times[1] = was.st_mtim;
-	if (fstat(fd, &is) < 0 ||
-		((is.st_mtim.tv_sec != was.st_mtim.tv_sec ||
-			 is.st_mtim.tv_nsec != was.st_mtim.tv_nsec) &&
-			futimens(fd, times) < 0))
-		return rc < 0 ? rc : failed(w, "set the times of");
 	for (size_t i = 0; i < d.n && rc == 0; i++) {
 		int sub;
 

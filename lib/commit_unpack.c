@@ -10,13 +10,13 @@
 
 struct packing {
 	const struct layer *l;
-	uint64_t *sockets;
+	struct pack_lost *lost;
 };
 
 static int pack(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 {
 	const struct packing *p = ctx;
-	const struct pack_watch watch = {.sockets = p->sockets};
+	const struct pack_watch watch = {.lost = p->lost};
 	struct tarout *t;
 	int rc = tarout_open(&t, sink, to, err);
 
@@ -29,18 +29,20 @@ static int pack(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 	return rc;
 }
 
-int commit_unpack(const struct layer *l, const struct driver *drv, struct ingest *in,
-	uint64_t *sockets, struct ovl_err *err)
+int commit_unpack(const struct layer *l, const struct stage *within, struct ingest *in,
+	struct pack_lost *lost, struct ovl_err *err)
 {
 	/* Nothing that is in the store is refused for its size. */
 	struct ingest_config cfg = {
-		.drv = drv,
+		.drv = l->drv,
+		.within = within,
+		.as = COMMIT_NEW,
 		.max_size = INT64_MAX,
 		.max_entries = UINT64_MAX,
 		.max_depth = UINT32_MAX,
 		.tell = true,
 	};
-	struct packing p = {.l = l, .sockets = sockets};
+	struct packing p = {.l = l, .lost = lost};
 
 	return piped_ingest(in, l->st, &cfg, pack, &p, err);
 }

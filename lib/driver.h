@@ -58,6 +58,7 @@ struct driver {
 	const char *links; /* directory of short links, made with the driver's; or NULL */
 	const char *work; /* overlayfs's work directory, inside a writable layer */
 	const char *merged; /* the default mount point, inside the layer */
+	const char *link_file; /* its short id, inside the layer; or NULL */
 	const char *lower_file; /* says the lowers of a layer, inside the layer */
 	unsigned max_lowers; /* of one mount */
 

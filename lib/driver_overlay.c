@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "becoming.h"
 #include "cleanup.h"
 #include "driver_overlay.h"
 #include "fs.h"
@@ -93,7 +94,8 @@ static int by_link(int drv_fd, const char *link, struct ovl_id *id)
 		auto_fd fd = id_is_full(name) ? fs_open_dir(drv_fd, name) : -1;
 		struct meta m;
 
-		if (fd < 0 || meta_read(fd, &m, NULL) < 0 || strcmp(m.link, link) != 0)
+		if (fd < 0 || becoming_meta(fd, name, &m, NULL) < 0 ||
+			strcmp(m.link, link) != 0)
 			continue;
 		memcpy(id->s, name, ID_LEN + 1);
 		return 1;

@@ -51,6 +51,9 @@ static int lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
 	int rc;
 
 	memset(out, 0, sizeof(*out));
+	/* A commit that cuts the stack may have left the file for a moment. */
+	if (l->meta.kind == OVL_IMAGE && l->meta.lowers == 0)
+		return 0;
 	if (fs_read_file(l->fd, lower_file, LOWER_MAX, &text) < 0) {
 		if (errno == ENOENT && l->meta.lowers == 0)
 			return 0;
@@ -278,6 +281,7 @@ const struct driver driver_overlay2 = {
 	.links = links,
 	.work = "work",
 	.merged = "merged",
+	.link_file = link_file,
 	.lower_file = lower_file,
 	.max_lowers = OVL_MAX_LOWERS,
 	.seed = seed,

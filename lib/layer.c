@@ -8,14 +8,14 @@
 #include <unistd.h>
 
 #include "aside.h"
+#include "becoming.h"
 #include "cleanup.h"
-#include "commit.h"
 #include "driver.h"
+#include "finish.h"
 #include "fs.h"
 #include "layer.h"
 #include "lock.h"
 #include "marks.h"
-#include "names.h"
 #include "quote.h"
 #include "store.h"
 #include "view.h"
@@ -25,15 +25,20 @@ static const char children[] = ".children";
 int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_err *err)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, err);
+	struct layer_ref image;
 	struct stat sb;
+	int r;
 
 	if (drv_fd < 0)
 		return drv_fd == -ENOENT ? 0 : drv_fd;
 	if (fstatat(drv_fd, ref->id.s, &sb, AT_SYMLINK_NOFOLLOW) == 0)
 		return S_ISDIR(sb.st_mode);
-	if (errno == ENOENT)
-		return 0;
-	return err_sys(err, errno, "cannot look for layer %.12s", ref->id.s);
+	r = errno == ENOENT ? becoming_to(st, ref, &image) : -errno;
+	if (r > 0)
+		r = becoming_has(st, &ref->id, META_NAME);
+	if (r >= 0)
+		return r;
+	return err_sys(err, -r, "cannot look for layer %.12s", ref->id.s);
 }
 
 struct layer_ref layer_ref_of(const struct layer *l)
@@ -44,131 +49,6 @@ struct layer_ref layer_ref_of(const struct layer *l)
 bool layer_ref_same(const struct layer_ref *a, const struct layer_ref *b)
 {
 	return a->drv == b->drv && strcmp(a->id.s, b->id.s) == 0;
-}
-
-/* ---- finding ---------------------------------------------------------------------- */
-
-struct search {
-	struct ovl_store *st;
-	const char *what;
-	struct layer_ref found;
-	unsigned hits;
-	bool twice; /* one layer, of two drivers */
-	struct ovl_err *err;
-};
-
-static void hit(struct search *s, const struct driver *drv, const char *id)
-{
-	s->found.drv = drv;
-	s->twice |= s->hits && strcmp(s->found.id.s, id) == 0;
-	memcpy(s->found.id.s, id, ID_LEN + 1);
-	s->hits++;
-}
-
-static int cannot_look(const struct search *s, int errnum)
-{
-	return err_sys(s->err, errnum, "cannot look for layer %s", Q(s->what));
-}
-
-static int find_full(struct search *s, const struct driver *drv, int drv_fd)
-{
-	struct layer_ref ref = {.drv = drv};
-	int r;
-
-	(void)drv_fd;
-	memcpy(ref.id.s, s->what, ID_LEN + 1);
-	r = layer_exists(s->st, &ref, s->err);
-	if (r > 0)
-		hit(s, drv, s->what);
-	return r;
-}
-
-static int find_short(struct search *s, const struct driver *drv, int drv_fd)
-{
-	struct layer_ref ref = {.drv = drv};
-	int r = drv->by_link(drv_fd, s->what, &ref.id);
-
-	if (r < 0)
-		return cannot_look(s, -r);
-	if (r > 0)
-		r = layer_exists(s->st, &ref, s->err);
-	if (r > 0)
-		hit(s, drv, ref.id.s);
-	return r;
-}
-
-static int find_prefix(struct search *s, const struct driver *drv, int drv_fd)
-{
-	auto_fsdir d = {.fd = -1};
-	size_t n = strlen(s->what);
-	const char *name;
-	int r;
-
-	if (fs_dir_open(&d, drv_fd, ".") < 0)
-		return cannot_look(s, errno);
-	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		if (id_is_full(name) && strncmp(name, s->what, n) == 0)
-			hit(s, drv, name);
-	}
-	return r < 0 ? cannot_look(s, errno) : 0;
-}
-
-static int each_driver(
-	struct search *s, int (*fn)(struct search *s, const struct driver *drv, int fd))
-{
-	for (const struct driver *const *d = driver_list; *d; d++) {
-		int fd;
-		int rc;
-
-		if (!store_covers(s->st, *d))
-			continue;
-		fd = store_driver_dir(s->st, *d, s->err);
-		if (fd == -ENOENT)
-			continue;
-		if (fd < 0)
-			return fd;
-		rc = fn(s, *d, fd);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
-	struct ovl_err *err)
-{
-	struct search s = {.st = st, .what = what, .err = err};
-	int rc = names_lookup(st, what, ref, err);
-
-	if (rc < 0)
-		return rc;
-	if (rc > 0 && !store_covers(st, ref->drv))
-		return err_status(err, OVL_NOLAYER,
-			"no such layer %s of driver %s: it is one of %s", Q(what),
-			st->drv->name, ref->drv->name);
-	if (rc > 0)
-		return 0;
-	if (strncmp(what, "sha256:", 7) == 0 && id_is_full(what + 7))
-		s.what = what += 7;
-	if (id_is_full(what))
-		rc = each_driver(&s, find_full);
-	else if (id_is_short(what))
-		rc = each_driver(&s, find_short);
-	else if (id_is_prefix(what))
-		rc = each_driver(&s, find_prefix);
-	if (rc < 0)
-		return rc;
-	if (s.hits == 2 && s.twice)
-		return err_status(err, OVL_USAGE,
-			"%s is ambiguous: two drivers have it, --driver says which is meant",
-			Q(what));
-	if (s.hits > 1)
-		return err_status(err, OVL_USAGE, "%s is ambiguous: %u layers match",
-			Q(what), s.hits);
-	if (!s.hits)
-		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
-	*ref = s.found;
-	return 0;
 }
 
 /* ---- opening ---------------------------------------------------------------------- */
@@ -195,6 +75,63 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 	return rc ? 0 : -EAGAIN;
 }
 
+static int none(const char *what, struct ovl_err *err)
+{
+	return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+}
+
+/* Who may not write sees the layer as the image layer that it is all the same. */
+static int finish(struct layer *image, const struct ovl_id *was)
+{
+	struct ovl_err why;
+	int rc = image->st->look_only ? -EROFS : finish_sync_step(image, &why);
+
+	if (rc == 0)
+		rc = finish_commit(image, was, NULL, &why);
+	if (rc == 0)
+		image->meta.was.s[0] = '\0';
+	return rc;
+}
+
+static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err);
+
+/* The layer is not in its place: a commit may have to put it back there. -EAGAIN: it is. */
+static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	auto_layer image = LAYER_INIT;
+	struct layer l = {.st = st, .drv = ref->drv, .id = ref->id, .fd = -1};
+	struct layer_ref to;
+	int rc = becoming_to(st, ref, &to);
+
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot look for layer %s", Q(what));
+	if (rc == 0)
+		return none(what, err);
+	if (op) {
+		rc = open_dir(st, &to, (op & LOCK_NB) | LOCK_SH, what, &image, err);
+		if (rc == 0)
+			rc = becoming_meta(image.fd, to.id.s, &image.meta, err);
+		if (rc < 0)
+			return rc;
+		if (finish(&image, &ref->id) == 0)
+			return fs_exists(image.drv_fd, ref->id.s) > 0 ? -EAGAIN :
+									none(what, err);
+	}
+	/* It is not put back by who only looks at it, or may not write. */
+	if (becoming_has(st, &ref->id, META_NAME) <= 0)
+		return none(what, err);
+	l.drv_fd = store_driver_dir(st, ref->drv, err);
+	l.fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL), ref->id.s);
+	if (l.fd < 0)
+		return errno == ENOENT ?
+			-EAGAIN :
+			err_sys(err, errno, "cannot open layer %s", Q(what));
+	*out = l;
+	return 0;
+}
+
 /* Opens and locks the directory; what is in it is another matter. -EAGAIN: the layer was
  * put in place anew while its lock was waited for. */
 static int try_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
@@ -204,12 +141,11 @@ static int try_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	int rc = 0;
 
 	l.drv_fd = store_driver_dir(st, ref->drv, err);
-	if (l.drv_fd < 0 && l.drv_fd != -ENOENT)
-		return l.drv_fd;
-	if (l.drv_fd >= 0)
-		l.fd = fs_open_dir(l.drv_fd, ref->id.s);
-	if (l.drv_fd < 0 || (l.fd < 0 && errno == ENOENT))
-		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+	if (l.drv_fd < 0)
+		return l.drv_fd == -ENOENT ? none(what, err) : l.drv_fd;
+	l.fd = fs_open_dir(l.drv_fd, ref->id.s);
+	if (l.fd < 0 && errno == ENOENT)
+		return open_back(st, ref, op, what, out, err);
 	if (l.fd < 0)
 		return err_sys(err, errno, "cannot open layer %s", Q(what));
 	if (op)
@@ -257,23 +193,25 @@ static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
-	struct layer l = LAYER_INIT;
+	auto_layer l = LAYER_INIT;
 	int rc = open_dir(st, ref, op, what, &l, err);
 
 	if (rc < 0)
 		return rc;
-	rc = meta_read(l.fd, &l.meta, err);
+	rc = becoming_meta(l.fd, l.id.s, &l.meta, err);
 	if (rc < 0)
 		err_prefix(err, rc, "layer %s", Q(what));
 	if (meta_is_damage(rc))
 		err_see_check(err, rc);
-	else if (rc == 0 && op && l.meta.kind == OVL_WRITABLE)
-		rc = commit_heal(&l, err);
-	if (rc < 0) {
-		layer_close(&l);
+	if (rc < 0)
 		return rc;
+	if (op && becoming_unfinished(&l.meta)) {
+		struct ovl_id was = l.meta.was;
+
+		finish(&l, &was);
 	}
 	*out = l;
+	l.fd = -1;
 	return 0;
 }
 
@@ -294,7 +232,12 @@ int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int 
 
 	if (rc < 0)
 		return rc;
-	rc = meta_read(l.fd, &l.meta, err);
+	rc = becoming_meta(l.fd, l.id.s, &l.meta, err);
+	if (rc == 0 && op && becoming_unfinished(&l.meta)) {
+		struct ovl_id was = l.meta.was;
+
+		finish(&l, &was);
+	}
 	if (rc == -EUCLEAN || rc == -ENOENT || rc == -EINVAL || rc == -EFBIG) {
 		meta_guess(&l);
 		rc = 0;
@@ -305,26 +248,6 @@ int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int 
 	}
 	*out = l;
 	return 0;
-}
-
-int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out,
-	struct ovl_err *err)
-{
-	struct layer_ref ref;
-	struct layer_ref was;
-	int rc = layer_find(st, what, &ref, err);
-
-	while (rc == 0) {
-		rc = layer_open_ref(st, &ref, op, what, out, err);
-		if (rc == 0 || rc != -ENOENT || err->status != OVL_NOLAYER)
-			break;
-		/* Its name may have moved on, as a commit moves it. */
-		was = ref;
-		rc = layer_find(st, what, &ref, err);
-		if (rc == 0 && layer_ref_same(&ref, &was))
-			return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
-	}
-	return rc;
 }
 
 int layer_open_parent(
@@ -343,16 +266,10 @@ const char *layer_tree_name(const struct layer *l)
 int layer_tree(const struct layer *l, struct ovl_err *err)
 {
 	int fd = marks_check(l->st, err);
-	struct ovl_id became;
 
 	if (fd < 0)
 		return fd;
 	fd = fs_open_dir(l->fd, layer_tree_name(l));
-	if (fd < 0 && errno == ENOENT && commit_became(l, &became, NULL) > 0)
-		return err_say(err, ENOENT,
-			"layer %.12s became layer %.12s, but its commit was interrupted: commit it "
-			"once more",
-			l->id.s, became.s);
 	if (fd < 0) {
 		bool gone = fs_is_gone(errno);
 		int rc = err_sys(
@@ -497,16 +414,20 @@ int layer_has_hint(const struct layer *l, const struct ovl_id *id, struct ovl_er
 		there;
 }
 
+void layer_drop_hint(int layer_fd, const struct ovl_id *id)
+{
+	auto_fd dir = fs_open_dir(layer_fd, children);
+
+	if (dir >= 0 && unlinkat(dir, id->s, 0) == 0)
+		unlinkat(layer_fd, children, AT_REMOVEDIR); /* if it was the last */
+}
+
 static void drop_child(const struct layer *child)
 {
-	char path[ID_LEN + sizeof(children) + ID_LEN + 2];
+	auto_fd parent = fs_open_dir(child->drv_fd, child->meta.parent.s);
 
-	snprintf(path, sizeof(path), "%s/%s/%s", child->meta.parent.s, children,
-		child->id.s);
-	if (unlinkat(child->drv_fd, path, 0) == 0) {
-		*strrchr(path, '/') = '\0';
-		unlinkat(child->drv_fd, path, AT_REMOVEDIR);
-	}
+	if (parent >= 0)
+		layer_drop_hint(parent, &child->id);
 }
 
 /*
@@ -538,16 +459,4 @@ void layer_hints_done(int drv_fd, const char *id)
 
 	snprintf(path, sizeof(path), "%s/%s", id, children);
 	unlinkat(drv_fd, path, AT_REMOVEDIR);
-}
-
-const char *layer_label(
-	struct ovl_store *st, const struct layer_ref *ref, char out[OVL_LABEL_SIZE])
-{
-	char name[NAME_LEN_MAX + 1];
-
-	if (names_first(st, ref, name))
-		snprintf(out, OVL_LABEL_SIZE, "%s", name);
-	else
-		snprintf(out, OVL_LABEL_SIZE, "%.12s", ref->id.s);
-	return out;
 }

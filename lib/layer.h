@@ -44,7 +44,8 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 /*
  * Opens and locks it: op LOCK_SH, LOCK_EX, or 0 for neither (only to look at its
  * metadata). An exclusive lock is waited for only for a time that was given, one with
- * LOCK_NB never: OVL_BUSY. what is for messages.
+ * LOCK_NB never: OVL_BUSY. Who locks it finishes the commit that made it, if that was
+ * killed and the store can be written to. what is for messages.
  */
 int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err);
@@ -91,6 +92,8 @@ int layer_sync_children(const struct layer *l, struct ovl_err *err);
 /* Takes it away again, if that can be done now and there is no such child. One that stays
  * hurts nobody, and goes with prune. */
 void layer_drop_child(const struct layer *child);
+/* Takes one away that stands for nothing, in any layer or what is to be one. */
+void layer_drop_hint(int layer_fd, const struct ovl_id *id);
 int layer_has_hint(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
 
 /* The hints of a layer, for who clears up: 1 and d, 0 if there are none. And when that is
@@ -98,6 +101,17 @@ int layer_has_hint(const struct layer *l, const struct ovl_id *id, struct ovl_er
 struct fs_dir;
 int layer_hints_open(int drv_fd, const char *id, struct fs_dir *d);
 void layer_hints_done(int drv_fd, const char *id);
+
+/*
+ * Calls fn for each name in the directories of the drivers that are looked at, and the id of
+ * each layer that a commit has yet to put back there; dir is where it lies. While it goes on
+ * no layer changes its name. What fn returns other than 0 ends it, and is returned.
+ */
+typedef int (*layers_fn)(void *ctx, const struct driver *drv, int dir, const char *name);
+int layers_each(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err);
+
+/* Finishes commits that were killed, those that can be now. For who looks at all layers. */
+int layers_finish(struct ovl_store *st, struct ovl_err *err);
 
 /* What to call a layer in a message: its first name, else 12 digits of its id. */
 const char *layer_label(

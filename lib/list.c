@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "becoming.h"
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"
@@ -58,6 +59,7 @@ void ovl_list_free(struct ovl_list *l)
 struct lister {
 	struct ovl_store *st;
 	struct ovl_list *out;
+	struct ovl_err *err;
 };
 
 static void fill(struct ovl_layer *to, const struct driver *drv, const struct ovl_id *id,
@@ -91,87 +93,74 @@ static int add_layer(struct lister *ls, const struct driver *drv, const struct o
 }
 
 /* A layer that the disk does not give back must not keep the others from being listed. */
-static int not_read(struct ovl_store *st, int drv_fd, const char *id, struct ovl_err *err)
+static int not_read(
+	struct ovl_store *st, int dir, const char *id, int why, struct ovl_err *err)
 {
-	int why = errno;
-
 	if (why != EIO && err_is_system(-why))
 		return err_sys(err, why, "cannot read layer %.12s", id);
 	/* One that was removed meanwhile is none. */
-	if (why != ENOENT || fs_exists(drv_fd, id) > 0)
+	if (why == ENOENT && fs_exists(dir, id) == 0)
+		return 0;
+	if (why == EUCLEAN)
+		store_warn(st, "layer %.12s is damaged and not listed", id);
+	else
 		store_warn(st, "layer %.12s is damaged and not listed: %s", id,
 			strerror(why));
 	return 0;
 }
 
-/* One open, one read, one close a layer: the text has an end of its own. */
-static bool read_whole(int drv_fd, const char *path, struct meta *m)
+/* One open, one read, one close a layer: the text has an end of its own. Of one that a
+ * commit is making it is another file that counts. */
+static bool read_whole(int dir, const char *id, struct meta *m)
 {
+	char path[ID_LEN + sizeof(META_NAME) + 1];
 	char text[META_MAX];
-	auto_fd fd = openat(drv_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	auto_fd fd = -1;
+	ssize_t n;
 
-	return n > 0 && meta_parse(text, (size_t)n, m) == 0;
+	snprintf(path, sizeof(path), "%s/" META_NAME, id);
+	fd = openat(dir, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	return n > 0 && meta_parse(text, (size_t)n, m) == 0 &&
+		strcmp(m->becomes.s, id) != 0;
 }
 
 /* 1, 0 not listed, negative errno. */
-static int read_meta(struct ovl_store *st, int drv_fd, const char *id, struct meta *m,
+static int read_meta(struct ovl_store *st, int dir, const char *id, struct meta *m,
 	struct ovl_err *err)
 {
-	char path[ID_LEN + sizeof(META_NAME) + 1];
-	auto_buf text = {0};
+	struct ovl_err why;
+	auto_fd fd = -1;
+	int rc;
 
-	snprintf(path, sizeof(path), "%s/%s", id, META_NAME);
-	if (read_whole(drv_fd, path, m))
+	if (read_whole(dir, id, m))
 		return 1;
-	if (fs_read_file(drv_fd, path, META_MAX, &text) < 0)
-		return not_read(st, drv_fd, id, err);
-	if (meta_parse(text.data, text.len, m) < 0) {
-		store_warn(st, "layer %.12s is damaged and not listed", id);
-		return 0;
-	}
-	return 1;
+	fd = fs_open_dir(dir, id);
+	rc = fd < 0 ? -errno : becoming_meta(fd, id, m, &why);
+	return rc < 0 ? not_read(st, dir, id, -rc, err) : 1;
 }
 
-static int list_driver(struct lister *ls, const struct driver *drv, struct ovl_err *err)
+static int list_one(void *ctx, const struct driver *drv, int dir, const char *name)
 {
-	auto_fsdir d = {.fd = -1};
-	int drv_fd = store_driver_dir(ls->st, drv, err);
-	const char *name;
+	struct lister *ls = ctx;
+	struct ovl_id id;
+	struct meta m;
 	int r;
 
-	if (drv_fd < 0)
-		return drv_fd == -ENOENT ? 0 : drv_fd;
-	if (fs_dir_open(&d, drv_fd, ".") < 0)
-		return err_sys(
-			err, errno, "cannot read '%s/%s'", ls->st->root, drv->name);
-	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		struct ovl_id id;
-		struct meta m;
-
-		if (!id_is_full(name))
-			continue;
-		memcpy(id.s, name, sizeof(id.s));
-		r = read_meta(ls->st, drv_fd, name, &m, err);
-		if (r > 0 && add_layer(ls, drv, &id, &m) < 0)
-			r = err_nomem(err);
-		if (r < 0)
-			return r;
-	}
-	return r < 0 ?
-		err_sys(err, errno, "cannot read '%s/%s'", ls->st->root, drv->name) :
-		0;
+	if (!id_is_full(name))
+		return 0;
+	memcpy(id.s, name, sizeof(id.s));
+	r = read_meta(ls->st, dir, name, &m, ls->err);
+	if (r > 0 && add_layer(ls, drv, &id, &m) < 0)
+		r = err_nomem(ls->err);
+	return r < 0 ? r : 0;
 }
 
 static int list_all(struct lister *ls, struct ovl_err *err)
 {
-	int rc = 0;
+	int rc = layers_finish(ls->st, err);
 
-	for (const struct driver *const *d = driver_list; *d && rc == 0; d++) {
-		if (store_covers(ls->st, *d))
-			rc = list_driver(ls, *d, err);
-	}
-	return rc;
+	return rc < 0 ? rc : layers_each(ls->st, list_one, ls, err);
 }
 
 static bool has(const struct ovl_list *l, const struct layer_ref *ref)
@@ -291,7 +280,7 @@ int ovl_list(struct ovl_store *st, char *const *what, struct ovl_list *out,
 	struct ovl_err *err)
 {
 	struct ovl_list made = {0};
-	struct lister ls = {.st = st, .out = &made};
+	struct lister ls = {.st = st, .out = &made, .err = err};
 	int rc = what && *what ? list_these(&ls, what, err) : list_all(&ls, err);
 
 	if (rc == 0)

@@ -12,17 +12,21 @@ void meta_format(const struct meta *m, char out[META_MAX])
 {
 	char parent[ID_LEN + 16] = "";
 	char diff_id[ID_LEN + 16] = "";
+	char becomes[2 * ID_LEN + 32] = "";
 
 	if (m->has_parent)
 		snprintf(parent, sizeof(parent), "parent %s\n", m->parent.s);
 	if (m->diff_id[0])
 		snprintf(diff_id, sizeof(diff_id), "diff-id %s\n", m->diff_id);
+	if (m->becomes.s[0])
+		snprintf(becomes, sizeof(becomes), "becomes %s\nwas %s\n", m->becomes.s,
+			m->was.s);
 	snprintf(out, META_MAX,
 		"ovlctl-layer 1\nkind %s\nlink %s\n%s%sdepth %u\nlowers %u\n"
 		"size %" PRIu64 "\nentries %" PRIu64 "\ntar %" PRIu64 "\ncreated %" PRId64
-		"\nend\n",
+		"\n%send\n",
 		kinds[m->kind], m->link, parent, diff_id, m->depth, m->lowers, m->size,
-		m->entries, m->tar_size, m->created);
+		m->entries, m->tar_size, m->created, becomes);
 }
 
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err)
@@ -103,6 +107,10 @@ static bool take(struct meta *m, const char *key, const char *value, unsigned *s
 	}
 	if (strcmp(key, "diff-id") == 0)
 		return hex_id(value, m->diff_id);
+	if (strcmp(key, "becomes") == 0)
+		return hex_id(value, m->becomes.s);
+	if (strcmp(key, "was") == 0)
+		return hex_id(value, m->was.s);
 	if (strcmp(key, "size") == 0)
 		return number(value, UINT64_MAX, &m->size);
 	if (strcmp(key, "entries") == 0)

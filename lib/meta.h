@@ -13,6 +13,8 @@
  *	entries N		of the tar it came from
  *	tar N			bytes of that tar, uncompressed
  *	created N		seconds since 1970
+ *	becomes <64 hex>	while a commit makes an image layer of it: its id; and the
+ *	was <64 hex>		layer's own, see becoming.h
  *	end
  */
 #ifndef OVL_META_H
@@ -37,6 +39,8 @@ struct meta {
 	uint64_t entries;
 	uint64_t tar_size;
 	int64_t created;
+	struct ovl_id becomes; /* empty: none */
+	struct ovl_id was; /* empty: none */
 };
 
 /* Writes .layer into the layer directory dirfd, where there is none yet. */

@@ -14,7 +14,7 @@
 #include "mountnote.h"
 #include "superblock.h"
 
-#define DIR   ".mounts"
+#define DIR   MOUNTNOTES
 #define SPARE DIR "/spare"
 #define BOOT  36 /* characters of a boot id */
 

@@ -24,6 +24,7 @@
 
 #include "layer.h"
 
+#define MOUNTNOTES     ".mounts"
 #define MOUNTNOTE_SIZE 96
 
 enum mountnote_state {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "becoming.h"
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"
@@ -56,7 +57,7 @@ int names_read_link(int names, const char *file, struct layer_ref *ref)
 	return parse_target(target.data, ref) ? 1 : -EUCLEAN;
 }
 
-/* Does the layer know of it? 1, 0, negative errno. */
+/* Does the layer in its place know of it? 1, 0, negative errno. */
 static int is_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, NULL);
@@ -70,25 +71,60 @@ static int is_noted(struct ovl_store *st, const struct layer_ref *ref, const cha
 	return r < 0 ? -errno : r;
 }
 
+int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file)
+{
+	char note[sizeof(NAMES_NOTES) + 256 + 1];
+	struct layer_ref image;
+	int r = is_noted(st, ref, file);
+
+	if (r == 0)
+		r = becoming_to(st, ref, &image);
+	else
+		return r;
+	snprintf(note, sizeof(note), NAMES_NOTES "/%s", file);
+	return r > 0 ? becoming_has(st, &ref->id, note) : r;
+}
+
+/* 1: the layer knows of the name, or the image layer that it became, which *ref is then. */
+static int follow(struct ovl_store *st, struct layer_ref *ref, const char *file)
+{
+	struct layer_ref image;
+	int r = names_noted(st, ref, file);
+
+	if (r)
+		return r;
+	r = becoming_to(st, ref, &image);
+	if (r > 0)
+		r = is_noted(st, &image, file);
+	if (r > 0)
+		*ref = image;
+	return r;
+}
+
 /* A name that moves may be read where it was, and looked for there when it has gone. */
-int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref)
+int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref,
+	struct layer_ref *leads)
 {
 	struct layer_ref was = {0};
+	struct layer_ref link;
 	int r;
 
-	while ((r = names_read_link(names, file, ref)) > 0) {
-		r = is_noted(st, ref, file);
+	while ((r = names_read_link(names, file, &link)) > 0) {
+		*ref = link;
+		r = follow(st, ref, file);
+		if (leads)
+			*leads = link;
 		if (r)
 			return r;
-		if (layer_ref_same(ref, &was))
+		if (layer_ref_same(&link, &was))
 			return 0;
-		was = *ref;
+		was = link;
 	}
 	return r;
 }
 
-int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
-	struct ovl_err *err)
+int names_find(struct ovl_store *st, const char *name, struct layer_ref *ref,
+	struct layer_ref *leads, struct ovl_err *err)
 {
 	char file[256];
 	int names;
@@ -99,8 +135,14 @@ int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	names = store_dir(st, DIR_NAMES, err);
 	if (names < 0)
 		return names == -ENOENT ? 0 : names;
-	r = names_owner(st, names, file, ref);
+	r = names_owner(st, names, file, ref, leads);
 	return r < 0 ? err_sys(err, -r, "cannot read name %s", Q(name)) : r;
+}
+
+int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
+	struct ovl_err *err)
+{
+	return names_find(st, name, ref, NULL, err);
 }
 
 /* 1 and the first layer of the driver whose id begins so, 0 none, negative errno. */
@@ -220,18 +262,40 @@ static int replace(int names, const char *target, const char *file)
 int names_lock(struct ovl_store *st, struct ovl_err *err)
 {
 	int names = store_dir_make(st, DIR_NAMES, err);
+	int rc;
 
-	return names < 0 ? names :
-			   lock_moment(st, names, LOCK_EX, "the list of names", err);
+	if (names < 0)
+		return names;
+	rc = lock_moment(st, names, LOCK_EX, "the list of names", err);
+	st->names_held = rc == 0;
+	return rc;
+}
+
+int names_lock_anyway(struct ovl_store *st, struct ovl_err *err)
+{
+	int names = store_dir_make(st, DIR_NAMES, err);
+
+	if (names < 0)
+		return names;
+	while (flock(names, LOCK_EX) < 0) {
+		if (errno != EINTR)
+			return err_sys(err, errno, "cannot lock the list of names");
+	}
+	st->names_held = true;
+	return 0;
 }
 
 int names_lock_shared(struct ovl_store *st, struct ovl_err *err)
 {
 	int names = store_dir(st, DIR_NAMES, err);
 
+	int rc;
+
 	if (names < 0)
 		return names == -ENOENT ? 0 : names;
-	return lock_moment(st, names, LOCK_SH, "the list of names", err);
+	rc = lock_moment(st, names, LOCK_SH, "the list of names", err);
+	st->names_held = rc == 0;
+	return rc;
 }
 
 void names_put_back(const struct layer *l, const struct buf *dropped)
@@ -247,6 +311,7 @@ void names_put_back(const struct layer *l, const struct buf *dropped)
 
 void names_unlock(struct ovl_store *st)
 {
+	st->names_held = false;
 	flock(store_dir(st, DIR_NAMES, NULL), LOCK_UN);
 }
 
@@ -314,17 +379,25 @@ int names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1],
 	return 1;
 }
 
+/* Of one in the making, maybe. */
+void names_unnote(int layer_fd, const char *file)
+{
+	auto_fd dir = fs_open_dir(layer_fd, NAMES_NOTES);
+
+	if (dir < 0)
+		return;
+	unlinkat(dir, file, 0);
+	unlinkat(layer_fd, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
+}
+
 /* The note of a name that a layer has no more, or gets anew. */
 static void drop_note(struct ovl_store *st, const struct layer_ref *ref, const char *file)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, NULL);
 	auto_fd layer = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
-	auto_fd dir = layer < 0 ? -1 : fs_open_dir(layer, NAMES_NOTES);
 
-	if (dir < 0)
-		return;
-	unlinkat(dir, file, 0);
-	unlinkat(layer, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
+	if (layer >= 0)
+		names_unnote(layer, file);
 }
 
 /* Under the lock: first the note, then the name, and the end of the note in the layer that
@@ -340,7 +413,8 @@ static int take_over(const struct layer *l, const char *name, const char *config
 	int rc;
 
 	name_encode(name, file);
-	had = names_read_link(store_dir(l->st, DIR_NAMES, NULL), file, &owner) > 0;
+	had = names_owner(l->st, store_dir(l->st, DIR_NAMES, NULL), file, &owner, NULL) >
+		0;
 	mine = had && layer_ref_same(&owner, &self);
 	rc = mine     ? 0 :
 		force ? refuse_id(l->st, name, &self, err) :

@@ -33,6 +33,12 @@ int names_hides_id(struct ovl_store *st, const char *name, const struct layer_re
 
 /* Refuses a text that is no name (OVL_USAGE), and a name that a layer other than self
  * (NULL: any) has or that reads as its id. */
+/* The same; *leads: where the symlink leads, to a writable layer that became *ref maybe. */
+int names_find(struct ovl_store *st, const char *name, struct layer_ref *ref,
+	struct layer_ref *leads, struct ovl_err *err);
+
+/* Refuses a text that is no name (OVL_USAGE) and a name that a layer other than self
+ * (NULL: any) has. */
 int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
 	struct ovl_err *err);
 
@@ -48,9 +54,11 @@ int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_
 /* The same if it is that layer's, as far as it can be done. */
 void names_take_from(struct ovl_store *st, const char *name, const struct layer_ref *ref);
 
-/* Gives all names of one layer to another, configs and all. */
-int names_move(const struct layer *from, const struct layer *to, bool durable,
-	struct ovl_err *err);
+/* Gives the names that lead to a writable layer to the image layer it has become, which
+ * has notes of them; what the writable layer keeps loses its note there. Under the lock of
+ * the names. 1: some were given, 0: none, negative errno. */
+int names_hand_on(
+	const struct layer *image, const struct layer_ref *was, struct ovl_err *err);
 /* Notes all names of a layer in the directory that will take its place. */
 int names_copy_notes(
 	const struct layer *from, int to_fd, bool durable, struct ovl_err *err);
@@ -66,8 +74,11 @@ int names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1],
 int names_note(int layer_fd, const char *name, const char *config, bool durable,
 	struct ovl_err *err);
 int names_lock(struct ovl_store *st, struct ovl_err *err);
-/* For who looks: nobody gives a name or takes one away meanwhile. */
+/* For who looks: nobody gives a name or takes one away meanwhile, and no commit gives a
+ * layer another id: of an entry that is renamed readdir(3) may show neither name. */
 int names_lock_shared(struct ovl_store *st, struct ovl_err *err);
+/* The same for who cannot go back: waits, whatever was asked for. */
+int names_lock_anyway(struct ovl_store *st, struct ovl_err *err);
 int names_link(struct ovl_store *st, const char *name, const struct layer_ref *ref,
 	bool force, struct ovl_err *err);
 void names_unlink(struct ovl_store *st, const char *name);
@@ -124,8 +135,14 @@ int names_each(struct ovl_store *st,
 /* Where a file in names/ leads, whether that is there or not: 1, 0 it is not there,
  * negative errno. */
 int names_read_link(int names, const char *file, struct layer_ref *ref);
-/* Whose name it is: 1 and ref, 0 nobody's, negative errno. */
-int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref);
+/* Whose name it is: 1 and ref, 0 nobody's, negative errno. leads: see names_find; may be
+ * NULL. */
+int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref,
+	struct layer_ref *leads);
+/* Has the layer, in its place or on its way back there, a note of it? 1, 0, -errno. */
+int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file);
+/* Takes the note away. */
+void names_unnote(int layer_fd, const char *file);
 int names_sync_notes(int layer_fd, struct ovl_err *err);
 
 #endif

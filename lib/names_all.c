@@ -32,7 +32,7 @@ static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *s
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		struct layer_ref owner;
 
-		r = names_read_link(names, file, &owner);
+		r = names_owner(st, names, file, &owner, NULL);
 		if (r < 0 && r != -EUCLEAN)
 			return cannot_read(self, -r, err);
 		if (r <= 0 || !layer_ref_same(&owner, self))
@@ -91,40 +91,51 @@ static int lock_noted(const struct layer *l, struct ovl_err *err)
 	return rc < 0 ? rc : 1;
 }
 
-struct relink {
-	const struct layer *to;
-	struct ovl_err *err;
+struct handing {
+	const struct layer *image;
+	const struct layer_ref *was;
+	bool done;
 };
 
-static int relink(void *ctx, int names, const char *file)
+static int hand_on(struct handing *h, int names, const char *file, struct ovl_err *err)
 {
-	const struct relink *r = ctx;
-	struct layer_ref to = layer_ref_of(r->to);
+	struct layer_ref to = layer_ref_of(h->image);
 	char name[NAME_LEN_MAX + 1];
+	struct layer_ref link;
+	int r = names_read_link(names, file, &link);
 
-	(void)names;
-	return name_decode(file, name) ? names_link(r->to->st, name, &to, true, r->err) :
-					 0;
+	if (r > 0 && layer_ref_same(&link, h->was))
+		r = names_noted(h->image->st, h->was, file);
+	else
+		return r == -EUCLEAN ? 0 : r < 0 ? r : 0;
+	if (r > 0)
+		names_unnote(h->image->fd, file);
+	if (r || !name_decode(file, name))
+		return r < 0 ? r : 0;
+	h->done = true;
+	return names_link(h->image->st, name, &to, true, err);
 }
 
-int names_move(const struct layer *from, const struct layer *to, bool durable,
-	struct ovl_err *err)
+int names_hand_on(
+	const struct layer *image, const struct layer_ref *was, struct ovl_err *err)
 {
-	struct layer_ref self = layer_ref_of(from);
-	struct relink r = {to, err};
-	int rc = lock_noted(from, err);
+	struct handing h = {.image = image, .was = was};
+	struct layer_ref self = layer_ref_of(image);
+	auto_fsdir d = {.fd = -1};
+	int names = store_dir(image->st, DIR_NAMES, err);
+	const char *file;
+	int r;
 
-	if (rc <= 0)
-		return rc;
-	rc = names_copy_notes(from, to->fd, durable, err);
-	if (rc == 0 && durable && faccessat(to->fd, NAMES_NOTES, F_OK, AT_EACCESS) == 0)
-		rc = names_sync_notes(to->fd, err);
-	if (rc == 0)
-		rc = each_of(from->st, from->fd, &self, relink, &r, err);
-	if (rc == 0 && durable)
-		rc = names_sync(from->st, err);
-	names_unlock(from->st);
-	return rc;
+	if (names < 0)
+		return names == -ENOENT ? 0 : names;
+	if (fs_dir_open(&d, image->fd, NAMES_NOTES) < 0)
+		return errno == ENOENT ? 0 : cannot_read(&self, errno, err);
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+		r = hand_on(&h, names, file, err);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? cannot_read(&self, errno, err) : h.done;
 }
 
 struct dropping {
@@ -262,7 +273,7 @@ enum name_state names_state(struct ovl_store *st, const char *file,
 		return NAME_GONE;
 	if (there > 0 && *file == '.')
 		return NAME_PASSING;
-	r = name_decode(file, out) ? names_owner(st, names, file, &ref) : -EUCLEAN;
+	r = name_decode(file, out) ? names_owner(st, names, file, &ref, NULL) : -EUCLEAN;
 	if (r < 0 && r != -EUCLEAN) {
 		err_sys(err, -r, "cannot read the name '%.60s'", file);
 		return NAME_UNREAD;
@@ -289,7 +300,7 @@ int names_each(struct ovl_store *st,
 
 		if (!name_decode(file, name))
 			continue;
-		r = names_owner(st, names, file, &ref);
+		r = names_owner(st, names, file, &ref, NULL);
 		if (r < 0 && r != -EUCLEAN)
 			return err_sys(err, -r, "cannot read the name '%.60s'", file);
 		if (r <= 0)

@@ -29,7 +29,7 @@ struct packer {
 	int64_t latest; /* times are clamped to this */
 	bool clamp;
 	bool live; /* the layer may be mounted, and files go while they are packed */
-	uint64_t sockets;
+	struct pack_lost lost;
 	struct buf name; /* scratch */
 	struct buf value;
 };
@@ -76,6 +76,25 @@ static void set_stat(struct packer *p, const struct stat *st)
 	archive_entry_set_size(p->e, S_ISREG(st->st_mode) ? st->st_size : 0);
 }
 
+/* Two of overlayfs's own say what a tar cannot. */
+static void count_lost(struct packer *p, int at_fd, const char *name, const char *attr)
+{
+	const char *live = xattr_live_prefix(&p->l->st->xattrs);
+	char value[8] = "";
+
+	if (strncmp(attr, live, strlen(live)) != 0)
+		return;
+	attr += strlen(live);
+	if (strcmp(attr, "protattr") != 0 && strcmp(attr, "nlink") != 0)
+		return;
+	if (fs_getxattr(at_fd, name, attr - strlen(live), value, sizeof(value) - 1) < 0)
+		return;
+	if (*attr == 'p')
+		p->lost.flags += value[0] == 'i' || value[0] == 'a';
+	else /* "U+N": N + 1 of its names have no entry in the upper */
+		p->lost.links += strncmp(value, "U+", 2) == 0;
+}
+
 /* fd: the file, if it is open; else -1. */
 static int set_xattrs(struct packer *p, const struct change *c, const struct stat *st,
 	int fd, bool *metacopy, struct ovl_err *err)
@@ -93,7 +112,10 @@ static int set_xattrs(struct packer *p, const struct change *c, const struct sta
 		char as[XATTR_MAX_NAME + 16];
 
 		if (!xattr_out(xp, attr, as)) {
-			int rc = p->watch->left_xattr ?
+			int rc;
+
+			count_lost(p, at_fd, name, attr);
+			rc = p->watch->left_xattr ?
 				p->watch->left_xattr(p->watch->ctx, c, attr, err) :
 				0;
 
@@ -392,7 +414,7 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 /* A tar has no sockets; but what one covers is to stay covered. */
 static int pack_socket(struct packer *p, const struct change *c, struct ovl_err *err)
 {
-	p->sockets++;
+	p->lost.sockets++;
 	return c->kind == 'C' && !c->by_opaque ? pack_whiteout(p, c, err) : 0;
 }
 
@@ -441,6 +463,24 @@ static int read_clamp(struct packer *p, struct ovl_err *err)
 	return r < 0 ? r : 0;
 }
 
+static void warn(struct ovl_store *st, uint64_t n, const char *one, const char *many)
+{
+	if (n)
+		store_warn(st, "%" PRIu64 " %s", n, n == 1 ? one : many);
+}
+
+void pack_warn(struct ovl_store *st, const struct pack_lost *lost)
+{
+	warn(st, lost->sockets, "socket left out", "sockets left out");
+	warn(st, lost->flags, "file loses its flag 'immutable' or 'append-only'",
+		"files lose their flag 'immutable' or 'append-only'");
+	warn(st, lost->links,
+		"file was joined by index=on with hard links that did not change, and is not "
+		"any more",
+		"files were joined by index=on with hard links that did not change, and are "
+		"not any more");
+}
+
 int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch *watch,
 	struct ovl_err *err)
 {
@@ -462,11 +502,10 @@ int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch 
 		rc = read_clamp(p, err);
 	if (rc == 0)
 		rc = changes_walk(l, NULL, pack_one, p, err);
-	if (p && p->watch->sockets)
-		*p->watch->sockets = p->sockets;
-	else if (rc == 0 && p->sockets)
-		store_warn(l->st, "%" PRIu64 " %s left out", p->sockets,
-			p->sockets == 1 ? "socket" : "sockets");
+	if (p && p->watch->lost)
+		*p->watch->lost = p->lost;
+	else if (rc == 0)
+		pack_warn(l->st, &p->lost);
 	if (p) {
 		inodes_release(&p->packed);
 		archive_entry_free(p->e);

@@ -19,6 +19,15 @@
 
 enum pack_kind { PACK_FILE, PACK_WHITEOUT, PACK_OPAQUE };
 
+/* What a tar cannot say of a tree, counted. */
+struct pack_lost {
+	uint64_t sockets;
+	uint64_t flags; /* files that are immutable or append-only (chattr) */
+	uint64_t
+		links; /* files that index=on keeps joined with names that did not change */
+};
+void pack_warn(struct ovl_store *st, const struct pack_lost *lost);
+
 /*
  * For who wants to know more of the tree than the tar says. Each may be NULL; a negative
  * errno that it returns ends the packing and is returned.
@@ -37,7 +46,7 @@ struct pack_watch {
 		struct ovl_err *err);
 	/* That was all of them. fd is the watch's to close now. */
 	int (*data_end)(void *ctx, int fd, struct ovl_err *err);
-	uint64_t *sockets; /* their number; NULL: a warning tells it */
+	struct pack_lost *lost; /* NULL: a warning tells it */
 };
 
 /* Writes the open layer's tar; the caller finishes t. watch NULL: nobody does. */

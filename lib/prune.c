@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "aside.h"
+#include "becoming.h"
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"
@@ -90,6 +91,24 @@ static int prune_dir(
 			is_empty(fd) && prune_is_young(dir, name)))
 		return 0;
 	return prune_tree(p, what, dir, name, why);
+}
+
+/* Where a layer went that has left its place is needed until that commit is finished. */
+static int prune_staged(
+	struct pruner *p, const char *what, int dir, const char *name, const char *why)
+{
+	struct layer_ref from = {0};
+	struct layer_ref to;
+	int r = id_is_full(name) ? becoming_read_to(p->st, name, &to) : 0;
+
+	if (r > 0) {
+		from.drv = to.drv;
+		memcpy(from.id.s, name, sizeof(from.id.s));
+		r = becoming_to(p->st, &from, &to);
+	}
+	if (r < 0)
+		return err_sys(p->err, -r, "cannot look at '%s/%.12s'", what, name);
+	return r ? 0 : prune_dir(p, what, dir, name, why);
 }
 
 static int prune_dirs(struct pruner *p, enum store_dir which, const char *what,
@@ -355,9 +374,11 @@ static int prune_nowhere(struct pruner *p)
 
 static int dead(struct pruner *p)
 {
-	int rc = prune_dirs(
-		p, DIR_STAGING, "staging", prune_dir, "who was making it has ended");
+	int rc = p->req->dry_run ? 0 : layers_finish(p->st, p->err);
 
+	if (rc == 0)
+		rc = prune_dirs(p, DIR_STAGING, "staging", prune_staged,
+			"who was making it has ended");
 	return rc ? rc :
 		    prune_dirs(p, DIR_TRASH, "trash", prune_dir,
 			    "who was removing it has ended");
@@ -389,6 +410,7 @@ int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 
 	if (st->fd < 0)
 		return 0;
+	st->look_only = req->dry_run;
 	rc = dead(&p);
 	if (rc == 0 && req->aside)
 		rc = prune_dirs(
@@ -399,5 +421,6 @@ int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 		rc = prune_layers(&p);
 	if (rc == 0 && st->cfg.sync == OVL_SYNC_ALL && !req->dry_run)
 		rc = store_sync(st, st->fd, err);
+	st->look_only = false;
 	return rc == 0 ? told(&p) : rc;
 }

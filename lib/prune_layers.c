@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "cleanup.h"
-#include "commit.h"
 #include "driver.h"
 #include "holder.h"
 #include "layer.h"
@@ -96,7 +95,6 @@ static bool is_free(struct pruner *p, const struct ovl_layer *l)
 
 	return layer_open_ref(p->st, &ref, 0, ref.id.s, &open, &why) == 0 &&
 		!holder_of(open.fd, false, who) && !names_any_lost(&open) &&
-		!commit_needs(&open) &&
 		inuse_refuse(&p->inuse, &open, ref.id.s, INUSE_TAKE, &why) == 0;
 }
 

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "becoming.h"
 #include "cleanup.h"
-#include "commit.h"
 #include "driver.h"
 #include "family.h"
 #include "names.h"
@@ -116,10 +116,6 @@ static int check_unneeded(const struct family *f, const struct member *m, int64_
 	if (used_last(f->st, &m->ref, m->layer.meta.created) > before)
 		return err_status(
 			err, OVL_BUSY, "layer %.12s was used just now", m->ref.id.s);
-	if (commit_needs(&m->layer))
-		return err_status(err, OVL_BUSY,
-			"layer %.12s is what a commit that was interrupted has made",
-			m->ref.id.s);
 	return 0;
 }
 
@@ -147,7 +143,11 @@ static int take_away(struct layer *l, struct trashed *t, struct ovl_err *err)
 
 	if (rc < 0)
 		return rc;
-	rc = trash_take(l, t, err);
+	/* Or the layer would seem to have been committed. */
+	if (l->meta.becomes.s[0] && becoming_forget(l->st, &l->id) < 0)
+		rc = err_sys(err, errno, "cannot remove 'staging/%.12s'", l->id.s);
+	if (rc == 0)
+		rc = trash_take(l, t, err);
 	if (rc < 0) {
 		names_put_back(l, &names);
 		return rc;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "becoming.h"
 #include "cleanup.h"
 #include "driver.h"
 #include "fs.h"
@@ -49,14 +50,14 @@ static int take_made(struct stage *sg, int staging)
 }
 
 /* 1 made and locked, 0 prune was quicker, negative errno. */
-static int try_begin(struct stage *sg, int staging)
+static int try_begin(struct stage *sg, int staging, const struct ovl_id *as)
 {
 	struct ovl_id id;
 	int rc;
 
-	if (id_random(&id) < 0)
+	if (!as && id_random(&id) < 0)
 		return -errno;
-	memcpy(sg->name, id.s, sizeof(sg->name));
+	memcpy(sg->name, as ? as->s : id.s, sizeof(sg->name));
 	if (mkdirat(staging, sg->name, 0700) < 0)
 		return errno == EEXIST ? 0 : -errno;
 	rc = take_made(sg, staging);
@@ -70,11 +71,10 @@ static int try_begin(struct stage *sg, int staging)
 	return rc;
 }
 
-int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
-	struct ovl_err *err)
+int stage_begin_as(struct ovl_store *st, const struct driver *drv,
+	const struct ovl_id *as, struct stage *out, struct ovl_err *err)
 {
-	struct stage sg = {
-		.st = st, .drv = drv, .fd = -1, .spare = -1, .tree_from = -1, .held = -1};
+	struct stage sg = {.st = st, .drv = drv, .fd = -1, .spare = -1, .held = -1};
 	int staging = store_dir_make(st, DIR_STAGING, err);
 	int rc = 0;
 
@@ -85,7 +85,7 @@ int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *ou
 	if (sg.drv_fd < 0)
 		return sg.drv_fd;
 	for (int i = 0; i < 100 && rc == 0; i++)
-		rc = try_begin(&sg, staging);
+		rc = try_begin(&sg, staging, as);
 	if (rc <= 0) {
 		stage_end(&sg);
 		return err_sys(err, rc ? -rc : EEXIST, "cannot make a staging directory");
@@ -103,7 +103,6 @@ int stage_begin_at(struct ovl_store *st, const struct driver *drv, int dir,
 		.home = -1,
 		.fd = dir,
 		.spare = -1,
-		.tree_from = -1,
 		.within = true,
 		.held = -1};
 
@@ -144,6 +143,12 @@ int stage_resume(struct stage *sg, struct ovl_err *err)
 	return sg->fd < 0 ? err_sys(err, errno, "cannot open a staging directory") : 0;
 }
 
+int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
+	struct ovl_err *err)
+{
+	return stage_begin_as(st, drv, NULL, out, err);
+}
+
 static int sync_all(int fd, struct ovl_err *err)
 {
 	return syncfs(fd) < 0 ? err_sys(err, errno, "cannot sync the store") : 0;
@@ -162,73 +167,26 @@ int stage_sync_dirs(const struct driver *drv, int drv_fd, struct ovl_err *err)
 	return 0;
 }
 
-/* A tree that comes from elsewhere. Synced, so that no power cut shows the layer without
- * its tree. */
-static int take_tree(struct stage *sg, bool durable, struct ovl_err *err)
-{
-	const char *const *tree = sg->drv->tree;
-
-	if (sg->tree_from < 0)
-		return 0;
-	if (fs_rename(sg->tree_from, tree[OVL_WRITABLE], sg->fd, tree[OVL_IMAGE],
-		    RENAME_NOREPLACE) < 0)
-		return err_sys(err, errno, "cannot move the layer's tree");
-	if (durable && fsync(sg->fd) < 0)
-		return err_sys(err, errno, "cannot sync the layer's directory");
-	return 0;
-}
-
-static void give_tree_back(struct stage *sg)
-{
-	const char *const *tree = sg->drv->tree;
-
-	if (sg->tree_from >= 0)
-		fs_rename(sg->fd, tree[OVL_IMAGE], sg->tree_from, tree[OVL_WRITABLE],
-			RENAME_NOREPLACE);
-}
-
-/* A tree that could not be given back must not go with the stage; nor what may be one. */
-static bool holds_tree(int dirfd, const struct stage *sg)
-{
-	return sg->tree_from >= 0 && fs_exists(dirfd, sg->drv->tree[OVL_IMAGE]) != 0;
-}
-
-int stage_begin_in(
-	const struct layer *l, const char *name, struct stage *out, struct ovl_err *err)
+int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err)
 {
 	struct stage sg = {
 		.st = l->st,
 		.drv = l->drv,
 		.drv_fd = l->drv_fd,
 		.home = l->fd,
+		.name = BECOMING_IMAGE,
+		.fd = -1,
 		.spare = -1,
-		.tree_from = l->fd,
 		.held = -1,
 	};
 
-	snprintf(sg.name, sizeof(sg.name), "%s", name);
-	sg.fd = fs_open_dir(l->fd, name);
-	if (sg.fd < 0 && errno != ENOENT)
-		return err_sys(
-			err, errno, "cannot open '%s' in layer %.12s", name, l->id.s);
-	if (sg.fd >= 0 && holds_tree(sg.fd, &sg)) {
-		close_fdp(&sg.fd);
-		return err_say(err, EUCLEAN,
-			"layer %.12s has two trees: '%s' and '%s/%s'", l->id.s,
-			l->drv->tree[OVL_WRITABLE], name, l->drv->tree[OVL_IMAGE]);
-	}
-	close_fdp(&sg.fd);
-	if (fs_rmtree(l->fd, name, NULL) < 0 || mkdirat(l->fd, name, 0700) < 0)
-		return err_sys(
-			err, errno, "cannot make '%s' in layer %.12s", name, l->id.s);
-	sg.fd = fs_open_dir(l->fd, name);
+	if (fs_rmtree(l->fd, sg.name, NULL) == 0 && mkdirat(l->fd, sg.name, 0700) == 0)
+		sg.fd = fs_open_dir(l->fd, sg.name);
 	if (sg.fd < 0 || prepare(&sg) < 0) {
 		int rc = err_sys(
-			err, errno, "cannot open '%s' in layer %.12s", name, l->id.s);
+			err, errno, "cannot make '%s' in layer %.12s", sg.name, l->id.s);
 
-		close_fdp(&sg.spare);
-		close_fdp(&sg.fd);
-		unlinkat(l->fd, name, AT_REMOVEDIR);
+		stage_end(&sg);
 		return rc;
 	}
 	id_short_new(sg.link);
@@ -252,15 +210,12 @@ static int step(struct stage *sg, const struct layer_ref *ref, const struct laye
 		return rc;
 	rc = sg->drv->publish(sg, &ref->id, err);
 	if (rc == 0) {
-		rc = take_tree(sg, durable, err);
-		if (rc == 0 &&
-			fs_rename(sg->home, sg->name, sg->drv_fd, ref->id.s,
-				RENAME_NOREPLACE) == 0)
+		if (fs_rename(sg->home, sg->name, sg->drv_fd, ref->id.s,
+			    RENAME_NOREPLACE) == 0)
 			return 1;
-		if (rc == 0 && errno != EEXIST)
+		if (errno != EEXIST)
 			rc = err_sys(
 				err, errno, "cannot put layer %.12s in place", ref->id.s);
-		give_tree_back(sg);
 		sg->drv->retract(sg->drv_fd, sg->link, &ref->id, NULL);
 	}
 	/* Unless another has made the layer appear under this name. */
@@ -378,10 +333,17 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 	return rc;
 }
 
+void stage_leave(struct stage *sg)
+{
+	close_fdp(&sg->spare);
+	close_fdp(&sg->fd);
+	close_fdp(&sg->held);
+}
+
 void stage_end(struct stage *sg)
 {
 	int saved = errno;
-	bool goes = sg->fd >= 0 && !sg->within && !holds_tree(sg->fd, sg);
+	bool goes = sg->fd >= 0 && !sg->within;
 
 	/* Locked to its end, so that nobody takes it for left over; but there may be no
 	 * other descriptors to do it with. */

@@ -13,8 +13,8 @@
  * Nothing outside staging/ changes before stage_commit. What a dead process leaves in
  * staging/ nobody has locked, and prune takes it.
  *
- * A writable layer that becomes an image layer is staged in itself, see commit.h: its
- * tree is moved in at the last moment, and never lies where prune would take it.
+ * What a commit needs to make an image layer of a writable one is staged in that, see
+ * becoming.h.
  */
 #ifndef OVL_STAGE_H
 #define OVL_STAGE_H
@@ -35,7 +35,6 @@ struct stage {
 	int home; /* the directory it lies in: staging/, a layer's, another stage's */
 	int fd; /* the staged layer's directory */
 	int spare; /* a descriptor for cleaning up when all others are in use */
-	int tree_from; /* directory its tree is moved in from; -1: it has one */
 	bool within; /* another stage, whose lock and end are this one's as well */
 	bool hold; /* keep the layer from being removed when it is there, until stage_end */
 	int held; /* its directory, locked */
@@ -44,9 +43,9 @@ struct stage {
 	char link[SHORT_LEN + 1];
 };
 
-#define STAGE_INIT                                                  \
-	{                                                           \
-		.fd = -1, .spare = -1, .tree_from = -1, .held = -1, \
+#define STAGE_INIT                                 \
+	{                                          \
+		.fd = -1, .spare = -1, .held = -1, \
 	}
 #define auto_stage __attribute__((cleanup(stage_end))) struct stage
 
@@ -65,9 +64,11 @@ int stage_begin_within(
 void stage_rest(struct stage *sg);
 int stage_resume(struct stage *sg, struct ovl_err *err);
 
-/* The same as name in the open and exclusively locked layer, whose tree it will get. */
-int stage_begin_in(
-	const struct layer *l, const char *name, struct stage *out, struct ovl_err *err);
+/* The same as staging/<as>. */
+int stage_begin_as(struct ovl_store *st, const struct driver *drv,
+	const struct ovl_id *as, struct stage *out, struct ovl_err *err);
+/* And in the open and exclusively locked layer, as .image; one that is there goes. */
+int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err);
 
 /*
  * Makes it layer id, on top of the open and locked parent (NULL: none), known as name
@@ -90,6 +91,9 @@ int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *
 int stage_sync_dirs(const struct driver *drv, int drv_fd, struct ovl_err *err);
 
 void stage_end(struct stage *sg);
+
+/* Ends it, but leaves what was staged where it is: it is part of a layer now. */
+void stage_leave(struct stage *sg);
 
 /*
  * A layer that was found instead of made is the same, but its maker may have synced

@@ -44,6 +44,8 @@ struct ovl_store {
 	int dir[STORE_DIRS]; /* opened when first asked for */
 	int drv_fd[MAX_DRIVERS]; /* by the number of the driver */
 	int lock_fd;
+	bool look_only; /* nothing is changed, not even a killed commit finished */
+	bool names_held; /* the lock of the names */
 	struct pace pace; /* of removals, and what was removed */
 	uint64_t removed;
 	_Atomic uint64_t left_devices; /* by imports: they are told of once */

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "fs.h"
+#include "lock.h"
 #include "quote.h"
 #include "store.h"
 #include "trash.h"
@@ -27,19 +28,44 @@ static void keep_lock(struct layer *l, struct trashed *out)
 		;
 }
 
-int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
+static int move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,
+	struct ovl_err *err)
 {
-	int trash = store_dir_make(l->st, DIR_TRASH, err);
-	struct ovl_id name;
+	int trash = store_dir_make(st, DIR_TRASH, err);
+	struct ovl_id id;
 
 	if (trash < 0)
 		return trash;
-	if (id_random(&name) < 0 ||
-		fs_rename(l->drv_fd, l->id.s, trash, name.s, RENAME_NOREPLACE) < 0)
-		return err_sys(
-			err, errno, "cannot move layer %.12s to the trash", l->id.s);
-	out->st = l->st;
-	memcpy(out->name, name.s, sizeof(out->name));
+	if (id_random(&id) < 0 ||
+		fs_rename(dirfd, name, trash, id.s, RENAME_NOREPLACE) < 0)
+		return err_sys(err, errno, "cannot move '%.12s' to the trash", name);
+	out->st = st;
+	memcpy(out->name, id.s, sizeof(out->name));
+	return 0;
+}
+
+int trash_move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,
+	struct ovl_err *err)
+{
+	auto_fd fd = fs_open_dir(dirfd, name);
+	int rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 :
+					 err_sys(err, errno, "cannot open '%.12s'", name);
+	lock_try(fd, LOCK_EX);
+	rc = move(st, dirfd, name, out, err);
+	if (rc == 0)
+		out->fd = steal_fd(&fd);
+	return rc;
+}
+
+int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
+{
+	int rc = move(l->st, l->drv_fd, l->id.s, out, err);
+
+	if (rc < 0)
+		return rc;
 	keep_lock(l, out);
 	return 0;
 }

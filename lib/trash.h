@@ -28,6 +28,10 @@ struct trashed {
 void trash_close(struct trashed *t);
 #define auto_trashed __attribute__((cleanup(trash_close))) struct trashed
 
+/* Takes the directory name of a layer away, if it is there. */
+int trash_move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,
+	struct ovl_err *err);
+
 /* Takes the exclusively locked layer away and closes it. */
 int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err);
 

@@ -1,142 +1,159 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# overlay: when asked
-
 # not in a user namespace: root of one that others made cannot trace
 
-# Killed at any step, a commit loses nothing: the writable layer is whole, or the image
-# layer is there, and a second commit comes to the same end.
+# Killed before any of its calls that change something, a commit has happened or it has not:
+# at once, whoever looks, the writable layer is there as it was, or the image layer is, with
+# the names it is to have. Nothing has to be given again. After a prune nothing is left.
+# Every KILL_STEP-th call is tried, all of them with KILL_STEP=1 (make check-kill).
 can_trace || cannot "strace"
+: "${KILL_STEP:=$(short && echo 11 || echo 5)}" "${KILL_ONLY:=}"
+S=$OVLCTL_ROOT
+calls='mkdirat,mknodat,renameat,renameat2,linkat,symlinkat,unlinkat,openat,write,pwrite64,/chmod,utimensat,/setxattr,/removexattr,fsync,syncfs,flock'
 printf 'dir name=dir mtime=5\nfile name=dir/f data=1\nfile name=gone data=1\nend\n' | mktar >a.tar
-need a ovlctl import -n a a.tar
-mkdir master
-need w ovlctl create -n w a
-need m ovlctl mount $w
-echo new >"$m/new"
-rm "$m/gone"
-mkdir "$m/made"
-echo 2 >>"$m/dir/f"
-ovlctl umount w
-d=$OVLCTL_ROOT/$DRV/$w/$UPPER
-mknod "$d/dir/nothing" c 0 0
-touch -d '2002-02-02 02:02:02.25' "$d/made" "$d/dir" "$d"
-setfattr -n trusted.overlay.protattr -v 0x0000 "$d/new"
-cp -a "$d" master/plain
-need - ovlctl mount -r w
-walk "$m" >want.plain
-ovlctl umount w
-ovlctl rm w
-need w ovlctl create -n w a
-need m ovlctl mount -o redirect_dir=on w
-mv "$m/dir" "$m/moved"
-echo new >"$m/moved/new"
-ovlctl umount w
-cp -a "$OVLCTL_ROOT/$DRV/$w/$UPPER" master/redirect
-need - ovlctl mount -o redirect_dir=on -r w
-walk "$m" >want.redirect
-ovlctl umount w
-ovlctl rm w
+a=$(ovlctl import -n a a.tar)
 
-# Does the layer $1 show what was there? With mount options $2.
-whole() {
-	m=$(ovlctl mount -r ${2-} "$1" 2>whole.err) || return 1
+# A writable layer w, also called w/2, of each sort, in a store of its own.
+changed() { # OPTIONS
+	rm -rf "$S"
+	ovlctl import -n a a.tar >/dev/null
+	w=$(ovlctl create -n w a)
+	ovlctl tag w w/2
+	m=$(ovlctl mount $1 w)
+	echo new >"$m/new"
+	rm "$m/gone"
+	mkdir "$m/made"
+	echo 2 >>"$m/dir/f"
+	[ ! "$1" ] || mv "$m/dir" "$m/moved"
+	ovlctl umount w
+	d=$S/$DRV/$w/$UPPER
+	[ "$1" ] || mknod "$d/dir/nothing" c 0 0
+	setfattr -n trusted.overlay.protattr -v 0x0000 "$d/new"
+	# In a directory of their own and with these times only once.
+	find "$d" | xargs touch -h -d '2002-02-02 02:02:02.25'
+	m=$(ovlctl mount -r $1 w)
+	walk "$m" >want
+	ovlctl umount w
+}
+
+# What is where: "W" if the writable layer is as it was, "I" if it was committed, else what
+# it looks like.
+state() {
+	for name in w w/2 i; do
+		found=$(ovlctl ls -nr -o ID,KIND $name 2>/dev/null)
+		case $found in
+		"$w writable") echo "$name=W" ;;
+		"$id image") echo "$name=I" ;;
+		'') echo "$name=" ;;
+		*) echo "$name=$found" ;;
+		esac
+	done | tr '\n' ' '
+	ovlctl ls -nr -o KIND | sort | tr '\n' ' '
+}
+is_state() { # W or I
+	had=${there:+image }
+	case $1$keep in
+	W*) [ "$2" = "w=W w/2=W i= image ${had}writable " ] ;;
+	I) [ "$2" = "w=I w/2=I i=I image image " ] ;;
+	I*) [ "$2" = "w=W w/2=W i=I image image writable " ] ;;
+	esac
+}
+# Does the layer show what was written into w?
+whole() { # LAYER [OPTIONS]
+	m=$(ovlctl mount -r ${2-} "$1" 2>>whole.err) || return 1
 	walk "$m" >got
 	ovlctl umount "$1"
-	cmp -s got "want.$kind"
-}
-prepare() {
-	need w ovlctl create -n w a
-	ovlctl tag w w/2
-	rm -r "$(tree_of "$w")"
-	cp -a "master/$kind" "$OVLCTL_ROOT/$DRV/$w/$UPPER"
+	# Between the end of a socket or a mark and the directory's time.
+	case $n in utimensat*) sed -i 's/ t=[0-9.]*//' got && sed 's/ t=[0-9.]*//' want | cmp -s - got && return ;; esac
+	cmp -s got want
 }
 
-for kind in plain redirect; do
-	opts=
-	calls='/rename /unlink mkdirat /symlink fsync,syncfs /xattr write,pwrite64'
-	# What is unpacked appears as an import does, whose steps are tested there.
-	[ $kind = plain ] || opts='-o redirect_dir=on' calls='/rename /symlink'
-	prepare
-	need id ovlctl commit w
-	ovlctl rm "$id"
-	for keep in '' --keep; do
-		for call in $calls; do
-			failed=
-			n=1
-			while :; do
-				prepare
-				traced -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n \
-					ovlctl commit $keep -n i w >out 2>err
-				status=$?
-				if [ $status = 0 ]; then
-					[ "$(cat out)" = "$id" ] || failed="$failed $n:id"
-					ovlctl rm -r "$id"
-					break
-				fi
-				[ $status -ge 128 ] || failed="$failed $n:status=$status"
-				[ $n -lt 200 ] || failed="$failed endless"
-				# Names lead to one of the two.
-				for name in w w/2; do
-					ovlctl show $name >/dev/null 2>&1 || failed="$failed $n:name=$name"
-				done
-				ovlctl check >chk 2>&1 || failed="$failed $n:check:$(cat chk)"
-				i=$(ovlctl ls -nr -o ID,KIND | grep "^$id" | cut -c66-)
-				if [ "$i" ]; then
-					[ "$i" = image ] && whole "$id" || failed="$failed $n:image"
-				elif ! whole "$w" "$opts"; then
-					failed="$failed $n:writable"
-				fi
-				# And once more, by id, to the same end.
-				if [ "$(ovlctl ls -nr -o KIND "$w" 2>/dev/null)" ] &&
-					{ [ ! "$keep" ] || [ "$(ovlctl ls -nr -o PARENT "$w")" = "$a" ]; }; then
-					again=$(ovlctl commit $keep -n i "$w" 2>err) || failed="$failed $n:again:$(cat err)"
-					[ "$again" = "$id" ] || failed="$failed $n:id"
-				fi
-				whole "$id" || failed="$failed $n:end"
-				if [ "$keep" ]; then
-					[ "$(ovlctl ls -nr -o ID w w/2 i | sort | tr '\n' ' ')" = \
-						"$(printf '%s\n' "$w" "$id" | sort | tr '\n' ' ')" ] || failed="$failed $n:names"
-					whole w || failed="$failed $n:kept"
-				else
-					[ "$(ovlctl ls -nr -o ID w w/2 i)" = "$id" ] || failed="$failed $n:names"
-				fi
-				ovlctl ls -nr -o ID | grep -v "^$a" | xargs -r ovlctl rm -r
-				need - ovlctl prune
-				ovlctl check >chk 2>&1 && [ ! -s chk ] || failed="$failed $n:left:$(cat chk)"
-				[ ! "$failed" ] || break
-				n=$((n + 1))
-			done
-			is "$kind $keep: killed before each of $n $call" "$failed" ""
-			[ ! "$failed" ] || find "$OVLCTL_ROOT" | diag
-		done
-	done
-done
-# No step is undone because of an error either.
-kind=plain
-prepare
-need id ovlctl commit w
-ovlctl rm "$id"
-for call in '/rename' '/symlink' '/unlink' fsync,syncfs; do
-	failed=
-	n=1
-	while [ $n -lt 25 ]; do
-		prepare
-		traced -qq -o /dev/null -e trace=$call -e inject=$call:error=EIO:when=$n ovlctl commit -n i w >out 2>err
-		status=$?
-		[ $status -le 1 ] || failed="$failed $n:status=$status"
-		if ! whole "$id" && ! whole "$w"; then
-			failed="$failed $n:lost"
-		fi
-		if [ $status != 0 ] && [ "$(ovlctl ls -nr -o KIND "$w" 2>/dev/null)" ]; then
-			[ "$(ovlctl commit -n i "$w" 2>err)" = "$id" ] || failed="$failed $n:again:$(cat err)"
-		fi
-		whole "$id" || failed="$failed $n:end"
-		ovlctl ls -nr -o ID | grep -v "^$a" | xargs -r ovlctl rm -r
-		[ ! "$failed" ] || break
-		n=$((n + 1))
-	done
-	is "an error from each of $call" "$failed" ""
+bad() {
+	failed="$failed $n: $*"
+}
+point() {
+	rm -rf "$S"
+	cp -a master "$S"
+	killed_at $n ovlctl commit $keep -n i w >out 2>err </dev/null
+	status=$?
+	[ $status != 0 ] || return
+	points=$((points + 1))
+	[ $status -ge 128 ] || bad "status $status: $(cat err)"
+	# Who may not write sees the same as who comes later.
+	mount --bind "$S" ro
+	mount -o remount,bind,ro ro
+	seen=$(OVLCTL_ROOT=$T/ro state)
+	umount ro
+	ovlctl check >chk 2>&1 || bad "check: $(cat chk)"
+	now=$(state)
+	[ "$seen" = "$now" ] || bad "read-only $seen, then $now"
+	if is_state W "$now"; then
+		kept=$((kept + 1))
+		whole w "$opts" || bad "w: $(diff want got | head -5)"
+	elif is_state I "$now"; then
+		done=$((done + 1))
+		whole i || bad "i: $(diff want got | head -5)"
+		[ ! "$keep" ] || [ "$(ovlctl ls -nr -o PARENT w)$(ovlctl diff w)" = "$id" ] || bad "w is not empty"
+	elif [ "$apart" ] && [ "$now" = "w=W w/2=W i= image image writable " ]; then
+		# Between two renames that are next to each other.
+		between=$((between + 1))
+		whole w "$opts" || bad "w: $(diff want got | head -5)"
+	else
+		bad "state: $now"
+	fi
+	# Nothing is left that prune does not take, and it takes nothing else. The note of a name
+	# in a layer that has no other is what a repair goes by.
+	ovlctl prune >/dev/null
+	ovlctl check --content >chk 2>&1 && ! grep -v "lost-name: its name 'i'" chk || bad "left: $(cat chk)"
+	[ "$(state)" = "$now" ] || bad "prune: $(state)"
+	if is_state W "$now"; then
+		again=$(ovlctl commit $keep -n i w 2>err) || bad "again: $(cat err)"
+		case $n in utimensat*) ;; *)
+			[ "$again" = "$id" ] || bad "again: $again"
+			is_state I "$(state)" || bad "again: $(state)"
+		esac
+	fi
+	ovlctl rm -r i >out 2>&1 || [ "$between" ] || bad "rm: $(cat out)"
+}
+
+mkdir ro
+at=0
+try() { # WHAT
+	case $1 in *$KILL_ONLY*) ;; *) return ;; esac
+	rm -rf master
+	cp -a "$S" master
+	id=$(ovlctl commit $keep -n i w)
+	is "$1: committed" "$(is_state I "$(state)" && echo yes)" yes
+	rm -rf "$S"
+	cp -a master "$S"
+	calls_of "$calls" ovlctl commit $keep -n i w >all
+	at=$(((at + 2) % KILL_STEP))
+	awk -v step="$KILL_STEP" -v at=$at 'NR % step == at' all >chosen
+	failed= points=0 kept=0 done=0 between=
+	while read -r n && [ ! "$failed" ]; do
+		point
+	done <chosen
+	is "$1: killed at $points points: $kept nothing, $done done" "$failed" ""
+	ok "... both happened" test $kept -gt 0 -a $done -gt 0
+}
+
+for keep in '' --keep; do
+	apart= there= opts=
+	changed ''
+	try "commit $keep"
+	# The image layer is there already.
+	changed ''
+	v=$(ovlctl create a)
+	cp -a "$S/$DRV/$w/$UPPER/." "$S/$DRV/$v/$UPPER/"
+	ovlctl commit "$v" >/dev/null
+	there=yes
+	try "commit $keep of what is there"
+	# What only a mount can follow.
+	there= opts='-o redirect_dir=on'
+	changed "$opts"
+	is_overlay || apart=yes
+	try "commit $keep of a tree that is unpacked"
 done
 
 done_testing

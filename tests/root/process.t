@@ -195,7 +195,7 @@ if can_trace; then
 	need id ovlctl create -n moves $base
 	echo new >"$S/$DRV/$id/$UPPER/f"
 	traced -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_enter=1000000:when=1 ovlctl commit moves >out 2>err &
-	until_true [ -e "$S/$DRV/$id/.commit/$TREE" ]
+	until_true [ -e "$S/$DRV/$id/.image/.layer" ]
 	is "a name whose layer is committed meanwhile" "$(ovlctl diff moves 2>&1)" "A /f"
 	wait
 	is "... is that of the image layer" "$(ovlctl ls -nr -o ID moves)" "$(cat out)"

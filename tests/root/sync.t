@@ -30,14 +30,13 @@ sed "s/DRIVER/$DRV/" >events <<'E'
 /^symlinkat("..\/DRIVER\/ID", [0-9]*<S\/names>, "[^.]/s/.*/name/p
 /^renameat([0-9]*<S\/names>/s/.*/name/p
 /^symlinkat("..\/ID\/diff"/s/.*/link/p
-/^renameat2(.*"diff", .*"diff"/s/.*/tree/p
 /^renameat2(.*<S\/trash>/s/.*/trash/p
 /^renameat2(.*<S\/DRIVER>, "ID", RENAME_/s/.*/layer/p
 /^fsync([0-9]*<[^>]*\/.names\/[^>]*>/s/.*/sync note/p
 s/^fsync([0-9]*<[^>]*\/\([^/>]*\)>.*/sync \1/p
 /^unlinkat([0-9]*<S\/names>/s/.*/unname/p
 /^unlinkat([0-9]*<S\/DRIVER\/ID\/.names>/s/.*/unnote/p
-/^unlinkat(.*".children\/ID"\|^unlinkat(.*"ID\/.children\/ID"/s/.*/unhint/p
+/^unlinkat([0-9]*<[^>]*\/.children>, "ID"/s/.*/unhint/p
 /^unlinkat(.*"l\/LINK"/s/.*/unlink/p
 E
 # What a command does, in the words of the page.
@@ -71,13 +70,22 @@ same_steps "import No of a layer that is there" ovlctl import -n b2 -p a b.tar
 is "import of an image" "$(steps ovlctl import image.tar)" \
 	"$(said "import No of an image" |
 		sed 's/ for each layer;/,/; s/;/,/; s/\(link, layer\|layer\) for each layer;/\1, \1,/')"
-need - ovlctl create -n w a
-# Each of its names is moved.
-echo 1 >"$(tree_of w)/f"
+# A writable layer, as it is made here each time.
+writable() {
+	need - ovlctl create -n "$1" a
+	echo "$2" >"$(tree_of "$1")/f"
+	touch -d @1 "$(tree_of "$1")/f" "$(tree_of "$1")"
+}
+writable w 1
 is_overlay || same_steps commit ovlctl commit w
-ovlctl create a >id
-echo 2 >"$(tree_of "$(cat id)")/f"
-is_overlay || same_steps "commit Fl -keep" ovlctl commit --keep "$(cat id)"
+writable w2 1
+is_overlay || same_steps "commit No of what is there" ovlctl commit w2
+writable w3 2
+is_overlay || same_steps "commit Fl n" ovlctl commit -n i w3
+writable w4 3
+need id ovlctl ls -nr -o ID w4
+echo "$id" >id
+is_overlay || same_steps "commit Fl -keep" ovlctl commit --keep "$id"
 same_steps tag ovlctl tag a other
 is "tag --sync=none" "$(steps ovlctl --sync=none tag a another)" "note, name"
 same_steps "tag No of a writable layer" ovlctl tag "$(cat id)" mine

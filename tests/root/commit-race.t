@@ -1,0 +1,75 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# overlay: as user too
+
+# Six commits race for one name: one gets it, and the writable layers of the others are as
+# they were. Meanwhile no name is ever nobody's, and no layer is missing from a list.
+: "${RACE_ROUNDS:=$(short && echo 1 || echo 3)}"
+S=$OVLCTL_ROOT
+printf 'file name=f data=1\nend\n' | mktar >a.tar
+need - ovlctl import -n a a.tar
+
+# All of them have seen the name free before the first takes it.
+slowly() {
+	if can_trace; then
+		traced -qq -o /dev/null -e trace=syncfs -e inject=syncfs:delay_enter=200000 "$@"
+	else
+		"$@"
+	fi
+}
+
+race() { # WHAT [OPTION...]
+	what=$1
+	shift
+	failed=
+	round=0
+	while [ $round -lt "$RACE_ROUNDS" ] && [ ! "$failed" ]; do
+		round=$((round + 1))
+		for i in 1 2 3 4 5 6; do
+			need id ovlctl create -n w$i a
+			echo "$id" >id.$i
+			echo "$round $i" >"$S/$DRV/$id/$UPPER/new"
+		done
+		rm -f rc.*
+		for i in 1 2 3 4 5 6; do
+			(slowly ovlctl commit "$@" -n same w$i >out.$i 2>err.$i; echo $? >rc.$i) &
+		done
+		while [ "$(cat rc.* 2>/dev/null | wc -l)" -lt 6 ]; do
+			[ "$(ovlctl ls -n -r -o NAME w1 w2 w3 w4 w5 w6 2>&1 | grep -c w)" = 6 ] ||
+				failed="$failed $round: a name was nobody's"
+			[ "$(ovlctl ls -nr -o ID | wc -l)" -ge 7 ] || failed="$failed $round: a layer was missing"
+		done
+		wait
+		won=0
+		for i in 1 2 3 4 5 6; do
+			kind=$(ovlctl ls -nr -o KIND w$i)
+			case $(cat rc.$i) in
+			0)
+				won=$((won + 1))
+				[ "$(cat out.$i)" = "$(ovlctl ls -nr -o ID same)" ] || failed="$failed $round: same is another"
+				[ "$(ovlctl diff --tar same | tar -xOf - new)" = "$round $i" ] || failed="$failed $round: $i is lost"
+				[ "$kind" = "${kept:-image}" ] || failed="$failed $round: $i is $kind"
+				;;
+			1)
+				grep -q "^ovlctl: commit: the name 'same' is layer [0-9a-f]*'s already$" err.$i ||
+					failed="$failed $round: $i said $(cat err.$i)"
+				[ "$kind$(ovlctl ls -nr -o ID w$i)$(cat "$S/$DRV/$(cat id.$i)/$UPPER/new")" = \
+					"writable$(cat id.$i)$round $i" ] || failed="$failed $round: $i is not as it was"
+				;;
+			*) failed="$failed $round: $i ended with $(cat rc.$i): $(cat err.$i)" ;;
+			esac
+		done
+		[ $won = 1 ] || failed="$failed $round: $won have won"
+		[ "$(ovlctl check)" = "" ] || failed="$failed $round: $(ovlctl check)"
+		ls "$S/staging" | grep -q . && failed="$failed $round: staging: $(ls "$S/staging")"
+		ovlctl rm -r same w1 w2 w3 w4 w5 w6 2>/dev/null || ovlctl rm -f -r same w1 w2 w3 w4 w5 w6
+	done
+	is "$what, $RACE_ROUNDS times" "$failed" ""
+}
+kept=
+race "six commits with one name"
+kept=writable
+race "six commits --keep with one name" --keep
+
+done_testing
