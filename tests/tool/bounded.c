@@ -126,8 +126,10 @@ int main(int argc, char **argv)
 	setpgid(pid, pid);
 	status = attend(pid, &set, limit, &late);
 	kill(-pid, SIGKILL);
-	if (late)
+	if (late) {
+		fprintf(stderr, "# %s was not done within %g seconds\n", argv[2], limit);
 		printf("not ok - %s was not done within %g seconds\n", argv[2], limit);
+	}
 	note_time(argv[2], now() - began);
 	return late ? 124 : status;
 }
