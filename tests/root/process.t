@@ -182,7 +182,7 @@ if can_trace; then
 		traced -qq -o /dev/null -e trace=$2 -e inject=$2:delay_enter=1500000:when=$3 \
 			ovlctl import image.tar >out 2>err &
 		until_true eval "$4"
-		fails 4 "in use by another process" "$1" ovlctl rm $g
+		fails 4 "in use by another process|has layers on top of it" "$1" ovlctl rm $g
 		wait
 		is "... which is done then" "$(cat err)" ""
 		ok "... and both are there" ovlctl rm -r $g
