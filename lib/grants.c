@@ -13,6 +13,7 @@
 #include "grants.h"
 #include "names.h"
 #include "quote.h"
+#include "vec.h"
 
 struct grant {
 	const struct layer *l;
@@ -31,15 +32,8 @@ static int add(struct grants *g, const struct grant *what, const void *p, size_t
 {
 	struct grant *item;
 
-	if (g->n == g->size) {
-		size_t size = g->size ? g->size * 2 : 16;
-
-		item = realloc(g->item, size * sizeof(*item));
-		if (!item)
-			return err_nomem(err);
-		g->item = item;
-		g->size = size;
-	}
+	if (!VEC_ROOM(g->item, g->n))
+		return err_nomem(err);
 	item = &g->item[g->n];
 	*item = *what;
 	snprintf(item->temp, sizeof(item->temp), "grant-%zu", g->n);
@@ -81,11 +75,11 @@ static int place(struct grants *g, struct grant *item)
 	dir = fs_open_dir(item->l->fd, item->sub);
 	if (dir < 0)
 		return -1;
-	if (renameat2(g->dir, item->temp, dir, item->file, RENAME_NOREPLACE) == 0)
+	if (fs_rename(g->dir, item->temp, dir, item->file, RENAME_NOREPLACE) == 0)
 		item->placed = NEW;
 	else if (errno != EEXIST)
 		return -1;
-	else if (renameat2(g->dir, item->temp, dir, item->file, RENAME_EXCHANGE) == 0)
+	else if (fs_rename(g->dir, item->temp, dir, item->file, RENAME_EXCHANGE) == 0)
 		item->placed = SWAPPED;
 	else
 		return -1;
@@ -97,7 +91,7 @@ static void take_back(struct grants *g, struct grant *item)
 	auto_fd dir = fs_open_dir(item->l->fd, item->sub);
 
 	if (dir >= 0 && item->placed == SWAPPED)
-		renameat2(g->dir, item->temp, dir, item->file, RENAME_EXCHANGE);
+		fs_rename(g->dir, item->temp, dir, item->file, RENAME_EXCHANGE);
 	if (dir >= 0 && item->placed == NEW)
 		unlinkat(dir, item->file, 0);
 	item->placed = WAITS;

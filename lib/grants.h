@@ -27,7 +27,6 @@ struct grants {
 	int dir; /* the caller's */
 	struct grant *item;
 	size_t n;
-	size_t size;
 };
 
 /* l is to be open and locked shared when they are given. hex is the config's digest. */

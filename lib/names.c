@@ -491,13 +491,10 @@ int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_
 void names_take_from(struct ovl_store *st, const char *name, const struct layer_ref *ref)
 {
 	struct layer_ref owner;
-	char file[256];
 
-	if (!name_encode(name, file) || names_lock(st, NULL) < 0)
+	if (names_lock(st, NULL) < 0)
 		return;
-	if (names_lookup(st, name, &owner, NULL) > 0 && layer_ref_same(&owner, ref)) {
-		names_unlink(st, name);
-		drop_note(st, ref, file);
-	}
+	if (names_lookup(st, name, &owner, NULL) > 0 && layer_ref_same(&owner, ref))
+		take_away(st, &owner, name, false, NULL);
 	names_unlock(st);
 }

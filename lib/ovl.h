@@ -29,6 +29,8 @@
  *
  * A LAYER argument is text as a user types it, looked up as: name, full id (64 hex
  * digits), short id (26 base32 characters), unique prefix of an id (4 digits or more).
+ * ovl_export, ovl_show and ovl_tag also take LAYER@sha256:DIGEST, which says which of the
+ * layer's image configs is meant.
  */
 #ifndef OVL_H
 #define OVL_H
@@ -246,10 +248,11 @@ struct ovl_export {
  * Writes the whole stack of each layer as an image. Image layers go out as the tars they
  * came from, bit for bit and checked against their diff ids: -EUCLEAN and the name of what
  * is damaged. A writable layer may be the top and is packed as ovl_diff_tar does. The
- * config is the one the image came with; one on top of an image gets that image's, with its
- * own layers added; else a minimal one. The same layers, configs and times of creation give
- * the same bytes; $SOURCE_DATE_EPOCH clamps times. All layers are held by shared locks.
- * On failure what fd has got is no image.
+ * config is the one the image came with, of several the latest if the operand does not
+ * say; one on top of an image gets that image's, with its own layers added; else a
+ * minimal one. The same layers, configs and times of creation give the same bytes;
+ * $SOURCE_DATE_EPOCH clamps times. All layers are held by shared locks. On failure what
+ * fd has got is no image.
  */
 int ovl_export(struct ovl_store *st, const struct ovl_export *req, struct ovl_err *err);
 
