@@ -239,8 +239,11 @@ static int give_name(
 		rc = sync_notes(c, fd, err);
 	if (rc == 0)
 		rc = names_link(c->st, name, to, false, err);
-	if (rc == 0 && durable(c))
-		rc = names_sync(c->st, err);
+	if (rc < 0)
+		return rc;
+	rc = durable(c) ? names_sync(c->st, err) : 0;
+	if (rc < 0)
+		names_unlink(c->st, name);
 	return rc < 0 ? rc : 1;
 }
 

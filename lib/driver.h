@@ -10,7 +10,7 @@
  *	.children/	a file for each layer on top of it: a hint, put there before the
  *			child appears and checked against the child when read
  *	.names/		a file for each of its names: a hint of the same sort
- *	.commit/, .becomes	while it becomes an image layer, see commit.h
+ *	.image/		while it becomes an image layer, see becoming.h
  */
 #ifndef OVL_DRIVER_H
 #define OVL_DRIVER_H

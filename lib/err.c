@@ -77,7 +77,9 @@ int err_prefix(struct ovl_err *err, int rc, const char *fmt, ...)
 
 int err_see_check(struct ovl_err *err, int rc)
 {
-	append(err, "; ", "see 'ovlctl check'");
+	/* Which would meet the same. */
+	if (!err_is_system(rc))
+		append(err, "; ", "see 'ovlctl check'");
 	return rc;
 }
 

@@ -45,8 +45,13 @@ static int put_back(const struct layer *l, const struct ovl_id *was, struct ovl_
 {
 	int staging = store_dir(l->st, DIR_STAGING, NULL);
 
-	if (is_noted_here(l, was) <= 0 || becoming_has(l->st, was, META_NAME) <= 0)
-		return 0;
+	int r = is_noted_here(l, was);
+
+	if (r > 0)
+		r = becoming_has(l->st, was, META_NAME);
+	errno = -r;
+	if (r <= 0)
+		return r < 0 ? cannot(l, err) : 0;
 	if (fs_rename(staging, was->s, l->drv_fd, was->s, RENAME_NOREPLACE) < 0 &&
 		errno != EEXIST)
 		return cannot(l, err);
@@ -109,9 +114,9 @@ static int put_in_place(const struct layer *l, struct ovl_err *err)
 
 	if (image < 0)
 		return or_done(-1) < 0 ? cannot(l, err) : 0;
-	if ((link && or_done(renameat(image, link, l->fd, link)) < 0) ||
-		or_done(renameat(image, META_NAME, l->fd, META_NAME)) < 0 ||
-		fs_rmtree(l->fd, BECOMING_IMAGE, NULL) < 0)
+	if (or_done(unlinkat(image, BECOMING_WAS, 0)) < 0 ||
+		(link && or_done(renameat(image, link, l->fd, link)) < 0) ||
+		or_done(renameat(image, META_NAME, l->fd, META_NAME)) < 0)
 		return cannot(l, err);
 	return 0;
 }
@@ -137,13 +142,17 @@ static int forget(const struct layer *l, const struct ovl_id *was, struct ovl_er
 {
 	int staging = store_dir(l->st, DIR_STAGING, NULL);
 	char path[ID_LEN + sizeof(BECOMING_TO) + 1];
+	int here;
 
 	snprintf(path, sizeof(path), "%s/" BECOMING_TO, was->s);
 	if (or_done(unlinkat(l->drv_fd, path, 0)) < 0)
 		return cannot(l, err);
-	if (is_noted_here(l, was) > 0 &&
-		(or_done(unlinkat(staging, path, 0)) < 0 ||
-			or_done(unlinkat(staging, was->s, AT_REMOVEDIR)) < 0))
+	here = is_noted_here(l, was);
+	errno = -here;
+	if (here < 0 ||
+		(here > 0 &&
+			(or_done(unlinkat(staging, path, 0)) < 0 ||
+				or_done(unlinkat(staging, was->s, AT_REMOVEDIR)) < 0)))
 		return cannot(l, err);
 	return 0;
 }
@@ -155,5 +164,7 @@ int finish_commit(const struct layer *image, const struct ovl_id *was,
 
 	if (rc == 0 && becoming_unfinished(&image->meta))
 		rc = make_image(image, was, old, err);
+	if (rc == 0 && fs_rmtree(image->fd, BECOMING_IMAGE, NULL) < 0)
+		rc = cannot(image, err);
 	return rc == 0 ? forget(image, was, err) : rc;
 }

@@ -174,13 +174,18 @@ int fs_write_new(int dirfd, const char *name, const void *data, size_t len)
 int fs_replace(int dirfd, const char *name, const void *data, size_t len)
 {
 	char temp[64];
+	int why;
 
 	snprintf(temp, sizeof(temp), "%s%s.new", *name == '.' ? "" : ".", name);
 	if (unlinkat(dirfd, temp, 0) < 0 && errno != ENOENT)
 		return -1;
-	if (fs_write_new(dirfd, temp, data, len) < 0)
-		return -1;
-	return renameat(dirfd, temp, dirfd, name);
+	if (fs_write_new(dirfd, temp, data, len) == 0 &&
+		renameat(dirfd, temp, dirfd, name) == 0)
+		return 0;
+	why = errno;
+	unlinkat(dirfd, temp, 0);
+	errno = why;
+	return -1;
 }
 
 int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "becoming.h"
@@ -59,6 +60,8 @@ void ovl_list_free(struct ovl_list *l)
 struct lister {
 	struct ovl_store *st;
 	struct ovl_list *out;
+	struct layer_ref *unfinished; /* a commit that was killed made them */
+	size_t n_unfinished;
 	struct ovl_err *err;
 };
 
@@ -153,14 +156,36 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 	r = read_meta(ls->st, dir, name, &m, ls->err);
 	if (r > 0 && add_layer(ls, drv, &id, &m) < 0)
 		r = err_nomem(ls->err);
+	if (r > 0 && becoming_unfinished(&m)) {
+		if (!VEC_ROOM(ls->unfinished, ls->n_unfinished))
+			return err_nomem(ls->err);
+		ls->unfinished[ls->n_unfinished++] = (struct layer_ref){
+			.drv = drv, .id = id};
+	}
 	return r < 0 ? r : 0;
+}
+
+/* By who locks them. */
+static void finish(struct lister *ls)
+{
+	for (size_t i = 0; i < ls->n_unfinished; i++) {
+		const struct layer_ref *ref = &ls->unfinished[i];
+		auto_layer l = LAYER_INIT;
+		struct ovl_err why;
+
+		(void)layer_open_ref(ls->st, ref, LOCK_SH | LOCK_NB, ref->id.s, &l, &why);
+	}
+	free(ls->unfinished);
 }
 
 static int list_all(struct lister *ls, struct ovl_err *err)
 {
 	int rc = layers_finish(ls->st, err);
 
-	return rc < 0 ? rc : layers_each(ls->st, list_one, ls, err);
+	if (rc == 0)
+		rc = layers_each(ls->st, list_one, ls, err);
+	finish(ls);
+	return rc;
 }
 
 static bool has(const struct ovl_list *l, const struct layer_ref *ref)

@@ -187,6 +187,7 @@ int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err
 			err, errno, "cannot make '%s' in layer %.12s", sg.name, l->id.s);
 
 		stage_end(&sg);
+		unlinkat(l->fd, sg.name, AT_REMOVEDIR);
 		return rc;
 	}
 	id_short_new(sg.link);

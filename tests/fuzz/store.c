@@ -35,7 +35,7 @@ static const char *const files[] = {
 	"@names/app",
 	"overlay2/" A "/.names/app",
 	"overlay2/" A "/.configs/" A,
-	"overlay2/" B "/.becomes",
+	"overlay2/" B "/.image/.layer",
 	"overlay2/" A "/.recipe",
 };
 #define FILES (sizeof(files) / sizeof(files[0]))
@@ -44,7 +44,8 @@ static const char *const dirs[] = {"s", "s/names", "s/staging", "s/trash", "s/em
 	"s/overlay2", "s/overlay2/l", "s/overlay2/" A, "s/overlay2/" A "/diff",
 	"s/overlay2/" A "/.names", "s/overlay2/" A "/.configs",
 	"s/overlay2/" A "/.children", "s/overlay2/" B, "s/overlay2/" B "/diff",
-	"s/overlay2/" B "/work", "s/overlay2/" B "/merged"};
+	"s/overlay2/" B "/work", "s/overlay2/" B "/merged",
+	"s/overlay2/" B "/.image"};
 #define DIRS (sizeof(dirs) / sizeof(dirs[0]))
 
 static int scratch;
