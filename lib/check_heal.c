@@ -417,7 +417,7 @@ static int add_all(struct family *f, void *ctx, struct ovl_err *err)
 {
 	const struct heal *h = ctx;
 
-	return family_add(f, h->ref, true, err);
+	return family_add(f, h->ref, "", true, err);
 }
 
 static int lock_family(struct heal *h, struct family *f, struct ovl_err *err)

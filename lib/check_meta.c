@@ -371,7 +371,7 @@ static void note_aside(struct checker *c, const struct layer *l)
 
 static int add_it(struct family *f, void *ctx, struct ovl_err *err)
 {
-	return family_add(f, ctx, false, err);
+	return family_add(f, ctx, "", false, err);
 }
 
 int check_put_aside(struct checker *c, const struct layer_ref *ref)

@@ -33,7 +33,7 @@ static int append(struct family *f, const struct layer_ref *ref, struct ovl_err 
 		return err_nomem(err);
 	f->member[f->n].ref = *ref;
 	f->member[f->n].layer = (struct layer)LAYER_INIT;
-	f->member[f->n].asked = false;
+	f->member[f->n].asked = NULL;
 	f->n++;
 	return 0;
 }
@@ -66,7 +66,8 @@ static bool may_be_gone(const struct family *f, const struct member *m,
 	return false;
 }
 
-static int append_with_children(struct adding *a, const struct layer_ref *ref)
+static int append_with_children(
+	struct adding *a, const struct layer_ref *ref, const char *asked)
 {
 	struct family *f = a->f;
 	struct ovl_err why = {.status = OVL_FAILED};
@@ -77,7 +78,7 @@ static int append_with_children(struct adding *a, const struct layer_ref *ref)
 		f->seen = pathset_new();
 	rc = f->seen ? append_new(a, ref) : err_nomem(a->err);
 	if (i < f->n)
-		f->member[i].asked = true;
+		f->member[i].asked = asked;
 	for (; i < f->n && rc == 0; i++) {
 		struct layer_ref of = f->member[i].ref;
 		auto_layer l = LAYER_INIT;
@@ -91,18 +92,24 @@ static int append_with_children(struct adding *a, const struct layer_ref *ref)
 	return rc;
 }
 
-int family_add(
-	struct family *f, const struct layer_ref *ref, bool children, struct ovl_err *err)
+int family_add(struct family *f, const struct layer_ref *ref, const char *asked,
+	bool children, struct ovl_err *err)
 {
 	struct adding a = {.f = f, .err = err};
 	int rc;
 
 	if (children)
-		return append_with_children(&a, ref);
+		return append_with_children(&a, ref, asked);
 	rc = append(f, ref, err);
 	if (rc == 0)
-		f->member[f->n - 1].asked = true;
+		f->member[f->n - 1].asked = asked;
 	return rc;
+}
+
+const char *family_label(
+	const struct family *f, const struct member *m, char out[OVL_LABEL_SIZE])
+{
+	return m->asked && *m->asked ? m->asked : layer_label(f->st, &m->ref, out);
 }
 
 /* One that was named twice, or named and on top of another one, is there once. */
@@ -115,8 +122,8 @@ static void sort_out(struct family *f)
 	for (size_t i = 0; i < f->n; i++) {
 		if (!n || by_id(&f->member[n - 1], &f->member[i]) != 0)
 			f->member[n++] = f->member[i];
-		else
-			f->member[n - 1].asked |= f->member[i].asked;
+		else if (!f->member[n - 1].asked)
+			f->member[n - 1].asked = f->member[i].asked;
 	}
 	f->n = n;
 }
@@ -131,7 +138,7 @@ static int refuse_in_use(struct family *f, struct ovl_err *err)
 
 	for (size_t i = 0; i < f->n && rc == 0; i++)
 		rc = inuse_refuse(u, &f->member[i].layer,
-			layer_label(f->st, &f->member[i].ref, label), INUSE_TAKE, err);
+			family_label(f, &f->member[i], label), INUSE_TAKE, err);
 	if (rc < 0)
 		inuse_release(u); /* it may be asked again */
 	return rc;
@@ -146,7 +153,7 @@ static int lock_members(struct family *f, struct ovl_err *err)
 		struct ovl_err why = {.status = OVL_FAILED};
 		struct member *m = &f->member[i];
 		int rc = layer_open_to_remove(f->st, &m->ref, LOCK_EX | LOCK_NB,
-			layer_label(f->st, &m->ref, label), &m->layer, &why);
+			family_label(f, m, label), &m->layer, &why);
 
 		if (rc < 0 && !may_be_gone(f, m, &why, err))
 			return rc;

@@ -16,7 +16,8 @@ struct pathset;
 
 struct member {
 	struct layer_ref ref;
-	bool asked; /* for itself, not as a descendant */
+	const char *
+		asked; /* what the user called it, "" if nobody did; NULL: a descendant */
 	struct layer layer; /* open after family_lock */
 };
 
@@ -39,8 +40,13 @@ int family_lock(struct family *f,
 	int (*fill)(struct family *f, void *ctx, struct ovl_err *err), void *ctx,
 	struct ovl_err *err);
 
-int family_add(struct family *f, const struct layer_ref *ref, bool children,
-	struct ovl_err *err);
+/* asked: as in struct member; lives as long as the family. */
+int family_add(struct family *f, const struct layer_ref *ref, const char *asked,
+	bool children, struct ovl_err *err);
+
+/* What to call it in a message: as the user did, or as layer_label() does. */
+const char *family_label(
+	const struct family *f, const struct member *m, char out[OVL_LABEL_SIZE]);
 
 bool family_has(const struct family *f, const struct layer_ref *ref);
 

@@ -30,7 +30,7 @@ static int find_all(struct family *f, void *ctx, struct ovl_err *err)
 	bool children = w->flags & OVL_RM_RECURSIVE;
 
 	if (!w->layers)
-		return family_add(f, w->ref, children, err);
+		return family_add(f, w->ref, "", children, err);
 	for (char *const *what = w->layers; *what; what++) {
 		struct layer_ref ref;
 		int rc = layer_find(f->st, *what, &ref, err);
@@ -38,7 +38,7 @@ static int find_all(struct family *f, void *ctx, struct ovl_err *err)
 		if (rc < 0 && err->status == OVL_NOLAYER && (w->flags & OVL_RM_FORCE))
 			continue;
 		if (rc == 0)
-			rc = family_add(f, &ref, children, err);
+			rc = family_add(f, &ref, *what, children, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -84,11 +84,10 @@ static int check_children(
 		rc = err_status(err, OVL_BUSY,
 			"layer '%s' may be what a layer was built on that a repair put aside, "
 			"as '%s.%.12s...': 'ovlctl prune --aside' removes that",
-			layer_label(f->st, &m->ref, label), c.aside.drv->name,
-			c.aside.id.s);
+			family_label(f, m, label), c.aside.drv->name, c.aside.id.s);
 	else if (rc >= 0 && c.n)
 		rc = err_status(err, OVL_BUSY, "layer '%s' has layers on top of it: %s",
-			layer_label(f->st, &m->ref, label), c.names.data);
+			family_label(f, m, label), c.names.data);
 	buf_release(&c.names);
 	return rc < 0 ? rc : 0;
 }

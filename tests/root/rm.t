@@ -15,6 +15,9 @@ need t ovlctl create b
 
 before=$(store_state)
 fails 4 "layer 'a' has layers on top of it: 'b'" "a parent" ovlctl rm a
+need - ovlctl tag a also/a
+fails 4 "layer 'also/a' has layers on top of it: 'b'" "... by the name that was given" ovlctl rm also/a
+need - ovlctl tag -d also/a
 fails 4 "layer 'b' has layers on top of it: ('[0-9a-z]*', ){3}\.\.\." "a parent of many" ovlctl rm b
 fails 4 "layer 'a' has layers on top of it" "together with another one" ovlctl rm u a
 fails 3 "no such layer 'nowhere'" "one that is not there" ovlctl rm nowhere
