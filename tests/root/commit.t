@@ -150,6 +150,32 @@ compare "no changes" nothing a
 need w ovlctl create -n nothing2
 compare "nothing at all" nothing2 ""
 
+# What a tar cannot say of a file is counted.
+if ! as_user; then
+	printf 'file name=one data=1\nlink name=two link=one\nfile name=single data=1\nend\n' | mktar >links.tar
+	need - ovlctl import -n links links.tar
+	need - ovlctl create -n lost links
+	need m ovlctl mount -o index=on lost
+	echo new >"$m/one"
+	echo new >"$m/single"
+	for flags in i a ia; do
+		echo 1 >"$m/$flags"
+		chattr +$flags "$m/$flags"
+	done
+	need - ovlctl umount lost
+	cat >want.warned <<-'W'
+		warning: 3 files lose their flag 'immutable' or 'append-only'
+		warning: 1 file was joined by index=on with hard links that did not change, and is not any more
+	W
+	ovlctl diff -o diff.tar lost 2>warned
+	is "lost by diff: said" "$(sed 's/^ovlctl: diff: //' warned)" "$(cat want.warned)"
+	ovlctl commit -n lost/i lost >id 2>warned
+	is "... by commit too" "$(sed 's/^ovlctl: commit: //' warned)" "$(cat want.warned)"
+	is "... so it is" "$(tar -xOf diff.tar one; ovlctl diff --tar lost/i | tar -xOf - one; ovlctl diff lost/i | grep two)" \
+		"$(printf 'new\nnew')"
+	ovlctl rm lost/i links
+fi
+
 # Sockets, and marks that hide nothing.
 need w ovlctl create -n marks a
 need m ovlctl mount marks
