@@ -187,7 +187,7 @@ worker() {
 
 # An upper in two mounts.
 twice() {
-	sed -n 's/.*upperdir=\([^,]*\).*/\1/p' /proc/self/mountinfo | sort | uniq -d
+	grep -F " $T/" /proc/self/mountinfo | sed -n 's/.*upperdir=\([^,]*\).*/\1/p' | sort | uniq -d
 }
 watch() {
 	until [ -e stop ]; do

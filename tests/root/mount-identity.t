@@ -77,9 +77,8 @@ is "... leaves a bottom image layer as it was" "$(ls "st2/$DRV/$a" | tr '\n' ' '
 
 # Not ours: the same shape, other layers.
 other=$(printf '%064d' 7)
-mkdir -p "d/$other/$UPPER" "d/$other/work"
-mount -t overlay -o "lowerdir=p,upperdir=d/$other/$UPPER,workdir=d/$other/work$ux" overlay mw 2>/dev/null ||
-	{ mkdir p; mount -t overlay -o "lowerdir=p,upperdir=d/$other/$UPPER,workdir=d/$other/work$ux" overlay mw; }
+mkdir -p p "d/$other/$UPPER" "d/$other/work"
+need - mount -t overlay -o "lowerdir=p,upperdir=d/$other/$UPPER,workdir=d/$other/work$ux" overlay mw
 ok "umount -a with another's mount" ovlctl umount -a
 is "... leaves it" "$(grep -c "$T/mw" /proc/self/mountinfo)" 1
 fails 1 "is not a mount of this store" "umount of it" ovlctl umount "$T/mw"
