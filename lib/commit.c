@@ -85,28 +85,7 @@ static int open_parent(struct commit *c, struct ovl_err *err)
 	return driver_check_depth(&c->parent, OVL_IMAGE, err);
 }
 
-/* With --keep the name of the writable layer stays its own; else it may be given again. */
-int commit_check_name(const struct commit *c, struct ovl_err *err)
-{
-	struct layer_ref self = layer_ref_of(&c->l);
-	struct layer_ref owner;
-	int r;
-
-	if (!c->req->name)
-		return 0;
-	r = names_lookup(c->st, c->req->name, &owner, err);
-	if (r > 0 && layer_ref_same(&owner, &c->image))
-		return 0;
-	return r < 0 ? r :
-		       names_check(c->st, c->req->name, c->req->keep ? NULL : &self, err);
-}
-
 /* ---- what is made of it ----------------------------------------------------------- */
-
-bool commit_in_place(const struct driver *drv)
-{
-	return strcmp(drv->tree[OVL_IMAGE], drv->tree[OVL_WRITABLE]) != 0;
-}
 
 /* Sets c->c.unpack if the tree cannot stay as it is. */
 static int pack(struct commit *c, struct ovl_err *err)

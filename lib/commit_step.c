@@ -13,7 +13,6 @@
 #include "becoming.h"
 #include "cleanup.h"
 #include "commit.h"
-#include "create.h"
 #include "driver.h"
 #include "fs.h"
 #include "mountnote.h"
@@ -22,6 +21,27 @@
 #include "store.h"
 #include "used.h"
 #include "view.h"
+
+/* With --keep the name of the writable layer stays its own; else it may be given again. */
+int commit_check_name(const struct commit *c, struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(&c->l);
+	struct layer_ref owner;
+	int r;
+
+	if (!c->req->name)
+		return 0;
+	r = names_lookup(c->st, c->req->name, &owner, err);
+	if (r > 0 && layer_ref_same(&owner, &c->image))
+		return 0;
+	return r < 0 ? r :
+		       names_check(c->st, c->req->name, c->req->keep ? NULL : &self, err);
+}
+
+bool commit_in_place(const struct driver *drv)
+{
+	return strcmp(drv->tree[OVL_IMAGE], drv->tree[OVL_WRITABLE]) != 0;
+}
 
 static bool durable(const struct commit *c)
 {
@@ -180,7 +200,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 	rc = stage_begin_as(c->st, c->l.drv, &c->l.id, sg, err);
 	if (rc == 0 && c->req->keep) {
 		memcpy(sg->link, c->l.meta.link, sizeof(sg->link));
-		rc = create_fill(sg, image, c->l.meta.created, err);
+		rc = stage_fill_empty(sg, image, c->l.meta.created, err);
 		if (rc == 0)
 			rc = names_copy_notes(&c->l, sg->fd, false, err);
 		if (rc == 0)

@@ -107,6 +107,12 @@ void driver_place(struct meta *m, const struct layer *parent, bool cut);
  * while it is mounted there. */
 bool driver_keeps_mount(const struct layer *l);
 
+/* What its own tree is called, inside the layer. */
+static inline const char *layer_tree_name(const struct layer *l)
+{
+	return l->drv->tree[l->meta.kind];
+}
+
 /* ---- for drivers ------------------------------------------------------------------ */
 
 /* Makes work directory and mount point in a staged layer. */

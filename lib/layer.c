@@ -41,16 +41,6 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 	return err_sys(err, -r, "cannot look for layer %.12s", ref->id.s);
 }
 
-struct layer_ref layer_ref_of(const struct layer *l)
-{
-	return (struct layer_ref){.drv = l->drv, .id = l->id};
-}
-
-bool layer_ref_same(const struct layer_ref *a, const struct layer_ref *b)
-{
-	return a->drv == b->drv && strcmp(a->id.s, b->id.s) == 0;
-}
-
 /* ---- opening ---------------------------------------------------------------------- */
 
 void layer_close(struct layer *l)
@@ -256,11 +246,6 @@ int layer_open_parent(
 	struct layer_ref ref = {.drv = l->drv, .id = l->meta.parent};
 
 	return layer_open_ref(l->st, &ref, op, ref.id.s, out, err);
-}
-
-const char *layer_tree_name(const struct layer *l)
-{
-	return l->drv->tree[l->meta.kind];
 }
 
 int layer_tree(const struct layer *l, struct ovl_err *err)

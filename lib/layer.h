@@ -4,6 +4,8 @@
 #ifndef OVL_LAYER_H
 #define OVL_LAYER_H
 
+#include <string.h>
+
 #include "err.h"
 #include "meta.h"
 #include "ovl.h"
@@ -31,8 +33,15 @@ struct layer_ref {
 	struct ovl_id id;
 };
 
-struct layer_ref layer_ref_of(const struct layer *l);
-bool layer_ref_same(const struct layer_ref *a, const struct layer_ref *b);
+static inline struct layer_ref layer_ref_of(const struct layer *l)
+{
+	return (struct layer_ref){.drv = l->drv, .id = l->id};
+}
+
+static inline bool layer_ref_same(const struct layer_ref *a, const struct layer_ref *b)
+{
+	return a->drv == b->drv && strcmp(a->id.s, b->id.s) == 0;
+}
 
 /* Finds what a user named. OVL_NOLAYER if there is none, OVL_USAGE if ambiguous. */
 int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
@@ -67,9 +76,6 @@ void layer_close(struct layer *l);
 	{                \
 		.fd = -1 \
 	}
-
-/* What its own tree is called, inside the layer. */
-const char *layer_tree_name(const struct layer *l);
 
 /* The layer's own tree, open for reading; -errno. */
 int layer_tree(const struct layer *l, struct ovl_err *err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "driver.h"
 #include "fs.h"
 #include "mountnote.h"
 #include "superblock.h"

@@ -19,6 +19,8 @@
 #ifndef OVL_STAGE_H
 #define OVL_STAGE_H
 
+#include <stdint.h>
+
 #include "err.h"
 #include "id.h"
 #include "ovl.h"
@@ -50,6 +52,11 @@ struct stage {
 #define auto_stage __attribute__((cleanup(stage_end))) struct stage
 
 int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
+	struct ovl_err *err);
+
+/* Puts an empty writable layer into it: tree, .layer, the driver's files. parent NULL:
+ * none. */
+int stage_fill_empty(struct stage *sg, const struct layer *parent, int64_t created,
 	struct ovl_err *err);
 
 /* The same in an empty directory, which is the stage's from then on: of what is never to be
