@@ -233,9 +233,8 @@ void ingest_warn_left(struct ovl_store *st)
 			devices, devices == 1 ? "device" : "devices");
 	if (xattrs)
 		store_warn(st,
-			"%" PRIu64 " %s left out: they belong to a file system or "
-			"another operating system, or cannot be set on such a file or in "
-			"a user namespace",
+			"%" PRIu64 " %s left out: not part of a layer, or not allowed on "
+			"that type of file or in a user namespace",
 			xattrs, xattrs == 1 ? "xattr" : "xattrs");
 }
 

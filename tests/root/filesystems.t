@@ -82,7 +82,7 @@ for fs in $all; do
 	OVLCTL_ROOT=$T/$fs/s
 	id=$(ovlctl import -n junk junk.tar 2>err)
 	is "$fs: xattrs that are no layer's: left out" "$(cat err)" \
-		"ovlctl: import: warning: 5 xattrs left out: they belong to a file system or another operating system, or cannot be set on such a file or in a user namespace"
+		"ovlctl: import: warning: 5 xattrs left out: not part of a layer, or not allowed on that type of file or in a user namespace"
 	is "... but for those that are" "$(getfattr --absolute-names -m - -d "$(tree_of junk)/d" 2>&1 | grep -v btrfs | grep '=')" 'user.kept="1"'
 	ovlctl diff -o got.tar junk
 	same "... and the tar comes back" got.tar junk.tar
