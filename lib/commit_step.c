@@ -184,7 +184,7 @@ static int mark(struct commit *c, struct ovl_err *err)
 static void unmark(struct commit *c)
 {
 	if (c->stage.fd >= 0)
-		renameat(c->stage.fd, BECOMING_WAS, c->l.fd, META_NAME);
+		fs_rename(c->stage.fd, BECOMING_WAS, c->l.fd, META_NAME, 0);
 }
 
 /* staging/W; with --keep it is a layer on top of the image layer. */

@@ -115,8 +115,8 @@ static int put_in_place(const struct layer *l, struct ovl_err *err)
 	if (image < 0)
 		return or_done(-1) < 0 ? cannot(l, err) : 0;
 	if (or_done(unlinkat(image, BECOMING_WAS, 0)) < 0 ||
-		(link && or_done(renameat(image, link, l->fd, link)) < 0) ||
-		or_done(renameat(image, META_NAME, l->fd, META_NAME)) < 0)
+		(link && or_done(fs_rename(image, link, l->fd, link, 0)) < 0) ||
+		or_done(fs_rename(image, META_NAME, l->fd, META_NAME, 0)) < 0)
 		return cannot(l, err);
 	return 0;
 }
