@@ -27,8 +27,8 @@ int err_status(struct ovl_err *err, enum ovl_status status, const char *fmt, ...
 /* Puts "PREFIX: " before the text that is there; returns rc, for "return err_prefix()". */
 int err_prefix(struct ovl_err *err, int rc, const char *fmt, ...) PRINTF(3, 4);
 
-/* Puts "; see 'ovlctl check'" after the text: what was met is damage of the store, and the
- * next step is that command. Returns rc. */
+/* What was met is damage of the store, if it is no error of the machine: puts "; see
+ * 'ovlctl check'" after the text, for that is the next step. Returns rc. */
 int err_see_check(struct ovl_err *err, int rc);
 
 /* A signal asked the work to stop; returns -EINTR. */

@@ -255,13 +255,10 @@ int layer_tree(const struct layer *l, struct ovl_err *err)
 	if (fd < 0)
 		return fd;
 	fd = fs_open_dir(l->fd, layer_tree_name(l));
-	if (fd < 0) {
-		bool gone = fs_is_gone(errno);
-		int rc = err_sys(
-			err, errno, "cannot open the tree of layer %.12s", l->id.s);
-
-		return gone ? err_see_check(err, rc) : rc;
-	}
+	if (fd < 0)
+		return err_see_check(err,
+			err_sys(err, errno, "cannot open the tree of layer %.12s",
+				l->id.s));
 	return fd;
 }
 
