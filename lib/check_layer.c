@@ -276,19 +276,19 @@ static int settle(struct checker *c, struct layer *l)
  * removed lacks this or that. */
 static int look(struct checker *c, struct layer *l)
 {
+	bool locked = c->req->repair;
 	bool gone;
-	int rc = 0;
+	int rc;
 
 	c->holding = true;
-	c->unlocked = c->req->repair ? NULL : l;
-	if (c->unlocked)
-		rc = settle(c, l);
-	if (!c->unlocked || (rc == 0 && c->req->content)) {
+	rc = locked ? 0 : settle(c, l);
+	if (rc == 0 && (locked || c->req->content)) {
 		report_release(&c->later);
+		c->unlocked = locked ? NULL : l;
 		rc = check_open(c, l, c->req->content);
+		c->unlocked = NULL;
 	}
-	gone = rc == 1 || (c->unlocked && fs_is(l->drv_fd, l->id.s, l->fd) == 0);
-	c->unlocked = NULL;
+	gone = rc == 1 || (!locked && fs_is(l->drv_fd, l->id.s, l->fd) == 0);
 	layer_close(l);
 	if (gone && !c->ended) {
 		check_forget(c);

@@ -122,6 +122,10 @@ if truncate -s 7M disk && mkfs.ext4 -q -b 1024 -N 200 disk 2>/dev/null && mount 
 	done
 	rm -rf dir x.tar
 	mount -o remount,rw fs
+	# A time that this file system cannot hold, and memory can.
+	printf 'file name=far pax.mtime=32503680000 data=1\nend\n' | mktar | ovlctl import - >far
+	is "a time beyond what the disk holds is no damage" "$(ovlctl check --content)" ""
+	ovlctl rm "$(cat far)"
 	rmdir "$OVLCTL_ROOT/$DRV/$w/merged"
 	mkdir "$OVLCTL_ROOT/staging/x"
 	mount -o remount,ro fs
