@@ -151,6 +151,7 @@ check-interop: all tests
 # Kills at every point; "make check" tries every few.
 check-kill: all tests
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 KILL_STEP=1 prove --exec sh tests/root/kill.t tests/root/commit-kill.t
+	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 KILL_STEP=1 OVLCTL_TEST_DRIVER=overlay prove --exec sh tests/root/commit-kill.t
 
 check-power: all tests
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 POWER_STEP=1 prove --exec sh tests/root/power.t

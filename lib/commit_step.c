@@ -195,6 +195,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 	int rc;
 
 	stage_end(sg);
+	unlinkat(c->l.fd, BECOMING_TO, 0); /* of the commit before */
 	if (becoming_forget(c->st, &c->l.id) < 0)
 		return err_sys(err, errno, "cannot remove 'staging/%.12s'", c->l.id.s);
 	rc = stage_begin_as(c->st, c->l.drv, &c->l.id, sg, err);

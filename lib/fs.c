@@ -171,6 +171,13 @@ int fs_write_new(int dirfd, const char *name, const void *data, size_t len)
 	return fs_write_all(fd, data, len);
 }
 
+static int sync_file(int dirfd, const char *name)
+{
+	auto_fd fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
 int fs_replace(int dirfd, const char *name, const void *data, size_t len)
 {
 	char temp[64];
@@ -179,7 +186,8 @@ int fs_replace(int dirfd, const char *name, const void *data, size_t len)
 	snprintf(temp, sizeof(temp), "%s%s.new", *name == '.' ? "" : ".", name);
 	if (unlinkat(dirfd, temp, 0) < 0 && errno != ENOENT)
 		return -1;
-	if (fs_write_new(dirfd, temp, data, len) == 0 &&
+	/* A power cut must not leave the new name on a file without its data. */
+	if (fs_write_new(dirfd, temp, data, len) == 0 && sync_file(dirfd, temp) == 0 &&
 		renameat(dirfd, temp, dirfd, name) == 0)
 		return 0;
 	why = errno;

@@ -52,7 +52,8 @@ int fs_read_file(int dirfd, const char *name, size_t max, struct buf *out);
 /* A new file (it must not exist) of mode 0600 with this content. */
 int fs_write_new(int dirfd, const char *name, const void *data, size_t len);
 
-/* The same in place of what is there, in one step. By way of a file .name.new. */
+/* The same in place of what is there, in one step. By way of a file .name.new, which is
+ * synced before. */
 int fs_replace(int dirfd, const char *name, const void *data, size_t len);
 
 /* The target of a symlink; EFBIG over max. */

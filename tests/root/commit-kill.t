@@ -31,7 +31,7 @@ changed() { # OPTIONS
 	[ "$1" ] || mknod "$d/dir/nothing" c 0 0
 	setfattr -n trusted.overlay.protattr -v 0x0000 "$d/new"
 	# In a directory of their own and with these times only once.
-	find "$d" | xargs touch -h -d '2002-02-02 02:02:02.25'
+	find "$d" -exec touch -h -d '2002-02-02 02:02:02.25' {} +
 	m=$(ovlctl mount -r $1 w)
 	walk "$m" >want
 	ovlctl umount w
@@ -130,7 +130,7 @@ try() { # WHAT
 	calls_of "$calls" ovlctl commit $keep -n i w >all
 	at=$(((at + 2) % KILL_STEP))
 	awk -v step="$KILL_STEP" -v at=$at 'NR % step == at' all >chosen
-	failed= points=0 kept=0 done=0 between=
+	failed='' points=0 kept=0 done=0 between=''
 	while read -r n && [ ! "$failed" ]; do
 		point
 	done <chosen
@@ -139,7 +139,7 @@ try() { # WHAT
 }
 
 for keep in '' --keep; do
-	apart= there= opts=
+	apart='' there='' opts=''
 	changed ''
 	try "commit $keep"
 	# The image layer is there already.
@@ -150,7 +150,7 @@ for keep in '' --keep; do
 	there=yes
 	try "commit $keep of what is there"
 	# What only a mount can follow.
-	there= opts='-o redirect_dir=on'
+	there='' opts='-o redirect_dir=on'
 	changed "$opts"
 	is_overlay || apart=yes
 	try "commit $keep of a tree that is unpacked"
