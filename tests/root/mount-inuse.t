@@ -209,10 +209,61 @@ need m ovlctl mount w
 (sleep 0.3; umount "$m") &
 ok "rm --wait" ovlctl --wait 20 rm w
 wait
+need w ovlctl create -n w b
+
+# A umount that is killed goes on in the kernel, which writes to disk what was written to
+# the upper: the mount is not to be seen any more, and is not over.
+if ! as_user; then
+	mkdir disk
+	truncate -s 500M img
+	mkfs.ext4 -q -F img
+	need - mount -o loop img disk
+	(
+		OVLCTL_ROOT=$T/disk/store
+		export OVLCTL_ROOT
+		need - ovlctl import -n a a.tar
+		need - ovlctl create -n w a
+		need m ovlctl mount w
+		dd if=/dev/zero of="$m/big" bs=1M count=300 2>/dev/null
+		ovlctl umount w &
+		while grep -q " $m " /proc/self/mountinfo; do :; done
+		kill -9 $!
+		ok "rm --wait after a umount that was killed" ovlctl --wait 60 rm w
+		wait
+		done_testing >sub
+		echo $_n $_bad >counts
+	) 2>/dev/null
+	read -r _n _bad <counts
+	umount disk
+	rm img
+fi
+
+# ---- what it costs -------------------------------------------------------------------------
+
+# However many processes there are.
+if can_trace; then
+	cost() {
+		need - ovlctl create -n cost b
+		traced -qq -o trace ovlctl rm cost && wc -l <trace
+	}
+	cost >/dev/null
+	few=$(cost)
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		sleep 60 &
+		more="${more-} $!"
+	done
+	many=$(cost)
+	kill $more
+	wait $more 2>/dev/null
+	ok "20 processes more are no 20 calls more: $few, $many" [ $((many - few)) -lt 20 ]
+	ovlctl mount w >/dev/null
+	traced -qq -o trace -e trace=ustat,mount,fsopen,setns,clone ovlctl ls >/dev/null
+	is "ls does not ask" "$(grep -v '+++' trace)" ""
+	need - ovlctl umount w
+fi
 
 # ---- umount -R ---------------------------------------------------------------------------
 
-need w ovlctl create -n w b
 need m ovlctl mount w
 mkdir "$m/in"
 mount -t tmpfs none "$m/in"
