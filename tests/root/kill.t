@@ -22,7 +22,7 @@ image_of image.tar a.tar b.tar
 # The store without what is random in it, and without times.
 state() {
 	store_state | sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g' |
-		grep -Ev '/work/work|/\.children d|/\.names d|^\./(staging|trash|aside|empty|names|lock)( |$)' | sort
+		grep -Ev '/work/(work|rest)|/\.mounts/|/\.children d|/\.names d|^\./(staging|trash|aside|empty|names|lock)( |$)' | sort
 }
 
 # The store it starts from.
