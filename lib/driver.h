@@ -73,8 +73,9 @@ struct driver {
 	int (*lowers)(const struct layer *l, struct stack *out, struct ovl_err *err);
 	/* The layer itself as a lower. */
 	int (*as_lower)(const struct layer *l, struct buf *out, struct ovl_err *err);
-	/* The short id as a file of the driver's in the layer has it, else "". */
-	void (*link_of)(int layer_fd, char link[SHORT_LEN + 1]);
+	/* The short id as a file of the driver's in the layer has it, else "". -errno, and
+	 * "", if that cannot be told. */
+	int (*link_of)(int layer_fd, char link[SHORT_LEN + 1]);
 	/*
 	 * Which of DRV_* are wrong in the layer, whose lowers are to be n layers of these
 	 * short ids, nearest first (NULL: not known).

@@ -76,10 +76,11 @@ static int retract(
 	return 0;
 }
 
-static void link_of(int layer_fd, char link[SHORT_LEN + 1])
+static int link_of(int layer_fd, char link[SHORT_LEN + 1])
 {
 	(void)layer_fd;
 	link[0] = '\0';
+	return 0;
 }
 
 static int by_link(int drv_fd, const char *link, struct ovl_id *id)

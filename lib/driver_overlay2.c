@@ -133,14 +133,16 @@ static int publish(struct stage *sg, const struct ovl_id *id, struct ovl_err *er
 	return 0;
 }
 
-static void link_of(int layer_fd, char link[SHORT_LEN + 1])
+static int link_of(int layer_fd, char link[SHORT_LEN + 1])
 {
 	auto_buf text = {0};
 
 	link[0] = '\0';
-	if (fs_read_file(layer_fd, link_file, SHORT_LEN, &text) == 0 &&
-		id_is_short(text.data))
+	if (fs_read_file(layer_fd, link_file, SHORT_LEN, &text) < 0)
+		return errno == ENOENT || errno == EFBIG || errno == EINVAL ? 0 : -errno;
+	if (id_is_short(text.data))
 		memcpy(link, text.data, SHORT_LEN + 1);
+	return 0;
 }
 
 static int by_link(int drv_fd, const char *link, struct ovl_id *id)

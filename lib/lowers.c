@@ -19,6 +19,8 @@ static int refuse(const char *name, const char *why, struct ovl_err *err)
 
 static int missing(const char *name, int errnum, struct ovl_err *err)
 {
+	if (!fs_is_gone(errnum))
+		return err_sys(err, errnum, "lower layer '%s'", name);
 	return err_say(err, errnum, "lower layer '%s': %s; see 'ovlctl check'", name,
 		strerror(errnum));
 }
@@ -40,7 +42,9 @@ static int check_link(const struct layer *l, const char *name, struct ovl_id *id
 	*fd = fs_open_dir(l->drv_fd, id->s);
 	if (*fd < 0)
 		return missing(name, errno, err);
-	l->drv->link_of(*fd, own);
+	r = l->drv->link_of(*fd, own);
+	if (r < 0)
+		return missing(name, -r, err);
 	if (strcmp(own, link) != 0)
 		return refuse(name, "leads to another layer", err);
 	return 0;
