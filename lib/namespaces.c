@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -113,11 +112,9 @@ static int by_kernel(struct mi_all *all)
 	auto_fd proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_fd self = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	struct walk w = {.all = all, .proc = proc, .self = self, .rc = -EIO};
-	auto_free char *stack = malloc(WALK_STACK);
+	_Alignas(16) char stack[WALK_STACK];
 	pid_t child;
 
-	if (!stack)
-		return -ENOMEM;
 	if (proc < 0 || self < 0)
 		return -errno;
 	/* The stack grows down. */
