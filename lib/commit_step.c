@@ -109,8 +109,12 @@ static int put_new(struct commit *c, struct ovl_err *err)
 	snprintf(path, sizeof(path), COMMIT_NEW "/%s", tree);
 	if (rc == 0)
 		rc = put(c, path, c->l.fd, tree, err);
-	return rc == 0 ? put(c, COMMIT_NEW "/" META_NAME, c->stage.fd, META_NAME, err) :
-			 rc;
+	if (rc == 0)
+		rc = put(c, COMMIT_NEW "/" META_NAME, c->stage.fd, META_NAME, err);
+	if (rc == 0 && unlinkat(c->stage.fd, COMMIT_NEW, AT_REMOVEDIR) < 0)
+		rc = err_sys(err, errno, "cannot remove '" COMMIT_NEW "' of layer %.12s",
+			c->l.id.s);
+	return rc;
 }
 
 static int empty(struct commit *c, const char *name, struct ovl_err *err)
