@@ -135,7 +135,7 @@ int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 	int rc = config_list(l, &list, err);
 
 	if (rc == 0 && list.len)
-		rc = names_config(l, what, hex, err);
+		rc = names_config(l->fd, what, hex, err);
 	if (rc)
 		return rc;
 	asked = asked_for(what);

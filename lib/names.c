@@ -358,8 +358,8 @@ int names_sync(struct ovl_store *st, struct ovl_err *err)
 	return 0;
 }
 
-int names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1],
-	struct ovl_err *err)
+int names_config(
+	int layer_fd, const char *name, char hex[ID_LEN + 1], struct ovl_err *err)
 {
 	auto_buf text = {0};
 	char path[300];
@@ -368,7 +368,7 @@ int names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1],
 	if (!ovl_name_valid(name) || !name_encode(name, file))
 		return 0;
 	snprintf(path, sizeof(path), "%s/%s", NAMES_NOTES, file);
-	if (fs_read_file(l->fd, path, ID_LEN, &text) < 0)
+	if (fs_read_file(layer_fd, path, ID_LEN, &text) < 0)
 		return fs_is_gone(errno) || errno == EFBIG || errno == EINVAL ?
 			0 :
 			err_sys(err, errno, "cannot read what is noted of the name %s",
@@ -452,20 +452,31 @@ int names_give(const struct layer *l, const char *name, const char *config, bool
 	return rc;
 }
 
-/* The note goes first: without it the name is nobody's, and what may be left of that is a
- * link that no layer knows of. */
+/* The note goes first: without it the name is nobody's, and what a kill may leave of that is
+ * a link that no layer knows of. After an error it is there again. */
 static int take_away(struct ovl_store *st, const struct layer_ref *owner,
 	const char *name, bool durable, struct ovl_err *err)
 {
 	int drv_fd = store_driver_dir(st, owner->drv, NULL);
 	auto_fd layer = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, owner->id.s);
 	auto_fd dir = layer < 0 ? -1 : fs_open_dir(layer, NAMES_NOTES);
+	char config[ID_LEN + 1];
 	char file[256];
+	int has;
+	int rc;
 
 	name_encode(name, file);
-	if (dir < 0 || unlinkat(dir, file, 0) < 0 || (durable && fsync(dir) < 0) ||
-		unlinkat(store_dir(st, DIR_NAMES, NULL), file, 0) < 0)
+	has = dir < 0 ? 0 : names_config(layer, name, config, err);
+	if (has < 0)
+		return has;
+	if (dir < 0 || unlinkat(dir, file, 0) < 0)
 		return err_sys(err, errno, "cannot take the name %s away", Q(name));
+	if ((durable && fsync(dir) < 0) ||
+		unlinkat(store_dir(st, DIR_NAMES, NULL), file, 0) < 0) {
+		rc = err_sys(err, errno, "cannot take the name %s away", Q(name));
+		names_note(layer, name, has ? config : NULL, false, NULL);
+		return rc;
+	}
 	unlinkat(layer, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
 	return 0;
 }

@@ -64,8 +64,8 @@ int names_copy_notes(
 	const struct layer *from, int to_fd, bool durable, struct ovl_err *err);
 
 /* The digest of the config that goes with a name of the layer: 1 and hex, 0 none does. */
-int names_config(const struct layer *l, const char *name, char hex[ID_LEN + 1],
-	struct ovl_err *err);
+int names_config(
+	int layer_fd, const char *name, char hex[ID_LEN + 1], struct ovl_err *err);
 
 /*
  * The steps of that, for a layer that appears together with its name: the note in its

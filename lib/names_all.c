@@ -63,7 +63,7 @@ static int copy_note(void *ctx, int names, const char *file)
 	(void)names;
 	if (!name_decode(file, name))
 		return 0;
-	r = names_config(mv->from, name, config, mv->err);
+	r = names_config(mv->from->fd, name, config, mv->err);
 	return r < 0 ?
 		r :
 		names_note(mv->to_fd, name, r ? config : NULL, mv->durable, mv->err);

@@ -21,7 +21,7 @@ static int choose_config(const struct layer *l, const char *layer, const char *n
 	if (rc < 2)
 		return rc;
 	if (names_lookup(l->st, name, &owner, NULL) > 0 &&
-		layer_ref_same(&owner, &self) && names_config(l, name, had, NULL) > 0)
+		layer_ref_same(&owner, &self) && names_config(l->fd, name, had, NULL) > 0)
 		return 0;
 	store_warn(l->st,
 		"layer %.12s is the top of several images: %s gets the latest config, "

@@ -132,4 +132,19 @@ ovlctl tag -d "$(printf %.12s "$id")"
 fails 1 "is the beginning of" "import -n" sh -c "printf 'file name=new\nend\n' | mktar | ovlctl import -n $(printf %.5s "$id") -"
 ok "hex digits that no id begins with" ovlctl tag a1 "$(printf %.12s "$id" | tr 0-9a-f 1-9a-f0)"
 
+# Without a note a symlink is nobody's name: one that cannot be taken away keeps both.
+need - ovlctl tag a1 kept
+before=$(store_state)
+failing() { # CALL N: with an error at the Nth such call
+	traced -qq -o /dev/null -e trace="$1" -e inject="$1:error=EIO:when=$2" ovlctl tag -d kept
+}
+if can_trace; then
+	for at in 'fsync 1' 'unlinkat 2'; do
+		# shellcheck disable=SC2086 # a call and a number
+		fails 1 "cannot take the name 'kept' away: Input/output error" "-d, failing: $at" failing $at
+		is "... changes nothing" "$(store_state)" "$before"
+		ok "... check finds nothing" ovlctl check
+	done
+fi
+
 done_testing
