@@ -76,7 +76,7 @@ say = @printf '%-4s %s\n' '$(1)' '$@';
 endif
 
 OUT  = build/$(MODE)
-LIB_SRC  = $(wildcard lib/*.c)
+LIB_SRC  = $(wildcard lib/*.c lib/*/*.c)
 CMD_SRC  = $(wildcard cmd/*.c)
 UNIT_SRC = $(wildcard tests/unit/*.c)
 TOOL_SRC = $(wildcard tests/tool/*.c)

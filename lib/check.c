@@ -9,16 +9,16 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "aside.h"
-#include "becoming.h"
-#include "checker.h"
-#include "cleanup.h"
-#include "driver.h"
-#include "fs.h"
-#include "names.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "check/checker.h"
 #include "prune.h"
-#include "quote.h"
-#include "store.h"
+#include "store/aside.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/store.h"
 
 /* What is not ours, in a place where all is. */
 static int check_stray(

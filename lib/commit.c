@@ -29,19 +29,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "commit.h"
-#include "digest.h"
-#include "driver.h"
-#include "finish.h"
-#include "inuse.h"
-#include "lock.h"
-#include "names.h"
-#include "pathset.h"
-#include "quote.h"
-#include "store.h"
-#include "trash.h"
-#include "volatile.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/pathset.h"
+#include "base/quote.h"
+#include "commit/commit.h"
+#include "mount/inuse.h"
+#include "mount/volatile.h"
+#include "store/driver.h"
+#include "store/finish.h"
+#include "store/lock.h"
+#include "store/names.h"
+#include "store/store.h"
+#include "store/trash.h"
 
 /* ---- may it be? ------------------------------------------------------------------- */
 

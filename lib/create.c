@@ -5,15 +5,15 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "cleanup.h"
-#include "driver.h"
-#include "fs.h"
-#include "layer.h"
-#include "names.h"
-#include "quote.h"
-#include "stage.h"
-#include "store.h"
-#include "used.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/names.h"
+#include "store/stage.h"
+#include "store/store.h"
+#include "store/used.h"
 
 static int open_parent(
 	struct ovl_store *st, const char *what, struct layer *parent, struct ovl_err *err)

@@ -5,15 +5,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "changes.h"
-#include "cleanup.h"
-#include "encode.h"
-#include "fs.h"
-#include "layer.h"
-#include "quote.h"
-#include "replay.h"
-#include "store.h"
-#include "vec.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "base/vec.h"
+#include "codec/encode.h"
+#include "content/changes.h"
+#include "content/replay.h"
+#include "store/layer.h"
+#include "store/store.h"
 
 /* ---- the list --------------------------------------------------------------------- */
 

@@ -6,17 +6,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "config.h"
-#include "digest.h"
-#include "driver.h"
-#include "export.h"
-#include "names.h"
-#include "quote.h"
-#include "recipe.h"
-#include "store.h"
-#include "used.h"
-#include "vec.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/quote.h"
+#include "base/vec.h"
+#include "image/export.h"
+#include "store/config.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/store.h"
+#include "store/used.h"
+#include "tar/recipe.h"
 
 /* ---- the stacks ------------------------------------------------------------------- */
 

@@ -6,16 +6,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "digest.h"
-#include "driver.h"
-#include "image.h"
-#include "ingest.h"
-#include "names.h"
-#include "quote.h"
-#include "source.h"
-#include "spool.h"
-#include "store.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/quote.h"
+#include "content/ingest.h"
+#include "image/image.h"
+#include "image/source.h"
+#include "image/spool.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/store.h"
 
 /* One import of a layer on its way. */
 struct job {

@@ -6,15 +6,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "becoming.h"
-#include "cleanup.h"
-#include "driver.h"
-#include "fs.h"
-#include "layer.h"
-#include "mounts.h"
-#include "names.h"
-#include "store.h"
-#include "vec.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/vec.h"
+#include "mount/mounts.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/names.h"
+#include "store/store.h"
 
 /* Adds a copy of s to a NULL-terminated list. */
 static int add_text(char ***list, const char *s)

@@ -14,18 +14,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "aside.h"
-#include "becoming.h"
-#include "cleanup.h"
-#include "driver.h"
-#include "fs.h"
-#include "layer.h"
-#include "lock.h"
-#include "names.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
 #include "prune.h"
 #include "pruner.h"
-#include "store.h"
-#include "trash.h"
+#include "store/aside.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/lock.h"
+#include "store/names.h"
+#include "store/store.h"
+#include "store/trash.h"
 
 /* ---- directories of the dead ------------------------------------------------------ */
 

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "err.h"
+#include "base/err.h"
 #include "ovl.h"
 
 /* That part of ovl_prune() which takes no lock that anyone waits for. */

@@ -3,16 +3,16 @@
 #include <sys/file.h>
 #include <time.h>
 
-#include "cleanup.h"
-#include "driver.h"
-#include "holder.h"
-#include "layer.h"
-#include "names.h"
-#include "inuse.h"
+#include "base/cleanup.h"
+#include "base/holder.h"
+#include "mount/inuse.h"
 #include "pruner.h"
 #include "remove.h"
-#include "store.h"
-#include "used.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/names.h"
+#include "store/store.h"
+#include "store/used.h"
 
 /* The deepest first, so that a layer goes when all on top of it are gone. */
 static int by_depth(const void *a, const void *b)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* How prune tells what goes, and keeps what it could not do for the end. */
 #include "pruner.h"
-#include "store.h"
+#include "store/store.h"
 
 int prune_tell(struct pruner *p, const char *what, const char *name, uint64_t bytes,
 	const char *why)

@@ -8,8 +8,8 @@
 #ifndef OVL_PRUNER_H
 #define OVL_PRUNER_H
 
-#include "err.h"
-#include "inuse.h"
+#include "base/err.h"
+#include "mount/inuse.h"
 #include "ovl.h"
 
 struct pruner {

@@ -3,15 +3,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "becoming.h"
-#include "cleanup.h"
-#include "driver.h"
-#include "family.h"
-#include "names.h"
+#include "base/cleanup.h"
+#include "mount/family.h"
 #include "remove.h"
-#include "store.h"
-#include "trash.h"
-#include "used.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/store.h"
+#include "store/trash.h"
+#include "store/used.h"
 
 /* ---- what goes, and may it? ------------------------------------------------------- */
 

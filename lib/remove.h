@@ -5,8 +5,8 @@
 #ifndef OVL_REMOVE_H
 #define OVL_REMOVE_H
 
-#include "err.h"
-#include "layer.h"
+#include "base/err.h"
+#include "store/layer.h"
 
 struct inuse;
 

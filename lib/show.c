@@ -3,15 +3,15 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "cleanup.h"
-#include "config.h"
-#include "driver.h"
-#include "layer.h"
-#include "mountspec.h"
-#include "names.h"
-#include "sizes.h"
-#include "store.h"
-#include "vec.h"
+#include "base/cleanup.h"
+#include "base/vec.h"
+#include "mount/mountspec.h"
+#include "store/config.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/names.h"
+#include "store/sizes.h"
+#include "store/store.h"
 
 /* *out = the absolute path of what is inside the driver's directory. */
 static int path_of(

@@ -2,12 +2,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "config.h"
-#include "layer.h"
-#include "names.h"
+#include "base/quote.h"
 #include "ovl.h"
-#include "quote.h"
-#include "store.h"
+#include "store/config.h"
+#include "store/layer.h"
+#include "store/names.h"
+#include "store/store.h"
 
 /* Which config goes with the new name: 1 and its digest, 0 none, or that which it has. */
 static int choose_config(const struct layer *l, const char *layer, const char *name,

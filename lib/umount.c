@@ -8,21 +8,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "driver.h"
-#include "fs.h"
-#include "holder.h"
-#include "inuse.h"
-#include "layer.h"
-#include "lock.h"
-#include "mountnote.h"
-#include "mounts.h"
-#include "quote.h"
-#include "store.h"
-#include "superblock.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/holder.h"
+#include "base/quote.h"
+#include "mount/inuse.h"
+#include "mount/mountnote.h"
+#include "mount/mounts.h"
+#include "mount/superblock.h"
+#include "mount/upper.h"
+#include "mount/volatile.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/lock.h"
+#include "store/store.h"
 #include "umount.h"
-#include "upper.h"
-#include "volatile.h"
 
 /* ---- one mount -------------------------------------------------------------------- */
 

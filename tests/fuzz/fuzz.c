@@ -10,9 +10,9 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "fs.h"
+#include "base/fs.h"
+#include "base/quote.h"
 #include "fuzz.h"
-#include "quote.h"
 
 struct ovl_store *fuzz_store;
 

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "buf.h"
+#include "base/buf.h"
 #include "ovl.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -10,12 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "digest.h"
-#include "fs.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/fs.h"
 #include "fuzz.h"
-#include "image.h"
-#include "source.h"
+#include "image/image.h"
+#include "image/source.h"
 #include "tarbits.h"
 
 #define FIRST_BLOB 3

@@ -6,21 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "acl.h"
-#include "cleanup.h"
-#include "driver_overlay2.h"
+#include "base/cleanup.h"
+#include "base/id.h"
+#include "base/path.h"
+#include "base/quote.h"
 #include "fuzz.h"
-#include "id.h"
-#include "meta.h"
-#include "mountinfo.h"
-#include "mountspec.h"
-#include "names.h"
-#include "path.h"
-#include "paxfix.h"
-#include "quote.h"
-#include "rawhead.h"
-#include "store.h"
-#include "whiteout.h"
+#include "mount/mountinfo.h"
+#include "mount/mountspec.h"
+#include "store/driver_overlay2.h"
+#include "store/meta.h"
+#include "store/names.h"
+#include "store/store.h"
+#include "tar/acl.h"
+#include "tar/paxfix.h"
+#include "tar/rawhead.h"
+#include "union/whiteout.h"
 
 static struct layer writable = LAYER_INIT;
 

@@ -6,12 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "driver.h"
-#include "fs.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "content/replay.h"
 #include "fuzz.h"
-#include "recipe.h"
-#include "replay.h"
+#include "store/driver.h"
+#include "tar/recipe.h"
 
 /* A layer whose tar is this long: what plays more of a recipe is a finding. */
 #define TAR_SIZE (1u << 20)

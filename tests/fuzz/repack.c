@@ -5,13 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "driver.h"
-#include "fs.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "content/pack.h"
 #include "fuzz.h"
-#include "pack.h"
 #include "repack.h"
-#include "tarout.h"
+#include "store/driver.h"
+#include "tar/tarout.h"
 
 static int take(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {

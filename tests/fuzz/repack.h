@@ -2,7 +2,7 @@
 #ifndef REPACK_H
 #define REPACK_H
 
-#include "ingest.h"
+#include "content/ingest.h"
 
 /* Packs the tree of a bottom layer, unpacks that, and compares all there is to a file. */
 void repack_check(const struct ingest *in);

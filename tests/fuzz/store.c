@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "fs.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
 #include "fuzz.h"
 
 #define A     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -44,8 +44,7 @@ static const char *const dirs[] = {"s", "s/names", "s/staging", "s/trash", "s/em
 	"s/overlay2", "s/overlay2/l", "s/overlay2/" A, "s/overlay2/" A "/diff",
 	"s/overlay2/" A "/.names", "s/overlay2/" A "/.configs",
 	"s/overlay2/" A "/.children", "s/overlay2/" B, "s/overlay2/" B "/diff",
-	"s/overlay2/" B "/work", "s/overlay2/" B "/merged",
-	"s/overlay2/" B "/.image"};
+	"s/overlay2/" B "/work", "s/overlay2/" B "/merged", "s/overlay2/" B "/.image"};
 #define DIRS (sizeof(dirs) / sizeof(dirs[0]))
 
 static int scratch;

@@ -10,20 +10,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "decode.h"
-#include "driver.h"
-#include "fs.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "codec/decode.h"
+#include "content/ingest.h"
+#include "content/replay.h"
 #include "fuzz.h"
-#include "image.h"
-#include "ingest.h"
-#include "layer.h"
+#include "image/image.h"
 #include "repack.h"
-#include "replay.h"
-#include "store.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/store.h"
 #include "tarbits.h"
-#include "view.h"
-#include "whiteout.h"
+#include "union/view.h"
+#include "union/whiteout.h"
 
 /* What is over this is refused, so what takes longer than a blink is a finding. */
 #define MAX_SIZE    (1u << 20)

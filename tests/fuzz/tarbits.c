@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode.h"
-#include "encode.h"
+#include "codec/decode.h"
+#include "codec/encode.h"
 #include "fuzz.h"
 #include "tarbits.h"
 

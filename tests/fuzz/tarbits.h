@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "buf.h"
+#include "base/buf.h"
 
 /* A member of that type flag; for a link p is its target. */
 void tarbits_add(struct buf *out, const char *name, char type, const void *p, size_t n);

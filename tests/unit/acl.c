@@ -1,4 +1,4 @@
-#include "acl.h"
+#include "tar/acl.h"
 #include "unit.h"
 
 static struct accounts accounts;

@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "behind.h"
+#include "content/behind.h"
 #include "unit.h"
 
 static unsigned open_files(void)

@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#include "compare.h"
-#include "differ.h"
-#include "fs.h"
+#include "base/fs.h"
+#include "union/compare.h"
+#include "union/differ.h"
 #include "unit.h"
 
 static void put(const char *path, const char *data)

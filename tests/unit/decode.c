@@ -3,7 +3,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "decode.h"
+#include "codec/decode.h"
 #include "unit.h"
 
 static unsigned char out[1 << 20];

@@ -1,4 +1,4 @@
-#include "digest.h"
+#include "base/digest.h"
 #include "unit.h"
 
 static struct ovl_err err;

@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "dirs.h"
+#include "content/dirs.h"
 #include "unit.h"
 
 START_TEST(found)

@@ -1,8 +1,8 @@
 #include <errno.h>
 #include <sched.h>
 
-#include "decode.h"
-#include "encode.h"
+#include "codec/decode.h"
+#include "codec/encode.h"
 #include "unit.h"
 
 static const char *const names[] = {"none", "gzip", "zstd", "xz", "bzip2", "lz4"};

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "fs.h"
+#include "base/fs.h"
 #include "unit.h"
 
 static void put(const char *path, const char *text)

@@ -1,4 +1,4 @@
-#include "id.h"
+#include "base/id.h"
 #include "unit.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -1,6 +1,6 @@
 #include <fcntl.h>
 
-#include "idmap.h"
+#include "base/idmap.h"
 #include "unit.h"
 
 static void put(const char *text)

@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "lock.h"
-#include "store.h"
+#include "store/lock.h"
+#include "store/store.h"
 #include "unit.h"
 
 static int open_dir(void)

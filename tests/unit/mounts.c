@@ -1,4 +1,4 @@
-#include "mountinfo.h"
+#include "mount/mountinfo.h"
 #include "unit.h"
 
 START_TEST(unescaped)

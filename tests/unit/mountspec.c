@@ -2,10 +2,10 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 
-#include "layer.h"
-#include "mountspec.h"
-#include "redirects.h"
-#include "store.h"
+#include "mount/mountspec.h"
+#include "store/layer.h"
+#include "store/redirects.h"
+#include "store/store.h"
 #include "unit.h"
 
 #define ID "00000000000000000000000000000000000000000000000000000000000000aa"

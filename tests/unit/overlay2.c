@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "driver_overlay2.h"
+#include "store/driver_overlay2.h"
 #include "unit.h"
 
 #define A "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

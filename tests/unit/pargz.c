@@ -4,8 +4,8 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "buf.h"
-#include "pargz.h"
+#include "base/buf.h"
+#include "codec/pargz.h"
 #include "unit.h"
 
 #define MIB (1u << 20)

@@ -1,4 +1,4 @@
-#include "path.h"
+#include "base/path.h"
 #include "unit.h"
 
 static struct buf out;

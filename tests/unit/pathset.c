@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "pathset.h"
+#include "base/pathset.h"
 #include "unit.h"
 
 START_TEST(empty)

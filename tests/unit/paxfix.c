@@ -1,4 +1,4 @@
-#include "paxfix.h"
+#include "tar/paxfix.h"
 #include "unit.h"
 
 /* A header as libarchive lays it out: 'x', its records, the file's own. */

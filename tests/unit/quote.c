@@ -1,5 +1,5 @@
+#include "base/quote.h"
 #include "ovl.h"
-#include "quote.h"
 #include "unit.h"
 
 static const char *escaped(const char *name, size_t size)

@@ -1,4 +1,4 @@
-#include "rawhead.h"
+#include "tar/rawhead.h"
 #include "unit.h"
 
 static struct rawhead head;

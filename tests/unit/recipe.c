@@ -6,9 +6,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "buf.h"
-#include "cleanup.h"
-#include "recipe.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "tar/recipe.h"
 #include "unit.h"
 
 #define FIRST "ovlctl-recipe 1\n"

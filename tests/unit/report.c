@@ -1,4 +1,4 @@
-#include "report.h"
+#include "check/report.h"
 #include "unit.h"
 
 /* Rows are copies: what they were made of may change. */

@@ -2,8 +2,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 
-#include "digest.h"
-#include "stream.h"
+#include "base/digest.h"
+#include "codec/stream.h"
 #include "unit.h"
 
 static struct ovl_err err;

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "err.h"
+#include "base/err.h"
 
 #define UNIT(subject, ...)                                                    \
 	int main(void)                                                        \

@@ -1,5 +1,5 @@
+#include "base/vec.h"
 #include "unit.h"
-#include "vec.h"
 
 /* Room is made by powers of two, and what is in the array stays. */
 START_TEST(grows)

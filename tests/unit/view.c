@@ -2,9 +2,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "fs.h"
+#include "base/fs.h"
+#include "union/view.h"
 #include "unit.h"
-#include "view.h"
 
 static const struct xattr_policy policy = {.user = true};
 

@@ -1,7 +1,7 @@
 #include <sys/sysmacros.h>
 
+#include "union/whiteout.h"
 #include "unit.h"
-#include "whiteout.h"
 
 START_TEST(names)
 {

@@ -1,7 +1,7 @@
 #include <sys/stat.h>
 
+#include "base/xattr.h"
 #include "unit.h"
-#include "xattr.h"
 
 static const struct xattr_policy trusted = {.user = false};
 static const struct xattr_policy user = {.user = true};

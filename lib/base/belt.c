@@ -1,0 +1,231 @@
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/belt.h"
+#include "base/thread.h"
+
+#define BLOCK_SIZE (128 * 1024)
+#define BLOCKS     8
+
+/* In a block; with all of them full so many times BLOCKS are open, which is no more than an
+ * eighth of what the process may open. */
+#define FILES 16
+
+/* In a block, before its bytes. */
+struct item {
+	unsigned what;
+	unsigned n;
+};
+
+struct belt {
+	belt_fn fn;
+	void *ctx;
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	unsigned filled; /* blocks so far; block i lies in slot i % BLOCKS */
+	unsigned emptied;
+	bool quit; /* no more blocks will come, and those that are there are let go */
+	int rc; /* what went wrong in the thread */
+	struct ovl_err err;
+
+	size_t len[BLOCKS];
+	unsigned char *data; /* BLOCKS * BLOCK_SIZE */
+	size_t used; /* of the block that is being filled */
+	unsigned files; /* in it */
+	unsigned most_files;
+	void (*waiting)(void *ctx);
+	void *waiting_ctx;
+};
+
+/* ---- the thread ------------------------------------------------------------------- */
+
+static int empty(struct belt *b, unsigned slot, int rc, struct ovl_err *err)
+{
+	const unsigned char *at = b->data + (size_t)slot * BLOCK_SIZE;
+	const unsigned char *end = at + b->len[slot];
+
+	while (at < end) {
+		struct item it;
+		int r;
+
+		memcpy(&it, at, sizeof(it));
+		at += sizeof(it);
+		r = b->fn(b->ctx, it.what, at, it.n, rc < 0, rc < 0 ? NULL : err);
+		rc = rc < 0 ? rc : r;
+		at += it.n;
+	}
+	return rc;
+}
+
+static void *run(void *ctx)
+{
+	struct belt *b = ctx;
+	struct ovl_err err = {0};
+	int rc = 0;
+
+	pthread_mutex_lock(&b->mutex);
+	for (;;) {
+		unsigned slot = b->emptied % BLOCKS;
+
+		while (b->filled == b->emptied && !b->quit)
+			pthread_cond_wait(&b->changed, &b->mutex);
+		if (b->filled == b->emptied)
+			break;
+		if (b->quit && rc == 0)
+			rc = -ECANCELED;
+		pthread_mutex_unlock(&b->mutex);
+		rc = empty(b, slot, rc, &err);
+		pthread_mutex_lock(&b->mutex);
+		if (rc < 0 && b->rc == 0) {
+			b->rc = rc;
+			b->err = err;
+		}
+		b->emptied++;
+		pthread_cond_signal(&b->changed);
+	}
+	pthread_mutex_unlock(&b->mutex);
+	return NULL;
+}
+
+/* ---- the caller's side ------------------------------------------------------------ */
+
+/* Until the thread has done something, or for a tenth of a second if that is to be told. */
+static void wait_a_moment(struct belt *b)
+{
+	struct timespec until;
+
+	if (!b->waiting) {
+		pthread_cond_wait(&b->changed, &b->mutex);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 100 * 1000 * 1000;
+	if (until.tv_nsec >= 1000 * 1000 * 1000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000 * 1000 * 1000;
+	}
+	if (pthread_cond_timedwait(&b->changed, &b->mutex, &until) != ETIMEDOUT)
+		return;
+	pthread_mutex_unlock(&b->mutex);
+	b->waiting(b->waiting_ctx);
+	pthread_mutex_lock(&b->mutex);
+}
+
+/* Hands the block on and waits until no more than most are with the thread. */
+static int hand_on(struct belt *b, unsigned most, struct ovl_err *err)
+{
+	int rc;
+
+	pthread_mutex_lock(&b->mutex);
+	if (b->used) {
+		b->len[b->filled % BLOCKS] = b->used;
+		b->filled++;
+	}
+	/* Neither side is woken for each block. */
+	if (b->filled - b->emptied >= BLOCKS / 2 || !most)
+		pthread_cond_signal(&b->changed);
+	if (b->filled - b->emptied > most)
+		most /= 2;
+	while (b->filled - b->emptied > most)
+		wait_a_moment(b);
+	rc = b->rc;
+	if (rc < 0 && err)
+		*err = b->err;
+	pthread_mutex_unlock(&b->mutex);
+	b->used = 0;
+	b->files = 0;
+	return rc;
+}
+
+int belt_put(struct belt *b, unsigned what, const void *head, size_t n_head,
+	const void *p, size_t n, struct ovl_err *err)
+{
+	const struct item it = {.what = what, .n = (unsigned)(n_head + n)};
+	unsigned char *to;
+
+	if (b->used + sizeof(it) + it.n > BLOCK_SIZE) {
+		int rc = hand_on(b, BLOCKS - 1, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	to = b->data + (size_t)(b->filled % BLOCKS) * BLOCK_SIZE + b->used;
+	memcpy(to, &it, sizeof(it));
+	if (n_head)
+		memcpy(to + sizeof(it), head, n_head);
+	if (n)
+		memcpy(to + sizeof(it) + n_head, p, n);
+	b->used += sizeof(it) + it.n;
+	return 0;
+}
+
+int belt_put_file(struct belt *b, struct ovl_err *err)
+{
+	return ++b->files < b->most_files ? 0 : hand_on(b, BLOCKS - 1, err);
+}
+
+void belt_while_waiting(struct belt *b, void (*fn)(void *ctx), void *ctx)
+{
+	b->waiting = fn;
+	b->waiting_ctx = ctx;
+}
+
+int belt_wait(struct belt *b, struct ovl_err *err)
+{
+	return hand_on(b, 0, err);
+}
+
+int belt_open(struct belt **out, belt_fn fn, void *ctx, struct ovl_err *err)
+{
+	struct belt *b = calloc(1, sizeof(*b));
+	struct rlimit rl;
+	int why;
+
+	if (!b)
+		return err_nomem(err);
+	b->fn = fn;
+	b->ctx = ctx;
+	b->most_files = FILES;
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < 8 * BLOCKS * FILES)
+		b->most_files = (unsigned)(rl.rlim_cur / (8 * BLOCKS));
+	pthread_mutex_init(&b->mutex, NULL);
+	pthread_cond_init(&b->changed, NULL);
+	b->data = malloc((size_t)BLOCKS * BLOCK_SIZE);
+	why = b->data ? thread_start(&b->thread, run, b) : ENOMEM;
+	b->started = why == 0;
+	if (why) {
+		belt_close(b);
+		return err_sys(err, why, "cannot start a thread");
+	}
+	*out = b;
+	return 0;
+}
+
+void belt_close(struct belt *b)
+{
+	if (!b)
+		return;
+	if (b->started) {
+		pthread_mutex_lock(&b->mutex);
+		if (b->used) {
+			b->len[b->filled % BLOCKS] = b->used;
+			b->filled++;
+		}
+		b->quit = true;
+		pthread_cond_signal(&b->changed);
+		pthread_mutex_unlock(&b->mutex);
+		pthread_join(b->thread, NULL);
+	}
+	pthread_cond_destroy(&b->changed);
+	pthread_mutex_destroy(&b->mutex);
+	free(b->data);
+	free(b);
+}

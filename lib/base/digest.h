@@ -1,0 +1,41 @@
+/*
+ * SHA-256 (libcrypto) and the ids made from it.
+ */
+#ifndef OVL_DIGEST_H
+#define OVL_DIGEST_H
+
+#include <openssl/evp.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/id.h"
+#include "ovl.h"
+
+/* ctx is NULL when there is nothing to release. */
+struct digest {
+	EVP_MD_CTX *ctx;
+	__typeof__(EVP_MD_CTX_new) *EVP_MD_CTX_new;
+	__typeof__(EVP_MD_CTX_free) *EVP_MD_CTX_free;
+	__typeof__(EVP_DigestInit_ex) *EVP_DigestInit_ex;
+	__typeof__(EVP_DigestUpdate) *EVP_DigestUpdate;
+	__typeof__(EVP_DigestFinal_ex) *EVP_DigestFinal_ex;
+	__typeof__(EVP_sha256) *EVP_sha256;
+};
+
+int digest_init(struct digest *d, struct ovl_err *err);
+int digest_update(struct digest *d, const void *p, size_t n);
+/* 64 hex digits and a NUL. Ends the digest, also when it fails. */
+int digest_final(struct digest *d, char hex[ID_LEN + 1]);
+void digest_release(struct digest *d);
+/* Of n bytes. */
+int digest_bytes(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err);
+
+/*
+ * OCI image-spec, config.md, "Layer ChainID": the bottom layer's is its diff id; any
+ * other's is the SHA-256 of "sha256:<parent chain id> sha256:<diff id>". Hex throughout;
+ * parent NULL: none.
+ */
+int digest_chain(
+	const char *parent, const char *diff_id, struct ovl_id *out, struct ovl_err *err);
+
+#endif

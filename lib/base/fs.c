@@ -1,0 +1,431 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+
+/* A path handed to the kernel must be shorter than its PATH_MAX; longer ones go in hops. */
+#define HOP 4000
+
+static int openat2_(int dirfd, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.resolve = resolve,
+	};
+	long fd;
+
+	do
+		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+	return (int)fd;
+}
+
+int fs_open_dir(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int fs_open_unmounted(int dirfd, const char *name, int flags)
+{
+	return openat2_(dirfd, name, flags | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV);
+}
+
+int fs_open_beneath(int root, const char *path, int flags)
+{
+	const uint64_t how = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+	auto_fd at = -1;
+
+	if (!*path)
+		path = ".";
+	while (strlen(path) > HOP) {
+		char hop[HOP + 1];
+		size_t n = HOP;
+		int next;
+
+		while (n && path[n] != '/')
+			n--;
+		if (!n) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		memcpy(hop, path, n);
+		hop[n] = '\0';
+		next = openat2_(at < 0 ? root : at, hop, O_PATH | O_DIRECTORY, how);
+		if (next < 0)
+			return -1;
+		close_fdp(&at);
+		at = next;
+		path += n + 1;
+	}
+	return openat2_(at < 0 ? root : at, path, flags | O_NOFOLLOW, how);
+}
+
+int fs_open_inside(int root, const char *path, bool *followed)
+{
+	int fd = fs_open_beneath(root, path, O_PATH | O_DIRECTORY);
+
+	if (followed)
+		*followed = false;
+	if (fd >= 0 || (errno != ELOOP && errno != ENOTDIR) || strlen(path) > HOP)
+		return fd;
+	if (followed)
+		*followed = true;
+	return openat2_(root, path, O_PATH | O_DIRECTORY,
+		RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int fs_open_link(int root, const char *path)
+{
+	return openat2_(root, path, O_PATH | O_DIRECTORY,
+		RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+}
+
+int fs_path_of(int fd, struct buf *out)
+{
+	char link[48];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return fs_readlink(AT_FDCWD, link, 1 << 20, out);
+}
+
+int fs_path_below(int root, int fd, struct buf *out)
+{
+	auto_buf base = {0};
+	auto_buf full = {0};
+	size_t n;
+
+	if (fs_path_of(root, &base) < 0 || fs_path_of(fd, &full) < 0)
+		return -1;
+	n = base.len == 1 ? 0 : base.len;
+	if (full.len < n || memcmp(full.data, base.data, n) != 0 ||
+		(full.len > n && full.data[n] != '/')) {
+		errno = EXDEV;
+		return -1;
+	}
+	buf_clear(out);
+	if (full.len > n)
+		buf_add(out, full.data + n + 1, full.len - n - 1);
+	else
+		buf_add(out, "", 0);
+	return 0;
+}
+
+static int read_all(int fd, size_t max, struct buf *out)
+{
+	for (;;) {
+		ssize_t n;
+
+		if (!buf_reserve(out, 4096)) {
+			errno = ENOMEM;
+			return -1;
+		}
+		n = read(fd, out->data + out->len, out->size - out->len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		out->data[out->len + (size_t)n] = '\0';
+		if (!n)
+			return 0;
+		out->len += (size_t)n;
+		if (out->len > max) {
+			errno = EFBIG;
+			return -1;
+		}
+	}
+}
+
+int fs_read_file(int dirfd, const char *name, size_t max, struct buf *out)
+{
+	auto_fd fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	buf_clear(out);
+	if (fd < 0)
+		return -1;
+	if (read_all(fd, max, out) < 0) {
+		if (errno == EISDIR)
+			errno = EINVAL;
+		return -1;
+	}
+	return 0;
+}
+
+int fs_write_new(int dirfd, const char *name, const void *data, size_t len)
+{
+	auto_fd fd = openat(
+		dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -1;
+	return fs_write_all(fd, data, len);
+}
+
+static int sync_file(int dirfd, const char *name)
+{
+	auto_fd fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
+int fs_replace(int dirfd, const char *name, const void *data, size_t len)
+{
+	char temp[64];
+	int why;
+
+	snprintf(temp, sizeof(temp), "%s%s.new", *name == '.' ? "" : ".", name);
+	if (unlinkat(dirfd, temp, 0) < 0 && errno != ENOENT)
+		return -1;
+	/* A power cut must not leave the new name on a file without its data. */
+	if (fs_write_new(dirfd, temp, data, len) == 0 && sync_file(dirfd, temp) == 0 &&
+		renameat(dirfd, temp, dirfd, name) == 0)
+		return 0;
+	why = errno;
+	unlinkat(dirfd, temp, 0);
+	errno = why;
+	return -1;
+}
+
+int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out)
+{
+	size_t want = 256;
+
+	buf_clear(out);
+	for (;;) {
+		ssize_t n;
+
+		if (!buf_reserve(out, want)) {
+			errno = ENOMEM;
+			return -1;
+		}
+		n = readlinkat(dirfd, name, out->data, want);
+		if (n < 0)
+			return -1;
+		if ((size_t)n < want) {
+			out->len = (size_t)n;
+			out->data[n] = '\0';
+			return 0;
+		}
+		if (want > max) {
+			errno = EFBIG;
+			return -1;
+		}
+		want *= 4;
+	}
+}
+
+/* From an offset, or where the file stands. */
+static ssize_t upto(int fd, void *p, size_t n, const uint64_t *offset)
+{
+	size_t have = 0;
+
+	while (have < n) {
+		char *at = (char *)p + have;
+		ssize_t got = offset ? pread(fd, at, n - have, (off_t)(*offset + have)) :
+				       read(fd, at, n - have);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (!got)
+			break;
+		have += (size_t)got;
+	}
+	return (ssize_t)have;
+}
+
+ssize_t fs_read_upto(int fd, void *p, size_t n)
+{
+	return upto(fd, p, n, NULL);
+}
+
+ssize_t fs_pread_upto(int fd, void *p, size_t n, uint64_t offset)
+{
+	return upto(fd, p, n, &offset);
+}
+
+static int get_project(int fd, struct fsxattr *x)
+{
+	return ioctl(fd, FS_IOC_FSGETXATTR, x);
+}
+
+/* Gives name in dirfd the project id of the directory dest. 1: *was says what it had, fd
+ * is open; 0: it has it, or there are none. */
+static int take_project(int dirfd, const char *name, int dest, int *fd, uint32_t *was)
+{
+	auto_fd dir = fs_open_dir(dest, ".");
+	auto_fd file = openat(
+		dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct fsxattr want;
+	struct fsxattr have;
+
+	if (dir < 0 || file < 0 || get_project(dir, &want) < 0 ||
+		get_project(file, &have) < 0 || want.fsx_projid == have.fsx_projid)
+		return 0;
+	*was = have.fsx_projid;
+	have.fsx_projid = want.fsx_projid;
+	if (ioctl(file, FS_IOC_FSSETXATTR, &have) < 0)
+		return 0;
+	*fd = steal_fd(&file);
+	return 1;
+}
+
+static void restore_project(int fd, uint32_t project)
+{
+	struct fsxattr x;
+
+	if (fd >= 0 && get_project(fd, &x) == 0) {
+		x.fsx_projid = project;
+		ioctl(fd, FS_IOC_FSSETXATTR, &x);
+	}
+}
+
+int fs_rename(int fromdir, const char *from, int todir, const char *to, unsigned flags)
+{
+	auto_fd a = -1;
+	auto_fd b = -1;
+	uint32_t had_a = 0;
+	uint32_t had_b = 0;
+	int changed;
+
+	if (renameat2(fromdir, from, todir, to, flags) == 0)
+		return 0;
+	if (errno != EXDEV)
+		return -1;
+	changed = take_project(fromdir, from, todir, &a, &had_a);
+	if (flags & RENAME_EXCHANGE)
+		changed |= take_project(todir, to, fromdir, &b, &had_b);
+	if (changed && renameat2(fromdir, from, todir, to, flags) == 0)
+		return 0;
+	changed = changed ? errno : EXDEV;
+	restore_project(a, had_a);
+	restore_project(b, had_b);
+	errno = changed;
+	return -1;
+}
+
+int fs_write_until(int fd, const void *p, size_t n, const atomic_int *stop)
+{
+	const char *at = p;
+
+	while (n) {
+		ssize_t done = write(fd, at, n);
+
+		if (stop && *stop) {
+			errno = EINTR;
+			return -1;
+		}
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -1;
+		at += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+int fs_write_all(int fd, const void *p, size_t n)
+{
+	return fs_write_until(fd, p, n, NULL);
+}
+
+int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset)
+{
+	const char *at = p;
+
+	while (n) {
+		ssize_t done = pwrite(fd, at, n, (off_t)offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -1;
+		at += done;
+		n -= (size_t)done;
+		offset += (uint64_t)done;
+	}
+	return 0;
+}
+
+int fs_chmod_path(int fd, mode_t mode)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return chmod(path, mode);
+}
+
+int fs_mkdir(int dirfd, const char *name, mode_t mode)
+{
+	struct stat st;
+
+	if (mkdirat(dirfd, name, mode) == 0)
+		return 0;
+	if (errno != EEXIST || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return -1;
+	}
+	return 0;
+}
+
+int fs_exists(int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -1;
+}
+
+int fs_is(int dirfd, const char *name, int fd)
+{
+	struct stat named;
+	struct stat open;
+
+	if (fstat(fd, &open) < 0)
+		return -1;
+	if (fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	return named.st_ino == open.st_ino && named.st_dev == open.st_dev;
+}
+
+bool fs_is_gone(int errnum)
+{
+	return errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP;
+}
+
+bool fs_is_overlay(int fd)
+{
+	struct statfs sf;
+
+	return fstatfs(fd, &sf) == 0 && sf.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+bool fs_logs_in_order(int fd)
+{
+	struct statfs sf;
+
+	if (fstatfs(fd, &sf) < 0)
+		return false;
+	switch (sf.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+	case RAMFS_MAGIC: return true;
+	default: return false;
+	}
+}

@@ -1,0 +1,153 @@
+/* A copy of a file with all that belongs to it: the calls of fs.h that read file data. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/sparse.h"
+
+/* ---- data ------------------------------------------------------------------------- */
+
+struct copying {
+	int from;
+	int to;
+	const atomic_int *stop; /* NULL: never */
+};
+
+/* As much as one call may take. */
+#define STEP ((size_t)1 << 24)
+
+static int copy_run(void *ctx, off_t at, off_t n)
+{
+	const struct copying *c = ctx;
+	off_t from = at;
+
+	if (lseek(c->to, at, SEEK_SET) < 0)
+		return -1;
+	while (n > 0) {
+		size_t want = (uint64_t)n < STEP ? (size_t)n : STEP;
+		ssize_t got = sendfile(c->to, c->from, &from, want);
+
+		if (c->stop && *c->stop) {
+			errno = EINTR;
+			return -1;
+		}
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			errno = got ? errno : EIO; /* it became shorter */
+			return -1;
+		}
+		n -= got;
+	}
+	return 0;
+}
+
+static int copy_data(const struct copying *c, const struct stat *st)
+{
+	if (!st->st_size || ioctl(c->to, FICLONE, c->from) == 0)
+		return 0;
+	if (sparse_map(c->from, st->st_size, copy_run, (void *)(uintptr_t)c) < 0)
+		return -1;
+	return ftruncate(c->to, st->st_size);
+}
+
+static int copy_file(const struct fs_copier *how, int from, const char *name, int to,
+	const char *as, const struct stat *st)
+{
+	auto_fd in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	auto_fd out = -1;
+	struct copying c = {.from = in, .stop = how->stop};
+
+	if (in < 0)
+		return -1;
+	out = openat(to, as, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (out < 0)
+		return -1;
+	c.to = out;
+	if (fs_drop_acls(out, NULL) < 0 || copy_data(&c, st) < 0)
+		return -1;
+	return fs_copy_meta(in, out, how->keep, how->ctx);
+}
+
+/* ---- what has none ---------------------------------------------------------------- */
+
+static int copy_symlink(int from, const char *name, int to, const char *as)
+{
+	auto_buf target = {0};
+
+	if (fs_readlink(from, name, 1 << 16, &target) < 0)
+		return -1;
+	return symlinkat(target.data, to, as);
+}
+
+static int copy_xattrs(
+	const struct fs_copier *how, int from, const char *name, int to, const char *as)
+{
+	auto_buf names = {0};
+	auto_buf value = {0};
+
+	if (fs_listxattr(from, name, &names) < 0)
+		return -1;
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
+		const char *attr = names.data + at;
+
+		if (how->keep && !how->keep(how->ctx, attr))
+			continue;
+		if (fs_getxattr_buf(from, name, attr, &value) < 0 ||
+			fs_setxattr(to, as, attr, value.data, value.len) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int chmod_node(int dirfd, const char *name, mode_t mode)
+{
+	auto_fd fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fs_chmod_path(fd, mode);
+}
+
+/* Of a symlink, device or FIFO, that must not be opened. The order is that of
+ * fs_copy_meta: a change of owner takes bits of the mode away. */
+static int copy_node(const struct fs_copier *how, int from, const char *name, int to,
+	const char *as, const struct stat *st)
+{
+	struct timespec times[2] = {st->st_atim, st->st_mtim};
+	bool symlink = S_ISLNK(st->st_mode);
+	int rc;
+
+	rc = symlink ? copy_symlink(from, name, to, as) :
+		       mknodat(to, as, st->st_mode & (S_IFMT | 0777), st->st_rdev);
+	if (rc == 0 && !symlink)
+		rc = fs_drop_acls(to, as);
+	if (rc == 0)
+		rc = fchownat(to, as, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW);
+	if (rc == 0 && !symlink)
+		rc = chmod_node(to, as, st->st_mode & 07777);
+	if (rc == 0)
+		rc = copy_xattrs(how, from, name, to, as);
+	return rc < 0 ? -1 : utimensat(to, as, times, AT_SYMLINK_NOFOLLOW);
+}
+
+int fs_copy(
+	const struct fs_copier *how, int from, const char *name, int to, const char *as)
+{
+	struct stat st;
+
+	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if (S_ISREG(st.st_mode))
+		return copy_file(how, from, name, to, as, &st);
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return -1;
+	}
+	return copy_node(how, from, name, to, as, &st);
+}

@@ -1,0 +1,227 @@
+/* Extended attributes by (dirfd, name): the calls of fs.h that need /proc/self/fd. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/xattr.h"
+
+/*
+ * setxattrat(2) is too new (6.13), f*xattr need a descriptor that was opened for
+ * reading, which a symlink or a device must not be. The l* calls through
+ * /proc/self/fd/N/NAME resolve NAME in that directory and follow nothing.
+ */
+struct place {
+	char path[32 + NAME_MAX + 1];
+};
+
+static const char *place(struct place *at, int dirfd, const char *name)
+{
+	snprintf(at->path, sizeof(at->path), "/proc/self/fd/%d/%s", dirfd, name);
+	return at->path;
+}
+
+ssize_t fs_getxattr(int dirfd, const char *name, const char *attr, void *p, size_t n)
+{
+	struct place at;
+
+	if (!name)
+		return fgetxattr(dirfd, attr, p, n);
+	return lgetxattr(place(&at, dirfd, name), attr, p, n);
+}
+
+int fs_setxattr(int dirfd, const char *name, const char *attr, const void *p, size_t n)
+{
+	struct place at;
+
+	if (!name)
+		return fsetxattr(dirfd, attr, p, n, 0);
+	return lsetxattr(place(&at, dirfd, name), attr, p, n, 0);
+}
+
+int fs_setxattr_path(int fd, const char *attr, const void *p, size_t n)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return setxattr(path, attr, p, n, 0);
+}
+
+int fs_removexattr(int dirfd, const char *name, const char *attr)
+{
+	struct place at;
+
+	if (!name)
+		return fremovexattr(dirfd, attr);
+	return lremovexattr(place(&at, dirfd, name), attr);
+}
+
+static ssize_t list_once(int dirfd, const char *name, char *p, size_t n)
+{
+	struct place at;
+
+	if (!name)
+		return flistxattr(dirfd, p, n);
+	return llistxattr(place(&at, dirfd, name), p, n);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int sort_names(struct buf *list)
+{
+	auto_buf copy = {0};
+	auto_free const char **names = NULL;
+	size_t n = 0;
+	size_t i = 0;
+
+	for (size_t at = 0; at < list->len; at += strlen(list->data + at) + 1)
+		n++;
+	if (n < 2)
+		return 0;
+	buf_add(&copy, list->data, list->len);
+	names = calloc(n, sizeof(*names));
+	if (copy.failed || !names) {
+		errno = ENOMEM;
+		return -1;
+	}
+	for (size_t at = 0; at < copy.len; at += strlen(copy.data + at) + 1)
+		names[i++] = copy.data + at;
+	qsort(names, n, sizeof(*names), by_bytes);
+	buf_clear(list);
+	for (i = 0; i < n; i++)
+		buf_add(list, names[i], strlen(names[i]) + 1);
+	return 0;
+}
+
+/* Takes out of the list what is no part of a layer. */
+static void drop_foreign(struct buf *list)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0, next; at < list->len; at = next) {
+		const char *attr = list->data + at;
+		size_t n = strlen(attr) + 1;
+
+		next = at + n;
+		if (!xattr_is_of_layer(attr))
+			continue;
+		memmove(list->data + kept, attr, n);
+		kept += n;
+	}
+	list->len = kept;
+}
+
+int fs_listxattr(int dirfd, const char *name, struct buf *out)
+{
+	size_t want = 512;
+
+	buf_clear(out);
+	for (;;) {
+		ssize_t n;
+
+		if (!buf_reserve(out, want)) {
+			errno = ENOMEM;
+			return -1;
+		}
+		n = list_once(dirfd, name, out->data, want);
+		if (n >= 0) {
+			out->len = (size_t)n;
+			out->data[n] = '\0';
+			drop_foreign(out);
+			return sort_names(out);
+		}
+		if (errno == EOPNOTSUPP)
+			return 0;
+		if (errno != ERANGE || want > (1 << 20))
+			return -1;
+		want *= 4;
+	}
+}
+
+int fs_getxattr_buf(int dirfd, const char *name, const char *attr, struct buf *out)
+{
+	size_t want = 256;
+
+	buf_clear(out);
+	for (;;) {
+		ssize_t n;
+
+		if (!buf_reserve(out, want)) {
+			errno = ENOMEM;
+			return -1;
+		}
+		n = fs_getxattr(dirfd, name, attr, out->data, want);
+		if (n >= 0) {
+			out->len = (size_t)n;
+			out->data[n] = '\0';
+			return 0;
+		}
+		if (errno != ERANGE || want > (1 << 20))
+			return -1;
+		want *= 4;
+	}
+}
+
+static int drop_xattr(int dirfd, const char *name, const char *attr)
+{
+	return fs_removexattr(dirfd, name, attr) < 0 && errno != ENODATA &&
+			errno != EOPNOTSUPP ?
+		-1 :
+		0;
+}
+
+int fs_drop_acls(int dirfd, const char *name)
+{
+	int rc = drop_xattr(dirfd, name, XATTR_ACL_DEFAULT);
+
+	return rc < 0 ? rc : drop_xattr(dirfd, name, XATTR_ACL_ACCESS);
+}
+
+static int copy_xattrs(int from, int to, bool (*keep)(void *, const char *), void *ctx)
+{
+	auto_buf names = {0};
+	auto_buf value = {0};
+
+	if (fs_listxattr(from, NULL, &names) < 0)
+		return -1;
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
+		const char *attr = names.data + at;
+
+		if (keep && !keep(ctx, attr))
+			continue;
+		if (fs_getxattr_buf(from, NULL, attr, &value) < 0)
+			return -1;
+		if (fsetxattr(to, attr, value.data, value.len, 0) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), void *ctx)
+{
+	struct timespec times[2];
+	struct stat src;
+	struct stat dst;
+
+	if (fstat(from, &src) < 0 || fstat(to, &dst) < 0)
+		return -1;
+	if ((src.st_uid != dst.st_uid || src.st_gid != dst.st_gid) &&
+		fchown(to, src.st_uid, src.st_gid) < 0)
+		return -1;
+	if (((src.st_mode ^ dst.st_mode) & 07777) && fchmod(to, src.st_mode & 07777) < 0)
+		return -1;
+	if (copy_xattrs(from, to, keep, ctx) < 0)
+		return -1;
+	times[0] = src.st_atim;
+	times[1] = src.st_mtim;
+	return futimens(to, times);
+}

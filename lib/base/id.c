@@ -1,0 +1,106 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <uuid/uuid.h>
+
+#include "base/id.h"
+
+static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+static const char hex[] = "0123456789abcdef";
+
+static size_t span(const char *s, const char *alphabet)
+{
+	return strspn(s, alphabet);
+}
+
+bool id_is_full(const char *s)
+{
+	return span(s, hex) == ID_LEN && !s[ID_LEN];
+}
+
+bool id_is_short(const char *s)
+{
+	return span(s, base32) == SHORT_LEN && !s[SHORT_LEN];
+}
+
+bool id_is_prefix(const char *s)
+{
+	size_t n = span(s, hex);
+
+	return n >= 4 && n < ID_LEN && !s[n];
+}
+
+bool id_short_at(const char *s, size_t n)
+{
+	return n == SHORT_LEN && span(s, base32) >= SHORT_LEN;
+}
+
+void id_base32(const unsigned char bytes[16], char out[SHORT_LEN + 1])
+{
+	unsigned acc = 0;
+	unsigned bits = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < 16; i++) {
+		acc = (acc << 8) | bytes[i];
+		bits += 8;
+		while (bits >= 5) {
+			bits -= 5;
+			out[n++] = base32[(acc >> bits) & 31];
+		}
+	}
+	out[n++] = base32[(acc << (5 - bits)) & 31];
+	out[n] = '\0';
+}
+
+void id_short_new(char out[SHORT_LEN + 1])
+{
+	uuid_t u;
+
+	uuid_generate_random(u);
+	id_base32(u, out);
+}
+
+void id_hex(const unsigned char *bytes, size_t n, char *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		*out++ = hex[bytes[i] >> 4];
+		*out++ = hex[bytes[i] & 15];
+	}
+	*out = '\0';
+}
+
+bool id_unhex(const char *s, unsigned char *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *hi = s[2 * i] ? strchr(hex, s[2 * i]) : NULL;
+		const char *lo = hi && s[2 * i + 1] ? strchr(hex, s[2 * i + 1]) : NULL;
+
+		if (!lo)
+			return false;
+		out[i] = (unsigned char)(((hi - hex) << 4) | (lo - hex));
+	}
+	return true;
+}
+
+int id_random(struct ovl_id *out)
+{
+	unsigned char raw[ID_LEN / 2];
+
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw)) {
+		if (errno == 0)
+			errno = EIO;
+		return -1;
+	}
+	id_hex(raw, sizeof(raw), out->s);
+	return 0;
+}
+
+const char *id_digest_hex(const char *s)
+{
+	static const char algorithm[] = "sha256:";
+
+	if (strncmp(s, algorithm, sizeof(algorithm) - 1) == 0)
+		s += sizeof(algorithm) - 1;
+	return id_is_full(s) ? s : NULL;
+}

@@ -1,0 +1,31 @@
+/*
+ * Which user and group ids exist in this user namespace (user_namespaces(7)).
+ */
+#ifndef OVL_IDMAP_H
+#define OVL_IDMAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define IDMAP_MAX 340 /* lines of a map, a kernel limit */
+
+struct idmap {
+	unsigned n;
+	struct {
+		uint32_t first;
+		uint32_t count;
+	} range[IDMAP_MAX];
+};
+
+/* file: "/proc/self/uid_map" or "/proc/self/gid_map". */
+int idmap_read(struct idmap *m, const char *file, struct ovl_err *err);
+
+/* True for 0 to 2^32-2 that are mapped: 2^32-1 is nobody's id. */
+bool idmap_has(const struct idmap *m, int64_t id);
+
+/* Is this process outside the initial user namespace, or not root in it? */
+bool idmap_unprivileged(void);
+
+#endif

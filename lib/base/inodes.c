@@ -1,0 +1,108 @@
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/inodes.h"
+
+struct inode {
+	struct inode *next;
+	dev_t dev;
+	ino_t ino;
+	char path[];
+};
+
+static size_t hash(ino_t ino, dev_t dev)
+{
+	return (size_t)((ino ^ (ino >> 12) ^ dev) * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+}
+
+static struct inode **bucket(const struct inodes *in, ino_t ino, dev_t dev)
+{
+	return &in->bucket[hash(ino, dev) & (in->buckets - 1)];
+}
+
+const char *inodes_path(const struct inodes *in, const struct stat *st)
+{
+	if (!in->n)
+		return NULL;
+	for (struct inode *i = *bucket(in, st->st_ino, st->st_dev); i; i = i->next) {
+		if (i->ino == st->st_ino && i->dev == st->st_dev)
+			return i->path;
+	}
+	return NULL;
+}
+
+static void put(struct inodes *in, struct inode *i)
+{
+	struct inode **at = bucket(in, i->ino, i->dev);
+
+	i->next = *at;
+	*at = i;
+}
+
+static struct inode *reversed(struct inode *chain)
+{
+	struct inode *out = NULL;
+
+	while (chain) {
+		struct inode *next = chain->next;
+
+		chain->next = out;
+		out = chain;
+		chain = next;
+	}
+	return out;
+}
+
+static int grow(struct inodes *in)
+{
+	struct inodes more = {.buckets = in->buckets ? 2 * in->buckets : 256, .n = in->n};
+
+	more.bucket = calloc(more.buckets, sizeof(struct inode *));
+	if (!more.bucket)
+		return -1;
+	for (size_t b = 0; b < in->buckets; b++) {
+		struct inode *next;
+
+		/* So that the latest of a file stays before older ones. */
+		for (struct inode *i = reversed(in->bucket[b]); i; i = next) {
+			next = i->next;
+			put(&more, i);
+		}
+	}
+	free(in->bucket);
+	*in = more;
+	return 0;
+}
+
+int inodes_add(struct inodes *in, const struct stat *st, const char *path)
+{
+	struct inode *i = malloc(sizeof(*i) + strlen(path) + 1);
+
+	if (!i)
+		return -1;
+	if (in->n >= in->buckets && grow(in) < 0) {
+		free(i);
+		return -1;
+	}
+	i->ino = st->st_ino;
+	i->dev = st->st_dev;
+	strcpy(i->path, path);
+	put(in, i);
+	in->n++;
+	return 0;
+}
+
+void inodes_release(struct inodes *in)
+{
+	for (size_t b = 0; b < in->buckets; b++) {
+		while (in->bucket[b]) {
+			struct inode *next = in->bucket[b]->next;
+
+			free(in->bucket[b]);
+			in->bucket[b] = next;
+		}
+	}
+	free(in->bucket);
+	*in = (struct inodes){0};
+}

@@ -1,0 +1,60 @@
+#include <errno.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "base/quote.h"
+
+static int refuse(const char *raw, const char *why, struct ovl_err *err)
+{
+	return err_say(err, EINVAL, "refused name %s: %s", Q(raw), why);
+}
+
+/* Takes the last component off; false if there is none. */
+static bool up(struct buf *out)
+{
+	size_t n = out->len;
+
+	if (!n)
+		return false;
+	while (n && out->data[n - 1] != '/')
+		n--;
+	buf_cut(out, n ? n - 1 : 0);
+	return true;
+}
+
+int path_clean(const char *raw, unsigned max_depth, struct buf *out, struct ovl_err *err)
+{
+	unsigned depth = 0;
+
+	buf_clear(out);
+	buf_add(out, "", 0);
+	if (strlen(raw) > PATH_MAX_LEN)
+		return refuse(raw, "longer than 64 KiB", err);
+	for (const char *p = raw; *p;) {
+		size_t n = strcspn(p, "/");
+
+		if (n == 2 && memcmp(p, "..", 2) == 0) {
+			if (!up(out))
+				return refuse(raw, "it leaves the layer", err);
+			depth--;
+		} else if (n && !(n == 1 && *p == '.')) {
+			if (n > PATH_MAX_COMPONENT)
+				return refuse(raw, "a component over 255 bytes", err);
+			if (++depth > max_depth)
+				return refuse(raw, "too many components", err);
+			if (out->len)
+				buf_add(out, "/", 1);
+			buf_add(out, p, n);
+		}
+		p += n;
+		p += *p == '/';
+	}
+	return out->failed ? err_nomem(err) : 0;
+}
+
+const char *path_base(const char *clean)
+{
+	const char *slash = strrchr(clean, '/');
+
+	return slash ? slash + 1 : clean;
+}

@@ -1,0 +1,28 @@
+/*
+ * Names in a tar: the one place that decides what they may be.
+ *
+ *	/a/./b//c	-> a/b/c	a leading '/' is dropped
+ *	a/../b		-> b
+ *	../b, a/../../b	refused: it leaves the tree
+ *	./  /  (none)	-> ""		the layer's root
+ *
+ * Refused too: more than max_depth components, one of over 255 bytes, a name of over
+ * 64 KiB. ".." is taken as text, before any symlink is looked at.
+ */
+#ifndef OVL_PATH_H
+#define OVL_PATH_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define PATH_MAX_LEN  65536
+#define PATH_MAX_NAME 255
+/* A whiteout's component is longer than the name it hides. */
+#define PATH_MAX_COMPONENT (PATH_MAX_NAME + 4)
+
+int path_clean(const char *raw, unsigned max_depth, struct buf *out, struct ovl_err *err);
+
+/* The last component of a clean path; the path itself if it has but one. */
+const char *path_base(const char *clean);
+
+#endif

@@ -1,0 +1,14 @@
+/*
+ * Where bytes go that are made piece by piece: a tar, a compressed stream.
+ */
+#ifndef OVL_SINK_H
+#define OVL_SINK_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* Takes the bytes; returns 0, or a negative errno and a text. */
+typedef int (*sink_fn)(void *ctx, const void *p, size_t n, struct ovl_err *err);
+
+#endif

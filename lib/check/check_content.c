@@ -1,0 +1,260 @@
+/*
+ * The tree of an image layer against what was imported. Its tar is played back from the
+ * recipe, whatever is damaged, and unpacked in memory without file data: so there is a
+ * tree to compare with that has come the same way as the layer's. Data are known by their
+ * sums.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "check/checker.h"
+#include "content/ingest.h"
+#include "content/piped.h"
+#include "content/replay.h"
+#include "mount/superblock.h"
+#include "store/config.h"
+#include "store/driver.h"
+#include "store/stage.h"
+#include "store/store.h"
+#include "union/compare.h"
+#include "union/view.h"
+#include "union/whiteout.h"
+
+struct content {
+	struct checker *c;
+	const struct layer *l;
+	struct report bad; /* path, why: files with other data */
+};
+
+/*
+ * Is a time the last that the file system of the store can hold, in place of a later one
+ * (or the first)? What it is compared with lies in memory, where all times are. Of ext4
+ * with large inodes, of XFS with bigtime, and of both without.
+ */
+static bool is_clamped(const struct timespec *want, const struct timespec *have)
+{
+	static const int64_t last[] = {INT32_MAX, 15032385535, 16299260424};
+
+	if (have->tv_sec == INT32_MIN)
+		return want->tv_sec < have->tv_sec;
+	for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++) {
+		if (have->tv_sec == last[i])
+			return want->tv_sec > have->tv_sec;
+	}
+	return false;
+}
+
+static int tell_one(void *ctx, const struct compared *one, struct ovl_err *err)
+{
+	struct content *x = ctx;
+	int rc = 0;
+
+	(void)err;
+	for (unsigned i = 0; i < one->n && rc == 0; i++) {
+		if (strcmp(one->fault[i].kind, "time") == 0 &&
+			is_clamped(&one->want->st_mtim, &one->have->st_mtim))
+			continue;
+		rc = check_tell(x->c, OVL_ERROR, one->fault[i].kind, x->l->id.s,
+			one->path, false, "%s %s", Q(*one->path ? one->path : "/"),
+			one->fault[i].how);
+	}
+	return rc;
+}
+
+/* ---- what is to be ---------------------------------------------------------------- */
+
+/* Of the thread that plays: told when it has ended. */
+static void note_bad(void *ctx, const char *path, const char *why)
+{
+	struct content *x = ctx;
+
+	report_add(&x->bad, &(struct report_row){.text = {path, why}});
+}
+
+static int play(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
+{
+	struct content *x = ctx;
+	const struct replay_watch watch = {.bad = note_bad, .ctx = x};
+
+	return replay_watched(x->l, sink, to, &watch, err);
+}
+
+/* What is no file any more, or has another size, is found by comparing. */
+static bool in_place(const struct content *x, const char *path, const char *why)
+{
+	auto_fd tree = fs_open_dir(x->l->fd, layer_tree_name(x->l));
+	auto_fd fd = tree < 0 ? -1 : fs_open_beneath(tree, path, O_PATH);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		strcmp(why, "is too short") != 0;
+}
+
+static int tell_bad(struct content *x)
+{
+	int rc = 0;
+
+	if (x->bad.failed)
+		return err_nomem(x->c->err);
+	for (size_t i = 0; i < x->bad.n && rc == 0; i++) {
+		const char *path = x->bad.row[i].text[0];
+		const char *why = x->bad.row[i].text[1];
+
+		if (!*path || in_place(x, path, why))
+			rc = check_tell(x->c, OVL_ERROR, *path ? "data" : "recipe",
+				x->l->id.s, path, false, "%s %s",
+				Q(*path ? path : "its recipe"), why);
+	}
+	return rc;
+}
+
+static int compare(struct content *x, struct ingest *in, const struct layer *parent)
+{
+	struct comparison cmp = {.stop = x->c->st->cfg.stop,
+		.shared = x->l->drv->whole,
+		.each = tell_one,
+		.ctx = x};
+	auto_fd below = -1;
+	auto_fd want = -1;
+	auto_fd have = -1;
+	int rc = ingest_settle(in, parent, x->c->err);
+
+	if (rc < 0)
+		return rc;
+	want = fs_open_dir(in->stage.fd, layer_tree_name(x->l));
+	have = fs_open_dir(x->l->fd, layer_tree_name(x->l));
+	if (want < 0 || have < 0)
+		return err_sys(x->c->err, errno, "cannot open the tree of layer %.12s",
+			x->l->id.s);
+	if (cmp.shared && parent)
+		below = layer_tree(parent, x->c->err);
+	if (below < 0 && cmp.shared && parent)
+		return below;
+	cmp.below = below;
+	return compare_trees(&cmp, want, have, x->c->err);
+}
+
+/* Where the tree is unpacked: in memory, which needs privileges and suits a layer of that
+ * many entries; or in the store, where it can be written and has room. */
+#define MEMORY_ENTRIES 200000
+
+static int begin(const struct content *x, bool memory, struct stage *out)
+{
+	auto_fd fs = -1;
+	int dir;
+
+	if (!memory)
+		return stage_begin(x->c->st, x->l->drv, out, x->c->err);
+	fs = superblock_private();
+	dir = fs < 0 ? -1 : openat(fs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(x->c->err, errno, "cannot make a file system in memory");
+	return stage_begin_at(x->c->st, x->l->drv, dir, out, x->c->err);
+}
+
+static int take_in(struct content *x, struct ingest *in, bool memory, struct stage *place)
+{
+	struct ingest_config cfg = {
+		.drv = x->l->drv,
+		.max_size = INT64_MAX,
+		.max_entries = UINT64_MAX,
+		.max_depth = UINT32_MAX,
+		.no_data = true,
+		.within = place,
+		.as = "layer",
+		.input.taken = &x->c->bytes,
+		.entries = &x->c->entries,
+		.tell = true,
+	};
+	int rc = begin(x, memory, place);
+
+	report_release(&x->bad);
+	return rc < 0 ? rc : piped_ingest(in, x->c->st, &cfg, play, x, x->c->err);
+}
+
+/* Does that say no more than that the place is the wrong one? */
+static bool is_of_place(int rc)
+{
+	switch (-rc) {
+	case EROFS:
+	case ENOSPC:
+	case EDQUOT:
+	case EPERM:
+	case EACCES:
+	case EOPNOTSUPP:
+	case ENODEV:
+	case ENOSYS:
+	case EXDEV: return true;
+	default: return false;
+	}
+}
+
+static int check(struct content *x, struct ingest *in)
+{
+	bool memory = x->l->meta.entries <= MEMORY_ENTRIES;
+	auto_stage place = STAGE_INIT;
+	auto_layer parent = LAYER_INIT;
+	int rc = 0;
+
+	if (x->l->meta.has_parent)
+		rc = layer_open_parent(x->l, 0, &parent, x->c->err);
+	if (rc < 0)
+		return rc;
+	rc = take_in(x, in, memory, &place);
+	if (is_of_place(rc)) {
+		stage_end(&place);
+		place = (struct stage)STAGE_INIT;
+		rc = take_in(x, in, !memory, &place);
+	}
+	if (rc == -EUCLEAN || rc == -EBADMSG)
+		return check_tell(x->c, OVL_ERROR, "recipe", x->l->id.s, "", false, "%s",
+			x->c->err->text);
+	if (rc == 0)
+		rc = tell_bad(x);
+	return rc ? rc : compare(x, in, x->l->meta.has_parent ? &parent : NULL);
+}
+
+/* Of the images that the layer is the top of. */
+static int check_configs(const struct content *x)
+{
+	struct checker *c = x->c;
+	auto_buf list = {0};
+	int rc = config_list(x->l, &list, c->err);
+
+	for (size_t at = 0; at < list.len && rc == 0; at += ID_LEN + 1) {
+		char hex[ID_LEN + 1];
+
+		snprintf(hex, sizeof(hex), "%s", list.data + at);
+		rc = config_is_sound(x->l, hex, c->err);
+		if (rc == 0)
+			rc = check_tell(c, OVL_ERROR, "config", x->l->id.s, "", false,
+				"its image config sha256:%.12s has other bytes", hex);
+		else if (rc > 0)
+			rc = 0;
+	}
+	return rc;
+}
+
+int check_content(struct checker *c, const struct layer *l)
+{
+	struct content x = {.c = c, .l = l};
+	struct ingest in = INGEST_INIT;
+	mode_t mask = umask(0);
+	int rc;
+
+	rc = check(&x, &in);
+	ingest_end(&in);
+	umask(mask);
+	if (rc == 0)
+		rc = check_configs(&x);
+	report_release(&x.bad);
+	return rc;
+}

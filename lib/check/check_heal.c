@@ -1,0 +1,537 @@
+/*
+ * check --repair --from: an image layer made what its tar says it is.
+ *
+ *	1  the tar is taken in as an import does, into staging/; its diff id must be the
+ *	   layer's
+ *	2  the layer and all on top of it are locked, and none may be mounted
+ *	3  the trees are compared, which tells what is damaged
+ *	4  each damaged name is taken from the staged tree by one rename, each directory that
+ *	   has other metadata is given those; a name too many is moved to the stage.
+ *	   Layers on top that share a damaged file get the new one before
+ *	5  .layer, the recipe and what the driver keeps are put right
+ *	6  the layer is looked at like any other, its content too
+ *
+ * What is whole is not touched, so that its inodes stay those that layers on top of it have
+ * noted. Killed on the way, the layer is less damaged than it was, and healing it again
+ * goes on.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/pathset.h"
+#include "base/quote.h"
+#include "check/checker.h"
+#include "content/ingest.h"
+#include "mount/family.h"
+#include "store/driver.h"
+#include "store/store.h"
+#include "tar/recipe.h"
+#include "union/compare.h"
+#include "union/graft.h"
+
+struct heal {
+	struct checker *c;
+	const struct layer_ref *ref;
+	struct ingest in;
+	struct layer parent; /* open if it has one */
+	struct meta meta; /* as it is to be */
+	struct layer *l; /* open and exclusively locked */
+	struct pathset *bad; /* names that are damaged */
+	void *groups; /* inodes of the staged tree with a damaged name */
+	struct report told; /* path, kind, how of each damage */
+	unsigned long replaced; /* names that are in the stage for that */
+};
+
+/* ---- what is damaged -------------------------------------------------------------- */
+
+static int by_inode(const void *a, const void *b)
+{
+	ino_t x = *(const ino_t *)a;
+	ino_t y = *(const ino_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* If one name of a file is damaged, all of them are replaced: they stay one file. */
+static int note_group(struct heal *h, const struct stat *want)
+{
+	ino_t *ino = malloc(sizeof(*ino));
+	ino_t **known;
+
+	if (!ino)
+		return -1;
+	*ino = want->st_ino;
+	known = tsearch(ino, &h->groups, by_inode);
+	if (!known || *known != ino)
+		free(ino);
+	return known ? 0 : -1;
+}
+
+static bool in_bad_group(const struct heal *h, const struct stat *want)
+{
+	return tfind(&want->st_ino, (void *const *)&h->groups, by_inode) != NULL;
+}
+
+static bool is_link_group(const struct compared *one)
+{
+	return one->want && !S_ISDIR(one->want->st_mode) && one->want->st_nlink > 1;
+}
+
+static int note_damage(void *ctx, const struct compared *one, struct ovl_err *err)
+{
+	struct heal *h = ctx;
+
+	for (unsigned i = 0; i < one->n; i++) {
+		report_add(&h->told,
+			&(struct report_row){.text = {one->path, one->fault[i].kind,
+						     one->fault[i].how}});
+	}
+	if (!one->n)
+		return 0;
+	if (h->told.failed ||
+		pathset_add(h->bad, 'b', one->path, strlen(one->path)) < 0 ||
+		(is_link_group(one) && note_group(h, one->want) < 0))
+		return err_nomem(err);
+	return 0;
+}
+
+static int tell_damage(struct heal *h)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < h->told.n && rc == 0; i++) {
+		const char *const *text = h->told.row[i].text;
+
+		rc = check_tell(h->c, OVL_ERROR, text[1], h->l->id.s, text[0], true,
+			"%s %s", Q(*text[0] ? text[0] : "/"), text[2]);
+	}
+	return rc;
+}
+
+/* ---- names ------------------------------------------------------------------------ */
+
+/* Out of the layer; it goes with the stage. */
+static int take_out(struct heal *h, int dirfd, const char *name)
+{
+	char out[64];
+
+	snprintf(out, sizeof(out), ".replaced-%lu", h->replaced++);
+	return fs_rename(dirfd, name, h->in.stage.fd, out, RENAME_NOREPLACE);
+}
+
+static int put_in(struct heal *h, const struct compared *one)
+{
+	bool dirs = S_ISDIR(one->want->st_mode) ||
+		(one->have && S_ISDIR(one->have->st_mode));
+
+	if (one->have && dirs && take_out(h, one->have_dir, one->name) < 0)
+		return -1;
+	return fs_rename(one->want_dir, one->name, one->have_dir, one->name, 0);
+}
+
+static int drop_xattrs(int fd)
+{
+	auto_buf names = {0};
+
+	if (fs_listxattr(fd, NULL, &names) < 0)
+		return -1;
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
+		if (fs_removexattr(fd, NULL, names.data + at) < 0 && errno != ENODATA)
+			return -1;
+	}
+	return 0;
+}
+
+/* All but its times, which the names in it will change again. */
+static int mend_dir(const struct compared *one)
+{
+	auto_fd want = fs_open_dir(one->want_dir, one->name);
+	auto_fd have = fs_open_dir(one->have_dir, one->name);
+
+	if (want < 0 || have < 0 || drop_xattrs(have) < 0)
+		return -1;
+	return fs_copy_meta(want, have, NULL, NULL);
+}
+
+static bool is_bad(const struct heal *h, const struct compared *one)
+{
+	return pathset_has(h->bad, 'b', one->path, strlen(one->path)) ||
+		(is_link_group(one) && in_bad_group(h, one->want));
+}
+
+static int mend_one(void *ctx, const struct compared *one, struct ovl_err *err)
+{
+	struct heal *h = ctx;
+	int rc;
+
+	if (!is_bad(h, one))
+		return 0;
+	if (!one->want)
+		rc = take_out(h, one->have_dir, one->name);
+	else if (one->have && S_ISDIR(one->want->st_mode) && S_ISDIR(one->have->st_mode))
+		rc = mend_dir(one);
+	else
+		rc = put_in(h, one);
+	return rc < 0 ? err_sys(err, errno, "cannot heal %s", Q(one->path)) : 0;
+}
+
+static int mend_times(void *ctx, const struct compared *one, struct ovl_err *err)
+{
+	const struct timespec times[] = {one->want->st_atim, one->want->st_mtim};
+	struct stat now;
+
+	(void)ctx;
+	if (fstatat(one->have_dir, one->name, &now, 0) == 0 &&
+		now.st_mtim.tv_sec == times[1].tv_sec &&
+		now.st_mtim.tv_nsec == times[1].tv_nsec)
+		return 0;
+	return utimensat(one->have_dir, one->name, times, AT_SYMLINK_NOFOLLOW) < 0 ?
+		err_sys(err, errno, "cannot set the times of %s", Q(one->path)) :
+		0;
+}
+
+/* ---- files that are other layers' too ---------------------------------------------- */
+
+struct sharing {
+	const struct heal *h;
+	struct graft graft;
+};
+
+static int note_shared(void *ctx, const struct compared *one, struct ovl_err *err)
+{
+	struct sharing *s = ctx;
+
+	if (!one->want || !one->have || S_ISDIR(one->want->st_mode) ||
+		S_ISDIR(one->have->st_mode) || !is_bad(s->h, one))
+		return 0;
+	return graft_replaced(&s->graft, one->have, one->path) < 0 ? err_nomem(err) : 0;
+}
+
+/* In layers on top, names of files that are to be replaced become names of the new ones. */
+static int share(struct sharing *s, const struct family *f, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < f->n; i++) {
+		const struct layer *l = &f->member[i].layer;
+		auto_fd tree = -1;
+
+		if (l == s->h->l || l->meta.kind != OVL_IMAGE)
+			continue;
+		tree = fs_open_dir(l->fd, layer_tree_name(l));
+		if (tree >= 0) /* what is missing is no part of this */
+			rc = graft_regroup(&s->graft, tree, err);
+	}
+	return rc;
+}
+
+/*
+ * Before the layer itself: as long as that is damaged it can be healed once more. A kill
+ * may leave a directory of a layer on top with another time, which its own tar heals.
+ */
+static int heal_others(const struct heal *h, const struct family *f, int want, int have,
+	struct ovl_err *err)
+{
+	struct sharing s = {.h = h};
+	struct comparison cmp = {.stop = h->c->st->cfg.stop,
+		.shared = true,
+		.below = -1,
+		.each = note_shared,
+		.ctx = &s};
+	int rc;
+
+	graft_begin(
+		&s.graft, want, h->in.stage.fd, &h->c->st->xattrs, h->c->st->cfg.stop);
+	rc = compare_trees(&cmp, want, have, err);
+	if (rc == 0)
+		rc = share(&s, f, err);
+	graft_end(&s.graft);
+	return rc;
+}
+
+static int heal_names(
+	struct heal *h, const struct family *f, int want, int have, struct ovl_err *err)
+{
+	bool shared = h->l->drv->whole;
+	struct comparison find = {.stop = h->c->st->cfg.stop,
+		.data = true,
+		.shared = shared,
+		.below = -1,
+		.each = note_damage,
+		.ctx = h};
+	struct comparison mend = {.stop = h->c->st->cfg.stop,
+		.shared = shared,
+		.below = -1,
+		.each = mend_one,
+		.leave = mend_times,
+		.ctx = h};
+	int rc = compare_trees(&find, want, have, err);
+
+	if (rc == 0 && h->told.n && shared)
+		rc = heal_others(h, f, want, have, err);
+	return rc == 0 && h->told.n ? compare_trees(&mend, want, have, err) : rc;
+}
+
+static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err)
+{
+	const char *tree = h->l->drv->tree[OVL_IMAGE];
+	auto_fd want = fs_open_dir(h->in.stage.fd, tree);
+	auto_fd have = fs_open_dir(h->l->fd, tree);
+	int rc;
+
+	h->bad = pathset_new();
+	if (!h->bad)
+		return err_nomem(err);
+	if (want < 0)
+		return err_sys(err, errno, "cannot open the staged tree");
+	if (have >= 0) {
+		rc = heal_names(h, f, want, have, err);
+		return rc < 0 ? rc : tell_damage(h);
+	}
+	if ((errno != ENOENT && take_out(h, h->l->fd, tree) < 0) ||
+		fs_rename(h->in.stage.fd, tree, h->l->fd, tree, 0) < 0)
+		return err_sys(err, errno, "cannot put the tree in place");
+	return check_tell(
+		h->c, OVL_ERROR, "tree", h->l->id.s, "", true, "its tree was missing");
+}
+
+/* ---- the rest of the layer -------------------------------------------------------- */
+
+static int same_file(int a, int b, const char *name)
+{
+	auto_fd fa = openat(a, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	auto_fd fb = openat(b, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	struct stat x;
+	struct stat y;
+
+	return fa >= 0 && fb >= 0 && fstat(fa, &x) == 0 && fstat(fb, &y) == 0 &&
+		S_ISREG(y.st_mode) && x.st_size == y.st_size &&
+		fs_data_differs(fa, fb, x.st_size, NULL) == 0;
+}
+
+/* Of kept files nothing but their data matters. */
+static int count_faults(void *ctx, const struct compared *one, struct ovl_err *err)
+{
+	unsigned *faults = ctx;
+
+	(void)err;
+	if (one->n && (!one->want || !one->have || !S_ISDIR(one->want->st_mode)))
+		(*faults)++;
+	return 0;
+}
+
+/* 1: so is the recipe, with all that is kept for it; 0; negative errno. */
+static int recipe_is_right(struct heal *h, struct ovl_err *err)
+{
+	auto_fd want = fs_open_dir(h->in.stage.fd, RECIPE_KEPT);
+	bool none = want < 0 && errno == ENOENT;
+	auto_fd have = fs_open_dir(h->l->fd, RECIPE_KEPT);
+	unsigned faults = 0;
+	struct comparison cmp = {.stop = h->c->st->cfg.stop,
+		.data = true,
+		.each = count_faults,
+		.ctx = &faults};
+	int rc = 0;
+
+	if (!same_file(h->in.stage.fd, h->l->fd, RECIPE_NAME))
+		return 0;
+	if (none || want < 0 || have < 0)
+		return none && have < 0 && errno == ENOENT;
+	rc = compare_trees(&cmp, want, have, err);
+	return rc < 0 ? rc : !faults;
+}
+
+/* The recipe last: until then it is damaged, and known to be. */
+static int heal_recipe(struct heal *h, struct ovl_err *err)
+{
+	int stage = h->in.stage.fd;
+	int rc = recipe_is_right(h, err);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	if ((take_out(h, h->l->fd, RECIPE_NAME) < 0 && errno != ENOENT) ||
+		(take_out(h, h->l->fd, RECIPE_KEPT) < 0 && errno != ENOENT) ||
+		(fs_rename(stage, RECIPE_KEPT, h->l->fd, RECIPE_KEPT, 0) < 0 &&
+			errno != ENOENT) ||
+		fs_rename(stage, RECIPE_NAME, h->l->fd, RECIPE_NAME, 0) < 0)
+		return err_sys(err, errno, "cannot put the recipe in place");
+	return check_tell(h->c, OVL_ERROR, "recipe", h->l->id.s, "", true,
+		"its recipe was missing or damaged");
+}
+
+static int heal_meta(struct heal *h, struct ovl_err *err)
+{
+	struct meta *m = &h->meta;
+	struct meta now;
+	char want[META_MAX];
+	char have[META_MAX] = "";
+	int rc;
+
+	if (meta_read(h->l->fd, &now, NULL) == 0) {
+		m->created = now.created;
+		memcpy(m->link, now.link, sizeof(m->link));
+		meta_format(&now, have);
+	} else {
+		check_find_link(h->l, m->link);
+	}
+	meta_format(m, want);
+	h->l->meta = *m;
+	if (strcmp(want, have) == 0)
+		return 0;
+	rc = meta_replace(h->l->fd, m, err);
+	return rc < 0 ? rc :
+			check_tell(h->c, OVL_ERROR, "meta", h->l->id.s, "", true,
+				"its file .layer was missing or damaged");
+}
+
+static int heal_layer(struct heal *h, const struct family *f, struct ovl_err *err)
+{
+	bool durable = h->c->st->cfg.sync != OVL_SYNC_NONE;
+	int rc = 0;
+
+	if (durable && syncfs(h->in.stage.fd) < 0)
+		return err_sys(err, errno, "cannot sync the store");
+	rc = heal_meta(h, err);
+	if (rc == 0)
+		rc = heal_tree(h, f, err);
+	if (rc == 0)
+		rc = heal_recipe(h, err);
+	if (durable && syncfs(h->l->fd) < 0 && rc == 0)
+		rc = err_sys(err, errno, "cannot sync the store");
+	return rc;
+}
+
+/* ---- is it the tar, and may it be? ------------------------------------------------ */
+
+/* All of them, or nobody: the layer may not be read through a mount meanwhile. */
+static int add_all(struct family *f, void *ctx, struct ovl_err *err)
+{
+	const struct heal *h = ctx;
+
+	return family_add(f, h->ref, "", true, err);
+}
+
+static int lock_family(struct heal *h, struct family *f, struct ovl_err *err)
+{
+	int rc = family_lock(f, add_all, h, err);
+
+	for (size_t i = 0; rc == 0 && i < f->n; i++) {
+		if (strcmp(f->member[i].ref.id.s, h->ref->id.s) == 0)
+			h->l = &f->member[i].layer;
+	}
+	return rc;
+}
+
+/* Before the long work, too. What is known of the layer goes to meta. */
+static int may_heal(struct heal *h, struct ovl_err *err)
+{
+	auto_family f = {.st = h->c->st};
+	int rc = lock_family(h, &f, err);
+
+	if (rc < 0)
+		return rc;
+	if (meta_read(h->l->fd, &h->meta, NULL) < 0) {
+		memset(&h->meta, 0, sizeof(h->meta));
+		h->meta.kind = OVL_IMAGE;
+		h->meta.created = time(NULL);
+	} else if (h->meta.kind != OVL_IMAGE) {
+		rc = err_say(err, EINVAL,
+			"layer %.12s is writable: there is no tar that it has to be",
+			h->ref->id.s);
+	}
+	h->l = NULL;
+	return rc;
+}
+
+static int take_tar(struct heal *h, int fd, struct ovl_err *err)
+{
+	struct ingest_config cfg = {
+		.input = {.fd = fd},
+		.drv = h->ref->drv,
+		.max_size = INT64_MAX,
+		.max_entries = UINT64_MAX,
+		.max_depth = UINT32_MAX,
+		.tell = true,
+	};
+	int rc = ingest_begin(&h->in, h->c->st, &cfg, err);
+
+	return rc < 0 ? rc : ingest_run(&h->in, err);
+}
+
+/* The layer's id says whether this is its tar, and with the store which its parent is. */
+static int find_parent(struct heal *h, struct ovl_err *err)
+{
+	struct layer l = {.st = h->c->st, .drv = h->ref->drv, .id = h->ref->id};
+	auto_layer found = LAYER_INIT;
+	struct layer_ref ref = {.drv = h->ref->drv};
+	int rc;
+
+	l.drv_fd = store_driver_dir(h->c->st, h->ref->drv, err);
+	if (l.drv_fd < 0)
+		return l.drv_fd;
+	rc = check_find_parent(h->c, &l, h->in.diff_id, &found);
+	if (rc == -ENOENT)
+		return err_say(err, EBADMSG,
+			"its diff id is sha256:%s, which makes layer %.12s on no parent in the "
+			"store",
+			h->in.diff_id, h->ref->id.s);
+	if (rc <= 0)
+		return rc;
+	ref.id = found.id;
+	return layer_open_ref(h->c->st, &ref, LOCK_SH, ref.id.s, &h->parent, err);
+}
+
+static int compose_meta(struct heal *h, struct ovl_err *err)
+{
+	const struct layer *parent = h->parent.fd < 0 ? NULL : &h->parent;
+	struct meta *m = &h->meta;
+
+	driver_place(m, parent, unpack_hides_all(&h->in.unpack));
+	memcpy(m->diff_id, h->in.diff_id, sizeof(m->diff_id));
+	m->size = h->in.unpack.bytes;
+	m->entries = h->in.unpack.entries;
+	m->tar_size = h->in.tar_size;
+	return ingest_settle(&h->in, parent, err);
+}
+
+static int heal(struct heal *h, int fd, const char *file, struct ovl_err *err)
+{
+	auto_family f = {.st = h->c->st};
+	int rc = may_heal(h, err);
+
+	if (rc < 0)
+		return rc;
+	rc = take_tar(h, fd, err);
+	if (rc == 0)
+		rc = find_parent(h, err);
+	if (rc == 0)
+		rc = compose_meta(h, err);
+	if (rc < 0)
+		return rc == -EINTR ? rc : err_prefix(err, rc, "%s", Q(file));
+	rc = lock_family(h, &f, err);
+	return rc < 0 ? rc : heal_layer(h, &f, err);
+}
+
+int check_heal(struct checker *c, const struct layer_ref *ref, int fd, const char *file)
+{
+	struct heal h = {.c = c, .ref = ref, .in = INGEST_INIT, .parent = LAYER_INIT};
+	mode_t mask = umask(0);
+	int rc = heal(&h, fd, file, c->err);
+
+	ingest_end(&h.in);
+	layer_close(&h.parent);
+	pathset_free(h.bad);
+	tdestroy(h.groups, free);
+	report_release(&h.told);
+	umask(mask);
+	return rc;
+}

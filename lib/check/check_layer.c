@@ -1,0 +1,331 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/fs.h"
+#include "base/holder.h"
+#include "base/quote.h"
+#include "check/checker.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/store.h"
+#include "tar/recipe.h"
+
+/* The short ids of a layer's lowers as the metadata of its parents have them. */
+struct lineage {
+	unsigned n;
+	char link[OVL_MAX_LOWERS + 1][SHORT_LEN + 1];
+	bool broken; /* a parent is missing or cannot be read */
+};
+
+static int follow(struct checker *c, const struct layer *l, struct lineage *out)
+{
+	struct layer_ref ref = {.drv = l->drv};
+	struct meta at = l->meta;
+	struct ovl_id mark = l->id; /* of a layer passed on the way */
+	unsigned steps = 0;
+	bool seen_cut = false;
+
+	memset(out, 0, sizeof(*out));
+	while (at.has_parent) {
+		auto_layer up = LAYER_INIT;
+		struct ovl_err why;
+		int rc;
+
+		/* Set anew at each power of two, it gets into any circle and is met again. */
+		if (strcmp(at.parent.s, mark.s) == 0) {
+			out->broken = true;
+			return check_tell(c, OVL_ERROR, "loop", l->id.s, "", false,
+				"its parents go round in a circle");
+		}
+		ref.id = at.parent;
+		rc = layer_open_ref(c->st, &ref, 0, ref.id.s, &up, &why);
+		if (rc < 0) {
+			out->broken = true;
+			if (err_is_system(rc) && rc != -EIO) {
+				*c->err = why;
+				return rc;
+			}
+			if (steps)
+				return 0; /* the parent's own finding */
+			if (rc == -EIO)
+				return check_tell(c, OVL_ERROR, "parent", l->id.s, "",
+					false, "its parent: %s", why.text);
+			return check_tell(c, OVL_ERROR, "parent", l->id.s, "", false,
+				why.status == OVL_NOLAYER ?
+					"its parent %.12s is missing" :
+					"its parent %.12s is damaged",
+				at.parent.s);
+		}
+		steps++;
+		if ((steps & (steps - 1)) == 0)
+			mark = ref.id;
+		/* Only the tar of an image layer can hide what is below. */
+		seen_cut = seen_cut ||
+			(at.kind == OVL_IMAGE && (at.lowers == 0 || l->drv->whole));
+		if (!seen_cut && out->n < OVL_MAX_LOWERS)
+			memcpy(out->link[out->n++], up.meta.link, SHORT_LEN + 1);
+		at = up.meta;
+	}
+	return 0;
+}
+
+/* One that its parents determine. */
+static int number(struct checker *c, struct layer *l, unsigned *have, unsigned want,
+	const char *what)
+{
+	unsigned was = *have;
+
+	*have = want;
+	if (c->req->repair && meta_replace(l->fd, &l->meta, c->err) < 0)
+		return -EIO;
+	return check_tell(c, OVL_ERROR, "meta", l->id.s, "", c->req->repair,
+		"its .layer has %u as %s, its parents make it %u", was, what, want);
+}
+
+static int check_numbers(struct checker *c, struct layer *l, const struct lineage *way)
+{
+	struct layer_ref ref = {.drv = l->drv, .id = l->meta.parent};
+	auto_layer parent = LAYER_INIT;
+	struct ovl_err why;
+	struct ovl_id chain;
+	int rc = 0;
+
+	if (l->meta.lowers != way->n)
+		rc = number(c, l, &l->meta.lowers, way->n, "lower layers");
+	if (rc == 0 && l->meta.has_parent) {
+		if (layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0)
+			return 0;
+		if (l->meta.depth != parent.meta.depth + 1)
+			rc = number(c, l, &l->meta.depth, parent.meta.depth + 1, "depth");
+	}
+	if (rc)
+		return rc;
+	if (l->meta.kind != OVL_IMAGE)
+		return 0;
+	rc = digest_chain(l->meta.has_parent ? l->meta.parent.s : NULL, l->meta.diff_id,
+		&chain, c->err);
+	if (rc == 0 && strcmp(chain.s, l->id.s) != 0)
+		rc = check_tell(c, OVL_ERROR, "id", l->id.s, "", false,
+			"its parent and diff id make the chain id %.12s", chain.s);
+	return rc;
+}
+
+/* The parent must know of it, or a removal of the parent would not. */
+static int check_hint(struct checker *c, const struct layer *l)
+{
+	struct layer_ref ref = {.drv = l->drv, .id = l->meta.parent};
+	auto_layer parent = LAYER_INIT;
+	struct ovl_err why;
+	bool mended;
+	int there;
+
+	if (!l->meta.has_parent ||
+		layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0)
+		return 0;
+	there = layer_has_hint(&parent, &l->id, c->err);
+	if (there)
+		return there < 0 ? there : 0;
+	mended = c->req->repair && layer_add_child(&parent, &l->id, &why) >= 0;
+	return check_tell(c, OVL_ERROR, "hint", l->id.s, "", mended,
+		"its parent %.12s does not know of it", l->meta.parent.s);
+}
+
+/* Does its short link lead to another layer that says the same of it? */
+static bool is_anothers(const struct layer *l)
+{
+	struct layer_ref ref = {.drv = l->drv};
+	auto_layer other = LAYER_INIT;
+	struct ovl_err why;
+
+	return l->drv->by_link(l->drv_fd, l->meta.link, &ref.id) == 1 &&
+		strcmp(ref.id.s, l->id.s) != 0 &&
+		layer_open_ref(l->st, &ref, 0, ref.id.s, &other, &why) == 0 &&
+		strcmp(other.meta.link, l->meta.link) == 0;
+}
+
+/* What the driver keeps of it. */
+static int check_driver(
+	struct checker *c, const struct layer *l, const struct lineage *way)
+{
+	char lower[64];
+	const struct {
+		unsigned fault;
+		const char *kind;
+		const char *text;
+	} faults[] = {
+		{DRV_NO_TREE, "tree", "its tree is missing"},
+		{DRV_LINK_FILE, "link-file", "its file 'link' is missing or wrong"},
+		{DRV_LINK, "link", "its short link is missing or leads elsewhere"},
+		{DRV_LOWER, "lower", lower},
+		{DRV_WORK, "work", "its work directory is missing"},
+		{DRV_MERGED, "merged", "its mount point is missing"},
+	};
+	const char *links[OVL_MAX_LOWERS];
+	unsigned have = 0;
+	unsigned mend;
+	unsigned left;
+	int rc;
+
+	snprintf(lower, sizeof(lower), "its file '%s' is missing or wrong",
+		l->drv->lower_file);
+	for (unsigned i = 0; i < way->n; i++)
+		links[i] = way->link[i];
+	rc = l->drv->verify(l, way->broken ? NULL : links, way->n, &have, c->err);
+	left = mend = have;
+	if ((have & DRV_LINK) && is_anothers(l))
+		mend &= ~(unsigned)DRV_LINK;
+	if (rc == 0 && mend && c->req->repair)
+		rc = l->drv->mend(l, links, way->n, mend, &left, c->err);
+	for (size_t i = 0; rc == 0 && i < sizeof(faults) / sizeof(faults[0]); i++) {
+		if (have & faults[i].fault)
+			rc = check_tell(c, OVL_ERROR, faults[i].kind, l->id.s, "",
+				!(left & faults[i].fault), "%s", faults[i].text);
+	}
+	return rc;
+}
+
+struct losing {
+	struct checker *c;
+	const struct layer *l;
+};
+
+static int tell_lost(void *ctx, const char *name)
+{
+	const struct losing *x = ctx;
+	struct checker *c = x->c;
+	bool repair = c->req->repair;
+	int rc = names_is_lost(x->l, name, repair, c->err);
+
+	if (rc <= 0)
+		return rc;
+	return check_tell(c, repair ? OVL_ERROR : OVL_NOTE, "lost-name", x->l->id.s, "",
+		repair,
+		repair ? "its name %s was missing from 'names'" :
+			 "its name %s is missing from 'names'; --repair gives it back",
+		Q(name));
+}
+
+static int check_open(struct checker *c, struct layer *l, bool content)
+{
+	struct lineage way;
+	int rc = follow(c, l, &way);
+
+	/* Its files have yet to take their places. */
+	if (rc == 0 && becoming_unfinished(&l->meta))
+		rc = check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
+			"the commit that made it was killed; the next command that uses it "
+			"finishes that");
+	else if (rc == 0)
+		rc = check_driver(c, l, &way);
+	if (rc == 0 && !way.broken)
+		rc = check_numbers(c, l, &way);
+	if (rc == 0)
+		rc = check_hint(c, l);
+	if (rc == 0)
+		rc = names_each_lost(l, tell_lost, &(struct losing){c, l}, c->err);
+	if (rc < 0 || l->meta.kind != OVL_IMAGE)
+		return rc;
+	rc = fs_exists(l->fd, RECIPE_NAME);
+	if (rc < 0)
+		return err_sys(c->err, errno, "cannot look for its '%s'", RECIPE_NAME);
+	if (!rc)
+		return check_tell(c, OVL_ERROR, "recipe", l->id.s, "", false,
+			"'%s' is missing: its tar cannot be given back", RECIPE_NAME);
+	return content && !way.broken ? check_content(c, l) : 0;
+}
+
+/*
+ * A layer that is looked at without a lock may be about to be committed, or repaired: what
+ * is wrong with it counts when it is still so a moment later and nobody has it locked,
+ * both times. 1: somebody has it for longer, and will leave it right or be found to have
+ * left it wrong.
+ */
+static int settle(struct checker *c, struct layer *l)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	const struct meta meta = l->meta;
+	char who[HOLDER_SIZE];
+	int sure = 0;
+	int rc = 0;
+
+	for (int i = 0; i < 50 && rc == 0; i++) {
+		report_release(&c->later);
+		rc = check_open(c, l, false);
+		l->meta = meta; /* which the check puts right as it goes */
+		if (!c->later.n)
+			break;
+		sure = holder_of(l->fd, true, who) ? 0 : sure + 1;
+		if (sure == 2)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return rc == 0 && c->later.n && sure < 2 ? 1 : rc;
+}
+
+/* What is found in a layer counts if it is still there at the end: one that is being
+ * removed lacks this or that. */
+static int look(struct checker *c, struct layer *l)
+{
+	bool locked = c->req->repair;
+	bool gone;
+	int rc;
+
+	c->holding = true;
+	rc = locked ? 0 : settle(c, l);
+	if (rc == 0 && (locked || c->req->content)) {
+		report_release(&c->later);
+		c->unlocked = locked ? NULL : l;
+		rc = check_open(c, l, c->req->content);
+		c->unlocked = NULL;
+	}
+	gone = rc == 1 || (!locked && fs_is(l->drv_fd, l->id.s, l->fd) == 0);
+	layer_close(l);
+	if (gone && !c->ended) {
+		check_forget(c);
+		return 0;
+	}
+	rc = check_tell_later(c, rc);
+	/* -ENAMETOOLONG, -E2BIG: it is beyond what is looked through. */
+	return (rc == -EIO || rc == -ENAMETOOLONG || rc == -E2BIG) && !c->ended ?
+		check_unreadable(c, l->id.s) :
+		rc;
+}
+
+int check_layer(struct checker *c, const struct layer_ref *ref)
+{
+	int op = c->req->repair ? LOCK_EX : 0;
+	auto_layer l = LAYER_INIT;
+	struct ovl_err why;
+	int rc = layer_open_ref(c->st, ref, op, ref->id.s, &l, &why);
+
+	/* On its way to the trash when it was opened? */
+	if (rc < 0 && !op && meta_is_damage(rc))
+		rc = layer_open_ref(c->st, ref, op, ref->id.s, &l, &why);
+	if (rc == 0)
+		return look(c, &l);
+	if (why.status == OVL_NOLAYER)
+		return 0; /* removed meanwhile */
+	if (why.status == OVL_BUSY) {
+		c->result |= OVL_CHECK_NOT;
+		return check_tell(c, OVL_NOTE, "busy", ref->id.s, "", false,
+			"another process works on it: not looked at");
+	}
+	/* What cannot be read now may be as it should. */
+	if (!meta_is_damage(rc)) {
+		*c->err = why;
+		return rc == -EIO ? check_unreadable(c, ref->id.s) : rc;
+	}
+	return c->req->repair ? check_put_aside(c, ref) :
+				check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
+					"its file .layer is missing or damaged");
+}

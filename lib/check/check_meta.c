@@ -1,0 +1,404 @@
+/*
+ * A layer whose .layer is torn or missing. What else the store knows of it is put
+ * together:
+ *
+ *	an image layer	its recipe ends with its diff id; its parent is the layer with which
+ *			that makes its id, the chain id; the rest is counted by playing the
+ *			recipe back
+ *	a writable one	its parent has a hint of it, and what the driver keeps says the same.
+ *			Without hint and lower it had no parent if what create writes first
+ *			is there
+ *
+ * One that cannot be made out so is put aside, if nothing stands on it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/fs.h"
+#include "check/checker.h"
+#include "content/ingest.h"
+#include "content/piped.h"
+#include "content/replay.h"
+#include "mount/family.h"
+#include "store/aside.h"
+#include "store/driver.h"
+#include "store/store.h"
+#include "tar/recipe.h"
+#include "union/whiteout.h"
+
+/* ---- looking through the layers --------------------------------------------------- */
+
+/* Layers of one driver: 1 and the next sound one, 0 at the end, negative errno when one
+ * cannot be read now: it may be the one that is looked for. */
+static int next_layer(struct ovl_store *st, const struct driver *drv, struct fs_dir *d,
+	struct layer *l, struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = drv};
+	struct ovl_err why;
+	const char *name;
+	int r;
+
+	layer_close(l);
+	while ((r = fs_dir_next(d, &name, NULL)) > 0) {
+		if (!id_is_full(name))
+			continue;
+		memcpy(ref.id.s, name, sizeof(ref.id.s));
+		r = layer_open_ref(st, &ref, 0, name, l, &why);
+		if (r == 0)
+			return 1;
+		if (err_is_system(r)) {
+			*err = why;
+			return r;
+		}
+	}
+	return r < 0 ? err_sys(err, errno, "cannot read the store") : 0;
+}
+
+/* The image layer on which a layer of that diff id would have the id: 1, 0 none. */
+static int parent_by_chain(struct checker *c, const struct layer *l, const char *diff_id,
+	struct layer *parent)
+{
+	auto_fsdir d = {.fd = -1};
+	struct ovl_id chain;
+	int rc;
+
+	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
+		return err_sys(c->err, errno, "cannot read the store");
+	while ((rc = next_layer(c->st, l->drv, &d, parent, c->err)) > 0) {
+		rc = digest_chain(parent->id.s, diff_id, &chain, c->err);
+		if (rc < 0)
+			return rc;
+		if (parent->meta.kind == OVL_IMAGE && strcmp(chain.s, l->id.s) == 0)
+			return 1;
+	}
+	return rc;
+}
+
+int check_find_parent(struct checker *c, const struct layer *l, const char *diff_id,
+	struct layer *parent)
+{
+	struct ovl_id chain;
+	int rc = digest_chain(NULL, diff_id, &chain, c->err);
+
+	if (rc < 0 || strcmp(chain.s, l->id.s) == 0)
+		return rc;
+	rc = parent_by_chain(c, l, diff_id, parent);
+	return rc ? rc : -ENOENT;
+}
+
+/* The layer that has a hint of this one: 1, 0 none. */
+static int parent_by_hint(struct checker *c, const struct layer *l, struct layer *parent)
+{
+	auto_fsdir d = {.fd = -1};
+	int rc;
+
+	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
+		return err_sys(c->err, errno, "cannot read the store");
+	while ((rc = next_layer(c->st, l->drv, &d, parent, c->err)) > 0) {
+		rc = layer_has_hint(parent, &l->id, c->err);
+		if (rc)
+			return rc;
+	}
+	return rc;
+}
+
+/* ---- an image layer --------------------------------------------------------------- */
+
+/* 1: the recipe is there to its end, 0 it is not, negative errno. */
+static int read_recipe(const struct layer *l, struct meta *m, struct ovl_err *err)
+{
+	struct recipe_rec rec = {.type = RECIPE_RAW};
+	auto_recipe in = NULL;
+	int rc = recipe_open(&in, l->fd, err);
+
+	while (rc == 0 && rec.type != RECIPE_END)
+		rc = recipe_next(in, &rec, err);
+	if (rc < 0)
+		return err_is_system(rc) ? rc : 0;
+	memcpy(m->diff_id, rec.diff_id, sizeof(m->diff_id));
+	m->tar_size = rec.size;
+	return 1;
+}
+
+static void ignore_bad(void *ctx, const char *path, const char *why)
+{
+	(void)ctx;
+	(void)path;
+	(void)why;
+}
+
+static int play(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
+{
+	const struct replay_watch watch = {.bad = ignore_bad};
+
+	return replay_watched(ctx, sink, to, &watch, err);
+}
+
+/* What its tar tells of it: 1, 0 it cannot be played. */
+static int count(struct checker *c, struct layer *l, bool *cut)
+{
+	struct ingest_config cfg = {
+		.drv = l->drv,
+		.max_size = INT64_MAX,
+		.max_entries = UINT64_MAX,
+		.max_depth = UINT32_MAX,
+		.no_data = true,
+	};
+	struct ingest in = INGEST_INIT;
+	struct ovl_err why;
+	int rc = piped_ingest(&in, c->st, &cfg, play, l, &why);
+
+	if (rc == 0) {
+		l->meta.size = in.unpack.bytes;
+		l->meta.entries = in.unpack.entries;
+		*cut = unpack_hides_all(&in.unpack);
+	}
+	ingest_end(&in);
+	if (err_is_system(rc)) {
+		*c->err = why;
+		return rc;
+	}
+	return rc == 0;
+}
+
+static int image_meta(struct checker *c, struct layer *l)
+{
+	auto_layer parent = LAYER_INIT;
+	bool cut = false;
+	int rc;
+
+	l->meta.kind = OVL_IMAGE;
+	rc = read_recipe(l, &l->meta, c->err);
+	if (rc <= 0)
+		return rc;
+	rc = check_find_parent(c, l, l->meta.diff_id, &parent);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	if (rc > 0)
+		l->meta.parent = parent.id;
+	rc = count(c, l, &cut);
+	driver_place(&l->meta, parent.fd < 0 ? NULL : &parent, cut);
+	return rc;
+}
+
+/* ---- a writable layer ------------------------------------------------------------- */
+
+static int any_child(void *ctx, const struct layer_ref *child)
+{
+	(void)ctx;
+	(void)child;
+	return 1;
+}
+
+/* 1, 0, negative errno. */
+static int is_there(struct checker *c, const struct layer *l, const char *name)
+{
+	int r = fs_exists(l->fd, name);
+
+	return r < 0 ? err_sys(c->err, errno, "cannot look for '%s' of layer %.12s", name,
+			       l->id.s) :
+		       r;
+}
+
+/* A whiteout at the top of the layer's tree: 1, 0, negative errno. */
+static int hides_something(struct checker *c, const struct layer *l)
+{
+	auto_fsdir d = {.fd = -1};
+	enum wh_dir marks;
+	const char *name;
+	int r = fs_dir_open(&d, l->fd, layer_tree_name(l));
+
+	if (r == 0)
+		r = wh_dir_marks(&l->st->xattrs, d.fd, &marks);
+	while (r == 0 && (r = fs_dir_next(&d, &name, NULL)) > 0) {
+		struct stat st;
+
+		r = fstatat(d.fd, name, &st, AT_SYMLINK_NOFOLLOW);
+		if (r == 0)
+			r = wh_is_whiteout(&l->st->xattrs, d.fd, name, &st, marks);
+		if (r > 0)
+			return 1;
+	}
+	return r < 0 ?
+		err_sys(c->err, errno, "cannot read the tree of layer %.12s", l->id.s) :
+		0;
+}
+
+/*
+ * Of one that no layer and nothing in it calls a child: was there never a parent, or is
+ * what says so missing too? create writes the link, the lowers and .layer in this order:
+ * the name of .layer, empty as it may be, shows that there was no file of lowers, and a
+ * whiteout that there was one. 1, 0, negative errno.
+ */
+static int never_had_parent(struct checker *c, const struct layer *l)
+{
+	char link[SHORT_LEN + 1];
+	int rc = is_there(c, l, META_NAME);
+
+	if (rc < 0)
+		return rc;
+	l->drv->link_of(l->fd, link);
+	if (!rc && !id_is_short(link))
+		return 0;
+	rc = hides_something(c, l);
+	return rc < 0 ? rc : !rc;
+}
+
+static int writable_meta(struct checker *c, struct layer *l)
+{
+	auto_layer parent = LAYER_INIT;
+	struct ovl_id said;
+	int told = l->drv->parent_of(l, &said);
+	int rc;
+
+	l->meta.kind = OVL_WRITABLE;
+	rc = is_there(c, l, l->drv->tree[OVL_WRITABLE]);
+	if (rc > 0)
+		rc = is_there(c, l, l->drv->work);
+	if (rc <= 0)
+		return rc;
+	rc = is_there(c, l, RECIPE_KEPT);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	rc = parent_by_hint(c, l, &parent);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 ? told != 0 : told > 0 && strcmp(said.s, parent.id.s) != 0)
+		return 0;
+	if (rc == 0 && (rc = never_had_parent(c, l)) <= 0)
+		return rc;
+	driver_place(&l->meta, parent.fd < 0 ? NULL : &parent, false);
+	return 1;
+}
+
+/* ---- both ------------------------------------------------------------------------- */
+
+static bool is_anothers(const struct layer *l, const char *link)
+{
+	auto_layer other = LAYER_INIT;
+	auto_fsdir d = {.fd = -1};
+	struct ovl_err why;
+
+	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
+		return false;
+	while (next_layer(l->st, l->drv, &d, &other, &why) > 0) {
+		if (strcmp(other.meta.link, link) == 0 &&
+			strcmp(other.id.s, l->id.s) != 0)
+			return true;
+	}
+	return false;
+}
+
+void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
+{
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	struct ovl_id id;
+
+	l->drv->link_of(l->fd, link);
+	if (id_is_short(link) && !is_anothers(l, link))
+		return;
+	id_short_new(link);
+	if (!l->drv->links || fs_dir_open(&d, l->drv_fd, l->drv->links) < 0)
+		return;
+	while (fs_dir_next(&d, &name, NULL) > 0) {
+		if (id_is_short(name) && l->drv->by_link(l->drv_fd, name, &id) == 1 &&
+			strcmp(id.s, l->id.s) == 0)
+			memcpy(link, name, SHORT_LEN + 1);
+	}
+}
+
+/* 1: l->meta is what it was, as far as anything depends on it. */
+static int make_out(struct checker *c, struct layer *l)
+{
+	struct stat st;
+	int image = is_there(c, l, RECIPE_NAME);
+
+	if (image < 0)
+		return image;
+	memset(&l->meta, 0, sizeof(l->meta));
+	check_find_link(l, l->meta.link);
+	if (fstat(l->fd, &st) < 0)
+		return err_sys(c->err, errno, "cannot stat layer %.12s", l->id.s);
+	l->meta.created = st.st_mtim.tv_sec;
+	return image ? image_meta(c, l) : writable_meta(c, l);
+}
+
+int check_rebuild(struct checker *c, const struct layer_ref *ref)
+{
+	auto_layer l = LAYER_INIT;
+	struct ovl_err why;
+	int rc = layer_open_to_remove(c->st, ref, LOCK_EX, ref->id.s, &l, &why);
+
+	if (rc < 0) {
+		if (!err_is_system(rc))
+			return 0; /* told of by who looks at it next */
+		*c->err = why;
+		return rc;
+	}
+	rc = meta_read(l.fd, &l.meta, c->err);
+	if (rc == 0)
+		return 1;
+	if (!meta_is_damage(rc))
+		return rc;
+	rc = make_out(c, &l);
+	if (rc > 0)
+		rc = meta_replace(l.fd, &l.meta, c->err);
+	else if (rc == 0)
+		return 0;
+	if (rc == 0)
+		check_tell(c, OVL_ERROR, "meta", l.id.s, "", true,
+			"its file .layer was missing or damaged, and is written anew");
+	return rc < 0 ? rc : 1;
+}
+
+/* Its parent, if it tells of one, is to be there as long as it may be needed. */
+static void note_aside(struct checker *c, const struct layer *l)
+{
+	struct layer_ref ref = {.drv = l->drv};
+	auto_layer parent = LAYER_INIT;
+	struct ovl_err why;
+
+	if (l->drv->parent_of(l, &ref.id) > 0 &&
+		layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) == 0)
+		layer_add_child(&parent, &l->id, &why);
+}
+
+static int add_it(struct family *f, void *ctx, struct ovl_err *err)
+{
+	return family_add(f, ctx, "", false, err);
+}
+
+int check_put_aside(struct checker *c, const struct layer_ref *ref)
+{
+	const struct driver *drv = ref->drv;
+	auto_family f = {.st = c->st};
+	char where[ASIDE_NAME_MAX];
+	struct ovl_err why;
+	const struct layer *l;
+	struct layer_ref it = *ref;
+	int rc;
+
+	if (family_lock(&f, add_it, &it, &why) < 0)
+		return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
+			"its file .layer is missing or damaged, and %s", why.text);
+	l = &f.member[0].layer;
+	rc = layer_children(l, any_child, NULL, c->err);
+	if (rc < 0)
+		return rc;
+	if (rc)
+		return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
+			"its file .layer is missing or damaged, and layers are on top of it");
+	note_aside(c, l);
+	rc = aside_take(c->st, l->drv_fd, ref->id.s, drv->name, where, c->err);
+	if (rc < 0)
+		return rc;
+	drv->retract(l->drv_fd, l->meta.link, &ref->id, NULL);
+	return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", true,
+		"its file .layer is missing or damaged: put aside as '%s'", where);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/* How check tells what it finds: at once, or when it is known to count. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/fs.h"
+#include "check/checker.h"
+
+static int tell(struct checker *c, const struct ovl_finding *f)
+{
+	if (f->severity == OVL_ERROR)
+		c->result |= f->repaired ? OVL_CHECK_REPAIRED : OVL_CHECK_ERRORS;
+	c->ended = c->fn(c->ctx, f);
+	return c->ended;
+}
+
+/* How many findings of a layer wait until it is seen to be still there. */
+#define HELD_MAX 1000
+
+static int hold_back(struct checker *c, const struct ovl_finding *f)
+{
+	const struct report_row row = {.how = f->severity << 1 | f->repaired,
+		.text = {f->kind, f->id, f->path, f->text}};
+
+	if (report_add(&c->later, &row) < 0)
+		return err_nomem(c->err);
+	if (c->later.n < HELD_MAX || !c->unlocked ||
+		fs_is(c->unlocked->drv_fd, c->unlocked->id.s, c->unlocked->fd) <= 0)
+		return 0;
+	check_tell_later(c, 0);
+	c->holding = true;
+	return c->ended;
+}
+
+int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
+	const char *id, const char *path, bool mended, const char *fmt, ...)
+{
+	char text[600];
+	struct ovl_finding f = {.severity = severity,
+		.kind = kind,
+		.id = id,
+		.path = path,
+		.repaired = mended,
+		.text = text};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return c->holding ? hold_back(c, &f) : tell(c, &f);
+}
+
+int check_tell_later(struct checker *c, int r)
+{
+	c->holding = false;
+	for (size_t i = 0; i < c->later.n && !c->ended; i++) {
+		const struct report_row *row = &c->later.row[i];
+		const struct ovl_finding f = {
+			.severity = row->how >> 1,
+			.repaired = row->how & 1,
+			.kind = row->text[0],
+			.id = row->text[1],
+			.path = row->text[2],
+			.text = row->text[3],
+		};
+
+		tell(c, &f);
+	}
+	report_release(&c->later);
+	return r ? r : c->ended;
+}
+
+void check_forget(struct checker *c)
+{
+	c->holding = false;
+	report_release(&c->later);
+}
+
+int check_unreadable(struct checker *c, const char *id)
+{
+	return check_tell(c, OVL_ERROR, "unreadable", id, "", false,
+		"it cannot be looked at: %s", c->err->text);
+}

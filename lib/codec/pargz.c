@@ -1,0 +1,280 @@
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/thread.h"
+#include "codec/pargz.h"
+
+#define DICT  32768u
+#define BLOCK (512u * 1024)
+/* deflateBound() of a block, and what the flush adds. */
+#define OUT (BLOCK + BLOCK / 8 + BLOCK / 64 + 64)
+
+struct block {
+	unsigned char *in; /* DICT bytes of what comes before it, then the block */
+	unsigned char *out;
+	size_t n;
+	size_t out_n;
+	unsigned long crc;
+	bool first; /* nothing comes before */
+	bool last;
+	bool done;
+	bool failed;
+};
+
+struct pargz {
+	pthread_mutex_t mutex;
+	pthread_cond_t filled_one; /* for the threads */
+	pthread_cond_t done_one; /* for the caller */
+	pthread_t *thread;
+	unsigned threads; /* running */
+	unsigned max_threads;
+	bool quit;
+	struct block *ring;
+	unsigned size;
+	/* Blocks so far: the caller filled, a thread took, the sink got. */
+	uint64_t filled, taken, given;
+	unsigned long crc;
+	uint64_t total;
+	bool begun;
+	sink_fn sink; /* of the call that runs, as ctx and err are */
+	void *ctx;
+	struct ovl_err *err;
+};
+
+static int fail(struct pargz *g, int errnum)
+{
+	return err_sys(g->err, errnum, "cannot compress with gzip");
+}
+
+/* ---- the threads ------------------------------------------------------------------ */
+
+static bool deflate_block(z_stream *z, struct block *b)
+{
+	int r;
+
+	if (deflateReset(z) != Z_OK)
+		return false;
+	if (!b->first && deflateSetDictionary(z, b->in, DICT) != Z_OK)
+		return false;
+	b->crc = crc32_z(crc32(0, NULL, 0), b->in + DICT, b->n);
+	z->next_in = b->in + DICT;
+	z->avail_in = (unsigned)b->n;
+	z->next_out = b->out;
+	z->avail_out = OUT;
+	r = deflate(z, b->last ? Z_FINISH : Z_SYNC_FLUSH);
+	b->out_n = OUT - z->avail_out;
+	return r == (b->last ? Z_STREAM_END : Z_OK) && !z->avail_in && z->avail_out;
+}
+
+/* The next block to deflate; NULL when there will be none. Called and left locked. */
+static struct block *take(struct pargz *g)
+{
+	while (g->taken == g->filled && !g->quit)
+		pthread_cond_wait(&g->filled_one, &g->mutex);
+	return g->quit ? NULL : &g->ring[g->taken++ % g->size];
+}
+
+static void *run(void *arg)
+{
+	struct pargz *g = arg;
+	z_stream z = {0};
+	bool ready = deflateInit2(&z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+	struct block *b;
+
+	pthread_mutex_lock(&g->mutex);
+	while ((b = take(g))) {
+		bool ok;
+
+		pthread_mutex_unlock(&g->mutex);
+		ok = ready && deflate_block(&z, b);
+		pthread_mutex_lock(&g->mutex);
+		b->failed = !ok;
+		b->done = true;
+		pthread_cond_signal(&g->done_one);
+	}
+	pthread_mutex_unlock(&g->mutex);
+	if (ready)
+		deflateEnd(&z);
+	return NULL;
+}
+
+/* One more, unless there are enough for what waits. One thread is enough to go on with;
+ * negative errno: there is none. */
+static int start_thread(struct pargz *g)
+{
+	int rc;
+
+	if (g->threads == g->max_threads || g->threads >= g->filled)
+		return 0;
+	rc = thread_start(&g->thread[g->threads], run, g);
+	if (rc == 0)
+		g->threads++;
+	return g->threads ? 0 : fail(g, rc);
+}
+
+/* ---- the caller ------------------------------------------------------------------- */
+
+/* The oldest block to the sink; waits for it if wait. 1 given, 0 not yet, -errno. */
+static int give_oldest(struct pargz *g, bool wait)
+{
+	struct block *b = &g->ring[g->given % g->size];
+	bool done;
+	int rc;
+
+	if (g->given == g->filled)
+		return 0;
+	pthread_mutex_lock(&g->mutex);
+	while (!b->done && wait)
+		pthread_cond_wait(&g->done_one, &g->mutex);
+	done = b->done;
+	pthread_mutex_unlock(&g->mutex);
+	if (!done)
+		return 0;
+	if (b->failed)
+		return fail(g, ENOMEM); /* all that deflate can lack */
+	g->crc = crc32_combine(g->crc, b->crc, (z_off_t)b->n);
+	g->total += b->n;
+	g->given++;
+	rc = g->sink(g->ctx, b->out, b->out_n, g->err);
+	return rc < 0 ? rc : 1;
+}
+
+/* The block that is being filled, made ready; NULL: no memory. There is room for it. */
+static struct block *current(struct pargz *g)
+{
+	struct block *b = &g->ring[g->filled % g->size];
+
+	if (!b->in)
+		b->in = malloc(DICT + BLOCK);
+	if (!b->out)
+		b->out = malloc(OUT);
+	return b->in && b->out ? b : NULL;
+}
+
+/* Hands the current block to the threads and begins the next. */
+static int submit(struct pargz *g, bool last)
+{
+	struct block *full = &g->ring[g->filled % g->size];
+	struct block *next;
+	int r;
+
+	full->last = last;
+	full->first = g->filled == 0;
+	full->done = false;
+	pthread_mutex_lock(&g->mutex);
+	g->filled++;
+	pthread_cond_signal(&g->filled_one);
+	pthread_mutex_unlock(&g->mutex);
+	r = start_thread(g);
+	if (r < 0)
+		return r;
+	r = 1;
+	while (r > 0)
+		r = give_oldest(g, last || g->filled - g->given == g->size);
+	if (r < 0 || last)
+		return r;
+	next = current(g);
+	if (!next)
+		return fail(g, ENOMEM);
+	memcpy(next->in, full->in + BLOCK, DICT);
+	next->n = 0;
+	return 0;
+}
+
+static int begin(struct pargz *g)
+{
+	/* No name, no time, from Unix. */
+	static const unsigned char header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
+
+	g->begun = true;
+	g->crc = crc32(0, NULL, 0);
+	if (!current(g))
+		return fail(g, ENOMEM);
+	return g->sink(g->ctx, header, sizeof(header), g->err);
+}
+
+static int finish(struct pargz *g)
+{
+	unsigned char trailer[8];
+	int r = submit(g, true);
+
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < 4; i++) {
+		trailer[i] = (unsigned char)(g->crc >> 8 * i);
+		trailer[4 + i] = (unsigned char)(g->total >> 8 * i);
+	}
+	return g->sink(g->ctx, trailer, sizeof(trailer), g->err);
+}
+
+int pargz_run(struct pargz *g, const void *p, size_t n, bool end, sink_fn sink, void *ctx,
+	struct ovl_err *err)
+{
+	const unsigned char *at = p;
+	int r;
+
+	g->sink = sink;
+	g->ctx = ctx;
+	g->err = err;
+	r = g->begun ? 0 : begin(g);
+	while (n && r == 0) {
+		struct block *b = &g->ring[g->filled % g->size];
+		size_t now = BLOCK - b->n < n ? BLOCK - b->n : n;
+
+		memcpy(b->in + DICT + b->n, at, now);
+		b->n += now;
+		at += now;
+		n -= now;
+		if (b->n == BLOCK)
+			r = submit(g, false);
+	}
+	if (r == 0 && end)
+		r = finish(g);
+	return r;
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+struct pargz *pargz_new(unsigned threads)
+{
+	struct pargz *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->max_threads = threads;
+	g->size = threads + 2; /* one that is filled, one that is done */
+	g->thread = calloc(threads, sizeof(*g->thread));
+	g->ring = calloc(g->size, sizeof(*g->ring));
+	pthread_mutex_init(&g->mutex, NULL);
+	pthread_cond_init(&g->filled_one, NULL);
+	pthread_cond_init(&g->done_one, NULL);
+	if (!g->thread || !g->ring) {
+		pargz_free(g);
+		return NULL;
+	}
+	return g;
+}
+
+void pargz_free(struct pargz *g)
+{
+	pthread_mutex_lock(&g->mutex);
+	g->quit = true;
+	pthread_cond_broadcast(&g->filled_one);
+	pthread_mutex_unlock(&g->mutex);
+	for (unsigned i = 0; i < g->threads; i++)
+		pthread_join(g->thread[i], NULL);
+	for (unsigned i = 0; g->ring && i < g->size; i++) {
+		free(g->ring[i].in);
+		free(g->ring[i].out);
+	}
+	pthread_cond_destroy(&g->done_one);
+	pthread_cond_destroy(&g->filled_one);
+	pthread_mutex_destroy(&g->mutex);
+	free(g->thread);
+	free(g->ring);
+	free(g);
+}

@@ -1,0 +1,491 @@
+/*
+ * The step of a commit: what is prepared for it, and the rename that decides. What fails
+ * before that is taken back; what cannot be is in nobody's way.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "commit/commit.h"
+#include "mount/mountnote.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/store.h"
+#include "store/used.h"
+#include "tar/recipe.h"
+#include "union/view.h"
+
+/* With --keep the name of the writable layer stays its own; else it may be given again. */
+int commit_check_name(const struct commit *c, struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(&c->l);
+	struct layer_ref owner;
+	int r;
+
+	if (!c->req->name)
+		return 0;
+	r = names_lookup(c->st, c->req->name, &owner, err);
+	if (r > 0 && layer_ref_same(&owner, &c->image))
+		return 0;
+	return r < 0 ? r :
+		       names_check(c->st, c->req->name, c->req->keep ? NULL : &self, err);
+}
+
+bool commit_in_place(const struct driver *drv)
+{
+	return strcmp(drv->tree[OVL_IMAGE], drv->tree[OVL_WRITABLE]) != 0;
+}
+
+static bool durable(const struct commit *c)
+{
+	return store_durable(c->st);
+}
+
+/* Is the image layer's tree one that W cannot have, and made in staging/? */
+static bool is_apart(const struct commit *c)
+{
+	return c->c.unpack && !commit_in_place(c->l.drv);
+}
+
+/* The image layer before it is there: fd is where its files are, all but .layer. */
+static struct layer future(const struct commit *c, int fd)
+{
+	return (struct layer){
+		.st = c->st,
+		.drv = c->l.drv,
+		.drv_fd = c->l.drv_fd,
+		.fd = fd,
+		.id = c->image.id,
+		.meta = c->meta,
+	};
+}
+
+/* ---- the image layer's files ------------------------------------------------------ */
+
+/* As an import writes it. */
+static int write_meta(struct commit *c, struct ovl_err *err)
+{
+	const struct committed *found = &c->c;
+	const struct driver *drv = c->l.drv;
+	struct meta *m = &c->meta;
+
+	m->kind = OVL_IMAGE;
+	m->size = found->size;
+	m->entries = found->entries;
+	m->tar_size = found->tar_size;
+	m->created = time(NULL);
+	driver_place(m, commit_parent(c), found->cut);
+	memcpy(m->link, c->stage.link, sizeof(m->link));
+	memcpy(m->diff_id, found->diff_id, sizeof(m->diff_id));
+	if (drv->link_file &&
+		fs_write_new(c->stage.fd, drv->link_file, m->link, SHORT_LEN) < 0)
+		return err_sys(err, errno, "cannot write '%s'", drv->link_file);
+	return meta_write(c->stage.fd, m, err);
+}
+
+/* What a writable layer does not look at is put where the image layer has it. */
+static int put(
+	struct commit *c, const char *from, int to, const char *name, struct ovl_err *err)
+{
+	if (fs_rmtree(to, name, NULL) == 0 &&
+		fs_rename(c->stage.fd, from, to, name, RENAME_NOREPLACE) == 0)
+		return 0;
+	return err_sys(err, errno, "cannot put '%s' into layer %.12s", name, c->l.id.s);
+}
+
+static int put_new(struct commit *c, struct ovl_err *err)
+{
+	const char *tree = c->l.drv->tree[OVL_IMAGE];
+	char path[64];
+	int rc = put(c, COMMIT_NEW "/" RECIPE_NAME, c->l.fd, RECIPE_NAME, err);
+
+	snprintf(path, sizeof(path), COMMIT_NEW "/%s", tree);
+	if (rc == 0)
+		rc = put(c, path, c->l.fd, tree, err);
+	if (rc == 0)
+		rc = put(c, COMMIT_NEW "/" META_NAME, c->stage.fd, META_NAME, err);
+	if (rc == 0 && unlinkat(c->stage.fd, COMMIT_NEW, AT_REMOVEDIR) < 0)
+		rc = err_sys(err, errno, "cannot remove '" COMMIT_NEW "' of layer %.12s",
+			c->l.id.s);
+	return rc;
+}
+
+static int empty(struct commit *c, const char *name, struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	const char *entry;
+	int r = fs_dir_open(&d, c->l.fd, name);
+
+	if (r < 0 && errno == ENOENT)
+		return 0;
+	while (r >= 0 && (r = fs_dir_next(&d, &entry, NULL)) > 0)
+		r = fs_rmtree(d.fd, entry, NULL);
+	return r < 0 ?
+		err_sys(err, errno, "cannot empty '%s' of layer %.12s", name, c->l.id.s) :
+		0;
+}
+
+static int complete_new(struct commit *c, struct ovl_err *err)
+{
+	auto_view below = {.xp = &c->st->xattrs};
+	int rc = c->has_parent ? layer_view(&c->parent, true, &below, err) : 0;
+
+	if (rc == 0)
+		rc = ingest_complete(&c->in, commit_parent(c), &below, &c->meta, err);
+	return rc == 0 && !is_apart(c) ? put_new(c, err) : rc;
+}
+
+static int complete_own(struct commit *c, struct ovl_err *err)
+{
+	int rc = commit_clean(&c->l, c->stage.fd, &c->c, err);
+
+	if (rc == 0)
+		rc = write_meta(c, err);
+	return rc == 0 ? put(c, RECIPE_NAME, c->l.fd, RECIPE_NAME, err) : rc;
+}
+
+static int complete(struct commit *c, struct ovl_err *err)
+{
+	int rc;
+
+	if (c->complete)
+		return 0;
+	rc = c->c.unpack ? complete_new(c, err) : complete_own(c, err);
+	/* Nothing is mounted: of what mounts have left nothing is needed. */
+	if (rc == 0 && !is_apart(c))
+		rc = empty(c, c->l.drv->work, err);
+	if (rc == 0 && !is_apart(c) && fs_rmtree(c->l.fd, MOUNTNOTES, NULL) < 0)
+		rc = err_sys(err, errno, "cannot remove '%s' of layer %.12s", MOUNTNOTES,
+			c->l.id.s);
+	c->complete = rc == 0;
+	return rc;
+}
+
+/* ---- what is noted ---------------------------------------------------------------- */
+
+/* In W's .layer. The one that is there is kept: what is taken back must not be written. */
+static int mark(struct commit *c, struct ovl_err *err)
+{
+	struct meta m = c->l.meta;
+
+	if (linkat(c->l.fd, META_NAME, c->stage.fd, BECOMING_WAS, 0) < 0)
+		return errno == EEXIST ?
+			0 :
+			err_sys(err, errno, "cannot keep '%s' of layer %.12s", META_NAME,
+				c->l.id.s);
+	m.becomes = c->image.id;
+	m.was = c->l.id;
+	return meta_replace(c->l.fd, &m, err);
+}
+
+static void unmark(struct commit *c)
+{
+	if (c->stage.fd >= 0)
+		fs_rename(c->stage.fd, BECOMING_WAS, c->l.fd, META_NAME, 0);
+}
+
+/* staging/W; with --keep it is a layer on top of the image layer. */
+static int note_way(struct commit *c, const struct layer *image, struct ovl_err *err)
+{
+	struct stage *sg = &c->went;
+	char to[ID_LEN + 64];
+	int rc;
+
+	stage_end(sg);
+	unlinkat(c->l.fd, BECOMING_TO, 0); /* of the commit before */
+	if (becoming_forget(c->st, &c->l.id) < 0)
+		return err_sys(err, errno, "cannot remove 'staging/%.12s'", c->l.id.s);
+	rc = stage_begin_as(c->st, c->l.drv, &c->l.id, sg, err);
+	if (rc == 0 && c->req->keep) {
+		memcpy(sg->link, c->l.meta.link, sizeof(sg->link));
+		rc = stage_fill_empty(sg, image, c->l.meta.created, err);
+		if (rc == 0)
+			rc = names_copy_notes(&c->l, sg->fd, false, err);
+		if (rc == 0)
+			rc = layer_add_child(image, &c->l.id, err);
+	}
+	snprintf(to, sizeof(to), "../../%s/%s", image->drv->name, image->id.s);
+	if (rc >= 0 && symlinkat(to, sg->fd, BECOMING_TO) < 0)
+		rc = err_sys(
+			err, errno, "cannot note what layer %.12s becomes", c->l.id.s);
+	return rc < 0 ? rc : 0;
+}
+
+/* The last that may take long, or be stopped. */
+static int prepare(struct commit *c, const struct layer *image, struct ovl_err *err)
+{
+	int rc = mark(c, err);
+
+	if (rc == 0)
+		rc = note_way(c, image, err);
+	if (rc == 0)
+		rc = store_sync(c->st, c->l.fd, err);
+	return rc == 0 && store_stopped(c->st) ? err_stopped(err) : rc;
+}
+
+/* ---- the name --------------------------------------------------------------------- */
+
+/* Notes in the image layer, which is not in its place or has nothing lead to it yet. */
+static int sync_notes(const struct commit *c, int fd, struct ovl_err *err)
+{
+	return durable(c) && fs_exists(fd, NAMES_NOTES) > 0 ? names_sync_notes(fd, err) :
+							      0;
+}
+
+/*
+ * Under the lock of the names: it is noted in the image layer (fd), and leads to a layer
+ * that is not there, or does not know of it, until the step: it is nobody's. 1: so it is,
+ * 0: there is nothing to give.
+ */
+static int give_name(
+	struct commit *c, int fd, const struct layer_ref *to, struct ovl_err *err)
+{
+	const char *name = c->req->name;
+	struct layer_ref owner;
+	char file[256];
+	int rc = commit_check_name(c, err);
+
+	if (rc < 0 || !name)
+		return rc;
+	rc = names_lookup(c->st, name, &owner, err);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	name_encode(name, file);
+	names_unnote(c->l.fd, file);
+	rc = names_note(fd, name, NULL, durable(c), err);
+	if (rc == 0)
+		rc = sync_notes(c, fd, err);
+	if (rc == 0)
+		rc = names_link(c->st, name, to, false, err);
+	if (rc < 0)
+		return rc;
+	rc = durable(c) ? names_sync(c->st, err) : 0;
+	if (rc < 0)
+		names_unlink(c->st, name);
+	return rc < 0 ? rc : 1;
+}
+
+static void take_name(struct commit *c, int given)
+{
+	if (given > 0)
+		names_unlink(c->st, c->req->name);
+}
+
+/* ---- the step --------------------------------------------------------------------- */
+
+/* Prune may have taken the hint meanwhile, and would take the link. */
+static int announce(struct commit *c, struct ovl_err *err)
+{
+	const struct layer *parent = commit_parent(c);
+	const char *links = c->l.drv->links;
+	auto_fd dir = -1;
+	int rc = parent ? layer_add_child(parent, &c->image.id, err) : 0;
+
+	if (rc > 0 && durable(c))
+		rc = layer_sync_children(parent, err);
+	if (rc >= 0)
+		rc = c->l.drv->publish(&c->stage, &c->image.id, err);
+	if (rc < 0 || !links || !durable(c))
+		return rc;
+	dir = fs_open_dir(c->l.drv_fd, links);
+	return dir < 0 || fsync(dir) < 0 ?
+		err_sys(err, errno, "cannot sync '%s'", links) :
+		0;
+}
+
+/* W is I. 1, 0 there is such a layer. */
+static int rename_layer(struct commit *c, struct ovl_err *err)
+{
+	struct layer *l = &c->l;
+	int given = 0;
+	int rc = announce(c, err);
+
+	if (rc == 0)
+		rc = given = give_name(c, l->fd, &c->image, err);
+	if (rc >= 0) {
+		if (fs_rename(l->drv_fd, l->id.s, l->drv_fd, c->image.id.s,
+			    RENAME_NOREPLACE) == 0)
+			return 1;
+		rc = errno == EEXIST ?
+			0 :
+			err_sys(err, errno, "cannot put layer %.12s in place",
+				c->image.id.s);
+	}
+	take_name(c, given);
+	l->drv->retract(l->drv_fd, c->meta.link, &c->image.id, NULL);
+	return rc;
+}
+
+static int become(struct commit *c, struct ovl_err *err)
+{
+	struct layer image;
+	int rc = complete(c, err);
+
+	if (rc < 0)
+		return rc;
+	image = future(c, c->l.fd);
+	if (c->has_parent && durable(c))
+		rc = layer_add_child(&c->parent, &c->image.id, err);
+	if (rc >= 0)
+		rc = prepare(c, &image, err);
+	if (rc == 0)
+		rc = names_lock(c->st, err);
+	if (rc < 0)
+		return rc;
+	rc = store_lock(c->st, LOCK_SH, err);
+	if (rc == 0) {
+		rc = rename_layer(c, err);
+		store_unlock(c->st);
+	}
+	names_unlock(c->st);
+	if (rc > 0) {
+		c->made = image;
+		c->l.fd = -1;
+		c->made.meta.was = c->l.id;
+	}
+	return rc ? rc : -EAGAIN;
+}
+
+/* ---- or the image layer is another directory -------------------------------------- */
+
+/* W leaves its place, and its names lead to the image layer. */
+static int leave(struct commit *c, const struct layer *image, struct trashed *old,
+	struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(&c->l);
+	int given = 0;
+	int rc = 0;
+
+	if (!c->req->keep)
+		rc = names_copy_notes(&c->l, image->fd, durable(c), err);
+	if (rc == 0)
+		rc = sync_notes(c, image->fd, err);
+	if (rc == 0)
+		rc = given = give_name(c, image->fd, &self, err);
+	if (rc >= 0 && image->fd == c->in.stage.fd) {
+		c->in.stage.hold = true;
+		rc = stage_appear(&c->in.stage, &image->id, commit_parent(c), NULL,
+			durable(c), err);
+		rc = rc ? rc : -EAGAIN;
+	}
+	if (rc >= 0)
+		rc = trash_take(&c->l, old, err);
+	if (rc < 0)
+		take_name(c, given);
+	return rc;
+}
+
+static int step_aside(struct commit *c, const struct layer *image, struct trashed *old,
+	struct ovl_err *err)
+{
+	int rc = prepare(c, image, err);
+
+	/* Made before anything is lost by its absence. */
+	if (rc == 0)
+		rc = store_dir_make(c->st, DIR_TRASH, err);
+	if (rc >= 0)
+		rc = names_lock(c->st, err);
+	if (rc < 0)
+		return rc;
+	rc = leave(c, image, old, err);
+	names_unlock(c->st);
+	return rc;
+}
+
+static int join(struct commit *c, struct trashed *old, struct ovl_err *err)
+{
+	struct ovl_err why;
+	int rc = layer_open_ref(c->st, &c->image, LOCK_SH, c->image.id.s, &c->made, &why);
+
+	if (rc < 0) {
+		*err = why;
+		return why.status == OVL_NOLAYER ? -EAGAIN : rc;
+	}
+	used_now(&c->made);
+	rc = step_aside(c, &c->made, old, err);
+	return rc < 0 ? rc : 0;
+}
+
+static int replace(struct commit *c, struct trashed *old, struct ovl_err *err)
+{
+	struct layer image;
+	int rc = complete(c, err);
+
+	if (rc < 0)
+		return rc;
+	image = future(c, c->in.stage.fd);
+	if (c->has_parent && durable(c))
+		rc = layer_add_child(&c->parent, &c->image.id, err);
+	if (rc >= 0)
+		rc = step_aside(c, &image, old, err);
+	if (rc < 0)
+		return rc;
+	c->made = image;
+	c->made.fd = steal_fd(&c->in.stage.held);
+	return 1;
+}
+
+/* ---- all of it -------------------------------------------------------------------- */
+
+static int make(struct commit *c, struct trashed *old, struct ovl_err *err)
+{
+	return is_apart(c) ? replace(c, old, err) : become(c, err);
+}
+
+static void drop_hints(struct commit *c)
+{
+	struct layer child = {
+		.st = c->st,
+		.drv = c->l.drv,
+		.drv_fd = c->l.drv_fd,
+		.id = c->image.id,
+		.meta = {.has_parent = c->has_parent, .parent = c->parent.id},
+	};
+
+	layer_drop_child(&child);
+}
+
+static void take_back(struct commit *c)
+{
+	if (c->l.fd < 0)
+		return;
+	stage_end(&c->went);
+	unmark(c);
+	unlinkat(c->l.fd, RECIPE_NAME, 0);
+	if (commit_in_place(c->l.drv))
+		fs_rmtree(c->l.fd, c->l.drv->tree[OVL_IMAGE], NULL);
+	layer_drop_hint(c->l.fd, &c->l.id);
+	if (c->made.fd >= 0)
+		layer_drop_hint(c->made.fd, &c->l.id);
+	drop_hints(c);
+}
+
+int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)
+{
+	int rc = -EAGAIN;
+
+	/* Others may make such a layer, or remove it, meanwhile. */
+	for (int i = 0; i < 100 && rc == -EAGAIN; i++) {
+		int there = layer_exists(c->st, &c->image, err);
+
+		layer_close(&c->made);
+		rc = there < 0 ? there : there ? join(c, old, err) : make(c, old, err);
+	}
+	if (rc < 0) {
+		take_back(c);
+		return rc == -EAGAIN ?
+			err_say(err, EEXIST, "layer %.12s is there and is not",
+				c->image.id.s) :
+			rc;
+	}
+	stage_leave(&c->went);
+	stage_leave(&c->stage);
+	return rc;
+}

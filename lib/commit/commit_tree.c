@@ -1,0 +1,404 @@
+/*
+ * The tree of a writable layer that becomes an image layer's: packed, and made to look as
+ * if its tar had been imported.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/path.h"
+#include "base/pathset.h"
+#include "base/quote.h"
+#include "commit/commit.h"
+#include "content/pack.h"
+#include "store/store.h"
+#include "tar/tarsum.h"
+#include "union/whiteout.h"
+
+/* ---- packing ---------------------------------------------------------------------- */
+
+struct packing {
+	const struct layer *l;
+	struct committed *c;
+	struct tarsum *sum;
+	uint64_t left; /* bytes of a run that are still to come */
+	bool in_file;
+	struct pace pace;
+};
+
+static void tell(void *ctx)
+{
+	struct packing *p = ctx;
+	const struct ovl_config *cfg = &p->l->st->cfg;
+	struct ovl_progress now = {
+		.bytes = tarsum_bytes(p->sum), .entries = p->c->entries};
+
+	if (pace_due(&p->pace, cfg))
+		cfg->progress(cfg->ctx, &now);
+}
+
+/* The writer's bytes: headers and padding, or what stands for a run, which is told of
+ * already. */
+static int sink(void *ctx, const void *bytes, size_t n, struct ovl_err *err)
+{
+	struct packing *p = ctx;
+
+	if (!p->left)
+		return tarsum_raw(p->sum, bytes, n, err);
+	if (n > p->left)
+		return err_say(err, EIO, "the tar writer gave other data than it got");
+	p->left -= n;
+	return 0;
+}
+
+static int entry(
+	void *ctx, const struct change *c, enum pack_kind kind, struct ovl_err *err)
+{
+	struct packing *p = ctx;
+	char what = kind == PACK_WHITEOUT ? 'w' : 'o';
+
+	p->c->entries++;
+	tell(p);
+	if (c->path_len >= PATH_MAX_LEN)
+		return err_say(
+			err, ENAMETOOLONG, "refused name %s: over 64 KiB", Q(c->path));
+	if (kind == PACK_FILE)
+		return 0;
+	if (kind == PACK_OPAQUE && !c->path_len)
+		p->c->cut = true;
+	if (pathset_add(p->c->keep, what, c->path, c->path_len) < 0)
+		return err_nomem(err);
+	return 0;
+}
+
+static bool is_own(const struct layer *l, const char *attr)
+{
+	const char *live = xattr_live_prefix(&l->st->xattrs);
+	char as[XATTR_MAX_NAME + 16];
+
+	return strncmp(attr, live, strlen(live)) == 0 &&
+		!xattr_out(&l->st->xattrs, attr, as);
+}
+
+/* The directory that a path is in. The root is in itself. */
+static size_t dir_len(const char *path)
+{
+	const char *base = path_base(path);
+
+	return base > path ? (size_t)(base - path) - 1 : 0;
+}
+
+/* -EXDEV, and c->unpack: the tree is not all there is. */
+static int left_xattr(
+	void *ctx, const struct change *c, const char *attr, struct ovl_err *err)
+{
+	struct packing *p = ctx;
+	const struct xattr_policy *xp = &p->l->st->xattrs;
+	const char *live = xattr_live_prefix(xp);
+	struct stat st;
+
+	if (!is_own(p->l, attr))
+		return 0;
+	attr += strlen(live);
+	if (strcmp(attr, "metacopy") == 0)
+		p->c->unpack = true;
+	if (strcmp(attr, "redirect") == 0)
+		p->c->unpack |= fstatat(c->dirfd, c->name, &st, AT_SYMLINK_NOFOLLOW) ==
+				0 &&
+			S_ISDIR(st.st_mode);
+	if (p->c->unpack)
+		return err_say(err, EXDEV, "the tree is not all there is");
+	if (pathset_add(p->c->own, 'd', c->path, dir_len(c->path)) < 0)
+		return err_nomem(err);
+	return 0;
+}
+
+static int run(void *ctx, const struct change *c, int fd, uint64_t offset, uint64_t n,
+	struct ovl_err *err)
+{
+	struct packing *p = ctx;
+	int rc = p->in_file ? 0 : tarsum_file(p->sum, c->path, err);
+
+	p->in_file = true;
+	p->left = n;
+	p->c->size += n;
+	return rc == 0 ? tarsum_run(p->sum, fd, offset, n, err) : rc;
+}
+
+static int data_end(void *ctx, int fd, struct ovl_err *err)
+{
+	struct packing *p = ctx;
+	bool was = p->in_file;
+
+	p->in_file = false;
+	if (was)
+		return tarsum_file_end(p->sum, fd, err);
+	close(fd);
+	return 0;
+}
+
+static int pack(struct packing *p, struct ovl_err *err)
+{
+	const struct pack_watch watch = {
+		.ctx = p,
+		.entry = entry,
+		.left_xattr = left_xattr,
+		.run = run,
+		.data_end = data_end,
+		.lost = &p->c->lost,
+	};
+	struct tarout *t;
+	int rc = tarout_open_direct(&t, sink, p, err);
+
+	if (rc < 0)
+		return rc;
+	rc = pack_layer(p->l, t, &watch, err);
+	if (rc == 0)
+		rc = tarout_finish(t, err);
+	tarout_close(t);
+	return rc;
+}
+
+int commit_pack(
+	const struct layer *l, int stage_fd, struct committed *c, struct ovl_err *err)
+{
+	struct packing p = {.l = l, .c = c};
+	int rc;
+
+	c->keep = pathset_new();
+	c->own = pathset_new();
+	if (!c->keep || !c->own)
+		return err_nomem(err);
+	rc = tarsum_open(&p.sum, stage_fd, l->st->cfg.stop, err);
+	if (rc < 0)
+		return rc;
+	if (l->st->cfg.progress)
+		tarsum_while_waiting(p.sum, tell, &p);
+	rc = pack(&p, err);
+	if (rc == 0)
+		rc = tarsum_finish(p.sum, c->diff_id, &c->tar_size, err);
+	tarsum_close(p.sum);
+	return rc;
+}
+
+void committed_release(struct committed *c)
+{
+	pathset_free(c->keep);
+	pathset_free(c->own);
+	c->keep = NULL;
+	c->own = NULL;
+}
+
+/* ---- cleaning --------------------------------------------------------------------- */
+
+struct cleaner {
+	const struct layer *l;
+	int stage;
+	const struct committed *c;
+	struct buf path;
+	unsigned depth;
+	struct ovl_err *err;
+};
+
+/* A directory that is cleaned. */
+struct cleaned {
+	int fd;
+	struct timespec times[2]; /* to be set again after each change */
+	enum wh_dir marks;
+	bool own; /* files in it have xattrs of overlayfs */
+	char **subdir; /* names, NULL at the end */
+	size_t n;
+	size_t size;
+};
+
+static void cleaned_release(struct cleaned *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		free(d->subdir[i]);
+	free(d->subdir);
+	close_fdp(&d->fd);
+}
+
+static int failed(struct cleaner *w, const char *what)
+{
+	return err_sys(
+		w->err, errno, "cannot %s %s", what, Q(w->path.len ? w->path.data : "/"));
+}
+
+static int add_subdir(struct cleaned *d, const char *name)
+{
+	if (d->n == d->size) {
+		size_t size = d->size ? d->size * 2 : 16;
+		char **more = realloc(d->subdir, size * sizeof(*more));
+
+		if (!more)
+			return -1;
+		d->subdir = more;
+		d->size = size;
+	}
+	d->subdir[d->n] = strdup(name);
+	return d->subdir[d->n] ? (d->n++, 0) : -1;
+}
+
+/* What is overlayfs's own but an opaque mark that hides something. Of name, or of the
+ * directory dirfd itself (NULL). */
+static int clean_xattrs(struct cleaner *w, int dirfd, const char *name)
+{
+	const struct xattr_policy *xp = &w->l->st->xattrs;
+	size_t skip = strlen(xattr_live_prefix(xp));
+	auto_buf attrs = {0};
+
+	if (fs_listxattr(dirfd, name, &attrs) < 0)
+		return failed(w, "list the xattrs of");
+	for (size_t at = 0; at < attrs.len; at += strlen(attrs.data + at) + 1) {
+		const char *attr = attrs.data + at;
+
+		if (!is_own(w->l, attr))
+			continue;
+		if (strcmp(attr + skip, "opaque") == 0 && w->path.len &&
+			pathset_has(w->c->keep, 'o', w->path.data, w->path.len))
+			continue;
+		if (fs_removexattr(dirfd, name, attr) < 0 && errno != ENODATA)
+			return failed(w, "remove an xattr of");
+	}
+	return 0;
+}
+
+/* In the stage, until it has its place. */
+static const char passing[] = ".whiteout";
+
+/* A whiteout, or a socket: gone, or a device if it hides something. */
+static int clean_mark(struct cleaner *w, const struct cleaned *d, const char *name,
+	const struct stat *st)
+{
+	bool hides = pathset_has(w->c->keep, 'w', w->path.data, w->path.len);
+
+	if (hides && wh_is_device(st))
+		return 0;
+	if (!hides && unlinkat(d->fd, name, 0) < 0)
+		return failed(w, "remove");
+	/* At no time without it: what is below would show again. */
+	if (hides && wh_make(w->stage, passing) < 0)
+		return failed(w, "make the whiteout of");
+	if (hides && renameat(w->stage, passing, d->fd, name) < 0)
+		return failed(w, "put in place the whiteout of");
+	/* At once: the layer may stay as it is now. */
+	return futimens(d->fd, d->times) < 0 ?
+		failed(w, "set the times of the directory of") :
+		0;
+}
+
+static int clean_one(
+	struct cleaner *w, struct cleaned *d, const char *name, unsigned char type)
+{
+	const struct xattr_policy *xp = &w->l->st->xattrs;
+	struct stat st = {0};
+	int hides;
+
+	if (type == DT_CHR || type == DT_SOCK || type == DT_UNKNOWN ||
+		(type == DT_REG && d->marks == WH_OPAQUE_X)) {
+		if (fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return failed(w, "stat");
+		hides = wh_is_whiteout(xp, d->fd, name, &st, d->marks);
+		if (hides < 0)
+			return failed(w, "read the xattrs of");
+		if (hides || S_ISSOCK(st.st_mode))
+			return clean_mark(w, d, name, &st);
+	}
+	if (type == DT_DIR || S_ISDIR(st.st_mode))
+		return add_subdir(d, name) < 0 ? err_nomem(w->err) : 0;
+	return d->own ? clean_xattrs(w, d->fd, name) : 0;
+}
+
+static int enter(struct cleaner *w, size_t len, const char *name)
+{
+	buf_cut(&w->path, len);
+	if (len)
+		buf_add(&w->path, "/", 1);
+	buf_adds(&w->path, name);
+	return w->path.failed ? err_nomem(w->err) : 0;
+}
+
+static int clean_names(struct cleaner *w, struct cleaned *d)
+{
+	size_t len = w->path.len;
+	auto_fsdir names = {.fd = -1};
+	unsigned char type;
+	const char *name;
+	int rc = 0;
+	int r;
+
+	if (fs_dir_open(&names, d->fd, ".") < 0)
+		return failed(w, "read directory");
+	while (rc == 0 && (r = fs_dir_next(&names, &name, &type)) > 0) {
+		rc = enter(w, len, name);
+		if (rc == 0)
+			rc = clean_one(w, d, name, type);
+	}
+	buf_cut(&w->path, len);
+	return rc == 0 && r < 0 ? failed(w, "read directory") : rc;
+}
+
+/*
+ * Owns fd. What goes and comes in a directory leaves its times alone. own: it has xattrs of
+ * overlayfs itself, which go when what they say of the names in it has been read.
+ */
+static int clean_dir(struct cleaner *w, int fd, bool own)
+{
+	__attribute__((cleanup(cleaned_release))) struct cleaned d = {
+		.fd = fd,
+		.own = pathset_has(w->c->own, 'd', w->path.data, w->path.len),
+		.times = {{.tv_nsec = UTIME_OMIT}},
+	};
+	size_t len = w->path.len;
+	struct stat st;
+	int rc;
+
+	if (store_stopped(w->l->st))
+		return err_stopped(w->err);
+	if (w->depth++ == FS_MAX_DEPTH)
+		return err_say(
+			w->err, ENAMETOOLONG, "%s is nested too deep", Q(w->path.data));
+	if (fstat(fd, &st) < 0)
+		return failed(w, "stat");
+	d.times[1] = st.st_mtim;
+	if (wh_dir_marks(&w->l->st->xattrs, fd, &d.marks) < 0)
+		return failed(w, "read the xattrs of");
+	rc = clean_names(w, &d);
+	if (rc == 0 && own)
+		rc = clean_xattrs(w, fd, NULL);
+	for (size_t i = 0; i < d.n && rc == 0; i++) {
+		int sub;
+
+		rc = enter(w, len, d.subdir[i]);
+		if (rc < 0)
+			break;
+		sub = fs_open_dir(fd, d.subdir[i]);
+		rc = sub < 0 ? failed(w, "open directory") : clean_dir(w, sub, d.own);
+		buf_cut(&w->path, len);
+	}
+	w->depth--;
+	return rc;
+}
+
+int commit_clean(const struct layer *l, int stage_fd, const struct committed *c,
+	struct ovl_err *err)
+{
+	struct cleaner w = {.l = l, .stage = stage_fd, .c = c, .err = err};
+	int fd = layer_tree(l, err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	buf_add(&w.path, "", 0);
+	rc = clean_dir(&w, fd, pathset_has(c->own, 'd', "", 0));
+	buf_release(&w.path);
+	return rc;
+}

@@ -1,0 +1,48 @@
+/*
+ * A tree that cannot become an image layer's as it is: its tar goes through a pipe into
+ * an import of it.
+ */
+#include <stdint.h>
+
+#include "commit/commit.h"
+#include "content/pack.h"
+#include "content/piped.h"
+
+struct packing {
+	const struct layer *l;
+	struct pack_lost *lost;
+};
+
+static int pack(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
+{
+	const struct packing *p = ctx;
+	const struct pack_watch watch = {.lost = p->lost};
+	struct tarout *t;
+	int rc = tarout_open(&t, sink, to, err);
+
+	if (rc < 0)
+		return rc;
+	rc = pack_layer(p->l, t, &watch, err);
+	if (rc == 0)
+		rc = tarout_finish(t, err);
+	tarout_close(t);
+	return rc;
+}
+
+int commit_unpack(const struct layer *l, const struct stage *within, struct ingest *in,
+	struct pack_lost *lost, struct ovl_err *err)
+{
+	/* Nothing that is in the store is refused for its size. */
+	struct ingest_config cfg = {
+		.drv = l->drv,
+		.within = within,
+		.as = COMMIT_NEW,
+		.max_size = INT64_MAX,
+		.max_entries = UINT64_MAX,
+		.max_depth = UINT32_MAX,
+		.tell = true,
+	};
+	struct packing p = {.l = l, .lost = lost};
+
+	return piped_ingest(in, l->st, &cfg, pack, &p, err);
+}

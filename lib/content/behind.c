@@ -1,0 +1,147 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/belt.h"
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "content/behind.h"
+
+#define PIECE (64 * 1024)
+
+enum what { BEGIN, WRITE, END };
+
+/* The head of a WRITE. */
+struct run {
+	int fd;
+	uint64_t offset;
+};
+
+struct end {
+	int fd;
+	struct timespec mtime;
+};
+
+struct behind {
+	struct belt *belt;
+	struct buf path; /* the thread's own */
+};
+
+/* ---- the thread ------------------------------------------------------------------- */
+
+static int take_begin(struct behind *b, const char *path, struct ovl_err *err)
+{
+	buf_clear(&b->path);
+	buf_adds(&b->path, path);
+	return b->path.failed ? err_nomem(err) : 0;
+}
+
+static int take_write(struct behind *b, const void *p, size_t n, struct ovl_err *err)
+{
+	const char *data = (const char *)p + sizeof(struct run);
+	struct run r;
+
+	memcpy(&r, p, sizeof(r));
+	if (fs_pwrite_all(r.fd, data, n - sizeof(r), r.offset) < 0)
+		return err_sys(err, errno, "cannot write %s", Q(b->path.data));
+	return 0;
+}
+
+static int take_end(struct behind *b, const void *p, bool failed, struct ovl_err *err)
+{
+	struct end end;
+	int rc = 0;
+
+	memcpy(&end, p, sizeof(end));
+	if (!failed) {
+		const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, end.mtime};
+
+		if (futimens(end.fd, times) < 0)
+			rc = err_sys(err, errno, "cannot set the times of %s",
+				Q(b->path.data));
+	}
+	close(end.fd);
+	return rc;
+}
+
+static int take(void *ctx, unsigned what, const void *p, size_t n, bool failed,
+	struct ovl_err *err)
+{
+	if (what == END)
+		return take_end(ctx, p, failed, err);
+	if (failed)
+		return 0;
+	return what == BEGIN ? take_begin(ctx, p, err) : take_write(ctx, p, n, err);
+}
+
+/* ---- the caller's side ------------------------------------------------------------ */
+
+int behind_begin(struct behind *b, const char *path, struct ovl_err *err)
+{
+	size_t n = strlen(path) + 1;
+
+	if (n > BELT_MAX)
+		return err_say(err, ENAMETOOLONG, "a path is too long");
+	return belt_put(b->belt, BEGIN, NULL, 0, path, n, err);
+}
+
+int behind_write(struct behind *b, int fd, const void *p, size_t n, uint64_t offset,
+	struct ovl_err *err)
+{
+	struct run r = {.fd = fd, .offset = offset};
+	const char *at = p;
+	int rc = 0;
+
+	while (n && rc == 0) {
+		size_t piece = n < PIECE ? n : PIECE;
+
+		rc = belt_put(b->belt, WRITE, &r, sizeof(r), at, piece, err);
+		at += piece;
+		n -= piece;
+		r.offset += piece;
+	}
+	return rc;
+}
+
+int behind_end(
+	struct behind *b, int fd, const struct timespec *mtime, struct ovl_err *err)
+{
+	const struct end end = {.fd = fd, .mtime = *mtime};
+	int rc = belt_put(b->belt, END, &end, sizeof(end), NULL, 0, err);
+
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	return belt_put_file(b->belt, err);
+}
+
+int behind_wait(struct behind *b, struct ovl_err *err)
+{
+	return b ? belt_wait(b->belt, err) : 0;
+}
+
+int behind_open(struct behind **out, struct ovl_err *err)
+{
+	struct behind *b = calloc(1, sizeof(*b));
+	int rc = b ? belt_open(&b->belt, take, b, err) : err_nomem(err);
+
+	if (rc < 0) {
+		free(b);
+		return rc;
+	}
+	*out = b;
+	return 0;
+}
+
+void behind_close(struct behind *b)
+{
+	if (!b)
+		return;
+	belt_close(b->belt);
+	buf_release(&b->path);
+	free(b);
+}

@@ -1,0 +1,264 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "content/dirs.h"
+
+#define ACL_BUDGET (8u << 20)
+#define MAX_ABSENT 100000
+
+static size_t hash(const struct dirs *d, const struct dir *up, const char *s)
+{
+	return XXH64(s, strlen(s), d->seed ^ (uintptr_t)up);
+}
+
+static struct dir **chain(const struct dirs *d, const struct dir *up, const char *name)
+{
+	return &d->bucket[hash(d, up, name) & (d->n_buckets - 1)];
+}
+
+/* ---- making and finding ----------------------------------------------------------- */
+
+static struct dir *find(const struct dirs *d, const struct dir *up, const char *name)
+{
+	struct dir *dir = d->n_buckets ? *chain(d, up, name) : NULL;
+
+	while (dir && (dir->up != up || strcmp(dir->name, name) != 0))
+		dir = dir->next;
+	return dir;
+}
+
+struct dir *dirs_find(const struct dirs *d, const struct dir *up, const char *name)
+{
+	struct dir *dir = find(d, up, name);
+
+	return dir && dir->flags & DIR_ABSENT ? NULL : dir;
+}
+
+static bool grow(struct dirs *d)
+{
+	struct dirs more = {
+		.n_buckets = d->n_buckets ? d->n_buckets * 2 : 256, .seed = d->seed};
+
+	if (!more.seed && getrandom(&more.seed, sizeof(more.seed), 0) < 0)
+		return false;
+	more.bucket = calloc(more.n_buckets, sizeof(struct dir *));
+	if (!more.bucket)
+		return false;
+	for (size_t i = 0; i < d->n_buckets; i++) {
+		while (d->bucket[i]) {
+			struct dir *dir = d->bucket[i];
+			struct dir **at = chain(&more, dir->up, dir->name);
+
+			d->bucket[i] = dir->next;
+			dir->next = *at;
+			*at = dir;
+		}
+	}
+	free(d->bucket);
+	d->bucket = more.bucket;
+	d->seed = more.seed;
+	d->n_buckets = more.n_buckets;
+	return true;
+}
+
+/* Puts a new one among its siblings. */
+static void attach(struct dir *dir, struct dir **at)
+{
+	dir->sibling = *at;
+	dir->at = at;
+	if (dir->sibling)
+		dir->sibling->at = &dir->sibling;
+	*at = dir;
+}
+
+static struct dir *add(struct dirs *d, struct dir *up, const char *name)
+{
+	size_t len = strlen(name);
+	struct dir *dir;
+	struct dir **at;
+
+	if (d->n >= d->n_buckets && !grow(d))
+		return NULL;
+	dir = calloc(1, sizeof(*dir) + len + 1);
+	if (!dir)
+		return NULL;
+	memcpy(dir->name, name, len + 1);
+	dir->up = up;
+	at = chain(d, up, name);
+	dir->next = *at;
+	*at = dir;
+	attach(dir, up ? &up->child : &d->root);
+	d->n++;
+	return dir;
+}
+
+struct dir *dirs_get(struct dirs *d, struct dir *up, const char *name)
+{
+	struct dir *dir = find(d, up, name);
+
+	if (!dir)
+		return add(d, up, name);
+	if (dir->flags & DIR_ABSENT) {
+		dir->flags &= ~(unsigned)DIR_ABSENT;
+		d->n_absent--;
+	}
+	return dir;
+}
+
+struct dir *dirs_get_path(struct dirs *d, const char *path)
+{
+	struct dir *dir = dirs_get(d, NULL, "");
+
+	while (dir && *path) {
+		size_t n = strcspn(path, "/");
+		char *name = strndup(path, n);
+
+		dir = name ? dirs_get(d, dir, name) : NULL;
+		free(name);
+		path += n + (path[n] == '/');
+	}
+	return dir;
+}
+
+/* ---- taking away ------------------------------------------------------------------ */
+
+static void drop(struct dirs *d, struct dir *dir)
+{
+	struct dir **at = chain(d, dir->up, dir->name);
+
+	while (*at != dir)
+		at = &(*at)->next;
+	*at = dir->next;
+	*dir->at = dir->sibling;
+	if (dir->sibling)
+		dir->sibling->at = dir->at;
+	d->acl_bytes -= dir->acl_len;
+	d->n_absent -= dir->flags & DIR_ABSENT ? 1 : 0;
+	d->n--;
+	free(dir->acl);
+	free(dir);
+}
+
+static void drop_children(struct dirs *d, struct dir *dir)
+{
+	struct dir *at = dir;
+
+	while (at != dir || at->child) {
+		struct dir *up = at->up;
+
+		if (at->child) {
+			at = at->child;
+			continue;
+		}
+		drop(d, at);
+		at = up;
+	}
+}
+
+void dirs_release(struct dirs *d)
+{
+	if (d->root) {
+		drop_children(d, d->root);
+		drop(d, d->root);
+	}
+	free(d->bucket);
+	memset(d, 0, sizeof(*d));
+}
+
+void dirs_forget(struct dirs *d, struct dir *dir)
+{
+	drop_children(d, dir);
+	if (!(dir->flags & DIR_REPLACED)) {
+		drop(d, dir);
+		return;
+	}
+	dirs_set_acl(d, dir, NULL, 0);
+	dir->flags = DIR_REPLACED | DIR_ABSENT;
+	dir->foreign_group = false;
+	d->n_absent++;
+}
+
+int dirs_hide(struct dirs *d, struct dir *up, const char *name)
+{
+	struct dir *dir = find(d, up, name);
+
+	if (!dir) {
+		if (d->n_absent >= MAX_ABSENT) {
+			errno = E2BIG;
+			return -1;
+		}
+		dir = add(d, up, name);
+		if (!dir)
+			return -1;
+		dir->flags = DIR_ABSENT;
+		d->n_absent++;
+	}
+	dir->flags |= DIR_REPLACED;
+	return 0;
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+int dirs_set_acl(struct dirs *d, struct dir *dir, const void *value, size_t len)
+{
+	void *copy = NULL;
+
+	if (d->acl_bytes - dir->acl_len + len > ACL_BUDGET) {
+		errno = E2BIG;
+		return -1;
+	}
+	if (len) {
+		copy = malloc(len);
+		if (!copy)
+			return -1;
+		memcpy(copy, value, len);
+	}
+	free(dir->acl);
+	d->acl_bytes += len - dir->acl_len;
+	dir->acl = copy;
+	dir->acl_len = (unsigned)len;
+	return 0;
+}
+
+static const struct dir *after(const struct dir *dir)
+{
+	if (dir->child)
+		return dir->child;
+	while (dir && !dir->sibling)
+		dir = dir->up;
+	return dir ? dir->sibling : NULL;
+}
+
+struct dir *dirs_next(const struct dirs *d, const struct dir *dir)
+{
+	dir = dir ? after(dir) : d->root;
+	while (dir && dir->flags & DIR_ABSENT)
+		dir = after(dir);
+	return (struct dir *)(uintptr_t)dir;
+}
+
+void dirs_path(const struct dir *dir, struct buf *out)
+{
+	size_t len = 0;
+	size_t at;
+
+	for (const struct dir *p = dir; p->up; p = p->up)
+		len += strlen(p->name) + (p->up->up ? 1 : 0);
+	buf_clear(out);
+	if (!buf_reserve(out, len + 1))
+		return;
+	out->data[len] = '\0';
+	out->len = at = len;
+	for (const struct dir *p = dir; p->up; p = p->up) {
+		size_t n = strlen(p->name);
+
+		at -= n;
+		memcpy(out->data + at, p->name, n);
+		if (p->up->up)
+			out->data[--at] = '/';
+	}
+}

@@ -1,0 +1,77 @@
+/*
+ * What must be remembered of each directory while a layer is unpacked, because it can be
+ * done only when all its entries are there: times, set-group-id bits and default ACLs,
+ * and what depends on the layers below. A tree of names, so that depth costs nothing:
+ * about 100 bytes a directory, and its name.
+ */
+#ifndef OVL_DIRS_H
+#define OVL_DIRS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/buf.h"
+
+enum {
+	DIR_IMPLIED = 1, /* no entry of its own: metadata from below */
+	DIR_HAS_WH = 2, /* a whiteout was made in it */
+	DIR_OPAQUE = 4, /* .wh..wh..opq: hides what it has below */
+	DIR_REPLACED = 8, /* .wh.NAME and a directory NAME: hides the one below */
+	DIR_SETGID = 16, /* set when its children are made */
+	DIR_ABSENT = 32, /* no directory now: only DIR_REPLACED is remembered */
+	DIR_SETTLE = DIR_IMPLIED | DIR_HAS_WH | DIR_OPAQUE | DIR_REPLACED
+};
+
+struct dir {
+	struct dir *next; /* in its hash chain */
+	struct dir *up; /* NULL: the root */
+	struct dir *child; /* the latest */
+	struct dir *sibling;
+	struct dir **at; /* what points to it: up->child or a sibling */
+	struct timespec mtime;
+	void *acl; /* value of the default ACL; NULL: none */
+	unsigned acl_len;
+	unsigned flags;
+	bool foreign_group; /* new files in it do not get our group */
+	char name[];
+};
+
+struct dirs {
+	struct dir *root;
+	uint64_t seed; /* of the hash: names are the archive's to choose */
+	struct dir **bucket;
+	size_t n_buckets;
+	size_t n;
+	size_t n_absent;
+	size_t acl_bytes;
+};
+
+void dirs_release(struct dirs *d);
+
+/* Found or new (all zero but its name); NULL: ENOMEM. A new one has DIR_ABSENT no more
+ * than one that is asked for: who asks has a directory there. up NULL: the root. */
+struct dir *dirs_get(struct dirs *d, struct dir *up, const char *name);
+/* The same for a path from the root. */
+struct dir *dirs_get_path(struct dirs *d, const char *path);
+/* NULL: not there, or DIR_ABSENT. */
+struct dir *dirs_find(const struct dirs *d, const struct dir *up, const char *name);
+
+/* A whiteout of what is not, or not only, below: a directory that takes the name, now or
+ * later, is DIR_REPLACED. -1: ENOMEM, or E2BIG when they are absurdly many. */
+int dirs_hide(struct dirs *d, struct dir *up, const char *name);
+
+/* The directory is gone: forgets it and all below it, but not that it was DIR_REPLACED. */
+void dirs_forget(struct dirs *d, struct dir *dir);
+
+/* The default ACL, copied. -1: ENOMEM, or E2BIG when all of them are absurdly many. */
+int dirs_set_acl(struct dirs *d, struct dir *dir, const void *value, size_t len);
+
+/* From the root on, each directory before those in it; NULL after the last. */
+struct dir *dirs_next(const struct dirs *d, const struct dir *dir);
+
+/* Its path from the root; out->failed when memory is short. */
+void dirs_path(const struct dir *dir, struct buf *out);
+
+#endif

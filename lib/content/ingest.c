@@ -1,0 +1,306 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "content/ingest.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/store.h"
+#include "tar/recipe.h"
+#include "union/view.h"
+
+static uint64_t or_default(uint64_t n, uint64_t fallback)
+{
+	return n ? n : fallback;
+}
+
+/* ---- before ----------------------------------------------------------------------- */
+
+static int open_tree(struct ingest *in, struct ovl_err *err)
+{
+	const char *name = in->cfg.drv->tree[OVL_IMAGE];
+	struct unpack *u = &in->unpack;
+	int tree;
+	int rc = in->cfg.within ?
+		stage_begin_within(in->cfg.within, in->cfg.as, &in->stage, err) :
+		stage_begin(in->st, in->cfg.drv, &in->stage, err);
+
+	if (rc < 0)
+		return rc;
+	if (mkdirat(in->stage.fd, name, 0755) < 0)
+		return err_sys(err, errno, "cannot make the staging tree");
+	tree = fs_open_dir(in->stage.fd, name);
+	if (tree < 0)
+		return err_sys(err, errno, "cannot open the staging tree");
+	rc = in->cfg.no_data ? 0 : recipe_create(&in->recipe, in->stage.fd, err);
+	/* Side by side with others the processors have enough to do. */
+	if (rc == 0 && !in->cfg.no_data && !in->cfg.beside)
+		rc = behind_open(&u->behind, err);
+	u->max_entries = or_default(in->cfg.max_entries, OVL_MAX_ENTRIES);
+	u->max_bytes = or_default(in->cfg.max_size, OVL_MAX_SIZE);
+	u->max_depth = (unsigned)or_default(in->cfg.max_depth, OVL_MAX_DEPTH);
+	u->layer = in->stage.fd;
+	u->recipe = in->recipe;
+	u->no_data = in->cfg.no_data;
+	u->whole = in->cfg.drv->whole;
+	u->stop = in->st->cfg.stop;
+	return unpack_begin(u, tree, &in->st->xattrs, rc < 0 ? NULL : err) < 0 ? -EIO :
+										 rc;
+}
+
+/* Between entries, and while one is read. */
+static void tell(void *ctx)
+{
+	struct ingest *in = ctx;
+	const struct ingest_config *cfg = &in->cfg;
+	struct ovl_progress p = {
+		.entries = cfg->entries ? atomic_load(cfg->entries) : in->unpack.entries,
+	};
+
+	if (!in->tar || !pace_due(&in->pace, &in->st->cfg))
+		return;
+	if (cfg->input.taken) {
+		p.bytes = atomic_load(cfg->input.taken);
+	} else {
+		p.bytes = stream_taken(tarin_stream(in->tar));
+		p.total = stream_total(tarin_stream(in->tar));
+	}
+	in->st->cfg.progress(in->st->cfg.ctx, &p);
+}
+
+int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_config *cfg,
+	struct ovl_err *err)
+{
+	struct stream_config input = cfg->input;
+	struct stream *s;
+	int rc;
+
+	in->st = st;
+	in->cfg = *cfg;
+	rc = open_tree(in, err);
+	if (rc < 0)
+		return rc;
+	input.max_size = or_default(cfg->max_size, OVL_MAX_SIZE);
+	input.stop = st->cfg.stop;
+	input.digest_input = cfg->digest != NULL;
+	input.beside = cfg->beside;
+	if (cfg->tell && st->cfg.progress) {
+		input.tick = tell;
+		input.tick_ctx = in;
+	}
+	rc = stream_open(&s, &input, err);
+	return rc < 0 ? rc : tarin_open(&in->tar, s, in->recipe, err);
+}
+
+/* ---- the one pass ----------------------------------------------------------------- */
+
+/* So that many of them take no descriptors. */
+static void rest(struct ingest *in)
+{
+	close_fdp(&in->unpack.tree);
+	close_fdp(&in->unpack.kept);
+	in->unpack.layer = -1;
+	stage_rest(&in->stage);
+}
+
+static int resume(struct ingest *in, struct ovl_err *err)
+{
+	int rc = stage_resume(&in->stage, err);
+
+	if (rc < 0)
+		return rc;
+	in->unpack.layer = in->stage.fd;
+	in->unpack.tree = fs_open_dir(in->stage.fd, in->cfg.drv->tree[OVL_IMAGE]);
+	return in->unpack.tree < 0 ? err_sys(err, errno, "cannot open the staging tree") :
+				     0;
+}
+
+static bool stopped(const struct ingest *in)
+{
+	return store_stopped(in->st) || (in->cfg.abort && atomic_load(in->cfg.abort));
+}
+
+static int check_digest(
+	const char *what, const char *got, const char *want, struct ovl_err *err)
+{
+	if (!want || strcmp(got, want) == 0)
+		return 0;
+	return err_say(
+		err, EBADMSG, "its %s is sha256:%s, not sha256:%s", what, got, want);
+}
+
+static int check_digests(struct ingest *in, struct ovl_err *err)
+{
+	char hex[ID_LEN + 1];
+	int rc = 0;
+
+	if (in->cfg.digest) {
+		rc = stream_input_digest(tarin_stream(in->tar), hex, err);
+		if (rc == 0)
+			rc = check_digest("digest", hex, in->cfg.digest, err);
+	}
+	return rc < 0 ? rc : check_digest("diff id", in->diff_id, in->cfg.diff_id, err);
+}
+
+int ingest_run(struct ingest *in, struct ovl_err *err)
+{
+	struct archive_entry *e;
+	int r;
+
+	while ((r = tarin_next(in->tar, &e, err)) > 0) {
+		r = stopped(in) ? err_stopped(err) :
+				  unpack_entry(&in->unpack, in->tar, e, err);
+		if (r < 0)
+			break;
+		if (in->cfg.entries)
+			atomic_fetch_add(in->cfg.entries, 1);
+	}
+	if (r == 0)
+		r = tarin_finish(in->tar, in->diff_id, err);
+	if (r == 0)
+		r = unpack_written(&in->unpack, err);
+	if (r == 0)
+		r = check_digests(in, err);
+	if (r == 0 && in->recipe)
+		r = recipe_finish(in->recipe, in->diff_id, &in->tar_size, err);
+	/* What many of these together would hold on to, and what others may wait for. */
+	tarin_close(in->tar);
+	in->tar = NULL;
+	recipe_out_close(in->recipe);
+	in->recipe = in->unpack.recipe = NULL;
+	if (in->stage.within)
+		rest(in);
+	return r;
+}
+
+/* ---- after ------------------------------------------------------------------------ */
+
+int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err *err)
+{
+	auto_view below = {.xp = &in->st->xattrs};
+	int rc = parent ? layer_view(parent, true, &below, err) : 0;
+
+	if (rc == 0 && in->stage.within)
+		rc = resume(in, err);
+	return rc < 0 ? rc : unpack_finish(&in->unpack, &below, err);
+}
+
+static int write_meta(struct ingest *in, const struct layer *parent, struct meta *out,
+	struct ovl_err *err)
+{
+	bool cut = parent && unpack_hides_all(&in->unpack);
+	struct seed seed = {.parent = parent, .cut = cut};
+	struct meta m = {
+		.kind = OVL_IMAGE,
+		.size = in->unpack.bytes,
+		.entries = in->unpack.entries,
+		.tar_size = in->tar_size,
+		.created = time(NULL),
+	};
+	int rc = in->stage.drv->seed(&in->stage, &seed, err);
+
+	if (rc < 0)
+		return rc;
+	driver_place(&m, parent, cut);
+	memcpy(m.link, in->stage.link, sizeof(m.link));
+	memcpy(m.diff_id, in->diff_id, sizeof(m.diff_id));
+	rc = meta_write(in->stage.fd, &m, err);
+	if (rc == 0 && out)
+		*out = m;
+	return rc;
+}
+
+static void count_left(const struct ingest *in)
+{
+	in->st->left_devices += in->unpack.left_devices;
+	in->st->left_xattrs += in->unpack.left_xattrs;
+}
+
+void ingest_warn_left(struct ovl_store *st)
+{
+	uint64_t devices = atomic_exchange(&st->left_devices, 0);
+	uint64_t xattrs = atomic_exchange(&st->left_xattrs, 0);
+
+	if (devices)
+		store_warn(st,
+			"%" PRIu64 " %s left out: a user namespace cannot make "
+			"devices",
+			devices, devices == 1 ? "device" : "devices");
+	if (xattrs)
+		store_warn(st,
+			"%" PRIu64 " %s left out: not part of a layer, or not allowed on "
+			"that type of file or in a user namespace",
+			xattrs, xattrs == 1 ? "xattr" : "xattrs");
+}
+
+int ingest_complete(struct ingest *in, const struct layer *parent,
+	const struct view *below, struct meta *meta, struct ovl_err *err)
+{
+	int rc = resume(in, err);
+
+	if (rc == 0)
+		rc = unpack_finish(&in->unpack, below, err);
+	if (rc == 0)
+		rc = write_meta(in, parent, meta, err);
+	if (rc == 0)
+		count_left(in);
+	unpack_release(&in->unpack);
+	return rc;
+}
+
+int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
+	struct ovl_err *err)
+{
+	bool durable = store_durable(st);
+	auto_layer l = LAYER_INIT;
+	int rc = stage_found(st, ref, durable, &l, err);
+
+	return rc == 0 && name ? names_give(&l, name, NULL, false, durable, err) : rc;
+}
+
+/* One that was there may be gone before it is found. */
+static int commit_or_find(struct ingest *in, const struct layer *parent,
+	const struct layer_ref *ref, const char *name, struct ovl_err *err)
+{
+	for (;;) {
+		struct ovl_err why = {.status = OVL_FAILED};
+		int rc = stage_commit(
+			&in->stage, &ref->id, parent, name, store_durable(in->st), err);
+
+		if (rc)
+			return rc;
+		rc = ingest_found(in->st, ref, name, &why);
+		if (rc == 0 || why.status != OVL_NOLAYER) {
+			*err = why;
+			return rc;
+		}
+	}
+}
+
+int ingest_commit(struct ingest *in, const struct layer *parent, const struct ovl_id *id,
+	const char *name, struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = in->cfg.drv, .id = *id};
+	int rc = ingest_settle(in, parent, err);
+
+	if (rc == 0)
+		rc = write_meta(in, parent, NULL, err);
+	if (rc == 0)
+		rc = commit_or_find(in, parent, &ref, name, err);
+	if (rc >= 0)
+		count_left(in);
+	return rc;
+}
+
+void ingest_end(struct ingest *in)
+{
+	unpack_release(&in->unpack);
+	tarin_close(in->tar);
+	recipe_out_close(in->recipe);
+	stage_end(&in->stage);
+}

@@ -1,0 +1,518 @@
+#include <archive.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/inodes.h"
+#include "base/path.h"
+#include "base/quote.h"
+#include "base/sparse.h"
+#include "content/changes.h"
+#include "content/pack.h"
+#include "store/store.h"
+#include "union/whiteout.h"
+
+#define COPY_SIZE (256 * 1024)
+
+struct packer {
+	const struct layer *l;
+	struct tarout *t;
+	const struct pack_watch *watch;
+	struct archive_entry *e;
+	struct inodes packed; /* files with several names: later ones are links */
+	char *copy;
+	int64_t latest; /* times are clamped to this */
+	bool clamp;
+	bool live; /* the layer may be mounted, and files go while they are packed */
+	struct pack_lost lost;
+	struct buf name; /* scratch */
+	struct buf value;
+};
+
+/* ---- the entry -------------------------------------------------------------------- */
+
+/* In a message, relative paths read as in the tar. */
+static const char *shown(const struct change *c)
+{
+	return c->path_len ? c->path : "./";
+}
+
+/* Of a layer that may be mounted: it is not there any more, or is another file now. */
+enum { GONE = 1, REPLACED = 2 };
+
+static int failed(
+	struct packer *p, const struct change *c, const char *what, struct ovl_err *err)
+{
+	if (p->live && fs_is_gone(errno))
+		return GONE;
+	return err_sys(err, errno, "cannot %s %s", what, Q(shown(c)));
+}
+
+static void set_time(struct packer *p, const struct stat *st)
+{
+	int64_t sec = st->st_mtim.tv_sec;
+	long nsec = st->st_mtim.tv_nsec;
+
+	if (p->clamp && sec >= p->latest) {
+		sec = p->latest;
+		nsec = 0;
+	}
+	archive_entry_set_mtime(p->e, sec, nsec);
+}
+
+static void set_stat(struct packer *p, const struct stat *st)
+{
+	archive_entry_set_mode(p->e, st->st_mode);
+	archive_entry_set_uid(p->e, st->st_uid);
+	archive_entry_set_gid(p->e, st->st_gid);
+	set_time(p, st);
+	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
+		archive_entry_set_rdev(p->e, st->st_rdev);
+	archive_entry_set_size(p->e, S_ISREG(st->st_mode) ? st->st_size : 0);
+}
+
+/* Two of overlayfs's own say what a tar cannot. */
+static void count_lost(struct packer *p, int at_fd, const char *name, const char *attr)
+{
+	const char *live = xattr_live_prefix(&p->l->st->xattrs);
+	char value[8] = "";
+
+	if (strncmp(attr, live, strlen(live)) != 0)
+		return;
+	attr += strlen(live);
+	if (strcmp(attr, "protattr") != 0 && strcmp(attr, "nlink") != 0)
+		return;
+	if (fs_getxattr(at_fd, name, attr - strlen(live), value, sizeof(value) - 1) < 0)
+		return;
+	if (*attr == 'p')
+		p->lost.flags += value[0] == 'i' || value[0] == 'a';
+	else /* "U+N": N + 1 of its names have no entry in the upper */
+		p->lost.links += strncmp(value, "U+", 2) == 0;
+}
+
+/* fd: the file, if it is open; else -1. */
+static int set_xattrs(struct packer *p, const struct change *c, const struct stat *st,
+	int fd, bool *metacopy, struct ovl_err *err)
+{
+	const struct xattr_policy *xp = &p->l->st->xattrs;
+	const char *name = fd < 0 ? c->name : NULL;
+	int at_fd = fd < 0 ? c->dirfd : fd;
+	auto_buf names = {0};
+
+	*metacopy = false;
+	if (fs_listxattr(at_fd, name, &names) < 0)
+		return failed(p, c, "list the xattrs of", err);
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
+		const char *attr = names.data + at;
+		char as[XATTR_MAX_NAME + 16];
+
+		if (!xattr_out(xp, attr, as)) {
+			int rc;
+
+			count_lost(p, at_fd, name, attr);
+			rc = p->watch->left_xattr ?
+				p->watch->left_xattr(p->watch->ctx, c, attr, err) :
+				0;
+
+			if (rc)
+				return rc;
+			continue;
+		}
+		if (fs_getxattr_buf(at_fd, name, attr, &p->value) < 0) {
+			if (errno == ENODATA)
+				continue;
+			return failed(p, c, "read an xattr of", err);
+		}
+		archive_entry_xattr_add_entry(p->e, as, p->value.data, p->value.len);
+	}
+	if (S_ISREG(st->st_mode) && names.len) {
+		int r = wh_is_metacopy(xp, c->dirfd, c->name);
+
+		if (r < 0)
+			return failed(p, c, "read an xattr of", err);
+		*metacopy = r;
+	}
+	return 0;
+}
+
+static int set_symlink(struct packer *p, const struct change *c, struct ovl_err *err)
+{
+	if (fs_readlink(c->dirfd, c->name, 1 << 16, &p->value) < 0)
+		return p->live && errno == EINVAL ? REPLACED :
+						    failed(p, c, "read symlink", err);
+	archive_entry_copy_symlink(p->e, p->value.data);
+	return 0;
+}
+
+/* ---- data ------------------------------------------------------------------------- */
+
+struct runs {
+	struct packer *p;
+	bool any;
+};
+
+static int add_run(void *ctx, off_t at, off_t n)
+{
+	struct runs *runs = ctx;
+
+	runs->any = true;
+	archive_entry_sparse_add_entry(runs->p->e, at, n);
+	return store_stopped(runs->p->l->st);
+}
+
+/* Tells the entry where the file has data; it drops what says that is all of it. */
+static int set_sparse(
+	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
+{
+	struct runs runs = {.p = p};
+	int rc = sparse_map(fd, size, add_run, &runs);
+
+	if (rc > 0)
+		return err_stopped(err);
+	if (rc < 0)
+		return failed(p, c, "find the holes of", err);
+	/* Nothing but a hole: a map of one empty piece at the end. */
+	if (!runs.any)
+		archive_entry_sparse_add_entry(p->e, size, 0);
+	return 0;
+}
+
+/* What is not read, a hole as a rule, costs little, but not nothing: in steps that leave
+ * room to stop. */
+static int pass_over(struct packer *p, off_t n, struct ovl_err *err)
+{
+	const off_t step = (off_t)1 << 40;
+	int rc = 0;
+
+	while (n > 0 && rc == 0) {
+		rc = tarout_hole(p->t, (uint64_t)(n < step ? n : step), err);
+		n -= step;
+		if (rc == 0 && store_stopped(p->l->st))
+			rc = err_stopped(err);
+	}
+	return rc;
+}
+
+static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, off_t n,
+	struct ovl_err *err)
+{
+	const struct pack_watch *w = p->watch;
+	int rc = 0;
+
+	if (w->run && n) {
+		rc = w->run(w->ctx, c, fd, (uint64_t)at, (uint64_t)n, err);
+		return rc == 0 ? pass_over(p, n, err) : rc;
+	}
+	while (n > 0 && rc == 0) {
+		size_t want = n < COPY_SIZE ? (size_t)n : COPY_SIZE;
+		ssize_t got = pread(fd, p->copy, want, at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return failed(p, c, "read", err);
+		if (got == 0)
+			return err_say(err, EIO, "%s became shorter while it was read",
+				Q(shown(c)));
+		rc = tarout_data(p->t, p->copy, (size_t)got, err);
+		at += got;
+		n -= got;
+		if (rc == 0 && store_stopped(p->l->st))
+			rc = err_stopped(err);
+	}
+	return rc;
+}
+
+static int copy_runs(
+	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
+{
+	la_int64_t offset;
+	la_int64_t length;
+	la_int64_t at = 0;
+
+	if (archive_entry_sparse_reset(p->e) == 0)
+		return copy_run(p, c, fd, 0, size, err);
+	while (archive_entry_sparse_next(p->e, &offset, &length) == ARCHIVE_OK) {
+		/* The last hole can be left away, but the map comes with the first byte. */
+		int rc = pass_over(p, length ? offset - at : 1, err);
+
+		if (rc == 0)
+			rc = copy_run(p, c, fd, offset, length, err);
+		if (rc < 0)
+			return rc;
+		at = offset + length;
+	}
+	return 0;
+}
+
+static int copy_data(struct packer *p, const struct change *c, int *fd, off_t size,
+	struct ovl_err *err)
+{
+	const struct pack_watch *w = p->watch;
+	int rc = copy_runs(p, c, *fd, size, err);
+
+	return rc == 0 && w->data_end ? w->data_end(w->ctx, steal_fd(fd), err) : rc;
+}
+
+/* A regular file that has data; the header will be told of st: is that what was opened? */
+static int open_file(
+	struct packer *p, const struct change *c, const struct stat *st, int *fd)
+{
+	struct stat now;
+
+	*fd = openat(c->dirfd, c->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (*fd < 0)
+		return -1;
+	if (!p->live || fstat(*fd, &now) < 0 ||
+		(now.st_ino == st->st_ino && now.st_dev == st->st_dev))
+		return 0;
+	close_fdp(fd);
+	return REPLACED;
+}
+
+/* ---- kinds of entries ------------------------------------------------------------- */
+
+/* All headers go through here. */
+static int header(struct packer *p, const struct change *c, enum pack_kind kind,
+	struct ovl_err *err)
+{
+	const struct pack_watch *w = p->watch;
+	int rc = w->entry ? w->entry(w->ctx, c, kind, err) : 0;
+
+	return rc ? rc : tarout_header(p->t, p->e, err);
+}
+
+/* fd: its data, -1 if it has none. */
+static int pack_data(struct packer *p, const struct change *c, const struct stat *st,
+	int *fd, struct ovl_err *err)
+{
+	int rc = *fd < 0 ? 0 : set_sparse(p, c, *fd, st->st_size, err);
+
+	if (rc == 0)
+		rc = header(p, c, PACK_FILE, err);
+	return rc || *fd < 0 ? rc : copy_data(p, c, fd, st->st_size, err);
+}
+
+static int pack_file(struct packer *p, struct changes *walk, const struct change *c,
+	const struct stat *st, struct ovl_err *err)
+{
+	auto_fd fd = -1;
+	bool metacopy;
+	int rc = st->st_size ? open_file(p, c, st, &fd) : 0;
+
+	if (rc < 0)
+		return failed(p, c, "open", err);
+	if (rc == 0)
+		rc = set_xattrs(p, c, st, fd, &metacopy, err);
+	if (rc)
+		return rc;
+	if (metacopy && fd >= 0) {
+		close_fdp(&fd);
+		fd = changes_open_data(walk, c);
+		if (fd < 0)
+			return failed(p, c, "open", err);
+	}
+	return pack_data(p, c, st, &fd, err);
+}
+
+static int pack_link(
+	struct packer *p, const struct change *c, const char *first, struct ovl_err *err)
+{
+	archive_entry_copy_hardlink(p->e, first);
+	archive_entry_set_size(p->e, 0);
+	return header(p, c, PACK_FILE, err);
+}
+
+/* An empty file that stands for a whiteout or an opaque mark. */
+static int pack_mark(struct packer *p, const struct change *c, enum pack_kind kind,
+	const char *path, struct ovl_err *err)
+{
+	archive_entry_clear(p->e);
+	archive_entry_copy_pathname(p->e, path);
+	archive_entry_set_mode(p->e, S_IFREG);
+	archive_entry_set_mtime(p->e, 0, 0);
+	archive_entry_set_size(p->e, 0);
+	return header(p, c, kind, err);
+}
+
+static int pack_whiteout(struct packer *p, const struct change *c, struct ovl_err *err)
+{
+	size_t dir = c->path_len - strlen(path_base(c->path));
+
+	buf_clear(&p->name);
+	buf_add(&p->name, c->path, dir);
+	buf_addf(&p->name, "%s%s", WH_PREFIX, c->path + dir);
+	return p->name.failed ? err_nomem(err) :
+				pack_mark(p, c, PACK_WHITEOUT, p->name.data, err);
+}
+
+static int pack_opaque(struct packer *p, const struct change *c, struct ovl_err *err)
+{
+	buf_clear(&p->name);
+	if (c->path_len)
+		buf_addf(&p->name, "%s/", c->path);
+	buf_adds(&p->name, WH_OPAQUE);
+	return p->name.failed ? err_nomem(err) :
+				pack_mark(p, c, PACK_OPAQUE, p->name.data, err);
+}
+
+/* A file of that name would be a whiteout to whoever reads the tar. */
+static int check_name(const struct change *c, struct ovl_err *err)
+{
+	const char *hidden;
+
+	if (wh_parse(path_base(c->path), &hidden) == WH_NONE)
+		return 0;
+	return err_say(err, EINVAL,
+		"%s cannot be put into a layer tar: its name means a whiteout there",
+		Q(c->path));
+}
+
+/* What is not a second name of a file that is packed already. */
+static int pack_first(struct packer *p, struct changes *walk, const struct change *c,
+	const struct stat *st, struct ovl_err *err)
+{
+	bool metacopy;
+	int rc;
+
+	if (S_ISREG(st->st_mode))
+		return pack_file(p, walk, c, st, err);
+	rc = set_xattrs(p, c, st, -1, &metacopy, err);
+	if (rc == 0 && S_ISLNK(st->st_mode))
+		rc = set_symlink(p, c, err);
+	if (rc)
+		return rc;
+	rc = header(p, c, PACK_FILE, err);
+	return rc == 0 && c->opaque ? pack_opaque(p, c, err) : rc;
+}
+
+static int pack_present(struct packer *p, struct changes *walk, const struct change *c,
+	const struct stat *st, struct ovl_err *err)
+{
+	bool linked = !S_ISDIR(st->st_mode) && st->st_nlink > 1;
+	const char *first = linked ? inodes_path(&p->packed, st) : NULL;
+	int rc = check_name(c, err);
+
+	if (rc < 0)
+		return rc;
+	archive_entry_clear(p->e);
+	archive_entry_copy_pathname(p->e, shown(c));
+	set_stat(p, st);
+	if (first)
+		return pack_link(p, c, first, err);
+	rc = pack_first(p, walk, c, st, err);
+	if (rc == 0 && linked && inodes_add(&p->packed, st, c->path) < 0)
+		rc = err_nomem(err);
+	return rc;
+}
+
+/* A tar has no sockets; but what one covers is to stay covered. */
+static int pack_socket(struct packer *p, const struct change *c, struct ovl_err *err)
+{
+	p->lost.sockets++;
+	return c->kind == 'C' && !c->by_opaque ? pack_whiteout(p, c, err) : 0;
+}
+
+static int pack_one(
+	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
+{
+	struct packer *p = ctx;
+	int rc = REPLACED;
+
+	if (c->kind == 'D')
+		return c->by_opaque ? 0 : pack_whiteout(p, c, err);
+	for (int tries = 0; tries < 10 && rc == REPLACED; tries++) {
+		struct stat st;
+
+		if (fstatat(c->dirfd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			rc = failed(p, c, "stat", err);
+		else if (S_ISSOCK(st.st_mode))
+			rc = pack_socket(p, c, err);
+		else
+			rc = pack_present(p, walk, c, &st, err);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/* reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds since 1970. */
+int pack_latest(int64_t *latest, struct ovl_err *err)
+{
+	const char *text = secure_getenv("SOURCE_DATE_EPOCH");
+	char *end;
+
+	if (!text || !*text)
+		return 0;
+	errno = 0;
+	*latest = strtoll(text, &end, 10);
+	if (*end || errno || *latest < 0)
+		return err_status(
+			err, OVL_USAGE, "SOURCE_DATE_EPOCH %s is no time", Q(text));
+	return 1;
+}
+
+static int read_clamp(struct packer *p, struct ovl_err *err)
+{
+	int r = pack_latest(&p->latest, err);
+
+	p->clamp = r > 0;
+	return r < 0 ? r : 0;
+}
+
+static void warn(struct ovl_store *st, uint64_t n, const char *one, const char *many)
+{
+	if (n)
+		store_warn(st, "%" PRIu64 " %s", n, n == 1 ? one : many);
+}
+
+void pack_warn(struct ovl_store *st, const struct pack_lost *lost)
+{
+	warn(st, lost->sockets, "socket left out", "sockets left out");
+	warn(st, lost->flags, "file loses its flag 'immutable' or 'append-only'",
+		"files lose their flag 'immutable' or 'append-only'");
+	warn(st, lost->links,
+		"file was joined by index=on with hard links that did not change, and is not "
+		"any more",
+		"files were joined by index=on with hard links that did not change, and are "
+		"not any more");
+}
+
+int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch *watch,
+	struct ovl_err *err)
+{
+	static const struct pack_watch nobody;
+	struct packer *p = calloc(1, sizeof(*p));
+	int rc = 0;
+
+	if (p) {
+		p->l = l;
+		p->t = t;
+		p->live = l->meta.kind == OVL_WRITABLE;
+		p->watch = watch ? watch : &nobody;
+		p->e = archive_entry_new();
+		p->copy = fs_buffer(COPY_SIZE);
+	}
+	if (!p || !p->e || !p->copy)
+		rc = err_nomem(err);
+	if (rc == 0)
+		rc = read_clamp(p, err);
+	if (rc == 0)
+		rc = changes_walk(l, NULL, pack_one, p, err);
+	if (p && p->watch->lost)
+		*p->watch->lost = p->lost;
+	else if (rc == 0)
+		pack_warn(l->st, &p->lost);
+	if (p) {
+		inodes_release(&p->packed);
+		archive_entry_free(p->e);
+		free(p->copy);
+		buf_release(&p->name);
+		buf_release(&p->value);
+	}
+	free(p);
+	return rc;
+}

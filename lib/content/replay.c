@@ -1,0 +1,392 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "content/pack.h"
+#include "content/replay.h"
+#include "store/driver.h"
+#include "store/store.h"
+#include "tar/recipe.h"
+#include "tar/tarout.h"
+
+#define COPY_SIZE (256 * 1024)
+
+/* A name that was replaced while the layer was imported. */
+struct kept {
+	uint64_t when; /* files of the recipe before it */
+	uint64_t number;
+	size_t path; /* in player.kept_paths */
+};
+
+struct player {
+	const struct layer *l;
+	int tree;
+	int kept_dir; /* -1: nothing was replaced */
+	struct kept *kept; /* sorted by path, of one path the oldest first */
+	size_t n_kept;
+	size_t kept_size;
+	struct buf kept_paths;
+	uint64_t n_files;
+	uint64_t size; /* of the tar, as far as the recipe was read */
+	const struct replay_watch *watch; /* NULL: damage is a failure */
+	bool told; /* of the current file */
+	bool any; /* damage was told */
+	sink_fn sink;
+	void *ctx;
+	struct digest digest;
+	XXH64_state_t sum;
+	struct buf path; /* of the current file */
+	int fd; /* it, open */
+	char *copy;
+};
+
+/* With a watch it is told once a file, and no failure. */
+static int damaged(struct player *p, const char *why, struct ovl_err *err)
+{
+	if (p->watch) {
+		if (!p->told)
+			p->watch->bad(p->watch->ctx, p->path.data, why);
+		p->told = true;
+		p->any = true;
+		close_fdp(&p->fd);
+		return 0;
+	}
+	return err_say(err, EUCLEAN, "layer %.12s is damaged: %s %s", p->l->id.s,
+		Q(p->path.data), why);
+}
+
+/* ---- what was replaced ------------------------------------------------------------ */
+
+static int add_kept(struct player *p, const struct recipe_rec *rec, uint64_t when,
+	struct ovl_err *err)
+{
+	if (p->n_kept == p->kept_size) {
+		size_t size = p->kept_size ? p->kept_size * 2 : 64;
+		struct kept *kept = realloc(p->kept, size * sizeof(*kept));
+
+		if (!kept)
+			return err_nomem(err);
+		p->kept = kept;
+		p->kept_size = size;
+	}
+	p->kept[p->n_kept++] = (struct kept){
+		.when = when, .number = rec->number, .path = p->kept_paths.len};
+	buf_add(&p->kept_paths, rec->p, rec->n);
+	buf_add(&p->kept_paths, "", 1);
+	return p->kept_paths.failed ? err_nomem(err) : 0;
+}
+
+static int by_path(const void *a, const void *b, void *paths)
+{
+	const struct kept *x = a;
+	const struct kept *y = b;
+	int order = strcmp((char *)paths + x->path, (char *)paths + y->path);
+
+	return order ? order : x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* All replacements, from a first reading of the recipe. */
+static int read_kept(struct player *p, struct ovl_err *err)
+{
+	auto_recipe in = NULL;
+	struct recipe_rec rec = {.type = RECIPE_RAW};
+	uint64_t files = 0;
+	int rc = recipe_open(&in, p->l->fd, err);
+
+	while (rc == 0 && rec.type != RECIPE_END) {
+		rc = recipe_next(in, &rec, err);
+		if (rc < 0)
+			err_prefix(err, rc, "layer %.12s", p->l->id.s);
+		if (rc == 0 && rec.type == RECIPE_FILE)
+			files++;
+		if (rc == 0 && rec.type == RECIPE_KEEP)
+			rc = add_kept(p, &rec, files, err);
+	}
+	if (rc == 0 && p->n_kept)
+		qsort_r(p->kept, p->n_kept, sizeof(*p->kept), by_path,
+			p->kept_paths.data);
+	return rc;
+}
+
+/* As strcmp of the path of k and the first n bytes of path. */
+static int compare_path(
+	const struct player *p, const struct kept *k, const char *path, size_t n)
+{
+	const char *have = p->kept_paths.data + k->path;
+	int order = strncmp(have, path, n);
+
+	return order ? order : have[n] ? 1 : 0;
+}
+
+/* The first replacement of path's first n bytes since the current file. */
+static const struct kept *find_kept(const struct player *p, const char *path, size_t n)
+{
+	size_t low = 0;
+	size_t high = p->n_kept;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		const struct kept *k = &p->kept[mid];
+		int order = compare_path(p, k, path, n);
+
+		if (order < 0 || (order == 0 && k->when < p->n_files))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < p->n_kept && compare_path(p, &p->kept[low], path, n) == 0 ?
+		&p->kept[low] :
+		NULL;
+}
+
+/* Where the file is now: in the tree, or below what was replaced first. */
+static int open_source(struct player *p, const char *path)
+{
+	const struct kept *first = NULL;
+	size_t rest = 0;
+	auto_buf moved = {0};
+
+	for (size_t n = 1; p->kept_dir >= 0 && path[n - 1]; n++) {
+		const struct kept *k = path[n] == '/' || !path[n] ?
+			find_kept(p, path, n) :
+			NULL;
+
+		if (k && (!first || k->number < first->number)) {
+			first = k;
+			rest = n;
+		}
+	}
+	if (!first)
+		return fs_open_beneath(p->tree, path, O_RDONLY | O_NONBLOCK);
+	buf_addf(&moved, "%" PRIu64 "%s", first->number, path + rest);
+	if (moved.failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return fs_open_beneath(p->kept_dir, moved.data, O_RDONLY | O_NONBLOCK);
+}
+
+/* ---- playing ---------------------------------------------------------------------- */
+
+static int give(struct player *p, const void *bytes, size_t n, struct ovl_err *err)
+{
+	if (digest_update(&p->digest, bytes, n) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	return p->sink(p->ctx, bytes, n, err);
+}
+
+static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	struct stat st;
+
+	buf_clear(&p->path);
+	buf_add(&p->path, rec->p, rec->n);
+	if (p->path.failed)
+		return err_nomem(err);
+	p->n_files++;
+	p->told = false;
+	XXH64_reset(&p->sum, 0);
+	close_fdp(&p->fd);
+	p->fd = open_source(p, p->path.data);
+	if (p->fd >= 0 && fstat(p->fd, &st) == 0)
+		return S_ISREG(st.st_mode) ? 0 : damaged(p, "is not a file", err);
+	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+		return damaged(p, "is missing", err);
+	return err_sys(
+		err, errno, "cannot open %s of layer %.12s", Q(p->path.data), p->l->id.s);
+}
+
+/* A piece of the file, zeros where it cannot be read any more. */
+static ssize_t read_piece(struct player *p, size_t want, uint64_t at)
+{
+	if (p->fd >= 0)
+		return pread(p->fd, p->copy, want, (off_t)at);
+	memset(p->copy, 0, want);
+	return (ssize_t)want;
+}
+
+static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	uint64_t at = rec->offset;
+	uint64_t end = rec->offset + rec->size;
+
+	while (at < end) {
+		size_t want = end - at < COPY_SIZE ? (size_t)(end - at) : COPY_SIZE;
+		ssize_t n = read_piece(p, want, at);
+		int rc = 0;
+
+		if (n < 0 && errno == EINTR && !store_stopped(p->l->st))
+			continue;
+		if (store_stopped(p->l->st))
+			return err_stopped(err);
+		/* What the disk does not give back is lost as what is damaged is. */
+		if (n < 0 && errno == EIO && p->watch) {
+			damaged(p, "cannot be read: Input/output error", err);
+			continue;
+		}
+		if (n < 0)
+			return err_sys(err, errno, "cannot read %s of layer %.12s",
+				Q(p->path.data), p->l->id.s);
+		if (n == 0)
+			rc = damaged(p, "is too short", err);
+		if (rc == 0 && n) {
+			XXH64_update(&p->sum, p->copy, (size_t)n);
+			rc = give(p, p->copy, (size_t)n, err);
+		}
+		if (rc < 0)
+			return rc;
+		at += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int end_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	close_fdp(&p->fd);
+	if (!p->told && XXH64_digest(&p->sum) != rec->sum)
+		return damaged(p, "holds other data than was imported", err);
+	return 0;
+}
+
+static int end_all(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	char hex[ID_LEN + 1];
+
+	if (digest_final(&p->digest, hex) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	if (strcmp(hex, rec->diff_id) == 0 && strcmp(hex, p->l->meta.diff_id) == 0)
+		return 0;
+	if (p->watch) {
+		if (!p->any)
+			p->watch->bad(
+				p->watch->ctx, "", "gives a tar with another diff id");
+		return 0;
+	}
+	return err_say(err, EUCLEAN,
+		"layer %.12s is damaged: its tar has the diff id sha256:%s, not sha256:%s",
+		p->l->id.s, hex, p->l->meta.diff_id);
+}
+
+static int play_one(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	switch (rec->type) {
+	case RECIPE_RAW: return give(p, rec->p, rec->n, err);
+	case RECIPE_FILE: return open_file(p, rec, err);
+	case RECIPE_RUN: return give_run(p, rec, err);
+	case RECIPE_FILE_END: return end_file(p, rec, err);
+	case RECIPE_END: return end_all(p, rec, err);
+	default: return 0;
+	}
+}
+
+/* Nobody must wait for more than the layer's tar ever had: a few bytes of recipe can speak
+ * of runs without end. */
+static int check_size(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
+{
+	uint64_t n = rec->type == RECIPE_RAW ? rec->n :
+		rec->type == RECIPE_RUN      ? rec->size :
+					       0;
+
+	if (n > p->l->meta.tar_size - p->size)
+		return err_say(err, EUCLEAN,
+			"'%s' is damaged: it makes more than the %" PRIu64
+			" bytes of the tar",
+			RECIPE_NAME, p->l->meta.tar_size);
+	p->size += n;
+	return 0;
+}
+
+static int play(struct player *p, struct recipe_in *in, struct ovl_err *err)
+{
+	struct recipe_rec rec = {.type = RECIPE_RAW};
+	int rc;
+
+	do {
+		rc = recipe_next(in, &rec, err);
+		if (rc == 0)
+			rc = check_size(p, &rec, err);
+		if (rc < 0)
+			return err_prefix(err, rc, "layer %.12s", p->l->id.s);
+		rc = play_one(p, &rec, err);
+	} while (rc == 0 && rec.type != RECIPE_END);
+	return rc;
+}
+
+static void release(struct player *p)
+{
+	free(p->kept);
+	buf_release(&p->kept_paths);
+	close_fdp(&p->fd);
+	close_fdp(&p->tree);
+	close_fdp(&p->kept_dir);
+	if (p->digest.ctx)
+		digest_release(&p->digest);
+	buf_release(&p->path);
+	free(p->copy);
+}
+
+int replay(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
+{
+	return replay_watched(l, sink, ctx, NULL, err);
+}
+
+int replay_watched(const struct layer *l, sink_fn sink, void *ctx,
+	const struct replay_watch *watch, struct ovl_err *err)
+{
+	struct player p = {
+		.l = l, .tree = -1, .fd = -1, .watch = watch, .sink = sink, .ctx = ctx};
+	auto_recipe in = NULL;
+	int rc = recipe_open(&in, l->fd, err);
+
+	if (rc < 0)
+		return rc == -ENOENT ? rc : err_prefix(err, rc, "layer %.12s", l->id.s);
+	p.kept_dir = fs_open_dir(l->fd, RECIPE_KEPT);
+	if (p.kept_dir < 0 && errno != ENOENT)
+		return err_sys(err, errno, "cannot open '%s' of layer %.12s", RECIPE_KEPT,
+			l->id.s);
+	p.tree = layer_tree(l, err);
+	p.copy = fs_buffer(COPY_SIZE);
+	if (p.tree < 0)
+		rc = p.tree;
+	else if (!p.copy)
+		rc = err_nomem(err);
+	if (rc == 0)
+		rc = digest_init(&p.digest, err);
+	if (rc == 0 && p.kept_dir >= 0)
+		rc = read_kept(&p, err);
+	if (rc == 0)
+		rc = play(&p, in, err);
+	release(&p);
+	return rc;
+}
+
+int layer_tar(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
+{
+	struct tarout *t;
+	int rc = replay(l, sink, ctx, err);
+
+	if (rc != -ENOENT)
+		return rc;
+	/* All image layers are made with one: a tar packed anew would be another. */
+	if (l->meta.kind == OVL_IMAGE)
+		return err_say(err, EUCLEAN, "layer %.12s is damaged: '%s' is missing",
+			l->id.s, RECIPE_NAME);
+	rc = tarout_open(&t, sink, ctx, err);
+	if (rc < 0)
+		return rc;
+	rc = pack_layer(l, t, NULL, err);
+	if (rc == 0)
+		rc = tarout_finish(t, err);
+	tarout_close(t);
+	return rc;
+}

@@ -1,0 +1,473 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/path.h"
+#include "base/quote.h"
+#include "content/unpack.h"
+#include "union/whiteout.h"
+
+/* Where an entry goes. */
+struct place {
+	const char *path; /* clean, in the layer */
+	const char *name; /* its last component */
+	struct parent *p;
+};
+
+/*
+ * Makes something at a place and, if something is there, once more without it. fn is a
+ * system call wrapper: -1 and EEXIST, or what it returns.
+ */
+typedef int (*maker)(const struct place *at, void *ctx);
+
+static int make(struct unpack *u, const struct place *at, maker fn, void *ctx,
+	struct ovl_err *err)
+{
+	int r = fn(at, ctx);
+
+	if (r < 0 && errno == EEXIST) {
+		int rc = unpack_clear(u, at->p, at->name, at->path, err);
+
+		if (rc < 0)
+			return rc;
+		r = fn(at, ctx);
+	}
+	if (r < 0)
+		return err_sys(err, errno, "cannot create %s", Q(at->path));
+	return r;
+}
+
+/* ---- files ------------------------------------------------------------------------ */
+
+struct new_file {
+	struct unpack *u;
+	mode_t mode;
+};
+
+static int make_file(const struct place *at, void *ctx)
+{
+	const struct new_file *f = ctx;
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(at->p->fd, at->name, flags, f->mode);
+
+	/* Those that are written behind are open still. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && f->u->behind) {
+		behind_wait(f->u->behind, NULL);
+		fd = openat(at->p->fd, at->name, flags, f->mode);
+	}
+	return fd;
+}
+
+/* A file whose data are to come. */
+struct file {
+	int fd;
+	uint64_t size;
+	bool behind; /* they are not written at once */
+};
+
+static int write_piece(struct unpack *u, const struct file *f, const struct place *at,
+	const void *p, size_t n, uint64_t offset, struct ovl_err *err)
+{
+	u->bytes += n;
+	if (u->bytes > u->max_bytes)
+		return err_say(err, EFBIG, "it holds more than %llu bytes of files",
+			(unsigned long long)u->max_bytes);
+	if (u->no_data)
+		return 0;
+	if (f->behind)
+		return behind_write(u->behind, f->fd, p, n, offset, err);
+	if (fs_pwrite_all(f->fd, p, n, offset) < 0)
+		return err_sys(err, errno, "cannot write %s", Q(at->path));
+	return 0;
+}
+
+static int set_size(struct unpack *u, const struct file *f, const struct place *at,
+	struct ovl_err *err)
+{
+	int rc = f->behind ? behind_wait(u->behind, err) : 0;
+
+	if (rc == 0 && ftruncate(f->fd, (off_t)f->size) < 0)
+		rc = err_sys(err, errno, "cannot set the size of %s", Q(at->path));
+	return rc;
+}
+
+static int write_data(struct unpack *u, struct tarin *t, const struct file *f,
+	const struct place *at, struct ovl_err *err)
+{
+	auto_buf path = {0};
+	uint64_t end = 0;
+	uint64_t offset;
+	const void *p;
+	size_t n;
+	int r;
+
+	r = unpack_path(at->p, at->name, &path, err);
+	if (r < 0)
+		return r;
+	while ((r = tarin_data(t, path.data, &p, &n, &offset, err)) > 0) {
+		r = n ? write_piece(u, f, at, p, n, offset, err) : 0;
+		if (r < 0)
+			return r;
+		end = n && offset + n > end ? offset + n : end;
+	}
+	if (r < 0)
+		return err_prefix(err, r, "%s", Q(at->path));
+	/* Cut off they could not be given back, and readers disagree what to do. */
+	if (end > f->size)
+		return err_say(err, EBADMSG,
+			"damaged tar archive: %s has data behind its end", Q(at->path));
+	return end != f->size || u->no_data ? set_size(u, f, at, err) : 0;
+}
+
+/* Once data were given the fd is the thread's, also when the rest cannot be. */
+static int put_behind(struct unpack *u, struct tarin *t, struct archive_entry *e,
+	const struct file *f, const struct place *at, struct ovl_err *err)
+{
+	const struct timespec mtime = unpack_mtime(u, e);
+	int rc = behind_begin(u->behind, at->path, err);
+	int rc2;
+
+	if (rc == 0)
+		rc = write_data(u, t, f, at, err);
+	rc2 = behind_end(u->behind, f->fd, &mtime, rc < 0 ? NULL : err);
+	return rc < 0 ? rc : rc2;
+}
+
+static int put_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
+	const struct place *at, struct ovl_err *err)
+{
+	struct new_file how = {.u = u, .mode = archive_entry_mode(e) & 0777};
+	int64_t size = archive_entry_size(e);
+	struct file f = {.size = (uint64_t)size};
+	auto_fd fd = -1;
+	int rc;
+
+	if (size < 0)
+		return err_say(err, EINVAL, "%s: size %lld cannot be", Q(at->path),
+			(long long)size);
+	fd = make(u, at, make_file, &how, err);
+	if (fd < 0)
+		return fd;
+	f.fd = fd;
+	f.behind = u->behind && f.size <= BEHIND_MAX && unpack_is_plain(u, at->p, e);
+	if (f.behind) {
+		fd = -1;
+		return put_behind(u, t, e, &f, at, err);
+	}
+	rc = write_data(u, t, &f, at, err);
+	if (rc == 0)
+		rc = unpack_meta(u, at->p, at->name, fd, e, err);
+	return rc;
+}
+
+/* ---- whiteouts -------------------------------------------------------------------- */
+
+/* Hides name below. What this layer has of that name stays. */
+static int hide(
+	struct unpack *u, const struct place *at, const char *name, struct ovl_err *err)
+{
+	struct stat st;
+
+	if (strlen(name) > PATH_MAX_NAME)
+		return err_say(err, ENAMETOOLONG, "refused name %s: over 255 bytes",
+			Q(at->path));
+	if (wh_make(at->p->fd, name) == 0) {
+		at->p->dir->flags |= DIR_HAS_WH;
+		return 0;
+	}
+	if (errno != EEXIST || fstatat(at->p->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, errno, "cannot make the whiteout %s", Q(at->path));
+	if (wh_is_device(&st))
+		return 0;
+	return unpack_hidden(u, at->p, name, at->path, err);
+}
+
+/* ---- links and nodes -------------------------------------------------------------- */
+
+static int make_symlink(const struct place *at, void *ctx)
+{
+	return symlinkat(archive_entry_symlink(ctx), at->p->fd, at->name);
+}
+
+static int put_symlink(struct unpack *u, struct archive_entry *e, const struct place *at,
+	struct ovl_err *err)
+{
+	const char *target = archive_entry_symlink(e);
+	int rc;
+
+	if (!target || !*target)
+		return err_say(err, EINVAL, "%s: a symlink to nothing", Q(at->path));
+	rc = make(u, at, make_symlink, e, err);
+	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
+}
+
+static int make_node(const struct place *at, void *ctx)
+{
+	struct archive_entry *e = ctx;
+
+	return mknodat(at->p->fd, at->name,
+		(archive_entry_filetype(e) & S_IFMT) | (archive_entry_mode(e) & 0777),
+		archive_entry_filetype(e) == AE_IFIFO ? 0 : archive_entry_rdev(e));
+}
+
+/* What it would have hidden below stays hidden. */
+static int leave_out(struct unpack *u, const struct place *at, struct ovl_err *err)
+{
+	int rc = unpack_clear(u, at->p, at->name, at->path, err);
+
+	u->left_devices++;
+	return rc < 0 ? rc : hide(u, at, at->name, err);
+}
+
+/* Linux has 12 bits of major and 20 of minor number. */
+static int check_device(
+	struct archive_entry *e, const struct place *at, struct ovl_err *err)
+{
+	uint64_t major = archive_entry_rdevmajor(e);
+	uint64_t minor = archive_entry_rdevminor(e);
+
+	if (major < 1u << 12 && minor < 1u << 20)
+		return 0;
+	return err_say(err, EINVAL, "%s: device number %lld:%lld cannot be", Q(at->path),
+		(long long)major, (long long)minor);
+}
+
+static int put_node(struct unpack *u, struct archive_entry *e, const struct place *at,
+	struct ovl_err *err)
+{
+	bool device = archive_entry_filetype(e) != AE_IFIFO;
+	int rc = device ? check_device(e, at, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	if (device && archive_entry_rdev(e) == makedev(0, 0))
+		return err_say(err, EINVAL,
+			"refused %s: a 0/0 device would be a whiteout", Q(at->path));
+	/* The kernel makes none there: that is no reason to refuse a layer with a console. */
+	if (device && unpack_in_userns(u))
+		return leave_out(u, at, err);
+	rc = make(u, at, make_node, e, err);
+	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
+}
+
+struct link {
+	int dirfd;
+	const char *name;
+};
+
+static int make_link(const struct place *at, void *ctx)
+{
+	const struct link *l = ctx;
+
+	return linkat(l->dirfd, l->name, at->p->fd, at->name, 0);
+}
+
+static bool same_inode(const struct link *l, const struct place *at)
+{
+	struct stat a;
+	struct stat b;
+
+	return fstatat(l->dirfd, l->name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+		fstatat(at->p->fd, at->name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+		a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+/* A second name of a file of this layer; what data the entry has is that file's. */
+static int put_link(struct unpack *u, struct archive_entry *e, const struct place *at,
+	struct ovl_err *err)
+{
+	const char *raw = archive_entry_hardlink(e);
+	auto_buf target = {0};
+	auto_fd dir = -1;
+	struct link l;
+	struct stat st;
+	int rc = path_clean(raw, u->max_depth, &target, err);
+
+	if (rc < 0)
+		return err_prefix(err, rc, "hard link %s", Q(at->path));
+	l.name = path_base(target.data);
+	if (l.name > target.data)
+		target.data[l.name - target.data - 1] = '\0';
+	dir = fs_open_inside(u->tree, l.name > target.data ? target.data : "", NULL);
+	l.dirfd = dir;
+	if (dir < 0 || fstatat(dir, l.name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (!fs_is_gone(errno) && errno != ENAMETOOLONG)
+			return err_sys(err, errno,
+				"cannot look for the target of hard link %s",
+				Q(at->path));
+		st.st_mode = 0;
+	} else if (u->left_devices && wh_is_device(&st))
+		return leave_out(u, at, err);
+	if (!st.st_mode || wh_is_device(&st))
+		return err_say(err, EINVAL,
+			"refused hard link %s: its target %s is not in this layer",
+			Q(at->path), Q(raw));
+	if (S_ISDIR(st.st_mode))
+		return err_say(err, EINVAL,
+			"refused hard link %s: its target %s is a directory", Q(at->path),
+			Q(raw));
+	if (same_inode(&l, at))
+		return 0;
+	rc = make(u, at, make_link, &l, err);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- directories ------------------------------------------------------------------ */
+
+/* 1: made now, 0: it was there. */
+static int make_dir(
+	struct unpack *u, const struct place *at, mode_t mode, struct ovl_err *err)
+{
+	struct stat st;
+	int rc;
+
+	if (mkdirat(at->p->fd, at->name, mode) == 0)
+		return 1;
+	if (errno != EEXIST || fstatat(at->p->fd, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, errno, "cannot create %s", Q(at->path));
+	if (S_ISDIR(st.st_mode))
+		return 0;
+	rc = unpack_clear(u, at->p, at->name, at->path, err);
+	if (rc < 0)
+		return rc;
+	if (mkdirat(at->p->fd, at->name, mode) < 0)
+		return err_sys(err, errno, "cannot create %s", Q(at->path));
+	return 1;
+}
+
+static int put_dir(struct unpack *u, struct archive_entry *e, const struct place *at,
+	struct ovl_err *err)
+{
+	int fresh = make_dir(u, at, archive_entry_mode(e) & 0777, err);
+	struct dir *dir;
+
+	if (fresh < 0)
+		return fresh;
+	dir = dirs_get(&u->dirs, at->p->dir, at->name);
+	if (!dir)
+		return err_nomem(err);
+	return unpack_dir_meta(u, at->p, at->name, dir, fresh, e, err);
+}
+
+/* The entry for the layer's root itself. */
+static int put_root(struct unpack *u, struct archive_entry *e, struct ovl_err *err)
+{
+	struct dir *root = u->dirs.root;
+	struct parent self = {.fd = u->tree, .dir = root};
+
+	if (archive_entry_filetype(e) != AE_IFDIR)
+		return err_say(err, EINVAL, "refused %s: the root is not a directory",
+			Q(archive_entry_pathname(e)));
+	return unpack_dir_meta(u, &self, ".", root, false, e, err);
+}
+
+/* ---- entries ---------------------------------------------------------------------- */
+
+static int put(struct unpack *u, struct tarin *t, struct archive_entry *e,
+	const struct place *at, struct ovl_err *err)
+{
+	int rc = 0;
+
+	if (archive_entry_hardlink(e))
+		return put_link(u, e, at, err);
+	rc = unpack_check_owner(u, e, true, err);
+	if (rc < 0)
+		return rc;
+	switch (archive_entry_filetype(e)) {
+	case AE_IFREG: return put_file(u, t, e, at, err);
+	case AE_IFDIR: return put_dir(u, e, at, err);
+	case AE_IFLNK: return put_symlink(u, e, at, err);
+	case AE_IFCHR:
+	case AE_IFBLK:
+	case AE_IFIFO: return put_node(u, e, at, err);
+	default:
+		return err_say(
+			err, EINVAL, "refused %s: a file of unknown type", Q(at->path));
+	}
+}
+
+/*
+ * May the directory of an entry be? A component that reads as a whiteout is none; below
+ * one of aufs's own names is nothing we keep. 1: go on, 0: ignore the entry.
+ */
+static int check_dirs(const char *path, struct ovl_err *err)
+{
+	const char *hidden;
+
+	for (const char *p = path, *slash; (slash = strchr(p, '/')); p = slash + 1) {
+		char name[PATH_MAX_COMPONENT + 1];
+		enum wh_name kind;
+
+		memcpy(name, p, (size_t)(slash - p));
+		name[slash - p] = '\0';
+		kind = wh_parse(name, &hidden);
+		if (kind == WH_IGNORED)
+			return 0;
+		if (kind != WH_NONE)
+			return err_say(
+				err, EINVAL, "refused %s: inside a whiteout", Q(path));
+	}
+	return 1;
+}
+
+/* A clean path that is not the root's, in scratch that may be written into. */
+static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, char *path,
+	struct ovl_err *err)
+{
+	struct place at = {.path = path, .name = path_base(path)};
+	const char *hidden = NULL;
+	enum wh_name kind;
+	int rc = check_dirs(path, err);
+
+	if (rc <= 0)
+		return rc;
+	kind = wh_parse(at.name, &hidden);
+	if (kind == WH_IGNORED)
+		return 0;
+	if (kind == WH_BAD)
+		return err_say(err, EINVAL, "refused %s: a whiteout of nothing", Q(path));
+	if (at.name > path) {
+		char *slash = path + (at.name - path) - 1;
+
+		*slash = '\0';
+		rc = unpack_parent(u, path, &at.p, err);
+		*slash = '/';
+	} else {
+		rc = unpack_parent(u, "", &at.p, err);
+	}
+	if (rc < 0)
+		return rc;
+	if (kind == WH_HIDES)
+		return hide(u, &at, hidden, err);
+	if (kind == WH_OPQ) {
+		at.p->dir->flags |= DIR_OPAQUE;
+		return 0;
+	}
+	return put(u, t, e, &at, err);
+}
+
+int unpack_entry(
+	struct unpack *u, struct tarin *t, struct archive_entry *e, struct ovl_err *err)
+{
+	const char *raw = archive_entry_pathname(e);
+	int rc;
+
+	if (++u->entries > u->max_entries)
+		return err_say(err, E2BIG, "it holds more than %llu entries",
+			(unsigned long long)u->max_entries);
+	if (!raw)
+		return err_say(err, EINVAL, "an entry without a name");
+	u->head = tarin_head(t);
+	rc = path_clean(raw, u->max_depth, &u->path, err);
+	if (rc == 0)
+		rc = unpack_check_owner(u, e, !u->path.len, err);
+	if (rc < 0)
+		return rc;
+	return u->path.len ? put_at(u, t, e, u->path.data, err) : put_root(u, e, err);
+}

@@ -1,0 +1,389 @@
+/* Where entries go: directories of the staging tree, kept open for the next entry. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/path.h"
+#include "base/quote.h"
+#include "content/unpack.h"
+#include "tar/recipe.h"
+#include "union/whiteout.h"
+
+static void close_parent(struct parent *p)
+{
+	close_fdp(&p->fd);
+	free(p->path);
+	p->path = NULL;
+}
+
+/* All but the first n. */
+static void forget_parents(struct unpack *u, unsigned n)
+{
+	while (u->n_parents > n)
+		close_parent(&u->parents[--u->n_parents]);
+}
+
+static struct parent *to_front(struct unpack *u, unsigned i)
+{
+	struct parent p = u->parents[i];
+
+	memmove(u->parents + 1, u->parents, i * sizeof(p));
+	u->parents[0] = p;
+	return u->parents;
+}
+
+static struct parent *cached(struct unpack *u, const char *dir)
+{
+	for (unsigned i = 0; i < u->n_parents; i++) {
+		if (u->parents[i].path && strcmp(u->parents[i].path, dir) == 0)
+			return to_front(u, i);
+	}
+	return NULL;
+}
+
+static struct parent *cache(struct unpack *u, const char *dir, int fd, struct dir *rec)
+{
+	struct parent p = {.path = strdup(dir), .fd = fd, .dir = rec};
+
+	if (!p.path) {
+		close(fd);
+		return NULL;
+	}
+	if (u->n_parents == PARENTS)
+		forget_parents(u, PARENTS - 1);
+	u->parents[u->n_parents] = p;
+	return to_front(u, u->n_parents++);
+}
+
+/* Puts a directory where the whiteout of one was: it hides what is below. */
+static int replace_whiteout(int dirfd, const char *name)
+{
+	if (unlinkat(dirfd, name, 0) < 0)
+		return -1;
+	return mkdirat(dirfd, name, 0755);
+}
+
+/* One directory that no entry was there for; path is for messages. */
+static struct dir *imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
+	const char *path, struct ovl_err *err)
+{
+	unsigned flags = DIR_IMPLIED;
+	struct stat st;
+	struct dir *dir;
+
+	if (++u->implied + u->entries > u->max_entries) {
+		err_say(err, E2BIG,
+			"it makes more than %" PRIu64 " directories and entries",
+			u->max_entries);
+		return NULL;
+	}
+	if (mkdirat(dirfd, name, 0755) < 0) {
+		if (errno != EEXIST ||
+			fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			err_sys(err, errno, "cannot make directory %s", Q(path));
+			return NULL;
+		}
+		if (!wh_is_device(&st)) {
+			err_say(err, ENOTDIR, "%s is in the way: not a directory",
+				Q(path));
+			return NULL;
+		}
+		if (replace_whiteout(dirfd, name) < 0) {
+			err_sys(err, errno, "cannot make directory %s", Q(path));
+			return NULL;
+		}
+		flags |= DIR_REPLACED;
+	}
+	dir = dirs_get(&u->dirs, up, name);
+	if (!dir)
+		err_nomem(err);
+	else
+		dir->flags |= flags;
+	/* Where new directories get the group of theirs, so did this one. */
+	if (dir && up)
+		dir->foreign_group = up->foreign_group;
+	return dir;
+}
+
+/* The record of an open directory, under the name it has without symlinks. */
+static struct dir *record(struct unpack *u, int fd, struct ovl_err *err)
+{
+	auto_buf real = {0};
+	struct dir *rec;
+
+	if (fs_path_below(u->tree, fd, &real) < 0) {
+		err_sys(err, errno, "cannot find the path of a directory");
+		return NULL;
+	}
+	rec = dirs_get_path(&u->dirs, real.data);
+	if (!rec)
+		err_nomem(err);
+	return rec;
+}
+
+/* Where make_path has got to. */
+struct way {
+	int fd; /* O_PATH */
+	struct dir *rec;
+	struct buf done; /* as the archive says it */
+};
+
+static void way_end(struct way *w)
+{
+	close_fdp(&w->fd);
+	buf_release(&w->done);
+}
+
+static int open_below(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* One component down. */
+static int step(struct unpack *u, struct way *w, const char *name, struct ovl_err *err)
+{
+	bool followed = false;
+	struct dir *rec = NULL;
+	int next;
+
+	if (w->done.len)
+		buf_add(&w->done, "/", 1);
+	buf_adds(&w->done, name);
+	if (w->done.failed)
+		return err_nomem(err);
+	next = open_below(w->fd, name);
+	if (next < 0 && errno != ENOENT)
+		next = fs_open_inside(u->tree, w->done.data, &followed);
+	if (next < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		rec = imply(u, w->fd, w->rec, name, w->done.data, err);
+		if (!rec)
+			return -EIO;
+		next = open_below(w->fd, name);
+	}
+	if (next < 0)
+		return err_sys(err, errno, "cannot open directory %s", Q(w->done.data));
+	close_fdp(&w->fd);
+	w->fd = next;
+	if (!rec && followed)
+		rec = record(u, next, err);
+	else if (!rec && !(rec = dirs_get(&u->dirs, w->rec, name)))
+		err_nomem(err);
+	w->rec = rec;
+	return rec ? 0 : -ENOMEM;
+}
+
+/* Opens path, a directory at a time, and makes those that are missing. */
+static int make_path(
+	struct unpack *u, const char *path, struct dir **rec, struct ovl_err *err)
+{
+	__attribute__((cleanup(way_end))) struct way w = {
+		.fd = fs_open_inside(u->tree, "", NULL), .rec = u->dirs.root};
+
+	if (w.fd < 0)
+		return err_sys(err, errno, "cannot open the staging tree");
+	while (*path) {
+		size_t n = strcspn(path, "/");
+		auto_free char *name = strndup(path, n);
+		int rc = name ? step(u, &w, name, err) : err_nomem(err);
+
+		if (rc < 0)
+			return rc;
+		path += n + (path[n] == '/');
+	}
+	*rec = w.rec;
+	return steal_fd(&w.fd);
+}
+
+int unpack_parent(
+	struct unpack *u, const char *dir, struct parent **out, struct ovl_err *err)
+{
+	struct parent *p = cached(u, dir);
+	bool followed = false;
+	struct dir *rec = NULL;
+	int fd;
+
+	if (p) {
+		*out = p;
+		return 0;
+	}
+	fd = fs_open_inside(u->tree, dir, &followed);
+	if (fd < 0) {
+		fd = make_path(u, dir, &rec, err);
+		if (fd < 0)
+			return fd;
+	} else if (followed) {
+		rec = record(u, fd, err);
+	} else if (!(rec = dirs_get_path(&u->dirs, dir))) {
+		err_nomem(err);
+	}
+	if (!rec) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*out = cache(u, dir, fd, rec);
+	return *out ? 0 : err_nomem(err);
+}
+
+int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const char *path,
+	struct ovl_err *err)
+{
+	if (dirs_hide(&u->dirs, p->dir, name) == 0)
+		return 0;
+	if (errno == E2BIG)
+		return err_say(err, E2BIG,
+			"refused %s: absurdly many names are in the layer and whited out",
+			Q(path));
+	return err_nomem(err);
+}
+
+int unpack_path(
+	const struct parent *p, const char *name, struct buf *out, struct ovl_err *err)
+{
+	dirs_path(p->dir, out);
+	if (out->len)
+		buf_add(out, "/", 1);
+	buf_adds(out, name);
+	return out->failed ? err_nomem(err) : 0;
+}
+
+/* Who plays the recipe back has all their paths in memory. */
+#define MAX_KEPT       100000
+#define MAX_KEPT_BYTES (8u << 20)
+
+/* Out of the tree, into .kept. */
+static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl_err *err)
+{
+	auto_buf path = {0};
+	char number[32];
+	int rc = unpack_path(p, name, &path, err);
+
+	if (rc < 0)
+		return rc;
+	u->kept_bytes += path.len;
+	if (u->n_kept == MAX_KEPT || u->kept_bytes > MAX_KEPT_BYTES)
+		return err_say(err, E2BIG,
+			"absurdly many files with data are in the layer twice");
+	if (u->kept < 0) {
+		if (mkdirat(u->layer, RECIPE_KEPT, 0700) < 0)
+			return err_sys(err, errno, "cannot make '%s'", RECIPE_KEPT);
+		u->kept = fs_open_dir(u->layer, RECIPE_KEPT);
+		if (u->kept < 0)
+			return err_sys(err, errno, "cannot open '%s'", RECIPE_KEPT);
+	}
+	snprintf(number, sizeof(number), "%" PRIu64, u->n_kept);
+	if (renameat(p->fd, name, u->kept, number) < 0)
+		return err_sys(err, errno, "cannot put it away");
+	u->n_kept++;
+	if (u->recipe && recipe_kept(u->recipe, u->n_kept - 1, path.data) < 0)
+		return recipe_error(u->recipe, err);
+	return 0;
+}
+
+/* What has no data is removed, else it is kept for the recipe. */
+static int put_away(struct unpack *u, struct parent *p, const char *name,
+	const struct stat *st, struct ovl_err *err)
+{
+	bool dir = S_ISDIR(st->st_mode);
+
+	if (dir || !S_ISREG(st->st_mode) || !st->st_size) {
+		if (unlinkat(p->fd, name, dir ? AT_REMOVEDIR : 0) == 0)
+			return 0;
+		if (!dir || (errno != ENOTEMPTY && errno != EEXIST))
+			return err_sys(err, errno, "cannot remove it");
+	}
+	/* Without data: to be compared with a tree that has names more for this. */
+	if (u->recipe || u->no_data)
+		return keep(u, p, name, err);
+	if (fs_rmtree(p->fd, name, NULL) < 0)
+		return err_sys(err, errno, "cannot remove it");
+	return 0;
+}
+
+int unpack_clear(struct unpack *u, struct parent *p, const char *name, const char *path,
+	struct ovl_err *err)
+{
+	struct dir *dir;
+	struct stat st;
+	int rc = behind_wait(u->behind, err);
+
+	if (rc < 0)
+		return rc;
+	if (fstatat(p->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ?
+			0 :
+			err_sys(err, errno, "cannot replace %s", Q(path));
+	if (wh_is_device(&st))
+		rc = unpack_hidden(u, p, name, path, err);
+	if (rc < 0)
+		return rc;
+	rc = put_away(u, p, name, &st, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "cannot replace %s", Q(path));
+	dir = dirs_find(&u->dirs, p->dir, name);
+	if (dir)
+		dirs_forget(&u->dirs, dir);
+	/* Names may lead elsewhere from now on, also the one that led to p. */
+	forget_parents(u, 1);
+	free_p(&p->path);
+	p->path = NULL;
+	return 0;
+}
+
+int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
+	struct ovl_err *err)
+{
+	struct stat st;
+	struct dir *root;
+	int rc;
+
+	u->tree = tree;
+	u->xattrs = xattrs;
+	if (fstat(tree, &st) < 0)
+		return err_sys(err, errno, "cannot stat the staging tree");
+	u->uid = st.st_uid;
+	u->gid = st.st_gid;
+	rc = idmap_read(&u->uids, "/proc/self/uid_map", err);
+	if (rc == 0)
+		rc = idmap_read(&u->gids, "/proc/self/gid_map", err);
+	if (rc < 0)
+		return rc;
+	root = dirs_get_path(&u->dirs, "");
+	if (!root)
+		return err_nomem(err);
+	root->flags = DIR_IMPLIED;
+	return 0;
+}
+
+bool unpack_in_userns(const struct unpack *u)
+{
+	return u->uids.n != 1 || u->uids.range[0].count != UINT32_MAX;
+}
+
+int unpack_written(struct unpack *u, struct ovl_err *err)
+{
+	int rc = behind_wait(u->behind, err);
+
+	behind_close(u->behind);
+	u->behind = NULL;
+	forget_parents(u, 0);
+	return rc;
+}
+
+void unpack_release(struct unpack *u)
+{
+	behind_close(u->behind);
+	u->behind = NULL;
+	close_fdp(&u->tree);
+	close_fdp(&u->kept);
+	forget_parents(u, 0);
+	dirs_release(&u->dirs);
+	accounts_release(&u->accounts);
+	buf_release(&u->path);
+	buf_release(&u->value);
+}

@@ -1,0 +1,413 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "base/thread.h"
+#include "codec/encode.h"
+#include "content/replay.h"
+#include "image/export.h"
+#include "store/store.h"
+
+#define BUFFER (256 * 1024)
+
+/* ---- where blobs are spooled ------------------------------------------------------ */
+
+/* A file without a name; or with one for a moment, where there are none without. */
+static int spool_open(struct export *x)
+{
+	char name[ID_LEN + 8];
+	struct ovl_id id;
+	int fd;
+
+	if (!x->spool_named)
+		return openat(x->spool_dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (id_random(&id) < 0)
+		return -1;
+	snprintf(name, sizeof(name), ".spool.%.32s", id.s);
+	fd = openat(x->spool_dir, name,
+		O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		unlinkat(x->spool_dir, name, 0);
+	return fd;
+}
+
+/* Tries a file in the directory, which becomes ours. */
+static bool spool_in(struct export *x, int dir)
+{
+	auto_fd probe = -1;
+
+	close_fdp(&x->spool_dir);
+	x->spool_dir = dir;
+	x->spool_named = false;
+	if (dir >= 0)
+		probe = spool_open(x);
+	if (dir >= 0 && probe < 0 &&
+		(errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+		x->spool_named = true;
+		probe = spool_open(x);
+	}
+	return probe >= 0;
+}
+
+static bool not_to_be_written(int why)
+{
+	return why == EROFS || why == EACCES || why == EPERM || why == ENOSPC ||
+		why == EDQUOT;
+}
+
+/* In the store, which is where there is room for layers; where that cannot be written to,
+ * where temporary files go. */
+static int spool_find(struct export *x, struct ovl_err *err)
+{
+	const char *temp = secure_getenv("TMPDIR");
+	int staging = store_dir_make(x->st, DIR_STAGING, err);
+	int why = -staging;
+
+	if (staging >= 0) {
+		if (spool_in(x, fs_open_dir(staging, ".")))
+			return 0;
+		why = errno;
+		err_sys(err, why, "cannot make a temporary file in '%s/staging'",
+			x->st->root);
+	}
+	if (!not_to_be_written(why))
+		return -why;
+	if (!temp || temp[0] != '/')
+		temp = "/var/tmp";
+	if (spool_in(x, open(temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC)))
+		return 0;
+	return err_sys(err, errno, "cannot make a temporary file in %s", Q(temp));
+}
+
+/* ---- making one ------------------------------------------------------------------- */
+
+struct making {
+	struct export *x;
+	struct blob *b;
+	bool main; /* on the main thread */
+	int fd;
+	bool hash_tar;
+	bool hash_file;
+	struct digest tar;
+	struct digest file;
+	struct encode *e;
+	char *buffer;
+	size_t used;
+};
+
+static int put(struct making *m, const void *p, size_t n, struct ovl_err *err)
+{
+	if (m->hash_file && digest_update(&m->file, p, n) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	if (fs_write_all(m->fd, p, n) < 0)
+		return m->x->out_dir < 0 ?
+			err_sys(err, errno, "cannot write a temporary file") :
+			err_sys(err, errno, "cannot write to %s", Q(m->x->req->target));
+	m->b->size += n;
+	return 0;
+}
+
+static int flush(struct making *m, struct ovl_err *err)
+{
+	size_t n = m->used;
+
+	m->used = 0;
+	return n ? put(m, m->buffer, n, err) : 0;
+}
+
+static int take_file(void *ctx, const void *p, size_t n, struct ovl_err *err)
+{
+	struct making *m = ctx;
+	int rc = 0;
+
+	if (m->used + n > BUFFER)
+		rc = flush(m, err);
+	if (rc < 0 || n > BUFFER)
+		return rc < 0 ? rc : put(m, p, n, err);
+	memcpy(m->buffer + m->used, p, n);
+	m->used += n;
+	return 0;
+}
+
+static int take_tar(void *ctx, const void *p, size_t n, struct ovl_err *err)
+{
+	struct making *m = ctx;
+
+	if (store_stopped(m->x->st))
+		return err_stopped(err);
+	if (m->x->cancelled)
+		return err_say(err, ECANCELED, "another layer failed");
+	if (m->hash_tar && digest_update(&m->tar, p, n) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	m->x->bytes += n;
+	if (m->main)
+		export_tell(m->x);
+	return encode_write(m->e, p, n, err);
+}
+
+/* The tar of a writable layer is what it is packed to. */
+static int end_tar(struct making *m, struct ovl_err *err)
+{
+	if (m->hash_tar && digest_final(&m->tar, m->b->diff_id) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	return 0;
+}
+
+static int end_file(struct making *m, struct ovl_err *err)
+{
+	struct blob *b = m->b;
+	int rc = encode_finish(m->e, err);
+
+	if (rc == 0)
+		rc = flush(m, err);
+	if (rc == 0)
+		rc = end_tar(m, err);
+	if (rc < 0)
+		return rc;
+	if (!m->hash_file)
+		memcpy(b->digest, b->diff_id, sizeof(b->digest));
+	else if (digest_final(&m->file, b->digest) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	return 0;
+}
+
+static int begin(struct making *m, const char *name, struct ovl_err *err)
+{
+	struct export *x = m->x;
+	int rc;
+
+	m->hash_tar = m->b->packed;
+	m->hash_file = strcmp(x->compress, "none") != 0;
+	m->buffer = malloc(BUFFER);
+	if (!m->buffer)
+		return err_nomem(err);
+	rc = encode_open(&m->e, x->compress, take_file, m, err);
+	if (rc == 0 && m->hash_tar)
+		rc = digest_init(&m->tar, err);
+	if (rc == 0 && m->hash_file)
+		rc = digest_init(&m->file, err);
+	if (rc < 0)
+		return rc;
+	if (x->out_dir < 0)
+		m->fd = spool_open(x);
+	else
+		m->fd = openat(x->out_blobs, name,
+			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666 & ~x->req->umask);
+	if (m->fd < 0)
+		return err_sys(
+			err, errno, "cannot make a file for layer %.12s", m->b->l.id.s);
+	return 0;
+}
+
+/* What is spooled stays open, what is in the directory gets its name. */
+static int keep(struct making *m, const char *name, struct ovl_err *err)
+{
+	if (m->x->out_dir < 0) {
+		m->b->fd = steal_fd(&m->fd);
+		return 0;
+	}
+	if (close(steal_fd(&m->fd)) < 0 ||
+		renameat(m->x->out_blobs, name, m->x->out_blobs, m->b->digest) < 0)
+		return err_sys(err, errno, "cannot write to %s", Q(m->x->req->target));
+	return 0;
+}
+
+static int make(struct export *x, struct blob *b, bool main, struct ovl_err *err)
+{
+	struct making m = {.x = x, .b = b, .main = main, .fd = -1};
+	char name[ID_LEN + 2];
+	int rc;
+
+	snprintf(name, sizeof(name), ".%s", b->l.id.s);
+	rc = begin(&m, name, err);
+	if (rc == 0)
+		rc = b->packed ? layer_tar(&b->l, take_tar, &m, err) :
+				 export_replay(b, take_tar, &m, err);
+	if (rc == 0)
+		rc = end_file(&m, err);
+	if (rc == 0)
+		rc = keep(&m, name, err);
+	if (rc == 0)
+		x->entries += b->l.meta.entries;
+	encode_close(m.e);
+	digest_release(&m.tar);
+	digest_release(&m.file);
+	close_fdp(&m.fd);
+	free(m.buffer);
+	return rc;
+}
+
+/* ---- side by side ----------------------------------------------------------------- */
+
+struct work {
+	struct export *x;
+	struct blob **job; /* the largest first */
+	size_t n;
+	pthread_mutex_t mutex;
+	pthread_cond_t ended;
+	size_t next;
+	unsigned running;
+	int rc; /* of the first that failed */
+	struct ovl_err err;
+};
+
+static void *run(void *arg)
+{
+	struct work *w = arg;
+
+	pthread_mutex_lock(&w->mutex);
+	while (w->next < w->n && w->rc == 0) {
+		struct blob *b = w->job[w->next++];
+		struct ovl_err err;
+		int rc;
+
+		pthread_mutex_unlock(&w->mutex);
+		rc = make(w->x, b, false, &err);
+		pthread_mutex_lock(&w->mutex);
+		if (rc < 0 && w->rc == 0) {
+			w->rc = rc;
+			w->err = err;
+			w->x->cancelled = true;
+		}
+	}
+	w->running--;
+	pthread_cond_signal(&w->ended);
+	pthread_mutex_unlock(&w->mutex);
+	return NULL;
+}
+
+/* gzip and zstd have threads of their own, so few layers at a time keep the cores busy,
+ * and take less memory. */
+static unsigned side_by_side(const struct export *x, size_t jobs)
+{
+	unsigned n = encode_cores();
+	unsigned most = strcmp(x->compress, "gzip") == 0 ? 4 :
+		strcmp(x->compress, "zstd") == 0         ? 2 :
+							   16;
+
+	n = n < most ? n : most;
+	return n < jobs ? n : (unsigned)jobs;
+}
+
+static void wait_all(struct work *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	while (w->running) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += 100000000;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_sec++;
+			until.tv_nsec -= 1000000000;
+		}
+		pthread_cond_timedwait(&w->ended, &w->mutex, &until);
+		pthread_mutex_unlock(&w->mutex);
+		export_tell(w->x);
+		pthread_mutex_lock(&w->mutex);
+	}
+	pthread_mutex_unlock(&w->mutex);
+}
+
+static int make_all(struct work *w, struct ovl_err *err)
+{
+	pthread_t thread[16];
+	unsigned want = side_by_side(w->x, w->n);
+	unsigned n = 0;
+
+	pthread_mutex_init(&w->mutex, NULL);
+	pthread_cond_init(&w->ended, NULL);
+	w->running = want;
+	while (n < want && thread_start(&thread[n], run, w) == 0)
+		n++;
+	pthread_mutex_lock(&w->mutex);
+	w->running -= want - n;
+	pthread_mutex_unlock(&w->mutex);
+	if (!n && want) {
+		w->running = 1;
+		run(w);
+	}
+	wait_all(w);
+	for (unsigned i = 0; i < n; i++)
+		pthread_join(thread[i], NULL);
+	pthread_cond_destroy(&w->ended);
+	pthread_mutex_destroy(&w->mutex);
+	if (w->rc < 0)
+		*err = w->err;
+	return w->rc;
+}
+
+static int larger(const void *a, const void *b)
+{
+	const struct blob *l = *(struct blob *const *)a;
+	const struct blob *r = *(struct blob *const *)b;
+
+	return (l->l.meta.tar_size < r->l.meta.tar_size) -
+		(l->l.meta.tar_size > r->l.meta.tar_size);
+}
+
+/* Packing reads the layers below through the store, and warns: on this thread. */
+static int make_packed(struct export *x, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < x->n_blobs && rc == 0; i++) {
+		if (x->blob[i]->packed)
+			rc = make(x, x->blob[i], true, err);
+	}
+	return rc;
+}
+
+/* Those with a recipe; what is not compressed into a tar is replayed right into it. */
+static int make_replayed(struct export *x, struct ovl_err *err)
+{
+	bool later = x->out_dir < 0 && strcmp(x->compress, "none") == 0;
+	auto_free struct blob **job = calloc(x->n_blobs, sizeof(*job));
+	struct work w = {.x = x, .job = job};
+
+	if (!job)
+		return err_nomem(err);
+	for (size_t i = 0; i < x->n_blobs; i++) {
+		struct blob *b = x->blob[i];
+
+		if (b->packed || b->same)
+			continue;
+		if (!later) {
+			job[w.n++] = b;
+			continue;
+		}
+		b->size = b->l.meta.tar_size;
+		memcpy(b->digest, b->diff_id, sizeof(b->digest));
+	}
+	qsort(job, w.n, sizeof(*job), larger);
+	return w.n ? make_all(&w, err) : 0;
+}
+
+/* Is anything spooled? */
+static bool spools(const struct export *x)
+{
+	bool any = strcmp(x->compress, "none") != 0;
+
+	for (size_t i = 0; i < x->n_blobs; i++)
+		any = any || x->blob[i]->packed;
+	return any && x->out_dir < 0;
+}
+
+int export_blobs(struct export *x, struct ovl_err *err)
+{
+	int rc = spools(x) ? spool_find(x, err) : 0;
+
+	if (rc == 0)
+		rc = make_packed(x, err);
+	if (rc == 0)
+		rc = make_replayed(x, err);
+	return rc;
+}

@@ -1,0 +1,294 @@
+/*
+ * Image configs: OCI image-spec, config.md, which docker's are as well.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "content/pack.h"
+#include "image/export.h"
+#include "store/config.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/store.h"
+
+#define auto_json __attribute__((cleanup(json_decref_p))) json_t *
+static void json_decref_p(json_t **o)
+{
+	json_decref(*o);
+}
+
+/* ---- the config that is there ----------------------------------------------------- */
+
+static json_t *parse(const struct buf *text)
+{
+	return json_loadb(text->data, text->len, JSON_ALLOW_NUL, NULL);
+}
+
+/* Are the config's layers the first n of the stack? */
+static bool fits(const json_t *config, const struct exported *img, size_t n)
+{
+	const json_t *ids = json_object_get(
+		json_object_get(config, "rootfs"), "diff_ids");
+
+	if (!json_is_array(ids) || json_array_size(ids) != n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const char *s = json_string_value(json_array_get(ids, i));
+		const char *hex = s ? id_digest_hex(s) : NULL;
+
+		if (!hex || strcmp(hex, img->stack[i]->diff_id) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int check_digest(const struct layer *l, const struct buf *text, const char *hex,
+	struct ovl_err *err)
+{
+	char is[ID_LEN + 1];
+	int rc = digest_bytes(text->data, text->len, is, err);
+
+	if (rc == 0 && strcmp(is, hex) != 0)
+		rc = err_say(err, EUCLEAN, "config %.12s of layer %.12s is damaged", hex,
+			l->id.s);
+	return rc;
+}
+
+/* The top layer's own. 1 found, 0 it has none. */
+static int find_own(struct exported *img, struct ovl_err *err)
+{
+	const struct layer *l = &img->stack[img->n - 1]->l;
+	char hex[ID_LEN + 1];
+	auto_json o = NULL;
+	int rc = config_get(l, img->what, &img->found, hex, err);
+
+	if (rc <= 0)
+		return rc;
+	rc = check_digest(l, &img->found, hex, err);
+	if (rc < 0)
+		return rc;
+	o = parse(&img->found);
+	if (!o || !fits(o, img, img->n))
+		return err_say(err, EUCLEAN,
+			"config %.12s of layer %.12s is not that of its stack", hex,
+			l->id.s);
+	img->found_for = img->n;
+	return 1;
+}
+
+/* Of a layer below the one that was asked for: nobody said which of several. */
+static int get_any(struct export *x, const struct layer *l, struct buf *out,
+	char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	struct layer_ref ref = layer_ref_of(l);
+	char name[NAME_LEN_MAX + 1];
+
+	names_first(x->st, &ref, name);
+	return config_get(l, name, out, hex, err);
+}
+
+/* That of the first n of the stack. 1 found, 0 not. */
+static int find_below(
+	struct export *x, struct exported *img, size_t n, struct ovl_err *err)
+{
+	const struct layer *l = &img->stack[n - 1]->l;
+	char hex[ID_LEN + 1];
+	auto_json o = NULL;
+	int rc = get_any(x, l, &img->found, hex, err);
+
+	if (rc > 0 && (rc = check_digest(l, &img->found, hex, err)) == 0) {
+		o = parse(&img->found);
+		rc = o && fits(o, img, n);
+	}
+	if (rc > 0)
+		img->found_for = n;
+	return rc;
+}
+
+int export_find_config(struct export *x, struct exported *img, struct ovl_err *err)
+{
+	int rc = find_own(img, err);
+
+	for (size_t n = img->n - 1; rc == 0 && n; n--)
+		rc = find_below(x, img, n, err);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- the config that is made ------------------------------------------------------ */
+
+/* Of the machine this program is for, as Go says it (go.dev/doc/install/source). */
+static void set_architecture(json_t *config)
+{
+	const char *variant = NULL;
+	struct utsname un = {0};
+	const char *name;
+#if defined(__x86_64__)
+	name = "amd64";
+#elif defined(__i386__)
+	name = "386";
+#elif defined(__aarch64__)
+	name = "arm64";
+	variant = "v8";
+#elif defined(__arm__)
+	name = "arm";
+	variant = __ARM_ARCH >= 7 ? "v7" : __ARM_ARCH == 6 ? "v6" : "v5";
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+	name = "ppc64le";
+#elif defined(__powerpc64__)
+	name = "ppc64";
+#elif defined(__s390x__)
+	name = "s390x";
+#elif defined(__riscv) && __riscv_xlen == 64
+	name = "riscv64";
+#elif defined(__mips64) && defined(__MIPSEL__)
+	name = "mips64le";
+#elif defined(__loongarch64)
+	name = "loong64";
+#else
+	name = NULL;
+#endif
+	if (!name) {
+		uname(&un);
+		name = un.machine;
+	}
+	json_object_set_new(config, "architecture", json_string(name));
+	if (variant)
+		json_object_set_new(config, "variant", json_string(variant));
+}
+
+/* RFC 3339, years 1970 to 9999, clamped by $SOURCE_DATE_EPOCH. */
+static int when(int64_t seconds, char out[32], struct ovl_err *err)
+{
+	int64_t latest = INT64_C(253402300799);
+	int rc = pack_latest(&latest, err);
+	struct tm tm;
+	time_t t;
+
+	if (rc < 0)
+		return rc;
+	if (latest > INT64_C(253402300799))
+		latest = INT64_C(253402300799);
+	t = seconds < 0 ? 0 : seconds > latest ? latest : seconds;
+	gmtime_r(&t, &tm);
+	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return 0;
+}
+
+/* o[key], which is made or replaced if it is not there or not of that type. */
+static json_t *sub(json_t *o, const char *key, json_t *(*make)(void), json_type type)
+{
+	json_t *v = json_object_get(o, key);
+
+	if (!v || json_typeof(v) != type) {
+		json_object_set_new(o, key, make());
+		v = json_object_get(o, key);
+	}
+	return v;
+}
+
+/* Layers that the history has an entry for; -1: there is no history. */
+static json_int_t told(const json_t *config)
+{
+	const json_t *history = json_object_get(config, "history");
+	json_int_t n = 0;
+	const json_t *entry;
+	size_t i;
+
+	if (!json_is_array(history))
+		return -1;
+	json_array_foreach(history, i, entry)
+		n += !json_is_true(json_object_get(entry, "empty_layer"));
+	return n;
+}
+
+/* Adds what is on top of the layers that the config is for. */
+static int add_layers(json_t *config, const struct exported *img, struct ovl_err *err)
+{
+	size_t history_for = told(config) < 0 ? 0 : img->found_for;
+	json_t *rootfs = sub(config, "rootfs", json_object, JSON_OBJECT);
+	json_t *ids = sub(rootfs, "diff_ids", json_array, JSON_ARRAY);
+	json_t *history = sub(config, "history", json_array, JSON_ARRAY);
+	char created[32];
+
+	json_object_set_new(rootfs, "type", json_string("layers"));
+	for (size_t i = 0; i < img->n; i++) {
+		const struct blob *b = img->stack[i];
+		int rc = when(b->l.meta.created, created, err);
+
+		if (rc < 0)
+			return rc;
+		if (i >= img->found_for)
+			json_array_append_new(ids, json_sprintf("sha256:%s", b->diff_id));
+		if (i >= history_for)
+			json_array_append_new(history,
+				json_pack("{s:s, s:s}", "created", created, "created_by",
+					"ovlctl"));
+	}
+	json_object_set_new(config, "created", json_string(created));
+	return fits(config, img, img->n) ? 0 : err_nomem(err);
+}
+
+static int make(json_t **out, const struct exported *img, struct ovl_err *err)
+{
+	json_t *config = json_object();
+	int rc;
+
+	if (img->found_for) {
+		json_decref(config);
+		config = parse(&img->found);
+	} else {
+		set_architecture(config);
+		json_object_set_new(config, "os", json_string("linux"));
+		json_object_set_new(config, "config", json_object());
+	}
+	rc = config ? add_layers(config, img, err) : err_nomem(err);
+	if (rc < 0) {
+		json_decref(config);
+		return rc;
+	}
+	*out = config;
+	return 0;
+}
+
+/* OCI image-spec, image-index.md: what an index says of where the image runs. */
+static json_t *platform(const json_t *config)
+{
+	static const char *const keys[] = {
+		"architecture", "os", "os.features", "os.version", "variant"};
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		json_t *v = json_object_get(config, keys[i]);
+
+		if (json_is_array(v) || (json_is_string(v) && json_string_length(v)))
+			json_object_set(o, keys[i], v);
+	}
+	return o;
+}
+
+int export_make_config(struct export *x, struct exported *img, struct ovl_err *err)
+{
+	auto_json config = NULL;
+	int rc;
+
+	(void)x;
+	if (img->found_for == img->n) {
+		config = parse(&img->found);
+		buf_add(&img->config, img->found.data, img->found.len);
+		rc = !config || img->config.failed ? err_nomem(err) : 0;
+	} else {
+		rc = make(&config, img, err);
+		if (rc == 0)
+			rc = export_dump(json_incref(config), &img->config, err);
+	}
+	if (rc == 0)
+		img->platform = platform(config);
+	return rc < 0 ?
+		rc :
+		digest_bytes(img->config.data, img->config.len, img->config_digest, err);
+}

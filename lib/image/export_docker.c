@@ -1,0 +1,228 @@
+/*
+ * What "docker save" wrote up to version 24 and all its readers take: manifest.json, the
+ * config of each image as <hex>.json, its layers as <diff id>/layer.tar; and for the oldest
+ * readers "repositories", which says of a tag what its top layer is.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/quote.h"
+#include "image/export.h"
+#include "store/store.h"
+
+/* ---- names ------------------------------------------------------------------------ */
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* Runs of a-z0-9 with one of . _ __ or any number of - between them. */
+static bool is_component(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && is_alnum(s[i])) {
+		size_t sep;
+
+		while (i < n && is_alnum(s[i]))
+			i++;
+		if (i == n)
+			return true;
+		sep = strspn(s + i, "-");
+		if (!sep)
+			sep = s[i] == '.' ? 1 : strspn(s + i, "_");
+		if (!sep || (s[i] == '_' && sep > 2))
+			return false;
+		i += sep;
+	}
+	return false;
+}
+
+static bool is_label(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool edge = i == 0 || i == n - 1;
+
+		if (!isalnum((unsigned char)s[i]) && (edge || s[i] != '-'))
+			return false;
+	}
+	return n > 0;
+}
+
+/* What stands before the first '/', if it is a host and not part of the path. */
+static bool is_domain(const char *s, size_t n)
+{
+	const char *end = s + n;
+	const char *port = memchr(s, ':', n);
+
+	if (!port && !memchr(s, '.', n) && !(n == 9 && memcmp(s, "localhost", n) == 0))
+		return false;
+	if (port &&
+		(port + 1 == end ||
+			strspn(port + 1, "0123456789") < (size_t)(end - port - 1)))
+		return false;
+	if (port)
+		end = port;
+	while (s <= end) {
+		const char *dot = memchr(s, '.', (size_t)(end - s));
+
+		if (!is_label(s, (size_t)((dot ? dot : end) - s)))
+			return false;
+		s = dot ? dot + 1 : end + 1;
+	}
+	return true;
+}
+
+static bool is_tag(const char *s)
+{
+	static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+	size_t n = strlen(s);
+
+	return n && n <= 128 && s[0] != '.' && s[0] != '-' && strspn(s, chars) == n;
+}
+
+/* A name as docker knows them, in its two parts: false if it is none. From
+ * distribution/reference: [domain/]component[/component]...[:tag] */
+static bool split_reference(const char *name, struct buf *repository, struct buf *tag)
+{
+	const char *slash = strrchr(name, '/');
+	const char *colon = strchr(slash ? slash : name, ':');
+	size_t n = colon ? (size_t)(colon - name) : strlen(name);
+	const char *at = name;
+	const char *end = name + n;
+	const char *first = memchr(name, '/', n);
+
+	if (n > 255 || (colon && !is_tag(colon + 1)))
+		return false;
+	if (first && is_domain(name, (size_t)(first - name)))
+		at = first + 1;
+	if (at == name && n == ID_LEN && strspn(name, "0123456789abcdef") >= n)
+		return false; /* reads as an id */
+	buf_clear(repository);
+	buf_add(repository, name, n);
+	buf_clear(tag);
+	buf_adds(tag, colon ? colon + 1 : "latest");
+	while (at <= end) {
+		const char *next = memchr(at, '/', (size_t)(end - at));
+
+		if (!is_component(at, (size_t)((next ? next : end) - at)))
+			return false;
+		at = next ? next + 1 : end + 1;
+	}
+	return !repository->failed && !tag->failed;
+}
+
+/* ---- members ---------------------------------------------------------------------- */
+
+/* Images that are the same but for their names are one, with several tags. */
+static json_t *entry_of(json_t *manifest, const char *config)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(manifest, i, entry)
+	{
+		const char *have = json_string_value(json_object_get(entry, "Config"));
+
+		if (have && strcmp(have, config) == 0)
+			return entry;
+	}
+	json_array_append_new(manifest,
+		json_pack("{s:s, s:n, s:[]}", "Config", config, "RepoTags", "Layers"));
+	return json_array_get(manifest, json_array_size(manifest) - 1);
+}
+
+static int add_layers(
+	struct export *x, const struct exported *img, json_t *entry, struct ovl_err *err)
+{
+	json_t *layers = json_object_get(entry, "Layers");
+	bool fill = json_array_size(layers) == 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < img->n && rc == 0; i++) {
+		const struct blob *b = blob_of(img->stack[i]);
+		char path[ID_LEN + 32];
+
+		snprintf(path, sizeof(path), "%s/", b->diff_id);
+		rc = export_add_dir(x, path, err);
+		snprintf(path, sizeof(path), "%s/layer.tar", b->diff_id);
+		if (rc == 0)
+			rc = export_add_blob(x, path, b, err);
+		if (fill)
+			json_array_append_new(layers, json_string(path));
+	}
+	return rc;
+}
+
+static void add_tag(
+	struct export *x, const struct exported *img, json_t *entry, json_t *repositories)
+{
+	auto_buf repository = {0};
+	auto_buf tag = {0};
+	json_t *tags = json_object_get(entry, "RepoTags");
+	json_t *of;
+
+	if (!img->named)
+		return;
+	if (!split_reference(img->what, &repository, &tag)) {
+		store_warn(x->st, "%s is no image reference: written without a tag",
+			Q(img->what));
+		return;
+	}
+	if (!json_is_array(tags)) {
+		json_object_set_new(entry, "RepoTags", json_array());
+		tags = json_object_get(entry, "RepoTags");
+	}
+	json_array_append_new(tags, json_sprintf("%s:%s", repository.data, tag.data));
+	of = json_object_get(repositories, repository.data);
+	if (!of) {
+		json_object_set_new(repositories, repository.data, json_object());
+		of = json_object_get(repositories, repository.data);
+	}
+	json_object_set_new(
+		of, tag.data, json_string(blob_of(img->stack[img->n - 1])->diff_id));
+}
+
+static int add_image(struct export *x, const struct exported *img, json_t *manifest,
+	json_t *repositories, struct ovl_err *err)
+{
+	char path[ID_LEN + 8];
+	json_t *entry;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s.json", img->config_digest);
+	rc = export_add_text(x, path, &img->config, err);
+	entry = entry_of(manifest, path);
+	if (rc == 0)
+		rc = add_layers(x, img, entry, err);
+	if (rc == 0)
+		add_tag(x, img, entry, repositories);
+	return rc;
+}
+
+int export_docker(struct export *x, struct ovl_err *err)
+{
+	auto_buf text = {0};
+	json_t *manifest = json_array();
+	json_t *repositories = json_object();
+	int rc = 0;
+
+	for (size_t i = 0; i < x->n_images && rc == 0; i++)
+		rc = add_image(x, &x->image[i], manifest, repositories, err);
+	if (rc == 0)
+		rc = export_dump(json_incref(manifest), &text, err);
+	if (rc == 0)
+		rc = export_add_text(x, "manifest.json", &text, err);
+	if (rc == 0 && json_object_size(repositories)) {
+		rc = export_dump(json_incref(repositories), &text, err);
+		if (rc == 0)
+			rc = export_add_text(x, "repositories", &text, err);
+	}
+	json_decref(manifest);
+	json_decref(repositories);
+	return rc;
+}

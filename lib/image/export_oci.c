@@ -1,0 +1,115 @@
+/*
+ * An OCI image layout (image-spec 1.0, image-layout.md): oci-layout, index.json with a
+ * manifest for each image, and blobs/sha256/ with all that is named by its digest.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "image/export.h"
+
+#define MEDIA "application/vnd.oci.image."
+
+static const char *layer_type(const struct export *x)
+{
+	return strcmp(x->compress, "gzip") == 0  ? MEDIA "layer.v1.tar+gzip" :
+		strcmp(x->compress, "zstd") == 0 ? MEDIA "layer.v1.tar+zstd" :
+						   MEDIA "layer.v1.tar";
+}
+
+static json_t *descriptor(const char *type, const char *hex, uint64_t size)
+{
+	return json_pack("{s:s, s:o, s:I}", "mediaType", type, "digest",
+		json_sprintf("sha256:%s", hex), "size", (json_int_t)size);
+}
+
+static int add_text(
+	struct export *x, const char *hex, const struct buf *text, struct ovl_err *err)
+{
+	char path[ID_LEN + 32];
+
+	snprintf(path, sizeof(path), "blobs/sha256/%s", hex);
+	return export_add_text(x, path, text, err);
+}
+
+static int add_layers(
+	struct export *x, const struct exported *img, json_t *layers, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < img->n && rc == 0; i++) {
+		const struct blob *b = blob_of(img->stack[i]);
+		char path[ID_LEN + 32];
+
+		snprintf(path, sizeof(path), "blobs/sha256/%s", b->digest);
+		rc = export_add_blob(x, path, b, err);
+		json_array_append_new(
+			layers, descriptor(layer_type(x), b->digest, b->size));
+	}
+	return rc;
+}
+
+/* The image's members; its descriptor goes into manifests. */
+static int add_image(struct export *x, const struct exported *img, json_t *manifests,
+	struct ovl_err *err)
+{
+	json_t *layers = json_array();
+	json_t *manifest = json_pack("{s:i, s:s, s:o, s:O}", "schemaVersion", 2,
+		"mediaType", MEDIA "manifest.v1+json", "config",
+		descriptor(MEDIA "config.v1+json", img->config_digest, img->config.len),
+		"layers", layers);
+	auto_buf text = {0};
+	char hex[ID_LEN + 1];
+	json_t *d;
+	int rc = add_layers(x, img, layers, err);
+
+	json_decref(layers);
+	if (rc < 0) {
+		json_decref(manifest);
+		return rc;
+	}
+	rc = export_dump(manifest, &text, err);
+	if (rc == 0)
+		rc = digest_bytes(text.data, text.len, hex, err);
+	if (rc == 0)
+		rc = add_text(x, hex, &text, err);
+	if (rc == 0)
+		rc = add_text(x, img->config_digest, &img->config, err);
+	if (rc < 0)
+		return rc;
+	d = descriptor(MEDIA "manifest.v1+json", hex, text.len);
+	json_object_set(d, "platform", img->platform);
+	if (img->named)
+		json_object_set_new(d, "annotations",
+			json_pack(
+				"{s:s}", "org.opencontainers.image.ref.name", img->what));
+	json_array_append_new(manifests, d);
+	return 0;
+}
+
+int export_oci(struct export *x, struct ovl_err *err)
+{
+	auto_buf text = {0};
+	json_t *manifests = json_array();
+	json_t *index = json_pack("{s:i, s:s, s:O}", "schemaVersion", 2, "mediaType",
+		MEDIA "index.v1+json", "manifests", manifests);
+	int rc = export_add_dir(x, "blobs/", err);
+
+	if (rc == 0)
+		rc = export_add_dir(x, "blobs/sha256/", err);
+	for (size_t i = 0; i < x->n_images && rc == 0; i++)
+		rc = add_image(x, &x->image[i], manifests, err);
+	json_decref(manifests);
+	if (rc < 0) {
+		json_decref(index);
+		return rc;
+	}
+	rc = export_dump(index, &text, err);
+	if (rc == 0)
+		rc = export_add_text(x, "index.json", &text, err);
+	if (rc == 0)
+		rc = export_dump(
+			json_pack("{s:s}", "imageLayoutVersion", "1.0.0"), &text, err);
+	return rc < 0 ? rc : export_add_text(x, "oci-layout", &text, err);
+}

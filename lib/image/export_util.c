@@ -1,0 +1,48 @@
+/* What the parts of an export share: progress, JSON as bytes, the tar of a layer. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "image/export.h"
+#include "store/store.h"
+#include "tar/recipe.h"
+
+void export_tell(struct export *x)
+{
+	struct ovl_progress p = {.bytes = x->bytes, .entries = x->entries};
+
+	if (!pace_due(&x->pace, &x->st->cfg))
+		return;
+	for (size_t i = 0; i < x->n_blobs; i++) {
+		if (!x->blob[i]->same)
+			p.total += x->blob[i]->l.meta.tar_size;
+		if (x->blob[i]->packed) {
+			p.total = 0;
+			break;
+		}
+	}
+	x->st->cfg.progress(x->st->cfg.ctx, &p);
+}
+
+int export_dump(json_t *o, struct buf *out, struct ovl_err *err)
+{
+	auto_free char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	json_decref(o);
+	buf_clear(out);
+	if (text)
+		buf_adds(out, text);
+	return !text || out->failed ? err_nomem(err) : 0;
+}
+
+int export_replay(const struct blob *b, sink_fn sink, void *ctx, struct ovl_err *err)
+{
+	int rc;
+
+	err->text[0] = '\0';
+	rc = replay(&b->l, sink, ctx, err);
+	if (rc == -ENOENT && !err->text[0])
+		rc = err_say(err, ENOENT, "layer %.12s has lost its '%s'", b->l.id.s,
+			RECIPE_NAME);
+	return rc;
+}

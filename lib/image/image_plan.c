@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC */
+/* What an import of images is to do. See image_load.h. */
+#include <errno.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/quote.h"
+#include "image/image_load.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/store.h"
+#include "store/used.h"
+
+struct layer_ref load_ref(const struct load *ld, const struct ovl_id *id)
+{
+	return (struct layer_ref){.drv = ld->st->drv, .id = *id};
+}
+
+/* ---- layers ----------------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct ovl_id *)a)->s, ((const struct ovl_id *)b)->s);
+}
+
+/* 1 it is there, and stays; 0 it is not; negative errno. One below it stays with it. */
+static int hold(
+	struct load *ld, size_t image, const struct ovl_id *id, struct ovl_err *err)
+{
+	struct layer_ref ref = load_ref(ld, id);
+	struct ovl_err why = {.status = OVL_FAILED};
+	struct layer l = LAYER_INIT;
+	int rc = layer_open_ref(ld->st, &ref, LOCK_SH, id->s, &l, &why);
+
+	if (rc < 0 && why.status == OVL_NOLAYER)
+		return 0;
+	if (rc < 0) {
+		*err = why;
+		return rc;
+	}
+	used_now(&l);
+	layer_close(&ld->held[image]);
+	ld->held[image] = l;
+	return 1;
+}
+
+static int add_task(struct load *ld, size_t image, const struct image_layer *from,
+	const struct ovl_id *id, const struct ovl_id *parent, struct task **up,
+	struct ovl_err *err)
+{
+	struct task *t = &ld->task[ld->n];
+
+	*t = (struct task){
+		.id = *id, .image = image, .from = from, .up = *up, .in = INGEST_INIT};
+	if (parent) {
+		t->parent = *parent;
+		t->has_parent = true;
+	}
+	if (!tsearch(t, &ld->index, by_id))
+		return err_nomem(err);
+	snprintf(t->as, sizeof(t->as), "%zu", ld->n);
+	ld->total += from->blob.size;
+	ld->n++;
+	*up = t;
+	return 0;
+}
+
+/* up: the task of the parent, then that of this one; NULL where it is there. */
+static int plan_layer(struct load *ld, size_t image, const struct image_layer *l,
+	const struct ovl_id *id, const struct ovl_id *parent, struct task **up,
+	struct ovl_err *err)
+{
+	struct task **known = tfind(id, &ld->index, by_id);
+	int there;
+
+	if (known) {
+		*up = *known;
+		return 0;
+	}
+	there = hold(ld, image, id, err);
+	if (there == 0)
+		return add_task(ld, image, l, id, parent, up, err);
+	*up = NULL;
+	return there < 0 ? there : 0;
+}
+
+static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
+{
+	const struct image *im = &ld->im->image[i];
+	const struct driver *drv = ld->st->drv;
+	struct ovl_id *top = &ld->top[i];
+	struct task *up = NULL;
+
+	if (!im->n_layers)
+		return err_say(err, EINVAL, "an image without layers");
+	if (!drv->whole && im->n_layers > drv->max_lowers)
+		return err_say(err, E2BIG,
+			"an image of %u layers: a mount has at most %u", im->n_layers,
+			drv->max_lowers);
+	for (unsigned n = 0; n < im->n_layers; n++) {
+		struct ovl_id below = *top;
+		int rc = digest_chain(n ? below.s : NULL, im->layer[n].diff_id, top, err);
+
+		if (rc == 0)
+			rc = plan_layer(
+				ld, i, &im->layer[n], top, n ? &below : NULL, &up, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- names ------------------------------------------------------------------------ */
+
+static int check_name(
+	struct load *ld, const char *name, const struct ovl_id *top, struct ovl_err *err)
+{
+	struct layer_ref ref = load_ref(ld, top);
+
+	return names_check(ld->st, name, &ref, err);
+}
+
+struct tag {
+	const char *name;
+	const struct ovl_id *top;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct tag *)a)->name, ((const struct tag *)b)->name);
+}
+
+/* A name is one layer's. */
+static int check_twice(struct load *ld, struct ovl_err *err)
+{
+	struct tag *tag = NULL;
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < ld->im->n; i++) {
+		for (char **p = ld->im->image[i].names; p && *p; p++)
+			n++;
+	}
+	tag = calloc(n + 1, sizeof(*tag));
+	if (!tag)
+		return err_nomem(err);
+	n = 0;
+	for (size_t i = 0; i < ld->im->n; i++) {
+		for (char **p = ld->im->image[i].names; p && *p; p++)
+			tag[n++] = (struct tag){*p, &ld->top[i]};
+	}
+	qsort(tag, n, sizeof(*tag), by_name);
+	for (size_t i = 1; i < n && rc == 0; i++) {
+		if (*tag[i].name && strcmp(tag[i - 1].name, tag[i].name) == 0 &&
+			strcmp(tag[i - 1].top->s, tag[i].top->s) != 0)
+			rc = err_say(err, EEXIST, "two images in it have the name %s",
+				Q(tag[i].name));
+	}
+	free(tag);
+	return rc;
+}
+
+/* A tag that can be no layer's name is left out: 1 it can be, 0, negative errno. */
+static int may_be_name(
+	struct load *ld, const char *name, const struct ovl_id *top, struct ovl_err *err)
+{
+	struct layer_ref self = load_ref(ld, top);
+	struct layer_ref hidden;
+	int r;
+
+	if (!ovl_name_valid(name)) {
+		store_warn(ld->st, "%s cannot be a layer's name: left out", Q(name));
+		return 0;
+	}
+	r = names_hides_id(ld->st, name, &self, &hidden, err);
+	if (r > 0)
+		store_warn(ld->st,
+			"the name %s is the beginning of layer %.12s's id: left out",
+			Q(name), hidden.id.s);
+	return r < 0 ? r : !r;
+}
+
+static int check_names(struct load *ld, struct ovl_err *err)
+{
+	for (size_t i = 0; i < ld->im->n; i++) {
+		char **name = ld->im->image[i].names;
+
+		for (; name && *name; name++) {
+			int r = may_be_name(ld, *name, &ld->top[i], err);
+
+			if (r == 0)
+				**name = '\0';
+			else if (r < 0 || check_name(ld, *name, &ld->top[i], err) < 0)
+				return -EEXIST;
+		}
+	}
+	if (check_twice(ld, err) < 0)
+		return -EEXIST;
+	if (!ld->req->name)
+		return 0;
+	if (ld->im->n > 1)
+		return err_status(err, OVL_USAGE,
+			"%zu images in it: -n names but one, --image chooses", ld->im->n);
+	return check_name(ld, ld->req->name, &ld->top[0], err);
+}
+
+void image_plan_release(struct load *ld)
+{
+	for (size_t i = 0; i < ld->n; i++)
+		tdelete(&ld->task[i], &ld->index, by_id);
+	for (size_t i = 0; ld->held && i < ld->im->n; i++)
+		layer_close(&ld->held[i]);
+	free(ld->held);
+	free(ld->task);
+}
+
+int image_plan(struct load *ld, struct ovl_err *err)
+{
+	size_t most = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < ld->im->n; i++)
+		most += ld->im->image[i].n_layers;
+	ld->task = calloc(most + 1, sizeof(*ld->task));
+	ld->held = calloc(ld->im->n + 1, sizeof(*ld->held));
+	if (!ld->task || !ld->held)
+		return err_nomem(err);
+	for (size_t i = 0; i < ld->im->n; i++)
+		ld->held[i] = (struct layer)LAYER_INIT;
+	for (size_t i = 0; i < ld->im->n && rc == 0; i++)
+		rc = store_stopped(ld->st) ? err_stopped(err) : plan_image(ld, i, err);
+	return rc < 0 ? rc : check_names(ld, err);
+}

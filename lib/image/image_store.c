@@ -1,0 +1,285 @@
+/*
+ * Images into the store. All layers that are not there yet are taken in, each digest is
+ * checked, and only then do they appear, from the bottom up; configs and names come last.
+ * A layer that has appeared stays, whatever happens then: others may count on it already.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "image/image_load.h"
+#include "store/driver.h"
+#include "store/store.h"
+#include "store/used.h"
+#include "union/view.h"
+
+/* ---- what depends on the stack below ---------------------------------------------- */
+
+/* The parent of a task, open: in its place, or in the stage. */
+static int open_parent(
+	struct load *ld, struct task *t, struct layer *out, struct ovl_err *err)
+{
+	struct layer_ref ref = load_ref(ld, &t->parent);
+
+	if (!t->up)
+		return layer_open_ref(ld->st, &ref, LOCK_SH, ref.id.s, out, err);
+	*out = (struct layer){
+		.st = ld->st,
+		.drv = ld->st->drv,
+		.drv_fd = ld->stage.drv_fd,
+		.fd = fs_open_dir(ld->stage.fd, t->up->as),
+		.id = t->up->id,
+		.meta = t->up->meta,
+	};
+	return out->fd < 0 ? err_sys(err, errno, "cannot open a staging directory") : 0;
+}
+
+static int push_staged(
+	struct load *ld, const struct task *t, struct view *v, struct ovl_err *err)
+{
+	auto_fd stage = fs_open_dir(ld->stage.fd, t->as);
+	int fd = stage < 0 ? -1 : fs_open_dir(stage, ld->st->drv->tree[OVL_IMAGE]);
+
+	if (fd < 0 || view_push(v, fd) < 0)
+		return err_sys(err, errno, "cannot open the layers below");
+	return 0;
+}
+
+/* The merged tree below a task, whose short links are not there yet. */
+static int view_below(
+	struct load *ld, struct task *t, struct view *v, struct ovl_err *err)
+{
+	auto_view base = {.xp = v->xp};
+	auto_layer l = LAYER_INIT;
+	const struct task *up;
+	int rc;
+
+	for (; (up = t->up); t = t->up) {
+		rc = push_staged(ld, up, v, err);
+		if (rc < 0 || ld->st->drv->whole ||
+			(up->meta.has_parent && !up->meta.lowers))
+			return rc;
+	}
+	if (!t->has_parent)
+		return 0;
+	rc = open_parent(ld, t, &l, err);
+	if (rc == 0)
+		rc = layer_view(&l, true, &base, err);
+	if (rc == 0 && view_append(v, &base) < 0)
+		rc = err_sys(err, errno, "cannot open the layers below");
+	return rc;
+}
+
+static int complete(struct load *ld, struct task *t, struct ovl_err *err)
+{
+	auto_view below = {.xp = &ld->st->xattrs};
+	auto_layer parent = LAYER_INIT;
+	const struct layer *on = t->has_parent ? &parent : NULL;
+	int rc = on ? open_parent(ld, t, &parent, err) : 0;
+
+	if (rc == 0 && on)
+		rc = driver_check_depth(on, OVL_IMAGE, err);
+	if (rc == 0)
+		rc = view_below(ld, t, &below, err);
+	if (rc == 0)
+		rc = ingest_complete(&t->in, on, &below, &t->meta, err);
+	if (rc == 0)
+		rc = stage_hint(&t->id, on, err);
+	stage_rest(&t->in.stage);
+	return rc;
+}
+
+static int complete_all(struct load *ld, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < ld->n && rc == 0; i++)
+		rc = store_stopped(ld->st) ? err_stopped(err) :
+					     complete(ld, &ld->task[i], err);
+	return rc;
+}
+
+static int grant(struct load *ld, size_t i, struct ovl_err *err)
+{
+	const struct image *im = &ld->im->image[i];
+	const char *config = im->config_digest;
+	int rc = grants_config(&ld->grants, &ld->held[i], config, &im->config, err);
+
+	for (char **name = im->names; rc == 0 && name && *name; name++) {
+		if (**name)
+			rc = grants_name(&ld->grants, &ld->held[i], *name, config, err);
+	}
+	if (rc == 0 && ld->req->name)
+		rc = grants_name(&ld->grants, &ld->held[i], ld->req->name, config, err);
+	return rc;
+}
+
+static int grant_all(struct load *ld, struct ovl_err *err)
+{
+	int rc = 0;
+
+	ld->grants = (struct grants){.st = ld->st, .dir = ld->stage.fd};
+	for (size_t i = 0; i < ld->im->n && rc == 0; i++)
+		rc = grant(ld, i, err);
+	return rc;
+}
+
+/* ---- the steps -------------------------------------------------------------------- */
+
+/* The layer is there, open and locked in out. *found: another has made it. */
+static int appear(struct load *ld, struct task *t, const struct layer *parent,
+	struct layer *out, bool *found, struct ovl_err *err)
+{
+	bool durable = store_durable(ld->st);
+	struct layer_ref ref = load_ref(ld, &t->id);
+	struct stage *sg = &t->in.stage;
+	struct ovl_err why;
+	int rc;
+
+	do {
+		rc = stage_resume(sg, err);
+		/* Nobody takes it away before the next is on top of it. */
+		sg->hold = true;
+		if (rc == 0)
+			rc = stage_appear(sg, &t->id, parent, NULL, durable, err);
+		if (rc < 0)
+			return rc;
+		*found = *found || rc == 0;
+		rc = layer_open_ref(ld->st, &ref, LOCK_SH, ref.id.s, out, &why);
+	} while (rc < 0 && why.status == OVL_NOLAYER && !sg->appeared);
+	close_fdp(&sg->held);
+	if (rc < 0) {
+		*err = why;
+		return rc;
+	}
+	if (!sg->appeared)
+		used_now(out);
+	store_detail(ld->st,
+		"layer %s: diff id sha256:%s, %" PRIu64 " entries, %" PRIu64
+		" bytes of files",
+		t->id.s, t->in.diff_id, t->in.unpack.entries, t->in.unpack.bytes);
+	return 0;
+}
+
+/* The tasks of one image, from *next on. What is held now keeps what is below. */
+static int appear_image(
+	struct load *ld, size_t i, struct task **next, bool *found, struct ovl_err *err)
+{
+	struct task *end = ld->task + ld->n;
+	struct layer_ref top = load_ref(ld, &ld->top[i]);
+	struct layer *held = &ld->held[i];
+	struct layer l = LAYER_INIT;
+	int rc = 0;
+
+	for (; *next < end && (*next)->image == i && rc == 0; (*next)++) {
+		auto_layer parent = LAYER_INIT;
+		struct layer_ref ref = load_ref(ld, &(*next)->parent);
+		bool on = (*next)->has_parent;
+
+		if (on)
+			rc = layer_open_ref(
+				ld->st, &ref, LOCK_SH, ref.id.s, &parent, err);
+		if (rc == 0)
+			rc = appear(ld, *next, on ? &parent : NULL, &l, found, err);
+		if (rc == 0) {
+			layer_close(held);
+			*held = l;
+		}
+	}
+	if (rc == 0)
+		rc = layer_open_ref(ld->st, &top, LOCK_SH, top.id.s, &l, err);
+	if (rc < 0)
+		return rc;
+	layer_close(held);
+	*held = l;
+	return 0;
+}
+
+static int appear_all(struct load *ld, struct ovl_err *err)
+{
+	struct task *next = ld->task;
+	bool found = false;
+	int rc = 0;
+
+	for (size_t i = 0; i < ld->im->n && rc == 0; i++)
+		rc = store_stopped(ld->st) ? err_stopped(err) :
+					     appear_image(ld, i, &next, &found, err);
+	if (rc == 0 && ld->n && store_durable(ld->st))
+		rc = stage_sync_dirs(ld->st->drv, ld->stage.drv_fd, err);
+	/* Who made it may have synced nothing. */
+	return rc == 0 && found ? store_sync(ld->st, ld->stage.fd, err) : rc;
+}
+
+/* Hints of layers that did not come, in those that were there. */
+static void drop_hints(struct load *ld)
+{
+	for (size_t i = 0; i < ld->n; i++) {
+		struct task *t = &ld->task[i];
+		struct layer l = {
+			.st = ld->st,
+			.drv = ld->st->drv,
+			.drv_fd = ld->stage.drv_fd,
+			.id = t->id,
+			.meta = {.has_parent = t->has_parent, .parent = t->parent},
+		};
+
+		if (!t->up && !t->in.stage.appeared)
+			layer_drop_child(&l);
+	}
+}
+
+static int finish(struct load *ld, struct ovl_err *err)
+{
+	int rc = complete_all(ld, err);
+
+	if (rc == 0)
+		rc = grant_all(ld, err);
+	/* Also the layers that were there, whoever made them. */
+	if (rc == 0)
+		rc = store_sync(ld->st, ld->stage.fd, err);
+	if (rc == 0)
+		rc = appear_all(ld, err);
+	if (rc == 0 && store_stopped(ld->st))
+		rc = err_stopped(err);
+	if (rc < 0) {
+		drop_hints(ld);
+		return rc;
+	}
+	rc = grants_give(&ld->grants, err);
+	return rc == 0 ? store_sync(ld->st, ld->stage.fd, err) : rc;
+}
+
+static void release(struct load *ld)
+{
+	for (size_t i = 0; i < ld->n; i++)
+		ingest_end(&ld->task[i].in);
+	grants_release(&ld->grants);
+	stage_end(&ld->stage);
+	image_plan_release(ld);
+}
+
+int image_store(struct ovl_store *st, const struct ovl_import *req, struct images *im,
+	struct ovl_id *ids, struct ovl_err *err)
+{
+	struct load ld = {.st = st,
+		.req = req,
+		.im = im,
+		.top = ids,
+		.stage = STAGE_INIT,
+		.mutex = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER,
+		.err = err};
+	int rc = image_plan(&ld, err);
+
+	if (rc == 0)
+		rc = stage_begin(st, st->drv, &ld.stage, err);
+	if (rc == 0)
+		rc = image_pool(&ld, err);
+	if (rc == 0)
+		rc = finish(&ld, err);
+	release(&ld);
+	return rc;
+}

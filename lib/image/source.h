@@ -1,0 +1,53 @@
+/*
+ * Where the parts of an image lie: in a directory (an OCI image layout) or in a tar that
+ * can be read at any place (a docker-save archive, or a layout as a tar). Names come from
+ * manifests and are hostile: nothing but regular files inside the directory or the tar is
+ * found by them.
+ */
+#ifndef OVL_SOURCE_H
+#define OVL_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Members that are looked through for an image. */
+#define SOURCE_MAX_MEMBERS 4096
+#define SOURCE_MAX_JSON    (4u << 20)
+#define SOURCE_MAX_READS   4096
+#define SOURCE_MAX_READ    (32u << 20)
+
+struct source;
+
+/* A part: size bytes at offset of the source, or of a file in it. No descriptor is held
+ * for it: an image may have thousands. */
+struct part {
+	int fd; /* the source's */
+	char *file; /* in it; NULL: the source itself */
+	uint64_t offset;
+	uint64_t size;
+};
+
+void part_release(struct part *b);
+/* Open for reading, the caller's to close; -1 with errno. */
+int part_open(const struct part *b);
+#define auto_part __attribute__((cleanup(part_release))) struct part
+
+/* fd is a directory, or a file that is a plain tar; it stays the caller's. A tar with more
+ * than SOURCE_MAX_MEMBERS members, or that cannot be read, is -ENOENT and no text: it is
+ * no image. */
+int source_open(struct source **out, int fd, struct ovl_err *err);
+void source_close(struct source *s);
+bool source_is_dir(const struct source *s);
+
+/* The part of that name: 1, 0 if there is none, negative errno: it may not be. */
+int source_find(
+	struct source *s, const char *name, struct part *out, struct ovl_err *err);
+
+/* All of a part of at most SOURCE_MAX_JSON bytes; 1, 0, negative errno. Of one source so many
+ * times and bytes (SOURCE_MAX_READS, SOURCE_MAX_READ) at most, then E2BIG. */
+int source_read(struct source *s, const char *name, struct buf *out, struct ovl_err *err);
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * Why a mount failed: mount(2) has one EINVAL for a dozen reasons, the kernel's log has
+ * the rest. The conditions are looked at one by one.
+ */
+#ifndef OVL_EXPLAIN_H
+#define OVL_EXPLAIN_H
+
+#include "base/err.h"
+#include "mount/mountspec.h"
+#include "store/layer.h"
+
+/* After mount(2) of the layer on target failed with errnum: writes the reason, returns
+ * -errnum. */
+int explain_mount(const struct layer *l, const struct mountspec *spec, const char *target,
+	int errnum, struct ovl_err *err);
+
+#endif

@@ -1,0 +1,223 @@
+/* Is a layer in use, where, and by whom? */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/file.h>
+
+#include "base/cleanup.h"
+#include "base/holder.h"
+#include "base/quote.h"
+#include "mount/inuse.h"
+#include "mount/mountnote.h"
+#include "mount/mounts.h"
+#include "mount/namespaces.h"
+#include "mount/upper.h"
+#include "store/driver.h"
+#include "store/lock.h"
+
+void inuse_release(struct inuse *u)
+{
+	mi_release(&u->seen);
+	u->others = false;
+}
+
+int inuse_lock(const struct layer *l, const char *what, struct ovl_err *err)
+{
+	char subject[QUOTE_SIZE + 16];
+	auto_fd tree = layer_tree(l, err);
+	int rc;
+
+	if (tree < 0)
+		return tree;
+	snprintf(subject, sizeof(subject), "layer %s", Q(what));
+	rc = lock_take(l->st, tree, LOCK_EX, subject, err);
+	return rc < 0 ? rc : steal_fd(&tree);
+}
+
+/* ---- one question ----------------------------------------------------------------- */
+
+struct question {
+	struct inuse *u;
+	const struct layer *l;
+	const char *what;
+	enum inuse_for why;
+	struct mountnotes notes;
+	int upper; /* as upper_ask() says; 0 of an image layer */
+	struct ovl_err *err;
+};
+
+static int see(struct question *q, bool others)
+{
+	int rc = q->u->seen.n ? 0 : mi_self(&q->u->seen);
+
+	if (rc == 0 && others && !q->u->others) {
+		rc = namespaces_read(&q->u->seen);
+		q->u->others = rc == 0;
+	}
+	return rc < 0 ? err_sys(q->err, -rc, "cannot read '/proc/self/mountinfo'") : 0;
+}
+
+static const char *mounted(const struct question *q)
+{
+	return q->why == INUSE_MOUNT ? "is mounted already" : "is mounted";
+}
+
+/* Looks for it in the tables from the first on. */
+static int refuse_mounted(struct question *q, size_t first)
+{
+	struct layer_ref ref = layer_ref_of(q->l);
+	auto_buf where = {0};
+
+	for (size_t i = first; i < q->u->seen.n; i++) {
+		const struct mi_table *t = &q->u->seen.table[i];
+
+		switch (mounts_find(q->l->st, t, &ref, &where)) {
+		case MOUNTS_NOT: break;
+		case MOUNTS_OWN:
+			return err_status(q->err, OVL_BUSY, "layer %s %s on %s",
+				Q(q->what), mounted(q), where.data);
+		case MOUNTS_PART:
+			return err_status(q->err, OVL_BUSY,
+				"layer %s is part of the overlay that is mounted on %s",
+				Q(q->what), where.data);
+		}
+	}
+	return 0;
+}
+
+static const struct mountnote *first_open(const struct question *q)
+{
+	for (size_t i = 0; i < q->notes.n; i++) {
+		if (q->notes.note[i].state != NOTE_DEAD)
+			return &q->notes.note[i];
+	}
+	return NULL;
+}
+
+/* The layer's mounts are not among these, so a number that they show is another's. */
+static void sort_out(struct question *q, size_t first)
+{
+	for (size_t i = 0; i < q->notes.n; i++) {
+		struct mountnote *note = &q->notes.note[i];
+
+		if (note->state != NOTE_LIVE && note->state != NOTE_UNKNOWN)
+			continue;
+		for (size_t k = first; k < q->u->seen.n; k++) {
+			if (mounts_number(&q->u->seen.table[k], note->dev))
+				note->state = NOTE_DEAD;
+		}
+	}
+}
+
+static int ask(struct question *q)
+{
+	int rc = mountnotes_read(q->l, &q->notes);
+
+	if (rc < 0)
+		return err_sys(
+			q->err, -rc, "cannot read the mounts of layer %s", Q(q->what));
+	sort_out(q, 0);
+	mountnotes_ask(q->l, &q->notes);
+	if (q->l->meta.kind != OVL_WRITABLE || (!first_open(q) && upper_at_rest(q->l)))
+		return 0;
+	q->upper = upper_ask(q->l, q->err);
+	return q->upper < 0 && q->upper != -EPERM ? q->upper : 0;
+}
+
+/* ---- the answer ------------------------------------------------------------------- */
+
+static int refuse_detached(struct question *q, const struct mountnote *note)
+{
+	char who[HOLDER_SIZE];
+
+	if (note && note->state == NOTE_LIVE && holder_of_mount(note->dev, 0, who))
+		return err_status(q->err, OVL_BUSY,
+			"layer %s %s, detached and still in use by process %s",
+			Q(q->what), mounted(q), who);
+	return err_status(q->err, OVL_BUSY,
+		"layer %s %s, in a mount namespace that cannot be seen from here or "
+		"detached and still in use",
+		Q(q->what), mounted(q));
+}
+
+static int refuse_unknown(struct question *q)
+{
+	if (q->why == INUSE_MOUNT)
+		return -EPERM;
+	return err_status(q->err, OVL_BUSY,
+		"layer %s may be mounted: the kernel does not tell this process",
+		Q(q->what));
+}
+
+/* The kernel knows all uppers: what it says is so, whatever has the number of a note. */
+static int judge_upper(struct question *q)
+{
+	const struct mountnote *open = first_open(q);
+
+	if (q->upper > 0 || (q->upper == -EPERM && open && open->state == NOTE_LIVE))
+		return refuse_detached(q, open);
+	if (q->upper == -EPERM && (open || !q->notes.n))
+		return refuse_unknown(q);
+	for (size_t i = 0; i < q->notes.n; i++)
+		q->notes.note[i].state = NOTE_DEAD;
+	return 0;
+}
+
+static int judge_image(struct question *q)
+{
+	const struct mountnote *open;
+
+	/* Of one that a killed process did not get to number, the tables would know. */
+	for (size_t i = 0; i < q->notes.n; i++) {
+		if (q->notes.note[i].state == NOTE_NEW)
+			q->notes.note[i].state = NOTE_DEAD;
+	}
+	open = first_open(q);
+	if (!open)
+		return 0;
+	return open->state == NOTE_LIVE ? refuse_detached(q, open) : refuse_unknown(q);
+}
+
+static int refuse_below(struct question *q)
+{
+	auto_buf where = {0};
+	int rc = mounts_below(q->l, &q->u->seen, &where);
+
+	if (rc > 0)
+		return err_status(q->err, OVL_BUSY,
+			"something is mounted in the directory of layer %s, on %s",
+			Q(q->what), where.data);
+	return rc < 0 ? err_nomem(q->err) : 0;
+}
+
+static int answer(struct question *q)
+{
+	int rc = see(q, false);
+
+	if (rc == 0)
+		rc = refuse_mounted(q, 0);
+	if (rc == 0)
+		rc = ask(q);
+	if (rc == 0 && (q->why == INUSE_TAKE || first_open(q) || q->upper > 0)) {
+		rc = see(q, true);
+		if (rc == 0)
+			rc = refuse_mounted(q, 1);
+		sort_out(q, 1);
+	}
+	if (rc < 0)
+		return rc;
+	rc = q->l->meta.kind == OVL_WRITABLE ? judge_upper(q) : judge_image(q);
+	return rc == 0 && q->why == INUSE_TAKE ? refuse_below(q) : rc;
+}
+
+int inuse_refuse(struct inuse *u, const struct layer *l, const char *what,
+	enum inuse_for why, struct ovl_err *err)
+{
+	struct question q = {.u = u, .l = l, .what = what, .why = why, .err = err};
+	int rc = answer(&q);
+
+	/* Who is to mount it begins anew; others leave the layer as it is. */
+	if (rc == 0 && why == INUSE_MOUNT)
+		mountnotes_clear(l, &q.notes);
+	mountnotes_release(&q.notes);
+	return rc;
+}

@@ -1,0 +1,51 @@
+/*
+ * Is a layer in use, where, and by whom? The one answer, whatever the command.
+ *
+ *	what is looked at			what it sees
+ *	mounts of this namespace		mounts of the layer, overlays that have it
+ *						as any of their lowers, or its merged/
+ *	notes, see mountnote.h			mounts that ovlctl made, anywhere, detached
+ *						or not
+ *	the kernel, see upper.h			of a writable layer: any mount, anywhere
+ *	mounts of other namespaces		as far as namespaces.h sees them; for who
+ *						takes a layer away, or to tell where
+ *
+ * Where an upper cannot be asked about, nor a note, the answer is that it is in use. An
+ * overlay that somebody mounted by hand over an image layer and then detached can be seen
+ * by nobody.
+ */
+#ifndef OVL_INUSE_H
+#define OVL_INUSE_H
+
+#include "base/err.h"
+#include "mount/mountinfo.h"
+#include "store/layer.h"
+
+/* What was looked at, once for all of a command's layers; {0} before. */
+struct inuse {
+	struct mi_all seen;
+	bool others; /* namespaces too */
+};
+
+void inuse_release(struct inuse *u);
+#define auto_inuse __attribute__((cleanup(inuse_release))) struct inuse
+
+/*
+ * Locks the mounts of the layer: they are made, and what an unmount has left is cleared,
+ * one after the other. The descriptor holds the lock.
+ */
+int inuse_lock(const struct layer *l, const char *what, struct ovl_err *err);
+
+enum inuse_for {
+	INUSE_MOUNT, /* a writable layer, under its lock of mounts */
+	INUSE_TAKE /* to move, change or remove it, exclusively locked, or to plan that */
+};
+
+/*
+ * Refuses one that is in use: OVL_BUSY and where, what being its name for messages. -EPERM
+ * and no text for INUSE_MOUNT when the kernel may not be asked, so may not mount either.
+ */
+int inuse_refuse(struct inuse *u, const struct layer *l, const char *what,
+	enum inuse_for why, struct ovl_err *err);
+
+#endif

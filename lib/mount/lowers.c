@@ -1,0 +1,93 @@
+/* Is each lower layer of a mount what the store says it is? */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "mount/lowers.h"
+#include "store/driver.h"
+
+static int refuse(const char *name, const char *why, struct ovl_err *err)
+{
+	return err_say(
+		err, EUCLEAN, "lower layer '%s' %s; see 'ovlctl check'", name, why);
+}
+
+static int missing(const char *name, int errnum, struct ovl_err *err)
+{
+	if (!fs_is_gone(errnum))
+		return err_sys(err, errnum, "lower layer '%s'", name);
+	return err_say(err, errnum, "lower layer '%s': %s; see 'ovlctl check'", name,
+		strerror(errnum));
+}
+
+/* The layer that a short link leads to must have it in its own word, too. */
+static int check_link(const struct layer *l, const char *name, struct ovl_id *id, int *fd,
+	struct ovl_err *err)
+{
+	const char *link = strrchr(name, '/') + 1;
+	char own[SHORT_LEN + 1];
+	int r = l->drv->by_link(l->drv_fd, link, id);
+
+	if (r == 0)
+		return missing(name, ENOENT, err);
+	if (r == -EUCLEAN)
+		return refuse(name, "does not lead to a layer", err);
+	if (r < 0)
+		return missing(name, -r, err);
+	*fd = fs_open_dir(l->drv_fd, id->s);
+	if (*fd < 0)
+		return missing(name, errno, err);
+	r = l->drv->link_of(*fd, own);
+	if (r < 0)
+		return missing(name, -r, err);
+	if (strcmp(own, link) != 0)
+		return refuse(name, "leads to another layer", err);
+	return 0;
+}
+
+/* "<id>/<tree>" */
+static int open_named(
+	const struct layer *l, const char *name, int *fd, struct ovl_err *err)
+{
+	char id[ID_LEN + 1] = "";
+
+	if (strlen(name) > ID_LEN)
+		memcpy(id, name, ID_LEN);
+	*fd = id_is_full(id) ? fs_open_dir(l->drv_fd, id) : -1;
+	return *fd < 0 ? missing(name, ENOENT, err) : 0;
+}
+
+static int check_one(const struct layer *l, const char *name, struct ovl_err *err)
+{
+	auto_fd fd = -1;
+	struct ovl_id id;
+	struct stat st;
+	int rc = l->drv->links ? check_link(l, name, &id, &fd, err) :
+				 open_named(l, name, &fd, err);
+
+	if (rc < 0)
+		return rc;
+	if (fstatat(fd, l->drv->tree[OVL_IMAGE], &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return missing(name, errno, err);
+	return S_ISDIR(st.st_mode) ? 0 : refuse(name, "has no directory for a tree", err);
+}
+
+int lowers_check(const struct layer *l, bool self, struct ovl_err *err)
+{
+	auto_stack lowers = {0};
+	auto_buf own = {0};
+	int rc = self ? l->drv->as_lower(l, &own, err) : 0;
+
+	if (rc == 0 && self)
+		rc = check_one(l, own.data, err);
+	if (rc == 0)
+		rc = l->drv->lowers(l, &lowers, err);
+	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
+		rc = check_one(l, lowers.name[i], err);
+	return rc;
+}

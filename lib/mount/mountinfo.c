@@ -1,0 +1,162 @@
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "mount/mountinfo.h"
+
+/* A line may be 27 KB, and there may be 100,000 of them. */
+#define MOUNTINFO_MAX ((size_t)1 << 30)
+
+void mi_unescape(char *s)
+{
+	char *out = s;
+
+	while (*s) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' &&
+			isdigit((unsigned char)s[2]) && isdigit((unsigned char)s[3])) {
+			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
+				(s[3] - '0'));
+			s += 4;
+		} else {
+			*out++ = *s++;
+		}
+	}
+	*out = '\0';
+}
+
+const char *mi_below(const char *path, const char *dir)
+{
+	size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+
+	if (strncmp(path, dir, n) != 0)
+		return NULL;
+	return path[n] == '\0' || path[n] == '/' ? path + n : NULL;
+}
+
+/* ---- one table -------------------------------------------------------------------- */
+
+/* 36 35 98:0 /root /mount/point options [tag:value ...] - type source super-options */
+static bool parse_line(char *text, struct mi_line *out)
+{
+	char *sep = strstr(text, " - ");
+	char *rest = text;
+	char *field[6];
+	char *source;
+
+	if (!sep)
+		return false;
+	*sep = '\0';
+	for (int i = 0; i < 6; i++) {
+		field[i] = strsep(&rest, " ");
+		if (!field[i])
+			return false;
+	}
+	rest = sep + 3;
+	out->id = atoi(field[0]);
+	out->parent = atoi(field[1]);
+	out->dev = field[2];
+	out->type = strsep(&rest, " ");
+	source = strsep(&rest, " ");
+	if (!source)
+		return false;
+	out->options = rest ? rest : "";
+	mi_unescape(field[3]);
+	mi_unescape(field[4]);
+	mi_unescape(source);
+	out->root = field[3];
+	out->where = field[4];
+	out->source = source;
+	return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct mi_line *x = *(struct mi_line *const *)a;
+	const struct mi_line *y = *(struct mi_line *const *)b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+const struct mi_line *mi_by_id(const struct mi_table *t, int id)
+{
+	struct mi_line key = {.id = id};
+	struct mi_line *want = &key;
+	struct mi_line **found = t->n ?
+		bsearch(&want, t->by_id, t->n, sizeof(struct mi_line *), by_id) :
+		NULL;
+
+	return found ? *found : NULL;
+}
+
+int mi_parse(struct mi_table *t)
+{
+	char *rest = t->text.data;
+	size_t lines = 1;
+	char *line;
+
+	for (const char *p = rest; p && (p = strchr(p, '\n')); p++)
+		lines++;
+	t->line = calloc(lines, sizeof(*t->line));
+	t->by_id = calloc(lines, sizeof(struct mi_line *));
+	if (!t->line || !t->by_id)
+		return -ENOMEM;
+	while ((line = strsep(&rest, "\n"))) {
+		if (parse_line(line, &t->line[t->n]))
+			t->n++;
+	}
+	for (size_t i = 0; i < t->n; i++)
+		t->by_id[i] = &t->line[i];
+	if (t->n)
+		qsort(t->by_id, t->n, sizeof(struct mi_line *), by_id);
+	return 0;
+}
+
+static void table_release(struct mi_table *t)
+{
+	free(t->line);
+	free(t->by_id);
+	buf_release(&t->text);
+	close_fdp(&t->root);
+}
+
+/* ---- all of them ------------------------------------------------------------------ */
+
+void mi_release(struct mi_all *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		table_release(&a->table[i]);
+	free(a->table);
+	memset(a, 0, sizeof(*a));
+}
+
+int mi_load(struct mi_all *a, int dirfd, const char *file)
+{
+	struct mi_table *more = realloc(a->table, (a->n + 1) * sizeof(*more));
+	struct mi_table *t;
+	int rc;
+
+	if (!more)
+		return -ENOMEM;
+	a->table = more;
+	t = &more[a->n];
+	memset(t, 0, sizeof(*t));
+	t->root = -1;
+	rc = fs_read_file(dirfd, file, MOUNTINFO_MAX, &t->text) < 0 ? -errno :
+								      mi_parse(t);
+	if (rc < 0)
+		table_release(t);
+	else
+		a->n++;
+	return rc;
+}
+
+int mi_self(struct mi_all *out)
+{
+	memset(out, 0, sizeof(*out));
+	return mi_load(out, AT_FDCWD, "/proc/self/mountinfo");
+}

@@ -1,0 +1,60 @@
+/*
+ * Tables of mounts as the kernel has them, /proc/PID/mountinfo. See
+ * proc_pid_mountinfo(5); for those of other namespaces namespaces.h.
+ */
+#ifndef OVL_MOUNTINFO_H
+#define OVL_MOUNTINFO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* A line; texts are owned by the table, their \ooo undone. */
+struct mi_line {
+	int id; /* as statx(2) gives it */
+	int parent; /* id of the mount it is mounted on */
+	const char *dev; /* "major:minor" of its file system */
+	const char *root; /* what of that file system is mounted */
+	const char *where; /* seen from the process's root */
+	const char *type;
+	const char *source;
+	const char *options; /* the super block's, not unescaped */
+};
+
+/* One mount namespace. */
+struct mi_table {
+	int root; /* its root directory, O_PATH; -1: this process's, or closed to it */
+	uint64_t ns; /* inode of the namespace; 0: this process's */
+	struct mi_line *line; /* in the kernel's order */
+	size_t n;
+	struct mi_line **by_id;
+	struct buf text;
+};
+
+struct mi_all {
+	struct mi_table *table; /* this process's own first */
+	size_t n;
+};
+
+/* This process's mounts alone; negative errno. */
+int mi_self(struct mi_all *out);
+/* Adds the table that the file in dirfd holds. */
+int mi_load(struct mi_all *a, int dirfd, const char *file);
+void mi_release(struct mi_all *a);
+#define auto_mi __attribute__((cleanup(mi_release))) struct mi_all
+
+/* The mount with that id; NULL: none that can be seen. */
+const struct mi_line *mi_by_id(const struct mi_table *t, int id);
+
+/* Parses the text of a mountinfo file that t->text holds; -ENOMEM. */
+int mi_parse(struct mi_table *t);
+
+/* One field, its \ooo undone. In place. */
+void mi_unescape(char *s);
+
+/* What of path is below dir ("" or "/..."); NULL if it is not. */
+const char *mi_below(const char *path, const char *dir);
+
+#endif

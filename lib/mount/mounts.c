@@ -1,0 +1,517 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "mount/mounts.h"
+#include "mount/namespaces.h"
+#include "store/driver.h"
+#include "store/stamp.h"
+#include "store/store.h"
+
+static const char mark[] = "ovlctl:";
+
+/* mount(2) takes a source of less than PATH_MAX. */
+#define SOURCE_MAX 4095
+
+void mounts_release(struct mounts *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		free(m->mnt[i].where);
+	free(m->mnt);
+	m->mnt = NULL;
+	m->n = 0;
+}
+
+char *mounts_source(const struct layer *l)
+{
+	auto_buf b = {0};
+	const char *root = l->st->root;
+	size_t rest = sizeof(mark) - 1 + strlen("...") + 1 + strlen(l->drv->name) + 1 +
+		ID_LEN;
+	bool cut = rest + strlen(root) > SOURCE_MAX;
+
+	if (cut)
+		root += strlen(root) + rest - SOURCE_MAX;
+	buf_addf(&b, "%s%s%s/%s/%s", mark, cut ? "..." : "", root, l->drv->name, l->id.s);
+	return buf_steal(&b);
+}
+
+/* ---- whose it is ------------------------------------------------------------------ */
+
+enum whose { OURS, ANOTHERS, UNKNOWN };
+
+/* A path as the namespace of that table sees it. -1: not there, or closed to us. */
+static int open_in(const struct mi_table *t, const char *path)
+{
+	if (!t->ns)
+		return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return t->root < 0 ? -1 : fs_open_inside(t->root, path + 1, NULL);
+}
+
+/*
+ * The root, as seen in the mount's namespace: our store, another store, or no store at
+ * all, as when ours was moved.
+ */
+static enum whose whose_root(
+	const struct ovl_store *st, const struct mi_table *t, const char *root)
+{
+	struct stat there;
+	struct stat here;
+	auto_fd fd = -1;
+
+	if (*root != '/' && *root)
+		return UNKNOWN;
+	fd = open_in(t, *root ? root : "/");
+	if (fd < 0 || fstat(fd, &there) < 0 || fstat(st->fd, &here) < 0)
+		return UNKNOWN;
+	if (there.st_dev == here.st_dev && there.st_ino == here.st_ino)
+		return OURS;
+	return fs_exists(fd, STORE_STAMP) > 0 ? ANOTHERS : UNKNOWN;
+}
+
+/*
+ * Takes "<root>/<driver>/<id>" apart. The part before the id may be missing, as it is
+ * in a name relative to the driver's directory: *root is NULL then.
+ */
+static bool split(char *path, char **root, struct layer_ref *ref)
+{
+	char *id = strrchr(path, '/');
+	char *driver;
+
+	if (!id_is_full(id ? id + 1 : path))
+		return false;
+	memcpy(ref->id.s, id ? id + 1 : path, ID_LEN + 1);
+	*root = NULL;
+	if (!id)
+		return true;
+	*id = '\0';
+	driver = strrchr(path, '/');
+	ref->drv = driver_find(driver ? driver + 1 : path);
+	if (!ref->drv)
+		return false;
+	if (driver) {
+		*driver = '\0';
+		*root = path;
+	}
+	return true;
+}
+
+/* What the name of a directory in overlay's options says. */
+struct named {
+	bool known;
+	bool merged; /* the layer's mount point, not its tree */
+	enum whose whose; /* if it is absolute */
+	struct layer_ref ref;
+};
+
+static bool is_tree(const struct driver *d, const char *name)
+{
+	return strcmp(name, d->tree[OVL_IMAGE]) == 0 ||
+		strcmp(name, d->tree[OVL_WRITABLE]) == 0;
+}
+
+/* "[[<root>/]<driver>/]<id>/<tree>", or <merged> for <tree>. */
+static bool name_of_tree(const struct ovl_store *st, const struct mi_table *t,
+	const char *name, const struct driver *d, struct named *out)
+{
+	auto_free char *copy = strdup(name);
+	char *slash = copy ? strrchr(copy, '/') : NULL;
+	char *root;
+
+	if (!slash || (!is_tree(d, slash + 1) && strcmp(slash + 1, d->merged) != 0))
+		return false;
+	out->merged = !is_tree(d, slash + 1);
+	*slash = '\0';
+	out->ref.drv = d;
+	if (!split(copy, &root, &out->ref) || out->ref.drv != d)
+		return false;
+	out->known = true;
+	out->whose = root ? whose_root(st, t, root) : UNKNOWN;
+	return true;
+}
+
+/* "[<root>/<driver>/]<links>/<short id>" */
+static bool name_of_link(struct ovl_store *st, const struct mi_table *t, const char *name,
+	const struct driver *d, struct named *out)
+{
+	auto_free char *copy = strdup(name);
+	char *link = copy ? strrchr(copy, '/') : NULL;
+	char *dir = NULL;
+	char *root;
+	int drv_fd = store_driver_dir(st, d, NULL);
+
+	if (!link || !d->links || !id_is_short(link + 1))
+		return false;
+	*link++ = '\0';
+	dir = strrchr(copy, '/');
+	if (strcmp(dir ? dir + 1 : copy, d->links) != 0)
+		return false;
+	out->ref.drv = d;
+	out->merged = false;
+	out->known = drv_fd >= 0 && d->by_link(drv_fd, link, &out->ref.id) == 1;
+	out->whose = UNKNOWN;
+	if (!dir)
+		return true;
+	*dir = '\0';
+	root = strrchr(copy, '/');
+	if (root && strcmp(root + 1, d->name) == 0) {
+		*root = '\0';
+		out->whose = whose_root(st, t, copy);
+	}
+	return true;
+}
+
+static bool name_of_layer(struct ovl_store *st, const struct mi_table *t,
+	const char *name, struct named *out)
+{
+	for (unsigned i = 0; driver_list[i]; i++) {
+		if (name_of_tree(st, t, name, driver_list[i], out) ||
+			name_of_link(st, t, name, driver_list[i], out))
+			return true;
+	}
+	return false;
+}
+
+/* Cuts the first of names that a ':' separates off, "\:" is a colon of the name; what
+ * is left, or NULL. */
+static char *cut_first(char *names)
+{
+	char *out = names;
+
+	for (; *names && *names != ':'; names++) {
+		if (*names == '\\' && names[1])
+			names++;
+		*out++ = *names;
+	}
+	names = *names ? names + 1 : NULL;
+	*out = '\0';
+	return names;
+}
+
+enum role { UPPER, LOWER };
+
+/* Calls fn for each directory that overlay's options name, until it says stop. */
+static int each_dir(const struct mi_line *line,
+	int (*fn)(void *ctx, enum role role, const char *name), void *ctx)
+{
+	auto_free char *copy = strdup(line->options);
+	char *rest = copy;
+	char *option;
+	int rc = 0;
+
+	while (rc == 0 && (option = strsep(&rest, ","))) {
+		char *value = strchr(option, '=');
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		mi_unescape(value);
+		if (strcmp(option, "upperdir") == 0)
+			rc = fn(ctx, UPPER, value);
+		else if (strcmp(option, "lowerdir+") == 0 ||
+			strcmp(option, "datadir+") == 0)
+			rc = fn(ctx, LOWER, value);
+		while (strcmp(option, "lowerdir") == 0 && value && rc == 0) {
+			char *name = value;
+
+			value = cut_first(name);
+			if (*name)
+				rc = fn(ctx, LOWER, name);
+		}
+	}
+	return rc;
+}
+
+/* What the source field says: whose store, and which layer in it. */
+static enum whose by_source(const struct ovl_store *st, const struct mi_table *t,
+	const struct mi_line *line, struct layer_ref *ref)
+{
+	auto_free char *copy = NULL;
+	char *root;
+
+	if (strncmp(line->source, mark, sizeof(mark) - 1) != 0)
+		return UNKNOWN;
+	copy = strdup(line->source + sizeof(mark) - 1);
+	return copy && split(copy, &root, ref) && root ? whose_root(st, t, root) :
+							 UNKNOWN;
+}
+
+/* A line that is looked at. */
+struct look {
+	struct ovl_store *st;
+	const struct mi_table *t;
+	const struct layer_ref *want; /* the layer that is asked for */
+	struct named first; /* the upper, else the first lower */
+	bool has_upper;
+	bool has_lower;
+	enum whose whose; /* as the source says */
+};
+
+/* The upper if there is one, else the first lower. */
+static int take_own(void *ctx, enum role role, const char *name)
+{
+	struct look *k = ctx;
+	struct named n = {.whose = UNKNOWN};
+
+	if (role == LOWER && (k->has_lower || k->has_upper))
+		return 0;
+	*(role == UPPER ? &k->has_upper : &k->has_lower) = true;
+	if (!name_of_layer(k->st, k->t, name, &n))
+		n.known = false;
+	k->first = n;
+	return role == UPPER;
+}
+
+static bool is_ours(struct ovl_store *st, enum whose by_mark, const struct named *n)
+{
+	enum whose whose = by_mark == UNKNOWN ? n->whose : by_mark;
+
+	return whose == OURS ||
+		(whose == UNKNOWN && layer_exists(st, &n->ref, NULL) != 0);
+}
+
+/* Whose mount is it? What a line's source and options say, see above. */
+static bool layer_of(struct ovl_store *st, const struct mi_table *t,
+	const struct mi_line *line, struct layer_ref *ref)
+{
+	struct look k = {.st = st, .t = t};
+	struct layer_ref marked;
+
+	if (strcmp(line->type, "overlay") != 0)
+		return false;
+	each_dir(line, take_own, &k);
+	k.whose = by_source(st, t, line, &marked);
+	/* The link is gone, as when the layer was removed meanwhile. */
+	if (!k.first.known && k.whose == OURS) {
+		k.first.known = true;
+		k.first.ref = marked;
+	}
+	*ref = k.first.ref;
+	return k.first.known && !k.first.merged && is_ours(st, k.whose, &k.first);
+}
+
+static int is_wanted(void *ctx, enum role role, const char *name)
+{
+	struct look *k = ctx;
+	struct named n = {.whose = UNKNOWN};
+
+	(void)role;
+	return name_of_layer(k->st, k->t, name, &n) && n.known &&
+		layer_ref_same(&n.ref, k->want) && is_ours(k->st, k->whose, &n);
+}
+
+/* Has an overlay that layer in it, as its upper or as any of its lowers? */
+static bool shows(struct ovl_store *st, const struct mi_table *t,
+	const struct mi_line *line, const struct layer_ref *want)
+{
+	struct look k = {.st = st, .t = t, .want = want};
+	struct layer_ref marked;
+
+	if (strcmp(line->type, "overlay") != 0)
+		return false;
+	k.whose = by_source(st, t, line, &marked);
+	return each_dir(line, is_wanted, &k) > 0;
+}
+
+/* ---- this namespace --------------------------------------------------------------- */
+
+static int add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref)
+{
+	struct mnt *mnt = realloc(m->mnt, (m->n + 1) * sizeof(*mnt));
+	unsigned major;
+	unsigned minor;
+
+	if (!mnt)
+		return -ENOMEM;
+	m->mnt = mnt;
+	mnt += m->n;
+	*mnt = (struct mnt){.mnt_id = l->id};
+	if (sscanf(l->dev, "%u:%u", &major, &minor) == 2)
+		mnt->dev = makedev(major, minor);
+	if (ref)
+		mnt->layer = *ref;
+	mnt->where = strdup(l->where);
+	if (!mnt->where)
+		return -ENOMEM;
+	m->n++;
+	return 0;
+}
+
+int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
+{
+	auto_mounts m = {0};
+	auto_mi all = {0};
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (st->fd < 0)
+		return 0;
+	rc = mi_self(&all);
+	for (size_t i = 0; rc == 0 && i < all.table[0].n; i++) {
+		const struct mi_line *line = &all.table[0].line[i];
+		struct layer_ref ref;
+
+		if (layer_of(st, &all.table[0], line, &ref))
+			rc = add(&m, line, &ref);
+	}
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot read '/proc/self/mountinfo'");
+	*out = m;
+	memset(&m, 0, sizeof(m));
+	return 0;
+}
+
+/* ---- any namespace ---------------------------------------------------------------- */
+
+static void say_where(
+	const struct mi_table *t, const struct mi_line *line, struct buf *where)
+{
+	buf_clear(where);
+	buf_adds(where, Q(line->where));
+	namespaces_say(t, where);
+}
+
+enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
+	const struct layer_ref *ref, struct buf *where)
+{
+	enum mounts_how how = MOUNTS_NOT;
+
+	for (size_t i = 0; i < t->n && how != MOUNTS_OWN; i++) {
+		struct layer_ref of;
+		bool ours;
+
+		if (!shows(st, t, &t->line[i], ref))
+			continue;
+		/* What is on top of a layer in the store keeps it there. */
+		ours = layer_of(st, t, &t->line[i], &of);
+		if ((ours && !layer_ref_same(&of, ref)) || (!ours && how))
+			continue;
+		how = ours ? MOUNTS_OWN : MOUNTS_PART;
+		say_where(t, &t->line[i], where);
+	}
+	return how;
+}
+
+bool mounts_number(const struct mi_table *t, dev_t dev)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u:%u", major(dev), minor(dev));
+	for (size_t i = 0; i < t->n; i++) {
+		if (strcmp(t->line[i].dev, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A file of a file system, which may be mounted in many places. */
+struct file {
+	char *path; /* in that file system */
+	const char *dev;
+};
+
+/* What is found at path below mount m. */
+static bool file_at(const struct mi_line *m, const char *path, struct file *out)
+{
+	const char *rest = mi_below(path, m->where);
+	auto_buf b = {0};
+
+	if (!rest)
+		return false;
+	buf_addf(&b, "%s%s", strcmp(m->root, "/") == 0 ? "" : m->root, rest);
+	out->dev = m->dev;
+	out->path = buf_steal(&b);
+	return out->path;
+}
+
+static bool is_below(const struct mi_table *t, const struct mi_line *line,
+	const char *text, const struct file *dir)
+{
+	const struct mi_line *parent = mi_by_id(t, line->parent);
+	struct file at;
+	bool yes;
+
+	/* Where the mount that one of them lies on cannot be seen, paths must do. */
+	if (!parent || !dir->path)
+		return mi_below(line->where, text) != NULL;
+	if (strcmp(parent->dev, dir->dev) != 0 || !file_at(parent, line->where, &at))
+		return false;
+	yes = mi_below(at.path, dir->path) != NULL;
+	free(at.path);
+	return yes;
+}
+
+/* The layer's directory. */
+static int place_of(const struct layer *l, const struct mi_table *own, struct buf *text,
+	struct file *dir)
+{
+	const struct mi_line *on = NULL;
+	struct statx sx;
+
+	buf_addf(text, "%s/%s/%s", strcmp(l->st->root, "/") == 0 ? "" : l->st->root,
+		l->drv->name, l->id.s);
+	if (text->failed)
+		return -ENOMEM;
+	if (statx(l->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0)
+		on = mi_by_id(own, (int)sx.stx_mnt_id);
+	if (on)
+		file_at(on, text->data, dir);
+	return 0;
+}
+
+int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where)
+{
+	struct file dir = {0};
+	auto_buf text = {0};
+	int found = place_of(l, &all->table[0], &text, &dir);
+
+	for (size_t i = 0; i < all->n && found == 0; i++) {
+		const struct mi_table *t = &all->table[i];
+
+		for (size_t k = 0; k < t->n && !found; k++) {
+			found = is_below(t, &t->line[k], text.data, &dir);
+			if (found)
+				say_where(t, &t->line[k], where);
+		}
+	}
+	free(dir.path);
+	return found;
+}
+
+/* A parent's line may come after that of what is mounted on it, if it was moved. */
+static bool is_inside(const struct mi_table *t, const struct mi_line *line, int mnt_id)
+{
+	for (size_t i = 0; line && i < t->n; i++) {
+		if (line->parent == mnt_id)
+			return true;
+		line = mi_by_id(t, line->parent);
+	}
+	return false;
+}
+
+int mounts_inside(int mnt_id, struct mounts *out)
+{
+	auto_mounts m = {0};
+	auto_mi all = {0};
+	int rc = mi_self(&all);
+
+	for (size_t i = 0; rc == 0 && i < all.table[0].n; i++) {
+		const struct mi_line *line = &all.table[0].line[i];
+
+		if (is_inside(&all.table[0], line, mnt_id))
+			rc = add(&m, line, NULL);
+	}
+	if (rc < 0)
+		return rc;
+	*out = m;
+	memset(&m, 0, sizeof(m));
+	return 0;
+}

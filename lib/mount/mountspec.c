@@ -1,0 +1,252 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "base/cleanup.h"
+#include "base/quote.h"
+#include "mount/mountspec.h"
+#include "store/redirects.h"
+#include "store/store.h"
+
+/* mount(8), "Filesystem-independent mount options"; what it clears comes second. */
+static const struct {
+	const char *name;
+	unsigned long set;
+	unsigned long clear;
+} generic[] = {
+	{"ro", MS_RDONLY, 0},
+	{"rw", 0, MS_RDONLY},
+	{"nosuid", MS_NOSUID, 0},
+	{"suid", 0, MS_NOSUID},
+	{"nodev", MS_NODEV, 0},
+	{"dev", 0, MS_NODEV},
+	{"noexec", MS_NOEXEC, 0},
+	{"exec", 0, MS_NOEXEC},
+	{"noatime", MS_NOATIME, MS_RELATIME | MS_STRICTATIME},
+	{"atime", 0, MS_NOATIME},
+	{"relatime", MS_RELATIME, MS_NOATIME | MS_STRICTATIME},
+	{"norelatime", 0, MS_RELATIME},
+	{"strictatime", MS_STRICTATIME, MS_NOATIME | MS_RELATIME},
+	{"nostrictatime", 0, MS_STRICTATIME},
+	{"nodiratime", MS_NODIRATIME, 0},
+	{"diratime", 0, MS_NODIRATIME},
+	{"lazytime", MS_LAZYTIME, 0},
+	{"nolazytime", 0, MS_LAZYTIME},
+	{"sync", MS_SYNCHRONOUS, 0},
+	{"async", 0, MS_SYNCHRONOUS},
+	{"dirsync", MS_DIRSYNC, 0},
+	{"silent", MS_SILENT, 0},
+	{"loud", 0, MS_SILENT},
+	{"nosymfollow", 256 /* MS_NOSYMFOLLOW, Linux 5.10 */, 0},
+	{"symfollow", 0, 256},
+	{"defaults", 0, 0},
+};
+
+/* What the layer itself decides, or what would not be a new mount. */
+static const char *const refused[] = {"lowerdir", "lowerdir+", "datadir+", "upperdir",
+	"workdir", "remount", "bind", "rbind", "move", NULL};
+
+void mountspec_release(struct mountspec *s)
+{
+	buf_release(&s->data);
+	buf_release(&s->extra);
+}
+
+static bool named(const char *option, const char *name)
+{
+	size_t n = strcspn(option, "=");
+
+	return strlen(name) == n && strncmp(option, name, n) == 0;
+}
+
+static bool take_generic(struct mountspec *s, const char *option)
+{
+	for (size_t i = 0; i < sizeof(generic) / sizeof(generic[0]); i++) {
+		if (strcmp(option, generic[i].name) == 0) {
+			s->flags &= ~generic[i].clear;
+			s->flags |= generic[i].set;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int take_option(struct mountspec *s, const struct layer *l, const char *option,
+	struct ovl_err *err)
+{
+	if (!*option)
+		return 0;
+	if (strcmp(option, "rw") == 0 && l->meta.kind == OVL_IMAGE)
+		return err_status(err, OVL_USAGE,
+			"option 'rw': an image layer can be mounted read-only only");
+	if (take_generic(s, option))
+		return 0;
+	for (int i = 0; refused[i]; i++) {
+		if (named(option, refused[i]))
+			return err_status(
+				err, OVL_USAGE, "option %s cannot be given", Q(option));
+	}
+	if (strcmp(option, "userxattr") == 0) {
+		if (l->st->xattrs.user)
+			return 0; /* is there anyway */
+		return err_status(err, OVL_USAGE,
+			"option 'userxattr': this store's layers are for trusted xattrs");
+	}
+	buf_addf(&s->extra, ",%s", option);
+	return 0;
+}
+
+static int take_options(struct mountspec *s, const struct layer *l, const char *options,
+	struct ovl_err *err)
+{
+	auto_free char *copy = strdup(options);
+	char *rest = copy;
+	char *option;
+	int rc = copy ? 0 : err_nomem(err);
+
+	while (rc == 0 && (option = strsep(&rest, ",")))
+		rc = take_option(s, l, option, err);
+	return rc;
+}
+
+/* The user's value of an option, the last one as for the kernel; NULL: not given. */
+static const char *given(const struct mountspec *s, const char *name)
+{
+	const char *found = NULL;
+	size_t n = strlen(name);
+
+	for (const char *at = s->extra.data; at && *at; at = strchr(at + 1, ',')) {
+		if (strncmp(at + 1, name, n) == 0 && strchr("=,", at[1 + n]))
+			found = at[1 + n] == '=' ? at + 2 + n : "";
+	}
+	return found;
+}
+
+static bool is_on(const char *value)
+{
+	return value && strcspn(value, ",") == 2 && strncmp(value, "on", 2) == 0;
+}
+
+bool mountspec_has(const struct mountspec *s, const char *option)
+{
+	size_t n = strlen(option);
+
+	for (const char *at = s->data.data; at && *at; at = strchr(at + 1, ',')) {
+		if (*at == ',' && strncmp(at + 1, option, n) == 0 &&
+			(at[1 + n] == ',' || !at[1 + n]))
+			return true;
+	}
+	return false;
+}
+
+/* The lowers: of a read-only mount the layer itself first. At least one, and without an
+ * upper two. */
+static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err *err)
+{
+	auto_stack lowers = {0};
+	unsigned n = 0;
+	int rc = l->drv->lowers(l, &lowers, err);
+
+	if (rc < 0)
+		return rc;
+	buf_adds(&s->data, "lowerdir=");
+	if (!s->with_upper) {
+		rc = l->drv->as_lower(l, &s->data, err);
+		n++;
+	}
+	for (unsigned i = 0; i < lowers.n; i++)
+		buf_addf(&s->data, "%s%s", n++ ? ":" : "", lowers.name[i]);
+	for (; n < (s->with_upper ? 1 : 2); n++)
+		buf_addf(&s->data, "%s%s", n ? ":" : "", MOUNT_EMPTY);
+	return rc;
+}
+
+/*
+ * Redirects are not followed and metacopy is off unless asked for, or unless the upper
+ * was written with them and would lose what they stand for. What came from elsewhere
+ * has none of these marks alive. With metacopy the kernel turns redirects on.
+ */
+static void add_defaults(struct mountspec *s, const struct layer *l)
+{
+	bool marks = s->with_upper && !l->st->xattrs.user;
+	unsigned has = marks ? redirects_of(l) : 0;
+	const char *metacopy = given(s, "metacopy");
+	const char *redirect = given(s, "redirect_dir");
+	bool copies = metacopy ? is_on(metacopy) : has & HAS_METACOPY;
+
+	if (l->st->xattrs.user)
+		buf_adds(&s->data, ",userxattr");
+	if (!metacopy)
+		buf_addf(&s->data, ",metacopy=%s", copies ? "on" : "off");
+	if (!redirect && !copies)
+		buf_addf(&s->data, ",redirect_dir=%s",
+			has & HAS_REDIRECTS ? "follow" : "nofollow");
+	/* A mount that is read-only can be made writable. */
+	if (!marks)
+		return;
+	if (copies)
+		s->leaves |= HAS_METACOPY;
+	if (redirect ? is_on(redirect) : copies)
+		s->leaves |= HAS_REDIRECTS;
+}
+
+int mountspec_build(const struct layer *l, const char *options, bool readonly,
+	struct mountspec *out, struct ovl_err *err)
+{
+	auto_mountspec s = {.with_upper = l->meta.kind == OVL_WRITABLE};
+	int rc = options ? take_options(&s, l, options, err) : 0;
+
+	if (rc == 0)
+		rc = add_lowers(&s, l, err);
+	if (rc < 0)
+		return rc;
+	if (readonly || !s.with_upper)
+		s.flags |= MS_RDONLY;
+	if (s.with_upper)
+		buf_addf(&s.data, ",upperdir=%s/%s,workdir=%s/%s", l->id.s,
+			layer_tree_name(l), l->id.s, l->drv->work);
+	add_defaults(&s, l);
+	if (s.extra.len)
+		buf_adds(&s.data, s.extra.data);
+	if (s.data.failed || s.extra.failed)
+		return err_nomem(err);
+	if (s.data.len > MOUNT_DATA_MAX)
+		return err_say(err, E2BIG,
+			"the mount options are %zu bytes, the kernel takes %d",
+			s.data.len, MOUNT_DATA_MAX);
+	*out = s;
+	memset(&s, 0, sizeof(s));
+	return 0;
+}
+
+/* As a word of the shell. */
+static void add_word(struct buf *out, const char *word)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789._/:@+-,=";
+
+	if (word[strspn(word, plain)] == '\0') {
+		buf_adds(out, word);
+		return;
+	}
+	buf_adds(out, "'");
+	for (; *word; word++) {
+		if (*word == '\'')
+			buf_adds(out, "'\\''");
+		else
+			buf_add(out, word, 1);
+	}
+	buf_adds(out, "'");
+}
+
+int mountspec_line(const struct layer *l, struct buf *out, struct ovl_err *err)
+{
+	buf_adds(out, "ovlctl --root ");
+	add_word(out, l->st->root);
+	if (l->drv != l->st->drv)
+		buf_addf(out, " --driver %s", l->drv->name);
+	buf_addf(out, " mount %s", l->id.s);
+	return out->failed ? err_nomem(err) : 0;
+}

@@ -1,0 +1,232 @@
+/* The mounts of other mount namespaces. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "mount/namespaces.h"
+
+/* <linux/nsfs.h> of Linux 6.12. */
+struct ns_info {
+	uint32_t size;
+	uint32_t mounts;
+	uint64_t id;
+};
+#define NS_NEXT _IOR(0xb7, 11, struct ns_info)
+#define NS_PREV _IOR(0xb7, 12, struct ns_info)
+
+#define WALK_STACK 65536 /* much more than it takes */
+
+static bool is_known(const struct mi_all *all, uint64_t ns)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		if (all->table[i].ns == ns)
+			return true;
+	}
+	return false;
+}
+
+/* Only who compares paths in overlays asks for the root. */
+static bool has_overlay(const struct mi_table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (strcmp(t->line[i].type, "overlay") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- as the kernel lists them ----------------------------------------------------- */
+
+struct walk {
+	struct mi_all *all;
+	int proc;
+	int self; /* this process's namespace */
+	int rc;
+};
+
+/* Entering a namespace changes the root to that of the namespace. */
+static int visit(const struct walk *w, int ns)
+{
+	struct mi_table *t;
+	struct stat st;
+	int rc;
+
+	if (fstat(ns, &st) < 0 || setns(ns, CLONE_NEWNS) < 0)
+		return -errno;
+	rc = mi_load(w->all, w->proc, "self/mountinfo");
+	if (rc < 0)
+		return rc;
+	t = &w->all->table[w->all->n - 1];
+	t->ns = st.st_ino;
+	if (has_overlay(t))
+		t->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return 0;
+}
+
+static int go(const struct walk *w, unsigned long direction)
+{
+	struct ns_info info = {.size = sizeof(info)};
+	auto_fd at = -1;
+
+	for (;;) {
+		int next = ioctl(at < 0 ? w->self : at, direction, &info);
+		int rc;
+
+		if (next < 0)
+			return errno == ENOENT ? 0 : -errno;
+		close_fdp(&at);
+		at = next;
+		rc = visit(w, next);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int walk_all(void *ctx)
+{
+	struct walk *w = ctx;
+
+	w->rc = go(w, NS_NEXT);
+	if (w->rc == 0)
+		w->rc = go(w, NS_PREV);
+	return 0;
+}
+
+/*
+ * Done by a child that shares this process's memory and descriptors, and makes it wait:
+ * it has a root of its own, which changes with the namespace, and costs less than a
+ * thread.
+ */
+static int by_kernel(struct mi_all *all)
+{
+	auto_fd proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd self = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	struct walk w = {.all = all, .proc = proc, .self = self, .rc = -EIO};
+	_Alignas(16) char stack[WALK_STACK];
+	pid_t child;
+
+	if (proc < 0 || self < 0)
+		return -errno;
+	/* The stack grows down. */
+	child = clone(walk_all, stack + WALK_STACK,
+		CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &w);
+	if (child < 0)
+		return -errno;
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	return w.rc;
+}
+
+/* ---- as their processes show them ------------------------------------------------- */
+
+static int stat_ns(int proc, const char *pid, struct stat *ns)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%.20s/ns/mnt", pid);
+	return fstatat(proc, path, ns, 0);
+}
+
+/* A process that ends meanwhile is none; its namespace may have others. */
+static int visit_process(struct mi_all *all, int proc, const char *pid)
+{
+	struct mi_table *t;
+	struct stat ns;
+	char path[64];
+	int rc;
+
+	if (stat_ns(proc, pid, &ns) < 0 || is_known(all, ns.st_ino))
+		return 0;
+	snprintf(path, sizeof(path), "%.20s/mountinfo", pid);
+	rc = mi_load(all, proc, path);
+	if (rc < 0)
+		return rc == -ENOMEM ? rc : 0;
+	t = &all->table[all->n - 1];
+	t->ns = ns.st_ino;
+	snprintf(path, sizeof(path), "%.20s/root", pid);
+	if (has_overlay(t))
+		t->root = openat(proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return 0;
+}
+
+static int by_processes(struct mi_all *all)
+{
+	auto_fsdir proc = {.fd = -1};
+	const char *pid;
+	struct stat ns;
+	int rc = 0;
+
+	if (fs_dir_open(&proc, AT_FDCWD, "/proc") < 0)
+		return 0;
+	if (stat_ns(proc.fd, "self", &ns) == 0)
+		all->table[0].ns = ns.st_ino;
+	while (rc == 0 && fs_dir_next(&proc, &pid, NULL) > 0) {
+		if (isdigit((unsigned char)*pid))
+			rc = visit_process(all, proc.fd, pid);
+	}
+	all->table[0].ns = 0;
+	return rc;
+}
+
+int namespaces_read(struct mi_all *all)
+{
+	int rc = by_kernel(all);
+
+	return rc == 0 || rc == -ENOMEM ? rc : by_processes(all);
+}
+
+/* ---- whose ------------------------------------------------------------------------ */
+
+void namespaces_say(const struct mi_table *t, struct buf *out)
+{
+	auto_fsdir proc = {.fd = -1};
+	const char *pid;
+
+	if (!t->ns)
+		return;
+	if (fs_dir_open(&proc, AT_FDCWD, "/proc") == 0) {
+		while (fs_dir_next(&proc, &pid, NULL) > 0) {
+			struct stat ns;
+
+			if (isdigit((unsigned char)*pid) &&
+				stat_ns(proc.fd, pid, &ns) == 0 && ns.st_ino == t->ns) {
+				buf_addf(out, " in the mount namespace of process %s",
+					pid);
+				return;
+			}
+		}
+	}
+	buf_adds(out, " in a mount namespace without a visible process");
+}
+
+/* ---- one's own -------------------------------------------------------------------- */
+
+#define NOT_MADE 255
+
+int namespaces_own(int (*fn)(void *ctx), void *ctx)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ? NOT_MADE : fn(ctx));
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == NOT_MADE)
+		return -EPERM;
+	return WEXITSTATUS(status);
+}

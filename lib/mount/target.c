@@ -1,0 +1,191 @@
+/* The directory that a layer is mounted on: opened, and may it be? */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "mount/mounts.h"
+#include "mount/target.h"
+#include "store/driver.h"
+#include "store/store.h"
+
+static int open_own(struct target *t, struct ovl_err *err)
+{
+	const struct layer *l = t->l;
+
+	t->made = mkdirat(l->fd, l->drv->merged, 0700) == 0;
+	if (!t->made && errno != EEXIST)
+		return err_sys(
+			err, errno, "cannot make the mount point '%s'", l->drv->merged);
+	t->fd = fs_open_dir(l->fd, l->drv->merged);
+	if (t->fd < 0)
+		return err_sys(
+			err, errno, "cannot open the mount point '%s'", l->drv->merged);
+	return 0;
+}
+
+/* ---- not over the store ----------------------------------------------------------- */
+
+/* Is dir the directory below, or above it? 1, 0, -1 with errno. */
+static int is_above(int dir, int below)
+{
+	auto_fd at = dup(below);
+	struct stat want;
+	struct stat was = {0};
+	struct stat now;
+
+	if (at < 0 || fstat(dir, &want) < 0)
+		return -1;
+	for (;;) {
+		int up;
+
+		if (fstat(at, &now) < 0)
+			return -1;
+		if (now.st_dev == want.st_dev && now.st_ino == want.st_ino)
+			return 1;
+		if (now.st_dev == was.st_dev && now.st_ino == was.st_ino)
+			return 0;
+		was = now;
+		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (up < 0)
+			return -1;
+		close_fdp(&at);
+		at = up;
+	}
+}
+
+/* A directory in what is mounted in the store is not in the store. */
+static int is_in_store(int st, int dir)
+{
+	struct stat a;
+	struct stat b;
+
+	if (fstat(st, &a) < 0 || fstat(dir, &b) < 0)
+		return -1;
+	return a.st_dev == b.st_dev ? is_above(st, dir) : 0;
+}
+
+static int refuse_store(const struct target *t, struct ovl_err *err)
+{
+	int st = t->l->st->fd;
+	struct stat own;
+	struct stat at;
+	int above = is_above(t->fd, st);
+	int in = above == 0 ? is_in_store(st, t->fd) : 0;
+
+	if (above < 0 || in < 0)
+		return err_sys(err, errno, "mount point %s", Q(t->named));
+	if (above)
+		return err_say(err, EINVAL,
+			"mount point %s: a mount there would hide the store %s",
+			Q(t->named), Q(t->l->st->root));
+	if (!in ||
+		(fstat(t->fd, &at) == 0 &&
+			fstatat(t->l->fd, t->l->drv->merged, &own, AT_SYMLINK_NOFOLLOW) ==
+				0 &&
+			at.st_dev == own.st_dev && at.st_ino == own.st_ino))
+		return 0;
+	return err_say(err, EINVAL,
+		"mount point %s is in the store; without one the layer is mounted on its "
+		"own '%s'",
+		Q(t->named), t->l->drv->merged);
+}
+
+/* ---- opening ---------------------------------------------------------------------- */
+
+/* For a path that is longer than the kernel tells, what is known of it. */
+static int find_path(struct target *t, struct ovl_err *err)
+{
+	const struct layer *l = t->l;
+
+	if (fs_path_of(t->fd, &t->path) == 0)
+		return 0;
+	if (errno != ENAMETOOLONG)
+		return err_sys(err, errno, "cannot find the path of the mount point");
+	buf_clear(&t->path);
+	if (t->named)
+		buf_adds(&t->path, t->named);
+	else
+		buf_addf(&t->path, "%s/%s/%s/%s", l->st->root, l->drv->name, l->id.s,
+			l->drv->merged);
+	return t->path.failed ? err_nomem(err) : 0;
+}
+
+static int open_named(struct target *t, struct ovl_err *err)
+{
+	t->fd = open(t->named, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (t->fd < 0)
+		return err_sys(err, errno, "mount point %s", Q(t->named));
+	return refuse_store(t, err);
+}
+
+int target_open(
+	const struct layer *l, const char *named, struct target *out, struct ovl_err *err)
+{
+	int rc;
+
+	*out = (struct target){.l = l, .named = named, .fd = -1};
+	rc = named ? open_named(out, err) : open_own(out, err);
+	if (rc == 0)
+		rc = find_path(out, err);
+	if (rc < 0) {
+		target_undo(out);
+		target_close(out);
+	}
+	return rc;
+}
+
+/* One mount of ours on top of another hides it and comes off in surprising order. */
+int target_refuse_taken(const struct target *t, struct ovl_err *err)
+{
+	struct ovl_store *st = t->l->st;
+	auto_mounts m = {0};
+	struct statx sx;
+	int rc;
+
+	if (statx(t->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) < 0 ||
+		!(sx.stx_mask & STATX_MNT_ID) ||
+		!(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		return 0;
+	rc = mounts_read(st, &m, err);
+	for (size_t i = 0; i < m.n && rc == 0; i++) {
+		char label[OVL_LABEL_SIZE];
+
+		if ((uint64_t)m.mnt[i].mnt_id == sx.stx_mnt_id)
+			rc = err_status(err, OVL_BUSY,
+				"mount point %s is taken: layer %s is mounted there",
+				Q(m.mnt[i].where),
+				layer_label(st, &m.mnt[i].layer, label));
+	}
+	return rc;
+}
+
+int target_dev(const struct target *t, dev_t *dev)
+{
+	struct stat st;
+	int rc = t->named ?
+		stat(t->named, &st) :
+		fstatat(t->l->fd, t->l->drv->merged, &st, AT_SYMLINK_NOFOLLOW);
+
+	if (rc == 0)
+		*dev = st.st_dev;
+	return rc;
+}
+
+void target_undo(struct target *t)
+{
+	int saved = errno;
+
+	if (t->made && !driver_keeps_mount(t->l))
+		unlinkat(t->l->fd, t->l->drv->merged, AT_REMOVEDIR);
+	errno = saved;
+}
+
+void target_close(struct target *t)
+{
+	close_fdp(&t->fd);
+	buf_release(&t->path);
+}

@@ -1,0 +1,32 @@
+/* The directory that a layer is mounted on: opened, and may it be? */
+#ifndef OVL_TARGET_H
+#define OVL_TARGET_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "store/layer.h"
+
+struct target {
+	const struct layer *l;
+	const char *named; /* by the user; NULL: the layer's own */
+	int fd; /* O_PATH: the directory, which a mount on it hides */
+	bool made; /* the layer's own, just now */
+	struct buf path;
+};
+
+/*
+ * Opens it, named or the layer's own, which some layers have only while they are mounted.
+ * Refused are the store itself, and directories in it or above it.
+ */
+int target_open(const struct layer *l, const char *named, struct target *out,
+	struct ovl_err *err);
+/* OVL_BUSY if a layer is mounted on it. */
+int target_refuse_taken(const struct target *t, struct ovl_err *err);
+/* The device number of what is mounted there now; -1 with errno. */
+int target_dev(const struct target *t, dev_t *dev);
+/* Nothing was mounted after all: what was made for it goes. */
+void target_undo(struct target *t);
+void target_close(struct target *t);
+#define auto_target __attribute__((cleanup(target_close))) struct target
+
+#endif

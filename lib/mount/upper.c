@@ -1,0 +1,181 @@
+/* Is a writable layer the upper of a live mount? */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "mount/mountspec.h"
+#include "mount/namespaces.h"
+#include "mount/superblock.h"
+#include "mount/upper.h"
+#include "store/driver.h"
+#include "store/store.h"
+
+/* ---- at rest ---------------------------------------------------------------------- */
+
+/* In the layer's work directory. */
+static const char kernels[] = "work";
+static const char resting[] = "rest";
+
+static void work_path(const struct layer *l, const char *name, char path[64])
+{
+	snprintf(path, 64, "%s/%s", l->drv->work, name);
+}
+
+static int stat_work(const struct layer *l, struct stat *st)
+{
+	char path[64];
+
+	work_path(l, kernels, path);
+	return fstatat(l->fd, path, st, AT_SYMLINK_NOFOLLOW);
+}
+
+bool upper_at_rest(const struct layer *l)
+{
+	struct stat st;
+
+	return stat_work(l, &st) < 0 && errno == ENOENT;
+}
+
+void upper_before(const struct layer *l, struct upper_work *out)
+{
+	struct stat st;
+
+	out->there = stat_work(l, &st) == 0;
+	if (out->there) {
+		out->ino = st.st_ino;
+		out->ctime = st.st_ctim;
+	}
+}
+
+static bool is_same(const struct layer *l, const struct upper_work *before)
+{
+	struct stat st;
+
+	return stat_work(l, &st) == 0 && before->there && st.st_ino == before->ino &&
+		st.st_ctim.tv_sec == before->ctime.tv_sec &&
+		st.st_ctim.tv_nsec == before->ctime.tv_nsec;
+}
+
+static bool rename_work(const struct layer *l, const char *from, const char *to)
+{
+	char old[64];
+	char path[64];
+
+	work_path(l, from, old);
+	work_path(l, to, path);
+	return renameat(l->fd, old, l->fd, path) == 0;
+}
+
+/* What the kernel has left in it, such as its index, belongs to no later mount's rest. */
+void upper_rest(const struct layer *l, const struct upper_work *before)
+{
+	if (!before || is_same(l, before))
+		rename_work(l, kernels, resting);
+}
+
+bool upper_wake(const struct layer *l)
+{
+	return rename_work(l, resting, kernels);
+}
+
+/* ---- asking ----------------------------------------------------------------------- */
+
+/*
+ * A directory that is on another file system than any upper. It must be writable: of
+ * one that is not the kernel says EINVAL before it looks at the upper.
+ */
+static int foreign_work(char path[48], int *fd)
+{
+	struct statvfs sv;
+
+	if (statvfs("/proc", &sv) == 0 && !(sv.f_flag & ST_RDONLY)) {
+		snprintf(path, 48, "/proc");
+		return 0;
+	}
+	*fd = superblock_private();
+	if (*fd < 0)
+		return -1;
+	snprintf(path, 48, "/proc/self/fd/%d", *fd);
+	return 0;
+}
+
+/*
+ * In the driver's directory: 0 or the errno that mount(2) answers with.
+ *
+ * The kernel takes an upper for itself before it looks at the work directory, and with
+ * index=on says EBUSY when another mount has it. A work directory on another file system
+ * makes sure that the mount never happens: EINVAL, and the upper is free.
+ */
+static int try_mount(const struct layer *l, bool userxattr)
+{
+	auto_fd tmpfs = -1;
+	char data[320];
+	char work[48];
+
+	if (foreign_work(work, &tmpfs) < 0)
+		return errno;
+	snprintf(data, sizeof(data), "lowerdir=%s,upperdir=%s/%s,workdir=%s,index=on%s",
+		MOUNT_EMPTY, l->id.s, layer_tree_name(l), work,
+		userxattr ? ",userxattr" : "");
+	if (mount("overlay", MOUNT_EMPTY, "overlay", 0, data) < 0)
+		return errno;
+	umount2(MOUNT_EMPTY, MNT_DETACH);
+	return 0;
+}
+
+/* There it may not get at what this process may. */
+static int try_again(void *ctx)
+{
+	int rc = try_mount(ctx, true);
+
+	return rc == EACCES ? EPERM : rc;
+}
+
+static int answer(const struct layer *l, int errnum, struct ovl_err *err)
+{
+	switch (errnum) {
+	case EBUSY: return 1;
+	case EINVAL: return 0;
+	case EPERM: return -EPERM;
+	case 0:
+		return err_say(err, EIO,
+			"cannot find out whether layer %.12s is mounted: a mount that "
+			"should fail did not",
+			l->id.s);
+	default:
+		return err_sys(err, errnum,
+			"cannot find out whether layer %.12s is mounted", l->id.s);
+	}
+}
+
+int upper_ask(const struct layer *l, struct ovl_err *err)
+{
+	auto_fd cwd = -1;
+	struct stat sb;
+	int rc;
+
+	if (fstatat(l->fd, layer_tree_name(l), &sb, AT_SYMLINK_NOFOLLOW) < 0 &&
+		errno == ENOENT)
+		return 0;
+	rc = store_dir_make(l->st, DIR_EMPTY, err);
+	if (rc < 0)
+		return rc;
+	cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fchdir(l->drv_fd) < 0)
+		return answer(l, errno == EPERM ? EACCES : errno, err);
+	rc = try_mount(l, l->st->xattrs.user);
+	if (rc == EPERM) {
+		struct layer copy = *l;
+
+		rc = namespaces_own(try_again, &copy);
+		rc = rc < 0 ? EPERM : rc;
+	}
+	if (cwd >= 0 && fchdir(cwd) < 0)
+		return err_sys(err, errno, "cannot go back to the working directory");
+	return answer(l, rc, err);
+}

@@ -1,0 +1,109 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "mount/upper.h"
+#include "mount/volatile.h"
+#include "store/driver.h"
+#include "store/store.h"
+
+/* In the work directory: a directory, with a file in it. A mount by force moves it out of
+ * the kernel's way, and takes it away when it has succeeded. */
+#define KERNELS "work/incompat/volatile"
+#define LIFTED  "volatile"
+
+static const char *const places[] = {KERNELS, LIFTED};
+
+static void path_of(const struct layer *l, const char *place, char path[64])
+{
+	snprintf(path, 64, "%s/%s", l->drv->work, place);
+}
+
+static bool marked(const struct layer *l)
+{
+	for (int i = 0; i < 2; i++) {
+		char path[64];
+		struct stat st;
+
+		path_of(l, places[i], path);
+		if (fstatat(l->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int remove_at(const struct layer *l, const char *place)
+{
+	char path[64];
+	char *name;
+	auto_fd dir = -1;
+
+	path_of(l, place, path);
+	name = strrchr(path, '/');
+	*name++ = '\0';
+	dir = fs_open_beneath(l->fd, path, O_RDONLY | O_DIRECTORY);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : -1;
+	return fs_rmtree(dir, name, NULL);
+}
+
+void volatile_accept(const struct layer *l)
+{
+	remove_at(l, LIFTED);
+}
+
+static int clear(const struct layer *l, struct ovl_err *err)
+{
+	if (remove_at(l, KERNELS) < 0 || remove_at(l, LIFTED) < 0)
+		return err_sys(err, errno,
+			"cannot remove the volatile mark of layer %.12s", l->id.s);
+	return 0;
+}
+
+int volatile_check(
+	const struct layer *l, const char *what, bool force, struct ovl_err *err)
+{
+	if (force || !marked(l))
+		return 0;
+	return err_say(err, EUCLEAN,
+		"layer %s was last mounted volatile, and what was written was not synced when "
+		"that mount ended: after a crash it may be incomplete; 'mount --force' takes it as "
+		"it is",
+		Q(what));
+}
+
+int volatile_lift(const struct layer *l, struct ovl_err *err)
+{
+	char from[64];
+	char to[64];
+
+	path_of(l, KERNELS, from);
+	path_of(l, LIFTED, to);
+	if (fs_exists(l->fd, from) == 0)
+		return 0;
+	if (remove_at(l, LIFTED) == 0 && renameat(l->fd, from, l->fd, to) == 0)
+		return 0;
+	return err_sys(
+		err, errno, "cannot move the volatile mark of layer %.12s", l->id.s);
+}
+
+int volatile_settle(const struct layer *l, struct ovl_err *err)
+{
+	auto_fd tree = -1;
+
+	/* Also where the kernel cannot be asked: the mark is the safe side. */
+	if (!marked(l) || (!upper_at_rest(l) && upper_ask(l, NULL) != 0))
+		return 0;
+	tree = layer_tree(l, err);
+	if (tree < 0)
+		return tree;
+	if (syncfs(tree) < 0)
+		return err_sys(err, errno, "cannot sync layer %.12s", l->id.s);
+	return clear(l, err);
+}

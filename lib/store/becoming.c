@@ -1,0 +1,109 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/store.h"
+
+/* ---- in staging ------------------------------------------------------------------- */
+
+/* "../../<driver>/<id>" */
+static bool parse_to(char *target, struct layer_ref *image)
+{
+	static const char up[] = "../../";
+	char *slash = strrchr(target, '/');
+
+	if (!slash || strncmp(target, up, sizeof(up) - 1) != 0 || !id_is_full(slash + 1))
+		return false;
+	*slash = '\0';
+	image->drv = driver_find(target + sizeof(up) - 1);
+	memcpy(image->id.s, slash + 1, ID_LEN + 1);
+	return image->drv != NULL;
+}
+
+int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *image)
+{
+	int staging = store_dir(st, DIR_STAGING, NULL);
+	char path[ID_LEN + sizeof(BECOMING_TO) + 1];
+	auto_buf target = {0};
+
+	if (staging < 0)
+		return staging == -ENOENT ? 0 : staging;
+	snprintf(path, sizeof(path), "%.64s/" BECOMING_TO, name);
+	if (fs_readlink(staging, path, 256, &target) < 0)
+		return fs_is_gone(errno) || errno == EINVAL || errno == EFBIG ? 0 :
+										-errno;
+	return parse_to(target.data, image);
+}
+
+static int is_there(struct ovl_store *st, const struct layer_ref *ref)
+{
+	int drv_fd = store_driver_dir(st, ref->drv, NULL);
+	int r;
+
+	if (drv_fd < 0)
+		return drv_fd == -ENOENT ? 0 : drv_fd;
+	r = fs_exists(drv_fd, ref->id.s);
+	return r < 0 ? -errno : r;
+}
+
+int becoming_to(
+	struct ovl_store *st, const struct layer_ref *from, struct layer_ref *image)
+{
+	struct layer_ref to;
+	int r = becoming_read_to(st, from->id.s, &to);
+
+	if (r <= 0)
+		return r;
+	/* One that is in its place has gone nowhere. */
+	r = is_there(st, from);
+	if (r)
+		return r < 0 ? r : 0;
+	r = is_there(st, &to);
+	if (r > 0)
+		*image = to;
+	return r;
+}
+
+int becoming_has(struct ovl_store *st, const struct ovl_id *id, const char *file)
+{
+	int staging = store_dir(st, DIR_STAGING, NULL);
+	char path[ID_LEN + 300];
+	int r;
+
+	if (staging < 0)
+		return staging == -ENOENT ? 0 : staging;
+	snprintf(path, sizeof(path), "%s/%s", id->s, file);
+	r = fs_exists(staging, path);
+	return r < 0 ? -errno : r;
+}
+
+int becoming_forget(struct ovl_store *st, const struct ovl_id *id)
+{
+	int staging = store_dir(st, DIR_STAGING, NULL);
+
+	while (staging >= 0) {
+		auto_fd fd = fs_open_dir(staging, id->s);
+		int same;
+
+		if (fd < 0)
+			return fs_is_gone(errno) ? 0 : -1;
+		/* prune is at it, and soon done. */
+		while (flock(fd, LOCK_EX) < 0) {
+			if (errno != EINTR)
+				return -1;
+		}
+		same = fs_is(staging, id->s, fd);
+		if (same)
+			return same < 0 ? -1 : fs_rmtree(staging, id->s, NULL);
+	}
+	errno = -staging;
+	return staging == -ENOENT ? 0 : -1;
+}

@@ -1,0 +1,204 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/fs.h"
+#include "store/config.h"
+#include "store/names.h"
+#include "store/store.h"
+
+static const char configs[] = CONFIGS;
+
+static int by_text(const void *a, const void *b)
+{
+	return memcmp(a, b, ID_LEN);
+}
+
+int config_list(const struct layer *l, struct buf *out, struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	int r;
+
+	buf_clear(out);
+	if (fs_dir_open(&d, l->fd, configs) < 0)
+		return errno == ENOENT ? 0 :
+					 err_sys(err, errno, "cannot read '%s'", configs);
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		if (id_is_full(name))
+			buf_addf(out, "%s\n", name);
+	}
+	if (r < 0)
+		return err_sys(err, errno, "cannot read '%s'", configs);
+	if (out->failed)
+		return err_nomem(err);
+	if (out->len)
+		qsort(out->data, out->len / (ID_LEN + 1), ID_LEN + 1, by_text);
+	return 0;
+}
+
+/* ---- which one? ------------------------------------------------------------------- */
+
+static const char by_digest[] = "@sha256:";
+
+/* The digest that what ends with; NULL: none. */
+static const char *asked_for(const char *what)
+{
+	size_t n = strlen(what);
+	size_t tail = sizeof(by_digest) - 1 + ID_LEN;
+	const char *at = what + n - tail;
+
+	if (n <= tail || strncmp(at, by_digest, sizeof(by_digest) - 1) != 0)
+		return NULL;
+	at += sizeof(by_digest) - 1;
+	return id_is_full(at) ? at : NULL;
+}
+
+/* What comes before it, the caller's to free; NULL: there is no digest, or no memory. */
+static char *without_digest(const char *what)
+{
+	const char *hex = asked_for(what);
+
+	return hex ? strndup(what, (size_t)(hex - what) - (sizeof(by_digest) - 1)) : NULL;
+}
+
+/* A name may end so as well, and comes first. */
+int config_find_layer(struct ovl_store *st, const char *what, struct layer_ref *ref,
+	struct ovl_err *err)
+{
+	auto_free char *layer = without_digest(what);
+	int rc = layer_find(st, what, ref, err);
+
+	return rc < 0 && layer && err->status == OVL_NOLAYER ?
+		layer_find(st, layer, ref, err) :
+		rc;
+}
+
+int config_open_layer(
+	struct ovl_store *st, const char *what, struct layer *out, struct ovl_err *err)
+{
+	auto_free char *layer = without_digest(what);
+	int rc = layer_open(st, what, LOCK_SH, out, err);
+
+	return rc < 0 && layer && err->status == OVL_NOLAYER ?
+		layer_open(st, layer, LOCK_SH, out, err) :
+		rc;
+}
+
+/* The last one an import has put there. */
+static int latest(const struct layer *l, const struct buf *list, char hex[ID_LEN + 1],
+	struct ovl_err *err)
+{
+	struct timespec best = {.tv_sec = INT64_MIN};
+	auto_fd dir = fs_open_dir(l->fd, configs);
+
+	for (size_t at = 0; at < list->len; at += ID_LEN + 1) {
+		char name[ID_LEN + 1];
+		struct stat sb;
+
+		snprintf(name, sizeof(name), "%s", list->data + at);
+		if (dir < 0 || fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) < 0)
+			return err_sys(
+				err, errno, "cannot stat '%s/%.12s'", configs, name);
+		if (sb.st_mtim.tv_sec < best.tv_sec ||
+			(sb.st_mtim.tv_sec == best.tv_sec &&
+				sb.st_mtim.tv_nsec < best.tv_nsec))
+			continue;
+		best = sb.st_mtim;
+		memcpy(hex, name, sizeof(name));
+	}
+	return list->len > ID_LEN + 1 ? 2 : 1;
+}
+
+static bool has(const struct buf *list, const char *hex)
+{
+	for (size_t at = 0; at < list->len; at += ID_LEN + 1) {
+		if (memcmp(list->data + at, hex, ID_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
+	struct ovl_err *err)
+{
+	auto_buf list = {0};
+	const char *asked;
+	int rc = config_list(l, &list, err);
+
+	if (rc == 0 && list.len)
+		rc = names_config(l->fd, what, hex, err);
+	if (rc)
+		return rc;
+	asked = asked_for(what);
+	if (asked && !has(&list, asked)) {
+		struct layer_ref self = layer_ref_of(l);
+		struct layer_ref owner;
+
+		/* It may be the end of a name. */
+		rc = names_lookup(l->st, what, &owner, err);
+		if (rc < 0 || (rc == 0 || !layer_ref_same(&owner, &self)))
+			return rc < 0 ? rc :
+					err_status(err, OVL_NOLAYER,
+						"layer %.12s has no config sha256:%s",
+						l->id.s, asked);
+		asked = NULL;
+	}
+	if (asked)
+		memcpy(hex, asked, ID_LEN + 1);
+	return asked ? 1 : list.len ? latest(l, &list, hex, err) : 0;
+}
+
+/* ---- what is in it? --------------------------------------------------------------- */
+
+/* 1 and its bytes, 0 it is not what we write. */
+static int read_config(
+	const struct layer *l, const char *hex, struct buf *out, struct ovl_err *err)
+{
+	char path[sizeof(configs) + ID_LEN + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", configs, hex);
+	if (fs_read_file(l->fd, path, CONFIG_MAX, out) == 0)
+		return 1;
+	if (!err_is_system(-errno))
+		return 0;
+	return err_sys(err, errno, "cannot read '%s' of layer %.12s", path, l->id.s);
+}
+
+int config_is_sound(const struct layer *l, const char *hex, struct ovl_err *err)
+{
+	char is[ID_LEN + 1];
+	auto_buf text = {0};
+	int rc = read_config(l, hex, &text, err);
+
+	if (rc <= 0)
+		return rc;
+	rc = digest_bytes(text.data, text.len, is, err);
+	return rc < 0 ? rc : strcmp(is, hex) == 0;
+}
+
+int config_get(const struct layer *l, const char *what, struct buf *out,
+	char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	int rc = config_choose(l, what, hex, err);
+
+	if (rc == 2)
+		store_warn(l->st,
+			"layer %.12s is the top of several images: the latest config, "
+			"sha256:%.12s, is taken",
+			l->id.s, hex);
+	if (rc <= 0)
+		return rc;
+	rc = read_config(l, hex, out, err);
+	return rc ?
+		rc :
+		err_say(err, EUCLEAN, "the config of layer %.12s is damaged", l->id.s);
+}

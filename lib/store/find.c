@@ -1,0 +1,284 @@
+/*
+ * What a user calls a layer, and which layers there are.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/names.h"
+#include "store/store.h"
+
+/* ---- finding ---------------------------------------------------------------------- */
+
+struct search {
+	struct ovl_store *st;
+	const char *what;
+	struct layer_ref found;
+	unsigned hits;
+	bool twice; /* one layer, of two drivers */
+	struct ovl_err *err;
+};
+
+static void hit(struct search *s, const struct driver *drv, const char *id)
+{
+	s->found.drv = drv;
+	s->twice |= s->hits && strcmp(s->found.id.s, id) == 0;
+	memcpy(s->found.id.s, id, ID_LEN + 1);
+	s->hits++;
+}
+
+static int cannot_look(const struct search *s, int errnum)
+{
+	return err_sys(s->err, errnum, "cannot look for layer %s", Q(s->what));
+}
+
+static int find_full(struct search *s, const struct driver *drv, int drv_fd)
+{
+	struct layer_ref ref = {.drv = drv};
+	int r;
+
+	(void)drv_fd;
+	memcpy(ref.id.s, s->what, ID_LEN + 1);
+	r = layer_exists(s->st, &ref, s->err);
+	if (r > 0)
+		hit(s, drv, s->what);
+	return r;
+}
+
+static int find_short(struct search *s, const struct driver *drv, int drv_fd)
+{
+	struct layer_ref ref = {.drv = drv};
+	int r = drv->by_link(drv_fd, s->what, &ref.id);
+
+	if (r < 0)
+		return cannot_look(s, -r);
+	if (r > 0)
+		r = layer_exists(s->st, &ref, s->err);
+	if (r > 0)
+		hit(s, drv, ref.id.s);
+	return r;
+}
+
+static int match(void *ctx, const struct driver *drv, int dir, const char *name)
+{
+	struct search *s = ctx;
+
+	(void)dir;
+	if (id_is_full(name) && strncmp(name, s->what, strlen(s->what)) == 0)
+		hit(s, drv, name);
+	return 0;
+}
+
+static int each_driver(
+	struct search *s, int (*fn)(struct search *s, const struct driver *drv, int fd))
+{
+	for (const struct driver *const *d = driver_list; *d; d++) {
+		int fd;
+		int rc;
+
+		if (!store_covers(s->st, *d))
+			continue;
+		fd = store_driver_dir(s->st, *d, s->err);
+		if (fd == -ENOENT)
+			continue;
+		if (fd < 0)
+			return fd;
+		rc = fn(s, *d, fd);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Of a layer that has left its place, if nobody is at work on what it has become. */
+static void finish_for(struct ovl_store *st, const struct layer_ref *was)
+{
+	auto_layer l = LAYER_INIT;
+	struct ovl_err why;
+
+	(void)layer_open_ref(st, was, LOCK_SH | LOCK_NB, was->id.s, &l, &why);
+}
+
+int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
+	struct ovl_err *err)
+{
+	struct search s = {.st = st, .what = what, .err = err};
+	struct layer_ref leads;
+	int rc = names_find(st, what, ref, &leads, err);
+
+	if (rc < 0)
+		return rc;
+	if (rc > 0 && !layer_ref_same(&leads, ref))
+		finish_for(st, &leads);
+	if (rc > 0 && !store_covers(st, ref->drv))
+		return err_status(err, OVL_NOLAYER,
+			"no such layer %s of driver %s: it is one of %s", Q(what),
+			st->drv->name, ref->drv->name);
+	if (rc > 0)
+		return 0;
+	if (strncmp(what, "sha256:", 7) == 0 && id_is_full(what + 7))
+		s.what = what += 7;
+	if (id_is_full(what))
+		rc = each_driver(&s, find_full);
+	else if (id_is_short(what))
+		rc = each_driver(&s, find_short);
+	else if (id_is_prefix(what))
+		rc = layers_each(st, match, &s, err);
+	if (rc < 0)
+		return rc;
+	if (s.hits == 2 && s.twice)
+		return err_status(err, OVL_USAGE,
+			"%s is ambiguous: two drivers have it, --driver says which is meant",
+			Q(what));
+	if (s.hits > 1)
+		return err_status(err, OVL_USAGE, "%s is ambiguous: %u layers match",
+			Q(what), s.hits);
+	if (!s.hits)
+		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+	*ref = s.found;
+	return 0;
+}
+
+int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out,
+	struct ovl_err *err)
+{
+	struct layer_ref ref;
+	struct layer_ref was;
+	int rc = layer_find(st, what, &ref, err);
+
+	while (rc == 0) {
+		rc = layer_open_ref(st, &ref, op, what, out, err);
+		if (rc == 0 || rc != -ENOENT || err->status != OVL_NOLAYER)
+			break;
+		/* Its name may have moved on, as a commit moves it. */
+		was = ref;
+		rc = layer_find(st, what, &ref, err);
+		if (rc == 0 && layer_ref_same(&ref, &was))
+			return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+	}
+	return rc;
+}
+
+const char *layer_label(
+	struct ovl_store *st, const struct layer_ref *ref, char out[OVL_LABEL_SIZE])
+{
+	char name[NAME_LEN_MAX + 1];
+
+	if (names_first(st, ref, name))
+		snprintf(out, OVL_LABEL_SIZE, "%s", name);
+	else
+		snprintf(out, OVL_LABEL_SIZE, "%.12s", ref->id.s);
+	return out;
+}
+
+/* ---- all of them ------------------------------------------------------------------ */
+
+static int cannot_read(struct ovl_store *st, const char *what, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot read '%s/%s'", st->root, what);
+}
+
+static int each_of(struct ovl_store *st, const struct driver *drv, layers_fn fn,
+	void *ctx, struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	int drv_fd = store_driver_dir(st, drv, err);
+	const char *name;
+	int r;
+
+	if (drv_fd < 0)
+		return drv_fd == -ENOENT ? 0 : drv_fd;
+	if (fs_dir_open(&d, drv_fd, ".") < 0)
+		return cannot_read(st, drv->name, err);
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		r = fn(ctx, drv, drv_fd, name);
+		if (r)
+			return r;
+	}
+	return r < 0 ? cannot_read(st, drv->name, err) : 0;
+}
+
+/* Those that have left their places for a commit: calls fn with the id of each. */
+static int each_departed(
+	struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	int staging = store_dir(st, DIR_STAGING, err);
+	const char *name;
+	int r;
+
+	if (staging < 0)
+		return staging == -ENOENT ? 0 : staging;
+	if (fs_dir_open(&d, staging, ".") < 0)
+		return cannot_read(st, "staging", err);
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		struct layer_ref from = {0};
+		struct layer_ref to;
+
+		if (!id_is_full(name) || becoming_read_to(st, name, &to) <= 0)
+			continue;
+		from.drv = to.drv;
+		memcpy(from.id.s, name, ID_LEN + 1);
+		if (!store_covers(st, to.drv) || becoming_to(st, &from, &to) <= 0)
+			continue;
+		r = fn(ctx, from.drv, staging, name);
+		if (r)
+			return r;
+	}
+	return r < 0 ? cannot_read(st, "staging", err) : 0;
+}
+
+struct coming {
+	struct ovl_store *st;
+	layers_fn fn;
+	void *ctx;
+};
+
+static int comes_back(void *ctx, const struct driver *drv, int dir, const char *name)
+{
+	struct coming *c = ctx;
+	struct ovl_id id;
+
+	memcpy(id.s, name, ID_LEN + 1);
+	return becoming_has(c->st, &id, META_NAME) > 0 ? c->fn(c->ctx, drv, dir, name) :
+							 0;
+}
+
+int layers_each(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
+{
+	struct coming c = {.st = st, .fn = fn, .ctx = ctx};
+	bool held = st->names_held;
+	int rc = held ? 0 : names_lock_shared(st, err);
+
+	if (rc < 0)
+		return rc;
+	for (const struct driver *const *d = driver_list; *d && rc == 0; d++)
+		rc = store_covers(st, *d) ? each_of(st, *d, fn, ctx, err) : 0;
+	if (rc == 0)
+		rc = each_departed(st, comes_back, &c, err);
+	if (!held)
+		names_unlock(st);
+	return rc;
+}
+
+static int finish_one(void *ctx, const struct driver *drv, int dir, const char *name)
+{
+	struct layer_ref was = {.drv = drv};
+
+	(void)dir;
+	memcpy(was.id.s, name, ID_LEN + 1);
+	finish_for(ctx, &was);
+	return 0;
+}
+
+int layers_finish(struct ovl_store *st, struct ovl_err *err)
+{
+	return each_departed(st, finish_one, st, err);
+}

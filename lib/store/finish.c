@@ -1,0 +1,170 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/finish.h"
+#include "store/names.h"
+#include "store/redirects.h"
+#include "store/store.h"
+
+static int cannot(const struct layer *l, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot finish the commit to layer %.12s", l->id.s);
+}
+
+static int sync_dir(const struct layer *l, int fd, struct ovl_err *err)
+{
+	return store_durable(l->st) && fsync(fd) < 0 ?
+		err_sys(err, errno, "cannot sync the store") :
+		0;
+}
+
+int finish_sync_step(const struct layer *image, struct ovl_err *err)
+{
+	return sync_dir(image, image->drv_fd, err);
+}
+
+/* Is that what staging/W is there for? It may be another commit's already. 1, 0, -errno. */
+static int is_noted_here(const struct layer *l, const struct ovl_id *was)
+{
+	struct layer_ref self = layer_ref_of(l);
+	struct layer_ref to;
+	int r = becoming_read_to(l->st, was->s, &to);
+
+	return r > 0 ? layer_ref_same(&to, &self) : r;
+}
+
+/* The writable layer that goes on, empty. */
+static int put_back(const struct layer *l, const struct ovl_id *was, struct ovl_err *err)
+{
+	int staging = store_dir(l->st, DIR_STAGING, NULL);
+
+	int r = is_noted_here(l, was);
+
+	if (r > 0)
+		r = becoming_has(l->st, was, META_NAME);
+	errno = -r;
+	if (r <= 0)
+		return r < 0 ? cannot(l, err) : 0;
+	if (fs_rename(staging, was->s, l->drv_fd, was->s, RENAME_NOREPLACE) < 0 &&
+		errno != EEXIST)
+		return cannot(l, err);
+	return sync_dir(l, l->drv_fd, err);
+}
+
+/* The names first: one that -n gave may lead to the writable layer until then. */
+static int hand_on(const struct layer *l, const struct ovl_id *was, struct ovl_err *err)
+{
+	struct layer_ref from = {.drv = l->drv, .id = *was};
+	int rc = names_lock_anyway(l->st, err);
+	int moved = rc < 0 ? rc : names_hand_on(l, &from, err);
+
+	if (rc < 0)
+		return rc;
+	rc = moved < 0 ? moved : put_back(l, was, err);
+	names_unlock(l->st);
+	return rc == 0 && moved ? sync_dir(l, store_dir(l->st, DIR_NAMES, NULL), err) :
+				  rc;
+}
+
+/* -1 with errno, but for what was done already. */
+static int or_done(int rc)
+{
+	return rc == 0 || errno == ENOENT ? 0 : -1;
+}
+
+/* What a writable layer has and this image layer has not. */
+static int drop_parts(const struct layer *l, struct ovl_err *err)
+{
+	const struct driver *drv = l->drv;
+
+	redirects_forget(l, HAS_REDIRECTS | HAS_METACOPY);
+	if ((drv->whole || l->meta.lowers == 0) &&
+		or_done(unlinkat(l->fd, drv->lower_file, 0)) < 0)
+		return cannot(l, err);
+	if (driver_keeps_mount(l))
+		return 0;
+	if (fs_rmtree(l->fd, drv->work, NULL) < 0 ||
+		or_done(unlinkat(l->fd, drv->merged, AT_REMOVEDIR)) < 0)
+		return cannot(l, err);
+	return 0;
+}
+
+static int drop_tree(const struct layer *l, struct trashed *old, struct ovl_err *err)
+{
+	const char *tree = l->drv->tree[OVL_WRITABLE];
+	auto_trashed left = TRASHED_INIT;
+
+	if (strcmp(tree, l->drv->tree[OVL_IMAGE]) == 0)
+		return 0;
+	return trash_move(l->st, l->fd, tree, old ? old : &left, err);
+}
+
+/* .layer is the last: from then on it is an image layer like any other. */
+static int put_in_place(const struct layer *l, struct ovl_err *err)
+{
+	const char *link = l->drv->link_file;
+	auto_fd image = fs_open_dir(l->fd, BECOMING_IMAGE);
+
+	if (image < 0)
+		return or_done(-1) < 0 ? cannot(l, err) : 0;
+	if (or_done(unlinkat(image, BECOMING_WAS, 0)) < 0 ||
+		(link && or_done(fs_rename(image, link, l->fd, link, 0)) < 0) ||
+		or_done(fs_rename(image, META_NAME, l->fd, META_NAME, 0)) < 0)
+		return cannot(l, err);
+	return 0;
+}
+
+static int make_image(const struct layer *l, const struct ovl_id *was,
+	struct trashed *old, struct ovl_err *err)
+{
+	int keep = fs_exists(l->drv_fd, was->s);
+	struct meta m;
+	int rc = keep < 0 ? cannot(l, err) : meta_read(l->fd, &m, err);
+
+	if (rc == 0)
+		rc = drop_tree(l, old, err);
+	if (rc == 0)
+		rc = drop_parts(l, err);
+	if (rc == 0 && !keep && m.kind == OVL_WRITABLE)
+		rc = l->drv->retract(l->drv_fd, m.link, was, err);
+	return rc == 0 ? put_in_place(l, err) : rc;
+}
+
+/* The note of where it went, when nothing needs it any more. */
+static int forget(const struct layer *l, const struct ovl_id *was, struct ovl_err *err)
+{
+	int staging = store_dir(l->st, DIR_STAGING, NULL);
+	char path[ID_LEN + sizeof(BECOMING_TO) + 1];
+	int here;
+
+	snprintf(path, sizeof(path), "%s/" BECOMING_TO, was->s);
+	if (or_done(unlinkat(l->drv_fd, path, 0)) < 0)
+		return cannot(l, err);
+	here = is_noted_here(l, was);
+	errno = -here;
+	if (here < 0 ||
+		(here > 0 &&
+			(or_done(unlinkat(staging, path, 0)) < 0 ||
+				or_done(unlinkat(staging, was->s, AT_REMOVEDIR)) < 0)))
+		return cannot(l, err);
+	return 0;
+}
+
+int finish_commit(const struct layer *image, const struct ovl_id *was,
+	struct trashed *old, struct ovl_err *err)
+{
+	int rc = hand_on(image, was, err);
+
+	if (rc == 0 && becoming_unfinished(&image->meta))
+		rc = make_image(image, was, old, err);
+	if (rc == 0 && fs_rmtree(image->fd, BECOMING_IMAGE, NULL) < 0)
+		rc = cannot(image, err);
+	return rc == 0 ? forget(image, was, err) : rc;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: ISC */
+/* Names and image configs, given all or none. See grants.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "base/vec.h"
+#include "store/config.h"
+#include "store/grants.h"
+#include "store/names.h"
+
+struct grant {
+	const struct layer *l;
+	const char *name; /* NULL: a config */
+	const char *sub; /* the directory in the layer that it goes to */
+	char file[256]; /* and the file there */
+	char temp[24]; /* the file in g->dir */
+	enum { WAITS, NEW, SWAPPED } placed; /* swapped: what was there is in g->dir */
+	bool had; /* the name before */
+};
+
+/* ---- before ----------------------------------------------------------------------- */
+
+static int add(struct grants *g, const struct grant *what, const void *p, size_t n,
+	struct ovl_err *err)
+{
+	struct grant *item;
+
+	if (!VEC_ROOM(g->item, g->n))
+		return err_nomem(err);
+	item = &g->item[g->n];
+	*item = *what;
+	snprintf(item->temp, sizeof(item->temp), "grant-%zu", g->n);
+	if (fs_write_new(g->dir, item->temp, p, n) < 0)
+		return err_sys(
+			err, errno, "cannot write '%s/%.40s'", item->sub, item->file);
+	g->n++;
+	return 0;
+}
+
+int grants_config(struct grants *g, const struct layer *l, const char *hex,
+	const struct buf *bytes, struct ovl_err *err)
+{
+	struct grant what = {.l = l, .sub = CONFIGS};
+
+	snprintf(what.file, sizeof(what.file), "%s", hex);
+	return add(g, &what, bytes->data, bytes->len, err);
+}
+
+int grants_name(struct grants *g, const struct layer *l, const char *name,
+	const char *config, struct ovl_err *err)
+{
+	struct grant what = {.l = l, .name = name, .sub = NAMES_NOTES};
+
+	if (!ovl_name_valid(name) || !name_encode(name, what.file))
+		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+	return add(g, &what, config, strlen(config), err);
+}
+
+/* ---- now -------------------------------------------------------------------------- */
+
+/* One that a power cut tore is put right by the way. */
+static int place(struct grants *g, struct grant *item)
+{
+	auto_fd dir = -1;
+
+	if (fs_mkdir(item->l->fd, item->sub, 0700) < 0)
+		return -1;
+	dir = fs_open_dir(item->l->fd, item->sub);
+	if (dir < 0)
+		return -1;
+	if (fs_rename(g->dir, item->temp, dir, item->file, RENAME_NOREPLACE) == 0)
+		item->placed = NEW;
+	else if (errno != EEXIST)
+		return -1;
+	else if (fs_rename(g->dir, item->temp, dir, item->file, RENAME_EXCHANGE) == 0)
+		item->placed = SWAPPED;
+	else
+		return -1;
+	return 0;
+}
+
+static void take_back(struct grants *g, struct grant *item)
+{
+	auto_fd dir = fs_open_dir(item->l->fd, item->sub);
+
+	if (dir >= 0 && item->placed == SWAPPED)
+		fs_rename(g->dir, item->temp, dir, item->file, RENAME_EXCHANGE);
+	if (dir >= 0 && item->placed == NEW)
+		unlinkat(dir, item->file, 0);
+	item->placed = WAITS;
+	unlinkat(item->l->fd, item->sub, AT_REMOVEDIR); /* if it was made for this one */
+}
+
+static int check(struct grants *g, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < g->n && rc == 0; i++) {
+		struct grant *item = &g->item[i];
+		struct layer_ref self = layer_ref_of(item->l);
+		struct layer_ref owner;
+
+		if (!item->name)
+			continue;
+		rc = names_check(g->st, item->name, &self, err);
+		if (rc == 0)
+			rc = names_lookup(g->st, item->name, &owner, err);
+		item->had = rc > 0;
+		rc = rc < 0 ? rc : 0;
+	}
+	return rc;
+}
+
+static int place_all(struct grants *g, struct ovl_err *err)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		struct grant *item = &g->item[i];
+
+		if (place(g, item) < 0)
+			return err_sys(err, errno,
+				"cannot put '%s/%.40s' into layer %.12s", item->sub,
+				item->file, item->l->id.s);
+	}
+	return 0;
+}
+
+static int link_all(struct grants *g, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < g->n && rc == 0; i++) {
+		const struct grant *item = &g->item[i];
+		struct layer_ref self = layer_ref_of(item->l);
+
+		if (item->name)
+			rc = names_link(g->st, item->name, &self, false, err);
+	}
+	return rc;
+}
+
+/* Without its note a symlink is no name any more, so these go last. */
+static void take_all_back(struct grants *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		if (g->item[i].name && !g->item[i].had)
+			names_unlink(g->st, g->item[i].name);
+	}
+	for (size_t i = g->n; i-- > 0;)
+		take_back(g, &g->item[i]);
+}
+
+int grants_give(struct grants *g, struct ovl_err *err)
+{
+	int rc = names_lock(g->st, err);
+
+	if (rc < 0)
+		return rc;
+	rc = check(g, err);
+	if (rc == 0) {
+		rc = place_all(g, err);
+		if (rc == 0)
+			rc = link_all(g, err);
+		if (rc < 0)
+			take_all_back(g);
+	}
+	names_unlock(g->st);
+	return rc;
+}
+
+void grants_release(struct grants *g)
+{
+	free(g->item);
+	g->item = NULL;
+	g->n = 0;
+}

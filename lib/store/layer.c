@@ -1,0 +1,444 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "store/aside.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/finish.h"
+#include "store/layer.h"
+#include "store/lock.h"
+#include "store/marks.h"
+#include "store/store.h"
+#include "union/view.h"
+
+static const char children[] = ".children";
+
+int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_err *err)
+{
+	int drv_fd = store_driver_dir(st, ref->drv, err);
+	struct layer_ref image;
+	struct stat sb;
+	int r;
+
+	if (drv_fd < 0)
+		return drv_fd == -ENOENT ? 0 : drv_fd;
+	if (fstatat(drv_fd, ref->id.s, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISDIR(sb.st_mode);
+	r = errno == ENOENT ? becoming_to(st, ref, &image) : -errno;
+	if (r > 0)
+		r = becoming_has(st, &ref->id, META_NAME);
+	if (r >= 0)
+		return r;
+	return err_sys(err, -r, "cannot look for layer %.12s", ref->id.s);
+}
+
+/* ---- opening ---------------------------------------------------------------------- */
+
+void layer_close(struct layer *l)
+{
+	close_fdp(&l->fd);
+}
+
+static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err *err)
+{
+	char subject[QUOTE_SIZE + 16];
+	int rc;
+
+	snprintf(subject, sizeof(subject), "layer %s", Q(what));
+	rc = op & LOCK_NB ? lock_now(l->fd, op, subject, err) :
+			    lock_take(l->st, l->fd, op, subject, err);
+	if (rc < 0)
+		return rc;
+	/* Is it still what is found under its id, now that it is locked? */
+	rc = fs_is(l->drv_fd, l->id.s, l->fd);
+	if (rc < 0)
+		return err_sys(err, errno, "cannot look for %s", subject);
+	return rc ? 0 : -EAGAIN;
+}
+
+static int none(const char *what, struct ovl_err *err)
+{
+	return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+}
+
+/* Who may not write sees the layer as the image layer that it is all the same. */
+static int finish(struct layer *image, const struct ovl_id *was)
+{
+	struct ovl_err why;
+	int rc = image->st->look_only ? -EROFS : finish_sync_step(image, &why);
+
+	if (rc == 0)
+		rc = finish_commit(image, was, NULL, &why);
+	if (rc == 0)
+		image->meta.was.s[0] = '\0';
+	return rc;
+}
+
+static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err);
+
+/* The layer is not in its place: a commit may have to put it back there. -EAGAIN: it is. */
+static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	auto_layer image = LAYER_INIT;
+	struct layer l = {.st = st, .drv = ref->drv, .id = ref->id, .fd = -1};
+	struct layer_ref to;
+	int rc = becoming_to(st, ref, &to);
+
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot look for layer %s", Q(what));
+	if (rc == 0)
+		return none(what, err);
+	if (op) {
+		rc = open_dir(st, &to, (op & LOCK_NB) | LOCK_SH, what, &image, err);
+		if (rc == 0)
+			rc = becoming_meta(image.fd, to.id.s, &image.meta, err);
+		if (rc < 0)
+			return rc;
+		if (finish(&image, &ref->id) == 0)
+			return fs_exists(image.drv_fd, ref->id.s) > 0 ? -EAGAIN :
+									none(what, err);
+	}
+	/* It is not put back by who only looks at it, or may not write. */
+	if (becoming_has(st, &ref->id, META_NAME) <= 0)
+		return none(what, err);
+	l.drv_fd = store_driver_dir(st, ref->drv, err);
+	l.fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL), ref->id.s);
+	if (l.fd < 0)
+		return errno == ENOENT ?
+			-EAGAIN :
+			err_sys(err, errno, "cannot open layer %s", Q(what));
+	*out = l;
+	return 0;
+}
+
+/* Opens and locks the directory; what is in it is another matter. -EAGAIN: the layer was
+ * put in place anew while its lock was waited for. */
+static int try_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	struct layer l = {.st = st, .drv = ref->drv, .id = ref->id, .fd = -1};
+	int rc = 0;
+
+	l.drv_fd = store_driver_dir(st, ref->drv, err);
+	if (l.drv_fd < 0)
+		return l.drv_fd == -ENOENT ? none(what, err) : l.drv_fd;
+	l.fd = fs_open_dir(l.drv_fd, ref->id.s);
+	if (l.fd < 0 && errno == ENOENT)
+		return open_back(st, ref, op, what, out, err);
+	if (l.fd < 0)
+		return err_sys(err, errno, "cannot open layer %s", Q(what));
+	if (op)
+		rc = lock_layer(&l, op, what, err);
+	if (rc < 0) {
+		layer_close(&l);
+		return rc;
+	}
+	*out = l;
+	return 0;
+}
+
+struct opening {
+	struct ovl_store *st;
+	const struct layer_ref *ref;
+	int op;
+	const char *what;
+	struct layer *out;
+};
+
+static int open_now(void *ctx, struct ovl_err *err)
+{
+	const struct opening *o = ctx;
+	int rc;
+
+	do
+		rc = try_dir(o->st, o->ref, o->op, o->what, o->out, err);
+	while (rc == -EAGAIN);
+	return rc;
+}
+
+/* Who waits for an exclusive lock looks for the layer each time: its remover has it locked
+ * in the trash, too. */
+static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	struct opening o = {st, ref, op, what, out};
+
+	if (op != LOCK_EX)
+		return open_now(&o, err);
+	o.op = LOCK_EX | LOCK_NB;
+	return lock_all(st, open_now, &o, err);
+}
+
+int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+	int rc = open_dir(st, ref, op, what, &l, err);
+
+	if (rc < 0)
+		return rc;
+	rc = becoming_meta(l.fd, l.id.s, &l.meta, err);
+	if (rc < 0)
+		err_prefix(err, rc, "layer %s", Q(what));
+	if (meta_is_damage(rc))
+		err_see_check(err, rc);
+	if (rc < 0)
+		return rc;
+	if (op && becoming_unfinished(&l.meta)) {
+		struct ovl_id was = l.meta.was;
+
+		finish(&l, &was);
+	}
+	*out = l;
+	l.fd = -1;
+	return 0;
+}
+
+/* What a directory tells whose .layer does not: enough to take it away. */
+static void meta_guess(struct layer *l)
+{
+	memset(&l->meta, 0, sizeof(l->meta));
+	l->meta.kind = OVL_WRITABLE;
+	l->meta.depth = UINT_MAX;
+	l->drv->link_of(l->fd, l->meta.link);
+}
+
+int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	struct layer l = LAYER_INIT;
+	int rc = open_dir(st, ref, op, what, &l, err);
+
+	if (rc < 0)
+		return rc;
+	rc = becoming_meta(l.fd, l.id.s, &l.meta, err);
+	if (rc == 0 && op && becoming_unfinished(&l.meta)) {
+		struct ovl_id was = l.meta.was;
+
+		finish(&l, &was);
+	}
+	if (rc == -EUCLEAN || rc == -ENOENT || rc == -EINVAL || rc == -EFBIG) {
+		meta_guess(&l);
+		rc = 0;
+	}
+	if (rc < 0) {
+		layer_close(&l);
+		return err_prefix(err, rc, "layer %s", Q(what));
+	}
+	*out = l;
+	return 0;
+}
+
+int layer_open_parent(
+	const struct layer *l, int op, struct layer *out, struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = l->drv, .id = l->meta.parent};
+
+	return layer_open_ref(l->st, &ref, op, ref.id.s, out, err);
+}
+
+int layer_tree(const struct layer *l, struct ovl_err *err)
+{
+	int fd = marks_check(l->st, err);
+
+	if (fd < 0)
+		return fd;
+	fd = fs_open_dir(l->fd, layer_tree_name(l));
+	if (fd < 0)
+		return err_see_check(err,
+			err_sys(err, errno, "cannot open the tree of layer %.12s",
+				l->id.s));
+	return fd;
+}
+
+static int no_marks(const struct layer *l, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot read the xattrs of the trees of layer %.12s",
+		l->id.s);
+}
+
+static int push_lower(
+	const struct layer *l, const char *name, struct view *v, struct ovl_err *err)
+{
+	auto_fd link = fs_open_link(l->drv_fd, name);
+	int fd = link < 0 ? -1 : openat(link, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_see_check(err,
+			err_sys(err, errno, "cannot open lower layer '%s' of layer %.12s",
+				name, l->id.s));
+	return view_push(v, fd) < 0 ? no_marks(l, err) : 0;
+}
+
+int layer_view(
+	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err)
+{
+	auto_view v = {.xp = &l->st->xattrs};
+	auto_stack lowers = {0};
+	int rc;
+
+	if (with_self) {
+		int fd = layer_tree(l, err);
+
+		if (fd < 0)
+			return fd;
+		if (view_push(&v, fd) < 0)
+			return no_marks(l, err);
+	}
+	rc = marks_check(l->st, err);
+	if (rc == 0)
+		rc = l->drv->lowers(l, &lowers, err);
+	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
+		rc = push_lower(l, lowers.name[i], &v, err);
+	if (rc < 0)
+		return rc;
+	*out = v;
+	memset(&v, 0, sizeof(v));
+	return 0;
+}
+
+/* ---- children --------------------------------------------------------------------- */
+
+/* A layer that does not say whose child it is counts as one, also when it was put aside. */
+static bool is_child(
+	struct ovl_store *st, const struct ovl_id *parent, const struct layer_ref *ref)
+{
+	auto_layer child = LAYER_INIT;
+	struct ovl_err why;
+
+	if (layer_open_ref(st, ref, 0, ref->id.s, &child, &why) < 0)
+		return why.status != OVL_NOLAYER ||
+			aside_has(st, ref->drv->name, ref->id.s);
+	return child.meta.has_parent && strcmp(child.meta.parent.s, parent->s) == 0;
+}
+
+int layer_children(const struct layer *l,
+	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx,
+	struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = l->drv};
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	int r;
+
+	if (fs_dir_open(&d, l->fd, children) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return err_sys(
+			err, errno, "cannot read the children of layer %.12s", l->id.s);
+	}
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		if (!id_is_full(name))
+			continue;
+		memcpy(ref.id.s, name, ID_LEN + 1);
+		if (!is_child(l->st, &l->id, &ref))
+			continue;
+		r = fn(ctx, &ref);
+		if (r)
+			return r;
+	}
+	if (r < 0)
+		return err_sys(
+			err, errno, "cannot read the children of layer %.12s", l->id.s);
+	return 0;
+}
+
+/* Who takes the last hint away takes the directory too, maybe right now. */
+int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err)
+{
+	char path[sizeof(children) + ID_LEN + 1];
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", children, id->s);
+	for (int i = 0; i < 100 && fd < 0; i++) {
+		fd = openat(l->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0 && errno == EEXIST)
+			return 0;
+		if (fd < 0 && (errno != ENOENT || fs_mkdir(l->fd, children, 0700) < 0))
+			break;
+	}
+	if (fd < 0)
+		return err_sys(err, errno, "cannot note a child in layer %.12s", l->id.s);
+	close(fd);
+	return 1;
+}
+
+int layer_sync_children(const struct layer *l, struct ovl_err *err)
+{
+	auto_fd dir = fs_open_dir(l->fd, children);
+
+	if (dir < 0 || fsync(dir) < 0 || fsync(l->fd) < 0)
+		return err_sys(
+			err, errno, "cannot sync the children of layer %.12s", l->id.s);
+	return 0;
+}
+
+int layer_has_hint(const struct layer *l, const struct ovl_id *id, struct ovl_err *err)
+{
+	char path[sizeof(children) + ID_LEN + 1];
+	int there;
+
+	snprintf(path, sizeof(path), "%s/%s", children, id->s);
+	there = fs_exists(l->fd, path);
+	return there < 0 ?
+		err_sys(err, errno, "cannot read the children of layer %.12s", l->id.s) :
+		there;
+}
+
+void layer_drop_hint(int layer_fd, const struct ovl_id *id)
+{
+	auto_fd dir = fs_open_dir(layer_fd, children);
+
+	if (dir >= 0 && unlinkat(dir, id->s, 0) == 0)
+		unlinkat(layer_fd, children, AT_REMOVEDIR); /* if it was the last */
+}
+
+static void drop_child(const struct layer *child)
+{
+	auto_fd parent = fs_open_dir(child->drv_fd, child->meta.parent.s);
+
+	if (parent >= 0)
+		layer_drop_hint(parent, &child->id);
+}
+
+/*
+ * A layer that is gone may be back by now, as the child of the same parent. The lock of the
+ * store is held by who makes one appear, from the hint to the rename.
+ */
+void layer_drop_child(const struct layer *child)
+{
+	struct layer_ref ref = layer_ref_of(child);
+
+	if (!child->meta.has_parent || store_trylock(child->st) <= 0)
+		return;
+	if (!is_child(child->st, &child->meta.parent, &ref))
+		drop_child(child);
+	store_unlock(child->st);
+}
+
+int layer_hints_open(int drv_fd, const char *id, struct fs_dir *d)
+{
+	char path[ID_LEN + sizeof(children) + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", id, children);
+	return fs_dir_open(d, drv_fd, path) == 0;
+}
+
+void layer_hints_done(int drv_fd, const char *id)
+{
+	char path[ID_LEN + sizeof(children) + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", id, children);
+	unlinkat(drv_fd, path, AT_REMOVEDIR);
+}

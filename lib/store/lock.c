@@ -1,0 +1,128 @@
+#include <errno.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "base/holder.h"
+#include "store/lock.h"
+#include "store/store.h"
+
+int lock_try(int fd, int op)
+{
+	int rc;
+
+	do
+		rc = flock(fd, op | LOCK_NB);
+	while (rc < 0 && errno == EINTR);
+	if (rc == 0)
+		return 1;
+	return errno == EWOULDBLOCK ? 0 : -errno;
+}
+
+static int busy(int fd, const char *what, struct ovl_err *err)
+{
+	char who[HOLDER_SIZE];
+
+	if (!holder_of(fd, false, who))
+		return err_status(err, OVL_BUSY, "%s is in use by another process", what);
+	return err_status(
+		err, OVL_BUSY, "%s is in use by another process: %s", what, who);
+}
+
+/* flock(2) knows no time to wait, and a library sets no alarms: asks again and again. */
+struct wait {
+	const struct ovl_store *st;
+	struct timespec end;
+	long ms; /* of the next pause */
+};
+
+static struct wait wait_begin(const struct ovl_store *st, unsigned seconds)
+{
+	struct wait w = {.st = st, .ms = 1};
+
+	clock_gettime(CLOCK_MONOTONIC, &w.end);
+	w.end.tv_sec += seconds;
+	return w;
+}
+
+/* A pause, longer each time; false when the time is over or the work is to stop. */
+static bool wait_more(struct wait *w)
+{
+	const struct timespec pause = {.tv_nsec = w->ms * 1000 * 1000};
+	struct timespec now;
+
+	nanosleep(&pause, NULL);
+	w->ms = w->ms < 50 ? w->ms * 2 : 100;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return !store_stopped(w->st) &&
+		(now.tv_sec < w->end.tv_sec ||
+			(now.tv_sec == w->end.tv_sec && now.tv_nsec < w->end.tv_nsec));
+}
+
+/* 1 taken, 0 the time is over, negative errno. */
+static int wait_for(const struct ovl_store *st, unsigned seconds, int fd, int op)
+{
+	struct wait w = wait_begin(st, seconds);
+	int rc;
+
+	do
+		rc = lock_try(fd, op);
+	while (rc == 0 && wait_more(&w));
+	return rc;
+}
+
+/* The time over which it is waited for is seconds; 0: without end. */
+static int take(const struct ovl_store *st, unsigned seconds, int fd, int op,
+	const char *what, struct ovl_err *err)
+{
+	int rc = lock_try(fd, op);
+
+	if (rc == 0)
+		store_waiting(st, "waiting for another process to be done with %s", what);
+	if (rc == 0 && seconds)
+		rc = wait_for(st, seconds, fd, op);
+	else if (rc == 0) {
+		while (rc == 0 && !store_stopped(st))
+			rc = flock(fd, op) == 0 ? 1 : errno == EINTR ? 0 : -errno;
+	}
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot lock %s", what);
+	return rc ? 0 : store_stopped(st) ? err_stopped(err) : busy(fd, what, err);
+}
+
+int lock_take(
+	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
+{
+	return st->cfg.nowait ? lock_now(fd, op, what, err) :
+				take(st, st->cfg.wait, fd, op, what, err);
+}
+
+int lock_moment(
+	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
+{
+	return take(st, st->cfg.nowait ? 1 : st->cfg.wait, fd, op, what, err);
+}
+
+int lock_now(int fd, int op, const char *what, struct ovl_err *err)
+{
+	int rc = lock_try(fd, op);
+
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot lock %s", what);
+	return rc ? 0 : busy(fd, what, err);
+}
+
+int lock_all(const struct ovl_store *st, int (*all)(void *ctx, struct ovl_err *err),
+	void *ctx, struct ovl_err *err)
+{
+	struct wait w = wait_begin(st, st->cfg.wait);
+	int rc = all(ctx, err);
+
+	if (rc != -EBUSY || err->status != OVL_BUSY || !st->cfg.wait || st->cfg.nowait)
+		return rc;
+	store_waiting(st, "waiting: %s", err->text);
+	while (rc == -EBUSY && err->status == OVL_BUSY && wait_more(&w))
+		rc = all(ctx, err);
+	return rc < 0 && store_stopped(st) ? err_stopped(err) : rc;
+}

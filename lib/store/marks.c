@@ -1,0 +1,36 @@
+#include <errno.h>
+#include <sys/xattr.h>
+
+#include "base/idmap.h"
+#include "base/quote.h"
+#include "store/marks.h"
+#include "store/store.h"
+
+/*
+ * Asked of the kernel, which alone knows. Replacing an attribute that is not there
+ * changes nothing: ENODATA says that it might have been done.
+ */
+int marks_trusted(int fd)
+{
+	if (fsetxattr(fd, "trusted.ovlctl", "", 0, XATTR_REPLACE) == 0 ||
+		errno == ENODATA || errno == EOPNOTSUPP)
+		return 1;
+	return errno == EPERM ? 0 : -1;
+}
+
+int marks_check(struct ovl_store *st, struct ovl_err *err)
+{
+	int may;
+
+	if (st->xattrs.user || st->fd < 0)
+		return 0;
+	may = marks_trusted(st->fd);
+	if (may < 0)
+		may = !idmap_unprivileged(); /* a read-only file system */
+	if (may)
+		return 0;
+	return err_say(err, EPERM,
+		"not permitted: store %s was made by root with trusted.* attributes, which "
+		"need root (CAP_SYS_ADMIN) outside of user namespaces",
+		Q(st->root));
+}

@@ -1,0 +1,313 @@
+/* Names, many at once: all of a layer, all of the store. */
+#include <errno.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/store.h"
+
+static int cannot_read(const struct layer_ref *of, int errnum, struct ovl_err *err)
+{
+	return err_sys(err, errnum, "cannot read the names of layer %.12s", of->id.s);
+}
+
+/* Calls fn for each noted name that really is the layer's. */
+static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *self,
+	int (*fn)(void *ctx, int names, const char *file), void *ctx, struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	int names = store_dir(st, DIR_NAMES, err);
+	const char *file;
+	int r;
+
+	if (names < 0)
+		return names == -ENOENT ? 0 : names;
+	if (fs_dir_open(&d, layer_fd, NAMES_NOTES) < 0)
+		return errno == ENOENT ? 0 : cannot_read(self, errno, err);
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+		struct layer_ref owner;
+
+		r = names_owner(st, names, file, &owner, NULL);
+		if (r < 0 && r != -EUCLEAN)
+			return cannot_read(self, -r, err);
+		if (r <= 0 || !layer_ref_same(&owner, self))
+			continue;
+		r = fn(ctx, names, file);
+		if (r)
+			return r;
+	}
+	return r < 0 ? cannot_read(self, errno, err) : 0;
+}
+
+/* ---- to another layer ------------------------------------------------------------- */
+
+struct move {
+	const struct layer *from;
+	int to_fd;
+	bool durable;
+	struct ovl_err *err;
+};
+
+static int copy_note(void *ctx, int names, const char *file)
+{
+	struct move *mv = ctx;
+	char name[NAME_LEN_MAX + 1];
+	char config[ID_LEN + 1];
+	int r;
+
+	(void)names;
+	if (!name_decode(file, name))
+		return 0;
+	r = names_config(mv->from->fd, name, config, mv->err);
+	return r < 0 ?
+		r :
+		names_note(mv->to_fd, name, r ? config : NULL, mv->durable, mv->err);
+}
+
+int names_copy_notes(
+	const struct layer *from, int to_fd, bool durable, struct ovl_err *err)
+{
+	struct move mv = {.from = from, .to_fd = to_fd, .durable = durable, .err = err};
+	struct layer_ref self = layer_ref_of(from);
+
+	return each_of(from->st, from->fd, &self, copy_note, &mv, err);
+}
+
+/* Locks the names, unless the layer has no note of any: 1, 0, negative errno. */
+static int lock_noted(const struct layer *l, struct ovl_err *err)
+{
+	struct stat noted;
+	int rc;
+
+	if (fstatat(l->fd, NAMES_NOTES, &noted, AT_SYMLINK_NOFOLLOW) < 0 &&
+		errno == ENOENT)
+		return 0;
+	rc = names_lock(l->st, err);
+	return rc < 0 ? rc : 1;
+}
+
+struct handing {
+	const struct layer *image;
+	const struct layer_ref *was;
+	bool done;
+};
+
+static int hand_on(struct handing *h, int names, const char *file, struct ovl_err *err)
+{
+	struct layer_ref to = layer_ref_of(h->image);
+	char name[NAME_LEN_MAX + 1];
+	struct layer_ref link;
+	int r = names_read_link(names, file, &link);
+
+	if (r > 0 && layer_ref_same(&link, h->was))
+		r = names_noted(h->image->st, h->was, file);
+	else
+		return r == -EUCLEAN ? 0 : r < 0 ? r : 0;
+	if (r > 0)
+		names_unnote(h->image->fd, file);
+	if (r || !name_decode(file, name))
+		return r < 0 ? r : 0;
+	h->done = true;
+	return names_link(h->image->st, name, &to, true, err);
+}
+
+int names_hand_on(
+	const struct layer *image, const struct layer_ref *was, struct ovl_err *err)
+{
+	struct handing h = {.image = image, .was = was};
+	struct layer_ref self = layer_ref_of(image);
+	auto_fsdir d = {.fd = -1};
+	int names = store_dir(image->st, DIR_NAMES, err);
+	const char *file;
+	int r;
+
+	if (names < 0)
+		return names == -ENOENT ? 0 : names;
+	if (fs_dir_open(&d, image->fd, NAMES_NOTES) < 0)
+		return errno == ENOENT ? 0 : cannot_read(&self, errno, err);
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+		r = hand_on(&h, names, file, err);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? cannot_read(&self, errno, err) : h.done;
+}
+
+struct dropping {
+	struct buf *dropped;
+	struct ovl_err *err;
+};
+
+static int drop(void *ctx, int names, const char *file)
+{
+	struct dropping *d = ctx;
+	size_t len = d->dropped->len;
+
+	buf_add(d->dropped, file, strlen(file) + 1);
+	if (d->dropped->failed)
+		return err_nomem(d->err);
+	if (unlinkat(names, file, 0) == 0)
+		return 0;
+	d->dropped->len = len;
+	if (errno == ENOENT)
+		return 0;
+	return err_sys(d->err, errno, "cannot take the name '%.60s' away", file);
+}
+
+int names_drop_all(const struct layer *l, struct buf *dropped, struct ovl_err *err)
+{
+	struct dropping d = {dropped, err};
+	struct layer_ref self = layer_ref_of(l);
+	int rc = lock_noted(l, err);
+
+	if (rc <= 0)
+		return rc;
+	rc = each_of(l->st, l->fd, &self, drop, &d, err);
+	if (rc < 0)
+		names_put_back(l, dropped);
+	names_unlock(l->st);
+	return rc;
+}
+
+static int least(void *ctx, int names, const char *file)
+{
+	char name[NAME_LEN_MAX + 1];
+	char *best = ctx;
+
+	(void)names;
+	if (name_decode(file, name) && (!*best || strcmp(name, best) < 0))
+		strcpy(best, name);
+	return 0;
+}
+
+int names_first(
+	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1])
+{
+	int drv_fd = store_driver_dir(st, ref->drv, NULL);
+	auto_fd fd = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
+
+	out[0] = '\0';
+	if (fd < 0 || each_of(st, fd, ref, least, out, NULL) < 0)
+		return 0;
+	return out[0] != '\0';
+}
+
+int names_notes_open(int drv_fd, const char *id, struct fs_dir *d)
+{
+	char path[ID_LEN + sizeof(NAMES_NOTES) + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", id, NAMES_NOTES);
+	return fs_dir_open(d, drv_fd, path) == 0;
+}
+
+int names_each_lost(const struct layer *l, int (*fn)(void *ctx, const char *name),
+	void *ctx, struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(l);
+	auto_fsdir d = {.fd = -1};
+	int names = store_dir(l->st, DIR_NAMES, err);
+	const char *file;
+	int r;
+
+	if (names < 0 && names != -ENOENT)
+		return names;
+	if (fs_dir_open(&d, l->fd, NAMES_NOTES) < 0)
+		return fs_is_gone(errno) ? 0 : cannot_read(&self, errno, err);
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+		char name[NAME_LEN_MAX + 1];
+
+		r = name_decode(file, name) &&
+				(names < 0 || fs_exists(names, file) == 0) ?
+			fn(ctx, name) :
+			0;
+		if (r)
+			return r;
+	}
+	return r < 0 ? cannot_read(&self, errno, err) : 0;
+}
+
+static int any_name(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return 1;
+}
+
+bool names_any_lost(const struct layer *l)
+{
+	return names_each_lost(l, any_name, NULL, NULL) != 0;
+}
+
+int names_is_lost(
+	const struct layer *l, const char *name, bool again, struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(l);
+	char file[256];
+	int names;
+	int rc = again ? names_lock(l->st, err) : names_lock_shared(l->st, err);
+
+	if (rc < 0)
+		return rc;
+	names = store_dir(l->st, DIR_NAMES, NULL);
+	rc = name_encode(name, file) && (names < 0 || fs_exists(names, file) == 0);
+	if (rc && again && (rc = names_link(l->st, name, &self, false, err)) == 0)
+		rc = 1;
+	names_unlock(l->st);
+	return rc;
+}
+
+enum name_state names_state(struct ovl_store *st, const char *file,
+	char out[NAME_LEN_MAX + 1], struct ovl_err *err)
+{
+	int names = store_dir(st, DIR_NAMES, NULL);
+	struct layer_ref ref;
+	int there = fs_exists(names, file);
+	int r;
+
+	if (there == 0)
+		return NAME_GONE;
+	if (there > 0 && *file == '.')
+		return NAME_PASSING;
+	r = name_decode(file, out) ? names_owner(st, names, file, &ref, NULL) : -EUCLEAN;
+	if (r < 0 && r != -EUCLEAN) {
+		err_sys(err, -r, "cannot read the name '%.60s'", file);
+		return NAME_UNREAD;
+	}
+	return r < 0 ? NAME_BAD : r ? NAME_GOOD : NAME_DANGLING;
+}
+
+int names_each(struct ovl_store *st,
+	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx,
+	struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	int names = store_dir(st, DIR_NAMES, err);
+	const char *file;
+	int r;
+
+	if (names < 0)
+		return names == -ENOENT ? 0 : names;
+	if (fs_dir_open(&d, names, ".") < 0)
+		return err_sys(err, errno, "cannot read the store's names");
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+		char name[NAME_LEN_MAX + 1];
+		struct layer_ref ref;
+
+		if (!name_decode(file, name))
+			continue;
+		r = names_owner(st, names, file, &ref, NULL);
+		if (r < 0 && r != -EUCLEAN)
+			return err_sys(err, -r, "cannot read the name '%.60s'", file);
+		if (r <= 0)
+			continue;
+		r = fn(ctx, name, &ref);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? err_sys(err, errno, "cannot read the store's names") : 0;
+}

@@ -1,0 +1,24 @@
+/*
+ * What a layer takes up with all below it, and how much of that would be gone with it.
+ */
+#ifndef OVL_SIZES_H
+#define OVL_SIZES_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "store/layer.h"
+
+struct sizes {
+	uint64_t stack; /* bytes of file data of the layer and all below it */
+	uint64_t unique; /* of those of them that nothing but this layer needs */
+};
+
+/*
+ * Of the open layer; a writable one itself counts as 0. From the layer down, one is needed
+ * by nothing else while no other layer is on top of it and, but for the layer itself, it
+ * has no name. A layer that is missing ends the count.
+ */
+int sizes_of(const struct layer *l, struct sizes *out, struct ovl_err *err);
+
+#endif

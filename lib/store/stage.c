@@ -1,0 +1,359 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "store/becoming.h"
+#include "store/driver.h"
+#include "store/names.h"
+#include "store/stage.h"
+#include "store/store.h"
+#include "store/used.h"
+
+/*
+ * A staged tree must not inherit what the admin gave to the directory the store lies
+ * in: a set-group-id bit or a default ACL would be handed on to every file made.
+ */
+static int neutralize(int fd)
+{
+	return fchmod(fd, 0700) < 0 ? -1 : fs_drop_acls(fd, NULL);
+}
+
+static int prepare(struct stage *sg)
+{
+	sg->spare = fcntl(sg->drv_fd, F_DUPFD_CLOEXEC, 0);
+	return sg->spare < 0 ? -1 : neutralize(sg->fd);
+}
+
+/* The directory that was just made: 1 open and locked, 0 prune was quicker, -errno. */
+static int take_made(struct stage *sg, int staging)
+{
+	int rc;
+
+	sg->fd = fs_open_dir(staging, sg->name);
+	if (sg->fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	/* Held for a moment by who looks whether it is left over, or by prune to the end. */
+	while (flock(sg->fd, LOCK_EX) < 0) {
+		if (errno != EINTR || store_stopped(sg->st))
+			return -errno;
+	}
+	rc = fs_is(staging, sg->name, sg->fd);
+	if (rc <= 0)
+		return rc < 0 ? -errno : 0;
+	return prepare(sg) < 0 ? -errno : 1;
+}
+
+/* 1 made and locked, 0 prune was quicker, negative errno. */
+static int try_begin(struct stage *sg, int staging, const struct ovl_id *as)
+{
+	struct ovl_id id;
+	int rc;
+
+	if (!as && id_random(&id) < 0)
+		return -errno;
+	memcpy(sg->name, as ? as->s : id.s, sizeof(sg->name));
+	if (mkdirat(staging, sg->name, 0700) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	rc = take_made(sg, staging);
+	if (rc > 0)
+		return 1;
+	/* Empty still, and prune's if it is locked. */
+	if (rc < 0)
+		unlinkat(staging, sg->name, AT_REMOVEDIR);
+	close_fdp(&sg->spare);
+	close_fdp(&sg->fd);
+	return rc;
+}
+
+int stage_begin_as(struct ovl_store *st, const struct driver *drv,
+	const struct ovl_id *as, struct stage *out, struct ovl_err *err)
+{
+	struct stage sg = {.st = st, .drv = drv, .fd = -1, .spare = -1, .held = -1};
+	int staging = store_dir_make(st, DIR_STAGING, err);
+	int rc = 0;
+
+	if (staging < 0)
+		return staging;
+	sg.home = staging;
+	sg.drv_fd = store_driver_make(st, drv, err);
+	if (sg.drv_fd < 0)
+		return sg.drv_fd;
+	for (int i = 0; i < 100 && rc == 0; i++)
+		rc = try_begin(&sg, staging, as);
+	if (rc <= 0) {
+		stage_end(&sg);
+		return err_sys(err, rc ? -rc : EEXIST, "cannot make a staging directory");
+	}
+	id_short_new(sg.link);
+	*out = sg;
+	return 0;
+}
+
+int stage_begin_at(struct ovl_store *st, const struct driver *drv, int dir,
+	struct stage *out, struct ovl_err *err)
+{
+	struct stage sg = {.st = st,
+		.drv = drv,
+		.home = -1,
+		.fd = dir,
+		.spare = -1,
+		.within = true,
+		.held = -1};
+
+	sg.drv_fd = store_driver_dir(st, drv, err);
+	if (sg.drv_fd >= 0 && prepare(&sg) == 0) {
+		*out = sg;
+		return 0;
+	}
+	stage_end(&sg);
+	return err_sys(err, errno, "cannot make a staging directory");
+}
+
+int stage_begin_within(
+	const struct stage *of, const char *name, struct stage *out, struct ovl_err *err)
+{
+	struct stage sg = *of;
+
+	sg.home = of->fd;
+	sg.within = true;
+	sg.fd = sg.spare = sg.held = -1;
+	snprintf(sg.name, sizeof(sg.name), "%s", name);
+	if (mkdirat(sg.home, name, 0700) < 0)
+		return err_sys(err, errno, "cannot make a staging directory");
+	id_short_new(sg.link);
+	*out = sg;
+	return stage_resume(out, err);
+}
+
+void stage_rest(struct stage *sg)
+{
+	close_fdp(&sg->fd);
+}
+
+int stage_resume(struct stage *sg, struct ovl_err *err)
+{
+	if (sg->fd < 0)
+		sg->fd = fs_open_dir(sg->home, sg->name);
+	return sg->fd < 0 ? err_sys(err, errno, "cannot open a staging directory") : 0;
+}
+
+int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
+	struct ovl_err *err)
+{
+	return stage_begin_as(st, drv, NULL, out, err);
+}
+
+static int sync_all(int fd, struct ovl_err *err)
+{
+	return syncfs(fd) < 0 ? err_sys(err, errno, "cannot sync the store") : 0;
+}
+
+int stage_sync_dirs(const struct driver *drv, int drv_fd, struct ovl_err *err)
+{
+	if (drv->links) {
+		auto_fd links = fs_open_dir(drv_fd, drv->links);
+
+		if (links < 0 || fsync(links) < 0)
+			return err_sys(err, errno, "cannot sync '%s'", drv->links);
+	}
+	if (fsync(drv_fd) < 0)
+		return err_sys(err, errno, "cannot sync the store");
+	return 0;
+}
+
+int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err)
+{
+	struct stage sg = {
+		.st = l->st,
+		.drv = l->drv,
+		.drv_fd = l->drv_fd,
+		.home = l->fd,
+		.name = BECOMING_IMAGE,
+		.fd = -1,
+		.spare = -1,
+		.held = -1,
+	};
+
+	if (fs_rmtree(l->fd, sg.name, NULL) == 0 && mkdirat(l->fd, sg.name, 0700) == 0)
+		sg.fd = fs_open_dir(l->fd, sg.name);
+	if (sg.fd < 0 || prepare(&sg) < 0) {
+		int rc = err_sys(
+			err, errno, "cannot make '%s' in layer %.12s", sg.name, l->id.s);
+
+		stage_end(&sg);
+		unlinkat(l->fd, sg.name, AT_REMOVEDIR);
+		return rc;
+	}
+	id_short_new(sg.link);
+	*out = sg;
+	return 0;
+}
+
+/* The name and the short link lead nowhere for a moment, then the rename makes all of
+ * it a layer. 1 done, 0 such a layer is there already. */
+static int step(struct stage *sg, const struct layer_ref *ref, const struct layer *parent,
+	const char *name, bool durable, struct ovl_err *err)
+{
+	int rc = parent ? layer_add_child(parent, &ref->id, err) : 0;
+
+	/* Somebody has taken it away since it was synced. */
+	if (rc > 0 && durable)
+		rc = layer_sync_children(parent, err);
+	if (rc >= 0 && name)
+		rc = names_link(sg->st, name, ref, false, err);
+	if (rc < 0)
+		return rc;
+	rc = sg->drv->publish(sg, &ref->id, err);
+	if (rc == 0) {
+		if (fs_rename(sg->home, sg->name, sg->drv_fd, ref->id.s,
+			    RENAME_NOREPLACE) == 0)
+			return 1;
+		if (errno != EEXIST)
+			rc = err_sys(
+				err, errno, "cannot put layer %.12s in place", ref->id.s);
+		sg->drv->retract(sg->drv_fd, sg->link, &ref->id, NULL);
+	}
+	/* Unless another has made the layer appear under this name. */
+	if (rc < 0 && name && layer_exists(sg->st, ref, NULL) == 0)
+		names_unlink(sg->st, name);
+	return rc;
+}
+
+/* It is a layer now, which others may read. The lock goes along, and changes in one step;
+ * one that had the lock of another stage was locked before anybody could see it. */
+static void keep(struct stage *sg)
+{
+	if (sg->hold && flock(sg->fd, LOCK_SH | LOCK_NB) == 0)
+		sg->held = steal_fd(&sg->fd);
+	close_fdp(&sg->fd);
+}
+
+/*
+ * The names are locked so that nobody takes one whose layer is about to appear for one
+ * that was left behind; the store's lock says the same of the short links.
+ */
+int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
+	const char *name, bool durable, struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = sg->drv, .id = *id};
+	int rc = name ? names_lock(sg->st, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	if (sg->within && sg->hold)
+		flock(sg->fd, LOCK_SH | LOCK_NB);
+	rc = store_lock(sg->st, LOCK_SH, err);
+	if (rc == 0) {
+		rc = step(sg, &ref, parent, name, durable, err);
+		store_unlock(sg->st);
+	}
+	if (name)
+		names_unlock(sg->st);
+	sg->appeared = rc > 0;
+	if (sg->appeared)
+		keep(sg);
+	return rc;
+}
+
+/* The hint of a child that did not come. */
+static void drop_hint(
+	struct stage *sg, const struct ovl_id *id, const struct layer *parent)
+{
+	struct layer child = {
+		.st = sg->st,
+		.drv = sg->drv,
+		.drv_fd = sg->drv_fd,
+		.id = *id,
+		.meta = {.has_parent = true, .parent = parent->id},
+	};
+
+	layer_drop_child(&child);
+}
+
+int stage_found(struct ovl_store *st, const struct layer_ref *ref, bool durable,
+	struct layer *out, struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+	int rc = layer_open_ref(st, ref, LOCK_SH, ref->id.s, &l, err);
+
+	if (rc == 0 && durable)
+		rc = sync_all(l.fd, err);
+	if (rc < 0)
+		return rc;
+	used_now(&l);
+	*out = l;
+	l.fd = -1;
+	return 0;
+}
+
+int stage_hint(const struct ovl_id *id, const struct layer *parent, struct ovl_err *err)
+{
+	int rc = parent ? layer_add_child(parent, id, err) : 0;
+
+	return rc < 0 ? rc : 0;
+}
+
+/* Of a layer that is there, but may not be after a power cut, nobody is to be told. */
+static int sync_appeared(struct stage *sg, const struct layer_ref *ref, const char *name,
+	struct ovl_err *err)
+{
+	int rc = stage_sync_dirs(sg->drv, sg->drv_fd, err);
+
+	if (rc == 0 && name)
+		rc = names_sync(sg->st, err);
+	if (rc < 0 && name)
+		names_take_from(sg->st, name, ref);
+	return rc;
+}
+
+int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
+	const char *name, bool durable, struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = sg->drv, .id = *id};
+	int rc = durable ? stage_hint(id, parent, err) : 0;
+
+	if (rc == 0 && name)
+		rc = names_note(sg->fd, name, NULL, false, err);
+	if (rc == 0 && durable)
+		rc = sync_all(sg->fd, err);
+	/* From here on it goes to its end. */
+	if (rc == 0 && store_stopped(sg->st))
+		rc = err_stopped(err);
+	if (rc == 0)
+		rc = stage_appear(sg, id, parent, name, durable, err);
+	if (rc > 0 && durable && sync_appeared(sg, &ref, name, err) < 0)
+		rc = -EIO;
+	if (rc < 0 && parent && !sg->appeared)
+		drop_hint(sg, id, parent);
+	return rc;
+}
+
+void stage_leave(struct stage *sg)
+{
+	close_fdp(&sg->spare);
+	close_fdp(&sg->fd);
+	close_fdp(&sg->held);
+}
+
+void stage_end(struct stage *sg)
+{
+	int saved = errno;
+	bool goes = sg->fd >= 0 && !sg->within;
+
+	/* Locked to its end, so that nobody takes it for left over; but there may be no
+	 * other descriptors to do it with. */
+	close_fdp(&sg->spare);
+	close_fdp(&sg->held);
+	if (goes && fs_rmtree(sg->home, sg->name, NULL) == 0)
+		goes = false;
+	close_fdp(&sg->fd);
+	if (goes)
+		fs_rmtree(sg->home, sg->name, NULL);
+	errno = saved;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/* What an empty writable layer consists of. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/stage.h"
+#include "store/store.h"
+
+/* The root of a mount is the upper's: it starts as the parent's. */
+static int make_tree(struct stage *sg, const struct layer *parent, struct ovl_err *err)
+{
+	const char *tree = sg->drv->tree[OVL_WRITABLE];
+	auto_fd from = -1;
+	auto_fd to = -1;
+
+	if (mkdirat(sg->fd, tree, 0755) < 0)
+		return err_sys(err, errno, "cannot make the layer's tree");
+	if (!parent)
+		return 0;
+	from = layer_tree(parent, err);
+	if (from < 0)
+		return from;
+	to = fs_open_dir(sg->fd, tree);
+	if (to < 0 || fs_copy_meta(from, to, xattr_inherits, &sg->st->xattrs) < 0)
+		return err_sys(err, errno, "cannot make the layer's tree");
+	return 0;
+}
+
+int stage_fill_empty(struct stage *sg, const struct layer *parent, int64_t created,
+	struct ovl_err *err)
+{
+	struct seed seed = {.parent = parent, .writable = true};
+	struct meta m = {.kind = OVL_WRITABLE, .created = created};
+	int rc = make_tree(sg, parent, err);
+
+	if (rc == 0)
+		rc = sg->drv->seed(sg, &seed, err);
+	if (rc < 0)
+		return rc;
+	driver_place(&m, parent, false);
+	memcpy(m.link, sg->link, sizeof(m.link));
+	return meta_write(sg->fd, &m, err);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: ISC */
+/* The file that makes a directory a store. See stamp.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "store/driver.h"
+#include "store/marks.h"
+#include "store/stamp.h"
+#include "store/store.h"
+
+/* Nothing but what a new file system holds, or a store that was killed when it was made or
+ * removed. */
+static int is_empty(int fd)
+{
+	static const char *const nothing[] = {"lost+found", STORE_LOCK};
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	int r;
+
+	if (fs_dir_open(&d, fd, ".") < 0)
+		return -1;
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		if (strcmp(name, nothing[0]) != 0 && strcmp(name, nothing[1]) != 0 &&
+			strncmp(name, ".stamp.", 7) != 0)
+			return 0;
+	}
+	return r < 0 ? -1 : 1;
+}
+
+/* Synced in any case: a torn one would be the end of all that comes after it. */
+static int stamp_write(struct ovl_store *st, int fd)
+{
+	int trusted = marks_trusted(fd);
+	char text[128];
+
+	/* A store is what it is made as for good: no guess is good enough. */
+	if (trusted < 0)
+		return -1;
+	snprintf(text, sizeof(text), "ovlctl store %d\nxattrs %s\ndriver %s\n",
+		STORE_FORMAT, trusted ? "trusted" : "user", st->drv->name);
+	if (fs_write_all(fd, text, strlen(text)) < 0)
+		return -1;
+	return fsync(fd);
+}
+
+/* Where there is no O_TMPFILE: a file of a random name, linked under its real one. */
+static int stamp_by_name(struct ovl_store *st)
+{
+	struct ovl_id id;
+	char temp[ID_LEN + 16];
+	auto_fd fd = -1;
+	int rc;
+
+	if (id_random(&id) < 0)
+		return -1;
+	snprintf(temp, sizeof(temp), ".stamp.%.16s", id.s);
+	fd = openat(
+		st->fd, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	rc = stamp_write(st, fd);
+	if (rc == 0 && linkat(st->fd, temp, st->fd, STORE_STAMP, 0) < 0 &&
+		errno != EEXIST)
+		rc = -1;
+	if (unlinkat(st->fd, temp, 0) < 0)
+		rc = -1;
+	return rc;
+}
+
+static int stamp_make(struct ovl_store *st, struct ovl_err *err)
+{
+	auto_fd fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char link[48];
+	int rc;
+
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+		rc = stamp_by_name(st);
+	} else if (fd < 0) {
+		rc = -1;
+	} else {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		rc = stamp_write(st, fd);
+		if (rc == 0 &&
+			linkat(AT_FDCWD, link, st->fd, STORE_STAMP, AT_SYMLINK_FOLLOW) <
+				0 &&
+			errno != EEXIST)
+			rc = -1;
+	}
+	if (rc < 0)
+		return err_sys(err, errno, "cannot make the store %s", Q(st->root));
+	return 0;
+}
+
+static int stamp_parse(struct ovl_store *st, char *text, struct ovl_err *err)
+{
+	unsigned format = 0;
+	char xattrs[16] = "";
+	char driver[32] = "";
+	const struct driver *drv;
+
+	if (sscanf(text, "ovlctl store %u\nxattrs %15s\ndriver %31s\n", &format, xattrs,
+		    driver) < 1)
+		return err_say(err, EUCLEAN, "%s is no store: its stamp is damaged",
+			Q(st->root));
+	if (format != STORE_FORMAT)
+		return err_say(err, EUCLEAN,
+			"store %s has format %u, this program knows %d", Q(st->root),
+			format, STORE_FORMAT);
+	drv = driver_find(driver);
+	if (!drv || (strcmp(xattrs, "user") != 0 && strcmp(xattrs, "trusted") != 0))
+		return err_say(
+			err, EUCLEAN, "the stamp of store %s is damaged", Q(st->root));
+	st->xattrs.user = xattrs[0] == 'u';
+	if (!st->drv_chosen)
+		st->drv = drv;
+	return 0;
+}
+
+static int cannot_read(const struct ovl_store *st, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot read the stamp of store %s", Q(st->root));
+}
+
+/* 1 it is there, and stays while it is held; 0 it is not; negative errno. */
+static int hold(struct ovl_store *st, struct ovl_err *err)
+{
+	auto_fd fd = openat(
+		st->fd, STORE_STAMP, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : cannot_read(st, err);
+	while (flock(fd, LOCK_SH) < 0 && errno == EINTR)
+		;
+	/* Its maker may have removed it while it was waited for. */
+	r = fs_is(st->fd, STORE_STAMP, fd);
+	if (r > 0)
+		st->stamp = steal_fd(&fd);
+	return r < 0 ? cannot_read(st, err) : r;
+}
+
+/* 1 read, 0 there is none, negative errno. */
+static int read_it(struct ovl_store *st, struct ovl_err *err)
+{
+	auto_buf text = {0};
+	int rc = st->make ? hold(st, err) : 1;
+
+	if (rc <= 0)
+		return rc;
+	if (fs_read_file(st->fd, STORE_STAMP, 4096, &text) < 0)
+		return errno == ENOENT ? 0 : cannot_read(st, err);
+	rc = stamp_parse(st, text.data, err);
+	return rc < 0 ? rc : 1;
+}
+
+/* There is none: 1 nor is there to be one, 0 now there is, negative errno. */
+static int make(struct ovl_store *st, struct ovl_err *err)
+{
+	int r = is_empty(st->fd);
+
+	if (r < 0)
+		return err_sys(err, errno, "cannot read directory %s", Q(st->root));
+	/* Unless another has made one since. */
+	if (r == 0 && fs_exists(st->fd, STORE_STAMP) <= 0)
+		return err_say(err, ENOTEMPTY,
+			"%s is not empty and not a store (it has no stamp)", Q(st->root));
+	if (r == 0)
+		return 0;
+	if (st->make)
+		return stamp_make(st, err);
+	close_fdp(&st->fd);
+	return 1;
+}
+
+int stamp_take(struct ovl_store *st, struct ovl_err *err)
+{
+	int r;
+
+	do {
+		r = read_it(st, err);
+		if (r == 0)
+			r = make(st, err);
+	} while (r == 0);
+	return r < 0 ? r : 0;
+}
+
+bool stamp_is_ours(struct ovl_store *st)
+{
+	return st->stamp >= 0 && flock(st->stamp, LOCK_EX | LOCK_NB) == 0;
+}

@@ -1,0 +1,392 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/idmap.h"
+#include "base/quote.h"
+#include "store/driver.h"
+#include "store/lock.h"
+#include "store/marks.h"
+#include "store/stamp.h"
+#include "store/store.h"
+
+static const char *const dir_names[STORE_DIRS] = {
+	[DIR_NAMES] = "names",
+	[DIR_STAGING] = "staging",
+	[DIR_TRASH] = "trash",
+	[DIR_EMPTY] = "empty",
+	[DIR_ASIDE] = "aside",
+};
+
+bool store_durable(const struct ovl_store *st)
+{
+	return st->cfg.sync != OVL_SYNC_NONE;
+}
+
+int store_sync(const struct ovl_store *st, int fd, struct ovl_err *err)
+{
+	if (store_durable(st) && syncfs(fd) < 0)
+		return err_sys(err, errno, "cannot sync the store");
+	return 0;
+}
+
+/* ---- where the root is ------------------------------------------------------------ */
+
+static char *default_root(struct ovl_err *err)
+{
+	auto_buf path = {0};
+	char *out;
+
+	if (!idmap_unprivileged()) {
+		buf_adds(&path, "/var/lib/ovlctl");
+	} else {
+		const char *data = secure_getenv("XDG_DATA_HOME");
+		const char *home = secure_getenv("HOME");
+
+		if (data && data[0] == '/')
+			buf_addf(&path, "%s/ovlctl", data);
+		else if (home && home[0] == '/')
+			buf_addf(&path, "%s/.local/share/ovlctl", home);
+		else {
+			err_say(err, ENOENT, "no store: give --root, or set HOME");
+			return NULL;
+		}
+	}
+	out = buf_steal(&path);
+	if (!out)
+		err_nomem(err);
+	return out;
+}
+
+/* Counts in *made how many at the end of the path were not there. */
+static int make_dir(const char *path, mode_t mode, unsigned *made)
+{
+	if (mkdir(path, mode) == 0)
+		++*made;
+	else if (errno == EEXIST)
+		*made = 0;
+	else
+		return -1;
+	return 0;
+}
+
+static int make_parents(const char *path, unsigned *made)
+{
+	auto_free char *copy = strdup(path);
+	char *end = copy ? copy + strlen(copy) : NULL;
+
+	if (!copy)
+		return -1;
+	while (end > copy + 1 && end[-1] == '/')
+		*--end = '\0';
+	for (char *p = copy + 1; *p; p++) {
+		if (*p != '/' || p[-1] == '/')
+			continue;
+		*p = '\0';
+		if (make_dir(copy, 0755, made) < 0)
+			return -1;
+		*p = '/';
+	}
+	return make_dir(copy, 0700, made);
+}
+
+static int open_root(struct ovl_store *st, const char *path, struct ovl_err *err)
+{
+	auto_buf real = {0};
+
+	st->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (st->fd < 0 && errno == ENOENT && st->make) {
+		if (make_parents(path, &st->made_dirs) < 0)
+			return err_sys(err, errno, "cannot make the store %s", Q(path));
+		st->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (st->fd < 0) {
+		if (errno != ENOENT)
+			return err_sys(err, errno, "cannot open the store %s", Q(path));
+		st->root = strdup(path);
+		return st->root ? 0 : err_nomem(err);
+	}
+	if (fs_path_of(st->fd, &real) < 0) {
+		int why = errno;
+
+		if (access("/proc/self/fd", F_OK) < 0)
+			return err_say(
+				err, ENOENT, "/proc is not mounted, which is needed");
+		return err_sys(err, why, "cannot find the path of %s", Q(path));
+	}
+	st->root = buf_steal(&real);
+	return st->root ? 0 : err_nomem(err);
+}
+
+/* ---- open, close ------------------------------------------------------------------ */
+
+static int choose_driver(struct ovl_store *st, struct ovl_err *err)
+{
+	const char *want = st->cfg.driver ? st->cfg.driver :
+					    secure_getenv("OVLCTL_DRIVER");
+	const struct driver *drv;
+
+	st->drv = driver_list[0];
+	if (!want || !*want)
+		return 0;
+	drv = driver_find(want);
+	if (!drv)
+		return err_status(err, OVL_USAGE, "unknown driver %s", Q(want));
+	st->drv = drv;
+	st->drv_chosen = true;
+	return 0;
+}
+
+/*
+ * What is given but empty comes from a script whose variable was not set: that must not
+ * end in the default store.
+ */
+static int choose_root(const struct ovl_store *st, char **out, struct ovl_err *err)
+{
+	const char *env = secure_getenv("OVLCTL_ROOT");
+	const char *root = st->cfg.root ? st->cfg.root : env;
+
+	if (!root) {
+		*out = default_root(err);
+		return *out ? 0 : -ENOENT;
+	}
+	if (!*root)
+		return err_status(err, OVL_USAGE, "%s is empty",
+			st->cfg.root ? "--root" : "OVLCTL_ROOT");
+	*out = strdup(root);
+	return *out ? 0 : err_nomem(err);
+}
+
+/* The first layer brings its driver's directory, which stays. */
+static bool never_used(struct ovl_store *st)
+{
+	if (store_driver_dir(st, st->drv, NULL) != -ENOENT)
+		return false;
+	for (int i = 0; driver_list[i]; i++) {
+		if (store_driver_dir(st, driver_list[i], NULL) != -ENOENT)
+			return false;
+	}
+	return true;
+}
+
+static int make_dirs(struct ovl_store *st, struct ovl_err *err)
+{
+	st->fresh = true;
+	for (int i = 0; i < STORE_DIRS; i++) {
+		if (fs_mkdir(st->fd, dir_names[i], 0700) < 0)
+			return err_sys(err, errno, "cannot make '%s/%s'", st->root,
+				dir_names[i]);
+	}
+	return 0;
+}
+
+/* Empty now, or not there? */
+static bool unmake_dir(struct ovl_store *st, const char *name)
+{
+	return unlinkat(st->fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+static bool unmake_driver(struct ovl_store *st, const struct driver *drv)
+{
+	char links[64];
+
+	if (drv->links) {
+		snprintf(links, sizeof(links), "%s/%s", drv->name, drv->links);
+		if (!unmake_dir(st, links))
+			return false;
+	}
+	return unmake_dir(st, drv->name);
+}
+
+/* A store that had no layer when it was opened, and has none now; unless another is at
+ * work in it, who does this when he is done. */
+static void unmake(struct ovl_store *st)
+{
+	if (!st->fresh || !stamp_is_ours(st))
+		return;
+	for (int i = 0; driver_list[i]; i++) {
+		if (!unmake_driver(st, driver_list[i]))
+			return;
+	}
+	for (int i = 0; i < STORE_DIRS; i++) {
+		if (!unmake_dir(st, dir_names[i]))
+			return;
+	}
+	unlinkat(st->fd, STORE_STAMP, 0);
+	unlinkat(st->fd, STORE_LOCK, 0);
+	for (; st->made_dirs && rmdir(st->root) == 0; st->made_dirs--)
+		*strrchr(st->root, '/') = '\0';
+}
+
+static int open_store(struct ovl_store *st, struct ovl_err *err)
+{
+	auto_free char *path = NULL;
+	int rc;
+
+	rc = choose_driver(st, err);
+	if (rc < 0)
+		return rc;
+	rc = choose_root(st, &path, err);
+	if (rc < 0)
+		return rc;
+	/* One that is made and removed by others meanwhile is made once more. */
+	for (int i = 0; i < 10; i++) {
+		rc = open_root(st, path, err);
+		if (rc < 0 || st->fd < 0)
+			return rc;
+		rc = stamp_take(st, err);
+		if (rc != -ENOENT || !st->make)
+			break;
+		close_fdp(&st->fd);
+		free(steal_ptr(st->root));
+	}
+	if (rc == 0 && st->make && never_used(st))
+		rc = make_dirs(st, err);
+	/* Who may make a store is about to make layers. */
+	return rc == 0 && st->make ? marks_check(st, err) : rc;
+}
+
+int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,
+	struct ovl_err *err)
+{
+	struct ovl_store *st = calloc(1, sizeof(*st));
+	int rc;
+
+	if (!st)
+		return err_nomem(err);
+	st->cfg = *cfg;
+	st->make = make;
+	st->fd = -1;
+	st->lock_fd = -1;
+	st->stamp = -1;
+	for (int i = 0; i < STORE_DIRS; i++)
+		st->dir[i] = -1;
+	for (int i = 0; i < MAX_DRIVERS; i++)
+		st->drv_fd[i] = -1;
+	rc = open_store(st, err);
+	if (rc < 0) {
+		ovl_close(st);
+		return rc;
+	}
+	*out = st;
+	return 0;
+}
+
+void ovl_close(struct ovl_store *st)
+{
+	if (!st)
+		return;
+	unmake(st);
+	for (int i = 0; i < STORE_DIRS; i++)
+		close_fdp(&st->dir[i]);
+	for (int i = 0; i < MAX_DRIVERS; i++)
+		close_fdp(&st->drv_fd[i]);
+	close_fdp(&st->lock_fd);
+	close_fdp(&st->stamp);
+	close_fdp(&st->fd);
+	free(st->root);
+	free(st);
+}
+
+const char *ovl_root(const struct ovl_store *st)
+{
+	return st->root;
+}
+
+/* ---- its directories and its lock ------------------------------------------------- */
+
+static int open_under(
+	struct ovl_store *st, const char *name, bool make, struct ovl_err *err)
+{
+	int fd;
+
+	if (st->fd < 0)
+		return -ENOENT;
+	fd = fs_open_beneath(st->fd, name, O_RDONLY | O_DIRECTORY);
+	if (fd < 0 && errno == ENOENT) {
+		if (!make)
+			return -ENOENT;
+		if (fs_mkdir(st->fd, name, 0700) < 0)
+			return err_sys(err, errno, "cannot make '%s/%s'", st->root, name);
+		fd = fs_open_beneath(st->fd, name, O_RDONLY | O_DIRECTORY);
+	}
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open '%s/%s'", st->root, name);
+	return fd;
+}
+
+/* The directory that *fd keeps open from now on. */
+static int keep_under(
+	struct ovl_store *st, const char *name, int *fd, bool make, struct ovl_err *err)
+{
+	int r = *fd < 0 ? open_under(st, name, make, err) : *fd;
+
+	if (r >= 0)
+		*fd = r;
+	return r;
+}
+
+int store_dir(struct ovl_store *st, enum store_dir which, struct ovl_err *err)
+{
+	return keep_under(st, dir_names[which], &st->dir[which], false, err);
+}
+
+int store_dir_make(struct ovl_store *st, enum store_dir which, struct ovl_err *err)
+{
+	return keep_under(st, dir_names[which], &st->dir[which], true, err);
+}
+
+int store_driver_dir(struct ovl_store *st, const struct driver *drv, struct ovl_err *err)
+{
+	return keep_under(st, drv->name, &st->drv_fd[drv->number], false, err);
+}
+
+int store_driver_make(struct ovl_store *st, const struct driver *drv, struct ovl_err *err)
+{
+	int fd = keep_under(st, drv->name, &st->drv_fd[drv->number], true, err);
+
+	if (fd >= 0 && drv->links && fs_mkdir(fd, drv->links, 0700) < 0)
+		return err_sys(err, errno, "cannot make '%s/%s/%s'", st->root, drv->name,
+			drv->links);
+	return fd;
+}
+
+bool store_covers(const struct ovl_store *st, const struct driver *drv)
+{
+	return !st->drv_chosen || st->drv == drv;
+}
+
+static int open_lock(struct ovl_store *st)
+{
+	if (st->lock_fd < 0)
+		st->lock_fd = openat(st->fd, STORE_LOCK,
+			O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	/* Where nothing can be written there is nobody to keep out. */
+	if (st->lock_fd < 0 && errno == EROFS)
+		st->lock_fd = fcntl(st->fd, F_DUPFD_CLOEXEC, 0);
+	return st->lock_fd;
+}
+
+int store_lock(struct ovl_store *st, int op, struct ovl_err *err)
+{
+	if (open_lock(st) < 0)
+		return err_sys(err, errno, "cannot open the lock of %s", Q(st->root));
+	return lock_moment(st, st->lock_fd, op, "the store", err);
+}
+
+int store_trylock(struct ovl_store *st)
+{
+	return open_lock(st) < 0 ? -errno : lock_try(st->lock_fd, LOCK_EX);
+}
+
+void store_unlock(struct ovl_store *st)
+{
+	if (st->lock_fd >= 0)
+		flock(st->lock_fd, LOCK_UN);
+}

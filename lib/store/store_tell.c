@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/* What the library says while it works, and whether it is to stop: by the caller's means. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "store/store.h"
+
+PRINTF(3, 0)
+static void note(
+	const struct ovl_store *st, enum ovl_note kind, const char *fmt, va_list ap)
+{
+	char line[sizeof(((struct ovl_err *)NULL)->text)];
+
+	if (!st->cfg.note)
+		return;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	st->cfg.note(st->cfg.ctx, kind, line);
+}
+
+void store_warn(const struct ovl_store *st, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(st, OVL_WARNING, fmt, ap);
+	va_end(ap);
+}
+
+void store_detail(const struct ovl_store *st, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(st, OVL_DETAIL, fmt, ap);
+	va_end(ap);
+}
+
+void store_waiting(const struct ovl_store *st, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(st, OVL_WAITING, fmt, ap);
+	va_end(ap);
+}
+
+bool store_stopped(const struct ovl_store *st)
+{
+	return st->cfg.stop && *st->cfg.stop;
+}

@@ -1,0 +1,109 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "store/lock.h"
+#include "store/store.h"
+#include "store/trash.h"
+
+void trash_close(struct trashed *t)
+{
+	close_fdp(&t->fd);
+}
+
+/*
+ * The layer's lock goes along, so that nobody takes it for one whose remover has died. It
+ * is shared from here on: those who wait to read the layer find it gone and go, instead of
+ * waiting for its last file.
+ */
+static void keep_lock(struct layer *l, struct trashed *out)
+{
+	out->fd = steal_fd(&l->fd);
+	while (flock(out->fd, LOCK_SH) < 0 && errno == EINTR)
+		;
+}
+
+static int move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,
+	struct ovl_err *err)
+{
+	int trash = store_dir_make(st, DIR_TRASH, err);
+	struct ovl_id id;
+
+	if (trash < 0)
+		return trash;
+	if (id_random(&id) < 0 ||
+		fs_rename(dirfd, name, trash, id.s, RENAME_NOREPLACE) < 0)
+		return err_sys(err, errno, "cannot move '%.12s' to the trash", name);
+	out->st = st;
+	memcpy(out->name, id.s, sizeof(out->name));
+	return 0;
+}
+
+int trash_move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,
+	struct ovl_err *err)
+{
+	auto_fd fd = fs_open_dir(dirfd, name);
+	int rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 :
+					 err_sys(err, errno, "cannot open '%.12s'", name);
+	lock_try(fd, LOCK_EX);
+	rc = move(st, dirfd, name, out, err);
+	if (rc == 0)
+		out->fd = steal_fd(&fd);
+	return rc;
+}
+
+int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
+{
+	int rc = move(l->st, l->drv_fd, l->id.s, out, err);
+
+	if (rc < 0)
+		return rc;
+	keep_lock(l, out);
+	return 0;
+}
+
+static void removed_one(void *ctx)
+{
+	struct ovl_store *st = ctx;
+	struct ovl_progress p = {.entries = ++st->removed};
+
+	if (pace_due(&st->pace, &st->cfg))
+		st->cfg.progress(st->cfg.ctx, &p);
+}
+
+int trash_remove(struct ovl_store *st, int dir, const char *name, struct ovl_err *err)
+{
+	struct fs_remover how = {.stop = st->cfg.stop, .gone = removed_one, .ctx = st};
+	int rc = fs_rmtree_by(&how, dir, name) < 0 ? -errno : 0;
+	const char *path = how.stuck.len && !how.stuck.failed ? how.stuck.data : name;
+
+	if (rc == -EINTR && store_stopped(st))
+		err_stopped(err);
+	else if (rc == -EXDEV || rc == -EBUSY)
+		rc = err_say(err, EBUSY, "cannot remove %s: something is mounted there",
+			Q(path));
+	else if (how.flagged)
+		err_say(err, EPERM,
+			"cannot remove %s: it is immutable or append-only; 'chattr -ia' "
+			"changes that, then prune removes it",
+			Q(path));
+	else if (rc < 0)
+		err_sys(err, -rc, "cannot remove %s", Q(path));
+	buf_release(&how.stuck);
+	return rc;
+}
+
+int trash_empty(struct trashed *t, struct ovl_err *err)
+{
+	int trash = store_dir(t->st, DIR_TRASH, err);
+
+	return trash < 0 ? trash : trash_remove(t->st, trash, t->name, err);
+}

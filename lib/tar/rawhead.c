@@ -1,0 +1,359 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/pathset.h"
+#include "base/quote.h"
+#include "base/xattr.h"
+#include "tar/acl.h"
+#include "tar/rawhead.h"
+
+#define TYPEFLAG 156
+#define SIZE_AT  124
+#define SIZE_LEN 12
+#define BODY_MAX (1LL << 40)
+
+void rawhead_clear(struct rawhead *r)
+{
+	r->type = '\0';
+	r->early = false;
+	r->link.len = 0;
+	r->n_xattrs = 0;
+	pathset_free(r->names);
+	r->names = NULL;
+	r->acl.len = 0;
+	r->acl_default.len = 0;
+	r->acl_nfs4 = false;
+	r->acl_keys.len = 0;
+}
+
+void rawhead_release(struct rawhead *r)
+{
+	pathset_free(r->names);
+	buf_release(&r->link);
+	buf_release(&r->acl);
+	buf_release(&r->acl_default);
+	buf_release(&r->acl_keys);
+}
+
+/* An octal field of a ustar header; BODY_MAX if it is none. */
+static long long octal(const unsigned char *p, size_t n)
+{
+	long long v = 0;
+	size_t i = 0;
+
+	while (i < n && p[i] == ' ')
+		i++;
+	for (; i < n && p[i] >= '0' && p[i] <= '7'; i++)
+		v = v * 8 + (p[i] - '0');
+	return i < n && p[i] != ' ' && p[i] != '\0' ? BODY_MAX : v;
+}
+
+long long rawhead_body(const unsigned char block[RAWHEAD_BLOCK])
+{
+	long long size;
+
+	if (!block[TYPEFLAG] || !strchr("xgXLKVA", block[TYPEFLAG]))
+		return -1;
+	size = octal(block + SIZE_AT, SIZE_LEN);
+	return (size + RAWHEAD_BLOCK - 1) / RAWHEAD_BLOCK * RAWHEAD_BLOCK;
+}
+
+/*
+ * A field that is a number: digits between blanks or NULs, up to the first NUL; nothing;
+ * or base 256 (GNU). The reader takes digits where it finds them and 0 for the rest.
+ */
+static bool is_number(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+
+	if (p[0] & 0x80)
+		return true;
+	while (i < n && p[i] == ' ')
+		i++;
+	while (i < n && p[i] >= '0' && p[i] <= '7')
+		i++;
+	while (i < n && p[i] == ' ')
+		i++;
+	if (i == n || p[i])
+		return i == n;
+	/* Digits behind a NUL in front some take and some do not. */
+	for (size_t k = i; i == 0 && k < n; k++) {
+		if (p[k])
+			return false;
+	}
+	return true;
+}
+
+int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err)
+{
+	/* POSIX.1-2017, ustar Interchange Format */
+	static const struct {
+		const char *name;
+		unsigned at, len;
+	} fields[] = {{"mode", 100, 8}, {"user id", 108, 8}, {"group id", 116, 8},
+		{"size", SIZE_AT, SIZE_LEN}, {"time", 136, 12}, {"device number", 329, 8},
+		{"device number", 337, 8}};
+	bool device = block[TYPEFLAG] == '3' || block[TYPEFLAG] == '4';
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) - (device ? 0 : 2);
+		i++) {
+		if (!is_number(block + fields[i].at, fields[i].len))
+			return err_say(err, EBADMSG,
+				"damaged tar archive: the %s in a header is no number",
+				fields[i].name);
+	}
+	return 0;
+}
+
+/* ---- records ---------------------------------------------------------------------- */
+
+struct record {
+	const char *key;
+	size_t key_len;
+	const char *value;
+	size_t len;
+};
+
+static bool key_is(const struct record *rec, const char *key)
+{
+	return strlen(key) == rec->key_len && memcmp(rec->key, key, rec->key_len) == 0;
+}
+
+static bool key_starts(const struct record *rec, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return rec->key_len > n && memcmp(rec->key, prefix, n) == 0;
+}
+
+static int malformed_acl(struct ovl_err *err)
+{
+	return err_say(err, EBADMSG, "damaged tar archive: malformed ACL");
+}
+
+/* The last record counts. */
+static int note_acl(struct buf *to, const char *text, size_t n, struct ovl_err *err)
+{
+	if (n > RAWHEAD_MAX_ACL)
+		return err_say(err, E2BIG, "an ACL of over 64 KiB");
+	if (!acl_sound(text, n))
+		return malformed_acl(err);
+	to->len = 0;
+	buf_add(to, text, n);
+	return to->failed ? err_nomem(err) : 0;
+}
+
+static int take_acl(struct rawhead *r, const struct record *rec, struct ovl_err *err)
+{
+	size_t at;
+
+	if (!key_starts(rec, "SCHILY.acl."))
+		return 0;
+	at = (size_t)((const unsigned char *)rec->key - r->base);
+	buf_add(&r->acl_keys, &at, sizeof(at));
+	if (r->acl_keys.failed)
+		return err_nomem(err);
+	if (key_is(rec, "SCHILY.acl.access"))
+		return note_acl(&r->acl, rec->value, rec->len, err);
+	if (key_is(rec, "SCHILY.acl.default"))
+		return note_acl(&r->acl_default, rec->value, rec->len, err);
+	if (key_is(rec, "SCHILY.acl.ace"))
+		r->acl_nfs4 = true;
+	return 0;
+}
+
+/* Solaris tar's: the kind and the number of entries in octal, NUL, the text. The reader
+ * parses it as well: no more of it than takes no time. */
+static int take_solaris(struct rawhead *r, const char *p, size_t n, struct ovl_err *err)
+{
+	const char *nul = memchr(p, '\0', n);
+	size_t head = nul ? (size_t)(nul - p) + 1 : n;
+
+	if (n > RAWHEAD_MAX_SOLARIS)
+		return err_say(err, E2BIG, "an ACL of Solaris tar of over 1 KiB");
+	if (!nul)
+		return malformed_acl(err);
+	if (*p == '3') {
+		r->acl_nfs4 = true;
+		return 0;
+	}
+	while (n > head && !p[n - 1])
+		n--;
+	return note_acl(&r->acl, p + head, n - head, err);
+}
+
+static int note_xattr(struct rawhead *r, const struct record *rec, struct ovl_err *err)
+{
+	const size_t n = strlen("SCHILY.xattr.");
+	bool schily = key_starts(rec, "SCHILY.xattr.");
+	auto_free char *name = NULL;
+
+	if (!schily && !key_starts(rec, "LIBARCHIVE.xattr."))
+		return 0;
+	if (++r->n_xattrs > RAWHEAD_MAX_XATTRS)
+		return err_say(
+			err, E2BIG, "an entry with over %d xattrs", RAWHEAD_MAX_XATTRS);
+	if (!schily)
+		return 0;
+	if (!r->names)
+		r->names = pathset_new();
+	name = strndup(rec->key + n, rec->key_len - n);
+	if (!r->names || !name || pathset_add(r->names, 's', name, strlen(name)) < 0)
+		return err_nomem(err);
+	xattr_decode_keyword(name);
+	return pathset_add(r->names, 'd', name, strlen(name)) < 0 ? err_nomem(err) : 0;
+}
+
+/* [-]DIGITS[.DIGITS]; without a fraction unless it is a time. */
+static bool is_decimal(const char *p, size_t n, bool time)
+{
+	size_t i = n && *p == '-';
+	size_t first = i;
+
+	while (i < n && p[i] >= '0' && p[i] <= '9')
+		i++;
+	if (i == first)
+		return false;
+	if (time && i < n && p[i] == '.') {
+		i++;
+		while (i < n && p[i] >= '0' && p[i] <= '9')
+			i++;
+	}
+	return i == n;
+}
+
+/* What the reader would take for something else than it says. */
+static int check_value(const struct record *rec, struct ovl_err *err)
+{
+	static const char *const numbers[] = {"uid", "gid", "size", "SCHILY.realsize",
+		"GNU.sparse.size", "GNU.sparse.realsize", "GNU.sparse.numblocks",
+		"GNU.sparse.offset", "GNU.sparse.numbytes", "GNU.sparse.major",
+		"GNU.sparse.minor"};
+	static const char *const times[] = {"mtime", "atime", "ctime"};
+	static const char *const names[] = {
+		"path", "linkpath", "uname", "gname", "GNU.sparse.name"};
+	bool ok = !memchr(rec->key, '\0', rec->key_len);
+	auto_free char *key = NULL;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		ok = ok &&
+			(!key_is(rec, numbers[i]) ||
+				is_decimal(rec->value, rec->len, false));
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		ok = ok &&
+			(!key_is(rec, times[i]) ||
+				is_decimal(rec->value, rec->len, true));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		ok = ok &&
+			(!key_is(rec, names[i]) || !memchr(rec->value, '\0', rec->len));
+	if (ok)
+		return 0;
+	key = strndup(rec->key, rec->key_len);
+	return err_say(err, EBADMSG, "damaged tar archive: malformed pax record %s",
+		Q(key ? key : ""));
+}
+
+static int take(struct rawhead *r, const struct record *rec, struct ovl_err *err)
+{
+	int rc = check_value(rec, err);
+
+	if (rc < 0)
+		return rc;
+	if (key_is(rec, "mtime"))
+		r->early = rec->len > 2 && memcmp(rec->value, "-0", 2) == 0;
+	if (key_is(rec, "linkpath")) {
+		r->link.len = 0;
+		buf_add(&r->link, rec->value, rec->len);
+		if (r->link.failed)
+			return err_nomem(err);
+	}
+	rc = take_acl(r, rec, err);
+	return rc < 0 ? rc : note_xattr(r, rec, err);
+}
+
+/* The record at p: its length, 0 if there is none. */
+static size_t parse(const char *p, size_t n, struct record *rec)
+{
+	size_t len = 0;
+	size_t digits = 0;
+	const char *eq;
+
+	while (digits < n && digits < 10 && p[digits] >= '0' && p[digits] <= '9')
+		len = len * 10 + (size_t)(p[digits++] - '0');
+	if (!digits || digits == n || p[digits] != ' ' || len > n || len < digits + 4 ||
+		p[len - 1] != '\n')
+		return 0;
+	rec->key = p + digits + 1;
+	eq = memchr(rec->key, '=', len - digits - 2);
+	if (!eq || eq == rec->key)
+		return 0;
+	rec->key_len = (size_t)(eq - rec->key);
+	rec->value = eq + 1;
+	rec->len = (size_t)(p + len - 1 - rec->value);
+	return len;
+}
+
+static int read_records(
+	struct rawhead *r, const char *p, size_t n, bool global, struct ovl_err *err)
+{
+	while (n) {
+		struct record rec;
+		size_t len = parse(p, n, &rec);
+		int rc;
+
+		if (!len)
+			return err_say(err, EBADMSG,
+				"damaged tar archive: malformed pax header");
+		/* Of global headers the reader makes nothing. */
+		rc = global ? 0 : take(r, &rec, err);
+		if (rc < 0)
+			return rc;
+		p += len;
+		n -= len;
+	}
+	return 0;
+}
+
+int rawhead_read(struct rawhead *r, const unsigned char *p, size_t n, struct ovl_err *err)
+{
+	r->base = p;
+	while (n >= RAWHEAD_BLOCK) {
+		long long body = rawhead_body(p);
+		long long size = octal(p + SIZE_AT, SIZE_LEN);
+		char type = (char)p[TYPEFLAG];
+		int rc = 0;
+
+		if (body < 0)
+			return 0;
+		p += RAWHEAD_BLOCK;
+		n -= RAWHEAD_BLOCK;
+		if (body > (long long)n)
+			return err_say(err, EBADMSG,
+				"damaged tar archive: malformed extension header");
+		if (type == 'V' && size)
+			rc = err_say(err, EBADMSG,
+				"damaged tar archive: a volume label with data");
+		else if (type == 'A')
+			rc = take_solaris(r, (const char *)p, (size_t)size, err);
+		else if (type == 'x' || type == 'X' || type == 'g')
+			rc = read_records(
+				r, (const char *)p, (size_t)size, type == 'g', err);
+		if (rc < 0)
+			return rc;
+		p += body;
+		n -= (size_t)body;
+	}
+	return 0;
+}
+
+bool rawhead_has_xattr(const struct rawhead *r, const char *name)
+{
+	return r->names && pathset_has(r->names, 's', name, strlen(name));
+}
+
+bool rawhead_means_xattr(const struct rawhead *r, const char *name)
+{
+	return r->names && pathset_has(r->names, 'd', name, strlen(name));
+}

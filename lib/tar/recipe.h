@@ -1,0 +1,91 @@
+/*
+ * The recipe of a layer: how its tar was put together, byte for byte, so that the tar
+ * comes back as it was from the layer's tree. The file .recipe in the layer's directory:
+ *
+ *	"ovlctl-recipe 1\n", then one zstd frame (RFC 8878) with a checksum, of records:
+ *
+ *	R  n  bytes		these bytes of the tar: headers, padding, what is no file's
+ *	F  n  path		data of the file path (in the tree) follow, as runs
+ *	D  gap  n		a run: n bytes, gap bytes after the end of the run before
+ *	E  8 bytes		the file's data end; XXH64 of them
+ *	K  number  n  path	path was replaced: what was there is .kept/<number> now
+ *	Z  size  32 bytes	the end: bytes of the whole tar, its SHA-256
+ *
+ * Between F and E stand D, and R for what of the entry's data is no data of the file:
+ * Solaris tar writes the holes out. Numbers are LEB128, XXH64 is little endian. Where one entry replaces another that has
+ * data, what is replaced is not removed but moved to .kept: so every F names a file that
+ * is in the tree, or was, and then is below the first K after it that names the file or a
+ * directory above.
+ */
+#ifndef OVL_RECIPE_H
+#define OVL_RECIPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/id.h"
+
+#define RECIPE_NAME ".recipe"
+#define RECIPE_KEPT ".kept"
+
+/* ---- writing ---------------------------------------------------------------------- */
+
+struct recipe_out;
+
+/* A new recipe in the layer directory dirfd. */
+int recipe_create(struct recipe_out **out, int dirfd, struct ovl_err *err);
+
+/* Calls may be many and small. After a failure all later ones fail. */
+int recipe_raw(struct recipe_out *r, const void *p, size_t n);
+int recipe_file(struct recipe_out *r, const char *path);
+int recipe_run(struct recipe_out *r, uint64_t offset, const void *p, size_t n);
+int recipe_file_end(struct recipe_out *r);
+int recipe_kept(struct recipe_out *r, uint64_t number, const char *path);
+
+/* The end. *size: bytes of the tar. Fails if anything did. */
+int recipe_finish(
+	struct recipe_out *r, const char *diff_id, uint64_t *size, struct ovl_err *err);
+/* Why a call failed. */
+int recipe_error(const struct recipe_out *r, struct ovl_err *err);
+void recipe_out_close(struct recipe_out *r);
+
+/* ---- reading ---------------------------------------------------------------------- */
+
+struct recipe_in;
+
+enum recipe_type {
+	RECIPE_RAW = 'R',
+	RECIPE_FILE = 'F',
+	RECIPE_RUN = 'D',
+	RECIPE_FILE_END = 'E',
+	RECIPE_KEEP = 'K',
+	RECIPE_END = 'Z'
+};
+
+/* p is good until the next call. */
+struct recipe_rec {
+	enum recipe_type type;
+	const char *p; /* R: bytes; F, K: path, NUL-terminated */
+	size_t n; /* of p */
+	uint64_t offset; /* D: in the file */
+	uint64_t size; /* D: bytes; Z: of the tar */
+	uint64_t number; /* K */
+	uint64_t sum; /* E */
+	char diff_id[ID_LEN + 1]; /* Z */
+};
+
+/* -ENOENT, and no text, where there is none. */
+int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err);
+/* The next record; 0 or -EUCLEAN for what is no recipe. Nothing may be read behind Z. */
+int recipe_next(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *err);
+void recipe_in_close(struct recipe_in *r);
+#define auto_recipe __attribute__((cleanup(recipe_in_closep))) struct recipe_in *
+static inline void recipe_in_closep(struct recipe_in **r)
+{
+	recipe_in_close(*r);
+}
+
+#endif

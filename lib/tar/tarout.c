@@ -1,0 +1,225 @@
+#include <archive.h>
+#include <errno.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/buf.h"
+#include "tar/paxfix.h"
+#include "tar/tarout.h"
+
+/* Never touched memory: the writer passes over the bytes of a hole without reading. */
+#define HOLE_CHUNK (1u << 30)
+#define OUT_BLOCK  (256 * 1024)
+
+struct tarout {
+	struct archive *a;
+	locale_t utf8;
+	void *hole;
+	struct buf out; /* up to OUT_BLOCK, for the sink */
+	struct buf head; /* of the entry, while it is made */
+	bool in_head;
+	sink_fn sink;
+	void *ctx;
+	bool direct; /* the sink gets pieces as they are written */
+	int rc; /* what the sink said */
+	struct ovl_err err;
+};
+
+/* ----------------------------------------------------------------------------------- */
+
+static int give(struct tarout *t, const void *p, size_t n)
+{
+	if (t->rc == 0 && n)
+		t->rc = t->sink(t->ctx, p, n, &t->err);
+	return t->rc;
+}
+
+/* Small pieces to the sink as big ones. */
+static int put(struct tarout *t, const void *p, size_t n)
+{
+	if (t->direct)
+		return give(t, p, n);
+	if (t->out.len + n > OUT_BLOCK) {
+		give(t, t->out.data, t->out.len);
+		buf_clear(&t->out);
+	}
+	if (n >= OUT_BLOCK)
+		return give(t, p, n);
+	buf_add(&t->out, p, n);
+	if (t->out.failed && t->rc == 0)
+		t->rc = err_nomem(&t->err);
+	return t->rc;
+}
+
+static la_ssize_t write_cb(struct archive *a, void *ctx, const void *p, size_t n)
+{
+	struct tarout *t = ctx;
+
+	if (t->in_head)
+		buf_add(&t->head, p, n);
+	else
+		put(t, p, n);
+	if (t->rc < 0) {
+		archive_set_error(a, -t->rc, "%s", t->err.text);
+		return -1;
+	}
+	return (la_ssize_t)n;
+}
+
+static int writer_error(struct tarout *t, struct ovl_err *err)
+{
+	const char *why = archive_error_string(t->a);
+
+	if (t->rc < 0) {
+		if (err)
+			*err = t->err;
+		return t->rc;
+	}
+	return err_say(err, EIO, "cannot write the tar: %s", why ? why : "unknown error");
+}
+
+static int set_up(struct tarout *t, struct ovl_err *err)
+{
+	locale_t old;
+	int r;
+
+	if (archive_write_set_format_pax(t->a) != ARCHIVE_OK ||
+		archive_write_set_format_option(t->a, "pax", "xattrheader", "SCHILY") !=
+			ARCHIVE_OK ||
+		archive_write_set_bytes_per_block(t->a, 0) != ARCHIVE_OK)
+		return writer_error(t, err);
+	old = uselocale(t->utf8);
+	r = archive_write_open(t->a, t, NULL, write_cb, NULL);
+	uselocale(old);
+	return r == ARCHIVE_OK ? 0 : writer_error(t, err);
+}
+
+int tarout_open(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err)
+{
+	struct tarout *t = calloc(1, sizeof(*t));
+	int rc;
+
+	if (!t)
+		return err_nomem(err);
+	t->sink = sink;
+	t->ctx = ctx;
+	t->a = archive_write_new();
+	/* Names that are UTF-8 are written as such; where there is no such locale, they and
+	 * all others are written as bytes (hdrcharset=BINARY). */
+	t->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (t->utf8 == (locale_t)0)
+		t->utf8 = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
+	t->hole = mmap(NULL, HOLE_CHUNK, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!t->a || t->utf8 == (locale_t)0 || t->hole == MAP_FAILED)
+		rc = err_nomem(err);
+	else
+		rc = set_up(t, err);
+	if (rc < 0) {
+		tarout_close(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
+/* Nothing of the entry before comes into the head: that is finished first. */
+static int make_head(struct tarout *t, struct archive_entry *e)
+{
+	int r = archive_write_finish_entry(t->a);
+
+	if (r != ARCHIVE_OK)
+		return r;
+	buf_clear(&t->head);
+	t->in_head = true;
+	r = archive_write_header(t->a, e);
+	t->in_head = false;
+	return r;
+}
+
+int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err)
+{
+	locale_t old = uselocale(t->utf8);
+	int r = make_head(t, e);
+	const char *why = archive_error_string(t->a);
+
+	uselocale(old);
+	/* Not UTF-8: written as bytes. */
+	if (r != ARCHIVE_OK &&
+		!(r == ARCHIVE_WARN && t->rc == 0 && why &&
+			strstr(why, "Can't translate")))
+		return writer_error(t, err);
+	paxfix(&t->head, archive_entry_pathname(e), archive_entry_mtime(e),
+		archive_entry_mtime_nsec(e));
+	if (t->head.failed)
+		return err_nomem(err);
+	if (put(t, t->head.data, t->head.len) < 0)
+		return writer_error(t, err);
+	/* The map of a sparse file comes with the first data, be they none. */
+	if (t->direct && archive_write_data(t->a, "", 0) < 0)
+		return writer_error(t, err);
+	return 0;
+}
+
+int tarout_open_direct(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err)
+{
+	int rc = tarout_open(out, sink, ctx, err);
+
+	if (rc == 0)
+		(*out)->direct = true;
+	return rc;
+}
+
+int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err)
+{
+	const char *at = p;
+
+	while (n) {
+		la_ssize_t done = archive_write_data(t->a, at, n);
+
+		if (done <= 0)
+			return writer_error(t, err);
+		at += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+int tarout_hole(struct tarout *t, uint64_t n, struct ovl_err *err)
+{
+	int rc = 0;
+
+	while (n && rc == 0) {
+		size_t chunk = n < HOLE_CHUNK ? (size_t)n : HOLE_CHUNK;
+
+		rc = tarout_data(t, t->hole, chunk, err);
+		n -= chunk;
+	}
+	return rc;
+}
+
+int tarout_finish(struct tarout *t, struct ovl_err *err)
+{
+	if (archive_write_close(t->a) != ARCHIVE_OK)
+		return writer_error(t, err);
+	return give(t, t->out.data, t->out.len) < 0 ? writer_error(t, err) : 0;
+}
+
+void tarout_close(struct tarout *t)
+{
+	if (!t)
+		return;
+	if (t->rc == 0)
+		t->rc = -ECANCELED; /* nothing more to the sink */
+	if (t->a)
+		archive_write_free(t->a);
+	if (t->utf8 != (locale_t)0)
+		freelocale(t->utf8);
+	if (t->hole && t->hole != MAP_FAILED)
+		munmap(t->hole, HOLE_CHUNK);
+	buf_release(&t->out);
+	buf_release(&t->head);
+	free(t);
+}

@@ -1,0 +1,226 @@
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/belt.h"
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "tar/recipe.h"
+#include "tar/tarsum.h"
+
+#define READ_SIZE (256 * 1024)
+#define PIECE     (64 * 1024)
+
+enum what { RAW, FILE_BEGIN, RUN, FILE_END };
+
+/* The bytes of a RUN. */
+struct file_run {
+	int fd;
+	uint64_t offset;
+	uint64_t n;
+};
+
+struct tarsum {
+	struct belt *belt;
+	_Atomic uint64_t hashed;
+
+	/* The thread's own until belt_wait. */
+	struct digest digest;
+	struct recipe_out *recipe;
+	const atomic_int *stop;
+	struct buf path; /* of the file whose data follow */
+	unsigned char *read; /* READ_SIZE */
+};
+
+/* ---- the thread ------------------------------------------------------------------- */
+
+static int hash(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
+{
+	if (digest_update(&t->digest, p, n) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	atomic_fetch_add(&t->hashed, n);
+	return 0;
+}
+
+static int recipe_did(struct tarsum *t, int rc, struct ovl_err *err)
+{
+	return rc < 0 ? recipe_error(t->recipe, err) : 0;
+}
+
+static int take_raw(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
+{
+	int rc = hash(t, p, n, err);
+
+	return rc < 0 ? rc : recipe_did(t, recipe_raw(t->recipe, p, n), err);
+}
+
+static int take_file(struct tarsum *t, const char *path, struct ovl_err *err)
+{
+	buf_clear(&t->path);
+	buf_adds(&t->path, path);
+	return t->path.failed ? err_nomem(err) :
+				recipe_did(t, recipe_file(t->recipe, path), err);
+}
+
+static int take_run(struct tarsum *t, const void *p, struct ovl_err *err)
+{
+	struct file_run r;
+
+	memcpy(&r, p, sizeof(r));
+	while (r.n) {
+		size_t want = r.n < READ_SIZE ? (size_t)r.n : READ_SIZE;
+		ssize_t got = pread(r.fd, t->read, want, (off_t)r.offset);
+		int rc;
+
+		if (t->stop && *t->stop)
+			return err_stopped(err);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(err, errno, "cannot read %s", Q(t->path.data));
+		if (got == 0)
+			return err_say(err, EIO, "%s became shorter while it was read",
+				Q(t->path.data));
+		rc = hash(t, t->read, (size_t)got, err);
+		if (rc == 0)
+			rc = recipe_did(t,
+				recipe_run(t->recipe, r.offset, t->read, (size_t)got),
+				err);
+		if (rc < 0)
+			return rc;
+		r.offset += (uint64_t)got;
+		r.n -= (uint64_t)got;
+	}
+	return 0;
+}
+
+static int take_end(struct tarsum *t, const void *p, bool failed, struct ovl_err *err)
+{
+	int fd;
+
+	memcpy(&fd, p, sizeof(fd));
+	close(fd);
+	return failed ? 0 : recipe_did(t, recipe_file_end(t->recipe), err);
+}
+
+static int take(void *ctx, unsigned what, const void *p, size_t n, bool failed,
+	struct ovl_err *err)
+{
+	if (what == FILE_END)
+		return take_end(ctx, p, failed, err);
+	if (failed)
+		return 0;
+	switch (what) {
+	case RAW: return take_raw(ctx, p, n, err);
+	case FILE_BEGIN: return take_file(ctx, p, err);
+	default: return take_run(ctx, p, err);
+	}
+}
+
+/* ---- the caller's side ------------------------------------------------------------ */
+
+void tarsum_while_waiting(struct tarsum *t, void (*fn)(void *ctx), void *ctx)
+{
+	belt_while_waiting(t->belt, fn, ctx);
+}
+
+uint64_t tarsum_bytes(struct tarsum *t)
+{
+	return atomic_load(&t->hashed);
+}
+
+int tarsum_raw(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
+{
+	const char *at = p;
+	int rc = 0;
+
+	while (n && rc == 0) {
+		size_t piece = n < PIECE ? n : PIECE;
+
+		rc = belt_put(t->belt, RAW, NULL, 0, at, piece, err);
+		at += piece;
+		n -= piece;
+	}
+	return rc;
+}
+
+/* A tar has no path over 64 KiB. */
+int tarsum_file(struct tarsum *t, const char *path, struct ovl_err *err)
+{
+	size_t n = strlen(path) + 1;
+
+	if (n > BELT_MAX)
+		return err_say(err, ENAMETOOLONG, "a path is too long");
+	return belt_put(t->belt, FILE_BEGIN, NULL, 0, path, n, err);
+}
+
+int tarsum_run(struct tarsum *t, int fd, uint64_t offset, uint64_t n, struct ovl_err *err)
+{
+	const struct file_run r = {.fd = fd, .offset = offset, .n = n};
+
+	return belt_put(t->belt, RUN, &r, sizeof(r), NULL, 0, err);
+}
+
+int tarsum_file_end(struct tarsum *t, int fd, struct ovl_err *err)
+{
+	int rc = belt_put(t->belt, FILE_END, &fd, sizeof(fd), NULL, 0, err);
+
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	return belt_put_file(t->belt, err);
+}
+
+int tarsum_finish(
+	struct tarsum *t, char diff_id[ID_LEN + 1], uint64_t *size, struct ovl_err *err)
+{
+	int rc = belt_wait(t->belt, err);
+
+	if (rc < 0)
+		return rc;
+	if (digest_final(&t->digest, diff_id) < 0)
+		return err_say(err, EIO, "cannot compute a digest");
+	return recipe_finish(t->recipe, diff_id, size, err);
+}
+
+int tarsum_open(
+	struct tarsum **out, int dirfd, const atomic_int *stop, struct ovl_err *err)
+{
+	struct tarsum *t = calloc(1, sizeof(*t));
+	int rc;
+
+	if (!t)
+		return err_nomem(err);
+	t->stop = stop;
+	t->read = fs_buffer(READ_SIZE);
+	rc = t->read ? digest_init(&t->digest, err) : err_nomem(err);
+	if (rc == 0)
+		rc = recipe_create(&t->recipe, dirfd, err);
+	if (rc == 0)
+		rc = belt_open(&t->belt, take, t, err);
+	if (rc < 0) {
+		tarsum_close(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
+void tarsum_close(struct tarsum *t)
+{
+	if (!t)
+		return;
+	belt_close(t->belt);
+	if (t->digest.ctx)
+		digest_release(&t->digest);
+	recipe_out_close(t->recipe);
+	buf_release(&t->path);
+	free(t->read);
+	free(t);
+}

@@ -1,0 +1,347 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "base/vec.h"
+#include "union/compare.h"
+#include "union/whiteout.h"
+
+#define TARGET_MAX (1 << 16)
+
+static void fault(struct compared *o, const char *kind, const char *how)
+{
+	if (o->n < COMPARE_FAULTS)
+		o->fault[o->n++] = (struct compare_fault){kind, how};
+}
+
+/* ---- names of a directory --------------------------------------------------------- */
+
+struct names {
+	char **name;
+	size_t n;
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void names_free(struct names *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->name[i]);
+	free(l->name);
+}
+
+static int names_of(int dirfd, struct names *out)
+{
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	int r;
+
+	*out = (struct names){0};
+	if (fs_dir_open(&d, dirfd, ".") < 0)
+		return -1;
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		if (!VEC_ROOM(out->name, out->n))
+			return -1;
+		out->name[out->n] = strdup(name);
+		if (!out->name[out->n])
+			return -1;
+		out->n++;
+	}
+	if (out->n)
+		qsort(out->name, out->n, sizeof(*out->name), by_bytes);
+	return r;
+}
+
+/* ---- one name --------------------------------------------------------------------- */
+
+/* Names that are one file are to be one file here too: by what the first of them was. */
+struct link_pair {
+	ino_t want; /* first: the key */
+	ino_t have;
+};
+
+static int by_want(const void *a, const void *b)
+{
+	ino_t x = ((const struct link_pair *)a)->want;
+	ino_t y = ((const struct link_pair *)b)->want;
+
+	return x < y ? -1 : x > y;
+}
+
+static int compare_pair(struct compared *o, void **links, ino_t want, ino_t have)
+{
+	struct link_pair *p = malloc(sizeof(*p));
+	struct link_pair **known;
+
+	if (!p)
+		return -1;
+	p->want = want;
+	p->have = have;
+	known = tsearch(p, links, by_want);
+	if (!known) {
+		free(p);
+		return -1;
+	}
+	if (*known == p)
+		return 0;
+	if ((*known)->have != p->have)
+		fault(o, "links", "is linked with other files");
+	free(p);
+	return 0;
+}
+
+/* Where their numbers do not tell, files must not be linked that are not to be, either. */
+static int compare_group(struct comparison *c, struct compared *o)
+{
+	unsigned n = o->n;
+	int rc = compare_pair(o, &c->links, o->want->st_ino, o->have->st_ino);
+
+	if (rc < 0 || !c->shared || o->n > n)
+		return rc;
+	return compare_pair(o, &c->back, o->have->st_ino, o->want->st_ino);
+}
+
+static int compare_xattrs(struct compared *o)
+{
+	auto_buf a = {0};
+	auto_buf b = {0};
+	auto_buf va = {0};
+	auto_buf vb = {0};
+	bool same;
+
+	if (fs_listxattr(o->want_dir, o->name, &a) < 0 ||
+		fs_listxattr(o->have_dir, o->name, &b) < 0)
+		return -1;
+	same = a.len == b.len && (!a.len || memcmp(a.data, b.data, a.len) == 0);
+	for (size_t at = 0; same && at < a.len; at += strlen(a.data + at) + 1) {
+		if (fs_getxattr_buf(o->want_dir, o->name, a.data + at, &va) < 0 ||
+			fs_getxattr_buf(o->have_dir, o->name, a.data + at, &vb) < 0)
+			return -1;
+		same = va.len == vb.len && memcmp(va.data, vb.data, va.len) == 0;
+	}
+	if (!same)
+		fault(o, "xattr", "has other xattrs than were imported");
+	return 0;
+}
+
+static int compare_targets(struct compared *o)
+{
+	auto_buf a = {0};
+	auto_buf b = {0};
+
+	if (fs_readlink(o->want_dir, o->name, TARGET_MAX, &a) < 0 ||
+		fs_readlink(o->have_dir, o->name, TARGET_MAX, &b) < 0)
+		return -1;
+	if (strcmp(a.data, b.data) != 0)
+		fault(o, "data", "leads elsewhere than was imported");
+	return 0;
+}
+
+/* What cannot be read is other data: it is to be replaced. */
+static int compare_data(const struct comparison *c, struct compared *o)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+	auto_fd a = openat(o->want_dir, o->name, flags);
+	auto_fd b = openat(o->have_dir, o->name, flags);
+
+	if (a < 0 || b < 0)
+		return -1;
+	if (fs_data_differs(a, b, o->want->st_size, c->stop) != 0)
+		fault(o, "data", "holds other data than was imported");
+	return 0;
+}
+
+static void compare_stat(const struct comparison *c, struct compared *o)
+{
+	const struct stat *want = o->want;
+	const struct stat *have = o->have;
+	bool dir = S_ISDIR(want->st_mode);
+
+	if ((want->st_mode ^ have->st_mode) & 07777)
+		fault(o, "mode", "has another mode");
+	if (want->st_uid != have->st_uid || want->st_gid != have->st_gid)
+		fault(o, "owner", "has another owner");
+	if (want->st_mtim.tv_sec != have->st_mtim.tv_sec ||
+		want->st_mtim.tv_nsec != have->st_mtim.tv_nsec)
+		fault(o, "time", "has another time");
+	if (!dir && want->st_size != have->st_size)
+		fault(o, "data", "has another size");
+	if (!dir && want->st_rdev != have->st_rdev)
+		fault(o, "data", "is another device");
+	if (!dir && !c->shared && want->st_nlink != have->st_nlink)
+		fault(o, "links", "has other hard links");
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+/* Is what is to be there the file of the layer below? */
+static bool is_below(const struct compared *o, int below)
+{
+	struct stat st;
+
+	return below >= 0 && fstatat(below, o->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		same_file(o->want, &st);
+}
+
+static int compare_files(struct comparison *c, struct compared *o, int below)
+{
+	mode_t mode = o->want->st_mode;
+	int rc = 0;
+
+	if (c->shared && same_file(o->want, o->have))
+		return 0;
+
+	/* Of a whiteout nothing but that it is one says anything. */
+	if (wh_is_device(o->want) && wh_is_device(o->have))
+		return 0;
+	if ((mode ^ o->have->st_mode) & S_IFMT) {
+		fault(o, "type", "is a file of another type");
+		return 0;
+	}
+	compare_stat(c, o);
+	if (!S_ISDIR(mode) && (o->want->st_nlink > 1 || o->have->st_nlink > 1))
+		rc = compare_group(c, o);
+	if (rc == 0)
+		rc = compare_xattrs(o);
+	if (rc == 0 && S_ISLNK(mode))
+		rc = compare_targets(o);
+	if (rc == 0 && S_ISREG(mode) && o->want->st_size == o->have->st_size &&
+		(c->data || is_below(o, below)))
+		rc = compare_data(c, o);
+	return rc;
+}
+
+/* ---- the trees -------------------------------------------------------------------- */
+
+/* A directory of both trees, and the one that is below. */
+struct dirs {
+	int want;
+	int have;
+	int below; /* -1: none, or it need not be known */
+};
+
+static int compare_dirs(struct comparison *c, const struct dirs *d, struct ovl_err *err);
+
+static int enter(
+	struct comparison *c, const struct compared *o, int below, struct ovl_err *err)
+{
+	auto_fd want = fs_open_dir(o->want_dir, o->name);
+	auto_fd have = fs_open_dir(o->have_dir, o->name);
+	auto_fd under = below < 0 ? -1 : fs_open_dir(below, o->name);
+	const struct dirs in = {want, have, under};
+	int rc;
+
+	if (want < 0 || have < 0)
+		return err_sys(err, errno, "cannot open directory %s", Q(o->path));
+	if (c->depth == FS_MAX_DEPTH)
+		return err_say(err, ENAMETOOLONG, "%s is nested too deep", Q(o->path));
+	c->depth++;
+	rc = compare_dirs(c, &in, err);
+	c->depth--;
+	return rc == 0 && c->leave ? c->leave(c->ctx, o, err) : rc;
+}
+
+static int stat_of(int dirfd, const char *name, struct stat *st, bool *there)
+{
+	*there = fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) == 0;
+	return *there || errno == ENOENT ? 0 : -1;
+}
+
+static int compare_one(
+	struct comparison *c, const struct dirs *d, const char *name, struct ovl_err *err)
+{
+	struct compared o = {.path = c->path.data,
+		.name = name,
+		.want_dir = d->want,
+		.have_dir = d->have};
+	struct stat a;
+	struct stat b;
+	bool in_a;
+	bool in_b;
+	int rc = 0;
+
+	if (stat_of(d->want, name, &a, &in_a) < 0 ||
+		stat_of(d->have, name, &b, &in_b) < 0)
+		return err_sys(err, errno, "cannot stat %s", Q(o.path));
+	o.want = in_a ? &a : NULL;
+	o.have = in_b ? &b : NULL;
+	if (in_a && in_b)
+		rc = compare_files(c, &o, d->below);
+	else if (in_a)
+		fault(&o, "missing", "is missing");
+	else if (in_b)
+		fault(&o, "extra", "was not imported");
+	if (c->stop && *c->stop)
+		return err_stopped(err);
+	if (rc < 0)
+		return err_sys(err, errno, "cannot read %s", Q(o.path));
+	rc = c->each(c->ctx, &o, err);
+	if (rc == 0 && in_a && in_b && S_ISDIR(a.st_mode) && S_ISDIR(b.st_mode))
+		rc = enter(c, &o, d->below, err);
+	return rc;
+}
+
+static int compare_name(
+	struct comparison *c, const struct dirs *d, const char *name, struct ovl_err *err)
+{
+	size_t len = c->path.len;
+	int rc;
+
+	if (len)
+		buf_add(&c->path, "/", 1);
+	buf_adds(&c->path, name);
+	rc = c->path.failed ? err_nomem(err) : compare_one(c, d, name, err);
+	buf_cut(&c->path, len);
+	return rc;
+}
+
+static int compare_dirs(struct comparison *c, const struct dirs *d, struct ovl_err *err)
+{
+	struct names a;
+	struct names b = {0};
+	size_t i = 0;
+	size_t j = 0;
+	int rc = names_of(d->want, &a);
+
+	if (rc == 0)
+		rc = names_of(d->have, &b);
+	if (rc < 0)
+		rc = err_sys(err, errno, "cannot read directory %s", Q(c->path.data));
+	while (rc == 0 && (i < a.n || j < b.n)) {
+		int order = i == a.n ? 1 : j == b.n ? -1 : strcmp(a.name[i], b.name[j]);
+
+		rc = compare_name(c, d, order <= 0 ? a.name[i] : b.name[j], err);
+		i += order <= 0;
+		j += order >= 0;
+	}
+	names_free(&a);
+	names_free(&b);
+	return rc;
+}
+
+int compare_trees(struct comparison *c, int want, int have, struct ovl_err *err)
+{
+	const struct dirs top = {want, have, c->shared ? c->below : -1};
+	int rc;
+
+	buf_add(&c->path, "", 0);
+	rc = c->path.failed ? err_nomem(err) : compare_one(c, &top, ".", err);
+	buf_release(&c->path);
+	tdestroy(c->links, free);
+	tdestroy(c->back, free);
+	c->links = NULL;
+	c->back = NULL;
+	return rc;
+}

@@ -1,0 +1,343 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/vec.h"
+#include "union/view.h"
+
+void view_close(struct view *v)
+{
+	int saved = errno;
+
+	for (unsigned i = 0; i < v->n; i++)
+		close(v->fd[i]);
+	free(v->fd);
+	free(v->marks);
+	v->fd = NULL;
+	v->marks = NULL;
+	v->n = 0;
+	errno = saved;
+}
+
+int view_push(struct view *v, int fd)
+{
+	if (!VEC_ROOM(v->fd, v->n) || !VEC_ROOM(v->marks, v->n)) {
+		close(fd);
+		errno = ENOMEM;
+		return -1;
+	}
+	v->fd[v->n] = fd;
+	if (wh_dir_marks(v->xp, fd, &v->marks[v->n]) < 0) {
+		int why = errno;
+
+		close(fd);
+		errno = why;
+		return -1;
+	}
+	v->n++;
+	return 0;
+}
+
+int view_append(struct view *v, struct view *more)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < more->n && rc == 0; i++) {
+		rc = view_push(v, more->fd[i]);
+		more->fd[i] = -1;
+	}
+	for (unsigned i = 0; i < more->n; i++)
+		close_fdp(&more->fd[i]);
+	more->n = 0;
+	view_close(more);
+	return rc;
+}
+
+/*
+ * One directory's share in a merge: 1 a directory (*fd), 0 nothing of that name, 2
+ * something that hides what is below.
+ */
+static int share(int dirfd, const char *name, int *fd)
+{
+	*fd = fs_open_dir(dirfd, name);
+	if (*fd >= 0)
+		return 1;
+	if (errno == ENOENT)
+		return 0;
+	return errno == ENOTDIR || errno == ELOOP ? 2 : -1;
+}
+
+int view_child(const struct view *v, const char *name, struct view *out)
+{
+	auto_view made = {.xp = v->xp};
+
+	for (unsigned i = 0; i < v->n; i++) {
+		int fd;
+		int r = share(v->fd[i], name, &fd);
+
+		if (r < 0)
+			return -1;
+		if (r == 2)
+			break;
+		if (r == 0)
+			continue;
+		if (view_push(&made, fd) < 0)
+			return -1;
+		if (made.marks[made.n - 1] == WH_OPAQUE_Y)
+			break;
+	}
+	*out = made;
+	memset(&made, 0, sizeof(made));
+	return 0;
+}
+
+static int copy(const struct view *v, struct view *out)
+{
+	auto_view made = {.xp = v->xp};
+
+	for (unsigned i = 0; i < v->n; i++) {
+		int fd = fcntl(v->fd[i], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0 || view_push(&made, fd) < 0)
+			return -1;
+	}
+	*out = made;
+	memset(&made, 0, sizeof(made));
+	return 0;
+}
+
+int view_walk(const struct view *root, const char *path, struct view *out)
+{
+	auto_view at = {0};
+
+	if (copy(root, &at) < 0)
+		return -1;
+	while (*path && at.n) {
+		size_t n = strcspn(path, "/");
+		auto_free char *name = strndup(path, n);
+		struct view next = {0};
+
+		if (!name || view_child(&at, name, &next) < 0)
+			return -1;
+		view_close(&at);
+		at = next;
+		path += n + (path[n] == '/');
+	}
+	*out = at;
+	memset(&at, 0, sizeof(at));
+	return 0;
+}
+
+int view_stat(const struct view *v, const char *name, struct stat *st, unsigned *at)
+{
+	for (unsigned i = 0; i < v->n; i++) {
+		int r;
+
+		if (fstatat(v->fd[i], name, st, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno != ENOENT)
+				return -1;
+			continue;
+		}
+		if (at)
+			*at = i;
+		r = wh_is_whiteout(v->xp, v->fd[i], name, st, v->marks[i]);
+		return r < 0 ? -1 : !r;
+	}
+	return 0;
+}
+
+/* ---- many names ------------------------------------------------------------------- */
+
+/* A lookup costs about as much as it does to list this many names. */
+#define WORTH 4
+
+static int index_add(struct view_index *x, unsigned char type, const char *name)
+{
+	if (!VEC_ROOM(x->at, x->n))
+		return -1;
+	x->at[x->n++] = x->text.len;
+	buf_add(&x->text, &type, 1);
+	buf_add(&x->text, name, strlen(name) + 1);
+	return x->text.failed ? -1 : 0;
+}
+
+/* 1 all of it, 0 it has too many, -1. What may be a whiteout has no type here. */
+static int index_dir(struct view_index *x, int fd, enum wh_dir marks, size_t most)
+{
+	auto_fsdir d = {.fd = -1};
+	unsigned char type;
+	const char *name;
+	int r;
+
+	if (fs_dir_open(&d, fd, ".") < 0)
+		return -1;
+	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
+		if (x->n == most)
+			return 0;
+		if (type == DT_CHR || (type == DT_REG && marks == WH_OPAQUE_X))
+			type = DT_UNKNOWN;
+		if (index_add(x, type, name) < 0)
+			return -1;
+	}
+	return r < 0 ? -1 : 1;
+}
+
+static int by_name(const void *a, const void *b, void *text)
+{
+	size_t x = *(const size_t *)a;
+	size_t y = *(const size_t *)b;
+	int order = strcmp((char *)text + x + 1, (char *)text + y + 1);
+
+	return order ? order : x < y ? -1 : x > y;
+}
+
+int view_index_make(struct view_index *x, const struct view *v, size_t count)
+{
+	int r = 1;
+
+	for (unsigned i = 0; i < v->n && r > 0; i++)
+		r = index_dir(x, v->fd[i], v->marks[i], WORTH * count);
+	if (r <= 0)
+		view_index_release(x);
+	if (r < 0)
+		return -1;
+	if (x->n)
+		qsort_r(x->at, x->n, sizeof(*x->at), by_name, x->text.data);
+	x->made = r > 0;
+	return 0;
+}
+
+int view_index_find(const struct view_index *x, const char *name)
+{
+	size_t low = 0;
+	size_t high = x->n;
+	const char *found;
+
+	if (!x->made)
+		return -1;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (strcmp(x->text.data + x->at[mid] + 1, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	found = low < x->n ? x->text.data + x->at[low] : NULL;
+	if (!found || strcmp(found + 1, name) != 0)
+		return 0;
+	return *found == DT_UNKNOWN ? -1 : 1;
+}
+
+void view_index_release(struct view_index *x)
+{
+	buf_release(&x->text);
+	free(x->at);
+	memset(x, 0, sizeof(*x));
+}
+
+/* ---- all names -------------------------------------------------------------------- */
+
+/* Calls fn for each name of each directory that is the one seen. */
+static int each(const struct view *v, int (*fn)(void *ctx, const char *name), void *ctx)
+{
+	for (unsigned i = 0; i < v->n; i++) {
+		auto_fsdir d = {.fd = -1};
+		const char *name;
+		int r;
+
+		if (fs_dir_open(&d, v->fd[i], ".") < 0)
+			return -1;
+		while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+			struct stat st;
+			unsigned at;
+
+			r = view_stat(v, name, &st, &at);
+			if (r < 0)
+				return -1;
+			if (r == 0 || at != i)
+				continue;
+			r = fn(ctx, name);
+			if (r)
+				return r;
+		}
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+struct any {
+	bool (*fn)(void *ctx, const char *name);
+	void *ctx;
+};
+
+static int any_name(void *ctx, const char *name)
+{
+	const struct any *any = ctx;
+
+	return !any->fn || any->fn(any->ctx, name) ? 1 : 0;
+}
+
+int view_has_any(const struct view *v, bool (*fn)(void *ctx, const char *name), void *ctx)
+{
+	struct any any = {fn, ctx};
+
+	return each(v, any_name, &any);
+}
+
+struct list {
+	char **names;
+	size_t n;
+};
+
+static int add_name(void *ctx, const char *name)
+{
+	struct list *l = ctx;
+
+	if (!VEC_ROOM(l->names, l->n))
+		return -1;
+	l->names[l->n] = strdup(name);
+	if (!l->names[l->n])
+		return -1;
+	l->n++;
+	return 0;
+}
+
+void view_names_free(char **names)
+{
+	for (char **p = names; p && *p; p++)
+		free(*p);
+	free(names);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int view_names(const struct view *v, char ***out)
+{
+	struct list l = {0};
+	int rc = each(v, add_name, &l);
+
+	if (rc == 0 && l.n && !VEC_ROOM(l.names, l.n))
+		rc = -1;
+	if (rc < 0) {
+		for (size_t i = 0; i < l.n; i++)
+			free(l.names[i]);
+		free(l.names);
+		return -1;
+	}
+	if (l.n) {
+		qsort(l.names, l.n, sizeof(*l.names), by_bytes);
+		l.names[l.n] = NULL;
+	}
+	*out = l.names;
+	return 0;
+}

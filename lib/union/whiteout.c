@@ -1,0 +1,110 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "base/fs.h"
+#include "union/whiteout.h"
+
+struct attr {
+	char name[64];
+};
+
+static const char *live(struct attr *a, const struct xattr_policy *p, const char *mark)
+{
+	snprintf(a->name, sizeof(a->name), "%s%s", xattr_live_prefix(p), mark);
+	return a->name;
+}
+
+enum wh_name wh_parse(const char *name, const char **hidden)
+{
+	const size_t n = sizeof(WH_PREFIX) - 1;
+	const char *rest = name + n;
+
+	if (strncmp(name, WH_PREFIX, n) != 0)
+		return WH_NONE;
+	if (strcmp(name, WH_OPAQUE) == 0)
+		return WH_OPQ;
+	if (strncmp(rest, WH_PREFIX, n) == 0)
+		return WH_IGNORED;
+	if (!*rest || strcmp(rest, ".") == 0 || strcmp(rest, "..") == 0)
+		return WH_BAD;
+	*hidden = rest;
+	return WH_HIDES;
+}
+
+/* Does errno of a read of an xattr say that it is not there, or not what it should be? The
+ * disk may just as well not give it back. */
+static bool has_none(void)
+{
+	return errno == ENODATA || errno == EOPNOTSUPP || errno == ERANGE;
+}
+
+int wh_dir_marks(const struct xattr_policy *p, int dirfd, enum wh_dir *out)
+{
+	struct attr a;
+	char value[2];
+	ssize_t n = fs_getxattr(dirfd, NULL, live(&a, p, "opaque"), value, sizeof(value));
+
+	*out = WH_MERGES;
+	if (n < 0)
+		return has_none() ? 0 : -1;
+	if (n == 1 && value[0] == 'y')
+		*out = WH_OPAQUE_Y;
+	else if (n == 1 && value[0] == 'x')
+		*out = WH_OPAQUE_X;
+	return 0;
+}
+
+int wh_set_opaque(const struct xattr_policy *p, int dirfd)
+{
+	struct attr a;
+
+	return fs_setxattr(dirfd, NULL, live(&a, p, "opaque"), "y", 1);
+}
+
+bool wh_is_device(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
+}
+
+/* 1, 0, -1. */
+static int has(
+	const struct xattr_policy *p, int dirfd, const char *name, const char *mark)
+{
+	struct attr a;
+
+	if (fs_getxattr(dirfd, name, live(&a, p, mark), NULL, 0) >= 0)
+		return 1;
+	return has_none() ? 0 : -1;
+}
+
+int wh_is_whiteout(const struct xattr_policy *p, int dirfd, const char *name,
+	const struct stat *st, enum wh_dir marks)
+{
+	if (wh_is_device(st))
+		return 1;
+	if (marks != WH_OPAQUE_X || !S_ISREG(st->st_mode) || st->st_size)
+		return 0;
+	return has(p, dirfd, name, "whiteout");
+}
+
+int wh_make(int dirfd, const char *name)
+{
+	return mknodat(dirfd, name, S_IFCHR, makedev(0, 0));
+}
+
+int wh_is_metacopy(const struct xattr_policy *p, int dirfd, const char *name)
+{
+	return has(p, dirfd, name, "metacopy");
+}
+
+int wh_redirect(
+	const struct xattr_policy *p, int dirfd, const char *name, struct buf *out)
+{
+	struct attr a;
+
+	if (fs_getxattr_buf(dirfd, name, live(&a, p, "redirect"), out) == 0)
+		return out->len > 0;
+	return has_none() ? 0 : -1;
+}
