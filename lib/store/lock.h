@@ -4,8 +4,8 @@
  *
  * In the order in which they are taken:
  *
- *   0  stamp		shared: import, create, from opening to closing the store;
- *			exclusive, if it can be had at once: removal of a fresh store
+ *   0  the root		shared: import, create, from opening to closing the store;
+ *			exclusive, if it can be had at once: removal of a new store
  *   1  layer directory	shared: someone reads it, builds on it or mounts it
  *			exclusive: rm, commit, check --repair
  *			a layer first, then its parent. Layers of which neither is the

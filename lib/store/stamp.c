@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,7 +18,7 @@
  * removed. */
 static int is_empty(int fd)
 {
-	static const char *const nothing[] = {"lost+found", STORE_LOCK};
+	static const char *const nothing[] = {"lost+found", STORE_LOCK, STORE_NEW};
 	auto_fsdir d = {.fd = -1};
 	const char *name;
 	int r;
@@ -28,7 +27,7 @@ static int is_empty(int fd)
 		return -1;
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		if (strcmp(name, nothing[0]) != 0 && strcmp(name, nothing[1]) != 0 &&
-			strncmp(name, ".stamp.", 7) != 0)
+			strcmp(name, nothing[2]) != 0 && strncmp(name, ".stamp.", 7) != 0)
 			return 0;
 	}
 	return r < 0 ? -1 : 1;
@@ -128,36 +127,27 @@ static int cannot_read(const struct ovl_store *st, struct ovl_err *err)
 	return err_sys(err, errno, "cannot read the stamp of store %s", Q(st->root));
 }
 
-/* 1 it is there, and stays while it is held; 0 it is not; negative errno. */
-static int hold(struct ovl_store *st, struct ovl_err *err)
-{
-	auto_fd fd = openat(
-		st->fd, STORE_STAMP, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	int r;
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : cannot_read(st, err);
-	while (flock(fd, LOCK_SH) < 0 && errno == EINTR)
-		;
-	/* Its maker may have removed it while it was waited for. */
-	r = fs_is(st->fd, STORE_STAMP, fd);
-	if (r > 0)
-		st->stamp = steal_fd(&fd);
-	return r < 0 ? cannot_read(st, err) : r;
-}
-
 /* 1 read, 0 there is none, negative errno. */
 static int read_it(struct ovl_store *st, struct ovl_err *err)
 {
 	auto_buf text = {0};
-	int rc = st->make ? hold(st, err) : 1;
+	int rc;
 
-	if (rc <= 0)
-		return rc;
 	if (fs_read_file(st->fd, STORE_STAMP, 4096, &text) < 0)
 		return errno == ENOENT ? 0 : cannot_read(st, err);
 	rc = stamp_parse(st, text.data, err);
 	return rc < 0 ? rc : 1;
+}
+
+/* The size only grows, whoever else writes. */
+static int note_new(struct ovl_store *st)
+{
+	auto_fd fd = openat(st->fd, STORE_NEW,
+		O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -1;
+	return st->made_dirs ? fs_pwrite_all(fd, "", 1, st->made_dirs - 1) : 0;
 }
 
 /* There is none: 1 nor is there to be one, 0 now there is, negative errno. */
@@ -173,6 +163,8 @@ static int make(struct ovl_store *st, struct ovl_err *err)
 			"%s is not empty and not a store (it has no stamp)", Q(st->root));
 	if (r == 0)
 		return 0;
+	if (st->make && note_new(st) < 0)
+		return err_sys(err, errno, "cannot make the store %s", Q(st->root));
 	if (st->make)
 		return stamp_make(st, err);
 	close_fdp(&st->fd);
@@ -191,7 +183,13 @@ int stamp_take(struct ovl_store *st, struct ovl_err *err)
 	return r < 0 ? r : 0;
 }
 
-bool stamp_is_ours(struct ovl_store *st)
+int stamp_note_new(struct ovl_store *st)
 {
-	return st->stamp >= 0 && flock(st->stamp, LOCK_EX | LOCK_NB) == 0;
+	int r = fs_exists(st->fd, STORE_STAMP);
+
+	if (r >= 0)
+		r = r ? fs_exists(st->fd, STORE_NEW) : is_empty(st->fd);
+	if (r > 0 && note_new(st) < 0)
+		r = -1;
+	return r < 0 ? -errno : r;
 }

@@ -3,9 +3,11 @@
  * The stamp: a file that makes a directory a store. It says in which format, for which
  * xattrs, and which driver new layers have; see ovlctl-store(5).
  *
- * Who may make a store holds a shared lock on the stamp until the store is closed. So a
- * command that leaves a store in which there never was a layer takes it away again, unless
- * another is at work in it by now.
+ * A command that may make a store holds a shared lock on its root directory until it closes
+ * the store. The last one to close it removes a store that never had a layer, whoever made
+ * it: the file "new" tells, which is made before the stamp and removed after the first
+ * layer. Its size is the number of directories at the end of the root's path that were made
+ * for the store and are removed with it.
  */
 #ifndef OVL_STAMP_H
 #define OVL_STAMP_H
@@ -18,12 +20,14 @@ struct ovl_store;
 
 #define STORE_STAMP "stamp"
 #define STORE_LOCK  "lock"
+#define STORE_NEW   "new"
 
-/* Reads the stamp of st->fd; or makes one if st->make; or sees that there is no store yet,
- * and closes st->fd. -ENOENT: the directory was removed meanwhile. */
+/* Reads the stamp of st->fd; or makes one if st->make, under the lock of the root; or sees
+ * that there is no store yet, and closes st->fd. */
 int stamp_take(struct ovl_store *st, struct ovl_err *err);
 
-/* Does no other process hold it? None will until it is closed. */
-bool stamp_is_ours(struct ovl_store *st);
+/* Notes st->made_dirs in a store that never had a layer, or in an empty directory: 1, 0 it
+ * is neither, negative errno. */
+int stamp_note_new(struct ovl_store *st);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -36,6 +37,9 @@ int store_sync(const struct ovl_store *st, int fd, struct ovl_err *err)
 	return 0;
 }
 
+/* So often a store may be made and removed by others while it is opened or closed. */
+#define MADE_AGAIN 100
+
 /* ---- where the root is ------------------------------------------------------------ */
 
 static char *default_root(struct ovl_err *err)
@@ -64,22 +68,34 @@ static char *default_root(struct ovl_err *err)
 	return out;
 }
 
-/* Counts in *made how many at the end of the path were not there. */
-static int make_dir(const char *path, mode_t mode, unsigned *made)
+static bool is_dots(const char *path)
 {
-	if (mkdir(path, mode) == 0)
-		++*made;
-	else if (errno == EEXIST)
-		*made = 0;
-	else
-		return -1;
-	return 0;
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-static int make_parents(const char *path, unsigned *made)
+/*
+ * Counts in *made how many at the end of the path are new: another process may make one in
+ * a directory that this one has made, and remove it again.
+ */
+static int make_dir(const char *path, mode_t mode, unsigned *made)
+{
+	bool is_new = mkdir(path, mode) == 0;
+	int why = is_new || errno == EEXIST ? 0 : errno;
+
+	*made = is_new || (*made && !is_dots(path)) ? *made + 1 : 0;
+	return why;
+}
+
+/* Goes on to the end after an error, for the count; errno is that of the first. */
+static int make_path(const char *path, unsigned *made)
 {
 	auto_free char *copy = strdup(path);
 	char *end = copy ? copy + strlen(copy) : NULL;
+	int why = 0;
+	int last;
 
 	if (!copy)
 		return -1;
@@ -89,11 +105,24 @@ static int make_parents(const char *path, unsigned *made)
 		if (*p != '/' || p[-1] == '/')
 			continue;
 		*p = '\0';
-		if (make_dir(copy, 0755, made) < 0)
-			return -1;
+		last = make_dir(copy, 0755, made);
+		why = why ? why : last;
 		*p = '/';
 	}
-	return make_dir(copy, 0700, made);
+	last = make_dir(copy, 0700, made);
+	errno = why ? why : last;
+	return errno ? -1 : 0;
+}
+
+/* Of several attempts the one counts that made the most. */
+static int make_root(struct ovl_store *st, const char *path)
+{
+	unsigned made = 0;
+	int rc = make_path(path, &made);
+
+	if (made > st->made_dirs)
+		st->made_dirs = made;
+	return rc;
 }
 
 static int open_root(struct ovl_store *st, const char *path, struct ovl_err *err)
@@ -102,12 +131,12 @@ static int open_root(struct ovl_store *st, const char *path, struct ovl_err *err
 
 	st->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (st->fd < 0 && errno == ENOENT && st->make) {
-		if (make_parents(path, &st->made_dirs) < 0)
+		if (make_root(st, path) < 0)
 			return err_sys(err, errno, "cannot make the store %s", Q(path));
 		st->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (st->fd < 0) {
-		if (errno != ENOENT)
+		if (errno != ENOENT || st->make)
 			return err_sys(err, errno, "cannot open the store %s", Q(path));
 		st->root = strdup(path);
 		return st->root ? 0 : err_nomem(err);
@@ -163,27 +192,24 @@ static int choose_root(const struct ovl_store *st, char **out, struct ovl_err *e
 	return *out ? 0 : err_nomem(err);
 }
 
-/* The first layer brings its driver's directory, which stays. */
-static bool never_used(struct ovl_store *st)
-{
-	if (store_driver_dir(st, st->drv, NULL) != -ENOENT)
-		return false;
-	for (int i = 0; driver_list[i]; i++) {
-		if (store_driver_dir(st, driver_list[i], NULL) != -ENOENT)
-			return false;
-	}
-	return true;
-}
-
 static int make_dirs(struct ovl_store *st, struct ovl_err *err)
 {
-	st->fresh = true;
 	for (int i = 0; i < STORE_DIRS; i++) {
 		if (fs_mkdir(st->fd, dir_names[i], 0700) < 0)
 			return err_sys(err, errno, "cannot make '%s/%s'", st->root,
 				dir_names[i]);
 	}
 	return 0;
+}
+
+static int take_new(struct ovl_store *st, struct ovl_err *err)
+{
+	int r = stamp_note_new(st);
+
+	if (r < 0)
+		return err_sys(err, -r, "cannot make the store %s", Q(st->root));
+	st->fresh = r;
+	return r ? make_dirs(st, err) : 0;
 }
 
 /* Empty now, or not there? */
@@ -204,24 +230,95 @@ static bool unmake_driver(struct ovl_store *st, const struct driver *drv)
 	return unmake_dir(st, drv->name);
 }
 
-/* A store that had no layer when it was opened, and has none now; unless another is at
- * work in it, who does this when he is done. */
-static void unmake(struct ovl_store *st)
+/* Removes what is in a store without layers. false: something has to stay. */
+static bool clear_out(struct ovl_store *st)
 {
-	if (!st->fresh || !stamp_is_ours(st))
-		return;
+	struct stat sb;
+
 	for (int i = 0; driver_list[i]; i++) {
-		if (!unmake_driver(st, driver_list[i]))
-			return;
+		if (!unmake_driver(st, driver_list[i])) {
+			unlinkat(st->fd, STORE_NEW, 0);
+			return false;
+		}
 	}
 	for (int i = 0; i < STORE_DIRS; i++) {
 		if (!unmake_dir(st, dir_names[i]))
-			return;
+			return false;
 	}
-	unlinkat(st->fd, STORE_STAMP, 0);
+	if (fstatat(st->fd, STORE_NEW, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+		sb.st_size > st->made_dirs)
+		st->made_dirs = (unsigned)sb.st_size;
 	unlinkat(st->fd, STORE_LOCK, 0);
-	for (; st->made_dirs && rmdir(st->root) == 0; st->made_dirs--)
-		*strrchr(st->root, '/') = '\0';
+	unlinkat(st->fd, STORE_STAMP, 0);
+	return unlinkat(st->fd, STORE_NEW, 0) == 0 || errno == ENOENT;
+}
+
+/* The new directories at the end of the path. false: one of them is not empty. */
+static bool remove_path(const struct ovl_store *st)
+{
+	auto_free char *path = strdup(st->root);
+
+	for (unsigned n = st->made_dirs; path && *path && n; n--) {
+		if (rmdir(path) < 0 && errno != ENOENT)
+			return false;
+		*strrchr(path, '/') = '\0';
+	}
+	return true;
+}
+
+/* Holds the root as long as it is open: 1, 0 it was removed meanwhile, negative errno. */
+static int hold(struct ovl_store *st)
+{
+	int r;
+
+	while (flock(st->fd, LOCK_SH) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	r = fs_is(AT_FDCWD, st->root, st->fd);
+	return r < 0 ? -errno : r;
+}
+
+/*
+ * What never had a layer goes, when the last command closes it. One that makes it again
+ * while the path is being removed does not know that more of the path is new: it is told,
+ * or has gone by then.
+ */
+static void unmake(struct ovl_store *st)
+{
+	for (int i = 0; i < MADE_AGAIN && st->fresh; i++) {
+		if (st->fd >= 0 && (lock_try(st->fd, LOCK_EX) <= 0 || !clear_out(st)))
+			return;
+		if (remove_path(st))
+			return;
+		close_fdp(&st->fd);
+		st->fd = open(st->root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (st->fd >= 0 && hold(st) <= 0)
+			close_fdp(&st->fd);
+		st->fresh = st->fd < 0 || stamp_note_new(st) > 0;
+	}
+}
+
+/* One that others make and remove meanwhile is made once more. */
+static int open_held(struct ovl_store *st, const char *path, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; i < MADE_AGAIN; i++) {
+		rc = open_root(st, path, err);
+		if (rc == 0) {
+			rc = hold(st);
+			if (rc > 0)
+				return 0;
+			rc = err_sys(err, rc ? -rc : ENOENT, "cannot lock the store %s",
+				Q(path));
+		}
+		if (rc != -ENOENT)
+			break;
+		close_fdp(&st->fd);
+		free(steal_ptr(st->root));
+	}
+	return rc;
 }
 
 static int open_store(struct ovl_store *st, struct ovl_err *err)
@@ -235,19 +332,12 @@ static int open_store(struct ovl_store *st, struct ovl_err *err)
 	rc = choose_root(st, &path, err);
 	if (rc < 0)
 		return rc;
-	/* One that is made and removed by others meanwhile is made once more. */
-	for (int i = 0; i < 10; i++) {
-		rc = open_root(st, path, err);
-		if (rc < 0 || st->fd < 0)
-			return rc;
-		rc = stamp_take(st, err);
-		if (rc != -ENOENT || !st->make)
-			break;
-		close_fdp(&st->fd);
-		free(steal_ptr(st->root));
-	}
-	if (rc == 0 && st->make && never_used(st))
-		rc = make_dirs(st, err);
+	rc = st->make ? open_held(st, path, err) : open_root(st, path, err);
+	if (rc < 0 || st->fd < 0)
+		return rc;
+	rc = stamp_take(st, err);
+	if (rc == 0 && st->make)
+		rc = take_new(st, err);
 	/* Who may make a store is about to make layers. */
 	return rc == 0 && st->make ? marks_check(st, err) : rc;
 }
@@ -264,7 +354,6 @@ int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,
 	st->make = make;
 	st->fd = -1;
 	st->lock_fd = -1;
-	st->stamp = -1;
 	for (int i = 0; i < STORE_DIRS; i++)
 		st->dir[i] = -1;
 	for (int i = 0; i < MAX_DRIVERS; i++)
@@ -288,7 +377,6 @@ void ovl_close(struct ovl_store *st)
 	for (int i = 0; i < MAX_DRIVERS; i++)
 		close_fdp(&st->drv_fd[i]);
 	close_fdp(&st->lock_fd);
-	close_fdp(&st->stamp);
 	close_fdp(&st->fd);
 	free(st->root);
 	free(st);

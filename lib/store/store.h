@@ -2,6 +2,7 @@
  * The store: a root directory that bears our stamp. See ovlctl-store(5).
  *
  *	<root>/stamp		format version, xattr prefix, default driver
+ *	<root>/new		while it never had a layer, see stamp.h
  *	<root>/lock		what lock.h says
  *	<root>/empty/		stands in for a lower that is not there
  *	<root>/names/		<name> -> ../<driver>/<id>
@@ -34,10 +35,8 @@ struct ovl_store {
 	char *root; /* absolute path */
 	int fd; /* -1: not there yet, which reads as a store without layers */
 	bool make; /* a root that is missing is made */
-	bool fresh; /* it never had a layer: taken away again if none comes into it */
-	unsigned
-		made_dirs; /* this process made so many directories at the end of its path */
-	int stamp; /* locked, if make; see stamp.h */
+	bool fresh; /* it never had a layer: removed again if none appears in it */
+	unsigned made_dirs; /* so many at the end of the path are new */
 	struct xattr_policy xattrs;
 	const struct driver *drv; /* for new layers */
 	bool drv_chosen; /* by the caller, not by the stamp */

@@ -104,11 +104,32 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 	ovlctl check >out || failed="$failed $i: $(cat out)"
 done
 is "five that succeed and five that fail, all first" "$failed" ""
+no "... the store is not new any more" test -e "$OVLCTL_ROOT/new"
+
+# Whoever made the store and the way to it, the last one removes all that.
 rm -rf new
+failed=
+for i in $(seq 20); do
+	for j in 1 2 3 4; do
+		ovlctl create nope 2>/dev/null &
+		ovlctl import bad.tar 2>/dev/null &
+	done
+	wait
+	[ ! -e new ] || failed="$failed $i: $(find new | tr '\n' ' ')"
+	rm -rf new
+done
+is "eight that fail leave nothing, twenty times" "$failed" ""
+mkdir -p new/in/here
 for j in 1 2 3 4 5 6 7 8; do
 	ovlctl create nope 2>/dev/null &
 done
 wait
-is "eight that fail leave no store" "$(ls -A "$OVLCTL_ROOT" 2>/dev/null)" ""
+is "... nor do they remove an empty directory that was there" "$(find new)" "new
+new/in
+new/in/here"
+rm -r new
+ovlctl --root new/./in/../at create nope 2>/dev/null
+no "a path with dots: no store is left" test -e new/at
+ok "... and what is above it stays" test -e a.tar
 
 done_testing
