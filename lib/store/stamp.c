@@ -18,7 +18,6 @@
  * removed. */
 static int is_empty(int fd)
 {
-	static const char *const nothing[] = {"lost+found", STORE_LOCK, STORE_NEW};
 	auto_fsdir d = {.fd = -1};
 	const char *name;
 	int r;
@@ -26,8 +25,7 @@ static int is_empty(int fd)
 	if (fs_dir_open(&d, fd, ".") < 0)
 		return -1;
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		if (strcmp(name, nothing[0]) != 0 && strcmp(name, nothing[1]) != 0 &&
-			strcmp(name, nothing[2]) != 0 && strncmp(name, ".stamp.", 7) != 0)
+		if (strcmp(name, "lost+found") != 0 && strncmp(name, ".stamp.", 7) != 0)
 			return 0;
 	}
 	return r < 0 ? -1 : 1;

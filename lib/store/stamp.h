@@ -5,7 +5,7 @@
  *
  * A command that may make a store holds a shared lock on its root directory until it closes
  * the store. The last one to close it removes a store that never had a layer, whoever made
- * it: the file "new" tells, which is made before the stamp and removed after the first
+ * it: the file .stamp.new tells, which is made before the stamp and removed after the first
  * layer. Its size is the number of directories at the end of the root's path that were made
  * for the store and are removed with it.
  */
@@ -20,7 +20,7 @@ struct ovl_store;
 
 #define STORE_STAMP "stamp"
 #define STORE_LOCK  "lock"
-#define STORE_NEW   "new"
+#define STORE_NEW   ".stamp.new"
 
 /* Reads the stamp of st->fd; or makes one if st->make, under the lock of the root; or sees
  * that there is no store yet, and closes st->fd. */

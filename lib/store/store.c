@@ -248,7 +248,8 @@ static bool clear_out(struct ovl_store *st)
 	if (fstatat(st->fd, STORE_NEW, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
 		sb.st_size > st->made_dirs)
 		st->made_dirs = (unsigned)sb.st_size;
-	unlinkat(st->fd, STORE_LOCK, 0);
+	if (unlinkat(st->fd, STORE_LOCK, 0) < 0 && errno != ENOENT)
+		return false;
 	unlinkat(st->fd, STORE_STAMP, 0);
 	return unlinkat(st->fd, STORE_NEW, 0) == 0 || errno == ENOENT;
 }

@@ -2,7 +2,7 @@
  * The store: a root directory that bears our stamp. See ovlctl-store(5).
  *
  *	<root>/stamp		format version, xattr prefix, default driver
- *	<root>/new		while it never had a layer, see stamp.h
+ *	<root>/.stamp.new	while it never had a layer, see stamp.h
  *	<root>/lock		what lock.h says
  *	<root>/empty/		stands in for a lower that is not there
  *	<root>/names/		<name> -> ../<driver>/<id>

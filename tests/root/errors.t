@@ -62,7 +62,7 @@ exact() {
 shape() {
 	sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g; s/ (t|same)=[^ ]*//g; s/ at=[-0-9,]*//
 		/(\.layer|link|lower|\.recipe) /s/ data=.*//; /\/\.(children|names|from|mounts|used)[ \/]/d
-		/\/work\/(work|rest)/d; s/ trusted.overlay.(origin|uuid)=[0-9a-f]*//g; /store\/lock/d; /^\.\/store\/new /d
+		/\/work\/(work|rest)/d; s/ trusted.overlay.(origin|uuid)=[0-9a-f]*//g; /store\/lock/d; /^\.\/store\/\.stamp\.new /d
 		/^\.\/store\/(staging|trash|empty|names|aside) /d'"$ignored" "$1" | sort
 }
 # And without what a cleaning up that failed leaves to prune.

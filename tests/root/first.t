@@ -104,7 +104,7 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 	ovlctl check >out || failed="$failed $i: $(cat out)"
 done
 is "five that succeed and five that fail, all first" "$failed" ""
-no "... the store is not new any more" test -e "$OVLCTL_ROOT/new"
+no "... the store is not new any more" test -e "$OVLCTL_ROOT/.stamp.new"
 
 # Whoever made the store and the way to it, the last one removes all that.
 rm -rf new
@@ -128,6 +128,13 @@ is "... nor do they remove an empty directory that was there" "$(find new)" "new
 new/in
 new/in/here"
 rm -r new
+mkdir taken
+for file in new lock; do
+	echo mine >taken/$file
+	fails 1 "taken' is not empty" "a directory with another's file '$file'" ovlctl --root taken create nope
+	is "... which stays" "$(cat taken/$file)" mine
+	rm -f taken/$file
+done
 ovlctl --root new/./in/../at create nope 2>/dev/null
 no "a path with dots: no store is left" test -e new/at
 ok "... and what is above it stays" test -e a.tar
