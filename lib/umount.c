@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -83,8 +84,9 @@ int umount_detach(const char *where)
 static void note_work(struct ovl_store *st, struct mnt *m)
 {
 	auto_layer l = LAYER_INIT;
+	struct ovl_err why;
 
-	if (layer_open_ref(st, &m->layer, 0, m->layer.id.s, &l, NULL) == 0 &&
+	if (layer_open_ref(st, &m->layer, 0, m->layer.id.s, &l, &why) == 0 &&
 		l.meta.kind == OVL_WRITABLE)
 		upper_before(&l, &m->work);
 }
@@ -188,18 +190,17 @@ static bool was_on_merged(const struct layer *l, const struct mnt *m)
 /*
  * Some layers have a mount point of their own only while they are mounted. Removing
  * one that is a mount point in another namespace would take the mount away there; so
- * nobody may be about to mount it, and nothing of it be mounted anywhere.
+ * nobody may be about to mount it, which the lock of its mounts ensures, and nothing of it
+ * be mounted anywhere. One that stays goes with the next mount that ends on it.
  */
-static void drop_merged(
-	struct ovl_store *st, const struct mnt *m, const struct layer_ref *ref)
+static void drop_merged(const struct layer *l, const struct mnt *m)
 {
-	auto_layer l = LAYER_INIT;
 	auto_inuse inuse = {0};
+	struct ovl_err why;
 
-	if (layer_open_ref(st, ref, LOCK_EX, ref->id.s, &l, NULL) == 0 &&
-		was_on_merged(&l, m) &&
-		inuse_refuse(&inuse, &l, ref->id.s, INUSE_TAKE, NULL) == 0)
-		unlinkat(l.fd, l.drv->merged, AT_REMOVEDIR);
+	if (was_on_merged(l, m) &&
+		inuse_refuse(&inuse, l, l->id.s, INUSE_TAKE, &why) == 0)
+		unlinkat(l->fd, l->drv->merged, AT_REMOVEDIR);
 }
 
 /*
@@ -208,7 +209,8 @@ static void drop_merged(
  */
 static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_err *err)
 {
-	auto_fd lock = inuse_lock(l, l->id.s, NULL);
+	struct ovl_err why;
+	auto_fd lock = inuse_lock(l, l->id.s, &why);
 	auto_mountnotes notes = {0};
 	int rc = 0;
 
@@ -218,27 +220,39 @@ static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_
 		mountnotes_ask(l, &notes);
 		mountnotes_clear(l, &notes);
 	}
-	if (l->meta.kind != OVL_WRITABLE)
+	if (l->meta.kind != OVL_WRITABLE) {
+		if (!driver_keeps_mount(l))
+			drop_merged(l, m);
 		return 0;
+	}
 	rc = volatile_settle(l, err);
 	if (rc == 0 && !notes.n && superblock_of(m->dev, lock) == SB_DEAD)
 		upper_rest(l, &m->work);
 	return rc;
 }
 
+/* Who asks whether the layer is mounted has it exclusively for a moment. Who has it longer
+ * is not waited for: the mount is gone already. */
+static int open_settled(struct ovl_store *st, const struct layer_ref *ref, struct layer *l)
+{
+	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+	struct ovl_err why;
+	int rc;
+
+	for (int i = 0;; i++) {
+		rc = layer_open_ref(st, ref, LOCK_SH | LOCK_NB, ref->id.s, l, &why);
+		if (rc != -EBUSY || i == 50)
+			return rc;
+		nanosleep(&pause, NULL);
+	}
+}
+
 /* What a mount has left in its layer. The layer may be gone: then nothing is left. */
 static int settle(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
-	int rc;
 
-	if (layer_open_ref(st, &m->layer, LOCK_SH, m->layer.id.s, &l, NULL) < 0)
-		return 0;
-	rc = settle_mounts(&l, m, err);
-	layer_close(&l);
-	if (l.meta.kind == OVL_IMAGE && !driver_keeps_mount(&l))
-		drop_merged(st, m, &m->layer);
-	return rc;
+	return open_settled(st, &m->layer, &l) < 0 ? 0 : settle_mounts(&l, m, err);
 }
 
 /* ---- many ------------------------------------------------------------------------- */

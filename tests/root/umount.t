@@ -87,6 +87,26 @@ end $pid
 until_true ovlctl mount a
 ok "umount when that is gone" ovlctl umount a
 is "... takes the mount point away" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
+# Who reads the layer is not waited for, and does not keep the mount point; nor is one who
+# has it exclusively.
+locked() { # KIND, while FD 8 is open
+	exec 8<"$OVLCTL_ROOT/$DRV/$a"
+	flock "$1" 8
+}
+need m ovlctl mount a
+locked -s
+ok "umount of a bottom image layer that is being read" timeout 20 ovlctl --wait 60 umount a
+is "... takes the mount point away" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
+need m ovlctl mount a
+ok "umount -a beside a reader" ovlctl umount -a
+exec 8<&-
+need m ovlctl mount a
+locked -x
+ok "umount of one that is locked" timeout 20 ovlctl umount a
+exec 8<&-
+need m ovlctl mount a
+ok "... the next umount" ovlctl umount a
+is "... takes its mount point away" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
 mkdir mnt "$OVLCTL_ROOT/$DRV/$a/merged"
 need - ovlctl mount a mnt
 ok "umount of a mount elsewhere" ovlctl umount mnt
