@@ -268,16 +268,16 @@ static bool remove_path(const struct ovl_store *st)
 }
 
 /* Holds the root as long as it is open: 1, 0 it was removed meanwhile, negative errno. */
-static int hold(struct ovl_store *st)
+static int hold(struct ovl_store *st, struct ovl_err *err)
 {
-	int r;
+	int r = lock_moment(st, st->fd, LOCK_SH, "the store", err);
 
-	while (flock(st->fd, LOCK_SH) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
+	if (r < 0)
+		return r;
 	r = fs_is(AT_FDCWD, st->root, st->fd);
-	return r < 0 ? -errno : r;
+	if (r == 0)
+		err_sys(err, ENOENT, "cannot make the store %s", Q(st->root));
+	return r < 0 ? err_sys(err, errno, "cannot open the store %s", Q(st->root)) : r;
 }
 
 /*
@@ -287,6 +287,8 @@ static int hold(struct ovl_store *st)
  */
 static void unmake(struct ovl_store *st)
 {
+	struct ovl_err ignored = {0};
+
 	for (int i = 0; i < MADE_AGAIN && st->fresh; i++) {
 		if (st->fd >= 0 && (lock_try(st->fd, LOCK_EX) <= 0 || !clear_out(st)))
 			return;
@@ -294,7 +296,7 @@ static void unmake(struct ovl_store *st)
 			return;
 		close_fdp(&st->fd);
 		st->fd = open(st->root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (st->fd >= 0 && hold(st) <= 0)
+		if (st->fd >= 0 && hold(st, &ignored) <= 0)
 			close_fdp(&st->fd);
 		st->fresh = st->fd < 0 || stamp_note_new(st) > 0;
 	}
@@ -308,11 +310,10 @@ static int open_held(struct ovl_store *st, const char *path, struct ovl_err *err
 	for (int i = 0; i < MADE_AGAIN; i++) {
 		rc = open_root(st, path, err);
 		if (rc == 0) {
-			rc = hold(st);
+			rc = hold(st, err);
 			if (rc > 0)
 				return 0;
-			rc = err_sys(err, rc ? -rc : ENOENT, "cannot lock the store %s",
-				Q(path));
+			rc = rc ? rc : -ENOENT;
 		}
 		if (rc != -ENOENT)
 			break;

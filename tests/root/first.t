@@ -128,6 +128,14 @@ is "... nor do they remove an empty directory that was there" "$(find new)" "new
 new/in
 new/in/here"
 rm -r new
+# A script may hold the directory as well: that is a wait like any other.
+mkdir -p new/in/here
+fails 4 "the store is in use by another process" "a root that is locked, with --nowait" \
+	flock new/in/here ovlctl --nowait create
+is "... it stays" "$(find new)" "new
+new/in
+new/in/here"
+rm -r new
 mkdir taken
 for file in new lock; do
 	echo mine >taken/$file
