@@ -203,6 +203,24 @@ static void drop_merged(const struct layer *l, const struct mnt *m)
 		unlinkat(l->fd, l->drv->merged, AT_REMOVEDIR);
 }
 
+/* One that a killed process did not get to number is the mount's that has just ended here,
+ * and may live on, if that has no other. */
+static void number_note(
+	const struct layer *l, const struct mnt *m, struct mountnotes *notes)
+{
+	struct mountnote *fresh = NULL;
+
+	for (size_t i = 0; i < notes->n; i++) {
+		if (notes->note[i].state == NOTE_NEW)
+			fresh = &notes->note[i];
+		else if (notes->note[i].state == NOTE_LIVE &&
+			notes->note[i].dev == m->dev)
+			return;
+	}
+	if (fresh)
+		mountnote_number(l, fresh, m->dev);
+}
+
 /*
  * Who mounts the layer holds the same lock from asking whether it is mounted until it is.
  * Where the lock is not to be had all stays, which is the safe side.
@@ -217,6 +235,7 @@ static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_
 	if (lock < 0)
 		return 0;
 	if (mountnotes_read(l, &notes) == 0) {
+		number_note(l, m, &notes);
 		mountnotes_ask(l, &notes);
 		mountnotes_clear(l, &notes);
 	}
@@ -233,7 +252,8 @@ static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_
 
 /* Who asks whether the layer is mounted has it exclusively for a moment. Who has it longer
  * is not waited for: the mount is gone already. */
-static int open_settled(struct ovl_store *st, const struct layer_ref *ref, struct layer *l)
+static int open_settled(
+	struct ovl_store *st, const struct layer_ref *ref, struct layer *l)
 {
 	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
 	struct ovl_err why;
