@@ -93,16 +93,19 @@ static const struct mountnote *first_open(const struct question *q)
 	return NULL;
 }
 
-/* The layer's mounts are not among these, so a number that they show is another's. */
+/* The layer's mounts are not among these, as far as they can be told from others'. */
 static void sort_out(struct question *q, size_t first)
 {
+	struct layer_ref ref = layer_ref_of(q->l);
+
 	for (size_t i = 0; i < q->notes.n; i++) {
 		struct mountnote *note = &q->notes.note[i];
 
 		if (note->state != NOTE_LIVE && note->state != NOTE_UNKNOWN)
 			continue;
 		for (size_t k = first; k < q->u->seen.n; k++) {
-			if (mounts_number(&q->u->seen.table[k], note->dev))
+			if (mounts_anothers(
+				    q->l->st, &q->u->seen.table[k], &ref, note->dev))
 				note->state = NOTE_DEAD;
 		}
 	}
@@ -202,6 +205,8 @@ static int answer(struct question *q)
 		if (rc == 0)
 			rc = refuse_mounted(q, 1);
 		sort_out(q, 1);
+		if (rc == 0 && q->upper <= 0 && first_open(q))
+			mountnotes_outdated(q->l, &q->notes);
 	}
 	if (rc < 0)
 		return rc;

@@ -3,14 +3,18 @@
  * a mount namespace that cannot be seen, or detached with files open. The kernel is asked
  * about the device number in the note, see superblock.h.
  *
- *	<id>/.mounts/new-BOOT-RANDOM		before mount(2), which tells the number
- *	<id>/.mounts/MAJOR:MINOR-BOOT-RANDOM	after it
- *	<id>/.mounts/spare			kept for the next, so that a mount can be
- *						noted on a full file system
+ *	<id>/.mounts/new-BOOT-OWNER-BEGUN		before mount(2), which tells the number
+ *	<id>/.mounts/MAJOR:MINOR-BOOT-OWNER-BEGUN-DONE	after it
+ *	<id>/.mounts/spare				kept for the next, so that a mount can
+ *							be noted on a full file system
  *
- * BOOT is the kernel's boot id: numbers mean nothing after a reboot. RANDOM gives each
- * mount a note of its own, so that one judged dead can be taken away without taking the
- * note of a later mount with the same number.
+ * BOOT is the kernel's boot id: numbers mean nothing after a reboot. OWNER is what tells
+ * the layer's directory from those of copies of the store, device and inode; their notes
+ * are not of their mounts. BEGUN and DONE are times since the boot: a number whose mount
+ * has ended is given to the next, and of two layers with notes of one number the one whose
+ * mount was begun when the other's had been made has it. BEGUN also gives each mount a note
+ * of its own, so that one judged dead can be taken away without taking the note of a later
+ * mount with the same number.
  *
  * Notes are empty files and never synced. They are made under the layer's lock of mounts;
  * one that begins with new- and is met by who holds that lock, or the layer exclusively,
@@ -20,12 +24,13 @@
 #define OVL_MOUNTNOTE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "store/layer.h"
 
 #define MOUNTNOTES     ".mounts"
-#define MOUNTNOTE_SIZE 96
+#define MOUNTNOTE_SIZE 160
 
 enum mountnote_state {
 	NOTE_DEAD, /* its mount has ended */
@@ -37,6 +42,8 @@ enum mountnote_state {
 struct mountnote {
 	char name[MOUNTNOTE_SIZE];
 	dev_t dev; /* not of a new one */
+	uint64_t begun; /* nanoseconds since the boot... */
+	uint64_t done; /* ...UINT64_MAX: not known */
 	enum mountnote_state state;
 };
 
@@ -48,11 +55,16 @@ struct mountnotes {
 void mountnotes_release(struct mountnotes *m);
 #define auto_mountnotes __attribute__((cleanup(mountnotes_release))) struct mountnotes
 
-/* All notes of the layer, nothing asked yet: those of this boot are LIVE. -errno. */
+/* All notes of the layer, nothing asked yet: those of its mounts of this boot are LIVE.
+ * -errno. */
 int mountnotes_read(const struct layer *l, struct mountnotes *out);
 
 /* Asks the kernel about each that is LIVE. */
 void mountnotes_ask(const struct layer *l, struct mountnotes *m);
+
+/* The number of such a note may be another layer's by now: those are DEAD, whatever the
+ * kernel says. Looks at all layers. */
+void mountnotes_outdated(const struct layer *l, struct mountnotes *m);
 
 /* Takes the dead ones away; how many are left. */
 size_t mountnotes_clear(const struct layer *l, struct mountnotes *m);

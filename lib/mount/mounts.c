@@ -57,11 +57,11 @@ static int open_in(const struct mi_table *t, const char *path)
 }
 
 /*
- * The root, as seen in the mount's namespace: our store, another store, or no store at
- * all, as when ours was moved.
+ * The root, as seen in the mount's namespace: our store, another store, which is opened, or
+ * no store at all, as when ours was moved.
  */
-static enum whose whose_root(
-	const struct ovl_store *st, const struct mi_table *t, const char *root)
+static enum whose whose_root(const struct ovl_store *st, const struct mi_table *t,
+	const char *root, int *another)
 {
 	struct stat there;
 	struct stat here;
@@ -74,7 +74,10 @@ static enum whose whose_root(
 		return UNKNOWN;
 	if (there.st_dev == here.st_dev && there.st_ino == here.st_ino)
 		return OURS;
-	return fs_exists(fd, STORE_STAMP) > 0 ? ANOTHERS : UNKNOWN;
+	if (fs_exists(fd, STORE_STAMP) <= 0)
+		return UNKNOWN;
+	*another = steal_fd(&fd);
+	return ANOTHERS;
 }
 
 /*
@@ -108,7 +111,10 @@ static bool split(char *path, char **root, struct layer_ref *ref)
 struct named {
 	bool known;
 	bool merged; /* the layer's mount point, not its tree */
-	enum whose whose; /* if it is absolute */
+	const char *name;
+	size_t root_len; /* of the store's root, with which it begins... */
+	bool has_root; /* ...if it is absolute */
+	char link[SHORT_LEN + 1]; /* if it is one */
 	struct layer_ref ref;
 };
 
@@ -119,8 +125,7 @@ static bool is_tree(const struct driver *d, const char *name)
 }
 
 /* "[[<root>/]<driver>/]<id>/<tree>", or <merged> for <tree>. */
-static bool name_of_tree(const struct ovl_store *st, const struct mi_table *t,
-	const char *name, const struct driver *d, struct named *out)
+static bool name_of_tree(const char *name, const struct driver *d, struct named *out)
 {
 	auto_free char *copy = strdup(name);
 	char *slash = copy ? strrchr(copy, '/') : NULL;
@@ -134,13 +139,14 @@ static bool name_of_tree(const struct ovl_store *st, const struct mi_table *t,
 	if (!split(copy, &root, &out->ref) || out->ref.drv != d)
 		return false;
 	out->known = true;
-	out->whose = root ? whose_root(st, t, root) : UNKNOWN;
+	out->has_root = root != NULL;
+	out->root_len = root ? strlen(root) : 0;
 	return true;
 }
 
 /* "[<root>/<driver>/]<links>/<short id>" */
-static bool name_of_link(struct ovl_store *st, const struct mi_table *t, const char *name,
-	const struct driver *d, struct named *out)
+static bool name_of_link(
+	struct ovl_store *st, const char *name, const struct driver *d, struct named *out)
 {
 	auto_free char *copy = strdup(name);
 	char *link = copy ? strrchr(copy, '/') : NULL;
@@ -157,24 +163,22 @@ static bool name_of_link(struct ovl_store *st, const struct mi_table *t, const c
 	out->ref.drv = d;
 	out->merged = false;
 	out->known = drv_fd >= 0 && d->by_link(drv_fd, link, &out->ref.id) == 1;
-	out->whose = UNKNOWN;
+	memcpy(out->link, link, SHORT_LEN + 1);
 	if (!dir)
 		return true;
 	*dir = '\0';
 	root = strrchr(copy, '/');
-	if (root && strcmp(root + 1, d->name) == 0) {
-		*root = '\0';
-		out->whose = whose_root(st, t, copy);
-	}
+	out->has_root = root && strcmp(root + 1, d->name) == 0;
+	out->root_len = out->has_root ? (size_t)(root - copy) : 0;
 	return true;
 }
 
-static bool name_of_layer(struct ovl_store *st, const struct mi_table *t,
-	const char *name, struct named *out)
+static bool name_of_layer(struct ovl_store *st, const char *name, struct named *out)
 {
 	for (unsigned i = 0; driver_list[i]; i++) {
-		if (name_of_tree(st, t, name, driver_list[i], out) ||
-			name_of_link(st, t, name, driver_list[i], out))
+		*out = (struct named){.name = name};
+		if (name_of_tree(name, driver_list[i], out) ||
+			name_of_link(st, name, driver_list[i], out))
 			return true;
 	}
 	return false;
@@ -230,95 +234,156 @@ static int each_dir(const struct mi_line *line,
 	return rc;
 }
 
-/* What the source field says: whose store, and which layer in it. */
-static enum whose by_source(const struct ovl_store *st, const struct mi_table *t,
-	const struct mi_line *line, struct layer_ref *ref)
-{
-	auto_free char *copy = NULL;
-	char *root;
-
-	if (strncmp(line->source, mark, sizeof(mark) - 1) != 0)
-		return UNKNOWN;
-	copy = strdup(line->source + sizeof(mark) - 1);
-	return copy && split(copy, &root, ref) && root ? whose_root(st, t, root) :
-							 UNKNOWN;
-}
-
 /* A line that is looked at. */
 struct look {
 	struct ovl_store *st;
 	const struct mi_table *t;
 	const struct layer_ref *want; /* the layer that is asked for */
 	struct named first; /* the upper, else the first lower */
+	bool ours; /* that is */
 	bool has_upper;
 	bool has_lower;
-	enum whose whose; /* as the source says */
+	/* What the source field says: which layer, in whose store, and that store, open. */
+	bool marked;
+	struct layer_ref mark;
+	enum whose whose;
+	int another;
 };
+
+static void look_end(struct look *k)
+{
+	close_fdp(&k->another);
+}
+#define auto_look __attribute__((cleanup(look_end))) struct look
+
+static struct look look_at(
+	struct ovl_store *st, const struct mi_table *t, const struct mi_line *line)
+{
+	struct look k = {.st = st, .t = t, .whose = UNKNOWN, .another = -1};
+	auto_free char *copy = NULL;
+	char *root;
+
+	if (strncmp(line->source, mark, sizeof(mark) - 1) != 0)
+		return k;
+	copy = strdup(line->source + sizeof(mark) - 1);
+	k.marked = copy && split(copy, &root, &k.mark) && root;
+	if (k.marked)
+		k.whose = whose_root(st, t, root, &k.another);
+	return k;
+}
+
+static bool has(int store, const struct named *n)
+{
+	const struct driver *d = n->ref.drv;
+	char path[ID_LEN + 64];
+
+	snprintf(path, sizeof(path), "%s/%s%s%s", d->name, *n->link ? d->links : "",
+		*n->link ? "/" : "", *n->link ? n->link : n->ref.id.s);
+	return fs_exists(store, path) != 0;
+}
+
+/*
+ * Where another store now lies at the path, what is random tells: short links, and ids of
+ * writable layers. Those that we have and it has not are ours, and were when the mount was
+ * made; a copy of a store has them all.
+ */
+static bool is_only_ours(
+	const struct look *k, int another, enum role role, const struct named *n)
+{
+	return (*n->link || role == UPPER) && layer_exists(k->st, &n->ref, NULL) > 0 &&
+		!has(another, n);
+}
+
+static bool is_ours(const struct look *k, enum role role, const struct named *n)
+{
+	auto_fd other = -1;
+	auto_free char *root = NULL;
+	enum whose whose = k->whose;
+
+	if (whose == UNKNOWN && n->has_root) {
+		root = strndup(n->name, n->root_len);
+		whose = root ? whose_root(k->st, k->t, root, &other) : UNKNOWN;
+	}
+	switch (whose) {
+	case OURS: return true;
+	case ANOTHERS: return is_only_ours(k, other < 0 ? k->another : other, role, n);
+	default: return layer_exists(k->st, &n->ref, NULL) != 0;
+	}
+}
 
 /* The upper if there is one, else the first lower. */
 static int take_own(void *ctx, enum role role, const char *name)
 {
 	struct look *k = ctx;
-	struct named n = {.whose = UNKNOWN};
 
 	if (role == LOWER && (k->has_lower || k->has_upper))
 		return 0;
 	*(role == UPPER ? &k->has_upper : &k->has_lower) = true;
-	if (!name_of_layer(k->st, k->t, name, &n))
-		n.known = false;
-	k->first = n;
+	if (!name_of_layer(k->st, name, &k->first))
+		k->first.known = false;
+	k->ours = k->first.known && !k->first.merged && is_ours(k, role, &k->first);
+	k->first.name = NULL;
 	return role == UPPER;
-}
-
-static bool is_ours(struct ovl_store *st, enum whose by_mark, const struct named *n)
-{
-	enum whose whose = by_mark == UNKNOWN ? n->whose : by_mark;
-
-	return whose == OURS ||
-		(whose == UNKNOWN && layer_exists(st, &n->ref, NULL) != 0);
 }
 
 /* Whose mount is it? What a line's source and options say, see above. */
 static bool layer_of(struct ovl_store *st, const struct mi_table *t,
 	const struct mi_line *line, struct layer_ref *ref)
 {
-	struct look k = {.st = st, .t = t};
-	struct layer_ref marked;
+	auto_look k = {.another = -1};
 
 	if (strcmp(line->type, "overlay") != 0)
 		return false;
+	k = look_at(st, t, line);
 	each_dir(line, take_own, &k);
-	k.whose = by_source(st, t, line, &marked);
 	/* The link is gone, as when the layer was removed meanwhile. */
 	if (!k.first.known && k.whose == OURS) {
-		k.first.known = true;
-		k.first.ref = marked;
+		*ref = k.mark;
+		return true;
 	}
 	*ref = k.first.ref;
-	return k.first.known && !k.first.merged && is_ours(st, k.whose, &k.first);
+	return k.ours;
 }
 
 static int is_wanted(void *ctx, enum role role, const char *name)
 {
 	struct look *k = ctx;
-	struct named n = {.whose = UNKNOWN};
+	struct named n;
 
-	(void)role;
-	return name_of_layer(k->st, k->t, name, &n) && n.known &&
-		layer_ref_same(&n.ref, k->want) && is_ours(k->st, k->whose, &n);
+	return name_of_layer(k->st, name, &n) && n.known &&
+		layer_ref_same(&n.ref, k->want) && is_ours(k, role, &n);
 }
 
 /* Has an overlay that layer in it, as its upper or as any of its lowers? */
 static bool shows(struct ovl_store *st, const struct mi_table *t,
 	const struct mi_line *line, const struct layer_ref *want)
 {
-	struct look k = {.st = st, .t = t, .want = want};
-	struct layer_ref marked;
+	auto_look k = {.another = -1};
 
 	if (strcmp(line->type, "overlay") != 0)
 		return false;
-	k.whose = by_source(st, t, line, &marked);
+	k = look_at(st, t, line);
+	k.want = want;
 	return each_dir(line, is_wanted, &k) > 0;
+}
+
+/*
+ * Can the line not be that of a mount that we made of the layer? Those have its id in their
+ * source; and of two stores that have it, each has links of its own.
+ */
+static bool is_anothers(struct ovl_store *st, const struct mi_table *t,
+	const struct mi_line *line, const struct layer_ref *ref)
+{
+	auto_look k = {.another = -1};
+
+	if (strcmp(line->type, "overlay") != 0)
+		return true;
+	k = look_at(st, t, line);
+	if (!k.marked || !layer_ref_same(&k.mark, ref))
+		return true;
+	each_dir(line, take_own, &k);
+	return k.whose == ANOTHERS && *k.first.link && !k.first.known &&
+		has(k.another, &k.first);
 }
 
 /* ---- this namespace --------------------------------------------------------------- */
@@ -400,13 +465,15 @@ enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 	return how;
 }
 
-bool mounts_number(const struct mi_table *t, dev_t dev)
+bool mounts_anothers(struct ovl_store *st, const struct mi_table *t,
+	const struct layer_ref *ref, dev_t dev)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%u:%u", major(dev), minor(dev));
 	for (size_t i = 0; i < t->n; i++) {
-		if (strcmp(t->line[i].dev, text) == 0)
+		if (strcmp(t->line[i].dev, text) == 0 &&
+			is_anothers(st, t, &t->line[i], ref))
 			return true;
 	}
 	return false;

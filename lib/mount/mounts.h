@@ -7,8 +7,8 @@
  * moved, is found too.
  *
  * Its source field, "ovlctl:<root>/<driver>/<id>", tells a copy of a store, whose layers
- * have the same ids: when <root> is another store now, the mount is not ours. A root so
- * long that mount(2) would not take the field is cut at its front, "ovlctl:.../...".
+ * have the same ids: when <root> is another store now, the mount is not ours, unless that
+ * store has not the short id, or the writable layer. A root so long that mount(2) would not take the field is cut at its front, "ovlctl:.../...".
  */
 #ifndef OVL_MOUNTS_H
 #define OVL_MOUNTS_H
@@ -53,8 +53,9 @@ enum mounts_how {
 enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 	const struct layer_ref *ref, struct buf *where);
 
-/* Has a mount in the table that device number? */
-bool mounts_number(const struct mi_table *t, dev_t dev);
+/* Has a mount in the table that device number, which is none that we made of the layer? */
+bool mounts_anothers(struct ovl_store *st, const struct mi_table *t,
+	const struct layer_ref *ref, dev_t dev);
 
 /*
  * Looks for anything that is mounted on a file or directory of the layer, wherever that

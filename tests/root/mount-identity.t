@@ -5,7 +5,8 @@
 # No other test has layers of these ids: a mount by hand says no store.
 printf 'file name=identity data=1\nend\n' | mktar >a.tar
 need a ovlctl import -n a a.tar
-need b ovlctl import -n b -p a a.tar
+printf 'file name=second data=2\nend\n' | mktar >b.tar
+need b ovlctl import -n b -p a b.tar
 need w ovlctl create -n w b
 mkdir ma mb mw
 ux=
@@ -74,6 +75,32 @@ is "ls shows those" "$(ovlctl ls -nr -o MOUNTPOINT a b w | tr '\n' ' ')" \
 fails 4 "is mounted on" "rm" ovlctl rm -r a
 ok "umount -a" ovlctl umount -a
 is "... leaves a bottom image layer as it was" "$(ls "st2/$DRV/$a" | tr '\n' ' ')" "$LS_BOTTOM "
+
+# Another store in the place of ours, with the same image layers.
+need - ovlctl --root "$T/other" import -n a a.tar
+need - ovlctl --root "$T/other" import -n b -p a b.tar
+need - ovlctl mount b mb
+in_namespace pid mount --bind "$T/other" "$OVLCTL_ROOT"
+need - ovlctl umount b
+fails 4 "layer 'b' is mounted" "rm of an image layer mounted where another store covers ours" ovlctl rm -r b
+end $pid
+soon "... and no longer" ovlctl rm -r b
+need b ovlctl import -n b -p a b.tar
+need w ovlctl create -n w b
+all
+need - ovlctl umount w
+mv st2 st3
+mv other st2
+export OVLCTL_ROOT="$T/st3"
+for l in a b; do
+	fails 4 "layer '[ab]' is mounted" "rm of $l, another store is where ours was" ovlctl rm -r $l
+done
+is_overlay ||
+	is "ls shows the mounts" "$(ovlctl ls -nr -o MOUNTPOINT a b | tr '\n' ' ')" "$T/ma $T/mb "
+mv st2 other
+mv st3 st2
+export OVLCTL_ROOT="$T/st2"
+ovlctl umount -a
 
 # Not ours: the same shape, other layers.
 other=$(printf '%064d' 7)

@@ -99,10 +99,45 @@ if try_reuse c; then
 	wait $pid 2>/dev/null
 fi
 
+# The number is that of another layer of the store, which is nowhere to be seen. A process
+# at work in it: a file that is open is enough.
+need c ovlctl import -n c -p b b.tar
+need q ovlctl create -n q b
+for i in 1 2 3 4 5 6 7 8 9; do
+	reused c ovlctl mount q >/dev/null
+	need m ovlctl ls -nr -o MOUNTPOINT q
+	[ "$(stat -c %d "$m")" != "$was" ] || break
+	need - ovlctl umount q
+done
+if [ "$(stat -c %d "$m")" = "$was" ]; then
+	hold "$m"
+	need - ovlctl umount -l q
+	fails 4 "layer 'q' is mounted, detached" "detached, with a number that another layer had" ovlctl rm q
+	ok "... which is free" ovlctl rm c
+	let_go
+fi
+need - ovlctl --wait 5 rm q
+need c ovlctl import -n c -p b b.tar
+need d ovlctl import -n d -p b a.tar
+for i in 1 2 3 4 5 6 7 8 9; do
+	reused c ovlctl mount d >/dev/null
+	need m ovlctl ls -nr -o MOUNTPOINT d
+	[ "$(stat -c %d "$m")" != "$was" ] || break
+	need - ovlctl umount d
+done
+if [ "$(stat -c %d "$m")" = "$was" ]; then
+	hold "$m"
+	need - ovlctl umount -l d
+	fails 4 "layer 'd' is mounted, detached" "an image layer that took a number" ovlctl rm d
+	ok "... from another" ovlctl rm c
+	let_go
+fi
+need - ovlctl --wait 5 rm d
+
 # Two notes with one number, of which one is not over.
 need - ovlctl mount b
 n=$(ls "$store/$b/.mounts" | grep '^[0-9]')
-: >"$store/$b/.mounts/$(echo "$n" | sed 's/.$/x/')"
+: >"$store/$b/.mounts/${n}0"
 fails 4 "layer 'b' is mounted on" "two notes with one number: mounted" ovlctl rm -r b
 need - ovlctl umount b
 is "... and both are over" "$(notes "$b")" 0
@@ -141,6 +176,21 @@ if can_trace; then
 	sleep 0.1
 	ok "... and over there" ovlctl --wait 5 rm c
 	need w ovlctl create -n w b
+fi
+
+# Detached before its number was noted.
+if can_trace; then
+	need c ovlctl import -n c -p b b.tar
+	traced -qq -o /dev/null -e trace=renameat -e inject=renameat:signal=KILL:when=2 \
+		ovlctl mount c mnt >/dev/null 2>&1
+	ls "$store/$c/.mounts" >new
+	like "the set-up: a new note" "^new-" "$(cat new)"
+	hold mnt
+	need - ovlctl umount -l c
+	fails 4 "layer 'c' is mounted, detached and still in use by process $holder" \
+		"killed before the number was noted, then detached" ovlctl rm c
+	let_go
+	ok "... and over" ovlctl --wait 5 rm c
 fi
 
 # ---- a mount namespace without a process -----------------------------------------------
