@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/thread.h"
 #include "mount/namespaces.h"
 
 /* <linux/nsfs.h> of Linux 6.12. */
@@ -23,8 +23,6 @@ struct ns_info {
 };
 #define NS_NEXT _IOR(0xb7, 11, struct ns_info)
 #define NS_PREV _IOR(0xb7, 12, struct ns_info)
-
-#define WALK_STACK 65536 /* much more than it takes */
 
 static bool is_known(const struct mi_all *all, uint64_t ns)
 {
@@ -63,7 +61,7 @@ static int visit(const struct walk *w, int ns)
 
 	if (fstat(ns, &st) < 0 || setns(ns, CLONE_NEWNS) < 0)
 		return -errno;
-	rc = mi_load(w->all, w->proc, "self/mountinfo");
+	rc = mi_load(w->all, w->proc, "thread-self/mountinfo");
 	if (rc < 0)
 		return rc;
 	t = &w->all->table[w->all->n - 1];
@@ -92,38 +90,34 @@ static int go(const struct walk *w, unsigned long direction)
 	}
 }
 
-static int walk_all(void *ctx)
+/*
+ * Done by a thread: it gets a root of its own, which changes with the namespace and leaves
+ * that of the process as it is.
+ */
+static void *walk_all(void *ctx)
 {
 	struct walk *w = ctx;
 
-	w->rc = go(w, NS_NEXT);
+	w->rc = unshare(CLONE_FS) < 0 ? -errno : go(w, NS_NEXT);
 	if (w->rc == 0)
 		w->rc = go(w, NS_PREV);
-	return 0;
+	return NULL;
 }
 
-/*
- * Done by a child that shares this process's memory and descriptors, and makes it wait:
- * it has a root of its own, which changes with the namespace, and costs less than a
- * thread.
- */
 static int by_kernel(struct mi_all *all)
 {
 	auto_fd proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_fd self = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	struct walk w = {.all = all, .proc = proc, .self = self, .rc = -EIO};
-	_Alignas(16) char stack[WALK_STACK];
-	pid_t child;
+	struct walk w = {.all = all, .proc = proc, .self = self};
+	pthread_t thread;
+	int rc;
 
 	if (proc < 0 || self < 0)
 		return -errno;
-	/* The stack grows down. */
-	child = clone(walk_all, stack + WALK_STACK,
-		CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &w);
-	if (child < 0)
-		return -errno;
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
+	rc = thread_start(&thread, walk_all, &w);
+	if (rc)
+		return -rc;
+	pthread_join(thread, NULL);
 	return w.rc;
 }
 
