@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/quote.h"
 #include "mount/lowers.h"
+#include "store/becoming.h"
 #include "store/driver.h"
 
 static int refuse(const char *name, const char *why, struct ovl_err *err)
@@ -23,6 +24,24 @@ static int missing(const char *name, int errnum, struct ovl_err *err)
 		return err_sys(err, errnum, "lower layer '%s'", name);
 	return err_say(err, errnum, "lower layer '%s': %s; see 'ovlctl check'", name,
 		strerror(errnum));
+}
+
+/* In an image layer whose commit is not finished it is not in its place yet. */
+static int own_link(const struct layer *l, int fd, const struct ovl_id *id,
+	const char *want, char own[SHORT_LEN + 1])
+{
+	auto_fd image = -1;
+	struct ovl_err why;
+	struct meta m;
+	int r = l->drv->link_of(fd, own);
+
+	if (r < 0 || strcmp(own, want) == 0)
+		return r;
+	if (becoming_meta(fd, id->s, &m, &why) == 0 && becoming_unfinished(&m))
+		image = fs_open_dir(fd, BECOMING_IMAGE);
+	if (image >= 0 && l->drv->link_of(image, own) == 0 && strcmp(own, want) == 0)
+		return 0;
+	return l->drv->link_of(fd, own);
 }
 
 /* The layer that a short link leads to must have it in its own word, too. */
@@ -42,7 +61,7 @@ static int check_link(const struct layer *l, const char *name, struct ovl_id *id
 	*fd = fs_open_dir(l->drv_fd, id->s);
 	if (*fd < 0)
 		return missing(name, errno, err);
-	r = l->drv->link_of(*fd, own);
+	r = own_link(l, *fd, id, link, own);
 	if (r < 0)
 		return missing(name, -r, err);
 	if (strcmp(own, link) != 0)

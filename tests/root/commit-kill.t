@@ -11,6 +11,7 @@ can_trace || cannot "strace"
 : "${KILL_STEP:=$(short && echo 11 || echo 5)}" "${KILL_ONLY:=}"
 S=$OVLCTL_ROOT
 calls='mkdirat,mknodat,renameat,renameat2,linkat,symlinkat,unlinkat,openat,write,pwrite64,/chmod,utimensat,/setxattr,/removexattr,fsync,syncfs,flock'
+mkdir mnt
 printf 'dir name=dir mtime=5\nfile name=dir/f data=1\nfile name=gone data=1\nend\n' | mktar >a.tar
 a=$(ovlctl import -n a a.tar)
 
@@ -84,6 +85,13 @@ point() {
 	mount --bind "$S" ro
 	mount -o remount,bind,ro ro
 	seen=$(OVLCTL_ROOT=$T/ro state)
+	if is_state I "$seen"; then
+		if ovlctl --root ro mount i "$T/mnt" >out 2>err; then
+			umount mnt
+		else
+			bad "mount from read-only: $(cat err)"
+		fi
+	fi
 	umount ro
 	ovlctl check >chk 2>&1 || bad "check: $(cat chk)"
 	now=$(state)
