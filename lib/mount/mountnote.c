@@ -244,6 +244,9 @@ static int make(const struct layer *l, const char *path)
 
 	if (renameat(l->fd, SPARE, l->fd, path) == 0)
 		return 0;
+	/* What is no directory cannot have been made for notes. */
+	if (errno == ENOTDIR)
+		unlinkat(l->fd, DIR, 0);
 	for (int i = 0; i < 2 && fd < 0; i++) {
 		fd = openat(l->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		if (fd < 0 && (errno != ENOENT || fs_mkdir(l->fd, DIR, 0700) < 0))

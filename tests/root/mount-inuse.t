@@ -150,6 +150,21 @@ need - ovlctl umount mnt
 is "a note of before a reboot goes" "$(notes "$b")" 0
 let_go
 
+# Something else in the place of the notes is none.
+need c ovlctl import -n c -p b b.tar
+need v ovlctl create -n v b
+for l in c v; do
+	need id ovlctl ls -nr -o ID $l
+	rm -rf "$store/$id/.mounts"
+	: >"$store/$id/.mounts"
+	ok "$l: a file in the place of the notes: mount" ovlctl mount $l mnt
+	is "... notes it" "$(notes "$id")" 1
+	need - ovlctl umount $l
+	rm -rf "$store/$id/.mounts"
+	mkfifo "$store/$id/.mounts"
+	ok "$l: a fifo: rm" ovlctl rm $l
+done
+
 # ---- killed between mount(2) and its note ----------------------------------------------
 
 if can_trace; then
