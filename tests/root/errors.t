@@ -134,6 +134,8 @@ succeeded() {
 	fi
 	exact >got
 	shape got >got.shape
+	# A file system of no known type counts as one that needs it.
+	[ "$word $call" != 'mount fstatfs' ] || sed -i '/\/\.synced /d' got.shape
 	if cmp -s got.shape want; then
 		same_output got.out || bad "succeeds, but prints $(cat got.out)"
 	else
