@@ -388,7 +388,7 @@ static bool is_anothers(struct ovl_store *st, const struct mi_table *t,
 
 /* ---- this namespace --------------------------------------------------------------- */
 
-static int add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref)
+int mounts_add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref)
 {
 	struct mnt *mnt = realloc(m->mnt, (m->n + 1) * sizeof(*mnt));
 	unsigned major;
@@ -425,7 +425,7 @@ int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
 		struct layer_ref ref;
 
 		if (layer_of(st, &all.table[0], line, &ref))
-			rc = add(&m, line, &ref);
+			rc = mounts_add(&m, line, &ref);
 	}
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot read '/proc/self/mountinfo'");
@@ -436,8 +436,7 @@ int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
 
 /* ---- any namespace ---------------------------------------------------------------- */
 
-static void say_where(
-	const struct mi_table *t, const struct mi_line *line, struct buf *where)
+void mounts_say(const struct mi_table *t, const struct mi_line *line, struct buf *where)
 {
 	buf_clear(where);
 	buf_adds(where, Q(line->where));
@@ -460,7 +459,7 @@ enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 		if ((ours && !layer_ref_same(&of, ref)) || (!ours && how))
 			continue;
 		how = ours ? MOUNTS_OWN : MOUNTS_PART;
-		say_where(t, &t->line[i], where);
+		mounts_say(t, &t->line[i], where);
 	}
 	return how;
 }
@@ -477,108 +476,4 @@ bool mounts_anothers(struct ovl_store *st, const struct mi_table *t,
 			return true;
 	}
 	return false;
-}
-
-/* A file of a file system, which may be mounted in many places. */
-struct file {
-	char *path; /* in that file system */
-	const char *dev;
-};
-
-/* What is found at path below mount m. */
-static bool file_at(const struct mi_line *m, const char *path, struct file *out)
-{
-	const char *rest = mi_below(path, m->where);
-	auto_buf b = {0};
-
-	if (!rest)
-		return false;
-	buf_addf(&b, "%s%s", strcmp(m->root, "/") == 0 ? "" : m->root, rest);
-	out->dev = m->dev;
-	out->path = buf_steal(&b);
-	return out->path;
-}
-
-static bool is_below(const struct mi_table *t, const struct mi_line *line,
-	const char *text, const struct file *dir)
-{
-	const struct mi_line *parent = mi_by_id(t, line->parent);
-	struct file at;
-	bool yes;
-
-	/* Where the mount that one of them lies on cannot be seen, paths must do. */
-	if (!parent || !dir->path)
-		return mi_below(line->where, text) != NULL;
-	if (strcmp(parent->dev, dir->dev) != 0 || !file_at(parent, line->where, &at))
-		return false;
-	yes = mi_below(at.path, dir->path) != NULL;
-	free(at.path);
-	return yes;
-}
-
-/* The layer's directory. */
-static int place_of(const struct layer *l, const struct mi_table *own, struct buf *text,
-	struct file *dir)
-{
-	const struct mi_line *on = NULL;
-	struct statx sx;
-
-	buf_addf(text, "%s/%s/%s", strcmp(l->st->root, "/") == 0 ? "" : l->st->root,
-		l->drv->name, l->id.s);
-	if (text->failed)
-		return -ENOMEM;
-	if (statx(l->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0)
-		on = mi_by_id(own, (int)sx.stx_mnt_id);
-	if (on)
-		file_at(on, text->data, dir);
-	return 0;
-}
-
-int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where)
-{
-	struct file dir = {0};
-	auto_buf text = {0};
-	int found = place_of(l, &all->table[0], &text, &dir);
-
-	for (size_t i = 0; i < all->n && found == 0; i++) {
-		const struct mi_table *t = &all->table[i];
-
-		for (size_t k = 0; k < t->n && !found; k++) {
-			found = is_below(t, &t->line[k], text.data, &dir);
-			if (found)
-				say_where(t, &t->line[k], where);
-		}
-	}
-	free(dir.path);
-	return found;
-}
-
-/* A parent's line may come after that of what is mounted on it, if it was moved. */
-static bool is_inside(const struct mi_table *t, const struct mi_line *line, int mnt_id)
-{
-	for (size_t i = 0; line && i < t->n; i++) {
-		if (line->parent == mnt_id)
-			return true;
-		line = mi_by_id(t, line->parent);
-	}
-	return false;
-}
-
-int mounts_inside(int mnt_id, struct mounts *out)
-{
-	auto_mounts m = {0};
-	auto_mi all = {0};
-	int rc = mi_self(&all);
-
-	for (size_t i = 0; rc == 0 && i < all.table[0].n; i++) {
-		const struct mi_line *line = &all.table[0].line[i];
-
-		if (is_inside(&all.table[0], line, mnt_id))
-			rc = add(&m, line, NULL);
-	}
-	if (rc < 0)
-		return rc;
-	*out = m;
-	memset(&m, 0, sizeof(m));
-	return 0;
 }

@@ -39,6 +39,12 @@ void mounts_release(struct mounts *m);
 /* The source field for a layer's mount; the caller's to free, NULL: ENOMEM. */
 char *mounts_source(const struct layer *l);
 
+/* Adds a line; NULL: of no layer that is known. -ENOMEM. */
+int mounts_add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref);
+
+/* Where it is mounted, quoted, and in which namespace. */
+void mounts_say(const struct mi_table *t, const struct mi_line *line, struct buf *where);
+
 /* This store's mounts in this mount namespace. */
 int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err);
 
@@ -56,6 +62,8 @@ enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 /* Has a mount in the table that device number, which is none that we made of the layer? */
 bool mounts_anothers(struct ovl_store *st, const struct mi_table *t,
 	const struct layer_ref *ref, dev_t dev);
+
+/* ---- mounts_in.c ---------------------------------------------------------------- */
 
 /*
  * Looks for anything that is mounted on a file or directory of the layer, wherever that
