@@ -85,8 +85,9 @@ if can_trace; then
 	cp -a "$S" as_before
 	need id ovlctl create -n mine one
 	echo precious >"$S/$DRV/$id/$UPPER/f"
-	killed fsync "$(is_overlay && echo 1 || echo 2)" ovlctl commit mine
+	killed fsync "$(is_overlay && echo 2 || echo 3)" ovlctl commit mine
 	need image basename "$(dirname "$S/$DRV"/*/.image)"
+	no "the set-up: the writable layer is not there" test -e "$S/$DRV/$id"
 	ovlctl prune --layers --older-than 0 --dry-run >out
 	no "a commit that was killed: its image layer is needed" grep -q "^layer $image" out
 	ok "... --dry-run does not finish it" test -e "$S/$DRV/$image/.image" -a -e "$S/staging/$id"
