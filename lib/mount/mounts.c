@@ -279,7 +279,7 @@ static bool has(int store, const struct named *n)
 
 	snprintf(path, sizeof(path), "%s/%s%s%s", d->name, *n->link ? d->links : "",
 		*n->link ? "/" : "", *n->link ? n->link : n->ref.id.s);
-	return fs_exists(store, path) != 0;
+	return fs_exists(store, path) > 0;
 }
 
 /*
