@@ -193,6 +193,8 @@ static int commit(struct commit *c, struct ovl_id *id, struct ovl_err *err)
 	if (made < 0)
 		return made;
 	rc = finish(c, &old, err);
+	/* Until now prune had to leave it alone. */
+	stage_leave(&c->went);
 	if (rc < 0)
 		return rc;
 	tell(c, made);

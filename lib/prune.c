@@ -75,40 +75,51 @@ static int prune_tree(
 	return rc < 0 ? rc : prune_tell(p, what, name, bytes, why);
 }
 
-static int prune_dir(
-	struct pruner *p, const char *what, int dir, const char *name, const char *why)
-{
-	auto_fd fd = -1;
-	int r = is_dead(dir, name, &fd);
-
-	if (r < 0 && p->req->dry_run)
-		return prune_tell(p, what, name, 0, "it cannot be opened");
-	if (r < 0)
-		return err_sys(p->err, -r, "cannot look at '%s/%.12s'", what, name);
-	/* One that was just made is about to be locked. */
-	if (!r ||
-		(p->req->dry_run && dir == store_dir(p->st, DIR_STAGING, NULL) &&
-			is_empty(fd) && prune_is_young(dir, name)))
-		return 0;
-	return prune_tree(p, what, dir, name, why);
-}
-
-/* Where a layer went that has left its place is needed until that commit is finished. */
-static int prune_staged(
-	struct pruner *p, const char *what, int dir, const char *name, const char *why)
+/* Where a layer went that has left its place is needed until that commit is finished. 1, 0,
+ * negative errno. */
+static int leads_on(struct pruner *p, const char *name)
 {
 	struct layer_ref from = {0};
 	struct layer_ref to;
 	int r = id_is_full(name) ? becoming_read_to(p->st, name, &to) : 0;
 
-	if (r > 0) {
-		from.drv = to.drv;
-		memcpy(from.id.s, name, sizeof(from.id.s));
-		r = becoming_to(p->st, &from, &to);
-	}
+	if (r <= 0)
+		return r;
+	from.drv = to.drv;
+	memcpy(from.id.s, name, sizeof(from.id.s));
+	return becoming_to(p->st, &from, &to);
+}
+
+/* Is it left over? 1 and its lock, held in *fd; 0; negative errno. */
+static int is_left(struct pruner *p, int dir, const char *name, int *fd)
+{
+	bool staged = dir == store_dir(p->st, DIR_STAGING, NULL);
+	int r = staged ? leads_on(p, name) : 0;
+
+	if (r)
+		return r < 0 ? r : 0;
+	r = is_dead(dir, name, fd);
+	if (r <= 0 || !staged)
+		return r;
+	/* One that was just made is about to be locked. */
+	if (p->req->dry_run && is_empty(*fd) && prune_is_young(dir, name))
+		return 0;
+	/* The commit may have been done before its lock was free. */
+	r = leads_on(p, name);
+	return r < 0 ? r : r == 0 && fs_is(dir, name, *fd) > 0;
+}
+
+static int prune_dir(
+	struct pruner *p, const char *what, int dir, const char *name, const char *why)
+{
+	auto_fd fd = -1;
+	int r = is_left(p, dir, name, &fd);
+
+	if (r < 0 && p->req->dry_run)
+		return prune_tell(p, what, name, 0, "it cannot be opened");
 	if (r < 0)
 		return err_sys(p->err, -r, "cannot look at '%s/%.12s'", what, name);
-	return r ? 0 : prune_dir(p, what, dir, name, why);
+	return r ? prune_tree(p, what, dir, name, why) : 0;
 }
 
 static int prune_dirs(struct pruner *p, enum store_dir which, const char *what,
@@ -377,7 +388,7 @@ static int dead(struct pruner *p)
 	int rc = p->req->dry_run ? 0 : layers_finish(p->st, p->err);
 
 	if (rc == 0)
-		rc = prune_dirs(p, DIR_STAGING, "staging", prune_staged,
+		rc = prune_dirs(p, DIR_STAGING, "staging", prune_dir,
 			"who was making it has ended");
 	return rc ? rc :
 		    prune_dirs(p, DIR_TRASH, "trash", prune_dir,

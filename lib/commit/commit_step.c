@@ -485,7 +485,6 @@ int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 				c->image.id.s) :
 			rc;
 	}
-	stage_leave(&c->went);
 	stage_leave(&c->stage);
 	return rc;
 }

@@ -72,4 +72,20 @@ race "six commits with one name"
 kept=writable
 race "six commits --keep with one name" --keep
 
+# A prune that found staging/W left over, as the layer was in its place then, gets its lock
+# when the commit has taken the layer away: that is where the layer comes back from.
+if can_trace && ! is_overlay; then
+	need w ovlctl create -n w a
+	echo new >"$S/$DRV/$w/$UPPER/new"
+	traced -qq -o /dev/null -e trace=syncfs,fsync -e inject=syncfs:delay_enter=1500000 \
+		-e inject=fsync:delay_enter=1500000:when=6+ ovlctl commit --keep -n c w >out 2>err &
+	pid=$!
+	until_true test -L "$S/staging/$w/.to"
+	traced -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=2000000:when=1 ovlctl prune >pruned
+	wait $pid
+	is "prune in the middle of commit --keep" "$?$(cat err)" 0
+	is "... the writable layer goes on" "$(ovlctl ls -nr -o NAME,KIND w c | tr "\n" " ")" "c image w writable "
+	is "... the store is sound" "$(ovlctl check)" ""
+fi
+
 done_testing

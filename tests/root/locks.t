@@ -2,7 +2,6 @@
 . "$(dirname "$0")/../lib.sh"
 
 # Who waits for whom, and what is said of it.
-in_memory 128M
 S=$OVLCTL_ROOT
 printf 'file name=low data=1\nend\n' | mktar >b.tar
 b=$(ovlctl import -n b b.tar)
