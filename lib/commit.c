@@ -3,7 +3,7 @@
  * one rename decides. Under the exclusive lock of writable layer W, for image layer I:
  *
  *	1  the tree is packed, which gives the diff id, the recipe and I; it is cleaned of
- *	   what its tar does not say
+ *	   marks that say nothing
  *	2  what I needs is put into W: .recipe, and .image with what takes the place of a
  *	   file of W. W's .layer gets the note of what W becomes
  *	3  staging/W is made, which says where W went; with --keep an empty layer, too
@@ -18,11 +18,13 @@
  * If I is there already, 6 is that W goes to the trash. With the driver overlay, where the
  * trees of W and I have different names, I's is unpacked into W from W's tar. Where both
  * have one name, but the tree cannot stay as it is (marks that only a mount can follow;
- * $SOURCE_DATE_EPOCH), I is made in staging/ and renamed in just before W goes to the trash:
+ * $SOURCE_DATE_EPOCH) or would be missed if the commit failed (sockets; hard links that
+ * index=on keeps joined), I is made in staging/ and renamed in just before W goes to the trash:
  * killed between the two, W is there, and I without a name.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -31,6 +33,7 @@
 
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "base/fs.h"
 #include "base/pathset.h"
 #include "base/quote.h"
 #include "commit/commit.h"
@@ -87,6 +90,33 @@ static int open_parent(struct commit *c, struct ovl_err *err)
 
 /* ---- what is made of it ----------------------------------------------------------- */
 
+/* Are there files that a mount with index=on keeps joined by what is in its work directory? */
+static int has_index(const struct commit *c, struct ovl_err *err)
+{
+	auto_fsdir d = {.fd = -1};
+	const char *name;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/index", c->l.drv->work);
+	if (fs_dir_open(&d, c->l.fd, path) < 0 && fs_is_gone(errno))
+		return 0;
+	r = d.fd < 0 ? -1 : fs_dir_next(&d, &name, NULL);
+	return r < 0 ? err_sys(err, errno, "cannot read '%s' of layer %s", path,
+			       Q(c->req->layer)) :
+		       r;
+}
+
+/* A commit that fails leaves the layer as it is, so what a mount of it would miss is not
+ * taken out of its tree: the image layer gets one of its own. */
+static int keep_tree(struct commit *c, struct ovl_err *err)
+{
+	int r = c->c.lost.sockets ? 1 : has_index(c, err);
+
+	c->c.unpack = r > 0;
+	return r < 0 ? r : 0;
+}
+
 /* Sets c->c.unpack if the tree cannot stay as it is. */
 static int pack(struct commit *c, struct ovl_err *err)
 {
@@ -100,6 +130,8 @@ static int pack(struct commit *c, struct ovl_err *err)
 	if (rc < 0 || c->c.unpack)
 		return rc;
 	rc = commit_pack(&c->l, c->stage.fd, &c->c, err);
+	if (rc == 0)
+		rc = keep_tree(c, err);
 	return c->c.unpack ? 0 : rc;
 }
 

@@ -159,7 +159,7 @@ static int complete(struct commit *c, struct ovl_err *err)
 		return 0;
 	rc = c->c.unpack ? complete_new(c, err) : complete_own(c, err);
 	/* Nothing is mounted: of what mounts have left nothing is needed. */
-	if (rc == 0 && !is_apart(c))
+	if (rc == 0 && !c->c.unpack)
 		rc = empty(c, c->l.drv->work, err);
 	if (rc == 0 && !is_apart(c) && fs_rmtree(c->l.fd, MOUNTNOTES, NULL) < 0)
 		rc = err_sys(err, errno, "cannot remove '%s' of layer %.12s", MOUNTNOTES,

@@ -274,7 +274,7 @@ static int clean_xattrs(struct cleaner *w, int dirfd, const char *name)
 /* In the stage, until it has its place. */
 static const char passing[] = ".whiteout";
 
-/* A whiteout, or a socket: gone, or a device if it hides something. */
+/* A whiteout: gone, or a device if it hides something. */
 static int clean_mark(struct cleaner *w, const struct cleaned *d, const char *name,
 	const struct stat *st)
 {
@@ -302,14 +302,14 @@ static int clean_one(
 	struct stat st = {0};
 	int hides;
 
-	if (type == DT_CHR || type == DT_SOCK || type == DT_UNKNOWN ||
+	if (type == DT_CHR || type == DT_UNKNOWN ||
 		(type == DT_REG && d->marks == WH_OPAQUE_X)) {
 		if (fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return failed(w, "stat");
 		hides = wh_is_whiteout(xp, d->fd, name, &st, d->marks);
 		if (hides < 0)
 			return failed(w, "read the xattrs of");
-		if (hides || S_ISSOCK(st.st_mode))
+		if (hides)
 			return clean_mark(w, d, name, &st);
 	}
 	if (type == DT_DIR || S_ISDIR(st.st_mode))

@@ -176,6 +176,36 @@ if ! as_user; then
 	ovlctl rm lost/i links
 fi
 
+# A commit that fails at any rename leaves the layer as it was: sockets, and what index=on
+# keeps in the work directory to join hard links.
+if can_trace; then
+	printf 'file name=one data=1\nlink name=two link=one\nend\n' | mktar >links.tar
+	need - ovlctl import -n links links.tar
+	need w ovlctl create -n stays links
+	need m ovlctl mount -o index=on stays
+	echo new >"$m/one"
+	perl -MIO::Socket::UNIX -e 'chdir $ARGV[0];
+		IO::Socket::UNIX->new(Local => "s", Listen => 1) or die' "$m"
+	need - ovlctl umount stays
+	d=$OVLCTL_ROOT/$DRV/$w
+	there() {
+		find "$d/$UPPER" "$d/work" ! -path '*/work/work*' -printf '%P %y %s %T@ %n\n' | sort
+		getfattr -Rhdm - "$d/$UPPER" "$d/work" 2>/dev/null
+	}
+	there >was
+	failed='' n=0
+	until [ $n = 9 ] || [ "$failed" ]; do
+		n=$((n + 1))
+		traced -qq -o /dev/null -e trace=renameat2 -e inject=renameat2:error=EIO:when=$n+ \
+			ovlctl commit -n stays/i stays >out 2>err && break
+		there >is
+		cmp -s was is || failed="$n: $(diff was is)"
+	done
+	is "failed at each of its renames: the layer is as it was" "$failed" ""
+	ok "... some failed" test $n -gt 1 -a $n -lt 9
+	ovlctl rm stays/i links
+fi
+
 # Sockets, and marks that hide nothing.
 need w ovlctl create -n marks a
 need m ovlctl mount marks
