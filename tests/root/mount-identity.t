@@ -98,6 +98,11 @@ done
 is_overlay ||
 	is "ls shows the mounts" "$(ovlctl ls -nr -o MOUNTPOINT a b | tr '\n' ' ')" "$T/ma $T/mb "
 mv st2 other
+cp -a st3 st2
+for l in a b; do
+	fails 4 "layer '[ab]' is mounted" "rm of $l, a copy is where our store was" ovlctl rm -r $l
+done
+rm -rf st2
 mv st3 st2
 export OVLCTL_ROOT="$T/st2"
 ovlctl umount -a
