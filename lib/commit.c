@@ -185,7 +185,7 @@ static int finish(struct commit *c, struct trashed *old, struct ovl_err *err)
 		return err_say(err, -rc,
 			"layer %s is committed as %s, but may not survive a power cut: %s",
 			Q(c->req->layer), c->image.id.s, why.text);
-	rc = finish_commit(&c->made, &c->l.id, old, &why);
+	rc = finish_commit(&c->made, &c->l.id, true, old, &why);
 	if (rc == 0)
 		rc = drop_old(c, old, &why);
 	if (rc < 0)

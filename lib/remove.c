@@ -143,8 +143,8 @@ static int take_away(struct layer *l, struct trashed *t, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	/* Or the layer would seem to have been committed. */
-	if (l->meta.becomes.s[0] && becoming_forget(l->st, &l->id) < 0)
-		rc = err_sys(err, errno, "cannot remove 'staging/%.12s'", l->id.s);
+	if (l->meta.becomes.s[0])
+		rc = becoming_forget(l->st, &l->id, err);
 	if (rc == 0)
 		rc = trash_take(l, t, err);
 	if (rc < 0) {

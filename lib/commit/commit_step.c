@@ -191,6 +191,26 @@ static void unmark(struct commit *c)
 		fs_rename(c->stage.fd, BECOMING_WAS, c->l.fd, META_NAME, 0);
 }
 
+/* The names that the image layer is to have; those of W go along if its directory does. */
+static int note_names(struct commit *c, const struct layer *image, struct ovl_err *err)
+{
+	const char *name = c->req->name;
+	bool others = !c->req->keep && image->fd != c->l.fd;
+	auto_fd gives = -1;
+	int rc = 0;
+
+	if (!name && !others)
+		return 0;
+	if (mkdirat(c->went.fd, BECOMING_GIVES, 0700) == 0)
+		gives = fs_open_dir(c->went.fd, BECOMING_GIVES);
+	if (gives < 0)
+		return err_sys(
+			err, errno, "cannot note the names of layer %.12s", image->id.s);
+	if (others)
+		rc = names_copy_notes(&c->l, gives, durable(c), err);
+	return rc == 0 && name ? names_note(gives, name, NULL, false, err) : rc;
+}
+
 /* staging/W; with --keep it is a layer on top of the image layer. */
 static int note_way(struct commit *c, const struct layer *image, struct ovl_err *err)
 {
@@ -200,9 +220,9 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 
 	stage_end(sg);
 	unlinkat(c->l.fd, BECOMING_TO, 0); /* of the commit before */
-	if (becoming_forget(c->st, &c->l.id) < 0)
-		return err_sys(err, errno, "cannot remove 'staging/%.12s'", c->l.id.s);
-	rc = stage_begin_as(c->st, c->l.drv, &c->l.id, sg, err);
+	rc = becoming_forget(c->st, &c->l.id, err);
+	if (rc == 0)
+		rc = stage_begin_as(c->st, c->l.drv, &c->l.id, sg, err);
 	if (rc == 0 && c->req->keep) {
 		memcpy(sg->link, c->l.meta.link, sizeof(sg->link));
 		rc = stage_fill_empty(sg, image, c->l.meta.created, err);
@@ -211,6 +231,8 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 		if (rc == 0)
 			rc = layer_add_child(image, &c->l.id, err);
 	}
+	if (rc >= 0)
+		rc = note_names(c, image, err);
 	snprintf(to, sizeof(to), "../../%s/%s", image->drv->name, image->id.s);
 	if (rc >= 0 && symlinkat(to, sg->fd, BECOMING_TO) < 0)
 		rc = err_sys(
@@ -232,21 +254,14 @@ static int prepare(struct commit *c, const struct layer *image, struct ovl_err *
 
 /* ---- the name --------------------------------------------------------------------- */
 
-/* Notes in the image layer, which is not in its place or has nothing lead to it yet. */
-static int sync_notes(const struct commit *c, int fd, struct ovl_err *err)
-{
-	return durable(c) && fs_exists(fd, NAMES_NOTES) > 0 ? names_sync_notes(fd, err) :
-							      0;
-}
-
 /*
- * Under the lock of the names: it is noted in the image layer (fd), and leads to a layer
- * that is not there, or does not know of it, until the step: it is nobody's. 1: so it is,
- * 0: there is nothing to give.
+ * Under the lock of the names: it leads to W, which does not know of it. So it is nobody's
+ * until the step, when it is the image layer's, by its note in staging/W. 1: so it is, 0:
+ * there is nothing to give.
  */
-static int give_name(
-	struct commit *c, int fd, const struct layer_ref *to, struct ovl_err *err)
+static int give_name(struct commit *c, struct ovl_err *err)
 {
+	struct layer_ref self = layer_ref_of(&c->l);
 	const char *name = c->req->name;
 	struct layer_ref owner;
 	char file[256];
@@ -259,11 +274,7 @@ static int give_name(
 		return rc < 0 ? rc : 0;
 	name_encode(name, file);
 	names_unnote(c->l.fd, file);
-	rc = names_note(fd, name, NULL, durable(c), err);
-	if (rc == 0)
-		rc = sync_notes(c, fd, err);
-	if (rc == 0)
-		rc = names_link(c->st, name, to, false, err);
+	rc = names_link(c->st, name, &self, false, err);
 	if (rc < 0)
 		return rc;
 	rc = durable(c) ? names_sync(c->st, err) : 0;
@@ -308,7 +319,7 @@ static int rename_layer(struct commit *c, struct ovl_err *err)
 	int rc = announce(c, err);
 
 	if (rc == 0)
-		rc = given = give_name(c, l->fd, &c->image, err);
+		rc = given = give_name(c, err);
 	if (rc >= 0) {
 		if (fs_rename(l->drv_fd, l->id.s, l->drv_fd, c->image.id.s,
 			    RENAME_NOREPLACE) == 0)
@@ -359,16 +370,9 @@ static int become(struct commit *c, struct ovl_err *err)
 static int leave(struct commit *c, const struct layer *image, struct trashed *old,
 	struct ovl_err *err)
 {
-	struct layer_ref self = layer_ref_of(&c->l);
-	int given = 0;
-	int rc = 0;
+	int given = give_name(c, err);
+	int rc = given;
 
-	if (!c->req->keep)
-		rc = names_copy_notes(&c->l, image->fd, durable(c), err);
-	if (rc == 0)
-		rc = sync_notes(c, image->fd, err);
-	if (rc == 0)
-		rc = given = give_name(c, image->fd, &self, err);
 	if (rc >= 0 && image->fd == c->in.stage.fd) {
 		c->in.stage.hold = true;
 		rc = stage_appear(&c->in.stage, &image->id, commit_parent(c), NULL,

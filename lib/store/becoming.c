@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "store/becoming.h"
 #include "store/driver.h"
+#include "store/lock.h"
 #include "store/store.h"
 
 /* ---- in staging ------------------------------------------------------------------- */
@@ -85,25 +86,28 @@ int becoming_has(struct ovl_store *st, const struct ovl_id *id, const char *file
 	return r < 0 ? -errno : r;
 }
 
-int becoming_forget(struct ovl_store *st, const struct ovl_id *id)
+int becoming_forget(struct ovl_store *st, const struct ovl_id *id, struct ovl_err *err)
 {
-	int staging = store_dir(st, DIR_STAGING, NULL);
+	int staging = store_dir(st, DIR_STAGING, err);
+	char what[32];
+	int rc;
 
 	while (staging >= 0) {
 		auto_fd fd = fs_open_dir(staging, id->s);
 		int same;
 
-		if (fd < 0)
-			return fs_is_gone(errno) ? 0 : -1;
+		if (fd < 0 && fs_is_gone(errno))
+			return 0;
+		snprintf(what, sizeof(what), "'staging/%.12s'", id->s);
 		/* prune is at it, and soon done. */
-		while (flock(fd, LOCK_EX) < 0) {
-			if (errno != EINTR)
-				return -1;
-		}
+		rc = fd < 0 ? -errno : lock_moment(st, fd, LOCK_EX, what, err);
+		if (rc < 0)
+			return fd < 0 ? err_sys(err, -rc, "cannot open %s", what) : rc;
 		same = fs_is(staging, id->s, fd);
+		if (same < 0 || (same > 0 && fs_rmtree(staging, id->s, NULL) < 0))
+			return err_sys(err, errno, "cannot remove %s", what);
 		if (same)
-			return same < 0 ? -1 : fs_rmtree(staging, id->s, NULL);
+			return 0;
 	}
-	errno = -staging;
-	return staging == -ENOENT ? 0 : -1;
+	return staging == -ENOENT ? 0 : staging;
 }

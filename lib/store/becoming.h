@@ -11,6 +11,8 @@
  *	W/.image/was		.layer as it was, for a commit that changes nothing.
  *	staging/W/.to		-> ../../<driver>/I: where W went, for who looks for it. It
  *				is followed for names, never for ids.
+ *	staging/W/.gives	.names of I to come: notes of the names that it is to have
+ *				besides those that it has notes of
  *	staging/W		with the other files of a layer: W itself, empty, on its
  *				way back
  *
@@ -26,6 +28,7 @@
 #define BECOMING_IMAGE ".image"
 #define BECOMING_WAS   "was"
 #define BECOMING_TO    ".to"
+#define BECOMING_GIVES ".gives"
 
 /*
  * Reads .layer of the layer directory fd, which is found under that id. Of an image layer
@@ -48,7 +51,7 @@ int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *i
 int becoming_has(struct ovl_store *st, const struct ovl_id *id, const char *file);
 
 /* Removes staging/W, which a commit has left that was killed or failed. The layer W is in
- * its place and locked. -1 with errno. */
-int becoming_forget(struct ovl_store *st, const struct ovl_id *id);
+ * its place and locked. */
+int becoming_forget(struct ovl_store *st, const struct ovl_id *id, struct ovl_err *err);
 
 #endif

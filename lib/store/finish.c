@@ -41,36 +41,66 @@ static int is_noted_here(const struct layer *l, const struct ovl_id *was)
 }
 
 /* The writable layer that goes on, empty. */
-static int put_back(const struct layer *l, const struct ovl_id *was, struct ovl_err *err)
+static int put_back(
+	const struct layer *l, const struct layer_ref *from, struct ovl_err *err)
 {
 	int staging = store_dir(l->st, DIR_STAGING, NULL);
-
-	int r = is_noted_here(l, was);
+	int r = is_noted_here(l, &from->id);
 
 	if (r > 0)
-		r = becoming_has(l->st, was, META_NAME);
+		r = becoming_has(l->st, &from->id, META_NAME);
 	errno = -r;
 	if (r <= 0)
 		return r < 0 ? cannot(l, err) : 0;
-	if (fs_rename(staging, was->s, l->drv_fd, was->s, RENAME_NOREPLACE) < 0 &&
-		errno != EEXIST)
-		return cannot(l, err);
-	return sync_dir(l, l->drv_fd, err);
+	if (fs_rename(staging, from->id.s, l->drv_fd, from->id.s, RENAME_NOREPLACE) < 0)
+		return errno == EEXIST ? 0 : cannot(l, err);
+	return 1;
 }
 
-/* The names first: one that -n gave may lead to the writable layer until then. */
-static int hand_on(const struct layer *l, const struct ovl_id *was, struct ovl_err *err)
+static int take_notes(
+	const struct layer *l, const struct layer_ref *from, struct ovl_err *err)
 {
-	struct layer_ref from = {.drv = l->drv, .id = *was};
-	int rc = names_lock_anyway(l->st, err);
-	int moved = rc < 0 ? rc : names_hand_on(l, &from, err);
+	int r = is_noted_here(l, &from->id);
+
+	errno = -r;
+	return r > 0 ? names_take_notes(l, from, err) : r < 0 ? cannot(l, err) : 0;
+}
+
+typedef int (*locked_fn)(
+	const struct layer *l, const struct layer_ref *from, struct ovl_err *err);
+
+static int locked(const struct layer *l, const struct layer_ref *from, bool wait,
+	locked_fn fn, struct ovl_err *err)
+{
+	int rc = wait ? names_lock(l->st, err) : names_trylock(l->st, err);
 
 	if (rc < 0)
 		return rc;
-	rc = moved < 0 ? moved : put_back(l, was, err);
+	rc = fn(l, from, err);
 	names_unlock(l->st);
-	return rc == 0 && moved ? sync_dir(l, store_dir(l->st, DIR_NAMES, NULL), err) :
-				  rc;
+	return rc;
+}
+
+/*
+ * Notes, then names, then the writable layer, to which one that -n gave leads until then.
+ * Each is synced before the next, so that a power cut leaves no name without an owner;
+ * others need not wait for that.
+ */
+static int hand_on(
+	const struct layer *l, const struct ovl_id *was, bool wait, struct ovl_err *err)
+{
+	struct layer_ref from = {.drv = l->drv, .id = *was};
+	int rc = locked(l, &from, wait, take_notes, err);
+
+	if (rc > 0 && store_durable(l->st))
+		rc = names_sync_notes(l->fd, err);
+	if (rc >= 0)
+		rc = locked(l, &from, wait, names_hand_on, err);
+	if (rc > 0)
+		rc = sync_dir(l, store_dir(l->st, DIR_NAMES, NULL), err);
+	if (rc >= 0)
+		rc = locked(l, &from, wait, put_back, err);
+	return rc > 0 ? sync_dir(l, l->drv_fd, err) : rc;
 }
 
 /* -1 with errno, but for what was done already. */
@@ -157,10 +187,10 @@ static int forget(const struct layer *l, const struct ovl_id *was, struct ovl_er
 	return 0;
 }
 
-int finish_commit(const struct layer *image, const struct ovl_id *was,
+int finish_commit(const struct layer *image, const struct ovl_id *was, bool wait,
 	struct trashed *old, struct ovl_err *err)
 {
-	int rc = hand_on(image, was, err);
+	int rc = hand_on(image, was, wait, err);
 
 	if (rc == 0 && becoming_unfinished(&image->meta))
 		rc = make_image(image, was, old, err);

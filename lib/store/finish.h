@@ -14,10 +14,11 @@
  * any way. Every part may have been done before, or be done by another at the same time.
  * No data are written, and renamed is only what was synced before. The step itself must be
  * on disk (finish_sync_step), or a power cut could show the names without the layer.
+ * wait: for the lock of the names, as was asked for; if not, and another has it, OVL_BUSY.
  * old: gets the tree that the image layer has no more, for the caller to empty; NULL: it
  * is left to prune.
  */
-int finish_commit(const struct layer *image, const struct ovl_id *was,
+int finish_commit(const struct layer *image, const struct ovl_id *was, bool wait,
 	struct trashed *old, struct ovl_err *err);
 int finish_sync_step(const struct layer *image, struct ovl_err *err);
 

@@ -71,13 +71,13 @@ static int none(const char *what, struct ovl_err *err)
 }
 
 /* Who may not write sees the layer as the image layer that it is all the same. */
-static int finish(struct layer *image, const struct ovl_id *was)
+static int finish(struct layer *image, const struct ovl_id *was, bool wait)
 {
 	struct ovl_err why;
 	int rc = image->st->look_only ? -EROFS : finish_sync_step(image, &why);
 
 	if (rc == 0)
-		rc = finish_commit(image, was, NULL, &why);
+		rc = finish_commit(image, was, wait, NULL, &why);
 	if (rc == 0)
 		image->meta.was.s[0] = '\0';
 	return rc;
@@ -105,7 +105,12 @@ static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 			rc = becoming_meta(image.fd, to.id.s, &image.meta, err);
 		if (rc < 0)
 			return rc;
-		if (finish(&image, &ref->id) == 0)
+		rc = finish(&image, &ref->id, !(op & LOCK_NB));
+		/* Another is about to put it back. */
+		if (rc == -EBUSY || rc == -EINTR)
+			return err_status(err, OVL_BUSY,
+				"layer %s is in use by another process", Q(what));
+		if (rc == 0)
 			return fs_exists(image.drv_fd, ref->id.s) > 0 ? -EAGAIN :
 									none(what, err);
 	}
@@ -198,7 +203,7 @@ int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	if (op && becoming_unfinished(&l.meta)) {
 		struct ovl_id was = l.meta.was;
 
-		finish(&l, &was);
+		finish(&l, &was, false);
 	}
 	*out = l;
 	l.fd = -1;
@@ -226,7 +231,7 @@ int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int 
 	if (rc == 0 && op && becoming_unfinished(&l.meta)) {
 		struct ovl_id was = l.meta.was;
 
-		finish(&l, &was);
+		finish(&l, &was, false);
 	}
 	if (rc == -EUCLEAN || rc == -ENOENT || rc == -EINVAL || rc == -EFBIG) {
 		meta_guess(&l);

@@ -104,6 +104,12 @@ int lock_moment(
 	return take(st, st->cfg.nowait ? 1 : st->cfg.wait, fd, op, what, err);
 }
 
+int lock_brief(
+	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
+{
+	return take(st, 1, fd, op, what, err);
+}
+
 int lock_now(int fd, int op, const char *what, struct ovl_err *err)
 {
 	int rc = lock_try(fd, op);

@@ -51,6 +51,10 @@ int lock_take(const struct ovl_store *st, int fd, int op, const char *what,
 int lock_moment(const struct ovl_store *st, int fd, int op, const char *what,
 	struct ovl_err *err);
 
+/* The same for who can do without: waits a second at most. */
+int lock_brief(const struct ovl_store *st, int fd, int op, const char *what,
+	struct ovl_err *err);
+
 /* The same without waiting, whatever the configuration says. */
 int lock_now(int fd, int op, const char *what, struct ovl_err *err);
 

@@ -88,13 +88,19 @@ int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *f
 /* 1: the layer knows of the name, or the image layer that it became, which *ref is then. */
 static int follow(struct ovl_store *st, struct layer_ref *ref, const char *file)
 {
+	char note[sizeof(BECOMING_GIVES) + sizeof(NAMES_NOTES) + 256 + 2];
 	struct layer_ref image;
 	int r = names_noted(st, ref, file);
 
 	if (r)
 		return r;
 	r = becoming_to(st, ref, &image);
-	if (r > 0)
+	if (r <= 0)
+		return r;
+	/* In this order, as it may be moved just now. */
+	snprintf(note, sizeof(note), BECOMING_GIVES "/" NAMES_NOTES "/%s", file);
+	r = becoming_has(st, &ref->id, note);
+	if (r == 0)
 		r = is_noted(st, &image, file);
 	if (r > 0)
 		*ref = image;
@@ -259,45 +265,6 @@ static int replace(int names, const char *target, const char *file)
 	return -1;
 }
 
-int names_lock(struct ovl_store *st, struct ovl_err *err)
-{
-	int names = store_dir_make(st, DIR_NAMES, err);
-	int rc;
-
-	if (names < 0)
-		return names;
-	rc = lock_moment(st, names, LOCK_EX, "the list of names", err);
-	st->names_held = rc == 0;
-	return rc;
-}
-
-int names_lock_anyway(struct ovl_store *st, struct ovl_err *err)
-{
-	int names = store_dir_make(st, DIR_NAMES, err);
-
-	if (names < 0)
-		return names;
-	while (flock(names, LOCK_EX) < 0) {
-		if (errno != EINTR)
-			return err_sys(err, errno, "cannot lock the list of names");
-	}
-	st->names_held = true;
-	return 0;
-}
-
-int names_lock_shared(struct ovl_store *st, struct ovl_err *err)
-{
-	int names = store_dir(st, DIR_NAMES, err);
-
-	int rc;
-
-	if (names < 0)
-		return names == -ENOENT ? 0 : names;
-	rc = lock_moment(st, names, LOCK_SH, "the list of names", err);
-	st->names_held = rc == 0;
-	return rc;
-}
-
 void names_put_back(const struct layer *l, const struct buf *dropped)
 {
 	struct layer_ref self = layer_ref_of(l);
@@ -307,12 +274,6 @@ void names_put_back(const struct layer *l, const struct buf *dropped)
 	format_target(&self, target);
 	for (size_t at = 0; at < dropped->len; at += strlen(dropped->data + at) + 1)
 		(void)!symlinkat(target, names, dropped->data + at);
-}
-
-void names_unlock(struct ovl_store *st)
-{
-	st->names_held = false;
-	flock(store_dir(st, DIR_NAMES, NULL), LOCK_UN);
 }
 
 int names_link(struct ovl_store *st, const char *name, const struct layer_ref *ref,
@@ -390,31 +351,69 @@ void names_unnote(int layer_fd, const char *file)
 	unlinkat(layer_fd, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
 }
 
-/* The note of a name that a layer has no more, or gets anew. */
-static void drop_note(struct ovl_store *st, const struct layer_ref *ref, const char *file)
+/* The layer's directory, or where the commit that makes it has put its note of the name; leads:
+ * see names_find. -1 with errno. */
+static int noted_in(struct ovl_store *st, const struct layer_ref *ref,
+	const struct layer_ref *leads, const char *file)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, NULL);
-	auto_fd layer = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
+	char path[ID_LEN + sizeof(BECOMING_GIVES) + 1];
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/" BECOMING_GIVES, leads->id.s);
+	if (!layer_ref_same(ref, leads) && is_noted(st, ref, file) == 0)
+		fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL), path);
+	if (fd >= 0)
+		return fd;
+	return drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
+}
+
+/* The note of a name that a layer has no more, or gets anew. */
+static void drop_note(struct ovl_store *st, const struct layer_ref *ref,
+	const struct layer_ref *leads, const char *file)
+{
+	auto_fd layer = noted_in(st, ref, leads, file);
 
 	if (layer >= 0)
 		names_unnote(layer, file);
 }
 
-/* Under the lock: first the note, then the name, and the end of the note in the layer that
- * had it. */
+static int note(const struct layer *l, const char *name, const char *config, bool durable,
+	struct ovl_err *err)
+{
+	int rc = names_note(l->fd, name, config, durable, err);
+
+	return rc == 0 && durable ? names_sync_notes(l->fd, err) : rc;
+}
+
+static int lead(const struct layer *l, const char *name, bool force, bool durable,
+	struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(l);
+	int rc = names_link(l->st, name, &self, force, err);
+
+	return rc == 0 && durable ? names_sync(l->st, err) : rc;
+}
+
+/*
+ * Under the lock. A name that is nobody's leads to the layer first, and is the layer's when
+ * it is noted there: what a kill leaves is a name of nobody. A name that moves is noted
+ * first, so that it is always somebody's, and the note in the layer that had it goes last.
+ */
 static int take_over(const struct layer *l, const char *name, const char *config,
 	bool force, bool durable, struct ovl_err *err)
 {
 	struct layer_ref self = layer_ref_of(l);
 	struct layer_ref owner;
+	struct layer_ref leads;
 	char file[256];
 	bool had;
 	bool mine;
 	int rc;
 
 	name_encode(name, file);
-	had = names_owner(l->st, store_dir(l->st, DIR_NAMES, NULL), file, &owner, NULL) >
-		0;
+	had = names_owner(
+		      l->st, store_dir(l->st, DIR_NAMES, NULL), file, &owner, &leads) > 0;
 	mine = had && layer_ref_same(&owner, &self);
 	rc = mine     ? 0 :
 		force ? refuse_id(l->st, name, &self, err) :
@@ -422,18 +421,18 @@ static int take_over(const struct layer *l, const char *name, const char *config
 	if (rc < 0)
 		return rc;
 	if (!mine)
-		drop_note(l->st, &self, file);
-	rc = names_note(l->fd, name, config, durable, err);
-	if (rc == 0 && durable)
-		rc = names_sync_notes(l->fd, err);
+		drop_note(l->st, &self, &self, file);
+	rc = had ? note(l, name, config, durable, err) :
+		   lead(l, name, force, durable, err);
 	if (rc == 0)
-		rc = names_link(l->st, name, &self, force, err);
+		rc = had ? lead(l, name, force, durable, err) :
+			   note(l, name, config, durable, err);
 	if (rc < 0 && !mine)
-		drop_note(l->st, &self, file);
-	if (rc == 0 && durable)
-		rc = names_sync(l->st, err);
+		drop_note(l->st, &self, &self, file);
+	if (rc < 0 && !had)
+		names_unlink(l->st, name);
 	if (rc == 0 && had && !mine)
-		drop_note(l->st, &owner, file);
+		drop_note(l->st, &owner, &leads, file);
 	return rc;
 }
 
@@ -455,17 +454,19 @@ int names_give(const struct layer *l, const char *name, const char *config, bool
 /* The note goes first: without it the name is nobody's, and what a kill may leave of that is
  * a link that no layer knows of. After an error it is there again. */
 static int take_away(struct ovl_store *st, const struct layer_ref *owner,
-	const char *name, bool durable, struct ovl_err *err)
+	const struct layer_ref *leads, const char *name, bool durable,
+	struct ovl_err *err)
 {
-	int drv_fd = store_driver_dir(st, owner->drv, NULL);
-	auto_fd layer = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, owner->id.s);
-	auto_fd dir = layer < 0 ? -1 : fs_open_dir(layer, NAMES_NOTES);
+	auto_fd layer = -1;
+	auto_fd dir = -1;
 	char config[ID_LEN + 1];
 	char file[256];
 	int has;
 	int rc;
 
 	name_encode(name, file);
+	layer = noted_in(st, owner, leads, file);
+	dir = layer < 0 ? -1 : fs_open_dir(layer, NAMES_NOTES);
 	has = dir < 0 ? 0 : names_config(layer, name, config, err);
 	if (has < 0)
 		return has;
@@ -484,6 +485,7 @@ static int take_away(struct ovl_store *st, const struct layer_ref *owner,
 int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_err *err)
 {
 	struct layer_ref owner;
+	struct layer_ref leads;
 	int r = names_lookup(st, name, &owner, err);
 	int rc;
 
@@ -493,8 +495,8 @@ int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_
 		return r;
 	if (r < 0)
 		return r;
-	r = names_lookup(st, name, &owner, err);
-	rc = r > 0 ? take_away(st, &owner, name, durable, err) : 0;
+	r = names_find(st, name, &owner, &leads, err);
+	rc = r > 0 ? take_away(st, &owner, &leads, name, durable, err) : 0;
 	names_unlock(st);
 	return rc < 0 ? rc : r;
 }
@@ -502,10 +504,11 @@ int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_
 void names_take_from(struct ovl_store *st, const char *name, const struct layer_ref *ref)
 {
 	struct layer_ref owner;
+	struct layer_ref leads;
 
 	if (names_lock(st, NULL) < 0)
 		return;
-	if (names_lookup(st, name, &owner, NULL) > 0 && layer_ref_same(&owner, ref))
-		take_away(st, &owner, name, false, NULL);
+	if (names_find(st, name, &owner, &leads, NULL) > 0 && layer_ref_same(&owner, ref))
+		take_away(st, &owner, &leads, name, false, NULL);
 	names_unlock(st);
 }

@@ -54,6 +54,10 @@ int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_
 /* The same if it is that layer's, as far as it can be done. */
 void names_take_from(struct ovl_store *st, const char *name, const struct layer_ref *ref);
 
+/* Moves the notes of names that the image layer is to have from where the writable layer's
+ * commit has put them. The same lock, and results. */
+int names_take_notes(
+	const struct layer *image, const struct layer_ref *was, struct ovl_err *err);
 /* Gives the names that lead to a writable layer to the image layer it has become, which
  * has notes of them; what the writable layer keeps loses its note there. Under the lock of
  * the names. 1: some were given, 0: none, negative errno. */
@@ -77,8 +81,10 @@ int names_lock(struct ovl_store *st, struct ovl_err *err);
 /* For who looks: nobody gives a name or takes one away meanwhile, and no commit gives a
  * layer another id: of an entry that is renamed readdir(3) may show neither name. */
 int names_lock_shared(struct ovl_store *st, struct ovl_err *err);
-/* The same for who cannot go back: waits, whatever was asked for. */
-int names_lock_anyway(struct ovl_store *st, struct ovl_err *err);
+/* The same for who lists all layers, and can do without: 1, 0 it cannot be had. */
+int names_lock_to_list(struct ovl_store *st, struct ovl_err *err);
+/* The first for who need not have it: does not wait. */
+int names_trylock(struct ovl_store *st, struct ovl_err *err);
 int names_link(struct ovl_store *st, const char *name, const struct layer_ref *ref,
 	bool force, struct ovl_err *err);
 void names_unlink(struct ovl_store *st, const char *name);

@@ -1,5 +1,6 @@
 /* Names, many at once: all of a layer, all of the store. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -7,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "store/becoming.h"
 #include "store/driver.h"
 #include "store/names.h"
 #include "store/store.h"
@@ -114,6 +116,58 @@ static int hand_on(struct handing *h, int names, const char *file, struct ovl_er
 		return r < 0 ? r : 0;
 	h->done = true;
 	return names_link(h->image->st, name, &to, true, err);
+}
+
+/* 1 moved, 0 it is there, or the name is another's by now; negative errno. */
+static int take_note(const struct layer *image, const struct layer_ref *was, int gives,
+	int names, const char *file)
+{
+	struct layer_ref self = layer_ref_of(image);
+	struct layer_ref link;
+	char note[sizeof(NAMES_NOTES) + 256 + 1];
+	int r = names_read_link(names, file, &link);
+
+	if (r < 0 && r != -EUCLEAN)
+		return r;
+	snprintf(note, sizeof(note), NAMES_NOTES "/%s", file);
+	if (r > 0 && (layer_ref_same(&link, was) || layer_ref_same(&link, &self))) {
+		if (fs_mkdir(image->fd, NAMES_NOTES, 0700) < 0)
+			return -errno;
+		if (fs_rename(gives, note, image->fd, note, RENAME_NOREPLACE) == 0)
+			return 1;
+		if (errno != EEXIST)
+			return errno == ENOENT ? 0 : -errno;
+	}
+	return unlinkat(gives, note, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int names_take_notes(
+	const struct layer *image, const struct layer_ref *was, struct ovl_err *err)
+{
+	int staging = store_dir(image->st, DIR_STAGING, NULL);
+	int names = store_dir(image->st, DIR_NAMES, NULL);
+	char path[ID_LEN + sizeof(BECOMING_GIVES) + 1];
+	struct layer_ref self = layer_ref_of(image);
+	auto_fsdir d = {.fd = -1};
+	auto_fd gives = -1;
+	const char *file;
+	bool moved = false;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/" BECOMING_GIVES, was->id.s);
+	gives = fs_open_dir(staging, path);
+	if (gives < 0 || fs_dir_open(&d, gives, NAMES_NOTES) < 0)
+		return fs_is_gone(errno) ? 0 : cannot_read(&self, errno, err);
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+		r = take_note(image, was, gives, names, file);
+		if (r < 0)
+			return cannot_read(&self, -r, err);
+		moved |= r > 0;
+	}
+	if (r < 0)
+		return cannot_read(&self, errno, err);
+	return fs_rmtree(staging, path, NULL) < 0 ? cannot_read(&self, errno, err) :
+						    moved;
 }
 
 int names_hand_on(

@@ -24,8 +24,7 @@ void trash_close(struct trashed *t)
 static void keep_lock(struct layer *l, struct trashed *out)
 {
 	out->fd = steal_fd(&l->fd);
-	while (flock(out->fd, LOCK_SH) < 0 && errno == EINTR)
-		;
+	lock_try(out->fd, LOCK_SH); /* or prune has it, which does no harm now */
 }
 
 static int move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,

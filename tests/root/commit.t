@@ -200,6 +200,7 @@ if can_trace; then
 			ovlctl commit -n stays/i stays >out 2>err && break
 		there >is
 		cmp -s was is || failed="$n: $(diff was is)"
+		[ "$(ovlctl check)" = "" ] || failed="$n: $(ovlctl check)"
 	done
 	is "failed at each of its renames: the layer is as it was" "$failed" ""
 	ok "... some failed" test $n -gt 1 -a $n -lt 9

@@ -55,6 +55,35 @@ if can_trace; then
 	is "both layers went" "$(ovlctl ls -nr -o ID)" ""
 fi
 
+# ---- a commit that is to be finished --------------------------------------------------
+
+# Who comes along uses the layer as it is, if another has the lock of the names.
+if can_trace; then
+	need - ovlctl import -n low b.tar
+	n=0
+	until [ $n = 12 ]; do
+		n=$((n + 1))
+		need w ovlctl create -n w low
+		echo new >"$S/$DRV/$w/$UPPER/new"
+		killed_at fsync $n ovlctl commit -n c w >out 2>err
+		[ -d "$S/$DRV/$w" ] || break
+		ovlctl rm w
+		ovlctl prune >out
+	done
+	ok "killed after the step" test -d "$S"/$DRV/*/.image
+	flock "$S/names" cat go >/dev/null &
+	until_true locked "$S/names"
+	ok "a commit to be finished, the names locked: show" timeout 5 ovlctl --nowait show c
+	ok "... mount" timeout 5 ovlctl --nowait mount c
+	ok "... ls" timeout 5 ovlctl --nowait ls
+	echo >go
+	wait
+	ok "... umount" ovlctl umount c
+	no "... it is finished then" test -d "$S"/$DRV/*/.image
+	is "... the names are its names" "$(ovlctl ls -nr -o NAME c)" c,w
+	ovlctl rm c low
+fi
+
 # ---- who looks only -------------------------------------------------------------------
 
 b=$(ovlctl import -n b b.tar)
