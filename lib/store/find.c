@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/pathset.h"
 #include "base/quote.h"
 #include "store/becoming.h"
 #include "store/driver.h"
@@ -251,19 +252,60 @@ static int comes_back(void *ctx, const struct driver *drv, int dir, const char *
 							 0;
 }
 
-int layers_each(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
+static int each(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
 {
 	struct coming c = {.st = st, .fn = fn, .ctx = ctx};
-	bool held = st->names_held;
-	int rc = held ? 0 : names_lock_shared(st, err);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
 	for (const struct driver *const *d = driver_list; *d && rc == 0; d++)
 		rc = store_covers(st, *d) ? each_of(st, *d, fn, ctx, err) : 0;
-	if (rc == 0)
-		rc = each_departed(st, comes_back, &c, err);
-	if (!held)
+	return rc == 0 ? each_departed(st, comes_back, &c, err) : rc;
+}
+
+struct once {
+	layers_fn fn;
+	void *ctx;
+	struct pathset *seen;
+	struct ovl_err *err;
+};
+
+static int only_once(void *ctx, const struct driver *drv, int dir, const char *name)
+{
+	struct once *o = ctx;
+	char key[300];
+	int len = snprintf(key, sizeof(key), "%s/%s", drv->name, name);
+
+	if (pathset_has(o->seen, 'l', key, (size_t)len))
+		return 0;
+	if (pathset_add(o->seen, 'l', key, (size_t)len) < 0)
+		return err_nomem(o->err);
+	return o->fn(o->ctx, drv, dir, name);
+}
+
+/* Without the lock one that is renamed meanwhile may be missed: not so twice. */
+static int each_unlocked(
+	struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
+{
+	struct once o = {.fn = fn, .ctx = ctx, .seen = pathset_new(), .err = err};
+	int rc = o.seen ? 0 : err_nomem(err);
+
+	for (int i = 0; i < 2 && rc == 0; i++)
+		rc = each(st, only_once, &o, err);
+	pathset_free(o.seen);
+	return rc;
+}
+
+int layers_each(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
+{
+	int locked = st->names_held ? 0 : names_lock_to_list(st, err);
+	int rc;
+
+	if (locked < 0)
+		return locked;
+	if (!locked && !st->names_held)
+		return each_unlocked(st, fn, ctx, err);
+	rc = each(st, fn, ctx, err);
+	if (locked)
 		names_unlock(st);
 	return rc;
 }

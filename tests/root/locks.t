@@ -82,6 +82,7 @@ if can_trace; then
 	no "... it is finished then" test -d "$S"/$DRV/*/.image
 	is "... the names are its names" "$(ovlctl ls -nr -o NAME c)" c,w
 	ovlctl rm c low
+	ovlctl prune >out
 fi
 
 # ---- who looks only -------------------------------------------------------------------
