@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -383,9 +384,43 @@ static int prune_nowhere(struct pruner *p)
 
 /* ---- all of it -------------------------------------------------------------------- */
 
+/* A commit to it that was killed when the writable layer was in its place again. */
+static void finish_image(
+	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
+{
+	struct layer_ref ref = {.drv = drv};
+	auto_layer l = LAYER_INIT;
+	char path[ID_LEN + sizeof(BECOMING_IMAGE) + 1];
+	struct ovl_err why;
+
+	snprintf(path, sizeof(path), "%.64s/" BECOMING_IMAGE, id);
+	memcpy(ref.id.s, id, sizeof(ref.id.s));
+	if (id_is_full(id) && fs_exists(drv_fd, path) > 0)
+		(void)layer_open_ref(p->st, &ref, LOCK_SH | LOCK_NB, id, &l, &why);
+}
+
+/* Commits, by whatever it is seen that they are not finished. */
+static int finish_commits(struct pruner *p)
+{
+	int rc = layers_finish(p->st, p->err);
+
+	for (const struct driver *const *d = driver_list; *d && rc == 0; d++) {
+		auto_fsdir dir = {.fd = -1};
+		int drv_fd = store_covers(p->st, *d) ? store_driver_dir(p->st, *d, NULL) :
+						       -1;
+		const char *name;
+
+		if (drv_fd < 0 || fs_dir_open(&dir, drv_fd, ".") < 0)
+			continue;
+		while (fs_dir_next(&dir, &name, NULL) > 0)
+			finish_image(p, *d, drv_fd, name);
+	}
+	return rc;
+}
+
 static int dead(struct pruner *p)
 {
-	int rc = p->req->dry_run ? 0 : layers_finish(p->st, p->err);
+	int rc = p->req->dry_run ? 0 : finish_commits(p);
 
 	if (rc == 0)
 		rc = prune_dirs(p, DIR_STAGING, "staging", prune_dir,

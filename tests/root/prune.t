@@ -80,6 +80,25 @@ wait $pid 2>/dev/null
 kill $feeder 2>/dev/null
 is "... and goes when it was killed" "$(ovlctl prune | awk '{ print $1 }')" staging
 
+# A commit --keep that was killed when the writable layer was in its place again.
+if can_trace; then
+	n=0
+	until [ $n = 20 ]; do
+		n=$((n + 1))
+		need id ovlctl create -n kept one
+		echo 1 >"$S/$DRV/$id/$UPPER/f"
+		killed fsync $n ovlctl commit --keep -n kept/i kept
+		[ ! -L "$S/$DRV/$id/.to" ] || break
+		ovlctl rm -r kept/i kept >out 2>&1 || ovlctl rm kept
+		ovlctl prune >out
+	done
+	ok "commit --keep is killed near its end" test $n -lt 20
+	need - ovlctl prune
+	is "... prune finishes it" "$(ovlctl check)$(ls -d "$S/$DRV"/*/.image 2>&1 | grep -c '^/')" 0
+	ovlctl rm -r kept/i
+	ovlctl prune >out
+fi
+
 # An image layer whose commit was killed has its names, though they lead to the writable one.
 if can_trace; then
 	cp -a "$S" as_before
