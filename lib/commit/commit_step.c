@@ -291,24 +291,47 @@ static void take_name(struct commit *c, int given)
 
 /* ---- the step --------------------------------------------------------------------- */
 
-/* Prune may have taken the hint meanwhile, and would take the link. */
+/* The short link, unless it is there. */
+static int publish(struct commit *c, struct ovl_err *err)
+{
+	const struct driver *drv = c->l.drv;
+	struct ovl_id leads;
+	auto_fd dir = -1;
+	int rc;
+
+	if (drv->links && drv->by_link(c->l.drv_fd, c->meta.link, &leads) > 0 &&
+		strcmp(leads.s, c->image.id.s) == 0)
+		return 0;
+	rc = drv->publish(&c->stage, &c->image.id, err);
+	if (rc < 0 || !drv->links || !durable(c))
+		return rc;
+	dir = fs_open_dir(c->l.drv_fd, drv->links);
+	return dir < 0 || fsync(dir) < 0 ?
+		err_sys(err, errno, "cannot sync '%s'", drv->links) :
+		0;
+}
+
+/* Once to have it synced before the names are locked, and once more as prune may have taken
+ * hint and link meanwhile. */
 static int announce(struct commit *c, struct ovl_err *err)
 {
 	const struct layer *parent = commit_parent(c);
-	const char *links = c->l.drv->links;
-	auto_fd dir = -1;
 	int rc = parent ? layer_add_child(parent, &c->image.id, err) : 0;
 
 	if (rc > 0 && durable(c))
 		rc = layer_sync_children(parent, err);
-	if (rc >= 0)
-		rc = c->l.drv->publish(&c->stage, &c->image.id, err);
-	if (rc < 0 || !links || !durable(c))
+	return rc < 0 ? rc : publish(c, err);
+}
+
+static int announce_early(struct commit *c, struct ovl_err *err)
+{
+	int rc = store_lock(c->st, LOCK_SH, err);
+
+	if (rc < 0)
 		return rc;
-	dir = fs_open_dir(c->l.drv_fd, links);
-	return dir < 0 || fsync(dir) < 0 ?
-		err_sys(err, errno, "cannot sync '%s'", links) :
-		0;
+	rc = announce(c, err);
+	store_unlock(c->st);
+	return rc;
 }
 
 /* W is I. 1, 0 there is such a layer. */
@@ -346,6 +369,8 @@ static int become(struct commit *c, struct ovl_err *err)
 		rc = layer_add_child(&c->parent, &c->image.id, err);
 	if (rc >= 0)
 		rc = prepare(c, &image, err);
+	if (rc == 0)
+		rc = announce_early(c, err);
 	if (rc == 0)
 		rc = names_lock(c->st, err);
 	if (rc < 0)
@@ -462,6 +487,8 @@ static void take_back(struct commit *c)
 		return;
 	stage_end(&c->went);
 	unmark(c);
+	if (c->meta.link[0] && !is_apart(c))
+		c->l.drv->retract(c->l.drv_fd, c->meta.link, &c->image.id, NULL);
 	unlinkat(c->l.fd, RECIPE_NAME, 0);
 	if (commit_in_place(c->l.drv))
 		fs_rmtree(c->l.fd, c->l.drv->tree[OVL_IMAGE], NULL);

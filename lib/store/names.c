@@ -401,7 +401,7 @@ static int lead(const struct layer *l, const char *name, bool force, bool durabl
  * first, so that it is always somebody's, and the note in the layer that had it goes last.
  */
 static int take_over(const struct layer *l, const char *name, const char *config,
-	bool force, bool durable, struct ovl_err *err)
+	bool force, bool durable, bool *fresh, struct ovl_err *err)
 {
 	struct layer_ref self = layer_ref_of(l);
 	struct layer_ref owner;
@@ -426,11 +426,12 @@ static int take_over(const struct layer *l, const char *name, const char *config
 		   lead(l, name, force, durable, err);
 	if (rc == 0)
 		rc = had ? lead(l, name, force, durable, err) :
-			   note(l, name, config, durable, err);
+			   names_note(l->fd, name, config, durable, err);
 	if (rc < 0 && !mine)
 		drop_note(l->st, &self, &self, file);
 	if (rc < 0 && !had)
 		names_unlink(l->st, name);
+	*fresh = !had;
 	if (rc == 0 && had && !mine)
 		drop_note(l->st, &owner, &leads, file);
 	return rc;
@@ -439,6 +440,8 @@ static int take_over(const struct layer *l, const char *name, const char *config
 int names_give(const struct layer *l, const char *name, const char *config, bool force,
 	bool durable, struct ovl_err *err)
 {
+	struct layer_ref self = layer_ref_of(l);
+	bool fresh = false;
 	int rc;
 
 	if (!ovl_name_valid(name))
@@ -446,8 +449,13 @@ int names_give(const struct layer *l, const char *name, const char *config, bool
 	rc = names_lock(l->st, err);
 	if (rc < 0)
 		return rc;
-	rc = take_over(l, name, config, force, durable, err);
+	rc = take_over(l, name, config, force, durable, &fresh, err);
 	names_unlock(l->st);
+	if (rc < 0 || !fresh || !durable)
+		return rc;
+	rc = names_sync_notes(l->fd, err);
+	if (rc < 0)
+		names_take_from(l->st, name, &self);
 	return rc;
 }
 

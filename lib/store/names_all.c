@@ -156,9 +156,12 @@ int names_take_notes(
 
 	snprintf(path, sizeof(path), "%s/" BECOMING_GIVES, was->id.s);
 	gives = fs_open_dir(staging, path);
-	if (gives < 0 || fs_dir_open(&d, gives, NAMES_NOTES) < 0)
+	if (gives < 0)
 		return fs_is_gone(errno) ? 0 : cannot_read(&self, errno, err);
-	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+	r = fs_dir_open(&d, gives, NAMES_NOTES);
+	if (r < 0 && fs_is_gone(errno))
+		r = 0; /* all were taken, and the rest was not removed */
+	while (d.fd >= 0 && (r = fs_dir_next(&d, &file, NULL)) > 0) {
 		r = take_note(image, was, gives, names, file);
 		if (r < 0)
 			return cannot_read(&self, -r, err);
