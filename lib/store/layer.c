@@ -36,6 +36,8 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 	r = errno == ENOENT ? becoming_to(st, ref, &image) : -errno;
 	if (r > 0)
 		r = becoming_has(st, &ref->id, META_NAME);
+	if (r == 0) /* put back meanwhile? */
+		r = fs_exists(drv_fd, ref->id.s);
 	if (r >= 0)
 		return r;
 	return err_sys(err, -r, "cannot look for layer %.12s", ref->id.s);
@@ -70,6 +72,15 @@ static int none(const char *what, struct ovl_err *err)
 	return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
 }
 
+/* It was not in its place, and is not elsewhere: -EAGAIN if it was put back meanwhile. */
+static int none_now(struct ovl_store *st, const struct layer_ref *ref, const char *what,
+	struct ovl_err *err)
+{
+	return fs_exists(store_driver_dir(st, ref->drv, NULL), ref->id.s) > 0 ?
+		-EAGAIN :
+		none(what, err);
+}
+
 /* Who may not write sees the layer as the image layer that it is all the same. */
 static int finish(struct layer *image, const struct ovl_id *was, bool wait)
 {
@@ -98,7 +109,7 @@ static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot look for layer %s", Q(what));
 	if (rc == 0)
-		return none(what, err);
+		return none_now(st, ref, what, err);
 	if (op) {
 		rc = open_dir(st, &to, (op & LOCK_NB) | LOCK_SH, what, &image, err);
 		if (rc == 0)
@@ -111,12 +122,11 @@ static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 			return err_status(err, OVL_BUSY,
 				"layer %s is in use by another process", Q(what));
 		if (rc == 0)
-			return fs_exists(image.drv_fd, ref->id.s) > 0 ? -EAGAIN :
-									none(what, err);
+			return none_now(st, ref, what, err);
 	}
 	/* It is not put back by who only looks at it, or may not write. */
 	if (becoming_has(st, &ref->id, META_NAME) <= 0)
-		return none(what, err);
+		return none_now(st, ref, what, err);
 	l.drv_fd = store_driver_dir(st, ref->drv, err);
 	l.fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL), ref->id.s);
 	if (l.fd < 0)

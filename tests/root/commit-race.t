@@ -36,8 +36,9 @@ race() { # WHAT [OPTION...]
 			(slowly ovlctl commit "$@" -n same w$i >out.$i 2>err.$i; echo $? >rc.$i) &
 		done
 		while [ "$(cat rc.* 2>/dev/null | wc -l)" -lt 6 ]; do
-			[ "$(ovlctl ls -n -r -o NAME w1 w2 w3 w4 w5 w6 2>&1 | grep -c w)" = 6 ] ||
-				failed="$failed $round: a name was nobody's"
+			listed=$(ovlctl ls -n -r -o NAME w1 w2 w3 w4 w5 w6 2>&1)
+			[ "$(echo "$listed" | grep -c '^[^ ]*w[1-6]')" = 6 ] ||
+				failed="$failed $round: a name was nobody's: $listed"
 			[ "$(ovlctl ls -nr -o ID | wc -l)" -ge 7 ] || failed="$failed $round: a layer was missing"
 		done
 		wait
