@@ -178,16 +178,6 @@ static void finish(struct lister *ls)
 	free(ls->unfinished);
 }
 
-static int list_all(struct lister *ls, struct ovl_err *err)
-{
-	int rc = layers_finish(ls->st, err);
-
-	if (rc == 0)
-		rc = layers_each(ls->st, list_one, ls, err);
-	finish(ls);
-	return rc;
-}
-
 static bool has(const struct ovl_list *l, const struct layer_ref *ref)
 {
 	for (size_t i = 0; i < l->n; i++) {
@@ -268,17 +258,33 @@ static int by_creation(const void *a, const void *b)
 	return by_id(a, b);
 }
 
-static int attach(struct ovl_store *st, struct ovl_list *l, struct ovl_err *err)
+/*
+ * The layers and their names are of one moment: no commit turns a layer into another one
+ * in between. Where the lock cannot be had they may not be.
+ */
+static int list(struct lister *ls, char *const *what, struct ovl_err *err)
+{
+	struct ovl_list *out = ls->out;
+	int locked = names_lock_to_list(ls->st, err);
+	int rc = locked;
+
+	if (locked >= 0)
+		rc = what ? list_these(ls, what, err) :
+			    layers_each(ls->st, list_one, ls, err);
+	if (rc == 0 && out->n) {
+		qsort(out->layer, out->n, sizeof(*out->layer), by_id);
+		rc = names_each(ls->st, add_name, out, err);
+	}
+	if (locked > 0)
+		names_unlock(ls->st);
+	return rc == -ENOMEM ? err_nomem(err) : rc;
+}
+
+static int attach_mounts(struct ovl_store *st, struct ovl_list *l, struct ovl_err *err)
 {
 	auto_mounts m = {0};
-	int rc;
+	int rc = l->n ? mounts_read(st, &m, err) : 0;
 
-	if (!l->n)
-		return 0;
-	qsort(l->layer, l->n, sizeof(*l->layer), by_id);
-	rc = names_each(st, add_name, l, err);
-	if (rc == 0)
-		rc = mounts_read(st, &m, err);
 	for (size_t i = 0; i < m.n && rc == 0; i++) {
 		struct ovl_layer *layer = find(l, &m.mnt[i].layer);
 
@@ -306,10 +312,14 @@ int ovl_list(struct ovl_store *st, char *const *what, struct ovl_list *out,
 {
 	struct ovl_list made = {0};
 	struct lister ls = {.st = st, .out = &made, .err = err};
-	int rc = what && *what ? list_these(&ls, what, err) : list_all(&ls, err);
+	bool all = !what || !*what;
+	int rc = all ? layers_finish(st, err) : 0;
 
 	if (rc == 0)
-		rc = attach(st, &made, err);
+		rc = list(&ls, all ? NULL : what, err);
+	finish(&ls);
+	if (rc == 0)
+		rc = attach_mounts(st, &made, err);
 	if (rc < 0) {
 		ovl_list_free(&made);
 		return rc;

@@ -116,7 +116,7 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 
 	if (rc < 0)
 		return rc;
-	if (rc > 0 && !layer_ref_same(&leads, ref))
+	if (rc > 0 && !st->names_held && !layer_ref_same(&leads, ref))
 		finish_for(st, &leads);
 	if (rc > 0 && !store_covers(st, ref->drv))
 		return err_status(err, OVL_NOLAYER,
