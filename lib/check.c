@@ -225,6 +225,9 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 		(layer_open_ref(c->st, &ref, 0, ref.id.s, &l, &why) < 0 ||
 			strcmp(l.meta.link, name) == 0))
 		return 0;
+	/* A commit that lost a race is about to take its own away. */
+	if (r > 0 && (becoming_unfinished(&l.meta) || fs_exists(dir, name) == 0))
+		return 0;
 	/* Of who was killed before the layer appeared, which came by another way. */
 	if (r > 0)
 		return check_tell(c, OVL_NOTE, "duplicate-link", ref.id.s, name, false,
