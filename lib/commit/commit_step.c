@@ -297,10 +297,11 @@ static int publish(struct commit *c, struct ovl_err *err)
 	const struct driver *drv = c->l.drv;
 	struct ovl_id leads;
 	auto_fd dir = -1;
-	int rc;
+	int rc = drv->links ? drv->by_link(c->l.drv_fd, c->meta.link, &leads) : 0;
 
-	if (drv->links && drv->by_link(c->l.drv_fd, c->meta.link, &leads) > 0 &&
-		strcmp(leads.s, c->image.id.s) == 0)
+	if (rc < 0 && rc != -EUCLEAN)
+		return err_sys(err, -rc, "cannot read link '%s'", c->meta.link);
+	if (rc > 0 && strcmp(leads.s, c->image.id.s) == 0)
 		return 0;
 	rc = drv->publish(&c->stage, &c->image.id, err);
 	if (rc < 0 || !drv->links || !durable(c))
