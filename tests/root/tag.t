@@ -147,4 +147,24 @@ if can_trace; then
 	done
 fi
 
+# A tag that is killed gives the name or does not; a repair does not give it later.
+if can_trace; then
+	printf 'file name=k data=k\nend\n' | mktar >k.tar
+	need - ovlctl import -n k k.tar
+	calls_of mkdirat,openat,symlinkat,fsync,unlinkat,flock ovlctl tag k k/t >points
+	ovlctl tag -d k/t
+	failed=
+	while read -r point; do
+		killed_at $point ovlctl tag k k/t >out 2>&1 </dev/null
+		was=$(ovlctl ls -nr -o NAME k)
+		ovlctl check --repair >out 2>&1
+		[ "$(ovlctl ls -nr -o NAME k)" = "$was" ] || failed="$failed $point"
+		ovlctl tag -d k/t 2>/dev/null
+		ovlctl prune >out
+	done <points
+	is "a repair gives no name of a tag that was killed" "$failed" ""
+	ok "... some were" test "$(wc -l <points)" -gt 5
+	ovlctl rm k
+fi
+
 done_testing
