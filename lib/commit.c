@@ -28,7 +28,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -247,7 +246,6 @@ int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id
 		.went = STAGE_INIT,
 		.in = INGEST_INIT,
 	};
-	mode_t mask = umask(0);
 	int rc = commit(&c, id, err);
 
 	committed_release(&c.c);
@@ -257,6 +255,5 @@ int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id
 	layer_close(&c.made);
 	layer_close(&c.parent);
 	layer_close(&c.l);
-	umask(mask);
 	return rc;
 }

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -29,7 +28,7 @@ static int open_parent(
 	return driver_check_depth(parent, OVL_WRITABLE, err);
 }
 
-static int create(struct ovl_store *st, const char *parent, const char *name,
+int ovl_create(struct ovl_store *st, const char *parent, const char *name,
 	struct ovl_id *id, struct ovl_err *err)
 {
 	auto_layer below = LAYER_INIT;
@@ -50,14 +49,4 @@ static int create(struct ovl_store *st, const char *parent, const char *name,
 		rc = stage_commit(&sg, id, parent ? &below : NULL, name,
 			st->cfg.sync == OVL_SYNC_ALL, err);
 	return rc < 0 ? rc : 0;
-}
-
-int ovl_create(struct ovl_store *st, const char *parent, const char *name,
-	struct ovl_id *id, struct ovl_err *err)
-{
-	mode_t mask = umask(0);
-	int rc = create(st, parent, name, id, err);
-
-	umask(mask);
-	return rc;
 }

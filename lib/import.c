@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -257,11 +256,9 @@ static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl
 int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
 	struct ovl_err *err)
 {
-	mode_t mask = umask(0);
 	struct ovl_ids made = {0};
 	int rc = import(st, req, &made, err);
 
-	umask(mask);
 	if (rc < 0)
 		free(made.id);
 	else

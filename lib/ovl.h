@@ -9,7 +9,6 @@
  *
  * What belongs to the process. One call at a time may run in it, since calls set
  *
- *	the umask		to 0: ovl_import, ovl_create, ovl_commit, ovl_check
  *	the working directory	ovl_mount, ovl_umount, ovl_remove, ovl_commit, ovl_prune,
  *				ovl_check; if the old one cannot be entered again, the
  *				process is left in the store
@@ -17,6 +16,7 @@
  *
  * and put them back. The caller provides
  *
+ *	umask		0, since files get the modes of a tar or of the store
  *	descriptors	a walk holds one for each layer and each level of the tree: raise
  *			RLIMIT_NOFILE to its hard limit
  *	stack		ovl_stack_size, since walks recurse; the library's threads bring

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -247,12 +246,9 @@ int check_content(struct checker *c, const struct layer *l)
 {
 	struct content x = {.c = c, .l = l};
 	struct ingest in = INGEST_INIT;
-	mode_t mask = umask(0);
-	int rc;
+	int rc = check(&x, &in);
 
-	rc = check(&x, &in);
 	ingest_end(&in);
-	umask(mask);
 	if (rc == 0)
 		rc = check_configs(&x);
 	report_release(&x.bad);

@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -524,7 +523,6 @@ static int heal(struct heal *h, int fd, const char *file, struct ovl_err *err)
 int check_heal(struct checker *c, const struct layer_ref *ref, int fd, const char *file)
 {
 	struct heal h = {.c = c, .ref = ref, .in = INGEST_INIT, .parent = LAYER_INIT};
-	mode_t mask = umask(0);
 	int rc = heal(&h, fd, file, c->err);
 
 	ingest_end(&h.in);
@@ -532,6 +530,5 @@ int check_heal(struct checker *c, const struct layer_ref *ref, int fd, const cha
 	pathset_free(h.bad);
 	tdestroy(h.groups, free);
 	report_release(&h.told);
-	umask(mask);
 	return rc;
 }

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "ovl.h"
 
@@ -20,6 +21,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	cfg.root = argv[1];
+	umask(0);
 	rc = ovl_open(&st, &cfg, true, &err);
 	if (rc < 0) {
 		fprintf(stderr, "manylayers: %s\n", err.text);
