@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * check: is the store sound? Read-only, unless it is to repair; never mounts anything.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * commit: a writable layer becomes an image layer, and a commit has either happened or not:
  * one rename decides. Under the exclusive lock of writable layer W, for image layer I:

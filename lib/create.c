@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_create: a new writable layer. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

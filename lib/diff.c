@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_diff and ovl_diff_tar: what a layer changes, as a list or as a tar. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_export: stacks of layers as images. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_import: is it a layer or an image? Takes it in. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_list: all layers, or some. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_mount: a layer and its stack, mounted by mount(2). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * prune: what the dead have left, and with layers what nothing names or needs.
  *

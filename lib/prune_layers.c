@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* prune --layers: which layers are not needed any more? */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>

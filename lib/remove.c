@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_remove: layers go, children before their parents. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

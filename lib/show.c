@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_show: all there is to know of a layer. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_tag and ovl_untag: names given and taken away. */
 #include <errno.h>
 #include <sys/file.h>
 #include <unistd.h>

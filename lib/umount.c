@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_umount: mounts of layers come off, and what they leave is put right. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

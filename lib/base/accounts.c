@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Looks names of users and groups up in the files of this machine. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* A queue of blocks to one thread, with a bound on what is under way; see belt.h. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Bytes that grow. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* SHA-256, by libcrypto, which is loaded when it is first used; chain ids. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <openssl/opensslv.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* One line for one error. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

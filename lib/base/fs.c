@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* System calls on files by (dirfd, name); the only file that uses openat2(2). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* A copy of a file with all that belongs to it: the calls of fs.h that read file data. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Reading and writing file data to the end. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

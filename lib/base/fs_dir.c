@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Directories: reading names, removing trees. The calls of fs.h that need getdents. */
 #include <dirent.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Extended attributes by (dirfd, name): the calls of fs.h that need /proc/self/fd. */
 #include <errno.h>
 #include <fcntl.h>

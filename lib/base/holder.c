@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Who holds a lock, or keeps a mount busy? */
 #include <ctype.h>
 #include <fcntl.h>

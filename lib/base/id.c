@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Layer ids and short ids: random ones, and what reads as one. */
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The user and group ids that this user namespace has. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

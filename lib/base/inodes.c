@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* A table of inodes seen, for hard links. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* How often progress is reported. */
 #include "base/pace.h"
 
 bool pace_due(struct pace *p, const struct ovl_config *cfg)

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* What a name in a tar may be. */
 #include <errno.h>
 #include <string.h>
 

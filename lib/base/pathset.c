@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* A set of paths as 64-bit hashes. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/random.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Names as text that is safe for a terminal. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

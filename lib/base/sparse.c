@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Where a file has data and where holes, in whole blocks of 4 KiB. */
 #include <errno.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>

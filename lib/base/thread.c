@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Starting a thread, with signals blocked and a stack of known size. */
 #include <signal.h>
 
 #include "base/thread.h"

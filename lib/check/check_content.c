@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The tree of an image layer against what was imported. Its tar is played back from the
  * recipe, whatever is damaged, and unpacked in memory without file data: so there is a

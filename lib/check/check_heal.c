@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * check --repair --from: an image layer made what its tar says it is.
  *

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Checks one layer: its parents, links, names and the driver's files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * A layer whose .layer is torn or missing. What else the store knows of it is put
  * together:

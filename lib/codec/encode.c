@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Compression of what is written. */
 #include <bzlib.h>
 #include <errno.h>
 #include <lz4frame.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * gzip (RFC 1952), decoded by ISA-L if it is installed and by zlib if not: with the same
  * results, ISA-L in about half the time. It is loaded when it is needed, for create and

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* gzip in several threads, with the same bytes for any number of them. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* An input, decompressed and hashed in threads, read as blocks. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The step of a commit: what is prepared for it, and the rename that decides. What fails
  * before that is taken back; what cannot be is in nobody's way.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * The tree of a writable layer that becomes an image layer's: packed, and made to look as
  * if its tar had been imported.

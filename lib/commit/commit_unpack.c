@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * A tree that cannot become an image layer's as it is: its tar goes through a pipe into
  * an import of it.

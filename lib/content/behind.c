@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Writes the data of unpacked files in a thread of its own. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Walks a writable layer beside the layers below it: what was changed? */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

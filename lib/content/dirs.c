@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Directories of a tree that is unpacked: their times, and what they hide. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

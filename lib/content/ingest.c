@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* One layer taken in: the tar is read, unpacked, hashed and recorded in one pass. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Writes the changes of a layer as a tar. */
 #include <archive.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* A tar written by one thread and read by another. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

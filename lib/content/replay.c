@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Gives the tar of an imported layer back, bit for bit, from its recipe and tree. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Unpacks the entries of a tar into a staged tree. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

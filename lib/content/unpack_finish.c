@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * What can be done only when all entries of a layer are there: what depends on the
  * stack below (implied directories, whiteouts, opaque marks), and times of directories.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Owner, mode, xattrs, ACLs and times of what was unpacked. */
 #include <archive.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Where entries go: directories of the staging tree, kept open for the next entry. */
 #include <errno.h>
 #include <fcntl.h>

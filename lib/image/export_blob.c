@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The blobs of an export: layers compressed in parallel, written once each. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Image configs: OCI image-spec, config.md, which docker's are as well.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * What "docker save" wrote up to version 24 and all its readers take: manifest.json, the
  * config of each image as <hex>.json, its layers as <diff id>/layer.tar; and for the oldest

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * An OCI image layout (image-spec 1.0, image-layout.md): oci-layout, index.json with a
  * manifest for each image, and blobs/sha256/ with all that is named by its digest.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Where an export goes: a tar in a file or pipe, or a directory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

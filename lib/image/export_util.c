@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What the parts of an export share: progress, JSON as bytes, the tar of a layer. */
 #include <errno.h>
 #include <stdlib.h>

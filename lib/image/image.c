@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The images of an input: which of them are wanted, and their layers and configs. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * docker-save archives (Docker's image spec v1.2): manifest.json is an array of
  * {Config, RepoTags, Layers}, whose Config and Layers name other members: <hex>.json and

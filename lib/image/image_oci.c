@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * OCI image layouts (image-spec, image-layout.md, image-index.md, manifest.md): index.json
  * leads to manifests, through more indexes maybe, all of them and what they name under

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * Images into the store. All layers that are not there yet are taken in, each digest is
  * checked, and only then do they appear, from the bottom up; configs and names come last.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The members of an image archive or directory, found by name. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Keeps an input that cannot be read twice in a file without a name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

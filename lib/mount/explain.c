@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Says why a mount failed, where the kernel says just EINVAL. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Layers with all that are built on them, locked together or not at all. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Is a layer in use, where, and by whom? */
 #include <errno.h>
 #include <stdio.h>

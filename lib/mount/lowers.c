@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Is each lower layer of a mount what the store says it is? */
 #include <errno.h>
 #include <fcntl.h>

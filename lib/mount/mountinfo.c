@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Reads /proc/PID/mountinfo. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Notes of a layer's mounts: making, reading, judging, dropping them. */
 #include <errno.h>
 #include <fcntl.h>

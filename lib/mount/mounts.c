@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Which mounts are of layers of this store? */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

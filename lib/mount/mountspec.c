@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Options of a mount: those given, those the store adds, as one text. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

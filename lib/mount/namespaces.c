@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The mounts of other mount namespaces. */
 #include <ctype.h>
 #include <errno.h>

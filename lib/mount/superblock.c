@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Does a file system still live? Asked by its device number. */
 #include <errno.h>
 #include <stdbool.h>

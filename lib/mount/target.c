@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The directory that a layer is mounted on: opened, and may it be? */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Is a writable layer the upper of a live mount? */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The mark that a volatile mount leaves, and what becomes of it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Layers that check --repair could not put together are set aside. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* What lies on disk while a writable layer becomes an image layer; see becoming.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

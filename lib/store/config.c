@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The image configs that a layer keeps. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

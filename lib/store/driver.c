@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* What the drivers share. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

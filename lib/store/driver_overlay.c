@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The driver "overlay": one lower layer, files shared by hard links. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* What is left to do of a commit after its rename; see becoming.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

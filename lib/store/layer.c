@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Layers that are in the store: opening, locking, their children. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

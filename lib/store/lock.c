@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* flock(2) with a limit of time; the order of locks is in lock.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/file.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Does the store's kind of overlay xattrs suit who uses it? */
 #include <errno.h>
 #include <sys/xattr.h>
 

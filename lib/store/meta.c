@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The file .layer: what is known of a layer. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

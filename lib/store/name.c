@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* What may be a name, and how it is written as one of a file. See names.h. */
 #include <string.h>
 

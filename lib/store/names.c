@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Names of layers, given and taken away one at a time; see names.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

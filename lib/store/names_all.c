@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* Names, many at once: all of a layer, all of the store. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The lock of the list of names. */
 #include <errno.h>
 #include <sys/file.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Remembers that a layer was mounted with redirects or metacopy. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The sizes of layers in a stack. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* A layer in the making; see stage.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

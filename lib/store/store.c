@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* A store: opening it, making one, its directories. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

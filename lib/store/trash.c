@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Layers that are being removed; see trash.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

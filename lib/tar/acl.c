@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* POSIX ACLs: the text of a tar to the xattr of a file, and back. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Mends pax headers that libarchive writes otherwise than they are read. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Reads tar headers as they are, for what libarchive does not tell. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The reader of recipes; see recipe.h. What it reads may be damaged or hostile. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /* The writer of recipes; see recipe.h. */
 #include <errno.h>
 #include <fcntl.h>

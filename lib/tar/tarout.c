@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Writes a tar by libarchive, entry by entry. */
 #include <archive.h>
 #include <errno.h>
 #include <locale.h>

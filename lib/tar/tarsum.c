@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The digest of a tar that is written to nowhere. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>

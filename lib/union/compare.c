@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Compares two trees, file by file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <search.h>

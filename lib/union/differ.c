@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Compares two files in all that a layer keeps of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

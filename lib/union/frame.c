@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* The names in one directory of a layer beside those below it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Links the files of a tree into another. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* One directory as the layers below show it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

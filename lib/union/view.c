@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* A stack of trees seen as one, without mounting it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: ISC */
+/* Whiteouts and opaque marks, in all their forms on disk and in a tar. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
