@@ -255,7 +255,8 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 static int settle(struct checker *c, struct layer *l)
 {
 	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
-	const struct meta meta = l->meta;
+	struct meta meta = l->meta;
+	struct ovl_err why;
 	char who[HOLDER_SIZE];
 	int sure = 0;
 	int rc = 0;
@@ -263,7 +264,9 @@ static int settle(struct checker *c, struct layer *l)
 	for (int i = 0; i < 50 && rc == 0; i++) {
 		report_release(&c->later);
 		rc = check_open(c, l, false);
-		l->meta = meta; /* which the check puts right as it goes */
+		/* The check puts it right as it goes, a commit when it ends. */
+		(void)becoming_meta(l->fd, l->id.s, &meta, &why);
+		l->meta = meta;
 		if (!c->later.n)
 			break;
 		sure = holder_of(l->fd, true, who) ? 0 : sure + 1;

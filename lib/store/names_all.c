@@ -132,9 +132,14 @@ static int take_note(const struct layer *image, const struct layer_ref *was, int
 		return r;
 	snprintf(note, sizeof(note), NAMES_NOTES "/%s", file);
 	if (r > 0 && (layer_ref_same(&link, was) || layer_ref_same(&link, &self))) {
+		auto_fd notes = -1;
+
 		if (fs_mkdir(image->fd, NAMES_NOTES, 0700) < 0)
 			return -errno;
-		if (fs_rename(gives, note, image->fd, note, RENAME_NOREPLACE) == 0)
+		notes = fs_open_dir(image->fd, NAMES_NOTES);
+		if (notes < 0)
+			return -errno;
+		if (fs_rename(gives, note, notes, file, RENAME_NOREPLACE) == 0)
 			return 1;
 		if (errno != EEXIST)
 			return errno == ENOENT ? 0 : -errno;

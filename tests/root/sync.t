@@ -87,7 +87,7 @@ need id ovlctl ls -nr -o ID w4
 echo "$id" >id
 is_overlay || same_steps "commit Fl -keep" ovlctl commit --keep "$id"
 same_steps tag ovlctl tag a other
-is "tag --sync=none" "$(steps ovlctl --sync=none tag a another)" "note, name"
+is "tag --sync=none" "$(steps ovlctl --sync=none tag a another)" "name, note"
 same_steps "tag No of a writable layer" ovlctl tag "$(cat id)" mine
 same_steps "tag Fl -force" ovlctl tag --force a b2
 same_steps "tag Fl d" ovlctl tag -d b2
