@@ -308,7 +308,8 @@ ovlctl check --repair --from a.tar a >out
 is "a missing tree" "$?:$(cut -d' ' -f1,4 out)" "1:repaired: tree:"
 sound "... is there again"
 restored
-is "check of one layer" "$(rm "$B/twice" "$A/plain"; ovlctl check --content b | cut -d' ' -f4 | sort -u)" \
+# Their directories have got new times, which are not always the same.
+is "check of one layer" "$(rm "$B/twice" "$A/plain"; ovlctl check --content b | cut -d' ' -f4 | sort -u | grep -v time:)" \
 	"$(is_overlay && echo extra: || echo links:)
 missing:"
 restored
