@@ -263,10 +263,11 @@ static int settle(struct checker *c, struct layer *l)
 
 	for (int i = 0; i < 50 && rc == 0; i++) {
 		report_release(&c->later);
-		rc = check_open(c, l, false);
-		/* The check puts it right as it goes, a commit when it ends. */
+		/* A commit may have ended since it was read. */
 		(void)becoming_meta(l->fd, l->id.s, &meta, &why);
 		l->meta = meta;
+		rc = check_open(c, l, false);
+		l->meta = meta; /* which the check puts right as it goes */
 		if (!c->later.n)
 			break;
 		sure = holder_of(l->fd, true, who) ? 0 : sure + 1;
