@@ -285,8 +285,11 @@ static int list(struct lister *ls, char *const *what, struct ovl_err *err)
 static int attach_mounts(struct ovl_store *st, struct ovl_list *l, struct ovl_err *err)
 {
 	auto_mounts m = {0};
-	int rc = l->n ? mounts_read(st, &m, err) : 0;
+	int rc;
 
+	if (!l->n)
+		return 0;
+	rc = mounts_read(st, &m, err);
 	for (size_t i = 0; i < m.n && rc == 0; i++) {
 		struct ovl_layer *layer = find(l, &m.mnt[i].layer);
 
