@@ -12,9 +12,9 @@
 #include "store/driver.h"
 #include "store/layer.h"
 #include "store/names.h"
-#include "store/stage.h"
+#include "stage/stage.h"
 #include "store/store.h"
-#include "store/used.h"
+#include "stage/used.h"
 
 static int open_parent(
 	struct ovl_store *st, const char *what, struct layer *parent, struct ovl_err *err)

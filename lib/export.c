@@ -17,7 +17,7 @@
 #include "store/driver.h"
 #include "store/names.h"
 #include "store/store.h"
-#include "store/used.h"
+#include "stage/used.h"
 #include "tar/recipe.h"
 
 /* ---- the stacks ------------------------------------------------------------------- */

@@ -23,13 +23,13 @@
 #include "mount/upper.h"
 #include "mount/volatile.h"
 #include "store/driver.h"
-#include "store/durable.h"
+#include "mount/durable.h"
 #include "store/layer.h"
 #include "store/lock.h"
 #include "store/marks.h"
 #include "store/redirects.h"
 #include "store/store.h"
-#include "store/used.h"
+#include "stage/used.h"
 #include "umount.h"
 
 /* One mount of a layer, from asking whether it may be to having been made. */

@@ -14,7 +14,7 @@
 #include "store/layer.h"
 #include "store/names.h"
 #include "store/store.h"
-#include "store/used.h"
+#include "stage/used.h"
 
 /* The deepest first, so that a layer goes when all on top of it are gone. */
 static int by_depth(const void *a, const void *b)

@@ -13,7 +13,7 @@
 #include "store/names.h"
 #include "store/store.h"
 #include "store/trash.h"
-#include "store/used.h"
+#include "stage/used.h"
 
 /* ---- what goes, and may it? ------------------------------------------------------- */
 

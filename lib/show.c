@@ -12,7 +12,7 @@
 #include "store/driver.h"
 #include "store/layer.h"
 #include "store/names.h"
-#include "store/sizes.h"
+#include "stage/sizes.h"
 #include "store/store.h"
 
 /* *out = the absolute path of what is inside the driver's directory. */

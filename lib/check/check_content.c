@@ -22,7 +22,7 @@
 #include "mount/superblock.h"
 #include "store/config.h"
 #include "store/driver.h"
-#include "store/stage.h"
+#include "stage/stage.h"
 #include "store/store.h"
 #include "union/compare.h"
 #include "union/view.h"

@@ -17,7 +17,7 @@
 #include "ovl.h"
 #include "store/layer.h"
 #include "store/meta.h"
-#include "store/stage.h"
+#include "stage/stage.h"
 #include "store/trash.h"
 
 struct pathset;

@@ -19,7 +19,7 @@
 #include "store/driver.h"
 #include "store/names.h"
 #include "store/store.h"
-#include "store/used.h"
+#include "stage/used.h"
 #include "tar/recipe.h"
 #include "union/view.h"
 
@@ -304,7 +304,7 @@ static int publish(struct commit *c, struct ovl_err *err)
 		return err_sys(err, -rc, "cannot read link '%s'", c->meta.link);
 	if (rc > 0 && strcmp(leads.s, c->image.id.s) == 0)
 		return 0;
-	rc = drv->publish(&c->stage, &c->image.id, err);
+	rc = drv->publish(c->l.drv_fd, c->stage.link, &c->image.id, err);
 	if (rc < 0 || !drv->links || !durable(c))
 		return rc;
 	dir = fs_open_dir(c->l.drv_fd, drv->links);

@@ -196,7 +196,7 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct meta
 	struct ovl_err *err)
 {
 	bool cut = parent && unpack_hides_all(&in->unpack);
-	struct seed seed = {.parent = parent, .cut = cut};
+	struct seed seed = {.parent = parent, .link = in->stage.link, .cut = cut};
 	struct meta m = {
 		.kind = OVL_IMAGE,
 		.size = in->unpack.bytes,
@@ -204,7 +204,7 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct meta
 		.tar_size = in->tar_size,
 		.created = time(NULL),
 	};
-	int rc = in->stage.drv->seed(&in->stage, &seed, err);
+	int rc = in->stage.drv->seed(in->stage.fd, &seed, err);
 
 	if (rc < 0)
 		return rc;

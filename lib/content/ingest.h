@@ -18,7 +18,7 @@
 #include "codec/stream.h"
 #include "content/unpack.h"
 #include "store/layer.h"
-#include "store/stage.h"
+#include "stage/stage.h"
 #include "tar/tarin.h"
 
 struct ingest_config {

@@ -18,7 +18,7 @@
 
 #include "content/ingest.h"
 #include "image/image.h"
-#include "store/grants.h"
+#include "stage/grants.h"
 
 /* A layer that is not in the store yet. */
 struct task {

@@ -14,7 +14,7 @@
 #include "store/driver.h"
 #include "store/names.h"
 #include "store/store.h"
-#include "store/used.h"
+#include "stage/used.h"
 
 struct layer_ref load_ref(const struct load *ld, const struct ovl_id *id)
 {

@@ -14,7 +14,7 @@
 #include "image/image_load.h"
 #include "store/driver.h"
 #include "store/store.h"
-#include "store/used.h"
+#include "stage/used.h"
 #include "union/view.h"
 
 /* ---- what depends on the stack below ---------------------------------------------- */

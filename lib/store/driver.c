@@ -54,10 +54,9 @@ bool driver_keeps_mount(const struct layer *l)
 
 /* ---- for drivers ------------------------------------------------------------------ */
 
-int driver_seed_mount(struct stage *sg, struct ovl_err *err)
+int driver_seed_mount(const struct driver *drv, int fd, struct ovl_err *err)
 {
-	if (mkdirat(sg->fd, sg->drv->work, 0700) < 0 ||
-		mkdirat(sg->fd, sg->drv->merged, 0700) < 0)
+	if (mkdirat(fd, drv->work, 0700) < 0 || mkdirat(fd, drv->merged, 0700) < 0)
 		return err_sys(err, errno, "cannot make the layer's directories");
 	return 0;
 }

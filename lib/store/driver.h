@@ -19,7 +19,6 @@
 #include "base/err.h"
 #include "ovl.h"
 #include "store/layer.h"
-#include "store/stage.h"
 
 /* The lower layers of a mount, nearest first, as names in the driver's directory. */
 struct stack {
@@ -34,6 +33,7 @@ void stack_release(struct stack *s);
 /* How a new layer is to be set up. */
 struct seed {
 	const struct layer *parent; /* NULL: none */
+	const char *link; /* its short id */
 	bool writable;
 	bool cut; /* hides all its parents: no lowers, though a parent */
 };
@@ -62,10 +62,11 @@ struct driver {
 	const char *lower_file; /* says the lowers of a layer, inside the layer */
 	unsigned max_lowers; /* of one mount */
 
-	/* Puts what the driver needs into a staged layer whose tree is there already. */
-	int (*seed)(struct stage *sg, const struct seed *how, struct ovl_err *err);
-	/* Makes the staged layer known as id, before it is renamed in. */
-	int (*publish)(struct stage *sg, const struct ovl_id *id, struct ovl_err *err);
+	/* Puts the driver's own files into fd, a new layer whose tree exists already. */
+	int (*seed)(int fd, const struct seed *how, struct ovl_err *err);
+	/* Adds the short link that leads to layer id, before the layer is renamed in. */
+	int (*publish)(int drv_fd, const char *link, const struct ovl_id *id,
+		struct ovl_err *err);
 	/* Takes back what publish did; also for a layer that is on its way out. */
 	int (*retract)(int drv_fd, const char *link, const struct ovl_id *id,
 		struct ovl_err *err);
@@ -116,8 +117,8 @@ static inline const char *layer_tree_name(const struct layer *l)
 
 /* ---- for drivers ------------------------------------------------------------------ */
 
-/* Makes work directory and mount point in a staged layer. */
-int driver_seed_mount(struct stage *sg, struct ovl_err *err);
+/* Makes work directory and mount point in fd, a new layer of drv. */
+int driver_seed_mount(const struct driver *drv, int fd, struct ovl_err *err);
 
 /* Is a file of the layer what it is to be? An empty text stands for no file. 1, 0, -1: it
  * cannot be read. */

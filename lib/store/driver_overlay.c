@@ -48,21 +48,22 @@ static int lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
 	return 0;
 }
 
-static int seed(struct stage *sg, const struct seed *how, struct ovl_err *err)
+static int seed(int fd, const struct seed *how, struct ovl_err *err)
 {
 	if (!how->writable)
 		return 0;
-	if (how->parent &&
-		fs_write_new(sg->fd, lower_file, how->parent->id.s, ID_LEN) < 0)
+	if (how->parent && fs_write_new(fd, lower_file, how->parent->id.s, ID_LEN) < 0)
 		return err_sys(err, errno, "cannot write '%s'", lower_file);
-	return driver_seed_mount(sg, err);
+	return driver_seed_mount(&driver_overlay, fd, err);
 }
 
 /* ---- short ids: known to the layers alone ------------------------------------------ */
 
-static int publish(struct stage *sg, const struct ovl_id *id, struct ovl_err *err)
+static int publish(
+	int drv_fd, const char *link, const struct ovl_id *id, struct ovl_err *err)
 {
-	(void)sg;
+	(void)drv_fd;
+	(void)link;
 	(void)id;
 	(void)err;
 	return 0;

@@ -95,27 +95,27 @@ static int lower_text(const struct layer *parent, struct buf *out, struct ovl_er
 	return out->failed ? err_nomem(err) : rc;
 }
 
-static int put(struct stage *sg, const char *name, const char *data, size_t len,
-	struct ovl_err *err)
+static int put(
+	int fd, const char *name, const char *data, size_t len, struct ovl_err *err)
 {
-	if (fs_write_new(sg->fd, name, data, len) < 0)
+	if (fs_write_new(fd, name, data, len) < 0)
 		return err_sys(err, errno, "cannot write '%s'", name);
 	return 0;
 }
 
-static int seed(struct stage *sg, const struct seed *how, struct ovl_err *err)
+static int seed(int fd, const struct seed *how, struct ovl_err *err)
 {
 	auto_buf lower = {0};
-	int rc = put(sg, link_file, sg->link, SHORT_LEN, err);
+	int rc = put(fd, link_file, how->link, SHORT_LEN, err);
 
 	if (rc == 0 && how->parent && !how->cut) {
 		rc = lower_text(how->parent, &lower, err);
 		if (rc == 0)
-			rc = put(sg, lower_file, lower.data, lower.len, err);
+			rc = put(fd, lower_file, lower.data, lower.len, err);
 	}
 	if (rc < 0 || (!how->parent && !how->writable))
 		return rc;
-	return driver_seed_mount(sg, err);
+	return driver_seed_mount(&driver_overlay2, fd, err);
 }
 
 static void link_path(const char *link, char out[ITEM + 1])
@@ -123,14 +123,15 @@ static void link_path(const char *link, char out[ITEM + 1])
 	snprintf(out, ITEM + 1, "%s/%.26s", links, link);
 }
 
-static int publish(struct stage *sg, const struct ovl_id *id, struct ovl_err *err)
+static int publish(
+	int drv_fd, const char *link, const struct ovl_id *id, struct ovl_err *err)
 {
 	char target[ID_LEN + 16];
 	char path[ITEM + 1];
 
 	snprintf(target, sizeof(target), "../%s/%s", id->s, tree);
-	link_path(sg->link, path);
-	if (symlinkat(target, sg->drv_fd, path) < 0)
+	link_path(link, path);
+	if (symlinkat(target, drv_fd, path) < 0)
 		return err_sys(err, errno, "cannot make the link '%s'", path);
 	return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "store/durable.h"
+#include "mount/durable.h"
 #include "store/store.h"
 
 /* In the layer: it was synced. */

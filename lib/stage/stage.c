@@ -13,9 +13,9 @@
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/names.h"
-#include "store/stage.h"
+#include "stage/stage.h"
 #include "store/store.h"
-#include "store/used.h"
+#include "stage/used.h"
 
 /*
  * A staged tree must not inherit what the admin gave to the directory the store lies
@@ -211,7 +211,7 @@ static int step(struct stage *sg, const struct layer_ref *ref, const struct laye
 		rc = names_link(sg->st, name, ref, false, err);
 	if (rc < 0)
 		return rc;
-	rc = sg->drv->publish(sg, &ref->id, err);
+	rc = sg->drv->publish(sg->drv_fd, sg->link, &ref->id, err);
 	if (rc == 0) {
 		if (fs_rename(sg->home, sg->name, sg->drv_fd, ref->id.s,
 			    RENAME_NOREPLACE) == 0)

@@ -12,7 +12,7 @@
 #include "base/quote.h"
 #include "base/vec.h"
 #include "store/config.h"
-#include "store/grants.h"
+#include "stage/grants.h"
 #include "store/names.h"
 
 struct grant {

@@ -8,7 +8,7 @@
 #include "base/fs.h"
 #include "store/driver.h"
 #include "store/layer.h"
-#include "store/stage.h"
+#include "stage/stage.h"
 #include "store/store.h"
 
 /* The root of a mount is the upper's: it starts as the parent's. */
@@ -34,12 +34,12 @@ static int make_tree(struct stage *sg, const struct layer *parent, struct ovl_er
 int stage_fill_empty(struct stage *sg, const struct layer *parent, int64_t created,
 	struct ovl_err *err)
 {
-	struct seed seed = {.parent = parent, .writable = true};
+	struct seed seed = {.parent = parent, .link = sg->link, .writable = true};
 	struct meta m = {.kind = OVL_WRITABLE, .created = created};
 	int rc = make_tree(sg, parent, err);
 
 	if (rc == 0)
-		rc = sg->drv->seed(sg, &seed, err);
+		rc = sg->drv->seed(sg->fd, &seed, err);
 	if (rc < 0)
 		return rc;
 	driver_place(&m, parent, false);

@@ -5,7 +5,7 @@
 
 #include "store/driver.h"
 #include "store/names.h"
-#include "store/sizes.h"
+#include "stage/sizes.h"
 
 static int other_child(void *ctx, const struct layer_ref *child)
 {

@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "store/store.h"
-#include "store/used.h"
+#include "stage/used.h"
 
 static const char used[] = ".used";
 
