@@ -101,4 +101,10 @@ found "a command that knows a room, an include not written from lib/" \
 	'cmd/main.c: cmd_x is used nowhere else' \
 	'lib/base/base.c includes "base.h": not written from lib/'
 
+tree
+for i in $(seq 20); do : >"lib/verb$i.c"; done
+for i in $(seq 25); do : >"lib/store/store$i.c"; done
+found "too many files in one room" \
+	'lib/: 21 .c files, at most 20' 'store: 26 .c files, at most 25'
+
 done_testing
