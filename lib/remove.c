@@ -135,24 +135,34 @@ static int check_all(struct family *f, struct wanted *w, struct ovl_err *err)
 
 /* ---- going ------------------------------------------------------------------------ */
 
+/* The rename decides: the layer goes with all its names, whose symlinks lead nowhere then. */
+static int take_away_named(struct layer *l, struct trashed *t, struct ovl_err *err)
+{
+	struct ovl_store *st = l->st;
+	auto_buf names = {0};
+	int locked = names_lock_of(l, &names, err);
+	int rc = locked < 0 ? locked : trash_take(l, t, err);
+
+	if (rc == 0)
+		rc = names_unlink_files(st, &names, err);
+	if (locked > 0)
+		names_unlock(st);
+	return rc;
+}
+
 /* From here on nobody finds the layer. */
 static int take_away(struct layer *l, struct trashed *t, struct ovl_err *err)
 {
 	struct layer gone = *l;
-	auto_buf names = {0};
-	int rc = names_drop_all(l, &names, err);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
 	/* Or the layer would seem to have been committed. */
 	if (l->meta.becomes.s[0])
 		rc = becoming_forget(l->st, &l->id, err);
 	if (rc == 0)
-		rc = trash_take(l, t, err);
-	if (rc < 0) {
-		names_put_back(l, &names);
+		rc = take_away_named(l, t, err);
+	if (rc < 0)
 		return rc;
-	}
 	layer_drop_child(&gone);
 	store_detail(gone.st, "layer %s removed", gone.id.s);
 	return gone.drv->retract(gone.drv_fd, gone.meta.link, &gone.id, err);

@@ -267,17 +267,6 @@ static int replace(int names, const char *target, const char *file)
 	return -1;
 }
 
-void names_put_back(const struct layer *l, const struct buf *dropped)
-{
-	struct layer_ref self = layer_ref_of(l);
-	int names = store_dir(l->st, DIR_NAMES, NULL);
-	char target[128];
-
-	format_target(&self, target);
-	for (size_t at = 0; at < dropped->len; at += strlen(dropped->data + at) + 1)
-		(void)!symlinkat(target, names, dropped->data + at);
-}
-
 int names_link(struct ovl_store *st, const char *name, const struct layer_ref *ref,
 	bool force, struct ovl_err *err)
 {

@@ -91,10 +91,14 @@ void names_unlink(struct ovl_store *st, const char *name);
 int names_sync(struct ovl_store *st, struct ovl_err *err);
 void names_unlock(struct ovl_store *st);
 
-/* Takes all of a layer's names away: all or, with an error, none. dropped: for who finds
- * that the layer has to stay. */
-int names_drop_all(const struct layer *l, struct buf *dropped, struct ovl_err *err);
-void names_put_back(const struct layer *l, const struct buf *dropped);
+/*
+ * For a removal of the layer, which takes its names along: locks the names and lists those
+ * of the layer, each ended by a 0 byte: 1; 0: it has no note of any, and nothing is locked.
+ * When the layer is gone their symlinks lead nowhere, and are unlinked.
+ */
+int names_lock_of(const struct layer *l, struct buf *files, struct ovl_err *err);
+int names_unlink_files(
+	struct ovl_store *st, const struct buf *files, struct ovl_err *err);
 
 /* The first of a layer's names by bytes: 1 and out, 0 if it has none. */
 int names_first(

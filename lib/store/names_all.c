@@ -201,39 +201,42 @@ int names_hand_on(
 	return r < 0 ? cannot_read(&self, errno, err) : h.done;
 }
 
-struct dropping {
-	struct buf *dropped;
-	struct ovl_err *err;
-};
-
-static int drop(void *ctx, int names, const char *file)
+static int add_file(void *ctx, int names, const char *file)
 {
-	struct dropping *d = ctx;
-	size_t len = d->dropped->len;
+	struct buf *files = ctx;
 
-	buf_add(d->dropped, file, strlen(file) + 1);
-	if (d->dropped->failed)
-		return err_nomem(d->err);
-	if (unlinkat(names, file, 0) == 0)
-		return 0;
-	d->dropped->len = len;
-	if (errno == ENOENT)
-		return 0;
-	return err_sys(d->err, errno, "cannot take the name '%.60s' away", file);
+	(void)names;
+	buf_add(files, file, strlen(file) + 1);
+	return files->failed ? -ENOMEM : 0;
 }
 
-int names_drop_all(const struct layer *l, struct buf *dropped, struct ovl_err *err)
+int names_lock_of(const struct layer *l, struct buf *files, struct ovl_err *err)
 {
-	struct dropping d = {dropped, err};
 	struct layer_ref self = layer_ref_of(l);
 	int rc = lock_noted(l, err);
 
 	if (rc <= 0)
 		return rc;
-	rc = each_of(l->st, l->fd, &self, drop, &d, err);
-	if (rc < 0)
-		names_put_back(l, dropped);
+	rc = each_of(l->st, l->fd, &self, add_file, files, err);
+	if (rc == 0)
+		return 1;
 	names_unlock(l->st);
+	return files->failed ? err_nomem(err) : rc;
+}
+
+int names_unlink_files(
+	struct ovl_store *st, const struct buf *files, struct ovl_err *err)
+{
+	int names = store_dir(st, DIR_NAMES, NULL);
+	int rc = 0;
+
+	for (size_t at = 0; at < files->len; at += strlen(files->data + at) + 1) {
+		const char *file = files->data + at;
+
+		if (unlinkat(names, file, 0) < 0 && errno != ENOENT)
+			rc = err_sys(
+				err, errno, "cannot take the name '%.60s' away", file);
+	}
 	return rc;
 }
 

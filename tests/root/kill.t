@@ -8,7 +8,7 @@
 # the store is as if it had never been killed. Every KILL_STEP-th call is tried, all of
 # them with KILL_STEP=1 (make check-kill).
 can_trace || cannot "strace"
-: "${KILL_STEP:=$(short && echo 17 || echo 5)}"
+: "${KILL_STEP:=$(short && echo 17 || echo 5)}" "${KILL_ONLY:=}"
 S=$OVLCTL_ROOT
 calls='mkdirat,mknodat,renameat,renameat2,linkat,symlinkat,unlinkat,write,pwrite64,ftruncate,/chmod,/chown,utimensat,/setxattr,/removexattr,fsync,syncfs,flock,mount,umount2'
 
@@ -38,11 +38,17 @@ choose() {
 	awk -v step="$KILL_STEP" -v at=$at 'NR % step == at' all >chosen
 }
 # Kills COMMAND at each point. "prepared" makes the store it starts from; "undone" takes
-# back what it does outside of it, "ready" is what is done before each time.
+# back what it does outside of it, "ready" is what is done before each time; "named" says
+# what is wrong with the names at once.
 undone() { :; }
 prepared() { :; }
 ready() { :; }
+named() { :; }
+only() { # WHAT
+	case $1 in *$KILL_ONLY*) ;; *) return 1 ;; esac
+}
 try() { # WHAT COMMAND
+	only "$1" || return
 	rm -rf "$S" master
 	prepared
 	W=$(cat w 2>/dev/null)
@@ -67,6 +73,9 @@ try() { # WHAT COMMAND
 		[ $status -ge 128 ] || failed="$n: status $status: $(cat err)"
 		points=$((points + 1))
 		[ ! -e "$S/stamp" ] || ovlctl check >out 2>&1 || failed="$failed $n: check: $(cat out)"
+		! grep lost-name out || failed="$failed $n: check: $(cat out)"
+		wrong=$(named)
+		[ ! "$wrong" ] || failed="$failed $n: $wrong"
 		ovlctl ls >out 2>err && [ ! -s err ] || failed="$failed $n: ls: $(cat err)"
 		sh -c "$2" >out 2>err || grep -Eq "${3-nothing}" err || failed="$failed $n: again: $(cat err)"
 		undone
@@ -88,14 +97,17 @@ prepared() {
 	need - ovlctl import -n a a.tar
 	need - ovlctl import -n b -p a b.tar
 	need - ovlctl create -n w b
+	ovlctl tag w w/2
 	ovlctl ls -nr -o ID w >w
 }
-# By id: a name is the first that goes.
-rm -rf "$S"
-# shellcheck disable=SC2218 # it has several
-prepared
-try "rm" 'ovlctl rm -f $W'
-try "rm -r" "ovlctl rm -f -r $(ovlctl ls -nr -o ID a)"
+# A layer goes together with its names.
+named() {
+	has=$(ovlctl ls -nr -o NAME $W 2>/dev/null)
+	case $has in w,w/2) ;; *) [ ! "$has" ] && [ ! -e "$S/$DRV/$W" ] || echo "it has the names $has" ;; esac
+}
+try "rm" "ovlctl rm -f w"
+named() { :; }
+try "rm -r" "ovlctl rm -f -r a"
 try "tag --force" "ovlctl tag --force a b"
 try "tag -d" "ovlctl tag -d b" "no such name"
 undone() { rm -rf out.tar .out* dir .dir*; }
@@ -126,6 +138,7 @@ prepared() {
 }
 # What check says while the work is half done is errors: that it ends well is what counts.
 repairs() { # WHAT COMMAND
+	only "$1" || return
 	rm -rf "$S" master
 	prepared
 	cp -a "$S" master
