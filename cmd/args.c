@@ -12,16 +12,15 @@
 #include "cmd.h"
 
 const struct opt global_opts[] = {
-	{'R', "root", "DIR", "the store (default $OVLCTL_ROOT, else /var/lib/ovlctl)"},
-	{'D', "driver", "NAME", "how layers lie on disk: overlay2, overlay"},
-	{'q', "quiet", NULL, "no progress line, no warnings"},
-	{'v', "verbose", NULL, "say more"},
-	{'s', "sync", "WHAT",
-		"what is safe on disk at the end: none, data (default), all"},
+	{'R', "root", "DIR", "the store (default $OVLCTL_ROOT or /var/lib/ovlctl)"},
+	{'D', "driver", "NAME", "layout of layers on disk: overlay2 or overlay"},
+	{'q', "quiet", NULL, "no progress, no warnings"},
+	{'v', "verbose", NULL, "print details"},
+	{'s', "sync", "WHAT", "what to sync: none, data (default) or all"},
 	{'w', "nowait", NULL, "fail instead of waiting for another process"},
-	{'W', "wait", "SECONDS", "wait that long for another process, then fail"},
-	{'h', "help", NULL, "this text"},
-	{'V', "version", NULL, "the version"},
+	{'W', "wait", "SECONDS", "wait at most SECONDS for another process"},
+	{'h', "help", NULL, "print this summary"},
+	{'V', "version", NULL, "print the version"},
 	{0, NULL, NULL, NULL},
 };
 

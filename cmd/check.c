@@ -11,9 +11,9 @@
 
 static const struct opt opts[] = {
 	{'J', "json", NULL, "print JSON"},
-	{OPT_CONTENT, "content", NULL, "each file of each image layer too"},
-	{OPT_REPAIR, "repair", NULL, "mend what the rest of the store determines"},
-	{OPT_FROM, "from", "FILE", "with --repair: heal LAYER from its tar"},
+	{OPT_CONTENT, "content", NULL, "compare each file of the image layers, too"},
+	{OPT_REPAIR, "repair", NULL, "repair what follows from the rest of the store"},
+	{OPT_FROM, "from", "FILE", "with --repair: restore LAYER from its tar"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -101,7 +101,7 @@ static int run_check(struct run *run)
 const struct cmd cmd_check = {
 	.name = "check",
 	.synopsis = "[-J] [--content] [--repair [--from FILE]] [LAYER]",
-	.summary = "see whether the store is sound",
+	.summary = "check the store for damage, and repair it",
 	.opts = opts,
 	.max_operands = 1,
 	.access = READ_STORE,

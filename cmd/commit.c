@@ -6,9 +6,8 @@
 #include "cmd.h"
 
 static const struct opt opts[] = {
-	{'n', "name", "NAME", "name the image layer"},
-	{OPT_KEEP, "keep", NULL,
-		"go on with the writable layer, on top of the image layer"},
+	{'n', "name", "NAME", "name of the image layer"},
+	{OPT_KEEP, "keep", NULL, "keep the writable layer, on top of the image layer"},
 	{0, NULL, NULL, NULL},
 };
 

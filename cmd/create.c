@@ -6,7 +6,7 @@
 #include "cmd.h"
 
 static const struct opt opts[] = {
-	{'n', "name", "NAME", "name the layer"},
+	{'n', "name", "NAME", "name of the layer"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -24,7 +24,7 @@ static int run_create(struct run *run)
 const struct cmd cmd_create = {
 	.name = "create",
 	.synopsis = "[-n NAME] [PARENT]",
-	.summary = "make a writable layer, on an image layer or on nothing",
+	.summary = "make a writable layer",
 	.opts = opts,
 	.max_operands = 1,
 	.access = MAKE_STORE,

@@ -15,11 +15,11 @@
 
 static const struct opt opts[] = {
 	{'J', "json", NULL, "print the list as JSON"},
-	{'z', "zero", NULL, "end each line with NUL, print names as they are"},
-	{OPT_TAR, "tar", NULL, "write a layer tar to standard output, as -o - does"},
-	{'o', "output", "FILE", "write a layer tar to FILE; - is standard output"},
+	{'z', "zero", NULL, "end lines with NUL, do not escape names"},
+	{OPT_TAR, "tar", NULL, "write a layer tar to standard output"},
+	{'o', "output", "FILE", "write a layer tar to FILE (- is standard output)"},
 	{OPT_COMPRESS, "compress", "C",
-		"none, gzip, zstd, xz, bzip2 or lz4 (default: by the suffix of FILE)"},
+		"none, gzip, zstd, xz, bzip2, lz4 (default: suffix)"},
 	{0, NULL, NULL, NULL},
 };
 

@@ -12,9 +12,8 @@
 #include "out.h"
 
 static const struct opt opts[] = {
-	{OPT_FORMAT, "format", "F", "oci (default), docker, or tar: the one layer's own"},
-	{OPT_COMPRESS, "compress", "C",
-		"of the layers: gzip, zstd, none (default: oci gzip, docker none)"},
+	{OPT_FORMAT, "format", "F", "oci (default), docker, or tar: that layer alone"},
+	{OPT_COMPRESS, "compress", "C", "gzip (default of oci), zstd, none (of docker)"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -127,8 +126,8 @@ static int run_export(struct run *run)
 
 const struct cmd cmd_export = {
 	.name = "export",
-	.synopsis = "[--format oci|docker|tar] [--compress C] LAYER... FILE|DIR|-",
-	.summary = "write layers, with all below them, as an image others load",
+	.synopsis = "[--format oci|docker|tar] [--compress C]\n LAYER... FILE|DIR|-",
+	.summary = "write layers and their stacks as an image",
 	.opts = opts,
 	.min_operands = 2,
 	.max_operands = UNLIMITED,

@@ -35,7 +35,7 @@ void help_program(FILE *to, const struct cmd *const *commands)
 		fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\noptions:\n", to);
 	print_opts(to, global_opts, false);
-	fputs("\n'ovlctl COMMAND --help' says more, 'ovlctl help COMMAND' opens the manual.\n",
+	fputs("\nSee 'ovlctl COMMAND --help' for a command, 'ovlctl help COMMAND' for its manual.\n",
 		to);
 }
 
@@ -47,7 +47,10 @@ void help_command(FILE *to, const struct cmd *cmd)
 	while (line) {
 		int n = (int)strcspn(line, "\n");
 
-		fprintf(to, "%s ovlctl %s %.*s\n", lead, cmd->name, n, line);
+		if (*line == ' ') /* goes on with the line before */
+			fprintf(to, "%14s%.*s\n", "", n, line);
+		else
+			fprintf(to, "%s ovlctl %s %.*s\n", lead, cmd->name, n, line);
 		lead = "      ";
 		line = line[n] ? line + n + 1 : NULL;
 	}

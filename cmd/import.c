@@ -9,17 +9,15 @@
 #include "cmd.h"
 
 static const struct opt opts[] = {
-	{'n', "name", "NAME", "name the layer"},
-	{'p', "parent", "PARENT", "put it on top of this layer"},
-	{OPT_AS, "as", "WHAT", "layer or image (default: what it looks like)"},
-	{OPT_IMAGE, "image", "NAME", "of several images this one"},
-	{OPT_PLATFORM, "platform", "P",
-		"the image for OS/ARCH[/VARIANT] (default: this machine's)"},
-	{OPT_EXPECT, "expect", "DIFF-ID", "refuse a layer that has another diff id"},
-	{OPT_MAX_SIZE, "max-size", "N",
-		"most bytes of tar, and of file data (default 1T)"},
-	{OPT_MAX_ENTRIES, "max-entries", "N", "most entries (default 10000000)"},
-	{OPT_MAX_DEPTH, "max-depth", "N", "most components of a name (default 1024)"},
+	{'n', "name", "NAME", "name of the layer"},
+	{'p', "parent", "PARENT", "put the layer on top of PARENT"},
+	{OPT_AS, "as", "WHAT", "layer or image (default: detected)"},
+	{OPT_IMAGE, "image", "NAME", "import only this one of several images"},
+	{OPT_PLATFORM, "platform", "P", "OS/ARCH[/VARIANT] (default: this machine's)"},
+	{OPT_EXPECT, "expect", "DIFF-ID", "refuse a layer with a different diff id"},
+	{OPT_MAX_SIZE, "max-size", "N", "limit on tar and file size (default 1T)"},
+	{OPT_MAX_ENTRIES, "max-entries", "N", "limit on entries (default 10000000)"},
+	{OPT_MAX_DEPTH, "max-depth", "N", "limit on components of a name (default 1024)"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -77,9 +75,9 @@ static int run_import(struct run *run)
 const struct cmd cmd_import = {
 	.name = "import",
 	.synopsis =
-		"[-n NAME] [-p PARENT] [--expect DIFF-ID] [--as layer] [limits] FILE|-\n"
-		"[-n NAME] [--image NAME] [--platform P] [--as image] [limits] FILE|DIR|-",
-	.summary = "store a tar as a layer, or an image",
+		"[-n NAME] [-p PARENT] [--expect DIFF-ID] [--as layer]\n [limits] FILE|-\n"
+		"[-n NAME] [--image NAME] [--platform P] [--as image]\n [limits] FILE|DIR|-",
+	.summary = "import a layer tar or an image",
 	.opts = opts,
 	.min_operands = 1,
 	.max_operands = 1,

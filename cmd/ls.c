@@ -12,13 +12,12 @@
 #include "ls.h"
 
 static const struct opt opts[] = {
-	{'o', "output", "COLS",
-		"columns, separated by commas; +COLS adds to the default ones"},
-	{OPT_TREE, "tree", NULL, "layers below what they are on top of"},
+	{'o', "output", "COLS", "print these columns; +COLS adds to the defaults"},
+	{OPT_TREE, "tree", NULL, "show each layer below its parent"},
 	{'J', "json", NULL, "print JSON"},
-	{'n', "noheadings", NULL, "no line of headings"},
-	{'r', "raw", NULL, "one space between columns, blanks in them as \\x20"},
-	{'b', "bytes", NULL, "sizes in bytes"},
+	{'n', "noheadings", NULL, "omit the headings"},
+	{'r', "raw", NULL, "one space between columns, for scripts"},
+	{'b', "bytes", NULL, "print sizes in bytes"},
 	{0, NULL, NULL, NULL},
 };
 

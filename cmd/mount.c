@@ -7,11 +7,9 @@
 #include "cmd.h"
 
 static const struct opt opts[] = {
-	{'r', "read-only", NULL, "read-only; an image layer always is"},
-	{'o', "options", "OPTS",
-		"options of mount(8) and of overlay, separated by commas"},
-	{OPT_FORCE, "force", NULL,
-		"mount a layer whose last volatile mount was not synced"},
+	{'r', "read-only", NULL, "mount read-only (image layers always are)"},
+	{'o', "options", "OPTS", "options of mount(8) and OverlayFS"},
+	{OPT_FORCE, "force", NULL, "mount even if a volatile mount was not synced"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -37,7 +35,7 @@ static int run_mount(struct run *run)
 const struct cmd cmd_mount = {
 	.name = "mount",
 	.synopsis = "[-r] [-o OPTS] [--force] LAYER [TARGET]",
-	.summary = "mount a layer with all below it",
+	.summary = "mount a layer together with its stack",
 	.opts = opts,
 	.min_operands = 1,
 	.max_operands = 2,

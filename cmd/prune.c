@@ -13,11 +13,10 @@
 
 static const struct opt opts[] = {
 	{'J', "json", NULL, "print JSON"},
-	{OPT_DRY_RUN, "dry-run", NULL, "tell what would go, remove nothing"},
-	{OPT_LAYERS, "layers", NULL, "image layers too that nothing names or needs"},
-	{OPT_ASIDE, "aside", NULL, "what 'check --repair' put aside too"},
-	{OPT_OLDER, "older-than", "T",
-		"with --layers: those older than T: seconds, or with m, h, d (default 1h)"},
+	{OPT_DRY_RUN, "dry-run", NULL, "list what would be removed, and remove nothing"},
+	{OPT_LAYERS, "layers", NULL, "also remove unused image layers without a name"},
+	{OPT_ASIDE, "aside", NULL, "also remove what 'check --repair' set aside"},
+	{OPT_OLDER, "older-than", "T", "with --layers: unused for T, as 90s, 5m, 2h, 7d"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -100,7 +99,7 @@ static int run_prune(struct run *run)
 const struct cmd cmd_prune = {
 	.name = "prune",
 	.synopsis = "[-J] [--dry-run] [--aside] [--layers [--older-than T]]",
-	.summary = "remove what dead processes left, and unneeded layers",
+	.summary = "remove leftovers of killed processes, and unused layers",
 	.opts = opts,
 	.access = READ_STORE,
 	.prints = true,

@@ -4,8 +4,8 @@
 #include "cmd.h"
 
 static const struct opt opts[] = {
-	{'r', "recursive", NULL, "remove the layers on top of it too"},
-	{'f', "force", NULL, "a layer that is not there is no error"},
+	{'r', "recursive", NULL, "also remove the layers on top of it"},
+	{'f', "force", NULL, "ignore layers that do not exist"},
 	{0, NULL, NULL, NULL},
 };
 

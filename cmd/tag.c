@@ -4,8 +4,8 @@
 #include "cmd.h"
 
 static const struct opt opts[] = {
-	{'d', "delete", NULL, "take the name away"},
-	{OPT_FORCE, "force", NULL, "take the name from the layer that has it"},
+	{'d', "delete", NULL, "remove the name"},
+	{OPT_FORCE, "force", NULL, "take the name from another layer"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -29,7 +29,7 @@ static int run_tag(struct run *run)
 const struct cmd cmd_tag = {
 	.name = "tag",
 	.synopsis = "[--force] LAYER NAME\n-d NAME",
-	.summary = "give a layer a name, or take a name away",
+	.summary = "give a layer a name, or remove a name",
 	.opts = opts,
 	.min_operands = 1,
 	.max_operands = 2,

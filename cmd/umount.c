@@ -4,9 +4,9 @@
 #include "cmd.h"
 
 static const struct opt opts[] = {
-	{'l', "lazy", NULL, "detach now, let go when the last file is closed"},
-	{'R', "recursive", NULL, "also what is mounted in them"},
-	{'a', "all", NULL, "all mounts of this store"},
+	{'l', "lazy", NULL, "detach now, unmount when the last file is closed"},
+	{'R', "recursive", NULL, "also unmount what is mounted inside"},
+	{'a', "all", NULL, "unmount all layers of this store"},
 	{0, NULL, NULL, NULL},
 };
 

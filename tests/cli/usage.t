@@ -63,11 +63,12 @@ fails 1 "the stamp of store .* is damaged" "a driver nobody knows" ovlctl --root
 # Help.
 ovlctl --help >help
 is "--help: one screen" "$([ "$(wc -l <help)" -le 34 ] && echo yes)" yes
-for c in import create mount umount diff rm ls show help; do
+is "--help: no line is too long" "$(awk 'length > 80' help)" ""
+for c in import create mount umount diff commit export tag rm ls show check prune help; do
 	like "--help names $c" "^  $c " "$(cat help)"
 	ovlctl $c --help >h
 	like "$c --help says how" "^usage: ovlctl $c" "$(head -1 h)"
-	is "$c --help: no line is too long" "$(awk 'length > 100' h)" ""
+	is "$c --help: no line is too long" "$(awk 'length > 80' h)" ""
 done
 is "--version" "$(ovlctl --version)" "ovlctl $(sed -n 's/^#define OVL_VERSION *"\(.*\)"/\1/p' "$top/lib/ovl.h")"
 fails 2 "unknown command 'nope'" "help of no command" ovlctl help nope
