@@ -4,11 +4,20 @@
 # overlay: when asked
 
 # The examples of each page run, in their order, in a store that has what they name.
-mkdir -p tree/etc tree2/opt
+# A root file system that chroot can enter, with stand-ins for what examples call in it.
+mkdir -p tree/etc tree/proc tree/dev tree/tmp tree/usr/bin tree2/opt
 echo debian >tree/etc/hostname
+for f in /bin/sh $(ldd /bin/sh | grep -o '/[^ ]*'); do
+	mkdir -p "tree$(dirname "$f")"
+	cp -L "$f" "tree$f" || cannot "copy $f"
+done
+printf '#!/bin/sh\necho "$0 $*" >>/tmp/called\n' >tree/usr/bin/apt-get
+chmod +x tree/usr/bin/apt-get
+cp tree/usr/bin/apt-get tree/usr/bin/make
 echo app >tree2/opt/app
 tar -C tree -cf - . | zstd -qc >debian.tar.zst
 tar -C tree2 -cf app.tar opt
+echo less >packages.txt
 # An image of one layer, as docker save writes it.
 mkdir image
 cp app.tar image/layer.tar
@@ -17,6 +26,30 @@ printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids
 echo '[{"Config":"config.json","RepoTags":["app:1"],"Layers":["layer.tar"]}]' >image/manifest.json
 tar -C image -cf image.tar config.json layer.tar manifest.json
 mount -t tmpfs none /mnt || cannot "mount on /mnt"
+# Another machine: a store of its own, and what ssh does with its operands.
+mkdir bin
+cat >bin/ssh <<E
+#!/bin/sh
+shift
+export OVLCTL_ROOT="$T/elsewhere"
+exec sh -c "\$*"
+E
+chmod +x bin/ssh
+PATH=$T/bin:$PATH
+
+# The commands of a page: lines with a prompt, and all of a display that is said to run;
+# one that is a script is run as such.
+examples() { # PAGE
+	awk '/^\.Sh EXAMPLES/ { on = 1 }
+		/^\.Sh SEE/ { on = 0 }
+		!on { next }
+		/^\.\\" run/ { block = 1; next }
+		block && /^\.Bd/ { next }
+		block && /^#!/ { print "cat >job <<\047E N D\047"; job = 1 }
+		block && /^\.Ed/ { if (job) print "E N D\nsh -ex job"; block = job = 0 }
+		block { print }
+		sub(/^# /, "") { print }' "$1" | sed 's/\\e/\\/g'
+}
 
 for page in "$top"/man/*.[78]; do
 	case $page in *.7) grep -q '^\.Sh EXAMPLES' "$page" || continue ;; esac
@@ -30,15 +63,17 @@ for page in "$top"/man/*.[78]; do
 		need - ovlctl create -n web app
 		;;
 	esac
+	rm -rf elsewhere
+	need - ovlctl --root elsewhere import -n debian debian.tar.zst
 	# One session a page, so that variables and the directory last.
-	sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/s/^# //p' "$page" >session
-	like "$(basename "$page") has examples" '^[1-9]' "$(wc -l <session)"
-	sed 's/\\e/\\/g' session >script
+	examples "$page" >script
+	like "$(basename "$page") has examples" '^[1-9]' "$(wc -l <script)"
 	ok "... which run" sh -ex script
 	ovlctl umount -a
 	ovlctl ls -nr -o ID | xargs -r ovlctl rm -r -f
 	is "... and leave nothing in the store that rm does not remove" \
-		"$(find "$OVLCTL_ROOT" -type f ! -name stamp ! -name lock)$(find "$OVLCTL_ROOT" -type l)" ""
+		"$([ ! -d "$OVLCTL_ROOT" ] ||
+			find "$OVLCTL_ROOT" -type f ! -name stamp ! -name lock -o -type l)" ""
 done
 umount /mnt
 
@@ -49,5 +84,26 @@ is "README's session is about ten lines" "$([ "$(wc -l <session)" -ge 8 ] && [ "
 ok "... and runs" sh -e session
 ovlctl umount -a
 is "README is at most a screen and a half" "$([ "$(wc -l <"$top/README")" -le 75 ] && echo yes)" yes
+
+# What the page says an ordinary user does, by one: with a range of ids, and with one id.
+sed -n '/^\$ unshare/,/^\.Ed/s/^# //p' "$top/man/ovlctl.8" >user
+like "ovlctl.8 has examples for a user" '^[1-9]' "$(wc -l <user)"
+nobody() {
+	env -u OVLCTL_ROOT HOME="$T/home" setpriv --reuid nobody --regid nogroup --clear-groups "$@"
+}
+mkdir home
+chown nobody home
+chmod 755 .
+cp "$(command -v ovlctl)" bin
+if ! as_user && nobody unshare -rm test -x "$T/bin/ovlctl"; then
+	ok "... which run with unshare -rm" nobody unshare -rm sh -ex user
+	like "... and not without a mount namespace" "mount namespace of its own" \
+		"$(nobody unshare -r sh -e user 2>&1)"
+	echo nobody:100000:65536 >ids
+	if command -v newuidmap >/dev/null && mount --bind ids /etc/subuid &&
+		mount --bind ids /etc/subgid; then
+		ok "... and with unshare -rm --map-auto" nobody unshare -rm --map-auto sh -ex user
+	fi
+fi
 
 done_testing
