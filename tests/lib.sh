@@ -210,6 +210,10 @@ like() {
 	}
 }
 
+one_line() { # FILE
+	{ IFS= read -r _line && ! IFS= read -r _line && [ ! "$_line" ]; } <"$1"
+}
+
 fails() {
 	want=$1
 	pattern=$2
@@ -217,8 +221,8 @@ fails() {
 	shift 3
 	"$@" >"$T/.out" 2>"$T/.err"
 	status=$?
-	[ $status = "$want" ] && [ "$(wc -l <"$T/.err")" = 1 ] &&
-		grep -aEq -- "^ovlctl: .*($pattern)" "$T/.err" && [ ! -s "$T/.out" ]
+	[ $status = "$want" ] && one_line "$T/.err" && [ ! -s "$T/.out" ] &&
+		grep -aEq -- "^ovlctl: .*($pattern)" "$T/.err"
 	report $? "$what" || {
 		echo "# exit $status (wanted $want): $*" >&2
 		echo "# wanted: $pattern" >&2
@@ -240,7 +244,7 @@ need() { # VAR COMMAND...
 	_var=$1
 	shift
 	_out=$("$@" 2>"$T/.need") || stop "$*"
-	cat "$T/.need" >&2
+	[ ! -s "$T/.need" ] || cat "$T/.need" >&2
 	[ "$_var" = - ] || eval "$_var=\$_out"
 }
 
@@ -363,7 +367,7 @@ short() {
 store_state() {
 	[ -e "$OVLCTL_ROOT" ] || return 0
 	(cd "$OVLCTL_ROOT" && find . \( -type d -printf '%p d %m %U:%G\n' \) -o \
-		-printf '%p %y %m %U:%G %s %l\n' | grep -v '/\.used f ' | sort)
+		-printf '%p %y %m %U:%G %s %l\n' | grep -av '/\.used f ' | sort)
 }
 
 # A docker archive $1 of the layer tars $2..., in the working directory.
