@@ -210,6 +210,14 @@ like() {
 	}
 }
 
+# jq(1) takes 30 ms to begin, and is begun a thousand times; gojq(1) speaks its language. It
+# sorts the members of an object: "command jq" where their order counts.
+if command -v gojq >/dev/null; then
+	jq() {
+		gojq "$@"
+	}
+fi
+
 one_line() { # FILE
 	{ IFS= read -r _line && ! IFS= read -r _line && [ ! "$_line" ]; } <"$1"
 }

@@ -31,7 +31,7 @@ is "one named twice is listed once" "$(ovlctl ls -nr -o NAME base "$a")" base
 is "a tree" "$(ovlctl ls -n --tree -o NAME)" "$(printf 'base\n├─%s\n│ └─web\n└─%s' "$(echo "$b" | cut -c1-12)" "$(echo "$v" | cut -c1-12)")"
 is "a tree without its root" "$(ovlctl ls -n --tree -o NAME "$b" web)" "$(printf '%s\n└─web' "$(echo "$b" | cut -c1-12)")"
 is "a tree as JSON" "$(ovlctl ls -J --tree -o NAME | jq -c '.layers[0].children[0].children[0].name')" '"web"'
-is "JSON" "$(ovlctl ls -Jb -o NAME,ID,SIZE,DEPTH,PARENT,MOUNTPOINT base web | jq -c '.layers[]')" \
+is "JSON" "$(ovlctl ls -Jb -o NAME,ID,SIZE,DEPTH,PARENT,MOUNTPOINT base web | command jq -c '.layers[]')" \
 	"{\"name\":\"base\",\"id\":\"$a\",\"size\":1500,\"depth\":0,\"parent\":null,\"mountpoint\":[]}
 {\"name\":\"web\",\"id\":\"$w\",\"size\":null,\"depth\":2,\"parent\":\"$b\",\"mountpoint\":[\"$m\"]}"
 fails 2 "unknown column 'NOPE'; there are NAME, ID" "an unknown column" ovlctl ls -o NAME,NOPE
@@ -105,11 +105,11 @@ is "show: diff ids of the stack" "$(j '.stack[].diff_id')" \
 	"$(printf 'sha256:%s\nsha256:%s' "$(sha256sum <b.tar | cut -d' ' -f1)" "$(sha256sum <a.tar | cut -d' ' -f1)")"
 is "show: paths" "$(j .paths.tree)" "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 is "show: no mount" "$(j '.mounts|length')" 0
-is "show: all of its members, in their order" "$(j 'keys_unsorted|join(" ")')" \
+is "show: all of its members, in their order" "$(command jq -r 'keys_unsorted|join(" ")' json)" \
 	"id names kind driver link chain_id diff_id parent depth size entries created mounts stack paths lowers mount_command tar_size stack_size unique_size shared_size configs config"
-is "... of a layer below" "$(j '.stack[0]|keys_unsorted|join(" ")')" "id diff_id link size"
-is "... of the paths" "$(j '.paths|keys_unsorted|join(" ")')" "layer tree work merged"
-jq . json >pretty
+is "... of a layer below" "$(command jq -r '.stack[0]|keys_unsorted|join(" ")' json)" "id diff_id link size"
+is "... of the paths" "$(command jq -r '.paths|keys_unsorted|join(" ")' json)" "layer tree work merged"
+command jq . json >pretty
 same "show: a member a line, two spaces an indent" json pretty
 need - ovlctl mount web
 is "show: mounts" "$(ovlctl show web | jq -r '.mounts[]')" "$m"
