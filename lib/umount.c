@@ -238,7 +238,7 @@ static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_
 		return 0;
 	if (mountnotes_read(l, &notes) == 0) {
 		number_note(l, m, &notes);
-		mountnotes_ask(l, &notes);
+		mountnotes_ask(&notes);
 		mountnotes_clear(l, &notes);
 	}
 	if (l->meta.kind != OVL_WRITABLE) {
@@ -247,7 +247,7 @@ static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_
 		return 0;
 	}
 	rc = volatile_settle(l, err);
-	if (rc == 0 && !notes.n && superblock_of(m->dev, lock) == SB_DEAD)
+	if (rc == 0 && !notes.n && superblock_of(m->dev, 0) == SB_DEAD)
 		upper_rest(l, &m->work);
 	return rc;
 }

@@ -120,7 +120,7 @@ static int ask(struct question *q)
 		return err_sys(
 			q->err, -rc, "cannot read the mounts of layer %s", Q(q->what));
 	sort_out(q, 0);
-	mountnotes_ask(q->l, &q->notes);
+	mountnotes_ask(&q->notes);
 	if (q->l->meta.kind != OVL_WRITABLE || (!first_open(q) && upper_at_rest(q->l)))
 		return 0;
 	q->upper = upper_ask(q->l, q->err);
@@ -133,7 +133,8 @@ static int refuse_detached(struct question *q, const struct mountnote *note)
 {
 	char who[HOLDER_SIZE];
 
-	if (note && note->state == NOTE_LIVE && holder_of_mount(note->dev, 0, who))
+	if (note && note->dev && note->state == NOTE_LIVE &&
+		holder_of_mount(note->dev, 0, who))
 		return err_status(q->err, OVL_BUSY,
 			"layer %s %s, detached and still in use by process %s",
 			Q(q->what), mounted(q), who);
@@ -170,7 +171,7 @@ static int judge_image(struct question *q)
 {
 	const struct mountnote *open;
 
-	/* Of one that a killed process did not get to number, the tables would know. */
+	/* Of one that has neither number nor key the tables would know. */
 	for (size_t i = 0; i < q->notes.n; i++) {
 		if (q->notes.note[i].state == NOTE_NEW)
 			q->notes.note[i].state = NOTE_DEAD;
@@ -206,8 +207,8 @@ static int answer(struct question *q)
 		if (rc == 0)
 			rc = refuse_mounted(q, 1);
 		sort_out(q, 1);
-		if (rc == 0 && q->upper <= 0 && first_open(q))
-			mountnotes_outdated(q->l, &q->notes);
+		if (rc == 0 && (q->l->meta.kind != OVL_WRITABLE || q->upper < 0))
+			mountnotes_ask_long(&q->notes);
 	}
 	if (rc < 0)
 		return rc;

@@ -2,6 +2,7 @@
 /* Notes of a layer's mounts: making, reading, judging, dropping them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,19 +78,16 @@ struct reader {
 static void parse_rest(const char *rest, const struct reader *r, struct mountnote *out)
 {
 	struct owner of;
-	unsigned long long begun = 0;
-	unsigned long long done = UINT64_MAX;
+	unsigned long long key = 0;
 	int n = 0;
 
 	if (strncmp(rest, r->boot, BOOT) == 0)
-		n = sscanf(rest + BOOT, "-%llx.%llx-%llx-%llx", &of.dev, &of.ino, &begun,
-			&done);
+		n = sscanf(rest + BOOT, "-%llx.%llx-%*x-%llx", &of.dev, &of.ino, &key);
 	else
 		out->state = NOTE_DEAD;
 	if (n >= 2 && (of.dev != r->owner.dev || of.ino != r->owner.ino))
 		out->state = NOTE_DEAD;
-	out->begun = begun;
-	out->done = done;
+	out->key = key <= INT_MAX ? (int)key : 0;
 }
 
 static bool parse(const char *name, const struct reader *r, struct mountnote *out)
@@ -161,61 +159,46 @@ int mountnotes_read(const struct layer *l, struct mountnotes *out)
 	return read_notes(l->fd, out);
 }
 
-void mountnotes_ask(const struct layer *l, struct mountnotes *m)
+static void ask(struct mountnote *note)
 {
-	auto_fd tree = -1;
+	enum superblock is;
 
+	/* Nothing is known by which to ask. */
+	if (note->state == NOTE_DEAD || (!note->dev && !note->key))
+		return;
+	is = superblock_of(note->dev, note->key);
+	if (is == SB_DEAD)
+		note->state = NOTE_DEAD;
+	else if (is == SB_LIVE)
+		note->state = NOTE_LIVE;
+	else if (note->state == NOTE_LIVE)
+		note->state = NOTE_UNKNOWN;
+}
+
+void mountnotes_ask(struct mountnotes *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		ask(&m->note[i]);
+}
+
+/* Is there one that may only seem to live? */
+static bool may_go(const struct mountnotes *m)
+{
 	for (size_t i = 0; i < m->n; i++) {
-		struct mountnote *note = &m->note[i];
-
-		if (note->state != NOTE_LIVE)
-			continue;
-		if (tree < 0)
-			tree = fs_open_dir(l->fd, layer_tree_name(l));
-		switch (superblock_of(note->dev, tree)) {
-		case SB_DEAD: note->state = NOTE_DEAD; break;
-		case SB_LIVE: break;
-		case SB_UNKNOWN: note->state = NOTE_UNKNOWN; break;
-		}
+		if (m->note[i].state == NOTE_LIVE && m->note[i].key)
+			return true;
 	}
+	return false;
 }
 
-struct outdated {
-	const struct layer *l;
-	struct mountnotes *m;
-};
-
-static int compare(void *ctx, const struct driver *drv, int dir, const char *name)
+void mountnotes_ask_long(struct mountnotes *m)
 {
-	const struct outdated *o = ctx;
-	auto_mountnotes others = {0};
-	auto_fd fd = -1;
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
 
-	if (!id_is_full(name) || (drv == o->l->drv && strcmp(name, o->l->id.s) == 0))
-		return 0;
-	fd = fs_open_dir(dir, name);
-	if (fd < 0 || read_notes(fd, &others) < 0)
-		return 0;
-	for (size_t i = 0; i < others.n; i++) {
-		const struct mountnote *other = &others.note[i];
-
-		for (size_t k = 0; k < o->m->n && other->state == NOTE_LIVE; k++) {
-			struct mountnote *note = &o->m->note[k];
-
-			if (note->state != NOTE_NEW && note->dev == other->dev &&
-				note->done < other->begun)
-				note->state = NOTE_DEAD;
-		}
+	for (int i = 0; i < 25 && may_go(m); i++) {
+		nanosleep(&pause, NULL);
+		mountnotes_ask(m);
 	}
-	return 0;
-}
-
-void mountnotes_outdated(const struct layer *l, struct mountnotes *m)
-{
-	struct outdated o = {l, m};
-	struct ovl_err why;
-
-	layers_each(l->st, compare, &o, &why);
 }
 
 size_t mountnotes_clear(const struct layer *l, struct mountnotes *m)
@@ -271,8 +254,9 @@ int mountnote_begin(const struct layer *l, struct mountnote *out)
 	if (rc < 0)
 		return rc;
 	memset(out, 0, sizeof(*out));
-	snprintf(out->name, sizeof(out->name), "%s-%s-%llx.%llx-%llx", fresh, boot,
-		owner.dev, owner.ino, time_now());
+	out->key = superblock_key();
+	snprintf(out->name, sizeof(out->name), "%s-%s-%llx.%llx-%llx-%x", fresh, boot,
+		owner.dev, owner.ino, time_now(), (unsigned)out->key);
 	out->state = NOTE_NEW;
 	path_of(out, path);
 	return make(l, path);
@@ -282,10 +266,10 @@ int mountnote_number(const struct layer *l, struct mountnote *note, dev_t dev)
 {
 	char old[MOUNTNOTE_SIZE + 16];
 	char path[MOUNTNOTE_SIZE + 16];
-	struct mountnote numbered = {.dev = dev, .state = NOTE_LIVE};
+	struct mountnote numbered = {.dev = dev, .key = note->key, .state = NOTE_LIVE};
 
-	snprintf(numbered.name, sizeof(numbered.name), "%u:%u%s-%llx", major(dev),
-		minor(dev), strchr(note->name, '-'), time_now());
+	snprintf(numbered.name, sizeof(numbered.name), "%u:%u%s", major(dev), minor(dev),
+		strchr(note->name, '-'));
 	path_of(note, old);
 	path_of(&numbered, path);
 	if (renameat(l->fd, old, l->fd, path) < 0)

@@ -1,20 +1,18 @@
 /*
  * Notes of a layer's mounts, by which a mount that ovlctl made is known wherever it is: in
  * a mount namespace that cannot be seen, or detached with files open. The kernel is asked
- * about the device number in the note, see superblock.h.
+ * about the device number and the key in the note, see superblock.h.
  *
- *	<id>/.mounts/new-BOOT-OWNER-BEGUN		before mount(2), which tells the number
- *	<id>/.mounts/MAJOR:MINOR-BOOT-OWNER-BEGUN-DONE	after it
+ *	<id>/.mounts/new-BOOT-OWNER-BEGUN-KEY		before mount(2), which tells the number
+ *	<id>/.mounts/MAJOR:MINOR-BOOT-OWNER-BEGUN-KEY	after it
  *	<id>/.mounts/spare				kept for the next, so that a mount can
  *							be noted on a full file system
  *
  * BOOT is the kernel's boot id: numbers mean nothing after a reboot. OWNER is what tells
  * the layer's directory from those of copies of the store, device and inode; their notes
- * are not of their mounts. BEGUN and DONE are times since the boot: a number whose mount
- * has ended is given to the next, and of two layers with notes of one number the one whose
- * mount was begun when the other's had been made has it. BEGUN also gives each mount a note
- * of its own, so that one judged dead can be taken away without taking the note of a later
- * mount with the same number.
+ * are not of their mounts. BEGUN is a time since the boot, which gives each mount a note of
+ * its own, so that one judged dead can be taken away without taking the note of a later
+ * mount with the same number. KEY is that of the superblock, 0 where there are no keys.
  *
  * Notes are empty files and never synced. They are made under the layer's lock of mounts;
  * one that begins with new- and is met by who holds that lock, or the layer exclusively,
@@ -24,7 +22,6 @@
 #define OVL_MOUNTNOTE_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "store/layer.h"
@@ -34,16 +31,15 @@
 
 enum mountnote_state {
 	NOTE_DEAD, /* its mount has ended */
-	NOTE_LIVE, /* something has the number */
+	NOTE_LIVE, /* its mount lives, or without a key something has its number */
 	NOTE_UNKNOWN, /* that cannot be asked */
-	NOTE_NEW /* there may be a mount, the number is not known */
+	NOTE_NEW /* there may be a mount, its number is not known */
 };
 
 struct mountnote {
 	char name[MOUNTNOTE_SIZE];
-	dev_t dev; /* not of a new one */
-	uint64_t begun; /* nanoseconds since the boot... */
-	uint64_t done; /* ...UINT64_MAX: not known */
+	dev_t dev; /* 0 of a new one */
+	int key; /* 0: none */
 	enum mountnote_state state;
 };
 
@@ -59,12 +55,11 @@ void mountnotes_release(struct mountnotes *m);
  * -errno. */
 int mountnotes_read(const struct layer *l, struct mountnotes *out);
 
-/* Asks the kernel about each that is LIVE. */
-void mountnotes_ask(const struct layer *l, struct mountnotes *m);
+/* Asks the kernel about each that is not dead. */
+void mountnotes_ask(struct mountnotes *m);
 
-/* The number of such a note may be another layer's by now: those are DEAD, whatever the
- * kernel says. Looks at all layers. */
-void mountnotes_outdated(const struct layer *l, struct mountnotes *m);
+/* The same, for up to half a second, until none lives: a key goes after its number. */
+void mountnotes_ask_long(struct mountnotes *m);
 
 /* Takes the dead ones away; how many are left. */
 size_t mountnotes_clear(const struct layer *l, struct mountnotes *m);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Does a file system still live? Asked by its device number. */
+/* Does a superblock still live? Asked by its key and its device number. */
 #include <errno.h>
+#include <linux/keyctl.h>
 #include <stdbool.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -26,6 +26,32 @@ int superblock_private(void)
 	return fsmount(ctx, FSMOUNT_CLOEXEC, 0);
 }
 
+/* ---- by key ----------------------------------------------------------------------- */
+
+int superblock_key(void)
+{
+	long key = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_THREAD_KEYRING, 1);
+
+	return key > 0 ? (int)key : 0;
+}
+
+/* Whose key it is may be another user, who need not let us look at it. */
+static enum superblock by_key(int key)
+{
+	if (!key)
+		return SB_UNKNOWN;
+	if (syscall(SYS_keyctl, KEYCTL_DESCRIBE, key, NULL, 0) >= 0)
+		return SB_LIVE;
+	switch (errno) {
+	case ENOKEY: return SB_DEAD;
+	case EPERM:
+	case ENOSYS: return SB_UNKNOWN;
+	default: return SB_LIVE;
+	}
+}
+
+/* ---- by number -------------------------------------------------------------------- */
+
 #ifdef SYS_ustat
 /* As the kernel writes it, <linux/types.h>; glibc has none any more. */
 struct kernel_ustat {
@@ -34,39 +60,18 @@ struct kernel_ustat {
 	char names[12];
 };
 
-/* Statfs of an overlay is that of what its root lies on. Both change all the time: what
- * is the same before and after was so when ustat looked. */
-static bool is_another(dev_t dev, int fd)
-{
-	for (int i = 0; i < TRIES; i++) {
-		struct kernel_ustat u;
-		struct statfs before;
-		struct statfs after;
-
-		if (fstatfs(fd, &before) < 0 ||
-			syscall(SYS_ustat, (unsigned)dev, &u) < 0 ||
-			fstatfs(fd, &after) < 0)
-			return false;
-		if (before.f_bfree == after.f_bfree && before.f_ffree == after.f_ffree)
-			return u.free_blocks != (int)before.f_bfree ||
-				u.free_files != (unsigned long)before.f_ffree;
-	}
-	return false;
-}
-
-static enum superblock by_ustat(dev_t dev, int fd)
+static enum superblock by_ustat(dev_t dev)
 {
 	struct kernel_ustat u;
 
 	if (syscall(SYS_ustat, (unsigned)dev, &u) < 0)
 		return errno == EINVAL ? SB_DEAD : SB_UNKNOWN;
-	return is_another(dev, fd) ? SB_DEAD : SB_LIVE;
+	return SB_LIVE;
 }
 #else
-static enum superblock by_ustat(dev_t dev, int fd)
+static enum superblock by_ustat(dev_t dev)
 {
 	(void)dev;
-	(void)fd;
 	return SB_UNKNOWN;
 }
 #endif
@@ -118,17 +123,24 @@ static enum superblock by_any_order(dev_t dev)
 	return rc == SB_DEAD || rc == SB_LIVE ? (enum superblock)rc : SB_UNKNOWN;
 }
 
-enum superblock superblock_of(dev_t dev, int fd)
+/* Two who try at once take each other's numbers for a moment. */
+static enum superblock by_tries(dev_t dev)
 {
-	enum superblock is = by_ustat(dev, fd);
+	enum superblock is = by_any_order(dev);
 
-	/* Two who try at once take each other's numbers for a moment. */
-	for (int i = 0; i < TRIES && is == SB_UNKNOWN; i++) {
+	for (int i = 1; i < TRIES && is == SB_LIVE; i++)
 		is = by_any_order(dev);
-		if (is == SB_LIVE && i + 1 < TRIES)
-			is = SB_UNKNOWN;
-		else if (is == SB_UNKNOWN)
-			break;
-	}
 	return is;
+}
+
+enum superblock superblock_of(dev_t dev, int key)
+{
+	enum superblock is = by_key(key);
+	enum superblock number = SB_UNKNOWN;
+
+	if (is != SB_DEAD && dev)
+		number = by_ustat(dev);
+	if (number != SB_UNKNOWN)
+		return number;
+	return is == SB_UNKNOWN && dev ? by_tries(dev) : is;
 }

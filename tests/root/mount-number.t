@@ -1,0 +1,80 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# on a disk
+
+# The device number of a mount that has ended goes to the next at once. With all stores on
+# one file system nothing that it shows tells one overlay from another.
+printf 'dir name=d\nfile name=d/f data=1\nend\n' | mktar >a.tar
+printf 'file name=g data=2\nend\n' | mktar >b.tar
+other="$T/other"
+mkdir on on/1 on/2 on/3 on/4 on/5 on/6
+need - ovlctl import -n b b.tar
+need - ovlctl --root "$other" import -n x a.tar
+
+# Ends a mount of the layer without ovlctl and has a layer of another store take its
+# number, where nobody sees it: a process works in it, and it is detached. The numbers of
+# others on the machine come and go: six mounts are tried at a time.
+taken() { # LAYER
+	for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		need m ovlctl mount "$1"
+		was=$(stat -c %d "$m")
+		umount "$m"
+		for i in 1 2 3 4 5 6; do
+			need - ovlctl --root "$other" mount x "$T/on/$i"
+			[ "$(stat -c %d "on/$i")" != "$was" ] || stay_in holder "$T/on/$i"
+			[ "$(stat -c %d "on/$i")" != "$was" ] || break
+		done
+		[ "$(stat -c %d "on/$i")" != "$was" ]
+		missed=$?
+		need - ovlctl --root "$other" umount -la
+		[ $missed = 0 ] || return 0
+	done
+	stop "no mount got the number of one that ended"
+}
+
+need c ovlctl import -n c -p b a.tar
+taken c
+ok "an image layer, its number taken by one of another store: rm" ovlctl rm c
+fails 4 "layer 'x' is mounted, detached and still in use by process $holder" \
+	"... which is in use" ovlctl --root "$other" rm x
+end "$holder"
+need w ovlctl create -n w b
+taken w
+ok "a writable layer: rm" ovlctl rm w
+end "$holder"
+need c ovlctl import -n c -p b a.tar
+taken c
+ok "an image layer, ustat(2) is refused: rm" noustat ovlctl rm c
+end "$holder"
+
+# Where there are no keys the number is asked about, with and without ustat(2).
+need c ovlctl import -n c -p b a.tar
+need m noustat -k ovlctl mount c
+is "a mount without a key" "$(ls "$OVLCTL_ROOT/$DRV/$c/.mounts" | sed 's/.*-//')" 0
+stay_in holder "$m"
+need - ovlctl umount -l c
+fails 4 "layer 'c' is mounted, detached and still in use by process $holder" "... is in use" ovlctl rm c
+fails 4 "layer 'c' is mounted, detached and still in use by process $holder" \
+	"... also by the order of numbers" noustat -k ovlctl rm c
+end "$holder"
+ok "... and no longer" ovlctl --wait 20 rm c
+
+# The same by chance: many at once, each with its own store.
+cycle() { # STORE
+	OVLCTL_ROOT=$T/$1
+	export OVLCTL_ROOT
+	ovlctl import -n b b.tar >out.$1 || return
+	for i in $(seq $(short && echo 10 || echo 40)); do
+		ovlctl import -n c -p b a.tar && ovlctl create -n w b && ovlctl mount c &&
+			ovlctl mount w && ovlctl umount c && ovlctl rm c && ovlctl umount w &&
+			ovlctl rm w || return
+	done >>out.$1
+}
+for s in s1 s2 s3 s4 s5 s6; do
+	(cycle $s 2>err.$s || echo "$s: $i" >>err.$s) &
+done
+wait
+is "six stores side by side: nothing is in use that is not" "$(cat err.*)" ""
+
+done_testing
