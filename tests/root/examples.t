@@ -36,6 +36,10 @@ exec sh -c "\$*"
 E
 chmod +x bin/ssh
 PATH=$T/bin:$PATH
+# Not everybody has these.
+for c in fuser lsof; do
+	command -v $c >/dev/null || ln -s "$(command -v true)" "bin/$c"
+done
 
 # The commands of a page: lines with a prompt, and all of a display that is said to run;
 # one that is a script is run as such.
