@@ -300,7 +300,9 @@ static int note_is_left(struct pruner *p, struct place *at, const char **why)
 	*why = NULL;
 	memcpy(self.id.s, at->id, sizeof(self.id.s));
 	if (r > 0 ? !layer_ref_same(&owner, &self) :
-		    r == 0 && (!valid || names_first(p->st, &self, other)))
+		    r == 0 &&
+				(!valid || names_note_is_pending(at->dir, at->file) ||
+					names_first(p->st, &self, other)))
 		*why = "the name is not this layer's";
 	return r < 0 ? r : 0;
 }

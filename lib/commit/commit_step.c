@@ -208,8 +208,8 @@ static int note_names(struct commit *c, const struct layer *image, struct ovl_er
 		return err_sys(
 			err, errno, "cannot note the names of layer %.12s", image->id.s);
 	if (others)
-		rc = names_copy_notes(&c->l, gives, durable(c), err);
-	return rc == 0 && name ? names_note(gives, name, NULL, false, err) : rc;
+		rc = names_copy_notes(&c->l, gives, err);
+	return rc == 0 && name ? names_note(gives, name, NULL, err) : rc;
 }
 
 /* staging/W; with --keep it is a layer on top of the image layer. */
@@ -228,7 +228,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 		memcpy(sg->link, c->l.meta.link, sizeof(sg->link));
 		rc = stage_fill_empty(sg, image, c->l.meta.created, err);
 		if (rc == 0)
-			rc = names_copy_notes(&c->l, sg->fd, false, err);
+			rc = names_copy_notes(&c->l, sg->fd, err);
 		if (rc == 0)
 			rc = layer_add_child(image, &c->l.id, err);
 	}

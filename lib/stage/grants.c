@@ -27,6 +27,13 @@ struct grant {
 
 /* ---- before ----------------------------------------------------------------------- */
 
+static int set_pending(int dir, const char *file, bool pending)
+{
+	auto_fd note = names_note_open(dir, file);
+
+	return note < 0 ? -1 : names_note_set(note, pending);
+}
+
 static int add(struct grants *g, const struct grant *what, const void *p, size_t n,
 	struct ovl_err *err)
 {
@@ -40,6 +47,8 @@ static int add(struct grants *g, const struct grant *what, const void *p, size_t
 	if (fs_write_new(g->dir, item->temp, p, n) < 0)
 		return err_sys(
 			err, errno, "cannot write '%s/%.40s'", item->sub, item->file);
+	if (item->name && set_pending(g->dir, item->temp, true) < 0)
+		return err_sys(err, errno, "cannot write the note of %s", Q(item->name));
 	g->n++;
 	return 0;
 }
@@ -145,6 +154,17 @@ static int link_all(struct grants *g, struct ovl_err *err)
 	return rc;
 }
 
+static void settle_all(struct grants *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		const struct grant *item = &g->item[i];
+		auto_fd dir = item->name ? fs_open_dir(item->l->fd, item->sub) : -1;
+
+		if (dir >= 0)
+			set_pending(dir, item->file, false);
+	}
+}
+
 /* Without its note a symlink is no name any more, so these go last. */
 static void take_all_back(struct grants *g)
 {
@@ -169,6 +189,8 @@ int grants_give(struct grants *g, struct ovl_err *err)
 			rc = link_all(g, err);
 		if (rc < 0)
 			take_all_back(g);
+		else
+			settle_all(g);
 	}
 	names_unlock(g->st);
 	return rc;

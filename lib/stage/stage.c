@@ -321,7 +321,7 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 	int rc = durable ? stage_hint(id, parent, err) : 0;
 
 	if (rc == 0 && name)
-		rc = names_note(sg->fd, name, NULL, false, err);
+		rc = names_note(sg->fd, name, NULL, err);
 	if (rc == 0 && durable)
 		rc = sync_all(sg->fd, err);
 	/* From here on it goes to its end. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Names of layers, given and taken away one at a time; see names.h. */
+/* Whose is a name? And the symlinks that say so; see names.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -59,8 +59,7 @@ int names_read_link(int names, const char *file, struct layer_ref *ref)
 	return parse_target(target.data, ref) ? 1 : -EUCLEAN;
 }
 
-/* Does the layer in its place know of it? 1, 0, negative errno. */
-static int is_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file)
+int names_noted_here(struct ovl_store *st, const struct layer_ref *ref, const char *file)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, NULL);
 	char path[ID_LEN + sizeof(NAMES_NOTES) + 256 + 2];
@@ -77,7 +76,7 @@ int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *f
 {
 	char note[sizeof(NAMES_NOTES) + 256 + 1];
 	struct layer_ref image;
-	int r = is_noted(st, ref, file);
+	int r = names_noted_here(st, ref, file);
 
 	if (r == 0)
 		r = becoming_to(st, ref, &image);
@@ -103,7 +102,7 @@ static int follow(struct ovl_store *st, struct layer_ref *ref, const char *file)
 	snprintf(note, sizeof(note), BECOMING_GIVES "/" NAMES_NOTES "/%s", file);
 	r = becoming_has(st, &ref->id, note);
 	if (r == 0)
-		r = is_noted(st, &image, file);
+		r = names_noted_here(st, &image, file);
 	if (r > 0)
 		*ref = image;
 	return r;
@@ -189,7 +188,7 @@ int names_hides_id(struct ovl_store *st, const char *name, const struct layer_re
 	return r < 0 ? err_sys(err, -r, "cannot look for layer %s", Q(name)) : r;
 }
 
-static int refuse_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
+int names_refuse_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
 	struct ovl_err *err)
 {
 	struct layer_ref other;
@@ -213,41 +212,11 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
 	r = names_lookup(st, name, &owner, err);
 	if (r == 0)
-		return refuse_id(st, name, self, err);
+		return names_refuse_id(st, name, self, err);
 	if (r < 0 || (self && layer_ref_same(self, &owner)))
 		return r < 0 ? r : 0;
 	snprintf(label, sizeof(label), "%.12s", owner.id.s);
 	return err_say(err, EEXIST, "the name %s is layer %s's already", Q(name), label);
-}
-
-int names_sync_notes(int layer_fd, struct ovl_err *err)
-{
-	auto_fd dir = fs_open_dir(layer_fd, NAMES_NOTES);
-
-	if (dir < 0 || fsync(dir) < 0 || fsync(layer_fd) < 0)
-		return err_sys(err, errno, "cannot sync the names of a layer");
-	return 0;
-}
-
-int names_note(int layer_fd, const char *name, const char *config, bool durable,
-	struct ovl_err *err)
-{
-	char file[256];
-	auto_fd dir = -1;
-	auto_fd fd = -1;
-
-	if (!ovl_name_valid(name) || !name_encode(name, file))
-		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
-	if (mkdirat(layer_fd, NAMES_NOTES, 0700) < 0 && errno != EEXIST)
-		return err_sys(err, errno, "cannot note the name %s", Q(name));
-	dir = fs_open_dir(layer_fd, NAMES_NOTES);
-	if (dir >= 0)
-		fd = openat(dir, file,
-			O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	if (fd < 0 || (config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0) ||
-		(config && durable && fsync(fd) < 0))
-		return err_sys(err, errno, "cannot note the name %s", Q(name));
-	return 0;
 }
 
 /* A name that may be moved: replaced in one step, by a link under a passing name. */
@@ -308,206 +277,4 @@ int names_sync(struct ovl_store *st, struct ovl_err *err)
 	if (fsync(store_dir(st, DIR_NAMES, NULL)) < 0)
 		return err_sys(err, errno, "cannot sync the store's names");
 	return 0;
-}
-
-int names_config(
-	int layer_fd, const char *name, char hex[ID_LEN + 1], struct ovl_err *err)
-{
-	auto_buf text = {0};
-	char path[300];
-	char file[256];
-
-	if (!ovl_name_valid(name) || !name_encode(name, file))
-		return 0;
-	snprintf(path, sizeof(path), "%s/%s", NAMES_NOTES, file);
-	if (fs_read_file(layer_fd, path, ID_LEN, &text) < 0)
-		return fs_is_gone(errno) || errno == EFBIG || errno == EINVAL ?
-			0 :
-			err_sys(err, errno, "cannot read what is noted of the name %s",
-				Q(name));
-	if (!id_is_full(text.data))
-		return 0;
-	memcpy(hex, text.data, ID_LEN + 1);
-	return 1;
-}
-
-/* Of one in the making, maybe. */
-void names_unnote(int layer_fd, const char *file)
-{
-	auto_fd dir = fs_open_dir(layer_fd, NAMES_NOTES);
-
-	if (dir < 0)
-		return;
-	unlinkat(dir, file, 0);
-	unlinkat(layer_fd, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
-}
-
-/* The layer's directory, or where the commit that makes it has put its note of the name; leads:
- * see names_find. -1 with errno. */
-static int noted_in(struct ovl_store *st, const struct layer_ref *ref,
-	const struct layer_ref *leads, const char *file)
-{
-	int drv_fd = store_driver_dir(st, ref->drv, NULL);
-	char path[ID_LEN + sizeof(BECOMING_GIVES) + 1];
-	int fd = -1;
-
-	snprintf(path, sizeof(path), "%s/" BECOMING_GIVES, leads->id.s);
-	if (!layer_ref_same(ref, leads) && is_noted(st, ref, file) == 0)
-		fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL), path);
-	if (fd >= 0)
-		return fd;
-	return drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
-}
-
-/* The note of a name that a layer has no more, or gets anew. */
-static void drop_note(struct ovl_store *st, const struct layer_ref *ref,
-	const struct layer_ref *leads, const char *file)
-{
-	auto_fd layer = noted_in(st, ref, leads, file);
-
-	if (layer >= 0)
-		names_unnote(layer, file);
-}
-
-static int note(const struct layer *l, const char *name, const char *config, bool durable,
-	struct ovl_err *err)
-{
-	int rc = names_note(l->fd, name, config, durable, err);
-
-	return rc == 0 && durable ? names_sync_notes(l->fd, err) : rc;
-}
-
-static int lead(const struct layer *l, const char *name, bool force, bool durable,
-	struct ovl_err *err)
-{
-	struct layer_ref self = layer_ref_of(l);
-	int rc = names_link(l->st, name, &self, force, err);
-
-	return rc == 0 && durable ? names_sync(l->st, err) : rc;
-}
-
-/*
- * Under the lock. A name that is nobody's leads to the layer first, and is the layer's when
- * it is noted there: what a kill leaves is a name of nobody. A name that moves is noted
- * first, so that it is always somebody's, and the note in the layer that had it goes last.
- */
-static int take_over(const struct layer *l, const char *name, const char *config,
-	bool force, bool durable, bool *fresh, struct ovl_err *err)
-{
-	struct layer_ref self = layer_ref_of(l);
-	struct layer_ref owner;
-	struct layer_ref leads;
-	char file[256];
-	bool had;
-	bool mine;
-	int rc;
-
-	name_encode(name, file);
-	had = names_owner(
-		      l->st, store_dir(l->st, DIR_NAMES, NULL), file, &owner, &leads) > 0;
-	mine = had && layer_ref_same(&owner, &self);
-	rc = mine     ? 0 :
-		force ? refuse_id(l->st, name, &self, err) :
-			names_check(l->st, name, &self, err);
-	if (rc < 0)
-		return rc;
-	if (!mine)
-		drop_note(l->st, &self, &self, file);
-	rc = had ? note(l, name, config, durable, err) :
-		   lead(l, name, force, durable, err);
-	if (rc == 0)
-		rc = had ? lead(l, name, force, durable, err) :
-			   names_note(l->fd, name, config, durable, err);
-	if (rc < 0 && !mine)
-		drop_note(l->st, &self, &self, file);
-	if (rc < 0 && !had)
-		names_unlink(l->st, name);
-	*fresh = !had;
-	if (rc == 0 && had && !mine)
-		drop_note(l->st, &owner, &leads, file);
-	return rc;
-}
-
-int names_give(const struct layer *l, const char *name, const char *config, bool force,
-	bool durable, struct ovl_err *err)
-{
-	struct layer_ref self = layer_ref_of(l);
-	bool fresh = false;
-	int rc;
-
-	if (!ovl_name_valid(name))
-		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
-	rc = names_lock(l->st, err);
-	if (rc < 0)
-		return rc;
-	rc = take_over(l, name, config, force, durable, &fresh, err);
-	names_unlock(l->st);
-	if (rc < 0 || !fresh || !durable)
-		return rc;
-	rc = names_sync_notes(l->fd, err);
-	if (rc < 0)
-		names_take_from(l->st, name, &self);
-	return rc;
-}
-
-/* The note goes first: without it the name is nobody's, and what a kill may leave of that is
- * a link that no layer knows of. After an error it is there again. */
-static int take_away(struct ovl_store *st, const struct layer_ref *owner,
-	const struct layer_ref *leads, const char *name, bool durable,
-	struct ovl_err *err)
-{
-	auto_fd layer = -1;
-	auto_fd dir = -1;
-	char config[ID_LEN + 1];
-	char file[256];
-	int has;
-	int rc;
-
-	name_encode(name, file);
-	layer = noted_in(st, owner, leads, file);
-	dir = layer < 0 ? -1 : fs_open_dir(layer, NAMES_NOTES);
-	has = dir < 0 ? 0 : names_config(layer, name, config, err);
-	if (has < 0)
-		return has;
-	if (dir < 0 || unlinkat(dir, file, 0) < 0)
-		return err_sys(err, errno, "cannot take the name %s away", Q(name));
-	if ((durable && fsync(dir) < 0) ||
-		unlinkat(store_dir(st, DIR_NAMES, NULL), file, 0) < 0) {
-		rc = err_sys(err, errno, "cannot take the name %s away", Q(name));
-		names_note(layer, name, has ? config : NULL, false, NULL);
-		return rc;
-	}
-	unlinkat(layer, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
-	return 0;
-}
-
-int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_err *err)
-{
-	struct layer_ref owner;
-	struct layer_ref leads;
-	int r = names_lookup(st, name, &owner, err);
-	int rc;
-
-	if (r > 0)
-		r = names_lock(st, err);
-	else
-		return r;
-	if (r < 0)
-		return r;
-	r = names_find(st, name, &owner, &leads, err);
-	rc = r > 0 ? take_away(st, &owner, &leads, name, durable, err) : 0;
-	names_unlock(st);
-	return rc < 0 ? rc : r;
-}
-
-void names_take_from(struct ovl_store *st, const char *name, const struct layer_ref *ref)
-{
-	struct layer_ref owner;
-	struct layer_ref leads;
-
-	if (names_lock(st, NULL) < 0)
-		return;
-	if (names_find(st, name, &owner, &leads, NULL) > 0 && layer_ref_same(&owner, ref))
-		take_away(st, &owner, &leads, name, false, NULL);
-	names_unlock(st);
 }

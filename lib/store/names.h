@@ -2,10 +2,12 @@
  * Names of layers: names/<name> is a symlink to ../<driver>/<id>, a '/' in the name
  * written as %2F. Each is also noted in the layer's own .names/, so that a removal
  * finds a layer's names without reading those of all others. Only the two together are a
- * name. The note is made first, and is the first to go, but for a removal of the layer. A
- * killed process may leave either alone: a symlink that no layer knows of is pruned; a
- * note without a symlink counts as a name that was lost, which check tells of. A note
- * holds the digest of the image config that goes with the name, if one does.
+ * name. A note holds the digest of the image config that goes with the name, if one does.
+ *
+ * A killed process may leave either alone. A symlink to a layer without the note is pruned.
+ * A note without the symlink counts as a name that was lost, which check tells of, unless
+ * it is pending (its file is executable): it is so until the symlink leads to the layer,
+ * and again before that may lead to another one.
  */
 #ifndef OVL_NAMES_H
 #define OVL_NAMES_H
@@ -31,14 +33,12 @@ int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
 int names_hides_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
 	struct layer_ref *hidden, struct ovl_err *err);
 
-/* Refuses a text that is no name (OVL_USAGE), and a name that a layer other than self
- * (NULL: any) has or that reads as its id. */
 /* The same; *leads: where the symlink leads, to a writable layer that became *ref maybe. */
 int names_find(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	struct layer_ref *leads, struct ovl_err *err);
 
-/* Refuses a text that is no name (OVL_USAGE) and a name that a layer other than self
- * (NULL: any) has. */
+/* Refuses a text that is no name (OVL_USAGE), and a name that a layer other than self
+ * (NULL: any) has or that reads as its id. */
 int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
 	struct ovl_err *err);
 
@@ -64,8 +64,7 @@ int names_take_notes(
 int names_hand_on(
 	const struct layer *image, const struct layer_ref *was, struct ovl_err *err);
 /* Notes all names of a layer in the directory that will take its place. */
-int names_copy_notes(
-	const struct layer *from, int to_fd, bool durable, struct ovl_err *err);
+int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err);
 
 /* The digest of the config that goes with a name of the layer: 1 and hex, 0 none does. */
 int names_config(
@@ -75,8 +74,7 @@ int names_config(
  * The steps of that, for a layer that appears together with its name: the note in its
  * directory, the lock on all names, the name, and taking it back.
  */
-int names_note(int layer_fd, const char *name, const char *config, bool durable,
-	struct ovl_err *err);
+int names_note(int layer_fd, const char *name, const char *config, struct ovl_err *err);
 int names_lock(struct ovl_store *st, struct ovl_err *err);
 /* For who looks: nobody gives a name or takes one away meanwhile, and no commit gives a
  * layer another id: of an entry that is renamed readdir(3) may show neither name. */
@@ -107,6 +105,11 @@ int names_first(
 /* The notes of names in a layer, for who clears up: 1 and d, 0 if there are none. */
 struct fs_dir;
 int names_notes_open(int drv_fd, const char *id, struct fs_dir *d);
+/* A note that may have been made before its name was given: is it such a one? */
+bool names_note_is_pending(int dir, const char *file);
+/* Opens one, and makes it such a one or settles it. -1 with errno. */
+int names_note_open(int dir, const char *file);
+int names_note_set(int fd, bool pending);
 
 /* Names that an open layer has a note of and that nobody has: lost, unless someone is about
  * to give one or to take it away, or was killed then. Calls fn until it says stop. */
@@ -149,8 +152,16 @@ int names_read_link(int names, const char *file, struct layer_ref *ref);
  * NULL. */
 int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref,
 	struct layer_ref *leads);
-/* Has the layer, in its place or on its way back there, a note of it? 1, 0, -errno. */
+/* Has the layer in its place a note of it? 1, 0, -errno. */
+int names_noted_here(struct ovl_store *st, const struct layer_ref *ref, const char *file);
+/* The same if it is on its way back there. */
 int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file);
+/* The part of names_check that no force overrides. */
+int names_refuse_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
+	struct ovl_err *err);
+/* Notes the name before it is given. */
+int names_note_pending(
+	int layer_fd, const char *name, const char *config, struct ovl_err *err);
 /* Takes the note away. */
 void names_unnote(int layer_fd, const char *file);
 int names_sync_notes(int layer_fd, struct ovl_err *err);

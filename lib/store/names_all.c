@@ -52,7 +52,6 @@ static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *s
 struct move {
 	const struct layer *from;
 	int to_fd;
-	bool durable;
 	struct ovl_err *err;
 };
 
@@ -67,15 +66,12 @@ static int copy_note(void *ctx, int names, const char *file)
 	if (!name_decode(file, name))
 		return 0;
 	r = names_config(mv->from->fd, name, config, mv->err);
-	return r < 0 ?
-		r :
-		names_note(mv->to_fd, name, r ? config : NULL, mv->durable, mv->err);
+	return r < 0 ? r : names_note(mv->to_fd, name, r ? config : NULL, mv->err);
 }
 
-int names_copy_notes(
-	const struct layer *from, int to_fd, bool durable, struct ovl_err *err)
+int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err)
 {
-	struct move mv = {.from = from, .to_fd = to_fd, .durable = durable, .err = err};
+	struct move mv = {.from = from, .to_fd = to_fd, .err = err};
 	struct layer_ref self = layer_ref_of(from);
 
 	return each_of(from->st, from->fd, &self, copy_note, &mv, err);
@@ -224,8 +220,7 @@ int names_lock_of(const struct layer *l, struct buf *files, struct ovl_err *err)
 	return files->failed ? err_nomem(err) : rc;
 }
 
-int names_unlink_files(
-	struct ovl_store *st, const struct buf *files, struct ovl_err *err)
+int names_unlink_files(struct ovl_store *st, const struct buf *files, struct ovl_err *err)
 {
 	int names = store_dir(st, DIR_NAMES, NULL);
 	int rc = 0;
@@ -263,12 +258,10 @@ int names_first(
 	return out[0] != '\0';
 }
 
-int names_notes_open(int drv_fd, const char *id, struct fs_dir *d)
+static bool is_lost(int names, int notes, const char *file)
 {
-	char path[ID_LEN + sizeof(NAMES_NOTES) + 1];
-
-	snprintf(path, sizeof(path), "%s/%s", id, NAMES_NOTES);
-	return fs_dir_open(d, drv_fd, path) == 0;
+	return (names < 0 || fs_exists(names, file) == 0) &&
+		!names_note_is_pending(notes, file);
 }
 
 int names_each_lost(const struct layer *l, int (*fn)(void *ctx, const char *name),
@@ -287,8 +280,7 @@ int names_each_lost(const struct layer *l, int (*fn)(void *ctx, const char *name
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		char name[NAME_LEN_MAX + 1];
 
-		r = name_decode(file, name) &&
-				(names < 0 || fs_exists(names, file) == 0) ?
+		r = name_decode(file, name) && is_lost(names, d.fd, file) ?
 			fn(ctx, name) :
 			0;
 		if (r)
@@ -313,6 +305,7 @@ int names_is_lost(
 	const struct layer *l, const char *name, bool again, struct ovl_err *err)
 {
 	struct layer_ref self = layer_ref_of(l);
+	auto_fd notes = -1;
 	char file[256];
 	int names;
 	int rc = again ? names_lock(l->st, err) : names_lock_shared(l->st, err);
@@ -320,7 +313,9 @@ int names_is_lost(
 	if (rc < 0)
 		return rc;
 	names = store_dir(l->st, DIR_NAMES, NULL);
-	rc = name_encode(name, file) && (names < 0 || fs_exists(names, file) == 0);
+	notes = fs_open_dir(l->fd, NAMES_NOTES);
+	rc = name_encode(name, file) && fs_exists(notes, file) > 0 &&
+		is_lost(names, notes, file);
 	if (rc && again && (rc = names_link(l->st, name, &self, false, err)) == 0)
 		rc = 1;
 	names_unlock(l->st);

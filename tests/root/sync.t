@@ -41,7 +41,11 @@ s/^fsync([0-9]*<[^>]*\/\([^/>]*\)>.*/sync \1/p
 E
 # What a command does, in the words of the page.
 steps() {
-	traced -y -qq -o tr -e trace=openat,symlinkat,renameat2,renameat,unlinkat,fsync,syncfs "$@" >out || cat out
+	traced -y -qq -o tr -e trace=openat,symlinkat,renameat2,renameat,unlinkat,fsync,syncfs,flock "$@" >out || cat out
+	awk -v "what=$*" -v "names=<$S/names>" '
+		/ flock\(/ && index($0, names) { held[$1] = !/LOCK_UN/; print what >"locked" }
+		/ (fsync|syncfs)\(/ && held[$1] { print what ": " $0 }' tr >>under
+	cat locked >>all.locked 2>/dev/null
 	sed "s,$S,S,g; s/^[0-9]* *//; s/[0-9a-f]\{64\}/ID/g; s/[A-Z2-7]\{26\}/LINK/g; / = -1 /d" tr | sed -nf "$T/events" |
 		tr '\n' ',' | sed 's/,$//; s/,/, /g'
 }
@@ -87,7 +91,7 @@ need id ovlctl ls -nr -o ID w4
 echo "$id" >id
 is_overlay || same_steps "commit Fl -keep" ovlctl commit --keep "$id"
 same_steps tag ovlctl tag a other
-is "tag --sync=none" "$(steps ovlctl --sync=none tag a another)" "name, note"
+is "tag --sync=none" "$(steps ovlctl --sync=none tag a another)" "note, name"
 same_steps "tag No of a writable layer" ovlctl tag "$(cat id)" mine
 same_steps "tag Fl -force" ovlctl tag --force a b2
 same_steps "tag Fl d" ovlctl tag -d b2
@@ -97,6 +101,8 @@ is "create --sync=all" "$(steps ovlctl --sync=all create -n v a)" "$(said import
 is "rm --sync=all" "$(steps ovlctl --sync=all rm v)" "$(said rm), sync all"
 is "prune --sync=all" "$(steps ovlctl --sync=all prune)" "sync all"
 is "prune --dry-run --sync=all" "$(steps ovlctl --sync=all prune --dry-run)" ""
+is "nothing is synced under the lock of the names" "$(grep -v "^ovlctl commit" under)" ""
+ok "... which was seen" grep -q " tag " all.locked
 need - ovlctl import -p a c.tar
 # A hint that goes after it was synced.
 need a ovlctl ls -nr -o ID a

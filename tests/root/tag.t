@@ -164,6 +164,27 @@ if can_trace; then
 	done <points
 	is "a repair gives no name of a tag that was killed" "$failed" ""
 	ok "... some were" test "$(wc -l <points)" -gt 5
+
+	# Nor one that was taken from another layer, and is taken away then.
+	need - ovlctl tag b1 k/t
+	calls_of mkdirat,openat,symlinkat,/rename,fsync,unlinkat,flock,/chmod ovlctl tag --force k k/t >points
+	failed=
+	while read -r point; do
+		ovlctl tag --force b1 k/t
+		killed_at $point ovlctl tag --force k k/t >out 2>&1 </dev/null
+		case $(ovlctl ls -nr -o ID k/t) in
+		"$(ovlctl ls -nr -o ID b1)" | "$(ovlctl ls -nr -o ID k)") ;;
+		*) failed="$failed $point: nobody has it" ;;
+		esac
+		ovlctl tag -d k/t
+		ovlctl check >out 2>&1
+		! grep lost-name out || failed="$failed $point: $(cat out)"
+		need - ovlctl tag b1 k/t
+	done <points
+	is "... nor one that it took from another layer" "$failed" ""
+	ok "... some were" test "$(wc -l <points)" -gt 5
+	ovlctl tag -d k/t
+	is "what such a tag leaves is pruned" "$(ovlctl prune >out; find "$OVLCTL_ROOT/$DRV" -path '*/.names/k%2Ft')" ""
 	ovlctl rm k
 fi
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+/* The notes of names in the layers that have them; see names.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/quote.h"
+#include "store/names.h"
+
+/* The modes of a note. */
+#define SETTLED 0600
+#define PENDING 0700
+
+static int no_note(const char *name, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot note the name %s", Q(name));
+}
+
+static int open_note(int layer_fd, const char *name, mode_t mode, struct ovl_err *err)
+{
+	char file[256];
+	auto_fd dir = -1;
+	int fd = -1;
+
+	if (!ovl_name_valid(name) || !name_encode(name, file))
+		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+	if (mkdirat(layer_fd, NAMES_NOTES, 0700) < 0 && errno != EEXIST)
+		return no_note(name, err);
+	dir = fs_open_dir(layer_fd, NAMES_NOTES);
+	if (dir >= 0)
+		fd = openat(dir, file,
+			O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
+	return fd < 0 ? no_note(name, err) : fd;
+}
+
+int names_note(int layer_fd, const char *name, const char *config, struct ovl_err *err)
+{
+	auto_fd fd = open_note(layer_fd, name, SETTLED, err);
+
+	if (fd >= 0 && config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0)
+		return no_note(name, err);
+	return fd < 0 ? fd : 0;
+}
+
+int names_note_pending(
+	int layer_fd, const char *name, const char *config, struct ovl_err *err)
+{
+	auto_fd fd = open_note(layer_fd, name, PENDING, err);
+
+	if (fd < 0)
+		return fd;
+	/* One that was left there says nothing. */
+	if (fchmod(fd, PENDING) < 0 || ftruncate(fd, 0) < 0 ||
+		(config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0))
+		return no_note(name, err);
+	return 0;
+}
+
+int names_note_open(int dir, const char *file)
+{
+	return openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+int names_note_set(int fd, bool pending)
+{
+	return fchmod(fd, pending ? PENDING : SETTLED);
+}
+
+bool names_note_is_pending(int dir, const char *file)
+{
+	struct stat st;
+
+	return fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		(st.st_mode & 0100);
+}
+
+int names_sync_notes(int layer_fd, struct ovl_err *err)
+{
+	auto_fd dir = fs_open_dir(layer_fd, NAMES_NOTES);
+
+	if (dir < 0 || fsync(dir) < 0 || fsync(layer_fd) < 0)
+		return err_sys(err, errno, "cannot sync the names of a layer");
+	return 0;
+}
+
+int names_config(
+	int layer_fd, const char *name, char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	auto_buf text = {0};
+	char path[300];
+	char file[256];
+
+	if (!ovl_name_valid(name) || !name_encode(name, file))
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", NAMES_NOTES, file);
+	if (fs_read_file(layer_fd, path, ID_LEN, &text) < 0)
+		return fs_is_gone(errno) || errno == EFBIG || errno == EINVAL ?
+			0 :
+			err_sys(err, errno, "cannot read what is noted of the name %s",
+				Q(name));
+	if (!id_is_full(text.data))
+		return 0;
+	memcpy(hex, text.data, ID_LEN + 1);
+	return 1;
+}
+
+void names_unnote(int layer_fd, const char *file)
+{
+	auto_fd dir = fs_open_dir(layer_fd, NAMES_NOTES);
+
+	if (dir < 0)
+		return;
+	unlinkat(dir, file, 0);
+	unlinkat(layer_fd, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
+}
+
+int names_notes_open(int drv_fd, const char *id, struct fs_dir *d)
+{
+	char path[ID_LEN + sizeof(NAMES_NOTES) + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", id, NAMES_NOTES);
+	return fs_dir_open(d, drv_fd, path) == 0;
+}
