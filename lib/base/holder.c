@@ -58,9 +58,8 @@ struct lock_query {
 };
 
 /* "1: FLOCK  ADVISORY  WRITE 1234 fe:01:5678 0 EOF"; "->" before it is one who waits. */
-static bool holds(const char *line, const void *ctx)
+static bool is_lock(const char *line, const struct lock_query *q)
 {
-	const struct lock_query *q = ctx;
 	unsigned major;
 	unsigned minor;
 	unsigned long long ino;
@@ -69,8 +68,20 @@ static bool holds(const char *line, const void *ctx)
 	return sscanf(line, "%*u: FLOCK %*s %7s %d %x:%x:%llu", mode, q->pid, &major,
 		       &minor, &ino) == 5 &&
 		(!q->exclusive || strcmp(mode, "WRITE") == 0) && ino == q->ino &&
-		major == q->major && minor == q->minor && *q->pid > 0 &&
-		*q->pid != getpid();
+		major == q->major && minor == q->minor;
+}
+
+static bool holds(const char *line, const void *ctx)
+{
+	const struct lock_query *q = ctx;
+
+	return is_lock(line, q) && *q->pid > 0 && *q->pid != getpid();
+}
+
+/* In /proc/PID/fdinfo, "lock:" and then the same. */
+static bool has_lock(const char *line, const void *ctx)
+{
+	return strncmp(line, "lock:", 5) == 0 && is_lock(line + 5, ctx);
 }
 
 /* false: nobody is there any more who could be looked for. */
@@ -88,26 +99,13 @@ static bool name_process(int pid, char out[HOLDER_SIZE])
 	return true;
 }
 
-bool holder_of(int fd, bool exclusive, char out[HOLDER_SIZE])
-{
-	struct lock_query q = {.exclusive = exclusive, .pid = &(int){0}};
-	struct mount_dev m = {.major = &q.major, .minor = &q.minor};
-	struct statx sx;
-
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &sx) < 0 ||
-		!(sx.stx_mask & STATX_MNT_ID))
-		return false;
-	q.ino = sx.stx_ino;
-	m.id = (int)sx.stx_mnt_id;
-	return any_line("/proc/self/mountinfo", is_mount, &m) &&
-		any_line("/proc/locks", holds, &q) && name_process(*q.pid, out);
-}
-
-/* ---- of a mount ------------------------------------------------------------------- */
+/* ---- who has it open --------------------------------------------------------------- */
 
 struct wanted {
 	dev_t dev;
 	uint64_t mnt_id;
+	uint64_t ino; /* 0: of any */
+	struct lock_query *lock; /* by a descriptor that has it; NULL: or is it */
 };
 
 static bool leads_to(int dir, const char *link, const struct wanted *w)
@@ -115,10 +113,22 @@ static bool leads_to(int dir, const char *link, const struct wanted *w)
 	struct statx sx;
 
 	if (statx(dir, link, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
-		    STATX_TYPE | STATX_MNT_ID, &sx) < 0)
+		    STATX_TYPE | STATX_INO | STATX_MNT_ID, &sx) < 0)
+		return false;
+	if (w->ino && sx.stx_ino != w->ino)
 		return false;
 	return makedev(sx.stx_dev_major, sx.stx_dev_minor) == w->dev ||
 		(w->mnt_id && sx.stx_mnt_id == w->mnt_id);
+}
+
+static bool is_wanted(int fds, const char *pid, const char *name, const struct wanted *w)
+{
+	char path[96];
+
+	if (!leads_to(fds, name, w))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%.20s/fdinfo/%.20s", pid, name);
+	return !w->lock || any_line(path, has_lock, w->lock);
 }
 
 static bool has_open(int proc, const char *pid, const struct wanted *w)
@@ -128,7 +138,7 @@ static bool has_open(int proc, const char *pid, const struct wanted *w)
 	const char *name;
 	char path[64];
 
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+	for (size_t i = 0; !w->lock && i < sizeof(links) / sizeof(links[0]); i++) {
 		snprintf(path, sizeof(path), "%.20s/%s", pid, links[i]);
 		if (leads_to(proc, path, w))
 			return true;
@@ -137,15 +147,14 @@ static bool has_open(int proc, const char *pid, const struct wanted *w)
 	if (fs_dir_open(&fds, proc, path) < 0)
 		return false;
 	while (fs_dir_next(&fds, &name, NULL) > 0) {
-		if (leads_to(fds.fd, name, w))
+		if (is_wanted(fds.fd, pid, name, w))
 			return true;
 	}
 	return false;
 }
 
-bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE])
+static bool find(const struct wanted *w, char out[HOLDER_SIZE])
 {
-	const struct wanted w = {.dev = dev, .mnt_id = mnt_id};
 	auto_fsdir proc = {.fd = -1};
 	const char *pid;
 
@@ -153,8 +162,40 @@ bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE])
 		return false;
 	while (fs_dir_next(&proc, &pid, NULL) > 0) {
 		if (isdigit((unsigned char)*pid) && atoi(pid) != getpid() &&
-			has_open(proc.fd, pid, &w) && name_process(atoi(pid), out))
+			has_open(proc.fd, pid, w) && name_process(atoi(pid), out))
 			return true;
 	}
 	return false;
+}
+
+bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE])
+{
+	return find(&(struct wanted){.dev = dev, .mnt_id = mnt_id}, out);
+}
+
+/* Who took it is told of at once. In a pid namespace of its own a lock that was taken by a
+ * process that has ended is not told of at all. */
+bool holder_of(int fd, bool exclusive, bool held, char out[HOLDER_SIZE])
+{
+	struct lock_query q = {.exclusive = exclusive, .pid = &(int){0}};
+	struct mount_dev m = {.major = &q.major, .minor = &q.minor};
+	struct wanted w = {.lock = &q};
+	struct statx sx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &sx) < 0 ||
+		!(sx.stx_mask & STATX_MNT_ID))
+		return false;
+	q.ino = sx.stx_ino;
+	m.id = (int)sx.stx_mnt_id;
+	if (!any_line("/proc/self/mountinfo", is_mount, &m))
+		return false;
+	if (any_line("/proc/locks", holds, &q)) {
+		if (name_process(*q.pid, out))
+			return true;
+	} else if (!held) {
+		return false;
+	}
+	w.dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
+	w.ino = sx.stx_ino;
+	return find(&w, out);
 }

@@ -270,7 +270,7 @@ static int settle(struct checker *c, struct layer *l)
 		l->meta = meta; /* which the check puts right as it goes */
 		if (!c->later.n)
 			break;
-		sure = holder_of(l->fd, true, who) ? 0 : sure + 1;
+		sure = holder_of(l->fd, true, false, who) ? 0 : sure + 1;
 		if (sure == 2)
 			break;
 		nanosleep(&pause, NULL);

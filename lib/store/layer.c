@@ -84,13 +84,13 @@ static int none_now(struct ovl_store *st, const struct layer_ref *ref, const cha
 }
 
 /* Who may not write sees the layer as the image layer that it is all the same. */
-static int finish(struct layer *image, const struct ovl_id *was, bool wait)
+static int finish(
+	struct layer *image, const struct ovl_id *was, bool wait, struct ovl_err *why)
 {
-	struct ovl_err why;
-	int rc = image->st->look_only ? -EROFS : finish_sync_step(image, &why);
+	int rc = image->st->look_only ? -EROFS : finish_sync_step(image, why);
 
 	if (rc == 0)
-		rc = finish_commit(image, was, wait, NULL, &why);
+		rc = finish_commit(image, was, wait, NULL, why);
 	if (rc == 0)
 		image->meta.was.s[0] = '\0';
 	return rc;
@@ -105,6 +105,7 @@ static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 {
 	auto_layer image = LAYER_INIT;
 	struct layer l = {.st = st, .drv = ref->drv, .id = ref->id, .fd = -1};
+	struct ovl_err why;
 	struct layer_ref to;
 	int rc = becoming_to(st, ref, &to);
 
@@ -118,11 +119,12 @@ static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 			rc = becoming_meta(image.fd, to.id.s, &image.meta, err);
 		if (rc < 0)
 			return rc;
-		rc = finish(&image, &ref->id, !(op & LOCK_NB));
+		rc = finish(&image, &ref->id, !(op & LOCK_NB), &why);
 		/* Another is about to put it back. */
-		if (rc == -EBUSY || rc == -EINTR)
-			return err_status(err, OVL_BUSY,
-				"layer %s is in use by another process", Q(what));
+		if (rc == -EBUSY || rc == -EINTR) {
+			*err = why;
+			return rc;
+		}
 		if (rc == 0)
 			return none_now(st, ref, what, err);
 	}
@@ -214,8 +216,9 @@ int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 		return rc;
 	if (op && becoming_unfinished(&l.meta)) {
 		struct ovl_id was = l.meta.was;
+		struct ovl_err why;
 
-		finish(&l, &was, false);
+		finish(&l, &was, false, &why);
 	}
 	*out = l;
 	l.fd = -1;
@@ -242,8 +245,9 @@ int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int 
 	rc = becoming_meta(l.fd, l.id.s, &l.meta, err);
 	if (rc == 0 && op && becoming_unfinished(&l.meta)) {
 		struct ovl_id was = l.meta.was;
+		struct ovl_err why;
 
-		finish(&l, &was, false);
+		finish(&l, &was, false, &why);
 	}
 	if (rc == -EUCLEAN || rc == -ENOENT || rc == -EINVAL || rc == -EFBIG) {
 		meta_guess(&l);

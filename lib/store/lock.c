@@ -22,14 +22,21 @@ int lock_try(int fd, int op)
 	return errno == EWOULDBLOCK ? 0 : -errno;
 }
 
-static int busy(int fd, const char *what, struct ovl_err *err)
+/* For what was not to be had. Whoever had it may be done with it when he is looked for:
+ * then it is tried again. 0: it was taken all the same. */
+static int busy(int fd, int op, const char *what, struct ovl_err *err)
 {
 	char who[HOLDER_SIZE];
 
-	if (!holder_of(fd, false, who))
-		return err_status(err, OVL_BUSY, "%s is in use by another process", what);
-	return err_status(
-		err, OVL_BUSY, "%s is in use by another process: %s", what, who);
+	for (int i = 0; i < 3; i++) {
+		if (holder_of(fd, false, true, who))
+			return err_status(err, OVL_BUSY,
+				"%s is in use by another process: %s", what, who);
+		if (lock_try(fd, op) > 0)
+			return 0;
+	}
+	return err_status(err, OVL_BUSY,
+		"%s is in use by another process, which cannot be seen from here", what);
 }
 
 /* flock(2) knows no time to wait, and a library sets no alarms: asks again and again. */
@@ -90,7 +97,7 @@ static int take(const struct ovl_store *st, unsigned seconds, int fd, int op,
 	}
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot lock %s", what);
-	return rc ? 0 : store_stopped(st) ? err_stopped(err) : busy(fd, what, err);
+	return rc ? 0 : store_stopped(st) ? err_stopped(err) : busy(fd, op, what, err);
 }
 
 int lock_take(
@@ -118,7 +125,7 @@ int lock_now(int fd, int op, const char *what, struct ovl_err *err)
 
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot lock %s", what);
-	return rc ? 0 : busy(fd, what, err);
+	return rc ? 0 : busy(fd, op, what, err);
 }
 
 int lock_all(const struct ovl_store *st, int (*all)(void *ctx, struct ovl_err *err),

@@ -33,6 +33,23 @@ fails 4 "layer 'w' is in use by another process: $pid \(flock\)$" "... to who wa
 ok "--wait" ovlctl --wait 20 rm w
 wait
 
+# As scripts take one: flock(1) ends, and the shell keeps the descriptor.
+w=$(ovlctl create -n w b)
+(flock 9 && exec cat go >/dev/null) 9<"$S/$DRV/$w" &
+pid=$!
+until_true sh -c 'grep -qx cat "/proc/$1/comm"' - $pid
+fails 4 "layer 'w' is in use by another process: $pid \\(cat\\)$" "whoever has it from a process that ended" \
+	ovlctl rm w
+if ! as_user; then
+	fails 4 "the list of names is in use by another process: [0-9]+ \\(sleep\\)$" \
+		"... in a pid namespace" unshare -mpf --mount-proc sh -c \
+		'(flock 9 && exec sleep 60) 9<"$OVLCTL_ROOT/names" & until grep -qx sleep /proc/$!/comm; do :; done
+		exec ovlctl --nowait tag b bb'
+fi
+echo >go
+wait
+ok "... and is done" ovlctl rm w
+
 # ---- several layers -------------------------------------------------------------------
 
 # A commit has its layer and waits for the parent; a removal of the parent with all on top
