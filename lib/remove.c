@@ -120,12 +120,27 @@ static int check_unneeded(const struct family *f, const struct member *m, int64_
 	return 0;
 }
 
+/* Of those that go with all on top of them, one may be on top that was not there when they
+ * were looked for, as when one of them has become an image layer: looked for again. */
+static int lock_all_of(struct family *f, struct wanted *w, struct ovl_err *err)
+{
+	for (int tries = w->flags & OVL_RM_RECURSIVE ? 5 : 1;; tries--) {
+		int rc = family_lock(f, find_all, w, err);
+
+		if (rc < 0)
+			return rc;
+		for (size_t i = 0; i < f->n && rc == 0; i++)
+			rc = check_children(f, &f->member[i], err);
+		if (rc == 0 || tries == 1)
+			return rc;
+		family_release(f);
+	}
+}
+
 static int check_all(struct family *f, struct wanted *w, struct ovl_err *err)
 {
-	int rc = family_lock(f, find_all, w, err);
+	int rc = lock_all_of(f, w, err);
 
-	for (size_t i = 0; i < f->n && rc == 0; i++)
-		rc = check_children(f, &f->member[i], err);
 	for (size_t i = 0; i < f->n && rc == 0 && w->ref; i++)
 		rc = check_unneeded(f, &f->member[i], w->used_before, err);
 	if (rc == 0 && f->n)
