@@ -84,15 +84,13 @@ static void none_close(void *state)
 static bool is_zstd(const unsigned char *p, size_t n)
 {
 	static const unsigned char frame[] = {0x28, 0xb5, 0x2f, 0xfd};
-	static const unsigned char skippable[] = {0x2a, 0x4d, 0x18};
 
-	return n >= 4 &&
-		(memcmp(p, frame, 4) == 0 ||
-			((p[0] & 0xf0) == 0x50 && memcmp(p + 1, skippable, 3) == 0));
+	return n >= 4 && memcmp(p, frame, 4) == 0;
 }
 
 struct zstd {
 	ZSTD_DCtx *d;
+	struct decode_end end;
 	bool large;
 	unsigned char head[18]; /* of the frame, as much of it as was taken */
 	size_t n_head;
@@ -146,10 +144,14 @@ static void zstd_keep_head(struct zstd *z, const unsigned char *p, size_t n)
 static int zstd_run(void *state, struct decode_io *io, struct ovl_err *err)
 {
 	struct zstd *z = state;
+	int rc = z->end.ended ? decode_go_on(&z->end, io, "zstd", -1, err) : 0;
 	ZSTD_inBuffer in = {io->in, io->in_len, 0};
 	ZSTD_outBuffer out = {io->out, io->out_len, 0};
-	size_t r = ZSTD_decompressStream(z->d, &out, &in);
+	size_t r;
 
+	if (rc)
+		return rc;
+	r = ZSTD_decompressStream(z->d, &out, &in);
 	if (ZSTD_getErrorCode(r) == ZSTD_error_frameParameter_windowTooLarge &&
 		!z->large) {
 		r = zstd_again(z);
@@ -164,6 +166,7 @@ static int zstd_run(void *state, struct decode_io *io, struct ovl_err *err)
 	decode_moved(io, in.pos, out.pos);
 	if (ZSTD_isError(r))
 		return decode_damaged(err, "zstd", ZSTD_getErrorName(r));
+	z->end.ended = r == 0;
 	return r == 0;
 }
 
@@ -257,7 +260,7 @@ static void xz_close(void *state)
 
 struct bz {
 	bz_stream s;
-	bool ended;
+	struct decode_end end;
 };
 
 static bool is_bzip2(const unsigned char *p, size_t n)
@@ -282,26 +285,24 @@ static void *bz_open(void)
 
 static int bz_again(struct bz *bz, struct decode_io *io, struct ovl_err *err)
 {
-	if (io->in[0] != 'B')
-		return decode_damaged(err, "bzip2", "garbage after its end");
+	int r = decode_go_on(&bz->end, io, "bzip2", 'B', err);
+
+	if (r)
+		return r;
 	BZ2_bzDecompressEnd(&bz->s);
 	memset(&bz->s, 0, sizeof(bz->s));
-	bz->ended = false;
 	return BZ2_bzDecompressInit(&bz->s, 0, 0) == BZ_OK ? 0 : err_nomem(err);
 }
 
 static int bz_run(void *state, struct decode_io *io, struct ovl_err *err)
 {
 	struct bz *bz = state;
+	int r = bz->end.ended ? bz_again(bz, io, err) : 0;
 	unsigned in = clamp(io->in_len);
 	unsigned out = clamp(io->out_len);
-	int r;
 
-	if (bz->ended) {
-		r = io->in_len ? bz_again(bz, io, err) : 1;
-		if (r)
-			return r;
-	}
+	if (r)
+		return r;
 	bz->s.next_in = (char *)(uintptr_t)io->in;
 	bz->s.avail_in = in;
 	bz->s.next_out = (char *)io->out;
@@ -309,7 +310,7 @@ static int bz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	r = BZ2_bzDecompress(&bz->s);
 	decode_moved(io, in - bz->s.avail_in, out - bz->s.avail_out);
 	if (r == BZ_STREAM_END) {
-		bz->ended = true;
+		bz->end.ended = true;
 		return 1;
 	}
 	if (r == BZ_OK)
@@ -336,37 +337,133 @@ static bool is_lz4(const unsigned char *p, size_t n)
 	return n >= 4 && memcmp(p, magic, 4) == 0;
 }
 
+struct lz4 {
+	LZ4F_dctx *d;
+	struct decode_end end;
+};
+
 static void *lz4_open(void)
 {
-	LZ4F_dctx *d = NULL;
+	struct lz4 *z = calloc(1, sizeof(*z));
 
-	return LZ4F_isError(LZ4F_createDecompressionContext(&d, LZ4F_VERSION)) ? NULL : d;
+	if (z && LZ4F_isError(LZ4F_createDecompressionContext(&z->d, LZ4F_VERSION))) {
+		free(z);
+		return NULL;
+	}
+	return z;
 }
 
 static int lz4_run(void *state, struct decode_io *io, struct ovl_err *err)
 {
+	struct lz4 *z = state;
+	int rc = z->end.ended ? decode_go_on(&z->end, io, "lz4", -1, err) : 0;
 	size_t in = io->in_len;
 	size_t out = io->out_len;
-	size_t r = LZ4F_decompress(state, io->out, &out, io->in, &in, NULL);
+	size_t r;
 
+	if (rc)
+		return rc;
+	r = LZ4F_decompress(z->d, io->out, &out, io->in, &in, NULL);
 	decode_moved(io, in, out);
 	if (LZ4F_isError(r))
 		return decode_damaged(err, "lz4", LZ4F_getErrorName(r));
+	z->end.ended = r == 0;
 	return r == 0;
 }
 
 static void lz4_close(void *state)
 {
-	LZ4F_freeDecompressionContext(state);
+	struct lz4 *z = state;
+
+	LZ4F_freeDecompressionContext(z->d);
+	free(z);
+}
+
+/* ---- skippable frames in front ---------------------------------------------------- */
+
+static const struct codec by_zstd = {"zstd", is_zstd, zstd_open, zstd_run, zstd_close};
+static const struct codec by_lz4 = {"lz4", is_lz4, lz4_open, lz4_run, lz4_close};
+
+/* Both formats have them, alike: what follows tells which one it is (RFC 8878, 3.1.2). */
+static bool is_skippable(const unsigned char *p, size_t n)
+{
+	static const unsigned char magic[] = {0x2a, 0x4d, 0x18};
+
+	return n >= 4 && (p[0] & 0xf0) == 0x50 && memcmp(p + 1, magic, 3) == 0;
+}
+
+struct skip {
+	unsigned char head[8]; /* magic and length of a frame */
+	size_t have;
+	size_t left; /* of the frame's content */
+	const struct codec *codec; /* NULL: not known yet */
+	void *state;
+};
+
+static void *skip_open(void)
+{
+	return calloc(1, sizeof(struct skip));
+}
+
+/* The head is the magic of a frame that is not skipped. */
+static int skip_begin(struct skip *s, struct decode_io *io, struct ovl_err *err)
+{
+	struct decode_io head = {s->head, s->have, io->out, io->out_len};
+	int rc = 0;
+
+	s->codec = is_lz4(s->head, s->have) ? &by_lz4 : &by_zstd;
+	s->state = s->codec->open();
+	if (!s->state) {
+		s->codec = NULL;
+		return err_nomem(err);
+	}
+	while (rc == 0 && head.in_len)
+		rc = s->codec->run(s->state, &head, err);
+	return rc;
+}
+
+static int skip_run(void *state, struct decode_io *io, struct ovl_err *err)
+{
+	struct skip *s = state;
+	int rc = 0;
+
+	while (!s->codec && io->in_len && rc == 0) {
+		size_t n = s->left < io->in_len ? s->left : io->in_len;
+
+		s->left -= n;
+		decode_moved(io, n, 0);
+		if (n)
+			continue;
+		s->head[s->have++] = io->in[0];
+		decode_moved(io, 1, 0);
+		if (s->have == 4 && !is_skippable(s->head, 4))
+			rc = skip_begin(s, io, err);
+		if (s->have < sizeof(s->head))
+			continue;
+		for (size_t i = 0; i < 4; i++)
+			s->left |= (size_t)s->head[4 + i] << 8 * i;
+		s->have = 0;
+	}
+	if (rc < 0 || !s->codec)
+		return rc < 0 ? rc : !s->have && !s->left;
+	return s->codec->run(s->state, io, err);
+}
+
+static void skip_close(void *state)
+{
+	struct skip *s = state;
+
+	if (s->codec)
+		s->codec->close(s->state);
+	free(s);
 }
 
 /* ----------------------------------------------------------------------------------- */
 
 static const struct codec codecs[] = {
-	{"zstd", is_zstd, zstd_open, zstd_run, zstd_close},
 	{"xz", is_xz, xz_open, xz_run, xz_close},
 	{"bzip2", is_bzip2, bz_open, bz_run, bz_close},
-	{"lz4", is_lz4, lz4_open, lz4_run, lz4_close},
+	{"zstd or lz4", is_skippable, skip_open, skip_run, skip_close},
 	{"none", is_any, none_open, none_run, none_close},
 };
 
@@ -376,6 +473,10 @@ const struct codec *decode_detect(const unsigned char *p, size_t n)
 
 	if (gunzip_by_zlib->is(p, n))
 		return gunzip_best();
+	if (is_zstd(p, n))
+		return &by_zstd;
+	if (is_lz4(p, n))
+		return &by_lz4;
 	while (!c->is(p, n))
 		c++;
 	return c;

@@ -2,7 +2,7 @@
  * Compressed streams, told apart by their first bytes: gzip (RFC 1952), zstd (RFC 8878),
  * xz, bzip2, lz4 frames. Each format's own checksums, lengths and trailers are checked;
  * several members one after the other are one stream, as their own tools have it; bytes
- * that are neither member nor (gzip) zero padding are an error. A decoder's window is at
+ * that are neither member nor zeros at the end are an error. A decoder's window is at
  * most 128 MiB; of those over 8 MiB there is one at a time in the process, others wait.
  */
 #ifndef OVL_DECODE_H
@@ -50,6 +50,17 @@ static inline int decode_damaged(struct ovl_err *err, const char *format, const 
 {
 	return err_say(err, EBADMSG, "damaged %s data: %s", format, why);
 }
+
+/* Where one member ended. */
+struct decode_end {
+	bool ended;
+	bool padding; /* zeros came after it */
+};
+
+/* After a member: 0 another one begins, by its first byte if that is not -1; 1 the input
+ * ends; negative errno. */
+int decode_go_on(struct decode_end *e, struct decode_io *io, const char *format,
+	int first, struct ovl_err *err);
 
 /* in and out bytes of io are done with. */
 static inline void decode_moved(struct decode_io *io, size_t in, size_t out)

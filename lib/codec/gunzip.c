@@ -25,32 +25,11 @@ static unsigned clamp(size_t n)
 	return n > 1u << 30 ? 1u << 30 : (unsigned)n;
 }
 
-/* Where one member ended. */
-struct between {
-	bool ended;
-	bool padding; /* zeros came after it */
-};
-
-/* Behind a member: 0 another one begins, 1 the input ends, negative errno. */
-static int go_on(struct between *b, struct decode_io *io, struct ovl_err *err)
-{
-	while (io->in_len && io->in[0] == 0) {
-		b->padding = true;
-		decode_moved(io, 1, 0);
-	}
-	if (!io->in_len)
-		return 1;
-	if (b->padding || io->in[0] != 0x1f)
-		return decode_damaged(err, "gzip", "garbage after its end");
-	b->ended = false;
-	return 0;
-}
-
 /* ---- zlib ------------------------------------------------------------------------- */
 
 struct gz {
 	z_stream z;
-	struct between b;
+	struct decode_end b;
 };
 
 static void *gz_open(void)
@@ -72,7 +51,7 @@ static int gz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	int r;
 
 	if (gz->b.ended) {
-		r = go_on(&gz->b, io, err);
+		r = decode_go_on(&gz->b, io, "gzip", 0x1f, err);
 		if (r)
 			return r;
 		if (inflateReset(&gz->z) != Z_OK)
@@ -193,7 +172,7 @@ static int head_byte(struct head *h, unsigned char c, struct ovl_err *err)
 struct isal {
 	struct inflate_state s;
 	struct head head;
-	struct between b;
+	struct decode_end b;
 	__typeof__(isal_inflate) *inflate;
 	__typeof__(isal_inflate_reset) *reset;
 };
@@ -243,7 +222,7 @@ static int isal_run(void *state, struct decode_io *io, struct ovl_err *err)
 	int r;
 
 	if (is->b.ended) {
-		r = go_on(&is->b, io, err);
+		r = decode_go_on(&is->b, io, "gzip", 0x1f, err);
 		if (r)
 			return r;
 		is->reset(&is->s);

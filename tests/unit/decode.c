@@ -1,3 +1,4 @@
+#include <lz4frame.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <zlib.h>
@@ -57,7 +58,7 @@ START_TEST(told_apart)
 		{"\x1f\x8b\x08\0", 4, "gzip"},
 		{"\x1f\x8b\x07\0", 4, "none"},
 		{"\x28\xb5\x2f\xfd", 4, "zstd"},
-		{"\x50\x2a\x4d\x18", 4, "zstd"},
+		{"\x50\x2a\x4d\x18", 4, "zstd or lz4"},
 		{"\xfd"
 		 "7zXZ\0",
 			6, "xz"},
@@ -168,6 +169,39 @@ START_TEST(zstd_large_window)
 }
 END_TEST
 
+/* In front of either format, cut anywhere; alone, they are an end. */
+START_TEST(skippable_frames)
+{
+	static const unsigned char skip[] = {
+		0x5f, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 'a', 'b', 'c'};
+	unsigned char z[500];
+	int end;
+
+	for (int lz4 = 0; lz4 < 2; lz4++) {
+		size_t n = sizeof(skip);
+
+		memcpy(z, skip, n);
+		memcpy(z + n, skip, sizeof(skip));
+		n += sizeof(skip);
+		n += lz4 ? LZ4F_compressFrame(z + n, sizeof(z) - n, "hello", 5, NULL) :
+			   ZSTD_compress(z + n, sizeof(z) - n, "hello", 5, 3);
+		memcpy(z + n, skip, sizeof(skip));
+		n += sizeof(skip);
+		for (size_t step = 1; step < n; step++) {
+			ck_assert_int_eq(decode(z, n, step, &end), 5);
+			ck_assert_int_eq(memcmp(out, "hello", 5), 0);
+			ck_assert_int_eq(end, 1);
+		}
+		for (size_t cut = 4; cut < 2 * sizeof(skip); cut++) {
+			ck_assert_int_eq(decode(z, cut, 3, &end), 0);
+			ck_assert_int_eq(end, cut == sizeof(skip));
+		}
+		z[2 * sizeof(skip)] ^= 1;
+		ck_assert_int_eq(decode(z, n, 100, &end), -1);
+	}
+}
+END_TEST
+
 /* gzip with all that a header can hold. */
 static size_t rich_gzip(unsigned char *to, size_t size)
 {
@@ -270,4 +304,4 @@ START_TEST(gzip_decoders_agree)
 END_TEST
 
 UNIT("decode", told_apart, gzip_members, gzip_damage, gzip_decoders_agree, zstd_frames,
-	zstd_window, zstd_large_window)
+	zstd_window, zstd_large_window, skippable_frames)
