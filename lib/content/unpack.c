@@ -317,6 +317,11 @@ static int put_link(struct unpack *u, struct archive_entry *e, const struct plac
 	if (same_inode(&l, at))
 		return 0;
 	rc = make(u, at, make_link, &l, err);
+	if (rc == -EMLINK)
+		return err_say(err, EMLINK,
+			"cannot create %s: Too many links: %s has %lu names; a store on XFS takes "
+			"more",
+			Q(at->path), Q(raw), (unsigned long)st.st_nlink);
 	return rc < 0 ? rc : 0;
 }
 
@@ -396,11 +401,15 @@ static int put(struct unpack *u, struct tarin *t, struct archive_entry *e,
 
 /*
  * May the directory of an entry be? A component that reads as a whiteout is none; below
- * one of aufs's own names is nothing we keep. 1: go on, 0: ignore the entry.
+ * one of aufs's own names is nothing we keep, except what hard links lead to. 1: go on, 0:
+ * ignore the entry.
  */
 static int check_dirs(const char *path, struct ovl_err *err)
 {
 	const char *hidden;
+
+	if (wh_is_plnk(path))
+		return 1;
 
 	for (const char *p = path, *slash; (slash = strchr(p, '/')); p = slash + 1) {
 		char name[PATH_MAX_COMPONENT + 1];
@@ -443,8 +452,11 @@ static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, ch
 	} else {
 		rc = unpack_parent(u, "", &at.p, err);
 	}
+	/* Nothing below is seen where this layer has no directory. */
+	if ((rc == -ENOTDIR || rc == -ELOOP) && kind != WH_NONE)
+		return 0;
 	if (rc < 0)
-		return rc;
+		return rc == -ENOTDIR ? err_prefix(err, rc, "%s", Q(path)) : rc;
 	if (kind == WH_HIDES)
 		return hide(u, &at, hidden, err);
 	if (kind == WH_OPQ) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,46 +71,50 @@ static int replace_whiteout(int dirfd, const char *name)
 	return mkdirat(dirfd, name, 0755);
 }
 
+/* What stands where the directory path would be: no directory, nor leads to one in the
+ * tree. */
+static int in_the_way(int dirfd, const char *name, const char *path, struct ovl_err *err)
+{
+	auto_buf target = {0};
+
+	if (fs_readlink(dirfd, name, PATH_MAX, &target) < 0)
+		return err_say(
+			err, ENOTDIR, "%s is in the way: not a directory", Q(path));
+	return err_say(err, ENOTDIR,
+		"%s is in the way: a symlink to %s, which is no directory in this layer",
+		Q(path), Q(target.data));
+}
+
 /* One directory that no entry was there for; path is for messages. */
-static struct dir *imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
-	const char *path, struct ovl_err *err)
+static int imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
+	const char *path, struct dir **out, struct ovl_err *err)
 {
 	unsigned flags = DIR_IMPLIED;
 	struct stat st;
 	struct dir *dir;
 
-	if (++u->implied + u->entries > u->max_entries) {
-		err_say(err, E2BIG,
+	if (++u->implied + u->entries > u->max_entries)
+		return err_say(err, E2BIG,
 			"it makes more than %" PRIu64 " directories and entries",
 			u->max_entries);
-		return NULL;
-	}
 	if (mkdirat(dirfd, name, 0755) < 0) {
-		if (errno != EEXIST ||
-			fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			err_sys(err, errno, "cannot make directory %s", Q(path));
-			return NULL;
-		}
-		if (!wh_is_device(&st)) {
-			err_say(err, ENOTDIR, "%s is in the way: not a directory",
-				Q(path));
-			return NULL;
-		}
-		if (replace_whiteout(dirfd, name) < 0) {
-			err_sys(err, errno, "cannot make directory %s", Q(path));
-			return NULL;
-		}
+		if (errno != EEXIST || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return err_sys(err, errno, "cannot make directory %s", Q(path));
+		if (!wh_is_device(&st))
+			return in_the_way(dirfd, name, path, err);
+		if (replace_whiteout(dirfd, name) < 0)
+			return err_sys(err, errno, "cannot make directory %s", Q(path));
 		flags |= DIR_REPLACED;
 	}
 	dir = dirs_get(&u->dirs, up, name);
 	if (!dir)
-		err_nomem(err);
-	else
-		dir->flags |= flags;
+		return err_nomem(err);
+	dir->flags |= flags;
 	/* Where new directories get the group of theirs, so did this one. */
-	if (dir && up)
+	if (up)
 		dir->foreign_group = up->foreign_group;
-	return dir;
+	*out = dir;
+	return 0;
 }
 
 /* The record of an open directory, under the name it has without symlinks. */
@@ -162,9 +167,10 @@ static int step(struct unpack *u, struct way *w, const char *name, struct ovl_er
 	if (next < 0 && errno != ENOENT)
 		next = fs_open_inside(u->tree, w->done.data, &followed);
 	if (next < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-		rec = imply(u, w->fd, w->rec, name, w->done.data, err);
-		if (!rec)
-			return -EIO;
+		int rc = imply(u, w->fd, w->rec, name, w->done.data, &rec, err);
+
+		if (rc < 0)
+			return rc;
 		next = open_below(w->fd, name);
 	}
 	if (next < 0)
@@ -366,10 +372,22 @@ bool unpack_in_userns(const struct unpack *u)
 	return u->uids.n != 1 || u->uids.range[0].count != UINT32_MAX;
 }
 
+/* What AUFS kept for hard links was needed by these alone; its data the recipe needs. */
+static int drop_plnk(struct unpack *u, struct ovl_err *err)
+{
+	struct parent top = {.fd = u->tree, .dir = u->dirs.root};
+
+	if (!dirs_find(&u->dirs, u->dirs.root, WH_PLNK))
+		return 0;
+	return unpack_clear(u, &top, WH_PLNK, WH_PLNK, err);
+}
+
 int unpack_written(struct unpack *u, struct ovl_err *err)
 {
 	int rc = behind_wait(u->behind, err);
 
+	if (rc == 0)
+		rc = drop_plnk(u, err);
 	behind_close(u->behind);
 	u->behind = NULL;
 	forget_parents(u, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Reads tar headers as they are, for what libarchive does not tell. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,10 +16,25 @@
 #define SIZE_AT  124
 #define SIZE_LEN 12
 #define BODY_MAX (1LL << 40)
+#define SUM_AT   148
+#define SUM_LEN  8
+/* tar(5): GNU tar's */
+#define MAGIC_AT 257
+#define OWN_AT   345
 
-void rawhead_clear(struct rawhead *r)
+/* POSIX.1-2017, ustar Interchange Format */
+static const struct number {
+	const char *name;
+	unsigned at, len;
+} numbers[] = {{"mode", 100, 8}, {"user id", 108, 8}, {"group id", 116, 8},
+	{"size", SIZE_AT, SIZE_LEN}, {"time", 136, 12}, {"device number", 329, 8},
+	{"device number", 337, 8}};
+
+#define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+
+/* What the records of a pax header said. */
+static void clear_records(struct rawhead *r)
 {
-	r->type = '\0';
 	r->early = false;
 	r->link.len = 0;
 	r->n_xattrs = 0;
@@ -30,6 +46,12 @@ void rawhead_clear(struct rawhead *r)
 	r->acl_keys.len = 0;
 }
 
+void rawhead_clear(struct rawhead *r)
+{
+	r->type = '\0';
+	clear_records(r);
+}
+
 void rawhead_release(struct rawhead *r)
 {
 	pathset_free(r->names);
@@ -39,11 +61,12 @@ void rawhead_release(struct rawhead *r)
 	buf_release(&r->acl_keys);
 }
 
-/* An octal field of a ustar header; BODY_MAX if it is none. */
+/* An octal field of a ustar header; BODY_MAX if it is none. A NUL in front takes the place
+ * of a digit (AIX tar). */
 static long long octal(const unsigned char *p, size_t n)
 {
 	long long v = 0;
-	size_t i = 0;
+	size_t i = !p[0];
 
 	while (i < n && p[i] == ' ')
 		i++;
@@ -63,8 +86,9 @@ long long rawhead_body(const unsigned char block[RAWHEAD_BLOCK])
 }
 
 /*
- * A field that is a number: digits between blanks or NULs, up to the first NUL; nothing;
- * or base 256 (GNU). The reader takes digits where it finds them and 0 for the rest.
+ * A field that is a number: digits between blanks or NULs, up to the first NUL that is not
+ * in front; nothing; or base 256 (GNU). The reader takes digits where it finds them and 0
+ * for the rest.
  */
 static bool is_number(const unsigned char *p, size_t n)
 {
@@ -72,6 +96,10 @@ static bool is_number(const unsigned char *p, size_t n)
 
 	if (p[0] & 0x80)
 		return true;
+	if (!p[0]) {
+		p++;
+		n--;
+	}
 	while (i < n && p[i] == ' ')
 		i++;
 	while (i < n && p[i] >= '0' && p[i] <= '7')
@@ -80,7 +108,7 @@ static bool is_number(const unsigned char *p, size_t n)
 		i++;
 	if (i == n || p[i])
 		return i == n;
-	/* Digits behind a NUL in front some take and some do not. */
+	/* Digits after two NULs some take and some do not. */
 	for (size_t k = i; i == 0 && k < n; k++) {
 		if (p[k])
 			return false;
@@ -90,23 +118,74 @@ static bool is_number(const unsigned char *p, size_t n)
 
 int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err)
 {
-	/* POSIX.1-2017, ustar Interchange Format */
-	static const struct {
-		const char *name;
-		unsigned at, len;
-	} fields[] = {{"mode", 100, 8}, {"user id", 108, 8}, {"group id", 116, 8},
-		{"size", SIZE_AT, SIZE_LEN}, {"time", 136, 12}, {"device number", 329, 8},
-		{"device number", 337, 8}};
 	bool device = block[TYPEFLAG] == '3' || block[TYPEFLAG] == '4';
 
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) - (device ? 0 : 2);
-		i++) {
-		if (!is_number(block + fields[i].at, fields[i].len))
+	for (size_t i = 0; i < N_NUMBERS - (device ? 0 : 2); i++) {
+		if (!is_number(block + numbers[i].at, numbers[i].len))
 			return err_say(err, EBADMSG,
 				"damaged tar archive: the %s in a header is no number",
-				fields[i].name);
+				numbers[i].name);
 	}
 	return 0;
+}
+
+/* ---- mending ---------------------------------------------------------------------- */
+
+/* The sum of the bytes, as unsigned ones or as very old tars have it, with the field itself
+ * as blanks. */
+static long long sum_of(const unsigned char *p, bool is_signed)
+{
+	long long sum = ' ' * SUM_LEN;
+
+	for (size_t i = 0; i < RAWHEAD_BLOCK; i++) {
+		if (i < SUM_AT || i >= SUM_AT + SUM_LEN)
+			sum += is_signed ? (signed char)p[i] : p[i];
+	}
+	return sum;
+}
+
+/* Has it GNU tar's magic and version, and where that has fields of its own something else? */
+static bool has_star_times(const unsigned char *p)
+{
+	static const unsigned char gnu[8] = "ustar  ";
+
+	if (memcmp(p + MAGIC_AT, gnu, sizeof(gnu)) != 0 || p[TYPEFLAG] == 'S' ||
+		p[TYPEFLAG] == 'M')
+		return false;
+	for (size_t i = OWN_AT; i < RAWHEAD_BLOCK; i++) {
+		if (p[i])
+			return true;
+	}
+	return false;
+}
+
+static bool has_nul(const unsigned char *p, const struct number *number)
+{
+	return !p[number->at] && p[number->at + 1];
+}
+
+bool rawhead_mend(unsigned char p[RAWHEAD_BLOCK], bool superseded)
+{
+	bool times = has_star_times(p);
+	bool change = superseded || times;
+	long long sum = octal(p + SUM_AT, SUM_LEN);
+	char text[32];
+
+	for (size_t i = 0; i < N_NUMBERS; i++)
+		change |= has_nul(p, &numbers[i]);
+	if (!change || (sum != sum_of(p, false) && sum != sum_of(p, true)))
+		return false;
+	for (size_t i = 0; i < N_NUMBERS; i++) {
+		if (has_nul(p, &numbers[i]))
+			p[numbers[i].at] = ' ';
+	}
+	if (times)
+		memset(p + OWN_AT, 0, RAWHEAD_BLOCK - OWN_AT);
+	if (superseded)
+		p[TYPEFLAG] = 'g';
+	snprintf(text, sizeof(text), "%06llo", (unsigned long long)sum_of(p, false));
+	memcpy(p + SUM_AT, text, 7);
+	return true;
 }
 
 /* ---- records ---------------------------------------------------------------------- */
@@ -229,7 +308,7 @@ static bool is_decimal(const char *p, size_t n, bool time)
 /* What the reader would take for something else than it says. */
 static int check_value(const struct record *rec, struct ovl_err *err)
 {
-	static const char *const numbers[] = {"uid", "gid", "size", "SCHILY.realsize",
+	static const char *const decimals[] = {"uid", "gid", "size", "SCHILY.realsize",
 		"GNU.sparse.size", "GNU.sparse.realsize", "GNU.sparse.numblocks",
 		"GNU.sparse.offset", "GNU.sparse.numbytes", "GNU.sparse.major",
 		"GNU.sparse.minor"};
@@ -239,9 +318,9 @@ static int check_value(const struct record *rec, struct ovl_err *err)
 	bool ok = !memchr(rec->key, '\0', rec->key_len);
 	auto_free char *key = NULL;
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	for (size_t i = 0; i < sizeof(decimals) / sizeof(decimals[0]); i++)
 		ok = ok &&
-			(!key_is(rec, numbers[i]) ||
+			(!key_is(rec, decimals[i]) ||
 				is_decimal(rec->value, rec->len, false));
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
 		ok = ok &&
@@ -320,6 +399,8 @@ static int read_records(
 
 int rawhead_read(struct rawhead *r, const unsigned char *p, size_t n, struct ovl_err *err)
 {
+	bool seen = false;
+
 	r->base = p;
 	while (n >= RAWHEAD_BLOCK) {
 		long long body = rawhead_body(p);
@@ -329,6 +410,10 @@ int rawhead_read(struct rawhead *r, const unsigned char *p, size_t n, struct ovl
 
 		if (body < 0)
 			return 0;
+		/* Of several the last one counts, as a whole. */
+		if (rawhead_is_pax(type) && seen)
+			clear_records(r);
+		seen |= rawhead_is_pax(type);
 		p += RAWHEAD_BLOCK;
 		n -= RAWHEAD_BLOCK;
 		if (body > (long long)n)
@@ -339,7 +424,7 @@ int rawhead_read(struct rawhead *r, const unsigned char *p, size_t n, struct ovl
 				"damaged tar archive: a volume label with data");
 		else if (type == 'A')
 			rc = take_solaris(r, (const char *)p, (size_t)size, err);
-		else if (type == 'x' || type == 'X' || type == 'g')
+		else if (rawhead_is_pax(type) || type == 'g')
 			rc = read_records(
 				r, (const char *)p, (size_t)size, type == 'g', err);
 		if (rc < 0)

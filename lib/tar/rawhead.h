@@ -41,6 +41,21 @@ void rawhead_release(struct rawhead *r);
  * (POSIX.1-2017 pax x and g, Solaris X and A, GNU L, K and V); -1 if not. */
 long long rawhead_body(const unsigned char block[RAWHEAD_BLOCK]);
 
+/* Is that the type of a pax header for one entry? */
+static inline bool rawhead_is_pax(char type)
+{
+	return type == 'x' || type == 'X';
+}
+
+/*
+ * Changes a header block where the reader would take it for something else than GNU tar
+ * and Go do: a NUL before a number (AIX tar), star's times where GNU tar has the size of a
+ * sparse file; a pax header that is superseded by another one of the same entry becomes one
+ * that the reader makes nothing of. False: nothing was changed; a wrong checksum is left for
+ * the reader to find.
+ */
+bool rawhead_mend(unsigned char block[RAWHEAD_BLOCK], bool superseded);
+
 /* The header block of an entry: are the fields that are numbers numbers? */
 int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/foreign.h"
 #include "tar/rawhead.h"
 #include "tar/recipe.h"
 #include "tar/tarin.h"
@@ -17,6 +18,13 @@ struct held {
 	size_t len;
 };
 
+/* A byte of the stream, and what the reader gets in its place; while it does, the other way
+ * round. */
+struct patch {
+	uint64_t place;
+	unsigned char byte;
+};
+
 struct tarin {
 	struct stream *stream;
 	struct archive *a;
@@ -25,11 +33,15 @@ struct tarin {
 	unsigned n_held;
 	unsigned n_given; /* of these, to the reader; the others were looked at ahead */
 	uint64_t offset; /* in the stream, of the block to come */
+	unsigned char first[FOREIGN_LEN]; /* bytes of the stream */
+	size_t n_first;
 	bool started; /* an entry was read */
 	bool in_header; /* blocks are held until the header is read */
 	bool eof;
 	struct rawhead head; /* of the current entry */
-	uint64_t head_at; /* where in the stream it begins */
+	struct buf patches; /* struct patch: in the headers of the current entry */
+	uint64_t
+		lone_end; /* of volume labels and global headers before its own headers */
 	struct recipe_out *recipe;
 	uint64_t told; /* bytes of the stream that the recipe has */
 	bool in_file; /* the recipe has data of the current entry */
@@ -100,6 +112,10 @@ static int take_block(struct tarin *t, struct ovl_err *err)
 	h->offset = t->offset;
 	h->data = p;
 	h->len = (size_t)n;
+	if (!h->offset) {
+		t->n_first = h->len < sizeof(t->first) ? h->len : sizeof(t->first);
+		memcpy(t->first, p, t->n_first);
+	}
 	t->offset += (uint64_t)n;
 	return 1;
 }
@@ -142,6 +158,14 @@ static unsigned char *gather(const struct tarin *t, uint64_t from, uint64_t to)
 
 /* ---- entries ---------------------------------------------------------------------- */
 
+static int not_tar(const struct tarin *t, struct ovl_err *err)
+{
+	const char *name = foreign_name(t->first, t->n_first);
+
+	return err_say(err, EBADMSG, "not a tar archive%s%s", name ? " but " : "",
+		name ? name : "");
+}
+
 /* What the reader did not like; what stopped the stream comes first. */
 static int reader_error(struct tarin *t, struct ovl_err *err)
 {
@@ -153,9 +177,9 @@ static int reader_error(struct tarin *t, struct ovl_err *err)
 		return t->rc;
 	}
 	if (why && strstr(why, "Unrecognized archive format"))
-		return err_say(err, EBADMSG, "not a tar archive");
-	return err_say(
-		err, EBADMSG, "damaged tar archive: %s", why ? why : "unknown error");
+		return not_tar(t, err);
+	return err_say(err, EBADMSG, "damaged tar archive: %s",
+		why ? why : "a header that cannot be read");
 }
 
 static bool only_charset(struct tarin *t)
@@ -191,69 +215,143 @@ static int look_at(
 	return rc;
 }
 
-/* The extension headers of the entry to come, before the reader gets them. */
-static int read_ahead(struct tarin *t, struct ovl_err *err)
+static void add_patch(struct tarin *t, uint64_t place, unsigned char byte)
 {
-	uint64_t start = (uint64_t)archive_filter_bytes(t->a, 0);
-	uint64_t at = start;
-	unsigned char *raw;
-	int rc = 0;
+	const struct patch patch = {place, byte};
 
-	rawhead_clear(&t->head);
-	while (rc == 0) {
-		const unsigned char *block;
-		long long body;
+	buf_add(&t->patches, &patch, sizeof(patch));
+}
 
+static void mend(
+	struct tarin *t, uint64_t at, const unsigned char *block, bool superseded)
+{
+	unsigned char mended[RAWHEAD_BLOCK];
+
+	memcpy(mended, block, sizeof(mended));
+	if (!rawhead_mend(mended, superseded))
+		return;
+	for (unsigned i = 0; i < RAWHEAD_BLOCK; i++) {
+		if (mended[i] != block[i])
+			add_patch(t, at + i, mended[i]);
+	}
+}
+
+/* The headers that are held from start on, up to the entry's own; n_pax of them are pax
+ * headers. */
+static int mend_all(struct tarin *t, uint64_t start, unsigned n_pax, struct ovl_err *err)
+{
+	const unsigned char *block;
+	long long body = 0;
+	bool pax;
+	int rc;
+
+	for (uint64_t at = start; body >= 0; at += RAWHEAD_BLOCK + (uint64_t)body) {
 		rc = look_at(t, at, &block, err);
 		if (rc < 0 || !block)
-			break;
+			return rc;
+		body = rawhead_body(block);
+		pax = rawhead_is_pax((char)block[156]);
+		mend(t, at, block, pax && n_pax > 1);
+		n_pax -= pax;
+	}
+	return 0;
+}
+
+/* Looks at the headers of the entry to come, up to its own, whose place is *end then. */
+static int find_entry(
+	struct tarin *t, uint64_t *end, unsigned *n_pax, struct ovl_err *err)
+{
+	uint64_t start = *end;
+
+	for (;;) {
+		const unsigned char *block;
+		int rc = look_at(t, *end, &block, err);
+		long long body;
+
+		if (rc < 0 || !block)
+			return rc;
 		body = rawhead_body(block);
 		t->head.type = body < 0 ? (char)block[156] : '\0';
-		if (body < 0) {
-			rc = rawhead_check(block, err);
-			break;
-		}
-		at += RAWHEAD_BLOCK + (uint64_t)body;
-		if (body > TARIN_MAX_HEADER || at - start > TARIN_MAX_HEADER)
+		if (body < 0)
+			return rawhead_check(block, err);
+		*n_pax += rawhead_is_pax((char)block[156]);
+		if (t->lone_end == *end && strchr("gV", block[156]))
+			t->lone_end += RAWHEAD_BLOCK + (uint64_t)body;
+		*end += RAWHEAD_BLOCK + (uint64_t)body;
+		if (body > TARIN_MAX_HEADER || *end - start > TARIN_MAX_HEADER)
 			return too_big(err);
 	}
-	if (rc == 0 && at > start)
-		rc = look_ahead(t, at, err);
-	/* An end before that is for the reader to find. */
-	if (rc < 0 || at == start || at > t->offset)
-		return rc;
-	raw = gather(t, start, at);
-	t->head_at = start;
-	rc = raw ? rawhead_read(&t->head, raw, at - start, err) : err_nomem(err);
-	free(raw);
-	return rc;
 }
 
-/* One byte of a block that is held and not read yet. */
-static void put_byte(struct tarin *t, uint64_t place, unsigned char c)
-{
-	for (unsigned i = 0; i < t->n_held; i++) {
-		struct held *h = &t->held[i];
-
-		if (place >= h->offset && place < h->offset + h->len)
-			*(unsigned char *)(uintptr_t)(h->data + (place - h->offset)) = c;
-	}
-}
-
-/* Keeps ACLs from the reader, who takes quadratic time for them: while it looks their
- * records have a key that it does not know. Nobody else must be reading the blocks. */
-static void hide_acls(struct tarin *t, bool hidden)
+/* Keeps ACLs from the reader, who takes quadratic time for them: their records get a key
+ * that it does not know. */
+static void hide_acls(struct tarin *t, uint64_t head_at)
 {
 	const struct buf *keys = &t->head.acl_keys;
 
-	if (hidden && keys->len)
-		stream_settle(t->stream);
 	for (size_t i = 0; i + sizeof(size_t) <= keys->len; i += sizeof(size_t)) {
 		size_t at;
 
 		memcpy(&at, keys->data + i, sizeof(at));
-		put_byte(t, t->head_at + at, hidden ? 'x' : 'S');
+		add_patch(t, head_at + at, 'x');
 	}
+}
+
+/* The headers of the entry to come, before the reader gets them. */
+static int read_ahead(struct tarin *t, struct ovl_err *err)
+{
+	uint64_t start = (uint64_t)archive_filter_bytes(t->a, 0);
+	uint64_t at = start;
+	unsigned n_pax = 0;
+	unsigned char *raw;
+	int rc;
+
+	rawhead_clear(&t->head);
+	buf_clear(&t->patches);
+	t->lone_end = start;
+	rc = find_entry(t, &at, &n_pax, err);
+	if (rc == 0 && at > start)
+		rc = look_ahead(t, at, err);
+	/* An end before that is for the reader to find. */
+	if (rc < 0 || at > t->offset)
+		return rc;
+	rc = mend_all(t, start, n_pax, err);
+	if (rc == 0 && at > start) {
+		raw = gather(t, start, at);
+		rc = raw ? rawhead_read(&t->head, raw, at - start, err) : err_nomem(err);
+		free(raw);
+	}
+	hide_acls(t, start);
+	return rc == 0 && t->patches.failed ? err_nomem(err) : rc;
+}
+
+/* Changes one byte that is held and not read yet with that of a patch. */
+static void swap_byte(struct tarin *t, struct patch *patch)
+{
+	for (unsigned i = 0; i < t->n_held; i++) {
+		struct held *h = &t->held[i];
+		unsigned char *at;
+		unsigned char was;
+
+		if (patch->place < h->offset || patch->place >= h->offset + h->len)
+			continue;
+		at = (unsigned char *)(uintptr_t)h->data + (patch->place - h->offset);
+		was = *at;
+		*at = patch->byte;
+		patch->byte = was;
+	}
+}
+
+/* Called before the reader gets the headers, and after. Nobody else must be reading the
+ * blocks. */
+static void swap_patches(struct tarin *t)
+{
+	struct patch *patch = (struct patch *)(void *)t->patches.data;
+
+	if (t->patches.len)
+		stream_settle(t->stream);
+	for (size_t i = 0; i < t->patches.len / sizeof(*patch); i++)
+		swap_byte(t, &patch[i]);
 }
 
 /* Where the header's own field is empty the reader makes nothing of the linkpath record,
@@ -286,9 +384,9 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 		return r;
 	old = uselocale(t->c);
 	t->in_header = true;
-	hide_acls(t, true);
+	swap_patches(t);
 	r = archive_read_next_header(t->a, entry);
-	hide_acls(t, false);
+	swap_patches(t);
 	t->in_header = false;
 	uselocale(old);
 	if (r == ARCHIVE_EOF && t->rc == 0)
@@ -403,14 +501,16 @@ static int drain(struct tarin *t, uint64_t offset, bool *zero, struct ovl_err *e
 }
 
 /*
- * Between the last entry and where the reader stopped may stand nothing, or one or two
- * blocks of zeros. More is an extension header without its entry. A lone block with more
+ * Between the last entry and where the reader stopped may stand volume labels and global
+ * headers, then nothing, or one or two blocks of zeros. More is an extension header
+ * without its entry. A lone block with more
  * behind it is where readers disagree whether entries follow: refused.
  */
 int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err)
 {
 	uint64_t end = (uint64_t)archive_filter_bytes(t->a, 0);
-	uint64_t start = (uint64_t)archive_read_header_position(t->a);
+	uint64_t head = (uint64_t)archive_read_header_position(t->a);
+	uint64_t start = head < t->lone_end ? t->lone_end : head;
 	uint64_t marks = end - start;
 	unsigned char *raw = marks > 1024 ? NULL : gather(t, start, end);
 	bool zero = raw && all_zero(raw, marks);
@@ -466,6 +566,7 @@ void tarin_close(struct tarin *t)
 	if (!t)
 		return;
 	rawhead_release(&t->head);
+	buf_release(&t->patches);
 	if (t->a)
 		archive_read_free(t->a);
 	if (t->c != (locale_t)0)

@@ -35,6 +35,13 @@ enum wh_name wh_parse(const char *name, const char **hidden)
 	return WH_HIDES;
 }
 
+bool wh_is_plnk(const char *path)
+{
+	const size_t n = sizeof(WH_PLNK) - 1;
+
+	return strncmp(path, WH_PLNK "/", n + 1) == 0 && !strchr(path + n + 1, '/');
+}
+
 /* Does errno of a read of an xattr say that it is not there, or not what it should be? The
  * disk may just as well not give it back. */
 static bool has_none(void)

@@ -6,7 +6,8 @@
  * P.overlay.opaque=x. An opaque directory has P.overlay.opaque=y.
  * In a tar (OCI image-spec, layer.md): an empty file .wh.NAME hides NAME below; a file
  * .wh..wh..opq hides all that its directory has below. Other names that begin with
- * .wh..wh. were aufs's own and mean nothing.
+ * .wh..wh. were aufs's own and mean nothing, but the hard links of a layer may lead to
+ * .wh..wh.plnk/NAME.
  *
  * What the kernel makes of them (seen with Linux 6.18):
  *
@@ -30,6 +31,7 @@
 
 #define WH_PREFIX ".wh."
 #define WH_OPAQUE ".wh..wh..opq"
+#define WH_PLNK   ".wh..wh.plnk"
 
 /* What a last component of a tar name is. */
 enum wh_name {
@@ -40,6 +42,9 @@ enum wh_name {
 	WH_BAD /* ".wh.", ".wh..", ".wh..." */
 };
 enum wh_name wh_parse(const char *name, const char **hidden);
+
+/* Is the clean path WH_PLNK/NAME? */
+bool wh_is_plnk(const char *path);
 
 /* Marks of a directory. */
 enum wh_dir {

@@ -32,7 +32,8 @@ an empty gid in pax | file name=f gid=7 pax.gid= ! malformed pax record 'gid'
 uid of letters | file name=0; file name=f at.108=root ! user id in a header is no number
 uid of digits and letters | file name=0; file name=f at.108=0000007x ! user id in a header is no number
 uid of 9s | file name=0; file name=f at.108=0000009 ! user id in a header is no number
-uid behind a NUL | file name=0; file name=f at.108=\0000007 ! user id in a header is no number
+uid behind a NUL | file name=f at.108=\0000007 -> f:{644,7:0}
+uid behind two NULs | file name=0; file name=f at.108=\0\000007 ! user id in a header is no number
 uid with a minus | file name=0; file name=f at.108=-000001 ! user id in a header is no number
 gid of letters | file name=0; file name=f at.116=root ! group id in a header is no number
 mode of letters | file name=0; file name=f at.100=rwxr-xr ! mode in a header is no number
@@ -177,7 +178,7 @@ a rest behind the records | file name=a paxraw=10\spath=x\nrubbish ! malformed p
 NULs behind the records | file name=a paxraw=10\spath=x\n\0\0 ! malformed pax header
 a record of two lines | file name=a pax.comment=a\nb=c data=1 -> a:1
 path twice: the last | file name=f pax.path=a pax.path=b data=1 -> b:1
-two pax headers | pax name=p pax.path=a; file name=f pax.path=b data=1 ! damaged
+two pax headers | pax name=p pax.path=a; file name=f pax.path=b data=1 -> b:1
 a pax header of its own size and type | pax name=p at.156=x pax.path=a; file name=f data=1 -> a:1
 a header of over 1 MiB | file name=a pax.comment=$(head -c 1100000 /dev/zero | tr '\0' x) ! over 1 MiB
 ... in parts | $(for i in 1 2 3; do echo "pax name=p pax.comment=$(head -c 400000 /dev/zero | tr '\0' x); "; done | tr -d '\n')file name=a ! over 1 MiB|damaged

@@ -191,6 +191,8 @@ static void write_member(const struct member *m)
 		extension(m, m->type == 'g' ? 'g' : 'x', "pax", &m->paxraw);
 	else if (m->pax.n)
 		extension(m, m->type == 'g' ? 'g' : 'x', "pax", &m->pax);
+	if (m->type == 'g')
+		end_here();
 	if (m->type == 'g' || m->type == 'x')
 		return;
 	if (m->gnuname)
@@ -202,8 +204,7 @@ static void write_member(const struct member *m)
 		out(m->data.p, m->data.n);
 		pad(m->data.n);
 	}
-	if (m->type != 'V')
-		end_here();
+	end_here();
 }
 
 static char type_of(const char *word)
