@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/id.h"
+#include "base/sink.h"
 
 struct stream;
 
@@ -32,6 +33,8 @@ struct stream_config {
 	atomic_uint_fast64_t *taken; /* bytes of the input are added here too; NULL: no */
 	void (*tick)(void *ctx); /* by stream_next, also while it waits; NULL: no */
 	void *tick_ctx;
+	sink_fn keep; /* gets the blocks that are given back, until stream_again; NULL: no */
+	void *keep_ctx;
 };
 
 int stream_open(
@@ -48,12 +51,23 @@ int stream_open(
 ssize_t stream_next(struct stream *s, const void **p, struct ovl_err *err);
 /* Gives the oldest block held back. */
 void stream_release(struct stream *s);
+bool stream_held(const struct stream *s);
 
-/* After stream_next said 0: the digest. */
+/*
+ * For an input whose kind is told by its beginning: the next block is the first one again.
+ * fd has what keep got, which is read from there; blocks that were not given back are given
+ * out once more. The digest stays that of the input, each byte counted once.
+ */
+int stream_again(struct stream *s, int fd, struct ovl_err *err);
+
+/* Another tick than that of the config. */
+void stream_tick(struct stream *s, void (*tick)(void *ctx), void *ctx);
+
 /* The blocks that were taken are hashed when it returns: the parser may change what it
  * holds then. */
 void stream_settle(struct stream *s);
 
+/* After stream_next said 0: the digest. */
 int stream_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err);
 
 /* The digest of the input as it is on disk, if the config asked for it. */

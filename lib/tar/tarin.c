@@ -575,6 +575,15 @@ void tarin_close(struct tarin *t)
 	free(t);
 }
 
+struct stream *tarin_detach(struct tarin *t)
+{
+	struct stream *s = t->stream;
+
+	t->stream = NULL;
+	tarin_close(t);
+	return s;
+}
+
 struct stream *tarin_stream(struct tarin *t)
 {
 	return t->stream;

@@ -61,6 +61,8 @@ int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err);
 const struct rawhead *tarin_head(const struct tarin *t);
 
 void tarin_close(struct tarin *t);
+/* The same, but the stream, and the blocks of it that are held, are the caller's again. */
+struct stream *tarin_detach(struct tarin *t);
 
 /* The stream, for its counters. */
 struct stream *tarin_stream(struct tarin *t);

@@ -104,6 +104,82 @@ START_TEST(settled)
 }
 END_TEST
 
+static int put(void *ctx, const void *p, size_t n, struct ovl_err *e)
+{
+	(void)e;
+	return write(*(int *)ctx, p, n) == (ssize_t)n ? 0 : -EIO;
+}
+
+/* All of it again, whatever was given back and whatever is still held; hashed once. */
+START_TEST(again)
+{
+	for (unsigned given = 0; given <= 10; given++) {
+		size_t n = 9 * STREAM_BLOCK + 17;
+		int kept = fileno(tmpfile());
+		struct stream_config cfg = {.fd = file_of(n),
+			.max_size = UINT64_MAX,
+			.keep = put,
+			.keep_ctx = &kept};
+		char want[ID_LEN + 1];
+		char got[ID_LEN + 1];
+		unsigned released = 0;
+		struct digest d = {0};
+		struct stream *s;
+		size_t at = 0;
+		const void *p;
+		ssize_t r;
+
+		ck_assert_int_eq(stream_open(&s, &cfg, &err), 0);
+		for (unsigned taken = 0; taken < given; taken++) {
+			ck_assert_int_gt(stream_next(s, &p, &err), 0);
+			for (; taken - released >= STREAM_HOLD / 2; released++)
+				stream_release(s);
+		}
+		ck_assert_int_eq(stream_again(s, kept, &err), 0);
+		digest_init(&d, &err);
+		while ((r = stream_next(s, &p, &err)) > 0) {
+			ck_assert_int_eq(*(const unsigned char *)p, (int)(at * 7 % 251));
+			at += (size_t)r;
+			digest_update(&d, p, (size_t)r);
+			stream_settle(s);
+			stream_release(s);
+		}
+		ck_assert_int_eq(r, 0);
+		ck_assert_uint_eq(at, n);
+		ck_assert_uint_eq((size_t)lseek(kept, 0, SEEK_END),
+			released * (size_t)STREAM_BLOCK);
+		ck_assert_int_eq(digest_final(&d, want), 0);
+		ck_assert_int_eq(stream_digest(s, got, &err), 0);
+		ck_assert_str_eq(got, want);
+		stream_close(s);
+	}
+}
+END_TEST
+
+static int full(void *ctx, const void *p, size_t n, struct ovl_err *e)
+{
+	(void)ctx;
+	(void)p;
+	(void)n;
+	return err_say(e, ENOSPC, "full");
+}
+
+START_TEST(not_kept)
+{
+	struct stream_config cfg = {
+		.fd = file_of(20), .max_size = UINT64_MAX, .keep = full};
+	struct stream *s;
+	const void *p;
+
+	ck_assert_int_eq(stream_open(&s, &cfg, &err), 0);
+	ck_assert_int_gt(stream_next(s, &p, &err), 0);
+	stream_release(s);
+	ck_assert_int_eq(stream_next(s, &p, &err), -ENOSPC);
+	ck_assert_str_eq(err.text, "full");
+	stream_close(s);
+}
+END_TEST
+
 /* A file that gives nothing for a long time is not read to its end when it is closed. */
 START_TEST(closed_in_padding)
 {
@@ -187,5 +263,5 @@ START_TEST(unreadable)
 }
 END_TEST
 
-UNIT("stream", whole, held, settled, closed_in_padding, empty, too_large, closed_early,
-	stopped, unreadable)
+UNIT("stream", whole, held, settled, again, not_kept, closed_in_padding, empty, too_large,
+	closed_early, stopped, unreadable)
