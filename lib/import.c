@@ -12,6 +12,7 @@
 #include "base/quote.h"
 #include "content/ingest.h"
 #include "image/image.h"
+#include "image/signs.h"
 #include "image/source.h"
 #include "image/spool.h"
 #include "store/driver.h"
@@ -25,6 +26,9 @@ struct job {
 	struct layer parent; /* open and locked if has_parent */
 	bool has_parent;
 	struct ingest in;
+	struct spool *spool; /* that has the input; NULL: it is req->fd, from its start */
+	struct signs signs;
+	bool fits; /* all of its members could be an image's */
 };
 
 static int check_request(const struct ovl_import *req, struct ovl_err *err)
@@ -92,10 +96,23 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	return 0;
 }
 
-static int run_layer(struct job *job, int fd, struct ovl_id *id, struct ovl_err *err)
+/* What is stored as a layer, but looks like an image, or holds one. */
+static void warn_image(const struct job *job)
+{
+	auto_buf text = {0};
+
+	if (job->req->as != OVL_AS_LAYER && signs_tell(&job->signs, job->fits, &text) &&
+		!text.failed)
+		store_warn(job->st, "%s is stored as a layer, but %s", Q(job->req->file),
+			text.data);
+}
+
+static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 {
 	struct ingest_config cfg = {
-		.input = {.fd = fd},
+		.input = {.fd = job->req->fd},
+		.seen = signs_note,
+		.seen_ctx = &job->signs,
 		.max_size = job->req->max_size,
 		.max_entries = job->req->max_entries,
 		.max_depth = job->req->max_depth,
@@ -112,25 +129,39 @@ static int run_layer(struct job *job, int fd, struct ovl_id *id, struct ovl_err 
 			"are for images",
 			Q(job->req->file));
 	cfg.drv = job->has_parent ? job->parent.drv : job->st->drv;
+	if (job->spool) {
+		cfg.stream = job->spool->stream;
+		job->spool->stream = NULL;
+	}
 	rc = ingest_begin(&job->in, job->st, &cfg, err);
 	if (rc == 0)
 		rc = ingest_run(&job->in, err);
 	if (rc < 0 && rc != -EINTR)
 		return err_prefix(err, rc, "%s", Q(job->req->file));
-	return rc < 0 ? rc : commit(job, id, err);
+	if (rc == 0)
+		rc = commit(job, id, err);
+	if (rc == 0)
+		warn_image(job);
+	return rc;
 }
 
-static int import_layer(struct ovl_store *st, const struct ovl_import *req, int fd,
-	struct ovl_ids *ids, struct ovl_err *err)
+static int import_layer(struct ovl_store *st, const struct ovl_import *req,
+	struct spool *spool, bool fits, struct ovl_ids *ids, struct ovl_err *err)
 {
-	struct job job = {.st = st, .req = req, .parent = LAYER_INIT, .in = INGEST_INIT};
+	struct job job = {.st = st,
+		.req = req,
+		.parent = LAYER_INIT,
+		.in = INGEST_INIT,
+		.spool = spool,
+		.fits = fits};
 	int rc;
 
 	ids->n = 1;
 	ids->id = calloc(1, sizeof(*ids->id));
-	rc = ids->id ? run_layer(&job, fd, &ids->id[0], err) : err_nomem(err);
+	rc = ids->id ? run_layer(&job, &ids->id[0], err) : err_nomem(err);
 	ingest_end(&job.in);
 	layer_close(&job.parent);
+	signs_release(&job.signs);
 	return rc;
 }
 
@@ -156,12 +187,12 @@ static int import_image(struct ovl_store *st, const struct ovl_import *req,
 	return rc;
 }
 
-/* fd can be read at any place, and is what it is. */
+/* fd can be read at any place, and has all of the input, as spool has, if it is one. */
 static int import_from(struct ovl_store *st, const struct ovl_import *req, int fd,
-	struct ovl_ids *ids, struct ovl_err *err)
+	struct spool *spool, struct ovl_ids *ids, struct ovl_err *err)
 {
 	struct source *src = NULL;
-	int is = source_open(&src, fd, err);
+	int is = source_open(&src, st, fd, req->as == OVL_AS_IMAGE, err);
 	int rc;
 
 	if (is == 0)
@@ -169,62 +200,32 @@ static int import_from(struct ovl_store *st, const struct ovl_import *req, int f
 	if (is == -ENOENT)
 		is = 0;
 	if (is < 0)
-		rc = err_prefix(err, is, "%s", Q(req->file));
+		rc = is == -EINTR ? is : err_prefix(err, is, "%s", Q(req->file));
 	else if (is)
 		rc = import_image(st, req, src, ids, err);
 	else if (req->as == OVL_AS_IMAGE || (src && source_is_dir(src)))
 		rc = err_say(err, EINVAL,
 			"%s is no image: neither an OCI image layout nor a docker-save archive",
 			Q(req->file));
-	else if (lseek(fd, 0, SEEK_SET) < 0)
-		rc = err_sys(err, errno, "cannot read %s", Q(req->file));
 	else
-		rc = import_layer(st, req, fd, ids, err);
+		rc = import_layer(st, req, spool, src != NULL, ids, err);
 	source_close(src);
 	return rc;
 }
 
+/* A pipe, or a compressed file. */
 static int import_spooled(struct ovl_store *st, const struct ovl_import *req,
 	struct ovl_ids *ids, struct ovl_err *err)
 {
-	auto_fd fd = spool(st, req->fd, req->max_size, err);
+	auto_spool sp = SPOOL_INIT;
+	int rc = spool_open(&sp, st, req->fd, req->max_size, err);
 
-	if (fd < 0)
-		return fd == -EINTR ? fd : err_prefix(err, fd, "%s", Q(req->file));
-	return import_from(st, req, fd, ids, err);
-}
-
-/* Names that come first in images, and hardly ever in layers. */
-static bool like_image(const char *name)
-{
-	static const char *const firsts[] = {"blobs/", "oci-layout", "index.json",
-		"manifest.json", "repositories", "sha256:"};
-
-	if (!name)
-		return false;
-	if (strncmp(name, "./", 2) == 0)
-		name += 2;
-	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
-		if (strncmp(name, firsts[i], strlen(firsts[i])) == 0)
-			return true;
-	}
-	return strspn(name, "0123456789abcdef") >= ID_LEN;
-}
-
-/* A file: is it, compressed maybe, an image? */
-static int import_file(struct ovl_store *st, const struct ovl_import *req,
-	struct ovl_ids *ids, struct ovl_err *err)
-{
-	auto_free char *first = NULL;
-	int compressed = spool_look(st, req->fd, &first, err);
-
-	if (compressed < 0)
-		return err_prefix(err, compressed, "%s", Q(req->file));
-	if (!compressed)
-		return import_from(st, req, req->fd, ids, err);
-	if (req->as == OVL_AS_IMAGE || like_image(first))
-		return import_spooled(st, req, ids, err);
-	return import_layer(st, req, req->fd, ids, err);
+	if (rc == 0)
+		rc = spool_look(&sp, req->as == OVL_AS_IMAGE, err);
+	if (rc < 0)
+		return rc == -EINTR ? rc : err_prefix(err, rc, "%s", Q(req->file));
+	return rc ? import_from(st, req, sp.fd, &sp, ids, err) :
+		    import_layer(st, req, &sp, sp.fits, ids, err);
 }
 
 static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
@@ -241,18 +242,18 @@ static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl
 		return err_status(
 			err, OVL_USAGE, "%s is a directory: no layer tar", Q(req->file));
 	if (S_ISDIR(sb.st_mode))
-		return import_from(st, req, req->fd, ids, err);
-	if (req->as != OVL_AS_LAYER && S_ISREG(sb.st_mode)) {
-		off_t at = lseek(req->fd, 0, SEEK_CUR);
+		return import_from(st, req, req->fd, NULL, ids, err);
+	if (req->as == OVL_AS_LAYER)
+		return import_layer(st, req, NULL, false, ids, err);
+	if (S_ISREG(sb.st_mode) && lseek(req->fd, 0, SEEK_CUR) == 0) {
+		int compressed = spool_compressed(req->fd, err);
 
-		if (at < 0)
-			return err_sys(err, errno, "cannot read %s", Q(req->file));
-		if (at == 0)
-			return import_file(st, req, ids, err);
+		if (compressed < 0)
+			return err_prefix(err, compressed, "%s", Q(req->file));
+		if (!compressed)
+			return import_from(st, req, req->fd, NULL, ids, err);
 	}
-	if (req->as == OVL_AS_IMAGE)
-		return import_spooled(st, req, ids, err);
-	return import_layer(st, req, req->fd, ids, err);
+	return import_spooled(st, req, ids, err);
 }
 
 int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,

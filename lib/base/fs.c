@@ -87,10 +87,9 @@ int fs_open_inside(int root, const char *path, bool *followed)
 		RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-int fs_open_link(int root, const char *path)
+int fs_open_link(int root, const char *path, int flags)
 {
-	return openat2_(root, path, O_PATH | O_DIRECTORY,
-		RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+	return openat2_(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 }
 
 int fs_path_of(int fd, struct buf *out)

@@ -34,8 +34,8 @@ int fs_open_beneath(int root, const char *path, int flags);
  */
 int fs_open_inside(int root, const char *path, bool *followed);
 
-/* A symlink of the store and what it leads to, neither of them outside root. O_PATH. */
-int fs_open_link(int root, const char *path);
+/* path below root through symlinks, none of which may lead out of it (EXDEV). */
+int fs_open_link(int root, const char *path, int flags);
 
 /* The path of the open directory fd relative to the open directory root. */
 int fs_path_below(int root, int fd, struct buf *out);

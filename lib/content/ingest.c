@@ -85,8 +85,10 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 	in->st = st;
 	in->cfg = *cfg;
 	rc = open_tree(in, err);
-	if (rc < 0)
+	if (rc < 0) {
+		stream_close(cfg->stream);
 		return rc;
+	}
 	input.max_size = or_default(cfg->max_size, OVL_MAX_SIZE);
 	input.stop = st->cfg.stop;
 	input.digest_input = cfg->digest != NULL;
@@ -95,7 +97,11 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 		input.tick = tell;
 		input.tick_ctx = in;
 	}
-	rc = stream_open(&s, &input, err);
+	s = cfg->stream;
+	if (s)
+		stream_tick(s, input.tick, input.tick_ctx);
+	else
+		rc = stream_open(&s, &input, err);
 	return rc < 0 ? rc : tarin_open(&in->tar, s, in->recipe, err);
 }
 
@@ -155,6 +161,8 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 	int r;
 
 	while ((r = tarin_next(in->tar, &e, err)) > 0) {
+		if (in->cfg.seen)
+			in->cfg.seen(in->cfg.seen_ctx, e);
 		r = stopped(in) ? err_stopped(err) :
 				  unpack_entry(&in->unpack, in->tar, e, err);
 		if (r < 0)

@@ -23,6 +23,11 @@
 
 struct ingest_config {
 	struct stream_config input; /* max_size and stop are set by ingest_begin */
+	/* Open already, to be read instead, with that max_size; closed by ingest_begin or
+	 * ingest_end. NULL: input. */
+	struct stream *stream;
+	void (*seen)(void *ctx, struct archive_entry *e); /* each entry; NULL: no */
+	void *seen_ctx;
 	const struct driver *drv;
 	const struct stage *within; /* it is staged in this one, as */
 	const char *as; /* that name; NULL: in one of its own */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The members of an image archive or directory, found by name. */
-#include <archive.h>
-#include <archive_entry.h>
+/* The parts of an image archive or directory, found by name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,34 +11,9 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/quote.h"
-#include "image/source.h"
-#include "tar/rawhead.h"
+#include "image/source_own.h"
 
 #define MAX_LINKS 8
-#define READ_SIZE 10240
-
-/* Of a member's header: all of it, its extension headers, and these if there is an ACL
- * among them. */
-#define MAX_HEADER    (1u << 20)
-#define MAX_EXTENSION (64u << 10)
-#define MAX_WITH_ACL  (2u << 10)
-
-struct member {
-	char *name;
-	char *link; /* another member; NULL: a file */
-	uint64_t offset;
-	uint64_t size;
-	bool twice; /* which of them is meant nobody can say */
-};
-
-struct source {
-	int fd; /* the caller's */
-	bool dir;
-	struct member *member; /* sorted by name */
-	size_t n;
-	unsigned reads; /* by source_read */
-	uint64_t read;
-};
 
 void part_release(struct part *b)
 {
@@ -50,7 +23,7 @@ void part_release(struct part *b)
 
 int part_open(const struct part *b)
 {
-	return b->file ? fs_open_beneath(b->fd, b->file, O_RDONLY | O_NONBLOCK) :
+	return b->file ? fs_open_link(b->fd, b->file, O_RDONLY | O_NONBLOCK) :
 			 fcntl(b->fd, F_DUPFD_CLOEXEC, 0);
 }
 
@@ -58,232 +31,30 @@ void source_close(struct source *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->n; i++) {
-		free(s->member[i].name);
-		free(s->member[i].link);
-	}
+	close_fdp(&s->temp);
+	buf_release(&s->names);
 	free(s->member);
 	free(s);
 }
 
-/* ---- the index of a tar ----------------------------------------------------------- */
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct member *)a)->name, ((const struct member *)b)->name);
-}
-
-static char *clean(const char *raw)
-{
-	auto_buf out = {0};
-
-	return raw && path_clean(raw, 64, &out, NULL) == 0 ? buf_steal(&out) : NULL;
-}
-
-/* Old archives have a layer that comes twice as a symlink: "../<id>/layer.tar". */
-static char *link_target(const char *name, const char *target)
-{
-	auto_buf path = {0};
-	const char *base = path_base(name);
-
-	if (*target != '/')
-		buf_add(&path, name, (size_t)(base - name));
-	buf_adds(&path, target);
-	return path.failed ? NULL : clean(path.data);
-}
-
-/* One entry into the next member: 1 taken, 0 of no use, -1 no memory. */
-static int take(struct source *s, struct archive *a, struct archive_entry *e)
-{
-	struct member m = {.name = clean(archive_entry_pathname(e))};
-	const char *hard = archive_entry_hardlink(e);
-
-	if (!m.name || !*m.name) {
-		free(m.name);
-		return 0;
-	}
-	if (hard)
-		m.link = clean(hard);
-	else if (archive_entry_filetype(e) == AE_IFLNK && archive_entry_symlink(e))
-		m.link = link_target(m.name, archive_entry_symlink(e));
-	else if (archive_entry_filetype(e) == AE_IFREG &&
-		archive_entry_sparse_count(e) == 0) {
-		m.offset = (uint64_t)archive_filter_bytes(a, 0);
-		m.size = (uint64_t)archive_entry_size(e);
-	} else {
-		free(m.name);
-		return 0;
-	}
-	s->member[s->n++] = m;
-	return 1;
-}
-
-static void sort(struct source *s)
-{
-	if (s->n)
-		qsort(s->member, s->n, sizeof(*s->member), by_name);
-	for (size_t i = 1; i < s->n; i++) {
-		if (strcmp(s->member[i - 1].name, s->member[i].name) == 0)
-			s->member[i - 1].twice = s->member[i].twice = true;
-	}
-}
-
-/* The reader's input. */
-struct input {
-	int fd;
-	uint64_t at;
-	uint64_t in_header; /* bytes given of the header that is read */
-	int failed; /* errno of a read */
-	unsigned char data[READ_SIZE];
-};
-
-static la_ssize_t read_cb(struct archive *a, void *ctx, const void **p)
-{
-	struct input *in = ctx;
-	ssize_t n;
-
-	(void)a;
-	if (in->in_header > MAX_HEADER)
-		return -1;
-	do
-		n = pread(in->fd, in->data, sizeof(in->data), (off_t)in->at);
-	while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		in->failed = errno;
-		return -1;
-	}
-	in->at += (uint64_t)n;
-	in->in_header += (uint64_t)n;
-	*p = in->data;
-	return n;
-}
-
-/* What of it is behind the end of the file is for a read to find. */
-static la_int64_t skip_cb(struct archive *a, void *ctx, la_int64_t n)
-{
-	struct input *in = ctx;
-
-	(void)a;
-	if (n > INT64_MAX - (la_int64_t)in->at)
-		n = 0;
-	in->at += (uint64_t)n;
-	return n;
-}
-
-/* All of n bytes, or false: they are not there, or in->failed. */
-static bool read_at(struct input *in, void *p, size_t n, uint64_t at)
-{
-	ssize_t got = fs_pread_upto(in->fd, p, n, at);
-
-	if (got < 0)
-		in->failed = errno;
-	return got == (ssize_t)n;
-}
-
-/*
- * Are the extension headers at a place such as a member of an image has? The reader takes
- * memory and quadratic time for others; they are a layer's, and read in another way.
- */
-static bool plain_head(struct input *in, uint64_t at)
-{
-	unsigned char *head = malloc(MAX_EXTENSION + RAWHEAD_BLOCK);
-	struct rawhead r = {0};
-	size_t n = 0;
-	long long body = 0;
-	bool ok = head != NULL;
-
-	while (ok && body >= 0 && n <= MAX_EXTENSION) {
-		if (!read_at(in, head + n, RAWHEAD_BLOCK, at + n))
-			break;
-		body = rawhead_body(head + n);
-		if (body < 0)
-			break;
-		n += RAWHEAD_BLOCK;
-		ok = body <= (long long)(MAX_EXTENSION - n) &&
-			read_at(in, head + n, (size_t)body, at + n);
-		n += ok ? (size_t)body : 0;
-	}
-	ok = ok && rawhead_read(&r, head, n, NULL) == 0 &&
-		(!r.acl_keys.len || n <= MAX_WITH_ACL);
-	rawhead_release(&r);
-	free(head);
-	return ok;
-}
-
-/* Such a file no image holds: this is the tree of a layer. */
-static bool is_special(struct archive_entry *e)
-{
-	mode_t type = archive_entry_filetype(e);
-
-	return !archive_entry_hardlink(e) &&
-		(type == AE_IFCHR || type == AE_IFBLK || type == AE_IFIFO);
-}
-
-static int read_members(struct source *s, struct archive *a, struct input *in)
-{
-	struct archive_entry *e;
-	size_t seen = 0;
-	int r = ARCHIVE_OK;
-
-	while (r == ARCHIVE_OK && seen < SOURCE_MAX_MEMBERS) {
-		r = seen ? archive_read_data_skip(a) : ARCHIVE_OK;
-		if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
-			break;
-		if (!plain_head(in, (uint64_t)archive_filter_bytes(a, 0)))
-			return ARCHIVE_FATAL;
-		in->in_header = 0;
-		r = archive_read_next_header(a, &e);
-		in->in_header = 0;
-		if (r == ARCHIVE_OK && is_special(e))
-			return ARCHIVE_FATAL;
-		if (r == ARCHIVE_OK && ++seen)
-			take(s, a, e);
-	}
-	return r;
-}
-
-static int read_index(struct source *s, struct ovl_err *err)
-{
-	struct archive *a = archive_read_new();
-	struct input *in = calloc(1, sizeof(*in));
-	int r = ARCHIVE_FATAL;
-	int why;
-
-	s->member = calloc(SOURCE_MAX_MEMBERS, sizeof(*s->member));
-	if (!a || !in || !s->member) {
-		archive_read_free(a);
-		free(in);
-		return err_nomem(err);
-	}
-	in->fd = s->fd;
-	if (archive_read_support_format_tar(a) == ARCHIVE_OK)
-		r = archive_read_open2(a, in, NULL, read_cb, skip_cb, NULL);
-	if (r == ARCHIVE_OK)
-		r = read_members(s, a, in);
-	why = in->failed;
-	archive_read_free(a);
-	free(in);
-	sort(s);
-	if (err_is_system(-why))
-		return err_sys(err, why, "cannot read it");
-	return r == ARCHIVE_EOF ? 0 : -ENOENT;
-}
-
-int source_open(struct source **out, int fd, struct ovl_err *err)
+int source_open(
+	struct source **out, struct ovl_store *st, int fd, bool any, struct ovl_err *err)
 {
 	struct source *s = calloc(1, sizeof(*s));
-	struct stat st;
+	struct stat sb;
 	int rc = 0;
 
 	if (!s)
 		return err_nomem(err);
+	s->st = st;
 	s->fd = fd;
-	if (fstat(fd, &st) < 0)
+	s->temp = -1;
+	if (fstat(fd, &sb) < 0)
 		rc = err_sys(err, errno, "cannot stat it");
-	else if (S_ISDIR(st.st_mode))
+	else if (S_ISDIR(sb.st_mode))
 		s->dir = true;
 	else
-		rc = read_index(s, err);
+		rc = source_index(s, any, err);
 	if (rc < 0) {
 		source_close(s);
 		return rc;
@@ -299,14 +70,24 @@ bool source_is_dir(const struct source *s)
 
 /* ---- finding ---------------------------------------------------------------------- */
 
+static int leads_out(const char *name, struct ovl_err *err)
+{
+	return err_say(err, EINVAL,
+		"%s is a symlink that leads out of it: make a copy with 'cp -rL' and import "
+		"that",
+		Q(name));
+}
+
 static int find_file(
 	struct source *s, const char *name, struct part *out, struct ovl_err *err)
 {
-	auto_fd fd = fs_open_beneath(s->fd, name, O_RDONLY | O_NONBLOCK);
+	auto_fd fd = fs_open_link(s->fd, name, O_RDONLY | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
+	if (fd < 0 && errno == EXDEV)
+		return leads_out(name, err);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, errno, "cannot open %s", Q(name));
 	if (!S_ISREG(st.st_mode))
@@ -316,28 +97,176 @@ static int find_file(
 	return out->file ? 1 : err_nomem(err);
 }
 
-static int find_member(
-	struct source *s, const char *name, struct part *out, struct ovl_err *err)
+/* The first in the archive of that name, or NULL. */
+static struct member *lookup(const struct source *s, const char *name)
 {
-	struct member key = {.name = (char *)(uintptr_t)name};
+	size_t from = 0;
+	size_t to = s->n;
 
+	while (from < to) {
+		size_t i = from + (to - from) / 2;
+
+		if (strcmp(member_name(s, &s->member[i]), name) < 0)
+			from = i + 1;
+		else
+			to = i;
+	}
+	return from < s->n && strcmp(member_name(s, &s->member[from]), name) == 0 ?
+		&s->member[from] :
+		NULL;
+}
+
+/* The next of the same name, or NULL. */
+static struct member *next_same(const struct source *s, struct member *m)
+{
+	struct member *next = m + 1;
+
+	return next < s->member + s->n &&
+			strcmp(member_name(s, m), member_name(s, next)) == 0 ?
+		next :
+		NULL;
+}
+
+static int differ(const char *name, struct ovl_err *err)
+{
+	return err_say(err, EINVAL, "%s is in the archive twice, with different content",
+		Q(name));
+}
+
+/* Replaces the first n bytes of a path by where a link leads. */
+static int follow(struct source *s, struct member *link, size_t n, struct buf *path,
+	struct ovl_err *err)
+{
+	const char *name = member_name(s, link);
+	const char *target = s->names.data + link->link;
+	auto_buf to = {0};
+
+	if (link->out)
+		return leads_out(name, err);
+	for (struct member *m = link; !link->checked && (m = next_same(s, m));) {
+		if (!m->link || m->out || strcmp(s->names.data + m->link, target) != 0)
+			return differ(name, err);
+	}
+	link->checked = true;
+	buf_adds(&to, target);
+	buf_adds(&to, path->data + n);
+	if (to.failed)
+		return err_nomem(err);
+	return path_clean(to.data, 64, path, err);
+}
+
+/* The member that a path leads to, through links: 1, 0, negative errno. */
+static int resolve(
+	struct source *s, struct buf *path, struct member **out, struct ovl_err *err)
+{
+	auto_buf asked = {0};
+
+	buf_adds(&asked, path->data);
 	for (int i = 0; i < MAX_LINKS; i++) {
-		const struct member *m = s->n ?
-			bsearch(&key, s->member, s->n, sizeof(key), by_name) :
-			NULL;
+		struct member *m = lookup(s, path->data);
+		size_t n = path->len;
+		int rc;
 
-		if (!m)
-			return 0;
-		if (m->twice)
-			return err_say(err, EINVAL, "%s is there twice", Q(name));
-		if (!m->link) {
-			*out = (struct part){
-				.fd = s->fd, .offset = m->offset, .size = m->size};
+		if (m && !m->link) {
+			*out = m;
 			return 1;
 		}
-		key.name = m->link;
+		/* It is a link, or something above it is. */
+		for (char *p = path->data; !m && (p = strchr(p, '/')); p++) {
+			n = (size_t)(p - path->data);
+			*p = '\0';
+			m = lookup(s, path->data);
+			*p = '/';
+			if (m && !m->link)
+				m = NULL;
+		}
+		if (!m)
+			return 0;
+		rc = follow(s, m, n, path, err);
+		if (rc < 0)
+			return rc;
 	}
-	return err_say(err, ELOOP, "%s: too many links", Q(name));
+	return err_say(
+		err, ELOOP, "%s: too many links", Q(asked.failed ? "" : asked.data));
+}
+
+/* Where the data are; a sparse member is spread. */
+static int place(
+	struct source *s, struct member *m, struct part *out, struct ovl_err *err)
+{
+	int rc = m->sparse && !m->spread ? source_spread(s, m, err) : 0;
+
+	if (rc < 0)
+		return err_prefix(err, rc, "%s", Q(member_name(s, m)));
+	*out = (struct part){
+		.fd = m->spread ? s->temp : s->fd, .offset = m->offset, .size = m->size};
+	return 1;
+}
+
+/* 1 the same bytes, 0 other ones, negative errno. */
+static int equal(const struct part *a, const struct part *b, struct ovl_err *err)
+{
+	char one[16384];
+	char two[sizeof(one)];
+	uint64_t at = 0;
+
+	if (a->size != b->size)
+		return 0;
+	while (at < a->size) {
+		size_t n = a->size - at < sizeof(one) ? (size_t)(a->size - at) :
+							sizeof(one);
+		ssize_t got = fs_pread_upto(a->fd, one, n, a->offset + at);
+
+		if (got >= 0 && got == fs_pread_upto(b->fd, two, n, b->offset + at) &&
+			got == (ssize_t)n) {
+			if (memcmp(one, two, n) != 0)
+				return 0;
+			at += n;
+			continue;
+		}
+		return err_say(err, EBADMSG, "cannot read all of it");
+	}
+	return 1;
+}
+
+/* A name that comes several times must mean one thing. first is not a link. */
+static int check_others(struct source *s, struct member *first, const struct part *part,
+	struct ovl_err *err)
+{
+	const char *name = member_name(s, first);
+
+	for (struct member *m = first; (m = next_same(s, m));) {
+		struct part other;
+		int rc;
+
+		/* As tar writes a file that it is given twice. */
+		if (m->link && strcmp(s->names.data + m->link, name) == 0)
+			continue;
+		rc = m->link ? 0 : place(s, m, &other, err);
+		if (rc > 0)
+			rc = store_stopped(s->st) ? err_stopped(err) :
+						    equal(part, &other, err);
+		if (rc <= 0)
+			return rc ? rc : differ(name, err);
+	}
+	first->checked = true;
+	return 1;
+}
+
+static int find_member(
+	struct source *s, struct buf *path, struct part *out, struct ovl_err *err)
+{
+	struct member *m;
+	struct part part;
+	int rc = resolve(s, path, &m, err);
+
+	if (rc > 0)
+		rc = place(s, m, &part, err);
+	if (rc > 0 && !m->checked)
+		rc = check_others(s, m, &part, err);
+	if (rc > 0)
+		*out = part;
+	return rc;
 }
 
 int source_find(struct source *s, const char *name, struct part *out, struct ovl_err *err)
@@ -350,7 +279,7 @@ int source_find(struct source *s, const char *name, struct part *out, struct ovl
 	if (!path.len)
 		return 0;
 	return s->dir ? find_file(s, path.data, out, err) :
-			find_member(s, path.data, out, err);
+			find_member(s, &path, out, err);
 }
 
 int source_read(struct source *s, const char *name, struct buf *out, struct ovl_err *err)

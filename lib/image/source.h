@@ -2,7 +2,7 @@
  * Where the parts of an image lie: in a directory (an OCI image layout) or in a tar that
  * can be read at any place (a docker-save archive, or a layout as a tar). Names come from
  * manifests and are hostile: nothing but regular files inside the directory or the tar is
- * found by them.
+ * found by them. Symlinks are followed within it.
  */
 #ifndef OVL_SOURCE_H
 #define OVL_SOURCE_H
@@ -12,20 +12,22 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "store/store.h"
 
-/* Members that are looked through for an image. */
-#define SOURCE_MAX_MEMBERS 4096
+/* Members of an archive, and bytes of their names; the index takes memory for each. */
+#define SOURCE_MAX_MEMBERS 2000000
+#define SOURCE_MAX_NAMES   (256u << 20)
 #define SOURCE_MAX_JSON    (4u << 20)
 #define SOURCE_MAX_READS   4096
 #define SOURCE_MAX_READ    (32u << 20)
 
 struct source;
 
-/* A part: size bytes at offset of the source, or of a file in it. No descriptor is held
- * for it: an image may have thousands. */
+/* A part: size bytes at offset of fd, or of a file in it. No descriptor is held for it: an
+ * image may have thousands. Good as long as the source. */
 struct part {
 	int fd; /* the source's */
-	char *file; /* in it; NULL: the source itself */
+	char *file; /* in it; NULL: fd itself */
 	uint64_t offset;
 	uint64_t size;
 };
@@ -35,10 +37,11 @@ void part_release(struct part *b);
 int part_open(const struct part *b);
 #define auto_part __attribute__((cleanup(part_release))) struct part
 
-/* fd is a directory, or a file that is a plain tar; it stays the caller's. A tar with more
- * than SOURCE_MAX_MEMBERS members, or that cannot be read, is -ENOENT and no text: it is
- * no image. */
-int source_open(struct source **out, int fd, struct ovl_err *err);
+/* fd is a directory, or a file that is a plain tar; it stays the caller's. A tar with a
+ * member that no image has (see signs.h; any: with any members), or that cannot be read, is
+ * -ENOENT and no text: it is no image. */
+int source_open(
+	struct source **out, struct ovl_store *st, int fd, bool any, struct ovl_err *err);
 void source_close(struct source *s);
 bool source_is_dir(const struct source *s);
 

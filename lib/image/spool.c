@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Keeps an input that cannot be read twice in a file without a name. */
+/* Looks at an input that cannot be read twice, and keeps what it read. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,12 +9,11 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "codec/decode.h"
-#include "codec/stream.h"
+#include "image/signs.h"
 #include "image/spool.h"
 #include "tar/tarin.h"
 
-/* A file without a name in the staging directory. */
-static int make_file(struct ovl_store *st, struct ovl_err *err)
+int spool_file(struct ovl_store *st, struct ovl_err *err)
 {
 	int dir = store_dir_make(st, DIR_STAGING, err);
 	struct ovl_id id;
@@ -36,79 +34,122 @@ static int make_file(struct ovl_store *st, struct ovl_err *err)
 	return fd;
 }
 
-static int open_stream(struct stream **s, struct ovl_store *st, int fd, uint64_t max,
+/* The first block that has to be kept makes the file. */
+static int keep(void *ctx, const void *p, size_t n, struct ovl_err *err)
+{
+	struct spool *sp = ctx;
+
+	if (sp->fd < 0)
+		sp->fd = spool_file(sp->st, err);
+	if (sp->fd < 0)
+		return sp->fd;
+	if (fs_write_all(sp->fd, p, n) < 0)
+		return err_sys(err, errno, "cannot write a temporary file");
+	return 0;
+}
+
+static void tell(void *ctx)
+{
+	struct spool *sp = ctx;
+	struct ovl_progress p = {0};
+
+	if (!sp->stream || !pace_due(&sp->pace, &sp->st->cfg))
+		return;
+	p.bytes = stream_taken(sp->stream);
+	p.total = stream_total(sp->stream);
+	sp->st->cfg.progress(sp->st->cfg.ctx, &p);
+}
+
+int spool_open(struct spool *sp, struct ovl_store *st, int fd, uint64_t max_size,
 	struct ovl_err *err)
 {
 	const struct stream_config cfg = {
 		.fd = fd,
-		.max_size = max ? max : OVL_MAX_SIZE,
+		.max_size = max_size ? max_size : OVL_MAX_SIZE,
 		.stop = st->cfg.stop,
+		.tick = tell,
+		.tick_ctx = sp,
+		.keep = keep,
+		.keep_ctx = sp,
 	};
 
-	return stream_open(s, &cfg, err);
+	sp->st = st;
+	return stream_open(&sp->stream, &cfg, err);
 }
 
-/* NULL if it is no tar: whoever unpacks it will say so. */
-static int first_name(struct ovl_store *st, int fd, char **out, struct ovl_err *err)
+void spool_release(struct spool *sp)
 {
-	struct archive_entry *e;
-	struct stream *s;
-	struct tarin *t;
-	int rc = open_stream(&s, st, fd, 0, err);
-
-	if (rc == 0)
-		rc = tarin_open(&t, s, NULL, err);
-	if (rc < 0)
-		return rc;
-	rc = tarin_next(t, &e, err);
-	if (rc > 0 && archive_entry_pathname(e)) {
-		*out = strdup(archive_entry_pathname(e));
-		rc = *out ? 0 : err_nomem(err);
-	}
-	tarin_close(t);
-	return err_is_system(rc) ? rc : 0;
+	stream_close(sp->stream);
+	close_fdp(&sp->fd);
 }
 
-int spool_look(struct ovl_store *st, int fd, char **first, struct ovl_err *err)
+static bool fits(struct tarin *t, struct archive_entry *e)
 {
-	unsigned char magic[DECODE_MAGIC_LEN];
-	ssize_t n = fs_read_upto(fd, magic, sizeof(magic));
-	bool plain;
-	int rc = 0;
-
-	*first = NULL;
-	if (n < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		return err_sys(err, errno, "cannot read it");
-	plain = strcmp(decode_detect(magic, (size_t)n)->name, "none") == 0;
-	if (!plain)
-		rc = first_name(st, fd, first, err);
-	if (rc < 0)
-		return rc;
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return err_sys(err, errno, "cannot read it");
-	return !plain;
-}
-
-int spool(struct ovl_store *st, int fd, uint64_t max_size, struct ovl_err *err)
-{
-	auto_fd out = make_file(st, err);
-	struct stream *s;
+	enum fit fit = signs_fit(e);
+	uint64_t at;
 	const void *p;
-	ssize_t n;
+	size_t n;
+
+	if (fit != FIT_MAYBE)
+		return fit == FIT;
+	return tarin_data(t, "", &p, &n, &at, NULL) > 0 && signs_fit_content(p, n);
+}
+
+/* 1: nothing speaks against an image. A tar that is damaged is a layer's, whose import will
+ * say what is wrong. */
+static int look(struct spool *sp, struct ovl_err *err)
+{
+	auto_signs signs = {0};
+	struct archive_entry *e;
+	struct tarin *t;
+	struct stream *s = sp->stream;
 	int rc;
 
-	if (out < 0)
-		return out;
-	rc = open_stream(&s, st, fd, max_size, err);
+	sp->stream = NULL;
+	rc = tarin_open(&t, s, NULL, err);
 	if (rc < 0)
 		return rc;
-	while ((n = stream_next(s, &p, err)) > 0) {
-		if (fs_write_all(out, p, (size_t)n) < 0) {
-			n = err_sys(err, errno, "cannot write a temporary file");
-			break;
-		}
-		stream_release(s);
-	}
-	stream_close(s);
-	return n < 0 ? (int)n : steal_fd(&out);
+	sp->stream = s;
+	while ((rc = tarin_next(t, &e, err)) > 0 && fits(t, e))
+		signs_note(&signs, e);
+	tarin_detach(t);
+	sp->fits = rc == 0;
+	if (rc < 0)
+		return rc == -EINTR || err_is_system(rc) ? rc : 0;
+	return rc == 0 && signs_image(&signs);
+}
+
+/* All of the stream into the file. */
+static int keep_all(struct spool *sp, struct ovl_err *err)
+{
+	const void *p;
+	ssize_t n;
+
+	while (stream_held(sp->stream))
+		stream_release(sp->stream);
+	while ((n = stream_next(sp->stream, &p, err)) > 0)
+		stream_release(sp->stream);
+	return (int)n;
+}
+
+int spool_look(struct spool *sp, bool any, struct ovl_err *err)
+{
+	int is = any ? 1 : look(sp, err);
+	int rc = is;
+
+	if (is > 0)
+		rc = keep_all(sp, err);
+	if (rc >= 0)
+		rc = stream_again(sp->stream, sp->fd, err);
+	return rc < 0 ? rc : is;
+}
+
+int spool_compressed(int fd, struct ovl_err *err)
+{
+	unsigned char magic[DECODE_MAGIC_LEN];
+	ssize_t n = fs_pread_upto(fd, magic, sizeof(magic), 0);
+
+	if (n < 0)
+		return err_sys(err, errno, "cannot read it");
+	return strcmp(decode_detect(magic, (size_t)n)->name, "none") != 0;
 }

@@ -1,20 +1,45 @@
 /*
- * Inputs that cannot be read at any place (pipes, compressed files), as a plain file that
- * can: a temporary one without a name in the store's staging directory.
+ * Inputs that cannot be read at any place: pipes and compressed files. What one is shows in
+ * its members. As long as they fit into an image its bytes are kept in a temporary file
+ * without a name, in the staging directory; a tar that soon shows to be a layer needs none.
+ *
+ *	spool_open	the input as a stream
+ *	spool_look	1: all of it is in fd, and may be an image
+ *			0: it is a layer; the stream has all of it, from the first byte on
  */
 #ifndef OVL_SPOOL_H
 #define OVL_SPOOL_H
 
+#include "codec/stream.h"
 #include "ovl.h"
 #include "store/store.h"
 
-/*
- * Is the file at fd, read from its start, compressed? 1, 0, negative errno. *first: the
- * first name in it, as a tar, the caller's to free; NULL if there is none.
- */
-int spool_look(struct ovl_store *st, int fd, char **first, struct ovl_err *err);
+struct spool {
+	struct ovl_store *st;
+	struct stream *stream; /* who takes it sets it to NULL */
+	int fd; /* -1: nothing was kept */
+	bool fits; /* all members could be an image's */
+	struct pace pace;
+};
 
-/* All of the input, uncompressed: a descriptor, the caller's. */
-int spool(struct ovl_store *st, int fd, uint64_t max_size, struct ovl_err *err);
+#define SPOOL_INIT       \
+	{                \
+		.fd = -1 \
+	}
+
+void spool_release(struct spool *sp);
+#define auto_spool __attribute__((cleanup(spool_release))) struct spool
+
+/* Uncompressed the input has at most max_size bytes (0: the default). */
+int spool_open(struct spool *sp, struct ovl_store *st, int fd, uint64_t max_size,
+	struct ovl_err *err);
+/* any: it is to be an image, whatever its members are. */
+int spool_look(struct spool *sp, bool any, struct ovl_err *err);
+
+/* Is the file at fd, read from its start, compressed? 1, 0, negative errno. */
+int spool_compressed(int fd, struct ovl_err *err);
+
+/* A file without a name in the staging directory. */
+int spool_file(struct ovl_store *st, struct ovl_err *err);
 
 #endif

@@ -68,7 +68,8 @@ static bool lower_missing(const struct failure *f)
 	if (f->l->drv->lowers(f->l, &lowers, f->err) < 0)
 		return true;
 	for (unsigned i = 0; i < lowers.n; i++) {
-		auto_fd fd = fs_open_link(f->l->drv_fd, lowers.name[i]);
+		auto_fd fd = fs_open_link(
+			f->l->drv_fd, lowers.name[i], O_PATH | O_DIRECTORY);
 
 		if (fd < 0)
 			return because(f, "lower layer '%s': %s", lowers.name[i],

@@ -292,7 +292,7 @@ static int no_marks(const struct layer *l, struct ovl_err *err)
 static int push_lower(
 	const struct layer *l, const char *name, struct view *v, struct ovl_err *err)
 {
-	auto_fd link = fs_open_link(l->drv_fd, name);
+	auto_fd link = fs_open_link(l->drv_fd, name, O_PATH | O_DIRECTORY);
 	int fd = link < 0 ? -1 : openat(link, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)

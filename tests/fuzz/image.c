@@ -156,7 +156,7 @@ static void read_source(int fd)
 {
 	struct source *s = NULL;
 	struct ovl_err err = {0};
-	int is = source_open(&s, fd, &err);
+	int is = source_open(&s, fuzz_store, fd, false, &err);
 
 	if (is == 0)
 		is = image_is(s, &err);

@@ -37,7 +37,7 @@ gone "a store of the other driver" 3 ovlctl --driver overlay create nope
 gone "a command that was given wrongly" 2 ovlctl import
 
 mkfifo pipe
-ovlctl import - <pipe >out 2>err &
+ovlctl import --as layer - <pipe >out 2>err &
 pid=$!
 exec 9>pipe
 head -c 700 a.tar >&9
@@ -75,7 +75,7 @@ rm -r new
 # ---- two first commands at once -----------------------------------------------------
 
 # The one that fails has made the store, the other one has gone on in it.
-ovlctl import - <pipe >out 2>err &
+ovlctl import --as layer - <pipe >out 2>err &
 pid=$!
 exec 9>pipe
 head -c 700 a.tar >&9

@@ -70,7 +70,7 @@ is "... the store is as it was" "$(store_state)" "$before"
 mkfifo pipe
 (cat 4.tar; sleep 60) >pipe &
 feeder=$!
-ovlctl import - <pipe >/dev/null 2>&1 &
+ovlctl import --as layer - <pipe >/dev/null 2>&1 &
 pid=$!
 until_true found "$S/staging/*/.recipe"
 is "an import that goes on" "$(ovlctl prune)" ""

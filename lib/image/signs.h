@@ -1,0 +1,54 @@
+/*
+ * What the members of a tar say of what it is: the archive of an image, or a layer.
+ *
+ * The archive of an image holds JSON, tars and a few files of known names, in directories
+ * that may be called anything. signs_fit() knows those; the first member that does not fit
+ * makes the tar a layer, and in a layer that is nearly always one of the first.
+ */
+#ifndef OVL_SIGNS_H
+#define OVL_SIGNS_H
+
+#include <archive_entry.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+
+enum fit {
+	FIT_NOT,
+	FIT_MAYBE, /* if its content does, see signs_fit_content */
+	FIT,
+};
+
+/* Can a member of that name and type belong to the archive of an image? */
+enum fit signs_fit(struct archive_entry *e);
+/* Can a file that begins so? A tar, plain or compressed, or JSON. */
+bool signs_fit_content(const void *p, size_t n);
+
+#define SIGNS_DIRS 16
+
+/* Members by which images are known, and the directories they are in. */
+struct signs {
+	struct {
+		char *name; /* clean */
+		unsigned seen;
+	} dir[SIGNS_DIRS];
+	unsigned n;
+};
+
+void signs_release(struct signs *s);
+#define auto_signs __attribute__((cleanup(signs_release))) struct signs
+
+/* Notes a member; ctx is the struct signs. */
+void signs_note(void *ctx, struct archive_entry *e);
+
+/* Can it be an image, by the members at the top? */
+bool signs_image(const struct signs *s);
+
+/*
+ * For a tar that is taken for a layer: 1 and a clause that says what of an image it holds
+ * and what to do, 0 if there is nothing to say. fits: all members fit.
+ */
+int signs_tell(const struct signs *s, bool fits, struct buf *out);
+
+#endif
