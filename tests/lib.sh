@@ -14,6 +14,7 @@
 #   in_namespace VAR COMMAND...	runs the command in a mount namespace of its own, which
 #				lasts until "end $VAR"
 #   stay_in VAR DIRECTORY	a process works in the directory, until "end $VAR"
+#   fill_up DIRECTORY		its file system gets full, by files in it
 #
 # Assertions:
 #   ok WHAT COMMAND...		the command succeeds
@@ -293,6 +294,21 @@ found() { # PATTERN
 # Has the process a file without a name, for what it spools?
 spools() { # PID
 	ls -l "/proc/$1/fd" | grep -q '/staging/#.*deleted'
+}
+
+# What was written or removed lately comes free a moment later, so that one more fits in.
+fill_up() { # DIRECTORY
+	for _i in $(seq 50); do
+		cat /dev/zero >"$1/zeros$_i" 2>/dev/null
+		sync -f "$1"
+		_k=0
+		while mkdir "$1/dir$_i.$_k" 2>/dev/null; do
+			_k=$((_k + 1))
+		done
+		sync -f "$1"
+		[ $_k -gt 0 ] || return 0
+	done
+	stop "cannot fill $1"
 }
 
 in_namespace() { # VAR COMMAND...

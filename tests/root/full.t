@@ -56,9 +56,7 @@ fill() {
 }
 full() {
 	mkdir fs/ballast
-	cat /dev/zero >fs/ballast/zeros 2>/dev/null
-	# What is kept for the last.
-	seq 100 | (cd fs/ballast && xargs -n 1 mkdir 2>/dev/null)
+	fill_up fs/ballast
 	reason="No space left on device"
 	refuses "$1, to the last byte: import" ovlctl import -n other many.tar
 	refuses "$1, to the last byte: tag" ovlctl tag a "$(printf '%0180d' 7)"

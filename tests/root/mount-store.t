@@ -95,9 +95,8 @@ if ! as_user; then
 		dd if=/dev/zero of="$m/big" bs=1M 2>/dev/null
 		sync -f "$m"
 		need - ovlctl umount w
-		for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo x >disk/s$i; done 2>/dev/null
-		dd if=/dev/zero of=disk/fill bs=1k 2>/dev/null
-		no "the file system is full" mkdir disk/full
+		mkdir disk/ballast
+		fill_up disk/ballast
 		ok "a layer that filled it is mounted again, read-only" ovlctl mount -r w
 		need - ovlctl umount w
 		ok "... and to write" ovlctl mount w
