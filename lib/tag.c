@@ -6,6 +6,7 @@
 
 #include "base/quote.h"
 #include "ovl.h"
+#include "store/becoming.h"
 #include "store/config.h"
 #include "store/layer.h"
 #include "store/names.h"
@@ -32,6 +33,19 @@ static int choose_config(const struct layer *l, const char *layer, const char *n
 	return 1;
 }
 
+/* The layer that is to lose the name may be one that a killed commit has yet to put back. */
+static void finish_owner(struct ovl_store *st, const char *name)
+{
+	auto_layer l = LAYER_INIT;
+	struct layer_ref owner;
+	struct layer_ref image;
+	struct ovl_err why;
+
+	if (names_lookup(st, name, &owner, NULL) > 0 &&
+		becoming_to(st, &owner, &image) > 0)
+		(void)layer_open_ref(st, &owner, LOCK_SH, name, &l, &why);
+}
+
 int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool force,
 	struct ovl_err *err)
 {
@@ -53,6 +67,8 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 		rc = store_sync(st, l.fd, err);
 	if (rc < 0)
 		return rc;
+	if (force)
+		finish_owner(st, name);
 	rc = choose_config(&l, layer, name, config, err);
 	if (rc < 0)
 		return rc;
@@ -61,8 +77,10 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 
 int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err)
 {
-	int r = names_take(st, name, store_durable(st), err);
+	int r;
 
+	finish_owner(st, name);
+	r = names_take(st, name, store_durable(st), err);
 	if (r == 0)
 		return err_status(err, OVL_NOLAYER, "no such name %s", Q(name));
 	return r < 0 ? r : 0;

@@ -185,6 +185,30 @@ if can_trace; then
 	ok "... some were" test "$(wc -l <points)" -gt 5
 	ovlctl tag -d k/t
 	is "what such a tag leaves is pruned" "$(ovlctl prune >out; find "$OVLCTL_ROOT/$DRV" -path '*/.names/k%2Ft')" ""
+
+	# The name of a layer that a commit is about to put back, which was killed.
+	for how in -d '--force k'; do
+		n=0
+		while
+			need w ovlctl create -n back k
+			echo new >"$OVLCTL_ROOT/$DRV/$w/$UPPER/new"
+			n=$((n + 1))
+			killed_at fsync $n ovlctl commit --keep -n done back >out 2>err
+			[ -d "$OVLCTL_ROOT/$DRV/$w" ] && [ $n -lt 15 ]
+		do
+			ovlctl rm -f back
+			ovlctl prune >out
+		done
+		ok "a commit --keep was killed after its step" test ! -d "$OVLCTL_ROOT/$DRV/$w"
+		# shellcheck disable=SC2086 # an option and an operand
+		ok "tag $how of a layer to be put back" ovlctl tag $how back
+		case $how in
+		-d) is "... it has no name then" "$(ovlctl ls -nr -o NAME,KIND "$w")" " writable" ;;
+		*) is "... it has moved" "$(ovlctl ls -nr -o ID back)" "$(ovlctl ls -nr -o ID k)" ;;
+		esac
+		is "... check finds nothing" "$(ovlctl prune >out; ovlctl check)" ""
+		ovlctl rm -r done
+	done
 	ovlctl rm k
 fi
 
