@@ -8,8 +8,9 @@
  *	2  what I needs is put into W: .recipe, and .image with what takes the place of a
  *	   file of W. W's .layer gets the note of what W becomes
  *	3  staging/W is made, which says where W went; with --keep an empty layer, too
- *	4  hint in the parent; all is synced
- *	5  under the lock of the names: is the name free? It is made, and the short link of I
+ *	4  hint in the parent; the name, if it is free, leads to W; all is synced. The short link
+ *	   of I, which is synced
+ *	5  under the lock of the names: is all that as it was left?
  *	6  W is renamed to I		<- this is the commit
  *	7  names follow; what was prepared takes its place (finish.c)
  *

@@ -45,6 +45,7 @@ struct commit {
 	struct committed c;
 	struct layer_ref image; /* what it becomes */
 	struct meta meta; /* .layer of that, if it is made here */
+	bool promised; /* the name that it is to have leads to l, which knows nothing of it */
 	bool complete; /* all that the image layer needs is there */
 	struct stage stage; /* .image */
 	struct ingest in; /* a new tree, in .image or in staging/ */

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/quote.h"
 #include "commit/commit.h"
 #include "mount/mountnote.h"
 #include "store/becoming.h"
@@ -241,6 +242,97 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 	return rc < 0 ? rc : 0;
 }
 
+/* ---- the name --------------------------------------------------------------------- */
+
+/* Has the image layer, or the writable one whose names it gets, the name already? */
+static int has_name(const struct commit *c, struct ovl_err *err)
+{
+	struct layer_ref owner;
+	int rc = commit_check_name(c, err);
+
+	return rc == 0 ? names_lookup(c->st, c->req->name, &owner, err) : rc;
+}
+
+/* Another commit that is alive has come first. */
+static int check_rival(const struct commit *c, const char *file, struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(&c->l);
+	struct layer_ref rival;
+	int r = names_promised(c->st, file, &rival);
+
+	if (r <= 0 || layer_ref_same(&rival, &self))
+		return r < 0 ?
+			err_sys(err, -r, "cannot give the name %s", Q(c->req->name)) :
+			0;
+	return err_say(err, EEXIST,
+		"the name %s is being given to another layer by a commit",
+		Q(c->req->name));
+}
+
+/*
+ * Under the lock of the names, before the sync: it leads to W, which does not know of it. So
+ * it is nobody's until the step, when it is the image layer's, by its note in staging/W.
+ */
+static int lead_to_self(struct commit *c, struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(&c->l);
+	char file[256];
+	int rc = has_name(c, err);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	name_encode(c->req->name, file);
+	rc = check_rival(c, file, err);
+	if (rc < 0)
+		return rc;
+	names_unnote(c->l.fd, file);
+	c->promised = true;
+	return names_link(c->st, c->req->name, &self, false, err);
+}
+
+static int promise_name(struct commit *c, struct ovl_err *err)
+{
+	int rc = c->req->name ? names_lock(c->st, err) : 0;
+
+	if (rc < 0 || !c->req->name)
+		return rc;
+	rc = lead_to_self(c, err);
+	names_unlock(c->st);
+	return rc;
+}
+
+static bool leads_to_self(const struct commit *c)
+{
+	struct layer_ref self = layer_ref_of(&c->l);
+	struct layer_ref leads;
+	char file[256];
+
+	name_encode(c->req->name, file);
+	return names_read_link(store_dir(c->st, DIR_NAMES, NULL), file, &leads) > 0 &&
+		layer_ref_same(&leads, &self);
+}
+
+/* Under the lock, at the step: -EAGAIN if the name has to be led here once more. */
+static int check_promised(const struct commit *c, struct ovl_err *err)
+{
+	int rc = c->req->name ? has_name(c, err) : 1;
+
+	return rc < 0 ? rc : rc || leads_to_self(c) ? 0 : -EAGAIN;
+}
+
+static void take_name(struct commit *c)
+{
+	struct ovl_err why;
+
+	if (!c->promised || names_lock(c->st, NULL) < 0)
+		return;
+	if (leads_to_self(c) && has_name(c, &why) == 0)
+		names_unlink(c->st, c->req->name);
+	names_unlock(c->st);
+}
+
+/* ---- all that -------------------------------------------------------------------- */
+
 /* The last that may take long, or be stopped. */
 static int prepare(struct commit *c, const struct layer *image, struct ovl_err *err)
 {
@@ -249,63 +341,36 @@ static int prepare(struct commit *c, const struct layer *image, struct ovl_err *
 	if (rc == 0)
 		rc = note_way(c, image, err);
 	if (rc == 0)
+		rc = promise_name(c, err);
+	if (rc == 0)
 		rc = store_sync(c->st, c->l.fd, err);
 	return rc == 0 && store_stopped(c->st) ? err_stopped(err) : rc;
 }
 
-/* ---- the name --------------------------------------------------------------------- */
-
-/*
- * Under the lock of the names: it leads to W, which does not know of it. So it is nobody's
- * until the step, when it is the image layer's, by its note in staging/W. 1: so it is, 0:
- * there is nothing to give.
- */
-static int give_name(struct commit *c, struct ovl_err *err)
-{
-	struct layer_ref self = layer_ref_of(&c->l);
-	const char *name = c->req->name;
-	struct layer_ref owner;
-	char file[256];
-	int rc = commit_check_name(c, err);
-
-	if (rc < 0 || !name)
-		return rc;
-	rc = names_lookup(c->st, name, &owner, err);
-	if (rc)
-		return rc < 0 ? rc : 0;
-	name_encode(name, file);
-	names_unnote(c->l.fd, file);
-	rc = names_link(c->st, name, &self, false, err);
-	if (rc < 0)
-		return rc;
-	rc = durable(c) ? names_sync(c->st, err) : 0;
-	if (rc < 0)
-		names_unlink(c->st, name);
-	return rc < 0 ? rc : 1;
-}
-
-static void take_name(struct commit *c, int given)
-{
-	if (given > 0)
-		names_unlink(c->st, c->req->name);
-}
-
 /* ---- the step --------------------------------------------------------------------- */
 
-/* The short link, unless it is there. */
-static int publish(struct commit *c, struct ovl_err *err)
+/* Does the short link lead to the image layer? 1, 0, negative errno. */
+static int is_linked(const struct commit *c, struct ovl_err *err)
 {
 	const struct driver *drv = c->l.drv;
 	struct ovl_id leads;
-	auto_fd dir = -1;
-	int rc = drv->links ? drv->by_link(c->l.drv_fd, c->meta.link, &leads) : 0;
+	int rc = drv->links ? drv->by_link(c->l.drv_fd, c->meta.link, &leads) : 1;
 
 	if (rc < 0 && rc != -EUCLEAN)
 		return err_sys(err, -rc, "cannot read link '%s'", c->meta.link);
-	if (rc > 0 && strcmp(leads.s, c->image.id.s) == 0)
-		return 0;
-	rc = drv->publish(c->l.drv_fd, c->stage.link, &c->image.id, err);
-	if (rc < 0 || !drv->links || !durable(c))
+	return rc > 0 && (!drv->links || strcmp(leads.s, c->image.id.s) == 0);
+}
+
+static int publish(struct commit *c, struct ovl_err *err)
+{
+	const struct driver *drv = c->l.drv;
+	auto_fd dir = -1;
+	int rc = is_linked(c, err);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	rc = drv->publish(c->stage.drv_fd, c->stage.link, &c->image.id, err);
+	if (rc < 0 || !durable(c))
 		return rc;
 	dir = fs_open_dir(c->l.drv_fd, drv->links);
 	return dir < 0 || fsync(dir) < 0 ?
@@ -313,49 +378,64 @@ static int publish(struct commit *c, struct ovl_err *err)
 		0;
 }
 
-/* Once to have it synced before the names are locked, and once more as prune may have taken
- * hint and link meanwhile. */
+/* Hint and short link are there before the names are locked. Prune may take them away until
+ * then. */
 static int announce(struct commit *c, struct ovl_err *err)
 {
 	const struct layer *parent = commit_parent(c);
-	int rc = parent ? layer_add_child(parent, &c->image.id, err) : 0;
-
-	if (rc > 0 && durable(c))
-		rc = layer_sync_children(parent, err);
-	return rc < 0 ? rc : publish(c, err);
-}
-
-static int announce_early(struct commit *c, struct ovl_err *err)
-{
 	int rc = store_lock(c->st, LOCK_SH, err);
 
 	if (rc < 0)
 		return rc;
-	rc = announce(c, err);
+	rc = parent ? layer_add_child(parent, &c->image.id, err) : 0;
+	if (rc > 0 && durable(c))
+		rc = layer_sync_children(parent, err);
+	if (rc >= 0)
+		rc = publish(c, err);
 	store_unlock(c->st);
 	return rc;
 }
 
-/* W is I. 1, 0 there is such a layer. */
+static int is_announced(const struct commit *c, struct ovl_err *err)
+{
+	const struct layer *parent = commit_parent(c);
+	int rc = parent ? layer_has_hint(parent, &c->image.id, err) : 1;
+
+	return rc > 0 ? is_linked(c, err) : rc;
+}
+
+/* W is I. 1; 0 there is such a layer; -ESTALE: it has to be announced again; -EAGAIN. */
 static int rename_layer(struct commit *c, struct ovl_err *err)
 {
 	struct layer *l = &c->l;
-	int given = 0;
-	int rc = announce(c, err);
+	int rc = is_announced(c, err);
 
-	if (rc == 0)
-		rc = given = give_name(c, err);
-	if (rc >= 0) {
-		if (fs_rename(l->drv_fd, l->id.s, l->drv_fd, c->image.id.s,
-			    RENAME_NOREPLACE) == 0)
-			return 1;
-		rc = errno == EEXIST ?
-			0 :
-			err_sys(err, errno, "cannot put layer %.12s in place",
-				c->image.id.s);
-	}
-	take_name(c, given);
+	if (rc <= 0)
+		return rc < 0 ? rc : -ESTALE;
+	rc = check_promised(c, err);
+	if (rc == 0 &&
+		fs_rename(l->drv_fd, l->id.s, l->drv_fd, c->image.id.s,
+			RENAME_NOREPLACE) == 0)
+		return 1;
+	if (rc == 0 && errno != EEXIST)
+		rc = err_sys(
+			err, errno, "cannot put layer %.12s in place", c->image.id.s);
 	l->drv->retract(l->drv_fd, c->meta.link, &c->image.id, NULL);
+	return rc;
+}
+
+static int rename_locked(struct commit *c, struct ovl_err *err)
+{
+	int rc = names_lock(c->st, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_lock(c->st, LOCK_SH, err);
+	if (rc == 0) {
+		rc = rename_layer(c, err);
+		store_unlock(c->st);
+	}
+	names_unlock(c->st);
 	return rc;
 }
 
@@ -371,24 +451,19 @@ static int become(struct commit *c, struct ovl_err *err)
 		rc = layer_add_child(&c->parent, &c->image.id, err);
 	if (rc >= 0)
 		rc = prepare(c, &image, err);
-	if (rc == 0)
-		rc = announce_early(c, err);
-	if (rc == 0)
-		rc = names_lock(c->st, err);
-	if (rc < 0)
-		return rc;
-	rc = store_lock(c->st, LOCK_SH, err);
-	if (rc == 0) {
-		rc = rename_layer(c, err);
-		store_unlock(c->st);
+	while (rc == 0 || rc == -ESTALE) {
+		rc = announce(c, err);
+		if (rc == 0)
+			rc = rename_locked(c, err);
+		if (rc == 0)
+			return -EAGAIN;
 	}
-	names_unlock(c->st);
 	if (rc > 0) {
 		c->made = image;
 		c->l.fd = -1;
 		c->made.meta.was = c->l.id;
 	}
-	return rc ? rc : -EAGAIN;
+	return rc;
 }
 
 /* ---- or the image layer is another directory -------------------------------------- */
@@ -397,20 +472,20 @@ static int become(struct commit *c, struct ovl_err *err)
 static int leave(struct commit *c, const struct layer *image, struct trashed *old,
 	struct ovl_err *err)
 {
-	int given = give_name(c, err);
-	int rc = given;
+	const struct layer *parent = commit_parent(c);
+	int rc = check_promised(c, err);
 
-	if (rc >= 0 && image->fd == c->in.stage.fd) {
+	if (rc == 0 && image->fd == c->in.stage.fd) {
+		int noted = parent ? layer_has_hint(parent, &image->id, err) : 1;
+
+		if (noted <= 0)
+			return noted < 0 ? noted : -EAGAIN;
 		c->in.stage.hold = true;
-		rc = stage_appear(&c->in.stage, &image->id, commit_parent(c), NULL,
-			durable(c), err);
-		rc = rc ? rc : -EAGAIN;
+		rc = stage_appear(
+			&c->in.stage, &image->id, parent, NULL, durable(c), err);
+		rc = rc > 0 ? 0 : rc < 0 ? rc : -EAGAIN;
 	}
-	if (rc >= 0)
-		rc = trash_take(&c->l, old, err);
-	if (rc < 0)
-		take_name(c, given);
-	return rc;
+	return rc == 0 ? trash_take(&c->l, old, err) : rc;
 }
 
 static int step_aside(struct commit *c, const struct layer *image, struct trashed *old,
@@ -487,6 +562,7 @@ static void take_back(struct commit *c)
 {
 	if (c->l.fd < 0)
 		return;
+	take_name(c);
 	stage_end(&c->went);
 	unmark(c);
 	if (c->meta.link[0] && !is_apart(c))

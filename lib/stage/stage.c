@@ -197,8 +197,10 @@ int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err
 	return 0;
 }
 
+enum { UNSYNCED = 2 };
+
 /* The name and the short link lead nowhere for a moment, then the rename makes all of
- * it a layer. 1 done, 0 such a layer is there already. */
+ * it a layer. 1 done, 0 such a layer is there already, UNSYNCED: the hint has to be synced. */
 static int step(struct stage *sg, const struct layer_ref *ref, const struct layer *parent,
 	const char *name, bool durable, struct ovl_err *err)
 {
@@ -206,7 +208,7 @@ static int step(struct stage *sg, const struct layer_ref *ref, const struct laye
 
 	/* Somebody has taken it away since it was synced. */
 	if (rc > 0 && durable)
-		rc = layer_sync_children(parent, err);
+		return UNSYNCED;
 	if (rc >= 0 && name)
 		rc = names_link(sg->st, name, ref, false, err);
 	if (rc < 0)
@@ -240,10 +242,9 @@ static void keep(struct stage *sg)
  * The names are locked so that nobody takes one whose layer is about to appear for one
  * that was left behind; the store's lock says the same of the short links.
  */
-int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
-	const char *name, bool durable, struct ovl_err *err)
+static int step_locked(struct stage *sg, const struct layer_ref *ref,
+	const struct layer *parent, const char *name, bool durable, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = sg->drv, .id = *id};
 	int rc = name ? names_lock(sg->st, err) : 0;
 
 	if (rc < 0)
@@ -252,11 +253,25 @@ int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *
 		flock(sg->fd, LOCK_SH | LOCK_NB);
 	rc = store_lock(sg->st, LOCK_SH, err);
 	if (rc == 0) {
-		rc = step(sg, &ref, parent, name, durable, err);
+		rc = step(sg, ref, parent, name, durable, err);
 		store_unlock(sg->st);
 	}
 	if (name)
 		names_unlock(sg->st);
+	return rc;
+}
+
+int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
+	const char *name, bool durable, struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = sg->drv, .id = *id};
+	int rc;
+
+	while ((rc = step_locked(sg, &ref, parent, name, durable, err)) == UNSYNCED) {
+		rc = layer_sync_children(parent, err);
+		if (rc < 0)
+			return rc;
+	}
 	sg->appeared = rc > 0;
 	if (sg->appeared)
 		keep(sg);

@@ -88,6 +88,18 @@ int becoming_has(struct ovl_store *st, const struct ovl_id *id, const char *file
 	return r < 0 ? -errno : r;
 }
 
+int becoming_is_alive(struct ovl_store *st, const struct ovl_id *id)
+{
+	int staging = store_dir(st, DIR_STAGING, NULL);
+	auto_fd fd = staging < 0 ? -1 : fs_open_dir(staging, id->s);
+	int r;
+
+	if (fd < 0)
+		return staging == -ENOENT || fs_is_gone(errno) ? 0 : -errno;
+	r = lock_try(fd, LOCK_SH);
+	return r < 0 ? r : !r;
+}
+
 int becoming_forget(struct ovl_store *st, const struct ovl_id *id, struct ovl_err *err)
 {
 	int staging = store_dir(st, DIR_STAGING, err);

@@ -50,6 +50,9 @@ int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *i
 /* Is a file there of the layer that is on its way back? 1, 0, negative errno. */
 int becoming_has(struct ovl_store *st, const struct ovl_id *id, const char *file);
 
+/* Is the commit of that layer at work? 1, 0, negative errno. */
+int becoming_is_alive(struct ovl_store *st, const struct ovl_id *id);
+
 /* Removes staging/W, which a commit has left that was killed or failed. The layer W is in
  * its place and locked. */
 int becoming_forget(struct ovl_store *st, const struct ovl_id *id, struct ovl_err *err);

@@ -21,7 +21,7 @@
  * kind in an order that another might turn round: commit waits for a layer's parent while
  * it holds the layer, so rm -r, which takes a parent and its children, waits for none of
  * them while it holds another. 3 and 4 are held for moments, never over the reading of a
- * tree, nor over a sync but that of one directory which has to come between two steps.
+ * tree, 3 never over a sync, 4 only over that of one directory.
  *
  *   staging/X,		exclusive as long as the process that works on it lives; its own
  *   trash/X		from the moment it can be seen, so nobody waits for it. Of a layer

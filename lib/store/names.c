@@ -130,6 +130,18 @@ int names_owner(struct ovl_store *st, int names, const char *file, struct layer_
 	return r;
 }
 
+int names_promised(struct ovl_store *st, const char *file, struct layer_ref *leads)
+{
+	char note[sizeof(BECOMING_GIVES) + sizeof(NAMES_NOTES) + 256 + 2];
+	int r = names_read_link(store_dir(st, DIR_NAMES, NULL), file, leads);
+
+	if (r <= 0)
+		return r == -EUCLEAN ? 0 : r;
+	snprintf(note, sizeof(note), BECOMING_GIVES "/" NAMES_NOTES "/%s", file);
+	r = becoming_has(st, &leads->id, note);
+	return r > 0 ? becoming_is_alive(st, &leads->id) : r;
+}
+
 int names_find(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	struct layer_ref *leads, struct ovl_err *err)
 {

@@ -123,7 +123,7 @@ int names_is_lost(
 	const struct layer *l, const char *name, bool again, struct ovl_err *err);
 
 /* What a file in names/ is, under the lock of the names: a name (out) whose layer is there
- * or not, a passing name of who gave one, or no name at all; GONE: not there any more;
+ * (GOOD also if a commit is about to give it) or not, a passing name of who gave one, or no name at all; GONE: not there any more;
  * UNREAD (err): that cannot be told now, and is no reason to take it away. */
 enum name_state {
 	NAME_GOOD,
@@ -152,6 +152,9 @@ int names_read_link(int names, const char *file, struct layer_ref *ref);
  * NULL. */
 int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref,
 	struct layer_ref *leads);
+/* Does it lead to a layer whose commit, which is at work, is about to give it? 1 and where it
+ * leads, 0, -errno. */
+int names_promised(struct ovl_store *st, const char *file, struct layer_ref *leads);
 /* Has the layer in its place a note of it? 1, 0, -errno. */
 int names_noted_here(struct ovl_store *st, const struct layer_ref *ref, const char *file);
 /* The same if it is on its way back there. */

@@ -327,6 +327,7 @@ enum name_state names_state(struct ovl_store *st, const char *file,
 {
 	int names = store_dir(st, DIR_NAMES, NULL);
 	struct layer_ref ref;
+	struct layer_ref leads;
 	int there = fs_exists(names, file);
 	int r;
 
@@ -335,6 +336,8 @@ enum name_state names_state(struct ovl_store *st, const char *file,
 	if (there > 0 && *file == '.')
 		return NAME_PASSING;
 	r = name_decode(file, out) ? names_owner(st, names, file, &ref, NULL) : -EUCLEAN;
+	if (r == 0)
+		r = names_promised(st, file, &leads);
 	if (r < 0 && r != -EUCLEAN) {
 		err_sys(err, -r, "cannot read the name '%.60s'", file);
 		return NAME_UNREAD;

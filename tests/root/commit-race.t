@@ -53,7 +53,7 @@ race() { # WHAT [OPTION...]
 				[ "$kind" = "${kept:-image}" ] || failed="$failed $round: $i is $kind"
 				;;
 			1)
-				grep -q "^ovlctl: commit: the name 'same' is layer [0-9a-f]*'s already$" err.$i ||
+				grep -Eq "^ovlctl: commit: the name 'same' is (layer [0-9a-f]*'s already|being given to another layer by a commit)$" err.$i ||
 					failed="$failed $round: $i said $(cat err.$i)"
 				[ "$kind$(ovlctl ls -nr -o ID w$i)$(cat "$S/$DRV/$(cat id.$i)/$UPPER/new")" = \
 					"writable$(cat id.$i)$round $i" ] || failed="$failed $round: $i is not as it was"
@@ -79,7 +79,7 @@ if can_trace && ! is_overlay; then
 	need w ovlctl create -n w a
 	echo new >"$S/$DRV/$w/$UPPER/new"
 	traced -qq -o /dev/null -e trace=syncfs,fsync -e inject=syncfs:delay_enter=1500000 \
-		-e inject=fsync:delay_enter=1500000:when=6+ ovlctl commit --keep -n c w >out 2>err &
+		-e inject=fsync:delay_enter=1500000:when=5+ ovlctl commit --keep -n c w >out 2>err &
 	pid=$!
 	until_true test -L "$S/staging/$w/.to"
 	traced -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=2000000:when=1 ovlctl prune >pruned
@@ -88,5 +88,39 @@ if can_trace && ! is_overlay; then
 	is "... the writable layer goes on" "$(ovlctl ls -nr -o NAME,KIND w c | tr "\n" " ")" "c image w writable "
 	is "... the store is sound" "$(ovlctl check)" ""
 fi
+
+# A commit -n that waits for the store's lock, with all but the last step done.
+locked() { grep -q ":$(stat -c %i "$1") 0 EOF" /proc/locks; }
+waits() { # LAYER
+	mkfifo go
+	flock "$S/lock" cat go >/dev/null &
+	until_true locked "$S/lock"
+	ovlctl commit -n given "$1" >out 2>err &
+	pid=$!
+	until_true test -L "$S/names/given"
+}
+goes_on() {
+	echo >go
+	wait $pid
+	status=$?
+	rm go
+}
+for i in 1 2; do
+	need id ovlctl create -n v$i a
+	echo "$i" >"$S/$DRV/$id/$UPPER/new"
+done
+waits v1
+is "the name is nobody's yet" "$(ovlctl ls -nr -o ID given 2>&1)" "ovlctl: ls: no such layer 'given'"
+is "... check says nothing of it" "$(ovlctl check)" ""
+fails 1 "the name 'given' is being given to another layer by a commit" \
+	"another commit with that name" ovlctl commit -n given v2
+goes_on
+is "... the first one is done" "$status $(ovlctl ls -nr -o NAME,KIND given)" "0 given,v1 image"
+ovlctl tag -d given
+waits v2
+ok "a tag may come first" ovlctl tag a given
+goes_on
+like "... and the commit fails" "^1 .*the name 'given' is layer [0-9a-f]*'s already$" "$status $(cat err)"
+is "... with nothing changed" "$(ovlctl ls -nr -o NAME,KIND v2 a | tr '\n' ' ')$(ovlctl check)" "a,given image v2 writable "
 
 done_testing
