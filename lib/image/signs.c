@@ -88,7 +88,8 @@ enum fit signs_fit(struct archive_entry *e)
 		return strcmp(base, "blobs") == 0 || strncmp(base, "sha", 3) == 0 ?
 			FIT :
 			FIT_NOT;
-	return archive_entry_hardlink(e) ? FIT_NOT : FIT_MAYBE;
+	/* What a hard link leads to came before. */
+	return archive_entry_hardlink(e) ? FIT : FIT_MAYBE;
 }
 
 bool signs_fit_content(const void *p, size_t n)
