@@ -34,7 +34,9 @@ enum {
 	OPT_TAR,
 	OPT_COMPRESS,
 	OPT_FORMAT,
-	OPT_TREE
+	OPT_TREE,
+	OPT_SORT,
+	OPT_KIND
 };
 
 struct opt {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* ovlctl ls: chooses columns and order, and prints tables and trees by libsmartcols. */
+/* ovlctl ls: chooses layers, columns and order. */
 
-#include <libsmartcols/libsmartcols.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +16,9 @@ static const struct opt opts[] = {
 	{'n', "noheadings", NULL, "omit the headings"},
 	{'r', "raw", NULL, "one space between columns, for scripts"},
 	{'b', "bytes", NULL, "print sizes in bytes"},
+	{'q', "quiet", NULL, "print ids alone"},
+	{OPT_SORT, "sort", "COL", "sort by this column"},
+	{OPT_KIND, "kind", "KIND", "list only image or only writable layers"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -46,28 +47,74 @@ static int unknown_column(struct run *run, const char *name, int n)
 	return usage(run->err, "unknown column '%.*s'; there are %s", n, name, all);
 }
 
+static int add_column(struct lister *ls, const char *name, size_t n)
+{
+	int c = find_column(name, n);
+
+	if (c < 0)
+		return unknown_column(ls->run, name, (int)n);
+	if (ls->n_cols == (int)(sizeof(ls->cols) / sizeof(ls->cols[0])))
+		return usage(ls->run->err, "too many columns");
+	ls->cols[ls->n_cols++] = c;
+	ls->asked |= 1u << c;
+	return 0;
+}
+
 static int choose_columns(struct lister *ls)
 {
-	const char *want = opt_value(ls->run, 'o');
+	const char *want = opt_given(ls->run, 'q') ? "ID" : opt_value(ls->run, 'o');
+	int rc = 0;
 
+	ls->by_default = !want || *want == '+';
 	if (!want || *want == '+') {
 		for (size_t i = 0; i < sizeof(by_default) / sizeof(by_default[0]); i++)
 			ls->cols[ls->n_cols++] = by_default[i];
 		want = want ? want + 1 : "";
 	} else if (!*want)
 		return usage(ls->run->err, "-o: no columns given");
-	while (*want) {
+	while (*want && rc == 0) {
 		size_t n = strcspn(want, ",");
-		int c = find_column(want, n);
 
-		if (c < 0)
-			return unknown_column(ls->run, want, (int)n);
-		if (ls->n_cols == (int)(sizeof(ls->cols) / sizeof(ls->cols[0])))
-			return usage(ls->run->err, "too many columns");
-		ls->cols[ls->n_cols++] = c;
+		rc = add_column(ls, want, n);
 		want += n + (want[n] == ',');
 	}
+	return rc;
+}
+
+static int choose_sort(struct lister *ls)
+{
+	const char *by = opt_value(ls->run, OPT_SORT);
+
+	ls->sort = by ? find_column(by, strlen(by)) : -1;
+	if (by && ls->sort < 0)
+		return unknown_column(ls->run, by, (int)strlen(by));
+	if (by)
+		ls->asked |= 1u << ls->sort;
 	return 0;
+}
+
+static int choose_kind(struct lister *ls)
+{
+	const char *kind = opt_value(ls->run, OPT_KIND);
+
+	if (kind && strcmp(kind, "image") != 0 && strcmp(kind, "writable") != 0)
+		return usage(ls->run->err, "unknown kind '%s'; there are image, writable",
+			kind);
+	return 0;
+}
+
+/* ---- the layers -------------------------------------------------------------------- */
+
+/* Trees are walked, and details read, only for columns that somebody asked for. */
+static unsigned what_to_ask(const struct lister *ls)
+{
+	unsigned flags = 0;
+
+	if (ls->asked & 1u << SIZE)
+		flags |= OVL_LIST_SIZES;
+	if (ls->json && (ls->by_default || ls->asked & 1u << LOWERS))
+		flags |= OVL_LIST_DETAILS;
+	return flags;
 }
 
 /* ---- the order -------------------------------------------------------------------- */
@@ -79,160 +126,134 @@ static int by_id(const void *a, const void *b, void *ctx)
 	return strcmp(layer[*(const size_t *)a].id.s, layer[*(const size_t *)b].id.s);
 }
 
-static int by_depth(const void *a, const void *b, void *ctx)
+static int by_number(int64_t a, int64_t b)
 {
-	const struct ovl_layer *layer = ctx;
-	size_t x = *(const size_t *)a;
-	size_t y = *(const size_t *)b;
+	return a < b ? -1 : a > b;
+}
 
-	if (layer[x].depth != layer[y].depth)
-		return layer[x].depth < layer[y].depth ? -1 : 1;
-	return x < y ? -1 : x > y;
+static int by_text(
+	const struct lister *ls, const struct ovl_layer *a, const struct ovl_layer *b)
+{
+	char *x = ls_cell(ls, a, ls->sort);
+	char *y = ls_cell(ls, b, ls->sort);
+	int order = strcmp(x ? x : "", y ? y : "");
+
+	free(x);
+	free(y);
+	return order;
+}
+
+static int by_column(
+	const struct lister *ls, const struct ovl_layer *a, const struct ovl_layer *b)
+{
+	switch (ls->sort) {
+	case -1: return 0;
+	case SIZE: return by_number((int64_t)a->size, (int64_t)b->size);
+	case CREATED: return by_number(a->created, b->created);
+	case DEPTH: return by_number(a->depth, b->depth);
+	case LOWERS: return by_number(a->lowers, b->lowers);
+	case ENTRIES: return by_number((int64_t)a->entries, (int64_t)b->entries);
+	default: return by_text(ls, a, b);
+	}
+}
+
+/* Where a column does not decide, the order of the list does; parents come before their
+ * children in a tree. */
+static int in_order(const void *a, const void *b, void *ctx)
+{
+	const struct lister *ls = ctx;
+	const size_t x = *(const size_t *)a;
+	const size_t y = *(const size_t *)b;
+	const struct ovl_layer *layer = ls->list.layer;
+	int order = ls->tree ? by_number(layer[x].depth, layer[y].depth) : 0;
+
+	if (!order)
+		order = by_column(ls, &layer[x], &layer[y]);
+	return order ? order : by_number((int64_t)x, (int64_t)y);
 }
 
 static int put_in_order(struct lister *ls)
 {
+	const char *kind = opt_value(ls->run, OPT_KIND);
 	size_t n = ls->list.n;
 
 	ls->index = malloc((2 * n + 1) * sizeof(*ls->index));
 	if (!ls->index)
 		return ls_fail(ls);
 	ls->order = ls->index + n;
-	for (size_t i = 0; i < n; i++)
-		ls->index[i] = ls->order[i] = i;
-	if (n)
-		qsort_r(ls->index, n, sizeof(*ls->index), by_id, ls->list.layer);
-	if (n && ls->tree)
-		qsort_r(ls->order, n, sizeof(*ls->order), by_depth, ls->list.layer);
-	return 0;
-}
+	for (size_t i = 0; i < n; i++) {
+		bool image = ls->list.layer[i].kind == OVL_IMAGE;
 
-/* ---- the table -------------------------------------------------------------------- */
-
-static int add_columns(struct lister *ls, struct libscols_table *table)
-{
-	bool tree = ls->tree;
-
-	for (int i = 0; i < ls->n_cols; i++) {
-		int c = ls->cols[i];
-		struct libscols_column *col;
-		int flags = ls_column[c].right ? SCOLS_FL_RIGHT : 0;
-
-		if (c == NAME)
-			flags |= SCOLS_FL_NOEXTREMES;
-		if (c == MOUNTPOINT)
-			flags |= SCOLS_FL_WRAP;
-		if (tree && c == NAME) {
-			flags |= SCOLS_FL_TREE;
-			tree = false;
-		}
-		col = scols_table_new_column(
-			table, ls_column[c].name, ls_column[c].width, flags);
-		if (!col)
-			return ls_fail(ls);
-		if (c == MOUNTPOINT) {
-			scols_column_set_wrapfunc(col, scols_wrapnl_chunksize,
-				scols_wrapnl_nextchunk, NULL);
-			scols_column_set_safechars(col, "\n");
+		if (!kind || image == (*kind == 'i')) {
+			ls->index[ls->rows] = i;
+			ls->order[ls->rows++] = i;
 		}
 	}
+	if (ls->rows)
+		qsort_r(ls->index, ls->rows, sizeof(size_t), by_id, ls->list.layer);
+	if (ls->rows && (ls->tree || ls->sort >= 0))
+		qsort_r(ls->order, ls->rows, sizeof(size_t), in_order, ls);
 	return 0;
 }
 
-static char *escaped_path(const struct lister *ls, const struct ovl_layer *l)
+/* ---- the command ------------------------------------------------------------------- */
+
+static int check_options(struct lister *ls)
 {
-	char *path = ls_cell(ls, l, PATH);
-	size_t n = path ? strlen(path) : 0;
-	char *out = path ? malloc(4 * n + 4) : NULL;
+	struct run *run = ls->run;
 
-	if (out)
-		ovl_escape(out, 4 * n + 4, path, n);
-	free(path);
-	return out;
-}
-
-static int add_cells(struct lister *ls, size_t i, struct libscols_line *line)
-{
-	const struct ovl_layer *l = &ls->list.layer[i];
-
-	for (int n = 0; n < ls->n_cols; n++) {
-		int c = ls->cols[n];
-		char *text = c == PATH ? escaped_path(ls, l) : ls_cell(ls, l, c);
-
-		if (text && scols_line_refer_data(line, (size_t)n, text) != 0)
-			return ls_fail(ls);
-	}
+	if (ls->json && (ls->raw || opt_given(run, 'q')))
+		return usage(run->err, "-J and %s cannot be used together",
+			ls->raw ? "-r" : "-q");
+	if (ls->tree && (ls->raw || opt_given(run, 'q')))
+		return usage(run->err, "--tree and %s cannot be used together",
+			ls->raw ? "-r" : "-q");
+	if (opt_given(run, 'q') && opt_given(run, 'o'))
+		return usage(run->err, "-o and -q cannot be used together");
 	return 0;
 }
 
-/* Parents come before children: they are older, and of the same second less deep. */
-static int add_lines(struct lister *ls, struct libscols_table *table)
+/* Root's store and a user's differ, and a --root may be mistyped: say which was read. */
+static void say_empty(const struct lister *ls)
 {
-	struct libscols_line **line = calloc(
-		ls->list.n + 1, sizeof(struct libscols_line *));
-	int rc = line ? 0 : ls_fail(ls);
-
-	for (size_t n = 0; n < ls->list.n && rc == 0; n++) {
-		size_t i = ls->order[n];
-		long parent = ls->tree ? ls_parent(ls, &ls->list.layer[i]) : -1;
-
-		line[i] = scols_table_new_line(table, parent < 0 ? NULL : line[parent]);
-		rc = line[i] ? add_cells(ls, i, line[i]) : ls_fail(ls);
-	}
-	free(line);
-	return rc;
-}
-
-static int print_table(struct lister *ls)
-{
-	bool plain = !ls->tree && !ls->raw && !isatty(STDOUT_FILENO);
-	struct libscols_table *table;
-	int rc = plain ? ls_print_plain(ls) : 0;
-
-	if (rc)
-		return rc < 0 ? rc : 0;
-	setlocale(LC_CTYPE, "");
-	table = scols_new_table();
-	if (!table)
-		return ls_fail(ls);
-	scols_table_enable_raw(table, ls->raw);
-	scols_table_enable_noheadings(table, ls->noheadings);
-	rc = add_columns(ls, table);
-	if (rc == 0)
-		rc = add_lines(ls, table);
-	if (rc == 0 && scols_print_table(table) != 0)
-		rc = ls_fail(ls);
-	scols_unref_table(table);
-	return rc;
+	if (!ls->list.n && !ls->run->quiet)
+		fprintf(stderr, "ovlctl: ls: there are no layers in '%s'\n",
+			ovl_root(ls->run->st));
 }
 
 static int run_ls(struct run *run)
 {
+	bool ids = opt_given(run, 'q');
 	struct lister ls = {
 		.run = run,
 		.tree = opt_given(run, OPT_TREE),
 		.json = opt_given(run, 'J'),
 		.raw = opt_given(run, 'r'),
 		.bytes = opt_given(run, 'b'),
-		.noheadings = opt_given(run, 'n'),
+		.noheadings = opt_given(run, 'n') || ids,
 	};
 	int rc = choose_columns(&ls);
 
-	ls.short_ids = !ls.json && !ls.raw && !opt_given(run, 'o') &&
-		isatty(STDOUT_FILENO);
-	if (rc == 0 && (ls.json + ls.raw + ls.tree > 1) && !(ls.json && ls.tree))
-		rc = usage(run->err,
-			ls.json ? "-J and -r exclude each other" :
-				  "--tree and -r exclude each other");
 	if (rc == 0)
-		rc = ovl_list(run->st, run->n_operands ? run->operand : NULL, &ls.list,
-			run->err);
+		rc = choose_sort(&ls);
+	if (rc == 0)
+		rc = choose_kind(&ls);
+	if (rc == 0)
+		rc = check_options(&ls);
+	ls.raw = ls.raw || ids;
+	ls.fit = !ls.json && !ls.raw && isatty(STDOUT_FILENO);
+	ls.brief = ls.fit && ls.by_default;
+	if (rc == 0)
+		rc = ovl_list(run->st, run->n_operands ? run->operand : NULL,
+			what_to_ask(&ls), &ls.list, run->err);
 	if (rc == 0)
 		rc = put_in_order(&ls);
 	if (rc == 0 && ls.json)
 		rc = ls_print_json(&ls);
-	else if (rc == 0 && ls.list.n)
-		rc = print_table(&ls);
+	else if (rc == 0 && ls.rows)
+		rc = ls_print_table(&ls);
+	if (rc == 0)
+		say_empty(&ls);
 	free(ls.index);
 	ovl_list_free(&ls.list);
 	return rc;
@@ -240,7 +261,8 @@ static int run_ls(struct run *run)
 
 const struct cmd cmd_ls = {
 	.name = "ls",
-	.synopsis = "[-o COLS] [--tree] [-J] [-n] [-r] [-b] [LAYER...]",
+	.synopsis = "[-o COLS] [--tree] [-J] [-n] [-r] [-b] [-q]\n"
+		    " [--sort COL] [--kind KIND] [LAYER...]",
 	.summary = "list layers",
 	.opts = opts,
 	.max_operands = UNLIMITED,

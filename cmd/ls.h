@@ -1,6 +1,6 @@
 /*
- * What ls prints: the columns and cells (lscell.c) as a table (ls.c, and lsplain.c where
- * that will do) or as JSON (lsjson.c).
+ * What ls prints: the columns and cells (lscell.c) as a table (lstable.c, made to fit a
+ * terminal by lsfit.c; lsplain.c where that will do) or as JSON (lsjson.c).
  */
 #ifndef LS_H
 #define LS_H
@@ -33,25 +33,28 @@ struct lister {
 	struct ovl_list list;
 	int cols[2 * COLUMNS];
 	int n_cols;
+	bool by_default; /* the columns are, with those of +COLS */
 	size_t *index; /* of the layers, by id */
 	size_t *order; /* in which they are printed: in a tree parents come first */
+	size_t rows; /* so many of them are printed */
+	unsigned asked; /* a bit for each column that an option names */
+	int sort; /* the column to sort by; -1: the list's own order */
 	bool tree, json, raw, bytes, noheadings;
-	bool short_ids; /* 12 digits: in the default table on a terminal */
+	bool fit; /* to the terminal's width */
+	bool brief; /* default columns on a terminal: short ids, times and mount points */
 };
 
 struct ls_column {
 	const char *name;
+	const char *key; /* in JSON */
 	double width; /* from 1 on the least of it, below a part of the terminal's */
 	bool right; /* aligned */
-	bool number; /* in JSON */
 };
 
 extern const struct ls_column ls_column[COLUMNS];
 
-/* Is it a number in JSON? */
-bool ls_is_number(const struct lister *ls, int c);
-
-/* A column of a layer as text, the caller's to free; NULL: it does not apply. */
+/* A column of a layer as text, the caller's to free; NULL: it does not apply.
+ * Several mount points are lines, and so are several names where it is brief. */
 char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c);
 
 /* The index of a layer's parent in the list; -1 if it is not listed. */
@@ -59,7 +62,15 @@ long ls_parent(const struct lister *ls, const struct ovl_layer *l);
 
 int ls_fail(struct lister *ls); /* out of memory */
 
+/*
+ * The cells of a table on a terminal, cell[row * n_cols + column], in the order of
+ * printing: leaves out columns (of the default ones) and shortens cells until a row fits.
+ * indent[row]: what a tree puts before the name. Changes ls->cols.
+ */
+int ls_fit(struct lister *ls, char **cell, const unsigned *indent);
+
 int ls_print_json(struct lister *ls);
+int ls_print_table(struct lister *ls);
 
 /* 1 printed, 0 not one for this, -1 ls_fail. */
 int ls_print_plain(struct lister *ls);

@@ -11,26 +11,21 @@
 #include "ls.h"
 
 const struct ls_column ls_column[COLUMNS] = {
-	[NAME] = {"NAME", 0.1, false, false},
-	[ID] = {"ID", 12, false, false},
-	[KIND] = {"KIND", 8, false, false},
-	[PARENT] = {"PARENT", 12, false, false},
-	[DEPTH] = {"DEPTH", 5, true, true},
-	[SIZE] = {"SIZE", 6, true, false},
-	[CREATED] = {"CREATED", 20, false, false},
-	[MOUNTPOINT] = {"MOUNTPOINT", 0.1, false, false},
-	[LINK] = {"LINK", 26, false, false},
-	[DIFFID] = {"DIFFID", 71, false, false},
-	[LOWERS] = {"LOWERS", 6, true, true},
-	[ENTRIES] = {"ENTRIES", 7, true, true},
-	[DRIVER] = {"DRIVER", 8, false, false},
-	[PATH] = {"PATH", 0.1, false, false},
+	[NAME] = {"NAME", "names", 0.1, false},
+	[ID] = {"ID", "id", 12, false},
+	[KIND] = {"KIND", "kind", 8, false},
+	[PARENT] = {"PARENT", "parent", 12, false},
+	[DEPTH] = {"DEPTH", "depth", 5, true},
+	[SIZE] = {"SIZE", "size", 6, true},
+	[CREATED] = {"CREATED", "created", 16, false},
+	[MOUNTPOINT] = {"MOUNTPOINT", "mounts", 0.1, false},
+	[LINK] = {"LINK", "link", 26, false},
+	[DIFFID] = {"DIFFID", "diff_id", 12, false},
+	[LOWERS] = {"LOWERS", "lowers", 6, true},
+	[ENTRIES] = {"ENTRIES", "entries", 7, true},
+	[DRIVER] = {"DRIVER", "driver", 8, false},
+	[PATH] = {"PATH", "path", 0.1, false},
 };
-
-bool ls_is_number(const struct lister *ls, int c)
-{
-	return ls_column[c].number || (c == SIZE && ls->bytes);
-}
 
 static char *join(char *const *texts, char with)
 {
@@ -55,22 +50,21 @@ static char *join(char *const *texts, char with)
 /* In a tree each layer needs something to hang on its branch. */
 static char *name_cell(const struct lister *ls, const struct ovl_layer *l)
 {
-	if (!l->names[0] && ls->tree && !ls->json)
+	if (!l->names[0] && ls->tree)
 		return strndup(l->id.s, 12);
-	return join(l->names, ',');
+	return join(l->names, ls->brief && !ls->tree ? '\n' : ',');
 }
 
-/* On a terminal the table's own columns have room for what names a layer. */
 static char *id_cell(const struct lister *ls, const char *id)
 {
-	return ls->short_ids ? strndup(id, 12) : strdup(id);
+	return ls->brief ? strndup(id, 12) : strdup(id);
 }
 
 static char *size_cell(const struct lister *ls, const struct ovl_layer *l)
 {
 	char text[32];
 
-	if (l->kind != OVL_IMAGE)
+	if (!l->has_size)
 		return NULL;
 	if (ls->bytes)
 		snprintf(text, sizeof(text), "%" PRIu64, l->size);
@@ -79,7 +73,7 @@ static char *size_cell(const struct lister *ls, const struct ovl_layer *l)
 	return strdup(text);
 }
 
-static char *time_cell(int64_t seconds)
+static char *time_cell(const struct lister *ls, int64_t seconds)
 {
 	char text[64];
 	time_t t = seconds;
@@ -87,6 +81,10 @@ static char *time_cell(int64_t seconds)
 	size_t n;
 
 	localtime_r(&t, &tm);
+	if (ls->brief) {
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
+		return strdup(text);
+	}
 	n = strftime(text, sizeof(text) - 1, "%Y-%m-%dT%H:%M:%S%z", &tm);
 	/* +0100 as +01:00 */
 	memmove(text + n - 1, text + n - 2, 3);
@@ -112,8 +110,33 @@ static char *path_cell(const struct lister *ls, const struct ovl_layer *l)
 	return out;
 }
 
+static char *escaped_path(const struct lister *ls, const struct ovl_layer *l)
+{
+	char *path = path_cell(ls, l);
+	size_t n = path ? strlen(path) : 0;
+	char *out = path ? malloc(4 * n + 4) : NULL;
+
+	if (out)
+		ovl_escape(out, 4 * n + 4, path, n);
+	free(path);
+	return out;
+}
+
+/* On a terminal the place where a layer is mounted if nothing else is said is short. */
+static bool is_default(
+	const struct lister *ls, const struct ovl_layer *l, const char *mount)
+{
+	char *path = ls->brief ? path_cell(ls, l) : NULL;
+	size_t n = path ? strlen(path) : 0;
+	bool is = path && strncmp(mount, path, n) == 0 &&
+		strcmp(mount + n, "/merged") == 0;
+
+	free(path);
+	return is;
+}
+
 /* A line each, so none may hold a line break. */
-static char *mounts_cell(const struct ovl_layer *l)
+static char *mounts_cell(const struct lister *ls, const struct ovl_layer *l)
 {
 	size_t n = 1;
 	char *out;
@@ -123,20 +146,29 @@ static char *mounts_cell(const struct ovl_layer *l)
 		n += 4 * strlen(*m) + 4;
 	o = out = l->mounts[0] ? malloc(n) : NULL;
 	for (char *const *m = l->mounts; out && *m; m++) {
-		size_t len = strlen(*m);
+		const char *text = is_default(ls, l, *m) ? ".../merged" : *m;
+		size_t len = strlen(text);
 
 		if (m != l->mounts)
 			*o++ = '\n';
-		ovl_escape(o, 4 * len + 4, *m, len);
+		ovl_escape(o, 4 * len + 4, text, len);
 		o += strlen(o);
 	}
 	return out;
 }
 
-char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
+static char *diff_id_cell(const struct lister *ls, const struct ovl_layer *l)
 {
 	char text[80];
 
+	if (!l->diff_id[0])
+		return NULL;
+	snprintf(text, sizeof(text), "sha256:%.*s", ls->brief ? 12 : 64, l->diff_id);
+	return strdup(text);
+}
+
+char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
+{
 	switch (c) {
 	case NAME: return name_cell(ls, l);
 	case ID: return id_cell(ls, l->id.s);
@@ -144,18 +176,14 @@ char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
 	case PARENT: return l->has_parent ? id_cell(ls, l->parent.s) : NULL;
 	case DEPTH: return number(l->depth);
 	case SIZE: return size_cell(ls, l);
-	case CREATED: return time_cell(l->created);
-	case MOUNTPOINT: return mounts_cell(l);
+	case CREATED: return time_cell(ls, l->created);
+	case MOUNTPOINT: return mounts_cell(ls, l);
 	case LINK: return strdup(l->link);
 	case LOWERS: return number(l->lowers);
 	case ENTRIES: return l->kind == OVL_IMAGE ? number(l->entries) : NULL;
 	case DRIVER: return strdup(l->driver);
-	case PATH: return path_cell(ls, l);
-	default:
-		if (!l->diff_id[0])
-			return NULL;
-		snprintf(text, sizeof(text), "sha256:%s", l->diff_id);
-		return strdup(text);
+	case PATH: return escaped_path(ls, l);
+	default: return diff_id_cell(ls, l);
 	}
 }
 
@@ -169,7 +197,7 @@ int ls_fail(struct lister *ls)
 long ls_parent(const struct lister *ls, const struct ovl_layer *l)
 {
 	size_t low = 0;
-	size_t high = ls->list.n;
+	size_t high = ls->rows;
 
 	while (l->has_parent && low < high) {
 		size_t mid = (low + high) / 2;

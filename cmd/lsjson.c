@@ -1,52 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 /* The layers that ls lists, as JSON. */
-
-#include <ctype.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "layerjson.h"
 #include "ls.h"
 #include "out.h"
 
-static json_t *value(const struct lister *ls, const struct ovl_layer *l, int c)
-{
-	char *text = ls_cell(ls, l, c);
-	json_t *v;
-
-	if (!text)
-		return json_null();
-	v = ls_is_number(ls, c) ? json_integer((json_int_t)strtoull(text, NULL, 10)) :
-				  json_string(text);
-	free(text);
-	return v;
-}
-
-static json_t *layer(const struct lister *ls, const struct ovl_layer *l)
+/* The members that were asked for, of all. */
+static json_t *chosen(const struct lister *ls, json_t *all)
 {
 	json_t *o = json_object();
 
 	for (int i = 0; i < ls->n_cols; i++) {
-		int c = ls->cols[i];
-		char key[32] = "";
-		char *path;
+		const char *key = ls_column[ls->cols[i]].key;
+		char raw[32];
 
-		for (const char *n = ls_column[c].name; *n; n++)
-			key[strlen(key)] = (char)tolower((unsigned char)*n);
-		if (c == MOUNTPOINT) {
-			out_json_paths(o, key, l->mounts);
-			continue;
-		}
-		if (c != PATH) {
-			json_object_set_new(o, key, value(ls, l, c));
-			continue;
-		}
-		path = ls_cell(ls, l, c);
-		if (path)
-			out_json_path(o, key, path, strlen(path));
-		free(path);
+		snprintf(raw, sizeof(raw), "%s_raw", key);
+		json_object_set(o, key, json_object_get(all, key));
+		if (json_object_get(all, raw))
+			json_object_set(o, raw, json_object_get(all, raw));
 	}
+	json_decref(all);
 	return o;
 }
 
@@ -70,20 +45,21 @@ int ls_print_json(struct lister *ls)
 {
 	json_t **made = calloc(ls->list.n + 1, sizeof(*made));
 	json_t *layers = json_array();
-	json_t *o = json_object();
 	int rc = made ? 0 : ls_fail(ls);
 
-	json_object_set_new(o, "layers", layers);
-	for (size_t n = 0; n < ls->list.n && rc == 0; n++) {
+	for (size_t n = 0; n < ls->rows && rc == 0; n++) {
 		size_t i = ls->order[n];
 
-		made[i] = layer(ls, &ls->list.layer[i]);
+		made[i] = layer_json(ls->run->st, &ls->list.layer[i]);
+		if (!ls->by_default)
+			made[i] = chosen(ls, made[i]);
 		if (json_array_append_new(place(ls, made, layers, i), made[i]) < 0)
 			rc = ls_fail(ls);
 	}
-	if (rc == 0 && json_dumpf(o, stdout, JSON_INDENT(3)) == 0)
-		putchar('\n');
-	json_decref(o);
 	free(made);
+	if (rc < 0)
+		json_decref(layers);
+	else
+		out_json_layers(layers);
 	return rc;
 }

@@ -51,7 +51,7 @@ static int make_cells(struct plain *p)
 	const struct lister *ls = p->ls;
 	char **cell = p->cell;
 
-	for (size_t n = 0; n < ls->list.n; n++) {
+	for (size_t n = 0; n < ls->rows; n++) {
 		const struct ovl_layer *l = &ls->list.layer[ls->order[n]];
 
 		for (int i = 0; i < ls->n_cols; i++) {
@@ -97,13 +97,13 @@ static void print_all(const struct plain *p)
 		head[i] = ls_column[p->ls->cols[i]].name;
 	if (!p->ls->noheadings)
 		print_row(p, head);
-	for (size_t n = 0; n < p->ls->list.n; n++)
+	for (size_t n = 0; n < p->ls->rows; n++)
 		print_row(p, (const char *const *)p->cell + n * (size_t)p->ls->n_cols);
 }
 
 int ls_print_plain(struct lister *ls)
 {
-	size_t n = ls->list.n * (size_t)ls->n_cols;
+	size_t n = ls->rows * (size_t)ls->n_cols;
 	struct plain p = {.ls = ls, .cell = calloc(n + 1, sizeof(char *))};
 	int r;
 

@@ -98,6 +98,16 @@ void out_json_paths(json_t *o, const char *key, char *const *names)
 		json_decref(raws);
 }
 
+void out_json_layers(json_t *layers)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "layers", layers);
+	if (json_dumpf(o, stdout, JSON_INDENT(2)) == 0)
+		putchar('\n');
+	json_decref(o);
+}
+
 /* ---- files ------------------------------------------------------------------------ */
 
 static int fail(struct out_file *f, struct ovl_err *err)

@@ -20,6 +20,9 @@ void out_json_path(json_t *o, const char *key, const char *name, size_t len);
 /* o[key] = an array of them; where one is not UTF-8, all are exact in o[key_raw]. */
 void out_json_paths(json_t *o, const char *key, char *const *names);
 
+/* Prints {"layers": layers}, and releases them. */
+void out_json_layers(json_t *layers);
+
 /*
  * A file that appears under its name when it is complete. What was there before stays
  * until then and hands on its owner and mode. Symlinks are followed, to a file that is

@@ -17,6 +17,7 @@
 #include "store/layer.h"
 #include "store/names.h"
 #include "store/store.h"
+#include "show.h"
 
 /* Adds a copy of s to a NULL-terminated list. */
 static int add_text(char ***list, const char *s)
@@ -51,6 +52,7 @@ void ovl_list_free(struct ovl_list *l)
 	for (size_t i = 0; i < l->n; i++) {
 		free_texts(l->layer[i].names);
 		free_texts(l->layer[i].mounts);
+		show_free(l->layer[i].details);
 	}
 	free(l->layer);
 	l->layer = NULL;
@@ -80,6 +82,7 @@ static void fill(struct ovl_layer *to, const struct driver *drv, const struct ov
 	to->depth = m->depth;
 	to->lowers = m->lowers;
 	to->size = m->size;
+	to->has_size = m->kind == OVL_IMAGE;
 	to->entries = m->entries;
 	to->created = m->created;
 }
@@ -312,8 +315,39 @@ static void end_texts(struct ovl_list *l)
 	}
 }
 
-int ovl_list(struct ovl_store *st, char *const *what, struct ovl_list *out,
-	struct ovl_err *err)
+/* ---- what is asked for besides ---------------------------------------------------- */
+
+static int add_details(const struct layer *l, struct ovl_layer *to, struct ovl_err *err)
+{
+	struct ovl_details *d = calloc(1, sizeof(*d));
+	int rc = d ? show_details(l, l->id.s, to->size, d, err) : err_nomem(err);
+
+	if (rc == 0)
+		to->details = d;
+	else
+		show_free(d);
+	return rc;
+}
+
+/* One that was removed meanwhile, or is damaged, does without. */
+static int complete(
+	struct ovl_store *st, unsigned flags, struct ovl_layer *to, struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = driver_find(to->driver), .id = to->id};
+	auto_layer l = LAYER_INIT;
+	int rc = layer_open_ref(st, &ref, 0, ref.id.s, &l, err);
+
+	if (rc == 0 && (flags & OVL_LIST_SIZES) && !to->has_size) {
+		to->size = fs_tree_bytes(l.fd, layer_tree_name(&l));
+		to->has_size = true;
+	}
+	if (rc == 0 && (flags & OVL_LIST_DETAILS))
+		rc = add_details(&l, to, err);
+	return rc < 0 && err_is_system(rc) ? rc : 0;
+}
+
+int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
+	struct ovl_list *out, struct ovl_err *err)
 {
 	struct ovl_list made = {0};
 	struct lister ls = {.st = st, .out = &made, .err = err};
@@ -325,6 +359,8 @@ int ovl_list(struct ovl_store *st, char *const *what, struct ovl_list *out,
 	finish(&ls);
 	if (rc == 0)
 		rc = attach_mounts(st, &made, err);
+	for (size_t i = 0; flags && rc == 0 && i < made.n; i++)
+		rc = complete(st, flags, &made.layer[i], err);
 	if (rc < 0) {
 		ovl_list_free(&made);
 		return rc;

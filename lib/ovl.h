@@ -271,11 +271,13 @@ struct ovl_layer {
 	char diff_id[65]; /* hex; empty for a writable layer */
 	unsigned depth; /* layers below it in its history */
 	unsigned lowers; /* lower layers of its mount */
-	uint64_t size; /* bytes of file data as imported; 0 for a writable one */
+	uint64_t size; /* image: bytes of file data; writable: what its tree takes on disk */
+	bool has_size; /* false: a writable one, and nobody asked to walk its tree */
 	uint64_t entries; /* of the tar it came from */
 	int64_t created; /* seconds since 1970 */
 	char **names; /* NULL-terminated, sorted */
 	char **mounts; /* mount points in this namespace, NULL-terminated */
+	struct ovl_details *details; /* NULL: not asked for, or not to be had */
 };
 
 struct ovl_list {
@@ -283,9 +285,14 @@ struct ovl_list {
 	size_t n;
 };
 
+enum {
+	OVL_LIST_DETAILS = 1,
+	OVL_LIST_SIZES = 2 /* of writable layers too: walks their trees */
+};
+
 /* All layers; with what, only those named there (NULL-terminated). */
-int ovl_list(struct ovl_store *st, char *const *what, struct ovl_list *out,
-	struct ovl_err *err);
+int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
+	struct ovl_list *out, struct ovl_err *err);
 void ovl_list_free(struct ovl_list *l);
 
 /* A layer of the stack below another one. */
@@ -297,9 +304,8 @@ struct ovl_below {
 	uint64_t size; /* bytes of file data */
 };
 
-/* All there is to know about one layer. What it points to is owned by the struct. */
+/* What else is known about a layer. What it points to is owned by the struct. */
 struct ovl_details {
-	struct ovl_list self; /* the layer alone */
 	struct ovl_below *stack; /* nearest first, up to one that is missing */
 	size_t n_stack;
 	/* Absolute paths. */
@@ -310,7 +316,8 @@ struct ovl_details {
 	char **lowers; /* of its mount, nearest first, NULL-terminated */
 	char *mount_command; /* a line of shell */
 	uint64_t tar_size; /* bytes of the tar it came from; 0 for a writable layer */
-	uint64_t stack_size; /* bytes of file data of the layer and all below it */
+	/* As far as the size of the layer itself is known. */
+	uint64_t stack_size; /* bytes of the layer and all below it */
 	uint64_t unique_size; /* of those, what nothing but this layer needs */
 	struct ovl_id *configs; /* SHA-256 of its image configs, sorted */
 	size_t n_configs;
@@ -318,10 +325,12 @@ struct ovl_details {
 	size_t config_len;
 };
 
-/* *out is set on success alone, for ovl_details_free. The layer is locked (shared). */
-int ovl_show(struct ovl_store *st, const char *layer, struct ovl_details *out,
+/*
+ * One layer with its details, as a list of one. A LAYER that says which config is meant
+ * gets that one.
+ */
+int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 	struct ovl_err *err);
-void ovl_details_free(struct ovl_details *d);
 
 enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2 };
 

@@ -126,7 +126,7 @@ int prune_layers(struct pruner *p)
 {
 	struct ovl_list list = {0};
 	struct known *known = NULL;
-	int rc = ovl_list(p->st, NULL, &list, p->err);
+	int rc = ovl_list(p->st, NULL, 0, &list, p->err);
 
 	p->used_before = time(NULL) - p->req->older_than;
 	if (rc == 0 && list.n) {

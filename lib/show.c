@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_show: all there is to know of a layer. */
+/* ovl_show, and what ovl_list tells of a layer when it is asked for details. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include "store/names.h"
 #include "stage/sizes.h"
 #include "store/store.h"
+#include "show.h"
 
 /* *out = the absolute path of what is inside the driver's directory. */
 static int path_of(
@@ -121,10 +122,11 @@ static int set_command(const struct layer *l, struct ovl_details *d, struct ovl_
 	return d->mount_command ? 0 : err_nomem(err);
 }
 
-static int set_sizes(const struct layer *l, struct ovl_details *d, struct ovl_err *err)
+static int set_sizes(
+	const struct layer *l, uint64_t own, struct ovl_details *d, struct ovl_err *err)
 {
 	struct sizes s;
-	int rc = sizes_of(l, &s, err);
+	int rc = sizes_of(l, own, &s, err);
 
 	if (rc < 0)
 		return rc;
@@ -161,8 +163,8 @@ static int set_configs(const struct layer *l, const char *what, struct ovl_detai
 	return rc < 0 ? rc : 0;
 }
 
-static int set_all(const struct layer *l, const char *what, struct ovl_details *d,
-	struct ovl_err *err)
+int show_details(const struct layer *l, const char *what, uint64_t own,
+	struct ovl_details *d, struct ovl_err *err)
 {
 	int rc = set_paths(l, d, err);
 
@@ -173,36 +175,39 @@ static int set_all(const struct layer *l, const char *what, struct ovl_details *
 	if (rc == 0)
 		rc = set_command(l, d, err);
 	if (rc == 0)
-		rc = set_sizes(l, d, err);
+		rc = set_sizes(l, own, d, err);
 	return rc == 0 ? set_configs(l, what, d, err) : rc;
 }
 
-int ovl_show(struct ovl_store *st, const char *layer, struct ovl_details *out,
+int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 	struct ovl_err *err)
 {
+	struct ovl_list list = {0};
 	auto_layer l = LAYER_INIT;
-	struct ovl_details d = {.self.n = 0};
-	char *const what[] = {(char *)(uintptr_t)layer, NULL};
-	char *const id[] = {l.id.s, NULL};
+	char *const id[] = {l.meta.link, NULL};
 	int rc = config_open_layer(st, layer, &l, err);
 
+	/* By its short id: layer may name a config as well, and two drivers have one id. */
 	if (rc == 0)
-		rc = ovl_list(st, what, &d.self, err);
-	/* What says which config is no LAYER of others. */
-	if (rc < 0 && l.fd >= 0 && err->status == OVL_NOLAYER)
-		rc = ovl_list(st, id, &d.self, err);
-	if (rc == 0)
-		rc = set_all(&l, layer, &d, err);
+		rc = ovl_list(st, id, OVL_LIST_SIZES, &list, err);
 	if (rc < 0)
-		ovl_details_free(&d);
+		return rc;
+	list.layer->details = calloc(1, sizeof(*list.layer->details));
+	if (!list.layer->details)
+		rc = err_nomem(err);
+	if (rc == 0)
+		rc = show_details(&l, layer, list.layer->size, list.layer->details, err);
+	if (rc < 0)
+		ovl_list_free(&list);
 	else
-		*out = d;
+		*out = list;
 	return rc;
 }
 
-void ovl_details_free(struct ovl_details *d)
+void show_free(struct ovl_details *d)
 {
-	ovl_list_free(&d->self);
+	if (!d)
+		return;
 	free(d->stack);
 	free(d->path);
 	free(d->tree);
@@ -214,5 +219,5 @@ void ovl_details_free(struct ovl_details *d)
 	free(d->mount_command);
 	free(d->configs);
 	free(d->config);
-	*d = (struct ovl_details){.self.n = 0};
+	free(d);
 }

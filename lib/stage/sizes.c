@@ -25,7 +25,7 @@ static int needed(const struct layer *l, struct ovl_id *child, struct ovl_err *e
 	return layer_children(l, other_child, child, err);
 }
 
-int sizes_of(const struct layer *l, struct sizes *out, struct ovl_err *err)
+int sizes_of(const struct layer *l, uint64_t own, struct sizes *out, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = l->drv};
 	struct meta at = l->meta;
@@ -34,8 +34,8 @@ int sizes_of(const struct layer *l, struct sizes *out, struct ovl_err *err)
 
 	if (shared < 0)
 		return shared;
-	out->stack = at.size;
-	out->unique = shared ? 0 : at.size;
+	out->stack = own;
+	out->unique = shared ? 0 : own;
 	for (unsigned i = 0; at.has_parent && i <= l->meta.depth; i++) {
 		auto_layer below = LAYER_INIT;
 		int rc;

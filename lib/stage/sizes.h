@@ -15,10 +15,10 @@ struct sizes {
 };
 
 /*
- * Of the open layer; a writable one itself counts as 0. From the layer down, one is needed
- * by nothing else while no other layer is on top of it and, but for the layer itself, it
+ * Of the open layer, which itself takes own bytes. From the layer down, one is needed by
+ * nothing else while no other layer is on top of it and, except for the layer itself, it
  * has no name. A layer that is missing ends the count.
  */
-int sizes_of(const struct layer *l, struct sizes *out, struct ovl_err *err);
+int sizes_of(const struct layer *l, uint64_t own, struct sizes *out, struct ovl_err *err);
 
 #endif

@@ -117,7 +117,7 @@ static void try_list(struct ovl_store *st)
 {
 	struct ovl_list list = {0};
 	struct ovl_err err = {0};
-	int rc = ovl_list(st, NULL, &list, &err);
+	int rc = ovl_list(st, NULL, 0, &list, &err);
 
 	fuzz_refused(rc, &err);
 	if (rc == 0)
@@ -127,12 +127,12 @@ static void try_list(struct ovl_store *st)
 static void try_show(struct ovl_store *st, const char *what)
 {
 	struct ovl_err err = {0};
-	struct ovl_details d;
+	struct ovl_list d;
 	int rc = ovl_show(st, what, &d, &err);
 
 	fuzz_refused(rc, &err);
 	if (rc == 0)
-		ovl_details_free(&d);
+		ovl_list_free(&d);
 }
 
 static int finding(void *ctx, const struct ovl_finding *f)

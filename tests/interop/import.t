@@ -46,7 +46,7 @@ diffs=$(skopeo inspect --config "oci:$T/oci:six" | jq -r '.rootfs.diff_ids[]')
 for from in oci oci.tar docker.tar; do
 	id=$(ovlctl import "$from")
 	is "buildah's $from: the diff ids" \
-		"$(ovlctl show "$id" | jq -r '[.diff_id] + [.stack[].diff_id] | reverse | .[]')" "$diffs"
+		"$(ovlctl show "$id" | jq -r '.layers[0] | [.diff_id] + [.stack[].diff_id] | reverse | .[]')" "$diffs"
 	where_=$(ovlctl mount "$id")
 	seen "$where_" >got
 	same "buildah's $from: the merged tree" got wanted

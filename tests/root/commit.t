@@ -122,8 +122,8 @@ compare "--keep" w2 x --keep -n base2
 is "... only --name's name" "$(ovlctl ls -nr -o NAME "$id")" base2
 is "... the writable layer is the same one" "$(ovlctl ls -nr -o NAME,ID,KIND,LINK,DEPTH,LOWERS,CREATED w2)" \
 	"w2,work/2 $w writable $link 3 $(is_overlay && echo 1 || echo 3) $created"
-is "... on top of the image layer" "$(ovlctl show w2 | jq -r '.stack[0].id') $(ls "$OVLCTL_ROOT/$DRV/$id/.children")" "$id $w"
-is "... no longer on top of the other" "$(ls "$OVLCTL_ROOT/$DRV/$(ovlctl show x | jq -r .id)/.children")" "$id"
+is "... on top of the image layer" "$(ovlctl show w2 | jq -r '.layers[0] | .stack[0].id') $(ls "$OVLCTL_ROOT/$DRV/$id/.children")" "$id $w"
+is "... no longer on top of the other" "$(ls "$OVLCTL_ROOT/$DRV/$(ovlctl show x | jq -r '.layers[0].id')/.children")" "$id"
 is "... empty" "$(ls -A "$OVLCTL_ROOT/$DRV/$w/$UPPER" "$OVLCTL_ROOT/$DRV/$w/work" | grep -c '^[a-z]')" 0
 is "... changes nothing" "$(ovlctl diff w2)" ""
 need m ovlctl mount w2
@@ -131,7 +131,7 @@ is "... and shows what was written" "$(cat "$m/kept" "$m/dir/f")" "$(printf 'kee
 echo more >"$m/more"
 ovlctl umount w2
 id3=$(ovlctl commit w2)
-is "... committed again" "$(ovlctl show "$id3" | jq -r '.parent, .depth')" "$(printf '%s\n3' "$id")"
+is "... committed again" "$(ovlctl show "$id3" | jq -r '.layers[0] | .parent, .depth')" "$(printf '%s\n3' "$id")"
 
 # A bottom layer, with every kind of file.
 need w ovlctl create -n full

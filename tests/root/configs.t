@@ -27,11 +27,11 @@ need id ovlctl import A.tar
 need same ovlctl import B.tar
 is "two images, one stack of layers" "$id" "$same"
 
-is "show lists both configs" "$(ovlctl show "$id" | jq -r '.configs | sort | .[]')" \
+is "show lists both configs" "$(ovlctl show "$id" | jq -r '.layers[0] | .configs | sort | .[]')" \
 	"$(printf 'sha256:%s\n' "$a" "$b" | sort)"
-is "... and shows the one that is asked for" "$(ovlctl show "$id@sha256:$a" | jq -r '.id, .config.config.Env[0]')" "$id
+is "... and shows the one that is asked for" "$(ovlctl show "$id@sha256:$a" | jq -r '.layers[0] | .id, .config.config.Env[0]')" "$id
 V=A"
-is "... none if it is not said which" "$(ovlctl show "$id" | jq -r .config)" null
+is "... none if it is not said which" "$(ovlctl show "$id" | jq -r '.layers[0].config')" null
 
 # The digests of the configs in a layout.
 configs_in() {

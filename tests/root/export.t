@@ -72,7 +72,7 @@ case $(uname -m) in
 x86_64) is "... of this machine" "$(jq -r .architecture "$c")" amd64 ;;
 aarch64) is "... of this machine" "$(jq -r .architecture "$c")" arm64 ;;
 esac
-is "... created when the layer was" "$(jq -r .created "$c")" "$(ovlctl show three | jq -r .created)"
+is "... created when the layer was" "$(jq -r .created "$c")" "$(ovlctl show three | jq -r '.layers[0].created')"
 is "... no config to run" "$(jq -c .config "$c")" "{}"
 
 ok "--compress zstd" ovlctl export --compress zstd three zstd
@@ -233,7 +233,7 @@ is "a layer on top of an image: its layers" "$(jq -r '.rootfs.diff_ids[]' "$c")"
 is "... the history goes on" "$(jq -r '.history[].created_by' "$c" | tr '\n' ' ')" "a b c ovlctl "
 is "... what is to run stays" "$(jq -c '.config, .unknown, .architecture' "$c" | tr '\n' ' ')" \
 	'{"Cmd":["/bin/sh"],"Env":["A=b"]} [1.5,null,"é"] "s390x" '
-is "... its own time" "$(jq -r .created "$c")" "$(ovlctl show three | jq -r .created)"
+is "... its own time" "$(jq -r .created "$c")" "$(ovlctl show three | jq -r '.layers[0].created')"
 ovlctl export w overw
 is "a writable one on top of that" "$(jq -r '.rootfs.diff_ids | length' "overw/blobs/sha256/$(jq -r .config.digest "$(blob overw '.manifests[0].digest')" | cut -d: -f2)")" 4
 keep "$two" c2.json second:v2

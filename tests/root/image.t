@@ -110,7 +110,7 @@ check_image() { # WHAT NAME
 		"./d/new ./f2 3"
 	ovlctl umount "$2"
 	is "$1: the config is kept" "$(cat "$OVLCTL_ROOT/$DRV/$chain/.configs/"*)" "$(cat wanted.json)"
-	ids=$(ovlctl show "$2" | jq -r '[.id] + [.stack[].id] | .[]')
+	ids=$(ovlctl show "$2" | jq -r '.layers[0] | [.id] + [.stack[].id] | .[]')
 	n=3
 	for id in $ids; do
 		ovlctl diff --tar "$id" >back.tar

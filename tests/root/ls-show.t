@@ -3,8 +3,10 @@
 
 # overlay: when asked
 
-is "no store: nothing" "$(ovlctl ls)" ""
-is "no store: JSON" "$(ovlctl ls -J | jq -c .)" '{"layers":[]}'
+is "no store: nothing" "$(ovlctl ls 2>err)" ""
+is "... which is said" "$(cat err)" "ovlctl: ls: there are no layers in '$OVLCTL_ROOT'"
+is "... or not" "$(ovlctl -q ls 2>&1)" ""
+is "no store: JSON" "$(ovlctl -q ls -J | jq -c .)" '{"layers":[]}'
 printf 'file name=f fill=1500\nend\n' | mktar >a.tar
 printf 'file name=g fill=3000000\nend\n' | mktar >b.tar
 need a ovlctl import -n base a.tar
@@ -21,7 +23,8 @@ is "columns in any case" "$(ovlctl ls -nr -o name,kind base)" "base image"
 is "more columns" "$(ovlctl ls -nr -o +DRIVER,ENTRIES base | awk '{print $(NF-1), $NF}')" "$DRV 1"
 is "sizes for people" "$(ovlctl ls -nr -o SIZE "$a" "$b" | tr '\n' ' ')" "1.5K 2.9M "
 is "sizes in bytes" "$(ovlctl ls -nrb -o SIZE "$a" "$b" | tr '\n' ' ')" "1500 3000000 "
-is "no size of what can change" "$(ovlctl ls -nrb -o SIZE,KIND web)" " writable"
+is "a writable layer is not walked unasked" "$(ovlctl ls -n --kind writable | grep -c ' [0-9.]*[BKM] ')" 0
+is "... when asked it is" "$(ovlctl ls -nrb -o SIZE,KIND web)" "0 writable"
 is "mounted where" "$(ovlctl ls -nr -o MOUNTPOINT web)" "$m"
 like "created: absolute" '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[+-][0-9]{2}:[0-9]{2}$' "$(ovlctl ls -nr -o CREATED web)"
 is "by name, id, short id, prefix" \
@@ -30,13 +33,22 @@ is "by name, id, short id, prefix" \
 is "one named twice is listed once" "$(ovlctl ls -nr -o NAME base "$a")" base
 is "a tree" "$(ovlctl ls -n --tree -o NAME)" "$(printf 'base\n├─%s\n│ └─web\n└─%s' "$(echo "$b" | cut -c1-12)" "$(echo "$v" | cut -c1-12)")"
 is "a tree without its root" "$(ovlctl ls -n --tree -o NAME "$b" web)" "$(printf '%s\n└─web' "$(echo "$b" | cut -c1-12)")"
-is "a tree as JSON" "$(ovlctl ls -J --tree -o NAME | jq -c '.layers[0].children[0].children[0].name')" '"web"'
+is "a tree as JSON" "$(ovlctl ls -J --tree -o NAME | jq -c '.layers[0].children[0].children[0].names[0]')" '"web"'
 is "JSON" "$(ovlctl ls -Jb -o NAME,ID,SIZE,DEPTH,PARENT,MOUNTPOINT base web | command jq -c '.layers[]')" \
-	"{\"name\":\"base\",\"id\":\"$a\",\"size\":1500,\"depth\":0,\"parent\":null,\"mountpoint\":[]}
-{\"name\":\"web\",\"id\":\"$w\",\"size\":null,\"depth\":2,\"parent\":\"$b\",\"mountpoint\":[\"$m\"]}"
+	"{\"names\":[\"base\"],\"id\":\"$a\",\"size\":1500,\"depth\":0,\"parent\":null,\"mounts\":[]}
+{\"names\":[\"web\"],\"id\":\"$w\",\"size\":0,\"depth\":2,\"parent\":\"$b\",\"mounts\":[\"$m\"]}"
 fails 2 "unknown column 'NOPE'; there are NAME, ID" "an unknown column" ovlctl ls -o NAME,NOPE
 fails 3 "no such layer 'nope'" "an unknown layer" ovlctl ls base nope
-fails 2 "exclude each other" "-J -r" ovlctl ls -J -r
+fails 2 "-J and -r cannot be used together" "-J -r" ovlctl ls -J -r
+fails 2 "--tree and -q cannot be used together" "--tree -q" ovlctl ls --tree -q
+fails 2 "unknown kind 'nope'; there are image, writable" "an unknown kind" ovlctl ls --kind nope
+fails 2 "unknown column 'nope'; there are NAME" "sorted by nothing" ovlctl ls --sort nope
+is "-q: ids, whole" "$(ovlctl ls -q | sort)" "$(printf '%s\n' "$a" "$b" "$w" "$v" | sort)"
+is "--kind image" "$(ovlctl ls -q --kind image)" "$(printf '%s\n%s' "$a" "$b")"
+is "--kind writable" "$(ovlctl ls -q --kind writable | sort)" "$(printf '%s\n' "$w" "$v" | sort)"
+is "--sort SIZE" "$(ovlctl ls -nrb --sort size -o SIZE --kind image)" "$(printf '1500\n3000000')"
+is "--sort ID" "$(ovlctl ls -q --sort id)" "$(printf '%s\n' "$a" "$b" "$w" "$v" | sort)"
+is "a tree, sorted" "$(ovlctl ls -n --tree --sort ID -o NAME base web "$b" | tr -d ' \n')" "base└─$(echo "$b" | cut -c1-12)└─web"
 echo more >"$m/f"
 ovlctl umount web
 
@@ -55,22 +67,22 @@ need - ovlctl mount base "$odd"
 need - ovlctl mount base "$two"
 ovlctl ls -J base >json
 ok "JSON of a mount point that is not UTF-8" jq -e . json
-is "... escaped" "$(jq -r '.layers[0].mountpoint[0]' json)" "$T/m\\377"
-is "... and exact" "$(jq -r '.layers[0].mountpoint_raw[0]' json | base64 -d | od -An -tx1)" \
+is "... escaped" "$(jq -r '.layers[0].mounts[0]' json)" "$T/m\\377"
+is "... and exact" "$(jq -r '.layers[0].mounts_raw[0]' json | base64 -d | od -An -tx1)" \
 	"$(printf %s "$odd" | od -An -tx1)"
-is "... of one with a line break: as it is" "$(jq -r '.layers[0].mountpoint[1]' json)" "$two"
-is "... and exact" "$(jq -r '.layers[0].mountpoint_raw[1]' json | base64 -d)" "$two"
+is "... of one with a line break: as it is" "$(jq -r '.layers[0].mounts[1]' json)" "$two"
+is "... and exact" "$(jq -r '.layers[0].mounts_raw[1]' json | base64 -d)" "$two"
 is "a line each in a table" "$(ovlctl ls -n -o MOUNTPOINT base | sed 's/ *$//')" \
 	"$(printf '%s\n%s' "$T/m\\377" "$T/two\\012lines")"
 is "one line in raw" "$(ovlctl ls -nr -o MOUNTPOINT base | wc -l)" 1
 ovlctl show base >json
 ok "show: JSON of a mount point that is not UTF-8" jq -e . json
-is "show: escaped" "$(jq -r '.mounts[0]' json)" "$T/m\\377"
-is "show: and exact" "$(jq -r '.mounts_raw[0]' json | base64 -d | od -An -tx1)" \
+is "show: escaped" "$(jq -r '.layers[0].mounts[0]' json)" "$T/m\\377"
+is "show: and exact" "$(jq -r '.layers[0].mounts_raw[0]' json | base64 -d | od -An -tx1)" \
 	"$(printf %s "$odd" | od -An -tx1)"
 umount "$odd" "$two"
 ovlctl ls -J base >json
-is "no _raw of what is text" "$(jq -c '.layers[0] | has("mountpoint_raw")' json)" false
+is "no _raw of what is text" "$(jq -c '.layers[0] | has("mounts_raw")' json)" false
 root=$T/$(printf 'store\351')
 ovlctl --root "$root" import -n x a.tar >/dev/null
 ovlctl --root "$root" ls -J -o PATH >json
@@ -80,8 +92,8 @@ is "... and exact" "$(jq -r '.layers[0].path_raw' json | base64 -d | od -An -tx1
 	"$(printf %s "$root/$DRV/$a" | od -An -tx1)"
 is "escaped in a table" "$(ovlctl --root "$root" ls -n -o PATH)" "$T/store\\351/$DRV/$a"
 ovlctl --root "$root" show x >json
-is "show: paths" "$(jq -r '.paths.tree' json)" "$T/store\\351/$DRV/$a/$TREE"
-is "show: exact paths" "$(jq -r '.paths.tree_raw' json | base64 -d | od -An -tx1)" \
+is "show: paths" "$(jq -r '.layers[0].tree' json)" "$T/store\\351/$DRV/$a/$TREE"
+is "show: exact paths" "$(jq -r '.layers[0].tree_raw' json | base64 -d | od -An -tx1)" \
 	"$(printf %s "$root/$DRV/$a/$TREE" | od -An -tx1)"
 
 # Many.
@@ -96,23 +108,35 @@ ovlctl ls -nr -o NAME | grep many | xargs ovlctl rm
 
 # show
 ovlctl show web >json
-j() { jq -r "$1" json; }
+j() { jq -r ".layers[0] | $1" json; }
 is "show: id" "$(j .id)" "$w"
 is "show: names" "$(j '.names[]')" web
 is "show: kind, driver, depth" "$(j '[.kind,.driver,.depth]|join(" ")')" "writable $DRV 2"
 is "show: the stack, nearest first" "$(j '.stack[].id')" "$(printf '%s\n%s' "$b" "$a")"
 is "show: diff ids of the stack" "$(j '.stack[].diff_id')" \
 	"$(printf 'sha256:%s\nsha256:%s' "$(sha256sum <b.tar | cut -d' ' -f1)" "$(sha256sum <a.tar | cut -d' ' -f1)")"
-is "show: paths" "$(j .paths.tree)" "$OVLCTL_ROOT/$DRV/$w/$UPPER"
+is "show: paths" "$(j .tree)" "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 is "show: no mount" "$(j '.mounts|length')" 0
-is "show: all of its members, in their order" "$(command jq -r 'keys_unsorted|join(" ")' json)" \
-	"id names kind driver link chain_id diff_id parent depth size entries created mounts stack paths lowers mount_command tar_size stack_size unique_size shared_size configs config"
-is "... of a layer below" "$(command jq -r '.stack[0]|keys_unsorted|join(" ")' json)" "id diff_id link size"
-is "... of the paths" "$(command jq -r '.paths|keys_unsorted|join(" ")' json)" "layer tree work merged"
+members="id names kind driver link chain_id diff_id parent depth size entries created mounts path tree work merged stack lowers mount_command tar_size stack_size unique_size shared_size configs config"
+is "show: all of its members, in their order" \
+	"$(command jq -r '.layers[0]|keys_unsorted|join(" ")' json)" "$members"
+is "... which are those of ls" \
+	"$(ovlctl ls -J | command jq -r '.layers[]|keys_unsorted|join(" ")' | sort -u)" "$members"
+is "... with the same values, except what would want a walk" \
+	"$(ovlctl ls -J web | jq -c '.layers[0] | [.size, .stack_size, .unique_size, .shared_size]')" \
+	"[null,null,null,null]"
+same_members='.layers[0] | del(.size, .stack_size, .unique_size, .shared_size)'
+is "... of a writable layer" "$(ovlctl ls -J web | jq -c "$same_members")" "$(jq -c "$same_members" json)"
+is "... of an image layer" "$(ovlctl ls -J base | jq -c .)" "$(ovlctl show base | jq -c .)"
+is "show of several, in their order" "$(ovlctl show web base "$v" | jq -r '.layers[].id')" \
+	"$(printf '%s\n' "$w" "$a" "$v")"
+fails 3 "no such layer 'nope'" "... of which one is not there" ovlctl show web nope
+is "... of a layer below" "$(command jq -r '.layers[0].stack[0]|keys_unsorted|join(" ")' json)" \
+	"id missing diff_id link size"
 command jq . json >pretty
 same "show: a member a line, two spaces an indent" json pretty
 need - ovlctl mount web
-is "show: mounts" "$(ovlctl show web | jq -r '.mounts[]')" "$m"
+is "show: mounts" "$(ovlctl show web | jq -r '.layers[0] | .mounts[]')" "$m"
 ovlctl umount web
 is_overlay || is "show: the link is in l/" "$(readlink "$OVLCTL_ROOT/$DRV/l/$(j .link)")" "../$w/diff"
 ovlctl show base >json
@@ -120,27 +144,29 @@ is "show of an image layer" "$(j '[.kind,.chain_id,.diff_id,.parent,.size,.entri
 	"image sha256:$a sha256:$a null 1500 1"
 is "... size of its tar" "$(j .tar_size)" "$(stat -c %s a.tar)"
 is "... which two layers need" "$(j '[.stack_size,.unique_size,.shared_size]|join(" ")')" "1500 0 1500"
-sizes() { ovlctl show "$1" | jq -r '[.stack_size,.unique_size,.shared_size]|join(" ")'; }
-is "show: sizes of a stack" "$(sizes web)" "3001500 3000000 1500"
+sizes() { ovlctl show "$1" | jq -r '.layers[0] | [.stack_size,.unique_size,.shared_size]|join(" ")'; }
+need own ovlctl ls -nrb -o SIZE web
+is "a writable layer has a size" "$(j .size):$(ovlctl show web | jq -c '.layers[0].size')" "1500:$own"
+is "show: sizes of a stack" "$(sizes web)" "$((own + 3001500)) $((own + 3000000)) 1500"
 ovlctl rm "$v"
-is "... a name needs a layer" "$(sizes web)" "3001500 3000000 1500"
+is "... a name needs a layer" "$(sizes web)" "$((own + 3001500)) $((own + 3000000)) 1500"
 ovlctl tag "$a" second
 ovlctl tag -d base
-is "... any name" "$(sizes web)" "3001500 3000000 1500"
+is "... any name" "$(sizes web)" "$((own + 3001500)) $((own + 3000000)) 1500"
 ovlctl tag -d second
-is "... without, it is this one's alone" "$(sizes web)" "3001500 3001500 0"
+is "... without, it is this one's alone" "$(sizes web)" "$((own + 3001500)) $((own + 3001500)) 0"
 is "... a layer with one on top has nothing alone" "$(sizes "$b")" "3001500 0 3001500"
 ovlctl tag "$a" base
-is "show: no config" "$(ovlctl show base | jq -c '[.config,.configs]')" '[null,[]]'
+is "show: no config" "$(ovlctl show base | jq -c '.layers[0] | [.config,.configs]')" '[null,[]]'
 mkdir "$OVLCTL_ROOT/$DRV/$a/.configs"
 c1=$(printf '%064d' 1)
 c2=$(printf '%064d' 2)
 echo '{"os":"linux"}' >"$OVLCTL_ROOT/$DRV/$a/.configs/$c1"
-is "show: the only config" "$(ovlctl show "$a" | jq -c '[.config.os,.configs]')" "[\"linux\",[\"sha256:$c1\"]]"
+is "show: the only config" "$(ovlctl show "$a" | jq -c '.layers[0] | [.config.os,.configs]')" "[\"linux\",[\"sha256:$c1\"]]"
 echo '{"os":"plan9"}' >"$OVLCTL_ROOT/$DRV/$a/.configs/$c2"
 printf %s "$c2" >"$OVLCTL_ROOT/$DRV/$a/.names/base"
-is "show: one of two, by name" "$(ovlctl show base | jq -c '[.config.os,.configs]')" "[\"plan9\",[\"sha256:$c1\",\"sha256:$c2\"]]"
-is "... but not by id" "$(ovlctl show "$a" | jq -c '[.config,(.configs|length)]')" "[null,2]"
+is "show: one of two, by name" "$(ovlctl show base | jq -c '.layers[0] | [.config.os,.configs]')" "[\"plan9\",[\"sha256:$c1\",\"sha256:$c2\"]]"
+is "... but not by id" "$(ovlctl show "$a" | jq -c '.layers[0] | [.config,(.configs|length)]')" "[null,2]"
 rm -r "$OVLCTL_ROOT/$DRV/$a/.configs"
 fails 3 "no such layer" "show of nothing" ovlctl show nothing
 
@@ -148,20 +174,20 @@ fails 3 "no such layer" "show of nothing" ovlctl show nothing
 for l in web base "$b"; do
 	ovlctl show "$l" >json
 	ok "the mount command of $(echo "$l" | cut -c1-12) works" sh -c "$(j .mount_command)"
-	is "... and shows the tree" "$(ls "$(j .paths.layer)/merged" | head -1)" f
-	umount "$(j .paths.layer)/merged"
+	is "... and shows the tree" "$(ls "$(j .path)/merged" | head -1)" f
+	umount "$(j .path)/merged"
 done
 
 # What there is of a layer whose parents are not.
 mv "$OVLCTL_ROOT/$DRV/$a" away
 ovlctl show web >json
-is "show with a missing layer below" "$(jq -c '.stack[] | [.id, .missing]' json)" \
-	"$(printf '["%s",null]\n["%s",true]' "$b" "$a")"
+is "show with a missing layer below" "$(jq -c '.layers[0].stack[] | [.id, .missing]' json)" \
+	"$(printf '["%s",false]\n["%s",true]' "$b" "$a")"
 mv away "$OVLCTL_ROOT/$DRV/$a"
 mv "$OVLCTL_ROOT/$DRV/$b" away
 ovlctl show web >json
-is "show with a missing parent" "$(jq -c '[.id, .parent, .stack]' json)" \
-	"[\"$w\",\"$b\",[{\"id\":\"$b\",\"missing\":true}]]"
+is "show with a missing parent" "$(jq -c '.layers[0] | [.id, .parent, [.stack[] | .id, .missing, .size]]' json)" \
+	"[\"$w\",\"$b\",[\"$b\",true,null]]"
 mv away "$OVLCTL_ROOT/$DRV/$b"
 
 fails 2 "-o: no columns given" "no columns" ovlctl ls -o ''
@@ -175,13 +201,38 @@ no "... and not listed" grep -q torn out
 ovlctl rm torn
 if script -qec true /dev/null >/dev/null 2>&1; then
 	need - ovlctl create -n onterm
+	on_terminal() { # COLUMNS COMMAND...
+		cols=$1
+		shift
+		script -qec "stty cols $cols; $*" /dev/null </dev/null | tr -d '\r'
+	}
 	id=$(ovlctl ls -nr -o ID onterm | cut -c1-12)
-	like "ids on a terminal have 12 digits" "[ 	]$id " \
-		"$(script -qec 'stty cols 60; ovlctl ls onterm' /dev/null | tr -d '\r')"
+	like "ids on a terminal have 12 digits" "[ 	]$id " "$(on_terminal 60 ovlctl ls onterm)"
+	long=docker.io/library/registry.example.com/team/service:1.2.3
+	need - ovlctl tag onterm "$long"
+	need - ovlctl tag onterm second
+	need - ovlctl mount onterm
+	mkdir "$T/a-place-to-mount-what-is-of-a-long-name"
+	need - ovlctl mount web "$T/a-place-to-mount-what-is-of-a-long-name"
+	for cols in 40 60 80 120 200; do
+		on_terminal $cols "ovlctl ls; ovlctl ls --tree; ovlctl ls --tree -o NAME,MOUNTPOINT" >out
+		ok "fits $cols columns" test "$(wc -L <out)" -le $cols
+		like "... the tag stays" '1\.2\.3' "$(cat out)"
+	done
+	is "... the default mount point is short" "$(on_terminal 80 ovlctl ls onterm | grep -c ' \.\.\./merged')" 1
+	is "... at 80 columns, these" "$(on_terminal 80 ovlctl ls | head -1 | tr -s ' ' | sed 's/ $//')" \
+		"NAME ID KIND SIZE CREATED MOUNTPOINT"
+	is "... at 200, all" "$(on_terminal 200 ovlctl ls | head -1 | tr -s ' ' | sed 's/ $//')" \
+		"NAME ID KIND PARENT DEPTH SIZE CREATED MOUNTPOINT"
+	like "... names whole" "$long" "$(on_terminal 200 ovlctl ls)"
+	like "a column that was asked for is there" 'DEPTH' "$(on_terminal 80 ovlctl ls -o +DEPTH)"
+	ovlctl umount -a
+	ovlctl tag -d "$long"
+	ovlctl tag -d second
 
 	printf 'dir name=d\nend\n' | mktar | ovlctl import -n none - >/dev/null
 	# What is written to a pipe is not made as what is fitted to a terminal.
-	for how in "-o +PATH" "-no +LINK,DIFFID" "-bo NAME,SIZE" "-o MOUNTPOINT,ENTRIES" "-no SIZE,PARENT" \
+	for how in "-o NAME,ID,CREATED,PATH" "-no PARENT,LINK,DIFFID" "-bo NAME,SIZE" "-o MOUNTPOINT,ENTRIES" "-no SIZE,PARENT" \
 		"-o SIZE,KIND none" "-no SIZE,KIND none" "-o SIZE,KIND none onterm" "-o PARENT,ENTRIES onterm" "-no PARENT,SIZE,MOUNTPOINT,SIZE onterm"; do
 		is "the same on a terminal: $how" "$(ovlctl ls $how)" \
 			"$(script -qec "stty cols 2000; ovlctl ls $how" /dev/null | tr -d '\r')"

@@ -235,7 +235,7 @@ is "check: no errors" "$?:$(grep -v ^note out)" "0:"
 ok "prune" ovlctl prune
 is "check --content: nothing else" "$(ovlctl check --content 2>&1)" ""
 ovlctl ls -nr -o NAME,ID | sed 's/ /\n/' >all
-ovlctl ls -Jn -o NAME,ID | jq -r '.layers[] | .id as $i | .name // "" | split("\n")[] | split(",")[] | . + " " + $i' 2>/dev/null | sort >have
+ovlctl ls -Jn -o NAME,ID | jq -r '.layers[] | .id as $i | .names[] | . + " " + $i' 2>/dev/null | sort >have
 cat kept.* 2>/dev/null | sort >want
 is "what was reported is there" "$(comm -23 want have | head)" ""
 is "... and some was" "$([ -s want ] && echo yes)" yes

@@ -38,7 +38,7 @@ need - ovlctl mount w mnt
 ok "umount by a name that is only a mount point" ovlctl umount mnt
 for t in "m n" 'a,b' 'c:d' 'e\f'; do
 	is "target '$t'" "$(ovlctl mount w "$t")" "$T/$t"
-	is "... as ls shows it" "$(ovlctl ls -n -J -o MOUNTPOINT w | jq -r ".layers[0].mountpoint[0]")" "$T/$t"
+	is "... as ls shows it" "$(ovlctl ls -n -J -o MOUNTPOINT w | jq -r ".layers[0].mounts[0]")" "$T/$t"
 	ok "... unmounted" ovlctl umount "$T/$t"
 done
 

@@ -67,7 +67,7 @@ ovlctl umount -a
 
 # By the lines that show prints.
 for l in a b w; do
-	ok "the mount command of $l" sh -c "$(ovlctl show "$l" | jq -r .mount_command)"
+	ok "the mount command of $l" sh -c "$(ovlctl show "$l" | jq -r '.layers[0].mount_command')"
 done
 is "... has our source" "$(grep -c "overlay ovlctl:$T/st2/$DRV/[0-9a-f]* " /proc/self/mountinfo)" 3
 is "ls shows those" "$(ovlctl ls -nr -o MOUNTPOINT a b w | tr '\n' ' ')" \

@@ -83,7 +83,7 @@ is "... which takes the mount point away" "$(cd "$root/$DRV" && ls "$a" | tr '\n
 mkdir mnt
 is "on a target" "$(ovlctl mount w mnt)" "$T/mnt"
 ok "umount of that" ovlctl umount mnt
-is "the mount command" "$(sh -c "$(ovlctl show w | jq -r .mount_command)" >/dev/null && ovlctl ls -nr -o MOUNTPOINT w)" \
+is "the mount command" "$(sh -c "$(ovlctl show w | jq -r '.layers[0].mount_command')" >/dev/null && ovlctl ls -nr -o MOUNTPOINT w)" \
 	"$root/$DRV/$w/merged"
 ok "umount" ovlctl umount w
 is "nothing is mounted" "$(grep -c "$T" /proc/self/mountinfo)" 0

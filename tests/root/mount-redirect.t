@@ -44,7 +44,7 @@ like "... follows redirects, and" 'lowerdir=' "$(options)"
 is "... does not leave them alone" "$(options | grep redirect_dir=nofollow)" ""
 no "... and makes none" perl -e 'exit !rename "$ARGV[0]/e/sub", "$ARGV[0]/f"' "$m"
 ovlctl umount w
-ok "... and the line of show" sh -c "$(ovlctl show w | jq -r .mount_command)"
+ok "... and the line of show" sh -c "$(ovlctl show w | jq -r '.layers[0].mount_command')"
 no "... does not leave redirects alone" sh -c "options | grep nofollow"
 ovlctl umount w
 need - ovlctl mount -r w

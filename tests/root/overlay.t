@@ -208,9 +208,9 @@ is "ls shows both" "$(ovlctl ls -nr -o NAME,DRIVER | sort | tr '\n' ' ')" "a ove
 is "... or those of one" "$(ovlctl --driver overlay2 ls -nr -o NAME)" two
 fails 2 "'$a' is ambiguous: two drivers have it, --driver says which is meant" "by id it is ambiguous" ovlctl show "$a"
 fails 2 "is ambiguous: two drivers have it" "by a prefix too" ovlctl show "$(echo "$a" | cut -c1-20)"
-is "--driver says which" "$(ovlctl --driver overlay show "$a" | jq -r .driver) $(OVLCTL_DRIVER=overlay2 ovlctl show "$a" | jq -r .driver)" \
+is "--driver says which" "$(ovlctl --driver overlay show "$a" | jq -r '.layers[0].driver') $(OVLCTL_DRIVER=overlay2 ovlctl show "$a" | jq -r '.layers[0].driver')" \
 	"overlay overlay2"
-is "a short id is one of them" "$(ovlctl show "$(ovlctl ls -nr -o LINK a)" | jq -r .driver)" overlay
+is "a short id is one of them" "$(ovlctl show "$(ovlctl ls -nr -o LINK a)" | jq -r '.layers[0].driver')" overlay
 fails 3 "no such layer 'two' of driver overlay: it is one of overlay2" "a name of the other driver" \
 	ovlctl --driver overlay show two
 fails 3 "no such layer 'a' of driver" "a parent of the other driver" ovlctl --driver overlay2 import -p a b.tar

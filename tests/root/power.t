@@ -170,7 +170,7 @@ try() { # WHAT COMMAND [AGAIN]
 
 with_a() { ovlctl import -n a a.tar; }
 with_image() { ovlctl import image.tar; }
-author() { ovlctl show "$1" | jq -r .config.author; }
+author() { ovlctl show "$1" | jq -r '.layers[0].config.author'; }
 named() { [ "$(ovlctl ls -nr -o ID "$1" 2>err)" = "$2" ]; }
 a_kept() { whole a a.tar; }
 

@@ -31,7 +31,7 @@ fails 1 "$why" "diff --tar" ns ovlctl diff -o - b
 fails 1 "$why" "diff without CAP_SYS_ADMIN" setpriv --bounding-set -sys_admin ovlctl diff b
 is "nothing has changed" "$(store_state)" "$before"
 is "ls works" "$(ns ovlctl ls -nr -o NAME)" "$(printf 'a\nb\nw')"
-is "show works" "$(ns ovlctl show w | jq -r '.names[]')" w
+is "show works" "$(ns ovlctl show w | jq -r '.layers[0] | .names[]')" w
 ro() { unshare -m sh -c 'mount --bind store store && mount -o remount,bind,ro store && exec "$@"' - "$@"; }
 is "diff of a read-only store" "$(ro ovlctl diff b)" "$(ovlctl diff b)"
 fails 1 "$why" "... in a user namespace" ns unshare -m sh -c \

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+/* A layer as JSON, for ls and show. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "layerjson.h"
+#include "out.h"
+
+static json_t *digest(const char *hex)
+{
+	return *hex ? json_sprintf("sha256:%s", hex) : json_null();
+}
+
+static json_t *number_if(bool known, uint64_t n)
+{
+	return known ? json_integer((json_int_t)n) : json_null();
+}
+
+static json_t *when(int64_t seconds)
+{
+	char out[32];
+	time_t t = seconds;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(out, sizeof(out), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(out);
+}
+
+static void set_path(json_t *o, const char *key, const char *path)
+{
+	if (path)
+		out_json_path(o, key, path, strlen(path));
+	else
+		json_object_set_new(o, key, json_null());
+}
+
+static void set_paths(json_t *o, const char *key, char *const *paths)
+{
+	if (paths)
+		out_json_paths(o, key, paths);
+	else
+		json_object_set_new(o, key, json_null());
+}
+
+static void add_record(json_t *o, const struct ovl_layer *l)
+{
+	bool image = l->kind == OVL_IMAGE;
+
+	json_object_set_new(o, "id", json_string(l->id.s));
+	out_json_paths(o, "names", l->names);
+	json_object_set_new(o, "kind", json_string(image ? "image" : "writable"));
+	json_object_set_new(o, "driver", json_string(l->driver));
+	json_object_set_new(o, "link", json_string(l->link));
+	json_object_set_new(o, "chain_id", image ? digest(l->id.s) : json_null());
+	json_object_set_new(o, "diff_id", digest(l->diff_id));
+	json_object_set_new(
+		o, "parent", l->has_parent ? json_string(l->parent.s) : json_null());
+	json_object_set_new(o, "depth", json_integer(l->depth));
+	json_object_set_new(o, "size", number_if(l->has_size, l->size));
+	json_object_set_new(o, "entries", number_if(image, l->entries));
+	json_object_set_new(o, "created", when(l->created));
+	out_json_paths(o, "mounts", l->mounts);
+}
+
+static void add_path(json_t *o, const struct ovl_store *st, const struct ovl_layer *l)
+{
+	const char *root = ovl_root(st);
+	size_t n = strlen(root) + strlen(l->driver) + sizeof(l->id.s) + 3;
+	char *path = malloc(n);
+
+	if (path)
+		snprintf(path, n, "%s/%s/%s", root, l->driver, l->id.s);
+	set_path(o, "path", path);
+	free(path);
+}
+
+static json_t *below(const struct ovl_below *in)
+{
+	json_t *o = json_object();
+	bool known = !in->missing;
+
+	json_object_set_new(o, "id", json_string(in->id.s));
+	json_object_set_new(o, "missing", json_boolean(in->missing));
+	json_object_set_new(o, "diff_id", digest(in->diff_id));
+	json_object_set_new(o, "link", known ? json_string(in->link) : json_null());
+	json_object_set_new(o, "size", number_if(known, in->size));
+	return o;
+}
+
+static json_t *stack(const struct ovl_details *d)
+{
+	json_t *all = d ? json_array() : json_null();
+
+	for (size_t i = 0; d && i < d->n_stack; i++)
+		json_array_append_new(all, below(&d->stack[i]));
+	return all;
+}
+
+static void add_places(json_t *o, const struct ovl_details *d)
+{
+	set_path(o, "tree", d ? d->tree : NULL);
+	set_path(o, "work", d ? d->work : NULL);
+	set_path(o, "merged", d ? d->merged : NULL);
+	json_object_set_new(o, "stack", stack(d));
+	set_paths(o, "lowers", d ? d->lowers : NULL);
+	set_path(o, "mount_command", d ? d->mount_command : NULL);
+}
+
+static void add_sizes(json_t *o, const struct ovl_layer *l, const struct ovl_details *d)
+{
+	bool known = d && l->has_size;
+
+	json_object_set_new(
+		o, "tar_size", number_if(d && l->kind == OVL_IMAGE, d ? d->tar_size : 0));
+	json_object_set_new(o, "stack_size", number_if(known, known ? d->stack_size : 0));
+	json_object_set_new(
+		o, "unique_size", number_if(known, known ? d->unique_size : 0));
+	json_object_set_new(o, "shared_size",
+		number_if(known, known ? d->stack_size - d->unique_size : 0));
+}
+
+static void add_configs(json_t *o, const struct ovl_details *d)
+{
+	json_t *all = d ? json_array() : json_null();
+	json_t *config = NULL;
+
+	for (size_t i = 0; d && i < d->n_configs; i++)
+		json_array_append_new(all, digest(d->configs[i].s));
+	json_object_set_new(o, "configs", all);
+	if (d && d->config)
+		config = json_loadb(d->config, d->config_len, 0, NULL);
+	json_object_set_new(o, "config", config ? config : json_null());
+}
+
+json_t *layer_json(const struct ovl_store *st, const struct ovl_layer *l)
+{
+	json_t *o = json_object();
+
+	add_record(o, l);
+	add_path(o, st, l);
+	add_places(o, l->details);
+	add_sizes(o, l, l->details);
+	add_configs(o, l->details);
+	return o;
+}
