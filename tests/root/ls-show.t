@@ -127,7 +127,7 @@ is "... with the same values, except what would want a walk" \
 	"[null,null,null,null]"
 same_members='.layers[0] | del(.size, .stack_size, .unique_size, .shared_size)'
 is "... of a writable layer" "$(ovlctl ls -J web | jq -c "$same_members")" "$(jq -c "$same_members" json)"
-is "... of an image layer" "$(ovlctl ls -J base | jq -c .)" "$(ovlctl show base | jq -c .layers[0].)"
+is "... of an image layer" "$(ovlctl ls -J base | jq -c .)" "$(ovlctl show base | jq -c .)"
 is "show of several, in their order" "$(ovlctl show web base "$v" | jq -r '.layers[].id')" \
 	"$(printf '%s\n' "$w" "$a" "$v")"
 fails 3 "no such layer 'nope'" "... of which one is not there" ovlctl show web nope
