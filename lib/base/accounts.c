@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Looks names of users and groups up in the files of this machine. */
+/* Looks up users and groups by name in this machine's files. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +59,7 @@ static int in_order(const void *a, const void *b)
 	return order ? order : x->line < y->line ? -1 : x->line > y->line;
 }
 
-/* A file that is not there has no names. */
+/* A missing file counts as empty. */
 static int read_file(struct account_list *l, const char *file)
 {
 	auto_file f = fopen(file, "re");

@@ -1,8 +1,9 @@
 /*
- * The numbers of users and groups by name.
+ * User and group ids, looked up by name.
  *
- * By /etc/passwd and /etc/group alone: what NSS would add is not the machine the layer is
- * for. Each is read once, when a name is asked for first. A struct of zeros is ready.
+ * Only /etc/passwd and /etc/group are read: what NSS would add describes this machine,
+ * not the one that the layer is for. Each file is read once, at the first lookup. A
+ * struct of zeros is ready for use.
  */
 #ifndef OVL_ACCOUNTS_H
 #define OVL_ACCOUNTS_H
@@ -14,7 +15,7 @@
 struct account {
 	char *name;
 	uint32_t id;
-	size_t line; /* of two of one name the first counts */
+	size_t line; /* if a name appears twice, the first line wins */
 };
 
 struct accounts {
@@ -26,7 +27,7 @@ struct accounts {
 	} users, groups;
 };
 
-/* 1 and the id, 0 unknown, -1 with errno. */
+/* 1 and the id, 0 if unknown, -1 with errno. */
 int accounts_user(struct accounts *a, const char *name, uint32_t *id);
 int accounts_group(struct accounts *a, const char *name, uint32_t *id);
 void accounts_release(struct accounts *a);

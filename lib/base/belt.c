@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A queue of blocks to one thread, with a bound on what is under way; see belt.h. */
+/* A bounded queue of blocks to one thread; see belt.h. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -14,11 +14,11 @@
 #define BLOCK_SIZE (128 * 1024)
 #define BLOCKS     8
 
-/* In a block; with all of them full so many times BLOCKS are open, which is no more than an
- * eighth of what the process may open. */
+/* Files that one block may close. BLOCKS times that many can be open when all blocks
+ * are full, which is at most an eighth of the process's limit. */
 #define FILES 16
 
-/* In a block, before its bytes. */
+/* Stands before the bytes of each item in a block. */
 struct item {
 	unsigned what;
 	unsigned n;
@@ -32,16 +32,16 @@ struct belt {
 
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
-	unsigned filled; /* blocks so far; block i lies in slot i % BLOCKS */
+	unsigned filled; /* blocks so far; block i is in slot i % BLOCKS */
 	unsigned emptied;
-	bool quit; /* no more blocks will come, and those that are there are let go */
-	int rc; /* what went wrong in the thread */
+	bool quit; /* no more blocks will come; the remaining items are only released */
+	int rc; /* the first error in the thread */
 	struct ovl_err err;
 
 	size_t len[BLOCKS];
 	unsigned char *data; /* BLOCKS * BLOCK_SIZE */
-	size_t used; /* of the block that is being filled */
-	unsigned files; /* in it */
+	size_t used; /* bytes in the block that is being filled */
+	unsigned files; /* files that it closes */
 	unsigned most_files;
 	void (*waiting)(void *ctx);
 	void *waiting_ctx;
@@ -99,7 +99,8 @@ static void *run(void *ctx)
 
 /* ---- the caller's side ------------------------------------------------------------ */
 
-/* Until the thread has done something, or for a tenth of a second if that is to be told. */
+/* Waits until the thread has made progress, but at most a tenth of a second if there
+ * is a function to call. */
 static void wait_a_moment(struct belt *b)
 {
 	struct timespec until;
@@ -121,7 +122,8 @@ static void wait_a_moment(struct belt *b)
 	pthread_mutex_lock(&b->mutex);
 }
 
-/* Hands the block on and waits until no more than most are with the thread. */
+/* Hands the block to the thread, then waits until at most this many blocks are left to
+ * do. */
 static int hand_on(struct belt *b, unsigned most, struct ovl_err *err)
 {
 	int rc;
@@ -131,7 +133,7 @@ static int hand_on(struct belt *b, unsigned most, struct ovl_err *err)
 		b->len[b->filled % BLOCKS] = b->used;
 		b->filled++;
 	}
-	/* Neither side is woken for each block. */
+	/* Do not wake the other side for every block. */
 	if (b->filled - b->emptied >= BLOCKS / 2 || !most)
 		pthread_cond_signal(&b->changed);
 	if (b->filled - b->emptied > most)

@@ -1,14 +1,14 @@
 /*
- * Work handed on to a thread: items, copied into blocks that go round between the caller,
- * who fills them, and the thread, which empties them in the same order.
+ * Runs work items on a thread, in order. The caller copies items into blocks; full blocks
+ * go to the thread, which empties them and gives them back.
  *
- *	belt_open	the thread runs
- *	belt_put	an item
- *	belt_wait	all of them are done
+ *	belt_open	starts the thread
+ *	belt_put	adds an item
+ *	belt_wait	waits until all items are done
  *	belt_close
  *
- * What goes wrong in the thread is told by a later call of belt_put or belt_wait, and by
- * all after that one.
+ * An error in the thread is reported by the next call of belt_put or belt_wait, and by
+ * all calls after that.
  */
 #ifndef OVL_BELT_H
 #define OVL_BELT_H
@@ -17,33 +17,34 @@
 
 #include "base/err.h"
 
-/* The longest item. */
+/* The size limit of an item. */
 #define BELT_MAX (96 * 1024)
 
 struct belt;
 
 /*
- * Does an item, in the thread. failed: an earlier one could not be done, or the caller has
- * closed the belt, so only what the item holds is to be let go; what it returns then does
- * not count. Else 0, or a negative errno and a text.
+ * Does one item; called in the thread. Returns 0, or a negative errno and a text. failed:
+ * an earlier item failed or the caller has closed the belt, so just release what the item
+ * holds; the result is ignored.
  */
 typedef int (*belt_fn)(void *ctx, unsigned what, const void *p, size_t n, bool failed,
 	struct ovl_err *err);
 
 int belt_open(struct belt **out, belt_fn fn, void *ctx, struct ovl_err *err);
 
-/* What it is, and its bytes: those of head, then those of p. */
+/* Adds an item of type what. Its bytes are those of head followed by those of p. */
 int belt_put(struct belt *b, unsigned what, const void *head, size_t n_head,
 	const void *p, size_t n, struct ovl_err *err);
 
-/* An item that lets an open file go was put: few of them are on the way at one time. */
+/* Call it after adding an item that closes a file. It bounds the number of files that
+ * are open at one time. */
 int belt_put_file(struct belt *b, struct ovl_err *err);
 
-/* Who wants to do something while the caller waits: called ten times a second. */
+/* fn is called ten times a second while the caller waits. */
 void belt_while_waiting(struct belt *b, void (*fn)(void *ctx), void *ctx);
 
 int belt_wait(struct belt *b, struct ovl_err *err);
-/* NULL is no belt. */
+/* NULL is allowed. */
 void belt_close(struct belt *b);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Bytes that grow. */
+/* A growing byte buffer. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

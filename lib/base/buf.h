@@ -1,8 +1,7 @@
 /*
- * A growing run of bytes. buf_init / buf_release; a struct buf that is all zero is an
- * empty one. The bytes are always followed by a NUL that len does not count. An
- * allocation that fails marks the buffer (buf_failed) and later calls do nothing, so a
- * row of appends needs one check at its end.
+ * A growing byte buffer. A struct of zeros is an empty buffer. The bytes are always
+ * followed by a NUL that len does not count. A failed allocation sets b->failed and turns
+ * later calls into no-ops, so a row of appends needs only one check at the end.
  */
 #ifndef OVL_BUF_H
 #define OVL_BUF_H
@@ -24,7 +23,8 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_adds(struct buf *b, const char *s);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_cut(struct buf *b, size_t len);
-/* The bytes, NUL-terminated, now the caller's to free; NULL when an allocation failed. */
+/* Returns the bytes, NUL-terminated, for the caller to free; NULL if an allocation has
+ * failed. */
 char *buf_steal(struct buf *b);
 
 #define auto_buf __attribute__((cleanup(buf_release))) struct buf

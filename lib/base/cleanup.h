@@ -1,7 +1,7 @@
 /*
- * Cleanup attributes. Each releases what its variable owns when the variable goes
- * out of scope and keeps errno as it was, so that "return err_sys(...)" stays true.
- * Ownership leaves a variable by one of the steal_ functions.
+ * Cleanup attributes. Each releases what its variable owns when the variable goes out of
+ * scope, and preserves errno, so that "return err_sys(...)" reports the right error.
+ * steal_fd() and steal_ptr() take ownership out of a variable.
  */
 #ifndef OVL_CLEANUP_H
 #define OVL_CLEANUP_H

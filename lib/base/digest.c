@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* SHA-256, by libcrypto, which is loaded when it is first used; chain ids. */
+/* SHA-256 with libcrypto, which is loaded at first use; chain ids. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <openssl/opensslv.h>
@@ -10,9 +10,9 @@
 #include "base/digest.h"
 
 /*
- * libcrypto is loaded when the first digest is made: it is large, its start costs as much
- * as a whole create or mount, and those never make one. A build with shared libraries
- * (OVL_SHARED) is linked with it like any program, for who wants to see it in ldd(1).
+ * libcrypto is loaded for the first digest: loading it takes as long as a whole create or
+ * mount, and those never need a digest. A build with shared libraries (OVL_SHARED) links
+ * it as usual, so that ldd(1) shows it.
  */
 #define TEXT_OF(x) #x
 #define TEXT(x)    TEXT_OF(x)

@@ -1,5 +1,5 @@
 /*
- * SHA-256 (libcrypto) and the ids made from it.
+ * SHA-256 (libcrypto), and the ids computed with it.
  */
 #ifndef OVL_DIGEST_H
 #define OVL_DIGEST_H
@@ -24,16 +24,16 @@ struct digest {
 
 int digest_init(struct digest *d, struct ovl_err *err);
 int digest_update(struct digest *d, const void *p, size_t n);
-/* 64 hex digits and a NUL. Ends the digest, also when it fails. */
+/* 64 hex digits and a NUL. Releases the digest, even on failure. */
 int digest_final(struct digest *d, char hex[ID_LEN + 1]);
 void digest_release(struct digest *d);
-/* Of n bytes. */
+/* The digest of n bytes. */
 int digest_bytes(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err);
 
 /*
- * OCI image-spec, config.md, "Layer ChainID": the bottom layer's is its diff id; any
- * other's is the SHA-256 of "sha256:<parent chain id> sha256:<diff id>". Hex throughout;
- * parent NULL: none.
+ * OCI image-spec, config.md, "Layer ChainID": the chain id of a bottom layer is its diff
+ * id; that of any other layer is the SHA-256 of "sha256:<parent chain id> sha256:<diff
+ * id>". All arguments are hex; parent NULL: none.
  */
 int digest_chain(
 	const char *parent, const char *diff_id, struct ovl_id *out, struct ovl_err *err);

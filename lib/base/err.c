@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One line for one error. */
+/* Error texts: one line for each error. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -79,7 +79,7 @@ int err_prefix(struct ovl_err *err, int rc, const char *fmt, ...)
 
 int err_see_check(struct ovl_err *err, int rc)
 {
-	/* Which would meet the same. */
+	/* check would run into a system error as well. */
 	if (!err_is_system(rc))
 		append(err, "; ", "see 'ovlctl check'");
 	return rc;

@@ -1,7 +1,7 @@
 /*
- * Errors of the library: a function returns 0 or a negative errno and leaves one line
- * of text in the caller's struct ovl_err. The function that saw the errno writes it; a
- * caller adds a prefix only where it knows a name the other did not.
+ * Errors of the library: a function returns 0 or a negative errno and writes one line of
+ * text into the caller's struct ovl_err. The function that saw the errno writes the text;
+ * a caller adds a prefix only if it knows a name that the function did not.
  *
  *	return err_sys(err, errno, "cannot open %s", Q(name));
  *	-> "cannot open 'x': No such file or directory", returns -ENOENT
@@ -19,23 +19,23 @@ int err_sys(struct ovl_err *err, int errnum, const char *fmt, ...) PRINTF(3, 4);
 /* The text alone; returns -errnum. Status OVL_FAILED. */
 int err_say(struct ovl_err *err, int errnum, const char *fmt, ...) PRINTF(3, 4);
 
-/* Text alone with a status of its own: OVL_USAGE (-EINVAL), OVL_NOLAYER (-ENOENT),
+/* The text alone, with a given status: OVL_USAGE (-EINVAL), OVL_NOLAYER (-ENOENT),
  * OVL_BUSY (-EBUSY). */
 int err_status(struct ovl_err *err, enum ovl_status status, const char *fmt, ...)
 	PRINTF(3, 4);
 
-/* Puts "PREFIX: " before the text that is there; returns rc, for "return err_prefix()". */
+/* Puts "PREFIX: " before the text; returns rc, for "return err_prefix()". */
 int err_prefix(struct ovl_err *err, int rc, const char *fmt, ...) PRINTF(3, 4);
 
-/* What was met is damage of the store, if it is no error of the machine: puts "; see
- * 'ovlctl check'" after the text, for that is the next step. Returns rc. */
+/* Adds "; see 'ovlctl check'" to the text, unless rc is a system error: then the store
+ * is damaged, and check is the next step. Returns rc. */
 int err_see_check(struct ovl_err *err, int rc);
 
 /* A signal asked the work to stop; returns -EINTR. */
 int err_stopped(struct ovl_err *err);
 
-/* Is rc an error of the machine, not of what was read? For who asks what something is:
- * the one has no answer, the other is one. */
+/* True for I/O, memory and permission errors: the question could not be answered.
+ * False for malformed input. */
 bool err_is_system(int rc);
 
 /* An allocation failed; returns -ENOMEM. */

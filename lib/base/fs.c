@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 
-/* A path handed to the kernel must be shorter than its PATH_MAX; longer ones go in hops. */
+/* A path for the kernel must be shorter than PATH_MAX; longer ones are opened in hops. */
 #define HOP 4000
 
 static int openat2_(int dirfd, const char *path, int flags, uint64_t resolve)
@@ -225,7 +225,7 @@ int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out)
 	}
 }
 
-/* From an offset, or where the file stands. */
+/* Reads at an offset (NULL: at the file position). */
 static ssize_t upto(int fd, void *p, size_t n, const uint64_t *offset)
 {
 	size_t have = 0;
@@ -261,8 +261,8 @@ static int get_project(int fd, struct fsxattr *x)
 	return ioctl(fd, FS_IOC_FSGETXATTR, x);
 }
 
-/* Gives name in dirfd the project id of the directory dest. 1: *was says what it had, fd
- * is open; 0: it has it, or there are none. */
+/* Gives name in dirfd the project id of the directory dest. 1: it was changed, *was is
+ * the old one and fd is open; 0: it is the same, or there are no project ids. */
 static int take_project(int dirfd, const char *name, int dest, int *fd, uint32_t *was)
 {
 	auto_fd dir = fs_open_dir(dest, ".");

@@ -1,8 +1,8 @@
 /*
- * Every file system call of the library in a form that takes a place as (dirfd, name).
- * This is the one file that knows openat2(2), /proc/self/fd and getdents.
+ * File system calls that take a place as (dirfd, name). Only fs*.c use openat2(2),
+ * /proc/self/fd and getdents.
  *
- * Return values: a descriptor, a count or 0; -1 with errno set. Nothing here writes an
+ * Results: a descriptor, a count or 0; -1 with errno set. Nothing here fills in an
  * ovl_err: the caller knows what the file was for.
  */
 #ifndef OVL_FS_H
@@ -16,21 +16,22 @@
 
 #include "base/buf.h"
 
-/* Of directories in each other, for walks that need stack for each. */
+/* The deepest nesting of directories that a recursive walk enters. */
 #define FS_MAX_DEPTH 4096
 
-/* A directory of the store or of a layer: read access, last component not followed. */
+/* Opens a directory for reading. A symlink as the last component is not followed. */
 int fs_open_dir(int dirfd, const char *name);
 
-/* A directory; EXDEV if something is mounted on it. */
+/* Opens a directory; EXDEV if something is mounted on it. */
 int fs_open_unmounted(int dirfd, const char *name, int flags);
 
-/* path below root, without any symlink on the way; flags as open(2). Any length. */
+/* Opens path below root, of any length, without following symlinks; flags as in
+ * open(2). */
 int fs_open_beneath(int root, const char *path, int flags);
 
 /*
- * The directory path as a process chrooted to root would find it: symlinks on the way
- * stay inside. O_PATH. *followed tells whether one was met (may be NULL).
+ * Opens the directory path as a process chrooted to root would find it: symlinks cannot
+ * lead outside. O_PATH. *followed (may be NULL): whether a symlink was followed.
  */
 int fs_open_inside(int root, const char *path, bool *followed);
 
@@ -44,57 +45,59 @@ int fs_path_below(int root, int fd, struct buf *out);
 int fs_path_of(int fd, struct buf *out);
 
 /*
- * A whole small file. Fails with EFBIG over max bytes. Fails with EINVAL if it is not a
- * regular file.
+ * Reads a small file. EFBIG if it has more than max bytes, EINVAL if it is not a regular
+ * file.
  */
 int fs_read_file(int dirfd, const char *name, size_t max, struct buf *out);
 
-/* A new file (it must not exist) of mode 0600 with this content. */
+/* Creates a file of mode 0600 with this content; it must not exist. */
 int fs_write_new(int dirfd, const char *name, const void *data, size_t len);
 
-/* The same in place of what is there, in one step. By way of a file .name.new, which is
- * synced before. */
+/* The same, but atomically replaces an existing file, through a synced file .name.new. */
 int fs_replace(int dirfd, const char *name, const void *data, size_t len);
 
-/* The target of a symlink; EFBIG over max. */
+/* The target of a symlink; EFBIG if it is longer than max. */
 int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out);
 
 /*
- * n bytes to read files into, NULL if there are not; free() them. They begin with a page:
- * into others read(2) copies at a fifth of the speed on some processors.
+ * A buffer of n bytes for file data, NULL if out of memory; free() it. It starts on a
+ * page boundary: on some processors read(2) into other addresses is five times slower.
  */
 void *fs_buffer(size_t n);
 
-/* n bytes, or fewer if the file ends; restarted after EINTR. */
+/* Reads n bytes, or fewer if the file ends; retries after EINTR. */
 ssize_t fs_read_upto(int fd, void *p, size_t n);
 ssize_t fs_pread_upto(int fd, void *p, size_t n, uint64_t offset);
 
-/* All of it or an error; restarted after EINTR. */
+/* Writes all n bytes or fails; retries after EINTR. */
 int fs_write_all(int fd, const void *p, size_t n);
-/* To what may keep a writer waiting, a pipe: EINTR when *stop is set (NULL: never). */
+/* For a descriptor that may block, such as a pipe: EINTR when *stop is set (NULL:
+ * never). */
 int fs_write_until(int fd, const void *p, size_t n, const atomic_int *stop);
 int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
 
 /*
- * Do two files of that size hold other data? 1, 0, -1. Holes of both are passed over.
- * EINTR when *stop is set (NULL: never).
+ * 1 if the data of two files of that size differ, 0 if not, -1 with errno. Skips ranges
+ * that are holes in both. EINTR when *stop is set (NULL: never).
  */
 int fs_data_differs(int a, int b, off_t size, const atomic_int *stop);
 
 /* Extended attributes of dirfd itself (name NULL; it must be open for reading), or of
- * name in it, not followed. */
+ * name in it, without following a symlink. */
 ssize_t fs_getxattr(int dirfd, const char *name, const char *attr, void *p, size_t n);
 int fs_setxattr(int dirfd, const char *name, const char *attr, const void *p, size_t n);
-/* Of what fd, open with O_PATH, is, be it a symlink. */
+/* The same for the file that fd, opened with O_PATH, refers to, even if it is a
+ * symlink. */
 int fs_setxattr_path(int fd, const char *attr, const void *p, size_t n);
 int fs_removexattr(int dirfd, const char *name, const char *attr);
-/* The names, each with its NUL, sorted by bytes; none where the file system has none. */
+/* The names, each with its NUL, sorted by bytes; empty if the file system has no
+ * xattrs. */
 int fs_listxattr(int dirfd, const char *name, struct buf *out);
-/* A value of any size. */
+/* Reads a value of any size. */
 int fs_getxattr_buf(int dirfd, const char *name, const char *attr, struct buf *out);
 
 /*
- * Names in a directory, without "." and "..".
+ * Iterates over the names in a directory, without "." and "..".
  *
  *	struct fs_dir d;
  *	if (fs_dir_open(&d, dirfd, name) < 0) ...
@@ -108,58 +111,61 @@ struct fs_dir {
 	size_t len;
 };
 int fs_dir_open(struct fs_dir *d, int dirfd, const char *name);
-/* 1 and a name, 0 at the end, -1. type is DT_* of readdir(3), maybe DT_UNKNOWN. */
+/* 1 and a name, 0 at the end, -1 with errno. type is a DT_* of readdir(3), maybe
+ * DT_UNKNOWN. */
 int fs_dir_next(struct fs_dir *d, const char **name, unsigned char *type);
-/* From the start again. */
+/* Starts again from the beginning. */
 int fs_dir_rewind(struct fs_dir *d);
 void fs_dir_close(struct fs_dir *d);
 #define auto_fsdir __attribute__((cleanup(fs_dir_close))) struct fs_dir
 
 /*
- * Removes name and all below it; no error if it is not there, nor if another removes it at
- * the same time. Never leaves the tree, whatever is in it, and needs a fixed number of
- * descriptors. Stops at a mount, with EXDEV or EBUSY; what is mounted is not touched.
- * EINTR when *stop is set.
+ * Removes name and everything below it. It is no error if name does not exist or if
+ * another process removes it at the same time. Never leaves the tree, whatever is in it,
+ * and needs a fixed number of descriptors. Stops at a mount with EXDEV or EBUSY and does
+ * not touch it. EINTR when *stop is set.
  */
 int fs_rmtree(int dirfd, const char *name, const atomic_int *stop);
 
 struct fs_remover {
 	const atomic_int *stop; /* NULL: never */
-	void (*gone)(void *ctx); /* called for each entry that was removed; or NULL */
+	void (*gone)(void *ctx); /* called for each removed entry; or NULL */
 	void *ctx;
-	struct buf stuck; /* the path of what could not be removed; to be released */
+	struct buf stuck; /* the path of what could not be removed; the caller releases
+			   * it */
 	bool flagged; /* it is immutable or append-only, see chattr(1) */
 };
 int fs_rmtree_by(struct fs_remover *how, int dirfd, const char *name);
 
-/* Bytes that name and all below it take on disk, as far as it can be read; never leaves the
- * file system. */
+/* The bytes that name and everything below it take on disk, as far as they can be
+ * read; never leaves the file system. */
 uint64_t fs_tree_bytes(int dirfd, const char *name);
 
-/* The mode of what fd, open with O_PATH and no symlink, is. */
+/* Sets the mode of what fd, opened with O_PATH, refers to; not for symlinks. */
 int fs_chmod_path(int fd, mode_t mode);
 
 /*
- * renameat2(2). Where directories hand their project id on (quotas of XFS and ext4) the
- * kernel lets only what has it in, with EXDEV: then the file or directory that is moved
- * takes that of the directory it moves to. What lies in it keeps its own.
+ * renameat2(2). Where directories pass their project id on to new entries (quotas of XFS
+ * and ext4), the kernel refuses to move in anything with another id (EXDEV): then the
+ * file or directory that is moved takes the id of the directory it moves to. The entries
+ * of a directory keep theirs.
  */
 int fs_rename(int fromdir, const char *from, int todir, const char *to, unsigned flags);
 
-/* mkdir that is content with a directory that is there. */
+/* mkdirat(2) that succeeds if the directory exists already. */
 int fs_mkdir(int dirfd, const char *name, mode_t mode);
 
-/* Owner, mode, xattrs (with ACLs) and times of from onto to; both are open. keep
- * says which xattrs go along (NULL: all). */
+/* Copies owner, mode, xattrs (with ACLs) and times of from to to; both are open. keep
+ * selects the xattrs (NULL: all). */
 int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), void *ctx);
 
-/* Takes ACLs away that the directory it was made in has handed on. */
+/* Removes the ACLs that a new file or directory inherited. */
 int fs_drop_acls(int dirfd, const char *name);
 
 /*
- * A copy, under the new name as, of a file that is no directory: data (shared where the
- * file system can, holes where there are holes), owner, mode, times, xattrs with ACLs.
- * keep is that of fs_copy_meta; EINTR when *stop is set. A failure leaves what was made.
+ * Copies a file that is not a directory to the new name as: data (as a reflink if the
+ * file system can, with its holes), owner, mode, times, xattrs with ACLs. keep as in
+ * fs_copy_meta; EINTR when *stop is set. A failure leaves an incomplete copy behind.
  */
 struct fs_copier {
 	bool (*keep)(void *ctx, const char *attr);
@@ -169,20 +175,22 @@ struct fs_copier {
 int fs_copy(
 	const struct fs_copier *c, int from, const char *name, int to, const char *as);
 
-/* Is the name there? 1, 0, or -1 when that cannot be told. Symlinks are not followed. */
+/* 1 if the name exists, 0 if not, -1 with errno if that is unknown. Does not follow
+ * symlinks. */
 int fs_exists(int dirfd, const char *name);
 
-/* Is the open directory fd what is found under that name? 1, 0, -1. */
+/* 1 if the open directory fd is what the name refers to now, 0 if not, -1 with errno. */
 int fs_is(int dirfd, const char *name, int fd);
 
-/* Does that errno say that a name, or what it was, is not there any more? */
+/* True if errnum means that a file has been removed or replaced by another kind of
+ * file. */
 bool fs_is_gone(int errnum);
 
-/* Is fd's file system one of those that never were a base for an upper? */
+/* True if fd is on overlayfs, which the kernel does not accept as an upper. */
 bool fs_is_overlay(int fd);
 
-/* Is what was done before on fd's file system on disk when a file is synced, in any order
- * and by anyone (or is nothing ever)? false also of one that is not known. */
+/* True if syncing any file of fd's file system also brings every earlier change to
+ * disk, or if nothing ever is (tmpfs). False for unknown file systems. */
 bool fs_logs_in_order(int fd);
 
 #endif

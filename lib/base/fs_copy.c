@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A copy of a file with all that belongs to it: the calls of fs.h that read file data. */
+/* Copies a file with all its metadata: the calls of fs.h that read file data. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -21,7 +21,7 @@ struct copying {
 	const atomic_int *stop; /* NULL: never */
 };
 
-/* As much as one call may take. */
+/* The most that one call copies, so that a stop is noticed. */
 #define STEP ((size_t)1 << 24)
 
 static int copy_run(void *ctx, off_t at, off_t n)
@@ -77,7 +77,7 @@ static int copy_file(const struct fs_copier *how, int from, const char *name, in
 	return fs_copy_meta(in, out, how->keep, how->ctx);
 }
 
-/* ---- what has none ---------------------------------------------------------------- */
+/* ---- files without data ----------------------------------------------------------- */
 
 static int copy_symlink(int from, const char *name, int to, const char *as)
 {
@@ -115,8 +115,8 @@ static int chmod_node(int dirfd, const char *name, mode_t mode)
 	return fd < 0 ? -1 : fs_chmod_path(fd, mode);
 }
 
-/* Of a symlink, device or FIFO, that must not be opened. The order is that of
- * fs_copy_meta: a change of owner takes bits of the mode away. */
+/* For a symlink, device or FIFO, which must not be opened. In the order of
+ * fs_copy_meta: a change of owner clears bits of the mode. */
 static int copy_node(const struct fs_copier *how, int from, const char *name, int to,
 	const char *as, const struct stat *st)
 {

@@ -16,7 +16,7 @@ void *fs_buffer(size_t n)
 	return aligned_alloc(PAGE, (n + PAGE - 1) / PAGE * PAGE);
 }
 
-/* Of what is at offset at, as much as there is up to CHUNK. */
+/* Reads up to CHUNK bytes at offset at. */
 static ssize_t fill(int fd, char *p, off_t at)
 {
 	size_t have = 0;
@@ -35,7 +35,7 @@ static ssize_t fill(int fd, char *p, off_t at)
 	return (ssize_t)have;
 }
 
-/* Where the next data of a file may be; the end if there is none. */
+/* The offset of the next data of a file; its size if there is none. */
 static off_t next_data(int fd, off_t at, off_t size)
 {
 	off_t data = lseek(fd, at, SEEK_DATA);
@@ -45,7 +45,7 @@ static off_t next_data(int fd, off_t at, off_t size)
 	return data;
 }
 
-/* Past what is a hole in both. */
+/* Skips what is a hole in both files. */
 static off_t skip_holes(int fa, int fb, off_t at, off_t size)
 {
 	off_t a = next_data(fa, at, size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Directories: reading names, removing trees. The calls of fs.h that need getdents. */
+/* Directories: reading names, removing trees. The calls of fs.h that use getdents. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ struct dent {
 	char name[];
 };
 
-/* Of the directory fd, if that could be opened. */
+/* Takes over the directory fd, if it could be opened. */
 static int dir_take(struct fs_dir *d, int fd)
 {
 	memset(d, 0, sizeof(*d));
@@ -53,7 +53,7 @@ int fs_dir_next(struct fs_dir *d, const char **name, unsigned char *type)
 		if (d->pos >= d->len) {
 			long n = syscall(SYS_getdents64, d->fd, d->data, DENTS_SIZE);
 
-			/* One that was removed meanwhile has no names. */
+			/* A directory that was removed meanwhile has no names. */
 			if (n < 0 && errno == ENOENT)
 				return 0;
 			if (n <= 0)
@@ -87,11 +87,12 @@ void fs_dir_close(struct fs_dir *d)
 }
 
 /*
- * Removal goes down with one descriptor and one buffer a level. Below MAX_HELD levels a
- * directory is moved up to the top of the doomed tree instead, where a later pass finds
- * it: so neither descriptors nor stack grow with the depth someone built. The same where
- * no more descriptors are to be had: two will do. What is gone already another has taken:
- * prune and who made a tree may both be removing it.
+ * Removal keeps one descriptor and one buffer for each level. A directory deeper than
+ * MAX_HELD levels is moved to the top of the tree that is being removed, where a later
+ * pass finds it: so neither descriptors nor stack grow with the depth of the tree. The
+ * same happens when no more descriptors are available: two are enough. What is gone
+ * already was removed by another process: prune and the owner of a tree may both be at
+ * it.
  */
 #define MAX_HELD 64
 
@@ -117,7 +118,8 @@ static bool is_flagged(int dirfd, const char *name)
 		sx.stx_attributes & flags;
 }
 
-/* Remembers what is in the way, name or the directory it is in. Returns -1 and errno. */
+/* Remembers what cannot be removed: name, or the directory it is in. Returns -1 and
+ * errno. */
 static int rm_stuck(struct rm *rm, int dirfd, const char *name)
 {
 	int why = errno;
@@ -133,9 +135,9 @@ static int rm_stuck(struct rm *rm, int dirfd, const char *name)
 }
 
 /*
- * Opens a directory that is to go, also one whose mode says no to its owner. What is
- * mounted on it is not ours to remove: a bind mount has the same device number as the
- * tree it lies in, so the kernel is told not to enter any mount.
+ * Opens a directory that is to be removed, even if its mode does not allow the owner to
+ * read it. What is mounted on it must not be removed: a bind mount has the same device
+ * number as the tree it is in, so the kernel is told not to enter any mount.
  */
 static int rm_open(struct fs_dir *d, int dirfd, const char *name)
 {
@@ -155,7 +157,8 @@ static int rm_open(struct fs_dir *d, int dirfd, const char *name)
 
 static int rm_contents(struct rm *rm, struct fs_dir *d);
 
-/* What was moved up appears behind the reader, so go on until the directory is empty. */
+/* Directories that were moved up may appear before the reading position, so repeat
+ * until the directory is empty. */
 static int rm_opened(struct rm *rm, struct fs_dir *d, int dirfd, const char *name)
 {
 	for (;;) {
@@ -165,7 +168,8 @@ static int rm_opened(struct rm *rm, struct fs_dir *d, int dirfd, const char *nam
 			return 0;
 		if (errno != ENOTEMPTY && errno != EEXIST)
 			return rm_stuck(rm, dirfd, name);
-		/* Another has put a directory in its place: that has its turn yet. */
+		/* Another process has put a directory in its place, which will be
+		 * visited later. */
 		if (fs_is(dirfd, name, d->fd) == 0)
 			return 0;
 		if (rm_stopped(rm)) {
@@ -190,7 +194,7 @@ static int rm_move_up(struct rm *rm, int dirfd, const char *name)
 	return -1;
 }
 
-/* One that cannot be read may be empty. */
+/* A directory that cannot be read may be empty. */
 static int rm_unopened(struct rm *rm, int dirfd, const char *name)
 {
 	int why = errno;
@@ -283,7 +287,7 @@ int fs_rmtree(int dirfd, const char *name, const atomic_int *stop)
 	return rc;
 }
 
-/* With a descriptor a level: what is that deep is counted up to there. */
+/* Holds a descriptor for each level, so it stops at a depth. */
 static void add_bytes(int dirfd, const char *name, unsigned depth, uint64_t *out)
 {
 	auto_fsdir d = {.fd = -1};

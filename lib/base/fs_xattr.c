@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Extended attributes by (dirfd, name): the calls of fs.h that need /proc/self/fd. */
+/* Extended attributes by (dirfd, name): the calls of fs.h that use /proc/self/fd. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,9 +14,9 @@
 #include "base/xattr.h"
 
 /*
- * setxattrat(2) is too new (6.13), f*xattr need a descriptor that was opened for
- * reading, which a symlink or a device must not be. The l* calls through
- * /proc/self/fd/N/NAME resolve NAME in that directory and follow nothing.
+ * setxattrat(2) is too new (6.13), and f*xattr need a descriptor opened for reading,
+ * which must not be done to a symlink or device. The l* calls on /proc/self/fd/N/NAME
+ * resolve NAME in that directory and do not follow it.
  */
 struct place {
 	char path[32 + NAME_MAX + 1];
@@ -103,7 +103,7 @@ static int sort_names(struct buf *list)
 	return 0;
 }
 
-/* Takes out of the list what is no part of a layer. */
+/* Removes from the list what does not belong to a layer. */
 static void drop_foreign(struct buf *list)
 {
 	size_t kept = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Who holds a lock, or keeps a mount busy? */
+/* Finds the process that holds a lock or keeps a mount busy. */
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,8 +32,8 @@ static bool any_line(
 }
 
 /*
- * The number by which the kernel knows the file system of fd. stat(2) may show another
- * one, as on btrfs, so it is that of its mount.
+ * The kernel's own number of fd's file system. stat(2) may show another one, as on btrfs,
+ * so it is taken from the mount.
  */
 struct mount_dev {
 	int id;
@@ -57,7 +57,7 @@ struct lock_query {
 	int *pid;
 };
 
-/* "1: FLOCK  ADVISORY  WRITE 1234 fe:01:5678 0 EOF"; "->" before it is one who waits. */
+/* "1: FLOCK ADVISORY WRITE 1234 fe:01:5678 0 EOF"; a "->" marks a process that waits. */
 static bool is_lock(const char *line, const struct lock_query *q)
 {
 	unsigned major;
@@ -84,7 +84,7 @@ static bool has_lock(const char *line, const void *ctx)
 	return strncmp(line, "lock:", 5) == 0 && is_lock(line + 5, ctx);
 }
 
-/* false: nobody is there any more who could be looked for. */
+/* False if the process has ended. */
 static bool name_process(int pid, char out[HOLDER_SIZE])
 {
 	auto_buf comm = {0};

@@ -1,8 +1,8 @@
 /*
- * Who keeps something busy: a lock, as /proc/locks (proc_locks(5)) and, when the process
- * that took it has ended and left the descriptor to a child, /proc/PID/fdinfo tell of
- * flock(2); or a mount, as the links in /proc/PID show. For messages and plans: a process
- * in a pid namespace that cannot be seen from here is not found.
+ * Which process keeps something busy: a lock, from /proc/locks (proc_locks(5)) for
+ * flock(2), or a mount, from the links in /proc/PID. For messages: a process in another
+ * pid namespace is not seen, nor a process that has ended and left the descriptor to a
+ * child.
  */
 #ifndef OVL_HOLDER_H
 #define OVL_HOLDER_H
@@ -13,14 +13,12 @@
 
 #define HOLDER_SIZE 96
 
-/* A process other than this one that has the file of fd locked (exclusive: for itself
- * alone): true and its id, with its name in brackets. held: somebody has, so that all
- * processes are to be looked at. */
+/* Finds another process that has locked the file of fd (exclusive: with an exclusive
+ * lock). out: its id, and its name in brackets. */
 bool holder_of(int fd, bool exclusive, bool held, char out[HOLDER_SIZE]);
 
-/* The same of one that has a file or directory of the file system with that device
- * number, or of the mount with that id (0: of any), open or as its working or root
- * directory. */
+/* The same for a process with an open file, working directory or root directory on the
+ * file system with that device number, or in the mount with that id (0: any mount). */
 bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE]);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Layer ids and short ids: random ones, and what reads as one. */
+/* Layer ids and short ids: making random ones and recognising valid ones. */
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>

@@ -1,9 +1,9 @@
 /*
- * Ids: their alphabets, how new ones are made, what text may be one.
+ * Ids: their alphabets, how new ones are made, and which texts are valid.
  *
- *   full id    64 of [0-9a-f]: an image layer's chain id, a writable layer's is random
- *   short id   26 of [A-Z2-7]: a 128-bit UUID in base32 (RFC 4648, no padding)
- *   digest     "sha256:" and 64 of [0-9a-f]
+ *  full id    64 of [0-9a-f]: chain id of an image layer, random for a writable layer
+ *  short id   26 of [A-Z2-7]: a 128-bit UUID in base32 (RFC 4648, no padding)
+ *  digest     "sha256:" and 64 of [0-9a-f]
  */
 #ifndef OVL_ID_H
 #define OVL_ID_H
@@ -20,7 +20,7 @@ bool id_is_full(const char *s);
 bool id_is_short(const char *s);
 /* 4 to 63 of [0-9a-f]. */
 bool id_is_prefix(const char *s);
-/* The first n characters only. */
+/* Looks at the first n characters only. */
 bool id_short_at(const char *s, size_t n);
 
 /* Base32 of 16 bytes, 26 characters and a NUL. */
@@ -34,7 +34,7 @@ bool id_unhex(const char *hex, unsigned char *out, size_t n);
 /* Random; 0 or -1 with errno. */
 int id_random(struct ovl_id *out);
 
-/* The hex part of a digest, with or without "sha256:"; NULL if it is none. */
+/* The hex part of a digest, with or without "sha256:"; NULL if it is not a digest. */
 const char *id_digest_hex(const char *s);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The user and group ids that this user namespace has. */
+/* The user and group ids that are mapped in this user namespace. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -22,10 +22,10 @@ struct idmap {
 /* file: "/proc/self/uid_map" or "/proc/self/gid_map". */
 int idmap_read(struct idmap *m, const char *file, struct ovl_err *err);
 
-/* True for 0 to 2^32-2 that are mapped: 2^32-1 is nobody's id. */
+/* True for mapped ids from 0 to 2^32-2; 2^32-1 is never valid. */
 bool idmap_has(const struct idmap *m, int64_t id);
 
-/* Is this process outside the initial user namespace, or not root in it? */
+/* True if this process is outside the initial user namespace, or is not root in it. */
 bool idmap_unprivileged(void);
 
 #endif

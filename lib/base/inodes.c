@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A table of inodes seen, for hard links. */
+/* A hash table of inodes, for hard links. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static int grow(struct inodes *in)
 	for (size_t b = 0; b < in->buckets; b++) {
 		struct inode *next;
 
-		/* So that the latest of a file stays before older ones. */
+		/* Keeps the latest entry of a file before its older ones. */
 		for (struct inode *i = reversed(in->bucket[b]); i; i = next) {
 			next = i->next;
 			put(&more, i);

@@ -1,6 +1,5 @@
 /*
- * Files that have been seen, and a path that each is known under. For files with several
- * names.
+ * Remembers files that have been seen and a path for each. For files with hard links.
  */
 #ifndef OVL_INODES_H
 #define OVL_INODES_H
@@ -17,7 +16,7 @@ struct inodes {
 	size_t n;
 };
 
-/* The path last noted for that file; NULL: none. */
+/* The path that was added last for that file; NULL: none. */
 const char *inodes_path(const struct inodes *in, const struct stat *st);
 /* -1: ENOMEM. */
 int inodes_add(struct inodes *in, const struct stat *st, const char *path);

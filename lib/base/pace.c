@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* How often progress is reported. */
+/* Limits progress reports. */
 #include "base/pace.h"
 
 bool pace_due(struct pace *p, const struct ovl_config *cfg)

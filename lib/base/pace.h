@@ -1,5 +1,5 @@
 /*
- * How often the caller is told how far long work is: ten times a second at the most.
+ * Limits progress reports to ten a second.
  */
 #ifndef OVL_PACE_H
 #define OVL_PACE_H
@@ -13,7 +13,7 @@ struct pace {
 	struct timespec told; /* CLOCK_MONOTONIC_COARSE */
 };
 
-/* Is it time, and is there somebody to tell? */
+/* True if a report is due and the caller wants reports. */
 bool pace_due(struct pace *p, const struct ovl_config *cfg);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a name in a tar may be. */
+/* Checks and normalises names in a tar. */
 #include <errno.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@ static int refuse(const char *raw, const char *why, struct ovl_err *err)
 	return err_say(err, EINVAL, "refused name %s: %s", Q(raw), why);
 }
 
-/* Takes the last component off; false if there is none. */
+/* Removes the last component; false if there is none. */
 static bool up(struct buf *out)
 {
 	size_t n = out->len;

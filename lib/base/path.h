@@ -1,13 +1,13 @@
 /*
- * Names in a tar: the one place that decides what they may be.
+ * Names in a tar: the one place that decides which are allowed.
  *
  *	/a/./b//c	-> a/b/c	a leading '/' is dropped
  *	a/../b		-> b
  *	../b, a/../../b	refused: it leaves the tree
  *	./  /  (none)	-> ""		the layer's root
  *
- * Refused too: more than max_depth components, one of over 255 bytes, a name of over
- * 64 KiB. ".." is taken as text, before any symlink is looked at.
+ * Also refused: more than max_depth components, a component over 255 bytes, a name over
+ * 64 KiB. ".." is resolved textually, before any symlink is looked at.
  */
 #ifndef OVL_PATH_H
 #define OVL_PATH_H
@@ -22,7 +22,7 @@
 
 int path_clean(const char *raw, unsigned max_depth, struct buf *out, struct ovl_err *err);
 
-/* The last component of a clean path; the path itself if it has but one. */
+/* The last component of a clean path. */
 const char *path_base(const char *clean);
 
 #endif

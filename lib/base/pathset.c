@@ -9,8 +9,8 @@
 #include "base/cleanup.h"
 #include "base/pathset.h"
 
-/* Open addressing, at most half full; 0 is an empty slot. Who chooses the paths must not
- * know where they go. */
+/* Open addressing, at most half full; 0 is an empty slot. The hash is seeded: whoever
+ * chooses the paths must not be able to make them collide. */
 struct pathset {
 	uint64_t seed;
 	uint64_t *slot;
@@ -41,7 +41,7 @@ static uint64_t hash(const struct pathset *s, char what, const char *path, size_
 	return h ? h : 1;
 }
 
-/* Where it is, or where it would be. */
+/* The slot that holds the hash, or the one to put it into. */
 static uint64_t *find(const struct pathset *s, uint64_t h)
 {
 	size_t i = h & (s->size - 1);

@@ -1,7 +1,8 @@
 /*
- * A set of paths, each with a letter that says what about it is meant. Only hashes are
- * kept, 8 bytes a path: an answer may be a wrong "yes", once in about 10^19/n, so a set is
- * for what does no harm then.
+ * A set of paths, each with a letter that says what the entry means. Only hashes are
+ * kept, 8 bytes for each path. Probabilistic: it may report a path that was never added,
+ * with a probability of about n/10^19, so use it only where a false positive does no
+ * harm.
  */
 #ifndef OVL_PATHSET_H
 #define OVL_PATHSET_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Names as text that is safe for a terminal. */
+/* Makes names safe to print on a terminal. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,8 @@
 #include "base/quote.h"
 #include "ovl.h"
 
-/* Well-formed UTF-8 as Unicode's table 3-7 has it: no surrogates, nothing overlong. */
+/* Well-formed UTF-8 according to Unicode's table 3-7: no surrogates, no overlong
+ * forms. */
 size_t quote_utf8(const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -42,8 +43,8 @@ size_t quote_utf8(const char *s, size_t n)
 	return len;
 }
 
-/* The next piece of the escaped form; returns its length, *in how much of s it stands
- * for. */
+/* The next piece of the escaped form; returns its length. *in: how many bytes of s it
+ * stands for. */
 static size_t piece(const char *s, size_t n, char out[5], size_t *in)
 {
 	*in = quote_utf8(s, n);
@@ -59,7 +60,7 @@ static size_t piece(const char *s, size_t n, char out[5], size_t *in)
 	return (size_t)snprintf(out, 5, "\\%03o", (unsigned char)*s);
 }
 
-/* Most names have nothing to escape and are copied in one go. */
+/* Most names need no escaping and are copied at once. */
 static bool is_plain(const char *name, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {

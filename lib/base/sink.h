@@ -1,5 +1,5 @@
 /*
- * Where bytes go that are made piece by piece: a tar, a compressed stream.
+ * A consumer of bytes that are produced in pieces: a tar, a compressed stream.
  */
 #ifndef OVL_SINK_H
 #define OVL_SINK_H

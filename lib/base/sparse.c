@@ -25,7 +25,7 @@ struct mapper {
 	bool no_fiemap;
 	bool synced;
 	off_t size;
-	off_t from, to; /* a run of data that may go on */
+	off_t from, to; /* a data range that may continue */
 };
 
 static int flush(struct mapper *m)
@@ -53,7 +53,7 @@ static int data(struct mapper *m, off_t from, off_t to)
 	return rc;
 }
 
-/* ---- what was never written ------------------------------------------------------- */
+/* ---- allocated but unwritten space ------------------------------------------------ */
 
 static bool is_unwritten(const struct fiemap_extent *e)
 {
@@ -61,9 +61,9 @@ static bool is_unwritten(const struct fiemap_extent *e)
 }
 
 /*
- * The extents of at..end, or the first of them; none where the file system cannot tell.
- * What was written but is not on disk yet may be shown as unwritten: so where anything
- * is, the file is synced first.
+ * Gets the extents of at..end, or the first of them; none if the file system cannot tell.
+ * Data that is not on disk yet may be reported as unwritten: so if anything is, sync the
+ * file first.
  */
 static unsigned get_extents(struct mapper *m, off_t at, off_t end, union extents *x)
 {
@@ -89,7 +89,7 @@ static unsigned get_extents(struct mapper *m, off_t at, off_t end, union extents
 	}
 }
 
-/* From at to end there is data, but for what was never written. */
+/* Reports at..end as data, except for what was never written. */
 static int written(struct mapper *m, off_t at, off_t end)
 {
 	union extents x;
@@ -132,7 +132,7 @@ int sparse_map(int fd, off_t size, sparse_fn fn, void *ctx)
 	off_t at = 0;
 	int rc = 0;
 
-	/* Most files: one call tells that there are no holes. */
+	/* Most files have no holes, and one call is enough to tell. */
 	if (size > 0 && lseek(fd, 0, SEEK_HOLE) >= size) {
 		rc = written(&m, 0, size);
 		at = size;
@@ -142,7 +142,7 @@ int sparse_map(int fd, off_t size, sparse_fn fn, void *ctx)
 		off_t to;
 
 		if (from < 0 && errno == EINVAL)
-			from = at; /* cannot tell: no holes */
+			from = at; /* unknown: assume no holes */
 		if (from < 0 && errno != ENXIO)
 			return -1;
 		if (from < 0 || from >= size)

@@ -1,6 +1,6 @@
 /*
- * Threads of the library. Signals are for the caller's threads, SIGPIPE for nobody: all
- * are blocked in ours.
+ * Threads of the library. They block all signals: those are for the caller's threads, and
+ * SIGPIPE for none.
  */
 #ifndef OVL_THREAD_H
 #define OVL_THREAD_H
@@ -8,8 +8,8 @@
 #include <pthread.h>
 
 /*
- * What FS_MAX_DEPTH levels of a walk fit into, whatever the limit of the process is. With
- * AddressSanitizer each takes several times as much.
+ * Enough for a walk of FS_MAX_DEPTH levels, whatever the limit of the process is. With
+ * AddressSanitizer each level needs several times as much.
  */
 #ifndef __has_feature
 #define __has_feature(x) 0

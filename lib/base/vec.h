@@ -1,6 +1,6 @@
 /*
- * A list that grows by one: an array and a count, for who allocates nothing but by this.
- * The room is not kept: it is the power of two that the count has reached.
+ * A growing array: a pointer and a count. The capacity is not stored: it is the power of
+ * two that the count has reached. All elements must be added with VEC_ROOM.
  */
 #ifndef OVL_VEC_H
 #define OVL_VEC_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* Elements of the smallest array. */
+/* Capacity of the smallest array. */
 #define VEC_LEAST 8
 
 static inline void *vec_grown(void *array, size_t n, size_t size)
@@ -21,8 +21,8 @@ static inline void *vec_grown(void *array, size_t n, size_t size)
 	return reallocarray(array, room, size);
 }
 
-/* Makes room for array[n], where n elements were added so far; array may be moved by that
- * and must be one that can be assigned to. False: no memory, array is as it was. */
+/* Makes room for array[n], with n elements added so far. May move array, which must be
+ * an lvalue. False: out of memory, array is unchanged. */
 #define VEC_ROOM(array, n)                                                            \
 	({                                                                            \
 		__typeof__(array) grown_ = vec_grown((array), (n), sizeof(*(array))); \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Which xattrs belong to a layer, and how those of overlayfs are escaped. */
+/* Which xattrs belong to a layer, and how overlayfs's are escaped. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

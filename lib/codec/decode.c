@@ -20,8 +20,8 @@ static unsigned clamp(size_t n)
 
 /* ---- large windows ---------------------------------------------------------------- */
 
-/* Layers are decoded side by side, but those that need more than this one after the
- * other, so that there is one large window and not one for each. */
+/* Layers are decoded in parallel, but those with a window larger than this one at a
+ * time, so that there is only one large window in memory. */
 #define SMALL_WINDOW_LOG 23
 
 static pthread_mutex_t large_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -92,7 +92,7 @@ struct zstd {
 	ZSTD_DCtx *d;
 	struct decode_end end;
 	bool large;
-	unsigned char head[18]; /* of the frame, as much of it as was taken */
+	unsigned char head[18]; /* of the frame, as much as was read */
 	size_t n_head;
 };
 
@@ -120,7 +120,7 @@ static void *zstd_open(void)
 	return z;
 }
 
-/* The frame from its beginning, as far as it was taken, with a larger limit. */
+/* Decodes the frame again from its beginning, with a larger limit. */
 static size_t zstd_again(struct zstd *z)
 {
 	ZSTD_inBuffer in = {z->head, z->n_head, 0};
@@ -179,8 +179,8 @@ static bool is_xz(const unsigned char *p, size_t n)
 	return n >= sizeof(magic) && memcmp(p, magic, sizeof(magic)) == 0;
 }
 
-/* Several streams and their padding are liblzma's to join; the end must be told, so the
- * state keeps what the last call said. */
+/* liblzma joins several streams and their padding; whether the input may end is not in
+ * its state, so the result of the last call is kept. */
 struct xz {
 	lzma_stream s;
 	bool ended;
@@ -228,7 +228,7 @@ static int xz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	xz->s.avail_in = io->in_len;
 	xz->s.next_out = io->out;
 	xz->s.avail_out = io->out_len;
-	/* No input is how the caller says that there will be none. */
+	/* An empty input means that the caller has no more. */
 	r = lzma_code(&xz->s, io->in_len ? LZMA_RUN : LZMA_FINISH);
 	if (r == LZMA_MEMLIMIT_ERROR && !xz->large) {
 		take_large(&xz->large);

@@ -1,9 +1,10 @@
 /*
- * Compressed streams, told apart by their first bytes: gzip (RFC 1952), zstd (RFC 8878),
- * xz, bzip2, lz4 frames. Each format's own checksums, lengths and trailers are checked;
- * several members one after the other are one stream, as their own tools have it; bytes
- * that are neither member nor zeros at the end are an error. A decoder's window is at
- * most 128 MiB; of those over 8 MiB there is one at a time in the process, others wait.
+ * Decompression. The format is recognised by its first bytes: gzip (RFC 1952), zstd (RFC
+ * 8878), xz, bzip2, lz4 frames. Checksums, lengths and trailers of each format are
+ * checked. Several members in a row are one stream, as with the formats' own tools;
+ * trailing bytes that are neither a member nor (gzip) zero padding are an error. A
+ * decoder's window is at most 128 MiB; only one decoder in the process may have a window
+ * over 8 MiB at a time, others wait.
  */
 #ifndef OVL_DECODE_H
 #define OVL_DECODE_H
@@ -15,7 +16,7 @@
 #include "base/err.h"
 
 #define DECODE_WINDOW_LOG 27
-/* Enough bytes to know any of them. */
+/* Enough bytes to recognise any of them. */
 #define DECODE_MAGIC_LEN 10
 
 struct decode_io {
@@ -30,17 +31,17 @@ struct codec {
 	bool (*is)(const unsigned char *p, size_t n);
 	void *(*open)(void);
 	/*
-	 * Takes from io->in, writes to io->out, moves both on. 1: the input may end here;
-	 * 0: it may not; negative errno and a text.
+	 * Reads from io->in, writes to io->out and advances both. 1: the input may end
+	 * here; 0: it may not; negative errno and a text.
 	 */
 	int (*run)(void *state, struct decode_io *io, struct ovl_err *err);
 	void (*close)(void *state);
 };
 
-/* The codec for a stream that begins so; never NULL: "none" is one too. */
+/* The codec for a stream with these first bytes; never NULL: "none" is a codec too. */
 const struct codec *decode_detect(const unsigned char *p, size_t n);
 
-/* gzip by zlib; and by ISA-L where that is installed, else by zlib. */
+/* gzip with zlib; gunzip_best() is ISA-L if that is installed, else zlib. */
 extern const struct codec *const gunzip_by_zlib;
 const struct codec *gunzip_best(void);
 
@@ -62,7 +63,7 @@ struct decode_end {
 int decode_go_on(struct decode_end *e, struct decode_io *io, const char *format,
 	int first, struct ovl_err *err);
 
-/* in and out bytes of io are done with. */
+/* Advances io by in and out bytes. */
 static inline void decode_moved(struct decode_io *io, size_t in, size_t out)
 {
 	io->in += in;

@@ -20,9 +20,9 @@
 struct codec {
 	const char *name;
 	const char *suffixes[4];
-	/* The compressor's state; NULL: no memory. */
+	/* Returns the compressor's state; NULL: out of memory. */
 	void *(*open)(void);
-	/* Takes all of p. end: and ends the stream. 0, or -1 for a failed library. */
+	/* Takes all of p; end: also ends the stream. 0, or -1 if the library failed. */
 	int (*run)(struct encode *e, const void *p, size_t n, bool end);
 	void (*close)(void *state);
 };
@@ -32,7 +32,7 @@ struct encode {
 	void *state;
 	sink_fn sink;
 	void *ctx;
-	struct ovl_err *err; /* of the call that runs */
+	struct ovl_err *err; /* of the current call */
 	int rc;
 	unsigned char *out;
 };
@@ -94,7 +94,8 @@ static void gz_close(void *state)
 
 /* ---- zstd ------------------------------------------------------------------------- */
 
-/* With workers the bytes are not those without, but the same for any number of them. */
+/* With workers the output differs from that without, but is the same for any number of
+ * them. */
 static void *zstd_open(void)
 {
 	ZSTD_CCtx *z = ZSTD_createCCtx();
@@ -250,7 +251,8 @@ static int lz4_run(struct encode *e, const void *p, size_t n, bool end)
 	while (n) {
 		size_t now = n < LZ4_CHUNK ? n : LZ4_CHUNK;
 
-		/* One chunk and what was held back fit: the library's bound is less. */
+		/* One chunk and what was held back always fit: the library's bound is
+		 * lower. */
 		if (lz4_give(e,
 			    LZ4F_compressUpdate(z->c, e->out, OUT_SIZE, at, now, NULL)) <
 			0)
@@ -330,7 +332,7 @@ static int run(struct encode *e, const void *p, size_t n, bool end, struct ovl_e
 
 int encode_write(struct encode *e, const void *p, size_t n, struct ovl_err *err)
 {
-	const size_t most = 1u << 30; /* the libraries count with ints */
+	const size_t most = 1u << 30; /* the libraries take an int */
 	const char *at = p;
 	int rc = 0;
 

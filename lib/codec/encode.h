@@ -1,7 +1,6 @@
 /*
- * Compressed streams, the other way round from decode.h: the one place that knows what
- * compressions there are to write, and their names and suffixes. The same input gives
- * the same bytes, whatever the number of cores.
+ * Compression: the one place that knows the formats that can be written, their names and
+ * suffixes. The same input gives the same bytes, whatever the number of cores.
  */
 #ifndef OVL_ENCODE_H
 #define OVL_ENCODE_H
@@ -17,11 +16,11 @@ struct encode;
 int encode_open(struct encode **out, const char *compress, sink_fn sink, void *ctx,
 	struct ovl_err *err);
 int encode_write(struct encode *e, const void *p, size_t n, struct ovl_err *err);
-/* The end of the stream; nothing may be written after it. */
+/* Ends the stream; nothing may be written after it. */
 int encode_finish(struct encode *e, struct ovl_err *err);
 void encode_close(struct encode *e);
 
-/* The cores this process may run on, 16 at the most: threads of one encoder. */
+/* Threads for one encoder: the cores this process may run on, at most 16. */
 unsigned encode_cores(void);
 
 #endif

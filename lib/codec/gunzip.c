@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * gzip (RFC 1952), decoded by ISA-L if it is installed and by zlib if not: with the same
- * results, ISA-L in about half the time. It is loaded when it is needed, for create and
- * mount need no decoder. Both check the CRC and the length at the end of each member.
+ * Decodes gzip (RFC 1952) with ISA-L if it is installed, else with zlib: ISA-L gives the
+ * same results in about half the time. It is loaded at first use, since create and mount
+ * need no decoder. Both check the CRC and the length at the end of each member.
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -91,21 +91,21 @@ static const struct codec by_zlib = {"gzip", is_gzip, gz_open, gz_run, gz_close}
 #ifdef HAVE_ISAL
 
 /*
- * The header of a member (RFC 1952, 2.3) is read here: the library's own reader forgets its
- * CRC where a header comes in pieces.
+ * The header of a member (RFC 1952, 2.3) is parsed here, since the library loses its CRC
+ * if the header arrives in pieces.
  */
 struct head {
 	enum { FIXED, EXTRA_LEN, EXTRA, NAME, COMMENT, CRC, DONE } at;
 	unsigned have; /* bytes of the field */
 	unsigned flags;
-	unsigned left; /* of EXTRA */
+	unsigned left; /* bytes left of EXTRA */
 	unsigned crc;
-	unsigned want; /* as the header has it */
+	unsigned want; /* the CRC that the header says */
 };
 
 enum { FHCRC = 2, FEXTRA = 4, FNAME = 8, FCOMMENT = 16, RESERVED = 0xe0 };
 
-/* To the next field that is there. */
+/* Moves on to the next field that is present. */
 static void next_field(struct head *h)
 {
 	static const unsigned flag[] = {[EXTRA_LEN] = FEXTRA,

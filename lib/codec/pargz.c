@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* gzip in several threads, with the same bytes for any number of them. */
+/* Parallel gzip, with the same output for any number of threads. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -12,16 +12,16 @@
 
 #define DICT  32768u
 #define BLOCK (512u * 1024)
-/* deflateBound() of a block, and what the flush adds. */
+/* deflateBound() of a block, plus what the flush adds. */
 #define OUT (BLOCK + BLOCK / 8 + BLOCK / 64 + 64)
 
 struct block {
-	unsigned char *in; /* DICT bytes of what comes before it, then the block */
+	unsigned char *in; /* DICT bytes of the input before it, then the block */
 	unsigned char *out;
 	size_t n;
 	size_t out_n;
 	unsigned long crc;
-	bool first; /* nothing comes before */
+	bool first; /* it has no dictionary */
 	bool last;
 	bool done;
 	bool failed;
@@ -29,20 +29,21 @@ struct block {
 
 struct pargz {
 	pthread_mutex_t mutex;
-	pthread_cond_t filled_one; /* for the threads */
-	pthread_cond_t done_one; /* for the caller */
+	pthread_cond_t filled_one; /* the threads wait for it */
+	pthread_cond_t done_one; /* the caller waits for it */
 	pthread_t *thread;
 	unsigned threads; /* running */
 	unsigned max_threads;
 	bool quit;
 	struct block *ring;
 	unsigned size;
-	/* Blocks so far: the caller filled, a thread took, the sink got. */
+	/* Counts of blocks that the caller has filled, threads have taken, the sink
+	 * was given. */
 	uint64_t filled, taken, given;
 	unsigned long crc;
 	uint64_t total;
 	bool begun;
-	sink_fn sink; /* of the call that runs, as ctx and err are */
+	sink_fn sink; /* of the current call, as are ctx and err */
 	void *ctx;
 	struct ovl_err *err;
 };
@@ -72,7 +73,8 @@ static bool deflate_block(z_stream *z, struct block *b)
 	return r == (b->last ? Z_STREAM_END : Z_OK) && !z->avail_in && z->avail_out;
 }
 
-/* The next block to deflate; NULL when there will be none. Called and left locked. */
+/* The next block to deflate; NULL if there will be none. Called and returns with the
+ * mutex locked. */
 static struct block *take(struct pargz *g)
 {
 	while (g->taken == g->filled && !g->quit)
@@ -104,8 +106,8 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* One more, unless there are enough for what waits. One thread is enough to go on with;
- * negative errno: there is none. */
+/* Starts another thread, unless there are enough for the waiting blocks. One thread is
+ * enough to go on; negative errno: there is none. */
 static int start_thread(struct pargz *g)
 {
 	int rc;
@@ -120,7 +122,8 @@ static int start_thread(struct pargz *g)
 
 /* ---- the caller ------------------------------------------------------------------- */
 
-/* The oldest block to the sink; waits for it if wait. 1 given, 0 not yet, -errno. */
+/* Gives the oldest block to the sink; waits for it if wait. 1 given, 0 not ready,
+ * -errno. */
 static int give_oldest(struct pargz *g, bool wait)
 {
 	struct block *b = &g->ring[g->given % g->size];
@@ -137,7 +140,7 @@ static int give_oldest(struct pargz *g, bool wait)
 	if (!done)
 		return 0;
 	if (b->failed)
-		return fail(g, ENOMEM); /* all that deflate can lack */
+		return fail(g, ENOMEM); /* deflate can fail for no other reason */
 	g->crc = crc32_combine(g->crc, b->crc, (z_off_t)b->n);
 	g->total += b->n;
 	g->given++;
@@ -145,7 +148,7 @@ static int give_oldest(struct pargz *g, bool wait)
 	return rc < 0 ? rc : 1;
 }
 
-/* The block that is being filled, made ready; NULL: no memory. There is room for it. */
+/* The block to fill, initialised; NULL: out of memory. There must be room for it. */
 static struct block *current(struct pargz *g)
 {
 	struct block *b = &g->ring[g->filled % g->size];

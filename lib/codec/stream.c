@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* An input, decompressed and hashed in threads, read as blocks. */
+/* Decompresses and hashes an input in threads; the parser reads blocks. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@
 
 /* ---- the thread ------------------------------------------------------------------- */
 
-/* Waits until there is something to read; false: told to stop. */
+/* Waits until the input is readable; false: told to stop. */
 static bool readable(struct stream *s)
 {
 	struct pollfd fds[2] = {
@@ -51,7 +51,7 @@ static ssize_t read_once(struct stream *s, void *p, size_t n)
 	return n ? pread(s->cfg.fd, p, n, (off_t)(s->cfg.offset + at)) : 0;
 }
 
-/* As much as the input has now, up to n; 0 at its end. */
+/* Reads what the input has now, up to n bytes; 0 at its end. */
 static ssize_t read_some(struct stream *s, void *p, size_t n, struct ovl_err *err)
 {
 	for (;;) {
@@ -73,7 +73,7 @@ static ssize_t read_some(struct stream *s, void *p, size_t n, struct ovl_err *er
 	}
 }
 
-/* Blocks that are in use by nobody any more, so far. */
+/* Blocks so far that nobody uses any more. */
 static unsigned freed(const struct stream *s)
 {
 	return s->hashing && s->filled - s->hashed > s->filled - s->released ?
@@ -148,8 +148,8 @@ static int hand_on(
 }
 
 /*
- * Fills one block from io and the input. 1: the block is full; 0: the input ended, as it
- * may; negative errno.
+ * Fills one block from io and the input. 1: the block is full; 0: the input ended where
+ * it may; negative errno.
  */
 static int fill(struct stream *s, struct decode_io *io, int *may_end, struct ovl_err *err)
 {
@@ -179,7 +179,7 @@ static int fill(struct stream *s, struct decode_io *io, int *may_end, struct ovl
 	return 1;
 }
 
-/* Uncompressed input is read where it is wanted. */
+/* Reads uncompressed input directly into the block. */
 static int fill_plain(struct stream *s, struct decode_io *io, struct ovl_err *err)
 {
 	while (io->out_len) {
@@ -193,7 +193,7 @@ static int fill_plain(struct stream *s, struct decode_io *io, struct ovl_err *er
 	return 1;
 }
 
-/* The first bytes, enough to tell what they are. */
+/* Reads the first bytes, enough to recognise the format. */
 static int begin(struct stream *s, struct decode_io *io, struct ovl_err *err)
 {
 	size_t have = 0;
@@ -213,7 +213,7 @@ static int begin(struct stream *s, struct decode_io *io, struct ovl_err *err)
 	s->state = s->codec->open();
 	io->in = s->in;
 	io->in_len = have;
-	/* Of what is not compressed the one digest is the other. */
+	/* Uncompressed: both digests are the same. */
 	if (s->input.ctx && strcmp(s->codec->name, "none") == 0)
 		digest_release(&s->input);
 	return s->state ? 0 : err_nomem(err);
@@ -296,7 +296,7 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 		rc = digest_init(&s->digest, err);
 	if (rc == 0 && cfg->digest_input)
 		rc = digest_init(&s->input, err);
-	/* Without one the other hashes. */
+	/* Without a hasher the reading thread hashes. */
 	s->hashing = rc == 0 && !cfg->beside;
 	if (s->hashing && thread_start(&s->hasher, run_hasher, s) != 0)
 		s->hashing = false;

@@ -1,11 +1,11 @@
 /*
- * The input of an import, as uncompressed bytes. A thread of its own reads, decompresses
- * and hashes, one block ahead of another; who parses takes the blocks in order, in place:
+ * The input of an import as uncompressed bytes. A thread reads, decompresses and hashes
+ * ahead of the parser, which takes the blocks in order and in place:
  *
  *	fd -> decode -> SHA-256 -> ring of blocks -> stream_next(), stream_release()
  *
- * The digest is over every uncompressed byte, so it is there only after the last block
- * was taken.
+ * The digest covers every uncompressed byte, so it is available only after the last
+ * block.
  */
 #ifndef OVL_STREAM_H
 #define OVL_STREAM_H
@@ -23,15 +23,17 @@ struct stream;
 
 struct stream_config {
 	int fd;
-	bool part; /* not all of fd from where it is, but size bytes at offset */
+	bool part; /* read size bytes at offset, not all of fd from its position */
 	uint64_t offset;
 	uint64_t size;
-	bool digest_input; /* wanted: the digest of the input as it is on disk */
+	bool digest_input; /* compute the digest of the input as it is on disk, too */
 	uint64_t max_size; /* of the uncompressed bytes */
 	const atomic_int *stop;
-	bool beside; /* others are read at the same time: memory counts more than waits */
-	atomic_uint_fast64_t *taken; /* bytes of the input are added here too; NULL: no */
-	void (*tick)(void *ctx); /* by stream_next, also while it waits; NULL: no */
+	bool beside; /* other streams are read at the same time: use less memory */
+	atomic_uint_fast64_t *taken; /* bytes of the input are also added here; NULL:
+				      * no */
+	void (*tick)(void *ctx); /* called by stream_next, also while it waits; NULL:
+				  * no */
 	void *tick_ctx;
 	sink_fn keep; /* gets the blocks that are given back, until stream_again; NULL: no */
 	void *keep_ctx;
@@ -40,16 +42,16 @@ struct stream_config {
 int stream_open(
 	struct stream **out, const struct stream_config *cfg, struct ovl_err *err);
 
-/* Blocks the parser may hold at a time, and the bytes in each but the last. */
+/* How many blocks the parser may hold, and the size of each but the last. */
 #define STREAM_HOLD  6
 #define STREAM_BLOCK (256 * 1024)
 
 /*
- * The next block: its length and *p, good until it is given back; 0 at the end; -errno.
- * Who holds STREAM_HOLD blocks must give one back before it asks for another.
+ * The next block: its length and *p, valid until it is released; 0 at the end; -errno. A
+ * parser that holds STREAM_HOLD blocks must release one before it asks for another.
  */
 ssize_t stream_next(struct stream *s, const void **p, struct ovl_err *err);
-/* Gives the oldest block held back. */
+/* Releases the oldest block. */
 void stream_release(struct stream *s);
 bool stream_held(const struct stream *s);
 
@@ -63,22 +65,20 @@ int stream_again(struct stream *s, int fd, struct ovl_err *err);
 /* Another tick than that of the config. */
 void stream_tick(struct stream *s, void (*tick)(void *ctx), void *ctx);
 
-/* The blocks that were taken are hashed when it returns: the parser may change what it
- * holds then. */
+/* Waits until all blocks that the parser has taken are hashed: then it may modify
+ * those it holds. */
 void stream_settle(struct stream *s);
 
-/* After stream_next said 0: the digest. */
 int stream_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err);
 
 /* The digest of the input as it is on disk, if the config asked for it. */
 int stream_input_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err);
 
-/* Bytes of the input, as it is on disk, that have been read so far; and their number in
- * all, 0 if not known. */
+/* Bytes of the input, as it is on disk, read so far; and its total size, 0 if unknown. */
 uint64_t stream_taken(struct stream *s);
 uint64_t stream_total(const struct stream *s);
 
-/* Stops the thread, wherever it is, and frees all. */
+/* Stops the threads, whatever they are doing, and frees everything. */
 void stream_close(struct stream *s);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* POSIX ACLs: the text of a tar to the xattr of a file, and back. */
+/* POSIX ACLs: from the text form in a tar to the value of an xattr. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ struct acl_entry {
 	unsigned tag;
 	unsigned perm;
 	uint32_t id;
-	struct span name; /* to look up, if there is no id */
+	struct span name; /* to be looked up if there is no id */
 };
 
 /* ---- text ------------------------------------------------------------------------- */
@@ -52,7 +52,7 @@ static bool is(struct span s, const char *word)
 	return s.n == strlen(word) && memcmp(s.p, word, s.n) == 0;
 }
 
-/* A number below 2^32-1, which stands for none. */
+/* A number below 2^32-1, which means "no id". */
 static bool is_number(struct span s, uint32_t *id)
 {
 	uint64_t v = 0;
@@ -83,7 +83,7 @@ static bool perm_of(struct span s, unsigned *perm)
 	return s.n > 0;
 }
 
-/* Up to the comment or the end. */
+/* Splits an entry into fields, up to a comment or the end. */
 static unsigned split(const char *p, size_t n, struct span field[MAX_FIELDS])
 {
 	const char *hash = memchr(p, '#', n);
@@ -105,7 +105,7 @@ static unsigned split(const char *p, size_t n, struct span field[MAX_FIELDS])
 	}
 }
 
-/* "default" as a field of its own, or in front of the tag. */
+/* Takes off "default", as a field of its own or before the tag. */
 static void take_default(struct span **field, unsigned *n, bool *dflt)
 {
 	struct span *f = *field;
@@ -173,7 +173,7 @@ static int parse(const char *p, size_t n, bool text_dflt, struct acl_entry *e)
 	return (have == 2 || have == 3) && perm_of(f[have - 1], &e->perm) ? 1 : -1;
 }
 
-/* The next piece of the text, without what ends it. */
+/* The next entry of the text, without its separator. */
 static struct span next(const char **at, const char *end)
 {
 	const char *p = *at;
@@ -257,7 +257,7 @@ static void put_all(struct acl_entry *list, size_t n, struct buf *out)
 int acl_value(struct accounts *accounts, const char *text, size_t n, bool text_dflt,
 	bool dflt, struct buf *out, struct ovl_err *err)
 {
-	/* "m::-," is the shortest. */
+	/* The shortest entry is "m::-,". */
 	auto_free struct acl_entry *list = calloc(n / 4 + 1, sizeof(*list));
 	const char *end = text + n;
 	size_t used = 0;

@@ -1,11 +1,11 @@
 /*
- * ACLs written as text in a tar, into the value of the xattr that the kernel takes
+ * Converts ACLs from their text form in a tar to the xattr value that the kernel takes
  * (linux/posix_acl_xattr.h).
  *
- * The text is that of acl(5), entries separated by ',' or by newlines, in the dialects
- * that there are: a number behind the permissions (star, libarchive), "mask:rwx" without
- * an empty field and "defaultuser:" for "default:user:" (Solaris). The tar reader can
- * parse it as well, in quadratic time: it is not let.
+ * The text is that of acl(5), entries separated by ',' or newlines, in all known
+ * dialects: with a numeric id after the permissions (star, libarchive), "mask:rwx"
+ * without the empty field and "defaultuser:" for "default:user:" (Solaris). libarchive's
+ * reader can parse it too, but in quadratic time, so it is kept from doing so.
  */
 #ifndef OVL_ACL_H
 #define OVL_ACL_H
@@ -17,14 +17,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Is it well-formed? */
+/* True if it is well-formed. */
 bool acl_sound(const char *text, size_t n);
 
 /*
- * The entries for access (dflt: for what is made in the directory) of a text in which
- * entries are for access (text_dflt: are default ones) unless they say that they are
- * default ones: 1 and the value, 0 if there is none, negative errno. Names without a
- * number (GNU tar writes them so) are looked up in accounts; an unknown one is an error.
+ * Makes the value of the access ACL (dflt: of the default ACL) from a text. Its entries
+ * are access entries (text_dflt: default entries) unless they say that they are default
+ * ones. 1 and the value, 0 if there are no such entries, negative errno. Names without a
+ * numeric id (GNU tar writes such) are looked up in accounts; an unknown name is an
+ * error.
  */
 int acl_value(struct accounts *accounts, const char *text, size_t n, bool text_dflt,
 	bool dflt, struct buf *out, struct ovl_err *err);

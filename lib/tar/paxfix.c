@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Mends pax headers that libarchive writes otherwise than they are read. */
+/* Corrects pax headers that libarchive writes incorrectly. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 static const char xattr_key[] = "SCHILY.xattr.";
 static const char sparse_key[] = "GNU.sparse.name=";
 
-/* What was meant. */
+/* The intended values. */
 struct meant {
 	const char *path;
 	int64_t sec;
@@ -29,7 +29,7 @@ static bool starts(const char *p, size_t n, const char *with)
 	return n >= strlen(with) && memcmp(p, with, strlen(with)) == 0;
 }
 
-/* A record, with its own length, which counts itself. */
+/* Adds a record with its length, which includes the length field. */
 static void add_record(struct buf *out, const char *p, size_t n)
 {
 	size_t digits = 1;
@@ -59,7 +59,7 @@ static void fix_mtime(struct buf *out, int64_t sec, long nsec)
 	add_record(out, text, n);
 }
 
-/* All but "%25" and "%3D" as the byte it stands for. */
+/* Decodes every %XX except "%25" and "%3D". */
 static void fix_xattr(struct buf *out, const char *p, size_t n)
 {
 	const char *end = memchr(p, '=', n);
@@ -105,7 +105,7 @@ static void fix_records(struct buf *out, const char *p, size_t n, const struct m
 		size_t size;
 
 		if (len > n || text + 1 >= p + len) {
-			buf_add(out, p, n); /* not as we know it */
+			buf_add(out, p, n); /* not a record as expected */
 			return;
 		}
 		text++;

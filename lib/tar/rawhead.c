@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads tar headers as they are, for what libarchive does not tell. */
+/* Parses tar headers for what libarchive does not report. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,8 +61,7 @@ void rawhead_release(struct rawhead *r)
 	buf_release(&r->acl_keys);
 }
 
-/* An octal field of a ustar header; BODY_MAX if it is none. A NUL in front takes the place
- * of a digit (AIX tar). */
+/* An octal field of a ustar header; BODY_MAX if it is invalid. */
 static long long octal(const unsigned char *p, size_t n)
 {
 	long long v = 0;
@@ -86,9 +85,9 @@ long long rawhead_body(const unsigned char block[RAWHEAD_BLOCK])
 }
 
 /*
- * A field that is a number: digits between blanks or NULs, up to the first NUL that is not
- * in front; nothing; or base 256 (GNU). The reader takes digits where it finds them and 0
- * for the rest.
+ * True for a valid numeric field: digits between blanks or NULs, up to the first NUL;
+ * empty; or base 256 (GNU). libarchive's reader takes any digits it finds and 0
+ * otherwise.
  */
 static bool is_number(const unsigned char *p, size_t n)
 {
@@ -214,7 +213,7 @@ static int malformed_acl(struct ovl_err *err)
 	return err_say(err, EBADMSG, "damaged tar archive: malformed ACL");
 }
 
-/* The last record counts. */
+/* The last record wins. */
 static int note_acl(struct buf *to, const char *text, size_t n, struct ovl_err *err)
 {
 	if (n > RAWHEAD_MAX_ACL)
@@ -245,8 +244,8 @@ static int take_acl(struct rawhead *r, const struct record *rec, struct ovl_err 
 	return 0;
 }
 
-/* Solaris tar's: the kind and the number of entries in octal, NUL, the text. The reader
- * parses it as well: no more of it than takes no time. */
+/* Solaris tar's form: kind and number of entries in octal, NUL, the text. libarchive's
+ * reader parses it too, so its size is limited. */
 static int take_solaris(struct rawhead *r, const char *p, size_t n, struct ovl_err *err)
 {
 	const char *nul = memchr(p, '\0', n);
@@ -305,7 +304,7 @@ static bool is_decimal(const char *p, size_t n, bool time)
 	return i == n;
 }
 
-/* What the reader would take for something else than it says. */
+/* Checks for values that libarchive's reader would misunderstand. */
 static int check_value(const struct record *rec, struct ovl_err *err)
 {
 	static const char *const decimals[] = {"uid", "gid", "size", "SCHILY.realsize",
@@ -354,7 +353,7 @@ static int take(struct rawhead *r, const struct record *rec, struct ovl_err *err
 	return rc < 0 ? rc : note_xattr(r, rec, err);
 }
 
-/* The record at p: its length, 0 if there is none. */
+/* Parses the record at p: its length, 0 if it is invalid. */
 static size_t parse(const char *p, size_t n, struct record *rec)
 {
 	size_t len = 0;
@@ -387,7 +386,7 @@ static int read_records(
 		if (!len)
 			return err_say(err, EBADMSG,
 				"damaged tar archive: malformed pax header");
-		/* Of global headers the reader makes nothing. */
+		/* libarchive's reader ignores global headers. */
 		rc = global ? 0 : take(r, &rec, err);
 		if (rc < 0)
 			return rc;

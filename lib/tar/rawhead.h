@@ -1,6 +1,6 @@
 /*
- * What stands in the extension headers of an entry, as raw bytes: what must be known
- * before the tar reader gets them, and what it does not pass on.
+ * Parses the extension headers of an entry, as raw bytes: for what must be known before
+ * libarchive's reader gets them, and for what it does not pass on.
  */
 #ifndef OVL_RAWHEAD_H
 #define OVL_RAWHEAD_H
@@ -14,31 +14,32 @@
 struct pathset;
 
 #define RAWHEAD_BLOCK 512
-/* xattrs of one entry; Linux gives out no longer list than 64 KiB of names. */
+/* xattrs of one entry; Linux lists at most 64 KiB of names. */
 #define RAWHEAD_MAX_XATTRS 4096
 
-/* Text of an ACL; the xattr it becomes can have no more bytes. */
+/* Text of an ACL; the resulting xattr cannot be longer either. */
 #define RAWHEAD_MAX_ACL     65536
 #define RAWHEAD_MAX_SOLARIS 1024
 
 struct rawhead {
 	char type; /* the entry's own type flag; '\0': not seen */
-	bool early; /* its mtime is -0.something: the reader drops that sign */
+	bool early; /* its mtime is -0.something: the reader drops the sign */
 	struct buf link; /* the linkpath record */
-	unsigned n_xattrs; /* of any spelling */
-	struct pathset *names; /* of SCHILY.xattr.*: 's' as they stand, 'd' decoded */
+	unsigned n_xattrs; /* in any spelling */
+	struct pathset *names; /* of SCHILY.xattr.*: 's' as written, 'd' decoded */
 	struct buf acl; /* SCHILY.acl.access, or Solaris tar's */
 	struct buf acl_default; /* SCHILY.acl.default */
-	bool acl_nfs4; /* one of a kind that Linux does not have */
-	const unsigned char *base; /* of the headers, while they are read */
-	struct buf acl_keys; /* size_t: where keys of ACL records begin in the headers */
+	bool acl_nfs4; /* an NFSv4 ACL, which Linux does not have */
+	const unsigned char *base; /* start of the headers, while they are read */
+	struct buf acl_keys; /* size_t: offsets of the keys of ACL records in the
+			      * headers */
 };
 
 void rawhead_clear(struct rawhead *r);
 void rawhead_release(struct rawhead *r);
 
-/* A header block: the bytes of its data, rounded up to blocks, if it is an extension header
- * (POSIX.1-2017 pax x and g, Solaris X and A, GNU L, K and V); -1 if not. */
+/* If the block is an extension header (POSIX.1-2017 pax x and g, Solaris X and A, GNU
+ * L, K and V): the size of its data, rounded up to blocks; else -1. */
 long long rawhead_body(const unsigned char block[RAWHEAD_BLOCK]);
 
 /* Is that the type of a pax header for one entry? */
@@ -56,21 +57,21 @@ static inline bool rawhead_is_pax(char type)
  */
 bool rawhead_mend(unsigned char block[RAWHEAD_BLOCK], bool superseded);
 
-/* The header block of an entry: are the fields that are numbers numbers? */
+/* Checks that the numeric fields of an entry's header block are numbers. */
 int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err);
 
 /*
- * Reads n bytes of whole extension headers. An error unless every pax record
- * ("LEN KEY=VALUE\n") is whole, those that say numbers and names say such, and those that
- * hold an ACL as text are one, of a size that is not absurd: the reader takes what is no
- * number for 0, which is root, and its warnings can hide behind each other.
+ * Reads n bytes of complete extension headers. Fails unless every pax record ("LEN
+ * KEY=VALUE\n") is complete, numbers and names are valid, and ACL texts are valid and not
+ * absurdly large: libarchive's reader takes an invalid number for 0, which is root, and
+ * its warnings can hide each other.
  */
 int rawhead_read(
 	struct rawhead *r, const unsigned char *p, size_t n, struct ovl_err *err);
 
-/* Is that the name of a SCHILY.xattr record, as it stands? */
+/* True if there is a SCHILY.xattr record with this name, as written. */
 bool rawhead_has_xattr(const struct rawhead *r, const char *name);
-/* ... with its %XX decoded? */
+/* The same with its %XX decoded. */
 bool rawhead_means_xattr(const struct rawhead *r, const char *name);
 
 #endif

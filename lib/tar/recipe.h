@@ -1,21 +1,21 @@
 /*
- * The recipe of a layer: how its tar was put together, byte for byte, so that the tar
- * comes back as it was from the layer's tree. The file .recipe in the layer's directory:
+ * The recipe of a layer: how its tar was put together, so that the tar can be rebuilt
+ * byte for byte from the layer's tree. It is the file .recipe in the layer's directory:
  *
  *	"ovlctl-recipe 1\n", then one zstd frame (RFC 8878) with a checksum, of records:
  *
- *	R  n  bytes		these bytes of the tar: headers, padding, what is no file's
- *	F  n  path		data of the file path (in the tree) follow, as runs
+ *	R  n  bytes		these bytes of the tar: headers, padding, no file's data
+ *	F  n  path		the data of file path (in the tree) follow, as runs
  *	D  gap  n		a run: n bytes, gap bytes after the end of the run before
- *	E  8 bytes		the file's data end; XXH64 of them
- *	K  number  n  path	path was replaced: what was there is .kept/<number> now
+ *	E  8 bytes		end of the file's data; their XXH64
+ *	K  number  n  path	path was replaced: the old file is .kept/<number> now
  *	Z  size  32 bytes	the end: bytes of the whole tar, its SHA-256
  *
- * Between F and E stand D, and R for what of the entry's data is no data of the file:
- * Solaris tar writes the holes out. Numbers are LEB128, XXH64 is little endian. Where one entry replaces another that has
- * data, what is replaced is not removed but moved to .kept: so every F names a file that
- * is in the tree, or was, and then is below the first K after it that names the file or a
- * directory above.
+ * Between F and E there are D records, and R records for what is part of the entry but
+ * not of the file: Solaris tar writes holes out. Numbers are LEB128, XXH64 is little
+ * endian. If an entry replaces another one that has data, the old file is not removed but
+ * moved to .kept: so every F names a file that is in the tree, or one that was and is now
+ * under the first K after it that names the file or a directory above it.
  */
 #ifndef OVL_RECIPE_H
 #define OVL_RECIPE_H
@@ -35,20 +35,20 @@
 
 struct recipe_out;
 
-/* A new recipe in the layer directory dirfd. */
+/* Creates a recipe in the layer directory dirfd. */
 int recipe_create(struct recipe_out **out, int dirfd, struct ovl_err *err);
 
-/* Calls may be many and small. After a failure all later ones fail. */
+/* May be called often with little data. After a failure all later calls fail. */
 int recipe_raw(struct recipe_out *r, const void *p, size_t n);
 int recipe_file(struct recipe_out *r, const char *path);
 int recipe_run(struct recipe_out *r, uint64_t offset, const void *p, size_t n);
 int recipe_file_end(struct recipe_out *r);
 int recipe_kept(struct recipe_out *r, uint64_t number, const char *path);
 
-/* The end. *size: bytes of the tar. Fails if anything did. */
+/* Ends the recipe. *size: bytes of the tar. Fails if any call has failed. */
 int recipe_finish(
 	struct recipe_out *r, const char *diff_id, uint64_t *size, struct ovl_err *err);
-/* Why a call failed. */
+/* Reports why a call failed. */
 int recipe_error(const struct recipe_out *r, struct ovl_err *err);
 void recipe_out_close(struct recipe_out *r);
 
@@ -65,7 +65,7 @@ enum recipe_type {
 	RECIPE_END = 'Z'
 };
 
-/* p is good until the next call. */
+/* p is valid until the next call. */
 struct recipe_rec {
 	enum recipe_type type;
 	const char *p; /* R: bytes; F, K: path, NUL-terminated */
@@ -77,9 +77,10 @@ struct recipe_rec {
 	char diff_id[ID_LEN + 1]; /* Z */
 };
 
-/* -ENOENT, and no text, where there is none. */
+/* -ENOENT without a text if there is none. */
 int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err);
-/* The next record; 0 or -EUCLEAN for what is no recipe. Nothing may be read behind Z. */
+/* Reads the next record; 0, or -EUCLEAN if the recipe is invalid. Nothing may be read
+ * after Z. */
 int recipe_next(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *err);
 void recipe_in_close(struct recipe_in *r);
 #define auto_recipe __attribute__((cleanup(recipe_in_closep))) struct recipe_in *

@@ -14,7 +14,7 @@
 
 static const char first[] = "ovlctl-recipe 1\n";
 
-/* More than any writer of ours makes of one. */
+/* More than ovlctl ever writes into one record. */
 #define RAW_MAX    65536
 #define WINDOW_LOG 23
 #define BLOCK      65536
@@ -23,7 +23,7 @@ struct recipe_in {
 	int fd;
 	ZSTD_DCtx *z;
 	size_t in_pos, in_len;
-	size_t pos, len; /* of what is decompressed */
+	size_t pos, len; /* in the decompressed bytes */
 	bool frame_ended;
 	bool in_file;
 	bool ended;
@@ -53,7 +53,7 @@ static int refill_in(struct recipe_in *r, struct ovl_err *err)
 	return 0;
 }
 
-/* More decompressed bytes; r->len is 0 at the end of the frame. */
+/* Decompresses more bytes; r->len is 0 at the end of the frame. */
 static int refill(struct recipe_in *r, struct ovl_err *err)
 {
 	r->pos = 0;
@@ -150,7 +150,7 @@ static int get_counted(
 	return rc;
 }
 
-/* A path below the tree: no part of it leads out. */
+/* Reads a path; it must not lead out of the tree. */
 static int get_path(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *err)
 {
 	auto_buf clean = {0};
@@ -193,7 +193,7 @@ static int get_sum(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *
 	return rc;
 }
 
-/* The frame's checksum stands behind its last byte, and nothing behind that. */
+/* The frame's checksum follows its last byte, and nothing follows that. */
 static int get_eof(struct recipe_in *r, struct ovl_err *err)
 {
 	int rc = r->pos == r->len ? refill(r, err) : 0;

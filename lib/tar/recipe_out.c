@@ -13,7 +13,7 @@
 #include "base/fs.h"
 #include "tar/recipe.h"
 
-/* Headers are much alike: a quick level packs them to a tenth. */
+/* Headers are very similar: a fast level compresses them to a tenth. */
 #define LEVEL     1
 #define RAW_BLOCK 65536
 
@@ -21,7 +21,7 @@ struct recipe_out {
 	int fd;
 	ZSTD_CCtx *z;
 	XXH64_state_t sum;
-	struct buf raw; /* of an R that may still grow */
+	struct buf raw; /* of an R record that may still grow */
 	uint64_t end; /* of the last run */
 	uint64_t size; /* of the tar so far */
 	struct ovl_err err;
@@ -77,7 +77,7 @@ static size_t put_number(unsigned char *to, uint64_t v)
 	return n;
 }
 
-/* A record: its type, up to two numbers, bytes. */
+/* Writes a record: its type, up to two numbers, bytes. */
 static int put(struct recipe_out *r, enum recipe_type type, unsigned numbers, uint64_t a,
 	uint64_t b, const void *p, size_t n)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads a tar by libarchive, entry by entry. */
+/* Reads a tar with libarchive, entry by entry. */
 #include <archive.h>
 #include <errno.h>
 #include <locale.h>
@@ -11,7 +11,7 @@
 #include "tar/recipe.h"
 #include "tar/tarin.h"
 
-/* A block of the stream that is held: where it begins in the stream, and its bytes. */
+/* A block of the stream that is held: its offset in the stream, and its bytes. */
 struct held {
 	uint64_t offset;
 	const unsigned char *data;
@@ -31,8 +31,9 @@ struct tarin {
 	locale_t c;
 	struct held held[STREAM_HOLD];
 	unsigned n_held;
-	unsigned n_given; /* of these, to the reader; the others were looked at ahead */
-	uint64_t offset; /* in the stream, of the block to come */
+	unsigned n_given; /* how many of them the reader has; the others were read
+			   * ahead */
+	uint64_t offset; /* of the next block in the stream */
 	unsigned char first[FOREIGN_LEN]; /* bytes of the stream */
 	size_t n_first;
 	bool started; /* an entry was read */
@@ -43,17 +44,18 @@ struct tarin {
 	uint64_t
 		lone_end; /* of volume labels and global headers before its own headers */
 	struct recipe_out *recipe;
-	uint64_t told; /* bytes of the stream that the recipe has */
+	uint64_t told; /* bytes of the stream that are in the recipe */
 	bool in_file; /* the recipe has data of the current entry */
 	uint64_t data_end; /* of the data read of it */
-	int rc; /* what the stream said, when libarchive only hears "failed" */
+	int rc; /* the stream's error; libarchive is only told that it failed */
 	struct ovl_err err;
 };
 
 /* ---- blocks ----------------------------------------------------------------------- */
 
-/* Tells the recipe of the bytes up to a place in the stream that no file has. They are
- * held. A failure shows when the next block is taken, or the recipe finished. */
+/* Adds the bytes up to an offset in the stream, which belong to no file, to the
+ * recipe. They must be held. A failure is reported when the next block is taken or the
+ * recipe is finished. */
 static void tell_raw(struct tarin *t, uint64_t upto)
 {
 	for (unsigned i = 0; i < t->n_held && t->told < upto; i++) {
@@ -78,7 +80,7 @@ static void drop_oldest(struct tarin *t)
 	memmove(t->held, t->held + 1, t->n_held * sizeof(t->held[0]));
 }
 
-/* Blocks that the reader is done with. The latest it may still hold. */
+/* Releases blocks that the reader is done with. It may still use the latest. */
 static void drop_read(struct tarin *t)
 {
 	uint64_t at = (uint64_t)archive_filter_bytes(t->a, 0);
@@ -140,7 +142,7 @@ static la_ssize_t read_cb(struct archive *a, void *ctx, const void **p)
 	return (la_ssize_t)t->held[t->n_given++].len;
 }
 
-/* Bytes from..to of the stream, all of them held, into one run. */
+/* Copies bytes from..to of the stream, all of them held, into one buffer. */
 static unsigned char *gather(const struct tarin *t, uint64_t from, uint64_t to)
 {
 	unsigned char *out = malloc(to - from + 1);
@@ -166,7 +168,7 @@ static int not_tar(const struct tarin *t, struct ovl_err *err)
 		name ? name : "");
 }
 
-/* What the reader did not like; what stopped the stream comes first. */
+/* Reports the reader's error; an error of the stream comes first. */
 static int reader_error(struct tarin *t, struct ovl_err *err)
 {
 	const char *why = archive_error_string(t->a);
@@ -189,7 +191,7 @@ static bool only_charset(struct tarin *t)
 	return why && strstr(why, "can't be converted from");
 }
 
-/* Holds the stream up to a place, or to its end. */
+/* Holds the stream up to an offset, or to its end. */
 static int look_ahead(struct tarin *t, uint64_t upto, struct ovl_err *err)
 {
 	int r = 1;
@@ -199,7 +201,8 @@ static int look_ahead(struct tarin *t, uint64_t upto, struct ovl_err *err)
 	return r < 0 ? r : 0;
 }
 
-/* A header block at a place; *p is NULL where the stream ends before it does. */
+/* Finds the header block at an offset; *p is NULL if the stream ends before it is
+ * complete. */
 static int look_at(
 	struct tarin *t, uint64_t place, const unsigned char **p, struct ovl_err *err)
 {
@@ -283,8 +286,9 @@ static int find_entry(
 	}
 }
 
-/* Keeps ACLs from the reader, who takes quadratic time for them: their records get a key
- * that it does not know. */
+/* Hides ACLs from the reader, which needs quadratic time for them: while it reads the
+ * headers, the records have a key that it does not know. Nobody else may read the
+ * blocks meanwhile. */
 static void hide_acls(struct tarin *t, uint64_t head_at)
 {
 	const struct buf *keys = &t->head.acl_keys;
@@ -312,7 +316,7 @@ static int read_ahead(struct tarin *t, struct ovl_err *err)
 	rc = find_entry(t, &at, &n_pax, err);
 	if (rc == 0 && at > start)
 		rc = look_ahead(t, at, err);
-	/* An end before that is for the reader to find. */
+	/* If the stream ends before that, the reader will notice. */
 	if (rc < 0 || at > t->offset)
 		return rc;
 	rc = mend_all(t, start, n_pax, err);
@@ -354,8 +358,8 @@ static void swap_patches(struct tarin *t)
 		swap_byte(t, &patch[i]);
 }
 
-/* Where the header's own field is empty the reader makes nothing of the linkpath record,
- * if it is the first link of the archive. */
+/* If the header's own field is empty, the reader ignores the linkpath record of the
+ * first link in the archive. */
 static void add_link(struct tarin *t, struct archive_entry *e)
 {
 	const struct rawhead *h = &t->head;
@@ -401,8 +405,8 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 	return 1;
 }
 
-/* Where in the stream a run of data stands: the reader hands out its input in place, and
- * has not moved on when it does. */
+/* The offset of a run of data in the stream: the reader hands out its input in place,
+ * and has not moved on at that point. */
 static uint64_t place_of(const struct tarin *t, const unsigned char *p)
 {
 	for (unsigned i = 0; i < t->n_held; i++) {
@@ -435,7 +439,7 @@ static int tell_run(struct tarin *t, const char *path, const void *p, size_t n,
 	return 0;
 }
 
-/* No more data of this entry. */
+/* This entry has no more data. */
 static int tell_end(struct tarin *t, struct ovl_err *err)
 {
 	bool was = t->in_file;
@@ -459,7 +463,7 @@ int tarin_data(struct tarin *t, const char *path, const void **p, size_t *n,
 	if (at < 0)
 		return err_say(
 			err, EBADMSG, "damaged tar archive: data at a negative offset");
-	/* One over the other could not be given back. */
+	/* Overlapping runs could not be rebuilt. */
 	if ((uint64_t)at < t->data_end)
 		return err_say(err, EBADMSG,
 			"damaged tar archive: data of a sparse file out of order");
@@ -480,7 +484,7 @@ static bool all_zero(const unsigned char *p, size_t n)
 	return n == 0;
 }
 
-/* The rest of the stream from offset on; *zero: it holds nothing else. */
+/* Reads the rest of the stream from offset on; *zero: it holds only zeros. */
 static int drain(struct tarin *t, uint64_t offset, bool *zero, struct ovl_err *err)
 {
 	int r = 1;
@@ -501,10 +505,10 @@ static int drain(struct tarin *t, uint64_t offset, bool *zero, struct ovl_err *e
 }
 
 /*
- * Between the last entry and where the reader stopped may stand volume labels and global
- * headers, then nothing, or one or two blocks of zeros. More is an extension header
- * without its entry. A lone block with more
- * behind it is where readers disagree whether entries follow: refused.
+ * Between the last entry and the point where the reader stopped there may be nothing, or
+ * one or two blocks of zeros. More is an extension header without an entry. After a
+ * single zero block with more data behind it, readers disagree whether entries follow:
+ * refused.
  */
 int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err)
 {

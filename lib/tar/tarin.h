@@ -1,25 +1,27 @@
 /*
- * Entries of a tar, read from a stream by libarchive's tar reader and by nothing else.
+ * Reads the entries of a tar from a stream, with libarchive's tar reader.
  *
  *	while ((r = tarin_next(t, &entry)) > 0)
  *		while ((r = tarin_data(t, &p, &n, &offset)) > 0)
  *			...
  *	r = tarin_finish(t, ...);
  *
- * Stricter than the reader: any warning is an error, but for names that the locale cannot
- * express. The reader runs in the C locale on purpose: names come out as the bytes that
- * went in. In a UTF-8 locale it would compose characters (NFC), and two names that
- * differ only in that would become one.
+ * Stricter than libarchive: every warning is an error, except for names that the locale
+ * cannot express. The reader deliberately runs in the C locale, so that names come out as
+ * the bytes that went in. In a UTF-8 locale it would compose characters (NFC), and two
+ * names that differ only in that would become one.
  *
- * What libarchive (3.6) does by itself, and is kept from here:
+ * What libarchive (3.6) does by itself and is kept from doing here:
  *
  *  - It runs other programs for some filters (grzip, lrzip, lzop), knows formats that are
- *    no layers, and does not check the trailer of a gzip: it gets plain bytes from
- *    decode.h, and only its tar format is enabled.
- *  - After a bad checksum of a header it says ARCHIVE_RETRY, and going on loses entries.
- *  - No input at all reads as an empty archive.
- *  - What follows the last entry is not read, so neither hashed nor checked: tarin_finish
- *    reads it.
+ *    not layers,
+ * and does not check the trailer of a gzip: it gets uncompressed bytes from decode.h, and
+ * only its tar format is enabled.
+ *  - After a bad header checksum it returns ARCHIVE_RETRY, and going on loses entries.
+ *  - Empty input reads as an empty archive.
+ *  - It does not read what follows the last entry, so that would be neither hashed nor
+ *    checked:
+ * tarin_finish reads it.
  */
 #ifndef OVL_TARIN_H
 #define OVL_TARIN_H
@@ -32,32 +34,32 @@
 #include "codec/stream.h"
 #include "tar/rawhead.h"
 
-/* All headers of one entry; ovlctl(8) says so too. */
+/* Bytes of all headers of one entry; also documented in ovlctl(8). */
 #define TARIN_MAX_HEADER (1024 * 1024)
 
 struct tarin;
 
 struct recipe_out;
 
-/* Takes over the stream, also when it fails. recipe is the caller's; NULL: none wanted. */
+/* Takes over the stream, even on failure. recipe is the caller's; NULL: none wanted. */
 int tarin_open(struct tarin **out, struct stream *s, struct recipe_out *recipe,
 	struct ovl_err *err);
 
-/* 1 and the next entry (the reader's own), 0 after the last, negative errno. What was
- * not read of the entry before is skipped. */
+/* 1 and the next entry (owned by the reader), 0 after the last, negative errno. Skips
+ * data of the previous entry that was not read. */
 int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *err);
 
-/* A run of the entry's data and its offset in the file: 1, 0 at the end, -errno. Between
- * runs are holes. The caller puts it into the file path, which the recipe says then; data
- * that nobody asks for are in the recipe themselves. */
+/* The next run of the entry's data and its offset in the file: 1, 0 at the end,
+ * -errno. Between runs are holes. The caller writes it to the file path, which goes
+ * into the recipe; data that are not read here go into the recipe themselves. */
 int tarin_data(struct tarin *t, const char *path, const void **p, size_t *n,
 	uint64_t *offset, struct ovl_err *err);
 
-/* After tarin_next said 0: reads on to the end of the input, checks how the archive
- * ended, gives the digest of all of it. The recipe has all of it then. */
+/* After tarin_next has returned 0: reads to the end of the input, checks how the
+ * archive ends and gives the digest of all of it. The recipe is complete then. */
 int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err);
 
-/* What the current entry's extension headers say besides. */
+/* What the extension headers of the current entry say. */
 const struct rawhead *tarin_head(const struct tarin *t);
 
 void tarin_close(struct tarin *t);

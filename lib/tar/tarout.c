@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Writes a tar by libarchive, entry by entry. */
+/* Writes a tar with libarchive, entry by entry. */
 #include <archive.h>
 #include <errno.h>
 #include <locale.h>
@@ -12,7 +12,8 @@
 #include "tar/paxfix.h"
 #include "tar/tarout.h"
 
-/* Never touched memory: the writer passes over the bytes of a hole without reading. */
+/* The size of memory that is never touched: the writer skips the bytes of a hole
+ * without reading. */
 #define HOLE_CHUNK (1u << 30)
 #define OUT_BLOCK  (256 * 1024)
 
@@ -21,12 +22,12 @@ struct tarout {
 	locale_t utf8;
 	void *hole;
 	struct buf out; /* up to OUT_BLOCK, for the sink */
-	struct buf head; /* of the entry, while it is made */
+	struct buf head; /* headers of the entry, while they are made */
 	bool in_head;
 	sink_fn sink;
 	void *ctx;
-	bool direct; /* the sink gets pieces as they are written */
-	int rc; /* what the sink said */
+	bool direct; /* the sink gets data as it is written, unbuffered */
+	int rc; /* the sink's error */
 	struct ovl_err err;
 };
 
@@ -39,7 +40,7 @@ static int give(struct tarout *t, const void *p, size_t n)
 	return t->rc;
 }
 
-/* Small pieces to the sink as big ones. */
+/* Collects small pieces for the sink. */
 static int put(struct tarout *t, const void *p, size_t n)
 {
 	if (t->direct)
@@ -127,7 +128,7 @@ int tarout_open(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *er
 	return 0;
 }
 
-/* Nothing of the entry before comes into the head: that is finished first. */
+/* The previous entry is finished first, so that none of it ends up in the head. */
 static int make_head(struct tarout *t, struct archive_entry *e)
 {
 	int r = archive_write_finish_entry(t->a);
@@ -159,7 +160,8 @@ int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err
 		return err_nomem(err);
 	if (put(t, t->head.data, t->head.len) < 0)
 		return writer_error(t, err);
-	/* The map of a sparse file comes with the first data, be they none. */
+	/* The map of a sparse file is written with the first data, even if that is
+	 * empty. */
 	if (t->direct && archive_write_data(t->a, "", 0) < 0)
 		return writer_error(t, err);
 	return 0;
@@ -214,7 +216,7 @@ void tarout_close(struct tarout *t)
 	if (!t)
 		return;
 	if (t->rc == 0)
-		t->rc = -ECANCELED; /* nothing more to the sink */
+		t->rc = -ECANCELED; /* the sink gets nothing more */
 	if (t->a)
 		archive_write_free(t->a);
 	if (t->utf8 != (locale_t)0)

@@ -1,8 +1,8 @@
 /*
- * Entries to a tar, written by libarchive's pax writer, so that the same entries give
- * the same bytes: no times but mtime, no user names, no padding to a tape's blocks.
- * xattrs, with ACLs among them, go as SCHILY.xattr.* alone, which is what Docker,
- * containerd and Podman read; left alone, libarchive writes each xattr a second time
+ * Writes entries to a tar with libarchive's pax writer, so that the same entries give the
+ * same bytes: no times but mtime, no user names, no padding to tape blocks. xattrs,
+ * including ACLs, are written as SCHILY.xattr.* only, which is what Docker, containerd
+ * and Podman read; by default libarchive writes each xattr a second time
  * (LIBARCHIVE.xattr.*), and ACLs as SCHILY.acl.*.
  */
 #ifndef OVL_TAROUT_H
@@ -20,15 +20,15 @@ struct tarout;
 
 int tarout_open(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err);
 
-/* The same for a sink that must know which bytes are a file's: it gets those of each
- * tarout_data before that returns, and no others meanwhile. */
+/* The same for a sink that must know which bytes are file data: it gets the bytes of
+ * each tarout_data() before that returns, and no others in that call. */
 int tarout_open_direct(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err);
 
 int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err);
 int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err);
-/* n bytes of a hole that the header's sparse map tells of. */
+/* n bytes of a hole, which the header's sparse map must contain. */
 int tarout_hole(struct tarout *t, uint64_t n, struct ovl_err *err);
-/* The end of the archive. */
+/* Ends the archive. */
 int tarout_finish(struct tarout *t, struct ovl_err *err);
 void tarout_close(struct tarout *t);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The digest of a tar that is written to nowhere. */
+/* Digest and recipe of a tar that is written to nowhere. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,7 +31,7 @@ struct tarsum {
 	struct belt *belt;
 	_Atomic uint64_t hashed;
 
-	/* The thread's own until belt_wait. */
+	/* Used by the thread only, until belt_wait(). */
 	struct digest digest;
 	struct recipe_out *recipe;
 	const atomic_int *stop;

@@ -65,9 +65,10 @@ static int names_of(int dirfd, struct names *out)
 
 /* ---- one name --------------------------------------------------------------------- */
 
-/* Names that are one file are to be one file here too: by what the first of them was. */
+/* Hard links must join the same names in both trees: each file is compared with its
+ * first name. */
 struct link_pair {
-	ino_t want; /* first: the key */
+	ino_t want; /* first member: the key */
 	ino_t have;
 };
 
@@ -101,7 +102,7 @@ static int compare_pair(struct compared *o, void **links, ino_t want, ino_t have
 	return 0;
 }
 
-/* Where their numbers do not tell, files must not be linked that are not to be, either. */
+/* Without usable link counts, check that files are not linked which should not be. */
 static int compare_group(struct comparison *c, struct compared *o)
 {
 	unsigned n = o->n;
@@ -148,7 +149,7 @@ static int compare_targets(struct compared *o)
 	return 0;
 }
 
-/* What cannot be read is other data: it is to be replaced. */
+/* Unreadable data counts as different, so that it is replaced. */
 static int compare_data(const struct comparison *c, struct compared *o)
 {
 	const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
@@ -188,7 +189,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
-/* Is what is to be there the file of the layer below? */
+/* Should the file be that of the layer below? */
 static bool is_below(const struct compared *o, int below)
 {
 	struct stat st;
@@ -205,7 +206,7 @@ static int compare_files(struct comparison *c, struct compared *o, int below)
 	if (c->shared && same_file(o->want, o->have))
 		return 0;
 
-	/* Of a whiteout nothing but that it is one says anything. */
+	/* The metadata of whiteouts mean nothing. */
 	if (wh_is_device(o->want) && wh_is_device(o->have))
 		return 0;
 	if ((mode ^ o->have->st_mode) & S_IFMT) {
@@ -227,11 +228,11 @@ static int compare_files(struct comparison *c, struct compared *o, int below)
 
 /* ---- the trees -------------------------------------------------------------------- */
 
-/* A directory of both trees, and the one that is below. */
+/* A directory in both trees and in the layer below. */
 struct dirs {
 	int want;
 	int have;
-	int below; /* -1: none, or it need not be known */
+	int below; /* -1: none, or not needed */
 };
 
 static int compare_dirs(struct comparison *c, const struct dirs *d, struct ovl_err *err);

@@ -1,10 +1,10 @@
 /*
- * Two trees held against each other: one as it is to be, and one as it is.
+ * Compares two trees, an expected and an actual one.
  *
- * Names are looked at in the order of their bytes, a directory before what is in it. Of
- * two files that are compared: type, mode, owner, mtime, size, device, hard links (how
- * many, and with which of the others), xattrs, the target of a symlink, and data if that
- * is asked for. Whiteouts are equal, whatever they look like.
+ * Names are compared in byte order, a directory before its entries. Two files are
+ * compared by type, mode, owner, mtime, size, device, hard links (how many, and with
+ * which of the other files), xattrs, symlink target and, if asked for, data. Whiteouts
+ * are equal in all their forms.
  */
 #ifndef OVL_COMPARE_H
 #define OVL_COMPARE_H
@@ -24,10 +24,10 @@ struct compare_fault {
 
 enum { COMPARE_FAULTS = 12 };
 
-/* One name; want or have is NULL where it is not there. */
+/* One name; want or have is NULL if it does not exist there. */
 struct compared {
-	const char *path; /* from the top; empty: the top itself */
-	const char *name; /* in both directories: "." for the top */
+	const char *path; /* from the root; empty: the root itself */
+	const char *name; /* in both directories; "." for the root */
 	int want_dir;
 	int have_dir;
 	const struct stat *want;
@@ -39,24 +39,26 @@ struct compared {
 struct comparison {
 	const atomic_int *stop; /* ends the work when set; NULL: never */
 	bool data;
-	/* Files of the trees are files of other layers too (see graft.h): how many names they
-	 * have says nothing, those that are the same file need no look, and data are looked
-	 * at of those that are to be the same as in the directory below (-1: none) and are
-	 * not. */
+	/* Files of the trees are shared with other layers (see graft.h): their link
+	 * counts mean nothing, and those that are the same inode are equal. Data are
+	 * compared for files that should be shared with the directory below (-1: none)
+	 * and are not. */
 	bool shared;
 	int below;
-	/* Told of each name, sound ones too. Other than 0 ends the work. */
+	/* Called for each name, even without a fault. A result other than 0 ends the
+	 * work. */
 	int (*each)(void *ctx, const struct compared *one, struct ovl_err *err);
-	/* Of each directory that both have, when all in it was compared. NULL: not wanted. */
+	/* Called after the entries of a directory that exists in both trees. NULL: not
+	 * wanted. */
 	int (*leave)(void *ctx, const struct compared *one, struct ovl_err *err);
 	void *ctx;
-	struct buf path; /* not for the caller */
+	struct buf path; /* private, as all below */
 	unsigned depth;
 	void *links;
 	void *back;
 };
 
-/* Compares the open trees. 0, what a function said, or negative errno. */
+/* Compares the open trees. 0, the result of a callback, or negative errno. */
 int compare_trees(struct comparison *c, int want, int have, struct ovl_err *err);
 
 #endif

@@ -12,7 +12,7 @@
 
 struct file {
 	const struct side *in;
-	unsigned at; /* directory of in */
+	unsigned at; /* index of its directory in in */
 	int dirfd;
 	const char *name;
 	struct stat st;
@@ -50,11 +50,11 @@ static int link_differs(const struct file *a, const struct file *b)
 
 	if (fs_readlink(a->dirfd, a->name, 1 << 16, &x) < 0 ||
 		fs_readlink(b->dirfd, b->name, 1 << 16, &y) < 0)
-		return errno == EINVAL ? 1 : -1; /* no symlink any more */
+		return errno == EINVAL ? 1 : -1; /* not a symlink any more */
 	return x.len != y.len || memcmp(x.data, y.data, x.len) != 0;
 }
 
-/* Names and values of the xattrs that go along with a file, in one run of bytes. */
+/* Names and values of the xattrs that a layer keeps of a file, in one buffer. */
 static int xattrs_of(const struct file *f, const struct xattr_policy *xp, struct buf *out)
 {
 	auto_buf names = {0};
@@ -94,7 +94,7 @@ static int xattrs_differ(
 	return x.len != y.len || (x.len && memcmp(x.data, y.data, x.len) != 0);
 }
 
-/* The sizes are the same. Metacopied files on the same lower one have its data. */
+/* The sizes are the same. Metacopy files on top of the same lower file have its data. */
 static int content_differs(
 	const struct file *a, const struct file *b, const atomic_int *stop)
 {

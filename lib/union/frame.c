@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The names in one directory of a layer beside those below it. */
+/* The names in one directory of a layer, and in the layers below it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ static struct item *add(struct items *list, char *name)
 	return name ? it : NULL;
 }
 
-/* As strcmp of the names, a directory's second turn with a '/' behind its name. */
+/* Like strcmp of the names, with a '/' after the name of a directory's second item. */
 static int by_path_bytes(const void *pa, const void *pb)
 {
 	const struct item *a = pa;
@@ -66,7 +66,7 @@ static int by_name(const void *pa, const void *pb)
 	return strcmp(((const struct item *)pa)->name, ((const struct item *)pb)->name);
 }
 
-/* What the upper directory itself holds, whiteouts too. */
+/* The entries of the upper directory itself, with whiteouts. */
 static int collect_upper(const struct frame *f, struct items *list)
 {
 	auto_fsdir d = {.fd = -1};
@@ -104,7 +104,7 @@ static int collect_upper(const struct frame *f, struct items *list)
 	return r;
 }
 
-/* What is seen in a view. What went since its names were read is left out. */
+/* The entries of a merged directory. Leaves out those that have disappeared meanwhile. */
 static int collect_view(const struct view *v, bool gone, struct items *list)
 {
 	char **names = NULL;
@@ -127,7 +127,7 @@ static int collect_view(const struct view *v, bool gone, struct items *list)
 	return rc;
 }
 
-/* Keeps of the base's names (from start on) those that me does not have. */
+/* Drops the base's names (from start on) that me has too. */
 static void drop_known(struct items *list, size_t start)
 {
 	size_t n = start;

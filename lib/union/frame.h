@@ -1,5 +1,5 @@
 /*
- * A directory on the walk of changes, and the names in it; see changes.c.
+ * A directory on the walk that finds changes, and the names in it; see changes.c.
  */
 #ifndef OVL_FRAME_H
 #define OVL_FRAME_H
@@ -12,29 +12,30 @@
 /*
  * A directory on the walk.
  *
- *   me	   the layer's directory; if all, with what it merges with
- *   base  what the base has of that path
+ *  me	   the layer's directory; with all, merged with the layers below
+ *  base  the same directory in what the layer is compared with
  */
 struct frame {
 	struct side me;
 	struct side base;
-	struct view_index below; /* names of base, when many are asked for */
-	bool all; /* names come from all of me, not from its first directory alone */
-	bool cut; /* me does not merge with base: what me lacks is gone */
-	bool compare; /* what is the same in both is no change */
-	bool live; /* names may go while they are read */
+	struct view_index below; /* names of base, if many are looked up */
+	bool all; /* names come from the merged directory, not only from the layer's
+		   * own */
+	bool cut; /* opaque: nothing of base is visible that me does not have */
+	bool compare; /* compare files: those that are the same in both are not changes */
+	bool live; /* the layer may be mounted: names may disappear while they are read */
 };
 
 void frame_close(struct frame *f);
 
-/* A name in a frame. A directory has two: itself, and later, in the order of path bytes,
- * what is in it. */
+/* A name in a directory. A subdirectory has two items: one for itself and, later in
+ * the order of path bytes, one for its contents. */
 struct item {
 	char *name;
 	bool dir;
 	bool whiteout;
-	bool gone; /* the base has it, me has not */
-	bool inside; /* the directory's second turn; name is the first's */
+	bool gone; /* base has it and me does not */
+	bool inside; /* the item for its contents, which borrows the name of the first */
 };
 
 struct items {
@@ -45,7 +46,8 @@ struct items {
 void items_release(struct items *list);
 #define auto_items __attribute__((cleanup(items_release))) struct items
 
-/* The names of a frame, sorted by the bytes of the paths they stand for. -1 with errno. */
+/* The names of a directory, sorted by the bytes of the paths they stand for. -1 with
+ * errno. */
 int frame_items(const struct frame *f, struct items *out);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Links the files of a tree into another. */
+/* Links the files of one tree into another. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -38,9 +38,9 @@ static bool stopped(const struct graft *g)
 	return g->how.stop && *g->how.stop;
 }
 
-/* ---- directories that are still to be gone through --------------------------------- */
+/* ---- directories still to visit --------------------------------------------------- */
 
-/* Paths, each with its NUL, the next one last. */
+/* Paths, each with its NUL; the next one to visit is the last. */
 struct todo {
 	struct buf paths;
 };
@@ -51,7 +51,7 @@ static void push(struct todo *t, const char *dir, const char *name)
 	buf_add(&t->paths, "", 1);
 }
 
-/* Moves the last one to out. */
+/* Moves the last path to out. */
 static void pop(struct todo *t, struct buf *out)
 {
 	size_t at = t->paths.len - 1;
@@ -63,12 +63,12 @@ static void pop(struct todo *t, struct buf *out)
 	buf_cut(&t->paths, at);
 }
 
-/* A directory that is gone through: what it is filled from, and itself. */
+/* The directory that is visited: what it is filled from, and itself. */
 struct place {
 	int from;
 	int to;
-	const char *top; /* where it all goes, in the tree */
-	const char *path; /* of it, below that */
+	const char *top; /* path in the tree of what graft_dir() was called for */
+	const char *path; /* path of the directory below that */
 };
 
 static int failed(const struct graft *g, const struct place *p, const char *what,
@@ -92,7 +92,7 @@ static bool cannot_link(int errnum)
 		errnum == ENOSYS || errnum == EXDEV;
 }
 
-/* A second name of the file path in the tree. */
+/* Makes another name for the file path in the tree. */
 static int link_path(const struct graft *g, const char *path, int to, const char *name)
 {
 	const char *base = path_base(path);
@@ -108,7 +108,8 @@ static int link_path(const struct graft *g, const char *path, int to, const char
 	return fd < 0 ? -1 : linkat(fd, base, to, name, 0);
 }
 
-/* A file may have been copied under another of its names: 1 linked to that, 0 it was not. */
+/* Links to the copy of the file under another of its names: 1 done, 0 it was not
+ * copied yet. */
 static int link_copied(
 	struct graft *g, const struct stat *st, const struct place *p, const char *name)
 {
@@ -152,7 +153,7 @@ static int copy(struct graft *g, const struct place *p, const char *name)
 	r = st.st_nlink > 1 ? link_copied(g, &st, p, name) : 0;
 	if (r)
 		return r < 0 ? -1 : 0;
-	/* Some file systems tell that they have no links before they look for the name. */
+	/* Some file systems reject links before they look for the name. */
 	if (fs_copy(&g->how, p->from, name, p->to, name) < 0)
 		return errno == EEXIST ? 0 : -1;
 	return st.st_nlink > 1 ? note_copy(g, &st, p, name) : 0;
@@ -170,7 +171,7 @@ static int take_file(
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* What is in it comes later. */
+/* Its entries are added later. */
 static int take_dir(struct graft *g, const struct place *p, const char *name,
 	struct todo *todo, struct ovl_err *err)
 {
@@ -207,7 +208,8 @@ static int take_names(
 	return r < 0 ? failed(g, p, "read directory", "", err) : 0;
 }
 
-/* A directory that was made here. What is in it is made before it hands anything on. */
+/* Fills a new directory. Its entries are created first, so that they inherit nothing
+ * from it. */
 static int fill(
 	struct graft *g, const struct place *p, struct todo *todo, struct ovl_err *err)
 {
@@ -250,9 +252,9 @@ int graft_dir(struct graft *g, int from, int to, const char *path, struct ovl_er
 
 /* ---- names of one file ------------------------------------------------------------- */
 
-/* Where a file was copied or replaced that this is a name of still, it is to be one of the
- * new file: as some names are that were linked before their file had to be copied. 1: it is
- * now. */
+/* If the file that this is still a name of was copied or replaced, makes it a name of
+ * the new file; needed for names that were linked before the file had to be copied. 1:
+ * done. */
 static int rename_one(struct graft *g, const struct place *p, const char *name)
 {
 	const char *copy_of;
@@ -268,7 +270,7 @@ static int rename_one(struct graft *g, const struct place *p, const char *name)
 	return renameat(g->stage, TEMP, p->to, name) < 0 ? -1 : 1;
 }
 
-/* Of a directory whose times stay as they are. */
+/* Handles one directory and keeps its times. */
 static int regroup_dir(
 	struct graft *g, const struct place *p, struct todo *todo, struct ovl_err *err)
 {

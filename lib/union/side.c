@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One directory as the layers below show it. */
+/* One directory as a mount shows it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -29,7 +29,7 @@ struct view side_lowers(const struct side *s)
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* The merged lower directory that a redirect leads to. */
+/* Opens the merged lower directory that a redirect leads to. */
 static int follow(
 	const struct side *s, const struct view *beside, const char *to, struct view *out)
 {

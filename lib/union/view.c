@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A stack of trees seen as one, without mounting it. */
+/* Merges a stack of trees without mounting it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +61,7 @@ int view_append(struct view *v, struct view *more)
 }
 
 /*
- * One directory's share in a merge: 1 a directory (*fd), 0 nothing of that name, 2
+ * Looks up one directory's part of a merge: 1 a directory (*fd), 0 no such name, 2
  * something that hides what is below.
  */
 static int share(int dirfd, const char *name, int *fd)
@@ -155,7 +155,7 @@ int view_stat(const struct view *v, const char *name, struct stat *st, unsigned 
 
 /* ---- many names ------------------------------------------------------------------- */
 
-/* A lookup costs about as much as it does to list this many names. */
+/* A lookup takes about as long as listing this many names. */
 #define WORTH 4
 
 static int index_add(struct view_index *x, unsigned char type, const char *name)
@@ -168,7 +168,8 @@ static int index_add(struct view_index *x, unsigned char type, const char *name)
 	return x->text.failed ? -1 : 0;
 }
 
-/* 1 all of it, 0 it has too many, -1. What may be a whiteout has no type here. */
+/* Indexes a directory: 1 done, 0 it has too many names, -1. Possible whiteouts get no
+ * type. */
 static int index_dir(struct view_index *x, int fd, enum wh_dir marks, size_t most)
 {
 	auto_fsdir d = {.fd = -1};
@@ -245,7 +246,7 @@ void view_index_release(struct view_index *x)
 
 /* ---- all names -------------------------------------------------------------------- */
 
-/* Calls fn for each name of each directory that is the one seen. */
+/* Calls fn for each visible name. */
 static int each(const struct view *v, int (*fn)(void *ctx, const char *name), void *ctx)
 {
 	for (unsigned i = 0; i < v->n; i++) {

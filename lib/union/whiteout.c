@@ -42,8 +42,8 @@ bool wh_is_plnk(const char *path)
 	return strncmp(path, WH_PLNK "/", n + 1) == 0 && !strchr(path + n + 1, '/');
 }
 
-/* Does errno of a read of an xattr say that it is not there, or not what it should be? The
- * disk may just as well not give it back. */
+/* True if errno, from reading an xattr, means that the xattr does not exist or has no
+ * valid value, and not that it could not be read. */
 static bool has_none(void)
 {
 	return errno == ENODATA || errno == EOPNOTSUPP || errno == ERANGE;
