@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Writes the data of unpacked files in a thread of its own. */
+/* Writes the data of unpacked files in a thread. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ struct end {
 
 struct behind {
 	struct belt *belt;
-	struct buf path; /* the thread's own */
+	struct buf path; /* used by the thread only */
 };
 
 /* ---- the thread ------------------------------------------------------------------- */

@@ -1,18 +1,18 @@
 /*
- * Small files of a tree that is unpacked are written behind, by a thread of their own:
- * the caller has made the file, gives its data and time, and goes on to the next.
+ * Writes small files of an unpacked tree in a thread: the caller creates the file, passes
+ * its data and time, and goes on to the next one.
  *
  *	behind_begin	a file
- *	   behind_write	   data of it
- *	behind_end	its time; the file is closed when that is done
- *	behind_wait	all of them are on disk as far as write(2) brings them
+ *	   behind_write	   its data
+ *	behind_end	its time; the file is closed when it has been written
+ *	behind_wait	waits until write(2) has been called for all of them
  *
- * What could not be written a later call tells.
+ * An error in the thread is reported by a later call.
  *
- * Making a file costs about as much as parsing its entry and filling the recipe: with two
- * processors to themselves, an import without this takes 1.2 times as long for 40,000 files
- * of 3,000 bytes, 1.06 times for a tree of 550 MB, and as long as with it where
- * decompression is what takes time.
+ * Creating a file takes about as long as parsing its entry and adding it to the recipe:
+ * with two free processors, an import without the thread takes 1.2 times as long for
+ * 40,000 files of 3,000 bytes, 1.06 times for a tree of 550 MB, and as long as with it if
+ * decompression dominates.
  */
 #ifndef OVL_BEHIND_H
 #define OVL_BEHIND_H
@@ -22,7 +22,7 @@
 
 #include "base/err.h"
 
-/* What is larger costs little more to be written at once. */
+/* For larger files the thread gains little. */
 #define BEHIND_MAX (1024 * 1024)
 
 struct behind;
@@ -33,11 +33,11 @@ int behind_open(struct behind **out, struct ovl_err *err);
 int behind_begin(struct behind *b, const char *path, struct ovl_err *err);
 int behind_write(struct behind *b, int fd, const void *p, size_t n, uint64_t offset,
 	struct ovl_err *err);
-/* fd is the thread's to close, after a failure too. */
+/* The thread closes fd, even after a failure. */
 int behind_end(
 	struct behind *b, int fd, const struct timespec *mtime, struct ovl_err *err);
 
-/* NULL has nothing to wait for. */
+/* b may be NULL. */
 int behind_wait(struct behind *b, struct ovl_err *err);
 void behind_close(struct behind *b);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Walks a writable layer beside the layers below it: what was changed? */
+/* Compares a layer with the layers below it, or with another layer. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -20,10 +20,10 @@
 
 struct changes {
 	const struct layer *l;
-	struct view lowers; /* the layer's, at the root: absolute redirects start here */
-	struct view base_lowers; /* the same of any base */
-	bool live; /* it may be mounted and change meanwhile */
-	struct frame *frame; /* the one fn is called in */
+	struct view lowers; /* the layer's root: absolute redirects start here */
+	struct view base_lowers; /* the same for the base */
+	bool live; /* it may be mounted and change during the walk */
+	struct frame *frame; /* the directory that fn is called for */
 	unsigned depth;
 	struct buf path;
 	change_fn fn;
@@ -37,8 +37,8 @@ static int fail(struct changes *w, const char *what)
 		w->err, errno, "cannot %s %s", what, Q(w->path.len ? w->path.data : "/"));
 }
 
-/* The same for what one name is about: what went meanwhile from a layer that is mounted
- * is passed over. */
+/* The same for a single name: in a layer that may be mounted, what has disappeared is
+ * skipped. */
 static int lost(struct changes *w, const char *what)
 {
 	return w->live && fs_is_gone(errno) ? 0 : fail(w, what);
@@ -51,7 +51,7 @@ static int collect(struct changes *w, const struct frame *f, struct items *list)
 
 /* ---- going down ------------------------------------------------------------------- */
 
-/* The lowers of a frame as a view that owns nothing. */
+/* The lowers of a directory, as a view that owns nothing. */
 static struct view lowers_of(const struct frame *f)
 {
 	struct view v = f->base.dir;
@@ -63,7 +63,7 @@ static struct view lowers_of(const struct frame *f)
 	return v;
 }
 
-/* Of an upper directory alone: whether and how it merges with the base. */
+/* Opens a subdirectory of an upper, and finds out how it merges with the base. */
 static int child_of_upper(const struct frame *f, const char *name, struct frame *out)
 {
 	struct view beside = lowers_of(f);
@@ -99,8 +99,8 @@ static int child_frame(const struct frame *f, const char *name, struct frame *ou
 	return 0;
 }
 
-/* Would this name of the base be seen but for the cut? A socket covers it here, but is in no
- * tar. */
+/* Would this name of the base be visible without the opaque mark? A socket hides it
+ * here, but cannot be in a tar. */
 static bool would_show(void *ctx, const char *name)
 {
 	const struct frame *c = ctx;
@@ -110,7 +110,7 @@ static bool would_show(void *ctx, const char *name)
 		S_ISSOCK(st.st_mode);
 }
 
-/* Does the base show a file of that name? 1, 0, -1. */
+/* 1 if the base has a visible file of that name, 0 if not, -1. */
 static int in_base(const struct frame *f, const char *name)
 {
 	struct stat st;
@@ -134,7 +134,7 @@ static int tell(struct changes *w, struct frame *f, struct change *c)
 	return rc;
 }
 
-/* Where the file is that is seen under name. */
+/* Finds the directory of the file that is visible as name. */
 static int locate(const struct frame *f, const char *name, int *dirfd)
 {
 	struct stat st;
@@ -201,7 +201,7 @@ static int tell_gone(struct changes *w, struct frame *f, const struct item *it)
 
 static int walk_frame(struct changes *w, struct frame *f);
 
-/* The frame of a directory is made at its first turn, and again at its second if another
+/* A directory is opened for its first item, and again for its second if another
  * directory came between. */
 struct kept {
 	const char *name; /* whose */
@@ -215,7 +215,7 @@ static void kept_drop(struct kept *k)
 	k->name = NULL;
 }
 
-/* k->name stays NULL where there is no such directory any more. */
+/* k->name stays NULL if the directory has disappeared. */
 static int keep(
 	struct changes *w, const struct frame *f, struct kept *k, const char *name)
 {
@@ -254,7 +254,7 @@ static int one(struct changes *w, struct frame *f, const struct item *it, struct
 	return tell_file(w, f, it, opaque);
 }
 
-/* From here on the base's names are listed, not looked up one by one. */
+/* With this many names, list the base's names instead of looking each up. */
 #define MANY 8
 
 static int walk_frame(struct changes *w, struct frame *f)
@@ -266,7 +266,7 @@ static int walk_frame(struct changes *w, struct frame *f)
 		collect(w, f, &list) :
 		err_say(w->err, ENAMETOOLONG, "%s is nested too deep", Q(w->path.data));
 
-	/* Compared are two layers that may both change meanwhile. */
+	/* Two compared layers may both change meanwhile. */
 	if (rc == 0 && list.n >= MANY && !f->compare &&
 		view_index_make(&f->below, &f->base.dir, list.n) < 0)
 		rc = lost(w, "read the layers below of directory");
@@ -288,7 +288,7 @@ static int walk_frame(struct changes *w, struct frame *f)
 
 /* ---- the root --------------------------------------------------------------------- */
 
-/* The merged view of the layer that a layer is on, whether it hides it or not. */
+/* The merged view of a layer's parent, even if the layer hides it. */
 static int parent_view(const struct layer *l, struct view *out, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = l->drv};
@@ -304,7 +304,7 @@ static int parent_view(const struct layer *l, struct view *out, struct ovl_err *
 	return rc < 0 ? rc : layer_view(&parent, true, out, err);
 }
 
-/* The merged root of a layer, and its lowers alone. */
+/* Opens the merged root of a layer, and its lowers without it. */
 static int whole(
 	const struct layer *l, struct side *out, struct view *lowers, struct ovl_err *err)
 {

@@ -1,13 +1,13 @@
 /*
- * The walker of changes: what a layer changes against the layers below it, or against
- * any other layer. All that lists or packs changes goes through it. What goes from a
- * writable layer, which may be mounted, while it is walked is passed over.
+ * Finds what a layer changes compared with the layers below it, or with any other layer.
+ * Everything that lists or packs changes uses it. A writable layer may be mounted: what
+ * disappears from it during the walk is skipped.
  *
- * Against its own parent only the upper tree is read, with one look per name at what is
- * below. A directory that was renamed with redirect_dir=on is walked with the lower
- * directory it leads to; whiteouts and opaque directories become deletions.
+ * Compared with its own parent, only the upper tree is read, with one lookup below for
+ * each name. A directory that was renamed with redirect_dir=on is compared with the lower
+ * directory it came from; whiteouts and opaque directories become deletions.
  *
- * Changes come sorted by the bytes of their path, so that "a" is followed by "a.b" and
+ * Changes are sorted by the bytes of their path, so that "a" is followed by "a.b" and
  * that by "a/c".
  */
 #ifndef OVL_CHANGES_H
@@ -21,16 +21,16 @@ struct changes;
 
 struct change {
 	char kind; /* 'A', 'C', 'D' */
-	/* What is below is not seen any more because of the opaque mark of a directory
-	 * above. */
+	/* It is hidden by the opaque mark of a directory above it. */
 	bool by_opaque;
-	/* A, C of a directory: hides something that is below. */
+	/* A, C of a directory: it hides something below. */
 	bool opaque;
-	/* C of a directory: nothing changed but in it. Against any base only. */
+	/* C of a directory: only its contents changed. Only when comparing with any
+	 * base. */
 	bool only_inside;
 	const char *path; /* without a leading '/'; empty: the root */
 	size_t path_len;
-	/* A, C: the file. Against any base: not given (-1). */
+	/* A, C: the file. Not set (-1) when comparing with any base. */
 	int dirfd;
 	const char *name;
 };
@@ -39,21 +39,21 @@ typedef int (*change_fn)(
 	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err);
 
 /*
- * Calls fn for each change; what it returns other than 0 ends the walk and is returned.
- * base NULL: the layer's parent. Both layers are open and locked by the caller.
+ * Calls fn for each change; a result other than 0 ends the walk and is returned. base
+ * NULL: the layer's parent. The caller has opened and locked both layers.
  */
 int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, void *ctx,
 	struct ovl_err *err);
 
 /*
- * Has the layer no tree of changes alone, which tells them? Then it is to be walked against
- * its parent as against any base.
+ * True if the layer has no tree with only its changes. Then it must be compared with its
+ * parent as with any other base.
  */
 bool changes_compared(const struct layer *l);
 
 /*
- * For fn, of a regular file of an upper mounted with metacopy=on that holds no data
- * itself: opens the lower file that does. -1 with errno.
+ * For use in fn, for a regular file without data in an upper mounted with metacopy=on:
+ * opens the lower file that has the data. -1 with errno.
  */
 int changes_open_data(struct changes *walk, const struct change *c);
 

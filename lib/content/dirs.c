@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Directories of a tree that is unpacked: their times, and what they hide. */
+/* The directories of an unpacked tree: their times, and what they hide. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +67,7 @@ static bool grow(struct dirs *d)
 	return true;
 }
 
-/* Puts a new one among its siblings. */
+/* Links a new one to its siblings. */
 static void attach(struct dir *dir, struct dir **at)
 {
 	dir->sibling = *at;

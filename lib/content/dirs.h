@@ -1,8 +1,8 @@
 /*
- * What must be remembered of each directory while a layer is unpacked, because it can be
- * done only when all its entries are there: times, set-group-id bits and default ACLs,
- * and what depends on the layers below. A tree of names, so that depth costs nothing:
- * about 100 bytes a directory, and its name.
+ * What must be remembered for each directory while a layer is unpacked, because it can be
+ * done only after all its entries: times, set-group-id bits and default ACLs, and what
+ * depends on the layers below. A tree of names, so that depth costs nothing: about 100
+ * bytes for each directory, and its name.
  */
 #ifndef OVL_DIRS_H
 #define OVL_DIRS_H
@@ -19,8 +19,8 @@ enum {
 	DIR_HAS_WH = 2, /* a whiteout was made in it */
 	DIR_OPAQUE = 4, /* .wh..wh..opq: hides what it has below */
 	DIR_REPLACED = 8, /* .wh.NAME and a directory NAME: hides the one below */
-	DIR_SETGID = 16, /* set when its children are made */
-	DIR_ABSENT = 32, /* no directory now: only DIR_REPLACED is remembered */
+	DIR_SETGID = 16, /* to be set when its children exist */
+	DIR_ABSENT = 32, /* not a directory now: only DIR_REPLACED is remembered */
 	DIR_SETTLE = DIR_IMPLIED | DIR_HAS_WH | DIR_OPAQUE | DIR_REPLACED
 };
 
@@ -40,7 +40,7 @@ struct dir {
 
 struct dirs {
 	struct dir *root;
-	uint64_t seed; /* of the hash: names are the archive's to choose */
+	uint64_t seed; /* of the hash, since the archive chooses the names */
 	struct dir **bucket;
 	size_t n_buckets;
 	size_t n;
@@ -50,28 +50,32 @@ struct dirs {
 
 void dirs_release(struct dirs *d);
 
-/* Found or new (all zero but its name); NULL: ENOMEM. A new one has DIR_ABSENT no more
- * than one that is asked for: who asks has a directory there. up NULL: the root. */
+/* Finds or adds it (all zero except its name); NULL: ENOMEM. Clears DIR_ABSENT: the
+ * caller has a directory there. up NULL: the root. */
 struct dir *dirs_get(struct dirs *d, struct dir *up, const char *name);
 /* The same for a path from the root. */
 struct dir *dirs_get_path(struct dirs *d, const char *path);
-/* NULL: not there, or DIR_ABSENT. */
+/* NULL: unknown, or DIR_ABSENT. */
 struct dir *dirs_find(const struct dirs *d, const struct dir *up, const char *name);
 
-/* A whiteout of what is not, or not only, below: a directory that takes the name, now or
- * later, is DIR_REPLACED. -1: ENOMEM, or E2BIG when they are absurdly many. */
+/* Notes a whiteout of a name that exists in this layer: a directory that gets the
+ * name, now or later, is DIR_REPLACED. -1: ENOMEM, or E2BIG if there are absurdly
+ * many. */
 int dirs_hide(struct dirs *d, struct dir *up, const char *name);
 
-/* The directory is gone: forgets it and all below it, but not that it was DIR_REPLACED. */
+/* The directory was removed: forgets it and everything below it, except that it was
+ * DIR_REPLACED. */
 void dirs_forget(struct dirs *d, struct dir *dir);
 
-/* The default ACL, copied. -1: ENOMEM, or E2BIG when all of them are absurdly many. */
+/* Sets a copy of the default ACL. -1: ENOMEM, or E2BIG if they are absurdly many in
+ * total. */
 int dirs_set_acl(struct dirs *d, struct dir *dir, const void *value, size_t len);
 
-/* From the root on, each directory before those in it; NULL after the last. */
+/* Iterates from the root, each directory before its subdirectories; NULL after the
+ * last. */
 struct dir *dirs_next(const struct dirs *d, const struct dir *dir);
 
-/* Its path from the root; out->failed when memory is short. */
+/* Its path from the root; sets out->failed if out of memory. */
 void dirs_path(const struct dir *dir, struct buf *out);
 
 #endif

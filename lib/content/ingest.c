@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One layer taken in: the tar is read, unpacked, hashed and recorded in one pass. */
+/* Imports one layer: reads, unpacks, hashes and records the tar in one pass. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -40,7 +40,7 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 	if (tree < 0)
 		return err_sys(err, errno, "cannot open the staging tree");
 	rc = in->cfg.no_data ? 0 : recipe_create(&in->recipe, in->stage.fd, err);
-	/* Side by side with others the processors have enough to do. */
+	/* With several layers in parallel the processors are busy anyway. */
 	if (rc == 0 && !in->cfg.no_data && !in->cfg.beside)
 		rc = behind_open(&u->behind, err);
 	u->max_entries = or_default(in->cfg.max_entries, OVL_MAX_ENTRIES);
@@ -55,7 +55,7 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 										 rc;
 }
 
-/* Between entries, and while one is read. */
+/* Called between entries and while one is read. */
 static void tell(void *ctx)
 {
 	struct ingest *in = ctx;
@@ -107,7 +107,7 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 
 /* ---- the one pass ----------------------------------------------------------------- */
 
-/* So that many of them take no descriptors. */
+/* So that many of them need no descriptors. */
 static void rest(struct ingest *in)
 {
 	close_fdp(&in->unpack.tree);
@@ -178,7 +178,7 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 		r = check_digests(in, err);
 	if (r == 0 && in->recipe)
 		r = recipe_finish(in->recipe, in->diff_id, &in->tar_size, err);
-	/* What many of these together would hold on to, and what others may wait for. */
+	/* Many of them together would hold too much, and others may wait for it. */
 	tarin_close(in->tar);
 	in->tar = NULL;
 	recipe_out_close(in->recipe);
@@ -273,7 +273,7 @@ int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *
 	return rc == 0 && name ? names_give(&l, name, NULL, false, durable, err) : rc;
 }
 
-/* One that was there may be gone before it is found. */
+/* An existing layer may be removed before it is opened. */
 static int commit_or_find(struct ingest *in, const struct layer *parent,
 	const struct layer_ref *ref, const char *name, struct ovl_err *err)
 {

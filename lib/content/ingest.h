@@ -1,13 +1,13 @@
 /*
- * The bytes of a layer's tar into a staged layer.
+ * Unpacks a layer's tar into a staged layer.
  *
- *	ingest_begin	a staging directory, and the input is being read
- *	ingest_run	the one pass: tree, recipe, digest; needs nothing of the stack below,
- *			so that layers of an image are taken in side by side
- *	ingest_commit	what depends on the stack below, then it is a layer
- *	ingest_end	always; drops what was not committed
+ *	ingest_begin	makes a staging directory and starts to read the input
+ *	ingest_run	the only pass: tree, recipe, digest; independent of the stack below,
+ *			so that layers of an image can be unpacked in parallel
+ *	ingest_commit	does what depends on the stack below, then makes it a layer
+ *	ingest_end	always; removes what was not committed
  *
- * begin, commit and end are for the thread that has the store; run may be in any.
+ * begin, commit and end must run in the thread that uses the store; run may be in any.
  */
 #ifndef OVL_INGEST_H
 #define OVL_INGEST_H
@@ -29,19 +29,19 @@ struct ingest_config {
 	void (*seen)(void *ctx, struct archive_entry *e); /* each entry; NULL: no */
 	void *seen_ctx;
 	const struct driver *drv;
-	const struct stage *within; /* it is staged in this one, as */
-	const char *as; /* that name; NULL: in one of its own */
-	uint64_t max_size; /* 0: default; so are the others */
+	const struct stage *within; /* stage it in this one */
+	const char *as; /* under this name; NULL: in a stage of its own */
+	uint64_t max_size; /* 0: default; also for the others */
 	uint64_t max_entries;
 	unsigned max_depth;
-	const char *digest; /* that the input must have as it is, hex; NULL: any */
-	const char *diff_id; /* that it must have, hex; NULL: any */
+	const char *digest; /* expected digest of the input as it is, hex; NULL: any */
+	const char *diff_id; /* expected diff id, hex; NULL: any */
 	const atomic_bool *abort; /* another thread failed; NULL: none */
-	atomic_uint_fast64_t *entries; /* are added here too; NULL: no */
-	bool no_data; /* files get their size alone; no recipe is made */
-	bool beside; /* other layers are taken in at the same time, in other threads */
-	/* Progress is told from ingest_run: of what input.taken and entries count, where they
-	 * are given, else of this input. */
+	atomic_uint_fast64_t *entries; /* entries are also counted here; NULL: no */
+	bool no_data; /* files get only their size; no recipe is made */
+	bool beside; /* other layers are unpacked at the same time, in other threads */
+	/* ingest_run reports progress: input.taken and entries if they are set, else
+	 * that of this input. */
 	bool tell;
 };
 
@@ -66,30 +66,30 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 	struct ovl_err *err);
 int ingest_run(struct ingest *in, struct ovl_err *err);
 
-/* What depends on the stack below, without making it a layer. */
+/* Does what depends on the stack below, without making it a layer. */
 int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err *err);
 
 /*
- * The same with the stack as a view, and all that the layer needs but a place, on top of
- * parent, which may be staged itself. meta: what .layer says of it now. The descriptors of
- * one that is staged within another are closed then.
+ * The same with the stack as a view; also writes everything else that a layer on top of
+ * parent needs. parent may be staged itself. meta: the content of .layer. If it is staged
+ * within another stage, its descriptors are closed.
  */
 int ingest_complete(struct ingest *in, const struct layer *parent,
 	const struct view *below, struct meta *meta, struct ovl_err *err);
 
 /*
- * Makes it layer id on top of the open and locked parent (NULL: none), known as name (may
- * be NULL). 1: committed, 0: a layer of that id is there already and has the name now.
+ * Makes it layer id on top of the open and locked parent (NULL: none), with a name (may
+ * be NULL). 1: committed; 0: a layer with that id exists already and has the name now.
  */
 int ingest_commit(struct ingest *in, const struct layer *parent, const struct ovl_id *id,
 	const char *name, struct ovl_err *err);
 void ingest_end(struct ingest *in);
 
-/* Warns once about what was left out of all layers imported so far. */
+/* Warns once about what was left out of all imported layers. */
 void ingest_warn_left(struct ovl_store *st);
 
-/* Of a layer that is there already: all of it is on disk, and it has the name (may be
- * NULL). OVL_NOLAYER when it is gone again. */
+/* For a layer that exists already: makes sure that it is on disk and gives it the name
+ * (may be NULL). OVL_NOLAYER if it has been removed. */
 int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
 	struct ovl_err *err);
 

@@ -26,11 +26,11 @@ struct packer {
 	struct tarout *t;
 	const struct pack_watch *watch;
 	struct archive_entry *e;
-	struct inodes packed; /* files with several names: later ones are links */
+	struct inodes packed; /* files with hard links: later names become links */
 	char *copy;
 	int64_t latest; /* times are clamped to this */
 	bool clamp;
-	bool live; /* the layer may be mounted, and files go while they are packed */
+	bool live; /* the layer may be mounted, so files may disappear meanwhile */
 	struct pack_lost lost;
 	struct buf name; /* scratch */
 	struct buf value;
@@ -38,13 +38,13 @@ struct packer {
 
 /* ---- the entry -------------------------------------------------------------------- */
 
-/* In a message, relative paths read as in the tar. */
+/* The path in messages, relative as in the tar. */
 static const char *shown(const struct change *c)
 {
 	return c->path_len ? c->path : "./";
 }
 
-/* Of a layer that may be mounted: it is not there any more, or is another file now. */
+/* In a layer that may be mounted: the file has disappeared, or is another one now. */
 enum { GONE = 1, REPLACED = 2 };
 
 static int failed(
@@ -78,7 +78,7 @@ static void set_stat(struct packer *p, const struct stat *st)
 	archive_entry_set_size(p->e, S_ISREG(st->st_mode) ? st->st_size : 0);
 }
 
-/* Two of overlayfs's own say what a tar cannot. */
+/* Two of overlayfs's own xattrs say what a tar cannot represent. */
 static void count_lost(struct packer *p, int at_fd, const char *name, const char *attr)
 {
 	const char *live = xattr_live_prefix(&p->l->st->xattrs);
@@ -93,7 +93,7 @@ static void count_lost(struct packer *p, int at_fd, const char *name, const char
 		return;
 	if (*attr == 'p')
 		p->lost.flags += value[0] == 'i' || value[0] == 'a';
-	else /* "U+N": N + 1 of its names have no entry in the upper */
+	else /* "U+N": N + 1 of its names are not in the upper */
 		p->lost.links += strncmp(value, "U+", 2) == 0;
 }
 
@@ -167,7 +167,7 @@ static int add_run(void *ctx, off_t at, off_t n)
 	return store_stopped(runs->p->l->st);
 }
 
-/* Tells the entry where the file has data; it drops what says that is all of it. */
+/* Adds the file's sparse map to the entry, which drops a map that says "all data". */
 static int set_sparse(
 	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
 {
@@ -178,14 +178,14 @@ static int set_sparse(
 		return err_stopped(err);
 	if (rc < 0)
 		return failed(p, c, "find the holes of", err);
-	/* Nothing but a hole: a map of one empty piece at the end. */
+	/* Only a hole: a map with one empty piece at the end. */
 	if (!runs.any)
 		archive_entry_sparse_add_entry(p->e, size, 0);
 	return 0;
 }
 
-/* What is not read, a hole as a rule, costs little, but not nothing: in steps that leave
- * room to stop. */
+/* Skipped bytes, usually a hole, are cheap but not free: goes in steps, so that a stop
+ * is noticed. */
 static int pass_over(struct packer *p, off_t n, struct ovl_err *err)
 {
 	const off_t step = (off_t)1 << 40;
@@ -240,7 +240,8 @@ static int copy_runs(
 	if (archive_entry_sparse_reset(p->e) == 0)
 		return copy_run(p, c, fd, 0, size, err);
 	while (archive_entry_sparse_next(p->e, &offset, &length) == ARCHIVE_OK) {
-		/* The last hole can be left away, but the map comes with the first byte. */
+		/* The last hole can be left out, but the map is written with the first
+		 * byte. */
 		int rc = pass_over(p, length ? offset - at : 1, err);
 
 		if (rc == 0)
@@ -261,7 +262,8 @@ static int copy_data(struct packer *p, const struct change *c, int *fd, off_t si
 	return rc == 0 && w->data_end ? w->data_end(w->ctx, steal_fd(fd), err) : rc;
 }
 
-/* A regular file that has data; the header will be told of st: is that what was opened? */
+/* Opens a regular file with data; checks that it is still the file of st, which is in
+ * the header. */
 static int open_file(
 	struct packer *p, const struct change *c, const struct stat *st, int *fd)
 {
@@ -279,7 +281,7 @@ static int open_file(
 
 /* ---- kinds of entries ------------------------------------------------------------- */
 
-/* All headers go through here. */
+/* Writes every header. */
 static int header(struct packer *p, const struct change *c, enum pack_kind kind,
 	struct ovl_err *err)
 {
@@ -330,7 +332,7 @@ static int pack_link(
 	return header(p, c, PACK_FILE, err);
 }
 
-/* An empty file that stands for a whiteout or an opaque mark. */
+/* Writes the empty file that represents a whiteout or an opaque mark. */
 static int pack_mark(struct packer *p, const struct change *c, enum pack_kind kind,
 	const char *path, struct ovl_err *err)
 {
@@ -363,7 +365,7 @@ static int pack_opaque(struct packer *p, const struct change *c, struct ovl_err 
 				pack_mark(p, c, PACK_OPAQUE, p->name.data, err);
 }
 
-/* A file of that name would be a whiteout to whoever reads the tar. */
+/* Refuses a file whose name would be read as a whiteout. */
 static int check_name(const struct change *c, struct ovl_err *err)
 {
 	const char *hidden;
@@ -375,7 +377,7 @@ static int check_name(const struct change *c, struct ovl_err *err)
 		Q(c->path));
 }
 
-/* What is not a second name of a file that is packed already. */
+/* Packs a file, unless it is another name of a packed one. */
 static int pack_first(struct packer *p, struct changes *walk, const struct change *c,
 	const struct stat *st, struct ovl_err *err)
 {
@@ -413,7 +415,7 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 	return rc;
 }
 
-/* A tar has no sockets; but what one covers is to stay covered. */
+/* A tar cannot hold a socket; but what it hides must stay hidden. */
 static int pack_socket(struct packer *p, const struct change *c, struct ovl_err *err)
 {
 	p->lost.sockets++;

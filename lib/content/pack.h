@@ -1,10 +1,10 @@
 /*
- * A layer's changes as a layer tar (OCI image-spec, layer.md): what was added or changed
- * with all that belongs to it, a whiteout .wh.NAME for what was deleted, and
- * .wh..wh..opq in a directory that hides what is below.
+ * Packs a layer's changes as a layer tar (OCI image-spec, layer.md): added and changed
+ * files with their metadata, a whiteout .wh.NAME for each deleted one, and .wh..wh..opq
+ * in an opaque directory.
  *
- * Sorted by path and reproducible. Left out: sockets, overlayfs's own xattrs, marks that
- * hide nothing. The root directory is the entry "./".
+ * The tar is sorted by path and reproducible. It leaves out sockets, overlayfs's own
+ * xattrs and marks that hide nothing. The root directory is the entry "./".
  */
 #ifndef OVL_PACK_H
 #define OVL_PACK_H
@@ -19,41 +19,41 @@
 
 enum pack_kind { PACK_FILE, PACK_WHITEOUT, PACK_OPAQUE };
 
-/* What a tar cannot say of a tree, counted. */
+/* Counts of what a tar cannot represent. */
 struct pack_lost {
 	uint64_t sockets;
-	uint64_t flags; /* files that are immutable or append-only (chattr) */
-	uint64_t
-		links; /* files that index=on keeps joined with names that did not change */
+	uint64_t flags; /* immutable or append-only files (chattr) */
+	uint64_t links; /* hard links to unchanged names, which only index=on preserves */
 };
 void pack_warn(struct ovl_store *st, const struct pack_lost *lost);
 
 /*
- * For who wants to know more of the tree than the tar says. Each may be NULL; a negative
- * errno that it returns ends the packing and is returned.
+ * Callbacks for a caller that needs more than the tar. Each may be NULL; a negative errno
+ * ends the packing and is returned.
  */
 struct pack_watch {
 	void *ctx;
-	/* An entry comes: of the file, or of a whiteout or an opaque mark for it. */
+	/* Before each entry: for a file, a whiteout or an opaque mark. */
 	int (*entry)(void *ctx, const struct change *c, enum pack_kind kind,
 		struct ovl_err *err);
-	/* The file has an xattr that does not go into a tar. */
+	/* The file has an xattr that is left out of the tar. */
 	int (*left_xattr)(
 		void *ctx, const struct change *c, const char *attr, struct ovl_err *err);
-	/* Who has this reads the data of files, n bytes of fd at that offset: the tar gets
-	 * as many bytes next, in memory that may not be read. */
+	/* The callback reads the data itself, n bytes of fd at that offset: the tar
+	 * gets as many bytes next, from memory that must not be read. */
 	int (*run)(void *ctx, const struct change *c, int fd, uint64_t offset, uint64_t n,
 		struct ovl_err *err);
-	/* That was all of them. fd is the watch's to close now. */
+	/* All runs were passed. The callback closes fd. */
 	int (*data_end)(void *ctx, int fd, struct ovl_err *err);
-	struct pack_lost *lost; /* NULL: a warning tells it */
+	struct pack_lost *lost; /* NULL: a warning is given */
 };
 
-/* Writes the open layer's tar; the caller finishes t. watch NULL: nobody does. */
+/* Writes the open layer's tar; the caller finishes t. watch may be NULL. */
 int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch *watch,
 	struct ovl_err *err);
 
-/* The latest time that may be written, from $SOURCE_DATE_EPOCH: 1, or 0 if any may. */
+/* The latest time that may be written, from $SOURCE_DATE_EPOCH: 1, or 0 if there is no
+ * limit. */
 int pack_latest(int64_t *latest, struct ovl_err *err);
 
 #endif

@@ -11,12 +11,12 @@
 #include "base/thread.h"
 #include "content/piped.h"
 
-/* The end of the pipe that is written to, and who writes. */
+/* The thread that writes, and its end of the pipe. */
 struct writer {
 	piped_fn make;
 	void *ctx;
 	int fd;
-	bool broken; /* the reader is gone: what went wrong is its to say */
+	bool broken; /* the reader has closed the pipe and will report why */
 	int rc;
 	struct ovl_err err;
 };
@@ -40,7 +40,7 @@ static void *write_tar(void *ctx)
 	return NULL;
 }
 
-/* What the tar's writer saw is why its reader failed, if it saw anything first. */
+/* If the writer failed first, its error is the reason why the reader failed. */
 static int join(pthread_t thread, struct writer *w, int rc, struct ovl_err *err)
 {
 	pthread_join(thread, NULL);
@@ -66,7 +66,7 @@ int piped_ingest(struct ingest *in, struct ovl_store *st, struct ingest_config *
 	w.fd = ends[1];
 	fcntl(w.fd, F_SETPIPE_SZ, 1 << 20);
 	cfg->input.fd = read_end;
-	/* Beginning an ingest reads already. */
+	/* ingest_begin already reads. */
 	rc = -thread_start(&thread, write_tar, &w);
 	if (rc < 0) {
 		close_fdp(&w.fd);
@@ -76,7 +76,7 @@ int piped_ingest(struct ingest *in, struct ovl_store *st, struct ingest_config *
 	if (rc == 0)
 		rc = ingest_run(in, err);
 	if (rc < 0) {
-		/* Nobody reads any more: the writer will see that. */
+		/* Closes the reading end, which the writer will notice. */
 		ingest_end(in);
 		*in = (struct ingest)INGEST_INIT;
 		close_fdp(&read_end);

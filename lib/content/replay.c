@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Gives the tar of an imported layer back, bit for bit, from its recipe and tree. */
+/* Rebuilds the tar of an imported layer, bit for bit, from its recipe and tree. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,9 +23,9 @@
 
 #define COPY_SIZE (256 * 1024)
 
-/* A name that was replaced while the layer was imported. */
+/* A file that was replaced while the layer was imported. */
 struct kept {
-	uint64_t when; /* files of the recipe before it */
+	uint64_t when; /* number of files in the recipe before it */
 	uint64_t number;
 	size_t path; /* in player.kept_paths */
 };
@@ -34,25 +34,25 @@ struct player {
 	const struct layer *l;
 	int tree;
 	int kept_dir; /* -1: nothing was replaced */
-	struct kept *kept; /* sorted by path, of one path the oldest first */
+	struct kept *kept; /* sorted by path, then oldest first */
 	size_t n_kept;
 	size_t kept_size;
 	struct buf kept_paths;
 	uint64_t n_files;
-	uint64_t size; /* of the tar, as far as the recipe was read */
+	uint64_t size; /* of the tar so far */
 	const struct replay_watch *watch; /* NULL: damage is a failure */
 	bool told; /* of the current file */
-	bool any; /* damage was told */
+	bool any; /* damage has been reported */
 	sink_fn sink;
 	void *ctx;
 	struct digest digest;
 	XXH64_state_t sum;
 	struct buf path; /* of the current file */
-	int fd; /* it, open */
+	int fd; /* the current file, open */
 	char *copy;
 };
 
-/* With a watch it is told once a file, and no failure. */
+/* With a watch, damage is reported once for each file and is not a failure. */
 static int damaged(struct player *p, const char *why, struct ovl_err *err)
 {
 	if (p->watch) {
@@ -97,7 +97,7 @@ static int by_path(const void *a, const void *b, void *paths)
 	return order ? order : x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* All replacements, from a first reading of the recipe. */
+/* Collects all replacements by reading the recipe a first time. */
 static int read_kept(struct player *p, struct ovl_err *err)
 {
 	auto_recipe in = NULL;
@@ -120,7 +120,7 @@ static int read_kept(struct player *p, struct ovl_err *err)
 	return rc;
 }
 
-/* As strcmp of the path of k and the first n bytes of path. */
+/* Like strcmp of k's path and the first n bytes of path. */
 static int compare_path(
 	const struct player *p, const struct kept *k, const char *path, size_t n)
 {
@@ -151,7 +151,7 @@ static const struct kept *find_kept(const struct player *p, const char *path, si
 		NULL;
 }
 
-/* Where the file is now: in the tree, or below what was replaced first. */
+/* Opens the file: in the tree, or in .kept if it or a directory above it was replaced. */
 static int open_source(struct player *p, const char *path)
 {
 	const struct kept *first = NULL;
@@ -208,7 +208,7 @@ static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_
 		err, errno, "cannot open %s of layer %.12s", Q(p->path.data), p->l->id.s);
 }
 
-/* A piece of the file, zeros where it cannot be read any more. */
+/* Reads a piece of the file, zeros if it is unreadable. */
 static ssize_t read_piece(struct player *p, size_t want, uint64_t at)
 {
 	if (p->fd >= 0)
@@ -231,7 +231,7 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 			continue;
 		if (store_stopped(p->l->st))
 			return err_stopped(err);
-		/* What the disk does not give back is lost as what is damaged is. */
+		/* An unreadable block counts as damage. */
 		if (n < 0 && errno == EIO && p->watch) {
 			damaged(p, "cannot be read: Input/output error", err);
 			continue;
@@ -291,8 +291,8 @@ static int play_one(struct player *p, const struct recipe_rec *rec, struct ovl_e
 	}
 }
 
-/* Nobody must wait for more than the layer's tar ever had: a few bytes of recipe can speak
- * of runs without end. */
+/* Limits the output to the size of the layer's tar: a few bytes of recipe can describe
+ * endless runs. */
 static int check_size(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	uint64_t n = rec->type == RECIPE_RAW ? rec->n :
@@ -379,7 +379,7 @@ int layer_tar(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *er
 
 	if (rc != -ENOENT)
 		return rc;
-	/* All image layers are made with one: a tar packed anew would be another. */
+	/* Every image layer has a recipe: packing it again would give another tar. */
 	if (l->meta.kind == OVL_IMAGE)
 		return err_say(err, EUCLEAN, "layer %.12s is damaged: '%s' is missing",
 			l->id.s, RECIPE_NAME);

@@ -1,6 +1,6 @@
 /*
- * The tar of a layer: of an imported or committed one bit for bit as it was, from its
- * tree and its recipe (recipe.h), of a writable one packed from its changes (pack.h).
+ * The tar of a layer: an imported or committed layer is rebuilt bit for bit from its tree
+ * and its recipe (recipe.h), a writable one is packed from its changes (pack.h).
  */
 #ifndef OVL_REPLAY_H
 #define OVL_REPLAY_H
@@ -12,15 +12,15 @@
 #include "store/layer.h"
 
 /*
- * Gives all bytes of the tar to the sink. Checks each file against its sum and the whole
- * against the diff id, and fails with -EUCLEAN and the name of what is damaged: what the
- * sink has got then is not the layer, but never longer than its tar was. -ENOENT, and no
- * text, if the layer has no recipe.
+ * Writes all bytes of the tar to the sink. Checks each file against its sum and the tar
+ * against the diff id, and fails with -EUCLEAN and the name of what is damaged: the sink
+ * has then got something else, but never more bytes than the tar has. -ENOENT without a
+ * text if the layer has no recipe.
  */
 int replay(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
 
-/* For who wants all that is damaged: told of each file (path empty: the whole) and why, and
- * what cannot be read is zeros. */
+/* Reports all damage instead of failing: called for each damaged file (path empty: the
+ * whole tar) with a reason. What cannot be read is replaced by zeros. */
 struct replay_watch {
 	void (*bad)(void *ctx, const char *path, const char *why);
 	void *ctx;
@@ -28,7 +28,7 @@ struct replay_watch {
 int replay_watched(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err);
 
-/* The layer's tar in either way. */
+/* The layer's tar, rebuilt or packed. */
 int layer_tar(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
 
 #endif

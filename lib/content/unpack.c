@@ -15,16 +15,16 @@
 #include "content/unpack.h"
 #include "union/whiteout.h"
 
-/* Where an entry goes. */
+/* The place of an entry. */
 struct place {
-	const char *path; /* clean, in the layer */
+	const char *path; /* clean path in the layer */
 	const char *name; /* its last component */
 	struct parent *p;
 };
 
 /*
- * Makes something at a place and, if something is there, once more without it. fn is a
- * system call wrapper: -1 and EEXIST, or what it returns.
+ * Creates something at a place; if something exists there, removes that and tries again.
+ * fn is a system call wrapper: -1 and EEXIST, or its result.
  */
 typedef int (*maker)(const struct place *at, void *ctx);
 
@@ -58,7 +58,7 @@ static int make_file(const struct place *at, void *ctx)
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	int fd = openat(at->p->fd, at->name, flags, f->mode);
 
-	/* Those that are written behind are open still. */
+	/* Files that are still being written are open. */
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && f->u->behind) {
 		behind_wait(f->u->behind, NULL);
 		fd = openat(at->p->fd, at->name, flags, f->mode);
@@ -66,11 +66,11 @@ static int make_file(const struct place *at, void *ctx)
 	return fd;
 }
 
-/* A file whose data are to come. */
+/* A file whose data follow. */
 struct file {
 	int fd;
 	uint64_t size;
-	bool behind; /* they are not written at once */
+	bool behind; /* written by the thread */
 };
 
 static int write_piece(struct unpack *u, const struct file *f, const struct place *at,
@@ -120,14 +120,14 @@ static int write_data(struct unpack *u, struct tarin *t, const struct file *f,
 	}
 	if (r < 0)
 		return err_prefix(err, r, "%s", Q(at->path));
-	/* Cut off they could not be given back, and readers disagree what to do. */
+	/* Truncated data could not be rebuilt, and readers disagree about them. */
 	if (end > f->size)
 		return err_say(err, EBADMSG,
 			"damaged tar archive: %s has data behind its end", Q(at->path));
 	return end != f->size || u->no_data ? set_size(u, f, at, err) : 0;
 }
 
-/* Once data were given the fd is the thread's, also when the rest cannot be. */
+/* After the first data the thread owns fd, even if the rest fails. */
 static int put_behind(struct unpack *u, struct tarin *t, struct archive_entry *e,
 	const struct file *f, const struct place *at, struct ovl_err *err)
 {
@@ -170,7 +170,7 @@ static int put_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
 
 /* ---- whiteouts -------------------------------------------------------------------- */
 
-/* Hides name below. What this layer has of that name stays. */
+/* Hides name in the layers below. What this layer has stays. */
 static int hide(
 	struct unpack *u, const struct place *at, const char *name, struct ovl_err *err)
 {
@@ -218,7 +218,7 @@ static int make_node(const struct place *at, void *ctx)
 		archive_entry_filetype(e) == AE_IFIFO ? 0 : archive_entry_rdev(e));
 }
 
-/* What it would have hidden below stays hidden. */
+/* Skips the entry, but hides what it would have hidden. */
 static int leave_out(struct unpack *u, const struct place *at, struct ovl_err *err)
 {
 	int rc = unpack_clear(u, at->p, at->name, at->path, err);
@@ -251,7 +251,8 @@ static int put_node(struct unpack *u, struct archive_entry *e, const struct plac
 	if (device && archive_entry_rdev(e) == makedev(0, 0))
 		return err_say(err, EINVAL,
 			"refused %s: a 0/0 device would be a whiteout", Q(at->path));
-	/* The kernel makes none there: that is no reason to refuse a layer with a console. */
+	/* The kernel does not allow it there, but a layer with a console must not be
+	 * refused. */
 	if (device && unpack_in_userns(u))
 		return leave_out(u, at, err);
 	rc = make(u, at, make_node, e, err);
@@ -280,7 +281,7 @@ static bool same_inode(const struct link *l, const struct place *at)
 		a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
-/* A second name of a file of this layer; what data the entry has is that file's. */
+/* A hard link to a file of this layer; data in the entry are that file's. */
 static int put_link(struct unpack *u, struct archive_entry *e, const struct place *at,
 	struct ovl_err *err)
 {
@@ -327,7 +328,7 @@ static int put_link(struct unpack *u, struct archive_entry *e, const struct plac
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* 1: made now, 0: it was there. */
+/* 1: created, 0: it existed. */
 static int make_dir(
 	struct unpack *u, const struct place *at, mode_t mode, struct ovl_err *err)
 {
@@ -400,9 +401,9 @@ static int put(struct unpack *u, struct tarin *t, struct archive_entry *e,
 }
 
 /*
- * May the directory of an entry be? A component that reads as a whiteout is none; below
- * one of aufs's own names is nothing we keep, except what hard links lead to. 1: go on, 0:
- * ignore the entry.
+ * Checks the directories of an entry. A whiteout name is not a directory; entries below
+ * aufs's own names are dropped, unless hard links lead to them. 1: go on, 0: ignore the
+ * entry.
  */
 static int check_dirs(const char *path, struct ovl_err *err)
 {
@@ -427,7 +428,7 @@ static int check_dirs(const char *path, struct ovl_err *err)
 	return 1;
 }
 
-/* A clean path that is not the root's, in scratch that may be written into. */
+/* A clean path other than the root's, in a writable buffer. */
 static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, char *path,
 	struct ovl_err *err)
 {
@@ -452,7 +453,7 @@ static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, ch
 	} else {
 		rc = unpack_parent(u, "", &at.p, err);
 	}
-	/* Nothing below is seen where this layer has no directory. */
+	/* Nothing below is visible if this layer does not have a directory there. */
 	if ((rc == -ENOTDIR || rc == -ELOOP) && kind != WH_NONE)
 		return 0;
 	if (rc < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What can be done only when all entries of a layer are there: what depends on the
- * stack below (implied directories, whiteouts, opaque marks), and times of directories.
- * Directories come parents first, and with each goes the merged view of what is below.
+ * Does what is possible only after all entries of a layer: what depends on the stack
+ * below (implied directories, whiteouts, opaque marks), and times of directories. Visits
+ * parents first, each with the merged view of what is below.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,15 +20,15 @@
 #include "union/graft.h"
 #include "union/whiteout.h"
 
-/* So many levels stay open, so that directories are opened by name in the one above. */
+/* This many levels stay open, so that a directory can be opened by name in its parent. */
 #define KEEP_OPEN 64
 
-/* The directories on the way from the root to the current one. */
+/* The directories from the root to the current one. */
 struct level {
 	const struct dir *dir;
 	int fd; /* -1: not kept open */
-	struct view below; /* what the stack has of that name, if it can be seen */
-	bool known; /* below was looked up: only where it is needed */
+	struct view below; /* the stack's directory of that name, if visible */
+	bool known; /* below was looked up, which is done only if needed */
 };
 
 struct walk {
@@ -54,7 +54,7 @@ static void pop(struct walk *w)
 	close_fdp(&w->level[w->n].fd);
 }
 
-/* Goes down to dir, up from what it is not in. */
+/* Moves to dir. */
 static int descend(struct walk *w, const struct dir *dir, struct ovl_err *err)
 {
 	struct level next = {.dir = dir, .fd = -1, .below = {.xp = w->u->xattrs}};
@@ -75,9 +75,9 @@ static int descend(struct walk *w, const struct dir *dir, struct ovl_err *err)
 }
 
 /*
- * Views hold a descriptor for each lower, so of the levels above i only some keep theirs,
- * the fewer the farther they are: to get one again that was given up costs no more than
- * it took to come down from there.
+ * A view holds a descriptor for each lower, so only some of the levels above i keep
+ * theirs, the fewer the farther they are: getting one back is no more work than it was to
+ * come down from there.
  */
 static bool stays_known(unsigned i, unsigned level)
 {
@@ -88,7 +88,7 @@ static bool stays_known(unsigned i, unsigned level)
 	return level % step == 0;
 }
 
-/* Unless it stays, or is the root's. */
+/* Unless it is kept, or is the root. */
 static void forget_view(struct walk *w, unsigned i, unsigned level)
 {
 	if (!level || !w->level[level].known || stays_known(i, level))
@@ -97,8 +97,8 @@ static void forget_view(struct walk *w, unsigned i, unsigned level)
 	w->level[level].known = false;
 }
 
-/* What is below the directory of level i, as its parents in this layer let it be seen:
- * nothing if one of them is opaque. */
+/* Looks up what is below the directory of level i, as far as its parents in this layer
+ * let it be visible: nothing if one of them is opaque. */
 static int look_below(struct walk *w, unsigned i, struct ovl_err *err)
 {
 	unsigned known = i;
@@ -121,7 +121,8 @@ static int look_below(struct walk *w, unsigned i, struct ovl_err *err)
 	return 0;
 }
 
-/* As copy-up would make it: like the one below, else plain. */
+/* Gives an implied directory the metadata that copy-up would: those of the one below,
+ * else defaults. */
 static int settle_implied(struct walk *w, struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
@@ -141,13 +142,13 @@ static int settle_implied(struct walk *w, struct dir *dir, int fd,
 	return 0;
 }
 
-/* This part takes no entries, whose reader would hear it. */
+/* For this part; entries are stopped by their reader. */
 static bool stopped(const struct unpack *u)
 {
 	return u->stop && *u->stop;
 }
 
-/* Takes away the whiteouts that hide nothing, or have done it. */
+/* Removes whiteouts that hide nothing, or are no longer needed. */
 static int settle_whiteouts(struct walk *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
@@ -183,8 +184,8 @@ struct looking {
 	int fd;
 };
 
-/* Something below would be seen: it is not replaced here, or by a directory. When all is to
- * stop, nobody looks at the answer. */
+/* Would something below become visible? Not if it is replaced here by something other
+ * than a directory. After a stop the answer does not matter. */
 static bool would_show(void *ctx, const char *name)
 {
 	const struct looking *s = ctx;
@@ -206,8 +207,8 @@ static int settle_opaque(
 	return 0;
 }
 
-/* What the directory has below, with whiteouts in it that hide it. There is one below:
- * layers that are whole are on one that is. */
+/* Adds the lower entries of the directory that its whiteouts do not hide. There is one
+ * lower: complete layers are on top of a complete layer. */
 static int take_below(struct walk *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
@@ -233,7 +234,7 @@ static int settle(struct walk *w, struct dir *dir, int fd, const struct view *be
 	return rc;
 }
 
-/* What entries of their own say, and their children would have spoiled. */
+/* Sets what the entry said and creating children would have changed. */
 static int complete(struct walk *w, const struct dir *dir, int fd, struct ovl_err *err)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, dir->mtime};
@@ -253,7 +254,7 @@ static int complete(struct walk *w, const struct dir *dir, int fd, struct ovl_er
 	return 0;
 }
 
-/* The directory of the last level. */
+/* Opens the directory of the last level. */
 static int open_level(struct walk *w, const struct dir *dir, struct ovl_err *err)
 {
 	struct level *up = w->n > 1 ? &w->level[w->n - 2] : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Owner, mode, xattrs, ACLs and times of what was unpacked. */
+/* Sets owner, mode, xattrs, ACLs and times of unpacked files. */
 #include <archive.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include "content/unpack.h"
 #include "tar/acl.h"
 
-/* What an entry is called in messages. */
+/* The name of an entry in messages. */
 static const char *name_of(struct archive_entry *e)
 {
 	const char *name = archive_entry_pathname(e);
@@ -56,16 +56,16 @@ static int owner_error(uid_t uid, gid_t gid, struct archive_entry *e, struct ovl
 	return err_sys(err, errno, "cannot set the owner of %s", Q(name_of(e)));
 }
 
-/* What metadata go onto: a file or directory that is open, or what cannot be. */
+/* The file that gets the metadata: open, or one that cannot be opened. */
 struct target {
 	int fd;
 	bool path; /* fd is O_PATH */
 };
 
 /*
- * Holds what was just made under name: what is done by name could be done to another
- * file, if somebody gives it that name meanwhile. A file of this type that has no other
- * name is ours, or of who does that.
+ * Opens what was just created at name: calls by name could hit another file, if somebody
+ * replaces it meanwhile. A file of this type without other names is ours, or belongs to
+ * whoever did that.
  */
 static int pin(
 	struct parent *p, const char *name, struct archive_entry *e, struct ovl_err *err)
@@ -104,7 +104,7 @@ struct xattr_in {
 
 /* ---- xattrs ----------------------------------------------------------------------- */
 
-/* In a user namespace some are for root outside alone. */
+/* In a user namespace, some xattrs are reserved for root outside. */
 static bool is_denied(const struct unpack *u, const char *attr, int why)
 {
 	return why == EPERM && unpack_in_userns(u) && xattr_wants_root(attr);
@@ -127,9 +127,9 @@ static int set_one(struct unpack *u, struct target to, const char *attr,
 }
 
 /*
- * The next xattr, under the name that is meant: the reader decodes the names of
- * LIBARCHIVE.xattr records and leaves those of SCHILY.xattr as they stand. Who writes
- * both means the same. 1, 0 at the end, negative errno.
+ * The next xattr, with its real name: the reader decodes the names of LIBARCHIVE.xattr
+ * records but not those of SCHILY.xattr. A writer of both means the same. 1, 0 at the
+ * end, negative errno.
  */
 static int next_xattr(struct unpack *u, struct archive_entry *e, struct xattr_in *out,
 	struct ovl_err *err)
@@ -152,7 +152,7 @@ static int next_xattr(struct unpack *u, struct archive_entry *e, struct xattr_in
 	return 0;
 }
 
-/* ACLs wait: they come last, and may be there as text as well. */
+/* ACLs are set last, and may also be present as text. */
 static int set_xattrs(
 	struct unpack *u, struct target to, struct archive_entry *e, struct ovl_err *err)
 {
@@ -194,7 +194,7 @@ static int from_text(struct unpack *u, bool dflt, struct ovl_err *err)
 	return r;
 }
 
-/* The value of an ACL: as an xattr if it is there as one, else from its text. */
+/* The value of an ACL: from the xattr if there is one, else from the text. */
 static int get_acl(
 	struct unpack *u, struct archive_entry *e, bool dflt, struct ovl_err *err)
 {
@@ -227,7 +227,8 @@ static int set_access_acl(
 
 /*
  * A pax header says -1.5 for one and a half seconds before 1970; the reader makes -1 and
- * 500000000 of it, struct timespec has -2 and 500000000. Of -0.5 it drops the sign.
+ * 500000000 of it, but struct timespec needs -2 and 500000000. The reader also drops the
+ * sign of -0.5.
  */
 struct timespec unpack_mtime(const struct unpack *u, struct archive_entry *e)
 {
@@ -243,8 +244,8 @@ struct timespec unpack_mtime(const struct unpack *u, struct archive_entry *e)
 
 /* ---- files, directories ----------------------------------------------------------- */
 
-/* A new inode has the mode it was made with, but for the bits open(2) and mknod(2) do not
- * set; a change of owner takes none but these away. */
+/* A new inode has the mode it was created with, except bits that open(2) and mknod(2)
+ * do not set; a change of owner clears no other bits. */
 static int set_mode(struct target to, struct archive_entry *e, struct ovl_err *err)
 {
 	mode_t mode = archive_entry_mode(e) & 07777;
@@ -287,7 +288,7 @@ int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
 	return rc < 0 ? rc : set_times(u, to, e, err);
 }
 
-/* A directory that had an entry before: nothing of that one's xattrs stays. */
+/* For a directory with an earlier entry: removes the xattrs of that one. */
 static int strip(int fd, struct archive_entry *e, struct ovl_err *err)
 {
 	auto_buf names = {0};

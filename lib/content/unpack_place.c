@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Where entries go: directories of the staging tree, kept open for the next entry. */
+/* The places of entries: directories of the staging tree, kept open for the next
+ * entries. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,7 +25,7 @@ static void close_parent(struct parent *p)
 	p->path = NULL;
 }
 
-/* All but the first n. */
+/* Closes all but the first n. */
 static void forget_parents(struct unpack *u, unsigned n)
 {
 	while (u->n_parents > n)
@@ -63,7 +64,7 @@ static struct parent *cache(struct unpack *u, const char *dir, int fd, struct di
 	return to_front(u, u->n_parents++);
 }
 
-/* Puts a directory where the whiteout of one was: it hides what is below. */
+/* Replaces the whiteout of a directory by a directory: it hides what is below. */
 static int replace_whiteout(int dirfd, const char *name)
 {
 	if (unlinkat(dirfd, name, 0) < 0)
@@ -71,8 +72,8 @@ static int replace_whiteout(int dirfd, const char *name)
 	return mkdirat(dirfd, name, 0755);
 }
 
-/* What stands where the directory path would be: no directory, nor leads to one in the
- * tree. */
+/* Checks what is at the path of a directory: is it neither a directory nor leads to
+ * one in the tree? */
 static int in_the_way(int dirfd, const char *name, const char *path, struct ovl_err *err)
 {
 	auto_buf target = {0};
@@ -85,7 +86,7 @@ static int in_the_way(int dirfd, const char *name, const char *path, struct ovl_
 		Q(path), Q(target.data));
 }
 
-/* One directory that no entry was there for; path is for messages. */
+/* Creates a directory without an entry; path is for messages. */
 static int imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
 	const char *path, struct dir **out, struct ovl_err *err)
 {
@@ -110,14 +111,14 @@ static int imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
 	if (!dir)
 		return err_nomem(err);
 	dir->flags |= flags;
-	/* Where new directories get the group of theirs, so did this one. */
+	/* If new directories inherit their group, this one did too. */
 	if (up)
 		dir->foreign_group = up->foreign_group;
 	*out = dir;
 	return 0;
 }
 
-/* The record of an open directory, under the name it has without symlinks. */
+/* The record of an open directory, by its path without symlinks. */
 static struct dir *record(struct unpack *u, int fd, struct ovl_err *err)
 {
 	auto_buf real = {0};
@@ -133,11 +134,11 @@ static struct dir *record(struct unpack *u, int fd, struct ovl_err *err)
 	return rec;
 }
 
-/* Where make_path has got to. */
+/* How far make_path has come. */
 struct way {
 	int fd; /* O_PATH */
 	struct dir *rec;
-	struct buf done; /* as the archive says it */
+	struct buf done; /* as in the archive */
 };
 
 static void way_end(struct way *w)
@@ -151,7 +152,7 @@ static int open_below(int dirfd, const char *name)
 	return openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* One component down. */
+/* Goes down one component. */
 static int step(struct unpack *u, struct way *w, const char *name, struct ovl_err *err)
 {
 	bool followed = false;
@@ -185,7 +186,7 @@ static int step(struct unpack *u, struct way *w, const char *name, struct ovl_er
 	return rec ? 0 : -ENOMEM;
 }
 
-/* Opens path, a directory at a time, and makes those that are missing. */
+/* Opens path, one directory at a time, and creates missing ones. */
 static int make_path(
 	struct unpack *u, const char *path, struct dir **rec, struct ovl_err *err)
 {
@@ -259,11 +260,11 @@ int unpack_path(
 	return out->failed ? err_nomem(err) : 0;
 }
 
-/* Who plays the recipe back has all their paths in memory. */
+/* Replaying the recipe needs all their paths in memory. */
 #define MAX_KEPT       100000
 #define MAX_KEPT_BYTES (8u << 20)
 
-/* Out of the tree, into .kept. */
+/* Moves a file from the tree to .kept. */
 static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl_err *err)
 {
 	auto_buf path = {0};
@@ -292,7 +293,7 @@ static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl
 	return 0;
 }
 
-/* What has no data is removed, else it is kept for the recipe. */
+/* Keeps a file with data for the recipe, removes anything else. */
 static int put_away(struct unpack *u, struct parent *p, const char *name,
 	const struct stat *st, struct ovl_err *err)
 {
@@ -304,7 +305,8 @@ static int put_away(struct unpack *u, struct parent *p, const char *name,
 		if (!dir || (errno != ENOTEMPTY && errno != EEXIST))
 			return err_sys(err, errno, "cannot remove it");
 	}
-	/* Without data: to be compared with a tree that has names more for this. */
+	/* Without data, too: it is compared with a tree that has more hard links
+	 * because of this. */
 	if (u->recipe || u->no_data)
 		return keep(u, p, name, err);
 	if (fs_rmtree(p->fd, name, NULL) < 0)
@@ -335,7 +337,7 @@ int unpack_clear(struct unpack *u, struct parent *p, const char *name, const cha
 	dir = dirs_find(&u->dirs, p->dir, name);
 	if (dir)
 		dirs_forget(&u->dirs, dir);
-	/* Names may lead elsewhere from now on, also the one that led to p. */
+	/* Names may lead elsewhere now, even the one that led to p. */
 	forget_parents(u, 1);
 	free_p(&p->path);
 	p->path = NULL;
@@ -372,7 +374,7 @@ bool unpack_in_userns(const struct unpack *u)
 	return u->uids.n != 1 || u->uids.range[0].count != UINT32_MAX;
 }
 
-/* What AUFS kept for hard links was needed by these alone; its data the recipe needs. */
+/* AUFS's directory for hard links is not needed any more; the recipe needs its data. */
 static int drop_plnk(struct unpack *u, struct ovl_err *err)
 {
 	struct parent top = {.fd = u->tree, .dir = u->dirs.root};

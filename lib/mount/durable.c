@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a writable layer is made of is on disk before it is mounted, see durable.h. */
+/* Brings a writable layer to disk before it is mounted, see durable.h. */
 #include <fcntl.h>
 
 #include "base/cleanup.h"
@@ -7,7 +7,7 @@
 #include "mount/durable.h"
 #include "store/store.h"
 
-/* In the layer: it was synced. */
+/* In the layer: it has been synced. */
 static const char synced[] = ".synced";
 
 int durable_for_mount(const struct layer *l, bool again, struct ovl_err *err)
@@ -19,7 +19,7 @@ int durable_for_mount(const struct layer *l, bool again, struct ovl_err *err)
 		(!again && fs_exists(l->fd, synced) > 0))
 		return 0;
 	rc = store_sync(l->st, l->fd, err);
-	/* Without the note it is synced again the next time. */
+	/* Without the file it is synced again next time. */
 	if (rc == 0)
 		fd = openat(l->fd, synced,
 			O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);

@@ -20,7 +20,7 @@
 #include "store/redirects.h"
 #include "store/store.h"
 
-/* What is looked at, and where the answer goes. */
+/* The failed mount, and where the answer goes. */
 struct failure {
 	const struct layer *l;
 	const struct mountspec *spec;
@@ -104,7 +104,7 @@ static uint64_t mount_of(int fd)
 	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) < 0 ? 0 : sx.stx_mnt_id;
 }
 
-/* What the kernel counts as remote it takes as a lower only. */
+/* The kernel accepts file systems that it considers remote only as lowers. */
 static const char *remote(int fd)
 {
 	static const struct {
@@ -124,7 +124,8 @@ static const char *remote(int fd)
 	return NULL;
 }
 
-/* With an index the kernel wants the very files that the upper was made over. */
+/* With an index, the kernel insists on the same lower files that the upper was made
+ * on. */
 static bool other_origin(const struct failure *f)
 {
 	return f->errnum == ESTALE &&
@@ -166,7 +167,7 @@ static bool bad_upper(const struct failure *f)
 	return false;
 }
 
-/* Options that the kernel takes one by one, but not together. */
+/* Options that the kernel accepts alone, but not together. */
 static bool conflict(const struct failure *f)
 {
 	static const char *const trusted_only[] = {

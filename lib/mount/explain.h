@@ -1,6 +1,6 @@
 /*
- * Why a mount failed: mount(2) has one EINVAL for a dozen reasons, the kernel's log has
- * the rest. The conditions are looked at one by one.
+ * Finds out why a mount failed: mount(2) returns EINVAL for a dozen reasons and explains
+ * them only in the kernel's log. The possible reasons are checked one by one.
  */
 #ifndef OVL_EXPLAIN_H
 #define OVL_EXPLAIN_H

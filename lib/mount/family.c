@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Layers with all that are built on them, locked together or not at all. */
+/* Layers with all layers built on them, locked together or not at all. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,7 @@ struct adding {
 	struct ovl_err *err;
 };
 
-/* A layer comes once, though damaged ones may be each other's children. */
+/* Adds each layer once, since damaged ones may be each other's children. */
 static int append_new(void *ctx, const struct layer_ref *ref)
 {
 	struct adding *a = ctx;
@@ -58,7 +58,7 @@ static int append_new(void *ctx, const struct layer_ref *ref)
 	return append(a->f, ref, a->err);
 }
 
-/* Was it removed since it was seen, and is that no matter? Else err says why. */
+/* True if it was removed meanwhile and that does not matter. Else err says why. */
 static bool may_be_gone(const struct family *f, const struct member *m,
 	const struct ovl_err *why, struct ovl_err *err)
 {
@@ -114,7 +114,7 @@ const char *family_label(
 	return m->asked && *m->asked ? m->asked : layer_label(f->st, &m->ref, out);
 }
 
-/* One that was named twice, or named and on top of another one, is there once. */
+/* Removes duplicates: layers named twice, or named and on top of another one. */
 static void sort_out(struct family *f)
 {
 	size_t n = 0;
@@ -130,7 +130,7 @@ static void sort_out(struct family *f)
 	f->n = n;
 }
 
-/* Asked under the locks, so that none can be mounted meanwhile. */
+/* Checks under the locks, so that none can be mounted meanwhile. */
 static int refuse_in_use(struct family *f, struct ovl_err *err)
 {
 	char label[OVL_LABEL_SIZE];
@@ -175,7 +175,7 @@ struct locking {
 	void *ctx;
 };
 
-/* All members, or none. */
+/* Locks all members, or none. */
 static int try_lock(void *ctx, struct ovl_err *err)
 {
 	struct locking *l = ctx;

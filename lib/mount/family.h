@@ -1,8 +1,9 @@
 /*
- * Layers with all that are on top of them, taken together: for who removes or heals them.
+ * Layers with all layers on top of them, locked together, to remove or heal them.
  *
- *	family_lock	each of them once, open and exclusively locked, none in use
- *	family_add	for who says which: the layer, with or without its descendants
+ *	family_lock	opens and locks each once, exclusively; none may be in use
+ *	family_add	called by the caller's function: adds a layer, with or without its
+ *			descendants
  *	family_release	always
  */
 #ifndef OVL_FAMILY_H
@@ -23,18 +24,19 @@ struct member {
 
 struct family {
 	struct ovl_store *st;
-	struct inuse *inuse; /* what was seen for other families; NULL: nothing */
-	bool missing_ok; /* one that was asked for may be gone; others may anyhow */
+	struct inuse *inuse; /* cache shared with other families; NULL: none */
+	bool missing_ok; /* a layer that was asked for may be missing; others always
+			  * may */
 	struct member *member; /* sorted by id after family_lock */
 	size_t n;
 	struct pathset *seen; /* ids, with the number of the driver as a letter */
 };
 
 /*
- * fill adds the layers. It is called again, for a new start, when one of them was waited
- * for: with --wait, until none is locked by another process, or in use (see inuse.h),
- * and nothing is held meanwhile. Else OVL_BUSY. What is gone since it was added is no
- * member.
+ * fill adds the layers. It is called again, from scratch, after waiting for one of them:
+ * with --wait, until none is locked by another process or in use (see inuse.h); no lock
+ * is held meanwhile. Else OVL_BUSY. Layers that were removed after they were added are
+ * not members.
  */
 int family_lock(struct family *f,
 	int (*fill)(struct family *f, void *ctx, struct ovl_err *err), void *ctx,

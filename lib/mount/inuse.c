@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Is a layer in use, where, and by whom? */
+/* Finds out whether a layer is in use, where and by whom. */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -62,7 +62,7 @@ static const char *mounted(const struct question *q)
 	return q->why == INUSE_MOUNT ? "is mounted already" : "is mounted";
 }
 
-/* Looks for it in the tables from the first on. */
+/* Looks for it in the tables, starting at first. */
 static int refuse_mounted(struct question *q, size_t first)
 {
 	struct layer_ref ref = layer_ref_of(q->l);
@@ -153,7 +153,7 @@ static int refuse_unknown(struct question *q)
 		Q(q->what));
 }
 
-/* The kernel knows all uppers: what it says is so, whatever has the number of a note. */
+/* The kernel knows all uppers: its answer counts, whatever has the number of a note. */
 static int judge_upper(struct question *q)
 {
 	const struct mountnote *open = first_open(q);
@@ -222,7 +222,7 @@ int inuse_refuse(struct inuse *u, const struct layer *l, const char *what,
 	struct question q = {.u = u, .l = l, .what = what, .why = why, .err = err};
 	int rc = answer(&q);
 
-	/* Who is to mount it begins anew; others leave the layer as it is. */
+	/* A new mount starts over; other commands leave the layer as it is. */
 	if (rc == 0 && why == INUSE_MOUNT)
 		mountnotes_clear(l, &q.notes);
 	mountnotes_release(&q.notes);

@@ -21,7 +21,7 @@
 #include "mount/mountinfo.h"
 #include "store/layer.h"
 
-/* What was looked at, once for all of a command's layers; {0} before. */
+/* Mount tables, read once for all layers of a command; initialise with {0}. */
 struct inuse {
 	struct mi_all seen;
 	bool others; /* namespaces too */
@@ -31,8 +31,8 @@ void inuse_release(struct inuse *u);
 #define auto_inuse __attribute__((cleanup(inuse_release))) struct inuse
 
 /*
- * Locks the mounts of the layer: they are made, and what an unmount has left is cleared,
- * one after the other. The descriptor holds the lock.
+ * Locks the mounts of the layer: mounting and clearing the traces of an unmount exclude
+ * each other. The lock is held by the descriptor.
  */
 int inuse_lock(const struct layer *l, const char *what, struct ovl_err *err);
 
@@ -43,8 +43,9 @@ enum inuse_for {
 };
 
 /*
- * Refuses one that is in use: OVL_BUSY and where, what being its name for messages. -EPERM
- * and no text for INUSE_MOUNT when the kernel may not be asked, so may not mount either.
+ * Refuses a layer that is in use: OVL_BUSY and where; what is its name in messages.
+ * -EPERM without a text for INUSE_MOUNT if this process may not ask the kernel, and so
+ * may not mount either.
  */
 int inuse_refuse(struct inuse *u, const struct layer *l, const char *what,
 	enum inuse_for why, struct ovl_err *err);

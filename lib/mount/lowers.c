@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Is each lower layer of a mount what the store says it is? */
+/* Checks the lower layers of a mount. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static int missing(const char *name, int errnum, struct ovl_err *err)
 		strerror(errnum));
 }
 
-/* In an image layer whose commit is not finished it is not in its place yet. */
+/* It is not in its place yet in an image layer whose commit is not finished. */
 static int own_link(const struct layer *l, int fd, const struct ovl_id *id,
 	const char *want, char own[SHORT_LEN + 1])
 {
@@ -45,7 +45,7 @@ static int own_link(const struct layer *l, int fd, const struct ovl_id *id,
 	return l->drv->link_of(fd, own);
 }
 
-/* The layer that a short link leads to must have it in its own word, too. */
+/* The layer that a short link leads to must have the same short id. */
 static int check_link(const struct layer *l, const char *name, struct ovl_id *id, int *fd,
 	struct ovl_err *err)
 {

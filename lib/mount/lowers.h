@@ -1,6 +1,6 @@
 /*
- * Is each lower layer of a mount what the store says it is? mount(2) follows a short link
- * wherever it leads.
+ * Checks that each lower layer of a mount is the one that the store says: mount(2)
+ * follows a short link wherever it leads.
  */
 #ifndef OVL_LOWERS_H
 #define OVL_LOWERS_H

@@ -1,6 +1,6 @@
 /*
- * Tables of mounts as the kernel has them, /proc/PID/mountinfo. See
- * proc_pid_mountinfo(5); for those of other namespaces namespaces.h.
+ * The kernel's mount tables, /proc/PID/mountinfo. See proc_pid_mountinfo(5); for other
+ * namespaces, namespaces.h.
  */
 #ifndef OVL_MOUNTINFO_H
 #define OVL_MOUNTINFO_H
@@ -54,7 +54,7 @@ int mi_parse(struct mi_table *t);
 /* One field, its \ooo undone. In place. */
 void mi_unescape(char *s);
 
-/* What of path is below dir ("" or "/..."); NULL if it is not. */
+/* The part of path below dir ("" or "/..."); NULL if it is not below. */
 const char *mi_below(const char *path, const char *dir);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What is mounted in a layer's directory, or in another mount. */
+/* Finds what is mounted in a layer's directory or in another mount. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,13 +11,13 @@
 #include "store/driver.h"
 #include "store/store.h"
 
-/* A file of a file system, which may be mounted in many places. */
+/* A file of a file system that may be mounted in many places. */
 struct file {
 	char *path; /* in that file system */
 	const char *dev;
 };
 
-/* What is found at path below mount m. */
+/* The file at path below mount m. */
 static bool file_at(const struct mi_line *m, const char *path, struct file *out)
 {
 	const char *rest = mi_below(path, m->where);
@@ -38,7 +38,7 @@ static bool is_below(const struct mi_table *t, const struct mi_line *line,
 	struct file at;
 	bool yes;
 
-	/* Where the mount that one of them lies on cannot be seen, paths must do. */
+	/* If the mount that one of them is on is not visible, compare paths. */
 	if (!parent || !dir->path)
 		return mi_below(line->where, text) != NULL;
 	if (strcmp(parent->dev, dir->dev) != 0 || !file_at(parent, line->where, &at))
@@ -85,7 +85,7 @@ int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *wh
 	return found;
 }
 
-/* A parent's line may come after that of what is mounted on it, if it was moved. */
+/* If it was moved, a parent's line may come after that of what is mounted on it. */
 static bool is_inside(const struct mi_table *t, const struct mi_line *line, int mnt_id)
 {
 	for (size_t i = 0; line && i < t->n; i++) {

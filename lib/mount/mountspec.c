@@ -46,7 +46,7 @@ static const struct {
 	{"defaults", 0, 0},
 };
 
-/* What the layer itself decides, or what would not be a new mount. */
+/* Set by the layer itself, or not for a new mount. */
 static const char *const refused[] = {"lowerdir", "lowerdir+", "datadir+", "upperdir",
 	"workdir", "remount", "bind", "rbind", "move", NULL};
 
@@ -92,7 +92,7 @@ static int take_option(struct mountspec *s, const struct layer *l, const char *o
 	}
 	if (strcmp(option, "userxattr") == 0) {
 		if (l->st->xattrs.user)
-			return 0; /* is there anyway */
+			return 0; /* present anyway */
 		return err_status(err, OVL_USAGE,
 			"option 'userxattr': this store's layers are for trusted xattrs");
 	}
@@ -113,7 +113,7 @@ static int take_options(struct mountspec *s, const struct layer *l, const char *
 	return rc;
 }
 
-/* The user's value of an option, the last one as for the kernel; NULL: not given. */
+/* The user's value of an option, the last one wins; NULL: not given. */
 static const char *given(const struct mountspec *s, const char *name)
 {
 	const char *found = NULL;
@@ -143,8 +143,8 @@ bool mountspec_has(const struct mountspec *s, const char *option)
 	return false;
 }
 
-/* The lowers: of a read-only mount the layer itself first. At least one, and without an
- * upper two. */
+/* Adds the lowers; for a read-only mount starting with the layer itself. At least one,
+ * and without an upper two. */
 static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err *err)
 {
 	auto_stack lowers = {0};
@@ -167,8 +167,8 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 
 /*
  * Redirects are not followed and metacopy is off unless asked for, or unless the upper
- * was written with them and would lose what they stand for. What came from elsewhere
- * has none of these marks alive. With metacopy the kernel turns redirects on.
+ * was written with them and would lose files. Imported layers have no live xattrs of
+ * these kinds. With metacopy the kernel turns redirects on.
  */
 static void add_defaults(struct mountspec *s, const struct layer *l)
 {
@@ -185,7 +185,7 @@ static void add_defaults(struct mountspec *s, const struct layer *l)
 	if (!redirect && !copies)
 		buf_addf(&s->data, ",redirect_dir=%s",
 			has & HAS_REDIRECTS ? "follow" : "nofollow");
-	/* A mount that is read-only can be made writable. */
+	/* A read-only mount can be remounted writable. */
 	if (!marks)
 		return;
 	if (copies)
@@ -223,7 +223,7 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 	return 0;
 }
 
-/* As a word of the shell. */
+/* Adds a quoted shell word. */
 static void add_word(struct buf *out, const char *word)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

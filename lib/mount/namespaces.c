@@ -34,7 +34,7 @@ static bool is_known(const struct mi_all *all, uint64_t ns)
 	return false;
 }
 
-/* Only who compares paths in overlays asks for the root. */
+/* The root is needed only to compare paths in overlays. */
 static bool has_overlay(const struct mi_table *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
@@ -53,7 +53,7 @@ struct walk {
 	int rc;
 };
 
-/* Entering a namespace changes the root to that of the namespace. */
+/* Entering a namespace changes the root directory. */
 static int visit(const struct walk *w, int ns)
 {
 	struct mi_table *t;
@@ -92,8 +92,8 @@ static int go(const struct walk *w, unsigned long direction)
 }
 
 /*
- * Done by a thread: it gets a root of its own, which changes with the namespace and leaves
- * that of the process as it is.
+ * Runs in a thread with a root directory of its own, which changes with the namespace and
+ * does not affect the process.
  */
 static void *walk_all(void *ctx)
 {
@@ -132,7 +132,7 @@ static int stat_ns(int proc, const char *pid, struct stat *ns)
 	return fstatat(proc, path, ns, 0);
 }
 
-/* A process that ends meanwhile is none; its namespace may have others. */
+/* Ignores a process that ends meanwhile; its namespace may have others. */
 static int visit_process(struct mi_all *all, int proc, const char *pid)
 {
 	struct mi_table *t;

@@ -1,9 +1,9 @@
 /*
- * The mounts of other mount namespaces.
+ * Reads the mounts of other mount namespaces.
  *
- * Since Linux 6.12 the kernel lists namespaces, those without a process too
- * (NS_MNT_GET_NEXT, see ioctl_nsfs(2)), to whoever has CAP_SYS_ADMIN over them and may
- * enter them. Otherwise those are seen that visible processes are in.
+ * Since Linux 6.12 the kernel lists namespaces, even those without a process
+ * (NS_MNT_GET_NEXT, see ioctl_nsfs(2)), to a process that has CAP_SYS_ADMIN over them and
+ * may enter them. Otherwise only namespaces of visible processes are found.
  */
 #ifndef OVL_NAMESPACES_H
 #define OVL_NAMESPACES_H
@@ -11,16 +11,16 @@
 #include "mount/mountinfo.h"
 
 /*
- * Calls fn in a child that is root of a user namespace and mount namespace of its own, as
- * whoever may make such. Its result, 0 to 254; -errno when there is no such child.
+ * Calls fn in a child that is root in its own user and mount namespace. Returns its
+ * result, 0 to 254; -errno if there is no such child.
  */
 int namespaces_own(int (*fn)(void *ctx), void *ctx);
 
-/* Adds them to all, which holds this process's own: 0, negative errno. */
+/* Adds them to all, which has this process's own: 0, negative errno. */
 int namespaces_read(struct mi_all *all);
 
-/* Adds to out whose the table is: nothing of this process's own, else " in the mount
- * namespace of process PID", or of none. */
+/* Adds to out which namespace the table is of: nothing for this process's own, else "
+ * in the mount namespace of process PID", or without a process. */
 void namespaces_say(const struct mi_table *t, struct buf *out);
 
 #endif

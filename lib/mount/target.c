@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The directory that a layer is mounted on: opened, and may it be? */
+/* Opens and checks the directory that a layer is mounted on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -30,7 +30,7 @@ static int open_own(struct target *t, struct ovl_err *err)
 
 /* ---- not over the store ----------------------------------------------------------- */
 
-/* Is dir the directory below, or above it? 1, 0, -1 with errno. */
+/* 1 if dir is the directory below or above it, 0 if not, -1 with errno. */
 static int is_above(int dir, int below)
 {
 	auto_fd at = dup(below);
@@ -58,7 +58,7 @@ static int is_above(int dir, int below)
 	}
 }
 
-/* A directory in what is mounted in the store is not in the store. */
+/* A directory of something mounted in the store is not part of the store. */
 static int is_in_store(int st, int dir)
 {
 	struct stat a;
@@ -97,7 +97,7 @@ static int refuse_store(const struct target *t, struct ovl_err *err)
 
 /* ---- opening ---------------------------------------------------------------------- */
 
-/* For a path that is longer than the kernel tells, what is known of it. */
+/* If the path is longer than the kernel reports, uses the part that is known. */
 static int find_path(struct target *t, struct ovl_err *err)
 {
 	const struct layer *l = t->l;
@@ -139,7 +139,8 @@ int target_open(
 	return rc;
 }
 
-/* One mount of ours on top of another hides it and comes off in surprising order. */
+/* A mount of ours on top of another one hides it, and they come off in a confusing
+ * order. */
 int target_refuse_taken(const struct target *t, struct ovl_err *err)
 {
 	struct ovl_store *st = t->l->st;

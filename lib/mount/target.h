@@ -1,4 +1,4 @@
-/* The directory that a layer is mounted on: opened, and may it be? */
+/* The directory that a layer is mounted on: opens and checks it. */
 #ifndef OVL_TARGET_H
 #define OVL_TARGET_H
 
@@ -8,15 +8,15 @@
 
 struct target {
 	const struct layer *l;
-	const char *named; /* by the user; NULL: the layer's own */
+	const char *named; /* the user's; NULL: the layer's own */
 	int fd; /* O_PATH: the directory, which a mount on it hides */
-	bool made; /* the layer's own, just now */
+	bool made; /* the layer's own was created just now */
 	struct buf path;
 };
 
 /*
- * Opens it, named or the layer's own, which some layers have only while they are mounted.
- * Refused are the store itself, and directories in it or above it.
+ * Opens it: named, or the layer's own, which some layers have only while they are
+ * mounted. Refuses the store itself and directories in it or above it.
  */
 int target_open(const struct layer *l, const char *named, struct target *out,
 	struct ovl_err *err);
@@ -24,7 +24,7 @@ int target_open(const struct layer *l, const char *named, struct target *out,
 int target_refuse_taken(const struct target *t, struct ovl_err *err);
 /* The device number of what is mounted there now; -1 with errno. */
 int target_dev(const struct target *t, dev_t *dev);
-/* Nothing was mounted after all: what was made for it goes. */
+/* Removes what was created for a mount that has failed. */
 void target_undo(struct target *t);
 void target_close(struct target *t);
 #define auto_target __attribute__((cleanup(target_close))) struct target

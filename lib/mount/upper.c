@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Is a writable layer the upper of a live mount? */
+/* Asks the kernel whether a writable layer is the upper of a live mount. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -72,7 +72,8 @@ static bool rename_work(const struct layer *l, const char *from, const char *to)
 	return renameat(l->fd, old, l->fd, path) == 0;
 }
 
-/* What the kernel has left in it, such as its index, belongs to no later mount's rest. */
+/* What the kernel has left in it, such as its index, must not be kept for a later
+ * mount. */
 void upper_rest(const struct layer *l, const struct upper_work *before)
 {
 	if (!before || is_same(l, before))
@@ -87,8 +88,8 @@ bool upper_wake(const struct layer *l)
 /* ---- asking ----------------------------------------------------------------------- */
 
 /*
- * A directory that is on another file system than any upper. It must be writable: of
- * one that is not the kernel says EINVAL before it looks at the upper.
+ * A directory on another file system than any upper. It must be writable: else the kernel
+ * returns EINVAL before it looks at the upper.
  */
 static int foreign_work(char path[48], int *fd)
 {
@@ -106,11 +107,10 @@ static int foreign_work(char path[48], int *fd)
 }
 
 /*
- * In the driver's directory: 0 or the errno that mount(2) answers with.
- *
- * The kernel takes an upper for itself before it looks at the work directory, and with
- * index=on says EBUSY when another mount has it. A work directory on another file system
- * makes sure that the mount never happens: EINVAL, and the upper is free.
+ * Runs in the driver's directory: 0 or the errno of mount(2). The kernel claims an upper
+ * before it looks at the work directory, and with index=on returns EBUSY if another mount
+ * has it. A work directory on another file system ensures that the mount never succeeds:
+ * EINVAL means that the upper is free.
  */
 static int try_mount(const struct layer *l, bool userxattr)
 {
@@ -129,7 +129,7 @@ static int try_mount(const struct layer *l, bool userxattr)
 	return 0;
 }
 
-/* There it may not get at what this process may. */
+/* In the new namespace the process may not have access to it. */
 static int try_again(void *ctx)
 {
 	int rc = try_mount(ctx, true);

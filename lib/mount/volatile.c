@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The mark that a volatile mount leaves, and what becomes of it. */
+/* The mark that a volatile mount leaves. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 #include "store/driver.h"
 #include "store/store.h"
 
-/* In the work directory: a directory, with a file in it. A mount by force moves it out of
- * the kernel's way, and takes it away when it has succeeded. */
+/* A directory with a file in it, in the work directory. A forced mount moves it out of
+ * the kernel's way, and removes it when it has succeeded. */
 #define KERNELS "work/incompat/volatile"
 #define LIFTED  "volatile"
 
@@ -99,7 +99,7 @@ int volatile_settle(const struct layer *l, struct ovl_err *err)
 {
 	auto_fd tree = -1;
 
-	/* Also where the kernel cannot be asked: the mark is the safe side. */
+	/* Keep the mark if the kernel cannot be asked: that is safe. */
 	if (!marked(l) || (!upper_at_rest(l) && upper_ask(l, NULL) != 0))
 		return 0;
 	tree = layer_tree(l, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Names and image configs, given all or none. See grants.h. */
+/* Gives names and image configs, all or none. See grants.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,11 +18,11 @@
 struct grant {
 	const struct layer *l;
 	const char *name; /* NULL: a config */
-	const char *sub; /* the directory in the layer that it goes to */
-	char file[256]; /* and the file there */
+	const char *sub; /* its directory in the layer */
+	char file[256]; /* its file name there */
 	char temp[24]; /* the file in g->dir */
-	enum { WAITS, NEW, SWAPPED } placed; /* swapped: what was there is in g->dir */
-	bool had; /* the name before */
+	enum { WAITS, NEW, SWAPPED } placed; /* swapped: the old one is in g->dir */
+	bool had; /* the layer had the name before */
 };
 
 /* ---- before ----------------------------------------------------------------------- */
@@ -74,7 +74,7 @@ int grants_name(struct grants *g, const struct layer *l, const char *name,
 
 /* ---- now -------------------------------------------------------------------------- */
 
-/* One that a power cut tore is put right by the way. */
+/* A config that a power cut has torn is replaced. */
 static int place(struct grants *g, struct grant *item)
 {
 	auto_fd dir = -1;
@@ -165,7 +165,7 @@ static void settle_all(struct grants *g)
 	}
 }
 
-/* Without its note a symlink is no name any more, so these go last. */
+/* Notes go last: without its note a symlink is no longer a name. */
 static void take_all_back(struct grants *g)
 {
 	for (size_t i = 0; i < g->n; i++) {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Names and image configs for layers, given all or none.
+ * Gives names and image configs to layers, all or none.
  *
- *	grants_config, grants_name	written into a directory of the caller's
+ *	grants_config, grants_name	write them into a directory of the caller
  *	   |
  *	   | the caller syncs them; the layers may appear only now
  *	   v
- *	grants_give			the names are locked, all is looked at once more, and
- *					renamed and linked into place; a failure takes it back
+ *	grants_give			locks the names, checks everything again, renames and
+ *					links it into place; a failure is undone
  *
- * A process that is killed in between leaves the first of them. Others who give the same
- * config at the same time hold the lock of the names as well, so that none is taken back
- * that another counts on.
+ * A process that is killed in between leaves the first of them. Processes that give the
+ * same config at the same time also need the lock of the names, so that none removes what
+ * another one relies on.
  */
 #ifndef OVL_GRANTS_H
 #define OVL_GRANTS_H
@@ -29,10 +29,10 @@ struct grants {
 	size_t n;
 };
 
-/* l is to be open and locked shared when they are given. hex is the config's digest. */
+/* l must be open and locked (shared) until they are given. hex is the config's digest. */
 int grants_config(struct grants *g, const struct layer *l, const char *hex,
 	const struct buf *bytes, struct ovl_err *err);
-/* config: of a name, the digest of the one that goes with it. */
+/* config: the digest of the config that belongs to the name. */
 int grants_name(struct grants *g, const struct layer *l, const char *name,
 	const char *config, struct ovl_err *err);
 int grants_give(struct grants *g, struct ovl_err *err);

@@ -14,7 +14,8 @@ static int other_child(void *ctx, const struct layer_ref *child)
 	return !known || strcmp(child->id.s, known->s) != 0;
 }
 
-/* Does anything need the layer but its child on the way (NULL: it is the first)? */
+/* True if anything but the child on the way (NULL: it is the first layer) needs the
+ * layer. */
 static int needed(const struct layer *l, struct ovl_id *child, struct ovl_err *err)
 {
 	struct layer_ref ref = layer_ref_of(l);

@@ -1,5 +1,6 @@
 /*
- * What a layer takes up with all below it, and how much of that would be gone with it.
+ * The size of a layer with all layers below it, and how much of that its removal would
+ * free.
  */
 #ifndef OVL_SIZES_H
 #define OVL_SIZES_H
@@ -11,7 +12,7 @@
 
 struct sizes {
 	uint64_t stack; /* bytes of file data of the layer and all below it */
-	uint64_t unique; /* of those of them that nothing but this layer needs */
+	uint64_t unique; /* of those, what only this layer needs */
 };
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A layer in the making; see stage.h. */
+/* A new layer, before it appears; see stage.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,8 +18,8 @@
 #include "stage/used.h"
 
 /*
- * A staged tree must not inherit what the admin gave to the directory the store lies
- * in: a set-group-id bit or a default ACL would be handed on to every file made.
+ * A staged tree must not inherit anything from the directory that the store is in: a
+ * set-group-id bit or a default ACL would be passed on to every file.
  */
 static int neutralize(int fd)
 {
@@ -32,7 +32,8 @@ static int prepare(struct stage *sg)
 	return sg->spare < 0 ? -1 : neutralize(sg->fd);
 }
 
-/* The directory that was just made: 1 open and locked, 0 prune was quicker, -errno. */
+/* Opens the directory that was just made: 1 open and locked, 0 prune was faster,
+ * -errno. */
 static int take_made(struct stage *sg, int staging)
 {
 	int rc;
@@ -40,7 +41,8 @@ static int take_made(struct stage *sg, int staging)
 	sg->fd = fs_open_dir(staging, sg->name);
 	if (sg->fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	/* Held for a moment by who looks whether it is left over, or by prune to the end. */
+	/* Others hold the lock for a moment to see whether it is in use; prune, until
+	 * it is removed. */
 	while (flock(sg->fd, LOCK_EX) < 0) {
 		if (errno != EINTR || store_stopped(sg->st))
 			return -errno;
@@ -51,7 +53,7 @@ static int take_made(struct stage *sg, int staging)
 	return prepare(sg) < 0 ? -errno : 1;
 }
 
-/* 1 made and locked, 0 prune was quicker, negative errno. */
+/* 1 made and locked, 0 prune was faster, negative errno. */
 static int try_begin(struct stage *sg, int staging, const struct ovl_id *as)
 {
 	struct ovl_id id;
@@ -65,7 +67,7 @@ static int try_begin(struct stage *sg, int staging, const struct ovl_id *as)
 	rc = take_made(sg, staging);
 	if (rc > 0)
 		return 1;
-	/* Empty still, and prune's if it is locked. */
+	/* It is still empty; if it is locked, prune removes it. */
 	if (rc < 0)
 		unlinkat(staging, sg->name, AT_REMOVEDIR);
 	close_fdp(&sg->spare);
@@ -199,14 +201,14 @@ int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err
 
 enum { UNSYNCED = 2 };
 
-/* The name and the short link lead nowhere for a moment, then the rename makes all of
- * it a layer. 1 done, 0 such a layer is there already, UNSYNCED: the hint has to be synced. */
+/* Name and short link lead nowhere for a moment, then the rename makes it a layer. 1
+ * done, 0 such a layer exists already. */
 static int step(struct stage *sg, const struct layer_ref *ref, const struct layer *parent,
 	const char *name, bool durable, struct ovl_err *err)
 {
 	int rc = parent ? layer_add_child(parent, &ref->id, err) : 0;
 
-	/* Somebody has taken it away since it was synced. */
+	/* Another process has removed it since it was synced. */
 	if (rc > 0 && durable)
 		return UNSYNCED;
 	if (rc >= 0 && name)
@@ -223,14 +225,15 @@ static int step(struct stage *sg, const struct layer_ref *ref, const struct laye
 				err, errno, "cannot put layer %.12s in place", ref->id.s);
 		sg->drv->retract(sg->drv_fd, sg->link, &ref->id, NULL);
 	}
-	/* Unless another has made the layer appear under this name. */
+	/* Unless another process has made the layer appear with this name. */
 	if (rc < 0 && name && layer_exists(sg->st, ref, NULL) == 0)
 		names_unlink(sg->st, name);
 	return rc;
 }
 
-/* It is a layer now, which others may read. The lock goes along, and changes in one step;
- * one that had the lock of another stage was locked before anybody could see it. */
+/* It is a layer now, which others may read. The lock is kept and becomes shared in one
+ * step; one that relied on the lock of another stage was locked before anybody could
+ * see it. */
 static void keep(struct stage *sg)
 {
 	if (sg->hold && flock(sg->fd, LOCK_SH | LOCK_NB) == 0)
@@ -239,8 +242,8 @@ static void keep(struct stage *sg)
 }
 
 /*
- * The names are locked so that nobody takes one whose layer is about to appear for one
- * that was left behind; the store's lock says the same of the short links.
+ * The names are locked so that nobody treats the name of a layer that is about to appear
+ * as a leftover; the store's lock does the same for short links.
  */
 static int step_locked(struct stage *sg, const struct layer_ref *ref,
 	const struct layer *parent, const char *name, bool durable, struct ovl_err *err)
@@ -278,7 +281,7 @@ int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *
 	return rc;
 }
 
-/* The hint of a child that did not come. */
+/* Removes the hint of a child that did not appear. */
 static void drop_hint(
 	struct stage *sg, const struct ovl_id *id, const struct layer *parent)
 {
@@ -316,7 +319,7 @@ int stage_hint(const struct ovl_id *id, const struct layer *parent, struct ovl_e
 	return rc < 0 ? rc : 0;
 }
 
-/* Of a layer that is there, but may not be after a power cut, nobody is to be told. */
+/* A layer that may not survive a power cut must not be reported as made. */
 static int sync_appeared(struct stage *sg, const struct layer_ref *ref, const char *name,
 	struct ovl_err *err)
 {
@@ -339,7 +342,7 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 		rc = names_note(sg->fd, name, NULL, err);
 	if (rc == 0 && durable)
 		rc = sync_all(sg->fd, err);
-	/* From here on it goes to its end. */
+	/* From here on it is not interrupted. */
 	if (rc == 0 && store_stopped(sg->st))
 		rc = err_stopped(err);
 	if (rc == 0)
@@ -363,8 +366,8 @@ void stage_end(struct stage *sg)
 	int saved = errno;
 	bool goes = sg->fd >= 0 && !sg->within;
 
-	/* Locked to its end, so that nobody takes it for left over; but there may be no
-	 * other descriptors to do it with. */
+	/* Keep it locked to the end, so that nobody treats it as a leftover; but there
+	 * may be no other descriptors to remove it with. */
 	close_fdp(&sg->spare);
 	close_fdp(&sg->held);
 	if (goes && fs_rmtree(sg->home, sg->name, NULL) == 0)

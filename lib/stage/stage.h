@@ -1,20 +1,20 @@
 /*
- * A layer in the making.
+ * A new layer, before it appears in the store.
  *
  *	stage_begin		staging/<random>/ exists, locked by this process
  *	   |
  *	   | tree, .layer and the driver's files are written into sg.fd
  *	   v
  *	stage_commit		hint in the parent, sync, name, l/<link>, rename, sync
- *	   |			-> the layer is there, all of it
+ *	   |			-> the layer exists, complete
  *	   |
- *	stage_end		drops what was not committed, always called
+ *	stage_end		always called; removes what was not committed
  *
- * Nothing outside staging/ changes before stage_commit. What a dead process leaves in
- * staging/ nobody has locked, and prune takes it.
+ * Nothing outside staging/ changes before stage_commit. What a killed process leaves in
+ * staging/ is not locked, and prune removes it.
  *
- * What a commit needs to make an image layer of a writable one is staged in that, see
- * becoming.h.
+ * What a commit needs to turn a writable layer into an image layer is staged inside that
+ * layer, see becoming.h.
  */
 #ifndef OVL_STAGE_H
 #define OVL_STAGE_H
@@ -34,13 +34,14 @@ struct stage {
 	struct ovl_store *st;
 	const struct driver *drv;
 	int drv_fd; /* the store's */
-	int home; /* the directory it lies in: staging/, a layer's, another stage's */
+	int home; /* the directory it is in: staging/, a layer's, another stage's */
 	int fd; /* the staged layer's directory */
 	int spare; /* a descriptor for cleaning up when all others are in use */
-	bool within; /* another stage, whose lock and end are this one's as well */
-	bool hold; /* keep the layer from being removed when it is there, until stage_end */
+	bool within; /* it is inside another stage, which is locked and removed for
+		      * both */
+	bool hold; /* after the layer has appeared, keep it locked until stage_end */
 	int held; /* its directory, locked */
-	bool appeared; /* it is in its place, whatever went wrong after that */
+	bool appeared; /* it is in its place, even if something failed after that */
 	char name[ID_LEN + 1];
 	char link[SHORT_LEN + 1];
 };
@@ -54,43 +55,44 @@ struct stage {
 int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
 	struct ovl_err *err);
 
-/* Puts an empty writable layer into it: tree, .layer, the driver's files. parent NULL:
- * none. */
+/* Fills it with an empty writable layer: tree, .layer, the driver's files. parent
+ * NULL: none. */
 int stage_fill_empty(struct stage *sg, const struct layer *parent, int64_t created,
 	struct ovl_err *err);
 
-/* The same in an empty directory, which is the stage's from then on: of what is never to be
- * a layer. What is in it goes with the file system that it is the root of. */
+/* Begins in an empty directory, which the stage takes over: for something that will
+ * never be a layer. Its contents are not removed; they go with the file system that
+ * the directory is the root of. */
 int stage_begin_at(struct ovl_store *st, const struct driver *drv, int dir,
 	struct stage *out, struct ovl_err *err);
 
-/* The same as name in another stage, which is to end after it: so that many layers need
- * one lock. Between stage_rest and stage_resume it takes no descriptor. */
+/* Begins as name inside another stage, which must end later: so that many layers need
+ * only one lock. Between stage_rest and stage_resume it uses no descriptor. */
 int stage_begin_within(
 	const struct stage *of, const char *name, struct stage *out, struct ovl_err *err);
 void stage_rest(struct stage *sg);
 int stage_resume(struct stage *sg, struct ovl_err *err);
 
-/* The same as staging/<as>. */
+/* Begins as staging/<as>. */
 int stage_begin_as(struct ovl_store *st, const struct driver *drv,
 	const struct ovl_id *as, struct stage *out, struct ovl_err *err);
-/* And in the open and exclusively locked layer, as .image; one that is there goes. */
+/* Begins as .image in the open and exclusively locked layer; replaces an existing one. */
 int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err);
 
 /*
- * Makes it layer id, on top of the open and locked parent (NULL: none), known as name
- * (NULL: without one). durable: sync before and after. 1: it is there; 0: a layer of that
- * id is there already, and the staged one will be dropped. On failure the name is not
- * given, and the layer is not there, unless sg->appeared: then it is, without the name, and
+ * Makes it layer id, on top of the open and locked parent (NULL: none), with a name
+ * (NULL: none). durable: sync before and after. 1: it exists now; 0: a layer with that id
+ * exists already, and the staged one will be removed. On failure the name is not given,
+ * and the layer does not exist, unless sg->appeared: then it exists without the name, and
  * may not be on disk.
  */
 int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
 	const char *name, bool durable, struct ovl_err *err);
 
 /*
- * The parts of that, for many layers that are synced together: the hint in the parent
- * (which may be staged itself), then a sync, then the step, then stage_sync_dirs once for
- * them all.
+ * The parts of stage_commit, for many layers that are synced together: the hint in the
+ * parent (which may be staged itself), a sync, the rename, then stage_sync_dirs once for
+ * all.
  */
 int stage_hint(const struct ovl_id *id, const struct layer *parent, struct ovl_err *err);
 int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *parent,
@@ -99,13 +101,13 @@ int stage_sync_dirs(const struct driver *drv, int drv_fd, struct ovl_err *err);
 
 void stage_end(struct stage *sg);
 
-/* Ends it, but leaves what was staged where it is: it is part of a layer now. */
+/* Ends it, but keeps what was staged in place: it is part of a layer now. */
 void stage_leave(struct stage *sg);
 
 /*
- * A layer that was found instead of made is the same, but its maker may have synced
- * nothing, or not yet: durable: all of it is on disk when this returns. OVL_NOLAYER when it
- * is gone again. out: open and locked, the caller's to close.
+ * Opens a layer that exists instead of being made. Its maker may not have synced it
+ * (yet): durable: everything is on disk when this returns. OVL_NOLAYER if it has been
+ * removed. out: open and locked, for the caller to close.
  */
 int stage_found(struct ovl_store *st, const struct layer_ref *ref, bool durable,
 	struct layer *out, struct ovl_err *err);

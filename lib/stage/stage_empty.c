@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What an empty writable layer consists of. */
+/* Makes an empty writable layer. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include "stage/stage.h"
 #include "store/store.h"
 
-/* The root of a mount is the upper's: it starts as the parent's. */
+/* The root of a mount is that of the upper, so it starts as a copy of the parent's. */
 static int make_tree(struct stage *sg, const struct layer *parent, struct ovl_err *err)
 {
 	const char *tree = sg->drv->tree[OVL_WRITABLE];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * When a layer was last used: the modification time of .used, an empty file in it, by the
- * clock of the program that used it. To be used is to be mounted, exported, built on, or
+ * When a layer was last used: the modification time of the empty file .used, by the clock
+ * of the program that used it. Uses are: mounting, exporting, building on it, or being
  * found by an import or commit that would have made it.
  *
- * It is a help for clearing up: it takes no lock, is not synced, and where it cannot be
- * noted (a file system that is full, or cannot be written) nobody is told.
+ * It is a hint for cleaning up: it takes no lock and is not synced, and a failure to
+ * record it (a full or read-only file system) is ignored.
  */
 #ifndef OVL_USED_H
 #define OVL_USED_H
@@ -14,10 +14,10 @@
 
 #include "store/layer.h"
 
-/* The open layer is used now. */
+/* Records that the open layer is used now. */
 void used_now(const struct layer *l);
 
-/* When the layer was: created, if that is later or nothing else is known. */
+/* When the layer was last used; created if that is later or nothing else is known. */
 int64_t used_last(struct ovl_store *st, const struct layer_ref *ref, int64_t created);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Layers that check --repair could not put together are set aside. */
+/* Keeps layers that check --repair could not repair. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ int aside_take(struct ovl_store *st, int dirfd, const char *name, const char *wh
 
 	if (aside < 0)
 		return aside;
-	/* One with the same name may be there from another time, or the name be too long. */
+	/* The name may be taken by an earlier one, or be too long. */
 	snprintf(out, ASIDE_NAME_MAX, "%s.%s", where, name);
 	if (strlen(where) + 1 + strlen(name) <= NAME_MAX &&
 		fs_rename(dirfd, name, aside, out, RENAME_NOREPLACE) == 0)

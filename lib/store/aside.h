@@ -1,6 +1,6 @@
 /*
- * aside/: what check --repair took out of the way because nothing in the store says what
- * it is. Nothing of it is lost: it lies there as it was, under "<where>.<name>", until
+ * aside/: layers that check --repair has moved away because nothing in the store says
+ * what they are. Nothing is lost: each is kept unchanged as "<where>.<name>" until
  * someone removes it.
  */
 #ifndef OVL_ASIDE_H
@@ -14,11 +14,11 @@
 
 #define ASIDE_NAME_MAX (NAME_MAX + 1)
 
-/* Moves name of the open directory there; out: what it is called there. */
+/* Moves name in the open directory there; out: its new name. */
 int aside_take(struct ovl_store *st, int dirfd, const char *name, const char *where,
 	char out[ASIDE_NAME_MAX], struct ovl_err *err);
 
-/* Was that layer put there? */
+/* True if that layer was moved there. */
 bool aside_has(struct ovl_store *st, const char *driver, const char *id);
 
 #endif

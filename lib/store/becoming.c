@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What lies on disk while a writable layer becomes an image layer; see becoming.h. */
+/* The state on disk of a writable layer that becomes an image layer; see becoming.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -65,7 +65,7 @@ int becoming_to(
 
 	if (r <= 0)
 		return r;
-	/* One that is in its place has gone nowhere. */
+	/* A layer in its place has not been committed. */
 	r = is_there(st, from);
 	if (r)
 		return r < 0 ? r : 0;
@@ -113,7 +113,7 @@ int becoming_forget(struct ovl_store *st, const struct ovl_id *id, struct ovl_er
 		if (fd < 0 && fs_is_gone(errno))
 			return 0;
 		snprintf(what, sizeof(what), "'staging/%.12s'", id->s);
-		/* prune is at it, and soon done. */
+		/* prune may be removing it, which is soon done. */
 		rc = fd < 0 ? -errno : lock_moment(st, fd, LOCK_EX, what, err);
 		if (rc < 0)
 			return fd < 0 ? err_sys(err, -rc, "cannot open %s", what) : rc;

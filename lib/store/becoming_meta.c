@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What .layer is, while a commit may be at work on it. See becoming.h. */
+/* Reads .layer while a commit may be at work. See becoming.h. */
 #include <errno.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ int becoming_meta(int fd, const char *id, struct meta *m, struct ovl_err *err)
 				 meta_read(image, m, err);
 		if (rc == 0)
 			m->was = was;
-		/* Somebody has just put it in its place. */
+		/* Another process has just put it in its place. */
 		if (rc != -ENOENT)
 			return rc;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the drivers share. */
+/* Code that the drivers share. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -80,7 +80,7 @@ int driver_set_file(const struct layer *l, const char *name, const char *text)
 		       unlinkat(l->fd, name, 0);
 }
 
-/* 1, 0, -1 that cannot be told. */
+/* 1, 0, -1 if unknown. */
 static int is_dir(int dirfd, const char *name)
 {
 	struct stat st;

@@ -121,7 +121,7 @@ static int parent_of(const struct layer *l, struct ovl_id *id)
 
 /* ---- check ------------------------------------------------------------------------ */
 
-/* What the lower file is to hold; empty: there is to be none. */
+/* The expected content of the lower file; empty: there should be none. */
 static const char *wanted(const struct layer *l)
 {
 	return has_lower(l) ? l->meta.parent.s : "";

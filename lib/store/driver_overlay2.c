@@ -53,7 +53,7 @@ static int lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	/* A commit that cuts the stack may have left the file for a moment. */
+	/* A commit to an opaque layer may not have removed the file yet. */
 	if (l->meta.kind == OVL_IMAGE && l->meta.lowers == 0)
 		return 0;
 	if (fs_read_file(l->fd, lower_file, LOWER_MAX, &text) < 0) {
@@ -81,7 +81,7 @@ static int as_lower(const struct layer *l, struct buf *out, struct ovl_err *err)
 	return out->failed ? err_nomem(err) : 0;
 }
 
-/* The parent on top of the parent's own lowers. */
+/* The parent, followed by the parent's own lowers. */
 static int lower_text(const struct layer *parent, struct buf *out, struct ovl_err *err)
 {
 	auto_stack below = {0};
@@ -209,7 +209,7 @@ static void lower_of(const char *const *lowers, unsigned n, struct buf *out)
 		buf_addf(out, "%s%s/%s", i ? ":" : "", links, lowers[i]);
 }
 
-/* 1, 0, -1 that cannot be told. */
+/* 1, 0, -1 if unknown. */
 static int link_is(const struct layer *l)
 {
 	struct ovl_id owner;

@@ -1,6 +1,6 @@
 /*
- * The overlay2 driver: one directory a layer, up to 128 lowers found through short
- * links, the shape of Docker's driver of that name.
+ * The overlay2 driver: one directory for each layer, up to 128 lowers found through short
+ * links, the layout of Docker's driver of that name.
  *
  *	l/<26>		symlink -> ../<id>/diff
  *	<id>/diff/	the layer's tree
@@ -16,7 +16,7 @@
 
 extern const struct driver driver_overlay2;
 
-/* Text of a lower file into a stack; -EUCLEAN if it is not one. */
+/* Parses a lower file; -EUCLEAN if it is invalid. */
 int overlay2_parse_lower(const char *text, size_t len, struct stack *out);
 
 #endif

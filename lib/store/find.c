@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a user calls a layer, and which layers there are.
+ * Finds the layer that a user means, and lists all layers.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ struct search {
 	const char *what;
 	struct layer_ref found;
 	unsigned hits;
-	bool twice; /* one layer, of two drivers */
+	bool twice; /* the same id exists for two drivers */
 	struct ovl_err *err;
 };
 
@@ -99,7 +99,8 @@ static int each_driver(
 	return 0;
 }
 
-/* Of a layer that has left its place, if nobody is at work on what it has become. */
+/* Finishes the commit of a layer that is not in its place, unless its process is still
+ * at work. */
 static void finish_for(struct ovl_store *st, const struct layer_ref *was)
 {
 	auto_layer l = LAYER_INIT;
@@ -159,7 +160,7 @@ int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out
 		rc = layer_open_ref(st, &ref, op, what, out, err);
 		if (rc == 0 || rc != -ENOENT || err->status != OVL_NOLAYER)
 			break;
-		/* Its name may have moved on, as a commit moves it. */
+		/* A commit may have moved its name meanwhile. */
 		was = ref;
 		rc = layer_find(st, what, &ref, err);
 		if (rc == 0 && layer_ref_same(&ref, &was))
@@ -207,7 +208,7 @@ static int each_of(struct ovl_store *st, const struct driver *drv, layers_fn fn,
 	return r < 0 ? cannot_read(st, drv->name, err) : 0;
 }
 
-/* Those that have left their places for a commit: calls fn with the id of each. */
+/* Calls fn with the id of each layer that a commit has yet to put back. */
 static int each_departed(
 	struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
 {
@@ -283,7 +284,8 @@ static int only_once(void *ctx, const struct driver *drv, int dir, const char *n
 	return o->fn(o->ctx, drv, dir, name);
 }
 
-/* Without the lock one that is renamed meanwhile may be missed: not so twice. */
+/* Without the lock, a layer that is renamed meanwhile may be missed; the second look
+ * finds it. */
 static int each_unlocked(
 	struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What is left to do of a commit after its rename; see becoming.h. */
+/* Finishes a commit after its rename; see becoming.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ int finish_sync_step(const struct layer *image, struct ovl_err *err)
 	return sync_dir(image, image->drv_fd, err);
 }
 
-/* Is that what staging/W is there for? It may be another commit's already. 1, 0, -errno. */
+/* 1 if staging/W belongs to this commit, not to another; 0; -errno. */
 static int is_noted_here(const struct layer *l, const struct ovl_id *was)
 {
 	struct layer_ref self = layer_ref_of(l);
@@ -42,7 +42,7 @@ static int is_noted_here(const struct layer *l, const struct ovl_id *was)
 	return r > 0 ? layer_ref_same(&to, &self) : r;
 }
 
-/* The writable layer that goes on, empty. */
+/* Puts back the writable layer, which is empty now. */
 static int put_back(
 	const struct layer *l, const struct layer_ref *from, struct ovl_err *err)
 {
@@ -84,9 +84,9 @@ static int locked(const struct layer *l, const struct layer_ref *from, bool wait
 }
 
 /*
- * Notes, then names, then the writable layer, to which one that -n gave leads until then.
- * Each is synced before the next, so that a power cut leaves no name without an owner;
- * others need not wait for that.
+ * First notes, then names, then the writable layer, to which a name given with -n leads
+ * until then. Each step is synced before the next, so that a power cut leaves no name
+ * without an owner; other processes need not wait for the syncs.
  */
 static int hand_on(
 	const struct layer *l, const struct ovl_id *was, bool wait, struct ovl_err *err)
@@ -105,13 +105,13 @@ static int hand_on(
 	return rc > 0 ? sync_dir(l, l->drv_fd, err) : rc;
 }
 
-/* -1 with errno, but for what was done already. */
+/* Treats "does not exist" as done. -1 with errno. */
 static int or_done(int rc)
 {
 	return rc == 0 || errno == ENOENT ? 0 : -1;
 }
 
-/* What a writable layer has and this image layer has not. */
+/* Removes what only the writable layer had. */
 static int drop_parts(const struct layer *l, struct ovl_err *err)
 {
 	const struct driver *drv = l->drv;
@@ -138,7 +138,7 @@ static int drop_tree(const struct layer *l, struct trashed *old, struct ovl_err 
 	return trash_move(l->st, l->fd, tree, old ? old : &left, err);
 }
 
-/* .layer is the last: from then on it is an image layer like any other. */
+/* .layer is replaced last: from then on it is an ordinary image layer. */
 static int put_in_place(const struct layer *l, struct ovl_err *err)
 {
 	const char *link = l->drv->link_file;
@@ -169,7 +169,7 @@ static int make_image(const struct layer *l, const struct ovl_id *was,
 	return rc == 0 ? put_in_place(l, err) : rc;
 }
 
-/* The note of where it went, when nothing needs it any more. */
+/* Removes the note of where it went, which nothing needs any more. */
 static int forget(const struct layer *l, const struct ovl_id *was, struct ovl_err *err)
 {
 	int staging = store_dir(l->st, DIR_STAGING, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Layers that are in the store: opening, locking, their children. */
+/* Layers in the store: opening and locking them, their children. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -62,7 +62,7 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 			    lock_take(l->st, l->fd, op, subject, err);
 	if (rc < 0)
 		return rc;
-	/* Is it still what is found under its id, now that it is locked? */
+	/* Now that it is locked: does its id still lead to it? */
 	rc = fs_is(l->drv_fd, l->id.s, l->fd);
 	if (rc < 0)
 		return err_sys(err, errno, "cannot look for %s", subject);
@@ -74,7 +74,8 @@ static int none(const char *what, struct ovl_err *err)
 	return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
 }
 
-/* It was not in its place, and is not elsewhere: -EAGAIN if it was put back meanwhile. */
+/* Reports a layer that is neither in its place nor elsewhere; -EAGAIN if it was put
+ * back meanwhile. */
 static int none_now(struct ovl_store *st, const struct layer_ref *ref, const char *what,
 	struct ovl_err *err)
 {
@@ -83,7 +84,7 @@ static int none_now(struct ovl_store *st, const struct layer_ref *ref, const cha
 		none(what, err);
 }
 
-/* Who may not write sees the layer as the image layer that it is all the same. */
+/* Without write access it is used as it is, as an image layer. */
 static int finish(
 	struct layer *image, const struct ovl_id *was, bool wait, struct ovl_err *why)
 {
@@ -99,7 +100,8 @@ static int finish(
 static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err);
 
-/* The layer is not in its place: a commit may have to put it back there. -EAGAIN: it is. */
+/* The layer is not in its place: perhaps a commit has yet to put it back. -EAGAIN: it
+ * is back. */
 static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
@@ -120,7 +122,7 @@ static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 		if (rc < 0)
 			return rc;
 		rc = finish(&image, &ref->id, !(op & LOCK_NB), &why);
-		/* Another is about to put it back. */
+		/* Another process is about to put it back. */
 		if (rc == -EBUSY || rc == -EINTR) {
 			*err = why;
 			return rc;
@@ -128,7 +130,7 @@ static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 		if (rc == 0)
 			return none_now(st, ref, what, err);
 	}
-	/* It is not put back by who only looks at it, or may not write. */
+	/* Commands that only look, or may not write, do not put it back. */
 	if (becoming_has(st, &ref->id, META_NAME) <= 0)
 		return none_now(st, ref, what, err);
 	l.drv_fd = store_driver_dir(st, ref->drv, err);
@@ -141,8 +143,8 @@ static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 	return 0;
 }
 
-/* Opens and locks the directory; what is in it is another matter. -EAGAIN: the layer was
- * put in place anew while its lock was waited for. */
+/* Opens and locks the directory, without reading it. -EAGAIN: the layer was replaced
+ * while this process waited for the lock. */
 static int try_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
@@ -186,8 +188,8 @@ static int open_now(void *ctx, struct ovl_err *err)
 	return rc;
 }
 
-/* Who waits for an exclusive lock looks for the layer each time: its remover has it locked
- * in the trash, too. */
+/* While waiting for an exclusive lock, look for the layer again each time: its remover
+ * also has it locked in the trash. */
 static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
@@ -225,7 +227,7 @@ int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	return 0;
 }
 
-/* What a directory tells whose .layer does not: enough to take it away. */
+/* Metadata of a layer without a valid .layer, enough to remove it. */
 static void meta_guess(struct layer *l)
 {
 	memset(&l->meta, 0, sizeof(l->meta));
@@ -331,7 +333,8 @@ int layer_view(
 
 /* ---- children --------------------------------------------------------------------- */
 
-/* A layer that does not say whose child it is counts as one, also when it was put aside. */
+/* A layer that does not say whose child it is counts as a child, also if it was put
+ * aside. */
 static bool is_child(
 	struct ovl_store *st, const struct ovl_id *parent, const struct layer_ref *ref)
 {
@@ -375,7 +378,7 @@ int layer_children(const struct layer *l,
 	return 0;
 }
 
-/* Who takes the last hint away takes the directory too, maybe right now. */
+/* Removing the last hint removes the directory too, maybe right now. */
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err)
 {
 	char path[sizeof(children) + ID_LEN + 1];
@@ -434,8 +437,8 @@ static void drop_child(const struct layer *child)
 }
 
 /*
- * A layer that is gone may be back by now, as the child of the same parent. The lock of the
- * store is held by who makes one appear, from the hint to the rename.
+ * A removed layer may be back by now, as a child of the same parent. A process that makes
+ * a layer appear holds the store's lock from the hint to the rename.
  */
 void layer_drop_child(const struct layer *child)
 {

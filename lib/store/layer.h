@@ -1,5 +1,5 @@
 /*
- * Layers that are in the store: finding, opening, locking them.
+ * Layers in the store: finding, opening and locking them.
  */
 #ifndef OVL_LAYER_H
 #define OVL_LAYER_H
@@ -27,7 +27,7 @@ struct layer {
 	struct meta meta;
 };
 
-/* Where a layer is, before it is opened. */
+/* Identifies a layer that need not be open. */
 struct layer_ref {
 	const struct driver *drv;
 	struct ovl_id id;
@@ -47,20 +47,20 @@ static inline bool layer_ref_same(const struct layer_ref *a, const struct layer_
 int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err);
 
-/* 1 if there is a layer with that id, 0 if not. */
+/* 1 if that layer exists, 0 if not. */
 int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_err *err);
 
 /*
- * Opens and locks it: op LOCK_SH, LOCK_EX, or 0 for neither (only to look at its
- * metadata). An exclusive lock is waited for only for a time that was given, one with
- * LOCK_NB never: OVL_BUSY. Who locks it finishes the commit that made it, if that was
- * killed and the store can be written to. what is for messages.
+ * Opens and locks a layer: op is LOCK_SH, LOCK_EX, or 0 for neither (only to look at its
+ * metadata). An exclusive lock is waited for only if a time was configured, one with
+ * LOCK_NB never: OVL_BUSY. With a lock, a killed commit to the layer is finished if the
+ * store is writable. what is for messages.
  */
 int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err);
 /*
  * The same for a layer that is to be removed. One whose .layer is torn or missing opens
- * too: as a writable one without parent that is deeper than all others.
+ * too: as a writable layer without a parent that is deeper than all others.
  */
 int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err);
@@ -80,46 +80,46 @@ void layer_close(struct layer *l);
 /* The layer's own tree, open for reading; -errno. */
 int layer_tree(const struct layer *l, struct ovl_err *err);
 
-/* Its lower layers as a view of their merged trees, see view.h; with_self: its own tree
- * on top. */
+/* Its lower layers as a view, see view.h; with_self: with its own tree on top. */
 int layer_view(
 	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err);
 
-/* The layers on top of l, checked, and those that a repair put aside: calls fn until it
- * says stop. */
+/* Calls fn for the layers on top of l, verified, and those that a repair put aside,
+ * until fn returns nonzero. */
 int layer_children(const struct layer *l,
 	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx,
 	struct ovl_err *err);
 
-/* The hint .children/<id>, to be put there before the child appears. */
-/* 1: it was not there. */
+/* Creates the hint .children/<id>; must be done before the child appears. 1: created,
+ * 0: it existed. */
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
 int layer_sync_children(const struct layer *l, struct ovl_err *err);
-/* Takes it away again, if that can be done now and there is no such child. One that stays
- * hurts nobody, and goes with prune. */
+/* Removes the hint again, if that is possible now and there is no such child. One that
+ * stays is harmless; prune removes it. */
 void layer_drop_child(const struct layer *child);
-/* Takes one away that stands for nothing, in any layer or what is to be one. */
+/* Removes a hint that stands for nothing, from any layer or staged layer. */
 void layer_drop_hint(int layer_fd, const struct ovl_id *id);
 int layer_has_hint(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
 
-/* The hints of a layer, for who clears up: 1 and d, 0 if there are none. And when that is
- * done: an empty directory of them goes. */
+/* The hints of a layer, for prune: 1 and d, 0 if there are none. layer_hints_done()
+ * removes their directory if it is empty. */
 struct fs_dir;
 int layer_hints_open(int drv_fd, const char *id, struct fs_dir *d);
 void layer_hints_done(int drv_fd, const char *id);
 
 /*
- * Calls fn for each name in the directories of the drivers that are looked at, and the id of
- * each layer that a commit has yet to put back there; dir is where it lies. While it goes on
- * no layer changes its name. What fn returns other than 0 ends it, and is returned.
+ * Calls fn for each name in the directories of the drivers that the store covers, and for
+ * the id of each layer that a commit has yet to put back; dir is where it is. No layer is
+ * renamed meanwhile. A nonzero result of fn ends the walk and is returned.
  */
 typedef int (*layers_fn)(void *ctx, const struct driver *drv, int dir, const char *name);
 int layers_each(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err);
 
-/* Finishes commits that were killed, those that can be now. For who looks at all layers. */
+/* Finishes killed commits, as far as possible now. For commands that look at all
+ * layers. */
 int layers_finish(struct ovl_store *st, struct ovl_err *err);
 
-/* What to call a layer in a message: its first name, else 12 digits of its id. */
+/* The name of a layer in messages: its first name, else 12 digits of its id. */
 const char *layer_label(
 	struct ovl_store *st, const struct layer_ref *ref, char out[OVL_LABEL_SIZE]);
 

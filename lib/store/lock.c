@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* flock(2) with a limit of time; the order of locks is in lock.h. */
+/* flock(2) with a timeout; lock.h has the order of locks. */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -22,8 +22,8 @@ int lock_try(int fd, int op)
 	return errno == EWOULDBLOCK ? 0 : -errno;
 }
 
-/* For what was not to be had. Whoever had it may be done with it when he is looked for:
- * then it is tried again. 0: it was taken all the same. */
+/* Reports a lock that is held. Its holder may be done by the time it is looked for:
+ * then tries again. 0: it was taken after all. */
 static int busy(int fd, int op, const char *what, struct ovl_err *err)
 {
 	char who[HOLDER_SIZE];
@@ -39,7 +39,7 @@ static int busy(int fd, int op, const char *what, struct ovl_err *err)
 		"%s is in use by another process, which cannot be seen from here", what);
 }
 
-/* flock(2) knows no time to wait, and a library sets no alarms: asks again and again. */
+/* flock(2) has no timeout, and a library must not use alarms: it polls. */
 struct wait {
 	const struct ovl_store *st;
 	struct timespec end;
@@ -55,7 +55,7 @@ static struct wait wait_begin(const struct ovl_store *st, unsigned seconds)
 	return w;
 }
 
-/* A pause, longer each time; false when the time is over or the work is to stop. */
+/* Pauses, longer each time; false when the time is over or the stop flag is set. */
 static bool wait_more(struct wait *w)
 {
 	const struct timespec pause = {.tv_nsec = w->ms * 1000 * 1000};
@@ -81,7 +81,7 @@ static int wait_for(const struct ovl_store *st, unsigned seconds, int fd, int op
 	return rc;
 }
 
-/* The time over which it is waited for is seconds; 0: without end. */
+/* Waits for that many seconds; 0: for ever. */
 static int take(const struct ovl_store *st, unsigned seconds, int fd, int op,
 	const char *what, struct ovl_err *err)
 {

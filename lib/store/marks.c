@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Does the store's kind of overlay xattrs suit who uses it? */
+/* Checks for the privilege that the store's kind of overlayfs xattrs needs. */
 #include <errno.h>
 #include <sys/xattr.h>
 
@@ -9,8 +9,8 @@
 #include "store/store.h"
 
 /*
- * Asked of the kernel, which alone knows. Replacing an attribute that is not there
- * changes nothing: ENODATA says that it might have been done.
+ * Only the kernel knows, so it is asked. Replacing an attribute that does not exist
+ * changes nothing: ENODATA means that it would have been allowed.
  */
 int marks_trusted(int fd)
 {

@@ -1,7 +1,8 @@
 /*
- * May this process see and set the marks of a store's layers, "trusted.overlay.*" where
- * the stamp says trusted? The kernel shows those to CAP_SYS_ADMIN of the initial user
- * namespace alone; for others they are not there, and what they hide would come back.
+ * Whether this process may read and set the overlayfs xattrs of a store's layers,
+ * "trusted.overlay.*" if the stamp says trusted. The kernel shows those to CAP_SYS_ADMIN
+ * of the initial user namespace only; for others they do not exist, and what they hide
+ * would become visible.
  */
 #ifndef OVL_MARKS_H
 #define OVL_MARKS_H
@@ -10,12 +11,12 @@
 #include "ovl.h"
 
 /*
- * For all that reads a layer's tree, makes layers, or mounts them: refuses if not. What
- * only looks at a layer's own files (ls, show), unmounts or removes goes without.
+ * Refuses if it may not. For everything that reads a layer's tree, makes layers or mounts
+ * them; not for reading a layer's own files (ls, show), unmounting or removing.
  */
 int marks_check(struct ovl_store *st, struct ovl_err *err);
 
-/* trusted.* of the open file or directory: 1 yes, 0 no, -1 it cannot be told. */
+/* 1 if trusted.* of the open file or directory may be used, 0 if not, -1 if unknown. */
 int marks_trusted(int fd);
 
 #endif

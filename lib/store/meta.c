@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The file .layer: what is known of a layer. */
+/* The file .layer: the metadata of a layer. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -89,7 +89,7 @@ static bool hex_id(const char *s, char out[ID_LEN + 1])
 
 enum { SAW_KIND = 1, SAW_LINK = 2, SAW_DEPTH = 4, SAW_LOWERS = 8, SAW_ALL = 15 };
 
-/* One "key value"; keys of a later format are no reason to fail. */
+/* Parses one "key value"; unknown keys of later formats are accepted. */
 static bool take(struct meta *m, const char *key, const char *value, unsigned *seen)
 {
 	uint64_t n = 0;

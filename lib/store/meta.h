@@ -1,6 +1,6 @@
 /*
- * What is remembered of a layer: the file .layer in its directory. Lines "key value",
- * the first the format, the last "end", so that a torn file is seen.
+ * Metadata of a layer: the file .layer in its directory. Lines "key value"; the first one
+ * is the format, the last one "end", so that a torn file is detected.
  *
  *	ovlctl-layer 1
  *	kind image | writable
@@ -8,8 +8,8 @@
  *	parent <64 hex>		absent in a bottom layer
  *	diff-id <64 hex>	image layers
  *	depth N			layers below it in its history
- *	lowers N		lower layers of its mount: depth, unless something is cut
- *	size N			bytes of file data, holes and second names not counted
+ *	lowers N		lower layers of its mount: depth, unless a layer is opaque
+ *	size N			bytes of file data, without holes and further hard links
  *	entries N		of the tar it came from
  *	tar N			bytes of that tar, uncompressed
  *	created N		seconds since 1970
@@ -43,19 +43,19 @@ struct meta {
 	struct ovl_id was; /* empty: none */
 };
 
-/* Writes .layer into the layer directory dirfd, where there is none yet. */
+/* Creates .layer in the layer directory dirfd. */
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err);
 
-/* The same where there may be one, in one step. */
+/* The same, but atomically replaces an existing one. */
 int meta_replace(int dirfd, const struct meta *m, struct ovl_err *err);
 
-/* Reads it. -ENOENT when there is none, -EUCLEAN when it is not sound. */
+/* Reads it. -ENOENT if it does not exist, -EUCLEAN if it is invalid. */
 int meta_read(int dirfd, struct meta *m, struct ovl_err *err);
-/* Is that what meta_read says of a file that is missing or damaged, and not of one that
- * cannot be read now? */
+/* True if rc of meta_read() means a missing or damaged file, not one that could not be
+ * read. */
 bool meta_is_damage(int rc);
 
-/* The text form and back, for tests and for who has the bytes already. */
+/* To and from the text form. */
 void meta_format(const struct meta *m, char out[META_MAX]);
 int meta_parse(const char *text, size_t len, struct meta *m);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What may be a name, and how it is written as one of a file. See names.h. */
+/* Valid names, and how they are encoded as file names. See names.h. */
 #include <string.h>
 
 #include "base/id.h"

@@ -14,8 +14,8 @@
 #include "store/stamp.h"
 #include "store/store.h"
 
-/* Nothing but what a new file system holds, or a store that was killed when it was made or
- * removed. */
+/* True if there is nothing but what a new file system has, or what a store that was
+ * killed at its creation or removal has left. */
 static int is_empty(int fd)
 {
 	auto_fsdir d = {.fd = -1};
@@ -31,13 +31,13 @@ static int is_empty(int fd)
 	return r < 0 ? -1 : 1;
 }
 
-/* Synced in any case: a torn one would be the end of all that comes after it. */
+/* Synced in any case: a torn stamp would make everything after it unusable. */
 static int stamp_write(struct ovl_store *st, int fd)
 {
 	int trusted = marks_trusted(fd);
 	char text[128];
 
-	/* A store is what it is made as for good: no guess is good enough. */
+	/* The kind of a store never changes, so do not guess. */
 	if (trusted < 0)
 		return -1;
 	snprintf(text, sizeof(text), "ovlctl store %d\nxattrs %s\ndriver %s\n",
@@ -47,7 +47,7 @@ static int stamp_write(struct ovl_store *st, int fd)
 	return fsync(fd);
 }
 
-/* Where there is no O_TMPFILE: a file of a random name, linked under its real one. */
+/* Without O_TMPFILE: a file with a random name, linked to its real one. */
 static int stamp_by_name(struct ovl_store *st)
 {
 	struct ovl_id id;
@@ -137,7 +137,7 @@ static int read_it(struct ovl_store *st, struct ovl_err *err)
 	return rc < 0 ? rc : 1;
 }
 
-/* The size only grows, whoever else writes. */
+/* The size only grows, even if other processes write too. */
 static int note_new(struct ovl_store *st)
 {
 	auto_fd fd = openat(st->fd, STORE_NEW,
@@ -148,14 +148,14 @@ static int note_new(struct ovl_store *st)
 	return st->made_dirs ? fs_pwrite_all(fd, "", 1, st->made_dirs - 1) : 0;
 }
 
-/* There is none: 1 nor is there to be one, 0 now there is, negative errno. */
+/* There is no stamp: 1 and none is wanted, 0 it has been created, negative errno. */
 static int make(struct ovl_store *st, struct ovl_err *err)
 {
 	int r = is_empty(st->fd);
 
 	if (r < 0)
 		return err_sys(err, errno, "cannot read directory %s", Q(st->root));
-	/* Unless another has made one since. */
+	/* Unless another process has created one meanwhile. */
 	if (r == 0 && fs_exists(st->fd, STORE_STAMP) <= 0)
 		return err_say(err, ENOTEMPTY,
 			"%s is not empty and not a store (it has no stamp)", Q(st->root));

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The stamp: a file that makes a directory a store. It says in which format, for which
- * xattrs, and which driver new layers have; see ovlctl-store(5).
+ * The stamp: a file that makes a directory a store. It has the format, the kind of xattrs
+ * and the driver of new layers; see ovlctl-store(5).
  *
- * A command that may make a store holds a shared lock on its root directory until it closes
- * the store. The last one to close it removes a store that never had a layer, whoever made
- * it: the file .stamp.new tells, which is made before the stamp and removed after the first
- * layer. Its size is the number of directories at the end of the root's path that were made
- * for the store and are removed with it.
+ * A command that may create a store holds a shared lock on its root directory until it
+ * closes the store. The last one to close it removes a store that never had a layer,
+ * whoever created it: such a store has the file .stamp.new, which is made before the
+ * stamp and removed after the first layer. Its size is the number of directories at the
+ * end of the root's path that were created for the store and are removed with it.
  */
 #ifndef OVL_STAMP_H
 #define OVL_STAMP_H
@@ -22,12 +22,12 @@ struct ovl_store;
 #define STORE_LOCK  "lock"
 #define STORE_NEW   ".stamp.new"
 
-/* Reads the stamp of st->fd; or makes one if st->make, under the lock of the root; or sees
- * that there is no store yet, and closes st->fd. */
+/* Reads the stamp of st->fd, or creates one if st->make, under the lock of the root.
+ * If there is no store yet, closes st->fd. */
 int stamp_take(struct ovl_store *st, struct ovl_err *err);
 
-/* Notes st->made_dirs in a store that never had a layer, or in an empty directory: 1, 0 it
- * is neither, negative errno. */
+/* Notes st->made_dirs in a store that never had a layer or in an empty directory: 1; 0
+ * it is neither; negative errno. */
 int stamp_note_new(struct ovl_store *st);
 
 #endif

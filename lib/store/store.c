@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A store: opening it, making one, its directories. */
+/* A store: opening and creating it, its directories. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -39,7 +39,8 @@ int store_sync(const struct ovl_store *st, int fd, struct ovl_err *err)
 	return 0;
 }
 
-/* So often a store may be made and removed by others while it is opened or closed. */
+/* How often other processes may create and remove a store while it is opened or
+ * closed. */
 #define MADE_AGAIN 100
 
 /* ---- where the root is ------------------------------------------------------------ */
@@ -79,8 +80,8 @@ static bool is_dots(const char *path)
 }
 
 /*
- * Counts in *made how many at the end of the path are new: another process may make one in
- * a directory that this one has made, and remove it again.
+ * Counts in *made how many directories at the end of the path are new: another process
+ * may create one in a directory that this one has created, and remove it again.
  */
 static int make_dir(const char *path, mode_t mode, unsigned *made)
 {
@@ -91,7 +92,7 @@ static int make_dir(const char *path, mode_t mode, unsigned *made)
 	return why;
 }
 
-/* Goes on to the end after an error, for the count; errno is that of the first. */
+/* Goes on after an error, for the count; errno is that of the first error. */
 static int make_path(const char *path, unsigned *made)
 {
 	auto_free char *copy = strdup(path);
@@ -116,7 +117,7 @@ static int make_path(const char *path, unsigned *made)
 	return errno ? -1 : 0;
 }
 
-/* Of several attempts the one counts that made the most. */
+/* Of several attempts, the one that created the most counts. */
 static int make_root(struct ovl_store *st, const char *path)
 {
 	unsigned made = 0;
@@ -175,8 +176,8 @@ static int choose_driver(struct ovl_store *st, struct ovl_err *err)
 }
 
 /*
- * What is given but empty comes from a script whose variable was not set: that must not
- * end in the default store.
+ * An empty value comes from a script whose variable is not set: it must not mean the
+ * default store.
  */
 static int choose_root(const struct ovl_store *st, char **out, struct ovl_err *err)
 {
@@ -214,7 +215,7 @@ static int take_new(struct ovl_store *st, struct ovl_err *err)
 	return r ? make_dirs(st, err) : 0;
 }
 
-/* Empty now, or not there? */
+/* True if it is removed or does not exist. */
 static bool unmake_dir(struct ovl_store *st, const char *name)
 {
 	return unlinkat(st->fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
@@ -232,7 +233,7 @@ static bool unmake_driver(struct ovl_store *st, const struct driver *drv)
 	return unmake_dir(st, drv->name);
 }
 
-/* Removes what is in a store without layers. false: something has to stay. */
+/* Removes the contents of a store without layers. false: something has to stay. */
 static bool clear_out(struct ovl_store *st)
 {
 	struct stat sb;
@@ -256,7 +257,7 @@ static bool clear_out(struct ovl_store *st)
 	return unlinkat(st->fd, STORE_NEW, 0) == 0 || errno == ENOENT;
 }
 
-/* The new directories at the end of the path. false: one of them is not empty. */
+/* Removes the new directories at the end of the path. false: one of them is not empty. */
 static bool remove_path(const struct ovl_store *st)
 {
 	auto_free char *path = strdup(st->root);
@@ -269,7 +270,7 @@ static bool remove_path(const struct ovl_store *st)
 	return true;
 }
 
-/* Holds the root as long as it is open: 1, 0 it was removed meanwhile, negative errno. */
+/* Locks the root as long as it is open: 1, 0 it was removed meanwhile, negative errno. */
 static int hold(struct ovl_store *st, struct ovl_err *err)
 {
 	int r = lock_moment(st, st->fd, LOCK_SH, "the store", err);
@@ -283,9 +284,9 @@ static int hold(struct ovl_store *st, struct ovl_err *err)
 }
 
 /*
- * What never had a layer goes, when the last command closes it. One that makes it again
- * while the path is being removed does not know that more of the path is new: it is told,
- * or has gone by then.
+ * The last command to close a store that never had a layer removes it. A process that
+ * recreates it while the path is being removed does not know that more of the path is
+ * new: .stamp.new tells it, or is gone.
  */
 static void unmake(struct ovl_store *st)
 {
@@ -304,7 +305,7 @@ static void unmake(struct ovl_store *st)
 	}
 }
 
-/* One that others make and remove meanwhile is made once more. */
+/* Creates it again if other processes create and remove it meanwhile. */
 static int open_held(struct ovl_store *st, const char *path, struct ovl_err *err)
 {
 	int rc = 0;
@@ -342,7 +343,7 @@ static int open_store(struct ovl_store *st, struct ovl_err *err)
 	rc = stamp_take(st, err);
 	if (rc == 0 && st->make)
 		rc = take_new(st, err);
-	/* Who may make a store is about to make layers. */
+	/* A command that may create a store is about to make layers. */
 	return rc == 0 && st->make ? marks_check(st, err) : rc;
 }
 
@@ -413,7 +414,7 @@ static int open_under(
 	return fd;
 }
 
-/* The directory that *fd keeps open from now on. */
+/* Opens the directory and keeps it open in *fd. */
 static int keep_under(
 	struct ovl_store *st, const char *name, int *fd, bool make, struct ovl_err *err)
 {
@@ -459,7 +460,7 @@ static int open_lock(struct ovl_store *st)
 	if (st->lock_fd < 0)
 		st->lock_fd = openat(st->fd, STORE_LOCK,
 			O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	/* Where nothing can be written there is nobody to keep out. */
+	/* If nothing can be written, there is nobody to lock out. */
 	if (st->lock_fd < 0 && errno == EROFS)
 		st->lock_fd = fcntl(st->fd, F_DUPFD_CLOEXEC, 0);
 	return st->lock_fd;

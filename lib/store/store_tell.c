@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the library says while it works, and whether it is to stop: by the caller's means. */
+/* Messages of the library while it works, and the stop flag: through the caller's
+ * config. */
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -19,14 +19,14 @@ void trash_close(struct trashed *t)
 }
 
 /*
- * The layer's lock goes along, so that nobody takes it for one whose remover has died. It
- * is shared from here on: those who wait to read the layer find it gone and go, instead of
- * waiting for its last file.
+ * Keeps the layer's lock, so that nobody thinks that its remover has died. It becomes
+ * shared: processes that wait to read the layer find it gone, instead of waiting until
+ * its last file is removed.
  */
 static void keep_lock(struct layer *l, struct trashed *out)
 {
 	out->fd = steal_fd(&l->fd);
-	lock_try(out->fd, LOCK_SH); /* or prune has it, which does no harm now */
+	lock_try(out->fd, LOCK_SH); /* or prune has it, which is harmless now */
 }
 
 static int move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,

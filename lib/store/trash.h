@@ -1,12 +1,13 @@
 /*
- * Layers on their way out: trash/<random>/ is a layer that nothing can find any more.
+ * Layers that are being removed: trash/<random>/ is a layer that cannot be found any
+ * more.
  *
- *	trash_take	the layer is renamed into the trash: from here on it is gone
- *	trash_empty	its tree is removed; may take long, holds no lock of the store or
- *			of any layer
+ *	trash_take	renames the layer into the trash: from here on it is gone
+ *	trash_empty	removes its tree; may take long, holds no lock of the store or of
+ *			any layer
  *
- * The directory is locked while its remover lives, from before it comes here. What a dead
- * one leaves, prune takes.
+ * The directory is locked before it comes here and while its remover lives. prune removes
+ * what a killed process leaves.
  */
 #ifndef OVL_TRASH_H
 #define OVL_TRASH_H
@@ -28,16 +29,17 @@ struct trashed {
 void trash_close(struct trashed *t);
 #define auto_trashed __attribute__((cleanup(trash_close))) struct trashed
 
-/* Takes the directory name of a layer away, if it is there. */
+/* Moves the directory name of a layer to the trash, if it exists. */
 int trash_move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,
 	struct ovl_err *err);
 
-/* Takes the exclusively locked layer away and closes it. */
+/* Moves the exclusively locked layer to the trash and closes it. */
 int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err);
 
 int trash_empty(struct trashed *t, struct ovl_err *err);
 
-/* Removes a tree in trash/ or staging/, with progress. The error names what is in the way. */
+/* Removes a tree in trash/ or staging/, with progress. The error names what cannot be
+ * removed. */
 int trash_remove(struct ovl_store *st, int dir, const char *name, struct ovl_err *err);
 
 #endif
