@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * check: is the store sound? Read-only, unless it is to repair; never mounts anything.
+ * check: checks the store. Read-only unless it is to repair; never mounts anything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "store/names.h"
 #include "store/store.h"
 
-/* What is not ours, in a place where all is. */
+/* Reports a file that is not ours in a directory of the store. */
 static int check_stray(
 	struct checker *c, const char *kind, int dirfd, const char *name, const char *in)
 {
@@ -43,7 +43,7 @@ static int check_stray(
 struct found {
 	struct layer_ref ref;
 	unsigned depth; /* UINT32_MAX: its metadata cannot be read */
-	bool lost; /* the disk does not give it back, which was told */
+	bool lost; /* it is unreadable, which was reported */
 };
 
 static int by_depth(const void *a, const void *b)
@@ -108,7 +108,7 @@ static int collect(void *ctx, const struct driver *drv, int dir, const char *nam
 	return check_stray(to->c, "stray", dir, name, drv->name);
 }
 
-/* Parents first, so as often as one more is made out. */
+/* Parents first: repeats as long as one more is restored. */
 static int rebuild(struct checker *c, struct all *all)
 {
 	bool more = true;
@@ -163,7 +163,7 @@ static int check_layers(struct checker *c)
 
 /* ---- links ------------------------------------------------------------------------ */
 
-/* Has a layer in the trash that link? */
+/* True if a layer in the trash has that link. */
 static bool is_trashed(struct checker *c, const struct driver *drv, const char *link)
 {
 	auto_fsdir d = {.fd = -1};
@@ -184,8 +184,8 @@ static bool is_trashed(struct checker *c, const struct driver *drv, const char *
 	return false;
 }
 
-/* The layer of a link is not there. It may be about to appear, or have done so; or it is
- * being removed, and the link is about to go. */
+/* The layer of a link does not exist. It may be about to appear, or have appeared; or
+ * it is being removed, and the link will be. */
 static bool is_dangling(struct checker *c, const struct driver *drv, int drv_fd, int dir,
 	const char *link)
 {
@@ -196,7 +196,7 @@ static bool is_dangling(struct checker *c, const struct driver *drv, int drv_fd,
 		layer_exists(c->st, &ref, NULL) == 0;
 }
 
-/* A link that is not the one its layer has. */
+/* Checks a link that is not the one of its layer. */
 static int check_link(struct checker *c, const struct driver *drv, int drv_fd, int dir,
 	const char *name)
 {
@@ -221,15 +221,16 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 			0 :
 			check_tell(c, OVL_NOTE, "dangling-link", "", name, false,
 				"its layer is not there; prune takes it");
-	/* A layer that cannot be read is told of elsewhere. */
+	/* An unreadable layer is reported elsewhere. */
 	if (r > 0 &&
 		(layer_open_ref(c->st, &ref, 0, ref.id.s, &l, &why) < 0 ||
 			strcmp(l.meta.link, name) == 0))
 		return 0;
-	/* A commit that lost a race is about to take its own away. */
+	/* A commit that lost a race is about to remove its own. */
 	if (r > 0 && (becoming_unfinished(&l.meta) || fs_exists(dir, name) == 0))
 		return 0;
-	/* Of who was killed before the layer appeared, which came by another way. */
+	/* Left by a process that was killed before the layer appeared; another one has
+	 * made it. */
 	if (r > 0)
 		return check_tell(c, OVL_NOTE, "duplicate-link", ref.id.s, name, false,
 			"a second link to a layer whose own is %s; prune takes it",
@@ -261,7 +262,7 @@ static int check_links(struct checker *c, const struct driver *drv)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* What it is once nobody is about to give it or to take it away. */
+/* Its state when nobody is about to give it or take it away. */
 static enum name_state settled_state(
 	struct checker *c, const char *file, char name[NAME_LEN_MAX + 1])
 {
@@ -337,7 +338,7 @@ static int check_left(struct checker *c)
 	return prune_dead(c->st, &dry, note_left, c, c->err);
 }
 
-/* It stands in for a lower layer, so what is in it would show up in mounts. */
+/* It is used as a lower layer, so its contents would be visible in mounts. */
 static int check_empty(struct checker *c)
 {
 	auto_fsdir d = {.fd = -1};
@@ -392,7 +393,7 @@ static int check_store(struct checker *c)
 	return rc ? rc : check_left(c);
 }
 
-/* One layer alone. What is healed is looked at afterwards, its content too. */
+/* Checks one layer. After a repair it is checked again, with its content. */
 static int check_one(struct checker *c)
 {
 	const struct ovl_check *req = c->req;

@@ -49,7 +49,7 @@
 
 /* ---- may it be? ------------------------------------------------------------------- */
 
-/* Holds nothing when it fails: for lock_all(). */
+/* Holds no lock when it fails: for lock_all(). */
 static int open_unused(void *ctx, struct ovl_err *err)
 {
 	struct commit *c = ctx;
@@ -91,7 +91,8 @@ static int open_parent(struct commit *c, struct ovl_err *err)
 
 /* ---- what is made of it ----------------------------------------------------------- */
 
-/* Are there files that a mount with index=on keeps joined by what is in its work directory? */
+/* True if there are hard links that only a mount with index=on preserves, by files in
+ * its work directory. */
 static int has_index(const struct commit *c, struct ovl_err *err)
 {
 	auto_fsdir d = {.fd = -1};
@@ -108,8 +109,8 @@ static int has_index(const struct commit *c, struct ovl_err *err)
 		       r;
 }
 
-/* A commit that fails leaves the layer as it is, so what a mount of it would miss is not
- * taken out of its tree: the image layer gets one of its own. */
+/* A failed commit leaves the layer unchanged, so what a mount would miss is not
+ * removed from its tree: the image layer gets a tree of its own. */
 static int keep_tree(struct commit *c, struct ovl_err *err)
 {
 	int r = c->c.lost.sockets ? 1 : has_index(c, err);
@@ -118,14 +119,14 @@ static int keep_tree(struct commit *c, struct ovl_err *err)
 	return r < 0 ? r : 0;
 }
 
-/* Sets c->c.unpack if the tree cannot stay as it is. */
+/* Packs the tree; sets c->c.unpack if it cannot be kept. */
 static int pack(struct commit *c, struct ovl_err *err)
 {
 	const char *clamp = secure_getenv("SOURCE_DATE_EPOCH");
 	int rc;
 
-	/* Where the tar has other times than the tree, the tar's count. And files of a tree
-	 * that stays must not be those of one that others see the whole of. */
+	/* If the tar has other times than the tree, the tar's count. And a tree that
+	 * is kept must not share files with one that others see as a whole. */
 	c->c.unpack = c->l.drv->whole || (clamp && *clamp);
 	rc = stage_begin_in(&c->l, &c->stage, err);
 	if (rc < 0 || c->c.unpack)
@@ -164,7 +165,7 @@ static int make(struct commit *c, struct ovl_err *err)
 
 /* ---- after the step --------------------------------------------------------------- */
 
-/* The writable layer is gone, or goes on elsewhere: nothing leads to the old one. */
+/* The writable layer is gone, or continues elsewhere: nothing leads to the old one. */
 static int drop_old(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
 	const struct layer *l = &c->l;
@@ -176,7 +177,7 @@ static int drop_old(struct commit *c, struct trashed *old, struct ovl_err *err)
 	return rc == 0 && old->fd >= 0 ? trash_empty(old, err) : rc;
 }
 
-/* The layer is committed, whatever happens now. */
+/* The layer is committed, whatever fails now. */
 static int finish(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
 	struct ovl_err why;

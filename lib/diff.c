@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_diff and ovl_diff_tar: what a layer changes, as a list or as a tar. */
+/* ovl_diff and ovl_diff_tar: the changes of a layer, as a list or as a tar. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -48,13 +48,13 @@ static int list_one(
 }
 
 /*
- * Against any base a directory that is the same counts as changed if something in it is,
+ * Compared with any base, an equal directory counts as changed if something in it is,
  * which is known only later: so these changes are collected first.
  */
 struct record {
 	char kind;
 	bool wanted;
-	bool parents_wanted; /* those of all it is in, too */
+	bool parents_wanted; /* its parent directories are wanted, too */
 	char *path;
 };
 
@@ -95,7 +95,7 @@ static struct record *find(const struct records *all, char *path)
 	return bsearch(&key, all->rec, all->n, sizeof(key), by_path);
 }
 
-/* Marks the directories a wanted path is in. The walk's order is that of bsearch. */
+/* Marks the directories above a wanted path. The walk's order is that of bsearch. */
 static void want_parents(const struct records *all, const struct record *r)
 {
 	char *slash;

@@ -49,7 +49,7 @@ static int new_blob(struct export *x, struct blob **out, struct ovl_err *err)
 	return 0;
 }
 
-/* The digest of a layer without a recipe is known when it was packed, not before. */
+/* The digest of a layer without a recipe is known only after packing it. */
 static int look_at(struct export *x, struct blob *b, struct ovl_err *err)
 {
 	struct stat st;
@@ -72,7 +72,7 @@ static int look_at(struct export *x, struct blob *b, struct ovl_err *err)
 	return 0;
 }
 
-/* An image layer's id is its chain id: else its parent is not the one it had. */
+/* An image layer's id must be its chain id: else its parent is not the original one. */
 static int check_chain(const struct layer *l, struct ovl_err *err)
 {
 	struct ovl_id want;
@@ -136,7 +136,7 @@ static void turn_over(struct exported *img)
 	}
 }
 
-/* A parent that is missing is damage here, not a wrong operand. */
+/* A missing parent is damage here, not a wrong operand. */
 static int open_parents(struct export *x, struct exported *img, struct layer_ref *ref,
 	struct ovl_err *err)
 {
@@ -228,7 +228,7 @@ static int choose_compress(struct export *x, struct ovl_err *err)
 	return 0;
 }
 
-/* Who forgot the target gave the last layer for it. */
+/* If the target was forgotten, the last layer is taken for it. */
 static int check_target(struct export *x, struct ovl_err *err)
 {
 	struct layer_ref ref;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_import: is it a layer or an image? Takes it in. */
+/* ovl_import: finds out whether the input is a layer or an image, and imports it. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #include "store/names.h"
 #include "store/store.h"
 
-/* One import of a layer on its way. */
+/* The import of one layer. */
 struct job {
 	struct ovl_store *st;
 	const struct ovl_import *req;

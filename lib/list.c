@@ -36,7 +36,7 @@ static int add_text(char ***list, const char *s)
 	return more[n] ? 0 : -ENOMEM;
 }
 
-/* Of most layers: no names, no mounts. */
+/* Most layers have no names and no mounts. */
 static char *no_texts[1];
 
 static void free_texts(char **list)
@@ -64,7 +64,7 @@ void ovl_list_free(struct ovl_list *l)
 struct lister {
 	struct ovl_store *st;
 	struct ovl_list *out;
-	struct layer_ref *unfinished; /* a commit that was killed made them */
+	struct layer_ref *unfinished; /* made by killed commits */
 	size_t n_unfinished;
 	struct ovl_err *err;
 };
@@ -100,13 +100,13 @@ static int add_layer(struct lister *ls, const struct driver *drv, const struct o
 	return 0;
 }
 
-/* A layer that the disk does not give back must not keep the others from being listed. */
+/* An unreadable layer must not keep the others from being listed. */
 static int not_read(
 	struct ovl_store *st, int dir, const char *id, int why, struct ovl_err *err)
 {
 	if (why != EIO && err_is_system(-why))
 		return err_sys(err, why, "cannot read layer %.12s", id);
-	/* One that was removed meanwhile is none. */
+	/* One that was removed meanwhile does not count. */
 	if (why == ENOENT && fs_exists(dir, id) == 0)
 		return 0;
 	if (why == EUCLEAN)
@@ -117,8 +117,8 @@ static int not_read(
 	return 0;
 }
 
-/* One open, one read, one close a layer: the text has an end of its own. Of one that a
- * commit is making it is another file that counts. */
+/* One open, one read, one close for each layer: the text has an end mark. For a layer
+ * that a commit is making, another file counts. */
 static bool read_whole(int dir, const char *id, struct meta *m)
 {
 	char path[ID_LEN + sizeof(META_NAME) + 1];
@@ -170,7 +170,7 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 	return r < 0 ? r : 0;
 }
 
-/* By who locks them. */
+/* Finishes killed commits, by locking the layers. */
 static void finish(struct lister *ls)
 {
 	for (size_t i = 0; i < ls->n_unfinished; i++) {
@@ -264,8 +264,8 @@ static int by_creation(const void *a, const void *b)
 }
 
 /*
- * The layers and their names are of one moment: no commit turns a layer into another one
- * in between. Where the lock cannot be had they may not be.
+ * Layers and names are consistent: no commit turns a layer into another one in between.
+ * Without the lock they may not be.
  */
 static int list(struct lister *ls, char *const *what, struct ovl_err *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_mount: a layer and its stack, mounted by mount(2). */
+/* ovl_mount: mounts a layer with its stack. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@
 #include "stage/used.h"
 #include "umount.h"
 
-/* One mount of a layer, from asking whether it may be to having been made. */
+/* One mount of a layer, from the first check to the end. */
 struct mounting {
 	const struct layer *l;
 	const struct ovl_mount *req;
@@ -46,8 +46,8 @@ struct mounting {
 /* ---- may it be mounted? ----------------------------------------------------------- */
 
 /*
- * An upper must have xattrs and tell types of files in directory listings: without, the
- * kernel mounts it all the same and says so in its log only.
+ * An upper needs xattrs and file types in directory listings: without them the kernel
+ * mounts it anyway, and says so only in its log.
  */
 static int check_upper(const struct layer *l, int upper, struct ovl_err *err)
 {
@@ -87,8 +87,8 @@ static int check_writable(struct mounting *m)
 	return rc < 0 ? rc : volatile_check(m->l, m->req->layer, m->req->force, m->err);
 }
 
-/* Nobody is asked whether an image layer may be mounted once more. Its notes are looked
- * through all the same, or those that others have left would pile up. */
+/* An image layer may be mounted any number of times. Its notes are read all the same,
+ * or those left by others would pile up. */
 static void tidy_notes(const struct layer *l)
 {
 	auto_mountnotes notes = {0};
@@ -101,7 +101,8 @@ static void tidy_notes(const struct layer *l)
 
 /* ---- mounting --------------------------------------------------------------------- */
 
-/* With the driver's directory as the working directory: names in the data are from it. */
+/* With the driver's directory as working directory, which names in the data are
+ * relative to. */
 static int mount_from(const struct layer *l, const char *source, int target,
 	const struct mountspec *spec)
 {
@@ -114,16 +115,17 @@ static int mount_from(const struct layer *l, const char *source, int target,
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
 	rc = mount(source, path, "overlay", spec->flags, spec->data.data) < 0 ? -errno :
 										0;
-	/* The one we came from may be gone or closed to us; that is no failed mount. */
+	/* The old one may be gone or inaccessible; the mount has not failed because of
+	 * that. */
 	if (cwd < 0 || fchdir(cwd) < 0)
 		return rc;
 	return rc;
 }
 
 /*
- * Where the kernel cannot make its directory in the work directory it mounts all the same,
- * read-only and with a line in its log alone. If that is what was asked for, the note tells
- * of the mount; else it comes off again.
+ * If the kernel cannot create its directory in the work directory, it mounts anyway,
+ * read-only, and says so only in its log. If read-only was requested, the note records
+ * the mount; else it is unmounted again.
  */
 static int check_work(struct mounting *m)
 {
@@ -145,8 +147,8 @@ static int check_work(struct mounting *m)
 		l->id.s);
 }
 
-/* Who sees the store read-only removes nothing from it; and that an upper is mounted the
- * kernel knows by itself. */
+/* With a read-only store nothing is removed from it; and the kernel knows by itself
+ * that an upper is mounted. */
 static int note_mount(struct mounting *m)
 {
 	int rc = mountnote_begin(m->l, &m->note);
@@ -184,7 +186,7 @@ static int mount_now(struct mounting *m)
 	return check_work(m);
 }
 
-/* What is left in the layer before the mount, and for it, goes if there is none. */
+/* What was changed in the layer for the mount is undone if there is none. */
 static int mount_upper(struct mounting *m)
 {
 	unsigned added = 0;
@@ -265,7 +267,7 @@ struct request {
 	char **where;
 };
 
-/* Holds nothing when it returns: for lock_all(). */
+/* Holds no lock when it returns: for lock_all(). */
 static int mount_once(void *ctx, struct ovl_err *err)
 {
 	const struct request *r = ctx;

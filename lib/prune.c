@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * prune: what the dead have left, and with layers what nothing names or needs.
- *
- * A living process holds a lock on what it works on in staging/ and trash/, so what can be
- * locked there is nobody's.
+ * prune: removes what killed processes have left, and with layers also layers that
+ * nothing names or needs. A live process has locked what it works on in staging/ and
+ * trash/, so what can be locked there is left over.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +30,7 @@
 
 /* ---- directories of the dead ------------------------------------------------------ */
 
-/* Is it nobody's? 1 and its lock, held in *fd; 0; negative errno. */
+/* 1 if no process uses it, and locks it in *fd; 0; negative errno. */
 static int is_dead(int dir, const char *name, int *fd)
 {
 	struct stat named;
@@ -77,7 +76,7 @@ static int prune_tree(
 	return rc < 0 ? rc : prune_tell(p, what, name, bytes, why);
 }
 
-/* Where a layer went that has left its place is needed until that commit is finished. 1, 0,
+/* The note of what became of a layer is needed until that commit is finished. 1, 0,
  * negative errno. */
 static int leads_on(struct pruner *p, const char *name)
 {
@@ -92,7 +91,7 @@ static int leads_on(struct pruner *p, const char *name)
 	return becoming_to(p->st, &from, &to);
 }
 
-/* Is it left over? 1 and its lock, held in *fd; 0; negative errno. */
+/* 1 if it is left over, and locks it in *fd; 0; negative errno. */
 static int is_left(struct pruner *p, int dir, const char *name, int *fd)
 {
 	bool staged = dir == store_dir(p->st, DIR_STAGING, NULL);
@@ -103,10 +102,10 @@ static int is_left(struct pruner *p, int dir, const char *name, int *fd)
 	r = is_dead(dir, name, fd);
 	if (r <= 0 || !staged)
 		return r;
-	/* One that was just made is about to be locked. */
+	/* One that was just created is about to be locked. */
 	if (p->req->dry_run && is_empty(*fd) && prune_is_young(dir, name))
 		return 0;
-	/* The commit may have been done before its lock was free. */
+	/* The commit may have ended before its lock was released. */
 	r = leads_on(p, name);
 	return r < 0 ? r : r == 0 && fs_is(dir, name, *fd) > 0;
 }
@@ -153,15 +152,15 @@ struct place {
 	const char *what;
 	const struct driver *drv;
 	int drv_fd;
-	const char *id; /* of the layer it is in, if it is in one */
+	const char *id; /* the layer it is in, if any */
 	int dir; /* the directory it is in */
 	const char *file;
-	const char *shown; /* as it is told of: the file's name, if that is not set */
+	const char *shown; /* the name to report; NULL: the file's name */
 	char name[NAME_LEN_MAX + 1];
 };
 
-/* *why: why it is not needed; NULL if it is, or may be, or is not there. Negative errno:
- * that cannot be told now. */
+/* *why: why it is not needed; NULL if it is or may be needed, or does not exist.
+ * Negative errno: unknown. */
 typedef int (*left_fn)(struct pruner *p, struct place *at, const char **why);
 
 static int lock(struct pruner *p, bool names)
@@ -173,9 +172,9 @@ static int lock(struct pruner *p, bool names)
 }
 
 /*
- * Who makes a layer appear, or gives a name, puts things there that lead nowhere for a
- * moment, and has the lock meanwhile: so what seems to be left is looked at again under
- * it.
+ * A process that makes a layer appear, or gives a name, creates links that lead nowhere
+ * for a moment, and holds the lock meanwhile: so what seems to be left over is checked
+ * again under the lock.
  */
 static int prune_one(struct pruner *p, struct place *at, left_fn left, bool names)
 {
@@ -201,7 +200,7 @@ static int prune_one(struct pruner *p, struct place *at, left_fn left, bool name
 	return prune_tell(p, at->what, at->shown ? at->shown : at->file, 0, why);
 }
 
-/* All files in a directory that is open, of what at tells. */
+/* All files in the open directory that at describes. */
 static int prune_files(
 	struct pruner *p, struct fs_dir *d, struct place *at, left_fn left, bool names)
 {
@@ -216,7 +215,7 @@ static int prune_files(
 	return r < 0 ? err_sys(p->err, errno, "cannot read the %ss", at->what) : 0;
 }
 
-/* One that is no link of ours is for check. */
+/* What is not one of our links is left to check. */
 static int link_is_left(struct pruner *p, struct place *at, const char **why)
 {
 	struct layer_ref ref = {.drv = at->drv};
@@ -287,7 +286,7 @@ static int prune_hints(
 	return r;
 }
 
-/* One of a name that nobody has may be the last that is known of it; it goes only where
+/* A note of a name that nobody has may be the only trace of it; it is removed only if
  * the layer has another name. */
 static int note_is_left(struct pruner *p, struct place *at, const char **why)
 {
@@ -318,7 +317,7 @@ static int prune_notes(
 	return r > 0 ? prune_files(p, &d, &at, note_is_left, true) : r;
 }
 
-/* What is kept in each layer. */
+/* Prunes hints and notes in each layer. */
 static int prune_in_layers(struct pruner *p, const struct driver *drv, int drv_fd)
 {
 	auto_fsdir d = {.fd = -1};
@@ -387,7 +386,7 @@ static int prune_nowhere(struct pruner *p)
 
 /* ---- all of it -------------------------------------------------------------------- */
 
-/* A commit to it that was killed when the writable layer was in its place again. */
+/* Finishes a commit that was killed after the writable layer was put back. */
 static void finish_image(
 	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
@@ -402,7 +401,7 @@ static void finish_image(
 		(void)layer_open_ref(p->st, &ref, LOCK_SH | LOCK_NB, id, &l, &why);
 }
 
-/* Commits, by whatever it is seen that they are not finished. */
+/* Finishes killed commits, by all signs of them. */
 static int finish_commits(struct pruner *p)
 {
 	int rc = layers_finish(p->st, p->err);
@@ -433,7 +432,7 @@ static int dead(struct pruner *p)
 			    "who was removing it has ended");
 }
 
-/* What went wrong on the way. */
+/* Returns the failure that was kept. */
 static int told(struct pruner *p)
 {
 	if (p->rc < 0)

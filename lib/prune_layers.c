@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* prune --layers: which layers are not needed any more? */
+/* prune --layers: finds layers that are not needed any more. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,7 +16,7 @@
 #include "store/store.h"
 #include "stage/used.h"
 
-/* The deepest first, so that a layer goes when all on top of it are gone. */
+/* The deepest first, so that a layer is removed after all layers on top of it. */
 static int by_depth(const void *a, const void *b)
 {
 	const struct ovl_layer *x = a;
@@ -27,7 +27,7 @@ static int by_depth(const void *a, const void *b)
 
 struct known {
 	const struct ovl_layer *layer;
-	unsigned children; /* that are there still */
+	unsigned children; /* that still exist */
 };
 
 static int compare_ids(const char *drv_a, const char *a, const char *drv_b, const char *b)
@@ -87,7 +87,8 @@ static bool unneeded(const struct pruner *p, const struct ovl_layer *l)
 		used_last(p->st, &ref, l->created) <= p->used_before;
 }
 
-/* May it go, as far as can be seen without its lock, by which others would fail? */
+/* True if it may be removed, as far as that can be seen without its lock, which would
+ * make others fail. */
 static bool is_free(struct pruner *p, const struct ovl_layer *l)
 {
 	struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
@@ -100,7 +101,7 @@ static bool is_free(struct pruner *p, const struct ovl_layer *l)
 		inuse_refuse(&p->inuse, &open, ref.id.s, INUSE_TAKE, &why) == 0;
 }
 
-/* *gone: it is, or would be; else it stays, for someone is at work on it. */
+/* *gone: it was removed, or would be; else it is in use and stays. */
 static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
 {
 	const struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};

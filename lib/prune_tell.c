@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* How prune tells what goes, and keeps what it could not do for the end. */
+/* Reports what prune removes, and keeps its failures for the end. */
 #include "pruner.h"
 #include "store/store.h"
 

@@ -1,8 +1,8 @@
 /*
  * The parts of prune.
  *
- *	prune.c		what the dead have left
- *	prune_tell.c	what goes, told
+ *	prune.c		what killed processes have left
+ *	prune_tell.c	reports what is removed
  *	prune_layers.c	image layers that nothing names or needs
  */
 #ifndef OVL_PRUNER_H
@@ -19,18 +19,18 @@ struct pruner {
 	void *ctx;
 	struct ovl_err *err;
 	struct inuse inuse; /* what was seen of mounts, for all layers */
-	int64_t used_before; /* of layers that go */
+	int64_t used_before; /* remove only layers last used before this */
 	int ended; /* what fn returned that ends the work */
-	int rc; /* of the first that could not be removed, its text in why */
+	int rc; /* the first failure, its text in why */
 	struct ovl_err why;
 };
 
-/* Tells of what went, or would. Returns what fn returned. */
+/* Reports what was removed, or would be. Returns the result of fn. */
 int prune_tell(struct pruner *p, const char *what, const char *name, uint64_t bytes,
 	const char *why);
 
-/* What cannot be removed, as where something is mounted in it, keeps nothing else there:
- * r, but 0 in the place of a failure, which is kept for the end. */
+/* Something that cannot be removed, such as a directory with a mount in it, must not
+ * keep anything else: returns r, but 0 for a failure, which is kept for the end. */
 int prune_go_on(struct pruner *p, int r);
 
 int prune_layers(struct pruner *p);

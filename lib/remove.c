@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_remove: layers go, children before their parents. */
+/* ovl_remove: removes layers, children before their parents. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ struct wanted {
 	struct inuse *seen;
 	char *const *layers; /* as the user called them; NULL: */
 	const struct layer_ref
-		*ref; /* which goes only if nobody needs it, or has used it */
+		*ref; /* which is removed only if nothing needs it, and it was not used */
 	int64_t used_before; /* after that */
 	unsigned flags;
 };
@@ -51,7 +51,7 @@ struct children {
 	const struct family *f;
 	struct buf names;
 	unsigned n;
-	struct layer_ref aside; /* one that a repair put aside; drv NULL: none */
+	struct layer_ref aside; /* a layer in aside/; drv NULL: none */
 };
 
 static int note_child(void *ctx, const struct layer_ref *child)
@@ -74,7 +74,7 @@ static int note_child(void *ctx, const struct layer_ref *child)
 	return c->n > 3;
 }
 
-/* Children that stay need their parent. */
+/* Remaining children need their parent. */
 static int check_children(
 	const struct family *f, const struct member *m, struct ovl_err *err)
 {
@@ -103,7 +103,7 @@ static int by_depth(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
-/* What was seen without a name may have got one since, or have been found by an import. */
+/* It may have got a name meanwhile, or have been found by an import. */
 static int check_unneeded(const struct family *f, const struct member *m, int64_t before,
 	struct ovl_err *err)
 {
@@ -120,8 +120,8 @@ static int check_unneeded(const struct family *f, const struct member *m, int64_
 	return 0;
 }
 
-/* Of those that go with all on top of them, one may be on top that was not there when they
- * were looked for, as when one of them has become an image layer: looked for again. */
+/* A layer may have appeared on top of one that is to be removed, for instance by a
+ * commit: then looks again. */
 static int lock_all_of(struct family *f, struct wanted *w, struct ovl_err *err)
 {
 	for (int tries = w->flags & OVL_RM_RECURSIVE ? 5 : 1;; tries--) {
@@ -150,7 +150,8 @@ static int check_all(struct family *f, struct wanted *w, struct ovl_err *err)
 
 /* ---- going ------------------------------------------------------------------------ */
 
-/* The rename decides: the layer goes with all its names, whose symlinks lead nowhere then. */
+/* The rename decides: the layer is removed with all its names, whose symlinks lead
+ * nowhere then. */
 static int take_away_named(struct layer *l, struct trashed *t, struct ovl_err *err)
 {
 	struct ovl_store *st = l->st;
@@ -165,13 +166,13 @@ static int take_away_named(struct layer *l, struct trashed *t, struct ovl_err *e
 	return rc;
 }
 
-/* From here on nobody finds the layer. */
+/* From here on the layer cannot be found. */
 static int take_away(struct layer *l, struct trashed *t, struct ovl_err *err)
 {
 	struct layer gone = *l;
 	int rc = 0;
 
-	/* Or the layer would seem to have been committed. */
+	/* Or the layer would look as if it had been committed. */
 	if (l->meta.becomes.s[0])
 		rc = becoming_forget(l->st, &l->id, err);
 	if (rc == 0)

@@ -16,7 +16,7 @@
 #include "store/store.h"
 #include "show.h"
 
-/* *out = the absolute path of what is inside the driver's directory. */
+/* *out = the absolute path of inside, which is relative to the driver's directory. */
 static int path_of(
 	const struct layer *l, const char *inside, char **out, struct ovl_err *err)
 {
@@ -58,7 +58,8 @@ static int add_below(
 	return 0;
 }
 
-/* The next layer of the stack, whose metadata are in *at then; none if it is missing. */
+/* Describes the next layer of the stack and stores its metadata in *at; nothing if it
+ * is missing. */
 static int describe_below(const struct layer *l, const struct layer_ref *ref,
 	struct meta *at, struct ovl_below *out, struct ovl_err *err)
 {
@@ -76,7 +77,7 @@ static int describe_below(const struct layer *l, const struct layer_ref *ref,
 	return 0;
 }
 
-/* The layers below, nearest first, down to the bottom or to one that is missing. */
+/* Lists the layers below, nearest first, down to the bottom or to a missing one. */
 static int set_stack(const struct layer *l, struct ovl_details *d, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = l->drv};
@@ -136,7 +137,7 @@ static int set_sizes(
 	return 0;
 }
 
-/* The config of the image that what names: none if which it is cannot be told. */
+/* The config of the image that what names; none if that is ambiguous. */
 static int set_configs(const struct layer *l, const char *what, struct ovl_details *d,
 	struct ovl_err *err)
 {

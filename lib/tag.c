@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_tag and ovl_untag: names given and taken away. */
+/* ovl_tag and ovl_untag: give and take away names. */
 #include <errno.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 #include "store/names.h"
 #include "store/store.h"
 
-/* Which config goes with the new name: 1 and its digest, 0 none, or that which it has. */
+/* The config for the new name: 1 and its digest, 0 none, or the one that it has. */
 static int choose_config(const struct layer *l, const char *layer, const char *name,
 	char hex[ID_LEN + 1], struct ovl_err *err)
 {
@@ -33,7 +33,7 @@ static int choose_config(const struct layer *l, const char *layer, const char *n
 	return 1;
 }
 
-/* The layer that is to lose the name may be one that a killed commit has yet to put back. */
+/* A killed commit may have yet to put back the layer that is to lose the name. */
 static void finish_owner(struct ovl_store *st, const char *name)
 {
 	auto_layer l = LAYER_INIT;
@@ -62,7 +62,7 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 	self = layer_ref_of(&l);
 	if (!force)
 		rc = names_check(st, name, &self, err);
-	/* Nobody has synced one that was just created. */
+	/* A layer that was just created has not been synced. */
 	if (rc == 0 && l.meta.kind == OVL_WRITABLE)
 		rc = store_sync(st, l.fd, err);
 	if (rc < 0)

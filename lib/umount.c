@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_umount: mounts of layers come off, and what they leave is put right. */
+/* ovl_umount: unmounts layers and clears what mounts leave in them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,8 +30,8 @@
 /* ---- one mount -------------------------------------------------------------------- */
 
 /*
- * A mount point as a directory and a name in it: its path may be longer than a system
- * call takes. -1 with errno.
+ * Opens the directory of a mount point: its path may be too long for a system call. -1
+ * with errno.
  */
 static int open_place(const char *where, const char **name)
 {
@@ -51,7 +51,7 @@ static int open_place(const char *where, const char **name)
 		     -1;
 }
 
-/* Is the mount the one its path leads to, or is there another one on top? */
+/* True if the path leads to the mount, and not to another one on top of it. */
 static bool on_top(const struct mnt *m, int dir, const char *name)
 {
 	struct statx sx;
@@ -69,7 +69,8 @@ static int umount_at(int dir, const char *name, bool lazy)
 	if (fchdir(dir) < 0)
 		return -errno;
 	rc = umount2(name, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0 ? -errno : 0;
-	/* The one we came from may be gone or closed to us; that is no failed umount. */
+	/* The old one may be gone or inaccessible; the unmount has not failed because
+	 * of that. */
 	if (cwd < 0 || fchdir(cwd) < 0)
 		return rc;
 	return rc;
@@ -93,7 +94,7 @@ static void note_work(struct ovl_store *st, struct mnt *m)
 		upper_before(&l, &m->work);
 }
 
-/* Why not: what is mounted in it, or who is at work there. */
+/* Says why not: what is mounted in it, or which process uses it. */
 static int refuse_busy(const struct mnt *m, struct ovl_err *err)
 {
 	char who[HOLDER_SIZE];
@@ -116,7 +117,7 @@ struct one {
 	unsigned flags;
 };
 
-/* All that is mounted in it, and in that, the last first. */
+/* Unmounts everything mounted in it, at any depth, the latest first. */
 static int umount_inside(const struct mnt *m, bool lazy, struct ovl_err *err)
 {
 	auto_mounts in = {0};
@@ -176,7 +177,7 @@ static int umount_one(
 
 /* ---- what it has left ------------------------------------------------------------- */
 
-/* Was it the layer's own mount point that the mount was on? */
+/* True if the mount was on the layer's own mount point. */
 static bool was_on_merged(const struct layer *l, const struct mnt *m)
 {
 	const char *name;
@@ -190,10 +191,10 @@ static bool was_on_merged(const struct layer *l, const struct mnt *m)
 }
 
 /*
- * Some layers have a mount point of their own only while they are mounted. Removing
- * one that is a mount point in another namespace would take the mount away there; so
- * nobody may be about to mount it, which the lock of its mounts ensures, and nothing of it
- * be mounted anywhere. One that stays goes with the next mount that ends on it.
+ * Some layers have their own mount point only while they are mounted. Removing a
+ * directory that is a mount point in another namespace would detach that mount; so nobody
+ * may be about to mount the layer, which the lock of its mounts ensures, and it must not
+ * be mounted anywhere. If it stays, the next unmount from it removes it.
  */
 static void drop_merged(const struct layer *l, const struct mnt *m)
 {
@@ -224,8 +225,8 @@ static void number_note(
 }
 
 /*
- * Who mounts the layer holds the same lock from asking whether it is mounted until it is.
- * Where the lock is not to be had all stays, which is the safe side.
+ * A process that mounts the layer holds the same lock from its first check to the mount.
+ * Without the lock everything stays, which is safe.
  */
 static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_err *err)
 {
@@ -252,8 +253,8 @@ static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_
 	return rc;
 }
 
-/* Who asks whether the layer is mounted has it exclusively for a moment. Who has it longer
- * is not waited for: the mount is gone already. */
+/* A process that checks whether the layer is mounted locks it exclusively for a
+ * moment. Longer locks are not waited for: the mount is gone already. */
 static int open_settled(
 	struct ovl_store *st, const struct layer_ref *ref, struct layer *l)
 {
@@ -269,7 +270,7 @@ static int open_settled(
 	}
 }
 
-/* What a mount has left in its layer. The layer may be gone: then nothing is left. */
+/* Clears what a mount has left in its layer, if that still exists. */
 static int settle(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
@@ -300,7 +301,7 @@ struct job {
 	uint64_t mnt_id; /* arg, of one mount */
 	unsigned flags;
 	size_t done;
-	int rc; /* of the first that failed, its text in err */
+	int rc; /* the first failure, its text in err */
 	struct ovl_err *err;
 };
 
@@ -322,7 +323,7 @@ static bool is_there(const struct mounts *m, const struct mnt *mnt)
 	return false;
 }
 
-/* Settles those that have come off, by themselves or with another one. */
+/* Clears up after those that are gone, unmounted here or together with another one. */
 static size_t settle_gone(
 	struct job *job, const struct mounts *before, const struct mounts *after)
 {
@@ -343,7 +344,7 @@ static size_t settle_gone(
 	return gone;
 }
 
-/* Last mounted first. Goes on after a failure, whose text is kept. */
+/* Unmounts the latest first. Goes on after a failure and keeps its text. */
 static int umount_each(struct job *job, struct mounts *m, struct ovl_err *why)
 {
 	int first = 0;
@@ -364,9 +365,9 @@ static int umount_each(struct job *job, struct mounts *m, struct ovl_err *why)
 }
 
 /*
- * One mount may take others with it (propagation, lazy), or be held by others below it:
- * what counts is what the kernel still has afterwards, and while something came off it
- * is tried again.
+ * Unmounting one may unmount others too (propagation, lazy), or be blocked by others
+ * below it: the kernel's table afterwards counts, and as long as something was unmounted
+ * it is tried again.
  */
 static int umount_all(struct job *job, struct mounts *m)
 {

@@ -1,8 +1,8 @@
-/* By path, however long that is. */
+/* Unmounts by path, of any length. */
 #ifndef OVL_UMOUNT_H
 #define OVL_UMOUNT_H
 
-/* Detaches what is mounted there, symlinks not followed: 0, negative errno. */
+/* Detaches what is mounted there; does not follow symlinks. 0, negative errno. */
 int umount_detach(const char *where);
 
 #endif

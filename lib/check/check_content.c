@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The tree of an image layer against what was imported. Its tar is played back from the
- * recipe, whatever is damaged, and unpacked in memory without file data: so there is a
- * tree to compare with that has come the same way as the layer's. Data are known by their
- * sums.
+ * Compares the tree of an image layer with what was imported. Its tar is rebuilt from the
+ * recipe, even if files are damaged, and unpacked in memory without file data: so both
+ * trees were made in the same way. File data are checked by their sums.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,13 +30,13 @@
 struct content {
 	struct checker *c;
 	const struct layer *l;
-	struct report bad; /* path, why: files with other data */
+	struct report bad; /* path, reason: files with other data */
 };
 
 /*
- * Is a time the last that the file system of the store can hold, in place of a later one
- * (or the first)? What it is compared with lies in memory, where all times are. Of ext4
- * with large inodes, of XFS with bigtime, and of both without.
+ * True if a time is the last (or first) that the store's file system can hold, instead of
+ * a later (earlier) one. It is compared with a tree in memory, where all times are
+ * possible. For ext4 with large inodes, XFS with bigtime, and both without.
  */
 static bool is_clamped(const struct timespec *want, const struct timespec *have)
 {
@@ -71,7 +70,7 @@ static int tell_one(void *ctx, const struct compared *one, struct ovl_err *err)
 
 /* ---- what is to be ---------------------------------------------------------------- */
 
-/* Of the thread that plays: told when it has ended. */
+/* Called by the thread that rebuilds the tar; reported when it has ended. */
 static void note_bad(void *ctx, const char *path, const char *why)
 {
 	struct content *x = ctx;
@@ -87,7 +86,8 @@ static int play(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 	return replay_watched(x->l, sink, to, &watch, err);
 }
 
-/* What is no file any more, or has another size, is found by comparing. */
+/* A file that has become something else or has another size is found by the
+ * comparison. */
 static bool in_place(const struct content *x, const char *path, const char *why)
 {
 	auto_fd tree = fs_open_dir(x->l->fd, layer_tree_name(x->l));
@@ -142,8 +142,8 @@ static int compare(struct content *x, struct ingest *in, const struct layer *par
 	return compare_trees(&cmp, want, have, x->c->err);
 }
 
-/* Where the tree is unpacked: in memory, which needs privileges and suits a layer of that
- * many entries; or in the store, where it can be written and has room. */
+/* Up to this many entries the tree is unpacked in memory, which needs privileges; else
+ * in the store, if it is writable and has room. */
 #define MEMORY_ENTRIES 200000
 
 static int begin(const struct content *x, bool memory, struct stage *out)
@@ -180,7 +180,7 @@ static int take_in(struct content *x, struct ingest *in, bool memory, struct sta
 	return rc < 0 ? rc : piped_ingest(in, x->c->st, &cfg, play, x, x->c->err);
 }
 
-/* Does that say no more than that the place is the wrong one? */
+/* True for errors that only mean that the tree should be unpacked elsewhere. */
 static bool is_of_place(int rc)
 {
 	switch (-rc) {
@@ -222,7 +222,7 @@ static int check(struct content *x, struct ingest *in)
 	return rc ? rc : compare(x, in, x->l->meta.has_parent ? &parent : NULL);
 }
 
-/* Of the images that the layer is the top of. */
+/* Checks the configs of images whose top layer this is. */
 static int check_configs(const struct content *x)
 {
 	struct checker *c = x->c;

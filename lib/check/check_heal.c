@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * check --repair --from: an image layer made what its tar says it is.
+ * check --repair --from: repairs an image layer from its tar.
  *
- *	1  the tar is taken in as an import does, into staging/; its diff id must be the
- *	   layer's
- *	2  the layer and all on top of it are locked, and none may be mounted
- *	3  the trees are compared, which tells what is damaged
- *	4  each damaged name is taken from the staged tree by one rename, each directory that
- *	   has other metadata is given those; a name too many is moved to the stage.
- *	   Layers on top that share a damaged file get the new one before
- *	5  .layer, the recipe and what the driver keeps are put right
- *	6  the layer is looked at like any other, its content too
+ *  1  unpacks the tar in staging/, like an import; its diff id must be the layer's
+ *  2  locks the layer and all layers on top of it; none may be mounted
+ *  3  compares the trees, which finds the damage
+ *  4  replaces each damaged name from the staged tree by one rename, sets the metadata of
+ *     directories, moves surplus names to the stage. Layers on top that share a damaged
+ *     file get the new one first
+ *  5  repairs .layer, the recipe and the driver's files
+ *  6  checks the layer like any other, with its content
  *
- * What is whole is not touched, so that its inodes stay those that layers on top of it have
- * noted. Killed on the way, the layer is less damaged than it was, and healing it again
- * goes on.
+ * Intact files are not touched, so that they keep the inodes that layers on top refer to.
+ * If it is killed, the layer is less damaged than before, and repairing it again
+ * continues the work.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,13 +41,13 @@ struct heal {
 	struct checker *c;
 	const struct layer_ref *ref;
 	struct ingest in;
-	struct layer parent; /* open if it has one */
-	struct meta meta; /* as it is to be */
+	struct layer parent; /* open if there is one */
+	struct meta meta; /* the correct metadata */
 	struct layer *l; /* open and exclusively locked */
-	struct pathset *bad; /* names that are damaged */
+	struct pathset *bad; /* damaged names */
 	void *groups; /* inodes of the staged tree with a damaged name */
-	struct report told; /* path, kind, how of each damage */
-	unsigned long replaced; /* names that are in the stage for that */
+	struct report told; /* path, kind and description of each damage */
+	unsigned long replaced; /* number of names moved to the stage */
 };
 
 /* ---- what is damaged -------------------------------------------------------------- */
@@ -61,7 +60,7 @@ static int by_inode(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* If one name of a file is damaged, all of them are replaced: they stay one file. */
+/* If one hard link is damaged, all of them are replaced, so that they stay one file. */
 static int note_group(struct heal *h, const struct stat *want)
 {
 	ino_t *ino = malloc(sizeof(*ino));
@@ -119,7 +118,7 @@ static int tell_damage(struct heal *h)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* Out of the layer; it goes with the stage. */
+/* Moves it out of the layer; it is removed with the stage. */
 static int take_out(struct heal *h, int dirfd, const char *name)
 {
 	char out[64];
@@ -151,7 +150,7 @@ static int drop_xattrs(int fd)
 	return 0;
 }
 
-/* All but its times, which the names in it will change again. */
+/* Repairs everything but its times, which later changes in it would modify. */
 static int mend_dir(const struct compared *one)
 {
 	auto_fd want = fs_open_dir(one->want_dir, one->name);
@@ -216,7 +215,7 @@ static int note_shared(void *ctx, const struct compared *one, struct ovl_err *er
 	return graft_replaced(&s->graft, one->have, one->path) < 0 ? err_nomem(err) : 0;
 }
 
-/* In layers on top, names of files that are to be replaced become names of the new ones. */
+/* In layers on top, makes names of replaced files names of the new ones. */
 static int share(struct sharing *s, const struct family *f, struct ovl_err *err)
 {
 	int rc = 0;
@@ -228,15 +227,16 @@ static int share(struct sharing *s, const struct family *f, struct ovl_err *err)
 		if (l == s->h->l || l->meta.kind != OVL_IMAGE)
 			continue;
 		tree = fs_open_dir(l->fd, layer_tree_name(l));
-		if (tree >= 0) /* what is missing is no part of this */
+		if (tree >= 0) /* missing trees are reported elsewhere */
 			rc = graft_regroup(&s->graft, tree, err);
 	}
 	return rc;
 }
 
 /*
- * Before the layer itself: as long as that is damaged it can be healed once more. A kill
- * may leave a directory of a layer on top with another time, which its own tar heals.
+ * Before the layer itself: while that is damaged, the repair can be repeated. A kill may
+ * leave a directory in a layer on top with a wrong time, which that layer's own tar
+ * repairs.
  */
 static int heal_others(const struct heal *h, const struct family *f, int want, int have,
 	struct ovl_err *err)
@@ -318,7 +318,7 @@ static int same_file(int a, int b, const char *name)
 		fs_data_differs(fa, fb, x.st_size, NULL) == 0;
 }
 
-/* Of kept files nothing but their data matters. */
+/* For files in .kept only the data count. */
 static int count_faults(void *ctx, const struct compared *one, struct ovl_err *err)
 {
 	unsigned *faults = ctx;
@@ -329,7 +329,7 @@ static int count_faults(void *ctx, const struct compared *one, struct ovl_err *e
 	return 0;
 }
 
-/* 1: so is the recipe, with all that is kept for it; 0; negative errno. */
+/* 1 if the recipe and the files kept for it are correct; 0; negative errno. */
 static int recipe_is_right(struct heal *h, struct ovl_err *err)
 {
 	auto_fd want = fs_open_dir(h->in.stage.fd, RECIPE_KEPT);
@@ -350,7 +350,7 @@ static int recipe_is_right(struct heal *h, struct ovl_err *err)
 	return rc < 0 ? rc : !faults;
 }
 
-/* The recipe last: until then it is damaged, and known to be. */
+/* The recipe is replaced last: until then it is known to be damaged. */
 static int heal_recipe(struct heal *h, struct ovl_err *err)
 {
 	int stage = h->in.stage.fd;
@@ -412,7 +412,7 @@ static int heal_layer(struct heal *h, const struct family *f, struct ovl_err *er
 
 /* ---- is it the tar, and may it be? ------------------------------------------------ */
 
-/* All of them, or nobody: the layer may not be read through a mount meanwhile. */
+/* Locks all or none: the layer must not be read through a mount meanwhile. */
 static int add_all(struct family *f, void *ctx, struct ovl_err *err)
 {
 	const struct heal *h = ctx;
@@ -431,7 +431,7 @@ static int lock_family(struct heal *h, struct family *f, struct ovl_err *err)
 	return rc;
 }
 
-/* Before the long work, too. What is known of the layer goes to meta. */
+/* Also called before the long work. Stores the known metadata in meta. */
 static int may_heal(struct heal *h, struct ovl_err *err)
 {
 	auto_family f = {.st = h->c->st};
@@ -467,7 +467,8 @@ static int take_tar(struct heal *h, int fd, struct ovl_err *err)
 	return rc < 0 ? rc : ingest_run(&h->in, err);
 }
 
-/* The layer's id says whether this is its tar, and with the store which its parent is. */
+/* The layer's id proves whether this is its tar, and together with the store
+ * determines the parent. */
 static int find_parent(struct heal *h, struct ovl_err *err)
 {
 	struct layer l = {.st = h->c->st, .drv = h->ref->drv, .id = h->ref->id};

@@ -22,7 +22,7 @@
 #include "store/store.h"
 #include "tar/recipe.h"
 
-/* The short ids of a layer's lowers as the metadata of its parents have them. */
+/* The short ids of a layer's lowers, according to the metadata of its parents. */
 struct lineage {
 	unsigned n;
 	char link[OVL_MAX_LOWERS + 1][SHORT_LEN + 1];
@@ -33,7 +33,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 {
 	struct layer_ref ref = {.drv = l->drv};
 	struct meta at = l->meta;
-	struct ovl_id mark = l->id; /* of a layer passed on the way */
+	struct ovl_id mark = l->id; /* id of an earlier layer */
 	unsigned steps = 0;
 	bool seen_cut = false;
 
@@ -43,7 +43,8 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 		struct ovl_err why;
 		int rc;
 
-		/* Set anew at each power of two, it gets into any circle and is met again. */
+		/* It is updated at each power of two, so it ends up in any circle and
+		 * is met again. */
 		if (strcmp(at.parent.s, mark.s) == 0) {
 			out->broken = true;
 			return check_tell(c, OVL_ERROR, "loop", l->id.s, "", false,
@@ -58,7 +59,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 				return rc;
 			}
 			if (steps)
-				return 0; /* the parent's own finding */
+				return 0; /* reported with the parent */
 			if (rc == -EIO)
 				return check_tell(c, OVL_ERROR, "parent", l->id.s, "",
 					false, "its parent: %s", why.text);
@@ -71,7 +72,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 		steps++;
 		if ((steps & (steps - 1)) == 0)
 			mark = ref.id;
-		/* Only the tar of an image layer can hide what is below. */
+		/* Only the tar of an image layer can be opaque. */
 		seen_cut = seen_cut ||
 			(at.kind == OVL_IMAGE && (at.lowers == 0 || l->drv->whole));
 		if (!seen_cut && out->n < OVL_MAX_LOWERS)
@@ -81,7 +82,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 	return 0;
 }
 
-/* One that its parents determine. */
+/* Corrects a number that the parents determine. */
 static int number(struct checker *c, struct layer *l, unsigned *have, unsigned want,
 	const char *what)
 {
@@ -122,7 +123,7 @@ static int check_numbers(struct checker *c, struct layer *l, const struct lineag
 	return rc;
 }
 
-/* The parent must know of it, or a removal of the parent would not. */
+/* The parent must have a hint, or a removal of the parent would miss this child. */
 static int check_hint(struct checker *c, const struct layer *l)
 {
 	struct layer_ref ref = {.drv = l->drv, .id = l->meta.parent};
@@ -142,7 +143,7 @@ static int check_hint(struct checker *c, const struct layer *l)
 		"its parent %.12s does not know of it", l->meta.parent.s);
 }
 
-/* Does its short link lead to another layer that says the same of it? */
+/* True if its short link leads to another layer with the same short id. */
 static bool is_anothers(const struct layer *l)
 {
 	struct layer_ref ref = {.drv = l->drv};
@@ -155,7 +156,7 @@ static bool is_anothers(const struct layer *l)
 		strcmp(other.meta.link, l->meta.link) == 0;
 }
 
-/* What the driver keeps of it. */
+/* Checks the driver's files. */
 static int check_driver(
 	struct checker *c, const struct layer *l, const struct lineage *way)
 {
@@ -222,7 +223,7 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 	struct lineage way;
 	int rc = follow(c, l, &way);
 
-	/* Its files have yet to take their places. */
+	/* Its files are not in their places yet. */
 	if (rc == 0 && becoming_unfinished(&l->meta))
 		rc = check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
 			"the commit that made it was killed; the next command that uses it "
@@ -247,10 +248,10 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 }
 
 /*
- * A layer that is looked at without a lock may be about to be committed, or repaired: what
- * is wrong with it counts when it is still so a moment later and nobody has it locked,
- * both times. 1: somebody has it for longer, and will leave it right or be found to have
- * left it wrong.
+ * A layer that is checked without a lock may be about to be committed or repaired: a
+ * fault counts if it is still there a moment later and the layer was not locked either
+ * time. 1: a process has it locked for longer and will leave it intact, or a later check
+ * finds the fault.
  */
 static int settle(struct checker *c, struct layer *l)
 {
@@ -263,11 +264,11 @@ static int settle(struct checker *c, struct layer *l)
 
 	for (int i = 0; i < 50 && rc == 0; i++) {
 		report_release(&c->later);
-		/* A commit may have ended since it was read. */
+		/* A commit may have ended since .layer was read. */
 		(void)becoming_meta(l->fd, l->id.s, &meta, &why);
 		l->meta = meta;
 		rc = check_open(c, l, false);
-		l->meta = meta; /* which the check puts right as it goes */
+		l->meta = meta; /* which the check corrects */
 		if (!c->later.n)
 			break;
 		sure = holder_of(l->fd, true, false, who) ? 0 : sure + 1;
@@ -278,8 +279,8 @@ static int settle(struct checker *c, struct layer *l)
 	return rc == 0 && c->later.n && sure < 2 ? 1 : rc;
 }
 
-/* What is found in a layer counts if it is still there at the end: one that is being
- * removed lacks this or that. */
+/* A finding counts if the layer still exists at the end: one that is being removed
+ * lacks files. */
 static int look(struct checker *c, struct layer *l)
 {
 	bool locked = c->req->repair;
@@ -301,7 +302,7 @@ static int look(struct checker *c, struct layer *l)
 		return 0;
 	}
 	rc = check_tell_later(c, rc);
-	/* -ENAMETOOLONG, -E2BIG: it is beyond what is looked through. */
+	/* -ENAMETOOLONG, -E2BIG: beyond the limits of the check. */
 	return (rc == -EIO || rc == -ENAMETOOLONG || rc == -E2BIG) && !c->ended ?
 		check_unreadable(c, l->id.s) :
 		rc;
@@ -314,7 +315,7 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 	struct ovl_err why;
 	int rc = layer_open_ref(c->st, ref, op, ref->id.s, &l, &why);
 
-	/* On its way to the trash when it was opened? */
+	/* Was it being removed when it was opened? */
 	if (rc < 0 && !op && meta_is_damage(rc))
 		rc = layer_open_ref(c->st, ref, op, ref->id.s, &l, &why);
 	if (rc == 0)
@@ -326,7 +327,7 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 		return check_tell(c, OVL_NOTE, "busy", ref->id.s, "", false,
 			"another process works on it: not looked at");
 	}
-	/* What cannot be read now may be as it should. */
+	/* What could not be read may be intact. */
 	if (!meta_is_damage(rc)) {
 		*c->err = why;
 		return rc == -EIO ? check_unreadable(c, ref->id.s) : rc;

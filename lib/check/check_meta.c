@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A layer whose .layer is torn or missing. What else the store knows of it is put
- * together:
+ * Restores a torn or missing .layer from everything else that the store knows:
  *
- *	an image layer	its recipe ends with its diff id; its parent is the layer with which
- *			that makes its id, the chain id; the rest is counted by playing the
- *			recipe back
- *	a writable one	its parent has a hint of it, and what the driver keeps says the same.
- *			Without hint and lower it had no parent if what create writes first
- *			is there
+ *  an image layer	its recipe ends with its diff id; its parent is the layer with which
+ *			that gives its id, the chain id; the rest is counted while
+ *			rebuilding the tar from the recipe
+ *  a writable one	its parent has a hint of it, and the driver's files agree. Without
+ *			hint and lower it had no parent, if the first files that create
+ *			writes exist
  *
- * One that cannot be made out so is put aside, if nothing stands on it.
+ * A layer that cannot be restored is moved to aside/ if no layer is on top of it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,8 +33,8 @@
 
 /* ---- looking through the layers --------------------------------------------------- */
 
-/* Layers of one driver: 1 and the next sound one, 0 at the end, negative errno when one
- * cannot be read now: it may be the one that is looked for. */
+/* Iterates over the layers of one driver: 1 and the next intact one, 0 at the end,
+ * negative errno if one cannot be read now: it may be the one that is looked for. */
 static int next_layer(struct ovl_store *st, const struct driver *drv, struct fs_dir *d,
 	struct layer *l, struct ovl_err *err)
 {
@@ -60,7 +59,7 @@ static int next_layer(struct ovl_store *st, const struct driver *drv, struct fs_
 	return r < 0 ? err_sys(err, errno, "cannot read the store") : 0;
 }
 
-/* The image layer on which a layer of that diff id would have the id: 1, 0 none. */
+/* Finds the image layer on which a layer of that diff id has this id: 1, 0 none. */
 static int parent_by_chain(struct checker *c, const struct layer *l, const char *diff_id,
 	struct layer *parent)
 {
@@ -92,7 +91,7 @@ int check_find_parent(struct checker *c, const struct layer *l, const char *diff
 	return rc ? rc : -ENOENT;
 }
 
-/* The layer that has a hint of this one: 1, 0 none. */
+/* Finds the layer that has a hint of this one: 1, 0 none. */
 static int parent_by_hint(struct checker *c, const struct layer *l, struct layer *parent)
 {
 	auto_fsdir d = {.fd = -1};
@@ -110,7 +109,7 @@ static int parent_by_hint(struct checker *c, const struct layer *l, struct layer
 
 /* ---- an image layer --------------------------------------------------------------- */
 
-/* 1: the recipe is there to its end, 0 it is not, negative errno. */
+/* 1 if the recipe is complete, 0 if not, negative errno. */
 static int read_recipe(const struct layer *l, struct meta *m, struct ovl_err *err)
 {
 	struct recipe_rec rec = {.type = RECIPE_RAW};
@@ -140,7 +139,7 @@ static int play(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 	return replay_watched(ctx, sink, to, &watch, err);
 }
 
-/* What its tar tells of it: 1, 0 it cannot be played. */
+/* Collects the metadata from its tar: 1, 0 if that cannot be rebuilt. */
 static int count(struct checker *c, struct layer *l, bool *cut)
 {
 	struct ingest_config cfg = {
@@ -206,7 +205,7 @@ static int is_there(struct checker *c, const struct layer *l, const char *name)
 		       r;
 }
 
-/* A whiteout at the top of the layer's tree: 1, 0, negative errno. */
+/* 1 if there is a whiteout in the root of the layer's tree, 0 if not, negative errno. */
 static int hides_something(struct checker *c, const struct layer *l)
 {
 	auto_fsdir d = {.fd = -1};
@@ -231,10 +230,10 @@ static int hides_something(struct checker *c, const struct layer *l)
 }
 
 /*
- * Of one that no layer and nothing in it calls a child: was there never a parent, or is
- * what says so missing too? create writes the link, the lowers and .layer in this order:
- * the name of .layer, empty as it may be, shows that there was no file of lowers, and a
- * whiteout that there was one. 1, 0, negative errno.
+ * For a layer that no layer has a hint of and that has no lowers: was there never a
+ * parent, or is that information missing too? create writes the link, the lowers and
+ * .layer in this order: a .layer, even if empty, shows that there was no file of lowers,
+ * and a whiteout shows that there was one. 1, 0, negative errno.
  */
 static int never_had_parent(struct checker *c, const struct layer *l)
 {
@@ -314,7 +313,7 @@ void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 	}
 }
 
-/* 1: l->meta is what it was, as far as anything depends on it. */
+/* 1: l->meta is restored, as far as anything depends on it. */
 static int make_out(struct checker *c, struct layer *l)
 {
 	struct stat st;
@@ -338,7 +337,7 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 
 	if (rc < 0) {
 		if (!err_is_system(rc))
-			return 0; /* told of by who looks at it next */
+			return 0; /* reported by the next check of it */
 		*c->err = why;
 		return rc;
 	}
@@ -358,7 +357,7 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 	return rc < 0 ? rc : 1;
 }
 
-/* Its parent, if it tells of one, is to be there as long as it may be needed. */
+/* Its parent, if known, must stay as long as it may be needed. */
 static void note_aside(struct checker *c, const struct layer *l)
 {
 	struct layer_ref ref = {.drv = l->drv};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* How check tells what it finds: at once, or when it is known to count. */
+/* Reports findings of check: at once, or when it is certain that they count. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -14,7 +14,7 @@ static int tell(struct checker *c, const struct ovl_finding *f)
 	return c->ended;
 }
 
-/* How many findings of a layer wait until it is seen to be still there. */
+/* The number of findings of one layer that are held back. */
 #define HELD_MAX 1000
 
 static int hold_back(struct checker *c, const struct ovl_finding *f)

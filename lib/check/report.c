@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* Rows of text that are told later, see report.h. */
+/* Rows of text that are reported later, see report.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/vec.h"
 #include "check/report.h"
 
-/* The texts of a row in one block, which the first of them begins. */
+/* Copies the texts of a row into one allocation, which begins with the first text. */
 static int copy(struct report_row *to, const struct report_row *from)
 {
 	size_t len[REPORT_COLUMNS];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Rows of text that are told later: what is found while others wait for a lock, or before
- * it is known whether it counts.
+ * Rows of text that are reported later: findings while others wait for a lock, or before
+ * it is certain that they count.
  *
- *	report_add	copies a row; what a column means is its owner's matter
+ *	report_add	copies a row; the owner decides what a column means
  *	report_release	always
  */
 #ifndef OVL_REPORT_H
@@ -22,10 +22,10 @@ struct report_row {
 struct report {
 	struct report_row *row;
 	size_t n;
-	bool failed; /* a row could not be kept, for want of memory */
+	bool failed; /* a row was lost, out of memory */
 };
 
-/* -1: ENOMEM, and the report as it was. */
+/* -1: ENOMEM, and the report is unchanged. */
 int report_add(struct report *r, const struct report_row *row);
 
 void report_release(struct report *r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The step of a commit: what is prepared for it, and the rename that decides. What fails
- * before that is taken back; what cannot be is in nobody's way.
+ * The step of a commit: its preparation, and the rename that decides it. If something
+ * fails before that, it is undone; what cannot be undone is harmless.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include "tar/recipe.h"
 #include "union/view.h"
 
-/* With --keep the name of the writable layer stays its own; else it may be given again. */
+/* With --keep the writable layer keeps its name; else the image layer may get it. */
 int commit_check_name(const struct commit *c, struct ovl_err *err)
 {
 	struct layer_ref self = layer_ref_of(&c->l);
@@ -50,13 +50,13 @@ static bool durable(const struct commit *c)
 	return store_durable(c->st);
 }
 
-/* Is the image layer's tree one that W cannot have, and made in staging/? */
+/* True if the tree of the image layer cannot be in W, and is made in staging/. */
 static bool is_apart(const struct commit *c)
 {
 	return c->c.unpack && !commit_in_place(c->l.drv);
 }
 
-/* The image layer before it is there: fd is where its files are, all but .layer. */
+/* The image layer before it exists: fd has its files, all but .layer. */
 static struct layer future(const struct commit *c, int fd)
 {
 	return (struct layer){
@@ -71,7 +71,7 @@ static struct layer future(const struct commit *c, int fd)
 
 /* ---- the image layer's files ------------------------------------------------------ */
 
-/* As an import writes it. */
+/* Like the one that an import writes. */
 static int write_meta(struct commit *c, struct ovl_err *err)
 {
 	const struct committed *found = &c->c;
@@ -92,7 +92,7 @@ static int write_meta(struct commit *c, struct ovl_err *err)
 	return meta_write(c->stage.fd, m, err);
 }
 
-/* What a writable layer does not look at is put where the image layer has it. */
+/* Moves a file that means nothing to a writable layer to its place in the image layer. */
 static int put(
 	struct commit *c, const char *from, int to, const char *name, struct ovl_err *err)
 {
@@ -160,7 +160,7 @@ static int complete(struct commit *c, struct ovl_err *err)
 	if (c->complete)
 		return 0;
 	rc = c->c.unpack ? complete_new(c, err) : complete_own(c, err);
-	/* Nothing is mounted: of what mounts have left nothing is needed. */
+	/* Nothing is mounted, so what mounts have left is not needed. */
 	if (rc == 0 && !c->c.unpack)
 		rc = empty(c, c->l.drv->work, err);
 	if (rc == 0 && !is_apart(c) && fs_rmtree(c->l.fd, MOUNTNOTES, NULL) < 0)
@@ -172,7 +172,7 @@ static int complete(struct commit *c, struct ovl_err *err)
 
 /* ---- what is noted ---------------------------------------------------------------- */
 
-/* In W's .layer. The one that is there is kept: what is taken back must not be written. */
+/* Adds the note to W's .layer. The old file is kept: undoing must not need to write. */
 static int mark(struct commit *c, struct ovl_err *err)
 {
 	struct meta m = c->l.meta;
@@ -193,7 +193,7 @@ static void unmark(struct commit *c)
 		fs_rename(c->stage.fd, BECOMING_WAS, c->l.fd, META_NAME, 0);
 }
 
-/* The names that the image layer is to have; those of W go along if its directory does. */
+/* The names for the image layer; those of W come with its directory. */
 static int note_names(struct commit *c, const struct layer *image, struct ovl_err *err)
 {
 	const char *name = c->req->name;
@@ -213,7 +213,7 @@ static int note_names(struct commit *c, const struct layer *image, struct ovl_er
 	return rc == 0 && name ? names_note(gives, name, NULL, err) : rc;
 }
 
-/* staging/W; with --keep it is a layer on top of the image layer. */
+/* Makes staging/W; with --keep it is a layer on top of the image layer. */
 static int note_way(struct commit *c, const struct layer *image, struct ovl_err *err)
 {
 	struct stage *sg = &c->went;
@@ -221,7 +221,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 	int rc;
 
 	stage_end(sg);
-	unlinkat(c->l.fd, BECOMING_TO, 0); /* of the commit before */
+	unlinkat(c->l.fd, BECOMING_TO, 0); /* of the previous commit */
 	rc = becoming_forget(c->st, &c->l.id, err);
 	if (rc == 0)
 		rc = stage_begin_as(c->st, c->l.drv, &c->l.id, sg, err);
@@ -244,7 +244,8 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 
 /* ---- the name --------------------------------------------------------------------- */
 
-/* Has the image layer, or the writable one whose names it gets, the name already? */
+/* True if the image layer, or the writable one whose names it gets, has the name
+ * already. */
 static int has_name(const struct commit *c, struct ovl_err *err)
 {
 	struct layer_ref owner;
@@ -253,7 +254,7 @@ static int has_name(const struct commit *c, struct ovl_err *err)
 	return rc == 0 ? names_lookup(c->st, c->req->name, &owner, err) : rc;
 }
 
-/* Another commit that is alive has come first. */
+/* Refuses if another live commit was first. */
 static int check_rival(const struct commit *c, const char *file, struct ovl_err *err)
 {
 	struct layer_ref self = layer_ref_of(&c->l);
@@ -333,7 +334,7 @@ static void take_name(struct commit *c)
 
 /* ---- all that -------------------------------------------------------------------- */
 
-/* The last that may take long, or be stopped. */
+/* The last part that may take long or be stopped. */
 static int prepare(struct commit *c, const struct layer *image, struct ovl_err *err)
 {
 	int rc = mark(c, err);
@@ -349,7 +350,7 @@ static int prepare(struct commit *c, const struct layer *image, struct ovl_err *
 
 /* ---- the step --------------------------------------------------------------------- */
 
-/* Does the short link lead to the image layer? 1, 0, negative errno. */
+/* 1 if the short link leads to the image layer, 0 if not, negative errno. */
 static int is_linked(const struct commit *c, struct ovl_err *err)
 {
 	const struct driver *drv = c->l.drv;
@@ -378,7 +379,7 @@ static int publish(struct commit *c, struct ovl_err *err)
 		0;
 }
 
-/* Hint and short link are there before the names are locked. Prune may take them away until
+/* Creates hint and short link before the names are locked. Prune may remove them until
  * then. */
 static int announce(struct commit *c, struct ovl_err *err)
 {
@@ -468,7 +469,7 @@ static int become(struct commit *c, struct ovl_err *err)
 
 /* ---- or the image layer is another directory -------------------------------------- */
 
-/* W leaves its place, and its names lead to the image layer. */
+/* Moves W away, and makes its names lead to the image layer. */
 static int leave(struct commit *c, const struct layer *image, struct trashed *old,
 	struct ovl_err *err)
 {
@@ -493,7 +494,7 @@ static int step_aside(struct commit *c, const struct layer *image, struct trashe
 {
 	int rc = prepare(c, image, err);
 
-	/* Made before anything is lost by its absence. */
+	/* Created before its absence could lose anything. */
 	if (rc == 0)
 		rc = store_dir_make(c->st, DIR_TRASH, err);
 	if (rc >= 0)
@@ -580,7 +581,7 @@ int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
 	int rc = -EAGAIN;
 
-	/* Others may make such a layer, or remove it, meanwhile. */
+	/* Other processes may make such a layer, or remove it, meanwhile. */
 	for (int i = 0; i < 100 && rc == -EAGAIN; i++) {
 		int there = layer_exists(c->st, &c->image, err);
 

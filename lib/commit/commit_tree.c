@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The tree of a writable layer that becomes an image layer's: packed, and made to look as
- * if its tar had been imported.
+ * The tree of a writable layer that becomes an image layer: packs it, and makes it look
+ * as if its tar had been imported.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ struct packing {
 	const struct layer *l;
 	struct committed *c;
 	struct tarsum *sum;
-	uint64_t left; /* bytes of a run that are still to come */
+	uint64_t left; /* bytes of the current run still to come */
 	bool in_file;
 	struct pace pace;
 };
@@ -45,8 +45,8 @@ static void tell(void *ctx)
 		cfg->progress(cfg->ctx, &now);
 }
 
-/* The writer's bytes: headers and padding, or what stands for a run, which is told of
- * already. */
+/* The writer's output: headers and padding, or the placeholder for a run that was
+ * passed on already. */
 static int sink(void *ctx, const void *bytes, size_t n, struct ovl_err *err)
 {
 	struct packing *p = ctx;
@@ -88,7 +88,7 @@ static bool is_own(const struct layer *l, const char *attr)
 		!xattr_out(&l->st->xattrs, attr, as);
 }
 
-/* The directory that a path is in. The root is in itself. */
+/* The length of a path's directory. The root is its own. */
 static size_t dir_len(const char *path)
 {
 	const char *base = path_base(path);
@@ -96,7 +96,7 @@ static size_t dir_len(const char *path)
 	return base > path ? (size_t)(base - path) - 1 : 0;
 }
 
-/* -EXDEV, and c->unpack: the tree is not all there is. */
+/* -EXDEV, and sets c->unpack: the tree alone is incomplete. */
 static int left_xattr(
 	void *ctx, const struct change *c, const char *attr, struct ovl_err *err)
 {
@@ -208,13 +208,13 @@ struct cleaner {
 	struct ovl_err *err;
 };
 
-/* A directory that is cleaned. */
+/* The directory that is being cleaned. */
 struct cleaned {
 	int fd;
-	struct timespec times[2]; /* to be set again after each change */
+	struct timespec times[2]; /* restored after each change */
 	enum wh_dir marks;
-	bool own; /* files in it have xattrs of overlayfs */
-	char **subdir; /* names, NULL at the end */
+	bool own; /* files in it have overlayfs's own xattrs */
+	char **subdir; /* NULL-terminated */
 	size_t n;
 	size_t size;
 };
@@ -248,8 +248,8 @@ static int add_subdir(struct cleaned *d, const char *name)
 	return d->subdir[d->n] ? (d->n++, 0) : -1;
 }
 
-/* What is overlayfs's own but an opaque mark that hides something. Of name, or of the
- * directory dirfd itself (NULL). */
+/* Removes overlayfs's own xattrs, except an opaque mark that hides something, from
+ * name or from the directory dirfd itself (NULL). */
 static int clean_xattrs(struct cleaner *w, int dirfd, const char *name)
 {
 	const struct xattr_policy *xp = &w->l->st->xattrs;
@@ -272,10 +272,10 @@ static int clean_xattrs(struct cleaner *w, int dirfd, const char *name)
 	return 0;
 }
 
-/* In the stage, until it has its place. */
+/* In the stage, before it is moved to its place. */
 static const char passing[] = ".whiteout";
 
-/* A whiteout: gone, or a device if it hides something. */
+/* Removes a whiteout, or makes it a device if it hides something. */
 static int clean_mark(struct cleaner *w, const struct cleaned *d, const char *name,
 	const struct stat *st)
 {
@@ -285,12 +285,12 @@ static int clean_mark(struct cleaner *w, const struct cleaned *d, const char *na
 		return 0;
 	if (!hides && unlinkat(d->fd, name, 0) < 0)
 		return failed(w, "remove");
-	/* At no time without it: what is below would show again. */
+	/* It must never be absent, or what is below would become visible. */
 	if (hides && wh_make(w->stage, passing) < 0)
 		return failed(w, "make the whiteout of");
 	if (hides && renameat(w->stage, passing, d->fd, name) < 0)
 		return failed(w, "put in place the whiteout of");
-	/* At once: the layer may stay as it is now. */
+	/* At once: the layer may stay in this state. */
 	return futimens(d->fd, d->times) < 0 ?
 		failed(w, "set the times of the directory of") :
 		0;
@@ -348,8 +348,8 @@ static int clean_names(struct cleaner *w, struct cleaned *d)
 }
 
 /*
- * Owns fd. What goes and comes in a directory leaves its times alone. own: it has xattrs of
- * overlayfs itself, which go when what they say of the names in it has been read.
+ * Takes over fd. Changes in the directory do not affect its times. own: it has
+ * overlayfs's own xattrs, which are removed after they have been used to read its names.
  */
 static int clean_dir(struct cleaner *w, int fd, bool own)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A tree that cannot become an image layer's as it is: its tar goes through a pipe into
- * an import of it.
+ * For a tree that cannot be kept: imports its tar through a pipe.
  */
 #include <stdint.h>
 
@@ -33,7 +32,7 @@ static int pack(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 int commit_unpack(const struct layer *l, const struct stage *within, struct ingest *in,
 	struct pack_lost *lost, struct ovl_err *err)
 {
-	/* Nothing that is in the store is refused for its size. */
+	/* What is in the store already is never too large. */
 	struct ingest_config cfg = {
 		.drv = l->drv,
 		.within = within,

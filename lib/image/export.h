@@ -1,16 +1,16 @@
 /*
- * Export of images: the stacks of layers as an OCI image layout or a docker archive.
+ * Exports stacks of layers as an OCI image layout or a docker archive.
  *
  *	export.c	operands -> images, each a stack of blobs; the order of the work
- *	export_blob.c	layers -> blobs: replayed or packed, compressed, on several threads
+ *	export_blob.c	layers -> blobs: rebuilt or packed, compressed, on several threads
  *	export_config.c	image configs, kept or made
- *	export_oci.c, export_docker.c	what else is in the layout or the archive
- *	export_out.c	all of it into one tar, or into a directory
- *	export_util.c	what these share
+ *	export_oci.c, export_docker.c	the other members of the layout or archive
+ *	export_out.c	writes everything into one tar or into a directory
+ *	export_util.c	shared code
  *
  * The size and the name (a digest) of a member must be known before it is written to a
- * tar. So blobs that are compressed or packed are spooled first; one that is the tar of an
- * image layer is known beforehand, and goes out as it is replayed.
+ * tar. So blobs that are compressed or packed are spooled first; a blob that is the tar
+ * of an image layer is known beforehand, and is rebuilt while it is written.
  */
 #ifndef OVL_EXPORT_H
 #define OVL_EXPORT_H
@@ -28,34 +28,35 @@
 #include "ovl.h"
 #include "store/layer.h"
 
-/* A layer, and the file that it is in the image. */
+/* A layer, and its file in the image. */
 struct blob {
 	struct layer l; /* open, locked shared */
-	const struct blob *same; /* has the same tar and was there before; or NULL */
-	bool packed; /* it has no recipe: its tar is known when it was packed */
+	const struct blob *same; /* an earlier blob with the same tar; or NULL */
+	bool packed; /* has no recipe: its tar is known only after packing */
 	char diff_id[ID_LEN + 1];
 	char digest[ID_LEN + 1]; /* of the file */
 	uint64_t size; /* of the file */
-	int fd; /* the spooled file; -1: replayed, or in the directory already */
+	int fd; /* the spooled file; -1: rebuilt when written, or in the directory
+		 * already */
 };
 
 struct exported {
 	const char *what; /* the operand */
-	bool named; /* which is a name, not an id */
+	bool named; /* the operand is a name, not an id */
 	struct blob **stack; /* the bottom first */
 	size_t n;
-	/* The config that was found, and for how many of the stack; 0: none. */
+	/* The config that was found, and for how many layers of the stack; 0: none. */
 	struct buf found;
 	size_t found_for;
-	struct buf config; /* that goes out */
+	struct buf config; /* the config to write */
 	char config_digest[ID_LEN + 1];
 	json_t *platform; /* an OCI platform object */
 };
 
 struct member {
-	char *path; /* ends with '/': a directory */
+	char *path; /* a final '/' means a directory */
 	const struct blob *blob;
-	struct buf text; /* without a blob */
+	struct buf text; /* its content if blob is NULL */
 };
 
 struct export
@@ -69,7 +70,7 @@ struct export
 	size_t n_images;
 	struct member *member;
 	size_t n_members;
-	int out_dir; /* under its passing name; -1: into a tar */
+	int out_dir; /* the directory, under its temporary name; -1: writes a tar */
 	int out_blobs; /* its blobs/sha256 */
 	char out_temp[256];
 	struct stat old; /* the directory it replaces; st_mode 0: none */
@@ -77,11 +78,11 @@ struct export
 	bool spool_named; /* the file system has no O_TMPFILE */
 	atomic_uint_fast64_t bytes; /* of the layers' tars, done */
 	atomic_uint_fast64_t entries;
-	atomic_bool cancelled; /* one failed, the others need not go on */
+	atomic_bool cancelled; /* one failed, so the others stop */
 	struct pace pace;
 };
 
-/* What stands for b in the image. */
+/* The blob that represents b in the image. */
 static inline const struct blob *blob_of(const struct blob *b)
 {
 	return b->same ? b->same : b;
@@ -90,32 +91,32 @@ static inline const struct blob *blob_of(const struct blob *b)
 
 /* The tar of a layer with a recipe. */
 int export_replay(const struct blob *b, sink_fn sink, void *ctx, struct ovl_err *err);
-/* On the main thread, as often as one likes. */
+/* Reports progress; call it on the main thread, as often as convenient. */
 void export_tell(struct export *x);
-/* Takes o (NULL: no memory) and gives its text, the same for the same content. */
+/* Consumes o (NULL: out of memory) and writes its text, the same for the same content. */
 int export_dump(json_t *o, struct buf *out, struct ovl_err *err);
 
-/* export_blob.c: makes all blobs that are not replayed while they are written. */
+/* export_blob.c: makes all blobs that are not rebuilt while they are written. */
 int export_blobs(struct export *x, struct ovl_err *err);
 
 /* export_config.c: before and after the blobs are made. */
 int export_find_config(struct export *x, struct exported *img, struct ovl_err *err);
 int export_make_config(struct export *x, struct exported *img, struct ovl_err *err);
 
-/* export_oci.c, export_docker.c: all members. */
+/* export_oci.c, export_docker.c: add all members. */
 int export_oci(struct export *x, struct ovl_err *err);
 int export_docker(struct export *x, struct ovl_err *err);
 
-/* export_out.c. A member that is there already is not added again. */
+/* export_out.c. A member that exists already is not added again. */
 int export_begin(struct export *x, struct ovl_err *err);
 int export_add_dir(struct export *x, const char *path, struct ovl_err *err);
 int export_add_blob(
 	struct export *x, const char *path, const struct blob *b, struct ovl_err *err);
 int export_add_text(
 	struct export *x, const char *path, const struct buf *text, struct ovl_err *err);
-/* Writes the members, sorted; a directory gets its name. */
+/* Writes the members, sorted; gives a directory its name. */
 int export_write(struct export *x, struct ovl_err *err);
-/* Always; drops a directory that has no name yet. */
+/* Always called; removes an unfinished directory. */
 void export_end(struct export *x);
 
 #endif

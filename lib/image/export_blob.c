@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The blobs of an export: layers compressed in parallel, written once each. */
+/* Makes the blobs of an export: layers compressed in parallel, each written once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -22,7 +22,7 @@
 
 /* ---- where blobs are spooled ------------------------------------------------------ */
 
-/* A file without a name; or with one for a moment, where there are none without. */
+/* Opens a temporary file: unnamed if possible, else its name is removed at once. */
 static int spool_open(struct export *x)
 {
 	char name[ID_LEN + 8];
@@ -41,7 +41,7 @@ static int spool_open(struct export *x)
 	return fd;
 }
 
-/* Tries a file in the directory, which becomes ours. */
+/* Tries to create a file in the directory; takes over dir. */
 static bool spool_in(struct export *x, int dir)
 {
 	auto_fd probe = -1;
@@ -65,8 +65,8 @@ static bool not_to_be_written(int why)
 		why == EDQUOT;
 }
 
-/* In the store, which is where there is room for layers; where that cannot be written to,
- * where temporary files go. */
+/* Finds a directory for temporary files: the store, which has room for layers; if it
+ * is read-only, the usual place. */
 static int spool_find(struct export *x, struct ovl_err *err)
 {
 	const char *temp = secure_getenv("TMPDIR");
@@ -155,7 +155,7 @@ static int take_tar(void *ctx, const void *p, size_t n, struct ovl_err *err)
 	return encode_write(m->e, p, n, err);
 }
 
-/* The tar of a writable layer is what it is packed to. */
+/* Finishes the tar of a packed layer. */
 static int end_tar(struct making *m, struct ovl_err *err)
 {
 	if (m->hash_tar && digest_final(&m->tar, m->b->diff_id) < 0)
@@ -209,7 +209,7 @@ static int begin(struct making *m, const char *name, struct ovl_err *err)
 	return 0;
 }
 
-/* What is spooled stays open, what is in the directory gets its name. */
+/* A spooled file stays open; one in the directory gets its name. */
 static int keep(struct making *m, const char *name, struct ovl_err *err)
 {
 	if (m->x->out_dir < 0) {
@@ -257,7 +257,7 @@ struct work {
 	pthread_cond_t ended;
 	size_t next;
 	unsigned running;
-	int rc; /* of the first that failed */
+	int rc; /* the first failure */
 	struct ovl_err err;
 };
 
@@ -286,8 +286,8 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* gzip and zstd have threads of their own, so few layers at a time keep the cores busy,
- * and take less memory. */
+/* gzip and zstd use threads of their own, so a few layers at a time keep all cores
+ * busy and need less memory. */
 static unsigned side_by_side(const struct export *x, size_t jobs)
 {
 	unsigned n = encode_cores();
@@ -356,7 +356,7 @@ static int larger(const void *a, const void *b)
 		(l->l.meta.tar_size > r->l.meta.tar_size);
 }
 
-/* Packing reads the layers below through the store, and warns: on this thread. */
+/* Packing uses the store to read the layers below, and warns: only on this thread. */
 static int make_packed(struct export *x, struct ovl_err *err)
 {
 	int rc = 0;
@@ -368,7 +368,7 @@ static int make_packed(struct export *x, struct ovl_err *err)
 	return rc;
 }
 
-/* Those with a recipe; what is not compressed into a tar is replayed right into it. */
+/* Makes blobs with a recipe; uncompressed ones are rebuilt directly into the tar. */
 static int make_replayed(struct export *x, struct ovl_err *err)
 {
 	bool later = x->out_dir < 0 && strcmp(x->compress, "none") == 0;
@@ -393,7 +393,7 @@ static int make_replayed(struct export *x, struct ovl_err *err)
 	return w.n ? make_all(&w, err) : 0;
 }
 
-/* Is anything spooled? */
+/* True if any blob is spooled. */
 static bool spools(const struct export *x)
 {
 	bool any = strcmp(x->compress, "none") != 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Image configs: OCI image-spec, config.md, which docker's are as well.
+ * Makes image configs: OCI image-spec, config.md, which docker uses too.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static json_t *parse(const struct buf *text)
 	return json_loadb(text->data, text->len, JSON_ALLOW_NUL, NULL);
 }
 
-/* Are the config's layers the first n of the stack? */
+/* True if the config's layers are the first n of the stack. */
 static bool fits(const json_t *config, const struct exported *img, size_t n)
 {
 	const json_t *ids = json_object_get(
@@ -60,7 +60,7 @@ static int check_digest(const struct layer *l, const struct buf *text, const cha
 	return rc;
 }
 
-/* The top layer's own. 1 found, 0 it has none. */
+/* Gets the top layer's own config. 1 found, 0 it has none. */
 static int find_own(struct exported *img, struct ovl_err *err)
 {
 	const struct layer *l = &img->stack[img->n - 1]->l;
@@ -82,7 +82,7 @@ static int find_own(struct exported *img, struct ovl_err *err)
 	return 1;
 }
 
-/* Of a layer below the one that was asked for: nobody said which of several. */
+/* Gets a config of a lower layer, for which the operand does not say which. */
 static int get_any(struct export *x, const struct layer *l, struct buf *out,
 	char hex[ID_LEN + 1], struct ovl_err *err)
 {
@@ -93,7 +93,7 @@ static int get_any(struct export *x, const struct layer *l, struct buf *out,
 	return config_get(l, name, out, hex, err);
 }
 
-/* That of the first n of the stack. 1 found, 0 not. */
+/* Finds the config of the first n layers of the stack. 1 found, 0 not. */
 static int find_below(
 	struct export *x, struct exported *img, size_t n, struct ovl_err *err)
 {
@@ -122,7 +122,8 @@ int export_find_config(struct export *x, struct exported *img, struct ovl_err *e
 
 /* ---- the config that is made ------------------------------------------------------ */
 
-/* Of the machine this program is for, as Go says it (go.dev/doc/install/source). */
+/* The architecture that this program is built for, in Go's terms
+ * (go.dev/doc/install/source). */
 static void set_architecture(json_t *config)
 {
 	const char *variant = NULL;
@@ -180,7 +181,7 @@ static int when(int64_t seconds, char out[32], struct ovl_err *err)
 	return 0;
 }
 
-/* o[key], which is made or replaced if it is not there or not of that type. */
+/* Returns o[key]; creates or replaces it if it is missing or of another type. */
 static json_t *sub(json_t *o, const char *key, json_t *(*make)(void), json_type type)
 {
 	json_t *v = json_object_get(o, key);
@@ -192,7 +193,7 @@ static json_t *sub(json_t *o, const char *key, json_t *(*make)(void), json_type 
 	return v;
 }
 
-/* Layers that the history has an entry for; -1: there is no history. */
+/* The number of layers with an entry in the history; -1: there is no history. */
 static json_int_t told(const json_t *config)
 {
 	const json_t *history = json_object_get(config, "history");
@@ -207,7 +208,7 @@ static json_int_t told(const json_t *config)
 	return n;
 }
 
-/* Adds what is on top of the layers that the config is for. */
+/* Adds the layers on top of those that the config is for. */
 static int add_layers(json_t *config, const struct exported *img, struct ovl_err *err)
 {
 	size_t history_for = told(config) < 0 ? 0 : img->found_for;
@@ -256,7 +257,7 @@ static int make(json_t **out, const struct exported *img, struct ovl_err *err)
 	return 0;
 }
 
-/* OCI image-spec, image-index.md: what an index says of where the image runs. */
+/* OCI image-spec, image-index.md: the platform of an image in an index. */
 static json_t *platform(const json_t *config)
 {
 	static const char *const keys[] = {

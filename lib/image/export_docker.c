@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What "docker save" wrote up to version 24 and all its readers take: manifest.json, the
- * config of each image as <hex>.json, its layers as <diff id>/layer.tar; and for the oldest
- * readers "repositories", which says of a tag what its top layer is.
+ * The format that "docker save" wrote up to version 24 and all its readers accept:
+ * manifest.json, the config of each image as <hex>.json, its layers as <diff
+ * id>/layer.tar; and for the oldest readers "repositories", which maps a tag to its top
+ * layer.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ static bool is_label(const char *s, size_t n)
 	return n > 0;
 }
 
-/* What stands before the first '/', if it is a host and not part of the path. */
+/* True if the part before the first '/' is a host and not part of the path. */
 static bool is_domain(const char *s, size_t n)
 {
 	const char *end = s + n;
@@ -86,7 +87,7 @@ static bool is_tag(const char *s)
 	return n && n <= 128 && s[0] != '.' && s[0] != '-' && strspn(s, chars) == n;
 }
 
-/* A name as docker knows them, in its two parts: false if it is none. From
+/* Splits a docker name into its two parts; false if it is invalid. From
  * distribution/reference: [domain/]component[/component]...[:tag] */
 static bool split_reference(const char *name, struct buf *repository, struct buf *tag)
 {
@@ -102,7 +103,7 @@ static bool split_reference(const char *name, struct buf *repository, struct buf
 	if (first && is_domain(name, (size_t)(first - name)))
 		at = first + 1;
 	if (at == name && n == ID_LEN && strspn(name, "0123456789abcdef") >= n)
-		return false; /* reads as an id */
+		return false; /* looks like an id */
 	buf_clear(repository);
 	buf_add(repository, name, n);
 	buf_clear(tag);
@@ -119,7 +120,7 @@ static bool split_reference(const char *name, struct buf *repository, struct buf
 
 /* ---- members ---------------------------------------------------------------------- */
 
-/* Images that are the same but for their names are one, with several tags. */
+/* Images that differ only in their names are one entry with several tags. */
 static json_t *entry_of(json_t *manifest, const char *config)
 {
 	json_t *entry;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * An OCI image layout (image-spec 1.0, image-layout.md): oci-layout, index.json with a
- * manifest for each image, and blobs/sha256/ with all that is named by its digest.
+ * Writes an OCI image layout (image-spec 1.0, image-layout.md): oci-layout, index.json
+ * with a manifest for each image, and blobs/sha256/ with files named by their digest.
  */
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static int add_layers(
 	return rc;
 }
 
-/* The image's members; its descriptor goes into manifests. */
+/* Adds the image's members, and its descriptor to manifests. */
 static int add_image(struct export *x, const struct exported *img, json_t *manifests,
 	struct ovl_err *err)
 {

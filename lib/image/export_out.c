@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Where an export goes: a tar in a file or pipe, or a directory. */
+/* The output of an export: a tar in a file or pipe, or a directory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 
 /* ---- members ---------------------------------------------------------------------- */
 
-/* A place for a member; *out NULL: it is there already. */
+/* Adds a member; *out NULL: it exists already. */
 static int add(
 	struct export *x, const char *path, struct member **out, struct ovl_err *err)
 {
@@ -90,8 +90,8 @@ struct taring {
 	struct tarout *t;
 	struct encode *e;
 	struct archive_entry *entry;
-	const struct blob *b; /* that is replayed */
-	uint64_t left; /* of it */
+	const struct blob *b; /* the blob that is rebuilt */
+	uint64_t left; /* bytes of it still to come */
 };
 
 static int to_fd(void *ctx, const void *p, size_t n, struct ovl_err *err)
@@ -167,7 +167,7 @@ static int put_spooled(struct taring *t, const struct blob *b, struct ovl_err *e
 	return 0;
 }
 
-/* Of root, from 1970: a member is its name, its size and its bytes. */
+/* Owned by root, dated 1970: a member has only a name, a size and its bytes. */
 static int put_member(struct taring *t, const struct member *m, struct ovl_err *err)
 {
 	uint64_t size = m->blob ? m->blob->size : m->text.len;
@@ -219,7 +219,7 @@ static int not_empty(const struct export *x, struct ovl_err *err)
 	return err_say(err, ENOTEMPTY, "%s is there and not empty", Q(x->req->target));
 }
 
-/* An empty directory is replaced by one of the same owner and mode. */
+/* An empty directory is replaced by one with the same owner and mode. */
 static int look_at_old(const struct export *x, struct stat *old, struct ovl_err *err)
 {
 	auto_fsdir d = {.fd = -1};
@@ -239,7 +239,8 @@ static int look_at_old(const struct export *x, struct stat *old, struct ovl_err 
 	return r ? not_empty(x, err) : 0;
 }
 
-/* Nobody else gets in while it is made: neither its owner to be, nor by the umask. */
+/* Nobody else has access while it is made, neither the future owner nor through the
+ * umask. */
 static int make_dir(struct export *x)
 {
 	const mode_t mode = 0777 & ~x->req->umask;
@@ -291,7 +292,7 @@ static int be_like_old(const struct export *x)
 	return fchmod(x->out_dir, old->st_mode & 07777);
 }
 
-/* Directories and blobs are there. */
+/* Directories and blobs exist already. */
 static int write_dir(struct export *x, struct ovl_err *err)
 {
 	for (size_t i = 0; i < x->n_members; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the parts of an export share: progress, JSON as bytes, the tar of a layer. */
+/* Code shared by the parts of an export: progress, JSON as bytes, the tar of a layer. */
 #include <errno.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The images of an input: which of them are wanted, and their layers and configs. */
+/* Selects the wanted images of an input, and reads their layers and configs. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -106,7 +106,7 @@ static int check_bytes(const struct buf *bytes, const char *name, const char *di
 	return 0;
 }
 
-/* Some 200 bytes of memory may stand for three of the file. */
+/* Three bytes of the file may take 200 bytes of memory. */
 #define MAX_VALUES 100000
 
 static bool is_crowded(const struct buf *bytes)
@@ -146,7 +146,7 @@ int image_json(struct source *s, const char *name, const char *digest, uint64_t 
 	if (!*out) {
 		char text[QUOTE_SIZE];
 
-		/* It quotes the file. */
+		/* The text quotes the file. */
 		ovl_escape(text, sizeof(text), why.text, strlen(why.text));
 		return err_say(err, EBADMSG, "%s is not JSON: line %d: %s", Q(name),
 			why.line, text);
@@ -156,7 +156,7 @@ int image_json(struct source *s, const char *name, const char *digest, uint64_t 
 
 /* ---- platforms -------------------------------------------------------------------- */
 
-/* What uname(2) and Go call the same. */
+/* The names of machines in uname(2) and in Go. */
 static const struct {
 	const char *machine;
 	const char *platform;
@@ -197,7 +197,7 @@ bool image_platform_fits(
 	if (strncmp(platform, arch, m) != 0)
 		return false;
 	platform += m;
-	/* A variant that is not said on one side is none to differ in. */
+	/* A variant that one side does not have is not compared. */
 	return !*platform ||
 		(*platform == '/' && (!*variant || strcmp(platform + 1, variant) == 0));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * docker-save archives (Docker's image spec v1.2): manifest.json is an array of
+ * Reads docker-save archives (Docker's image spec v1.2): manifest.json is an array of
  * {Config, RepoTags, Layers}, whose Config and Layers name other members: <hex>.json and
- * <hex>/layer.tar, or since Docker 25 blobs/sha256/<hex> both.
+ * <hex>/layer.tar, or since Docker 25 blobs/sha256/<hex> for both.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 #include "base/quote.h"
 #include "image/image.h"
 
-/* The digest a name says: blobs/sha256/<hex>, or <hex>.json of a config. Other names say
- * nothing, or the name of a layer of old. */
+/* The digest in a name: blobs/sha256/<hex>, or <hex>.json of a config. Other names
+ * have none, or an old layer id. */
 static bool digest_in_name(const char *name, char hex[ID_LEN + 1])
 {
 	static const char blobs[] = "blobs/sha256/";
@@ -58,7 +58,7 @@ static int take_layers(
 	return 0;
 }
 
-/* 1: wanted, or nothing special is. */
+/* 1: it is wanted, or all are. */
 static int take_names(
 	struct image *i, const json_t *item, const char *want, struct ovl_err *err)
 {

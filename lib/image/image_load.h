@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Images on their way into the store.
+ * Imports images into the store.
  *
- *	image_plan.c	which layers are to be made, on which; may the names be given?
- *	image_pool.c	all of them taken in side by side: staged, every digest checked
- *	image_store.c	what depends on the stack below; then they appear, from the bottom up,
- *			and get configs and names
+ *	image_plan.c	which layers are missing, and their parents; may the names be given?
+ *	image_pool.c	unpacks all of them in parallel: staged, every digest checked
+ *	image_store.c	does what depends on the stack below; then they appear, from the bottom
+ *			up, and get configs and names
  *
- * All layers are staged within one stage. What an image of many layers takes of descriptors
- * and syncs does not grow with their number.
+ * All layers are staged within one stage. The number of descriptors and syncs does not
+ * grow with the number of layers.
  */
 #ifndef OVL_IMAGE_LOAD_H
 #define OVL_IMAGE_LOAD_H
@@ -20,17 +20,17 @@
 #include "image/image.h"
 #include "stage/grants.h"
 
-/* A layer that is not in the store yet. */
+/* A layer to be imported. */
 struct task {
 	struct ovl_id id; /* chain id; first, as the key of the index */
 	struct ovl_id parent;
 	bool has_parent;
-	struct task *
-		up; /* that makes the parent; NULL: it is in the store, or there is none */
-	size_t image; /* that it is the first to have it */
+	struct task *up; /* the task of the parent; NULL: it is in the store, or there is
+		     * none */
+	size_t image; /* the first image that has it */
 	const struct image_layer *from;
 	struct ingest in;
-	struct meta meta; /* when it is complete */
+	struct meta meta; /* valid when it is complete */
 	char as[24]; /* its name in the stage */
 };
 
@@ -39,8 +39,8 @@ struct load {
 	const struct ovl_import *req;
 	struct images *im;
 	struct ovl_id *top; /* of each image */
-	/* Of each image, locked: the topmost layer that is there, then the top itself. It
-	 * keeps all below it from being removed. */
+	/* For each image, locked: the topmost existing layer, later the top itself.
+	 * This keeps all layers below from being removed. */
 	struct layer *held;
 	struct stage stage; /* what all of them are staged in */
 	struct task *task; /* parents before children */
@@ -51,7 +51,7 @@ struct load {
 	/* between the threads */
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
-	size_t next; /* task to be begun */
+	size_t next; /* next task to begin */
 	size_t done;
 	unsigned running; /* workers */
 	atomic_bool abort;
@@ -66,7 +66,7 @@ struct layer_ref load_ref(const struct load *ld, const struct ovl_id *id);
 
 int image_plan(struct load *ld, struct ovl_err *err);
 void image_plan_release(struct load *ld);
-/* All tasks run, or the first error. */
+/* Runs all tasks; returns the first error. */
 int image_pool(struct load *ld, struct ovl_err *err);
 
 #endif

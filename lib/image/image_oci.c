@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * OCI image layouts (image-spec, image-layout.md, image-index.md, manifest.md): index.json
- * leads to manifests, through more indexes maybe, all of them and what they name under
- * blobs/<algorithm>/<hex>. Docker's own media types say the same.
+ * Reads OCI image layouts (image-spec, image-layout.md, image-index.md, manifest.md):
+ * index.json leads to manifests, perhaps through more indexes; all of them, and what they
+ * refer to, are in blobs/<algorithm>/<hex>. Docker's own media types mean the same.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,15 +14,15 @@
 
 #define MAX_NESTED 4
 
-/* What goes along on the way down. */
+/* The state of the search. */
 struct search {
 	struct source *s;
 	const char *want;
-	const char *platform; /* that must be */
-	bool asked; /* the user said so */
+	const char *platform; /* the required platform */
+	bool asked; /* the user has asked for it */
 	struct images *out;
 	unsigned passed; /* images for other platforms */
-	struct buf others; /* which */
+	struct buf others; /* their platforms */
 	struct ovl_err *err;
 };
 
@@ -47,7 +47,7 @@ static enum kind kind_of(const char *media)
 	return OTHER;
 }
 
-/* Of a layer: NULL if it can be taken, else why not. */
+/* Why a layer cannot be imported; NULL if it can. */
 static const char *refused(const char *media)
 {
 	static const char *const taken[] = {
@@ -171,7 +171,7 @@ static int take_manifest(
 
 /* ---- indexes ---------------------------------------------------------------------- */
 
-/* Buildkit's attestations stand among the manifests; they are no images. */
+/* Buildkit's attestations are among the manifests but are not images. */
 static bool is_attestation(const json_t *o)
 {
 	return *image_text(
@@ -195,7 +195,7 @@ static bool fits(struct search *q, const json_t *o)
 	return false;
 }
 
-/* The full name where there is one, else the short. */
+/* The full name if there is one, else the short one. */
 static void names_of(const json_t *o, const char *names[2])
 {
 	const json_t *a = json_object_get(o, "annotations");
@@ -243,8 +243,8 @@ static int take_one(
 	return rc;
 }
 
-/* At the top all are images of their own; below, they are one image's for different
- * platforms, and the first that fits is it. */
+/* At the top level each entry is an image; below, they are one image for different
+ * platforms, and the first that matches is used. */
 static int take_index(
 	struct search *q, const json_t *index, unsigned depth, const char *const *names)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What an import of images is to do. See image_load.h. */
+/* Plans an import of images. See image_load.h. */
 #include <errno.h>
 #include <search.h>
 #include <stdio.h>
@@ -28,7 +28,8 @@ static int by_id(const void *a, const void *b)
 	return strcmp(((const struct ovl_id *)a)->s, ((const struct ovl_id *)b)->s);
 }
 
-/* 1 it is there, and stays; 0 it is not; negative errno. One below it stays with it. */
+/* Locks an existing layer, and so those below it: 1 it exists, 0 it does not, negative
+ * errno. */
 static int hold(
 	struct load *ld, size_t image, const struct ovl_id *id, struct ovl_err *err)
 {
@@ -70,7 +71,7 @@ static int add_task(struct load *ld, size_t image, const struct image_layer *fro
 	return 0;
 }
 
-/* up: the task of the parent, then that of this one; NULL where it is there. */
+/* Sets *up, the task of the parent, to that of this layer; NULL if it exists already. */
 static int plan_layer(struct load *ld, size_t image, const struct image_layer *l,
 	const struct ovl_id *id, const struct ovl_id *parent, struct task **up,
 	struct ovl_err *err)
@@ -135,7 +136,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct tag *)a)->name, ((const struct tag *)b)->name);
 }
 
-/* A name is one layer's. */
+/* Refuses a name that is given to two layers. */
 static int check_twice(struct load *ld, struct ovl_err *err)
 {
 	struct tag *tag = NULL;
@@ -165,7 +166,8 @@ static int check_twice(struct load *ld, struct ovl_err *err)
 	return rc;
 }
 
-/* A tag that can be no layer's name is left out: 1 it can be, 0, negative errno. */
+/* Ignores a tag that is not a valid name of a layer: 1 it is valid, 0 it is not,
+ * negative errno. */
 static int may_be_name(
 	struct load *ld, const char *name, const struct ovl_id *top, struct ovl_err *err)
 {

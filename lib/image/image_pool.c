@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The layers of images, taken in side by side. See image_load.h. */
+/* Unpacks the layers of images in parallel. See image_load.h. */
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
@@ -96,7 +96,7 @@ static void tell(struct load *ld)
 		cfg->progress(cfg->ctx, &p);
 }
 
-/* Until all workers are done; tells how far they are. */
+/* Waits until all workers are done, and reports progress. */
 static void wait_for_workers(struct load *ld)
 {
 	pthread_mutex_lock(&ld->mutex);

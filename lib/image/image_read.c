@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What sort of image a source is, and all of it read. */
+/* Finds out what kind of image a source is, and reads it. */
 #include <errno.h>
 
 #include "base/cleanup.h"
@@ -7,8 +7,8 @@
 #include "image/image.h"
 
 /*
- * docker's is a manifest.json that says so and whose Config is a member: 1, 0, -errno. One
- * that names only what is not there is an image that is not all there; layers may be absent.
+ * A docker archive has a manifest.json whose Config is a member: 1, 0, -errno. If all
+ * members it names are missing, it is an incomplete image; some layers may be absent.
  */
 static int is_docker(struct source *s, struct ovl_err *err)
 {
@@ -70,7 +70,7 @@ int image_is(struct source *s, struct ovl_err *err)
 int image_read(struct source *s, const char *want, const char *platform,
 	struct images *out, struct ovl_err *err)
 {
-	/* Newer docker saves both; its own form has the whole names. */
+	/* Newer docker writes both forms; only its own has the full names. */
 	int rc = is_docker(s, err);
 
 	if (err_is_system(rc))

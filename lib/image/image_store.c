@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Images into the store. All layers that are not there yet are taken in, each digest is
- * checked, and only then do they appear, from the bottom up; configs and names come last.
- * A layer that has appeared stays, whatever happens then: others may count on it already.
+ * Puts images into the store. All missing layers are unpacked and each digest is checked
+ * before any of them appears, from the bottom up; configs and names come last. A layer
+ * that has appeared stays, whatever fails then: others may rely on it already.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 
 /* ---- what depends on the stack below ---------------------------------------------- */
 
-/* The parent of a task, open: in its place, or in the stage. */
+/* Opens the parent of a task: in the store, or in the stage. */
 static int open_parent(
 	struct load *ld, struct task *t, struct layer *out, struct ovl_err *err)
 {
@@ -49,7 +49,7 @@ static int push_staged(
 	return 0;
 }
 
-/* The merged tree below a task, whose short links are not there yet. */
+/* The merged tree below a task; the short links do not exist yet. */
 static int view_below(
 	struct load *ld, struct task *t, struct view *v, struct ovl_err *err)
 {
@@ -130,7 +130,7 @@ static int grant_all(struct load *ld, struct ovl_err *err)
 
 /* ---- the steps -------------------------------------------------------------------- */
 
-/* The layer is there, open and locked in out. *found: another has made it. */
+/* Makes the layer appear; out: open and locked. *found: another process has made it. */
 static int appear(struct load *ld, struct task *t, const struct layer *parent,
 	struct layer *out, bool *found, struct ovl_err *err)
 {
@@ -142,7 +142,7 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 
 	do {
 		rc = stage_resume(sg, err);
-		/* Nobody takes it away before the next is on top of it. */
+		/* So that nobody removes it before the next one is on top of it. */
 		sg->hold = true;
 		if (rc == 0)
 			rc = stage_appear(sg, &t->id, parent, NULL, durable, err);
@@ -165,7 +165,8 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 	return 0;
 }
 
-/* The tasks of one image, from *next on. What is held now keeps what is below. */
+/* The tasks of one image, starting at *next. Locks what keeps the layers below from
+ * being removed. */
 static int appear_image(
 	struct load *ld, size_t i, struct task **next, bool *found, struct ovl_err *err)
 {
@@ -210,11 +211,11 @@ static int appear_all(struct load *ld, struct ovl_err *err)
 					     appear_image(ld, i, &next, &found, err);
 	if (rc == 0 && ld->n && store_durable(ld->st))
 		rc = stage_sync_dirs(ld->st->drv, ld->stage.drv_fd, err);
-	/* Who made it may have synced nothing. */
+	/* Its maker may not have synced it. */
 	return rc == 0 && found ? store_sync(ld->st, ld->stage.fd, err) : rc;
 }
 
-/* Hints of layers that did not come, in those that were there. */
+/* Removes the hints of layers that did not appear, from existing ones. */
 static void drop_hints(struct load *ld)
 {
 	for (size_t i = 0; i < ld->n; i++) {
@@ -238,7 +239,7 @@ static int finish(struct load *ld, struct ovl_err *err)
 
 	if (rc == 0)
 		rc = grant_all(ld, err);
-	/* Also the layers that were there, whoever made them. */
+	/* Also syncs layers that existed, whoever made them. */
 	if (rc == 0)
 		rc = store_sync(ld->st, ld->stage.fd, err);
 	if (rc == 0)

@@ -97,7 +97,7 @@ static int find_file(
 	return out->file ? 1 : err_nomem(err);
 }
 
-/* The first in the archive of that name, or NULL. */
+/* The first member of that name, or NULL. */
 static struct member *lookup(const struct source *s, const char *name)
 {
 	size_t from = 0;
@@ -116,7 +116,7 @@ static struct member *lookup(const struct source *s, const char *name)
 		NULL;
 }
 
-/* The next of the same name, or NULL. */
+/* The next member of the same name, or NULL. */
 static struct member *next_same(const struct source *s, struct member *m)
 {
 	struct member *next = m + 1;
@@ -133,7 +133,7 @@ static int differ(const char *name, struct ovl_err *err)
 		Q(name));
 }
 
-/* Replaces the first n bytes of a path by where a link leads. */
+/* Replaces the first n bytes of a path by the target of a link. */
 static int follow(struct source *s, struct member *link, size_t n, struct buf *path,
 	struct ovl_err *err)
 {
@@ -155,7 +155,7 @@ static int follow(struct source *s, struct member *link, size_t n, struct buf *p
 	return path_clean(to.data, 64, path, err);
 }
 
-/* The member that a path leads to, through links: 1, 0, negative errno. */
+/* Finds the member that a path leads to, following links: 1, 0, negative errno. */
 static int resolve(
 	struct source *s, struct buf *path, struct member **out, struct ovl_err *err)
 {
@@ -171,7 +171,7 @@ static int resolve(
 			*out = m;
 			return 1;
 		}
-		/* It is a link, or something above it is. */
+		/* Perhaps it is a link, or a directory above it is. */
 		for (char *p = path->data; !m && (p = strchr(p, '/')); p++) {
 			n = (size_t)(p - path->data);
 			*p = '\0';
@@ -203,7 +203,7 @@ static int place(
 	return 1;
 }
 
-/* 1 the same bytes, 0 other ones, negative errno. */
+/* 1 if both have the same bytes, 0 if not, negative errno. */
 static int equal(const struct part *a, const struct part *b, struct ovl_err *err)
 {
 	char one[16384];
@@ -229,7 +229,7 @@ static int equal(const struct part *a, const struct part *b, struct ovl_err *err
 	return 1;
 }
 
-/* A name that comes several times must mean one thing. first is not a link. */
+/* All members of one name must have the same content. first is not a link. */
 static int check_others(struct source *s, struct member *first, const struct part *part,
 	struct ovl_err *err)
 {
@@ -239,7 +239,7 @@ static int check_others(struct source *s, struct member *first, const struct par
 		struct part other;
 		int rc;
 
-		/* As tar writes a file that it is given twice. */
+		/* tar writes this for a file that is given twice. */
 		if (m->link && strcmp(s->names.data + m->link, name) == 0)
 			continue;
 		rc = m->link ? 0 : place(s, m, &other, err);

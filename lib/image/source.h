@@ -1,8 +1,7 @@
 /*
- * Where the parts of an image lie: in a directory (an OCI image layout) or in a tar that
- * can be read at any place (a docker-save archive, or a layout as a tar). Names come from
- * manifests and are hostile: nothing but regular files inside the directory or the tar is
- * found by them. Symlinks are followed within it.
+ * The parts of an image: in a directory (an OCI image layout) or in a seekable tar (a
+ * docker-save archive, or a layout as a tar). Names come from manifests and may be
+ * hostile: only regular files inside the directory or the tar are found.
  */
 #ifndef OVL_SOURCE_H
 #define OVL_SOURCE_H
