@@ -23,7 +23,7 @@
 
 PREFIX  = /usr/local
 DESTDIR =
-BINDIR  = $(PREFIX)/sbin
+BINDIR  = $(PREFIX)/bin
 MANDIR  = $(PREFIX)/share/man
 COMPDIR = $(PREFIX)/share/bash-completion/completions
 

@@ -212,14 +212,27 @@ int opt_number(struct run *run, int id, uint64_t *out)
 	return 0;
 }
 
+/* What follows the options in the synopsis. */
+static const char *operands_of(const struct cmd *cmd)
+{
+	const char *at = cmd->synopsis;
+
+	while (*at == '[' || *at == ' ' || *at == '\n') {
+		if (*at == '[')
+			at += strcspn(at, "]");
+		at += *at ? 1 : 0;
+	}
+	return at;
+}
+
 static int check_operands(const struct run *run, struct ovl_err *err)
 {
 	if (run->n_operands < run->cmd->min_operands)
-		return usage(
-			err, "too few operands; see 'ovlctl %s --help'", run->cmd->name);
+		return usage(err, "expected %.*s; see 'ovlctl %s --help'",
+			(int)strcspn(operands_of(run->cmd), "\n"), operands_of(run->cmd),
+			run->cmd->name);
 	if (run->n_operands > run->cmd->max_operands)
-		return usage(err,
-			"too many operands, from '%s' on; see 'ovlctl %s --help'",
+		return usage(err, "unexpected operand '%s'; see 'ovlctl %s --help'",
 			run->operand[run->cmd->max_operands], run->cmd->name);
 	return 0;
 }
@@ -238,13 +251,14 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 	}
 	opts[n] = (struct opt){OPT_HELP, "help", NULL, NULL};
 	make_table(opts, true, &t);
+	strcat(t.shorts, "h");
 	optind = 0;
 	while ((id = getopt_long(argc, argv, t.shorts + 1, t.longs, NULL)) != -1) {
 		if (id == '?')
 			return bad_option(err, &t, argv);
 		if (id == ':')
 			return no_value(err, argv);
-		if (id == OPT_HELP)
+		if (id == OPT_HELP || (id == 'h' && index_of(run->cmd, id) < 0))
 			return 1;
 		run->value[index_of(run->cmd, id)] = optarg ? optarg : "";
 	}
@@ -260,4 +274,30 @@ const struct cmd *cmd_find(const struct cmd *const *commands, const char *name)
 			return commands[i];
 	}
 	return NULL;
+}
+
+/* Is word one of those in a text with blanks between them? */
+static bool is_among(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = words; at && n && (at = strstr(at, word)); at += n) {
+		if ((at == words || at[-1] == ' ') && (!at[n] || at[n] == ' '))
+			return true;
+	}
+	return false;
+}
+
+const char *cmd_suggest(const struct cmd *const *commands, const char *word)
+{
+	const char *names[64] = {NULL};
+	int n = 0;
+
+	for (int i = 0; commands[i]; i++) {
+		if (is_among(commands[i]->others, word))
+			return commands[i]->name;
+		if (commands[i] != &cmd_rm)
+			names[n++] = commands[i]->name;
+	}
+	return suggest(word, names);
 }

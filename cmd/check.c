@@ -102,6 +102,7 @@ const struct cmd cmd_check = {
 	.name = "check",
 	.synopsis = "[-J] [--content] [--repair [--from FILE]] [LAYER]",
 	.summary = "check the store for damage, and repair it",
+	.others = "fsck verify scrub",
 	.opts = opts,
 	.max_operands = 1,
 	.access = READ_STORE,

@@ -36,7 +36,8 @@ enum {
 	OPT_FORMAT,
 	OPT_TREE,
 	OPT_SORT,
-	OPT_KIND
+	OPT_KIND,
+	OPT_MKDIR
 };
 
 struct opt {
@@ -61,6 +62,7 @@ struct cmd {
 	const char *name;
 	const char *synopsis; /* options and operands; lines for more than one form */
 	const char *summary;
+	const char *others; /* what other programs call it, words with blanks; NULL: the same */
 	const struct opt *opts; /* ends with a name of NULL */
 	int min_operands;
 	int max_operands;
@@ -120,6 +122,10 @@ void help_command(FILE *to, const struct cmd *cmd);
 
 /* The command with that name in a table that ends with NULL; NULL if there is none. */
 const struct cmd *cmd_find(const struct cmd *const *commands, const char *name);
+
+/* The command that is probably meant, by what other programs call it or else by spelling;
+ * NULL if none is. What removes is never suggested by spelling. */
+const char *cmd_suggest(const struct cmd *const *commands, const char *word);
 
 struct globals {
 	struct ovl_config cfg;

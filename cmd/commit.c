@@ -32,6 +32,7 @@ const struct cmd cmd_commit = {
 	.name = "commit",
 	.synopsis = "[-n NAME] [--keep] LAYER",
 	.summary = "turn a writable layer into an image layer",
+	.others = "snapshot",
 	.opts = opts,
 	.min_operands = 1,
 	.max_operands = 1,

@@ -60,24 +60,67 @@ void help_command(FILE *to, const struct cmd *cmd)
 	print_opts(to, cmd->opts, true);
 }
 
+/* Pages that are not of a command. */
+static const struct {
+	const char *topic;
+	const char *section;
+} topics[] = {{"store", "5"}, {"drivers", "7"}, {"performance", "7"}, {"changes", "7"}};
+
+static const char *section_of(const struct run *run, const char *what)
+{
+	if (!what || cmd_find(run->all, what))
+		return "8";
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+		if (strcmp(topics[i].topic, what) == 0)
+			return topics[i].section;
+	}
+	return NULL;
+}
+
+/* The page of a program that was built and not installed: it is in the source tree. */
+static bool page_of_build(char *out, size_t size, const char *page, const char *section)
+{
+	char self[3072];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	for (int up = 0; n > 0 && up < 3; up++) {
+		while (n > 0 && self[n - 1] != '/')
+			n--;
+		self[n > 0 ? n - 1 : 0] = '\0';
+		n--;
+		snprintf(out, size, "%s/man/%s.%s", self, page, section);
+		if (access(out, R_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int run_help(struct run *run)
 {
 	const char *what = run->n_operands ? run->operand[0] : NULL;
-	char page[64] = "ovlctl";
+	const char *section = section_of(run, what);
+	char file[4096];
+	char page[64];
 
-	if (what && !cmd_find(run->all, what))
-		return usage(run->err, "unknown command '%s'; see 'ovlctl --help'", what);
-	if (what && strcmp(what, "help") != 0)
-		snprintf(page, sizeof(page), "ovlctl-%s", what);
+	if (!section)
+		return usage(run->err,
+			"unknown command or topic '%s'; topics are store, drivers, "
+			"performance, changes",
+			what);
+	snprintf(page, sizeof(page),
+		what && strcmp(what, "help") != 0 ? "ovlctl-%s" : "ovlctl", what);
 	fflush(stdout);
 	/* It is found by PATH and is told by the environment what to run. */
 	if (!getauxval(AT_SECURE)) {
 		umask(run->umask);
 		signal(SIGXFSZ, SIG_DFL);
-		execlp("man", "man", "8", page, (char *)NULL);
+		if (page_of_build(file, sizeof(file), page, section))
+			execlp("man", "man", "-l", file, (char *)NULL);
+		else
+			execlp("man", "man", section, page, (char *)NULL);
 	}
 	/* No man(1) here: the short text is better than none. */
-	if (what)
+	if (what && cmd_find(run->all, what))
 		help_command(stdout, cmd_find(run->all, what));
 	else
 		help_program(stdout, run->all);
@@ -88,8 +131,9 @@ static const struct opt opts[] = {{0, NULL, NULL, NULL}};
 
 const struct cmd cmd_help = {
 	.name = "help",
-	.synopsis = "[COMMAND]",
-	.summary = "open the manual page of a command",
+	.synopsis = "[COMMAND | TOPIC]",
+	.summary = "open the manual page of a command or topic",
+	.others = "man",
 	.opts = opts,
 	.max_operands = 1,
 	.access = NO_STORE,

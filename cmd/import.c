@@ -78,6 +78,7 @@ const struct cmd cmd_import = {
 		"[-n NAME] [-p PARENT] [--expect DIFF-ID] [--as layer]\n [limits] FILE|-\n"
 		"[-n NAME] [--image NAME] [--platform P] [--as image]\n [limits] FILE|DIR|-",
 	.summary = "import a layer tar or an image",
+	.others = "load pull restore",
 	.opts = opts,
 	.min_operands = 1,
 	.max_operands = 1,

@@ -139,12 +139,8 @@ static int dispatch(int argc, char **argv, struct globals *g, struct run *run)
 		return usage(run->err, "no command given; see 'ovlctl --help'");
 	run->cmd = cmd_find(commands, g->command);
 	if (!run->cmd) {
-		const char *names[64] = {NULL};
-		const char *near;
+		const char *near = cmd_suggest(commands, g->command);
 
-		for (int i = 0; commands[i]; i++)
-			names[i] = commands[i]->name;
-		near = suggest(g->command, names);
 		return usage(run->err,
 			near ? "unknown command '%s'; did you mean '%s'?" :
 			       "unknown command '%s'; see 'ovlctl --help'",

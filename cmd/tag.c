@@ -5,13 +5,13 @@
 
 static const struct opt opts[] = {
 	{'d', "delete", NULL, "remove the name"},
-	{OPT_FORCE, "force", NULL, "take the name from another layer"},
+	{'f', "force", NULL, "take the name from another layer"},
 	{0, NULL, NULL, NULL},
 };
 
 static int run_tag(struct run *run)
 {
-	bool force = opt_given(run, OPT_FORCE);
+	bool force = opt_given(run, 'f');
 
 	if (!opt_given(run, 'd')) {
 		if (run->n_operands < 2)
@@ -22,14 +22,15 @@ static int run_tag(struct run *run)
 	if (run->n_operands > 1)
 		return usage(run->err, "-d takes one NAME");
 	if (force)
-		return usage(run->err, "-d and --force exclude each other");
+		return usage(run->err, "-d and --force cannot be used together");
 	return ovl_untag(run->st, run->operand[0], run->err);
 }
 
 const struct cmd cmd_tag = {
 	.name = "tag",
-	.synopsis = "[--force] LAYER NAME\n-d NAME",
+	.synopsis = "[-f] LAYER NAME\n-d NAME",
 	.summary = "give a layer a name, or remove a name",
+	.others = "rename name alias untag",
 	.opts = opts,
 	.min_operands = 1,
 	.max_operands = 2,

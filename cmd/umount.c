@@ -35,7 +35,7 @@ static int run_umount(struct run *run)
 		return ovl_umount_all(run->st, flags, run->err);
 	}
 	if (!run->n_operands)
-		return usage(run->err, "too few operands; see 'ovlctl umount --help'");
+		return usage(run->err, "expected LAYER|TARGET...; see 'ovlctl umount --help'");
 	return umount_each(run, flags);
 }
 
@@ -43,6 +43,7 @@ const struct cmd cmd_umount = {
 	.name = "umount",
 	.synopsis = "[-lR] LAYER|TARGET...\n[-lR] -a",
 	.summary = "unmount layers",
+	.others = "unmount",
 	.opts = opts,
 	.max_operands = UNLIMITED,
 	.access = READ_STORE,

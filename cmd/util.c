@@ -54,7 +54,7 @@ static int distance(const char *a, const char *b)
 const char *suggest(const char *word, const char *const *names)
 {
 	const char *best = NULL;
-	int least = 1 + (int)strlen(word) / 3;
+	int least = 1 + (int)strlen(word) / 4;
 
 	for (; *names; names++) {
 		int n = distance(word, *names);

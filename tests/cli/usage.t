@@ -13,9 +13,9 @@ fails 2 "ls: unknown option '-x'" "an unknown letter" ovlctl ls -x
 fails 2 "option '--root' needs a value" "no value" ovlctl --root
 fails 2 "option '--compress' needs a value" "no value at the end" ovlctl diff x --compress
 fails 2 "option '--read-only' takes no value" "a value too many" ovlctl mount --read-only=3 x
-fails 2 "too few operands" "too few operands" ovlctl mount
-fails 2 "too many operands, from 'c' on" "too many operands" ovlctl mount a b c
-fails 2 "too few operands" "umount of nothing" ovlctl umount
+fails 2 "expected LAYER \\[TARGET\\]; see" "too few operands" ovlctl mount
+fails 2 "unexpected operand 'c'; see" "too many operands" ovlctl mount a b c
+fails 2 "expected LAYER\\|TARGET" "umount of nothing" ovlctl umount
 fails 2 "-a takes no operands" "umount -a x" ovlctl umount -a x
 fails 2 "--sync takes none, data or all, not 'maybe'" "--sync=maybe" ovlctl --sync=maybe ls
 for w in '' -1 1.5 x 1000000000; do
@@ -71,7 +71,23 @@ for c in import create mount umount diff commit export tag rm ls show check prun
 	is "$c --help: no line is too long" "$(awk 'length > 80' h)" ""
 done
 is "--version" "$(ovlctl --version)" "ovlctl $(sed -n 's/^#define OVL_VERSION *"\(.*\)"/\1/p' "$top/lib/ovl.h")"
-fails 2 "unknown command 'nope'" "help of no command" ovlctl help nope
+fails 2 "unknown command or topic 'nope'; topics are store, drivers" "help of no command" ovlctl help nope
+if command -v man >/dev/null; then
+	for topic in ls store drivers performance changes; do
+		like "help $topic: its page, before it is installed" "^OVLCTL-$(echo $topic | cut -c1-7 | tr a-z A-Z)" \
+			"$(MANPAGER=cat ovlctl help $topic 2>/dev/null | head -1)"
+	done
+fi
+like "-h after a command" "^usage: ovlctl ls" "$(ovlctl ls -h | head -1)"
+for pair in load:import save:export images:ls layers:ls inspect:show history:show remove:rm \
+	delete:rm fsck:check verify:check gc:prune unmount:umount rename:tag; do
+	fails 2 "unknown command '${pair%:*}'; did you mean '${pair#*:}'\\?" "by meaning: $pair" ovlctl ${pair%:*}
+done
+for word in run rmi exec mr prunr; do
+	no "never suggested: rm for $word" sh -c "ovlctl $word 2>&1 | grep \"'rm'\""
+done
+no "nor prune for run" sh -c "ovlctl run 2>&1 | grep prune"
+fails 2 "expected LAYER... FILE\\|DIR\\|-; see 'ovlctl export --help'" "what is missing is named" ovlctl export x
 like "help without man" "^usage: ovlctl import" "$(PATH=$top/build/$MODE ovlctl help import | head -1)"
 if [ -e /dev/full ]; then
 	fails 1 "cannot write to standard output" "--help to a full disk" sh -c 'exec ovlctl --help >/dev/full'

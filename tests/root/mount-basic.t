@@ -138,4 +138,18 @@ m=$(ovlctl mount "$(ovlctl create "$cut")")
 is "a layer on a cut stack" "$(ls "$m")" only
 ovlctl umount -a
 
+# --mkdir: a target that is not there yet.
+need where ovlctl mount --mkdir w made/one/two/
+is "--mkdir makes the target" "$where" "$T/made/one/two"
+is "... as mkdir does" "$(stat -c %a made)" 755
+ovlctl umount w
+fails 3 "no such layer" "a mount that fails" ovlctl mount --mkdir nothing made/three/four
+no "... leaves nothing of it" test -e made/three
+ok "... but what was there" test -d made/one/two
+fails 3 "no such layer" "... on what is there" ovlctl mount --mkdir nothing made/one/two
+ok "... which stays" test -d made/one/two
+fails 1 "is in the store" "... in the store" ovlctl mount --mkdir w "$OVLCTL_ROOT/x/y"
+no "... nothing is left there" test -e "$OVLCTL_ROOT/x"
+fails 2 "--mkdir needs a TARGET" "... of nothing" ovlctl mount --mkdir w
+
 done_testing
