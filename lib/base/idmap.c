@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/idmap.h"
+#include "base/vec.h"
 
 int idmap_read(struct idmap *m, const char *file, struct ovl_err *err)
 {
@@ -16,18 +18,28 @@ int idmap_read(struct idmap *m, const char *file, struct ovl_err *err)
 	char *rest;
 	char *line;
 
-	m->n = 0;
+	idmap_release(m);
 	if (fs_read_file(AT_FDCWD, file, 65536, &text) < 0)
 		return err_sys(err, errno, "cannot read '%s'", file);
 	rest = text.data;
 	while ((line = strsep(&rest, "\n")) && m->n < IDMAP_MAX) {
+		struct idmap_range r;
 		uint32_t outside;
 
-		if (sscanf(line, "%u %u %u", &m->range[m->n].first, &outside,
-			    &m->range[m->n].count) == 3)
-			m->n++;
+		if (sscanf(line, "%u %u %u", &r.first, &outside, &r.count) != 3)
+			continue;
+		if (!VEC_ROOM(m->range, m->n))
+			return err_nomem(err);
+		m->range[m->n++] = r;
 	}
 	return 0;
+}
+
+void idmap_release(struct idmap *m)
+{
+	free(m->range);
+	m->range = NULL;
+	m->n = 0;
 }
 
 bool idmap_has(const struct idmap *m, int64_t id)

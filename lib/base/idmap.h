@@ -11,16 +11,19 @@
 
 #define IDMAP_MAX 340 /* lines of a map, a kernel limit */
 
+/* All zero: an empty one. Most have one range. */
 struct idmap {
 	unsigned n;
-	struct {
+	struct idmap_range {
 		uint32_t first;
 		uint32_t count;
-	} range[IDMAP_MAX];
+	} * range;
 };
 
 /* file: "/proc/self/uid_map" or "/proc/self/gid_map". */
 int idmap_read(struct idmap *m, const char *file, struct ovl_err *err);
+
+void idmap_release(struct idmap *m);
 
 /* True for mapped ids from 0 to 2^32-2; 2^32-1 is never valid. */
 bool idmap_has(const struct idmap *m, int64_t id);

@@ -405,6 +405,8 @@ void unpack_release(struct unpack *u)
 	forget_parents(u, 0);
 	dirs_release(&u->dirs);
 	accounts_release(&u->accounts);
+	idmap_release(&u->uids);
+	idmap_release(&u->gids);
 	buf_release(&u->path);
 	buf_release(&u->value);
 }

@@ -34,6 +34,7 @@ START_TEST(ranges)
 	put("");
 	ck_assert_int_eq(idmap_read(&m, "map", &err), 0);
 	ck_assert(!idmap_has(&m, 0));
+	idmap_release(&m);
 	scratch_end();
 }
 END_TEST
