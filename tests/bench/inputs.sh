@@ -125,6 +125,31 @@ make_image() { # STORE LAYER FORMAT TO
 	store "$inputs/$1.store" export --format "$3" "$2" "$4"
 }
 
+# A docker-save archive of many images, eight layers each, none of which they share.
+make_images() { # IMAGES TO
+	mkdir "$2.d"
+	for k in $(seq $(($1 * 8))); do
+		gentar -s "$k" 3 200 >"$2.d/$k.tar"
+		echo "$k.tar"
+	done >"$2.names"
+	(cd "$2.d" && xargs sha256sum <"$2.names") | awk -v dir="$2.d" '
+		{
+			ids = ids (ids ? "," : "") "\"sha256:" $1 "\""
+			layers = layers (layers ? "," : "") "\"" $2 "\""
+		}
+		NR % 8 == 0 {
+			n = NR / 8
+			config = dir "/" n ".json"
+			print "{\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[" ids "]}}" >config
+			close(config)
+			all = all (all ? "," : "") "{\"Config\":\"" n ".json\",\"RepoTags\":[\"many" n ":1\"],\"Layers\":[" layers "]}"
+			ids = layers = ""
+		}
+		END { print "[" all "]" >(dir "/manifest.json") }'
+	tar -c -C "$2.d" -f "$2" .
+	rm -r "$2.d" "$2.names"
+}
+
 make_six_oci_tar() {
 	tar -c -C "$inputs/six.oci" -f "$1" .
 }

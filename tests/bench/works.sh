@@ -89,7 +89,23 @@ six_theirs() {
 	esac
 }
 
+images_theirs() {
+	case $1 in
+	before) mkdir "$work/tree" ;;
+	run)
+		t "$raw" "$tag" sh -c 'cd "$0" && tar -x -f "$1" && for f in *.tar; do
+			mkdir "$f.d" && tar -x -C "$f.d" -f "$f" || exit; done' "$work/tree" "$input"
+		;;
+	esac
+}
+
 works_image() {
+	if wanted import-images; then
+		input "images$n_images.tar" make_images "$n_images"
+	fi
+	input=$inputs/images$n_images.tar
+	duel import-images import_ours images_theirs - - \
+		"import of $n_images images of eight layers in one archive" "tar -x of each layer"
 	input=$inputs/six.docker.tar option='' gz=''
 	duel import-six-docker import_ours six_theirs - - "import of six layers, docker-archive" \
 		"tar -x of each"
