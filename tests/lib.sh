@@ -10,7 +10,8 @@
 # Set-up. A test ends, as failed, when one of these does:
 #   need VAR COMMAND...		the command succeeds; VAR gets its output ("-": not kept)
 #   until_true COMMAND...	waits until the command succeeds, half a minute at most
-#				("written FILE", "found PATTERN", "spools PID" are such)
+#				("written FILE", "found PATTERN", "locked FILE", "spools PID" are
+#				such)
 #   in_namespace VAR COMMAND...	runs the command in a mount namespace of its own, which
 #				lasts until "end $VAR"
 #   stay_in VAR DIRECTORY	a process works in the directory, until "end $VAR"
@@ -289,6 +290,11 @@ written() {
 found() { # PATTERN
 	set -- $1
 	[ -e "$1" ]
+}
+
+# Is the file or directory locked? Without taking it for a moment, in which others could not.
+locked() {
+	grep -q ":$(stat -c %i "$1") 0 EOF" /proc/locks
 }
 
 # Has the process a file without a name, for what it spools?

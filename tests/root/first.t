@@ -41,11 +41,7 @@ ovlctl import --as layer - <pipe >out 2>err &
 pid=$!
 exec 9>pipe
 head -c 700 a.tar >&9
-i=0
-until [ "$(ls "$OVLCTL_ROOT/staging" 2>/dev/null)" ] || [ $i = 500 ]; do
-	sleep 0.01
-	i=$((i + 1))
-done
+until_true found "$OVLCTL_ROOT/staging/*"
 ok "an import from a pipe works in a new store" test "$(ls "$OVLCTL_ROOT/staging")"
 # Another one that fails meanwhile takes nothing away.
 ovlctl create nope 2>/dev/null
@@ -79,11 +75,7 @@ ovlctl import --as layer - <pipe >out 2>err &
 pid=$!
 exec 9>pipe
 head -c 700 a.tar >&9
-i=0
-until [ "$(ls "$OVLCTL_ROOT/staging" 2>/dev/null)" ] || [ $i = 500 ]; do
-	sleep 0.01
-	i=$((i + 1))
-done
+until_true found "$OVLCTL_ROOT/staging/*"
 ok "a second first command succeeds" ovlctl create -n w
 exec 9>&-
 wait $pid

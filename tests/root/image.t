@@ -443,7 +443,7 @@ until_true spools $pid
 kill -TERM $pid
 wait $pid
 is "SIGTERM ends the work" "$?" 143
-kill $feeder 2>/dev/null
+end $feeder
 is "... nothing is left" "$(store_state)" "$before"
 
 done_testing

@@ -20,12 +20,7 @@ half() {
 		-e inject=renameat2:delay_enter=1500000:error=ENOSPC:when=2 \
 		ovlctl import image.tar >out 2>err &
 	half=$!
-	i=0
-	until [ -d "$S/$DRV/$base" ] || [ $i = 400 ]; do
-		sleep 0.02
-		i=$((i + 1))
-	done
-	[ -d "$S/$DRV/$base" ] || report 1 "half an image is there"
+	until_true [ -d "$S/$DRV/$base" ]
 }
 failed_half() { # WHAT
 	wait $half

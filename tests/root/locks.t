@@ -6,18 +6,6 @@ S=$OVLCTL_ROOT
 printf 'file name=low data=1\nend\n' | mktar >b.tar
 b=$(ovlctl import -n b b.tar)
 
-# Until a command is true, at most ten seconds.
-until_true() {
-	i=0
-	until "$@" || [ $i = 500 ]; do
-		sleep 0.02
-		i=$((i + 1))
-	done
-	[ $i -lt 500 ]
-}
-# Without taking it for a moment, in which others could not.
-locked() { grep -q ":$(stat -c %i "$1") 0 EOF" /proc/locks; }
-
 # ---- who holds a lock -----------------------------------------------------------------
 
 w=$(ovlctl create -n w b)
@@ -65,8 +53,8 @@ if can_trace; then
 		ovlctl commit "$w" >id 2>err &
 	until_true locked "$S/$DRV/$w"
 	start=$(date +%s)
-	ok "rm -r waits for a commit of a child" ovlctl --wait 10 rm -r b
-	[ $(($(date +%s) - start)) -lt 8 ]
+	ok "rm -r waits for a commit of a child" ovlctl --wait 60 rm -r b
+	[ $(($(date +%s) - start)) -lt 40 ]
 	report $? "... not the commit for it"
 	wait
 	is "... which was done" "$(cat err; wc -c <id)" 65
@@ -91,9 +79,9 @@ if can_trace; then
 	ok "killed after the step" test -d "$S"/$DRV/*/.image
 	flock "$S/names" cat go >/dev/null &
 	until_true locked "$S/names"
-	ok "a commit to be finished, the names locked: show" timeout 5 ovlctl --nowait show c
-	ok "... mount" timeout 5 ovlctl --nowait mount c
-	ok "... ls" timeout 5 ovlctl --nowait ls
+	ok "a commit to be finished, the names locked: show" timeout 60 ovlctl --nowait show c
+	ok "... mount" timeout 60 ovlctl --nowait mount c
+	ok "... ls" timeout 60 ovlctl --nowait ls
 	echo >go
 	wait
 	ok "... umount" ovlctl umount c

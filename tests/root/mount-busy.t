@@ -3,7 +3,7 @@
 
 # An upper is never mounted twice, and never removed while it is.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
-need - ovlctl import -n a a.tar
+need a ovlctl import -n a a.tar
 need w ovlctl create -n w a
 mkdir mnt
 need m ovlctl mount w
@@ -61,7 +61,7 @@ mkfifo pipe
 ovlctl import -p a pipe >imported 2>&1 &
 pid=$!
 exec 9>pipe
-sleep 0.2
+until_true locked "$OVLCTL_ROOT/$DRV/$a"
 fails 4 "layer '.*' is (in use by another process|mounted)" "rm while a layer is built on it" ovlctl rm -r a
 cat a.tar >&9
 exec 9>&-

@@ -61,19 +61,19 @@ fails 4 "layer 'w' is mounted already, .*still in use" "mount from another names
 fails 4 "layer 'w' is mounted, .*still in use" "root" ovlctl rm w
 fails 4 "layer 'w' is mounted, .*still in use" "root without CAP_SYS_ADMIN" \
 	setpriv --bounding-set -sys_admin --inh-caps -sys_admin ovlctl rm w
-ends "when the job has ended it is free" user unshare -rm "$O" --wait 5 commit -n c w
+ends "when the job has ended it is free" user unshare -rm "$O" --wait 20 commit -n c w
 is "check" "$(user unshare -rm "$O" check --content 2>&1)" ""
 
 need - user unshare -rm "$O" create -n v c
 job v
-ends "... and so for rm, ustat refused" user noustat "$O" --wait 5 rm v
+ends "... and so for rm, ustat refused" user noustat "$O" --wait 20 rm v
 need - user unshare -rm "$O" create -n v c
 # It is mounted, and its namespace ends.
 need - user unshare -rm "$O" mount v
-ok "a mount that ended with its namespace" user "$O" --wait 5 rm v
+ok "a mount that ended with its namespace" user "$O" --wait 20 rm v
 need - user unshare -rm "$O" create -n v c
 need - user unshare -rm "$O" mount v
 rm -r "$OVLCTL_ROOT/$DRV/$(user "$O" ls -nr -o ID v)/.mounts"
-ok "... and had no note: the kernel is asked" user "$O" --wait 5 rm v
+ok "... and had no note: the kernel is asked" user "$O" --wait 20 rm v
 
 done_testing

@@ -38,9 +38,8 @@ stay_in pid "$m"
 ok "detach" ovlctl umount -l w
 ok "the mark stays" test -d "$mark"
 end $pid
-sleep 0.2
 fails 1 "what was written was not synced when that mount ended.*--force" "... and when it has ended" \
-	ovlctl mount w
+	ovlctl --wait 20 mount w
 ok "--force takes it" ovlctl mount --force w
 ovlctl umount w
 

@@ -15,7 +15,7 @@ for sig in INT:130 TERM:143 HUP:129; do
 	(exec perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' ovlctl import pipe) >out 2>err &
 	pid=$!
 	exec 9>pipe
-	head -c 100000 big.tar >&9
+	head -c 1000000 big.tar >&9
 	until_true found "$OVLCTL_ROOT/staging/*"
 	kill -${sig%:*} $pid
 	wait $pid
@@ -122,9 +122,10 @@ is "a signal ends the wait" "$?:$(cat err)" "143:"
 if command -v script >/dev/null; then
 	for w in '' '--wait 60'; do
 		flock 8
-		(sleep 1; flock -u 8) &
+		: >typescript
+		(until_true grep -q waiting typescript; flock -u 8) &
 		is "on a terminal a wait is said, once: $w" \
-			"$(script -qec "ovlctl $w diff wanted" /dev/null </dev/null | tr -d '\r')" \
+			"$(script -fqec "ovlctl $w diff wanted" typescript </dev/null | tr -d '\r')" \
 			"ovlctl: diff: waiting for another process to be done with layer 'wanted'"
 		wait
 	done
@@ -178,18 +179,24 @@ if can_trace; then
 	echo '[{"Config":"c.json","Layers":["g.tar","h.tar"]}]' >manifest.json
 	tar -cf image.tar g.tar h.tar c.json manifest.json
 	g=$(sha g.tar)
-	held() { # WHAT CALL WHEN CONDITION
-		traced -qq -o /dev/null -e trace=$2 -e inject=$2:delay_enter=1500000:when=$3 \
+	# It stops after that call, as each of its threads does.
+	goes_on_to_its_end() {
+		! kill -CONT "$1" 2>/dev/null
+	}
+	held() { # WHAT CALL WHEN
+		: >calls
+		traced -qq -o calls -e trace=$2 -e inject=$2:signal=STOP:when=$3 \
 			ovlctl import image.tar >out 2>err &
-		until_true eval "$4"
+		until_true grep -q 'stopped by SIGSTOP' calls
 		fails 4 "in use by another process|has layers on top of it" "$1" ovlctl rm $g
+		until_true goes_on_to_its_end "$(awk '/stopped by SIGSTOP/ { print $1; exit }' calls)"
 		wait
 		is "... which is done then" "$(cat err)" ""
 		ok "... and both are there" ovlctl rm -r $g
 	}
-	held "the lower layer of an image that is imported" renameat2 2 '[ -e "$S/$DRV/$g" ]'
+	held "the lower layer of an image that is imported" renameat2 1
 	need - ovlctl import g.tar
-	held "... one that was there before" mkdirat 2 '[ "$(ls "$S/staging")" ]'
+	held "... one that was there before" mkdirat 2
 
 	# Who waits for a layer that is committed gets the image layer, by its name.
 	need id ovlctl create -n moves $base

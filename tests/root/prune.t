@@ -77,7 +77,7 @@ is "an import that goes on" "$(ovlctl prune)" ""
 is "... its staging stays" "$(ls "$S/staging" | wc -l)" 1
 kill -KILL $pid
 wait $pid 2>/dev/null
-kill $feeder 2>/dev/null
+end $feeder
 is "... and goes when it was killed" "$(ovlctl prune | awk '{ print $1 }')" staging
 
 # A commit --keep that was killed when the writable layer was in its place again.
@@ -116,13 +116,11 @@ if can_trace; then
 	# One that gets a name when prune has seen it without.
 	need four ovlctl import 4.tar
 	: >calls
-	traced -qq -o calls -e trace=flock -e inject=flock:delay_enter=1500000:when=1 \
+	traced -qq -o calls -e trace=flock -e inject=flock:delay_enter=2500000:when=1 \
 		ovlctl prune --layers --older-than 0 >out 2>err &
 	pid=$!
-	i=0
-	while [ "$(grep -c flock calls)" -lt 1 ] && [ $i -lt 50 ]; do sleep 0.02; i=$((i + 1)); done
-	sleep 0.2
-	ovlctl tag $four named
+	until_true grep -q flock calls
+	need - ovlctl tag $four named
 	wait $pid
 	is "a layer that has just got a name stays" "$(ovlctl ls -nr -o ID named 2>&1)" $four
 	rm -rf "$S"

@@ -88,7 +88,7 @@ if can_trace; then
 	ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -e trace=unlinkat \
 		-e inject=unlinkat:delay_enter=2000 ovlctl rm w &
 	pid=$!
-	sleep 0.7
+	until_true [ ! -e "$OVLCTL_ROOT/$DRV/$w" ]
 	is "gone while its tree goes" "$(ovlctl ls -nr -o NAME w 2>&1)" "ovlctl: ls: no such layer 'w'"
 	ok "the name is free" ovlctl --nowait create -n w
 	ok "others work" ovlctl --nowait rm w
