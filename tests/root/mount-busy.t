@@ -57,13 +57,16 @@ is "one of eight mounts wins" "$(cat s? | sort | tr '\n' ' ')" "0 4 4 4 4 4 4 4 
 ovlctl umount w
 
 # Locks: one who reads or builds holds the layer.
+head -c 2000000 /dev/urandom >noise
+tar -cf noise.tar noise
 mkfifo pipe
 ovlctl import -p a pipe >imported 2>&1 &
 pid=$!
 exec 9>pipe
+head -c 1000000 noise.tar >&9
 until_true locked "$OVLCTL_ROOT/$DRV/$a"
 fails 4 "layer '.*' is (in use by another process|mounted)" "rm while a layer is built on it" ovlctl rm -r a
-cat a.tar >&9
+tail -c +1000001 noise.tar >&9
 exec 9>&-
 wait $pid
 like "the import goes through" '^[0-9a-f]{64}$' "$(cat imported)"
