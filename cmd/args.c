@@ -183,6 +183,17 @@ const char *opt_value(const struct run *run, int id)
 	return i >= 0 ? run->value[i] : NULL;
 }
 
+const char *opt_next(const struct run *run, int id, size_t *at)
+{
+	while (*at < run->n_given) {
+		const struct given *given = &run->given[(*at)++];
+
+		if (given->id == id)
+			return given->value;
+	}
+	return NULL;
+}
+
 int opt_number(struct run *run, int id, uint64_t *out)
 {
 	static const char units[] = "KMGTP";
@@ -252,6 +263,10 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 	opts[n] = (struct opt){OPT_HELP, "help", NULL, NULL};
 	make_table(opts, true, &t);
 	strcat(t.shorts, "h");
+	/* More than words there are no values. */
+	run->given = calloc((size_t)argc + 1, sizeof(*run->given));
+	if (!run->given)
+		return usage(err, "out of memory");
 	optind = 0;
 	while ((id = getopt_long(argc, argv, t.shorts + 1, t.longs, NULL)) != -1) {
 		if (id == '?')
@@ -260,6 +275,8 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 			return no_value(err, argv);
 		if (id == OPT_HELP || (id == 'h' && index_of(run->cmd, id) < 0))
 			return 1;
+		if (optarg)
+			run->given[run->n_given++] = (struct given){id, optarg};
 		run->value[index_of(run->cmd, id)] = optarg ? optarg : "";
 	}
 	run->operand = argv + optind;

@@ -62,7 +62,8 @@ struct cmd {
 	const char *name;
 	const char *synopsis; /* options and operands; lines for more than one form */
 	const char *summary;
-	const char *others; /* what other programs call it, words with blanks; NULL: the same */
+	const char *
+		others; /* what other programs call it, words with blanks; NULL: the same */
 	const struct opt *opts; /* ends with a name of NULL */
 	int min_operands;
 	int max_operands;
@@ -73,6 +74,11 @@ struct cmd {
 	int (*fn)(struct run *run);
 };
 
+struct given {
+	int id;
+	const char *value;
+};
+
 /* One call of a command. */
 struct run {
 	const struct cmd *const *all; /* the table of commands */
@@ -80,6 +86,8 @@ struct run {
 	struct ovl_store *st;
 	struct ovl_err *err;
 	const char *value[MAX_OPTS]; /* of cmd->opts[i]; "" for given without one */
+	struct given *given; /* all values, in their order */
+	size_t n_given;
 	char **operand;
 	int n_operands;
 	mode_t umask; /* the user's */
@@ -91,6 +99,8 @@ struct run {
 /* Was it given? And with what. */
 bool opt_given(const struct run *run, int id);
 const char *opt_value(const struct run *run, int id);
+/* The next of an option's values, in their order: *at is 0 for the first; NULL: no more. */
+const char *opt_next(const struct run *run, int id, size_t *at);
 
 /* The option's value as a count, with K, M, G, T (1024) behind it; 0 if not given. */
 int opt_number(struct run *run, int id, uint64_t *out);

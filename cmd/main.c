@@ -162,6 +162,7 @@ int main(int argc, char **argv)
 	guard_std_fds();
 	raise_limits();
 	rc = dispatch(argc, argv, &g, &run);
+	free(run.given);
 	signals_die();
 	if (rc < 0)
 		print_error(run.cmd ? run.cmd->name : NULL, &err);

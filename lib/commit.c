@@ -5,8 +5,8 @@
  *
  *	1  the tree is packed, which gives the diff id, the recipe and I; it is cleaned of
  *	   marks that say nothing
- *	2  what I needs is put into W: .recipe, and .image with what takes the place of a
- *	   file of W. W's .layer gets the note of what W becomes
+ *	2  what I needs is put into W: .recipe, .configs if something is said of the image,
+ *	   and .image with what takes the place of a file of W. W's .layer gets the note of what W becomes
  *	3  staging/W is made, which says where W went; with --keep an empty layer, too
  *	4  hint in the parent; the name, if it is free, leads to W; all is synced. The short link
  *	   of I, which is synced
@@ -38,8 +38,11 @@
 #include "base/pathset.h"
 #include "base/quote.h"
 #include "commit/commit.h"
+#include "image/commit_config.h"
+#include "image/config_change.h"
 #include "mount/inuse.h"
 #include "mount/volatile.h"
+#include "store/config.h"
 #include "store/driver.h"
 #include "store/finish.h"
 #include "store/lock.h"
@@ -148,6 +151,25 @@ static int unpack(struct commit *c, struct ovl_err *err)
 	return rc;
 }
 
+/* Is there such a layer, with configs of its own? Ours is none of these then. */
+static int is_of_images(const struct commit *c, struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+	auto_buf list = {0};
+	struct ovl_err why;
+	int rc = layer_exists(c->st, &c->image, err);
+
+	if (rc <= 0)
+		return rc;
+	rc = layer_open_ref(c->st, &c->image, LOCK_SH, c->image.id.s, &l, &why);
+	if (rc < 0) {
+		*err = why;
+		return why.status == OVL_NOLAYER ? 0 : rc;
+	}
+	rc = config_list(&l, &list, err);
+	return rc < 0 ? rc : list.len > 0;
+}
+
 static int make(struct commit *c, struct ovl_err *err)
 {
 	int rc = pack(c, err);
@@ -160,7 +182,13 @@ static int make(struct commit *c, struct ovl_err *err)
 	c->image.id.s[0] = '\0';
 	rc = digest_chain(
 		c->has_parent ? c->parent.id.s : NULL, c->c.diff_id, &c->image.id, err);
-	return rc == 0 ? commit_check_name(c, err) : rc;
+	if (rc == 0)
+		rc = commit_check_name(c, err);
+	if (rc == 0)
+		rc = commit_has_config(c->req) ? 1 : is_of_images(c, err);
+	return rc > 0 ? commit_config(c->st, commit_parent(c), c->c.diff_id, c->req,
+				&c->config, c->config_digest, err) :
+			rc;
 }
 
 /* ---- after the step --------------------------------------------------------------- */
@@ -218,7 +246,9 @@ static int commit(struct commit *c, struct ovl_id *id, struct ovl_err *err)
 
 	if (name && !ovl_name_valid(name))
 		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
-	rc = open_layer(c, err);
+	rc = config_change_check(c->req, err);
+	if (rc == 0)
+		rc = open_layer(c, err);
 	if (rc == 0)
 		rc = open_parent(c, err);
 	if (rc == 0)
@@ -251,6 +281,7 @@ int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id
 	};
 	int rc = commit(&c, id, err);
 
+	buf_release(&c.config);
 	committed_release(&c.c);
 	stage_end(&c.went);
 	ingest_end(&c.in);

@@ -271,7 +271,8 @@ struct ovl_layer {
 	char diff_id[65]; /* hex; empty for a writable layer */
 	unsigned depth; /* layers below it in its history */
 	unsigned lowers; /* lower layers of its mount */
-	uint64_t size; /* image: bytes of file data; writable: what its tree takes on disk */
+	uint64_t
+		size; /* image: bytes of file data; writable: what its tree takes on disk */
 	bool has_size; /* false: a writable one, and nobody asked to walk its tree */
 	uint64_t entries; /* of the tar it came from */
 	int64_t created; /* seconds since 1970 */
@@ -348,11 +349,19 @@ struct ovl_commit {
 	const char *layer; /* a writable one */
 	const char *name; /* to give to the image layer; NULL: none */
 	bool keep; /* the writable layer goes on, empty, on top of the image layer */
+	/* Of the image that it is the top of; all NULL and 0: its config is not changed. */
+	const char *comment;
+	const char *author;
+	const char *const
+		*changes; /* instructions of a Dockerfile, see ovlctl-commit(8) */
+	size_t n_changes;
 };
 
 /*
  * Turns a writable layer into an image layer, whose chain id is *id. Without keep the
- * names of the writable layer go along, and it is gone. OVL_BUSY when it is mounted
+ * names of the writable layer go along, and it is gone. Where the request says something
+ * of the image, the layer gets a config, made from that of the layers below. OVL_USAGE: an
+ * instruction is none, before anything was done. OVL_BUSY when it is mounted
  * anywhere or in use. On failure the writable layer is as it was, but for what the image
  * layer would not have had: sockets, and marks of overlayfs that hide nothing.
  */

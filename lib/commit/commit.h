@@ -43,6 +43,8 @@ struct commit {
 	struct layer parent; /* open and locked if has_parent */
 	bool has_parent;
 	struct committed c;
+	struct buf config; /* of the image that it is the top of; empty: none */
+	char config_digest[ID_LEN + 1];
 	struct layer_ref image; /* the image layer it becomes */
 	struct meta meta; /* its .layer, if it is made here */
 	bool promised; /* the name that it is to have leads to l, which knows nothing of it */

@@ -16,7 +16,9 @@
 #include "base/quote.h"
 #include "commit/commit.h"
 #include "mount/mountnote.h"
+#include "stage/grants.h"
 #include "store/becoming.h"
+#include "store/config.h"
 #include "store/driver.h"
 #include "store/names.h"
 #include "store/store.h"
@@ -153,6 +155,23 @@ static int complete_own(struct commit *c, struct ovl_err *err)
 	return rc == 0 ? put(c, RECIPE_NAME, c->l.fd, RECIPE_NAME, err) : rc;
 }
 
+/* A config that a commit before this one has left is of another image. */
+static int put_config(struct commit *c, int layer, struct ovl_err *err)
+{
+	const struct buf *config = &c->config;
+	char path[sizeof(CONFIGS) + ID_LEN + 1];
+
+	snprintf(path, sizeof(path), CONFIGS "/%s", c->config_digest);
+	if (fs_rmtree(layer, CONFIGS, NULL) == 0 &&
+		(!config->len ||
+			(mkdirat(layer, CONFIGS, 0700) == 0 &&
+				fs_write_new(layer, path, config->data, config->len) ==
+					0)))
+		return 0;
+	return err_sys(
+		err, errno, "cannot write '" CONFIGS "' of layer %.12s", c->l.id.s);
+}
+
 static int complete(struct commit *c, struct ovl_err *err)
 {
 	int rc;
@@ -166,6 +185,8 @@ static int complete(struct commit *c, struct ovl_err *err)
 	if (rc == 0 && !is_apart(c) && fs_rmtree(c->l.fd, MOUNTNOTES, NULL) < 0)
 		rc = err_sys(err, errno, "cannot remove '%s' of layer %.12s", MOUNTNOTES,
 			c->l.id.s);
+	if (rc == 0)
+		rc = put_config(c, is_apart(c) ? c->in.stage.fd : c->l.fd, err);
 	c->complete = rc == 0;
 	return rc;
 }
@@ -210,7 +231,9 @@ static int note_names(struct commit *c, const struct layer *image, struct ovl_er
 			err, errno, "cannot note the names of layer %.12s", image->id.s);
 	if (others)
 		rc = names_copy_notes(&c->l, gives, err);
-	return rc == 0 && name ? names_note(gives, name, NULL, err) : rc;
+	return rc == 0 && name ?
+		names_note(gives, name, c->config.len ? c->config_digest : NULL, err) :
+		rc;
 }
 
 /* Makes staging/W; with --keep it is a layer on top of the image layer. */
@@ -506,6 +529,22 @@ static int step_aside(struct commit *c, const struct layer *image, struct trashe
 	return rc;
 }
 
+/* To a layer that was there before. */
+static int give_config(struct commit *c, struct ovl_err *err)
+{
+	struct grants g = {.st = c->st, .dir = c->stage.fd};
+	int rc = 0;
+
+	if (c->config.len)
+		rc = grants_config(&g, &c->made, c->config_digest, &c->config, err);
+	if (rc == 0 && g.n)
+		rc = store_sync(c->st, c->stage.fd, err);
+	if (rc == 0 && g.n)
+		rc = grants_give(&g, err);
+	grants_release(&g);
+	return rc;
+}
+
 static int join(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
 	struct ovl_err why;
@@ -516,7 +555,9 @@ static int join(struct commit *c, struct trashed *old, struct ovl_err *err)
 		return why.status == OVL_NOLAYER ? -EAGAIN : rc;
 	}
 	used_now(&c->made);
-	rc = step_aside(c, &c->made, old, err);
+	rc = give_config(c, err);
+	if (rc == 0)
+		rc = step_aside(c, &c->made, old, err);
 	return rc < 0 ? rc : 0;
 }
 
@@ -569,6 +610,7 @@ static void take_back(struct commit *c)
 	if (c->meta.link[0] && !is_apart(c))
 		c->l.drv->retract(c->l.drv_fd, c->meta.link, &c->image.id, NULL);
 	unlinkat(c->l.fd, RECIPE_NAME, 0);
+	fs_rmtree(c->l.fd, CONFIGS, NULL);
 	if (commit_in_place(c->l.drv))
 		fs_rmtree(c->l.fd, c->l.drv->tree[OVL_IMAGE], NULL);
 	layer_drop_hint(c->l.fd, &c->l.id);

@@ -3,7 +3,8 @@
  *
  *	export.c	operands -> images, each a stack of blobs; the order of the work
  *	export_blob.c	layers -> blobs: rebuilt or packed, compressed, on several threads
- *	export_config.c	image configs, kept or made
+ *	export_config.c	image configs, kept or made; for commit as well
+ *	config_change.c	changes of a config by instructions of a Dockerfile
  *	export_oci.c, export_docker.c	the other members of the layout or archive
  *	export_out.c	writes everything into one tar or into a directory
  *	export_util.c	shared code
@@ -48,6 +49,7 @@ struct exported {
 	/* The config that was found, and for how many layers of the stack; 0: none. */
 	struct buf found;
 	size_t found_for;
+	const struct ovl_commit *change; /* from a commit; or NULL */
 	struct buf config; /* the config to write */
 	char config_digest[ID_LEN + 1];
 	json_t *platform; /* an OCI platform object */

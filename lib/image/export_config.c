@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "content/pack.h"
+#include "image/config_change.h"
 #include "image/export.h"
 #include "store/config.h"
 #include "store/driver.h"
@@ -113,7 +114,7 @@ static int find_below(
 
 int export_find_config(struct export *x, struct exported *img, struct ovl_err *err)
 {
-	int rc = find_own(img, err);
+	int rc = img->change ? 0 : find_own(img, err);
 
 	for (size_t n = img->n - 1; rc == 0 && n; n--)
 		rc = find_below(x, img, n, err);
@@ -193,30 +194,50 @@ static json_t *sub(json_t *o, const char *key, json_t *(*make)(void), json_type 
 	return v;
 }
 
-/* The number of layers with an entry in the history; -1: there is no history. */
-static json_int_t told(const json_t *config)
+static bool is_of_layer(const json_t *entry)
+{
+	return !json_is_true(json_object_get(entry, "empty_layer"));
+}
+
+/* The number of layers with an entry in the history. */
+static size_t told(const json_t *config)
 {
 	const json_t *history = json_object_get(config, "history");
-	json_int_t n = 0;
 	const json_t *entry;
+	size_t n = 0;
 	size_t i;
 
-	if (!json_is_array(history))
-		return -1;
-	json_array_foreach(history, i, entry)
-		n += !json_is_true(json_object_get(entry, "empty_layer"));
+	json_array_foreach(history, i, entry) n += is_of_layer(entry);
 	return n;
 }
 
-/* Adds the layers on top of those that the config is for. */
+/* Marks entries beyond the number of layers as entries without a layer, from the last. */
+static void cut_history(json_t *config, size_t layers)
+{
+	json_t *history = json_object_get(config, "history");
+	size_t n = told(config);
+
+	for (size_t i = json_array_size(history); n > layers && i-- > 0;) {
+		json_t *entry = json_array_get(history, i);
+
+		if (!is_of_layer(entry))
+			continue;
+		json_object_set_new(entry, "empty_layer", json_true());
+		n--;
+	}
+}
+
+/* Adds the layers on top of those that the config is for, and missing history entries. */
 static int add_layers(json_t *config, const struct exported *img, struct ovl_err *err)
 {
-	size_t history_for = told(config) < 0 ? 0 : img->found_for;
 	json_t *rootfs = sub(config, "rootfs", json_object, JSON_OBJECT);
 	json_t *ids = sub(rootfs, "diff_ids", json_array, JSON_ARRAY);
 	json_t *history = sub(config, "history", json_array, JSON_ARRAY);
 	char created[32];
+	size_t n;
 
+	cut_history(config, img->found_for);
+	n = told(config);
 	json_object_set_new(rootfs, "type", json_string("layers"));
 	for (size_t i = 0; i < img->n; i++) {
 		const struct blob *b = img->stack[i];
@@ -226,13 +247,16 @@ static int add_layers(json_t *config, const struct exported *img, struct ovl_err
 			return rc;
 		if (i >= img->found_for)
 			json_array_append_new(ids, json_sprintf("sha256:%s", b->diff_id));
-		if (i >= history_for)
+		if (i >= n)
 			json_array_append_new(history,
 				json_pack("{s:s, s:s}", "created", created, "created_by",
 					"ovlctl"));
 	}
-	json_object_set_new(config, "created", json_string(created));
-	return fits(config, img, img->n) ? 0 : err_nomem(err);
+	if (img->found_for < img->n)
+		json_object_set_new(config, "created", json_string(created));
+	if (!fits(config, img, img->n))
+		return err_nomem(err);
+	return img->change ? config_change(config, img->change, err) : 0;
 }
 
 static int make(json_t **out, const struct exported *img, struct ovl_err *err)
@@ -273,13 +297,22 @@ static json_t *platform(const json_t *config)
 	return o;
 }
 
+/* Does its history tell of all layers, or, which is allowed, of none? */
+static bool is_complete(const struct exported *img)
+{
+	auto_json config = parse(&img->found);
+	size_t n = told(config);
+
+	return !n || n == img->n;
+}
+
 int export_make_config(struct export *x, struct exported *img, struct ovl_err *err)
 {
 	auto_json config = NULL;
 	int rc;
 
 	(void)x;
-	if (img->found_for == img->n) {
+	if (img->found_for == img->n && is_complete(img)) {
 		config = parse(&img->found);
 		buf_add(&img->config, img->found.data, img->found.len);
 		rc = !config || img->config.failed ? err_nomem(err) : 0;

@@ -8,7 +8,10 @@
 
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "base/quote.h"
 #include "image/export.h"
+#include "image/reference.h"
+#include "store/store.h"
 
 #define MEDIA "application/vnd.oci.image."
 
@@ -51,6 +54,19 @@ static int add_layers(
 	return rc;
 }
 
+/* The name is written all the same: a layout may have any. */
+static void warn_of_name(const struct export *x, const struct exported *img)
+{
+	auto_buf repository = {0};
+	auto_buf tag = {0};
+
+	if (!reference_split(img->what, &repository, &tag))
+		store_warn(x->st,
+			"%s is no image reference: podman and docker cannot load it by this "
+			"name",
+			Q(img->what));
+}
+
 /* Adds the image's members, and its descriptor to manifests. */
 static int add_image(struct export *x, const struct exported *img, json_t *manifests,
 	struct ovl_err *err)
@@ -81,10 +97,12 @@ static int add_image(struct export *x, const struct exported *img, json_t *manif
 		return rc;
 	d = descriptor(MEDIA "manifest.v1+json", hex, text.len);
 	json_object_set(d, "platform", img->platform);
-	if (img->named)
+	if (img->named) {
 		json_object_set_new(d, "annotations",
 			json_pack(
 				"{s:s}", "org.opencontainers.image.ref.name", img->what));
+		warn_of_name(x, img);
+	}
 	json_array_append_new(manifests, d);
 	return 0;
 }

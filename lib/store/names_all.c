@@ -122,6 +122,7 @@ static int take_note(const struct layer *image, const struct layer_ref *was, int
 	struct layer_ref self = layer_ref_of(image);
 	struct layer_ref link;
 	char note[sizeof(NAMES_NOTES) + 256 + 1];
+	struct stat st;
 	int r = names_read_link(names, file, &link);
 
 	if (r < 0 && r != -EUCLEAN)
@@ -136,6 +137,10 @@ static int take_note(const struct layer *image, const struct layer_ref *was, int
 		if (notes < 0)
 			return -errno;
 		if (fs_rename(gives, note, notes, file, RENAME_NOREPLACE) == 0)
+			return 1;
+		/* Of a config that goes with the name already a new one takes the place. */
+		if (errno == EEXIST && fstatat(gives, note, &st, 0) == 0 && st.st_size &&
+			fs_rename(gives, note, notes, file, 0) == 0)
 			return 1;
 		if (errno != EEXIST)
 			return errno == ENOENT ? 0 : -errno;

@@ -57,6 +57,41 @@ for i in oci:oci-gzip oci:oci-zstd oci:oci-none oci-archive:oci-gzip.tar oci-arc
 	ok "skopeo copies $i" skopeo --policy policy.json copy -q "$i:$name" dir:copy
 	is "... the diff ids" "$(ids_of dir:copy)" "$ids"
 done
+# Buildah wants a history of as many layers as there are.
+printf 'file name=one\nend\n' | tar_of h1.tar
+printf 'file name=two\nend\n' | tar_of h2.tar
+for h in null '[]' '[{"created_by":"1"}]' '[{"created_by":"1"},{"created_by":"2"},{"created_by":"3"}]'; do
+	image_of h.tar h1.tar h2.tar
+	mkdir h
+	tar -C h -xf h.tar
+	jq -c ".history = $h" h/c.json >c && mv c h/c.json
+	tar -C h -cf h.tar .
+	need - ovlctl import h.tar
+	rm -r h
+	need w ovlctl create image:1
+	need - ovlctl commit -n image:2 -m text -a me -c 'CMD ["/run", "it"]' -c 'ENV A=b' \
+		-c 'HEALTHCHECK NONE' "$w"
+	for v in 1 2; do
+		rm -rf h
+		need - ovlctl export image:$v h
+		need from buildah from -q oci:h
+		ok "buildah commits on image:$v, whose base has the history $h" buildah commit -q "$from" dir:committed
+		buildah rm "$from" >/dev/null
+		rm -rf committed h
+	done
+	ovlctl tag -d image:1
+	ovlctl tag -d image:2
+done
+need w ovlctl create base:1
+need id ovlctl commit -n said:1 -m text -a me -c 'ENTRYPOINT ["/run"]' -c 'CMD it' -c 'ENV A=b' -c 'EXPOSE 80' \
+	-c 'USER 1:2' -c 'WORKDIR /w' -c 'VOLUME /v' -c 'LABEL a=b' -c 'STOPSIGNAL SIGINT' "$w"
+for f in oci docker; do
+	need - ovlctl export --format $f said:1 said.tar
+	ok "podman loads it, $f" podman load -q -i said.tar
+	is "... all that was said of it, $f" "$(podman inspect --type image said:1 | jq -c '.[0] | [.Author, .History[-1].comment, .Config.Entrypoint, .Config.Cmd, .Config.Env, .Config.ExposedPorts, .Config.User, .Config.WorkingDir, .Config.Volumes, .Config.Labels, .Config.StopSignal]')" \
+		'["me","text",["/run"],["/bin/sh","-c","it"],["A=b"],{"80/tcp":{}},"1:2","/w",{"/v":{}},{"a":"b"},"SIGINT"]'
+	podman rmi -f said:1 >/dev/null
+done
 ok "skopeo inspects the second image" skopeo inspect oci:oci-gzip:base:1
 is "... one layer" "$(skopeo inspect docker-archive:docker-none.tar:base:1 | jq '.Layers | length')" 1
 is "skopeo copies the config as it is" "$(sha256sum <copy/"$(jq -r .config.digest copy/manifest.json | cut -d: -f2)")" \

@@ -151,6 +151,11 @@ ovlctl export --format docker Upper u.tar 2>err
 is "a name that is no reference is no tag" "$(tar -xOf u.tar manifest.json | jq -c '.[].RepoTags')" null
 like "... with a warning" "^ovlctl: export: warning: 'Upper' is no image reference" "$(cat err)"
 is "... which -q silences" "$(ovlctl -q export --format docker Upper u.tar 2>&1)" ""
+rm -rf u
+ovlctl export Upper u 2>err
+is "... and in a layout the name it has" "$(jq -r '.manifests[].annotations[]' u/index.json)" Upper
+like "... with a warning, too" "^ovlctl: export: warning: 'Upper' is no image reference" "$(cat err)"
+is "... not for a reference" "$(ovlctl export three - 2>&1 >/dev/null)" ""
 ovlctl export --format docker "$three" u.tar
 is "an id is no tag" "$(tar -xOf u.tar manifest.json | jq -c '.[].RepoTags')" null
 no "... nor in repositories" tar -tf u.tar repositories

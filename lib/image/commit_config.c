@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/* Makes the config of an image that is committed, as an export would. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "base/vec.h"
+#include "image/commit_config.h"
+#include "image/export.h"
+
+/* Opens one more layer below what the stack has, which is upside down. */
+static int add(struct exported *img, const struct layer *parent, const char *diff_id,
+	struct ovl_err *err)
+{
+	struct blob *b = calloc(1, sizeof(*b));
+	int rc = 0;
+
+	if (!b || !VEC_ROOM(img->stack, img->n)) {
+		free(b);
+		return err_nomem(err);
+	}
+	b->l = (struct layer)LAYER_INIT;
+	b->l.meta.created = time(NULL);
+	img->stack[img->n++] = b;
+	if (!diff_id)
+		rc = img->n == 2 ? layer_open_ref(parent->st,
+					   &(struct layer_ref){parent->drv, parent->id},
+					   LOCK_SH, parent->id.s, &b->l, err) :
+				   layer_open_parent(&img->stack[img->n - 2]->l, LOCK_SH,
+					   &b->l, err);
+	memcpy(b->diff_id, diff_id ? diff_id : b->l.meta.diff_id, sizeof(b->diff_id));
+	return rc;
+}
+
+static int open_stack(struct exported *img, const struct layer *parent,
+	const char *diff_id, struct ovl_err *err)
+{
+	bool more = parent;
+	int rc = add(img, parent, diff_id, err);
+
+	while (rc == 0 && more) {
+		rc = add(img, parent, NULL, err);
+		more = img->stack[img->n - 1]->l.meta.has_parent;
+	}
+	for (size_t i = 0; i < img->n / 2; i++) {
+		struct blob *b = img->stack[i];
+
+		img->stack[i] = img->stack[img->n - 1 - i];
+		img->stack[img->n - 1 - i] = b;
+	}
+	return rc;
+}
+
+int commit_config(struct ovl_store *st, const struct layer *parent, const char *diff_id,
+	const struct ovl_commit *req, struct buf *out, char hex[ID_LEN + 1],
+	struct ovl_err *err)
+{
+	struct exported img = {.change = req};
+	struct export x = {.st = st};
+	int rc = open_stack(&img, parent, diff_id, err);
+
+	if (rc == 0)
+		rc = export_find_config(&x, &img, err);
+	if (rc == 0)
+		rc = export_make_config(&x, &img, err);
+	if (rc == 0) {
+		*out = img.config;
+		memset(&img.config, 0, sizeof(img.config));
+		memcpy(hex, img.config_digest, ID_LEN + 1);
+	}
+	for (size_t i = 0; i < img.n; i++) {
+		layer_close(&img.stack[i]->l);
+		free(img.stack[i]);
+	}
+	free(img.stack);
+	buf_release(&img.found);
+	buf_release(&img.config);
+	json_decref(img.platform);
+	return rc;
+}

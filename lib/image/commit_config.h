@@ -1,0 +1,26 @@
+/*
+ * The config of the image that a commit makes.
+ */
+#ifndef OVL_COMMIT_CONFIG_H
+#define OVL_COMMIT_CONFIG_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "ovl.h"
+#include "store/layer.h"
+
+/* Does the request say anything of it? */
+static inline bool commit_has_config(const struct ovl_commit *req)
+{
+	return req->comment || req->author || req->n_changes;
+}
+
+/*
+ * The config for a layer with that diff id on top of the open layer parent (NULL: nothing),
+ * and its digest: that of the layers below, changed as the request says.
+ */
+int commit_config(struct ovl_store *st, const struct layer *parent, const char *diff_id,
+	const struct ovl_commit *req, struct buf *out, char hex[ID_LEN + 1],
+	struct ovl_err *err);
+
+#endif

@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: ISC */
+/* Changes an image config by instructions of a Dockerfile. */
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/quote.h"
+#include "image/config_change.h"
+
+struct change {
+	json_t *run; /* "config" of the image config */
+	json_t *env; /* as it was before the instruction */
+	const char *text; /* the instruction */
+	bool check; /* only whether they are well-formed */
+	bool cmd_set; /* by one of these instructions */
+	struct ovl_err *err;
+};
+
+static int bad(const struct change *c, const char *why)
+{
+	return err_status(c->err, OVL_USAGE, "%s: %s", Q(c->text), why);
+}
+
+/* What jansson says of text that goes in; it takes nothing else than UTF-8. */
+static int took(const struct change *c, int rc)
+{
+	return rc < 0 ? bad(c, "it is not valid UTF-8") : 0;
+}
+
+/* o[key], an object or array, which is made if there is none. */
+static json_t *sub(json_t *o, const char *key, json_type type)
+{
+	json_t *v = json_object_get(o, key);
+
+	if (!v || json_typeof(v) != type) {
+		v = type == JSON_OBJECT ? json_object() : json_array();
+		json_object_set_new(o, key, v);
+	}
+	return v;
+}
+
+/* ---- words ------------------------------------------------------------------------ */
+
+/* Variables have the values that ENV has given them; n bytes of name. */
+static const char *value_of(const struct change *c, const char *name, size_t n)
+{
+	const json_t *v;
+	size_t i;
+
+	/* That can be a port, a signal, a user. */
+	if (c->check)
+		return "1";
+	json_array_foreach(c->env, i, v)
+	{
+		const char *s = json_string_value(v);
+
+		if (s && strncmp(s, name, n) == 0 && s[n] == '=')
+			return s + n + 1;
+	}
+	return "";
+}
+
+/* A $NAME or ${NAME} at *p, which is moved behind it. */
+static int expand(const struct change *c, const char **p, struct buf *out)
+{
+	bool braces = (*p)[1] == '{';
+	const char *name = *p + 1 + braces;
+	size_t n = 0;
+
+	while (name[n] == '_' || isalnum((unsigned char)name[n]))
+		n++;
+	if (braces && (!n || name[n] != '}'))
+		return bad(c, "of variables only $NAME and ${NAME} are known");
+	buf_adds(out, n ? value_of(c, name, n) : "$");
+	*p = name + n + braces;
+	return 0;
+}
+
+/* One word from *p on, without its quotes; to the end of the text if it is all. */
+static int word(const struct change *c, const char **p, bool all, struct buf *out)
+{
+	char quote = '\0';
+
+	buf_clear(out);
+	buf_add(out, "", 0);
+	while (**p && (all || quote || !isspace((unsigned char)**p))) {
+		if (quote ? **p == quote : strchr("'\"", **p) != NULL) {
+			quote = quote ? '\0' : **p;
+			++*p;
+		} else if (**p == '$' && quote != '\'') {
+			int rc = expand(c, p, out);
+
+			if (rc < 0)
+				return rc;
+		} else {
+			/* Between double quotes it is one only before these. */
+			if (**p == '\\' && quote != '\'' && (*p)[1] &&
+				(!quote || strchr("\"$\\", (*p)[1])))
+				++*p;
+			buf_add(out, (*p)++, 1);
+		}
+	}
+	if (quote)
+		return bad(c, "a quote is not closed");
+	return out->failed ? err_nomem(c->err) : 0;
+}
+
+static const char *skip(const char *p)
+{
+	return p + strspn(p, " \t\n");
+}
+
+/* ---- what instructions do --------------------------------------------------------- */
+
+/* A JSON array of strings; NULL: it is none, but words for a shell. */
+static json_t *as_array(const char *text)
+{
+	json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(o, i, v)
+	{
+		if (!json_is_string(v)) {
+			json_decref(o);
+			return NULL;
+		}
+	}
+	return o;
+}
+
+/* Calls fn with each word, without quotes, or each string of a JSON array. */
+static int each(struct change *c, const char *p, bool arrays,
+	int (*fn)(struct change *, const char *))
+{
+	auto_buf w = {0};
+	json_t *o = arrays ? as_array(p) : NULL;
+	const json_t *v;
+	int rc = 0;
+	size_t i;
+
+	json_array_foreach(o, i, v)
+	{
+		if (rc == 0)
+			rc = fn(c, json_string_value(v));
+	}
+	for (p = skip(p); !o && rc == 0 && *p; p = skip(p)) {
+		rc = word(c, &p, false, &w);
+		if (rc == 0)
+			rc = fn(c, w.data);
+	}
+	json_decref(o);
+	return rc;
+}
+
+static int set_env(struct change *c, const char *name, size_t n, const char *value)
+{
+	json_t *env = sub(c->run, "Env", JSON_ARRAY);
+	json_t *new = json_sprintf("%.*s=%s", (int)n, name, value);
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(env, i, v)
+	{
+		const char *s = json_string_value(v);
+
+		if (s && strncmp(s, name, n) == 0 && s[n] == '=')
+			return took(c, json_array_set_new(env, i, new));
+	}
+	return took(c, json_array_append_new(env, new));
+}
+
+static int set_label(struct change *c, const char *name, size_t n, const char *value)
+{
+	auto_free char *key = strndup(name, n);
+
+	return took(c,
+		key ? json_object_set_new(sub(c->run, "Labels", JSON_OBJECT), key,
+			      json_string(value)) :
+		      -1);
+}
+
+/* NAME=VALUE..., or of old NAME and the rest as its value. */
+static int pairs(struct change *c, const char *p,
+	int (*set)(struct change *, const char *, size_t, const char *))
+{
+	const char *first = p + strcspn(p, " \t=");
+	auto_buf name = {0};
+	auto_buf w = {0};
+	int rc = 0;
+
+	if (*first != '=') {
+		rc = word(c, &p, false, &name);
+		p = skip(p);
+		if (rc == 0 && !*p)
+			return bad(c, "NAME=VALUE is wanted");
+		if (rc == 0)
+			rc = word(c, &p, true, &w);
+		return rc < 0 ? rc : set(c, name.data, name.len, w.data);
+	}
+	for (; rc == 0 && *p; p = skip(p)) {
+		const char *eq;
+
+		rc = word(c, &p, false, &w);
+		eq = rc == 0 ? strchr(w.data, '=') : NULL;
+		if (rc == 0 && (!eq || eq == w.data))
+			return bad(c, "NAME=VALUE is wanted");
+		if (rc == 0)
+			rc = set(c, w.data, (size_t)(eq - w.data), eq + 1);
+	}
+	return rc;
+}
+
+static int do_env(struct change *c, const char *p)
+{
+	return pairs(c, p, set_env);
+}
+
+static int do_label(struct change *c, const char *p)
+{
+	return pairs(c, p, set_label);
+}
+
+/* As an array, or by the image's shell. */
+static json_t *command(const struct change *c, const char *p)
+{
+	const json_t *shell = json_object_get(c->run, "Shell");
+	json_t *o = as_array(p);
+
+	if (o)
+		return o;
+	o = json_array_size(shell) ? json_deep_copy(shell) :
+				     json_pack("[s,s]", "/bin/sh", "-c");
+	if (json_array_append_new(o, json_string(p)) == 0)
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+static int do_cmd(struct change *c, const char *p)
+{
+	c->cmd_set = true;
+	return took(c, json_object_set_new(c->run, "Cmd", command(c, p)));
+}
+
+/* What the command was is for the entry point that was. */
+static int do_entrypoint(struct change *c, const char *p)
+{
+	if (!c->cmd_set)
+		json_object_del(c->run, "Cmd");
+	return took(c, json_object_set_new(c->run, "Entrypoint", command(c, p)));
+}
+
+/* A port, or the last of a range. */
+static unsigned long port(const char *p, char **end)
+{
+	unsigned long n = isdigit((unsigned char)*p) ? strtoul(p, end, 10) : 0;
+
+	return n > 65535 ? 0 : n;
+}
+
+static int add_ports(struct change *c, const char *w)
+{
+	char *end = NULL;
+	unsigned long from = port(w, &end);
+	unsigned long to = from && *end == '-' ? port(end + 1, &end) : from;
+	char text[32];
+
+	if (!from || to < from || (*end && *end != '/'))
+		return bad(c, "a port is wanted, such as 80, 53/udp or 8000-8010");
+	if (*end && strcmp(end, "/tcp") != 0 && strcmp(end, "/udp") != 0 &&
+		strcmp(end, "/sctp") != 0)
+		return bad(c, "a port is tcp, udp or sctp");
+	for (; from <= to; from++) {
+		snprintf(text, sizeof(text), "%lu%s", from, *end ? end : "/tcp");
+		json_object_set_new(
+			sub(c->run, "ExposedPorts", JSON_OBJECT), text, json_object());
+	}
+	return 0;
+}
+
+static int do_expose(struct change *c, const char *p)
+{
+	return each(c, p, false, add_ports);
+}
+
+static int add_volume(struct change *c, const char *w)
+{
+	if (!*w)
+		return bad(c, "a volume without a name");
+	return took(c,
+		json_object_set_new(
+			sub(c->run, "Volumes", JSON_OBJECT), w, json_object()));
+}
+
+static int do_volume(struct change *c, const char *p)
+{
+	return each(c, p, true, add_volume);
+}
+
+static int one_word(struct change *c, const char *p, struct buf *w)
+{
+	int rc = word(c, &p, false, w);
+
+	return rc == 0 && (*skip(p) || !w->len) ? bad(c, "one word is wanted") : rc;
+}
+
+static int do_user(struct change *c, const char *p)
+{
+	auto_buf w = {0};
+	int rc = one_word(c, p, &w);
+
+	return rc < 0 ? rc :
+			took(c, json_object_set_new(c->run, "User", json_string(w.data)));
+}
+
+/* Of more than one word the name may be, and not end with a slash. */
+static int do_workdir(struct change *c, const char *p)
+{
+	const char *was = json_string_value(json_object_get(c->run, "WorkingDir"));
+	auto_buf path = {0};
+	auto_buf w = {0};
+	int rc = word(c, &p, true, &w);
+
+	if (rc < 0)
+		return rc;
+	if (w.data[0] != '/')
+		buf_addf(&path, "%s/", was && *was ? was : "");
+	buf_adds(&path, w.data);
+	while (path.len > 1 && path.data[path.len - 1] == '/')
+		buf_cut(&path, path.len - 1);
+	return path.failed ? err_nomem(c->err) :
+			     took(c,
+				     json_object_set_new(c->run, "WorkingDir",
+					     json_string(path.data)));
+}
+
+static bool is_signal(const char *s)
+{
+	char *end;
+	long n = strtol(s, &end, 10);
+
+	if (isdigit((unsigned char)*s))
+		return !*end && n > 0 && n <= SIGRTMAX;
+	s += strncasecmp(s, "SIG", 3) == 0 ? 3 : 0;
+	for (int sig = 1; sig < NSIG; sig++) {
+		const char *name = sigabbrev_np(sig);
+
+		if (name && strcasecmp(name, s) == 0)
+			return true;
+	}
+	return strncasecmp(s, "RTMIN", 5) == 0 || strncasecmp(s, "RTMAX", 5) == 0;
+}
+
+static int do_stopsignal(struct change *c, const char *p)
+{
+	auto_buf w = {0};
+	int rc = one_word(c, p, &w);
+
+	if (rc == 0 && !is_signal(w.data))
+		rc = bad(c, "a signal is wanted");
+	return rc < 0 ?
+		rc :
+		took(c, json_object_set_new(c->run, "StopSignal", json_string(w.data)));
+}
+
+/* What is run when another image is built on this one is kept as it is. */
+static int do_onbuild(struct change *c, const char *p)
+{
+	static const char *const no[] = {"ONBUILD", "FROM", "MAINTAINER"};
+	size_t n = strcspn(p, " \t");
+
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+		if (n == strlen(no[i]) && strncasecmp(p, no[i], n) == 0)
+			return bad(c, "this instruction cannot follow ONBUILD");
+	}
+	return took(c,
+		json_array_append_new(
+			sub(c->run, "OnBuild", JSON_ARRAY), json_string(p)));
+}
+
+/* As Go writes durations: 1m30s, 500ms. In nanoseconds; -1: it is none. */
+static json_int_t duration(const char *s)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = {{"ms", 1e6}, {"us", 1e3}, {"ns", 1}, {"h", 3600e9}, {"m", 60e9},
+		{"s", 1e9}};
+	double sum = 0;
+	size_t i;
+
+	if (!*s)
+		return -1;
+	while (*s) {
+		char *end;
+		double n = isdigit((unsigned char)*s) ? strtod(s, &end) : -1;
+
+		if (n < 0)
+			return -1;
+		for (i = 0; i < 6; i++) {
+			if (strncmp(end, units[i].unit, strlen(units[i].unit)) == 0)
+				break;
+		}
+		if (i == 6)
+			return -1;
+		sum += n * units[i].ns;
+		s = end + strlen(units[i].unit);
+	}
+	return sum < 1e6 || sum > 9e18 ? -1 : (json_int_t)sum;
+}
+
+static int health_option(struct change *c, json_t *check, const char *w)
+{
+	static const struct {
+		const char *option;
+		const char *key;
+	} options[] = {{"--interval=", "Interval"}, {"--timeout=", "Timeout"},
+		{"--start-period=", "StartPeriod"},
+		{"--start-interval=", "StartInterval"}, {"--retries=", "Retries"}};
+	json_int_t n = -1;
+	size_t i = 0;
+
+	while (i < 5 && strncmp(w, options[i].option, strlen(options[i].option)) != 0)
+		i++;
+	if (i == 5)
+		return bad(c,
+			"options are --interval, --timeout, --start-period, "
+			"--start-interval, --retries");
+	w += strlen(options[i].option);
+	if (i < 4)
+		n = duration(w);
+	else if (*w && strlen(w) < 9 && strspn(w, "0123456789") == strlen(w))
+		n = atol(w);
+	if (n < 0)
+		return bad(c,
+			i < 4 ? "a duration is wanted, such as 1m30s" :
+				"a number is wanted");
+	return took(c, json_object_set_new(check, options[i].key, json_integer(n)));
+}
+
+static int health(struct change *c, json_t *check, const char *p)
+{
+	auto_buf w = {0};
+	json_t *test;
+	int rc = 0;
+
+	for (; rc == 0 && strncmp(p, "--", 2) == 0; p = skip(p)) {
+		rc = word(c, &p, false, &w);
+		if (rc == 0)
+			rc = health_option(c, check, w.data);
+	}
+	if (rc < 0)
+		return rc;
+	if (strcasecmp(p, "NONE") == 0)
+		return took(
+			c, json_object_set_new(check, "Test", json_pack("[s]", "NONE")));
+	if (strncasecmp(p, "CMD", 3) != 0 || p[3] == *skip(p + 3) || !*skip(p + 3))
+		return bad(c, "CMD COMMAND or NONE is wanted");
+	test = as_array(skip(p + 3));
+	if (test)
+		json_array_insert_new(test, 0, json_string("CMD"));
+	else
+		test = json_pack("[s,s]", "CMD-SHELL", skip(p + 3));
+	return took(c, json_object_set_new(check, "Test", test));
+}
+
+static int do_healthcheck(struct change *c, const char *p)
+{
+	json_t *check = json_object();
+	int rc = check ? health(c, check, p) : err_nomem(c->err);
+
+	if (rc == 0)
+		rc = took(c, json_object_set(c->run, "Healthcheck", check));
+	json_decref(check);
+	return rc;
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	int (*fn)(struct change *c, const char *arg);
+} instructions[] = {{"CMD", do_cmd}, {"ENTRYPOINT", do_entrypoint}, {"ENV", do_env},
+	{"EXPOSE", do_expose}, {"HEALTHCHECK", do_healthcheck}, {"LABEL", do_label},
+	{"ONBUILD", do_onbuild}, {"STOPSIGNAL", do_stopsignal}, {"USER", do_user},
+	{"VOLUME", do_volume}, {"WORKDIR", do_workdir}};
+
+static int apply(struct change *c, const char *text)
+{
+	const size_t all = sizeof(instructions) / sizeof(instructions[0]);
+	const char *p = skip(text);
+	size_t n = strcspn(p, " \t\n");
+	const char *arg = skip(p + n);
+	auto_free char *trimmed = strdup(arg);
+	size_t i = 0;
+	int rc;
+
+	c->text = text;
+	if (!trimmed)
+		return err_nomem(c->err);
+	while (i < all &&
+		(strlen(instructions[i].name) != n ||
+			strncasecmp(instructions[i].name, p, n) != 0))
+		i++;
+	if (i == all)
+		return bad(c,
+			"an instruction is one of CMD, ENTRYPOINT, ENV, EXPOSE, "
+			"HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR");
+	for (n = strlen(trimmed); n && isspace((unsigned char)trimmed[n - 1]); n--)
+		trimmed[n - 1] = '\0';
+	if (!*trimmed)
+		return bad(c, "it says nothing");
+	c->env = json_copy(json_object_get(c->run, "Env"));
+	rc = instructions[i].fn(c, trimmed);
+	json_decref(c->env);
+	return rc;
+}
+
+static int set_text(json_t *o, const char *key, const char *text, struct ovl_err *err)
+{
+	if (!text || json_object_set_new(o, key, json_string(text)) == 0)
+		return 0;
+	return err_status(err, OVL_USAGE, "the %s is not valid UTF-8", key);
+}
+
+static int change(
+	json_t *config, const struct ovl_commit *req, bool check, struct ovl_err *err)
+{
+	struct change c = {
+		.run = sub(config, "config", JSON_OBJECT), .check = check, .err = err};
+	json_t *history = sub(config, "history", JSON_ARRAY);
+	json_t *last = json_array_get(history, json_array_size(history) - 1);
+	int rc = set_text(config, "author", req->author, err);
+
+	/* docker has it here as well; one that is there is of the image below. */
+	json_object_del(config, "comment");
+	if (rc == 0)
+		rc = set_text(config, "comment", req->comment, err);
+
+	if (rc == 0)
+		rc = set_text(last, "author", req->author, err);
+	if (rc == 0)
+		rc = set_text(last, "comment", req->comment, err);
+	for (size_t i = 0; i < req->n_changes && rc == 0; i++)
+		rc = apply(&c, req->changes[i]);
+	return rc;
+}
+
+int config_change(json_t *config, const struct ovl_commit *req, struct ovl_err *err)
+{
+	return change(config, req, false, err);
+}
+
+int config_change_check(const struct ovl_commit *req, struct ovl_err *err)
+{
+	json_t *o = json_pack("{s:[{}]}", "history");
+	int rc = o ? change(o, req, true, err) : err_nomem(err);
+
+	json_decref(o);
+	return rc;
+}
