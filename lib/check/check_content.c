@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/fs.h"
 #include "base/quote.h"
 #include "check/checker.h"
@@ -168,6 +169,7 @@ static int take_in(struct content *x, struct ingest *in, bool memory, struct sta
 		.max_entries = UINT64_MAX,
 		.max_depth = UINT32_MAX,
 		.no_data = true,
+		.may_be_empty = true,
 		.within = place,
 		.as = "layer",
 		.input.taken = &x->c->bytes,

@@ -456,6 +456,7 @@ static int take_tar(struct heal *h, int fd, struct ovl_err *err)
 {
 	struct ingest_config cfg = {
 		.input = {.fd = fd},
+		.may_be_empty = true,
 		.drv = h->ref->drv,
 		.max_size = INT64_MAX,
 		.max_entries = UINT64_MAX,

@@ -148,6 +148,7 @@ static int count(struct checker *c, struct layer *l, bool *cut)
 		.max_entries = UINT64_MAX,
 		.max_depth = UINT32_MAX,
 		.no_data = true,
+		.may_be_empty = true,
 	};
 	struct ingest in = INGEST_INIT;
 	struct ovl_err why;

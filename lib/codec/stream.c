@@ -207,7 +207,7 @@ static int begin(struct stream *s, struct decode_io *io, struct ovl_err *err)
 			break;
 		have += (size_t)n;
 	}
-	if (!have)
+	if (!have && !s->cfg.may_be_empty)
 		return err_say(err, ENODATA, "it is empty");
 	s->codec = decode_detect(s->in, have);
 	s->state = s->codec->open();
@@ -356,4 +356,9 @@ void stream_close(struct stream *s)
 	free(s->again_data);
 	free(s->in);
 	free(s);
+}
+
+bool stream_may_be_empty(const struct stream *s)
+{
+	return s->cfg.may_be_empty;
 }

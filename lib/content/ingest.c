@@ -93,6 +93,7 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 	input.stop = st->cfg.stop;
 	input.digest_input = cfg->digest != NULL;
 	input.beside = cfg->beside;
+	input.may_be_empty = cfg->may_be_empty;
 	if (cfg->tell && st->cfg.progress) {
 		input.tick = tell;
 		input.tick_ctx = in;

@@ -34,8 +34,9 @@ struct ingest_config {
 	uint64_t max_size; /* 0: default; also for the others */
 	uint64_t max_entries;
 	unsigned max_depth;
-	const char *digest; /* expected digest of the input as it is, hex; NULL: any */
-	const char *diff_id; /* expected diff id, hex; NULL: any */
+	const char *digest; /* that the input must have as it is, hex; NULL: any */
+	const char *diff_id; /* that it must have, hex; NULL: any */
+	bool may_be_empty; /* no bytes are no error: a diff id vouches for them */
 	const atomic_bool *abort; /* another thread failed; NULL: none */
 	atomic_uint_fast64_t *entries; /* entries are also counted here; NULL: no */
 	bool no_data; /* files get only their size; no recipe is made */

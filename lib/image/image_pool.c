@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/thread.h"
 #include "image/image_load.h"
 #include "store/driver.h"
@@ -31,6 +32,7 @@ static int take_in(struct load *ld, struct task *t, struct ovl_err *err)
 		.max_depth = ld->req->max_depth,
 		.digest = *t->from->digest ? t->from->digest : NULL,
 		.diff_id = t->from->diff_id,
+		.may_be_empty = strcmp(t->from->diff_id, DIGEST_EMPTY) == 0,
 		.abort = &ld->abort,
 		.entries = &ld->entries,
 		.beside = true,
