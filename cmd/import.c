@@ -10,6 +10,8 @@
 
 static const struct opt opts[] = {
 	{'n', "name", "NAME", "name of the layer"},
+	{OPT_FORCE, "force", NULL, "take the name of -n from the layer that has it"},
+	{OPT_NO_NAMES, "no-names", NULL, "give none of the names that an image has"},
 	{'p', "parent", "PARENT", "put the layer on top of PARENT"},
 	{OPT_AS, "as", "WHAT", "layer or image (default: detected)"},
 	{OPT_IMAGE, "image", "NAME", "import only this one of several images"},
@@ -42,6 +44,8 @@ static int run_import(struct run *run)
 	struct ovl_import req = {
 		.file = run->operand[0],
 		.parent = opt_value(run, 'p'),
+		.force = opt_given(run, OPT_FORCE),
+		.no_names = opt_given(run, OPT_NO_NAMES),
 		.name = opt_value(run, 'n'),
 		.expect = opt_value(run, OPT_EXPECT),
 		.image = opt_value(run, OPT_IMAGE),
@@ -74,9 +78,10 @@ static int run_import(struct run *run)
 
 const struct cmd cmd_import = {
 	.name = "import",
-	.synopsis =
-		"[-n NAME] [-p PARENT] [--expect DIFF-ID] [--as layer]\n [limits] FILE|-\n"
-		"[-n NAME] [--image NAME] [--platform P] [--as image]\n [limits] FILE|DIR|-",
+	.synopsis = "[-n NAME] [--force] [-p PARENT] [--expect DIFF-ID]\n"
+		    " [--as layer] [limits] FILE|-\n"
+		    "[-n NAME] [--force] [--no-names] [--image NAME]\n"
+		    " [--platform P] [--as image] [limits] FILE|DIR|-",
 	.summary = "import a layer tar or an image",
 	.others = "load pull restore",
 	.opts = opts,

@@ -35,7 +35,7 @@ int ovl_create(struct ovl_store *st, const char *parent, const char *name,
 {
 	auto_layer below = LAYER_INIT;
 	auto_stage sg = STAGE_INIT;
-	int rc = name ? names_check(st, name, NULL, err) : 0;
+	int rc = name ? names_check(st, name, NULL, false, err) : 0;
 
 	if (rc == 0 && parent)
 		rc = open_parent(st, parent, &below, err);

@@ -69,23 +69,27 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	const struct layer *parent = job->has_parent ? &job->parent : NULL;
 	struct layer_ref ref = {.drv = job->in.cfg.drv};
 	const char *name = job->req->name;
+	bool force = job->req->force;
 	int was_there;
 	int rc = digest_chain(
 		parent ? parent->id.s : NULL, job->in.diff_id, &ref.id, err);
 
 	if (rc == 0 && name)
-		rc = names_check(job->st, name, &ref, err);
+		rc = names_check(job->st, name, &ref, force, err);
 	if (rc < 0)
 		return rc;
 	was_there = layer_exists(job->st, &ref, err);
 	if (was_there < 0)
 		return was_there;
 	if (was_there) {
-		rc = ingest_found(job->st, &ref, name, err);
+		rc = ingest_found(job->st, &ref, name, force, err);
 		was_there = rc == 0 || err->status != OVL_NOLAYER;
 	}
 	if (!was_there)
-		rc = ingest_commit(&job->in, parent, &ref.id, name, err);
+		rc = ingest_commit(&job->in, parent, &ref.id, force ? NULL : name, err);
+	/* A name moves only when the layer exists. */
+	if (rc >= 0 && !was_there && force && name)
+		rc = ingest_found(job->st, &ref, name, true, err);
 	if (rc < 0)
 		return rc;
 	store_detail(job->st,
@@ -167,11 +171,21 @@ static int import_layer(struct ovl_store *st, const struct ovl_import *req,
 
 /* ---- images ----------------------------------------------------------------------- */
 
+static void tell_notes(struct ovl_store *st, const struct images *im)
+{
+	for (size_t at = 0; at < im->notes.len; at += strlen(im->notes.data + at) + 1)
+		store_warn(st, "%s", im->notes.data + at);
+}
+
 static int import_image(struct ovl_store *st, const struct ovl_import *req,
 	struct source *src, struct ovl_ids *ids, struct ovl_err *err)
 {
 	auto_images im = {0};
+	auto_buf base = {0};
 	int rc;
+
+	image_base(req->fd, &base);
+	im.base = base.len ? base.data : NULL;
 
 	if (req->parent || req->expect)
 		return err_status(err, OVL_USAGE, "%s is an image: %s is for a layer",
@@ -182,6 +196,8 @@ static int import_image(struct ovl_store *st, const struct ovl_import *req,
 		ids->id = calloc(im.n, sizeof(*ids->id));
 		rc = ids->id ? image_store(st, req, &im, ids->id, err) : err_nomem(err);
 	}
+	if (rc == 0)
+		tell_notes(st, &im);
 	if (rc < 0 && rc != -EINTR)
 		err_prefix(err, rc, "%s", Q(req->file));
 	return rc;

@@ -132,6 +132,8 @@ struct ovl_import {
 	const char *name; /* to give to the layer; NULL: none */
 	const char *expect; /* diff id it must have, with or without sha256:; NULL: any;
 			     * of a layer only, as parent is */
+	bool force; /* name is taken from the layer that has it */
+	bool no_names; /* the names that an image has are not given */
 	const char *image; /* which image of several: a name or digest; NULL: all */
 	const char *platform; /* os/arch[/variant]; NULL: this machine's */
 	uint64_t

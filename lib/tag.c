@@ -61,8 +61,8 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 		return rc;
 	self = layer_ref_of(&l);
 	if (!force)
-		rc = names_check(st, name, &self, err);
-	/* A layer that was just created has not been synced. */
+		rc = names_check(st, name, &self, false, err);
+	/* Nobody has synced one that was just created. */
 	if (rc == 0 && l.meta.kind == OVL_WRITABLE)
 		rc = store_sync(st, l.fd, err);
 	if (rc < 0)

@@ -11,7 +11,7 @@
 #include "base/id.h"
 #include "ovl.h"
 
-/* Of no bytes. */
+/* The digest of no bytes. */
 #define DIGEST_EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 /* ctx is NULL when there is nothing to release. */

@@ -26,8 +26,8 @@ struct stream_config {
 	bool part; /* read size bytes at offset, not all of fd from its position */
 	uint64_t offset;
 	uint64_t size;
-	bool may_be_empty; /* without, that is an error */
-	bool digest_input; /* wanted: the digest of the input as it is on disk */
+	bool may_be_empty; /* false: an empty input is an error */
+	bool digest_input; /* compute the digest of the input as it is on disk, too */
 	uint64_t max_size; /* of the uncompressed bytes */
 	const atomic_int *stop;
 	bool beside; /* other streams are read at the same time: use less memory */
@@ -72,7 +72,7 @@ void stream_settle(struct stream *s);
 
 int stream_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err);
 
-/* As the config says. */
+/* True if the config allows an empty input. */
 bool stream_may_be_empty(const struct stream *s);
 
 /* The digest of the input as it is on disk, if the config asked for it. */

@@ -38,8 +38,9 @@ int commit_check_name(const struct commit *c, struct ovl_err *err)
 	r = names_lookup(c->st, c->req->name, &owner, err);
 	if (r > 0 && layer_ref_same(&owner, &c->image))
 		return 0;
-	return r < 0 ? r :
-		       names_check(c->st, c->req->name, c->req->keep ? NULL : &self, err);
+	return r < 0 ?
+		r :
+		names_check(c->st, c->req->name, c->req->keep ? NULL : &self, false, err);
 }
 
 bool commit_in_place(const struct driver *drv)

@@ -265,13 +265,13 @@ int ingest_complete(struct ingest *in, const struct layer *parent,
 }
 
 int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
-	struct ovl_err *err)
+	bool force, struct ovl_err *err)
 {
 	bool durable = store_durable(st);
 	auto_layer l = LAYER_INIT;
 	int rc = stage_found(st, ref, durable, &l, err);
 
-	return rc == 0 && name ? names_give(&l, name, NULL, false, durable, err) : rc;
+	return rc == 0 && name ? names_give(&l, name, NULL, force, durable, err) : rc;
 }
 
 /* An existing layer may be removed before it is opened. */
@@ -285,7 +285,7 @@ static int commit_or_find(struct ingest *in, const struct layer *parent,
 
 		if (rc)
 			return rc;
-		rc = ingest_found(in->st, ref, name, &why);
+		rc = ingest_found(in->st, ref, name, false, &why);
 		if (rc == 0 || why.status != OVL_NOLAYER) {
 			*err = why;
 			return rc;

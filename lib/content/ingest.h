@@ -34,9 +34,9 @@ struct ingest_config {
 	uint64_t max_size; /* 0: default; also for the others */
 	uint64_t max_entries;
 	unsigned max_depth;
-	const char *digest; /* that the input must have as it is, hex; NULL: any */
-	const char *diff_id; /* that it must have, hex; NULL: any */
-	bool may_be_empty; /* no bytes are no error: a diff id vouches for them */
+	const char *digest; /* expected digest of the input as it is, hex; NULL: any */
+	const char *diff_id; /* expected diff id, hex; NULL: any */
+	bool may_be_empty; /* accept an input of no bytes, as a layer without entries */
 	const atomic_bool *abort; /* another thread failed; NULL: none */
 	atomic_uint_fast64_t *entries; /* entries are also counted here; NULL: no */
 	bool no_data; /* files get only their size; no recipe is made */
@@ -90,8 +90,8 @@ void ingest_end(struct ingest *in);
 void ingest_warn_left(struct ovl_store *st);
 
 /* For a layer that exists already: makes sure that it is on disk and gives it the name
- * (may be NULL). OVL_NOLAYER if it has been removed. */
+ * (may be NULL; force: also if another layer has it). OVL_NOLAYER if it has been removed. */
 int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
-	struct ovl_err *err);
+	bool force, struct ovl_err *err);
 
 #endif

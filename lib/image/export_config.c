@@ -13,6 +13,7 @@
 #include "content/pack.h"
 #include "image/config_change.h"
 #include "image/export.h"
+#include "image/image.h"
 #include "store/config.h"
 #include "store/driver.h"
 #include "store/names.h"
@@ -26,9 +27,18 @@ static void json_decref_p(json_t **o)
 
 /* ---- the config that is there ----------------------------------------------------- */
 
+/* Spells the keys that are used here as the image-spec does. */
 static json_t *parse(const struct buf *text)
 {
-	return json_loadb(text->data, text->len, JSON_ALLOW_NUL, NULL);
+	static const char *const keys[] = {"architecture", "config", "created", "history",
+		"os", "os.features", "os.version", "rootfs", "variant"};
+	json_error_t why;
+	json_t *o = image_parse(text, &why);
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		image_respell(o, keys[i]);
+	image_respell(json_object_get(o, "rootfs"), "diff_ids");
+	return o;
 }
 
 /* True if the config's layers are the first n of the stack. */

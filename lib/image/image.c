@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Selects the wanted images of an input, and reads their layers and configs. */
 #include <errno.h>
-#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -24,13 +24,20 @@ static void image_release(struct image *i)
 	free(i->names);
 }
 
+void images_cut(struct images *im, size_t n)
+{
+	while (im->n > n)
+		image_release(&im->image[--im->n]);
+}
+
 void images_release(struct images *im)
 {
-	for (size_t i = 0; i < im->n; i++)
-		image_release(&im->image[i]);
+	images_cut(im, 0);
 	free(im->image);
 	im->image = NULL;
-	im->n = 0;
+	buf_release(&im->notes);
+	buf_release(&im->others);
+	buf_release(&im->names);
 }
 
 struct image *image_add(struct images *im)
@@ -72,143 +79,98 @@ int image_add_layer(struct image *i, struct ovl_err *err)
 	return 0;
 }
 
-/* ---- JSON ------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------ */
 
-const char *image_text(const json_t *o, const char *key)
+/* Completes a name as docker does (distribution/reference, normalize.go). */
+static void full_name(const char *name, struct buf *out)
 {
-	const char *s = json_string_value(json_object_get(o, key));
+	static const char hub[] = "docker.io";
+	size_t host = strcspn(name, "/");
+	const char *rest = name + host + 1;
+	const char *tag;
 
-	return s ? s : "";
-}
-
-const char *image_digest_hex(const char *digest)
-{
-	return strncmp(digest, "sha256:", 7) == 0 ? id_digest_hex(digest) : NULL;
-}
-
-static int check_bytes(const struct buf *bytes, const char *name, const char *digest,
-	uint64_t size, struct ovl_err *err)
-{
-	char hex[ID_LEN + 1];
-	int rc;
-
-	if (size != UINT64_MAX && size != bytes->len)
-		return err_say(err, EBADMSG, "%s has %zu bytes, not %" PRIu64, Q(name),
-			bytes->len, size);
-	if (!digest)
-		return 0;
-	rc = digest_bytes(bytes->data, bytes->len, hex, err);
-	if (rc < 0)
-		return rc;
-	if (strcmp(hex, digest) != 0)
-		return err_say(err, EBADMSG, "%s has the digest sha256:%s, not sha256:%s",
-			Q(name), hex, digest);
-	return 0;
-}
-
-/* Three bytes of the file may take 200 bytes of memory. */
-#define MAX_VALUES 100000
-
-static bool is_crowded(const struct buf *bytes)
-{
-	bool quoted = false;
-	size_t n = 0;
-
-	for (size_t i = 0; i < bytes->len; i++) {
-		char c = bytes->data[i];
-
-		if (quoted && c == '\\')
-			i++;
-		else if (c == '"')
-			quoted = !quoted;
-		else if (!quoted)
-			n += c == ',' || c == '{' || c == '[';
+	if (!name[host] ||
+		(!memchr(name, '.', host) && !memchr(name, ':', host) &&
+			strncmp(name, "localhost/", 10) != 0 &&
+			strcspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= host))
+		host = 0;
+	if (!host || strncmp(name, "index.docker.io/", 16) == 0) {
+		rest = host ? rest : name;
+		buf_addf(out, "%s/", hub);
+	} else {
+		buf_add(out, name, host + 1);
 	}
-	return n > MAX_VALUES;
-}
-
-int image_json(struct source *s, const char *name, const char *digest, uint64_t size,
-	struct buf *bytes, json_t **out, struct ovl_err *err)
-{
-	json_error_t why;
-	int rc = source_read(s, name, bytes, err);
-
-	if (rc == 0)
-		return err_say(err, ENOENT, "%s is missing", Q(name));
-	if (rc > 0)
-		rc = check_bytes(bytes, name, digest, size, err);
-	if (rc < 0)
-		return rc;
-	if (is_crowded(bytes))
-		return err_say(
-			err, E2BIG, "%s holds more than %d values", Q(name), MAX_VALUES);
-	*out = json_loadb(bytes->data, bytes->len, JSON_REJECT_DUPLICATES, &why);
-	if (!*out) {
-		char text[QUOTE_SIZE];
-
-		/* The text quotes the file. */
-		ovl_escape(text, sizeof(text), why.text, strlen(why.text));
-		return err_say(err, EBADMSG, "%s is not JSON: line %d: %s", Q(name),
-			why.line, text);
-	}
-	return 0;
-}
-
-/* ---- platforms -------------------------------------------------------------------- */
-
-/* The names of machines in uname(2) and in Go. */
-static const struct {
-	const char *machine;
-	const char *platform;
-} platforms[] = {
-	{"x86_64", "linux/amd64"},
-	{"aarch64", "linux/arm64"},
-	{"i686", "linux/386"},
-	{"armv7l", "linux/arm/v7"},
-	{"armv6l", "linux/arm/v6"},
-	{"ppc64le", "linux/ppc64le"},
-	{"s390x", "linux/s390x"},
-	{"riscv64", "linux/riscv64"},
-	{"loongarch64", "linux/loong64"},
-	{"mips64", "linux/mips64le"},
-};
-
-const char *image_platform(void)
-{
-	struct utsname u;
-
-	for (size_t i = 0; uname(&u) == 0 && i < sizeof(platforms) / sizeof(platforms[0]);
-		i++) {
-		if (strcmp(u.machine, platforms[i].machine) == 0)
-			return platforms[i].platform;
-	}
-	return "linux/unknown";
-}
-
-bool image_platform_fits(
-	const char *platform, const char *os, const char *arch, const char *variant)
-{
-	size_t n = strlen(os);
-	size_t m = strlen(arch);
-
-	if (strncmp(platform, os, n) != 0 || platform[n] != '/')
-		return false;
-	platform += n + 1;
-	if (strncmp(platform, arch, m) != 0)
-		return false;
-	platform += m;
-	/* A variant that one side does not have is not compared. */
-	return !*platform ||
-		(*platform == '/' && (!*variant || strcmp(platform + 1, variant) == 0));
+	if (strcmp(out->data ? out->data : "", "docker.io/") == 0 && !strchr(rest, '/'))
+		buf_adds(out, "library/");
+	buf_adds(out, rest);
+	tag = strrchr(rest, '/');
+	if (!strpbrk(tag ? tag : rest, ":@"))
+		buf_adds(out, ":latest");
 }
 
 bool image_called(const char *want, const char *name)
 {
-	static const char latest[] = ":latest";
-	size_t n = strlen(want);
+	auto_buf a = {0};
+	auto_buf b = {0};
 
-	return strcmp(want, name) == 0 ||
-		(strncmp(want, name, n) == 0 && strcmp(name + n, latest) == 0);
+	if (!*name || strcmp(want, name) == 0)
+		return *name;
+	full_name(want, &a);
+	full_name(name, &b);
+	return !a.failed && !b.failed && strcmp(a.data, b.data) == 0;
+}
+
+/* ---- images that are not imported ------------------------------------------------- */
+
+#define MAX_NOTES 100
+#define MAX_TOLD  8
+
+void image_note(struct images *im, const char *fmt, ...)
+{
+	char line[sizeof(((struct ovl_err *)NULL)->text)];
+	va_list ap;
+
+	if (im->n_notes++ >= MAX_NOTES)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	buf_add(&im->notes, line, strlen(line) + 1);
+}
+
+/* Adds to a list for a message, which has room for a few only. */
+static void tell(struct buf *list, unsigned *n, const char *text)
+{
+	if ((*n)++ < MAX_TOLD)
+		buf_addf(list, "%s%s", list->len ? ", " : "", text);
+}
+
+void image_not_named(struct images *im, const char *name)
+{
+	char text[60];
+
+	ovl_escape(text, sizeof(text), name, strlen(name));
+	tell(&im->names, &im->n_names, text);
+}
+
+void image_not_for(struct images *im, const char *platform)
+{
+	tell(&im->others, &im->n_others, platform);
+}
+
+void image_note_platform(struct images *im, const char *what, const char *platform,
+	const struct platform *want)
+{
+	image_note(im, "image %s is for %s, not for %s", Q(what), platform, want->text);
+}
+
+void image_unusable(
+	struct images *im, size_t n, const char *what, const struct ovl_err *err)
+{
+	if (!im->n_unusable++)
+		im->why = *err;
+	image_note(im, "image %s left out: %.600s", Q(what), err->text);
+	images_cut(im, n); /* last, as what may point to a name in one of them */
 }
 
 /* ---- the config ------------------------------------------------------------------- */
@@ -216,10 +178,9 @@ bool image_called(const char *want, const char *name)
 static int take_diff_ids(
 	struct image *i, const json_t *config, const char *name, struct ovl_err *err)
 {
-	const json_t *rootfs = json_object_get(config, "rootfs");
-	const json_t *ids = json_object_get(rootfs, "diff_ids");
+	const json_t *ids = image_member(image_member(config, "rootfs"), "diff_ids");
 
-	if (strcmp(image_text(rootfs, "type"), "layers") != 0 || !json_is_array(ids))
+	if (!json_is_array(ids))
 		return err_say(err, EBADMSG, "%s is no image config", Q(name));
 	if (json_array_size(ids) != i->n_layers)
 		return err_say(err, EBADMSG, "%s is of %zu layers, the image has %u",
@@ -229,46 +190,40 @@ static int take_diff_ids(
 		const char *hex = id ? image_digest_hex(id) : NULL;
 
 		if (!hex)
-			return err_say(err, EBADMSG, "%s: %s is no diff id", Q(name),
-				Q(id ? id : ""));
+			return err_say(err, ENOTSUP, "%s: %s is no sha256 diff id",
+				Q(name), Q(id ? id : ""));
 		memcpy(i->layer[n].diff_id, hex, ID_LEN + 1);
 	}
 	return 0;
 }
 
-static int config_fits(const json_t *config, const char *platform, struct ovl_err *err)
+void image_platform_text(char out[100], const json_t *o)
 {
-	const char *os = image_text(config, "os");
-	const char *arch = image_text(config, "architecture");
-	const char *variant = image_text(config, "variant");
-	auto_buf is = {0};
-	char text[QUOTE_SIZE];
+	const char *variant = image_text(o, "variant");
+	auto_buf text = {0};
 
-	if (!platform || image_platform_fits(platform, os, arch, variant))
-		return 0;
-	buf_addf(&is, "%s/%s", os, arch);
-	if (is.failed)
-		return err_nomem(err);
-	ovl_escape(text, sizeof(text), is.data, is.len);
-	return err_say(err, ENOENT, "the image is for %s, not for %s", text, platform);
+	buf_addf(&text, "%s/%s%s%s", image_text(o, "os"), image_text(o, "architecture"),
+		*variant ? "/" : "", variant);
+	ovl_escape(out, 100, text.failed ? "" : text.data, text.failed ? 0 : text.len);
 }
 
 int image_take_config(struct source *s, struct image *i, const char *name,
-	const char *digest, uint64_t size, const char *platform, struct ovl_err *err)
+	const char *digest, uint64_t size, const struct platform *want, unsigned *rank,
+	struct ovl_err *err)
 {
 	json_t *config = NULL;
 	int rc = image_json(s, name, digest, size, &i->config, &config, err);
 
 	if (rc == 0)
 		rc = take_diff_ids(i, config, name, err);
-	if (rc == 0)
-		rc = config_fits(config, platform, err);
+	if (rc == 0) {
+		*rank = platform_rank(want, image_text(config, "os"),
+			image_text(config, "architecture"),
+			image_text(config, "variant"));
+		image_platform_text(i->platform, config);
+	}
 	json_decref(config);
 	if (rc < 0)
 		return rc;
-	if (digest) {
-		memcpy(i->config_digest, digest, ID_LEN + 1);
-		return 0;
-	}
 	return digest_bytes(i->config.data, i->config.len, i->config_digest, err);
 }

@@ -1,8 +1,8 @@
 /*
  * Images in an archive or directory, before they are layers of a store.
  *
- *	image_read	manifests to struct images (image_oci.c, image_docker.c, and image.c for
- *			both)
+ *	image_read	manifests to struct images (image_oci.c, image_docker.c; image.c and
+ *			image_json.c for both)
  *	image_store	puts their layers, configs and names into the store
  */
 #ifndef OVL_IMAGE_H
@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "image/platform.h"
 #include "image/source.h"
 #include "ovl.h"
 
@@ -28,6 +29,7 @@ struct image_layer {
 
 struct image {
 	struct buf config; /* its bytes, unchanged */
+	char platform[100]; /* for messages */
 	char config_digest[ID_LEN + 1];
 	struct image_layer *layer; /* bottom first */
 	unsigned n_layers;
@@ -37,6 +39,17 @@ struct image {
 struct images {
 	struct image *image;
 	size_t n;
+	const char *base; /* prefix of a name that is only a tag; NULL: ignore these */
+	struct buf notes; /* warnings for the user, each terminated by a NUL */
+	unsigned n_notes; /* may be more than notes has */
+
+	/* Images that were not chosen, for the message if none was. */
+	struct buf others; /* their platforms */
+	unsigned n_others;
+	struct buf names; /* their names */
+	unsigned n_names;
+	unsigned n_unusable; /* that cannot be imported at all */
+	struct ovl_err why; /* the reason for the first of these */
 };
 
 void images_release(struct images *im);
@@ -46,11 +59,17 @@ void images_release(struct images *im);
 int image_is(struct source *s, struct ovl_err *err);
 
 /*
- * Reads the images of a source: those called want (NULL: all), for that platform
- * ("os/arch[/variant]", NULL: this machine's). Checks every digest of what it reads.
+ * Reads the images of a source: those called want (NULL: all; a name, or the beginning of
+ * the digest of a config, manifest or index), for that platform ("os/arch[/variant]", NULL:
+ * this machine's). Checks every digest of what it reads. Images that cannot be imported are
+ * skipped with a note if another one remains.
  */
 int image_read(struct source *s, const char *want, const char *platform,
 	struct images *out, struct ovl_err *err);
+
+/* The prefix of a name that is only a tag: the last component of the input's real path,
+ * without suffixes for archives and compression. "" for a pipe. */
+void image_base(int fd, struct buf *out);
 
 /* Imports the images; ids has out->n elements, the top layer of each. */
 int image_store(struct ovl_store *st, const struct ovl_import *req, struct images *im,
@@ -58,39 +77,68 @@ int image_store(struct ovl_store *st, const struct ovl_import *req, struct image
 
 /* ---- between the files of this module --------------------------------------------- */
 
-int image_read_oci(struct source *s, const char *want, const char *platform,
-	struct images *out, struct ovl_err *err);
-int image_read_docker(struct source *s, const char *want, const char *platform,
-	struct images *out, struct ovl_err *err);
+/* The images that the user wants. */
+struct wanted {
+	const char *name; /* NULL: any */
+	char digest[ID_LEN + 1]; /* hex digits that a digest begins with; "": any */
+	struct platform platform;
+};
+
+/* These find all images that are wanted, which may be none. */
+int image_read_oci(struct source *s, const struct wanted *want, struct images *out,
+	struct ovl_err *err);
+int image_read_docker(struct source *s, const struct wanted *want, struct images *out,
+	struct ovl_err *err);
+/* A directory written by skopeo (dir:) or podman (docker-dir). */
+int image_read_dir(struct source *s, const struct wanted *want, struct images *out,
+	struct ovl_err *err);
 
 /* Appends a new image to the list; NULL: out of memory. */
 struct image *image_add(struct images *im);
+/* Removes the images from the nth on. */
+void images_cut(struct images *im, size_t n);
 int image_add_name(struct image *i, const char *name, struct ovl_err *err);
 int image_add_layer(struct image *i, struct ovl_err *err);
+
+/* Adds a warning. */
+void image_note(struct images *im, const char *fmt, ...) PRINTF(2, 3);
+/* Records that an image of that name, or for that platform, is not chosen. */
+void image_not_named(struct images *im, const char *name);
+void image_not_for(struct images *im, const char *platform);
+/* Warns about an image for another platform. */
+void image_note_platform(struct images *im, const char *what, const char *platform,
+	const struct platform *want);
+/* Removes the images from the nth on, which cannot be imported, and notes why (err). */
+void image_unusable(
+	struct images *im, size_t n, const char *what, const struct ovl_err *err);
 
 /* Reads a file of the source as a JSON object or array; checks digest (hex; may be
  * NULL) and size (UINT64_MAX: any). */
 int image_json(struct source *s, const char *name, const char *digest, uint64_t size,
 	struct buf *bytes, json_t **out, struct ovl_err *err);
+/* Parses JSON as Go's encoding/json does; NULL and *why on failure. */
+json_t *image_parse(const struct buf *bytes, json_error_t *why);
 
-/* The text of a member of an object; "" if there is none. */
+/* A member of an object, whatever the case of its key; NULL if there is none, or null. */
+const json_t *image_member(const json_t *o, const char *key);
+/* Renames that member to key. */
+void image_respell(json_t *o, const char *key);
+/* The text of a member; "" if there is none. */
 const char *image_text(const json_t *o, const char *key);
 
 /* "sha256:<hex>" to hex; NULL if it is invalid. */
 const char *image_digest_hex(const char *digest);
 
 /* Reads the config and sets the diff ids of the image's layers; their numbers must
- * match. name: the file. platform: the required one, NULL: any. */
+ * match. name: the file; digest and size: see image_json. *rank: see platform_rank. */
 int image_take_config(struct source *s, struct image *i, const char *name,
-	const char *digest, uint64_t size, const char *platform, struct ovl_err *err);
+	const char *digest, uint64_t size, const struct platform *want, unsigned *rank,
+	struct ovl_err *err);
+/* "os/arch[/variant]", escaped for messages. */
+void image_platform_text(char out[100], const json_t *o);
 
-/* True if want means the image called name. The tag "latest" may be omitted. */
+/* True if want means the image called name. Names are completed as docker does: "app" is
+ * "docker.io/library/app:latest". */
 bool image_called(const char *want, const char *name);
-
-/* "os/arch[/variant]" of this machine, in Go's words. */
-const char *image_platform(void);
-/* True if it matches platform. variant may be "". */
-bool image_platform_fits(
-	const char *platform, const char *os, const char *arch, const char *variant);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/quote.h"
 #include "image/image.h"
 
@@ -38,7 +39,6 @@ static int take_layers(
 	json_array_foreach(layers, n, v)
 	{
 		const char *name = json_string_value(v);
-		struct image_layer *l;
 		int rc = image_add_layer(i, err);
 
 		if (rc < 0)
@@ -46,35 +46,34 @@ static int take_layers(
 		if (!name)
 			return err_say(
 				err, EBADMSG, "'manifest.json': a layer without a name");
-		l = &i->layer[i->n_layers - 1];
-		rc = source_find(s, name, &l->blob, err);
+		rc = source_find(s, name, &i->layer[i->n_layers - 1].blob, err);
 		if (rc == 0)
 			return err_say(err, ENOENT, "%s is missing", Q(name));
 		if (rc < 0)
 			return rc;
-		if (!digest_in_name(name, l->digest))
-			l->digest[0] = '\0';
 	}
-	return 0;
+	return i->n_layers ? 0 : err_say(err, ENOTSUP, "an image without layers");
 }
 
-/* 1: it is wanted, or all are. */
-static int take_names(
-	struct image *i, const json_t *item, const char *want, struct ovl_err *err)
+/* 1: one of the names is wanted, or all images are. */
+static int take_names(struct images *im, struct image *i, const json_t *item,
+	const char *want, struct ovl_err *err)
 {
 	int wanted = want == NULL;
 	size_t n;
 	json_t *v;
 
-	json_array_foreach(json_object_get(item, "RepoTags"), n, v)
+	json_array_foreach(image_member(item, "RepoTags"), n, v)
 	{
 		const char *name = json_string_value(v);
 		int rc;
 
 		if (!name)
 			continue;
-		if (want && !image_called(want, name))
+		if (want && !image_called(want, name)) {
+			image_not_named(im, name);
 			continue;
+		}
 		wanted = 1;
 		rc = image_add_name(i, name, err);
 		if (rc < 0)
@@ -83,39 +82,78 @@ static int take_names(
 	return wanted;
 }
 
-static int take_item(struct source *s, const json_t *item, const char *want,
-	const char *platform, struct images *out, struct ovl_err *err)
+/* Does the digest of the config begin with these digits? 1, 0, negative errno. */
+static int has_digest(
+	struct source *s, const char *config, const char *begin, struct ovl_err *err)
 {
-	const char *config = image_text(item, "Config");
 	char hex[ID_LEN + 1];
-	bool named = digest_in_name(config, hex);
-	struct image *i = image_add(out);
-	int wanted;
-	int rc;
+	auto_buf bytes = {0};
+	int rc = source_read(s, config, &bytes, err);
 
-	if (!i)
-		return err_nomem(err);
-	wanted = take_names(i, item, want, err);
-	if (wanted < 0)
-		return wanted;
-	if (!wanted &&
-		!(named && id_digest_hex(want) &&
-			strcmp(id_digest_hex(want), hex) == 0)) {
-		out->n--;
-		return 0;
-	}
-	if (!*config || !json_is_array(json_object_get(item, "Layers")))
-		return err_say(err, EBADMSG,
-			"'manifest.json': an image without Config or Layers");
-	rc = take_layers(s, i, json_object_get(item, "Layers"), err);
-	if (rc == 0)
-		rc = image_take_config(
-			s, i, config, named ? hex : NULL, UINT64_MAX, platform, err);
-	return rc;
+	if (rc > 0)
+		rc = digest_bytes(bytes.data, bytes.len, hex, err);
+	else
+		return rc;
+	return rc < 0 ? rc : strncmp(hex, begin, strlen(begin)) == 0;
 }
 
-int image_read_docker(struct source *s, const char *want, const char *platform,
+/* The name of a config is only a file name, so a wrong digest in it is no error. */
+static void check_name(struct images *im, const struct image *i, const char *config)
+{
+	char hex[ID_LEN + 1];
+
+	if (digest_in_name(config, hex) && strcmp(hex, i->config_digest) != 0)
+		image_note(im, "the config %s has another digest: sha256:%s", Q(config),
+			i->config_digest);
+}
+
+static int take_parts(struct source *s, struct images *im, const json_t *item,
+	const struct platform *want, struct ovl_err *err)
+{
+	const char *config = image_text(item, "Config");
+	struct image *i = &im->image[im->n - 1];
+	const char *label = i->names ? i->names[0] : config;
+	unsigned rank;
+	int rc = *config ? take_layers(s, i, image_member(item, "Layers"), err) :
+			   err_say(err, ENOTSUP, "an image without a config");
+
+	if (rc == 0)
+		rc = image_take_config(s, i, config, NULL, UINT64_MAX, want, &rank, err);
+	if (rc == -ENOTSUP) {
+		image_unusable(im, im->n - 1, label, err);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	check_name(im, i, config);
+	if (rank)
+		return 0;
+	if (!want->asked) {
+		image_note_platform(im, label, i->platform, want);
+		return 0;
+	}
+	image_not_for(im, i->platform);
+	images_cut(im, im->n - 1);
+	return 0;
+}
+
+static int take_item(struct source *s, const json_t *item, const struct wanted *want,
 	struct images *out, struct ovl_err *err)
+{
+	struct image *i = image_add(out);
+	int wanted = i ? take_names(out, i, item, want->name, err) : err_nomem(err);
+
+	if (wanted > 0 && *want->digest)
+		wanted = has_digest(s, image_text(item, "Config"), want->digest, err);
+	if (wanted <= 0) {
+		images_cut(out, out->n - (i != NULL));
+		return wanted;
+	}
+	return take_parts(s, out, item, &want->platform, err);
+}
+
+int image_read_docker(struct source *s, const struct wanted *want, struct images *out,
+	struct ovl_err *err)
 {
 	auto_buf bytes = {0};
 	json_t *list = NULL;
@@ -126,13 +164,10 @@ int image_read_docker(struct source *s, const char *want, const char *platform,
 	if (rc == 0)
 		json_array_foreach(list, n, item)
 		{
-			rc = take_item(s, item, want, platform, out, err);
+			rc = take_item(s, item, want, out, err);
 			if (rc < 0)
 				break;
 		}
 	json_decref(list);
-	if (rc == 0 && !out->n)
-		rc = err_say(err, ENOENT, want ? "no image %s in it" : "no image in it",
-			Q(want ? want : ""));
 	return rc;
 }

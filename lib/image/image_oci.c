@@ -1,34 +1,35 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Reads OCI image layouts (image-spec, image-layout.md, image-index.md, manifest.md):
- * index.json leads to manifests, perhaps through more indexes; all of them, and what they
- * refer to, are in blobs/<algorithm>/<hex>. Docker's own media types mean the same.
+ * OCI image layouts (image-spec, image-layout.md, image-index.md, manifest.md): index.json
+ * leads to manifests, through more indexes maybe, all of them and what they name under
+ * blobs/<algorithm>/<hex>. Docker's own media types say the same. And what skopeo calls
+ * dir: and podman docker-dir, where manifest.json is the one manifest or index, and what it
+ * names has its digest for a name.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/quote.h"
-#include "image/image.h"
+#include "image/image_entry.h"
 
 #define MAX_NESTED 4
 
 /* The state of the search. */
 struct search {
 	struct source *s;
-	const char *want;
-	const char *platform; /* the required platform */
-	bool asked; /* the user has asked for it */
+	const struct wanted *want;
+	bool flat; /* dir: */
 	struct images *out;
-	unsigned passed; /* images for other platforms */
-	struct buf others; /* their platforms */
 	struct ovl_err *err;
 };
 
 enum kind { OTHER, INDEX, MANIFEST };
 
-static enum kind kind_of(const char *media)
+/* Without a media type the contents tell (m; NULL: not read yet). */
+static enum kind kind_of(const char *media, const json_t *m)
 {
 	static const struct {
 		const char *media;
@@ -44,30 +45,30 @@ static enum kind kind_of(const char *media)
 		if (strcmp(known[i].media, media) == 0)
 			return known[i].kind;
 	}
-	return OTHER;
+	return *media || !m ? OTHER : image_member(m, "manifests") ? INDEX : MANIFEST;
 }
 
-/* Why a layer cannot be imported; NULL if it can. */
+static bool begins(const char *s, const char *with)
+{
+	return strncmp(s, with, strlen(with)) == 0;
+}
+
+/* Why a layer of this type cannot be imported; NULL: it can. Its compression is detected
+ * from its contents. */
 static const char *refused(const char *media)
 {
-	static const char *const taken[] = {
-		"application/vnd.oci.image.layer.v1.tar",
-		"application/vnd.oci.image.layer.v1.tar+gzip",
-		"application/vnd.oci.image.layer.v1.tar+zstd",
-		"application/vnd.docker.image.rootfs.diff.tar",
-		"application/vnd.docker.image.rootfs.diff.tar.gzip",
-		"application/vnd.docker.image.rootfs.diff.tar.zstd",
-	};
-
-	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-		if (strcmp(taken[i], media) == 0)
-			return NULL;
-	}
 	if (strstr(media, "+encrypted"))
 		return "encrypted";
-	if (strstr(media, "nondistributable") || strstr(media, "foreign"))
-		return "foreign, it lies elsewhere";
+	if (begins(media, "application/vnd.oci.image.layer.") ||
+		begins(media, "application/vnd.docker.image.rootfs."))
+		return NULL;
 	return "of an unknown media type";
+}
+
+/* True if the layer may be missing, as it has URLs. */
+static bool is_foreign(const char *media)
+{
+	return strstr(media, ".nondistributable.") || strstr(media, ".foreign.");
 }
 
 /* ---- descriptors ------------------------------------------------------------------ */
@@ -76,23 +77,25 @@ static const char *refused(const char *media)
 struct descriptor {
 	const char *media;
 	char hex[ID_LEN + 1];
-	char name[ID_LEN + 32]; /* of the blob in the layout */
+	char name[ID_LEN + 32]; /* of the blob */
 	uint64_t size;
 };
 
-static int take_descriptor(const json_t *o, struct descriptor *out, struct ovl_err *err)
+static int take_descriptor(
+	struct search *q, const json_t *o, struct descriptor *out, struct ovl_err *err)
 {
 	const char *digest = image_text(o, "digest");
 	const char *hex = image_digest_hex(digest);
-	const json_t *size = json_object_get(o, "size");
+	const json_t *size = image_member(o, "size");
 
 	if (!hex)
-		return err_say(err, EBADMSG, "%s is no sha256 digest", Q(digest));
+		return err_say(err, ENOTSUP, "%s is no sha256 digest", Q(digest));
 	if (!json_is_integer(size) || json_integer_value(size) < 0)
 		return err_say(err, EBADMSG, "blob %s has no size", Q(digest));
 	out->media = image_text(o, "mediaType");
 	memcpy(out->hex, hex, ID_LEN + 1);
-	snprintf(out->name, sizeof(out->name), "blobs/sha256/%s", out->hex);
+	snprintf(out->name, sizeof(out->name), "%s%s", q->flat ? "" : "blobs/sha256/",
+		out->hex);
 	out->size = (uint64_t)json_integer_value(size);
 	return 0;
 }
@@ -105,7 +108,7 @@ static int take_layer(
 	struct descriptor d;
 	struct image_layer *l;
 	const char *why;
-	int rc = take_descriptor(o, &d, err);
+	int rc = take_descriptor(q, o, &d, err);
 
 	if (rc == 0)
 		rc = image_add_layer(i, err);
@@ -118,6 +121,10 @@ static int take_layer(
 	l = &i->layer[i->n_layers - 1];
 	memcpy(l->digest, d.hex, sizeof(l->digest));
 	rc = source_find(q->s, d.name, &l->blob, err);
+	if (rc == 0 && is_foreign(d.media))
+		return err_say(err, ENOTSUP,
+			"layer sha256:%.12s is foreign, and not part of the input",
+			d.hex);
 	if (rc == 0)
 		return err_say(err, ENOENT, "blob %s is missing", Q(d.name));
 	if (rc > 0 && l->blob.size != d.size)
@@ -127,13 +134,13 @@ static int take_layer(
 	return rc < 0 ? rc : 0;
 }
 
-static int take_parts(struct search *q, struct image *i, const json_t *m)
+static int take_parts(struct search *q, struct image *i, const json_t *m, unsigned *rank)
 {
-	const json_t *layers = json_object_get(m, "layers");
+	const json_t *layers = image_member(m, "layers");
 	struct descriptor config;
 	size_t n;
 	json_t *v;
-	int rc = take_descriptor(json_object_get(m, "config"), &config, q->err);
+	int rc = take_descriptor(q, image_member(m, "config"), &config, q->err);
 
 	if (rc < 0)
 		return rc;
@@ -148,167 +155,199 @@ static int take_parts(struct search *q, struct image *i, const json_t *m)
 		if (rc < 0)
 			return rc;
 	}
+	if (!i->n_layers)
+		return err_say(q->err, ENOTSUP, "an image without layers");
 	return image_take_config(q->s, i, config.name, config.hex, config.size,
-		q->asked ? q->platform : NULL, q->err);
+		&q->want->platform, rank, q->err);
 }
 
-static int take_manifest(
-	struct search *q, const struct descriptor *d, const char *const *names)
-{
-	struct image *i = image_add(q->out);
-	auto_buf bytes = {0};
-	json_t *m = NULL;
-	int rc = i ? image_json(q->s, d->name, d->hex, d->size, &bytes, &m, q->err) :
-		     err_nomem(q->err);
+/* ---- entries of an index ---------------------------------------------------------- */
 
-	for (; rc == 0 && *names; names++)
-		rc = image_add_name(i, *names, q->err);
+/* True if the image is for the platform. rank: that of its config. */
+static bool fits(struct search *q, const struct entry *e, struct image *i, unsigned rank)
+{
+	bool asked = q->want->platform.asked;
+
+	if (e->stated)
+		image_platform_text(i->platform, image_member(e->o, "platform"));
+	if (e->stated && !asked)
+		rank = e->rank;
+	if (rank)
+		return true;
+	if (e->alone && !asked) {
+		image_note_platform(
+			q->out, entry_label(e), i->platform, &q->want->platform);
+		return true;
+	}
+	image_not_for(q->out, i->platform);
+	return false;
+}
+
+static int take_manifest(struct search *q, const struct entry *e, const json_t *m)
+{
+	size_t before = q->out->n;
+	struct image *i = image_add(q->out);
+	auto_buf name = {0};
+	unsigned rank = 0;
+	int rc = i ? take_parts(q, i, m, &rank) : err_nomem(q->err);
+
+	entry_name(q->out, e, &name);
+	if (rc == 0 && name.failed)
+		rc = err_nomem(q->err);
+	if (rc == 0 && name.len)
+		rc = image_add_name(i, name.data, q->err);
+	if (rc == 0 && !fits(q, e, i, rank))
+		images_cut(q->out, before);
+	return rc;
+}
+
+static int take_index(
+	struct search *q, const json_t *index, unsigned depth, const struct entry *outer);
+
+/* The manifest or index of a descriptor. */
+static int load(struct search *q, const struct descriptor *d, enum kind *kind,
+	json_t **out, struct ovl_err *err)
+{
+	struct descriptor file = *d;
+	auto_buf bytes = {0};
+	int rc;
+
+	*kind = kind_of(d->media, NULL);
+	if (*kind == OTHER && *d->media)
+		return err_say(
+			err, ENOTSUP, "it is of an unknown media type (%s)", Q(d->media));
+	if (q->flat)
+		snprintf(file.name, sizeof(file.name), "%s.manifest.json", d->hex);
+	rc = image_json(q->s, file.name, d->hex, d->size, &bytes, out, err);
 	if (rc == 0)
-		rc = take_parts(q, i, m);
+		*kind = kind_of(d->media, *out);
+	return rc;
+}
+
+static int take_one(struct search *q, const struct entry *e, unsigned depth)
+{
+	struct descriptor d;
+	json_t *m = NULL;
+	enum kind kind;
+	int rc = take_descriptor(q, e->o, &d, q->err);
+
+	if (rc == 0)
+		rc = load(q, &d, &kind, &m, q->err);
+	if (rc == 0 && kind == INDEX && depth == MAX_NESTED)
+		rc = err_say(q->err, ELOOP, "indexes are nested too deep");
+	else if (rc == 0)
+		rc = kind == INDEX ? take_index(q, m, depth + 1, e) :
+				     take_manifest(q, e, m);
 	json_decref(m);
 	return rc;
 }
 
-/* ---- indexes ---------------------------------------------------------------------- */
+/* ---- which of them? --------------------------------------------------------------- */
 
-/* Buildkit's attestations are among the manifests but are not images. */
-static bool is_attestation(const json_t *o)
+/* Reads the chosen entries; below the top, the first one that can be read. */
+static int take_chosen(struct search *q, const struct entry *e, size_t n, unsigned depth)
 {
-	return *image_text(
-		       json_object_get(o, "annotations"), "vnd.docker.reference.type") ||
-		strcmp(image_text(json_object_get(o, "platform"), "os"), "unknown") == 0;
-}
+	struct ovl_err missing = {0};
+	size_t first = q->out->n;
+	int rc = 0;
 
-static bool fits(struct search *q, const json_t *o)
-{
-	const json_t *p = json_object_get(o, "platform");
-	const char *os = image_text(p, "os");
-	const char *arch = image_text(p, "architecture");
-	const char *variant = image_text(p, "variant");
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		size_t before = q->out->n;
 
-	if (!p || image_platform_fits(q->platform, os, arch, variant))
-		return true;
-	q->passed++;
-	if (q->passed <= 8)
-		buf_addf(&q->others, "%s%s/%s%s%s", q->others.len ? ", " : "", os, arch,
-			*variant ? "/" : "", variant);
-	return false;
-}
-
-/* The full name if there is one, else the short one. */
-static void names_of(const json_t *o, const char *names[2])
-{
-	const json_t *a = json_object_get(o, "annotations");
-	const char *full = image_text(a, "io.containerd.image.name");
-	const char *ref = image_text(a, "org.opencontainers.image.ref.name");
-
-	names[0] = *full ? full : *ref ? ref : NULL;
-	names[1] = NULL;
-}
-
-static bool wanted(const struct search *q, const json_t *o, const struct descriptor *d)
-{
-	const json_t *a = json_object_get(o, "annotations");
-	const char *hex = q->want ? id_digest_hex(q->want) : NULL;
-
-	return !q->want || (hex && strcmp(hex, d->hex) == 0) ||
-		image_called(q->want, image_text(a, "io.containerd.image.name")) ||
-		image_called(q->want, image_text(a, "org.opencontainers.image.ref.name"));
+		if (!e[i].take)
+			continue;
+		rc = take_one(q, &e[i], depth);
+		if (rc == -ENOTSUP) {
+			image_unusable(q->out, before, entry_label(&e[i]), q->err);
+			rc = 0;
+		} else if (rc == -ENOENT && depth) {
+			images_cut(q->out, before);
+			missing = *q->err;
+			rc = 0;
+		}
+		if (depth && q->out->n > first)
+			return rc;
+	}
+	if (rc < 0 || !*missing.text)
+		return rc;
+	*q->err = missing;
+	return -ENOENT;
 }
 
 static int take_index(
-	struct search *q, const json_t *index, unsigned depth, const char *const *names);
-
-static int take_one(
-	struct search *q, const json_t *o, unsigned depth, const char *const *names)
+	struct search *q, const json_t *index, unsigned depth, const struct entry *outer)
 {
-	struct descriptor d;
-	auto_buf bytes = {0};
-	json_t *inner = NULL;
-	int rc = take_descriptor(o, &d, q->err);
+	struct entry *e;
+	size_t n;
+	int rc = entries_choose(index, outer, q->want, q->out, &e, &n, q->err);
 
 	if (rc < 0)
 		return rc;
-	switch (kind_of(d.media)) {
-	case MANIFEST: return fits(q, o) ? take_manifest(q, &d, names) : 0;
-	case INDEX: break;
-	default: return 0;
-	}
-	if (depth == MAX_NESTED)
-		return err_say(q->err, ELOOP, "indexes are nested too deep");
-	rc = image_json(q->s, d.name, d.hex, d.size, &bytes, &inner, q->err);
-	if (rc == 0)
-		rc = take_index(q, inner, depth + 1, names);
-	json_decref(inner);
+	rc = take_chosen(q, e, n, depth);
+	free(e);
 	return rc;
 }
 
-/* At the top level each entry is an image; below, they are one image for different
- * platforms, and the first that matches is used. */
-static int take_index(
-	struct search *q, const json_t *index, unsigned depth, const char *const *names)
+/* ---- by digest -------------------------------------------------------------------- */
+
+static int find_digest(
+	struct search *q, const json_t *index, unsigned depth, const struct entry *outer);
+
+/* Looks for the digest in an entry: that of its config, or of an entry in its index. */
+static int look_inside(struct search *q, const struct entry *e,
+	const struct descriptor *d, unsigned depth)
 {
-	const json_t *list = json_object_get(index, "manifests");
-	size_t before = q->out->n;
+	struct descriptor config;
+	json_t *m = NULL;
+	enum kind kind;
+	int rc = load(q, d, &kind, &m, q->err);
+
+	if (rc == -ENOENT || rc == -ENOTSUP)
+		return 0;
+	if (rc == 0 && kind == INDEX)
+		rc = depth < MAX_NESTED ? find_digest(q, m, depth + 1, e) : 0;
+	else if (rc == 0 &&
+		take_descriptor(q, image_member(m, "config"), &config, q->err) == 0 &&
+		begins(config.hex, q->want->digest))
+		rc = take_manifest(q, e, m);
+	json_decref(m);
+	return rc;
+}
+
+static int find_digest(
+	struct search *q, const json_t *index, unsigned depth, const struct entry *outer)
+{
 	size_t n;
 	json_t *o;
+	int rc = 0;
 
-	if (!json_is_array(list))
-		return err_say(q->err, EBADMSG, "an index without manifests");
-	json_array_foreach(list, n, o)
+	json_array_foreach(image_member(index, "manifests"), n, o)
 	{
-		const char *own[2];
+		struct entry e = entry_of(o, outer);
 		struct descriptor d;
-		int rc;
 
-		if (is_attestation(o))
+		e.alone = true;
+		if (take_descriptor(q, o, &d, q->err) < 0)
 			continue;
-		rc = take_descriptor(o, &d, q->err);
+		rc = begins(d.hex, q->want->digest) ? take_one(q, &e, depth) :
+						      look_inside(q, &e, &d, depth);
 		if (rc < 0)
-			return rc;
-		if (depth == 0 && !wanted(q, o, &d))
-			continue;
-		names_of(o, own);
-		rc = take_one(q, o, depth, own[0] ? own : names);
-		if (rc < 0)
-			return rc;
-		if (depth && q->out->n > before)
 			break;
 	}
-	return 0;
+	return rc;
 }
 
-static int nothing(struct search *q)
-{
-	char others[QUOTE_SIZE];
+/* ---- inputs ----------------------------------------------------------------------- */
 
-	if (q->passed && !q->others.failed) {
-		ovl_escape(others, sizeof(others), q->others.data, q->others.len);
-		return err_say(q->err, ENOENT, "no image for %s in it, but for %s",
-			q->platform, others);
-	}
-	if (q->want)
-		return err_say(q->err, ENOENT, "no image %s in it", Q(q->want));
-	return err_say(q->err, ENOENT, "no image in it");
-}
-
-int image_read_oci(struct source *s, const char *want, const char *platform,
-	struct images *out, struct ovl_err *err)
+int image_read_oci(struct source *s, const struct wanted *want, struct images *out,
+	struct ovl_err *err)
 {
-	static const char *const no_names[] = {NULL};
-	struct search q = {
-		.s = s,
-		.want = want,
-		.platform = platform ? platform : image_platform(),
-		.asked = platform != NULL,
-		.out = out,
-		.err = err,
-	};
+	struct search q = {.s = s, .want = want, .out = out, .err = err};
 	auto_buf bytes = {0};
 	json_t *o = NULL;
 	int rc = image_json(s, "oci-layout", NULL, UINT64_MAX, &bytes, &o, err);
 
-	if (rc == 0 && strncmp(image_text(o, "imageLayoutVersion"), "1.", 2) != 0)
+	if (rc == 0 && !begins(image_text(o, "imageLayoutVersion"), "1."))
 		rc = err_say(err, ENOTSUP, "an OCI layout of version %s",
 			Q(image_text(o, "imageLayoutVersion")));
 	json_decref(o);
@@ -316,10 +355,25 @@ int image_read_oci(struct source *s, const char *want, const char *platform,
 	if (rc == 0)
 		rc = image_json(s, "index.json", NULL, UINT64_MAX, &bytes, &o, err);
 	if (rc == 0)
-		rc = take_index(&q, o, 0, no_names);
-	if (rc == 0 && !out->n)
-		rc = nothing(&q);
+		rc = *want->digest ? find_digest(&q, o, 0, NULL) :
+				     take_index(&q, o, 0, NULL);
 	json_decref(o);
-	buf_release(&q.others);
+	return rc;
+}
+
+int image_read_dir(struct source *s, const struct wanted *want, struct images *out,
+	struct ovl_err *err)
+{
+	struct search q = {.s = s, .want = want, .flat = true, .out = out, .err = err};
+	struct entry e = {.alone = true};
+	auto_buf bytes = {0};
+	json_t *o = NULL;
+	int rc = image_json(s, "manifest.json", NULL, UINT64_MAX, &bytes, &o, err);
+
+	if (rc == 0)
+		rc = kind_of(image_text(o, "mediaType"), o) == INDEX ?
+			take_index(&q, o, 1, &e) :
+			take_manifest(&q, &e, o);
+	json_decref(o);
 	return rc;
 }

@@ -97,8 +97,6 @@ static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
 	struct ovl_id *top = &ld->top[i];
 	struct task *up = NULL;
 
-	if (!im->n_layers)
-		return err_say(err, EINVAL, "an image without layers");
 	if (!drv->whole && im->n_layers > drv->max_lowers)
 		return err_say(err, E2BIG,
 			"an image of %u layers: a mount has at most %u", im->n_layers,
@@ -117,14 +115,6 @@ static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
 }
 
 /* ---- names ------------------------------------------------------------------------ */
-
-static int check_name(
-	struct load *ld, const char *name, const struct ovl_id *top, struct ovl_err *err)
-{
-	struct layer_ref ref = load_ref(ld, top);
-
-	return names_check(ld->st, name, &ref, err);
-}
 
 struct tag {
 	const char *name;
@@ -189,16 +179,20 @@ static int may_be_name(
 
 static int check_names(struct load *ld, struct ovl_err *err)
 {
+	struct layer_ref self;
+
 	for (size_t i = 0; i < ld->im->n; i++) {
 		char **name = ld->im->image[i].names;
 
 		for (; name && *name; name++) {
-			int r = may_be_name(ld, *name, &ld->top[i], err);
+			int r = ld->req->no_names ?
+				0 :
+				may_be_name(ld, *name, &ld->top[i], err);
 
+			if (r < 0)
+				return r;
 			if (r == 0)
 				**name = '\0';
-			else if (r < 0 || check_name(ld, *name, &ld->top[i], err) < 0)
-				return -EEXIST;
 		}
 	}
 	if (check_twice(ld, err) < 0)
@@ -208,7 +202,8 @@ static int check_names(struct load *ld, struct ovl_err *err)
 	if (ld->im->n > 1)
 		return err_status(err, OVL_USAGE,
 			"%zu images in it: -n names but one, --image chooses", ld->im->n);
-	return check_name(ld, ld->req->name, &ld->top[0], err);
+	self = load_ref(ld, &ld->top[0]);
+	return names_check(ld->st, ld->req->name, &self, ld->req->force, err);
 }
 
 void image_plan_release(struct load *ld)

@@ -1,49 +1,91 @@
 /* SPDX-License-Identifier: ISC */
 /* Finds out what kind of image a source is, and reads it. */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/quote.h"
 #include "image/image.h"
 
+/* The kinds of manifest.json. */
+enum manifest { NO_MANIFEST, DOCKER_SAVE, SKOPEO_DIR };
+
+/* A digest named by skopeo's dir:, which has one manifest or an index. */
+static const char *dir_part(const json_t *o)
+{
+	const json_t *list = image_member(o, "manifests");
+	const json_t *part = image_member(o, "config");
+
+	if (json_is_array(list))
+		part = json_array_get(list, 0);
+	else if (!json_is_array(image_member(o, "layers")))
+		return NULL;
+	return image_digest_hex(image_text(part, "digest"));
+}
+
+static int find_any(
+	struct source *s, const char *name, const char *suffix, struct ovl_err *err)
+{
+	char file[ID_LEN + 32];
+	auto_part b = {0};
+	int rc = source_find(s, name, &b, err);
+
+	snprintf(file, sizeof(file), "%s%s", name, suffix);
+	return rc ? rc : source_find(s, file, &b, err);
+}
+
 /*
- * A docker archive has a manifest.json whose Config is a member: 1, 0, -errno. If all
- * members it names are missing, it is an incomplete image; some layers may be absent.
+ * Is the config of one of the images that docker has listed a member? If the list names only
+ * missing configs, the archive is incomplete; layers may be missing.
  */
-static int is_docker(struct source *s, struct ovl_err *err)
+static int find_config(struct source *s, const json_t *list, struct ovl_err *err)
+{
+	const char *absent = NULL;
+	const json_t *item;
+	size_t n;
+	int rc = 0;
+
+	json_array_foreach(list, n, item)
+	{
+		const char *config = image_text(item, "Config");
+		auto_part b = {0};
+
+		if (!*config ||
+			!(json_object_get(item, "Layers") ||
+				image_member(item, "Layers")))
+			continue;
+		rc = source_find(s, config, &b, err);
+		if (rc)
+			return rc;
+		absent = config;
+	}
+	return absent ?
+		err_say(err, EBADMSG,
+			"'manifest.json' names the config %s, which is missing: is all of "
+			"the image there? (--as layer takes it as a layer)",
+			Q(absent)) :
+		0;
+}
+
+/* The kind, negative errno. */
+static int manifest_kind(struct source *s, struct ovl_err *err)
 {
 	auto_buf bytes = {0};
 	auto_part b = {0};
-	const char *absent = NULL;
-	json_t *list = NULL;
-	const json_t *item;
-	size_t n;
+	json_t *o = NULL;
+	const char *hex;
 	int rc = source_find(s, "manifest.json", &b, err);
 
 	if (rc <= 0)
 		return rc;
-	rc = image_json(s, "manifest.json", NULL, UINT64_MAX, &bytes, &list, err);
+	rc = image_json(s, "manifest.json", NULL, UINT64_MAX, &bytes, &o, err);
 	if (rc < 0)
-		return err_is_system(rc) ? rc : 0;
-	json_array_foreach(list, n, item)
-	{
-		const char *config = image_text(item, "Config");
-
-		if (!*config || !json_object_get(item, "Layers"))
-			continue;
-		part_release(&b);
-		rc = source_find(s, config, &b, err);
-		if (rc)
-			break;
-		absent = config;
-	}
-	if (rc == 0 && absent)
-		rc = err_say(err, EBADMSG,
-			"'manifest.json' names the config %s, which is missing: is all of "
-			"the image there? (--as layer takes it as a layer)",
-			Q(absent));
-	json_decref(list);
-	return rc;
+		return err_is_system(rc) ? rc : NO_MANIFEST;
+	hex = json_is_object(o) ? dir_part(o) : NULL;
+	rc = hex ? find_any(s, hex, ".manifest.json", err) : find_config(s, o, err);
+	json_decref(o);
+	return rc <= 0 ? rc : hex ? SKOPEO_DIR : DOCKER_SAVE;
 }
 
 static int is_oci(struct source *s, struct ovl_err *err)
@@ -58,23 +100,125 @@ static int is_oci(struct source *s, struct ovl_err *err)
 int image_is(struct source *s, struct ovl_err *err)
 {
 	struct ovl_err why;
-	int docker = is_docker(s, &why);
-	int oci = docker > 0 || err_is_system(docker) ? 0 : is_oci(s, err);
+	int kind = manifest_kind(s, &why);
+	int oci = kind > 0 || err_is_system(kind) ? 0 : is_oci(s, err);
 
-	if (oci || docker >= 0)
-		return oci ? oci : docker;
+	if (oci || kind >= 0)
+		return oci ? oci : kind > 0;
 	*err = why;
-	return docker;
+	return kind;
+}
+
+/* ---- reading ---------------------------------------------------------------------- */
+
+/* If manifest.json has no names, takes those that index.json has for the same images. */
+static int borrow_names(struct source *s, const struct wanted *want, struct images *im,
+	struct ovl_err *err)
+{
+	auto_images named = {.base = im->base};
+	struct ovl_err ignored;
+
+	for (size_t i = 0; i < im->n; i++) {
+		if (im->image[i].names)
+			return 0;
+	}
+	if (image_read_oci(s, want, &named, &ignored) < 0)
+		return 0;
+	for (size_t i = 0; i < im->n * named.n; i++) {
+		struct image *to = &im->image[i % im->n];
+		const struct image *from = &named.image[i / im->n];
+		int rc = 0;
+
+		if (strcmp(to->config_digest, from->config_digest) != 0)
+			continue;
+		for (char **p = from->names; p && *p && rc == 0; p++)
+			rc = image_add_name(to, *p, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Docker 25 saves both forms; manifest.json has the full names. */
+static int read_all(struct source *s, const struct wanted *want, struct images *out,
+	struct ovl_err *err)
+{
+	int kind = manifest_kind(s, err);
+	int oci = err_is_system(kind) ? 0 : is_oci(s, err);
+	int rc;
+
+	if (err_is_system(kind) || oci < 0)
+		return oci < 0 ? oci : kind;
+	if (kind == SKOPEO_DIR)
+		return image_read_dir(s, want, out, err);
+	rc = kind == DOCKER_SAVE ? image_read_docker(s, want, out, err) : 0;
+	if (rc < 0 || (kind == DOCKER_SAVE && !oci))
+		return rc;
+	return out->n ? borrow_names(s, want, out, err) :
+			image_read_oci(s, want, out, err);
+}
+
+/* The hex digits of want, if it can be the beginning of a digest. */
+static bool as_digest(const char *want, char digits[ID_LEN + 1])
+{
+	bool said = strncmp(want, "sha256:", 7) == 0;
+	const char *hex = want + (said ? 7 : 0);
+	size_t n = strlen(hex);
+
+	/* Without "sha256:" at least as many as docker prints. */
+	if (n > ID_LEN || n < (said ? 4 : 12) || hex[strspn(hex, "0123456789abcdef")])
+		return false;
+	snprintf(digits, ID_LEN + 1, "%s", hex);
+	return true;
+}
+
+static int check_one(const struct images *im, const char *want, struct ovl_err *err)
+{
+	for (size_t i = 1; i < im->n; i++) {
+		if (strcmp(im->image[0].config_digest, im->image[i].config_digest) != 0)
+			return err_say(err, EEXIST,
+				"%s is the beginning of several digests", Q(want));
+	}
+	return 0;
+}
+
+static int nothing(const struct images *im, const char *want, const struct platform *p,
+	struct ovl_err *err)
+{
+	char more[32] = "";
+
+	if (im->n_unusable) {
+		*err = im->why;
+		return -ENOTSUP;
+	}
+	if (im->n_others == 1)
+		return err_say(err, ENOENT, "the image is for %s, not for %s",
+			im->others.data ? im->others.data : "", p->text);
+	if (im->n_others)
+		return err_say(err, ENOENT, "no image for %s in it, but for %s", p->text,
+			im->others.data ? im->others.data : "");
+	if (im->n_names > 8)
+		snprintf(more, sizeof(more), " and %u more", im->n_names - 8);
+	if (want && im->n_names)
+		return err_say(err, ENOENT, "no image %s in it, but %s%s", Q(want),
+			im->names.data ? im->names.data : "", more);
+	return want ? err_say(err, ENOENT, "no image %s in it", Q(want)) :
+		      err_say(err, ENOENT, "no image in it");
 }
 
 int image_read(struct source *s, const char *want, const char *platform,
 	struct images *out, struct ovl_err *err)
 {
-	/* Newer docker writes both forms; only its own has the full names. */
-	int rc = is_docker(s, err);
+	struct wanted w = {.name = want};
+	int rc;
 
-	if (err_is_system(rc))
-		return rc;
-	return rc > 0 ? image_read_docker(s, want, platform, out, err) :
-			image_read_oci(s, want, platform, out, err);
+	platform_want(&w.platform, platform);
+	rc = read_all(s, &w, out, err);
+	if (rc == 0 && !out->n && want && as_digest(want, w.digest)) {
+		w.name = NULL;
+		rc = read_all(s, &w, out, err);
+		if (rc == 0)
+			rc = check_one(out, want, err);
+	}
+	return rc == 0 && !out->n ? nothing(out, want, &w.platform, err) : rc;
 }

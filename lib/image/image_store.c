@@ -111,10 +111,12 @@ static int grant(struct load *ld, size_t i, struct ovl_err *err)
 
 	for (char **name = im->names; rc == 0 && name && *name; name++) {
 		if (**name)
-			rc = grants_name(&ld->grants, &ld->held[i], *name, config, err);
+			rc = grants_name(
+				&ld->grants, &ld->held[i], *name, config, true, err);
 	}
 	if (rc == 0 && ld->req->name)
-		rc = grants_name(&ld->grants, &ld->held[i], ld->req->name, config, err);
+		rc = grants_name(&ld->grants, &ld->held[i], ld->req->name, config,
+			ld->req->force, err);
 	return rc;
 }
 
@@ -251,7 +253,14 @@ static int finish(struct load *ld, struct ovl_err *err)
 		return rc;
 	}
 	rc = grants_give(&ld->grants, err);
-	return rc == 0 ? store_sync(ld->st, ld->stage.fd, err) : rc;
+	if (rc < 0)
+		return rc;
+	rc = store_sync(ld->st, ld->stage.fd, err);
+	if (rc == 0)
+		grants_leave(&ld->grants);
+	else
+		grants_take_back(&ld->grants);
+	return rc;
 }
 
 static void release(struct load *ld)

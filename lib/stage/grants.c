@@ -14,6 +14,7 @@
 #include "store/config.h"
 #include "stage/grants.h"
 #include "store/names.h"
+#include "store/store.h"
 
 struct grant {
 	const struct layer *l;
@@ -22,7 +23,10 @@ struct grant {
 	char file[256]; /* its file name there */
 	char temp[24]; /* the file in g->dir */
 	enum { WAITS, NEW, SWAPPED } placed; /* swapped: the old one is in g->dir */
-	bool had; /* the layer had the name before */
+	bool moves; /* before check(): it may; after: the name is another layer's */
+	bool had; /* the name belongs to owner */
+	struct layer_ref owner;
+	struct layer_ref leads; /* see names_find */
 };
 
 /* ---- before ----------------------------------------------------------------------- */
@@ -63,9 +67,9 @@ int grants_config(struct grants *g, const struct layer *l, const char *hex,
 }
 
 int grants_name(struct grants *g, const struct layer *l, const char *name,
-	const char *config, struct ovl_err *err)
+	const char *config, bool moves, struct ovl_err *err)
 {
-	struct grant what = {.l = l, .name = name, .sub = NAMES_NOTES};
+	struct grant what = {.l = l, .name = name, .sub = NAMES_NOTES, .moves = moves};
 
 	if (!ovl_name_valid(name) || !name_encode(name, what.file))
 		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
@@ -114,14 +118,15 @@ static int check(struct grants *g, struct ovl_err *err)
 	for (size_t i = 0; i < g->n && rc == 0; i++) {
 		struct grant *item = &g->item[i];
 		struct layer_ref self = layer_ref_of(item->l);
-		struct layer_ref owner;
 
 		if (!item->name)
 			continue;
-		rc = names_check(g->st, item->name, &self, err);
+		rc = names_check(g->st, item->name, &self, item->moves, err);
 		if (rc == 0)
-			rc = names_lookup(g->st, item->name, &owner, err);
+			rc = names_find(
+				g->st, item->name, &item->owner, &item->leads, err);
 		item->had = rc > 0;
+		item->moves = item->had && !layer_ref_same(&item->owner, &self);
 		rc = rc < 0 ? rc : 0;
 	}
 	return rc;
@@ -149,9 +154,31 @@ static int link_all(struct grants *g, struct ovl_err *err)
 		struct layer_ref self = layer_ref_of(item->l);
 
 		if (item->name)
-			rc = names_link(g->st, item->name, &self, false, err);
+			rc = names_link(g->st, item->name, &self, item->moves, err);
 	}
 	return rc;
+}
+
+/* The note in the layer that a name is taken from. */
+static int set_old_pending(const struct grants *g, const struct grant *item, bool pending)
+{
+	auto_fd layer = names_noted_in(g->st, &item->owner, &item->leads, item->file);
+	auto_fd dir = layer < 0 ? -1 : fs_open_dir(layer, item->sub);
+
+	return dir < 0 ? -1 : set_pending(dir, item->file, pending);
+}
+
+static int announce_moves(struct grants *g, struct ovl_err *err)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		const struct grant *item = &g->item[i];
+
+		if (item->moves && set_old_pending(g, item, true) < 0)
+			return err_sys(err, errno,
+				"cannot take the name %s from layer %.12s", Q(item->name),
+				item->owner.id.s);
+	}
+	return 0;
 }
 
 static void settle_all(struct grants *g)
@@ -165,12 +192,29 @@ static void settle_all(struct grants *g)
 	}
 }
 
+/* Leaves a name alone that has been given to another layer meanwhile. */
+static void take_name_back(struct grants *g, const struct grant *item)
+{
+	int names = store_dir(g->st, DIR_NAMES, NULL);
+	struct layer_ref self = layer_ref_of(item->l);
+	struct layer_ref link;
+	bool mine = names_read_link(names, item->file, &link) > 0 &&
+		layer_ref_same(&link, &self);
+
+	if (mine && !item->had)
+		names_unlink(g->st, item->name);
+	else if (mine && item->moves)
+		names_link(g->st, item->name, &item->leads, true, NULL);
+	if (item->moves)
+		set_old_pending(g, item, false);
+}
+
 /* Notes go last: without its note a symlink is no longer a name. */
 static void take_all_back(struct grants *g)
 {
 	for (size_t i = 0; i < g->n; i++) {
-		if (g->item[i].name && !g->item[i].had)
-			names_unlink(g->st, g->item[i].name);
+		if (g->item[i].name)
+			take_name_back(g, &g->item[i]);
 	}
 	for (size_t i = g->n; i-- > 0;)
 		take_back(g, &g->item[i]);
@@ -186,6 +230,8 @@ int grants_give(struct grants *g, struct ovl_err *err)
 	if (rc == 0) {
 		rc = place_all(g, err);
 		if (rc == 0)
+			rc = announce_moves(g, err);
+		if (rc == 0)
 			rc = link_all(g, err);
 		if (rc < 0)
 			take_all_back(g);
@@ -194,6 +240,45 @@ int grants_give(struct grants *g, struct ovl_err *err)
 	}
 	names_unlock(g->st);
 	return rc;
+}
+
+void grants_take_back(struct grants *g)
+{
+	if (names_lock(g->st, NULL) < 0)
+		return;
+	take_all_back(g);
+	names_unlock(g->st);
+}
+
+void grants_leave(struct grants *g)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct grant *item = &g->item[i];
+
+		any |= item->moves;
+		if (item->moves)
+			store_warn(g->st,
+				"the name %s was layer %.12s's: moved to layer %.12s",
+				Q(item->name), item->owner.id.s, item->l->id.s);
+	}
+	if (!any || names_lock(g->st, NULL) < 0)
+		return;
+	for (size_t i = 0; i < g->n; i++) {
+		const struct grant *item = &g->item[i];
+		struct layer_ref now = {0};
+		auto_fd layer = -1;
+
+		/* It may have been given back meanwhile. */
+		if (!item->moves || names_lookup(g->st, item->name, &now, NULL) < 0 ||
+			layer_ref_same(&now, &item->owner))
+			continue;
+		layer = names_noted_in(g->st, &item->owner, &item->leads, item->file);
+		if (layer >= 0)
+			names_unnote(layer, item->file);
+	}
+	names_unlock(g->st);
 }
 
 void grants_release(struct grants *g)

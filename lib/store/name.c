@@ -3,17 +3,34 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "base/quote.h"
 #include "store/names.h"
+
+static const char inner[] = "._/:@+-";
+static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			      "abcdefghijklmnopqrstuvwxyz0123456789._/:@+-";
 
 bool ovl_name_valid(const char *name)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "abcdefghijklmnopqrstuvwxyz0123456789._/:@+-";
 	char file[256];
 
-	return *name && strchr("._/:@+-", *name) == NULL &&
+	return *name && strchr(inner, *name) == NULL &&
 		name[strspn(name, allowed)] == '\0' && !id_digest_hex(name) &&
 		!id_is_short(name) && name_encode(name, file);
+}
+
+void name_from(const char *text, size_t n, struct buf *out)
+{
+	size_t len;
+
+	for (size_t i = 0; i < n; i += len) {
+		bool ok = text[i] && strchr(allowed, text[i]);
+		size_t c = quote_utf8(text + i, n - i);
+
+		len = c ? c : 1;
+		if (out->len || (ok && !strchr(inner, text[i])))
+			buf_add(out, ok ? text + i : "-", 1);
+	}
 }
 
 bool name_encode(const char *name, char out[256])

@@ -214,7 +214,7 @@ int names_refuse_id(struct ovl_store *st, const char *name, const struct layer_r
 }
 
 int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
-	struct ovl_err *err)
+	bool force, struct ovl_err *err)
 {
 	struct layer_ref owner;
 	char label[OVL_LABEL_SIZE];
@@ -223,10 +223,10 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	if (!ovl_name_valid(name))
 		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
 	r = names_lookup(st, name, &owner, err);
-	if (r == 0)
-		return names_refuse_id(st, name, self, err);
-	if (r < 0 || (self && layer_ref_same(self, &owner)))
+	if (r < 0 || (r > 0 && self && layer_ref_same(self, &owner)))
 		return r < 0 ? r : 0;
+	if (r == 0 || force)
+		return names_refuse_id(st, name, self, err);
 	snprintf(label, sizeof(label), "%.12s", owner.id.s);
 	return err_say(err, EEXIST, "the name %s is layer %s's already", Q(name), label);
 }
@@ -267,7 +267,7 @@ int names_link(struct ovl_store *st, const char *name, const struct layer_ref *r
 	if (r > 0 && layer_ref_same(&owner, ref))
 		return 0;
 	if (r > 0 && !force) {
-		r = names_check(st, name, ref, err);
+		r = names_check(st, name, ref, false, err);
 		if (r < 0)
 			return r;
 	}

@@ -24,6 +24,9 @@ bool name_encode(const char *name, char out[256]);
 /* And back; false if it stands for no valid name. */
 bool name_decode(const char *file, char out[NAME_LEN_MAX + 1]);
 
+/* Makes n bytes of text usable in a name: replaces invalid characters by '-'. */
+void name_from(const char *text, size_t n, struct buf *out);
+
 /* Whose name is it? 1 and ref, 0 if nobody's, negative errno. */
 int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	struct ovl_err *err);
@@ -37,11 +40,10 @@ int names_hides_id(struct ovl_store *st, const char *name, const struct layer_re
 int names_find(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	struct layer_ref *leads, struct ovl_err *err);
 
-/* Refuses a text that is no name (OVL_USAGE), and a name that a layer other than self
- * (NULL: any) has or that reads as its id. */
+/* Refuses text that is not a valid name (OVL_USAGE), the beginning of the id of a layer
+ * other than self (NULL: any) and, unless forced, the name of such a layer. */
 int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
-	struct ovl_err *err);
-
+	bool force, struct ovl_err *err);
 /* Gives the open layer a name, with the digest of an image config (NULL: of none; one
  * that goes with it already stays). With force it is taken from who has it, and the note
  * there as well. durable: synced when this returns. */
@@ -165,6 +167,10 @@ int names_refuse_id(struct ovl_store *st, const char *name, const struct layer_r
 /* Notes the name before it is given. */
 int names_note_pending(
 	int layer_fd, const char *name, const char *config, struct ovl_err *err);
+/* Opens the directory with the note: that of the layer, or where the commit that makes the
+ * layer has put it. leads: see names_find. -1 with errno. */
+int names_noted_in(struct ovl_store *st, const struct layer_ref *ref,
+	const struct layer_ref *leads, const char *file);
 /* Takes the note away. */
 void names_unnote(int layer_fd, const char *file);
 int names_sync_notes(int layer_fd, struct ovl_err *err);

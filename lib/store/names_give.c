@@ -21,9 +21,7 @@
 #include "store/names.h"
 #include "store/store.h"
 
-/* The layer's directory, or where the commit that makes it has put its note of the name; leads:
- * see names_find. -1 with errno. */
-static int noted_in(struct ovl_store *st, const struct layer_ref *ref,
+int names_noted_in(struct ovl_store *st, const struct layer_ref *ref,
 	const struct layer_ref *leads, const char *file)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, NULL);
@@ -84,12 +82,12 @@ static int look(struct giving *g, struct ovl_err *err)
 	g->mine = g->had && layer_ref_same(&g->owner, &g->self);
 	return g->mine   ? 0 :
 		g->force ? names_refuse_id(st, g->name, &g->self, err) :
-			   names_check(st, g->name, &g->self, err);
+			   names_check(st, g->name, &g->self, false, err);
 }
 
 static int open_old(struct giving *g)
 {
-	auto_fd layer = noted_in(g->l->st, &g->owner, &g->leads, g->file);
+	auto_fd layer = names_noted_in(g->l->st, &g->owner, &g->leads, g->file);
 	auto_fd dir = layer < 0 ? -1 : fs_open_dir(layer, NAMES_NOTES);
 
 	g->old = dir < 0 ? -1 : names_note_open(dir, g->file);
@@ -165,7 +163,7 @@ static int settle(struct giving *g, struct ovl_err *err)
 	if (note >= 0)
 		names_note_set(note, false);
 	if (g->old >= 0)
-		layer = noted_in(g->l->st, &g->owner, &g->leads, g->file);
+		layer = names_noted_in(g->l->st, &g->owner, &g->leads, g->file);
 	if (layer >= 0)
 		names_unnote(layer, g->file);
 	return 0;
@@ -265,7 +263,7 @@ static int unnote(struct taking *t, struct ovl_err *err)
 
 	if (r <= 0 || (t->from && !layer_ref_same(t->from, &t->owner)))
 		return r < 0 ? r : 0;
-	t->layer = noted_in(t->st, &t->owner, &t->leads, t->file);
+	t->layer = names_noted_in(t->st, &t->owner, &t->leads, t->file);
 	t->dir = t->layer < 0 ? -1 : fs_open_dir(t->layer, NAMES_NOTES);
 	t->has = t->dir < 0 ? 0 : names_config(t->layer, t->name, t->config, err);
 	if (t->has < 0)

@@ -1,89 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/images.sh"
 
 # overlay: when asked
-
-# ---- images to order ---------------------------------------------------------------
-
-sha() { sha256sum <"$1" | cut -d' ' -f1; }
-
-# Puts a file into layout $L; prints its digest and size as members of a descriptor.
-blob() {
-	mkdir -p "$L/blobs/sha256"
-	h=$(sha "$1")
-	cp "$1" "$L/blobs/sha256/$h"
-	printf '"digest":"sha256:%s","size":%s' "$h" "$(stat -c %s "$1")"
-}
-
-diff_ids() {
-	ids=
-	for t in "$@"; do ids="$ids${ids:+,}\"sha256:$(sha "$t")\""; done
-	echo "$ids"
-}
-
-config() { # ARCH ENV LAYER.tar...
-	arch=$1 env=$2
-	shift 2
-	printf '{"architecture":"%s","os":"linux","config":{"Env":["%s"]},"rootfs":{"type":"layers","diff_ids":[%s]}}' \
-		"$arch" "$env" "$(diff_ids "$@")"
-}
-
-machine=$(case $(uname -m) in x86_64) echo amd64 ;; aarch64) echo arm64 ;; *) uname -m ;; esac)
-layer_type=application/vnd.oci.image.layer.v1.tar
-index_type=application/vnd.oci.image.index.v1+json
-manifest_type=application/vnd.oci.image.manifest.v1+json
-
-# A manifest in $L, its layers compressed in turn with none, gzip and zstd; prints its
-# descriptor without the braces.
-manifest() { # ARCH ENV LAYER.tar...
-	config "$@" >config.json
-	conf=$(blob config.json)
-	shift 2
-	list=''
-	n=0
-	for t in "$@"; do
-		case $((n % 3)) in
-		0) cp "$t" packed; type=$layer_type ;;
-		1) gzip -nc "$t" >packed; type=$layer_type+gzip ;;
-		2) zstd -qc "$t" >packed; type=$layer_type+zstd ;;
-		esac
-		n=$((n + 1))
-		list="$list${list:+,}{\"mediaType\":\"$type\",$(blob packed)}"
-	done
-	printf '{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json",%s},"layers":[%s]}' \
-		"$conf" "$list" >manifest.json
-	printf '"mediaType":"%s",%s' $manifest_type "$(blob manifest.json)"
-}
-
-layout() { # DIR DESCRIPTOR...
-	L=$1
-	shift
-	mkdir -p "$L"
-	printf '{"imageLayoutVersion":"1.0.0"}' >"$L/oci-layout"
-	list=
-	for d in "$@"; do list="$list${list:+,}{$d}"; done
-	printf '{"schemaVersion":2,"manifests":[%s]}' "$list" >"$L/index.json"
-}
-
-ref() { printf ',"annotations":{"org.opencontainers.image.ref.name":"%s"}' "$1"; }
-
-docker_save() { # DIR REPOTAG ENV LAYER.tar...: adds an image to manifest.items
-	D=$1 tag=$2 env=$3
-	shift 3
-	mkdir -p "$D"
-	config "$machine" "$env" "$@" >config.json
-	h=$(sha config.json)
-	cp config.json "$D/$h.json"
-	list=
-	for t in "$@"; do
-		l=$(sha "$t" | rev)
-		mkdir -p "$D/$l"
-		cp "$t" "$D/$l/layer.tar"
-		list="$list${list:+,}\"$l/layer.tar\""
-	done
-	printf '{"Config":"%s.json","RepoTags":["%s"],"Layers":[%s]}\n' "$h" "$tag" "$list" >>"$D.items"
-	printf '[%s]' "$(paste -sd, "$D.items")" >"$D/manifest.json"
-}
 
 for i in 1 2 3 4; do
 	mkdir -p "t$i/d"
@@ -343,7 +262,7 @@ broken "is no sha256 digest" "a digest that leads elsewhere" \
 broken "line 1: .* near '.033'" "... with an escape, which the message has not" \
 	"printf '{\\033]0;x\\007' >index.json"
 broken "for .*, but for .033\[2J/x" "an escape in a platform" \
-	"jq '.manifests[0].platform={os:\"\\u001b[2J\",architecture:\"x\"}' index.json >x; mv x index.json"
+	"jq '.manifests += .manifests | .manifests[].platform={os:\"\\u001b[2J\",architecture:\"x\"}' index.json >x; mv x index.json"
 broken "holds more than 100000 values" "deep JSON" "head -c 200000 /dev/zero | tr '\\0' '[' >index.json"
 
 # A manifest of its own, by changing one of the good ones.
@@ -355,8 +274,6 @@ changed() { # PATTERN WHAT JQ-FILTER-OF-THE-MANIFEST
 	layout bad "\"mediaType\":\"$manifest_type\",$(blob manifest.json)"
 	refused 1 "$1" "$2" ovlctl import bad
 }
-changed "is foreign, it lies elsewhere" "a foreign layer" \
-	'.layers[0].mediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar"'
 changed "is encrypted" "an encrypted layer" \
 	'.layers[1].mediaType = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"'
 changed "is of an unknown media type" "a layer of another kind" '.layers[0].mediaType = "text/plain"'
@@ -404,12 +321,10 @@ conf=$(jq -r '.[0].Config' save/manifest.json)
 lay=$(jq -r '.[0].Layers[1]' save/manifest.json)
 saved "'$lay' is missing" "docker: a missing layer" "rm $lay"
 saved "is no image|is missing" "docker: a missing config" "rm $conf"
-saved "has the digest" "docker: another config" "tr A B <$conf >x; mv x $conf"
 saved "its diff id is" "docker: another layer" "cp ../4.tar $lay"
 saved "leaves the layer" "docker: a name that leads out" \
 	"sed 's,$lay,../../etc/passwd,' manifest.json >x; mv x manifest.json"
 saved "is no image|is not JSON" "docker: a manifest that is no JSON" "echo '[' >manifest.json"
-saved "an image without Config or Layers" "docker: no Layers" "jq -c '.[1] = {Config:\"x.json\"}' manifest.json >x; mv x manifest.json"
 saved "too many links" "docker: symlinks in a circle" "rm $lay; ln -s layer2 $lay; ln -s layer.tar $(dirname $lay)/layer2"
 tar -C save -cf bad.tar $(ls save)
 mkdir -p "twice/$(dirname "$lay")"

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: ISC */
+/* Platforms of images. See platform.h. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "image/platform.h"
+
+/* The names of machines in uname(2) and in Go. */
+static const struct {
+	const char *machine;
+	const char *platform;
+} platforms[] = {
+	{"x86_64", "linux/amd64"},
+	{"aarch64", "linux/arm64"},
+	{"i686", "linux/386"},
+	{"i586", "linux/386"},
+	{"armv8l", "linux/arm/v8"},
+	{"armv7l", "linux/arm/v7"},
+	{"armv6l", "linux/arm/v6"},
+	{"armv5tel", "linux/arm/v5"},
+	{"ppc64le", "linux/ppc64le"},
+	{"s390x", "linux/s390x"},
+	{"riscv64", "linux/riscv64"},
+	{"loongarch64", "linux/loong64"},
+	{"mips64", "linux/mips64le"},
+};
+
+static const char *machine(void)
+{
+	struct utsname u;
+
+	for (size_t i = 0; uname(&u) == 0 && i < sizeof(platforms) / sizeof(platforms[0]);
+		i++) {
+		if (strcmp(u.machine, platforms[i].machine) == 0)
+			return platforms[i].platform;
+	}
+	return "linux/unknown";
+}
+
+/* The levels of the x86-64 psABI. Features that always come with others are not tested. */
+static unsigned x86_level(void)
+{
+#ifdef __x86_64__
+	__builtin_cpu_init();
+	if (!__builtin_cpu_supports("ssse3") || !__builtin_cpu_supports("sse4.1") ||
+		!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt"))
+		return 1;
+	if (!__builtin_cpu_supports("avx") || !__builtin_cpu_supports("avx2") ||
+		!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2") ||
+		!__builtin_cpu_supports("fma"))
+		return 2;
+	if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+		!__builtin_cpu_supports("avx512cd") ||
+		!__builtin_cpu_supports("avx512dq") ||
+		!__builtin_cpu_supports("avx512vl"))
+		return 3;
+	return 4;
+#else
+	return 1;
+#endif
+}
+
+unsigned platform_level(const char *arch, const char *variant)
+{
+	static const struct {
+		const char *arch;
+		unsigned meant, least, most;
+	} known[] = {{"amd64", 1, 1, 4}, {"arm", 7, 5, 8}, {"arm64", 8, 8, 9}};
+	unsigned level = 0;
+
+	if (*variant) {
+		const char *digit = variant + (*variant == 'v');
+
+		level = *digit >= '1' && *digit <= '9' && !digit[1] ?
+			(unsigned)(*digit - '0') :
+			0;
+	}
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(known[i].arch, arch) != 0)
+			continue;
+		if (!*variant)
+			return known[i].meant;
+		return level >= known[i].least && level <= known[i].most ? level : 0;
+	}
+	return *variant ? 0 : 1;
+}
+
+/* Splits the text; a component that is too long is cut, and fits nothing. */
+static void split(struct platform *p)
+{
+	char *const part[] = {p->os, p->arch, p->variant};
+	const char *at = p->text;
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t n = i < 2 ? strcspn(at, "/") : strlen(at);
+
+		snprintf(part[i], sizeof(p->os), "%.*s", (int)n, at);
+		at += n + (at[n] == '/');
+	}
+}
+
+void platform_want(struct platform *out, const char *text)
+{
+	struct platform here = {.text = machine()};
+
+	split(&here);
+	here.level = strcmp(here.arch, "amd64") == 0 ?
+		x86_level() :
+		platform_level(here.arch, here.variant);
+	here.variant[0] = '\0';
+	*out = here;
+	if (!text)
+		return;
+	*out = (struct platform){.text = text, .asked = true};
+	split(out);
+	out->level = platform_level(out->arch, out->variant);
+	if (!*out->variant && strcmp(out->os, here.os) == 0 &&
+		strcmp(out->arch, here.arch) == 0)
+		out->level = here.level;
+}
+
+unsigned platform_rank(const struct platform *want, const char *os, const char *arch,
+	const char *variant)
+{
+	unsigned level = platform_level(arch, variant);
+
+	if ((*os && strcmp(os, want->os) != 0) ||
+		(*arch && strcmp(arch, want->arch) != 0))
+		return 0;
+	if (!*arch && !*variant)
+		return 1;
+	if (*want->variant && *variant)
+		return strcmp(variant, want->variant) == 0 ||
+				(level && level == want->level) ?
+			2 :
+			0;
+	if (*want->variant)
+		return 1;
+	if (level && level <= want->level)
+		return 1 + level;
+	return want->asked ? 1 : 0;
+}

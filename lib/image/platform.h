@@ -1,0 +1,32 @@
+/*
+ * Platforms of images, "os/arch[/variant]" with Go's names (image-spec, config.md and
+ * image-index.md), and which of several is best for a machine.
+ */
+#ifndef OVL_PLATFORM_H
+#define OVL_PLATFORM_H
+
+#include <stdbool.h>
+
+/* The platform that the user wants, or this machine. */
+struct platform {
+	const char *text; /* for messages */
+	char os[32];
+	char arch[32];
+	char variant[32]; /* required; "": the best up to level */
+	unsigned level; /* see platform_level */
+	bool asked; /* by the user */
+};
+
+/* text: what the user wants, kept in *out; NULL: this machine. */
+void platform_want(struct platform *out, const char *text);
+
+/* How well an image fits: 0 not at all; higher is better. "" fits anything, but ranks
+ * lowest. */
+unsigned platform_rank(const struct platform *want, const char *os, const char *arch,
+	const char *variant);
+
+/* The number in a variant: v1 to v4 of amd64, v5 to v8 of arm, v8 and v9 of arm64; the
+ * default one for "". 0: unknown. */
+unsigned platform_level(const char *arch, const char *variant);
+
+#endif
