@@ -43,7 +43,7 @@ struct table {
 	const char *names[MAX_OPTS + 2];
 };
 
-/* Rows whose id is a letter that may be typed get a short option. */
+/* Rows whose id is a printable character get a short option. */
 static void make_table(const struct opt *opts, bool letters, struct table *t)
 {
 	size_t s = 0;
@@ -248,7 +248,7 @@ static int check_operands(const struct run *run, struct ovl_err *err)
 	return 0;
 }
 
-/* Options may stand behind operands too, as in other GNU programs; "--" ends them. */
+/* Options may follow operands, as in other GNU programs; "--" ends them. */
 int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 {
 	struct opt opts[MAX_OPTS + 1] = {{0, NULL, NULL, NULL}};

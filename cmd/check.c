@@ -40,7 +40,7 @@ static void print_json(struct printer *p, const struct ovl_finding *f)
 	json_decref(o);
 }
 
-/* Of what, if not of a layer: a name in the store. */
+/* The subject, if it is not a layer: a name in the store. */
 static void print_line(const struct ovl_finding *f)
 {
 	char shown[1024];
@@ -68,7 +68,7 @@ static int print(void *ctx, const struct ovl_finding *f)
 	return 0;
 }
 
-/* The exit status is fsck's: bits of what was found. */
+/* The exit status is a set of bits, like that of fsck. */
 static int run_check(struct run *run)
 {
 	struct ovl_check req = {
@@ -92,7 +92,8 @@ static int run_check(struct run *run)
 	if (p.json)
 		fputs(p.any ? "\n]\n" : "[]\n", stdout);
 	run->exit = (int)result;
-	/* 4 says that errors are left; that it could not be seen is what this is then. */
+	/* 4 means that errors are left; a store that could not be checked is reported
+	 * like this. */
 	if (rc < 0 && run->err->status == OVL_BUSY && !req.from)
 		run->err->status = OVL_FAILED;
 	return rc;

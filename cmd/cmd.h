@@ -1,7 +1,7 @@
 /*
- * The command line. commands.c has the table of commands; a row says what a command is
- * called, takes and needs, and is all that usage, --help, the parser and the tests of
- * the manual go by. A command's file holds its options, one library call and the output.
+ * The command line. commands.c has the table of commands; a row has a command's name,
+ * arguments and needs, from which usage, --help, the parser and the tests of the manual
+ * are derived. A command's file holds its options, one library call and the output.
  */
 #ifndef CMD_H
 #define CMD_H
@@ -44,14 +44,14 @@ enum {
 struct opt {
 	int id; /* its letter, or one of the above */
 	const char *name;
-	const char *arg; /* what it takes, for people; NULL: nothing */
+	const char *arg; /* the name of its argument; NULL: none */
 	const char *help;
 };
 
 enum access {
 	NO_STORE,
-	READ_STORE, /* one that is not there reads as empty */
-	MAKE_STORE /* one that is not there is made */
+	READ_STORE, /* a missing store is read as empty */
+	MAKE_STORE /* a missing store is created */
 };
 
 #define MAX_OPTS  24
@@ -69,8 +69,8 @@ struct cmd {
 	int min_operands;
 	int max_operands;
 	enum access access;
-	bool prints; /* always: without standard output there is nothing it could do */
-	int failed; /* exit status for "failed"; 0: that of everybody */
+	bool prints; /* always prints: useless without standard output */
+	int failed; /* exit status for "failed"; 0: the common one */
 	/* Returns 0 or a negative number with run->err set. */
 	int (*fn)(struct run *run);
 };
@@ -94,19 +94,20 @@ struct run {
 	mode_t umask; /* the user's */
 	bool quiet;
 	bool verbose;
-	int exit; /* the exit status, if the command has one of its own */
+	int exit; /* the exit status, if the command sets its own */
 };
 
-/* Was it given? And with what. */
+/* True if the option was given; opt_value() has its value. */
 bool opt_given(const struct run *run, int id);
 const char *opt_value(const struct run *run, int id);
 /* The next of an option's values, in their order: *at is 0 for the first; NULL: no more. */
 const char *opt_next(const struct run *run, int id, size_t *at);
 
-/* The option's value as a count, with K, M, G, T (1024) behind it; 0 if not given. */
+/* The option's value as a number with an optional suffix K, M, G, T (1024); 0 if not
+ * given. */
 int opt_number(struct run *run, int id, uint64_t *out);
 
-/* Each in the file of its name; commands.c lists them. */
+/* Each is in the file of its name; commands.c lists them. */
 extern const struct cmd cmd_check;
 extern const struct cmd cmd_commit;
 extern const struct cmd cmd_create;
@@ -131,7 +132,7 @@ void help_command(FILE *to, const struct cmd *cmd);
 
 /* args.c: the parser. */
 
-/* The command with that name in a table that ends with NULL; NULL if there is none. */
+/* Finds a command in a NULL-terminated table; NULL if there is none. */
 const struct cmd *cmd_find(const struct cmd *const *commands, const char *name);
 
 /* The command that is probably meant, by what other programs call it or else by spelling;
@@ -167,10 +168,10 @@ void progress_start(const char *command);
 void progress_show(void *ctx, const struct ovl_progress *p);
 void progress_clear(void);
 
-/* util.c: one flag for all that end a command. */
+/* util.c: the signal that ends the command. */
 extern atomic_int stop_signal;
 void signals_catch(void);
-/* Dies of the signal that was caught, if one was. */
+/* Dies of the signal that was caught, if any. */
 void signals_die(void);
 
 /* "1.5G" as lsblk writes it. */

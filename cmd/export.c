@@ -17,7 +17,8 @@ static const struct opt opts[] = {
 	{0, NULL, NULL, NULL},
 };
 
-/* Is it one file? .tar, .tar.gz and the like, .tgz and the like, or standard output. */
+/* True if the target is one file: .tar, .tar.gz and the like, .tgz and the like, or
+ * standard output. */
 static bool is_file(const char *target)
 {
 	const char *end = strrchr(target, '.');
@@ -33,7 +34,7 @@ static bool is_file(const char *target)
 	return end[1] == 't' || (end - target > 4 && strncmp(end - 4, ".tar", 4) == 0);
 }
 
-/* Writes to the open file what was asked for: one layer's tar, or images. */
+/* Writes to the open file: one layer's tar, or images. */
 static int write_to(
 	struct run *run, int fd, struct ovl_export *req, const char *tar_compress)
 {

@@ -47,7 +47,7 @@ void help_command(FILE *to, const struct cmd *cmd)
 	while (line) {
 		int n = (int)strcspn(line, "\n");
 
-		if (*line == ' ') /* goes on with the line before */
+		if (*line == ' ') /* continues the previous line */
 			fprintf(to, "%14s%.*s\n", "", n, line);
 		else
 			fprintf(to, "%s ovlctl %s %.*s\n", lead, cmd->name, n, line);
@@ -110,7 +110,7 @@ static int run_help(struct run *run)
 	snprintf(page, sizeof(page),
 		what && strcmp(what, "help") != 0 ? "ovlctl-%s" : "ovlctl", what);
 	fflush(stdout);
-	/* It is found by PATH and is told by the environment what to run. */
+	/* man is found in PATH, and the environment tells it what to run. */
 	if (!getauxval(AT_SECURE)) {
 		umask(run->umask);
 		signal(SIGXFSZ, SIG_DFL);
@@ -119,7 +119,7 @@ static int run_help(struct run *run)
 		else
 			execlp("man", "man", section, page, (char *)NULL);
 	}
-	/* No man(1) here: the short text is better than none. */
+	/* Without man(1), the short text is better than none. */
 	if (what && cmd_find(run->all, what))
 		help_command(stdout, cmd_find(run->all, what));
 	else

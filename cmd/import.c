@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovlctl import: takes in a layer or an image and prints the ids. */
+/* ovlctl import: imports a layer or an image and prints the ids. */
 
 #include <stdio.h>
 #include <stdlib.h>

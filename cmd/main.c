@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The process: prepares it, finds the command, opens the store, ends with an exit status.
+ * Prepares the process, finds the command, opens the store, ends with an exit status.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +16,8 @@
 
 /* ---- the process ------------------------------------------------------------------ */
 
-/* A closed 0, 1 or 2 must not become a file of the store: take their places. Reading and
- * writing there fail as they would have. */
+/* If 0, 1 or 2 is closed, a file of the store must not get that number: occupies them,
+ * in a way that reading and writing fail as before. */
 static void guard_std_fds(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
@@ -27,7 +27,7 @@ static void guard_std_fds(void)
 	}
 }
 
-/* A view of 128 layers holds as many directories open for each level of the tree. */
+/* A view of 128 layers holds 128 directories open for each level of the tree. */
 static void raise_limits(void)
 {
 	const rlim_t stack = ovl_stack_size;
@@ -71,7 +71,7 @@ static int no_stdout(struct ovl_err *err, int errnum)
 	return -1;
 }
 
-/* A command whose answer cannot be given is not begun. */
+/* A command whose output cannot be written is not started. */
 static int check_stdout(const struct run *run)
 {
 	int flags = run->cmd->prints ? fcntl(STDOUT_FILENO, F_GETFL) : O_RDWR;
@@ -80,7 +80,7 @@ static int check_stdout(const struct run *run)
 							       no_stdout(run->err, EBADF);
 }
 
-/* What was printed counts only if it could be written. */
+/* Output counts only if it could be written. */
 static int close_stdout(struct ovl_err *err)
 {
 	int bad = ferror(stdout);
@@ -120,7 +120,7 @@ static int run_command(struct globals *g, struct run *run)
 	return rc;
 }
 
-/* 0 done, -1 with run->err. *helped: that was all. */
+/* 0 done, -1 with run->err. *helped: help was printed, nothing else to do. */
 static int dispatch(int argc, char **argv, struct globals *g, struct run *run)
 {
 	int rc = parse_globals(&argc, &argv, g, run->err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What commands print and write: names, JSON, files that appear whole. */
+/* Output of commands: names, JSON, files that appear complete. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ void out_name_line(char kind, const char *name, size_t len)
 		free(out);
 }
 
-/* As text: escaped where it is not UTF-8, and then *raw is true. */
+/* A name as text; if it is not UTF-8, escaped, and *raw is true. */
 static json_t *text_of(const char *name, size_t len, bool *raw)
 {
 	json_t *v = json_stringn(name, len);
@@ -133,7 +133,7 @@ static char *passing_name(const char *name)
 	return out;
 }
 
-/* Without a name where the file system can, else under a passing one. */
+/* Creates the file: unnamed if the file system can, else with a temporary name. */
 static int open_new(struct out_file *f, mode_t mode)
 {
 	f->fd = openat(f->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
@@ -149,7 +149,7 @@ static int open_new(struct out_file *f, mode_t mode)
 
 #define MAX_LINKS 40
 
-/* The place that path, read in f->dirfd, says: into f->dirfd and f->name. */
+/* Resolves path, relative to f->dirfd, into f->dirfd and f->name. */
 static int enter(struct out_file *f, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -174,7 +174,7 @@ static int enter(struct out_file *f, const char *path)
 	return -1;
 }
 
-/* A link of /proc/PID/fd leads to an open file, whatever name it has or had. */
+/* A link in /proc/PID/fd leads to an open file, whatever its name is or was. */
 static bool leads_to_open_file(const struct out_file *f)
 {
 	struct statfs sf;
@@ -182,8 +182,8 @@ static bool leads_to_open_file(const struct out_file *f)
 	return fstatfs(f->dirfd, &sf) == 0 && sf.f_type == PROC_SUPER_MAGIC;
 }
 
-/* Whoever may put a symlink into a directory such as /tmp must not lead root to a file
- * elsewhere: as with fs.protected_symlinks of proc(5), whatever that is set to. */
+/* A user who may create a symlink in a directory such as /tmp must not lead root to a
+ * file elsewhere: as with fs.protected_symlinks of proc(5), whatever its setting. */
 static bool trusted_link(const struct out_file *f, int link)
 {
 	struct stat dir;
@@ -198,7 +198,7 @@ static bool trusted_link(const struct out_file *f, int link)
 	return false;
 }
 
-/* What the symlink f->name says: 1, 0 if it is none or nothing, -1. */
+/* Reads the symlink f->name: 1, 0 if it is not one or does not exist, -1. */
 static int read_link(const struct out_file *f, char to[PATH_MAX])
 {
 	int link = openat(f->dirfd, f->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -215,12 +215,12 @@ static int read_link(const struct out_file *f, char to[PATH_MAX])
 	errno = saved;
 	if (n >= 0)
 		to[n] = '\0';
-	/* Of an empty path, not of a symlink, it says ENOENT. */
+	/* ENOENT means that the path is empty, that is, not a symlink. */
 	return n >= 0 ? 1 : n == -1 && (errno == EINVAL || errno == ENOENT) ? 0 : -1;
 }
 
-/* Along symlinks to the file they lead to, which need not be there, as other programs
- * write. 1: to an open file, which has no place; 0; -1. */
+/* Follows symlinks to a file, which need not exist, as other programs do. 1: to an
+ * open file, which has no place; 0; -1. */
 static int find_place(struct out_file *f, const char *path)
 {
 	char to[PATH_MAX];
@@ -244,8 +244,8 @@ static int find_place(struct out_file *f, const char *path)
 #define ACL      "system.posix_acl_access"
 #define ACL_SIZE 65536
 
-/* The ACL of the old file, or none whatever the directory's default is. false: it has one
- * that cannot be given, and its mode shows the mask in the place of the group's rights. */
+/* Copies the ACL of the old file, or none even if the directory has a default. false:
+ * its ACL cannot be set, and the group bits of its mode are the mask. */
 static bool take_acl(const struct out_file *f)
 {
 	char path[64 + NAME_MAX];
@@ -265,8 +265,8 @@ static bool take_acl(const struct out_file *f)
 	return none || n > 0;
 }
 
-/* What takes the place of a file gets its owner, mode and ACL, and never more rights. The
- * owner is for who may. */
+/* The replacement of a file gets its owner, mode and ACL, and never more rights. The
+ * owner is set if that is allowed. */
 static int be_like(const struct out_file *f, const struct stat *old)
 {
 	mode_t mode = old->st_mode & 07777;
@@ -283,7 +283,7 @@ static int be_like(const struct out_file *f, const struct stat *old)
 	return fchmod(f->fd, mode);
 }
 
-/* What is written to as it is, without a name to take. */
+/* Opens a file that is written to directly. */
 static int open_through(struct out_file *f, int dirfd, const char *path, int flags)
 {
 	f->fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | flags);
@@ -318,8 +318,8 @@ int out_file_open(struct out_file *f, const char *path, mode_t umask, struct ovl
 	return rc;
 }
 
-/* A file without a name gets one that is free first: link(2) replaces nothing. 1: it is the
- * one it is to have. */
+/* An unnamed file first gets a free name: link(2) replaces nothing. 1: it has its
+ * final name. */
 static int give_name(struct out_file *f)
 {
 	char link[48];
@@ -350,13 +350,13 @@ int out_file_commit(struct out_file *f, struct ovl_err *err)
 	bool named;
 	int r;
 
-	/* What was to be said on the way may have met a closed pipe. */
+	/* A message on the way may have met a closed pipe. */
 	if (stop_signal)
 		return -EINTR;
 	if (!f->name)
 		return close_written(f, err);
-	/* Some file systems say at the end what they could not write: before what was there is
-	 * replaced. */
+	/* Some file systems report write errors only at the end: find out before
+	 * anything is replaced. */
 	r = give_name(f);
 	if (r < 0)
 		return fail(f, err);
@@ -385,8 +385,8 @@ void out_file_close(struct out_file *f)
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* Along symlinks to the directory they lead to. Where a process stands, and what is
- * called by its parent's name, is not to be replaced. */
+/* Follows symlinks to a directory. A working directory, or one named by its parent,
+ * must not be replaced. */
 int out_place_open(struct out_place *at, const char *path, struct ovl_err *err)
 {
 	struct out_file f = {.fd = -1, .dirfd = -1, .shown = path};

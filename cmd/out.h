@@ -1,5 +1,5 @@
 /*
- * What commands print and write: names, JSON, tables, files that appear whole.
+ * Output of commands: names, JSON, tables, files that appear complete.
  */
 #ifndef OUT_H
 #define OUT_H
@@ -13,44 +13,44 @@
 /* "K NAME\n", the name escaped. */
 void out_name_line(char kind, const char *name, size_t len);
 
-/* o[key] = name, as text; where it is not UTF-8 escaped, and exact in o[key_raw] as
+/* o[key] = name, as text; if it is not UTF-8, escaped, and exactly in o[key_raw] as
  * base64. */
 void out_json_path(json_t *o, const char *key, const char *name, size_t len);
 
-/* o[key] = an array of them; where one is not UTF-8, all are exact in o[key_raw]. */
+/* o[key] = an array of names; if one is not UTF-8, all are exactly in o[key_raw]. */
 void out_json_paths(json_t *o, const char *key, char *const *names);
 
 /* Prints {"layers": layers}, and releases them. */
 void out_json_layers(json_t *layers);
 
 /*
- * A file that appears under its name when it is complete. What was there before stays
- * until then and hands on its owner and mode. Symlinks are followed, to a file that is
- * not there yet too. A device, FIFO or the like, and an open file (/dev/stdout), are
- * written to as they are.
+ * A file that appears under its name when it is complete. The previous file stays until
+ * then and passes on its owner and mode. Symlinks are followed, even to a file that does
+ * not exist yet. A device, FIFO or the like, and an open file (/dev/stdout), are written
+ * to directly.
  */
 struct out_file {
 	int fd;
 	int dirfd;
 	char *name; /* in dirfd; NULL: written directly */
-	char *temp; /* its passing name; NULL: it has none (O_TMPFILE) */
+	char *temp; /* its temporary name; NULL: none (O_TMPFILE) */
 	const char *shown;
 };
 
 int out_file_open(
 	struct out_file *f, const char *path, mode_t umask, struct ovl_err *err);
 int out_file_commit(struct out_file *f, struct ovl_err *err);
-/* Always; drops what was not committed. */
+/* Always called; removes what was not committed. */
 void out_file_close(struct out_file *f);
 
-/* Where a directory is to appear: a name in an open directory. */
+/* The place of a new directory: a name in an open directory. */
 struct out_place {
 	int dirfd;
 	char *name;
 };
 
 int out_place_open(struct out_place *at, const char *path, struct ovl_err *err);
-/* Always. */
+/* Always called. */
 void out_place_close(struct out_place *at);
 
 #endif

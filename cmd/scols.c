@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * libsmartcols, loaded when a table is made: only ls makes one, and create, mount, umount
- * and rm need not wait for it. The functions here are the library's, as ls.c calls them; a
- * build with shared libraries (OVL_SHARED) is linked with the library itself.
+ * libsmartcols, loaded for the first table: only ls prints one, and create, mount, umount
+ * and rm should not wait for it. The functions here forward to the library; a build with
+ * shared libraries (OVL_SHARED) is linked with the library itself.
  */
 #ifndef OVL_SHARED
 
@@ -13,7 +13,7 @@
 
 #define LIBSMARTCOLS "libsmartcols.so.1"
 
-/* What is installed with the program is missing: nothing of this command can go on. */
+/* A file installed with the program is missing: the command cannot go on. */
 static void *find(const char *name)
 {
 	static void *lib;

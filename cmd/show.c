@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovlctl show: prints all there is to know about layers, as JSON. */
+/* ovlctl show: prints everything known about layers, as JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 #include "layerjson.h"
 #include "out.h"
 
-/* All of them, or none is printed. */
+/* Prints all or none. */
 static int add_layer(struct run *run, const char *what, json_t *layers)
 {
 	struct ovl_list list = {0};

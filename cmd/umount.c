@@ -10,7 +10,7 @@ static const struct opt opts[] = {
 	{0, NULL, NULL, NULL},
 };
 
-/* All of them, whatever becomes of one; the first failure is told. */
+/* Unmounts all, even if one fails; the first failure is reported. */
 static int umount_each(struct run *run, unsigned flags)
 {
 	int first = 0;

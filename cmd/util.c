@@ -24,7 +24,7 @@ static int min3(int a, int b, int c)
 	return m < c ? m : c;
 }
 
-/* Edits that make one word of the other: insert, delete, replace, swap neighbours. */
+/* The number of edits between two words: insert, delete, replace, swap neighbours. */
 static int distance(const char *a, const char *b)
 {
 	int d[LONGEST + 1][LONGEST + 1];
@@ -71,15 +71,17 @@ const char *suggest(const char *word, const char *const *names)
 
 atomic_int stop_signal;
 
-/* When the first one came, in nanoseconds: a handler may run in several threads at once. */
+/* The time of the first signal, in nanoseconds: a handler may run in several threads
+ * at once. */
 static _Atomic uint64_t first_signal;
 
 #define IMPATIENT 500000000u
 
 /*
- * timeout(1) signals its child and at once the whole process group, and so may others: what
- * follows at once is the same wish. Who signals again later does not want to wait until all
- * is cleaned up. But a closed pipe is written to again by whoever has not looked yet.
+ * timeout(1) signals its child and then the whole process group at once, as others may:
+ * signals in quick succession are one request. A later signal means that the user does
+ * not want to wait for the clean-up. But a writer that has not looked yet may write to a
+ * closed pipe again.
  */
 static void caught(int sig)
 {
@@ -97,7 +99,7 @@ static void caught(int sig)
 	}
 }
 
-/* Without SA_RESTART, so that a call that waits comes back. */
+/* Without SA_RESTART, so that a blocking call returns. */
 void signals_catch(void)
 {
 	static const int all[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
@@ -108,7 +110,8 @@ void signals_catch(void)
 		if (sigaction(all[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(all[i], &sa, NULL);
 	}
-	/* A file that hits its limit is an error to report, not a death. */
+	/* A file that reaches its size limit is an error to report, not a reason to
+	 * die. */
 	signal(SIGXFSZ, SIG_IGN);
 }
 

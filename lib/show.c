@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_show, and what ovl_list tells of a layer when it is asked for details. */
+/* ovl_show, and the details of a layer in ovl_list. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Tells archives of images from layers by their members. See signs.h. */
+/* Distinguishes archives of images from layers by their members. See signs.h. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +12,7 @@
 
 #define MAX_DEPTH 8
 
-/* A sha512 has twice the digits. */
+/* A sha512 has twice as many digits. */
 static bool is_hex(const char *s, size_t n)
 {
 	return (n == ID_LEN || n == 2 * ID_LEN) && strspn(s, "0123456789abcdef") == n;
@@ -57,7 +57,7 @@ static bool is_known(const char *base)
 		strncmp(base, "._", 2) == 0;
 }
 
-/* Files that people put beside an image, at the top. */
+/* Files that people add next to an image, at the top. */
 static bool is_bystander(const char *name)
 {
 	return strncmp(name, "README", 6) == 0 || strncmp(name, "LICENSE", 7) == 0 ||
@@ -83,12 +83,12 @@ enum fit signs_fit(struct archive_entry *e)
 		return FIT_NOT;
 	if (is_known(base) || (base == path.data && is_bystander(base)))
 		return FIT;
-	/* blobs and blobs/sha256 may be symlinks, to where blobs are shared */
+	/* blobs and blobs/sha256 may be symlinks to shared blobs */
 	if (type == AE_IFLNK)
 		return strcmp(base, "blobs") == 0 || strncmp(base, "sha", 3) == 0 ?
 			FIT :
 			FIT_NOT;
-	/* What a hard link leads to came before. */
+	/* The target of a hard link came earlier. */
 	return archive_entry_hardlink(e) ? FIT : FIT_MAYBE;
 }
 
@@ -118,7 +118,7 @@ enum {
 	REPOSITORIES = 128,
 	TAR = 256, /* any tar */
 };
-/* What layers too have here and there: not more than half of the directories are for it. */
+/* Found in layers too: they must account for more than half of the directories. */
 #define WEAK (INDEX | MANIFEST | TAR)
 
 void signs_release(struct signs *s)
@@ -128,7 +128,7 @@ void signs_release(struct signs *s)
 	s->n = 0;
 }
 
-/* Cuts the last component off a clean path. */
+/* Cuts off the last component of a clean path. */
 static const char *cut(char *path, char *end[1])
 {
 	char *slash = strrchr(path, '/');
@@ -142,7 +142,7 @@ static const char *cut(char *path, char *end[1])
 	return slash + 1;
 }
 
-/* Of a file: what it is a sign of; path becomes the directory that has it. */
+/* What a file is a sign of; path becomes the directory that has it. */
 static unsigned sign_of(char *path)
 {
 	static const struct {
@@ -204,7 +204,7 @@ void signs_note(void *ctx, struct archive_entry *e)
 	auto_buf path = {0};
 	unsigned sign;
 
-	/* Most are told from the rest before anything is copied. */
+	/* Most members are ruled out before anything is copied. */
 	if (archive_entry_filetype(e) == AE_IFDIR || !is_known(base) ||
 		path_clean(raw, MAX_DEPTH, &path, NULL) < 0)
 		return;

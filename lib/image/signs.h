@@ -1,8 +1,8 @@
 /*
- * What the members of a tar say of what it is: the archive of an image, or a layer.
+ * Distinguishes archives of images from layers by the members of a tar.
  *
- * The archive of an image holds JSON, tars and a few files of known names, in directories
- * that may be called anything. signs_fit() knows those; the first member that does not fit
+ * The archive of an image holds JSON, tars and a few files with known names, in
+ * directories of any name. signs_fit() knows those; the first member that does not fit
  * makes the tar a layer, and in a layer that is nearly always one of the first.
  */
 #ifndef OVL_SIGNS_H
@@ -20,17 +20,17 @@ enum fit {
 	FIT,
 };
 
-/* Can a member of that name and type belong to the archive of an image? */
+/* Can a member with that name and type belong to the archive of an image? */
 enum fit signs_fit(struct archive_entry *e);
-/* Can a file that begins so? A tar, plain or compressed, or JSON. */
+/* True if a file with this beginning can: a tar, plain or compressed, or JSON. */
 bool signs_fit_content(const void *p, size_t n);
 
 #define SIGNS_DIRS 16
 
-/* Members by which images are known, and the directories they are in. */
+/* Members that identify images, and their directories. */
 struct signs {
 	struct {
-		char *name; /* clean */
+		char *name; /* clean path */
 		unsigned seen;
 	} dir[SIGNS_DIRS];
 	unsigned n;
@@ -42,12 +42,12 @@ void signs_release(struct signs *s);
 /* Notes a member; ctx is the struct signs. */
 void signs_note(void *ctx, struct archive_entry *e);
 
-/* Can it be an image, by the members at the top? */
+/* True if it can be an image, according to the members at the top. */
 bool signs_image(const struct signs *s);
 
 /*
- * For a tar that is taken for a layer: 1 and a clause that says what of an image it holds
- * and what to do, 0 if there is nothing to say. fits: all members fit.
+ * For a tar that is imported as a layer: 1 and a clause that says which parts of an image
+ * it has and what to do; 0 if there is nothing to say. fits: all members fit.
  */
 int signs_tell(const struct signs *s, bool fits, struct buf *out);
 

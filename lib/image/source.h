@@ -13,7 +13,8 @@
 #include "base/err.h"
 #include "store/store.h"
 
-/* Members of an archive, and bytes of their names; the index takes memory for each. */
+/* Limits of an archive: members, and bytes of their names; the index needs memory for
+ * each. */
 #define SOURCE_MAX_MEMBERS 2000000
 #define SOURCE_MAX_NAMES   (256u << 20)
 #define SOURCE_MAX_JSON    (4u << 20)
@@ -22,8 +23,8 @@
 
 struct source;
 
-/* A part: size bytes at offset of fd, or of a file in it. No descriptor is held for it: an
- * image may have thousands. Good as long as the source. */
+/* A part: size bytes at offset of fd, or of a file in it. No descriptor is held for
+ * it, since an image may have thousands. Valid as long as the source. */
 struct part {
 	int fd; /* the source's */
 	char *file; /* in it; NULL: fd itself */
@@ -36,20 +37,20 @@ void part_release(struct part *b);
 int part_open(const struct part *b);
 #define auto_part __attribute__((cleanup(part_release))) struct part
 
-/* fd is a directory, or a file that is a plain tar; it stays the caller's. A tar with a
- * member that no image has (see signs.h; any: with any members), or that cannot be read, is
- * -ENOENT and no text: it is no image. */
+/* fd is a directory or an uncompressed tar; it stays the caller's. A tar with a member
+ * that no image has (see signs.h; any: accept any members), or that cannot be read, is
+ * -ENOENT without a text: not an image. */
 int source_open(
 	struct source **out, struct ovl_store *st, int fd, bool any, struct ovl_err *err);
 void source_close(struct source *s);
 bool source_is_dir(const struct source *s);
 
-/* The part of that name: 1, 0 if there is none, negative errno: it may not be. */
+/* Finds a part by name: 1, 0 if there is none, negative errno: it is not allowed. */
 int source_find(
 	struct source *s, const char *name, struct part *out, struct ovl_err *err);
 
-/* All of a part of at most SOURCE_MAX_JSON bytes; 1, 0, negative errno. Of one source so many
- * times and bytes (SOURCE_MAX_READS, SOURCE_MAX_READ) at most, then E2BIG. */
+/* Reads a part of at most SOURCE_MAX_JSON bytes; 1, 0, negative errno. At most
+ * SOURCE_MAX_READS parts and SOURCE_MAX_READ bytes of one source, then E2BIG. */
 int source_read(struct source *s, const char *name, struct buf *out, struct ovl_err *err);
 
 #endif

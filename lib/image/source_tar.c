@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The members of the tar that a source is. */
+/* Indexes the members of a tar that is a source. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -20,8 +20,8 @@
 #define READ_SIZE 10240
 #define MAX_DEPTH 64
 
-/* Of a member's header: all of it, its extension headers, and these if there is an ACL
- * among them. */
+/* Limits of a member's headers: all of them, extension headers, and those if there is
+ * an ACL among them. */
 #define MAX_HEADER    (1u << 20)
 #define MAX_EXTENSION (64u << 10)
 #define MAX_WITH_ACL  (2u << 10)
@@ -31,7 +31,7 @@
 struct input {
 	int fd;
 	uint64_t at;
-	uint64_t in_header; /* bytes given of the header that is read */
+	uint64_t in_header; /* bytes given to the reader of the current header */
 	int failed; /* errno of a read */
 	unsigned char data[READ_SIZE];
 };
@@ -57,7 +57,7 @@ static la_ssize_t read_cb(struct archive *a, void *ctx, const void **p)
 	return n;
 }
 
-/* What of it is behind the end of the file is for a read to find. */
+/* A later read notices if this is beyond the end of the file. */
 static la_int64_t skip_cb(struct archive *a, void *ctx, la_int64_t n)
 {
 	struct input *in = ctx;
@@ -69,7 +69,7 @@ static la_int64_t skip_cb(struct archive *a, void *ctx, la_int64_t n)
 	return n;
 }
 
-/* All of n bytes, or false: they are not there, or in->failed. */
+/* Reads all n bytes, or false: they do not exist, or in->failed. */
 static bool read_at(struct input *in, void *p, size_t n, uint64_t at)
 {
 	ssize_t got = fs_pread_upto(in->fd, p, n, at);
@@ -80,8 +80,9 @@ static bool read_at(struct input *in, void *p, size_t n, uint64_t at)
 }
 
 /*
- * Are the extension headers at a place such as a member of an image has? The reader takes
- * memory and quadratic time for others; they are a layer's, and read in another way.
+ * True if the extension headers at an offset are plausible for a member of an image. For
+ * others the reader takes memory and quadratic time; they belong to a layer, which is
+ * read in another way.
  */
 static bool plain_head(struct input *in, uint64_t at)
 {
@@ -111,7 +112,7 @@ static bool plain_head(struct input *in, uint64_t at)
 	return ok;
 }
 
-/* A reader of the tar from a place on; NULL: no memory. What is read is in its input. */
+/* A reader of the tar from an offset on; NULL: out of memory. Its state is in *input. */
 static struct archive *open_at(int fd, uint64_t at, struct input **input)
 {
 	struct archive *a = archive_read_new();
@@ -137,7 +138,7 @@ static bool add_name(struct source *s, const char *name, uint32_t *at)
 	return !s->names.failed;
 }
 
-/* Where a symlink leads, in the archive; false: out of it, or nowhere. */
+/* The target of a symlink in the archive; false: outside, or nowhere. */
 static bool link_target(const char *name, const char *target, struct buf *out)
 {
 	auto_buf path = {0};
@@ -161,7 +162,7 @@ static bool set_link(struct source *s, struct member *m, const char *name,
 	return add_name(s, m->out ? "" : to.data, &m->link);
 }
 
-/* One entry into the next member, if it is a file or a link. */
+/* Adds an entry as the next member, if it is a file or a link. */
 static int take(
 	struct source *s, struct archive *a, struct archive_entry *e, struct ovl_err *err)
 {
@@ -206,7 +207,7 @@ static bool fits(struct archive *a, struct archive_entry *e, int fd)
 	return n > 0 && signs_fit_content(start, (size_t)n);
 }
 
-/* 0: all of them, -ENOENT: it is no image's, or cannot be read. */
+/* 0: all were read; -ENOENT: it is not an image, or cannot be read. */
 static int read_members(struct source *s, struct archive *a, struct input *in, bool any,
 	struct ovl_err *err)
 {
@@ -249,7 +250,7 @@ int source_index(struct source *s, bool any, struct ovl_err *err)
 	int rc = -ENOENT;
 	int why;
 
-	/* A link's name is never at 0. */
+	/* The name of a link is never at 0. */
 	buf_add(&s->names, "", 1);
 	if (!a || s->names.failed) {
 		archive_read_free(a);
@@ -321,7 +322,7 @@ int source_spread(struct source *s, struct member *m, struct ovl_err *err)
 		return rc;
 	m->offset = s->temp_size;
 	m->spread = true;
-	/* Holes are kept where blocks are aligned. */
+	/* Holes are kept only between aligned blocks. */
 	s->temp_size = (s->temp_size + m->size + 4095) & ~UINT64_C(4095);
 	return 0;
 }

@@ -34,7 +34,7 @@ int spool_file(struct ovl_store *st, struct ovl_err *err)
 	return fd;
 }
 
-/* The first block that has to be kept makes the file. */
+/* Creates the file for the first block that must be kept. */
 static int keep(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
 	struct spool *sp = ctx;
@@ -95,8 +95,7 @@ static bool fits(struct tarin *t, struct archive_entry *e)
 	return tarin_data(t, "", &p, &n, &at, NULL) > 0 && signs_fit_content(p, n);
 }
 
-/* 1: nothing speaks against an image. A tar that is damaged is a layer's, whose import will
- * say what is wrong. */
+/* 1: it can be an image. A damaged tar is a layer, whose import reports the damage. */
 static int look(struct spool *sp, struct ovl_err *err)
 {
 	auto_signs signs = {0};
@@ -119,7 +118,7 @@ static int look(struct spool *sp, struct ovl_err *err)
 	return rc == 0 && signs_image(&signs);
 }
 
-/* All of the stream into the file. */
+/* Copies the whole stream to the file. */
 static int keep_all(struct spool *sp, struct ovl_err *err)
 {
 	const void *p;

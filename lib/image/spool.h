@@ -1,7 +1,7 @@
 /*
- * Inputs that cannot be read at any place: pipes and compressed files. What one is shows in
- * its members. As long as they fit into an image its bytes are kept in a temporary file
- * without a name, in the staging directory; a tar that soon shows to be a layer needs none.
+ * Inputs that are not seekable: pipes and compressed files. Their members show what they
+ * are. As long as they fit an image, the bytes are kept in a temporary file without a
+ * name, in the staging directory; a tar that soon turns out to be a layer needs none.
  *
  *	spool_open	the input as a stream
  *	spool_look	1: all of it is in fd, and may be an image
@@ -16,7 +16,7 @@
 
 struct spool {
 	struct ovl_store *st;
-	struct stream *stream; /* who takes it sets it to NULL */
+	struct stream *stream; /* a caller that takes it over sets it to NULL */
 	int fd; /* -1: nothing was kept */
 	bool fits; /* all members could be an image's */
 	struct pace pace;
@@ -33,7 +33,7 @@ void spool_release(struct spool *sp);
 /* Uncompressed the input has at most max_size bytes (0: the default). */
 int spool_open(struct spool *sp, struct ovl_store *st, int fd, uint64_t max_size,
 	struct ovl_err *err);
-/* any: it is to be an image, whatever its members are. */
+/* any: treat it as an image, whatever its members are. */
 int spool_look(struct spool *sp, bool any, struct ovl_err *err);
 
 /* Is the file at fd, read from its start, compressed? 1, 0, negative errno. */

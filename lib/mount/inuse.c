@@ -94,7 +94,7 @@ static const struct mountnote *first_open(const struct question *q)
 	return NULL;
 }
 
-/* The layer's mounts are not among these, as far as they can be told from others'. */
+/* Drops notes of other mounts, as far as they can be identified. */
 static void sort_out(struct question *q, size_t first)
 {
 	struct layer_ref ref = layer_ref_of(q->l);
@@ -171,7 +171,7 @@ static int judge_image(struct question *q)
 {
 	const struct mountnote *open;
 
-	/* Of one that has neither number nor key the tables would know. */
+	/* If it had neither number nor key, it would be in the tables. */
 	for (size_t i = 0; i < q->notes.n; i++) {
 		if (q->notes.note[i].state == NOTE_NEW)
 			q->notes.note[i].state = NOTE_DEAD;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Notes of a layer's mounts: making, reading, judging, dropping them. */
+/* Notes of a layer's mounts: creates, reads, checks and removes them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -43,7 +43,7 @@ static int read_boot(char boot[BOOT + 1])
 	return 0;
 }
 
-/* What tells the layer directory fd from others. */
+/* Identifies the layer directory fd. */
 struct owner {
 	unsigned long long dev;
 	unsigned long long ino;
@@ -69,7 +69,7 @@ static unsigned long long time_now(void)
 
 /* ---- reading ---------------------------------------------------------------------- */
 
-/* Notes of whom, of which boot. */
+/* Which notes count: of this directory, since this boot. */
 struct reader {
 	char boot[BOOT + 1];
 	struct owner owner;
@@ -123,7 +123,7 @@ static int add(struct mountnotes *m, const struct mountnote *note)
 	return 0;
 }
 
-/* Of the layer directory fd. */
+/* Reads the notes in the layer directory fd. */
 static int read_notes(int fd, struct mountnotes *out)
 {
 	auto_mountnotes m = {0};
@@ -163,7 +163,7 @@ static void ask(struct mountnote *note)
 {
 	enum superblock is;
 
-	/* Nothing is known by which to ask. */
+	/* Nothing is known to ask about. */
 	if (note->state == NOTE_DEAD || (!note->dev && !note->key))
 		return;
 	is = superblock_of(note->dev, note->key);
@@ -181,7 +181,7 @@ void mountnotes_ask(struct mountnotes *m)
 		ask(&m->note[i]);
 }
 
-/* Is there one that may only seem to live? */
+/* True if there is one that may only seem to be live. */
 static bool may_go(const struct mountnotes *m)
 {
 	for (size_t i = 0; i < m->n; i++) {
@@ -228,7 +228,7 @@ static int make(const struct layer *l, const char *path)
 
 	if (renameat(l->fd, SPARE, l->fd, path) == 0)
 		return 0;
-	/* What is no directory cannot have been made for notes. */
+	/* Anything but a directory cannot have been made for notes. */
 	if (errno == ENOTDIR)
 		unlinkat(l->fd, DIR, 0);
 	for (int i = 0; i < 2 && fd < 0; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Which mounts are of layers of this store? */
+/* Finds the mounts of this store's layers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,7 +50,8 @@ char *mounts_source(const struct layer *l)
 
 enum whose { OURS, ANOTHERS, UNKNOWN };
 
-/* A path as the namespace of that table sees it. -1: not there, or closed to us. */
+/* Opens a path in the namespace of that table. -1: it does not exist, or is
+ * inaccessible. */
 static int open_in(const struct mi_table *t, const char *path)
 {
 	if (!t->ns)
@@ -59,8 +60,8 @@ static int open_in(const struct mi_table *t, const char *path)
 }
 
 /*
- * The root, as seen in the mount's namespace: our store, another store, which is opened, or
- * no store at all, as when ours was moved.
+ * The root in the mount's namespace: our store, another store, which is opened, or not a
+ * store, for instance because ours was moved.
  */
 static enum whose whose_root(const struct ovl_store *st, const struct mi_table *t,
 	const char *root, int *another)
@@ -83,8 +84,8 @@ static enum whose whose_root(const struct ovl_store *st, const struct mi_table *
 }
 
 /*
- * Takes "<root>/<driver>/<id>" apart. The part before the id may be missing, as it is
- * in a name relative to the driver's directory: *root is NULL then.
+ * Splits "<root>/<driver>/<id>". The part before the id may be missing, in a name
+ * relative to the driver's directory: then *root is NULL.
  */
 static bool split(char *path, char **root, struct layer_ref *ref)
 {
@@ -109,14 +110,14 @@ static bool split(char *path, char **root, struct layer_ref *ref)
 	return true;
 }
 
-/* What the name of a directory in overlay's options says. */
+/* A parsed directory name in overlay's options. */
 struct named {
 	bool known;
 	bool merged; /* the layer's mount point, not its tree */
 	const char *name;
-	size_t root_len; /* of the store's root, with which it begins... */
+	size_t root_len; /* length of the store's root, with which it begins... */
 	bool has_root; /* ...if it is absolute */
-	char link[SHORT_LEN + 1]; /* if it is one */
+	char link[SHORT_LEN + 1]; /* if it is a short link */
 	struct layer_ref ref;
 };
 
@@ -186,8 +187,8 @@ static bool name_of_layer(struct ovl_store *st, const char *name, struct named *
 	return false;
 }
 
-/* Cuts the first of names that a ':' separates off, "\:" is a colon of the name; what
- * is left, or NULL. */
+/* Splits off the first of names separated by ':', where "\:" is a colon in a name;
+ * returns the rest, or NULL. */
 static char *cut_first(char *names)
 {
 	char *out = names;
@@ -204,7 +205,7 @@ static char *cut_first(char *names)
 
 enum role { UPPER, LOWER };
 
-/* Calls fn for each directory that overlay's options name, until it says stop. */
+/* Calls fn for each directory in overlay's options until it returns nonzero. */
 static int each_dir(const struct mi_line *line,
 	int (*fn)(void *ctx, enum role role, const char *name), void *ctx)
 {
@@ -236,16 +237,16 @@ static int each_dir(const struct mi_line *line,
 	return rc;
 }
 
-/* A line that is looked at. */
+/* The line that is examined. */
 struct look {
 	struct ovl_store *st;
 	const struct mi_table *t;
-	const struct layer_ref *want; /* the layer that is asked for */
+	const struct layer_ref *want; /* the requested layer */
 	struct named first; /* the upper, else the first lower */
-	bool ours; /* that is */
+	bool ours; /* that is a layer of ours */
 	bool has_upper;
 	bool has_lower;
-	/* What the source field says: which layer, in whose store, and that store, open. */
+	/* From the source field: which layer, in whose store, and that store, open. */
 	bool marked;
 	struct layer_ref mark;
 	enum whose whose;
@@ -285,9 +286,9 @@ static bool has(int store, const struct named *n)
 }
 
 /*
- * Where another store now lies at the path, what is random tells: short links, and ids of
- * writable layers. Those that we have and it has not are ours, and were when the mount was
- * made; a copy of a store has them all.
+ * If another store is at the path now, random parts decide: short links, and ids of
+ * writable layers. Those that we have and it does not are ours, and were when the mount
+ * was made; a copy of a store has all of them.
  */
 static bool is_only_ours(
 	const struct look *k, int another, enum role role, const struct named *n)
@@ -313,7 +314,7 @@ static bool is_ours(const struct look *k, enum role role, const struct named *n)
 	}
 }
 
-/* The upper if there is one, else the first lower. */
+/* Takes the upper if there is one, else the first lower. */
 static int take_own(void *ctx, enum role role, const char *name)
 {
 	struct look *k = ctx;
@@ -328,7 +329,7 @@ static int take_own(void *ctx, enum role role, const char *name)
 	return role == UPPER;
 }
 
-/* Whose mount is it? What a line's source and options say, see above. */
+/* Finds the layer of a mount from the line's source and options, see mounts.h. */
 static bool layer_of(struct ovl_store *st, const struct mi_table *t,
 	const struct mi_line *line, struct layer_ref *ref)
 {
@@ -338,7 +339,7 @@ static bool layer_of(struct ovl_store *st, const struct mi_table *t,
 		return false;
 	k = look_at(st, t, line);
 	each_dir(line, take_own, &k);
-	/* The link is gone, as when the layer was removed meanwhile. */
+	/* The link is gone; the layer may have been removed meanwhile. */
 	if (!k.first.known && k.whose == OURS) {
 		*ref = k.mark;
 		return true;
@@ -356,7 +357,7 @@ static int is_wanted(void *ctx, enum role role, const char *name)
 		layer_ref_same(&n.ref, k->want) && is_ours(k, role, &n);
 }
 
-/* Has an overlay that layer in it, as its upper or as any of its lowers? */
+/* True if an overlay has that layer as its upper or as any of its lowers. */
 static bool shows(struct ovl_store *st, const struct mi_table *t,
 	const struct mi_line *line, const struct layer_ref *want)
 {
@@ -370,8 +371,8 @@ static bool shows(struct ovl_store *st, const struct mi_table *t,
 }
 
 /*
- * Can the line not be that of a mount that we made of the layer? Those have its id in their
- * source; and of two stores that have it, each has links of its own.
+ * True if the line cannot be a mount that we made of the layer: those have its id in
+ * their source; and of two stores that have the layer, each has its own short links.
  */
 static bool is_anothers(struct ovl_store *st, const struct mi_table *t,
 	const struct mi_line *line, const struct layer_ref *ref)
@@ -456,7 +457,8 @@ enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 
 		if (!shows(st, t, &t->line[i], ref))
 			continue;
-		/* What is on top of a layer in the store keeps it there. */
+		/* A layer on top of it in the store keeps it from being removed
+		 * anyway. */
 		ours = layer_of(st, t, &t->line[i], &of);
 		if ((ours && !layer_ref_same(&of, ref)) || (!ours && how))
 			continue;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Does a superblock still live? Asked by its key and its device number. */
+/* Finds out whether a superblock still exists, by its key and its device number. */
 #include <errno.h>
 #include <linux/keyctl.h>
 #include <stdbool.h>
@@ -35,7 +35,7 @@ int superblock_key(void)
 	return key > 0 ? (int)key : 0;
 }
 
-/* Whose key it is may be another user, who need not let us look at it. */
+/* The key may belong to another user and be inaccessible. */
 static enum superblock by_key(int key)
 {
 	if (!key)
@@ -53,7 +53,7 @@ static enum superblock by_key(int key)
 /* ---- by number -------------------------------------------------------------------- */
 
 #ifdef SYS_ustat
-/* As the kernel writes it, <linux/types.h>; glibc has none any more. */
+/* The kernel's struct, <linux/types.h>; glibc does not have it any more. */
 struct kernel_ustat {
 	int free_blocks;
 	unsigned long free_files;
@@ -77,9 +77,9 @@ static enum superblock by_ustat(dev_t dev)
 #endif
 
 /*
- * A new superblock gets the lowest number that is free. So whoever makes them one after
- * the other and gets the number knows that it was free, and whoever gets beyond it that it
- * is taken. Nothing is mounted; all of them end with their descriptors.
+ * A new superblock gets the lowest free number. So a process that makes them one after
+ * the other and gets the number knows that it was free; if it gets a higher one, the
+ * number is taken. Nothing is mounted; all of them end with their descriptors.
  */
 static enum superblock by_order(dev_t dev)
 {
@@ -111,7 +111,8 @@ static int order_again(void *ctx)
 	return (int)by_order(*(const dev_t *)ctx);
 }
 
-/* Who may not make any may in a namespace of his own; numbers are the same there. */
+/* If this process may not make any, it may in a namespace of its own; numbers are the
+ * same there. */
 static enum superblock by_any_order(dev_t dev)
 {
 	enum superblock is = by_order(dev);
@@ -123,7 +124,7 @@ static enum superblock by_any_order(dev_t dev)
 	return rc == SB_DEAD || rc == SB_LIVE ? (enum superblock)rc : SB_UNKNOWN;
 }
 
-/* Two who try at once take each other's numbers for a moment. */
+/* Two processes that try at once take each other's numbers for a moment. */
 static enum superblock by_tries(dev_t dev)
 {
 	enum superblock is = by_any_order(dev);

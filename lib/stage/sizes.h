@@ -16,9 +16,9 @@ struct sizes {
 };
 
 /*
- * Of the open layer, which itself takes own bytes. From the layer down, one is needed by
- * nothing else while no other layer is on top of it and, except for the layer itself, it
- * has no name. A layer that is missing ends the count.
+ * The sizes of an open layer, which itself takes own bytes. A layer below is needed by
+ * this one only as long as no other layer is on top of it and it has no name; this
+ * layer's own names do not count. The count ends at a missing layer.
  */
 int sizes_of(const struct layer *l, uint64_t own, struct sizes *out, struct ovl_err *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Whose is a name? And the symlinks that say so; see names.h. */
+/* Finds the owner of a name: the symlinks in names/; see names.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -46,7 +46,7 @@ static void format_target(const struct layer_ref *ref, char out[128])
 	snprintf(out, 128, "../%s/%s", ref->drv->name, ref->id.s);
 }
 
-/* The link as it stands, whether its layer is there or not. -EUCLEAN: it is none of ours. */
+/* The link as it is, whether its layer exists or not. -EUCLEAN: not one of ours. */
 int names_read_link(int names, const char *file, struct layer_ref *ref)
 {
 	auto_buf target = {0};
@@ -86,7 +86,8 @@ int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *f
 	return r > 0 ? becoming_has(st, &ref->id, note) : r;
 }
 
-/* 1: the layer knows of the name, or the image layer that it became, which *ref is then. */
+/* 1: the layer has a note of the name, or the image layer that it became, which *ref
+ * is then. */
 static int follow(struct ovl_store *st, struct layer_ref *ref, const char *file)
 {
 	char note[sizeof(BECOMING_GIVES) + sizeof(NAMES_NOTES) + 256 + 2];
@@ -98,7 +99,7 @@ static int follow(struct ovl_store *st, struct layer_ref *ref, const char *file)
 	r = becoming_to(st, ref, &image);
 	if (r <= 0)
 		return r;
-	/* In this order, as it may be moved just now. */
+	/* In this order, since it may be moved right now. */
 	snprintf(note, sizeof(note), BECOMING_GIVES "/" NAMES_NOTES "/%s", file);
 	r = becoming_has(st, &ref->id, note);
 	if (r == 0)
@@ -108,7 +109,8 @@ static int follow(struct ovl_store *st, struct layer_ref *ref, const char *file)
 	return r;
 }
 
-/* A name that moves may be read where it was, and looked for there when it has gone. */
+/* A name that moves may be read at its old owner, whose note may be gone when it is
+ * looked for. */
 int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref,
 	struct layer_ref *leads)
 {
@@ -164,7 +166,8 @@ int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	return names_find(st, name, ref, NULL, err);
 }
 
-/* 1 and the first layer of the driver whose id begins so, 0 none, negative errno. */
+/* 1 and the first layer of the driver whose id begins with the text, 0 none, negative
+ * errno. */
 static int find_id(struct ovl_store *st, const struct driver *drv, const char *prefix,
 	const struct layer_ref *self, struct layer_ref *out)
 {
@@ -231,7 +234,7 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	return err_say(err, EEXIST, "the name %s is layer %s's already", Q(name), label);
 }
 
-/* A name that may be moved: replaced in one step, by a link under a passing name. */
+/* Atomically replaces a name that may be moved, by a link with a temporary name. */
 static int replace(int names, const char *target, const char *file)
 {
 	struct ovl_id id;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Names, many at once: all of a layer, all of the store. */
+/* Operations on all names of a layer or of the store. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static int cannot_read(const struct layer_ref *of, int errnum, struct ovl_err *e
 	return err_sys(err, errnum, "cannot read the names of layer %.12s", of->id.s);
 }
 
-/* Calls fn for each noted name that really is the layer's. */
+/* Calls fn for each noted name that the layer really has. */
 static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *self,
 	int (*fn)(void *ctx, int names, const char *file), void *ctx, struct ovl_err *err)
 {
@@ -77,7 +77,7 @@ int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err)
 	return each_of(from->st, from->fd, &self, copy_note, &mv, err);
 }
 
-/* Locks the names, unless the layer has no note of any: 1, 0, negative errno. */
+/* Locks the names, unless the layer has no notes: 1, 0, negative errno. */
 static int lock_noted(const struct layer *l, struct ovl_err *err)
 {
 	struct stat noted;
@@ -115,7 +115,7 @@ static int hand_on(struct handing *h, int names, const char *file, struct ovl_er
 	return names_link(h->image->st, name, &to, true, err);
 }
 
-/* 1 moved, 0 it is there, or the name is another's by now; negative errno. */
+/* 1 moved, 0 it exists already, or another layer has the name by now; negative errno. */
 static int take_note(const struct layer *image, const struct layer_ref *was, int gives,
 	int names, const char *file)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A name is given to a layer, or taken away.
- *
- * Others need the lock of the names all the time, so it is not held over a sync: what has
- * to be on disk before the next step is written under the lock, synced without it, and
- * looked at again under the lock. If it has changed meanwhile, all begins anew.
+ * Gives a name to a layer, or removes it. Other processes often need the lock of the
+ * names, so it is not held during a sync: what must be on disk before the next step is
+ * written under the lock, synced without it, and checked again under the lock. If it has
+ * changed meanwhile, everything starts over.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,15 +61,15 @@ struct giving {
 	bool durable;
 	char file[256];
 	struct layer_ref self;
-	struct layer_ref owner; /* who had it, if anybody did */
+	struct layer_ref owner; /* the previous owner, if any */
 	struct layer_ref leads; /* see names_find */
 	bool had;
-	bool mine; /* it was self */
-	bool made; /* a note, which self did not have */
+	bool mine; /* self had it already */
+	bool made; /* created a note in self */
 	int old; /* the owner's note */
 };
 
-/* May it be given? */
+/* Checks whether the name may be given. */
 static int look(struct giving *g, struct ovl_err *err)
 {
 	struct ovl_store *st = g->l->st;
@@ -117,14 +116,14 @@ static int sync_notes(const struct giving *g, struct ovl_err *err)
 	auto_fd dir = g->config ? fs_open_dir(g->l->fd, NAMES_NOTES) : -1;
 	auto_fd note = g->config ? names_note_open(dir, g->file) : -1;
 
-	/* One that is gone was taken away meanwhile, and is made anew. */
+	/* A note that is gone was removed meanwhile, and is created again. */
 	if ((note >= 0 && fsync(note) < 0) || (g->old >= 0 && fsync(g->old) < 0))
 		return err_sys(
 			err, errno, "cannot sync the note of the name %s", Q(g->name));
 	return names_sync_notes(g->l->fd, err);
 }
 
-/* 1 it leads to the layer, 0 somebody has given or taken it meanwhile. */
+/* 1 it leads to the layer, 0 another process has given or removed it meanwhile. */
 static int lead(struct giving *g, struct ovl_err *err)
 {
 	struct ovl_store *st = g->l->st;
@@ -236,17 +235,18 @@ int names_give(const struct layer *l, const char *name, const char *config, bool
 
 /* ---- taken away ------------------------------------------------------------------- */
 
-/* The note goes first, and is synced: without it the name is nobody's, and what a kill may
- * leave is a symlink to a layer that does not know of it. After an error it is there again. */
+/* The note is removed first, and that is synced: without it nobody has the name, and a
+ * kill may leave a symlink to a layer without the note. After an error the note is
+ * restored. */
 struct taking {
 	struct ovl_store *st;
 	const char *name;
-	const struct layer_ref *from; /* NULL: from whoever has it */
+	const struct layer_ref *from; /* NULL: from any owner */
 	char file[256];
 	struct layer_ref owner;
 	struct layer_ref leads; /* see names_find */
-	int layer; /* where its note was */
-	int dir; /* and the directory of notes there */
+	int layer; /* the directory that had its note */
+	int dir; /* its directory of notes */
 	int has; /* 1: with the digest of a config */
 	char config[ID_LEN + 1];
 };
@@ -256,7 +256,7 @@ static int cannot_take(const struct taking *t, struct ovl_err *err)
 	return err_sys(err, errno, "cannot take the name %s away", Q(t->name));
 }
 
-/* 1, 0 nobody has it. */
+/* 1; 0 nobody has it. */
 static int unnote(struct taking *t, struct ovl_err *err)
 {
 	int r = names_find(t->st, t->name, &t->owner, &t->leads, err);
@@ -273,7 +273,8 @@ static int unnote(struct taking *t, struct ovl_err *err)
 	return 1;
 }
 
-/* Is it as unnote() has left it? Somebody may have given it again. 1, 0, negative errno. */
+/* 1 if it is as unnote() has left it, 0 if another process has given it again,
+ * negative errno. */
 static int is_nobodys(const struct taking *t)
 {
 	struct layer_ref owner;

@@ -55,7 +55,7 @@ int names_note_pending(
 
 	if (fd < 0)
 		return fd;
-	/* One that was left there says nothing. */
+	/* A note that was left there means nothing. */
 	if (fchmod(fd, PENDING) < 0 || ftruncate(fd, 0) < 0 ||
 		(config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0))
 		return no_note(name, err);
