@@ -63,8 +63,8 @@ struct cmd {
 	const char *name;
 	const char *synopsis; /* options and operands; lines for more than one form */
 	const char *summary;
-	const char *
-		others; /* what other programs call it, words with blanks; NULL: the same */
+	const char
+		*others; /* its names in other programs, separated by blanks; or NULL */
 	const struct opt *opts; /* ends with a name of NULL */
 	int min_operands;
 	int max_operands;

@@ -35,7 +35,8 @@ static int run_umount(struct run *run)
 		return ovl_umount_all(run->st, flags, run->err);
 	}
 	if (!run->n_operands)
-		return usage(run->err, "expected LAYER|TARGET...; see 'ovlctl umount --help'");
+		return usage(
+			run->err, "expected LAYER|TARGET...; see 'ovlctl umount --help'");
 	return umount_each(run, flags);
 }
 
