@@ -80,7 +80,7 @@ static int bad_option(struct ovl_err *err, const struct table *t, char **argv)
 	for (int i = 0; global_opts[i].name; i++) {
 		if (strcmp(global_opts[i].name, name) == 0)
 			return usage(
-				err, "option '--%s' stands before the command", name);
+				err, "option '--%s' must come before the command", name);
 	}
 	near = suggest(name, t->names);
 	if (near)
@@ -216,8 +216,8 @@ int opt_number(struct run *run, int id, uint64_t *out)
 	if (*text < '0' || *text > '9' || *end || errno || v == 0 ||
 		v > UINT64_MAX >> shift)
 		return usage(run->err,
-			"'--%s %s': a positive number is needed, with K, M, G, "
-			"T or P behind it if you like",
+			"'--%s %s': not a positive number (suffixes K, M, G, T and P "
+			"are allowed)",
 			run->cmd->opts[index_of(run->cmd, id)].name, text);
 	*out = (uint64_t)v << shift;
 	return 0;

@@ -82,7 +82,7 @@ static int run_check(struct run *run)
 	int rc;
 
 	if (req.from && (!req.repair || !req.layer))
-		return usage(run->err, "--from FILE goes with --repair and a LAYER");
+		return usage(run->err, "--from FILE needs --repair and a LAYER");
 	if (req.from) {
 		req.fd = open_input(run, req.from);
 		if (req.fd < 0)

@@ -75,7 +75,7 @@ static int list(struct run *run)
 	int rc;
 
 	if (p.json && p.zero)
-		return usage(run->err, "-J and -z exclude each other");
+		return usage(run->err, "-J and -z cannot be used together");
 	rc = ovl_diff(run->st, run->operand[0], base, print_change, &p, run->err);
 	if (p.failed) {
 		run->err->status = OVL_FAILED;
@@ -92,7 +92,8 @@ static int list(struct run *run)
 static int to_stdout(struct run *run, const char *compress)
 {
 	if (isatty(STDOUT_FILENO))
-		return usage(run->err, "a tar is not written to a terminal");
+		return usage(run->err,
+			"a tar is not written to a terminal; redirect standard output");
 	return ovl_diff_tar(run->st, run->operand[0], STDOUT_FILENO, compress, run->err);
 }
 
@@ -116,11 +117,11 @@ static int tar(struct run *run)
 	const char *compress = opt_value(run, OPT_COMPRESS);
 
 	if (opt_given(run, 'J') || opt_given(run, 'z'))
-		return usage(run->err, "-J and -z are for the list, not for a tar");
+		return usage(run->err, "-J and -z cannot be used with --tar or -o");
 	if (file && opt_given(run, OPT_TAR) && strcmp(file, "-") != 0)
-		return usage(run->err, "--tar and -o exclude each other");
+		return usage(run->err, "--tar and -o cannot be used together");
 	if (run->n_operands > 1)
-		return usage(run->err, "a tar is against the layer's parent: no BASE");
+		return usage(run->err, "BASE cannot be used with --tar or -o");
 	if (!file)
 		file = "-";
 	if (!compress)
@@ -136,7 +137,7 @@ static int run_diff(struct run *run)
 	if (opt_given(run, OPT_TAR) || opt_given(run, 'o'))
 		return tar(run);
 	if (opt_given(run, OPT_COMPRESS))
-		return usage(run->err, "--compress is for a tar: give -o or --tar");
+		return usage(run->err, "--compress needs -o or --tar");
 	return list(run);
 }
 

@@ -51,7 +51,9 @@ static int to_file(struct run *run, struct ovl_export *req, const char *tar_comp
 
 	if (strcmp(req->target, "-") == 0) {
 		if (isatty(STDOUT_FILENO))
-			return usage(run->err, "a tar is not written to a terminal");
+			return usage(run->err,
+				"a tar is not written to a terminal; redirect standard "
+				"output");
 		req->target = "standard output";
 		return write_to(run, STDOUT_FILENO, req, tar_compress);
 	}
@@ -85,7 +87,7 @@ static int export_tar(struct run *run, struct ovl_export *req)
 	const char *compress = req->compress;
 
 	if (run->n_operands > 2)
-		return usage(run->err, "--format tar is of one layer");
+		return usage(run->err, "--format tar takes a single layer");
 	if (!compress)
 		compress = ovl_compression_of(req->target);
 	if (!ovl_compression_known(compress))
@@ -113,15 +115,17 @@ static int run_export(struct run *run)
 	if (format && strcmp(format, "docker") == 0)
 		req.format = OVL_DOCKER;
 	else if (format && strcmp(format, "oci") != 0)
-		return usage(run->err, "unknown format '%s': oci, docker or tar", format);
+		return usage(run->err,
+			"unknown format '%s'; the formats are oci, docker and tar",
+			format);
 	if (is_file(target)) {
 		req.compress_all = ovl_compression_of(target);
 		return to_file(run, &req, NULL);
 	}
 	if (req.format == OVL_DOCKER)
 		return usage(run->err,
-			"a docker archive is one file: its name ends in "
-			".tar, .tar.gz or .tar.zst, or is -");
+			"a docker archive is a file: its name must end in .tar, .tar.gz "
+			"or the like, or be -");
 	return to_dir(run, &req);
 }
 

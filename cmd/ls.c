@@ -44,7 +44,7 @@ static int unknown_column(struct run *run, const char *name, int n)
 	for (int i = 0; i < COLUMNS; i++)
 		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s",
 			i ? ", " : "", ls_column[i].name);
-	return usage(run->err, "unknown column '%.*s'; there are %s", n, name, all);
+	return usage(run->err, "unknown column '%.*s'; the columns are %s", n, name, all);
 }
 
 static int add_column(struct lister *ls, const char *name, size_t n)
@@ -98,8 +98,8 @@ static int choose_kind(struct lister *ls)
 	const char *kind = opt_value(ls->run, OPT_KIND);
 
 	if (kind && strcmp(kind, "image") != 0 && strcmp(kind, "writable") != 0)
-		return usage(ls->run->err, "unknown kind '%s'; there are image, writable",
-			kind);
+		return usage(ls->run->err,
+			"unknown kind '%s'; the kinds are image and writable", kind);
 	return 0;
 }
 

@@ -72,8 +72,8 @@ static int take_age(struct run *run, int64_t *out)
 		}
 	}
 	return usage(run->err,
-		"'--older-than %s': a number is needed, with s, m, h or d behind it if you "
-		"like",
+		"'--older-than %s': not a number of seconds (suffixes s, m, h and d are "
+		"allowed)",
 		text);
 }
 
@@ -88,7 +88,7 @@ static int run_prune(struct run *run)
 	int rc = take_age(run, &req.older_than);
 
 	if (rc == 0 && opt_given(run, OPT_OLDER) && !req.layers)
-		rc = usage(run->err, "--older-than is for --layers");
+		rc = usage(run->err, "--older-than needs --layers");
 	if (rc == 0)
 		rc = ovl_prune(run->st, &req, print, &p, run->err);
 	if (p.json && (rc == 0 || p.any))

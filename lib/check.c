@@ -30,12 +30,11 @@ static int check_stray(
 
 	if (!c->req->repair)
 		return check_tell(c, OVL_ERROR, kind, "", name, false,
-			"a file in '%s' that is none of ours", in);
+			"an unknown file in '%s'", in);
 	rc = aside_take(c->st, dirfd, name, in, where, c->err);
 	return rc < 0 ? rc :
 			check_tell(c, OVL_ERROR, kind, "", name, true,
-				"a file in '%s' that is none of ours: put aside as %s",
-				in, Q(where));
+				"an unknown file in '%s': set aside as %s", in, Q(where));
 }
 
 /* ---- layers ----------------------------------------------------------------------- */
@@ -215,12 +214,12 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 		there = err_sys(c->err, -r, "cannot read it");
 	if (there < 0)
 		return check_tell(c, OVL_ERROR, "unreadable", "", name, false,
-			"the link cannot be looked at: %s", c->err->text);
+			"the link cannot be examined: %s", c->err->text);
 	if (!there)
 		return !is_dangling(c, drv, drv_fd, dir, name) ?
 			0 :
 			check_tell(c, OVL_NOTE, "dangling-link", "", name, false,
-				"its layer is not there; prune takes it");
+				"its layer does not exist; 'ovlctl prune' removes it");
 	/* An unreadable layer is reported elsewhere. */
 	if (r > 0 &&
 		(layer_open_ref(c->st, &ref, 0, ref.id.s, &l, &why) < 0 ||
@@ -233,11 +232,11 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 	 * made it. */
 	if (r > 0)
 		return check_tell(c, OVL_NOTE, "duplicate-link", ref.id.s, name, false,
-			"a second link to a layer whose own is %s; prune takes it",
+			"a second link to a layer whose own is %s; 'ovlctl prune' removes it",
 			l.meta.link);
 	mended = c->req->repair && unlinkat(dir, name, 0) == 0;
 	return check_tell(c, OVL_ERROR, "bad-link", "", name, mended,
-		"%s is no link to a layer", Q(name));
+		"%s is not a link to a layer", Q(name));
 }
 
 static int check_links(struct checker *c, const struct driver *drv)
@@ -291,15 +290,15 @@ static int check_name(struct checker *c, int dir, const char *file)
 			c, OVL_ERROR, "unreadable", "", name, false, "%s", c->err->text);
 	case NAME_PASSING:
 		return check_tell(c, OVL_NOTE, "dangling-name", "", file, false,
-			"it was never given; prune takes it");
+			"the name was never given; 'ovlctl prune' removes it");
 	case NAME_DANGLING:
 		return check_tell(c, OVL_NOTE, "dangling-name", "", name, false,
-			"no layer has it; prune takes it");
+			"no layer has this name; 'ovlctl prune' removes it");
 	default: break;
 	}
 	mended = c->req->repair && unlinkat(dir, file, 0) == 0;
 	return check_tell(c, OVL_ERROR, "bad-name", "", file, mended,
-		"%s is no name of a layer", Q(file));
+		"%s is not the name of a layer", Q(file));
 }
 
 static int check_names(struct checker *c)
@@ -327,8 +326,8 @@ static int note_left(void *ctx, const struct ovl_pruned *p)
 {
 	struct checker *c = ctx;
 
-	return check_tell(
-		c, OVL_NOTE, p->what, "", p->name, false, "%s; prune takes it", p->why);
+	return check_tell(c, OVL_NOTE, p->what, "", p->name, false,
+		"%s; 'ovlctl prune' removes it", p->why);
 }
 
 static int check_left(struct checker *c)
@@ -371,7 +370,7 @@ static int note_aside(struct checker *c)
 		return err_sys(c->err, errno, "cannot read 'aside'");
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		r = check_tell(c, OVL_NOTE, "aside", "", name, false,
-			"a repair put it aside; prune --aside removes it");
+			"set aside by a repair; 'ovlctl prune --aside' removes it");
 		if (r)
 			return r;
 	}
@@ -422,7 +421,7 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 
 	*result = 0;
 	if (st->fd < 0)
-		return err_say(err, ENOENT, "there is no store %s", Q(st->root));
+		return err_say(err, ENOENT, "store %s does not exist", Q(st->root));
 	st->look_only = !req->repair;
 	rc = req->layer ? check_one(&c) : check_store(&c);
 	if ((c.result & OVL_CHECK_REPAIRED) && st->cfg.sync != OVL_SYNC_NONE &&

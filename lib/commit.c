@@ -65,7 +65,7 @@ static int open_unused(void *ctx, struct ovl_err *err)
 		return rc;
 	if (l.meta.kind != OVL_WRITABLE)
 		return err_say(
-			err, EINVAL, "layer %s is an image layer already", Q(what));
+			err, EINVAL, "layer %s is already an image layer", Q(what));
 	rc = inuse_refuse(&inuse, &l, what, INUSE_TAKE, err);
 	if (rc < 0)
 		return rc;
@@ -220,8 +220,7 @@ static int finish(struct commit *c, struct trashed *old, struct ovl_err *err)
 		rc = drop_old(c, old, &why);
 	if (rc < 0)
 		store_warn(c->st,
-			"layer %s is committed, but what is left to do of it failed, and is done "
-			"by the next command: %s",
+			"layer %s is committed, but finishing it failed; the next command will do that: %s",
 			Q(c->req->layer), why.text);
 	return 0;
 }
@@ -232,7 +231,7 @@ static void tell(const struct commit *c, bool made)
 	store_detail(c->st,
 		"diff id sha256:%s, %" PRIu64 " entries, %" PRIu64 " bytes of files%s%s",
 		c->c.diff_id, c->c.entries, c->c.size, c->c.unpack ? "; unpacked" : "",
-		made ? "" : "; was there already");
+		made ? "" : "; already in the store");
 }
 
 /* ---- all of it -------------------------------------------------------------------- */
@@ -245,7 +244,8 @@ static int commit(struct commit *c, struct ovl_id *id, struct ovl_err *err)
 	int rc;
 
 	if (name && !ovl_name_valid(name))
-		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+		return err_status(err, OVL_USAGE,
+			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
 	rc = config_change_check(c->req, err);
 	if (rc == 0)
 		rc = open_layer(c, err);

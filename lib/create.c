@@ -25,7 +25,8 @@ static int open_parent(
 		return rc;
 	if (parent->meta.kind != OVL_IMAGE)
 		return err_say(err, EINVAL,
-			"layer %s is writable: only an image layer can be a parent",
+			"layer %s is writable: only an image layer can be a parent; "
+			"'ovlctl commit' makes it one",
 			Q(what));
 	return driver_check_depth(parent, OVL_WRITABLE, err);
 }

@@ -56,7 +56,7 @@ static int look_at(struct export *x, struct blob *b, struct ovl_err *err)
 
 	if (fstatat(b->l.fd, RECIPE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT)
-			return err_sys(err, errno, "cannot look for '%s' of layer %.12s",
+			return err_sys(err, errno, "cannot look up '%s' of layer %.12s",
 				RECIPE_NAME, b->l.id.s);
 		b->packed = true;
 		return 0;
@@ -203,7 +203,7 @@ static int open_images(struct export *x, struct ovl_err *err)
 	if (!x->image)
 		return err_nomem(err);
 	if (!n)
-		return err_status(err, OVL_USAGE, "no layer is given");
+		return err_status(err, OVL_USAGE, "no layer given");
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = open_image(x, x->req->layers[i], err);
 	for (size_t i = 0; i < n && rc == 0; i++)
@@ -240,7 +240,8 @@ static int check_target(struct export *x, struct ovl_err *err)
 	if (rc < 0)
 		return err->status == OVL_FAILED ? rc : 0;
 	return err_status(err, OVL_USAGE,
-		"%s is a layer: where to? ('./%.40s' is a directory of that name)",
+		"no destination given: %s is a layer ('./%.40s' would be a directory of "
+		"that name)",
 		Q(x->req->target), x->req->target);
 }
 

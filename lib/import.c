@@ -35,15 +35,16 @@ static int check_request(const struct ovl_import *req, struct ovl_err *err)
 {
 	if (req->expect && !id_digest_hex(req->expect))
 		return err_status(err, OVL_USAGE,
-			"%s is no digest (sha256: and 64 hex digits)", Q(req->expect));
+			"%s is not a digest (sha256: and 64 hex digits)", Q(req->expect));
 	if (req->platform &&
 		(!strchr(req->platform, '/') || req->platform[0] == '/' ||
 			req->platform[strlen(req->platform) - 1] == '/'))
-		return err_status(err, OVL_USAGE, "%s is no platform (os/arch[/variant])",
-			Q(req->platform));
+		return err_status(err, OVL_USAGE,
+			"%s is not a platform (os/arch[/variant])", Q(req->platform));
 	if (req->name && !ovl_name_valid(req->name))
-		return err_status(
-			err, OVL_USAGE, "%s cannot be a layer's name", Q(req->name));
+		return err_status(err, OVL_USAGE,
+			"%s is not a valid name for a layer; see ovlctl(8)",
+			Q(req->name));
 	return 0;
 }
 
@@ -59,7 +60,8 @@ static int open_parent(struct job *job, struct ovl_err *err)
 	job->has_parent = true;
 	if (job->parent.meta.kind != OVL_IMAGE)
 		return err_say(err, EINVAL,
-			"layer %s is writable: only an image layer can be a parent",
+			"layer %s is writable: only an image layer can be a parent; "
+			"'ovlctl commit' makes it one",
 			Q(job->req->parent));
 	return driver_check_depth(&job->parent, OVL_IMAGE, err);
 }
@@ -95,7 +97,7 @@ static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	store_detail(job->st,
 		"diff id sha256:%s, %" PRIu64 " entries, %" PRIu64 " bytes of files%s",
 		job->in.diff_id, job->in.unpack.entries, job->in.unpack.bytes,
-		was_there ? "; was there already" : "");
+		was_there ? "; already in the store" : "");
 	*id = ref.id;
 	return 0;
 }
@@ -129,8 +131,7 @@ static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 		return rc;
 	if (job->req->image || job->req->platform)
 		return err_status(err, OVL_USAGE,
-			"%s is a layer: --image and --platform "
-			"are for images",
+			"%s is a layer: --image and --platform apply only to images",
 			Q(job->req->file));
 	cfg.drv = job->has_parent ? job->parent.drv : job->st->drv;
 	if (job->spool) {
@@ -188,8 +189,9 @@ static int import_image(struct ovl_store *st, const struct ovl_import *req,
 	im.base = base.len ? base.data : NULL;
 
 	if (req->parent || req->expect)
-		return err_status(err, OVL_USAGE, "%s is an image: %s is for a layer",
-			Q(req->file), req->parent ? "-p" : "--expect");
+		return err_status(err, OVL_USAGE,
+			"%s is an image: %s applies only to layers", Q(req->file),
+			req->parent ? "-p" : "--expect");
 	rc = image_read(src, req->image, req->platform, &im, err);
 	if (rc == 0) {
 		ids->n = im.n;
@@ -221,7 +223,8 @@ static int import_from(struct ovl_store *st, const struct ovl_import *req, int f
 		rc = import_image(st, req, src, ids, err);
 	else if (req->as == OVL_AS_IMAGE || (src && source_is_dir(src)))
 		rc = err_say(err, EINVAL,
-			"%s is no image: neither an OCI image layout nor a docker-save archive",
+			"%s is not an image: neither an OCI image layout nor a "
+			"docker-save archive",
 			Q(req->file));
 	else
 		rc = import_layer(st, req, spool, src != NULL, ids, err);
@@ -255,8 +258,10 @@ static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl
 	if (fstat(req->fd, &sb) < 0)
 		return err_sys(err, errno, "cannot stat %s", Q(req->file));
 	if (S_ISDIR(sb.st_mode) && req->as == OVL_AS_LAYER)
-		return err_status(
-			err, OVL_USAGE, "%s is a directory: no layer tar", Q(req->file));
+		return err_status(err, OVL_USAGE,
+			"%s is a directory and not an image layout; for a layer: tar -C "
+			"DIR -c . | ovlctl import -",
+			Q(req->file));
 	if (S_ISDIR(sb.st_mode))
 		return import_from(st, req, req->fd, NULL, ids, err);
 	if (req->as == OVL_AS_LAYER)

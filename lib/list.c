@@ -110,10 +110,12 @@ static int not_read(
 	if (why == ENOENT && fs_exists(dir, id) == 0)
 		return 0;
 	if (why == EUCLEAN)
-		store_warn(st, "layer %.12s is damaged and not listed", id);
+		store_warn(st,
+			"layer %.12s is damaged and not listed; see 'ovlctl check'", id);
 	else
-		store_warn(st, "layer %.12s is damaged and not listed: %s", id,
-			strerror(why));
+		store_warn(st,
+			"layer %.12s is damaged and not listed: %s; see 'ovlctl check'",
+			id, strerror(why));
 	return 0;
 }
 

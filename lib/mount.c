@@ -67,8 +67,8 @@ static int check_upper(const struct layer *l, int upper, struct ovl_err *err)
 		return err_sys(err, errno, "cannot read layer %.12s", l->id.s);
 	if (type == 0)
 		return err_say(err, EOPNOTSUPP,
-			"the store's file system does not tell types of files (d_type), which an "
-			"upper layer needs");
+			"the store's file system does not report file types (d_type), "
+			"which an upper layer needs");
 	return 0;
 }
 
@@ -159,12 +159,12 @@ static int note_mount(struct mounting *m)
 	if (rc == -EROFS)
 		return 0;
 	if (rc != -ENOSPC && rc != -EDQUOT)
-		return err_sys(m->err, -rc, "cannot note the mount of layer %s",
+		return err_sys(m->err, -rc, "cannot record the mount of layer %s",
 			Q(m->req->layer));
 	if (!m->spec.with_upper)
 		store_warn(m->l->st,
-			"layer %s: the mount cannot be noted (%s): do not remove the layer "
-			"while it is mounted in another namespace",
+			"layer %s: the mount cannot be recorded (%s): do not remove the "
+			"layer while it is mounted in another namespace",
 			Q(m->req->layer), strerror(-rc));
 	return 0;
 }

@@ -235,10 +235,10 @@ static int link_is_left(struct pruner *p, struct place *at, const char **why)
 	if (there < 0)
 		return there;
 	if (!there)
-		*why = "its layer is not there";
+		*why = "its layer does not exist";
 	else if (layer_open_ref(p->st, &ref, 0, ref.id.s, &l, &no) == 0 &&
 		strcmp(l.meta.link, at->file) != 0)
-		*why = "its layer has another";
+		*why = "its layer has another link";
 	return 0;
 }
 
@@ -267,7 +267,7 @@ static int hint_is_left(struct pruner *p, struct place *at, const char **why)
 	memcpy(child.id.s, at->file, sizeof(child.id.s));
 	there = layer_exists(p->st, &child, p->err);
 	if (there == 0 && !aside_has(p->st, at->drv->name, child.id.s))
-		*why = "the child it tells of is not there";
+		*why = "it refers to a layer that does not exist";
 	return there < 0 ? there : 0;
 }
 
@@ -302,7 +302,7 @@ static int note_is_left(struct pruner *p, struct place *at, const char **why)
 		    r == 0 &&
 				(!valid || names_note_is_pending(at->dir, at->file) ||
 					names_first(p->st, &self, other)))
-		*why = "the name is not this layer's";
+		*why = "the layer does not have this name";
 	return r < 0 ? r : 0;
 }
 
@@ -344,9 +344,9 @@ static int name_is_left(struct pruner *p, struct place *at, const char **why)
 	case NAME_UNREAD: return -EIO;
 	case NAME_PASSING:
 		at->shown = at->file;
-		*why = "it was never given";
+		*why = "the name was never given";
 		break;
-	case NAME_DANGLING: *why = "no layer has it"; break;
+	case NAME_DANGLING: *why = "no layer has this name"; break;
 	default: break;
 	}
 	return 0;
@@ -425,11 +425,11 @@ static int dead(struct pruner *p)
 	int rc = p->req->dry_run ? 0 : finish_commits(p);
 
 	if (rc == 0)
-		rc = prune_dirs(p, DIR_STAGING, "staging", prune_dir,
-			"who was making it has ended");
+		rc = prune_dirs(
+			p, DIR_STAGING, "staging", prune_dir, "its maker was killed");
 	return rc ? rc :
 		    prune_dirs(p, DIR_TRASH, "trash", prune_dir,
-			    "who was removing it has ended");
+			    "its removal was interrupted");
 }
 
 /* Returns the failure that was kept. */
@@ -462,7 +462,7 @@ int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 	rc = dead(&p);
 	if (rc == 0 && req->aside)
 		rc = prune_dirs(
-			&p, DIR_ASIDE, "aside", prune_tree, "a repair put it aside");
+			&p, DIR_ASIDE, "aside", prune_tree, "set aside by a repair");
 	if (rc == 0)
 		rc = prune_nowhere(&p);
 	if (rc == 0 && req->layers)

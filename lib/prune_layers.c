@@ -120,7 +120,7 @@ static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
 	}
 	*gone = true;
 	return prune_tell(
-		p, "layer", l->id.s, l->size, "nothing names it and no layer is on it");
+		p, "layer", l->id.s, l->size, "it has no name and no layer on top of it");
 }
 
 int prune_layers(struct pruner *p)

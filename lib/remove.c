@@ -84,8 +84,8 @@ static int check_children(
 
 	if (rc >= 0 && c.aside.drv)
 		rc = err_status(err, OVL_BUSY,
-			"layer '%s' may be what a layer was built on that a repair put aside, "
-			"as '%s.%.12s...': 'ovlctl prune --aside' removes that",
+			"layer '%s' may be the parent of a layer that a repair set "
+			"aside as '%s.%.12s...'; 'ovlctl prune --aside' removes that one",
 			family_label(f, m, label), c.aside.drv->name, c.aside.id.s);
 	else if (rc >= 0 && c.n)
 		rc = err_status(err, OVL_BUSY, "layer '%s' has layers on top of it: %s",
@@ -116,7 +116,7 @@ static int check_unneeded(const struct family *f, const struct member *m, int64_
 			"layer %.12s has lost its name: see 'ovlctl check'", m->ref.id.s);
 	if (used_last(f->st, &m->ref, m->layer.meta.created) > before)
 		return err_status(
-			err, OVL_BUSY, "layer %.12s was used just now", m->ref.id.s);
+			err, OVL_BUSY, "layer %.12s was just used", m->ref.id.s);
 	return 0;
 }
 

@@ -88,8 +88,8 @@ static int set_stack(const struct layer *l, struct ovl_details *d, struct ovl_er
 	while (rc == 0 && at.has_parent && !below.missing) {
 		ref.id = at.parent;
 		if (d->n_stack > l->meta.depth)
-			return err_say(err, ELOOP, "the parents of layer %.12s go round",
-				l->id.s);
+			return err_say(err, ELOOP,
+				"the parents of layer %.12s form a loop", l->id.s);
 		rc = describe_below(l, &ref, &at, &below, err);
 		if (rc == 0)
 			rc = add_below(d, &below, err);

@@ -55,7 +55,8 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 	int rc = 0;
 
 	if (!ovl_name_valid(name))
-		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+		return err_status(err, OVL_USAGE,
+			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
 	rc = config_open_layer(st, layer, &l, err);
 	if (rc < 0)
 		return rc;

@@ -108,7 +108,7 @@ static int refuse_busy(const struct mnt *m, struct ovl_err *err)
 		return err_status(
 			err, OVL_BUSY, "%s is in use by process %s", Q(m->where), who);
 	return err_status(err, OVL_BUSY,
-		"%s is in use by something that cannot be seen from here", Q(m->where));
+		"%s is in use by a process that cannot be seen from here", Q(m->where));
 }
 
 struct one {

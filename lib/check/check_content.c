@@ -238,7 +238,8 @@ static int check_configs(const struct content *x)
 		rc = config_is_sound(x->l, hex, c->err);
 		if (rc == 0)
 			rc = check_tell(c, OVL_ERROR, "config", x->l->id.s, "", false,
-				"its image config sha256:%.12s has other bytes", hex);
+				"its image config sha256:%.12s does not match its digest",
+				hex);
 		else if (rc > 0)
 			rc = 0;
 	}

@@ -180,7 +180,7 @@ static int mend_one(void *ctx, const struct compared *one, struct ovl_err *err)
 		rc = mend_dir(one);
 	else
 		rc = put_in(h, one);
-	return rc < 0 ? err_sys(err, errno, "cannot heal %s", Q(one->path)) : 0;
+	return rc < 0 ? err_sys(err, errno, "cannot repair %s", Q(one->path)) : 0;
 }
 
 static int mend_times(void *ctx, const struct compared *one, struct ovl_err *err)
@@ -445,7 +445,7 @@ static int may_heal(struct heal *h, struct ovl_err *err)
 		h->meta.created = time(NULL);
 	} else if (h->meta.kind != OVL_IMAGE) {
 		rc = err_say(err, EINVAL,
-			"layer %.12s is writable: there is no tar that it has to be",
+			"layer %.12s is writable: it cannot be restored from a tar",
 			h->ref->id.s);
 	}
 	h->l = NULL;
@@ -483,8 +483,8 @@ static int find_parent(struct heal *h, struct ovl_err *err)
 	rc = check_find_parent(h->c, &l, h->in.diff_id, &found);
 	if (rc == -ENOENT)
 		return err_say(err, EBADMSG,
-			"its diff id is sha256:%s, which makes layer %.12s on no parent in the "
-			"store",
+			"its diff id is sha256:%s, which does not give layer %.12s on "
+			"any parent in the store",
 			h->in.diff_id, h->ref->id.s);
 	if (rc <= 0)
 		return rc;

@@ -48,7 +48,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 		if (strcmp(at.parent.s, mark.s) == 0) {
 			out->broken = true;
 			return check_tell(c, OVL_ERROR, "loop", l->id.s, "", false,
-				"its parents go round in a circle");
+				"its parents form a loop");
 		}
 		ref.id = at.parent;
 		rc = layer_open_ref(c->st, &ref, 0, ref.id.s, &up, &why);
@@ -92,7 +92,7 @@ static int number(struct checker *c, struct layer *l, unsigned *have, unsigned w
 	if (c->req->repair && meta_replace(l->fd, &l->meta, c->err) < 0)
 		return -EIO;
 	return check_tell(c, OVL_ERROR, "meta", l->id.s, "", c->req->repair,
-		"its .layer has %u as %s, its parents make it %u", was, what, want);
+		"its .layer has %u as %s, its parents give %u", was, what, want);
 }
 
 static int check_numbers(struct checker *c, struct layer *l, const struct lineage *way)
@@ -119,7 +119,7 @@ static int check_numbers(struct checker *c, struct layer *l, const struct lineag
 		&chain, c->err);
 	if (rc == 0 && strcmp(chain.s, l->id.s) != 0)
 		rc = check_tell(c, OVL_ERROR, "id", l->id.s, "", false,
-			"its parent and diff id make the chain id %.12s", chain.s);
+			"its parent and diff id give the chain id %.12s", chain.s);
 	return rc;
 }
 
@@ -140,7 +140,7 @@ static int check_hint(struct checker *c, const struct layer *l)
 		return there < 0 ? there : 0;
 	mended = c->req->repair && layer_add_child(&parent, &l->id, &why) >= 0;
 	return check_tell(c, OVL_ERROR, "hint", l->id.s, "", mended,
-		"its parent %.12s does not know of it", l->meta.parent.s);
+		"its parent %.12s has no record of it", l->meta.parent.s);
 }
 
 /* True if its short link leads to another layer with the same short id. */
@@ -214,7 +214,8 @@ static int tell_lost(void *ctx, const char *name)
 	return check_tell(c, repair ? OVL_ERROR : OVL_NOTE, "lost-name", x->l->id.s, "",
 		repair,
 		repair ? "its name %s was missing from 'names'" :
-			 "its name %s is missing from 'names'; --repair gives it back",
+			 "its name %s is missing from 'names'; 'check --repair' restores "
+			 "it",
 		Q(name));
 }
 
@@ -240,10 +241,10 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 		return rc;
 	rc = fs_exists(l->fd, RECIPE_NAME);
 	if (rc < 0)
-		return err_sys(c->err, errno, "cannot look for its '%s'", RECIPE_NAME);
+		return err_sys(c->err, errno, "cannot look up its '%s'", RECIPE_NAME);
 	if (!rc)
 		return check_tell(c, OVL_ERROR, "recipe", l->id.s, "", false,
-			"'%s' is missing: its tar cannot be given back", RECIPE_NAME);
+			"'%s' is missing: its tar cannot be written", RECIPE_NAME);
 	return content && !way.broken ? check_content(c, l) : 0;
 }
 
@@ -325,7 +326,7 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 	if (why.status == OVL_BUSY) {
 		c->result |= OVL_CHECK_NOT;
 		return check_tell(c, OVL_NOTE, "busy", ref->id.s, "", false,
-			"another process works on it: not looked at");
+			"another process is using it: not checked");
 	}
 	/* What could not be read may be intact. */
 	if (!meta_is_damage(rc)) {

@@ -201,7 +201,7 @@ static int is_there(struct checker *c, const struct layer *l, const char *name)
 {
 	int r = fs_exists(l->fd, name);
 
-	return r < 0 ? err_sys(c->err, errno, "cannot look for '%s' of layer %.12s", name,
+	return r < 0 ? err_sys(c->err, errno, "cannot look up '%s' of layer %.12s", name,
 			       l->id.s) :
 		       r;
 }
@@ -354,7 +354,7 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 		return 0;
 	if (rc == 0)
 		check_tell(c, OVL_ERROR, "meta", l.id.s, "", true,
-			"its file .layer was missing or damaged, and is written anew");
+			"its file .layer was missing or damaged, and was written again");
 	return rc < 0 ? rc : 1;
 }
 
@@ -401,5 +401,5 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 		return rc;
 	drv->retract(l->drv_fd, l->meta.link, &ref->id, NULL);
 	return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", true,
-		"its file .layer is missing or damaged: put aside as '%s'", where);
+		"its file .layer is missing or damaged: set aside as '%s'", where);
 }

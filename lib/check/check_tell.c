@@ -79,5 +79,5 @@ void check_forget(struct checker *c)
 int check_unreadable(struct checker *c, const char *id)
 {
 	return check_tell(c, OVL_ERROR, "unreadable", id, "", false,
-		"it cannot be looked at: %s", c->err->text);
+		"it cannot be examined: %s", c->err->text);
 }

@@ -228,8 +228,8 @@ static int note_names(struct commit *c, const struct layer *image, struct ovl_er
 	if (mkdirat(c->went.fd, BECOMING_GIVES, 0700) == 0)
 		gives = fs_open_dir(c->went.fd, BECOMING_GIVES);
 	if (gives < 0)
-		return err_sys(
-			err, errno, "cannot note the names of layer %.12s", image->id.s);
+		return err_sys(err, errno, "cannot record the names of layer %.12s",
+			image->id.s);
 	if (others)
 		rc = names_copy_notes(&c->l, gives, err);
 	return rc == 0 && name ?
@@ -262,7 +262,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 	snprintf(to, sizeof(to), "../../%s/%s", image->drv->name, image->id.s);
 	if (rc >= 0 && symlinkat(to, sg->fd, BECOMING_TO) < 0)
 		rc = err_sys(
-			err, errno, "cannot note what layer %.12s becomes", c->l.id.s);
+			err, errno, "cannot record what layer %.12s becomes", c->l.id.s);
 	return rc < 0 ? rc : 0;
 }
 

@@ -219,8 +219,8 @@ static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, 
 		if (got < 0)
 			return failed(p, c, "read", err);
 		if (got == 0)
-			return err_say(err, EIO, "%s became shorter while it was read",
-				Q(shown(c)));
+			return err_say(
+				err, EIO, "%s shrank while it was read", Q(shown(c)));
 		rc = tarout_data(p->t, p->copy, (size_t)got, err);
 		at += got;
 		n -= got;
@@ -373,7 +373,8 @@ static int check_name(const struct change *c, struct ovl_err *err)
 	if (wh_parse(path_base(c->path), &hidden) == WH_NONE)
 		return 0;
 	return err_say(err, EINVAL,
-		"%s cannot be put into a layer tar: its name means a whiteout there",
+		"%s cannot be represented in a layer tar: its name means a whiteout "
+		"there",
 		Q(c->path));
 }
 
@@ -455,7 +456,7 @@ int pack_latest(int64_t *latest, struct ovl_err *err)
 	*latest = strtoll(text, &end, 10);
 	if (*end || errno || *latest < 0)
 		return err_status(
-			err, OVL_USAGE, "SOURCE_DATE_EPOCH %s is no time", Q(text));
+			err, OVL_USAGE, "SOURCE_DATE_EPOCH %s is not a time", Q(text));
 	return 1;
 }
 
@@ -479,10 +480,10 @@ void pack_warn(struct ovl_store *st, const struct pack_lost *lost)
 	warn(st, lost->flags, "file loses its flag 'immutable' or 'append-only'",
 		"files lose their flag 'immutable' or 'append-only'");
 	warn(st, lost->links,
-		"file was joined by index=on with hard links that did not change, and is not "
-		"any more",
-		"files were joined by index=on with hard links that did not change, and are "
-		"not any more");
+		"file is no longer linked with names that did not change, as index=on "
+		"had kept it",
+		"files are no longer linked with names that did not change, as index=on "
+		"had kept them");
 }
 
 int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch *watch,

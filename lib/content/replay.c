@@ -256,7 +256,7 @@ static int end_file(struct player *p, const struct recipe_rec *rec, struct ovl_e
 {
 	close_fdp(&p->fd);
 	if (!p->told && XXH64_digest(&p->sum) != rec->sum)
-		return damaged(p, "holds other data than was imported", err);
+		return damaged(p, "differs from what was imported", err);
 	return 0;
 }
 
@@ -270,8 +270,8 @@ static int end_all(struct player *p, const struct recipe_rec *rec, struct ovl_er
 		return 0;
 	if (p->watch) {
 		if (!p->any)
-			p->watch->bad(
-				p->watch->ctx, "", "gives a tar with another diff id");
+			p->watch->bad(p->watch->ctx, "",
+				"gives a tar with a different diff id");
 		return 0;
 	}
 	return err_say(err, EUCLEAN,
@@ -301,7 +301,7 @@ static int check_size(struct player *p, const struct recipe_rec *rec, struct ovl
 
 	if (n > p->l->meta.tar_size - p->size)
 		return err_say(err, EUCLEAN,
-			"'%s' is damaged: it makes more than the %" PRIu64
+			"'%s' is damaged: it gives more than the %" PRIu64
 			" bytes of the tar",
 			RECIPE_NAME, p->l->meta.tar_size);
 	p->size += n;

@@ -123,7 +123,7 @@ static int write_data(struct unpack *u, struct tarin *t, const struct file *f,
 	/* Truncated data could not be rebuilt, and readers disagree about them. */
 	if (end > f->size)
 		return err_say(err, EBADMSG,
-			"damaged tar archive: %s has data behind its end", Q(at->path));
+			"damaged tar archive: %s has data beyond its end", Q(at->path));
 	return end != f->size || u->no_data ? set_size(u, f, at, err) : 0;
 }
 
@@ -151,7 +151,7 @@ static int put_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
 	int rc;
 
 	if (size < 0)
-		return err_say(err, EINVAL, "%s: size %lld cannot be", Q(at->path),
+		return err_say(err, EINVAL, "%s: impossible size %lld", Q(at->path),
 			(long long)size);
 	fd = make(u, at, make_file, &how, err);
 	if (fd < 0)
@@ -204,7 +204,8 @@ static int put_symlink(struct unpack *u, struct archive_entry *e, const struct p
 	int rc;
 
 	if (!target || !*target)
-		return err_say(err, EINVAL, "%s: a symlink to nothing", Q(at->path));
+		return err_say(
+			err, EINVAL, "%s: a symbolic link without a target", Q(at->path));
 	rc = make(u, at, make_symlink, e, err);
 	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
 }
@@ -236,7 +237,7 @@ static int check_device(
 
 	if (major < 1u << 12 && minor < 1u << 20)
 		return 0;
-	return err_say(err, EINVAL, "%s: device number %lld:%lld cannot be", Q(at->path),
+	return err_say(err, EINVAL, "%s: impossible device number %lld:%lld", Q(at->path),
 		(long long)major, (long long)minor);
 }
 
@@ -302,8 +303,7 @@ static int put_link(struct unpack *u, struct archive_entry *e, const struct plac
 	if (dir < 0 || fstatat(dir, l.name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (!fs_is_gone(errno) && errno != ENAMETOOLONG)
 			return err_sys(err, errno,
-				"cannot look for the target of hard link %s",
-				Q(at->path));
+				"cannot look up the target of hard link %s", Q(at->path));
 		st.st_mode = 0;
 	} else if (u->left_devices && wh_is_device(&st))
 		return leave_out(u, at, err);

@@ -112,7 +112,7 @@ static int look_below(struct walk *w, unsigned i, struct ovl_err *err)
 		if (!(up->dir->flags & (DIR_OPAQUE | DIR_REPLACED)) &&
 			view_child(&up->below, to->dir->name, &to->below) < 0)
 			return err_sys(err, errno,
-				"cannot look for %s in the layers below", Q(shown(w)));
+				"cannot look up %s in the layers below", Q(shown(w)));
 		to->known = true;
 		forget_view(w, i, known);
 	}

@@ -25,7 +25,7 @@ static int check_id(const struct idmap *map, const char *what, int64_t id, bool 
 	const char *file, struct archive_entry *e, struct ovl_err *err)
 {
 	if (id < 0 || id >= UINT32_MAX)
-		return err_say(err, EINVAL, "%s: %s id %lld cannot be", Q(name_of(e)),
+		return err_say(err, EINVAL, "%s: impossible %s id %lld", Q(name_of(e)),
 			what, (long long)id);
 	if (!mapped || idmap_has(map, id))
 		return 0;
@@ -77,7 +77,7 @@ static int pin(
 		return err_sys(err, errno, "cannot open %s", Q(name_of(e)));
 	if ((st.st_mode & S_IFMT) != archive_entry_filetype(e) || st.st_nlink != 1)
 		return err_say(err, ESTALE,
-			"%s was replaced by another process while it was made",
+			"%s was replaced by another process while it was being made",
 			Q(name_of(e)));
 	return steal_fd(&fd);
 }
@@ -312,8 +312,8 @@ static int keep_default_acl(
 		return r;
 	if (dirs_set_acl(&u->dirs, dir, r ? u->value.data : NULL, r ? u->value.len : 0) <
 		0)
-		return err_sys(err, errno, "cannot remember the default ACL of %s",
-			Q(name_of(e)));
+		return err_sys(
+			err, errno, "cannot record the default ACL of %s", Q(name_of(e)));
 	return 0;
 }
 

@@ -96,7 +96,7 @@ static int imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
 
 	if (++u->implied + u->entries > u->max_entries)
 		return err_say(err, E2BIG,
-			"it makes more than %" PRIu64 " directories and entries",
+			"it has more than %" PRIu64 " directories and entries",
 			u->max_entries);
 	if (mkdirat(dirfd, name, 0755) < 0) {
 		if (errno != EEXIST || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -245,7 +245,7 @@ int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const ch
 		return 0;
 	if (errno == E2BIG)
 		return err_say(err, E2BIG,
-			"refused %s: absurdly many names are in the layer and whited out",
+			"refused %s: too many names are both in the layer and whited out",
 			Q(path));
 	return err_nomem(err);
 }
@@ -275,8 +275,8 @@ static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl
 		return rc;
 	u->kept_bytes += path.len;
 	if (u->n_kept == MAX_KEPT || u->kept_bytes > MAX_KEPT_BYTES)
-		return err_say(err, E2BIG,
-			"absurdly many files with data are in the layer twice");
+		return err_say(
+			err, E2BIG, "too many files with data occur twice in the layer");
 	if (u->kept < 0) {
 		if (mkdirat(u->layer, RECIPE_KEPT, 0700) < 0)
 			return err_sys(err, errno, "cannot make '%s'", RECIPE_KEPT);
@@ -286,7 +286,7 @@ static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl
 	}
 	snprintf(number, sizeof(number), "%" PRIu64, u->n_kept);
 	if (renameat(p->fd, name, u->kept, number) < 0)
-		return err_sys(err, errno, "cannot put it away");
+		return err_sys(err, errno, "cannot move it away");
 	u->n_kept++;
 	if (u->recipe && recipe_kept(u->recipe, u->n_kept - 1, path.data) < 0)
 		return recipe_error(u->recipe, err);

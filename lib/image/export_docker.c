@@ -68,7 +68,7 @@ static void add_tag(
 	if (!img->named)
 		return;
 	if (!reference_split(img->what, &repository, &tag)) {
-		store_warn(x->st, "%s is no image reference: written without a tag",
+		store_warn(x->st, "%s is not an image reference: written without a tag",
 			Q(img->what));
 		return;
 	}

@@ -216,7 +216,8 @@ static int dir_failed(const struct export *x, struct ovl_err *err)
 
 static int not_empty(const struct export *x, struct ovl_err *err)
 {
-	return err_say(err, ENOTEMPTY, "%s is there and not empty", Q(x->req->target));
+	return err_say(
+		err, ENOTEMPTY, "%s already exists and is not empty", Q(x->req->target));
 }
 
 /* An empty directory is replaced by one with the same owner and mode. */

@@ -181,9 +181,9 @@ static int take_diff_ids(
 	const json_t *ids = image_member(image_member(config, "rootfs"), "diff_ids");
 
 	if (!json_is_array(ids))
-		return err_say(err, EBADMSG, "%s is no image config", Q(name));
+		return err_say(err, EBADMSG, "%s is not an image config", Q(name));
 	if (json_array_size(ids) != i->n_layers)
-		return err_say(err, EBADMSG, "%s is of %zu layers, the image has %u",
+		return err_say(err, EBADMSG, "%s lists %zu layers, the image has %u",
 			Q(name), json_array_size(ids), i->n_layers);
 	for (unsigned n = 0; n < i->n_layers; n++) {
 		const char *id = json_string_value(json_array_get(ids, n));

@@ -89,7 +89,7 @@ static int take_descriptor(
 	const json_t *size = image_member(o, "size");
 
 	if (!hex)
-		return err_say(err, ENOTSUP, "%s is no sha256 digest", Q(digest));
+		return err_say(err, ENOTSUP, "%s is not a sha256 digest", Q(digest));
 	if (!json_is_integer(size) || json_integer_value(size) < 0)
 		return err_say(err, EBADMSG, "blob %s has no size", Q(digest));
 	out->media = image_text(o, "mediaType");
@@ -147,7 +147,7 @@ static int take_parts(struct search *q, struct image *i, const json_t *m, unsign
 	if (strcmp(config.media, "application/vnd.oci.image.config.v1+json") != 0 &&
 		strcmp(config.media, "application/vnd.docker.container.image.v1+json") !=
 			0)
-		return err_say(q->err, ENOTSUP, "it is no image but an artifact (%s)",
+		return err_say(q->err, ENOTSUP, "it is an artifact, not an image (%s)",
 			Q(config.media));
 	json_array_foreach(layers, n, v)
 	{

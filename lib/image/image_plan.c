@@ -166,13 +166,14 @@ static int may_be_name(
 	int r;
 
 	if (!ovl_name_valid(name)) {
-		store_warn(ld->st, "%s cannot be a layer's name: left out", Q(name));
+		store_warn(
+			ld->st, "%s is not a valid name for a layer: left out", Q(name));
 		return 0;
 	}
 	r = names_hides_id(ld->st, name, &self, &hidden, err);
 	if (r > 0)
 		store_warn(ld->st,
-			"the name %s is the beginning of layer %.12s's id: left out",
+			"the name %s is a prefix of the id of layer %.12s: left out",
 			Q(name), hidden.id.s);
 	return r < 0 ? r : !r;
 }
@@ -201,7 +202,8 @@ static int check_names(struct load *ld, struct ovl_err *err)
 		return 0;
 	if (ld->im->n > 1)
 		return err_status(err, OVL_USAGE,
-			"%zu images in it: -n names but one, --image chooses", ld->im->n);
+			"it has %zu images: -n takes only one, which --image selects",
+			ld->im->n);
 	self = load_ref(ld, &ld->top[0]);
 	return names_check(ld->st, ld->req->name, &self, ld->req->force, err);
 }

@@ -296,7 +296,7 @@ int source_read(struct source *s, const char *name, struct buf *out, struct ovl_
 	s->read += b.size;
 	if (s->reads++ == SOURCE_MAX_READS || s->read > SOURCE_MAX_READ)
 		return err_say(err, E2BIG,
-			"its indexes, manifests and configs are more than %d, or 32 MiB",
+			"it has more than %d indexes, manifests and configs, or 32 MiB of them",
 			SOURCE_MAX_READS);
 	if (!buf_reserve(out, b.size + 1))
 		return err_nomem(err);

@@ -130,9 +130,8 @@ static bool other_origin(const struct failure *f)
 {
 	return f->errnum == ESTALE &&
 		because(f,
-			"the layer was mounted before over other files, as when the "
-			"store was copied since, which %s does not allow; mount it "
-			"without that option",
+			"the layer was mounted before over other files (was the store "
+			"copied?), which %s does not allow; mount it without that option",
 			mountspec_has(f->spec, "nfs_export=on") ? "'nfs_export=on'" :
 								  "'index=on'");
 }
@@ -180,17 +179,18 @@ static bool conflict(const struct failure *f)
 	for (int i = 0; f->l->st->xattrs.user && trusted_only[i]; i++) {
 		if (mountspec_has(f->spec, trusted_only[i]))
 			return because(f,
-				"option '%s' does not go with 'userxattr', which mounts of "
-				"this store need",
+				"option '%s' cannot be used with 'userxattr', which "
+				"mounts of this store need",
 				trusted_only[i]);
 	}
 	for (int i = 0; mountspec_has(f->spec, "metacopy=on") && not_on[i]; i++) {
 		if (!mountspec_has(f->spec, not_on[i]))
 			continue;
-		return because(f, "option '%s' does not go with 'metacopy=on'%s",
+		return because(f, "option '%s' cannot be used with 'metacopy=on'%s",
 			not_on[i],
 			redirects_of(f->l) & HAS_METACOPY ?
-				", which the layer needs since it was mounted so before" :
+				", which the layer needs because it was mounted with it "
+				"before" :
 				"");
 	}
 	return false;
@@ -214,7 +214,7 @@ static bool bad_option(const struct failure *f)
 		rc = fsconfig(ctx, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
 			option, value, 0);
 		if (rc < 0)
-			return because(f, "the kernel does not take option '%s%s%s'",
+			return because(f, "the kernel does not accept option '%s%s%s'",
 				option, value ? "=" : "", value ? value : "");
 	}
 	return false;
@@ -236,11 +236,11 @@ int explain_mount(const struct layer *l, const struct mountspec *spec, const cha
 		!bad_upper(&f) && !conflict(&f) && !bad_option(&f) && !stacked(&f)) {
 		if (errnum == EINVAL && spec->extra.len)
 			because(&f,
-				"%s; do the options '%s' go together? the kernel's log "
-				"says more",
+				"%s; perhaps the options '%s' cannot be combined; see "
+				"the kernel's log",
 				strerror(errnum), spec->extra.data + 1);
 		else if (errnum == EINVAL)
-			because(&f, "%s; the kernel's log says more", strerror(errnum));
+			because(&f, "%s; see the kernel's log", strerror(errnum));
 		else
 			because(&f, "%s", strerror(errnum));
 	}

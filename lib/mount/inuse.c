@@ -59,7 +59,7 @@ static int see(struct question *q, bool others)
 
 static const char *mounted(const struct question *q)
 {
-	return q->why == INUSE_MOUNT ? "is mounted already" : "is mounted";
+	return q->why == INUSE_MOUNT ? "is already mounted" : "is mounted";
 }
 
 /* Looks for it in the tables, starting at first. */
@@ -78,7 +78,7 @@ static int refuse_mounted(struct question *q, size_t first)
 				Q(q->what), mounted(q), where.data);
 		case MOUNTS_PART:
 			return err_status(q->err, OVL_BUSY,
-				"layer %s is part of the overlay that is mounted on %s",
+				"layer %s is part of the overlay mounted on %s",
 				Q(q->what), where.data);
 		}
 	}
@@ -149,7 +149,7 @@ static int refuse_unknown(struct question *q)
 	if (q->why == INUSE_MOUNT)
 		return -EPERM;
 	return err_status(q->err, OVL_BUSY,
-		"layer %s may be mounted: the kernel does not tell this process",
+		"layer %s may be mounted: the kernel does not let this process find out",
 		Q(q->what));
 }
 

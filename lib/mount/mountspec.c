@@ -82,7 +82,7 @@ static int take_option(struct mountspec *s, const struct layer *l, const char *o
 		return 0;
 	if (strcmp(option, "rw") == 0 && l->meta.kind == OVL_IMAGE)
 		return err_status(err, OVL_USAGE,
-			"option 'rw': an image layer can be mounted read-only only");
+			"option 'rw': an image layer can only be mounted read-only");
 	if (take_generic(s, option))
 		return 0;
 	for (int i = 0; refused[i]; i++) {
@@ -216,7 +216,7 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 		return err_nomem(err);
 	if (s.data.len > MOUNT_DATA_MAX)
 		return err_say(err, E2BIG,
-			"the mount options are %zu bytes, the kernel takes %d",
+			"the mount options take %zu bytes, the kernel accepts %d",
 			s.data.len, MOUNT_DATA_MAX);
 	*out = s;
 	memset(&s, 0, sizeof(s));

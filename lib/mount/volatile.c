@@ -74,9 +74,9 @@ int volatile_check(
 	if (force || !marked(l))
 		return 0;
 	return err_say(err, EUCLEAN,
-		"layer %s was last mounted volatile, and what was written was not synced when "
-		"that mount ended: after a crash it may be incomplete; 'mount --force' takes it as "
-		"it is",
+		"layer %s was last mounted volatile, and what was written was not "
+		"synced when that mount ended: after a crash it may be incomplete; "
+		"'mount --force' mounts it as it is",
 		Q(what));
 }
 

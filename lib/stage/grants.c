@@ -72,7 +72,8 @@ int grants_name(struct grants *g, const struct layer *l, const char *name,
 	struct grant what = {.l = l, .name = name, .sub = NAMES_NOTES, .moves = moves};
 
 	if (!ovl_name_valid(name) || !name_encode(name, what.file))
-		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+		return err_status(err, OVL_USAGE,
+			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
 	return add(g, &what, config, strlen(config), err);
 }
 

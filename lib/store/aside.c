@@ -27,7 +27,7 @@ int aside_take(struct ovl_store *st, int dirfd, const char *name, const char *wh
 	snprintf(out, ASIDE_NAME_MAX, "%s.%.100s.%s", where, name, unique);
 	if (fs_rename(dirfd, name, aside, out, RENAME_NOREPLACE) == 0)
 		return 0;
-	return err_sys(err, errno, "cannot put %s aside", Q(name));
+	return err_sys(err, errno, "cannot set %s aside", Q(name));
 }
 
 bool aside_has(struct ovl_store *st, const char *driver, const char *id)

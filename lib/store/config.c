@@ -194,8 +194,8 @@ int config_get(const struct layer *l, const char *what, struct buf *out,
 
 	if (rc == 2)
 		store_warn(l->st,
-			"layer %.12s is the top of several images: the latest config, "
-			"sha256:%.12s, is taken",
+			"layer %.12s is the top of several images: using the latest "
+			"config, sha256:%.12s",
 			l->id.s, hex);
 	if (rc <= 0)
 		return rc;

@@ -38,7 +38,7 @@ static void hit(struct search *s, const struct driver *drv, const char *id)
 
 static int cannot_look(const struct search *s, int errnum)
 {
-	return err_sys(s->err, errnum, "cannot look for layer %s", Q(s->what));
+	return err_sys(s->err, errnum, "cannot look up layer %s", Q(s->what));
 }
 
 static int find_full(struct search *s, const struct driver *drv, int drv_fd)
@@ -122,7 +122,7 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 		finish_for(st, &leads);
 	if (rc > 0 && !store_covers(st, ref->drv))
 		return err_status(err, OVL_NOLAYER,
-			"no such layer %s of driver %s: it is one of %s", Q(what),
+			"no such layer %s with driver %s: its driver is %s", Q(what),
 			st->drv->name, ref->drv->name);
 	if (rc > 0)
 		return 0;
@@ -138,7 +138,7 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 		return rc;
 	if (s.hits == 2 && s.twice)
 		return err_status(err, OVL_USAGE,
-			"%s is ambiguous: two drivers have it, --driver says which is meant",
+			"%s is ambiguous: both drivers have it; select one with --driver",
 			Q(what));
 	if (s.hits > 1)
 		return err_status(err, OVL_USAGE, "%s is ambiguous: %u layers match",

@@ -42,7 +42,7 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 		r = fs_exists(drv_fd, ref->id.s);
 	if (r >= 0)
 		return r;
-	return err_sys(err, -r, "cannot look for layer %.12s", ref->id.s);
+	return err_sys(err, -r, "cannot look up layer %.12s", ref->id.s);
 }
 
 /* ---- opening ---------------------------------------------------------------------- */
@@ -65,7 +65,7 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 	/* Now that it is locked: does its id still lead to it? */
 	rc = fs_is(l->drv_fd, l->id.s, l->fd);
 	if (rc < 0)
-		return err_sys(err, errno, "cannot look for %s", subject);
+		return err_sys(err, errno, "cannot look up %s", subject);
 	return rc ? 0 : -EAGAIN;
 }
 
@@ -112,7 +112,7 @@ static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 	int rc = becoming_to(st, ref, &to);
 
 	if (rc < 0)
-		return err_sys(err, -rc, "cannot look for layer %s", Q(what));
+		return err_sys(err, -rc, "cannot look up layer %s", Q(what));
 	if (rc == 0)
 		return none_now(st, ref, what, err);
 	if (op) {
@@ -393,7 +393,8 @@ int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_e
 			break;
 	}
 	if (fd < 0)
-		return err_sys(err, errno, "cannot note a child in layer %.12s", l->id.s);
+		return err_sys(
+			err, errno, "cannot record a child in layer %.12s", l->id.s);
 	close(fd);
 	return 1;
 }

@@ -88,7 +88,7 @@ static int take(const struct ovl_store *st, unsigned seconds, int fd, int op,
 	int rc = lock_try(fd, op);
 
 	if (rc == 0)
-		store_waiting(st, "waiting for another process to be done with %s", what);
+		store_waiting(st, "waiting for another process to finish with %s", what);
 	if (rc == 0 && seconds)
 		rc = wait_for(st, seconds, fd, op);
 	else if (rc == 0) {

@@ -200,7 +200,7 @@ int names_hides_id(struct ovl_store *st, const char *name, const struct layer_re
 		return 0;
 	for (int i = 0; driver_list[i] && r == 0; i++)
 		r = find_id(st, driver_list[i], name, self, hidden);
-	return r < 0 ? err_sys(err, -r, "cannot look for layer %s", Q(name)) : r;
+	return r < 0 ? err_sys(err, -r, "cannot look up layer %s", Q(name)) : r;
 }
 
 int names_refuse_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
@@ -210,8 +210,8 @@ int names_refuse_id(struct ovl_store *st, const char *name, const struct layer_r
 	int r = names_hides_id(st, name, self, &other, err);
 
 	return r > 0 ? err_say(err, EEXIST,
-			       "the name %s is the beginning of layer %.12s's id, "
-			       "choose another",
+			       "the name %s is a prefix of the id of layer %.12s; choose "
+			       "another",
 			       Q(name), other.id.s) :
 		       r;
 }
@@ -224,14 +224,16 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	int r;
 
 	if (!ovl_name_valid(name))
-		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+		return err_status(err, OVL_USAGE,
+			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
 	r = names_lookup(st, name, &owner, err);
 	if (r < 0 || (r > 0 && self && layer_ref_same(self, &owner)))
 		return r < 0 ? r : 0;
 	if (r == 0 || force)
 		return names_refuse_id(st, name, self, err);
 	snprintf(label, sizeof(label), "%.12s", owner.id.s);
-	return err_say(err, EEXIST, "the name %s is layer %s's already", Q(name), label);
+	return err_say(
+		err, EEXIST, "the name %s is already used by layer %s", Q(name), label);
 }
 
 /* Atomically replaces a name that may be moved, by a link with a temporary name. */

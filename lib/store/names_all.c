@@ -234,8 +234,7 @@ int names_unlink_files(struct ovl_store *st, const struct buf *files, struct ovl
 		const char *file = files->data + at;
 
 		if (unlinkat(names, file, 0) < 0 && errno != ENOENT)
-			rc = err_sys(
-				err, errno, "cannot take the name '%.60s' away", file);
+			rc = err_sys(err, errno, "cannot remove the name '%.60s'", file);
 	}
 	return rc;
 }

@@ -227,7 +227,8 @@ int names_give(const struct layer *l, const char *name, const char *config, bool
 	int rc;
 
 	if (!ovl_name_valid(name) || !name_encode(name, g.file))
-		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+		return err_status(err, OVL_USAGE,
+			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
 	rc = give(&g, err);
 	close_fdp(&g.old);
 	return rc;
@@ -253,7 +254,7 @@ struct taking {
 
 static int cannot_take(const struct taking *t, struct ovl_err *err)
 {
-	return err_sys(err, errno, "cannot take the name %s away", Q(t->name));
+	return err_sys(err, errno, "cannot remove the name %s", Q(t->name));
 }
 
 /* 1; 0 nobody has it. */
@@ -294,7 +295,7 @@ static int unlink_it(struct taking *t, struct ovl_err *err)
 	if (r > 0 && unlinkat(names_dir(t->st), t->file, 0) < 0)
 		r = -errno;
 	if (r < 0)
-		return err_sys(err, -r, "cannot take the name %s away", Q(t->name));
+		return err_sys(err, -r, "cannot remove the name %s", Q(t->name));
 	unlinkat(t->layer, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
 	return 1;
 }

@@ -19,7 +19,7 @@
 
 static int no_note(const char *name, struct ovl_err *err)
 {
-	return err_sys(err, errno, "cannot note the name %s", Q(name));
+	return err_sys(err, errno, "cannot record the name %s", Q(name));
 }
 
 static int open_note(int layer_fd, const char *name, mode_t mode, struct ovl_err *err)
@@ -29,7 +29,8 @@ static int open_note(int layer_fd, const char *name, mode_t mode, struct ovl_err
 	int fd = -1;
 
 	if (!ovl_name_valid(name) || !name_encode(name, file))
-		return err_status(err, OVL_USAGE, "%s cannot be a layer's name", Q(name));
+		return err_status(err, OVL_USAGE,
+			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
 	if (mkdirat(layer_fd, NAMES_NOTES, 0700) < 0 && errno != EEXIST)
 		return no_note(name, err);
 	dir = fs_open_dir(layer_fd, NAMES_NOTES);
@@ -102,7 +103,7 @@ int names_config(
 	if (fs_read_file(layer_fd, path, ID_LEN, &text) < 0)
 		return fs_is_gone(errno) || errno == EFBIG || errno == EINVAL ?
 			0 :
-			err_sys(err, errno, "cannot read what is noted of the name %s",
+			err_sys(err, errno, "cannot read the record of the name %s",
 				Q(name));
 	if (!id_is_full(text.data))
 		return 0;

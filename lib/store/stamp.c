@@ -104,12 +104,12 @@ static int stamp_parse(struct ovl_store *st, char *text, struct ovl_err *err)
 
 	if (sscanf(text, "ovlctl store %u\nxattrs %15s\ndriver %31s\n", &format, xattrs,
 		    driver) < 1)
-		return err_say(err, EUCLEAN, "%s is no store: its stamp is damaged",
+		return err_say(err, EUCLEAN, "%s is not a store: its stamp is damaged",
 			Q(st->root));
 	if (format != STORE_FORMAT)
 		return err_say(err, EUCLEAN,
-			"store %s has format %u, this program knows %d", Q(st->root),
-			format, STORE_FORMAT);
+			"store %s has format %u, this program supports only format %d",
+			Q(st->root), format, STORE_FORMAT);
 	drv = driver_find(driver);
 	if (!drv || (strcmp(xattrs, "user") != 0 && strcmp(xattrs, "trusted") != 0))
 		return err_say(

@@ -61,7 +61,7 @@ static char *default_root(struct ovl_err *err)
 		else if (home && home[0] == '/')
 			buf_addf(&path, "%s/.local/share/ovlctl", home);
 		else {
-			err_say(err, ENOENT, "no store: give --root, or set HOME");
+			err_say(err, ENOENT, "no store: use --root, or set HOME");
 			return NULL;
 		}
 	}
@@ -148,8 +148,7 @@ static int open_root(struct ovl_store *st, const char *path, struct ovl_err *err
 		int why = errno;
 
 		if (access("/proc/self/fd", F_OK) < 0)
-			return err_say(
-				err, ENOENT, "/proc is not mounted, which is needed");
+			return err_say(err, ENOENT, "/proc is needed but not mounted");
 		return err_sys(err, why, "cannot find the path of %s", Q(path));
 	}
 	st->root = buf_steal(&real);

@@ -93,8 +93,8 @@ int trash_remove(struct ovl_store *st, int dir, const char *name, struct ovl_err
 			Q(path));
 	else if (how.flagged)
 		err_say(err, EPERM,
-			"cannot remove %s: it is immutable or append-only; 'chattr -ia' "
-			"changes that, then prune removes it",
+			"cannot remove %s: it is immutable or append-only; run 'chattr "
+			"-ia' and then 'ovlctl prune'",
 			Q(path));
 	else if (rc < 0)
 		err_sys(err, -rc, "cannot remove %s", Q(path));

@@ -122,7 +122,7 @@ int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err)
 	for (size_t i = 0; i < N_NUMBERS - (device ? 0 : 2); i++) {
 		if (!is_number(block + numbers[i].at, numbers[i].len))
 			return err_say(err, EBADMSG,
-				"damaged tar archive: the %s in a header is no number",
+				"damaged tar archive: the %s in a header is not a number",
 				numbers[i].name);
 	}
 	return 0;

@@ -86,8 +86,8 @@ static int take_run(struct tarsum *t, const void *p, struct ovl_err *err)
 		if (got < 0)
 			return err_sys(err, errno, "cannot read %s", Q(t->path.data));
 		if (got == 0)
-			return err_say(err, EIO, "%s became shorter while it was read",
-				Q(t->path.data));
+			return err_say(
+				err, EIO, "%s shrank while it was read", Q(t->path.data));
 		rc = hash(t, t->read, (size_t)got, err);
 		if (rc == 0)
 			rc = recipe_did(t,

@@ -132,7 +132,7 @@ static int compare_xattrs(struct compared *o)
 		same = va.len == vb.len && memcmp(va.data, vb.data, va.len) == 0;
 	}
 	if (!same)
-		fault(o, "xattr", "has other xattrs than were imported");
+		fault(o, "xattr", "has different xattrs");
 	return 0;
 }
 
@@ -145,7 +145,7 @@ static int compare_targets(struct compared *o)
 		fs_readlink(o->have_dir, o->name, TARGET_MAX, &b) < 0)
 		return -1;
 	if (strcmp(a.data, b.data) != 0)
-		fault(o, "data", "leads elsewhere than was imported");
+		fault(o, "data", "has a different target");
 	return 0;
 }
 
@@ -159,7 +159,7 @@ static int compare_data(const struct comparison *c, struct compared *o)
 	if (a < 0 || b < 0)
 		return -1;
 	if (fs_data_differs(a, b, o->want->st_size, c->stop) != 0)
-		fault(o, "data", "holds other data than was imported");
+		fault(o, "data", "differs from what was imported");
 	return 0;
 }
 
@@ -170,18 +170,18 @@ static void compare_stat(const struct comparison *c, struct compared *o)
 	bool dir = S_ISDIR(want->st_mode);
 
 	if ((want->st_mode ^ have->st_mode) & 07777)
-		fault(o, "mode", "has another mode");
+		fault(o, "mode", "has a different mode");
 	if (want->st_uid != have->st_uid || want->st_gid != have->st_gid)
-		fault(o, "owner", "has another owner");
+		fault(o, "owner", "has a different owner");
 	if (want->st_mtim.tv_sec != have->st_mtim.tv_sec ||
 		want->st_mtim.tv_nsec != have->st_mtim.tv_nsec)
-		fault(o, "time", "has another time");
+		fault(o, "time", "has a different time");
 	if (!dir && want->st_size != have->st_size)
-		fault(o, "data", "has another size");
+		fault(o, "data", "has a different size");
 	if (!dir && want->st_rdev != have->st_rdev)
-		fault(o, "data", "is another device");
+		fault(o, "data", "is a different device");
 	if (!dir && !c->shared && want->st_nlink != have->st_nlink)
-		fault(o, "links", "has other hard links");
+		fault(o, "links", "has different hard links");
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -210,7 +210,7 @@ static int compare_files(struct comparison *c, struct compared *o, int below)
 	if (wh_is_device(o->want) && wh_is_device(o->have))
 		return 0;
 	if ((mode ^ o->have->st_mode) & S_IFMT) {
-		fault(o, "type", "is a file of another type");
+		fault(o, "type", "has a different type");
 		return 0;
 	}
 	compare_stat(c, o);

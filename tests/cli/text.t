@@ -41,10 +41,10 @@ for c in $commands; do
 done
 is "columns of ls: the page and the program" \
 	"$(sed -n '/^.Ss Columns/,/^.El/s/^\.It \([A-Z]*\)$/\1/p' $man/ovlctl-ls.8 | tr '\n' ' ')" \
-	"$(ovlctl ls -o x 2>&1 | sed 's/.*there are //; s/,//g') "
+	"$(ovlctl ls -o x 2>&1 | sed 's/.*the columns are //; s/,//g') "
 is "... the completion too" \
 	"$(tr '\n\t' '  ' <"$top/scripts/completion/ovlctl" | grep -oE '"NAME [A-Z ]*"' | tr -d '"' | tr -s ' ')" \
-	"$(ovlctl ls -o x 2>&1 | sed 's/.*there are //; s/,//g')"
+	"$(ovlctl ls -o x 2>&1 | sed 's/.*the columns are //; s/,//g')"
 is "every page that is named is there" \
 	"$(grep -ohE '^\.(It )?Xr ovlctl[a-z-]* [578]' $man/* | awk '{print $(NF-1) "." $NF}' | sort -u |
 		while read -r p; do [ -f "$man/$p" ] || echo "$p"; done)" ""

@@ -8,7 +8,7 @@ fails 2 "unknown command 'frobnicate'; see 'ovlctl --help'" "no command at all l
 fails 2 "unknown option '--rot'; did you mean '--root'\?" "a typo in a global option" ovlctl --rot
 fails 2 "import: unknown option '--expct'; did you mean '--expect'\?" "a typo in an option" \
 	ovlctl import --expct x y
-fails 2 "option '--root' stands before the command" "a global option behind the command" ovlctl ls --root x
+fails 2 "option '--root' must come before the command" "a global option behind the command" ovlctl ls --root x
 fails 2 "ls: unknown option '-x'" "an unknown letter" ovlctl ls -x
 fails 2 "option '--root' needs a value" "no value" ovlctl --root
 fails 2 "option '--compress' needs a value" "no value at the end" ovlctl diff x --compress
@@ -29,7 +29,7 @@ fails 2 "rm: OVLCTL_ROOT is empty" "OVLCTL_ROOT=" env OVLCTL_ROOT= ovlctl rm x
 fails 2 "import: OVLCTL_ROOT is empty" "... where a store would be made" env OVLCTL_ROOT= ovlctl import x
 is "--root wins over it" "$(OVLCTL_ROOT='' ovlctl --root "$T/none" ls)" ""
 for bad in 0 -1 x 1.5 12X 99999999999999999999 17000000T; do
-	fails 2 "'--max-size $bad': a positive number" "--max-size $bad" ovlctl import --max-size=$bad x
+	fails 2 "'--max-size $bad': not a positive number" "--max-size $bad" ovlctl import --max-size=$bad x
 done
 
 # No store: nothing is made by asking.
@@ -56,7 +56,7 @@ fails 1 "cannot open the store '/etc/passwd': Not a directory" "a file as a stor
 echo nonsense >d/stamp
 fails 1 "its stamp is damaged" "a damaged stamp" ovlctl --root d ls
 printf 'ovlctl store 99\nxattrs trusted\ndriver overlay2\n' >d/stamp
-fails 1 "has format 99, this program knows 1" "a store of the future" ovlctl --root d ls
+fails 1 "has format 99, this program supports only format 1" "a store of the future" ovlctl --root d ls
 printf 'ovlctl store 1\nxattrs trusted\ndriver zfs\n' >d/stamp
 fails 1 "the stamp of store .* is damaged" "a driver nobody knows" ovlctl --root d ls
 

@@ -43,7 +43,7 @@ need m ovlctl mount w
 sound "a mounted layer changes nothing"
 ovlctl umount w
 before=$(store_state)
-fails 8 "there is no store '.*nowhere'" "no store" ovlctl --root nowhere check
+fails 8 "store '.*nowhere' does not exist" "no store" ovlctl --root nowhere check
 
 # Damage, by a command; what check calls it; and whether --repair mends it.
 saved() { rm -rf "$T/copy" && cp -a "$S" "$T/copy"; }
@@ -85,7 +85,7 @@ else
 	damage link yes "a short link to nowhere" 'ln -sfn ../$(printf %064d 3)/diff "$S/$DRV/l/$link"'
 	ln -s ../$b/diff "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	is "a second short link is noted" "$(ovlctl check):$?" \
-		"note: layer $(echo $b | cut -c1-12): duplicate-link: a second link to a layer whose own is $link; prune takes it:0"
+		"note: layer $(echo $b | cut -c1-12): duplicate-link: a second link to a layer whose own is $link; 'ovlctl prune' removes it:0"
 	ok "... prune" ovlctl prune
 	sound "... takes it"
 	damage bad-link yes "a short link that is none" 'ln -s /etc "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"'
@@ -100,7 +100,7 @@ damage merged yes "a missing mount point" 'rmdir "$S/$DRV/$w/merged"'
 damage hint yes "a parent that does not know of its child" 'rm "$S/$DRV/$b/.children/$w"'
 rm "$S/$DRV/$a/.names/a"
 is "a name that its layer does not know is none, and noted" "$(ovlctl check):$?" \
-	"note: dangling-name a: no layer has it; prune takes it:0"
+	"note: dangling-name a: no layer has this name; 'ovlctl prune' removes it:0"
 restored
 # Names are noted in their layers as well.
 rm "$S"/names/*
@@ -168,7 +168,7 @@ aside() { # KIND NAME WHAT COMMAND
 	eval "$4"
 	ovlctl check -J --repair >out
 	is "$3: status" "$?" 1
-	like "$3: put aside" "^repaired $1 .*put aside as '$2'" \
+	like "$3: put aside" "^repaired $1 .*set aside as '$2'" \
 		"$(jq -r '.[] | .verdict + " " + .kind + " " + .text' out)"
 	ok "... where it is" [ -e "$S/aside/$2" ]
 	ovlctl check >out
@@ -263,11 +263,11 @@ changed "recipe /" "a recipe without end" 'long >"$S/$DRV/$a/.recipe"'
 sound "all is as it was"
 
 # Healing.
-fails 2 "goes with --repair and a LAYER" "--from without a layer" ovlctl check --repair --from a.tar
-fails 2 "goes with --repair and a LAYER" "--from without --repair" ovlctl check --from a.tar a
+fails 2 "--from FILE needs --repair and a LAYER" "--from without a layer" ovlctl check --repair --from a.tar
+fails 2 "--from FILE needs --repair and a LAYER" "--from without --repair" ovlctl check --from a.tar a
 fails 8 "no such layer 'nono'" "a layer that is not there" ovlctl check --repair --from a.tar nono
 fails 8 "cannot open 'nono.tar'" "a tar that is not there" ovlctl check --repair --from nono.tar a
-fails 8 "'b.tar': its diff id is sha256:.*, which makes layer ${a%????????????????????????????????????????????????????} on no parent" \
+fails 8 "'b.tar': its diff id is sha256:.*, which does not give layer ${a%????????????????????????????????????????????????????} on any parent" \
 	"another layer's tar" ovlctl check --repair --from b.tar a
 fails 8 "layer .* is writable" "a writable layer" ovlctl check --repair --from a.tar w
 rm "$A/empty"
@@ -336,7 +336,7 @@ restored
 lost() { # WHAT COMMAND: not made out, but put aside
 	eval "$2"
 	ovlctl check --repair >out
-	is "$1: put aside" "$?:$(sed -n 's/.*\(put aside as\).*/\1/p' out)" "1:put aside as"
+	is "$1: put aside" "$?:$(sed -n 's/.*\(set aside as\).*/\1/p' out)" "1:set aside as"
 }
 rm "$S/$DRV/$b/.children/$lone" 2>err
 lost "no metadata, no link" 'rm -f "$S/$DRV/$lone/.layer" "$S/$DRV/$lone/link"'
@@ -349,9 +349,9 @@ restored
 lost "a hint and a file that disagree" 'c=$(printf "file name=c\nend\n" | mktar | ovlctl import -)
 	v=$(ovlctl create "$c"); rm "$S/$DRV/$w/.layer"; cp "$S/$DRV/$v/$LOWER" "$S/$DRV/$w/$LOWER"; ovlctl rm "$v"'
 for l in $b $c; do
-	fails 4 "may be what a layer was built on that a repair put aside, as '$DRV.$(echo "$w" | cut -c1-12)...': 'ovlctl prune --aside'" \
+	fails 4 "may be the parent of a layer that a repair set aside as '$DRV.$(echo "$w" | cut -c1-12)...'; 'ovlctl prune --aside'" \
 		"its parent is not removed" ovlctl rm $l
-	fails 4 "a repair put aside" "... with -r" ovlctl rm -r $l
+	fails 4 "a repair set aside" "... with -r" ovlctl rm -r $l
 done
 ovlctl prune >out
 is "... and knows of it after prune" "$(ls "$S/$DRV/$b/.children"; ls "$S/$DRV/$c/.children")" "$w
@@ -373,7 +373,7 @@ need image ovlctl import image.tar
 is "the config of an image" "$(ovlctl check --content; ls "$OVLCTL_ROOT/$DRV/$image/.configs")" "$(sha config.json)"
 sed -i s/amd64/arm64/ "$OVLCTL_ROOT/$DRV/$image/.configs/"*
 is "... changed" "$(ovlctl check --content; echo $?)" \
-	"error: layer $(echo "$image" | cut -c1-12): config: its image config sha256:$(sha config.json | cut -c1-12) has other bytes
+	"error: layer $(echo "$image" | cut -c1-12): config: its image config sha256:$(sha config.json | cut -c1-12) does not match its digest
 4"
 need - ovlctl import image.tar
 is "... and put right by another import" "$(ovlctl check --content; echo $?)" 0

@@ -53,7 +53,7 @@ race() { # WHAT [OPTION...]
 				[ "$kind" = "${kept:-image}" ] || failed="$failed $round: $i is $kind"
 				;;
 			1)
-				grep -Eq "^ovlctl: commit: the name 'same' is (layer [0-9a-f]*'s already|being given to another layer by a commit)$" err.$i ||
+				grep -Eq "^ovlctl: commit: the name 'same' is (already used by layer [0-9a-f]*|being given to another layer by a commit)$" err.$i ||
 					failed="$failed $round: $i said $(cat err.$i)"
 				[ "$kind$(ovlctl ls -nr -o ID w$i)$(cat "$S/$DRV/$(cat id.$i)/$UPPER/new")" = \
 					"writable$(cat id.$i)$round $i" ] || failed="$failed $round: $i is not as it was"
@@ -120,7 +120,7 @@ ovlctl tag -d given
 waits v2
 ok "a tag may come first" ovlctl tag a given
 goes_on
-like "... and the commit fails" "^1 .*the name 'given' is layer [0-9a-f]*'s already$" "$status $(cat err)"
+like "... and the commit fails" "^1 .*the name 'given' is already used by layer [0-9a-f]*$" "$status $(cat err)"
 is "... with nothing changed" "$(ovlctl ls -nr -o NAME,KIND v2 a | tr '\n' ' ')$(ovlctl check)" "a,given image v2 writable "
 
 done_testing

@@ -78,9 +78,9 @@ is "... all of it" "$(ls "$OVLCTL_ROOT/$DRV" | grep -vc '^l$') $(ls "$OVLCTL_ROO
 is "... its parent knows" "$(ls "$OVLCTL_ROOT/$DRV/$a/.children")" "$id"
 is "the image layer has what an import has" "$(ls -A "$OVLCTL_ROOT/$DRV/$id" | tr '\n' ' ')" \
 	".layer .mounts .names .recipe .used $LS_IMAGE "
-fails 1 "layer 'x' is an image layer already" "an image layer" ovlctl commit x
+fails 1 "layer 'x' is already an image layer" "an image layer" ovlctl commit x
 fails 3 "no such layer 'none'" "no layer" ovlctl commit none
-fails 2 "'-x' cannot be a layer's name" "a bad name" ovlctl commit -n -x "$id"
+fails 2 "'-x' is not a valid name" "a bad name" ovlctl commit -n -x "$id"
 
 # The same again: the layer is there already.
 copy_of() { # NAME PARENT: a writable layer with the same changes
@@ -102,8 +102,8 @@ ovlctl rm v2
 need v ovlctl create -n v3 a
 echo 3 >"$OVLCTL_ROOT/$DRV/$v/$UPPER/three"
 before=$(store_state)
-fails 1 "the name 'x' is layer $(echo "$id" | cut -c1-12)'s already" "a name that is taken" ovlctl commit -n x v3
-fails 1 "the name 'v3' is layer" "--keep and the writable layer's name" ovlctl commit --keep -n v3 v3
+fails 1 "the name 'x' is already used by layer $(echo "$id" | cut -c1-12)" "a name that is taken" ovlctl commit -n x v3
+fails 1 "the name 'v3' is already used by layer" "--keep and the writable layer's name" ovlctl commit --keep -n v3 v3
 is "... nothing has changed" "$(store_state)" "$before"
 ok "its own name is none that is taken" ovlctl commit -n v3 v3
 ovlctl rm v3
@@ -165,7 +165,7 @@ if ! as_user; then
 	need - ovlctl umount lost
 	cat >want.warned <<-'W'
 		warning: 3 files lose their flag 'immutable' or 'append-only'
-		warning: 1 file was joined by index=on with hard links that did not change, and is not any more
+		warning: 1 file is no longer linked with names that did not change, as index=on had kept it
 	W
 	ovlctl diff -o diff.tar lost 2>warned
 	is "lost by diff: said" "$(sed 's/^ovlctl: diff: //' warned)" "$(cat want.warned)"
@@ -328,7 +328,7 @@ done
 if ! is_overlay; then
 need w ovlctl create -n toodeep deep
 is "a layer on 128" "$(ovlctl ls -nr -o LOWERS toodeep)" 128
-fails 1 "that would be a stack of 129 layers: a mount has at most 128" "... is not committed" ovlctl commit toodeep
+fails 1 "this would be a stack of 129 layers: a mount has at most 128" "... is not committed" ovlctl commit toodeep
 ok "... but whole" ovlctl mount -r toodeep
 ovlctl umount toodeep
 ovlctl rm toodeep
@@ -338,7 +338,7 @@ fi
 need w ovlctl create -n bad a
 touch "$OVLCTL_ROOT/$DRV/$w/$UPPER/.wh.x"
 before=$(store_state)
-fails 1 "'.wh.x' cannot be put into a layer tar" "a name that means a whiteout" ovlctl commit bad
+fails 1 "'.wh.x' cannot be represented in a layer tar" "a name that means a whiteout" ovlctl commit bad
 is "... nothing has changed" "$(store_state)" "$before"
 ovlctl rm bad
 

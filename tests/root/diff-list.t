@@ -170,7 +170,7 @@ fi
 fails 3 "no such layer 'nowhere'" "no such layer" ovlctl diff nowhere
 fails 3 "no such layer 'nowhere'" "no such base" ovlctl diff w nowhere
 fails 2 "unexpected operand 'c'" "three operands" ovlctl diff a b c
-fails 2 "exclude each other" "-J -z" ovlctl diff -J -z a
+fails 2 "cannot be used together" "-J -z" ovlctl diff -J -z a
 ok "a pipe that closes early kills quietly" sh -c 'ovlctl diff a | true; ovlctl diff a | head -1 >/dev/null'
 if [ -e /dev/full ]; then
 	fails 1 "cannot write to standard output" "a full output" sh -c 'exec ovlctl diff a >/dev/full'

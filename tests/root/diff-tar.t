@@ -66,13 +66,13 @@ is "-o -" "$(ovlctl diff -o - w | sha256sum)" "$(sha256sum <w.tar)"
 is "--tar" "$(ovlctl diff --tar w | sha256sum)" "$(sha256sum <w.tar)"
 is "--tar --compress" "$(ovlctl diff --tar --compress zstd w | zstd -dc | sha256sum)" "$(sha256sum <w.tar)"
 fails 2 "unknown compression 'rar'" "--compress rar" ovlctl diff --compress rar -o z w
-fails 2 "for a tar" "--compress of a list" ovlctl diff --compress gzip w
-fails 2 "no BASE" "a tar against a base" ovlctl diff -o z w base
-fails 2 "exclude each other" "--tar -o FILE" ovlctl diff --tar -o z w
-fails 2 "for the list" "-J -o FILE" ovlctl diff -J -o z w
+fails 2 "--compress needs" "--compress of a list" ovlctl diff --compress gzip w
+fails 2 "BASE cannot be used" "a tar against a base" ovlctl diff -o z w base
+fails 2 "cannot be used together" "--tar -o FILE" ovlctl diff --tar -o z w
+fails 2 "-J and -z cannot be used" "-J -o FILE" ovlctl diff -J -o z w
 if command -v script >/dev/null; then
 	is "not to a terminal" "$(script -qec 'ovlctl diff --tar w' /dev/null </dev/null | tr -d '\r')" \
-		"ovlctl: diff: a tar is not written to a terminal"
+		"ovlctl: diff: a tar is not written to a terminal; redirect standard output"
 fi
 
 # SOURCE_DATE_EPOCH clamps.
@@ -80,7 +80,7 @@ SOURCE_DATE_EPOCH=1000000000 ovlctl diff -o clamped.tar w
 is "SOURCE_DATE_EPOCH: nothing is newer" \
 	"$(TZ=UTC tar --full-time -tvf clamped.tar 2>/dev/null | awk '{print $4}' | sort | tail -1)" 2001-09-09
 like "... and what is older stays" '1969-12-31 23:59:5' "$(TZ=UTC tar --full-time -tvf clamped.tar 2>/dev/null)"
-fails 2 "SOURCE_DATE_EPOCH 'x' is no time" "a bad SOURCE_DATE_EPOCH" \
+fails 2 "SOURCE_DATE_EPOCH 'x' is not a time" "a bad SOURCE_DATE_EPOCH" \
 	env SOURCE_DATE_EPOCH=x ovlctl diff -o z w
 
 # The file appears whole or not at all.
@@ -153,7 +153,7 @@ fi
 need s ovlctl create -n s
 need m ovlctl mount s
 touch "$m/.wh.x"
-fails 1 "'.wh.x' cannot be put into a layer tar: its name means a whiteout" "a name that means a whiteout" \
+fails 1 "'.wh.x' cannot be represented in a layer tar: its name means a whiteout" "a name that means a whiteout" \
 	ovlctl diff -o s.tar s
 rm "$m/.wh.x"
 (cd "$m" && perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un("sock")) or die')

@@ -30,7 +30,7 @@ image_of image.tar a.tar b.tar
 reason() {
 	case $call:$1 in
 	mount:ENOSPC) echo '(the limit of mounts \(fs.mount-max\) is reached|No space left on device)' && return ;;
-	umount2:EBUSY) echo '.* is in use by something that cannot be seen from here' && return ;;
+	umount2:EBUSY) echo '.* is in use by a process that cannot be seen from here' && return ;;
 	esac
 	case $1 in
 	ENOSPC) echo 'No space left on device' ;;
@@ -124,7 +124,7 @@ succeeded() {
 	# On a full file system an image layer is mounted all the same.
 	case "$word $call $error" in
 	'mount mkdirat ENOSPC' | 'mount mkdirat EDQUOT' | 'mount openat ENOSPC' | 'mount openat EDQUOT')
-		sed -i '/warning: .*: the mount cannot be noted/d' got.err
+		sed -i '/warning: .*: the mount cannot be recorded/d' got.err
 		;;
 	esac
 	if committed; then
@@ -278,7 +278,7 @@ ignored='; /\/\.to /d; /\/\.image /d; /\/\.mounts[ \/]/d; /\/work\//d'
 part=unsynced marks=-o again="no such layer|is an image layer"
 try "commit" ovlctl commit -n i "$w"
 # With --keep the second time is another commit, of what is empty now.
-again="$again|is layer [0-9a-f]*'s already"
+again="$again|is already used by layer"
 try "commit --keep" ovlctl commit --keep -n i "$w"
 marks='' ignored=''
 part=between
@@ -289,7 +289,7 @@ part=''
 again='^$'
 try "diff -o" ovlctl diff -o "$O/o.tar" b
 try "diff -o, of a writable layer" ovlctl diff -o "$O/o.tar.gz" w
-again="is there and not empty"
+again="already exists and is not empty"
 try "export to a directory" ovlctl export b "$O/dir"
 again='^$'
 try "export to a file" ovlctl export --format docker w "$O/i.tar.zst"
@@ -305,7 +305,7 @@ try "diff -J" ovlctl diff -J w
 try "diff of two" ovlctl diff w a
 try "check --content" ovlctl check --content
 undone() { ovlctl umount -a 2>/dev/null; }
-again="mounted already|is taken" mounts=yes
+again="already mounted|is taken" mounts=yes
 try "mount" ovlctl mount w
 try "mount -r" ovlctl mount -r b
 again="not mounted"

@@ -125,7 +125,7 @@ refused() { # PATTERN WHAT, lines on standard input
 	mktar >x.tar
 	fails 1 "$1" "refused: $2" ovlctl import x.tar
 }
-refused "'x' has data behind its end" "a sparse file shorter than its data" <<'E'
+refused "'x' has data beyond its end" "a sparse file shorter than its data" <<'E'
 file name=x pax.GNU.sparse.size=10 pax.GNU.sparse.map=0,1000 fill=1000
 end
 E
@@ -197,7 +197,7 @@ damaged() { # PATTERN WHAT COMMAND...
 	need - ovlctl import x.tar
 }
 
-damaged "'d/big' holds other data" "a byte changed" \
+damaged "'d/big' differs from what was imported" "a byte changed" \
 	sh -c "printf X | dd of='$in/d/big' bs=1 seek=299999 conv=notrunc 2>/dev/null"
 damaged "'d/big' is too short" "a file shortened" truncate -s 299999 "$in/d/big"
 damaged "'d/big' is too short" "a file emptied" truncate -s 0 "$in/d/big"
@@ -210,10 +210,10 @@ damaged "'d/small' is not a file" "a file replaced by a directory" \
 	sh -c "rm '$in/d/small' && mkdir '$in/d/small'"
 damaged "'d/small' is not a file" "a file replaced by a fifo" \
 	sh -c "rm '$in/d/small' && mkfifo '$in/d/small'"
-damaged "'old' holds other data" "a file that was replaced, changed" \
+damaged "'old' differs from what was imported" "a file that was replaced, changed" \
 	sh -c "printf X >'$layer/.kept/0'; printf Xeplaced >'$layer/.kept/0'"
 damaged "'gone/f' is missing" "a directory that was replaced, removed" rm -r "$layer/.kept/1"
-damaged "'old' (holds other data|is too short|is missing)" "all that was replaced, removed" \
+damaged "'old' (differs from|is too short|is missing)" "all that was replaced, removed" \
 	rm -r "$layer/.kept"
 
 damaged "'.recipe' is missing" "no recipe" rm "$layer/.recipe"

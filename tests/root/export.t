@@ -149,12 +149,12 @@ ovlctl export --format docker --compress gzip three dz.tar
 is "--compress gzip" "$(tar -xOf dz.tar "$(sha l3.tar)/layer.tar" | gzip -dc | sha)" "$(sha l3.tar)"
 ovlctl export --format docker Upper u.tar 2>err
 is "a name that is no reference is no tag" "$(tar -xOf u.tar manifest.json | jq -c '.[].RepoTags')" null
-like "... with a warning" "^ovlctl: export: warning: 'Upper' is no image reference" "$(cat err)"
+like "... with a warning" "^ovlctl: export: warning: 'Upper' is not an image reference" "$(cat err)"
 is "... which -q silences" "$(ovlctl -q export --format docker Upper u.tar 2>&1)" ""
 rm -rf u
 ovlctl export Upper u 2>err
 is "... and in a layout the name it has" "$(jq -r '.manifests[].annotations[]' u/index.json)" Upper
-like "... with a warning, too" "^ovlctl: export: warning: 'Upper' is no image reference" "$(cat err)"
+like "... with a warning, too" "^ovlctl: export: warning: 'Upper' is not an image reference" "$(cat err)"
 is "... not for a reference" "$(ovlctl export three - 2>&1 >/dev/null)" ""
 ovlctl export --format docker "$three" u.tar
 is "an id is no tag" "$(tar -xOf u.tar manifest.json | jq -c '.[].RepoTags')" null
@@ -169,7 +169,7 @@ for name in a..b a___b a:-x a+b a@b A/b a//b a/ a: a:b:c a.b:x/c -reg.io/x; do
 	ovlctl create -n "$name" three >/dev/null 2>&1 || continue
 	is "no reference: $name" "$(ovlctl -q export --format docker "$name" - | tar -xO manifest.json | jq -c '.[].RepoTags')" null
 done
-fails 2 "one file" "a docker archive in a directory" ovlctl export --format docker three ddir
+fails 2 "is a file: its name must end in" "a docker archive in a directory" ovlctl export --format docker three ddir
 
 # ---- one layer's tar
 ovlctl export --format tar img/two:v1 t.tar
@@ -181,7 +181,7 @@ ovlctl export --format tar img/two:v1 t.tar.gz
 is "... by suffix" "$(gzip -dc t.tar.gz | sha)" "$(sha l2.tar)"
 ovlctl export --format tar --compress none img/two:v1 t.tar.gz
 same "... or by --compress" t.tar.gz l2.tar
-fails 2 "one layer" "--format tar of two" ovlctl export --format tar one three z.tar
+fails 2 "a single layer" "--format tar of two" ovlctl export --format tar one three z.tar
 
 # ---- a writable layer on top
 need mp ovlctl mount w
@@ -247,7 +247,7 @@ ovlctl export second:v2 second
 is "of several configs the one that goes with the name" \
 	"$(jq -r .config.digest "$(blob second '.manifests[0].digest')")" "sha256:$(sha c2.json)"
 ovlctl export three several 2>err
-like "... below, one is taken with a warning" "^ovlctl: export: warning: layer .* is the top of several images: the latest config, sha256:.*, is taken" "$(cat err)"
+like "... below, one is taken with a warning" "^ovlctl: export: warning: layer .* is the top of several images: using the latest config, sha256:.*" "$(cat err)"
 rm "$layers/$two/.configs/$(sha c2.json)" "$layers/$two/.names/second:v2" "$OVLCTL_ROOT/names/second:v2"
 sed 's/"sha256:[^"]*",//' c1.json >other.json
 keep "$three" other.json
@@ -289,12 +289,12 @@ ovlctl --root store4 export --format docker w:latest back.tar
 same "... for docker as well" back.tar out.tar
 
 # ---- where to
-fails 2 "'three' is a layer: where to" "a layer for a target" ovlctl export w three
+fails 2 "no destination given: 'three' is a layer" "a layer for a target" ovlctl export w three
 mkdir empty && chmod 701 empty
 ok "into an empty directory" ovlctl export three empty
 is "... which keeps its mode" "$(stat -c %a empty)" 701
 mkdir full && echo x >full/x
-fails 1 "'full' is there and not empty" "a directory that is not empty" ovlctl export three full
+fails 1 "'full' already exists and is not empty" "a directory that is not empty" ovlctl export three full
 is "... stays" "$(ls full)" x
 fails 1 "cannot make the directory 'full/x': File exists" "a file" ovlctl export three full/x
 mkdir linked && ln -s linked link
@@ -313,7 +313,7 @@ fails 2 "unknown compression 'rar'" "an unknown compression" ovlctl export --for
 fails 3 "no such layer 'nowhere'" "no such layer" ovlctl export three nowhere z
 if command -v script >/dev/null; then
 	is "not to a terminal" "$(script -qec 'ovlctl export three -' /dev/null </dev/null | tr -d '\r')" \
-		"ovlctl: export: a tar is not written to a terminal"
+		"ovlctl: export: a tar is not written to a terminal; redirect standard output"
 fi
 no "a refused export leaves nothing" test -e z
 tidy "refusals"
@@ -368,7 +368,7 @@ fails_clean() { # PATTERN WHAT ARGUMENTS
 }
 cp -a "$layers/$two/$TREE/etc/two" saved
 echo TWO >"$layers/$two/$TREE/etc/two"
-fails_clean "layer ${two%"${two#????????????}"} is damaged: 'etc/two' holds other data than was imported" "a damaged file" three
+fails_clean "layer ${two%"${two#????????????}"} is damaged: 'etc/two' differs from what was imported" "a damaged file" three
 ovlctl export three - >/dev/null 2>err
 is "... also on standard output" "$?" 1
 cp -a saved "$layers/$two/$TREE/etc/two"
@@ -385,7 +385,7 @@ edit "$three" "s/^parent .*/parent $one/"
 fails_clean "its id is not that of its diff id and its parent" "a wrong parent" three
 restore "$three"
 edit "$three" "s/^tar .*/tar 512/"
-fails 1 "it makes more than the 512 bytes of the tar" "a wrong length" ovlctl export --compress none three bad.tar
+fails 1 "it gives more than the 512 bytes of the tar" "a wrong length" ovlctl export --compress none three bad.tar
 restore "$three"
 edit "$three" "s/^tar .*/tar 51200000/"
 fails 1 "its tar is not as long as it says" "... too long" ovlctl export --compress none three bad.tar

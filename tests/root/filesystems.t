@@ -135,7 +135,7 @@ setfattr -n trusted.SGI_ACL_FILE -v junk "$left/d"
 no "a directory that nobody can read" ls "$left/d"
 ovlctl check >out 2>err
 is "check: is not stopped by it" "$? $(cat err)" "0 "
-is "... finds it as it finds others" "$(grep -c 'staging.*prune takes it' out)" 2
+is "... finds it as it finds others" "$(grep -c 'staging.*removes it' out)" 2
 ovlctl prune >out 2>err
 is "prune: says where" "$? $(cat err)" "1 ovlctl: prune: cannot remove '$left/d': Structure needs cleaning"
 is "... and takes the other" "$(ls "$OVLCTL_ROOT/staging")" "$(basename "$left")"

@@ -119,7 +119,7 @@ owner and mode of a symlink's target | symlink name=l link=$T/outside/file uid=7
 in a circle | symlink name=a link=b; symlink name=b link=a; file name=a/x data=evil ! symbolic links|in the way
 a circle of one | symlink name=a link=a; file name=a/x data=evil ! symbolic links|in the way
 ... as a directory | symlink name=a link=a; dir name=a; file name=a/x data=1 -> a/ a/x:1
-a symlink to nothing | symlink name=l link= ! symlink to nothing
+a symlink to nothing | symlink name=l link= ! symbolic link without a target
 a chain of 41 | $(i=0; while [ $i -lt 41 ]; do echo "symlink name=$i link=$((i + 1)); "; i=$((i + 1)); done | tr -d '\n')dir name=41; file name=0/x ! symbolic links
 a file with something in it | file name=f data=1; file name=f/g data=2 ! in the way: not a directory
 a fifo with something in it | fifo name=f; file name=f/g data=2 ! in the way: not a directory
@@ -200,11 +200,11 @@ a hard link to one of aufs's that is not there | dir name=.wh..wh.plnk; link nam
 ... through a symlink there | symlink name=.wh..wh.plnk link=$T/outside; link name=h link=.wh..wh.plnk/file ! not in this layer
 ... through one in it | symlink name=.wh..wh.plnk/1.2 link=/etc/passwd; link name=h link=.wh..wh.plnk/1.2 -> h>/etc/passwd
 ... to one of another directory | file name=d/.wh..wh.plnk/1.2 data=x; link name=h link=d/.wh..wh.plnk/1.2 ! not in this layer
-... whose owner cannot be | file name=.wh..wh.plnk/1.2 data=x uid=4294967296 ! user id 4294967296 cannot be
+... whose owner cannot be | file name=.wh..wh.plnk/1.2 data=x uid=4294967296 ! impossible user id 4294967296
 aufs's own names | dir name=.wh..wh.plnk; file name=.wh..wh.plnk/1.2 data=x; file name=.wh..wh.aufs -> 
 ... with .. | file name=.wh..wh.plnk/../../x ! leaves the layer
 a whiteout of 255 bytes | file gnuname=1 name=.wh.LONG -> 
-a whiteout with an owner that cannot be | file name=.wh.x uid=4294967296 ! user id 4294967296 cannot be
+a whiteout with an owner that cannot be | file name=.wh.x uid=4294967296 ! impossible user id 4294967296
 a 0/0 device | chr name=c major=0 minor=0 ! 0/0 device
 a 0/0 block device | blk name=b major=0 minor=0 ! 0/0 device
 a 0/0 device below | chr name=d/c major=0 minor=0 ! 0/0 device

@@ -9,19 +9,19 @@ canaries
 
 # Owners: ids that wrap to root (CVE-2024-25621 and the like), and what is no number at all.
 table <<'E'
-uid 2^32-1 | file name=f uid=4294967295 ! user id 4294967295 cannot be
-uid 2^32 | file name=f uid=4294967296 mode=4755 ! user id 4294967296 cannot be
-uid 2^32 of a hard link | file name=f; link name=l link=f uid=4294967296 ! user id 4294967296 cannot be
-uid 2^32 of a directory | dir name=f uid=4294967296 ! user id 4294967296 cannot be
-uid 2^32 of a symlink | symlink name=f link=x uid=4294967296 ! user id 4294967296 cannot be
-uid 2^32 of the root | dir name=. uid=4294967296 ! user id 4294967296 cannot be
-uid 2^32 of what is ignored | file name=.wh..wh.x uid=4294967296 ! user id 4294967296 cannot be
-gid 2^32 | file name=f gid=4294967296 ! group id 4294967296 cannot be
-gid -1 | file name=f gid=-1 ! group id -1 cannot be
-uid 2^55 | file name=f uid=36028797018963968 ! user id .* cannot be
-uid 2^32 in pax | file name=f pax.uid=4294967296 ! user id 4294967296 cannot be
-uid 2^64 in pax | file name=f pax.uid=18446744073709551616 ! user id .* cannot be
-uid -1 in pax | file name=f pax.uid=-1 ! user id -1 cannot be
+uid 2^32-1 | file name=f uid=4294967295 ! impossible user id 4294967295
+uid 2^32 | file name=f uid=4294967296 mode=4755 ! impossible user id 4294967296
+uid 2^32 of a hard link | file name=f; link name=l link=f uid=4294967296 ! impossible user id 4294967296
+uid 2^32 of a directory | dir name=f uid=4294967296 ! impossible user id 4294967296
+uid 2^32 of a symlink | symlink name=f link=x uid=4294967296 ! impossible user id 4294967296
+uid 2^32 of the root | dir name=. uid=4294967296 ! impossible user id 4294967296
+uid 2^32 of what is ignored | file name=.wh..wh.x uid=4294967296 ! impossible user id 4294967296
+gid 2^32 | file name=f gid=4294967296 ! impossible group id 4294967296
+gid -1 | file name=f gid=-1 ! impossible group id -1
+uid 2^55 | file name=f uid=36028797018963968 ! impossible user id .*
+uid 2^32 in pax | file name=f pax.uid=4294967296 ! impossible user id 4294967296
+uid 2^64 in pax | file name=f pax.uid=18446744073709551616 ! impossible user id .*
+uid -1 in pax | file name=f pax.uid=-1 ! impossible user id -1
 uid of letters in pax | file name=f uid=7 pax.uid=root ! malformed pax record 'uid'
 uid and letters in pax | file name=f pax.uid=5x ! malformed pax record 'uid'
 uid of hex in pax | file name=f pax.uid=0x10 ! malformed pax record 'uid'
@@ -29,16 +29,16 @@ uid with a blank in pax | file name=f pax.uid=\s7 ! malformed pax record 'uid'
 uid with a sign in pax | file name=f pax.uid=+7 ! malformed pax record 'uid'
 an empty uid in pax | file name=f uid=7 pax.uid= ! malformed pax record 'uid'
 an empty gid in pax | file name=f gid=7 pax.gid= ! malformed pax record 'gid'
-uid of letters | file name=0; file name=f at.108=root ! user id in a header is no number
-uid of digits and letters | file name=0; file name=f at.108=0000007x ! user id in a header is no number
-uid of 9s | file name=0; file name=f at.108=0000009 ! user id in a header is no number
+uid of letters | file name=0; file name=f at.108=root ! user id in a header is not a number
+uid of digits and letters | file name=0; file name=f at.108=0000007x ! user id in a header is not a number
+uid of 9s | file name=0; file name=f at.108=0000009 ! user id in a header is not a number
 uid behind a NUL | file name=f at.108=\0000007 -> f:{644,7:0}
-uid behind two NULs | file name=0; file name=f at.108=\0\000007 ! user id in a header is no number
-uid with a minus | file name=0; file name=f at.108=-000001 ! user id in a header is no number
-gid of letters | file name=0; file name=f at.116=root ! group id in a header is no number
-mode of letters | file name=0; file name=f at.100=rwxr-xr ! mode in a header is no number
-time of letters | file name=0; file name=f at.136=yesterday ! time in a header is no number
-size of letters | file name=0; file name=f at.124=much ! size in a header is no number
+uid behind two NULs | file name=0; file name=f at.108=\0\000007 ! user id in a header is not a number
+uid with a minus | file name=0; file name=f at.108=-000001 ! user id in a header is not a number
+gid of letters | file name=0; file name=f at.116=root ! group id in a header is not a number
+mode of letters | file name=0; file name=f at.100=rwxr-xr ! mode in a header is not a number
+time of letters | file name=0; file name=f at.136=yesterday ! time in a header is not a number
+size of letters | file name=0; file name=f at.124=much ! size in a header is not a number
 a blank uid | file name=f at.108=\s\s\s\s\s\s\s\s -> f:
 a uid between blanks | file name=f at.108=\s\s\s\s\s\s0\s -> f:
 user names do not count | file name=f at.265=nobody at.297=nogroup pax.uname=nobody -> f:
@@ -55,8 +55,8 @@ E
 
 # Sizes and times.
 table <<'E'
-size -1 | file name=f size=-1 ! size -1 cannot be|damaged
-size -2^62 | file name=f size=-4611686018427387904 ! cannot be|damaged
+size -1 | file name=f size=-1 ! impossible size -1|damaged
+size -2^62 | file name=f size=-4611686018427387904 ! impossible|damaged
 size 2^63-1 | file name=f size=9223372036854775807 ! damaged
 size over what is there | file name=f size=5000 data=1 ! damaged|Truncated
 size over 2^63 | file name=f at.124=\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff ! damaged
@@ -85,12 +85,12 @@ E
 
 # Devices.
 table <<'E'
-a major number of 13 bits | chr name=c major=4096 minor=0 ! device number 4096:0 cannot be
-a minor number of 21 bits | chr name=c major=1 minor=1048576 ! device number 1:1048576 cannot be
-numbers that wrap to 1:3 | chr name=c major=4294967297 minor=4294967299 ! device number .* cannot be
-numbers that wrap to 0:0 | chr name=c major=4294967296 minor=4294967296 ! cannot be
-negative numbers | blk name=c major=-1 minor=-1 ! device number -1:-1 cannot be
-numbers of letters | file name=0; chr name=c major=1 minor=3 at.329=zero ! device number in a header is no number
+a major number of 13 bits | chr name=c major=4096 minor=0 ! impossible device number 4096:0
+a minor number of 21 bits | chr name=c major=1 minor=1048576 ! impossible device number 1:1048576
+numbers that wrap to 1:3 | chr name=c major=4294967297 minor=4294967299 ! impossible device number .*
+numbers that wrap to 0:0 | chr name=c major=4294967296 minor=4294967296 ! impossible
+negative numbers | blk name=c major=-1 minor=-1 ! impossible device number -1:-1
+numbers of letters | file name=0; chr name=c major=1 minor=3 at.329=zero ! device number in a header is not a number
 a continuation of another volume | type=M name=a data=1 ! unknown type
 a contiguous file | type=7 name=a data=1 -> a:1
 a file of a type of its own | type=Z name=a data=1 -> a:1
@@ -98,7 +98,7 @@ E
 if as_user; then
 	table <<'E'
 devices are left out | chr name=c major=1 minor=3; blk name=b major=259 minor=1; file name=f -> f:
-... also numbers that cannot be? no | chr name=c major=4096 minor=0 ! cannot be
+... also numbers that cannot be? no | chr name=c major=4096 minor=0 ! impossible
 an owner outside the map | file name=f uid=70000 ! user id 70000 is not mapped in this user namespace \(see subuid
 a group outside the map | dir name=f gid=70000 ! group id 70000 is not mapped in this user namespace \(see subgid
 a hard link's owner does not count | file name=f; link name=l link=f uid=70000 -> f: l:
@@ -214,7 +214,7 @@ table <<'E'
 0.1, of letters | file name=x data=ab pax.GNU.sparse.size=8 pax.GNU.sparse.numblocks=1 pax.GNU.sparse.map=a,b ! damaged
 0.1, of over 2^63 | file name=x data=ab pax.GNU.sparse.size=8 pax.GNU.sparse.numblocks=1 pax.GNU.sparse.map=99999999999999999999,2 ! damaged|cannot|behind
 0.1, more than there is | file name=x data=ab pax.GNU.sparse.size=9000 pax.GNU.sparse.numblocks=1 pax.GNU.sparse.map=0,9000 -> x:ab\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000
-0.0, a size that is none | file name=x data=ab pax.GNU.sparse.size=-8 pax.GNU.sparse.numblocks=1 pax.GNU.sparse.offset=0 pax.GNU.sparse.numbytes=2 ! cannot be|damaged
+0.0, a size that is none | file name=x data=ab pax.GNU.sparse.size=-8 pax.GNU.sparse.numblocks=1 pax.GNU.sparse.offset=0 pax.GNU.sparse.numbytes=2 ! impossible|damaged
 0.0, letters | file name=x data=ab pax.GNU.sparse.size=8 pax.GNU.sparse.offset=x pax.GNU.sparse.numbytes=2 ! malformed pax record 'GNU.sparse.offset'
 1.0, a map that is none | file name=x data=nonsense pax.GNU.sparse.major=1 pax.GNU.sparse.minor=0 pax.GNU.sparse.name=f pax.GNU.sparse.realsize=8 ! damaged
 1.0, a count of 2^64 | file name=x data=99999999999999999999\n pax.GNU.sparse.major=1 pax.GNU.sparse.minor=0 pax.GNU.sparse.name=f pax.GNU.sparse.realsize=8 ! damaged

@@ -274,7 +274,7 @@ for f in cat 'gzip -c'; do
 		"docker-save without its config, $f" sh -c "$f cut.tar | ovlctl import -"
 done
 fails 1 "'manifest.json' names the config" "... a file" ovlctl import cut.tar
-fails 1 "is no image" "--as image with a layer" ovlctl import --as image root.tar
-fails 1 "is no image" "... from a pipe" sh -c 'cat root.tar | ovlctl import --as image -'
+fails 1 "is not an image" "--as image with a layer" ovlctl import --as image root.tar
+fails 1 "is not an image" "... from a pipe" sh -c 'cat root.tar | ovlctl import --as image -'
 
 done_testing

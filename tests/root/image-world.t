@@ -252,18 +252,18 @@ beside() { # WHAT SAID DESCRIPTOR
 	layout $L "$3"
 	fails 1 "$2" "alone: $1" ovlctl import $L
 }
-beside "an SBOM" "it is no image but an artifact" \
+beside "an SBOM" "it is it is an artifact, not an image" \
 	"$(artifact application/vnd.oci.empty.v1+json application/spdx+json)"
 beside "a signature" "is of an unknown media type" \
 	"$(artifact application/vnd.oci.image.config.v1+json application/vnd.dev.cosign.simplesigning.v1+json)"
 printf '{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json",%s},"layers":[]}' \
 	"$(blob empty.json)" >manifest.json
 beside "an image without layers" "an image without layers" "\"mediaType\":\"$manifest_type\",$(blob manifest.json)"
-beside "a sha512 digest" "is no sha256 digest" "\"mediaType\":\"$manifest_type\",\"digest\":\"sha512:$one$one\",\"size\":3"
+beside "a sha512 digest" "is not a sha256 digest" "\"mediaType\":\"$manifest_type\",\"digest\":\"sha512:$one$one\",\"size\":3"
 beside "an unknown media type" "it is of an unknown media type" "\"mediaType\":\"text/plain\",$(blob sbom)"
 L=alone2
 layout $L "$(artifact a/b c/d)" "$(artifact a/c c/d)"
-fails 1 "it is no image but an artifact" "two artifacts and no image" ovlctl import $L
+fails 1 "it is it is an artifact, not an image" "two artifacts and no image" ovlctl import $L
 # Damage is no reason to go on.
 L=beside
 layout $L "$good" "$(manifest "$machine" G=2 2.tar)"
@@ -493,7 +493,7 @@ mv "dir/$m" dir/manifest.json
 echo 'Directory Transport Version: 1.1' >dir/version
 takes "a directory of podman's docker-dir" "$top" "" ovlctl import dir
 is "... has no name" "$(names)" ""
-fails 1 "is no image" "a directory with another manifest.json" sh -c 'mkdir web; echo "{\"name\":\"web\",\"layers\":[]}" >web/manifest.json; exec ovlctl import web'
+fails 1 "is not an image" "a directory with another manifest.json" sh -c 'mkdir web; echo "{\"name\":\"web\",\"layers\":[]}" >web/manifest.json; exec ovlctl import web'
 empty_store
 
 done_testing

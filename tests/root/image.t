@@ -133,7 +133,7 @@ docker_save hides "$(printf %.6s "$other")" A=1 1.tar
 tar -C hides -cf hides.tar .
 ovlctl import hides.tar >out 2>err
 is "a tag that another layer's id begins with is left out" "$? $(ovlctl ls -nr -o NAME "$(cat out)") $(cat err)" \
-	"0  ovlctl: import: warning: the name '$(printf %.6s "$other")' is the beginning of layer $(printf %.12s "$other")'s id: left out"
+	"0  ovlctl: import: warning: the name '$(printf %.6s "$other")' is a prefix of the id of layer $(printf %.12s "$other")'s id: left out"
 empty_store
 
 # Several images.
@@ -149,7 +149,7 @@ is "--image chooses" "$(ovlctl import --image b:1 two.tar >/dev/null; ovlctl ls 
 ok "... :latest may be left out" ovlctl import --image c two.tar
 before=$(store_state)
 fails 1 "no image 'd:1' in it" "--image that is not there" ovlctl import --image d:1 two.tar
-fails 2 "3 images in it: -n names but one" "-n for several images" ovlctl import -n x two.tar
+fails 2 "3 images: -n takes only one" "-n for several images" ovlctl import -n x two.tar
 is "... nothing changes" "$(store_state)" "$before"
 empty_store
 
@@ -168,7 +168,7 @@ is "... has the name" "$(ovlctl ls -nr -o NAME)" "multi:1"
 empty_store
 is "--platform with a variant" "$(ovlctl import --platform linux/arm/v7 multi)" "$(sha 2.tar)"
 empty_store
-fails 1 "no image for linux/s390x in it, but for linux/sparc64, linux/arm/v7, linux/$machine" \
+fails 1 "it has no image for linux/s390x, only for linux/sparc64, linux/arm/v7, linux/$machine" \
 	"a platform that is not there" ovlctl import --platform linux/s390x multi
 fails 1 "no image for linux/arm/v6" "a variant that is not there" ovlctl import --platform linux/arm/v6 multi
 fails 1 "the image is for linux/$machine, not for linux/s390x" "of a single image too" \
@@ -185,7 +185,7 @@ mv x bad/manifest.json
 tar -C bad -cf bad.tar manifest.json config $(jq -r '.[0].Layers[]' bad/manifest.json)
 fails 1 "the image is for .033\[2J/$machine, not for linux/s390x" "... whose config has an escape" \
 	ovlctl import --platform linux/s390x bad.tar
-fails 2 "'foo' is no platform" "--platform foo" ovlctl import --platform foo oci
+fails 2 "'foo' is not a platform" "--platform foo" ovlctl import --platform foo oci
 
 # Many layers at once, the same one several times among them.
 many=
@@ -220,16 +220,16 @@ refused() { # STATUS PATTERN WHAT COMMAND...
 }
 
 refused 1 "layer sha256:.*: its digest is sha256:.*, not|its diff id is|not a tar archive" "a wrong layer blob" ovlctl import many
-refused 2 "is an image: -p is for a layer" "-p with an image" ovlctl import -p kept oci
-refused 2 "is an image: --expect is for a layer" "--expect with an image" ovlctl import --expect "$chain" oci
-refused 2 "is a layer: --image and --platform are for images" "--image with a layer" ovlctl import --image x 1.tar
+refused 2 "is an image: -p applies only to layers" "-p with an image" ovlctl import -p kept oci
+refused 2 "is an image: --expect applies only to layers" "--expect with an image" ovlctl import --expect "$chain" oci
+refused 2 "is a layer: --image and --platform apply only to images" "--image with a layer" ovlctl import --image x 1.tar
 refused 2 "--as takes layer or image, not 'thing'" "--as thing" ovlctl import --as thing oci
-refused 2 "is a directory: no layer tar" "--as layer with a directory" ovlctl import --as layer oci
+refused 2 "is a directory and not an image layout" "--as layer with a directory" ovlctl import --as layer oci
 mkdir nothing
-refused 1 "'nothing' is no image" "a directory that is no image" ovlctl import nothing
-refused 1 "'4.tar' is no image" "--as image with a layer" ovlctl import --as image 4.tar
-refused 1 "is no image" "... from a pipe" sh -c 'ovlctl import --as image - <4.tar'
-refused 1 "the name 'kept' is layer .* already" "a tag that is another layer's" ovlctl import -n kept oci
+refused 1 "'nothing' is not an image" "a directory that is not an image" ovlctl import nothing
+refused 1 "'4.tar' is not an image" "--as image with a layer" ovlctl import --as image 4.tar
+refused 1 "is not an image" "... from a pipe" sh -c 'ovlctl import --as image - <4.tar'
+refused 1 "the name 'kept' is already used by layer" "a tag that is another layer's" ovlctl import -n kept oci
 
 # A fresh layout, changed by a command in it.
 broken() { # PATTERN WHAT COMMAND
@@ -251,13 +251,13 @@ broken "blob 'blobs/sha256/$l' has .* bytes, not" "a longer layer" "echo >>blobs
 broken "its digest is|damaged gzip" "another layer" "printf x | dd of=blobs/sha256/$l bs=1 seek=9 conv=notrunc 2>/dev/null"
 broken "'blobs/sha256/$l' is a symlink that leads out" "a symlink for a layer" "rm blobs/sha256/$l; ln -s /etc/passwd blobs/sha256/$l"
 broken "is missing|is not a regular file" "a directory for a layer" "rm blobs/sha256/$l; mkdir blobs/sha256/$l"
-broken "is no image" "no index" "rm index.json"
+broken "is not an image" "no index" "rm index.json"
 broken "'index.json' is not JSON: line 2" "an index that is no JSON" "echo '{' >index.json"
 broken "without manifests" "an index of nothing" "echo '{}' >index.json"
-broken "no image in it" "an empty index" "echo '{\"manifests\":[]}' >index.json"
+broken "it has no image" "an empty index" "echo '{\"manifests\":[]}' >index.json"
 broken "version '9.0.0'" "a layout of the future" "echo '{\"imageLayoutVersion\":\"9.0.0\"}' >oci-layout"
 broken "over 4 MiB" "an index of 5 MB" "(cat index.json; head -c 5000000 /dev/zero | tr '\\0' ' ') >x; mv x index.json"
-broken "is no sha256 digest" "a digest that leads elsewhere" \
+broken "is not a sha256 digest" "a digest that leads elsewhere" \
 	"sed 's/sha256:[0-9a-f]*/sha256:..\\/..\\/..\\/etc\\/passwd/' index.json >x; mv x index.json"
 broken "line 1: .* near '.033'" "... with an escape, which the message has not" \
 	"printf '{\\033]0;x\\007' >index.json"
@@ -277,7 +277,7 @@ changed() { # PATTERN WHAT JQ-FILTER-OF-THE-MANIFEST
 changed "is encrypted" "an encrypted layer" \
 	'.layers[1].mediaType = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"'
 changed "is of an unknown media type" "a layer of another kind" '.layers[0].mediaType = "text/plain"'
-changed "no image but an artifact" "an artifact" '.config.mediaType = "application/vnd.example"'
+changed "it is an artifact, not an image" "an artifact" '.config.mediaType = "application/vnd.example"'
 changed "is of 3 layers, the image has 2" "a layer too few" '.layers |= .[0:2]'
 changed "its diff id is sha256:.*, not" "layers in another order" '.layers |= [.[1],.[0],.[2]]'
 changed "has no size" "a layer without a size" 'del(.layers[0].size)'
@@ -293,7 +293,7 @@ for i in 1 2 3 4; do
 	awk -v d="$d" 'BEGIN { printf "{\"manifests\":["; for (i = 0; i < 1000; i++) printf "%s{%s}", i ? "," : "", d; printf "]}" }' >index
 done
 layout $L "\"mediaType\":\"$index_type\",$(blob index)"
-refused 1 "are more than 4096, or 32 MiB|nested too deep" "an index of 10^12 indexes" timeout 60 ovlctl import $L
+refused 1 "has more than 4096 .*or 32 MiB|nested too deep" "an index of 10^12 indexes" timeout 60 ovlctl import $L
 
 # Indexes in indexes.
 L=nest
@@ -320,11 +320,11 @@ saved() { # PATTERN WHAT COMMAND
 conf=$(jq -r '.[0].Config' save/manifest.json)
 lay=$(jq -r '.[0].Layers[1]' save/manifest.json)
 saved "'$lay' is missing" "docker: a missing layer" "rm $lay"
-saved "is no image|is missing" "docker: a missing config" "rm $conf"
+saved "is not an image|is missing" "docker: a missing config" "rm $conf"
 saved "its diff id is" "docker: another layer" "cp ../4.tar $lay"
 saved "leaves the layer" "docker: a name that leads out" \
 	"sed 's,$lay,../../etc/passwd,' manifest.json >x; mv x manifest.json"
-saved "is no image|is not JSON" "docker: a manifest that is no JSON" "echo '[' >manifest.json"
+saved "is not an image|is not JSON" "docker: a manifest that is no JSON" "echo '[' >manifest.json"
 saved "too many links" "docker: symlinks in a circle" "rm $lay; ln -s layer2 $lay; ln -s layer.tar $(dirname $lay)/layer2"
 tar -C save -cf bad.tar $(ls save)
 mkdir -p "twice/$(dirname "$lay")"

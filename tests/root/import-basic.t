@@ -59,13 +59,13 @@ ok "--expect without the algorithm" ovlctl import --expect "$sum" a.gz
 before=$(store_state)
 fails 1 "its diff id is sha256:$sum, not sha256:$sumb" "--expect something else" \
 	ovlctl import --expect "$sumb" a.gz
-fails 1 "the name 'two' is layer .* already" "a name that is taken" ovlctl import -n two a.gz
-fails 2 "'sha256:12' is no digest" "--expect no digest" ovlctl import --expect sha256:12 a.gz
-fails 2 "cannot be a layer's name" "a bad name" ovlctl import -n '-x' a.gz
-fails 2 "cannot be a layer's name" "an id as a name" ovlctl import -n "$sum" a.gz
+fails 1 "the name 'two' is already used by layer" "a name that is taken" ovlctl import -n two a.gz
+fails 2 "'sha256:12' is not a digest" "--expect no digest" ovlctl import --expect sha256:12 a.gz
+fails 2 "is not a valid name" "a bad name" ovlctl import -n '-x' a.gz
+fails 2 "is not a valid name" "an id as a name" ovlctl import -n "$sum" a.gz
 fails 3 "no such layer 'nowhere'" "no such parent" ovlctl import -p nowhere a.gz
 fails 1 "cannot open 'nofile': No such file" "no such file" ovlctl import nofile
-fails 1 "'src' is no image: neither an OCI image layout nor" "a directory" ovlctl import src
+fails 1 "'src' is not an image: neither an OCI image layout nor" "a directory" ovlctl import src
 need w ovlctl create two
 before2=$(store_state)
 fails 1 "writable: only an image layer can be a parent" "a writable parent" \

@@ -114,7 +114,7 @@ undone() { rm -rf out.tar .out* dir .dir*; }
 try "diff -o" "ovlctl diff -o out.tar b"
 try "export" "ovlctl export b dir"
 undone() { ovlctl umount -a; }
-try "mount" "ovlctl mount w" "mounted already"
+try "mount" "ovlctl mount w" "already mounted"
 ready() { ovlctl mount -o volatile w >/dev/null && touch "$S/names/w/merged/f"; }
 try "umount" "ovlctl umount w" "not mounted"
 ready() { :; }

@@ -45,7 +45,7 @@ awk 'BEGIN {
 	print "end"
 }' | mktar >twice.tar
 before=$(store_state)
-fails 1 "absurdly many files with data are in the layer twice" "a tar of 9 MB of names, twice" \
+fails 1 "too many files with data occur twice in the layer" "a tar of 9 MB of names, twice" \
 	ovlctl --sync=none import twice.tar
 is "... leaves nothing" "$(store_state)" "$before"
 

@@ -37,12 +37,12 @@ is "a tree as JSON" "$(ovlctl ls -J --tree -o NAME | jq -c '.layers[0].children[
 is "JSON" "$(ovlctl ls -Jb -o NAME,ID,SIZE,DEPTH,PARENT,MOUNTPOINT base web | command jq -c '.layers[]')" \
 	"{\"names\":[\"base\"],\"id\":\"$a\",\"size\":1500,\"depth\":0,\"parent\":null,\"mounts\":[]}
 {\"names\":[\"web\"],\"id\":\"$w\",\"size\":0,\"depth\":2,\"parent\":\"$b\",\"mounts\":[\"$m\"]}"
-fails 2 "unknown column 'NOPE'; there are NAME, ID" "an unknown column" ovlctl ls -o NAME,NOPE
+fails 2 "unknown column 'NOPE'; the columns are NAME, ID" "an unknown column" ovlctl ls -o NAME,NOPE
 fails 3 "no such layer 'nope'" "an unknown layer" ovlctl ls base nope
 fails 2 "-J and -r cannot be used together" "-J -r" ovlctl ls -J -r
 fails 2 "--tree and -q cannot be used together" "--tree -q" ovlctl ls --tree -q
-fails 2 "unknown kind 'nope'; there are image, writable" "an unknown kind" ovlctl ls --kind nope
-fails 2 "unknown column 'nope'; there are NAME" "sorted by nothing" ovlctl ls --sort nope
+fails 2 "unknown kind 'nope'; the kinds are image and writable" "an unknown kind" ovlctl ls --kind nope
+fails 2 "unknown column 'nope'; the columns are NAME" "sorted by nothing" ovlctl ls --sort nope
 is "-q: ids, whole" "$(ovlctl ls -q | sort)" "$(printf '%s\n' "$a" "$b" "$w" "$v" | sort)"
 is "--kind image" "$(ovlctl ls -q --kind image)" "$(printf '%s\n%s' "$a" "$b")"
 is "--kind writable" "$(ovlctl ls -q --kind writable | sort)" "$(printf '%s\n' "$w" "$v" | sort)"

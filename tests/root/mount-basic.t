@@ -61,7 +61,7 @@ is "a bottom image layer mounts" "$(cat "$i/f")" "lower"
 like "... with the empty directory" "lowerdir=$(lower_of a):\.\./empty" "$(opts "$i")"
 ok "... unmounts" ovlctl umount a
 is "... and shows just its tree again" "$(ls "$store/$a" | tr '\n' ' ')" "$LS_BOTTOM "
-fails 2 "read-only only" "-o rw of an image layer" ovlctl mount -o rw a
+fails 2 "only be mounted read-only" "-o rw of an image layer" ovlctl mount -o rw a
 
 # On nothing.
 need e ovlctl create
@@ -100,7 +100,7 @@ fi
 for o in lowerdir=/ upperdir=/x workdir=/x remount bind; do
 	fails 2 "option '$o' cannot be given" "-o $o" ovlctl mount -o $o w
 done
-fails 1 "does not take option 'nonsense=1'" "-o nonsense=1" ovlctl mount -o nonsense=1 w
+fails 1 "does not accept option 'nonsense=1'" "-o nonsense=1" ovlctl mount -o nonsense=1 w
 
 # A mount on top of another.
 need - ovlctl mount w mnt

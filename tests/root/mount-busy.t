@@ -7,9 +7,9 @@ need a ovlctl import -n a a.tar
 need w ovlctl create -n w a
 mkdir mnt
 need m ovlctl mount w
-fails 4 "layer 'w' is mounted already on '$m'" "mounted in this namespace" ovlctl mount w
-fails 4 "layer 'w' is mounted already on '$m'" "... on another target" ovlctl mount w mnt
-fails 4 "layer 'w' is mounted already on '$m'" "... read-only" ovlctl mount -r w mnt
+fails 4 "layer 'w' is already mounted on '$m'" "mounted in this namespace" ovlctl mount w
+fails 4 "layer 'w' is already mounted on '$m'" "... on another target" ovlctl mount w mnt
+fails 4 "layer 'w' is already mounted on '$m'" "... read-only" ovlctl mount -r w mnt
 fails 4 "layer 'w' is mounted on '$m'" "... rm refuses" ovlctl rm w
 fails 4 "layer 'w' is mounted on '$m'" "... rm -f too" ovlctl rm -f w
 fails 4 "has layers on top of it: 'w'" "its parent" ovlctl rm a
@@ -18,7 +18,7 @@ ovlctl umount w
 # In another mount namespace.
 in_namespace pid ovlctl mount w
 is "not to be seen from here" "$(ovlctl ls -nr -o MOUNTPOINT w)" ""
-fails 4 "layer 'w' is mounted already on '$m' in the mount namespace of process $pid" \
+fails 4 "layer 'w' is already mounted on '$m' in the mount namespace of process $pid" \
 	"mounted in another namespace" ovlctl mount w
 fails 4 "layer 'w' is mounted on '$m' in the mount namespace of process $pid" \
 	"... rm refuses" ovlctl rm w
@@ -31,7 +31,7 @@ is "mounted when that is gone" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$m"
 stay_in pid "$m"
 ok "detach" ovlctl umount -l w
 is "nothing is mounted any more" "$(grep -c "$T" /proc/self/mountinfo)" 0
-fails 4 "layer 'w' is mounted already, .*detached and still in use" "detached and in use" \
+fails 4 "layer 'w' is already mounted, .*detached and still in use" "detached and in use" \
 	ovlctl mount w
 fails 4 "layer 'w' is mounted, .*detached and still in use" "... rm refuses" ovlctl rm w
 end $pid

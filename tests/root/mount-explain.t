@@ -40,7 +40,7 @@ printf '/etc' >"$dir/$LOWER"
 fails 1 "'$LOWER' of layer .* is damaged" "the file of lowers is something else" ovlctl mount w
 rm "$dir/$LOWER"
 mv lower.away "$dir/$LOWER"
-fails 1 "the kernel does not take option 'redirect_dir=maybe'" "a bad value of an option" \
+fails 1 "the kernel does not accept option 'redirect_dir=maybe'" "a bad value of an option" \
 	ovlctl mount -o redirect_dir=maybe w
 
 # Not permitted: a user namespace, but the mount namespace of another one.
@@ -104,7 +104,7 @@ if ! as_user; then
 		mkdir ext
 		if mount -o loop img ext 2>/dev/null; then
 			setup "$T/ext/store"
-			fails 1 "does not tell types of files \(d_type\)" "an upper without d_type" \
+			fails 1 "does not report file types \(d_type\)" "an upper without d_type" \
 				ovlctl mount w
 			umount ext
 		else
@@ -128,7 +128,7 @@ if ! as_user; then
 	need - ovlctl umount w
 	cp -a store3 store4
 	OVLCTL_ROOT=$T/store4
-	fails 1 "when the store was copied since, which 'index=on' does not allow" \
+	fails 1 "was the store copied\?\), which 'index=on' does not allow" \
 		"an index in a copy" ovlctl mount -o index=on w
 	ok "... and without it" ovlctl mount w
 	need - ovlctl umount w
@@ -157,7 +157,7 @@ is "nothing of it is mounted" "$(grep -c "$T" /proc/self/mountinfo)" 0
 # Without /proc nothing works, and every command says so; AddressSanitizer does not, either.
 if ! as_user && [ "$MODE" != asan ]; then
 	for c in "ls" "mount w" "import -" "rm w" "check" "prune"; do
-		fails "$([ "$c" = check ] && echo 8 || echo 1)" "/proc is not mounted" "no /proc: $c" \
+		fails "$([ "$c" = check ] && echo 8 || echo 1)" "/proc is needed but not mounted" "no /proc: $c" \
 			unshare -m --propagation private sh -c 'umount -l /proc && exec ovlctl '"$c"
 	done
 fi

@@ -14,7 +14,7 @@ as_user && ux=,userxattr
 moved() { # DIR
 	is "ls shows the mounts $1" "$(ovlctl ls -nr -o MOUNTPOINT a b w | tr '\n' ' ')" "$T/ma $T/mb $T/mw "
 	fails 4 "layer 'w' is mounted on '$T/mw'" "rm of the writable layer $1" ovlctl rm w
-	fails 4 "layer 'w' is mounted already on '$T/mw'" "mount of it $1" ovlctl mount w
+	fails 4 "layer 'w' is already mounted on '$T/mw'" "mount of it $1" ovlctl mount w
 	fails 4 "layer '[wab]' is mounted on" "rm -r of the image layers $1" ovlctl rm -r a
 	is "umount of one $1" "$(ovlctl umount b; ovlctl ls -nr -o MOUNTPOINT b)" ""
 	ok "umount -a $1" ovlctl umount -a

@@ -232,7 +232,7 @@ other() { mount -t overlay -o "lowerdir=$1,upperdir=over.up,workdir=over.work$ux
 need m ovlctl mount w
 need - other "$m"
 need - ovlctl umount -l w
-fails 4 "layer 'w' is part of the overlay that is mounted on '$T/top'" "an overlay on merged" ovlctl rm w
+fails 4 "layer 'w' is part of the overlay mounted on '$T/top'" "an overlay on merged" ovlctl rm w
 fails 4 "layer 'w' is part of" "... commit" ovlctl commit w
 umount top
 ok "... and gone" ovlctl --wait 20 mount w
@@ -240,7 +240,7 @@ need - ovlctl umount w
 rm -rf over.up over.work
 mkdir over.up over.work
 need - other "none:$store/$b/$TREE"
-fails 4 "layer 'b' is part of the overlay that is mounted on '$T/top'" "a tree as the second lower" ovlctl rm -r b
+fails 4 "layer 'b' is part of the overlay mounted on '$T/top'" "a tree as the second lower" ovlctl rm -r b
 is "... which is no mount of the layer" "$(ovlctl ls -nr -o MOUNTPOINT b)" ""
 fails 1 "is not mounted" "... nor unmounted as one" ovlctl umount b
 umount top

@@ -61,7 +61,7 @@ is "the refusal of an image changed nothing" "$(store_state)" "$before"
 
 need m ovlctl mount -o volatile,xino=off,nosuid w
 ok "128 lowers and options" ovlctl umount w
-fails 1 "the mount options are [0-9]+ bytes, the kernel takes 4095" "too many options" \
+fails 1 "the mount options are [0-9]+ bytes, the kernel accepts 4095" "too many options" \
 	ovlctl mount -o "$(printf 'xino=auto,%.0s' $(seq 400))volatile" w
 
 # A root as long as a path can be. The shell cannot go there, so perl makes it.
@@ -74,7 +74,7 @@ need a ovlctl import -n a l.tar
 need w ovlctl create -n w a
 is "mounts and says where" "$(ovlctl mount w)" "$root/$DRV/$w/merged"
 is "ls finds it" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$root/$DRV/$w/merged"
-fails 4 "layer 'w' is mounted already on" "not twice" ovlctl mount w
+fails 4 "layer 'w' is already mounted on" "not twice" ovlctl mount w
 fails 4 "layer 'w' is mounted on" "not removed" ovlctl rm w
 ok "umount" ovlctl umount w
 is "a bottom image layer too" "$(ovlctl mount a)" "$root/$DRV/$a/merged"

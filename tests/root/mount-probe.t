@@ -13,7 +13,7 @@ in_namespace pid ovlctl mount w
 # With /proc read-only, as in a container.
 if unshare -m --propagation private sh -c 'mount -o remount,bind,ro /proc' 2>/dev/null; then
 	roproc() { unshare -m --propagation private sh -c 'mount -o remount,bind,ro /proc; exec "$@"' - "$@"; }
-	fails 4 "layer 'w' is mounted already on .* process $pid" "mount, /proc read-only" roproc ovlctl mount w m2
+	fails 4 "layer 'w' is already mounted on .* process $pid" "mount, /proc read-only" roproc ovlctl mount w m2
 	fails 4 "layer 'w' is mounted on .* process $pid" "rm, /proc read-only" roproc ovlctl rm w
 	roproc=1
 elif as_user; then
@@ -71,7 +71,7 @@ if can_trace && [ "$(uname -m)" = x86_64 ]; then
 	need - ovlctl umount -l w
 	ok "detached and in use: the layer is not at rest" [ -d "$own" ]
 	fails 4 "layer 'w' is mounted" "... and rm refuses" ovlctl rm w
-	fails 4 "layer 'w' is mounted already" "... and so does mount" ovlctl mount w
+	fails 4 "layer 'w' is already mounted" "... and so does mount" ovlctl mount w
 	end $pid
 	until_true is_free
 	is "free, when asked" "$n" 2

@@ -17,7 +17,7 @@ plain() { # WHAT
 
 if as_user; then
 	for o in redirect_dir=on redirect_dir=follow metacopy=on; do
-		fails 1 "option '$o' does not go with 'userxattr'" "-o $o" ovlctl mount -o $o w
+		fails 1 "option '$o' cannot be used with 'userxattr'" "-o $o" ovlctl mount -o $o w
 	done
 	ok "a plain mount goes on" ovlctl mount w
 	ok "umount" ovlctl umount w
@@ -30,9 +30,9 @@ need - ovlctl mount w
 no "without redirects a directory cannot be renamed" perl -e 'exit !rename "$ARGV[0]/d", "$ARGV[0]/e"' "$m"
 ovlctl umount w
 is "nothing is remembered of a plain mount" "$(ls -A "$dir" | grep -E 'redirect|metacopy')" ""
-fails 1 "does not take option 'nonsense=1'" "one that fails" ovlctl mount -o redirect_dir=on,nonsense=1 w
+fails 1 "does not accept option 'nonsense=1'" "one that fails" ovlctl mount -o redirect_dir=on,nonsense=1 w
 is "nothing is remembered of it" "$(ls -A "$dir" | grep -E 'redirect|metacopy')" ""
-fails 1 "'redirect_dir=follow' does not go with 'metacopy=on'" "a contradiction" \
+fails 1 "'redirect_dir=follow' cannot be used with 'metacopy=on'" "a contradiction" \
 	ovlctl mount -o metacopy=on,redirect_dir=follow w
 
 need - ovlctl mount -o redirect_dir=on w
@@ -64,7 +64,7 @@ plain "after metacopy=on"
 need - ovlctl mount w
 like "... has metacopy on" 'metacopy=on' "$(options)"
 ovlctl umount w
-fails 1 "'redirect_dir=follow' does not go with 'metacopy=on', which the layer needs" "what does not go with that" \
+fails 1 "'redirect_dir=follow' cannot be used with 'metacopy=on', which the layer needs" "what does not go with that" \
 	ovlctl mount -o redirect_dir=follow w
 
 # metacopy alone also makes redirects.

@@ -39,7 +39,7 @@ need - ovlctl umount w
 need m ovlctl mount -o volatile w
 umount "$m"
 fails 1 "was last mounted volatile" "a volatile mount that was not synced" ovlctl mount w
-fails 1 "does not take option 'bogus'" "a mount by force that fails" ovlctl mount --force -o bogus w
+fails 1 "does not accept option 'bogus'" "a mount by force that fails" ovlctl mount --force -o bogus w
 fails 1 "was last mounted volatile" "... leaves the mark" ovlctl mount w
 fails 1 "was last mounted volatile" "... for commit too" ovlctl commit w
 need - ovlctl mount --force -o volatile w
@@ -52,7 +52,7 @@ need - ovlctl umount w
 
 # ---- mount points ---------------------------------------------------------------------
 
-fails 1 "does not take option 'bogus'" "a mount of a bottom image that fails" ovlctl mount -o bogus a
+fails 1 "does not accept option 'bogus'" "a mount of a bottom image that fails" ovlctl mount -o bogus a
 is "... leaves no mount point" "$(ls "$store/$a" | tr '\n' ' ')" "$LS_BOTTOM "
 for at in "$OVLCTL_ROOT" "$OVLCTL_ROOT/names" "$store" "$store/$w" "$store/$b/$TREE" "$store/$w/work"; do
 	fails 1 "is in the store|would hide the store" "a mount on ${at#"$T"}" ovlctl mount b "$at"

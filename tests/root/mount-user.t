@@ -56,7 +56,7 @@ asked() {
 job w a
 asked "from outside" ""
 asked "ustat is refused" noustat
-fails 4 "layer 'w' is mounted already, .*still in use" "mount from another namespace" \
+fails 4 "layer 'w' is already mounted, .*still in use" "mount from another namespace" \
 	user unshare -rm "$O" mount w
 fails 4 "layer 'w' is mounted, .*still in use" "root" ovlctl rm w
 fails 4 "layer 'w' is mounted, .*still in use" "root without CAP_SYS_ADMIN" \

@@ -49,7 +49,7 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	need m ovlctl mount -o volatile w
 	echo $i >"$m/f"
 	(ovlctl umount w 2>/dev/null; echo umount $?) &
-	(ovlctl mount -o volatile w >/dev/null 2>why || grep -v "taken\|in use\|mounted already\|not synced" why) &
+	(ovlctl mount -o volatile w >/dev/null 2>why || grep -v "taken\|in use\|already mounted\|not synced" why) &
 	wait
 	is_marked=$(test -d "$mark" && echo yes)
 	[ "$(ovlctl ls -nr -o MOUNTPOINT w)" ] && [ ! "$is_marked" ] && echo "a mount without its mark"

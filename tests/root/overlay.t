@@ -206,15 +206,15 @@ is "names say which" "$(readlink "$OVLCTL_ROOT/names/a" "$OVLCTL_ROOT/names/two"
 	"../overlay/$a ../overlay2/$a "
 is "ls shows both" "$(ovlctl ls -nr -o NAME,DRIVER | sort | tr '\n' ' ')" "a overlay two overlay2 "
 is "... or those of one" "$(ovlctl --driver overlay2 ls -nr -o NAME)" two
-fails 2 "'$a' is ambiguous: two drivers have it, --driver says which is meant" "by id it is ambiguous" ovlctl show "$a"
-fails 2 "is ambiguous: two drivers have it" "by a prefix too" ovlctl show "$(echo "$a" | cut -c1-20)"
+fails 2 "'$a' is ambiguous: both drivers have it; select one with --driver" "by id it is ambiguous" ovlctl show "$a"
+fails 2 "is ambiguous: both drivers have it" "by a prefix too" ovlctl show "$(echo "$a" | cut -c1-20)"
 is "--driver says which" "$(ovlctl --driver overlay show "$a" | jq -r '.layers[0].driver') $(OVLCTL_DRIVER=overlay2 ovlctl show "$a" | jq -r '.layers[0].driver')" \
 	"overlay overlay2"
 is "a short id is one of them" "$(ovlctl show "$(ovlctl ls -nr -o LINK a)" | jq -r '.layers[0].driver')" overlay
-fails 3 "no such layer 'two' of driver overlay: it is one of overlay2" "a name of the other driver" \
+fails 3 "no such layer 'two' with driver overlay: its driver is overlay2" "a name of the other driver" \
 	ovlctl --driver overlay show two
-fails 3 "no such layer 'a' of driver" "a parent of the other driver" ovlctl --driver overlay2 import -p a b.tar
-fails 1 "the name 'a' is layer" "a name is one layer's" ovlctl --driver overlay2 import -n a b.tar
+fails 3 "no such layer 'a' with driver" "a parent of the other driver" ovlctl --driver overlay2 import -p a b.tar
+fails 1 "the name 'a' is already used by layer" "a name is one layer's" ovlctl --driver overlay2 import -n a b.tar
 need w ovlctl create -n w a
 w2=$(ovlctl create -n w2 two)
 is "what is built on a layer is of its driver" "$(ovlctl ls -nr -o DRIVER w) $(ovlctl ls -nr -o DRIVER w2)" "overlay overlay2"

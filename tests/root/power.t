@@ -344,7 +344,7 @@ nones() {
 		*) false ;;
 		esac
 		report $? "$fs, power cut $how, import --sync=none: check --content is right" || diag out
-		[ $how = some ] && like "... names the file" "error: layer $(echo "$id" | cut -c1-12): data: 'd/new' has another size" "$(cat out)"
+		[ $how = some ] && like "... names the file" "error: layer $(echo "$id" | cut -c1-12): data: 'd/new' has a different size" "$(cat out)"
 		ok "... a is whole" a_kept
 		ok "... rm" ovlctl rm -f "$id"
 		ok "... and import" ovlctl import -n b -p a b.tar

@@ -126,7 +126,7 @@ if command -v script >/dev/null; then
 		(until_true grep -q waiting typescript; flock -u 8) &
 		is "on a terminal a wait is said, once: $w" \
 			"$(script -fqec "ovlctl $w diff wanted" typescript </dev/null | tr -d '\r')" \
-			"ovlctl: diff: waiting for another process to be done with layer 'wanted'"
+			"ovlctl: diff: waiting for another process to finish with layer 'wanted'"
 		wait
 	done
 	flock 8

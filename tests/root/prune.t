@@ -29,7 +29,7 @@ if can_trace; then
 	ovlctl prune --dry-run >dry
 	like "killed before the rename: staging, the link, the name, the hint" \
 		"hint:1 $(is_overlay || echo "link:1 ")name:1 staging:[12] " "$(left dry)"
-	like "... says why" "^staging [0-9a-f]{64} [0-9]+ who was making it has ended$" "$(cat dry)"
+	like "... says why" "^staging [0-9a-f]{64} [0-9]+ its maker was killed$" "$(cat dry)"
 	ovlctl prune >wet
 	same "... --dry-run said so" wet dry
 	is "... the store is as it was" "$(store_state)" "$before"
@@ -38,8 +38,8 @@ if can_trace; then
 	is "killed before the rename, and the layer came without that name" \
 		"$(ovlctl ls -nr -o NAME $four):$(ovlctl check | grep -c ^note)" ":$(is_overlay && echo 2 || echo 3)"
 	is "... a name and a link too many go" "$(ovlctl prune | cut -d' ' -f1,4-)" \
-		"$(printf 'staging who was making it has ended\nname no layer has it'
-		is_overlay || printf '\nlink its layer has another')"
+		"$(printf 'staging its maker was killed\nname no layer has this name'
+		is_overlay || printf '\nlink its layer has another link')"
 	is_overlay || ok "... its own stays" test -d "$S/$DRV/l/$(cat "$S/$DRV/$four/link")"
 	is "... check has nothing to say" "$(ovlctl check)" ""
 	ovlctl rm $four
@@ -149,9 +149,9 @@ same "then they go" out dry
 is "only what has a name is left" "$(ovlctl ls -nr -o NAME)" one
 is "... nothing of them" "$(ls "$S/$DRV" | grep -vc '^l$') $(ls "$S/trash" | wc -l)" "1 0"
 
-fails 2 "'--older-than x': a number is needed" "--older-than x" ovlctl prune --layers --older-than x
-fails 2 "'--older-than -1': a number is needed" "--older-than -1" ovlctl prune --layers --older-than=-1
-fails 2 "--older-than is for --layers" "--older-than alone" ovlctl prune --older-than 1h
+fails 2 "'--older-than x': not a number of seconds" "--older-than x" ovlctl prune --layers --older-than x
+fails 2 "'--older-than -1': not a number of seconds" "--older-than -1" ovlctl prune --layers --older-than=-1
+fails 2 "--older-than needs --layers" "--older-than alone" ovlctl prune --older-than 1h
 is "no store" "$(ovlctl --root nowhere prune)" ""
 
 # What cannot be removed keeps nothing else, and is told of in the end.

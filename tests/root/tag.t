@@ -20,14 +20,14 @@ ok "a writable layer" ovlctl tag w work:latest
 is "... has it" "$(names "$w")" "w,work:latest"
 
 before=$(store_state)
-fails 1 "the name 'one' is layer $(echo "$a" | cut -c1-12)'s already" "a name that another layer has" ovlctl tag b one
-fails 2 "'-x' cannot be a layer's name" "no name" ovlctl tag b -- -x
-fails 2 "cannot be a layer's name" "an id" ovlctl tag b "$a"
-fails 2 "cannot be a layer's name" "too long" ovlctl tag b "$(printf '%0201d' 0)"
+fails 1 "the name 'one' is already used by layer $(echo "$a" | cut -c1-12)" "a name that another layer has" ovlctl tag b one
+fails 2 "'-x' is not a valid name" "no name" ovlctl tag b -- -x
+fails 2 "is not a valid name" "an id" ovlctl tag b "$a"
+fails 2 "is not a valid name" "too long" ovlctl tag b "$(printf '%0201d' 0)"
 fails 3 "no such layer 'nothing'" "no layer" ovlctl tag nothing x
 fails 2 "a LAYER and a NAME are needed" "one operand" ovlctl tag a
 fails 2 "takes one NAME" "-d with two" ovlctl tag -d a b
-fails 2 "exclude each other" "-d --force" ovlctl tag -d --force a
+fails 2 "cannot be used together" "-d --force" ovlctl tag -d --force a
 fails 3 "no such name 'nothing'" "-d of a name nobody has" ovlctl tag -d nothing
 fails 3 "no such name '$b'" "-d of an id" ovlctl tag -d "$b"
 fails 3 "no such name '$(echo "$b" | cut -c1-12)'" "-d of a prefix" ovlctl tag -d "$(echo "$b" | cut -c1-12)"
@@ -119,17 +119,17 @@ is "nothing is left" "$(ls -A "$OVLCTL_ROOT/names")$(ovlctl ls)" ""
 need a ovlctl import -n a1 a.tar
 need id ovlctl import -n b1 b.tar
 for name in $(printf %.4s "$id") $(printf %.12s "$id") $(printf %.63s "$id"); do
-	fails 1 "the name '$name' is the beginning of layer $(printf %.12s "$id")'s id" \
+	fails 1 "the name '$name' is a prefix of the id of layer $(printf %.12s "$id")" \
 		"the beginning of another's id: ${#name} digits" ovlctl tag a1 "$name"
-	fails 1 "is the beginning of" "... nor by force" ovlctl tag --force a1 "$name"
-	fails 1 "is the beginning of" "... nor by create" ovlctl create -n "$name" a1
+	fails 1 "is a prefix of the id" "... nor by force" ovlctl tag --force a1 "$name"
+	fails 1 "is a prefix of the id" "... nor by create" ovlctl create -n "$name" a1
 	is "... the layer is found by it" "$(ovlctl ls -nr -o ID "$name")" "$id"
 done
-fails 2 "cannot be a layer's name" "a diff id" ovlctl tag a1 "sha256:$id"
+fails 2 "is not a valid name" "a diff id" ovlctl tag a1 "sha256:$id"
 ok "the beginning of its own" ovlctl tag b1 "$(printf %.12s "$id")"
 ok "... once more" ovlctl tag b1 "$(printf %.12s "$id")"
 ovlctl tag -d "$(printf %.12s "$id")"
-fails 1 "is the beginning of" "import -n" sh -c "printf 'file name=new\nend\n' | mktar | ovlctl import -n $(printf %.5s "$id") -"
+fails 1 "is a prefix of the id" "import -n" sh -c "printf 'file name=new\nend\n' | mktar | ovlctl import -n $(printf %.5s "$id") -"
 ok "hex digits that no id begins with" ovlctl tag a1 "$(printf %.12s "$id" | tr 0-9a-f 1-9a-f0)"
 
 # Without a note a symlink is nobody's name: one that cannot be taken away keeps both.
@@ -141,7 +141,7 @@ failing() { # CALL N: with an error at the Nth such call
 if can_trace; then
 	for at in 'fsync 1' 'unlinkat 2'; do
 		# shellcheck disable=SC2086 # a call and a number
-		fails 1 "cannot take the name 'kept' away: Input/output error" "-d, failing: $at" failing $at
+		fails 1 "cannot remove the name 'kept': Input/output error" "-d, failing: $at" failing $at
 		is "... changes nothing" "$(store_state)" "$before"
 		ok "... check finds nothing" ovlctl check
 	done

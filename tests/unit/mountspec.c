@@ -169,10 +169,10 @@ START_TEST(refused)
 		refuses(&l, own[i], OVL_USAGE, "cannot be given");
 	refuses(&l, "userxattr", OVL_USAGE, "trusted");
 	l.meta.kind = OVL_IMAGE;
-	refuses(&l, "ro,rw", OVL_USAGE, "read-only only");
+	refuses(&l, "ro,rw", OVL_USAGE, "only be mounted read-only");
 	memset(many, 'x', sizeof(many) - 1);
 	many[sizeof(many) - 1] = '\0';
-	refuses(&l, many, OVL_FAILED, "the kernel takes 4095");
+	refuses(&l, many, OVL_FAILED, "the kernel accepts 4095");
 	scratch_end();
 }
 END_TEST
