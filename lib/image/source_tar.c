@@ -182,7 +182,7 @@ static int take(
 		path_clean(raw, MAX_DEPTH, &name, NULL) < 0 || !name.len)
 		return 0;
 	if (s->n == SOURCE_MAX_MEMBERS || s->names.len > SOURCE_MAX_NAMES)
-		return err_say(err, E2BIG, "an archive of more than %d members",
+		return err_say(err, E2BIG, "it has more than %d members",
 			SOURCE_MAX_MEMBERS);
 	if (!VEC_ROOM(s->member, s->n) || !add_name(s, name.data, &m.name) ||
 		((hard || soft) && !set_link(s, &m, name.data, e, hard)))
@@ -231,7 +231,8 @@ static int read_members(struct source *s, struct archive *a, struct input *in, b
 			return -ENOENT;
 		rc = store_stopped(s->st) ? err_stopped(err) : take(s, a, e, err);
 	}
-	return rc;
+	/* It may be a layer that holds nothing else. */
+	return rc == -E2BIG && !any ? -ENOENT : rc;
 }
 
 static int by_name(const void *va, const void *vb, void *ctx)

@@ -16,9 +16,6 @@
 #include "content/ingest.h"
 #include "content/replay.h"
 #include "fuzz.h"
-#include "image/image.h"
-#include "image/source.h"
-#include "image/spool.h"
 #include "repack.h"
 #include "store/driver.h"
 #include "store/layer.h"
@@ -223,67 +220,12 @@ static void import(const uint8_t *data, size_t size, int fd)
 	ingest_end(&in);
 }
 
-/* The same bytes as an archive of an image, read at any place. 1: it is one; 0, -errno. */
-static int as_image(int fd)
-{
-	struct source *src = NULL;
-	struct images im = {0};
-	struct ovl_err err = {0};
-	int rc = source_open(&src, fuzz_store, fd, false, &err);
-	int is = rc;
-
-	if (rc == 0) {
-		is = rc = image_is(src, &err);
-		if (rc > 0)
-			rc = image_read(src, NULL, NULL, &im, &err);
-		fuzz_refused(rc, &err);
-	}
-	images_release(&im);
-	source_close(src);
-	return is;
-}
-
-/*
- * As a pipe: the same must be found as in a file (is), and the bytes must come again, from
- * the first one on.
- */
-static void as_pipe(int fd, const uint8_t *data, size_t size, int is)
-{
-	auto_spool sp = SPOOL_INIT;
-	struct ovl_err err = {0};
-	bool plain = spool_compressed(fd, &err) == 0;
-	const void *p;
-	size_t at = 0;
-	ssize_t n;
-	int rc;
-
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		fuzz_broken("cannot seek");
-	rc = spool_open(&sp, fuzz_store, fd, MAX_SIZE, &err);
-	if (rc == 0)
-		rc = spool_look(&sp, false, &err);
-	fuzz_refused(rc, &err);
-	if (plain && ((rc > 0 && as_image(sp.fd) != is) || (rc == 0 && is > 0)))
-		fuzz_broken("a pipe is taken for another thing than a file");
-	while (rc >= 0 && plain && (n = stream_next(sp.stream, &p, &err)) != 0) {
-		if (n < 0)
-			return;
-		if ((size_t)n > size - at || memcmp(p, data + at, (size_t)n) != 0)
-			fuzz_broken("other bytes when a pipe is read again");
-		at += (size_t)n;
-		stream_release(sp.stream);
-	}
-	if (rc >= 0 && plain && at != size)
-		fuzz_broken("fewer bytes when a pipe is read again");
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct stat st;
 	int fd = fuzz_file(data, size);
 
 	import(data, size, fd);
-	as_pipe(fd, data, size, as_image(fd));
 	close(fd);
 	if (fstat(staging, &st) == 0 && st.st_nlink != 2)
 		fuzz_broken("something is left in staging");

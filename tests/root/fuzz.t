@@ -5,7 +5,7 @@
 
 # The fuzz targets find nothing in what "make fuzz" begins with.
 mkdir scratch
-for target in tar image recipe store meta; do
+for target in tar input image recipe store meta; do
 	mkdir $target
 	"$top/tests/fuzz/seeds" $target $target
 	mount -t tmpfs fuzz scratch

@@ -123,6 +123,12 @@ fails 1 "it holds more than 1048576 bytes" "... larger than --max-size" \
 	sh -c 'cat big.tar | ovlctl import --max-size 1M -'
 is "nothing is left of it" "$(ls "$OVLCTL_ROOT/staging")" ""
 
+# As docker wrote archives of many images: before 25, four members a layer.
+seq 6000 | sed 's,.*,file name=&/json data={},' | (cat && echo end) | mktar >many.tar
+need - tar -C docker -rf many.tar .
+same_image "6000 members more" ovlctl import many.tar
+same_image "... from a pipe" piped cat many.tar
+
 # ---- what peers take --------------------------------------------------------------
 
 mkdir sparse
