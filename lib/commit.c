@@ -3,16 +3,17 @@
  * commit: a writable layer becomes an image layer, and a commit has either happened or not:
  * one rename decides. Under the exclusive lock of writable layer W, for image layer I:
  *
- *	1  the tree is packed, which gives the diff id, the recipe and I; it is cleaned of
- *	   marks that say nothing
- *	2  what I needs is put into W: .recipe, .configs if something is said of the image,
- *	   and .image with what takes the place of a file of W. W's .layer gets the note of what W becomes
+ *	1  the tree is packed, which gives the diff id, the recipe and I
+ *	2  what I needs is put into W: .recipe, .configs if something is said of the image, and
+ *	   .image with what takes the place of a file of W, and a list of marks in the tree that
+ *	   say nothing in I. W's .layer gets the note of what W becomes
  *	3  staging/W is made, which says where W went; with --keep an empty layer, too
  *	4  hint in the parent; the name, if it is free, leads to W; all is synced. The short link
  *	   of I, which is synced
  *	5  under the lock of the names: is all that as it was left?
  *	6  W is renamed to I		<- this is the commit
- *	7  names follow; what was prepared takes its place (finish.c)
+ *	7  names follow; the tree is cleaned of these marks; what was prepared takes its place
+ *	   (finish.c)
  *
  * Until 6 the layer is W, and what was put there says nothing to anybody; from then on it
  * is I. Step 7 writes no data and can be done by any command that comes along.

@@ -69,8 +69,8 @@ bool commit_in_place(const struct driver *drv);
 int commit_pack(
 	const struct layer *l, int stage_fd, struct committed *c, struct ovl_err *err);
 
-/* Removes overlayfs's own files and xattrs from the tree, as c says. Replacements are
- * created in the directory stage_fd first. */
+/* Lists in the directory stage_fd what is overlayfs's own in the tree, as c says. It is
+ * removed when the layer is an image layer. */
 int commit_clean(const struct layer *l, int stage_fd, const struct committed *c,
 	struct ovl_err *err);
 

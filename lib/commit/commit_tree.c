@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The tree of a writable layer that becomes an image layer: packs it, and makes it look
- * as if its tar had been imported.
+ * The tree of a writable layer that becomes an image layer: packs it, and lists what has to
+ * be removed to make it look as if its tar had been imported.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include "base/quote.h"
 #include "commit/commit.h"
 #include "content/pack.h"
+#include "store/cleaning.h"
 #include "store/store.h"
 #include "tar/tarsum.h"
 #include "union/whiteout.h"
@@ -201,17 +202,21 @@ void committed_release(struct committed *c)
 
 struct cleaner {
 	const struct layer *l;
-	int stage;
+	int stage; /* where the list is made, if there is something to list */
+	int list; /* see cleaning.h */
+	struct buf text; /* of that, to be written */
 	const struct committed *c;
 	struct buf path;
 	unsigned depth;
 	struct ovl_err *err;
 };
 
-/* The directory that is being cleaned. */
+/* The directory that is being searched. */
 struct cleaned {
 	int fd;
-	struct timespec times[2]; /* restored after each change */
+	size_t len; /* of its path */
+	struct timespec mtime;
+	bool listed; /* the list names it */
 	enum wh_dir marks;
 	bool own; /* files in it have overlayfs's own xattrs */
 	char **subdir; /* NULL-terminated */
@@ -248,17 +253,54 @@ static int add_subdir(struct cleaned *d, const char *name)
 	return d->subdir[d->n] ? (d->n++, 0) : -1;
 }
 
-/* Removes overlayfs's own xattrs, except an opaque mark that hides something, from
- * name or from the directory dirfd itself (NULL). */
-static int clean_xattrs(struct cleaner *w, int dirfd, const char *name)
+static int write_text(struct cleaner *w, size_t most)
+{
+	if (w->text.failed)
+		return err_nomem(w->err);
+	if (w->text.len <= most)
+		return 0;
+	if (w->list < 0)
+		w->list = openat(w->stage, CLEANING_LIST,
+			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (w->list < 0 || fs_write_all(w->list, w->text.data, w->text.len) < 0)
+		return err_sys(w->err, errno, "cannot write '" CLEANING_LIST "'");
+	buf_clear(&w->text);
+	return 0;
+}
+
+/* attr: NULL, or what belongs to it. */
+static int list(struct cleaner *w, struct cleaned *d, char kind, const char *name,
+	const char *attr)
+{
+	if (!d->listed) {
+		buf_add(&w->text, "d", 1);
+		buf_add(&w->text, w->path.data, d->len);
+		buf_add(&w->text, "", 1);
+		buf_addf(&w->text, "%lld.%09ld", (long long)d->mtime.tv_sec,
+			d->mtime.tv_nsec);
+		buf_add(&w->text, "", 1);
+	}
+	d->listed = true;
+	buf_add(&w->text, &kind, 1);
+	buf_add(&w->text, name, strlen(name) + 1);
+	if (attr)
+		buf_add(&w->text, attr, strlen(attr) + 1);
+	return write_text(w, 32768);
+}
+
+/* Lists overlayfs's own xattrs, except an opaque mark that hides something, of name or of
+ * the directory itself (NULL). */
+static int clean_xattrs(struct cleaner *w, struct cleaned *d, const char *name)
 {
 	const struct xattr_policy *xp = &w->l->st->xattrs;
 	size_t skip = strlen(xattr_live_prefix(xp));
 	auto_buf attrs = {0};
+	int rc = 0;
 
-	if (fs_listxattr(dirfd, name, &attrs) < 0)
+	if (fs_listxattr(d->fd, name, &attrs) < 0)
 		return failed(w, "list the xattrs of");
-	for (size_t at = 0; at < attrs.len; at += strlen(attrs.data + at) + 1) {
+	for (size_t at = 0; at < attrs.len && rc == 0;
+		at += strlen(attrs.data + at) + 1) {
 		const char *attr = attrs.data + at;
 
 		if (!is_own(w->l, attr))
@@ -266,34 +308,20 @@ static int clean_xattrs(struct cleaner *w, int dirfd, const char *name)
 		if (strcmp(attr + skip, "opaque") == 0 && w->path.len &&
 			pathset_has(w->c->keep, 'o', w->path.data, w->path.len))
 			continue;
-		if (fs_removexattr(dirfd, name, attr) < 0 && errno != ENODATA)
-			return failed(w, "remove an xattr of");
+		rc = list(w, d, 'x', name ? name : "", attr);
 	}
-	return 0;
+	return rc;
 }
 
-/* In the stage, before it is moved to its place. */
-static const char passing[] = ".whiteout";
-
-/* Removes a whiteout, or makes it a device if it hides something. */
-static int clean_mark(struct cleaner *w, const struct cleaned *d, const char *name,
-	const struct stat *st)
+/* Lists a whiteout to be removed, or to become a device if it hides something. */
+static int clean_mark(
+	struct cleaner *w, struct cleaned *d, const char *name, const struct stat *st)
 {
 	bool hides = pathset_has(w->c->keep, 'w', w->path.data, w->path.len);
 
 	if (hides && wh_is_device(st))
 		return 0;
-	if (!hides && unlinkat(d->fd, name, 0) < 0)
-		return failed(w, "remove");
-	/* It must never be absent, or what is below would become visible. */
-	if (hides && wh_make(w->stage, passing) < 0)
-		return failed(w, "make the whiteout of");
-	if (hides && renameat(w->stage, passing, d->fd, name) < 0)
-		return failed(w, "put in place the whiteout of");
-	/* At once: the layer may stay in this state. */
-	return futimens(d->fd, d->times) < 0 ?
-		failed(w, "set the times of the directory of") :
-		0;
+	return list(w, d, hides ? 'w' : 'u', name, NULL);
 }
 
 static int clean_one(
@@ -315,7 +343,7 @@ static int clean_one(
 	}
 	if (type == DT_DIR || S_ISDIR(st.st_mode))
 		return add_subdir(d, name) < 0 ? err_nomem(w->err) : 0;
-	return d->own ? clean_xattrs(w, d->fd, name) : 0;
+	return d->own ? clean_xattrs(w, d, name) : 0;
 }
 
 static int enter(struct cleaner *w, size_t len, const char *name)
@@ -348,15 +376,15 @@ static int clean_names(struct cleaner *w, struct cleaned *d)
 }
 
 /*
- * Takes over fd. Changes in the directory do not affect its times. own: it has
- * overlayfs's own xattrs, which are removed after they have been used to read its names.
+ * Owns fd. own: it has xattrs of overlayfs itself, which go after the names in it that they
+ * say something of.
  */
 static int clean_dir(struct cleaner *w, int fd, bool own)
 {
 	__attribute__((cleanup(cleaned_release))) struct cleaned d = {
 		.fd = fd,
+		.len = w->path.len,
 		.own = pathset_has(w->c->own, 'd', w->path.data, w->path.len),
-		.times = {{.tv_nsec = UTIME_OMIT}},
 	};
 	size_t len = w->path.len;
 	struct stat st;
@@ -369,12 +397,12 @@ static int clean_dir(struct cleaner *w, int fd, bool own)
 			w->err, ENAMETOOLONG, "%s is nested too deep", Q(w->path.data));
 	if (fstat(fd, &st) < 0)
 		return failed(w, "stat");
-	d.times[1] = st.st_mtim;
+	d.mtime = st.st_mtim;
 	if (wh_dir_marks(&w->l->st->xattrs, fd, &d.marks) < 0)
 		return failed(w, "read the xattrs of");
 	rc = clean_names(w, &d);
 	if (rc == 0 && own)
-		rc = clean_xattrs(w, fd, NULL);
+		rc = clean_xattrs(w, &d, NULL);
 	for (size_t i = 0; i < d.n && rc == 0; i++) {
 		int sub;
 
@@ -392,7 +420,7 @@ static int clean_dir(struct cleaner *w, int fd, bool own)
 int commit_clean(const struct layer *l, int stage_fd, const struct committed *c,
 	struct ovl_err *err)
 {
-	struct cleaner w = {.l = l, .stage = stage_fd, .c = c, .err = err};
+	struct cleaner w = {.l = l, .stage = stage_fd, .list = -1, .c = c, .err = err};
 	int fd = layer_tree(l, err);
 	int rc;
 
@@ -400,6 +428,10 @@ int commit_clean(const struct layer *l, int stage_fd, const struct committed *c,
 		return fd;
 	buf_add(&w.path, "", 0);
 	rc = clean_dir(&w, fd, pathset_has(c->own, 'd', "", 0));
+	if (rc == 0)
+		rc = write_text(&w, 0);
+	close_fdp(&w.list);
+	buf_release(&w.text);
 	buf_release(&w.path);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "store/becoming.h"
+#include "store/cleaning.h"
 #include "store/driver.h"
 #include "store/finish.h"
 #include "store/names.h"
@@ -147,10 +148,21 @@ static int put_in_place(const struct layer *l, struct ovl_err *err)
 	if (image < 0)
 		return or_done(-1) < 0 ? cannot(l, err) : 0;
 	if (or_done(unlinkat(image, BECOMING_WAS, 0)) < 0 ||
+		or_done(unlinkat(image, CLEANING_LIST, 0)) < 0 ||
 		(link && or_done(fs_rename(image, link, l->fd, link, 0)) < 0) ||
 		or_done(fs_rename(image, META_NAME, l->fd, META_NAME, 0)) < 0)
 		return cannot(l, err);
 	return 0;
+}
+
+/* Before what tells that it has to be done may be on disk no more. */
+static int clean_tree(const struct layer *l, struct ovl_err *err)
+{
+	int r = cleaning_do(l, err);
+
+	return r > 0 && !fs_logs_in_order(l->fd) ? store_sync(l->st, l->fd, err) :
+		r < 0                            ? r :
+						   0;
 }
 
 static int make_image(const struct layer *l, const struct ovl_id *was,
@@ -162,6 +174,8 @@ static int make_image(const struct layer *l, const struct ovl_id *was,
 
 	if (rc == 0)
 		rc = drop_tree(l, old, err);
+	if (rc == 0)
+		rc = clean_tree(l, err);
 	if (rc == 0)
 		rc = drop_parts(l, err);
 	if (rc == 0 && !keep && m.kind == OVL_WRITABLE)

@@ -275,7 +275,7 @@ unsynced() {
 }
 # Nor does it matter what ended mounts have left in the layer.
 ignored='; /\/\.to /d; /\/\.image /d; /\/\.mounts[ \/]/d; /\/work\//d'
-part=unsynced marks=-o again="no such layer|is an image layer"
+part=unsynced again="no such layer|is an image layer"
 try "commit" ovlctl commit -n i "$w"
 # With --keep the second time is another commit, of what is empty now.
 again="$again|is already used by layer"
