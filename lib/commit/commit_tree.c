@@ -375,10 +375,8 @@ static int clean_names(struct cleaner *w, struct cleaned *d)
 	return rc == 0 && r < 0 ? failed(w, "read directory") : rc;
 }
 
-/*
- * Owns fd. own: it has xattrs of overlayfs itself, which go after the names in it that they
- * say something of.
- */
+/* Owns fd. own: it has overlayfs's own xattrs, which are listed after the names in it,
+ * since they say how these are read. */
 static int clean_dir(struct cleaner *w, int fd, bool own)
 {
 	__attribute__((cleanup(cleaned_release))) struct cleaned d = {

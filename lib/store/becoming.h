@@ -4,18 +4,18 @@
  * everything described here was put there before, and means nothing while the directory
  * still has the name W. commit.c has the steps, finish.c what is left to do after them.
  *
- *	W/.layer		says what W becomes. Where the directory has that name, it
- *				is the image layer,
- *	W/.image/.layer		and this its .layer, until it is put in place of the other;
- *	W/.image/link		the same of a driver's file that both kinds have;
- *	W/.image/clean		what goes out of the tree then, see cleaning.h
- *	W/.image/was		.layer as it was, for a commit that changes nothing.
- *	staging/W/.to		-> ../../<driver>/I: where W went, for who looks for it. It
- *				is followed for names, never for ids.
- *	staging/W/.gives	.names of I to come: notes of the names that it is to have
- *				besides those that it has notes of
- *	staging/W		with the other files of a layer: W itself, empty, on its
- *				way back
+ *	W/.layer		says what W becomes. Under the name I the directory is the
+ *				image layer,
+ *	W/.image/.layer		and this is its .layer, until it replaces the other one;
+ *	W/.image/link		the same for a driver's file that both kinds have;
+ *	W/.image/clean		what is removed from the tree then, see cleaning.h
+ *	W/.image/was		.layer as it was, for a commit that changes nothing
+ *	staging/W/.to		-> ../../<driver>/I: where W went. It is followed for
+ *				names, never for ids
+ *	staging/W/.gives	the .names of I: notes of the names that it will have, in
+ *				addition to those in W
+ *	staging/W		with the other files of a layer: W itself, empty, before it
+ *				is put back
  *
  * staging/W is locked while the commit is at work.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a commit has listed goes out of the tree of the image layer. See cleaning.h. */
+/* Removes what a commit has listed from the tree of the image layer. See cleaning.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ struct cleaning {
 	int dir; /* the directory that is cleaned */
 	bool changed;
 	struct timespec times[2]; /* its own */
-	char *text[2]; /* a line, and what belongs to it */
+	char *text[2]; /* a string of the list, and the one that belongs to it */
 	size_t size[2];
 };
 
@@ -60,8 +60,8 @@ static int enter_dir(struct cleaning *c, const char *path, const char *when)
 	return c->dir < 0 ? -1 : 0;
 }
 
-/* In .image, until it has its place. At no time is the name without one: what is below would
- * show again. */
+/* Made in .image and moved. The name must never be without a whiteout, or what is below
+ * would become visible. */
 static int make_whiteout(struct cleaning *c, const char *name)
 {
 	static const char passing[] = ".whiteout";
@@ -88,7 +88,7 @@ static int clean_one(struct cleaning *c, char kind, const char *name)
 	else if (kind == 'w')
 		rc = make_whiteout(c, name);
 	c->changed |= kind != 'x';
-	/* It was done before. */
+	/* Done before. */
 	return rc < 0 && (errno == ENODATA || errno == ENOENT) ? 0 : rc;
 }
 

@@ -1,13 +1,13 @@
 /*
- * What goes out of the tree of a writable layer that becomes an image layer: overlayfs's own
- * xattrs, and whiteouts that hide nothing. The commit lists it in W/.image before its step,
- * and it goes after that, so that W stays as it is if there is no step. Texts, each ended by
- * a 0 byte:
+ * What is removed from the tree of a writable layer W that becomes an image layer: overlayfs's
+ * own xattrs, and whiteouts that hide nothing. The commit lists it in W/.image before the
+ * rename that decides and removes it afterwards, so W is unchanged if the commit fails. The
+ * list consists of strings, each terminated by a NUL:
  *
- *	dPATH, TIME	in this directory of the tree, which keeps that time of change,
- *	xNAME, XATTR	an xattr goes, of a file, or without NAME of the directory;
- *	uNAME		a whiteout goes,
- *	wNAME		or becomes a device
+ *	dPATH, TIME	the following is in this directory, which keeps its mtime TIME:
+ *	xNAME, XATTR	remove an xattr of NAME, or of the directory if NAME is empty
+ *	uNAME		remove a whiteout
+ *	wNAME		replace a whiteout by a device
  */
 #ifndef OVL_CLEANING_H
 #define OVL_CLEANING_H
@@ -17,7 +17,8 @@
 
 #define CLEANING_LIST "clean"
 
-/* Does what is listed in the layer, as far as it was not done: 1, 0 there is no list. */
+/* Does what the layer's list says. It may have been done before, all or in part. 1, 0 if
+ * there is no list, negative errno. */
 int cleaning_do(const struct layer *l, struct ovl_err *err);
 
 #endif

@@ -155,7 +155,7 @@ static int put_in_place(const struct layer *l, struct ovl_err *err)
 	return 0;
 }
 
-/* Before what tells that it has to be done may be on disk no more. */
+/* Synced before the list may be gone from the disk. */
 static int clean_tree(const struct layer *l, struct ovl_err *err)
 {
 	int r = cleaning_do(l, err);
