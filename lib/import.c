@@ -224,8 +224,11 @@ static int import_from(struct ovl_store *st, const struct ovl_import *req, int f
 	else if (req->as == OVL_AS_IMAGE || (src && source_is_dir(src)))
 		rc = err_say(err, EINVAL,
 			"%s is not an image: neither an OCI image layout nor a "
-			"docker-save archive",
-			Q(req->file));
+			"docker-save archive%s",
+			Q(req->file),
+			req->as != OVL_AS_IMAGE ?
+				"; for a layer: tar -C DIR -c . | ovlctl import -" :
+				"");
 	else
 		rc = import_layer(st, req, spool, src != NULL, ids, err);
 	source_close(src);

@@ -65,7 +65,7 @@ fails 2 "is not a valid name" "a bad name" ovlctl import -n '-x' a.gz
 fails 2 "is not a valid name" "an id as a name" ovlctl import -n "$sum" a.gz
 fails 3 "no such layer 'nowhere'" "no such parent" ovlctl import -p nowhere a.gz
 fails 1 "cannot open 'nofile': No such file" "no such file" ovlctl import nofile
-fails 1 "'src' is not an image: neither an OCI image layout nor" "a directory" ovlctl import src
+fails 1 "'src' is not an image: .*; for a layer: tar -C DIR -c . [|] ovlctl import -" "a directory" ovlctl import src
 need w ovlctl create two
 before2=$(store_state)
 fails 1 "writable: only an image layer can be a parent" "a writable parent" \
