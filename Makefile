@@ -26,6 +26,8 @@ DESTDIR =
 BINDIR  = $(PREFIX)/bin
 MANDIR  = $(PREFIX)/share/man
 COMPDIR = $(PREFIX)/share/bash-completion/completions
+ZSHDIR  = $(PREFIX)/share/zsh/site-functions
+FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
 
 CC      = gcc
 MODE    = release
@@ -214,15 +216,18 @@ lint:
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 \
-	    $(DESTDIR)$(COMPDIR)
+	    $(DESTDIR)$(COMPDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	install -m 755 build/ovlctl $(DESTDIR)$(BINDIR)/ovlctl
 	for page in $(MAN); do \
 	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; \
 	done
-	install -m 644 scripts/completion/ovlctl $(DESTDIR)$(COMPDIR)/ovlctl
+	install -m 644 scripts/completion/ovlctl.bash $(DESTDIR)$(COMPDIR)/ovlctl
+	install -m 644 scripts/completion/ovlctl.zsh $(DESTDIR)$(ZSHDIR)/_ovlctl
+	install -m 644 scripts/completion/ovlctl.fish $(DESTDIR)$(FISHDIR)/ovlctl.fish
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/ovlctl $(DESTDIR)$(COMPDIR)/ovlctl
+	rm -f $(DESTDIR)$(BINDIR)/ovlctl $(DESTDIR)$(COMPDIR)/ovlctl \
+	    $(DESTDIR)$(ZSHDIR)/_ovlctl $(DESTDIR)$(FISHDIR)/ovlctl.fish
 	for page in $(MAN); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
 	done

@@ -103,6 +103,7 @@ const struct cmd cmd_check = {
 	.name = "check",
 	.synopsis = "[-J] [--content] [--repair [--from FILE]] [LAYER]",
 	.summary = "check the store for damage, and repair it",
+	.completes = "layer none",
 	.others = "fsck verify scrub",
 	.opts = opts,
 	.max_operands = 1,

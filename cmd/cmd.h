@@ -63,8 +63,11 @@ struct cmd {
 	const char *name;
 	const char *synopsis; /* options and operands; lines for more than one form */
 	const char *summary;
-	const char
-		*others; /* its names in other programs, separated by blanks; or NULL */
+	/* Its names in other programs, separated by blanks; or NULL. */
+	const char *others;
+	/* Kinds of its operands for complete.c, separated by blanks, the last for all that
+	 * follow: layer, image, writable, mounted, file, dir, topic, none; a|b: both. */
+	const char *completes;
 	const struct opt *opts; /* ends with a name of NULL */
 	int min_operands;
 	int max_operands;
@@ -122,6 +125,9 @@ extern const struct cmd cmd_rm;
 extern const struct cmd cmd_show;
 extern const struct cmd cmd_tag;
 extern const struct cmd cmd_umount;
+
+/* complete.c: prints what may stand for the last of these words. */
+int complete(int argc, char **argv);
 
 /* Global options. */
 extern const struct opt global_opts[];

@@ -49,6 +49,7 @@ const struct cmd cmd_commit = {
 	.synopsis =
 		"[-n NAME] [--keep] [-m TEXT] [-a AUTHOR]\n [-c INSTRUCTION]... LAYER",
 	.summary = "turn a writable layer into an image layer",
+	.completes = "writable none",
 	.others = "snapshot",
 	.opts = opts,
 	.min_operands = 1,

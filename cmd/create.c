@@ -32,6 +32,7 @@ const struct cmd cmd_create = {
 	.name = "create",
 	.synopsis = "[-n NAME] [-p PARENT | PARENT]",
 	.summary = "make a writable layer",
+	.completes = "image none",
 	.others = "new add init",
 	.opts = opts,
 	.max_operands = 1,

@@ -133,6 +133,7 @@ const struct cmd cmd_export = {
 	.name = "export",
 	.synopsis = "[--format oci|docker|tar] [--compress C]\n LAYER... FILE|DIR|-",
 	.summary = "write layers and their stacks as an image",
+	.completes = "layer layer|file",
 	.others = "save push",
 	.opts = opts,
 	.min_operands = 2,

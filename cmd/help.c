@@ -133,6 +133,7 @@ const struct cmd cmd_help = {
 	.name = "help",
 	.synopsis = "[COMMAND | TOPIC]",
 	.summary = "open the manual page of a command or topic",
+	.completes = "topic none",
 	.others = "man",
 	.opts = opts,
 	.max_operands = 1,

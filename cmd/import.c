@@ -83,6 +83,7 @@ const struct cmd cmd_import = {
 		    "[-n NAME] [--force] [--no-names] [--image NAME]\n"
 		    " [--platform P] [--as image] [limits] FILE|DIR|-",
 	.summary = "import a layer tar or an image",
+	.completes = "file none",
 	.others = "load pull restore",
 	.opts = opts,
 	.min_operands = 1,

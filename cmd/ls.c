@@ -264,6 +264,7 @@ const struct cmd cmd_ls = {
 	.synopsis = "[-o COLS] [--tree] [-J] [-n] [-r] [-b] [-q]\n"
 		    " [--sort COL] [--kind KIND] [LAYER...]",
 	.summary = "list layers",
+	.completes = "layer",
 	.others = "list images layers ps tree",
 	.opts = opts,
 	.max_operands = UNLIMITED,

@@ -135,6 +135,8 @@ static int dispatch(int argc, char **argv, struct globals *g, struct run *run)
 		help_program(stdout, commands);
 		return 0;
 	}
+	if (g->command && strcmp(g->command, "__complete") == 0)
+		return complete(argc - 1, argv + 1);
 	if (!g->command)
 		return usage(run->err, "no command given; see 'ovlctl --help'");
 	run->cmd = cmd_find(commands, g->command);

@@ -100,6 +100,7 @@ const struct cmd cmd_prune = {
 	.name = "prune",
 	.synopsis = "[-J] [--dry-run] [--aside] [--layers [--older-than T]]",
 	.summary = "remove leftovers of killed processes, and unused layers",
+	.completes = "none",
 	.others = "gc clean cleanup",
 	.opts = opts,
 	.access = READ_STORE,

@@ -21,6 +21,7 @@ const struct cmd cmd_rm = {
 	.name = "rm",
 	.synopsis = "[-f] [-r] LAYER...",
 	.summary = "remove layers",
+	.completes = "layer",
 	.others = "remove delete",
 	.opts = opts,
 	.min_operands = 1,

@@ -40,6 +40,7 @@ const struct cmd cmd_show = {
 	.name = "show",
 	.synopsis = "LAYER...",
 	.summary = "show details of layers as JSON",
+	.completes = "layer",
 	.others = "inspect info history stat",
 	.opts = opts,
 	.min_operands = 1,

@@ -30,6 +30,7 @@ const struct cmd cmd_tag = {
 	.name = "tag",
 	.synopsis = "[-f] LAYER NAME\n-d NAME",
 	.summary = "give a layer a name, or remove a name",
+	.completes = "layer none",
 	.others = "rename name alias untag",
 	.opts = opts,
 	.min_operands = 1,

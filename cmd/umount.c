@@ -44,6 +44,7 @@ const struct cmd cmd_umount = {
 	.name = "umount",
 	.synopsis = "[-lR] LAYER|TARGET...\n[-lR] -a",
 	.summary = "unmount layers",
+	.completes = "mounted",
 	.others = "unmount",
 	.opts = opts,
 	.max_operands = UNLIMITED,

@@ -1,12 +1,9 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# The table of commands, --help, the pages, and the completion say the same.
+# The table of commands, --help and the pages say the same.
 man=$top/man
 commands=$(ovlctl --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-is "the completion knows all commands" \
-	"$(sed -n 's/^\tlocal commands="\(.*\)"/\1/p' "$top/scripts/completion/ovlctl" | tr ' ' '\n' | sort)" \
-	"$(printf '%s\n' $commands | sort)"
 
 # Long options in a text, one a line, without --help.
 longs() { grep -oE -- '--[a-z][a-z-]+' | grep -v -- '^--help$' | sort -u; }
@@ -18,8 +15,6 @@ items() {
 
 global=$(ovlctl --help | sed -n '/^options:/,$p' | sed '/^$/,$d' | longs)
 is "ovlctl.8 describes the global options" "$(items $man/ovlctl.8 | grep -v -- --help)" "$global"
-is "... so does the completion" \
-	"$(sed -n 's/^\tlocal global="\(.*\)"/\1/p' "$top/scripts/completion/ovlctl" | longs)" "$global"
 for c in $commands; do
 	like "ovlctl.8 names $c" "^\.It (Xr ovlctl-$c 8|Cm $c)" "$(cat $man/ovlctl.8)"
 	[ $c = help ] && continue
@@ -29,9 +24,6 @@ for c in $commands; do
 	is "ovlctl-$c.8 describes the options of $c" "$(items $page)" "$want"
 	letters=$(ovlctl $c --help | sed -n 's/^  -\([a-zA-Z]\), --.*/\1/p' | sort | tr '\n' ' ')
 	is "... and their letters" "$(sed -n 's/^\.It Fl \([a-zA-Z]\) , Fl -.*/\1/p' "$page" | sort | tr '\n' ' ')" "$letters"
-	is "... so does the completion" \
-		"$(sed -n "/^	$c)/,/^		;;/p" "$top/scripts/completion/ovlctl" |
-			tr '\n' ' ' | grep -oE -- '-W "--[^"]*"' | longs)" "$want"
 	is "... and its summary" \
 		"$(sed -n 's/^\.Nd //p' "$page" | cut -c1-12)" \
 		"$(ovlctl --help | sed -n "s/^  $c  *//p" | cut -c1-12)"
@@ -42,9 +34,6 @@ done
 is "columns of ls: the page and the program" \
 	"$(sed -n '/^.Ss Columns/,/^.El/s/^\.It \([A-Z]*\)$/\1/p' $man/ovlctl-ls.8 | tr '\n' ' ')" \
 	"$(ovlctl ls -o x 2>&1 | sed 's/.*the columns are //; s/,//g') "
-is "... the completion too" \
-	"$(tr '\n\t' '  ' <"$top/scripts/completion/ovlctl" | grep -oE '"NAME [A-Z ]*"' | tr -d '"' | tr -s ' ')" \
-	"$(ovlctl ls -o x 2>&1 | sed 's/.*the columns are //; s/,//g')"
 is "every page that is named is there" \
 	"$(grep -ohE '^\.(It )?Xr ovlctl[a-z-]* [578]' $man/* | awk '{print $(NF-1) "." $NF}' | sort -u |
 		while read -r p; do [ -f "$man/$p" ] || echo "$p"; done)" ""
@@ -53,23 +42,6 @@ is "README names every page" \
 if command -v mandoc >/dev/null; then
 	is "mandoc has nothing to say" \
 		"$(mandoc -Tlint $man/* 2>/dev/null | grep -v "referenced manual not found")" ""
-fi
-
-# The completion itself.
-if command -v bash >/dev/null; then
-	need - ovlctl create -n alpha
-	need - ovlctl create -n beta/gamma
-	complete_() { # words of a line; the last is being completed
-		bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }
-			_ovlctl; printf "%s\n" "${COMPREPLY[@]}" | sort | tr "\n" " "' \
-			"$top/scripts/completion/ovlctl" "$@" 2>/dev/null
-	}
-	is "completes commands" "$(complete_ ovlctl mo)" "mount "
-	is "completes options" "$(complete_ ovlctl rm --r)" "--recursive "
-	is "completes global options" "$(complete_ ovlctl --no)" "--nowait "
-	is "completes layers" "$(complete_ ovlctl rm '')" "alpha beta/gamma "
-	is "completes layers of --root" "$(complete_ ovlctl --root /nowhere rm '')" " "
-	is "completes compressions" "$(complete_ ovlctl diff --compress z)" "zstd "
 fi
 
 done_testing

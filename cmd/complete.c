@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What may stand where the cursor is, for the shells: "ovlctl __complete WORD...", the words
+ * of the line after the program, of which the last is the one being typed. Prints a
+ * candidate a line and at the end what the shell has to do with them:
+ *
+ *	:words	these
+ *	:list	these, and a comma may follow: no blank after one
+ *	:file	names of files in addition
+ *	:dir	names of directories in addition
+ *
+ * The table of commands says which options there are and what operands are, so that the
+ * scripts of the shells know nothing of it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "commands.h"
+#include "ls.h"
+
+/* What an option takes, by the word that --help has for it. */
+static const struct {
+	const char *arg;
+	const char *command; /* NULL: of any */
+	const char *values; /* words, or :KIND, or words after a comma: ,LIST */
+} values[] = {
+	{"DIR", NULL, ":dir"},
+	{"FILE", NULL, ":file"},
+	{"PARENT", NULL, ":image"},
+	{"COLS", NULL, ",columns"},
+	{"COL", NULL, ":columns"},
+	{"KIND", NULL, "image writable"},
+	{"INSTRUCTION", NULL,
+		"CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR"},
+	{"C", NULL, "none gzip zstd xz bzip2 lz4"},
+	{"F", NULL, "oci docker tar"},
+	{"NAME", "", "overlay2 overlay"},
+	{"WHAT", "", "none data all"},
+	{"WHAT", "import", "layer image"},
+	{"OPTS", NULL,
+		",ro nosuid nodev noexec noatime volatile redirect_dir=on metacopy=on "
+		"index=on xino=on"},
+	{"P", NULL, "linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/riscv64"},
+};
+
+struct line {
+	char **word;
+	int n; /* without the one being typed */
+	const char *typed;
+	const struct cmd *cmd; /* NULL: it comes */
+	const struct opt *takes; /* the option whose value is typed */
+	char *operand[64]; /* those before it */
+	int n_operands;
+	bool plain; /* no options any more, after "--" */
+	struct ovl_config cfg;
+};
+
+static const char *end_with = ":words";
+
+/* "--option=", where its value is typed in one word with it. */
+static char before[64];
+
+/* ---- candidates -------------------------------------------------------------------- */
+
+static void offer(const char *prefix, const char *typed, const char *word, size_t n)
+{
+	if (strncmp(word, typed, strlen(typed)) == 0)
+		printf("%s%s%.*s\n", before, prefix, (int)n, word);
+}
+
+static void offer_words(const char *prefix, const char *typed, const char *words)
+{
+	while (*words) {
+		size_t n = strcspn(words, " ");
+
+		if (n >= strlen(typed))
+			offer(prefix, typed, words, n);
+		words += n + (words[n] == ' ');
+	}
+}
+
+static bool was_given(const struct line *l, const char *name)
+{
+	for (int i = 0; i < l->n_operands; i++) {
+		if (strcmp(l->operand[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* By its names; by its id where it has none, or where digits are typed. */
+static void offer_layer(const struct line *l, const struct ovl_layer *layer)
+{
+	char id[13];
+
+	snprintf(id, sizeof(id), "%.12s", layer->id.s);
+	for (char *const *name = layer->names; *name; name++) {
+		if (!was_given(l, *name))
+			offer("", l->typed, *name, strlen(*name));
+	}
+	if ((!layer->names[0] || strlen(l->typed) > 1) && !was_given(l, id))
+		offer("", l->typed, id, strlen(id));
+}
+
+/* kind: layer, image, writable or mounted. */
+static void offer_layers(const struct line *l, const char *kind)
+{
+	struct ovl_list list = {0};
+	struct ovl_store *st;
+	struct ovl_err err;
+
+	if (ovl_open(&st, &l->cfg, false, &err) < 0)
+		return;
+	if (ovl_list(st, NULL, 0, &list, &err) == 0) {
+		for (size_t i = 0; i < list.n; i++) {
+			const struct ovl_layer *layer = &list.layer[i];
+			bool image = layer->kind == OVL_IMAGE;
+
+			if ((*kind == 'i' && !image) || (*kind == 'w' && image) ||
+				(*kind == 'm' && !layer->mounts[0]))
+				continue;
+			offer_layer(l, layer);
+			for (char *const *m = layer->mounts;
+				*kind == 'm' && *l->typed == '/' && *m; m++)
+				offer("", l->typed, *m, strlen(*m));
+		}
+	}
+	ovl_list_free(&list);
+	ovl_close(st);
+}
+
+static void offer_columns(const char *prefix, const char *typed)
+{
+	for (int i = 0; i < COLUMNS; i++)
+		offer(prefix, typed, ls_column[i].name, strlen(ls_column[i].name));
+}
+
+static void offer_commands(const struct line *l)
+{
+	for (int i = 0; commands[i]; i++)
+		offer("", l->typed, commands[i]->name, strlen(commands[i]->name));
+}
+
+static void offer_kind(const struct line *l, const char *kind)
+{
+	if (strcmp(kind, "file") == 0)
+		end_with = ":file";
+	else if (strcmp(kind, "dir") == 0)
+		end_with = ":dir";
+	else if (strcmp(kind, "columns") == 0)
+		offer_columns("", l->typed);
+	else if (strcmp(kind, "topic") == 0) {
+		offer_commands(l);
+		offer_words("", l->typed, "store drivers performance changes");
+	} else if (strcmp(kind, "none") != 0)
+		offer_layers(l, kind);
+}
+
+/* ---- where the cursor is ------------------------------------------------------------ */
+
+static const char *values_of(const struct line *l)
+{
+	const char *command = l->cmd ? l->cmd->name : "";
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		if (strcmp(values[i].arg, l->takes->arg) == 0 &&
+			(!values[i].command || strcmp(values[i].command, command) == 0))
+			return values[i].values;
+	}
+	return NULL;
+}
+
+/* Those of a list go on after the last comma. */
+static void offer_list(const struct line *l, const char *words)
+{
+	const char *comma = strrchr(l->typed, ',');
+	const char *last = comma ? comma + 1 : l->typed + (*l->typed == '+');
+	char prefix[512];
+
+	snprintf(prefix, sizeof(prefix), "%.*s", (int)(last - l->typed), l->typed);
+	if (strcmp(words, "columns") == 0)
+		offer_columns(prefix, last);
+	else
+		offer_words(prefix, last, words);
+	end_with = ":list";
+}
+
+static void offer_value(const struct line *l)
+{
+	const char *what = values_of(l);
+
+	if (what && *what == ',')
+		offer_list(l, what + 1);
+	else if (what && *what == ':')
+		offer_kind(l, what + 1);
+	else if (what)
+		offer_words("", l->typed, what);
+}
+
+static void offer_options(const struct line *l)
+{
+	const struct opt *opts = l->cmd ? l->cmd->opts : global_opts;
+	char word[64];
+
+	for (int i = 0; opts[i].name; i++) {
+		snprintf(word, sizeof(word), "--%s", opts[i].name);
+		offer("", l->typed, word, strlen(word));
+	}
+	if (l->cmd)
+		offer("", l->typed, "--help", 6);
+}
+
+/* The kinds of a command's operands, the last for all that follow. */
+static void offer_operand(const struct line *l)
+{
+	const char *kinds = l->cmd->completes;
+
+	for (int i = 0; kinds && i < l->n_operands && strchr(kinds, ' '); i++)
+		kinds = strchr(kinds, ' ') + 1;
+	while (kinds && *kinds) {
+		size_t n = strcspn(kinds, " |");
+		char kind[16];
+
+		snprintf(kind, sizeof(kind), "%.*s", (int)n, kinds);
+		offer_kind(l, kind);
+		if (kinds[n] != '|')
+			break;
+		kinds += n + 1;
+	}
+}
+
+/* ---- the words before it ------------------------------------------------------------ */
+
+static const struct opt *find_option(const struct line *l, const char *word, size_t n)
+{
+	const struct opt *opts = l->cmd ? l->cmd->opts : global_opts;
+
+	for (int i = 0; opts[i].name; i++) {
+		if (strlen(opts[i].name) == n && strncmp(opts[i].name, word, n) == 0)
+			return &opts[i];
+	}
+	return NULL;
+}
+
+/* Of several in one word the one that takes a value ends it. */
+static const struct opt *find_letter(const struct line *l, const char *letters)
+{
+	const struct opt *opts = l->cmd ? l->cmd->opts : global_opts;
+
+	for (int i = 0; *letters && opts[i].name; i++) {
+		if (opts[i].id == *letters && opts[i].arg)
+			return letters[1] ? NULL : &opts[i];
+		if (!opts[i + 1].name) {
+			letters++;
+			i = -1;
+		}
+	}
+	return NULL;
+}
+
+static void keep_global(struct line *l, const struct opt *opt, const char *value)
+{
+	if (!l->cmd && opt->id == 'R')
+		l->cfg.root = value;
+	if (!l->cmd && opt->id == 'D')
+		l->cfg.driver = value;
+}
+
+/* An option; l->takes is set if its value comes next. */
+static void read_option(struct line *l, const char *word)
+{
+	size_t n = word[1] == '-' ? strcspn(word + 2, "=") : 0;
+	const struct opt *opt = n ? find_option(l, word + 2, n) :
+				    find_letter(l, word + 1);
+
+	if (opt && opt->arg && n && word[2 + n] == '=')
+		keep_global(l, opt, word + 3 + n);
+	else if (opt && opt->arg)
+		l->takes = opt;
+}
+
+static void read_words(struct line *l)
+{
+	for (int i = 0; i < l->n; i++) {
+		char *word = l->word[i];
+
+		if (l->takes) {
+			keep_global(l, l->takes, word);
+			l->takes = NULL;
+		} else if (strcmp(word, "--") == 0 && l->cmd && !l->plain)
+			l->plain = true;
+		else if (word[0] == '-' && word[1] && !l->plain)
+			read_option(l, word);
+		else if (!l->cmd)
+			l->cmd = cmd_find(commands, word);
+		else if (l->n_operands <
+			(int)(sizeof(l->operand) / sizeof(l->operand[0])))
+			l->operand[l->n_operands++] = word;
+	}
+}
+
+/* "--root=st" is completed as its value, and printed whole. */
+static bool value_in_word(struct line *l)
+{
+	size_t n = strncmp(l->typed, "--", 2) == 0 ? strcspn(l->typed + 2, "=") : 0;
+
+	if (!n || l->typed[2 + n] != '=' || l->plain)
+		return false;
+	l->takes = find_option(l, l->typed + 2, n);
+	snprintf(before, sizeof(before), "%.*s", (int)n + 3, l->typed);
+	l->typed += 3 + n;
+	return true;
+}
+
+int complete(int argc, char **argv)
+{
+	struct line l = {
+		.word = argv, .n = argc - 1, .typed = argc ? argv[argc - 1] : ""};
+
+	if (argc > 0)
+		read_words(&l);
+	if (l.takes || value_in_word(&l)) {
+		if (l.takes && l.takes->arg)
+			offer_value(&l);
+	} else if (*l.typed == '-' && !l.plain)
+		offer_options(&l);
+	else if (!l.cmd)
+		offer_commands(&l);
+	else
+		offer_operand(&l);
+	puts(end_with);
+	return 0;
+}
