@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_list: all layers, or some. */
+/* ovl_list and ovl_show: all layers, some, or one with its details. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "base/vec.h"
 #include "mount/mounts.h"
 #include "store/becoming.h"
+#include "store/config.h"
 #include "store/driver.h"
 #include "store/layer.h"
 #include "store/names.h"
@@ -370,4 +371,29 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	end_texts(&made);
 	*out = made;
 	return 0;
+}
+
+int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
+	struct ovl_err *err)
+{
+	struct ovl_list list = {0};
+	auto_layer l = LAYER_INIT;
+	char *const id[] = {l.meta.link, NULL};
+	int rc = config_open_layer(st, layer, &l, err);
+
+	/* By its short id: layer may name a config as well, and two drivers have one id. */
+	if (rc == 0)
+		rc = ovl_list(st, id, OVL_LIST_SIZES, &list, err);
+	if (rc < 0)
+		return rc;
+	list.layer->details = calloc(1, sizeof(*list.layer->details));
+	if (!list.layer->details)
+		rc = err_nomem(err);
+	if (rc == 0)
+		rc = show_details(&l, layer, list.layer->size, list.layer->details, err);
+	if (rc < 0)
+		ovl_list_free(&list);
+	else
+		*out = list;
+	return rc;
 }

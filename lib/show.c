@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_show, and the details of a layer in ovl_list. */
+/* The details of a layer, for ovl_list and ovl_show. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "base/cleanup.h"
 #include "base/vec.h"
@@ -11,7 +10,6 @@
 #include "store/config.h"
 #include "store/driver.h"
 #include "store/layer.h"
-#include "store/names.h"
 #include "stage/sizes.h"
 #include "store/store.h"
 #include "show.h"
@@ -178,31 +176,6 @@ int show_details(const struct layer *l, const char *what, uint64_t own,
 	if (rc == 0)
 		rc = set_sizes(l, own, d, err);
 	return rc == 0 ? set_configs(l, what, d, err) : rc;
-}
-
-int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
-	struct ovl_err *err)
-{
-	struct ovl_list list = {0};
-	auto_layer l = LAYER_INIT;
-	char *const id[] = {l.meta.link, NULL};
-	int rc = config_open_layer(st, layer, &l, err);
-
-	/* By its short id: layer may name a config as well, and two drivers have one id. */
-	if (rc == 0)
-		rc = ovl_list(st, id, OVL_LIST_SIZES, &list, err);
-	if (rc < 0)
-		return rc;
-	list.layer->details = calloc(1, sizeof(*list.layer->details));
-	if (!list.layer->details)
-		rc = err_nomem(err);
-	if (rc == 0)
-		rc = show_details(&l, layer, list.layer->size, list.layer->details, err);
-	if (rc < 0)
-		ovl_list_free(&list);
-	else
-		*out = list;
-	return rc;
 }
 
 void show_free(struct ovl_details *d)
