@@ -82,7 +82,8 @@ static int in_the_way(int dirfd, const char *name, const char *path, struct ovl_
 		return err_say(
 			err, ENOTDIR, "%s is in the way: not a directory", Q(path));
 	return err_say(err, ENOTDIR,
-		"%s is in the way: a symlink to %s, which is no directory in this layer",
+		"%s is in the way: a symlink to %s, which is not a directory in this "
+		"layer",
 		Q(path), Q(target.data));
 }
 

@@ -76,7 +76,7 @@ static int expand(const struct change *c, const char **p, struct buf *out)
 	while (name[n] == '_' || isalnum((unsigned char)name[n]))
 		n++;
 	if (braces && (!n || name[n] != '}'))
-		return bad(c, "of variables only $NAME and ${NAME} are known");
+		return bad(c, "only $NAME and ${NAME} are supported as variables");
 	buf_adds(out, n ? value_of(c, name, n) : "$");
 	*p = name + n + braces;
 	return 0;
@@ -199,7 +199,7 @@ static int pairs(struct change *c, const char *p,
 		rc = word(c, &p, false, &name);
 		p = skip(p);
 		if (rc == 0 && !*p)
-			return bad(c, "NAME=VALUE is wanted");
+			return bad(c, "expected NAME=VALUE");
 		if (rc == 0)
 			rc = word(c, &p, true, &w);
 		return rc < 0 ? rc : set(c, name.data, name.len, w.data);
@@ -210,7 +210,7 @@ static int pairs(struct change *c, const char *p,
 		rc = word(c, &p, false, &w);
 		eq = rc == 0 ? strchr(w.data, '=') : NULL;
 		if (rc == 0 && (!eq || eq == w.data))
-			return bad(c, "NAME=VALUE is wanted");
+			return bad(c, "expected NAME=VALUE");
 		if (rc == 0)
 			rc = set(c, w.data, (size_t)(eq - w.data), eq + 1);
 	}
@@ -273,7 +273,7 @@ static int add_ports(struct change *c, const char *w)
 	char text[32];
 
 	if (!from || to < from || (*end && *end != '/'))
-		return bad(c, "a port is wanted, such as 80, 53/udp or 8000-8010");
+		return bad(c, "expected a port, such as 80, 53/udp or 8000-8010");
 	if (*end && strcmp(end, "/tcp") != 0 && strcmp(end, "/udp") != 0 &&
 		strcmp(end, "/sctp") != 0)
 		return bad(c, "a port is tcp, udp or sctp");
@@ -308,7 +308,7 @@ static int one_word(struct change *c, const char *p, struct buf *w)
 {
 	int rc = word(c, &p, false, w);
 
-	return rc == 0 && (*skip(p) || !w->len) ? bad(c, "one word is wanted") : rc;
+	return rc == 0 && (*skip(p) || !w->len) ? bad(c, "expected one word") : rc;
 }
 
 static int do_user(struct change *c, const char *p)
@@ -364,7 +364,7 @@ static int do_stopsignal(struct change *c, const char *p)
 	int rc = one_word(c, p, &w);
 
 	if (rc == 0 && !is_signal(w.data))
-		rc = bad(c, "a signal is wanted");
+		rc = bad(c, "expected a signal");
 	return rc < 0 ?
 		rc :
 		took(c, json_object_set_new(c->run, "StopSignal", json_string(w.data)));
@@ -440,8 +440,8 @@ static int health_option(struct change *c, json_t *check, const char *w)
 		n = atol(w);
 	if (n < 0)
 		return bad(c,
-			i < 4 ? "a duration is wanted, such as 1m30s" :
-				"a number is wanted");
+			i < 4 ? "expected a duration, such as 1m30s" :
+				"expected a number");
 	return took(c, json_object_set_new(check, options[i].key, json_integer(n)));
 }
 
@@ -462,7 +462,7 @@ static int health(struct change *c, json_t *check, const char *p)
 		return took(
 			c, json_object_set_new(check, "Test", json_pack("[s]", "NONE")));
 	if (strncasecmp(p, "CMD", 3) != 0 || p[3] == *skip(p + 3) || !*skip(p + 3))
-		return bad(c, "CMD COMMAND or NONE is wanted");
+		return bad(c, "expected CMD COMMAND or NONE");
 	test = as_array(skip(p + 3));
 	if (test)
 		json_array_insert_new(test, 0, json_string("CMD"));

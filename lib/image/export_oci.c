@@ -62,8 +62,8 @@ static void warn_of_name(const struct export *x, const struct exported *img)
 
 	if (!reference_split(img->what, &repository, &tag))
 		store_warn(x->st,
-			"%s is no image reference: podman and docker cannot load it by this "
-			"name",
+			"%s is not an image reference: podman and docker cannot load it "
+			"by this name",
 			Q(img->what));
 }
 

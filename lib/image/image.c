@@ -190,7 +190,7 @@ static int take_diff_ids(
 		const char *hex = id ? image_digest_hex(id) : NULL;
 
 		if (!hex)
-			return err_say(err, ENOTSUP, "%s: %s is no sha256 diff id",
+			return err_say(err, ENOTSUP, "%s: %s is not a sha256 diff id",
 				Q(name), Q(id ? id : ""));
 		memcpy(i->layer[n].diff_id, hex, ID_LEN + 1);
 	}

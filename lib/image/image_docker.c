@@ -103,8 +103,8 @@ static void check_name(struct images *im, const struct image *i, const char *con
 	char hex[ID_LEN + 1];
 
 	if (digest_in_name(config, hex) && strcmp(hex, i->config_digest) != 0)
-		image_note(im, "the config %s has another digest: sha256:%s", Q(config),
-			i->config_digest);
+		image_note(im, "the config %s has a different digest: sha256:%s",
+			Q(config), i->config_digest);
 }
 
 static int take_parts(struct source *s, struct images *im, const json_t *item,

@@ -176,8 +176,8 @@ static int check_one(const struct images *im, const char *want, struct ovl_err *
 {
 	for (size_t i = 1; i < im->n; i++) {
 		if (strcmp(im->image[0].config_digest, im->image[i].config_digest) != 0)
-			return err_say(err, EEXIST,
-				"%s is the beginning of several digests", Q(want));
+			return err_say(
+				err, EEXIST, "%s matches several digests", Q(want));
 	}
 	return 0;
 }
@@ -200,7 +200,7 @@ static int nothing(const struct images *im, const char *want, const struct platf
 	if (im->n_names > 8)
 		snprintf(more, sizeof(more), " and %u more", im->n_names - 8);
 	if (want && im->n_names)
-		return err_say(err, ENOENT, "no image %s in it, but %s%s", Q(want),
+		return err_say(err, ENOENT, "it has no image %s, only %s%s", Q(want),
 			im->names.data ? im->names.data : "", more);
 	return want ? err_say(err, ENOENT, "it has no image %s", Q(want)) :
 		      err_say(err, ENOENT, "it has no image");

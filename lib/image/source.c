@@ -129,8 +129,8 @@ static struct member *next_same(const struct source *s, struct member *m)
 
 static int differ(const char *name, struct ovl_err *err)
 {
-	return err_say(err, EINVAL, "%s is in the archive twice, with different content",
-		Q(name));
+	return err_say(err, EINVAL,
+		"%s occurs twice in the archive, with different content", Q(name));
 }
 
 /* Replaces the first n bytes of a path by the target of a link. */

@@ -261,7 +261,7 @@ void grants_leave(struct grants *g)
 		any |= item->moves;
 		if (item->moves)
 			store_warn(g->st,
-				"the name %s was layer %.12s's: moved to layer %.12s",
+				"the name %s was moved from layer %.12s to layer %.12s",
 				Q(item->name), item->owner.id.s, item->l->id.s);
 	}
 	if (!any || names_lock(g->st, NULL) < 0)

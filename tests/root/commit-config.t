@@ -93,26 +93,26 @@ RUN x|an instruction is one of CMD,
 FROM x|an instruction is one of
 CMD|it says nothing
   |an instruction is one of
-ENV A|NAME=VALUE is wanted
-ENV A=1 B|NAME=VALUE is wanted
-ENV =1|NAME=VALUE is wanted
+ENV A|expected NAME=VALUE
+ENV A=1 B|expected NAME=VALUE
+ENV =1|expected NAME=VALUE
 ENV A="b|a quote is not closed
-ENV A=${B:-x}|of variables only
-LABEL a|NAME=VALUE is wanted
-EXPOSE http|a port is wanted
-EXPOSE 0|a port is wanted
-EXPOSE 65536|a port is wanted
-EXPOSE 9-8|a port is wanted
+ENV A=${B:-x}|only .NAME and
+LABEL a|expected NAME=VALUE
+EXPOSE http|expected a port
+EXPOSE 0|expected a port
+EXPOSE 65536|expected a port
+EXPOSE 9-8|expected a port
 EXPOSE 80/foo|a port is tcp, udp or sctp
 VOLUME [""]|a volume without a name
-USER a b|one word is wanted
-STOPSIGNAL SIGFOO|a signal is wanted
-STOPSIGNAL 99|a signal is wanted
+USER a b|expected one word
+STOPSIGNAL SIGFOO|expected a signal
+STOPSIGNAL 99|expected a signal
 ONBUILD FROM x|this instruction cannot follow ONBUILD
-HEALTHCHECK x|CMD COMMAND or NONE is wanted
-HEALTHCHECK CMD|CMD COMMAND or NONE is wanted
-HEALTHCHECK --interval=5 CMD x|a duration is wanted
-HEALTHCHECK --retries=x CMD x|a number is wanted
+HEALTHCHECK x|expected CMD COMMAND or NONE
+HEALTHCHECK CMD|expected CMD COMMAND or NONE
+HEALTHCHECK --interval=5 CMD x|expected a duration
+HEALTHCHECK --retries=x CMD x|expected a number
 HEALTHCHECK --foo=1 CMD x|options are --interval
 END
 fails 2 "not valid UTF-8" "an author" ovlctl commit -a "$(printf '\377')" w

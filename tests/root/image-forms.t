@@ -153,7 +153,7 @@ same_image "members that come twice" ovlctl import twice.tar
 mkdir other
 manifest $c.json $h2/layer.tar $h1/layer.tar >other/manifest.json
 need - tar -C other -rf twice.tar ./manifest.json
-fails 1 "'manifest.json' is in the archive twice, with different content" "... with other bytes" \
+fails 1 "'manifest.json' occurs twice in the archive, with different content" "... with other bytes" \
 	ovlctl import twice.tar
 
 # Links within the layout.

@@ -134,9 +134,9 @@ done <<END
 a byte order mark|is not JSON|\0357\0273\0277{$here,$rootfs}
 more after its end|is not JSON|{$here,$rootfs}{}
 a line break in a text|is not JSON|{"author":"a\nb",$here,$rootfs}
-no rootfs|is no image config|{$here}
-a diff id too few|is of 1 layers|{$here,"rootfs":{"diff_ids":["sha256:$one"]}}
-other digests|is no sha256 diff id|{$here,"rootfs":{"diff_ids":["sha512:$one","sha512:$two"]}}
+no rootfs|is not an image config|{$here}
+a diff id too few|lists 1 layers|{$here,"rootfs":{"diff_ids":["sha256:$one"]}}
+other digests|is not a sha256 diff id|{$here,"rootfs":{"diff_ids":["sha512:$one","sha512:$two"]}}
 END
 
 # In docker-save the name of the config is but a name.
@@ -152,7 +152,7 @@ for name in "$zero.json" "blobs/sha256/$zero"; do
 	cp c.json "$name"
 	saved config.image "$name" 1.tar 2.tar
 	takes "a config called by another's digest, $name" "$top" \
-		"the config '$name' has another digest: sha256:$(sha c.json)" ovlctl import config.image
+		"the config '$name' has a different digest: sha256:$(sha c.json)" ovlctl import config.image
 	empty_store
 done
 
@@ -252,7 +252,7 @@ beside() { # WHAT SAID DESCRIPTOR
 	layout $L "$3"
 	fails 1 "$2" "alone: $1" ovlctl import $L
 }
-beside "an SBOM" "it is it is an artifact, not an image" \
+beside "an SBOM" "it is an artifact, not an image" \
 	"$(artifact application/vnd.oci.empty.v1+json application/spdx+json)"
 beside "a signature" "is of an unknown media type" \
 	"$(artifact application/vnd.oci.image.config.v1+json application/vnd.dev.cosign.simplesigning.v1+json)"
@@ -263,7 +263,7 @@ beside "a sha512 digest" "is not a sha256 digest" "\"mediaType\":\"$manifest_typ
 beside "an unknown media type" "it is of an unknown media type" "\"mediaType\":\"text/plain\",$(blob sbom)"
 L=alone2
 layout $L "$(artifact a/b c/d)" "$(artifact a/c c/d)"
-fails 1 "it is it is an artifact, not an image" "two artifacts and no image" ovlctl import $L
+fails 1 "it is an artifact, not an image" "two artifacts and no image" ovlctl import $L
 # Damage is no reason to go on.
 L=beside
 layout $L "$good" "$(manifest "$machine" G=2 2.tar)"
@@ -291,16 +291,16 @@ config "$machine" A=2 2.tar >c.json
 saved v2.tar c.json 2.tar
 need - ovlctl import v1.tar
 takes "a name moves to the newer image" "$two" \
-	"the name 'app:1' was layer $(printf %.12s "$one")'s: moved to layer $(printf %.12s "$two")" ovlctl import v2.tar
+	"the name 'app:1' was moved from layer $(printf %.12s "$one") to layer $(printf %.12s "$two")" ovlctl import v2.tar
 is "... it is there" "$(names "$two")/$(names "$one")" app:1/
 is "... no note is left" "$(ls -A "$OVLCTL_ROOT/$DRV/$one" | grep names)" ""
 ok "... the store is sound" ovlctl check
 takes "again: nothing to say" "$two" "" ovlctl import v2.tar
-takes "... and back" "$one" "the name 'app:1' was layer" ovlctl import v1.tar
+takes "... and back" "$one" "the name 'app:1' was moved" ovlctl import v1.tar
 need - ovlctl create -n w
 ovlctl tag -d app:1
 ovlctl tag w app:1
-takes "from a writable layer too" "$two" "the name 'app:1' was layer" ovlctl import v2.tar
+takes "from a writable layer too" "$two" "the name 'app:1' was moved" ovlctl import v2.tar
 is "... which keeps its other name" "$(names w)" w
 empty_store
 
@@ -309,11 +309,11 @@ is "... gives none" "$(names)" ""
 takes "--no-names -n" "$one" "" ovlctl import --no-names -n mine v1.tar
 is "... but that" "$(names)" mine
 before=$(store_state)
-fails 1 "the name 'mine' is layer .* already" "-n of another layer" ovlctl import -n mine v2.tar
+fails 1 "the name 'mine' is already used by layer" "-n of another layer" ovlctl import -n mine v2.tar
 is "... nothing is changed" "$(store_state)" "$before"
-takes "-n --force" "$two" "the name 'mine' was layer" ovlctl import --no-names -n mine --force v2.tar
+takes "-n --force" "$two" "the name 'mine' was moved" ovlctl import --no-names -n mine --force v2.tar
 is "... takes it" "$(names "$two")" mine
-fails 1 "the name 'mine' is layer .* already" "-n with a layer" ovlctl import -n mine 3.tar
+fails 1 "the name 'mine' is already used by layer" "-n with a layer" ovlctl import -n mine 3.tar
 need three ovlctl import -n mine --force 3.tar
 is "-n --force with a layer" "$(names "$three")/$(names "$two")" mine/
 need - ovlctl import -n mine --force 2.tar
@@ -438,7 +438,7 @@ chosen old:1 "$id_index_docker_io_library_old_1"
 chosen ghcr.io/x/y:1 "$id_ghcr_io_x_y_1"
 chosen localhost:5000/z:1 "$id_localhost_5000_z_1"
 for w in alpine x/y:1 z:1 ghcr.io/library/alpine:3; do
-	fails 1 "no image '$w' in it, but docker.io/library/alpine:3, .*ghcr.io/x/y:1, localhost:5000/z:1$" \
+	fails 1 "it has no image '$w', only docker.io/library/alpine:3, .*ghcr.io/x/y:1, localhost:5000/z:1$" \
 		"--image $w is none of them" ovlctl import --image "$w" set.tar
 done
 c=$(jq -r '.[3].Config' set/manifest.json)
@@ -446,7 +446,7 @@ c=${c%.json}
 for w in "sha256:$c" "$c" "sha256:$(printf %.8s "$c")" "$(printf %.12s "$c")"; do
 	chosen "$w" "$id_ghcr_io_x_y_1"
 done
-fails 1 "no image 'sha256:0000' in it" "--image of a digest that is not there" ovlctl import --image sha256:0000 set.tar
+fails 1 "it has no image 'sha256:0000'" "--image of a digest that is not there" ovlctl import --image sha256:0000 set.tar
 
 # Configs that other programs name otherwise.
 mv "set/$c.json" "set/sha256:$c"
@@ -476,12 +476,12 @@ takes "--image of an image without a name" "$(sha 3.tar)" "" ovlctl import --ima
 empty_store
 takes "--image of another platform's manifest" "$two" "image .* is for linux/$foreign" ovlctl import --image "sha256:$my" $L
 empty_store
-fails 1 "no image 'x' in it, but app:1, sha256:" "--image that is not there" ovlctl import --image x $L
+fails 1 "it has no image 'x', only app:1, sha256:" "--image that is not there" ovlctl import --image x $L
 printf '[%s]' "$(for i in 1 2 3 4 5 6 7 8 9 10; do
 	printf '{"Config":"c.json","RepoTags":["t:%s"],"Layers":["1.tar"]}\n' $i
 done | paste -sd,)" >manifest.json
 tar -cf ten.tar manifest.json c.json 1.tar
-fails 1 "no image 'x' in it, but t:1, t:2, t:3, t:4, t:5, t:6, t:7, t:8 and 2 more" \
+fails 1 "it has no image 'x', only t:1, t:2, t:3, t:4, t:5, t:6, t:7, t:8 and 2 more" \
 	"... and the list is not endless" ovlctl import --image x ten.tar
 
 # skopeo's dir:, which is podman's docker-dir.

@@ -133,7 +133,7 @@ docker_save hides "$(printf %.6s "$other")" A=1 1.tar
 tar -C hides -cf hides.tar .
 ovlctl import hides.tar >out 2>err
 is "a tag that another layer's id begins with is left out" "$? $(ovlctl ls -nr -o NAME "$(cat out)") $(cat err)" \
-	"0  ovlctl: import: warning: the name '$(printf %.6s "$other")' is a prefix of the id of layer $(printf %.12s "$other")'s id: left out"
+	"0  ovlctl: import: warning: the name '$(printf %.6s "$other")' is a prefix of the id of layer $(printf %.12s "$other"): left out"
 empty_store
 
 # Several images.
@@ -148,7 +148,7 @@ empty_store
 is "--image chooses" "$(ovlctl import --image b:1 two.tar >/dev/null; ovlctl ls -nr -o NAME | grep .)" "b:1"
 ok "... :latest may be left out" ovlctl import --image c two.tar
 before=$(store_state)
-fails 1 "no image 'd:1' in it" "--image that is not there" ovlctl import --image d:1 two.tar
+fails 1 "it has no image 'd:1'" "--image that is not there" ovlctl import --image d:1 two.tar
 fails 2 "3 images: -n takes only one" "-n for several images" ovlctl import -n x two.tar
 is "... nothing changes" "$(store_state)" "$before"
 empty_store
@@ -261,7 +261,7 @@ broken "is not a sha256 digest" "a digest that leads elsewhere" \
 	"sed 's/sha256:[0-9a-f]*/sha256:..\\/..\\/..\\/etc\\/passwd/' index.json >x; mv x index.json"
 broken "line 1: .* near '.033'" "... with an escape, which the message has not" \
 	"printf '{\\033]0;x\\007' >index.json"
-broken "for .*, but for .033\[2J/x" "an escape in a platform" \
+broken "for .*, only for .033\[2J/x" "an escape in a platform" \
 	"jq '.manifests += .manifests | .manifests[].platform={os:\"\\u001b[2J\",architecture:\"x\"}' index.json >x; mv x index.json"
 broken "holds more than 100000 values" "deep JSON" "head -c 200000 /dev/zero | tr '\\0' '[' >index.json"
 
@@ -278,11 +278,11 @@ changed "is encrypted" "an encrypted layer" \
 	'.layers[1].mediaType = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"'
 changed "is of an unknown media type" "a layer of another kind" '.layers[0].mediaType = "text/plain"'
 changed "it is an artifact, not an image" "an artifact" '.config.mediaType = "application/vnd.example"'
-changed "is of 3 layers, the image has 2" "a layer too few" '.layers |= .[0:2]'
+changed "lists 3 layers, the image has 2" "a layer too few" '.layers |= .[0:2]'
 changed "its diff id is sha256:.*, not" "layers in another order" '.layers |= [.[1],.[0],.[2]]'
 changed "has no size" "a layer without a size" 'del(.layers[0].size)'
 changed "more than 1024 layers" "1025 layers" '.layers |= [range(1025) as $i | .[0]]'
-changed "an image without layers|is of 3 layers" "no layers" '.layers = []'
+changed "an image without layers|lists 3 layers" "no layers" '.layers = []'
 
 # Indexes that name one index a thousand times, which does the same.
 L=wide-index
@@ -330,7 +330,7 @@ tar -C save -cf bad.tar $(ls save)
 mkdir -p "twice/$(dirname "$lay")"
 tr 1 2 <"save/$lay" >"twice/$lay"
 tar -C twice -rf bad.tar "$lay"
-refused 1 "'$lay' is in the archive twice, with different content" "docker: a layer that is there twice" ovlctl import bad.tar
+refused 1 "'$lay' occurs twice in the archive, with different content" "docker: a layer that is there twice" ovlctl import bad.tar
 
 # A full disk, a signal.
 if ! as_user; then

@@ -117,7 +117,7 @@ refused() { # LINES PATTERN WHAT
 	fails 1 "$2" "$3" ovlctl import x.tar
 }
 refused 'symlink name=var/log link=/data/log\nfile name=var/log/lastlog\nend\n' \
-	"'var/log/lastlog': 'var/log' is in the way: a symlink to '/data/log', which is no directory in this layer" \
+	"'var/log/lastlog': 'var/log' is in the way: a symlink to '/data/log', which is not a directory in this layer" \
 	"a file below a symlink to nowhere"
 refused 'file name=a/b\nfile name=a/b/c/d\nend\n' \
 	"'a/b/c/d': 'a/b' is in the way: not a directory" "a file below a file"
