@@ -73,8 +73,8 @@ bool source_is_dir(const struct source *s)
 static int leads_out(const char *name, struct ovl_err *err)
 {
 	return err_say(err, EINVAL,
-		"%s is a symlink that leads out of it: make a copy with 'cp -rL' and import "
-		"that",
+		"%s leads out of it through a symlink: make a copy with 'cp -rL' and "
+		"import that",
 		Q(name));
 }
 

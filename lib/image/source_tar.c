@@ -30,6 +30,7 @@
 
 struct input {
 	int fd;
+	uint64_t size;
 	uint64_t at;
 	uint64_t in_header; /* bytes given to the reader of the current header */
 	int failed; /* errno of a read */
@@ -57,13 +58,13 @@ static la_ssize_t read_cb(struct archive *a, void *ctx, const void **p)
 	return n;
 }
 
-/* A later read notices if this is beyond the end of the file. */
+/* Beyond the end of the file the reader has to read, to notice that the tar is cut off. */
 static la_int64_t skip_cb(struct archive *a, void *ctx, la_int64_t n)
 {
 	struct input *in = ctx;
 
 	(void)a;
-	if (n > INT64_MAX - (la_int64_t)in->at)
+	if (in->at > in->size || (uint64_t)n > in->size - in->at)
 		n = 0;
 	in->at += (uint64_t)n;
 	return n;
@@ -117,6 +118,7 @@ static struct archive *open_at(int fd, uint64_t at, struct input **input)
 {
 	struct archive *a = archive_read_new();
 	struct input *in = calloc(1, sizeof(*in));
+	struct stat st;
 
 	if (!a || !in || archive_read_support_format_tar(a) != ARCHIVE_OK) {
 		archive_read_free(a);
@@ -124,6 +126,7 @@ static struct archive *open_at(int fd, uint64_t at, struct input **input)
 		return NULL;
 	}
 	in->fd = fd;
+	in->size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 	in->at = at;
 	*input = in;
 	return a;
@@ -182,8 +185,8 @@ static int take(
 		path_clean(raw, MAX_DEPTH, &name, NULL) < 0 || !name.len)
 		return 0;
 	if (s->n == SOURCE_MAX_MEMBERS || s->names.len > SOURCE_MAX_NAMES)
-		return err_say(err, E2BIG, "it has more than %d members",
-			SOURCE_MAX_MEMBERS);
+		return err_say(
+			err, E2BIG, "it has more than %d members", SOURCE_MAX_MEMBERS);
 	if (!VEC_ROOM(s->member, s->n) || !add_name(s, name.data, &m.name) ||
 		((hard || soft) && !set_link(s, &m, name.data, e, hard)))
 		return err_nomem(err);
@@ -269,8 +272,8 @@ int source_index(struct source *s, bool any, struct ovl_err *err)
 
 /* ---- sparse members --------------------------------------------------------------- */
 
-static int copy_data(
-	struct source *s, struct archive *a, const struct member *m, struct ovl_err *err)
+static int copy_data(struct source *s, struct archive *a, struct input *in,
+	const struct member *m, struct ovl_err *err)
 {
 	uint64_t done = 0;
 	const void *p;
@@ -278,7 +281,11 @@ static int copy_data(
 	size_t n;
 	int r;
 
+	if (m->size > INT64_MAX - s->temp_size)
+		return err_sys(err, EFBIG, "cannot write a temporary file");
+	in->in_header = 0;
 	while ((r = archive_read_data_block(a, &p, &n, &at)) == ARCHIVE_OK) {
+		in->in_header = 0;
 		if (store_stopped(s->st))
 			return err_stopped(err);
 		if ((uint64_t)at < done || n > m->size || (uint64_t)at > m->size - n)
@@ -290,10 +297,8 @@ static int copy_data(
 	}
 	if (r != ARCHIVE_EOF)
 		return err_say(err, EBADMSG, "it is damaged");
-	if (m->size > INT64_MAX - s->temp_size ||
-		ftruncate(s->temp, (off_t)(s->temp_size + m->size)) < 0)
-		return err_sys(
-			err, errno ? errno : EFBIG, "cannot write a temporary file");
+	if (ftruncate(s->temp, (off_t)(s->temp_size + m->size)) < 0)
+		return err_sys(err, errno, "cannot write a temporary file");
 	return 0;
 }
 
@@ -314,9 +319,8 @@ int source_spread(struct source *s, struct member *m, struct ovl_err *err)
 	if (archive_read_open2(a, in, NULL, read_cb, skip_cb, NULL) != ARCHIVE_OK ||
 		archive_read_next_header(a, &e) != ARCHIVE_OK)
 		rc = err_say(err, EBADMSG, "it is damaged");
-	in->in_header = 0;
 	if (rc == 0)
-		rc = copy_data(s, a, m, err);
+		rc = copy_data(s, a, in, m, err);
 	archive_read_free(a);
 	free(in);
 	if (rc < 0)

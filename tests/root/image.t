@@ -249,7 +249,7 @@ broken "'blobs/sha256/$m' has the digest" "another manifest" "tr 1 2 <blobs/sha2
 broken "'blobs/sha256/$c' has the digest" "another config" "tr A B <blobs/sha256/$c >x; mv x blobs/sha256/$c"
 broken "blob 'blobs/sha256/$l' has .* bytes, not" "a longer layer" "echo >>blobs/sha256/$l"
 broken "its digest is|damaged gzip" "another layer" "printf x | dd of=blobs/sha256/$l bs=1 seek=9 conv=notrunc 2>/dev/null"
-broken "'blobs/sha256/$l' is a symlink that leads out" "a symlink for a layer" "rm blobs/sha256/$l; ln -s /etc/passwd blobs/sha256/$l"
+broken "'blobs/sha256/$l' leads out of it through a symlink" "a symlink for a layer" "rm blobs/sha256/$l; ln -s /etc/passwd blobs/sha256/$l"
 broken "is missing|is not a regular file" "a directory for a layer" "rm blobs/sha256/$l; mkdir blobs/sha256/$l"
 broken "is not an image" "no index" "rm index.json"
 broken "'index.json' is not JSON: line 2" "an index that is no JSON" "echo '{' >index.json"
