@@ -121,6 +121,8 @@ static int compare(struct content *x, struct ingest *in, const struct layer *par
 {
 	struct comparison cmp = {.stop = x->c->st->cfg.stop,
 		.shared = x->l->drv->whole,
+		.userns = x->c->st->xattrs.user,
+		.mapped = store_is_mapped(x->c->st),
 		.each = tell_one,
 		.ctx = x};
 	auto_fd below = -1;

@@ -243,6 +243,8 @@ static int heal_others(const struct heal *h, const struct family *f, int want, i
 {
 	struct sharing s = {.h = h};
 	struct comparison cmp = {.stop = h->c->st->cfg.stop,
+		.userns = h->c->st->xattrs.user,
+		.mapped = store_is_mapped(h->c->st),
 		.shared = true,
 		.below = -1,
 		.each = note_shared,
@@ -263,12 +265,16 @@ static int heal_names(
 {
 	bool shared = h->l->drv->whole;
 	struct comparison find = {.stop = h->c->st->cfg.stop,
+		.userns = h->c->st->xattrs.user,
+		.mapped = store_is_mapped(h->c->st),
 		.data = true,
 		.shared = shared,
 		.below = -1,
 		.each = note_damage,
 		.ctx = h};
 	struct comparison mend = {.stop = h->c->st->cfg.stop,
+		.userns = h->c->st->xattrs.user,
+		.mapped = store_is_mapped(h->c->st),
 		.shared = shared,
 		.below = -1,
 		.each = mend_one,
@@ -337,6 +343,8 @@ static int recipe_is_right(struct heal *h, struct ovl_err *err)
 	auto_fd have = fs_open_dir(h->l->fd, RECIPE_KEPT);
 	unsigned faults = 0;
 	struct comparison cmp = {.stop = h->c->st->cfg.stop,
+		.userns = h->c->st->xattrs.user,
+		.mapped = store_is_mapped(h->c->st),
 		.data = true,
 		.each = count_faults,
 		.ctx = &faults};

@@ -27,6 +27,13 @@ static const char *const dir_names[STORE_DIRS] = {
 	[DIR_ASIDE] = "aside",
 };
 
+bool store_is_mapped(const struct ovl_store *st)
+{
+	struct stat sb;
+
+	return st->xattrs.user && fstat(st->fd, &sb) == 0 && sb.st_uid != geteuid();
+}
+
 bool store_durable(const struct ovl_store *st)
 {
 	return st->cfg.sync != OVL_SYNC_NONE;

@@ -78,6 +78,10 @@ void store_detail(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3)
 void store_waiting(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
 bool store_stopped(const struct ovl_store *st);
 
+/* True if the store was made in a user namespace and the caller sees other owners than that
+ * did. */
+bool store_is_mapped(const struct ovl_store *st);
+
 /* True if what import, commit and tag report as done must survive a power cut. */
 bool store_durable(const struct ovl_store *st);
 /* If so, syncs everything that anyone has written to the file system of fd. */

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/quote.h"
 #include "base/vec.h"
+#include "base/xattr.h"
 #include "union/compare.h"
 #include "union/whiteout.h"
 
@@ -65,8 +66,8 @@ static int names_of(int dirfd, struct names *out)
 
 /* ---- one name --------------------------------------------------------------------- */
 
-/* Hard links must join the same names in both trees: each file is compared with its
- * first name. */
+/* Hard links must join the same names in both trees, and owners the same files: each is
+ * compared with the first one of its number. */
 struct link_pair {
 	ino_t want; /* first member: the key */
 	ino_t have;
@@ -80,7 +81,8 @@ static int by_want(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int compare_pair(struct compared *o, void **links, ino_t want, ino_t have)
+/* 1 they are, 0 not, -1 no memory. */
+static int is_pair(void **links, ino_t want, ino_t have)
 {
 	struct link_pair *p = malloc(sizeof(*p));
 	struct link_pair **known;
@@ -95,11 +97,18 @@ static int compare_pair(struct compared *o, void **links, ino_t want, ino_t have
 		return -1;
 	}
 	if (*known == p)
-		return 0;
-	if ((*known)->have != p->have)
-		fault(o, "links", "is linked with other files");
+		return 1;
 	free(p);
-	return 0;
+	return (*known)->have == have;
+}
+
+static int compare_pair(struct compared *o, void **links, ino_t want, ino_t have)
+{
+	int r = is_pair(links, want, have);
+
+	if (r == 0)
+		fault(o, "links", "is linked with other files");
+	return r < 0 ? r : 0;
 }
 
 /* Without usable link counts, check that files are not linked which should not be. */
@@ -113,7 +122,25 @@ static int compare_group(struct comparison *c, struct compared *o)
 	return compare_pair(o, &c->back, o->have->st_ino, o->want->st_ino);
 }
 
-static int compare_xattrs(struct compared *o)
+/* Removes from the list what only root can set and the other list does not have. */
+static void drop_denied(struct buf *list, const struct buf *other)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0, next; at < list->len; at = next) {
+		const char *attr = list->data + at;
+		size_t n = strlen(attr) + 1;
+
+		next = at + n;
+		if (xattr_wants_root(attr) && !memmem(other->data, other->len, attr, n))
+			continue;
+		memmove(list->data + kept, attr, n);
+		kept += n;
+	}
+	list->len = kept;
+}
+
+static int compare_xattrs(const struct comparison *c, struct compared *o)
 {
 	auto_buf a = {0};
 	auto_buf b = {0};
@@ -124,6 +151,10 @@ static int compare_xattrs(struct compared *o)
 	if (fs_listxattr(o->want_dir, o->name, &a) < 0 ||
 		fs_listxattr(o->have_dir, o->name, &b) < 0)
 		return -1;
+	if (c->userns) {
+		drop_denied(&a, &b);
+		drop_denied(&b, &a);
+	}
 	same = a.len == b.len && (!a.len || memcmp(a.data, b.data, a.len) == 0);
 	for (size_t at = 0; same && at < a.len; at += strlen(a.data + at) + 1) {
 		if (fs_getxattr_buf(o->want_dir, o->name, a.data + at, &va) < 0 ||
@@ -171,8 +202,6 @@ static void compare_stat(const struct comparison *c, struct compared *o)
 
 	if ((want->st_mode ^ have->st_mode) & 07777)
 		fault(o, "mode", "has a different mode");
-	if (want->st_uid != have->st_uid || want->st_gid != have->st_gid)
-		fault(o, "owner", "has a different owner");
 	if (want->st_mtim.tv_sec != have->st_mtim.tv_sec ||
 		want->st_mtim.tv_nsec != have->st_mtim.tv_nsec)
 		fault(o, "time", "has a different time");
@@ -182,6 +211,22 @@ static void compare_stat(const struct comparison *c, struct compared *o)
 		fault(o, "data", "is a different device");
 	if (!dir && !c->shared && want->st_nlink != have->st_nlink)
 		fault(o, "links", "has different hard links");
+}
+
+static int compare_owner(struct comparison *c, struct compared *o)
+{
+	const struct stat *want = o->want;
+	const struct stat *have = o->have;
+	int u = want->st_uid == have->st_uid;
+	int g = want->st_gid == have->st_gid;
+
+	if (c->mapped) {
+		u = is_pair(&c->uids, want->st_uid, have->st_uid);
+		g = is_pair(&c->gids, want->st_gid, have->st_gid);
+	}
+	if (u == 0 || g == 0)
+		fault(o, "owner", "has a different owner");
+	return u < 0 || g < 0 ? -1 : 0;
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -214,10 +259,11 @@ static int compare_files(struct comparison *c, struct compared *o, int below)
 		return 0;
 	}
 	compare_stat(c, o);
-	if (!S_ISDIR(mode) && (o->want->st_nlink > 1 || o->have->st_nlink > 1))
+	rc = compare_owner(c, o);
+	if (rc == 0 && !S_ISDIR(mode) && (o->want->st_nlink > 1 || o->have->st_nlink > 1))
 		rc = compare_group(c, o);
 	if (rc == 0)
-		rc = compare_xattrs(o);
+		rc = compare_xattrs(c, o);
 	if (rc == 0 && S_ISLNK(mode))
 		rc = compare_targets(o);
 	if (rc == 0 && S_ISREG(mode) && o->want->st_size == o->have->st_size &&
@@ -262,6 +308,13 @@ static int stat_of(int dirfd, const char *name, struct stat *st, bool *there)
 	return *there || errno == ENOENT ? 0 : -1;
 }
 
+/* Is the one a device, in whose place the other has nothing or a whiteout? */
+static bool is_denied(const struct stat *one, const struct stat *other)
+{
+	return one && (S_ISCHR(one->st_mode) || S_ISBLK(one->st_mode)) &&
+		!wh_is_device(one) && (!other || wh_is_device(other));
+}
+
 static int compare_one(
 	struct comparison *c, const struct dirs *d, const char *name, struct ovl_err *err)
 {
@@ -280,7 +333,9 @@ static int compare_one(
 		return err_sys(err, errno, "cannot stat %s", Q(o.path));
 	o.want = in_a ? &a : NULL;
 	o.have = in_b ? &b : NULL;
-	if (in_a && in_b)
+	if (c->userns && (is_denied(o.want, o.have) || is_denied(o.have, o.want)))
+		rc = 0;
+	else if (in_a && in_b)
 		rc = compare_files(c, &o, d->below);
 	else if (in_a)
 		fault(&o, "missing", "is missing");
@@ -344,7 +399,8 @@ int compare_trees(struct comparison *c, int want, int have, struct ovl_err *err)
 	buf_release(&c->path);
 	tdestroy(c->links, free);
 	tdestroy(c->back, free);
-	c->links = NULL;
-	c->back = NULL;
+	tdestroy(c->uids, free);
+	tdestroy(c->gids, free);
+	c->links = c->back = c->uids = c->gids = NULL;
 	return rc;
 }

@@ -45,6 +45,12 @@ struct comparison {
 	 * and are not. */
 	bool shared;
 	int below;
+	/* An import in a user namespace may have made either tree. It leaves out devices and
+	 * the xattrs that only root can set; one tree may have them without the other. */
+	bool userns;
+	/* The owners of one tree are those of the other as another user namespace sees
+	 * them: files that have one owner in the first are to have one in the second. */
+	bool mapped;
 	/* Called for each name, even without a fault. A result other than 0 ends the
 	 * work. */
 	int (*each)(void *ctx, const struct compared *one, struct ovl_err *err);
@@ -56,6 +62,8 @@ struct comparison {
 	unsigned depth;
 	void *links;
 	void *back;
+	void *uids;
+	void *gids;
 };
 
 /* Compares the open trees. 0, the result of a callback, or negative errno. */

@@ -49,4 +49,46 @@ is "... and its diff" "$(ovlctl diff w)" "$(printf 'C /d\nD /d/y')"
 ok "import by root" ovlctl import -n c -p a b.tar
 is "... the same layer" "$(ovlctl ls -nr -o ID b | sort -u)" "$(ovlctl ls -nr -o ID c)"
 
+# What a user namespace leaves out is no fault to those who could have it, whoever looks.
+tar_of odd.tar <<'END'
+dir name=d
+file name=f data=1 pax.SCHILY.xattr.security.foo=1 pax.SCHILY.xattr.trusted.x=1 pax.SCHILY.xattr.user.u=1 pax.SCHILY.xattr.com.apple.x=1
+symlink name=l link=f pax.SCHILY.xattr.user.u=1
+fifo name=p pax.SCHILY.xattr.user.u=1
+chr name=null major=1 minor=3
+blk name=d/blk major=7 minor=0
+file name=g data=2 uid=7 gid=8
+end
+END
+sound() { # STORE WHAT
+	ok "$2, checked by root" ovlctl --root "$1" check --content
+	ok "$2, checked in a user namespace" $ns ovlctl --root "$1" check --content
+	$ns ovlctl --root "$1" diff --tar "$id" >back
+	same "$2, and back" back odd.tar
+}
+mkdir mapped
+chown 100000:100000 mapped
+for ns in 'userns 0 10' 'userns 100000 65536'; do
+	need - $ns true
+	case $ns in *100000*) at=$T/mapped/store ;; *) at=$T/odd ;; esac
+	need id $ns ovlctl --root "$at" import odd.tar
+	$ns ovlctl --root "$at" import odd.tar >/dev/null 2>err
+	chown 100000:100000 "$T" "$T/odd.tar"
+	sound "$at" "a layer of a user namespace ($ns)"
+	tree=$at/$DRV/$id/$TREE
+	chown 12345:0 "$tree/f"
+	no "... another owner is found" ovlctl --root "$at" check --content
+	chown "$(stat -c %u:%g "$tree")" "$tree/f"
+	setfattr -x user.u "$tree/f"
+	no "... a lost xattr is found" ovlctl --root "$at" check --content
+	setfattr -n user.u -v 1 "$tree/f"
+	rm "$tree/p"
+	no "... a lost file is found" ovlctl --root "$at" check --content
+	[ "$at" = "$T/odd" ] || continue
+	need - ovlctl --root "$at" rm "$id"
+	need id ovlctl --root "$at" import odd.tar
+	ok "... which root has with a device" test -c "$tree/null"
+	sound "$at" "a layer of root's in such a store"
+done
+
 done_testing
