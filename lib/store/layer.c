@@ -38,8 +38,8 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 	r = errno == ENOENT ? becoming_to(st, ref, &image) : -errno;
 	if (r > 0)
 		r = becoming_has(st, &ref->id, META_NAME);
-	if (r == 0) /* put back meanwhile? */
-		r = fs_exists(drv_fd, ref->id.s);
+	if (r == 0 && (r = fs_exists(drv_fd, ref->id.s)) < 0) /* put back meanwhile? */
+		r = -errno;
 	if (r >= 0)
 		return r;
 	return err_sys(err, -r, "cannot look up layer %.12s", ref->id.s);

@@ -44,7 +44,7 @@ reason() {
 	EINTR) echo 'Interrupted system call' ;;
 	EAGAIN) echo 'Resource temporarily unavailable' ;;
 	EFBIG) echo 'File too large' ;;
-	EMLINK) echo 'Too many links' ;;
+	EMLINK) echo 'Too many links(: .* has [0-9]+ names; .*)?' ;;
 	ENOLCK) echo 'No locks available' ;;
 	EBUSY) echo 'Device or resource busy' ;;
 	esac

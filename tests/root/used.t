@@ -60,6 +60,20 @@ ovlctl ls -nr -o NAME "$a" >names
 while read -r n; do [ ! "$n" ] || ovlctl tag -d "$n"; done <names
 stays "a commit finds it"
 
+# A clock that was ahead and was set back: nobody knows when it was used, so it stays until
+# a use puts the time right.
+long_ago
+touch -d '2 days' "$used"
+goes "used in the future: it stays" ""
+goes "... also without a grace period" "" 0
+need - ovlctl import w.tar
+ok "... the next use puts that right" test "$(stat -c %Y "$used")" -le "$(date +%s)"
+stays "... and counts"
+# One that was behind: when it was made counts then.
+touch -d @1 "$used"
+sed -i "s/^created .*/created $(date +%s)/" "$OVLCTL_ROOT/$DRV/$a/.layer"
+goes "used before it was made: it stays" ""
+
 # Where it cannot be noted, nothing is said.
 rm -f "$used"
 mount --bind "$OVLCTL_ROOT" "$OVLCTL_ROOT" && mount -o remount,bind,ro "$OVLCTL_ROOT"
