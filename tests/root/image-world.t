@@ -56,7 +56,7 @@ for z in zero.tar zero.tar.gz; do
 	rm -rf back other
 	empty_store
 done
-L=zero-oci
+L=zerolayout
 layout $L "$(manifest "$machine" A=1 1.tar zero.tar 2.tar)$(ref app:1)"
 takes "an empty layer in an OCI layout" "$top" "" ovlctl import $L
 empty_store
@@ -354,7 +354,7 @@ empty_store
 ovlctl import --as image - <tags.tar >/dev/null
 is "... on standard input" "$(names)" tags:latest
 empty_store
-cat tags.tar | ovlctl import --as image - >/dev/null
+head -c 1000000 tags.tar | ovlctl import --as image - >/dev/null
 is "... from a pipe: none" "$(ovlctl ls -nr -o ID) $(names)" "$one "
 empty_store
 L=other
@@ -410,6 +410,16 @@ if can_trace; then
 		is "EIO of $point: an error" "$? $(wc -l <out)" "1 0"
 		is "... nothing has moved" "$(names "$one")/$(names "$two")" one/
 	done
+	# Killed: a name is always one layer's, and nothing is left that check would tell of.
+	calls_of renameat,renameat2,symlinkat,unlinkat,fchmod ovlctl import many.tar >points
+	bad=
+	while read -r call nth; do
+		ovlctl tag -f "$one" one
+		killed_at "$call" "$nth" ovlctl import many.tar >/dev/null 2>&1 </dev/null
+		[ "$(ovlctl ls -nr -o NAME | tr ',' '\n' | grep -cx one)" = 1 ] &&
+			ovlctl check >checked 2>&1 || bad="$bad $call $nth"
+	done <points
+	is "killed at $(wc -l <points) points: the name is somebody's" "$bad" ""
 	unset tag
 	empty_store
 fi
