@@ -30,13 +30,8 @@ static void guard_std_fds(void)
 /* A view of 128 layers holds 128 directories open for each level of the tree. */
 static void raise_limits(void)
 {
-	const rlim_t stack = ovl_stack_size;
 	struct rlimit rl;
 
-	if (getrlimit(RLIMIT_STACK, &rl) == 0 && rl.rlim_cur < stack) {
-		rl.rlim_cur = rl.rlim_max < stack ? rl.rlim_max : stack;
-		setrlimit(RLIMIT_STACK, &rl);
-	}
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
 		rl.rlim_cur = rl.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &rl);

@@ -18,10 +18,8 @@
  * The caller provides
  *
  *	umask		0, since files get the modes of a tar or of the store
- *	descriptors	a walk holds one for each layer and each level of the tree: raise
- *			RLIMIT_NOFILE to its hard limit
- *	stack		ovl_stack_size, since walks recurse; the library's threads have
- *			their own
+ *	descriptors	a walk holds one for each layer and each of the levels of the tree
+ *			that are near: raise RLIMIT_NOFILE to its hard limit
  *	signals		SIGPIPE and SIGXFSZ ignored or caught, so that writing fails with
  *			an errno; the library's threads block all signals
  *	children	calls may fork a child and wait for it: SIGCHLD is not ignored, and
@@ -104,8 +102,6 @@ struct ovl_config {
 };
 
 struct ovl_store;
-
-extern const size_t ovl_stack_size; /* bytes of stack that a call may need */
 
 /*
  * Opens the store. With make, a missing or empty root becomes a store; without, it is

@@ -16,9 +16,6 @@
 
 #include "base/buf.h"
 
-/* The deepest nesting of directories that a recursive walk enters. */
-#define FS_MAX_DEPTH 4096
-
 /* Opens a directory for reading. A symlink as the last component is not followed. */
 int fs_open_dir(int dirfd, const char *name);
 
@@ -104,9 +101,10 @@ int fs_getxattr_buf(int dirfd, const char *name, const char *attr, struct buf *o
  *	while ((r = fs_dir_next(&d, &name, &type)) > 0) ...
  *	fs_dir_close(&d);
  */
+#define FS_DIR_BLOCK 32768
 struct fs_dir {
 	int fd;
-	char *data;
+	char *data; /* FS_DIR_BLOCK bytes */
 	size_t pos;
 	size_t len;
 };
@@ -114,16 +112,13 @@ int fs_dir_open(struct fs_dir *d, int dirfd, const char *name);
 /* 1 and a name, 0 at the end, -1 with errno. type is a DT_* of readdir(3), maybe
  * DT_UNKNOWN. */
 int fs_dir_next(struct fs_dir *d, const char **name, unsigned char *type);
-/* Starts again from the beginning. */
-int fs_dir_rewind(struct fs_dir *d);
 void fs_dir_close(struct fs_dir *d);
 #define auto_fsdir __attribute__((cleanup(fs_dir_close))) struct fs_dir
 
 /*
  * Removes name and everything below it. It is no error if name does not exist or if
- * another process removes it at the same time. Never leaves the tree, whatever is in it,
- * and needs a fixed number of descriptors. Stops at a mount with EXDEV or EBUSY and does
- * not touch it. EINTR when *stop is set.
+ * another process removes it at the same time. Never leaves the tree, whatever is in it.
+ * Stops at a mount with EXDEV or EBUSY and does not touch it. EINTR when *stop is set.
  */
 int fs_rmtree(int dirfd, const char *name, const atomic_int *stop);
 

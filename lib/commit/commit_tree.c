@@ -17,6 +17,7 @@
 #include "base/path.h"
 #include "base/pathset.h"
 #include "base/quote.h"
+#include "base/walk.h"
 #include "commit/commit.h"
 #include "content/pack.h"
 #include "store/cleaning.h"
@@ -206,51 +207,27 @@ struct cleaner {
 	int list; /* see cleaning.h */
 	struct buf text; /* of that, to be written */
 	const struct committed *c;
-	struct buf path;
-	unsigned depth;
+	struct walk walk;
+	const struct cleaned *listed; /* the directory that the list names last */
 	struct ovl_err *err;
 };
 
 /* The directory that is being searched. */
 struct cleaned {
-	int fd;
+	int fd[WALK_TREES];
 	size_t len; /* of its path */
 	struct timespec mtime;
-	bool listed; /* the list names it */
 	enum wh_dir marks;
 	bool own; /* files in it have overlayfs's own xattrs */
-	char **subdir; /* NULL-terminated */
-	size_t n;
-	size_t size;
+	bool has_own; /* it has them itself */
 };
-
-static void cleaned_release(struct cleaned *d)
-{
-	for (size_t i = 0; i < d->n; i++)
-		free(d->subdir[i]);
-	free(d->subdir);
-	close_fdp(&d->fd);
-}
 
 static int failed(struct cleaner *w, const char *what)
 {
+	const struct buf *path = &w->walk.path;
+
 	return err_sys(
-		w->err, errno, "cannot %s %s", what, Q(w->path.len ? w->path.data : "/"));
-}
-
-static int add_subdir(struct cleaned *d, const char *name)
-{
-	if (d->n == d->size) {
-		size_t size = d->size ? d->size * 2 : 16;
-		char **more = realloc(d->subdir, size * sizeof(*more));
-
-		if (!more)
-			return -1;
-		d->subdir = more;
-		d->size = size;
-	}
-	d->subdir[d->n] = strdup(name);
-	return d->subdir[d->n] ? (d->n++, 0) : -1;
+		w->err, errno, "cannot %s %s", what, Q(path->len ? path->data : "/"));
 }
 
 static int write_text(struct cleaner *w, size_t most)
@@ -269,18 +246,18 @@ static int write_text(struct cleaner *w, size_t most)
 }
 
 /* attr: NULL, or what belongs to it. */
-static int list(struct cleaner *w, struct cleaned *d, char kind, const char *name,
+static int list(struct cleaner *w, const struct cleaned *d, char kind, const char *name,
 	const char *attr)
 {
-	if (!d->listed) {
+	if (w->listed != d) {
 		buf_add(&w->text, "d", 1);
-		buf_add(&w->text, w->path.data, d->len);
+		buf_add(&w->text, w->walk.path.data, d->len);
 		buf_add(&w->text, "", 1);
 		buf_addf(&w->text, "%lld.%09ld", (long long)d->mtime.tv_sec,
 			d->mtime.tv_nsec);
 		buf_add(&w->text, "", 1);
 	}
-	d->listed = true;
+	w->listed = d;
 	buf_add(&w->text, &kind, 1);
 	buf_add(&w->text, name, strlen(name) + 1);
 	if (attr)
@@ -290,14 +267,15 @@ static int list(struct cleaner *w, struct cleaned *d, char kind, const char *nam
 
 /* Lists overlayfs's own xattrs, except an opaque mark that hides something, of name or of
  * the directory itself (NULL). */
-static int clean_xattrs(struct cleaner *w, struct cleaned *d, const char *name)
+static int clean_xattrs(struct cleaner *w, const struct cleaned *d, const char *name)
 {
 	const struct xattr_policy *xp = &w->l->st->xattrs;
+	const struct buf *path = &w->walk.path;
 	size_t skip = strlen(xattr_live_prefix(xp));
 	auto_buf attrs = {0};
 	int rc = 0;
 
-	if (fs_listxattr(d->fd, name, &attrs) < 0)
+	if (fs_listxattr(d->fd[0], name, &attrs) < 0)
 		return failed(w, "list the xattrs of");
 	for (size_t at = 0; at < attrs.len && rc == 0;
 		at += strlen(attrs.data + at) + 1) {
@@ -305,8 +283,8 @@ static int clean_xattrs(struct cleaner *w, struct cleaned *d, const char *name)
 
 		if (!is_own(w->l, attr))
 			continue;
-		if (strcmp(attr + skip, "opaque") == 0 && w->path.len &&
-			pathset_has(w->c->keep, 'o', w->path.data, w->path.len))
+		if (strcmp(attr + skip, "opaque") == 0 && path->len &&
+			pathset_has(w->c->keep, 'o', path->data, path->len))
 			continue;
 		rc = list(w, d, 'x', name ? name : "", attr);
 	}
@@ -314,122 +292,103 @@ static int clean_xattrs(struct cleaner *w, struct cleaned *d, const char *name)
 }
 
 /* Lists a whiteout to be removed, or to become a device if it hides something. */
-static int clean_mark(
-	struct cleaner *w, struct cleaned *d, const char *name, const struct stat *st)
+static int clean_mark(struct cleaner *w, const struct cleaned *d, const struct stat *st)
 {
-	bool hides = pathset_has(w->c->keep, 'w', w->path.data, w->path.len);
+	const struct buf *path = &w->walk.path;
+	bool hides = pathset_has(w->c->keep, 'w', path->data, path->len);
 
 	if (hides && wh_is_device(st))
 		return 0;
-	return list(w, d, hides ? 'w' : 'u', name, NULL);
+	return list(w, d, hides ? 'w' : 'u', w->walk.name, NULL);
 }
 
-static int clean_one(
-	struct cleaner *w, struct cleaned *d, const char *name, unsigned char type)
+static int enter(struct cleaner *w, bool own)
+{
+	const struct buf *path = &w->walk.path;
+	struct cleaned *d;
+	struct stat st;
+
+	if (walk_enter(&w->walk) < 0)
+		return failed(w, "open directory");
+	d = w->walk.in;
+	if (fstat(d->fd[0], &st) < 0)
+		return failed(w, "stat");
+	if (wh_dir_marks(&w->l->st->xattrs, d->fd[0], &d->marks) < 0)
+		return failed(w, "read the xattrs of");
+	d->len = path->len;
+	d->mtime = st.st_mtim;
+	d->own = pathset_has(w->c->own, 'd', path->data, path->len);
+	d->has_own = own;
+	w->listed = NULL;
+	return 0;
+}
+
+static int clean_one(struct cleaner *w)
 {
 	const struct xattr_policy *xp = &w->l->st->xattrs;
+	const struct cleaned *d = w->walk.dir;
+	unsigned char type = w->walk.type;
 	struct stat st = {0};
 	int hides;
 
+	if (!w->walk.path.len)
+		return enter(w, pathset_has(w->c->own, 'd', "", 0));
 	if (type == DT_CHR || type == DT_UNKNOWN ||
 		(type == DT_REG && d->marks == WH_OPAQUE_X)) {
-		if (fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(d->fd[0], w->walk.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return failed(w, "stat");
-		hides = wh_is_whiteout(xp, d->fd, name, &st, d->marks);
+		hides = wh_is_whiteout(xp, d->fd[0], w->walk.name, &st, d->marks);
 		if (hides < 0)
 			return failed(w, "read the xattrs of");
 		if (hides)
-			return clean_mark(w, d, name, &st);
+			return clean_mark(w, d, &st);
 	}
 	if (type == DT_DIR || S_ISDIR(st.st_mode))
-		return add_subdir(d, name) < 0 ? err_nomem(w->err) : 0;
-	return d->own ? clean_xattrs(w, d, name) : 0;
+		return enter(w, d->own);
+	return d->own ? clean_xattrs(w, d, w->walk.name) : 0;
 }
 
-static int enter(struct cleaner *w, size_t len, const char *name)
+/* A directory's own xattrs are listed after the names in it, since they say how these are
+ * read. */
+static int clean_left(struct cleaner *w)
 {
-	buf_cut(&w->path, len);
-	if (len)
-		buf_add(&w->path, "/", 1);
-	buf_adds(&w->path, name);
-	return w->path.failed ? err_nomem(w->err) : 0;
-}
+	const struct cleaned *d = w->walk.in;
+	int rc = d->has_own ? clean_xattrs(w, d, NULL) : 0;
 
-static int clean_names(struct cleaner *w, struct cleaned *d)
-{
-	size_t len = w->path.len;
-	auto_fsdir names = {.fd = -1};
-	unsigned char type;
-	const char *name;
-	int rc = 0;
-	int r;
-
-	if (fs_dir_open(&names, d->fd, ".") < 0)
-		return failed(w, "read directory");
-	while (rc == 0 && (r = fs_dir_next(&names, &name, &type)) > 0) {
-		rc = enter(w, len, name);
-		if (rc == 0)
-			rc = clean_one(w, d, name, type);
-	}
-	buf_cut(&w->path, len);
-	return rc == 0 && r < 0 ? failed(w, "read directory") : rc;
-}
-
-/* Owns fd. own: it has overlayfs's own xattrs, which are listed after the names in it,
- * since they say how these are read. */
-static int clean_dir(struct cleaner *w, int fd, bool own)
-{
-	__attribute__((cleanup(cleaned_release))) struct cleaned d = {
-		.fd = fd,
-		.len = w->path.len,
-		.own = pathset_has(w->c->own, 'd', w->path.data, w->path.len),
-	};
-	size_t len = w->path.len;
-	struct stat st;
-	int rc;
-
-	if (store_stopped(w->l->st))
-		return err_stopped(w->err);
-	if (w->depth++ == FS_MAX_DEPTH)
-		return err_say(
-			w->err, ENAMETOOLONG, "%s is nested too deep", Q(w->path.data));
-	if (fstat(fd, &st) < 0)
-		return failed(w, "stat");
-	d.mtime = st.st_mtim;
-	if (wh_dir_marks(&w->l->st->xattrs, fd, &d.marks) < 0)
-		return failed(w, "read the xattrs of");
-	rc = clean_names(w, &d);
-	if (rc == 0 && own)
-		rc = clean_xattrs(w, &d, NULL);
-	for (size_t i = 0; i < d.n && rc == 0; i++) {
-		int sub;
-
-		rc = enter(w, len, d.subdir[i]);
-		if (rc < 0)
-			break;
-		sub = fs_open_dir(fd, d.subdir[i]);
-		rc = sub < 0 ? failed(w, "open directory") : clean_dir(w, sub, d.own);
-		buf_cut(&w->path, len);
-	}
-	w->depth--;
+	w->listed = NULL;
 	return rc;
 }
 
 int commit_clean(const struct layer *l, int stage_fd, const struct committed *c,
 	struct ovl_err *err)
 {
-	struct cleaner w = {.l = l, .stage = stage_fd, .list = -1, .c = c, .err = err};
-	int fd = layer_tree(l, err);
-	int rc;
+	auto_fd fd = layer_tree(l, err);
+	struct cleaner w = {
+		.l = l,
+		.stage = stage_fd,
+		.list = -1,
+		.c = c,
+		.walk = {.trees = 1,
+			.top = {fd},
+			.first = ".",
+			.size = sizeof(struct cleaned)},
+		.err = err,
+	};
+	int rc = fd < 0 ? fd : 0;
+	int r = 0;
 
-	if (fd < 0)
-		return fd;
-	buf_add(&w.path, "", 0);
-	rc = clean_dir(&w, fd, pathset_has(c->own, 'd', "", 0));
+	while (rc == 0 && (r = walk_next(&w.walk)) > 0) {
+		if (store_stopped(l->st))
+			rc = err_stopped(err);
+		else
+			rc = r == WALK_NAME ? clean_one(&w) : clean_left(&w);
+	}
+	if (r < 0)
+		rc = failed(&w, "read directory");
 	if (rc == 0)
 		rc = write_text(&w, 0);
 	close_fdp(&w.list);
 	buf_release(&w.text);
-	buf_release(&w.path);
+	walk_end(&w.walk);
 	return rc;
 }

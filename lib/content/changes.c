@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/quote.h"
+#include "base/walk.h"
 #include "content/changes.h"
 #include "store/driver.h"
 #include "store/store.h"
@@ -23,9 +24,11 @@ struct changes {
 	struct view lowers; /* the layer's root: absolute redirects start here */
 	struct view base_lowers; /* the same for the base */
 	bool live; /* it may be mounted and change during the walk */
-	struct frame *frame; /* the directory that fn is called for */
-	unsigned depth;
-	struct buf path;
+	struct walk walk; /* of frames */
+	/* A directory is opened to report it. It is kept until its contents are visited,
+	 * unless another directory comes first. */
+	struct frame kept;
+	struct buf kept_path;
 	change_fn fn;
 	void *ctx;
 	struct ovl_err *err;
@@ -33,8 +36,8 @@ struct changes {
 
 static int fail(struct changes *w, const char *what)
 {
-	return err_sys(
-		w->err, errno, "cannot %s %s", what, Q(w->path.len ? w->path.data : "/"));
+	return err_sys(w->err, errno, "cannot %s %s", what,
+		Q(w->walk.path.len ? w->walk.path.data : "/"));
 }
 
 /* The same for a single name: in a layer that may be mounted, what has disappeared is
@@ -42,11 +45,6 @@ static int fail(struct changes *w, const char *what)
 static int lost(struct changes *w, const char *what)
 {
 	return w->live && fs_is_gone(errno) ? 0 : fail(w, what);
-}
-
-static int collect(struct changes *w, const struct frame *f, struct items *list)
-{
-	return frame_items(f, list) < 0 ? lost(w, "read directory") : 0;
 }
 
 /* ---- going down ------------------------------------------------------------------- */
@@ -91,12 +89,70 @@ static int child_frame(const struct frame *f, const char *name, struct frame *ou
 	if (rc == 0)
 		rc = f->all ? side_child(&f->me, name, &c.me) :
 			      child_of_upper(f, name, &c);
+	if (rc == 0 && !c.me.dir.n) {
+		errno = ENOENT;
+		rc = -1;
+	}
 	if (rc < 0) {
 		frame_close(&c);
 		return -1;
 	}
 	*out = c;
 	return 0;
+}
+
+static void kept_drop(struct changes *w)
+{
+	frame_close(&w->kept);
+	w->kept = (struct frame){0};
+}
+
+/* Opens the directory that the walk has come to. */
+static int keep(struct changes *w)
+{
+	struct buf *path = &w->kept_path;
+
+	kept_drop(w);
+	buf_clear(path);
+	buf_add(path, w->walk.path.data, w->walk.path.len);
+	if (path->failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return child_frame(w->walk.dir, w->walk.name, &w->kept);
+}
+
+static int open_frame(void *ctx, const void *up, const char *name, void *dir)
+{
+	struct changes *w = ctx;
+
+	if (!w->kept.me.dir.n || strcmp(w->kept_path.data, w->walk.path.data) != 0)
+		return child_frame(up, name, dir);
+	*(struct frame *)dir = w->kept;
+	w->kept = (struct frame){0};
+	return 0;
+}
+
+static void close_frame(void *ctx, void *dir)
+{
+	(void)ctx;
+	frame_close(dir);
+}
+
+/* With this many names, list the base's names instead of looking each up. */
+#define MANY 8
+
+static int names_of(void *ctx, void *dir, struct namelist *out)
+{
+	struct frame *f = dir;
+
+	(void)ctx;
+	if (frame_names(f, out) < 0)
+		return -1;
+	/* Two compared layers may both change meanwhile. */
+	return out->n >= MANY && !f->compare ?
+		view_index_make(&f->below, &f->base.dir, out->n) :
+		0;
 }
 
 /* Would this name of the base be visible without the opaque mark? A socket hides it
@@ -121,17 +177,11 @@ static int in_base(const struct frame *f, const char *name)
 
 /* ---- telling ---------------------------------------------------------------------- */
 
-static int tell(struct changes *w, struct frame *f, struct change *c)
+static int tell(struct changes *w, struct change *c)
 {
-	struct frame *outer = w->frame;
-	int rc;
-
-	c->path = w->path.data;
-	c->path_len = w->path.len;
-	w->frame = f;
-	rc = w->fn(w->ctx, w, c, w->err);
-	w->frame = outer;
-	return rc;
+	c->path = w->walk.path.data;
+	c->path_len = w->walk.path.len;
+	return w->fn(w->ctx, w, c, w->err);
 }
 
 /* Finds the directory of the file that is visible as name. */
@@ -152,138 +202,109 @@ static int locate(const struct frame *f, const char *name, int *dirfd)
 	return 0;
 }
 
-static int tell_file(
-	struct changes *w, struct frame *f, const struct item *it, bool opaque)
+static int tell_file(struct changes *w, bool dir, bool opaque)
 {
+	const struct frame *f = w->walk.dir;
+	const char *name = w->walk.name;
 	struct change c = {
 		.kind = 'A',
 		.by_opaque = f->cut && !f->compare,
 		.opaque = opaque,
 		.dirfd = -1,
-		.name = it->name,
+		.name = name,
 	};
-	int r = in_base(f, it->name);
+	int r = in_base(f, name);
 
-	if (r < 0 || locate(f, it->name, &c.dirfd) < 0)
+	if (r < 0 || locate(f, name, &c.dirfd) < 0)
 		return lost(w, "stat");
 	if (r > 0)
 		c.kind = 'C';
 	if (f->compare && r > 0) {
-		r = differ(&f->me, &f->base, it->name, &w->l->st->xattrs,
-			w->l->st->cfg.stop);
+		r = differ(&f->me, &f->base, name, &w->l->st->xattrs, w->l->st->cfg.stop);
 		if (r < 0 && store_stopped(w->l->st))
 			return err_stopped(w->err);
 		if (r < 0)
 			return lost(w, "compare");
-		if (r == 0 && !it->dir)
+		if (r == 0 && !dir)
 			return 0;
 		c.only_inside = r == 0;
 	}
-	return tell(w, f, &c);
+	return tell(w, &c);
 }
 
-static int tell_gone(struct changes *w, struct frame *f, const struct item *it)
+static int tell_gone(struct changes *w, bool known)
 {
+	const struct frame *f = w->walk.dir;
+	const char *name = w->walk.name;
 	struct change c = {
 		.kind = 'D',
 		.by_opaque = f->cut && !f->compare,
 		.dirfd = -1,
-		.name = it->name,
+		.name = name,
 	};
-	int r = it->gone ? 1 : in_base(f, it->name);
+	int r = known ? 1 : in_base(f, name);
 
 	if (r < 0)
 		return lost(w, "stat");
-	return r ? tell(w, f, &c) : 0;
+	return r ? tell(w, &c) : 0;
 }
 
 /* ---- walking ---------------------------------------------------------------------- */
 
-static int walk_frame(struct changes *w, struct frame *f);
-
-/* A directory is opened for its first item, and again for its second if another
- * directory came between. */
-struct kept {
-	const char *name; /* whose */
-	struct frame frame;
-};
-
-static void kept_drop(struct kept *k)
+/* It may have disappeared by now. */
+static int tell_dir(struct changes *w)
 {
-	if (k->name)
-		frame_close(&k->frame);
-	k->name = NULL;
-}
-
-/* k->name stays NULL if the directory has disappeared. */
-static int keep(
-	struct changes *w, const struct frame *f, struct kept *k, const char *name)
-{
-	if (k->name == name)
-		return 0;
-	kept_drop(k);
-	if (child_frame(f, name, &k->frame) < 0)
-		return lost(w, "open directory");
-	if (k->frame.me.dir.n)
-		k->name = name;
-	else
-		frame_close(&k->frame);
-	return 0;
-}
-
-static int one(struct changes *w, struct frame *f, const struct item *it, struct kept *k)
-{
+	const struct frame *f = w->walk.dir;
 	bool opaque = false;
-	int rc;
 
-	if (it->whiteout || it->gone)
-		return tell_gone(w, f, it);
-	if (!it->dir)
-		return tell_file(w, f, it, false);
-	rc = keep(w, f, k, it->name);
-	if (rc < 0 || !k->name)
-		return rc;
-	if (it->inside)
-		return walk_frame(w, &k->frame);
-	if (k->frame.cut && !f->cut) {
-		rc = view_has_any(&k->frame.base.dir, would_show, &k->frame);
-		if (rc < 0)
+	if (keep(w) < 0)
+		return lost(w, "open directory");
+	if (w->kept.cut && !f->cut) {
+		int r = view_has_any(&w->kept.base.dir, would_show, &w->kept);
+
+		if (r < 0)
 			return lost(w, "read the layers below of directory");
-		opaque = rc > 0;
+		opaque = r > 0;
 	}
-	return tell_file(w, f, it, opaque);
+	return tell_file(w, true, opaque);
 }
 
-/* With this many names, list the base's names instead of looking each up. */
-#define MANY 8
-
-static int walk_frame(struct changes *w, struct frame *f)
+static int tell_root(struct changes *w)
 {
-	size_t len = w->path.len;
-	auto_items list = {0};
-	struct kept k = {0};
-	int rc = w->depth++ < FS_MAX_DEPTH ?
-		collect(w, f, &list) :
-		err_say(w->err, ENAMETOOLONG, "%s is nested too deep", Q(w->path.data));
+	const struct frame *f = &w->kept;
+	struct change c = {.kind = 'C', .dirfd = f->me.dir.fd[0], .name = "."};
 
-	/* Two compared layers may both change meanwhile. */
-	if (rc == 0 && list.n >= MANY && !f->compare &&
-		view_index_make(&f->below, &f->base.dir, list.n) < 0)
-		rc = lost(w, "read the layers below of directory");
-	for (size_t i = 0; i < list.n && rc == 0; i++) {
-		if (store_stopped(w->l->st)) {
-			rc = err_stopped(w->err);
-			break;
-		}
-		if (len)
-			buf_add(&w->path, "/", 1);
-		buf_adds(&w->path, list.item[i].name);
-		rc = w->path.failed ? err_nomem(w->err) : one(w, f, &list.item[i], &k);
-		buf_cut(&w->path, len);
+	if (f->compare)
+		return 0;
+	if (f->cut) {
+		int r = view_has_any(&f->base.dir, would_show, &w->kept);
+
+		if (r < 0)
+			return fail(w, "read the layers below of directory");
+		c.opaque = r > 0;
 	}
-	kept_drop(&k);
-	w->depth--;
-	return rc;
+	return tell(w, &c);
+}
+
+static int tell_name(struct changes *w)
+{
+	unsigned char type = w->walk.type;
+	int rc = 0;
+
+	if (!w->walk.path.len) {
+		rc = tell_root(w);
+		type = FRAME_INSIDE;
+	}
+	if (rc)
+		return rc;
+	switch (type) {
+	case FRAME_GONE:
+	case FRAME_WHITEOUT: return tell_gone(w, type == FRAME_GONE);
+	case FRAME_INSIDE:
+		return walk_enter(&w->walk) < 0 ? lost(w, "open directory") : 0;
+	case FRAME_DIR: return tell_dir(w);
+	default: return tell_file(w, false, false);
+	}
 }
 
 /* ---- the root --------------------------------------------------------------------- */
@@ -343,20 +364,12 @@ static int root_frame(struct changes *w, const struct layer *base, struct frame 
 	return parent_view(w->l, &f->base.dir, w->err);
 }
 
-static int tell_root(struct changes *w, struct frame *f)
+/* A directory takes a descriptor for each layer that has it. */
+static unsigned near_of(const struct frame *root)
 {
-	struct change c = {.kind = 'C', .dirfd = f->me.dir.fd[0], .name = "."};
+	unsigned fds = root->me.dir.n + root->base.dir.n;
 
-	if (f->compare)
-		return 0;
-	if (f->cut) {
-		int r = view_has_any(&f->base.dir, would_show, f);
-
-		if (r < 0)
-			return fail(w, "read the layers below of directory");
-		c.opaque = r > 0;
-	}
-	return tell(w, f, &c);
+	return fds <= 8 ? 16 : fds <= 32 ? 8 : 4;
 }
 
 bool changes_compared(const struct layer *l)
@@ -364,23 +377,47 @@ bool changes_compared(const struct layer *l)
 	return l->drv->whole && l->meta.kind == OVL_IMAGE && l->meta.has_parent;
 }
 
+static int walk_all(struct changes *w)
+{
+	int rc = 0;
+	int r;
+
+	while (rc == 0 && (r = walk_next(&w->walk)) != 0) {
+		if (store_stopped(w->l->st))
+			rc = err_stopped(w->err);
+		else if (r < 0)
+			rc = lost(w, "read directory");
+		else if (r == WALK_NAME)
+			rc = tell_name(w);
+	}
+	return rc;
+}
+
 int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, void *ctx,
 	struct ovl_err *err)
 {
+	static const struct walk_kind frames = {open_frame, close_frame, names_of};
 	const struct xattr_policy *xp = &l->st->xattrs;
-	struct changes w = {.l = l, .fn = fn, .ctx = ctx, .err = err};
-	struct frame f = {.me = {.dir = {.xp = xp}}, .base = {.dir = {.xp = xp}}};
-	int rc = root_frame(&w, base, &f);
+	struct changes w = {.l = l,
+		.kept = {.me = {.dir = {.xp = xp}}, .base = {.dir = {.xp = xp}}},
+		.fn = fn,
+		.ctx = ctx,
+		.err = err};
+	int rc = root_frame(&w, base, &w.kept);
 
-	buf_add(&w.path, "", 0);
+	w.walk = (struct walk){.first = ".",
+		.kind = &frames,
+		.ctx = &w,
+		.size = sizeof(struct frame),
+		.near = near_of(&w.kept)};
+	buf_add(&w.kept_path, "", 0);
 	if (rc == 0)
-		rc = tell_root(&w, &f);
-	if (rc == 0)
-		rc = walk_frame(&w, &f);
-	frame_close(&f);
+		rc = w.kept_path.failed ? err_nomem(err) : walk_all(&w);
+	walk_end(&w.walk);
+	kept_drop(&w);
 	view_close(&w.lowers);
 	view_close(&w.base_lowers);
-	buf_release(&w.path);
+	buf_release(&w.kept_path);
 	return rc;
 }
 
@@ -388,7 +425,7 @@ int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, 
 
 int changes_open_data(struct changes *w, const struct change *c)
 {
-	struct view beside = lowers_of(w->frame);
+	struct view beside = lowers_of(w->walk.dir);
 
 	return side_open_data(&w->lowers, &beside, c->dirfd, c->name);
 }

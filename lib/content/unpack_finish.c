@@ -14,116 +14,94 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/levels.h"
 #include "base/path.h"
 #include "base/quote.h"
 #include "content/unpack.h"
 #include "union/graft.h"
 #include "union/whiteout.h"
 
-/* This many levels stay open, so that a directory can be opened by name in its parent. */
-#define KEEP_OPEN 64
-
-/* The directories from the root to the current one. */
-struct level {
+/* A directory on the way from the root to the current one, and the stack's directory of that
+ * name, if it is visible: not if one of its parents in this layer is opaque. */
+struct below {
 	const struct dir *dir;
-	int fd; /* -1: not kept open */
-	struct view below; /* the stack's directory of that name, if visible */
-	bool known; /* below was looked up, which is done only if needed */
+	struct view view;
 };
 
-struct walk {
+struct finish {
 	struct unpack *u;
 	struct graft graft;
-	struct level *level;
-	unsigned n;
-	unsigned size;
+	struct levels trees; /* of descriptors */
+	struct levels belows; /* of struct below, which are opened only if needed */
 	struct buf path; /* scratch */
 };
 
-/* The path of the current one, for messages. */
-static const char *shown(struct walk *w)
+/* Opens the directory of the last level. */
+static const struct dir *current(const struct finish *w)
 {
-	dirs_path(w->level[w->n - 1].dir, &w->path);
+	return ((const struct below *)levels_at(&w->belows, w->belows.n - 1))->dir;
+}
+
+/* Its path, for messages. */
+static const char *shown(struct finish *w)
+{
+	dirs_path(current(w), &w->path);
 	return w->path.failed ? "?" : w->path.data;
 }
 
-static void pop(struct walk *w)
+static int open_tree(void *ctx, const void *up, const char *name, void *dir)
 {
-	w->n--;
-	view_close(&w->level[w->n].below);
-	close_fdp(&w->level[w->n].fd);
+	int fd = fs_open_dir(*(const int *)up, name);
+
+	(void)ctx;
+	*(int *)dir = fd;
+	return fd;
+}
+
+static void close_tree(void *ctx, void *dir)
+{
+	(void)ctx;
+	close_fdp(dir);
+}
+
+static int open_below(void *ctx, const void *up, const char *name, void *dir)
+{
+	const struct below *above = up;
+	struct below *to = dir;
+
+	(void)ctx;
+	if (above->dir->flags & (DIR_OPAQUE | DIR_REPLACED))
+		return 0;
+	return view_child(&above->view, name, &to->view);
+}
+
+static void close_below(void *ctx, void *dir)
+{
+	struct below *b = dir;
+
+	(void)ctx;
+	view_close(&b->view);
 }
 
 /* Moves to dir. */
-static int descend(struct walk *w, const struct dir *dir, struct ovl_err *err)
+static int descend(struct finish *w, const struct dir *dir, struct ovl_err *err)
 {
-	struct level next = {.dir = dir, .fd = -1, .below = {.xp = w->u->xattrs}};
+	struct below *below;
 
-	while (w->n && w->level[w->n - 1].dir != dir->up)
-		pop(w);
-	if (w->n == w->size) {
-		unsigned size = w->size ? w->size * 2 : 32;
-		struct level *level = realloc(w->level, size * sizeof(*level));
-
-		if (!level)
-			return err_nomem(err);
-		w->level = level;
-		w->size = size;
+	while (w->belows.n && current(w) != dir->up) {
+		levels_pop(&w->belows);
+		levels_pop(&w->trees);
 	}
-	w->level[w->n++] = next;
-	return 0;
-}
-
-/*
- * A view holds a descriptor for each lower, so only some of the levels above i keep
- * theirs, the fewer the farther they are: getting one back is no more work than it was to
- * come down from there.
- */
-static bool stays_known(unsigned i, unsigned level)
-{
-	unsigned step = 1;
-
-	while (step * 4 <= i - level)
-		step *= 2;
-	return level % step == 0;
-}
-
-/* Unless it is kept, or is the root. */
-static void forget_view(struct walk *w, unsigned i, unsigned level)
-{
-	if (!level || !w->level[level].known || stays_known(i, level))
-		return;
-	view_close(&w->level[level].below);
-	w->level[level].known = false;
-}
-
-/* Looks up what is below the directory of level i, as far as its parents in this layer
- * let it be visible: nothing if one of them is opaque. */
-static int look_below(struct walk *w, unsigned i, struct ovl_err *err)
-{
-	unsigned known = i;
-
-	while (!w->level[known].known)
-		known--;
-	for (; known < i; known++) {
-		const struct level *up = &w->level[known];
-		struct level *to = &w->level[known + 1];
-
-		if (!(up->dir->flags & (DIR_OPAQUE | DIR_REPLACED)) &&
-			view_child(&up->below, to->dir->name, &to->below) < 0)
-			return err_sys(err, errno,
-				"cannot look up %s in the layers below", Q(shown(w)));
-		to->known = true;
-		forget_view(w, i, known);
-	}
-	for (unsigned up = 1; up < i; up++)
-		forget_view(w, i, up);
+	below = levels_push(&w->belows, dir->name);
+	if (!below || !levels_push(&w->trees, dir->name))
+		return err_nomem(err);
+	below->dir = dir;
 	return 0;
 }
 
 /* Gives an implied directory the metadata that copy-up would: those of the one below,
  * else defaults. */
-static int settle_implied(struct walk *w, struct dir *dir, int fd,
+static int settle_implied(struct finish *w, struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
 	struct stat st;
@@ -149,7 +127,7 @@ static bool stopped(const struct unpack *u)
 }
 
 /* Removes whiteouts that hide nothing, or are no longer needed. */
-static int settle_whiteouts(struct walk *w, const struct dir *dir, int fd,
+static int settle_whiteouts(struct finish *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
 	bool all = w->u->whole || dir->flags & (DIR_OPAQUE | DIR_REPLACED);
@@ -196,7 +174,7 @@ static bool would_show(void *ctx, const char *name)
 }
 
 static int settle_opaque(
-	struct walk *w, int fd, const struct view *below, struct ovl_err *err)
+	struct finish *w, int fd, const struct view *below, struct ovl_err *err)
 {
 	struct looking s = {.u = w->u, .fd = fd};
 	int r = view_has_any(below, would_show, &s);
@@ -209,7 +187,7 @@ static int settle_opaque(
 
 /* Adds the lower entries of the directory that its whiteouts do not hide. There is one
  * lower: complete layers are on top of a complete layer. */
-static int take_below(struct walk *w, const struct dir *dir, int fd,
+static int take_below(struct finish *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
 	if (!below->n || dir->flags & (DIR_OPAQUE | DIR_REPLACED))
@@ -219,7 +197,7 @@ static int take_below(struct walk *w, const struct dir *dir, int fd,
 				graft_dir(&w->graft, below->fd[0], fd, w->path.data, err);
 }
 
-static int settle(struct walk *w, struct dir *dir, int fd, const struct view *below,
+static int settle(struct finish *w, struct dir *dir, int fd, const struct view *below,
 	struct ovl_err *err)
 {
 	int rc = w->u->whole ? take_below(w, dir, fd, below, err) : 0;
@@ -235,7 +213,7 @@ static int settle(struct walk *w, struct dir *dir, int fd, const struct view *be
 }
 
 /* Sets what the entry said and creating children would have changed. */
-static int complete(struct walk *w, const struct dir *dir, int fd, struct ovl_err *err)
+static int complete(struct finish *w, const struct dir *dir, int fd, struct ovl_err *err)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, dir->mtime};
 	struct stat st;
@@ -254,43 +232,21 @@ static int complete(struct walk *w, const struct dir *dir, int fd, struct ovl_er
 	return 0;
 }
 
-/* Opens the directory of the last level. */
-static int open_level(struct walk *w, const struct dir *dir, struct ovl_err *err)
+static int finish_dir(struct finish *w, struct dir *dir, struct ovl_err *err)
 {
-	struct level *up = w->n > 1 ? &w->level[w->n - 2] : NULL;
-	int fd;
+	const int *fd = levels_open(&w->trees, w->trees.n - 1);
+	int rc = 0;
 
-	if (up && up->fd < 0) {
-		dirs_path(up->dir, &w->path);
-		if (w->path.failed)
-			return err_nomem(err);
-		up->fd = fs_open_beneath(
-			w->u->tree, w->path.data, O_RDONLY | O_DIRECTORY);
-	}
-	fd = fs_open_dir(up ? up->fd : w->u->tree, up ? dir->name : ".");
-	if (fd < 0)
+	if (!fd)
 		return err_sys(err, errno, "cannot open directory %s", Q(shown(w)));
-	return fd;
-}
+	if (w->u->whole || dir->flags & DIR_SETTLE) {
+		const struct below *b = levels_open(&w->belows, w->belows.n - 1);
 
-static int finish_dir(struct walk *w, struct dir *dir, struct ovl_err *err)
-{
-	auto_fd fd = open_level(w, dir, err);
-	int rc = fd < 0 ? fd : 0;
-
-	if (rc == 0 && (w->u->whole || dir->flags & DIR_SETTLE)) {
-		rc = look_below(w, w->n - 1, err);
-		if (rc == 0)
-			rc = settle(w, dir, fd, &w->level[w->n - 1].below, err);
+		rc = b ? settle(w, dir, *fd, &b->view, err) :
+			 err_sys(err, errno, "cannot look up %s in the layers below",
+				 Q(shown(w)));
 	}
-	if (rc == 0)
-		rc = complete(w, dir, fd, err);
-	if (rc == 0 && dir->child) {
-		w->level[w->n - 1].fd = steal_fd(&fd);
-		if (w->n > KEEP_OPEN)
-			close_fdp(&w->level[w->n - 1 - KEEP_OPEN].fd);
-	}
-	return rc;
+	return rc == 0 ? complete(w, dir, *fd, err) : rc;
 }
 
 bool unpack_hides_all(const struct unpack *u)
@@ -298,19 +254,43 @@ bool unpack_hides_all(const struct unpack *u)
 	return u->dirs.root && (u->dirs.root->flags & DIR_OPAQUE);
 }
 
-int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *err)
+/* The first levels, of the root. */
+static int open_root(struct finish *w, const struct view *below, struct ovl_err *err)
 {
-	struct walk w = {.u = u};
-	struct dir *dir = u->dirs.root;
-	int rc;
+	int rc = descend(w, w->u->dirs.root, err);
+	struct below *b;
+	int *fd;
 
-	graft_begin(&w.graft, u->tree, u->layer, u->xattrs, u->stop);
-	rc = descend(&w, dir, err);
 	if (rc < 0)
 		return rc;
-	w.level[0].known = true;
-	if (view_walk(below, "", &w.level[0].below) < 0)
-		rc = err_sys(err, errno, "cannot open the layers below");
+	fd = levels_at(&w->trees, 0);
+	b = levels_at(&w->belows, 0);
+	*fd = fs_open_dir(w->u->tree, ".");
+	if (*fd < 0)
+		return err_sys(err, errno, "cannot open directory %s", Q(shown(w)));
+	return view_walk(below, "", &b->view) < 0 ?
+		err_sys(err, errno, "cannot open the layers below") :
+		0;
+}
+
+int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *err)
+{
+	struct finish w = {
+		.u = u,
+		.trees = {.size = sizeof(int),
+			.near = 16,
+			.open = open_tree,
+			.close = close_tree},
+		/* A view takes a descriptor for each lower. */
+		.belows = {.size = sizeof(struct below),
+			.near = 4,
+			.open = open_below,
+			.close = close_below},
+	};
+	struct dir *dir = u->dirs.root;
+	int rc = open_root(&w, below, err);
+
+	graft_begin(&w.graft, u->tree, u->layer, u->xattrs, u->stop);
 	while (dir && rc == 0) {
 		rc = stopped(u) ? err_stopped(err) : finish_dir(&w, dir, err);
 		dir = dirs_next(&u->dirs, dir);
@@ -320,9 +300,8 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 	if (rc == 0)
 		rc = graft_finish(&w.graft, err);
 	graft_end(&w.graft);
-	while (w.n)
-		pop(&w);
-	free(w.level);
+	levels_release(&w.belows);
+	levels_release(&w.trees);
 	buf_release(&w.path);
 	return rc;
 }

@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/quote.h"
-#include "base/vec.h"
+#include "base/walk.h"
 #include "base/xattr.h"
 #include "union/compare.h"
 #include "union/whiteout.h"
@@ -21,47 +21,6 @@ static void fault(struct compared *o, const char *kind, const char *how)
 {
 	if (o->n < COMPARE_FAULTS)
 		o->fault[o->n++] = (struct compare_fault){kind, how};
-}
-
-/* ---- names of a directory --------------------------------------------------------- */
-
-struct names {
-	char **name;
-	size_t n;
-};
-
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void names_free(struct names *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->name[i]);
-	free(l->name);
-}
-
-static int names_of(int dirfd, struct names *out)
-{
-	auto_fsdir d = {.fd = -1};
-	const char *name;
-	int r;
-
-	*out = (struct names){0};
-	if (fs_dir_open(&d, dirfd, ".") < 0)
-		return -1;
-	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		if (!VEC_ROOM(out->name, out->n))
-			return -1;
-		out->name[out->n] = strdup(name);
-		if (!out->name[out->n])
-			return -1;
-		out->n++;
-	}
-	if (out->n)
-		qsort(out->name, out->n, sizeof(*out->name), by_bytes);
-	return r;
 }
 
 /* ---- one name --------------------------------------------------------------------- */
@@ -274,38 +233,38 @@ static int compare_files(struct comparison *c, struct compared *o, int below)
 
 /* ---- the trees -------------------------------------------------------------------- */
 
-/* A directory in both trees and in the layer below. */
-struct dirs {
-	int want;
-	int have;
-	int below; /* -1: none, or not needed */
+/* A directory in both trees, as it was when it was entered. */
+struct pair {
+	int fd[WALK_TREES];
+	struct stat want;
+	struct stat have;
 };
-
-static int compare_dirs(struct comparison *c, const struct dirs *d, struct ovl_err *err);
-
-static int enter(
-	struct comparison *c, const struct compared *o, int below, struct ovl_err *err)
-{
-	auto_fd want = fs_open_dir(o->want_dir, o->name);
-	auto_fd have = fs_open_dir(o->have_dir, o->name);
-	auto_fd under = below < 0 ? -1 : fs_open_dir(below, o->name);
-	const struct dirs in = {want, have, under};
-	int rc;
-
-	if (want < 0 || have < 0)
-		return err_sys(err, errno, "cannot open directory %s", Q(o->path));
-	if (c->depth == FS_MAX_DEPTH)
-		return err_say(err, ENAMETOOLONG, "%s is nested too deep", Q(o->path));
-	c->depth++;
-	rc = compare_dirs(c, &in, err);
-	c->depth--;
-	return rc == 0 && c->leave ? c->leave(c->ctx, o, err) : rc;
-}
 
 static int stat_of(int dirfd, const char *name, struct stat *st, bool *there)
 {
 	*there = fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) == 0;
 	return *there || errno == ENOENT ? 0 : -1;
+}
+
+static struct compared place_of(const struct walk *w)
+{
+	return (struct compared){.path = w->path.data,
+		.name = w->name,
+		.want_dir = w->fd[0],
+		.have_dir = w->fd[1]};
+}
+
+static int enter(struct walk *w, const struct stat *want, const struct stat *have,
+	struct ovl_err *err)
+{
+	struct pair *in;
+
+	if (walk_enter(w) < 0)
+		return err_sys(err, errno, "cannot open directory %s", Q(w->path.data));
+	in = w->in;
+	in->want = *want;
+	in->have = *have;
+	return 0;
 }
 
 /* Is the one a device, in whose place the other has nothing or a whiteout? */
@@ -315,88 +274,65 @@ static bool is_denied(const struct stat *one, const struct stat *other)
 		!wh_is_device(one) && (!other || wh_is_device(other));
 }
 
-static int compare_one(
-	struct comparison *c, const struct dirs *d, const char *name, struct ovl_err *err)
+static int compare_one(struct comparison *c, struct walk *w, struct ovl_err *err)
 {
-	struct compared o = {.path = c->path.data,
-		.name = name,
-		.want_dir = d->want,
-		.have_dir = d->have};
-	struct stat a;
-	struct stat b;
-	bool in_a;
-	bool in_b;
+	struct compared o = place_of(w);
+	struct stat want;
+	struct stat have;
+	bool wanted;
+	bool there;
 	int rc = 0;
 
-	if (stat_of(d->want, name, &a, &in_a) < 0 ||
-		stat_of(d->have, name, &b, &in_b) < 0)
+	if (stat_of(o.want_dir, o.name, &want, &wanted) < 0 ||
+		stat_of(o.have_dir, o.name, &have, &there) < 0)
 		return err_sys(err, errno, "cannot stat %s", Q(o.path));
-	o.want = in_a ? &a : NULL;
-	o.have = in_b ? &b : NULL;
+	o.want = wanted ? &want : NULL;
+	o.have = there ? &have : NULL;
 	if (c->userns && (is_denied(o.want, o.have) || is_denied(o.have, o.want)))
 		rc = 0;
-	else if (in_a && in_b)
-		rc = compare_files(c, &o, d->below);
-	else if (in_a)
+	else if (wanted && there)
+		rc = compare_files(c, &o, w->fd[2]);
+	else if (wanted)
 		fault(&o, "missing", "is missing");
-	else if (in_b)
+	else if (there)
 		fault(&o, "extra", "was not imported");
 	if (c->stop && *c->stop)
 		return err_stopped(err);
 	if (rc < 0)
 		return err_sys(err, errno, "cannot read %s", Q(o.path));
 	rc = c->each(c->ctx, &o, err);
-	if (rc == 0 && in_a && in_b && S_ISDIR(a.st_mode) && S_ISDIR(b.st_mode))
-		rc = enter(c, &o, d->below, err);
+	if (rc == 0 && wanted && there && S_ISDIR(want.st_mode) && S_ISDIR(have.st_mode))
+		rc = enter(w, &want, &have, err);
 	return rc;
 }
 
-static int compare_name(
-	struct comparison *c, const struct dirs *d, const char *name, struct ovl_err *err)
+static int compare_left(struct comparison *c, struct walk *w, struct ovl_err *err)
 {
-	size_t len = c->path.len;
-	int rc;
+	const struct pair *in = w->in;
+	struct compared o = place_of(w);
 
-	if (len)
-		buf_add(&c->path, "/", 1);
-	buf_adds(&c->path, name);
-	rc = c->path.failed ? err_nomem(err) : compare_one(c, d, name, err);
-	buf_cut(&c->path, len);
-	return rc;
-}
-
-static int compare_dirs(struct comparison *c, const struct dirs *d, struct ovl_err *err)
-{
-	struct names a;
-	struct names b = {0};
-	size_t i = 0;
-	size_t j = 0;
-	int rc = names_of(d->want, &a);
-
-	if (rc == 0)
-		rc = names_of(d->have, &b);
-	if (rc < 0)
-		rc = err_sys(err, errno, "cannot read directory %s", Q(c->path.data));
-	while (rc == 0 && (i < a.n || j < b.n)) {
-		int order = i == a.n ? 1 : j == b.n ? -1 : strcmp(a.name[i], b.name[j]);
-
-		rc = compare_name(c, d, order <= 0 ? a.name[i] : b.name[j], err);
-		i += order <= 0;
-		j += order >= 0;
-	}
-	names_free(&a);
-	names_free(&b);
-	return rc;
+	o.want = &in->want;
+	o.have = &in->have;
+	return c->leave ? c->leave(c->ctx, &o, err) : 0;
 }
 
 int compare_trees(struct comparison *c, int want, int have, struct ovl_err *err)
 {
-	const struct dirs top = {want, have, c->shared ? c->below : -1};
-	int rc;
+	auto_walk w = {
+		.trees = 3,
+		.top = {want, have, c->shared ? c->below : -1},
+		.first = ".",
+		.both = true,
+		.size = sizeof(struct pair),
+	};
+	int rc = 0;
+	int r;
 
-	buf_add(&c->path, "", 0);
-	rc = c->path.failed ? err_nomem(err) : compare_one(c, &top, ".", err);
-	buf_release(&c->path);
+	while (rc == 0 && (r = walk_next(&w)) > 0)
+		rc = r == WALK_NAME ? compare_one(c, &w, err) : compare_left(c, &w, err);
+	if (rc == 0 && r < 0)
+		rc = err_sys(err, errno, "cannot read directory %s",
+			Q(w.path.len ? w.path.data : "."));
 	tdestroy(c->links, free);
 	tdestroy(c->back, free);
 	tdestroy(c->uids, free);

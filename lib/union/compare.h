@@ -58,9 +58,7 @@ struct comparison {
 	 * wanted. */
 	int (*leave)(void *ctx, const struct compared *one, struct ovl_err *err);
 	void *ctx;
-	struct buf path; /* private, as all below */
-	unsigned depth;
-	void *links;
+	void *links; /* private, as all below */
 	void *back;
 	void *uids;
 	void *gids;

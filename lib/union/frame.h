@@ -4,9 +4,10 @@
 #ifndef OVL_FRAME_H
 #define OVL_FRAME_H
 
+#include <dirent.h>
 #include <stdbool.h>
-#include <stddef.h>
 
+#include "base/namelist.h"
 #include "union/side.h"
 
 /*
@@ -28,26 +29,16 @@ struct frame {
 
 void frame_close(struct frame *f);
 
-/* A name in a directory. A subdirectory has two items: one for itself and, later in
- * the order of path bytes, one for its contents. */
-struct item {
-	char *name;
-	bool dir;
-	bool whiteout;
-	bool gone; /* base has it and me does not */
-	bool inside; /* the item for its contents, which borrows the name of the first */
+/*
+ * The names of a directory, sorted by the bytes of the paths they stand for. A subdirectory
+ * has two: one for itself and, with a '/' at its end, one for its contents. -1 with errno.
+ */
+enum {
+	FRAME_DIR = DT_DIR,
+	FRAME_WHITEOUT = DT_WHT,
+	FRAME_GONE = 0x40, /* base has it and me does not */
+	FRAME_INSIDE /* the contents of a subdirectory */
 };
-
-struct items {
-	struct item *item;
-	size_t n;
-};
-
-void items_release(struct items *list);
-#define auto_items __attribute__((cleanup(items_release))) struct items
-
-/* The names of a directory, sorted by the bytes of the paths they stand for. -1 with
- * errno. */
-int frame_items(const struct frame *f, struct items *out);
+int frame_names(const struct frame *f, struct namelist *out);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/inodes.h"
 #include "base/path.h"
 #include "base/quote.h"
+#include "base/walk.h"
 #include "union/graft.h"
 
 #define TEMP ".link"
@@ -38,53 +39,25 @@ static bool stopped(const struct graft *g)
 	return g->how.stop && *g->how.stop;
 }
 
-/* ---- directories still to visit --------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------ */
 
-/* Paths, each with its NUL; the next one to visit is the last. */
-struct todo {
-	struct buf paths;
-};
-
-static void push(struct todo *t, const char *dir, const char *name)
+/* The path in the tree of the walk's name; path is that of what graft_dir() was called for. */
+static void path_of(const char *path, const struct walk *w, struct buf *out)
 {
-	buf_addf(&t->paths, "%s%s%s", dir, *dir ? "/" : "", name);
-	buf_add(&t->paths, "", 1);
+	buf_addf(out, "%s%s%s", path, *path && w->path.len ? "/" : "", w->path.data);
 }
 
-/* Moves the last path to out. */
-static void pop(struct todo *t, struct buf *out)
-{
-	size_t at = t->paths.len - 1;
-
-	while (at && t->paths.data[at - 1])
-		at--;
-	buf_clear(out);
-	buf_adds(out, t->paths.data + at);
-	buf_cut(&t->paths, at);
-}
-
-/* The directory that is visited: what it is filled from, and itself. */
-struct place {
-	int from;
-	int to;
-	const char *top; /* path in the tree of what graft_dir() was called for */
-	const char *path; /* path of the directory below that */
-};
-
-static int failed(const struct graft *g, const struct place *p, const char *what,
-	const char *name, struct ovl_err *err)
+static int failed(const struct graft *g, const char *path, const struct walk *w,
+	const char *what, struct ovl_err *err)
 {
 	auto_buf shown = {0};
 
 	if (errno == EINTR && stopped(g))
 		return err_stopped(err);
-	buf_addf(&shown, "%s%s%s%s%s", p->top, *p->top ? "/" : "", p->path,
-		*p->path ? "/" : "", name);
+	path_of(path, w, &shown);
 	return err_sys(err, errno, "cannot %s %s from the layer below", what,
-		Q(shown.failed ? name : shown.data));
+		Q(shown.failed ? w->name : shown.data));
 }
-
-/* ---- files ------------------------------------------------------------------------ */
 
 static bool cannot_link(int errnum)
 {
@@ -110,14 +83,13 @@ static int link_path(const struct graft *g, const char *path, int to, const char
 
 /* Links to the copy of the file under another of its names: 1 done, 0 it was not
  * copied yet. */
-static int link_copied(
-	struct graft *g, const struct stat *st, const struct place *p, const char *name)
+static int link_copied(struct graft *g, const struct stat *st, int to, const char *name)
 {
 	const char *first = g->copied ? inodes_path(g->copied, st) : NULL;
 
 	if (!first)
 		return 0;
-	if (link_path(g, first, p->to, name) == 0)
+	if (link_path(g, first, to, name) == 0)
 		return 1;
 	return cannot_link(errno) ? 0 : -1;
 }
@@ -129,125 +101,84 @@ int graft_replaced(struct graft *g, const struct stat *was, const char *path)
 	return inodes_add(g->copied, was, path);
 }
 
-static int note_copy(
-	struct graft *g, const struct stat *st, const struct place *p, const char *name)
+static int copy(struct graft *g, const char *path, const struct walk *w)
 {
-	auto_buf path = {0};
-
-	buf_addf(&path, "%s%s%s%s%s", p->top, *p->top ? "/" : "", p->path,
-		*p->path ? "/" : "", name);
-	if (path.failed) {
-		errno = ENOMEM;
-		return -1;
-	}
-	return graft_replaced(g, st, path.data);
-}
-
-static int copy(struct graft *g, const struct place *p, const char *name)
-{
+	auto_buf full = {0};
 	struct stat st;
 	int r;
 
-	if (fstatat(p->from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(w->fd[0], w->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
-	r = st.st_nlink > 1 ? link_copied(g, &st, p, name) : 0;
+	r = st.st_nlink > 1 ? link_copied(g, &st, w->fd[1], w->name) : 0;
 	if (r)
 		return r < 0 ? -1 : 0;
 	/* Some file systems reject links before they look for the name. */
-	if (fs_copy(&g->how, p->from, name, p->to, name) < 0)
+	if (fs_copy(&g->how, w->fd[0], w->name, w->fd[1], w->name) < 0)
 		return errno == EEXIST ? 0 : -1;
-	return st.st_nlink > 1 ? note_copy(g, &st, p, name) : 0;
+	if (st.st_nlink == 1)
+		return 0;
+	path_of(path, w, &full);
+	errno = ENOMEM;
+	return full.failed ? -1 : graft_replaced(g, &st, full.data);
 }
 
 static int take_file(
-	struct graft *g, const struct place *p, const char *name, struct ovl_err *err)
+	struct graft *g, const char *path, const struct walk *w, struct ovl_err *err)
 {
-	if (linkat(p->from, name, p->to, name, 0) == 0 || errno == EEXIST)
+	if (linkat(w->fd[0], w->name, w->fd[1], w->name, 0) == 0 || errno == EEXIST)
 		return 0;
 	if (!cannot_link(errno))
-		return failed(g, p, "link", name, err);
-	return copy(g, p, name) < 0 ? failed(g, p, "copy", name, err) : 0;
+		return failed(g, path, w, "link", err);
+	return copy(g, path, w) < 0 ? failed(g, path, w, "copy", err) : 0;
 }
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* Its entries are added later. */
-static int take_dir(struct graft *g, const struct place *p, const char *name,
-	struct todo *todo, struct ovl_err *err)
+static bool is_dir(const struct walk *w)
 {
-	if (mkdirat(p->to, name, 0700) < 0)
-		return errno == EEXIST ? 0 : failed(g, p, "make directory", name, err);
-	push(todo, p->path, name);
-	return todo->paths.failed ? err_nomem(err) : 0;
-}
-
-static int take_names(
-	struct graft *g, const struct place *p, struct todo *todo, struct ovl_err *err)
-{
-	auto_fsdir d = {.fd = -1};
-	unsigned char type;
-	const char *name;
 	struct stat st;
-	int r;
 
-	if (fs_dir_open(&d, p->from, ".") < 0)
-		return failed(g, p, "read directory", "", err);
-	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
-		if (stopped(g))
-			return err_stopped(err);
-		if (type == DT_UNKNOWN) {
-			if (fstatat(p->from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-				return failed(g, p, "stat", name, err);
-			type = S_ISDIR(st.st_mode) ? DT_DIR : DT_REG;
-		}
-		r = type == DT_DIR ? take_dir(g, p, name, todo, err) :
-				     take_file(g, p, name, err);
-		if (r < 0)
-			return r;
-	}
-	return r < 0 ? failed(g, p, "read directory", "", err) : 0;
+	if (w->type != DT_UNKNOWN)
+		return w->type == DT_DIR;
+	return fstatat(w->fd[0], w->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISDIR(st.st_mode);
 }
 
-/* Fills a new directory. Its entries are created first, so that they inherit nothing
- * from it. */
-static int fill(
-	struct graft *g, const struct place *p, struct todo *todo, struct ovl_err *err)
+/* Finishes a new directory. Its entries exist by now, so that they inherit nothing from it. */
+static int finish_dir(
+	struct graft *g, const char *path, const struct walk *w, struct ovl_err *err)
 {
-	int rc;
+	const int *in = w->in;
 
-	if (p->from < 0 || p->to < 0)
-		return failed(g, p, "open directory", "", err);
-	rc = take_names(g, p, todo, err);
-	if (rc == 0 && fs_copy_meta(p->from, p->to, g->how.keep, g->how.ctx) < 0)
-		rc = failed(g, p, "make directory", "", err);
-	return rc;
+	return fs_copy_meta(in[0], in[1], g->how.keep, g->how.ctx) < 0 ?
+		failed(g, path, w, "make directory", err) :
+		0;
+}
+
+static int take(struct graft *g, const char *path, struct walk *w, struct ovl_err *err)
+{
+	if (w->path.len && !is_dir(w))
+		return take_file(g, path, w, err);
+	if (w->path.len && mkdirat(w->fd[1], w->name, 0700) < 0)
+		return errno == EEXIST ? 0 : failed(g, path, w, "make directory", err);
+	return walk_enter(w) < 0 ? failed(g, path, w, "open directory", err) : 0;
 }
 
 int graft_dir(struct graft *g, int from, int to, const char *path, struct ovl_err *err)
 {
-	struct place top = {.from = from, .to = to, .top = path, .path = ""};
-	struct todo todo = {0};
-	auto_buf at = {0};
-	int rc = take_names(g, &top, &todo, err);
+	auto_walk w = {.trees = 2, .top = {from, to}, .first = "."};
+	int rc = 0;
+	int r;
 
-	while (rc == 0 && todo.paths.len) {
-		struct place p = {.top = path};
-		auto_fd sub_from = -1;
-		auto_fd sub_to = -1;
-
-		pop(&todo, &at);
-		if (at.failed) {
-			rc = err_nomem(err);
-			break;
-		}
-		p.path = at.data;
-		p.from = sub_from = fs_open_beneath(
-			from, at.data, O_RDONLY | O_DIRECTORY);
-		p.to = sub_to = fs_open_beneath(to, at.data, O_RDONLY | O_DIRECTORY);
-		rc = fill(g, &p, &todo, err);
+	while (rc == 0 && (r = walk_next(&w)) > 0) {
+		if (stopped(g))
+			rc = err_stopped(err);
+		else if (r == WALK_NAME)
+			rc = take(g, path, &w, err);
+		else if (w.path.len)
+			rc = finish_dir(g, path, &w, err);
 	}
-	buf_release(&todo.paths);
-	return rc;
+	return rc == 0 && r < 0 ? failed(g, path, &w, "read directory", err) : rc;
 }
 
 /* ---- names of one file ------------------------------------------------------------- */
@@ -255,79 +186,52 @@ int graft_dir(struct graft *g, int from, int to, const char *path, struct ovl_er
 /* If the file that this is still a name of was copied or replaced, makes it a name of
  * the new file; needed for names that were linked before the file had to be copied. 1:
  * done. */
-static int rename_one(struct graft *g, const struct place *p, const char *name)
+static int rename_one(struct graft *g, int dir, const char *name)
 {
 	const char *copy_of;
 	struct stat st;
 
-	if (fstatat(p->to, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
 	copy_of = inodes_path(g->copied, &st);
 	if (!copy_of)
 		return 0;
 	if (link_path(g, copy_of, g->stage, TEMP) < 0)
 		return cannot_link(errno) ? 0 : -1;
-	return renameat(g->stage, TEMP, p->to, name) < 0 ? -1 : 1;
+	return renameat(g->stage, TEMP, dir, name) < 0 ? -1 : 1;
 }
 
-/* Handles one directory and keeps its times. */
-static int regroup_dir(
-	struct graft *g, const struct place *p, struct todo *todo, struct ovl_err *err)
+/* Keeps the times of the directory. */
+static int regroup_one(struct graft *g, struct walk *w)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
-	auto_fsdir d = {.fd = -1};
-	unsigned char type;
-	bool changed = false;
-	const char *name;
 	struct stat st;
 	int r;
 
-	if (fstat(p->to, &st) < 0 || fs_dir_open(&d, p->to, ".") < 0)
-		return failed(g, p, "read directory", "", err);
-	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
-		struct stat sub;
-
-		if (type == DT_UNKNOWN &&
-			fstatat(p->to, name, &sub, AT_SYMLINK_NOFOLLOW) == 0)
-			type = S_ISDIR(sub.st_mode) ? DT_DIR : DT_REG;
-		if (type == DT_DIR) {
-			push(todo, p->path, name);
-			continue;
-		}
-		r = stopped(g) ? (errno = EINTR, -1) : rename_one(g, p, name);
-		if (r < 0)
-			return failed(g, p, "link", name, err);
-		changed = changed || r;
-	}
+	if (is_dir(w))
+		return walk_enter(w);
+	if (fstat(w->fd[0], &st) < 0)
+		return -1;
+	r = rename_one(g, w->fd[0], w->name);
 	times[1] = st.st_mtim;
-	if (r < 0 || (changed && futimens(p->to, times) < 0))
-		return failed(g, p, "read directory", "", err);
-	return todo->paths.failed ? err_nomem(err) : 0;
+	return r > 0 ? futimens(w->fd[0], times) : r;
 }
 
 int graft_regroup(struct graft *g, int other, struct ovl_err *err)
 {
-	struct todo todo = {0};
-	auto_buf at = {0};
-	int rc = 0;
+	auto_walk w = {.trees = 1, .top = {other}, .first = "."};
+	int r = 0;
 
 	if (!g->copied)
 		return 0;
-	push(&todo, "", "");
-	while (rc == 0 && todo.paths.len) {
-		struct place p = {.from = -1, .top = ""};
-		auto_fd to = -1;
-
-		pop(&todo, &at);
-		to = at.failed ? -1 :
-				 fs_open_beneath(other, at.data, O_RDONLY | O_DIRECTORY);
-		p.to = to;
-		p.path = at.failed ? "" : at.data;
-		rc = to < 0 ? failed(g, &p, "open directory", "", err) :
-			      regroup_dir(g, &p, &todo, err);
+	while ((r = walk_next(&w)) > 0) {
+		if (r == WALK_LEFT)
+			continue;
+		r = stopped(g) ? (errno = EINTR, -1) : regroup_one(g, &w);
+		if (r < 0)
+			return failed(g, "", &w, "link", err);
 	}
-	buf_release(&todo.paths);
-	return rc;
+	return r < 0 ? failed(g, "", &w, "read directory", err) : 0;
 }
 
 int graft_finish(struct graft *g, struct ovl_err *err)

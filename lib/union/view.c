@@ -158,16 +158,6 @@ int view_stat(const struct view *v, const char *name, struct stat *st, unsigned 
 /* A lookup takes about as long as listing this many names. */
 #define WORTH 4
 
-static int index_add(struct view_index *x, unsigned char type, const char *name)
-{
-	if (!VEC_ROOM(x->at, x->n))
-		return -1;
-	x->at[x->n++] = x->text.len;
-	buf_add(&x->text, &type, 1);
-	buf_add(&x->text, name, strlen(name) + 1);
-	return x->text.failed ? -1 : 0;
-}
-
 /* Indexes a directory: 1 done, 0 it has too many names, -1. Possible whiteouts get no
  * type. */
 static int index_dir(struct view_index *x, int fd, enum wh_dir marks, size_t most)
@@ -180,23 +170,14 @@ static int index_dir(struct view_index *x, int fd, enum wh_dir marks, size_t mos
 	if (fs_dir_open(&d, fd, ".") < 0)
 		return -1;
 	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
-		if (x->n == most)
+		if (x->names.n == most)
 			return 0;
 		if (type == DT_CHR || (type == DT_REG && marks == WH_OPAQUE_X))
 			type = DT_UNKNOWN;
-		if (index_add(x, type, name) < 0)
+		if (namelist_add(&x->names, type, name) < 0)
 			return -1;
 	}
 	return r < 0 ? -1 : 1;
-}
-
-static int by_name(const void *a, const void *b, void *text)
-{
-	size_t x = *(const size_t *)a;
-	size_t y = *(const size_t *)b;
-	int order = strcmp((char *)text + x + 1, (char *)text + y + 1);
-
-	return order ? order : x < y ? -1 : x > y;
 }
 
 int view_index_make(struct view_index *x, const struct view *v, size_t count)
@@ -209,45 +190,33 @@ int view_index_make(struct view_index *x, const struct view *v, size_t count)
 		view_index_release(x);
 	if (r < 0)
 		return -1;
-	if (x->n)
-		qsort_r(x->at, x->n, sizeof(*x->at), by_name, x->text.data);
+	namelist_sort(&x->names);
 	x->made = r > 0;
 	return 0;
 }
 
 int view_index_find(const struct view_index *x, const char *name)
 {
-	size_t low = 0;
-	size_t high = x->n;
-	const char *found;
+	size_t i = x->made ? namelist_find(&x->names, name) : 0;
 
 	if (!x->made)
 		return -1;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (strcmp(x->text.data + x->at[mid] + 1, name) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	found = low < x->n ? x->text.data + x->at[low] : NULL;
-	if (!found || strcmp(found + 1, name) != 0)
+	if (i == x->names.n)
 		return 0;
-	return *found == DT_UNKNOWN ? -1 : 1;
+	return namelist_type(&x->names, i) == DT_UNKNOWN ? -1 : 1;
 }
 
 void view_index_release(struct view_index *x)
 {
-	buf_release(&x->text);
-	free(x->at);
-	memset(x, 0, sizeof(*x));
+	namelist_release(&x->names);
+	x->made = false;
 }
 
 /* ---- all names -------------------------------------------------------------------- */
 
 /* Calls fn for each visible name. */
-static int each(const struct view *v, int (*fn)(void *ctx, const char *name), void *ctx)
+static int each(const struct view *v,
+	int (*fn)(void *ctx, const char *name, const struct stat *st), void *ctx)
 {
 	for (unsigned i = 0; i < v->n; i++) {
 		auto_fsdir d = {.fd = -1};
@@ -265,7 +234,7 @@ static int each(const struct view *v, int (*fn)(void *ctx, const char *name), vo
 				return -1;
 			if (r == 0 || at != i)
 				continue;
-			r = fn(ctx, name);
+			r = fn(ctx, name, &st);
 			if (r)
 				return r;
 		}
@@ -280,10 +249,11 @@ struct any {
 	void *ctx;
 };
 
-static int any_name(void *ctx, const char *name)
+static int any_name(void *ctx, const char *name, const struct stat *st)
 {
 	const struct any *any = ctx;
 
+	(void)st;
 	return !any->fn || any->fn(any->ctx, name) ? 1 : 0;
 }
 
@@ -294,53 +264,12 @@ int view_has_any(const struct view *v, bool (*fn)(void *ctx, const char *name), 
 	return each(v, any_name, &any);
 }
 
-struct list {
-	char **names;
-	size_t n;
-};
-
-static int add_name(void *ctx, const char *name)
+static int add_name(void *ctx, const char *name, const struct stat *st)
 {
-	struct list *l = ctx;
-
-	if (!VEC_ROOM(l->names, l->n))
-		return -1;
-	l->names[l->n] = strdup(name);
-	if (!l->names[l->n])
-		return -1;
-	l->n++;
-	return 0;
+	return namelist_add(ctx, IFTODT(st->st_mode), name);
 }
 
-void view_names_free(char **names)
+int view_names(const struct view *v, struct namelist *out)
 {
-	for (char **p = names; p && *p; p++)
-		free(*p);
-	free(names);
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-int view_names(const struct view *v, char ***out)
-{
-	struct list l = {0};
-	int rc = each(v, add_name, &l);
-
-	if (rc == 0 && l.n && !VEC_ROOM(l.names, l.n))
-		rc = -1;
-	if (rc < 0) {
-		for (size_t i = 0; i < l.n; i++)
-			free(l.names[i]);
-		free(l.names);
-		return -1;
-	}
-	if (l.n) {
-		qsort(l.names, l.n, sizeof(*l.names), by_bytes);
-		l.names[l.n] = NULL;
-	}
-	*out = l.names;
-	return 0;
+	return each(v, add_name, out);
 }

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#include "base/buf.h"
+#include "base/namelist.h"
 #include "union/whiteout.h"
 
 struct view {
@@ -55,10 +55,7 @@ int view_stat(const struct view *v, const char *name, struct stat *st, unsigned 
  */
 struct view_index {
 	bool made;
-	struct buf text; /* type and name of each */
-	size_t *at; /* offsets in text, sorted by name; of the same name the nearest
-		     * comes first */
-	size_t n;
+	struct namelist names; /* sorted; of the same name the nearest comes first */
 };
 int view_index_make(struct view_index *x, const struct view *v, size_t count);
 int view_index_find(const struct view_index *x, const char *name);
@@ -68,9 +65,7 @@ void view_index_release(struct view_index *x);
 int view_has_any(
 	const struct view *v, bool (*fn)(void *ctx, const char *name), void *ctx);
 
-/* The visible names, sorted by bytes, as a NULL-terminated array; free with
- * view_names_free. */
-int view_names(const struct view *v, char ***out);
-void view_names_free(char **names);
+/* Adds the visible names. -1 with errno. */
+int view_names(const struct view *v, struct namelist *out);
 
 #endif

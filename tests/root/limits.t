@@ -1,9 +1,12 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# Directories in each other: as many as the walks take, and more, which is no crash.
+# Directories in each other: more than there are descriptors for, or stack.
 deep() { # LEVELS: in the directory this is
 	perl -e 'for (1 .. $ARGV[0]) { mkdir "d" or die; chdir "d" or die }' "$1"
+}
+few() { # COMMAND...
+	prlimit --stack=512000: --nofile=256:256 "$@"
 }
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 need a ovlctl import -n a a.tar
@@ -13,26 +16,17 @@ for n in 3000 5000; do
 	(cd "$m" && deep $n)
 	ovlctl umount "deep$n"
 done
-is "diff of 3,000 levels" "$(ovlctl diff deep3000 | wc -l)" 3000
-ovlctl diff -o deep.tar deep3000
-need id ovlctl import -p a --max-depth 5000 deep.tar
-is "commit of them, the same layer" "$(ovlctl commit deep3000)" "$id"
-is "... is sound, with a small stack" "$(prlimit --stack=512000: ovlctl check --content)" ""
-for c in diff 'diff -o x.tar' commit 'export --format tar'; do
-	to=
-	case $c in export*) to=x.tar ;; esac
-	fails 1 "is nested too deep" "$c of 5,000 levels" sh -c "ovlctl $c deep5000 $to >/dev/null"
-done
-no "... leaves no tar" test -e x.tar
-is "... and the store as it was" "$(ovlctl check)" ""
-# One in the store keeps the others from nothing.
-awk 'BEGIN { p = "d"; for (i = 1; i < 4500; i++) p = p "/d"; print "file name=x data=x pax.path=" p "/f"; print "end" }' |
-	mktar >4500.tar
-need id ovlctl import --max-depth 5000 4500.tar
-ovlctl check --content >got
-is "check of a layer of 4,500 levels" "$?:$(cut -d: -f1-3 got)" "4:error: layer $(echo "$id" | cut -c1-12): unreadable"
-ovlctl rm "$id"
-ok "rm of all of them" ovlctl rm -r a
+is "diff of 5,000 levels" "$(few ovlctl diff deep5000 | wc -l)" 5000
+need - few ovlctl diff -o deep.tar deep3000
+need id few ovlctl import -p a --max-depth 5000 deep.tar
+is "commit of 3,000, the same layer" "$(few ovlctl commit deep3000)" "$id"
+is "... is sound" "$(few ovlctl check --content)" ""
+need id few ovlctl commit deep5000
+few ovlctl diff -o deep.tar "$id"
+few ovlctl export --format tar "$id" x.tar
+same "commit and export of 5,000" deep.tar x.tar
+is "... and the store is sound" "$(ovlctl check)" ""
+ok "rm of all of them" few ovlctl rm -r a
 
 # What a recipe's reader would have to hold.
 awk 'BEGIN {

@@ -44,15 +44,15 @@ static struct view stack(void)
 static const char *names_of(const struct view *v)
 {
 	static char all[256];
-	char **names;
+	auto_namelist names = {0};
 
 	all[0] = '\0';
 	ck_assert_int_eq(view_names(v, &names), 0);
-	for (char **p = names; p && *p; p++) {
-		strcat(all, *p);
+	namelist_sort(&names);
+	for (size_t i = 0; i < names.n; i++) {
+		strcat(all, namelist_name(&names, i));
 		strcat(all, " ");
 	}
-	view_names_free(names);
 	return all;
 }
 

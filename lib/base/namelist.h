@@ -1,0 +1,45 @@
+/*
+ * A list of names, each with a type such as the DT_* of readdir(3), in two allocations. A
+ * struct that is all zero is an empty list.
+ */
+#ifndef OVL_NAMELIST_H
+#define OVL_NAMELIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+
+struct namelist {
+	struct buf text; /* type, name and NUL of each */
+	size_t *at; /* the offset of each in text */
+	size_t n;
+};
+
+int namelist_add(struct namelist *l, unsigned char type, const char *name);
+
+/* Adds the rest of d, or the next block of it. 1 if there may be more, 0, or -1 with errno. */
+int namelist_read(struct namelist *l, struct fs_dir *d, bool all);
+
+/* Sorts by the bytes of the names; equal names stay in the order in which they were added. */
+void namelist_sort(struct namelist *l);
+
+/* The first entry of that name in a sorted list, l->n if there is none. */
+size_t namelist_find(const struct namelist *l, const char *name);
+
+static inline const char *namelist_name(const struct namelist *l, size_t i)
+{
+	return l->text.data + l->at[i] + 1;
+}
+
+static inline unsigned char namelist_type(const struct namelist *l, size_t i)
+{
+	return (unsigned char)l->text.data[l->at[i]];
+}
+
+void namelist_clear(struct namelist *l);
+void namelist_release(struct namelist *l);
+#define auto_namelist __attribute__((cleanup(namelist_release))) struct namelist
+
+#endif
