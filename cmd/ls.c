@@ -216,7 +216,7 @@ static int check_options(struct lister *ls)
 /* Root's store and a user's differ, and a --root may be mistyped: say which was read. */
 static void say_empty(const struct lister *ls)
 {
-	if (!ls->list.n && !ls->run->quiet)
+	if (!ls->list.n && !ls->json && !ls->raw && !ls->run->quiet)
 		fprintf(stderr, "ovlctl: ls: there are no layers in '%s'\n",
 			ovl_root(ls->run->st));
 }

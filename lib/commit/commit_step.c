@@ -570,7 +570,8 @@ static int replace(struct commit *c, struct trashed *old, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	image = future(c, c->in.stage.fd);
-	if (c->has_parent && durable(c))
+	/* leave() asks for the hint, under a lock that it is not to be made under. */
+	if (c->has_parent)
 		rc = layer_add_child(&c->parent, &c->image.id, err);
 	if (rc >= 0)
 		rc = step_aside(c, &image, old, err);

@@ -61,7 +61,7 @@ is "the refusal of an image changed nothing" "$(store_state)" "$before"
 
 need m ovlctl mount -o volatile,xino=off,nosuid w
 ok "128 lowers and options" ovlctl umount w
-fails 1 "the mount options are [0-9]+ bytes, the kernel accepts 4095" "too many options" \
+fails 1 "the mount options take [0-9]+ bytes, the kernel accepts 4095" "too many options" \
 	ovlctl mount -o "$(printf 'xino=auto,%.0s' $(seq 400))volatile" w
 
 # A root as long as a path can be. The shell cannot go there, so perl makes it.
