@@ -140,7 +140,7 @@ static int print_rows(struct lister *ls, struct rows *r)
 int ls_print_table(struct lister *ls)
 {
 	bool plain = !ls->tree && !ls->raw && !ls->fit;
-	struct rows r = {NULL};
+	struct rows r = {0};
 	int rc = plain ? ls_print_plain(ls) : 0;
 
 	if (rc)
