@@ -225,6 +225,32 @@ static void number_note(
 }
 
 /*
+ * Has the mount ended everywhere? If its number is in use, the mount lives on, for example
+ * in another namespace, or another mount got the number already. Of an upper the kernel
+ * knows which; the key of an image layer's mount goes within a moment.
+ */
+static bool has_ended(
+	const struct layer *l, const struct mnt *m, struct mountnotes *notes)
+{
+	struct ovl_err why;
+
+	if (mountnotes_read(l, notes) < 0)
+		return false;
+	number_note(l, m, notes);
+	mountnotes_ask(notes);
+	if (!mountnotes_open(notes) && superblock_of(m->dev, 0) == SB_DEAD)
+		return true;
+	if (l->meta.kind != OVL_WRITABLE) {
+		mountnotes_ask_long(notes, 100);
+		return !mountnotes_open(notes);
+	}
+	if (upper_ask(l, &why) != 0)
+		return false;
+	mountnotes_end(notes);
+	return true;
+}
+
+/*
  * A process that mounts the layer holds the same lock from its first check to the mount.
  * Without the lock everything stays, which is safe.
  */
@@ -233,22 +259,20 @@ static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_
 	struct ovl_err why;
 	auto_fd lock = inuse_lock(l, l->id.s, &why);
 	auto_mountnotes notes = {0};
-	int rc = 0;
+	bool ended;
+	int rc;
 
 	if (lock < 0)
 		return 0;
-	if (mountnotes_read(l, &notes) == 0) {
-		number_note(l, m, &notes);
-		mountnotes_ask(&notes);
-		mountnotes_clear(l, &notes);
-	}
+	ended = has_ended(l, m, &notes);
+	mountnotes_clear(l, &notes);
 	if (l->meta.kind != OVL_WRITABLE) {
 		if (!driver_keeps_mount(l))
 			drop_merged(l, m);
 		return 0;
 	}
 	rc = volatile_settle(l, err);
-	if (rc == 0 && !notes.n && superblock_of(m->dev, 0) == SB_DEAD)
+	if (rc == 0 && ended)
 		upper_rest(l, &m->work);
 	return rc;
 }

@@ -85,15 +85,6 @@ static int refuse_mounted(struct question *q, size_t first)
 	return 0;
 }
 
-static const struct mountnote *first_open(const struct question *q)
-{
-	for (size_t i = 0; i < q->notes.n; i++) {
-		if (q->notes.note[i].state != NOTE_DEAD)
-			return &q->notes.note[i];
-	}
-	return NULL;
-}
-
 /* Drops notes of other mounts, as far as they can be identified. */
 static void sort_out(struct question *q, size_t first)
 {
@@ -121,7 +112,8 @@ static int ask(struct question *q)
 			q->err, -rc, "cannot read the mounts of layer %s", Q(q->what));
 	sort_out(q, 0);
 	mountnotes_ask(&q->notes);
-	if (q->l->meta.kind != OVL_WRITABLE || (!first_open(q) && upper_at_rest(q->l)))
+	if (q->l->meta.kind != OVL_WRITABLE ||
+		(!mountnotes_open(&q->notes) && upper_at_rest(q->l)))
 		return 0;
 	q->upper = upper_ask(q->l, q->err);
 	return q->upper < 0 && q->upper != -EPERM ? q->upper : 0;
@@ -156,14 +148,13 @@ static int refuse_unknown(struct question *q)
 /* The kernel knows all uppers: its answer counts, whatever has the number of a note. */
 static int judge_upper(struct question *q)
 {
-	const struct mountnote *open = first_open(q);
+	const struct mountnote *open = mountnotes_open(&q->notes);
 
 	if (q->upper > 0 || (q->upper == -EPERM && open && open->state == NOTE_LIVE))
 		return refuse_detached(q, open);
 	if (q->upper == -EPERM && (open || !q->notes.n))
 		return refuse_unknown(q);
-	for (size_t i = 0; i < q->notes.n; i++)
-		q->notes.note[i].state = NOTE_DEAD;
+	mountnotes_end(&q->notes);
 	return 0;
 }
 
@@ -176,7 +167,7 @@ static int judge_image(struct question *q)
 		if (q->notes.note[i].state == NOTE_NEW)
 			q->notes.note[i].state = NOTE_DEAD;
 	}
-	open = first_open(q);
+	open = mountnotes_open(&q->notes);
 	if (!open)
 		return 0;
 	return open->state == NOTE_LIVE ? refuse_detached(q, open) : refuse_unknown(q);
@@ -202,13 +193,14 @@ static int answer(struct question *q)
 		rc = refuse_mounted(q, 0);
 	if (rc == 0)
 		rc = ask(q);
-	if (rc == 0 && (q->why == INUSE_TAKE || first_open(q) || q->upper > 0)) {
+	if (rc == 0 &&
+		(q->why == INUSE_TAKE || mountnotes_open(&q->notes) || q->upper > 0)) {
 		rc = see(q, true);
 		if (rc == 0)
 			rc = refuse_mounted(q, 1);
 		sort_out(q, 1);
 		if (rc == 0 && (q->l->meta.kind != OVL_WRITABLE || q->upper < 0))
-			mountnotes_ask_long(&q->notes);
+			mountnotes_ask_long(&q->notes, 500);
 	}
 	if (rc < 0)
 		return rc;

@@ -191,14 +191,29 @@ static bool may_go(const struct mountnotes *m)
 	return false;
 }
 
-void mountnotes_ask_long(struct mountnotes *m)
+void mountnotes_ask_long(struct mountnotes *m, unsigned ms)
 {
 	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
 
-	for (int i = 0; i < 25 && may_go(m); i++) {
+	for (unsigned i = 0; i < ms / 20 && may_go(m); i++) {
 		nanosleep(&pause, NULL);
 		mountnotes_ask(m);
 	}
+}
+
+const struct mountnote *mountnotes_open(const struct mountnotes *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->note[i].state != NOTE_DEAD)
+			return &m->note[i];
+	}
+	return NULL;
+}
+
+void mountnotes_end(struct mountnotes *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		m->note[i].state = NOTE_DEAD;
 }
 
 size_t mountnotes_clear(const struct layer *l, struct mountnotes *m)

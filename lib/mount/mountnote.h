@@ -58,9 +58,15 @@ int mountnotes_read(const struct layer *l, struct mountnotes *out);
 /* Asks the kernel about each note that is not dead. */
 void mountnotes_ask(struct mountnotes *m);
 
-/* The same, for up to half a second, until none is live: the key is freed after the
- * number. */
-void mountnotes_ask_long(struct mountnotes *m);
+/* The same, for up to that many milliseconds, until none is live: the key is freed after
+ * the number. */
+void mountnotes_ask_long(struct mountnotes *m, unsigned ms);
+
+/* The first that is not dead, or NULL. */
+const struct mountnote *mountnotes_open(const struct mountnotes *m);
+
+/* All of them are dead: the kernel says so of the layer's upper. */
+void mountnotes_end(struct mountnotes *m);
 
 /* Removes the dead ones; returns how many are left. */
 size_t mountnotes_clear(const struct layer *l, struct mountnotes *m);

@@ -48,6 +48,34 @@ taken c
 ok "an image layer, ustat(2) is refused: rm" noustat ovlctl rm c
 end "$holder"
 
+# The number is given to another mount before umount has asked whether it is in use.
+if can_trace && [ "$(uname -m)" = x86_64 ]; then
+	is_settled() { # LAYER ID
+		need m ovlctl mount "$1"
+		was=$(stat -c %d "$m")
+		: >calls
+		traced -qq -o calls -e trace=ustat -e inject=ustat:delay_enter=1500000:when=1 \
+			ovlctl umount "$1" &
+		until_true grep -q ustat calls
+		for i in 1 2 3 4 5 6; do
+			need - ovlctl --root "$other" mount x "$T/on/$i"
+			[ "$(stat -c %d "on/$i")" != "$was" ] || was=taken
+		done
+		wait $!
+		need - ovlctl --root "$other" umount -a
+		found "$OVLCTL_ROOT/$DRV/$2/.mounts/[0-9]*" && echo a note is left >>left
+		[ ! -e "$OVLCTL_ROOT/$DRV/$2/work/work" ] || echo not at rest >>left
+		[ $was = taken ]
+	}
+	need c ovlctl import -n c -p b a.tar
+	need w ovlctl create -n w b
+	: >left
+	soon "umount, the number taken at once: a writable layer" is_settled w "$w"
+	soon "... an image layer" is_settled c "$c"
+	is "... nothing is left of the mount" "$(cat left)" ""
+	need - ovlctl rm c w
+fi
+
 # Where there are no keys the number is asked about, with and without ustat(2).
 need c ovlctl import -n c -p b a.tar
 need m noustat -k ovlctl mount c
