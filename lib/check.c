@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -261,8 +262,10 @@ static int check_links(struct checker *c, const struct driver *drv)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* Its state when nobody is about to give it or take it away. */
-static enum name_state settled_state(
+/* Two seconds for all names together. */
+#define LOOKS_MAX 40
+
+static enum name_state locked_state(
 	struct checker *c, const char *file, char name[NAME_LEN_MAX + 1])
 {
 	enum name_state state;
@@ -271,6 +274,21 @@ static enum name_state settled_state(
 		return NAME_UNREAD;
 	state = names_state(c->st, file, name, c->err);
 	names_unlock(c->st);
+	return state;
+}
+
+/* Its state when nobody is about to give it or take it away. A process that takes it away
+ * syncs that in between, without the lock. */
+static enum name_state settled_state(
+	struct checker *c, const char *file, char name[NAME_LEN_MAX + 1])
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+	enum name_state state = locked_state(c, file, name);
+
+	while (state == NAME_DANGLING && c->looks++ < LOOKS_MAX) {
+		nanosleep(&pause, NULL);
+		state = locked_state(c, file, name);
+	}
 	return state;
 }
 

@@ -31,6 +31,7 @@ struct checker {
 	const struct layer
 		*unlocked; /* findings about it are held back: it may be removed
 			    * meanwhile */
+	unsigned looks; /* how often names were looked at again, in all */
 	struct report later; /* held back: kind, id, path, text; how: severity and
 			      * repaired */
 	atomic_uint_fast64_t bytes; /* bytes and entries of content checked so far */
