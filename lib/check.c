@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/quote.h"
+#include "base/vec.h"
 #include "check/checker.h"
 #include "prune.h"
 #include "store/aside.h"
@@ -59,7 +60,6 @@ static int by_depth(const void *a, const void *b)
 struct all {
 	struct found *found;
 	size_t n;
-	size_t size;
 };
 
 static unsigned depth_of(int dir, const struct layer_ref *ref)
@@ -75,15 +75,8 @@ static int add(struct all *all, const struct driver *drv, int dir, const char *i
 {
 	struct found *f;
 
-	if (all->n == all->size) {
-		size_t size = all->size ? all->size * 2 : 64;
-
-		f = realloc(all->found, size * sizeof(*f));
-		if (!f)
-			return -ENOMEM;
-		all->found = f;
-		all->size = size;
-	}
+	if (!VEC_ROOM(all->found, all->n))
+		return -ENOMEM;
 	f = &all->found[all->n++];
 	f->ref.drv = drv;
 	f->lost = false;

@@ -7,6 +7,7 @@
 
 #include "base/accounts.h"
 #include "base/cleanup.h"
+#include "base/vec.h"
 
 #define NO_ID UINT32_MAX
 
@@ -33,15 +34,8 @@ static int add(struct account_list *l, const char *name, uint32_t id)
 {
 	struct account *a;
 
-	if (l->n == l->size) {
-		size_t size = l->size ? l->size * 2 : 64;
-		struct account *item = realloc(l->item, size * sizeof(*item));
-
-		if (!item)
-			return -1;
-		l->item = item;
-		l->size = size;
-	}
+	if (!VEC_ROOM(l->item, l->n))
+		return -1;
 	a = &l->item[l->n];
 	*a = (struct account){.name = strdup(name), .id = id, .line = l->n};
 	if (!a->name)

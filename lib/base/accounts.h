@@ -23,7 +23,6 @@ struct accounts {
 		bool read;
 		struct account *item; /* sorted */
 		size_t n;
-		size_t size;
 	} users, groups;
 };
 

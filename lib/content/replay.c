@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/quote.h"
+#include "base/vec.h"
 #include "content/pack.h"
 #include "content/replay.h"
 #include "store/driver.h"
@@ -36,7 +37,6 @@ struct player {
 	int kept_dir; /* -1: nothing was replaced */
 	struct kept *kept; /* sorted by path, then oldest first */
 	size_t n_kept;
-	size_t kept_size;
 	struct buf kept_paths;
 	uint64_t n_files;
 	uint64_t size; /* of the tar so far */
@@ -72,15 +72,8 @@ static int damaged(struct player *p, const char *why, struct ovl_err *err)
 static int add_kept(struct player *p, const struct recipe_rec *rec, uint64_t when,
 	struct ovl_err *err)
 {
-	if (p->n_kept == p->kept_size) {
-		size_t size = p->kept_size ? p->kept_size * 2 : 64;
-		struct kept *kept = realloc(p->kept, size * sizeof(*kept));
-
-		if (!kept)
-			return err_nomem(err);
-		p->kept = kept;
-		p->kept_size = size;
-	}
+	if (!VEC_ROOM(p->kept, p->n_kept))
+		return err_nomem(err);
 	p->kept[p->n_kept++] = (struct kept){
 		.when = when, .number = rec->number, .path = p->kept_paths.len};
 	buf_add(&p->kept_paths, rec->p, rec->n);

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/vec.h"
 #include "mount/mountinfo.h"
 
 /* A line may be 27 KB, and there may be 100,000 of them. */
@@ -138,14 +139,12 @@ void mi_release(struct mi_all *a)
 
 int mi_load(struct mi_all *a, int dirfd, const char *file)
 {
-	struct mi_table *more = realloc(a->table, (a->n + 1) * sizeof(*more));
 	struct mi_table *t;
 	int rc;
 
-	if (!more)
+	if (!VEC_ROOM(a->table, a->n))
 		return -ENOMEM;
-	a->table = more;
-	t = &more[a->n];
+	t = &a->table[a->n];
 	memset(t, 0, sizeof(*t));
 	t->root = -1;
 	rc = fs_read_file(dirfd, file, MOUNTINFO_MAX, &t->text) < 0 ? -errno :

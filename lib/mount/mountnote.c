@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/vec.h"
 #include "mount/mountnote.h"
 #include "mount/superblock.h"
 #include "store/driver.h"
@@ -114,11 +115,8 @@ static bool parse(const char *name, const struct reader *r, struct mountnote *ou
 
 static int add(struct mountnotes *m, const struct mountnote *note)
 {
-	struct mountnote *more = realloc(m->note, (m->n + 1) * sizeof(*more));
-
-	if (!more)
+	if (!VEC_ROOM(m->note, m->n))
 		return -ENOMEM;
-	m->note = more;
 	m->note[m->n++] = *note;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/quote.h"
+#include "base/vec.h"
 #include "mount/mounts.h"
 #include "mount/namespaces.h"
 #include "store/driver.h"
@@ -393,14 +394,13 @@ static bool is_anothers(struct ovl_store *st, const struct mi_table *t,
 
 int mounts_add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref)
 {
-	struct mnt *mnt = realloc(m->mnt, (m->n + 1) * sizeof(*mnt));
+	struct mnt *mnt;
 	unsigned major;
 	unsigned minor;
 
-	if (!mnt)
+	if (!VEC_ROOM(m->mnt, m->n))
 		return -ENOMEM;
-	m->mnt = mnt;
-	mnt += m->n;
+	mnt = &m->mnt[m->n];
 	*mnt = (struct mnt){.mnt_id = l->id};
 	if (sscanf(l->dev, "%u:%u", &major, &minor) == 2)
 		mnt->dev = makedev(major, minor);
