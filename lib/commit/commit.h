@@ -2,8 +2,9 @@
  * The parts of commit.
  *
  *	commit.c	what is made of the layer, and may it be
+ *	commit_prepare.c  what is noted before the step, and the name
  *	commit_step.c	the layer becomes that, by one rename
- *	commit_tree.c	its tree, packed and cleaned
+ *	commit_tree.c	its tree, packed, and what has to be cleaned of it
  *	commit_unpack.c	or a new tree, of its tar
  */
 #ifndef OVL_COMMIT_H
@@ -84,6 +85,17 @@ int commit_unpack(const struct layer *l, const struct stage *within, struct inge
 /* Checks that the image layer may have the requested name; valid as long as the names
  * are locked. */
 int commit_check_name(const struct commit *c, struct ovl_err *err);
+
+/* Notes all that has to be on disk before the step, and syncs it. image: what the layer will
+ * be, or the layer that takes its place. */
+int commit_prepare(struct commit *c, const struct layer *image, struct ovl_err *err);
+/* Restores the layer's .layer. */
+void commit_unmark(struct commit *c);
+/* With the names locked: 0 if the name can be given by the step, -EAGAIN if it has to be
+ * prepared again, another negative errno. */
+int commit_check_promised(const struct commit *c, struct ovl_err *err);
+/* Takes back the name that was prepared. */
+void commit_take_name(struct commit *c);
 
 /*
  * Turns the layer into the image layer c->image, when everything about it is known: 1

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The step of a commit: its preparation, and the rename that decides it. If something
+ * The step of a commit: the image layer's files, and the rename that decides. If something
  * fails before that, it is undone; what cannot be undone is harmless.
  */
 #include <errno.h>
@@ -26,31 +26,9 @@
 #include "tar/recipe.h"
 #include "union/view.h"
 
-/* With --keep the writable layer keeps its name; else the image layer may get it. */
-int commit_check_name(const struct commit *c, struct ovl_err *err)
-{
-	struct layer_ref self = layer_ref_of(&c->l);
-	struct layer_ref owner;
-	int r;
-
-	if (!c->req->name)
-		return 0;
-	r = names_lookup(c->st, c->req->name, &owner, err);
-	if (r > 0 && layer_ref_same(&owner, &c->image))
-		return 0;
-	return r < 0 ?
-		r :
-		names_check(c->st, c->req->name, c->req->keep ? NULL : &self, false, err);
-}
-
 bool commit_in_place(const struct driver *drv)
 {
 	return strcmp(drv->tree[OVL_IMAGE], drv->tree[OVL_WRITABLE]) != 0;
-}
-
-static bool durable(const struct commit *c)
-{
-	return store_durable(c->st);
 }
 
 /* True if the tree of the image layer cannot be in W, and is made in staging/. */
@@ -192,186 +170,6 @@ static int complete(struct commit *c, struct ovl_err *err)
 	return rc;
 }
 
-/* ---- what is noted ---------------------------------------------------------------- */
-
-/* Adds the note to W's .layer. The old file is kept: undoing must not need to write. */
-static int mark(struct commit *c, struct ovl_err *err)
-{
-	struct meta m = c->l.meta;
-
-	if (linkat(c->l.fd, META_NAME, c->stage.fd, BECOMING_WAS, 0) < 0)
-		return errno == EEXIST ?
-			0 :
-			err_sys(err, errno, "cannot keep '%s' of layer %.12s", META_NAME,
-				c->l.id.s);
-	m.becomes = c->image.id;
-	m.was = c->l.id;
-	return meta_replace(c->l.fd, &m, err);
-}
-
-static void unmark(struct commit *c)
-{
-	if (c->stage.fd >= 0)
-		fs_rename(c->stage.fd, BECOMING_WAS, c->l.fd, META_NAME, 0);
-}
-
-/* The names for the image layer; those of W come with its directory. */
-static int note_names(struct commit *c, const struct layer *image, struct ovl_err *err)
-{
-	const char *name = c->req->name;
-	bool others = !c->req->keep && image->fd != c->l.fd;
-	auto_fd gives = -1;
-	int rc = 0;
-
-	if (!name && !others)
-		return 0;
-	if (mkdirat(c->went.fd, BECOMING_GIVES, 0700) == 0)
-		gives = fs_open_dir(c->went.fd, BECOMING_GIVES);
-	if (gives < 0)
-		return err_sys(err, errno, "cannot record the names of layer %.12s",
-			image->id.s);
-	if (others)
-		rc = names_copy_notes(&c->l, gives, err);
-	return rc == 0 && name ?
-		names_note(gives, name, c->config.len ? c->config_digest : NULL, err) :
-		rc;
-}
-
-/* Makes staging/W; with --keep it is a layer on top of the image layer. */
-static int note_way(struct commit *c, const struct layer *image, struct ovl_err *err)
-{
-	struct stage *sg = &c->went;
-	char to[ID_LEN + 64];
-	int rc;
-
-	stage_end(sg);
-	unlinkat(c->l.fd, BECOMING_TO, 0); /* of the previous commit */
-	rc = becoming_forget(c->st, &c->l.id, err);
-	if (rc == 0)
-		rc = stage_begin_as(c->st, c->l.drv, &c->l.id, sg, err);
-	if (rc == 0 && c->req->keep) {
-		memcpy(sg->link, c->l.meta.link, sizeof(sg->link));
-		rc = stage_fill_empty(sg, image, c->l.meta.created, err);
-		if (rc == 0)
-			rc = names_copy_notes(&c->l, sg->fd, err);
-		if (rc == 0)
-			rc = layer_add_child(image, &c->l.id, err);
-	}
-	if (rc >= 0)
-		rc = note_names(c, image, err);
-	snprintf(to, sizeof(to), "../../%s/%s", image->drv->name, image->id.s);
-	if (rc >= 0 && symlinkat(to, sg->fd, BECOMING_TO) < 0)
-		rc = err_sys(
-			err, errno, "cannot record what layer %.12s becomes", c->l.id.s);
-	return rc < 0 ? rc : 0;
-}
-
-/* ---- the name --------------------------------------------------------------------- */
-
-/* True if the image layer, or the writable one whose names it gets, has the name
- * already. */
-static int has_name(const struct commit *c, struct ovl_err *err)
-{
-	struct layer_ref owner;
-	int rc = commit_check_name(c, err);
-
-	return rc == 0 ? names_lookup(c->st, c->req->name, &owner, err) : rc;
-}
-
-/* Refuses if another live commit was first. */
-static int check_rival(const struct commit *c, const char *file, struct ovl_err *err)
-{
-	struct layer_ref self = layer_ref_of(&c->l);
-	struct layer_ref rival;
-	int r = names_promised(c->st, file, &rival);
-
-	if (r <= 0 || layer_ref_same(&rival, &self))
-		return r < 0 ?
-			err_sys(err, -r, "cannot give the name %s", Q(c->req->name)) :
-			0;
-	return err_say(err, EEXIST,
-		"the name %s is being given to another layer by a commit",
-		Q(c->req->name));
-}
-
-/*
- * Under the lock of the names, before the sync: it leads to W, which does not know of it. So
- * it is nobody's until the step, when it is the image layer's, by its note in staging/W.
- */
-static int lead_to_self(struct commit *c, struct ovl_err *err)
-{
-	struct layer_ref self = layer_ref_of(&c->l);
-	char file[256];
-	int rc = has_name(c, err);
-
-	if (rc)
-		return rc < 0 ? rc : 0;
-	name_encode(c->req->name, file);
-	rc = check_rival(c, file, err);
-	if (rc < 0)
-		return rc;
-	names_unnote(c->l.fd, file);
-	c->promised = true;
-	return names_link(c->st, c->req->name, &self, false, err);
-}
-
-static int promise_name(struct commit *c, struct ovl_err *err)
-{
-	int rc = c->req->name ? names_lock(c->st, err) : 0;
-
-	if (rc < 0 || !c->req->name)
-		return rc;
-	rc = lead_to_self(c, err);
-	names_unlock(c->st);
-	return rc;
-}
-
-static bool leads_to_self(const struct commit *c)
-{
-	struct layer_ref self = layer_ref_of(&c->l);
-	struct layer_ref leads;
-	char file[256];
-
-	name_encode(c->req->name, file);
-	return names_read_link(store_dir(c->st, DIR_NAMES, NULL), file, &leads) > 0 &&
-		layer_ref_same(&leads, &self);
-}
-
-/* Under the lock, at the step: -EAGAIN if the name has to be led here once more. */
-static int check_promised(const struct commit *c, struct ovl_err *err)
-{
-	int rc = c->req->name ? has_name(c, err) : 1;
-
-	return rc < 0 ? rc : rc || leads_to_self(c) ? 0 : -EAGAIN;
-}
-
-static void take_name(struct commit *c)
-{
-	struct ovl_err why;
-
-	if (!c->promised || names_lock(c->st, NULL) < 0)
-		return;
-	if (leads_to_self(c) && has_name(c, &why) == 0)
-		names_unlink(c->st, c->req->name);
-	names_unlock(c->st);
-}
-
-/* ---- all that -------------------------------------------------------------------- */
-
-/* The last part that may take long or be stopped. */
-static int prepare(struct commit *c, const struct layer *image, struct ovl_err *err)
-{
-	int rc = mark(c, err);
-
-	if (rc == 0)
-		rc = note_way(c, image, err);
-	if (rc == 0)
-		rc = promise_name(c, err);
-	if (rc == 0)
-		rc = store_sync(c->st, c->l.fd, err);
-	return rc == 0 && store_stopped(c->st) ? err_stopped(err) : rc;
-}
-
 /* ---- the step --------------------------------------------------------------------- */
 
 /* 1 if the short link leads to the image layer, 0 if not, negative errno. */
@@ -395,7 +193,7 @@ static int publish(struct commit *c, struct ovl_err *err)
 	if (rc)
 		return rc < 0 ? rc : 0;
 	rc = drv->publish(c->stage.drv_fd, c->stage.link, &c->image.id, err);
-	if (rc < 0 || !durable(c))
+	if (rc < 0 || !store_durable(c->st))
 		return rc;
 	dir = fs_open_dir(c->l.drv_fd, drv->links);
 	return dir < 0 || fsync(dir) < 0 ?
@@ -413,7 +211,7 @@ static int announce(struct commit *c, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	rc = parent ? layer_add_child(parent, &c->image.id, err) : 0;
-	if (rc > 0 && durable(c))
+	if (rc > 0 && store_durable(c->st))
 		rc = layer_sync_children(parent, err);
 	if (rc >= 0)
 		rc = publish(c, err);
@@ -437,7 +235,7 @@ static int rename_layer(struct commit *c, struct ovl_err *err)
 
 	if (rc <= 0)
 		return rc < 0 ? rc : -ESTALE;
-	rc = check_promised(c, err);
+	rc = commit_check_promised(c, err);
 	if (rc == 0 &&
 		fs_rename(l->drv_fd, l->id.s, l->drv_fd, c->image.id.s,
 			RENAME_NOREPLACE) == 0)
@@ -472,10 +270,10 @@ static int become(struct commit *c, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	image = future(c, c->l.fd);
-	if (c->has_parent && durable(c))
+	if (c->has_parent && store_durable(c->st))
 		rc = layer_add_child(&c->parent, &c->image.id, err);
 	if (rc >= 0)
-		rc = prepare(c, &image, err);
+		rc = commit_prepare(c, &image, err);
 	while (rc == 0 || rc == -ESTALE) {
 		rc = announce(c, err);
 		if (rc == 0)
@@ -498,7 +296,7 @@ static int leave(struct commit *c, const struct layer *image, struct trashed *ol
 	struct ovl_err *err)
 {
 	const struct layer *parent = commit_parent(c);
-	int rc = check_promised(c, err);
+	int rc = commit_check_promised(c, err);
 
 	if (rc == 0 && image->fd == c->in.stage.fd) {
 		int noted = parent ? layer_has_hint(parent, &image->id, err) : 1;
@@ -506,8 +304,8 @@ static int leave(struct commit *c, const struct layer *image, struct trashed *ol
 		if (noted <= 0)
 			return noted < 0 ? noted : -EAGAIN;
 		c->in.stage.hold = true;
-		rc = stage_appear(
-			&c->in.stage, &image->id, parent, NULL, durable(c), err);
+		rc = stage_appear(&c->in.stage, &image->id, parent, NULL,
+			store_durable(c->st), err);
 		rc = rc > 0 ? 0 : rc < 0 ? rc : -EAGAIN;
 	}
 	return rc == 0 ? trash_take(&c->l, old, err) : rc;
@@ -516,7 +314,7 @@ static int leave(struct commit *c, const struct layer *image, struct trashed *ol
 static int step_aside(struct commit *c, const struct layer *image, struct trashed *old,
 	struct ovl_err *err)
 {
-	int rc = prepare(c, image, err);
+	int rc = commit_prepare(c, image, err);
 
 	/* Created before its absence could lose anything. */
 	if (rc == 0)
@@ -606,9 +404,9 @@ static void take_back(struct commit *c)
 {
 	if (c->l.fd < 0)
 		return;
-	take_name(c);
+	commit_take_name(c);
 	stage_end(&c->went);
-	unmark(c);
+	commit_unmark(c);
 	if (c->meta.link[0] && !is_apart(c))
 		c->l.drv->retract(c->l.drv_fd, c->meta.link, &c->image.id, NULL);
 	unlinkat(c->l.fd, RECIPE_NAME, 0);
