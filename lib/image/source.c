@@ -257,7 +257,7 @@ static int find_member(
 	struct source *s, struct buf *path, struct part *out, struct ovl_err *err)
 {
 	struct member *m;
-	struct part part;
+	struct part part = {0};
 	int rc = resolve(s, path, &m, err);
 
 	if (rc > 0)

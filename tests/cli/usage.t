@@ -74,8 +74,8 @@ is "--version" "$(ovlctl --version)" "ovlctl $(sed -n 's/^#define OVL_VERSION *"
 fails 2 "unknown command or topic 'nope'; topics are store, drivers" "help of no command" ovlctl help nope
 if command -v man >/dev/null; then
 	for topic in ls store drivers performance changes; do
-		like "help $topic: its page, before it is installed" "^OVLCTL-$(echo $topic | cut -c1-7 | tr a-z A-Z)" \
-			"$(MANPAGER=cat ovlctl help $topic 2>/dev/null | head -1)"
+		like "help $topic: its page, before it is installed" "^OVLCTL-$(echo $topic | cut -c1-7 | tr '[:lower:]' '[:upper:]')" \
+			"$(MANPAGER='cat' ovlctl help $topic 2>/dev/null | head -1)"
 	done
 fi
 like "-h after a command" "^usage: ovlctl ls" "$(ovlctl ls -h | head -1)"

@@ -248,6 +248,7 @@ echo x >root/bin/sh
 tar -C root -cf root.tar .
 if command -v strace >/dev/null; then
 	rm -rf "$OVLCTL_ROOT"
+	# shellcheck disable=SC2002  # a pipe is meant
 	cat root.tar | strace -f -o calls -e trace=openat ovlctl import - >/dev/null 2>&1
 	like "a pipe with a root: it was read" "recipe" "$(cat calls)"
 	no "... and not kept" grep -q O_TMPFILE.*O_RDWR calls

@@ -193,7 +193,7 @@ if can_trace; then
 			need w ovlctl create -n back k
 			echo new >"$OVLCTL_ROOT/$DRV/$w/$UPPER/new"
 			n=$((n + 1))
-			killed_at fsync $n ovlctl commit --keep -n done back >out 2>err
+			killed_at fsync $n ovlctl commit --keep -n "done" back >out 2>err
 			[ -d "$OVLCTL_ROOT/$DRV/$w" ] && [ $n -lt 15 ]
 		do
 			ovlctl rm -f back
@@ -207,7 +207,7 @@ if can_trace; then
 		*) is "... it has moved" "$(ovlctl ls -nr -o ID back)" "$(ovlctl ls -nr -o ID k)" ;;
 		esac
 		is "... check finds nothing" "$(ovlctl prune >out; ovlctl check)" ""
-		ovlctl rm -r done
+		ovlctl rm -r "done"
 	done
 	ovlctl rm k
 fi

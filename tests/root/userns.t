@@ -75,19 +75,19 @@ for ns in 'userns 0 10' 'userns 100000 65536'; do
 	$ns ovlctl --root "$at" import odd.tar >/dev/null 2>err
 	chown 100000:100000 "$T" "$T/odd.tar"
 	sound "$at" "a layer of a user namespace ($ns)"
-	tree=$at/$DRV/$id/$TREE
-	chown 12345:0 "$tree/f"
+	layer_tree=$at/$DRV/$id/$TREE
+	chown 12345:0 "$layer_tree/f"
 	no "... another owner is found" ovlctl --root "$at" check --content
-	chown "$(stat -c %u:%g "$tree")" "$tree/f"
-	setfattr -x user.u "$tree/f"
+	chown "$(stat -c %u:%g "$layer_tree")" "$layer_tree/f"
+	setfattr -x user.u "$layer_tree/f"
 	no "... a lost xattr is found" ovlctl --root "$at" check --content
-	setfattr -n user.u -v 1 "$tree/f"
-	rm "$tree/p"
+	setfattr -n user.u -v 1 "$layer_tree/f"
+	rm "$layer_tree/p"
 	no "... a lost file is found" ovlctl --root "$at" check --content
 	[ "$at" = "$T/odd" ] || continue
 	need - ovlctl --root "$at" rm "$id"
 	need id ovlctl --root "$at" import odd.tar
-	ok "... which root has with a device" test -c "$tree/null"
+	ok "... which root has with a device" test -c "$layer_tree/null"
 	sound "$at" "a layer of root's in such a store"
 done
 
