@@ -106,9 +106,9 @@ is "... sound" "$(ovlctl check --content)" ""
 # ---- from one driver to the other
 ovlctl export b image
 is "exported, and imported into overlay2: the same chain ids" \
-	"$(ovlctl --root "$T/moved" --driver overlay2 import image) $(ovlctl --root "$T/moved" --driver overlay2 ls -nr -o DRIVER,ID b)" \
+	"$(ovlctl --root "$T/moved" --driver overlay2 import image) $(ovlctl --root "$T/moved" --driver overlay2 ls -nr -o DRIVER,ID image:b)" \
 	"$b overlay2 $b"
-ovlctl --root "$T/moved" --driver overlay2 export --format docker b back.tar
+ovlctl --root "$T/moved" --driver overlay2 export --format docker image:b back.tar
 is "... and back" "$(ovlctl --root "$T/moved2" import back.tar)" "$b"
 is "... the stamp says the driver of a new store" "$(grep driver "$T/moved/stamp" "$T/moved2/stamp" | cut -d: -f2 | tr '\n' ' ')" \
 	"driver overlay2 driver overlay "
