@@ -99,7 +99,8 @@ point() {
 			bad "mount from read-only: $(cat err)"
 		fi
 	fi
-	umount ro
+	# Another process that looks at all mount namespaces may be in it for a moment.
+	until_true umount ro
 	ovlctl check >chk 2>&1 || bad "check: $(cat chk)"
 	now=$(state)
 	[ "$seen" = "$now" ] || bad "read-only $seen, then $now"
