@@ -172,7 +172,7 @@ check-many: all tests
 # The threads of import, export, diff and commit; reports are errors.
 check-tsan:
 	@$(MAKE) MODE=tsan all tests
-	@MODE=tsan tests/run unit-stream unit-pargz unit-behind unit-decode unit-encode
+	@MODE=tsan tests/run unit-stream unit-pargz unit-writer unit-decode unit-encode
 	@MODE=tsan tests/run root-import-basic root-import-types root-image root-export \
 	    root-commit root-diff-tar root-hostile-bytes
 

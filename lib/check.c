@@ -15,7 +15,7 @@
 #include "base/fs.h"
 #include "base/quote.h"
 #include "base/vec.h"
-#include "check/checker.h"
+#include "check/check.h"
 #include "prune.h"
 #include "store/aside.h"
 #include "store/becoming.h"
@@ -31,11 +31,11 @@ static int check_stray(
 	int rc;
 
 	if (!c->req->repair)
-		return check_tell(c, OVL_ERROR, kind, "", name, false,
+		return check_found(c, OVL_ERROR, kind, "", name, false,
 			"an unknown file in '%s'", in);
-	rc = aside_take(c->st, dirfd, name, in, where, c->err);
+	rc = aside_move(c->st, dirfd, name, in, where, c->err);
 	return rc < 0 ? rc :
-			check_tell(c, OVL_ERROR, kind, "", name, true,
+			check_found(c, OVL_ERROR, kind, "", name, true,
 				"an unknown file in '%s': set aside as %s", in, Q(where));
 }
 
@@ -71,7 +71,7 @@ static unsigned depth_of(int dir, const struct layer_ref *ref)
 									UINT32_MAX;
 }
 
-static int add(struct all *all, const struct driver *drv, int dir, const char *id)
+static int add_layer(struct all *all, const struct driver *drv, int dir, const char *id)
 {
 	struct found *f;
 
@@ -95,7 +95,7 @@ static int collect(void *ctx, const struct driver *drv, int dir, const char *nam
 	struct collecting *to = ctx;
 
 	if (id_is_full(name))
-		return add(to->all, drv, dir, name) < 0 ? err_nomem(to->c->err) : 0;
+		return add_layer(to->all, drv, dir, name) < 0 ? err_nomem(to->c->err) : 0;
 	if (drv->links && strcmp(name, drv->links) == 0)
 		return 0;
 	return check_stray(to->c, "stray", dir, name, drv->name);
@@ -139,7 +139,7 @@ static int check_layers(struct checker *c)
 	c->holding = true;
 	if (rc == 0)
 		rc = layers_each(c->st, collect, &to, c->err);
-	rc = check_tell_later(c, rc);
+	rc = check_flush(c, rc);
 	if (rc == 0 && c->req->repair)
 		rc = rebuild(c, &all);
 	if (all.n)
@@ -207,12 +207,12 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 	if (r < 0 && r != -EUCLEAN)
 		there = err_sys(c->err, -r, "cannot read it");
 	if (there < 0)
-		return check_tell(c, OVL_ERROR, "unreadable", "", name, false,
+		return check_found(c, OVL_ERROR, "unreadable", "", name, false,
 			"the link cannot be examined: %s", c->err->text);
 	if (!there)
 		return !is_dangling(c, drv, drv_fd, dir, name) ?
 			0 :
-			check_tell(c, OVL_NOTE, "dangling-link", "", name, false,
+			check_found(c, OVL_NOTE, "dangling-link", "", name, false,
 				"its layer does not exist; 'ovlctl prune' removes it");
 	/* An unreadable layer is reported elsewhere. */
 	if (r > 0 &&
@@ -225,11 +225,11 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 	/* Left by a process that was killed before the layer appeared; another one has
 	 * made it. */
 	if (r > 0)
-		return check_tell(c, OVL_NOTE, "duplicate-link", ref.id.s, name, false,
+		return check_found(c, OVL_NOTE, "duplicate-link", ref.id.s, name, false,
 			"a second link to a layer whose own is %s; 'ovlctl prune' removes it",
 			l.meta.link);
 	mended = c->req->repair && unlinkat(dir, name, 0) == 0;
-	return check_tell(c, OVL_ERROR, "bad-link", "", name, mended,
+	return check_found(c, OVL_ERROR, "bad-link", "", name, mended,
 		"%s is not a link to a layer", Q(name));
 }
 
@@ -272,7 +272,7 @@ static enum name_state locked_state(
 
 /* Its state when nobody is about to give it or take it away. A process that takes it away
  * syncs that in between, without the lock. */
-static enum name_state settled_state(
+static enum name_state confirmed_state(
 	struct checker *c, const char *file, char name[NAME_LEN_MAX + 1])
 {
 	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
@@ -285,30 +285,30 @@ static enum name_state settled_state(
 	return state;
 }
 
-static int check_name(struct checker *c, int dir, const char *file)
+static int check_name_file(struct checker *c, int dir, const char *file)
 {
 	char name[NAME_LEN_MAX + 1] = "";
 	enum name_state state = names_state(c->st, file, name, c->err);
 	bool mended;
 
 	if (state != NAME_GOOD)
-		state = settled_state(c, file, name);
+		state = confirmed_state(c, file, name);
 	switch (state) {
 	case NAME_GOOD:
 	case NAME_GONE: return 0;
 	case NAME_UNREAD:
-		return check_tell(
+		return check_found(
 			c, OVL_ERROR, "unreadable", "", name, false, "%s", c->err->text);
 	case NAME_PASSING:
-		return check_tell(c, OVL_NOTE, "dangling-name", "", file, false,
+		return check_found(c, OVL_NOTE, "dangling-name", "", file, false,
 			"the name was never given; 'ovlctl prune' removes it");
 	case NAME_DANGLING:
-		return check_tell(c, OVL_NOTE, "dangling-name", "", name, false,
+		return check_found(c, OVL_NOTE, "dangling-name", "", name, false,
 			"no layer has this name; 'ovlctl prune' removes it");
 	default: break;
 	}
 	mended = c->req->repair && unlinkat(dir, file, 0) == 0;
-	return check_tell(c, OVL_ERROR, "bad-name", "", file, mended,
+	return check_found(c, OVL_ERROR, "bad-name", "", file, mended,
 		"%s is not the name of a layer", Q(file));
 }
 
@@ -324,7 +324,7 @@ static int check_names(struct checker *c)
 	if (fs_dir_open(&d, names, ".") < 0)
 		return err_sys(c->err, errno, "cannot read the store's names");
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
-		r = check_name(c, names, file);
+		r = check_name_file(c, names, file);
 		if (r)
 			return r;
 	}
@@ -337,7 +337,7 @@ static int note_left(void *ctx, const struct ovl_pruned *p)
 {
 	struct checker *c = ctx;
 
-	return check_tell(c, OVL_NOTE, p->what, "", p->name, false,
+	return check_found(c, OVL_NOTE, p->what, "", p->name, false,
 		"%s; 'ovlctl prune' removes it", p->why);
 }
 
@@ -380,7 +380,7 @@ static int note_aside(struct checker *c)
 	if (fs_dir_open(&d, aside, ".") < 0)
 		return err_sys(c->err, errno, "cannot read 'aside'");
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = check_tell(c, OVL_NOTE, "aside", "", name, false,
+		r = check_found(c, OVL_NOTE, "aside", "", name, false,
 			"set aside by a repair; 'ovlctl prune --aside' removes it");
 		if (r)
 			return r;
@@ -404,7 +404,7 @@ static int check_store(struct checker *c)
 }
 
 /* Checks one layer. After a repair it is checked again, with its content. */
-static int check_one(struct checker *c)
+static int check_only(struct checker *c)
 {
 	const struct ovl_check *req = c->req;
 	struct ovl_check whole = *req;
@@ -434,7 +434,7 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 	if (st->fd < 0)
 		return err_say(err, ENOENT, "store %s does not exist", Q(st->root));
 	st->look_only = !req->repair;
-	rc = req->layer ? check_one(&c) : check_store(&c);
+	rc = req->layer ? check_only(&c) : check_store(&c);
 	if ((c.result & OVL_CHECK_REPAIRED) && st->cfg.sync != OVL_SYNC_NONE &&
 		syncfs(st->fd) < 0 && rc == 0)
 		rc = err_sys(err, errno, "cannot sync the store");

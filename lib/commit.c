@@ -13,7 +13,7 @@
  *	5  under the lock of the names: is all that as it was left?
  *	6  W is renamed to I		<- this is the commit
  *	7  names follow; the tree is cleaned of these marks; what was prepared takes its place
- *	   (finish.c)
+ *	   (becoming_finish.c)
  *
  * Until 6 the layer is W, and what was put there says nothing to anybody; from then on it
  * is I. Step 7 writes no data and can be done by any command that comes along.
@@ -45,7 +45,7 @@
 #include "mount/volatile.h"
 #include "store/config.h"
 #include "store/driver.h"
-#include "store/finish.h"
+#include "store/becoming_finish.h"
 #include "store/lock.h"
 #include "store/names.h"
 #include "store/store.h"
@@ -131,7 +131,7 @@ static int pack(struct commit *c, struct ovl_err *err)
 
 	/* If the tar has other times than the tree, the tar's count. And a tree that
 	 * is kept must not share files with one that others see as a whole. */
-	c->c.unpack = c->l.drv->whole || (clamp && *clamp);
+	c->c.unpack = c->l.drv->flat || (clamp && *clamp);
 	rc = stage_begin_in(&c->l, &c->stage, err);
 	if (rc < 0 || c->c.unpack)
 		return rc;
@@ -171,7 +171,7 @@ static int is_of_images(const struct commit *c, struct ovl_err *err)
 	return rc < 0 ? rc : list.len > 0;
 }
 
-static int make(struct commit *c, struct ovl_err *err)
+static int prepare_image(struct commit *c, struct ovl_err *err)
 {
 	int rc = pack(c, err);
 
@@ -187,7 +187,7 @@ static int make(struct commit *c, struct ovl_err *err)
 		rc = commit_check_name(c, err);
 	if (rc == 0)
 		rc = commit_has_config(c->req) ? 1 : is_of_images(c, err);
-	return rc > 0 ? commit_config(c->st, commit_parent(c), c->c.diff_id, c->req,
+	return rc > 0 ? image_commit_config(c->st, commit_parent(c), c->c.diff_id, c->req,
 				&c->config, c->config_digest, err) :
 			rc;
 }
@@ -207,16 +207,16 @@ static int drop_old(struct commit *c, struct trashed *old, struct ovl_err *err)
 }
 
 /* The layer is committed, whatever fails now. */
-static int finish(struct commit *c, struct trashed *old, struct ovl_err *err)
+static int finish_made(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
 	struct ovl_err why;
-	int rc = finish_sync_step(&c->made, &why);
+	int rc = becoming_sync(&c->made, &why);
 
 	if (rc < 0)
 		return err_say(err, -rc,
 			"layer %s is committed as %s, but may not survive a power cut: %s",
 			Q(c->req->layer), c->image.id.s, why.text);
-	rc = finish_commit(&c->made, &c->l.id, true, old, &why);
+	rc = becoming_finish(&c->made, &c->l.id, true, old, &why);
 	if (rc == 0)
 		rc = drop_old(c, old, &why);
 	if (rc < 0)
@@ -226,7 +226,7 @@ static int finish(struct commit *c, struct trashed *old, struct ovl_err *err)
 	return 0;
 }
 
-static void tell(const struct commit *c, bool made)
+static void note_result(const struct commit *c, bool made)
 {
 	pack_warn(c->st, &c->c.lost);
 	store_detail(c->st,
@@ -247,22 +247,22 @@ static int commit(struct commit *c, struct ovl_id *id, struct ovl_err *err)
 	if (name && !ovl_name_valid(name))
 		return err_status(err, OVL_USAGE,
 			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
-	rc = config_change_check(c->req, err);
+	rc = image_check_change(c->req, err);
 	if (rc == 0)
 		rc = open_layer(c, err);
 	if (rc == 0)
 		rc = open_parent(c, err);
 	if (rc == 0)
-		rc = make(c, err);
+		rc = prepare_image(c, err);
 	made = rc < 0 ? rc : commit_step(c, &old, err);
 	if (made < 0)
 		return made;
-	rc = finish(c, &old, err);
+	rc = finish_made(c, &old, err);
 	/* Until now prune had to leave it alone. */
 	stage_leave(&c->went);
 	if (rc < 0)
 		return rc;
-	tell(c, made);
+	note_result(c, made);
 	*id = c->image.id;
 	return 0;
 }

@@ -25,7 +25,7 @@ struct lister {
 	struct buf path;
 };
 
-static int give(struct lister *ls, char kind, const char *path, size_t len)
+static int report(struct lister *ls, char kind, const char *path, size_t len)
 {
 	struct ovl_change out = {.kind = kind};
 
@@ -44,7 +44,7 @@ static int list_one(
 {
 	(void)walk;
 	(void)err;
-	return c->path_len ? give(ctx, c->kind, c->path, c->path_len) : 0;
+	return c->path_len ? report(ctx, c->kind, c->path, c->path_len) : 0;
 }
 
 /*
@@ -83,16 +83,16 @@ static int collect_one(
 	return 0;
 }
 
-static int by_path(const void *a, const void *b)
+static int by_record_path(const void *a, const void *b)
 {
 	return strcmp(((const struct record *)a)->path, ((const struct record *)b)->path);
 }
 
-static struct record *find(const struct records *all, char *path)
+static struct record *find_record(const struct records *all, char *path)
 {
 	struct record key = {.path = path};
 
-	return bsearch(&key, all->rec, all->n, sizeof(key), by_path);
+	return bsearch(&key, all->rec, all->n, sizeof(key), by_record_path);
 }
 
 /* Marks the directories above a wanted path. The walk's order is that of bsearch. */
@@ -104,7 +104,7 @@ static void want_parents(const struct records *all, const struct record *r)
 		struct record *dir;
 
 		*slash = '\0';
-		dir = find(all, r->path);
+		dir = find_record(all, r->path);
 		if (dir && dir->parents_wanted)
 			break;
 		if (dir)
@@ -127,7 +127,7 @@ static int give_wanted(struct lister *ls, const struct records *all, struct ovl_
 	}
 	for (size_t i = 0; i < all->n; i++) {
 		const struct record *r = &all->rec[i];
-		int rc = r->wanted ? give(ls, r->kind, r->path, strlen(r->path)) : 0;
+		int rc = r->wanted ? report(ls, r->kind, r->path, strlen(r->path)) : 0;
 
 		if (rc)
 			return rc;
@@ -217,7 +217,7 @@ int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *co
 	rc = encode_open(&out.e, compress, to_fd, &out, err);
 	if (rc < 0)
 		return rc;
-	rc = layer_tar(&l, to_encoder, &out, err);
+	rc = replay_or_pack(&l, to_encoder, &out, err);
 	if (rc == 0)
 		rc = encode_finish(out.e, err);
 	encode_close(out.e);

@@ -50,7 +50,7 @@ static int new_blob(struct export *x, struct blob **out, struct ovl_err *err)
 }
 
 /* The digest of a layer without a recipe is known only after packing it. */
-static int look_at(struct export *x, struct blob *b, struct ovl_err *err)
+static int check_recipe(struct export *x, struct blob *b, struct ovl_err *err)
 {
 	struct stat st;
 
@@ -103,7 +103,7 @@ static int open_blob(struct export *x, const struct layer_ref *ref, const char *
 		if (rc == 0 && b->l.meta.kind == OVL_IMAGE)
 			rc = check_chain(&b->l, err);
 		if (rc == 0)
-			rc = look_at(x, b, err);
+			rc = check_recipe(x, b, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -245,7 +245,7 @@ static int check_target(struct export *x, struct ovl_err *err)
 		Q(x->req->target), x->req->target);
 }
 
-static int run(struct export *x, struct ovl_err *err)
+static int run_export(struct export *x, struct ovl_err *err)
 {
 	int rc = choose_compress(x, err);
 
@@ -265,7 +265,7 @@ static int run(struct export *x, struct ovl_err *err)
 	return rc < 0 ? rc : export_write(x, err);
 }
 
-static void release(struct export *x)
+static void release_export(struct export *x)
 {
 	for (size_t i = 0; i < x->n_images; i++) {
 		buf_release(&x->image[i].found);
@@ -293,8 +293,8 @@ int ovl_export(struct ovl_store *st, const struct ovl_export *req, struct ovl_er
 		.out_blobs = -1,
 		.spool_dir = -1,
 	};
-	int rc = run(&x, err);
+	int rc = run_export(&x, err);
 
-	release(&x);
+	release_export(&x);
 	return rc;
 }

@@ -66,7 +66,7 @@ static int open_parent(struct job *job, struct ovl_err *err)
 	return driver_check_depth(&job->parent, OVL_IMAGE, err);
 }
 
-static int commit(struct job *job, struct ovl_id *id, struct ovl_err *err)
+static int commit_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 {
 	const struct layer *parent = job->has_parent ? &job->parent : NULL;
 	struct layer_ref ref = {.drv = job->in.cfg.drv};
@@ -144,7 +144,7 @@ static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	if (rc < 0 && rc != -EINTR)
 		return err_prefix(err, rc, "%s", Q(job->req->file));
 	if (rc == 0)
-		rc = commit(job, id, err);
+		rc = commit_layer(job, id, err);
 	if (rc == 0)
 		warn_image(job);
 	return rc;

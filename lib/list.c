@@ -70,8 +70,8 @@ struct lister {
 	struct ovl_err *err;
 };
 
-static void fill(struct ovl_layer *to, const struct driver *drv, const struct ovl_id *id,
-	const struct meta *m)
+static void fill_layer(struct ovl_layer *to, const struct driver *drv,
+	const struct ovl_id *id, const struct meta *m)
 {
 	to->id = *id;
 	memcpy(to->link, m->link, sizeof(to->link));
@@ -96,7 +96,7 @@ static int add_layer(struct lister *ls, const struct driver *drv, const struct o
 	if (!VEC_ROOM(out->layer, out->n))
 		return -ENOMEM;
 	memset(&out->layer[out->n], 0, sizeof(*out->layer));
-	fill(&out->layer[out->n], drv, id, m);
+	fill_layer(&out->layer[out->n], drv, id, m);
 	out->n++;
 	return 0;
 }
@@ -174,7 +174,7 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 }
 
 /* Finishes killed commits, by locking the layers. */
-static void finish(struct lister *ls)
+static void finish_commits(struct lister *ls)
 {
 	for (size_t i = 0; i < ls->n_unfinished; i++) {
 		const struct layer_ref *ref = &ls->unfinished[i];
@@ -186,7 +186,7 @@ static void finish(struct lister *ls)
 	free(ls->unfinished);
 }
 
-static bool has(const struct ovl_list *l, const struct layer_ref *ref)
+static bool is_listed(const struct ovl_list *l, const struct layer_ref *ref)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->layer[i].driver == ref->drv->name &&
@@ -205,7 +205,7 @@ static int list_these(struct lister *ls, char *const *what, struct ovl_err *err)
 
 		if (rc == 0)
 			rc = layer_open_ref(ls->st, &ref, 0, *what, &l, err);
-		if (rc == 0 && !has(ls->out, &ref) &&
+		if (rc == 0 && !is_listed(ls->out, &ref) &&
 			add_layer(ls, l.drv, &l.id, &l.meta) < 0)
 			rc = err_nomem(err);
 		if (rc < 0)
@@ -216,7 +216,7 @@ static int list_these(struct lister *ls, char *const *what, struct ovl_err *err)
 
 /* ---- names and mounts ------------------------------------------------------------- */
 
-static int by_id(const void *a, const void *b)
+static int by_layer_id(const void *a, const void *b)
 {
 	const struct ovl_layer *x = a;
 	const struct ovl_layer *y = b;
@@ -225,16 +225,16 @@ static int by_id(const void *a, const void *b)
 	return order ? order : strcmp(x->driver, y->driver);
 }
 
-static struct ovl_layer *find(const struct ovl_list *l, const struct layer_ref *ref)
+static struct ovl_layer *find_layer(const struct ovl_list *l, const struct layer_ref *ref)
 {
 	struct ovl_layer key = {.id = ref->id, .driver = ref->drv->name};
 
-	return l->n ? bsearch(&key, l->layer, l->n, sizeof(key), by_id) : NULL;
+	return l->n ? bsearch(&key, l->layer, l->n, sizeof(key), by_layer_id) : NULL;
 }
 
 static int add_name(void *ctx, const char *name, const struct layer_ref *ref)
 {
-	struct ovl_layer *l = find(ctx, ref);
+	struct ovl_layer *l = find_layer(ctx, ref);
 
 	return l ? add_text(&l->names, name) : 0;
 }
@@ -263,7 +263,7 @@ static int by_creation(const void *a, const void *b)
 		return x->created < y->created ? -1 : 1;
 	if (x->depth != y->depth)
 		return x->depth < y->depth ? -1 : 1;
-	return by_id(a, b);
+	return by_layer_id(a, b);
 }
 
 /*
@@ -280,7 +280,7 @@ static int list(struct lister *ls, char *const *what, struct ovl_err *err)
 		rc = what ? list_these(ls, what, err) :
 			    layers_each(ls->st, list_one, ls, err);
 	if (rc == 0 && out->n) {
-		qsort(out->layer, out->n, sizeof(*out->layer), by_id);
+		qsort(out->layer, out->n, sizeof(*out->layer), by_layer_id);
 		rc = names_each(ls->st, add_name, out, err);
 	}
 	if (locked > 0)
@@ -297,7 +297,7 @@ static int attach_mounts(struct ovl_store *st, struct ovl_list *l, struct ovl_er
 		return 0;
 	rc = mounts_read(st, &m, err);
 	for (size_t i = 0; i < m.n && rc == 0; i++) {
-		struct ovl_layer *layer = find(l, &m.mnt[i].layer);
+		struct ovl_layer *layer = find_layer(l, &m.mnt[i].layer);
 
 		if (layer && add_text(&layer->mounts, m.mnt[i].where) < 0)
 			rc = err_nomem(err);
@@ -359,7 +359,7 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 
 	if (rc == 0)
 		rc = list(&ls, all ? NULL : what, err);
-	finish(&ls);
+	finish_commits(&ls);
 	if (rc == 0)
 		rc = attach_mounts(st, &made, err);
 	for (size_t i = 0; flags && rc == 0 && i < made.n; i++)

@@ -26,7 +26,7 @@
 #include "mount/durable.h"
 #include "store/layer.h"
 #include "store/lock.h"
-#include "store/marks.h"
+#include "store/privilege.h"
 #include "store/redirects.h"
 #include "store/store.h"
 #include "stage/used.h"
@@ -133,7 +133,7 @@ static int check_work(struct mounting *m)
 	auto_fd work = -1;
 	int why = EROFS;
 
-	if (!m->spec.with_upper || !upper_at_rest(l) ||
+	if (!m->spec.with_upper || !upper_is_idle(l) ||
 		((m->spec.flags & MS_RDONLY) && *m->note.name))
 		return 0;
 	umount_detach(m->target.path.data);
@@ -199,13 +199,13 @@ static int mount_upper(struct mounting *m)
 	if (rc == 0 && m->req->force)
 		rc = volatile_lift(m->l, m->err);
 	if (rc == 0) {
-		woken = upper_wake(m->l);
+		woken = upper_clear_idle(m->l);
 		rc = mount_now(m);
 	}
 	if (rc < 0) {
 		redirects_forget(m->l, added);
 		if (woken)
-			upper_rest(m->l, NULL);
+			upper_set_idle(m->l, NULL);
 	} else if (m->req->force) {
 		volatile_accept(m->l);
 	}
@@ -279,7 +279,7 @@ static int mount_once(void *ctx, struct ovl_err *err)
 	int rc = layer_open(r->st, r->req->layer, LOCK_SH, &l, err);
 
 	if (rc == 0)
-		rc = marks_check(r->st, err);
+		rc = privilege_check(r->st, err);
 	if (rc < 0)
 		return rc;
 	lock = inuse_lock(&l, r->req->layer, err);

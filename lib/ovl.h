@@ -359,8 +359,7 @@ struct ovl_commit {
 /*
  * Turns a writable layer into an image layer with chain id *id. Without keep, the image
  * layer gets the names of the writable layer, which is gone. OVL_BUSY if it is mounted
- * anywhere or in use. On failure the writable layer is as it was, except for overlayfs's
- * own xattrs that change nothing visible.
+ * anywhere or in use. On failure the writable layer is as it was.
  */
 int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id *id,
 	struct ovl_err *err);

@@ -18,7 +18,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "prune.h"
-#include "pruner.h"
+#include "prune_priv.h"
 #include "store/aside.h"
 #include "store/becoming.h"
 #include "store/driver.h"
@@ -73,7 +73,7 @@ static int prune_tree(
 	uint64_t bytes = fs_tree_bytes(dir, name);
 	int rc = p->req->dry_run ? 0 : trash_remove(p->st, dir, name, p->err);
 
-	return rc < 0 ? rc : prune_tell(p, what, name, bytes, why);
+	return rc < 0 ? rc : prune_report(p, what, name, bytes, why);
 }
 
 /* The note of what became of a layer is needed until that commit is finished. 1, 0,
@@ -117,7 +117,7 @@ static int prune_dir(
 	int r = is_left(p, dir, name, &fd);
 
 	if (r < 0 && p->req->dry_run)
-		return prune_tell(p, what, name, 0, "it cannot be opened");
+		return prune_report(p, what, name, 0, "it cannot be opened");
 	if (r < 0)
 		return err_sys(p->err, -r, "cannot look at '%s/%.12s'", what, name);
 	return r ? prune_tree(p, what, dir, name, why) : 0;
@@ -197,7 +197,7 @@ static int prune_one(struct pruner *p, struct place *at, left_fn left, bool name
 		store_unlock(p->st);
 	if (rc < 0 || !why)
 		return rc;
-	return prune_tell(p, at->what, at->shown ? at->shown : at->file, 0, why);
+	return prune_report(p, at->what, at->shown ? at->shown : at->file, 0, why);
 }
 
 /* All files in the open directory that at describes. */
@@ -433,7 +433,7 @@ static int dead(struct pruner *p)
 }
 
 /* Returns the failure that was kept. */
-static int told(struct pruner *p)
+static int prune_status(struct pruner *p)
 {
 	if (p->rc < 0)
 		*p->err = p->why;
@@ -447,7 +447,7 @@ int prune_dead(struct ovl_store *st, const struct ovl_prune *req,
 
 	int rc = dead(&p);
 
-	return rc == 0 ? told(&p) : rc;
+	return rc == 0 ? prune_status(&p) : rc;
 }
 
 int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
@@ -470,5 +470,5 @@ int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 	if (rc == 0 && st->cfg.sync == OVL_SYNC_ALL && !req->dry_run)
 		rc = store_sync(st, st->fd, err);
 	st->look_only = false;
-	return rc == 0 ? told(&p) : rc;
+	return rc == 0 ? prune_status(&p) : rc;
 }

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/holder.h"
 #include "mount/inuse.h"
-#include "pruner.h"
+#include "prune_priv.h"
 #include "remove.h"
 #include "store/driver.h"
 #include "store/layer.h"
@@ -119,7 +119,7 @@ static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
 			return rc;
 	}
 	*gone = true;
-	return prune_tell(
+	return prune_report(
 		p, "layer", l->id.s, l->size, "it has no name and no layer on top of it");
 }
 

@@ -76,7 +76,7 @@ static int note_child(void *ctx, const struct layer_ref *child)
 
 /* Remaining children need their parent. */
 static int check_children(
-	const struct family *f, const struct member *m, struct ovl_err *err)
+	const struct family *f, const struct family_member *m, struct ovl_err *err)
 {
 	struct children c = {.f = f};
 	char label[OVL_LABEL_SIZE];
@@ -97,15 +97,15 @@ static int check_children(
 /* Children before their parents. */
 static int by_depth(const void *a, const void *b)
 {
-	unsigned x = ((const struct member *)a)->layer.meta.depth;
-	unsigned y = ((const struct member *)b)->layer.meta.depth;
+	unsigned x = ((const struct family_member *)a)->layer.meta.depth;
+	unsigned y = ((const struct family_member *)b)->layer.meta.depth;
 
 	return x > y ? -1 : x < y;
 }
 
 /* It may have got a name meanwhile, or have been found by an import. */
-static int check_unneeded(const struct family *f, const struct member *m, int64_t before,
-	struct ovl_err *err)
+static int check_unneeded(const struct family *f, const struct family_member *m,
+	int64_t before, struct ovl_err *err)
 {
 	char name[NAME_LEN_MAX + 1];
 
@@ -167,7 +167,7 @@ static int take_away_named(struct layer *l, struct trashed *t, struct ovl_err *e
 }
 
 /* From here on the layer cannot be found. */
-static int take_away(struct layer *l, struct trashed *t, struct ovl_err *err)
+static int move_to_trash(struct layer *l, struct trashed *t, struct ovl_err *err)
 {
 	struct layer gone = *l;
 	int rc = 0;
@@ -188,7 +188,7 @@ static int take_all(
 	struct family *f, struct trashed *t, size_t *taken, struct ovl_err *err)
 {
 	for (size_t i = 0; i < f->n; i++) {
-		int rc = take_away(&f->member[i].layer, &t[i], err);
+		int rc = move_to_trash(&f->member[i].layer, &t[i], err);
 
 		*taken += t[i].fd >= 0;
 		if (rc < 0)

@@ -15,7 +15,7 @@
 #include "show.h"
 
 /* *out = the absolute path of inside, which is relative to the driver's directory. */
-static int path_of(
+static int driver_path(
 	const struct layer *l, const char *inside, char **out, struct ovl_err *err)
 {
 	auto_buf b = {0};
@@ -31,12 +31,12 @@ static int path_in(
 	auto_buf b = {0};
 
 	buf_addf(&b, "%s/%s", l->id.s, inside);
-	return b.failed ? err_nomem(err) : path_of(l, b.data, out, err);
+	return b.failed ? err_nomem(err) : driver_path(l, b.data, out, err);
 }
 
 static int set_paths(const struct layer *l, struct ovl_details *d, struct ovl_err *err)
 {
-	int rc = path_of(l, l->id.s, &d->path, err);
+	int rc = driver_path(l, l->id.s, &d->path, err);
 
 	if (rc == 0)
 		rc = path_in(l, layer_tree_name(l), &d->tree, err);
@@ -106,7 +106,7 @@ static int set_lowers(const struct layer *l, struct ovl_details *d, struct ovl_e
 	if (!d->lowers)
 		return err_nomem(err);
 	for (unsigned i = 0; rc == 0 && i < s.n; i++)
-		rc = path_of(l, s.name[i], &d->lowers[i], err);
+		rc = driver_path(l, s.name[i], &d->lowers[i], err);
 	return rc;
 }
 

@@ -254,7 +254,7 @@ static bool has_ended(
  * A process that mounts the layer holds the same lock from its first check to the mount.
  * Without the lock everything stays, which is safe.
  */
-static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_err *err)
+static int clear_mounts(const struct layer *l, const struct mnt *m, struct ovl_err *err)
 {
 	struct ovl_err why;
 	auto_fd lock = inuse_lock(l, l->id.s, &why);
@@ -271,15 +271,15 @@ static int settle_mounts(const struct layer *l, const struct mnt *m, struct ovl_
 			drop_merged(l, m);
 		return 0;
 	}
-	rc = volatile_settle(l, err);
+	rc = volatile_clear(l, err);
 	if (rc == 0 && ended)
-		upper_rest(l, &m->work);
+		upper_set_idle(l, &m->work);
 	return rc;
 }
 
 /* A process that checks whether the layer is mounted locks it exclusively for a
  * moment. Longer locks are not waited for: the mount is gone already. */
-static int open_settled(
+static int open_to_clear(
 	struct ovl_store *st, const struct layer_ref *ref, struct layer *l)
 {
 	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
@@ -295,11 +295,11 @@ static int open_settled(
 }
 
 /* Clears what a mount has left in its layer, if that still exists. */
-static int settle(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
+static int clear_after(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
 
-	return open_settled(st, &m->layer, &l) < 0 ? 0 : settle_mounts(&l, m, err);
+	return open_to_clear(st, &m->layer, &l) < 0 ? 0 : clear_mounts(&l, m, err);
 }
 
 /* ---- many ------------------------------------------------------------------------- */
@@ -329,7 +329,7 @@ struct job {
 	struct ovl_err *err;
 };
 
-static void failed(struct job *job, int rc, const struct ovl_err *why)
+static void note_failure(struct job *job, int rc, const struct ovl_err *why)
 {
 	if (job->rc == 0) {
 		job->rc = rc;
@@ -338,7 +338,7 @@ static void failed(struct job *job, int rc, const struct ovl_err *why)
 	}
 }
 
-static bool is_there(const struct mounts *m, const struct mnt *mnt)
+static bool is_still_mounted(const struct mounts *m, const struct mnt *mnt)
 {
 	for (size_t i = 0; i < m->n; i++) {
 		if (m->mnt[i].mnt_id == mnt->mnt_id && of_layer(&m->mnt[i], &mnt->layer))
@@ -348,7 +348,7 @@ static bool is_there(const struct mounts *m, const struct mnt *mnt)
 }
 
 /* Clears up after those that are gone, unmounted here or together with another one. */
-static size_t settle_gone(
+static size_t clear_gone(
 	struct job *job, const struct mounts *before, const struct mounts *after)
 {
 	size_t gone = 0;
@@ -357,12 +357,12 @@ static size_t settle_gone(
 		struct ovl_err why;
 		int rc;
 
-		if (is_there(after, &before->mnt[i]))
+		if (is_still_mounted(after, &before->mnt[i]))
 			continue;
 		gone += job->want(&before->mnt[i], job->arg);
-		rc = settle(job->st, &before->mnt[i], &why);
+		rc = clear_after(job->st, &before->mnt[i], &why);
 		if (rc < 0)
-			failed(job, rc, &why);
+			note_failure(job, rc, &why);
 	}
 	job->done += gone;
 	return gone;
@@ -404,7 +404,7 @@ static int umount_all(struct job *job, struct mounts *m)
 
 		if (read < 0)
 			return read;
-		gone = settle_gone(job, m, &after);
+		gone = clear_gone(job, m, &after);
 		mounts_release(m);
 		*m = after;
 		memset(&after, 0, sizeof(after));
@@ -414,7 +414,7 @@ static int umount_all(struct job *job, struct mounts *m)
 			for (size_t i = 0; i < m->n; i++)
 				left |= job->want(&m->mnt[i], job->arg);
 			if (rc < 0 && left)
-				failed(job, rc, &why);
+				note_failure(job, rc, &why);
 			return job->rc;
 		}
 	}

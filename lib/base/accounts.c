@@ -12,7 +12,7 @@
 #define NO_ID UINT32_MAX
 
 /* NAME:PASSWORD:ID:... */
-static bool parse(char *line, uint32_t *id)
+static bool parse_line(char *line, uint32_t *id)
 {
 	char *colon = strchr(line, ':');
 	const char *at = colon ? strchr(colon + 1, ':') : NULL;
@@ -30,7 +30,7 @@ static bool parse(char *line, uint32_t *id)
 	return true;
 }
 
-static int add(struct account_list *l, const char *name, uint32_t id)
+static int add_account(struct account_list *l, const char *name, uint32_t id)
 {
 	struct account *a;
 
@@ -62,7 +62,7 @@ static int read_file(struct account_list *l, const char *file)
 	uint32_t id;
 
 	while (f && getline(&line, &size, f) > 0) {
-		if (parse(line, &id) && add(l, line, id) < 0)
+		if (parse_line(line, &id) && add_account(l, line, id) < 0)
 			return -1;
 	}
 	if (l->n)
@@ -103,7 +103,7 @@ int accounts_group(struct accounts *a, const char *name, uint32_t *id)
 	return find(&a->groups, "/etc/group", name, id);
 }
 
-static void release(struct account_list *l)
+static void release_list(struct account_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->item[i].name);
@@ -112,7 +112,7 @@ static void release(struct account_list *l)
 
 void accounts_release(struct accounts *a)
 {
-	release(&a->users);
-	release(&a->groups);
+	release_list(&a->users);
+	release_list(&a->groups);
 	*a = (struct accounts){0};
 }

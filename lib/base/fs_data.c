@@ -17,7 +17,7 @@ void *fs_buffer(size_t n)
 }
 
 /* Reads up to CHUNK bytes at offset at. */
-static ssize_t fill(int fd, char *p, off_t at)
+static ssize_t read_chunk(int fd, char *p, off_t at)
 {
 	size_t have = 0;
 
@@ -60,8 +60,8 @@ int fs_data_differs(int fa, int fb, off_t size, const atomic_int *stop)
 	off_t at = 0;
 
 	while (two && (at = skip_holes(fa, fb, at, size)) < size) {
-		ssize_t n = fill(fa, two, at);
-		ssize_t m = fill(fb, two + CHUNK, at);
+		ssize_t n = read_chunk(fa, two, at);
+		ssize_t m = read_chunk(fb, two + CHUNK, at);
 
 		if (stop && *stop)
 			errno = EINTR;

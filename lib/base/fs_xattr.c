@@ -22,7 +22,7 @@ struct place {
 	char path[32 + NAME_MAX + 1];
 };
 
-static const char *place(struct place *at, int dirfd, const char *name)
+static const char *proc_path(struct place *at, int dirfd, const char *name)
 {
 	snprintf(at->path, sizeof(at->path), "/proc/self/fd/%d/%s", dirfd, name);
 	return at->path;
@@ -34,7 +34,7 @@ ssize_t fs_getxattr(int dirfd, const char *name, const char *attr, void *p, size
 
 	if (!name)
 		return fgetxattr(dirfd, attr, p, n);
-	return lgetxattr(place(&at, dirfd, name), attr, p, n);
+	return lgetxattr(proc_path(&at, dirfd, name), attr, p, n);
 }
 
 int fs_setxattr(int dirfd, const char *name, const char *attr, const void *p, size_t n)
@@ -43,7 +43,7 @@ int fs_setxattr(int dirfd, const char *name, const char *attr, const void *p, si
 
 	if (!name)
 		return fsetxattr(dirfd, attr, p, n, 0);
-	return lsetxattr(place(&at, dirfd, name), attr, p, n, 0);
+	return lsetxattr(proc_path(&at, dirfd, name), attr, p, n, 0);
 }
 
 int fs_setxattr_path(int fd, const char *attr, const void *p, size_t n)
@@ -60,7 +60,7 @@ int fs_removexattr(int dirfd, const char *name, const char *attr)
 
 	if (!name)
 		return fremovexattr(dirfd, attr);
-	return lremovexattr(place(&at, dirfd, name), attr);
+	return lremovexattr(proc_path(&at, dirfd, name), attr);
 }
 
 static ssize_t list_once(int dirfd, const char *name, char *p, size_t n)
@@ -69,7 +69,7 @@ static ssize_t list_once(int dirfd, const char *name, char *p, size_t n)
 
 	if (!name)
 		return flistxattr(dirfd, p, n);
-	return llistxattr(place(&at, dirfd, name), p, n);
+	return llistxattr(proc_path(&at, dirfd, name), p, n);
 }
 
 static int by_bytes(const void *a, const void *b)

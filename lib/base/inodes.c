@@ -13,14 +13,14 @@ struct inode {
 	char path[];
 };
 
-static size_t hash(ino_t ino, dev_t dev)
+static size_t hash_inode(ino_t ino, dev_t dev)
 {
 	return (size_t)((ino ^ (ino >> 12) ^ dev) * UINT64_C(0x9e3779b97f4a7c15) >> 20);
 }
 
 static struct inode **bucket(const struct inodes *in, ino_t ino, dev_t dev)
 {
-	return &in->bucket[hash(ino, dev) & (in->buckets - 1)];
+	return &in->bucket[hash_inode(ino, dev) & (in->buckets - 1)];
 }
 
 const char *inodes_path(const struct inodes *in, const struct stat *st)
@@ -34,7 +34,7 @@ const char *inodes_path(const struct inodes *in, const struct stat *st)
 	return NULL;
 }
 
-static void put(struct inodes *in, struct inode *i)
+static void insert_inode(struct inodes *in, struct inode *i)
 {
 	struct inode **at = bucket(in, i->ino, i->dev);
 
@@ -56,7 +56,7 @@ static struct inode *reversed(struct inode *chain)
 	return out;
 }
 
-static int grow(struct inodes *in)
+static int grow_buckets(struct inodes *in)
 {
 	struct inodes more = {.buckets = in->buckets ? 2 * in->buckets : 256, .n = in->n};
 
@@ -69,7 +69,7 @@ static int grow(struct inodes *in)
 		/* Keeps the latest entry of a file before its older ones. */
 		for (struct inode *i = reversed(in->bucket[b]); i; i = next) {
 			next = i->next;
-			put(&more, i);
+			insert_inode(&more, i);
 		}
 	}
 	free(in->bucket);
@@ -83,14 +83,14 @@ int inodes_add(struct inodes *in, const struct stat *st, const char *path)
 
 	if (!i)
 		return -1;
-	if (in->n >= in->buckets && grow(in) < 0) {
+	if (in->n >= in->buckets && grow_buckets(in) < 0) {
 		free(i);
 		return -1;
 	}
 	i->ino = st->st_ino;
 	i->dev = st->st_dev;
 	strcpy(i->path, path);
-	put(in, i);
+	insert_inode(in, i);
 	in->n++;
 	return 0;
 }

@@ -42,7 +42,7 @@ static uint64_t hash(const struct pathset *s, char what, const char *path, size_
 }
 
 /* The slot that holds the hash, or the one to put it into. */
-static uint64_t *find(const struct pathset *s, uint64_t h)
+static uint64_t *slot_of(const struct pathset *s, uint64_t h)
 {
 	size_t i = h & (s->size - 1);
 
@@ -51,7 +51,7 @@ static uint64_t *find(const struct pathset *s, uint64_t h)
 	return &s->slot[i];
 }
 
-static int grow(struct pathset *s)
+static int grow_slots(struct pathset *s)
 {
 	struct pathset more = {
 		.seed = s->seed, .size = s->size ? s->size * 2 : 64, .n = s->n};
@@ -61,7 +61,7 @@ static int grow(struct pathset *s)
 		return -1;
 	for (size_t i = 0; i < s->size; i++) {
 		if (s->slot[i])
-			*find(&more, s->slot[i]) = s->slot[i];
+			*slot_of(&more, s->slot[i]) = s->slot[i];
 	}
 	free(s->slot);
 	*s = more;
@@ -73,9 +73,9 @@ int pathset_add(struct pathset *s, char what, const char *path, size_t len)
 	uint64_t h = hash(s, what, path, len);
 	uint64_t *at;
 
-	if (s->n * 2 >= s->size && grow(s) < 0)
+	if (s->n * 2 >= s->size && grow_slots(s) < 0)
 		return -1;
-	at = find(s, h);
+	at = slot_of(s, h);
 	s->n += *at == 0;
 	*at = h;
 	return 0;
@@ -83,5 +83,5 @@ int pathset_add(struct pathset *s, char what, const char *path, size_t len)
 
 bool pathset_has(const struct pathset *s, char what, const char *path, size_t len)
 {
-	return s->size && *find(s, hash(s, what, path, len));
+	return s->size && *slot_of(s, hash(s, what, path, len));
 }

@@ -28,7 +28,7 @@ struct mapper {
 	off_t from, to; /* a data range that may continue */
 };
 
-static int flush(struct mapper *m)
+static int flush_run(struct mapper *m)
 {
 	off_t from = m->from;
 	off_t n = m->to - from;
@@ -46,7 +46,7 @@ static int data(struct mapper *m, off_t from, off_t to)
 	from -= from % BLOCK;
 	to += (BLOCK - to % BLOCK) % BLOCK;
 	if (from > m->to || !m->to) {
-		rc = flush(m);
+		rc = flush_run(m);
 		m->from = from;
 	}
 	m->to = to < m->size ? to : m->size;
@@ -155,5 +155,5 @@ int sparse_map(int fd, off_t size, sparse_fn fn, void *ctx)
 		rc = written(&m, from, to);
 		at = to;
 	}
-	return rc ? rc : flush(&m);
+	return rc ? rc : flush_run(&m);
 }

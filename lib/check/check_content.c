@@ -15,9 +15,9 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/quote.h"
-#include "check/checker.h"
+#include "check/check.h"
 #include "content/ingest.h"
-#include "content/piped.h"
+#include "content/tarpipe.h"
 #include "content/replay.h"
 #include "mount/superblock.h"
 #include "store/config.h"
@@ -52,7 +52,7 @@ static bool is_clamped(const struct timespec *want, const struct timespec *have)
 	return false;
 }
 
-static int tell_one(void *ctx, const struct compared *one, struct ovl_err *err)
+static int report_difference(void *ctx, const struct compared *one, struct ovl_err *err)
 {
 	struct content *x = ctx;
 	int rc = 0;
@@ -62,7 +62,7 @@ static int tell_one(void *ctx, const struct compared *one, struct ovl_err *err)
 		if (strcmp(one->fault[i].kind, "time") == 0 &&
 			is_clamped(&one->want->st_mtim, &one->have->st_mtim))
 			continue;
-		rc = check_tell(x->c, OVL_ERROR, one->fault[i].kind, x->l->id.s,
+		rc = check_found(x->c, OVL_ERROR, one->fault[i].kind, x->l->id.s,
 			one->path, false, "%s %s", Q(*one->path ? one->path : "/"),
 			one->fault[i].how);
 	}
@@ -79,12 +79,12 @@ static void note_bad(void *ctx, const char *path, const char *why)
 	report_add(&x->bad, &(struct report_row){.text = {path, why}});
 }
 
-static int play(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
+static int feed(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 {
 	struct content *x = ctx;
 	const struct replay_watch watch = {.bad = note_bad, .ctx = x};
 
-	return replay_watched(x->l, sink, to, &watch, err);
+	return replay_layer_watched(x->l, sink, to, &watch, err);
 }
 
 /* A file that has become something else or has another size is found by the
@@ -99,7 +99,7 @@ static bool in_place(const struct content *x, const char *path, const char *why)
 		strcmp(why, "is too short") != 0;
 }
 
-static int tell_bad(struct content *x)
+static int report_bad(struct content *x)
 {
 	int rc = 0;
 
@@ -110,25 +110,25 @@ static int tell_bad(struct content *x)
 		const char *why = x->bad.row[i].text[1];
 
 		if (!*path || in_place(x, path, why))
-			rc = check_tell(x->c, OVL_ERROR, *path ? "data" : "recipe",
+			rc = check_found(x->c, OVL_ERROR, *path ? "data" : "recipe",
 				x->l->id.s, path, false, "%s %s",
 				Q(*path ? path : "its recipe"), why);
 	}
 	return rc;
 }
 
-static int compare(struct content *x, struct ingest *in, const struct layer *parent)
+static int compare_tree(struct content *x, struct ingest *in, const struct layer *parent)
 {
 	struct comparison cmp = {.stop = x->c->st->cfg.stop,
-		.shared = x->l->drv->whole,
+		.shared = x->l->drv->flat,
 		.userns = x->c->st->xattrs.user,
 		.mapped = store_is_mapped(x->c->st),
-		.each = tell_one,
+		.each = report_difference,
 		.ctx = x};
 	auto_fd below = -1;
 	auto_fd want = -1;
 	auto_fd have = -1;
-	int rc = ingest_settle(in, parent, x->c->err);
+	int rc = ingest_resolve(in, parent, x->c->err);
 
 	if (rc < 0)
 		return rc;
@@ -149,7 +149,7 @@ static int compare(struct content *x, struct ingest *in, const struct layer *par
  * in the store, if it is writable and has room. */
 #define MEMORY_ENTRIES 200000
 
-static int begin(const struct content *x, bool memory, struct stage *out)
+static int begin_scratch(const struct content *x, bool memory, struct stage *out)
 {
 	auto_fd fs = -1;
 	int dir;
@@ -163,7 +163,7 @@ static int begin(const struct content *x, bool memory, struct stage *out)
 	return stage_begin_at(x->c->st, x->l->drv, dir, out, x->c->err);
 }
 
-static int take_in(struct content *x, struct ingest *in, bool memory, struct stage *place)
+static int ingest(struct content *x, struct ingest *in, bool memory, struct stage *place)
 {
 	struct ingest_config cfg = {
 		.drv = x->l->drv,
@@ -178,10 +178,10 @@ static int take_in(struct content *x, struct ingest *in, bool memory, struct sta
 		.entries = &x->c->entries,
 		.tell = true,
 	};
-	int rc = begin(x, memory, place);
+	int rc = begin_scratch(x, memory, place);
 
 	report_release(&x->bad);
-	return rc < 0 ? rc : piped_ingest(in, x->c->st, &cfg, play, x, x->c->err);
+	return rc < 0 ? rc : tarpipe_ingest(in, x->c->st, &cfg, feed, x, x->c->err);
 }
 
 /* True for errors that only mean that the tree should be unpacked elsewhere. */
@@ -201,7 +201,7 @@ static bool is_of_place(int rc)
 	}
 }
 
-static int check(struct content *x, struct ingest *in)
+static int check_tree(struct content *x, struct ingest *in)
 {
 	bool memory = x->l->meta.entries <= MEMORY_ENTRIES;
 	auto_stage place = STAGE_INIT;
@@ -212,18 +212,18 @@ static int check(struct content *x, struct ingest *in)
 		rc = layer_open_parent(x->l, 0, &parent, x->c->err);
 	if (rc < 0)
 		return rc;
-	rc = take_in(x, in, memory, &place);
+	rc = ingest(x, in, memory, &place);
 	if (is_of_place(rc)) {
 		stage_end(&place);
 		place = (struct stage)STAGE_INIT;
-		rc = take_in(x, in, !memory, &place);
+		rc = ingest(x, in, !memory, &place);
 	}
 	if (rc == -EUCLEAN || rc == -EBADMSG)
-		return check_tell(x->c, OVL_ERROR, "recipe", x->l->id.s, "", false, "%s",
+		return check_found(x->c, OVL_ERROR, "recipe", x->l->id.s, "", false, "%s",
 			x->c->err->text);
 	if (rc == 0)
-		rc = tell_bad(x);
-	return rc ? rc : compare(x, in, x->l->meta.has_parent ? &parent : NULL);
+		rc = report_bad(x);
+	return rc ? rc : compare_tree(x, in, x->l->meta.has_parent ? &parent : NULL);
 }
 
 /* Checks the configs of images whose top layer this is. */
@@ -239,7 +239,7 @@ static int check_configs(const struct content *x)
 		snprintf(hex, sizeof(hex), "%s", list.data + at);
 		rc = config_is_sound(x->l, hex, c->err);
 		if (rc == 0)
-			rc = check_tell(c, OVL_ERROR, "config", x->l->id.s, "", false,
+			rc = check_found(c, OVL_ERROR, "config", x->l->id.s, "", false,
 				"its image config sha256:%.12s does not match its digest",
 				hex);
 		else if (rc > 0)
@@ -252,7 +252,7 @@ int check_content(struct checker *c, const struct layer *l)
 {
 	struct content x = {.c = c, .l = l};
 	struct ingest in = INGEST_INIT;
-	int rc = check(&x, &in);
+	int rc = check_tree(&x, &in);
 
 	ingest_end(&in);
 	if (rc == 0)

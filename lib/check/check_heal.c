@@ -28,14 +28,14 @@
 #include "base/fs.h"
 #include "base/pathset.h"
 #include "base/quote.h"
-#include "check/checker.h"
+#include "check/check.h"
 #include "content/ingest.h"
 #include "mount/family.h"
 #include "store/driver.h"
 #include "store/store.h"
 #include "tar/recipe.h"
 #include "union/compare.h"
-#include "union/graft.h"
+#include "union/links.h"
 
 struct heal {
 	struct checker *c;
@@ -103,14 +103,14 @@ static int note_damage(void *ctx, const struct compared *one, struct ovl_err *er
 	return 0;
 }
 
-static int tell_damage(struct heal *h)
+static int report_rest(struct heal *h)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < h->told.n && rc == 0; i++) {
 		const char *const *text = h->told.row[i].text;
 
-		rc = check_tell(h->c, OVL_ERROR, text[1], h->l->id.s, text[0], true,
+		rc = check_found(h->c, OVL_ERROR, text[1], h->l->id.s, text[0], true,
 			"%s %s", Q(*text[0] ? text[0] : "/"), text[2]);
 	}
 	return rc;
@@ -202,7 +202,7 @@ static int mend_times(void *ctx, const struct compared *one, struct ovl_err *err
 
 struct sharing {
 	const struct heal *h;
-	struct graft graft;
+	struct links links;
 };
 
 static int note_shared(void *ctx, const struct compared *one, struct ovl_err *err)
@@ -212,11 +212,11 @@ static int note_shared(void *ctx, const struct compared *one, struct ovl_err *er
 	if (!one->want || !one->have || S_ISDIR(one->want->st_mode) ||
 		S_ISDIR(one->have->st_mode) || !is_bad(s->h, one))
 		return 0;
-	return graft_replaced(&s->graft, one->have, one->path) < 0 ? err_nomem(err) : 0;
+	return links_replaced(&s->links, one->have, one->path) < 0 ? err_nomem(err) : 0;
 }
 
 /* In layers on top, makes names of replaced files names of the new ones. */
-static int share(struct sharing *s, const struct family *f, struct ovl_err *err)
+static int relink_sharers(struct sharing *s, const struct family *f, struct ovl_err *err)
 {
 	int rc = 0;
 
@@ -228,7 +228,7 @@ static int share(struct sharing *s, const struct family *f, struct ovl_err *err)
 			continue;
 		tree = fs_open_dir(l->fd, layer_tree_name(l));
 		if (tree >= 0) /* missing trees are reported elsewhere */
-			rc = graft_regroup(&s->graft, tree, err);
+			rc = links_relink(&s->links, tree, err);
 	}
 	return rc;
 }
@@ -251,19 +251,19 @@ static int heal_others(const struct heal *h, const struct family *f, int want, i
 		.ctx = &s};
 	int rc;
 
-	graft_begin(
-		&s.graft, want, h->in.stage.fd, &h->c->st->xattrs, h->c->st->cfg.stop);
+	links_begin(
+		&s.links, want, h->in.stage.fd, &h->c->st->xattrs, h->c->st->cfg.stop);
 	rc = compare_trees(&cmp, want, have, err);
 	if (rc == 0)
-		rc = share(&s, f, err);
-	graft_end(&s.graft);
+		rc = relink_sharers(&s, f, err);
+	links_end(&s.links);
 	return rc;
 }
 
 static int heal_names(
 	struct heal *h, const struct family *f, int want, int have, struct ovl_err *err)
 {
-	bool shared = h->l->drv->whole;
+	bool shared = h->l->drv->flat;
 	struct comparison find = {.stop = h->c->st->cfg.stop,
 		.userns = h->c->st->xattrs.user,
 		.mapped = store_is_mapped(h->c->st),
@@ -301,12 +301,12 @@ static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err
 		return err_sys(err, errno, "cannot open the staged tree");
 	if (have >= 0) {
 		rc = heal_names(h, f, want, have, err);
-		return rc < 0 ? rc : tell_damage(h);
+		return rc < 0 ? rc : report_rest(h);
 	}
 	if ((errno != ENOENT && take_out(h, h->l->fd, tree) < 0) ||
 		fs_rename(h->in.stage.fd, tree, h->l->fd, tree, 0) < 0)
 		return err_sys(err, errno, "cannot put the tree in place");
-	return check_tell(
+	return check_found(
 		h->c, OVL_ERROR, "tree", h->l->id.s, "", true, "its tree was missing");
 }
 
@@ -372,7 +372,7 @@ static int heal_recipe(struct heal *h, struct ovl_err *err)
 			errno != ENOENT) ||
 		fs_rename(stage, RECIPE_NAME, h->l->fd, RECIPE_NAME, 0) < 0)
 		return err_sys(err, errno, "cannot put the recipe in place");
-	return check_tell(h->c, OVL_ERROR, "recipe", h->l->id.s, "", true,
+	return check_found(h->c, OVL_ERROR, "recipe", h->l->id.s, "", true,
 		"its recipe was missing or damaged");
 }
 
@@ -397,7 +397,7 @@ static int heal_meta(struct heal *h, struct ovl_err *err)
 		return 0;
 	rc = meta_replace(h->l->fd, m, err);
 	return rc < 0 ? rc :
-			check_tell(h->c, OVL_ERROR, "meta", h->l->id.s, "", true,
+			check_found(h->c, OVL_ERROR, "meta", h->l->id.s, "", true,
 				"its file .layer was missing or damaged");
 }
 
@@ -460,7 +460,7 @@ static int may_heal(struct heal *h, struct ovl_err *err)
 	return rc;
 }
 
-static int take_tar(struct heal *h, int fd, struct ovl_err *err)
+static int ingest_tar(struct heal *h, int fd, struct ovl_err *err)
 {
 	struct ingest_config cfg = {
 		.input = {.fd = fd},
@@ -510,7 +510,7 @@ static int compose_meta(struct heal *h, struct ovl_err *err)
 	m->size = h->in.unpack.bytes;
 	m->entries = h->in.unpack.entries;
 	m->tar_size = h->in.tar_size;
-	return ingest_settle(&h->in, parent, err);
+	return ingest_resolve(&h->in, parent, err);
 }
 
 static int heal(struct heal *h, int fd, const char *file, struct ovl_err *err)
@@ -520,7 +520,7 @@ static int heal(struct heal *h, int fd, const char *file, struct ovl_err *err)
 
 	if (rc < 0)
 		return rc;
-	rc = take_tar(h, fd, err);
+	rc = ingest_tar(h, fd, err);
 	if (rc == 0)
 		rc = find_parent(h, err);
 	if (rc == 0)

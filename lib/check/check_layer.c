@@ -15,7 +15,7 @@
 #include "base/fs.h"
 #include "base/holder.h"
 #include "base/quote.h"
-#include "check/checker.h"
+#include "check/check.h"
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/names.h"
@@ -29,7 +29,7 @@ struct lineage {
 	bool broken; /* a parent is missing or cannot be read */
 };
 
-static int follow(struct checker *c, const struct layer *l, struct lineage *out)
+static int follow_parents(struct checker *c, const struct layer *l, struct lineage *out)
 {
 	struct layer_ref ref = {.drv = l->drv};
 	struct meta at = l->meta;
@@ -47,7 +47,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 		 * is met again. */
 		if (strcmp(at.parent.s, mark.s) == 0) {
 			out->broken = true;
-			return check_tell(c, OVL_ERROR, "loop", l->id.s, "", false,
+			return check_found(c, OVL_ERROR, "loop", l->id.s, "", false,
 				"its parents form a loop");
 		}
 		ref.id = at.parent;
@@ -61,9 +61,9 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 			if (steps)
 				return 0; /* reported with the parent */
 			if (rc == -EIO)
-				return check_tell(c, OVL_ERROR, "parent", l->id.s, "",
+				return check_found(c, OVL_ERROR, "parent", l->id.s, "",
 					false, "its parent: %s", why.text);
-			return check_tell(c, OVL_ERROR, "parent", l->id.s, "", false,
+			return check_found(c, OVL_ERROR, "parent", l->id.s, "", false,
 				why.status == OVL_NOLAYER ?
 					"its parent %.12s is missing" :
 					"its parent %.12s is damaged",
@@ -74,7 +74,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 			mark = ref.id;
 		/* Only the tar of an image layer can be opaque. */
 		seen_cut = seen_cut ||
-			(at.kind == OVL_IMAGE && (at.lowers == 0 || l->drv->whole));
+			(at.kind == OVL_IMAGE && (at.lowers == 0 || l->drv->flat));
 		if (!seen_cut && out->n < OVL_MAX_LOWERS)
 			memcpy(out->link[out->n++], up.meta.link, SHORT_LEN + 1);
 		at = up.meta;
@@ -83,7 +83,7 @@ static int follow(struct checker *c, const struct layer *l, struct lineage *out)
 }
 
 /* Corrects a number that the parents determine. */
-static int number(struct checker *c, struct layer *l, unsigned *have, unsigned want,
+static int fix_up(struct checker *c, struct layer *l, unsigned *have, unsigned want,
 	const char *what)
 {
 	unsigned was = *have;
@@ -91,7 +91,7 @@ static int number(struct checker *c, struct layer *l, unsigned *have, unsigned w
 	*have = want;
 	if (c->req->repair && meta_replace(l->fd, &l->meta, c->err) < 0)
 		return -EIO;
-	return check_tell(c, OVL_ERROR, "meta", l->id.s, "", c->req->repair,
+	return check_found(c, OVL_ERROR, "meta", l->id.s, "", c->req->repair,
 		"its .layer has %u as %s, its parents give %u", was, what, want);
 }
 
@@ -104,12 +104,12 @@ static int check_numbers(struct checker *c, struct layer *l, const struct lineag
 	int rc = 0;
 
 	if (l->meta.lowers != way->n)
-		rc = number(c, l, &l->meta.lowers, way->n, "lower layers");
+		rc = fix_up(c, l, &l->meta.lowers, way->n, "lower layers");
 	if (rc == 0 && l->meta.has_parent) {
 		if (layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0)
 			return 0;
 		if (l->meta.depth != parent.meta.depth + 1)
-			rc = number(c, l, &l->meta.depth, parent.meta.depth + 1, "depth");
+			rc = fix_up(c, l, &l->meta.depth, parent.meta.depth + 1, "depth");
 	}
 	if (rc)
 		return rc;
@@ -118,7 +118,7 @@ static int check_numbers(struct checker *c, struct layer *l, const struct lineag
 	rc = digest_chain(l->meta.has_parent ? l->meta.parent.s : NULL, l->meta.diff_id,
 		&chain, c->err);
 	if (rc == 0 && strcmp(chain.s, l->id.s) != 0)
-		rc = check_tell(c, OVL_ERROR, "id", l->id.s, "", false,
+		rc = check_found(c, OVL_ERROR, "id", l->id.s, "", false,
 			"its parent and diff id give the chain id %.12s", chain.s);
 	return rc;
 }
@@ -139,12 +139,12 @@ static int check_hint(struct checker *c, const struct layer *l)
 	if (there)
 		return there < 0 ? there : 0;
 	mended = c->req->repair && layer_add_child(&parent, &l->id, &why) >= 0;
-	return check_tell(c, OVL_ERROR, "hint", l->id.s, "", mended,
+	return check_found(c, OVL_ERROR, "hint", l->id.s, "", mended,
 		"its parent %.12s has no record of it", l->meta.parent.s);
 }
 
 /* True if its short link leads to another layer with the same short id. */
-static bool is_anothers(const struct layer *l)
+static bool is_link_of_other(const struct layer *l)
 {
 	struct layer_ref ref = {.drv = l->drv};
 	auto_layer other = LAYER_INIT;
@@ -185,13 +185,13 @@ static int check_driver(
 		links[i] = way->link[i];
 	rc = l->drv->verify(l, way->broken ? NULL : links, way->n, &have, c->err);
 	left = mend = have;
-	if ((have & DRV_LINK) && is_anothers(l))
+	if ((have & DRV_LINK) && is_link_of_other(l))
 		mend &= ~(unsigned)DRV_LINK;
 	if (rc == 0 && mend && c->req->repair)
 		rc = l->drv->mend(l, links, way->n, mend, &left, c->err);
 	for (size_t i = 0; rc == 0 && i < sizeof(faults) / sizeof(faults[0]); i++) {
 		if (have & faults[i].fault)
-			rc = check_tell(c, OVL_ERROR, faults[i].kind, l->id.s, "",
+			rc = check_found(c, OVL_ERROR, faults[i].kind, l->id.s, "",
 				!(left & faults[i].fault), "%s", faults[i].text);
 	}
 	return rc;
@@ -202,7 +202,7 @@ struct losing {
 	const struct layer *l;
 };
 
-static int tell_lost(void *ctx, const char *name)
+static int report_lost_name(void *ctx, const char *name)
 {
 	const struct losing *x = ctx;
 	struct checker *c = x->c;
@@ -211,7 +211,7 @@ static int tell_lost(void *ctx, const char *name)
 
 	if (rc <= 0)
 		return rc;
-	return check_tell(c, repair ? OVL_ERROR : OVL_NOTE, "lost-name", x->l->id.s, "",
+	return check_found(c, repair ? OVL_ERROR : OVL_NOTE, "lost-name", x->l->id.s, "",
 		repair,
 		repair ? "its name %s was missing from 'names'" :
 			 "its name %s is missing from 'names'; 'check --repair' restores "
@@ -222,11 +222,11 @@ static int tell_lost(void *ctx, const char *name)
 static int check_open(struct checker *c, struct layer *l, bool content)
 {
 	struct lineage way;
-	int rc = follow(c, l, &way);
+	int rc = follow_parents(c, l, &way);
 
 	/* Its files are not in their places yet. */
 	if (rc == 0 && becoming_unfinished(&l->meta))
-		rc = check_tell(c, OVL_NOTE, "commit", l->id.s, "", false,
+		rc = check_found(c, OVL_NOTE, "commit", l->id.s, "", false,
 			"the commit that made it was killed; the next command that uses it "
 			"finishes that");
 	else if (rc == 0)
@@ -236,14 +236,14 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 	if (rc == 0)
 		rc = check_hint(c, l);
 	if (rc == 0)
-		rc = names_each_lost(l, tell_lost, &(struct losing){c, l}, c->err);
+		rc = names_each_lost(l, report_lost_name, &(struct losing){c, l}, c->err);
 	if (rc < 0 || l->meta.kind != OVL_IMAGE)
 		return rc;
 	rc = fs_exists(l->fd, RECIPE_NAME);
 	if (rc < 0)
 		return err_sys(c->err, errno, "cannot look up its '%s'", RECIPE_NAME);
 	if (!rc)
-		return check_tell(c, OVL_ERROR, "recipe", l->id.s, "", false,
+		return check_found(c, OVL_ERROR, "recipe", l->id.s, "", false,
 			"'%s' is missing: its tar cannot be written", RECIPE_NAME);
 	return content && !way.broken ? check_content(c, l) : 0;
 }
@@ -254,7 +254,7 @@ static int check_open(struct checker *c, struct layer *l, bool content)
  * time. 1: a process has it locked for longer and will leave it intact, or a later check
  * finds the fault.
  */
-static int settle(struct checker *c, struct layer *l)
+static int confirm(struct checker *c, struct layer *l)
 {
 	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
 	struct meta meta = l->meta;
@@ -289,7 +289,7 @@ static int look(struct checker *c, struct layer *l)
 	int rc;
 
 	c->holding = true;
-	rc = locked ? 0 : settle(c, l);
+	rc = locked ? 0 : confirm(c, l);
 	if (rc == 0 && (locked || c->req->content)) {
 		report_release(&c->later);
 		c->unlocked = locked ? NULL : l;
@@ -299,10 +299,10 @@ static int look(struct checker *c, struct layer *l)
 	gone = rc == 1 || (!locked && fs_is(l->drv_fd, l->id.s, l->fd) == 0);
 	layer_close(l);
 	if (gone && !c->ended) {
-		check_forget(c);
+		check_drop_held(c);
 		return 0;
 	}
-	rc = check_tell_later(c, rc);
+	rc = check_flush(c, rc);
 	/* -ENAMETOOLONG, -E2BIG: beyond the limits of the check. */
 	return (rc == -EIO || rc == -ENAMETOOLONG || rc == -E2BIG) && !c->ended ?
 		check_unreadable(c, l->id.s) :
@@ -325,7 +325,7 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 		return 0; /* removed meanwhile */
 	if (why.status == OVL_BUSY) {
 		c->result |= OVL_CHECK_NOT;
-		return check_tell(c, OVL_NOTE, "busy", ref->id.s, "", false,
+		return check_found(c, OVL_NOTE, "busy", ref->id.s, "", false,
 			"another process is using it: not checked");
 	}
 	/* What could not be read may be intact. */
@@ -334,6 +334,6 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 		return rc == -EIO ? check_unreadable(c, ref->id.s) : rc;
 	}
 	return c->req->repair ? check_put_aside(c, ref) :
-				check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
+				check_found(c, OVL_ERROR, "meta", ref->id.s, "", false,
 					"its file .layer is missing or damaged");
 }

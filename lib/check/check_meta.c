@@ -20,9 +20,9 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/fs.h"
-#include "check/checker.h"
+#include "check/check.h"
 #include "content/ingest.h"
-#include "content/piped.h"
+#include "content/tarpipe.h"
 #include "content/replay.h"
 #include "mount/family.h"
 #include "store/aside.h"
@@ -132,15 +132,15 @@ static void ignore_bad(void *ctx, const char *path, const char *why)
 	(void)why;
 }
 
-static int play(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
+static int feed_quietly(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 {
 	const struct replay_watch watch = {.bad = ignore_bad};
 
-	return replay_watched(ctx, sink, to, &watch, err);
+	return replay_layer_watched(ctx, sink, to, &watch, err);
 }
 
 /* Collects the metadata from its tar: 1, 0 if that cannot be rebuilt. */
-static int count(struct checker *c, struct layer *l, bool *cut)
+static int count(struct checker *c, struct layer *l, bool *opaque)
 {
 	struct ingest_config cfg = {
 		.drv = l->drv,
@@ -152,12 +152,12 @@ static int count(struct checker *c, struct layer *l, bool *cut)
 	};
 	struct ingest in = INGEST_INIT;
 	struct ovl_err why;
-	int rc = piped_ingest(&in, c->st, &cfg, play, l, &why);
+	int rc = tarpipe_ingest(&in, c->st, &cfg, feed_quietly, l, &why);
 
 	if (rc == 0) {
 		l->meta.size = in.unpack.bytes;
 		l->meta.entries = in.unpack.entries;
-		*cut = unpack_hides_all(&in.unpack);
+		*opaque = unpack_hides_all(&in.unpack);
 	}
 	ingest_end(&in);
 	if (err_is_system(rc)) {
@@ -170,7 +170,7 @@ static int count(struct checker *c, struct layer *l, bool *cut)
 static int image_meta(struct checker *c, struct layer *l)
 {
 	auto_layer parent = LAYER_INIT;
-	bool cut = false;
+	bool opaque = false;
 	int rc;
 
 	l->meta.kind = OVL_IMAGE;
@@ -182,8 +182,8 @@ static int image_meta(struct checker *c, struct layer *l)
 		return rc == -ENOENT ? 0 : rc;
 	if (rc > 0)
 		l->meta.parent = parent.id;
-	rc = count(c, l, &cut);
-	driver_place(&l->meta, parent.fd < 0 ? NULL : &parent, cut);
+	rc = count(c, l, &opaque);
+	driver_place(&l->meta, parent.fd < 0 ? NULL : &parent, opaque);
 	return rc;
 }
 
@@ -197,7 +197,7 @@ static int any_child(void *ctx, const struct layer_ref *child)
 }
 
 /* 1, 0, negative errno. */
-static int is_there(struct checker *c, const struct layer *l, const char *name)
+static int has_file(struct checker *c, const struct layer *l, const char *name)
 {
 	int r = fs_exists(l->fd, name);
 
@@ -239,7 +239,7 @@ static int hides_something(struct checker *c, const struct layer *l)
 static int never_had_parent(struct checker *c, const struct layer *l)
 {
 	char link[SHORT_LEN + 1];
-	int rc = is_there(c, l, META_NAME);
+	int rc = has_file(c, l, META_NAME);
 
 	if (rc < 0)
 		return rc;
@@ -258,12 +258,12 @@ static int writable_meta(struct checker *c, struct layer *l)
 	int rc;
 
 	l->meta.kind = OVL_WRITABLE;
-	rc = is_there(c, l, l->drv->tree[OVL_WRITABLE]);
+	rc = has_file(c, l, l->drv->tree[OVL_WRITABLE]);
 	if (rc > 0)
-		rc = is_there(c, l, l->drv->work);
+		rc = has_file(c, l, l->drv->work);
 	if (rc <= 0)
 		return rc;
-	rc = is_there(c, l, RECIPE_KEPT);
+	rc = has_file(c, l, RECIPE_KEPT);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	rc = parent_by_hint(c, l, &parent);
@@ -279,7 +279,7 @@ static int writable_meta(struct checker *c, struct layer *l)
 
 /* ---- both ------------------------------------------------------------------------- */
 
-static bool is_anothers(const struct layer *l, const char *link)
+static bool is_link_taken(const struct layer *l, const char *link)
 {
 	auto_layer other = LAYER_INIT;
 	auto_fsdir d = {.fd = -1};
@@ -302,7 +302,7 @@ void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 	struct ovl_id id;
 
 	l->drv->link_of(l->fd, link);
-	if (id_is_short(link) && !is_anothers(l, link))
+	if (id_is_short(link) && !is_link_taken(l, link))
 		return;
 	id_short_new(link);
 	if (!l->drv->links || fs_dir_open(&d, l->drv_fd, l->drv->links) < 0)
@@ -318,7 +318,7 @@ void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 static int make_out(struct checker *c, struct layer *l)
 {
 	struct stat st;
-	int image = is_there(c, l, RECIPE_NAME);
+	int image = has_file(c, l, RECIPE_NAME);
 
 	if (image < 0)
 		return image;
@@ -353,7 +353,7 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 	else if (rc == 0)
 		return 0;
 	if (rc == 0)
-		check_tell(c, OVL_ERROR, "meta", l.id.s, "", true,
+		check_found(c, OVL_ERROR, "meta", l.id.s, "", true,
 			"its file .layer was missing or damaged, and was written again");
 	return rc < 0 ? rc : 1;
 }
@@ -386,20 +386,20 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 	int rc;
 
 	if (family_lock(&f, add_it, &it, &why) < 0)
-		return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
+		return check_found(c, OVL_ERROR, "meta", ref->id.s, "", false,
 			"its file .layer is missing or damaged, and %s", why.text);
 	l = &f.member[0].layer;
 	rc = layer_children(l, any_child, NULL, c->err);
 	if (rc < 0)
 		return rc;
 	if (rc)
-		return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", false,
+		return check_found(c, OVL_ERROR, "meta", ref->id.s, "", false,
 			"its file .layer is missing or damaged, and layers are on top of it");
 	note_aside(c, l);
-	rc = aside_take(c->st, l->drv_fd, ref->id.s, drv->name, where, c->err);
+	rc = aside_move(c->st, l->drv_fd, ref->id.s, drv->name, where, c->err);
 	if (rc < 0)
 		return rc;
 	drv->retract(l->drv_fd, l->meta.link, &ref->id, NULL);
-	return check_tell(c, OVL_ERROR, "meta", ref->id.s, "", true,
+	return check_found(c, OVL_ERROR, "meta", ref->id.s, "", true,
 		"its file .layer is missing or damaged: set aside as '%s'", where);
 }

@@ -7,7 +7,7 @@
 #include "check/report.h"
 
 /* Copies the texts of a row into one allocation, which begins with the first text. */
-static int copy(struct report_row *to, const struct report_row *from)
+static int copy_row(struct report_row *to, const struct report_row *from)
 {
 	size_t len[REPORT_COLUMNS];
 	size_t all = 0;
@@ -33,7 +33,7 @@ static int copy(struct report_row *to, const struct report_row *from)
 
 int report_add(struct report *r, const struct report_row *row)
 {
-	if (!VEC_ROOM(r->row, r->n) || copy(&r->row[r->n], row) < 0) {
+	if (!VEC_ROOM(r->row, r->n) || copy_row(&r->row[r->n], row) < 0) {
 		r->failed = true;
 		return -1;
 	}

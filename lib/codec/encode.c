@@ -17,7 +17,7 @@
 
 #define OUT_SIZE (128 * 1024)
 
-struct codec {
+struct encoder {
 	const char *name;
 	const char *suffixes[4];
 	/* Returns the compressor's state; NULL: out of memory. */
@@ -28,7 +28,7 @@ struct codec {
 };
 
 struct encode {
-	const struct codec *codec;
+	const struct encoder *codec;
 	void *state;
 	sink_fn sink;
 	void *ctx;
@@ -45,7 +45,7 @@ unsigned encode_cores(void)
 	return n < 1 ? 1 : n > 16 ? 16 : (unsigned)n;
 }
 
-static int give(struct encode *e, size_t n)
+static int write_sink(struct encode *e, size_t n)
 {
 	if (n && e->rc == 0)
 		e->rc = e->sink(e->ctx, e->out, n, e->err);
@@ -120,7 +120,7 @@ static int zstd_run(struct encode *e, const void *p, size_t n, bool end)
 			e->state, &out, &in, end ? ZSTD_e_end : ZSTD_e_continue);
 		if (ZSTD_isError(left))
 			return -1;
-		if (give(e, out.pos) < 0)
+		if (write_sink(e, out.pos) < 0)
 			return 0;
 	} while (in.pos < n || (end && left));
 	return 0;
@@ -158,7 +158,7 @@ static int xz_run(struct encode *e, const void *p, size_t n, bool end)
 		r = lzma_code(s, end ? LZMA_FINISH : LZMA_RUN);
 		if (r != LZMA_OK && r != LZMA_STREAM_END)
 			return -1;
-		if (give(e, OUT_SIZE - s->avail_out) < 0)
+		if (write_sink(e, OUT_SIZE - s->avail_out) < 0)
 			return 0;
 	}
 	return 0;
@@ -196,7 +196,7 @@ static int bz_run(struct encode *e, const void *p, size_t n, bool end)
 		r = BZ2_bzCompress(s, end ? BZ_FINISH : BZ_RUN);
 		if (r != BZ_RUN_OK && r != BZ_FINISH_OK && r != BZ_STREAM_END)
 			return -1;
-		if (give(e, OUT_SIZE - s->avail_out) < 0)
+		if (write_sink(e, OUT_SIZE - s->avail_out) < 0)
 			return 0;
 	}
 	return 0;
@@ -236,7 +236,7 @@ static int lz4_give(struct encode *e, size_t r)
 {
 	if (LZ4F_isError(r))
 		return -1;
-	return give(e, r) < 0 ? -1 : 0;
+	return write_sink(e, r) < 0 ? -1 : 0;
 }
 
 static int lz4_run(struct encode *e, const void *p, size_t n, bool end)
@@ -273,7 +273,7 @@ static void lz4_close(void *state)
 
 /* ----------------------------------------------------------------------------------- */
 
-static const struct codec codecs[] = {
+static const struct encoder codecs[] = {
 	{"none", {NULL}, none_open, none_run, none_close},
 	{"gzip", {".gz", ".tgz"}, gz_open, gz_run, gz_close},
 	{"zstd", {".zst", ".tzst"}, zstd_open, zstd_run, zstd_close},
@@ -303,7 +303,7 @@ const char *ovl_compression_of(const char *file)
 	return codecs[0].name;
 }
 
-static const struct codec *find(const char *compress)
+static const struct encoder *find_codec(const char *compress)
 {
 	for (size_t i = 0; i < N_CODECS; i++) {
 		if (strcmp(codecs[i].name, compress) == 0)
@@ -314,7 +314,7 @@ static const struct codec *find(const char *compress)
 
 bool ovl_compression_known(const char *compress)
 {
-	return find(compress) != NULL;
+	return find_codec(compress) != NULL;
 }
 
 static int run(struct encode *e, const void *p, size_t n, bool end, struct ovl_err *err)
@@ -354,7 +354,7 @@ int encode_finish(struct encode *e, struct ovl_err *err)
 int encode_open(struct encode **out, const char *compress, sink_fn sink, void *ctx,
 	struct ovl_err *err)
 {
-	const struct codec *codec = find(compress);
+	const struct encoder *codec = find_codec(compress);
 	struct encode *e;
 
 	if (!codec)

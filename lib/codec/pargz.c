@@ -48,7 +48,7 @@ struct pargz {
 	struct ovl_err *err;
 };
 
-static int fail(struct pargz *g, int errnum)
+static int fail_gzip(struct pargz *g, int errnum)
 {
 	return err_sys(g->err, errnum, "cannot compress with gzip");
 }
@@ -75,14 +75,14 @@ static bool deflate_block(z_stream *z, struct block *b)
 
 /* The next block to deflate; NULL if there will be none. Called and returns with the
  * mutex locked. */
-static struct block *take(struct pargz *g)
+static struct block *next_block(struct pargz *g)
 {
 	while (g->taken == g->filled && !g->quit)
 		pthread_cond_wait(&g->filled_one, &g->mutex);
 	return g->quit ? NULL : &g->ring[g->taken++ % g->size];
 }
 
-static void *run(void *arg)
+static void *deflate_worker(void *arg)
 {
 	struct pargz *g = arg;
 	z_stream z = {0};
@@ -90,7 +90,7 @@ static void *run(void *arg)
 	struct block *b;
 
 	pthread_mutex_lock(&g->mutex);
-	while ((b = take(g))) {
+	while ((b = next_block(g))) {
 		bool ok;
 
 		pthread_mutex_unlock(&g->mutex);
@@ -114,10 +114,10 @@ static int start_thread(struct pargz *g)
 
 	if (g->threads == g->max_threads || g->threads >= g->filled)
 		return 0;
-	rc = thread_start(&g->thread[g->threads], run, g);
+	rc = thread_start(&g->thread[g->threads], deflate_worker, g);
 	if (rc == 0)
 		g->threads++;
-	return g->threads ? 0 : fail(g, rc);
+	return g->threads ? 0 : fail_gzip(g, rc);
 }
 
 /* ---- the caller ------------------------------------------------------------------- */
@@ -140,7 +140,7 @@ static int give_oldest(struct pargz *g, bool wait)
 	if (!done)
 		return 0;
 	if (b->failed)
-		return fail(g, ENOMEM); /* deflate can fail for no other reason */
+		return fail_gzip(g, ENOMEM); /* deflate can fail for no other reason */
 	g->crc = crc32_combine(g->crc, b->crc, (z_off_t)b->n);
 	g->total += b->n;
 	g->given++;
@@ -184,13 +184,13 @@ static int submit(struct pargz *g, bool last)
 		return r;
 	next = current(g);
 	if (!next)
-		return fail(g, ENOMEM);
+		return fail_gzip(g, ENOMEM);
 	memcpy(next->in, full->in + BLOCK, DICT);
 	next->n = 0;
 	return 0;
 }
 
-static int begin(struct pargz *g)
+static int begin_stream(struct pargz *g)
 {
 	/* No name, no time, from Unix. */
 	static const unsigned char header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
@@ -198,11 +198,11 @@ static int begin(struct pargz *g)
 	g->begun = true;
 	g->crc = crc32(0, NULL, 0);
 	if (!current(g))
-		return fail(g, ENOMEM);
+		return fail_gzip(g, ENOMEM);
 	return g->sink(g->ctx, header, sizeof(header), g->err);
 }
 
-static int finish(struct pargz *g)
+static int finish_stream(struct pargz *g)
 {
 	unsigned char trailer[8];
 	int r = submit(g, true);
@@ -225,7 +225,7 @@ int pargz_run(struct pargz *g, const void *p, size_t n, bool end, sink_fn sink, 
 	g->sink = sink;
 	g->ctx = ctx;
 	g->err = err;
-	r = g->begun ? 0 : begin(g);
+	r = g->begun ? 0 : begin_stream(g);
 	while (n && r == 0) {
 		struct block *b = &g->ring[g->filled % g->size];
 		size_t now = BLOCK - b->n < n ? BLOCK - b->n : n;
@@ -238,7 +238,7 @@ int pargz_run(struct pargz *g, const void *p, size_t n, bool end, sink_fn sink, 
 			r = submit(g, false);
 	}
 	if (r == 0 && end)
-		r = finish(g);
+		r = finish_stream(g);
 	return r;
 }
 

@@ -126,7 +126,7 @@ static unsigned char *free_block(struct stream *s)
 	return block;
 }
 
-static int hand_on(
+static int pass_on(
 	struct stream *s, const unsigned char *block, size_t n, struct ovl_err *err)
 {
 	if (!n)
@@ -194,7 +194,7 @@ static int fill_plain(struct stream *s, struct decode_io *io, struct ovl_err *er
 }
 
 /* Reads the first bytes, enough to recognise the format. */
-static int begin(struct stream *s, struct decode_io *io, struct ovl_err *err)
+static int detect(struct stream *s, struct decode_io *io, struct ovl_err *err)
 {
 	size_t have = 0;
 
@@ -223,7 +223,7 @@ static int produce(struct stream *s, struct ovl_err *err)
 {
 	struct decode_io io = {0};
 	int may_end = 0;
-	int more = begin(s, &io, err);
+	int more = detect(s, &io, err);
 	bool plain = more == 0 && strcmp(s->codec->name, "none") == 0;
 
 	if (more == 0)
@@ -239,14 +239,14 @@ static int produce(struct stream *s, struct ovl_err *err)
 		if (plain && io.in_len)
 			s->codec->run(s->state, &io, err);
 		more = plain ? fill_plain(s, &io, err) : fill(s, &io, &may_end, err);
-		rc = hand_on(s, block, BLOCK_SIZE - io.out_len, more < 0 ? NULL : err);
+		rc = pass_on(s, block, BLOCK_SIZE - io.out_len, more < 0 ? NULL : err);
 		if (more >= 0 && rc < 0)
 			more = rc;
 	}
 	return more;
 }
 
-static void *run(void *ctx)
+static void *reader(void *ctx)
 {
 	struct stream *s = ctx;
 	struct ovl_err err = {0};
@@ -286,7 +286,7 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 		s->regular = true;
 		s->total = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
 	}
-	s->blocks = cfg->beside ? FEW_BLOCKS : BLOCKS;
+	s->blocks = cfg->parallel ? FEW_BLOCKS : BLOCKS;
 	s->data = fs_buffer((size_t)s->blocks * BLOCK_SIZE);
 	s->in = fs_buffer(BLOCK_SIZE);
 	rc = s->wake < 0 ? err_sys(err, errno, "cannot make an eventfd") : 0;
@@ -297,11 +297,11 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 	if (rc == 0 && cfg->digest_input)
 		rc = digest_init(&s->input, err);
 	/* Without a hasher the reading thread hashes. */
-	s->hashing = rc == 0 && !cfg->beside;
+	s->hashing = rc == 0 && !cfg->parallel;
 	if (s->hashing && thread_start(&s->hasher, run_hasher, s) != 0)
 		s->hashing = false;
 	if (rc == 0) {
-		rc = -thread_start(&s->thread, run, s);
+		rc = -thread_start(&s->thread, reader, s);
 		s->started = rc == 0;
 		if (rc < 0)
 			err_sys(err, -rc, "cannot start a thread");

@@ -30,7 +30,7 @@ struct stream_config {
 	bool digest_input; /* compute the digest of the input as it is on disk, too */
 	uint64_t max_size; /* of the uncompressed bytes */
 	const atomic_int *stop;
-	bool beside; /* other streams are read at the same time: use less memory */
+	bool parallel; /* other streams are read at the same time: use less memory */
 	atomic_uint_fast64_t *taken; /* bytes of the input are also added here; NULL:
 				      * no */
 	void (*tick)(void *ctx); /* called by stream_next, also while it waits; NULL:
@@ -68,7 +68,7 @@ void stream_tick(struct stream *s, void (*tick)(void *ctx), void *ctx);
 
 /* Waits until all blocks that the parser has taken are hashed: then it may modify
  * those it holds. */
-void stream_settle(struct stream *s);
+void stream_wait_hashed(struct stream *s);
 
 int stream_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err);
 

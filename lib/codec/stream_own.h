@@ -45,7 +45,7 @@ struct stream {
 	unsigned released; /* blocks it gave back */
 	unsigned hashed; /* by the hasher */
 	bool unhashed; /* it could not */
-	bool settling; /* stream_settle waits for the hasher */
+	bool settling; /* stream_wait_hashed waits for the hasher */
 	bool done; /* no more blocks will come */
 	bool quit; /* the parser wants no more */
 	int rc; /* why it ended, if not at the end of the input */

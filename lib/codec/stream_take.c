@@ -129,7 +129,7 @@ void stream_tick(struct stream *s, void (*tick_fn)(void *ctx), void *ctx)
 	s->cfg.tick_ctx = ctx;
 }
 
-void stream_settle(struct stream *s)
+void stream_wait_hashed(struct stream *s)
 {
 	pthread_mutex_lock(&s->mutex);
 	s->settling = true;

@@ -30,7 +30,7 @@ struct committed {
 	uint64_t entries;
 	uint64_t tar_size;
 	struct pack_lost lost;
-	bool cut; /* opaque: hides the whole stack below */
+	bool opaque; /* hides the whole stack below */
 	bool unpack; /* the tree cannot be kept, it must be unpacked from its tar */
 	struct pathset *keep; /* whiteouts and opaque marks that hide something */
 	struct pathset *own; /* directories with files that have overlayfs's own xattrs */

@@ -64,7 +64,7 @@ static int write_meta(struct commit *c, struct ovl_err *err)
 	m->entries = found->entries;
 	m->tar_size = found->tar_size;
 	m->created = time(NULL);
-	driver_place(m, commit_parent(c), found->cut);
+	driver_place(m, commit_parent(c), found->opaque);
 	memcpy(m->link, c->stage.link, sizeof(m->link));
 	memcpy(m->diff_id, found->diff_id, sizeof(m->diff_id));
 	if (drv->link_file &&
@@ -74,7 +74,7 @@ static int write_meta(struct commit *c, struct ovl_err *err)
 }
 
 /* Moves a file that means nothing to a writable layer to its place in the image layer. */
-static int put(
+static int place(
 	struct commit *c, const char *from, int to, const char *name, struct ovl_err *err)
 {
 	if (fs_rmtree(to, name, NULL) == 0 &&
@@ -87,20 +87,20 @@ static int put_new(struct commit *c, struct ovl_err *err)
 {
 	const char *tree = c->l.drv->tree[OVL_IMAGE];
 	char path[64];
-	int rc = put(c, COMMIT_NEW "/" RECIPE_NAME, c->l.fd, RECIPE_NAME, err);
+	int rc = place(c, COMMIT_NEW "/" RECIPE_NAME, c->l.fd, RECIPE_NAME, err);
 
 	snprintf(path, sizeof(path), COMMIT_NEW "/%s", tree);
 	if (rc == 0)
-		rc = put(c, path, c->l.fd, tree, err);
+		rc = place(c, path, c->l.fd, tree, err);
 	if (rc == 0)
-		rc = put(c, COMMIT_NEW "/" META_NAME, c->stage.fd, META_NAME, err);
+		rc = place(c, COMMIT_NEW "/" META_NAME, c->stage.fd, META_NAME, err);
 	if (rc == 0 && unlinkat(c->stage.fd, COMMIT_NEW, AT_REMOVEDIR) < 0)
 		rc = err_sys(err, errno, "cannot remove '" COMMIT_NEW "' of layer %.12s",
 			c->l.id.s);
 	return rc;
 }
 
-static int empty(struct commit *c, const char *name, struct ovl_err *err)
+static int empty_dir(struct commit *c, const char *name, struct ovl_err *err)
 {
 	auto_fsdir d = {.fd = -1};
 	const char *entry;
@@ -131,7 +131,7 @@ static int complete_own(struct commit *c, struct ovl_err *err)
 
 	if (rc == 0)
 		rc = write_meta(c, err);
-	return rc == 0 ? put(c, RECIPE_NAME, c->l.fd, RECIPE_NAME, err) : rc;
+	return rc == 0 ? place(c, RECIPE_NAME, c->l.fd, RECIPE_NAME, err) : rc;
 }
 
 /* A config that a commit before this one has left is of another image. */
@@ -151,7 +151,7 @@ static int put_config(struct commit *c, int layer, struct ovl_err *err)
 		err, errno, "cannot write '" CONFIGS "' of layer %.12s", c->l.id.s);
 }
 
-static int complete(struct commit *c, struct ovl_err *err)
+static int complete_image(struct commit *c, struct ovl_err *err)
 {
 	int rc;
 
@@ -160,7 +160,7 @@ static int complete(struct commit *c, struct ovl_err *err)
 	rc = c->c.unpack ? complete_new(c, err) : complete_own(c, err);
 	/* Nothing is mounted, so what mounts have left is not needed. */
 	if (rc == 0 && !c->c.unpack)
-		rc = empty(c, c->l.drv->work, err);
+		rc = empty_dir(c, c->l.drv->work, err);
 	if (rc == 0 && !is_apart(c) && fs_rmtree(c->l.fd, MOUNTNOTES, NULL) < 0)
 		rc = err_sys(err, errno, "cannot remove '%s' of layer %.12s", MOUNTNOTES,
 			c->l.id.s);
@@ -184,7 +184,7 @@ static int is_linked(const struct commit *c, struct ovl_err *err)
 	return rc > 0 && (!drv->links || strcmp(leads.s, c->image.id.s) == 0);
 }
 
-static int publish(struct commit *c, struct ovl_err *err)
+static int add_short_link(struct commit *c, struct ovl_err *err)
 {
 	const struct driver *drv = c->l.drv;
 	auto_fd dir = -1;
@@ -214,7 +214,7 @@ static int announce(struct commit *c, struct ovl_err *err)
 	if (rc > 0 && store_durable(c->st))
 		rc = layer_sync_children(parent, err);
 	if (rc >= 0)
-		rc = publish(c, err);
+		rc = add_short_link(c, err);
 	store_unlock(c->st);
 	return rc;
 }
@@ -265,7 +265,7 @@ static int rename_locked(struct commit *c, struct ovl_err *err)
 static int become(struct commit *c, struct ovl_err *err)
 {
 	struct layer image;
-	int rc = complete(c, err);
+	int rc = complete_image(c, err);
 
 	if (rc < 0)
 		return rc;
@@ -360,10 +360,10 @@ static int join(struct commit *c, struct trashed *old, struct ovl_err *err)
 	return rc < 0 ? rc : 0;
 }
 
-static int replace(struct commit *c, struct trashed *old, struct ovl_err *err)
+static int step_into_other(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
 	struct layer image;
-	int rc = complete(c, err);
+	int rc = complete_image(c, err);
 
 	if (rc < 0)
 		return rc;
@@ -382,9 +382,9 @@ static int replace(struct commit *c, struct trashed *old, struct ovl_err *err)
 
 /* ---- all of it -------------------------------------------------------------------- */
 
-static int make(struct commit *c, struct trashed *old, struct ovl_err *err)
+static int do_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
-	return is_apart(c) ? replace(c, old, err) : become(c, err);
+	return is_apart(c) ? step_into_other(c, old, err) : become(c, err);
 }
 
 static void drop_hints(struct commit *c)
@@ -400,7 +400,7 @@ static void drop_hints(struct commit *c)
 	layer_drop_child(&child);
 }
 
-static void take_back(struct commit *c)
+static void undo_step(struct commit *c)
 {
 	if (c->l.fd < 0)
 		return;
@@ -428,10 +428,10 @@ int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 		int there = layer_exists(c->st, &c->image, err);
 
 		layer_close(&c->made);
-		rc = there < 0 ? there : there ? join(c, old, err) : make(c, old, err);
+		rc = there < 0 ? there : there ? join(c, old, err) : do_step(c, old, err);
 	}
 	if (rc < 0) {
-		take_back(c);
+		undo_step(c);
 		return rc == -EAGAIN ?
 			err_say(err, EEXIST, "layer %.12s is there and is not",
 				c->image.id.s) :

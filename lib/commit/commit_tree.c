@@ -36,7 +36,7 @@ struct packing {
 	struct pace pace;
 };
 
-static void tell(void *ctx)
+static void report_progress(void *ctx)
 {
 	struct packing *p = ctx;
 	const struct ovl_config *cfg = &p->l->st->cfg;
@@ -68,14 +68,14 @@ static int entry(
 	char what = kind == PACK_WHITEOUT ? 'w' : 'o';
 
 	p->c->entries++;
-	tell(p);
+	report_progress(p);
 	if (c->path_len >= PATH_MAX_LEN)
 		return err_say(
 			err, ENAMETOOLONG, "refused name %s: over 64 KiB", Q(c->path));
 	if (kind == PACK_FILE)
 		return 0;
 	if (kind == PACK_OPAQUE && !c->path_len)
-		p->c->cut = true;
+		p->c->opaque = true;
 	if (pathset_add(p->c->keep, what, c->path, c->path_len) < 0)
 		return err_nomem(err);
 	return 0;
@@ -123,7 +123,7 @@ static int left_xattr(
 	return 0;
 }
 
-static int run(void *ctx, const struct change *c, int fd, uint64_t offset, uint64_t n,
+static int add_run(void *ctx, const struct change *c, int fd, uint64_t offset, uint64_t n,
 	struct ovl_err *err)
 {
 	struct packing *p = ctx;
@@ -147,13 +147,13 @@ static int data_end(void *ctx, int fd, struct ovl_err *err)
 	return 0;
 }
 
-static int pack(struct packing *p, struct ovl_err *err)
+static int pack_tree(struct packing *p, struct ovl_err *err)
 {
 	const struct pack_watch watch = {
 		.ctx = p,
 		.entry = entry,
 		.left_xattr = left_xattr,
-		.run = run,
+		.run = add_run,
 		.data_end = data_end,
 		.lost = &p->c->lost,
 	};
@@ -183,8 +183,8 @@ int commit_pack(
 	if (rc < 0)
 		return rc;
 	if (l->st->cfg.progress)
-		tarsum_while_waiting(p.sum, tell, &p);
-	rc = pack(&p, err);
+		tarsum_while_waiting(p.sum, report_progress, &p);
+	rc = pack_tree(&p, err);
 	if (rc == 0)
 		rc = tarsum_finish(p.sum, c->diff_id, &c->tar_size, err);
 	tarsum_close(p.sum);
@@ -222,7 +222,7 @@ struct cleaned {
 	bool has_own; /* it has them itself */
 };
 
-static int failed(struct cleaner *w, const char *what)
+static int fail_clean(struct cleaner *w, const char *what)
 {
 	const struct buf *path = &w->walk.path;
 
@@ -276,7 +276,7 @@ static int clean_xattrs(struct cleaner *w, const struct cleaned *d, const char *
 	int rc = 0;
 
 	if (fs_listxattr(d->fd[0], name, &attrs) < 0)
-		return failed(w, "list the xattrs of");
+		return fail_clean(w, "list the xattrs of");
 	for (size_t at = 0; at < attrs.len && rc == 0;
 		at += strlen(attrs.data + at) + 1) {
 		const char *attr = attrs.data + at;
@@ -302,19 +302,19 @@ static int clean_mark(struct cleaner *w, const struct cleaned *d, const struct s
 	return list(w, d, hides ? 'w' : 'u', w->walk.name, NULL);
 }
 
-static int enter(struct cleaner *w, bool own)
+static int enter_path(struct cleaner *w, bool own)
 {
 	const struct buf *path = &w->walk.path;
 	struct cleaned *d;
 	struct stat st;
 
 	if (walk_enter(&w->walk) < 0)
-		return failed(w, "open directory");
+		return fail_clean(w, "open directory");
 	d = w->walk.in;
 	if (fstat(d->fd[0], &st) < 0)
-		return failed(w, "stat");
+		return fail_clean(w, "stat");
 	if (wh_dir_marks(&w->l->st->xattrs, d->fd[0], &d->marks) < 0)
-		return failed(w, "read the xattrs of");
+		return fail_clean(w, "read the xattrs of");
 	d->len = path->len;
 	d->mtime = st.st_mtim;
 	d->own = pathset_has(w->c->own, 'd', path->data, path->len);
@@ -332,19 +332,19 @@ static int clean_one(struct cleaner *w)
 	int hides;
 
 	if (!w->walk.path.len)
-		return enter(w, pathset_has(w->c->own, 'd', "", 0));
+		return enter_path(w, pathset_has(w->c->own, 'd', "", 0));
 	if (type == DT_CHR || type == DT_UNKNOWN ||
 		(type == DT_REG && d->marks == WH_OPAQUE_X)) {
 		if (fstatat(d->fd[0], w->walk.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return failed(w, "stat");
+			return fail_clean(w, "stat");
 		hides = wh_is_whiteout(xp, d->fd[0], w->walk.name, &st, d->marks);
 		if (hides < 0)
-			return failed(w, "read the xattrs of");
+			return fail_clean(w, "read the xattrs of");
 		if (hides)
 			return clean_mark(w, d, &st);
 	}
 	if (type == DT_DIR || S_ISDIR(st.st_mode))
-		return enter(w, d->own);
+		return enter_path(w, d->own);
 	return d->own ? clean_xattrs(w, d, w->walk.name) : 0;
 }
 
@@ -384,7 +384,7 @@ int commit_clean(const struct layer *l, int stage_fd, const struct committed *c,
 			rc = r == WALK_NAME ? clean_one(&w) : clean_left(&w);
 	}
 	if (r < 0)
-		rc = failed(&w, "read directory");
+		rc = fail_clean(&w, "read directory");
 	if (rc == 0)
 		rc = write_text(&w, 0);
 	close_fdp(&w.list);

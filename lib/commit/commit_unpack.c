@@ -6,14 +6,14 @@
 
 #include "commit/commit.h"
 #include "content/pack.h"
-#include "content/piped.h"
+#include "content/tarpipe.h"
 
 struct packing {
 	const struct layer *l;
 	struct pack_lost *lost;
 };
 
-static int pack(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
+static int pack_into(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 {
 	const struct packing *p = ctx;
 	const struct pack_watch watch = {.lost = p->lost};
@@ -44,5 +44,5 @@ int commit_unpack(const struct layer *l, const struct stage *within, struct inge
 	};
 	struct packing p = {.l = l, .lost = lost};
 
-	return piped_ingest(in, l->st, &cfg, pack, &p, err);
+	return tarpipe_ingest(in, l->st, &cfg, pack_into, &p, err);
 }

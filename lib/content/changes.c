@@ -16,7 +16,7 @@
 #include "store/driver.h"
 #include "store/store.h"
 #include "union/differ.h"
-#include "union/frame.h"
+#include "union/diffdir.h"
 #include "union/whiteout.h"
 
 struct changes {
@@ -27,7 +27,7 @@ struct changes {
 	struct walk walk; /* of frames */
 	/* A directory is opened to report it. It is kept until its contents are visited,
 	 * unless another directory comes first. */
-	struct frame kept;
+	struct diffdir kept;
 	struct buf kept_path;
 	change_fn fn;
 	void *ctx;
@@ -50,51 +50,51 @@ static int lost(struct changes *w, const char *what)
 /* ---- going down ------------------------------------------------------------------- */
 
 /* The lowers of a directory, as a view that owns nothing. */
-static struct view lowers_of(const struct frame *f)
+static struct view lowers_of(const struct diffdir *f)
 {
 	struct view v = f->base.dir;
 
 	if (f->all)
-		return side_lowers(&f->me);
-	if (f->cut)
+		return merged_lowers(&f->me);
+	if (f->opaque)
 		v.n = 0;
 	return v;
 }
 
 /* Opens a subdirectory of an upper, and finds out how it merges with the base. */
-static int child_of_upper(const struct frame *f, const char *name, struct frame *out)
+static int child_of_upper(const struct diffdir *f, const char *name, struct diffdir *out)
 {
-	struct view beside = lowers_of(f);
-	enum side_merge how;
+	struct view lowers = lowers_of(f);
+	enum merged_kind how;
 
-	if (side_of_upper(&f->me, &beside, name, &out->me, &how) < 0)
+	if (merged_of_upper(&f->me, &lowers, name, &out->me, &how) < 0)
 		return -1;
-	if (how == SIDE_REDIRECTED)
+	if (how == MERGED_REDIRECTED)
 		out->all = true;
-	if (how != SIDE_MERGES)
-		out->cut = true;
+	if (how != MERGED_MERGES)
+		out->opaque = true;
 	return 0;
 }
 
-static int child_frame(const struct frame *f, const char *name, struct frame *out)
+static int child_dir(const struct diffdir *f, const char *name, struct diffdir *out)
 {
-	struct frame c = {
+	struct diffdir c = {
 		.all = f->all,
-		.cut = f->cut,
+		.opaque = f->opaque,
 		.compare = f->compare,
 		.live = f->live,
 	};
-	int rc = side_child(&f->base, name, &c.base);
+	int rc = merged_child(&f->base, name, &c.base);
 
 	if (rc == 0)
-		rc = f->all ? side_child(&f->me, name, &c.me) :
+		rc = f->all ? merged_child(&f->me, name, &c.me) :
 			      child_of_upper(f, name, &c);
 	if (rc == 0 && !c.me.dir.n) {
 		errno = ENOENT;
 		rc = -1;
 	}
 	if (rc < 0) {
-		frame_close(&c);
+		diffdir_close(&c);
 		return -1;
 	}
 	*out = c;
@@ -103,12 +103,12 @@ static int child_frame(const struct frame *f, const char *name, struct frame *ou
 
 static void kept_drop(struct changes *w)
 {
-	frame_close(&w->kept);
-	w->kept = (struct frame){0};
+	diffdir_close(&w->kept);
+	w->kept = (struct diffdir){0};
 }
 
 /* Opens the directory that the walk has come to. */
-static int keep(struct changes *w)
+static int keep_dir(struct changes *w)
 {
 	struct buf *path = &w->kept_path;
 
@@ -119,7 +119,7 @@ static int keep(struct changes *w)
 		errno = ENOMEM;
 		return -1;
 	}
-	return child_frame(w->walk.dir, w->walk.name, &w->kept);
+	return child_dir(w->walk.dir, w->walk.name, &w->kept);
 }
 
 static int open_frame(void *ctx, const void *up, const char *name, void *dir)
@@ -127,16 +127,16 @@ static int open_frame(void *ctx, const void *up, const char *name, void *dir)
 	struct changes *w = ctx;
 
 	if (!w->kept.me.dir.n || strcmp(w->kept_path.data, w->walk.path.data) != 0)
-		return child_frame(up, name, dir);
-	*(struct frame *)dir = w->kept;
-	w->kept = (struct frame){0};
+		return child_dir(up, name, dir);
+	*(struct diffdir *)dir = w->kept;
+	w->kept = (struct diffdir){0};
 	return 0;
 }
 
 static void close_frame(void *ctx, void *dir)
 {
 	(void)ctx;
-	frame_close(dir);
+	diffdir_close(dir);
 }
 
 /* With this many names, list the base's names instead of looking each up. */
@@ -144,7 +144,7 @@ static void close_frame(void *ctx, void *dir)
 
 static int names_of(void *ctx, void *dir, struct namelist *out)
 {
-	struct frame *f = dir;
+	struct diffdir *f = dir;
 
 	(void)ctx;
 	if (frame_names(f, out) < 0)
@@ -159,7 +159,7 @@ static int names_of(void *ctx, void *dir, struct namelist *out)
  * here, but cannot be in a tar. */
 static bool would_show(void *ctx, const char *name)
 {
-	const struct frame *c = ctx;
+	const struct diffdir *c = ctx;
 	struct stat st;
 
 	return view_stat(&c->me.dir, name, &st, NULL) <= 0 || S_ISDIR(st.st_mode) ||
@@ -167,7 +167,7 @@ static bool would_show(void *ctx, const char *name)
 }
 
 /* 1 if the base has a visible file of that name, 0 if not, -1. */
-static int in_base(const struct frame *f, const char *name)
+static int in_base(const struct diffdir *f, const char *name)
 {
 	struct stat st;
 	int r = view_index_find(&f->below, name);
@@ -177,7 +177,7 @@ static int in_base(const struct frame *f, const char *name)
 
 /* ---- telling ---------------------------------------------------------------------- */
 
-static int tell(struct changes *w, struct change *c)
+static int report(struct changes *w, struct change *c)
 {
 	c->path = w->walk.path.data;
 	c->path_len = w->walk.path.len;
@@ -185,7 +185,7 @@ static int tell(struct changes *w, struct change *c)
 }
 
 /* Finds the directory of the file that is visible as name. */
-static int locate(const struct frame *f, const char *name, int *dirfd)
+static int locate(const struct diffdir *f, const char *name, int *dirfd)
 {
 	struct stat st;
 	unsigned at = 0;
@@ -202,13 +202,13 @@ static int locate(const struct frame *f, const char *name, int *dirfd)
 	return 0;
 }
 
-static int tell_file(struct changes *w, bool dir, bool opaque)
+static int report_file(struct changes *w, bool dir, bool opaque)
 {
-	const struct frame *f = w->walk.dir;
+	const struct diffdir *f = w->walk.dir;
 	const char *name = w->walk.name;
 	struct change c = {
 		.kind = 'A',
-		.by_opaque = f->cut && !f->compare,
+		.by_opaque = f->opaque && !f->compare,
 		.opaque = opaque,
 		.dirfd = -1,
 		.name = name,
@@ -220,7 +220,8 @@ static int tell_file(struct changes *w, bool dir, bool opaque)
 	if (r > 0)
 		c.kind = 'C';
 	if (f->compare && r > 0) {
-		r = differ(&f->me, &f->base, name, &w->l->st->xattrs, w->l->st->cfg.stop);
+		r = differ_file(
+			&f->me, &f->base, name, &w->l->st->xattrs, w->l->st->cfg.stop);
 		if (r < 0 && store_stopped(w->l->st))
 			return err_stopped(w->err);
 		if (r < 0)
@@ -229,16 +230,16 @@ static int tell_file(struct changes *w, bool dir, bool opaque)
 			return 0;
 		c.only_inside = r == 0;
 	}
-	return tell(w, &c);
+	return report(w, &c);
 }
 
-static int tell_gone(struct changes *w, bool known)
+static int report_gone(struct changes *w, bool known)
 {
-	const struct frame *f = w->walk.dir;
+	const struct diffdir *f = w->walk.dir;
 	const char *name = w->walk.name;
 	struct change c = {
 		.kind = 'D',
-		.by_opaque = f->cut && !f->compare,
+		.by_opaque = f->opaque && !f->compare,
 		.dirfd = -1,
 		.name = name,
 	};
@@ -246,7 +247,7 @@ static int tell_gone(struct changes *w, bool known)
 
 	if (r < 0)
 		return lost(w, "stat");
-	return r ? tell(w, &c) : 0;
+	return r ? report(w, &c) : 0;
 }
 
 /* ---- walking ---------------------------------------------------------------------- */
@@ -254,36 +255,36 @@ static int tell_gone(struct changes *w, bool known)
 /* It may have disappeared by now. */
 static int tell_dir(struct changes *w)
 {
-	const struct frame *f = w->walk.dir;
+	const struct diffdir *f = w->walk.dir;
 	bool opaque = false;
 
-	if (keep(w) < 0)
+	if (keep_dir(w) < 0)
 		return lost(w, "open directory");
-	if (w->kept.cut && !f->cut) {
+	if (w->kept.opaque && !f->opaque) {
 		int r = view_has_any(&w->kept.base.dir, would_show, &w->kept);
 
 		if (r < 0)
 			return lost(w, "read the layers below of directory");
 		opaque = r > 0;
 	}
-	return tell_file(w, true, opaque);
+	return report_file(w, true, opaque);
 }
 
-static int tell_root(struct changes *w)
+static int report_root(struct changes *w)
 {
-	const struct frame *f = &w->kept;
+	const struct diffdir *f = &w->kept;
 	struct change c = {.kind = 'C', .dirfd = f->me.dir.fd[0], .name = "."};
 
 	if (f->compare)
 		return 0;
-	if (f->cut) {
+	if (f->opaque) {
 		int r = view_has_any(&f->base.dir, would_show, &w->kept);
 
 		if (r < 0)
 			return fail(w, "read the layers below of directory");
 		c.opaque = r > 0;
 	}
-	return tell(w, &c);
+	return report(w, &c);
 }
 
 static int tell_name(struct changes *w)
@@ -292,18 +293,18 @@ static int tell_name(struct changes *w)
 	int rc = 0;
 
 	if (!w->walk.path.len) {
-		rc = tell_root(w);
-		type = FRAME_INSIDE;
+		rc = report_root(w);
+		type = DIFFDIR_INSIDE;
 	}
 	if (rc)
 		return rc;
 	switch (type) {
-	case FRAME_GONE:
-	case FRAME_WHITEOUT: return tell_gone(w, type == FRAME_GONE);
-	case FRAME_INSIDE:
+	case DIFFDIR_GONE:
+	case DIFFDIR_WHITEOUT: return report_gone(w, type == DIFFDIR_GONE);
+	case DIFFDIR_INSIDE:
 		return walk_enter(&w->walk) < 0 ? lost(w, "open directory") : 0;
-	case FRAME_DIR: return tell_dir(w);
-	default: return tell_file(w, false, false);
+	case DIFFDIR_DIR: return tell_dir(w);
+	default: return report_file(w, false, false);
 	}
 }
 
@@ -326,8 +327,8 @@ static int parent_view(const struct layer *l, struct view *out, struct ovl_err *
 }
 
 /* Opens the merged root of a layer, and its lowers without it. */
-static int whole(
-	const struct layer *l, struct side *out, struct view *lowers, struct ovl_err *err)
+static int open_merged(const struct layer *l, struct merged *out, struct view *lowers,
+	struct ovl_err *err)
 {
 	int rc = layer_view(l, false, lowers, err);
 
@@ -336,7 +337,7 @@ static int whole(
 	return rc < 0 ? rc : layer_view(l, true, &out->dir, err);
 }
 
-static int root_frame(struct changes *w, const struct layer *base, struct frame *f)
+static int root_dir(struct changes *w, const struct layer *base, struct diffdir *f)
 {
 	int rc;
 
@@ -344,13 +345,13 @@ static int root_frame(struct changes *w, const struct layer *base, struct frame 
 	if (base) {
 		w->live = w->live || base->meta.kind == OVL_WRITABLE;
 		f->all = true;
-		f->cut = true;
+		f->opaque = true;
 		f->compare = true;
 		f->live = w->live;
-		rc = whole(w->l, &f->me, &w->lowers, w->err);
-		return rc < 0 ? rc : whole(base, &f->base, &w->base_lowers, w->err);
+		rc = open_merged(w->l, &f->me, &w->lowers, w->err);
+		return rc < 0 ? rc : open_merged(base, &f->base, &w->base_lowers, w->err);
 	}
-	f->cut = w->l->meta.has_parent && !w->l->meta.lowers;
+	f->opaque = w->l->meta.has_parent && !w->l->meta.lowers;
 	f->live = w->live;
 	f->me.upper = true;
 	f->me.root = &w->lowers;
@@ -365,7 +366,7 @@ static int root_frame(struct changes *w, const struct layer *base, struct frame 
 }
 
 /* A directory takes a descriptor for each layer that has it. */
-static unsigned near_of(const struct frame *root)
+static unsigned near_of(const struct diffdir *root)
 {
 	unsigned fds = root->me.dir.n + root->base.dir.n;
 
@@ -374,7 +375,7 @@ static unsigned near_of(const struct frame *root)
 
 bool changes_compared(const struct layer *l)
 {
-	return l->drv->whole && l->meta.kind == OVL_IMAGE && l->meta.has_parent;
+	return l->drv->flat && l->meta.kind == OVL_IMAGE && l->meta.has_parent;
 }
 
 static int walk_all(struct changes *w)
@@ -403,12 +404,12 @@ int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, 
 		.fn = fn,
 		.ctx = ctx,
 		.err = err};
-	int rc = root_frame(&w, base, &w.kept);
+	int rc = root_dir(&w, base, &w.kept);
 
 	w.walk = (struct walk){.first = ".",
 		.kind = &frames,
 		.ctx = &w,
-		.size = sizeof(struct frame),
+		.size = sizeof(struct diffdir),
 		.near = near_of(&w.kept)};
 	buf_add(&w.kept_path, "", 0);
 	if (rc == 0)
@@ -425,7 +426,7 @@ int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, 
 
 int changes_open_data(struct changes *w, const struct change *c)
 {
-	struct view beside = lowers_of(w->walk.dir);
+	struct view lowers = lowers_of(w->walk.dir);
 
-	return side_open_data(&w->lowers, &beside, c->dirfd, c->name);
+	return merged_open_data(&w->lowers, &lowers, c->dirfd, c->name);
 }

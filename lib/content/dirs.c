@@ -12,19 +12,19 @@
 #define ACL_BUDGET (8u << 20)
 #define MAX_ABSENT 100000
 
-static size_t hash(const struct dirs *d, const struct dir *up, const char *s)
+static size_t hash_name(const struct dirs *d, const struct dir *up, const char *s)
 {
 	return XXH64(s, strlen(s), d->seed ^ (uintptr_t)up);
 }
 
 static struct dir **chain(const struct dirs *d, const struct dir *up, const char *name)
 {
-	return &d->bucket[hash(d, up, name) & (d->n_buckets - 1)];
+	return &d->bucket[hash_name(d, up, name) & (d->n_buckets - 1)];
 }
 
 /* ---- making and finding ----------------------------------------------------------- */
 
-static struct dir *find(const struct dirs *d, const struct dir *up, const char *name)
+static struct dir *find_dir(const struct dirs *d, const struct dir *up, const char *name)
 {
 	struct dir *dir = d->n_buckets ? *chain(d, up, name) : NULL;
 
@@ -35,12 +35,12 @@ static struct dir *find(const struct dirs *d, const struct dir *up, const char *
 
 struct dir *dirs_find(const struct dirs *d, const struct dir *up, const char *name)
 {
-	struct dir *dir = find(d, up, name);
+	struct dir *dir = find_dir(d, up, name);
 
 	return dir && dir->flags & DIR_ABSENT ? NULL : dir;
 }
 
-static bool grow(struct dirs *d)
+static bool grow_buckets(struct dirs *d)
 {
 	struct dirs more = {
 		.n_buckets = d->n_buckets ? d->n_buckets * 2 : 256, .seed = d->seed};
@@ -77,13 +77,13 @@ static void attach(struct dir *dir, struct dir **at)
 	*at = dir;
 }
 
-static struct dir *add(struct dirs *d, struct dir *up, const char *name)
+static struct dir *add_dir(struct dirs *d, struct dir *up, const char *name)
 {
 	size_t len = strlen(name);
 	struct dir *dir;
 	struct dir **at;
 
-	if (d->n >= d->n_buckets && !grow(d))
+	if (d->n >= d->n_buckets && !grow_buckets(d))
 		return NULL;
 	dir = calloc(1, sizeof(*dir) + len + 1);
 	if (!dir)
@@ -100,10 +100,10 @@ static struct dir *add(struct dirs *d, struct dir *up, const char *name)
 
 struct dir *dirs_get(struct dirs *d, struct dir *up, const char *name)
 {
-	struct dir *dir = find(d, up, name);
+	struct dir *dir = find_dir(d, up, name);
 
 	if (!dir)
-		return add(d, up, name);
+		return add_dir(d, up, name);
 	if (dir->flags & DIR_ABSENT) {
 		dir->flags &= ~(unsigned)DIR_ABSENT;
 		d->n_absent--;
@@ -186,14 +186,14 @@ void dirs_forget(struct dirs *d, struct dir *dir)
 
 int dirs_hide(struct dirs *d, struct dir *up, const char *name)
 {
-	struct dir *dir = find(d, up, name);
+	struct dir *dir = find_dir(d, up, name);
 
 	if (!dir) {
 		if (d->n_absent >= MAX_ABSENT) {
 			errno = E2BIG;
 			return -1;
 		}
-		dir = add(d, up, name);
+		dir = add_dir(d, up, name);
 		if (!dir)
 			return -1;
 		dir->flags = DIR_ABSENT;

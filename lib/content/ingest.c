@@ -41,22 +41,22 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 		return err_sys(err, errno, "cannot open the staging tree");
 	rc = in->cfg.no_data ? 0 : recipe_create(&in->recipe, in->stage.fd, err);
 	/* With several layers in parallel the processors are busy anyway. */
-	if (rc == 0 && !in->cfg.no_data && !in->cfg.beside)
-		rc = behind_open(&u->behind, err);
+	if (rc == 0 && !in->cfg.no_data && !in->cfg.parallel)
+		rc = writer_open(&u->writer, err);
 	u->max_entries = or_default(in->cfg.max_entries, OVL_MAX_ENTRIES);
 	u->max_bytes = or_default(in->cfg.max_size, OVL_MAX_SIZE);
 	u->max_depth = (unsigned)or_default(in->cfg.max_depth, OVL_MAX_DEPTH);
 	u->layer = in->stage.fd;
 	u->recipe = in->recipe;
 	u->no_data = in->cfg.no_data;
-	u->whole = in->cfg.drv->whole;
+	u->flat = in->cfg.drv->flat;
 	u->stop = in->st->cfg.stop;
 	return unpack_begin(u, tree, &in->st->xattrs, rc < 0 ? NULL : err) < 0 ? -EIO :
 										 rc;
 }
 
 /* Called between entries and while one is read. */
-static void tell(void *ctx)
+static void report_progress(void *ctx)
 {
 	struct ingest *in = ctx;
 	const struct ingest_config *cfg = &in->cfg;
@@ -92,10 +92,10 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 	input.max_size = or_default(cfg->max_size, OVL_MAX_SIZE);
 	input.stop = st->cfg.stop;
 	input.digest_input = cfg->digest != NULL;
-	input.beside = cfg->beside;
+	input.parallel = cfg->parallel;
 	input.may_be_empty = cfg->may_be_empty;
 	if (cfg->tell && st->cfg.progress) {
-		input.tick = tell;
+		input.tick = report_progress;
 		input.tick_ctx = in;
 	}
 	s = cfg->stream;
@@ -114,7 +114,7 @@ static void rest(struct ingest *in)
 	close_fdp(&in->unpack.tree);
 	close_fdp(&in->unpack.kept);
 	in->unpack.layer = -1;
-	stage_rest(&in->stage);
+	stage_suspend(&in->stage);
 }
 
 static int resume(struct ingest *in, struct ovl_err *err)
@@ -191,7 +191,7 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 
 /* ---- after ------------------------------------------------------------------------ */
 
-int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err *err)
+int ingest_resolve(struct ingest *in, const struct layer *parent, struct ovl_err *err)
 {
 	auto_view below = {.xp = &in->st->xattrs};
 	int rc = parent ? layer_view(parent, true, &below, err) : 0;
@@ -204,8 +204,8 @@ int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err 
 static int write_meta(struct ingest *in, const struct layer *parent, struct meta *out,
 	struct ovl_err *err)
 {
-	bool cut = parent && unpack_hides_all(&in->unpack);
-	struct seed seed = {.parent = parent, .link = in->stage.link, .cut = cut};
+	bool opaque = parent && unpack_hides_all(&in->unpack);
+	struct seed seed = {.parent = parent, .link = in->stage.link, .opaque = opaque};
 	struct meta m = {
 		.kind = OVL_IMAGE,
 		.size = in->unpack.bytes,
@@ -217,7 +217,7 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct meta
 
 	if (rc < 0)
 		return rc;
-	driver_place(&m, parent, cut);
+	driver_place(&m, parent, opaque);
 	memcpy(m.link, in->stage.link, sizeof(m.link));
 	memcpy(m.diff_id, in->diff_id, sizeof(m.diff_id));
 	rc = meta_write(in->stage.fd, &m, err);
@@ -297,7 +297,7 @@ int ingest_commit(struct ingest *in, const struct layer *parent, const struct ov
 	const char *name, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = in->cfg.drv, .id = *id};
-	int rc = ingest_settle(in, parent, err);
+	int rc = ingest_resolve(in, parent, err);
 
 	if (rc == 0)
 		rc = write_meta(in, parent, NULL, err);

@@ -40,7 +40,7 @@ struct ingest_config {
 	const atomic_bool *abort; /* another thread failed; NULL: none */
 	atomic_uint_fast64_t *entries; /* entries are also counted here; NULL: no */
 	bool no_data; /* files get only their size; no recipe is made */
-	bool beside; /* other layers are unpacked at the same time, in other threads */
+	bool parallel; /* other layers are unpacked at the same time, in other threads */
 	/* ingest_run reports progress: input.taken and entries if they are set, else
 	 * that of this input. */
 	bool tell;
@@ -68,7 +68,7 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 int ingest_run(struct ingest *in, struct ovl_err *err);
 
 /* Does what depends on the stack below, without making it a layer. */
-int ingest_settle(struct ingest *in, const struct layer *parent, struct ovl_err *err);
+int ingest_resolve(struct ingest *in, const struct layer *parent, struct ovl_err *err);
 
 /*
  * The same with the stack as a view; also writes everything else that a layer on top of

@@ -47,7 +47,7 @@ static const char *shown(const struct change *c)
 /* In a layer that may be mounted: the file has disappeared, or is another one now. */
 enum { GONE = 1, REPLACED = 2 };
 
-static int failed(
+static int fail_entry(
 	struct packer *p, const struct change *c, const char *what, struct ovl_err *err)
 {
 	if (p->live && fs_is_gone(errno))
@@ -108,7 +108,7 @@ static int set_xattrs(struct packer *p, const struct change *c, const struct sta
 
 	*metacopy = false;
 	if (fs_listxattr(at_fd, name, &names) < 0)
-		return failed(p, c, "list the xattrs of", err);
+		return fail_entry(p, c, "list the xattrs of", err);
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
 		const char *attr = names.data + at;
 		char as[XATTR_MAX_NAME + 16];
@@ -128,7 +128,7 @@ static int set_xattrs(struct packer *p, const struct change *c, const struct sta
 		if (fs_getxattr_buf(at_fd, name, attr, &p->value) < 0) {
 			if (errno == ENODATA)
 				continue;
-			return failed(p, c, "read an xattr of", err);
+			return fail_entry(p, c, "read an xattr of", err);
 		}
 		archive_entry_xattr_add_entry(p->e, as, p->value.data, p->value.len);
 	}
@@ -136,7 +136,7 @@ static int set_xattrs(struct packer *p, const struct change *c, const struct sta
 		int r = wh_is_metacopy(xp, c->dirfd, c->name);
 
 		if (r < 0)
-			return failed(p, c, "read an xattr of", err);
+			return fail_entry(p, c, "read an xattr of", err);
 		*metacopy = r;
 	}
 	return 0;
@@ -146,7 +146,7 @@ static int set_symlink(struct packer *p, const struct change *c, struct ovl_err 
 {
 	if (fs_readlink(c->dirfd, c->name, 1 << 16, &p->value) < 0)
 		return p->live && errno == EINVAL ? REPLACED :
-						    failed(p, c, "read symlink", err);
+						    fail_entry(p, c, "read symlink", err);
 	archive_entry_copy_symlink(p->e, p->value.data);
 	return 0;
 }
@@ -177,7 +177,7 @@ static int set_sparse(
 	if (rc > 0)
 		return err_stopped(err);
 	if (rc < 0)
-		return failed(p, c, "find the holes of", err);
+		return fail_entry(p, c, "find the holes of", err);
 	/* Only a hole: a map with one empty piece at the end. */
 	if (!runs.any)
 		archive_entry_sparse_add_entry(p->e, size, 0);
@@ -217,7 +217,7 @@ static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return failed(p, c, "read", err);
+			return fail_entry(p, c, "read", err);
 		if (got == 0)
 			return err_say(
 				err, EIO, "%s shrank while it was read", Q(shown(c)));
@@ -264,7 +264,7 @@ static int copy_data(struct packer *p, const struct change *c, int *fd, off_t si
 
 /* Opens a regular file with data; checks that it is still the file of st, which is in
  * the header. */
-static int open_file(
+static int open_data(
 	struct packer *p, const struct change *c, const struct stat *st, int *fd)
 {
 	struct stat now;
@@ -307,10 +307,10 @@ static int pack_file(struct packer *p, struct changes *walk, const struct change
 {
 	auto_fd fd = -1;
 	bool metacopy;
-	int rc = st->st_size ? open_file(p, c, st, &fd) : 0;
+	int rc = st->st_size ? open_data(p, c, st, &fd) : 0;
 
 	if (rc < 0)
-		return failed(p, c, "open", err);
+		return fail_entry(p, c, "open", err);
 	if (rc == 0)
 		rc = set_xattrs(p, c, st, fd, &metacopy, err);
 	if (rc)
@@ -319,7 +319,7 @@ static int pack_file(struct packer *p, struct changes *walk, const struct change
 		close_fdp(&fd);
 		fd = changes_open_data(walk, c);
 		if (fd < 0)
-			return failed(p, c, "open", err);
+			return fail_entry(p, c, "open", err);
 	}
 	return pack_data(p, c, st, &fd, err);
 }
@@ -366,7 +366,7 @@ static int pack_opaque(struct packer *p, const struct change *c, struct ovl_err 
 }
 
 /* Refuses a file whose name would be read as a whiteout. */
-static int check_name(const struct change *c, struct ovl_err *err)
+static int check_no_whiteout(const struct change *c, struct ovl_err *err)
 {
 	const char *hidden;
 
@@ -401,7 +401,7 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 {
 	bool linked = !S_ISDIR(st->st_mode) && st->st_nlink > 1;
 	const char *first = linked ? inodes_path(&p->packed, st) : NULL;
-	int rc = check_name(c, err);
+	int rc = check_no_whiteout(c, err);
 
 	if (rc < 0)
 		return rc;
@@ -435,7 +435,7 @@ static int pack_one(
 		struct stat st;
 
 		if (fstatat(c->dirfd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			rc = failed(p, c, "stat", err);
+			rc = fail_entry(p, c, "stat", err);
 		else if (S_ISSOCK(st.st_mode))
 			rc = pack_socket(p, c, err);
 		else

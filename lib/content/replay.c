@@ -53,7 +53,7 @@ struct player {
 };
 
 /* With a watch, damage is reported once for each file and is not a failure. */
-static int damaged(struct player *p, const char *why, struct ovl_err *err)
+static int report_damage(struct player *p, const char *why, struct ovl_err *err)
 {
 	if (p->watch) {
 		if (!p->told)
@@ -81,7 +81,7 @@ static int add_kept(struct player *p, const struct recipe_rec *rec, uint64_t whe
 	return p->kept_paths.failed ? err_nomem(err) : 0;
 }
 
-static int by_path(const void *a, const void *b, void *paths)
+static int by_kept_path(const void *a, const void *b, void *paths)
 {
 	const struct kept *x = a;
 	const struct kept *y = b;
@@ -108,7 +108,7 @@ static int read_kept(struct player *p, struct ovl_err *err)
 			rc = add_kept(p, &rec, files, err);
 	}
 	if (rc == 0 && p->n_kept)
-		qsort_r(p->kept, p->n_kept, sizeof(*p->kept), by_path,
+		qsort_r(p->kept, p->n_kept, sizeof(*p->kept), by_kept_path,
 			p->kept_paths.data);
 	return rc;
 }
@@ -173,7 +173,7 @@ static int open_source(struct player *p, const char *path)
 
 /* ---- playing ---------------------------------------------------------------------- */
 
-static int give(struct player *p, const void *bytes, size_t n, struct ovl_err *err)
+static int write_sink(struct player *p, const void *bytes, size_t n, struct ovl_err *err)
 {
 	if (digest_update(&p->digest, bytes, n) < 0)
 		return err_say(err, EIO, "cannot compute a digest");
@@ -194,9 +194,9 @@ static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_
 	close_fdp(&p->fd);
 	p->fd = open_source(p, p->path.data);
 	if (p->fd >= 0 && fstat(p->fd, &st) == 0)
-		return S_ISREG(st.st_mode) ? 0 : damaged(p, "is not a file", err);
+		return S_ISREG(st.st_mode) ? 0 : report_damage(p, "is not a file", err);
 	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
-		return damaged(p, "is missing", err);
+		return report_damage(p, "is missing", err);
 	return err_sys(
 		err, errno, "cannot open %s of layer %.12s", Q(p->path.data), p->l->id.s);
 }
@@ -226,17 +226,17 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 			return err_stopped(err);
 		/* An unreadable block counts as damage. */
 		if (n < 0 && errno == EIO && p->watch) {
-			damaged(p, "cannot be read: Input/output error", err);
+			report_damage(p, "cannot be read: Input/output error", err);
 			continue;
 		}
 		if (n < 0)
 			return err_sys(err, errno, "cannot read %s of layer %.12s",
 				Q(p->path.data), p->l->id.s);
 		if (n == 0)
-			rc = damaged(p, "is too short", err);
+			rc = report_damage(p, "is too short", err);
 		if (rc == 0 && n) {
 			XXH64_update(&p->sum, p->copy, (size_t)n);
-			rc = give(p, p->copy, (size_t)n, err);
+			rc = write_sink(p, p->copy, (size_t)n, err);
 		}
 		if (rc < 0)
 			return rc;
@@ -249,7 +249,7 @@ static int end_file(struct player *p, const struct recipe_rec *rec, struct ovl_e
 {
 	close_fdp(&p->fd);
 	if (!p->told && XXH64_digest(&p->sum) != rec->sum)
-		return damaged(p, "differs from what was imported", err);
+		return report_damage(p, "differs from what was imported", err);
 	return 0;
 }
 
@@ -275,7 +275,7 @@ static int end_all(struct player *p, const struct recipe_rec *rec, struct ovl_er
 static int play_one(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	switch (rec->type) {
-	case RECIPE_RAW: return give(p, rec->p, rec->n, err);
+	case RECIPE_RAW: return write_sink(p, rec->p, rec->n, err);
 	case RECIPE_FILE: return open_file(p, rec, err);
 	case RECIPE_RUN: return give_run(p, rec, err);
 	case RECIPE_FILE_END: return end_file(p, rec, err);
@@ -301,7 +301,7 @@ static int check_size(struct player *p, const struct recipe_rec *rec, struct ovl
 	return 0;
 }
 
-static int play(struct player *p, struct recipe_in *in, struct ovl_err *err)
+static int play_records(struct player *p, struct recipe_in *in, struct ovl_err *err)
 {
 	struct recipe_rec rec = {.type = RECIPE_RAW};
 	int rc;
@@ -317,7 +317,7 @@ static int play(struct player *p, struct recipe_in *in, struct ovl_err *err)
 	return rc;
 }
 
-static void release(struct player *p)
+static void release_player(struct player *p)
 {
 	free(p->kept);
 	buf_release(&p->kept_paths);
@@ -330,12 +330,12 @@ static void release(struct player *p)
 	free(p->copy);
 }
 
-int replay(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
+int replay_layer(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
-	return replay_watched(l, sink, ctx, NULL, err);
+	return replay_layer_watched(l, sink, ctx, NULL, err);
 }
 
-int replay_watched(const struct layer *l, sink_fn sink, void *ctx,
+int replay_layer_watched(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err)
 {
 	struct player p = {
@@ -360,15 +360,15 @@ int replay_watched(const struct layer *l, sink_fn sink, void *ctx,
 	if (rc == 0 && p.kept_dir >= 0)
 		rc = read_kept(&p, err);
 	if (rc == 0)
-		rc = play(&p, in, err);
-	release(&p);
+		rc = play_records(&p, in, err);
+	release_player(&p);
 	return rc;
 }
 
-int layer_tar(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
+int replay_or_pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	struct tarout *t;
-	int rc = replay(l, sink, ctx, err);
+	int rc = replay_layer(l, sink, ctx, err);
 
 	if (rc != -ENOENT)
 		return rc;

@@ -17,7 +17,7 @@
  * has then got something else, but never more bytes than the tar has. -ENOENT without a
  * text if the layer has no recipe.
  */
-int replay(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
+int replay_layer(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
 
 /* Reports all damage instead of failing: called for each damaged file (path empty: the
  * whole tar) with a reason. What cannot be read is replaced by zeros. */
@@ -25,10 +25,10 @@ struct replay_watch {
 	void (*bad)(void *ctx, const char *path, const char *why);
 	void *ctx;
 };
-int replay_watched(const struct layer *l, sink_fn sink, void *ctx,
+int replay_layer_watched(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err);
 
 /* The layer's tar, rebuilt or packed. */
-int layer_tar(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
+int replay_or_pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
 
 #endif

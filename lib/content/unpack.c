@@ -28,7 +28,7 @@ struct place {
  */
 typedef int (*maker)(const struct place *at, void *ctx);
 
-static int make(struct unpack *u, const struct place *at, maker fn, void *ctx,
+static int make_by(struct unpack *u, const struct place *at, maker fn, void *ctx,
 	struct ovl_err *err)
 {
 	int r = fn(at, ctx);
@@ -59,8 +59,8 @@ static int make_file(const struct place *at, void *ctx)
 	int fd = openat(at->p->fd, at->name, flags, f->mode);
 
 	/* Files that are still being written are open. */
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && f->u->behind) {
-		behind_wait(f->u->behind, NULL);
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && f->u->writer) {
+		writer_wait(f->u->writer, NULL);
 		fd = openat(at->p->fd, at->name, flags, f->mode);
 	}
 	return fd;
@@ -70,7 +70,7 @@ static int make_file(const struct place *at, void *ctx)
 struct file {
 	int fd;
 	uint64_t size;
-	bool behind; /* written by the thread */
+	bool deferred; /* written by the thread */
 };
 
 static int write_piece(struct unpack *u, const struct file *f, const struct place *at,
@@ -82,8 +82,8 @@ static int write_piece(struct unpack *u, const struct file *f, const struct plac
 			(unsigned long long)u->max_bytes);
 	if (u->no_data)
 		return 0;
-	if (f->behind)
-		return behind_write(u->behind, f->fd, p, n, offset, err);
+	if (f->deferred)
+		return writer_write(u->writer, f->fd, p, n, offset, err);
 	if (fs_pwrite_all(f->fd, p, n, offset) < 0)
 		return err_sys(err, errno, "cannot write %s", Q(at->path));
 	return 0;
@@ -92,7 +92,7 @@ static int write_piece(struct unpack *u, const struct file *f, const struct plac
 static int set_size(struct unpack *u, const struct file *f, const struct place *at,
 	struct ovl_err *err)
 {
-	int rc = f->behind ? behind_wait(u->behind, err) : 0;
+	int rc = f->deferred ? writer_wait(u->writer, err) : 0;
 
 	if (rc == 0 && ftruncate(f->fd, (off_t)f->size) < 0)
 		rc = err_sys(err, errno, "cannot set the size of %s", Q(at->path));
@@ -132,12 +132,12 @@ static int put_behind(struct unpack *u, struct tarin *t, struct archive_entry *e
 	const struct file *f, const struct place *at, struct ovl_err *err)
 {
 	const struct timespec mtime = unpack_mtime(u, e);
-	int rc = behind_begin(u->behind, at->path, err);
+	int rc = writer_begin(u->writer, at->path, err);
 	int rc2;
 
 	if (rc == 0)
 		rc = write_data(u, t, f, at, err);
-	rc2 = behind_end(u->behind, f->fd, &mtime, rc < 0 ? NULL : err);
+	rc2 = writer_end(u->writer, f->fd, &mtime, rc < 0 ? NULL : err);
 	return rc < 0 ? rc : rc2;
 }
 
@@ -153,12 +153,12 @@ static int put_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
 	if (size < 0)
 		return err_say(err, EINVAL, "%s: impossible size %lld", Q(at->path),
 			(long long)size);
-	fd = make(u, at, make_file, &how, err);
+	fd = make_by(u, at, make_file, &how, err);
 	if (fd < 0)
 		return fd;
 	f.fd = fd;
-	f.behind = u->behind && f.size <= BEHIND_MAX && unpack_is_plain(u, at->p, e);
-	if (f.behind) {
+	f.deferred = u->writer && f.size <= WRITER_MAX && unpack_is_plain(u, at->p, e);
+	if (f.deferred) {
 		fd = -1;
 		return put_behind(u, t, e, &f, at, err);
 	}
@@ -206,7 +206,7 @@ static int put_symlink(struct unpack *u, struct archive_entry *e, const struct p
 	if (!target || !*target)
 		return err_say(
 			err, EINVAL, "%s: a symbolic link without a target", Q(at->path));
-	rc = make(u, at, make_symlink, e, err);
+	rc = make_by(u, at, make_symlink, e, err);
 	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
 }
 
@@ -256,7 +256,7 @@ static int put_node(struct unpack *u, struct archive_entry *e, const struct plac
 	 * refused. */
 	if (device && unpack_in_userns(u))
 		return leave_out(u, at, err);
-	rc = make(u, at, make_node, e, err);
+	rc = make_by(u, at, make_node, e, err);
 	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
 }
 
@@ -317,7 +317,7 @@ static int put_link(struct unpack *u, struct archive_entry *e, const struct plac
 			Q(raw));
 	if (same_inode(&l, at))
 		return 0;
-	rc = make(u, at, make_link, &l, err);
+	rc = make_by(u, at, make_link, &l, err);
 	if (rc == -EMLINK)
 		return err_say(err, EMLINK,
 			"cannot create %s: Too many links: %s has %lu names; a store on XFS takes "
@@ -329,7 +329,7 @@ static int put_link(struct unpack *u, struct archive_entry *e, const struct plac
 /* ---- directories ------------------------------------------------------------------ */
 
 /* 1: created, 0: it existed. */
-static int make_dir(
+static int make_entry_dir(
 	struct unpack *u, const struct place *at, mode_t mode, struct ovl_err *err)
 {
 	struct stat st;
@@ -352,7 +352,7 @@ static int make_dir(
 static int put_dir(struct unpack *u, struct archive_entry *e, const struct place *at,
 	struct ovl_err *err)
 {
-	int fresh = make_dir(u, at, archive_entry_mode(e) & 0777, err);
+	int fresh = make_entry_dir(u, at, archive_entry_mode(e) & 0777, err);
 	struct dir *dir;
 
 	if (fresh < 0)
@@ -377,7 +377,7 @@ static int put_root(struct unpack *u, struct archive_entry *e, struct ovl_err *e
 
 /* ---- entries ---------------------------------------------------------------------- */
 
-static int put(struct unpack *u, struct tarin *t, struct archive_entry *e,
+static int put_entry(struct unpack *u, struct tarin *t, struct archive_entry *e,
 	const struct place *at, struct ovl_err *err)
 {
 	int rc = 0;
@@ -464,7 +464,7 @@ static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, ch
 		at.p->dir->flags |= DIR_OPAQUE;
 		return 0;
 	}
-	return put(u, t, e, &at, err);
+	return put_entry(u, t, e, &at, err);
 }
 
 int unpack_entry(

@@ -26,7 +26,7 @@
 #include "base/err.h"
 #include "base/idmap.h"
 #include "base/xattr.h"
-#include "content/behind.h"
+#include "content/writer.h"
 #include "content/dirs.h"
 #include "tar/tarin.h"
 #include "union/view.h"
@@ -47,9 +47,9 @@ struct unpack {
 	uint64_t n_kept;
 	uint64_t kept_bytes; /* of their paths */
 	struct recipe_out *recipe; /* the caller's; NULL: none is made */
-	struct behind *behind; /* owned; NULL: files are written immediately */
+	struct writer *writer; /* owned; NULL: files are written immediately */
 	bool no_data; /* files get only their size */
-	bool whole; /* complete tree: adds what is below, see graft.h; keeps no
+	bool flat; /* complete tree: adds what is below, see links.h; keeps no
 		     * whiteouts */
 	const atomic_int *stop; /* for unpack_finish; or NULL */
 	const struct xattr_policy *xattrs;
@@ -76,7 +76,7 @@ struct unpack {
 	struct buf value;
 };
 
-/* The caller sets limits, layer, kept, recipe and behind before. The tree must be
+/* The caller sets limits, layer, kept, recipe and writer before. The tree must be
  * empty and made by this process. */
 int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 	struct ovl_err *err);

@@ -18,7 +18,7 @@
 #include "base/path.h"
 #include "base/quote.h"
 #include "content/unpack.h"
-#include "union/graft.h"
+#include "union/links.h"
 #include "union/whiteout.h"
 
 /* A directory on the way from the root to the current one, and the stack's directory of that
@@ -30,7 +30,7 @@ struct below {
 
 struct finish {
 	struct unpack *u;
-	struct graft graft;
+	struct links links;
 	struct levels trees; /* of descriptors */
 	struct levels belows; /* of struct below, which are opened only if needed */
 	struct buf path; /* scratch */
@@ -101,7 +101,7 @@ static int descend(struct finish *w, const struct dir *dir, struct ovl_err *err)
 
 /* Gives an implied directory the metadata that copy-up would: those of the one below,
  * else defaults. */
-static int settle_implied(struct finish *w, struct dir *dir, int fd,
+static int resolve_implied(struct finish *w, struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
 	struct stat st;
@@ -127,10 +127,10 @@ static bool stopped(const struct unpack *u)
 }
 
 /* Removes whiteouts that hide nothing, or are no longer needed. */
-static int settle_whiteouts(struct finish *w, const struct dir *dir, int fd,
+static int resolve_whiteouts(struct finish *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
-	bool all = w->u->whole || dir->flags & (DIR_OPAQUE | DIR_REPLACED);
+	bool all = w->u->flat || dir->flags & (DIR_OPAQUE | DIR_REPLACED);
 	auto_fsdir d = {.fd = -1};
 	unsigned char type;
 	const char *name;
@@ -173,7 +173,7 @@ static bool would_show(void *ctx, const char *name)
 		S_ISDIR(st.st_mode);
 }
 
-static int settle_opaque(
+static int resolve_opaque(
 	struct finish *w, int fd, const struct view *below, struct ovl_err *err)
 {
 	struct looking s = {.u = w->u, .fd = fd};
@@ -187,33 +187,33 @@ static int settle_opaque(
 
 /* Adds the lower entries of the directory that its whiteouts do not hide. There is one
  * lower: complete layers are on top of a complete layer. */
-static int take_below(struct finish *w, const struct dir *dir, int fd,
+static int link_below(struct finish *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
 	if (!below->n || dir->flags & (DIR_OPAQUE | DIR_REPLACED))
 		return 0;
 	shown(w);
 	return w->path.failed ? err_nomem(err) :
-				graft_dir(&w->graft, below->fd[0], fd, w->path.data, err);
+				links_dir(&w->links, below->fd[0], fd, w->path.data, err);
 }
 
-static int settle(struct finish *w, struct dir *dir, int fd, const struct view *below,
-	struct ovl_err *err)
+static int resolve_dir(struct finish *w, struct dir *dir, int fd,
+	const struct view *below, struct ovl_err *err)
 {
-	int rc = w->u->whole ? take_below(w, dir, fd, below, err) : 0;
+	int rc = w->u->flat ? link_below(w, dir, fd, below, err) : 0;
 
 	if (rc == 0 && dir->flags & DIR_IMPLIED)
-		rc = settle_implied(w, dir, fd, below, err);
+		rc = resolve_implied(w, dir, fd, below, err);
 	if (rc == 0 && (dir->flags & DIR_HAS_WH))
-		rc = settle_whiteouts(w, dir, fd, below, err);
+		rc = resolve_whiteouts(w, dir, fd, below, err);
 	if (rc == 0 && (dir->flags & (DIR_OPAQUE | DIR_REPLACED)) && dir->up &&
-		!w->u->whole)
-		rc = settle_opaque(w, fd, below, err);
+		!w->u->flat)
+		rc = resolve_opaque(w, fd, below, err);
 	return rc;
 }
 
 /* Sets what the entry said and creating children would have changed. */
-static int complete(struct finish *w, const struct dir *dir, int fd, struct ovl_err *err)
+static int set_meta(struct finish *w, const struct dir *dir, int fd, struct ovl_err *err)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, dir->mtime};
 	struct stat st;
@@ -239,14 +239,14 @@ static int finish_dir(struct finish *w, struct dir *dir, struct ovl_err *err)
 
 	if (!fd)
 		return err_sys(err, errno, "cannot open directory %s", Q(shown(w)));
-	if (w->u->whole || dir->flags & DIR_SETTLE) {
+	if (w->u->flat || dir->flags & DIR_SETTLE) {
 		const struct below *b = levels_open(&w->belows, w->belows.n - 1);
 
-		rc = b ? settle(w, dir, *fd, &b->view, err) :
+		rc = b ? resolve_dir(w, dir, *fd, &b->view, err) :
 			 err_sys(err, errno, "cannot look up %s in the layers below",
 				 Q(shown(w)));
 	}
-	return rc == 0 ? complete(w, dir, *fd, err) : rc;
+	return rc == 0 ? set_meta(w, dir, *fd, err) : rc;
 }
 
 bool unpack_hides_all(const struct unpack *u)
@@ -290,7 +290,7 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 	struct dir *dir = u->dirs.root;
 	int rc = open_root(&w, below, err);
 
-	graft_begin(&w.graft, u->tree, u->layer, u->xattrs, u->stop);
+	links_begin(&w.links, u->tree, u->layer, u->xattrs, u->stop);
 	while (dir && rc == 0) {
 		rc = stopped(u) ? err_stopped(err) : finish_dir(&w, dir, err);
 		dir = dirs_next(&u->dirs, dir);
@@ -298,8 +298,8 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 			rc = descend(&w, dir, err);
 	}
 	if (rc == 0)
-		rc = graft_finish(&w.graft, err);
-	graft_end(&w.graft);
+		rc = links_finish(&w.links, err);
+	links_end(&w.links);
 	levels_release(&w.belows);
 	levels_release(&w.trees);
 	buf_release(&w.path);

@@ -57,7 +57,7 @@ static int owner_error(uid_t uid, gid_t gid, struct archive_entry *e, struct ovl
 }
 
 /* The file that gets the metadata: open, or one that cannot be opened. */
-struct target {
+struct meta_target {
 	int fd;
 	bool path; /* fd is O_PATH */
 };
@@ -82,7 +82,7 @@ static int pin(
 	return steal_fd(&fd);
 }
 
-static int set_owner(struct unpack *u, const struct parent *p, struct target to,
+static int set_owner(struct unpack *u, const struct parent *p, struct meta_target to,
 	struct archive_entry *e, struct ovl_err *err)
 {
 	uid_t uid = (uid_t)archive_entry_uid(e);
@@ -110,7 +110,7 @@ static bool is_denied(const struct unpack *u, const char *attr, int why)
 	return why == EPERM && unpack_in_userns(u) && xattr_wants_root(attr);
 }
 
-static int set_one(struct unpack *u, struct target to, const char *attr,
+static int set_one(struct unpack *u, struct meta_target to, const char *attr,
 	const void *value, size_t n, struct archive_entry *e, struct ovl_err *err)
 {
 	int rc = to.path ? fs_setxattr_path(to.fd, attr, value, n) :
@@ -153,8 +153,8 @@ static int next_xattr(struct unpack *u, struct archive_entry *e, struct xattr_in
 }
 
 /* ACLs are set last, and may also be present as text. */
-static int set_xattrs(
-	struct unpack *u, struct target to, struct archive_entry *e, struct ovl_err *err)
+static int set_xattrs(struct unpack *u, struct meta_target to, struct archive_entry *e,
+	struct ovl_err *err)
 {
 	struct xattr_in x;
 	int r;
@@ -215,8 +215,8 @@ static int get_acl(
 	return r < 0 ? err_prefix(err, r, "%s", Q(name_of(e))) : r;
 }
 
-static int set_access_acl(
-	struct unpack *u, struct target to, struct archive_entry *e, struct ovl_err *err)
+static int set_access_acl(struct unpack *u, struct meta_target to,
+	struct archive_entry *e, struct ovl_err *err)
 {
 	int r = get_acl(u, e, false, err);
 
@@ -246,7 +246,7 @@ struct timespec unpack_mtime(const struct unpack *u, struct archive_entry *e)
 
 /* A new inode has the mode it was created with, except bits that open(2) and mknod(2)
  * do not set; a change of owner clears no other bits. */
-static int set_mode(struct target to, struct archive_entry *e, struct ovl_err *err)
+static int set_mode(struct meta_target to, struct archive_entry *e, struct ovl_err *err)
 {
 	mode_t mode = archive_entry_mode(e) & 07777;
 	int rc;
@@ -259,8 +259,8 @@ static int set_mode(struct target to, struct archive_entry *e, struct ovl_err *e
 	return 0;
 }
 
-static int set_times(const struct unpack *u, struct target to, struct archive_entry *e,
-	struct ovl_err *err)
+static int set_times(const struct unpack *u, struct meta_target to,
+	struct archive_entry *e, struct ovl_err *err)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, unpack_mtime(u, e)};
 
@@ -273,7 +273,7 @@ int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
 	struct archive_entry *e, struct ovl_err *err)
 {
 	auto_fd held = fd < 0 ? pin(p, name, e, err) : -1;
-	struct target to = {.fd = fd < 0 ? held : fd, .path = fd < 0};
+	struct meta_target to = {.fd = fd < 0 ? held : fd, .path = fd < 0};
 	int rc;
 
 	if (to.fd < 0)
@@ -350,14 +350,14 @@ int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct
 			rc = owner_error((uid_t)archive_entry_uid(e),
 				(gid_t)archive_entry_gid(e), e, err);
 	} else {
-		rc = set_owner(u, p, (struct target){.fd = fd}, e, err);
+		rc = set_owner(u, p, (struct meta_target){.fd = fd}, e, err);
 	}
 	if (rc == 0 && fchmod(fd, mode & (mode_t)~S_ISGID) < 0)
 		rc = err_sys(err, errno, "cannot set the mode of %s", Q(name_of(e)));
 	if (rc == 0)
-		rc = set_xattrs(u, (struct target){.fd = fd}, e, err);
+		rc = set_xattrs(u, (struct meta_target){.fd = fd}, e, err);
 	if (rc == 0)
-		rc = set_access_acl(u, (struct target){.fd = fd}, e, err);
+		rc = set_access_acl(u, (struct meta_target){.fd = fd}, e, err);
 	if (rc == 0)
 		rc = keep_default_acl(u, dir, e, err);
 	return rc;

@@ -188,7 +188,7 @@ static int step(struct unpack *u, struct way *w, const char *name, struct ovl_er
 }
 
 /* Opens path, one directory at a time, and creates missing ones. */
-static int make_path(
+static int open_or_make(
 	struct unpack *u, const char *path, struct dir **rec, struct ovl_err *err)
 {
 	__attribute__((cleanup(way_end))) struct way w = {
@@ -223,7 +223,7 @@ int unpack_parent(
 	}
 	fd = fs_open_inside(u->tree, dir, &followed);
 	if (fd < 0) {
-		fd = make_path(u, dir, &rec, err);
+		fd = open_or_make(u, dir, &rec, err);
 		if (fd < 0)
 			return fd;
 	} else if (followed) {
@@ -320,7 +320,7 @@ int unpack_clear(struct unpack *u, struct parent *p, const char *name, const cha
 {
 	struct dir *dir;
 	struct stat st;
-	int rc = behind_wait(u->behind, err);
+	int rc = writer_wait(u->writer, err);
 
 	if (rc < 0)
 		return rc;
@@ -387,20 +387,20 @@ static int drop_plnk(struct unpack *u, struct ovl_err *err)
 
 int unpack_written(struct unpack *u, struct ovl_err *err)
 {
-	int rc = behind_wait(u->behind, err);
+	int rc = writer_wait(u->writer, err);
 
 	if (rc == 0)
 		rc = drop_plnk(u, err);
-	behind_close(u->behind);
-	u->behind = NULL;
+	writer_close(u->writer);
+	u->writer = NULL;
 	forget_parents(u, 0);
 	return rc;
 }
 
 void unpack_release(struct unpack *u)
 {
-	behind_close(u->behind);
-	u->behind = NULL;
+	writer_close(u->writer);
+	u->writer = NULL;
 	close_fdp(&u->tree);
 	close_fdp(&u->kept);
 	forget_parents(u, 0);

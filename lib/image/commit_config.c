@@ -52,9 +52,9 @@ static int open_stack(struct exported *img, const struct layer *parent,
 	return rc;
 }
 
-int commit_config(struct ovl_store *st, const struct layer *parent, const char *diff_id,
-	const struct ovl_commit *req, struct buf *out, char hex[ID_LEN + 1],
-	struct ovl_err *err)
+int image_commit_config(struct ovl_store *st, const struct layer *parent,
+	const char *diff_id, const struct ovl_commit *req, struct buf *out,
+	char hex[ID_LEN + 1], struct ovl_err *err)
 {
 	struct exported img = {.change = req};
 	struct export x = {.st = st};

@@ -553,12 +553,12 @@ static int change(
 	return rc;
 }
 
-int config_change(json_t *config, const struct ovl_commit *req, struct ovl_err *err)
+int image_change(json_t *config, const struct ovl_commit *req, struct ovl_err *err)
 {
 	return change(config, req, false, err);
 }
 
-int config_change_check(const struct ovl_commit *req, struct ovl_err *err)
+int image_check_change(const struct ovl_commit *req, struct ovl_err *err)
 {
 	json_t *o = json_pack("{s:[{}]}", "history");
 	int rc = o ? change(o, req, true, err) : err_nomem(err);

@@ -14,9 +14,9 @@
 #include "ovl.h"
 
 /* Is all that the request says of the image well-formed? OVL_USAGE if not. */
-int config_change_check(const struct ovl_commit *req, struct ovl_err *err);
+int image_check_change(const struct ovl_commit *req, struct ovl_err *err);
 
 /* Changes the config as the request says; its last history entry gets author and comment. */
-int config_change(json_t *config, const struct ovl_commit *req, struct ovl_err *err);
+int image_change(json_t *config, const struct ovl_commit *req, struct ovl_err *err);
 
 #endif

@@ -4,7 +4,7 @@
  *	export.c	operands -> images, each a stack of blobs; the order of the work
  *	export_blob.c	layers -> blobs: rebuilt or packed, compressed, on several threads
  *	export_config.c	image configs, kept or made; for commit as well
- *	config_change.c	changes of a config by instructions of a Dockerfile
+ *	image_change.c	changes of a config by instructions of a Dockerfile
  *	export_oci.c, export_docker.c	the other members of the layout or archive
  *	export_out.c	writes everything into one tar or into a directory
  *	export_util.c	shared code
@@ -94,7 +94,7 @@ static inline const struct blob *blob_of(const struct blob *b)
 /* The tar of a layer with a recipe. */
 int export_replay(const struct blob *b, sink_fn sink, void *ctx, struct ovl_err *err);
 /* Reports progress; call it on the main thread, as often as convenient. */
-void export_tell(struct export *x);
+void export_progress(struct export *x);
 /* Consumes o (NULL: out of memory) and writes its text, the same for the same content. */
 int export_dump(json_t *o, struct buf *out, struct ovl_err *err);
 

@@ -105,7 +105,7 @@ struct making {
 	size_t used;
 };
 
-static int put(struct making *m, const void *p, size_t n, struct ovl_err *err)
+static int write_blob(struct making *m, const void *p, size_t n, struct ovl_err *err)
 {
 	if (m->hash_file && digest_update(&m->file, p, n) < 0)
 		return err_say(err, EIO, "cannot compute a digest");
@@ -117,12 +117,12 @@ static int put(struct making *m, const void *p, size_t n, struct ovl_err *err)
 	return 0;
 }
 
-static int flush(struct making *m, struct ovl_err *err)
+static int flush_blob(struct making *m, struct ovl_err *err)
 {
 	size_t n = m->used;
 
 	m->used = 0;
-	return n ? put(m, m->buffer, n, err) : 0;
+	return n ? write_blob(m, m->buffer, n, err) : 0;
 }
 
 static int take_file(void *ctx, const void *p, size_t n, struct ovl_err *err)
@@ -131,9 +131,9 @@ static int take_file(void *ctx, const void *p, size_t n, struct ovl_err *err)
 	int rc = 0;
 
 	if (m->used + n > BUFFER)
-		rc = flush(m, err);
+		rc = flush_blob(m, err);
 	if (rc < 0 || n > BUFFER)
-		return rc < 0 ? rc : put(m, p, n, err);
+		return rc < 0 ? rc : write_blob(m, p, n, err);
 	memcpy(m->buffer + m->used, p, n);
 	m->used += n;
 	return 0;
@@ -151,7 +151,7 @@ static int take_tar(void *ctx, const void *p, size_t n, struct ovl_err *err)
 		return err_say(err, EIO, "cannot compute a digest");
 	m->x->bytes += n;
 	if (m->main)
-		export_tell(m->x);
+		export_progress(m->x);
 	return encode_write(m->e, p, n, err);
 }
 
@@ -163,13 +163,13 @@ static int end_tar(struct making *m, struct ovl_err *err)
 	return 0;
 }
 
-static int end_file(struct making *m, struct ovl_err *err)
+static int end_blob(struct making *m, struct ovl_err *err)
 {
 	struct blob *b = m->b;
 	int rc = encode_finish(m->e, err);
 
 	if (rc == 0)
-		rc = flush(m, err);
+		rc = flush_blob(m, err);
 	if (rc == 0)
 		rc = end_tar(m, err);
 	if (rc < 0)
@@ -181,7 +181,7 @@ static int end_file(struct making *m, struct ovl_err *err)
 	return 0;
 }
 
-static int begin(struct making *m, const char *name, struct ovl_err *err)
+static int begin_blob(struct making *m, const char *name, struct ovl_err *err)
 {
 	struct export *x = m->x;
 	int rc;
@@ -210,7 +210,7 @@ static int begin(struct making *m, const char *name, struct ovl_err *err)
 }
 
 /* A spooled file stays open; one in the directory gets its name. */
-static int keep(struct making *m, const char *name, struct ovl_err *err)
+static int keep_blob(struct making *m, const char *name, struct ovl_err *err)
 {
 	if (m->x->out_dir < 0) {
 		m->b->fd = steal_fd(&m->fd);
@@ -222,21 +222,21 @@ static int keep(struct making *m, const char *name, struct ovl_err *err)
 	return 0;
 }
 
-static int make(struct export *x, struct blob *b, bool main, struct ovl_err *err)
+static int make_blob(struct export *x, struct blob *b, bool main, struct ovl_err *err)
 {
 	struct making m = {.x = x, .b = b, .main = main, .fd = -1};
 	char name[ID_LEN + 2];
 	int rc;
 
 	snprintf(name, sizeof(name), ".%s", b->l.id.s);
-	rc = begin(&m, name, err);
+	rc = begin_blob(&m, name, err);
 	if (rc == 0)
-		rc = b->packed ? layer_tar(&b->l, take_tar, &m, err) :
+		rc = b->packed ? replay_or_pack(&b->l, take_tar, &m, err) :
 				 export_replay(b, take_tar, &m, err);
 	if (rc == 0)
-		rc = end_file(&m, err);
+		rc = end_blob(&m, err);
 	if (rc == 0)
-		rc = keep(&m, name, err);
+		rc = keep_blob(&m, name, err);
 	if (rc == 0)
 		x->entries += b->l.meta.entries;
 	encode_close(m.e);
@@ -261,7 +261,7 @@ struct work {
 	struct ovl_err err;
 };
 
-static void *run(void *arg)
+static void *blob_worker(void *arg)
 {
 	struct work *w = arg;
 
@@ -272,7 +272,7 @@ static void *run(void *arg)
 		int rc;
 
 		pthread_mutex_unlock(&w->mutex);
-		rc = make(w->x, b, false, &err);
+		rc = make_blob(w->x, b, false, &err);
 		pthread_mutex_lock(&w->mutex);
 		if (rc < 0 && w->rc == 0) {
 			w->rc = rc;
@@ -313,7 +313,7 @@ static void wait_all(struct work *w)
 		}
 		pthread_cond_timedwait(&w->ended, &w->mutex, &until);
 		pthread_mutex_unlock(&w->mutex);
-		export_tell(w->x);
+		export_progress(w->x);
 		pthread_mutex_lock(&w->mutex);
 	}
 	pthread_mutex_unlock(&w->mutex);
@@ -328,14 +328,14 @@ static int make_all(struct work *w, struct ovl_err *err)
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->ended, NULL);
 	w->running = want;
-	while (n < want && thread_start(&thread[n], run, w) == 0)
+	while (n < want && thread_start(&thread[n], blob_worker, w) == 0)
 		n++;
 	pthread_mutex_lock(&w->mutex);
 	w->running -= want - n;
 	pthread_mutex_unlock(&w->mutex);
 	if (!n && want) {
 		w->running = 1;
-		run(w);
+		blob_worker(w);
 	}
 	wait_all(w);
 	for (unsigned i = 0; i < n; i++)
@@ -363,7 +363,7 @@ static int make_packed(struct export *x, struct ovl_err *err)
 
 	for (size_t i = 0; i < x->n_blobs && rc == 0; i++) {
 		if (x->blob[i]->packed)
-			rc = make(x, x->blob[i], true, err);
+			rc = make_blob(x, x->blob[i], true, err);
 	}
 	return rc;
 }

@@ -28,7 +28,7 @@ static void json_decref_p(json_t **o)
 /* ---- the config that is there ----------------------------------------------------- */
 
 /* Spells the keys that are used here as the image-spec does. */
-static json_t *parse(const struct buf *text)
+static json_t *parse_config(const struct buf *text)
 {
 	static const char *const keys[] = {"architecture", "config", "created", "history",
 		"os", "os.features", "os.version", "rootfs", "variant"};
@@ -42,7 +42,7 @@ static json_t *parse(const struct buf *text)
 }
 
 /* True if the config's layers are the first n of the stack. */
-static bool fits(const json_t *config, const struct exported *img, size_t n)
+static bool config_fits(const json_t *config, const struct exported *img, size_t n)
 {
 	const json_t *ids = json_object_get(
 		json_object_get(config, "rootfs"), "diff_ids");
@@ -84,8 +84,8 @@ static int find_own(struct exported *img, struct ovl_err *err)
 	rc = check_digest(l, &img->found, hex, err);
 	if (rc < 0)
 		return rc;
-	o = parse(&img->found);
-	if (!o || !fits(o, img, img->n))
+	o = parse_config(&img->found);
+	if (!o || !config_fits(o, img, img->n))
 		return err_say(err, EUCLEAN,
 			"config %.12s of layer %.12s is not that of its stack", hex,
 			l->id.s);
@@ -114,8 +114,8 @@ static int find_below(
 	int rc = get_any(x, l, &img->found, hex, err);
 
 	if (rc > 0 && (rc = check_digest(l, &img->found, hex, err)) == 0) {
-		o = parse(&img->found);
-		rc = o && fits(o, img, n);
+		o = parse_config(&img->found);
+		rc = o && config_fits(o, img, n);
 	}
 	if (rc > 0)
 		img->found_for = n;
@@ -210,7 +210,7 @@ static bool is_of_layer(const json_t *entry)
 }
 
 /* The number of layers with an entry in the history. */
-static size_t told(const json_t *config)
+static size_t history_length(const json_t *config)
 {
 	const json_t *history = json_object_get(config, "history");
 	const json_t *entry;
@@ -225,7 +225,7 @@ static size_t told(const json_t *config)
 static void cut_history(json_t *config, size_t layers)
 {
 	json_t *history = json_object_get(config, "history");
-	size_t n = told(config);
+	size_t n = history_length(config);
 
 	for (size_t i = json_array_size(history); n > layers && i-- > 0;) {
 		json_t *entry = json_array_get(history, i);
@@ -247,7 +247,7 @@ static int add_layers(json_t *config, const struct exported *img, struct ovl_err
 	size_t n;
 
 	cut_history(config, img->found_for);
-	n = told(config);
+	n = history_length(config);
 	json_object_set_new(rootfs, "type", json_string("layers"));
 	for (size_t i = 0; i < img->n; i++) {
 		const struct blob *b = img->stack[i];
@@ -264,9 +264,9 @@ static int add_layers(json_t *config, const struct exported *img, struct ovl_err
 	}
 	if (img->found_for < img->n)
 		json_object_set_new(config, "created", json_string(created));
-	if (!fits(config, img, img->n))
+	if (!config_fits(config, img, img->n))
 		return err_nomem(err);
-	return img->change ? config_change(config, img->change, err) : 0;
+	return img->change ? image_change(config, img->change, err) : 0;
 }
 
 static int make(json_t **out, const struct exported *img, struct ovl_err *err)
@@ -276,7 +276,7 @@ static int make(json_t **out, const struct exported *img, struct ovl_err *err)
 
 	if (img->found_for) {
 		json_decref(config);
-		config = parse(&img->found);
+		config = parse_config(&img->found);
 	} else {
 		set_architecture(config);
 		json_object_set_new(config, "os", json_string("linux"));
@@ -310,8 +310,8 @@ static json_t *platform(const json_t *config)
 /* Does its history tell of all layers, or, which is allowed, of none? */
 static bool is_complete(const struct exported *img)
 {
-	auto_json config = parse(&img->found);
-	size_t n = told(config);
+	auto_json config = parse_config(&img->found);
+	size_t n = history_length(config);
 
 	return !n || n == img->n;
 }
@@ -323,7 +323,7 @@ int export_make_config(struct export *x, struct exported *img, struct ovl_err *e
 
 	(void)x;
 	if (img->found_for == img->n && is_complete(img)) {
-		config = parse(&img->found);
+		config = parse_config(&img->found);
 		buf_add(&img->config, img->found.data, img->found.len);
 		rc = !config || img->config.failed ? err_nomem(err) : 0;
 	} else {

@@ -22,7 +22,7 @@
 /* ---- members ---------------------------------------------------------------------- */
 
 /* Adds a member; *out NULL: it exists already. */
-static int add(
+static int add_member(
 	struct export *x, const char *path, struct member **out, struct ovl_err *err)
 {
 	struct member *m;
@@ -47,14 +47,14 @@ int export_add_dir(struct export *x, const char *path, struct ovl_err *err)
 {
 	struct member *m;
 
-	return add(x, path, &m, err);
+	return add_member(x, path, &m, err);
 }
 
 int export_add_blob(
 	struct export *x, const char *path, const struct blob *b, struct ovl_err *err)
 {
 	struct member *m;
-	int rc = add(x, path, &m, err);
+	int rc = add_member(x, path, &m, err);
 
 	if (m)
 		m->blob = b;
@@ -65,7 +65,7 @@ int export_add_text(
 	struct export *x, const char *path, const struct buf *text, struct ovl_err *err)
 {
 	struct member *m;
-	int rc = add(x, path, &m, err);
+	int rc = add_member(x, path, &m, err);
 
 	if (!m)
 		return rc;
@@ -73,7 +73,7 @@ int export_add_text(
 	return m->text.failed ? err_nomem(err) : 0;
 }
 
-static int by_path(const void *a, const void *b)
+static int by_member_path(const void *a, const void *b)
 {
 	return strcmp(((const struct member *)a)->path, ((const struct member *)b)->path);
 }
@@ -124,7 +124,7 @@ static int take_tar(void *ctx, const void *p, size_t n, struct ovl_err *err)
 		return lengths_differ(t->b, err);
 	t->left -= n;
 	t->x->bytes += n;
-	export_tell(t->x);
+	export_progress(t->x);
 	return tarout_data(t->t, p, n, err);
 }
 
@@ -242,7 +242,7 @@ static int look_at_old(const struct export *x, struct stat *old, struct ovl_err 
 
 /* Nobody else has access while it is made, neither the future owner nor through the
  * umask. */
-static int make_dir(struct export *x)
+static int make_out_dir(struct export *x)
 {
 	const mode_t mode = 0777 & ~x->req->umask;
 	struct ovl_id id;
@@ -277,7 +277,7 @@ int export_begin(struct export *x, struct ovl_err *err)
 	rc = look_at_old(x, &x->old, err);
 	if (rc < 0)
 		return rc;
-	return make_dir(x) < 0 ?
+	return make_out_dir(x) < 0 ?
 		err_sys(err, errno, "cannot make the directory %s", Q(x->req->target)) :
 		0;
 }
@@ -324,7 +324,7 @@ static int write_dir(struct export *x, struct ovl_err *err)
 
 int export_write(struct export *x, struct ovl_err *err)
 {
-	qsort(x->member, x->n_members, sizeof(*x->member), by_path);
+	qsort(x->member, x->n_members, sizeof(*x->member), by_member_path);
 	return x->out_dir >= 0 ? write_dir(x, err) : write_tar(x, err);
 }
 

@@ -8,7 +8,7 @@
 #include "store/store.h"
 #include "tar/recipe.h"
 
-void export_tell(struct export *x)
+void export_progress(struct export *x)
 {
 	struct ovl_progress p = {.bytes = x->bytes, .entries = x->entries};
 
@@ -41,7 +41,7 @@ int export_replay(const struct blob *b, sink_fn sink, void *ctx, struct ovl_err 
 	int rc;
 
 	err->text[0] = '\0';
-	rc = replay(&b->l, sink, ctx, err);
+	rc = replay_layer(&b->l, sink, ctx, err);
 	if (rc == -ENOENT && !err->text[0])
 		rc = err_say(err, ENOENT, "layer %.12s has lost its '%s'", b->l.id.s,
 			RECIPE_NAME);

@@ -62,7 +62,7 @@ struct load {
 	struct ovl_err *err;
 };
 
-struct layer_ref load_ref(const struct load *ld, const struct ovl_id *id);
+struct layer_ref image_load_ref(const struct load *ld, const struct ovl_id *id);
 
 int image_plan(struct load *ld, struct ovl_err *err);
 void image_plan_release(struct load *ld);

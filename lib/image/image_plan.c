@@ -16,7 +16,7 @@
 #include "store/store.h"
 #include "stage/used.h"
 
-struct layer_ref load_ref(const struct load *ld, const struct ovl_id *id)
+struct layer_ref image_load_ref(const struct load *ld, const struct ovl_id *id)
 {
 	return (struct layer_ref){.drv = ld->st->drv, .id = *id};
 }
@@ -30,10 +30,10 @@ static int by_id(const void *a, const void *b)
 
 /* Locks an existing layer, and so those below it: 1 it exists, 0 it does not, negative
  * errno. */
-static int hold(
+static int hold_existing(
 	struct load *ld, size_t image, const struct ovl_id *id, struct ovl_err *err)
 {
-	struct layer_ref ref = load_ref(ld, id);
+	struct layer_ref ref = image_load_ref(ld, id);
 	struct ovl_err why = {.status = OVL_FAILED};
 	struct layer l = LAYER_INIT;
 	int rc = layer_open_ref(ld->st, &ref, LOCK_SH, id->s, &l, &why);
@@ -83,7 +83,7 @@ static int plan_layer(struct load *ld, size_t image, const struct image_layer *l
 		*up = *known;
 		return 0;
 	}
-	there = hold(ld, image, id, err);
+	there = hold_existing(ld, image, id, err);
 	if (there == 0)
 		return add_task(ld, image, l, id, parent, up, err);
 	*up = NULL;
@@ -97,7 +97,7 @@ static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
 	struct ovl_id *top = &ld->top[i];
 	struct task *up = NULL;
 
-	if (!drv->whole && im->n_layers > drv->max_lowers)
+	if (!drv->flat && im->n_layers > drv->max_lowers)
 		return err_say(err, E2BIG,
 			"an image of %u layers: a mount has at most %u", im->n_layers,
 			drv->max_lowers);
@@ -121,7 +121,7 @@ struct tag {
 	const struct ovl_id *top;
 };
 
-static int by_name(const void *a, const void *b)
+static int by_tag_name(const void *a, const void *b)
 {
 	return strcmp(((const struct tag *)a)->name, ((const struct tag *)b)->name);
 }
@@ -145,7 +145,7 @@ static int check_twice(struct load *ld, struct ovl_err *err)
 		for (char **p = ld->im->image[i].names; p && *p; p++)
 			tag[n++] = (struct tag){*p, &ld->top[i]};
 	}
-	qsort(tag, n, sizeof(*tag), by_name);
+	qsort(tag, n, sizeof(*tag), by_tag_name);
 	for (size_t i = 1; i < n && rc == 0; i++) {
 		if (*tag[i].name && strcmp(tag[i - 1].name, tag[i].name) == 0 &&
 			strcmp(tag[i - 1].top->s, tag[i].top->s) != 0)
@@ -161,7 +161,7 @@ static int check_twice(struct load *ld, struct ovl_err *err)
 static int may_be_name(
 	struct load *ld, const char *name, const struct ovl_id *top, struct ovl_err *err)
 {
-	struct layer_ref self = load_ref(ld, top);
+	struct layer_ref self = image_load_ref(ld, top);
 	struct layer_ref hidden;
 	int r;
 
@@ -178,7 +178,7 @@ static int may_be_name(
 	return r < 0 ? r : !r;
 }
 
-static int check_names(struct load *ld, struct ovl_err *err)
+static int check_tags(struct load *ld, struct ovl_err *err)
 {
 	struct layer_ref self;
 
@@ -204,7 +204,7 @@ static int check_names(struct load *ld, struct ovl_err *err)
 		return err_status(err, OVL_USAGE,
 			"it has %zu images: -n takes only one, which --image selects",
 			ld->im->n);
-	self = load_ref(ld, &ld->top[0]);
+	self = image_load_ref(ld, &ld->top[0]);
 	return names_check(ld->st, ld->req->name, &self, ld->req->force, err);
 }
 
@@ -233,5 +233,5 @@ int image_plan(struct load *ld, struct ovl_err *err)
 		ld->held[i] = (struct layer)LAYER_INIT;
 	for (size_t i = 0; i < ld->im->n && rc == 0; i++)
 		rc = store_stopped(ld->st) ? err_stopped(err) : plan_image(ld, i, err);
-	return rc < 0 ? rc : check_names(ld, err);
+	return rc < 0 ? rc : check_tags(ld, err);
 }

@@ -15,7 +15,7 @@
 
 #define MAX_WORKERS 8
 
-static int take_in(struct load *ld, struct task *t, struct ovl_err *err)
+static int ingest_task(struct load *ld, struct task *t, struct ovl_err *err)
 {
 	auto_fd fd = part_open(&t->from->blob);
 	const struct ingest_config cfg = {
@@ -35,7 +35,7 @@ static int take_in(struct load *ld, struct task *t, struct ovl_err *err)
 		.may_be_empty = strcmp(t->from->diff_id, DIGEST_EMPTY) == 0,
 		.abort = &ld->abort,
 		.entries = &ld->entries,
-		.beside = true,
+		.parallel = true,
 	};
 	int rc = fd < 0 ? err_sys(err, errno, "cannot open it") :
 			  ingest_begin(&t->in, ld->st, &cfg, err);
@@ -65,7 +65,7 @@ static void *work(void *ctx)
 
 	while ((t = next_task(ld))) {
 		struct ovl_err err = {.status = OVL_FAILED};
-		int rc = take_in(ld, t, &err);
+		int rc = ingest_task(ld, t, &err);
 
 		pthread_mutex_lock(&ld->mutex);
 		ld->done++;
@@ -83,7 +83,7 @@ static void *work(void *ctx)
 	return NULL;
 }
 
-static void tell(struct load *ld)
+static void report_progress(struct load *ld)
 {
 	const struct ovl_config *cfg = &ld->st->cfg;
 	struct ovl_progress p = {
@@ -113,7 +113,7 @@ static void wait_for_workers(struct load *ld)
 		}
 		pthread_cond_timedwait(&ld->changed, &ld->mutex, &until);
 		if (ld->running)
-			tell(ld);
+			report_progress(ld);
 	}
 	pthread_mutex_unlock(&ld->mutex);
 }

@@ -20,10 +20,10 @@
 /* ---- what depends on the stack below ---------------------------------------------- */
 
 /* Opens the parent of a task: in the store, or in the stage. */
-static int open_parent(
+static int open_task_parent(
 	struct load *ld, struct task *t, struct layer *out, struct ovl_err *err)
 {
-	struct layer_ref ref = load_ref(ld, &t->parent);
+	struct layer_ref ref = image_load_ref(ld, &t->parent);
 
 	if (!t->up)
 		return layer_open_ref(ld->st, &ref, LOCK_SH, ref.id.s, out, err);
@@ -60,13 +60,13 @@ static int view_below(
 
 	for (; (up = t->up); t = t->up) {
 		rc = push_staged(ld, up, v, err);
-		if (rc < 0 || ld->st->drv->whole ||
+		if (rc < 0 || ld->st->drv->flat ||
 			(up->meta.has_parent && !up->meta.lowers))
 			return rc;
 	}
 	if (!t->has_parent)
 		return 0;
-	rc = open_parent(ld, t, &l, err);
+	rc = open_task_parent(ld, t, &l, err);
 	if (rc == 0)
 		rc = layer_view(&l, true, &base, err);
 	if (rc == 0 && view_append(v, &base) < 0)
@@ -74,12 +74,12 @@ static int view_below(
 	return rc;
 }
 
-static int complete(struct load *ld, struct task *t, struct ovl_err *err)
+static int complete_layer(struct load *ld, struct task *t, struct ovl_err *err)
 {
 	auto_view below = {.xp = &ld->st->xattrs};
 	auto_layer parent = LAYER_INIT;
 	const struct layer *on = t->has_parent ? &parent : NULL;
-	int rc = on ? open_parent(ld, t, &parent, err) : 0;
+	int rc = on ? open_task_parent(ld, t, &parent, err) : 0;
 
 	if (rc == 0 && on)
 		rc = driver_check_depth(on, OVL_IMAGE, err);
@@ -89,7 +89,7 @@ static int complete(struct load *ld, struct task *t, struct ovl_err *err)
 		rc = ingest_complete(&t->in, on, &below, &t->meta, err);
 	if (rc == 0)
 		rc = stage_hint(&t->id, on, err);
-	stage_rest(&t->in.stage);
+	stage_suspend(&t->in.stage);
 	return rc;
 }
 
@@ -99,7 +99,7 @@ static int complete_all(struct load *ld, struct ovl_err *err)
 
 	for (size_t i = 0; i < ld->n && rc == 0; i++)
 		rc = store_stopped(ld->st) ? err_stopped(err) :
-					     complete(ld, &ld->task[i], err);
+					     complete_layer(ld, &ld->task[i], err);
 	return rc;
 }
 
@@ -137,7 +137,7 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 	struct layer *out, bool *found, struct ovl_err *err)
 {
 	bool durable = store_durable(ld->st);
-	struct layer_ref ref = load_ref(ld, &t->id);
+	struct layer_ref ref = image_load_ref(ld, &t->id);
 	struct stage *sg = &t->in.stage;
 	struct ovl_err why;
 	int rc;
@@ -173,14 +173,14 @@ static int appear_image(
 	struct load *ld, size_t i, struct task **next, bool *found, struct ovl_err *err)
 {
 	struct task *end = ld->task + ld->n;
-	struct layer_ref top = load_ref(ld, &ld->top[i]);
+	struct layer_ref top = image_load_ref(ld, &ld->top[i]);
 	struct layer *held = &ld->held[i];
 	struct layer l = LAYER_INIT;
 	int rc = 0;
 
 	for (; *next < end && (*next)->image == i && rc == 0; (*next)++) {
 		auto_layer parent = LAYER_INIT;
-		struct layer_ref ref = load_ref(ld, &(*next)->parent);
+		struct layer_ref ref = image_load_ref(ld, &(*next)->parent);
 		bool on = (*next)->has_parent;
 
 		if (on)
@@ -235,7 +235,7 @@ static void drop_hints(struct load *ld)
 	}
 }
 
-static int finish(struct load *ld, struct ovl_err *err)
+static int store_all(struct load *ld, struct ovl_err *err)
 {
 	int rc = complete_all(ld, err);
 
@@ -263,7 +263,7 @@ static int finish(struct load *ld, struct ovl_err *err)
 	return rc;
 }
 
-static void release(struct load *ld)
+static void release_load(struct load *ld)
 {
 	for (size_t i = 0; i < ld->n; i++)
 		ingest_end(&ld->task[i].in);
@@ -290,7 +290,7 @@ int image_store(struct ovl_store *st, const struct ovl_import *req, struct image
 	if (rc == 0)
 		rc = image_pool(&ld, err);
 	if (rc == 0)
-		rc = finish(&ld, err);
-	release(&ld);
+		rc = store_all(&ld, err);
+	release_load(&ld);
 	return rc;
 }

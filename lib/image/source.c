@@ -127,7 +127,7 @@ static struct member *next_same(const struct source *s, struct member *m)
 		NULL;
 }
 
-static int differ(const char *name, struct ovl_err *err)
+static int differ_file(const char *name, struct ovl_err *err)
 {
 	return err_say(err, EINVAL,
 		"%s occurs twice in the archive, with different content", Q(name));
@@ -145,7 +145,7 @@ static int follow(struct source *s, struct member *link, size_t n, struct buf *p
 		return leads_out(name, err);
 	for (struct member *m = link; !link->checked && (m = next_same(s, m));) {
 		if (!m->link || m->out || strcmp(s->names.data + m->link, target) != 0)
-			return differ(name, err);
+			return differ_file(name, err);
 	}
 	link->checked = true;
 	buf_adds(&to, target);
@@ -247,7 +247,7 @@ static int check_others(struct source *s, struct member *first, const struct par
 			rc = store_stopped(s->st) ? err_stopped(err) :
 						    equal(part, &other, err);
 		if (rc <= 0)
-			return rc ? rc : differ(name, err);
+			return rc ? rc : differ_file(name, err);
 	}
 	first->checked = true;
 	return 1;

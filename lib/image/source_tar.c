@@ -166,7 +166,7 @@ static bool set_link(struct source *s, struct member *m, const char *name,
 }
 
 /* Adds an entry as the next member, if it is a file or a link. */
-static int take(
+static int add_entry(
 	struct source *s, struct archive *a, struct archive_entry *e, struct ovl_err *err)
 {
 	const char *raw = archive_entry_pathname(e);
@@ -232,7 +232,7 @@ static int read_members(struct source *s, struct archive *a, struct input *in, b
 			return 0;
 		if (r != ARCHIVE_OK || (!any && !fits(a, e, in->fd)))
 			return -ENOENT;
-		rc = store_stopped(s->st) ? err_stopped(err) : take(s, a, e, err);
+		rc = store_stopped(s->st) ? err_stopped(err) : add_entry(s, a, e, err);
 	}
 	/* It may be a layer that holds nothing else. */
 	return rc == -E2BIG && !any ? -ENOENT : rc;

@@ -35,7 +35,7 @@ int spool_file(struct ovl_store *st, struct ovl_err *err)
 }
 
 /* Creates the file for the first block that must be kept. */
-static int keep(void *ctx, const void *p, size_t n, struct ovl_err *err)
+static int keep_block(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
 	struct spool *sp = ctx;
 
@@ -69,7 +69,7 @@ int spool_open(struct spool *sp, struct ovl_store *st, int fd, uint64_t max_size
 		.stop = st->cfg.stop,
 		.tick = tell,
 		.tick_ctx = sp,
-		.keep = keep,
+		.keep = keep_block,
 		.keep_ctx = sp,
 	};
 
@@ -96,7 +96,7 @@ static bool fits(struct tarin *t, struct archive_entry *e)
 }
 
 /* 1: it can be an image. A damaged tar is a layer, whose import reports the damage. */
-static int look(struct spool *sp, struct ovl_err *err)
+static int look_at_members(struct spool *sp, struct ovl_err *err)
 {
 	auto_signs signs = {0};
 	struct archive_entry *e;
@@ -133,7 +133,7 @@ static int keep_all(struct spool *sp, struct ovl_err *err)
 
 int spool_look(struct spool *sp, bool any, struct ovl_err *err)
 {
-	int is = any ? 1 : look(sp, err);
+	int is = any ? 1 : look_at_members(sp, err);
 	int rc = is;
 
 	if (is > 0)

@@ -15,8 +15,8 @@
 
 static int by_id(const void *a, const void *b)
 {
-	const struct layer_ref *x = &((const struct member *)a)->ref;
-	const struct layer_ref *y = &((const struct member *)b)->ref;
+	const struct layer_ref *x = &((const struct family_member *)a)->ref;
+	const struct layer_ref *y = &((const struct family_member *)b)->ref;
 	int order = strcmp(x->id.s, y->id.s);
 
 	return order ? order : (int)x->drv->number - (int)y->drv->number;
@@ -24,7 +24,7 @@ static int by_id(const void *a, const void *b)
 
 bool family_has(const struct family *f, const struct layer_ref *ref)
 {
-	struct member key = {.ref = *ref};
+	struct family_member key = {.ref = *ref};
 
 	return f->n && bsearch(&key, f->member, f->n, sizeof(key), by_id);
 }
@@ -59,7 +59,7 @@ static int append_new(void *ctx, const struct layer_ref *ref)
 }
 
 /* True if it was removed meanwhile and that does not matter. Else err says why. */
-static bool may_be_gone(const struct family *f, const struct member *m,
+static bool may_be_gone(const struct family *f, const struct family_member *m,
 	const struct ovl_err *why, struct ovl_err *err)
 {
 	if (why->status == OVL_NOLAYER && (f->missing_ok || !m->asked))
@@ -109,13 +109,13 @@ int family_add(struct family *f, const struct layer_ref *ref, const char *asked,
 }
 
 const char *family_label(
-	const struct family *f, const struct member *m, char out[OVL_LABEL_SIZE])
+	const struct family *f, const struct family_member *m, char out[OVL_LABEL_SIZE])
 {
 	return m->asked && *m->asked ? m->asked : layer_label(f->st, &m->ref, out);
 }
 
 /* Removes duplicates: layers named twice, or named and on top of another one. */
-static void sort_out(struct family *f)
+static void remove_doubles(struct family *f)
 {
 	size_t n = 0;
 
@@ -153,7 +153,7 @@ static int lock_members(struct family *f, struct ovl_err *err)
 
 	for (size_t i = 0; i < f->n; i++) {
 		struct ovl_err why = {.status = OVL_FAILED};
-		struct member *m = &f->member[i];
+		struct family_member *m = &f->member[i];
 		int rc = layer_open_to_remove(f->st, &m->ref, LOCK_EX | LOCK_NB,
 			family_label(f, m, label), &m->layer, &why);
 
@@ -182,7 +182,7 @@ static int try_lock(void *ctx, struct ovl_err *err)
 	int rc = l->fill(l->f, l->ctx, err);
 
 	if (rc == 0) {
-		sort_out(l->f);
+		remove_doubles(l->f);
 		rc = lock_members(l->f, err);
 	}
 	if (rc == 0)

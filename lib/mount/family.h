@@ -15,7 +15,7 @@
 struct inuse;
 struct pathset;
 
-struct member {
+struct family_member {
 	struct layer_ref ref;
 	const char *
 		asked; /* what the user called it, "" if nobody did; NULL: a descendant */
@@ -27,7 +27,7 @@ struct family {
 	struct inuse *inuse; /* cache shared with other families; NULL: none */
 	bool missing_ok; /* a layer that was asked for may be missing; others always
 			  * may */
-	struct member *member; /* sorted by id after family_lock */
+	struct family_member *member; /* sorted by id after family_lock */
 	size_t n;
 	struct pathset *seen; /* ids, with the number of the driver as a letter */
 };
@@ -48,7 +48,7 @@ int family_add(struct family *f, const struct layer_ref *ref, const char *asked,
 
 /* What to call it in a message: as the user did, or as layer_label() does. */
 const char *family_label(
-	const struct family *f, const struct member *m, char out[OVL_LABEL_SIZE]);
+	const struct family *f, const struct family_member *m, char out[OVL_LABEL_SIZE]);
 
 bool family_has(const struct family *f, const struct layer_ref *ref);
 

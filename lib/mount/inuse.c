@@ -86,7 +86,7 @@ static int refuse_mounted(struct question *q, size_t first)
 }
 
 /* Drops notes of other mounts, as far as they can be identified. */
-static void sort_out(struct question *q, size_t first)
+static void drop_own_mounts(struct question *q, size_t first)
 {
 	struct layer_ref ref = layer_ref_of(q->l);
 
@@ -110,10 +110,10 @@ static int ask(struct question *q)
 	if (rc < 0)
 		return err_sys(
 			q->err, -rc, "cannot read the mounts of layer %s", Q(q->what));
-	sort_out(q, 0);
+	drop_own_mounts(q, 0);
 	mountnotes_ask(&q->notes);
 	if (q->l->meta.kind != OVL_WRITABLE ||
-		(!mountnotes_open(&q->notes) && upper_at_rest(q->l)))
+		(!mountnotes_open(&q->notes) && upper_is_idle(q->l)))
 		return 0;
 	q->upper = upper_ask(q->l, q->err);
 	return q->upper < 0 && q->upper != -EPERM ? q->upper : 0;
@@ -185,7 +185,7 @@ static int refuse_below(struct question *q)
 	return rc < 0 ? err_nomem(q->err) : 0;
 }
 
-static int answer(struct question *q)
+static int look_everywhere(struct question *q)
 {
 	int rc = see(q, false);
 
@@ -198,7 +198,7 @@ static int answer(struct question *q)
 		rc = see(q, true);
 		if (rc == 0)
 			rc = refuse_mounted(q, 1);
-		sort_out(q, 1);
+		drop_own_mounts(q, 1);
 		if (rc == 0 && (q->l->meta.kind != OVL_WRITABLE || q->upper < 0))
 			mountnotes_ask_long(&q->notes, 500);
 	}
@@ -212,7 +212,7 @@ int inuse_refuse(struct inuse *u, const struct layer *l, const char *what,
 	enum inuse_for why, struct ovl_err *err)
 {
 	struct question q = {.u = u, .l = l, .what = what, .why = why, .err = err};
-	int rc = answer(&q);
+	int rc = look_everywhere(&q);
 
 	/* A new mount starts over; other commands leave the layer as it is. */
 	if (rc == 0 && why == INUSE_MOUNT)

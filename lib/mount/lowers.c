@@ -82,7 +82,7 @@ static int open_named(
 	return *fd < 0 ? missing(name, ENOENT, err) : 0;
 }
 
-static int check_one(const struct layer *l, const char *name, struct ovl_err *err)
+static int check_lower(const struct layer *l, const char *name, struct ovl_err *err)
 {
 	auto_fd fd = -1;
 	struct ovl_id id;
@@ -104,10 +104,10 @@ int lowers_check(const struct layer *l, bool self, struct ovl_err *err)
 	int rc = self ? l->drv->as_lower(l, &own, err) : 0;
 
 	if (rc == 0 && self)
-		rc = check_one(l, own.data, err);
+		rc = check_lower(l, own.data, err);
 	if (rc == 0)
 		rc = l->drv->lowers(l, &lowers, err);
 	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
-		rc = check_one(l, lowers.name[i], err);
+		rc = check_lower(l, lowers.name[i], err);
 	return rc;
 }

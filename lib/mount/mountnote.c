@@ -91,7 +91,7 @@ static void parse_rest(const char *rest, const struct reader *r, struct mountnot
 	out->key = key <= INT_MAX ? (int)key : 0;
 }
 
-static bool parse(const char *name, const struct reader *r, struct mountnote *out)
+static bool parse_note(const char *name, const struct reader *r, struct mountnote *out)
 {
 	const char *dash = strchr(name, '-');
 	unsigned major;
@@ -113,7 +113,7 @@ static bool parse(const char *name, const struct reader *r, struct mountnote *ou
 	return true;
 }
 
-static int add(struct mountnotes *m, const struct mountnote *note)
+static int add_note(struct mountnotes *m, const struct mountnote *note)
 {
 	if (!VEC_ROOM(m->note, m->n))
 		return -ENOMEM;
@@ -142,8 +142,8 @@ static int read_notes(int fd, struct mountnotes *out)
 			rc = read_boot(r.boot);
 		if (rc == 0 && !r.owner.ino)
 			rc = owner_of(fd, &r.owner);
-		if (rc == 0 && parse(name, &r, &note))
-			rc = add(&m, &note);
+		if (rc == 0 && parse_note(name, &r, &note))
+			rc = add_note(&m, &note);
 	}
 	if (rc < 0 || more < 0)
 		return rc < 0 ? rc : -errno;
@@ -230,12 +230,12 @@ size_t mountnotes_clear(const struct layer *l, struct mountnotes *m)
 
 /* ---- making ----------------------------------------------------------------------- */
 
-static void path_of(const struct mountnote *note, char path[MOUNTNOTE_SIZE + 16])
+static void note_path(const struct mountnote *note, char path[MOUNTNOTE_SIZE + 16])
 {
 	snprintf(path, MOUNTNOTE_SIZE + 16, DIR "/%s", note->name);
 }
 
-static int make(const struct layer *l, const char *path)
+static int make_note(const struct layer *l, const char *path)
 {
 	int fd = -1;
 
@@ -271,8 +271,8 @@ int mountnote_begin(const struct layer *l, struct mountnote *out)
 	snprintf(out->name, sizeof(out->name), "%s-%s-%llx.%llx-%llx-%x", fresh, boot,
 		owner.dev, owner.ino, time_now(), (unsigned)out->key);
 	out->state = NOTE_NEW;
-	path_of(out, path);
-	return make(l, path);
+	note_path(out, path);
+	return make_note(l, path);
 }
 
 int mountnote_number(const struct layer *l, struct mountnote *note, dev_t dev)
@@ -283,8 +283,8 @@ int mountnote_number(const struct layer *l, struct mountnote *note, dev_t dev)
 
 	snprintf(numbered.name, sizeof(numbered.name), "%u:%u%s", major(dev), minor(dev),
 		strchr(note->name, '-'));
-	path_of(note, old);
-	path_of(&numbered, path);
+	note_path(note, old);
+	note_path(&numbered, path);
 	if (renameat(l->fd, old, l->fd, path) < 0)
 		return -errno;
 	*note = numbered;
@@ -295,7 +295,7 @@ void mountnote_drop(const struct layer *l, const struct mountnote *note)
 {
 	char path[MOUNTNOTE_SIZE + 16];
 
-	path_of(note, path);
+	note_path(note, path);
 	if (renameat(l->fd, path, l->fd, SPARE) < 0)
 		unlinkat(l->fd, path, 0);
 }

@@ -88,7 +88,7 @@ static enum whose whose_root(const struct ovl_store *st, const struct mi_table *
  * Splits "<root>/<driver>/<id>". The part before the id may be missing, in a name
  * relative to the driver's directory: then *root is NULL.
  */
-static bool split(char *path, char **root, struct layer_ref *ref)
+static bool split_source(char *path, char **root, struct layer_ref *ref)
 {
 	char *id = strrchr(path, '/');
 	char *driver;
@@ -140,7 +140,7 @@ static bool name_of_tree(const char *name, const struct driver *d, struct named 
 	out->merged = !is_tree(d, slash + 1);
 	*slash = '\0';
 	out->ref.drv = d;
-	if (!split(copy, &root, &out->ref) || out->ref.drv != d)
+	if (!split_source(copy, &root, &out->ref) || out->ref.drv != d)
 		return false;
 	out->known = true;
 	out->has_root = root != NULL;
@@ -260,7 +260,7 @@ static void look_end(struct look *k)
 }
 #define auto_look __attribute__((cleanup(look_end))) struct look
 
-static struct look look_at(
+static struct look read_source(
 	struct ovl_store *st, const struct mi_table *t, const struct mi_line *line)
 {
 	struct look k = {.st = st, .t = t, .whose = UNKNOWN, .another = -1};
@@ -270,13 +270,13 @@ static struct look look_at(
 	if (strncmp(line->source, mark, sizeof(mark) - 1) != 0)
 		return k;
 	copy = strdup(line->source + sizeof(mark) - 1);
-	k.marked = copy && split(copy, &root, &k.mark) && root;
+	k.marked = copy && split_source(copy, &root, &k.mark) && root;
 	if (k.marked)
 		k.whose = whose_root(st, t, root, &k.another);
 	return k;
 }
 
-static bool has(int store, const struct named *n)
+static bool has_layer(int store, const struct named *n)
 {
 	const struct driver *d = n->ref.drv;
 	char path[ID_LEN + 64];
@@ -295,7 +295,7 @@ static bool is_only_ours(
 	const struct look *k, int another, enum role role, const struct named *n)
 {
 	return (*n->link || role == UPPER) && layer_exists(k->st, &n->ref, NULL) > 0 &&
-		!has(another, n);
+		!has_layer(another, n);
 }
 
 static bool is_ours(const struct look *k, enum role role, const struct named *n)
@@ -338,7 +338,7 @@ static bool layer_of(struct ovl_store *st, const struct mi_table *t,
 
 	if (strcmp(line->type, "overlay") != 0)
 		return false;
-	k = look_at(st, t, line);
+	k = read_source(st, t, line);
 	each_dir(line, take_own, &k);
 	/* The link is gone; the layer may have been removed meanwhile. */
 	if (!k.first.known && k.whose == OURS) {
@@ -366,7 +366,7 @@ static bool shows(struct ovl_store *st, const struct mi_table *t,
 
 	if (strcmp(line->type, "overlay") != 0)
 		return false;
-	k = look_at(st, t, line);
+	k = read_source(st, t, line);
 	k.want = want;
 	return each_dir(line, is_wanted, &k) > 0;
 }
@@ -375,19 +375,19 @@ static bool shows(struct ovl_store *st, const struct mi_table *t,
  * True if the line cannot be a mount that we made of the layer: those have its id in
  * their source; and of two stores that have the layer, each has its own short links.
  */
-static bool is_anothers(struct ovl_store *st, const struct mi_table *t,
+static bool is_foreign(struct ovl_store *st, const struct mi_table *t,
 	const struct mi_line *line, const struct layer_ref *ref)
 {
 	auto_look k = {.another = -1};
 
 	if (strcmp(line->type, "overlay") != 0)
 		return true;
-	k = look_at(st, t, line);
+	k = read_source(st, t, line);
 	if (!k.marked || !layer_ref_same(&k.mark, ref))
 		return true;
 	each_dir(line, take_own, &k);
 	return k.whose == ANOTHERS && *k.first.link && !k.first.known &&
-		has(k.another, &k.first);
+		has_layer(k.another, &k.first);
 }
 
 /* ---- this namespace --------------------------------------------------------------- */
@@ -476,7 +476,7 @@ bool mounts_anothers(struct ovl_store *st, const struct mi_table *t,
 	snprintf(text, sizeof(text), "%u:%u", major(dev), minor(dev));
 	for (size_t i = 0; i < t->n; i++) {
 		if (strcmp(t->line[i].dev, text) == 0 &&
-			is_anothers(st, t, &t->line[i], ref))
+			is_foreign(st, t, &t->line[i], ref))
 			return true;
 	}
 	return false;

@@ -49,8 +49,8 @@ static bool is_below(const struct mi_table *t, const struct mi_line *line,
 }
 
 /* The layer's directory. */
-static int place_of(const struct layer *l, const struct mi_table *own, struct buf *text,
-	struct file *dir)
+static int file_of_layer(const struct layer *l, const struct mi_table *own,
+	struct buf *text, struct file *dir)
 {
 	const struct mi_line *on = NULL;
 	struct statx sx;
@@ -70,7 +70,7 @@ int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *wh
 {
 	struct file dir = {0};
 	auto_buf text = {0};
-	int found = place_of(l, &all->table[0], &text, &dir);
+	int found = file_of_layer(l, &all->table[0], &text, &dir);
 
 	for (size_t i = 0; i < all->n && found == 0; i++) {
 		const struct mi_table *t = &all->table[i];

@@ -35,7 +35,7 @@ static int stat_work(const struct layer *l, struct stat *st)
 	return fstatat(l->fd, path, st, AT_SYMLINK_NOFOLLOW);
 }
 
-bool upper_at_rest(const struct layer *l)
+bool upper_is_idle(const struct layer *l)
 {
 	struct stat st;
 
@@ -74,13 +74,13 @@ static bool rename_work(const struct layer *l, const char *from, const char *to)
 
 /* What the kernel has left in it, such as its index, must not be kept for a later
  * mount. */
-void upper_rest(const struct layer *l, const struct upper_work *before)
+void upper_set_idle(const struct layer *l, const struct upper_work *before)
 {
 	if (!before || is_same(l, before))
 		rename_work(l, kernels, resting);
 }
 
-bool upper_wake(const struct layer *l)
+bool upper_clear_idle(const struct layer *l)
 {
 	return rename_work(l, resting, kernels);
 }
@@ -137,7 +137,7 @@ static int try_again(void *ctx)
 	return rc == EACCES ? EPERM : rc;
 }
 
-static int answer(const struct layer *l, int errnum, struct ovl_err *err)
+static int answer_of_errno(const struct layer *l, int errnum, struct ovl_err *err)
 {
 	switch (errnum) {
 	case EBUSY: return 1;
@@ -168,7 +168,7 @@ int upper_ask(const struct layer *l, struct ovl_err *err)
 		return rc;
 	cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fchdir(l->drv_fd) < 0)
-		return answer(l, errno == EPERM ? EACCES : errno, err);
+		return answer_of_errno(l, errno == EPERM ? EACCES : errno, err);
 	rc = try_mount(l, l->st->xattrs.user);
 	if (rc == EPERM) {
 		struct layer copy = *l;
@@ -178,5 +178,5 @@ int upper_ask(const struct layer *l, struct ovl_err *err)
 	}
 	if (cwd >= 0 && fchdir(cwd) < 0)
 		return err_sys(err, errno, "cannot go back to the working directory");
-	return answer(l, rc, err);
+	return answer_of_errno(l, rc, err);
 }

@@ -18,7 +18,7 @@
 #include "store/layer.h"
 
 /* True if no writable mount has the layer as its upper; false if unknown. */
-bool upper_at_rest(const struct layer *l);
+bool upper_is_idle(const struct layer *l);
 
 /*
  * Asks the kernel: 1 it is the upper of a live mount, 0 it is not, -EPERM: not allowed to
@@ -41,10 +41,10 @@ void upper_before(const struct layer *l, struct upper_work *out);
  * Marks the layer as idle, unless it was mounted again since before (NULL: impossible).
  * Under the lock of mounts, when the mounts of the layer are known to have ended.
  */
-void upper_rest(const struct layer *l, const struct upper_work *before);
+void upper_set_idle(const struct layer *l, const struct upper_work *before);
 
-/* Before a mount: removes the idle mark. True: there was one, and upper_rest()
+/* Before a mount: removes the idle mark. True: there was one, and upper_set_idle()
  * restores it. */
-bool upper_wake(const struct layer *l);
+bool upper_clear_idle(const struct layer *l);
 
 #endif

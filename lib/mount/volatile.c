@@ -22,7 +22,7 @@
 
 static const char *const places[] = {KERNELS, LIFTED};
 
-static void path_of(const struct layer *l, const char *place, char path[64])
+static void mark_path(const struct layer *l, const char *place, char path[64])
 {
 	snprintf(path, 64, "%s/%s", l->drv->work, place);
 }
@@ -33,7 +33,7 @@ static bool marked(const struct layer *l)
 		char path[64];
 		struct stat st;
 
-		path_of(l, places[i], path);
+		mark_path(l, places[i], path);
 		if (fstatat(l->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			return true;
 	}
@@ -46,7 +46,7 @@ static int remove_at(const struct layer *l, const char *place)
 	char *name;
 	auto_fd dir = -1;
 
-	path_of(l, place, path);
+	mark_path(l, place, path);
 	name = strrchr(path, '/');
 	*name++ = '\0';
 	dir = fs_open_beneath(l->fd, path, O_RDONLY | O_DIRECTORY);
@@ -85,8 +85,8 @@ int volatile_lift(const struct layer *l, struct ovl_err *err)
 	char from[64];
 	char to[64];
 
-	path_of(l, KERNELS, from);
-	path_of(l, LIFTED, to);
+	mark_path(l, KERNELS, from);
+	mark_path(l, LIFTED, to);
 	if (fs_exists(l->fd, from) == 0)
 		return 0;
 	if (remove_at(l, LIFTED) == 0 && renameat(l->fd, from, l->fd, to) == 0)
@@ -95,12 +95,12 @@ int volatile_lift(const struct layer *l, struct ovl_err *err)
 		err, errno, "cannot move the volatile mark of layer %.12s", l->id.s);
 }
 
-int volatile_settle(const struct layer *l, struct ovl_err *err)
+int volatile_clear(const struct layer *l, struct ovl_err *err)
 {
 	auto_fd tree = -1;
 
 	/* Keep the mark if the kernel cannot be asked: that is safe. */
-	if (!marked(l) || (!upper_at_rest(l) && upper_ask(l, NULL) != 0))
+	if (!marked(l) || (!upper_is_idle(l) && upper_ask(l, NULL) != 0))
 		return 0;
 	tree = layer_tree(l, err);
 	if (tree < 0)

@@ -21,6 +21,6 @@ int volatile_lift(const struct layer *l, struct ovl_err *err);
 void volatile_accept(const struct layer *l);
 
 /* After an unmount: syncs the upper and removes the mark, if the layer is not in use. */
-int volatile_settle(const struct layer *l, struct ovl_err *err);
+int volatile_clear(const struct layer *l, struct ovl_err *err);
 
 #endif

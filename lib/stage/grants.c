@@ -38,7 +38,7 @@ static int set_pending(int dir, const char *file, bool pending)
 	return note < 0 ? -1 : names_note_set(note, pending);
 }
 
-static int add(struct grants *g, const struct grant *what, const void *p, size_t n,
+static int add_grant(struct grants *g, const struct grant *what, const void *p, size_t n,
 	struct ovl_err *err)
 {
 	struct grant *item;
@@ -63,7 +63,7 @@ int grants_config(struct grants *g, const struct layer *l, const char *hex,
 	struct grant what = {.l = l, .sub = CONFIGS};
 
 	snprintf(what.file, sizeof(what.file), "%s", hex);
-	return add(g, &what, bytes->data, bytes->len, err);
+	return add_grant(g, &what, bytes->data, bytes->len, err);
 }
 
 int grants_name(struct grants *g, const struct layer *l, const char *name,
@@ -74,13 +74,13 @@ int grants_name(struct grants *g, const struct layer *l, const char *name,
 	if (!ovl_name_valid(name) || !name_encode(name, what.file))
 		return err_status(err, OVL_USAGE,
 			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
-	return add(g, &what, config, strlen(config), err);
+	return add_grant(g, &what, config, strlen(config), err);
 }
 
 /* ---- now -------------------------------------------------------------------------- */
 
 /* A config that a power cut has torn is replaced. */
-static int place(struct grants *g, struct grant *item)
+static int place_grant(struct grants *g, struct grant *item)
 {
 	auto_fd dir = -1;
 
@@ -100,7 +100,7 @@ static int place(struct grants *g, struct grant *item)
 	return 0;
 }
 
-static void take_back(struct grants *g, struct grant *item)
+static void take_back_grant(struct grants *g, struct grant *item)
 {
 	auto_fd dir = fs_open_dir(item->l->fd, item->sub);
 
@@ -112,7 +112,7 @@ static void take_back(struct grants *g, struct grant *item)
 	unlinkat(item->l->fd, item->sub, AT_REMOVEDIR); /* if it was made for this one */
 }
 
-static int check(struct grants *g, struct ovl_err *err)
+static int check_grants(struct grants *g, struct ovl_err *err)
 {
 	int rc = 0;
 
@@ -138,7 +138,7 @@ static int place_all(struct grants *g, struct ovl_err *err)
 	for (size_t i = 0; i < g->n; i++) {
 		struct grant *item = &g->item[i];
 
-		if (place(g, item) < 0)
+		if (place_grant(g, item) < 0)
 			return err_sys(err, errno,
 				"cannot put '%s/%.40s' into layer %.12s", item->sub,
 				item->file, item->l->id.s);
@@ -218,7 +218,7 @@ static void take_all_back(struct grants *g)
 			take_name_back(g, &g->item[i]);
 	}
 	for (size_t i = g->n; i-- > 0;)
-		take_back(g, &g->item[i]);
+		take_back_grant(g, &g->item[i]);
 }
 
 int grants_give(struct grants *g, struct ovl_err *err)
@@ -227,7 +227,7 @@ int grants_give(struct grants *g, struct ovl_err *err)
 
 	if (rc < 0)
 		return rc;
-	rc = check(g, err);
+	rc = check_grants(g, err);
 	if (rc == 0) {
 		rc = place_all(g, err);
 		if (rc == 0)

@@ -26,7 +26,7 @@ static int neutralize(int fd)
 	return fchmod(fd, 0700) < 0 ? -1 : fs_drop_acls(fd, NULL);
 }
 
-static int prepare(struct stage *sg)
+static int prepare_dir(struct stage *sg)
 {
 	sg->spare = fcntl(sg->drv_fd, F_DUPFD_CLOEXEC, 0);
 	return sg->spare < 0 ? -1 : neutralize(sg->fd);
@@ -50,7 +50,7 @@ static int take_made(struct stage *sg, int staging)
 	rc = fs_is(staging, sg->name, sg->fd);
 	if (rc <= 0)
 		return rc < 0 ? -errno : 0;
-	return prepare(sg) < 0 ? -errno : 1;
+	return prepare_dir(sg) < 0 ? -errno : 1;
 }
 
 /* 1 made and locked, 0 prune was faster, negative errno. */
@@ -111,7 +111,7 @@ int stage_begin_at(struct ovl_store *st, const struct driver *drv, int dir,
 		.held = -1};
 
 	sg.drv_fd = store_driver_dir(st, drv, err);
-	if (sg.drv_fd >= 0 && prepare(&sg) == 0) {
+	if (sg.drv_fd >= 0 && prepare_dir(&sg) == 0) {
 		*out = sg;
 		return 0;
 	}
@@ -135,7 +135,7 @@ int stage_begin_within(
 	return stage_resume(out, err);
 }
 
-void stage_rest(struct stage *sg)
+void stage_suspend(struct stage *sg)
 {
 	close_fdp(&sg->fd);
 }
@@ -186,7 +186,7 @@ int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err
 
 	if (fs_rmtree(l->fd, sg.name, NULL) == 0 && mkdirat(l->fd, sg.name, 0700) == 0)
 		sg.fd = fs_open_dir(l->fd, sg.name);
-	if (sg.fd < 0 || prepare(&sg) < 0) {
+	if (sg.fd < 0 || prepare_dir(&sg) < 0) {
 		int rc = err_sys(
 			err, errno, "cannot make '%s' in layer %.12s", sg.name, l->id.s);
 
@@ -203,8 +203,8 @@ enum { UNSYNCED = 2 };
 
 /* Name and short link lead nowhere for a moment, then the rename makes it a layer. 1
  * done, 0 such a layer exists already. */
-static int step(struct stage *sg, const struct layer_ref *ref, const struct layer *parent,
-	const char *name, bool durable, struct ovl_err *err)
+static int make_appear(struct stage *sg, const struct layer_ref *ref,
+	const struct layer *parent, const char *name, bool durable, struct ovl_err *err)
 {
 	int rc = parent ? layer_add_child(parent, &ref->id, err) : 0;
 
@@ -234,7 +234,7 @@ static int step(struct stage *sg, const struct layer_ref *ref, const struct laye
 /* It is a layer now, which others may read. The lock is kept and becomes shared in one
  * step; one that relied on the lock of another stage was locked before anybody could
  * see it. */
-static void keep(struct stage *sg)
+static void keep_locked(struct stage *sg)
 {
 	if (sg->hold && flock(sg->fd, LOCK_SH | LOCK_NB) == 0)
 		sg->held = steal_fd(&sg->fd);
@@ -256,7 +256,7 @@ static int step_locked(struct stage *sg, const struct layer_ref *ref,
 		flock(sg->fd, LOCK_SH | LOCK_NB);
 	rc = store_lock(sg->st, LOCK_SH, err);
 	if (rc == 0) {
-		rc = step(sg, ref, parent, name, durable, err);
+		rc = make_appear(sg, ref, parent, name, durable, err);
 		store_unlock(sg->st);
 	}
 	if (name)
@@ -277,7 +277,7 @@ int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *
 	}
 	sg->appeared = rc > 0;
 	if (sg->appeared)
-		keep(sg);
+		keep_locked(sg);
 	return rc;
 }
 

@@ -67,10 +67,10 @@ int stage_begin_at(struct ovl_store *st, const struct driver *drv, int dir,
 	struct stage *out, struct ovl_err *err);
 
 /* Begins as name inside another stage, which must end later: so that many layers need
- * only one lock. Between stage_rest and stage_resume it uses no descriptor. */
+ * only one lock. Between stage_suspend and stage_resume it uses no descriptor. */
 int stage_begin_within(
 	const struct stage *of, const char *name, struct stage *out, struct ovl_err *err);
-void stage_rest(struct stage *sg);
+void stage_suspend(struct stage *sg);
 int stage_resume(struct stage *sg, struct ovl_err *err);
 
 /* Begins as staging/<as>. */

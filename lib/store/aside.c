@@ -10,7 +10,7 @@
 #include "store/aside.h"
 #include "store/store.h"
 
-int aside_take(struct ovl_store *st, int dirfd, const char *name, const char *where,
+int aside_move(struct ovl_store *st, int dirfd, const char *name, const char *where,
 	char out[ASIDE_NAME_MAX], struct ovl_err *err)
 {
 	int aside = store_dir_make(st, DIR_ASIDE, err);

@@ -15,7 +15,7 @@
 #define ASIDE_NAME_MAX (NAME_MAX + 1)
 
 /* Moves name in the open directory there; out: its new name. */
-int aside_take(struct ovl_store *st, int dirfd, const char *name, const char *where,
+int aside_move(struct ovl_store *st, int dirfd, const char *name, const char *where,
 	char out[ASIDE_NAME_MAX], struct ovl_err *err);
 
 /* True if that layer was moved there. */

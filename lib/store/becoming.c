@@ -46,7 +46,7 @@ int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *i
 	return parse_to(target.data, image);
 }
 
-static int is_there(struct ovl_store *st, const struct layer_ref *ref)
+static int layer_in_place(struct ovl_store *st, const struct layer_ref *ref)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, NULL);
 	int r;
@@ -66,10 +66,10 @@ int becoming_to(
 	if (r <= 0)
 		return r;
 	/* A layer in its place has not been committed. */
-	r = is_there(st, from);
+	r = layer_in_place(st, from);
 	if (r)
 		return r < 0 ? r : 0;
-	r = is_there(st, &to);
+	r = layer_in_place(st, &to);
 	if (r > 0)
 		*image = to;
 	return r;

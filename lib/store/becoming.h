@@ -2,13 +2,12 @@
  * A writable layer W that becomes image layer I: what is on disk while a commit is at
  * work, and how it is read. The commit is done when the directory of W has been renamed;
  * everything described here was put there before, and means nothing while the directory
- * still has the name W. commit.c has the steps, finish.c what is left to do after them.
+ * still has the name W. commit.c has the steps, becoming_finish.c the work after them.
  *
  *	W/.layer		says what W becomes. Under the name I the directory is the
  *				image layer,
  *	W/.image/.layer		and this is its .layer, until it replaces the other one;
  *	W/.image/link		the same for a driver's file that both kinds have;
- *	W/.image/clean		what is removed from the tree then, see cleaning.h
  *	W/.image/was		.layer as it was, for a commit that changes nothing
  *	staging/W/.to		-> ../../<driver>/I: where W went. It is followed for
  *				names, never for ids

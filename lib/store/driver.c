@@ -25,14 +25,14 @@ int driver_check_depth(
 	/* An image layer is itself a lower of its mounts. */
 	unsigned n = parent->meta.lowers + (kind == OVL_IMAGE ? 2 : 1);
 
-	if (parent->drv->whole || n <= parent->drv->max_lowers)
+	if (parent->drv->flat || n <= parent->drv->max_lowers)
 		return 0;
 	return err_say(err, E2BIG,
 		"this would be a stack of %u layers: a mount has at most %u", n,
 		parent->drv->max_lowers);
 }
 
-void driver_place(struct meta *m, const struct layer *parent, bool cut)
+void driver_place(struct meta *m, const struct layer *parent, bool opaque)
 {
 	m->has_parent = parent != NULL;
 	m->depth = 0;
@@ -41,15 +41,15 @@ void driver_place(struct meta *m, const struct layer *parent, bool cut)
 		return;
 	m->parent = parent->id;
 	m->depth = parent->meta.depth + 1;
-	if (parent->drv->whole)
+	if (parent->drv->flat)
 		m->lowers = m->kind == OVL_WRITABLE;
-	else if (!cut)
+	else if (!opaque)
 		m->lowers = parent->meta.lowers + 1;
 }
 
 bool driver_keeps_mount(const struct layer *l)
 {
-	return l->meta.kind == OVL_WRITABLE || (l->meta.has_parent && !l->drv->whole);
+	return l->meta.kind == OVL_WRITABLE || (l->meta.has_parent && !l->drv->flat);
 }
 
 /* ---- for drivers ------------------------------------------------------------------ */

@@ -35,7 +35,7 @@ struct seed {
 	const struct layer *parent; /* NULL: none */
 	const char *link; /* its short id */
 	bool writable;
-	bool cut; /* opaque: hides all layers below, so it has a parent but no lowers */
+	bool opaque; /* hides all layers below, so it has a parent but no lowers */
 };
 
 /* Faults in a driver's files of a layer. */
@@ -55,7 +55,7 @@ struct driver {
 	/* An image layer's tree is complete, with all that the layers below have: it
 	 * is mounted without lowers, and an import starts from a copy (by hard links)
 	 * of the tree below. */
-	bool whole;
+	bool flat;
 	const char *links; /* directory of short links, made with the driver's own; or
 			    * NULL */
 	const char *work; /* overlayfs's work directory, inside a writable layer */
@@ -103,9 +103,9 @@ const struct driver *driver_find(const char *name);
 
 /*
  * Sets parent, depth and lowers in the metadata of a layer whose kind is set: on top of
- * parent (NULL: none), which it hides with all layers below if cut is set.
+ * parent (NULL: none), which it hides with all layers below if it is opaque.
  */
-void driver_place(struct meta *m, const struct layer *parent, bool cut);
+void driver_place(struct meta *m, const struct layer *parent, bool opaque);
 
 /* True if the layer always has a work directory and a mount point; others have a mount
  * point only while they are mounted on it. */

@@ -152,7 +152,7 @@ const struct driver driver_overlay = {
 	.number = 1,
 	.name = "overlay",
 	.tree = {[OVL_IMAGE] = root, [OVL_WRITABLE] = "upper"},
-	.whole = true,
+	.flat = true,
 	.work = "work",
 	.merged = "merged",
 	.lower_file = lower_file,

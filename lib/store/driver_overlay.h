@@ -3,7 +3,7 @@
  * complete tree, in which unchanged files are hard links to those of the parent. The
  * layout of Docker's driver of that name.
  *
- *	<id>/root/	image layer: its complete tree, see graft.h
+ *	<id>/root/	image layer: its complete tree, see links.h
  *	<id>/lower-id	writable layer: 64 hex digits of the image layer below, no newline;
  *			absent if there is none
  *	<id>/upper/	writable layer: its changes

@@ -108,7 +108,7 @@ static int seed(int fd, const struct seed *how, struct ovl_err *err)
 	auto_buf lower = {0};
 	int rc = put(fd, link_file, how->link, SHORT_LEN, err);
 
-	if (rc == 0 && how->parent && !how->cut) {
+	if (rc == 0 && how->parent && !how->opaque) {
 		rc = lower_text(how->parent, &lower, err);
 		if (rc == 0)
 			rc = put(fd, lower_file, lower.data, lower.len, err);

@@ -188,7 +188,7 @@ static int cannot_read(struct ovl_store *st, const char *what, struct ovl_err *e
 	return err_sys(err, errno, "cannot read '%s/%s'", st->root, what);
 }
 
-static int each_of(struct ovl_store *st, const struct driver *drv, layers_fn fn,
+static int each_in_driver(struct ovl_store *st, const struct driver *drv, layers_fn fn,
 	void *ctx, struct ovl_err *err)
 {
 	auto_fsdir d = {.fd = -1};
@@ -254,13 +254,13 @@ static int comes_back(void *ctx, const struct driver *drv, int dir, const char *
 							 0;
 }
 
-static int each(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
+static int each_layer(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
 {
 	struct coming c = {.st = st, .fn = fn, .ctx = ctx};
 	int rc = 0;
 
 	for (const struct driver *const *d = driver_list; *d && rc == 0; d++)
-		rc = store_covers(st, *d) ? each_of(st, *d, fn, ctx, err) : 0;
+		rc = store_covers(st, *d) ? each_in_driver(st, *d, fn, ctx, err) : 0;
 	return rc == 0 ? each_departed(st, comes_back, &c, err) : rc;
 }
 
@@ -293,7 +293,7 @@ static int each_unlocked(
 	int rc = o.seen ? 0 : err_nomem(err);
 
 	for (int i = 0; i < 2 && rc == 0; i++)
-		rc = each(st, only_once, &o, err);
+		rc = each_layer(st, only_once, &o, err);
 	pathset_free(o.seen);
 	return rc;
 }
@@ -307,7 +307,7 @@ int layers_each(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *e
 		return locked;
 	if (!locked && !st->names_held)
 		return each_unlocked(st, fn, ctx, err);
-	rc = each(st, fn, ctx, err);
+	rc = each_layer(st, fn, ctx, err);
 	if (locked)
 		names_unlock(st);
 	return rc;

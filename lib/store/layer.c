@@ -15,10 +15,10 @@
 #include "store/aside.h"
 #include "store/becoming.h"
 #include "store/driver.h"
-#include "store/finish.h"
+#include "store/becoming_finish.h"
 #include "store/layer.h"
 #include "store/lock.h"
-#include "store/marks.h"
+#include "store/privilege.h"
 #include "store/store.h"
 #include "union/view.h"
 
@@ -85,13 +85,13 @@ static int none_now(struct ovl_store *st, const struct layer_ref *ref, const cha
 }
 
 /* Without write access it is used as it is, as an image layer. */
-static int finish(
+static int finish_killed(
 	struct layer *image, const struct ovl_id *was, bool wait, struct ovl_err *why)
 {
-	int rc = image->st->look_only ? -EROFS : finish_sync_step(image, why);
+	int rc = image->st->look_only ? -EROFS : becoming_sync(image, why);
 
 	if (rc == 0)
-		rc = finish_commit(image, was, wait, NULL, why);
+		rc = becoming_finish(image, was, wait, NULL, why);
 	if (rc == 0)
 		image->meta.was.s[0] = '\0';
 	return rc;
@@ -121,7 +121,7 @@ static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
 			rc = becoming_meta(image.fd, to.id.s, &image.meta, err);
 		if (rc < 0)
 			return rc;
-		rc = finish(&image, &ref->id, !(op & LOCK_NB), &why);
+		rc = finish_killed(&image, &ref->id, !(op & LOCK_NB), &why);
 		/* Another process is about to put it back. */
 		if (rc == -EBUSY || rc == -EINTR) {
 			*err = why;
@@ -220,7 +220,7 @@ int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 		struct ovl_id was = l.meta.was;
 		struct ovl_err why;
 
-		finish(&l, &was, false, &why);
+		finish_killed(&l, &was, false, &why);
 	}
 	*out = l;
 	l.fd = -1;
@@ -249,7 +249,7 @@ int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int 
 		struct ovl_id was = l.meta.was;
 		struct ovl_err why;
 
-		finish(&l, &was, false, &why);
+		finish_killed(&l, &was, false, &why);
 	}
 	if (rc == -EUCLEAN || rc == -ENOENT || rc == -EINVAL || rc == -EFBIG) {
 		meta_guess(&l);
@@ -273,7 +273,7 @@ int layer_open_parent(
 
 int layer_tree(const struct layer *l, struct ovl_err *err)
 {
-	int fd = marks_check(l->st, err);
+	int fd = privilege_check(l->st, err);
 
 	if (fd < 0)
 		return fd;
@@ -319,7 +319,7 @@ int layer_view(
 		if (view_push(&v, fd) < 0)
 			return no_marks(l, err);
 	}
-	rc = marks_check(l->st, err);
+	rc = privilege_check(l->st, err);
 	if (rc == 0)
 		rc = l->drv->lowers(l, &lowers, err);
 	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)

@@ -82,7 +82,7 @@ static int wait_for(const struct ovl_store *st, unsigned seconds, int fd, int op
 }
 
 /* Waits for that many seconds; 0: for ever. */
-static int take(const struct ovl_store *st, unsigned seconds, int fd, int op,
+static int take_within(const struct ovl_store *st, unsigned seconds, int fd, int op,
 	const char *what, struct ovl_err *err)
 {
 	int rc = lock_try(fd, op);
@@ -104,19 +104,19 @@ int lock_take(
 	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
 {
 	return st->cfg.nowait ? lock_now(fd, op, what, err) :
-				take(st, st->cfg.wait, fd, op, what, err);
+				take_within(st, st->cfg.wait, fd, op, what, err);
 }
 
 int lock_moment(
 	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
 {
-	return take(st, st->cfg.nowait ? 1 : st->cfg.wait, fd, op, what, err);
+	return take_within(st, st->cfg.nowait ? 1 : st->cfg.wait, fd, op, what, err);
 }
 
 int lock_brief(
 	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
 {
-	return take(st, 1, fd, op, what, err);
+	return take_within(st, 1, fd, op, what, err);
 }
 
 int lock_now(int fd, int op, const char *what, struct ovl_err *err)

@@ -51,7 +51,7 @@ int meta_replace(int dirfd, const struct meta *m, struct ovl_err *err)
 	return 0;
 }
 
-static bool number(const char *s, uint64_t max, uint64_t *out)
+static bool parse_number(const char *s, uint64_t max, uint64_t *out)
 {
 	uint64_t v = 0;
 
@@ -90,7 +90,7 @@ static bool hex_id(const char *s, char out[ID_LEN + 1])
 enum { SAW_KIND = 1, SAW_LINK = 2, SAW_DEPTH = 4, SAW_LOWERS = 8, SAW_ALL = 15 };
 
 /* Parses one "key value"; unknown keys of later formats are accepted. */
-static bool take(struct meta *m, const char *key, const char *value, unsigned *seen)
+static bool parse_key(struct meta *m, const char *key, const char *value, unsigned *seen)
 {
 	uint64_t n = 0;
 
@@ -114,20 +114,20 @@ static bool take(struct meta *m, const char *key, const char *value, unsigned *s
 	if (strcmp(key, "was") == 0)
 		return hex_id(value, m->was.s);
 	if (strcmp(key, "size") == 0)
-		return number(value, UINT64_MAX, &m->size);
+		return parse_number(value, UINT64_MAX, &m->size);
 	if (strcmp(key, "entries") == 0)
-		return number(value, UINT64_MAX, &m->entries);
+		return parse_number(value, UINT64_MAX, &m->entries);
 	if (strcmp(key, "tar") == 0)
-		return number(value, UINT64_MAX, &m->tar_size);
+		return parse_number(value, UINT64_MAX, &m->tar_size);
 	if (strcmp(key, "created") == 0) {
-		m->created = number(value, INT64_MAX, &n) ? (int64_t)n : -1;
+		m->created = parse_number(value, INT64_MAX, &n) ? (int64_t)n : -1;
 		return m->created >= 0;
 	}
 	if (strcmp(key, "depth") == 0 || strcmp(key, "lowers") == 0) {
 		bool depth = key[0] == 'd';
 
 		*seen |= depth ? SAW_DEPTH : SAW_LOWERS;
-		if (!number(value, depth ? 1000000 : OVL_MAX_LOWERS, &n))
+		if (!parse_number(value, depth ? 1000000 : OVL_MAX_LOWERS, &n))
 			return false;
 		*(depth ? &m->depth : &m->lowers) = (unsigned)n;
 	}
@@ -159,7 +159,7 @@ int meta_parse(const char *text, size_t len, struct meta *m)
 		if (!value)
 			return -EUCLEAN;
 		*value++ = '\0';
-		if (!take(m, line, value, &seen))
+		if (!parse_key(m, line, value, &seen))
 			return -EUCLEAN;
 	}
 	return -EUCLEAN;

@@ -88,7 +88,7 @@ int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *f
 
 /* 1: the layer has a note of the name, or the image layer that it became, which *ref
  * is then. */
-static int follow(struct ovl_store *st, struct layer_ref *ref, const char *file)
+static int follow_commit(struct ovl_store *st, struct layer_ref *ref, const char *file)
 {
 	char note[sizeof(BECOMING_GIVES) + sizeof(NAMES_NOTES) + 256 + 2];
 	struct layer_ref image;
@@ -120,7 +120,7 @@ int names_owner(struct ovl_store *st, int names, const char *file, struct layer_
 
 	while ((r = names_read_link(names, file, &link)) > 0) {
 		*ref = link;
-		r = follow(st, ref, file);
+		r = follow_commit(st, ref, file);
 		if (leads)
 			*leads = link;
 		if (r)
@@ -237,7 +237,7 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 }
 
 /* Atomically replaces a name that may be moved, by a link with a temporary name. */
-static int replace(int names, const char *target, const char *file)
+static int replace_link(int names, const char *target, const char *file)
 {
 	struct ovl_id id;
 	char temp[32];
@@ -276,7 +276,7 @@ int names_link(struct ovl_store *st, const char *name, const struct layer_ref *r
 		if (r < 0)
 			return r;
 	}
-	if (replace(names, target, file) < 0)
+	if (replace_link(names, target, file) < 0)
 		return err_sys(err, errno, "cannot give the name %s", Q(name));
 	return 0;
 }

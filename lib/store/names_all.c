@@ -20,7 +20,7 @@ static int cannot_read(const struct layer_ref *of, int errnum, struct ovl_err *e
 }
 
 /* Calls fn for each noted name that the layer really has. */
-static int each_of(struct ovl_store *st, int layer_fd, const struct layer_ref *self,
+static int each_noted(struct ovl_store *st, int layer_fd, const struct layer_ref *self,
 	int (*fn)(void *ctx, int names, const char *file), void *ctx, struct ovl_err *err)
 {
 	auto_fsdir d = {.fd = -1};
@@ -74,7 +74,7 @@ int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err)
 	struct move mv = {.from = from, .to_fd = to_fd, .err = err};
 	struct layer_ref self = layer_ref_of(from);
 
-	return each_of(from->st, from->fd, &self, copy_note, &mv, err);
+	return each_noted(from->st, from->fd, &self, copy_note, &mv, err);
 }
 
 /* Locks the names, unless the layer has no notes: 1, 0, negative errno. */
@@ -218,7 +218,7 @@ int names_lock_of(const struct layer *l, struct buf *files, struct ovl_err *err)
 
 	if (rc <= 0)
 		return rc;
-	rc = each_of(l->st, l->fd, &self, add_file, files, err);
+	rc = each_noted(l->st, l->fd, &self, add_file, files, err);
 	if (rc == 0)
 		return 1;
 	names_unlock(l->st);
@@ -257,7 +257,7 @@ int names_first(
 	auto_fd fd = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
 
 	out[0] = '\0';
-	if (fd < 0 || each_of(st, fd, ref, least, out, NULL) < 0)
+	if (fd < 0 || each_noted(st, fd, ref, least, out, NULL) < 0)
 		return 0;
 	return out[0] != '\0';
 }

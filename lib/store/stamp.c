@@ -10,7 +10,7 @@
 #include "base/fs.h"
 #include "base/quote.h"
 #include "store/driver.h"
-#include "store/marks.h"
+#include "store/privilege.h"
 #include "store/stamp.h"
 #include "store/store.h"
 
@@ -34,7 +34,7 @@ static int is_empty(int fd)
 /* Synced in any case: a torn stamp would make everything after it unusable. */
 static int stamp_write(struct ovl_store *st, int fd)
 {
-	int trusted = marks_trusted(fd);
+	int trusted = privilege_trusted_xattrs(fd);
 	char text[128];
 
 	/* The kind of a store never changes, so do not guess. */
@@ -149,7 +149,7 @@ static int note_new(struct ovl_store *st)
 }
 
 /* There is no stamp: 1 and none is wanted, 0 it has been created, negative errno. */
-static int make(struct ovl_store *st, struct ovl_err *err)
+static int make_stamp(struct ovl_store *st, struct ovl_err *err)
 {
 	int r = is_empty(st->fd);
 
@@ -176,7 +176,7 @@ int stamp_take(struct ovl_store *st, struct ovl_err *err)
 	do {
 		r = read_it(st, err);
 		if (r == 0)
-			r = make(st, err);
+			r = make_stamp(st, err);
 	} while (r == 0);
 	return r < 0 ? r : 0;
 }

@@ -15,7 +15,7 @@
 #include "base/quote.h"
 #include "store/driver.h"
 #include "store/lock.h"
-#include "store/marks.h"
+#include "store/privilege.h"
 #include "store/stamp.h"
 #include "store/store.h"
 
@@ -90,7 +90,7 @@ static bool is_dots(const char *path)
  * Counts in *made how many directories at the end of the path are new: another process
  * may create one in a directory that this one has created, and remove it again.
  */
-static int make_dir(const char *path, mode_t mode, unsigned *made)
+static int make_root_dir(const char *path, mode_t mode, unsigned *made)
 {
 	bool is_new = mkdir(path, mode) == 0;
 	int why = is_new || errno == EEXIST ? 0 : errno;
@@ -100,7 +100,7 @@ static int make_dir(const char *path, mode_t mode, unsigned *made)
 }
 
 /* Goes on after an error, for the count; errno is that of the first error. */
-static int make_path(const char *path, unsigned *made)
+static int make_root_path(const char *path, unsigned *made)
 {
 	auto_free char *copy = strdup(path);
 	char *end = copy ? copy + strlen(copy) : NULL;
@@ -115,11 +115,11 @@ static int make_path(const char *path, unsigned *made)
 		if (*p != '/' || p[-1] == '/')
 			continue;
 		*p = '\0';
-		last = make_dir(copy, 0755, made);
+		last = make_root_dir(copy, 0755, made);
 		why = why ? why : last;
 		*p = '/';
 	}
-	last = make_dir(copy, 0700, made);
+	last = make_root_dir(copy, 0700, made);
 	errno = why ? why : last;
 	return errno ? -1 : 0;
 }
@@ -128,7 +128,7 @@ static int make_path(const char *path, unsigned *made)
 static int make_root(struct ovl_store *st, const char *path)
 {
 	unsigned made = 0;
-	int rc = make_path(path, &made);
+	int rc = make_root_path(path, &made);
 
 	if (made > st->made_dirs)
 		st->made_dirs = made;
@@ -277,7 +277,7 @@ static bool remove_path(const struct ovl_store *st)
 }
 
 /* Locks the root as long as it is open: 1, 0 it was removed meanwhile, negative errno. */
-static int hold(struct ovl_store *st, struct ovl_err *err)
+static int hold_root(struct ovl_store *st, struct ovl_err *err)
 {
 	int r = lock_moment(st, st->fd, LOCK_SH, "the store", err);
 
@@ -305,7 +305,7 @@ static void unmake(struct ovl_store *st)
 			return;
 		close_fdp(&st->fd);
 		st->fd = open(st->root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (st->fd >= 0 && hold(st, &ignored) <= 0)
+		if (st->fd >= 0 && hold_root(st, &ignored) <= 0)
 			close_fdp(&st->fd);
 		st->fresh = st->fd < 0 || stamp_note_new(st) > 0;
 	}
@@ -319,7 +319,7 @@ static int open_held(struct ovl_store *st, const char *path, struct ovl_err *err
 	for (int i = 0; i < MADE_AGAIN; i++) {
 		rc = open_root(st, path, err);
 		if (rc == 0) {
-			rc = hold(st, err);
+			rc = hold_root(st, err);
 			if (rc > 0)
 				return 0;
 			rc = rc ? rc : -ENOENT;
@@ -350,7 +350,7 @@ static int open_store(struct ovl_store *st, struct ovl_err *err)
 	if (rc == 0 && st->make)
 		rc = take_new(st, err);
 	/* A command that may create a store is about to make layers. */
-	return rc == 0 && st->make ? marks_check(st, err) : rc;
+	return rc == 0 && st->make ? privilege_check(st, err) : rc;
 }
 
 int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,

@@ -84,7 +84,7 @@ static bool perm_of(struct span s, unsigned *perm)
 }
 
 /* Splits an entry into fields, up to a comment or the end. */
-static unsigned split(const char *p, size_t n, struct span field[MAX_FIELDS])
+static unsigned split_fields(const char *p, size_t n, struct span field[MAX_FIELDS])
 {
 	const char *hash = memchr(p, '#', n);
 	unsigned used = 0;
@@ -146,11 +146,11 @@ static bool take_named(struct acl_entry *e, const struct span *f, unsigned n,
 }
 
 /* 1 an entry, 0 none, -1 malformed. */
-static int parse(const char *p, size_t n, bool text_dflt, struct acl_entry *e)
+static int parse_entry(const char *p, size_t n, bool text_dflt, struct acl_entry *e)
 {
 	struct span fields[MAX_FIELDS];
 	struct span *f = fields;
-	unsigned have = split(p, n, fields);
+	unsigned have = split_fields(p, n, fields);
 
 	*e = (struct acl_entry){.dflt = text_dflt, .id = NO_ID};
 	if (have > MAX_FIELDS)
@@ -194,7 +194,7 @@ bool acl_sound(const char *text, size_t n)
 	while (text < end) {
 		struct span s = next(&text, end);
 
-		if (parse(s.p, s.n, false, &e) < 0)
+		if (parse_entry(s.p, s.n, false, &e) < 0)
 			return false;
 	}
 	return true;
@@ -267,7 +267,7 @@ int acl_value(struct accounts *accounts, const char *text, size_t n, bool text_d
 	while (text < end) {
 		struct span s = next(&text, end);
 		struct acl_entry *e = &list[used];
-		int r = parse(s.p, s.n, text_dflt, e);
+		int r = parse_entry(s.p, s.n, text_dflt, e);
 		int rc;
 
 		if (r < 0)

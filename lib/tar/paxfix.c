@@ -137,7 +137,7 @@ static void set_size(char *block, size_t size)
 	memcpy(block + CHKSUM_AT, text, 7);
 }
 
-void paxfix(struct buf *head, const char *path, int64_t sec, long nsec)
+void paxfix_apply(struct buf *head, const char *path, int64_t sec, long nsec)
 {
 	const struct meant meant = {path, sec, nsec};
 	static const char zeros[BLOCK];

@@ -20,6 +20,6 @@
  * head: the bytes of an entry's headers, starting with the extended header if there is
  * one. path and mtime are the intended values. Sets head->failed if out of memory.
  */
-void paxfix(struct buf *head, const char *path, int64_t sec, long nsec);
+void paxfix_apply(struct buf *head, const char *path, int64_t sec, long nsec);
 
 #endif

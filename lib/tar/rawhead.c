@@ -335,7 +335,7 @@ static int check_value(const struct record *rec, struct ovl_err *err)
 		Q(key ? key : ""));
 }
 
-static int take(struct rawhead *r, const struct record *rec, struct ovl_err *err)
+static int apply_record(struct rawhead *r, const struct record *rec, struct ovl_err *err)
 {
 	int rc = check_value(rec, err);
 
@@ -354,7 +354,7 @@ static int take(struct rawhead *r, const struct record *rec, struct ovl_err *err
 }
 
 /* Parses the record at p: its length, 0 if it is invalid. */
-static size_t parse(const char *p, size_t n, struct record *rec)
+static size_t parse_record(const char *p, size_t n, struct record *rec)
 {
 	size_t len = 0;
 	size_t digits = 0;
@@ -380,14 +380,14 @@ static int read_records(
 {
 	while (n) {
 		struct record rec;
-		size_t len = parse(p, n, &rec);
+		size_t len = parse_record(p, n, &rec);
 		int rc;
 
 		if (!len)
 			return err_say(err, EBADMSG,
 				"damaged tar archive: malformed pax header");
 		/* libarchive's reader ignores global headers. */
-		rc = global ? 0 : take(r, &rec, err);
+		rc = global ? 0 : apply_record(r, &rec, err);
 		if (rc < 0)
 			return rc;
 		p += len;

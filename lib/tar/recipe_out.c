@@ -30,18 +30,18 @@ struct recipe_out {
 	unsigned char out[RAW_BLOCK];
 };
 
-static int failed(struct recipe_out *r, const char *what)
+static int fail_recipe(struct recipe_out *r, const char *what)
 {
 	r->rc = err_sys(&r->err, errno, "cannot %s '%s'", what, RECIPE_NAME);
 	return r->rc;
 }
 
-static int flush(struct recipe_out *r)
+static int flush_out(struct recipe_out *r)
 {
 	size_t n = r->out_len;
 
 	r->out_len = 0;
-	return fs_write_all(r->fd, r->out, n) < 0 ? failed(r, "write") : 0;
+	return fs_write_all(r->fd, r->out, n) < 0 ? fail_recipe(r, "write") : 0;
 }
 
 static int compress(struct recipe_out *r, const void *p, size_t n, ZSTD_EndDirective end)
@@ -55,10 +55,10 @@ static int compress(struct recipe_out *r, const void *p, size_t n, ZSTD_EndDirec
 		left = ZSTD_compressStream2(r->z, &out, &in, end);
 		if (ZSTD_isError(left)) {
 			errno = EIO;
-			return failed(r, "compress");
+			return fail_recipe(r, "compress");
 		}
 		r->out_len = out.pos;
-		if (r->out_len == sizeof(r->out) && flush(r) < 0)
+		if (r->out_len == sizeof(r->out) && flush_out(r) < 0)
 			return r->rc;
 	} while (in.pos < n || (end == ZSTD_e_end && left));
 	return 0;
@@ -78,8 +78,8 @@ static size_t put_number(unsigned char *to, uint64_t v)
 }
 
 /* Writes a record: its type, up to two numbers, bytes. */
-static int put(struct recipe_out *r, enum recipe_type type, unsigned numbers, uint64_t a,
-	uint64_t b, const void *p, size_t n)
+static int put_record(struct recipe_out *r, enum recipe_type type, unsigned numbers,
+	uint64_t a, uint64_t b, const void *p, size_t n)
 {
 	unsigned char head[32] = {(unsigned char)type};
 	size_t len = 1;
@@ -102,7 +102,7 @@ static int flush_raw(struct recipe_out *r)
 	if (r->raw.failed && r->rc == 0)
 		r->rc = err_nomem(&r->err);
 	if (r->rc == 0 && n)
-		put(r, RECIPE_RAW, 1, n, 0, r->raw.data, n);
+		put_record(r, RECIPE_RAW, 1, n, 0, r->raw.data, n);
 	r->raw.len = 0;
 	return r->rc;
 }
@@ -132,18 +132,18 @@ int recipe_file(struct recipe_out *r, const char *path)
 	XXH64_reset(&r->sum, 0);
 	r->end = 0;
 	flush_raw(r);
-	return put(r, RECIPE_FILE, 1, n, 0, path, n);
+	return put_record(r, RECIPE_FILE, 1, n, 0, path, n);
 }
 
 int recipe_run(struct recipe_out *r, uint64_t offset, const void *p, size_t n)
 {
 	if (offset < r->end) {
 		errno = EINVAL;
-		return r->rc < 0 ? r->rc : failed(r, "write data out of order into");
+		return r->rc < 0 ? r->rc : fail_recipe(r, "write data out of order into");
 	}
 	XXH64_update(&r->sum, p, n);
 	flush_raw(r);
-	put(r, RECIPE_RUN, 2, offset - r->end, n, NULL, 0);
+	put_record(r, RECIPE_RUN, 2, offset - r->end, n, NULL, 0);
 	r->end = offset + n;
 	r->size += n;
 	return r->rc;
@@ -156,7 +156,7 @@ int recipe_file_end(struct recipe_out *r)
 
 	for (int i = 0; i < 8; i++)
 		le[i] = (unsigned char)(v >> 8 * i);
-	return put(r, RECIPE_FILE_END, 0, 0, 0, le, sizeof(le));
+	return put_record(r, RECIPE_FILE_END, 0, 0, 0, le, sizeof(le));
 }
 
 int recipe_kept(struct recipe_out *r, uint64_t number, const char *path)
@@ -164,7 +164,7 @@ int recipe_kept(struct recipe_out *r, uint64_t number, const char *path)
 	size_t n = strlen(path);
 
 	flush_raw(r);
-	return put(r, RECIPE_KEEP, 2, number, n, path, n);
+	return put_record(r, RECIPE_KEEP, 2, number, n, path, n);
 }
 
 int recipe_finish(
@@ -174,11 +174,11 @@ int recipe_finish(
 
 	flush_raw(r);
 	id_unhex(diff_id, raw, sizeof(raw));
-	put(r, RECIPE_END, 1, r->size, 0, raw, sizeof(raw));
+	put_record(r, RECIPE_END, 1, r->size, 0, raw, sizeof(raw));
 	if (r->rc == 0)
 		compress(r, NULL, 0, ZSTD_e_end);
 	if (r->rc == 0)
-		flush(r);
+		flush_out(r);
 	if (r->rc < 0)
 		return recipe_error(r, err);
 	*size = r->size;
@@ -213,7 +213,7 @@ int recipe_create(struct recipe_out **out, int dirfd, struct ovl_err *err)
 		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	r->z = ZSTD_createCCtx();
 	if (r->fd < 0 || fs_write_all(r->fd, first, sizeof(first) - 1) < 0)
-		failed(r, "create");
+		fail_recipe(r, "create");
 	else if (!r->z || !buf_reserve(&r->raw, RAW_BLOCK))
 		r->rc = err_nomem(&r->err);
 	else if (ZSTD_isError(

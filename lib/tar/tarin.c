@@ -56,7 +56,7 @@ struct tarin {
 /* Adds the bytes up to an offset in the stream, which belong to no file, to the
  * recipe. They must be held. A failure is reported when the next block is taken or the
  * recipe is finished. */
-static void tell_raw(struct tarin *t, uint64_t upto)
+static void recipe_rest(struct tarin *t, uint64_t upto)
 {
 	for (unsigned i = 0; i < t->n_held && t->told < upto; i++) {
 		const struct held *h = &t->held[i];
@@ -73,7 +73,7 @@ static void tell_raw(struct tarin *t, uint64_t upto)
 
 static void drop_oldest(struct tarin *t)
 {
-	tell_raw(t, t->held[0].offset + t->held[0].len);
+	recipe_rest(t, t->held[0].offset + t->held[0].len);
 	stream_release(t->stream);
 	t->n_held--;
 	t->n_given -= t->n_given ? 1 : 0;
@@ -203,7 +203,7 @@ static int look_ahead(struct tarin *t, uint64_t upto, struct ovl_err *err)
 
 /* Finds the header block at an offset; *p is NULL if the stream ends before it is
  * complete. */
-static int look_at(
+static int peek_header(
 	struct tarin *t, uint64_t place, const unsigned char **p, struct ovl_err *err)
 {
 	int rc = look_ahead(t, place + RAWHEAD_BLOCK, err);
@@ -249,7 +249,7 @@ static int mend_all(struct tarin *t, uint64_t start, unsigned n_pax, struct ovl_
 	int rc;
 
 	for (uint64_t at = start; body >= 0; at += RAWHEAD_BLOCK + (uint64_t)body) {
-		rc = look_at(t, at, &block, err);
+		rc = peek_header(t, at, &block, err);
 		if (rc < 0 || !block)
 			return rc;
 		body = rawhead_body(block);
@@ -268,7 +268,7 @@ static int find_entry(
 
 	for (;;) {
 		const unsigned char *block;
-		int rc = look_at(t, *end, &block, err);
+		int rc = peek_header(t, *end, &block, err);
 		long long body;
 
 		if (rc < 0 || !block)
@@ -353,7 +353,7 @@ static void swap_patches(struct tarin *t)
 	struct patch *patch = (struct patch *)(void *)t->patches.data;
 
 	if (t->patches.len)
-		stream_settle(t->stream);
+		stream_wait_hashed(t->stream);
 	for (size_t i = 0; i < t->patches.len / sizeof(*patch); i++)
 		swap_byte(t, &patch[i]);
 }
@@ -407,7 +407,7 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 
 /* The offset of a run of data in the stream: the reader hands out its input in place,
  * and has not moved on at that point. */
-static uint64_t place_of(const struct tarin *t, const unsigned char *p)
+static uint64_t offset_of(const struct tarin *t, const unsigned char *p)
 {
 	for (unsigned i = 0; i < t->n_held; i++) {
 		const struct held *h = &t->held[i];
@@ -418,14 +418,14 @@ static uint64_t place_of(const struct tarin *t, const unsigned char *p)
 	return (uint64_t)archive_filter_bytes(t->a, 0);
 }
 
-static int tell_run(struct tarin *t, const char *path, const void *p, size_t n,
+static int recipe_data(struct tarin *t, const char *path, const void *p, size_t n,
 	uint64_t offset, struct ovl_err *err)
 {
-	uint64_t place = place_of(t, p);
+	uint64_t place = offset_of(t, p);
 
 	if (place < t->told)
 		return err_say(err, EIO, "the tar reader gave data twice");
-	tell_raw(t, place);
+	recipe_rest(t, place);
 	if (place != t->told)
 		return err_say(err, EIO, "the tar reader gave data out of order");
 	t->told += n;
@@ -440,7 +440,7 @@ static int tell_run(struct tarin *t, const char *path, const void *p, size_t n,
 }
 
 /* This entry has no more data. */
-static int tell_end(struct tarin *t, struct ovl_err *err)
+static int recipe_end(struct tarin *t, struct ovl_err *err)
 {
 	bool was = t->in_file;
 
@@ -457,7 +457,7 @@ int tarin_data(struct tarin *t, const char *path, const void **p, size_t *n,
 	int r = archive_read_data_block(t->a, p, n, &at);
 
 	if (r == ARCHIVE_EOF)
-		return tell_end(t, err);
+		return recipe_end(t, err);
 	if (r != ARCHIVE_OK)
 		return reader_error(t, err);
 	if (at < 0)
@@ -469,7 +469,7 @@ int tarin_data(struct tarin *t, const char *path, const void **p, size_t *n,
 			"damaged tar archive: data of a sparse file out of order");
 	*offset = (uint64_t)at;
 	t->data_end = *offset + *n;
-	r = *n ? tell_run(t, path, *p, *n, *offset, err) : 0;
+	r = *n ? recipe_data(t, path, *p, *n, *offset, err) : 0;
 	return r < 0 ? r : 1;
 }
 

@@ -33,7 +33,7 @@ struct tarout {
 
 /* ----------------------------------------------------------------------------------- */
 
-static int give(struct tarout *t, const void *p, size_t n)
+static int write_sink(struct tarout *t, const void *p, size_t n)
 {
 	if (t->rc == 0 && n)
 		t->rc = t->sink(t->ctx, p, n, &t->err);
@@ -41,16 +41,16 @@ static int give(struct tarout *t, const void *p, size_t n)
 }
 
 /* Collects small pieces for the sink. */
-static int put(struct tarout *t, const void *p, size_t n)
+static int write_buffered(struct tarout *t, const void *p, size_t n)
 {
 	if (t->direct)
-		return give(t, p, n);
+		return write_sink(t, p, n);
 	if (t->out.len + n > OUT_BLOCK) {
-		give(t, t->out.data, t->out.len);
+		write_sink(t, t->out.data, t->out.len);
 		buf_clear(&t->out);
 	}
 	if (n >= OUT_BLOCK)
-		return give(t, p, n);
+		return write_sink(t, p, n);
 	buf_add(&t->out, p, n);
 	if (t->out.failed && t->rc == 0)
 		t->rc = err_nomem(&t->err);
@@ -64,7 +64,7 @@ static la_ssize_t write_cb(struct archive *a, void *ctx, const void *p, size_t n
 	if (t->in_head)
 		buf_add(&t->head, p, n);
 	else
-		put(t, p, n);
+		write_buffered(t, p, n);
 	if (t->rc < 0) {
 		archive_set_error(a, -t->rc, "%s", t->err.text);
 		return -1;
@@ -154,11 +154,11 @@ int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err
 		!(r == ARCHIVE_WARN && t->rc == 0 && why &&
 			strstr(why, "Can't translate")))
 		return writer_error(t, err);
-	paxfix(&t->head, archive_entry_pathname(e), archive_entry_mtime(e),
+	paxfix_apply(&t->head, archive_entry_pathname(e), archive_entry_mtime(e),
 		archive_entry_mtime_nsec(e));
 	if (t->head.failed)
 		return err_nomem(err);
-	if (put(t, t->head.data, t->head.len) < 0)
+	if (write_buffered(t, t->head.data, t->head.len) < 0)
 		return writer_error(t, err);
 	/* The map of a sparse file is written with the first data, even if that is
 	 * empty. */
@@ -208,7 +208,7 @@ int tarout_finish(struct tarout *t, struct ovl_err *err)
 {
 	if (archive_write_close(t->a) != ARCHIVE_OK)
 		return writer_error(t, err);
-	return give(t, t->out.data, t->out.len) < 0 ? writer_error(t, err) : 0;
+	return write_sink(t, t->out.data, t->out.len) < 0 ? writer_error(t, err) : 0;
 }
 
 void tarout_close(struct tarout *t)

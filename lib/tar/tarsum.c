@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/belt.h"
+#include "base/workq.h"
 #include "base/buf.h"
 #include "base/digest.h"
 #include "base/fs.h"
@@ -28,10 +28,10 @@ struct file_run {
 };
 
 struct tarsum {
-	struct belt *belt;
+	struct workq *queue;
 	_Atomic uint64_t hashed;
 
-	/* Used by the thread only, until belt_wait(). */
+	/* Used by the thread only, until workq_wait(). */
 	struct digest digest;
 	struct recipe_out *recipe;
 	const atomic_int *stop;
@@ -41,7 +41,7 @@ struct tarsum {
 
 /* ---- the thread ------------------------------------------------------------------- */
 
-static int hash(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
+static int hash_bytes(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
 {
 	if (digest_update(&t->digest, p, n) < 0)
 		return err_say(err, EIO, "cannot compute a digest");
@@ -54,14 +54,14 @@ static int recipe_did(struct tarsum *t, int rc, struct ovl_err *err)
 	return rc < 0 ? recipe_error(t->recipe, err) : 0;
 }
 
-static int take_raw(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
+static int do_raw(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
 {
-	int rc = hash(t, p, n, err);
+	int rc = hash_bytes(t, p, n, err);
 
 	return rc < 0 ? rc : recipe_did(t, recipe_raw(t->recipe, p, n), err);
 }
 
-static int take_file(struct tarsum *t, const char *path, struct ovl_err *err)
+static int do_file(struct tarsum *t, const char *path, struct ovl_err *err)
 {
 	buf_clear(&t->path);
 	buf_adds(&t->path, path);
@@ -69,7 +69,7 @@ static int take_file(struct tarsum *t, const char *path, struct ovl_err *err)
 				recipe_did(t, recipe_file(t->recipe, path), err);
 }
 
-static int take_run(struct tarsum *t, const void *p, struct ovl_err *err)
+static int do_run(struct tarsum *t, const void *p, struct ovl_err *err)
 {
 	struct file_run r;
 
@@ -88,7 +88,7 @@ static int take_run(struct tarsum *t, const void *p, struct ovl_err *err)
 		if (got == 0)
 			return err_say(
 				err, EIO, "%s shrank while it was read", Q(t->path.data));
-		rc = hash(t, t->read, (size_t)got, err);
+		rc = hash_bytes(t, t->read, (size_t)got, err);
 		if (rc == 0)
 			rc = recipe_did(t,
 				recipe_run(t->recipe, r.offset, t->read, (size_t)got),
@@ -101,7 +101,7 @@ static int take_run(struct tarsum *t, const void *p, struct ovl_err *err)
 	return 0;
 }
 
-static int take_end(struct tarsum *t, const void *p, bool failed, struct ovl_err *err)
+static int do_file_end(struct tarsum *t, const void *p, bool failed, struct ovl_err *err)
 {
 	int fd;
 
@@ -110,17 +110,17 @@ static int take_end(struct tarsum *t, const void *p, bool failed, struct ovl_err
 	return failed ? 0 : recipe_did(t, recipe_file_end(t->recipe), err);
 }
 
-static int take(void *ctx, unsigned what, const void *p, size_t n, bool failed,
+static int do_item(void *ctx, unsigned what, const void *p, size_t n, bool failed,
 	struct ovl_err *err)
 {
 	if (what == FILE_END)
-		return take_end(ctx, p, failed, err);
+		return do_file_end(ctx, p, failed, err);
 	if (failed)
 		return 0;
 	switch (what) {
-	case RAW: return take_raw(ctx, p, n, err);
-	case FILE_BEGIN: return take_file(ctx, p, err);
-	default: return take_run(ctx, p, err);
+	case RAW: return do_raw(ctx, p, n, err);
+	case FILE_BEGIN: return do_file(ctx, p, err);
+	default: return do_run(ctx, p, err);
 	}
 }
 
@@ -128,7 +128,7 @@ static int take(void *ctx, unsigned what, const void *p, size_t n, bool failed,
 
 void tarsum_while_waiting(struct tarsum *t, void (*fn)(void *ctx), void *ctx)
 {
-	belt_while_waiting(t->belt, fn, ctx);
+	workq_while_waiting(t->queue, fn, ctx);
 }
 
 uint64_t tarsum_bytes(struct tarsum *t)
@@ -144,7 +144,7 @@ int tarsum_raw(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
 	while (n && rc == 0) {
 		size_t piece = n < PIECE ? n : PIECE;
 
-		rc = belt_put(t->belt, RAW, NULL, 0, at, piece, err);
+		rc = workq_put(t->queue, RAW, NULL, 0, at, piece, err);
 		at += piece;
 		n -= piece;
 	}
@@ -156,33 +156,33 @@ int tarsum_file(struct tarsum *t, const char *path, struct ovl_err *err)
 {
 	size_t n = strlen(path) + 1;
 
-	if (n > BELT_MAX)
+	if (n > WORKQ_MAX)
 		return err_say(err, ENAMETOOLONG, "a path is too long");
-	return belt_put(t->belt, FILE_BEGIN, NULL, 0, path, n, err);
+	return workq_put(t->queue, FILE_BEGIN, NULL, 0, path, n, err);
 }
 
 int tarsum_run(struct tarsum *t, int fd, uint64_t offset, uint64_t n, struct ovl_err *err)
 {
 	const struct file_run r = {.fd = fd, .offset = offset, .n = n};
 
-	return belt_put(t->belt, RUN, &r, sizeof(r), NULL, 0, err);
+	return workq_put(t->queue, RUN, &r, sizeof(r), NULL, 0, err);
 }
 
 int tarsum_file_end(struct tarsum *t, int fd, struct ovl_err *err)
 {
-	int rc = belt_put(t->belt, FILE_END, &fd, sizeof(fd), NULL, 0, err);
+	int rc = workq_put(t->queue, FILE_END, &fd, sizeof(fd), NULL, 0, err);
 
 	if (rc < 0) {
 		close(fd);
 		return rc;
 	}
-	return belt_put_file(t->belt, err);
+	return workq_put_file(t->queue, err);
 }
 
 int tarsum_finish(
 	struct tarsum *t, char diff_id[ID_LEN + 1], uint64_t *size, struct ovl_err *err)
 {
-	int rc = belt_wait(t->belt, err);
+	int rc = workq_wait(t->queue, err);
 
 	if (rc < 0)
 		return rc;
@@ -205,7 +205,7 @@ int tarsum_open(
 	if (rc == 0)
 		rc = recipe_create(&t->recipe, dirfd, err);
 	if (rc == 0)
-		rc = belt_open(&t->belt, take, t, err);
+		rc = workq_open(&t->queue, do_item, t, err);
 	if (rc < 0) {
 		tarsum_close(t);
 		return rc;
@@ -218,7 +218,7 @@ void tarsum_close(struct tarsum *t)
 {
 	if (!t)
 		return;
-	belt_close(t->belt);
+	workq_close(t->queue);
 	if (t->digest.ctx)
 		digest_release(&t->digest);
 	recipe_out_close(t->recipe);

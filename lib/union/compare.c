@@ -254,8 +254,8 @@ static struct compared place_of(const struct walk *w)
 		.have_dir = w->fd[1]};
 }
 
-static int enter(struct walk *w, const struct stat *want, const struct stat *have,
-	struct ovl_err *err)
+static int compare_subdir(struct walk *w, const struct stat *want,
+	const struct stat *have, struct ovl_err *err)
 {
 	struct pair *in;
 
@@ -302,7 +302,7 @@ static int compare_one(struct comparison *c, struct walk *w, struct ovl_err *err
 		return err_sys(err, errno, "cannot read %s", Q(o.path));
 	rc = c->each(c->ctx, &o, err);
 	if (rc == 0 && wanted && there && S_ISDIR(want.st_mode) && S_ISDIR(have.st_mode))
-		rc = enter(w, &want, &have, err);
+		rc = compare_subdir(w, &want, &have, err);
 	return rc;
 }
 

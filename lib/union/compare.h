@@ -39,7 +39,7 @@ struct compared {
 struct comparison {
 	const atomic_int *stop; /* ends the work when set; NULL: never */
 	bool data;
-	/* Files of the trees are shared with other layers (see graft.h): their link
+	/* Files of the trees are shared with other layers (see links.h): their link
 	 * counts mean nothing, and those that are the same inode are equal. Data are
 	 * compared for files that should be shared with the directory below (-1: none)
 	 * and are not. */

@@ -11,14 +11,14 @@
 #include "union/differ.h"
 
 struct file {
-	const struct side *in;
+	const struct merged *in;
 	unsigned at; /* index of its directory in in */
 	int dirfd;
 	const char *name;
 	struct stat st;
 };
 
-static int find(const struct side *s, const char *name, struct file *out)
+static int find_file(const struct merged *s, const char *name, struct file *out)
 {
 	int r = view_stat(&s->dir, name, &out->st, &out->at);
 
@@ -98,14 +98,14 @@ static int xattrs_differ(
 static int content_differs(
 	const struct file *a, const struct file *b, const atomic_int *stop)
 {
-	auto_fd fa = side_open(a->in, a->at, a->name);
+	auto_fd fa = merged_open_file(a->in, a->at, a->name);
 	auto_fd fb = -1;
 	struct stat x;
 	struct stat y;
 
 	if (fa < 0)
 		return -1;
-	fb = side_open(b->in, b->at, b->name);
+	fb = merged_open_file(b->in, b->at, b->name);
 	if (fb < 0 || fstat(fa, &x) < 0 || fstat(fb, &y) < 0)
 		return -1;
 	if (x.st_dev == y.st_dev && x.st_ino == y.st_ino)
@@ -113,14 +113,14 @@ static int content_differs(
 	return fs_data_differs(fa, fb, a->st.st_size, stop);
 }
 
-int differ(const struct side *a, const struct side *b, const char *name,
+int differ_file(const struct merged *a, const struct merged *b, const char *name,
 	const struct xattr_policy *xp, const atomic_int *stop)
 {
 	struct file x;
 	struct file y;
 	int r;
 
-	if (find(a, name, &x) < 0 || find(b, name, &y) < 0)
+	if (find_file(a, name, &x) < 0 || find_file(b, name, &y) < 0)
 		return -1;
 	if (x.st.st_dev == y.st.st_dev && x.st.st_ino == y.st.st_ino)
 		return 0;

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/xattr.h"
-#include "union/side.h"
+#include "union/merged.h"
 
 /*
  * 1 if name is not the same file in a and b: another type, owner, mode, modification
@@ -15,7 +15,7 @@
  * (EINTR: *stop is set; NULL: never). Only xattrs that xp exports count. The same inode
  * is the same file and is not read.
  */
-int differ(const struct side *a, const struct side *b, const char *name,
+int differ_file(const struct merged *a, const struct merged *b, const char *name,
 	const struct xattr_policy *xp, const atomic_int *stop);
 
 #endif

@@ -64,7 +64,7 @@ int view_append(struct view *v, struct view *more)
  * Looks up one directory's part of a merge: 1 a directory (*fd), 0 no such name, 2
  * something that hides what is below.
  */
-static int share(int dirfd, const char *name, int *fd)
+static int look_up(int dirfd, const char *name, int *fd)
 {
 	*fd = fs_open_dir(dirfd, name);
 	if (*fd >= 0)
@@ -80,7 +80,7 @@ int view_child(const struct view *v, const char *name, struct view *out)
 
 	for (unsigned i = 0; i < v->n; i++) {
 		int fd;
-		int r = share(v->fd[i], name, &fd);
+		int r = look_up(v->fd[i], name, &fd);
 
 		if (r < 0)
 			return -1;
@@ -98,7 +98,7 @@ int view_child(const struct view *v, const char *name, struct view *out)
 	return 0;
 }
 
-static int copy(const struct view *v, struct view *out)
+static int copy_view(const struct view *v, struct view *out)
 {
 	auto_view made = {.xp = v->xp};
 
@@ -117,7 +117,7 @@ int view_walk(const struct view *root, const char *path, struct view *out)
 {
 	auto_view at = {0};
 
-	if (copy(root, &at) < 0)
+	if (copy_view(root, &at) < 0)
 		return -1;
 	while (*path && at.n) {
 		size_t n = strcspn(path, "/");

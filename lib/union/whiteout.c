@@ -78,7 +78,7 @@ bool wh_is_device(const struct stat *st)
 }
 
 /* 1, 0, -1. */
-static int has(
+static int has_xattr(
 	const struct xattr_policy *p, int dirfd, const char *name, const char *mark)
 {
 	struct attr a;
@@ -95,7 +95,7 @@ int wh_is_whiteout(const struct xattr_policy *p, int dirfd, const char *name,
 		return 1;
 	if (marks != WH_OPAQUE_X || !S_ISREG(st->st_mode) || st->st_size)
 		return 0;
-	return has(p, dirfd, name, "whiteout");
+	return has_xattr(p, dirfd, name, "whiteout");
 }
 
 int wh_make(int dirfd, const char *name)
@@ -105,7 +105,7 @@ int wh_make(int dirfd, const char *name)
 
 int wh_is_metacopy(const struct xattr_policy *p, int dirfd, const char *name)
 {
-	return has(p, dirfd, name, "metacopy");
+	return has_xattr(p, dirfd, name, "metacopy");
 }
 
 int wh_redirect(

@@ -45,7 +45,7 @@ static void pack(const struct ingest *in, struct buf *out)
 
 /* ---- comparing -------------------------------------------------------------------- */
 
-static void differ(const char *name, const char *how)
+static void differ_file(const char *name, const char *how)
 {
 	fuzz_broken("packed and unpacked, '%s' %s", name, how);
 }
@@ -62,7 +62,7 @@ static void compare_data(int a, int b, off_t size, const char *name)
 
 		if (n <= 0 || pread(b, y, (size_t)n, at) != n ||
 			memcmp(x, y, (size_t)n) != 0)
-			differ(name, "has other data");
+			differ_file(name, "has other data");
 		at += n;
 	}
 }
@@ -73,7 +73,7 @@ static void compare_file(int a, int b, off_t size, const char *name)
 	auto_fd y = openat(b, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (x < 0 || y < 0)
-		differ(name, "cannot be read");
+		differ_file(name, "cannot be read");
 	compare_data(x, y, size, name);
 	compare_data(y, x, size, name);
 }
@@ -84,9 +84,9 @@ static void compare_xattrs(int a, int b, const char *name)
 	auto_buf y = {0};
 
 	if (fs_listxattr(a, name, &x) < 0 || fs_listxattr(b, name, &y) < 0)
-		differ(name, "has xattrs that cannot be read");
+		differ_file(name, "has xattrs that cannot be read");
 	if (x.len != y.len || (x.len && memcmp(x.data, y.data, x.len) != 0))
-		differ(name, "has other xattrs");
+		differ_file(name, "has other xattrs");
 	for (size_t at = 0; at < x.len; at += strlen(x.data + at) + 1) {
 		auto_buf v = {0};
 		auto_buf w = {0};
@@ -94,7 +94,7 @@ static void compare_xattrs(int a, int b, const char *name)
 		if (fs_getxattr_buf(a, name, x.data + at, &v) < 0 ||
 			fs_getxattr_buf(b, name, x.data + at, &w) < 0 || v.len != w.len ||
 			(v.len && memcmp(v.data, w.data, v.len) != 0))
-			differ(name, "has an xattr of another value");
+			differ_file(name, "has an xattr of another value");
 	}
 }
 
@@ -105,7 +105,7 @@ static void compare_link(int a, int b, const char *name)
 
 	if (fs_readlink(a, name, 1 << 20, &x) < 0 ||
 		fs_readlink(b, name, 1 << 20, &y) < 0 || strcmp(x.data, y.data) != 0)
-		differ(name, "leads elsewhere");
+		differ_file(name, "leads elsewhere");
 }
 
 /* kept: what was replaced may be one more link of what is there. */
@@ -118,15 +118,15 @@ static void compare(int a, int b, const char *name, bool kept)
 
 	if (fstatat(a, name, &x, AT_SYMLINK_NOFOLLOW) < 0 ||
 		fstatat(b, name, &y, AT_SYMLINK_NOFOLLOW) < 0)
-		differ(name, "is missing");
+		differ_file(name, "is missing");
 	if (x.st_mode != y.st_mode)
-		differ(name, "has another type or mode");
+		differ_file(name, "has another type or mode");
 	if (x.st_uid != y.st_uid || x.st_gid != y.st_gid)
-		differ(name, "has another owner");
+		differ_file(name, "has another owner");
 	if (x.st_rdev != y.st_rdev)
-		differ(name, "is another device");
+		differ_file(name, "is another device");
 	if (x.st_nlink != y.st_nlink && !kept)
-		differ(name, "has other links");
+		differ_file(name, "has other links");
 	/* The earliest there is: libarchive reads it, but writes another. */
 	if (x.st_mtim.tv_sec == INT64_MIN)
 		x.st_mtim = y.st_mtim;
@@ -136,7 +136,7 @@ static void compare(int a, int b, const char *name, bool kept)
 			name, (long long)y.st_mtim.tv_sec, y.st_mtim.tv_nsec,
 			(long long)x.st_mtim.tv_sec, x.st_mtim.tv_nsec);
 	if (!S_ISDIR(x.st_mode) && x.st_size != y.st_size)
-		differ(name, "has another size");
+		differ_file(name, "has another size");
 	compare_xattrs(a, b, name);
 	if (S_ISLNK(x.st_mode))
 		compare_link(a, b, name);
@@ -195,7 +195,7 @@ void repack_check(const struct ingest *in)
 	if (rc == 0)
 		rc = ingest_run(&again, &err);
 	if (rc == 0)
-		rc = ingest_settle(&again, NULL, &err);
+		rc = ingest_resolve(&again, NULL, &err);
 	if (rc < 0)
 		fuzz_broken("what was packed is not taken: %s", err.text);
 	b = fs_open_dir(again.stage.fd, in->cfg.drv->tree[OVL_IMAGE]);

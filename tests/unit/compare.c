@@ -239,9 +239,9 @@ END_TEST
 
 static const struct xattr_policy policy = {.user = true};
 
-static struct side side_of(const char *dir)
+static struct merged side_of(const char *dir)
 {
-	struct side s = {.dir.xp = &policy};
+	struct merged s = {.dir.xp = &policy};
 
 	ck_assert_int_eq(view_push(&s.dir, fs_open_dir(AT_FDCWD, dir)), 0);
 	return s;
@@ -249,16 +249,16 @@ static struct side side_of(const char *dir)
 
 static int differs(const char *change, const char *name)
 {
-	struct side a;
-	struct side b;
+	struct merged a;
+	struct merged b;
 	int r;
 
 	ck_assert_int_eq(system(change), 0);
 	a = side_of("a");
 	b = side_of("b");
-	r = differ(&a, &b, name, &policy, NULL);
-	side_close(&a);
-	side_close(&b);
+	r = differ_file(&a, &b, name, &policy, NULL);
+	merged_close(&a);
+	merged_close(&b);
 	ck_assert_int_eq(system("rm -rf b; cp -a a b"), 0);
 	return r;
 }

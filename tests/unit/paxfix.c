@@ -26,7 +26,7 @@ static void check(const char *in, int64_t sec, long nsec, const char *want)
 	size_t n = strlen(want);
 	size_t body = (n + 511) / 512 * 512;
 
-	paxfix(&b, "a/name", sec, nsec);
+	paxfix_apply(&b, "a/name", sec, nsec);
 	ck_assert(!b.failed);
 	ck_assert_uint_eq(b.len, 1024 + body);
 	ck_assert_uint_eq(strtoul(b.data + 124, NULL, 8), n);
@@ -75,11 +75,11 @@ START_TEST(others_stay)
 {
 	struct buf b = {0};
 
-	paxfix(&b, "a/name", -1, 5);
+	paxfix_apply(&b, "a/name", -1, 5);
 	ck_assert_uint_eq(b.len, 0);
 	for (int i = 0; i < 1024; i++)
 		buf_add(&b, "y", 1);
-	paxfix(&b, "a/name", -1, 5);
+	paxfix_apply(&b, "a/name", -1, 5);
 	ck_assert_uint_eq(b.len, 1024);
 	buf_release(&b);
 }

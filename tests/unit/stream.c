@@ -79,7 +79,7 @@ START_TEST(held)
 }
 END_TEST
 
-/* What is changed after stream_settle is hashed as it came. */
+/* What is changed after stream_wait_hashed is hashed as it came. */
 START_TEST(settled)
 {
 	size_t n = 4 * STREAM_BLOCK;
@@ -93,7 +93,7 @@ START_TEST(settled)
 	digest_init(&d, &err);
 	while ((r = stream_next(s, &p, &err)) > 0) {
 		digest_update(&d, p, (size_t)r);
-		stream_settle(s);
+		stream_wait_hashed(s);
 		memset((void *)(uintptr_t)p, 'x', (size_t)r);
 		stream_release(s);
 	}
@@ -141,7 +141,7 @@ START_TEST(again)
 			ck_assert_int_eq(*(const unsigned char *)p, (int)(at * 7 % 251));
 			at += (size_t)r;
 			digest_update(&d, p, (size_t)r);
-			stream_settle(s);
+			stream_wait_hashed(s);
 			stream_release(s);
 		}
 		ck_assert_int_eq(r, 0);

@@ -13,20 +13,20 @@
 #include "base/path.h"
 #include "base/quote.h"
 #include "base/walk.h"
-#include "union/graft.h"
+#include "union/links.h"
 
 #define TEMP ".link"
 
-void graft_begin(struct graft *g, int tree, int stage, const struct xattr_policy *xp,
+void links_begin(struct links *g, int tree, int stage, const struct xattr_policy *xp,
 	const atomic_int *stop)
 {
-	*g = (struct graft){.tree = tree, .stage = stage};
+	*g = (struct links){.tree = tree, .stage = stage};
 	g->how.keep = xattr_inherits;
 	g->how.ctx = (void *)(uintptr_t)xp;
 	g->how.stop = stop;
 }
 
-void graft_end(struct graft *g)
+void links_end(struct links *g)
 {
 	if (g->copied)
 		inodes_release(g->copied);
@@ -34,20 +34,20 @@ void graft_end(struct graft *g)
 	g->copied = NULL;
 }
 
-static bool stopped(const struct graft *g)
+static bool stopped(const struct links *g)
 {
 	return g->how.stop && *g->how.stop;
 }
 
 /* ---- files ------------------------------------------------------------------------ */
 
-/* The path in the tree of the walk's name; path is that of what graft_dir() was called for. */
+/* The path in the tree of the walk's name; path is that of what links_dir() was called for. */
 static void path_of(const char *path, const struct walk *w, struct buf *out)
 {
 	buf_addf(out, "%s%s%s", path, *path && w->path.len ? "/" : "", w->path.data);
 }
 
-static int failed(const struct graft *g, const char *path, const struct walk *w,
+static int fail_at(const struct links *g, const char *path, const struct walk *w,
 	const char *what, struct ovl_err *err)
 {
 	auto_buf shown = {0};
@@ -66,7 +66,7 @@ static bool cannot_link(int errnum)
 }
 
 /* Makes another name for the file path in the tree. */
-static int link_path(const struct graft *g, const char *path, int to, const char *name)
+static int link_path(const struct links *g, const char *path, int to, const char *name)
 {
 	const char *base = path_base(path);
 	auto_free char *dir = strndup(path, (size_t)(base - path));
@@ -83,7 +83,7 @@ static int link_path(const struct graft *g, const char *path, int to, const char
 
 /* Links to the copy of the file under another of its names: 1 done, 0 it was not
  * copied yet. */
-static int link_copied(struct graft *g, const struct stat *st, int to, const char *name)
+static int link_copied(struct links *g, const struct stat *st, int to, const char *name)
 {
 	const char *first = g->copied ? inodes_path(g->copied, st) : NULL;
 
@@ -94,14 +94,14 @@ static int link_copied(struct graft *g, const struct stat *st, int to, const cha
 	return cannot_link(errno) ? 0 : -1;
 }
 
-int graft_replaced(struct graft *g, const struct stat *was, const char *path)
+int links_replaced(struct links *g, const struct stat *was, const char *path)
 {
 	if (!g->copied && !(g->copied = calloc(1, sizeof(*g->copied))))
 		return -1;
 	return inodes_add(g->copied, was, path);
 }
 
-static int copy(struct graft *g, const char *path, const struct walk *w)
+static int copy_file(struct links *g, const char *path, const struct walk *w)
 {
 	auto_buf full = {0};
 	struct stat st;
@@ -119,17 +119,17 @@ static int copy(struct graft *g, const char *path, const struct walk *w)
 		return 0;
 	path_of(path, w, &full);
 	errno = ENOMEM;
-	return full.failed ? -1 : graft_replaced(g, &st, full.data);
+	return full.failed ? -1 : links_replaced(g, &st, full.data);
 }
 
-static int take_file(
-	struct graft *g, const char *path, const struct walk *w, struct ovl_err *err)
+static int link_file(
+	struct links *g, const char *path, const struct walk *w, struct ovl_err *err)
 {
 	if (linkat(w->fd[0], w->name, w->fd[1], w->name, 0) == 0 || errno == EEXIST)
 		return 0;
 	if (!cannot_link(errno))
-		return failed(g, path, w, "link", err);
-	return copy(g, path, w) < 0 ? failed(g, path, w, "copy", err) : 0;
+		return fail_at(g, path, w, "link", err);
+	return copy_file(g, path, w) < 0 ? fail_at(g, path, w, "copy", err) : 0;
 }
 
 /* ---- directories ------------------------------------------------------------------ */
@@ -146,25 +146,25 @@ static bool is_dir(const struct walk *w)
 
 /* Finishes a new directory. Its entries exist by now, so that they inherit nothing from it. */
 static int finish_dir(
-	struct graft *g, const char *path, const struct walk *w, struct ovl_err *err)
+	struct links *g, const char *path, const struct walk *w, struct ovl_err *err)
 {
 	const int *in = w->in;
 
 	return fs_copy_meta(in[0], in[1], g->how.keep, g->how.ctx) < 0 ?
-		failed(g, path, w, "make directory", err) :
+		fail_at(g, path, w, "make directory", err) :
 		0;
 }
 
-static int take(struct graft *g, const char *path, struct walk *w, struct ovl_err *err)
+static int take(struct links *g, const char *path, struct walk *w, struct ovl_err *err)
 {
 	if (w->path.len && !is_dir(w))
-		return take_file(g, path, w, err);
+		return link_file(g, path, w, err);
 	if (w->path.len && mkdirat(w->fd[1], w->name, 0700) < 0)
-		return errno == EEXIST ? 0 : failed(g, path, w, "make directory", err);
-	return walk_enter(w) < 0 ? failed(g, path, w, "open directory", err) : 0;
+		return errno == EEXIST ? 0 : fail_at(g, path, w, "make directory", err);
+	return walk_enter(w) < 0 ? fail_at(g, path, w, "open directory", err) : 0;
 }
 
-int graft_dir(struct graft *g, int from, int to, const char *path, struct ovl_err *err)
+int links_dir(struct links *g, int from, int to, const char *path, struct ovl_err *err)
 {
 	auto_walk w = {.trees = 2, .top = {from, to}, .first = "."};
 	int rc = 0;
@@ -178,7 +178,7 @@ int graft_dir(struct graft *g, int from, int to, const char *path, struct ovl_er
 		else if (w.path.len)
 			rc = finish_dir(g, path, &w, err);
 	}
-	return rc == 0 && r < 0 ? failed(g, path, &w, "read directory", err) : rc;
+	return rc == 0 && r < 0 ? fail_at(g, path, &w, "read directory", err) : rc;
 }
 
 /* ---- names of one file ------------------------------------------------------------- */
@@ -186,7 +186,7 @@ int graft_dir(struct graft *g, int from, int to, const char *path, struct ovl_er
 /* If the file that this is still a name of was copied or replaced, makes it a name of
  * the new file; needed for names that were linked before the file had to be copied. 1:
  * done. */
-static int rename_one(struct graft *g, int dir, const char *name)
+static int rename_one(struct links *g, int dir, const char *name)
 {
 	const char *copy_of;
 	struct stat st;
@@ -202,7 +202,7 @@ static int rename_one(struct graft *g, int dir, const char *name)
 }
 
 /* Keeps the times of the directory. */
-static int regroup_one(struct graft *g, struct walk *w)
+static int regroup_one(struct links *g, struct walk *w)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 	struct stat st;
@@ -217,7 +217,7 @@ static int regroup_one(struct graft *g, struct walk *w)
 	return r > 0 ? futimens(w->fd[0], times) : r;
 }
 
-int graft_regroup(struct graft *g, int other, struct ovl_err *err)
+int links_relink(struct links *g, int other, struct ovl_err *err)
 {
 	auto_walk w = {.trees = 1, .top = {other}, .first = "."};
 	int r = 0;
@@ -229,12 +229,12 @@ int graft_regroup(struct graft *g, int other, struct ovl_err *err)
 			continue;
 		r = stopped(g) ? (errno = EINTR, -1) : regroup_one(g, &w);
 		if (r < 0)
-			return failed(g, "", &w, "link", err);
+			return fail_at(g, "", &w, "link", err);
 	}
-	return r < 0 ? failed(g, "", &w, "read directory", err) : 0;
+	return r < 0 ? fail_at(g, "", &w, "read directory", err) : 0;
 }
 
-int graft_finish(struct graft *g, struct ovl_err *err)
+int links_finish(struct links *g, struct ovl_err *err)
 {
-	return graft_regroup(g, g->tree, err);
+	return links_relink(g, g->tree, err);
 }

@@ -5,14 +5,14 @@
 
 #include "base/idmap.h"
 #include "base/quote.h"
-#include "store/marks.h"
+#include "store/privilege.h"
 #include "store/store.h"
 
 /*
  * Only the kernel knows, so it is asked. Replacing an attribute that does not exist
  * changes nothing: ENODATA means that it would have been allowed.
  */
-int marks_trusted(int fd)
+int privilege_trusted_xattrs(int fd)
 {
 	if (fsetxattr(fd, "trusted.ovlctl", "", 0, XATTR_REPLACE) == 0 ||
 		errno == ENODATA || errno == EOPNOTSUPP)
@@ -20,13 +20,13 @@ int marks_trusted(int fd)
 	return errno == EPERM ? 0 : -1;
 }
 
-int marks_check(struct ovl_store *st, struct ovl_err *err)
+int privilege_check(struct ovl_store *st, struct ovl_err *err)
 {
 	int may;
 
 	if (st->xattrs.user || st->fd < 0)
 		return 0;
-	may = marks_trusted(st->fd);
+	may = privilege_trusted_xattrs(st->fd);
 	if (may < 0)
 		may = !idmap_unprivileged(); /* a read-only file system */
 	if (may)

@@ -9,8 +9,8 @@
  * 65,000), or all files on a file system without links, are copied; hard links among them
  * are kept.
  */
-#ifndef OVL_GRAFT_H
-#define OVL_GRAFT_H
+#ifndef OVL_LINKS_H
+#define OVL_LINKS_H
 
 #include "base/err.h"
 #include "base/fs.h"
@@ -18,7 +18,7 @@
 
 struct inodes;
 
-struct graft {
+struct links {
 	int tree; /* the root of the tree that is added to; the caller's, as is */
 	int stage; /* a private directory for temporary names */
 	struct fs_copier how; /* stop ends the whole work; NULL: never */
@@ -26,7 +26,7 @@ struct graft {
 			  * none */
 };
 
-void graft_begin(struct graft *g, int tree, int stage, const struct xattr_policy *xp,
+void links_begin(struct links *g, int tree, int stage, const struct xattr_policy *xp,
 	const atomic_int *stop);
 
 /*
@@ -34,16 +34,16 @@ void graft_begin(struct graft *g, int tree, int stage, const struct xattr_policy
  * name that to has already, whatever it is, hides that of from. The caller sets the times
  * of to.
  */
-int graft_dir(struct graft *g, int from, int to, const char *path, struct ovl_err *err);
+int links_dir(struct links *g, int from, int to, const char *path, struct ovl_err *err);
 
 /* To be called when everything has been added. */
-int graft_finish(struct graft *g, struct ovl_err *err);
+int links_finish(struct links *g, struct ovl_err *err);
 
 /* Notes that the file at path in the tree has replaced another file. -1 with errno. */
-int graft_replaced(struct graft *g, const struct stat *was, const char *path);
+int links_replaced(struct links *g, const struct stat *was, const char *path);
 /* In another tree, makes names of replaced files names of the new files. */
-int graft_regroup(struct graft *g, int other, struct ovl_err *err);
+int links_relink(struct links *g, int other, struct ovl_err *err);
 
-void graft_end(struct graft *g);
+void links_end(struct links *g);
 
 #endif

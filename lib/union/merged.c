@@ -8,14 +8,14 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/path.h"
-#include "union/side.h"
+#include "union/merged.h"
 
-void side_close(struct side *s)
+void merged_close(struct merged *s)
 {
 	view_close(&s->dir);
 }
 
-struct view side_lowers(const struct side *s)
+struct view merged_lowers(const struct merged *s)
 {
 	struct view v = s->dir;
 
@@ -30,19 +30,19 @@ struct view side_lowers(const struct side *s)
 /* ---- directories ------------------------------------------------------------------ */
 
 /* Opens the merged lower directory that a redirect leads to. */
-static int follow(
-	const struct side *s, const struct view *beside, const char *to, struct view *out)
+static int follow_redirect(const struct merged *s, const struct view *lowers,
+	const char *to, struct view *out)
 {
 	if (*to == '/')
 		return view_walk(s->root, to + 1, out);
-	return view_child(beside, to, out);
+	return view_child(lowers, to, out);
 }
 
-int side_of_upper(const struct side *s, const struct view *beside, const char *name,
-	struct side *out, enum side_merge *how)
+int merged_of_upper(const struct merged *s, const struct view *lowers, const char *name,
+	struct merged *out, enum merged_kind *how)
 {
 	const struct xattr_policy *xp = s->dir.xp;
-	struct side made = {.dir = {.xp = xp}, .upper = true, .root = s->root};
+	struct merged made = {.dir = {.xp = xp}, .upper = true, .root = s->root};
 	struct view lower = {.xp = xp};
 	auto_buf to = {0};
 	int fd = fs_open_dir(s->dir.fd[0], name);
@@ -51,26 +51,26 @@ int side_of_upper(const struct side *s, const struct view *beside, const char *n
 	if (fd < 0)
 		return -1;
 	if (view_push(&made.dir, fd) < 0) {
-		side_close(&made);
+		merged_close(&made);
 		return -1;
 	}
-	*how = made.dir.marks[0] == WH_OPAQUE_Y ? SIDE_OPAQUE : SIDE_MERGES;
+	*how = made.dir.marks[0] == WH_OPAQUE_Y ? MERGED_OPAQUE : MERGED_MERGES;
 	r = wh_redirect(xp, fd, NULL, &to);
 	if (r > 0) {
-		*how = SIDE_REDIRECTED;
-		r = follow(s, beside, to.data, &lower);
+		*how = MERGED_REDIRECTED;
+		r = follow_redirect(s, lowers, to.data, &lower);
 		if (r == 0)
 			r = view_append(&made.dir, &lower);
 	}
 	if (r < 0) {
-		side_close(&made);
+		merged_close(&made);
 		return -1;
 	}
 	*out = made;
 	return 0;
 }
 
-static bool in_upper(const struct side *s, const char *name)
+static bool in_upper(const struct merged *s, const char *name)
 {
 	struct stat st;
 
@@ -79,12 +79,12 @@ static bool in_upper(const struct side *s, const char *name)
 		S_ISDIR(st.st_mode);
 }
 
-int side_child(const struct side *s, const char *name, struct side *out)
+int merged_child(const struct merged *s, const char *name, struct merged *out)
 {
-	struct view beside = side_lowers(s);
+	struct view lowers = merged_lowers(s);
 	struct view lower = {.xp = s->dir.xp};
-	struct side made = {.root = s->root};
-	enum side_merge how;
+	struct merged made = {.root = s->root};
+	enum merged_kind how;
 
 	if (!in_upper(s, name)) {
 		if (view_child(&s->dir, name, &made.dir) < 0)
@@ -92,12 +92,12 @@ int side_child(const struct side *s, const char *name, struct side *out)
 		*out = made;
 		return 0;
 	}
-	if (side_of_upper(s, &beside, name, &made, &how) < 0)
+	if (merged_of_upper(s, &lowers, name, &made, &how) < 0)
 		return -1;
-	if (how == SIDE_MERGES &&
-		(view_child(&beside, name, &lower) < 0 ||
+	if (how == MERGED_MERGES &&
+		(view_child(&lowers, name, &lower) < 0 ||
 			view_append(&made.dir, &lower) < 0)) {
-		side_close(&made);
+		merged_close(&made);
 		return -1;
 	}
 	*out = made;
@@ -124,18 +124,18 @@ static int open_in(const struct view *v, const char *name)
 	return open_file(v->fd[at], name);
 }
 
-int side_open_data(
-	const struct view *root, const struct view *beside, int dirfd, const char *name)
+int merged_open_data(
+	const struct view *root, const struct view *lowers, int dirfd, const char *name)
 {
-	auto_view dir = {.xp = beside->xp};
+	auto_view dir = {.xp = lowers->xp};
 	auto_buf to = {0};
 	const char *base;
-	int r = wh_redirect(beside->xp, dirfd, name, &to);
+	int r = wh_redirect(lowers->xp, dirfd, name, &to);
 
 	if (r <= 0)
-		return r < 0 ? -1 : open_in(beside, name);
+		return r < 0 ? -1 : open_in(lowers, name);
 	if (*to.data != '/')
-		return open_in(beside, to.data);
+		return open_in(lowers, to.data);
 	base = path_base(to.data + 1);
 	if (base > to.data + 1)
 		to.data[base - to.data - 1] = '\0';
@@ -144,13 +144,13 @@ int side_open_data(
 	return open_in(&dir, base);
 }
 
-int side_open(const struct side *s, unsigned at, const char *name)
+int merged_open_file(const struct merged *s, unsigned at, const char *name)
 {
-	struct view beside = side_lowers(s);
+	struct view lowers = merged_lowers(s);
 	int r = at == 0 && s->upper ? wh_is_metacopy(s->dir.xp, s->dir.fd[0], name) : 0;
 
 	if (r < 0)
 		return -1;
-	return r ? side_open_data(s->root, &beside, s->dir.fd[0], name) :
+	return r ? merged_open_data(s->root, &lowers, s->dir.fd[0], name) :
 		   open_file(s->dir.fd[at], name);
 }

@@ -2,10 +2,10 @@
  * Writes small files of an unpacked tree in a thread: the caller creates the file, passes
  * its data and time, and goes on to the next one.
  *
- *	behind_begin	a file
- *	   behind_write	   its data
- *	behind_end	its time; the file is closed when it has been written
- *	behind_wait	waits until write(2) has been called for all of them
+ *	writer_begin	a file
+ *	   writer_write	   its data
+ *	writer_end	its time; the file is closed when it has been written
+ *	writer_wait	waits until write(2) has been called for all of them
  *
  * An error in the thread is reported by a later call.
  *
@@ -14,8 +14,8 @@
  * 40,000 files of 3,000 bytes, 1.06 times for a tree of 550 MB, and as long as with it if
  * decompression dominates.
  */
-#ifndef OVL_BEHIND_H
-#define OVL_BEHIND_H
+#ifndef OVL_WRITER_H
+#define OVL_WRITER_H
 
 #include <stdint.h>
 #include <time.h>
@@ -23,22 +23,22 @@
 #include "base/err.h"
 
 /* For larger files the thread gains little. */
-#define BEHIND_MAX (1024 * 1024)
+#define WRITER_MAX (1024 * 1024)
 
-struct behind;
+struct writer;
 
-int behind_open(struct behind **out, struct ovl_err *err);
+int writer_open(struct writer **out, struct ovl_err *err);
 
 /* path is for messages. */
-int behind_begin(struct behind *b, const char *path, struct ovl_err *err);
-int behind_write(struct behind *b, int fd, const void *p, size_t n, uint64_t offset,
+int writer_begin(struct writer *b, const char *path, struct ovl_err *err);
+int writer_write(struct writer *b, int fd, const void *p, size_t n, uint64_t offset,
 	struct ovl_err *err);
 /* The thread closes fd, even after a failure. */
-int behind_end(
-	struct behind *b, int fd, const struct timespec *mtime, struct ovl_err *err);
+int writer_end(
+	struct writer *b, int fd, const struct timespec *mtime, struct ovl_err *err);
 
 /* b may be NULL. */
-int behind_wait(struct behind *b, struct ovl_err *err);
-void behind_close(struct behind *b);
+int writer_wait(struct writer *b, struct ovl_err *err);
+void writer_close(struct writer *b);
 
 #endif

@@ -9,11 +9,11 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/thread.h"
-#include "content/piped.h"
+#include "content/tarpipe.h"
 
 /* The thread that writes, and its end of the pipe. */
-struct writer {
-	piped_fn make;
+struct tar_writer {
+	tarpipe_fn make;
 	void *ctx;
 	int fd;
 	bool broken; /* the reader has closed the pipe and will report why */
@@ -23,7 +23,7 @@ struct writer {
 
 static int to_pipe(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
-	struct writer *w = ctx;
+	struct tar_writer *w = ctx;
 
 	if (fs_write_all(w->fd, p, n) == 0)
 		return 0;
@@ -33,7 +33,7 @@ static int to_pipe(void *ctx, const void *p, size_t n, struct ovl_err *err)
 
 static void *write_tar(void *ctx)
 {
-	struct writer *w = ctx;
+	struct tar_writer *w = ctx;
 
 	w->rc = w->make(w->ctx, to_pipe, w, &w->err);
 	close_fdp(&w->fd);
@@ -41,7 +41,7 @@ static void *write_tar(void *ctx)
 }
 
 /* If the writer failed first, its error is the reason why the reader failed. */
-static int join(pthread_t thread, struct writer *w, int rc, struct ovl_err *err)
+static int join(pthread_t thread, struct tar_writer *w, int rc, struct ovl_err *err)
 {
 	pthread_join(thread, NULL);
 	if (w->rc == 0 || (rc < 0 && w->broken))
@@ -51,10 +51,10 @@ static int join(pthread_t thread, struct writer *w, int rc, struct ovl_err *err)
 	return w->rc;
 }
 
-int piped_ingest(struct ingest *in, struct ovl_store *st, struct ingest_config *cfg,
-	piped_fn make, void *ctx, struct ovl_err *err)
+int tarpipe_ingest(struct ingest *in, struct ovl_store *st, struct ingest_config *cfg,
+	tarpipe_fn make, void *ctx, struct ovl_err *err)
 {
-	struct writer w = {.make = make, .ctx = ctx, .fd = -1};
+	struct tar_writer w = {.make = make, .ctx = ctx, .fd = -1};
 	pthread_t thread;
 	int ends[2];
 	auto_fd read_end = -1;

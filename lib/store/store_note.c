@@ -7,7 +7,7 @@
 #include "store/store.h"
 
 PRINTF(3, 0)
-static void note(
+static void send_note(
 	const struct ovl_store *st, enum ovl_note kind, const char *fmt, va_list ap)
 {
 	char line[sizeof(((struct ovl_err *)NULL)->text)];
@@ -23,7 +23,7 @@ void store_warn(const struct ovl_store *st, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	note(st, OVL_WARNING, fmt, ap);
+	send_note(st, OVL_WARNING, fmt, ap);
 	va_end(ap);
 }
 
@@ -32,7 +32,7 @@ void store_detail(const struct ovl_store *st, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	note(st, OVL_DETAIL, fmt, ap);
+	send_note(st, OVL_DETAIL, fmt, ap);
 	va_end(ap);
 }
 
@@ -41,7 +41,7 @@ void store_waiting(const struct ovl_store *st, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	note(st, OVL_WAITING, fmt, ap);
+	send_note(st, OVL_WAITING, fmt, ap);
 	va_end(ap);
 }
 

@@ -4,9 +4,9 @@
 #include <stdio.h>
 
 #include "base/fs.h"
-#include "check/checker.h"
+#include "check/check.h"
 
-static int tell(struct checker *c, const struct ovl_finding *f)
+static int report_finding(struct checker *c, const struct ovl_finding *f)
 {
 	if (f->severity == OVL_ERROR)
 		c->result |= f->repaired ? OVL_CHECK_REPAIRED : OVL_CHECK_ERRORS;
@@ -27,12 +27,12 @@ static int hold_back(struct checker *c, const struct ovl_finding *f)
 	if (c->later.n < HELD_MAX || !c->unlocked ||
 		fs_is(c->unlocked->drv_fd, c->unlocked->id.s, c->unlocked->fd) <= 0)
 		return 0;
-	check_tell_later(c, 0);
+	check_flush(c, 0);
 	c->holding = true;
 	return c->ended;
 }
 
-int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
+int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
 	const char *id, const char *path, bool mended, const char *fmt, ...)
 {
 	char text[600];
@@ -47,10 +47,10 @@ int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return c->holding ? hold_back(c, &f) : tell(c, &f);
+	return c->holding ? hold_back(c, &f) : report_finding(c, &f);
 }
 
-int check_tell_later(struct checker *c, int r)
+int check_flush(struct checker *c, int r)
 {
 	c->holding = false;
 	for (size_t i = 0; i < c->later.n && !c->ended; i++) {
@@ -64,13 +64,13 @@ int check_tell_later(struct checker *c, int r)
 			.text = row->text[3],
 		};
 
-		tell(c, &f);
+		report_finding(c, &f);
 	}
 	report_release(&c->later);
 	return r ? r : c->ended;
 }
 
-void check_forget(struct checker *c)
+void check_drop_held(struct checker *c)
 {
 	c->holding = false;
 	report_release(&c->later);
@@ -78,6 +78,6 @@ void check_forget(struct checker *c)
 
 int check_unreadable(struct checker *c, const char *id)
 {
-	return check_tell(c, OVL_ERROR, "unreadable", id, "", false,
+	return check_found(c, OVL_ERROR, "unreadable", id, "", false,
 		"it cannot be examined: %s", c->err->text);
 }

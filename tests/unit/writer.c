@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "content/behind.h"
+#include "content/writer.h"
 #include "unit.h"
 
 static unsigned open_files(void)
@@ -47,10 +47,10 @@ static void write_many(unsigned most)
 	static char data[80000];
 	struct ovl_err err = {0};
 	unsigned before = open_files();
-	struct behind *b;
+	struct writer *b;
 
 	scratch();
-	ck_assert_int_eq(behind_open(&b, &err), 0);
+	ck_assert_int_eq(writer_open(&b, &err), 0);
 	for (unsigned i = 0; i < 1000; i++) {
 		const struct timespec mtime = {1000 + (int)i, (int)i};
 		size_t n = data_of(i, data);
@@ -60,15 +60,15 @@ static void write_many(unsigned most)
 		snprintf(name, sizeof(name), "%u", i);
 		fd = open(name, O_WRONLY | O_CREAT, 0644);
 		ck_assert_int_ge(fd, 0);
-		ck_assert_int_eq(behind_begin(b, name, &err), 0);
-		ck_assert_int_eq(behind_write(b, fd, data, n / 2, 0, &err), 0);
+		ck_assert_int_eq(writer_begin(b, name, &err), 0);
+		ck_assert_int_eq(writer_write(b, fd, data, n / 2, 0, &err), 0);
 		ck_assert_int_eq(
-			behind_write(b, fd, data + n / 2, n - n / 2, n / 2, &err), 0);
-		ck_assert_int_eq(behind_end(b, fd, &mtime, &err), 0);
+			writer_write(b, fd, data + n / 2, n - n / 2, n / 2, &err), 0);
+		ck_assert_int_eq(writer_end(b, fd, &mtime, &err), 0);
 		/* What is on the way has a bound. */
 		ck_assert_uint_le(open_files(), before + most);
 	}
-	ck_assert_int_eq(behind_wait(b, &err), 0);
+	ck_assert_int_eq(writer_wait(b, &err), 0);
 	ck_assert_uint_eq(open_files(), before);
 	for (unsigned i = 0; i < 1000; i++) {
 		char name[16];
@@ -76,7 +76,7 @@ static void write_many(unsigned most)
 		snprintf(name, sizeof(name), "%u", i);
 		check_file(i, name);
 	}
-	behind_close(b);
+	writer_close(b);
 	scratch_end();
 }
 
@@ -107,29 +107,29 @@ START_TEST(failed)
 	const struct timespec mtime = {0, 0};
 	struct ovl_err err = {0};
 	unsigned before = open_files();
-	struct behind *b;
+	struct writer *b;
 	int rc = 0;
 
-	ck_assert_int_eq(behind_open(&b, &err), 0);
+	ck_assert_int_eq(writer_open(&b, &err), 0);
 	for (unsigned i = 0; i < 1000; i++) {
 		char name[16];
 		int fd = open("/dev/null", i == 3 ? O_RDONLY : O_WRONLY);
 
 		snprintf(name, sizeof(name), "file%u", i);
 		if (rc == 0)
-			rc = behind_begin(b, name, &err);
+			rc = writer_begin(b, name, &err);
 		if (rc == 0)
-			rc = behind_write(b, fd, "x", 1, 0, &err);
+			rc = writer_write(b, fd, "x", 1, 0, &err);
 		if (rc == 0)
-			rc = behind_end(b, fd, &mtime, &err);
+			rc = writer_end(b, fd, &mtime, &err);
 		else
 			close(fd);
 	}
 	ck_assert_int_lt(rc, 0);
 	err.text[0] = '\0';
-	ck_assert_int_lt(behind_wait(b, &err), 0);
+	ck_assert_int_lt(writer_wait(b, &err), 0);
 	ck_assert_str_eq(err.text, "cannot write 'file3': Bad file descriptor");
-	behind_close(b);
+	writer_close(b);
 	ck_assert_uint_eq(open_files(), before);
 }
 END_TEST
@@ -140,21 +140,21 @@ START_TEST(closed)
 	const struct timespec mtime = {0, 0};
 	struct ovl_err err = {0};
 	unsigned before = open_files();
-	struct behind *b;
+	struct writer *b;
 
-	behind_close(NULL);
-	ck_assert_int_eq(behind_wait(NULL, &err), 0);
-	ck_assert_int_eq(behind_open(&b, &err), 0);
+	writer_close(NULL);
+	ck_assert_int_eq(writer_wait(NULL, &err), 0);
+	ck_assert_int_eq(writer_open(&b, &err), 0);
 	for (unsigned i = 0; i < 40; i++) {
 		int fd = open("/dev/null", O_WRONLY);
 
-		ck_assert_int_eq(behind_begin(b, "x", &err), 0);
-		ck_assert_int_eq(behind_write(b, fd, "x", 1, 0, &err), 0);
-		ck_assert_int_eq(behind_end(b, fd, &mtime, &err), 0);
+		ck_assert_int_eq(writer_begin(b, "x", &err), 0);
+		ck_assert_int_eq(writer_write(b, fd, "x", 1, 0, &err), 0);
+		ck_assert_int_eq(writer_end(b, fd, &mtime, &err), 0);
 	}
-	behind_close(b);
+	writer_close(b);
 	ck_assert_uint_eq(open_files(), before);
 }
 END_TEST
 
-UNIT("behind", written, few_files, failed, closed)
+UNIT("writer", written, few_files, failed, closed)

@@ -2,14 +2,14 @@
  * The parts of check, and its findings.
  *
  *	check.c		walks over the store, parents before children
- *	check_tell.c	reports findings
+ *	check_found.c	reports findings
  *	check_layer.c	one layer: its metadata, parents, and the driver's files
  *	check_content.c	compares a layer's tree with its recipe
  *	check_meta.c	restores the metadata of a layer that has lost its .layer
  *	check_heal.c	compares a layer's tree with its tar, and repairs it
  */
-#ifndef OVL_CHECKER_H
-#define OVL_CHECKER_H
+#ifndef OVL_CHECK_PRIV_H
+#define OVL_CHECK_PRIV_H
 
 #include <stdatomic.h>
 
@@ -39,15 +39,15 @@ struct checker {
 };
 
 /* Reports a finding. mended: it was repaired. Returns the result of fn. */
-int check_tell(struct checker *c, enum ovl_severity severity, const char *kind,
+int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
 	const char *id, const char *path, bool mended, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8)));
 
 /* After c->holding, without the lock: reports the findings that were held back.
  * Returns r, or the result of fn. */
-int check_tell_later(struct checker *c, int r);
+int check_flush(struct checker *c, int r);
 /* Drops them. */
-void check_forget(struct checker *c);
+void check_drop_held(struct checker *c);
 
 /* Reports a layer that cannot be read, for the reason in c->err, so that the check can
  * go on with the others. */

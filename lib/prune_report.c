@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Reports what prune removes, and keeps its failures for the end. */
-#include "pruner.h"
+#include "prune_priv.h"
 #include "store/store.h"
 
-int prune_tell(struct pruner *p, const char *what, const char *name, uint64_t bytes,
+int prune_report(struct pruner *p, const char *what, const char *name, uint64_t bytes,
 	const char *why)
 {
 	const struct ovl_pruned out = {

@@ -5,18 +5,18 @@
 #include <fcntl.h>
 
 #include "base/fs.h"
-#include "union/frame.h"
+#include "union/diffdir.h"
 #include "union/whiteout.h"
 
-void frame_close(struct frame *f)
+void diffdir_close(struct diffdir *f)
 {
-	side_close(&f->me);
-	side_close(&f->base);
+	merged_close(&f->me);
+	merged_close(&f->base);
 	view_index_release(&f->below);
 }
 
 /* The DT_* or FRAME_* of a name in the upper directory. -1 with errno. */
-static int kind_of(const struct frame *f, const char *name, unsigned char type)
+static int kind_of(const struct diffdir *f, const char *name, unsigned char type)
 {
 	int dir = f->me.dir.fd[0];
 	enum wh_dir marks = f->me.dir.marks[0];
@@ -30,12 +30,12 @@ static int kind_of(const struct frame *f, const char *name, unsigned char type)
 		return -1;
 	hides = wh_is_whiteout(f->me.dir.xp, dir, name, &st, marks);
 	if (hides)
-		return hides < 0 ? -1 : FRAME_WHITEOUT;
+		return hides < 0 ? -1 : DIFFDIR_WHITEOUT;
 	return (int)IFTODT(st.st_mode);
 }
 
 /* The entries of the upper directory itself, with whiteouts. */
-static int upper_names(const struct frame *f, struct namelist *out)
+static int upper_names(const struct diffdir *f, struct namelist *out)
 {
 	auto_fsdir d = {.fd = -1};
 	unsigned char type;
@@ -57,7 +57,7 @@ static int upper_names(const struct frame *f, struct namelist *out)
 
 /* Adds the names that base has and me, which is sorted, does not. */
 static int add_gone(
-	const struct frame *f, const struct namelist *me, struct namelist *out)
+	const struct diffdir *f, const struct namelist *me, struct namelist *out)
 {
 	auto_namelist base = {0};
 
@@ -67,7 +67,7 @@ static int add_gone(
 		const char *name = namelist_name(&base, i);
 
 		if (namelist_find(me, name) == me->n &&
-			namelist_add(out, FRAME_GONE, name) < 0)
+			namelist_add(out, DIFFDIR_GONE, name) < 0)
 			return -1;
 	}
 	return 0;
@@ -79,27 +79,27 @@ static int add_inside(struct namelist *out, const char *name)
 
 	buf_addf(&as, "%s/", name);
 	errno = ENOMEM;
-	return as.failed ? -1 : namelist_add(out, FRAME_INSIDE, as.data);
+	return as.failed ? -1 : namelist_add(out, DIFFDIR_INSIDE, as.data);
 }
 
-int frame_names(const struct frame *f, struct namelist *out)
+int frame_names(const struct diffdir *f, struct namelist *out)
 {
 	auto_namelist me = {0};
 	auto_namelist all = {0};
 
 	if ((f->all ? view_names(&f->me.dir, &me) : upper_names(f, &me)) < 0)
 		return -1;
-	if (f->cut)
+	if (f->opaque)
 		namelist_sort(&me);
 	for (size_t i = 0; i < me.n; i++) {
 		const char *name = namelist_name(&me, i);
 
 		if (namelist_add(&all, namelist_type(&me, i), name) < 0 ||
-			(namelist_type(&me, i) == FRAME_DIR &&
+			(namelist_type(&me, i) == DIFFDIR_DIR &&
 				add_inside(&all, name) < 0))
 			return -1;
 	}
-	if (f->cut && add_gone(f, &me, &all) < 0)
+	if (f->opaque && add_gone(f, &me, &all) < 0)
 		return -1;
 	namelist_sort(&all);
 	*out = all;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A bounded queue of blocks to one thread; see belt.h. */
+/* A bounded queue of blocks to one thread; see workq.h. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "base/belt.h"
+#include "base/workq.h"
 #include "base/thread.h"
 
 #define BLOCK_SIZE (128 * 1024)
@@ -19,13 +19,13 @@
 #define FILES 16
 
 /* Stands before the bytes of each item in a block. */
-struct item {
+struct work_item {
 	unsigned what;
 	unsigned n;
 };
 
-struct belt {
-	belt_fn fn;
+struct workq {
+	workq_fn fn;
 	void *ctx;
 	pthread_t thread;
 	bool started;
@@ -49,13 +49,13 @@ struct belt {
 
 /* ---- the thread ------------------------------------------------------------------- */
 
-static int empty(struct belt *b, unsigned slot, int rc, struct ovl_err *err)
+static int run_items(struct workq *b, unsigned slot, int rc, struct ovl_err *err)
 {
 	const unsigned char *at = b->data + (size_t)slot * BLOCK_SIZE;
 	const unsigned char *end = at + b->len[slot];
 
 	while (at < end) {
-		struct item it;
+		struct work_item it;
 		int r;
 
 		memcpy(&it, at, sizeof(it));
@@ -67,9 +67,9 @@ static int empty(struct belt *b, unsigned slot, int rc, struct ovl_err *err)
 	return rc;
 }
 
-static void *run(void *ctx)
+static void *worker(void *ctx)
 {
-	struct belt *b = ctx;
+	struct workq *b = ctx;
 	struct ovl_err err = {0};
 	int rc = 0;
 
@@ -84,7 +84,7 @@ static void *run(void *ctx)
 		if (b->quit && rc == 0)
 			rc = -ECANCELED;
 		pthread_mutex_unlock(&b->mutex);
-		rc = empty(b, slot, rc, &err);
+		rc = run_items(b, slot, rc, &err);
 		pthread_mutex_lock(&b->mutex);
 		if (rc < 0 && b->rc == 0) {
 			b->rc = rc;
@@ -101,7 +101,7 @@ static void *run(void *ctx)
 
 /* Waits until the thread has made progress, but at most a tenth of a second if there
  * is a function to call. */
-static void wait_a_moment(struct belt *b)
+static void wait_a_moment(struct workq *b)
 {
 	struct timespec until;
 
@@ -124,7 +124,7 @@ static void wait_a_moment(struct belt *b)
 
 /* Hands the block to the thread, then waits until at most this many blocks are left to
  * do. */
-static int hand_on(struct belt *b, unsigned most, struct ovl_err *err)
+static int hand_over(struct workq *b, unsigned most, struct ovl_err *err)
 {
 	int rc;
 
@@ -149,14 +149,14 @@ static int hand_on(struct belt *b, unsigned most, struct ovl_err *err)
 	return rc;
 }
 
-int belt_put(struct belt *b, unsigned what, const void *head, size_t n_head,
+int workq_put(struct workq *b, unsigned what, const void *head, size_t n_head,
 	const void *p, size_t n, struct ovl_err *err)
 {
-	const struct item it = {.what = what, .n = (unsigned)(n_head + n)};
+	const struct work_item it = {.what = what, .n = (unsigned)(n_head + n)};
 	unsigned char *to;
 
 	if (b->used + sizeof(it) + it.n > BLOCK_SIZE) {
-		int rc = hand_on(b, BLOCKS - 1, err);
+		int rc = hand_over(b, BLOCKS - 1, err);
 
 		if (rc < 0)
 			return rc;
@@ -171,25 +171,25 @@ int belt_put(struct belt *b, unsigned what, const void *head, size_t n_head,
 	return 0;
 }
 
-int belt_put_file(struct belt *b, struct ovl_err *err)
+int workq_put_file(struct workq *b, struct ovl_err *err)
 {
-	return ++b->files < b->most_files ? 0 : hand_on(b, BLOCKS - 1, err);
+	return ++b->files < b->most_files ? 0 : hand_over(b, BLOCKS - 1, err);
 }
 
-void belt_while_waiting(struct belt *b, void (*fn)(void *ctx), void *ctx)
+void workq_while_waiting(struct workq *b, void (*fn)(void *ctx), void *ctx)
 {
 	b->waiting = fn;
 	b->waiting_ctx = ctx;
 }
 
-int belt_wait(struct belt *b, struct ovl_err *err)
+int workq_wait(struct workq *b, struct ovl_err *err)
 {
-	return hand_on(b, 0, err);
+	return hand_over(b, 0, err);
 }
 
-int belt_open(struct belt **out, belt_fn fn, void *ctx, struct ovl_err *err)
+int workq_open(struct workq **out, workq_fn fn, void *ctx, struct ovl_err *err)
 {
-	struct belt *b = calloc(1, sizeof(*b));
+	struct workq *b = calloc(1, sizeof(*b));
 	struct rlimit rl;
 	int why;
 
@@ -203,17 +203,17 @@ int belt_open(struct belt **out, belt_fn fn, void *ctx, struct ovl_err *err)
 	pthread_mutex_init(&b->mutex, NULL);
 	pthread_cond_init(&b->changed, NULL);
 	b->data = malloc((size_t)BLOCKS * BLOCK_SIZE);
-	why = b->data ? thread_start(&b->thread, run, b) : ENOMEM;
+	why = b->data ? thread_start(&b->thread, worker, b) : ENOMEM;
 	b->started = why == 0;
 	if (why) {
-		belt_close(b);
+		workq_close(b);
 		return err_sys(err, why, "cannot start a thread");
 	}
 	*out = b;
 	return 0;
 }
 
-void belt_close(struct belt *b)
+void workq_close(struct workq *b)
 {
 	if (!b)
 		return;

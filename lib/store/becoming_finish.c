@@ -11,7 +11,7 @@
 #include "store/becoming.h"
 #include "store/cleaning.h"
 #include "store/driver.h"
-#include "store/finish.h"
+#include "store/becoming_finish.h"
 #include "store/names.h"
 #include "store/redirects.h"
 #include "store/store.h"
@@ -28,7 +28,7 @@ static int sync_dir(const struct layer *l, int fd, struct ovl_err *err)
 		0;
 }
 
-int finish_sync_step(const struct layer *image, struct ovl_err *err)
+int becoming_sync(const struct layer *image, struct ovl_err *err)
 {
 	return sync_dir(image, image->drv_fd, err);
 }
@@ -89,7 +89,7 @@ static int locked(const struct layer *l, const struct layer_ref *from, bool wait
  * until then. Each step is synced before the next, so that a power cut leaves no name
  * without an owner; other processes need not wait for the syncs.
  */
-static int hand_on(
+static int hand_on_names(
 	const struct layer *l, const struct ovl_id *was, bool wait, struct ovl_err *err)
 {
 	struct layer_ref from = {.drv = l->drv, .id = *was};
@@ -118,7 +118,7 @@ static int drop_parts(const struct layer *l, struct ovl_err *err)
 	const struct driver *drv = l->drv;
 
 	redirects_forget(l, HAS_REDIRECTS | HAS_METACOPY);
-	if ((drv->whole || l->meta.lowers == 0) &&
+	if ((drv->flat || l->meta.lowers == 0) &&
 		or_done(unlinkat(l->fd, drv->lower_file, 0)) < 0)
 		return cannot(l, err);
 	if (driver_keeps_mount(l))
@@ -203,10 +203,10 @@ static int forget(const struct layer *l, const struct ovl_id *was, struct ovl_er
 	return 0;
 }
 
-int finish_commit(const struct layer *image, const struct ovl_id *was, bool wait,
+int becoming_finish(const struct layer *image, const struct ovl_id *was, bool wait,
 	struct trashed *old, struct ovl_err *err)
 {
-	int rc = hand_on(image, was, wait, err);
+	int rc = hand_on_names(image, was, wait, err);
 
 	if (rc == 0 && becoming_unfinished(&image->meta))
 		rc = make_image(image, was, old, err);

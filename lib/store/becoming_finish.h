@@ -4,8 +4,8 @@
  * removed. If the committing process was killed, whoever opens the image layer next does
  * it.
  */
-#ifndef OVL_FINISH_H
-#define OVL_FINISH_H
+#ifndef OVL_BECOMING_FINISH_H
+#define OVL_BECOMING_FINISH_H
 
 #include "store/layer.h"
 #include "store/trash.h"
@@ -14,13 +14,13 @@
  * Finishes the commit of writable layer was to the open and locked image layer. Every
  * part may have been done already, or be done by another process at the same time. It
  * writes no data and renames only what has been synced. The rename must be on disk
- * (finish_sync_step), or a power cut could leave the names without the layer. wait: wait
+ * (becoming_sync), or a power cut could leave the names without the layer. wait: wait
  * for the lock of the names as configured; else OVL_BUSY if it is held. old: gets the
  * tree that the image layer does not have, for the caller to empty; NULL: it is left to
  * prune.
  */
-int finish_commit(const struct layer *image, const struct ovl_id *was, bool wait,
+int becoming_finish(const struct layer *image, const struct ovl_id *was, bool wait,
 	struct trashed *old, struct ovl_err *err);
-int finish_sync_step(const struct layer *image, struct ovl_err *err);
+int becoming_sync(const struct layer *image, struct ovl_err *err);
 
 #endif

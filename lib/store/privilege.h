@@ -4,8 +4,8 @@
  * of the initial user namespace only; for others they do not exist, and what they hide
  * would become visible.
  */
-#ifndef OVL_MARKS_H
-#define OVL_MARKS_H
+#ifndef OVL_PRIVILEGE_H
+#define OVL_PRIVILEGE_H
 
 #include "base/err.h"
 #include "ovl.h"
@@ -14,9 +14,9 @@
  * Refuses if it may not. For everything that reads a layer's tree, makes layers or mounts
  * them; not for reading a layer's own files (ls, show), unmounting or removing.
  */
-int marks_check(struct ovl_store *st, struct ovl_err *err);
+int privilege_check(struct ovl_store *st, struct ovl_err *err);
 
 /* 1 if trusted.* of the open file or directory may be used, 0 if not, -1 if unknown. */
-int marks_trusted(int fd);
+int privilege_trusted_xattrs(int fd);
 
 #endif

@@ -2,11 +2,11 @@
  * The parts of prune.
  *
  *	prune.c		what killed processes have left
- *	prune_tell.c	reports what is removed
+ *	prune_report.c	reports what is removed
  *	prune_layers.c	image layers that nothing names or needs
  */
-#ifndef OVL_PRUNER_H
-#define OVL_PRUNER_H
+#ifndef OVL_PRUNE_PRIV_H
+#define OVL_PRUNE_PRIV_H
 
 #include "base/err.h"
 #include "mount/inuse.h"
@@ -26,7 +26,7 @@ struct pruner {
 };
 
 /* Reports what was removed, or would be. Returns the result of fn. */
-int prune_tell(struct pruner *p, const char *what, const char *name, uint64_t bytes,
+int prune_report(struct pruner *p, const char *what, const char *name, uint64_t bytes,
 	const char *why);
 
 /* Something that cannot be removed, such as a directory with a mount in it, must not

@@ -6,11 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/belt.h"
+#include "base/workq.h"
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/quote.h"
-#include "content/behind.h"
+#include "content/writer.h"
 
 #define PIECE (64 * 1024)
 
@@ -27,21 +27,21 @@ struct end {
 	struct timespec mtime;
 };
 
-struct behind {
-	struct belt *belt;
+struct writer {
+	struct workq *queue;
 	struct buf path; /* used by the thread only */
 };
 
 /* ---- the thread ------------------------------------------------------------------- */
 
-static int take_begin(struct behind *b, const char *path, struct ovl_err *err)
+static int do_begin(struct writer *b, const char *path, struct ovl_err *err)
 {
 	buf_clear(&b->path);
 	buf_adds(&b->path, path);
 	return b->path.failed ? err_nomem(err) : 0;
 }
 
-static int take_write(struct behind *b, const void *p, size_t n, struct ovl_err *err)
+static int do_write(struct writer *b, const void *p, size_t n, struct ovl_err *err)
 {
 	const char *data = (const char *)p + sizeof(struct run);
 	struct run r;
@@ -52,7 +52,7 @@ static int take_write(struct behind *b, const void *p, size_t n, struct ovl_err 
 	return 0;
 }
 
-static int take_end(struct behind *b, const void *p, bool failed, struct ovl_err *err)
+static int do_end(struct writer *b, const void *p, bool failed, struct ovl_err *err)
 {
 	struct end end;
 	int rc = 0;
@@ -69,28 +69,28 @@ static int take_end(struct behind *b, const void *p, bool failed, struct ovl_err
 	return rc;
 }
 
-static int take(void *ctx, unsigned what, const void *p, size_t n, bool failed,
+static int do_item(void *ctx, unsigned what, const void *p, size_t n, bool failed,
 	struct ovl_err *err)
 {
 	if (what == END)
-		return take_end(ctx, p, failed, err);
+		return do_end(ctx, p, failed, err);
 	if (failed)
 		return 0;
-	return what == BEGIN ? take_begin(ctx, p, err) : take_write(ctx, p, n, err);
+	return what == BEGIN ? do_begin(ctx, p, err) : do_write(ctx, p, n, err);
 }
 
 /* ---- the caller's side ------------------------------------------------------------ */
 
-int behind_begin(struct behind *b, const char *path, struct ovl_err *err)
+int writer_begin(struct writer *b, const char *path, struct ovl_err *err)
 {
 	size_t n = strlen(path) + 1;
 
-	if (n > BELT_MAX)
+	if (n > WORKQ_MAX)
 		return err_say(err, ENAMETOOLONG, "a path is too long");
-	return belt_put(b->belt, BEGIN, NULL, 0, path, n, err);
+	return workq_put(b->queue, BEGIN, NULL, 0, path, n, err);
 }
 
-int behind_write(struct behind *b, int fd, const void *p, size_t n, uint64_t offset,
+int writer_write(struct writer *b, int fd, const void *p, size_t n, uint64_t offset,
 	struct ovl_err *err)
 {
 	struct run r = {.fd = fd, .offset = offset};
@@ -100,7 +100,7 @@ int behind_write(struct behind *b, int fd, const void *p, size_t n, uint64_t off
 	while (n && rc == 0) {
 		size_t piece = n < PIECE ? n : PIECE;
 
-		rc = belt_put(b->belt, WRITE, &r, sizeof(r), at, piece, err);
+		rc = workq_put(b->queue, WRITE, &r, sizeof(r), at, piece, err);
 		at += piece;
 		n -= piece;
 		r.offset += piece;
@@ -108,28 +108,28 @@ int behind_write(struct behind *b, int fd, const void *p, size_t n, uint64_t off
 	return rc;
 }
 
-int behind_end(
-	struct behind *b, int fd, const struct timespec *mtime, struct ovl_err *err)
+int writer_end(
+	struct writer *b, int fd, const struct timespec *mtime, struct ovl_err *err)
 {
 	const struct end end = {.fd = fd, .mtime = *mtime};
-	int rc = belt_put(b->belt, END, &end, sizeof(end), NULL, 0, err);
+	int rc = workq_put(b->queue, END, &end, sizeof(end), NULL, 0, err);
 
 	if (rc < 0) {
 		close(fd);
 		return rc;
 	}
-	return belt_put_file(b->belt, err);
+	return workq_put_file(b->queue, err);
 }
 
-int behind_wait(struct behind *b, struct ovl_err *err)
+int writer_wait(struct writer *b, struct ovl_err *err)
 {
-	return b ? belt_wait(b->belt, err) : 0;
+	return b ? workq_wait(b->queue, err) : 0;
 }
 
-int behind_open(struct behind **out, struct ovl_err *err)
+int writer_open(struct writer **out, struct ovl_err *err)
 {
-	struct behind *b = calloc(1, sizeof(*b));
-	int rc = b ? belt_open(&b->belt, take, b, err) : err_nomem(err);
+	struct writer *b = calloc(1, sizeof(*b));
+	int rc = b ? workq_open(&b->queue, do_item, b, err) : err_nomem(err);
 
 	if (rc < 0) {
 		free(b);
@@ -139,11 +139,11 @@ int behind_open(struct behind **out, struct ovl_err *err)
 	return 0;
 }
 
-void behind_close(struct behind *b)
+void writer_close(struct writer *b)
 {
 	if (!b)
 		return;
-	belt_close(b->belt);
+	workq_close(b->queue);
 	buf_release(&b->path);
 	free(b);
 }

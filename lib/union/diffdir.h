@@ -1,14 +1,14 @@
 /*
  * A directory on the walk that finds changes, and the names in it; see changes.c.
  */
-#ifndef OVL_FRAME_H
-#define OVL_FRAME_H
+#ifndef OVL_DIFFDIR_H
+#define OVL_DIFFDIR_H
 
 #include <dirent.h>
 #include <stdbool.h>
 
 #include "base/namelist.h"
-#include "union/side.h"
+#include "union/merged.h"
 
 /*
  * A directory on the walk.
@@ -16,29 +16,29 @@
  *  me	   the layer's directory; with all, merged with the layers below
  *  base  the same directory in what the layer is compared with
  */
-struct frame {
-	struct side me;
-	struct side base;
+struct diffdir {
+	struct merged me;
+	struct merged base;
 	struct view_index below; /* names of base, if many are looked up */
 	bool all; /* names come from the merged directory, not only from the layer's
 		   * own */
-	bool cut; /* opaque: nothing of base is visible that me does not have */
+	bool opaque; /* nothing of base is visible that me does not have */
 	bool compare; /* compare files: those that are the same in both are not changes */
 	bool live; /* the layer may be mounted: names may disappear while they are read */
 };
 
-void frame_close(struct frame *f);
+void diffdir_close(struct diffdir *f);
 
 /*
  * The names of a directory, sorted by the bytes of the paths they stand for. A subdirectory
  * has two: one for itself and, with a '/' at its end, one for its contents. -1 with errno.
  */
 enum {
-	FRAME_DIR = DT_DIR,
-	FRAME_WHITEOUT = DT_WHT,
-	FRAME_GONE = 0x40, /* base has it and me does not */
-	FRAME_INSIDE /* the contents of a subdirectory */
+	DIFFDIR_DIR = DT_DIR,
+	DIFFDIR_WHITEOUT = DT_WHT,
+	DIFFDIR_GONE = 0x40, /* base has it and me does not */
+	DIFFDIR_INSIDE /* the contents of a subdirectory */
 };
-int frame_names(const struct frame *f, struct namelist *out);
+int frame_names(const struct diffdir *f, struct namelist *out);
 
 #endif
