@@ -56,11 +56,11 @@ found "an include that points up" \
 tree
 echo 'int store_get(void); int base_add2(int n) { return n + store_get(); }' >>lib/base/base.c
 echo 'int base_add2(int n); int store_two(void) { return base_add2(1); }' >>lib/store/store.c
-echo 'int store_two(void); int main2(void) { return store_two(); }' >>lib/verb.c
-echo 'int main2(void); int (*f)(void) = main2;' >>lib/store/store.c
+echo 'int store_two(void); int ovl_main2(void) { return store_two(); }' >>lib/verb.c
+echo 'int ovl_main2(void); int (*store_f)(void) = ovl_main2;' >>lib/store/store.c
 found "references that point up, and the circles that they make" \
 	'lib/base/base.c uses store_get of lib/store/store.c: base \(floor 0\)' \
-	'lib/store/store.c uses main2 of lib/verb.c: store \(floor 1\) must not know lib/' \
+	'lib/store/store.c uses ovl_main2 of lib/verb.c: store \(floor 1\) must not know lib/' \
 	'a circle: lib/base/base.c lib/store/store.c lib/verb.c'
 
 tree
@@ -100,6 +100,20 @@ found "a command that knows a room, an include not written from lib/" \
 	'cmd/main.c uses base_add: commands know ovl.h alone' \
 	'cmd/main.c: cmd_x is used nowhere else' \
 	'lib/base/base.c includes "base.h": not written from lib/'
+
+tree
+echo 'int get(void) { return 1; } int base_more(void) { return 2; }' >>lib/store/store.c
+echo 'int store_a(void) { return 1; } int store_b(void) { return 2; }' >>lib/store/store.c
+echo 'int get(void); int base_more(void); int store_a(void); int store_b(void);
+	int ovl_a(void) { return get() + base_more() + store_a() + store_b(); }' >>lib/verb.c
+echo 'int ovl_a(void); int b(void) { return ovl_a() + b(); }' >>cmd/main.c
+echo 'int store_up(void) { return 1; }' >>lib/base/base.c
+echo 'int store_up(void); int store_c(void) { return store_up() + store_c(); }' >>lib/store/store.c
+found "names without a prefix, or with that of another room" \
+	'lib/store/store.c: get has no prefix' \
+	'lib/store/store.c: base_more: the prefix base_ is of base' \
+	'lib/base/base.c: store_up: the prefix store_ is of store' \
+	'lib/store/store.c: store_c is used nowhere else' 'cmd/main.c: b is used nowhere else'
 
 tree
 for i in $(seq 20); do : >"lib/verb$i.c"; done
