@@ -142,7 +142,7 @@ check: all tests
 
 # Most tests work in memory; here none does.
 check-disk: all tests
-	@MODE=$(MODE) OVLCTL_TEST_DISK=1 tests/run
+	@MODE=$(MODE) OVLCTL_TEST_DISK=1 OVLCTL_TEST_LIMIT=900 tests/run
 
 # Against what others make of our images; see "scripts/deps interop".
 check-interop: all tests

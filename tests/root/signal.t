@@ -50,7 +50,7 @@ for sig in INT:130 TERM:143 HUP:129; do
 	pid=$!
 	exec 9>in
 	head -c 1000000 many.tar >&9
-	until_true found "$OVLCTL_ROOT/staging/*/diff/d"
+	until_true found "$OVLCTL_ROOT/staging/*/$TREE/d"
 	ended_by "import, that waits in the midst of a tar" $sig
 	exec 9>&-
 	(run ovlctl import --as image in) >/dev/null 2>err &
@@ -128,7 +128,7 @@ if inject -l points true 2>/dev/null; then
 	pid=$!
 	exec 9>in
 	head -c 700000 many.tar >&9
-	until_true found "$OVLCTL_ROOT/staging/*/diff/d/f20"
+	until_true found "$OVLCTL_ROOT/staging/*/$TREE/d/f20"
 	kill -TERM $pid
 	kill -TERM $pid 2>/dev/null
 	wait $pid
@@ -157,7 +157,7 @@ if can_trace; then
 	tracer=$!
 	exec 9>in
 	head -c 700000 many.tar >&9
-	until_true found "$OVLCTL_ROOT/staging/*/diff/d/f20"
+	until_true found "$OVLCTL_ROOT/staging/*/$TREE/d/f20"
 	pid=$(pgrep -P $tracer)
 	kill -TERM $pid
 	sleep 0.6
