@@ -113,6 +113,8 @@ void signals_catch(void)
 	/* A file that reaches its size limit is an error to report, not a reason to
 	 * die. */
 	signal(SIGXFSZ, SIG_IGN);
+	/* Where the parent ignores it, an own child could not be waited for. */
+	signal(SIGCHLD, SIG_DFL);
 }
 
 void signals_die(void)

@@ -73,6 +73,10 @@ need - user unshare -rm "$O" mount v
 ok "a mount that ended with its namespace" user "$O" --wait 20 rm v
 need - user unshare -rm "$O" create -n v c
 need - user unshare -rm "$O" mount v
+ok "... where the parent ignores its children" user perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV' \
+	noustat -k "$O" --wait 2 rm v
+need - user unshare -rm "$O" create -n v c
+need - user unshare -rm "$O" mount v
 rm -r "$OVLCTL_ROOT/$DRV/$(user "$O" ls -nr -o ID v)/.mounts"
 ok "... and had no note: the kernel is asked" user "$O" --wait 20 rm v
 
