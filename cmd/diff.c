@@ -126,8 +126,8 @@ static int tar(struct run *run)
 		file = "-";
 	if (!compress)
 		compress = ovl_compression_of(file);
-	if (!ovl_compression_known(compress))
-		return usage(run->err, "unknown compression '%s'", compress);
+	if (ovl_compression_check(compress, run->err) < 0)
+		return -1;
 	return strcmp(file, "-") == 0 ? to_stdout(run, compress) :
 					to_file(run, file, compress);
 }

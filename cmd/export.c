@@ -90,8 +90,8 @@ static int export_tar(struct run *run, struct ovl_export *req)
 		return usage(run->err, "--format tar takes a single layer");
 	if (!compress)
 		compress = ovl_compression_of(req->target);
-	if (!ovl_compression_known(compress))
-		return usage(run->err, "unknown compression '%s'", compress);
+	if (ovl_compression_check(compress, run->err) < 0)
+		return -1;
 	return to_file(run, req, compress);
 }
 

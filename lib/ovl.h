@@ -218,7 +218,8 @@ int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *co
 
 /* The compression for the suffix of a file name; "none" if there is none. */
 const char *ovl_compression_of(const char *file);
-bool ovl_compression_known(const char *compress);
+/* OVL_USAGE, with those that there are, if it is not the name of one. */
+int ovl_compression_check(const char *compress, struct ovl_err *err);
 
 /* ---- export ----------------------------------------------------------------------- */
 

@@ -303,18 +303,27 @@ const char *ovl_compression_of(const char *file)
 	return codecs[0].name;
 }
 
-static const struct encoder *find_codec(const char *compress)
+/* NULL, with the names that there are in err. */
+static const struct encoder *find_codec(const char *compress, struct ovl_err *err)
 {
+	char names[64] = "";
+
 	for (size_t i = 0; i < N_CODECS; i++) {
+		size_t n = strlen(names);
+
 		if (strcmp(codecs[i].name, compress) == 0)
 			return &codecs[i];
+		snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "",
+			codecs[i].name);
 	}
+	err_status(err, OVL_USAGE, "unknown compression '%s'; the compressions are %s",
+		compress, names);
 	return NULL;
 }
 
-bool ovl_compression_known(const char *compress)
+int ovl_compression_check(const char *compress, struct ovl_err *err)
 {
-	return find_codec(compress) != NULL;
+	return find_codec(compress, err) ? 0 : -EINVAL;
 }
 
 static int run(struct encode *e, const void *p, size_t n, bool end, struct ovl_err *err)
@@ -354,11 +363,11 @@ int encode_finish(struct encode *e, struct ovl_err *err)
 int encode_open(struct encode **out, const char *compress, sink_fn sink, void *ctx,
 	struct ovl_err *err)
 {
-	const struct encoder *codec = find_codec(compress);
+	const struct encoder *codec = find_codec(compress, err);
 	struct encode *e;
 
 	if (!codec)
-		return err_status(err, OVL_USAGE, "unknown compression '%s'", compress);
+		return -EINVAL;
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return err_nomem(err);

@@ -175,7 +175,9 @@ static int choose_driver(struct ovl_store *st, struct ovl_err *err)
 		return 0;
 	drv = driver_find(want);
 	if (!drv)
-		return err_status(err, OVL_USAGE, "unknown driver %s", Q(want));
+		return err_status(err, OVL_USAGE,
+			"unknown driver %s; the drivers are %s and %s", Q(want),
+			driver_list[0]->name, driver_list[1]->name);
 	st->drv = drv;
 	st->drv_chosen = true;
 	return 0;

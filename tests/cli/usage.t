@@ -21,7 +21,7 @@ fails 2 "--sync takes none, data or all, not 'maybe'" "--sync=maybe" ovlctl --sy
 for w in '' -1 1.5 x 1000000000; do
 	fails 2 "--wait takes a number of seconds, not '$w'" "--wait '$w'" ovlctl --wait "$w" ls
 done
-fails 2 "unknown driver 'aufs'" "--driver aufs" ovlctl --driver aufs ls
+fails 2 "unknown driver 'aufs'; the drivers are overlay2 and overlay" "--driver aufs" ovlctl --driver aufs ls
 fails 2 "unknown driver 'aufs'" "OVLCTL_DRIVER=aufs" env OVLCTL_DRIVER=aufs ovlctl ls
 # An empty root is no default: it comes from a variable that was not set.
 fails 2 "ls: --root is empty" "--root ''" ovlctl --root '' ls

@@ -65,7 +65,7 @@ same "--compress none wins over the suffix" w.tar.gz w.tar
 is "-o -" "$(ovlctl diff -o - w | sha256sum)" "$(sha256sum <w.tar)"
 is "--tar" "$(ovlctl diff --tar w | sha256sum)" "$(sha256sum <w.tar)"
 is "--tar --compress" "$(ovlctl diff --tar --compress zstd w | zstd -dc | sha256sum)" "$(sha256sum <w.tar)"
-fails 2 "unknown compression 'rar'" "--compress rar" ovlctl diff --compress rar -o z w
+fails 2 "unknown compression 'rar'; the compressions are none, gzip" "--compress rar" ovlctl diff --compress rar -o z w
 fails 2 "--compress needs" "--compress of a list" ovlctl diff --compress gzip w
 fails 2 "BASE cannot be used" "a tar against a base" ovlctl diff -o z w base
 fails 2 "cannot be used together" "--tar -o FILE" ovlctl diff --tar -o z w

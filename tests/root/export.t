@@ -309,7 +309,7 @@ fails 1 "no/x.tar.*No such file" "... of a file" ovlctl export three no/x.tar
 fails 2 "is empty" "no name" ovlctl export three ''
 fails 2 "unknown format 'zip'" "an unknown format" ovlctl export --format zip three z
 fails 2 "compressed with gzip, zstd or none, not 'xz'" "layers in xz" ovlctl export --compress xz three z
-fails 2 "unknown compression 'rar'" "an unknown compression" ovlctl export --format tar --compress rar three z
+fails 2 "unknown compression 'rar'; the compressions are none, gzip" "an unknown compression" ovlctl export --format tar --compress rar three z
 fails 3 "no such layer 'nowhere'" "no such layer" ovlctl export three nowhere z
 if command -v script >/dev/null; then
 	is "not to a terminal" "$(script -qec 'ovlctl export three -' /dev/null </dev/null | tr -d '\r')" \
