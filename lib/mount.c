@@ -106,20 +106,15 @@ static void tidy_notes(const struct layer *l)
 static int mount_from(const struct layer *l, const char *source, int target,
 	const struct mountspec *spec)
 {
-	auto_fd cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_cwd cwd = {-1};
 	char path[48];
-	int rc;
+	int rc = fs_cwd_enter(&cwd, l->drv_fd);
 
-	if (fchdir(l->drv_fd) < 0)
-		return -errno;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
-	rc = mount(source, path, "overlay", spec->flags, spec->data.data) < 0 ? -errno :
-										0;
-	/* The old one may be gone or inaccessible; the mount has not failed because of
-	 * that. */
-	if (cwd < 0 || fchdir(cwd) < 0)
+	if (rc < 0)
 		return rc;
-	return rc;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
+	rc = mount(source, path, "overlay", spec->flags, spec->data.data);
+	return rc < 0 ? -errno : 0;
 }
 
 /*

@@ -63,17 +63,13 @@ static bool on_top(const struct mnt *m, int dir, const char *name)
 
 static int umount_at(int dir, const char *name, bool lazy)
 {
-	auto_fd cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int rc;
+	auto_cwd cwd = {-1};
+	int rc = fs_cwd_enter(&cwd, dir);
 
-	if (fchdir(dir) < 0)
-		return -errno;
-	rc = umount2(name, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0 ? -errno : 0;
-	/* The old one may be gone or inaccessible; the unmount has not failed because
-	 * of that. */
-	if (cwd < 0 || fchdir(cwd) < 0)
+	if (rc < 0)
 		return rc;
-	return rc;
+	rc = umount2(name, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0));
+	return rc < 0 ? -errno : 0;
 }
 
 int umount_detach(const char *where)

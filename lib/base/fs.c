@@ -430,3 +430,19 @@ bool fs_logs_in_order(int fd)
 	default: return false;
 	}
 }
+
+int fs_cwd_enter(struct fs_cwd *c, int dirfd)
+{
+	c->old = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fchdir(dirfd) < 0 ? -errno : 0;
+}
+
+void fs_cwd_leave(struct fs_cwd *c)
+{
+	int saved = errno;
+
+	if (c->old < 0 || fchdir(c->old) < 0)
+		errno = saved;
+	close_fdp(&c->old);
+	errno = saved;
+}

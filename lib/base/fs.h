@@ -27,6 +27,18 @@ int fs_open_unmounted(int dirfd, const char *name, int flags);
 int fs_open_beneath(int root, const char *path, int flags);
 
 /*
+ * The working directory, which mount(2) and umount(2) need: dirfd until the end of the
+ * scope, then the old one again. That one may be gone or inaccessible by then, which is no
+ * failure of what was done in between. 0 or -errno.
+ */
+struct fs_cwd {
+	int old; /* O_PATH */
+};
+int fs_cwd_enter(struct fs_cwd *c, int dirfd);
+void fs_cwd_leave(struct fs_cwd *c);
+#define auto_cwd __attribute__((cleanup(fs_cwd_leave))) struct fs_cwd
+
+/*
  * Opens the directory path as a process chrooted to root would find it: symlinks cannot
  * lead outside. O_PATH. *followed (may be NULL): whether a symlink was followed.
  */

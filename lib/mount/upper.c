@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "mount/mountspec.h"
 #include "mount/namespaces.h"
 #include "mount/superblock.h"
@@ -156,7 +157,7 @@ static int answer_of_errno(const struct layer *l, int errnum, struct ovl_err *er
 
 int upper_ask(const struct layer *l, struct ovl_err *err)
 {
-	auto_fd cwd = -1;
+	auto_cwd cwd = {-1};
 	struct stat sb;
 	int rc;
 
@@ -166,9 +167,9 @@ int upper_ask(const struct layer *l, struct ovl_err *err)
 	rc = store_dir_make(l->st, DIR_EMPTY, err);
 	if (rc < 0)
 		return rc;
-	cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fchdir(l->drv_fd) < 0)
-		return answer_of_errno(l, errno == EPERM ? EACCES : errno, err);
+	rc = fs_cwd_enter(&cwd, l->drv_fd);
+	if (rc < 0)
+		return answer_of_errno(l, rc == -EPERM ? EACCES : -rc, err);
 	rc = try_mount(l, l->st->xattrs.user);
 	if (rc == EPERM) {
 		struct layer copy = *l;
@@ -176,7 +177,5 @@ int upper_ask(const struct layer *l, struct ovl_err *err)
 		rc = namespaces_own(try_again, &copy);
 		rc = rc < 0 ? EPERM : rc;
 	}
-	if (cwd >= 0 && fchdir(cwd) < 0)
-		return err_sys(err, errno, "cannot go back to the working directory");
 	return answer_of_errno(l, rc, err);
 }
