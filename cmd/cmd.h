@@ -180,6 +180,9 @@ void signals_catch(void);
 /* Dies of the signal that was caught, if any. */
 void signals_die(void);
 
+/* Columns of the terminal that fd is, as libsmartcols finds them; 80 if that is not known. */
+int terminal_width(int fd);
+
 /* "1.5G" as lsblk writes it. */
 const char *human_size(uint64_t bytes, char out[16]);
 

@@ -6,7 +6,6 @@
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -21,17 +20,6 @@ struct fit {
 	size_t rows;
 	int width[2 * COLUMNS];
 };
-
-/* As libsmartcols finds it. */
-static int terminal_width(void)
-{
-	const char *told = getenv("COLUMNS");
-	struct winsize w;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
-		return w.ws_col;
-	return told && atoi(told) > 0 ? atoi(told) : 80;
-}
 
 /* One character: its bytes, and in *width the columns it takes. What the locale has not is
  * shown as \xNN. */
@@ -274,7 +262,7 @@ int ls_fit(struct lister *ls, char **cell, const unsigned *indent)
 {
 	static const int may_go[] = {PARENT, DEPTH, CREATED, KIND};
 	struct fit f = {.ls = ls, .cell = cell, .indent = indent, .rows = ls->rows};
-	int most = terminal_width();
+	int most = terminal_width(STDOUT_FILENO);
 
 	measure(&f);
 	for (size_t i = 0; i < sizeof(may_go) / sizeof(may_go[0]); i++) {

@@ -38,10 +38,22 @@ static void raise_limits(void)
 	}
 }
 
+/* Only for what has gone wrong, on a terminal that can. */
+static bool in_colour(void)
+{
+	const char *term = getenv("TERM");
+	const char *no = getenv("NO_COLOR");
+
+	return isatty(STDERR_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
+}
+
 static void print_error(const char *command, const struct ovl_err *err)
 {
+	bool colour = in_colour();
+
 	progress_clear();
-	fprintf(stderr, "ovlctl: %s%s%s\n", command ? command : "", command ? ": " : "",
+	fprintf(stderr, "%sovlctl: %s%s%s%s\n", colour ? "\033[31m" : "",
+		command ? command : "", command ? ": " : "", colour ? "\033[m" : "",
 		err->text);
 }
 
@@ -54,8 +66,13 @@ static void note(void *ctx, enum ovl_note kind, const char *line)
 	if (kind == OVL_WAITING && !isatty(STDERR_FILENO))
 		return;
 	progress_clear();
-	fprintf(stderr, "ovlctl: %s: %s%s\n", run->cmd->name,
-		kind == OVL_WARNING ? "warning: " : "", line);
+	if (kind != OVL_WARNING)
+		fprintf(stderr, "ovlctl: %s: %s\n", run->cmd->name, line);
+	else if (in_colour())
+		fprintf(stderr, "ovlctl: %s: \033[33mwarning:\033[m %s\n", run->cmd->name,
+			line);
+	else
+		fprintf(stderr, "ovlctl: %s: warning: %s\n", run->cmd->name, line);
 }
 
 static int no_stdout(struct ovl_err *err, int errnum)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
@@ -60,7 +61,10 @@ void progress_show(void *ctx, const struct ovl_progress *p)
 		n += snprintf(line + n, sizeof(line) - (size_t)n, ", ETA %u:%02u",
 			eta / 60, eta % 60);
 	}
-	fprintf(stderr, "\r%s%*s", line, shown > n ? shown - n : 0, "");
+	/* A line that wraps would scroll; the last column would wrap it on some. */
+	if (n > terminal_width(STDERR_FILENO) - 1)
+		n = terminal_width(STDERR_FILENO) - 1;
+	fprintf(stderr, "\r%.*s%*s", n, line, shown > n ? shown - n : 0, "");
 	fflush(stderr);
 	shown = n;
 }

@@ -7,7 +7,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -125,6 +127,18 @@ void signals_die(void)
 	raise(stop_signal);
 }
 
+/* ---- the terminal ------------------------------------------------------------------ */
+
+int terminal_width(int fd)
+{
+	const char *told = getenv("COLUMNS");
+	struct winsize w;
+
+	if (ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+		return w.ws_col;
+	return told && atoi(told) > 0 ? atoi(told) : 80;
+}
+
 /* ---- sizes ------------------------------------------------------------------------ */
 
 const char *human_size(uint64_t bytes, char out[16])
@@ -151,8 +165,12 @@ int open_input(struct run *run, const char *file)
 	char shown[512];
 	int fd;
 
-	if (strcmp(file, "-") == 0)
+	if (strcmp(file, "-") == 0) {
+		if (isatty(STDIN_FILENO) && !run->quiet)
+			fprintf(stderr, "ovlctl: %s: reading from the terminal\n",
+				run->cmd->name);
 		return STDIN_FILENO;
+	}
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	ovl_escape(shown, sizeof(shown), file, strlen(file));
 	if (fd < 0) {

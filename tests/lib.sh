@@ -56,7 +56,7 @@ overlay)
 	;;
 esac
 export DRV TREE UPPER LOWER LS_BOTTOM LS_IMAGE LS_WRITABLE
-export LC_ALL=C.UTF-8 TZ=UTC
+export LC_ALL=C.UTF-8 TZ=UTC NO_COLOR=1
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 : "${MODE:=release}"

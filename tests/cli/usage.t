@@ -99,4 +99,18 @@ is "--root wins" "$(OVLCTL_ROOT=$T/e ovlctl --root "$T/f" create >/dev/null; ls 
 is "a relative root" "$(ovlctl --root e ls -n | wc -l)" 1
 is "directories on the way are made" "$(ovlctl --root g/h/i create >/dev/null; stat -c %a g/h g/h/i | tr '\n' ' ')" "755 700 "
 
+# A terminal.
+if script -qec true /dev/null >/dev/null 2>&1; then
+	escapes() {
+		script -qec "ovlctl nope" /dev/null </dev/null | grep -c "$(printf '\033\\[31m')"
+	}
+	is "an error on a terminal is red" "$(unset NO_COLOR && TERM=xterm escapes)" 1
+	is "... not with NO_COLOR" "$(NO_COLOR=1 TERM=xterm escapes)" 0
+	is "... not where it is dumb" "$(unset NO_COLOR && TERM=dumb escapes)" 0
+	is "... not in a pipe" "$(unset NO_COLOR && TERM=xterm ovlctl nope 2>&1)" \
+		"ovlctl: unknown command 'nope'; see 'ovlctl --help'"
+	like "import - from a terminal says what it waits for" "import: reading from the terminal" \
+		"$(printf '\004' | script -qec "ovlctl import -" /dev/null)"
+fi
+
 done_testing

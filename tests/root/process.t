@@ -141,6 +141,10 @@ if command -v script >/dev/null; then
 	like "a progress line on a terminal" 'import: [0-9.]+M, [0-9.]+M/s, 1 entries' "$out"
 	like "... with \\r and no escape sequences" '^.import' "$(printf '%s' "$out" | tr '\r' '@' | head -1)"
 	no "... none" sh -c "printf '%s' \"\$1\" | grep -q '$(printf '\033')'" - "$out"
+	narrow=$(script -qec "stty cols 20; (head -c 3000000 big.tar; sleep 0.8; tail -c +3000001 big.tar) | ovlctl import -p a -" /dev/null </dev/null)
+	like "... on a narrow one" 'import: ' "$narrow"
+	is "... within its width" \
+		"$(printf '%s' "$narrow" | tr '\r' '\n' | grep '^import:' | awk 'length > 19')" ""
 	need id ovlctl import big.tar
 	for c in 'diff --tar' 'export --format tar'; do
 		to=; [ "$c" = 'diff --tar' ] || to=-
