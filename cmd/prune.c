@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "out.h"
@@ -22,8 +23,17 @@ static const struct opt opts[] = {
 
 struct printer {
 	bool json;
-	bool any;
+	bool table; /* for people, with sizes that they can read */
+	size_t n;
+	uint64_t bytes;
 };
+
+static void print_row(const char *what, uint64_t bytes, const char *name, const char *why)
+{
+	char size[16];
+
+	printf("%-8s %6s %s %s\n", what, human_size(bytes, size), name, why);
+}
 
 static int print(void *ctx, const struct ovl_pruned *g)
 {
@@ -37,15 +47,21 @@ static int print(void *ctx, const struct ovl_pruned *g)
 		out_json_path(o, "name", g->name, strlen(g->name));
 		json_object_set_new(o, "bytes", json_integer((json_int_t)g->bytes));
 		json_object_set_new(o, "why", json_string(g->why));
-		fputs(p->any ? ",\n   " : "[\n   ", stdout);
+		fputs(p->n ? ",\n   " : "[\n   ", stdout);
 		json_dumpf(o, stdout, JSON_COMPACT);
 		json_decref(o);
 	} else {
-		printf("%s %s %" PRIu64 " %s\n", g->what,
-			ovl_escape(shown, sizeof(shown), g->name, strlen(g->name)),
-			g->bytes, g->why);
+		ovl_escape(shown, sizeof(shown), g->name, strlen(g->name));
+		if (p->table && !p->n)
+			printf("%-8s %6s %s\n", "WHAT", "SIZE", "NAME AND REASON");
+		if (p->table)
+			print_row(g->what, g->bytes, shown, g->why);
+		else
+			printf("%s %s %" PRIu64 " %s\n", g->what, shown, g->bytes,
+				g->why);
 	}
-	p->any = true;
+	p->n++;
+	p->bytes += g->bytes;
 	return 0;
 }
 
@@ -84,15 +100,23 @@ static int run_prune(struct run *run)
 		.layers = opt_given(run, OPT_LAYERS),
 		.aside = opt_given(run, OPT_ASIDE),
 	};
-	struct printer p = {.json = opt_given(run, 'J')};
+	struct printer p = {
+		.json = opt_given(run, 'J'),
+		.table = !opt_given(run, 'J') && isatty(STDOUT_FILENO),
+	};
+	char total[32];
 	int rc = take_age(run, &req.older_than);
 
 	if (rc == 0 && opt_given(run, OPT_OLDER) && !req.layers)
 		rc = usage(run->err, "--older-than needs --layers");
 	if (rc == 0)
 		rc = ovl_prune(run->st, &req, print, &p, run->err);
-	if (p.json && (rc == 0 || p.any))
-		fputs(p.any ? "\n]\n" : "[]\n", stdout);
+	if (p.json && (rc == 0 || p.n))
+		fputs(p.n ? "\n]\n" : "[]\n", stdout);
+	snprintf(total, sizeof(total), "%zu in all", p.n);
+	if (p.table && p.n)
+		print_row("total", p.bytes, total,
+			req.dry_run ? "would be removed" : "removed");
 	return rc;
 }
 

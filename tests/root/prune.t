@@ -184,4 +184,17 @@ is "layers with one id in both drivers" "$(env -u OVLCTL_DRIVER ovlctl --root bo
 	"$(printf 'layer %s\nlayer %s' "$id" "$id")"
 is "... are gone" "$(env -u OVLCTL_DRIVER ovlctl --root both ls)" ""
 
+# On a terminal, a table.
+if script -qec true /dev/null >/dev/null 2>&1; then
+	rm -rf "$OVLCTL_ROOT"
+	printf 'file name=f fill=3000\nend\n' | mktar >shown.tar
+	need shown ovlctl import shown.tar
+	touch -d '2 days ago' "$OVLCTL_ROOT/$DRV/$shown/.used"
+	sed -i 's/^created .*/created 1000000000/' "$OVLCTL_ROOT/$DRV/$shown/.layer"
+	script -qec "ovlctl prune --layers --dry-run" /dev/null </dev/null | tr -d '\r' >table
+	is "a heading" "$(head -1 table | tr -s ' ')" "WHAT SIZE NAME AND REASON"
+	like "... sizes for people" "^layer +[0-9.]+K .*$(echo "$shown" | cut -c1-12)" "$(sed -n 2p table)"
+	like "... and a total" "^total +[0-9.]+K 1 in all would be removed$" "$(tail -1 table)"
+fi
+
 done_testing
