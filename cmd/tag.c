@@ -19,7 +19,7 @@ static int run_tag(struct run *run)
 		return ovl_tag(
 			run->st, run->operand[0], run->operand[1], force, run->err);
 	}
-	if (run->n_operands > 1)
+	if (run->n_operands != 1)
 		return usage(run->err, "-d takes one NAME");
 	if (force)
 		return usage(run->err, "-d and --force cannot be used together");
@@ -33,7 +33,7 @@ const struct cmd cmd_tag = {
 	.completes = "layer none",
 	.others = "rename name alias untag",
 	.opts = opts,
-	.min_operands = 1,
+	.min_operands = 0, /* as -d needs one, run_tag counts them */
 	.max_operands = 2,
 	.access = READ_STORE,
 	.fn = run_tag,

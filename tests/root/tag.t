@@ -27,6 +27,8 @@ fails 2 "is not a valid name" "too long" ovlctl tag b "$(printf '%0201d' 0)"
 fails 3 "no such layer 'nothing'" "no layer" ovlctl tag nothing x
 fails 2 "a LAYER and a NAME are needed" "one operand" ovlctl tag a
 fails 2 "takes one NAME" "-d with two" ovlctl tag -d a b
+fails 2 "takes one NAME" "-d without a name" ovlctl tag -d
+fails 2 "a LAYER and a NAME are needed" "no operand" ovlctl tag
 fails 2 "cannot be used together" "-d --force" ovlctl tag -d --force a
 fails 3 "no such name 'nothing'" "-d of a name nobody has" ovlctl tag -d nothing
 fails 3 "no such name '$b'" "-d of an id" ovlctl tag -d "$b"
