@@ -53,10 +53,15 @@ static int add_column(struct lister *ls, const char *name, size_t n)
 
 	if (c < 0)
 		return unknown_column(ls->run, name, (int)n);
+	ls->asked |= 1u << c;
+	/* +SIZE asks for the sizes of writable layers, not for a second column. */
+	for (int i = 0; ls->by_default && i < ls->n_cols; i++) {
+		if (ls->cols[i] == c)
+			return 0;
+	}
 	if (ls->n_cols == (int)(sizeof(ls->cols) / sizeof(ls->cols[0])))
 		return usage(ls->run->err, "too many columns");
 	ls->cols[ls->n_cols++] = c;
-	ls->asked |= 1u << c;
 	return 0;
 }
 

@@ -20,6 +20,8 @@ is "default columns" "$(ovlctl ls | head -1 | tr -s ' ' | sed 's/ $//')" \
 is "a line a layer" "$(ovlctl ls -n | wc -l)" 4
 is "chosen columns" "$(ovlctl ls -nr -o NAME,KIND,DEPTH,LOWERS base web)" "$(printf "base image 0 0\nweb writable 2 $(is_overlay && echo 1 || echo 2)")"
 is "columns in any case" "$(ovlctl ls -nr -o name,kind base)" "base image"
+is "a column that is there already is not added again" \
+	"$(ovlctl ls -n -r -o +SIZE,name base)" "$(ovlctl ls -nr base)"
 is "more columns" "$(ovlctl ls -nr -o +DRIVER,ENTRIES base | awk '{print $(NF-1), $NF}')" "$DRV 1"
 is "sizes for people" "$(ovlctl ls -nr -o SIZE "$a" "$b" | tr '\n' ' ')" "1.5K 2.9M "
 is "sizes in bytes" "$(ovlctl ls -nrb -o SIZE "$a" "$b" | tr '\n' ' ')" "1500 3000000 "
