@@ -30,7 +30,7 @@ static int bad(const struct change *c, const char *why)
 /* What jansson says of text that goes in; it takes nothing else than UTF-8. */
 static int took(const struct change *c, int rc)
 {
-	return rc < 0 ? bad(c, "it is not valid UTF-8") : 0;
+	return rc < 0 ? bad(c, "not valid UTF-8") : 0;
 }
 
 /* o[key], an object or array, which is made if there is none. */
@@ -107,7 +107,7 @@ static int word(const struct change *c, const char **p, bool all, struct buf *ou
 		}
 	}
 	if (quote)
-		return bad(c, "a quote is not closed");
+		return bad(c, "unterminated quote");
 	return out->failed ? err_nomem(c->err) : 0;
 }
 
@@ -276,7 +276,7 @@ static int add_ports(struct change *c, const char *w)
 		return bad(c, "expected a port, such as 80, 53/udp or 8000-8010");
 	if (*end && strcmp(end, "/tcp") != 0 && strcmp(end, "/udp") != 0 &&
 		strcmp(end, "/sctp") != 0)
-		return bad(c, "a port is tcp, udp or sctp");
+		return bad(c, "the protocol of a port must be tcp, udp or sctp");
 	for (; from <= to; from++) {
 		snprintf(text, sizeof(text), "%lu%s", from, *end ? end : "/tcp");
 		json_object_set_new(
@@ -293,7 +293,7 @@ static int do_expose(struct change *c, const char *p)
 static int add_volume(struct change *c, const char *w)
 {
 	if (!*w)
-		return bad(c, "a volume without a name");
+		return bad(c, "the name of a volume is empty");
 	return took(c,
 		json_object_set_new(
 			sub(c->run, "Volumes", JSON_OBJECT), w, json_object()));
@@ -364,7 +364,7 @@ static int do_stopsignal(struct change *c, const char *p)
 	int rc = one_word(c, p, &w);
 
 	if (rc == 0 && !is_signal(w.data))
-		rc = bad(c, "expected a signal");
+		rc = bad(c, "expected a signal, such as SIGTERM or 15");
 	return rc < 0 ?
 		rc :
 		took(c, json_object_set_new(c->run, "StopSignal", json_string(w.data)));
@@ -511,12 +511,13 @@ static int apply(struct change *c, const char *text)
 		i++;
 	if (i == all)
 		return bad(c,
-			"an instruction is one of CMD, ENTRYPOINT, ENV, EXPOSE, "
-			"HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR");
+			"unknown instruction; the instructions are CMD, ENTRYPOINT, ENV, "
+			"EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, "
+			"WORKDIR");
 	for (n = strlen(trimmed); n && isspace((unsigned char)trimmed[n - 1]); n--)
 		trimmed[n - 1] = '\0';
 	if (!*trimmed)
-		return bad(c, "it says nothing");
+		return bad(c, "the instruction has no argument");
 	c->env = json_copy(json_object_get(c->run, "Env"));
 	rc = instructions[i].fn(c, trimmed);
 	json_decref(c->env);

@@ -89,24 +89,24 @@ while IFS='|' read -r what text; do
 	[ "$what" ] || continue
 	fails 2 "commit: .*: $text" "refused: $what" ovlctl commit -c "$what" w
 done <<'END'
-RUN x|an instruction is one of CMD,
-FROM x|an instruction is one of
-CMD|it says nothing
-  |an instruction is one of
+RUN x|unknown instruction; the instructions are CMD,
+FROM x|unknown instruction
+CMD|the instruction has no argument
+  |unknown instruction
 ENV A|expected NAME=VALUE
 ENV A=1 B|expected NAME=VALUE
 ENV =1|expected NAME=VALUE
-ENV A="b|a quote is not closed
+ENV A="b|unterminated quote
 ENV A=${B:-x}|only .NAME and
 LABEL a|expected NAME=VALUE
 EXPOSE http|expected a port
 EXPOSE 0|expected a port
 EXPOSE 65536|expected a port
 EXPOSE 9-8|expected a port
-EXPOSE 80/foo|a port is tcp, udp or sctp
-VOLUME [""]|a volume without a name
+EXPOSE 80/foo|the protocol of a port must be tcp, udp or sctp
+VOLUME [""]|the name of a volume is empty
 USER a b|expected one word
-STOPSIGNAL SIGFOO|expected a signal
+STOPSIGNAL SIGFOO|expected a signal, such as SIGTERM
 STOPSIGNAL 99|expected a signal
 ONBUILD FROM x|this instruction cannot follow ONBUILD
 HEALTHCHECK x|expected CMD COMMAND or NONE
