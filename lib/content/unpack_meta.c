@@ -30,7 +30,8 @@ static int check_id(const struct idmap *map, const char *what, int64_t id, bool 
 	if (!mapped || idmap_has(map, id))
 		return 0;
 	return err_say(err, EINVAL,
-		"%s: %s id %lld is not mapped in this user namespace (see %s)",
+		"%s: %s id %lld is not mapped in this user namespace: see %s "
+		"and unshare --map-auto",
 		Q(name_of(e)), what, (long long)id, file);
 }
 
@@ -50,8 +51,8 @@ static int owner_error(uid_t uid, gid_t gid, struct archive_entry *e, struct ovl
 {
 	if (errno == EPERM)
 		return err_say(err, EPERM,
-			"cannot give %s to user %u, group %u: not permitted; be root, or root of "
-			"a user namespace",
+			"cannot give %s to user %u, group %u: not permitted; run ovlctl as root "
+			"or in a user namespace (unshare -rm --map-auto)",
 			Q(name_of(e)), uid, gid);
 	return err_sys(err, errno, "cannot set the owner of %s", Q(name_of(e)));
 }

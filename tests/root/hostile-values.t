@@ -99,8 +99,8 @@ if as_user; then
 	table <<'E'
 devices are left out | chr name=c major=1 minor=3; blk name=b major=259 minor=1; file name=f -> f:
 ... also numbers that cannot be? no | chr name=c major=4096 minor=0 ! impossible
-an owner outside the map | file name=f uid=70000 ! user id 70000 is not mapped in this user namespace \(see subuid
-a group outside the map | dir name=f gid=70000 ! group id 70000 is not mapped in this user namespace \(see subgid
+an owner outside the map | file name=f uid=70000 ! user id 70000 is not mapped in this user namespace: see subuid
+a group outside the map | dir name=f gid=70000 ! group id 70000 is not mapped in this user namespace: see subgid
 a hard link's owner does not count | file name=f; link name=l link=f uid=70000 -> f: l:
 a trusted xattr is left out | file name=f pax.SCHILY.xattr.trusted.x=y -> f:
 ... trusted.overlay too | dir name=f pax.SCHILY.xattr.trusted.overlay.opaque=y -> f/
