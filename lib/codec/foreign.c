@@ -17,7 +17,7 @@ static const struct {
 	{MAGIC("LZIP"), "lzip (.lz) data: try 'lzip -dc FILE | ovlctl import -'"},
 	{MAGIC("\x89LZO\0\r\n"), "lzop data: try 'lzop -dc FILE | ovlctl import -'"},
 	{MAGIC("\x02\x21\x4c\x18"),
-		"lz4 data of the legacy format: try 'lz4 -dc FILE | ovlctl import -'"},
+		"legacy lz4 data: try 'lz4 -dc FILE | ovlctl import -'"},
 	{MAGIC("PK\3\4"), "a zip archive: try 'bsdtar -cf - @FILE | ovlctl import -'"},
 	{MAGIC("PK\5\6"), "an empty zip archive"},
 	{MAGIC("7z\xbc\xaf\x27\x1c"),

@@ -433,7 +433,9 @@ int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 	if (rc < 0) {
 		undo_step(c);
 		return rc == -EAGAIN ?
-			err_say(err, EEXIST, "layer %.12s is there and is not",
+			err_say(err, EEXIST,
+				"layer %.12s keeps appearing and disappearing: run the command "
+				"again",
 				c->image.id.s) :
 			rc;
 	}

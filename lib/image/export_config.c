@@ -87,7 +87,7 @@ static int find_own(struct exported *img, struct ovl_err *err)
 	o = parse_config(&img->found);
 	if (!o || !config_fits(o, img, img->n))
 		return err_say(err, EUCLEAN,
-			"config %.12s of layer %.12s is not that of its stack", hex,
+			"config %.12s of layer %.12s does not match its stack", hex,
 			l->id.s);
 	img->found_for = img->n;
 	return 1;

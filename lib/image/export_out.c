@@ -113,7 +113,8 @@ static int to_encoder(void *ctx, const void *p, size_t n, struct ovl_err *err)
 static int lengths_differ(const struct blob *b, struct ovl_err *err)
 {
 	return err_say(err, EUCLEAN,
-		"layer %.12s is damaged: its tar is not as long as it says", b->l.id.s);
+		"layer %.12s is damaged: its tar does not have the recorded size",
+		b->l.id.s);
 }
 
 static int take_tar(void *ctx, const void *p, size_t n, struct ovl_err *err)

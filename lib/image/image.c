@@ -57,7 +57,7 @@ int image_add_name(struct image *i, const char *name, struct ovl_err *err)
 		n++;
 	if (n == IMAGE_MAX_NAMES)
 		return err_say(
-			err, E2BIG, "an image of more than %d names", IMAGE_MAX_NAMES);
+			err, E2BIG, "the image has more than %d names", IMAGE_MAX_NAMES);
 	more = realloc(i->names, (n + 2) * sizeof(*more));
 	if (!more)
 		return err_nomem(err);
@@ -70,8 +70,8 @@ int image_add_name(struct image *i, const char *name, struct ovl_err *err)
 int image_add_layer(struct image *i, struct ovl_err *err)
 {
 	if (i->n_layers == IMAGE_MAX_LAYERS)
-		return err_say(
-			err, E2BIG, "an image of more than %d layers", IMAGE_MAX_LAYERS);
+		return err_say(err, E2BIG, "the image has more than %d layers",
+			IMAGE_MAX_LAYERS);
 	if (!VEC_ROOM(i->layer, i->n_layers))
 		return err_nomem(err);
 	memset(&i->layer[i->n_layers], 0, sizeof(*i->layer));
@@ -169,7 +169,7 @@ void image_unusable(
 {
 	if (!im->n_unusable++)
 		im->why = *err;
-	image_note(im, "image %s left out: %.600s", Q(what), err->text);
+	image_note(im, "image %s skipped: %.600s", Q(what), err->text);
 	images_cut(im, n); /* last, as what may point to a name in one of them */
 }
 
@@ -183,7 +183,7 @@ static int take_diff_ids(
 	if (!json_is_array(ids))
 		return err_say(err, EBADMSG, "%s is not an image config", Q(name));
 	if (json_array_size(ids) != i->n_layers)
-		return err_say(err, EBADMSG, "%s lists %zu layers, the image has %u",
+		return err_say(err, EBADMSG, "%s lists %zu layers, but the image has %u",
 			Q(name), json_array_size(ids), i->n_layers);
 	for (unsigned n = 0; n < i->n_layers; n++) {
 		const char *id = json_string_value(json_array_get(ids, n));

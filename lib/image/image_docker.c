@@ -45,14 +45,14 @@ static int take_layers(
 			return rc;
 		if (!name)
 			return err_say(
-				err, EBADMSG, "'manifest.json': a layer without a name");
+				err, EBADMSG, "'manifest.json': a layer has no name");
 		rc = source_find(s, name, &i->layer[i->n_layers - 1].blob, err);
 		if (rc == 0)
 			return err_say(err, ENOENT, "%s is missing", Q(name));
 		if (rc < 0)
 			return rc;
 	}
-	return i->n_layers ? 0 : err_say(err, ENOTSUP, "an image without layers");
+	return i->n_layers ? 0 : err_say(err, ENOTSUP, "the image has no layers");
 }
 
 /* 1: one of the names is wanted, or all images are. */
@@ -115,7 +115,7 @@ static int take_parts(struct source *s, struct images *im, const json_t *item,
 	const char *label = i->names ? i->names[0] : config;
 	unsigned rank;
 	int rc = *config ? take_layers(s, i, image_member(item, "Layers"), err) :
-			   err_say(err, ENOTSUP, "an image without a config");
+			   err_say(err, ENOTSUP, "the image has no config");
 
 	if (rc == 0)
 		rc = image_take_config(s, i, config, NULL, UINT64_MAX, want, &rank, err);

@@ -143,7 +143,7 @@ int entries_choose(const json_t *index, const struct entry *outer,
 	json_t *o;
 
 	if (!json_is_array(entries))
-		return err_say(err, EBADMSG, "an index without manifests");
+		return err_say(err, EBADMSG, "the index has no manifests");
 	e = calloc(json_array_size(entries) + 1, sizeof(*e));
 	if (!e)
 		return err_nomem(err);

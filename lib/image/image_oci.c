@@ -123,7 +123,8 @@ static int take_layer(
 	rc = source_find(q->s, d.name, &l->blob, err);
 	if (rc == 0 && is_foreign(d.media))
 		return err_say(err, ENOTSUP,
-			"layer sha256:%.12s is foreign, and not part of the input",
+			"layer sha256:%.12s is nondistributable, and its blob is not in "
+			"the input",
 			d.hex);
 	if (rc == 0)
 		return err_say(err, ENOENT, "blob %s is missing", Q(d.name));
@@ -156,7 +157,7 @@ static int take_parts(struct search *q, struct image *i, const json_t *m, unsign
 			return rc;
 	}
 	if (!i->n_layers)
-		return err_say(q->err, ENOTSUP, "an image without layers");
+		return err_say(q->err, ENOTSUP, "the image has no layers");
 	return image_take_config(q->s, i, config.name, config.hex, config.size,
 		&q->want->platform, rank, q->err);
 }
@@ -348,7 +349,8 @@ int image_read_oci(struct source *s, const struct wanted *want, struct images *o
 	int rc = image_json(s, "oci-layout", NULL, UINT64_MAX, &bytes, &o, err);
 
 	if (rc == 0 && !begins(image_text(o, "imageLayoutVersion"), "1."))
-		rc = err_say(err, ENOTSUP, "an OCI layout of version %s",
+		rc = err_say(err, ENOTSUP,
+			"version %s of the OCI image layout is not supported",
 			Q(image_text(o, "imageLayoutVersion")));
 	json_decref(o);
 	o = NULL;

@@ -99,8 +99,8 @@ static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
 
 	if (!drv->flat && im->n_layers > drv->max_lowers)
 		return err_say(err, E2BIG,
-			"an image of %u layers: a mount has at most %u", im->n_layers,
-			drv->max_lowers);
+			"the image has %u layers, but a mount can have at most %u",
+			im->n_layers, drv->max_lowers);
 	for (unsigned n = 0; n < im->n_layers; n++) {
 		struct ovl_id below = *top;
 		int rc = digest_chain(n ? below.s : NULL, im->layer[n].diff_id, top, err);
@@ -167,13 +167,13 @@ static int may_be_name(
 
 	if (!ovl_name_valid(name)) {
 		store_warn(
-			ld->st, "%s is not a valid name for a layer: left out", Q(name));
+			ld->st, "%s is not a valid name for a layer: skipped", Q(name));
 		return 0;
 	}
 	r = names_hides_id(ld->st, name, &self, &hidden, err);
 	if (r > 0)
 		store_warn(ld->st,
-			"the name %s is a prefix of the id of layer %.12s: left out",
+			"the name %s is a prefix of the id of layer %.12s: skipped",
 			Q(name), hidden.id.s);
 	return r < 0 ? r : !r;
 }
@@ -202,7 +202,7 @@ static int check_tags(struct load *ld, struct ovl_err *err)
 		return 0;
 	if (ld->im->n > 1)
 		return err_status(err, OVL_USAGE,
-			"it has %zu images: -n takes only one, which --image selects",
+			"it has %zu images, but -n names only one: select it with --image",
 			ld->im->n);
 	self = image_load_ref(ld, &ld->top[0]);
 	return names_check(ld->st, ld->req->name, &self, ld->req->force, err);

@@ -62,8 +62,8 @@ static int find_config(struct source *s, const json_t *list, struct ovl_err *err
 	}
 	return absent ?
 		err_say(err, EBADMSG,
-			"'manifest.json' names the config %s, which is missing: is all of "
-			"the image there? (--as layer takes it as a layer)",
+			"'manifest.json' names the config %s, which is missing; if this is "
+			"a layer, not an incomplete image, use --as layer",
 			Q(absent)) :
 		0;
 }

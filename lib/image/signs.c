@@ -250,17 +250,18 @@ int signs_tell(const struct signs *s, bool fits, struct buf *out)
 
 		if (what && *dir)
 			buf_addf(out,
-				"holds %s in %s: to load that, unpack the tar and "
-				"import the directory",
+				"holds %s in %s: to import the image, unpack the "
+				"tar and import that directory",
 				what, Q(dir));
 		else if (what && !fits)
 			buf_addf(out,
-				"holds %s and other files: to load that, use --as image",
+				"holds %s and other files: to import the image, use "
+				"--as image",
 				what);
 		else if (seen & REPOSITORIES && seen & OLD && !(seen & MANIFEST))
 			buf_adds(out,
-				"is an archive of docker before 1.10: to load that, let "
-				"a newer docker load it and save it again");
+				"was written by docker before 1.10: to import the "
+				"image, load it with a newer docker and save it again");
 		else
 			continue;
 		return 1;
@@ -268,8 +269,8 @@ int signs_tell(const struct signs *s, bool fits, struct buf *out)
 	if (!fits || !(top & (LAYOUT | BLOB | LAYER | CONFIG)))
 		return 0;
 	buf_addf(out,
-		"looks like an image archive that is cut off: it has no %s; "
-		"get all of it and import that",
+		"looks like a truncated image: it has no %s; get a complete copy and "
+		"import that",
 		top & (LAYOUT | BLOB) && !(top & LAYER) ?
 			top & LAYOUT ? "'index.json'" : "'oci-layout'" :
 			"'manifest.json'");

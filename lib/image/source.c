@@ -73,8 +73,8 @@ bool source_is_dir(const struct source *s)
 static int leads_out(const char *name, struct ovl_err *err)
 {
 	return err_say(err, EINVAL,
-		"%s leads out of it through a symlink: make a copy with 'cp -rL' and "
-		"import that",
+		"%s leads outside the image through a symlink: copy it with 'cp -rL' "
+		"and import the copy",
 		Q(name));
 }
 
@@ -224,7 +224,7 @@ static int equal(const struct part *a, const struct part *b, struct ovl_err *err
 			at += n;
 			continue;
 		}
-		return err_say(err, EBADMSG, "cannot read all of it");
+		return err_say(err, EBADMSG, "cannot read it to the end");
 	}
 	return 1;
 }

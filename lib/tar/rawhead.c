@@ -217,7 +217,7 @@ static int malformed_acl(struct ovl_err *err)
 static int note_acl(struct buf *to, const char *text, size_t n, struct ovl_err *err)
 {
 	if (n > RAWHEAD_MAX_ACL)
-		return err_say(err, E2BIG, "an ACL of over 64 KiB");
+		return err_say(err, E2BIG, "an ACL is over 64 KiB");
 	if (!acl_sound(text, n))
 		return malformed_acl(err);
 	to->len = 0;
@@ -252,7 +252,7 @@ static int take_solaris(struct rawhead *r, const char *p, size_t n, struct ovl_e
 	size_t head = nul ? (size_t)(nul - p) + 1 : n;
 
 	if (n > RAWHEAD_MAX_SOLARIS)
-		return err_say(err, E2BIG, "an ACL of Solaris tar of over 1 KiB");
+		return err_say(err, E2BIG, "an ACL of Solaris tar is over 1 KiB");
 	if (!nul)
 		return malformed_acl(err);
 	if (*p == '3') {
@@ -273,8 +273,8 @@ static int note_xattr(struct rawhead *r, const struct record *rec, struct ovl_er
 	if (!schily && !key_starts(rec, "LIBARCHIVE.xattr."))
 		return 0;
 	if (++r->n_xattrs > RAWHEAD_MAX_XATTRS)
-		return err_say(
-			err, E2BIG, "an entry with over %d xattrs", RAWHEAD_MAX_XATTRS);
+		return err_say(err, E2BIG, "an entry has more than %d xattrs",
+			RAWHEAD_MAX_XATTRS);
 	if (!schily)
 		return 0;
 	if (!r->names)

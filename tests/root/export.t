@@ -251,7 +251,7 @@ like "... below, one is taken with a warning" "^ovlctl: export: warning: layer .
 rm "$layers/$two/.configs/$(sha c2.json)" "$layers/$two/.names/second:v2" "$OVLCTL_ROOT/names/second:v2"
 sed 's/"sha256:[^"]*",//' c1.json >other.json
 keep "$three" other.json
-fails 1 "config .* of layer ${three%"${three#????????????}"} is not that of its stack" "a config of other layers" ovlctl export three z
+fails 1 "config .* of layer ${three%"${three#????????????}"} does not match its stack" "a config of other layers" ovlctl export three z
 ovlctl export four skipped
 is "... is not taken below" "$(jq -r .architecture "skipped/blobs/sha256/$(jq -r .config.digest "$(blob skipped '.manifests[0].digest')" | cut -d: -f2)")" s390x
 rm -r "$layers/$three/.configs"
@@ -388,7 +388,7 @@ edit "$three" "s/^tar .*/tar 512/"
 fails 1 "it gives more than the 512 bytes of the tar" "a wrong length" ovlctl export --compress none three bad.tar
 restore "$three"
 edit "$three" "s/^tar .*/tar 51200000/"
-fails 1 "its tar is not as long as it says" "... too long" ovlctl export --compress none three bad.tar
+fails 1 "its tar does not have the recorded size" "... too long" ovlctl export --compress none three bad.tar
 no "... leaves nothing" test -e bad.tar
 restore "$three"
 mv "$layers/$two/.recipe" saved.recipe

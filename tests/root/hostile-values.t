@@ -138,9 +138,9 @@ of no name | file name=f pax.SCHILY.xattr.=x -> f:
 with a NUL | file name=f paxraw=27\sSCHILY.xattr.user.a\0b=x\n ! malformed pax record
 with a long name | file name=f pax.SCHILY.xattr.user.$(printf '%0300d' 1)=x ! cannot set the xattr
 of 70,000 bytes | file name=a pax.SCHILY.xattr.user.big=$(printf '%070000d' 0) ! over 64 KiB
-5,000 | file name=a$(seq -f ' pax.SCHILY.xattr.user.%.0f=1' 1 5000 | tr -d '\n') ! over 4096 xattrs
-... of one name | file name=a$(yes ' pax.SCHILY.xattr.user.a=1' | head -5000 | tr -d '\n') ! over 4096 xattrs
-... as libarchive spells them | file name=a$(yes ' pax.LIBARCHIVE.xattr.user.a=MQ' | head -5000 | tr -d '\n') ! over 4096 xattrs
+5,000 | file name=a$(seq -f ' pax.SCHILY.xattr.user.%.0f=1' 1 5000 | tr -d '\n') ! an entry has more than 4096 xattrs
+... of one name | file name=a$(yes ' pax.SCHILY.xattr.user.a=1' | head -5000 | tr -d '\n') ! an entry has more than 4096 xattrs
+... as libarchive spells them | file name=a$(yes ' pax.LIBARCHIVE.xattr.user.a=MQ' | head -5000 | tr -d '\n') ! an entry has more than 4096 xattrs
 2,000 of each spelling, which once took a square of time | file name=a$(yes ' pax.LIBARCHIVE.xattr.security.ima=MQ pax.SCHILY.xattr.user.b=1' | head -2000 | tr -d '\n') -> a:{xuser.b}
 base 64 that is none | file name=f pax.LIBARCHIVE.xattr.user.a=!!!! -> f:{xuser.a}
 capabilities of a symlink | symlink name=f link=x pax.SCHILY.xattr.security.capability=\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0 -> f>x{xsecurity.capability}
@@ -152,9 +152,9 @@ E
 
 # ACLs.
 table <<E
-text over 64 KiB | file name=a pax.SCHILY.acl.access=u::rwx,g::rwx,o::rwx,m::rwx$(seq -f ",u:%.0f:rwx" 1 7000 | tr -d '\n') ! an ACL of over 64 KiB
-... behind a volume label | type=V name=label magic=gnu; file name=a pax.SCHILY.acl.access=u::rwx,g::rwx,o::rwx,m::rwx$(seq -f ",u:%.0f:rwx" 1 7000 | tr -d '\n') ! an ACL of over 64 KiB
-... as Solaris tar writes it | type=A name=acl data=1015625\0user::rwx$(seq -f ",user:%.0f:rwx" 1 7000 | tr -d '\n'); file name=a ! an ACL of Solaris tar of over 1 KiB
+text over 64 KiB | file name=a pax.SCHILY.acl.access=u::rwx,g::rwx,o::rwx,m::rwx$(seq -f ",u:%.0f:rwx" 1 7000 | tr -d '\n') ! an ACL is over 64 KiB
+... behind a volume label | type=V name=label magic=gnu; file name=a pax.SCHILY.acl.access=u::rwx,g::rwx,o::rwx,m::rwx$(seq -f ",u:%.0f:rwx" 1 7000 | tr -d '\n') ! an ACL is over 64 KiB
+... as Solaris tar writes it | type=A name=acl data=1015625\0user::rwx$(seq -f ",user:%.0f:rwx" 1 7000 | tr -d '\n'); file name=a ! an ACL of Solaris tar is over 1 KiB
 ten of 60 KiB, which once took a minute | symlink name=l link=x $(for i in 1 2 3 4 5 6 7 8 9 10; do printf ' pax.SCHILY.acl.access=u::r,g::r,o::r,m::r'; yes ,u:root:r | head -6000 | tr -d '\n'; done) -> l>x
 malformed | file name=a pax.SCHILY.acl.access=nonsense ! malformed ACL
 of a kind that Linux does not have | file name=a pax.SCHILY.acl.ace=owner@:rwx::allow ! Linux does not have

@@ -173,7 +173,7 @@ tar -C links -cf links.tar .
 same_image "hard links" ovlctl import links.tar
 mv links/shared/real outside
 ln -sf ../../outside links/shared/$l
-out="'blobs/sha256/$l' leads out of it through a symlink: make a copy with 'cp -rL'"
+out="'blobs/sha256/$l' leads outside the image through a symlink: copy it with 'cp -rL'"
 fails 1 "$out" "a blob that leads out" ovlctl import links
 tar -C links -cf links.tar .
 fails 1 "$(echo "$out" | sed s,blobs/sha256,shared,)" "... in a tar" ovlctl import links.tar
@@ -183,7 +183,7 @@ rm links/shared/$l
 cp outside links/shared/$l
 mv links/shared shared
 ln -sfn ../../shared links/blobs/sha256
-fails 1 "leads out of it through a symlink: make a copy with 'cp -rL'" "all blobs" ovlctl import links
+fails 1 "leads outside the image through a symlink: copy it with 'cp -rL'" "all blobs" ovlctl import links
 need - cp -rL links copy
 same_image "what the message says helps" ovlctl import copy
 
@@ -259,25 +259,25 @@ fi
 mkdir -p deep/img
 cp -r oci/* deep/img
 tar -C deep -cf deep.tar .
-stays "a layout in a directory" "holds an OCI image layout in 'img': to load that" deep.tar
+stays "a layout in a directory" "holds an OCI image layout in 'img': to import the image" deep.tar
 echo x >deep/notes
 tar -C deep -cf deep.tar notes img
-stays "... and more" "holds an OCI image layout in 'img': to load that" deep.tar
+stays "... and more" "holds an OCI image layout in 'img': to import the image" deep.tar
 tar --transform 's,^podman,a/b,' -cf deep.tar podman
-stays "docker-save in a directory" "holds a docker-save archive in 'a/b': to load that" deep.tar
+stays "docker-save in a directory" "holds a docker-save archive in 'a/b': to import the image" deep.tar
 (cd docker && tar -cf ../plus.tar -- * && tar -C ../root -rf ../plus.tar bin)
-stays "an image and more" "and other files: to load that, use --as image" plus.tar
+stays "an image and more" "and other files: to import the image, use --as image" plus.tar
 rm -rf "$OVLCTL_ROOT"
 is "... with --as image" "$(ovlctl import --as image plus.tar)" "$chain"
 (cd docker && tar -cf ../old.tar $h1 $h2 repositories)
-stays "docker before 1.10" "is an archive of docker before 1.10" old.tar
+stays "docker before 1.10" "was written by docker before 1.10: " old.tar
 (cd docker && tar -cf ../cut.tar $h1 $h2 $c.json)
 head -c -10240 cut.tar >cut2.tar
-stays "docker-save that is cut off" "cut off: it has no 'manifest.json'" cut.tar
+stays "docker-save that is cut off" "truncated image: it has no 'manifest.json'" cut.tar
 (cd oci && tar -cf ../cut.tar blobs)
-stays "a layout that is cut off" "cut off: it has no" cut.tar
+stays "a layout that is cut off" "truncated image: it has no" cut.tar
 (cd oci && tar -cf ../cut.tar oci-layout blobs)
-stays "... and begins with oci-layout" "cut off: it has no 'index.json'" cut.tar
+stays "... and begins with oci-layout" "truncated image: it has no 'index.json'" cut.tar
 (cd docker && tar -cf ../cut.tar manifest.json $h1)
 for f in cat 'gzip -c'; do
 	fails 1 "'manifest.json' names the config '$c.json', which is missing.*--as layer" \

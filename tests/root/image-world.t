@@ -88,7 +88,7 @@ for type in application/vnd.oci.image.layer.nondistributable.v1.tar \
 	empty_store
 done
 rm "foreign/blobs/sha256/$one"
-fails 1 "is foreign, and not part of the input" "... that is not there" ovlctl import foreign
+fails 1 "is nondistributable, and its blob is not in the input" "... that is not there" ovlctl import foreign
 
 # ---- configs -----------------------------------------------------------------------
 
@@ -246,7 +246,7 @@ artifact() { # CONFIG-TYPE LAYER-TYPE: prints a descriptor
 }
 beside() { # WHAT SAID DESCRIPTOR
 	layout $L "$3" "$good"
-	takes "beside an image: $1" "$one" "left out: .*($2)" ovlctl import $L
+	takes "beside an image: $1" "$one" "skipped: .*($2)" ovlctl import $L
 	is "... has the name" "$(names)" app:1
 	empty_store
 	layout $L "$3"
@@ -258,7 +258,7 @@ beside "a signature" "is of an unknown media type" \
 	"$(artifact application/vnd.oci.image.config.v1+json application/vnd.dev.cosign.simplesigning.v1+json)"
 printf '{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json",%s},"layers":[]}' \
 	"$(blob empty.json)" >manifest.json
-beside "an image without layers" "an image without layers" "\"mediaType\":\"$manifest_type\",$(blob manifest.json)"
+beside "an image without layers" "the image has no layers" "\"mediaType\":\"$manifest_type\",$(blob manifest.json)"
 beside "a sha512 digest" "is not a sha256 digest" "\"mediaType\":\"$manifest_type\",\"digest\":\"sha512:$one$one\",\"size\":3"
 beside "an unknown media type" "it is of an unknown media type" "\"mediaType\":\"text/plain\",$(blob sbom)"
 L=alone2
@@ -278,7 +278,7 @@ for layers in null '[]'; do
 		$layers >manifest.json
 	tar -cf meta.image manifest.json meta.json c.json 1.tar
 	takes "docker: an image whose layers are $layers" "$one" \
-		"image 'meta:1' left out: an image without layers" ovlctl import meta.image
+		"image 'meta:1' skipped: the image has no layers" ovlctl import meta.image
 	is "... the other has its name" "$(names)" app:1
 	empty_store
 done

@@ -133,7 +133,7 @@ docker_save hides "$(printf %.6s "$other")" A=1 1.tar
 tar -C hides -cf hides.tar .
 ovlctl import hides.tar >out 2>err
 is "a tag that another layer's id begins with is left out" "$? $(ovlctl ls -nr -o NAME "$(cat out)") $(cat err)" \
-	"0  ovlctl: import: warning: the name '$(printf %.6s "$other")' is a prefix of the id of layer $(printf %.12s "$other"): left out"
+	"0  ovlctl: import: warning: the name '$(printf %.6s "$other")' is a prefix of the id of layer $(printf %.12s "$other"): skipped"
 empty_store
 
 # Several images.
@@ -149,7 +149,7 @@ is "--image chooses" "$(ovlctl import --image b:1 two.tar >/dev/null; ovlctl ls 
 ok "... :latest may be left out" ovlctl import --image c two.tar
 before=$(store_state)
 fails 1 "it has no image 'd:1'" "--image that is not there" ovlctl import --image d:1 two.tar
-fails 2 "3 images: -n takes only one" "-n for several images" ovlctl import -n x two.tar
+fails 2 "3 images, but -n names only one" "-n for several images" ovlctl import -n x two.tar
 is "... nothing changes" "$(store_state)" "$before"
 empty_store
 
@@ -249,11 +249,11 @@ broken "'blobs/sha256/$m' has the digest" "another manifest" "tr 1 2 <blobs/sha2
 broken "'blobs/sha256/$c' has the digest" "another config" "tr A B <blobs/sha256/$c >x; mv x blobs/sha256/$c"
 broken "blob 'blobs/sha256/$l' has .* bytes, not" "a longer layer" "echo >>blobs/sha256/$l"
 broken "its digest is|damaged gzip" "another layer" "printf x | dd of=blobs/sha256/$l bs=1 seek=9 conv=notrunc 2>/dev/null"
-broken "'blobs/sha256/$l' leads out of it through a symlink" "a symlink for a layer" "rm blobs/sha256/$l; ln -s /etc/passwd blobs/sha256/$l"
+broken "'blobs/sha256/$l' leads outside the image through a symlink" "a symlink for a layer" "rm blobs/sha256/$l; ln -s /etc/passwd blobs/sha256/$l"
 broken "is missing|is not a regular file" "a directory for a layer" "rm blobs/sha256/$l; mkdir blobs/sha256/$l"
 broken "is not an image" "no index" "rm index.json"
 broken "'index.json' is not JSON: line 2" "an index that is no JSON" "echo '{' >index.json"
-broken "without manifests" "an index of nothing" "echo '{}' >index.json"
+broken "the index has no manifests" "an index of nothing" "echo '{}' >index.json"
 broken "it has no image" "an empty index" "echo '{\"manifests\":[]}' >index.json"
 broken "version '9.0.0'" "a layout of the future" "echo '{\"imageLayoutVersion\":\"9.0.0\"}' >oci-layout"
 broken "over 4 MiB" "an index of 5 MB" "(cat index.json; head -c 5000000 /dev/zero | tr '\\0' ' ') >x; mv x index.json"
@@ -278,11 +278,11 @@ changed "is encrypted" "an encrypted layer" \
 	'.layers[1].mediaType = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"'
 changed "is of an unknown media type" "a layer of another kind" '.layers[0].mediaType = "text/plain"'
 changed "it is an artifact, not an image" "an artifact" '.config.mediaType = "application/vnd.example"'
-changed "lists 3 layers, the image has 2" "a layer too few" '.layers |= .[0:2]'
+changed "lists 3 layers, but the image has 2" "a layer too few" '.layers |= .[0:2]'
 changed "its diff id is sha256:.*, not" "layers in another order" '.layers |= [.[1],.[0],.[2]]'
 changed "has no size" "a layer without a size" 'del(.layers[0].size)'
 changed "more than 1024 layers" "1025 layers" '.layers |= [range(1025) as $i | .[0]]'
-changed "an image without layers|lists 3 layers" "no layers" '.layers = []'
+changed "the image has no layers|lists 3 layers" "no layers" '.layers = []'
 
 # Indexes that name one index a thousand times, which does the same.
 L=wide-index

@@ -155,7 +155,7 @@ is_named 'compress \(\.Z\) data' '\037\235\220abc'
 is_named 'lzma data' ']\0\0\200\0\377\377\377\377\377\377\377\377x'
 is_named 'lzip \(\.lz\) data' 'LZIP\1'
 is_named 'lzop data' '\211LZO\0\r\n\032\n'
-is_named 'lz4 data of the legacy format' '\002!L\030'
+is_named 'legacy lz4 data' '\002!L\030'
 is_named 'a zip archive' 'PK\003\004'
 is_named 'a 7-Zip archive' "7z\274\257'\034"
 is_named 'an RPM package' '\355\253\356\333'

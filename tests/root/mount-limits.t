@@ -55,7 +55,7 @@ b=$(ovlctl --root b import -n deep -p "$b" l.tar)
 ovlctl --root b export deep 129.tar
 is "an image of 129 layers in driver overlay" "$(ovlctl --root c --driver overlay import 129.tar)" "$b"
 before=$(store_state)
-fails 1 "an image of 129 layers: a mount has at most 128" "and not in overlay2" \
+fails 1 "the image has 129 layers, but a mount can have at most 128" "and not in overlay2" \
 	ovlctl --driver overlay2 import 129.tar
 is "the refusal of an image changed nothing" "$(store_state)" "$before"
 
