@@ -43,7 +43,7 @@ static void clear_records(struct rawhead *r)
 	r->acl.len = 0;
 	r->acl_default.len = 0;
 	r->acl_nfs4 = false;
-	r->acl_keys.len = 0;
+	r->hidden.len = 0;
 }
 
 void rawhead_clear(struct rawhead *r)
@@ -58,7 +58,7 @@ void rawhead_release(struct rawhead *r)
 	buf_release(&r->link);
 	buf_release(&r->acl);
 	buf_release(&r->acl_default);
-	buf_release(&r->acl_keys);
+	buf_release(&r->hidden);
 }
 
 /* An octal field of a ustar header; BODY_MAX if it is invalid. */
@@ -225,16 +225,20 @@ static int note_acl(struct buf *to, const char *text, size_t n, struct ovl_err *
 	return to->failed ? err_nomem(err) : 0;
 }
 
+static int hide(struct rawhead *r, const struct record *rec, struct ovl_err *err)
+{
+	size_t at = (size_t)((const unsigned char *)rec->key - r->base);
+
+	buf_add(&r->hidden, &at, sizeof(at));
+	return r->hidden.failed ? err_nomem(err) : 0;
+}
+
 static int take_acl(struct rawhead *r, const struct record *rec, struct ovl_err *err)
 {
-	size_t at;
-
 	if (!key_starts(rec, "SCHILY.acl."))
 		return 0;
-	at = (size_t)((const unsigned char *)rec->key - r->base);
-	buf_add(&r->acl_keys, &at, sizeof(at));
-	if (r->acl_keys.failed)
-		return err_nomem(err);
+	if (hide(r, rec, err) < 0)
+		return -ENOMEM;
 	if (key_is(rec, "SCHILY.acl.access"))
 		return note_acl(&r->acl, rec->value, rec->len, err);
 	if (key_is(rec, "SCHILY.acl.default"))
@@ -349,6 +353,10 @@ static int apply_record(struct rawhead *r, const struct record *rec, struct ovl_
 		if (r->link.failed)
 			return err_nomem(err);
 	}
+	/* A symlink, device, directory or FIFO: the reader would take what follows for its
+	 * data, GNU tar and Go do not. */
+	if (key_is(rec, "size") && memchr("23456", r->type, 5))
+		return hide(r, rec, err);
 	rc = take_acl(r, rec, err);
 	return rc < 0 ? rc : note_xattr(r, rec, err);
 }

@@ -31,8 +31,9 @@ struct rawhead {
 	struct buf acl_default; /* SCHILY.acl.default */
 	bool acl_nfs4; /* an NFSv4 ACL, which Linux does not have */
 	const unsigned char *base; /* start of the headers, while they are read */
-	struct buf acl_keys; /* size_t: offsets of the keys of ACL records in the
-			      * headers */
+	/* size_t: offsets in the headers of the keys of records that the reader is not to
+	 * see: ACLs, for which it needs quadratic time, and a size of what has no data */
+	struct buf hidden;
 };
 
 void rawhead_clear(struct rawhead *r);

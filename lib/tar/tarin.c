@@ -286,12 +286,11 @@ static int find_entry(
 	}
 }
 
-/* Hides ACLs from the reader, which needs quadratic time for them: while it reads the
- * headers, the records have a key that it does not know. Nobody else may read the
- * blocks meanwhile. */
-static void hide_acls(struct tarin *t, uint64_t head_at)
+/* Hides records from the reader: while it reads the headers, they have a key that it does
+ * not know. Nobody else may read the blocks meanwhile. */
+static void hide_records(struct tarin *t, uint64_t head_at)
 {
-	const struct buf *keys = &t->head.acl_keys;
+	const struct buf *keys = &t->head.hidden;
 
 	for (size_t i = 0; i + sizeof(size_t) <= keys->len; i += sizeof(size_t)) {
 		size_t at;
@@ -325,7 +324,7 @@ static int read_ahead(struct tarin *t, struct ovl_err *err)
 		rc = raw ? rawhead_read(&t->head, raw, at - start, err) : err_nomem(err);
 		free(raw);
 	}
-	hide_acls(t, start);
+	hide_records(t, start);
 	return rc == 0 && t->patches.failed ? err_nomem(err) : rc;
 }
 

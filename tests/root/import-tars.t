@@ -76,6 +76,13 @@ is "... and the next entry" "$(cat "$tree/g")" next
 printf 'file name=f magic=gnu data=x at.476=12130404200\\0 at.488=12130627766\\0 sum=bad\nend\n' | tar_of bad.tar
 fails 1 "not a tar archive" "... a wrong checksum stays wrong" ovlctl import bad.tar
 
+# A size of what can have no data is nobody's: the next entry follows at once.
+for kind in 'symlink link=f' dir fifo; do
+	printf '%s name=l pax.size=513\nfile name=f data=x\nfile name=g data=y\nend\n' "$kind" | tar_of size.tar
+	store "a size of: $kind" size.tar
+	is "... and what follows" "$(cat "$tree/f" "$tree/g")" xy
+done
+
 # AUFS kept files with several names aside.
 tar_of aufs.tar <<'END'
 file name=.wh..wh.aufs

@@ -209,9 +209,9 @@ START_TEST(acl_texts)
 	ck_assert_uint_eq(head.acl.len, 4);
 	ck_assert_int_eq(memcmp(head.acl.data, "u::r", 4), 0);
 	ck_assert_uint_eq(head.acl_default.len, 7);
-	ck_assert_uint_eq(head.acl_keys.len, 2 * sizeof(size_t));
+	ck_assert_uint_eq(head.hidden.len, 2 * sizeof(size_t));
 	ck_assert_int_eq(
-		memcmp(head.acl_keys.data + sizeof(size_t), &second, sizeof(second)), 0);
+		memcmp(head.hidden.data + sizeof(size_t), &second, sizeof(second)), 0);
 	ck_assert(RECORD("SCHILY.acl.ace=x:y:z"));
 	ck_assert(head.acl_nfs4);
 	ck_assert_uint_eq(head.acl.len, 0);
