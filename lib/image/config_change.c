@@ -121,7 +121,7 @@ static const char *skip(const char *p)
 /* A JSON array of strings; NULL: it is none, but words for a shell. */
 static json_t *as_array(const char *text)
 {
-	json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	json_t *o = *text == '[' ? json_loads(text, 0, NULL) : NULL;
 	const json_t *v;
 	size_t i;
 
@@ -198,7 +198,7 @@ static int pairs(struct change *c, const char *p,
 	if (*first != '=') {
 		rc = word(c, &p, false, &name);
 		p = skip(p);
-		if (rc == 0 && !*p)
+		if (rc == 0 && (!name.len || !*p))
 			return bad(c, "expected NAME=VALUE");
 		if (rc == 0)
 			rc = word(c, &p, true, &w);
@@ -464,6 +464,10 @@ static int health(struct change *c, json_t *check, const char *p)
 	if (strncasecmp(p, "CMD", 3) != 0 || p[3] == *skip(p + 3) || !*skip(p + 3))
 		return bad(c, "expected CMD COMMAND or NONE");
 	test = as_array(skip(p + 3));
+	if (test && !json_array_size(test)) {
+		json_decref(test);
+		return bad(c, "expected CMD COMMAND or NONE");
+	}
 	if (test)
 		json_array_insert_new(test, 0, json_string("CMD"));
 	else

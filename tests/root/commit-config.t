@@ -59,6 +59,11 @@ committed plain top
 wanted "nothing said: all is inherited" '[.config.User, .config.Entrypoint, (.history | length)]' \
 	'["1:2",null,4]' plain
 
+committed object "$a" -c 'CMD {"a": "b"}' -c 'ENTRYPOINT {}' -c 'CMD {"a": "b"}' -c 'VOLUME {}' -c 'HEALTHCHECK CMD {}'
+wanted "an object is words for a shell" '[.config.Cmd[2], .config.Entrypoint[2], .config.Healthcheck.Test[1]]' \
+	'["{\"a\": \"b\"}","{}","{}"]' object
+wanted "... and the name of a volume" .config.Volumes '{"{}":{}}' object
+
 # Two images of the same layers.
 committed one "$a" -c 'CMD one'
 first=$id
@@ -98,7 +103,9 @@ ENV A=1 B|expected NAME=VALUE
 ENV =1|expected NAME=VALUE
 ENV A="b|unterminated quote
 ENV A=${B:-x}|only .NAME and
+ENV "" b|expected NAME=VALUE
 LABEL a|expected NAME=VALUE
+LABEL "" b|expected NAME=VALUE
 EXPOSE http|expected a port
 EXPOSE 0|expected a port
 EXPOSE 65536|expected a port
@@ -111,6 +118,7 @@ STOPSIGNAL 99|expected a signal
 ONBUILD FROM x|this instruction cannot follow ONBUILD
 HEALTHCHECK x|expected CMD COMMAND or NONE
 HEALTHCHECK CMD|expected CMD COMMAND or NONE
+HEALTHCHECK CMD []|expected CMD COMMAND or NONE
 HEALTHCHECK --interval=5 CMD x|expected a duration
 HEALTHCHECK --retries=x CMD x|expected a number
 HEALTHCHECK --foo=1 CMD x|options are --interval
