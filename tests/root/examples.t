@@ -89,6 +89,29 @@ ok "... and runs" sh -e session
 ovlctl umount -a
 is "README is at most a screen and a half" "$([ "$(wc -l <"$top/README")" -le 75 ] && echo yes)" yes
 
+# The cached step: if it fails, and if another job is faster.
+sed -n '/^\.Ss Cache a step/,/^\.Ed/p' "$top/man/ovlctl.8" | sed -n '/^#!/,$p' |
+	sed '$d' >step
+export OVLCTL_ROOT="$T/cached"
+need - ovlctl import -n debian debian.tar.zst
+stand_in() { # for xargs
+	cat >bin/xargs
+	chmod +x bin/xargs
+}
+printf '#!/bin/sh\nexit 1\n' | stand_in
+no "a cached step that fails" sh step
+is "... leaves no layer" "$(ovlctl ls -q | wc -l)" 1
+stand_in <<'E'
+#!/bin/sh
+echo mine >"$2/tmp/mine"
+other=$(ovlctl create debian)
+ovlctl commit -n "deps:$(sha256sum <packages.txt | cut -c1-16)" "$other"
+E
+ok "a cached step that another job has made meanwhile" sh step
+like "... is taken from that one" '^debian deps:[0-9a-f]{16} job $' \
+	"$(ovlctl ls -nr -o NAME | sort | tr '\n' ' ')"
+rm bin/xargs
+
 # What the page says an ordinary user does, by one: with a range of ids, and with one id.
 sed -n '/^\$ unshare/,/^\.Ed/s/^# //p' "$top/man/ovlctl.8" >user
 like "ovlctl.8 has examples for a user" '^[1-9]' "$(wc -l <user)"
