@@ -353,9 +353,9 @@ static int apply_record(struct rawhead *r, const struct record *rec, struct ovl_
 		if (r->link.failed)
 			return err_nomem(err);
 	}
-	/* A symlink, device, directory or FIFO: the reader would take what follows for its
+	/* Of a link, device, directory or FIFO: the reader would take what follows for its
 	 * data, GNU tar and Go do not. */
-	if (key_is(rec, "size") && memchr("23456", r->type, 5))
+	if (key_is(rec, "size") && memchr("123456", r->type, 6))
 		return hide(r, rec, err);
 	rc = take_acl(r, rec, err);
 	return rc < 0 ? rc : note_xattr(r, rec, err);

@@ -77,8 +77,8 @@ printf 'file name=f magic=gnu data=x at.476=12130404200\\0 at.488=12130627766\\0
 fails 1 "not a tar archive" "... a wrong checksum stays wrong" ovlctl import bad.tar
 
 # A size of what can have no data is nobody's: the next entry follows at once.
-for kind in 'symlink link=f' dir fifo; do
-	printf '%s name=l pax.size=513\nfile name=f data=x\nfile name=g data=y\nend\n' "$kind" | tar_of size.tar
+for kind in 'symlink link=f' 'link link=b' dir fifo; do
+	printf 'file name=b data=b\n%s name=l pax.size=513\nfile name=f data=x\nfile name=g data=y\nend\n' "$kind" | tar_of size.tar
 	store "a size of: $kind" size.tar
 	is "... and what follows" "$(cat "$tree/f" "$tree/g")" xy
 done
