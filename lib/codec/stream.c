@@ -133,7 +133,8 @@ static int pass_on(
 		return 0;
 	s->out_bytes += n;
 	if (s->out_bytes > s->cfg.max_size)
-		return err_say(err, EFBIG, "it holds more than %llu bytes",
+		return err_say(err, EFBIG,
+			"it holds more than %llu bytes: see --max-size",
 			(unsigned long long)s->cfg.max_size);
 	if (!s->hashing && digest_update(&s->digest, block, n) < 0)
 		return err_say(err, EIO, "cannot compute its digest");

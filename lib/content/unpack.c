@@ -78,7 +78,8 @@ static int write_piece(struct unpack *u, const struct file *f, const struct plac
 {
 	u->bytes += n;
 	if (u->bytes > u->max_bytes)
-		return err_say(err, EFBIG, "it holds more than %llu bytes of files",
+		return err_say(err, EFBIG,
+			"it holds more than %llu bytes of files: see --max-size",
 			(unsigned long long)u->max_bytes);
 	if (u->no_data)
 		return 0;
@@ -474,7 +475,8 @@ int unpack_entry(
 	int rc;
 
 	if (++u->entries > u->max_entries)
-		return err_say(err, E2BIG, "it holds more than %llu entries",
+		return err_say(err, E2BIG,
+			"it holds more than %llu entries: see --max-entries",
 			(unsigned long long)u->max_entries);
 	if (!raw)
 		return err_say(err, EINVAL, "an entry without a name");

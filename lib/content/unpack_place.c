@@ -97,7 +97,8 @@ static int imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
 
 	if (++u->implied + u->entries > u->max_entries)
 		return err_say(err, E2BIG,
-			"it has more than %" PRIu64 " directories and entries",
+			"it has more than %" PRIu64 " directories and entries: see "
+			"--max-entries",
 			u->max_entries);
 	if (mkdirat(dirfd, name, 0755) < 0) {
 		if (errno != EEXIST || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)

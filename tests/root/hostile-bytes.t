@@ -129,11 +129,11 @@ refused "not a tar|damaged" "less than a header" short
 
 # Limits.
 printf 'file name=a fill=5000\nfile name=b fill=5000\nend\n' | mktar >h.tar
-refused "holds more than 8192 bytes" "--max-size" h.tar --max-size 8K
-refused "holds more than 1 entries" "--max-entries" h.tar --max-entries 1
+refused "holds more than 8192 bytes.*: see --max-size" "--max-size" h.tar --max-size 8K
+refused "holds more than 1 entries: see --max-entries" "--max-entries" h.tar --max-entries 1
 printf 'file name=a/b/c\nend\n' | mktar >h.tar
 refused "too many components" "--max-depth" h.tar --max-depth 2
-refused "more than 2 directories and entries" "directories that are implied count" h.tar --max-entries 2
+refused "more than 2 directories and entries: see --max-entries" "directories that are implied count" h.tar --max-entries 2
 ok "taken: what keeps within limits" ovlctl import --max-depth 3 --max-entries 3 --max-size 2K h.tar
 ovlctl rm "$(cat .out)"
 truncate -s 20M big
