@@ -11,8 +11,8 @@ static const struct opt opts[] = {
 	{'n', "name", "NAME", "name of the image layer"},
 	{OPT_KEEP, "keep", NULL, "keep the writable layer, on top of the image layer"},
 	{'m', "message", "TEXT", "comment on the change, in the image's history"},
-	{'a', "author", "AUTHOR", "who made it"},
-	{'c', "change", "INSTRUCTION", "change the image's config, may be repeated"},
+	{'a', "author", "AUTHOR", "author of the image"},
+	{'c', "change", "INSTRUCTION", "change the image config; may be repeated"},
 	{0, NULL, NULL, NULL},
 };
 

@@ -12,7 +12,7 @@
 #include "out.h"
 
 static const struct opt opts[] = {
-	{OPT_FORMAT, "format", "F", "oci (default), docker, or tar: that layer alone"},
+	{OPT_FORMAT, "format", "F", "oci (default), docker, or tar (one layer alone)"},
 	{OPT_COMPRESS, "compress", "C", "gzip (default of oci), zstd, none (of docker)"},
 	{0, NULL, NULL, NULL},
 };

@@ -11,7 +11,7 @@
 static const struct opt opts[] = {
 	{'n', "name", "NAME", "name of the layer"},
 	{OPT_FORCE, "force", NULL, "take the name of -n from the layer that has it"},
-	{OPT_NO_NAMES, "no-names", NULL, "give none of the names that an image has"},
+	{OPT_NO_NAMES, "no-names", NULL, "ignore the names in an image"},
 	{'p', "parent", "PARENT", "put the layer on top of PARENT"},
 	{OPT_AS, "as", "WHAT", "layer or image (default: detected)"},
 	{OPT_IMAGE, "image", "NAME", "import only this one of several images"},

@@ -16,7 +16,7 @@ static const struct opt opts[] = {
 	{'n', "noheadings", NULL, "omit the headings"},
 	{'r', "raw", NULL, "one space between columns, for scripts"},
 	{'b', "bytes", NULL, "print sizes in bytes"},
-	{'q', "quiet", NULL, "print ids alone"},
+	{'q', "quiet", NULL, "print only the ids"},
 	{OPT_SORT, "sort", "COL", "sort by this column"},
 	{OPT_KIND, "kind", "KIND", "list only image or only writable layers"},
 	{0, NULL, NULL, NULL},

@@ -4,7 +4,7 @@
 #include "cmd.h"
 
 static const struct opt opts[] = {
-	{'r', "recursive", NULL, "also remove the layers on top of it"},
+	{'r', "recursive", NULL, "also remove the layers on top of them"},
 	{'f', "force", NULL, "ignore layers that do not exist"},
 	{0, NULL, NULL, NULL},
 };

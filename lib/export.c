@@ -148,7 +148,7 @@ static int open_parents(struct export *x, struct exported *img, struct layer_ref
 		ref->id = b->l.meta.parent;
 		if (img->n > most)
 			return err_say(err, ELOOP,
-				"layer %.12s has more parents than it says",
+				"layer %.12s has more parents than its .layer records",
 				img->stack[0]->l.id.s);
 		rc = open_blob(x, ref, ref->id.s, false, &b, err);
 		if (rc < 0 && err->status == OVL_NOLAYER) {

@@ -119,7 +119,7 @@ static int prune_dir(
 	if (r < 0 && p->req->dry_run)
 		return prune_report(p, what, name, 0, "it cannot be opened");
 	if (r < 0)
-		return err_sys(p->err, -r, "cannot look at '%s/%.12s'", what, name);
+		return err_sys(p->err, -r, "cannot examine '%s/%.12s'", what, name);
 	return r ? prune_tree(p, what, dir, name, why) : 0;
 }
 
@@ -425,8 +425,8 @@ static int dead(struct pruner *p)
 	int rc = p->req->dry_run ? 0 : finish_commits(p);
 
 	if (rc == 0)
-		rc = prune_dirs(
-			p, DIR_STAGING, "staging", prune_dir, "its maker was killed");
+		rc = prune_dirs(p, DIR_STAGING, "staging", prune_dir,
+			"the process that made it was killed");
 	return rc ? rc :
 		    prune_dirs(p, DIR_TRASH, "trash", prune_dir,
 			    "its removal was interrupted");

@@ -152,7 +152,7 @@ static int resolve_whiteouts(struct finish *w, const struct dir *dir, int fd,
 		r = all ? 0 : view_stat(below, name, &st, NULL);
 		if (r < 0 || (r == 0 && unlinkat(fd, name, 0) < 0))
 			return err_sys(
-				err, errno, "cannot settle the whiteout of %s", Q(name));
+				err, errno, "cannot resolve the whiteout of %s", Q(name));
 	}
 	return r < 0 ? err_sys(err, errno, "cannot read directory %s", Q(shown(w))) : 0;
 }

@@ -28,7 +28,7 @@ int driver_check_depth(
 	if (parent->drv->flat || n <= parent->drv->max_lowers)
 		return 0;
 	return err_say(err, E2BIG,
-		"this would be a stack of %u layers: a mount has at most %u", n,
+		"the stack would have %u layers, but a mount can have at most %u", n,
 		parent->drv->max_lowers);
 }
 

@@ -135,7 +135,7 @@ static int verify(const struct layer *l, const char *const *links, unsigned n,
 	if (driver_missing(l, faults) < 0 ||
 		driver_fault(
 			faults, DRV_LOWER, driver_file_is(l, lower_file, wanted(l))) < 0)
-		return err_sys(err, errno, "cannot look into layer %.12s", l->id.s);
+		return err_sys(err, errno, "cannot examine layer %.12s", l->id.s);
 	return 0;
 }
 

@@ -328,7 +328,7 @@ done
 if ! is_overlay; then
 need w ovlctl create -n toodeep deep
 is "a layer on 128" "$(ovlctl ls -nr -o LOWERS toodeep)" 128
-fails 1 "this would be a stack of 129 layers: a mount has at most 128" "... is not committed" ovlctl commit toodeep
+fails 1 "the stack would have 129 layers, but a mount can have at most 128" "... is not committed" ovlctl commit toodeep
 ok "... but whole" ovlctl mount -r toodeep
 ovlctl umount toodeep
 ovlctl rm toodeep

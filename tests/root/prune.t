@@ -29,7 +29,7 @@ if can_trace; then
 	ovlctl prune --dry-run >dry
 	like "killed before the rename: staging, the link, the name, the hint" \
 		"hint:1 $(is_overlay || echo "link:1 ")name:1 staging:[12] " "$(left dry)"
-	like "... says why" "^staging [0-9a-f]{64} [0-9]+ its maker was killed$" "$(cat dry)"
+	like "... says why" "^staging [0-9a-f]{64} [0-9]+ the process that made it was killed$" "$(cat dry)"
 	ovlctl prune >wet
 	same "... --dry-run said so" wet dry
 	is "... the store is as it was" "$(store_state)" "$before"
@@ -38,7 +38,7 @@ if can_trace; then
 	is "killed before the rename, and the layer came without that name" \
 		"$(ovlctl ls -nr -o NAME $four):$(ovlctl check | grep -c ^note)" ":$(is_overlay && echo 2 || echo 3)"
 	is "... a name and a link too many go" "$(ovlctl prune | cut -d' ' -f1,4-)" \
-		"$(printf 'staging its maker was killed\nname no layer has this name'
+		"$(printf 'staging the process that made it was killed\nname no layer has this name'
 		is_overlay || printf '\nlink its layer has another link')"
 	is_overlay || ok "... its own stays" test -d "$S/$DRV/l/$(cat "$S/$DRV/$four/link")"
 	is "... check has nothing to say" "$(ovlctl check)" ""
