@@ -118,6 +118,9 @@ static int find_path(struct target *t, struct ovl_err *err)
 static int open_named(struct target *t, struct ovl_err *err)
 {
 	t->fd = open(t->named, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (t->fd < 0 && errno == ENOENT)
+		return err_say(err, ENOENT,
+			"mount point %s does not exist; --mkdir makes it", Q(t->named));
 	if (t->fd < 0)
 		return err_sys(err, errno, "mount point %s", Q(t->named));
 	return refuse_store(t, err);

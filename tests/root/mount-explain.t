@@ -13,7 +13,7 @@ setup() { # a store at $1 with a writable layer w
 restore() { mv "$1.away" "$1"; }
 
 setup "$T/store"
-fails 1 "mount point 'nowhere': No such file or directory" "no such mount point" ovlctl mount w nowhere
+fails 1 "mount point 'nowhere' does not exist; --mkdir makes it" "no such mount point" ovlctl mount w nowhere
 fails 1 "mount point 'a.tar': Not a directory" "a file as a mount point" ovlctl mount w a.tar
 below=$(lower_of a)
 if ! is_overlay; then
