@@ -163,16 +163,27 @@ static bool has_nul(const unsigned char *p, const struct number *number)
 	return !p[number->at] && p[number->at + 1];
 }
 
-bool rawhead_mend(unsigned char p[RAWHEAD_BLOCK], bool superseded)
+bool rawhead_is_sized_link(const unsigned char p[RAWHEAD_BLOCK])
+{
+	return p[TYPEFLAG] == '1' && octal(p + SIZE_AT, SIZE_LEN) != 0;
+}
+
+bool rawhead_is_summed(const unsigned char p[RAWHEAD_BLOCK])
+{
+	long long sum = octal(p + SUM_AT, SUM_LEN);
+
+	return sum == sum_of(p, false) || sum == sum_of(p, true);
+}
+
+bool rawhead_mend(unsigned char p[RAWHEAD_BLOCK], bool superseded, bool no_data)
 {
 	bool times = has_star_times(p);
-	bool change = superseded || times;
-	long long sum = octal(p + SUM_AT, SUM_LEN);
+	bool change = superseded || no_data || times;
 	char text[32];
 
 	for (size_t i = 0; i < N_NUMBERS; i++)
 		change |= has_nul(p, &numbers[i]);
-	if (!change || (sum != sum_of(p, false) && sum != sum_of(p, true)))
+	if (!change || !rawhead_is_summed(p))
 		return false;
 	for (size_t i = 0; i < N_NUMBERS; i++) {
 		if (has_nul(p, &numbers[i]))
@@ -182,6 +193,8 @@ bool rawhead_mend(unsigned char p[RAWHEAD_BLOCK], bool superseded)
 		memset(p + OWN_AT, 0, RAWHEAD_BLOCK - OWN_AT);
 	if (superseded)
 		p[TYPEFLAG] = 'g';
+	if (no_data)
+		memset(p + SIZE_AT, '0', SIZE_LEN - 1);
 	snprintf(text, sizeof(text), "%06llo", (unsigned long long)sum_of(p, false));
 	memcpy(p + SUM_AT, text, 7);
 	return true;

@@ -53,10 +53,16 @@ static inline bool rawhead_is_pax(char type)
  * Changes a header block where the reader would take it for something else than GNU tar
  * and Go do: a NUL before a number (AIX tar), star's times where GNU tar has the size of a
  * sparse file; a pax header that is superseded by another one of the same entry becomes one
- * that the reader makes nothing of. False: nothing was changed; a wrong checksum is left for
- * the reader to find.
+ * that the reader makes nothing of; the size of a hard link that has no data becomes 0.
+ * False: nothing was changed; a wrong checksum is left for the reader to find.
  */
-bool rawhead_mend(unsigned char block[RAWHEAD_BLOCK], bool superseded);
+bool rawhead_mend(unsigned char block[RAWHEAD_BLOCK], bool superseded, bool no_data);
+
+/* Does it say that it is a hard link with data? */
+bool rawhead_is_sized_link(const unsigned char block[RAWHEAD_BLOCK]);
+
+/* Is its checksum that of a header? */
+bool rawhead_is_summed(const unsigned char block[RAWHEAD_BLOCK]);
 
 /* Checks that the numeric fields of an entry's header block are numbers. */
 int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err);

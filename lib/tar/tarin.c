@@ -225,18 +225,32 @@ static void add_patch(struct tarin *t, uint64_t place, unsigned char byte)
 	buf_add(&t->patches, &patch, sizeof(patch));
 }
 
-static void mend(
-	struct tarin *t, uint64_t at, const unsigned char *block, bool superseded)
+static void mend(struct tarin *t, uint64_t at, const unsigned char *block,
+	bool superseded, bool no_data)
 {
 	unsigned char mended[RAWHEAD_BLOCK];
 
 	memcpy(mended, block, sizeof(mended));
-	if (!rawhead_mend(mended, superseded))
+	if (!rawhead_mend(mended, superseded, no_data))
 		return;
 	for (unsigned i = 0; i < RAWHEAD_BLOCK; i++) {
 		if (mended[i] != block[i])
 			add_patch(t, at + i, mended[i]);
 	}
+}
+
+/* 1 if what follows a hard link with a size is a header, as it is for GNU tar and Go in any
+ * case; 0, negative errno. */
+static int has_no_data(
+	struct tarin *t, uint64_t at, const unsigned char *block, struct ovl_err *err)
+{
+	const unsigned char *next;
+	int rc;
+
+	if (!rawhead_is_sized_link(block))
+		return 0;
+	rc = peek_header(t, at + RAWHEAD_BLOCK, &next, err);
+	return rc < 0 ? rc : next && rawhead_is_summed(next);
 }
 
 /* The headers that are held from start on, up to the entry's own; n_pax of them are pax
@@ -254,7 +268,10 @@ static int mend_all(struct tarin *t, uint64_t start, unsigned n_pax, struct ovl_
 			return rc;
 		body = rawhead_body(block);
 		pax = rawhead_is_pax((char)block[156]);
-		mend(t, at, block, pax && n_pax > 1);
+		rc = has_no_data(t, at, block, err);
+		if (rc < 0)
+			return rc;
+		mend(t, at, block, pax && n_pax > 1, rc);
 		n_pax -= pax;
 	}
 	return 0;

@@ -83,6 +83,17 @@ for kind in 'symlink link=f' 'link link=b' dir fifo; do
 	is "... and what follows" "$(cat "$tree/f" "$tree/g")" xy
 done
 
+# Old tars say how large a hard link is, too; what follows tells whether data do.
+for pax in '' ' pax.comment=x'; do
+	printf 'file name=b data=b\nlink name=l link=b size=513 nodata=1%s\nfile name=f data=x\nfile name=g data=y\nend\n' \
+		"$pax" | tar_of size.tar
+	store "a hard link with a size${pax:+ in a pax archive}" size.tar
+	is "... and what follows" "$(cat "$tree/f" "$tree/g")" xy
+done
+printf 'file name=b data=b\nlink name=l link=b data=data pax.comment=x\nfile name=f data=x\nend\n' | tar_of size.tar
+store "a hard link with data" size.tar
+is "... and what follows" "$(cat "$tree/f")" x
+
 # AUFS kept files with several names aside.
 tar_of aufs.tar <<'END'
 file name=.wh..wh.aufs
