@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Makes the config of an image that is committed, as an export would. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -8,6 +9,7 @@
 #include "base/vec.h"
 #include "image/commit_config.h"
 #include "image/export.h"
+#include "store/config.h"
 
 /* Opens one more layer below what the stack has, which is upside down. */
 static int add(struct exported *img, const struct layer *parent, const char *diff_id,
@@ -64,6 +66,9 @@ int image_commit_config(struct ovl_store *st, const struct layer *parent,
 		rc = export_find_config(&x, &img, err);
 	if (rc == 0)
 		rc = export_make_config(&x, &img, err);
+	/* No command would read it. */
+	if (rc == 0 && img.config.len > CONFIG_MAX)
+		rc = err_say(err, EFBIG, "its image config would be over 4 MiB");
 	if (rc == 0) {
 		*out = img.config;
 		memset(&img.config, 0, sizeof(img.config));

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/quote.h"
 #include "image/config_change.h"
+#include "store/config.h"
 
 struct change {
 	json_t *run; /* "config" of the image config */
@@ -79,7 +80,7 @@ static int expand(const struct change *c, const char **p, struct buf *out)
 		return bad(c, "only $NAME and ${NAME} are supported as variables");
 	buf_adds(out, n ? value_of(c, name, n) : "$");
 	*p = name + n + braces;
-	return 0;
+	return out->len > CONFIG_MAX ? bad(c, "with its variables it is over 4 MiB") : 0;
 }
 
 /* One word from *p on, without its quotes; to the end of the text if it is all. */

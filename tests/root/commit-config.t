@@ -126,6 +126,11 @@ END
 fails 2 "not valid UTF-8" "an author" ovlctl commit -a "$(printf '\377')" w
 fails 2 "not valid UTF-8" "a text" ovlctl commit -m "$(printf '\377')" w
 fails 2 "not valid UTF-8" "an instruction" ovlctl commit -c "$(printf 'CMD \377')" w
+x=$(head -c 90000 /dev/zero | tr '\0' x)
+dollars=$(head -c 50 /dev/zero | sed 's/\x00/$A/g')
+fails 1 "its image config would be over 4 MiB" "a config that nobody would read" \
+	ovlctl commit -c "ENV A=$x" -c "ENV B=${dollars%????????}" w
+fails 2 ": with its variables it is over 4 MiB" "variables that make one long" ovlctl commit -c "ENV A=$x" -c "LABEL a=$dollars" w
 is "nothing has changed" "$(store_state)" "$before"
 
 # A commit that is killed leaves nothing of its config to the next one.
