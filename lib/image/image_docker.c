@@ -59,11 +59,12 @@ static int take_layers(
 static int take_names(struct images *im, struct image *i, const json_t *item,
 	const char *want, struct ovl_err *err)
 {
+	const json_t *names = image_member(item, "RepoTags");
 	int wanted = want == NULL;
 	size_t n;
 	json_t *v;
 
-	json_array_foreach(image_member(item, "RepoTags"), n, v)
+	json_array_foreach(names, n, v)
 	{
 		const char *name = json_string_value(v);
 		int rc;

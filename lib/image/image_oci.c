@@ -318,11 +318,12 @@ static int look_inside(struct search *q, const struct entry *e,
 static int find_digest(
 	struct search *q, const json_t *index, unsigned depth, const struct entry *outer)
 {
+	const json_t *entries = image_member(index, "manifests");
 	size_t n;
 	json_t *o;
 	int rc = 0;
 
-	json_array_foreach(image_member(index, "manifests"), n, o)
+	json_array_foreach(entries, n, o)
 	{
 		struct entry e = entry_of(o, outer);
 		struct descriptor d;

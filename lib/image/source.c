@@ -203,8 +203,34 @@ static int place(
 	return 1;
 }
 
+/* Where data begin in a part of temp, at or after a place. */
+static uint64_t data_from(const struct part *p, uint64_t at)
+{
+	off_t to = lseek(p->fd, (off_t)(p->offset + at), SEEK_DATA);
+
+	if (to < 0)
+		return errno == ENXIO ? p->size : at;
+	at = (uint64_t)to - p->offset;
+	return at < p->size ? at : p->size;
+}
+
+/* What is a hole in both is passed over: a small tar may have huge ones. */
+static uint64_t skip_holes(
+	const struct source *s, const struct part *a, const struct part *b, uint64_t at)
+{
+	uint64_t one = at;
+	uint64_t two = at;
+
+	if (a->fd == s->temp && b->fd == s->temp) {
+		one = data_from(a, at);
+		two = data_from(b, at);
+	}
+	return one < two ? one : two;
+}
+
 /* 1 if both have the same bytes, 0 if not, negative errno. */
-static int equal(const struct part *a, const struct part *b, struct ovl_err *err)
+static int equal(const struct source *s, const struct part *a, const struct part *b,
+	struct ovl_err *err)
 {
 	char one[16384];
 	char two[sizeof(one)];
@@ -212,11 +238,13 @@ static int equal(const struct part *a, const struct part *b, struct ovl_err *err
 
 	if (a->size != b->size)
 		return 0;
-	while (at < a->size) {
+	while ((at = skip_holes(s, a, b, at)) < a->size) {
 		size_t n = a->size - at < sizeof(one) ? (size_t)(a->size - at) :
 							sizeof(one);
 		ssize_t got = fs_pread_upto(a->fd, one, n, a->offset + at);
 
+		if (store_stopped(s->st))
+			return err_stopped(err);
 		if (got >= 0 && got == fs_pread_upto(b->fd, two, n, b->offset + at) &&
 			got == (ssize_t)n) {
 			if (memcmp(one, two, n) != 0)
@@ -244,8 +272,7 @@ static int check_others(struct source *s, struct member *first, const struct par
 			continue;
 		rc = m->link ? 0 : place(s, m, &other, err);
 		if (rc > 0)
-			rc = store_stopped(s->st) ? err_stopped(err) :
-						    equal(part, &other, err);
+			rc = equal(s, part, &other, err);
 		if (rc <= 0)
 			return rc ? rc : differ_file(name, err);
 	}

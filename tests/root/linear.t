@@ -46,6 +46,25 @@ ok "names of one hash: export" prlimit --cpu=4 ovlctl diff -o got.tar twice
 same "... gives the tar" got.tar twice.tar
 ok "names of one hash: check" prlimit --cpu=4 ovlctl check --content twice
 
+# A manifest of many members that has many names, and a layer given twice that is all hole.
+printf 'file name=f data=1\nend\n' | mktar >l.tar
+digest=$(sha256sum <l.tar | cut -d' ' -f1)
+printf '{"os":"linux","rootfs":{"diff_ids":["sha256:%s"]}}' "$digest" >c.json
+{
+	printf '[{"Config":"c.json","Layers":["l.tar"],"RepoTags":[null'
+	yes ,null | head -49000 | tr -d '\n'
+	printf ']'
+	seq 49000 | sed 's/.*/,"k&":1/' | tr -d '\n'
+	printf '}]'
+} >manifest.json
+need - tar -cf image.tar c.json l.tar manifest.json
+is "many members and names" "$(prlimit --cpu=4 ovlctl import image.tar)" "$digest"
+printf x >l.tar
+need - truncate -s 1T l.tar
+need - tar -Scf image.tar c.json l.tar manifest.json
+need - tar -Srf image.tar l.tar
+ok "a huge hole that comes twice, of a layer that is there" prlimit --cpu=4 ovlctl import image.tar
+
 # Where few files may be open the threads of import and commit do not wait for each other
 # at every file.
 seq 3000 | sed 's/.*/file name=f& data=&/' >lines
