@@ -253,6 +253,10 @@ static void *reader(void *ctx)
 	struct ovl_err err = {0};
 	int rc = produce(s, &err);
 
+	/* Others may be waiting for its window, while this stream is kept. */
+	if (s->state)
+		s->codec->close(s->state);
+	s->state = NULL;
 	pthread_mutex_lock(&s->mutex);
 	s->rc = rc;
 	s->err = err;
@@ -343,8 +347,6 @@ void stream_close(struct stream *s)
 		if (write(s->wake, &one, sizeof(one)) == (ssize_t)sizeof(one))
 			pthread_join(s->thread, NULL);
 	}
-	if (s->state)
-		s->codec->close(s->state);
 	if (s->digest.ctx)
 		digest_release(&s->digest);
 	if (s->input.ctx)

@@ -156,6 +156,20 @@ need - tar -C other -rf twice.tar ./manifest.json
 fails 1 "'manifest.json' occurs twice in the archive, with different content" "... with other bytes" \
 	ovlctl import twice.tar
 
+# One large window at a time is in memory: that of the archive is given back before those
+# of its layers are needed.
+mkdir wide
+cp config wide/config.json
+for i in 1 2; do
+	# shellcheck disable=SC2002  # a size that is known would make the window small
+	cat $i.tar | zstd -q --long=27 -c >wide/$i
+done
+manifest config.json 1 2 >wide/manifest.json
+need - tar -C wide -cf wide.tar .
+# shellcheck disable=SC2002
+cat wide.tar | zstd -q --long=27 -c >packed
+same_image "large windows inside a large window" timeout -s KILL 100 ovlctl import packed
+
 # Links within the layout.
 cp -r oci links
 mv links/blobs/sha256 links/shared
