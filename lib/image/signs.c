@@ -183,7 +183,10 @@ static unsigned sign_of(char *path)
 
 static void add(struct signs *s, const char *dir, unsigned sign)
 {
-	unsigned room = sign & WEAK && *dir ? SIGNS_DIRS / 2 : SIGNS_DIRS;
+	/* There is always room for the top. */
+	unsigned room = !*dir ? SIGNS_DIRS :
+		sign & WEAK   ? SIGNS_DIRS / 2 :
+				SIGNS_DIRS - 1;
 	unsigned i = 0;
 
 	while (i < s->n && strcmp(s->dir[i].name, dir) != 0)

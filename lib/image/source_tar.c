@@ -16,6 +16,7 @@
 #include "image/source_own.h"
 #include "image/spool.h"
 #include "tar/rawhead.h"
+#include "tar/tarin.h"
 
 #define READ_SIZE 10240
 #define MAX_DEPTH 64
@@ -194,20 +195,17 @@ static int add_entry(
 	return 0;
 }
 
-static bool fits(struct archive *a, struct archive_entry *e, int fd)
+static bool fits(struct archive *a, struct archive_entry *e)
 {
-	unsigned char start[RAWHEAD_BLOCK];
 	enum fit fit = signs_fit(e);
-	ssize_t n;
+	la_int64_t at;
+	const void *p;
+	size_t n;
 
 	if (fit != FIT_MAYBE)
 		return fit == FIT;
-	n = fs_pread_upto(fd, start,
-		archive_entry_size(e) < (la_int64_t)sizeof(start) ?
-			(size_t)archive_entry_size(e) :
-			sizeof(start),
-		(uint64_t)archive_filter_bytes(a, 0));
-	return n > 0 && signs_fit_content(start, (size_t)n);
+	return archive_read_data_block(a, &p, &n, &at) == ARCHIVE_OK &&
+		signs_fit_content(p, n);
 }
 
 /* 0: all were read; -ENOENT: it is not an image, or cannot be read. */
@@ -230,7 +228,9 @@ static int read_members(struct source *s, struct archive *a, struct input *in, b
 		in->in_header = 0;
 		if (r == ARCHIVE_EOF)
 			return 0;
-		if (r != ARCHIVE_OK || (!any && !fits(a, e, in->fd)))
+		if (r == ARCHIVE_WARN && tarin_only_charset(a))
+			r = ARCHIVE_OK;
+		if (r != ARCHIVE_OK || (!any && !fits(a, e)))
 			return -ENOENT;
 		rc = store_stopped(s->st) ? err_stopped(err) : add_entry(s, a, e, err);
 	}

@@ -184,9 +184,9 @@ static int reader_error(struct tarin *t, struct ovl_err *err)
 		why ? why : "a header that cannot be read");
 }
 
-static bool only_charset(struct tarin *t)
+bool tarin_only_charset(struct archive *a)
 {
-	const char *why = archive_error_string(t->a);
+	const char *why = archive_error_string(a);
 
 	return why && strstr(why, "can't be converted from");
 }
@@ -411,7 +411,7 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 	uselocale(old);
 	if (r == ARCHIVE_EOF && t->rc == 0)
 		return 0;
-	if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && only_charset(t)))
+	if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && tarin_only_charset(t->a)))
 		return reader_error(t, err);
 	header = (uint64_t)archive_filter_bytes(t->a, 0) -
 		(uint64_t)archive_read_header_position(t->a);

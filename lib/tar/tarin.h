@@ -66,6 +66,9 @@ void tarin_close(struct tarin *t);
 /* The same, but the stream, and the blocks of it that are held, are the caller's again. */
 struct stream *tarin_detach(struct tarin *t);
 
+/* Is the reader's warning only that the locale cannot express a name? */
+bool tarin_only_charset(struct archive *a);
+
 /* The stream, for its counters. */
 struct stream *tarin_stream(struct tarin *t);
 

@@ -156,6 +156,18 @@ need - tar -C other -rf twice.tar ./manifest.json
 fails 1 "'manifest.json' occurs twice in the archive, with different content" "... with other bytes" \
 	ovlctl import twice.tar
 
+# Go writes such names into pax headers.
+echo "file name=x pax.path=b\\xc3\\xbccher.json data={}" | mktar >foreign.tar
+need - sh -c 'cat docker.files.tar >>foreign.tar'
+same_image "a name that is not ASCII" ovlctl import foreign.tar
+same_image "... from a pipe" piped cat foreign.tar
+
+# Members like those of an image, in more directories than are remembered.
+seq 17 | sed "s,.*,file name=d&/$c.json data={}," | mktar >crowd.tar
+need - sh -c 'cat docker.files.tar >>crowd.tar'
+same_image "other images' members" ovlctl import crowd.tar
+same_image "... from a pipe" piped cat crowd.tar
+
 # One large window at a time is in memory: that of the archive is given back before those
 # of its layers are needed.
 mkdir wide
@@ -254,6 +266,11 @@ fails 1 "runcated|ends" "an image that is cut off in a member" ovlctl import cut
 fails 1 "runcated|ends" "... from a pipe" sh -c 'cat cut.tar | ovlctl import -'
 fails 1 "damaged|ends" "a layer that is cut off" sh -c 'head -c 9003000 late.tar | ovlctl import -'
 is "nothing is left of it" "$(ls "$OVLCTL_ROOT/staging")" ""
+
+truncate -s 1M hole
+need - tar -Scf hole.tar hole
+need - tar -C docker -rf hole.tar .
+stays "a file without data, and an image" "and other files: to import the image, use --as image" hole.tar
 
 # A root file system is not kept anywhere.
 mkdir -p root/bin root/usr/lib
