@@ -36,7 +36,7 @@ ok "umount" ovlctl umount "$parent"
 if is_overlay; then
 	ok "a 129th is no matter" ovlctl import -p "$parent" l.tar
 else
-	fails 1 "a stack of 129 layers: a mount has at most 128" "the 129th is refused by import" \
+	fails 1 "the stack would have 129 layers, but a mount can have at most 128" "the 129th is refused by import" \
 		ovlctl import -p "$parent" l.tar
 	need - ovlctl create -n child "$parent"
 	is "the 128 lowers of a second writable layer" "$(ovlctl ls -nr -o LOWERS child)" 128
