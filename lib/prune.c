@@ -301,7 +301,7 @@ static int note_is_left(struct pruner *p, struct place *at, const char **why)
 	if (r > 0 ? !layer_ref_same(&owner, &self) :
 		    r == 0 &&
 				(!valid || names_note_is_pending(at->dir, at->file) ||
-					names_first(p->st, &self, other)))
+					names_first(p->st, &self, other) > 0))
 		*why = "the layer does not have this name";
 	return r < 0 ? r : 0;
 }

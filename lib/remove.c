@@ -108,8 +108,12 @@ static int check_unneeded(const struct family *f, const struct family_member *m,
 	int64_t before, struct ovl_err *err)
 {
 	char name[NAME_LEN_MAX + 1];
+	int named = names_first(f->st, &m->ref, name);
 
-	if (names_first(f->st, &m->ref, name))
+	if (named < 0)
+		return err_status(err, OVL_BUSY, "cannot read the names of layer %.12s",
+			m->ref.id.s);
+	if (named)
 		return err_status(err, OVL_BUSY, "layer '%s' has a name", name);
 	if (names_any_lost(&m->layer))
 		return err_status(err, OVL_BUSY,

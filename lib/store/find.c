@@ -174,7 +174,7 @@ const char *layer_label(
 {
 	char name[NAME_LEN_MAX + 1];
 
-	if (names_first(st, ref, name))
+	if (names_first(st, ref, name) > 0)
 		snprintf(out, OVL_LABEL_SIZE, "%s", name);
 	else
 		snprintf(out, OVL_LABEL_SIZE, "%.12s", ref->id.s);

@@ -102,7 +102,8 @@ int names_lock_of(const struct layer *l, struct buf *files, struct ovl_err *err)
 int names_unlink_files(
 	struct ovl_store *st, const struct buf *files, struct ovl_err *err);
 
-/* The first of a layer's names by bytes: 1 and out, 0 if it has none. */
+/* The first of a layer's names by bytes: 1 and out, 0 if it has none; negative errno, and
+ * then it may have some. */
 int names_first(
 	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1]);
 

@@ -256,10 +256,14 @@ int names_first(
 	int drv_fd = store_driver_dir(st, ref->drv, NULL);
 	auto_fd fd = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
 
+	int rc = 0;
+
 	out[0] = '\0';
-	if (fd < 0 || each_noted(st, fd, ref, least, out, NULL) < 0)
-		return 0;
-	return out[0] != '\0';
+	if (fd >= 0)
+		rc = each_noted(st, fd, ref, least, out, NULL);
+	else if (!fs_is_gone(errno))
+		rc = -errno;
+	return rc < 0 ? rc : out[0] != '\0';
 }
 
 static bool is_lost(int names, int notes, const char *file)
