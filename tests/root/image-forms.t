@@ -157,7 +157,7 @@ fails 1 "'manifest.json' occurs twice in the archive, with different content" ".
 	ovlctl import twice.tar
 
 # Go writes such names into pax headers.
-echo "file name=x pax.path=b\\xc3\\xbccher.json data={}" | mktar >foreign.tar
+printf '%s\n' 'file name=x pax.path=b\xc3\xbccher.json data={}' | mktar >foreign.tar
 need - sh -c 'cat docker.files.tar >>foreign.tar'
 same_image "a name that is not ASCII" ovlctl import foreign.tar
 same_image "... from a pipe" piped cat foreign.tar
