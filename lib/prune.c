@@ -295,9 +295,14 @@ static int note_is_left(struct pruner *p, struct place *at, const char **why)
 	char other[NAME_LEN_MAX + 1];
 	bool valid = name_decode(at->file, at->name);
 	int r = valid ? names_lookup(p->st, at->name, &owner, p->err) : 0;
+	int noted;
 
 	*why = NULL;
 	memcpy(self.id.s, at->id, sizeof(self.id.s));
+	/* A commit renames a layer with its notes: then they are the image layer's. */
+	noted = names_noted_here(p->st, &self, at->file);
+	if (noted <= 0)
+		return noted;
 	if (r > 0 ? !layer_ref_same(&owner, &self) :
 		    r == 0 &&
 				(!valid || names_note_is_pending(at->dir, at->file) ||

@@ -97,7 +97,7 @@ static bool is_free(struct pruner *p, const struct ovl_layer *l)
 	char who[HOLDER_SIZE];
 
 	return layer_open_ref(p->st, &ref, 0, ref.id.s, &open, &why) == 0 &&
-		!holder_of(open.fd, false, false, who) && !names_any_settled(&open) &&
+		!holder_of(open.fd, false, false, who) && !names_any_lost(&open) &&
 		inuse_refuse(&p->inuse, &open, ref.id.s, INUSE_TAKE, &why) == 0;
 }
 

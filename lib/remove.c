@@ -115,10 +115,9 @@ static int check_unneeded(const struct family *f, const struct family_member *m,
 			m->ref.id.s);
 	if (named)
 		return err_status(err, OVL_BUSY, "layer '%s' has a name", name);
-	if (names_any_settled(&m->layer))
+	if (names_any_lost(&m->layer))
 		return err_status(err, OVL_BUSY,
-			"layer %.12s has a record of a name: see 'ovlctl check'",
-			m->ref.id.s);
+			"layer %.12s has lost its name: see 'ovlctl check'", m->ref.id.s);
 	if (used_last(f->st, &m->ref, m->layer.meta.created) > before)
 		return err_status(
 			err, OVL_BUSY, "layer %.12s was just used", m->ref.id.s);

@@ -121,9 +121,8 @@ int names_note_set(int fd, bool pending);
  * killed then. */
 int names_each_lost(const struct layer *l, int (*fn)(void *ctx, const char *name),
 	void *ctx, struct ovl_err *err);
-/* True if an open layer has a note of a name that was given, whoever has the name now, or
- * if that is unknown: it is not known to be nameless. */
-bool names_any_settled(const struct layer *l);
+/* True if there is one, or if that is unknown. */
+bool names_any_lost(const struct layer *l);
 /* 1 if the name is lost, when no process is about to give or remove it; 0; negative
  * errno. again: then gives it back. */
 int names_is_lost(

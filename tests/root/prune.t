@@ -184,6 +184,25 @@ is "layers with one id in both drivers" "$(env -u OVLCTL_DRIVER ovlctl --root bo
 	"$(printf 'layer %s\nlayer %s' "$id" "$id")"
 is "... are gone" "$(env -u OVLCTL_DRIVER ovlctl --root both ls)" ""
 
+# The notes of a layer that is committed between the reading of them and the look at each:
+# they lie in the image layer then.
+if can_trace; then
+	rm -rf "$OVLCTL_ROOT"
+	need w ovlctl create -n w
+	traced -qq -o /dev/null -P "$OVLCTL_ROOT/$DRV/$w/.names" -e trace=getdents64 \
+		-e inject=getdents64:delay_exit=2000000:when=1 ovlctl prune >out 2>err &
+	pid=$!
+	reads_notes() {
+		ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q "/$w/\.names$"
+	}
+	until_true reads_notes
+	need i ovlctl commit w
+	wait $pid
+	is "a commit beside prune: nothing is pruned" "$?:$(cat out err)" "0:"
+	is "... the name is the image layer's" "$(ovlctl ls -q w)" "$i"
+	is "... and prune --layers leaves it" "$(ovlctl prune --layers --older-than 0)" ""
+fi
+
 # On a terminal, a table.
 if script -qec true /dev/null >/dev/null 2>&1; then
 	rm -rf "$OVLCTL_ROOT"
