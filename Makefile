@@ -99,7 +99,7 @@ all: $(OUT)/ovlctl $(OUT)/libovl.a build/ovlctl build/libovl.a
 
 # The built program is where README says, whatever mode was built last.
 build/ovlctl build/libovl.a: build/%: $(OUT)/% FORCE
-	@cmp -s $< $@ || cp -p $< $@
+	@cmp -s $< $@ || cp -pf $< $@
 
 $(OUT)/ovlctl: $(CMD_OBJ) $(OUT)/libovl.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(OUT)/libovl.a $(LIBS)
