@@ -107,6 +107,7 @@ static void add_places(json_t *o, const struct ovl_details *d)
 	json_object_set_new(o, "stack", stack(d));
 	set_paths(o, "lowers", d ? d->lowers : NULL);
 	set_path(o, "mount_command", d ? d->mount_command : NULL);
+	set_path(o, "mount_note", d ? d->mount_note : NULL);
 }
 
 static void add_sizes(json_t *o, const struct ovl_layer *l, const struct ovl_details *d)

@@ -27,7 +27,7 @@ static void guard_std_fds(void)
 	}
 }
 
-/* A view of 128 layers holds 128 directories open for each level of the tree. */
+/* A view of 500 layers holds 500 directories open for each level of the tree. */
 static void raise_limits(void)
 {
 	struct rlimit rl;

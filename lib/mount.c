@@ -101,14 +101,18 @@ static void tidy_notes(const struct layer *l)
 
 /* ---- mounting --------------------------------------------------------------------- */
 
-/* With the driver's directory as working directory, which names in the data are
- * relative to. */
+/* From the working directory that names in the data are relative to. */
 static int mount_from(const struct layer *l, const char *source, int target,
 	const struct mountspec *spec)
 {
+	auto_fd fds = spec->by_fd ?
+		open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC) :
+		-1;
 	auto_cwd cwd = {-1};
 	char path[48];
-	int rc = fs_cwd_enter(&cwd, l->drv_fd);
+	int rc = spec->by_fd && fds < 0 ?
+		-errno :
+		fs_cwd_enter(&cwd, spec->by_fd ? fds : l->drv_fd);
 
 	if (rc < 0)
 		return rc;
@@ -230,7 +234,7 @@ static int mount_on_target(struct mounting *m)
 	if (rc == 0)
 		rc = target_refuse_taken(&m->target, m->err);
 	if (rc == 0)
-		rc = lowers_check(m->l, !m->spec.with_upper, m->err);
+		rc = lowers_check(m->l, !m->spec.with_upper, !m->spec.by_fd, m->err);
 	if (rc < 0)
 		return rc;
 	return mount_noted(m);

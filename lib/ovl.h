@@ -44,7 +44,7 @@
 #include <sys/types.h>
 
 #define OVL_VERSION    "0.1"
-#define OVL_MAX_LOWERS 128 /* lower layers of one mount */
+#define OVL_MAX_LOWERS 500 /* lower layers of one mount: the kernel's limit */
 
 /* The status of a failure for scripts; the numbers are exit statuses. */
 enum ovl_status {
@@ -315,7 +315,8 @@ struct ovl_details {
 	char *work; /* NULL: it has no permanent work directory and mount point */
 	char *merged; /* the mount point */
 	char **lowers; /* of its mount, nearest first, NULL-terminated */
-	char *mount_command; /* a line of shell */
+	char *mount_command; /* a line of shell; NULL: none, mount_note says why */
+	char *mount_note;
 	uint64_t tar_size; /* bytes of the tar it came from; 0 for a writable layer */
 	/* Only if the size of the layer itself is known. */
 	uint64_t stack_size; /* bytes of the layer and all below it */

@@ -113,12 +113,19 @@ static int set_lowers(const struct layer *l, struct ovl_details *d, struct ovl_e
 static int set_command(const struct layer *l, struct ovl_details *d, struct ovl_err *err)
 {
 	auto_buf line = {0};
-	int rc = mountspec_line(l, &line, err);
+	unsigned n = l->meta.lowers + (l->meta.kind == OVL_IMAGE);
+	bool named = n <= MOUNT_NAMED_MAX;
+	int rc = named ? mountspec_line(l, &line, err) : 0;
 
 	if (rc < 0)
 		return rc;
-	d->mount_command = buf_steal(&line);
-	return d->mount_command ? 0 : err_nomem(err);
+	if (!named)
+		buf_addf(&line,
+			"its mount has %u lower layers, and mount(2) takes the names of at "
+			"most %u: only 'ovlctl mount' can mount it",
+			n, MOUNT_NAMED_MAX);
+	*(named ? &d->mount_command : &d->mount_note) = buf_steal(&line);
+	return d->mount_command || d->mount_note ? 0 : err_nomem(err);
 }
 
 static int set_sizes(
@@ -191,6 +198,7 @@ void show_free(struct ovl_details *d)
 		free(*p);
 	free(d->lowers);
 	free(d->mount_command);
+	free(d->mount_note);
 	free(d->configs);
 	free(d->config);
 	free(d);

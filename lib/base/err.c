@@ -34,6 +34,8 @@ int err_sys(struct ovl_err *err, int errnum, const char *fmt, ...)
 	put(err, OVL_FAILED, fmt, ap);
 	va_end(ap);
 	append(err, ": ", strerror(errnum));
+	if (errnum == EMFILE)
+		append(err, "; ", "raise the limit with 'ulimit -n'");
 	return -errnum;
 }
 

@@ -13,7 +13,7 @@
 
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* "TEXT: strerror(errnum)"; returns -errnum. Status OVL_FAILED. */
+/* "TEXT: strerror(errnum)", and what to do if there is something; returns -errnum. Status OVL_FAILED. */
 int err_sys(struct ovl_err *err, int errnum, const char *fmt, ...) PRINTF(3, 4);
 
 /* The text alone; returns -errnum. Status OVL_FAILED. */

@@ -93,6 +93,9 @@ static bool missing(const struct failure *f)
 
 	if (stat(f->target, &st) < 0)
 		return because(f, "mount point: %s", strerror(errno));
+	if (stat("/proc/self/fd", &st) < 0)
+		return because(
+			f, "'/proc/self/fd': %s; mount /proc first", strerror(errno));
 	return lower_missing(f) || own_missing(f, layer_tree_name(f->l)) ||
 		(f->spec->with_upper && own_missing(f, f->l->drv->work));
 }

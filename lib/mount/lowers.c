@@ -82,22 +82,32 @@ static int open_named(
 	return *fd < 0 ? missing(name, ENOENT, err) : 0;
 }
 
-static int check_lower(const struct layer *l, const char *name, struct ovl_err *err)
+int lowers_open(const struct layer *l, const char *name, struct ovl_err *err)
 {
 	auto_fd fd = -1;
 	struct ovl_id id;
-	struct stat st;
+	int tree;
 	int rc = l->drv->links ? check_link(l, name, &id, &fd, err) :
 				 open_named(l, name, &fd, err);
 
 	if (rc < 0)
 		return rc;
-	if (fstatat(fd, l->drv->tree[OVL_IMAGE], &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return missing(name, errno, err);
-	return S_ISDIR(st.st_mode) ? 0 : refuse(name, "has no directory for a tree", err);
+	tree = openat(fd, l->drv->tree[OVL_IMAGE],
+		O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (tree >= 0)
+		return tree;
+	return errno == ENOTDIR ? refuse(name, "has no directory for a tree", err) :
+				  missing(name, errno, err);
 }
 
-int lowers_check(const struct layer *l, bool self, struct ovl_err *err)
+static int check_lower(const struct layer *l, const char *name, struct ovl_err *err)
+{
+	auto_fd fd = lowers_open(l, name, err);
+
+	return fd < 0 ? fd : 0;
+}
+
+int lowers_check(const struct layer *l, bool self, bool others, struct ovl_err *err)
 {
 	auto_stack lowers = {0};
 	auto_buf own = {0};
@@ -105,7 +115,7 @@ int lowers_check(const struct layer *l, bool self, struct ovl_err *err)
 
 	if (rc == 0 && self)
 		rc = check_lower(l, own.data, err);
-	if (rc == 0)
+	if (rc == 0 && others)
 		rc = l->drv->lowers(l, &lowers, err);
 	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
 		rc = check_lower(l, lowers.name[i], err);

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/quote.h"
+#include "base/vec.h"
+#include "mount/lowers.h"
 #include "mount/mountspec.h"
 #include "store/redirects.h"
 #include "store/store.h"
@@ -54,6 +57,9 @@ void mountspec_release(struct mountspec *s)
 {
 	buf_release(&s->data);
 	buf_release(&s->extra);
+	for (unsigned i = 0; i < s->n_fd; i++)
+		close(s->fd[i]);
+	free(s->fd);
 }
 
 static bool named(const char *option, const char *name)
@@ -143,6 +149,34 @@ bool mountspec_has(const struct mountspec *s, const char *option)
 	return false;
 }
 
+/* The driver's directory, as a beginning of names in the options. */
+static void add_driver(struct mountspec *s, const struct layer *l)
+{
+	if (s->by_fd)
+		buf_addf(&s->data, "%d/%s/", l->st->fd, l->drv->name);
+}
+
+static int add_lower(
+	struct mountspec *s, const struct layer *l, const char *name, struct ovl_err *err)
+{
+	int fd;
+
+	if (!s->by_fd) {
+		buf_adds(&s->data, name);
+		return 0;
+	}
+	fd = lowers_open(l, name, err);
+	if (fd < 0)
+		return fd;
+	if (!VEC_ROOM(s->fd, s->n_fd)) {
+		close(fd);
+		return err_nomem(err);
+	}
+	s->fd[s->n_fd++] = fd;
+	buf_addf(&s->data, "%d", fd);
+	return 0;
+}
+
 /* Adds the lowers; for a read-only mount starting with the layer itself. At least one,
  * and without an upper two. */
 static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err *err)
@@ -153,13 +187,17 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 
 	if (rc < 0)
 		return rc;
+	s->by_fd = lowers.n + !s->with_upper > MOUNT_NAMED_MAX;
 	buf_adds(&s->data, "lowerdir=");
 	if (!s->with_upper) {
+		add_driver(s, l);
 		rc = l->drv->as_lower(l, &s->data, err);
 		n++;
 	}
-	for (unsigned i = 0; i < lowers.n; i++)
-		buf_addf(&s->data, "%s%s", n++ ? ":" : "", lowers.name[i]);
+	for (unsigned i = 0; rc == 0 && i < lowers.n; i++) {
+		buf_adds(&s->data, n++ ? ":" : "");
+		rc = add_lower(s, l, lowers.name[i], err);
+	}
 	for (; n < (s->with_upper ? 1 : 2); n++)
 		buf_addf(&s->data, "%s%s", n ? ":" : "", MOUNT_EMPTY);
 	return rc;
@@ -206,9 +244,13 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 		return rc;
 	if (readonly || !s.with_upper)
 		s.flags |= MS_RDONLY;
-	if (s.with_upper)
-		buf_addf(&s.data, ",upperdir=%s/%s,workdir=%s/%s", l->id.s,
-			layer_tree_name(l), l->id.s, l->drv->work);
+	if (s.with_upper) {
+		buf_adds(&s.data, ",upperdir=");
+		add_driver(&s, l);
+		buf_addf(&s.data, "%s/%s,workdir=", l->id.s, layer_tree_name(l));
+		add_driver(&s, l);
+		buf_addf(&s.data, "%s/%s", l->id.s, l->drv->work);
+	}
 	add_defaults(&s, l);
 	if (s.extra.len)
 		buf_adds(&s.data, s.extra.data);

@@ -4,8 +4,14 @@
  * The kernel takes at most 4,095 bytes of options, so lowers are named relative to the
  * driver's directory: with l/ and 26 characters each, 128 fit with an upper and a work
  * directory of 64 digits. None of these names can contain ':' or ','. Absolute names
- * would leave room for about 75. The other limit is 500 lowers. Beyond either the kernel
- * only says EINVAL, see explain.h.
+ * would leave room for about 75. More lowers, up to the kernel's limit of 500, are opened,
+ * and the options name their descriptors, relative to /proc/self/fd:
+ *
+ *	lowerdir=7:8:9...,upperdir=4/overlay2/<id>/diff,workdir=4/overlay2/<id>/work
+ *	lowerdir=4/overlay2/l/<short id>:7:8:9...
+ *
+ * where 4 is the store's root. So the table of mounts says which layer it is (mounts.h).
+ * Beyond either limit the kernel only says EINVAL, see explain.h.
  *
  * A single lower without an upper is EINVAL too: the store's empty directory is added as
  * a second. By default the kernel follows redirects in lowers, which imported layers may
@@ -22,6 +28,8 @@
 #include "store/driver.h"
 
 #define MOUNT_DATA_MAX 4095
+/* With more lowers than this the options name descriptors. */
+#define MOUNT_NAMED_MAX 128
 /* The store's empty directory, from a driver's. */
 #define MOUNT_EMPTY "../empty"
 
@@ -30,6 +38,9 @@ struct mountspec {
 	struct buf data; /* overlay's options */
 	struct buf extra; /* those that the user gave */
 	bool with_upper;
+	bool by_fd; /* names are relative to /proc/self/fd, not to the driver's directory */
+	int *fd; /* the lowers that are named by descriptor */
+	unsigned n_fd;
 	unsigned leaves; /* HAS_* that the mount may leave in the upper, see
 			  * redirects.h */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The driver "overlay2": up to 128 lower layers. */
+/* The driver "overlay2": up to 500 lower layers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * The overlay2 driver: one directory for each layer, up to 128 lowers found through short
+ * The overlay2 driver: one directory for each layer, up to 500 lowers found through short
  * links, the layout of Docker's driver of that name.
  *
  *	l/<26>		symlink -> ../<id>/diff

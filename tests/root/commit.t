@@ -307,7 +307,7 @@ is "SOURCE_DATE_EPOCH: the same id" "$(SOURCE_DATE_EPOCH=1000000000 ovlctl commi
 is "... and times" "$(stat -c %Y "$OVLCTL_ROOT/$DRV/$wanted/$TREE/now")" 1000000000
 ovlctl rm sde
 
-# On a layer that hides all below it; and as deep as it goes.
+# On a layer that hides all below it.
 printf 'file name=.wh..wh..opq\nfile name=only\nend\n' | mktar >cut.tar
 need - ovlctl import -n cut -p a cut.tar
 ovlctl --root "$other" import -n cut -p a cut.tar >/dev/null
@@ -317,22 +317,6 @@ echo 1 >"$m/dir"
 ovlctl umount oncut
 compare "on a layer that hides all" oncut cut
 is "... has one lower" "$(ovlctl ls -nr -o DEPTH,LOWERS oncut)" "2 $(is_overlay && echo 0 || echo 1)"
-ovlctl tag a deep
-i=1
-is_overlay && i=128
-while [ $i -lt 128 ]; do
-	printf 'file name=f data=%d\nend\n' $i | mktar >d.tar
-	d=$(ovlctl --sync=none import -p deep d.tar) && ovlctl tag --force "$d" deep
-	i=$((i + 1))
-done
-if ! is_overlay; then
-need w ovlctl create -n toodeep deep
-is "a layer on 128" "$(ovlctl ls -nr -o LOWERS toodeep)" 128
-fails 1 "the stack would have 129 layers, but a mount can have at most 128" "... is not committed" ovlctl commit toodeep
-ok "... but whole" ovlctl mount -r toodeep
-ovlctl umount toodeep
-ovlctl rm toodeep
-fi
 
 # What cannot be in a tar.
 need w ovlctl create -n bad a

@@ -233,7 +233,7 @@ for n in 6 10 12 14; do
 		status=$?
 		[ $status = 0 ] || {
 			state >after
-			[ $status = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q '^ovlctl: .*: Too many open files$' err &&
+			[ $status = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q '^ovlctl: .*: Too many open files' err &&
 				{ cmp -s before after || [ "${command%% *}" = rm ]; }
 			report $? "prlimit --nofile=$n $command" || {
 				diag err

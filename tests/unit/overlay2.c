@@ -46,10 +46,10 @@ START_TEST(many)
 	struct buf b = {0};
 	struct stack s;
 
-	for (int i = 0; i < 128; i++)
+	for (int i = 0; i < 500; i++)
 		buf_adds(&b, i ? ":l/" A : "l/" A);
 	ck_assert_int_eq(parse(b.data, &s), 0);
-	ck_assert_uint_eq(s.n, 128);
+	ck_assert_uint_eq(s.n, 500);
 	stack_release(&s);
 	buf_adds(&b, ":l/" A);
 	ck_assert_int_eq(parse(b.data, &s), -EUCLEAN);
