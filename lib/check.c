@@ -159,14 +159,11 @@ static int check_layers(struct checker *c)
 /* True if a layer in the trash has that link. */
 static bool is_trashed(struct checker *c, const struct driver *drv, const char *link)
 {
-	auto_fsdir d = {.fd = -1};
-	int trash = store_dir(c->st, DIR_TRASH, NULL);
+	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_TRASH, NULL), ".");
 	const char *name;
 
-	if (trash < 0 || fs_dir_open(&d, trash, ".") < 0)
-		return false;
 	while (fs_dir_next(&d, &name, NULL) > 0) {
-		auto_fd fd = fs_open_dir(trash, name);
+		auto_fd fd = fs_open_dir(d.fd, name);
 		char its[SHORT_LEN + 1];
 
 		if (fd >= 0)
@@ -235,16 +232,11 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 
 static int check_links(struct checker *c, const struct driver *drv)
 {
-	auto_fsdir links = {.fd = -1};
 	int drv_fd = store_driver_dir(c->st, drv, c->err);
+	auto_fsdir links = fs_dir_at(drv->links ? drv_fd : -ENOENT, drv->links);
 	const char *name;
 	int r;
 
-	if (drv_fd < 0 || !drv->links)
-		return drv_fd < 0 && drv_fd != -ENOENT ? drv_fd : 0;
-	if (fs_dir_open(&links, drv_fd, drv->links) < 0)
-		return errno == ENOENT ? 0 :
-					 err_sys(c->err, errno, "cannot read the links");
 	while ((r = fs_dir_next(&links, &name, NULL)) > 0) {
 		r = check_link(c, drv, drv_fd, links.fd, name);
 		if (r)
@@ -314,17 +306,12 @@ static int check_name_file(struct checker *c, int dir, const char *file)
 
 static int check_names(struct checker *c)
 {
-	auto_fsdir d = {.fd = -1};
-	int names = store_dir(c->st, DIR_NAMES, c->err);
+	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_NAMES, c->err), ".");
 	const char *file;
 	int r;
 
-	if (names < 0)
-		return names == -ENOENT ? 0 : names;
-	if (fs_dir_open(&d, names, ".") < 0)
-		return err_sys(c->err, errno, "cannot read the store's names");
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
-		r = check_name_file(c, names, file);
+		r = check_name_file(c, d.fd, file);
 		if (r)
 			return r;
 	}
@@ -351,17 +338,12 @@ static int check_left(struct checker *c)
 /* It is used as a lower layer, so its contents would be visible in mounts. */
 static int check_empty(struct checker *c)
 {
-	auto_fsdir d = {.fd = -1};
-	int empty = store_dir(c->st, DIR_EMPTY, c->err);
+	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_EMPTY, c->err), ".");
 	const char *name;
 	int r;
 
-	if (empty < 0)
-		return empty == -ENOENT ? 0 : empty;
-	if (fs_dir_open(&d, empty, ".") < 0)
-		return err_sys(c->err, errno, "cannot read 'empty'");
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = check_stray(c, "empty", empty, name, "empty");
+		r = check_stray(c, "empty", d.fd, name, "empty");
 		if (r)
 			return r;
 	}
@@ -370,15 +352,10 @@ static int check_empty(struct checker *c)
 
 static int note_aside(struct checker *c)
 {
-	auto_fsdir d = {.fd = -1};
-	int aside = store_dir(c->st, DIR_ASIDE, c->err);
+	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_ASIDE, c->err), ".");
 	const char *name;
 	int r;
 
-	if (aside < 0)
-		return aside == -ENOENT ? 0 : aside;
-	if (fs_dir_open(&d, aside, ".") < 0)
-		return err_sys(c->err, errno, "cannot read 'aside'");
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		r = check_found(c, OVL_NOTE, "aside", "", name, false,
 			"set aside by a repair; 'ovlctl prune --aside' removes it");

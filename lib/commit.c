@@ -99,15 +99,11 @@ static int open_parent(struct commit *c, struct ovl_err *err)
  * its work directory. */
 static int has_index(const struct commit *c, struct ovl_err *err)
 {
-	auto_fsdir d = {.fd = -1};
+	const char *path = P("%s/index", c->l.drv->work);
+	auto_fsdir d = fs_dir_at(c->l.fd, path);
 	const char *name;
-	char path[64];
-	int r;
+	int r = d.fd < 0 && fs_is_gone(d.why) ? 0 : fs_dir_next(&d, &name, NULL);
 
-	snprintf(path, sizeof(path), "%s/index", c->l.drv->work);
-	if (fs_dir_open(&d, c->l.fd, path) < 0 && fs_is_gone(errno))
-		return 0;
-	r = d.fd < 0 ? -1 : fs_dir_next(&d, &name, NULL);
 	return r < 0 ? err_sys(err, errno, "cannot read '%s' of layer %s", path,
 			       Q(c->req->layer)) :
 		       r;

@@ -51,19 +51,18 @@ struct mounting {
  */
 static int check_upper(const struct layer *l, int upper, struct ovl_err *err)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(l->fd, ".");
 	const char *prefix = xattr_live_prefix(&l->st->xattrs);
-	char attr[64];
 	unsigned char type;
 	const char *name;
 
-	snprintf(attr, sizeof(attr), "%sopaque", prefix);
-	if (fs_getxattr(upper, NULL, attr, NULL, 0) < 0 && errno == EOPNOTSUPP)
+	if (fs_getxattr(upper, NULL, P("%sopaque", prefix), NULL, 0) < 0 &&
+		errno == EOPNOTSUPP)
 		return err_say(err, EOPNOTSUPP,
 			"the store's file system has no extended attributes (%s*), which an upper "
 			"layer needs",
 			prefix);
-	if (fs_dir_open(&d, l->fd, ".") < 0 || fs_dir_next(&d, &name, &type) < 0)
+	if (fs_dir_next(&d, &name, &type) < 0)
 		return err_sys(err, errno, "cannot read layer %.12s", l->id.s);
 	if (type == 0)
 		return err_say(err, EOPNOTSUPP,
@@ -109,15 +108,14 @@ static int mount_from(const struct layer *l, const char *source, int target,
 		open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC) :
 		-1;
 	auto_cwd cwd = {-1};
-	char path[48];
 	int rc = spec->by_fd && fds < 0 ?
 		-errno :
 		fs_cwd_enter(&cwd, spec->by_fd ? fds : l->drv_fd);
 
 	if (rc < 0)
 		return rc;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
-	rc = mount(source, path, "overlay", spec->flags, spec->data.data);
+	rc = mount(source, P("/proc/self/fd/%d", target), "overlay", spec->flags,
+		spec->data.data);
 	return rc < 0 ? -errno : 0;
 }
 

@@ -33,16 +33,13 @@
 /* 1 if no process uses it, and locks it in *fd; 0; negative errno. */
 static int is_dead(int dir, const char *name, int *fd)
 {
-	struct stat named;
-	struct stat open;
 	int r;
 
 	*fd = fs_open_dir(dir, name);
 	if (*fd < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+		return fs_is_gone(errno) ? 0 : -errno;
 	r = lock_try(*fd, LOCK_EX);
-	if (r > 0 && fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		fstat(*fd, &open) == 0 && named.st_ino == open.st_ino)
+	if (r > 0 && fs_is(dir, name, *fd) > 0)
 		return 1;
 	close_fdp(fd);
 	return r < 0 ? r : 0;
@@ -61,10 +58,10 @@ bool prune_is_young(int dirfd, const char *name)
 
 static bool is_empty(int fd)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(fd, ".");
 	const char *name;
 
-	return fs_dir_open(&d, fd, ".") == 0 && fs_dir_next(&d, &name, NULL) == 0;
+	return fs_dir_next(&d, &name, NULL) == 0;
 }
 
 static int prune_tree(
@@ -128,15 +125,11 @@ static int prune_dirs(struct pruner *p, enum store_dir which, const char *what,
 		const char *why),
 	const char *why)
 {
-	auto_fsdir d = {.fd = -1};
 	int dir = store_dir(p->st, which, p->err);
+	auto_fsdir d = fs_dir_at(dir, ".");
 	const char *name;
 	int r;
 
-	if (dir < 0)
-		return dir == -ENOENT ? 0 : dir;
-	if (fs_dir_open(&d, dir, ".") < 0)
-		return err_sys(p->err, errno, "cannot read '%s'", what);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		r = prune_go_on(p, fn(p, what, dir, name, why));
 		if (r)
@@ -200,14 +193,17 @@ static int prune_one(struct pruner *p, struct place *at, left_fn left, bool name
 	return prune_report(p, at->what, at->shown ? at->shown : at->file, 0, why);
 }
 
-/* All files in the open directory that at describes. */
-static int prune_files(
-	struct pruner *p, struct fs_dir *d, struct place *at, left_fn left, bool names)
+/* All files in the directory name, which at describes. */
+static int prune_files(struct pruner *p, int dirfd, const char *name, struct place *at,
+	left_fn left, bool names)
 {
+	auto_fsdir d = fs_dir_at(dirfd, name);
 	int r;
 
-	at->dir = d->fd;
-	while ((r = fs_dir_next(d, &at->file, NULL)) > 0) {
+	if (d.fd < 0 && fs_is_gone(d.why))
+		return 0;
+	at->dir = d.fd;
+	while ((r = fs_dir_next(&d, &at->file, NULL)) > 0) {
 		r = prune_one(p, at, left, names);
 		if (r)
 			return r;
@@ -245,15 +241,9 @@ static int link_is_left(struct pruner *p, struct place *at, const char **why)
 static int prune_links(struct pruner *p, const struct driver *drv, int drv_fd)
 {
 	struct place at = {.what = "link", .drv = drv, .drv_fd = drv_fd};
-	auto_fsdir links = {.fd = -1};
 
-	if (!drv->links)
-		return 0;
-	if (fs_dir_open(&links, drv_fd, drv->links) < 0)
-		return errno == ENOENT ?
-			0 :
-			err_sys(p->err, errno, "cannot read '%s'", drv->links);
-	return prune_files(p, &links, &at, link_is_left, false);
+	return drv->links ? prune_files(p, drv_fd, drv->links, &at, link_is_left, false) :
+			    0;
 }
 
 static int hint_is_left(struct pruner *p, struct place *at, const char **why)
@@ -276,13 +266,12 @@ static int prune_hints(
 	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
 	struct place at = {.what = "hint", .drv = drv, .drv_fd = drv_fd, .id = id};
-	auto_fsdir d = {.fd = -1};
-	int r = layer_hints_open(drv_fd, id, &d);
+	const char *hints = P("%s/" LAYER_CHILDREN, id);
+	int r = prune_files(p, drv_fd, hints, &at, hint_is_left, false);
 
-	if (r > 0)
-		r = prune_files(p, &d, &at, hint_is_left, false);
-	if (r == 0 && d.fd >= 0 && !p->req->dry_run)
-		layer_hints_done(drv_fd, id);
+	/* Without hints nothing needs the directory. */
+	if (r == 0 && !p->req->dry_run)
+		unlinkat(drv_fd, hints, AT_REMOVEDIR);
 	return r;
 }
 
@@ -316,21 +305,17 @@ static int prune_notes(
 	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
 	struct place at = {.what = "note", .drv = drv, .drv_fd = drv_fd, .id = id};
-	auto_fsdir d = {.fd = -1};
-	int r = names_notes_open(drv_fd, id, &d);
 
-	return r > 0 ? prune_files(p, &d, &at, note_is_left, true) : r;
+	return prune_files(p, drv_fd, P("%s/" NAMES_NOTES, id), &at, note_is_left, true);
 }
 
 /* Prunes hints and notes in each layer. */
 static int prune_in_layers(struct pruner *p, const struct driver *drv, int drv_fd)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(drv_fd, ".");
 	const char *name;
 	int r;
 
-	if (fs_dir_open(&d, drv_fd, ".") < 0)
-		return err_sys(p->err, errno, "cannot read the store");
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		r = id_is_full(name) ? prune_notes(p, drv, drv_fd, name) : 0;
 		if (r == 0 && id_is_full(name))
@@ -360,14 +345,9 @@ static int name_is_left(struct pruner *p, struct place *at, const char **why)
 static int prune_names(struct pruner *p)
 {
 	struct place at = {.what = "name"};
-	auto_fsdir d = {.fd = -1};
 	int names = store_dir(p->st, DIR_NAMES, p->err);
 
-	if (names < 0)
-		return names == -ENOENT ? 0 : names;
-	if (fs_dir_open(&d, names, ".") < 0)
-		return err_sys(p->err, errno, "cannot read the store's names");
-	return prune_files(p, &d, &at, name_is_left, true);
+	return prune_files(p, names, ".", &at, name_is_left, true);
 }
 
 static int prune_nowhere(struct pruner *p)
@@ -379,12 +359,9 @@ static int prune_nowhere(struct pruner *p)
 			store_driver_dir(p->st, *d, p->err) :
 			-ENOENT;
 
-		if (drv_fd >= 0)
-			r = prune_links(p, *d, drv_fd);
-		if (drv_fd >= 0 && r == 0)
+		r = prune_links(p, *d, drv_fd);
+		if (r == 0)
 			r = prune_in_layers(p, *d, drv_fd);
-		if (drv_fd < 0 && drv_fd != -ENOENT)
-			r = drv_fd;
 	}
 	return r;
 }
@@ -397,12 +374,10 @@ static void finish_image(
 {
 	struct layer_ref ref = {.drv = drv};
 	auto_layer l = LAYER_INIT;
-	char path[ID_LEN + sizeof(BECOMING_IMAGE) + 1];
 	struct ovl_err why;
 
-	snprintf(path, sizeof(path), "%.64s/" BECOMING_IMAGE, id);
 	memcpy(ref.id.s, id, sizeof(ref.id.s));
-	if (id_is_full(id) && fs_exists(drv_fd, path) > 0)
+	if (fs_exists(drv_fd, P("%s/" BECOMING_IMAGE, id)) > 0)
 		(void)layer_open_ref(p->st, &ref, LOCK_SH | LOCK_NB, id, &l, &why);
 }
 
@@ -412,15 +387,16 @@ static int finish_commits(struct pruner *p)
 	int rc = layers_finish(p->st, p->err);
 
 	for (const struct driver *const *d = driver_list; *d && rc == 0; d++) {
-		auto_fsdir dir = {.fd = -1};
-		int drv_fd = store_covers(p->st, *d) ? store_driver_dir(p->st, *d, NULL) :
-						       -1;
+		auto_fsdir dir = fs_dir_at(store_covers(p->st, *d) ?
+				store_driver_dir(p->st, *d, NULL) :
+				-ENOENT,
+			".");
 		const char *name;
 
-		if (drv_fd < 0 || fs_dir_open(&dir, drv_fd, ".") < 0)
-			continue;
-		while (fs_dir_next(&dir, &name, NULL) > 0)
-			finish_image(p, *d, drv_fd, name);
+		while (fs_dir_next(&dir, &name, NULL) > 0) {
+			if (id_is_full(name))
+				finish_image(p, *d, dir.fd, name);
+		}
 	}
 	return rc;
 }

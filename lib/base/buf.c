@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* A growing byte buffer. */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +9,8 @@
 
 void buf_release(struct buf *b)
 {
-	int saved = errno;
-
 	free(b->data);
 	memset(b, 0, sizeof(*b));
-	errno = saved;
 }
 
 void buf_clear(struct buf *b)

@@ -1,15 +1,16 @@
 /*
  * Cleanup attributes. Each releases what its variable owns when the variable goes out of
  * scope, and preserves errno, so that "return err_sys(...)" reports the right error.
- * steal_fd() and steal_ptr() take ownership out of a variable.
+ * steal_fd() takes ownership out of a descriptor, steal() out of a pointer, or out of a struct
+ * that owns nothing when it is all zero.
  */
 #ifndef OVL_CLEANUP_H
 #define OVL_CLEANUP_H
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static inline void close_fdp(int *fd)
@@ -22,21 +23,10 @@ static inline void close_fdp(int *fd)
 	errno = saved;
 }
 
+/* free(3) preserves errno, since glibc 2.33. */
 static inline void free_p(void *p)
 {
-	int saved = errno;
-
 	free(*(void **)p);
-	errno = saved;
-}
-
-static inline void closedir_p(DIR **d)
-{
-	int saved = errno;
-
-	if (*d)
-		closedir(*d);
-	errno = saved;
 }
 
 static inline void fclose_p(FILE **f)
@@ -58,12 +48,11 @@ static inline int steal_fd(int *fd)
 
 #define auto_fd   __attribute__((cleanup(close_fdp))) int
 #define auto_free __attribute__((cleanup(free_p)))
-#define auto_dir  __attribute__((cleanup(closedir_p))) DIR *
 #define auto_file __attribute__((cleanup(fclose_p))) FILE *
-#define steal_ptr(p)                         \
+#define steal(x)                             \
 	({                                   \
-		__typeof__(p) stolen_ = (p); \
-		(p) = NULL;                  \
+		__typeof__(x) stolen_ = (x); \
+		memset(&(x), 0, sizeof(x));  \
 		stolen_;                     \
 	})
 

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,6 +19,9 @@
 
 /* A path for the kernel must be shorter than PATH_MAX; longer ones are opened in hops. */
 #define HOP 4000
+
+/* To read what should be a file, whatever it is. */
+#define FILE_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 
 static int openat2_(int dirfd, const char *path, int flags, uint64_t resolve)
 {
@@ -33,8 +37,30 @@ static int openat2_(int dirfd, const char *path, int flags, uint64_t resolve)
 	return (int)fd;
 }
 
+const char *fs_path(char out[FS_PATH], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vsnprintf(out, FS_PATH, fmt, ap) >= FS_PATH)
+		out[0] = '\0';
+	va_end(ap);
+	return out;
+}
+
+/* False, and errno, if dirfd is the errno with which it could not be opened. */
+static bool is_open(int dirfd)
+{
+	if (dirfd >= -1 || dirfd == AT_FDCWD)
+		return true;
+	errno = -dirfd;
+	return false;
+}
+
 int fs_open_dir(int dirfd, const char *name)
 {
+	if (!is_open(dirfd))
+		return -1;
 	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
@@ -57,10 +83,8 @@ int fs_open_beneath(int root, const char *path, int flags)
 
 		while (n && path[n] != '/')
 			n--;
-		if (!n) {
-			errno = ENAMETOOLONG;
-			return -1;
-		}
+		if (!n)
+			return fs_fail(ENAMETOOLONG);
 		memcpy(hop, path, n);
 		hop[n] = '\0';
 		next = openat2_(at < 0 ? root : at, hop, O_PATH | O_DIRECTORY, how);
@@ -94,10 +118,7 @@ int fs_open_link(int root, const char *path, int flags)
 
 int fs_path_of(int fd, struct buf *out)
 {
-	char link[48];
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	return fs_readlink(AT_FDCWD, link, 1 << 20, out);
+	return fs_readlink(AT_FDCWD, P("/proc/self/fd/%d", fd), 1 << 20, out);
 }
 
 int fs_path_below(int root, int fd, struct buf *out)
@@ -110,10 +131,8 @@ int fs_path_below(int root, int fd, struct buf *out)
 		return -1;
 	n = base.len == 1 ? 0 : base.len;
 	if (full.len < n || memcmp(full.data, base.data, n) != 0 ||
-		(full.len > n && full.data[n] != '/')) {
-		errno = EXDEV;
-		return -1;
-	}
+		(full.len > n && full.data[n] != '/'))
+		return fs_fail(EXDEV);
 	buf_clear(out);
 	if (full.len > n)
 		buf_add(out, full.data + n + 1, full.len - n - 1);
@@ -127,10 +146,8 @@ static int read_all(int fd, size_t max, struct buf *out)
 	for (;;) {
 		ssize_t n;
 
-		if (!buf_reserve(out, 4096)) {
-			errno = ENOMEM;
-			return -1;
-		}
+		if (!buf_reserve(out, 4096))
+			return fs_fail(ENOMEM);
 		n = read(fd, out->data + out->len, out->size - out->len - 1);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -140,26 +157,20 @@ static int read_all(int fd, size_t max, struct buf *out)
 		if (!n)
 			return 0;
 		out->len += (size_t)n;
-		if (out->len > max) {
-			errno = EFBIG;
-			return -1;
-		}
+		if (out->len > max)
+			return fs_fail(EFBIG);
 	}
 }
 
 int fs_read_file(int dirfd, const char *name, size_t max, struct buf *out)
 {
-	auto_fd fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	auto_fd fd = is_open(dirfd) ? openat(dirfd, name, FILE_FLAGS) : -1;
 
 	buf_clear(out);
 	if (fd < 0)
 		return -1;
-	if (read_all(fd, max, out) < 0) {
-		if (errno == EISDIR)
-			errno = EINVAL;
-		return -1;
-	}
-	return 0;
+	return read_all(fd, max, out) == 0 ? 0 :
+					     fs_fail(errno == EISDIR ? EINVAL : errno);
 }
 
 int fs_write_new(int dirfd, const char *name, const void *data, size_t len)
@@ -174,17 +185,16 @@ int fs_write_new(int dirfd, const char *name, const void *data, size_t len)
 
 static int sync_file(int dirfd, const char *name)
 {
-	auto_fd fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	auto_fd fd = openat(dirfd, name, FILE_FLAGS);
 
 	return fd < 0 ? -1 : fsync(fd);
 }
 
 int fs_replace(int dirfd, const char *name, const void *data, size_t len)
 {
-	char temp[64];
+	const char *temp = P("%s%s.new", *name == '.' ? "" : ".", name);
 	int why;
 
-	snprintf(temp, sizeof(temp), "%s%s.new", *name == '.' ? "" : ".", name);
 	if (unlinkat(dirfd, temp, 0) < 0 && errno != ENOENT)
 		return -1;
 	/* A power cut must not leave the new name on a file without its data. */
@@ -193,36 +203,42 @@ int fs_replace(int dirfd, const char *name, const void *data, size_t len)
 		return 0;
 	why = errno;
 	unlinkat(dirfd, temp, 0);
-	errno = why;
-	return -1;
+	return fs_fail(why);
+}
+
+int fs_fill(struct buf *out, size_t max, const struct fs_asked *what,
+	ssize_t (*get)(const struct fs_asked *what, char *p, size_t n))
+{
+	size_t want = 256;
+	ssize_t n;
+
+	buf_clear(out);
+	for (;; want *= 4) {
+		if (!buf_reserve(out, want))
+			return fs_fail(ENOMEM);
+		n = get(what, out->data, want);
+		if (n < 0 ? errno != ERANGE : (size_t)n < want)
+			break;
+		if (want > max)
+			return fs_fail(EFBIG);
+	}
+	if (n < 0)
+		return -1;
+	out->len = (size_t)n;
+	out->data[n] = '\0';
+	return 0;
+}
+
+static ssize_t get_target(const struct fs_asked *what, char *p, size_t n)
+{
+	return readlinkat(what->dirfd, what->name, p, n);
 }
 
 int fs_readlink(int dirfd, const char *name, size_t max, struct buf *out)
 {
-	size_t want = 256;
+	const struct fs_asked what = {.dirfd = dirfd, .name = name};
 
-	buf_clear(out);
-	for (;;) {
-		ssize_t n;
-
-		if (!buf_reserve(out, want)) {
-			errno = ENOMEM;
-			return -1;
-		}
-		n = readlinkat(dirfd, name, out->data, want);
-		if (n < 0)
-			return -1;
-		if ((size_t)n < want) {
-			out->len = (size_t)n;
-			out->data[n] = '\0';
-			return 0;
-		}
-		if (want > max) {
-			errno = EFBIG;
-			return -1;
-		}
-		want *= 4;
-	}
+	return is_open(dirfd) ? fs_fill(out, max, &what, get_target) : -1;
 }
 
 /* Reads at an offset (NULL: at the file position). */
@@ -312,8 +328,7 @@ int fs_rename(int fromdir, const char *from, int todir, const char *to, unsigned
 	changed = changed ? errno : EXDEV;
 	restore_project(a, had_a);
 	restore_project(b, had_b);
-	errno = changed;
-	return -1;
+	return fs_fail(changed);
 }
 
 int fs_write_until(int fd, const void *p, size_t n, const atomic_int *stop)
@@ -323,10 +338,8 @@ int fs_write_until(int fd, const void *p, size_t n, const atomic_int *stop)
 	while (n) {
 		ssize_t done = write(fd, at, n);
 
-		if (stop && *stop) {
-			errno = EINTR;
-			return -1;
-		}
+		if (stop && *stop)
+			return fs_fail(EINTR);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0)
@@ -362,10 +375,7 @@ int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset)
 
 int fs_chmod_path(int fd, mode_t mode)
 {
-	char path[48];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return chmod(path, mode);
+	return chmod(P("/proc/self/fd/%d", fd), mode);
 }
 
 int fs_mkdir(int dirfd, const char *name, mode_t mode)
@@ -376,10 +386,8 @@ int fs_mkdir(int dirfd, const char *name, mode_t mode)
 		return 0;
 	if (errno != EEXIST || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
-	if (!S_ISDIR(st.st_mode)) {
-		errno = ENOTDIR;
-		return -1;
-	}
+	if (!S_ISDIR(st.st_mode))
+		return fs_fail(ENOTDIR);
 	return 0;
 }
 
@@ -387,7 +395,7 @@ int fs_exists(int dirfd, const char *name)
 {
 	struct stat st;
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (is_open(dirfd) && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 1;
 	return errno == ENOENT ? 0 : -1;
 }

@@ -4,10 +4,15 @@
  *
  * Results: a descriptor, a count or 0; -1 with errno set. Nothing here fills in an
  * ovl_err: the caller knows what the file was for.
+ *
+ * A dirfd may also be the negative errno with which opening the directory has failed: then
+ * a call that looks for something in it fails with that. So a directory that does not exist
+ * (-ENOENT) needs no case of its own: nothing is found in it.
  */
 #ifndef OVL_FS_H
 #define OVL_FS_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +20,20 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+
+/* For "return fs_fail(EINVAL)". */
+static inline int fs_fail(int errnum)
+{
+	errno = errnum;
+	return -1;
+}
+
+/* A path of two or three names, for use as an argument: openat(fd, P("%s/%s", id, file),
+ * ...). One that does not fit is empty, so that nothing is found there. */
+#define FS_PATH 640
+const char *fs_path(char out[FS_PATH], const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+#define P(...) fs_path((char[FS_PATH]){0}, __VA_ARGS__)
 
 /* Opens a directory for reading. A symlink as the last component is not followed. */
 int fs_open_dir(int dirfd, const char *name);
@@ -91,6 +110,18 @@ int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
  */
 int fs_data_differs(int a, int b, off_t size, const atomic_int *stop);
 
+/*
+ * Fills out with the result of get(2): it gets larger buffers until its result fits, which
+ * is so if it is shorter than the buffer. EFBIG if it is longer than max.
+ */
+struct fs_asked {
+	int dirfd;
+	const char *name;
+	const char *attr;
+};
+int fs_fill(struct buf *out, size_t max, const struct fs_asked *what,
+	ssize_t (*get)(const struct fs_asked *what, char *p, size_t n));
+
 /* Extended attributes of dirfd itself (name NULL; it must be open for reading), or of
  * name in it, without following a symlink. */
 ssize_t fs_getxattr(int dirfd, const char *name, const char *attr, void *p, size_t n);
@@ -106,21 +137,21 @@ int fs_listxattr(int dirfd, const char *name, struct buf *out);
 int fs_getxattr_buf(int dirfd, const char *name, const char *attr, struct buf *out);
 
 /*
- * Iterates over the names in a directory, without "." and "..".
+ * Iterates over the names in a directory, without "." and "..". One that does not exist
+ * has no names.
  *
- *	struct fs_dir d;
- *	if (fs_dir_open(&d, dirfd, name) < 0) ...
+ *	auto_fsdir d = fs_dir_at(dirfd, name);
  *	while ((r = fs_dir_next(&d, &name, &type)) > 0) ...
- *	fs_dir_close(&d);
  */
 #define FS_DIR_BLOCK 32768
 struct fs_dir {
-	int fd;
+	int fd; /* -1: it could not be opened */
+	int why; /* errno of that */
 	char *data; /* FS_DIR_BLOCK bytes */
 	size_t pos;
 	size_t len;
 };
-int fs_dir_open(struct fs_dir *d, int dirfd, const char *name);
+struct fs_dir fs_dir_at(int dirfd, const char *name);
 /* 1 and a name, 0 at the end, -1 with errno. type is a DT_* of readdir(3), maybe
  * DT_UNKNOWN. */
 int fs_dir_next(struct fs_dir *d, const char **name, unsigned char *type);
@@ -165,6 +196,10 @@ int fs_mkdir(int dirfd, const char *name, mode_t mode);
 /* Copies owner, mode, xattrs (with ACLs) and times of from to to; both are open. keep
  * selects the xattrs (NULL: all). */
 int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), void *ctx);
+
+/* The xattrs alone, of name in from to as in to; NULL: of the open files themselves. */
+int fs_copy_xattrs(int from, const char *name, int to, const char *as,
+	bool (*keep)(void *ctx, const char *attr), void *ctx);
 
 /* Removes the ACLs that a new file or directory inherited. */
 int fs_drop_acls(int dirfd, const char *name);

@@ -35,16 +35,12 @@ static int copy_run(void *ctx, off_t at, off_t n)
 		size_t want = (uint64_t)n < STEP ? (size_t)n : STEP;
 		ssize_t got = sendfile(c->to, c->from, &from, want);
 
-		if (c->stop && *c->stop) {
-			errno = EINTR;
-			return -1;
-		}
+		if (c->stop && *c->stop)
+			return fs_fail(EINTR);
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got <= 0) {
-			errno = got ? errno : EIO; /* it became shorter */
-			return -1;
-		}
+		if (got <= 0)
+			return fs_fail(got ? errno : EIO); /* it became shorter */
 		n -= got;
 	}
 	return 0;
@@ -88,26 +84,6 @@ static int copy_symlink(int from, const char *name, int to, const char *as)
 	return symlinkat(target.data, to, as);
 }
 
-static int copy_xattrs(
-	const struct fs_copier *how, int from, const char *name, int to, const char *as)
-{
-	auto_buf names = {0};
-	auto_buf value = {0};
-
-	if (fs_listxattr(from, name, &names) < 0)
-		return -1;
-	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
-		const char *attr = names.data + at;
-
-		if (how->keep && !how->keep(how->ctx, attr))
-			continue;
-		if (fs_getxattr_buf(from, name, attr, &value) < 0 ||
-			fs_setxattr(to, as, attr, value.data, value.len) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int chmod_node(int dirfd, const char *name, mode_t mode)
 {
 	auto_fd fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -133,7 +109,7 @@ static int copy_node(const struct fs_copier *how, int from, const char *name, in
 	if (rc == 0 && !symlink)
 		rc = chmod_node(to, as, st->st_mode & 07777);
 	if (rc == 0)
-		rc = copy_xattrs(how, from, name, to, as);
+		rc = fs_copy_xattrs(from, name, to, as, how->keep, how->ctx);
 	return rc < 0 ? -1 : utimensat(to, as, times, AT_SYMLINK_NOFOLLOW);
 }
 
@@ -146,9 +122,7 @@ int fs_copy(
 		return -1;
 	if (S_ISREG(st.st_mode))
 		return copy_file(how, from, name, to, as, &st);
-	if (S_ISDIR(st.st_mode)) {
-		errno = EISDIR;
-		return -1;
-	}
+	if (S_ISDIR(st.st_mode))
+		return fs_fail(EISDIR);
 	return copy_node(how, from, name, to, as, &st);
 }

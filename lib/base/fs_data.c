@@ -16,25 +16,6 @@ void *fs_buffer(size_t n)
 	return aligned_alloc(PAGE, (n + PAGE - 1) / PAGE * PAGE);
 }
 
-/* Reads up to CHUNK bytes at offset at. */
-static ssize_t read_chunk(int fd, char *p, off_t at)
-{
-	size_t have = 0;
-
-	while (have < CHUNK) {
-		ssize_t n = pread(fd, p + have, CHUNK - have, at + (off_t)have);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (!n)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
-}
-
 /* The offset of the next data of a file; its size if there is none. */
 static off_t next_data(int fd, off_t at, off_t size)
 {
@@ -60,8 +41,8 @@ int fs_data_differs(int fa, int fb, off_t size, const atomic_int *stop)
 	off_t at = 0;
 
 	while (two && (at = skip_holes(fa, fb, at, size)) < size) {
-		ssize_t n = read_chunk(fa, two, at);
-		ssize_t m = read_chunk(fb, two + CHUNK, at);
+		ssize_t n = fs_pread_upto(fa, two, CHUNK, (uint64_t)at);
+		ssize_t m = fs_pread_upto(fb, two + CHUNK, CHUNK, (uint64_t)at);
 
 		if (stop && *stop)
 			errno = EINTR;

@@ -17,22 +17,20 @@ struct dent {
 	char name[];
 };
 
-int fs_dir_open(struct fs_dir *d, int dirfd, const char *name)
+struct fs_dir fs_dir_at(int dirfd, const char *name)
 {
-	*d = (struct fs_dir){.fd = fs_open_dir(dirfd, name)};
-	if (d->fd < 0)
-		return -1;
-	d->data = malloc(FS_DIR_BLOCK);
-	if (!d->data) {
-		fs_dir_close(d);
-		errno = ENOMEM;
-		return -1;
-	}
-	return 0;
+	struct fs_dir d = {.fd = fs_open_dir(dirfd, name)};
+
+	d.why = d.fd < 0 ? errno : 0;
+	return d;
 }
 
 int fs_dir_next(struct fs_dir *d, const char **name, unsigned char *type)
 {
+	if (d->fd < 0)
+		return d->why == ENOENT ? 0 : fs_fail(d->why);
+	if (!d->data && !(d->data = malloc(FS_DIR_BLOCK)))
+		return -1;
 	for (;;) {
 		const struct dent *e;
 

@@ -51,8 +51,7 @@ static int stuck(struct fs_remover *how, const struct walk *w)
 			buf_addf(&how->stuck, "/%s", w->name);
 		how->flagged = dir || (why == EPERM && is_flagged(dirfd, w->name));
 	}
-	errno = why;
-	return -1;
+	return fs_fail(why);
 }
 
 static int removed(struct fs_remover *how, const struct walk *w)
@@ -101,10 +100,8 @@ static int remove_all(struct fs_remover *how, int dirfd, const char *name)
 	int r;
 
 	while ((r = walk_next(&w)) > 0) {
-		if (how->stop && *how->stop) {
-			errno = EINTR;
-			return -1;
-		}
+		if (how->stop && *how->stop)
+			return fs_fail(EINTR);
 		if (remove_name(how, &w, r) < 0)
 			return -1;
 	}

@@ -18,58 +18,32 @@
  * which must not be done to a symlink or device. The l* calls on /proc/self/fd/N/NAME
  * resolve NAME in that directory and do not follow it.
  */
-struct place {
-	char path[32 + NAME_MAX + 1];
-};
-
-static const char *proc_path(struct place *at, int dirfd, const char *name)
-{
-	snprintf(at->path, sizeof(at->path), "/proc/self/fd/%d/%s", dirfd, name);
-	return at->path;
-}
+#define IN(dirfd, name) P("/proc/self/fd/%d/%s", dirfd, name)
 
 ssize_t fs_getxattr(int dirfd, const char *name, const char *attr, void *p, size_t n)
 {
-	struct place at;
-
 	if (!name)
 		return fgetxattr(dirfd, attr, p, n);
-	return lgetxattr(proc_path(&at, dirfd, name), attr, p, n);
+	return lgetxattr(IN(dirfd, name), attr, p, n);
 }
 
 int fs_setxattr(int dirfd, const char *name, const char *attr, const void *p, size_t n)
 {
-	struct place at;
-
 	if (!name)
 		return fsetxattr(dirfd, attr, p, n, 0);
-	return lsetxattr(proc_path(&at, dirfd, name), attr, p, n, 0);
+	return lsetxattr(IN(dirfd, name), attr, p, n, 0);
 }
 
 int fs_setxattr_path(int fd, const char *attr, const void *p, size_t n)
 {
-	char path[48];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return setxattr(path, attr, p, n, 0);
+	return setxattr(P("/proc/self/fd/%d", fd), attr, p, n, 0);
 }
 
 int fs_removexattr(int dirfd, const char *name, const char *attr)
 {
-	struct place at;
-
 	if (!name)
 		return fremovexattr(dirfd, attr);
-	return lremovexattr(proc_path(&at, dirfd, name), attr);
-}
-
-static ssize_t list_once(int dirfd, const char *name, char *p, size_t n)
-{
-	struct place at;
-
-	if (!name)
-		return flistxattr(dirfd, p, n);
-	return llistxattr(proc_path(&at, dirfd, name), p, n);
+	return lremovexattr(IN(dirfd, name), attr);
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -90,10 +64,8 @@ static int sort_names(struct buf *list)
 		return 0;
 	buf_add(&copy, list->data, list->len);
 	names = calloc(n, sizeof(*names));
-	if (copy.failed || !names) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (copy.failed || !names)
+		return fs_fail(ENOMEM);
 	for (size_t at = 0; at < copy.len; at += strlen(copy.data + at) + 1)
 		names[i++] = copy.data + at;
 	qsort(names, n, sizeof(*names), by_bytes);
@@ -121,55 +93,33 @@ static void drop_foreign(struct buf *list)
 	list->len = kept;
 }
 
+static ssize_t get_list(const struct fs_asked *what, char *p, size_t n)
+{
+	if (!what->name)
+		return flistxattr(what->dirfd, p, n);
+	return llistxattr(IN(what->dirfd, what->name), p, n);
+}
+
 int fs_listxattr(int dirfd, const char *name, struct buf *out)
 {
-	size_t want = 512;
+	const struct fs_asked what = {.dirfd = dirfd, .name = name};
 
-	buf_clear(out);
-	for (;;) {
-		ssize_t n;
+	if (fs_fill(out, 1 << 20, &what, get_list) < 0)
+		return errno == EOPNOTSUPP ? 0 : -1;
+	drop_foreign(out);
+	return sort_names(out);
+}
 
-		if (!buf_reserve(out, want)) {
-			errno = ENOMEM;
-			return -1;
-		}
-		n = list_once(dirfd, name, out->data, want);
-		if (n >= 0) {
-			out->len = (size_t)n;
-			out->data[n] = '\0';
-			drop_foreign(out);
-			return sort_names(out);
-		}
-		if (errno == EOPNOTSUPP)
-			return 0;
-		if (errno != ERANGE || want > (1 << 20))
-			return -1;
-		want *= 4;
-	}
+static ssize_t get_value(const struct fs_asked *what, char *p, size_t n)
+{
+	return fs_getxattr(what->dirfd, what->name, what->attr, p, n);
 }
 
 int fs_getxattr_buf(int dirfd, const char *name, const char *attr, struct buf *out)
 {
-	size_t want = 256;
+	const struct fs_asked what = {.dirfd = dirfd, .name = name, .attr = attr};
 
-	buf_clear(out);
-	for (;;) {
-		ssize_t n;
-
-		if (!buf_reserve(out, want)) {
-			errno = ENOMEM;
-			return -1;
-		}
-		n = fs_getxattr(dirfd, name, attr, out->data, want);
-		if (n >= 0) {
-			out->len = (size_t)n;
-			out->data[n] = '\0';
-			return 0;
-		}
-		if (errno != ERANGE || want > (1 << 20))
-			return -1;
-		want *= 4;
-	}
+	return fs_fill(out, 1 << 20, &what, get_value);
 }
 
 static int drop_xattr(int dirfd, const char *name, const char *attr)
@@ -187,21 +137,21 @@ int fs_drop_acls(int dirfd, const char *name)
 	return rc < 0 ? rc : drop_xattr(dirfd, name, XATTR_ACL_ACCESS);
 }
 
-static int copy_xattrs(int from, int to, bool (*keep)(void *, const char *), void *ctx)
+int fs_copy_xattrs(int from, const char *name, int to, const char *as,
+	bool (*keep)(void *ctx, const char *attr), void *ctx)
 {
 	auto_buf names = {0};
 	auto_buf value = {0};
 
-	if (fs_listxattr(from, NULL, &names) < 0)
+	if (fs_listxattr(from, name, &names) < 0)
 		return -1;
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
 		const char *attr = names.data + at;
 
 		if (keep && !keep(ctx, attr))
 			continue;
-		if (fs_getxattr_buf(from, NULL, attr, &value) < 0)
-			return -1;
-		if (fsetxattr(to, attr, value.data, value.len, 0) < 0)
+		if (fs_getxattr_buf(from, name, attr, &value) < 0 ||
+			fs_setxattr(to, as, attr, value.data, value.len) < 0)
 			return -1;
 	}
 	return 0;
@@ -220,7 +170,7 @@ int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), vo
 		return -1;
 	if (((src.st_mode ^ dst.st_mode) & 07777) && fchmod(to, src.st_mode & 07777) < 0)
 		return -1;
-	if (copy_xattrs(from, to, keep, ctx) < 0)
+	if (fs_copy_xattrs(from, NULL, to, NULL, keep, ctx) < 0)
 		return -1;
 	times[0] = src.st_atim;
 	times[1] = src.st_mtim;

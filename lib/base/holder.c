@@ -18,16 +18,13 @@
 static bool any_line(
 	const char *path, bool (*fn)(const char *line, const void *ctx), void *ctx)
 {
-	FILE *f = fopen(path, "re");
-	char *line = NULL;
+	auto_file f = fopen(path, "re");
+	auto_free char *line = NULL;
 	size_t size = 0;
 	bool found = false;
 
 	while (f && !found && getline(&line, &size, f) > 0)
 		found = fn(line, ctx);
-	free(line);
-	if (f)
-		fclose(f);
 	return found;
 }
 
@@ -88,11 +85,9 @@ static bool has_lock(const char *line, const void *ctx)
 static bool name_process(int pid, char out[HOLDER_SIZE])
 {
 	auto_buf comm = {0};
-	char path[48];
 	char shown[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	if (fs_read_file(AT_FDCWD, path, 256, &comm) < 0)
+	if (fs_read_file(AT_FDCWD, P("/proc/%d/comm", pid), 256, &comm) < 0)
 		return false;
 	ovl_escape(shown, sizeof(shown), comm.data, strcspn(comm.data, "\n"));
 	snprintf(out, HOLDER_SIZE, "%d (%s)", pid, shown);
@@ -123,29 +118,21 @@ static bool leads_to(int dir, const char *link, const struct wanted *w)
 
 static bool is_wanted(int fds, const char *pid, const char *name, const struct wanted *w)
 {
-	char path[96];
-
-	if (!leads_to(fds, name, w))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%.20s/fdinfo/%.20s", pid, name);
-	return !w->lock || any_line(path, has_lock, w->lock);
+	return leads_to(fds, name, w) &&
+		(!w->lock ||
+			any_line(P("/proc/%s/fdinfo/%s", pid, name), has_lock, w->lock));
 }
 
 static bool has_open(int proc, const char *pid, const struct wanted *w)
 {
 	static const char *const links[] = {"cwd", "root", "exe"};
-	auto_fsdir fds = {.fd = -1};
+	auto_fsdir fds = fs_dir_at(proc, P("%s/fd", pid));
 	const char *name;
-	char path[64];
 
 	for (size_t i = 0; !w->lock && i < sizeof(links) / sizeof(links[0]); i++) {
-		snprintf(path, sizeof(path), "%.20s/%s", pid, links[i]);
-		if (leads_to(proc, path, w))
+		if (leads_to(proc, P("%s/%s", pid, links[i]), w))
 			return true;
 	}
-	snprintf(path, sizeof(path), "%.20s/fd", pid);
-	if (fs_dir_open(&fds, proc, path) < 0)
-		return false;
 	while (fs_dir_next(&fds, &name, NULL) > 0) {
 		if (is_wanted(fds.fd, pid, name, w))
 			return true;
@@ -155,11 +142,9 @@ static bool has_open(int proc, const char *pid, const struct wanted *w)
 
 static bool find(const struct wanted *w, char out[HOLDER_SIZE])
 {
-	auto_fsdir proc = {.fd = -1};
+	auto_fsdir proc = fs_dir_at(AT_FDCWD, "/proc");
 	const char *pid;
 
-	if (fs_dir_open(&proc, AT_FDCWD, "/proc") < 0)
-		return false;
 	while (fs_dir_next(&proc, &pid, NULL) > 0) {
 		if (isdigit((unsigned char)*pid) && atoi(pid) != getpid() &&
 			has_open(proc.fd, pid, w) && name_process(atoi(pid), out))
@@ -182,8 +167,7 @@ bool holder_of(int fd, bool exclusive, bool held, char out[HOLDER_SIZE])
 	struct wanted w = {.lock = &q};
 	struct statx sx;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &sx) < 0 ||
-		!(sx.stx_mask & STATX_MNT_ID))
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &sx) < 0)
 		return false;
 	q.ino = sx.stx_ino;
 	m.id = (int)sx.stx_mnt_id;

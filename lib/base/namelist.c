@@ -13,10 +13,8 @@ int namelist_add(struct namelist *l, unsigned char type, const char *name)
 
 	buf_add(&l->text, &type, 1);
 	buf_add(&l->text, name, strlen(name) + 1);
-	if (l->text.failed || !VEC_ROOM(l->at, l->n)) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (l->text.failed || !VEC_ROOM(l->at, l->n))
+		return fs_fail(ENOMEM);
 	l->at[l->n++] = at;
 	return 0;
 }

@@ -135,10 +135,8 @@ static int begin(struct walk *w)
 	w->block = malloc(FS_DIR_BLOCK);
 	p = levels_push(&w->levels, "");
 	buf_add(&w->path, "", 0);
-	if (!w->block || !p || w->path.failed) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (!w->block || !p || w->path.failed)
+		return fs_fail(ENOMEM);
 	p->read = true;
 	if (!w->kind)
 		memcpy(p->dir, w->top, fds);
@@ -199,10 +197,8 @@ int walk_next(struct walk *w)
 		buf_add(&w->path, "/", 1);
 	base = w->path.len;
 	buf_adds(&w->path, namelist_name(&p->names, p->next));
-	if (w->path.failed) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (w->path.failed)
+		return fs_fail(ENOMEM);
 	return come_to(w, base, namelist_type(&p->names, p->next++), WALK_NAME);
 }
 
@@ -225,8 +221,7 @@ int walk_enter(struct walk *w)
 		return 0;
 	why = errno;
 	drop_place(w);
-	errno = why;
-	return -1;
+	return fs_fail(why);
 }
 
 void walk_end(struct walk *w)

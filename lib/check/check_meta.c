@@ -63,12 +63,10 @@ static int next_layer(struct ovl_store *st, const struct driver *drv, struct fs_
 static int parent_by_chain(struct checker *c, const struct layer *l, const char *diff_id,
 	struct layer *parent)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(l->drv_fd, ".");
 	struct ovl_id chain;
 	int rc;
 
-	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
-		return err_sys(c->err, errno, "cannot read the store");
 	while ((rc = next_layer(c->st, l->drv, &d, parent, c->err)) > 0) {
 		rc = digest_chain(parent->id.s, diff_id, &chain, c->err);
 		if (rc < 0)
@@ -94,11 +92,9 @@ int check_find_parent(struct checker *c, const struct layer *l, const char *diff
 /* Finds the layer that has a hint of this one: 1, 0 none. */
 static int parent_by_hint(struct checker *c, const struct layer *l, struct layer *parent)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(l->drv_fd, ".");
 	int rc;
 
-	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
-		return err_sys(c->err, errno, "cannot read the store");
 	while ((rc = next_layer(c->st, l->drv, &d, parent, c->err)) > 0) {
 		rc = layer_has_hint(parent, &l->id, c->err);
 		if (rc)
@@ -209,10 +205,10 @@ static int has_file(struct checker *c, const struct layer *l, const char *name)
 /* 1 if there is a whiteout in the root of the layer's tree, 0 if not, negative errno. */
 static int hides_something(struct checker *c, const struct layer *l)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(l->fd, layer_tree_name(l));
 	enum wh_dir marks;
 	const char *name;
-	int r = fs_dir_open(&d, l->fd, layer_tree_name(l));
+	int r = d.fd < 0 ? fs_fail(d.why) : 0;
 
 	if (r == 0)
 		r = wh_dir_marks(&l->st->xattrs, d.fd, &marks);
@@ -282,11 +278,9 @@ static int writable_meta(struct checker *c, struct layer *l)
 static bool is_link_taken(const struct layer *l, const char *link)
 {
 	auto_layer other = LAYER_INIT;
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(l->drv_fd, ".");
 	struct ovl_err why;
 
-	if (fs_dir_open(&d, l->drv_fd, ".") < 0)
-		return false;
 	while (next_layer(l->st, l->drv, &d, &other, &why) > 0) {
 		if (strcmp(other.meta.link, link) == 0 &&
 			strcmp(other.id.s, l->id.s) != 0)
@@ -297,7 +291,7 @@ static bool is_link_taken(const struct layer *l, const char *link)
 
 void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(l->drv->links ? l->drv_fd : -ENOENT, l->drv->links);
 	const char *name;
 	struct ovl_id id;
 
@@ -305,8 +299,6 @@ void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 	if (id_is_short(link) && !is_link_taken(l, link))
 		return;
 	id_short_new(link);
-	if (!l->drv->links || fs_dir_open(&d, l->drv_fd, l->drv->links) < 0)
-		return;
 	while (fs_dir_next(&d, &name, NULL) > 0) {
 		if (id_is_short(name) && l->drv->by_link(l->drv_fd, name, &id) == 1 &&
 			strcmp(id.s, l->id.s) == 0)

@@ -102,12 +102,10 @@ static int put_new(struct commit *c, struct ovl_err *err)
 
 static int empty_dir(struct commit *c, const char *name, struct ovl_err *err)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(c->l.fd, name);
 	const char *entry;
-	int r = fs_dir_open(&d, c->l.fd, name);
+	int r = 0;
 
-	if (r < 0 && errno == ENOENT)
-		return 0;
 	while (r >= 0 && (r = fs_dir_next(&d, &entry, NULL)) > 0)
 		r = fs_rmtree(d.fd, entry, NULL);
 	return r < 0 ?

@@ -115,10 +115,8 @@ static int keep_dir(struct changes *w)
 	kept_drop(w);
 	buf_clear(path);
 	buf_add(path, w->walk.path.data, w->walk.path.len);
-	if (path->failed) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (path->failed)
+		return fs_fail(ENOMEM);
 	return child_dir(w->walk.dir, w->walk.name, &w->kept);
 }
 

@@ -164,10 +164,8 @@ static int open_source(struct player *p, const char *path)
 	if (!first)
 		return fs_open_beneath(p->tree, path, O_RDONLY | O_NONBLOCK);
 	buf_addf(&moved, "%" PRIu64 "%s", first->number, path + rest);
-	if (moved.failed) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (moved.failed)
+		return fs_fail(ENOMEM);
 	return fs_open_beneath(p->kept_dir, moved.data, O_RDONLY | O_NONBLOCK);
 }
 

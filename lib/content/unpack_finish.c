@@ -131,13 +131,11 @@ static int resolve_whiteouts(struct finish *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
 	bool all = w->u->flat || dir->flags & (DIR_OPAQUE | DIR_REPLACED);
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(fd, ".");
 	unsigned char type;
 	const char *name;
 	int r;
 
-	if (fs_dir_open(&d, fd, ".") < 0)
-		return err_sys(err, errno, "cannot read directory %s", Q(shown(w)));
 	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
 		struct stat st;
 

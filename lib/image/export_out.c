@@ -224,17 +224,16 @@ static int not_empty(const struct export *x, struct ovl_err *err)
 /* An empty directory is replaced by one with the same owner and mode. */
 static int look_at_old(const struct export *x, struct stat *old, struct ovl_err *err)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(x->req->dirfd, x->req->dir);
 	const char *name;
 	int r;
 
 	old->st_mode = 0;
-	if (fs_dir_open(&d, x->req->dirfd, x->req->dir) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return err_sys(err, errno == ENOTDIR || errno == ELOOP ? EEXIST : errno,
+	if (d.fd < 0 && d.why == ENOENT)
+		return 0;
+	if (d.fd < 0)
+		return err_sys(err, d.why == ENOTDIR || d.why == ELOOP ? EEXIST : d.why,
 			"cannot make the directory %s", Q(x->req->target));
-	}
 	r = fs_dir_next(&d, &name, NULL);
 	if (r < 0 || fstat(d.fd, old) < 0)
 		return err_sys(err, errno, "cannot read %s", Q(x->req->target));

@@ -125,7 +125,7 @@ static int add_note(struct mountnotes *m, const struct mountnote *note)
 static int read_notes(int fd, struct mountnotes *out)
 {
 	auto_mountnotes m = {0};
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(fd, DIR);
 	struct reader r = {0};
 	struct mountnote note;
 	const char *name;
@@ -133,8 +133,8 @@ static int read_notes(int fd, struct mountnotes *out)
 	int more = 0;
 
 	memset(out, 0, sizeof(*out));
-	if (fs_dir_open(&d, fd, DIR) < 0)
-		return fs_is_gone(errno) ? 0 : -errno;
+	if (d.fd < 0 && fs_is_gone(d.why))
+		return 0;
 	while (rc == 0 && (more = fs_dir_next(&d, &name, NULL)) > 0) {
 		if (!strchr(name, '-'))
 			continue;

@@ -126,10 +126,7 @@ static int by_kernel(struct mi_all *all)
 
 static int stat_ns(int proc, const char *pid, struct stat *ns)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "%.20s/ns/mnt", pid);
-	return fstatat(proc, path, ns, 0);
+	return fstatat(proc, P("%s/ns/mnt", pid), ns, 0);
 }
 
 /* Ignores a process that ends meanwhile; its namespace may have others. */
@@ -137,32 +134,28 @@ static int visit_process(struct mi_all *all, int proc, const char *pid)
 {
 	struct mi_table *t;
 	struct stat ns;
-	char path[64];
 	int rc;
 
 	if (stat_ns(proc, pid, &ns) < 0 || is_known(all, ns.st_ino))
 		return 0;
-	snprintf(path, sizeof(path), "%.20s/mountinfo", pid);
-	rc = mi_load(all, proc, path);
+	rc = mi_load(all, proc, P("%s/mountinfo", pid));
 	if (rc < 0)
 		return rc == -ENOMEM ? rc : 0;
 	t = &all->table[all->n - 1];
 	t->ns = ns.st_ino;
-	snprintf(path, sizeof(path), "%.20s/root", pid);
 	if (has_overlay(t))
-		t->root = openat(proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		t->root = openat(
+			proc, P("%s/root", pid), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return 0;
 }
 
 static int by_processes(struct mi_all *all)
 {
-	auto_fsdir proc = {.fd = -1};
+	auto_fsdir proc = fs_dir_at(AT_FDCWD, "/proc");
 	const char *pid;
 	struct stat ns;
 	int rc = 0;
 
-	if (fs_dir_open(&proc, AT_FDCWD, "/proc") < 0)
-		return 0;
 	if (stat_ns(proc.fd, "self", &ns) == 0)
 		all->table[0].ns = ns.st_ino;
 	while (rc == 0 && fs_dir_next(&proc, &pid, NULL) > 0) {
@@ -184,21 +177,17 @@ int namespaces_read(struct mi_all *all)
 
 void namespaces_say(const struct mi_table *t, struct buf *out)
 {
-	auto_fsdir proc = {.fd = -1};
+	auto_fsdir proc = fs_dir_at(AT_FDCWD, "/proc");
 	const char *pid;
+	struct stat ns;
 
 	if (!t->ns)
 		return;
-	if (fs_dir_open(&proc, AT_FDCWD, "/proc") == 0) {
-		while (fs_dir_next(&proc, &pid, NULL) > 0) {
-			struct stat ns;
-
-			if (isdigit((unsigned char)*pid) &&
-				stat_ns(proc.fd, pid, &ns) == 0 && ns.st_ino == t->ns) {
-				buf_addf(out, " in the mount namespace of process %s",
-					pid);
-				return;
-			}
+	while (fs_dir_next(&proc, &pid, NULL) > 0) {
+		if (isdigit((unsigned char)*pid) && stat_ns(proc.fd, pid, &ns) == 0 &&
+			ns.st_ino == t->ns) {
+			buf_addf(out, " in the mount namespace of process %s", pid);
+			return;
 		}
 	}
 	buf_adds(out, " in a mount namespace without a visible process");

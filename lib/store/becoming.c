@@ -34,13 +34,9 @@ static bool parse_to(char *target, struct layer_ref *image)
 int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *image)
 {
 	int staging = store_dir(st, DIR_STAGING, NULL);
-	char path[ID_LEN + sizeof(BECOMING_TO) + 1];
 	auto_buf target = {0};
 
-	if (staging < 0)
-		return staging == -ENOENT ? 0 : staging;
-	snprintf(path, sizeof(path), "%.64s/" BECOMING_TO, name);
-	if (fs_readlink(staging, path, 256, &target) < 0)
+	if (fs_readlink(staging, P("%s/" BECOMING_TO, name), 256, &target) < 0)
 		return fs_is_gone(errno) || errno == EINVAL || errno == EFBIG ? 0 :
 										-errno;
 	return parse_to(target.data, image);
@@ -48,12 +44,8 @@ int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *i
 
 static int layer_in_place(struct ovl_store *st, const struct layer_ref *ref)
 {
-	int drv_fd = store_driver_dir(st, ref->drv, NULL);
-	int r;
+	int r = fs_exists(store_driver_dir(st, ref->drv, NULL), ref->id.s);
 
-	if (drv_fd < 0)
-		return drv_fd == -ENOENT ? 0 : drv_fd;
-	r = fs_exists(drv_fd, ref->id.s);
 	return r < 0 ? -errno : r;
 }
 
@@ -77,25 +69,18 @@ int becoming_to(
 
 int becoming_has(struct ovl_store *st, const struct ovl_id *id, const char *file)
 {
-	int staging = store_dir(st, DIR_STAGING, NULL);
-	char path[ID_LEN + 300];
-	int r;
+	int r = fs_exists(store_dir(st, DIR_STAGING, NULL), P("%s/%s", id->s, file));
 
-	if (staging < 0)
-		return staging == -ENOENT ? 0 : staging;
-	snprintf(path, sizeof(path), "%s/%s", id->s, file);
-	r = fs_exists(staging, path);
 	return r < 0 ? -errno : r;
 }
 
 int becoming_is_alive(struct ovl_store *st, const struct ovl_id *id)
 {
-	int staging = store_dir(st, DIR_STAGING, NULL);
-	auto_fd fd = staging < 0 ? -1 : fs_open_dir(staging, id->s);
+	auto_fd fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL), id->s);
 	int r;
 
 	if (fd < 0)
-		return staging == -ENOENT || fs_is_gone(errno) ? 0 : -errno;
+		return fs_is_gone(errno) ? 0 : -errno;
 	r = lock_try(fd, LOCK_SH);
 	return r < 0 ? r : !r;
 }
@@ -106,7 +91,7 @@ int becoming_forget(struct ovl_store *st, const struct ovl_id *id, struct ovl_er
 	char what[32];
 	int rc;
 
-	while (staging >= 0) {
+	for (;;) {
 		auto_fd fd = fs_open_dir(staging, id->s);
 		int same;
 
@@ -123,5 +108,4 @@ int becoming_forget(struct ovl_store *st, const struct ovl_id *id, struct ovl_er
 		if (same)
 			return 0;
 	}
-	return staging == -ENOENT ? 0 : staging;
 }

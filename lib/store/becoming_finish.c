@@ -187,10 +187,9 @@ static int make_image(const struct layer *l, const struct ovl_id *was,
 static int forget(const struct layer *l, const struct ovl_id *was, struct ovl_err *err)
 {
 	int staging = store_dir(l->st, DIR_STAGING, NULL);
-	char path[ID_LEN + sizeof(BECOMING_TO) + 1];
+	const char *path = P("%s/" BECOMING_TO, was->s);
 	int here;
 
-	snprintf(path, sizeof(path), "%s/" BECOMING_TO, was->s);
 	if (or_done(unlinkat(l->drv_fd, path, 0)) < 0)
 		return cannot(l, err);
 	here = is_noted_here(l, was);

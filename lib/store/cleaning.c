@@ -49,10 +49,8 @@ static int enter_dir(struct cleaning *c, const char *path, const char *when)
 
 	if (leave_dir(c) < 0)
 		return -1;
-	if (sscanf(when, "%lld.%ld", &sec, &nsec) != 2) {
-		errno = EINVAL;
-		return -1;
-	}
+	if (sscanf(when, "%lld.%ld", &sec, &nsec) != 2)
+		return fs_fail(EINVAL);
 	c->times[0].tv_nsec = UTIME_OMIT;
 	c->times[1] = (struct timespec){.tv_sec = (time_t)sec, .tv_nsec = nsec};
 	c->dir = *path ? fs_open_beneath(c->tree, path, O_RDONLY | O_DIRECTORY) :

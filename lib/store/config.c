@@ -26,14 +26,11 @@ static int by_text(const void *a, const void *b)
 
 int config_list(const struct layer *l, struct buf *out, struct ovl_err *err)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(l->fd, configs);
 	const char *name;
 	int r;
 
 	buf_clear(out);
-	if (fs_dir_open(&d, l->fd, configs) < 0)
-		return errno == ENOENT ? 0 :
-					 err_sys(err, errno, "cannot read '%s'", configs);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		if (id_is_full(name))
 			buf_addf(out, "%s\n", name);
@@ -165,9 +162,8 @@ int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 static int read_config(
 	const struct layer *l, const char *hex, struct buf *out, struct ovl_err *err)
 {
-	char path[sizeof(configs) + ID_LEN + 1];
+	const char *path = P("%s/%s", configs, hex);
 
-	snprintf(path, sizeof(path), "%s/%s", configs, hex);
 	if (fs_read_file(l->fd, path, CONFIG_MAX, out) == 0)
 		return 1;
 	if (!err_is_system(-errno))

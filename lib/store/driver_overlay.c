@@ -88,12 +88,10 @@ static int link_of(int layer_fd, char link[SHORT_LEN + 1])
 
 static int by_link(int drv_fd, const char *link, struct ovl_id *id)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(drv_fd, ".");
 	const char *name;
 	int r;
 
-	if (fs_dir_open(&d, drv_fd, ".") < 0)
-		return -errno;
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		auto_fd fd = id_is_full(name) ? fs_open_dir(drv_fd, name) : -1;
 		struct meta m;

@@ -191,15 +191,11 @@ static int cannot_read(struct ovl_store *st, const char *what, struct ovl_err *e
 static int each_in_driver(struct ovl_store *st, const struct driver *drv, layers_fn fn,
 	void *ctx, struct ovl_err *err)
 {
-	auto_fsdir d = {.fd = -1};
 	int drv_fd = store_driver_dir(st, drv, err);
+	auto_fsdir d = fs_dir_at(drv_fd, ".");
 	const char *name;
 	int r;
 
-	if (drv_fd < 0)
-		return drv_fd == -ENOENT ? 0 : drv_fd;
-	if (fs_dir_open(&d, drv_fd, ".") < 0)
-		return cannot_read(st, drv->name, err);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		r = fn(ctx, drv, drv_fd, name);
 		if (r)
@@ -212,15 +208,11 @@ static int each_in_driver(struct ovl_store *st, const struct driver *drv, layers
 static int each_departed(
 	struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
 {
-	auto_fsdir d = {.fd = -1};
 	int staging = store_dir(st, DIR_STAGING, err);
+	auto_fsdir d = fs_dir_at(staging, ".");
 	const char *name;
 	int r;
 
-	if (staging < 0)
-		return staging == -ENOENT ? 0 : staging;
-	if (fs_dir_open(&d, staging, ".") < 0)
-		return cannot_read(st, "staging", err);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		struct layer_ref from = {0};
 		struct layer_ref to;

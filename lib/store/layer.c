@@ -22,8 +22,6 @@
 #include "store/store.h"
 #include "union/view.h"
 
-static const char children[] = ".children";
-
 int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_err *err)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, err);
@@ -58,8 +56,7 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 	int rc;
 
 	snprintf(subject, sizeof(subject), "layer %s", Q(what));
-	rc = op & LOCK_NB ? lock_now(l->fd, op, subject, err) :
-			    lock_take(l->st, l->fd, op, subject, err);
+	rc = lock_take(l->st, l->fd, op, subject, err);
 	if (rc < 0)
 		return rc;
 	/* Now that it is locked: does its id still lead to it? */
@@ -201,8 +198,17 @@ static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	return lock_all(st, open_now, &o, err);
 }
 
-int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
-	const char *what, struct layer *out, struct ovl_err *err)
+/* Metadata of a layer without a valid .layer, enough to remove it. */
+static void meta_guess(struct layer *l)
+{
+	memset(&l->meta, 0, sizeof(l->meta));
+	l->meta.kind = OVL_WRITABLE;
+	l->meta.depth = UINT_MAX;
+	l->drv->link_of(l->fd, l->meta.link);
+}
+
+static int open_and_read(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, bool damaged_too, struct layer *out, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
 	int rc = open_dir(st, ref, op, what, &l, err);
@@ -210,13 +216,12 @@ int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	if (rc < 0)
 		return rc;
 	rc = becoming_meta(l.fd, l.id.s, &l.meta, err);
-	if (rc < 0)
+	if (meta_is_damage(rc) && damaged_too) {
+		meta_guess(&l);
+	} else if (rc < 0) {
 		err_prefix(err, rc, "layer %s", Q(what));
-	if (meta_is_damage(rc))
-		err_see_check(err, rc);
-	if (rc < 0)
-		return rc;
-	if (op && becoming_unfinished(&l.meta)) {
+		return meta_is_damage(rc) ? err_see_check(err, rc) : rc;
+	} else if (op && becoming_unfinished(&l.meta)) {
 		struct ovl_id was = l.meta.was;
 		struct ovl_err why;
 
@@ -227,40 +232,16 @@ int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	return 0;
 }
 
-/* Metadata of a layer without a valid .layer, enough to remove it. */
-static void meta_guess(struct layer *l)
+int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
+	const char *what, struct layer *out, struct ovl_err *err)
 {
-	memset(&l->meta, 0, sizeof(l->meta));
-	l->meta.kind = OVL_WRITABLE;
-	l->meta.depth = UINT_MAX;
-	l->drv->link_of(l->fd, l->meta.link);
+	return open_and_read(st, ref, op, what, false, out, err);
 }
 
 int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
-	struct layer l = LAYER_INIT;
-	int rc = open_dir(st, ref, op, what, &l, err);
-
-	if (rc < 0)
-		return rc;
-	rc = becoming_meta(l.fd, l.id.s, &l.meta, err);
-	if (rc == 0 && op && becoming_unfinished(&l.meta)) {
-		struct ovl_id was = l.meta.was;
-		struct ovl_err why;
-
-		finish_killed(&l, &was, false, &why);
-	}
-	if (rc == -EUCLEAN || rc == -ENOENT || rc == -EINVAL || rc == -EFBIG) {
-		meta_guess(&l);
-		rc = 0;
-	}
-	if (rc < 0) {
-		layer_close(&l);
-		return err_prefix(err, rc, "layer %s", Q(what));
-	}
-	*out = l;
-	return 0;
+	return open_and_read(st, ref, op, what, true, out, err);
 }
 
 int layer_open_parent(
@@ -347,49 +328,43 @@ static bool is_child(
 	return child.meta.has_parent && strcmp(child.meta.parent.s, parent->s) == 0;
 }
 
+static int unread_children(const struct layer *l, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot read the children of layer %.12s", l->id.s);
+}
+
 int layer_children(const struct layer *l,
 	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx,
 	struct ovl_err *err)
 {
+	auto_fsdir d = fs_dir_at(l->fd, LAYER_CHILDREN);
 	struct layer_ref ref = {.drv = l->drv};
-	auto_fsdir d = {.fd = -1};
 	const char *name;
 	int r;
 
-	if (fs_dir_open(&d, l->fd, children) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return err_sys(
-			err, errno, "cannot read the children of layer %.12s", l->id.s);
-	}
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		if (!id_is_full(name))
 			continue;
 		memcpy(ref.id.s, name, ID_LEN + 1);
-		if (!is_child(l->st, &l->id, &ref))
-			continue;
-		r = fn(ctx, &ref);
+		r = is_child(l->st, &l->id, &ref) ? fn(ctx, &ref) : 0;
 		if (r)
 			return r;
 	}
-	if (r < 0)
-		return err_sys(
-			err, errno, "cannot read the children of layer %.12s", l->id.s);
-	return 0;
+	return r < 0 ? unread_children(l, err) : 0;
 }
 
 /* Removing the last hint removes the directory too, maybe right now. */
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err)
 {
-	char path[sizeof(children) + ID_LEN + 1];
+	const char *path = P(LAYER_CHILDREN "/%s", id->s);
 	int fd = -1;
 
-	snprintf(path, sizeof(path), "%s/%s", children, id->s);
 	for (int i = 0; i < 100 && fd < 0; i++) {
 		fd = openat(l->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		if (fd < 0 && errno == EEXIST)
 			return 0;
-		if (fd < 0 && (errno != ENOENT || fs_mkdir(l->fd, children, 0700) < 0))
+		if (fd < 0 &&
+			(errno != ENOENT || fs_mkdir(l->fd, LAYER_CHILDREN, 0700) < 0))
 			break;
 	}
 	if (fd < 0)
@@ -401,7 +376,7 @@ int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_e
 
 int layer_sync_children(const struct layer *l, struct ovl_err *err)
 {
-	auto_fd dir = fs_open_dir(l->fd, children);
+	auto_fd dir = fs_open_dir(l->fd, LAYER_CHILDREN);
 
 	if (dir < 0 || fsync(dir) < 0 || fsync(l->fd) < 0)
 		return err_sys(
@@ -411,22 +386,17 @@ int layer_sync_children(const struct layer *l, struct ovl_err *err)
 
 int layer_has_hint(const struct layer *l, const struct ovl_id *id, struct ovl_err *err)
 {
-	char path[sizeof(children) + ID_LEN + 1];
-	int there;
+	int there = fs_exists(l->fd, P(LAYER_CHILDREN "/%s", id->s));
 
-	snprintf(path, sizeof(path), "%s/%s", children, id->s);
-	there = fs_exists(l->fd, path);
-	return there < 0 ?
-		err_sys(err, errno, "cannot read the children of layer %.12s", l->id.s) :
-		there;
+	return there < 0 ? unread_children(l, err) : there;
 }
 
 void layer_drop_hint(int layer_fd, const struct ovl_id *id)
 {
-	auto_fd dir = fs_open_dir(layer_fd, children);
+	auto_fd dir = fs_open_dir(layer_fd, LAYER_CHILDREN);
 
 	if (dir >= 0 && unlinkat(dir, id->s, 0) == 0)
-		unlinkat(layer_fd, children, AT_REMOVEDIR); /* if it was the last */
+		unlinkat(layer_fd, LAYER_CHILDREN, AT_REMOVEDIR); /* if it was the last */
 }
 
 static void drop_child(const struct layer *child)
@@ -450,20 +420,4 @@ void layer_drop_child(const struct layer *child)
 	if (!is_child(child->st, &child->meta.parent, &ref))
 		drop_child(child);
 	store_unlock(child->st);
-}
-
-int layer_hints_open(int drv_fd, const char *id, struct fs_dir *d)
-{
-	char path[ID_LEN + sizeof(children) + 1];
-
-	snprintf(path, sizeof(path), "%s/%s", id, children);
-	return fs_dir_open(d, drv_fd, path) == 0;
-}
-
-void layer_hints_done(int drv_fd, const char *id)
-{
-	char path[ID_LEN + sizeof(children) + 1];
-
-	snprintf(path, sizeof(path), "%s/%s", id, children);
-	unlinkat(drv_fd, path, AT_REMOVEDIR);
 }

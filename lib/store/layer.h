@@ -90,6 +90,9 @@ int layer_children(const struct layer *l,
 	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx,
 	struct ovl_err *err);
 
+/* The directory of the hints, in a layer; without hints it may be removed. */
+#define LAYER_CHILDREN ".children"
+
 /* Creates the hint .children/<id>; must be done before the child appears. 1: created,
  * 0: it existed. */
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
@@ -100,12 +103,6 @@ void layer_drop_child(const struct layer *child);
 /* Removes a hint that stands for nothing, from any layer or staged layer. */
 void layer_drop_hint(int layer_fd, const struct ovl_id *id);
 int layer_has_hint(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
-
-/* The hints of a layer, for prune: 1 and d, 0 if there are none. layer_hints_done()
- * removes their directory if it is empty. */
-struct fs_dir;
-int layer_hints_open(int drv_fd, const char *id, struct fs_dir *d);
-void layer_hints_done(int drv_fd, const char *id);
 
 /*
  * Calls fn for each name in the directories of the drivers that the store covers, and for

@@ -81,12 +81,24 @@ static int wait_for(const struct ovl_store *st, unsigned seconds, int fd, int op
 	return rc;
 }
 
+static int lock_now(int fd, int op, const char *what, struct ovl_err *err)
+{
+	int rc = lock_try(fd, op);
+
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot lock %s", what);
+	return rc ? 0 : busy(fd, op, what, err);
+}
+
 /* Waits for that many seconds; 0: for ever. */
 static int take_within(const struct ovl_store *st, unsigned seconds, int fd, int op,
 	const char *what, struct ovl_err *err)
 {
-	int rc = lock_try(fd, op);
+	int rc;
 
+	if (op & LOCK_NB)
+		return lock_now(fd, op, what, err);
+	rc = lock_try(fd, op);
 	if (rc == 0)
 		store_waiting(st, "waiting for another process to finish with %s", what);
 	if (rc == 0 && seconds)
@@ -117,15 +129,6 @@ int lock_brief(
 	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
 {
 	return take_within(st, 1, fd, op, what, err);
-}
-
-int lock_now(int fd, int op, const char *what, struct ovl_err *err)
-{
-	int rc = lock_try(fd, op);
-
-	if (rc < 0)
-		return err_sys(err, -rc, "cannot lock %s", what);
-	return rc ? 0 : busy(fd, op, what, err);
 }
 
 int lock_all(const struct ovl_store *st, int (*all)(void *ctx, struct ovl_err *err),

@@ -39,7 +39,7 @@
 struct ovl_store;
 
 /*
- * op: LOCK_SH or LOCK_EX. Waits as configured, and reports a wait once through the
+ * op: LOCK_SH or LOCK_EX; with LOCK_NB it never waits. Else waits as configured, and reports a wait once through the
  * store's note. what names the locked thing in messages. OVL_BUSY if it may not wait, or
  * no longer; EINTR when the store's stop flag is set.
  */
@@ -54,9 +54,6 @@ int lock_moment(const struct ovl_store *st, int fd, int op, const char *what,
 /* The same for an optional lock: waits a second at most. */
 int lock_brief(const struct ovl_store *st, int fd, int op, const char *what,
 	struct ovl_err *err);
-
-/* The same without waiting, whatever the configuration says. */
-int lock_now(int fd, int op, const char *what, struct ovl_err *err);
 
 /*
  * Takes several locks together: all() takes all of them, or none and returns OVL_BUSY

@@ -19,6 +19,9 @@
 #include "store/names.h"
 #include "store/store.h"
 
+/* In staging/W. */
+#define GIVEN_NOTE BECOMING_GIVES "/" NAMES_NOTES "/%s"
+
 /* "../<driver>/<id>" */
 static bool parse_target(const char *target, struct layer_ref *ref)
 {
@@ -61,36 +64,27 @@ int names_read_link(int names, const char *file, struct layer_ref *ref)
 
 int names_noted_here(struct ovl_store *st, const struct layer_ref *ref, const char *file)
 {
-	int drv_fd = store_driver_dir(st, ref->drv, NULL);
-	char path[ID_LEN + sizeof(NAMES_NOTES) + 256 + 2];
-	int r;
+	int r = fs_exists(store_driver_dir(st, ref->drv, NULL),
+		P("%s/" NAMES_NOTES "/%s", ref->id.s, file));
 
-	if (drv_fd < 0)
-		return drv_fd == -ENOENT ? 0 : drv_fd;
-	snprintf(path, sizeof(path), "%s/%s/%s", ref->id.s, NAMES_NOTES, file);
-	r = fs_exists(drv_fd, path);
 	return r < 0 ? -errno : r;
 }
 
 int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file)
 {
-	char note[sizeof(NAMES_NOTES) + 256 + 1];
 	struct layer_ref image;
 	int r = names_noted_here(st, ref, file);
 
-	if (r == 0)
-		r = becoming_to(st, ref, &image);
-	else
+	if (r)
 		return r;
-	snprintf(note, sizeof(note), NAMES_NOTES "/%s", file);
-	return r > 0 ? becoming_has(st, &ref->id, note) : r;
+	r = becoming_to(st, ref, &image);
+	return r > 0 ? becoming_has(st, &ref->id, P(NAMES_NOTES "/%s", file)) : r;
 }
 
 /* 1: the layer has a note of the name, or the image layer that it became, which *ref
  * is then. */
 static int follow_commit(struct ovl_store *st, struct layer_ref *ref, const char *file)
 {
-	char note[sizeof(BECOMING_GIVES) + sizeof(NAMES_NOTES) + 256 + 2];
 	struct layer_ref image;
 	int r = names_noted(st, ref, file);
 
@@ -100,8 +94,7 @@ static int follow_commit(struct ovl_store *st, struct layer_ref *ref, const char
 	if (r <= 0)
 		return r;
 	/* In this order, since it may be moved right now. */
-	snprintf(note, sizeof(note), BECOMING_GIVES "/" NAMES_NOTES "/%s", file);
-	r = becoming_has(st, &ref->id, note);
+	r = becoming_has(st, &ref->id, P(GIVEN_NOTE, file));
 	if (r == 0)
 		r = names_noted_here(st, &image, file);
 	if (r > 0)
@@ -134,13 +127,11 @@ int names_owner(struct ovl_store *st, int names, const char *file, struct layer_
 
 int names_promised(struct ovl_store *st, const char *file, struct layer_ref *leads)
 {
-	char note[sizeof(BECOMING_GIVES) + sizeof(NAMES_NOTES) + 256 + 2];
 	int r = names_read_link(store_dir(st, DIR_NAMES, NULL), file, leads);
 
 	if (r <= 0)
 		return r == -EUCLEAN ? 0 : r;
-	snprintf(note, sizeof(note), BECOMING_GIVES "/" NAMES_NOTES "/%s", file);
-	r = becoming_has(st, &leads->id, note);
+	r = becoming_has(st, &leads->id, P(GIVEN_NOTE, file));
 	return r > 0 ? becoming_is_alive(st, &leads->id) : r;
 }
 
@@ -148,15 +139,11 @@ int names_find(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	struct layer_ref *leads, struct ovl_err *err)
 {
 	char file[256];
-	int names;
 	int r;
 
 	if (!ovl_name_valid(name) || !name_encode(name, file))
 		return 0;
-	names = store_dir(st, DIR_NAMES, err);
-	if (names < 0)
-		return names == -ENOENT ? 0 : names;
-	r = names_owner(st, names, file, ref, leads);
+	r = names_owner(st, store_dir(st, DIR_NAMES, err), file, ref, leads);
 	return r < 0 ? err_sys(err, -r, "cannot read name %s", Q(name)) : r;
 }
 
@@ -171,15 +158,10 @@ int names_lookup(struct ovl_store *st, const char *name, struct layer_ref *ref,
 static int find_id(struct ovl_store *st, const struct driver *drv, const char *prefix,
 	const struct layer_ref *self, struct layer_ref *out)
 {
-	int drv_fd = store_driver_dir(st, drv, NULL);
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(store_driver_dir(st, drv, NULL), ".");
 	const char *id;
 	int r;
 
-	if (drv_fd < 0)
-		return drv_fd == -ENOENT ? 0 : drv_fd;
-	if (fs_dir_open(&d, drv_fd, ".") < 0)
-		return -errno;
 	while ((r = fs_dir_next(&d, &id, NULL)) > 0) {
 		if (!id_is_full(id) || strncmp(id, prefix, strlen(prefix)) != 0)
 			continue;
@@ -240,11 +222,11 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 static int replace_link(int names, const char *target, const char *file)
 {
 	struct ovl_id id;
-	char temp[32];
+	const char *temp;
 
 	if (id_random(&id) < 0)
 		return -1;
-	snprintf(temp, sizeof(temp), ".%.20s", id.s);
+	temp = P(".%.20s", id.s);
 	if (symlinkat(target, names, temp) < 0)
 		return -1;
 	if (renameat(names, temp, names, file) == 0)
@@ -298,53 +280,42 @@ int names_sync(struct ovl_store *st, struct ovl_err *err)
 
 /* ---- the lock ---------------------------------------------------------------------- */
 
+typedef int (*take_fn)(const struct ovl_store *st, int fd, int op, const char *what,
+	struct ovl_err *err);
+
+static int take_lock(
+	struct ovl_store *st, int names, take_fn take, int op, struct ovl_err *err)
+{
+	int rc = names < 0 ? names : take(st, names, op, "the list of names", err);
+
+	st->names_held = rc == 0;
+	return rc;
+}
+
 int names_lock(struct ovl_store *st, struct ovl_err *err)
 {
-	int names = store_dir_make(st, DIR_NAMES, err);
-	int rc;
-
-	if (names < 0)
-		return names;
-	rc = lock_moment(st, names, LOCK_EX, "the list of names", err);
-	st->names_held = rc == 0;
-	return rc;
-}
-
-int names_lock_shared(struct ovl_store *st, struct ovl_err *err)
-{
-	int names = store_dir(st, DIR_NAMES, err);
-
-	int rc;
-
-	if (names < 0)
-		return names == -ENOENT ? 0 : names;
-	rc = lock_moment(st, names, LOCK_SH, "the list of names", err);
-	st->names_held = rc == 0;
-	return rc;
-}
-
-int names_lock_to_list(struct ovl_store *st, struct ovl_err *err)
-{
-	int names = store_dir(st, DIR_NAMES, err);
-	int rc;
-
-	if (names < 0)
-		return names == -ENOENT ? 1 : names;
-	rc = lock_brief(st, names, LOCK_SH, "the list of names", err);
-	st->names_held = rc == 0;
-	return rc == 0 ? 1 : rc == -EBUSY ? 0 : rc;
+	return take_lock(
+		st, store_dir_make(st, DIR_NAMES, err), lock_moment, LOCK_EX, err);
 }
 
 int names_trylock(struct ovl_store *st, struct ovl_err *err)
 {
-	int names = store_dir_make(st, DIR_NAMES, err);
-	int rc;
+	return take_lock(st, store_dir_make(st, DIR_NAMES, err), lock_moment,
+		LOCK_EX | LOCK_NB, err);
+}
 
-	if (names < 0)
-		return names;
-	rc = lock_now(names, LOCK_EX, "the list of names", err);
-	st->names_held = rc == 0;
-	return rc;
+int names_lock_shared(struct ovl_store *st, struct ovl_err *err)
+{
+	int rc = take_lock(st, store_dir(st, DIR_NAMES, err), lock_moment, LOCK_SH, err);
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int names_lock_to_list(struct ovl_store *st, struct ovl_err *err)
+{
+	int rc = take_lock(st, store_dir(st, DIR_NAMES, err), lock_brief, LOCK_SH, err);
+
+	return rc == 0 || rc == -ENOENT ? 1 : rc == -EBUSY ? 0 : rc;
 }
 
 void names_unlock(struct ovl_store *st)

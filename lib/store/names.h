@@ -107,9 +107,9 @@ int names_unlink_files(
 int names_first(
 	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1]);
 
-/* The notes of names in a layer, for prune: 1 and d, 0 if there are none. */
-struct fs_dir;
-int names_notes_open(int drv_fd, const char *id, struct fs_dir *d);
+/* The directory of the notes, in a layer. */
+#define NAMES_NOTES ".names"
+
 /* True if the note is pending. */
 bool names_note_is_pending(int dir, const char *file);
 /* Opens a note, to make it pending or not. -1 with errno. */
@@ -148,8 +148,6 @@ int names_each(struct ovl_store *st,
 	struct ovl_err *err);
 
 /* ---- between the files of this module --------------------------------------------- */
-
-#define NAMES_NOTES ".names"
 
 /* The target of a file in names/, whether it exists or not: 1, 0 no such file,
  * negative errno. */

@@ -23,15 +23,11 @@ static int cannot_read(const struct layer_ref *of, int errnum, struct ovl_err *e
 static int each_noted(struct ovl_store *st, int layer_fd, const struct layer_ref *self,
 	int (*fn)(void *ctx, int names, const char *file), void *ctx, struct ovl_err *err)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(layer_fd, NAMES_NOTES);
 	int names = store_dir(st, DIR_NAMES, err);
 	const char *file;
 	int r;
 
-	if (names < 0)
-		return names == -ENOENT ? 0 : names;
-	if (fs_dir_open(&d, layer_fd, NAMES_NOTES) < 0)
-		return errno == ENOENT ? 0 : cannot_read(self, errno, err);
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		struct layer_ref owner;
 
@@ -121,13 +117,12 @@ static int take_note(const struct layer *image, const struct layer_ref *was, int
 {
 	struct layer_ref self = layer_ref_of(image);
 	struct layer_ref link;
-	char note[sizeof(NAMES_NOTES) + 256 + 1];
+	const char *note = P(NAMES_NOTES "/%s", file);
 	struct stat st;
 	int r = names_read_link(names, file, &link);
 
 	if (r < 0 && r != -EUCLEAN)
 		return r;
-	snprintf(note, sizeof(note), NAMES_NOTES "/%s", file);
 	if (r > 0 && (layer_ref_same(&link, was) || layer_ref_same(&link, &self))) {
 		auto_fd notes = -1;
 
@@ -153,22 +148,18 @@ int names_take_notes(
 {
 	int staging = store_dir(image->st, DIR_STAGING, NULL);
 	int names = store_dir(image->st, DIR_NAMES, NULL);
-	char path[ID_LEN + sizeof(BECOMING_GIVES) + 1];
+	const char *path = P("%s/" BECOMING_GIVES, was->id.s);
 	struct layer_ref self = layer_ref_of(image);
+	auto_fd gives = fs_open_dir(staging, path);
 	auto_fsdir d = {.fd = -1};
-	auto_fd gives = -1;
 	const char *file;
 	bool moved = false;
 	int r;
 
-	snprintf(path, sizeof(path), "%s/" BECOMING_GIVES, was->id.s);
-	gives = fs_open_dir(staging, path);
 	if (gives < 0)
 		return fs_is_gone(errno) ? 0 : cannot_read(&self, errno, err);
-	r = fs_dir_open(&d, gives, NAMES_NOTES);
-	if (r < 0 && fs_is_gone(errno))
-		r = 0; /* all were taken, and the rest was not removed */
-	while (d.fd >= 0 && (r = fs_dir_next(&d, &file, NULL)) > 0) {
+	d = fs_dir_at(gives, NAMES_NOTES);
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		r = take_note(image, was, gives, names, file);
 		if (r < 0)
 			return cannot_read(&self, -r, err);
@@ -185,15 +176,11 @@ int names_hand_on(
 {
 	struct handing h = {.image = image, .was = was};
 	struct layer_ref self = layer_ref_of(image);
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(image->fd, NAMES_NOTES);
 	int names = store_dir(image->st, DIR_NAMES, err);
 	const char *file;
 	int r;
 
-	if (names < 0)
-		return names == -ENOENT ? 0 : names;
-	if (fs_dir_open(&d, image->fd, NAMES_NOTES) < 0)
-		return errno == ENOENT ? 0 : cannot_read(&self, errno, err);
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		r = hand_on(&h, names, file, err);
 		if (r < 0)
@@ -253,9 +240,7 @@ static int least(void *ctx, int names, const char *file)
 int names_first(
 	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1])
 {
-	int drv_fd = store_driver_dir(st, ref->drv, NULL);
-	auto_fd fd = drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
-
+	auto_fd fd = fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);
 	int rc = 0;
 
 	out[0] = '\0';
@@ -268,23 +253,22 @@ int names_first(
 
 static bool is_lost(int names, int notes, const char *file)
 {
-	return (names < 0 || fs_exists(names, file) == 0) &&
-		!names_note_is_pending(notes, file);
+	return fs_exists(names, file) == 0 && !names_note_is_pending(notes, file);
 }
 
 int names_each_lost(const struct layer *l, int (*fn)(void *ctx, const char *name),
 	void *ctx, struct ovl_err *err)
 {
 	struct layer_ref self = layer_ref_of(l);
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(l->fd, NAMES_NOTES);
 	int names = store_dir(l->st, DIR_NAMES, err);
 	const char *file;
 	int r;
 
 	if (names < 0 && names != -ENOENT)
 		return names;
-	if (fs_dir_open(&d, l->fd, NAMES_NOTES) < 0)
-		return fs_is_gone(errno) ? 0 : cannot_read(&self, errno, err);
+	if (d.fd < 0 && fs_is_gone(d.why))
+		return 0;
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		char name[NAME_LEN_MAX + 1];
 
@@ -357,15 +341,11 @@ int names_each(struct ovl_store *st,
 	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx,
 	struct ovl_err *err)
 {
-	auto_fsdir d = {.fd = -1};
 	int names = store_dir(st, DIR_NAMES, err);
+	auto_fsdir d = fs_dir_at(names, ".");
 	const char *file;
 	int r;
 
-	if (names < 0)
-		return names == -ENOENT ? 0 : names;
-	if (fs_dir_open(&d, names, ".") < 0)
-		return err_sys(err, errno, "cannot read the store's names");
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		char name[NAME_LEN_MAX + 1];
 		struct layer_ref ref;

@@ -94,13 +94,11 @@ int names_config(
 	int layer_fd, const char *name, char hex[ID_LEN + 1], struct ovl_err *err)
 {
 	auto_buf text = {0};
-	char path[300];
 	char file[256];
 
 	if (!ovl_name_valid(name) || !name_encode(name, file))
 		return 0;
-	snprintf(path, sizeof(path), "%s/%s", NAMES_NOTES, file);
-	if (fs_read_file(layer_fd, path, ID_LEN, &text) < 0)
+	if (fs_read_file(layer_fd, P(NAMES_NOTES "/%s", file), ID_LEN, &text) < 0)
 		return fs_is_gone(errno) || errno == EFBIG || errno == EINVAL ?
 			0 :
 			err_sys(err, errno, "cannot read the record of the name %s",
@@ -119,12 +117,4 @@ void names_unnote(int layer_fd, const char *file)
 		return;
 	unlinkat(dir, file, 0);
 	unlinkat(layer_fd, NAMES_NOTES, AT_REMOVEDIR); /* if it was the last */
-}
-
-int names_notes_open(int drv_fd, const char *id, struct fs_dir *d)
-{
-	char path[ID_LEN + sizeof(NAMES_NOTES) + 1];
-
-	snprintf(path, sizeof(path), "%s/%s", id, NAMES_NOTES);
-	return fs_dir_open(d, drv_fd, path) == 0;
 }

@@ -18,12 +18,10 @@
  * killed at its creation or removal has left. */
 static int is_empty(int fd)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(fd, ".");
 	const char *name;
 	int r;
 
-	if (fs_dir_open(&d, fd, ".") < 0)
-		return -1;
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		if (strcmp(name, "lost+found") != 0 && strncmp(name, ".stamp.", 7) != 0)
 			return 0;

@@ -329,7 +329,7 @@ static int open_held(struct ovl_store *st, const char *path, struct ovl_err *err
 		if (rc != -ENOENT)
 			break;
 		close_fdp(&st->fd);
-		free(steal_ptr(st->root));
+		free(steal(st->root));
 	}
 	return rc;
 }

@@ -54,7 +54,8 @@ struct ovl_store {
 
 /*
  * The directory, owned by the store. -ENOENT (without a text) if it does not exist; the
- * _make form creates it.
+ * _make form creates it. What is looked for in a directory that does not exist is not there
+ * (see fs.h), so few callers need to ask.
  */
 int store_dir(struct ovl_store *st, enum store_dir which, struct ovl_err *err);
 int store_dir_make(struct ovl_store *st, enum store_dir which, struct ovl_err *err);

@@ -37,13 +37,11 @@ static int kind_of(const struct diffdir *f, const char *name, unsigned char type
 /* The entries of the upper directory itself, with whiteouts. */
 static int upper_names(const struct diffdir *f, struct namelist *out)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(f->me.dir.fd[0], ".");
 	unsigned char type;
 	const char *name;
 	int r;
 
-	if (fs_dir_open(&d, f->me.dir.fd[0], ".") < 0)
-		return -1;
 	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
 		int kind = kind_of(f, name, type);
 

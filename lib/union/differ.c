@@ -76,10 +76,8 @@ static int xattrs_of(const struct file *f, const struct xattr_policy *xp, struct
 		buf_add(out, &value.len, sizeof(value.len));
 		buf_add(out, value.data, value.len);
 	}
-	if (out->failed) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (out->failed)
+		return fs_fail(ENOMEM);
 	return 0;
 }
 

@@ -38,8 +38,7 @@ int view_push(struct view *v, int fd)
 		int why = errno;
 
 		close(fd);
-		errno = why;
-		return -1;
+		return fs_fail(why);
 	}
 	v->n++;
 	return 0;
@@ -162,13 +161,11 @@ int view_stat(const struct view *v, const char *name, struct stat *st, unsigned 
  * type. */
 static int index_dir(struct view_index *x, int fd, enum wh_dir marks, size_t most)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(fd, ".");
 	unsigned char type;
 	const char *name;
 	int r;
 
-	if (fs_dir_open(&d, fd, ".") < 0)
-		return -1;
 	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
 		if (x->names.n == most)
 			return 0;
@@ -219,12 +216,10 @@ static int each(const struct view *v,
 	int (*fn)(void *ctx, const char *name, const struct stat *st), void *ctx)
 {
 	for (unsigned i = 0; i < v->n; i++) {
-		auto_fsdir d = {.fd = -1};
+		auto_fsdir d = fs_dir_at(v->fd[i], ".");
 		const char *name;
 		int r;
 
-		if (fs_dir_open(&d, v->fd[i], ".") < 0)
-			return -1;
 		while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 			struct stat st;
 			unsigned at;

@@ -152,12 +152,12 @@ static void compare(int a, int b, const char *name, bool kept)
 
 static unsigned count(int dirfd)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(dirfd, ".");
 	const char *name;
 	unsigned n = 0;
 
-	if (fs_dir_open(&d, dirfd, ".") < 0)
-		fuzz_broken("a directory cannot be read: %s", strerror(errno));
+	if (d.fd < 0)
+		fuzz_broken("a directory cannot be read: %s", strerror(d.why));
 	while (fs_dir_next(&d, &name, NULL) > 0)
 		n++;
 	return n;
@@ -165,11 +165,11 @@ static unsigned count(int dirfd)
 
 static void compare_dir(int a, int b, bool kept)
 {
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(a, ".");
 	const char *name;
 
-	if (fs_dir_open(&d, a, ".") < 0)
-		fuzz_broken("a directory cannot be read: %s", strerror(errno));
+	if (d.fd < 0)
+		fuzz_broken("a directory cannot be read: %s", strerror(d.why));
 	while (fs_dir_next(&d, &name, NULL) > 0)
 		compare(a, b, name, kept);
 	if (count(a) != count(b))

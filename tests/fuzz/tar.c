@@ -88,7 +88,7 @@ static void check_dir(int dirfd, const struct view *under, unsigned depth)
 {
 	enum wh_dir marks;
 	static const struct view none;
-	auto_fsdir d = {.fd = -1};
+	auto_fsdir d = fs_dir_at(dirfd, ".");
 	const char *name;
 	int r;
 
@@ -98,8 +98,8 @@ static void check_dir(int dirfd, const struct view *under, unsigned depth)
 		fuzz_broken("an opaque mark that hides nothing");
 	if (marks != WH_MERGES)
 		under = &none;
-	if (fs_dir_open(&d, dirfd, ".") < 0)
-		fuzz_broken("a directory cannot be read: %s", strerror(errno));
+	if (d.fd < 0)
+		fuzz_broken("a directory cannot be read: %s", strerror(d.why));
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		struct stat st;
 

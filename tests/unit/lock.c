@@ -86,6 +86,8 @@ START_TEST(tried)
 }
 END_TEST
 
+static const struct ovl_store patient = {.cfg = {.wait = 60}};
+
 START_TEST(without_waiting)
 {
 	struct ovl_store st = {.cfg = {.nowait = true, .note = note}};
@@ -97,7 +99,8 @@ START_TEST(without_waiting)
 	ck_assert_int_eq(lock_take(&st, fd, LOCK_SH, "layer 'x'", &err), -EBUSY);
 	ck_assert_int_eq(err.status, OVL_BUSY);
 	ck_assert_ptr_nonnull(strstr(err.text, "layer 'x' is in use by another process"));
-	ck_assert_int_eq(lock_now(fd, LOCK_EX, "layer 'x'", &err), -EBUSY);
+	ck_assert_int_eq(
+		lock_take(&patient, fd, LOCK_EX | LOCK_NB, "layer 'x'", &err), -EBUSY);
 	ck_assert(seconds() - began < 0.9);
 	ck_assert_int_eq(n_told, 0);
 	/* A lock of a moment is waited for, for a second. */
@@ -186,11 +189,11 @@ struct both {
 static int take_both(void *ctx, struct ovl_err *err)
 {
 	struct both *t = ctx;
-	int rc = lock_now(t->a, LOCK_EX, "a", err);
+	int rc = lock_take(&patient, t->a, LOCK_EX | LOCK_NB, "a", err);
 
 	t->calls++;
 	if (rc == 0)
-		rc = lock_now(t->b, LOCK_EX, "b", err);
+		rc = lock_take(&patient, t->b, LOCK_EX | LOCK_NB, "b", err);
 	if (rc < 0)
 		flock(t->a, LOCK_UN);
 	return rc;
