@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Finds out whether a layer is in use, where and by whom. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/holder.h"
@@ -18,7 +20,7 @@
 void inuse_release(struct inuse *u)
 {
 	mi_release(&u->seen);
-	u->others = false;
+	u->others = 0;
 }
 
 int inuse_lock(const struct layer *l, const char *what, struct ovl_err *err)
@@ -46,13 +48,27 @@ struct question {
 	struct ovl_err *err;
 };
 
-static int see(struct question *q, bool others)
+/* The file system of the layer, as the tables call it. */
+static const char *device_of(const struct question *q)
 {
-	int rc = q->u->seen.n ? 0 : mi_self(&q->u->seen);
+	const struct mi_line *on = NULL;
+	struct statx sx;
 
-	if (rc == 0 && others && !q->u->others) {
-		rc = namespaces_read(&q->u->seen);
-		q->u->others = rc == 0;
+	if (statx(q->l->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0)
+		on = mi_by_id(&q->u->seen.table[0], (int)sx.stx_mnt_id);
+	return on ? on->dev : NULL;
+}
+
+static int see(struct question *q, enum inuse_others others)
+{
+	struct mi_all *seen = &q->u->seen;
+	int rc = seen->n ? 0 : mi_self(seen);
+
+	if (rc == 0 && others > q->u->others) {
+		mi_keep_own(seen);
+		rc = namespaces_read(
+			seen, others == INUSE_ALL_OTHERS ? NULL : device_of(q));
+		q->u->others = rc == 0 ? others : 0;
 	}
 	return rc < 0 ? err_sys(q->err, -rc, "cannot read '/proc/self/mountinfo'") : 0;
 }
@@ -185,17 +201,19 @@ static int refuse_below(struct question *q)
 	return rc < 0 ? err_nomem(q->err) : 0;
 }
 
+/* What has the number of a note may be any file system, in any namespace. */
 static int look_everywhere(struct question *q)
 {
-	int rc = see(q, false);
+	bool open;
+	int rc = see(q, 0);
 
 	if (rc == 0)
 		rc = refuse_mounted(q, 0);
 	if (rc == 0)
 		rc = ask(q);
-	if (rc == 0 &&
-		(q->why == INUSE_TAKE || mountnotes_open(&q->notes) || q->upper > 0)) {
-		rc = see(q, true);
+	open = rc == 0 && (mountnotes_open(&q->notes) || q->upper > 0);
+	if (rc == 0 && (q->why == INUSE_TAKE || open)) {
+		rc = see(q, open ? INUSE_ALL_OTHERS : INUSE_OTHERS);
 		if (rc == 0)
 			rc = refuse_mounted(q, 1);
 		drop_own_mounts(q, 1);

@@ -21,10 +21,13 @@
 #include "mount/mountinfo.h"
 #include "store/layer.h"
 
+/* The tables of other namespaces: those where a layer could be in use, or all. */
+enum inuse_others { INUSE_OTHERS = 1, INUSE_ALL_OTHERS };
+
 /* Mount tables, read once for all layers of a command; initialise with {0}. */
 struct inuse {
 	struct mi_all seen;
-	bool others; /* namespaces too */
+	enum inuse_others others; /* 0: none yet */
 };
 
 void inuse_release(struct inuse *u);

@@ -137,6 +137,12 @@ void mi_release(struct mi_all *a)
 	memset(a, 0, sizeof(*a));
 }
 
+void mi_keep_own(struct mi_all *a)
+{
+	while (a->n > 1)
+		table_release(&a->table[--a->n]);
+}
+
 int mi_load(struct mi_all *a, int dirfd, const char *file)
 {
 	struct mi_table *t;

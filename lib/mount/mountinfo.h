@@ -42,6 +42,8 @@ struct mi_all {
 int mi_self(struct mi_all *out);
 /* Adds the table that the file in dirfd holds. */
 int mi_load(struct mi_all *a, int dirfd, const char *file);
+/* Forgets all tables but the first. */
+void mi_keep_own(struct mi_all *a);
 void mi_release(struct mi_all *a);
 #define auto_mi __attribute__((cleanup(mi_release))) struct mi_all
 

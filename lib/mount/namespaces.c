@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/thread.h"
+#include "base/vec.h"
 #include "mount/namespaces.h"
 
 /* <linux/nsfs.h> of Linux 6.12. */
@@ -46,12 +48,23 @@ static bool has_overlay(const struct mi_table *t)
 
 /* ---- as the kernel lists them ----------------------------------------------------- */
 
+/* The namespaces to read. */
 struct walk {
 	struct mi_all *all;
 	int proc;
-	int self; /* this process's namespace */
+	int *ns;
+	size_t n;
 	int rc;
 };
+
+static void walk_end(struct walk *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		close(w->ns[i]);
+	free(w->ns);
+	close_fdp(&w->proc);
+}
+#define auto_walk __attribute__((cleanup(walk_end))) struct walk
 
 /* Entering a namespace changes the root directory. */
 static int visit(const struct walk *w, int ns)
@@ -72,50 +85,62 @@ static int visit(const struct walk *w, int ns)
 	return 0;
 }
 
-static int go(const struct walk *w, unsigned long direction)
+/*
+ * Runs in a thread with a root directory of its own, which changes with the namespace and
+ * does not affect the process.
+ */
+static void *visit_all(void *ctx)
+{
+	struct walk *w = ctx;
+
+	w->rc = unshare(CLONE_FS) < 0 ? -errno : 0;
+	for (size_t i = 0; i < w->n && w->rc == 0; i++)
+		w->rc = visit(w, w->ns[i]);
+	return NULL;
+}
+
+/* Lists those on one side of self. */
+static int list(struct walk *w, int self, unsigned long direction, const char *dev)
 {
 	struct ns_info info = {.size = sizeof(info)};
 	auto_fd at = -1;
 
 	for (;;) {
-		int next = ioctl(at < 0 ? w->self : at, direction, &info);
-		int rc;
+		int next = ioctl(at < 0 ? self : at, direction, &info);
 
 		if (next < 0)
 			return errno == ENOENT ? 0 : -errno;
 		close_fdp(&at);
 		at = next;
-		rc = visit(w, next);
-		if (rc < 0)
-			return rc;
+		if (dev && !namespaces_may_matter(info.id, dev))
+			continue;
+		if (!VEC_ROOM(w->ns, w->n))
+			return -ENOMEM;
+		w->ns[w->n] = fcntl(at, F_DUPFD_CLOEXEC, 0);
+		if (w->ns[w->n] < 0)
+			return -errno;
+		w->n++;
 	}
 }
 
-/*
- * Runs in a thread with a root directory of its own, which changes with the namespace and
- * does not affect the process.
- */
-static void *walk_all(void *ctx)
+static int by_kernel(struct mi_all *all, const char *dev)
 {
-	struct walk *w = ctx;
-
-	w->rc = unshare(CLONE_FS) < 0 ? -errno : go(w, NS_NEXT);
-	if (w->rc == 0)
-		w->rc = go(w, NS_PREV);
-	return NULL;
-}
-
-static int by_kernel(struct mi_all *all)
-{
-	auto_fd proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_fd self = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	struct walk w = {.all = all, .proc = proc, .self = self};
+	auto_walk w = {.all = all, .proc = -1};
 	pthread_t thread;
 	int rc;
 
-	if (proc < 0 || self < 0)
+	if (self < 0)
 		return -errno;
-	rc = thread_start(&thread, walk_all, &w);
+	rc = list(&w, self, NS_NEXT, dev);
+	if (rc == 0)
+		rc = list(&w, self, NS_PREV, dev);
+	if (rc < 0 || !w.n)
+		return rc;
+	w.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (w.proc < 0)
+		return -errno;
+	rc = thread_start(&thread, visit_all, &w);
 	if (rc)
 		return -rc;
 	pthread_join(thread, NULL);
@@ -166,9 +191,9 @@ static int by_processes(struct mi_all *all)
 	return rc;
 }
 
-int namespaces_read(struct mi_all *all)
+int namespaces_read(struct mi_all *all, const char *dev)
 {
-	int rc = by_kernel(all);
+	int rc = by_kernel(all, dev);
 
 	return rc == 0 || rc == -ENOMEM ? rc : by_processes(all);
 }

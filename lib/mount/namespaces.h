@@ -16,11 +16,20 @@
  */
 int namespaces_own(int (*fn)(void *ctx), void *ctx);
 
-/* Adds them to all, which has this process's own: 0, negative errno. */
-int namespaces_read(struct mi_all *all);
+/*
+ * Adds them to all, which has this process's own: 0, negative errno. dev: a namespace may
+ * be left out that has no overlay and no mount in a layer's directory on that file system,
+ * "major:minor"; NULL: none is.
+ */
+int namespaces_read(struct mi_all *all, const char *dev);
 
 /* Adds to out which namespace the table is of: nothing for this process's own, else "
  * in the mount namespace of process PID", or without a process. */
 void namespaces_say(const struct mi_table *t, struct buf *out);
+
+/* ---- namespaces_list.c ---------------------------------------------------------- */
+
+/* False if the namespace with that id may be left out (see namespaces_read). */
+bool namespaces_may_matter(uint64_t ns, const char *dev);
 
 #endif

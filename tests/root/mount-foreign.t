@@ -39,6 +39,14 @@ umount twice
 in_namespace pid mount --bind p "$store/$w/merged"
 fails 4 "on '$store/$w/merged' in the mount namespace of process $pid" "a mount in another namespace" ovlctl rm w
 end $pid
+mkdir elsewhere
+for at in '' /merged; do
+	in_namespace pid sh -c 'mount --bind "$1" elsewhere && mount --bind p "elsewhere$2"' - \
+		"$store/$w" "$at"
+	fails 4 "on '$T/elsewhere$at' in the mount namespace of process $pid" \
+		"... on a bind mount of the layer's directory" ovlctl rm w
+	end $pid
+done
 soon "rm when all is gone" ovlctl rm w
 
 done_testing
