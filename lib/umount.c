@@ -364,17 +364,21 @@ static size_t clear_gone(
 	return gone;
 }
 
-/* Unmounts the latest first. Goes on after a failure and keeps its text. */
-static int umount_each(struct job *job, struct mounts *m, struct ovl_err *why)
+/* Unmounts the latest first. Goes on after a failure and keeps its text. *all: there were
+ * no others. */
+static int umount_each(struct job *job, struct mounts *m, bool *all, struct ovl_err *why)
 {
 	int first = 0;
 
+	*all = true;
 	for (size_t i = m->n; i-- > 0;) {
 		struct ovl_err err = {.status = OVL_FAILED};
 		int rc;
 
-		if (!job->want(&m->mnt[i], job->arg))
+		if (!job->want(&m->mnt[i], job->arg)) {
+			*all = false;
 			continue;
+		}
 		rc = umount_one(job->st, &m->mnt[i], job->flags, &err);
 		if (rc < 0 && !first) {
 			first = rc;
@@ -387,15 +391,17 @@ static int umount_each(struct job *job, struct mounts *m, struct ovl_err *why)
 /*
  * Unmounting one may unmount others too (propagation, lazy), or be blocked by others
  * below it: the kernel's table afterwards counts, and as long as something was unmounted
- * it is tried again.
+ * it is tried again. Reading the table takes as long as an unmount: if all are unmounted,
+ * it is not read.
  */
 static int umount_all(struct job *job, struct mounts *m)
 {
 	for (;;) {
 		auto_mounts after = {0};
 		struct ovl_err why = {.status = OVL_FAILED};
-		int rc = umount_each(job, m, &why);
-		int read = mounts_read(job->st, &after, job->err);
+		bool all;
+		int rc = umount_each(job, m, &all, &why);
+		int read = rc == 0 && all ? 0 : mounts_read(job->st, &after, job->err);
 		size_t gone;
 
 		if (read < 0)

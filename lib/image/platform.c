@@ -2,6 +2,9 @@
 /* Platforms of images. See platform.h. */
 #include <stdio.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <sys/platform/x86.h>
+#endif
 #include <sys/utsname.h>
 
 #include "image/platform.h"
@@ -38,22 +41,21 @@ static const char *machine(void)
 	return "linux/unknown";
 }
 
-/* The levels of the x86-64 psABI. Features that always come with others are not tested. */
+/* The levels of the x86-64 psABI. Features that always come with others are not tested.
+ * The loader has asked the processor already: in a virtual machine that is slow. */
 static unsigned x86_level(void)
 {
 #ifdef __x86_64__
-	__builtin_cpu_init();
-	if (!__builtin_cpu_supports("ssse3") || !__builtin_cpu_supports("sse4.1") ||
-		!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt"))
+	if (!CPU_FEATURE_ACTIVE(SSSE3) || !CPU_FEATURE_ACTIVE(SSE4_1) ||
+		!CPU_FEATURE_ACTIVE(SSE4_2) || !CPU_FEATURE_ACTIVE(POPCNT))
 		return 1;
-	if (!__builtin_cpu_supports("avx") || !__builtin_cpu_supports("avx2") ||
-		!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2") ||
-		!__builtin_cpu_supports("fma"))
+	if (!CPU_FEATURE_ACTIVE(AVX) || !CPU_FEATURE_ACTIVE(AVX2) ||
+		!CPU_FEATURE_ACTIVE(BMI1) || !CPU_FEATURE_ACTIVE(BMI2) ||
+		!CPU_FEATURE_ACTIVE(FMA))
 		return 2;
-	if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-		!__builtin_cpu_supports("avx512cd") ||
-		!__builtin_cpu_supports("avx512dq") ||
-		!__builtin_cpu_supports("avx512vl"))
+	if (!CPU_FEATURE_ACTIVE(AVX512F) || !CPU_FEATURE_ACTIVE(AVX512BW) ||
+		!CPU_FEATURE_ACTIVE(AVX512CD) || !CPU_FEATURE_ACTIVE(AVX512DQ) ||
+		!CPU_FEATURE_ACTIVE(AVX512VL))
 		return 3;
 	return 4;
 #else
