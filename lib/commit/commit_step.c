@@ -297,11 +297,8 @@ static int leave(struct commit *c, const struct layer *image, struct trashed *ol
 	int rc = commit_check_promised(c, err);
 
 	if (rc == 0 && image->fd == c->in.stage.fd) {
-		int noted = parent ? layer_has_hint(parent, &image->id, err) : 1;
-
-		if (noted <= 0)
-			return noted < 0 ? noted : -EAGAIN;
 		c->in.stage.hold = true;
+		c->in.stage.no_sync = true;
 		rc = stage_appear(&c->in.stage, &image->id, parent, NULL,
 			store_durable(c->st), err);
 		rc = rc > 0 ? 0 : rc < 0 ? rc : -EAGAIN;
@@ -366,7 +363,7 @@ static int step_into_other(struct commit *c, struct trashed *old, struct ovl_err
 	if (rc < 0)
 		return rc;
 	image = future(c, c->in.stage.fd);
-	/* leave() asks for the hint, under a lock that it is not to be made under. */
+	/* leave() expects it, and that it has been synced. */
 	if (c->has_parent)
 		rc = layer_add_child(&c->parent, &c->image.id, err);
 	if (rc >= 0)

@@ -271,7 +271,7 @@ int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *
 	int rc;
 
 	while ((rc = step_locked(sg, &ref, parent, name, durable, err)) == UNSYNCED) {
-		rc = layer_sync_children(parent, err);
+		rc = sg->no_sync ? -EAGAIN : layer_sync_children(parent, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -40,6 +40,8 @@ struct stage {
 	bool within; /* it is inside another stage, which is locked and removed for
 		      * both */
 	bool hold; /* after the layer has appeared, keep it locked until stage_end */
+	bool no_sync; /* the caller holds a lock: stage_appear returns -EAGAIN rather than
+		       * sync a hint that was removed meanwhile and is back */
 	int held; /* its directory, locked */
 	bool appeared; /* it is in its place, even if something failed after that */
 	char name[ID_LEN + 1];

@@ -121,4 +121,28 @@ wait
 is "a hint that went meanwhile is synced" \
 	"$(sed -n '/\.children>/p; /renameat2/p' tr | sed 's/.*\(fsync\|renameat2\)(.*/\1/' | tr '\n' ' ')" "fsync renameat2 "
 
+# One that goes when a commit that makes its tree anew has locked the names: its last step but
+# one is to lock the store.
+if ! is_overlay; then
+	writable w5 5
+	writable w6 6
+	traced -qq -y -o tr -e trace=flock env SOURCE_DATE_EPOCH=9 ovlctl commit w5 >/dev/null
+	at=$(awk '/<[^>]*\/names>, LOCK_EX/ { named = 1 }
+		/flock\(/ { n++ }
+		named && /<[^>]*\/lock>, LOCK_SH/ { print n; exit }' tr)
+	ls "$S/$DRV/$a/.children" >have
+	hinted() {
+		new=$(ls "$S/$DRV/$a/.children" | grep -v -x -f have) && locked "$S/names"
+	}
+	(tried hinted && rm "$S/$DRV/$a/.children/$new" && echo yes >removed) &
+	: >under
+	steps -e inject=flock:delay_enter=2000000:when="$at" env SOURCE_DATE_EPOCH=9 ovlctl commit w6 >/dev/null
+	wait
+	is "a hint that goes under the lock of the names" "$(cat removed)" yes
+	is "... is not synced under it" "$(cat under)" ""
+	ok "... but the layer is made" ovlctl show w6
+	is "... an image layer" "$(ovlctl ls -nr -o KIND w6)" image
+	ok "... with it" ovlctl check
+fi
+
 done_testing
