@@ -17,6 +17,7 @@
 #include "mount/mountnote.h"
 #include "mount/superblock.h"
 #include "store/driver.h"
+#include "store/store.h"
 
 #define DIR   MOUNTNOTES
 #define SPARE DIR "/spare"
@@ -267,7 +268,7 @@ int mountnote_begin(const struct layer *l, struct mountnote *out)
 	if (rc < 0)
 		return rc;
 	memset(out, 0, sizeof(*out));
-	out->key = superblock_key();
+	out->key = superblock_key(l->st->xattrs.user);
 	snprintf(out->name, sizeof(out->name), "%s-%s-%llx.%llx-%llx-%x", fresh, boot,
 		owner.dev, owner.ino, time_now(), (unsigned)out->key);
 	out->state = NOTE_NEW;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* Finds out whether a superblock still exists, by its key and its device number. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/keyctl.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -10,12 +13,15 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "mount/namespaces.h"
 #include "mount/superblock.h"
 
 /* How many numbers are tried, each with a descriptor, and how often. */
 #define NUMBERS_MAX 900
 #define TRIES       3
+
+#define KEY_USERS_MAX ((size_t)1 << 20)
 
 int superblock_private(void)
 {
@@ -28,9 +34,35 @@ int superblock_private(void)
 
 /* ---- by key ----------------------------------------------------------------------- */
 
-int superblock_key(void)
+/*
+ * Keys count in the quota of the user, with those of all his programs: 200, of which half
+ * are left to them. That of root is never used up.
+ */
+static bool quota_is_low(void)
 {
-	long key = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_THREAD_KEYRING, 1);
+	auto_buf text = {0};
+	char *rest;
+	char *line;
+	unsigned uid;
+	int used;
+	int most;
+
+	if (fs_read_file(AT_FDCWD, "/proc/key-users", KEY_USERS_MAX, &text) < 0)
+		return false;
+	rest = text.data;
+	while ((line = strsep(&rest, "\n"))) {
+		if (sscanf(line, "%u: %*d %*d/%*d %d/%d", &uid, &used, &most) == 3 &&
+			uid == geteuid())
+			return used >= most / 2;
+	}
+	return false;
+}
+
+int superblock_key(bool of_user)
+{
+	long key = of_user && quota_is_low() ?
+		0 :
+		syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_THREAD_KEYRING, 1);
 
 	return key > 0 ? (int)key : 0;
 }

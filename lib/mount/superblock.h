@@ -19,12 +19,14 @@
 #ifndef OVL_SUPERBLOCK_H
 #define OVL_SUPERBLOCK_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum superblock { SB_DEAD, SB_LIVE, SB_UNKNOWN };
 
-/* The key that superblocks get which this thread makes from now on; 0: none. */
-int superblock_key(void);
+/* The key that superblocks get which this thread makes from now on; 0: none. of_user: by
+ * an ordinary user, which is none if his quota is low. */
+int superblock_key(bool of_user);
 
 /* Of the one with that number and key; 0: not known. */
 enum superblock superblock_of(dev_t dev, int key);
