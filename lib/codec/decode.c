@@ -13,11 +13,6 @@
 
 #include "codec/decode.h"
 
-static unsigned clamp(size_t n)
-{
-	return n > 1u << 30 ? 1u << 30 : (unsigned)n;
-}
-
 /* ---- large windows ---------------------------------------------------------------- */
 
 /* Layers are decoded in parallel, but those with a window larger than this one at a
@@ -298,8 +293,8 @@ static int bz_run(void *state, struct decode_io *io, struct ovl_err *err)
 {
 	struct bz *bz = state;
 	int r = bz->end.ended ? bz_again(bz, io, err) : 0;
-	unsigned in = clamp(io->in_len);
-	unsigned out = clamp(io->out_len);
+	unsigned in = decode_clamp(io->in_len);
+	unsigned out = decode_clamp(io->out_len);
 
 	if (r)
 		return r;

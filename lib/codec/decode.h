@@ -52,6 +52,12 @@ static inline int decode_damaged(struct ovl_err *err, const char *format, const 
 	return err_say(err, EBADMSG, "damaged %s data: %s", format, why);
 }
 
+/* A size for libraries that take an int. */
+static inline unsigned decode_clamp(size_t n)
+{
+	return n > 1u << 30 ? 1u << 30 : (unsigned)n;
+}
+
 /* Where one member ended. */
 struct decode_end {
 	bool ended;

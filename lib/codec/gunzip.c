@@ -20,11 +20,6 @@ static bool is_gzip(const unsigned char *p, size_t n)
 	return n >= 3 && p[0] == 0x1f && p[1] == 0x8b && p[2] == 8;
 }
 
-static unsigned clamp(size_t n)
-{
-	return n > 1u << 30 ? 1u << 30 : (unsigned)n;
-}
-
 /* ---- zlib ------------------------------------------------------------------------- */
 
 struct gz {
@@ -43,9 +38,9 @@ static void *gz_open(void)
 	return gz;
 }
 
-static int gz_run(void *state, struct decode_io *io, struct ovl_err *err)
+/* With Z_BLOCK only up to the end of a header. */
+static int gz_inflate(struct gz *gz, struct decode_io *io, int flush, struct ovl_err *err)
 {
-	struct gz *gz = state;
 	unsigned in;
 	unsigned out;
 	int r;
@@ -57,13 +52,13 @@ static int gz_run(void *state, struct decode_io *io, struct ovl_err *err)
 		if (inflateReset(&gz->z) != Z_OK)
 			return err_nomem(err);
 	}
-	in = clamp(io->in_len);
-	out = clamp(io->out_len);
+	in = decode_clamp(io->in_len);
+	out = decode_clamp(io->out_len);
 	gz->z.next_in = (unsigned char *)(uintptr_t)io->in;
 	gz->z.avail_in = in;
 	gz->z.next_out = io->out;
 	gz->z.avail_out = out;
-	r = inflate(&gz->z, Z_NO_FLUSH);
+	r = inflate(&gz->z, flush);
 	decode_moved(io, in - gz->z.avail_in, out - gz->z.avail_out);
 	if (r == Z_STREAM_END) {
 		gz->b.ended = true;
@@ -74,6 +69,11 @@ static int gz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	if (r == Z_MEM_ERROR)
 		return err_nomem(err);
 	return decode_damaged(err, "gzip", gz->z.msg ? gz->z.msg : "not valid");
+}
+
+static int gz_run(void *state, struct decode_io *io, struct ovl_err *err)
+{
+	return gz_inflate(state, io, Z_NO_FLUSH, err);
 }
 
 static void gz_close(void *state)
@@ -90,89 +90,11 @@ static const struct codec by_zlib = {"gzip", is_gzip, gz_open, gz_run, gz_close}
 
 #ifdef HAVE_ISAL
 
-/*
- * The header of a member (RFC 1952, 2.3) is parsed here, since the library loses its CRC
- * if the header arrives in pieces.
- */
-struct head {
-	enum { FIXED, EXTRA_LEN, EXTRA, NAME, COMMENT, CRC, DONE } at;
-	unsigned have; /* bytes of the field */
-	unsigned flags;
-	unsigned left; /* bytes left of EXTRA */
-	unsigned crc;
-	unsigned want; /* the CRC that the header says */
-};
-
-enum { FHCRC = 2, FEXTRA = 4, FNAME = 8, FCOMMENT = 16, RESERVED = 0xe0 };
-
-/* Moves on to the next field that is present. */
-static void next_field(struct head *h)
-{
-	static const unsigned flag[] = {[EXTRA_LEN] = FEXTRA,
-		[NAME] = FNAME,
-		[COMMENT] = FCOMMENT,
-		[CRC] = FHCRC};
-
-	h->have = 0;
-	h->want = 0;
-	if (h->at == EXTRA_LEN && h->left) {
-		h->at = EXTRA;
-		return;
-	}
-	do
-		h->at++;
-	while (h->at == EXTRA || (h->at < DONE && !(h->flags & flag[h->at])));
-}
-
-static int fixed_byte(struct head *h, unsigned char c, struct ovl_err *err)
-{
-	static const unsigned char magic[] = {0x1f, 0x8b, 8};
-
-	if (h->have < 3 && c != magic[h->have])
-		return decode_damaged(err, "gzip", "incorrect header check");
-	if (h->have == 3)
-		h->flags = c;
-	if (h->have == 3 && (c & RESERVED))
-		return decode_damaged(err, "gzip", "unknown header flags set");
-	if (++h->have == 10)
-		next_field(h);
-	return 0;
-}
-
-static int head_byte(struct head *h, unsigned char c, struct ovl_err *err)
-{
-	if (h->at != CRC)
-		h->crc = (unsigned)crc32(h->crc, &c, 1);
-	switch (h->at) {
-	case FIXED: return fixed_byte(h, c, err);
-	case EXTRA_LEN:
-		h->left |= (unsigned)c << 8 * h->have;
-		if (++h->have == 2)
-			next_field(h);
-		return 0;
-	case EXTRA:
-		if (--h->left == 0)
-			next_field(h);
-		return 0;
-	case NAME:
-	case COMMENT:
-		if (!c)
-			next_field(h);
-		return 0;
-	default: break;
-	}
-	h->want |= (unsigned)c << 8 * h->have;
-	if (++h->have == 2 && h->want != (h->crc & 0xffff))
-		return decode_damaged(err, "gzip", "header crc mismatch");
-	if (h->have == 2)
-		next_field(h);
-	return 0;
-}
-
+/* zlib reads the headers of members: ISA-L loses its CRC if a header arrives in pieces. */
 struct isal {
+	struct gz gz;
 	struct inflate_state s;
-	struct head head;
-	struct decode_end b;
+	bool in_data; /* the header has been read */
 	__typeof__(isal_inflate) *inflate;
 	__typeof__(isal_inflate_reset) *reset;
 };
@@ -190,15 +112,15 @@ static void *isal_open(void)
 	__typeof__(isal_inflate_init) *init;
 
 	*(void **)&init = isal_find("isal_inflate_init");
-	if (!is || !init)
+	if (!is || !init || inflateInit2(&is->gz.z, 15 + 16) != Z_OK)
 		goto none;
 	*(void **)&is->inflate = isal_find("isal_inflate");
 	*(void **)&is->reset = isal_find("isal_inflate_reset");
-	if (!is->inflate || !is->reset)
-		goto none;
-	init(&is->s);
-	is->s.crc_flag = ISAL_GZIP_NO_HDR_VER;
-	return is;
+	if (is->inflate && is->reset) {
+		init(&is->s);
+		return is;
+	}
+	inflateEnd(&is->gz.z);
 none:
 	free(is);
 	return NULL;
@@ -221,24 +143,17 @@ static int isal_run(void *state, struct decode_io *io, struct ovl_err *err)
 	unsigned out;
 	int r;
 
-	if (is->b.ended) {
-		r = decode_go_on(&is->b, io, "gzip", 0x1f, err);
-		if (r)
+	if (!is->in_data) {
+		r = gz_inflate(&is->gz, io, Z_BLOCK, err);
+		/* zlib(3), inflate(): 128 stands for the end of a header. */
+		if (r || !(is->gz.z.data_type & 128))
 			return r;
+		is->in_data = true;
 		is->reset(&is->s);
 		is->s.crc_flag = ISAL_GZIP_NO_HDR_VER;
-		is->head = (struct head){.at = FIXED};
 	}
-	while (is->head.at != DONE) {
-		if (!io->in_len)
-			return 0;
-		r = head_byte(&is->head, io->in[0], err);
-		if (r < 0)
-			return r;
-		decode_moved(io, 1, 0);
-	}
-	in = clamp(io->in_len);
-	out = clamp(io->out_len);
+	in = decode_clamp(io->in_len);
+	out = decode_clamp(io->out_len);
 	is->s.next_in = (unsigned char *)(uintptr_t)io->in;
 	is->s.avail_in = in;
 	is->s.next_out = io->out;
@@ -247,11 +162,12 @@ static int isal_run(void *state, struct decode_io *io, struct ovl_err *err)
 	decode_moved(io, in - is->s.avail_in, out - is->s.avail_out);
 	if (r < 0 || r == ISAL_NEED_DICT)
 		return decode_damaged(err, "gzip", isal_why(r));
-	is->b.ended = is->s.block_state == ISAL_BLOCK_FINISH;
-	return is->b.ended;
+	is->gz.b.ended = is->s.block_state == ISAL_BLOCK_FINISH;
+	is->in_data = !is->gz.b.ended;
+	return is->gz.b.ended;
 }
 
-static const struct codec by_isal = {"gzip", is_gzip, isal_open, isal_run, free};
+static const struct codec by_isal = {"gzip", is_gzip, isal_open, isal_run, gz_close};
 
 static const struct codec *isal(void)
 {
