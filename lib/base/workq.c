@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "base/workq.h"
 #include "base/thread.h"
@@ -103,19 +102,11 @@ static void *worker(void *ctx)
  * is a function to call. */
 static void wait_a_moment(struct workq *b)
 {
-	struct timespec until;
-
 	if (!b->waiting) {
 		pthread_cond_wait(&b->changed, &b->mutex);
 		return;
 	}
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += 100 * 1000 * 1000;
-	if (until.tv_nsec >= 1000 * 1000 * 1000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000 * 1000 * 1000;
-	}
-	if (pthread_cond_timedwait(&b->changed, &b->mutex, &until) != ETIMEDOUT)
+	if (thread_wait(&b->changed, &b->mutex, 100) != ETIMEDOUT)
 		return;
 	pthread_mutex_unlock(&b->mutex);
 	b->waiting(b->waiting_ctx);

@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <lz4frame.h>
 #include <lzma.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
 
+#include "base/thread.h"
 #include "codec/encode.h"
 #include "codec/pargz.h"
 #include "ovl.h"
@@ -36,14 +36,6 @@ struct encode {
 	int rc;
 	unsigned char *out;
 };
-
-unsigned encode_cores(void)
-{
-	cpu_set_t set;
-	int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-
-	return n < 1 ? 1 : n > 16 ? 16 : (unsigned)n;
-}
 
 static int write_sink(struct encode *e, size_t n)
 {
@@ -78,7 +70,7 @@ static void none_close(void *state)
 
 static void *gz_open(void)
 {
-	return pargz_new(encode_cores());
+	return pargz_new(thread_cores());
 }
 
 static int gz_run(struct encode *e, const void *p, size_t n, bool end)
@@ -103,7 +95,7 @@ static void *zstd_open(void)
 	if (z) {
 		ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, 3);
 		ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
-		ZSTD_CCtx_setParameter(z, ZSTD_c_nbWorkers, (int)encode_cores());
+		ZSTD_CCtx_setParameter(z, ZSTD_c_nbWorkers, (int)thread_cores());
 	}
 	return z;
 }
@@ -136,7 +128,7 @@ static void zstd_close(void *state)
 static void *xz_open(void)
 {
 	lzma_stream *s = calloc(1, sizeof(*s));
-	lzma_mt mt = {.threads = encode_cores(), .preset = 6, .check = LZMA_CHECK_CRC64};
+	lzma_mt mt = {.threads = thread_cores(), .preset = 6, .check = LZMA_CHECK_CRC64};
 
 	if (s && lzma_stream_encoder_mt(s, &mt) != LZMA_OK) {
 		free(s);

@@ -20,7 +20,4 @@ int encode_write(struct encode *e, const void *p, size_t n, struct ovl_err *err)
 int encode_finish(struct encode *e, struct ovl_err *err);
 void encode_close(struct encode *e);
 
-/* Threads for one encoder: the cores this process may run on, at most 16. */
-unsigned encode_cores(void);
-
 #endif

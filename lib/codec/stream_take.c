@@ -2,9 +2,9 @@
 /* The blocks of a stream, as the parser takes them. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/fs.h"
+#include "base/thread.h"
 #include "codec/stream_own.h"
 
 static void tick(const struct stream *s)
@@ -16,20 +16,12 @@ static void tick(const struct stream *s)
 /* A wait that a signal to the process can end: it wakes no condition, so look. */
 static void wait_a_little(struct stream *s)
 {
-	struct timespec until;
-
 	pthread_mutex_unlock(&s->mutex);
 	tick(s);
 	pthread_mutex_lock(&s->mutex);
 	if (s->filled != s->taken_blocks || s->done)
 		return;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += 50 * 1000 * 1000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	pthread_cond_timedwait(&s->changed, &s->mutex, &until);
+	thread_wait(&s->changed, &s->mutex, 50);
 }
 
 static ssize_t next_again(struct stream *s, const void **p, struct ovl_err *err)

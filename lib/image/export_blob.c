@@ -2,7 +2,6 @@
 /* Makes the blobs of an export: layers compressed in parallel, each written once. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,99 +251,30 @@ static int make_blob(struct export *x, struct blob *b, bool main, struct ovl_err
 struct work {
 	struct export *x;
 	struct blob **job; /* the largest first */
-	size_t n;
-	pthread_mutex_t mutex;
-	pthread_cond_t ended;
-	size_t next;
-	unsigned running;
-	int rc; /* the first failure */
-	struct ovl_err err;
 };
 
-static void *blob_worker(void *arg)
+static int make_job(void *ctx, size_t i, struct ovl_err *err)
 {
-	struct work *w = arg;
+	const struct work *w = ctx;
 
-	pthread_mutex_lock(&w->mutex);
-	while (w->next < w->n && w->rc == 0) {
-		struct blob *b = w->job[w->next++];
-		struct ovl_err err;
-		int rc;
+	return make_blob(w->x, w->job[i], false, err);
+}
 
-		pthread_mutex_unlock(&w->mutex);
-		rc = make_blob(w->x, b, false, &err);
-		pthread_mutex_lock(&w->mutex);
-		if (rc < 0 && w->rc == 0) {
-			w->rc = rc;
-			w->err = err;
-			w->x->cancelled = true;
-		}
-	}
-	w->running--;
-	pthread_cond_signal(&w->ended);
-	pthread_mutex_unlock(&w->mutex);
-	return NULL;
+static void report_progress(void *ctx)
+{
+	export_progress(((const struct work *)ctx)->x);
 }
 
 /* gzip and zstd use threads of their own, so a few layers at a time keep all cores
  * busy and need less memory. */
-static unsigned side_by_side(const struct export *x, size_t jobs)
+static unsigned side_by_side(const struct export *x)
 {
-	unsigned n = encode_cores();
+	unsigned n = thread_cores();
 	unsigned most = strcmp(x->compress, "gzip") == 0 ? 4 :
 		strcmp(x->compress, "zstd") == 0         ? 2 :
-							   16;
+							   THREAD_MAX;
 
-	n = n < most ? n : most;
-	return n < jobs ? n : (unsigned)jobs;
-}
-
-static void wait_all(struct work *w)
-{
-	pthread_mutex_lock(&w->mutex);
-	while (w->running) {
-		struct timespec until;
-
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += 100000000;
-		if (until.tv_nsec >= 1000000000) {
-			until.tv_sec++;
-			until.tv_nsec -= 1000000000;
-		}
-		pthread_cond_timedwait(&w->ended, &w->mutex, &until);
-		pthread_mutex_unlock(&w->mutex);
-		export_progress(w->x);
-		pthread_mutex_lock(&w->mutex);
-	}
-	pthread_mutex_unlock(&w->mutex);
-}
-
-static int make_all(struct work *w, struct ovl_err *err)
-{
-	pthread_t thread[16];
-	unsigned want = side_by_side(w->x, w->n);
-	unsigned n = 0;
-
-	pthread_mutex_init(&w->mutex, NULL);
-	pthread_cond_init(&w->ended, NULL);
-	w->running = want;
-	while (n < want && thread_start(&thread[n], blob_worker, w) == 0)
-		n++;
-	pthread_mutex_lock(&w->mutex);
-	w->running -= want - n;
-	pthread_mutex_unlock(&w->mutex);
-	if (!n && want) {
-		w->running = 1;
-		blob_worker(w);
-	}
-	wait_all(w);
-	for (unsigned i = 0; i < n; i++)
-		pthread_join(thread[i], NULL);
-	pthread_cond_destroy(&w->ended);
-	pthread_mutex_destroy(&w->mutex);
-	if (w->rc < 0)
-		*err = w->err;
-	return w->rc;
+	return n < most ? n : most;
 }
 
 static int larger(const void *a, const void *b)
@@ -374,6 +304,11 @@ static int make_replayed(struct export *x, struct ovl_err *err)
 	bool later = x->out_dir < 0 && strcmp(x->compress, "none") == 0;
 	auto_free struct blob **job = calloc(x->n_blobs, sizeof(*job));
 	struct work w = {.x = x, .job = job};
+	struct thread_work all = {.most = side_by_side(x),
+		.fn = make_job,
+		.tick = report_progress,
+		.ctx = &w,
+		.failed = &x->cancelled};
 
 	if (!job)
 		return err_nomem(err);
@@ -383,14 +318,14 @@ static int make_replayed(struct export *x, struct ovl_err *err)
 		if (b->packed || b->same)
 			continue;
 		if (!later) {
-			job[w.n++] = b;
+			job[all.n++] = b;
 			continue;
 		}
 		b->size = b->l.meta.tar_size;
 		memcpy(b->digest, b->diff_id, sizeof(b->digest));
 	}
-	qsort(job, w.n, sizeof(*job), larger);
-	return w.n ? make_all(&w, err) : 0;
+	qsort(job, all.n, sizeof(*job), larger);
+	return thread_all(&all, err);
 }
 
 /* True if any blob is spooled. */

@@ -13,7 +13,6 @@
 #ifndef OVL_IMAGE_LOAD_H
 #define OVL_IMAGE_LOAD_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "content/ingest.h"
@@ -49,17 +48,11 @@ struct load {
 	struct grants grants;
 
 	/* between the threads */
-	pthread_mutex_t mutex;
-	pthread_cond_t changed;
-	size_t next; /* next task to begin */
-	size_t done;
-	unsigned running; /* workers */
+	atomic_uint done; /* tasks */
 	atomic_bool abort;
 	atomic_uint_fast64_t bytes;
 	atomic_uint_fast64_t entries;
 	uint64_t total;
-	int rc; /* the first failure */
-	struct ovl_err *err;
 };
 
 struct layer_ref image_load_ref(const struct load *ld, const struct ovl_id *id);

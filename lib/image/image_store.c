@@ -275,14 +275,8 @@ static void release_load(struct load *ld)
 int image_store(struct ovl_store *st, const struct ovl_import *req, struct images *im,
 	struct ovl_id *ids, struct ovl_err *err)
 {
-	struct load ld = {.st = st,
-		.req = req,
-		.im = im,
-		.top = ids,
-		.stage = STAGE_INIT,
-		.mutex = PTHREAD_MUTEX_INITIALIZER,
-		.changed = PTHREAD_COND_INITIALIZER,
-		.err = err};
+	struct load ld = {
+		.st = st, .req = req, .im = im, .top = ids, .stage = STAGE_INIT};
 	int rc = image_plan(&ld, err);
 
 	if (rc == 0)
