@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/quote.h"
 #include "image/config_change.h"
+#include "image/image.h"
 #include "store/config.h"
 
 struct change {
@@ -34,37 +35,41 @@ static int took(const struct change *c, int rc)
 	return rc < 0 ? bad(c, "not valid UTF-8") : 0;
 }
 
-/* o[key], an object or array, which is made if there is none. */
-static json_t *sub(json_t *o, const char *key, json_type type)
+static int put(const struct change *c, const char *key, json_t *v)
 {
-	json_t *v = json_object_get(o, key);
+	return took(c, json_object_set_new(c->run, key, v));
+}
 
-	if (!v || json_typeof(v) != type) {
-		v = type == JSON_OBJECT ? json_object() : json_array();
-		json_object_set_new(o, key, v);
-	}
-	return v;
+/* Sets key in the object what, which is made if there is none. */
+static int set_in(const struct change *c, const char *what, const char *key, json_t *v)
+{
+	return took(c, json_object_set_new(image_sub(c->run, what, JSON_OBJECT), key, v));
 }
 
 /* ---- words ------------------------------------------------------------------------ */
 
-/* Variables have the values that ENV has given them; n bytes of name. */
-static const char *value_of(const struct change *c, const char *name, size_t n)
+/* Where the environment has that variable, n bytes of name; NULL: nowhere. */
+static const char *find_env(const json_t *env, const char *name, size_t n, size_t *at)
 {
 	const json_t *v;
-	size_t i;
 
-	/* That can be a port, a signal, a user. */
-	if (c->check)
-		return "1";
-	json_array_foreach(c->env, i, v)
-	{
+	for (*at = 0; (v = json_array_get(env, *at)); ++*at) {
 		const char *s = json_string_value(v);
 
 		if (s && strncmp(s, name, n) == 0 && s[n] == '=')
 			return s + n + 1;
 	}
-	return "";
+	return NULL;
+}
+
+/* Variables have the values that ENV has given them. */
+static const char *value_of(const struct change *c, const char *name, size_t n)
+{
+	size_t at;
+	const char *value = find_env(c->env, name, n, &at);
+
+	/* That can be a port, a signal, a user. */
+	return c->check ? "1" : value ? value : "";
 }
 
 /* A $NAME or ${NAME} at *p, which is moved behind it. */
@@ -162,29 +167,20 @@ static int each(struct change *c, const char *p, bool arrays,
 
 static int set_env(struct change *c, const char *name, size_t n, const char *value)
 {
-	json_t *env = sub(c->run, "Env", JSON_ARRAY);
+	json_t *env = image_sub(c->run, "Env", JSON_ARRAY);
 	json_t *new = json_sprintf("%.*s=%s", (int)n, name, value);
-	json_t *v;
-	size_t i;
+	size_t at;
 
-	json_array_foreach(env, i, v)
-	{
-		const char *s = json_string_value(v);
-
-		if (s && strncmp(s, name, n) == 0 && s[n] == '=')
-			return took(c, json_array_set_new(env, i, new));
-	}
-	return took(c, json_array_append_new(env, new));
+	return took(c,
+		find_env(env, name, n, &at) ? json_array_set_new(env, at, new) :
+					      json_array_append_new(env, new));
 }
 
 static int set_label(struct change *c, const char *name, size_t n, const char *value)
 {
 	auto_free char *key = strndup(name, n);
 
-	return took(c,
-		key ? json_object_set_new(sub(c->run, "Labels", JSON_OBJECT), key,
-			      json_string(value)) :
-		      -1);
+	return key ? set_in(c, "Labels", key, json_string(value)) : err_nomem(c->err);
 }
 
 /* NAME=VALUE..., or of old NAME and the rest as its value. */
@@ -218,16 +214,6 @@ static int pairs(struct change *c, const char *p,
 	return rc;
 }
 
-static int do_env(struct change *c, const char *p)
-{
-	return pairs(c, p, set_env);
-}
-
-static int do_label(struct change *c, const char *p)
-{
-	return pairs(c, p, set_label);
-}
-
 /* As an array, or by the image's shell. */
 static json_t *command(const struct change *c, const char *p)
 {
@@ -247,7 +233,7 @@ static json_t *command(const struct change *c, const char *p)
 static int do_cmd(struct change *c, const char *p)
 {
 	c->cmd_set = true;
-	return took(c, json_object_set_new(c->run, "Cmd", command(c, p)));
+	return put(c, "Cmd", command(c, p));
 }
 
 /* What the command was is for the entry point that was. */
@@ -255,7 +241,7 @@ static int do_entrypoint(struct change *c, const char *p)
 {
 	if (!c->cmd_set)
 		json_object_del(c->run, "Cmd");
-	return took(c, json_object_set_new(c->run, "Entrypoint", command(c, p)));
+	return put(c, "Entrypoint", command(c, p));
 }
 
 /* A port, or the last of a range. */
@@ -280,29 +266,16 @@ static int add_ports(struct change *c, const char *w)
 		return bad(c, "the protocol of a port must be tcp, udp or sctp");
 	for (; from <= to; from++) {
 		snprintf(text, sizeof(text), "%lu%s", from, *end ? end : "/tcp");
-		json_object_set_new(
-			sub(c->run, "ExposedPorts", JSON_OBJECT), text, json_object());
+		set_in(c, "ExposedPorts", text, json_object());
 	}
 	return 0;
-}
-
-static int do_expose(struct change *c, const char *p)
-{
-	return each(c, p, false, add_ports);
 }
 
 static int add_volume(struct change *c, const char *w)
 {
 	if (!*w)
 		return bad(c, "the name of a volume is empty");
-	return took(c,
-		json_object_set_new(
-			sub(c->run, "Volumes", JSON_OBJECT), w, json_object()));
-}
-
-static int do_volume(struct change *c, const char *p)
-{
-	return each(c, p, true, add_volume);
+	return set_in(c, "Volumes", w, json_object());
 }
 
 static int one_word(struct change *c, const char *p, struct buf *w)
@@ -317,8 +290,7 @@ static int do_user(struct change *c, const char *p)
 	auto_buf w = {0};
 	int rc = one_word(c, p, &w);
 
-	return rc < 0 ? rc :
-			took(c, json_object_set_new(c->run, "User", json_string(w.data)));
+	return rc < 0 ? rc : put(c, "User", json_string(w.data));
 }
 
 /* Of more than one word the name may be, and not end with a slash. */
@@ -337,9 +309,7 @@ static int do_workdir(struct change *c, const char *p)
 	while (path.len > 1 && path.data[path.len - 1] == '/')
 		buf_cut(&path, path.len - 1);
 	return path.failed ? err_nomem(c->err) :
-			     took(c,
-				     json_object_set_new(c->run, "WorkingDir",
-					     json_string(path.data)));
+			     put(c, "WorkingDir", json_string(path.data));
 }
 
 static bool is_signal(const char *s)
@@ -366,9 +336,7 @@ static int do_stopsignal(struct change *c, const char *p)
 
 	if (rc == 0 && !is_signal(w.data))
 		rc = bad(c, "expected a signal, such as SIGTERM or 15");
-	return rc < 0 ?
-		rc :
-		took(c, json_object_set_new(c->run, "StopSignal", json_string(w.data)));
+	return rc < 0 ? rc : put(c, "StopSignal", json_string(w.data));
 }
 
 /* What is run when another image is built on this one is kept as it is. */
@@ -383,7 +351,7 @@ static int do_onbuild(struct change *c, const char *p)
 	}
 	return took(c,
 		json_array_append_new(
-			sub(c->run, "OnBuild", JSON_ARRAY), json_string(p)));
+			image_sub(c->run, "OnBuild", JSON_ARRAY), json_string(p)));
 }
 
 /* As Go writes durations: 1m30s, 500ms. In nanoseconds; -1: it is none. */
@@ -478,24 +446,43 @@ static int health(struct change *c, json_t *check, const char *p)
 
 static int do_healthcheck(struct change *c, const char *p)
 {
-	json_t *check = json_object();
+	auto_json check = json_object();
 	int rc = check ? health(c, check, p) : err_nomem(c->err);
 
-	if (rc == 0)
-		rc = took(c, json_object_set(c->run, "Healthcheck", check));
-	json_decref(check);
-	return rc;
+	return rc < 0 ? rc : put(c, "Healthcheck", json_incref(check));
 }
 
 /* ----------------------------------------------------------------------------------- */
 
+/* What is done with all of the argument, or with each of its pairs or words. */
 static const struct {
 	const char *name;
-	int (*fn)(struct change *c, const char *arg);
-} instructions[] = {{"CMD", do_cmd}, {"ENTRYPOINT", do_entrypoint}, {"ENV", do_env},
-	{"EXPOSE", do_expose}, {"HEALTHCHECK", do_healthcheck}, {"LABEL", do_label},
-	{"ONBUILD", do_onbuild}, {"STOPSIGNAL", do_stopsignal}, {"USER", do_user},
-	{"VOLUME", do_volume}, {"WORKDIR", do_workdir}};
+	int (*all)(struct change *c, const char *arg);
+	int (*pair)(struct change *c, const char *name, size_t n, const char *value);
+	int (*each)(struct change *c, const char *word);
+	bool arrays; /* the words may be a JSON array */
+} instructions[] = {
+	{"CMD", .all = do_cmd},
+	{"ENTRYPOINT", .all = do_entrypoint},
+	{"ENV", .pair = set_env},
+	{"EXPOSE", .each = add_ports},
+	{"HEALTHCHECK", .all = do_healthcheck},
+	{"LABEL", .pair = set_label},
+	{"ONBUILD", .all = do_onbuild},
+	{"STOPSIGNAL", .all = do_stopsignal},
+	{"USER", .all = do_user},
+	{"VOLUME", .each = add_volume, .arrays = true},
+	{"WORKDIR", .all = do_workdir},
+};
+
+static int instruct(struct change *c, size_t i, const char *arg)
+{
+	if (instructions[i].pair)
+		return pairs(c, arg, instructions[i].pair);
+	return instructions[i].each ?
+		each(c, arg, instructions[i].arrays, instructions[i].each) :
+		instructions[i].all(c, arg);
+}
 
 static int apply(struct change *c, const char *text)
 {
@@ -524,7 +511,7 @@ static int apply(struct change *c, const char *text)
 	if (!*trimmed)
 		return bad(c, "the instruction has no argument");
 	c->env = json_copy(json_object_get(c->run, "Env"));
-	rc = instructions[i].fn(c, trimmed);
+	rc = instruct(c, i, trimmed);
 	json_decref(c->env);
 	return rc;
 }
@@ -539,9 +526,10 @@ static int set_text(json_t *o, const char *key, const char *text, struct ovl_err
 static int change(
 	json_t *config, const struct ovl_commit *req, bool check, struct ovl_err *err)
 {
-	struct change c = {
-		.run = sub(config, "config", JSON_OBJECT), .check = check, .err = err};
-	json_t *history = sub(config, "history", JSON_ARRAY);
+	struct change c = {.run = image_sub(config, "config", JSON_OBJECT),
+		.check = check,
+		.err = err};
+	json_t *history = image_sub(config, "history", JSON_ARRAY);
 	json_t *last = json_array_get(history, json_array_size(history) - 1);
 	int rc = set_text(config, "author", req->author, err);
 

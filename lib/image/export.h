@@ -95,8 +95,8 @@ static inline const struct blob *blob_of(const struct blob *b)
 int export_replay(const struct blob *b, sink_fn sink, void *ctx, struct ovl_err *err);
 /* Reports progress; call it on the main thread, as often as convenient. */
 void export_progress(struct export *x);
-/* Consumes o (NULL: out of memory) and writes its text, the same for the same content. */
-int export_dump(json_t *o, struct buf *out, struct ovl_err *err);
+/* Writes the text of o (NULL: out of memory), the same for the same content. */
+int export_dump(const json_t *o, struct buf *out, struct ovl_err *err);
 
 /* export_blob.c: makes all blobs that are not rebuilt while they are written. */
 int export_blobs(struct export *x, struct ovl_err *err);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -18,12 +17,6 @@
 #include "store/driver.h"
 #include "store/names.h"
 #include "store/store.h"
-
-#define auto_json __attribute__((cleanup(json_decref_p))) json_t *
-static void json_decref_p(json_t **o)
-{
-	json_decref(*o);
-}
 
 /* ---- the config that is there ----------------------------------------------------- */
 
@@ -133,47 +126,6 @@ int export_find_config(struct export *x, struct exported *img, struct ovl_err *e
 
 /* ---- the config that is made ------------------------------------------------------ */
 
-/* The architecture that this program is built for, in Go's terms
- * (go.dev/doc/install/source). */
-static void set_architecture(json_t *config)
-{
-	const char *variant = NULL;
-	struct utsname un = {0};
-	const char *name;
-#if defined(__x86_64__)
-	name = "amd64";
-#elif defined(__i386__)
-	name = "386";
-#elif defined(__aarch64__)
-	name = "arm64";
-	variant = "v8";
-#elif defined(__arm__)
-	name = "arm";
-	variant = __ARM_ARCH >= 7 ? "v7" : __ARM_ARCH == 6 ? "v6" : "v5";
-#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
-	name = "ppc64le";
-#elif defined(__powerpc64__)
-	name = "ppc64";
-#elif defined(__s390x__)
-	name = "s390x";
-#elif defined(__riscv) && __riscv_xlen == 64
-	name = "riscv64";
-#elif defined(__mips64) && defined(__MIPSEL__)
-	name = "mips64le";
-#elif defined(__loongarch64)
-	name = "loong64";
-#else
-	name = NULL;
-#endif
-	if (!name) {
-		uname(&un);
-		name = un.machine;
-	}
-	json_object_set_new(config, "architecture", json_string(name));
-	if (variant)
-		json_object_set_new(config, "variant", json_string(variant));
-}
-
 /* RFC 3339, years 1970 to 9999, clamped by $SOURCE_DATE_EPOCH. */
 static int when(int64_t seconds, char out[32], struct ovl_err *err)
 {
@@ -190,18 +142,6 @@ static int when(int64_t seconds, char out[32], struct ovl_err *err)
 	gmtime_r(&t, &tm);
 	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return 0;
-}
-
-/* Returns o[key]; creates or replaces it if it is missing or of another type. */
-static json_t *sub(json_t *o, const char *key, json_t *(*make)(void), json_type type)
-{
-	json_t *v = json_object_get(o, key);
-
-	if (!v || json_typeof(v) != type) {
-		json_object_set_new(o, key, make());
-		v = json_object_get(o, key);
-	}
-	return v;
 }
 
 static bool is_of_layer(const json_t *entry)
@@ -240,9 +180,9 @@ static void cut_history(json_t *config, size_t layers)
 /* Adds the layers on top of those that the config is for, and missing history entries. */
 static int add_layers(json_t *config, const struct exported *img, struct ovl_err *err)
 {
-	json_t *rootfs = sub(config, "rootfs", json_object, JSON_OBJECT);
-	json_t *ids = sub(rootfs, "diff_ids", json_array, JSON_ARRAY);
-	json_t *history = sub(config, "history", json_array, JSON_ARRAY);
+	json_t *rootfs = image_sub(config, "rootfs", JSON_OBJECT);
+	json_t *ids = image_sub(rootfs, "diff_ids", JSON_ARRAY);
+	json_t *history = image_sub(config, "history", JSON_ARRAY);
 	char created[32];
 	size_t n;
 
@@ -269,26 +209,18 @@ static int add_layers(json_t *config, const struct exported *img, struct ovl_err
 	return img->change ? image_change(config, img->change, err) : 0;
 }
 
-static int make(json_t **out, const struct exported *img, struct ovl_err *err)
+/* The config of an image that nothing is known of. */
+static json_t *new_config(void)
 {
-	json_t *config = json_object();
-	int rc;
+	struct platform here;
+	json_t *o;
 
-	if (img->found_for) {
-		json_decref(config);
-		config = parse_config(&img->found);
-	} else {
-		set_architecture(config);
-		json_object_set_new(config, "os", json_string("linux"));
-		json_object_set_new(config, "config", json_object());
-	}
-	rc = config ? add_layers(config, img, err) : err_nomem(err);
-	if (rc < 0) {
-		json_decref(config);
-		return rc;
-	}
-	*out = config;
-	return 0;
+	platform_here(&here);
+	o = json_pack(
+		"{s:s, s:s, s:{}}", "architecture", here.arch, "os", here.os, "config");
+	if (*here.variant)
+		json_object_set_new(o, "variant", json_string(here.variant));
+	return o;
 }
 
 /* OCI image-spec, image-index.md: the platform of an image in an index. */
@@ -308,12 +240,11 @@ static json_t *platform(const json_t *config)
 }
 
 /* Does its history tell of all layers, or, which is allowed, of none? */
-static bool is_complete(const struct exported *img)
+static bool is_complete(const json_t *config, size_t layers)
 {
-	auto_json config = parse_config(&img->found);
 	size_t n = history_length(config);
 
-	return !n || n == img->n;
+	return !n || n == layers;
 }
 
 int export_make_config(struct export *x, struct exported *img, struct ovl_err *err)
@@ -322,14 +253,16 @@ int export_make_config(struct export *x, struct exported *img, struct ovl_err *e
 	int rc;
 
 	(void)x;
-	if (img->found_for == img->n && is_complete(img)) {
-		config = parse_config(&img->found);
+	config = img->found_for ? parse_config(&img->found) : new_config();
+	if (!config)
+		return err_nomem(err);
+	if (img->found_for == img->n && is_complete(config, img->n)) {
 		buf_add(&img->config, img->found.data, img->found.len);
-		rc = !config || img->config.failed ? err_nomem(err) : 0;
+		rc = img->config.failed ? err_nomem(err) : 0;
 	} else {
-		rc = make(&config, img, err);
+		rc = add_layers(config, img, err);
 		if (rc == 0)
-			rc = export_dump(json_incref(config), &img->config, err);
+			rc = export_dump(config, &img->config, err);
 	}
 	if (rc == 0)
 		img->platform = platform(config);

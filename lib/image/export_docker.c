@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/quote.h"
 #include "image/export.h"
+#include "image/image.h"
 #include "image/reference.h"
 #include "store/store.h"
 
@@ -62,8 +63,6 @@ static void add_tag(
 {
 	auto_buf repository = {0};
 	auto_buf tag = {0};
-	json_t *tags = json_object_get(entry, "RepoTags");
-	json_t *of;
 
 	if (!img->named)
 		return;
@@ -72,18 +71,10 @@ static void add_tag(
 			Q(img->what));
 		return;
 	}
-	if (!json_is_array(tags)) {
-		json_object_set_new(entry, "RepoTags", json_array());
-		tags = json_object_get(entry, "RepoTags");
-	}
-	json_array_append_new(tags, json_sprintf("%s:%s", repository.data, tag.data));
-	of = json_object_get(repositories, repository.data);
-	if (!of) {
-		json_object_set_new(repositories, repository.data, json_object());
-		of = json_object_get(repositories, repository.data);
-	}
-	json_object_set_new(
-		of, tag.data, json_string(blob_of(img->stack[img->n - 1])->diff_id));
+	json_array_append_new(image_sub(entry, "RepoTags", JSON_ARRAY),
+		json_sprintf("%s:%s", repository.data, tag.data));
+	json_object_set_new(image_sub(repositories, repository.data, JSON_OBJECT),
+		tag.data, json_string(blob_of(img->stack[img->n - 1])->diff_id));
 }
 
 static int add_image(struct export *x, const struct exported *img, json_t *manifest,
@@ -106,22 +97,20 @@ static int add_image(struct export *x, const struct exported *img, json_t *manif
 int export_docker(struct export *x, struct ovl_err *err)
 {
 	auto_buf text = {0};
-	json_t *manifest = json_array();
-	json_t *repositories = json_object();
+	auto_json manifest = json_array();
+	auto_json repositories = json_object();
 	int rc = 0;
 
 	for (size_t i = 0; i < x->n_images && rc == 0; i++)
 		rc = add_image(x, &x->image[i], manifest, repositories, err);
 	if (rc == 0)
-		rc = export_dump(json_incref(manifest), &text, err);
+		rc = export_dump(manifest, &text, err);
 	if (rc == 0)
 		rc = export_add_text(x, "manifest.json", &text, err);
 	if (rc == 0 && json_object_size(repositories)) {
-		rc = export_dump(json_incref(repositories), &text, err);
+		rc = export_dump(repositories, &text, err);
 		if (rc == 0)
 			rc = export_add_text(x, "repositories", &text, err);
 	}
-	json_decref(manifest);
-	json_decref(repositories);
 	return rc;
 }

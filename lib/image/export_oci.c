@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "base/quote.h"
 #include "image/export.h"
+#include "image/image.h"
 #include "image/reference.h"
 #include "store/store.h"
 
@@ -71,8 +72,8 @@ static void warn_of_name(const struct export *x, const struct exported *img)
 static int add_image(struct export *x, const struct exported *img, json_t *manifests,
 	struct ovl_err *err)
 {
-	json_t *layers = json_array();
-	json_t *manifest = json_pack("{s:i, s:s, s:o, s:O}", "schemaVersion", 2,
+	auto_json layers = json_array();
+	auto_json manifest = json_pack("{s:i, s:s, s:o, s:O}", "schemaVersion", 2,
 		"mediaType", MEDIA "manifest.v1+json", "config",
 		descriptor(MEDIA "config.v1+json", img->config_digest, img->config.len),
 		"layers", layers);
@@ -81,12 +82,8 @@ static int add_image(struct export *x, const struct exported *img, json_t *manif
 	json_t *d;
 	int rc = add_layers(x, img, layers, err);
 
-	json_decref(layers);
-	if (rc < 0) {
-		json_decref(manifest);
-		return rc;
-	}
-	rc = export_dump(manifest, &text, err);
+	if (rc == 0)
+		rc = export_dump(manifest, &text, err);
 	if (rc == 0)
 		rc = digest_bytes(text.data, text.len, hex, err);
 	if (rc == 0)
@@ -110,25 +107,21 @@ static int add_image(struct export *x, const struct exported *img, json_t *manif
 int export_oci(struct export *x, struct ovl_err *err)
 {
 	auto_buf text = {0};
-	json_t *manifests = json_array();
-	json_t *index = json_pack("{s:i, s:s, s:O}", "schemaVersion", 2, "mediaType",
+	auto_json manifests = json_array();
+	auto_json index = json_pack("{s:i, s:s, s:O}", "schemaVersion", 2, "mediaType",
 		MEDIA "index.v1+json", "manifests", manifests);
+	auto_json layout = json_pack("{s:s}", "imageLayoutVersion", "1.0.0");
 	int rc = export_add_dir(x, "blobs/", err);
 
 	if (rc == 0)
 		rc = export_add_dir(x, "blobs/sha256/", err);
 	for (size_t i = 0; i < x->n_images && rc == 0; i++)
 		rc = add_image(x, &x->image[i], manifests, err);
-	json_decref(manifests);
-	if (rc < 0) {
-		json_decref(index);
-		return rc;
-	}
-	rc = export_dump(index, &text, err);
+	if (rc == 0)
+		rc = export_dump(index, &text, err);
 	if (rc == 0)
 		rc = export_add_text(x, "index.json", &text, err);
 	if (rc == 0)
-		rc = export_dump(
-			json_pack("{s:s}", "imageLayoutVersion", "1.0.0"), &text, err);
+		rc = export_dump(layout, &text, err);
 	return rc < 0 ? rc : export_add_text(x, "oci-layout", &text, err);
 }

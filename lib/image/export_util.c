@@ -25,11 +25,10 @@ void export_progress(struct export *x)
 	x->st->cfg.progress(x->st->cfg.ctx, &p);
 }
 
-int export_dump(json_t *o, struct buf *out, struct ovl_err *err)
+int export_dump(const json_t *o, struct buf *out, struct ovl_err *err)
 {
 	auto_free char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
-	json_decref(o);
 	buf_clear(out);
 	if (text)
 		buf_adds(out, text);

@@ -52,6 +52,12 @@ struct images {
 	struct ovl_err why; /* the reason for the first of these */
 };
 
+static inline void json_decref_p(json_t **o)
+{
+	json_decref(*o);
+}
+#define auto_json __attribute__((cleanup(json_decref_p))) json_t *
+
 void images_release(struct images *im);
 #define auto_images __attribute__((cleanup(images_release))) struct images
 
@@ -123,6 +129,8 @@ json_t *image_parse(const struct buf *bytes, json_error_t *why);
 const json_t *image_member(const json_t *o, const char *key);
 /* Renames that member to key. */
 void image_respell(json_t *o, const char *key);
+/* o[key], an object or array; made, or made anew, unless it is one. */
+json_t *image_sub(json_t *o, const char *key, json_type type);
 /* The text of a member; "" if there is none. */
 const char *image_text(const json_t *o, const char *key);
 

@@ -65,6 +65,18 @@ void image_respell(json_t *o, const char *key)
 	json_decref(v);
 }
 
+json_t *image_sub(json_t *o, const char *key, json_type type)
+{
+	json_t *v = json_object_get(o, key);
+
+	if (!v || json_typeof(v) != type) {
+		json_object_set_new(
+			o, key, type == JSON_OBJECT ? json_object() : json_array());
+		v = json_object_get(o, key);
+	}
+	return v;
+}
+
 const char *image_text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(image_member(o, key));

@@ -15,7 +15,7 @@ static const struct {
 	const char *platform;
 } platforms[] = {
 	{"x86_64", "linux/amd64"},
-	{"aarch64", "linux/arm64"},
+	{"aarch64", "linux/arm64/v8"},
 	{"i686", "linux/386"},
 	{"i586", "linux/386"},
 	{"armv8l", "linux/arm/v8"},
@@ -23,6 +23,7 @@ static const struct {
 	{"armv6l", "linux/arm/v6"},
 	{"armv5tel", "linux/arm/v5"},
 	{"ppc64le", "linux/ppc64le"},
+	{"ppc64", "linux/ppc64"},
 	{"s390x", "linux/s390x"},
 	{"riscv64", "linux/riscv64"},
 	{"loongarch64", "linux/loong64"},
@@ -102,14 +103,20 @@ static void split(struct platform *p)
 	}
 }
 
+void platform_here(struct platform *out)
+{
+	*out = (struct platform){.text = machine()};
+	split(out);
+	out->level = strcmp(out->arch, "amd64") == 0 ?
+		x86_level() :
+		platform_level(out->arch, out->variant);
+}
+
 void platform_want(struct platform *out, const char *text)
 {
-	struct platform here = {.text = machine()};
+	struct platform here;
 
-	split(&here);
-	here.level = strcmp(here.arch, "amd64") == 0 ?
-		x86_level() :
-		platform_level(here.arch, here.variant);
+	platform_here(&here);
 	here.variant[0] = '\0';
 	*out = here;
 	if (!text)

@@ -17,6 +17,9 @@ struct platform {
 	bool asked; /* by the user */
 };
 
+/* This machine, with its variant. */
+void platform_here(struct platform *out);
+
 /* text: what the user wants, kept in *out; NULL: this machine. */
 void platform_want(struct platform *out, const char *text);
 
