@@ -108,7 +108,7 @@ static bool plain_head(struct input *in, uint64_t at)
 		n += ok ? (size_t)body : 0;
 	}
 	ok = ok && rawhead_read(&r, head, n, NULL) == 0 &&
-		(!r.hidden.len || n <= MAX_WITH_ACL);
+		(!r.hides || n <= MAX_WITH_ACL);
 	rawhead_release(&r);
 	free(head);
 	return ok;

@@ -30,40 +30,38 @@ static bool starts(const char *p, size_t n, const char *with)
 }
 
 /* Adds a record with its length, which includes the length field. */
-static void add_record(struct buf *out, const char *p, size_t n)
+static void add_record(struct buf *out, const struct buf *rec)
 {
 	size_t digits = 1;
 	size_t len;
 
 	for (;;) {
-		len = digits + 1 + n + 1;
+		len = digits + 1 + rec->len + 1;
 		if ((size_t)snprintf(NULL, 0, "%zu", len) <= digits)
 			break;
 		digits++;
 	}
 	buf_addf(out, "%zu ", len);
-	buf_add(out, p, n);
+	buf_add(out, rec->data, rec->len);
 	buf_add(out, "\n", 1);
+	out->failed |= rec->failed;
 }
 
 static void fix_mtime(struct buf *out, int64_t sec, long nsec)
 {
-	char text[64];
-	size_t n;
+	auto_buf rec = {0};
 
-	snprintf(text, sizeof(text), "mtime=-%" PRId64 ".%09ld", -(sec + 1),
-		1000000000 - nsec);
-	n = strlen(text);
-	while (text[n - 1] == '0')
-		n--;
-	add_record(out, text, n);
+	buf_addf(&rec, "mtime=-%" PRId64 ".%09ld", -(sec + 1), 1000000000 - nsec);
+	while (rec.len && rec.data[rec.len - 1] == '0')
+		buf_cut(&rec, rec.len - 1);
+	add_record(out, &rec);
 }
 
 /* Decodes every %XX except "%25" and "%3D". */
 static void fix_xattr(struct buf *out, const char *p, size_t n)
 {
 	const char *end = memchr(p, '=', n);
-	struct buf rec = {0};
+	auto_buf rec = {0};
 
 	while (p < end) {
 		char hex[3] = {0};
@@ -81,20 +79,15 @@ static void fix_xattr(struct buf *out, const char *p, size_t n)
 		}
 	}
 	buf_add(&rec, end, n - rec.len);
-	add_record(out, rec.data ? rec.data : "", rec.failed ? 0 : rec.len);
-	out->failed |= rec.failed;
-	buf_release(&rec);
+	add_record(out, &rec);
 }
 
 static void fix_name(struct buf *out, const char *path)
 {
-	struct buf rec = {0};
+	auto_buf rec = {0};
 
-	buf_adds(&rec, sparse_key);
-	buf_adds(&rec, path);
-	add_record(out, rec.data ? rec.data : "", rec.failed ? 0 : rec.len);
-	out->failed |= rec.failed;
-	buf_release(&rec);
+	buf_addf(&rec, "%s%s", sparse_key, path);
+	add_record(out, &rec);
 }
 
 static void fix_records(struct buf *out, const char *p, size_t n, const struct meant *m)

@@ -43,7 +43,7 @@ static void clear_records(struct rawhead *r)
 	r->acl.len = 0;
 	r->acl_default.len = 0;
 	r->acl_nfs4 = false;
-	r->hidden.len = 0;
+	r->hides = false;
 }
 
 void rawhead_clear(struct rawhead *r)
@@ -58,7 +58,6 @@ void rawhead_release(struct rawhead *r)
 	buf_release(&r->link);
 	buf_release(&r->acl);
 	buf_release(&r->acl_default);
-	buf_release(&r->hidden);
 }
 
 /* An octal field of a ustar header; BODY_MAX if it is invalid. */
@@ -238,20 +237,18 @@ static int note_acl(struct buf *to, const char *text, size_t n, struct ovl_err *
 	return to->failed ? err_nomem(err) : 0;
 }
 
-static int hide(struct rawhead *r, const struct record *rec, struct ovl_err *err)
+static void hide(struct rawhead *r, const struct record *rec)
 {
-	size_t at = (size_t)((const unsigned char *)rec->key - r->base);
-
-	buf_add(&r->hidden, &at, sizeof(at));
-	return r->hidden.failed ? err_nomem(err) : 0;
+	r->hides = true;
+	if (r->patched)
+		r->patched[(const unsigned char *)rec->key - r->base] = 'x';
 }
 
 static int take_acl(struct rawhead *r, const struct record *rec, struct ovl_err *err)
 {
 	if (!key_starts(rec, "SCHILY.acl."))
 		return 0;
-	if (hide(r, rec, err) < 0)
-		return -ENOMEM;
+	hide(r, rec);
 	if (key_is(rec, "SCHILY.acl.access"))
 		return note_acl(&r->acl, rec->value, rec->len, err);
 	if (key_is(rec, "SCHILY.acl.default"))
@@ -321,31 +318,35 @@ static bool is_decimal(const char *p, size_t n, bool time)
 	return i == n;
 }
 
-/* Checks for values that libarchive's reader would misunderstand. */
+/* Would libarchive's reader misunderstand it? */
+static bool is_sound(const struct record *rec)
+{
+	static const struct {
+		const char *key;
+		enum { NUMBER, TIME, NAME } kind;
+	} known[] = {{"uid", NUMBER}, {"gid", NUMBER}, {"size", NUMBER},
+		{"SCHILY.realsize", NUMBER}, {"GNU.sparse.size", NUMBER},
+		{"GNU.sparse.realsize", NUMBER}, {"GNU.sparse.numblocks", NUMBER},
+		{"GNU.sparse.offset", NUMBER}, {"GNU.sparse.numbytes", NUMBER},
+		{"GNU.sparse.major", NUMBER}, {"GNU.sparse.minor", NUMBER},
+		{"mtime", TIME}, {"atime", TIME}, {"ctime", TIME}, {"path", NAME},
+		{"linkpath", NAME}, {"uname", NAME}, {"gname", NAME},
+		{"GNU.sparse.name", NAME}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (key_is(rec, known[i].key))
+			return known[i].kind == NAME ?
+				!memchr(rec->value, '\0', rec->len) :
+				is_decimal(rec->value, rec->len, known[i].kind == TIME);
+	}
+	return !memchr(rec->key, '\0', rec->key_len);
+}
+
 static int check_value(const struct record *rec, struct ovl_err *err)
 {
-	static const char *const decimals[] = {"uid", "gid", "size", "SCHILY.realsize",
-		"GNU.sparse.size", "GNU.sparse.realsize", "GNU.sparse.numblocks",
-		"GNU.sparse.offset", "GNU.sparse.numbytes", "GNU.sparse.major",
-		"GNU.sparse.minor"};
-	static const char *const times[] = {"mtime", "atime", "ctime"};
-	static const char *const names[] = {
-		"path", "linkpath", "uname", "gname", "GNU.sparse.name"};
-	bool ok = !memchr(rec->key, '\0', rec->key_len);
 	auto_free char *key = NULL;
 
-	for (size_t i = 0; i < sizeof(decimals) / sizeof(decimals[0]); i++)
-		ok = ok &&
-			(!key_is(rec, decimals[i]) ||
-				is_decimal(rec->value, rec->len, false));
-	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		ok = ok &&
-			(!key_is(rec, times[i]) ||
-				is_decimal(rec->value, rec->len, true));
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		ok = ok &&
-			(!key_is(rec, names[i]) || !memchr(rec->value, '\0', rec->len));
-	if (ok)
+	if (is_sound(rec))
 		return 0;
 	key = strndup(rec->key, rec->key_len);
 	return err_say(err, EBADMSG, "damaged tar archive: malformed pax record %s",
@@ -369,7 +370,7 @@ static int apply_record(struct rawhead *r, const struct record *rec, struct ovl_
 	/* Of a link, device, directory or FIFO: the reader would take what follows for its
 	 * data, GNU tar and Go do not. */
 	if (key_is(rec, "size") && memchr("123456", r->type, 6))
-		return hide(r, rec, err);
+		hide(r, rec);
 	rc = take_acl(r, rec, err);
 	return rc < 0 ? rc : note_xattr(r, rec, err);
 }

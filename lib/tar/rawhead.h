@@ -31,9 +31,11 @@ struct rawhead {
 	struct buf acl_default; /* SCHILY.acl.default */
 	bool acl_nfs4; /* an NFSv4 ACL, which Linux does not have */
 	const unsigned char *base; /* start of the headers, while they are read */
-	/* size_t: offsets in the headers of the keys of records that the reader is not to
-	 * see: ACLs, for which it needs quadratic time, and a size of what has no data */
-	struct buf hidden;
+	/* A copy of the headers, where the keys of records that the reader is not to see
+	 * become unknown ones: ACLs, for which it needs quadratic time, and a size of what
+	 * has no data. NULL: none */
+	unsigned char *patched;
+	bool hides; /* there are such records */
 };
 
 void rawhead_clear(struct rawhead *r);

@@ -102,9 +102,9 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 		return r;
 	old = uselocale(t->c);
 	t->in_header = true;
-	tarin_swap_patches(t);
+	tarin_swap_head(t);
 	r = archive_read_next_header(t->a, entry);
-	tarin_swap_patches(t);
+	tarin_swap_head(t);
 	t->in_header = false;
 	uselocale(old);
 	if (r == ARCHIVE_EOF && t->rc == 0)
@@ -189,8 +189,10 @@ int tarin_data(struct tarin *t, const char *path, const void **p, size_t *n,
 
 /* ---- the end ---------------------------------------------------------------------- */
 
-static bool all_zero(const unsigned char *p, size_t n)
+static bool all_zero(const void *bytes, size_t n)
 {
+	const char *p = bytes;
+
 	while (n && *p == 0) {
 		p++;
 		n--;
@@ -230,11 +232,15 @@ int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err)
 	uint64_t head = (uint64_t)archive_read_header_position(t->a);
 	uint64_t start = head < t->lone_end ? t->lone_end : head;
 	uint64_t marks = end - start;
-	unsigned char *raw = marks > 1024 ? NULL : tarin_gather(t, start, end);
-	bool zero = raw && all_zero(raw, marks);
+	auto_buf raw = {0};
+	bool zero;
 	int rc;
 
-	free(raw);
+	if (marks <= 1024)
+		tarin_gather(t, start, end, &raw);
+	if (raw.failed)
+		return err_nomem(err);
+	zero = marks <= 1024 && all_zero(raw.data, raw.len);
 	if (!zero)
 		return err_say(err, EBADMSG,
 			"damaged tar archive: it ends after an extension header");
@@ -286,7 +292,8 @@ void tarin_close(struct tarin *t)
 	if (!t)
 		return;
 	rawhead_release(&t->head);
-	buf_release(&t->patches);
+	buf_release(&t->raw);
+	buf_release(&t->patched);
 	if (t->a)
 		archive_read_free(t->a);
 	if (t->c != (locale_t)0)

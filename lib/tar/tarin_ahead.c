@@ -33,27 +33,6 @@ static int peek_header(
 	return rc;
 }
 
-static void add_patch(struct tarin *t, uint64_t place, unsigned char byte)
-{
-	const struct patch patch = {place, byte};
-
-	buf_add(&t->patches, &patch, sizeof(patch));
-}
-
-static void mend(struct tarin *t, uint64_t at, const unsigned char *block,
-	bool superseded, bool no_data)
-{
-	unsigned char mended[RAWHEAD_BLOCK];
-
-	memcpy(mended, block, sizeof(mended));
-	if (!rawhead_mend(mended, superseded, no_data))
-		return;
-	for (unsigned i = 0; i < RAWHEAD_BLOCK; i++) {
-		if (mended[i] != block[i])
-			add_patch(t, at + i, mended[i]);
-	}
-}
-
 /* 1 if what follows a hard link with a size is a header, as it is for GNU tar and Go in any
  * case; 0, negative errno. */
 static int has_no_data(
@@ -68,26 +47,24 @@ static int has_no_data(
 	return rc < 0 ? rc : next && rawhead_is_summed(next);
 }
 
-/* The headers that are held from start on, up to the entry's own; n_pax of them are pax
- * headers. */
-static int mend_all(struct tarin *t, uint64_t start, unsigned n_pax, struct ovl_err *err)
+/* Changes what the reader gets of n_pax pax headers and others, up to the entry's own. */
+static int mend_all(struct tarin *t, unsigned n_pax, struct ovl_err *err)
 {
-	const unsigned char *block;
 	long long body = 0;
-	bool pax;
-	int rc;
 
-	for (uint64_t at = start; body >= 0; at += RAWHEAD_BLOCK + (uint64_t)body) {
-		rc = peek_header(t, at, &block, err);
-		if (rc < 0 || !block)
-			return rc;
+	for (uint64_t at = 0; at + RAWHEAD_BLOCK <= t->patched.len;
+		at += RAWHEAD_BLOCK + (uint64_t)body) {
+		unsigned char *block = (unsigned char *)t->patched.data + at;
+		bool pax = rawhead_is_pax((char)block[156]);
+		int no_data = has_no_data(t, t->head_at + at, block, err);
+
+		if (no_data < 0)
+			return no_data;
 		body = rawhead_body(block);
-		pax = rawhead_is_pax((char)block[156]);
-		rc = has_no_data(t, at, block, err);
-		if (rc < 0)
-			return rc;
-		mend(t, at, block, pax && n_pax > 1, rc);
+		rawhead_mend(block, pax && n_pax > 1, no_data);
 		n_pax -= pax;
+		if (body < 0)
+			break;
 	}
 	return 0;
 }
@@ -118,73 +95,63 @@ static int find_entry(
 	}
 }
 
-/* Hides records from the reader: while it reads the headers, they have a key that it does
- * not know. Nobody else may read the blocks meanwhile. */
-static void hide_records(struct tarin *t, uint64_t head_at)
-{
-	const struct buf *keys = &t->head.hidden;
-
-	for (size_t i = 0; i + sizeof(size_t) <= keys->len; i += sizeof(size_t)) {
-		size_t at;
-
-		memcpy(&at, keys->data + i, sizeof(at));
-		add_patch(t, head_at + at, 'x');
-	}
-}
-
 /* The headers of the entry to come, before the reader gets them. */
 int tarin_read_ahead(struct tarin *t, struct ovl_err *err)
 {
 	uint64_t start = (uint64_t)archive_filter_bytes(t->a, 0);
-	uint64_t at = start;
+	uint64_t own = start; /* the entry's own header */
 	unsigned n_pax = 0;
-	unsigned char *raw;
 	int rc;
 
 	rawhead_clear(&t->head);
-	buf_clear(&t->patches);
-	t->lone_end = start;
-	rc = find_entry(t, &at, &n_pax, err);
-	if (rc == 0 && at > start)
-		rc = look_ahead(t, at, err);
+	buf_clear(&t->patched);
+	t->head_at = t->lone_end = start;
+	rc = find_entry(t, &own, &n_pax, err);
 	/* If the stream ends before that, the reader will notice. */
-	if (rc < 0 || at > t->offset)
+	if (rc < 0 || own > t->offset || start == t->offset)
 		return rc;
-	rc = mend_all(t, start, n_pax, err);
-	if (rc == 0 && at > start) {
-		raw = tarin_gather(t, start, at);
-		rc = raw ? rawhead_read(&t->head, raw, at - start, err) : err_nomem(err);
-		free(raw);
-	}
-	hide_records(t, start);
-	return rc == 0 && t->patches.failed ? err_nomem(err) : rc;
+	tarin_gather(t, start, own + RAWHEAD_BLOCK, &t->raw);
+	buf_add(&t->patched, t->raw.data, t->raw.len);
+	if (t->patched.failed || t->raw.failed)
+		return err_nomem(err);
+	rc = mend_all(t, n_pax, err);
+	t->head.patched = (unsigned char *)t->patched.data;
+	if (rc == 0)
+		rc = rawhead_read(
+			&t->head, (unsigned char *)t->raw.data, own - start, err);
+	if (memcmp(t->raw.data, t->patched.data, t->raw.len) == 0)
+		buf_clear(&t->patched);
+	return rc;
 }
 
-/* Changes one byte that is held and not read yet with that of a patch. */
-static void swap_byte(struct tarin *t, struct patch *patch)
+static void swap_bytes(unsigned char *a, unsigned char *b, size_t n)
 {
+	for (size_t i = 0; i < n; i++) {
+		unsigned char was = a[i];
+
+		a[i] = b[i];
+		b[i] = was;
+	}
+}
+
+/* Called before the reader gets the headers, and after: exchanges them with those that are
+ * patched. Nobody else must be reading the blocks. */
+void tarin_swap_head(struct tarin *t)
+{
+	uint64_t end = t->head_at + t->patched.len;
+
+	if (!t->patched.len)
+		return;
+	stream_wait_hashed(t->stream);
 	for (unsigned i = 0; i < t->n_held; i++) {
-		struct held *h = &t->held[i];
-		unsigned char *at;
-		unsigned char was;
+		const struct held *h = &t->held[i];
+		uint64_t from = t->head_at > h->offset ? t->head_at : h->offset;
+		uint64_t to = end < h->offset + h->len ? end : h->offset + h->len;
 
-		if (patch->place < h->offset || patch->place >= h->offset + h->len)
-			continue;
-		at = (unsigned char *)(uintptr_t)h->data + (patch->place - h->offset);
-		was = *at;
-		*at = patch->byte;
-		patch->byte = was;
+		if (from < to)
+			swap_bytes(
+				(unsigned char *)(uintptr_t)h->data + (from - h->offset),
+				(unsigned char *)t->patched.data + (from - t->head_at),
+				to - from);
 	}
-}
-
-/* Called before the reader gets the headers, and after. Nobody else must be reading the
- * blocks. */
-void tarin_swap_patches(struct tarin *t)
-{
-	struct patch *patch = (struct patch *)(void *)t->patches.data;
-
-	if (t->patches.len)
-		stream_wait_hashed(t->stream);
-	for (size_t i = 0; i < t->patches.len / sizeof(*patch); i++)
-		swap_byte(t, &patch[i]);
 }

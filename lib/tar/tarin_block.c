@@ -67,17 +67,15 @@ int tarin_take_block(struct tarin *t, struct ovl_err *err)
 }
 
 /* Copies bytes from..to of the stream, all of them held, into one buffer. */
-unsigned char *tarin_gather(const struct tarin *t, uint64_t from, uint64_t to)
+void tarin_gather(const struct tarin *t, uint64_t from, uint64_t to, struct buf *out)
 {
-	unsigned char *out = malloc(to - from + 1);
-
-	for (unsigned i = 0; out && i < t->n_held; i++) {
+	buf_clear(out);
+	for (unsigned i = 0; i < t->n_held; i++) {
 		const struct held *h = &t->held[i];
 		uint64_t a = from > h->offset ? from : h->offset;
 		uint64_t b = to < h->offset + h->len ? to : h->offset + h->len;
 
 		if (a < b)
-			memcpy(out + (a - from), h->data + (a - h->offset), b - a);
+			buf_add(out, h->data + (a - h->offset), b - a);
 	}
-	return out;
 }

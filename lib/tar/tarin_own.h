@@ -19,13 +19,6 @@ struct held {
 	size_t len;
 };
 
-/* A byte of the stream, and what the reader gets in its place; while it does, the other way
- * round. */
-struct patch {
-	uint64_t place;
-	unsigned char byte;
-};
-
 struct tarin {
 	struct stream *stream;
 	struct archive *a;
@@ -41,7 +34,10 @@ struct tarin {
 	bool in_header; /* blocks are held until the header is read */
 	bool eof;
 	struct rawhead head; /* of the current entry */
-	struct buf patches; /* struct patch: in the headers of the current entry */
+	uint64_t head_at; /* where the headers of the current entry begin */
+	struct buf raw; /* these headers */
+	struct buf patched; /* what the reader gets in their place; while it does, what it
+			     * does not get; empty: nothing is changed */
 	uint64_t
 		lone_end; /* of volume labels and global headers before its own headers */
 	struct recipe_out *recipe;
@@ -59,15 +55,15 @@ void tarin_drop_oldest(struct tarin *t);
 /* 1 and a block at the end of t->held, 0 at the end of the stream, negative errno. */
 int tarin_take_block(struct tarin *t, struct ovl_err *err);
 
-/* Copies bytes from..to of the stream, all of them held; the caller's to free. */
-unsigned char *tarin_gather(const struct tarin *t, uint64_t from, uint64_t to);
+/* Copies bytes from..to of the stream, all of them held. */
+void tarin_gather(const struct tarin *t, uint64_t from, uint64_t to, struct buf *out);
 int tarin_too_big(struct ovl_err *err);
 
-/* Looks at the headers of the entry to come and fills t->head and t->patches. */
+/* Looks at the headers of the entry to come and fills t->head and t->patched. */
 int tarin_read_ahead(struct tarin *t, struct ovl_err *err);
 
 /* Called before the reader gets the headers, and after. Nobody else must be reading the
  * blocks. */
-void tarin_swap_patches(struct tarin *t);
+void tarin_swap_head(struct tarin *t);
 
 #endif
