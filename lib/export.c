@@ -49,18 +49,12 @@ static int new_blob(struct export *x, struct blob **out, struct ovl_err *err)
 	return 0;
 }
 
-/* The digest of a layer without a recipe is known only after packing it. */
-static int check_recipe(struct export *x, struct blob *b, struct ovl_err *err)
+/* The digest of a writable layer is known only after packing it. */
+static void note_digest(const struct export *x, struct blob *b)
 {
-	struct stat st;
-
-	if (fstatat(b->l.fd, RECIPE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno != ENOENT)
-			return err_sys(err, errno, "cannot look up '%s' of layer %.12s",
-				RECIPE_NAME, b->l.id.s);
-		b->packed = true;
-		return 0;
-	}
+	b->packed = b->l.meta.kind != OVL_IMAGE;
+	if (b->packed)
+		return;
 	memcpy(b->diff_id, b->l.meta.diff_id, sizeof(b->diff_id));
 	for (size_t i = 0; i < x->n_blobs && !b->same; i++) {
 		const struct blob *other = x->blob[i];
@@ -69,7 +63,6 @@ static int check_recipe(struct export *x, struct blob *b, struct ovl_err *err)
 			strcmp(other->diff_id, b->diff_id) == 0)
 			b->same = other;
 	}
-	return 0;
 }
 
 /* An image layer's id must be its chain id: else its parent is not the original one. */
@@ -102,10 +95,9 @@ static int open_blob(struct export *x, const struct layer_ref *ref, const char *
 			rc = layer_open_ref(x->st, ref, LOCK_SH, what, &b->l, err);
 		if (rc == 0 && b->l.meta.kind == OVL_IMAGE)
 			rc = check_chain(&b->l, err);
-		if (rc == 0)
-			rc = check_recipe(x, b, err);
 		if (rc < 0)
 			return rc;
+		note_digest(x, b);
 	}
 	if (top)
 		used_now(&b->l);

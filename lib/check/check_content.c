@@ -84,7 +84,7 @@ static int feed(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 	struct content *x = ctx;
 	const struct replay_watch watch = {.bad = note_bad, .ctx = x};
 
-	return replay_layer_watched(x->l, sink, to, &watch, err);
+	return replay_layer(x->l, sink, to, &watch, err);
 }
 
 /* A file that has become something else or has another size is found by the
@@ -167,9 +167,7 @@ static int ingest(struct content *x, struct ingest *in, bool memory, struct stag
 {
 	struct ingest_config cfg = {
 		.drv = x->l->drv,
-		.max_size = INT64_MAX,
-		.max_entries = UINT64_MAX,
-		.max_depth = UINT32_MAX,
+		INGEST_NO_LIMITS,
 		.no_data = true,
 		.may_be_empty = true,
 		.within = place,

@@ -132,7 +132,7 @@ static int feed_quietly(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 {
 	const struct replay_watch watch = {.bad = ignore_bad};
 
-	return replay_layer_watched(ctx, sink, to, &watch, err);
+	return replay_layer(ctx, sink, to, &watch, err);
 }
 
 /* Collects the metadata from its tar: 1, 0 if that cannot be rebuilt. */
@@ -140,9 +140,7 @@ static int count(struct checker *c, struct layer *l, bool *opaque)
 {
 	struct ingest_config cfg = {
 		.drv = l->drv,
-		.max_size = INT64_MAX,
-		.max_entries = UINT64_MAX,
-		.max_depth = UINT32_MAX,
+		INGEST_NO_LIMITS,
 		.no_data = true,
 		.may_be_empty = true,
 	};

@@ -157,16 +157,8 @@ static int pack_tree(struct packing *p, struct ovl_err *err)
 		.data_end = data_end,
 		.lost = &p->c->lost,
 	};
-	struct tarout *t;
-	int rc = tarout_open_direct(&t, sink, p, err);
 
-	if (rc < 0)
-		return rc;
-	rc = pack_layer(p->l, t, &watch, err);
-	if (rc == 0)
-		rc = tarout_finish(t, err);
-	tarout_close(t);
-	return rc;
+	return pack_layer(p->l, sink, p, &watch, err);
 }
 
 int commit_pack(

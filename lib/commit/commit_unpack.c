@@ -17,29 +17,18 @@ static int pack_into(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 {
 	const struct packing *p = ctx;
 	const struct pack_watch watch = {.lost = p->lost};
-	struct tarout *t;
-	int rc = tarout_open(&t, sink, to, err);
 
-	if (rc < 0)
-		return rc;
-	rc = pack_layer(p->l, t, &watch, err);
-	if (rc == 0)
-		rc = tarout_finish(t, err);
-	tarout_close(t);
-	return rc;
+	return pack_layer(p->l, sink, to, &watch, err);
 }
 
 int commit_unpack(const struct layer *l, const struct stage *within, struct ingest *in,
 	struct pack_lost *lost, struct ovl_err *err)
 {
-	/* What is in the store already is never too large. */
 	struct ingest_config cfg = {
 		.drv = l->drv,
 		.within = within,
 		.as = COMMIT_NEW,
-		.max_size = INT64_MAX,
-		.max_entries = UINT64_MAX,
-		.max_depth = UINT32_MAX,
+		INGEST_NO_LIMITS,
 		.tell = true,
 	};
 	struct packing p = {.l = l, .lost = lost};

@@ -46,6 +46,10 @@ struct ingest_config {
 	bool tell;
 };
 
+/* For what is in the store already. */
+#define INGEST_NO_LIMITS \
+	.max_size = INT64_MAX, .max_entries = UINT64_MAX, .max_depth = UINT32_MAX
+
 struct ingest {
 	struct ovl_store *st;
 	struct ingest_config cfg;

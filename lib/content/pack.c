@@ -486,38 +486,38 @@ void pack_warn(struct ovl_store *st, const struct pack_lost *lost)
 		"had kept them");
 }
 
-int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch *watch,
-	struct ovl_err *err)
+static void release_packer(struct packer *p)
+{
+	tarout_close(p->t);
+	inodes_release(&p->packed);
+	archive_entry_free(p->e);
+	free(p->copy);
+	buf_release(&p->name);
+	buf_release(&p->value);
+}
+
+int pack_layer(const struct layer *l, sink_fn sink, void *ctx,
+	const struct pack_watch *watch, struct ovl_err *err)
 {
 	static const struct pack_watch nobody;
-	struct packer *p = calloc(1, sizeof(*p));
-	int rc = 0;
+	__attribute__((cleanup(release_packer))) struct packer p = {
+		.l = l,
+		.watch = watch ? watch : &nobody,
+		.live = l->meta.kind == OVL_WRITABLE,
+		.e = archive_entry_new(),
+		.copy = fs_buffer(COPY_SIZE),
+	};
+	int rc = p.e && p.copy ? read_clamp(&p, err) : err_nomem(err);
 
-	if (p) {
-		p->l = l;
-		p->t = t;
-		p->live = l->meta.kind == OVL_WRITABLE;
-		p->watch = watch ? watch : &nobody;
-		p->e = archive_entry_new();
-		p->copy = fs_buffer(COPY_SIZE);
-	}
-	if (!p || !p->e || !p->copy)
-		rc = err_nomem(err);
 	if (rc == 0)
-		rc = read_clamp(p, err);
+		rc = tarout_open(&p.t, p.watch->run != NULL, sink, ctx, err);
 	if (rc == 0)
-		rc = changes_walk(l, NULL, pack_one, p, err);
-	if (p && p->watch->lost)
-		*p->watch->lost = p->lost;
+		rc = changes_walk(l, NULL, pack_one, &p, err);
+	if (rc == 0)
+		rc = tarout_finish(p.t, err);
+	if (p.watch->lost)
+		*p.watch->lost = p.lost;
 	else if (rc == 0)
-		pack_warn(l->st, &p->lost);
-	if (p) {
-		inodes_release(&p->packed);
-		archive_entry_free(p->e);
-		free(p->copy);
-		buf_release(&p->name);
-		buf_release(&p->value);
-	}
-	free(p);
+		pack_warn(l->st, &p.lost);
 	return rc;
 }

@@ -48,9 +48,10 @@ struct pack_watch {
 	struct pack_lost *lost; /* NULL: a warning is given */
 };
 
-/* Writes the open layer's tar; the caller finishes t. watch may be NULL. */
-int pack_layer(const struct layer *l, struct tarout *t, const struct pack_watch *watch,
-	struct ovl_err *err);
+/* Writes the open layer's tar. With watch->run the sink gets headers and padding apart from
+ * data, see tarout_open(). watch may be NULL. */
+int pack_layer(const struct layer *l, sink_fn sink, void *ctx,
+	const struct pack_watch *watch, struct ovl_err *err);
 
 /* The latest time that may be written, from $SOURCE_DATE_EPOCH: 1, or 0 if there is no
  * limit. */

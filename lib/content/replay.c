@@ -20,7 +20,6 @@
 #include "store/driver.h"
 #include "store/store.h"
 #include "tar/recipe.h"
-#include "tar/tarout.h"
 
 #define COPY_SIZE (256 * 1024)
 
@@ -328,12 +327,7 @@ static void release_player(struct player *p)
 	free(p->copy);
 }
 
-int replay_layer(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
-{
-	return replay_layer_watched(l, sink, ctx, NULL, err);
-}
-
-int replay_layer_watched(const struct layer *l, sink_fn sink, void *ctx,
+int replay_layer(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err)
 {
 	struct player p = {
@@ -342,7 +336,7 @@ int replay_layer_watched(const struct layer *l, sink_fn sink, void *ctx,
 	int rc = recipe_open(&in, l->fd, err);
 
 	if (rc < 0)
-		return rc == -ENOENT ? rc : err_prefix(err, rc, "layer %.12s", l->id.s);
+		return err_prefix(err, rc, "layer %.12s", l->id.s);
 	p.kept_dir = fs_open_dir(l->fd, RECIPE_KEPT);
 	if (p.kept_dir < 0 && errno != ENOENT)
 		return err_sys(err, errno, "cannot open '%s' of layer %.12s", RECIPE_KEPT,
@@ -365,21 +359,6 @@ int replay_layer_watched(const struct layer *l, sink_fn sink, void *ctx,
 
 int replay_or_pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
-	struct tarout *t;
-	int rc = replay_layer(l, sink, ctx, err);
-
-	if (rc != -ENOENT)
-		return rc;
-	/* Every image layer has a recipe: packing it again would give another tar. */
-	if (l->meta.kind == OVL_IMAGE)
-		return err_say(err, EUCLEAN, "layer %.12s is damaged: '%s' is missing",
-			l->id.s, RECIPE_NAME);
-	rc = tarout_open(&t, sink, ctx, err);
-	if (rc < 0)
-		return rc;
-	rc = pack_layer(l, t, NULL, err);
-	if (rc == 0)
-		rc = tarout_finish(t, err);
-	tarout_close(t);
-	return rc;
+	return l->meta.kind == OVL_IMAGE ? replay_layer(l, sink, ctx, NULL, err) :
+					   pack_layer(l, sink, ctx, NULL, err);
 }

@@ -91,8 +91,6 @@ static inline const struct blob *blob_of(const struct blob *b)
 }
 /* export_util.c. */
 
-/* The tar of a layer with a recipe. */
-int export_replay(const struct blob *b, sink_fn sink, void *ctx, struct ovl_err *err);
 /* Reports progress; call it on the main thread, as often as convenient. */
 void export_progress(struct export *x);
 /* Writes the text of o (NULL: out of memory), the same for the same content. */

@@ -230,8 +230,7 @@ static int make_blob(struct export *x, struct blob *b, bool main, struct ovl_err
 	snprintf(name, sizeof(name), ".%s", b->l.id.s);
 	rc = begin_blob(&m, name, err);
 	if (rc == 0)
-		rc = b->packed ? replay_or_pack(&b->l, take_tar, &m, err) :
-				 export_replay(b, take_tar, &m, err);
+		rc = replay_or_pack(&b->l, take_tar, &m, err);
 	if (rc == 0)
 		rc = end_blob(&m, err);
 	if (rc == 0)

@@ -135,7 +135,7 @@ static int put_replayed(struct taring *t, const struct blob *b, struct ovl_err *
 
 	t->b = b;
 	t->left = b->size;
-	rc = export_replay(b, take_tar, t, err);
+	rc = replay_or_pack(&b->l, take_tar, t, err);
 	if (rc == 0 && t->left)
 		return lengths_differ(b, err);
 	t->x->entries += b->l.meta.entries;
@@ -195,7 +195,7 @@ static int write_tar(struct export *x, struct ovl_err *err)
 	int rc = t.entry ? encode_open(&t.e, outer, to_fd, x, err) : err_nomem(err);
 
 	if (rc == 0)
-		rc = tarout_open(&t.t, to_encoder, t.e, err);
+		rc = tarout_open(&t.t, false, to_encoder, t.e, err);
 	for (size_t i = 0; i < x->n_members && rc == 0; i++)
 		rc = put_member(&t, &x->member[i], err);
 	if (rc == 0)

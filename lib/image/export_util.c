@@ -34,15 +34,3 @@ int export_dump(const json_t *o, struct buf *out, struct ovl_err *err)
 		buf_adds(out, text);
 	return !text || out->failed ? err_nomem(err) : 0;
 }
-
-int export_replay(const struct blob *b, sink_fn sink, void *ctx, struct ovl_err *err)
-{
-	int rc;
-
-	err->text[0] = '\0';
-	rc = replay_layer(&b->l, sink, ctx, err);
-	if (rc == -ENOENT && !err->text[0])
-		rc = err_say(err, ENOENT, "layer %.12s has lost its '%s'", b->l.id.s,
-			RECIPE_NAME);
-	return rc;
-}

@@ -77,7 +77,6 @@ struct recipe_rec {
 	char diff_id[ID_LEN + 1]; /* Z */
 };
 
-/* -ENOENT without a text if there is none. */
 int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err);
 /* Reads the next record; 0, or -EUCLEAN if the recipe is invalid. Nothing may be read
  * after Z. */

@@ -268,7 +268,7 @@ int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err)
 
 	if (fd < 0)
 		return errno == ENOENT ?
-			-ENOENT :
+			err_say(err, EUCLEAN, "'%s' is missing", RECIPE_NAME) :
 			err_sys(err, errno, "cannot open '%s'", RECIPE_NAME);
 	r = calloc(1, sizeof(*r));
 	if (!r) {

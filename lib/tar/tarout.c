@@ -100,13 +100,15 @@ static int set_up(struct tarout *t, struct ovl_err *err)
 	return r == ARCHIVE_OK ? 0 : writer_error(t, err);
 }
 
-int tarout_open(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err)
+int tarout_open(
+	struct tarout **out, bool direct, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	struct tarout *t = calloc(1, sizeof(*t));
 	int rc;
 
 	if (!t)
 		return err_nomem(err);
+	t->direct = direct;
 	t->sink = sink;
 	t->ctx = ctx;
 	t->a = archive_write_new();
@@ -165,15 +167,6 @@ int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err
 	if (t->direct && archive_write_data(t->a, "", 0) < 0)
 		return writer_error(t, err);
 	return 0;
-}
-
-int tarout_open_direct(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err)
-{
-	int rc = tarout_open(out, sink, ctx, err);
-
-	if (rc == 0)
-		(*out)->direct = true;
-	return rc;
 }
 
 int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err)

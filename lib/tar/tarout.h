@@ -18,11 +18,10 @@
 
 struct tarout;
 
-int tarout_open(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err);
-
-/* The same for a sink that must know which bytes are file data: it gets the bytes of
- * each tarout_data() before that returns, and no others in that call. */
-int tarout_open_direct(struct tarout **out, sink_fn sink, void *ctx, struct ovl_err *err);
+/* direct: the sink must know which bytes are file data: it gets the bytes of each
+ * tarout_data() before that returns, and no others in that call. */
+int tarout_open(
+	struct tarout **out, bool direct, sink_fn sink, void *ctx, struct ovl_err *err);
 
 int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err);
 int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err);

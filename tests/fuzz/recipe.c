@@ -107,7 +107,7 @@ static void play(const struct replay_watch *watch)
 {
 	struct ovl_err err = {0};
 	size_t bytes = 0;
-	int rc = replay_layer_watched(&layer, count, &bytes, watch, &err);
+	int rc = replay_layer(&layer, count, &bytes, watch, &err);
 
 	fuzz_refused(rc, &err);
 	if (rc == 0 && !watch)

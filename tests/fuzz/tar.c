@@ -183,7 +183,7 @@ static void check_replay(const struct ingest *in, const uint8_t *data, size_t si
 
 	memcpy(l.meta.diff_id, in->diff_id, sizeof(l.meta.diff_id));
 	unpacked(data, size, &e.bytes);
-	if (replay_layer(&l, compare, &e, &err) < 0)
+	if (replay_layer(&l, compare, &e, NULL, &err) < 0)
 		fuzz_broken("it does not come back: %s", err.text);
 	if (e.at != e.bytes.len || e.at != in->tar_size)
 		fuzz_broken("%zu bytes come back, not %zu", e.at, e.bytes.len);

@@ -265,8 +265,8 @@ START_TEST(no_file)
 	struct ovl_err err = {0};
 
 	scratch();
-	ck_assert_int_eq(recipe_open(&in, AT_FDCWD, &err), -ENOENT);
-	ck_assert_str_eq(err.text, "");
+	ck_assert_int_eq(recipe_open(&in, AT_FDCWD, &err), -EUCLEAN);
+	ck_assert_str_eq(err.text, "'.recipe' is missing");
 	ck_assert_int_eq(symlink("elsewhere", RECIPE_NAME), 0);
 	ck_assert_int_eq(recipe_open(&in, AT_FDCWD, &err), -ELOOP);
 	unlink(RECIPE_NAME);
