@@ -17,7 +17,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,41 +43,14 @@ struct heal {
 	struct layer parent; /* open if there is one */
 	struct meta meta; /* the correct metadata */
 	struct layer *l; /* open and exclusively locked */
-	struct pathset *bad; /* damaged names */
-	void *groups; /* inodes of the staged tree with a damaged name */
+	/* Damaged names, and inodes of the staged tree with one: if one hard link is damaged,
+	 * all of them are replaced, so that they stay one file. */
+	struct pathset *bad;
 	struct report told; /* path, kind and description of each damage */
 	unsigned long replaced; /* number of names moved to the stage */
 };
 
 /* ---- what is damaged -------------------------------------------------------------- */
-
-static int by_inode(const void *a, const void *b)
-{
-	ino_t x = *(const ino_t *)a;
-	ino_t y = *(const ino_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* If one hard link is damaged, all of them are replaced, so that they stay one file. */
-static int note_group(struct heal *h, const struct stat *want)
-{
-	ino_t *ino = malloc(sizeof(*ino));
-	ino_t **known;
-
-	if (!ino)
-		return -1;
-	*ino = want->st_ino;
-	known = tsearch(ino, &h->groups, by_inode);
-	if (!known || *known != ino)
-		free(ino);
-	return known ? 0 : -1;
-}
-
-static bool in_bad_group(const struct heal *h, const struct stat *want)
-{
-	return tfind(&want->st_ino, (void *const *)&h->groups, by_inode) != NULL;
-}
 
 static bool is_link_group(const struct compared *one)
 {
@@ -98,7 +70,9 @@ static int note_damage(void *ctx, const struct compared *one, struct ovl_err *er
 		return 0;
 	if (h->told.failed ||
 		pathset_add(h->bad, 'b', one->path, strlen(one->path)) < 0 ||
-		(is_link_group(one) && note_group(h, one->want) < 0))
+		(is_link_group(one) &&
+			pathset_add(h->bad, 'i', (const char *)&one->want->st_ino,
+				sizeof(ino_t)) < 0))
 		return err_nomem(err);
 	return 0;
 }
@@ -164,7 +138,9 @@ static int mend_dir(const struct compared *one)
 static bool is_bad(const struct heal *h, const struct compared *one)
 {
 	return pathset_has(h->bad, 'b', one->path, strlen(one->path)) ||
-		(is_link_group(one) && in_bad_group(h, one->want));
+		(is_link_group(one) &&
+			pathset_has(h->bad, 'i', (const char *)&one->want->st_ino,
+				sizeof(ino_t)));
 }
 
 static int mend_one(void *ctx, const struct compared *one, struct ovl_err *err)
@@ -196,6 +172,17 @@ static int mend_times(void *ctx, const struct compared *one, struct ovl_err *err
 	return utimensat(one->have_dir, one->name, times, AT_SYMLINK_NOFOLLOW) < 0 ?
 		err_sys(err, errno, "cannot set the times of %s", Q(one->path)) :
 		0;
+}
+
+/* As the caller of check sees the store. */
+static int compare(const struct heal *h, struct comparison how, int want, int have,
+	struct ovl_err *err)
+{
+	how.stop = h->c->st->cfg.stop;
+	how.userns = h->c->st->xattrs.user;
+	how.mapped = store_is_mapped(h->c->st);
+	how.below = -1;
+	return compare_trees(&how, want, have, err);
 }
 
 /* ---- files that are other layers' too ---------------------------------------------- */
@@ -242,18 +229,13 @@ static int heal_others(const struct heal *h, const struct family *f, int want, i
 	struct ovl_err *err)
 {
 	struct sharing s = {.h = h};
-	struct comparison cmp = {.stop = h->c->st->cfg.stop,
-		.userns = h->c->st->xattrs.user,
-		.mapped = store_is_mapped(h->c->st),
-		.shared = true,
-		.below = -1,
-		.each = note_shared,
-		.ctx = &s};
 	int rc;
 
 	links_begin(
 		&s.links, want, h->in.stage.fd, &h->c->st->xattrs, h->c->st->cfg.stop);
-	rc = compare_trees(&cmp, want, have, err);
+	rc = compare(h,
+		(struct comparison){.shared = true, .each = note_shared, .ctx = &s}, want,
+		have, err);
 	if (rc == 0)
 		rc = relink_sharers(&s, f, err);
 	links_end(&s.links);
@@ -264,27 +246,15 @@ static int heal_names(
 	struct heal *h, const struct family *f, int want, int have, struct ovl_err *err)
 {
 	bool shared = h->l->drv->flat;
-	struct comparison find = {.stop = h->c->st->cfg.stop,
-		.userns = h->c->st->xattrs.user,
-		.mapped = store_is_mapped(h->c->st),
-		.data = true,
-		.shared = shared,
-		.below = -1,
-		.each = note_damage,
-		.ctx = h};
-	struct comparison mend = {.stop = h->c->st->cfg.stop,
-		.userns = h->c->st->xattrs.user,
-		.mapped = store_is_mapped(h->c->st),
-		.shared = shared,
-		.below = -1,
-		.each = mend_one,
-		.leave = mend_times,
-		.ctx = h};
-	int rc = compare_trees(&find, want, have, err);
+	struct comparison find = {
+		.data = true, .shared = shared, .each = note_damage, .ctx = h};
+	struct comparison mend = {
+		.shared = shared, .each = mend_one, .leave = mend_times, .ctx = h};
+	int rc = compare(h, find, want, have, err);
 
 	if (rc == 0 && h->told.n && shared)
 		rc = heal_others(h, f, want, have, err);
-	return rc == 0 && h->told.n ? compare_trees(&mend, want, have, err) : rc;
+	return rc == 0 && h->told.n ? compare(h, mend, want, have, err) : rc;
 }
 
 static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err)
@@ -342,19 +312,14 @@ static int recipe_is_right(struct heal *h, struct ovl_err *err)
 	bool none = want < 0 && errno == ENOENT;
 	auto_fd have = fs_open_dir(h->l->fd, RECIPE_KEPT);
 	unsigned faults = 0;
-	struct comparison cmp = {.stop = h->c->st->cfg.stop,
-		.userns = h->c->st->xattrs.user,
-		.mapped = store_is_mapped(h->c->st),
-		.data = true,
-		.each = count_faults,
-		.ctx = &faults};
+	struct comparison cmp = {.data = true, .each = count_faults, .ctx = &faults};
 	int rc = 0;
 
 	if (!same_file(h->in.stage.fd, h->l->fd, RECIPE_NAME))
 		return 0;
 	if (none || want < 0 || have < 0)
 		return none && have < 0 && errno == ENOENT;
-	rc = compare_trees(&cmp, want, have, err);
+	rc = compare(h, cmp, want, have, err);
 	return rc < 0 ? rc : !faults;
 }
 
@@ -466,9 +431,7 @@ static int ingest_tar(struct heal *h, int fd, struct ovl_err *err)
 		.input = {.fd = fd},
 		.may_be_empty = true,
 		.drv = h->ref->drv,
-		.max_size = INT64_MAX,
-		.max_entries = UINT64_MAX,
-		.max_depth = UINT32_MAX,
+		INGEST_NO_LIMITS,
 		.tell = true,
 	};
 	int rc = ingest_begin(&h->in, h->c->st, &cfg, err);
@@ -539,7 +502,6 @@ int check_heal(struct checker *c, const struct layer_ref *ref, int fd, const cha
 	ingest_end(&h.in);
 	layer_close(&h.parent);
 	pathset_free(h.bad);
-	tdestroy(h.groups, free);
 	report_release(&h.told);
 	return rc;
 }
