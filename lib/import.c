@@ -26,9 +26,8 @@ struct job {
 	struct layer parent; /* open and locked if has_parent */
 	bool has_parent;
 	struct ingest in;
-	struct spool *spool; /* that has the input; NULL: it is req->fd, from its start */
+	struct spool *input;
 	struct signs signs;
-	bool fits; /* all of its members could be an image's */
 };
 
 static int check_request(const struct ovl_import *req, struct ovl_err *err)
@@ -107,8 +106,8 @@ static void warn_image(const struct job *job)
 {
 	auto_buf text = {0};
 
-	if (job->req->as != OVL_AS_LAYER && signs_tell(&job->signs, job->fits, &text) &&
-		!text.failed)
+	if (job->req->as != OVL_AS_LAYER &&
+		signs_tell(&job->signs, job->input->src, &text) && !text.failed)
 		store_warn(job->st, "%s is stored as a layer, but %s", Q(job->req->file),
 			text.data);
 }
@@ -134,10 +133,9 @@ static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 			"%s is a layer: --image and --platform apply only to images",
 			Q(job->req->file));
 	cfg.drv = job->has_parent ? job->parent.drv : job->st->drv;
-	if (job->spool) {
-		cfg.stream = job->spool->stream;
-		job->spool->stream = NULL;
-	}
+	/* NULL: all of it is at req->fd. */
+	cfg.stream = job->input->stream;
+	job->input->stream = NULL;
 	rc = ingest_begin(&job->in, job->st, &cfg, err);
 	if (rc == 0)
 		rc = ingest_run(&job->in, err);
@@ -151,14 +149,13 @@ static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 }
 
 static int import_layer(struct ovl_store *st, const struct ovl_import *req,
-	struct spool *spool, bool fits, struct ovl_ids *ids, struct ovl_err *err)
+	struct spool *input, struct ovl_ids *ids, struct ovl_err *err)
 {
 	struct job job = {.st = st,
 		.req = req,
 		.parent = LAYER_INIT,
 		.in = INGEST_INIT,
-		.spool = spool,
-		.fits = fits};
+		.input = input};
 	int rc;
 
 	ids->n = 1;
@@ -205,54 +202,10 @@ static int import_image(struct ovl_store *st, const struct ovl_import *req,
 	return rc;
 }
 
-/* fd can be read at any place, and has all of the input, as spool has, if it is one. */
-static int import_from(struct ovl_store *st, const struct ovl_import *req, int fd,
-	struct spool *spool, struct ovl_ids *ids, struct ovl_err *err)
-{
-	struct source *src = NULL;
-	int is = source_open(&src, st, fd, req->as == OVL_AS_IMAGE, err);
-	int rc;
-
-	if (is == 0)
-		is = image_is(src, err);
-	if (is == -ENOENT)
-		is = 0;
-	if (is < 0)
-		rc = is == -EINTR ? is : err_prefix(err, is, "%s", Q(req->file));
-	else if (is)
-		rc = import_image(st, req, src, ids, err);
-	else if (req->as == OVL_AS_IMAGE || (src && source_is_dir(src)))
-		rc = err_say(err, EINVAL,
-			"%s is not an image: neither an OCI image layout nor a "
-			"docker-save archive%s",
-			Q(req->file),
-			req->as != OVL_AS_IMAGE ?
-				"; for a layer: tar -C DIR -c . | ovlctl import -" :
-				"");
-	else
-		rc = import_layer(st, req, spool, src != NULL, ids, err);
-	source_close(src);
-	return rc;
-}
-
-/* A pipe, or a compressed file. */
-static int import_spooled(struct ovl_store *st, const struct ovl_import *req,
-	struct ovl_ids *ids, struct ovl_err *err)
-{
-	auto_spool sp = SPOOL_INIT;
-	int rc = spool_open(&sp, st, req->fd, req->max_size, err);
-
-	if (rc == 0)
-		rc = spool_look(&sp, req->as == OVL_AS_IMAGE, err);
-	if (rc < 0)
-		return rc == -EINTR ? rc : err_prefix(err, rc, "%s", Q(req->file));
-	return rc ? import_from(st, req, sp.fd, &sp, ids, err) :
-		    import_layer(st, req, &sp, sp.fits, ids, err);
-}
-
 static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
 	struct ovl_err *err)
 {
+	auto_spool input = SPOOL_INIT;
 	struct stat sb;
 	int rc = check_request(req, err);
 
@@ -265,19 +218,24 @@ static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl
 			"%s is a directory and not an image layout; for a layer: tar -C "
 			"DIR -c . | ovlctl import -",
 			Q(req->file));
-	if (S_ISDIR(sb.st_mode))
-		return import_from(st, req, req->fd, NULL, ids, err);
 	if (req->as == OVL_AS_LAYER)
-		return import_layer(st, req, NULL, false, ids, err);
-	if (S_ISREG(sb.st_mode) && lseek(req->fd, 0, SEEK_CUR) == 0) {
-		int compressed = spool_compressed(req->fd, err);
-
-		if (compressed < 0)
-			return err_prefix(err, compressed, "%s", Q(req->file));
-		if (!compressed)
-			return import_from(st, req, req->fd, NULL, ids, err);
-	}
-	return import_spooled(st, req, ids, err);
+		return import_layer(st, req, &input, ids, err);
+	rc = spool_open(&input, st, req->fd, req->max_size, err);
+	if (rc == 0)
+		rc = spool_look(&input, req->as == OVL_AS_IMAGE, err);
+	if (rc < 0)
+		return rc == -EINTR ? rc : err_prefix(err, rc, "%s", Q(req->file));
+	if (rc)
+		return import_image(st, req, input.src, ids, err);
+	if (req->as == OVL_AS_IMAGE || S_ISDIR(sb.st_mode))
+		return err_say(err, EINVAL,
+			"%s is not an image: neither an OCI image layout nor a "
+			"docker-save archive%s",
+			Q(req->file),
+			req->as != OVL_AS_IMAGE ?
+				"; for a layer: tar -C DIR -c . | ovlctl import -" :
+				"");
+	return import_layer(st, req, &input, ids, err);
 }
 
 int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,

@@ -319,6 +319,39 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 	return 0;
 }
 
+int stream_open_file(struct stream **out, int fd, uint64_t offset, const atomic_int *stop,
+	struct ovl_err *err)
+{
+	struct stream *s;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, errno, "cannot stat it");
+	if ((uint64_t)st.st_size <= offset)
+		return err_say(err, ENODATA, "it is empty");
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_nomem(err);
+	s->cfg.stop = stop;
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_cond_init(&s->changed, NULL);
+	pthread_cond_init(&s->to_hash, NULL);
+	s->wake = -1;
+	s->done = true;
+	s->file = true;
+	s->again = fd;
+	s->again_at = offset;
+	s->again_len = FIRST_SIZE;
+	s->kept = (uint64_t)st.st_size;
+	s->again_data = fs_buffer((size_t)STREAM_HOLD * BLOCK_SIZE);
+	if (!s->again_data) {
+		stream_close(s);
+		return err_nomem(err);
+	}
+	*out = s;
+	return 0;
+}
+
 uint64_t stream_taken(struct stream *s)
 {
 	return atomic_load(&s->taken);

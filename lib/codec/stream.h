@@ -43,7 +43,15 @@ struct stream_config {
 int stream_open(
 	struct stream **out, const struct stream_config *cfg, struct ovl_err *err);
 
-/* How many blocks the parser may hold, and the size of each but the last. */
+/*
+ * A regular file from offset on, as it is, without threads or a digest. What the parser skips
+ * is not read.
+ */
+int stream_open_file(struct stream **out, int fd, uint64_t offset, const atomic_int *stop,
+	struct ovl_err *err);
+
+/* How many blocks the parser may hold, and the size of each but the last and, in a file,
+ * the first after a gap. */
 #define STREAM_HOLD  6
 #define STREAM_BLOCK (256 * 1024)
 
@@ -52,6 +60,8 @@ int stream_open(
  * parser that holds STREAM_HOLD blocks must release one before it asks for another.
  */
 ssize_t stream_next(struct stream *s, const void **p, struct ovl_err *err);
+/* Passes over up to n bytes before the next block: how many; 0 if it must be read. */
+uint64_t stream_skip(struct stream *s, uint64_t n);
 /* Releases the oldest block. */
 void stream_release(struct stream *s);
 bool stream_held(const struct stream *s);

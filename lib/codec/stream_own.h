@@ -14,6 +14,7 @@
 #include "codec/stream.h"
 
 #define BLOCK_SIZE STREAM_BLOCK
+#define FIRST_SIZE (16 * 1024) /* of a block after a gap */
 #define BLOCKS     (STREAM_HOLD + 6)
 #define FEW_BLOCKS (STREAM_HOLD + 2)
 
@@ -62,6 +63,8 @@ struct stream {
 	uint64_t again_at;
 	unsigned again_next, again_held;
 	unsigned char *again_data; /* STREAM_HOLD blocks */
+	size_t again_len; /* of the next block */
+	bool file; /* from stream_open_file: nothing else is read */
 
 	/* the thread's own */
 	unsigned char *in;

@@ -29,14 +29,15 @@ static ssize_t next_again(struct stream *s, const void **p, struct ovl_err *err)
 	unsigned slot = s->again_next++ % STREAM_HOLD;
 	unsigned char *block = s->again_data + (size_t)slot * BLOCK_SIZE;
 	uint64_t left = s->kept - s->again_at;
-	size_t n = left < BLOCK_SIZE ? (size_t)left : BLOCK_SIZE;
+	size_t n = left < s->again_len ? (size_t)left : s->again_len;
 	ssize_t got = fs_pread_upto(s->again, block, n, s->again_at);
 
 	if (s->cfg.stop && *s->cfg.stop)
 		return err_stopped(err);
 	if (got != (ssize_t)n)
-		return err_sys(
-			err, got < 0 ? errno : EIO, "cannot read a temporary file");
+		return err_sys(err, got < 0 ? errno : EIO,
+			s->file ? "cannot read" : "cannot read a temporary file");
+	s->again_len = BLOCK_SIZE;
 	s->again_at += n;
 	s->again_held++;
 	*p = block;
@@ -74,6 +75,18 @@ ssize_t stream_next(struct stream *s, const void **p, struct ovl_err *err)
 	return n;
 }
 
+uint64_t stream_skip(struct stream *s, uint64_t n)
+{
+	uint64_t left = s->kept - s->again_at;
+
+	if (!s->file)
+		return 0;
+	n = n < left ? n : left;
+	s->again_at += n;
+	s->again_len = FIRST_SIZE;
+	return n;
+}
+
 static void keep_oldest(struct stream *s)
 {
 	unsigned slot = s->released % s->blocks;
@@ -107,6 +120,7 @@ int stream_again(struct stream *s, int fd, struct ovl_err *err)
 {
 	s->cfg.keep = NULL;
 	s->again = fd;
+	s->again_len = BLOCK_SIZE;
 	if (s->kept && !(s->again_data = fs_buffer((size_t)STREAM_HOLD * BLOCK_SIZE)))
 		return err_nomem(err);
 	pthread_mutex_lock(&s->mutex);

@@ -9,6 +9,7 @@
 #include "base/quote.h"
 #include "codec/decode.h"
 #include "image/signs.h"
+#include "tar/rawhead.h"
 
 #define MAX_DEPTH 8
 
@@ -97,6 +98,7 @@ bool signs_fit_content(const void *p, size_t n)
 	const unsigned char *text = p;
 	size_t i = 0;
 
+	n = n < RAWHEAD_BLOCK ? n : RAWHEAD_BLOCK;
 	if (n >= 262 && memcmp(text + 257, "ustar", 5) == 0)
 		return true;
 	while (i < n && strchr(" \t\r\n", text[i]) && text[i])
@@ -223,13 +225,6 @@ static unsigned at_top(const struct signs *s)
 			return s->dir[i].seen;
 	}
 	return 0;
-}
-
-bool signs_image(const struct signs *s)
-{
-	unsigned seen = at_top(s);
-
-	return seen & MANIFEST || (seen & LAYOUT && seen & INDEX);
 }
 
 static const char *image_in(unsigned seen, bool fits)

@@ -22,7 +22,8 @@ enum fit {
 
 /* Can a member with that name and type belong to the archive of an image? */
 enum fit signs_fit(struct archive_entry *e);
-/* True if a file with this beginning can: a tar, plain or compressed, or JSON. */
+/* True if a file with this beginning can: a tar, plain or compressed, or JSON. Only the
+ * first block counts: how much of it is at hand depends on the input. */
 bool signs_fit_content(const void *p, size_t n);
 
 #define SIGNS_DIRS 16
@@ -41,9 +42,6 @@ void signs_release(struct signs *s);
 
 /* Notes a member; ctx is the struct signs. */
 void signs_note(void *ctx, struct archive_entry *e);
-
-/* True if it can be an image, according to the members at the top. */
-bool signs_image(const struct signs *s);
 
 /*
  * For a tar that is imported as a layer: 1 and a clause that says which parts of an image

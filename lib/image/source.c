@@ -37,35 +37,46 @@ void source_close(struct source *s)
 	free(s);
 }
 
-int source_open(
-	struct source **out, struct ovl_store *st, int fd, bool any, struct ovl_err *err)
+static struct source *make(struct ovl_store *st, int fd)
 {
 	struct source *s = calloc(1, sizeof(*s));
-	struct stat sb;
-	int rc = 0;
 
 	if (!s)
-		return err_nomem(err);
+		return NULL;
 	s->st = st;
 	s->fd = fd;
 	s->temp = -1;
-	if (fstat(fd, &sb) < 0)
-		rc = err_sys(err, errno, "cannot stat it");
-	else if (S_ISDIR(sb.st_mode))
-		s->dir = true;
-	else
-		rc = source_index(s, any, err);
-	if (rc < 0) {
-		source_close(s);
-		return rc;
-	}
+	return s;
+}
+
+int source_open_dir(
+	struct source **out, struct ovl_store *st, int fd, struct ovl_err *err)
+{
+	struct source *s = make(st, fd);
+
+	if (!s)
+		return err_nomem(err);
+	s->dir = true;
 	*out = s;
 	return 0;
 }
 
-bool source_is_dir(const struct source *s)
+int source_open(struct source **out, struct ovl_store *st, struct stream **from, bool any,
+	struct ovl_err *err)
 {
-	return s->dir;
+	struct source *s = make(st, -1);
+	int rc = s ? source_index(s, from, any, err) : err_nomem(err);
+
+	if (rc > 0)
+		*out = s;
+	else
+		source_close(s);
+	return rc;
+}
+
+void source_at(struct source *s, int fd)
+{
+	s->fd = fd;
 }
 
 /* ---- finding ---------------------------------------------------------------------- */

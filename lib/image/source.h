@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "codec/stream.h"
 #include "store/store.h"
 
 /* Limits of an archive: members, and bytes of their names; the index needs memory for
@@ -37,13 +38,22 @@ void part_release(struct part *b);
 int part_open(const struct part *b);
 #define auto_part __attribute__((cleanup(part_release))) struct part
 
-/* fd is a directory or an uncompressed tar; it stays the caller's. A tar with a member
- * that no image has (see signs.h; any: accept any members), or that cannot be read, is
- * -ENOENT without a text: not an image. */
-int source_open(
-	struct source **out, struct ovl_store *st, int fd, bool any, struct ovl_err *err);
+/* fd is a directory, and stays the caller's. */
+int source_open_dir(
+	struct source **out, struct ovl_store *st, int fd, struct ovl_err *err);
+/*
+ * The members of a tar: 1; 0: it has one that no image has (see signs.h; any: accept any
+ * members); negative errno: it cannot be read. *from has been read up to there; it stays the
+ * caller's, or is NULL if that could not be.
+ */
+int source_open(struct source **out, struct ovl_store *st, struct stream **from, bool any,
+	struct ovl_err *err);
+/* The tar lies at fd, uncompressed, which stays the caller's: now parts can be found. */
+void source_at(struct source *s, int fd);
 void source_close(struct source *s);
-bool source_is_dir(const struct source *s);
+
+/* A file without a name in the staging directory. */
+int source_temp(struct ovl_store *st, struct ovl_err *err);
 
 /* Finds a part by name: 1, 0 if there is none, negative errno: it is not allowed. */
 int source_find(

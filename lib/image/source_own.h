@@ -21,7 +21,7 @@ struct member {
 
 struct source {
 	struct ovl_store *st;
-	int fd; /* the caller's */
+	int fd; /* the caller's; -1: see source_at */
 	bool dir;
 	struct member *member; /* sorted by name; of one name, as they come in the tar */
 	size_t n;
@@ -37,8 +37,8 @@ static inline const char *member_name(const struct source *s, const struct membe
 	return s->names.data + m->name;
 }
 
-/* The members of a tar. any: also of one that cannot be an image's. */
-int source_index(struct source *s, bool any, struct ovl_err *err);
+/* The members of a tar; see source_open. */
+int source_index(struct source *s, struct stream **from, bool any, struct ovl_err *err);
 /* Puts a sparse member into temp. */
 int source_spread(struct source *s, struct member *m, struct ovl_err *err);
 

@@ -1,49 +1,27 @@
 /* SPDX-License-Identifier: ISC */
-/* Looks at an input that cannot be read twice, and keeps what it read. */
+/* Looks at an input, and keeps what it read of one that cannot be read twice. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/id.h"
 #include "codec/decode.h"
-#include "image/signs.h"
+#include "image/image.h"
 #include "image/spool.h"
-#include "tar/tarin.h"
-
-int spool_file(struct ovl_store *st, struct ovl_err *err)
-{
-	int dir = store_dir_make(st, DIR_STAGING, err);
-	struct ovl_id id;
-	int fd;
-
-	if (dir < 0)
-		return dir;
-	fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) &&
-		id_random(&id) == 0) {
-		fd = openat(dir, id.s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			0600);
-		if (fd >= 0 && unlinkat(dir, id.s, 0) < 0)
-			close_fdp(&fd);
-	}
-	if (fd < 0)
-		return err_sys(err, errno, "cannot make a temporary file");
-	return fd;
-}
 
 /* Creates the file for the first block that must be kept. */
 static int keep_block(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
 	struct spool *sp = ctx;
 
-	if (sp->fd < 0)
-		sp->fd = spool_file(sp->st, err);
-	if (sp->fd < 0)
-		return sp->fd;
-	if (fs_write_all(sp->fd, p, n) < 0)
+	if (sp->temp < 0)
+		sp->temp = source_temp(sp->st, err);
+	if (sp->temp < 0)
+		return sp->temp;
+	if (fs_write_all(sp->temp, p, n) < 0)
 		return err_sys(err, errno, "cannot write a temporary file");
 	return 0;
 }
@@ -60,6 +38,17 @@ static void tell(void *ctx)
 	sp->st->cfg.progress(sp->st->cfg.ctx, &p);
 }
 
+/* Is the file at fd, read from its start, compressed? 1, 0, negative errno. */
+static int is_compressed(int fd, struct ovl_err *err)
+{
+	unsigned char magic[DECODE_MAGIC_LEN];
+	ssize_t n = fs_pread_upto(fd, magic, sizeof(magic), 0);
+
+	if (n < 0)
+		return err_sys(err, errno, "cannot read it");
+	return strcmp(decode_detect(magic, (size_t)n)->name, "none") != 0;
+}
+
 int spool_open(struct spool *sp, struct ovl_store *st, int fd, uint64_t max_size,
 	struct ovl_err *err)
 {
@@ -72,53 +61,32 @@ int spool_open(struct spool *sp, struct ovl_store *st, int fd, uint64_t max_size
 		.keep = keep_block,
 		.keep_ctx = sp,
 	};
+	struct stat sb;
+	int rc;
 
 	sp->st = st;
-	return stream_open(&sp->stream, &cfg, err);
+	if (fstat(fd, &sb) < 0)
+		return err_sys(err, errno, "cannot stat it");
+	if (S_ISDIR(sb.st_mode))
+		return source_open_dir(&sp->src, st, fd, err);
+	rc = S_ISREG(sb.st_mode) && lseek(fd, 0, SEEK_CUR) == 0 ? is_compressed(fd, err) :
+								  1;
+	if (rc < 0)
+		return rc;
+	if (rc)
+		return stream_open(&sp->stream, &cfg, err);
+	sp->file = fd;
+	return stream_open_file(&sp->stream, fd, 0, st->cfg.stop, err);
 }
 
 void spool_release(struct spool *sp)
 {
 	stream_close(sp->stream);
-	close_fdp(&sp->fd);
+	source_close(sp->src);
+	close_fdp(&sp->temp);
 }
 
-static bool fits(struct tarin *t, struct archive_entry *e)
-{
-	enum fit fit = signs_fit(e);
-	uint64_t at;
-	const void *p;
-	size_t n;
-
-	if (fit != FIT_MAYBE)
-		return fit == FIT;
-	return tarin_data(t, "", &p, &n, &at, NULL) > 0 && signs_fit_content(p, n);
-}
-
-/* 1: it can be an image. A damaged tar is a layer, whose import reports the damage. */
-static int look_at_members(struct spool *sp, struct ovl_err *err)
-{
-	auto_signs signs = {0};
-	struct archive_entry *e;
-	struct tarin *t;
-	struct stream *s = sp->stream;
-	int rc;
-
-	sp->stream = NULL;
-	rc = tarin_open(&t, s, NULL, err);
-	if (rc < 0)
-		return rc;
-	sp->stream = s;
-	while ((rc = tarin_next(t, &e, err)) > 0 && fits(t, e))
-		signs_note(&signs, e);
-	tarin_detach(t);
-	sp->fits = rc == 0;
-	if (rc < 0)
-		return rc == -EINTR || err_is_system(rc) ? rc : 0;
-	return rc == 0 && signs_image(&signs);
-}
-
-/* Copies the whole stream to the file. */
+/* Copies the whole stream to the file: 1, negative errno. */
 static int keep_all(struct spool *sp, struct ovl_err *err)
 {
 	const void *p;
@@ -128,27 +96,33 @@ static int keep_all(struct spool *sp, struct ovl_err *err)
 		stream_release(sp->stream);
 	while ((n = stream_next(sp->stream, &p, err)) > 0)
 		stream_release(sp->stream);
-	return (int)n;
+	return n < 0 ? (int)n : 1;
+}
+
+/* The members: 1, or 0: it is a layer. A damaged tar is one, whose import reports it. */
+static int look_at_members(struct spool *sp, bool any, struct ovl_err *err)
+{
+	int rc = source_open(&sp->src, sp->st, &sp->stream, any, err);
+
+	if (rc < 0 && sp->stream && !any && !err_is_system(rc))
+		return 0;
+	if (rc > 0 && sp->file < 0)
+		rc = keep_all(sp, err);
+	if (rc > 0)
+		source_at(sp->src, sp->file < 0 ? sp->temp : sp->file);
+	return rc;
 }
 
 int spool_look(struct spool *sp, bool any, struct ovl_err *err)
 {
-	int is = any ? 1 : look_at_members(sp, err);
-	int rc = is;
+	int rc = sp->src ? 1 : look_at_members(sp, any, err);
+	int is = rc > 0 ? image_is(sp->src, err) : rc;
 
-	if (is > 0)
-		rc = keep_all(sp, err);
-	if (rc >= 0)
-		rc = stream_again(sp->stream, sp->fd, err);
-	return rc < 0 ? rc : is;
-}
-
-int spool_compressed(int fd, struct ovl_err *err)
-{
-	unsigned char magic[DECODE_MAGIC_LEN];
-	ssize_t n = fs_pread_upto(fd, magic, sizeof(magic), 0);
-
-	if (n < 0)
-		return err_sys(err, errno, "cannot read it");
-	return strcmp(decode_detect(magic, (size_t)n)->name, "none") != 0;
+	if (is != 0 || !sp->stream)
+		return is;
+	if (sp->file < 0)
+		return stream_again(sp->stream, sp->temp, err);
+	stream_close(sp->stream);
+	sp->stream = NULL;
+	return 0;
 }

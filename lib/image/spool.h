@@ -1,30 +1,34 @@
 /*
- * Inputs that are not seekable: pipes and compressed files. Their members show what they
- * are. As long as they fit an image, the bytes are kept in a temporary file without a
- * name, in the staging directory; a tar that soon turns out to be a layer needs none.
+ * The input of an import: is it an image? Its members show it, of a directory its files. A
+ * pipe or a compressed file cannot be read twice: as long as its members fit an image, the
+ * bytes are kept in a temporary file without a name, in the staging directory; a tar that
+ * soon turns out to be a layer needs none. Otherwise all are treated alike.
  *
- *	spool_open	the input as a stream
- *	spool_look	1: all of it is in fd, and may be an image
- *			0: it is a layer; the stream has all of it, from the first byte on
+ *	spool_open
+ *	spool_look	1: an image, which is read by src
+ *			0: a layer; stream has all of it, from the first byte on, or is
+ *			NULL: then fd has
  */
 #ifndef OVL_SPOOL_H
 #define OVL_SPOOL_H
 
 #include "codec/stream.h"
+#include "image/source.h"
 #include "ovl.h"
 #include "store/store.h"
 
 struct spool {
 	struct ovl_store *st;
 	struct stream *stream; /* a caller that takes it over sets it to NULL */
-	int fd; /* -1: nothing was kept */
-	bool fits; /* all members could be an image's */
+	struct source *src; /* NULL: a member that no image has, or damage */
+	int file; /* the input, if it can be read at any place, or -1 */
+	int temp; /* what was kept of it; -1: nothing */
 	struct pace pace;
 };
 
-#define SPOOL_INIT       \
-	{                \
-		.fd = -1 \
+#define SPOOL_INIT                     \
+	{                              \
+		.file = -1, .temp = -1 \
 	}
 
 void spool_release(struct spool *sp);
@@ -35,11 +39,5 @@ int spool_open(struct spool *sp, struct ovl_store *st, int fd, uint64_t max_size
 	struct ovl_err *err);
 /* any: treat it as an image, whatever its members are. */
 int spool_look(struct spool *sp, bool any, struct ovl_err *err);
-
-/* Is the file at fd, read from its start, compressed? 1, 0, negative errno. */
-int spool_compressed(int fd, struct ovl_err *err);
-
-/* A file without a name in the staging directory. */
-int spool_file(struct ovl_store *st, struct ovl_err *err);
 
 #endif

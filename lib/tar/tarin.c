@@ -39,6 +39,24 @@ static la_ssize_t read_cb(struct archive *a, void *ctx, const void **p)
 	return (la_ssize_t)t->held[t->n_given++].len;
 }
 
+/* What nobody asked for need not be read, if the stream can pass over it. */
+static la_int64_t skip_cb(struct archive *a, void *ctx, la_int64_t n)
+{
+	struct tarin *t = ctx;
+	uint64_t skipped;
+
+	(void)a;
+	if (t->in_header || t->n_given != t->n_held)
+		return 0;
+	skipped = stream_skip(t->stream, (uint64_t)n);
+	while (skipped && t->n_held)
+		tarin_drop_oldest(t);
+	t->offset += skipped;
+	if (skipped)
+		t->told = t->offset;
+	return (la_int64_t)skipped;
+}
+
 /* ---- entries ---------------------------------------------------------------------- */
 
 static int not_tar(const struct tarin *t, struct ovl_err *err)
@@ -65,7 +83,8 @@ static int reader_error(struct tarin *t, struct ovl_err *err)
 		why ? why : "a header that cannot be read");
 }
 
-bool tarin_only_charset(struct archive *a)
+/* Is the reader's warning only that the locale cannot express a name? */
+static bool only_charset(struct archive *a)
 {
 	const char *why = archive_error_string(a);
 
@@ -109,7 +128,7 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 	uselocale(old);
 	if (r == ARCHIVE_EOF && t->rc == 0)
 		return 0;
-	if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && tarin_only_charset(t->a)))
+	if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && only_charset(t->a)))
 		return reader_error(t, err);
 	header = (uint64_t)archive_filter_bytes(t->a, 0) -
 		(uint64_t)archive_read_header_position(t->a);
@@ -272,7 +291,7 @@ int tarin_open(struct tarin **out, struct stream *s, struct recipe_out *recipe,
 		archive_read_support_format_tar(t->a) == ARCHIVE_OK &&
 		(!stream_may_be_empty(s) ||
 			archive_read_support_format_empty(t->a) == ARCHIVE_OK))
-		r = archive_read_open(t->a, t, NULL, read_cb, NULL);
+		r = archive_read_open2(t->a, t, NULL, read_cb, skip_cb, NULL);
 	if (r == ARCHIVE_OK) {
 		*out = t;
 		return 0;
@@ -285,6 +304,16 @@ int tarin_open(struct tarin **out, struct stream *s, struct recipe_out *recipe,
 const struct rawhead *tarin_head(const struct tarin *t)
 {
 	return &t->head;
+}
+
+uint64_t tarin_head_at(const struct tarin *t)
+{
+	return (uint64_t)archive_read_header_position(t->a);
+}
+
+uint64_t tarin_data_at(const struct tarin *t)
+{
+	return (uint64_t)archive_filter_bytes(t->a, 0);
 }
 
 void tarin_close(struct tarin *t)

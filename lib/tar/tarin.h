@@ -59,15 +59,17 @@ int tarin_data(struct tarin *t, const char *path, const void **p, size_t *n,
  * archive ends and gives the digest of all of it. The recipe is complete then. */
 int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err);
 
+/* Where in the stream the current entry's headers begin; and, before they are read, its
+ * data, unless it is sparse. */
+uint64_t tarin_head_at(const struct tarin *t);
+uint64_t tarin_data_at(const struct tarin *t);
+
 /* What the extension headers of the current entry say. */
 const struct rawhead *tarin_head(const struct tarin *t);
 
 void tarin_close(struct tarin *t);
 /* The same, but the stream, and the blocks of it that are held, are the caller's again. */
 struct stream *tarin_detach(struct tarin *t);
-
-/* Is the reader's warning only that the locale cannot express a name? */
-bool tarin_only_charset(struct archive *a);
 
 /* The stream, for its counters. */
 struct stream *tarin_stream(struct tarin *t);

@@ -15,7 +15,7 @@
 #include "base/fs.h"
 #include "fuzz.h"
 #include "image/image.h"
-#include "image/source.h"
+#include "image/spool.h"
 #include "tarbits.h"
 
 #define FIRST_BLOB 3
@@ -154,21 +154,19 @@ static void read_image(struct source *s, const char *want, const char *platform)
 
 static void read_source(int fd)
 {
-	struct source *s = NULL;
+	auto_spool sp = SPOOL_INIT;
 	struct ovl_err err = {0};
-	int is = source_open(&s, fuzz_store, fd, false, &err);
+	int is = spool_open(&sp, fuzz_store, fd, 0, &err);
 
 	if (is == 0)
-		is = image_is(s, &err);
-	if (is != -ENOENT)
-		fuzz_refused(is, &err);
+		is = spool_look(&sp, false, &err);
+	fuzz_refused(is, &err);
 	if (is > 0) {
-		read_image(s, NULL, NULL);
-		read_image(s, "app", NULL);
-		read_image(s, "app:1", "linux/arm/v7");
-		read_image(s, NULL, "linux/amd64");
+		read_image(sp.src, NULL, NULL);
+		read_image(sp.src, "app", NULL);
+		read_image(sp.src, "app:1", "linux/arm/v7");
+		read_image(sp.src, NULL, "linux/amd64");
 	}
-	source_close(s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -123,6 +123,25 @@ fails 1 "it holds more than 1048576 bytes" "... larger than --max-size" \
 	sh -c 'cat big.tar | ovlctl import --max-size 1M -'
 is "nothing is left of it" "$(ls "$OVLCTL_ROOT/staging")" ""
 
+# In the tar of an image is read what is read in the tar of a layer.
+odd() { # WHAT LINE...: members that come before the others
+	what=$1
+	shift
+	printf '%s\n' "$@" | mktar >odd.tar
+	cat docker.tar >>odd.tar
+	same_image "$what" ovlctl import odd.tar
+	same_image "... from a pipe" piped cat odd.tar
+}
+m=$(cat docker/manifest.json)
+odd "a number behind a NUL" "file name=manifest.json data=$m at.124=\\0$(printf '%010o' ${#m})\\s"
+odd "star's times under GNU tar's magic" \
+	"file name=manifest.json magic=gnu data=$m at.476=12130404200\\0 at.488=12130627766\\0"
+odd "two pax headers" 'pax name=x pax.size=3' "file name=manifest.json pax.mtime=1 data=$m"
+odd "a size where there is no data" 'symlink name=blobs link=a pax.size=513'
+odd "a hard link with a size" 'file name=README pax.mtime=1 data=x' \
+	'link name=README.md link=README size=513 nodata=1'
+odd "a large pax header" "file name=README pax.comment=$(printf '%070000d' 0) data=x"
+
 # As docker wrote archives of many images: before 25, four members a layer.
 seq 6000 | sed 's,.*,file name=&/json data={},' | (cat && echo end) | mktar >many.tar
 need - tar -C docker -rf many.tar .
@@ -271,6 +290,11 @@ truncate -s 1M hole
 need - tar -Scf hole.tar hole
 need - tar -C docker -rf hole.tar .
 stays "a file without data, and an image" "and other files: to import the image, use --as image" hole.tar
+
+# JSON begins in the first block.
+printf 'file name=mine data=%s{}\n' "$(printf '%11000s' '' | sed 's, ,\\s,g')" | mktar >blanks.tar
+cat docker.tar >>blanks.tar
+stays "blanks before JSON" "and other files: to import the image, use --as image" blanks.tar
 
 # A root file system is not kept anywhere.
 mkdir -p root/bin root/usr/lib
