@@ -47,20 +47,24 @@ static bool in_colour(void)
 	return isatty(STDERR_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
 }
 
-static void print_error(const char *command, const struct ovl_err *err)
+static void print_error(const char *command, const char *text)
 {
 	bool colour = in_colour();
 
 	progress_clear();
 	fprintf(stderr, "%sovlctl: %s%s%s%s\n", colour ? "\033[31m" : "",
 		command ? command : "", command ? ": " : "", colour ? "\033[m" : "",
-		err->text);
+		text);
 }
 
 static void note(void *ctx, enum ovl_note kind, const char *line)
 {
 	const struct run *run = ctx;
 
+	if (kind == OVL_PROBLEM) {
+		print_error(run->cmd->name, line);
+		return;
+	}
 	if (kind == OVL_DETAIL ? !run->verbose : run->quiet)
 		return;
 	if (kind == OVL_WAITING && !isatty(STDERR_FILENO))
@@ -179,10 +183,10 @@ int main(int argc, char **argv)
 	free(run.given);
 	signals_die();
 	if (rc < 0)
-		print_error(run.cmd ? run.cmd->name : NULL, &err);
+		print_error(run.cmd ? run.cmd->name : NULL, err.text);
 	else if (close_stdout(&err) < 0) {
 		signals_die();
-		print_error(run.cmd ? run.cmd->name : NULL, &err);
+		print_error(run.cmd ? run.cmd->name : NULL, err.text);
 		rc = -1;
 	}
 	if (rc < 0 && err.status != OVL_USAGE && err.status != OVL_BUSY && run.cmd &&

@@ -82,6 +82,7 @@ struct ovl_progress {
 
 /* Messages of the library while it works. */
 enum ovl_note {
+	OVL_PROBLEM, /* one of several reasons for a failure; the error is the last one */
 	OVL_WARNING, /* something was left out or is wrong */
 	OVL_WAITING, /* for a lock, once */
 	OVL_DETAIL /* what was done */
@@ -153,8 +154,9 @@ struct ovl_ids {
  * Stores a tar (ustar, pax, GNU, v7; plain or gzip, zstd, xz, bzip2, lz4) as an image
  * layer, or the layers, configs and names of whole images: docker-save archives and OCI
  * image layouts. An id is a chain id (OCI image-spec, config.md). An existing layer is
- * left unchanged. On failure the store is as it was, except that layers of an image that
- * have appeared stay, without names.
+ * left unchanged; the file of its tar may be missing from an image. If others are missing,
+ * it is OVL_NOLAYER, and all but the last are told as OVL_PROBLEM. On failure the store is
+ * as it was, except that layers of an image that have appeared stay, without names.
  */
 int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
 	struct ovl_err *err);

@@ -32,6 +32,11 @@ bool id_is_prefix(const char *s)
 	return n >= 4 && n < ID_LEN && !s[n];
 }
 
+int id_order(const void *a, const void *b)
+{
+	return strcmp(((const struct ovl_id *)a)->s, ((const struct ovl_id *)b)->s);
+}
+
 bool id_short_at(const char *s, size_t n)
 {
 	return n == SHORT_LEN && span(s, base32) >= SHORT_LEN;

@@ -20,6 +20,8 @@ bool id_is_full(const char *s);
 bool id_is_short(const char *s);
 /* 4 to 63 of [0-9a-f]. */
 bool id_is_prefix(const char *s);
+/* The order of two struct ovl_id, for qsort(3), bsearch(3) and tsearch(3). */
+int id_order(const void *a, const void *b);
 /* Looks at the first n characters only. */
 bool id_short_at(const char *s, size_t n);
 

@@ -79,6 +79,15 @@ int image_add_layer(struct image *i, struct ovl_err *err)
 	return 0;
 }
 
+bool image_is_thin(const struct image *i)
+{
+	unsigned n = 0;
+
+	while (n < i->n_layers && !i->layer[n].absent)
+		n++;
+	return n < i->n_layers;
+}
+
 /* ---- names ------------------------------------------------------------------------ */
 
 /* Completes a name as docker does (distribution/reference, normalize.go). */

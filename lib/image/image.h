@@ -22,7 +22,8 @@
 #define IMAGE_MAX_NAMES  1024
 
 struct image_layer {
-	struct part blob;
+	struct part blob; /* of an absent one only the size, 0 if it is not told */
+	bool absent; /* not in the input; the store must have the layer */
 	char digest[ID_LEN + 1]; /* of the blob; empty: unknown */
 	char diff_id[ID_LEN + 1];
 };
@@ -105,6 +106,8 @@ struct image *image_add(struct images *im);
 void images_cut(struct images *im, size_t n);
 int image_add_name(struct image *i, const char *name, struct ovl_err *err);
 int image_add_layer(struct image *i, struct ovl_err *err);
+/* Are layers absent? */
+bool image_is_thin(const struct image *i);
 
 /* Adds a warning. */
 void image_note(struct images *im, const char *fmt, ...) PRINTF(2, 3);

@@ -5,6 +5,7 @@
  * <hex>/layer.tar, or since Docker 25 blobs/sha256/<hex> for both.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -47,10 +48,9 @@ static int take_layers(
 			return err_say(
 				err, EBADMSG, "'manifest.json': a layer has no name");
 		rc = source_find(s, name, &i->layer[i->n_layers - 1].blob, err);
-		if (rc == 0)
-			return err_say(err, ENOENT, "%s is missing", Q(name));
 		if (rc < 0)
 			return rc;
+		i->layer[i->n_layers - 1].absent = rc == 0;
 	}
 	return i->n_layers ? 0 : err_say(err, ENOTSUP, "the image has no layers");
 }
@@ -98,6 +98,20 @@ static int has_digest(
 	return rc < 0 ? rc : strncmp(hex, begin, strlen(begin)) == 0;
 }
 
+/* Takes the sizes of absent layers, for messages: docker describes layers by diff id. */
+static void take_sizes(struct image *i, const json_t *sources)
+{
+	for (unsigned n = 0; n < i->n_layers; n++) {
+		char key[ID_LEN + 8];
+		const json_t *size;
+
+		snprintf(key, sizeof(key), "sha256:%s", i->layer[n].diff_id);
+		size = image_member(image_member(sources, key), "size");
+		if (i->layer[n].absent && json_integer_value(size) > 0)
+			i->layer[n].blob.size = (uint64_t)json_integer_value(size);
+	}
+}
+
 /* The name of a config is only a file name, so a wrong digest in it is no error. */
 static void check_name(struct images *im, const struct image *i, const char *config)
 {
@@ -127,6 +141,7 @@ static int take_parts(struct source *s, struct images *im, const json_t *item,
 	if (rc < 0)
 		return rc;
 	check_name(im, i, config);
+	take_sizes(i, image_member(item, "LayerSources"));
 	if (rank)
 		return 0;
 	if (!want->asked) {

@@ -126,8 +126,9 @@ static int take_layer(
 			"layer sha256:%.12s is nondistributable, and its blob is not in "
 			"the input",
 			d.hex);
-	if (rc == 0)
-		return err_say(err, ENOENT, "blob %s is missing", Q(d.name));
+	l->absent = rc == 0;
+	if (l->absent)
+		l->blob.size = d.size;
 	if (rc > 0 && l->blob.size != d.size)
 		return err_say(err, EBADMSG, "blob %s has %llu bytes, not %llu",
 			Q(d.name), (unsigned long long)l->blob.size,
@@ -245,7 +246,26 @@ static int take_one(struct search *q, const struct entry *e, unsigned depth)
 
 /* ---- which of them? --------------------------------------------------------------- */
 
-/* Reads the chosen entries; below the top, the first one that can be read. */
+/* Of the images from the first on, keeps the last if it is complete, else the first, whose
+ * absent layers the store may have. True if it is complete. */
+static bool prefer_complete(struct images *im, size_t first)
+{
+	struct image *last = im->n > first ? &im->image[im->n - 1] : NULL;
+	bool complete = last && !image_is_thin(last);
+	struct image keep;
+
+	if (complete) {
+		keep = im->image[first];
+		im->image[first] = *last;
+		*last = keep;
+	}
+	if (last)
+		images_cut(im, first + 1);
+	return complete;
+}
+
+/* Reads the chosen entries; below the top, the first one that can be read, preferably one
+ * that is complete. */
 static int take_chosen(struct search *q, const struct entry *e, size_t n, unsigned depth)
 {
 	struct ovl_err missing = {0};
@@ -266,10 +286,10 @@ static int take_chosen(struct search *q, const struct entry *e, size_t n, unsign
 			missing = *q->err;
 			rc = 0;
 		}
-		if (depth && q->out->n > first)
+		if (depth && rc == 0 && prefer_complete(q->out, first))
 			return rc;
 	}
-	if (rc < 0 || !*missing.text)
+	if (rc < 0 || !*missing.text || q->out->n > first)
 		return rc;
 	*q->err = missing;
 	return -ENOENT;

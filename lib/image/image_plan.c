@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Plans an import of images. See image_load.h. */
 #include <errno.h>
+#include <inttypes.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,6 @@ struct layer_ref image_load_ref(const struct load *ld, const struct ovl_id *id)
 }
 
 /* ---- layers ----------------------------------------------------------------------- */
-
-static int by_id(const void *a, const void *b)
-{
-	return strcmp(((const struct ovl_id *)a)->s, ((const struct ovl_id *)b)->s);
-}
 
 /* Locks an existing layer, and so those below it: 1 it exists, 0 it does not, negative
  * errno. */
@@ -62,7 +58,7 @@ static int add_task(struct load *ld, size_t image, const struct image_layer *fro
 		t->parent = *parent;
 		t->has_parent = true;
 	}
-	if (!tsearch(t, &ld->index, by_id))
+	if (!tsearch(t, &ld->index, id_order))
 		return err_nomem(err);
 	snprintf(t->as, sizeof(t->as), "%zu", ld->n);
 	ld->total += from->blob.size;
@@ -76,11 +72,14 @@ static int plan_layer(struct load *ld, size_t image, const struct image_layer *l
 	const struct ovl_id *id, const struct ovl_id *parent, struct task **up,
 	struct ovl_err *err)
 {
-	struct task **known = tfind(id, &ld->index, by_id);
+	struct task **known = tfind(id, &ld->index, id_order);
 	int there;
 
 	if (known) {
 		*up = *known;
+		/* Another image may have its file. */
+		if ((*known)->from->absent)
+			(*known)->from = l;
 		return 0;
 	}
 	there = hold_existing(ld, image, id, err);
@@ -88,6 +87,51 @@ static int plan_layer(struct load *ld, size_t image, const struct image_layer *l
 		return add_task(ld, image, l, id, parent, up, err);
 	*up = NULL;
 	return there < 0 ? there : 0;
+}
+
+/* Another driver of the store that has the layer; or NULL. */
+static const struct driver *other_driver(struct load *ld, const struct ovl_id *id)
+{
+	const struct driver *const *d = driver_list;
+	struct ovl_err ignored;
+
+	while (*d &&
+		(*d == ld->st->drv ||
+			layer_exists(ld->st, &(struct layer_ref){*d, *id}, &ignored) <=
+				0))
+		d++;
+	return *d;
+}
+
+static int missing(struct load *ld, const struct task *t, struct ovl_err *err)
+{
+	const struct driver *drv = other_driver(ld, &t->id);
+	char size[32] = "";
+
+	if (t->from->blob.size)
+		snprintf(size, sizeof(size), " (%" PRIu64 " bytes)", t->from->blob.size);
+	return err_status(err, OVL_NOLAYER, "layer sha256:%s%s is %s%s", t->from->diff_id,
+		size,
+		drv ? "not in it, and the store has it only with the driver " :
+		      "neither in it nor in the store",
+		drv ? drv->name : "");
+}
+
+/* Fails if there are layers that neither the input nor the store has; tells all. */
+static int check_missing(struct load *ld, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < ld->n; i++) {
+		if (!ld->task[i].from->absent)
+			continue;
+		if (rc < 0) {
+			err_prefix(err, rc, "%s", Q(ld->req->file));
+			store_problem(ld->st, err);
+		}
+		rc = missing(ld, &ld->task[i], err);
+	}
+	return rc;
 }
 
 static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
@@ -211,7 +255,7 @@ static int check_tags(struct load *ld, struct ovl_err *err)
 void image_plan_release(struct load *ld)
 {
 	for (size_t i = 0; i < ld->n; i++)
-		tdelete(&ld->task[i], &ld->index, by_id);
+		tdelete(&ld->task[i], &ld->index, id_order);
 	for (size_t i = 0; ld->held && i < ld->im->n; i++)
 		layer_close(&ld->held[i]);
 	free(ld->held);
@@ -233,5 +277,7 @@ int image_plan(struct load *ld, struct ovl_err *err)
 		ld->held[i] = (struct layer)LAYER_INIT;
 	for (size_t i = 0; i < ld->im->n && rc == 0; i++)
 		rc = store_stopped(ld->st) ? err_stopped(err) : plan_image(ld, i, err);
+	if (rc == 0)
+		rc = check_missing(ld, err);
 	return rc < 0 ? rc : check_tags(ld, err);
 }

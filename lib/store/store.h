@@ -74,6 +74,7 @@ int store_lock(struct ovl_store *st, int op, struct ovl_err *err);
 int store_trylock(struct ovl_store *st);
 void store_unlock(struct ovl_store *st);
 
+void store_problem(const struct ovl_store *st, const struct ovl_err *err);
 void store_warn(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
 void store_detail(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
 void store_waiting(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);

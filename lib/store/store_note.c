@@ -18,6 +18,12 @@ static void send_note(
 	st->cfg.note(st->cfg.ctx, kind, line);
 }
 
+void store_problem(const struct ovl_store *st, const struct ovl_err *err)
+{
+	if (st->cfg.note)
+		st->cfg.note(st->cfg.ctx, OVL_PROBLEM, err->text);
+}
+
 void store_warn(const struct ovl_store *st, const char *fmt, ...)
 {
 	va_list ap;

@@ -236,12 +236,12 @@ broken() { # PATTERN WHAT COMMAND
 	rm -rf bad
 	cp -r oci bad
 	(cd bad && eval "$3")
-	refused 1 "$1" "$2" ovlctl import bad
+	refused "${4-1}" "$1" "$2" ovlctl import bad
 }
 m=$(jq -r '.manifests[0].digest[7:]' oci/index.json)
 c=$(jq -r '.config.digest[7:]' "oci/blobs/sha256/$m")
 l=$(jq -r '.layers[1].digest[7:]' "oci/blobs/sha256/$m")
-broken "blob 'blobs/sha256/$l' is missing" "a missing layer" "rm blobs/sha256/$l"
+broken "layer sha256:$(sha 2.tar) .* is neither in it nor in the store" "a missing layer" "rm blobs/sha256/$l" 3
 broken "'blobs/sha256/$c' is missing" "a missing config" "rm blobs/sha256/$c"
 broken "'blobs/sha256/$m' is missing" "a missing manifest" "rm blobs/sha256/$m"
 broken "'blobs/sha256/$m' has .* bytes, not" "a longer manifest" "echo >>blobs/sha256/$m"
@@ -315,11 +315,11 @@ saved() { # PATTERN WHAT COMMAND
 	cp -r save bad
 	(cd bad && eval "$3")
 	tar -C bad -cf bad.tar $(ls bad)
-	refused 1 "$1" "$2" ovlctl import --as image bad.tar
+	refused "${4-1}" "$1" "$2" ovlctl import --as image bad.tar
 }
 conf=$(jq -r '.[0].Config' save/manifest.json)
 lay=$(jq -r '.[0].Layers[1]' save/manifest.json)
-saved "'$lay' is missing" "docker: a missing layer" "rm $lay"
+saved "layer sha256:$(sha 2.tar) is neither in it nor in the store" "docker: a missing layer" "rm $lay" 3
 saved "is not an image|is missing" "docker: a missing config" "rm $conf"
 saved "its diff id is" "docker: another layer" "cp ../4.tar $lay"
 saved "leaves the layer" "docker: a name that leads out" \
