@@ -228,7 +228,7 @@ static const char *operands_of(const struct cmd *cmd)
 {
 	const char *at = cmd->synopsis;
 
-	while (*at == '[' || *at == ' ' || *at == '\n') {
+	while (*at && strchr("[ \n.", *at)) {
 		if (*at == '[')
 			at += strcspn(at, "]");
 		at += *at ? 1 : 0;

@@ -38,7 +38,8 @@ enum {
 	OPT_TREE,
 	OPT_SORT,
 	OPT_KIND,
-	OPT_MKDIR
+	OPT_MKDIR,
+	OPT_WITHOUT
 };
 
 struct opt {

@@ -39,6 +39,7 @@ static const struct {
 	{"NAME", "", "overlay2 overlay"},
 	{"WHAT", "", "none data all"},
 	{"WHAT", "import", "layer image"},
+	{"WHAT", "export", ":layer"},
 	{"OPTS", NULL,
 		",ro nosuid nodev noexec noatime volatile redirect_dir=on metacopy=on "
 		"index=on xino=on"},

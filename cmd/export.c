@@ -14,6 +14,8 @@
 static const struct opt opts[] = {
 	{OPT_FORMAT, "format", "F", "oci (default), docker, or tar (one layer alone)"},
 	{OPT_COMPRESS, "compress", "C", "gzip (default of oci), zstd, none (of docker)"},
+	{OPT_WITHOUT, "without", "WHAT",
+		"leave out LAYER and its stack, or the ids in @FILE"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -82,10 +84,94 @@ static int to_dir(struct run *run, struct ovl_export *req)
 	return rc;
 }
 
+/* ---- what the receiver has --------------------------------------------------------- */
+
+static int bad_list(struct run *run, const char *file, const char *why)
+{
+	char shown[512];
+
+	ovl_escape(shown, sizeof(shown), file, strlen(file));
+	run->err->status = OVL_FAILED;
+	snprintf(run->err->text, sizeof(run->err->text), "cannot read '%s': %s", shown,
+		why);
+	return -1;
+}
+
+static int bad_line(struct run *run, const char *file, size_t n)
+{
+	char why[128];
+
+	snprintf(why, sizeof(why),
+		"line %zu is not the full id of a layer, as 'ovlctl ls -q' prints it", n);
+	return bad_list(run, file, why);
+}
+
+/* ids has room for a power of two. */
+static bool add_id(struct ovl_ids *ids, const char *id)
+{
+	if ((ids->n & (ids->n - 1)) == 0) {
+		size_t room = ids->n ? 2 * ids->n : 1;
+		struct ovl_id *more = realloc(ids->id, room * sizeof(*more));
+
+		if (!more)
+			return false;
+		ids->id = more;
+	}
+	memcpy(ids->id[ids->n++].s, id, sizeof(ids->id->s));
+	return true;
+}
+
+static int read_ids(struct run *run, const char *name, FILE *f, struct ovl_ids *ids)
+{
+	char line[80];
+
+	for (size_t n = 1; fgets(line, sizeof(line), f); n++) {
+		line[strcspn(line, "\r\n")] = '\0';
+		if (strlen(line) != 64 || strspn(line, "0123456789abcdef") != 64)
+			return bad_line(run, name, n);
+		if (!add_id(ids, line))
+			return bad_list(run, name, strerror(ENOMEM));
+	}
+	return ferror(f) ? bad_list(run, name, strerror(errno)) : 0;
+}
+
+static int take_ids(struct run *run, const char *file, struct ovl_ids *ids)
+{
+	int fd = open_input(run, file);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	int rc;
+
+	if (!f)
+		return fd < 0 ? -1 : bad_list(run, file, strerror(errno));
+	rc = read_ids(run, file, f, ids);
+	fclose(f);
+	return rc;
+}
+
+/* LAYERs go to layer, which has room for all values of the option. */
+static int take_without(struct run *run, char **layer, struct ovl_ids *ids)
+{
+	const char *what;
+	size_t at = 0;
+	int rc = 0;
+
+	while (rc == 0 && (what = opt_next(run, OPT_WITHOUT, &at))) {
+		if (*what == '@')
+			rc = take_ids(run, what + 1, ids);
+		else
+			*layer++ = (char *)what;
+	}
+	return rc;
+}
+
+/* ---- the destination ----------------------------------------------------------------- */
+
 static int export_tar(struct run *run, struct ovl_export *req)
 {
 	const char *compress = req->compress;
 
+	if (opt_given(run, OPT_WITHOUT))
+		return usage(run->err, "--without applies only to images");
 	if (run->n_operands > 2)
 		return usage(run->err, "--format tar takes a single layer");
 	if (!compress)
@@ -93,6 +179,19 @@ static int export_tar(struct run *run, struct ovl_export *req)
 	if (ovl_compression_check(compress, run->err) < 0)
 		return -1;
 	return to_file(run, req, compress);
+}
+
+static int export_images(struct run *run, struct ovl_export *req)
+{
+	if (is_file(req->target)) {
+		req->compress_all = ovl_compression_of(req->target);
+		return to_file(run, req, NULL);
+	}
+	if (req->format == OVL_DOCKER)
+		return usage(run->err,
+			"a docker archive is a file: its name must end in .tar, .tar.gz "
+			"or the like, or be -");
+	return to_dir(run, req);
 }
 
 static int run_export(struct run *run)
@@ -106,6 +205,7 @@ static int run_export(struct run *run)
 		.umask = run->umask,
 		.target = target,
 	};
+	int rc;
 
 	run->operand[n] = NULL; /* the end of the layers */
 	if (!*target)
@@ -118,20 +218,21 @@ static int run_export(struct run *run)
 		return usage(run->err,
 			"unknown format '%s'; the formats are oci, docker and tar",
 			format);
-	if (is_file(target)) {
-		req.compress_all = ovl_compression_of(target);
-		return to_file(run, &req, NULL);
-	}
-	if (req.format == OVL_DOCKER)
-		return usage(run->err,
-			"a docker archive is a file: its name must end in .tar, .tar.gz "
-			"or the like, or be -");
-	return to_dir(run, &req);
+	req.without = calloc(run->n_given + 1, sizeof(*req.without));
+	if (!req.without)
+		return usage(run->err, "out of memory");
+	rc = take_without(run, req.without, &req.has);
+	if (rc == 0)
+		rc = export_images(run, &req);
+	free(req.without);
+	free(req.has.id);
+	return rc;
 }
 
 const struct cmd cmd_export = {
 	.name = "export",
-	.synopsis = "[--format oci|docker|tar] [--compress C]\n LAYER... FILE|DIR|-",
+	.synopsis =
+		"[--format oci|docker|tar] [--compress C]\n [--without WHAT]... LAYER... FILE|DIR|-",
 	.summary = "write layers and their stacks as an image",
 	.completes = "layer layer|file",
 	.others = "save push",

@@ -2,6 +2,7 @@
 /* ovl_export: stacks of layers as images. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -19,6 +20,57 @@
 #include "store/store.h"
 #include "stage/used.h"
 #include "tar/recipe.h"
+
+/* ---- what the receiver has --------------------------------------------------------- */
+
+static int add_known(struct export *x, const struct ovl_id *id, struct ovl_err *err)
+{
+	if (!VEC_ROOM(x->known, x->n_known))
+		return err_nomem(err);
+	x->known[x->n_known++] = *id;
+	return 0;
+}
+
+/* A layer and all below it. */
+static int add_stack(struct export *x, const char *what, struct ovl_err *err)
+{
+	struct layer_ref ref;
+	unsigned depth = UINT_MAX;
+	bool more = true;
+	int rc = config_find_layer(x->st, what, &ref, err);
+
+	while (rc == 0 && more) {
+		auto_layer l = LAYER_INIT;
+
+		rc = layer_open_ref(x->st, &ref, 0, what, &l, err);
+		if (rc == 0)
+			rc = add_known(x, &ref.id, err);
+		/* If it is damaged, its parents may form a circle. */
+		more = rc == 0 && l.meta.has_parent && l.meta.depth < depth;
+		depth = l.meta.depth;
+		ref.id = l.meta.parent;
+	}
+	return rc;
+}
+
+static int list_known(struct export *x, struct ovl_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < x->req->has.n && rc == 0; i++)
+		rc = add_known(x, &x->req->has.id[i], err);
+	for (char *const *w = x->req->without; w && *w && rc == 0; w++)
+		rc = add_stack(x, *w, err);
+	if (x->n_known)
+		qsort(x->known, x->n_known, sizeof(*x->known), id_order);
+	return rc;
+}
+
+static bool leave_out(const struct export *x, const struct layer *l)
+{
+	return l->meta.kind == OVL_IMAGE && x->n_known &&
+		bsearch(&l->id, x->known, x->n_known, sizeof(*x->known), id_order);
+}
 
 /* ---- the stacks ------------------------------------------------------------------- */
 
@@ -49,17 +101,24 @@ static int new_blob(struct export *x, struct blob **out, struct ovl_err *err)
 	return 0;
 }
 
-/* The digest of a writable layer is known only after packing it. */
+/* The digest of a writable layer is known only after packing it; an absent one is described
+ * as its tar. */
 static void note_digest(const struct export *x, struct blob *b)
 {
 	b->packed = b->l.meta.kind != OVL_IMAGE;
 	if (b->packed)
 		return;
 	memcpy(b->diff_id, b->l.meta.diff_id, sizeof(b->diff_id));
+	b->absent = leave_out(x, &b->l);
+	if (b->absent) {
+		b->size = b->l.meta.tar_size;
+		memcpy(b->digest, b->diff_id, sizeof(b->digest));
+		return;
+	}
 	for (size_t i = 0; i < x->n_blobs && !b->same; i++) {
 		const struct blob *other = x->blob[i];
 
-		if (other != b && !other->packed && !other->same &&
+		if (other != b && !other->packed && !other->same && !other->absent &&
 			strcmp(other->diff_id, b->diff_id) == 0)
 			b->same = other;
 	}
@@ -244,6 +303,8 @@ static int run_export(struct export *x, struct ovl_err *err)
 	if (rc == 0)
 		rc = check_target(x, err);
 	if (rc == 0)
+		rc = list_known(x, err);
+	if (rc == 0)
 		rc = open_images(x, err);
 	if (rc == 0)
 		rc = export_begin(x, err);
@@ -274,6 +335,7 @@ static void release_export(struct export *x)
 	export_end(x);
 	free(x->image);
 	free(x->blob);
+	free(x->known);
 }
 
 int ovl_export(struct ovl_store *st, const struct ovl_export *req, struct ovl_err *err)

@@ -244,6 +244,8 @@ struct ovl_export {
 	const char *dir;
 	mode_t umask; /* for the directory and its contents */
 	const char *target; /* what to call either in messages */
+	char **without; /* LAYERs that the receiver has; ends with NULL; or NULL */
+	struct ovl_ids has; /* ids of layers that it has; not all are known here */
 };
 
 /*
@@ -255,6 +257,10 @@ struct ovl_export {
  * layers added; else a minimal one. The same layers, configs and times of creation give
  * the same bytes; $SOURCE_DATE_EPOCH clamps times. All layers are locked (shared). After
  * a failure, the output is not an image.
+ *
+ * The files of image layers in has, and of those in without and all below them, are left
+ * out: neither read nor packed, they are described as the uncompressed tars. ovl_import
+ * takes such an image if the store has these layers.
  */
 int ovl_export(struct ovl_store *st, const struct ovl_export *req, struct ovl_err *err);
 

@@ -34,6 +34,7 @@ struct blob {
 	struct layer l; /* open, locked shared */
 	const struct blob *same; /* an earlier blob with the same tar; or NULL */
 	bool packed; /* has no recipe: its tar is known only after packing */
+	bool absent; /* the receiver has it: only described, as the uncompressed tar */
 	char diff_id[ID_LEN + 1];
 	char digest[ID_LEN + 1]; /* of the file */
 	uint64_t size; /* of the file */
@@ -66,6 +67,8 @@ struct export
 	struct ovl_store *st;
 	const struct ovl_export *req;
 	const char *compress; /* of the blobs */
+	struct ovl_id *known; /* ids of layers that the receiver has, sorted */
+	size_t n_known;
 	struct blob **blob; /* each layer once */
 	size_t n_blobs;
 	struct exported *image;

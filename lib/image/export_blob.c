@@ -314,7 +314,7 @@ static int make_replayed(struct export *x, struct ovl_err *err)
 	for (size_t i = 0; i < x->n_blobs; i++) {
 		struct blob *b = x->blob[i];
 
-		if (b->packed || b->same)
+		if (b->packed || b->same || b->absent)
 			continue;
 		if (!later) {
 			job[all.n++] = b;
@@ -330,10 +330,11 @@ static int make_replayed(struct export *x, struct ovl_err *err)
 /* True if any blob is spooled. */
 static bool spools(const struct export *x)
 {
-	bool any = strcmp(x->compress, "none") != 0;
+	bool all = strcmp(x->compress, "none") != 0;
+	bool any = false;
 
 	for (size_t i = 0; i < x->n_blobs; i++)
-		any = any || x->blob[i]->packed;
+		any = any || x->blob[i]->packed || (all && !x->blob[i]->absent);
 	return any && x->out_dir < 0;
 }
 

@@ -16,6 +16,24 @@
 #include "image/reference.h"
 #include "store/store.h"
 
+/* Docker's description of a layer by its diff id: the only place for the size of an absent
+ * one. */
+static void add_source(json_t *entry, const struct blob *b)
+{
+	json_t *sources = json_object_get(entry, "LayerSources");
+	char id[ID_LEN + 8];
+
+	if (!sources) {
+		json_object_set_new(entry, "LayerSources", json_object());
+		sources = json_object_get(entry, "LayerSources");
+	}
+	snprintf(id, sizeof(id), "sha256:%s", b->diff_id);
+	json_object_set_new(sources, id,
+		json_pack("{s:s, s:s, s:I}", "mediaType",
+			"application/vnd.oci.image.layer.v1.tar", "digest", id, "size",
+			(json_int_t)b->size));
+}
+
 /* ---- members ---------------------------------------------------------------------- */
 
 /* Images that differ only in their names are one entry with several tags. */
@@ -48,9 +66,12 @@ static int add_layers(
 		char path[ID_LEN + 32];
 
 		snprintf(path, sizeof(path), "%s/", b->diff_id);
-		rc = export_add_dir(x, path, err);
+		if (b->absent)
+			add_source(entry, b);
+		else
+			rc = export_add_dir(x, path, err);
 		snprintf(path, sizeof(path), "%s/layer.tar", b->diff_id);
-		if (rc == 0)
+		if (rc == 0 && !b->absent)
 			rc = export_add_blob(x, path, b, err);
 		if (fill)
 			json_array_append_new(layers, json_string(path));

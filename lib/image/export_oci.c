@@ -16,11 +16,13 @@
 
 #define MEDIA "application/vnd.oci.image."
 
-static const char *layer_type(const struct export *x)
+static const char *layer_type(const struct export *x, const struct blob *b)
 {
-	return strcmp(x->compress, "gzip") == 0  ? MEDIA "layer.v1.tar+gzip" :
-		strcmp(x->compress, "zstd") == 0 ? MEDIA "layer.v1.tar+zstd" :
-						   MEDIA "layer.v1.tar";
+	const char *how = b->absent ? "none" : x->compress;
+
+	return strcmp(how, "gzip") == 0  ? MEDIA "layer.v1.tar+gzip" :
+		strcmp(how, "zstd") == 0 ? MEDIA "layer.v1.tar+zstd" :
+					   MEDIA "layer.v1.tar";
 }
 
 static json_t *descriptor(const char *type, const char *hex, uint64_t size)
@@ -48,9 +50,9 @@ static int add_layers(
 		char path[ID_LEN + 32];
 
 		snprintf(path, sizeof(path), "blobs/sha256/%s", b->digest);
-		rc = export_add_blob(x, path, b, err);
+		rc = b->absent ? 0 : export_add_blob(x, path, b, err);
 		json_array_append_new(
-			layers, descriptor(layer_type(x), b->digest, b->size));
+			layers, descriptor(layer_type(x, b), b->digest, b->size));
 	}
 	return rc;
 }

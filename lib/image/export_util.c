@@ -15,7 +15,7 @@ void export_progress(struct export *x)
 	if (!pace_due(&x->pace, &x->st->cfg))
 		return;
 	for (size_t i = 0; i < x->n_blobs; i++) {
-		if (!x->blob[i]->same)
+		if (!x->blob[i]->same && !x->blob[i]->absent)
 			p.total += x->blob[i]->l.meta.tar_size;
 		if (x->blob[i]->packed) {
 			p.total = 0;

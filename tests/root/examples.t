@@ -86,6 +86,12 @@ export OVLCTL_ROOT="$T/readme"
 sed -n 's/^    # //p' "$top/README" >session
 is "README's session is about ten lines" "$([ "$(wc -l <session)" -ge 8 ] && [ "$(wc -l <session)" -le 12 ] && echo yes)" yes
 ok "... and runs" sh -e session
+rm -rf elsewhere
+need - ovlctl --root elsewhere import debian.tar.zst
+sed -n 's/^    ssh/ssh/p' "$top/README" >session
+is "README's way to another machine is one line" "$(wc -l <session)" 1
+ok "... and runs" sh -e session
+is "... the layer is there" "$(ovlctl --root elsewhere ls -q app)" "$(ovlctl ls -q app)"
 ovlctl umount -a
 is "README is at most a screen and a half" "$([ "$(wc -l <"$top/README")" -le 75 ] && echo yes)" yes
 
