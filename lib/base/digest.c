@@ -56,20 +56,29 @@ int digest_init(struct digest *d, struct ovl_err *err)
 	return 0;
 }
 
-int digest_update(struct digest *d, const void *p, size_t n)
+static int cannot_compute(struct ovl_err *err)
 {
-	return d->EVP_DigestUpdate(d->ctx, p, n) == 1 ? 0 : -EIO;
+	return err_say(err, EIO, "cannot compute a digest");
 }
 
-int digest_final(struct digest *d, char hex[ID_LEN + 1])
+int digest_update(struct digest *d, const void *p, size_t n, struct ovl_err *err)
+{
+	return !d->ctx || d->EVP_DigestUpdate(d->ctx, p, n) == 1 ? 0 :
+								   cannot_compute(err);
+}
+
+int digest_final(struct digest *d, char hex[ID_LEN + 1], struct ovl_err *err)
 {
 	unsigned char raw[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
-	int ok = d->EVP_DigestFinal_ex(d->ctx, raw, &n);
+	int ok;
 
+	if (!d->ctx)
+		return 0;
+	ok = d->EVP_DigestFinal_ex(d->ctx, raw, &n);
 	digest_release(d);
 	if (ok != 1 || n != ID_LEN / 2)
-		return -EIO;
+		return cannot_compute(err);
 	id_hex(raw, n, hex);
 	return 0;
 }
@@ -81,38 +90,28 @@ void digest_release(struct digest *d)
 	d->ctx = NULL;
 }
 
+int digest_bytes(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	struct digest d = {0};
+	int rc = digest_init(&d, err);
+
+	if (rc == 0)
+		rc = digest_update(&d, p, n, err);
+	if (rc == 0)
+		rc = digest_final(&d, hex, err);
+	digest_release(&d);
+	return rc;
+}
+
 int digest_chain(
 	const char *parent, const char *diff_id, struct ovl_id *out, struct ovl_err *err)
 {
-	struct digest d = {0};
 	char text[2 * (ID_LEN + 8)];
-	int rc;
 
 	if (!parent) {
 		memcpy(out->s, diff_id, ID_LEN + 1);
 		return 0;
 	}
 	snprintf(text, sizeof(text), "sha256:%s sha256:%s", parent, diff_id);
-	rc = digest_init(&d, err);
-	if (rc < 0)
-		return rc;
-	if (digest_update(&d, text, strlen(text)) < 0 || digest_final(&d, out->s) < 0) {
-		digest_release(&d);
-		return err_say(err, EIO, "cannot compute a chain id");
-	}
-	return 0;
-}
-
-int digest_bytes(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err)
-{
-	struct digest d = {0};
-	int rc = digest_init(&d, err);
-
-	if (rc < 0)
-		return rc;
-	if (digest_update(&d, p, n) < 0 || digest_final(&d, hex) < 0) {
-		digest_release(&d);
-		return err_say(err, EIO, "cannot compute a digest");
-	}
-	return 0;
+	return digest_bytes(text, strlen(text), out->s, err);
 }

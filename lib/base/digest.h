@@ -26,9 +26,11 @@ struct digest {
 };
 
 int digest_init(struct digest *d, struct ovl_err *err);
-int digest_update(struct digest *d, const void *p, size_t n);
-/* 64 hex digits and a NUL. Releases the digest, even on failure. */
-int digest_final(struct digest *d, char hex[ID_LEN + 1]);
+/* A digest that was not begun takes nothing. */
+int digest_update(struct digest *d, const void *p, size_t n, struct ovl_err *err);
+/* 64 hex digits and a NUL; as it was if the digest was not begun. Releases the digest, even
+ * on failure. */
+int digest_final(struct digest *d, char hex[ID_LEN + 1], struct ovl_err *err);
 void digest_release(struct digest *d);
 /* The digest of n bytes. */
 int digest_bytes(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err);

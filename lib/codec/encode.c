@@ -34,7 +34,8 @@ struct encode {
 	void *ctx;
 	struct ovl_err *err; /* of the current call */
 	int rc;
-	unsigned char *out;
+	unsigned char *out; /* OUT_SIZE */
+	size_t used; /* of it, by "none" */
 };
 
 static int write_sink(struct encode *e, size_t n)
@@ -53,11 +54,19 @@ static void *none_open(void)
 	return &nothing;
 }
 
+/* Gathers small pieces. */
 static int none_run(struct encode *e, const void *p, size_t n, bool end)
 {
-	(void)end;
-	if (n)
+	if (end || e->used + n > OUT_SIZE) {
+		write_sink(e, e->used);
+		e->used = 0;
+	}
+	if (n < OUT_SIZE) {
+		memcpy(e->out + e->used, p, n);
+		e->used += n;
+	} else if (e->rc == 0) {
 		e->rc = e->sink(e->ctx, p, n, e->err);
+	}
 	return e->rc;
 }
 

@@ -64,9 +64,8 @@ static ssize_t read_some(struct stream *s, void *p, size_t n, struct ovl_err *er
 			atomic_fetch_add(&s->taken, (uint64_t)got);
 			if (s->cfg.taken)
 				atomic_fetch_add(s->cfg.taken, (uint64_t)got);
-			if (s->input.ctx && digest_update(&s->input, p, (size_t)got) < 0)
-				return err_say(err, EIO, "cannot compute its digest");
-			return got;
+			return digest_update(&s->input, p, (size_t)got, err) < 0 ? -EIO :
+										   got;
 		}
 		if (errno != EINTR && errno != EAGAIN)
 			return err_sys(err, errno, "cannot read");
@@ -100,8 +99,8 @@ static void *run_hasher(void *ctx)
 		if (s->quit || s->hashed == s->filled)
 			break;
 		pthread_mutex_unlock(&s->mutex);
-		rc = digest_update(
-			&s->digest, s->data + (size_t)slot * BLOCK_SIZE, s->len[slot]);
+		rc = digest_update(&s->digest, s->data + (size_t)slot * BLOCK_SIZE,
+			s->len[slot], NULL);
 		pthread_mutex_lock(&s->mutex);
 		s->unhashed |= rc < 0;
 		s->hashed++;
@@ -136,8 +135,8 @@ static int pass_on(
 		return err_say(err, EFBIG,
 			"it holds more than %llu bytes: see --max-size",
 			(unsigned long long)s->cfg.max_size);
-	if (!s->hashing && digest_update(&s->digest, block, n) < 0)
-		return err_say(err, EIO, "cannot compute its digest");
+	if (!s->hashing && digest_update(&s->digest, block, n, err) < 0)
+		return -EIO;
 	pthread_mutex_lock(&s->mutex);
 	s->len[s->filled % s->blocks] = n;
 	s->filled++;
@@ -215,7 +214,7 @@ static int detect(struct stream *s, struct decode_io *io, struct ovl_err *err)
 	io->in = s->in;
 	io->in_len = have;
 	/* Uncompressed: both digests are the same. */
-	if (s->input.ctx && strcmp(s->codec->name, "none") == 0)
+	if (strcmp(s->codec->name, "none") == 0)
 		digest_release(&s->input);
 	return s->state ? 0 : err_nomem(err);
 }
@@ -380,10 +379,8 @@ void stream_close(struct stream *s)
 		if (write(s->wake, &one, sizeof(one)) == (ssize_t)sizeof(one))
 			pthread_join(s->thread, NULL);
 	}
-	if (s->digest.ctx)
-		digest_release(&s->digest);
-	if (s->input.ctx)
-		digest_release(&s->input);
+	digest_release(&s->digest);
+	digest_release(&s->input);
 	close_fdp(&s->wake);
 	pthread_cond_destroy(&s->changed);
 	pthread_cond_destroy(&s->to_hash);

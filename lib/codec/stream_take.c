@@ -155,16 +155,15 @@ int stream_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err)
 		pthread_cond_wait(&s->changed, &s->mutex);
 	bad = s->unhashed;
 	pthread_mutex_unlock(&s->mutex);
-	if (bad || digest_final(&s->digest, s->hex) < 0)
-		return err_say(err, EIO, "cannot compute its digest");
+	if (bad)
+		return err_say(err, EIO, "cannot compute a digest");
+	bad = digest_final(&s->digest, s->hex, err) < 0;
 	memcpy(hex, s->hex, sizeof(s->hex));
-	return 0;
+	return bad ? -EIO : 0;
 }
 
 int stream_input_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err)
 {
 	memcpy(hex, s->hex, sizeof(s->hex));
-	if (s->input.ctx && digest_final(&s->input, hex) < 0)
-		return err_say(err, EIO, "cannot compute its digest");
-	return 0;
+	return digest_final(&s->input, hex, err);
 }

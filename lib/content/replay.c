@@ -172,9 +172,9 @@ static int open_source(struct player *p, const char *path)
 
 static int write_sink(struct player *p, const void *bytes, size_t n, struct ovl_err *err)
 {
-	if (digest_update(&p->digest, bytes, n) < 0)
-		return err_say(err, EIO, "cannot compute a digest");
-	return p->sink(p->ctx, bytes, n, err);
+	int rc = digest_update(&p->digest, bytes, n, err);
+
+	return rc < 0 ? rc : p->sink(p->ctx, bytes, n, err);
 }
 
 static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
@@ -254,8 +254,8 @@ static int end_all(struct player *p, const struct recipe_rec *rec, struct ovl_er
 {
 	char hex[ID_LEN + 1];
 
-	if (digest_final(&p->digest, hex) < 0)
-		return err_say(err, EIO, "cannot compute a digest");
+	if (digest_final(&p->digest, hex, err) < 0)
+		return -EIO;
 	if (strcmp(hex, rec->diff_id) == 0 && strcmp(hex, p->l->meta.diff_id) == 0)
 		return 0;
 	if (p->watch) {
@@ -321,8 +321,7 @@ static void release_player(struct player *p)
 	close_fdp(&p->fd);
 	close_fdp(&p->tree);
 	close_fdp(&p->kept_dir);
-	if (p->digest.ctx)
-		digest_release(&p->digest);
+	digest_release(&p->digest);
 	buf_release(&p->path);
 	free(p->copy);
 }

@@ -17,8 +17,6 @@
 #include "image/export.h"
 #include "store/store.h"
 
-#define BUFFER (256 * 1024)
-
 /* ---- where blobs are spooled ------------------------------------------------------ */
 
 /* Opens a temporary file: unnamed if possible, else its name is removed at once. */
@@ -95,47 +93,21 @@ struct making {
 	struct blob *b;
 	bool main; /* on the main thread */
 	int fd;
-	bool hash_tar;
-	bool hash_file;
-	struct digest tar;
-	struct digest file;
+	struct digest tar; /* begun if it is not known yet */
+	struct digest file; /* begun if it is not that of the tar */
 	struct encode *e;
-	char *buffer;
-	size_t used;
 };
 
-static int write_blob(struct making *m, const void *p, size_t n, struct ovl_err *err)
+static int take_file(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
-	if (m->hash_file && digest_update(&m->file, p, n) < 0)
-		return err_say(err, EIO, "cannot compute a digest");
+	struct making *m = ctx;
+
 	if (fs_write_all(m->fd, p, n) < 0)
 		return m->x->out_dir < 0 ?
 			err_sys(err, errno, "cannot write a temporary file") :
 			err_sys(err, errno, "cannot write to %s", Q(m->x->req->target));
 	m->b->size += n;
-	return 0;
-}
-
-static int flush_blob(struct making *m, struct ovl_err *err)
-{
-	size_t n = m->used;
-
-	m->used = 0;
-	return n ? write_blob(m, m->buffer, n, err) : 0;
-}
-
-static int take_file(void *ctx, const void *p, size_t n, struct ovl_err *err)
-{
-	struct making *m = ctx;
-	int rc = 0;
-
-	if (m->used + n > BUFFER)
-		rc = flush_blob(m, err);
-	if (rc < 0 || n > BUFFER)
-		return rc < 0 ? rc : write_blob(m, p, n, err);
-	memcpy(m->buffer + m->used, p, n);
-	m->used += n;
-	return 0;
+	return digest_update(&m->file, p, n, err);
 }
 
 static int take_tar(void *ctx, const void *p, size_t n, struct ovl_err *err)
@@ -146,20 +118,12 @@ static int take_tar(void *ctx, const void *p, size_t n, struct ovl_err *err)
 		return err_stopped(err);
 	if (m->x->cancelled)
 		return err_say(err, ECANCELED, "another layer failed");
-	if (m->hash_tar && digest_update(&m->tar, p, n) < 0)
-		return err_say(err, EIO, "cannot compute a digest");
+	if (digest_update(&m->tar, p, n, err) < 0)
+		return -EIO;
 	m->x->bytes += n;
 	if (m->main)
 		export_progress(m->x);
 	return encode_write(m->e, p, n, err);
-}
-
-/* Finishes the tar of a packed layer. */
-static int end_tar(struct making *m, struct ovl_err *err)
-{
-	if (m->hash_tar && digest_final(&m->tar, m->b->diff_id) < 0)
-		return err_say(err, EIO, "cannot compute a digest");
-	return 0;
 }
 
 static int end_blob(struct making *m, struct ovl_err *err)
@@ -168,32 +132,19 @@ static int end_blob(struct making *m, struct ovl_err *err)
 	int rc = encode_finish(m->e, err);
 
 	if (rc == 0)
-		rc = flush_blob(m, err);
-	if (rc == 0)
-		rc = end_tar(m, err);
-	if (rc < 0)
-		return rc;
-	if (!m->hash_file)
-		memcpy(b->digest, b->diff_id, sizeof(b->digest));
-	else if (digest_final(&m->file, b->digest) < 0)
-		return err_say(err, EIO, "cannot compute a digest");
-	return 0;
+		rc = digest_final(&m->tar, b->diff_id, err);
+	memcpy(b->digest, b->diff_id, sizeof(b->digest));
+	return rc == 0 ? digest_final(&m->file, b->digest, err) : rc;
 }
 
 static int begin_blob(struct making *m, const char *name, struct ovl_err *err)
 {
 	struct export *x = m->x;
-	int rc;
+	int rc = encode_open(&m->e, x->compress, take_file, m, err);
 
-	m->hash_tar = m->b->packed;
-	m->hash_file = strcmp(x->compress, "none") != 0;
-	m->buffer = malloc(BUFFER);
-	if (!m->buffer)
-		return err_nomem(err);
-	rc = encode_open(&m->e, x->compress, take_file, m, err);
-	if (rc == 0 && m->hash_tar)
+	if (rc == 0 && m->b->packed)
 		rc = digest_init(&m->tar, err);
-	if (rc == 0 && m->hash_file)
+	if (rc == 0 && strcmp(x->compress, "none") != 0)
 		rc = digest_init(&m->file, err);
 	if (rc < 0)
 		return rc;
@@ -241,7 +192,6 @@ static int make_blob(struct export *x, struct blob *b, bool main, struct ovl_err
 	digest_release(&m.tar);
 	digest_release(&m.file);
 	close_fdp(&m.fd);
-	free(m.buffer);
 	return rc;
 }
 

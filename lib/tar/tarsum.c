@@ -43,10 +43,8 @@ struct tarsum {
 
 static int hash_bytes(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
 {
-	if (digest_update(&t->digest, p, n) < 0)
-		return err_say(err, EIO, "cannot compute a digest");
 	atomic_fetch_add(&t->hashed, n);
-	return 0;
+	return digest_update(&t->digest, p, n, err);
 }
 
 static int recipe_did(struct tarsum *t, int rc, struct ovl_err *err)
@@ -184,11 +182,9 @@ int tarsum_finish(
 {
 	int rc = workq_wait(t->queue, err);
 
-	if (rc < 0)
-		return rc;
-	if (digest_final(&t->digest, diff_id) < 0)
-		return err_say(err, EIO, "cannot compute a digest");
-	return recipe_finish(t->recipe, diff_id, size, err);
+	if (rc == 0)
+		rc = digest_final(&t->digest, diff_id, err);
+	return rc < 0 ? rc : recipe_finish(t->recipe, diff_id, size, err);
 }
 
 int tarsum_open(
@@ -219,8 +215,7 @@ void tarsum_close(struct tarsum *t)
 	if (!t)
 		return;
 	workq_close(t->queue);
-	if (t->digest.ctx)
-		digest_release(&t->digest);
+	digest_release(&t->digest);
 	recipe_out_close(t->recipe);
 	buf_release(&t->path);
 	free(t->read);

@@ -75,8 +75,8 @@ static void digest(struct item *i)
 	struct ovl_err err;
 
 	if (digest_init(&d, &err) < 0 ||
-		digest_update(&d, i->bytes.data, i->bytes.len) < 0 ||
-		digest_final(&d, i->hex) < 0)
+		digest_update(&d, i->bytes.data, i->bytes.len, NULL) < 0 ||
+		digest_final(&d, i->hex, NULL) < 0)
 		fuzz_broken("no digest");
 }
 
