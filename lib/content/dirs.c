@@ -1,36 +1,33 @@
 /* SPDX-License-Identifier: ISC */
 /* The directories of an unpacked tree: their times, and what they hide. */
 #include <errno.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "content/dirs.h"
 
 #define ACL_BUDGET (8u << 20)
 #define MAX_ABSENT 100000
 
-static size_t hash_name(const struct dirs *d, const struct dir *up, const char *s)
+static int by_name(const void *a, const void *b)
 {
-	return XXH64(s, strlen(s), d->seed ^ (uintptr_t)up);
-}
+	const struct dir *x = a;
+	const struct dir *y = b;
 
-static struct dir **chain(const struct dirs *d, const struct dir *up, const char *name)
-{
-	return &d->bucket[hash_name(d, up, name) & (d->n_buckets - 1)];
+	if (x->up != y->up)
+		return x->up < y->up ? -1 : 1;
+	return strcmp(x->name, y->name);
 }
 
 /* ---- making and finding ----------------------------------------------------------- */
 
 static struct dir *find_dir(const struct dirs *d, const struct dir *up, const char *name)
 {
-	struct dir *dir = d->n_buckets ? *chain(d, up, name) : NULL;
+	const struct dir key = {.up = (struct dir *)(uintptr_t)up, .name = name};
+	struct dir *const *found = tfind(&key, &d->index, by_name);
 
-	while (dir && (dir->up != up || strcmp(dir->name, name) != 0))
-		dir = dir->next;
-	return dir;
+	return found ? *found : NULL;
 }
 
 struct dir *dirs_find(const struct dirs *d, const struct dir *up, const char *name)
@@ -38,33 +35,6 @@ struct dir *dirs_find(const struct dirs *d, const struct dir *up, const char *na
 	struct dir *dir = find_dir(d, up, name);
 
 	return dir && dir->flags & DIR_ABSENT ? NULL : dir;
-}
-
-static bool grow_buckets(struct dirs *d)
-{
-	struct dirs more = {
-		.n_buckets = d->n_buckets ? d->n_buckets * 2 : 256, .seed = d->seed};
-
-	if (!more.seed && getrandom(&more.seed, sizeof(more.seed), 0) < 0)
-		return false;
-	more.bucket = calloc(more.n_buckets, sizeof(struct dir *));
-	if (!more.bucket)
-		return false;
-	for (size_t i = 0; i < d->n_buckets; i++) {
-		while (d->bucket[i]) {
-			struct dir *dir = d->bucket[i];
-			struct dir **at = chain(&more, dir->up, dir->name);
-
-			d->bucket[i] = dir->next;
-			dir->next = *at;
-			*at = dir;
-		}
-	}
-	free(d->bucket);
-	d->bucket = more.bucket;
-	d->seed = more.seed;
-	d->n_buckets = more.n_buckets;
-	return true;
 }
 
 /* Links a new one to its siblings. */
@@ -80,21 +50,18 @@ static void attach(struct dir *dir, struct dir **at)
 static struct dir *add_dir(struct dirs *d, struct dir *up, const char *name)
 {
 	size_t len = strlen(name);
-	struct dir *dir;
-	struct dir **at;
+	struct dir *dir = calloc(1, sizeof(*dir) + len + 1);
 
-	if (d->n >= d->n_buckets && !grow_buckets(d))
-		return NULL;
-	dir = calloc(1, sizeof(*dir) + len + 1);
 	if (!dir)
 		return NULL;
-	memcpy(dir->name, name, len + 1);
+	memcpy(dir->text, name, len + 1);
+	dir->name = dir->text;
 	dir->up = up;
-	at = chain(d, up, name);
-	dir->next = *at;
-	*at = dir;
+	if (!tsearch(dir, &d->index, by_name)) {
+		free(dir);
+		return NULL;
+	}
 	attach(dir, up ? &up->child : &d->root);
-	d->n++;
 	return dir;
 }
 
@@ -130,17 +97,12 @@ struct dir *dirs_get_path(struct dirs *d, const char *path)
 
 static void drop(struct dirs *d, struct dir *dir)
 {
-	struct dir **at = chain(d, dir->up, dir->name);
-
-	while (*at != dir)
-		at = &(*at)->next;
-	*at = dir->next;
+	tdelete(dir, &d->index, by_name);
 	*dir->at = dir->sibling;
 	if (dir->sibling)
 		dir->sibling->at = dir->at;
 	d->acl_bytes -= dir->acl_len;
 	d->n_absent -= dir->flags & DIR_ABSENT ? 1 : 0;
-	d->n--;
 	free(dir->acl);
 	free(dir);
 }
@@ -167,7 +129,6 @@ void dirs_release(struct dirs *d)
 		drop_children(d, d->root);
 		drop(d, d->root);
 	}
-	free(d->bucket);
 	memset(d, 0, sizeof(*d));
 }
 

@@ -25,8 +25,8 @@ enum {
 };
 
 struct dir {
-	struct dir *next; /* in its hash chain */
 	struct dir *up; /* NULL: the root */
+	const char *name;
 	struct dir *child; /* the latest */
 	struct dir *sibling;
 	struct dir **at; /* what points to it: up->child or a sibling */
@@ -35,15 +35,12 @@ struct dir {
 	unsigned acl_len;
 	unsigned flags;
 	bool foreign_group; /* new files in it do not get our group */
-	char name[];
+	char text[]; /* the name */
 };
 
 struct dirs {
 	struct dir *root;
-	uint64_t seed; /* of the hash, since the archive chooses the names */
-	struct dir **bucket;
-	size_t n_buckets;
-	size_t n;
+	void *index; /* by up and name, see tsearch(3) */
 	size_t n_absent;
 	size_t acl_bytes;
 };
