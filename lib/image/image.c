@@ -220,19 +220,15 @@ int image_take_config(struct source *s, struct image *i, const char *name,
 	const char *digest, uint64_t size, const struct platform *want, unsigned *rank,
 	struct ovl_err *err)
 {
-	json_t *config = NULL;
+	auto_json config = NULL;
 	int rc = image_json(s, name, digest, size, &i->config, &config, err);
 
 	if (rc == 0)
 		rc = take_diff_ids(i, config, name, err);
-	if (rc == 0) {
-		*rank = platform_rank(want, image_text(config, "os"),
-			image_text(config, "architecture"),
-			image_text(config, "variant"));
-		image_platform_text(i->platform, config);
-	}
-	json_decref(config);
 	if (rc < 0)
 		return rc;
+	*rank = platform_rank(want, image_text(config, "os"),
+		image_text(config, "architecture"), image_text(config, "variant"));
+	image_platform_text(i->platform, config);
 	return digest_bytes(i->config.data, i->config.len, i->config_digest, err);
 }

@@ -172,18 +172,12 @@ int image_read_docker(struct source *s, const struct wanted *want, struct images
 	struct ovl_err *err)
 {
 	auto_buf bytes = {0};
-	json_t *list = NULL;
+	auto_json list = NULL;
 	json_t *item;
 	size_t n;
 	int rc = image_json(s, "manifest.json", NULL, UINT64_MAX, &bytes, &list, err);
 
-	if (rc == 0)
-		json_array_foreach(list, n, item)
-		{
-			rc = take_item(s, item, want, out, err);
-			if (rc < 0)
-				break;
-		}
-	json_decref(list);
+	for (n = 0; rc == 0 && (item = json_array_get(list, n)); n++)
+		rc = take_item(s, item, want, out, err);
 	return rc;
 }

@@ -229,19 +229,19 @@ static int load(struct search *q, const struct descriptor *d, enum kind *kind,
 static int take_one(struct search *q, const struct entry *e, unsigned depth)
 {
 	struct descriptor d;
-	json_t *m = NULL;
+	auto_json m = NULL;
 	enum kind kind;
 	int rc = take_descriptor(q, e->o, &d, q->err);
 
 	if (rc == 0)
 		rc = load(q, &d, &kind, &m, q->err);
-	if (rc == 0 && kind == INDEX && depth == MAX_NESTED)
-		rc = err_say(q->err, ELOOP, "indexes are nested too deep");
-	else if (rc == 0)
-		rc = kind == INDEX ? take_index(q, m, depth + 1, e) :
-				     take_manifest(q, e, m);
-	json_decref(m);
-	return rc;
+	if (rc < 0)
+		return rc;
+	if (kind != INDEX)
+		return take_manifest(q, e, m);
+	return depth == MAX_NESTED ?
+		err_say(q->err, ELOOP, "indexes are nested too deep") :
+		take_index(q, m, depth + 1, e);
 }
 
 /* ---- which of them? --------------------------------------------------------------- */
@@ -298,15 +298,11 @@ static int take_chosen(struct search *q, const struct entry *e, size_t n, unsign
 static int take_index(
 	struct search *q, const json_t *index, unsigned depth, const struct entry *outer)
 {
-	struct entry *e;
+	auto_free struct entry *e = NULL;
 	size_t n;
 	int rc = entries_choose(index, outer, q->want, q->out, &e, &n, q->err);
 
-	if (rc < 0)
-		return rc;
-	rc = take_chosen(q, e, n, depth);
-	free(e);
-	return rc;
+	return rc < 0 ? rc : take_chosen(q, e, n, depth);
 }
 
 /* ---- by digest -------------------------------------------------------------------- */
@@ -319,20 +315,18 @@ static int look_inside(struct search *q, const struct entry *e,
 	const struct descriptor *d, unsigned depth)
 {
 	struct descriptor config;
-	json_t *m = NULL;
+	auto_json m = NULL;
 	enum kind kind;
 	int rc = load(q, d, &kind, &m, q->err);
 
-	if (rc == -ENOENT || rc == -ENOTSUP)
-		return 0;
-	if (rc == 0 && kind == INDEX)
-		rc = depth < MAX_NESTED ? find_digest(q, m, depth + 1, e) : 0;
-	else if (rc == 0 &&
-		take_descriptor(q, image_member(m, "config"), &config, q->err) == 0 &&
+	if (rc < 0)
+		return rc == -ENOENT || rc == -ENOTSUP ? 0 : rc;
+	if (kind == INDEX)
+		return depth < MAX_NESTED ? find_digest(q, m, depth + 1, e) : 0;
+	if (take_descriptor(q, image_member(m, "config"), &config, q->err) == 0 &&
 		begins(config.hex, q->want->digest))
-		rc = take_manifest(q, e, m);
-	json_decref(m);
-	return rc;
+		return take_manifest(q, e, m);
+	return 0;
 }
 
 static int find_digest(
@@ -366,22 +360,23 @@ int image_read_oci(struct source *s, const struct wanted *want, struct images *o
 {
 	struct search q = {.s = s, .want = want, .out = out, .err = err};
 	auto_buf bytes = {0};
-	json_t *o = NULL;
-	int rc = image_json(s, "oci-layout", NULL, UINT64_MAX, &bytes, &o, err);
+	auto_json layout = NULL;
+	auto_json index = NULL;
+	const char *version;
+	int rc = image_json(s, "oci-layout", NULL, UINT64_MAX, &bytes, &layout, err);
 
-	if (rc == 0 && !begins(image_text(o, "imageLayoutVersion"), "1."))
-		rc = err_say(err, ENOTSUP,
+	if (rc < 0)
+		return rc;
+	version = image_text(layout, "imageLayoutVersion");
+	if (!begins(version, "1."))
+		return err_say(err, ENOTSUP,
 			"version %s of the OCI image layout is not supported",
-			Q(image_text(o, "imageLayoutVersion")));
-	json_decref(o);
-	o = NULL;
-	if (rc == 0)
-		rc = image_json(s, "index.json", NULL, UINT64_MAX, &bytes, &o, err);
-	if (rc == 0)
-		rc = *want->digest ? find_digest(&q, o, 0, NULL) :
-				     take_index(&q, o, 0, NULL);
-	json_decref(o);
-	return rc;
+			Q(version));
+	rc = image_json(s, "index.json", NULL, UINT64_MAX, &bytes, &index, err);
+	if (rc < 0)
+		return rc;
+	return *want->digest ? find_digest(&q, index, 0, NULL) :
+			       take_index(&q, index, 0, NULL);
 }
 
 int image_read_dir(struct source *s, const struct wanted *want, struct images *out,
@@ -390,13 +385,12 @@ int image_read_dir(struct source *s, const struct wanted *want, struct images *o
 	struct search q = {.s = s, .want = want, .flat = true, .out = out, .err = err};
 	struct entry e = {.alone = true};
 	auto_buf bytes = {0};
-	json_t *o = NULL;
+	auto_json o = NULL;
 	int rc = image_json(s, "manifest.json", NULL, UINT64_MAX, &bytes, &o, err);
 
-	if (rc == 0)
-		rc = kind_of(image_text(o, "mediaType"), o) == INDEX ?
-			take_index(&q, o, 1, &e) :
-			take_manifest(&q, &e, o);
-	json_decref(o);
-	return rc;
+	if (rc < 0)
+		return rc;
+	return kind_of(image_text(o, "mediaType"), o) == INDEX ?
+		take_index(&q, o, 1, &e) :
+		take_manifest(&q, &e, o);
 }

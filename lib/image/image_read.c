@@ -73,7 +73,7 @@ static int manifest_kind(struct source *s, struct ovl_err *err)
 {
 	auto_buf bytes = {0};
 	auto_part b = {0};
-	json_t *o = NULL;
+	auto_json o = NULL;
 	const char *hex;
 	int rc = source_find(s, "manifest.json", &b, err);
 
@@ -84,7 +84,6 @@ static int manifest_kind(struct source *s, struct ovl_err *err)
 		return err_is_system(rc) ? rc : NO_MANIFEST;
 	hex = json_is_object(o) ? dir_part(o) : NULL;
 	rc = hex ? find_any(s, hex, ".manifest.json", err) : find_config(s, o, err);
-	json_decref(o);
 	return rc <= 0 ? rc : hex ? SKOPEO_DIR : DOCKER_SAVE;
 }
 
