@@ -97,7 +97,6 @@ static int fix_up(struct checker *c, struct layer *l, unsigned *have, unsigned w
 
 static int check_numbers(struct checker *c, struct layer *l, const struct lineage *way)
 {
-	struct layer_ref ref = {.drv = l->drv, .id = l->meta.parent};
 	auto_layer parent = LAYER_INIT;
 	struct ovl_err why;
 	struct ovl_id chain;
@@ -106,7 +105,7 @@ static int check_numbers(struct checker *c, struct layer *l, const struct lineag
 	if (l->meta.lowers != way->n)
 		rc = fix_up(c, l, &l->meta.lowers, way->n, "lower layers");
 	if (rc == 0 && l->meta.has_parent) {
-		if (layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0)
+		if (layer_open_parent(l, 0, &parent, &why) < 0)
 			return 0;
 		if (l->meta.depth != parent.meta.depth + 1)
 			rc = fix_up(c, l, &l->meta.depth, parent.meta.depth + 1, "depth");
@@ -126,14 +125,12 @@ static int check_numbers(struct checker *c, struct layer *l, const struct lineag
 /* The parent must have a hint, or a removal of the parent would miss this child. */
 static int check_hint(struct checker *c, const struct layer *l)
 {
-	struct layer_ref ref = {.drv = l->drv, .id = l->meta.parent};
 	auto_layer parent = LAYER_INIT;
 	struct ovl_err why;
 	bool mended;
 	int there;
 
-	if (!l->meta.has_parent ||
-		layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) < 0)
+	if (!l->meta.has_parent || layer_open_parent(l, 0, &parent, &why) < 0)
 		return 0;
 	there = layer_has_hint(&parent, &l->id, c->err);
 	if (there)

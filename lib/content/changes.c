@@ -250,38 +250,37 @@ static int report_gone(struct changes *w, bool known)
 
 /* ---- walking ---------------------------------------------------------------------- */
 
+/* Does the directory that is kept hide something below? 1, 0, -1. */
+static int kept_hides(struct changes *w)
+{
+	return w->kept.opaque ? view_has_any(&w->kept.base.dir, would_show, &w->kept) : 0;
+}
+
 /* It may have disappeared by now. */
 static int tell_dir(struct changes *w)
 {
 	const struct diffdir *f = w->walk.dir;
-	bool opaque = false;
+	int opaque;
 
 	if (keep_dir(w) < 0)
 		return lost(w, "open directory");
-	if (w->kept.opaque && !f->opaque) {
-		int r = view_has_any(&w->kept.base.dir, would_show, &w->kept);
-
-		if (r < 0)
-			return lost(w, "read the layers below of directory");
-		opaque = r > 0;
-	}
-	return report_file(w, true, opaque);
+	opaque = f->opaque ? 0 : kept_hides(w);
+	return opaque < 0 ? lost(w, "read the layers below of directory") :
+			    report_file(w, true, opaque);
 }
 
 static int report_root(struct changes *w)
 {
 	const struct diffdir *f = &w->kept;
 	struct change c = {.kind = 'C', .dirfd = f->me.dir.fd[0], .name = "."};
+	int opaque;
 
 	if (f->compare)
 		return 0;
-	if (f->opaque) {
-		int r = view_has_any(&f->base.dir, would_show, &w->kept);
-
-		if (r < 0)
-			return fail(w, "read the layers below of directory");
-		c.opaque = r > 0;
-	}
+	opaque = kept_hides(w);
+	if (opaque < 0)
+		return fail(w, "read the layers below of directory");
+	c.opaque = opaque;
 	return report(w, &c);
 }
 
@@ -311,7 +310,6 @@ static int tell_name(struct changes *w)
 /* The merged view of a layer's parent, even if the layer hides it. */
 static int parent_view(const struct layer *l, struct view *out, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = l->drv};
 	auto_layer parent = LAYER_INIT;
 	int rc;
 
@@ -319,8 +317,7 @@ static int parent_view(const struct layer *l, struct view *out, struct ovl_err *
 		return 0;
 	if (l->meta.lowers)
 		return layer_view(l, false, out, err);
-	ref.id = l->meta.parent;
-	rc = layer_open_ref(l->st, &ref, LOCK_SH, ref.id.s, &parent, err);
+	rc = layer_open_parent(l, LOCK_SH, &parent, err);
 	return rc < 0 ? rc : layer_view(&parent, true, out, err);
 }
 

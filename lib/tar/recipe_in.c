@@ -82,18 +82,21 @@ static int refill(struct recipe_in *r, struct ovl_err *err)
 	return 0;
 }
 
+/* Makes sure that there is a byte. */
+static int need_byte(struct recipe_in *r, struct ovl_err *err)
+{
+	int rc = r->pos == r->len ? refill(r, err) : 0;
+
+	return rc == 0 && r->len == 0 ? damaged(err) : rc;
+}
+
 static int get_byte(struct recipe_in *r, unsigned char *out, struct ovl_err *err)
 {
-	if (r->pos == r->len) {
-		int rc = refill(r, err);
+	int rc = need_byte(r, err);
 
-		if (rc < 0)
-			return rc;
-		if (r->len == 0)
-			return damaged(err);
-	}
-	*out = r->out[r->pos++];
-	return 0;
+	if (rc == 0)
+		*out = r->out[r->pos++];
+	return rc;
 }
 
 static int get_number(struct recipe_in *r, uint64_t *out, struct ovl_err *err)
@@ -119,17 +122,11 @@ static int get_bytes(struct recipe_in *r, uint64_t n, size_t max, struct ovl_err
 	if (n > max)
 		return damaged(err);
 	while (n) {
-		size_t now;
+		int rc = need_byte(r, err);
+		size_t now = r->len - r->pos < n ? r->len - r->pos : (size_t)n;
 
-		if (r->pos == r->len) {
-			int rc = refill(r, err);
-
-			if (rc < 0)
-				return rc;
-			if (r->len == 0)
-				return damaged(err);
-		}
-		now = r->len - r->pos < n ? r->len - r->pos : (size_t)n;
+		if (rc < 0)
+			return rc;
 		buf_add(&r->bytes, r->out + r->pos, now);
 		r->pos += now;
 		n -= now;
@@ -259,38 +256,30 @@ int recipe_next(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *err
 
 int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err)
 {
-	struct recipe_in *r;
+	auto_recipe r = NULL;
 	char line[sizeof(first)] = "";
-	int fd = openat(
+	auto_fd fd = openat(
 		dirfd, RECIPE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n;
-	int rc = 0;
 
 	if (fd < 0)
 		return errno == ENOENT ?
 			err_say(err, EUCLEAN, "'%s' is missing", RECIPE_NAME) :
 			err_sys(err, errno, "cannot open '%s'", RECIPE_NAME);
 	r = calloc(1, sizeof(*r));
-	if (!r) {
-		close(fd);
+	if (!r)
 		return err_nomem(err);
-	}
-	r->fd = fd;
+	r->fd = steal_fd(&fd);
 	r->z = ZSTD_createDCtx();
 	if (!r->z ||
 		ZSTD_isError(
 			ZSTD_DCtx_setParameter(r->z, ZSTD_d_windowLogMax, WINDOW_LOG)))
-		rc = err_nomem(err);
-	n = rc == 0 ? fs_read_upto(fd, line, sizeof(first) - 1) : 0;
-	if (n < 0)
-		rc = err_sys(err, errno, "cannot read '%s'", RECIPE_NAME);
-	else if (rc == 0 && strcmp(line, first) != 0)
-		rc = damaged(err);
-	if (rc < 0) {
-		recipe_in_close(r);
-		return rc;
-	}
+		return err_nomem(err);
+	if (fs_read_upto(r->fd, line, sizeof(first) - 1) < 0)
+		return err_sys(err, errno, "cannot read '%s'", RECIPE_NAME);
+	if (strcmp(line, first) != 0)
+		return damaged(err);
 	*out = r;
+	r = NULL;
 	return 0;
 }
 
