@@ -52,7 +52,8 @@ enum ovl_status {
 	OVL_FAILED = 1,
 	OVL_USAGE = 2, /* a wrong option or operand */
 	OVL_NOLAYER = 3, /* no such layer */
-	OVL_BUSY = 4 /* mounted, has children, or locked */
+	OVL_BUSY = 4, /* mounted, has children, or locked */
+	OVL_TAKEN = 5 /* another layer has the name */
 };
 
 struct ovl_err {
@@ -376,7 +377,7 @@ int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id
 
 /*
  * Gives the layer another name, with the image config of the name it was called by. A
- * name of another layer is refused, or with force taken from it.
+ * name of another layer is refused (OVL_TAKEN), or with force taken from it.
  */
 int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool force,
 	struct ovl_err *err);

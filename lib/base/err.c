@@ -60,6 +60,7 @@ int err_status(struct ovl_err *err, enum ovl_status status, const char *fmt, ...
 	case OVL_USAGE: return -EINVAL;
 	case OVL_NOLAYER: return -ENOENT;
 	case OVL_BUSY: return -EBUSY;
+	case OVL_TAKEN: return -EEXIST;
 	default: return -EIO;
 	}
 }

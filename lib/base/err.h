@@ -20,7 +20,7 @@ int err_sys(struct ovl_err *err, int errnum, const char *fmt, ...) PRINTF(3, 4);
 int err_say(struct ovl_err *err, int errnum, const char *fmt, ...) PRINTF(3, 4);
 
 /* The text alone, with a given status: OVL_USAGE (-EINVAL), OVL_NOLAYER (-ENOENT),
- * OVL_BUSY (-EBUSY). */
+ * OVL_BUSY (-EBUSY), OVL_TAKEN (-EEXIST). */
 int err_status(struct ovl_err *err, enum ovl_status status, const char *fmt, ...)
 	PRINTF(3, 4);
 

@@ -130,7 +130,7 @@ static int check_rival(const struct commit *c, const char *file, struct ovl_err 
 		return r < 0 ?
 			err_sys(err, -r, "cannot give the name %s", Q(c->req->name)) :
 			0;
-	return err_say(err, EEXIST,
+	return err_status(err, OVL_TAKEN,
 		"the name %s is being given to another layer by a commit",
 		Q(c->req->name));
 }

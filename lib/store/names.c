@@ -214,8 +214,8 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	if (r == 0 || force)
 		return names_refuse_id(st, name, self, err);
 	snprintf(label, sizeof(label), "%.12s", owner.id.s);
-	return err_say(
-		err, EEXIST, "the name %s is already used by layer %s", Q(name), label);
+	return err_status(err, OVL_TAKEN, "the name %s is already used by layer %s",
+		Q(name), label);
 }
 
 /* Atomically replaces a name that may be moved, by a link with a temporary name. */

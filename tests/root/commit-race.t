@@ -52,7 +52,7 @@ race() { # WHAT [OPTION...]
 				[ "$(ovlctl diff --tar same | tar -xOf - new)" = "$round $i" ] || failed="$failed $round: $i is lost"
 				[ "$kind" = "${kept:-image}" ] || failed="$failed $round: $i is $kind"
 				;;
-			1)
+			5)
 				grep -Eq "^ovlctl: commit: the name 'same' is (already used by layer [0-9a-f]*|being given to another layer by a commit)$" err.$i ||
 					failed="$failed $round: $i said $(cat err.$i)"
 				[ "$kind$(ovlctl ls -nr -o ID w$i)$(cat "$S/$DRV/$(cat id.$i)/$UPPER/new")" = \
@@ -112,7 +112,7 @@ done
 waits v1
 is "the name is nobody's yet" "$(ovlctl ls -nr -o ID given 2>&1)" "ovlctl: ls: no such layer 'given'"
 is "... check says nothing of it" "$(ovlctl check)" ""
-fails 1 "the name 'given' is being given to another layer by a commit" \
+fails 5 "the name 'given' is being given to another layer by a commit" \
 	"another commit with that name" ovlctl commit -n given v2
 goes_on
 is "... the first one is done" "$status $(ovlctl ls -nr -o NAME,KIND given)" "0 given,v1 image"
@@ -120,7 +120,7 @@ ovlctl tag -d given
 waits v2
 ok "a tag may come first" ovlctl tag a given
 goes_on
-like "... and the commit fails" "^1 .*the name 'given' is already used by layer [0-9a-f]*$" "$status $(cat err)"
+like "... and the commit fails" "^5 .*the name 'given' is already used by layer [0-9a-f]*$" "$status $(cat err)"
 is "... with nothing changed" "$(ovlctl ls -nr -o NAME,KIND v2 a | tr '\n' ' ')$(ovlctl check)" "a,given image v2 writable "
 
 done_testing

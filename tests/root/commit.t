@@ -102,8 +102,8 @@ ovlctl rm v2
 need v ovlctl create -n v3 a
 echo 3 >"$OVLCTL_ROOT/$DRV/$v/$UPPER/three"
 before=$(store_state)
-fails 1 "the name 'x' is already used by layer $(echo "$id" | cut -c1-12)" "a name that is taken" ovlctl commit -n x v3
-fails 1 "the name 'v3' is already used by layer" "--keep and the writable layer's name" ovlctl commit --keep -n v3 v3
+fails 5 "the name 'x' is already used by layer $(echo "$id" | cut -c1-12)" "a name that is taken" ovlctl commit -n x v3
+fails 5 "the name 'v3' is already used by layer" "--keep and the writable layer's name" ovlctl commit --keep -n v3 v3
 is "... nothing has changed" "$(store_state)" "$before"
 ok "its own name is none that is taken" ovlctl commit -n v3 v3
 ovlctl rm v3

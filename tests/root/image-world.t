@@ -309,11 +309,11 @@ is "... gives none" "$(names)" ""
 takes "--no-names -n" "$one" "" ovlctl import --no-names -n mine v1.tar
 is "... but that" "$(names)" mine
 before=$(store_state)
-fails 1 "the name 'mine' is already used by layer" "-n of another layer" ovlctl import -n mine v2.tar
+fails 5 "the name 'mine' is already used by layer" "-n of another layer" ovlctl import -n mine v2.tar
 is "... nothing is changed" "$(store_state)" "$before"
 takes "-n --force" "$two" "the name 'mine' was moved" ovlctl import --no-names -n mine --force v2.tar
 is "... takes it" "$(names "$two")" mine
-fails 1 "the name 'mine' is already used by layer" "-n with a layer" ovlctl import -n mine 3.tar
+fails 5 "the name 'mine' is already used by layer" "-n with a layer" ovlctl import -n mine 3.tar
 need three ovlctl import -n mine --force 3.tar
 is "-n --force with a layer" "$(names "$three")/$(names "$two")" mine/
 need - ovlctl import -n mine --force 2.tar

@@ -229,7 +229,7 @@ mkdir nothing
 refused 1 "'nothing' is not an image" "a directory that is not an image" ovlctl import nothing
 refused 1 "'4.tar' is not an image" "--as image with a layer" ovlctl import --as image 4.tar
 refused 1 "is not an image" "... from a pipe" sh -c 'ovlctl import --as image - <4.tar'
-refused 1 "the name 'kept' is already used by layer" "a tag that is another layer's" ovlctl import -n kept oci
+refused 5 "the name 'kept' is already used by layer" "a tag that is another layer's" ovlctl import -n kept oci
 
 # A fresh layout, changed by a command in it.
 broken() { # PATTERN WHAT COMMAND

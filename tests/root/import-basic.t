@@ -59,7 +59,7 @@ ok "--expect without the algorithm" ovlctl import --expect "$sum" a.gz
 before=$(store_state)
 fails 1 "its diff id is sha256:$sum, not sha256:$sumb" "--expect something else" \
 	ovlctl import --expect "$sumb" a.gz
-fails 1 "the name 'two' is already used by layer" "a name that is taken" ovlctl import -n two a.gz
+fails 5 "the name 'two' is already used by layer" "a name that is taken" ovlctl import -n two a.gz
 fails 2 "'sha256:12' is not a digest" "--expect no digest" ovlctl import --expect sha256:12 a.gz
 fails 2 "is not a valid name" "a bad name" ovlctl import -n '-x' a.gz
 fails 2 "is not a valid name" "an id as a name" ovlctl import -n "$sum" a.gz

@@ -214,7 +214,7 @@ is "a short id is one of them" "$(ovlctl show "$(ovlctl ls -nr -o LINK a)" | jq 
 fails 3 "no such layer 'two' with driver overlay: its driver is overlay2" "a name of the other driver" \
 	ovlctl --driver overlay show two
 fails 3 "no such layer 'a' with driver" "a parent of the other driver" ovlctl --driver overlay2 import -p a b.tar
-fails 1 "the name 'a' is already used by layer" "a name is one layer's" ovlctl --driver overlay2 import -n a b.tar
+fails 5 "the name 'a' is already used by layer" "a name is one layer's" ovlctl --driver overlay2 import -n a b.tar
 need w ovlctl create -n w a
 w2=$(ovlctl create -n w2 two)
 is "what is built on a layer is of its driver" "$(ovlctl ls -nr -o DRIVER w) $(ovlctl ls -nr -o DRIVER w2)" "overlay overlay2"

@@ -20,7 +20,8 @@ ok "a writable layer" ovlctl tag w work:latest
 is "... has it" "$(names "$w")" "w,work:latest"
 
 before=$(store_state)
-fails 1 "the name 'one' is already used by layer $(echo "$a" | cut -c1-12)" "a name that another layer has" ovlctl tag b one
+fails 5 "the name 'one' is already used by layer $(echo "$a" | cut -c1-12)" "a name that another layer has" ovlctl tag b one
+fails 5 "the name 'one' is already used by layer" "... given to a new layer" ovlctl create -n one b
 fails 2 "'-x' is not a valid name" "no name" ovlctl tag b -- -x
 fails 2 "is not a valid name" "an id" ovlctl tag b "$a"
 fails 2 "is not a valid name" "too long" ovlctl tag b "$(printf '%0201d' 0)"
