@@ -95,6 +95,19 @@ static bool page_of_build(char *out, size_t size, const char *page, const char *
 	return false;
 }
 
+static int unknown(struct run *run, const char *what)
+{
+	const char *near = cmd_suggest(run->all, what);
+
+	if (near)
+		return usage(run->err,
+			"unknown command or topic '%s'; did you mean '%s'?", what, near);
+	return usage(run->err,
+		"unknown command or topic '%s'; topics are store, drivers, performance, "
+		"changes",
+		what);
+}
+
 static int run_help(struct run *run)
 {
 	const char *what = run->n_operands ? run->operand[0] : NULL;
@@ -103,10 +116,7 @@ static int run_help(struct run *run)
 	char page[64];
 
 	if (!section)
-		return usage(run->err,
-			"unknown command or topic '%s'; topics are store, drivers, "
-			"performance, changes",
-			what);
+		return unknown(run, what);
 	snprintf(page, sizeof(page),
 		what && strcmp(what, "help") != 0 ? "ovlctl-%s" : "ovlctl", what);
 	fflush(stdout);

@@ -72,6 +72,8 @@ for c in import create mount umount diff commit export tag rm ls show check prun
 done
 is "--version" "$(ovlctl --version)" "ovlctl $(sed -n 's/^#define OVL_VERSION *"\(.*\)"/\1/p' "$top/lib/ovl.h")"
 fails 2 "unknown command or topic 'nope'; topics are store, drivers" "help of no command" ovlctl help nope
+fails 2 "unknown command or topic 'impor'; did you mean 'import'?" "... by spelling" ovlctl help impor
+fails 2 "unknown command or topic 'inspect'; did you mean 'show'?" "... by meaning" ovlctl help inspect
 if command -v man >/dev/null; then
 	for topic in ls store drivers performance changes; do
 		like "help $topic: its page, before it is installed" "^OVLCTL-$(echo $topic | cut -c1-7 | tr '[:lower:]' '[:upper:]')" \
