@@ -115,7 +115,7 @@ static void warn_image(const struct job *job)
 static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 {
 	struct ingest_config cfg = {
-		.input = {.fd = job->req->fd},
+		.input = {.fd = job->req->fd, .digest_input = job->req->expect != NULL},
 		.seen = signs_note,
 		.seen_ctx = &job->signs,
 		.max_size = job->req->max_size,
@@ -220,7 +220,7 @@ static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl
 			Q(req->file));
 	if (req->as == OVL_AS_LAYER)
 		return import_layer(st, req, &input, ids, err);
-	rc = spool_open(&input, st, req->fd, req->max_size, err);
+	rc = spool_open(&input, st, req, err);
 	if (rc == 0)
 		rc = spool_look(&input, req->as == OVL_AS_IMAGE, err);
 	if (rc < 0)

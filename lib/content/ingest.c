@@ -91,7 +91,7 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 	}
 	input.max_size = or_default(cfg->max_size, OVL_MAX_SIZE);
 	input.stop = st->cfg.stop;
-	input.digest_input = cfg->digest != NULL;
+	input.digest_input |= cfg->digest != NULL;
 	input.parallel = cfg->parallel;
 	input.may_be_empty = cfg->may_be_empty;
 	if (cfg->tell && st->cfg.progress) {
@@ -145,15 +145,18 @@ static int check_digest(
 
 static int check_digests(struct ingest *in, struct ovl_err *err)
 {
+	const char *want = in->cfg.diff_id;
 	char hex[ID_LEN + 1];
-	int rc = 0;
+	int rc = stream_input_digest(tarin_stream(in->tar), hex, err);
 
-	if (in->cfg.digest) {
-		rc = stream_input_digest(tarin_stream(in->tar), hex, err);
-		if (rc == 0)
-			rc = check_digest("digest", hex, in->cfg.digest, err);
-	}
-	return rc < 0 ? rc : check_digest("diff id", in->diff_id, in->cfg.diff_id, err);
+	if (rc == 0 && in->cfg.digest)
+		rc = check_digest("digest", hex, in->cfg.digest, err);
+	if (rc == 0 && want && strcmp(hex, want) == 0 && strcmp(in->diff_id, want) != 0)
+		return err_say(err, EBADMSG,
+			"sha256:%s is the digest of the compressed tar; its diff id is "
+			"sha256:%s",
+			want, in->diff_id);
+	return rc < 0 ? rc : check_digest("diff id", in->diff_id, want, err);
 }
 
 int ingest_run(struct ingest *in, struct ovl_err *err)

@@ -49,12 +49,13 @@ static int is_compressed(int fd, struct ovl_err *err)
 	return strcmp(decode_detect(magic, (size_t)n)->name, "none") != 0;
 }
 
-int spool_open(struct spool *sp, struct ovl_store *st, int fd, uint64_t max_size,
+int spool_open(struct spool *sp, struct ovl_store *st, const struct ovl_import *req,
 	struct ovl_err *err)
 {
 	const struct stream_config cfg = {
-		.fd = fd,
-		.max_size = max_size ? max_size : OVL_MAX_SIZE,
+		.fd = req->fd,
+		.digest_input = req->expect != NULL,
+		.max_size = req->max_size ? req->max_size : OVL_MAX_SIZE,
 		.stop = st->cfg.stop,
 		.tick = tell,
 		.tick_ctx = sp,
@@ -62,6 +63,7 @@ int spool_open(struct spool *sp, struct ovl_store *st, int fd, uint64_t max_size
 		.keep_ctx = sp,
 	};
 	struct stat sb;
+	int fd = req->fd;
 	int rc;
 
 	sp->st = st;

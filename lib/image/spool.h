@@ -34,8 +34,7 @@ struct spool {
 void spool_release(struct spool *sp);
 #define auto_spool __attribute__((cleanup(spool_release))) struct spool
 
-/* Uncompressed the input has at most max_size bytes (0: the default). */
-int spool_open(struct spool *sp, struct ovl_store *st, int fd, uint64_t max_size,
+int spool_open(struct spool *sp, struct ovl_store *st, const struct ovl_import *req,
 	struct ovl_err *err);
 /* any: treat it as an image, whatever its members are. */
 int spool_look(struct spool *sp, bool any, struct ovl_err *err);

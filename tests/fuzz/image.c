@@ -154,9 +154,10 @@ static void read_image(struct source *s, const char *want, const char *platform)
 
 static void read_source(int fd)
 {
+	const struct ovl_import req = {.fd = fd};
 	auto_spool sp = SPOOL_INIT;
 	struct ovl_err err = {0};
-	int is = spool_open(&sp, fuzz_store, fd, 0, &err);
+	int is = spool_open(&sp, fuzz_store, &req, &err);
 
 	if (is == 0)
 		is = spool_look(&sp, false, &err);

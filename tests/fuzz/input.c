@@ -36,9 +36,10 @@ struct answer {
 
 static struct answer ask(struct spool *sp, int fd)
 {
+	const struct ovl_import req = {.fd = fd, .max_size = MAX_SIZE};
 	struct answer a = {0};
 
-	a.is = spool_open(sp, fuzz_store, fd, MAX_SIZE, &a.err);
+	a.is = spool_open(sp, fuzz_store, &req, &a.err);
 	if (a.is == 0)
 		a.is = spool_look(sp, false, &a.err);
 	a.fits = sp->src;

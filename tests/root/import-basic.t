@@ -59,6 +59,11 @@ ok "--expect without the algorithm" ovlctl import --expect "$sum" a.gz
 before=$(store_state)
 fails 1 "its diff id is sha256:$sum, not sha256:$sumb" "--expect something else" \
 	ovlctl import --expect "$sumb" a.gz
+sumgz=$(sha256sum <a.gz | cut -d' ' -f1)
+for from in "--as layer a.gz" "a.gz" "-"; do
+	fails 1 "'$(echo "$from" | sed 's/.* //')': sha256:$sumgz is the digest of the compressed tar; its diff id is sha256:$sum" \
+		"... the digest of the compressed tar: $from" sh -c "ovlctl import --expect $sumgz $from <a.gz"
+done
 fails 5 "the name 'two' is already used by layer" "a name that is taken" ovlctl import -n two a.gz
 fails 2 "'sha256:12' is not a digest" "--expect no digest" ovlctl import --expect sha256:12 a.gz
 fails 2 "is not a valid name" "a bad name" ovlctl import -n '-x' a.gz
