@@ -61,7 +61,7 @@ static void add_record(json_t *o, const struct ovl_layer *l)
 	json_object_set_new(o, "depth", json_integer(l->depth));
 	json_object_set_new(o, "size", number_if(l->has_size, l->size));
 	json_object_set_new(o, "entries", number_if(image, l->entries));
-	json_object_set_new(o, "created", when(l->created));
+	json_object_set_new(o, "created", when(l->created.tv_sec));
 	out_json_paths(o, "mounts", l->mounts);
 }
 

@@ -154,7 +154,7 @@ static int by_column(
 	switch (ls->sort) {
 	case -1: return 0;
 	case SIZE: return by_number((int64_t)a->size, (int64_t)b->size);
-	case CREATED: return by_number(a->created, b->created);
+	case CREATED: return by_number(a->created.tv_sec, b->created.tv_sec);
 	case DEPTH: return by_number(a->depth, b->depth);
 	case LOWERS: return by_number(a->lowers, b->lowers);
 	case ENTRIES: return by_number((int64_t)a->entries, (int64_t)b->entries);

@@ -176,7 +176,7 @@ char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
 	case PARENT: return l->has_parent ? id_cell(ls, l->parent.s) : NULL;
 	case DEPTH: return number(l->depth);
 	case SIZE: return size_cell(ls, l);
-	case CREATED: return time_cell(ls, l->created);
+	case CREATED: return time_cell(ls, l->created.tv_sec);
 	case MOUNTPOINT: return mounts_cell(ls, l);
 	case LINK: return strdup(l->link);
 	case LOWERS: return number(l->lowers);

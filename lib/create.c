@@ -45,7 +45,7 @@ int ovl_create(struct ovl_store *st, const char *parent, const char *name,
 	if (rc == 0)
 		rc = stage_begin(st, parent ? below.drv : st->drv, &sg, err);
 	if (rc == 0)
-		rc = stage_fill_empty(&sg, parent ? &below : NULL, time(NULL), err);
+		rc = stage_fill_empty(&sg, parent ? &below : NULL, meta_now(), err);
 	if (rc == 0 && id_random(id) < 0)
 		rc = err_sys(err, errno, "cannot make an id");
 	if (rc == 0)

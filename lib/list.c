@@ -259,8 +259,10 @@ static int by_creation(const void *a, const void *b)
 	const struct ovl_layer *x = a;
 	const struct ovl_layer *y = b;
 
-	if (x->created != y->created)
-		return x->created < y->created ? -1 : 1;
+	if (x->created.tv_sec != y->created.tv_sec)
+		return x->created.tv_sec < y->created.tv_sec ? -1 : 1;
+	if (x->created.tv_nsec != y->created.tv_nsec)
+		return x->created.tv_nsec < y->created.tv_nsec ? -1 : 1;
 	if (x->depth != y->depth)
 		return x->depth < y->depth ? -1 : 1;
 	return by_layer_id(a, b);

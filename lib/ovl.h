@@ -42,6 +42,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define OVL_VERSION    "0.1"
 #define OVL_MAX_LOWERS 500 /* lower layers of one mount: the kernel's limit */
@@ -284,7 +285,7 @@ struct ovl_layer {
 		size; /* image: bytes of file data; writable: what its tree takes on disk */
 	bool has_size; /* false: a writable one, and nobody asked to walk its tree */
 	uint64_t entries; /* of the tar it came from */
-	int64_t created; /* seconds since 1970 */
+	struct timespec created; /* since 1970 */
 	char **names; /* NULL-terminated, sorted */
 	char **mounts; /* mount points in this namespace, NULL-terminated */
 	struct ovl_details *details; /* NULL: not asked for, or unavailable */

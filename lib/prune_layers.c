@@ -84,7 +84,7 @@ static bool unneeded(const struct pruner *p, const struct ovl_layer *l)
 	struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
 
 	return l->kind == OVL_IMAGE && !l->names[0] && !l->mounts[0] &&
-		used_last(p->st, &ref, l->created) <= p->used_before;
+		used_last(p->st, &ref, l->created.tv_sec) <= p->used_before;
 }
 
 /* True if it may be removed, as far as that can be seen without its lock, which would

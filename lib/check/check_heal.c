@@ -415,7 +415,7 @@ static int may_heal(struct heal *h, struct ovl_err *err)
 	if (meta_read(h->l->fd, &h->meta, NULL) < 0) {
 		memset(&h->meta, 0, sizeof(h->meta));
 		h->meta.kind = OVL_IMAGE;
-		h->meta.created = time(NULL);
+		h->meta.created = meta_now();
 	} else if (h->meta.kind != OVL_IMAGE) {
 		rc = err_say(err, EINVAL,
 			"layer %.12s is writable: it cannot be restored from a tar",

@@ -316,7 +316,7 @@ static int make_out(struct checker *c, struct layer *l)
 	check_find_link(l, l->meta.link);
 	if (fstat(l->fd, &st) < 0)
 		return err_sys(c->err, errno, "cannot stat layer %.12s", l->id.s);
-	l->meta.created = st.st_mtim.tv_sec;
+	l->meta.created = st.st_mtim;
 	return image ? image_meta(c, l) : writable_meta(c, l);
 }
 

@@ -63,7 +63,7 @@ static int write_meta(struct commit *c, struct ovl_err *err)
 	m->size = found->size;
 	m->entries = found->entries;
 	m->tar_size = found->tar_size;
-	m->created = time(NULL);
+	m->created = meta_now();
 	driver_place(m, commit_parent(c), found->opaque);
 	memcpy(m->link, c->stage.link, sizeof(m->link));
 	memcpy(m->diff_id, found->diff_id, sizeof(m->diff_id));

@@ -214,7 +214,7 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct meta
 		.size = in->unpack.bytes,
 		.entries = in->unpack.entries,
 		.tar_size = in->tar_size,
-		.created = time(NULL),
+		.created = meta_now(),
 	};
 	int rc = in->stage.drv->seed(in->stage.fd, &seed, err);
 

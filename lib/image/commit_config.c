@@ -23,7 +23,7 @@ static int add(struct exported *img, const struct layer *parent, const char *dif
 		return err_nomem(err);
 	}
 	b->l = (struct layer)LAYER_INIT;
-	b->l.meta.created = time(NULL);
+	b->l.meta.created = meta_now();
 	img->stack[img->n++] = b;
 	if (!diff_id)
 		rc = img->n == 2 ? layer_open_ref(parent->st,

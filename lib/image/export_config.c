@@ -191,7 +191,7 @@ static int add_layers(json_t *config, const struct exported *img, struct ovl_err
 	json_object_set_new(rootfs, "type", json_string("layers"));
 	for (size_t i = 0; i < img->n; i++) {
 		const struct blob *b = img->stack[i];
-		int rc = when(b->l.meta.created, created, err);
+		int rc = when(b->l.meta.created.tv_sec, created, err);
 
 		if (rc < 0)
 			return rc;

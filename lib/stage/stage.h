@@ -59,8 +59,8 @@ int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *ou
 
 /* Fills it with an empty writable layer: tree, .layer, the driver's files. parent
  * NULL: none. */
-int stage_fill_empty(struct stage *sg, const struct layer *parent, int64_t created,
-	struct ovl_err *err);
+int stage_fill_empty(struct stage *sg, const struct layer *parent,
+	struct timespec created, struct ovl_err *err);
 
 /* Begins in an empty directory, which the stage takes over: for something that will
  * never be a layer. Its contents are not removed; they go with the file system that

@@ -31,8 +31,8 @@ static int make_tree(struct stage *sg, const struct layer *parent, struct ovl_er
 	return 0;
 }
 
-int stage_fill_empty(struct stage *sg, const struct layer *parent, int64_t created,
-	struct ovl_err *err)
+int stage_fill_empty(struct stage *sg, const struct layer *parent,
+	struct timespec created, struct ovl_err *err)
 {
 	struct seed seed = {.parent = parent, .link = sg->link, .writable = true};
 	struct meta m = {.kind = OVL_WRITABLE, .created = created};

@@ -8,6 +8,14 @@
 #include "base/fs.h"
 #include "store/meta.h"
 
+struct timespec meta_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t;
+}
+
 static const char *const kinds[] = {[OVL_IMAGE] = "image", [OVL_WRITABLE] = "writable"};
 
 void meta_format(const struct meta *m, char out[META_MAX])
@@ -26,9 +34,10 @@ void meta_format(const struct meta *m, char out[META_MAX])
 	snprintf(out, META_MAX,
 		"ovlctl-layer 1\nkind %s\nlink %s\n%s%sdepth %u\nlowers %u\n"
 		"size %" PRIu64 "\nentries %" PRIu64 "\ntar %" PRIu64 "\ncreated %" PRId64
-		"\n%send\n",
+		"\ncreated-ns %ld\n%send\n",
 		kinds[m->kind], m->link, parent, diff_id, m->depth, m->lowers, m->size,
-		m->entries, m->tar_size, m->created, becomes);
+		m->entries, m->tar_size, (int64_t)m->created.tv_sec, m->created.tv_nsec,
+		becomes);
 }
 
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err)
@@ -120,8 +129,12 @@ static bool parse_key(struct meta *m, const char *key, const char *value, unsign
 	if (strcmp(key, "tar") == 0)
 		return parse_number(value, UINT64_MAX, &m->tar_size);
 	if (strcmp(key, "created") == 0) {
-		m->created = parse_number(value, INT64_MAX, &n) ? (int64_t)n : -1;
-		return m->created >= 0;
+		m->created.tv_sec = parse_number(value, INT64_MAX, &n) ? (time_t)n : -1;
+		return m->created.tv_sec >= 0;
+	}
+	if (strcmp(key, "created-ns") == 0) {
+		m->created.tv_nsec = parse_number(value, 999999999, &n) ? (long)n : -1;
+		return m->created.tv_nsec >= 0;
 	}
 	if (strcmp(key, "depth") == 0 || strcmp(key, "lowers") == 0) {
 		bool depth = key[0] == 'd';

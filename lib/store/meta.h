@@ -12,7 +12,8 @@
  *	size N			bytes of file data, without holes and further hard links
  *	entries N		of the tar it came from
  *	tar N			bytes of that tar, uncompressed
- *	created N		seconds since 1970
+ *	created N		seconds since 1970, and the nanoseconds that
+ *	created-ns N		belong to it; absent: 0
  *	becomes <64 hex>	while a commit makes an image layer of it: its id; and the
  *	was <64 hex>		layer's own, see becoming.h
  *	end
@@ -38,10 +39,13 @@ struct meta {
 	uint64_t size;
 	uint64_t entries;
 	uint64_t tar_size;
-	int64_t created;
+	struct timespec created;
 	struct ovl_id becomes; /* empty: none */
 	struct ovl_id was; /* empty: none */
 };
+
+/* The time for created. */
+struct timespec meta_now(void);
 
 /* Creates .layer in the layer directory dirfd. */
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err);

@@ -54,6 +54,12 @@ is "--sort ID" "$(ovlctl ls -q --sort id)" "$(printf '%s\n' "$a" "$b" "$w" "$v" 
 is "a tree, sorted" "$(ovlctl ls -n --tree --sort ID -o NAME base web "$b" | tr -d ' \n')" "base└─$(echo "$b" | cut -c1-12)└─web"
 echo more >"$m/f"
 ovlctl umount web
+for i in 1 2 3 4 5 6 7 8; do
+	need - ovlctl create -n made$i
+done
+is "in the order of creation, within a second too" "$(ovlctl ls -nr -o NAME | grep -o 'made[0-9]' | tr -d '\n')" \
+	made1made2made3made4made5made6made7made8
+ovlctl rm made1 made2 made3 made4 made5 made6 made7 made8
 
 # No layer's tree is walked.
 if can_trace; then

@@ -18,7 +18,7 @@ static struct meta sample(void)
 		.lowers = 3,
 		.size = UINT64_MAX,
 		.entries = 12,
-		.created = 1700000000,
+		.created = {1700000000, 7},
 	};
 
 	return m;
@@ -46,7 +46,9 @@ START_TEST(there_and_back)
 	ck_assert_str_eq(n.diff_id, HEX64);
 	ck_assert_uint_eq(n.depth, 5);
 	ck_assert_uint_eq(n.lowers, 3);
-	ck_assert(n.size == UINT64_MAX && n.entries == 12 && n.created == 1700000000);
+	ck_assert(n.size == UINT64_MAX && n.entries == 12 &&
+		n.created.tv_sec == 1700000000);
+	ck_assert_int_eq(n.created.tv_nsec, 7);
 	m.kind = OVL_WRITABLE;
 	m.has_parent = false;
 	m.diff_id[0] = '\0';
@@ -89,6 +91,7 @@ START_TEST(bad)
 	ck_assert_int_lt(parse(HEAD MUST "lowers 129\nend\n"), 0);
 	ck_assert_int_lt(parse(HEAD MUST "depth 99999999\nend\n"), 0);
 	ck_assert_int_lt(parse(HEAD MUST "created x\nend\n"), 0);
+	ck_assert_int_lt(parse(HEAD MUST "created-ns 1000000000\nend\n"), 0);
 	ck_assert_int_lt(parse(HEAD MUST "novalue\nend\n"), 0);
 	ck_assert_int_lt(parse(HEAD MUST "end\nend\n"), 0);
 	ck_assert_int_lt(parse(HEAD MUST "end"), 0);
