@@ -29,7 +29,8 @@
  * loaded (a build with OVL_SHARED is linked with libcrypto instead).
  *
  * A LAYER argument is text as a user types it, looked up as: name, full id (64 hex
- * digits), short id (26 base32 characters), unique prefix of an id (4 digits or more).
+ * digits), short id (26 base32 characters), unique prefix of an id (4 digits or more),
+ * diff id (sha256: and 64 digits) that only one layer has.
  * ovl_export, ovl_show and ovl_tag also take LAYER@sha256:DIGEST, which says which of the
  * layer's image configs is meant.
  */

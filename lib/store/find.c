@@ -78,6 +78,20 @@ static int match(void *ctx, const struct driver *drv, int dir, const char *name)
 	return 0;
 }
 
+/* One that cannot be read has no diff id. */
+static int match_diff_id(void *ctx, const struct driver *drv, int dir, const char *name)
+{
+	struct search *s = ctx;
+	auto_fd fd = id_is_full(name) ? fs_open_dir(dir, name) : -1;
+	struct ovl_err why;
+	struct meta m;
+
+	if (fd >= 0 && becoming_meta(fd, name, &m, &why) == 0 &&
+		strcmp(m.diff_id, s->what) == 0)
+		hit(s, drv, name);
+	return 0;
+}
+
 static int each_driver(
 	struct search *s, int (*fn)(struct search *s, const struct driver *drv, int fd))
 {
@@ -113,6 +127,7 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err)
 {
 	struct search s = {.st = st, .what = what, .err = err};
+	bool digest = strncmp(what, "sha256:", 7) == 0 && id_is_full(what + 7);
 	struct layer_ref leads;
 	int rc = names_find(st, what, ref, &leads, err);
 
@@ -126,14 +141,16 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 			st->drv->name, ref->drv->name);
 	if (rc > 0)
 		return 0;
-	if (strncmp(what, "sha256:", 7) == 0 && id_is_full(what + 7))
-		s.what = what += 7;
-	if (id_is_full(what))
+	if (digest)
+		s.what += 7;
+	if (id_is_full(s.what))
 		rc = each_driver(&s, find_full);
 	else if (id_is_short(what))
 		rc = each_driver(&s, find_short);
 	else if (id_is_prefix(what))
 		rc = layers_each(st, match, &s, err);
+	if (rc == 0 && digest && !s.hits)
+		rc = layers_each(st, match_diff_id, &s, err);
 	if (rc < 0)
 		return rc;
 	if (s.hits == 2 && s.twice)

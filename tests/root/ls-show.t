@@ -33,6 +33,15 @@ like "created: absolute" '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[+-][0-9]{2}:[0
 is "by name, id, short id, prefix" \
 	"$(ovlctl ls -nr -o ID base "$b" "$(ovlctl ls -nr -o LINK web)" "$(echo "$v" | cut -c1-8)" | sort)" \
 	"$(printf '%s\n' "$a" "$b" "$w" "$v" | sort)"
+of_b=sha256:$(sha256sum <b.tar | cut -d' ' -f1)
+is "by diff id" "$(ovlctl ls -q "$of_b")" "$b"
+need c ovlctl import b.tar
+is "... an id comes first" "$(ovlctl ls -q "$of_b")" "$c"
+need - ovlctl rm "$c"
+need c ovlctl import -p "$b" b.tar
+fails 2 "'$of_b' is ambiguous: 2 layers match" "... of two layers" ovlctl show "$of_b"
+need - ovlctl rm "$c"
+fails 3 "no such layer 'sha256:0{64}'" "... of none" ovlctl show "sha256:$(printf '%064d' 0)"
 is "one named twice is listed once" "$(ovlctl ls -nr -o NAME base "$a")" base
 is "a tree" "$(ovlctl ls -n --tree -o NAME)" "$(printf 'base\n├─%s\n│ └─web\n└─%s' "$(echo "$b" | cut -c1-12)" "$(echo "$v" | cut -c1-12)")"
 is "a tree without its root" "$(ovlctl ls -n --tree -o NAME "$b" web)" "$(printf '%s\n└─web' "$(echo "$b" | cut -c1-12)")"
