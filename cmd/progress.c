@@ -49,8 +49,13 @@ void progress_show(void *ctx, const struct ovl_progress *p)
 	if (p->bytes)
 		n += snprintf(line + n, sizeof(line) - (size_t)n, ", %s/s", rate);
 	if (p->entries)
-		n += snprintf(line + n, sizeof(line) - (size_t)n, "%s%" PRIu64 " entries",
+		n += snprintf(line + n, sizeof(line) - (size_t)n, "%s%" PRIu64,
 			p->bytes ? ", " : "", p->entries);
+	if (p->entries && p->all_entries)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, " of %" PRIu64,
+			p->all_entries);
+	if (p->entries)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, " entries");
 	if (p->layers > 1)
 		n += snprintf(line + n, sizeof(line) - (size_t)n, ", %u of %u layers",
 			p->layers_done, p->layers);

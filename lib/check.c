@@ -44,6 +44,7 @@ static int check_stray(
 struct found {
 	struct layer_ref ref;
 	unsigned depth; /* UINT32_MAX: its metadata cannot be read */
+	uint64_t tar_size;
 	bool lost; /* it is unreadable, which was reported */
 };
 
@@ -62,13 +63,14 @@ struct all {
 	size_t n;
 };
 
-static unsigned depth_of(int dir, const struct layer_ref *ref)
+static void look_at_meta(int dir, struct found *f)
 {
-	auto_fd fd = fs_open_dir(dir, ref->id.s);
+	auto_fd fd = fs_open_dir(dir, f->ref.id.s);
 	struct meta m;
+	bool known = fd >= 0 && becoming_meta(fd, f->ref.id.s, &m, NULL) == 0;
 
-	return fd >= 0 && becoming_meta(fd, ref->id.s, &m, NULL) == 0 ? m.depth :
-									UINT32_MAX;
+	f->depth = known ? m.depth : UINT32_MAX;
+	f->tar_size = known ? m.tar_size : 0;
 }
 
 static int add_layer(struct all *all, const struct driver *drv, int dir, const char *id)
@@ -81,7 +83,7 @@ static int add_layer(struct all *all, const struct driver *drv, int dir, const c
 	f->ref.drv = drv;
 	f->lost = false;
 	memcpy(f->ref.id.s, id, sizeof(f->ref.id.s));
-	f->depth = depth_of(dir, &f->ref);
+	look_at_meta(dir, f);
 	return 0;
 }
 
@@ -118,9 +120,8 @@ static int rebuild(struct checker *c, struct all *all)
 						    check_rebuild(c, &f->ref);
 			if (rc > 0) {
 				more = true;
-				f->depth = depth_of(
-					store_driver_dir(c->st, f->ref.drv, NULL),
-					&f->ref);
+				look_at_meta(
+					store_driver_dir(c->st, f->ref.drv, NULL), f);
 			} else if (rc == -EIO && !c->ended) {
 				f->lost = true;
 				rc = check_unreadable(c, f->ref.id.s);
@@ -144,6 +145,8 @@ static int check_layers(struct checker *c)
 		rc = rebuild(c, &all);
 	if (all.n)
 		qsort(all.found, all.n, sizeof(*all.found), by_depth);
+	for (size_t i = 0; i < all.n; i++)
+		c->total += all.found[i].tar_size;
 	for (size_t i = 0; i < all.n && rc == 0; i++) {
 		if (store_stopped(c->st))
 			rc = err_stopped(c->err);

@@ -79,6 +79,7 @@ struct ovl_progress {
 	uint64_t bytes; /* of the input, as it is on disk */
 	uint64_t total; /* of the input; 0: unknown (a pipe) */
 	uint64_t entries; /* files, directories and so on that are done */
+	uint64_t all_entries; /* that there are; 0: unknown */
 	unsigned layers; /* layers of an image to import; 0: a single layer */
 	unsigned layers_done;
 };

@@ -210,6 +210,21 @@ static int sync_dirs(struct family *f, struct ovl_err *err)
 	return 0;
 }
 
+/* How many files will have been removed; 0: nobody has counted them. */
+static uint64_t count_files(const struct family *f)
+{
+	uint64_t n = f->st->removed;
+
+	for (size_t i = 0; i < f->n; i++) {
+		const struct layer *l = &f->member[i].layer;
+
+		if (l->meta.kind != OVL_IMAGE || l->drv->flat)
+			return 0;
+		n += l->meta.entries;
+	}
+	return n;
+}
+
 static int remove_all(struct family *f, struct ovl_err *err)
 {
 	struct trashed *t = calloc(f->n + 1, sizeof(*t));
@@ -220,6 +235,7 @@ static int remove_all(struct family *f, struct ovl_err *err)
 		return err_nomem(err);
 	for (size_t i = 0; i < f->n; i++)
 		t[i].fd = -1;
+	f->st->to_remove = count_files(f);
 	rc = take_all(f, t, &taken, err);
 	for (size_t i = 0; i < f->n; i++) {
 		if (t[i].fd >= 0) {

@@ -36,6 +36,7 @@ struct checker {
 			      * repaired */
 	atomic_uint_fast64_t bytes; /* bytes and entries of content checked so far */
 	atomic_uint_fast64_t entries;
+	uint64_t total; /* bytes of content to be checked; 0: not known yet */
 };
 
 /* Reports a finding. mended: it was repaired. Returns the result of fn. */

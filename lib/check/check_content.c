@@ -173,6 +173,7 @@ static int ingest(struct content *x, struct ingest *in, bool memory, struct stag
 		.within = place,
 		.as = "layer",
 		.input.taken = &x->c->bytes,
+		.total = x->c->total,
 		.entries = &x->c->entries,
 		.tell = true,
 	};
@@ -250,8 +251,11 @@ int check_content(struct checker *c, const struct layer *l)
 {
 	struct content x = {.c = c, .l = l};
 	struct ingest in = INGEST_INIT;
-	int rc = check_tree(&x, &in);
+	int rc;
 
+	if (!c->total)
+		c->total = l->meta.tar_size;
+	rc = check_tree(&x, &in);
 	ingest_end(&in);
 	if (rc == 0)
 		rc = check_configs(&x);

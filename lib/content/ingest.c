@@ -68,6 +68,7 @@ static void report_progress(void *ctx)
 		return;
 	if (cfg->input.taken) {
 		p.bytes = atomic_load(cfg->input.taken);
+		p.total = cfg->total;
 	} else {
 		p.bytes = stream_taken(tarin_stream(in->tar));
 		p.total = stream_total(tarin_stream(in->tar));

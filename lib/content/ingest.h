@@ -41,9 +41,10 @@ struct ingest_config {
 	atomic_uint_fast64_t *entries; /* entries are also counted here; NULL: no */
 	bool no_data; /* files get only their size; no recipe is made */
 	bool parallel; /* other layers are unpacked at the same time, in other threads */
-	/* ingest_run reports progress: input.taken and entries if they are set, else
-	 * that of this input. */
+	/* ingest_run reports progress: input.taken, of total bytes, and entries if they
+	 * are set, else that of this input. */
 	bool tell;
+	uint64_t total; /* 0: unknown */
 };
 
 /* For what is in the store already. */

@@ -48,6 +48,7 @@ struct ovl_store {
 	bool names_held; /* this process holds the lock of the names */
 	struct pace pace; /* of removals, and what was removed */
 	uint64_t removed;
+	uint64_t to_remove; /* removed will be about that; 0: unknown */
 	_Atomic uint64_t left_devices; /* by imports, for one warning */
 	_Atomic uint64_t left_xattrs;
 };

@@ -76,6 +76,9 @@ static void removed_one(void *ctx)
 	struct ovl_store *st = ctx;
 	struct ovl_progress p = {.entries = ++st->removed};
 
+	/* A layer has a few files more than its tar has entries. */
+	if (st->to_remove)
+		p.all_entries = st->to_remove > p.entries ? st->to_remove : p.entries;
 	if (pace_due(&st->pace, &st->cfg))
 		st->cfg.progress(st->cfg.ctx, &p);
 }
