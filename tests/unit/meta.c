@@ -88,7 +88,7 @@ START_TEST(bad)
 	ck_assert_int_lt(parse(HEAD MUST "diff-id x\nend\n"), 0);
 	ck_assert_int_lt(parse(HEAD MUST "size -1\nend\n"), 0);
 	ck_assert_int_lt(parse(HEAD MUST "size 18446744073709551616\nend\n"), 0);
-	ck_assert_int_lt(parse(HEAD MUST "lowers 129\nend\n"), 0);
+	ck_assert_int_lt(parse(HEAD MUST "lowers 501\nend\n"), 0);
 	ck_assert_int_lt(parse(HEAD MUST "depth 99999999\nend\n"), 0);
 	ck_assert_int_lt(parse(HEAD MUST "created x\nend\n"), 0);
 	ck_assert_int_lt(parse(HEAD MUST "created-ns 1000000000\nend\n"), 0);
