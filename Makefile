@@ -120,10 +120,12 @@ $(FUZZERS): $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(FUZZ_LIB) $(OUT)/libovl
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(FUZZ_LIB) \
 	    $(OUT)/libovl.a $(LIBS_CORE)
 
-# What tests are made with is not what is tested: no sanitizers in these.
+# What tests are made with is not what is tested: no sanitizers in these. They run thousands
+# of times, and a shared libcrypto would take longer to load than they need.
+LIBS_TOOL = $(if $(filter 1,$(STATIC)),-l:libcrypto.a,-lcrypto)
 $(TOOLS): build/tool/%: tests/tool/%.c $(wildcard tests/tool/*.h)
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) -std=gnu11 -O2 $(WARN) $(WERROR) -D_GNU_SOURCE -o $@ $< -lcrypto
+	$(call say,CC)$(CC) -std=gnu11 -O2 $(WARN) $(WERROR) -D_GNU_SOURCE -o $@ $< $(LIBS_TOOL)
 
 # Static, since a program that makes just a few system calls is what ovlctl is measured
 # against; one fills stores by the library itself.

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,8 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include "sha256.h"
 
 static bool no_holes, no_dir_times, no_overlay;
 
@@ -118,25 +119,16 @@ static void print_xattrs(const char *path)
 
 static void print_data(const char *path, off_t size)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	unsigned char md[EVP_MAX_MD_SIZE];
-	unsigned md_len;
-	char buf[65536];
-	ssize_t n;
+	unsigned char sum[SHA256_DIGEST_LENGTH];
 	int fd = open(path, O_RDONLY);
 
 	if (fd < 0)
 		die("open", path);
-	EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
-	while ((n = read(fd, buf, sizeof(buf))) > 0)
-		EVP_DigestUpdate(ctx, buf, (size_t)n);
-	if (n < 0)
+	if (sha256_of(fd, sum) < 0)
 		die("read", path);
-	EVP_DigestFinal_ex(ctx, md, &md_len);
-	EVP_MD_CTX_free(ctx);
 	printf(" data=");
 	for (int i = 0; i < 8; i++)
-		printf("%02x", md[i]);
+		printf("%02x", sum[i]);
 	if (!no_holes) {
 		off_t at = 0;
 
