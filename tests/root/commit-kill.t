@@ -8,7 +8,7 @@
 # the names it is to have. Nothing has to be given again. After a prune nothing is left.
 # Every KILL_STEP-th call is tried, all of them with KILL_STEP=1 (make check-kill).
 can_trace || cannot "strace"
-: "${KILL_STEP:=$(short && echo 11 || echo 5)}" "${KILL_ONLY:=}"
+: "${KILL_STEP:=$(short && echo 31 || echo 17)}" "${KILL_ONLY:=}"
 S=$OVLCTL_ROOT
 calls='mkdirat,mknodat,renameat,renameat2,linkat,symlinkat,unlinkat,openat,write,pwrite64,/chmod,utimensat,/setxattr,/removexattr,fsync,syncfs,flock'
 mkdir mnt

@@ -8,7 +8,7 @@
 # the store is as if it had never been killed. Every KILL_STEP-th call is tried, all of
 # them with KILL_STEP=1 (make check-kill).
 can_trace || cannot "strace"
-: "${KILL_STEP:=$(short && echo 17 || echo 5)}" "${KILL_ONLY:=}"
+: "${KILL_STEP:=$(short && echo 23 || echo 13)}" "${KILL_ONLY:=}"
 S=$OVLCTL_ROOT
 calls='mkdirat,mknodat,renameat,renameat2,linkat,symlinkat,unlinkat,write,pwrite64,ftruncate,/chmod,/chown,utimensat,/setxattr,/removexattr,fsync,syncfs,flock,mount,umount2'
 

@@ -7,7 +7,8 @@
  * left; standard input is empty; the command leads a process group of its own. When the
  * time is over (0: never), the group gets SIGTERM and ten seconds later SIGKILL, and a
  * line says which test failed by that. What is left of the group at the end is killed.
- * The time taken is appended to the file $OVLCTL_TEST_TIMES, as "NAME SECONDS".
+ * The time taken is appended to the file $OVLCTL_TEST_TIMES, as "NAME SECONDS CPU": what
+ * passed, and what the processes used that somebody waited for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,13 +90,22 @@ static int attend(pid_t pid, const sigset_t *set, double limit, int *late)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static double cpu_used(void)
+{
+	struct rusage use;
+
+	getrusage(RUSAGE_CHILDREN, &use);
+	return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+		(double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+}
+
 static void note_time(const char *name, double taken)
 {
 	const char *file = getenv("OVLCTL_TEST_TIMES");
 	int fd = file ? open(file, O_WRONLY | O_CREAT | O_APPEND, 0666) : -1;
 
 	if (fd >= 0) {
-		dprintf(fd, "%s %.1f\n", name, taken);
+		dprintf(fd, "%s %.1f %.1f\n", name, taken, cpu_used());
 		close(fd);
 	}
 }
