@@ -170,7 +170,7 @@ static bool is_trashed(struct checker *c, const struct driver *drv, const char *
 		char its[SHORT_LEN + 1];
 
 		if (fd >= 0)
-			drv->link_of(fd, its);
+			driver_link_of(drv, fd, its);
 		if (fd >= 0 && strcmp(its, link) == 0)
 			return true;
 	}
@@ -185,7 +185,7 @@ static bool is_dangling(struct checker *c, const struct driver *drv, int drv_fd,
 	struct layer_ref ref = {.drv = drv};
 
 	return !prune_is_young(dir, link) && !is_trashed(c, drv, link) &&
-		drv->by_link(drv_fd, link, &ref.id) > 0 &&
+		driver_by_link(drv, drv_fd, link, &ref.id) > 0 &&
 		layer_exists(c->st, &ref, NULL) == 0;
 }
 
@@ -198,7 +198,7 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 	struct ovl_err why;
 	bool mended;
 	int there = 1;
-	int r = id_is_short(name) ? drv->by_link(drv_fd, name, &ref.id) : -EUCLEAN;
+	int r = id_is_short(name) ? driver_by_link(drv, drv_fd, name, &ref.id) : -EUCLEAN;
 
 	if (r == 0)
 		return 0;

@@ -198,7 +198,7 @@ static int drop_old(struct commit *c, struct trashed *old, struct ovl_err *err)
 
 	layer_drop_child(l);
 	if (!c->req->keep)
-		rc = l->drv->retract(l->drv_fd, l->meta.link, &l->id, err);
+		rc = driver_retract(l->drv, l->drv_fd, l->meta.link, &l->id, err);
 	return rc == 0 && old->fd >= 0 ? trash_empty(old, err) : rc;
 }
 

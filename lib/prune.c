@@ -222,7 +222,7 @@ static int link_is_left(struct pruner *p, struct place *at, const char **why)
 	*why = NULL;
 	if (!id_is_short(at->file))
 		return 0;
-	there = at->drv->by_link(at->drv_fd, at->file, &ref.id);
+	there = driver_by_link(at->drv, at->drv_fd, at->file, &ref.id);
 	if (there < 0 && there != -EUCLEAN)
 		return err_sys(p->err, -there, "cannot read link '%s'", at->file);
 	if (there <= 0)

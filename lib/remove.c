@@ -185,7 +185,7 @@ static int move_to_trash(struct layer *l, struct trashed *t, struct ovl_err *err
 		return rc;
 	layer_drop_child(&gone);
 	store_detail(gone.st, "layer %s removed", gone.id.s);
-	return gone.drv->retract(gone.drv_fd, gone.meta.link, &gone.id, err);
+	return driver_retract(gone.drv, gone.drv_fd, gone.meta.link, &gone.id, err);
 }
 
 static int take_all(

@@ -98,7 +98,7 @@ static int set_stack(const struct layer *l, struct ovl_details *d, struct ovl_er
 static int set_lowers(const struct layer *l, struct ovl_details *d, struct ovl_err *err)
 {
 	auto_stack s = {0};
-	int rc = l->drv->lowers(l, &s, err);
+	int rc = driver_lowers(l, &s, err);
 
 	if (rc < 0)
 		return rc;

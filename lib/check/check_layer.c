@@ -147,7 +147,7 @@ static bool is_link_of_other(const struct layer *l)
 	auto_layer other = LAYER_INIT;
 	struct ovl_err why;
 
-	return l->drv->by_link(l->drv_fd, l->meta.link, &ref.id) == 1 &&
+	return driver_by_link(l->drv, l->drv_fd, l->meta.link, &ref.id) == 1 &&
 		strcmp(ref.id.s, l->id.s) != 0 &&
 		layer_open_ref(l->st, &ref, 0, ref.id.s, &other, &why) == 0 &&
 		strcmp(other.meta.link, l->meta.link) == 0;
@@ -180,12 +180,12 @@ static int check_driver(
 		l->drv->lower_file);
 	for (unsigned i = 0; i < way->n; i++)
 		links[i] = way->link[i];
-	rc = l->drv->verify(l, way->broken ? NULL : links, way->n, &have, c->err);
+	rc = driver_verify(l, way->broken ? NULL : links, way->n, &have, c->err);
 	left = mend = have;
 	if ((have & DRV_LINK) && is_link_of_other(l))
 		mend &= ~(unsigned)DRV_LINK;
 	if (rc == 0 && mend && c->req->repair)
-		rc = l->drv->mend(l, links, way->n, mend, &left, c->err);
+		rc = driver_mend(l, links, way->n, mend, &left, c->err);
 	for (size_t i = 0; rc == 0 && i < sizeof(faults) / sizeof(faults[0]); i++) {
 		if (have & faults[i].fault)
 			rc = check_found(c, OVL_ERROR, faults[i].kind, l->id.s, "",

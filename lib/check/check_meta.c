@@ -237,7 +237,7 @@ static int never_had_parent(struct checker *c, const struct layer *l)
 
 	if (rc < 0)
 		return rc;
-	l->drv->link_of(l->fd, link);
+	driver_link_of(l->drv, l->fd, link);
 	if (!rc && !id_is_short(link))
 		return 0;
 	rc = hides_something(c, l);
@@ -248,7 +248,7 @@ static int writable_meta(struct checker *c, struct layer *l)
 {
 	auto_layer parent = LAYER_INIT;
 	struct ovl_id said;
-	int told = l->drv->parent_of(l, &said);
+	int told = driver_parent_of(l, &said);
 	int rc;
 
 	l->meta.kind = OVL_WRITABLE;
@@ -293,12 +293,13 @@ void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 	const char *name;
 	struct ovl_id id;
 
-	l->drv->link_of(l->fd, link);
+	driver_link_of(l->drv, l->fd, link);
 	if (id_is_short(link) && !is_link_taken(l, link))
 		return;
 	id_short_new(link);
 	while (fs_dir_next(&d, &name, NULL) > 0) {
-		if (id_is_short(name) && l->drv->by_link(l->drv_fd, name, &id) == 1 &&
+		if (id_is_short(name) &&
+			driver_by_link(l->drv, l->drv_fd, name, &id) == 1 &&
 			strcmp(id.s, l->id.s) == 0)
 			memcpy(link, name, SHORT_LEN + 1);
 	}
@@ -355,7 +356,7 @@ static void note_aside(struct checker *c, const struct layer *l)
 	auto_layer parent = LAYER_INIT;
 	struct ovl_err why;
 
-	if (l->drv->parent_of(l, &ref.id) > 0 &&
+	if (driver_parent_of(l, &ref.id) > 0 &&
 		layer_open_ref(c->st, &ref, 0, ref.id.s, &parent, &why) == 0)
 		layer_add_child(&parent, &l->id, &why);
 }
@@ -389,7 +390,7 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 	rc = aside_move(c->st, l->drv_fd, ref->id.s, drv->name, where, c->err);
 	if (rc < 0)
 		return rc;
-	drv->retract(l->drv_fd, l->meta.link, &ref->id, NULL);
+	driver_retract(drv, l->drv_fd, l->meta.link, &ref->id, NULL);
 	return check_found(c, OVL_ERROR, "meta", ref->id.s, "", true,
 		"its file .layer is missing or damaged: set aside as '%s'", where);
 }

@@ -175,7 +175,7 @@ static int is_linked(const struct commit *c, struct ovl_err *err)
 {
 	const struct driver *drv = c->l.drv;
 	struct ovl_id leads;
-	int rc = drv->links ? drv->by_link(c->l.drv_fd, c->meta.link, &leads) : 1;
+	int rc = drv->links ? driver_by_link(drv, c->l.drv_fd, c->meta.link, &leads) : 1;
 
 	if (rc < 0 && rc != -EUCLEAN)
 		return err_sys(err, -rc, "cannot read link '%s'", c->meta.link);
@@ -190,7 +190,7 @@ static int add_short_link(struct commit *c, struct ovl_err *err)
 
 	if (rc)
 		return rc < 0 ? rc : 0;
-	rc = drv->publish(c->stage.drv_fd, c->stage.link, &c->image.id, err);
+	rc = driver_publish(drv, c->stage.drv_fd, c->stage.link, &c->image.id, err);
 	if (rc < 0 || !store_durable(c->st))
 		return rc;
 	dir = fs_open_dir(c->l.drv_fd, drv->links);
@@ -241,7 +241,7 @@ static int rename_layer(struct commit *c, struct ovl_err *err)
 	if (rc == 0 && errno != EEXIST)
 		rc = err_sys(
 			err, errno, "cannot put layer %.12s in place", c->image.id.s);
-	l->drv->retract(l->drv_fd, c->meta.link, &c->image.id, NULL);
+	driver_retract(l->drv, l->drv_fd, c->meta.link, &c->image.id, NULL);
 	return rc;
 }
 
@@ -403,7 +403,7 @@ static void undo_step(struct commit *c)
 	stage_end(&c->went);
 	commit_unmark(c);
 	if (c->meta.link[0] && !is_apart(c))
-		c->l.drv->retract(c->l.drv_fd, c->meta.link, &c->image.id, NULL);
+		driver_retract(c->l.drv, c->l.drv_fd, c->meta.link, &c->image.id, NULL);
 	unlinkat(c->l.fd, RECIPE_NAME, 0);
 	fs_rmtree(c->l.fd, CONFIGS, NULL);
 	if (commit_in_place(c->l.drv))

@@ -217,7 +217,7 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct meta
 		.tar_size = in->tar_size,
 		.created = meta_now(),
 	};
-	int rc = in->stage.drv->seed(in->stage.fd, &seed, err);
+	int rc = driver_seed(in->stage.drv, in->stage.fd, &seed, err);
 
 	if (rc < 0)
 		return rc;

@@ -65,7 +65,7 @@ static bool lower_missing(const struct failure *f)
 {
 	auto_stack lowers = {0};
 
-	if (f->l->drv->lowers(f->l, &lowers, f->err) < 0)
+	if (driver_lowers(f->l, &lowers, f->err) < 0)
 		return true;
 	for (unsigned i = 0; i < lowers.n; i++) {
 		auto_fd fd = fs_open_link(

@@ -34,15 +34,16 @@ static int own_link(const struct layer *l, int fd, const struct ovl_id *id,
 	auto_fd image = -1;
 	struct ovl_err why;
 	struct meta m;
-	int r = l->drv->link_of(fd, own);
+	int r = driver_link_of(l->drv, fd, own);
 
 	if (r < 0 || strcmp(own, want) == 0)
 		return r;
 	if (becoming_meta(fd, id->s, &m, &why) == 0 && becoming_unfinished(&m))
 		image = fs_open_dir(fd, BECOMING_IMAGE);
-	if (image >= 0 && l->drv->link_of(image, own) == 0 && strcmp(own, want) == 0)
+	if (image >= 0 && driver_link_of(l->drv, image, own) == 0 &&
+		strcmp(own, want) == 0)
 		return 0;
-	return l->drv->link_of(fd, own);
+	return driver_link_of(l->drv, fd, own);
 }
 
 /* The layer that a short link leads to must have the same short id. */
@@ -51,7 +52,7 @@ static int check_link(const struct layer *l, const char *name, struct ovl_id *id
 {
 	const char *link = strrchr(name, '/') + 1;
 	char own[SHORT_LEN + 1];
-	int r = l->drv->by_link(l->drv_fd, link, id);
+	int r = driver_by_link(l->drv, l->drv_fd, link, id);
 
 	if (r == 0)
 		return missing(name, ENOENT, err);
@@ -111,12 +112,12 @@ int lowers_check(const struct layer *l, bool self, bool others, struct ovl_err *
 {
 	auto_stack lowers = {0};
 	auto_buf own = {0};
-	int rc = self ? l->drv->as_lower(l, &own, err) : 0;
+	int rc = self ? driver_as_lower(l, &own, err) : 0;
 
 	if (rc == 0 && self)
 		rc = check_lower(l, own.data, err);
 	if (rc == 0 && others)
-		rc = l->drv->lowers(l, &lowers, err);
+		rc = driver_lowers(l, &lowers, err);
 	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
 		rc = check_lower(l, lowers.name[i], err);
 	return rc;

@@ -166,7 +166,7 @@ static bool name_of_link(
 		return false;
 	out->ref.drv = d;
 	out->merged = false;
-	out->known = drv_fd >= 0 && d->by_link(drv_fd, link, &out->ref.id) == 1;
+	out->known = drv_fd >= 0 && driver_by_link(d, drv_fd, link, &out->ref.id) == 1;
 	memcpy(out->link, link, SHORT_LEN + 1);
 	if (!dir)
 		return true;

@@ -183,7 +183,7 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 {
 	auto_stack lowers = {0};
 	unsigned n = 0;
-	int rc = l->drv->lowers(l, &lowers, err);
+	int rc = driver_lowers(l, &lowers, err);
 
 	if (rc < 0)
 		return rc;
@@ -191,7 +191,7 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 	buf_adds(&s->data, "lowerdir=");
 	if (!s->with_upper) {
 		add_driver(s, l);
-		rc = l->drv->as_lower(l, &s->data, err);
+		rc = driver_as_lower(l, &s->data, err);
 		n++;
 	}
 	for (unsigned i = 0; rc == 0 && i < lowers.n; i++) {

@@ -215,7 +215,7 @@ static int make_appear(struct stage *sg, const struct layer_ref *ref,
 		rc = names_link(sg->st, name, ref, false, err);
 	if (rc < 0)
 		return rc;
-	rc = sg->drv->publish(sg->drv_fd, sg->link, &ref->id, err);
+	rc = driver_publish(sg->drv, sg->drv_fd, sg->link, &ref->id, err);
 	if (rc == 0) {
 		if (fs_rename(sg->home, sg->name, sg->drv_fd, ref->id.s,
 			    RENAME_NOREPLACE) == 0)
@@ -223,7 +223,7 @@ static int make_appear(struct stage *sg, const struct layer_ref *ref,
 		if (errno != EEXIST)
 			rc = err_sys(
 				err, errno, "cannot put layer %.12s in place", ref->id.s);
-		sg->drv->retract(sg->drv_fd, sg->link, &ref->id, NULL);
+		driver_retract(sg->drv, sg->drv_fd, sg->link, &ref->id, NULL);
 	}
 	/* Unless another process has made the layer appear with this name. */
 	if (rc < 0 && name && layer_exists(sg->st, ref, NULL) == 0)

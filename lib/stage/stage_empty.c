@@ -39,7 +39,7 @@ int stage_fill_empty(struct stage *sg, const struct layer *parent,
 	int rc = make_tree(sg, parent, err);
 
 	if (rc == 0)
-		rc = sg->drv->seed(sg->fd, &seed, err);
+		rc = driver_seed(sg->drv, sg->fd, &seed, err);
 	if (rc < 0)
 		return rc;
 	driver_place(&m, parent, false);

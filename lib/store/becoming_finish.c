@@ -179,7 +179,7 @@ static int make_image(const struct layer *l, const struct ovl_id *was,
 	if (rc == 0)
 		rc = drop_parts(l, err);
 	if (rc == 0 && !keep && m.kind == OVL_WRITABLE)
-		rc = l->drv->retract(l->drv_fd, m.link, was, err);
+		rc = driver_retract(l->drv, l->drv_fd, m.link, was, err);
 	return rc == 0 ? put_in_place(l, err) : rc;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Code that the drivers share. */
+/* What a driver's data says, done: its files in a layer, short links, lowers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,16 +52,170 @@ bool driver_keeps_mount(const struct layer *l)
 	return l->meta.kind == OVL_WRITABLE || (l->meta.has_parent && !l->drv->flat);
 }
 
-/* ---- for drivers ------------------------------------------------------------------ */
-
-int driver_seed_mount(const struct driver *drv, int fd, struct ovl_err *err)
+static int put(
+	int fd, const char *name, const char *data, size_t len, struct ovl_err *err)
 {
+	if (fs_write_new(fd, name, data, len) < 0)
+		return err_sys(err, errno, "cannot write '%s'", name);
+	return 0;
+}
+
+int driver_seed(
+	const struct driver *drv, int fd, const struct seed *how, struct ovl_err *err)
+{
+	auto_buf lower = {0};
+	int rc = drv->link_file ? put(fd, drv->link_file, how->link, SHORT_LEN, err) : 0;
+
+	if (rc == 0 && how->parent)
+		rc = drv->new_lower(how, &lower, err);
+	if (rc == 0 && lower.len)
+		rc = put(fd, drv->lower_file, lower.data, lower.len, err);
+	if (rc < 0 || !(how->writable || (how->parent && !drv->flat)))
+		return rc;
 	if (mkdirat(fd, drv->work, 0700) < 0 || mkdirat(fd, drv->merged, 0700) < 0)
 		return err_sys(err, errno, "cannot make the layer's directories");
 	return 0;
 }
 
-int driver_file_is(const struct layer *l, const char *name, const char *want)
+/* ---- short links ------------------------------------------------------------------ */
+
+int driver_publish(const struct driver *drv, int drv_fd, const char *link,
+	const struct ovl_id *id, struct ovl_err *err)
+{
+	if (drv->links &&
+		symlinkat(P("../%s/%s", id->s, drv->tree[OVL_IMAGE]), drv_fd,
+			P("%s/%s", drv->links, link)) < 0)
+		return err_sys(
+			err, errno, "cannot make the link '%s/%s'", drv->links, link);
+	return 0;
+}
+
+int driver_link_of(const struct driver *drv, int layer_fd, char link[SHORT_LEN + 1])
+{
+	auto_buf text = {0};
+
+	link[0] = '\0';
+	if (!drv->link_file)
+		return 0;
+	if (fs_read_file(layer_fd, drv->link_file, SHORT_LEN, &text) < 0)
+		return errno == ENOENT || errno == EFBIG || errno == EINVAL ? 0 : -errno;
+	if (id_is_short(text.data))
+		memcpy(link, text.data, SHORT_LEN + 1);
+	return 0;
+}
+
+/* "../<id>/<tree>" */
+static bool parse_link(const struct driver *drv, char *target, struct ovl_id *id)
+{
+	char *slash = strrchr(target, '/');
+
+	if (!slash || strcmp(slash + 1, drv->tree[OVL_IMAGE]) != 0)
+		return false;
+	*slash = '\0';
+	if (strncmp(target, "../", 3) != 0 || !id_is_full(target + 3))
+		return false;
+	memcpy(id->s, target + 3, ID_LEN + 1);
+	return true;
+}
+
+int driver_by_link(
+	const struct driver *drv, int drv_fd, const char *link, struct ovl_id *id)
+{
+	auto_buf target = {0};
+
+	if (fs_readlink(drv_fd, P("%s/%.26s", drv->links, link), 256, &target) < 0) {
+		if (fs_is_gone(errno))
+			return 0;
+		return errno == EINVAL || errno == EFBIG ? -EUCLEAN : -errno;
+	}
+	return parse_link(drv, target.data, id) ? 1 : -EUCLEAN;
+}
+
+int driver_retract(const struct driver *drv, int drv_fd, const char *link,
+	const struct ovl_id *id, struct ovl_err *err)
+{
+	struct ovl_id owner;
+	int r = drv->links ? driver_by_link(drv, drv_fd, link, &owner) : 0;
+
+	if (r < 0 && r != -EUCLEAN)
+		return err_sys(err, -r, "cannot read the link '%s/%s'", drv->links, link);
+	if (r <= 0 || strcmp(owner.s, id->s) != 0)
+		return 0;
+	if (unlinkat(drv_fd, P("%s/%.26s", drv->links, link), 0) < 0 && errno != ENOENT)
+		return err_sys(
+			err, errno, "cannot remove the link '%s/%s'", drv->links, link);
+	return 0;
+}
+
+/* ---- lowers ----------------------------------------------------------------------- */
+
+#define LOWER_MAX ((SHORT_LEN + 3) * OVL_MAX_LOWERS)
+
+int driver_as_lower(const struct layer *l, struct buf *out, struct ovl_err *err)
+{
+	if (l->drv->links)
+		buf_addf(out, "%s/%s", l->drv->links, l->meta.link);
+	else
+		buf_addf(out, "%s/%s", l->id.s, l->drv->tree[OVL_IMAGE]);
+	return out->failed ? err_nomem(err) : 0;
+}
+
+/* As many as .layer says; the one lower of a flat driver is the parent. */
+static bool fits(const struct layer *l, const struct stack *s)
+{
+	return s->n == l->meta.lowers &&
+		!(l->drv->flat && strncmp(s->name[0], l->meta.parent.s, ID_LEN) != 0);
+}
+
+int driver_lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
+{
+	const char *file = l->drv->lower_file;
+	auto_buf text = {0};
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	/* A commit to an opaque layer may not have removed the file yet. */
+	if (l->meta.kind == OVL_IMAGE && l->meta.lowers == 0)
+		return 0;
+	if (fs_read_file(l->fd, file, LOWER_MAX, &text) < 0) {
+		if (errno == ENOENT && l->meta.lowers == 0)
+			return 0;
+		return err_see_check(err,
+			err_sys(err, errno, "cannot read '%s' of layer %.12s", file,
+				l->id.s));
+	}
+	rc = l->drv->parse_lower(text.data, text.len, out);
+	if (rc == -ENOMEM)
+		return err_nomem(err);
+	if (rc == 0 && fits(l, out))
+		return 0;
+	stack_release(out);
+	return err_see_check(err,
+		err_say(err, EUCLEAN, "'%s' of layer %.12s is damaged", file, l->id.s));
+}
+
+int driver_parent_of(const struct layer *l, struct ovl_id *id)
+{
+	auto_buf text = {0};
+	auto_stack s = {0};
+	int rc;
+
+	if (fs_read_file(l->fd, l->drv->lower_file, LOWER_MAX, &text) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	rc = l->drv->parse_lower(text.data, text.len, &s);
+	if (rc < 0)
+		return rc;
+	if (l->drv->links)
+		return driver_by_link(l->drv, l->drv_fd, strrchr(s.name[0], '/') + 1, id);
+	snprintf(id->s, sizeof(id->s), "%s", s.name[0]);
+	return 1;
+}
+
+/* ---- check ------------------------------------------------------------------------ */
+
+/* 1 if a file of the layer has the content want ("": does not exist), 0 if not, -1 if
+ * it cannot be read. */
+static int file_is(const struct layer *l, const char *name, const char *want)
 {
 	auto_buf text = {0};
 
@@ -74,12 +228,6 @@ int driver_file_is(const struct layer *l, const char *name, const char *want)
 		memcmp(text.data, want, text.len) == 0;
 }
 
-int driver_set_file(const struct layer *l, const char *name, const char *text)
-{
-	return *text ? fs_replace(l->fd, name, text, strlen(text)) :
-		       unlinkat(l->fd, name, 0);
-}
-
 /* 1, 0, -1 if unknown. */
 static int is_dir(int dirfd, const char *name)
 {
@@ -90,28 +238,110 @@ static int is_dir(int dirfd, const char *name)
 	return errno == ENOENT ? 0 : -1;
 }
 
-int driver_fault(unsigned *faults, unsigned fault, int as_it_should)
+/* The same. */
+static int link_is(const struct layer *l)
+{
+	struct ovl_id owner;
+	int r = driver_by_link(l->drv, l->drv_fd, l->meta.link, &owner);
+
+	if (r < 0 && r != -EUCLEAN)
+		return fs_fail(-r);
+	return r > 0 && strcmp(owner.s, l->id.s) == 0;
+}
+
+/* Adds fault if as_it_should is 0; -1 if it is negative. */
+static int note_fault(unsigned *faults, unsigned fault, int as_it_should)
 {
 	if (as_it_should == 0)
 		*faults |= fault;
 	return as_it_should < 0 ? -1 : 0;
 }
 
-int driver_missing(const struct layer *l, unsigned *faults)
+/* want: the text of the lower file; NULL: unknown. */
+static int look_at_all(const struct layer *l, const char *want, unsigned *faults)
 {
-	*faults = 0;
-	if (driver_fault(faults, DRV_NO_TREE, is_dir(l->fd, layer_tree_name(l))) < 0)
-		return -1;
-	if (!driver_keeps_mount(l))
-		return 0;
-	if (driver_fault(faults, DRV_WORK, is_dir(l->fd, l->drv->work)) < 0)
-		return -1;
-	return driver_fault(faults, DRV_MERGED, is_dir(l->fd, l->drv->merged));
+	const struct driver *drv = l->drv;
+	int rc = note_fault(faults, DRV_NO_TREE, is_dir(l->fd, layer_tree_name(l)));
+
+	if (rc == 0 && driver_keeps_mount(l))
+		rc = note_fault(faults, DRV_WORK, is_dir(l->fd, drv->work));
+	if (rc == 0 && driver_keeps_mount(l))
+		rc = note_fault(faults, DRV_MERGED, is_dir(l->fd, drv->merged));
+	if (rc == 0 && drv->link_file)
+		rc = note_fault(
+			faults, DRV_LINK_FILE, file_is(l, drv->link_file, l->meta.link));
+	if (rc == 0 && drv->links)
+		rc = note_fault(faults, DRV_LINK, link_is(l));
+	if (rc == 0 && want)
+		rc = note_fault(faults, DRV_LOWER, file_is(l, drv->lower_file, want));
+	return rc;
 }
 
-int driver_make_missing(const struct layer *l, unsigned faults)
+int driver_verify(const struct layer *l, const char *const *lowers, unsigned n,
+	unsigned *faults, struct ovl_err *err)
 {
-	if ((faults & DRV_WORK) && fs_mkdir(l->fd, l->drv->work, 0700) < 0)
+	bool known = lowers || l->drv->flat;
+	auto_buf want = {0};
+
+	*faults = 0;
+	buf_add(&want, "", 0);
+	if (known)
+		l->drv->lower_text(l, lowers, n, &want);
+	if (want.failed)
+		return err_nomem(err);
+	if (look_at_all(l, known ? want.data : NULL, faults) < 0)
+		return err_sys(err, errno, "cannot examine layer %.12s", l->id.s);
+	return 0;
+}
+
+static int set_file(const struct layer *l, const char *name, const char *text)
+{
+	return *text ? fs_replace(l->fd, name, text, strlen(text)) :
+		       unlinkat(l->fd, name, 0);
+}
+
+static int set_link(const struct layer *l)
+{
+	const struct driver *drv = l->drv;
+	const char *path = P("%s/%s", drv->links, l->meta.link);
+	const char *temp = P("%s.new", path);
+
+	if (fs_mkdir(l->drv_fd, drv->links, 0700) < 0 ||
+		(unlinkat(l->drv_fd, temp, 0) < 0 && errno != ENOENT) ||
+		symlinkat(P("../%s/%s", l->id.s, drv->tree[OVL_IMAGE]), l->drv_fd, temp) <
+			0)
 		return -1;
-	return faults & DRV_MERGED ? fs_mkdir(l->fd, l->drv->merged, 0700) : 0;
+	return renameat(l->drv_fd, temp, l->drv_fd, path);
+}
+
+static int mend_all(const struct layer *l, const char *want, unsigned faults)
+{
+	const struct driver *drv = l->drv;
+	int rc = 0;
+
+	if (faults & DRV_LINK_FILE)
+		rc = set_file(l, drv->link_file, l->meta.link);
+	if (rc == 0 && faults & DRV_LINK)
+		rc = set_link(l);
+	if (rc == 0 && faults & DRV_LOWER)
+		rc = set_file(l, drv->lower_file, want);
+	if (rc == 0 && faults & DRV_WORK)
+		rc = fs_mkdir(l->fd, drv->work, 0700);
+	if (rc == 0 && faults & DRV_MERGED)
+		rc = fs_mkdir(l->fd, drv->merged, 0700);
+	return rc;
+}
+
+int driver_mend(const struct layer *l, const char *const *lowers, unsigned n,
+	unsigned faults, unsigned *left, struct ovl_err *err)
+{
+	auto_buf want = {0};
+
+	buf_add(&want, "", 0);
+	l->drv->lower_text(l, lowers, n, &want);
+	if (want.failed)
+		return err_nomem(err);
+	if (mend_all(l, want.data, faults) < 0)
+		return err_sys(err, errno, "cannot repair layer %.12s", l->id.s);
+	return driver_verify(l, faults & DRV_LOWER ? lowers : NULL, n, left, err);
 }

@@ -54,11 +54,48 @@ static int find_full(struct search *s, const struct driver *drv, int drv_fd)
 	return r;
 }
 
+static int cannot_read(struct ovl_store *st, const char *what, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot read '%s/%s'", st->root, what);
+}
+
+static int each_in_driver(struct ovl_store *st, const struct driver *drv, layers_fn fn,
+	void *ctx, struct ovl_err *err)
+{
+	int drv_fd = store_driver_dir(st, drv, err);
+	auto_fsdir d = fs_dir_at(drv_fd, ".");
+	const char *name;
+	int r;
+
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
+		r = fn(ctx, drv, drv_fd, name);
+		if (r)
+			return r;
+	}
+	return r < 0 ? cannot_read(st, drv->name, err) : 0;
+}
+
+static int match_link(void *ctx, const struct driver *drv, int dir, const char *name)
+{
+	struct search *s = ctx;
+	auto_fd fd = id_is_full(name) ? fs_open_dir(dir, name) : -1;
+	struct meta m;
+
+	if (fd < 0 || becoming_meta(fd, name, &m, NULL) < 0 ||
+		strcmp(m.link, s->what) != 0)
+		return 0;
+	hit(s, drv, name);
+	return 1;
+}
+
 static int find_short(struct search *s, const struct driver *drv, int drv_fd)
 {
 	struct layer_ref ref = {.drv = drv};
-	int r = drv->by_link(drv_fd, s->what, &ref.id);
+	int r;
 
+	if (!drv->links)
+		return each_in_driver(s->st, drv, match_link, s, s->err);
+	r = driver_by_link(drv, drv_fd, s->what, &ref.id);
 	if (r < 0)
 		return cannot_look(s, -r);
 	if (r > 0)
@@ -199,27 +236,6 @@ const char *layer_label(
 }
 
 /* ---- all of them ------------------------------------------------------------------ */
-
-static int cannot_read(struct ovl_store *st, const char *what, struct ovl_err *err)
-{
-	return err_sys(err, errno, "cannot read '%s/%s'", st->root, what);
-}
-
-static int each_in_driver(struct ovl_store *st, const struct driver *drv, layers_fn fn,
-	void *ctx, struct ovl_err *err)
-{
-	int drv_fd = store_driver_dir(st, drv, err);
-	auto_fsdir d = fs_dir_at(drv_fd, ".");
-	const char *name;
-	int r;
-
-	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = fn(ctx, drv, drv_fd, name);
-		if (r)
-			return r;
-	}
-	return r < 0 ? cannot_read(st, drv->name, err) : 0;
-}
 
 /* Calls fn with the id of each layer that a commit has yet to put back. */
 static int each_departed(

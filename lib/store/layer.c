@@ -204,7 +204,7 @@ static void meta_guess(struct layer *l)
 	memset(&l->meta, 0, sizeof(l->meta));
 	l->meta.kind = OVL_WRITABLE;
 	l->meta.depth = UINT_MAX;
-	l->drv->link_of(l->fd, l->meta.link);
+	driver_link_of(l->drv, l->fd, l->meta.link);
 }
 
 static int open_and_read(struct ovl_store *st, const struct layer_ref *ref, int op,
@@ -302,7 +302,7 @@ int layer_view(
 	}
 	rc = privilege_check(l->st, err);
 	if (rc == 0)
-		rc = l->drv->lowers(l, &lowers, err);
+		rc = driver_lowers(l, &lowers, err);
 	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
 		rc = push_lower(l, lowers.name[i], &v, err);
 	if (rc < 0)

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 
+#include "base/fs.h"
 #include "mount/mountspec.h"
 #include "store/layer.h"
 #include "store/redirects.h"
@@ -14,10 +15,10 @@ static unsigned n_lowers;
 static char odd_root[] = "/srv/o'b";
 static char plain_root[] = "/srv/plain";
 
-static int two_lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
+static int parse_lower(const char *text, size_t len, struct stack *out)
 {
-	(void)l;
-	(void)err;
+	ck_assert_str_eq(text, "two");
+	ck_assert_uint_eq(len, 3);
 	out->n = n_lowers;
 	out->text = strdup("l/A");
 	for (unsigned i = 0; i < n_lowers; i++)
@@ -25,30 +26,32 @@ static int two_lowers(const struct layer *l, struct stack *out, struct ovl_err *
 	return 0;
 }
 
-static int itself(const struct layer *l, struct buf *out, struct ovl_err *err)
-{
-	(void)l;
-	(void)err;
-	buf_adds(out, "l/SELF");
-	return 0;
-}
-
 static const struct driver fake = {.name = "fake",
 	.tree = {"image", "upper"},
 	.work = "work",
-	.lowers = two_lowers,
-	.as_lower = itself};
+	.links = "l",
+	.lower_file = "lower",
+	.parse_lower = parse_lower};
+
+static void set_lowers(struct layer *l, unsigned n)
+{
+	n_lowers = l->meta.lowers = n;
+}
 
 /* A layer in the scratch directory, on two lowers. */
 static struct layer layer_of(struct ovl_store *st, enum ovl_kind kind, bool user)
 {
-	struct layer l = {.st = st, .drv = &fake, .id = {ID}, .meta.kind = kind};
+	struct layer l = {.st = st,
+		.drv = &fake,
+		.id = {ID},
+		.meta = {.kind = kind, .link = "SELF"}};
 
 	*st = (struct ovl_store){.root = odd_root, .drv = &fake, .xattrs.user = user};
 	scratch();
 	l.fd = open(".", O_RDONLY | O_DIRECTORY);
 	ck_assert_int_ge(l.fd, 0);
-	n_lowers = 2;
+	ck_assert_int_eq(fs_write_new(l.fd, "lower", "two", 3), 0);
+	set_lowers(&l, 2);
 	return l;
 }
 
@@ -78,7 +81,7 @@ START_TEST(kinds)
 
 	builds(&l, NULL, false, UPPER ",metacopy=off,redirect_dir=nofollow", 0);
 	builds(&l, NULL, true, UPPER ",metacopy=off,redirect_dir=nofollow", MS_RDONLY);
-	n_lowers = 0;
+	set_lowers(&l, 0);
 	builds(&l, NULL, false,
 		"lowerdir=../empty,upperdir=" ID "/upper,workdir=" ID
 		"/work,metacopy=off,redirect_dir=nofollow",
@@ -86,7 +89,7 @@ START_TEST(kinds)
 	l.meta.kind = OVL_IMAGE;
 	builds(&l, NULL, false,
 		"lowerdir=l/SELF:../empty,metacopy=off,redirect_dir=nofollow", MS_RDONLY);
-	n_lowers = 1;
+	set_lowers(&l, 1);
 	builds(&l, NULL, false, "lowerdir=l/SELF:l/A,metacopy=off,redirect_dir=nofollow",
 		MS_RDONLY);
 	scratch_end();
