@@ -240,10 +240,9 @@ static int commit(struct commit *c, struct ovl_id *id, struct ovl_err *err)
 	int made;
 	int rc;
 
-	if (name && !ovl_name_valid(name))
-		return err_status(err, OVL_USAGE,
-			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
-	rc = image_check_change(c->req, err);
+	rc = name ? name_check(name, NULL, err) : 0;
+	if (rc == 0)
+		rc = image_check_change(c->req, err);
 	if (rc == 0)
 		rc = open_layer(c, err);
 	if (rc == 0)

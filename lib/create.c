@@ -16,21 +16,6 @@
 #include "store/store.h"
 #include "stage/used.h"
 
-static int open_parent(
-	struct ovl_store *st, const char *what, struct layer *parent, struct ovl_err *err)
-{
-	int rc = layer_open(st, what, LOCK_SH, parent, err);
-
-	if (rc < 0)
-		return rc;
-	if (parent->meta.kind != OVL_IMAGE)
-		return err_say(err, EINVAL,
-			"layer %s is writable: only an image layer can be a parent; "
-			"'ovlctl commit' makes it one",
-			Q(what));
-	return driver_check_depth(parent, OVL_WRITABLE, err);
-}
-
 int ovl_create(struct ovl_store *st, const char *parent, const char *name,
 	struct ovl_id *id, struct ovl_err *err)
 {
@@ -39,7 +24,7 @@ int ovl_create(struct ovl_store *st, const char *parent, const char *name,
 	int rc = name ? names_check(st, name, NULL, false, err) : 0;
 
 	if (rc == 0 && parent)
-		rc = open_parent(st, parent, &below, err);
+		rc = layer_open_base(st, parent, OVL_WRITABLE, &below, err);
 	if (rc == 0 && parent)
 		used_now(&below);
 	if (rc == 0)

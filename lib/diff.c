@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* ovl_diff and ovl_diff_tar: the changes of a layer, as a list or as a tar. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,8 +10,8 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/namelist.h"
 #include "base/quote.h"
-#include "base/vec.h"
 #include "codec/encode.h"
 #include "content/changes.h"
 #include "content/replay.h"
@@ -49,103 +50,55 @@ static int list_one(
 
 /*
  * Compared with any base, an equal directory counts as changed if something in it is,
- * which is known only later: so these changes are collected first.
+ * which is known only later: so these changes are collected first, in the walk's order,
+ * which is that of namelist_find(). The type of a path is its kind, as a lower-case letter
+ * while it is not wanted.
  */
-struct record {
-	char kind;
-	bool wanted;
-	bool parents_wanted; /* its parent directories are wanted, too */
-	char *path;
-};
-
-struct records {
-	struct record *rec;
-	size_t n;
-};
-
 static int collect_one(
 	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
 {
-	struct records *all = ctx;
-	struct record *r;
+	int kind = c->only_inside ? tolower(c->kind) : c->kind;
 
 	(void)walk;
-	if (!VEC_ROOM(all->rec, all->n))
-		return err_nomem(err);
-	r = &all->rec[all->n];
-	r->kind = c->kind;
-	r->wanted = !c->only_inside;
-	r->parents_wanted = false;
-	r->path = strdup(c->path);
-	if (!r->path)
-		return err_nomem(err);
-	all->n++;
-	return 0;
+	return namelist_add(ctx, (unsigned char)kind, c->path) < 0 ? err_nomem(err) : 0;
 }
 
-static int by_record_path(const void *a, const void *b)
+/* Wants the nearest directory on the list that is above a path. */
+static int want_parent(struct namelist *all, size_t i, struct ovl_err *err)
 {
-	return strcmp(((const struct record *)a)->path, ((const struct record *)b)->path);
-}
-
-static struct record *find_record(const struct records *all, char *path)
-{
-	struct record key = {.path = path};
-
-	return bsearch(&key, all->rec, all->n, sizeof(key), by_record_path);
-}
-
-/* Marks the directories above a wanted path. The walk's order is that of bsearch. */
-static void want_parents(const struct records *all, const struct record *r)
-{
+	auto_free char *path = strdup(namelist_name(all, i));
+	size_t dir = all->n;
 	char *slash;
 
-	while ((slash = strrchr(r->path, '/'))) {
-		struct record *dir;
-
+	if (!path)
+		return err_nomem(err);
+	while (dir == all->n && (slash = strrchr(path, '/'))) {
 		*slash = '\0';
-		dir = find_record(all, r->path);
-		if (dir && dir->parents_wanted)
-			break;
-		if (dir)
-			dir->wanted = dir->parents_wanted = true;
+		dir = namelist_find(all, path);
 	}
-}
-
-static int give_wanted(struct lister *ls, const struct records *all, struct ovl_err *err)
-{
-	for (size_t i = 0; i < all->n; i++) {
-		struct record copy = all->rec[i];
-
-		if (!copy.wanted || !strchr(copy.path, '/'))
-			continue;
-		copy.path = strdup(copy.path);
-		if (!copy.path)
-			return err_nomem(err);
-		want_parents(all, &copy);
-		free(copy.path);
-	}
-	for (size_t i = 0; i < all->n; i++) {
-		const struct record *r = &all->rec[i];
-		int rc = r->wanted ? report(ls, r->kind, r->path, strlen(r->path)) : 0;
-
-		if (rc)
-			return rc;
-	}
+	if (dir < all->n)
+		namelist_set_type(
+			all, dir, (unsigned char)toupper(namelist_type(all, dir)));
 	return 0;
 }
 
 static int list_against(struct lister *ls, const struct layer *l,
 	const struct layer *base, struct ovl_err *err)
 {
-	struct records all = {0};
+	auto_namelist all = {0};
 	int rc = changes_walk(l, base, collect_one, &all, err);
 
-	if (rc == 0)
-		rc = give_wanted(ls, &all, err);
-	for (size_t i = 0; i < all.n; i++)
-		free(all.rec[i].path);
-	free(all.rec);
+	/* From the end: the turn of a directory comes after all that is in it. */
+	for (size_t i = all.n; rc == 0 && i-- > 0;) {
+		if (isupper(namelist_type(&all, i)))
+			rc = want_parent(&all, i, err);
+	}
+	for (size_t i = 0; i < all.n && rc == 0; i++) {
+		const char *path = namelist_name(&all, i);
+
+		if (isupper(namelist_type(&all, i)))
+			rc = report(ls, (char)namelist_type(&all, i), path, strlen(path));
+	}
 	return rc;
 }
 

@@ -40,29 +40,7 @@ static int check_request(const struct ovl_import *req, struct ovl_err *err)
 			req->platform[strlen(req->platform) - 1] == '/'))
 		return err_status(err, OVL_USAGE,
 			"%s is not a platform (os/arch[/variant])", Q(req->platform));
-	if (req->name && !ovl_name_valid(req->name))
-		return err_status(err, OVL_USAGE,
-			"%s is not a valid name for a layer; see ovlctl(8)",
-			Q(req->name));
-	return 0;
-}
-
-static int open_parent(struct job *job, struct ovl_err *err)
-{
-	int rc;
-
-	if (!job->req->parent)
-		return 0;
-	rc = layer_open(job->st, job->req->parent, LOCK_SH, &job->parent, err);
-	if (rc < 0)
-		return rc;
-	job->has_parent = true;
-	if (job->parent.meta.kind != OVL_IMAGE)
-		return err_say(err, EINVAL,
-			"layer %s is writable: only an image layer can be a parent; "
-			"'ovlctl commit' makes it one",
-			Q(job->req->parent));
-	return driver_check_depth(&job->parent, OVL_IMAGE, err);
+	return req->name ? name_check(req->name, NULL, err) : 0;
 }
 
 static int commit_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
@@ -124,10 +102,13 @@ static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 		.diff_id = job->req->expect ? id_digest_hex(job->req->expect) : NULL,
 		.tell = true,
 	};
-	int rc = open_parent(job, err);
+	const char *parent = job->req->parent;
+	int rc = parent ? layer_open_base(job->st, parent, OVL_IMAGE, &job->parent, err) :
+			  0;
 
 	if (rc < 0)
 		return rc;
+	job->has_parent = parent != NULL;
 	if (job->req->image || job->req->platform)
 		return err_status(err, OVL_USAGE,
 			"%s is a layer: --image and --platform apply only to images",

@@ -10,7 +10,7 @@
 #include "store/config.h"
 #include "store/driver.h"
 #include "store/layer.h"
-#include "stage/sizes.h"
+#include "store/names.h"
 #include "store/store.h"
 #include "show.h"
 
@@ -47,52 +47,89 @@ static int set_paths(const struct layer *l, struct ovl_details *d, struct ovl_er
 	return rc;
 }
 
-static int add_below(
-	struct ovl_details *d, const struct ovl_below *below, struct ovl_err *err)
+/* m: its metadata; NULL: it is missing. */
+static int add_below(struct ovl_details *d, const struct ovl_id *id, const struct meta *m,
+	struct ovl_err *err)
 {
+	struct ovl_below *below;
+
 	if (!VEC_ROOM(d->stack, d->n_stack))
 		return err_nomem(err);
-	d->stack[d->n_stack++] = *below;
+	below = &d->stack[d->n_stack++];
+	*below = (struct ovl_below){.id = *id, .missing = !m};
+	if (m) {
+		below->size = m->size;
+		strcpy(below->diff_id, m->diff_id);
+		strcpy(below->link, m->link);
+	}
 	return 0;
 }
 
-/* Describes the next layer of the stack and stores its metadata in *at; nothing if it
- * is missing. */
-static int describe_below(const struct layer *l, const struct layer_ref *ref,
-	struct meta *at, struct ovl_below *out, struct ovl_err *err)
+/* Opens a layer of the stack and lists it: 1; 0 it is missing; negative errno. */
+static int open_below(const struct layer *l, const struct layer_ref *ref,
+	struct ovl_details *d, struct layer *out, struct ovl_err *err)
 {
-	auto_layer below = LAYER_INIT;
-	int rc = layer_open_ref(l->st, ref, 0, ref->id.s, &below, err);
+	int rc = layer_open_ref(l->st, ref, 0, ref->id.s, out, err);
+	bool missing = rc < 0 && err->status == OVL_NOLAYER;
 
-	*out = (struct ovl_below){.id = ref->id};
-	out->missing = rc < 0 && err->status == OVL_NOLAYER;
-	if (rc < 0 && !out->missing)
-		return rc;
-	*at = below.meta;
-	out->size = at->size;
-	strcpy(out->diff_id, at->diff_id);
-	strcpy(out->link, at->link);
-	return 0;
+	if (rc == 0 || missing)
+		rc = add_below(d, &ref->id, missing ? NULL : &out->meta, err);
+	return rc < 0 ? rc : !missing;
 }
 
-/* Lists the layers below, nearest first, down to the bottom or to a missing one. */
-static int set_stack(const struct layer *l, struct ovl_details *d, struct ovl_err *err)
+static int other_child(void *ctx, const struct layer_ref *child)
 {
-	struct layer_ref ref = {.drv = l->drv};
-	struct ovl_below below = {.missing = false};
+	const struct ovl_id *known = ctx;
+
+	return !known || strcmp(child->id.s, known->s) != 0;
+}
+
+/* True if anything but the child on the way (NULL: it is the first layer, whose own names do
+ * not count) needs the layer. */
+static int needed(const struct layer *l, struct ovl_id *child, struct ovl_err *err)
+{
+	struct layer_ref ref = layer_ref_of(l);
+	char name[NAME_LEN_MAX + 1];
+
+	if (child && names_first(l->st, &ref, name))
+		return 1;
+	return layer_children(l, other_child, child, err);
+}
+
+/*
+ * Lists the layers below, nearest first, down to the bottom or to a missing one, and adds up
+ * their sizes. The layer itself takes own bytes. One below is needed by this one only as
+ * long as no other layer is on top of it and it has no name.
+ */
+static int set_stack(
+	const struct layer *l, uint64_t own, struct ovl_details *d, struct ovl_err *err)
+{
+	struct layer_ref ref = layer_ref_of(l);
 	struct meta at = l->meta;
-	int rc = 0;
+	int shared = needed(l, NULL, err);
 
-	while (rc == 0 && at.has_parent && !below.missing) {
-		ref.id = at.parent;
+	d->tar_size = l->meta.tar_size;
+	d->stack_size = own;
+	d->unique_size = shared ? 0 : own;
+	while (shared >= 0 && at.has_parent) {
+		struct ovl_id child = ref.id;
+		auto_layer below = LAYER_INIT;
+		int rc;
+
 		if (d->n_stack > l->meta.depth)
 			return err_say(err, ELOOP,
 				"the parents of layer %.12s form a loop", l->id.s);
-		rc = describe_below(l, &ref, &at, &below, err);
-		if (rc == 0)
-			rc = add_below(d, &below, err);
+		ref.id = at.parent;
+		rc = open_below(l, &ref, d, &below, err);
+		if (rc <= 0)
+			return rc;
+		if (!shared)
+			shared = needed(&below, &child, err);
+		at = below.meta;
+		d->stack_size += at.size;
+		d->unique_size += shared ? 0 : at.size;
 	}
-	return rc;
+	return shared < 0 ? shared : 0;
 }
 
 static int set_lowers(const struct layer *l, struct ovl_details *d, struct ovl_err *err)
@@ -128,20 +165,6 @@ static int set_command(const struct layer *l, struct ovl_details *d, struct ovl_
 	return d->mount_command || d->mount_note ? 0 : err_nomem(err);
 }
 
-static int set_sizes(
-	const struct layer *l, uint64_t own, struct ovl_details *d, struct ovl_err *err)
-{
-	struct sizes s;
-	int rc = sizes_of(l, own, &s, err);
-
-	if (rc < 0)
-		return rc;
-	d->tar_size = l->meta.tar_size;
-	d->stack_size = s.stack;
-	d->unique_size = s.unique;
-	return 0;
-}
-
 /* The config of the image that what names; none if that is ambiguous. */
 static int set_configs(const struct layer *l, const char *what, struct ovl_details *d,
 	struct ovl_err *err)
@@ -175,13 +198,11 @@ int show_details(const struct layer *l, const char *what, uint64_t own,
 	int rc = set_paths(l, d, err);
 
 	if (rc == 0)
-		rc = set_stack(l, d, err);
+		rc = set_stack(l, own, d, err);
 	if (rc == 0)
 		rc = set_lowers(l, d, err);
 	if (rc == 0)
 		rc = set_command(l, d, err);
-	if (rc == 0)
-		rc = set_sizes(l, own, d, err);
 	return rc == 0 ? set_configs(l, what, d, err) : rc;
 }
 

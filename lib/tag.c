@@ -52,12 +52,10 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 	auto_layer l = LAYER_INIT;
 	struct layer_ref self;
 	char config[ID_LEN + 1];
-	int rc = 0;
+	int rc = name_check(name, NULL, err);
 
-	if (!ovl_name_valid(name))
-		return err_status(err, OVL_USAGE,
-			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
-	rc = config_open_layer(st, layer, &l, err);
+	if (rc == 0)
+		rc = config_open_layer(st, layer, &l, err);
 	if (rc < 0)
 		return rc;
 	self = layer_ref_of(&l);

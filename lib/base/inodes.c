@@ -42,20 +42,6 @@ static void insert_inode(struct inodes *in, struct inode *i)
 	*at = i;
 }
 
-static struct inode *reversed(struct inode *chain)
-{
-	struct inode *out = NULL;
-
-	while (chain) {
-		struct inode *next = chain->next;
-
-		chain->next = out;
-		out = chain;
-		chain = next;
-	}
-	return out;
-}
-
 static int grow_buckets(struct inodes *in)
 {
 	struct inodes more = {.buckets = in->buckets ? 2 * in->buckets : 256, .n = in->n};
@@ -66,8 +52,7 @@ static int grow_buckets(struct inodes *in)
 	for (size_t b = 0; b < in->buckets; b++) {
 		struct inode *next;
 
-		/* Keeps the latest entry of a file before its older ones. */
-		for (struct inode *i = reversed(in->bucket[b]); i; i = next) {
+		for (struct inode *i = in->bucket[b]; i; i = next) {
 			next = i->next;
 			insert_inode(&more, i);
 		}
@@ -77,16 +62,30 @@ static int grow_buckets(struct inodes *in)
 	return 0;
 }
 
+static void remove_inode(struct inodes *in, const struct stat *st)
+{
+	struct inode **at = in->n ? bucket(in, st->st_ino, st->st_dev) : NULL;
+
+	while (at && *at && !((*at)->ino == st->st_ino && (*at)->dev == st->st_dev))
+		at = &(*at)->next;
+	if (at && *at) {
+		struct inode *old = *at;
+
+		*at = old->next;
+		free(old);
+		in->n--;
+	}
+}
+
 int inodes_add(struct inodes *in, const struct stat *st, const char *path)
 {
 	struct inode *i = malloc(sizeof(*i) + strlen(path) + 1);
 
-	if (!i)
-		return -1;
-	if (in->n >= in->buckets && grow_buckets(in) < 0) {
+	if (!i || (in->n >= in->buckets && grow_buckets(in) < 0)) {
 		free(i);
 		return -1;
 	}
+	remove_inode(in, st);
 	i->ino = st->st_ino;
 	i->dev = st->st_dev;
 	strcpy(i->path, path);

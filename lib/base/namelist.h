@@ -38,6 +38,11 @@ static inline unsigned char namelist_type(const struct namelist *l, size_t i)
 	return (unsigned char)l->text.data[l->at[i]];
 }
 
+static inline void namelist_set_type(struct namelist *l, size_t i, unsigned char type)
+{
+	l->text.data[l->at[i]] = (char)type;
+}
+
 void namelist_clear(struct namelist *l);
 void namelist_release(struct namelist *l);
 #define auto_namelist __attribute__((cleanup(namelist_release))) struct namelist

@@ -70,11 +70,9 @@ int grants_name(struct grants *g, const struct layer *l, const char *name,
 	const char *config, bool moves, struct ovl_err *err)
 {
 	struct grant what = {.l = l, .name = name, .sub = NAMES_NOTES, .moves = moves};
+	int rc = name_check(name, what.file, err);
 
-	if (!ovl_name_valid(name) || !name_encode(name, what.file))
-		return err_status(err, OVL_USAGE,
-			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
-	return add_grant(g, &what, config, strlen(config), err);
+	return rc < 0 ? rc : add_grant(g, &what, config, strlen(config), err);
 }
 
 /* ---- now -------------------------------------------------------------------------- */

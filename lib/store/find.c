@@ -223,6 +223,21 @@ int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out
 	return rc;
 }
 
+int layer_open_base(struct ovl_store *st, const char *what, enum ovl_kind kind,
+	struct layer *out, struct ovl_err *err)
+{
+	int rc = layer_open(st, what, LOCK_SH, out, err);
+
+	if (rc < 0)
+		return rc;
+	if (out->meta.kind != OVL_IMAGE)
+		return err_say(err, EINVAL,
+			"layer %s is writable: only an image layer can be a parent; "
+			"'ovlctl commit' makes it one",
+			Q(what));
+	return driver_check_depth(out, kind, err);
+}
+
 const char *layer_label(
 	struct ovl_store *st, const struct layer_ref *ref, char out[OVL_LABEL_SIZE])
 {

@@ -67,6 +67,10 @@ int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int 
 /* layer_find and layer_open_ref in one. */
 int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out,
 	struct ovl_err *err);
+/* The same, shared, for a layer that one of that kind is to be made on: OVL_FAILED unless
+ * it is an image layer, with room for one more on top. */
+int layer_open_base(struct ovl_store *st, const char *what, enum ovl_kind kind,
+	struct layer *out, struct ovl_err *err);
 /* The same for the parent of the open layer, which has one. */
 int layer_open_parent(
 	const struct layer *l, int op, struct layer *out, struct ovl_err *err);

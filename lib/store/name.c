@@ -51,6 +51,16 @@ bool name_encode(const char *name, char out[256])
 	return true;
 }
 
+int name_check(const char *name, char file[256], struct ovl_err *err)
+{
+	if (!ovl_name_valid(name))
+		return err_status(err, OVL_USAGE,
+			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
+	if (file)
+		name_encode(name, file);
+	return 0;
+}
+
 bool name_decode(const char *file, char out[NAME_LEN_MAX + 1])
 {
 	size_t o = 0;

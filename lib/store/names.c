@@ -203,12 +203,10 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 {
 	struct layer_ref owner;
 	char label[OVL_LABEL_SIZE];
-	int r;
+	int r = name_check(name, NULL, err);
 
-	if (!ovl_name_valid(name))
-		return err_status(err, OVL_USAGE,
-			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
-	r = names_lookup(st, name, &owner, err);
+	if (r == 0)
+		r = names_lookup(st, name, &owner, err);
 	if (r < 0 || (r > 0 && self && layer_ref_same(self, &owner)))
 		return r < 0 ? r : 0;
 	if (r == 0 || force)

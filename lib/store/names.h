@@ -24,6 +24,9 @@ bool name_encode(const char *name, char out[256]);
 /* And back; false if the name is invalid. */
 bool name_decode(const char *file, char out[NAME_LEN_MAX + 1]);
 
+/* Refuses text that is not a valid name (OVL_USAGE); file (may be NULL): encoded. */
+int name_check(const char *name, char file[256], struct ovl_err *err);
+
 /* Makes n bytes of text usable in a name: replaces invalid characters by '-'. */
 void name_from(const char *text, size_t n, struct buf *out);
 

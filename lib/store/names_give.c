@@ -224,12 +224,10 @@ int names_give(const struct layer *l, const char *name, const char *config, bool
 		.self = layer_ref_of(l),
 		.old = -1,
 	};
-	int rc;
+	int rc = name_check(name, g.file, err);
 
-	if (!ovl_name_valid(name) || !name_encode(name, g.file))
-		return err_status(err, OVL_USAGE,
-			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
-	rc = give(&g, err);
+	if (rc == 0)
+		rc = give(&g, err);
 	close_fdp(&g.old);
 	return rc;
 }

@@ -26,16 +26,16 @@ static int open_note(int layer_fd, const char *name, mode_t mode, struct ovl_err
 {
 	char file[256];
 	auto_fd dir = -1;
-	int fd = -1;
+	int fd = name_check(name, file, err);
 
-	if (!ovl_name_valid(name) || !name_encode(name, file))
-		return err_status(err, OVL_USAGE,
-			"%s is not a valid name for a layer; see ovlctl(8)", Q(name));
+	if (fd < 0)
+		return fd;
 	if (mkdirat(layer_fd, NAMES_NOTES, 0700) < 0 && errno != EEXIST)
 		return no_note(name, err);
 	dir = fs_open_dir(layer_fd, NAMES_NOTES);
-	if (dir >= 0)
-		fd = openat(dir, file,
+	fd = dir < 0 ?
+		-1 :
+		openat(dir, file,
 			O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
 	return fd < 0 ? no_note(name, err) : fd;
 }

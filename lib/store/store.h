@@ -75,10 +75,12 @@ int store_lock(struct ovl_store *st, int op, struct ovl_err *err);
 int store_trylock(struct ovl_store *st);
 void store_unlock(struct ovl_store *st);
 
-void store_problem(const struct ovl_store *st, const struct ovl_err *err);
-void store_warn(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
-void store_detail(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
-void store_waiting(const struct ovl_store *st, const char *fmt, ...) PRINTF(2, 3);
+void store_note(const struct ovl_store *st, enum ovl_note kind, const char *fmt, ...)
+	PRINTF(3, 4);
+#define store_problem(st, err) store_note(st, OVL_PROBLEM, "%s", (err)->text)
+#define store_warn(st, ...)    store_note(st, OVL_WARNING, __VA_ARGS__)
+#define store_detail(st, ...)  store_note(st, OVL_DETAIL, __VA_ARGS__)
+#define store_waiting(st, ...) store_note(st, OVL_WAITING, __VA_ARGS__)
 bool store_stopped(const struct ovl_store *st);
 
 /* True if the store was made in a user namespace and the caller sees other owners than that
