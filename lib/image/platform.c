@@ -42,27 +42,38 @@ static const char *machine(void)
 	return "linux/unknown";
 }
 
-/* The levels of the x86-64 psABI. Features that always come with others are not tested.
- * The loader has asked the processor already: in a virtual machine that is slow. */
+#ifdef __x86_64__
+/* The loader has asked the processor already: in a virtual machine that is slow. The C
+ * library's own test of a bit shifts 1 into the sign. */
+static bool has_all(const unsigned *feature, size_t n)
+{
+	unsigned bits = 1;
+
+	for (size_t i = 0; i < n; i++)
+		bits &= __x86_get_cpuid_feature_leaf(feature[i] / 128)
+				->active_array[feature[i] % 128 / 32] >>
+			feature[i] % 32;
+	return bits;
+}
+
+/* The levels of the x86-64 psABI. Features that always come with others are not tested. */
 static unsigned x86_level(void)
 {
-#ifdef __x86_64__
-	if (!CPU_FEATURE_ACTIVE(SSSE3) || !CPU_FEATURE_ACTIVE(SSE4_1) ||
-		!CPU_FEATURE_ACTIVE(SSE4_2) || !CPU_FEATURE_ACTIVE(POPCNT))
-		return 1;
-	if (!CPU_FEATURE_ACTIVE(AVX) || !CPU_FEATURE_ACTIVE(AVX2) ||
-		!CPU_FEATURE_ACTIVE(BMI1) || !CPU_FEATURE_ACTIVE(BMI2) ||
-		!CPU_FEATURE_ACTIVE(FMA))
-		return 2;
-	if (!CPU_FEATURE_ACTIVE(AVX512F) || !CPU_FEATURE_ACTIVE(AVX512BW) ||
-		!CPU_FEATURE_ACTIVE(AVX512CD) || !CPU_FEATURE_ACTIVE(AVX512DQ) ||
-		!CPU_FEATURE_ACTIVE(AVX512VL))
-		return 3;
-	return 4;
-#else
-	return 1;
-#endif
+	static const unsigned two[] = {
+		x86_cpu_SSSE3, x86_cpu_SSE4_1, x86_cpu_SSE4_2, x86_cpu_POPCNT};
+	static const unsigned three[] = {
+		x86_cpu_AVX, x86_cpu_AVX2, x86_cpu_BMI1, x86_cpu_BMI2, x86_cpu_FMA};
+	static const unsigned four[] = {x86_cpu_AVX512F, x86_cpu_AVX512BW,
+		x86_cpu_AVX512CD, x86_cpu_AVX512DQ, x86_cpu_AVX512VL};
+
+	return !has_all(two, 4) ? 1 : !has_all(three, 5) ? 2 : !has_all(four, 5) ? 3 : 4;
 }
+#else
+static unsigned x86_level(void)
+{
+	return 1;
+}
+#endif
 
 unsigned platform_level(const char *arch, const char *variant)
 {
