@@ -294,7 +294,13 @@ found() { # PATTERN
 
 # Is the file or directory locked? Without taking it for a moment, in which others could not.
 locked() {
-	grep -q ":$(stat -c %i "$1") 0 EOF" /proc/locks
+	_at=$(stat -c '%Hd %Ld %i' "$1") || return
+	grep -q " $(printf '%02x:%02x:%s' $_at) 0 EOF" /proc/locks && return
+	# There stat(2) has another device.
+	case $(stat -f -c %T "$1") in
+	btrfs | overlay*) grep -q ":${_at##* } 0 EOF" /proc/locks ;;
+	*) false ;;
+	esac
 }
 
 # Has the process a file without a name, for what it spools?

@@ -101,18 +101,13 @@ own_mount() {
 	[ $status != 137 ] || late=4
 	done_ && gone= && m=$(cat o.$me) && echo $seed >"$m/x" &&
 		{ [ "$(cat "$m/d/f")" = 2 ] || wrong "mount of m/$me/$n shows another d/f"; }
-	# Who looks at all mounts holds each for a moment. What is not mounted, or by a umount
-	# that was killed no longer, may go with rm -r of what it is on.
+	# Others look at it, but not for long. What is not mounted, or by a umount that was killed
+	# no longer, may go with rm -r of what it is on.
 	for try in 1 2 3 4 5 6 7 8 9; do
-		run "1 4 $gone" "" umount m/$me/$n
-		case $status in
-		137) gone=3 ;;
-		4) ;;
-		*) break ;;
-		esac
-		sleep 0.05
+		run "1 $gone" "" --wait 60 umount m/$me/$n
+		[ $status = 137 ] || break
+		gone=3
 	done
-	# Others look at it, but not for long.
 	run "3 $late" "" --wait 60 rm m/$me/$n
 }
 
@@ -185,15 +180,25 @@ worker() {
 
 # ---- who watches ---------------------------------------------------------------------
 
-# An upper in two mounts.
+# An upper in two mounts: their ids, and the upper. The kernel gives its table in pieces; a
+# layer that is mounted anew meanwhile is in two of them, but the old mount in none of the
+# next table.
 twice() {
-	grep -F " $T/" /proc/self/mountinfo | sed -n 's/.*upperdir=\([^,]*\).*/\1/p' | sort | uniq -d
+	grep -F " $T/" /proc/self/mountinfo | sed -n 's/^\([0-9]*\) .*upperdir=\([^,]*\).*/\2 \1/p' |
+		sort | awk '$1 == upper { print id, $2, $1 } { upper = $1; id = $2 }'
 }
 watch() {
 	until [ -e stop ]; do
-		two=$(twice)
-		[ ! "$two" ] || echo "mounted twice: $two" >>bad.watch
+		twice >two
+		[ ! -s two ] || twice | grep -Fx -f two | sed 's/^/mounted twice: /' >>bad.watch
 		sleep 0.05
+	done
+}
+
+# Who was killed may die later than timeout(1), and holds its locks until then.
+none_is_locked() {
+	for l in "$S/names" "$S/lock" "$S"/staging/* "$S"/trash/* "$S/$DRV"/*; do
+		[ ! -e "$l" ] || ! locked "$l" || return
 	done
 }
 
@@ -225,6 +230,7 @@ is "all come to an end" "$(ls done.* | wc -l)" $MANY_WORKERS || stuck | diag
 touch stop
 wait $watcher
 wait
+until_true none_is_locked
 
 # ---- what is left --------------------------------------------------------------------
 
