@@ -111,9 +111,9 @@ for i in 1 2; do
 	need w ovlctl create -n h$i
 	cp -a --sparse=always --reflink=never small/t/huge "$(tree_of h$i)/huge"
 done
-is "huge holes" "$(timeout -s KILL 20 ovlctl diff h1 h2)" ""
+is "huge holes" "$(timeout -s KILL 100 ovlctl diff h1 h2)" ""
 echo b | dd of="$(tree_of h2)/huge" conv=notrunc oflag=seek_bytes seek=1000000000000000 2>/dev/null
 touch -r small/t/huge "$(tree_of h2)/huge"
-is "... and what differs behind them" "$(timeout -s KILL 20 ovlctl diff h1 h2)" "C /huge"
+is "... and what differs behind them" "$(timeout -s KILL 100 ovlctl diff h1 h2)" "C /huge"
 
 done_testing

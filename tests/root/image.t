@@ -86,7 +86,7 @@ for f in hang/*/layer.tar; do
 done
 tar -C hang -cf hang.tar $(ls hang)
 for i in 1 2 3 4 5 6; do
-	timeout 20 ovlctl import hang.tar 2>/dev/null
+	timeout 100 ovlctl import hang.tar 2>/dev/null
 	echo $?
 done | sort -u >got
 is "a layer that fails lets go of its window" "$(cat got)" 1

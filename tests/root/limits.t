@@ -60,7 +60,7 @@ need w ovlctl create -n w a
 rm -f "$OVLCTL_ROOT/lock" "$OVLCTL_ROOT/$DRV/$w/.redirect" "$OVLCTL_ROOT/$DRV/$w/.names/w"
 mkfifo "$OVLCTL_ROOT/lock" "$OVLCTL_ROOT/$DRV/$w/.redirect" "$OVLCTL_ROOT/$DRV/$w/.names/w"
 for c in 'import a.tar' 'create a' 'tag w w' 'tag w more' 'mount -o redirect_dir=on w' 'umount w' prune check 'rm -r a'; do
-	timeout -k 1 20 ovlctl $c >/dev/null 2>&1
+	timeout -k 1 100 ovlctl $c >/dev/null 2>&1
 	echo "$c: $?"
 done | grep 124 >got
 is "no command waits for a FIFO" "$(cat got)" ""

@@ -18,7 +18,7 @@ fails 4 "layer 'w' is in use by another process: $pid \(flock\)$" "the process t
 fails 4 "layer 'w' is in use by another process: $pid \(flock\)$" "... to who waits in vain" \
 	ovlctl --wait 1 rm w
 (sleep 0.3; echo >go) &
-ok "--wait" ovlctl --wait 20 rm w
+ok "--wait" ovlctl --wait 60 rm w
 wait
 
 # As scripts take one: flock(1) ends, and the shell keeps the descriptor.

@@ -44,7 +44,7 @@ for l in b w; do
 	ok "... prune" ovlctl prune --layers --older-than 0
 	ok "... leaves it" ovlctl show $l
 	let_go
-	ok "$l: no longer, ustat is refused" noustat ovlctl --wait 20 rm -r $l
+	ok "$l: no longer, ustat is refused" noustat ovlctl --wait 60 rm -r $l
 	[ $l = w ] || need b ovlctl import -n b -p a b.tar
 	need w ovlctl create -n w b
 done
@@ -116,7 +116,7 @@ if [ "$(stat -c %d "$m")" = "$was" ]; then
 	ok "... which is free" ovlctl rm c
 	let_go
 fi
-need - ovlctl --wait 20 rm q
+need - ovlctl --wait 60 rm q
 need c ovlctl import -n c -p b b.tar
 need d ovlctl import -n d -p b a.tar
 for i in 1 2 3 4 5 6 7 8 9; do
@@ -132,7 +132,7 @@ if [ "$(stat -c %d "$m")" = "$was" ]; then
 	ok "... from another" ovlctl rm c
 	let_go
 fi
-need - ovlctl --wait 20 rm d
+need - ovlctl --wait 60 rm d
 
 # Two notes with one number, of which one is not over.
 need - ovlctl mount b
@@ -182,7 +182,7 @@ if can_trace; then
 	fails 4 "layer 'c' is mounted on .* in the mount namespace of process $pid" \
 		"... and not over in another namespace" ovlctl rm c
 	end "$pid"
-	ok "... and over there" ovlctl --wait 20 rm c
+	ok "... and over there" ovlctl --wait 60 rm c
 	need w ovlctl create -n w b
 fi
 
@@ -198,7 +198,7 @@ if can_trace; then
 	fails 4 "layer 'c' is mounted, detached and still in use by process $holder" \
 		"killed before the number was noted, then detached" ovlctl rm c
 	let_go
-	ok "... and over" ovlctl --wait 20 rm c
+	ok "... and over" ovlctl --wait 60 rm c
 fi
 
 # ---- a mount namespace without a process -----------------------------------------------
@@ -211,7 +211,7 @@ if ! as_user; then
 	need - ovlctl mount b
 	need - ovlctl umount b
 	exec 9<&-
-	ok "... which has ended" ovlctl --wait 20 mount b mnt
+	ok "... which has ended" ovlctl --wait 60 mount b mnt
 	need - ovlctl umount b
 
 	# The mount point of a bottom image there.
@@ -235,7 +235,7 @@ need - ovlctl umount -l w
 fails 4 "layer 'w' is part of the overlay mounted on '$T/top'" "an overlay on merged" ovlctl rm w
 fails 4 "layer 'w' is part of" "... commit" ovlctl commit w
 umount top
-ok "... and gone" ovlctl --wait 20 mount w
+ok "... and gone" ovlctl --wait 60 mount w
 need - ovlctl umount w
 rm -rf over.up over.work
 mkdir over.up over.work
@@ -251,15 +251,15 @@ need m ovlctl mount w
 hold "$m"
 need - ovlctl umount -l w
 (sleep 0.3; kill $holder) &
-ok "mount --wait" ovlctl --wait 20 mount w
+ok "mount --wait" ovlctl --wait 60 mount w
 wait
 hold "$m"
 (sleep 0.3; kill $holder) &
-ok "umount --wait" ovlctl --wait 20 umount w
+ok "umount --wait" ovlctl --wait 60 umount w
 wait
 need m ovlctl mount w
 (sleep 0.3; umount "$m") &
-ok "rm --wait" ovlctl --wait 20 rm w
+ok "rm --wait" ovlctl --wait 60 rm w
 wait
 need w ovlctl create -n w b
 

@@ -38,7 +38,7 @@ ovlctl rm c 2>refused
 echo $? >status
 kill $!
 wait $! 2>/dev/null
-ovlctl umount -a && ovlctl --wait 20 rm -r b
+ovlctl umount -a && ovlctl --wait 60 rm -r b
 echo $? >end
 E2
 chown -R 300000:300000 u

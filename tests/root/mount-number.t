@@ -86,7 +86,7 @@ fails 4 "layer 'c' is mounted, detached and still in use by process $holder" "..
 fails 4 "layer 'c' is mounted, detached and still in use by process $holder" \
 	"... also by the order of numbers" noustat -k ovlctl rm c
 end "$holder"
-ok "... and no longer" ovlctl --wait 20 rm c
+ok "... and no longer" ovlctl --wait 60 rm c
 
 # The same by chance: many at once, each with its own store.
 cycle() { # STORE

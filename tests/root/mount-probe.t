@@ -24,10 +24,10 @@ fi
 end $pid
 # Whoever looks at all namespaces may hold the one that ended for a moment.
 if [ "$roproc" ]; then
-	is "free, /proc read-only" "$(roproc ovlctl --wait 20 mount w)" "$OVLCTL_ROOT/$DRV/$w/merged"
+	is "free, /proc read-only" "$(roproc ovlctl --wait 60 mount w)" "$OVLCTL_ROOT/$DRV/$w/merged"
 fi
 # A mount that is over, without ovlctl having seen it end.
-need m ovlctl --wait 20 mount w
+need m ovlctl --wait 60 mount w
 until_true umount "$m"
 
 # An answer that says nothing.
@@ -66,7 +66,7 @@ if can_trace && [ "$(uname -m)" = x86_64 ]; then
 	ok "a copy of the mount in another namespace: the layer is not at rest" [ -d "$own" ]
 	fails 4 "layer 'w' is mounted" "... and rm refuses" ovlctl rm w
 	end $pid
-	need m ovlctl --wait 20 mount w
+	need m ovlctl --wait 60 mount w
 	stay_in pid "$m"
 	need - ovlctl umount -l w
 	ok "detached and in use: the layer is not at rest" [ -d "$own" ]

@@ -61,16 +61,16 @@ fails 4 "layer 'w' is already mounted, .*still in use" "mount from another names
 fails 4 "layer 'w' is mounted, .*still in use" "root" ovlctl rm w
 fails 4 "layer 'w' is mounted, .*still in use" "root without CAP_SYS_ADMIN" \
 	setpriv --bounding-set -sys_admin --inh-caps -sys_admin ovlctl rm w
-ends "when the job has ended it is free" user unshare -rm "$O" --wait 20 commit -n c w
+ends "when the job has ended it is free" user unshare -rm "$O" --wait 60 commit -n c w
 is "check" "$(user unshare -rm "$O" check --content 2>&1)" ""
 
 need - user unshare -rm "$O" create -n v c
 job v
-ends "... and so for rm, ustat refused" user noustat "$O" --wait 20 rm v
+ends "... and so for rm, ustat refused" user noustat "$O" --wait 60 rm v
 need - user unshare -rm "$O" create -n v c
 # It is mounted, and its namespace ends.
 need - user unshare -rm "$O" mount v
-ok "a mount that ended with its namespace" user "$O" --wait 20 rm v
+ok "a mount that ended with its namespace" user "$O" --wait 60 rm v
 need - user unshare -rm "$O" create -n v c
 need - user unshare -rm "$O" mount v
 ok "... where the parent ignores its children" user perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV' \
@@ -78,6 +78,6 @@ ok "... where the parent ignores its children" user perl -e '$SIG{CHLD} = "IGNOR
 need - user unshare -rm "$O" create -n v c
 need - user unshare -rm "$O" mount v
 rm -r "$OVLCTL_ROOT/$DRV/$(user "$O" ls -nr -o ID v)/.mounts"
-ok "... and had no note: the kernel is asked" user "$O" --wait 20 rm v
+ok "... and had no note: the kernel is asked" user "$O" --wait 60 rm v
 
 done_testing

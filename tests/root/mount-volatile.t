@@ -39,7 +39,7 @@ ok "detach" ovlctl umount -l w
 ok "the mark stays" test -d "$mark"
 end $pid
 fails 1 "what was written was not synced when that mount ended.*--force" "... and when it has ended" \
-	ovlctl --wait 20 mount w
+	ovlctl --wait 60 mount w
 ok "--force takes it" ovlctl mount --force w
 ovlctl umount w
 

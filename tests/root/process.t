@@ -138,7 +138,7 @@ if command -v script >/dev/null; then
 	flock -u 8
 	# Progress, on a terminal only, when it takes longer than half a second.
 	out=$(script -qec "(for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; dd if=big.tar bs=3000000 skip=\$((i - 1)) count=1 2>/dev/null; done; tail -c +30000001 big.tar) | ovlctl import -p a -" /dev/null </dev/null)
-	like "a progress line on a terminal" 'import: [0-9.]+M, [0-9.]+M/s, 1 entries' "$out"
+	like "a progress line on a terminal" 'import: [0-9.]+M, [0-9.]+[KM]/s, 1 entries' "$out"
 	like "... with \\r and no escape sequences" '^.import' "$(printf '%s' "$out" | tr '\r' '@' | head -1)"
 	no "... none" sh -c "printf '%s' \"\$1\" | grep -q '$(printf '\033')'" - "$out"
 	narrow=$(script -qec "stty cols 20; (head -c 3000000 big.tar; sleep 0.8; tail -c +3000001 big.tar) | ovlctl import -p a -" /dev/null </dev/null)

@@ -106,7 +106,7 @@ is "no trace is left" "$(store_state)" "$empty"
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	need - ovlctl create -n w
 	for k in 1 2 3; do
-		(ovlctl --wait 20 rm -f w 2>&1; echo $?) &
+		(ovlctl --wait 60 rm -f w 2>&1; echo $?) &
 	done
 	wait
 done | sort -u >got

@@ -153,13 +153,21 @@ fi
 if can_trace; then
 	mkfifo in
 	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e trace=unlinkat \
-		-e inject=unlinkat:delay_enter=100000 ovlctl import - <in >/dev/null 2>err &
+		-e inject=unlinkat:delay_enter=400000 ovlctl import - <in >/dev/null 2>err &
 	tracer=$!
 	exec 9>in
 	head -c 700000 many.tar >&9
 	until_true found "$OVLCTL_ROOT/staging/*/$TREE/d/f20"
 	pid=$(pgrep -P $tracer)
+	begun() {
+		ls "$OVLCTL_ROOT"/staging/*/$TREE/d | wc -l
+	}
+	n=$(begun)
+	cleans_up() {
+		[ "$(begun)" -lt "$n" ]
+	}
 	kill -TERM $pid
+	until_true cleans_up
 	sleep 0.6
 	kill -TERM $pid
 	exec 9>&-

@@ -84,9 +84,12 @@ is "... which stays" "$(cat "/proc/$pid/root$OVLCTL_ROOT/$DRV/$a/merged/d/f")" 1
 is "... with its mount point" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' merged $LS_BOTTOM | LC_ALL=C sort)"
 fails 4 "layer 'a' is mounted on .* in the mount namespace of process $pid" "... and keeps it from removal" ovlctl rm a
 end $pid
-until_true ovlctl mount a
-ok "umount when that is gone" ovlctl umount a
-is "... takes the mount point away" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
+# Its mount ends a moment after the namespace.
+takes_away() {
+	ovlctl mount a && ovlctl umount a && [ ! -e "$OVLCTL_ROOT/$DRV/$a/merged" ]
+}
+soon "umount when that is gone takes the mount point away" takes_away
+is "... and leaves nothing else" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
 # Who reads the layer is not waited for, and does not keep the mount point; nor is one who
 # has it exclusively.
 locked() { # KIND, while FD 8 is open
@@ -95,14 +98,14 @@ locked() { # KIND, while FD 8 is open
 }
 need m ovlctl mount a
 locked -s
-ok "umount of a bottom image layer that is being read" timeout 20 ovlctl --wait 60 umount a
+ok "umount of a bottom image layer that is being read" timeout 100 ovlctl --wait 60 umount a
 is "... takes the mount point away" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
 need m ovlctl mount a
 ok "umount -a beside a reader" ovlctl umount -a
 exec 8<&-
 need m ovlctl mount a
 locked -x
-ok "umount of one that is locked" timeout 20 ovlctl umount a
+ok "umount of one that is locked" timeout 100 ovlctl umount a
 exec 8<&-
 need m ovlctl mount a
 ok "... the next umount" ovlctl umount a
