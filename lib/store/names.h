@@ -118,6 +118,8 @@ bool names_note_is_pending(int dir, const char *file);
 /* Opens a note, to make it pending or not. -1 with errno. */
 int names_note_open(int dir, const char *file);
 int names_note_set(int fd, bool pending);
+/* True if the open note is pending, and has not been removed. */
+bool names_note_is_still_pending(int fd);
 
 /* Calls fn for names that an open layer has a note of and nobody has, until fn returns
  * nonzero: they are lost, unless a process is about to give or remove them, or was

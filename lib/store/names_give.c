@@ -134,6 +134,9 @@ static int lead(struct giving *g, struct ovl_err *err)
 		return rc < 0 ? rc : 1;
 	if (now.had && (!g->had || !layer_ref_same(&now.owner, &g->owner)))
 		return 0;
+	/* Whoever gave it to the owner may have settled that note since. */
+	if (now.had && !names_note_is_still_pending(g->old))
+		return 0;
 	rc = names_noted_here(st, &g->self, g->file);
 	if (rc <= 0)
 		return rc < 0 ? err_sys(err, -rc, "cannot give the name %s", Q(g->name)) :

@@ -81,6 +81,13 @@ bool names_note_is_pending(int dir, const char *file)
 		(st.st_mode & 0100);
 }
 
+bool names_note_is_still_pending(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink && (st.st_mode & 0100);
+}
+
 int names_sync_notes(int layer_fd, struct ovl_err *err)
 {
 	auto_fd dir = fs_open_dir(layer_fd, NAMES_NOTES);

@@ -215,4 +215,30 @@ if can_trace; then
 	ovlctl rm k
 fi
 
+# One takes the name from a layer while another is about to say that this has it for good,
+# and is killed when the name is its own. Then the name goes: it was the first one's no more.
+if can_trace; then
+	names_at() { # N: which call of flock locks the names for the Nth time
+		awk -v k="$1" '/flock\(/ { n++ } /flock\(.*\/names>, LOCK_EX/ && ++m == k { print n }' calls
+	}
+	need - ovlctl import -n first a.tar
+	need - ovlctl import -n second b.tar
+	traced -y -qq -o calls -e trace=flock ovlctl tag first taken
+	settles=$(names_at 3)
+	traced -y -qq -o calls -e trace=flock,fsync ovlctl tag --force second taken
+	leads=$(names_at 2)
+	synced=$(awk '/fsync\(/ { n++ } /\/names>, LOCK_EX/ { m++ } /fsync\(/ && m == 2 { print n; exit }' calls)
+	ovlctl tag -d taken
+	traced -qq -o log -e trace=flock -e inject=flock:delay_enter=2500000:when="$settles" \
+		ovlctl tag first taken &
+	until_true test -L "$OVLCTL_ROOT/names/taken"
+	traced -qq -o log2 -e trace=flock,fsync -e inject=flock:delay_enter=4000000:when="$leads" \
+		-e inject=fsync:signal=KILL:when="$synced" ovlctl tag --force second taken 2>/dev/null
+	is "a tag is killed after it has taken a name that was being given" $? 137
+	wait
+	ok "... the name is removed" ovlctl tag -d taken
+	is "... no layer has lost it" "$(ovlctl check | grep lost-name)" ""
+	ok "... (removed)" ovlctl prune
+fi
+
 done_testing
