@@ -23,8 +23,7 @@
 struct job {
 	struct ovl_store *st;
 	const struct ovl_import *req;
-	struct layer parent; /* open and locked if has_parent */
-	bool has_parent;
+	const struct layer *parent; /* open and locked; NULL: none */
 	struct ingest in;
 	struct spool *input;
 	struct signs signs;
@@ -45,7 +44,7 @@ static int check_request(const struct ovl_import *req, struct ovl_err *err)
 
 static int commit_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 {
-	const struct layer *parent = job->has_parent ? &job->parent : NULL;
+	const struct layer *parent = job->parent;
 	struct layer_ref ref = {.drv = job->in.cfg.drv};
 	const char *name = job->req->name;
 	bool force = job->req->force;
@@ -102,18 +101,13 @@ static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 		.diff_id = job->req->expect ? id_digest_hex(job->req->expect) : NULL,
 		.tell = true,
 	};
-	const char *parent = job->req->parent;
-	int rc = parent ? layer_open_base(job->st, parent, OVL_IMAGE, &job->parent, err) :
-			  0;
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	job->has_parent = parent != NULL;
 	if (job->req->image || job->req->platform)
 		return err_status(err, OVL_USAGE,
 			"%s is a layer: --image and --platform apply only to images",
 			Q(job->req->file));
-	cfg.drv = job->has_parent ? job->parent.drv : job->st->drv;
+	cfg.drv = job->parent ? job->parent->drv : job->st->drv;
 	/* NULL: all of it is at req->fd. */
 	cfg.stream = job->input->stream;
 	job->input->stream = NULL;
@@ -130,11 +124,12 @@ static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 }
 
 static int import_layer(struct ovl_store *st, const struct ovl_import *req,
-	struct spool *input, struct ovl_ids *ids, struct ovl_err *err)
+	const struct layer *parent, struct spool *input, struct ovl_ids *ids,
+	struct ovl_err *err)
 {
 	struct job job = {.st = st,
 		.req = req,
-		.parent = LAYER_INIT,
+		.parent = parent,
 		.in = INGEST_INIT,
 		.input = input};
 	int rc;
@@ -143,7 +138,6 @@ static int import_layer(struct ovl_store *st, const struct ovl_import *req,
 	ids->id = calloc(1, sizeof(*ids->id));
 	rc = ids->id ? run_layer(&job, &ids->id[0], err) : err_nomem(err);
 	ingest_end(&job.in);
-	layer_close(&job.parent);
 	signs_release(&job.signs);
 	return rc;
 }
@@ -183,15 +177,13 @@ static int import_image(struct ovl_store *st, const struct ovl_import *req,
 	return rc;
 }
 
-static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
-	struct ovl_err *err)
+static int import(struct ovl_store *st, const struct ovl_import *req,
+	const struct layer *parent, struct ovl_ids *ids, struct ovl_err *err)
 {
 	auto_spool input = SPOOL_INIT;
 	struct stat sb;
-	int rc = check_request(req, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	if (fstat(req->fd, &sb) < 0)
 		return err_sys(err, errno, "cannot stat %s", Q(req->file));
 	if (S_ISDIR(sb.st_mode) && req->as == OVL_AS_LAYER)
@@ -200,7 +192,7 @@ static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl
 			"DIR -c . | ovlctl import -",
 			Q(req->file));
 	if (req->as == OVL_AS_LAYER)
-		return import_layer(st, req, &input, ids, err);
+		return import_layer(st, req, parent, &input, ids, err);
 	rc = spool_open(&input, st, req, err);
 	if (rc == 0)
 		rc = spool_look(&input, req->as == OVL_AS_IMAGE, err);
@@ -216,15 +208,21 @@ static int import(struct ovl_store *st, const struct ovl_import *req, struct ovl
 			req->as != OVL_AS_IMAGE ?
 				"; for a layer: tar -C DIR -c . | ovlctl import -" :
 				"");
-	return import_layer(st, req, &input, ids, err);
+	return import_layer(st, req, parent, &input, ids, err);
 }
 
 int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
 	struct ovl_err *err)
 {
+	auto_layer parent = LAYER_INIT;
 	struct ovl_ids made = {0};
-	int rc = import(st, req, &made, err);
+	int rc = check_request(req, err);
 
+	/* Before anything is read: it must not go while a pipe is waited for. */
+	if (rc == 0 && req->parent)
+		rc = layer_open_base(st, req->parent, OVL_IMAGE, &parent, err);
+	if (rc == 0)
+		rc = import(st, req, req->parent ? &parent : NULL, &made, err);
 	if (rc < 0)
 		free(made.id);
 	else

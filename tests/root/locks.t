@@ -38,6 +38,28 @@ echo >go
 wait
 ok "... and is done" ovlctl rm w
 
+# ---- the parent of what comes from a pipe ---------------------------------------------
+
+printf 'file name=parent data=1\nend\n' | mktar >parent.tar
+need p ovlctl import -n parent parent.tar
+printf 'file name=on data=1\nend\n' | mktar >on.tar
+mkfifo in
+exec 9<>in
+fails 3 "no such layer 'nothing'" "a parent that does not exist: said before anything is read" \
+	timeout 60 ovlctl import -p nothing - <&9
+exec 9<&-
+ovlctl import -n on -p parent - <in >id 2>err 9>&- &
+pid=$!
+exec 9>in
+until_true locked "$S/$DRV/$p"
+fails 4 "layer 'parent' is in use by another process: $pid \(ovlctl\)$" \
+	"a parent stays while the pipe is waited for" ovlctl rm parent
+cat on.tar >&9
+exec 9>&-
+wait $pid
+is "... and has a child then" "$?:$(cat err):$(ovlctl ls -nr -o PARENT on)" "0::$p"
+need - ovlctl rm -r parent
+
 # ---- several layers -------------------------------------------------------------------
 
 # A commit has its layer and waits for the parent; a removal of the parent with all on top
