@@ -446,6 +446,25 @@ static int umount_path(
 	return err_say(err, EINVAL, "%s is not a mount of this store", Q(path));
 }
 
+/* Says where it is mounted instead. */
+static int not_mounted(struct ovl_store *st, const struct layer_ref *ref,
+	const char *what, struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+	auto_inuse inuse = {0};
+	struct ovl_err why = {.status = OVL_FAILED};
+
+	if (layer_open_ref(st, ref, 0, what, &l, &why) < 0 ||
+		inuse_refuse(&inuse, &l, what, INUSE_UMOUNT, &why) == 0 ||
+		why.status != OVL_BUSY)
+		return err_say(err, EINVAL,
+			"layer %s is not mounted in this mount namespace", Q(what));
+	why.status = OVL_FAILED;
+	if (err)
+		*err = why;
+	return -EINVAL;
+}
+
 int ovl_umount(
 	struct ovl_store *st, const char *what, unsigned flags, struct ovl_err *err)
 {
@@ -465,10 +484,7 @@ int ovl_umount(
 		return rc;
 	job.arg = &ref;
 	rc = umount_all(&job, &m);
-	if (rc < 0 || job.done)
-		return rc;
-	return err_say(
-		err, EINVAL, "layer %s is not mounted in this mount namespace", Q(what));
+	return rc < 0 || job.done ? rc : not_mounted(st, &ref, what, err);
 }
 
 int ovl_umount_all(struct ovl_store *st, unsigned flags, struct ovl_err *err)

@@ -75,7 +75,13 @@ static int see(struct question *q, enum inuse_others others)
 
 static const char *mounted(const struct question *q)
 {
-	return q->why == INUSE_MOUNT ? "is already mounted" : "is mounted";
+	static const char *const text[] = {
+		[INUSE_MOUNT] = "is already mounted",
+		[INUSE_TAKE] = "is mounted",
+		[INUSE_UMOUNT] = "is not mounted in this mount namespace, but",
+	};
+
+	return text[q->why];
 }
 
 /* Looks for it in the tables, starting at first. */
@@ -93,6 +99,8 @@ static int refuse_mounted(struct question *q, size_t first)
 			return err_status(q->err, OVL_BUSY, "layer %s %s on %s",
 				Q(q->what), mounted(q), where.data);
 		case MOUNTS_PART:
+			if (q->why == INUSE_UMOUNT)
+				break;
 			return err_status(q->err, OVL_BUSY,
 				"layer %s is part of the overlay mounted on %s",
 				Q(q->what), where.data);
@@ -139,17 +147,18 @@ static int ask(struct question *q)
 
 static int refuse_detached(struct question *q, const struct mountnote *note)
 {
+	const char *comma = q->why == INUSE_UMOUNT ? "" : ",";
 	char who[HOLDER_SIZE];
 
 	if (note && note->dev && note->state == NOTE_LIVE &&
 		holder_of_mount(note->dev, 0, who))
 		return err_status(q->err, OVL_BUSY,
-			"layer %s %s, detached and still in use by process %s",
-			Q(q->what), mounted(q), who);
+			"layer %s %s%s detached and still in use by process %s",
+			Q(q->what), mounted(q), comma, who);
 	return err_status(q->err, OVL_BUSY,
-		"layer %s %s, in a mount namespace that cannot be seen from here or "
+		"layer %s %s%s in a mount namespace that cannot be seen from here or "
 		"detached and still in use",
-		Q(q->what), mounted(q));
+		Q(q->what), mounted(q), comma);
 }
 
 static int refuse_unknown(struct question *q)
@@ -212,7 +221,7 @@ static int look_everywhere(struct question *q)
 	if (rc == 0)
 		rc = ask(q);
 	open = rc == 0 && (mountnotes_open(&q->notes) || q->upper > 0);
-	if (rc == 0 && (q->why == INUSE_TAKE || open)) {
+	if (rc == 0 && (q->why != INUSE_MOUNT || open)) {
 		rc = see(q, open ? INUSE_ALL_OTHERS : INUSE_OTHERS);
 		if (rc == 0)
 			rc = refuse_mounted(q, 1);

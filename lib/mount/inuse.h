@@ -41,8 +41,9 @@ int inuse_lock(const struct layer *l, const char *what, struct ovl_err *err);
 
 enum inuse_for {
 	INUSE_MOUNT, /* to mount a writable layer, under its lock of mounts */
-	INUSE_TAKE /* to move, change or remove it, exclusively locked, or to plan
-		    * that; or for its mount point, under its lock of mounts */
+	INUSE_TAKE, /* to move, change or remove it, exclusively locked, or to plan
+		     * that; or for its mount point, under its lock of mounts */
+	INUSE_UMOUNT /* to say where it is mounted, since here it is not */
 };
 
 /*

@@ -83,6 +83,8 @@ ok "umount, with the same mount in another namespace" ovlctl umount a
 is "... which stays" "$(cat "/proc/$pid/root$OVLCTL_ROOT/$DRV/$a/merged/d/f")" 1
 is "... with its mount point" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' merged $LS_BOTTOM | LC_ALL=C sort)"
 fails 4 "layer 'a' is mounted on .* in the mount namespace of process $pid" "... and keeps it from removal" ovlctl rm a
+fails 1 "layer 'a' is not mounted in this mount namespace, but on '$OVLCTL_ROOT/$DRV/$a/merged' in the mount namespace of process $pid$" \
+	"another umount says where it is" ovlctl umount a
 end $pid
 # Its mount ends a moment after the namespace.
 takes_away() {
@@ -90,6 +92,13 @@ takes_away() {
 }
 soon "umount when that is gone takes the mount point away" takes_away
 is "... and leaves nothing else" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
+need m ovlctl mount a
+stay_in pid "$m"
+need - ovlctl umount -l a
+fails 1 "layer 'a' is not mounted in this mount namespace, but detached and still in use by process $pid \(sleep\)$" \
+	"umount of one that is detached says by whom it is used" ovlctl umount a
+end $pid
+soon "... until it is not" takes_away
 # Who reads the layer is not waited for, and does not keep the mount point; nor is one who
 # has it exclusively.
 locked() { # KIND, while FD 8 is open
