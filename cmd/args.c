@@ -65,14 +65,16 @@ static void make_table(const struct opt *opts, bool letters, struct table *t)
 	}
 }
 
-static int bad_option(struct ovl_err *err, const struct table *t, char **argv)
+static int bad_option(
+	struct ovl_err *err, const struct table *t, char **argv, const struct cmd *cmd)
 {
 	const char *word = argv[optind - 1];
 	char name[64];
 	const char *near;
 
 	if (optopt && !(word[0] == '-' && word[1] == '-'))
-		return usage(err, "unknown option '-%c'", optopt);
+		return usage(err, "unknown option '-%c'; see 'ovlctl%s%s --help'", optopt,
+			cmd ? " " : "", cmd ? cmd->name : "");
 	if (optopt)
 		return usage(err, "option '%.*s' takes no value", (int)strcspn(word, "="),
 			word);
@@ -86,7 +88,8 @@ static int bad_option(struct ovl_err *err, const struct table *t, char **argv)
 	if (near)
 		return usage(
 			err, "unknown option '--%s'; did you mean '--%s'?", name, near);
-	return usage(err, "unknown option '--%s'", name);
+	return usage(err, "unknown option '--%s'; see 'ovlctl%s%s --help'", name,
+		cmd ? " " : "", cmd ? cmd->name : "");
 }
 
 static int no_value(struct ovl_err *err, char **argv)
@@ -144,7 +147,7 @@ int parse_globals(int *argc, char ***argv, struct globals *g, struct ovl_err *er
 	make_table(global_opts, false, &t);
 	opterr = 0;
 	while ((id = getopt_long(*argc, *argv, t.shorts, t.longs, NULL)) != -1) {
-		int rc = id == '?' ? bad_option(err, &t, *argv) :
+		int rc = id == '?' ? bad_option(err, &t, *argv, NULL) :
 			id == ':'  ? no_value(err, *argv) :
 				     take_global(g, id, err);
 
@@ -270,7 +273,7 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 	optind = 0;
 	while ((id = getopt_long(argc, argv, t.shorts + 1, t.longs, NULL)) != -1) {
 		if (id == '?')
-			return bad_option(err, &t, argv);
+			return bad_option(err, &t, argv, run->cmd);
 		if (id == ':')
 			return no_value(err, argv);
 		if (id == OPT_HELP || (id == 'h' && index_of(run->cmd, id) < 0))

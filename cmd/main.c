@@ -109,6 +109,18 @@ static int close_stdout(struct ovl_err *err)
 
 /* ---- one command ------------------------------------------------------------------ */
 
+/* The next step, where the command can take a name away. */
+static void name_force(const struct run *run)
+{
+	size_t n = strlen(run->err->text);
+
+	for (const struct opt *o = run->cmd->opts; o->name; o++) {
+		if (strcmp(o->name, "force") == 0)
+			snprintf(run->err->text + n, sizeof(run->err->text) - n,
+				"; --force takes it away");
+	}
+}
+
 static int run_command(struct globals *g, struct run *run)
 {
 	int rc;
@@ -131,6 +143,8 @@ static int run_command(struct globals *g, struct run *run)
 			return rc;
 	}
 	rc = run->cmd->fn(run);
+	if (rc < 0 && run->err->status == OVL_TAKEN)
+		name_force(run);
 	progress_clear();
 	ovl_close(run->st);
 	return rc;

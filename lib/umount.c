@@ -98,7 +98,8 @@ static int refuse_busy(const struct mnt *m, struct ovl_err *err)
 
 	if (mounts_inside(m->mnt_id, &in) == 0 && in.n)
 		return err_status(err, OVL_BUSY,
-			"%s is in use: %s is mounted in it; 'umount -R' unmounts that too",
+			"%s is in use: %s is mounted in it; 'ovlctl umount -R' unmounts "
+			"that too",
 			Q(m->where), Q(in.mnt[in.n - 1].where));
 	if (holder_of_mount(m->dev, (uint64_t)m->mnt_id, who))
 		return err_status(

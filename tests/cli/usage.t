@@ -9,7 +9,8 @@ fails 2 "unknown option '--rot'; did you mean '--root'\?" "a typo in a global op
 fails 2 "import: unknown option '--expct'; did you mean '--expect'\?" "a typo in an option" \
 	ovlctl import --expct x y
 fails 2 "option '--root' must come before the command" "a global option behind the command" ovlctl ls --root x
-fails 2 "ls: unknown option '-x'" "an unknown letter" ovlctl ls -x
+fails 2 "ls: unknown option '-x'; see 'ovlctl ls --help'" "an unknown letter" ovlctl ls -x
+fails 2 "unknown option '-x'; see 'ovlctl --help'" "... before the command" ovlctl -x ls
 fails 2 "option '--root' needs a value" "no value" ovlctl --root
 fails 2 "option '--compress' needs a value" "no value at the end" ovlctl diff x --compress
 fails 2 "option '--read-only' takes no value" "a value too many" ovlctl mount --read-only=3 x
