@@ -160,6 +160,24 @@ static void finish_for(struct ovl_store *st, const struct layer_ref *was)
 	(void)layer_open_ref(st, was, LOCK_SH | LOCK_NB, was->id.s, &l, &why);
 }
 
+/* Names of images that podman(1) completes are typed without that. */
+static int no_such_layer(struct ovl_store *st, const char *what, struct ovl_err *err)
+{
+	static const char *const hosts[] = {
+		"localhost/", "docker.io/library/", "docker.io/"};
+	char name[2 * NAME_LEN_MAX];
+	struct layer_ref ref;
+
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		int n = snprintf(name, sizeof(name), "%s%s", hosts[i], what);
+
+		if (n < (int)sizeof(name) && names_lookup(st, name, &ref, err) > 0)
+			return err_status(err, OVL_NOLAYER,
+				"no such layer %s; did you mean %s?", Q(what), Q(name));
+	}
+	return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+}
+
 int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err)
 {
@@ -198,7 +216,7 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 		return err_status(err, OVL_USAGE, "%s is ambiguous: %u layers match",
 			Q(what), s.hits);
 	if (!s.hits)
-		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+		return no_such_layer(st, what, err);
 	*ref = s.found;
 	return 0;
 }
