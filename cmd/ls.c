@@ -117,6 +117,8 @@ static unsigned what_to_ask(const struct lister *ls)
 
 	if (ls->asked & 1u << SIZE)
 		flags |= OVL_LIST_SIZES;
+	if (ls->asked & 1u << USES || (ls->json && ls->by_default))
+		flags |= OVL_LIST_USES;
 	if (ls->json && (ls->by_default || ls->asked & 1u << LOWERS))
 		flags |= OVL_LIST_DETAILS;
 	return flags;
@@ -158,6 +160,7 @@ static int by_column(
 	case DEPTH: return by_number(a->depth, b->depth);
 	case LOWERS: return by_number(a->lowers, b->lowers);
 	case ENTRIES: return by_number((int64_t)a->entries, (int64_t)b->entries);
+	case USES: return by_number(a->uses, b->uses);
 	default: return by_text(ls, a, b);
 	}
 }

@@ -24,6 +24,7 @@ enum {
 	LOWERS,
 	ENTRIES,
 	DRIVER,
+	USES,
 	PATH,
 	COLUMNS
 };

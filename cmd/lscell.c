@@ -24,6 +24,7 @@ const struct ls_column ls_column[COLUMNS] = {
 	[LOWERS] = {"LOWERS", "lowers", 6, true},
 	[ENTRIES] = {"ENTRIES", "entries", 7, true},
 	[DRIVER] = {"DRIVER", "driver", 8, false},
+	[USES] = {"USES", "uses", 4, true},
 	[PATH] = {"PATH", "path", 0.1, false},
 };
 
@@ -182,6 +183,7 @@ char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
 	case LOWERS: return number(l->lowers);
 	case ENTRIES: return l->kind == OVL_IMAGE ? number(l->entries) : NULL;
 	case DRIVER: return strdup(l->driver);
+	case USES: return l->uses < 0 ? NULL : number((uint64_t)l->uses);
 	case PATH: return escaped_path(ls, l);
 	default: return diff_id_cell(ls, l);
 	}

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/vec.h"
+#include "mount/mountnote.h"
 #include "mount/mounts.h"
 #include "store/becoming.h"
 #include "store/config.h"
@@ -86,6 +87,7 @@ static void fill_layer(struct ovl_layer *to, const struct driver *drv,
 	to->has_size = m->kind == OVL_IMAGE;
 	to->entries = m->entries;
 	to->created = m->created;
+	to->uses = -1;
 }
 
 static int add_layer(struct lister *ls, const struct driver *drv, const struct ovl_id *id,
@@ -346,6 +348,8 @@ static int complete(
 		to->size = fs_tree_bytes(l.fd, layer_tree_name(&l));
 		to->has_size = true;
 	}
+	if (rc == 0 && (flags & OVL_LIST_USES))
+		to->uses = mountnotes_count(&l);
 	if (rc == 0 && (flags & OVL_LIST_DETAILS))
 		rc = add_details(&l, to, err);
 	return rc < 0 && err_is_system(rc) ? rc : 0;
@@ -385,7 +389,7 @@ int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 
 	/* By its short id: layer may name a config as well, and two drivers have one id. */
 	if (rc == 0)
-		rc = ovl_list(st, id, OVL_LIST_SIZES, &list, err);
+		rc = ovl_list(st, id, OVL_LIST_SIZES | OVL_LIST_USES, &list, err);
 	if (rc < 0)
 		return rc;
 	list.layer->details = calloc(1, sizeof(*list.layer->details));

@@ -290,6 +290,7 @@ struct ovl_layer {
 	struct timespec created; /* since 1970 */
 	char **names; /* NULL-terminated, sorted */
 	char **mounts; /* mount points in this namespace, NULL-terminated */
+	int uses; /* mounts made by ovlctl, in any namespace; -1: unknown or not asked */
 	struct ovl_details *details; /* NULL: not asked for, or unavailable */
 };
 
@@ -300,7 +301,8 @@ struct ovl_list {
 
 enum {
 	OVL_LIST_DETAILS = 1,
-	OVL_LIST_SIZES = 2 /* also of writable layers: walks their trees */
+	OVL_LIST_SIZES = 2, /* also of writable layers: walks their trees */
+	OVL_LIST_USES = 4
 };
 
 /* Lists all layers, or only those in what (NULL-terminated). */

@@ -200,6 +200,21 @@ void mountnotes_ask_long(struct mountnotes *m, unsigned ms)
 	}
 }
 
+int mountnotes_count(const struct layer *l)
+{
+	auto_mountnotes m = {0};
+	int n = mountnotes_read(l, &m) < 0 ? -1 : 0;
+
+	for (size_t i = 0; i < m.n && n >= 0; i++) {
+		enum superblock is = m.note[i].state != NOTE_LIVE ?
+			SB_DEAD :
+			superblock_known(m.note[i].dev, m.note[i].key);
+
+		n = is == SB_UNKNOWN ? -1 : n + (is == SB_LIVE);
+	}
+	return n;
+}
+
 const struct mountnote *mountnotes_open(const struct mountnotes *m)
 {
 	for (size_t i = 0; i < m->n; i++) {

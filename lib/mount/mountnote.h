@@ -62,6 +62,10 @@ void mountnotes_ask(struct mountnotes *m);
  * the number. */
 void mountnotes_ask_long(struct mountnotes *m, unsigned ms);
 
+/* How many of the layer's mounts there are, in any mount namespace, detached or not; -1:
+ * the kernel does not say unless it is asked by trying. */
+int mountnotes_count(const struct layer *l);
+
 /* The first that is not dead, or NULL. */
 const struct mountnote *mountnotes_open(const struct mountnotes *m);
 

@@ -166,14 +166,19 @@ static enum superblock by_tries(dev_t dev)
 	return is;
 }
 
-enum superblock superblock_of(dev_t dev, int key)
+enum superblock superblock_known(dev_t dev, int key)
 {
 	enum superblock is = by_key(key);
 	enum superblock number = SB_UNKNOWN;
 
 	if (is != SB_DEAD && dev)
 		number = by_ustat(dev);
-	if (number != SB_UNKNOWN)
-		return number;
+	return number != SB_UNKNOWN ? number : is;
+}
+
+enum superblock superblock_of(dev_t dev, int key)
+{
+	enum superblock is = superblock_known(dev, key);
+
 	return is == SB_UNKNOWN && dev ? by_tries(dev) : is;
 }

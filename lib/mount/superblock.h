@@ -31,6 +31,9 @@ int superblock_key(bool of_user);
 /* Of the one with that number and key; 0: not known. */
 enum superblock superblock_of(dev_t dev, int key);
 
+/* The same, without trying which numbers the kernel gives. */
+enum superblock superblock_known(dev_t dev, int key);
+
 /* A file system in memory that nobody else sees; its root, -1 with errno. */
 int superblock_private(void);
 

@@ -135,7 +135,7 @@ is "show: diff ids of the stack" "$(j '.stack[].diff_id')" \
 	"$(printf 'sha256:%s\nsha256:%s' "$(sha256sum <b.tar | cut -d' ' -f1)" "$(sha256sum <a.tar | cut -d' ' -f1)")"
 is "show: paths" "$(j .tree)" "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 is "show: no mount" "$(j '.mounts|length')" 0
-members="id names kind driver link chain_id diff_id parent depth size entries created mounts path tree work merged stack lowers mount_command mount_note tar_size stack_size unique_size shared_size configs config"
+members="id names kind driver link chain_id diff_id parent depth size entries created mounts uses path tree work merged stack lowers mount_command mount_note tar_size stack_size unique_size shared_size configs config"
 is "show: all of its members, in their order" \
 	"$(command jq -r '.layers[0]|keys_unsorted|join(" ")' json)" "$members"
 is "... which are those of ls" \
@@ -208,6 +208,15 @@ is "show with a missing parent" "$(jq -c '.layers[0] | [.id, .parent, [.stack[] 
 	"[\"$w\",\"$b\",[\"$b\",true,null]]"
 mv away "$OVLCTL_ROOT/$DRV/$b"
 
+need m ovlctl mount web
+is "USES: mounted here" "$(ovlctl ls -nr -o USES,MOUNTPOINT web base | tr '\n' ',')" "0 ,1 $m,"
+in_namespace pid true
+need - ovlctl umount web
+is "... elsewhere" "$(ovlctl ls -nr -o USES,MOUNTPOINT web)" "1 "
+is "... in JSON" "$(ovlctl show web | jq -c '.layers[0] | [.uses, .mounts]')$(ovlctl ls -J web base | jq -c '[.layers[].uses]')" "[1,[]][0,1]"
+end "$pid"
+not_used() { [ "$(ovlctl ls -nr -o USES web)" = 0 ]; }
+soon "... no more" not_used
 fails 2 "-o: no columns given" "no columns" ovlctl ls -o ''
 need - ovlctl create -n torn
 need id ovlctl ls -nr -o ID torn
