@@ -28,6 +28,8 @@ MANDIR  = $(PREFIX)/share/man
 COMPDIR = $(PREFIX)/share/bash-completion/completions
 ZSHDIR  = $(PREFIX)/share/zsh/site-functions
 FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
+# mount(8) looks nowhere else, whatever PREFIX is.
+HELPERDIR = /sbin
 
 CC      = gcc
 MODE    = release
@@ -218,8 +220,9 @@ lint:
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 \
-	    $(DESTDIR)$(COMPDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	    $(DESTDIR)$(COMPDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR) $(DESTDIR)$(HELPERDIR)
 	install -m 755 build/ovlctl $(DESTDIR)$(BINDIR)/ovlctl
+	ln -sf $(BINDIR)/ovlctl $(DESTDIR)$(HELPERDIR)/mount.ovlctl
 	for page in $(MAN); do \
 	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; \
 	done
@@ -228,7 +231,8 @@ install: all
 	install -m 644 scripts/completion/ovlctl.fish $(DESTDIR)$(FISHDIR)/ovlctl.fish
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/ovlctl $(DESTDIR)$(COMPDIR)/ovlctl \
+	rm -f $(DESTDIR)$(BINDIR)/ovlctl $(DESTDIR)$(HELPERDIR)/mount.ovlctl \
+	    $(DESTDIR)$(COMPDIR)/ovlctl \
 	    $(DESTDIR)$(ZSHDIR)/_ovlctl $(DESTDIR)$(FISHDIR)/ovlctl.fish
 	for page in $(MAN); do \
 	    rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \

@@ -226,6 +226,11 @@ int opt_number(struct run *run, int id, uint64_t *out)
 	return 0;
 }
 
+const char *cmd_program(const struct cmd *cmd)
+{
+	return cmd->exit_status ? "" : "ovlctl ";
+}
+
 /* What follows the options in the synopsis. */
 static const char *operands_of(const struct cmd *cmd)
 {
@@ -242,12 +247,13 @@ static const char *operands_of(const struct cmd *cmd)
 static int check_operands(const struct run *run, struct ovl_err *err)
 {
 	if (run->n_operands < run->cmd->min_operands)
-		return usage(err, "expected %.*s; see 'ovlctl %s --help'",
+		return usage(err, "expected %.*s; see '%s%s --help'",
 			(int)strcspn(operands_of(run->cmd), "\n"), operands_of(run->cmd),
-			run->cmd->name);
+			cmd_program(run->cmd), run->cmd->name);
 	if (run->n_operands > run->cmd->max_operands)
-		return usage(err, "unexpected operand '%s'; see 'ovlctl %s --help'",
-			run->operand[run->cmd->max_operands], run->cmd->name);
+		return usage(err, "unexpected operand '%s'; see '%s%s --help'",
+			run->operand[run->cmd->max_operands], cmd_program(run->cmd),
+			run->cmd->name);
 	return 0;
 }
 

@@ -75,6 +75,8 @@ struct cmd {
 	enum access access;
 	bool prints; /* always prints: useless without standard output */
 	int failed; /* exit status for "failed"; 0: the common one */
+	/* A program of its own, not a command of ovlctl: its exit status after a failure. */
+	int (*exit_status)(int rc, enum ovl_status status);
 	/* Returns 0 or a negative number with run->err set. */
 	int (*fn)(struct run *run);
 };
@@ -95,6 +97,7 @@ struct run {
 	size_t n_given;
 	char **operand;
 	int n_operands;
+	const struct mount_words *words; /* of cmd_mount_helper */
 	mode_t umask; /* the user's */
 	bool quiet;
 	bool verbose;
@@ -127,6 +130,24 @@ extern const struct cmd cmd_show;
 extern const struct cmd cmd_tag;
 extern const struct cmd cmd_umount;
 
+/* mount_helper.c: the program mount.ovlctl, by whose name this one may be called. */
+extern const struct cmd cmd_mount_helper;
+
+/* Its options -o, sorted by whom they are for. */
+struct mount_words {
+	char *text; /* what the others point into */
+	char *options; /* for the mount */
+	const char *root;
+	const char *driver;
+	bool readonly;
+	bool remount;
+	bool nofail;
+};
+
+/* Fills it, and enters the namespace that is asked for; the caller frees text and
+ * options. 0, or -1 with run->err. */
+int mount_words(struct run *run, struct mount_words *w);
+
 /* complete.c: prints what may stand for the last of these words. */
 int complete(int argc, char **argv);
 
@@ -141,6 +162,9 @@ void help_command(FILE *to, const struct cmd *cmd);
 
 /* Finds a command in a NULL-terminated table; NULL if there is none. */
 const struct cmd *cmd_find(const struct cmd *const *commands, const char *name);
+
+/* What is before its name on the command line: "ovlctl ", or nothing. */
+const char *cmd_program(const struct cmd *cmd);
 
 /* The command that is probably meant, by what other programs call it or else by spelling;
  * NULL if none is. What removes is never suggested by spelling. */

@@ -154,7 +154,7 @@ static void offer_kind(const struct line *l, const char *kind)
 		offer_columns("", l->typed);
 	else if (strcmp(kind, "topic") == 0) {
 		offer_commands(l);
-		offer_words("", l->typed, "store drivers performance changes");
+		offer_words("", l->typed, "store drivers performance changes fstab");
 	} else if (strcmp(kind, "none") != 0)
 		offer_layers(l, kind);
 }

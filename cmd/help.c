@@ -50,7 +50,8 @@ void help_command(FILE *to, const struct cmd *cmd)
 		if (*line == ' ') /* continues the previous line */
 			fprintf(to, "%14s%.*s\n", "", n, line);
 		else
-			fprintf(to, "%s ovlctl %s %.*s\n", lead, cmd->name, n, line);
+			fprintf(to, "%s %s%s %.*s\n", lead, cmd_program(cmd), cmd->name,
+				n, line);
 		lead = "      ";
 		line = line[n] ? line + n + 1 : NULL;
 	}
@@ -64,7 +65,8 @@ void help_command(FILE *to, const struct cmd *cmd)
 static const struct {
 	const char *topic;
 	const char *section;
-} topics[] = {{"store", "5"}, {"drivers", "7"}, {"performance", "7"}, {"changes", "7"}};
+} topics[] = {{"store", "5"}, {"drivers", "7"}, {"performance", "7"}, {"changes", "7"},
+	{"fstab", "5"}};
 
 static const char *section_of(const struct run *run, const char *what)
 {
@@ -104,7 +106,7 @@ static int unknown(struct run *run, const char *what)
 			"unknown command or topic '%s'; did you mean '%s'?", what, near);
 	return usage(run->err,
 		"unknown command or topic '%s'; topics are store, drivers, performance, "
-		"changes",
+		"changes, fstab",
 		what);
 }
 

@@ -47,22 +47,24 @@ static bool in_colour(void)
 	return isatty(STDERR_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
 }
 
-static void print_error(const char *command, const char *text)
+static void print_error(const struct cmd *cmd, const char *text)
 {
 	bool colour = in_colour();
+	bool alone = cmd && cmd->exit_status;
 
 	progress_clear();
-	fprintf(stderr, "%sovlctl: %s%s%s%s\n", colour ? "\033[31m" : "",
-		command ? command : "", command ? ": " : "", colour ? "\033[m" : "",
-		text);
+	fprintf(stderr, "%s%s%s%s%s%s\n", colour ? "\033[31m" : "",
+		alone ? "" : "ovlctl: ", cmd ? cmd->name : "", cmd ? ": " : "",
+		colour ? "\033[m" : "", text);
 }
 
 static void note(void *ctx, enum ovl_note kind, const char *line)
 {
 	const struct run *run = ctx;
+	const char *program = run->cmd->exit_status ? "" : "ovlctl: ";
 
 	if (kind == OVL_PROBLEM) {
-		print_error(run->cmd->name, line);
+		print_error(run->cmd, line);
 		return;
 	}
 	if (kind == OVL_DETAIL ? !run->verbose : run->quiet)
@@ -71,12 +73,12 @@ static void note(void *ctx, enum ovl_note kind, const char *line)
 		return;
 	progress_clear();
 	if (kind != OVL_WARNING)
-		fprintf(stderr, "ovlctl: %s: %s\n", run->cmd->name, line);
+		fprintf(stderr, "%s%s: %s\n", program, run->cmd->name, line);
 	else if (in_colour())
-		fprintf(stderr, "ovlctl: %s: \033[33mwarning:\033[m %s\n", run->cmd->name,
-			line);
+		fprintf(stderr, "%s%s: \033[33mwarning:\033[m %s\n", program,
+			run->cmd->name, line);
 	else
-		fprintf(stderr, "ovlctl: %s: warning: %s\n", run->cmd->name, line);
+		fprintf(stderr, "%s%s: warning: %s\n", program, run->cmd->name, line);
 }
 
 static int no_stdout(struct ovl_err *err, int errnum)
@@ -184,6 +186,36 @@ static int dispatch(int argc, char **argv, struct globals *g, struct run *run)
 	return rc ? (rc > 0 ? 0 : rc) : run_command(g, run);
 }
 
+/* As the program mount.ovlctl. */
+static int dispatch_helper(int argc, char **argv, struct globals *g, struct run *run)
+{
+	struct mount_words w = {0};
+	int rc = parse_command(argc, argv, run, run->err);
+
+	if (rc > 0)
+		help_command(stdout, run->cmd);
+	if (rc == 0)
+		rc = mount_words(run, &w);
+	if (rc == 0) {
+		g->cfg.root = w.root;
+		g->cfg.driver = w.driver;
+		g->verbose = opt_given(run, 'v');
+		g->quiet = !g->verbose;
+		run->words = &w;
+		rc = run_command(g, run);
+	}
+	free(w.text);
+	free(w.options);
+	return rc > 0 ? 0 : rc;
+}
+
+static bool called(const char *argv0, const struct cmd *program)
+{
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+
+	return argv0 && strcmp(slash ? slash + 1 : argv0, program->name) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct ovl_err err = {.status = OVL_FAILED};
@@ -193,14 +225,21 @@ int main(int argc, char **argv)
 
 	guard_std_fds();
 	raise_limits();
-	rc = dispatch(argc, argv, &g, &run);
+	run.cmd = called(argv[0], &cmd_mount_helper) ? &cmd_mount_helper : NULL;
+	rc = run.cmd ? dispatch_helper(argc, argv, &g, &run) :
+		       dispatch(argc, argv, &g, &run);
 	free(run.given);
+	if (run.cmd && run.cmd->exit_status) {
+		if (rc < 0)
+			print_error(run.cmd, err.text);
+		return rc < 0 ? run.cmd->exit_status(rc, err.status) : 0;
+	}
 	signals_die();
 	if (rc < 0)
-		print_error(run.cmd ? run.cmd->name : NULL, err.text);
+		print_error(run.cmd, err.text);
 	else if (close_stdout(&err) < 0) {
 		signals_die();
-		print_error(run.cmd ? run.cmd->name : NULL, err.text);
+		print_error(run.cmd, err.text);
 		rc = -1;
 	}
 	if (rc < 0 && err.status != OVL_USAGE && err.status != OVL_BUSY && run.cmd &&

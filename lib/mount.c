@@ -238,18 +238,51 @@ static int mount_on_target(struct mounting *m)
 	return mount_noted(m);
 }
 
+/* ---- a mount that is there --------------------------------------------------------- */
+
+static int remount(struct mounting *m)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", m->target.fd);
+	if (mount(NULL, path, NULL, MS_REMOUNT | m->spec.flags, NULL) < 0)
+		return err_sys(m->err, errno, "cannot remount layer %s on %s",
+			Q(m->req->layer), Q(m->target.path.data));
+	return 0;
+}
+
+static int mount_as_asked(struct mounting *m)
+{
+	const struct layer_ref own = {.drv = m->l->drv, .id = m->l->id};
+	struct layer_ref ref;
+	int there = 0;
+
+	if (m->req->how == OVL_MOUNT_FAKE)
+		return 0;
+	if (m->req->how != OVL_MOUNT)
+		there = target_layer(&m->target, &ref, m->err);
+	if (there < 0)
+		return there;
+	there = there && layer_ref_same(&ref, &own);
+	if (m->req->how == OVL_REMOUNT)
+		return there ? remount(m) :
+			       err_say(m->err, EINVAL, "layer %s is not mounted on %s",
+				       Q(m->req->layer), Q(m->target.path.data));
+	return there ? 0 : mount_on_target(m);
+}
+
 static int do_mount(struct mounting *m, char **where)
 {
 	int rc = mountspec_build(
 		m->l, m->req->options, m->req->readonly, &m->spec, m->err);
 
-	if (rc == 0)
+	if (rc == 0 && m->req->how != OVL_MOUNT_FAKE)
 		rc = store_dir_make(m->l->st, DIR_EMPTY, m->err);
 	if (rc >= 0)
 		rc = target_open(m->l, m->req->target, &m->target, m->err);
 	if (rc < 0)
 		return rc;
-	rc = mount_on_target(m);
+	rc = mount_as_asked(m);
 	if (rc < 0) {
 		target_undo(&m->target);
 		return rc;
@@ -285,7 +318,7 @@ static int mount_once(void *ctx, struct ovl_err *err)
 	rc = do_mount(&m, r->where);
 	target_close(&m.target);
 	mountspec_release(&m.spec);
-	if (rc == 0)
+	if (rc == 0 && r->req->how != OVL_MOUNT_FAKE)
 		used_now(&l);
 	return rc;
 }

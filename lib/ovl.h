@@ -171,12 +171,20 @@ int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_id
 int ovl_create(struct ovl_store *st, const char *parent, const char *name,
 	struct ovl_id *id, struct ovl_err *err);
 
+enum ovl_mount_how {
+	OVL_MOUNT,
+	OVL_MOUNT_ONCE, /* not an error if it is mounted on target already */
+	OVL_MOUNT_FAKE, /* only checks layer, options and target */
+	OVL_REMOUNT /* changes the flags of its mount on target */
+};
+
 struct ovl_mount {
 	const char *layer;
 	const char *target; /* NULL: the layer's own merged/ */
 	const char *options; /* as mount(8) takes with -o; NULL: none */
 	bool readonly;
 	bool force; /* accept a layer whose last volatile mount was not synced */
+	enum ovl_mount_how how; /* with a target, if it is not OVL_MOUNT */
 };
 
 /*

@@ -29,6 +29,8 @@
 #				standard error that matches; a crash is no refusal
 #   done_testing		the last line of each test
 #
+#   have_mount_helper		mount(8) finds /sbin/mount.ovlctl, until the test ends
+#
 # Where it runs:
 #   as_user			are we root of a user namespace?
 #   is_overlay			is the driver overlay? It is as the runner says, and the
@@ -346,6 +348,14 @@ stay_in() { # VAR DIRECTORY
 end() { # PID
 	kill "$1"
 	wait "$1" 2>/dev/null
+}
+
+have_mount_helper() {
+	mkdir "$T/sbin"
+	ln -s "$(command -v ovlctl)" "$T/sbin/mount.ovlctl"
+	need - mount -t overlay -o "lowerdir=$T/sbin:$(readlink -f /sbin)" none /sbin
+	# It is not to write down what is mounted here.
+	[ ! -d /run/mount ] || need - mount -t tmpfs none /run/mount
 }
 
 # strace, under which leaks cannot be looked for.

@@ -142,11 +142,8 @@ int target_open(
 	return rc;
 }
 
-/* A mount of ours on top of another one hides it, and they come off in a confusing
- * order. */
-int target_refuse_taken(const struct target *t, struct ovl_err *err)
+int target_layer(const struct target *t, struct layer_ref *ref, struct ovl_err *err)
 {
-	struct ovl_store *st = t->l->st;
 	auto_mounts m = {0};
 	struct statx sx;
 	int rc;
@@ -155,17 +152,29 @@ int target_refuse_taken(const struct target *t, struct ovl_err *err)
 		!(sx.stx_mask & STATX_MNT_ID) ||
 		!(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return 0;
-	rc = mounts_read(st, &m, err);
+	rc = mounts_read(t->l->st, &m, err);
 	for (size_t i = 0; i < m.n && rc == 0; i++) {
-		char label[OVL_LABEL_SIZE];
-
-		if ((uint64_t)m.mnt[i].mnt_id == sx.stx_mnt_id)
-			rc = err_status(err, OVL_BUSY,
-				"mount point %s is taken: layer %s is mounted there",
-				Q(m.mnt[i].where),
-				layer_label(st, &m.mnt[i].layer, label));
+		if ((uint64_t)m.mnt[i].mnt_id != sx.stx_mnt_id)
+			continue;
+		*ref = m.mnt[i].layer;
+		rc = 1;
 	}
 	return rc;
+}
+
+/* A mount of ours on top of another one hides it, and they come off in a confusing
+ * order. */
+int target_refuse_taken(const struct target *t, struct ovl_err *err)
+{
+	struct layer_ref there;
+	char label[OVL_LABEL_SIZE];
+	int rc = target_layer(t, &there, err);
+
+	if (rc <= 0)
+		return rc;
+	return err_status(err, OVL_BUSY,
+		"mount point %s is taken: layer %s is mounted there", Q(t->path.data),
+		layer_label(t->l->st, &there, label));
 }
 
 int target_dev(const struct target *t, dev_t *dev)

@@ -20,6 +20,8 @@ struct target {
  */
 int target_open(const struct layer *l, const char *named, struct target *out,
 	struct ovl_err *err);
+/* The layer that is mounted on it: 1, 0 if there is none, negative errno. */
+int target_layer(const struct target *t, struct layer_ref *ref, struct ovl_err *err);
 /* OVL_BUSY if a layer is mounted on it. */
 int target_refuse_taken(const struct target *t, struct ovl_err *err);
 /* The device number of what is mounted there now; -1 with errno. */

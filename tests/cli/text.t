@@ -31,11 +31,20 @@ for c in $commands; do
 		grep -q "^\.Sh $s" "$page" || report 1 "ovlctl-$c.8 has $s"
 	done
 done
+page=$man/mount.ovlctl.8
+mkdir bin
+ln -s "$(command -v ovlctl)" bin/mount.ovlctl
+bin/mount.ovlctl --help >h
+like "mount.ovlctl --help says how" "^usage: mount.ovlctl .* LAYER DIR$" "$(head -1 h)"
+is "... no line is too long" "$(awk 'length > 80' h)" ""
+is "mount.ovlctl.8 describes the options" "$(items $page)" "$(sed -n '/^options:/,$p' h | sed 's/^  \(.\{24\}\).*/\1/' | longs)"
+is "... and their letters" "$(sed -n 's/^\.It Fl \([a-zA-Z]\) , Fl -.*/\1/p' $page | sort | tr '\n' ' ')" \
+	"$(sed -n 's/^  -\([a-zA-Z]\), --.*/\1/p' h | sort | tr '\n' ' ')"
 is "columns of ls: the page and the program" \
 	"$(sed -n '/^.Ss Columns/,/^.El/s/^\.It \([A-Z]*\)$/\1/p' $man/ovlctl-ls.8 | tr '\n' ' ')" \
 	"$(ovlctl ls -o x 2>&1 | sed 's/.*the columns are //; s/,//g') "
 is "every page that is named is there" \
-	"$(grep -ohE '^\.(It )?Xr ovlctl[a-z-]* [578]' $man/* | awk '{print $(NF-1) "." $NF}' | sort -u |
+	"$(grep -ohE '^\.(It )?Xr (mount\.)?ovlctl[a-z-]* [578]' $man/* | awk '{print $(NF-1) "." $NF}' | sort -u |
 		while read -r p; do [ -f "$man/$p" ] || echo "$p"; done)" ""
 is "README names every page" \
 	"$(for p in "$man"/*; do b=$(basename "$p"); grep -q "${b%.*}($(echo "$b" | sed 's/.*\.//'))" "$top/README" || echo "$b"; done)" ""

@@ -26,6 +26,7 @@ printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids
 echo '[{"Config":"config.json","RepoTags":["app:1"],"Layers":["layer.tar"]}]' >image/manifest.json
 tar -C image -cf image.tar config.json layer.tar manifest.json
 mount -t tmpfs none /mnt || cannot "mount on /mnt"
+have_mount_helper
 # Another machine: a store of its own, and what ssh does with its operands.
 mkdir bin
 cat >bin/ssh <<E
