@@ -34,7 +34,7 @@ void meta_format(const struct meta *m, char out[META_MAX])
 	snprintf(out, META_MAX,
 		"ovlctl-layer 1\nkind %s\nlink %s\n%s%sdepth %u\nlowers %u\n"
 		"size %" PRIu64 "\nentries %" PRIu64 "\ntar %" PRIu64 "\ncreated %" PRId64
-		"\ncreated-ns %ld\n%send\n",
+		"\ncreated-ns %09ld\n%send\n",
 		kinds[m->kind], m->link, parent, diff_id, m->depth, m->lowers, m->size,
 		m->entries, m->tar_size, (int64_t)m->created.tv_sec, m->created.tv_nsec,
 		becomes);
