@@ -20,6 +20,8 @@ static const struct opt opts[] = {
 struct printer {
 	bool json;
 	bool any;
+	bool files; /* some are not as they were imported */
+	bool store; /* there are errors that --repair mends */
 };
 
 static const char *verdict(const struct ovl_finding *f)
@@ -51,14 +53,45 @@ static void print_line(const struct ovl_finding *f)
 		printf("layer %.12s: ", of);
 	printf("%s", f->kind);
 	if (!*of && *f->path)
-		printf(" %s", ovl_escape(shown, sizeof(shown), f->path, strlen(f->path)));
+		printf(" %s",
+			out_shorten(ovl_escape(
+				shown, sizeof(shown), f->path, strlen(f->path))));
 	printf(": %s\n", f->text);
+}
+
+/* What is mended with the layer's tar, and what without. */
+static const char *const of_files[] = {"data", "mode", "owner", "time", "xattr", "type",
+	"links", "missing", "extra", "tree", "recipe", NULL};
+static const char *const of_store[] = {"link-file", "link", "lower", "bad-link",
+	"bad-name", "hint", "work", "merged", "meta", "stray", "empty", NULL};
+
+static bool is_among(const char *const *kinds, const char *kind)
+{
+	while (*kinds && strcmp(*kinds, kind) != 0)
+		kinds++;
+	return *kinds;
+}
+
+static void print_next_step(const struct run *run, const struct printer *p, bool repair)
+{
+	if (run->quiet)
+		return;
+	if (p->store && !repair)
+		fputs("ovlctl: check: to repair the store: ovlctl check --repair\n",
+			stderr);
+	if (p->files)
+		fputs("ovlctl: check: to restore a layer from its tar: "
+		      "ovlctl check --repair --from FILE LAYER\n",
+			stderr);
 }
 
 static int print(void *ctx, const struct ovl_finding *f)
 {
 	struct printer *p = ctx;
+	bool left = f->severity == OVL_ERROR && !f->repaired;
 
+	p->files |= left && is_among(of_files, f->kind);
+	p->store |= left && is_among(of_store, f->kind);
 	progress_clear();
 	if (p->json)
 		print_json(p, f);
@@ -91,6 +124,7 @@ static int run_check(struct run *run)
 	rc = ovl_check(run->st, &req, print, &p, &result, run->err);
 	if (p.json)
 		fputs(p.any ? "\n]\n" : "[]\n", stdout);
+	print_next_step(run, &p, req.repair);
 	run->exit = (int)result;
 	/* 4 means that errors are left; a store that could not be checked is reported
 	 * like this. */

@@ -35,6 +35,14 @@ void out_name_line(char kind, const char *name, size_t len)
 		free(out);
 }
 
+char *out_shorten(char *shown)
+{
+	if (isatty(STDOUT_FILENO) && strlen(shown) == 64 &&
+		strspn(shown, "0123456789abcdef") == 64)
+		shown[12] = '\0';
+	return shown;
+}
+
 /* A name as text; if it is not UTF-8, escaped, and *raw is true. */
 static json_t *text_of(const char *name, size_t len, bool *raw)
 {

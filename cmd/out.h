@@ -13,6 +13,9 @@
 /* "K NAME\n", the name escaped. */
 void out_name_line(char kind, const char *name, size_t len);
 
+/* On a terminal 12 digits of an id are enough: cuts shown, if it is one, and returns it. */
+char *out_shorten(char *shown);
+
 /* o[key] = name, as text; if it is not UTF-8, escaped, and exactly in o[key_raw] as
  * base64. */
 void out_json_path(json_t *o, const char *key, const char *name, size_t len);

@@ -54,6 +54,7 @@ static int print(void *ctx, const struct ovl_pruned *g)
 		ovl_escape(shown, sizeof(shown), g->name, strlen(g->name));
 		if (p->table && !p->n)
 			printf("%-8s %6s %s\n", "WHAT", "SIZE", "NAME AND REASON");
+		out_shorten(shown);
 		if (p->table)
 			print_row(g->what, g->bytes, shown, g->why);
 		else
@@ -113,7 +114,7 @@ static int run_prune(struct run *run)
 		rc = ovl_prune(run->st, &req, print, &p, run->err);
 	if (p.json && (rc == 0 || p.n))
 		fputs(p.n ? "\n]\n" : "[]\n", stdout);
-	snprintf(total, sizeof(total), "%zu in all", p.n);
+	snprintf(total, sizeof(total), "%zu", p.n);
 	if (p.table && p.n)
 		print_row("total", p.bytes, total,
 			req.dry_run ? "would be removed" : "removed");

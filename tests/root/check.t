@@ -290,6 +290,12 @@ repaired: time:"
 rm -rf "$A/dir" && ln -s /etc "$A/dir"
 chmod 0 "$A"
 setfattr -n user.more -v 1 "$A"
+is "the next step, for files" "$(ovlctl check --content 2>&1 >/dev/null)" \
+	"ovlctl: check: to restore a layer from its tar: ovlctl check --repair --from FILE LAYER"
+is "... or not" "$(ovlctl -q check --content 2>&1 >/dev/null)" ""
+mkdir "$S/$DRV/stray"
+like "... for the store" "^ovlctl: check: to repair the store: ovlctl check --repair$" "$(ovlctl check 2>&1 >/dev/null)"
+rmdir "$S/$DRV/stray"
 rm -f "$S/$DRV/$a/.recipe" "$S/$DRV/$a/.layer" "$S/$DRV/$a/link" "$S"/$DRV/l/*
 mkdir -p "$A/many/more"
 ln "$A/plain" "$A/many/more/plain"

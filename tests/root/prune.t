@@ -212,8 +212,8 @@ if script -qec true /dev/null >/dev/null 2>&1; then
 	sed -i 's/^created .*/created 1000000000/' "$OVLCTL_ROOT/$DRV/$shown/.layer"
 	script -qec "ovlctl prune --layers --dry-run" /dev/null </dev/null | tr -d '\r' >table
 	is "a heading" "$(head -1 table | tr -s ' ')" "WHAT SIZE NAME AND REASON"
-	like "... sizes for people" "^layer +[0-9.]+K .*$(echo "$shown" | cut -c1-12)" "$(sed -n 2p table)"
-	like "... and a total" "^total +[0-9.]+K 1 in all would be removed$" "$(tail -1 table)"
+	like "... sizes for people" "^layer +[0-9.]+K $(echo "$shown" | cut -c1-12) " "$(sed -n 2p table)"
+	like "... and a total" "^total +[0-9.]+K 1 would be removed$" "$(tail -1 table)"
 fi
 
 done_testing
