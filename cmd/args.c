@@ -65,11 +65,24 @@ static void make_table(const struct opt *opts, bool letters, struct table *t)
 	}
 }
 
+/* How many of the names begin with the text, and the first two of them. */
+static int begin_with(const char *const *names, const char *text, const char *first[2])
+{
+	int n = 0;
+
+	for (; *names; names++) {
+		if (strncmp(*names, text, strlen(text)) == 0 && ++n <= 2)
+			first[n - 1] = *names;
+	}
+	return n;
+}
+
 static int bad_option(
 	struct ovl_err *err, const struct table *t, char **argv, const struct cmd *cmd)
 {
 	const char *word = argv[optind - 1];
 	char name[64];
+	const char *both[2];
 	const char *near;
 
 	if (optopt && !(word[0] == '-' && word[1] == '-'))
@@ -84,6 +97,9 @@ static int bad_option(
 			return usage(
 				err, "option '--%s' must come before the command", name);
 	}
+	if (begin_with(t->names, name, both) > 1)
+		return usage(err, "option '--%s' is ambiguous: --%s or --%s", name,
+			both[0], both[1]);
 	near = suggest(name, t->names);
 	if (near)
 		return usage(

@@ -64,6 +64,7 @@ struct cmd {
 	const char *name;
 	const char *synopsis; /* options and operands; lines for more than one form */
 	const char *summary;
+	const char *more; /* what --help adds to it: a sentence; or NULL */
 	/* Its names in other programs, separated by blanks; or NULL. */
 	const char *others;
 	/* Kinds of its operands for complete.c, separated by blanks, the last for all that

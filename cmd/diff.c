@@ -145,6 +145,7 @@ const struct cmd cmd_diff = {
 	.name = "diff",
 	.synopsis = "[-J] [-z] LAYER [BASE]\n--tar|-o FILE [--compress C] LAYER",
 	.summary = "list what a layer changes, or write it as a tar",
+	.more = "The list says what turns BASE, by default the parent, into LAYER.",
 	.completes = "layer layer none",
 	.others = "changes status",
 	.opts = opts,

@@ -234,6 +234,7 @@ const struct cmd cmd_export = {
 	.synopsis =
 		"[--format oci|docker|tar] [--compress C]\n [--without WHAT]... LAYER... FILE|DIR|-",
 	.summary = "write layers and their stacks as an image",
+	.more = "The last operand is the destination; - is standard output.",
 	.completes = "layer layer|file",
 	.others = "save push",
 	.opts = opts,

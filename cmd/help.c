@@ -56,6 +56,8 @@ void help_command(FILE *to, const struct cmd *cmd)
 		line = line[n] ? line + n + 1 : NULL;
 	}
 	fprintf(to, "\n%c%s.\n", cmd->summary[0] - ('a' - 'A'), cmd->summary + 1);
+	if (cmd->more)
+		fprintf(to, "%s\n", cmd->more);
 	if (cmd->opts[0].name)
 		fputs("\noptions:\n", to);
 	print_opts(to, cmd->opts, true);

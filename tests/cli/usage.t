@@ -6,6 +6,10 @@ fails 2 "no command given" "no command" ovlctl
 fails 2 "unknown command 'imprt'; did you mean 'import'\?" "a typo in a command" ovlctl imprt
 fails 2 "unknown command 'frobnicate'; see 'ovlctl --help'" "no command at all like it" ovlctl frobnicate
 fails 2 "unknown option '--rot'; did you mean '--root'\?" "a typo in a global option" ovlctl --rot
+fails 2 "option '--ver' is ambiguous: --verbose or --version" "the beginning of two" ovlctl --ver
+fails 2 "import: option '--ma' is ambiguous: --max-size or --max-entries" "... of a command" ovlctl import --ma 1 x
+like "diff --help says which way" 'what turns BASE.* into LAYER' "$(ovlctl diff --help)"
+like "export --help says where to" 'The last operand is the destination' "$(ovlctl export --help)"
 fails 2 "import: unknown option '--expct'; did you mean '--expect'\?" "a typo in an option" \
 	ovlctl import --expct x y
 fails 2 "option '--root' must come before the command" "a global option behind the command" ovlctl ls --root x
