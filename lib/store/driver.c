@@ -28,8 +28,9 @@ int driver_check_depth(
 	if (parent->drv->flat || n <= parent->drv->max_lowers)
 		return 0;
 	return err_say(err, E2BIG,
-		"the stack would have %u layers, but a mount can have at most %u", n,
-		parent->drv->max_lowers);
+		"the stack would have %u layers, but a mount can have at most %u; "
+		"ovlctl-import(8) shows how to join layers",
+		n, parent->drv->max_lowers);
 }
 
 void driver_place(struct meta *m, const struct layer *parent, bool opaque)
