@@ -131,7 +131,8 @@ if truncate -s 7M disk && mkfs.ext4 -q -b 1024 -N 200 disk 2>/dev/null && mount 
 	refuses "read-only: prune, of something" ovlctl prune
 	for content in "" --content; do
 		ovlctl check $content >got 2>err
-		is "read-only: check $content finds what it would find" "$?:$(cat err)" 4:
+		is "read-only: check $content finds what it would find" "$?:$(cat err)" \
+			"4:ovlctl: check: to repair the store: ovlctl check --repair"
 	done
 	ovlctl check --repair >got 2>err
 	is "read-only: check --repair" $? 8
