@@ -203,6 +203,18 @@ make_edited() {
 	store "$1" umount job
 }
 
+# Five small layers on the root file system.
+make_five() {
+	store "$1" import -n l0 "$inputs/rootfs.tar"
+	for k in 1 2 3 4 5; do
+		gentar -p "opt/step$k" -s "$k" 20 5000 | store "$1" import -n "l$k" -p "l$((k - 1))" -
+	done
+}
+
+make_known() {
+	store "$1" import -n l0 "$inputs/rootfs.tar"
+}
+
 # What works of more than one kind need. The others make their own.
 inputs_all() {
 	tar_input rootfs.tar

@@ -233,6 +233,30 @@ export_theirs() {
 		done' - "$work" $six_trees
 }
 
+# From a store to one that has the base, and after it the five layers no more.
+move() { # OURS|THEIRS-COMMAND WHEN
+	from=$inputs/five.store to=$inputs/known.store
+	case $2 in
+	run) t "$raw" "$tag" sh -ec "ovlctl() { command ovlctl --sync=none --root \"\$@\"; }; $1" - "$from" "$to" ;;
+	after) store "$to" rm -r "$(store "$from" ls -q l1)" ;;
+	esac
+}
+move_ours() {
+	move 'ovlctl "$2" ls -q | ovlctl "$1" export --without @- l5 - | ovlctl "$2" import -n l5 -' "$1"
+}
+move_theirs() {
+	move 'ovlctl "$1" export l5 - | ovlctl "$2" import -n l5 -' "$1"
+}
+
+works_move() {
+	if wanted export-without; then
+		input five.store make_five
+		input known.store make_known
+	fi
+	duel export-without move_ours move_theirs 0.1 0.05 \
+		"export --without | import of five layers on a known base" "export | import"
+}
+
 works_changes() {
 	changed=$inputs/changed$n_changed.store
 	tar_input "changed$n_changed.tar"
@@ -261,4 +285,5 @@ works_all() {
 	works_image
 	works_small
 	works_changes
+	works_move
 }
