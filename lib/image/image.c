@@ -74,8 +74,7 @@ int image_add_layer(struct image *i, struct ovl_err *err)
 			IMAGE_MAX_LAYERS);
 	if (!VEC_ROOM(i->layer, i->n_layers))
 		return err_nomem(err);
-	memset(&i->layer[i->n_layers], 0, sizeof(*i->layer));
-	i->n_layers++;
+	i->layer[i->n_layers++] = (struct image_layer){.blob.fd = -1};
 	return 0;
 }
 

@@ -42,6 +42,7 @@ completes "values of --as" "layer image :words" import --as ''
 completes "... of --driver" "overlay2 overlay :words" --driver ''
 completes "files" ":file" import ''
 completes "layers and files" "web :file" export debian:12 w
+completes "layers for export --without" "web :words" export --without w
 completes "directories" ":dir" mount web ''
 completes "topics" "store :words" help st
 completes "nothing where nothing goes" ":words" tag web ''

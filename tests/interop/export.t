@@ -122,6 +122,25 @@ for f in top.tar top.tar.gz docker-none.tar docker-gzip.tar docker-zstd.tar; do
 	$p rmi -a -f >/dev/null 2>&1
 done
 
+# A thin image is refused by all, in the words they have for it, and leaves nothing.
+ovlctl export --without base:1 top thin
+ovlctl export --without base:1 top thin.tar
+ovlctl export --format docker --without base:1 top thin-docker.tar
+for i in oci:thin:top oci-archive:thin.tar:top docker-archive:thin-docker.tar:top:latest; do
+	no "skopeo does not copy $i" skopeo --policy policy.json copy -q "$i" dir:thin.copy
+	like "... because a layer is missing" 'no such file or directory|layer tarfiles are missing' "$(cat .err)"
+done
+no "umoci does not unpack it" umoci unpack --image thin:top thin.bundle
+for f in thin.tar thin-docker.tar; do
+	no "podman does not load $f" $p load -q -i $f --signature-policy policy.json
+	is "... it has no image" "$($p images -a -q)" ""
+done
+ovlctl export base:1 base.tar
+ok "podman loads the base" $p load -q -i base.tar --signature-policy policy.json
+ok "... and on top of it thin.tar" $p load -q -i thin.tar --signature-policy policy.json
+is "... the diff ids" "$($p inspect --type image top | jq -r '.[0].RootFS.Layers[]' | tr '\n' ' ')" "$ids "
+$p rmi -a -f >/dev/null 2>&1
+
 # buildah: pulls, mounts.
 b="buildah --root $T/storage --runroot $T/run --storage-driver vfs"
 c=$($b from -q --signature-policy policy.json --pull-never oci:oci-gzip:top 2>/dev/null || $b from -q --signature-policy policy.json oci:oci-gzip:top)

@@ -97,6 +97,17 @@ is "a docker archive has the sizes" "$(tar -xOf d.tar manifest.json | jq -r '.[0
 ovlctl export --without "$whole" repo/app:1 none.tar
 is "everything absent: config, manifest and names" "$(tar -tf none.tar | grep -c '[0-9a-f]\{64\}')" 2
 
+head -c 300000 /dev/urandom >noise
+mkdir noisy
+mv noise noisy
+tar -C noisy -cf noisy.tar .
+need - ovlctl import -n noisy -p l5 noisy.tar
+ovlctl export --without l5 noisy noisy.thin.tar
+blobs=$(tar -tvf noisy.thin.tar | awk '$NF ~ /[0-9a-f]{64}/ { n += $3 } END { print n }')
+ok "what the archive adds is at most a twentieth" \
+	test $(($(stat -c %s noisy.thin.tar) * 20)) -le $((blobs * 21))
+ovlctl rm noisy
+
 : >list
 ovlctl export --without @list repo/app:1 again.tar
 same "an empty list leaves nothing out" again.tar full.tar
