@@ -249,11 +249,11 @@ move_theirs() {
 }
 
 works_move() {
-	if wanted export-without; then
+	if wanted thin-image; then
 		input five.store make_five
 		input known.store make_known
 	fi
-	duel export-without move_ours move_theirs 0.1 0.05 \
+	duel thin-image move_ours move_theirs 0.1 0.05 \
 		"export --without | import of five layers on a known base" "export | import"
 }
 

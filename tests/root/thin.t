@@ -13,6 +13,7 @@ need whole ovlctl import app.tar
 ids=$(ovlctl ls -nr -o DEPTH,ID | sort -n | cut -d' ' -f2)
 id() { echo "$ids" | sed -n "$1p"; } # N: the Nth from the bottom
 for h in 1 2 3 4 5; do need - ovlctl tag "$(id $h)" l$h; done
+for i in 1 2 3 4 5 6; do id $i >id.$i; done
 for h in 1 2 3 4 5 6; do
 	ovlctl export "$(id $h)" - | ovlctl --root h$h import - >/dev/null || stop "store $h"
 done
@@ -44,17 +45,21 @@ set=0
 while [ $set -lt 64 ]; do
 	gone=$(set_of $set)
 	left=$(set_of $((63 - set)) | tr -d ' ')
-	highest=$(echo "0 $gone" | awk '{ print $NF }')
-	for i in $gone; do echo "$ids" | sed -n "${i}p"; done >list
+	highest=0
+	for i in $gone; do highest=$i; done
+	next=$(id $((highest + 1)))
+	(for i in $gone; do cat id.$i; done) >list
 	ovlctl export --compress none --without @list repo/app:1 thin.oci.tar
 	ovlctl export --format docker --without @- repo/app:1 thin.docker.tar <list
 	for f in oci docker; do
 		[ "$(layers_in thin.$f.tar)" = "$left" ] || echo "$set: $f has $(layers_in thin.$f.tar)"
 		in_store "h$highest"
 		[ "$(ovlctl import --no-names thin.$f.tar)" = "$whole" ] || echo "$set: $f is not imported"
-		[ $f = oci ] || ovlctl -q check --content >/dev/null || echo "$set: check"
-		ovlctl diff --tar "$whole" | cmp -s - 6.tar || echo "$set: $f: the tar"
-		[ "$highest" = 6 ] || ovlctl rm -r "$(id $((highest + 1)))" || echo "$set: $f: rm"
+		case $f in
+		oci) ovlctl diff --tar "$whole" | cmp -s - 6.tar || echo "$set: the tar" ;;
+		docker) ovlctl -q check --content >/dev/null || echo "$set: check" ;;
+		esac
+		[ "$highest" = 6 ] || ovlctl rm -r "$next" || echo "$set: $f: rm"
 		OVLCTL_ROOT=$here
 	done >>wrong 2>&1
 	all=$((all + 1))
@@ -103,7 +108,7 @@ mv noise noisy
 tar -C noisy -cf noisy.tar .
 need - ovlctl import -n noisy -p l5 noisy.tar
 ovlctl export --without l5 noisy noisy.thin.tar
-blobs=$(tar -tvf noisy.thin.tar | awk '$NF ~ /[0-9a-f]{64}/ { n += $3 } END { print n }')
+blobs=$(tar -tvf noisy.thin.tar | awk '$NF ~ /sha256.[0-9a-f]/ { n += $3 } END { print n }')
 ok "what the archive adds is at most a twentieth" \
 	test $(($(stat -c %s noisy.thin.tar) * 20)) -le $((blobs * 21))
 ovlctl rm noisy
