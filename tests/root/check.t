@@ -165,6 +165,7 @@ damage "meta parent" no "torn metadata of a layer with children, and no recipe" 
 
 # What cannot be made out is put aside, whole.
 aside() { # KIND NAME WHAT COMMAND
+	[ "$named" ] || rm -f "$S"/names/* "$S"/$DRV/*/.names/*
 	eval "$4"
 	ovlctl check -J --repair >out
 	is "$3: status" "$?" 1
@@ -180,8 +181,11 @@ aside() { # KIND NAME WHAT COMMAND
 	no "... prune --aside takes it" [ -e "$S/aside/$2" ]
 	restored
 }
+named=yes
 aside meta "$DRV.$w" "metadata that nothing tells" \
 	': >"$S/$DRV/$w/.layer"; : >"$S/$DRV/$w/$LOWER"; rm -r "$S/$DRV/$b/.children"'
+# A name that leads nowhere is looked at for two seconds, in case it is about to go.
+named=
 aside meta "$DRV.$w" "metadata that are told in two ways" \
 	': >"$S/$DRV/$w/.layer"; cp "$T/on-a" "$S/$DRV/$w/$LOWER"'
 aside meta "$DRV.$c" "an image layer without metadata and recipe" \
@@ -200,7 +204,7 @@ damage parent no "a missing parent" 'mv "$S/$DRV/$a" "$T/away" && rm "$S/names/a
 rm -rf away
 damage id no "an id that is not the content's" 'mv "$S/$DRV/$c" "$S/$DRV/$(printf %064d 5)" &&
 	{ is_overlay || ln -sfn ../$(printf %064d 5)/diff "$S/$DRV/l/$(cat "$T/copy/$DRV/$c/link")"; } &&
-	touch "$S/$DRV/$b/.children/$(printf %064d 5)"'
+	touch "$S/$DRV/$b/.children/$(printf %064d 5)" && rm "$S/names/c"'
 damage recipe no "a missing recipe" 'rm "$S/$DRV/$b/.recipe"'
 mkdir "$S/staging/x"
 is_overlay || ln -s ../$(printf '%064d' 7)/diff "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
