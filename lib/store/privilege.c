@@ -24,13 +24,15 @@ int privilege_check(struct ovl_store *st, struct ovl_err *err)
 {
 	int may;
 
-	if (st->xattrs.user || st->fd < 0)
+	if (st->xattrs.user || st->fd < 0 || st->privileged)
 		return 0;
 	may = privilege_trusted_xattrs(st->fd);
 	if (may < 0)
 		may = !idmap_unprivileged(); /* a read-only file system */
-	if (may)
+	if (may) {
+		st->privileged = true;
 		return 0;
+	}
 	return err_say(err, EPERM,
 		"not permitted: store %s was made by root with trusted.* attributes, which "
 		"need root (CAP_SYS_ADMIN) outside of user namespaces",
