@@ -85,7 +85,7 @@ if can_trace && ! is_overlay; then
 	traced -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=2000000:when=1 ovlctl prune >pruned
 	wait $pid
 	is "prune in the middle of commit --keep" "$?$(cat err)" 0
-	is "... the writable layer goes on" "$(ovlctl ls -nr -o NAME,KIND w c | tr "\n" " ")" "c image w writable "
+	is "... the writable layer goes on" "$(ovlctl ls -nr -o NAME,KIND w c | sort | tr "\n" " ")" "c image w writable "
 	is "... the store is sound" "$(ovlctl check)" ""
 fi
 
