@@ -142,15 +142,15 @@ reads() {
 writes() {
 	rnd 16
 	case $R in
-	0 | 1) run "" "already" import -n sh/$k -p base $k.tar ;;
-	2 | 3) run 3 "already" create -n w/$k sh/$k ;;
+	0 | 1) run 5 "" import -n sh/$k -p base $k.tar ;;
+	2 | 3) run "3 5" "" create -n w/$k sh/$k ;;
 	4) run "3 4" "" mount w/$k ;;
 	5) run "3 4" "not mounted" umount w/$k ;;
-	6) run "3 4" "already" commit w/$k ;;
+	6) run "3 4 5" "" commit w/$k ;;
 	7) run "3 4" "" rm w/$k ;;
 	8) run "3 4" "" rm -r sh/$k ;;
 	9) run 3 "" tag --force sh/$k t/$k ;;
-	10) run 3 "already" tag w/$k t/$k ;;
+	10) run "3 5" "" tag w/$k t/$k ;;
 	11) run 3 "" tag -d t/$k ;;
 	12) run "" "" prune ;;
 	13) run "" "" prune --layers --older-than 0 ;;
