@@ -138,13 +138,14 @@ static int read_ids(struct run *run, const char *name, FILE *f, struct ovl_ids *
 static int take_ids(struct run *run, const char *file, struct ovl_ids *ids)
 {
 	int fd = open_input(run, file);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	FILE *f = fd < 0 ? NULL : fd == STDIN_FILENO ? stdin : fdopen(fd, "r");
 	int rc;
 
 	if (!f)
 		return fd < 0 ? -1 : bad_list(run, file, strerror(errno));
 	rc = read_ids(run, file, f, ids);
-	fclose(f);
+	if (f != stdin)
+		fclose(f);
 	return rc;
 }
 

@@ -83,6 +83,8 @@ ovlctl export --without l3 repo/app:1 thin.tar
 ok "by LAYER: it and all below it" test "$(tar -tf thin.tar | wc -l)" = $(($(tar -tf full.tar | wc -l) - 3))
 echo "$ids" | head -3 | ovlctl export --without @- repo/app:1 - >again.tar
 same "... which a list of ids does too" again.tar thin.tar
+echo "$ids" | head -3 | ovlctl export --without @- --without @- repo/app:1 - >again.tar
+same "... or one that is read twice" again.tar thin.tar
 id 1 >list
 ovlctl export --without @list --without l3 --without l2 repo/app:1 again.tar
 same "... or several options" again.tar thin.tar
@@ -203,13 +205,34 @@ is "several images" "$(ovlctl import --no-names three.tar)" "$(id 5; echo "$whol
 ovlctl rm -r "$(id 3)"
 # The second has what the first lacks.
 OVLCTL_ROOT=$here ovlctl export --without l2 repo/app:1 one
-OVLCTL_ROOT=$here ovlctl export l4 two
-cp -n one/blobs/sha256/* two/blobs/sha256
-jq -sc '.[0].manifests += .[1].manifests | .[0]' one/index.json two/index.json >index
-mv index two/index.json
+OVLCTL_ROOT=$here ovlctl export l4 both.oci
+cp -n one/blobs/sha256/* both.oci/blobs/sha256
+jq -sc '.[0].manifests += .[1].manifests | .[0]' one/index.json both.oci/index.json >index
+mv index both.oci/index.json
 in_store h0
-is "one of them has the layers that another lacks" "$(ovlctl import --no-names two)" "$(echo "$whole"; id 4)"
+is "one of them has the layers that another lacks" "$(ovlctl import --no-names both.oci)" "$(echo "$whole"; id 4)"
 ovlctl rm -r "$(id 1)"
+
+# Of two manifests for this machine, in an index: that which is complete, else the first.
+in_store h0
+need - ovlctl import 1.tar
+printf 'file name=x data=1\nend\n' | tar_of x.tar
+L=two
+mkdir two
+first=$(manifest "$machine" A=1 1.tar)
+second=$(manifest "$machine" A=2 x.tar)
+platform="\"platform\":{\"os\":\"linux\",\"architecture\":\"$machine\"}"
+printf '{"manifests":[{%s,%s},{%s,%s}]}' "$first" "$platform" "$second" "$platform" >index
+layout two "\"mediaType\":\"$index_type\",$(blob index)"
+rm "two/blobs/sha256/$(sha 1.tar)"
+is "the complete one of two manifests for this machine" "$(ovlctl import two)" "$(sha x.tar)"
+ovlctl rm "$(sha x.tar)"
+rm "two/blobs/sha256/$(sha x.tar)"
+is "... the first of two that lack layers" "$(ovlctl import two)" "$(sha 1.tar)"
+ovlctl rm "$(sha 1.tar)"
+fails 3 "layer sha256:$(sha 1.tar) .* is neither in it nor in the store" "... which the store must have" \
+	ovlctl import two
+OVLCTL_ROOT=$here
 
 # ---- what is refused
 
