@@ -1,23 +1,81 @@
-/* A target without libFuzzer: gives it the files that it is called with, each once. */
+/*
+ * A target without libFuzzer.
+ *
+ *	TARGET FILE...			gives it the files, each once
+ *	TARGET -r RUNS LAST FILE...	gives it as many changed files, the same ones each
+ *					time; LAST has the bytes given last. A minute for
+ *					one is too much
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fs.h"
 #include "fuzz.h"
 
-/* Of no use here, but mutators call it. */
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
+#define MAX_SIZE 16384
+
+#pragma weak LLVMFuzzerCustomMutator
+
+static uint64_t state;
+
+static size_t below(size_t n)
 {
-	(void)data;
-	return size < max_size ? size : max_size;
+	state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (size_t)(state >> 33) % n;
 }
 
-static void give(const char *name)
+/* Moves what is behind a gap of n bytes, or makes one. */
+static size_t insert(uint8_t *p, size_t size, size_t at, size_t n)
+{
+	memmove(p + at + n, p + at, size - at);
+	return size + n;
+}
+
+/* One change, as libFuzzer makes them. */
+size_t LLVMFuzzerMutate(uint8_t *p, size_t size, size_t max_size)
+{
+	static const char some[] = "\0\1\n \"%,-./:0179=@AZ[]a{}\177\200\377";
+	size_t at = below(size + 1);
+	size_t n = 1 + below(1 + below(64));
+	size_t from = below(size + 1);
+
+	if (at == size || below(8) == 0) {
+		n = n < max_size - size ? n : max_size - size;
+		size = insert(p, size, at, n);
+		memset(p + at, some[below(sizeof(some))], n);
+		return size;
+	}
+	n = n < size - at ? n : size - at;
+	switch (below(6)) {
+	case 0: p[at] ^= (uint8_t)(1 << below(8)); break;
+	case 1: p[at] = (uint8_t)some[below(sizeof(some))]; break;
+	case 2: p[at] = (uint8_t)below(256); break;
+	case 3: p[at] += below(2) ? 1 : 255; break;
+	case 4:
+		n = n < size - from ? n : size - from;
+		memmove(p + at, p + from, n);
+		break;
+	default: memmove(p + at, p + at + n, size - at - n); size -= n;
+	}
+	return size;
+}
+
+static size_t change(uint8_t *p, size_t size)
+{
+	if (LLVMFuzzerCustomMutator)
+		return LLVMFuzzerCustomMutator(
+			p, size, MAX_SIZE, (unsigned)below(1u << 31));
+	for (size_t n = 1 + below(4); n; n--)
+		size = LLVMFuzzerMutate(p, size, MAX_SIZE);
+	return size;
+}
+
+static void read_file(const char *name, struct buf *out)
 {
 	FILE *f = fopen(name, "rb");
-	struct buf bytes = {0};
 	char block[4096];
-	uint8_t *exact;
 	size_t n;
 
 	if (!f) {
@@ -25,27 +83,63 @@ static void give(const char *name)
 		exit(2);
 	}
 	while ((n = fread(block, 1, sizeof(block), f)) > 0)
-		buf_add(&bytes, block, n);
+		buf_add(out, block, n);
 	fclose(f);
+}
+
+static void give(const void *p, size_t n)
+{
 	/* Of its very size, so that a byte too far is seen. */
-	exact = malloc(bytes.len + !bytes.len);
-	if (bytes.len)
-		memcpy(exact, bytes.data, bytes.len);
-	LLVMFuzzerTestOneInput(exact, bytes.len);
+	uint8_t *exact = malloc(n + !n);
+
+	if (n)
+		memcpy(exact, p, n);
+	LLVMFuzzerTestOneInput(exact, n);
 	free(exact);
-	buf_release(&bytes);
+}
+
+static void give_changed(unsigned runs, const char *last, char **files, size_t n_files)
+{
+	FILE *f = fopen(last, "wb");
+	uint8_t bytes[MAX_SIZE];
+
+	for (unsigned i = 0; f && i < runs; i++) {
+		struct buf file = {0};
+		size_t n;
+
+		state = i;
+		read_file(files[below(n_files)], &file);
+		n = file.len < MAX_SIZE ? file.len : MAX_SIZE;
+		if (n)
+			memcpy(bytes, file.data, n);
+		n = change(bytes, n);
+		if (fs_pwrite_all(fileno(f), bytes, n, 0) < 0 ||
+			ftruncate(fileno(f), (off_t)n))
+			exit(2);
+		alarm(60);
+		give(bytes, n);
+		buf_release(&file);
+	}
+	if (!f)
+		exit(2);
+	alarm(0);
+	fclose(f);
 }
 
 int main(int argc, char **argv)
 {
-	int n = argc - 1;
+	bool changed = argc > 4 && strcmp(argv[1], "-r") == 0;
 
 	LLVMFuzzerInitialize(&argc, &argv);
-	printf("1..%d\n", n);
-	for (int i = 1; i <= n; i++) {
-		give(argv[i]);
-		printf("ok %d - %s\n", i,
-			strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i]);
+	if (changed)
+		give_changed((unsigned)strtoul(argv[2], NULL, 10), argv[3], argv + 4,
+			(size_t)argc - 4);
+	for (int i = 1; !changed && i < argc; i++) {
+		struct buf file = {0};
+
+		read_file(argv[i], &file);
+		give(file.data, file.len);
+		buf_release(&file);
 	}
 	return 0;
 }
