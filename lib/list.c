@@ -126,13 +126,11 @@ static int not_read(
  * that a commit is making, another file counts. */
 static bool read_whole(int dir, const char *id, struct meta *m)
 {
-	char path[ID_LEN + sizeof(META_NAME) + 1];
+	auto_fd fd = openat(dir, P("%s/" META_NAME, id),
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char text[META_MAX];
-	auto_fd fd = -1;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "%s/" META_NAME, id);
-	fd = openat(dir, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
 	return n > 0 && meta_parse(text, (size_t)n, m) == 0 &&
 		strcmp(m->becomes.s, id) != 0;

@@ -409,8 +409,7 @@ static int umount_all(struct job *job, struct mounts *m)
 			return read;
 		gone = clear_gone(job, m, &after);
 		mounts_release(m);
-		*m = after;
-		memset(&after, 0, sizeof(after));
+		*m = steal(after);
 		if (rc == 0 || !gone) {
 			bool left = false;
 

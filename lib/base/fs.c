@@ -331,46 +331,41 @@ int fs_rename(int fromdir, const char *from, int todir, const char *to, unsigned
 	return fs_fail(changed);
 }
 
-int fs_write_until(int fd, const void *p, size_t n, const atomic_int *stop)
+/* Writes at an offset (NULL: at the file position). */
+static int write_out(
+	int fd, const void *p, size_t n, const uint64_t *offset, const atomic_int *stop)
 {
-	const char *at = p;
+	size_t done = 0;
 
-	while (n) {
-		ssize_t done = write(fd, at, n);
+	while (done < n) {
+		const char *at = (const char *)p + done;
+		ssize_t got = offset ? pwrite(fd, at, n - done, (off_t)(*offset + done)) :
+				       write(fd, at, n - done);
 
 		if (stop && *stop)
 			return fs_fail(EINTR);
-		if (done < 0 && errno == EINTR)
+		if (got < 0 && errno == EINTR)
 			continue;
-		if (done < 0)
+		if (got < 0)
 			return -1;
-		at += done;
-		n -= (size_t)done;
+		done += (size_t)got;
 	}
 	return 0;
+}
+
+int fs_write_until(int fd, const void *p, size_t n, const atomic_int *stop)
+{
+	return write_out(fd, p, n, NULL, stop);
 }
 
 int fs_write_all(int fd, const void *p, size_t n)
 {
-	return fs_write_until(fd, p, n, NULL);
+	return write_out(fd, p, n, NULL, NULL);
 }
 
 int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset)
 {
-	const char *at = p;
-
-	while (n) {
-		ssize_t done = pwrite(fd, at, n, (off_t)offset);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return -1;
-		at += done;
-		n -= (size_t)done;
-		offset += (uint64_t)done;
-	}
-	return 0;
+	return write_out(fd, p, n, &offset, NULL);
 }
 
 int fs_chmod_path(int fd, mode_t mode)

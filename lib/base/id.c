@@ -10,24 +10,19 @@
 static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 static const char hex[] = "0123456789abcdef";
 
-static size_t span(const char *s, const char *alphabet)
-{
-	return strspn(s, alphabet);
-}
-
 bool id_is_full(const char *s)
 {
-	return span(s, hex) == ID_LEN && !s[ID_LEN];
+	return strspn(s, hex) == ID_LEN && !s[ID_LEN];
 }
 
 bool id_is_short(const char *s)
 {
-	return span(s, base32) == SHORT_LEN && !s[SHORT_LEN];
+	return strspn(s, base32) == SHORT_LEN && !s[SHORT_LEN];
 }
 
 bool id_is_prefix(const char *s)
 {
-	size_t n = span(s, hex);
+	size_t n = strspn(s, hex);
 
 	return n >= 4 && n < ID_LEN && !s[n];
 }
@@ -39,7 +34,7 @@ int id_order(const void *a, const void *b)
 
 bool id_short_at(const char *s, size_t n)
 {
-	return n == SHORT_LEN && span(s, base32) >= SHORT_LEN;
+	return n == SHORT_LEN && strspn(s, base32) >= SHORT_LEN;
 }
 
 void id_base32(const unsigned char bytes[16], char out[SHORT_LEN + 1])

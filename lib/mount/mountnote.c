@@ -148,8 +148,7 @@ static int read_notes(int fd, struct mountnotes *out)
 	}
 	if (rc < 0 || more < 0)
 		return rc < 0 ? rc : -errno;
-	*out = m;
-	memset(&m, 0, sizeof(m));
+	*out = steal(m);
 	return 0;
 }
 

@@ -279,10 +279,9 @@ static struct look read_source(
 static bool has_layer(int store, const struct named *n)
 {
 	const struct driver *d = n->ref.drv;
-	char path[ID_LEN + 64];
+	const char *path = *n->link ? P("%s/%s/%s", d->name, d->links, n->link) :
+				      P("%s/%s", d->name, n->ref.id.s);
 
-	snprintf(path, sizeof(path), "%s/%s%s%s", d->name, *n->link ? d->links : "",
-		*n->link ? "/" : "", *n->link ? n->link : n->ref.id.s);
 	return fs_exists(store, path) > 0;
 }
 
@@ -432,8 +431,7 @@ int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
 	}
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot read '/proc/self/mountinfo'");
-	*out = m;
-	memset(&m, 0, sizeof(m));
+	*out = steal(m);
 	return 0;
 }
 

@@ -110,7 +110,6 @@ int mounts_inside(int mnt_id, struct mounts *out)
 	}
 	if (rc < 0)
 		return rc;
-	*out = m;
-	memset(&m, 0, sizeof(m));
+	*out = steal(m);
 	return 0;
 }

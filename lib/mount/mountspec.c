@@ -264,8 +264,7 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 		return err_say(err, E2BIG,
 			"the mount options take %zu bytes, the kernel accepts %d",
 			s.data.len, MOUNT_DATA_MAX);
-	*out = s;
-	memset(&s, 0, sizeof(s));
+	*out = steal(s);
 	return 0;
 }
 

@@ -23,17 +23,11 @@
 static const char kernels[] = "work";
 static const char resting[] = "rest";
 
-static void work_path(const struct layer *l, const char *name, char path[64])
-{
-	snprintf(path, 64, "%s/%s", l->drv->work, name);
-}
+#define IN_WORK(l, name) P("%s/%s", (l)->drv->work, name)
 
 static int stat_work(const struct layer *l, struct stat *st)
 {
-	char path[64];
-
-	work_path(l, kernels, path);
-	return fstatat(l->fd, path, st, AT_SYMLINK_NOFOLLOW);
+	return fstatat(l->fd, IN_WORK(l, kernels), st, AT_SYMLINK_NOFOLLOW);
 }
 
 bool upper_is_idle(const struct layer *l)
@@ -65,12 +59,7 @@ static bool is_same(const struct layer *l, const struct upper_work *before)
 
 static bool rename_work(const struct layer *l, const char *from, const char *to)
 {
-	char old[64];
-	char path[64];
-
-	work_path(l, from, old);
-	work_path(l, to, path);
-	return renameat(l->fd, old, l->fd, path) == 0;
+	return renameat(l->fd, IN_WORK(l, from), l->fd, IN_WORK(l, to)) == 0;
 }
 
 /* What the kernel has left in it, such as its index, must not be kept for a later

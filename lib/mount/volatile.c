@@ -2,13 +2,11 @@
 /* The mark that a volatile mount leaves. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "mount/upper.h"
 #include "mount/volatile.h"
@@ -22,19 +20,13 @@
 
 static const char *const places[] = {KERNELS, LIFTED};
 
-static void mark_path(const struct layer *l, const char *place, char path[64])
-{
-	snprintf(path, 64, "%s/%s", l->drv->work, place);
-}
+/* One of them in the layer. */
+#define MARK(l, place) P("%s/%s", (l)->drv->work, place)
 
 static bool marked(const struct layer *l)
 {
 	for (int i = 0; i < 2; i++) {
-		char path[64];
-		struct stat st;
-
-		mark_path(l, places[i], path);
-		if (fstatat(l->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fs_exists(l->fd, MARK(l, places[i])) > 0)
 			return true;
 	}
 	return false;
@@ -42,14 +34,11 @@ static bool marked(const struct layer *l)
 
 static int remove_at(const struct layer *l, const char *place)
 {
-	char path[64];
-	char *name;
-	auto_fd dir = -1;
+	const char *path = MARK(l, place);
+	const char *name = path_base(path);
+	auto_fd dir = fs_open_beneath(
+		l->fd, P("%.*s", (int)(name - path - 1), path), O_RDONLY | O_DIRECTORY);
 
-	mark_path(l, place, path);
-	name = strrchr(path, '/');
-	*name++ = '\0';
-	dir = fs_open_beneath(l->fd, path, O_RDONLY | O_DIRECTORY);
 	if (dir < 0)
 		return errno == ENOENT ? 0 : -1;
 	return fs_rmtree(dir, name, NULL);
@@ -82,14 +71,12 @@ int volatile_check(
 
 int volatile_lift(const struct layer *l, struct ovl_err *err)
 {
-	char from[64];
-	char to[64];
+	const char *from = MARK(l, KERNELS);
 
-	mark_path(l, KERNELS, from);
-	mark_path(l, LIFTED, to);
 	if (fs_exists(l->fd, from) == 0)
 		return 0;
-	if (remove_at(l, LIFTED) == 0 && renameat(l->fd, from, l->fd, to) == 0)
+	if (remove_at(l, LIFTED) == 0 &&
+		renameat(l->fd, from, l->fd, MARK(l, LIFTED)) == 0)
 		return 0;
 	return err_sys(
 		err, errno, "cannot move the volatile mark of layer %.12s", l->id.s);

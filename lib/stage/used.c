@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "store/store.h"
 #include "stage/used.h"
 
@@ -33,11 +34,11 @@ void used_now(const struct layer *l)
 int64_t used_last(struct ovl_store *st, const struct layer_ref *ref, int64_t created)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, NULL);
-	char path[ID_LEN + sizeof(used) + 1];
 	struct stat sb;
 
-	snprintf(path, sizeof(path), "%s/%s", ref->id.s, used);
-	if (drv_fd < 0 || fstatat(drv_fd, path, &sb, AT_SYMLINK_NOFOLLOW) < 0)
+	if (drv_fd < 0 ||
+		fstatat(drv_fd, P("%s/%s", ref->id.s, used), &sb, AT_SYMLINK_NOFOLLOW) <
+			0)
 		return created;
 	return sb.st_mtim.tv_sec > created ? sb.st_mtim.tv_sec : created;
 }

@@ -45,18 +45,18 @@ bool becoming_unfinished(const struct meta *m)
 
 /* ---- in staging ------------------------------------------------------------------- */
 
-/* "../../<driver>/<id>" */
-static bool parse_to(char *target, struct layer_ref *image)
+bool becoming_parse(char *target, const char *up, struct layer_ref *ref)
 {
-	static const char up[] = "../../";
 	char *slash = strrchr(target, '/');
+	size_t n = strlen(up);
 
-	if (!slash || strncmp(target, up, sizeof(up) - 1) != 0 || !id_is_full(slash + 1))
+	if (!slash || slash < target + n || strncmp(target, up, n) != 0 ||
+		!id_is_full(slash + 1))
 		return false;
 	*slash = '\0';
-	image->drv = driver_find(target + sizeof(up) - 1);
-	memcpy(image->id.s, slash + 1, ID_LEN + 1);
-	return image->drv != NULL;
+	ref->drv = driver_find(target + n);
+	memcpy(ref->id.s, slash + 1, ID_LEN + 1);
+	return ref->drv != NULL;
 }
 
 int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *image)
@@ -67,7 +67,7 @@ int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *i
 	if (fs_readlink(staging, P("%s/" BECOMING_TO, name), 256, &target) < 0)
 		return fs_is_gone(errno) || errno == EINVAL || errno == EFBIG ? 0 :
 										-errno;
-	return parse_to(target.data, image);
+	return becoming_parse(target.data, "../../", image);
 }
 
 static int layer_in_place(struct ovl_store *st, const struct layer_ref *ref)

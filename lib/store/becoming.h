@@ -47,6 +47,9 @@ int becoming_to(
 /* Reads staging/NAME/.to, whether its target exists or not: 1, 0, negative errno. */
 int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *image);
 
+/* Parses the target of such a link, or of a name: up, "<driver>/<id>". Changes it. */
+bool becoming_parse(char *target, const char *up, struct layer_ref *ref);
+
 /* 1 if the layer that is to be put back has that file, 0 if not, negative errno. */
 int becoming_has(struct ovl_store *st, const struct ovl_id *id, const char *file);
 

@@ -117,15 +117,6 @@ static int latest(const struct layer *l, const struct buf *list, char hex[ID_LEN
 	return list->len > ID_LEN + 1 ? 2 : 1;
 }
 
-static bool has_digest(const struct buf *list, const char *hex)
-{
-	for (size_t at = 0; at < list->len; at += ID_LEN + 1) {
-		if (memcmp(list->data + at, hex, ID_LEN) == 0)
-			return true;
-	}
-	return false;
-}
-
 int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 	struct ovl_err *err)
 {
@@ -138,7 +129,7 @@ int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 	if (rc)
 		return rc;
 	asked = asked_for(what);
-	if (asked && !has_digest(&list, asked)) {
+	if (asked && !(list.len && strstr(list.data, asked))) {
 		struct layer_ref self = layer_ref_of(l);
 		struct layer_ref owner;
 

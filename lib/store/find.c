@@ -41,12 +41,11 @@ static int cannot_look(const struct search *s, int errnum)
 	return err_sys(s->err, errnum, "cannot look up layer %s", Q(s->what));
 }
 
-static int find_full(struct search *s, const struct driver *drv, int drv_fd)
+static int find_full(struct search *s, const struct driver *drv)
 {
 	struct layer_ref ref = {.drv = drv};
 	int r;
 
-	(void)drv_fd;
 	memcpy(ref.id.s, s->what, ID_LEN + 1);
 	r = layer_exists(s->st, &ref, s->err);
 	if (r > 0)
@@ -88,14 +87,14 @@ static int match_link(void *ctx, const struct driver *drv, int dir, const char *
 	return 1;
 }
 
-static int find_short(struct search *s, const struct driver *drv, int drv_fd)
+static int find_short(struct search *s, const struct driver *drv)
 {
 	struct layer_ref ref = {.drv = drv};
 	int r;
 
 	if (!drv->links)
 		return each_in_driver(s->st, drv, match_link, s, s->err);
-	r = driver_by_link(drv, drv_fd, s->what, &ref.id);
+	r = driver_by_link(drv, store_driver_dir(s->st, drv, NULL), s->what, &ref.id);
 	if (r < 0)
 		return cannot_look(s, -r);
 	if (r > 0)
@@ -130,20 +129,11 @@ static int match_diff_id(void *ctx, const struct driver *drv, int dir, const cha
 }
 
 static int each_driver(
-	struct search *s, int (*fn)(struct search *s, const struct driver *drv, int fd))
+	struct search *s, int (*fn)(struct search *s, const struct driver *drv))
 {
 	for (const struct driver *const *d = driver_list; *d; d++) {
-		int fd;
-		int rc;
+		int rc = store_covers(s->st, *d) ? fn(s, *d) : 0;
 
-		if (!store_covers(s->st, *d))
-			continue;
-		fd = store_driver_dir(s->st, *d, s->err);
-		if (fd == -ENOENT)
-			continue;
-		if (fd < 0)
-			return fd;
-		rc = fn(s, *d, fd);
 		if (rc < 0)
 			return rc;
 	}

@@ -307,8 +307,7 @@ int layer_view(
 		rc = push_lower(l, lowers.name[i], &v, err);
 	if (rc < 0)
 		return rc;
-	*out = v;
-	memset(&v, 0, sizeof(v));
+	*out = steal(v);
 	return 0;
 }
 

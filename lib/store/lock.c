@@ -81,42 +81,31 @@ static int wait_for(const struct ovl_store *st, unsigned seconds, int fd, int op
 	return rc;
 }
 
-static int lock_now(int fd, int op, const char *what, struct ovl_err *err)
-{
-	int rc = lock_try(fd, op);
-
-	if (rc < 0)
-		return err_sys(err, -rc, "cannot lock %s", what);
-	return rc ? 0 : busy(fd, op, what, err);
-}
-
-/* Waits for that many seconds; 0: for ever. */
+/* Waits for that many seconds; 0: for ever; with LOCK_NB not at all. */
 static int take_within(const struct ovl_store *st, unsigned seconds, int fd, int op,
 	const char *what, struct ovl_err *err)
 {
-	int rc;
+	bool waits = !(op & LOCK_NB);
+	int rc = lock_try(fd, op);
 
-	if (op & LOCK_NB)
-		return lock_now(fd, op, what, err);
-	rc = lock_try(fd, op);
-	if (rc == 0)
+	if (rc == 0 && waits) {
 		store_waiting(st, "waiting for another process to finish with %s", what);
-	if (rc == 0 && seconds)
-		rc = wait_for(st, seconds, fd, op);
-	else if (rc == 0) {
-		while (rc == 0 && !store_stopped(st))
-			rc = flock(fd, op) == 0 ? 1 : errno == EINTR ? 0 : -errno;
+		rc = seconds ? wait_for(st, seconds, fd, op) : 0;
 	}
+	while (rc == 0 && waits && !seconds && !store_stopped(st))
+		rc = flock(fd, op) == 0 ? 1 : errno == EINTR ? 0 : -errno;
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot lock %s", what);
-	return rc ? 0 : store_stopped(st) ? err_stopped(err) : busy(fd, op, what, err);
+	return rc                          ? 0 :
+		waits && store_stopped(st) ? err_stopped(err) :
+					     busy(fd, op, what, err);
 }
 
 int lock_take(
 	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
 {
-	return st->cfg.nowait ? lock_now(fd, op, what, err) :
-				take_within(st, st->cfg.wait, fd, op, what, err);
+	return take_within(
+		st, st->cfg.wait, fd, st->cfg.nowait ? op | LOCK_NB : op, what, err);
 }
 
 int lock_moment(

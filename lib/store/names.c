@@ -22,33 +22,6 @@
 /* In staging/W. */
 #define GIVEN_NOTE BECOMING_GIVES "/" NAMES_NOTES "/%s"
 
-/* "../<driver>/<id>" */
-static bool parse_target(const char *target, struct layer_ref *ref)
-{
-	char driver[32];
-	const char *slash;
-
-	if (strncmp(target, "../", 3) != 0)
-		return false;
-	target += 3;
-	slash = strchr(target, '/');
-	if (!slash || (size_t)(slash - target) >= sizeof(driver) ||
-		!id_is_full(slash + 1))
-		return false;
-	memcpy(driver, target, (size_t)(slash - target));
-	driver[slash - target] = '\0';
-	ref->drv = driver_find(driver);
-	if (!ref->drv)
-		return false;
-	strcpy(ref->id.s, slash + 1);
-	return true;
-}
-
-static void format_target(const struct layer_ref *ref, char out[128])
-{
-	snprintf(out, 128, "../%s/%s", ref->drv->name, ref->id.s);
-}
-
 /* The link as it is, whether its layer exists or not. -EUCLEAN: not one of ours. */
 int names_read_link(int names, const char *file, struct layer_ref *ref)
 {
@@ -59,7 +32,7 @@ int names_read_link(int names, const char *file, struct layer_ref *ref)
 			return 0;
 		return errno == EINVAL || errno == EFBIG ? -EUCLEAN : -errno;
 	}
-	return parse_target(target.data, ref) ? 1 : -EUCLEAN;
+	return becoming_parse(target.data, "../", ref) ? 1 : -EUCLEAN;
 }
 
 int names_noted_here(struct ovl_store *st, const struct layer_ref *ref, const char *file)
@@ -237,13 +210,12 @@ int names_link(struct ovl_store *st, const char *name, const struct layer_ref *r
 	bool force, struct ovl_err *err)
 {
 	int names = store_dir(st, DIR_NAMES, err);
+	const char *target = P("../%s/%s", ref->drv->name, ref->id.s);
 	struct layer_ref owner;
-	char target[128];
 	char file[256];
 	int r;
 
 	name_encode(name, file);
-	format_target(ref, target);
 	if (symlinkat(target, names, file) == 0)
 		return 0;
 	if (errno != EEXIST)
@@ -320,4 +292,16 @@ void names_unlock(struct ovl_store *st)
 {
 	st->names_held = false;
 	flock(store_dir(st, DIR_NAMES, NULL), LOCK_UN);
+}
+
+int names_locked(struct ovl_store *st, int (*fn)(void *ctx, struct ovl_err *err),
+	void *ctx, struct ovl_err *err)
+{
+	int rc = names_lock(st, err);
+
+	if (rc < 0)
+		return rc;
+	rc = fn(ctx, err);
+	names_unlock(st);
+	return rc;
 }

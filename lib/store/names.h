@@ -95,6 +95,9 @@ int names_link(struct ovl_store *st, const char *name, const struct layer_ref *r
 void names_unlink(struct ovl_store *st, const char *name);
 int names_sync(struct ovl_store *st, struct ovl_err *err);
 void names_unlock(struct ovl_store *st);
+/* Calls fn under names_lock(). */
+int names_locked(struct ovl_store *st, int (*fn)(void *ctx, struct ovl_err *err),
+	void *ctx, struct ovl_err *err);
 
 /*
  * For the removal of a layer with its names: locks the names and lists those of the

@@ -23,16 +23,13 @@
 int names_noted_in(struct ovl_store *st, const struct layer_ref *ref,
 	const struct layer_ref *leads, const char *file)
 {
-	int drv_fd = store_driver_dir(st, ref->drv, NULL);
-	char path[ID_LEN + sizeof(BECOMING_GIVES) + 1];
 	int fd = -1;
 
-	snprintf(path, sizeof(path), "%s/" BECOMING_GIVES, leads->id.s);
 	if (!layer_ref_same(ref, leads) && names_noted_here(st, ref, file) == 0)
-		fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL), path);
-	if (fd >= 0)
-		return fd;
-	return drv_fd < 0 ? -1 : fs_open_dir(drv_fd, ref->id.s);
+		fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL),
+			P("%s/" BECOMING_GIVES, leads->id.s));
+	return fd >= 0 ? fd :
+			 fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);
 }
 
 static int names_dir(struct ovl_store *st)
@@ -93,8 +90,9 @@ static int open_old(struct giving *g)
 	return g->old < 0 ? -1 : names_note_set(g->old, true);
 }
 
-static int announce(struct giving *g, struct ovl_err *err)
+static int announce(void *ctx, struct ovl_err *err)
 {
+	struct giving *g = ctx;
 	int rc;
 
 	close_fdp(&g->old);
@@ -124,8 +122,9 @@ static int sync_notes(const struct giving *g, struct ovl_err *err)
 }
 
 /* 1 it leads to the layer, 0 another process has given or removed it meanwhile. */
-static int lead(struct giving *g, struct ovl_err *err)
+static int lead(void *ctx, struct ovl_err *err)
 {
+	struct giving *g = ctx;
 	struct ovl_store *st = g->l->st;
 	struct giving now = *g;
 	int rc = look(&now, err);
@@ -153,8 +152,9 @@ static bool leads_here(const struct giving *g)
 		layer_ref_same(&link, &g->self);
 }
 
-static int settle(struct giving *g, struct ovl_err *err)
+static int settle(void *ctx, struct ovl_err *err)
 {
+	struct giving *g = ctx;
 	auto_fd dir = fs_open_dir(g->l->fd, NAMES_NOTES);
 	auto_fd note = dir < 0 ? -1 : names_note_open(dir, g->file);
 	auto_fd layer = -1;
@@ -171,8 +171,10 @@ static int settle(struct giving *g, struct ovl_err *err)
 	return 0;
 }
 
-static int undo(struct giving *g, struct ovl_err *err)
+static int undo(void *ctx, struct ovl_err *err)
 {
+	struct giving *g = ctx;
+
 	if (leads_here(g) && g->had)
 		names_link(g->l->st, g->name, &g->leads, true, err);
 	else if (leads_here(g))
@@ -183,35 +185,23 @@ static int undo(struct giving *g, struct ovl_err *err)
 	return 0;
 }
 
-static int locked(struct giving *g, int (*fn)(struct giving *g, struct ovl_err *err),
-	struct ovl_err *err)
-{
-	int rc = names_lock(g->l->st, err);
-
-	if (rc < 0)
-		return rc;
-	rc = fn(g, err);
-	names_unlock(g->l->st);
-	return rc;
-}
-
 static int give(struct giving *g, struct ovl_err *err)
 {
 	int rc;
 
 	do {
-		rc = locked(g, announce, err);
+		rc = names_locked(g->l->st, announce, g, err);
 		if (rc == 0 && g->durable)
 			rc = sync_notes(g, err);
 		if (rc == 0)
-			rc = locked(g, lead, err);
+			rc = names_locked(g->l->st, lead, g, err);
 	} while (rc == 0);
 	if (rc > 0)
 		rc = g->durable ? names_sync(g->l->st, err) : 0;
 	if (rc == 0)
-		locked(g, settle, NULL);
+		names_locked(g->l->st, settle, g, NULL);
 	else if (g->made)
-		locked(g, undo, NULL);
+		names_locked(g->l->st, undo, g, NULL);
 	return rc;
 }
 
@@ -259,8 +249,9 @@ static int cannot_take(const struct taking *t, struct ovl_err *err)
 }
 
 /* 1; 0 nobody has it. */
-static int unnote(struct taking *t, struct ovl_err *err)
+static int unnote(void *ctx, struct ovl_err *err)
 {
+	struct taking *t = ctx;
 	int r = names_find(t->st, t->name, &t->owner, &t->leads, err);
 
 	if (r <= 0 || (t->from && !layer_ref_same(t->from, &t->owner)))
@@ -289,8 +280,9 @@ static int is_nobodys(const struct taking *t)
 	return r < 0 ? r : r == 0;
 }
 
-static int unlink_it(struct taking *t, struct ovl_err *err)
+static int unlink_it(void *ctx, struct ovl_err *err)
 {
+	struct taking *t = ctx;
 	int r = is_nobodys(t);
 
 	if (r > 0 && unlinkat(names_dir(t->st), t->file, 0) < 0)
@@ -301,8 +293,9 @@ static int unlink_it(struct taking *t, struct ovl_err *err)
 	return 1;
 }
 
-static int settle_again(struct taking *t, struct ovl_err *err)
+static int settle_again(void *ctx, struct ovl_err *err)
 {
+	struct taking *t = ctx;
 	struct layer_ref owner;
 	auto_fd note = names_note_open(t->dir, t->file);
 
@@ -314,34 +307,22 @@ static int settle_again(struct taking *t, struct ovl_err *err)
 	return 0;
 }
 
-static int with_lock(struct taking *t, int (*fn)(struct taking *t, struct ovl_err *err),
-	struct ovl_err *err)
-{
-	int rc = names_lock(t->st, err);
-
-	if (rc < 0)
-		return rc;
-	rc = fn(t, err);
-	names_unlock(t->st);
-	return rc;
-}
-
 /* Pending, as the lock may be what could not be had. */
 static void put_back(struct taking *t)
 {
 	names_note_pending(t->layer, t->name, t->has ? t->config : NULL, NULL);
-	with_lock(t, settle_again, NULL);
+	names_locked(t->st, settle_again, t, NULL);
 }
 
 static int take(struct taking *t, bool durable, struct ovl_err *err)
 {
-	int r = with_lock(t, unnote, err);
+	int r = names_locked(t->st, unnote, t, err);
 	bool gone = r > 0;
 
 	if (gone && durable && fsync(t->dir) < 0)
 		r = cannot_take(t, err);
 	if (r > 0)
-		r = with_lock(t, unlink_it, err);
+		r = names_locked(t->st, unlink_it, t, err);
 	if (gone && r < 0)
 		put_back(t);
 	close_fdp(&t->dir);

@@ -72,7 +72,6 @@ static int stamp_by_name(struct ovl_store *st)
 static int stamp_make(struct ovl_store *st, struct ovl_err *err)
 {
 	auto_fd fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	char link[48];
 	int rc;
 
 	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
@@ -80,11 +79,10 @@ static int stamp_make(struct ovl_store *st, struct ovl_err *err)
 	} else if (fd < 0) {
 		rc = -1;
 	} else {
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 		rc = stamp_write(st, fd);
 		if (rc == 0 &&
-			linkat(AT_FDCWD, link, st->fd, STORE_STAMP, AT_SYMLINK_FOLLOW) <
-				0 &&
+			linkat(AT_FDCWD, P("/proc/self/fd/%d", fd), st->fd, STORE_STAMP,
+				AT_SYMLINK_FOLLOW) < 0 &&
 			errno != EEXIST)
 			rc = -1;
 	}

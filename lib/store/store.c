@@ -231,13 +231,8 @@ static bool unmake_dir(struct ovl_store *st, const char *name)
 
 static bool unmake_driver(struct ovl_store *st, const struct driver *drv)
 {
-	char links[64];
-
-	if (drv->links) {
-		snprintf(links, sizeof(links), "%s/%s", drv->name, drv->links);
-		if (!unmake_dir(st, links))
-			return false;
-	}
+	if (drv->links && !unmake_dir(st, P("%s/%s", drv->name, drv->links)))
+		return false;
 	return unmake_dir(st, drv->name);
 }
 

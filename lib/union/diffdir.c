@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/cleanup.h"
 #include "base/fs.h"
 #include "union/diffdir.h"
 #include "union/whiteout.h"
@@ -100,7 +101,6 @@ int frame_names(const struct diffdir *f, struct namelist *out)
 	if (f->opaque && add_gone(f, &me, &all) < 0)
 		return -1;
 	namelist_sort(&all);
-	*out = all;
-	all = (struct namelist){0};
+	*out = steal(all);
 	return 0;
 }

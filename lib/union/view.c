@@ -92,8 +92,7 @@ int view_child(const struct view *v, const char *name, struct view *out)
 		if (made.marks[made.n - 1] == WH_OPAQUE_Y)
 			break;
 	}
-	*out = made;
-	memset(&made, 0, sizeof(made));
+	*out = steal(made);
 	return 0;
 }
 
@@ -107,8 +106,7 @@ static int copy_view(const struct view *v, struct view *out)
 		if (fd < 0 || view_push(&made, fd) < 0)
 			return -1;
 	}
-	*out = made;
-	memset(&made, 0, sizeof(made));
+	*out = steal(made);
 	return 0;
 }
 
@@ -129,8 +127,7 @@ int view_walk(const struct view *root, const char *path, struct view *out)
 		at = next;
 		path += n + (path[n] == '/');
 	}
-	*out = at;
-	memset(&at, 0, sizeof(at));
+	*out = steal(at);
 	return 0;
 }
 
