@@ -28,7 +28,7 @@ int ovl_create(struct ovl_store *st, const char *parent, const char *name,
 	if (rc == 0 && parent)
 		used_now(&below);
 	if (rc == 0)
-		rc = stage_begin(st, parent ? below.drv : st->drv, &sg, err);
+		rc = stage_begin(st, parent ? below.drv : st->drv, NULL, &sg, err);
 	if (rc == 0)
 		rc = stage_fill_empty(&sg, parent ? &below : NULL, meta_now(), err);
 	if (rc == 0 && id_random(id) < 0)

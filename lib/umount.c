@@ -301,30 +301,21 @@ static int clear_after(struct ovl_store *st, const struct mnt *m, struct ovl_err
 
 /* ---- many ------------------------------------------------------------------------- */
 
-static bool any(const struct mnt *m, const void *arg)
-{
-	(void)m;
-	(void)arg;
-	return true;
-}
-
-static bool of_layer(const struct mnt *m, const void *arg)
-{
-	const struct layer_ref *ref = arg;
-
-	return m->layer.drv == ref->drv && strcmp(m->layer.id.s, ref->id.s) == 0;
-}
-
 struct job {
 	struct ovl_store *st;
-	bool (*want)(const struct mnt *, const void *);
-	const void *arg;
-	uint64_t mnt_id; /* arg, of one mount */
+	const struct layer_ref *ref; /* only mounts of this layer; NULL: of any */
+	const uint64_t *mnt_id; /* only this one; NULL: any */
 	unsigned flags;
 	size_t done;
 	int rc; /* the first failure, its text in err */
 	struct ovl_err *err;
 };
+
+static bool is_wanted(const struct job *job, const struct mnt *m)
+{
+	return (!job->ref || layer_ref_same(&m->layer, job->ref)) &&
+		(!job->mnt_id || (uint64_t)m->mnt_id == *job->mnt_id);
+}
 
 static void note_failure(struct job *job, int rc, const struct ovl_err *why)
 {
@@ -338,7 +329,8 @@ static void note_failure(struct job *job, int rc, const struct ovl_err *why)
 static bool is_still_mounted(const struct mounts *m, const struct mnt *mnt)
 {
 	for (size_t i = 0; i < m->n; i++) {
-		if (m->mnt[i].mnt_id == mnt->mnt_id && of_layer(&m->mnt[i], &mnt->layer))
+		if (m->mnt[i].mnt_id == mnt->mnt_id &&
+			layer_ref_same(&m->mnt[i].layer, &mnt->layer))
 			return true;
 	}
 	return false;
@@ -356,7 +348,7 @@ static size_t clear_gone(
 
 		if (is_still_mounted(after, &before->mnt[i]))
 			continue;
-		gone += job->want(&before->mnt[i], job->arg);
+		gone += is_wanted(job, &before->mnt[i]);
 		rc = clear_after(job->st, &before->mnt[i], &why);
 		if (rc < 0)
 			note_failure(job, rc, &why);
@@ -376,7 +368,7 @@ static int umount_each(struct job *job, struct mounts *m, bool *all, struct ovl_
 		struct ovl_err err = {.status = OVL_FAILED};
 		int rc;
 
-		if (!job->want(&m->mnt[i], job->arg)) {
+		if (!is_wanted(job, &m->mnt[i])) {
 			*all = false;
 			continue;
 		}
@@ -414,7 +406,7 @@ static int umount_all(struct job *job, struct mounts *m)
 			bool left = false;
 
 			for (size_t i = 0; i < m->n; i++)
-				left |= job->want(&m->mnt[i], job->arg);
+				left |= is_wanted(job, &m->mnt[i]);
 			if (rc < 0 && left)
 				note_failure(job, rc, &why);
 			return job->rc;
@@ -422,24 +414,17 @@ static int umount_all(struct job *job, struct mounts *m)
 	}
 }
 
-static bool by_mnt_id(const struct mnt *m, const void *arg)
-{
-	const uint64_t *id = arg;
-
-	return (uint64_t)m->mnt_id == *id;
-}
-
 static int umount_path(
 	struct job *job, struct mounts *m, const char *path, struct ovl_err *err)
 {
 	struct statx sx;
+	uint64_t mnt_id;
 	int rc;
 
 	if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) < 0)
 		return err_sys(err, errno, "%s", Q(path));
-	job->mnt_id = sx.stx_attributes & STATX_ATTR_MOUNT_ROOT ? sx.stx_mnt_id : 0;
-	job->want = by_mnt_id;
-	job->arg = &job->mnt_id;
+	mnt_id = sx.stx_attributes & STATX_ATTR_MOUNT_ROOT ? sx.stx_mnt_id : 0;
+	job->mnt_id = &mnt_id;
 	rc = umount_all(job, m);
 	if (rc < 0 || job->done)
 		return rc;
@@ -468,7 +453,7 @@ static int not_mounted(struct ovl_store *st, const struct layer_ref *ref,
 int ovl_umount(
 	struct ovl_store *st, const char *what, unsigned flags, struct ovl_err *err)
 {
-	struct job job = {.st = st, .want = of_layer, .flags = flags, .err = err};
+	struct job job = {.st = st, .flags = flags, .err = err};
 	auto_mounts m = {0};
 	struct layer_ref ref;
 	int rc = mounts_read(st, &m, err);
@@ -482,14 +467,14 @@ int ovl_umount(
 		return umount_path(&job, &m, what, err);
 	if (rc < 0)
 		return rc;
-	job.arg = &ref;
+	job.ref = &ref;
 	rc = umount_all(&job, &m);
 	return rc < 0 || job.done ? rc : not_mounted(st, &ref, what, err);
 }
 
 int ovl_umount_all(struct ovl_store *st, unsigned flags, struct ovl_err *err)
 {
-	struct job job = {.st = st, .want = any, .flags = flags, .err = err};
+	struct job job = {.st = st, .flags = flags, .err = err};
 	auto_mounts m = {0};
 	int rc = mounts_read(st, &m, err);
 

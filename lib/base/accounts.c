@@ -7,7 +7,7 @@
 
 #include "base/accounts.h"
 #include "base/cleanup.h"
-#include "base/vec.h"
+#include "base/fs.h"
 
 #define NO_ID UINT32_MAX
 
@@ -30,30 +30,7 @@ static bool parse_line(char *line, uint32_t *id)
 	return true;
 }
 
-static int add_account(struct account_list *l, const char *name, uint32_t id)
-{
-	struct account *a;
-
-	if (!VEC_ROOM(l->item, l->n))
-		return -1;
-	a = &l->item[l->n];
-	*a = (struct account){.name = strdup(name), .id = id, .line = l->n};
-	if (!a->name)
-		return -1;
-	l->n++;
-	return 0;
-}
-
-static int in_order(const void *a, const void *b)
-{
-	const struct account *x = a;
-	const struct account *y = b;
-	int order = strcmp(x->name, y->name);
-
-	return order ? order : x->line < y->line ? -1 : x->line > y->line;
-}
-
-/* A missing file counts as empty. */
+/* A missing file counts as empty. If a name appears twice, the first line wins. */
 static int read_file(struct account_list *l, const char *file)
 {
 	auto_file f = fopen(file, "re");
@@ -62,34 +39,27 @@ static int read_file(struct account_list *l, const char *file)
 	uint32_t id;
 
 	while (f && getline(&line, &size, f) > 0) {
-		if (parse_line(line, &id) && add_account(l, line, id) < 0)
+		if (!parse_line(line, &id))
+			continue;
+		if (namelist_add(&l->names, 0, line) < 0)
 			return -1;
+		buf_add(&l->names.text, &id, sizeof(id));
 	}
-	if (l->n)
-		qsort(l->item, l->n, sizeof(*l->item), in_order);
+	namelist_sort(&l->names);
 	l->read = true;
-	return 0;
+	return l->names.text.failed ? fs_fail(ENOMEM) : 0;
 }
 
 static int find(struct account_list *l, const char *file, const char *name, uint32_t *id)
 {
-	size_t low = 0;
-	size_t high;
+	size_t i;
 
 	if (!l->read && read_file(l, file) < 0)
 		return -1;
-	high = l->n;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (strcmp(l->item[mid].name, name) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == l->n || strcmp(l->item[low].name, name) != 0)
+	i = namelist_find(&l->names, name);
+	if (i == l->names.n)
 		return 0;
-	*id = l->item[low].id;
+	memcpy(id, namelist_name(&l->names, i) + strlen(name) + 1, sizeof(*id));
 	return 1;
 }
 
@@ -103,16 +73,9 @@ int accounts_group(struct accounts *a, const char *name, uint32_t *id)
 	return find(&a->groups, "/etc/group", name, id);
 }
 
-static void release_list(struct account_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->item[i].name);
-	free(l->item);
-}
-
 void accounts_release(struct accounts *a)
 {
-	release_list(&a->users);
-	release_list(&a->groups);
+	namelist_release(&a->users.names);
+	namelist_release(&a->groups.names);
 	*a = (struct accounts){0};
 }

@@ -9,20 +9,14 @@
 #define OVL_ACCOUNTS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-struct account {
-	char *name;
-	uint32_t id;
-	size_t line; /* if a name appears twice, the first line wins */
-};
+#include "base/namelist.h"
 
 struct accounts {
 	struct account_list {
 		bool read;
-		struct account *item; /* sorted */
-		size_t n;
+		struct namelist names; /* sorted; behind the NUL of each is its id */
 	} users, groups;
 };
 

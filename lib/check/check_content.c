@@ -155,7 +155,7 @@ static int begin_scratch(const struct content *x, bool memory, struct stage *out
 	int dir;
 
 	if (!memory)
-		return stage_begin(x->c->st, x->l->drv, out, x->c->err);
+		return stage_begin(x->c->st, x->l->drv, NULL, out, x->c->err);
 	fs = superblock_private();
 	dir = fs < 0 ? -1 : openat(fs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)

@@ -89,7 +89,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 	unlinkat(c->l.fd, BECOMING_TO, 0); /* of the previous commit */
 	rc = becoming_forget(c->st, &c->l.id, err);
 	if (rc == 0)
-		rc = stage_begin_as(c->st, c->l.drv, &c->l.id, sg, err);
+		rc = stage_begin(c->st, c->l.drv, &c->l.id, sg, err);
 	if (rc == 0 && c->req->keep) {
 		memcpy(sg->link, c->l.meta.link, sizeof(sg->link));
 		rc = stage_fill_empty(sg, image, c->l.meta.created, err);

@@ -155,11 +155,12 @@ static int names_of(void *ctx, void *dir, struct namelist *out)
 
 /* Would this name of the base be visible without the opaque mark? A socket hides it
  * here, but cannot be in a tar. */
-static bool would_show(void *ctx, const char *name)
+static int would_show(void *ctx, const char *name, const struct stat *below)
 {
 	const struct diffdir *c = ctx;
 	struct stat st;
 
+	(void)below;
 	return view_stat(&c->me.dir, name, &st, NULL) <= 0 || S_ISDIR(st.st_mode) ||
 		S_ISSOCK(st.st_mode);
 }
@@ -253,7 +254,7 @@ static int report_gone(struct changes *w, bool known)
 /* Does the directory that is kept hide something below? 1, 0, -1. */
 static int kept_hides(struct changes *w)
 {
-	return w->kept.opaque ? view_has_any(&w->kept.base.dir, would_show, &w->kept) : 0;
+	return w->kept.opaque ? view_each(&w->kept.base.dir, would_show, &w->kept) : 0;
 }
 
 /* It may have disappeared by now. */

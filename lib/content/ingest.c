@@ -30,7 +30,7 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 	int tree;
 	int rc = in->cfg.within ?
 		stage_begin_within(in->cfg.within, in->cfg.as, &in->stage, err) :
-		stage_begin(in->st, in->cfg.drv, &in->stage, err);
+		stage_begin(in->st, in->cfg.drv, NULL, &in->stage, err);
 
 	if (rc < 0)
 		return rc;

@@ -162,11 +162,12 @@ struct looking {
 
 /* Would something below become visible? Not if it is replaced here by something other
  * than a directory. After a stop the answer does not matter. */
-static bool would_show(void *ctx, const char *name)
+static int would_show(void *ctx, const char *name, const struct stat *below)
 {
 	const struct looking *s = ctx;
 	struct stat st;
 
+	(void)below;
 	return stopped(s->u) || fstatat(s->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		S_ISDIR(st.st_mode);
 }
@@ -175,7 +176,7 @@ static int resolve_opaque(
 	struct finish *w, int fd, const struct view *below, struct ovl_err *err)
 {
 	struct looking s = {.u = w->u, .fd = fd};
-	int r = view_has_any(below, would_show, &s);
+	int r = view_each(below, would_show, &s);
 
 	if (r < 0 || (r > 0 && wh_set_opaque(w->u->xattrs, fd) < 0))
 		return err_sys(

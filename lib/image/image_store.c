@@ -280,7 +280,7 @@ int image_store(struct ovl_store *st, const struct ovl_import *req, struct image
 	int rc = image_plan(&ld, err);
 
 	if (rc == 0)
-		rc = stage_begin(st, st->drv, &ld.stage, err);
+		rc = stage_begin(st, st->drv, NULL, &ld.stage, err);
 	if (rc == 0)
 		rc = image_pool(&ld, err);
 	if (rc == 0)

@@ -75,8 +75,8 @@ static int try_begin(struct stage *sg, int staging, const struct ovl_id *as)
 	return rc;
 }
 
-int stage_begin_as(struct ovl_store *st, const struct driver *drv,
-	const struct ovl_id *as, struct stage *out, struct ovl_err *err)
+int stage_begin(struct ovl_store *st, const struct driver *drv, const struct ovl_id *as,
+	struct stage *out, struct ovl_err *err)
 {
 	struct stage sg = {.st = st, .drv = drv, .fd = -1, .spare = -1, .held = -1};
 	int staging = store_dir_make(st, DIR_STAGING, err);
@@ -145,12 +145,6 @@ int stage_resume(struct stage *sg, struct ovl_err *err)
 	if (sg->fd < 0)
 		sg->fd = fs_open_dir(sg->home, sg->name);
 	return sg->fd < 0 ? err_sys(err, errno, "cannot open a staging directory") : 0;
-}
-
-int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
-	struct ovl_err *err)
-{
-	return stage_begin_as(st, drv, NULL, out, err);
 }
 
 static int sync_all(int fd, struct ovl_err *err)

@@ -54,8 +54,9 @@ struct stage {
 	}
 #define auto_stage __attribute__((cleanup(stage_end))) struct stage
 
-int stage_begin(struct ovl_store *st, const struct driver *drv, struct stage *out,
-	struct ovl_err *err);
+/* Begins as staging/<as>; NULL: <random>. */
+int stage_begin(struct ovl_store *st, const struct driver *drv, const struct ovl_id *as,
+	struct stage *out, struct ovl_err *err);
 
 /* Fills it with an empty writable layer: tree, .layer, the driver's files. parent
  * NULL: none. */
@@ -75,9 +76,6 @@ int stage_begin_within(
 void stage_suspend(struct stage *sg);
 int stage_resume(struct stage *sg, struct ovl_err *err);
 
-/* Begins as staging/<as>. */
-int stage_begin_as(struct ovl_store *st, const struct driver *drv,
-	const struct ovl_id *as, struct stage *out, struct ovl_err *err);
 /* Begins as .image in the open and exclusively locked layer; replaces an existing one. */
 int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err);
 

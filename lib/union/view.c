@@ -208,8 +208,7 @@ void view_index_release(struct view_index *x)
 
 /* ---- all names -------------------------------------------------------------------- */
 
-/* Calls fn for each visible name. */
-static int each(const struct view *v,
+int view_each(const struct view *v,
 	int (*fn)(void *ctx, const char *name, const struct stat *st), void *ctx)
 {
 	for (unsigned i = 0; i < v->n; i++) {
@@ -236,26 +235,6 @@ static int each(const struct view *v,
 	return 0;
 }
 
-struct any {
-	bool (*fn)(void *ctx, const char *name);
-	void *ctx;
-};
-
-static int any_name(void *ctx, const char *name, const struct stat *st)
-{
-	const struct any *any = ctx;
-
-	(void)st;
-	return !any->fn || any->fn(any->ctx, name) ? 1 : 0;
-}
-
-int view_has_any(const struct view *v, bool (*fn)(void *ctx, const char *name), void *ctx)
-{
-	struct any any = {fn, ctx};
-
-	return each(v, any_name, &any);
-}
-
 static int add_name(void *ctx, const char *name, const struct stat *st)
 {
 	return namelist_add(ctx, IFTODT(st->st_mode), name);
@@ -263,5 +242,5 @@ static int add_name(void *ctx, const char *name, const struct stat *st)
 
 int view_names(const struct view *v, struct namelist *out)
 {
-	return each(v, add_name, out);
+	return view_each(v, add_name, out);
 }

@@ -61,9 +61,10 @@ int view_index_make(struct view_index *x, const struct view *v, size_t count);
 int view_index_find(const struct view_index *x, const char *name);
 void view_index_release(struct view_index *x);
 
-/* 1 if any name is visible for which fn (NULL: any) is true. */
-int view_has_any(
-	const struct view *v, bool (*fn)(void *ctx, const char *name), void *ctx);
+/* Calls fn for each visible name, until it returns nonzero, which is returned. -1 with
+ * errno. */
+int view_each(const struct view *v,
+	int (*fn)(void *ctx, const char *name, const struct stat *st), void *ctx);
 
 /* Adds the visible names. -1 with errno. */
 int view_names(const struct view *v, struct namelist *out);
