@@ -71,6 +71,12 @@ static int check_upper(const struct layer *l, int upper, struct ovl_err *err)
 	return 0;
 }
 
+static int explain(const struct mounting *m, int errnum)
+{
+	return explain_mount(
+		m->l, m->req->layer, &m->spec, m->target.path.data, errnum, m->err);
+}
+
 static int check_writable(struct mounting *m)
 {
 	auto_fd upper = layer_tree(m->l, m->err);
@@ -80,7 +86,7 @@ static int check_writable(struct mounting *m)
 		return upper;
 	rc = inuse_refuse(m->inuse, m->l, m->req->layer, INUSE_MOUNT, m->err);
 	if (rc == -EPERM)
-		return explain_mount(m->l, &m->spec, m->target.path.data, EPERM, m->err);
+		return explain(m, EPERM);
 	if (rc == 0)
 		rc = check_upper(m->l, upper, m->err);
 	return rc < 0 ? rc : volatile_check(m->l, m->req->layer, m->req->force, m->err);
@@ -140,8 +146,8 @@ static int check_work(struct mounting *m)
 	else
 		unlinkat(work, "work", AT_REMOVEDIR);
 	return err_sys(m->err, why,
-		"cannot mount layer %.12s: the kernel could not make its work directory",
-		l->id.s);
+		"cannot mount layer %s: the kernel could not make its work directory",
+		Q(m->req->layer));
 }
 
 /* With a read-only store nothing is removed from it; and the kernel knows by itself
@@ -177,7 +183,7 @@ static int mount_now(struct mounting *m)
 	rc = mount_from(m->l, source, m->target.fd, &m->spec);
 	store_detail(m->l->st, "options %s", m->spec.data.data);
 	if (rc < 0)
-		return explain_mount(m->l, &m->spec, m->target.path.data, -rc, m->err);
+		return explain(m, -rc);
 	if (*m->note.name && target_dev(&m->target, &dev) == 0)
 		mountnote_number(m->l, &m->note, dev);
 	return check_work(m);

@@ -23,6 +23,7 @@
 /* The failed mount, and where the answer goes. */
 struct failure {
 	const struct layer *l;
+	const char *what;
 	const struct mountspec *spec;
 	const char *target;
 	int errnum;
@@ -39,7 +40,7 @@ static bool because(const struct failure *f, const char *fmt, ...)
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	err_status(f->err, f->errnum == EBUSY ? OVL_BUSY : OVL_FAILED,
-		"cannot mount layer %.12s on %s: %s", f->l->id.s, Q(f->target), why);
+		"cannot mount layer %s on %s: %s", Q(f->what), Q(f->target), why);
 	return true;
 }
 
@@ -230,10 +231,10 @@ static bool stacked(const struct failure *f)
 	return because(f, "the store lies on an overlay mount, stacked too deep");
 }
 
-int explain_mount(const struct layer *l, const struct mountspec *spec, const char *target,
-	int errnum, struct ovl_err *err)
+int explain_mount(const struct layer *l, const char *what, const struct mountspec *spec,
+	const char *target, int errnum, struct ovl_err *err)
 {
-	const struct failure f = {l, spec, target, errnum, err};
+	const struct failure f = {l, what, spec, target, errnum, err};
 
 	if (!permission(&f) && !no_overlay(&f) && !missing(&f) && !other_origin(&f) &&
 		!bad_upper(&f) && !conflict(&f) && !bad_option(&f) && !stacked(&f)) {

@@ -10,8 +10,8 @@
 #include "store/layer.h"
 
 /* After mount(2) of the layer on target failed with errnum: writes the reason, returns
- * -errnum. */
-int explain_mount(const struct layer *l, const struct mountspec *spec, const char *target,
-	int errnum, struct ovl_err *err);
+ * -errnum. what: the layer's name in messages. */
+int explain_mount(const struct layer *l, const char *what, const struct mountspec *spec,
+	const char *target, int errnum, struct ovl_err *err);
 
 #endif

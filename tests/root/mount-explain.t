@@ -30,7 +30,7 @@ mv "$dir/$UPPER" tree.away
 fails 1 "cannot open the tree of layer .*: No such file or directory; see 'ovlctl check'" "the upper is missing" ovlctl mount w
 mv tree.away "$dir/$UPPER"
 mv "$dir/work" work.away
-fails 1 "its directory 'work': No such file or directory; see 'ovlctl check'" "the work directory is missing" ovlctl mount w
+fails 1 "cannot mount layer 'w' on '.*: its directory 'work': No such file or directory; see 'ovlctl check'" "the work directory is missing" ovlctl mount w
 mv work.away "$dir/work"
 mv "$dir/$LOWER" lower.away
 fails 1 "cannot read '$LOWER' of layer .*; see 'ovlctl check'" "the file of lowers is missing" ovlctl mount w
