@@ -134,6 +134,7 @@ $(TOOLS): build/tool/%: tests/tool/%.c $(wildcard tests/tool/*.h)
 build/tool/bench/manylayers: $(OUT)/libovl.a
 BENCH_LIBS_manylayers = $(OUT)/libovl.a $(LIBS_CORE)
 BENCH_LINK_manylayers = $(ALL_LDFLAGS) $(CFLAGS_$(MODE))
+BENCH_LINK_bare_empty = $(ALL_LDFLAGS) $(CFLAGS_$(MODE)) -fPIE
 $(BENCHES): build/tool/bench/%: tests/bench/%.c tests/bench/bare.h
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -std=gnu11 -O2 $(WARN) $(WERROR) -D_GNU_SOURCE -Ilib \

@@ -130,6 +130,14 @@ cycle_theirs() {
 		bare_rm "$dir" "$bare_id" $bare_link
 }
 
+# Starting the four programs, without anything that they do.
+start_ours() {
+	[ "$1" != run ] || t -n "$reps" "$raw" "$tag" ovlctl --version
+}
+start_theirs() {
+	[ "$1" != run ] || t -n "$reps" "$raw" "$tag" bare_empty
+}
+
 create_rm() { # STORE
 	o="ovlctl --root $1 --sync=none"
 	t -n "$reps" "$raw" "$tag" $o create -n bench base ';' $o rm bench
@@ -170,6 +178,8 @@ works_small() {
 	six_top=$(basename "$(layer_dir "$inputs/six.store" l6)")
 	duel cycle cycle_ours cycle_theirs 1.8 1.3 "create, mount, umount, rm on six lowers" \
 		"four programs of bare calls"
+	duel start start_ours start_theirs - 1.5 "start of the program" \
+		"an empty one that is linked in the same way"
 	if wanted store-create-rm || wanted store-rm-image; then
 		input layers10.store make_layers 10
 		input "layers$n_store.store" make_layers "$n_store"
