@@ -13,6 +13,23 @@
 
 #include "codec/decode.h"
 
+void *decode_open(const struct codec *c)
+{
+	void *state = calloc(1, c->size);
+
+	if (!state || !c->init || c->init(state))
+		return state;
+	free(state);
+	return NULL;
+}
+
+void decode_close(const struct codec *c, void *state)
+{
+	if (c->release)
+		c->release(state);
+	free(state);
+}
+
 /* ---- large windows ---------------------------------------------------------------- */
 
 /* Layers are decoded in parallel, but those with a window larger than this one at a
@@ -51,13 +68,6 @@ static bool is_any(const unsigned char *p, size_t n)
 	return true;
 }
 
-static void *none_open(void)
-{
-	static char nothing;
-
-	return &nothing;
-}
-
 static int none_run(void *state, struct decode_io *io, struct ovl_err *err)
 {
 	size_t n = io->in_len < io->out_len ? io->in_len : io->out_len;
@@ -67,11 +77,6 @@ static int none_run(void *state, struct decode_io *io, struct ovl_err *err)
 	memcpy(io->out, io->in, n);
 	decode_moved(io, n, n);
 	return 1;
-}
-
-static void none_close(void *state)
-{
-	(void)state;
 }
 
 /* ---- zstd ------------------------------------------------------------------------- */
@@ -91,28 +96,22 @@ struct zstd {
 	size_t n_head;
 };
 
-static void zstd_close(void *state)
+static void zstd_release(void *state)
 {
 	struct zstd *z = state;
 
 	ZSTD_freeDCtx(z->d);
 	give_large(&z->large);
-	free(z);
 }
 
-static void *zstd_open(void)
+static bool zstd_init(void *state)
 {
-	struct zstd *z = calloc(1, sizeof(*z));
+	struct zstd *z = state;
 
-	if (!z)
-		return NULL;
 	z->d = ZSTD_createDCtx();
-	if (!z->d) {
-		free(z);
-		return NULL;
-	}
-	ZSTD_DCtx_setParameter(z->d, ZSTD_d_windowLogMax, SMALL_WINDOW_LOG);
-	return z;
+	if (z->d)
+		ZSTD_DCtx_setParameter(z->d, ZSTD_d_windowLogMax, SMALL_WINDOW_LOG);
+	return z->d;
 }
 
 /* Decodes the frame again from its beginning, with a larger limit. */
@@ -187,18 +186,12 @@ static uint64_t xz_limit(unsigned window_log)
 	return (UINT64_C(1) << window_log) + (1 << 20);
 }
 
-static void *xz_open(void)
+static bool xz_init(void *state)
 {
-	const uint64_t limit = xz_limit(SMALL_WINDOW_LOG);
-	struct xz *xz = calloc(1, sizeof(*xz));
+	struct xz *xz = state;
 
-	if (xz &&
-		lzma_stream_decoder(&xz->s, limit,
-			LZMA_CONCATENATED | LZMA_TELL_UNSUPPORTED_CHECK) != LZMA_OK) {
-		free(xz);
-		return NULL;
-	}
-	return xz;
+	return lzma_stream_decoder(&xz->s, xz_limit(SMALL_WINDOW_LOG),
+		       LZMA_CONCATENATED | LZMA_TELL_UNSUPPORTED_CHECK) == LZMA_OK;
 }
 
 static const char *xz_error(lzma_ret r)
@@ -242,13 +235,12 @@ static int xz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	return decode_damaged(err, "xz", xz_error(r));
 }
 
-static void xz_close(void *state)
+static void xz_release(void *state)
 {
 	struct xz *xz = state;
 
 	lzma_end(&xz->s);
 	give_large(&xz->large);
-	free(xz);
 }
 
 /* ---- bzip2 ------------------------------------------------------------------------ */
@@ -267,15 +259,9 @@ static bool is_bzip2(const unsigned char *p, size_t n)
 		(memcmp(p + 4, block, 6) == 0 || memcmp(p + 4, end, 6) == 0);
 }
 
-static void *bz_open(void)
+static bool bz_init(void *state)
 {
-	struct bz *bz = calloc(1, sizeof(*bz));
-
-	if (bz && BZ2_bzDecompressInit(&bz->s, 0, 0) != BZ_OK) {
-		free(bz);
-		return NULL;
-	}
-	return bz;
+	return BZ2_bzDecompressInit(&((struct bz *)state)->s, 0, 0) == BZ_OK;
 }
 
 static int bz_again(struct bz *bz, struct decode_io *io, struct ovl_err *err)
@@ -315,12 +301,9 @@ static int bz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	return decode_damaged(err, "bzip2", "not valid");
 }
 
-static void bz_close(void *state)
+static void bz_release(void *state)
 {
-	struct bz *bz = state;
-
-	BZ2_bzDecompressEnd(&bz->s);
-	free(bz);
+	BZ2_bzDecompressEnd(&((struct bz *)state)->s);
 }
 
 /* ---- lz4 -------------------------------------------------------------------------- */
@@ -337,15 +320,11 @@ struct lz4 {
 	struct decode_end end;
 };
 
-static void *lz4_open(void)
+static bool lz4_init(void *state)
 {
-	struct lz4 *z = calloc(1, sizeof(*z));
+	struct lz4 *z = state;
 
-	if (z && LZ4F_isError(LZ4F_createDecompressionContext(&z->d, LZ4F_VERSION))) {
-		free(z);
-		return NULL;
-	}
-	return z;
+	return !LZ4F_isError(LZ4F_createDecompressionContext(&z->d, LZ4F_VERSION));
 }
 
 static int lz4_run(void *state, struct decode_io *io, struct ovl_err *err)
@@ -366,18 +345,17 @@ static int lz4_run(void *state, struct decode_io *io, struct ovl_err *err)
 	return r == 0;
 }
 
-static void lz4_close(void *state)
+static void lz4_release(void *state)
 {
-	struct lz4 *z = state;
-
-	LZ4F_freeDecompressionContext(z->d);
-	free(z);
+	LZ4F_freeDecompressionContext(((struct lz4 *)state)->d);
 }
 
 /* ---- skippable frames in front ---------------------------------------------------- */
 
-static const struct codec by_zstd = {"zstd", is_zstd, zstd_open, zstd_run, zstd_close};
-static const struct codec by_lz4 = {"lz4", is_lz4, lz4_open, lz4_run, lz4_close};
+static const struct codec by_zstd = {
+	"zstd", is_zstd, sizeof(struct zstd), zstd_init, zstd_run, zstd_release};
+static const struct codec by_lz4 = {
+	"lz4", is_lz4, sizeof(struct lz4), lz4_init, lz4_run, lz4_release};
 
 /* Both formats have them, alike: what follows tells which one it is (RFC 8878, 3.1.2). */
 static bool is_skippable(const unsigned char *p, size_t n)
@@ -395,11 +373,6 @@ struct skip {
 	void *state;
 };
 
-static void *skip_open(void)
-{
-	return calloc(1, sizeof(struct skip));
-}
-
 /* The head is the magic of a frame that is not skipped. */
 static int skip_begin(struct skip *s, struct decode_io *io, struct ovl_err *err)
 {
@@ -407,7 +380,7 @@ static int skip_begin(struct skip *s, struct decode_io *io, struct ovl_err *err)
 	int rc = 0;
 
 	s->codec = is_lz4(s->head, s->have) ? &by_lz4 : &by_zstd;
-	s->state = s->codec->open();
+	s->state = decode_open(s->codec);
 	if (!s->state) {
 		s->codec = NULL;
 		return err_nomem(err);
@@ -444,22 +417,21 @@ static int skip_run(void *state, struct decode_io *io, struct ovl_err *err)
 	return s->codec->run(s->state, io, err);
 }
 
-static void skip_close(void *state)
+static void skip_release(void *state)
 {
 	struct skip *s = state;
 
 	if (s->codec)
-		s->codec->close(s->state);
-	free(s);
+		decode_close(s->codec, s->state);
 }
 
 /* ----------------------------------------------------------------------------------- */
 
 static const struct codec codecs[] = {
-	{"xz", is_xz, xz_open, xz_run, xz_close},
-	{"bzip2", is_bzip2, bz_open, bz_run, bz_close},
-	{"zstd or lz4", is_skippable, skip_open, skip_run, skip_close},
-	{"none", is_any, none_open, none_run, none_close},
+	{"xz", is_xz, sizeof(struct xz), xz_init, xz_run, xz_release},
+	{"bzip2", is_bzip2, sizeof(struct bz), bz_init, bz_run, bz_release},
+	{"zstd or lz4", is_skippable, sizeof(struct skip), NULL, skip_run, skip_release},
+	{"none", is_any, 1, NULL, none_run, NULL},
 };
 
 const struct codec *decode_detect(const unsigned char *p, size_t n)

@@ -29,17 +29,23 @@ struct decode_io {
 struct codec {
 	const char *name;
 	bool (*is)(const unsigned char *p, size_t n);
-	void *(*open)(void);
+	size_t size; /* of the state, which is zeros before init */
+	/* What it needs; false: out of memory. NULL: nothing. */
+	bool (*init)(void *state);
 	/*
 	 * Reads from io->in, writes to io->out and advances both. 1: the input may end
 	 * here; 0: it may not; negative errno and a text.
 	 */
 	int (*run)(void *state, struct decode_io *io, struct ovl_err *err);
-	void (*close)(void *state);
+	void (*release)(void *state); /* NULL: nothing */
 };
 
 /* The codec for a stream with these first bytes; never NULL: "none" is a codec too. */
 const struct codec *decode_detect(const unsigned char *p, size_t n);
+
+/* The state for a stream; NULL: out of memory. */
+void *decode_open(const struct codec *c);
+void decode_close(const struct codec *c, void *state);
 
 /* gzip with zlib; gunzip_best() is ISA-L if that is installed, else zlib. */
 extern const struct codec *const gunzip_by_zlib;

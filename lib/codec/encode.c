@@ -20,7 +20,7 @@
 struct encoder {
 	const char *name;
 	const char *suffixes[4];
-	/* Returns the compressor's state; NULL: out of memory. */
+	/* Returns the compressor's state; NULL: out of memory. NULL: it has none */
 	void *(*open)(void);
 	/* Takes all of p; end: also ends the stream. 0, or -1 if the library failed. */
 	int (*run)(struct encode *e, const void *p, size_t n, bool end);
@@ -47,13 +47,6 @@ static int write_sink(struct encode *e, size_t n)
 
 /* ---- none ------------------------------------------------------------------------- */
 
-static void *none_open(void)
-{
-	static char nothing;
-
-	return &nothing;
-}
-
 /* Gathers small pieces. */
 static int none_run(struct encode *e, const void *p, size_t n, bool end)
 {
@@ -68,11 +61,6 @@ static int none_run(struct encode *e, const void *p, size_t n, bool end)
 		e->rc = e->sink(e->ctx, p, n, e->err);
 	}
 	return e->rc;
-}
-
-static void none_close(void *state)
-{
-	(void)state;
 }
 
 /* ---- gzip ------------------------------------------------------------------------- */
@@ -275,7 +263,7 @@ static void lz4_close(void *state)
 /* ----------------------------------------------------------------------------------- */
 
 static const struct encoder codecs[] = {
-	{"none", {NULL}, none_open, none_run, none_close},
+	{"none", {NULL}, NULL, none_run, NULL},
 	{"gzip", {".gz", ".tgz"}, gz_open, gz_run, gz_close},
 	{"zstd", {".zst", ".tzst"}, zstd_open, zstd_run, zstd_close},
 	{"xz", {".xz", ".txz"}, xz_open, xz_run, xz_close},
@@ -375,9 +363,9 @@ int encode_open(struct encode **out, const char *compress, sink_fn sink, void *c
 	e->codec = codec;
 	e->sink = sink;
 	e->ctx = ctx;
-	e->state = codec->open();
+	e->state = codec->open ? codec->open() : NULL;
 	e->out = malloc(OUT_SIZE);
-	if (!e->state || !e->out) {
+	if ((codec->open && !e->state) || !e->out) {
 		encode_close(e);
 		return err_nomem(err);
 	}

@@ -27,15 +27,9 @@ struct gz {
 	struct decode_end b;
 };
 
-static void *gz_open(void)
+static bool gz_init(void *state)
 {
-	struct gz *gz = calloc(1, sizeof(*gz));
-
-	if (gz && inflateInit2(&gz->z, 15 + 16) != Z_OK) {
-		free(gz);
-		return NULL;
-	}
-	return gz;
+	return inflateInit2(&((struct gz *)state)->z, 15 + 16) == Z_OK;
 }
 
 /* With Z_BLOCK only up to the end of a header. */
@@ -76,15 +70,13 @@ static int gz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	return gz_inflate(state, io, Z_NO_FLUSH, err);
 }
 
-static void gz_close(void *state)
+static void gz_release(void *state)
 {
-	struct gz *gz = state;
-
-	inflateEnd(&gz->z);
-	free(gz);
+	inflateEnd(&((struct gz *)state)->z);
 }
 
-static const struct codec by_zlib = {"gzip", is_gzip, gz_open, gz_run, gz_close};
+static const struct codec by_zlib = {
+	"gzip", is_gzip, sizeof(struct gz), gz_init, gz_run, gz_release};
 
 /* ---- ISA-L ------------------------------------------------------------------------ */
 
@@ -106,24 +98,18 @@ static void *isal_find(const char *name)
 	return lib ? dlsym(lib, name) : NULL;
 }
 
-static void *isal_open(void)
+static bool isal_init(void *state)
 {
-	struct isal *is = calloc(1, sizeof(*is));
+	struct isal *is = state;
 	__typeof__(isal_inflate_init) *init;
 
 	*(void **)&init = isal_find("isal_inflate_init");
-	if (!is || !init || inflateInit2(&is->gz.z, 15 + 16) != Z_OK)
-		goto none;
 	*(void **)&is->inflate = isal_find("isal_inflate");
 	*(void **)&is->reset = isal_find("isal_inflate_reset");
-	if (is->inflate && is->reset) {
-		init(&is->s);
-		return is;
-	}
-	inflateEnd(&is->gz.z);
-none:
-	free(is);
-	return NULL;
+	if (!init || !is->inflate || !is->reset || !gz_init(&is->gz))
+		return false;
+	init(&is->s);
+	return true;
 }
 
 static const char *isal_why(int r)
@@ -167,7 +153,8 @@ static int isal_run(void *state, struct decode_io *io, struct ovl_err *err)
 	return is->gz.b.ended;
 }
 
-static const struct codec by_isal = {"gzip", is_gzip, isal_open, isal_run, gz_close};
+static const struct codec by_isal = {
+	"gzip", is_gzip, sizeof(struct isal), isal_init, isal_run, gz_release};
 
 static const struct codec *isal(void)
 {

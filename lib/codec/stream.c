@@ -210,7 +210,7 @@ static int detect(struct stream *s, struct decode_io *io, struct ovl_err *err)
 	if (!have && !s->cfg.may_be_empty)
 		return err_say(err, ENODATA, "it is empty");
 	s->codec = decode_detect(s->in, have);
-	s->state = s->codec->open();
+	s->state = decode_open(s->codec);
 	io->in = s->in;
 	io->in_len = have;
 	/* Uncompressed: both digests are the same. */
@@ -254,7 +254,7 @@ static void *reader(void *ctx)
 
 	/* Others may be waiting for its window, while this stream is kept. */
 	if (s->state)
-		s->codec->close(s->state);
+		decode_close(s->codec, s->state);
 	s->state = NULL;
 	pthread_mutex_lock(&s->mutex);
 	s->rc = rc;

@@ -145,7 +145,7 @@ static void unpacked(const uint8_t *data, size_t size, struct buf *out)
 	const struct codec *c = decode_detect(data, size);
 	struct decode_io io = {.in = data, .in_len = size};
 	struct ovl_err err = {0};
-	void *state = c->open();
+	void *state = decode_open(c);
 	static unsigned char block[65536];
 	size_t had;
 
@@ -157,7 +157,7 @@ static void unpacked(const uint8_t *data, size_t size, struct buf *out)
 			fuzz_broken("what was taken cannot be unpacked: %s", err.text);
 		buf_add(out, block, sizeof(block) - io.out_len);
 	} while (io.out_len != sizeof(block) || io.in_len != had);
-	c->close(state);
+	decode_close(c, state);
 }
 
 struct expected {

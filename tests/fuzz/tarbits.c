@@ -327,13 +327,13 @@ static int keep(void *ctx, const void *p, size_t n, struct ovl_err *err)
 static bool unpack(const struct codec *c, struct bits *b, const uint8_t *p, size_t n)
 {
 	struct decode_io io = {.in = p, .in_len = n, .out = b->p, .out_len = b->max};
-	void *state = c->open();
+	void *state = decode_open(c);
 	int r;
 
 	do
 		r = c->run(state, &io, NULL);
 	while (r >= 0 && io.in_len && io.out_len);
-	c->close(state);
+	decode_close(c, state);
 	b->n = b->max - io.out_len;
 	return r >= 0 && b->n;
 }

@@ -14,7 +14,7 @@ static ssize_t decode_by(
 	const struct codec *c, const unsigned char *p, size_t n, size_t step, int *end)
 {
 	struct decode_io io = {.out = out, .out_len = sizeof(out)};
-	void *state = c->open();
+	void *state = decode_open(c);
 	struct ovl_err err;
 	int r = 0;
 
@@ -24,7 +24,7 @@ static ssize_t decode_by(
 		while (io.in_len && r >= 0)
 			r = c->run(state, &io, &err);
 	}
-	c->close(state);
+	decode_close(c, state);
 	*end = r;
 	return r < 0 ? -1 : (ssize_t)(sizeof(out) - io.out_len);
 }
@@ -246,7 +246,7 @@ static int into(const struct codec *c, const unsigned char *p, size_t n,
 	unsigned char *to, size_t *len)
 {
 	struct decode_io io = {.in = p, .in_len = n, .out = to, .out_len = *len};
-	void *state = c->open();
+	void *state = decode_open(c);
 	struct ovl_err err;
 	int r = 0;
 
@@ -255,7 +255,7 @@ static int into(const struct codec *c, const unsigned char *p, size_t n,
 		left = io.in_len;
 		r = c->run(state, &io, &err);
 	}
-	c->close(state);
+	decode_close(c, state);
 	*len -= io.out_len;
 	return r;
 }

@@ -73,7 +73,7 @@ static void decodes(
 	const struct codec *c = decode_detect(s->p, s->n);
 	unsigned char *out = malloc(n + 1000);
 	struct decode_io io = {s->p, s->n, out, n + 1000};
-	void *state = c->open();
+	void *state = decode_open(c);
 	struct ovl_err err;
 	int r = 0;
 
@@ -86,7 +86,7 @@ static void decodes(
 	ck_assert_msg(r == 1, "%s of %zu bytes: %d", name, n, r);
 	ck_assert_uint_eq(n + 1000 - io.out_len, n);
 	ck_assert_int_eq(memcmp(out, p, n), 0);
-	c->close(state);
+	decode_close(c, state);
 	free(out);
 }
 
