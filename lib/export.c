@@ -177,16 +177,6 @@ static int push(struct exported *img, struct blob *b, struct ovl_err *err)
 	return 0;
 }
 
-static void turn_over(struct exported *img)
-{
-	for (size_t i = 0; i < img->n / 2; i++) {
-		struct blob *b = img->stack[i];
-
-		img->stack[i] = img->stack[img->n - 1 - i];
-		img->stack[img->n - 1 - i] = b;
-	}
-}
-
 /* A missing parent is damage here, not a wrong operand. */
 static int open_parents(struct export *x, struct exported *img, struct layer_ref *ref,
 	struct ovl_err *err)
@@ -239,7 +229,7 @@ static int open_image(struct export *x, const char *what, struct ovl_err *err)
 		rc = push(img, top, err);
 	if (rc == 0)
 		rc = open_parents(x, img, &ref, err);
-	turn_over(img);
+	export_turn_over(img);
 	return rc;
 }
 

@@ -45,12 +45,7 @@ static int open_stack(struct exported *img, const struct layer *parent,
 		rc = add(img, parent, NULL, err);
 		more = img->stack[img->n - 1]->l.meta.has_parent;
 	}
-	for (size_t i = 0; i < img->n / 2; i++) {
-		struct blob *b = img->stack[i];
-
-		img->stack[i] = img->stack[img->n - 1 - i];
-		img->stack[img->n - 1 - i] = b;
-	}
+	export_turn_over(img);
 	return rc;
 }
 

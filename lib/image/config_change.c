@@ -354,6 +354,14 @@ static int do_onbuild(struct change *c, const char *p)
 			image_sub(c->run, "OnBuild", JSON_ARRAY), json_string(p)));
 }
 
+/* What follows a beginning of s; NULL: it begins otherwise. */
+static const char *after(const char *s, const char *begin)
+{
+	size_t n = strlen(begin);
+
+	return strncmp(s, begin, n) == 0 ? s + n : NULL;
+}
+
 /* As Go writes durations: 1m30s, 500ms. In nanoseconds; -1: it is none. */
 static json_int_t duration(const char *s)
 {
@@ -362,25 +370,20 @@ static json_int_t duration(const char *s)
 		double ns;
 	} units[] = {{"ms", 1e6}, {"us", 1e3}, {"ns", 1}, {"h", 3600e9}, {"m", 60e9},
 		{"s", 1e9}};
-	double sum = 0;
-	size_t i;
+	double sum = *s ? 0 : -1;
 
-	if (!*s)
-		return -1;
 	while (*s) {
 		char *end;
 		double n = isdigit((unsigned char)*s) ? strtod(s, &end) : -1;
+		size_t i = 0;
 
 		if (n < 0)
 			return -1;
-		for (i = 0; i < 6; i++) {
-			if (strncmp(end, units[i].unit, strlen(units[i].unit)) == 0)
-				break;
-		}
+		while (i < 6 && !(s = after(end, units[i].unit)))
+			i++;
 		if (i == 6)
 			return -1;
 		sum += n * units[i].ns;
-		s = end + strlen(units[i].unit);
 	}
 	return sum < 1e6 || sum > 9e18 ? -1 : (json_int_t)sum;
 }
@@ -393,20 +396,20 @@ static int health_option(struct change *c, json_t *check, const char *w)
 	} options[] = {{"--interval=", "Interval"}, {"--timeout=", "Timeout"},
 		{"--start-period=", "StartPeriod"},
 		{"--start-interval=", "StartInterval"}, {"--retries=", "Retries"}};
+	const char *value = NULL;
 	json_int_t n = -1;
 	size_t i = 0;
 
-	while (i < 5 && strncmp(w, options[i].option, strlen(options[i].option)) != 0)
+	while (i < 5 && !(value = after(w, options[i].option)))
 		i++;
 	if (i == 5)
 		return bad(c,
 			"options are --interval, --timeout, --start-period, "
 			"--start-interval, --retries");
-	w += strlen(options[i].option);
 	if (i < 4)
-		n = duration(w);
-	else if (*w && strlen(w) < 9 && strspn(w, "0123456789") == strlen(w))
-		n = atol(w);
+		n = duration(value);
+	else if (*value && strlen(value) < 9 && !value[strspn(value, "0123456789")])
+		n = atol(value);
 	if (n < 0)
 		return bad(c,
 			i < 4 ? "expected a duration, such as 1m30s" :

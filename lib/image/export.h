@@ -92,6 +92,17 @@ static inline const struct blob *blob_of(const struct blob *b)
 {
 	return b->same ? b->same : b;
 }
+/* Of a stack that was made from the top down. */
+static inline void export_turn_over(struct exported *img)
+{
+	for (size_t i = 0; i < img->n / 2; i++) {
+		struct blob *b = img->stack[i];
+
+		img->stack[i] = img->stack[img->n - 1 - i];
+		img->stack[img->n - 1 - i] = b;
+	}
+}
+
 /* export_util.c. */
 
 /* Reports progress; call it on the main thread, as often as convenient. */
@@ -110,13 +121,11 @@ int export_make_config(struct export *x, struct exported *img, struct ovl_err *e
 int export_oci(struct export *x, struct ovl_err *err);
 int export_docker(struct export *x, struct ovl_err *err);
 
-/* export_out.c. A member that exists already is not added again. */
+/* export_out.c. Adds a directory, or a file of a blob or a text;
+ * a member that exists already is not added again. */
 int export_begin(struct export *x, struct ovl_err *err);
-int export_add_dir(struct export *x, const char *path, struct ovl_err *err);
-int export_add_blob(
-	struct export *x, const char *path, const struct blob *b, struct ovl_err *err);
-int export_add_text(
-	struct export *x, const char *path, const struct buf *text, struct ovl_err *err);
+int export_add(struct export *x, const char *path, const struct blob *blob,
+	const struct buf *text, struct ovl_err *err);
 /* Writes the members, sorted; gives a directory its name. */
 int export_write(struct export *x, struct ovl_err *err);
 /* Always called; removes an unfinished directory. */

@@ -69,10 +69,10 @@ static int add_layers(
 		if (b->absent)
 			add_source(entry, b);
 		else
-			rc = export_add_dir(x, path, err);
+			rc = export_add(x, path, NULL, NULL, err);
 		snprintf(path, sizeof(path), "%s/layer.tar", b->diff_id);
 		if (rc == 0 && !b->absent)
-			rc = export_add_blob(x, path, b, err);
+			rc = export_add(x, path, b, NULL, err);
 		if (fill)
 			json_array_append_new(layers, json_string(path));
 	}
@@ -106,7 +106,7 @@ static int add_image(struct export *x, const struct exported *img, json_t *manif
 	int rc;
 
 	snprintf(path, sizeof(path), "%s.json", img->config_digest);
-	rc = export_add_text(x, path, &img->config, err);
+	rc = export_add(x, path, NULL, &img->config, err);
 	entry = entry_of(manifest, path);
 	if (rc == 0)
 		rc = add_layers(x, img, entry, err);
@@ -127,11 +127,11 @@ int export_docker(struct export *x, struct ovl_err *err)
 	if (rc == 0)
 		rc = export_dump(manifest, &text, err);
 	if (rc == 0)
-		rc = export_add_text(x, "manifest.json", &text, err);
+		rc = export_add(x, "manifest.json", NULL, &text, err);
 	if (rc == 0 && json_object_size(repositories)) {
 		rc = export_dump(repositories, &text, err);
 		if (rc == 0)
-			rc = export_add_text(x, "repositories", &text, err);
+			rc = export_add(x, "repositories", NULL, &text, err);
 	}
 	return rc;
 }

@@ -31,13 +31,13 @@ static json_t *descriptor(const char *type, const char *hex, uint64_t size)
 		json_sprintf("sha256:%s", hex), "size", (json_int_t)size);
 }
 
-static int add_text(
-	struct export *x, const char *hex, const struct buf *text, struct ovl_err *err)
+static int add_blob(struct export *x, const char *hex, const struct blob *b,
+	const struct buf *text, struct ovl_err *err)
 {
 	char path[ID_LEN + 32];
 
 	snprintf(path, sizeof(path), "blobs/sha256/%s", hex);
-	return export_add_text(x, path, text, err);
+	return export_add(x, path, b, text, err);
 }
 
 static int add_layers(
@@ -47,10 +47,8 @@ static int add_layers(
 
 	for (size_t i = 0; i < img->n && rc == 0; i++) {
 		const struct blob *b = blob_of(img->stack[i]);
-		char path[ID_LEN + 32];
 
-		snprintf(path, sizeof(path), "blobs/sha256/%s", b->digest);
-		rc = b->absent ? 0 : export_add_blob(x, path, b, err);
+		rc = b->absent ? 0 : add_blob(x, b->digest, b, NULL, err);
 		json_array_append_new(
 			layers, descriptor(layer_type(x, b), b->digest, b->size));
 	}
@@ -89,9 +87,9 @@ static int add_image(struct export *x, const struct exported *img, json_t *manif
 	if (rc == 0)
 		rc = digest_bytes(text.data, text.len, hex, err);
 	if (rc == 0)
-		rc = add_text(x, hex, &text, err);
+		rc = add_blob(x, hex, NULL, &text, err);
 	if (rc == 0)
-		rc = add_text(x, img->config_digest, &img->config, err);
+		rc = add_blob(x, img->config_digest, NULL, &img->config, err);
 	if (rc < 0)
 		return rc;
 	d = descriptor(MEDIA "manifest.v1+json", hex, text.len);
@@ -113,17 +111,17 @@ int export_oci(struct export *x, struct ovl_err *err)
 	auto_json index = json_pack("{s:i, s:s, s:O}", "schemaVersion", 2, "mediaType",
 		MEDIA "index.v1+json", "manifests", manifests);
 	auto_json layout = json_pack("{s:s}", "imageLayoutVersion", "1.0.0");
-	int rc = export_add_dir(x, "blobs/", err);
+	int rc = export_add(x, "blobs/", NULL, NULL, err);
 
 	if (rc == 0)
-		rc = export_add_dir(x, "blobs/sha256/", err);
+		rc = export_add(x, "blobs/sha256/", NULL, NULL, err);
 	for (size_t i = 0; i < x->n_images && rc == 0; i++)
 		rc = add_image(x, &x->image[i], manifests, err);
 	if (rc == 0)
 		rc = export_dump(index, &text, err);
 	if (rc == 0)
-		rc = export_add_text(x, "index.json", &text, err);
+		rc = export_add(x, "index.json", NULL, &text, err);
 	if (rc == 0)
 		rc = export_dump(layout, &text, err);
-	return rc < 0 ? rc : export_add_text(x, "oci-layout", &text, err);
+	return rc < 0 ? rc : export_add(x, "oci-layout", NULL, &text, err);
 }

@@ -21,56 +21,22 @@
 
 /* ---- members ---------------------------------------------------------------------- */
 
-/* Adds a member; *out NULL: it exists already. */
-static int add_member(
-	struct export *x, const char *path, struct member **out, struct ovl_err *err)
+int export_add(struct export *x, const char *path, const struct blob *blob,
+	const struct buf *text, struct ovl_err *err)
 {
 	struct member *m;
 
-	*out = NULL;
 	for (size_t i = 0; i < x->n_members; i++) {
 		if (strcmp(x->member[i].path, path) == 0)
 			return 0;
 	}
 	if (!VEC_ROOM(x->member, x->n_members))
 		return err_nomem(err);
-	m = &x->member[x->n_members];
-	*m = (struct member){.path = strdup(path)};
-	if (!m->path)
-		return err_nomem(err);
-	x->n_members++;
-	*out = m;
-	return 0;
-}
-
-int export_add_dir(struct export *x, const char *path, struct ovl_err *err)
-{
-	struct member *m;
-
-	return add_member(x, path, &m, err);
-}
-
-int export_add_blob(
-	struct export *x, const char *path, const struct blob *b, struct ovl_err *err)
-{
-	struct member *m;
-	int rc = add_member(x, path, &m, err);
-
-	if (m)
-		m->blob = b;
-	return rc;
-}
-
-int export_add_text(
-	struct export *x, const char *path, const struct buf *text, struct ovl_err *err)
-{
-	struct member *m;
-	int rc = add_member(x, path, &m, err);
-
-	if (!m)
-		return rc;
-	buf_add(&m->text, text->data, text->len);
-	return m->text.failed ? err_nomem(err) : 0;
+	m = &x->member[x->n_members++];
+	*m = (struct member){.path = strdup(path), .blob = blob};
+	if (text)
+		buf_add(&m->text, text->data, text->len);
+	return !m->path || m->text.failed ? err_nomem(err) : 0;
 }
 
 static int by_member_path(const void *a, const void *b)
@@ -152,11 +118,9 @@ static int put_spooled(struct taring *t, const struct blob *b, struct ovl_err *e
 	while (at < b->size) {
 		size_t want = b->size - at < COPY_SIZE ? (size_t)(b->size - at) :
 							 COPY_SIZE;
-		ssize_t n = pread(b->fd, copy, want, (off_t)at);
+		ssize_t n = fs_pread_upto(b->fd, copy, want, at);
 		int rc;
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			return err_sys(
 				err, n ? errno : EIO, "cannot read a temporary file");

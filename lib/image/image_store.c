@@ -17,16 +17,22 @@
 #include "stage/used.h"
 #include "union/view.h"
 
+static int open_id(const struct load *ld, const struct ovl_id *id, struct layer *out,
+	struct ovl_err *err)
+{
+	struct layer_ref ref = image_load_ref(ld, id);
+
+	return layer_open_ref(ld->st, &ref, LOCK_SH, id->s, out, err);
+}
+
 /* ---- what depends on the stack below ---------------------------------------------- */
 
 /* Opens the parent of a task: in the store, or in the stage. */
 static int open_task_parent(
 	struct load *ld, struct task *t, struct layer *out, struct ovl_err *err)
 {
-	struct layer_ref ref = image_load_ref(ld, &t->parent);
-
 	if (!t->up)
-		return layer_open_ref(ld->st, &ref, LOCK_SH, ref.id.s, out, err);
+		return open_id(ld, &t->parent, out, err);
 	*out = (struct layer){
 		.st = ld->st,
 		.drv = ld->st->drv,
@@ -137,7 +143,6 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 	struct layer *out, bool *found, struct ovl_err *err)
 {
 	bool durable = store_durable(ld->st);
-	struct layer_ref ref = image_load_ref(ld, &t->id);
 	struct stage *sg = &t->in.stage;
 	struct ovl_err why;
 	int rc;
@@ -151,7 +156,7 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 		if (rc < 0)
 			return rc;
 		*found = *found || rc == 0;
-		rc = layer_open_ref(ld->st, &ref, LOCK_SH, ref.id.s, out, &why);
+		rc = open_id(ld, &t->id, out, &why);
 	} while (rc < 0 && why.status == OVL_NOLAYER && !sg->appeared);
 	close_fdp(&sg->held);
 	if (rc < 0) {
@@ -173,19 +178,16 @@ static int appear_image(
 	struct load *ld, size_t i, struct task **next, bool *found, struct ovl_err *err)
 {
 	struct task *end = ld->task + ld->n;
-	struct layer_ref top = image_load_ref(ld, &ld->top[i]);
 	struct layer *held = &ld->held[i];
 	struct layer l = LAYER_INIT;
 	int rc = 0;
 
 	for (; *next < end && (*next)->image == i && rc == 0; (*next)++) {
 		auto_layer parent = LAYER_INIT;
-		struct layer_ref ref = image_load_ref(ld, &(*next)->parent);
 		bool on = (*next)->has_parent;
 
 		if (on)
-			rc = layer_open_ref(
-				ld->st, &ref, LOCK_SH, ref.id.s, &parent, err);
+			rc = open_id(ld, &(*next)->parent, &parent, err);
 		if (rc == 0)
 			rc = appear(ld, *next, on ? &parent : NULL, &l, found, err);
 		if (rc == 0) {
@@ -194,7 +196,7 @@ static int appear_image(
 		}
 	}
 	if (rc == 0)
-		rc = layer_open_ref(ld->st, &top, LOCK_SH, top.id.s, &l, err);
+		rc = open_id(ld, &ld->top[i], &l, err);
 	if (rc < 0)
 		return rc;
 	layer_close(held);
