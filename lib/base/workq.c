@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/workq.h"
 #include "base/thread.h"
@@ -146,6 +147,8 @@ int workq_put(struct workq *b, unsigned what, const void *head, size_t n_head,
 	const struct work_item it = {.what = what, .n = (unsigned)(n_head + n)};
 	unsigned char *to;
 
+	if (it.n > WORKQ_MAX)
+		return err_say(err, ENAMETOOLONG, "a path is too long");
 	if (b->used + sizeof(it) + it.n > BLOCK_SIZE) {
 		int rc = hand_over(b, BLOCKS - 1, err);
 
@@ -162,9 +165,14 @@ int workq_put(struct workq *b, unsigned what, const void *head, size_t n_head,
 	return 0;
 }
 
-int workq_put_file(struct workq *b, struct ovl_err *err)
+int workq_put_file(struct workq *b, unsigned what, const void *p, size_t n, int fd,
+	struct ovl_err *err)
 {
-	return ++b->files < b->most_files ? 0 : hand_over(b, BLOCKS - 1, err);
+	int rc = workq_put(b, what, p, n, NULL, 0, err);
+
+	if (rc < 0)
+		close(fd);
+	return rc < 0 || ++b->files < b->most_files ? rc : hand_over(b, BLOCKS - 1, err);
 }
 
 void workq_while_waiting(struct workq *b, void (*fn)(void *ctx), void *ctx)

@@ -36,9 +36,10 @@ int workq_open(struct workq **out, workq_fn fn, void *ctx, struct ovl_err *err);
 int workq_put(struct workq *b, unsigned what, const void *head, size_t n_head,
 	const void *p, size_t n, struct ovl_err *err);
 
-/* Call it after adding an item that closes a file. It bounds the number of files that
- * are open at one time. */
-int workq_put_file(struct workq *b, struct ovl_err *err);
+/* Adds an item that closes fd, which is closed here after a failure. It bounds the number of
+ * files that are open at one time. */
+int workq_put_file(struct workq *b, unsigned what, const void *p, size_t n, int fd,
+	struct ovl_err *err);
 
 /* fn is called ten times a second while the caller waits. */
 void workq_while_waiting(struct workq *b, void (*fn)(void *ctx), void *ctx);

@@ -44,6 +44,12 @@ int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
 	const char *id, const char *path, bool mended, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8)));
 
+/* A fault of a layer as a whole, as it is, or repaired. */
+#define check_fault(c, kind, id, ...) \
+	check_found(c, OVL_ERROR, kind, id, "", false, __VA_ARGS__)
+#define check_mended(c, kind, id, ...) \
+	check_found(c, OVL_ERROR, kind, id, "", true, __VA_ARGS__)
+
 /* After c->holding, without the lock: reports the findings that were held back.
  * Returns r, or the result of fn. */
 int check_flush(struct checker *c, int r);

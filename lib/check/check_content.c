@@ -218,8 +218,7 @@ static int check_tree(struct content *x, struct ingest *in)
 		rc = ingest(x, in, !memory, &place);
 	}
 	if (rc == -EUCLEAN || rc == -EBADMSG)
-		return check_found(x->c, OVL_ERROR, "recipe", x->l->id.s, "", false, "%s",
-			x->c->err->text);
+		return check_fault(x->c, "recipe", x->l->id.s, "%s", x->c->err->text);
 	if (rc == 0)
 		rc = report_bad(x);
 	return rc ? rc : compare_tree(x, in, x->l->meta.has_parent ? &parent : NULL);
@@ -238,7 +237,7 @@ static int check_configs(const struct content *x)
 		snprintf(hex, sizeof(hex), "%s", list.data + at);
 		rc = config_is_sound(x->l, hex, c->err);
 		if (rc == 0)
-			rc = check_found(c, OVL_ERROR, "config", x->l->id.s, "", false,
+			rc = check_fault(c, "config", x->l->id.s,
 				"its image config sha256:%.12s does not match its digest",
 				hex);
 		else if (rc > 0)

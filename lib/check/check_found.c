@@ -78,6 +78,6 @@ void check_drop_held(struct checker *c)
 
 int check_unreadable(struct checker *c, const char *id)
 {
-	return check_found(c, OVL_ERROR, "unreadable", id, "", false,
-		"it cannot be examined: %s", c->err->text);
+	return check_fault(
+		c, "unreadable", id, "it cannot be examined: %s", c->err->text);
 }

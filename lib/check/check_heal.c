@@ -276,8 +276,7 @@ static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err
 	if ((errno != ENOENT && take_out(h, h->l->fd, tree) < 0) ||
 		fs_rename(h->in.stage.fd, tree, h->l->fd, tree, 0) < 0)
 		return err_sys(err, errno, "cannot put the tree in place");
-	return check_found(
-		h->c, OVL_ERROR, "tree", h->l->id.s, "", true, "its tree was missing");
+	return check_mended(h->c, "tree", h->l->id.s, "its tree was missing");
 }
 
 /* ---- the rest of the layer -------------------------------------------------------- */
@@ -337,8 +336,8 @@ static int heal_recipe(struct heal *h, struct ovl_err *err)
 			errno != ENOENT) ||
 		fs_rename(stage, RECIPE_NAME, h->l->fd, RECIPE_NAME, 0) < 0)
 		return err_sys(err, errno, "cannot put the recipe in place");
-	return check_found(h->c, OVL_ERROR, "recipe", h->l->id.s, "", true,
-		"its recipe was missing or damaged");
+	return check_mended(
+		h->c, "recipe", h->l->id.s, "its recipe was missing or damaged");
 }
 
 static int heal_meta(struct heal *h, struct ovl_err *err)
@@ -362,7 +361,7 @@ static int heal_meta(struct heal *h, struct ovl_err *err)
 		return 0;
 	rc = meta_replace(h->l->fd, m, err);
 	return rc < 0 ? rc :
-			check_found(h->c, OVL_ERROR, "meta", h->l->id.s, "", true,
+			check_mended(h->c, "meta", h->l->id.s,
 				"its file .layer was missing or damaged");
 }
 

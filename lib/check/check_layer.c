@@ -47,8 +47,7 @@ static int follow_parents(struct checker *c, const struct layer *l, struct linea
 		 * is met again. */
 		if (strcmp(at.parent.s, mark.s) == 0) {
 			out->broken = true;
-			return check_found(c, OVL_ERROR, "loop", l->id.s, "", false,
-				"its parents form a loop");
+			return check_fault(c, "loop", l->id.s, "its parents form a loop");
 		}
 		ref.id = at.parent;
 		rc = layer_open_ref(c->st, &ref, 0, ref.id.s, &up, &why);
@@ -61,9 +60,9 @@ static int follow_parents(struct checker *c, const struct layer *l, struct linea
 			if (steps)
 				return 0; /* reported with the parent */
 			if (rc == -EIO)
-				return check_found(c, OVL_ERROR, "parent", l->id.s, "",
-					false, "its parent: %s", why.text);
-			return check_found(c, OVL_ERROR, "parent", l->id.s, "", false,
+				return check_fault(
+					c, "parent", l->id.s, "its parent: %s", why.text);
+			return check_fault(c, "parent", l->id.s,
 				why.status == OVL_NOLAYER ?
 					"its parent %.12s is missing" :
 					"its parent %.12s is damaged",
@@ -117,7 +116,7 @@ static int check_numbers(struct checker *c, struct layer *l, const struct lineag
 	rc = digest_chain(l->meta.has_parent ? l->meta.parent.s : NULL, l->meta.diff_id,
 		&chain, c->err);
 	if (rc == 0 && strcmp(chain.s, l->id.s) != 0)
-		rc = check_found(c, OVL_ERROR, "id", l->id.s, "", false,
+		rc = check_fault(c, "id", l->id.s,
 			"its parent and diff id give the chain id %.12s", chain.s);
 	return rc;
 }
@@ -240,7 +239,7 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 	if (rc < 0)
 		return err_sys(c->err, errno, "cannot look up its '%s'", RECIPE_NAME);
 	if (!rc)
-		return check_found(c, OVL_ERROR, "recipe", l->id.s, "", false,
+		return check_fault(c, "recipe", l->id.s,
 			"'%s' is missing: its tar cannot be written", RECIPE_NAME);
 	return content && !way.broken ? check_content(c, l) : 0;
 }
@@ -331,6 +330,6 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 		return rc == -EIO ? check_unreadable(c, ref->id.s) : rc;
 	}
 	return c->req->repair ? check_put_aside(c, ref) :
-				check_found(c, OVL_ERROR, "meta", ref->id.s, "", false,
+				check_fault(c, "meta", ref->id.s,
 					"its file .layer is missing or damaged");
 }

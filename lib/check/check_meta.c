@@ -33,48 +33,63 @@
 
 /* ---- looking through the layers --------------------------------------------------- */
 
-/* Iterates over the layers of one driver: 1 and the next intact one, 0 at the end,
- * negative errno if one cannot be read now: it may be the one that is looked for. */
-static int next_layer(struct ovl_store *st, const struct driver *drv, struct fs_dir *d,
-	struct layer *l, struct ovl_err *err)
+/* Is it the other layer? 1, 0, negative errno. */
+typedef int (*fits_fn)(const struct layer *other, const struct layer *l, const char *text,
+	struct ovl_err *err);
+
+/* Finds an intact layer of the driver: 1 and the first that fits, 0 none, negative errno if
+ * one cannot be read now: it may be the one that is looked for. */
+static int find_layer(const struct layer *l, fits_fn fits, const char *text,
+	struct layer *out, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = drv};
+	struct layer_ref ref = {.drv = l->drv};
+	auto_fsdir d = fs_dir_at(l->drv_fd, ".");
 	struct ovl_err why;
 	const char *name;
-	int r;
+	int rc = 0;
+	int r = 0;
 
-	layer_close(l);
-	while ((r = fs_dir_next(d, &name, NULL)) > 0) {
+	while (r >= 0 && rc == 0 && (r = fs_dir_next(&d, &name, NULL)) > 0) {
 		if (!id_is_full(name))
 			continue;
 		memcpy(ref.id.s, name, sizeof(ref.id.s));
-		r = layer_open_ref(st, &ref, 0, name, l, &why);
-		if (r == 0)
-			return 1;
-		if (err_is_system(r)) {
+		layer_close(out);
+		rc = layer_open_ref(l->st, &ref, 0, name, out, &why);
+		if (rc == 0)
+			rc = fits(out, l, text, err);
+		else if (err_is_system(rc))
 			*err = why;
-			return r;
-		}
+		else
+			rc = 0;
 	}
-	return r < 0 ? err_sys(err, errno, "cannot read the store") : 0;
+	if (rc <= 0)
+		layer_close(out);
+	return r < 0 ? err_sys(err, errno, "cannot read the store") : rc;
 }
 
-/* Finds the image layer on which a layer of that diff id has this id: 1, 0 none. */
-static int parent_by_chain(struct checker *c, const struct layer *l, const char *diff_id,
-	struct layer *parent)
+/* On which an image layer of that diff id has the id of l. */
+static int gives_id(const struct layer *other, const struct layer *l, const char *diff_id,
+	struct ovl_err *err)
 {
-	auto_fsdir d = fs_dir_at(l->drv_fd, ".");
 	struct ovl_id chain;
-	int rc;
+	int rc = digest_chain(other->id.s, diff_id, &chain, err);
 
-	while ((rc = next_layer(c->st, l->drv, &d, parent, c->err)) > 0) {
-		rc = digest_chain(parent->id.s, diff_id, &chain, c->err);
-		if (rc < 0)
-			return rc;
-		if (parent->meta.kind == OVL_IMAGE && strcmp(chain.s, l->id.s) == 0)
-			return 1;
-	}
-	return rc;
+	return rc < 0 ? rc :
+			other->meta.kind == OVL_IMAGE && strcmp(chain.s, l->id.s) == 0;
+}
+
+static int has_hint(const struct layer *other, const struct layer *l, const char *text,
+	struct ovl_err *err)
+{
+	(void)text;
+	return layer_has_hint(other, &l->id, err);
+}
+
+static int has_link(const struct layer *other, const struct layer *l, const char *link,
+	struct ovl_err *err)
+{
+	(void)err;
+	return strcmp(other->meta.link, link) == 0 && strcmp(other->id.s, l->id.s) != 0;
 }
 
 int check_find_parent(struct checker *c, const struct layer *l, const char *diff_id,
@@ -85,22 +100,8 @@ int check_find_parent(struct checker *c, const struct layer *l, const char *diff
 
 	if (rc < 0 || strcmp(chain.s, l->id.s) == 0)
 		return rc;
-	rc = parent_by_chain(c, l, diff_id, parent);
+	rc = find_layer(l, gives_id, diff_id, parent, c->err);
 	return rc ? rc : -ENOENT;
-}
-
-/* Finds the layer that has a hint of this one: 1, 0 none. */
-static int parent_by_hint(struct checker *c, const struct layer *l, struct layer *parent)
-{
-	auto_fsdir d = fs_dir_at(l->drv_fd, ".");
-	int rc;
-
-	while ((rc = next_layer(c->st, l->drv, &d, parent, c->err)) > 0) {
-		rc = layer_has_hint(parent, &l->id, c->err);
-		if (rc)
-			return rc;
-	}
-	return rc;
 }
 
 /* ---- an image layer --------------------------------------------------------------- */
@@ -260,7 +261,7 @@ static int writable_meta(struct checker *c, struct layer *l)
 	rc = has_file(c, l, RECIPE_KEPT);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	rc = parent_by_hint(c, l, &parent);
+	rc = find_layer(l, has_hint, NULL, &parent, c->err);
 	if (rc < 0)
 		return rc;
 	if (rc == 0 ? told != 0 : told > 0 && strcmp(said.s, parent.id.s) != 0)
@@ -276,15 +277,9 @@ static int writable_meta(struct checker *c, struct layer *l)
 static bool is_link_taken(const struct layer *l, const char *link)
 {
 	auto_layer other = LAYER_INIT;
-	auto_fsdir d = fs_dir_at(l->drv_fd, ".");
 	struct ovl_err why;
 
-	while (next_layer(l->st, l->drv, &d, &other, &why) > 0) {
-		if (strcmp(other.meta.link, link) == 0 &&
-			strcmp(other.id.s, l->id.s) != 0)
-			return true;
-	}
-	return false;
+	return find_layer(l, has_link, link, &other, &why) > 0;
 }
 
 void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
@@ -344,7 +339,7 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 	else if (rc == 0)
 		return 0;
 	if (rc == 0)
-		check_found(c, OVL_ERROR, "meta", l.id.s, "", true,
+		check_mended(c, "meta", l.id.s,
 			"its file .layer was missing or damaged, and was written again");
 	return rc < 0 ? rc : 1;
 }
@@ -377,20 +372,20 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 	int rc;
 
 	if (family_lock(&f, add_it, &it, &why) < 0)
-		return check_found(c, OVL_ERROR, "meta", ref->id.s, "", false,
+		return check_fault(c, "meta", ref->id.s,
 			"its file .layer is missing or damaged, and %s", why.text);
 	l = &f.member[0].layer;
 	rc = layer_children(l, any_child, NULL, c->err);
 	if (rc < 0)
 		return rc;
 	if (rc)
-		return check_found(c, OVL_ERROR, "meta", ref->id.s, "", false,
+		return check_fault(c, "meta", ref->id.s,
 			"its file .layer is missing or damaged, and layers are on top of it");
 	note_aside(c, l);
 	rc = aside_move(c->st, l->drv_fd, ref->id.s, drv->name, where, c->err);
 	if (rc < 0)
 		return rc;
 	driver_retract(drv, l->drv_fd, l->meta.link, &ref->id, NULL);
-	return check_found(c, OVL_ERROR, "meta", ref->id.s, "", true,
+	return check_mended(c, "meta", ref->id.s,
 		"its file .layer is missing or damaged: set aside as '%s'", where);
 }

@@ -212,10 +212,8 @@ static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, 
 	}
 	while (n > 0 && rc == 0) {
 		size_t want = n < COPY_SIZE ? (size_t)n : COPY_SIZE;
-		ssize_t got = pread(fd, p->copy, want, at);
+		ssize_t got = fs_pread_upto(fd, p->copy, want, (uint64_t)at);
 
-		if (got < 0 && errno == EINTR)
-			continue;
 		if (got < 0)
 			return fail_entry(p, c, "read", err);
 		if (got == 0)

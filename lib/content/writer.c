@@ -83,11 +83,7 @@ static int do_item(void *ctx, unsigned what, const void *p, size_t n, bool faile
 
 int writer_begin(struct writer *b, const char *path, struct ovl_err *err)
 {
-	size_t n = strlen(path) + 1;
-
-	if (n > WORKQ_MAX)
-		return err_say(err, ENAMETOOLONG, "a path is too long");
-	return workq_put(b->queue, BEGIN, NULL, 0, path, n, err);
+	return workq_put(b->queue, BEGIN, NULL, 0, path, strlen(path) + 1, err);
 }
 
 int writer_write(struct writer *b, int fd, const void *p, size_t n, uint64_t offset,
@@ -112,13 +108,8 @@ int writer_end(
 	struct writer *b, int fd, const struct timespec *mtime, struct ovl_err *err)
 {
 	const struct end end = {.fd = fd, .mtime = *mtime};
-	int rc = workq_put(b->queue, END, &end, sizeof(end), NULL, 0, err);
 
-	if (rc < 0) {
-		close(fd);
-		return rc;
-	}
-	return workq_put_file(b->queue, err);
+	return workq_put_file(b->queue, END, &end, sizeof(end), fd, err);
 }
 
 int writer_wait(struct writer *b, struct ovl_err *err)

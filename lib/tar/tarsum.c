@@ -74,13 +74,11 @@ static int do_run(struct tarsum *t, const void *p, struct ovl_err *err)
 	memcpy(&r, p, sizeof(r));
 	while (r.n) {
 		size_t want = r.n < READ_SIZE ? (size_t)r.n : READ_SIZE;
-		ssize_t got = pread(r.fd, t->read, want, (off_t)r.offset);
+		ssize_t got = fs_pread_upto(r.fd, t->read, want, r.offset);
 		int rc;
 
 		if (t->stop && *t->stop)
 			return err_stopped(err);
-		if (got < 0 && errno == EINTR)
-			continue;
 		if (got < 0)
 			return err_sys(err, errno, "cannot read %s", Q(t->path.data));
 		if (got == 0)
@@ -152,11 +150,7 @@ int tarsum_raw(struct tarsum *t, const void *p, size_t n, struct ovl_err *err)
 /* A tar has no path over 64 KiB. */
 int tarsum_file(struct tarsum *t, const char *path, struct ovl_err *err)
 {
-	size_t n = strlen(path) + 1;
-
-	if (n > WORKQ_MAX)
-		return err_say(err, ENAMETOOLONG, "a path is too long");
-	return workq_put(t->queue, FILE_BEGIN, NULL, 0, path, n, err);
+	return workq_put(t->queue, FILE_BEGIN, NULL, 0, path, strlen(path) + 1, err);
 }
 
 int tarsum_run(struct tarsum *t, int fd, uint64_t offset, uint64_t n, struct ovl_err *err)
@@ -168,13 +162,7 @@ int tarsum_run(struct tarsum *t, int fd, uint64_t offset, uint64_t n, struct ovl
 
 int tarsum_file_end(struct tarsum *t, int fd, struct ovl_err *err)
 {
-	int rc = workq_put(t->queue, FILE_END, &fd, sizeof(fd), NULL, 0, err);
-
-	if (rc < 0) {
-		close(fd);
-		return rc;
-	}
-	return workq_put_file(t->queue, err);
+	return workq_put_file(t->queue, FILE_END, &fd, sizeof(fd), fd, err);
 }
 
 int tarsum_finish(
