@@ -29,7 +29,6 @@ struct packer {
 	struct inodes packed; /* files with hard links: later names become links */
 	char *copy;
 	int64_t latest; /* times are clamped to this */
-	bool clamp;
 	bool live; /* the layer may be mounted, so files may disappear meanwhile */
 	struct pack_lost lost;
 	struct buf name; /* scratch */
@@ -60,7 +59,7 @@ static void set_time(struct packer *p, const struct stat *st)
 	int64_t sec = st->st_mtim.tv_sec;
 	long nsec = st->st_mtim.tv_nsec;
 
-	if (p->clamp && sec >= p->latest) {
+	if (sec >= p->latest) {
 		sec = p->latest;
 		nsec = 0;
 	}
@@ -322,45 +321,26 @@ static int pack_file(struct packer *p, struct changes *walk, const struct change
 	return pack_data(p, c, st, &fd, err);
 }
 
-static int pack_link(
-	struct packer *p, const struct change *c, const char *first, struct ovl_err *err)
-{
-	archive_entry_copy_hardlink(p->e, first);
-	archive_entry_set_size(p->e, 0);
-	return header(p, c, PACK_FILE, err);
-}
-
 /* Writes the empty file that represents a whiteout or an opaque mark. */
 static int pack_mark(struct packer *p, const struct change *c, enum pack_kind kind,
-	const char *path, struct ovl_err *err)
-{
-	archive_entry_clear(p->e);
-	archive_entry_copy_pathname(p->e, path);
-	archive_entry_set_mode(p->e, S_IFREG);
-	archive_entry_set_mtime(p->e, 0, 0);
-	archive_entry_set_size(p->e, 0);
-	return header(p, c, kind, err);
-}
-
-static int pack_whiteout(struct packer *p, const struct change *c, struct ovl_err *err)
+	struct ovl_err *err)
 {
 	size_t dir = c->path_len - strlen(path_base(c->path));
 
 	buf_clear(&p->name);
-	buf_add(&p->name, c->path, dir);
-	buf_addf(&p->name, "%s%s", WH_PREFIX, c->path + dir);
-	return p->name.failed ? err_nomem(err) :
-				pack_mark(p, c, PACK_WHITEOUT, p->name.data, err);
-}
-
-static int pack_opaque(struct packer *p, const struct change *c, struct ovl_err *err)
-{
-	buf_clear(&p->name);
-	if (c->path_len)
-		buf_addf(&p->name, "%s/", c->path);
-	buf_adds(&p->name, WH_OPAQUE);
-	return p->name.failed ? err_nomem(err) :
-				pack_mark(p, c, PACK_OPAQUE, p->name.data, err);
+	if (kind == PACK_WHITEOUT)
+		buf_addf(&p->name, "%.*s%s%s", (int)dir, c->path, WH_PREFIX,
+			c->path + dir);
+	else
+		buf_addf(&p->name, "%s%s%s", c->path, c->path_len ? "/" : "", WH_OPAQUE);
+	if (p->name.failed)
+		return err_nomem(err);
+	archive_entry_clear(p->e);
+	archive_entry_copy_pathname(p->e, p->name.data);
+	archive_entry_set_mode(p->e, S_IFREG);
+	archive_entry_set_mtime(p->e, 0, 0);
+	archive_entry_set_size(p->e, 0);
+	return header(p, c, kind, err);
 }
 
 /* Refuses a file whose name would be read as a whiteout. */
@@ -391,7 +371,7 @@ static int pack_first(struct packer *p, struct changes *walk, const struct chang
 	if (rc)
 		return rc;
 	rc = header(p, c, PACK_FILE, err);
-	return rc == 0 && c->opaque ? pack_opaque(p, c, err) : rc;
+	return rc == 0 && c->opaque ? pack_mark(p, c, PACK_OPAQUE, err) : rc;
 }
 
 static int pack_present(struct packer *p, struct changes *walk, const struct change *c,
@@ -406,8 +386,11 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 	archive_entry_clear(p->e);
 	archive_entry_copy_pathname(p->e, shown(c));
 	set_stat(p, st);
-	if (first)
-		return pack_link(p, c, first, err);
+	if (first) {
+		archive_entry_copy_hardlink(p->e, first);
+		archive_entry_set_size(p->e, 0);
+		return header(p, c, PACK_FILE, err);
+	}
 	rc = pack_first(p, walk, c, st, err);
 	if (rc == 0 && linked && inodes_add(&p->packed, st, c->path) < 0)
 		rc = err_nomem(err);
@@ -418,7 +401,7 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 static int pack_socket(struct packer *p, const struct change *c, struct ovl_err *err)
 {
 	p->lost.sockets++;
-	return c->kind == 'C' && !c->by_opaque ? pack_whiteout(p, c, err) : 0;
+	return c->kind == 'C' && !c->by_opaque ? pack_mark(p, c, PACK_WHITEOUT, err) : 0;
 }
 
 static int pack_one(
@@ -428,7 +411,7 @@ static int pack_one(
 	int rc = REPLACED;
 
 	if (c->kind == 'D')
-		return c->by_opaque ? 0 : pack_whiteout(p, c, err);
+		return c->by_opaque ? 0 : pack_mark(p, c, PACK_WHITEOUT, err);
 	for (int tries = 0; tries < 10 && rc == REPLACED; tries++) {
 		struct stat st;
 
@@ -455,15 +438,7 @@ int pack_latest(int64_t *latest, struct ovl_err *err)
 	if (*end || errno || *latest < 0)
 		return err_status(
 			err, OVL_USAGE, "SOURCE_DATE_EPOCH %s is not a time", Q(text));
-	return 1;
-}
-
-static int read_clamp(struct packer *p, struct ovl_err *err)
-{
-	int r = pack_latest(&p->latest, err);
-
-	p->clamp = r > 0;
-	return r < 0 ? r : 0;
+	return 0;
 }
 
 static void warn(struct ovl_store *st, uint64_t n, const char *one, const char *many)
@@ -504,8 +479,9 @@ int pack_layer(const struct layer *l, sink_fn sink, void *ctx,
 		.live = l->meta.kind == OVL_WRITABLE,
 		.e = archive_entry_new(),
 		.copy = fs_buffer(COPY_SIZE),
+		.latest = INT64_MAX,
 	};
-	int rc = p.e && p.copy ? read_clamp(&p, err) : err_nomem(err);
+	int rc = p.e && p.copy ? pack_latest(&p.latest, err) : err_nomem(err);
 
 	if (rc == 0)
 		rc = tarout_open(&p.t, p.watch->run != NULL, sink, ctx, err);

@@ -519,11 +519,18 @@ static int apply(struct change *c, const char *text)
 	return rc;
 }
 
-static int set_text(json_t *o, const char *key, const char *text, struct ovl_err *err)
+static int set_texts(json_t *o, const struct ovl_commit *req, struct ovl_err *err)
 {
-	if (!text || json_object_set_new(o, key, json_string(text)) == 0)
-		return 0;
-	return err_status(err, OVL_USAGE, "the %s is not valid UTF-8", key);
+	const char *const texts[][2] = {
+		{"author", req->author}, {"comment", req->comment}};
+
+	for (size_t i = 0; i < 2; i++) {
+		if (texts[i][1] &&
+			json_object_set_new(o, texts[i][0], json_string(texts[i][1])) < 0)
+			return err_status(
+				err, OVL_USAGE, "the %s is not valid UTF-8", texts[i][0]);
+	}
+	return 0;
 }
 
 static int change(
@@ -534,17 +541,13 @@ static int change(
 		.err = err};
 	json_t *history = image_sub(config, "history", JSON_ARRAY);
 	json_t *last = json_array_get(history, json_array_size(history) - 1);
-	int rc = set_text(config, "author", req->author, err);
+	int rc;
 
 	/* docker has it here as well; one that is there is of the image below. */
 	json_object_del(config, "comment");
+	rc = set_texts(config, req, err);
 	if (rc == 0)
-		rc = set_text(config, "comment", req->comment, err);
-
-	if (rc == 0)
-		rc = set_text(last, "author", req->author, err);
-	if (rc == 0)
-		rc = set_text(last, "comment", req->comment, err);
+		rc = set_texts(last, req, err);
 	for (size_t i = 0; i < req->n_changes && rc == 0; i++)
 		rc = apply(&c, req->changes[i]);
 	return rc;

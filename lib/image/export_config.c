@@ -86,26 +86,20 @@ static int find_own(struct exported *img, struct ovl_err *err)
 	return 1;
 }
 
-/* Gets a config of a lower layer, for which the operand does not say which. */
-static int get_any(struct export *x, const struct layer *l, struct buf *out,
-	char hex[ID_LEN + 1], struct ovl_err *err)
-{
-	struct layer_ref ref = layer_ref_of(l);
-	char name[NAME_LEN_MAX + 1];
-
-	names_first(x->st, &ref, name);
-	return config_get(l, name, out, hex, err);
-}
-
 /* Finds the config of the first n layers of the stack. 1 found, 0 not. */
 static int find_below(
 	struct export *x, struct exported *img, size_t n, struct ovl_err *err)
 {
 	const struct layer *l = &img->stack[n - 1]->l;
+	struct layer_ref ref = layer_ref_of(l);
+	char name[NAME_LEN_MAX + 1];
 	char hex[ID_LEN + 1];
 	auto_json o = NULL;
-	int rc = get_any(x, l, &img->found, hex, err);
+	int rc;
 
+	/* The operand does not say which config of a lower layer. */
+	names_first(x->st, &ref, name);
+	rc = config_get(l, name, &img->found, hex, err);
 	if (rc > 0 && (rc = check_digest(l, &img->found, hex, err)) == 0) {
 		o = parse_config(&img->found);
 		rc = o && config_fits(o, img, n);
