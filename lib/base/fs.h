@@ -203,6 +203,8 @@ int fs_copy_xattrs(int from, const char *name, int to, const char *as,
 
 /* Removes the ACLs that a new file or directory inherited. */
 int fs_drop_acls(int dirfd, const char *name);
+/* Removes all xattrs of an open file. */
+int fs_drop_xattrs(int fd);
 
 /*
  * Copies a file that is not a directory to the new name as: data (as a reflink if the

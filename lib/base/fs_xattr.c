@@ -137,6 +137,16 @@ int fs_drop_acls(int dirfd, const char *name)
 	return rc < 0 ? rc : drop_xattr(dirfd, name, XATTR_ACL_ACCESS);
 }
 
+int fs_drop_xattrs(int fd)
+{
+	auto_buf names = {0};
+	int rc = fs_listxattr(fd, NULL, &names);
+
+	for (size_t at = 0; rc == 0 && at < names.len; at += strlen(names.data + at) + 1)
+		rc = drop_xattr(fd, NULL, names.data + at);
+	return rc;
+}
+
 int fs_copy_xattrs(int from, const char *name, int to, const char *as,
 	bool (*keep)(void *ctx, const char *attr), void *ctx)
 {

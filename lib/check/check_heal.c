@@ -101,6 +101,14 @@ static int take_out(struct heal *h, int dirfd, const char *name)
 	return fs_rename(dirfd, name, h->in.stage.fd, out, RENAME_NOREPLACE);
 }
 
+/* Replaces what the layer has beside its tree, or that, by what is staged. */
+static int replace(struct heal *h, const char *name)
+{
+	if (take_out(h, h->l->fd, name) < 0 && errno != ENOENT)
+		return -1;
+	return fs_rename(h->in.stage.fd, name, h->l->fd, name, 0);
+}
+
 static int put_in(struct heal *h, const struct compared *one)
 {
 	bool dirs = S_ISDIR(one->want->st_mode) ||
@@ -111,26 +119,13 @@ static int put_in(struct heal *h, const struct compared *one)
 	return fs_rename(one->want_dir, one->name, one->have_dir, one->name, 0);
 }
 
-static int drop_xattrs(int fd)
-{
-	auto_buf names = {0};
-
-	if (fs_listxattr(fd, NULL, &names) < 0)
-		return -1;
-	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
-		if (fs_removexattr(fd, NULL, names.data + at) < 0 && errno != ENODATA)
-			return -1;
-	}
-	return 0;
-}
-
 /* Repairs everything but its times, which later changes in it would modify. */
 static int mend_dir(const struct compared *one)
 {
 	auto_fd want = fs_open_dir(one->want_dir, one->name);
 	auto_fd have = fs_open_dir(one->have_dir, one->name);
 
-	if (want < 0 || have < 0 || drop_xattrs(have) < 0)
+	if (want < 0 || have < 0 || fs_drop_xattrs(have) < 0)
 		return -1;
 	return fs_copy_meta(want, have, NULL, NULL);
 }
@@ -273,8 +268,7 @@ static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err
 		rc = heal_names(h, f, want, have, err);
 		return rc < 0 ? rc : report_rest(h);
 	}
-	if ((errno != ENOENT && take_out(h, h->l->fd, tree) < 0) ||
-		fs_rename(h->in.stage.fd, tree, h->l->fd, tree, 0) < 0)
+	if (replace(h, tree) < 0)
 		return err_sys(err, errno, "cannot put the tree in place");
 	return check_mended(h->c, "tree", h->l->id.s, "its tree was missing");
 }
@@ -325,16 +319,13 @@ static int recipe_is_right(struct heal *h, struct ovl_err *err)
 /* The recipe is replaced last: until then it is known to be damaged. */
 static int heal_recipe(struct heal *h, struct ovl_err *err)
 {
-	int stage = h->in.stage.fd;
 	int rc = recipe_is_right(h, err);
 
 	if (rc)
 		return rc < 0 ? rc : 0;
 	if ((take_out(h, h->l->fd, RECIPE_NAME) < 0 && errno != ENOENT) ||
-		(take_out(h, h->l->fd, RECIPE_KEPT) < 0 && errno != ENOENT) ||
-		(fs_rename(stage, RECIPE_KEPT, h->l->fd, RECIPE_KEPT, 0) < 0 &&
-			errno != ENOENT) ||
-		fs_rename(stage, RECIPE_NAME, h->l->fd, RECIPE_NAME, 0) < 0)
+		(replace(h, RECIPE_KEPT) < 0 && errno != ENOENT) ||
+		replace(h, RECIPE_NAME) < 0)
 		return err_sys(err, errno, "cannot put the recipe in place");
 	return check_mended(
 		h->c, "recipe", h->l->id.s, "its recipe was missing or damaged");

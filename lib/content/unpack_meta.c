@@ -289,21 +289,6 @@ int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
 	return rc < 0 ? rc : set_times(u, to, e, err);
 }
 
-/* For a directory with an earlier entry: removes the xattrs of that one. */
-static int strip(int fd, struct archive_entry *e, struct ovl_err *err)
-{
-	auto_buf names = {0};
-
-	if (fs_listxattr(fd, NULL, &names) < 0)
-		return err_sys(err, errno, "cannot list the xattrs of %s", Q(name_of(e)));
-	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
-		if (fs_removexattr(fd, NULL, names.data + at) < 0)
-			return err_sys(err, errno, "cannot remove an xattr of %s",
-				Q(name_of(e)));
-	}
-	return 0;
-}
-
 static int keep_default_acl(
 	struct unpack *u, struct dir *dir, struct archive_entry *e, struct ovl_err *err)
 {
@@ -343,8 +328,11 @@ int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct
 	fd = fs_open_dir(p->fd, name);
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open directory %s", Q(name_of(e)));
+	/* What an earlier entry has set goes. */
 	if (!fresh) {
-		rc = strip(fd, e, err);
+		if (fs_drop_xattrs(fd) < 0)
+			rc = err_sys(err, errno, "cannot remove the xattrs of %s",
+				Q(name_of(e)));
 		if (rc == 0 &&
 			fchown(fd, (uid_t)archive_entry_uid(e),
 				(gid_t)archive_entry_gid(e)) < 0)
