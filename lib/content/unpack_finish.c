@@ -267,9 +267,8 @@ static int open_root(struct finish *w, const struct view *below, struct ovl_err 
 	*fd = fs_open_dir(w->u->tree, ".");
 	if (*fd < 0)
 		return err_sys(err, errno, "cannot open directory %s", Q(shown(w)));
-	return view_walk(below, "", &b->view) < 0 ?
-		err_sys(err, errno, "cannot open the layers below") :
-		0;
+	b->view = *below;
+	return 0;
 }
 
 int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *err)
@@ -299,6 +298,9 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 	if (rc == 0)
 		rc = links_finish(&w.links, err);
 	links_end(&w.links);
+	/* The caller's. */
+	if (w.belows.n)
+		((struct below *)levels_at(&w.belows, 0))->view = (struct view){0};
 	levels_release(&w.belows);
 	levels_release(&w.trees);
 	buf_release(&w.path);

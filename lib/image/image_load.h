@@ -18,6 +18,7 @@
 #include "content/ingest.h"
 #include "image/image.h"
 #include "stage/grants.h"
+#include "union/view.h"
 
 /* A layer to be imported. */
 struct task {
@@ -46,6 +47,9 @@ struct load {
 	size_t n;
 	void *index; /* tasks by id, see tsearch(3) */
 	struct grants grants;
+	/* The merged tree of a task's layer and those below it, while trees are completed. */
+	struct view below;
+	const struct task *below_of;
 
 	/* between the threads */
 	atomic_uint done; /* tasks */

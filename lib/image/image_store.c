@@ -44,45 +44,44 @@ static int open_task_parent(
 	return out->fd < 0 ? err_sys(err, errno, "cannot open a staging directory") : 0;
 }
 
-static int push_staged(
-	struct load *ld, const struct task *t, struct view *v, struct ovl_err *err)
+/* Adds the tree of a task on top of what ld->below shows; hides that if it is opaque. */
+static int add_staged(struct load *ld, const struct task *t, struct ovl_err *err)
 {
 	auto_fd stage = fs_open_dir(ld->stage.fd, t->as);
 	int fd = stage < 0 ? -1 : fs_open_dir(stage, ld->st->drv->tree[OVL_IMAGE]);
 
-	if (fd < 0 || view_push(v, fd) < 0)
+	if (ld->st->drv->flat || (t->meta.has_parent && !t->meta.lowers))
+		view_close(&ld->below);
+	if (fd < 0 || view_push_top(&ld->below, fd) < 0)
 		return err_sys(err, errno, "cannot open the layers below");
+	ld->below_of = t;
 	return 0;
 }
 
-/* The merged tree below a task; the short links do not exist yet. */
-static int view_below(
-	struct load *ld, struct task *t, struct view *v, struct ovl_err *err)
+/* Opens the merged tree below a task; the short links do not exist yet. Mostly it was
+ * added by the task before. */
+static int view_below(struct load *ld, struct task *t, struct ovl_err *err)
 {
-	auto_view base = {.xp = v->xp};
 	auto_layer l = LAYER_INIT;
-	const struct task *up;
 	int rc;
 
-	for (; (up = t->up); t = t->up) {
-		rc = push_staged(ld, up, v, err);
-		if (rc < 0 || ld->st->drv->flat ||
-			(up->meta.has_parent && !up->meta.lowers))
-			return rc;
+	if (t->up && ld->below_of == t->up)
+		return 0;
+	view_close(&ld->below);
+	ld->below_of = NULL;
+	ld->below.xp = &ld->st->xattrs;
+	if (t->up) {
+		rc = view_below(ld, t->up, err);
+		return rc == 0 ? add_staged(ld, t->up, err) : rc;
 	}
 	if (!t->has_parent)
 		return 0;
 	rc = open_task_parent(ld, t, &l, err);
-	if (rc == 0)
-		rc = layer_view(&l, true, &base, err);
-	if (rc == 0 && view_append(v, &base) < 0)
-		rc = err_sys(err, errno, "cannot open the layers below");
-	return rc;
+	return rc == 0 ? layer_view(&l, true, &ld->below, err) : rc;
 }
 
 static int complete_layer(struct load *ld, struct task *t, struct ovl_err *err)
 {
-	auto_view below = {.xp = &ld->st->xattrs};
 	auto_layer parent = LAYER_INIT;
 	const struct layer *on = t->has_parent ? &parent : NULL;
 	int rc = on ? open_task_parent(ld, t, &parent, err) : 0;
@@ -90,11 +89,13 @@ static int complete_layer(struct load *ld, struct task *t, struct ovl_err *err)
 	if (rc == 0 && on)
 		rc = driver_check_depth(on, OVL_IMAGE, err);
 	if (rc == 0)
-		rc = view_below(ld, t, &below, err);
+		rc = view_below(ld, t, err);
 	if (rc == 0)
-		rc = ingest_complete(&t->in, on, &below, &t->meta, err);
+		rc = ingest_complete(&t->in, on, &ld->below, &t->meta, err);
 	if (rc == 0)
 		rc = stage_hint(&t->id, on, err);
+	if (rc == 0)
+		rc = add_staged(ld, t, err);
 	stage_suspend(&t->in.stage);
 	return rc;
 }
@@ -106,6 +107,7 @@ static int complete_all(struct load *ld, struct ovl_err *err)
 	for (size_t i = 0; i < ld->n && rc == 0; i++)
 		rc = store_stopped(ld->st) ? err_stopped(err) :
 					     complete_layer(ld, &ld->task[i], err);
+	view_close(&ld->below);
 	return rc;
 }
 

@@ -44,6 +44,20 @@ int view_push(struct view *v, int fd)
 	return 0;
 }
 
+int view_push_top(struct view *v, int fd)
+{
+	enum wh_dir marks;
+
+	if (view_push(v, fd) < 0)
+		return -1;
+	marks = v->marks[v->n - 1];
+	memmove(v->fd + 1, v->fd, (v->n - 1) * sizeof(*v->fd));
+	memmove(v->marks + 1, v->marks, (v->n - 1) * sizeof(*v->marks));
+	v->fd[0] = fd;
+	v->marks[0] = marks;
+	return 0;
+}
+
 int view_append(struct view *v, struct view *more)
 {
 	int rc = 0;

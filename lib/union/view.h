@@ -33,6 +33,8 @@ void view_close(struct view *v);
 
 /* Adds a directory at the bottom; the view owns fd. -1 with errno, and fd is closed. */
 int view_push(struct view *v, int fd);
+/* The same at the top. */
+int view_push_top(struct view *v, int fd);
 
 /* Moves the directories of more to the bottom of v. -1 with errno, and more is closed. */
 int view_append(struct view *v, struct view *more);

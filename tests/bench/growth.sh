@@ -6,11 +6,11 @@ case $size in
 full)
 	grow_rounds=3 grow_entries='1000 10000 100000 1000000'
 	grow_bytes='1000000 10000000 100000000 1000000000'
-	grow_depth='1 2 4 8 16 32 64 128' grow_layers='10 100 1000 10000 100000'
+	grow_depth='1 2 6 16 64 128 129 256 500' grow_layers='10 100 1000 10000 100000'
 	;;
 quick)
 	grow_rounds=3 grow_entries='1000 3000 10000 30000'
-	grow_bytes='1000000 10000000 100000000' grow_depth='1 4 16 64 128'
+	grow_bytes='1000000 10000000 100000000' grow_depth='1 6 128 129 500'
 	grow_layers='10 100 1000 10000'
 	;;
 smoke)
@@ -63,14 +63,30 @@ grow_mount() {
 	after) store "$at" rm bench ;;
 	esac
 }
+grow_diff() {
+	case $1 in
+	before)
+		store "$at" create -n bench "$base"
+		m=$(store "$at" mount bench) && : >"$m/new"
+		store "$at" umount bench
+		;;
+	run) g "$reps" @ diff bench ;;
+	after) store "$at" rm bench ;;
+	esac
+}
+grow_stack() {
+	case $1 in
+	run) g "$reps" @ import -n bench -p "$base" "$input" ';' @ rm bench ;;
+	esac
+}
 grow_ls() { [ "$1" != run ] || g 1 @ ls; }
 
 # A stack of small layers, each named by how many they are.
 make_deep() { # HEIGHT TO
 	parent=
 	for k in $(seq 1 "$1"); do
-		gentar -p "l$k" 1 1000 | store "$2" import -n "d$k" ${parent:+-p "$parent"} -
-		parent=d$k
+		gentar -p "l$k" 1 1000 | store "$2" import -n "s$k" ${parent:+-p "$parent"} -
+		parent=s$k
 	done
 }
 
@@ -87,10 +103,16 @@ growth_all() {
 	done
 	input "deep${grow_depth##* }.store" make_deep "${grow_depth##* }"
 	at=$inputs/deep${grow_depth##* }.store
+	input grow-small.tar gen 1 1000 ''
+	input=$inputs/grow-small.tar
 	for n in $grow_depth; do
-		base=d$n
+		base=s$n
 		grow "create and rm, by lowers" "$n" grow_create
 		grow "mount and umount, by lowers" "$n" grow_mount
+		grow "diff, by lowers" "$n" grow_diff
+		# A layer on top would be one too many.
+		[ "$n" = 500 ] && base=s499
+		grow "import of a layer, by lowers" "$n" grow_stack
 	done
 	base=base
 	for n in $grow_layers; do

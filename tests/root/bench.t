@@ -19,7 +19,7 @@ is "the bench ends well" $? 0
 is "... every work has a line" "$(jq '.works | length' bench/results.json)" 19
 is "... was run as often by both sides" "$(jq -c '[.works[] | select(.ours.wall > 0 and .theirs.wall > 0)] | length' bench/results.json)" 19
 is "... or is left out with a reason" "$(jq -c .not_run bench/results.json)" "[]"
-is "growth is fitted" "$(jq '[.growth[] | select(.exponent | type == "number")] | length' bench/results.json)" 7
+is "growth is fitted" "$(jq '[.growth[] | select(.exponent | type == "number")] | length' bench/results.json)" 9
 is "the table has the same lines" "$(grep -c ' [0-9.]* *m\?s .*[0-9]-[0-9]' out)" 19
 is "the plot has a dot for each" "$(grep -c '<circle' bench/results.svg)" \
 	"$(jq '(.works | length) + 2 * ([.growth[].points | length] | add)' bench/results.json)"

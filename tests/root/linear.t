@@ -30,6 +30,16 @@ done >lines
 n=$(count_of openat,openat2 ovlctl import -p low8 siblings.tar)
 ok "directories far down on eight layers (${n:-no} opens)" test "${n:-99999}" -lt 20000
 
+# An image of many layers, whose tars have all directories: no layer opens all below it.
+is_overlay || {
+	for i in $(seq 150); do
+		printf 'dir name=d\nfile name=d/f%d data=%d\nend\n' $i $i | mktar >stack$i.tar
+	done
+	image_of stack.tar stack*.tar
+	n=$(count_of openat,openat2 ovlctl --sync=none import stack.tar)
+	ok "an image of 150 layers (${n:-no} opens)" test "${n:-99999}" -lt 8000
+}
+
 # Names in ACLs: the files that have their numbers are read once.
 acl=$(awk -F: 'NR < 9 { printf "user:%s:r,", $1 }' /etc/passwd)user::rw,group::r,mask::r,other::r
 for i in $(seq 50); do
