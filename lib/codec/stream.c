@@ -125,6 +125,17 @@ static unsigned char *free_block(struct stream *s)
 	return block;
 }
 
+static int no_data(struct ovl_err *err)
+{
+	return err_say(err, ENODATA, "it is empty");
+}
+
+static int too_large(const struct stream *s, struct ovl_err *err)
+{
+	return err_say(err, EFBIG, "it holds more than %llu bytes: see --max-size",
+		(unsigned long long)s->cfg.max_size);
+}
+
 static int pass_on(
 	struct stream *s, const unsigned char *block, size_t n, struct ovl_err *err)
 {
@@ -132,9 +143,7 @@ static int pass_on(
 		return 0;
 	s->out_bytes += n;
 	if (s->out_bytes > s->cfg.max_size)
-		return err_say(err, EFBIG,
-			"it holds more than %llu bytes: see --max-size",
-			(unsigned long long)s->cfg.max_size);
+		return too_large(s, err);
 	if (!s->hashing && digest_update(&s->digest, block, n, err) < 0)
 		return -EIO;
 	pthread_mutex_lock(&s->mutex);
@@ -208,7 +217,7 @@ static int detect(struct stream *s, struct decode_io *io, struct ovl_err *err)
 		have += (size_t)n;
 	}
 	if (!have && !s->cfg.may_be_empty)
-		return err_say(err, ENODATA, "it is empty");
+		return no_data(err);
 	s->codec = decode_detect(s->in, have);
 	s->state = decode_open(s->codec);
 	io->in = s->in;
@@ -268,18 +277,25 @@ static void *reader(void *ctx)
 
 /* ---- begin and end --------------------------------------------------------------- */
 
-int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl_err *err)
+static int start_threads(struct stream *s, struct ovl_err *err)
 {
-	struct stream *s = calloc(1, sizeof(*s));
+	int rc;
+
+	/* Without a hasher the reading thread hashes. */
+	s->hashing = !s->cfg.parallel;
+	if (s->hashing && thread_start(&s->hasher, run_hasher, s) != 0)
+		s->hashing = false;
+	rc = -thread_start(&s->thread, reader, s);
+	s->started = rc == 0;
+	return rc < 0 ? err_sys(err, -rc, "cannot start a thread") : 0;
+}
+
+static int open_read(struct stream *s, struct ovl_err *err)
+{
+	const struct stream_config *cfg = &s->cfg;
 	struct stat st;
 	int rc;
 
-	if (!s)
-		return err_nomem(err);
-	s->cfg = *cfg;
-	pthread_mutex_init(&s->mutex, NULL);
-	pthread_cond_init(&s->changed, NULL);
-	pthread_cond_init(&s->to_hash, NULL);
 	s->wake = eventfd(0, EFD_CLOEXEC);
 	if (cfg->part) {
 		s->regular = true;
@@ -300,52 +316,45 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 		rc = digest_init(&s->digest, err);
 	if (rc == 0 && cfg->digest_input)
 		rc = digest_init(&s->input, err);
-	/* Without a hasher the reading thread hashes. */
-	s->hashing = rc == 0 && !cfg->parallel;
-	if (s->hashing && thread_start(&s->hasher, run_hasher, s) != 0)
-		s->hashing = false;
-	if (rc == 0) {
-		rc = -thread_start(&s->thread, reader, s);
-		s->started = rc == 0;
-		if (rc < 0)
-			err_sys(err, -rc, "cannot start a thread");
-	}
-	if (rc < 0) {
-		stream_close(s);
-		return rc;
-	}
-	*out = s;
-	return 0;
+	return rc < 0 ? rc : start_threads(s, err);
 }
 
-int stream_open_file(struct stream **out, int fd, uint64_t offset, const atomic_int *stop,
-	struct ovl_err *err)
+/* The file is as one that was kept, of which nothing more will come. */
+static int open_direct(struct stream *s, struct ovl_err *err)
 {
-	struct stream *s;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, errno, "cannot stat it");
-	if ((uint64_t)st.st_size <= offset)
-		return err_say(err, ENODATA, "it is empty");
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return err_nomem(err);
-	s->cfg.stop = stop;
-	pthread_mutex_init(&s->mutex, NULL);
-	pthread_cond_init(&s->changed, NULL);
-	pthread_cond_init(&s->to_hash, NULL);
-	s->wake = -1;
 	s->done = true;
-	s->file = true;
-	s->again = fd;
-	s->again_at = offset;
+	if (fstat(s->cfg.fd, &st) < 0)
+		return err_sys(err, errno, "cannot stat it");
+	if ((uint64_t)st.st_size <= s->cfg.offset)
+		return no_data(err);
+	if ((uint64_t)st.st_size > s->cfg.max_size)
+		return too_large(s, err);
+	s->again = s->cfg.fd;
+	s->again_at = s->cfg.offset;
 	s->again_len = FIRST_SIZE;
 	s->kept = (uint64_t)st.st_size;
 	s->again_data = fs_buffer((size_t)STREAM_HOLD * BLOCK_SIZE);
-	if (!s->again_data) {
-		stream_close(s);
+	return s->again_data ? 0 : err_nomem(err);
+}
+
+int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl_err *err)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s)
 		return err_nomem(err);
+	s->cfg = *cfg;
+	s->wake = -1;
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_cond_init(&s->changed, NULL);
+	pthread_cond_init(&s->to_hash, NULL);
+	rc = cfg->direct ? open_direct(s, err) : open_read(s, err);
+	if (rc < 0) {
+		stream_close(s);
+		return rc;
 	}
 	*out = s;
 	return 0;

@@ -23,6 +23,8 @@ struct stream;
 
 struct stream_config {
 	int fd;
+	bool direct; /* fd is a regular file that is not compressed: take it from offset on,
+		      * without threads or a digest; what is skipped is not read */
 	bool part; /* read size bytes at offset, not all of fd from its position */
 	uint64_t offset;
 	uint64_t size;
@@ -43,14 +45,7 @@ struct stream_config {
 int stream_open(
 	struct stream **out, const struct stream_config *cfg, struct ovl_err *err);
 
-/*
- * A regular file from offset on, as it is, without threads or a digest. What the parser skips
- * is not read.
- */
-int stream_open_file(struct stream **out, int fd, uint64_t offset, const atomic_int *stop,
-	struct ovl_err *err);
-
-/* How many blocks the parser may hold, and the size of each but the last and, in a file,
+/* How many blocks the parser may hold, and the size of each but the last and, if direct,
  * the first after a gap. */
 #define STREAM_HOLD  6
 #define STREAM_BLOCK (256 * 1024)

@@ -64,7 +64,6 @@ struct stream {
 	unsigned again_next, again_held;
 	unsigned char *again_data; /* STREAM_HOLD blocks */
 	size_t again_len; /* of the next block */
-	bool file; /* from stream_open_file: nothing else is read */
 
 	/* the thread's own */
 	unsigned char *in;

@@ -36,7 +36,7 @@ static ssize_t next_again(struct stream *s, const void **p, struct ovl_err *err)
 		return err_stopped(err);
 	if (got != (ssize_t)n)
 		return err_sys(err, got < 0 ? errno : EIO,
-			s->file ? "cannot read" : "cannot read a temporary file");
+			s->cfg.direct ? "cannot read" : "cannot read a temporary file");
 	s->again_len = BLOCK_SIZE;
 	s->again_at += n;
 	s->again_held++;
@@ -79,7 +79,7 @@ uint64_t stream_skip(struct stream *s, uint64_t n)
 {
 	uint64_t left = s->kept - s->again_at;
 
-	if (!s->file)
+	if (!s->cfg.direct)
 		return 0;
 	n = n < left ? n : left;
 	s->again_at += n;

@@ -185,10 +185,17 @@ static int copy_data(
 /* The member's headers are read again, from where they begin. */
 static int copy_member(struct source *s, const struct member *m, struct ovl_err *err)
 {
+	const struct stream_config cfg = {
+		.fd = s->fd,
+		.direct = true,
+		.offset = m->head,
+		.max_size = UINT64_MAX,
+		.stop = s->st->cfg.stop,
+	};
 	struct archive_entry *e;
 	struct stream *from;
 	struct tarin *t;
-	int rc = stream_open_file(&from, s->fd, m->head, s->st->cfg.stop, err);
+	int rc = stream_open(&from, &cfg, err);
 
 	if (rc == 0)
 		rc = tarin_open(&t, from, NULL, err);

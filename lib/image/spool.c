@@ -52,7 +52,7 @@ static int is_compressed(int fd, struct ovl_err *err)
 int spool_open(struct spool *sp, struct ovl_store *st, const struct ovl_import *req,
 	struct ovl_err *err)
 {
-	const struct stream_config cfg = {
+	struct stream_config cfg = {
 		.fd = req->fd,
 		.digest_input = req->expect != NULL,
 		.max_size = req->max_size ? req->max_size : OVL_MAX_SIZE,
@@ -75,10 +75,9 @@ int spool_open(struct spool *sp, struct ovl_store *st, const struct ovl_import *
 								  1;
 	if (rc < 0)
 		return rc;
-	if (rc)
-		return stream_open(&sp->stream, &cfg, err);
-	sp->file = fd;
-	return stream_open_file(&sp->stream, fd, 0, st->cfg.stop, err);
+	cfg.direct = rc == 0;
+	sp->file = cfg.direct ? fd : -1;
+	return stream_open(&sp->stream, &cfg, err);
 }
 
 void spool_release(struct spool *sp)

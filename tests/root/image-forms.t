@@ -147,6 +147,11 @@ seq 6000 | sed 's,.*,file name=&/json data={},' | (cat && echo end) | mktar >man
 need - tar -C docker -rf many.tar .
 same_image "6000 members more" ovlctl import many.tar
 same_image "... from a pipe" piped cat many.tar
+for f in cat 'gzip -c'; do
+	fails 1 "it holds more than 1048576 bytes" "... larger than --max-size, $f" \
+		sh -c "$f many.tar | ovlctl import --max-size 1M -"
+done
+fails 1 "it holds more than 1048576 bytes" "... a file" ovlctl import --max-size 1M many.tar
 
 # ---- what peers take --------------------------------------------------------------
 
