@@ -75,11 +75,6 @@ static int open_unused(void *ctx, struct ovl_err *err)
 	return volatile_check(&c->l, what, false, err);
 }
 
-static int open_layer(struct commit *c, struct ovl_err *err)
-{
-	return lock_all(c->st, open_unused, c, err);
-}
-
 static int open_parent(struct commit *c, struct ovl_err *err)
 {
 	int rc;
@@ -244,7 +239,7 @@ static int commit(struct commit *c, struct ovl_id *id, struct ovl_err *err)
 	if (rc == 0)
 		rc = image_check_change(c->req, err);
 	if (rc == 0)
-		rc = open_layer(c, err);
+		rc = lock_all(c->st, open_unused, c, err);
 	if (rc == 0)
 		rc = open_parent(c, err);
 	if (rc == 0)

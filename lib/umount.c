@@ -304,7 +304,8 @@ static int clear_after(struct ovl_store *st, const struct mnt *m, struct ovl_err
 struct job {
 	struct ovl_store *st;
 	const struct layer_ref *ref; /* only mounts of this layer; NULL: of any */
-	const uint64_t *mnt_id; /* only this one; NULL: any */
+	bool by_id; /* only the one with mnt_id */
+	uint64_t mnt_id;
 	unsigned flags;
 	size_t done;
 	int rc; /* the first failure, its text in err */
@@ -314,7 +315,7 @@ struct job {
 static bool is_wanted(const struct job *job, const struct mnt *m)
 {
 	return (!job->ref || layer_ref_same(&m->layer, job->ref)) &&
-		(!job->mnt_id || (uint64_t)m->mnt_id == *job->mnt_id);
+		(!job->by_id || (uint64_t)m->mnt_id == job->mnt_id);
 }
 
 static void note_failure(struct job *job, int rc, const struct ovl_err *why)
@@ -418,13 +419,12 @@ static int umount_path(
 	struct job *job, struct mounts *m, const char *path, struct ovl_err *err)
 {
 	struct statx sx;
-	uint64_t mnt_id;
 	int rc;
 
 	if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) < 0)
 		return err_sys(err, errno, "%s", Q(path));
-	mnt_id = sx.stx_attributes & STATX_ATTR_MOUNT_ROOT ? sx.stx_mnt_id : 0;
-	job->mnt_id = &mnt_id;
+	job->mnt_id = sx.stx_attributes & STATX_ATTR_MOUNT_ROOT ? sx.stx_mnt_id : 0;
+	job->by_id = true;
 	rc = umount_all(job, m);
 	if (rc < 0 || job->done)
 		return rc;

@@ -178,8 +178,9 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	char label[OVL_LABEL_SIZE];
 	int r = name_check(name, NULL, err);
 
-	if (r == 0)
-		r = names_lookup(st, name, &owner, err);
+	if (r < 0)
+		return r;
+	r = names_lookup(st, name, &owner, err);
 	if (r < 0 || (r > 0 && self && layer_ref_same(self, &owner)))
 		return r < 0 ? r : 0;
 	if (r == 0 || force)

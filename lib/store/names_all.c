@@ -73,19 +73,6 @@ int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err)
 	return each_noted(from->st, from->fd, &self, copy_note, &mv, err);
 }
 
-/* Locks the names, unless the layer has no notes: 1, 0, negative errno. */
-static int lock_noted(const struct layer *l, struct ovl_err *err)
-{
-	struct stat noted;
-	int rc;
-
-	if (fstatat(l->fd, NAMES_NOTES, &noted, AT_SYMLINK_NOFOLLOW) < 0 &&
-		errno == ENOENT)
-		return 0;
-	rc = names_lock(l->st, err);
-	return rc < 0 ? rc : 1;
-}
-
 struct handing {
 	const struct layer *image;
 	const struct layer_ref *was;
@@ -201,9 +188,12 @@ static int add_file(void *ctx, int names, const char *file)
 int names_lock_of(const struct layer *l, struct buf *files, struct ovl_err *err)
 {
 	struct layer_ref self = layer_ref_of(l);
-	int rc = lock_noted(l, err);
+	int rc;
 
-	if (rc <= 0)
+	if (fs_exists(l->fd, NAMES_NOTES) == 0)
+		return 0;
+	rc = names_lock(l->st, err);
+	if (rc < 0)
 		return rc;
 	rc = each_noted(l->st, l->fd, &self, add_file, files, err);
 	if (rc == 0)

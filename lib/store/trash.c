@@ -18,17 +18,6 @@ void trash_close(struct trashed *t)
 	close_fdp(&t->fd);
 }
 
-/*
- * Keeps the layer's lock, so that nobody thinks that its remover has died. It becomes
- * shared: processes that wait to read the layer find it gone, instead of waiting until
- * its last file is removed.
- */
-static void keep_lock(struct layer *l, struct trashed *out)
-{
-	out->fd = steal_fd(&l->fd);
-	lock_try(out->fd, LOCK_SH); /* or prune has it, which is harmless now */
-}
-
 static int move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,
 	struct ovl_err *err)
 {
@@ -67,7 +56,11 @@ int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
 
 	if (rc < 0)
 		return rc;
-	keep_lock(l, out);
+	/* The lock stays, so that nobody thinks that the remover has died. It becomes
+	 * shared: processes that wait to read the layer find it gone, instead of waiting
+	 * until its last file is removed. */
+	out->fd = steal_fd(&l->fd);
+	lock_try(out->fd, LOCK_SH); /* or prune has it, which is harmless now */
 	return 0;
 }
 
