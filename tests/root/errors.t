@@ -157,7 +157,7 @@ failed() {
 	esac
 	if ! reported; then
 		[ "$(wc -l <got.err)" = 1 ] || bad "lines: $(cat got.out got.err)"
-		grep -Eq "^ovlctl: $word: (.*: )?$(reason $error)\$" got.err || bad "says: $(cat got.err)"
+		grep -Eq "^ovlctl: $word: (.*: )?$(reason $error)(; raise the limit with 'ulimit -n')?\$" got.err || bad "says: $(cat got.err)"
 	fi
 	exact >got
 	done=''
