@@ -203,6 +203,7 @@ static int dispatch_helper(int argc, char **argv, struct globals *g, struct run 
 		g->quiet = !g->verbose;
 		run->words = &w;
 		rc = run_command(g, run);
+		run->words = NULL;
 	}
 	free(w.text);
 	free(w.options);

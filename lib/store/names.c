@@ -174,7 +174,7 @@ int names_refuse_id(struct ovl_store *st, const char *name, const struct layer_r
 int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
 	bool force, struct ovl_err *err)
 {
-	struct layer_ref owner;
+	struct layer_ref owner = {0};
 	char label[OVL_LABEL_SIZE];
 	int r = name_check(name, NULL, err);
 
