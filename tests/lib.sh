@@ -94,7 +94,7 @@ again() { # STAGE COMMAND...
 }
 case ${OVLCTL_TEST_STAGE-} in
 '')
-	[ "$MODE" = release ] && limit=300 || limit=1800
+	[ "$MODE" = release ] && limit=600 || limit=1800
 	again bounded exec "$top/build/tool/bounded" "${OVLCTL_TEST_LIMIT-$limit}" \
 		"${OVLCTL_TEST_NAME-$(basename "$0" .t)}" sh "$0" "$@"
 	;;
@@ -404,8 +404,10 @@ lower_of() {
 }
 
 short() {
-	[ "${OVLCTL_TEST_SHORT-}" != 0 ] &&
-		{ is_overlay || as_user || [ "${MODE-release}" != release ]; }
+	[ "${OVLCTL_TEST_SHORT-}" != 0 ] && {
+		is_overlay || as_user || [ "${MODE-release}" != release ] ||
+			[ "${OVLCTL_TEST_DISK-}" = 1 ]
+	}
 }
 
 # Everything in a store, for "as it was before": paths, types, sizes, but not the times
