@@ -43,7 +43,6 @@ static void clear_records(struct rawhead *r)
 	r->acl.len = 0;
 	r->acl_default.len = 0;
 	r->acl_nfs4 = false;
-	r->hides = false;
 }
 
 void rawhead_clear(struct rawhead *r)
@@ -239,7 +238,6 @@ static int note_acl(struct buf *to, const char *text, size_t n, struct ovl_err *
 
 static void hide(struct rawhead *r, const struct record *rec)
 {
-	r->hides = true;
 	if (r->patched)
 		r->patched[(const unsigned char *)rec->key - r->base] = 'x';
 }

@@ -35,7 +35,6 @@ struct rawhead {
 	 * become unknown ones: ACLs, for which it needs quadratic time, and a size of what
 	 * has no data. NULL: none */
 	unsigned char *patched;
-	bool hides; /* there are such records */
 };
 
 void rawhead_clear(struct rawhead *r);

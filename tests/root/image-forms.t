@@ -346,5 +346,8 @@ done
 fails 1 "'manifest.json' names the config" "... a file" ovlctl import cut.tar
 fails 1 "is not an image" "--as image with a layer" ovlctl import --as image root.tar
 fails 1 "is not an image" "... from a pipe" sh -c 'cat root.tar | ovlctl import --as image -'
+echo text >text
+fails 1 "'text': not a tar archive" "--as image with a text" ovlctl import --as image text
+fails 1 "'-': not a tar archive" "... from a pipe" sh -c 'cat text | ovlctl import --as image -'
 
 done_testing
