@@ -17,7 +17,7 @@
 #include "base/vec.h"
 #include "check/check.h"
 #include "prune.h"
-#include "store/aside.h"
+#include "store/trash.h"
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/names.h"

@@ -26,7 +26,7 @@
 #include "mount/durable.h"
 #include "store/layer.h"
 #include "store/lock.h"
-#include "store/privilege.h"
+#include "store/stamp.h"
 #include "store/redirects.h"
 #include "store/store.h"
 #include "stage/used.h"

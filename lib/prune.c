@@ -19,7 +19,6 @@
 #include "base/fs.h"
 #include "prune.h"
 #include "prune_priv.h"
-#include "store/aside.h"
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/layer.h"

@@ -25,7 +25,7 @@
 #include "content/tarpipe.h"
 #include "content/replay.h"
 #include "mount/family.h"
-#include "store/aside.h"
+#include "store/trash.h"
 #include "store/driver.h"
 #include "store/store.h"
 #include "tar/recipe.h"

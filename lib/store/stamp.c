@@ -1,18 +1,51 @@
 /* SPDX-License-Identifier: ISC */
-/* The file that makes a directory a store. See stamp.h. */
+/* The file that makes a directory a store, and the privilege that its kind of xattrs needs. See
+ * stamp.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/idmap.h"
 #include "base/quote.h"
 #include "store/driver.h"
-#include "store/privilege.h"
 #include "store/stamp.h"
 #include "store/store.h"
+
+/*
+ * Only the kernel knows, so it is asked. Replacing an attribute that does not exist
+ * changes nothing: ENODATA means that it would have been allowed. 1, 0, -1 if unknown.
+ */
+static int may_use_trusted(int fd)
+{
+	if (fsetxattr(fd, "trusted.ovlctl", "", 0, XATTR_REPLACE) == 0 ||
+		errno == ENODATA || errno == EOPNOTSUPP)
+		return 1;
+	return errno == EPERM ? 0 : -1;
+}
+
+int privilege_check(struct ovl_store *st, struct ovl_err *err)
+{
+	int may;
+
+	if (st->xattrs.user || st->fd < 0 || st->privileged)
+		return 0;
+	may = may_use_trusted(st->fd);
+	if (may < 0)
+		may = !idmap_unprivileged(); /* a read-only file system */
+	if (may) {
+		st->privileged = true;
+		return 0;
+	}
+	return err_say(err, EPERM,
+		"not permitted: store %s was made by root with trusted.* attributes, which "
+		"need root (CAP_SYS_ADMIN) outside of user namespaces",
+		Q(st->root));
+}
 
 /* True if there is nothing but what a new file system has, or what a store that was
  * killed at its creation or removal has left. */
@@ -32,7 +65,7 @@ static int is_empty(int fd)
 /* Synced in any case: a torn stamp would make everything after it unusable. */
 static int stamp_write(struct ovl_store *st, int fd)
 {
-	int trusted = privilege_trusted_xattrs(fd);
+	int trusted = may_use_trusted(fd);
 	char text[128];
 
 	/* The kind of a store never changes, so do not guess. */

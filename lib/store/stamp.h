@@ -30,4 +30,17 @@ int stamp_take(struct ovl_store *st, struct ovl_err *err);
  * it is neither; negative errno. */
 int stamp_note_new(struct ovl_store *st);
 
+/*
+ * Whether this process may read and set the overlayfs xattrs of a store's layers,
+ * "trusted.overlay.*" if the stamp says trusted. The kernel shows those to CAP_SYS_ADMIN
+ * of the initial user namespace only; for others they do not exist, and what they hide
+ * would become visible.
+ */
+
+/*
+ * Refuses if it may not. For everything that reads a layer's tree, makes layers or mounts
+ * them; not for reading a layer's own files (ls, show), unmounting or removing.
+ */
+int privilege_check(struct ovl_store *st, struct ovl_err *err);
+
 #endif

@@ -15,7 +15,6 @@
 #include "base/quote.h"
 #include "store/driver.h"
 #include "store/lock.h"
-#include "store/privilege.h"
 #include "store/stamp.h"
 #include "store/store.h"
 

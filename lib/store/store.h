@@ -8,7 +8,7 @@
  *	<root>/names/		<name> -> ../<driver>/<id>
  *	<root>/staging/		new layers that are not complete, see stage.h
  *	<root>/trash/		layers that are being removed, see trash.h
- *	<root>/aside/		what check could not identify, see aside.h
+ *	<root>/aside/		what check could not identify, see trash.h
  *	<root>/<driver>/	layers, see driver.h
  *
  * The stamp is created first and appears complete (O_TMPFILE and link); directories are

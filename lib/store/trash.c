@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Layers that are being removed; see trash.h. */
+/* Layers that are being removed, or were set aside; see trash.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/id.h"
 #include "base/quote.h"
 #include "store/lock.h"
 #include "store/store.h"
@@ -103,4 +104,35 @@ int trash_empty(struct trashed *t, struct ovl_err *err)
 	int trash = store_dir(t->st, DIR_TRASH, err);
 
 	return trash < 0 ? trash : trash_remove(t->st, trash, t->name, err);
+}
+
+/* ---- aside ------------------------------------------------------------------------- */
+
+int aside_move(struct ovl_store *st, int dirfd, const char *name, const char *where,
+	char out[ASIDE_NAME_MAX], struct ovl_err *err)
+{
+	int aside = store_dir_make(st, DIR_ASIDE, err);
+	char unique[SHORT_LEN + 1];
+
+	if (aside < 0)
+		return aside;
+	/* The name may be taken by an earlier one, or be too long. */
+	snprintf(out, ASIDE_NAME_MAX, "%s.%s", where, name);
+	if (strlen(where) + 1 + strlen(name) <= NAME_MAX &&
+		fs_rename(dirfd, name, aside, out, RENAME_NOREPLACE) == 0)
+		return 0;
+	id_short_new(unique);
+	snprintf(out, ASIDE_NAME_MAX, "%s.%.100s.%s", where, name, unique);
+	if (fs_rename(dirfd, name, aside, out, RENAME_NOREPLACE) == 0)
+		return 0;
+	return err_sys(err, errno, "cannot set %s aside", Q(name));
+}
+
+bool aside_has(struct ovl_store *st, const char *driver, const char *id)
+{
+	int aside = store_dir(st, DIR_ASIDE, NULL);
+	char name[ASIDE_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%s.%s", driver, id);
+	return aside >= 0 && fs_exists(aside, name) != 0;
 }
