@@ -68,10 +68,12 @@ LIBS_LAYER = -larchive -luuid -ljansson -lzstd -llzma -lbz2 -llz4 -lz
 ifeq ($(STATIC),1)
 LIBS_CORE = -Wl,-Bstatic $(LIBS_LAYER) -Wl,-Bdynamic
 LIBS = $(LIBS_CORE)
+LINKED = ovlctl
 else
 SHARED = -DOVL_SHARED
 LIBS_CORE = $(LIBS_LAYER) -lcrypto
 LIBS = $(LIBS_CORE) -lsmartcols
+LINKED = $(if $(filter x86_64-% aarch64-%,$(shell $(CC) -dumpmachine)),linked,ovlctl)
 endif
 
 # "make V=1" shows the commands.
@@ -103,8 +105,30 @@ all: $(OUT)/ovlctl $(OUT)/libovl.a build/ovlctl build/libovl.a
 build/ovlctl build/libovl.a: build/%: $(OUT)/% FORCE
 	@cmp -s $< $@ || cp -pf $< $@
 
-$(OUT)/ovlctl: $(CMD_OBJ) $(OUT)/libovl.a
+$(OUT)/$(LINKED): $(CMD_OBJ) $(OUT)/libovl.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(OUT)/libovl.a $(LIBS)
+
+# See cmd/late.c. What a quick command calls must link without the libraries.
+ifneq ($(LINKED),ovlctl)
+LATE_OBJ = $(CMD_OBJ:%/late.o=%/late/late.o)
+QUICK    = $(patsubst cmd/%.c,-ucmd_%,$(shell grep -l 'quick = true' cmd/*.c))
+
+$(OUT)/cmd/late/late.h: $(OUT)/$(LINKED)
+	@mkdir -p $(@D)
+	@objdump -p $< | awk '$$1 == "NEEDED" && $$2 !~ /^(libc|libuuid|ld-linux.*)\.so/ { \
+	    print "LIBRARY(\"" $$2 "\")" }' >$@.new
+	@nm -D --undefined-only $< | awk '$$1 == "U" && $$2 !~ /@(GLIBC|UUID)_/ { \
+	    sub(/@.*/, "", $$2); print "FUNCTION(" n++ ", " $$2 ")" }' >>$@.new
+	@mv $@.new $@
+
+$(OUT)/cmd/late/late.o: cmd/late.c $(OUT)/cmd/late/late.h
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -DOVL_LATE -I$(@D) -c -o $@ $<
+
+$(OUT)/ovlctl: $(LATE_OBJ)
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -nostartfiles -Wl,-e,cmd_find $(QUICK) -o $(OUT)/quick \
+	    $(filter-out %/late.o %/main.o %/commands.o,$(CMD_OBJ)) $(OUT)/libovl.a -luuid
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(LATE_OBJ) $(OUT)/libovl.a -luuid
+endif
 
 $(OUT)/libovl.a: $(LIB_OBJ)
 	@rm -f $@

@@ -75,6 +75,7 @@ struct cmd {
 	int max_operands;
 	enum access access;
 	bool prints; /* always prints: useless without standard output */
+	bool quick; /* calls no library but libc and libuuid: see late.c */
 	int failed; /* exit status for "failed"; 0: the common one */
 	/* A program of its own, not a command of ovlctl: its exit status after a failure. */
 	int (*exit_status)(int rc, enum ovl_status status);
@@ -148,6 +149,10 @@ struct mount_words {
 /* Fills it, and enters the namespace that is asked for; the caller frees text and
  * options. 0, or -1 with run->err. */
 int mount_words(struct run *run, struct mount_words *w);
+
+/* late.c: loads the shared libraries, before a command that is not quick. 0, or -1 with
+ * err. */
+int late_load(struct ovl_err *err);
 
 /* complete.c: prints what may stand for the last of these words. */
 int complete(int argc, char **argv);

@@ -37,6 +37,7 @@ const struct cmd cmd_create = {
 	.opts = opts,
 	.max_operands = 1,
 	.access = MAKE_STORE,
+	.quick = true,
 	.prints = true,
 	.fn = run_create,
 };

@@ -136,7 +136,7 @@ static int run_command(struct globals *g, struct run *run)
 	run->umask = umask(0);
 	progress_start(run->cmd->name);
 	signals_catch();
-	if (check_stdout(run) < 0)
+	if (check_stdout(run) < 0 || (!run->cmd->quick && late_load(run->err) < 0))
 		return -1;
 	if (run->cmd->access != NO_STORE) {
 		rc = ovl_open(

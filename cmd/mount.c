@@ -104,6 +104,7 @@ const struct cmd cmd_mount = {
 	.min_operands = 1,
 	.max_operands = 2,
 	.access = READ_STORE,
+	.quick = true,
 	.prints = true,
 	.fn = run_mount,
 };

@@ -218,6 +218,7 @@ const struct cmd cmd_mount_helper = {
 	.min_operands = 2,
 	.max_operands = 2,
 	.access = READ_STORE,
+	.quick = true,
 	.exit_status = exit_status,
 	.fn = run_helper,
 };

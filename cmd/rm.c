@@ -27,5 +27,6 @@ const struct cmd cmd_rm = {
 	.min_operands = 1,
 	.max_operands = UNLIMITED,
 	.access = READ_STORE,
+	.quick = true,
 	.fn = run_rm,
 };

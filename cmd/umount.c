@@ -49,5 +49,6 @@ const struct cmd cmd_umount = {
 	.opts = opts,
 	.max_operands = UNLIMITED,
 	.access = READ_STORE,
+	.quick = true,
 	.fn = run_umount,
 };
