@@ -16,6 +16,8 @@
 #                        BENCH=--quick takes two minutes; see tests/bench/run --help
 #   make bench-peers     against other layer tools too
 #   make bench-drivers   overlay2, overlay, full copies, btrfs; BENCH=--quick is shorter
+#   make dist            build/ovlctl-VERSION.tar.gz
+#   make deb             a Debian package in build/       make check-deb   tries it
 #   make install         PREFIX, DESTDIR make uninstall
 #   make lint            what CI lints   make clean
 #
@@ -241,6 +243,16 @@ bench-drivers: all $(BENCHES)
 demo: all
 	@scripts/demo
 
+dist:
+	@scripts/package dist
+
+deb:
+	@scripts/package deb
+
+# Installed in a minimal Debian of its own, used, and purged.
+check-deb: deb
+	@scripts/package check
+
 lint: all
 	@scripts/lint
 
@@ -270,7 +282,7 @@ clean:
 FORCE:
 .PHONY: all tests check check-disk check-interop check-kill check-power check-overlay check-many \
     fuzz fuzz-coverage fuzzers demo lint install uninstall clean FORCE bench \
-    bench-peers bench-drivers check-errors check-tsan coverage
+    bench-peers bench-drivers check-errors check-tsan coverage dist deb check-deb
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNITS:=.d) \
