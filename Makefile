@@ -124,7 +124,7 @@ $(OUT)/cmd/late/late.h: $(OUT)/$(LINKED)
 	@mv $@.new $@
 
 $(OUT)/cmd/late/late.o: cmd/late.c $(OUT)/cmd/late/late.h
-	$(call say,CC)$(CC) $(ALL_CFLAGS) -DOVL_LATE -I$(@D) -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -DOVL_LATE='"late.h"' -I$(@D) -c -o $@ $<
 
 $(OUT)/ovlctl: $(LATE_OBJ)
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -nostartfiles -Wl,-e,cmd_find $(QUICK) -o $(OUT)/quick \

@@ -5,8 +5,8 @@
  * To load libarchive, libcrypto and what they bring along takes several times as long as a
  * whole create, mount, umount or rm, and these need nothing of it. A program that is linked
  * with shared libraries (STATIC=0) is therefore linked twice. The first one, with all of
- * them, says which functions it takes from which libraries; the Makefile writes that to
- * late.h. In the second one each of these functions is a jump through a table, which
+ * them, says which functions it takes from which libraries; the Makefile writes that to a
+ * header, OVL_LATE. In the second one each of these functions is a jump through a table, which
  * late_load() fills.
  */
 #include "cmd.h"
@@ -28,7 +28,7 @@ int late_load(struct ovl_err *err)
 #define LIBRARY(name) name,
 #define FUNCTION(n, name)
 static const char *const libraries[] = {
-#include "late.h"
+#include OVL_LATE
 };
 
 #undef LIBRARY
@@ -36,7 +36,7 @@ static const char *const libraries[] = {
 #define LIBRARY(name)
 #define FUNCTION(n, name) #name,
 static const char *const functions[] = {
-#include "late.h"
+#include OVL_LATE
 };
 
 #define N_LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
@@ -68,7 +68,7 @@ __attribute__((used, visibility("hidden"))) void *late_table[N_FUNCTIONS] = {
 	__asm__(".pushsection .text\n.globl " #name "\n.type " #name            \
 		", %function\n" #name ":\n" JUMP(n) ".size " #name ", .-" #name \
 						    "\n.popsection\n");
-#include "late.h"
+#include OVL_LATE
 
 int late_load(struct ovl_err *err)
 {
