@@ -334,6 +334,30 @@ static int add_details(const struct layer *l, struct ovl_layer *to, struct ovl_e
 	return rc;
 }
 
+/* What cannot be told of a layer must not keep the others from being listed. */
+static int not_known(const struct layer *l, const char *what, int rc, struct ovl_err *err)
+{
+	if (rc != -EIO && err_is_system(rc))
+		return err_sys(err, -rc, "cannot read layer %.12s", l->id.s);
+	if (rc == -EIO)
+		store_warn(l->st, "layer %.12s: its %s not known: %s", l->id.s, what,
+			strerror(EIO));
+	return 0;
+}
+
+static int measure(const struct layer *l, struct ovl_layer *to, struct ovl_err *err)
+{
+	to->has_size = fs_tree_bytes(l->fd, layer_tree_name(l), &to->size) == 0;
+	return to->has_size ? 0 : not_known(l, "size is", -errno, err);
+}
+
+static int count_uses(const struct layer *l, struct ovl_layer *to, struct ovl_err *err)
+{
+	int rc = mountnotes_count(l, &to->uses);
+
+	return rc < 0 ? not_known(l, "uses are", rc, err) : 0;
+}
+
 /* One that was removed meanwhile, or is damaged, does without. */
 static int complete(
 	struct ovl_store *st, unsigned flags, struct ovl_layer *to, struct ovl_err *err)
@@ -342,12 +366,10 @@ static int complete(
 	auto_layer l = LAYER_INIT;
 	int rc = layer_open_ref(st, &ref, 0, ref.id.s, &l, err);
 
-	if (rc == 0 && (flags & OVL_LIST_SIZES) && !to->has_size) {
-		to->size = fs_tree_bytes(l.fd, layer_tree_name(&l));
-		to->has_size = true;
-	}
+	if (rc == 0 && (flags & OVL_LIST_SIZES) && !to->has_size)
+		rc = measure(&l, to, err);
 	if (rc == 0 && (flags & OVL_LIST_USES))
-		to->uses = mountnotes_count(&l);
+		rc = count_uses(&l, to, err);
 	if (rc == 0 && (flags & OVL_LIST_DETAILS))
 		rc = add_details(&l, to, err);
 	return rc < 0 && err_is_system(rc) ? rc : 0;

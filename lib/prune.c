@@ -66,8 +66,11 @@ static bool is_empty(int fd)
 static int prune_tree(
 	struct pruner *p, const char *what, int dir, const char *name, const char *why)
 {
-	uint64_t bytes = fs_tree_bytes(dir, name);
-	int rc = p->req->dry_run ? 0 : trash_remove(p->st, dir, name, p->err);
+	uint64_t bytes;
+	int rc;
+
+	fs_tree_bytes(dir, name, &bytes); /* of which the report may lack some */
+	rc = p->req->dry_run ? 0 : trash_remove(p->st, dir, name, p->err);
 
 	return rc < 0 ? rc : prune_report(p, what, name, bytes, why);
 }
@@ -289,8 +292,10 @@ static int note_is_left(struct pruner *p, struct place *at, const char **why)
 	memcpy(self.id.s, at->id, sizeof(self.id.s));
 	/* A commit renames a layer with its notes: then they are the image layer's. */
 	noted = names_noted_here(p->st, &self, at->file);
-	if (noted <= 0)
-		return noted;
+	if (noted < 0)
+		return err_sys(p->err, -noted, "cannot read note '%.60s'", at->file);
+	if (noted == 0)
+		return 0;
 	if (r > 0 ? !layer_ref_same(&owner, &self) :
 		    r == 0 &&
 				(!valid || names_note_is_pending(at->dir, at->file) ||

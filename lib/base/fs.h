@@ -175,9 +175,9 @@ struct fs_remover {
 };
 int fs_rmtree_by(struct fs_remover *how, int dirfd, const char *name);
 
-/* The bytes that name and everything below it take on disk, as far as they can be
- * read; never leaves the file system. */
-uint64_t fs_tree_bytes(int dirfd, const char *name);
+/* Sets *bytes to those that name and everything below it take on disk, without what is gone
+ * meanwhile, may not be read or is on another file system. */
+int fs_tree_bytes(int dirfd, const char *name, uint64_t *bytes);
 
 /* Sets the mode of what fd, opened with O_PATH, refers to; not for symlinks. */
 int fs_chmod_path(int fd, mode_t mode);

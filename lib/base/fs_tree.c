@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "base/fs.h"
 #include "base/walk.h"
 
@@ -131,20 +132,23 @@ int fs_rmtree(int dirfd, const char *name, const atomic_int *stop)
 	return rc;
 }
 
-uint64_t fs_tree_bytes(int dirfd, const char *name)
+int fs_tree_bytes(int dirfd, const char *name, uint64_t *bytes)
 {
 	auto_walk w = {.trees = 1, .top = {dirfd}, .first = name, .open = open_here};
-	uint64_t bytes = 0;
 	struct stat st;
 	int r;
 
+	*bytes = 0;
 	while ((r = walk_next(&w)) > 0) {
-		if (r == WALK_LEFT ||
-			fstatat(w.fd[0], w.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (r == WALK_LEFT)
 			continue;
-		bytes += (uint64_t)st.st_blocks * 512;
-		if (S_ISDIR(st.st_mode))
-			walk_enter(&w);
+		r = fstatat(w.fd[0], w.name, &st, AT_SYMLINK_NOFOLLOW);
+		if (r == 0)
+			*bytes += (uint64_t)st.st_blocks * 512;
+		if (r == 0 && S_ISDIR(st.st_mode))
+			r = walk_enter(&w);
+		if (r < 0 && errno != EACCES && err_is_system(-errno))
+			return -1;
 	}
-	return bytes;
+	return r;
 }

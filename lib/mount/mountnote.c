@@ -199,19 +199,20 @@ void mountnotes_ask_long(struct mountnotes *m, unsigned ms)
 	}
 }
 
-int mountnotes_count(const struct layer *l)
+int mountnotes_count(const struct layer *l, int *n)
 {
 	auto_mountnotes m = {0};
-	int n = mountnotes_read(l, &m) < 0 ? -1 : 0;
+	int rc = mountnotes_read(l, &m);
 
-	for (size_t i = 0; i < m.n && n >= 0; i++) {
+	*n = rc < 0 ? -1 : 0;
+	for (size_t i = 0; i < m.n && *n >= 0; i++) {
 		enum superblock is = m.note[i].state != NOTE_LIVE ?
 			SB_DEAD :
 			superblock_known(m.note[i].dev, m.note[i].key);
 
-		n = is == SB_UNKNOWN ? -1 : n + (is == SB_LIVE);
+		*n = is == SB_UNKNOWN ? -1 : *n + (is == SB_LIVE);
 	}
-	return n;
+	return rc == -EACCES ? 0 : rc;
 }
 
 const struct mountnote *mountnotes_open(const struct mountnotes *m)

@@ -62,9 +62,9 @@ void mountnotes_ask(struct mountnotes *m);
  * the number. */
 void mountnotes_ask_long(struct mountnotes *m, unsigned ms);
 
-/* How many of the layer's mounts there are, in any mount namespace, detached or not; -1:
- * the kernel does not say unless it is asked by trying. */
-int mountnotes_count(const struct layer *l);
+/* Sets *n to how many mounts of the layer there are, in any mount namespace, detached or not;
+ * -1: the kernel does not say unless it is asked by trying, or the notes may not be read. */
+int mountnotes_count(const struct layer *l, int *n);
 
 /* The first that is not dead, or NULL. */
 const struct mountnote *mountnotes_open(const struct mountnotes *m);

@@ -201,6 +201,9 @@ if can_trace; then
 	is "a commit beside prune: nothing is pruned" "$?:$(cat out err)" "0:"
 	is "... the name is the image layer's" "$(ovlctl ls -q w)" "$i"
 	is "... and prune --layers leaves it" "$(ovlctl prune --layers --older-than 0)" ""
+
+	traced -qq -o /dev/null -P "$i/.names/w" -e trace=/fstatat -e inject=/fstatat:error=EIO:when=3 ovlctl prune >out 2>err
+	is "a note that cannot be read" "$?:$(cat out err)" "1:ovlctl: prune: cannot read note 'w': Input/output error"
 fi
 
 # On a terminal, a table.
