@@ -71,6 +71,8 @@ static void note(void *ctx, enum ovl_note kind, const char *line)
 		return;
 	if (kind == OVL_WAITING && !isatty(STDERR_FILENO))
 		return;
+	if (kind == OVL_HINT && !isatty(STDERR_FILENO) && !run->verbose)
+		return;
 	progress_clear();
 	if (kind != OVL_WARNING)
 		fprintf(stderr, "%s%s: %s\n", program, run->cmd->name, line);

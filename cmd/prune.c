@@ -17,7 +17,7 @@ static const struct opt opts[] = {
 	{OPT_DRY_RUN, "dry-run", NULL, "list what would be removed, and remove nothing"},
 	{OPT_LAYERS, "layers", NULL, "also remove unused image layers without a name"},
 	{OPT_ASIDE, "aside", NULL, "also remove what 'check --repair' set aside"},
-	{OPT_OLDER, "older-than", "T", "with --layers: unused for T (90s, 5m, 2h, 7d)"},
+	{OPT_OLDER, "older-than", "T", "with --layers: unused for T (7d; default 1h)"},
 	{0, NULL, NULL, NULL},
 };
 

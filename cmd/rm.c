@@ -4,7 +4,7 @@
 #include "cmd.h"
 
 static const struct opt opts[] = {
-	{'r', "recursive", NULL, "also remove the layers on top of them"},
+	{'r', "recursive", NULL, "also remove layers on top, writable ones too"},
 	{'f', "force", NULL, "ignore layers that do not exist"},
 	{0, NULL, NULL, NULL},
 };
@@ -21,6 +21,7 @@ const struct cmd cmd_rm = {
 	.name = "rm",
 	.synopsis = "[-f] [-r] LAYER...",
 	.summary = "remove layers",
+	.more = "A layer goes with all its names; 'ovlctl tag -d' removes one name.",
 	.completes = "layer",
 	.others = "remove delete",
 	.opts = opts,

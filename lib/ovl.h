@@ -89,6 +89,7 @@ enum ovl_note {
 	OVL_PROBLEM, /* one of several reasons for a failure; the error is the last one */
 	OVL_WARNING, /* something was left out or is wrong */
 	OVL_WAITING, /* for a lock, once */
+	OVL_HINT, /* what else could be done, for somebody at a terminal */
 	OVL_DETAIL /* what was done */
 };
 

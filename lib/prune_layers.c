@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* prune --layers: finds layers that are not needed any more. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -28,6 +29,7 @@ static int by_depth(const void *a, const void *b)
 struct known {
 	const struct ovl_layer *layer;
 	unsigned children; /* that still exist */
+	unsigned needing; /* those of them that are not just too young */
 };
 
 static int compare_ids(const char *drv_a, const char *a, const char *drv_b, const char *b)
@@ -73,18 +75,24 @@ static struct known *known_make(const struct ovl_list *list)
 	for (size_t i = 0; i < list->n; i++) {
 		struct known *parent = parent_of(known, list->n, &list->layer[i]);
 
-		if (parent)
+		if (parent) {
 			parent->children++;
+			parent->needing++;
+		}
 	}
 	return known;
 }
 
-static bool unneeded(const struct pruner *p, const struct ovl_layer *l)
+static bool unneeded(const struct ovl_layer *l)
+{
+	return l->kind == OVL_IMAGE && !l->names[0] && !l->mounts[0];
+}
+
+static bool is_young(const struct pruner *p, const struct ovl_layer *l)
 {
 	struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
 
-	return l->kind == OVL_IMAGE && !l->names[0] && !l->mounts[0] &&
-		used_last(p->st, &ref, l->created.tv_sec) <= p->used_before;
+	return used_last(p->st, &ref, l->created.tv_sec) > p->used_before;
 }
 
 /* True if it may be removed, as far as that can be seen without its lock, which would
@@ -120,13 +128,52 @@ static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
 	}
 	*gone = true;
 	return prune_report(
-		p, "layer", l->id.s, l->size, "it has no name and no layer on top of it");
+		p, "layer", l->id.s, l->size, "it has no name, and nothing uses it");
+}
+
+/* For somebody who has just removed a name. */
+static void tell_young(const struct pruner *p, unsigned n)
+{
+	char age[32] = "an hour";
+
+	if (p->req->older_than != 3600)
+		snprintf(age, sizeof(age), "%lld seconds", (long long)p->req->older_than);
+	if (n)
+		store_hint(p->st,
+			"%u unused %s last used less than %s ago; with '--older-than 0', "
+			"%s removed, too",
+			n, n == 1 ? "layer was" : "layers were", age,
+			n == 1 ? "it is" : "they are");
+}
+
+/* *young: one more layer is only too young, or below such a layer. */
+static int prune_if_unneeded(
+	struct pruner *p, const struct known *self, struct known *parent, unsigned *young)
+{
+	const struct ovl_layer *l = self->layer;
+	bool gone = false;
+	int rc = 0;
+
+	if (!unneeded(l) || self->needing)
+		return 0;
+	if (self->children || is_young(p, l)) {
+		gone = is_free(p, l);
+		*young += gone;
+	} else {
+		rc = prune_layer(p, l, &gone);
+		if (gone && parent)
+			parent->children--;
+	}
+	if (gone && parent)
+		parent->needing--;
+	return rc;
 }
 
 int prune_layers(struct pruner *p)
 {
 	struct ovl_list list = {0};
 	struct known *known = NULL;
+	unsigned young = 0;
 	int rc = ovl_list(p->st, NULL, 0, &list, p->err);
 
 	p->used_before = time(NULL) - p->req->older_than;
@@ -140,15 +187,13 @@ int prune_layers(struct pruner *p)
 		const struct known *self = bsearch(&(struct known){.layer = l}, known,
 			list.n, sizeof(*known), by_id);
 		struct known *parent = parent_of(known, list.n, l);
-		bool gone = false;
 
-		if (!unneeded(p, l) || self->children)
-			continue;
-		rc = store_stopped(p->st) ? err_stopped(p->err) :
-					    prune_go_on(p, prune_layer(p, l, &gone));
-		if (gone && parent)
-			parent->children--;
+		rc = store_stopped(p->st) ?
+			err_stopped(p->err) :
+			prune_go_on(p, prune_if_unneeded(p, self, parent, &young));
 	}
+	if (rc == 0)
+		tell_young(p, young);
 	inuse_release(&p->inuse);
 	free(known);
 	ovl_list_free(&list);

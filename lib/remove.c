@@ -154,10 +154,37 @@ static int check_all(struct family *f, struct wanted *w, struct ovl_err *err)
 
 /* ---- going ------------------------------------------------------------------------ */
 
+/* Tells which names have gone; a warning if the user gave another one of the layer. */
+static void tell_names(
+	const struct wanted *w, const struct family_member *m, const struct buf *files)
+{
+	const struct ovl_store *st = m->layer.st;
+	char asked[256];
+	bool by_name = m->asked && name_encode(m->asked, asked) &&
+		memmem(files->data, files->len, asked, strlen(asked) + 1);
+
+	for (size_t at = 0; at < files->len; at += strlen(files->data + at) + 1) {
+		char name[NAME_LEN_MAX + 1];
+		char *const *given = w->layers;
+
+		if (!name_decode(files->data + at, name))
+			continue;
+		while (given && *given && strcmp(*given, name) != 0)
+			given++;
+		if (by_name && !*given)
+			store_warn(
+				st, "layer '%s' also had the name '%s'", m->asked, name);
+		else
+			store_detail(st, "name '%s' removed", name);
+	}
+}
+
 /* The rename decides: the layer is removed with all its names, whose symlinks lead
  * nowhere then. */
-static int take_away_named(struct layer *l, struct trashed *t, struct ovl_err *err)
+static int take_away_named(const struct wanted *w, struct family_member *m,
+	struct trashed *t, struct ovl_err *err)
 {
+	struct layer *l = &m->layer;
 	struct ovl_store *st = l->st;
 	auto_buf names = {0};
 	int locked = names_lock_of(l, &names, err);
@@ -167,12 +194,16 @@ static int take_away_named(struct layer *l, struct trashed *t, struct ovl_err *e
 		rc = names_unlink_files(st, &names, err);
 	if (locked > 0)
 		names_unlock(st);
+	if (rc == 0)
+		tell_names(w, m, &names);
 	return rc;
 }
 
 /* From here on the layer cannot be found. */
-static int move_to_trash(struct layer *l, struct trashed *t, struct ovl_err *err)
+static int move_to_trash(const struct wanted *w, struct family_member *m,
+	struct trashed *t, struct ovl_err *err)
 {
+	struct layer *l = &m->layer;
 	struct layer gone = *l;
 	int rc = 0;
 
@@ -180,7 +211,7 @@ static int move_to_trash(struct layer *l, struct trashed *t, struct ovl_err *err
 	if (l->meta.becomes.s[0])
 		rc = becoming_forget(l->st, &l->id, err);
 	if (rc == 0)
-		rc = take_away_named(l, t, err);
+		rc = take_away_named(w, m, t, err);
 	if (rc < 0)
 		return rc;
 	layer_drop_child(&gone);
@@ -188,11 +219,11 @@ static int move_to_trash(struct layer *l, struct trashed *t, struct ovl_err *err
 	return driver_retract(gone.drv, gone.drv_fd, gone.meta.link, &gone.id, err);
 }
 
-static int take_all(
-	struct family *f, struct trashed *t, size_t *taken, struct ovl_err *err)
+static int take_all(const struct wanted *w, struct family *f, struct trashed *t,
+	size_t *taken, struct ovl_err *err)
 {
 	for (size_t i = 0; i < f->n; i++) {
-		int rc = move_to_trash(&f->member[i].layer, &t[i], err);
+		int rc = move_to_trash(w, &f->member[i], &t[i], err);
 
 		*taken += t[i].fd >= 0;
 		if (rc < 0)
@@ -225,7 +256,7 @@ static uint64_t count_files(const struct family *f)
 	return n;
 }
 
-static int remove_all(struct family *f, struct ovl_err *err)
+static int remove_all(const struct wanted *w, struct family *f, struct ovl_err *err)
 {
 	struct trashed *t = calloc(f->n + 1, sizeof(*t));
 	size_t taken = 0;
@@ -236,7 +267,7 @@ static int remove_all(struct family *f, struct ovl_err *err)
 	for (size_t i = 0; i < f->n; i++)
 		t[i].fd = -1;
 	f->st->to_remove = count_files(f);
-	rc = take_all(f, t, &taken, err);
+	rc = take_all(w, f, t, &taken, err);
 	for (size_t i = 0; i < f->n; i++) {
 		if (t[i].fd >= 0) {
 			int emptied = trash_empty(&t[i], rc < 0 ? NULL : err);
@@ -255,7 +286,7 @@ static int remove_wanted(struct ovl_store *st, struct wanted *w, struct ovl_err 
 		.st = st, .inuse = w->seen, .missing_ok = w->flags & OVL_RM_FORCE};
 	int rc = check_all(&f, w, err);
 
-	return rc < 0 ? rc : remove_all(&f, err);
+	return rc < 0 ? rc : remove_all(w, &f, err);
 }
 
 int ovl_remove(

@@ -81,6 +81,7 @@ void store_note(const struct ovl_store *st, enum ovl_note kind, const char *fmt,
 #define store_problem(st, err) store_note(st, OVL_PROBLEM, "%s", (err)->text)
 #define store_warn(st, ...)    store_note(st, OVL_WARNING, __VA_ARGS__)
 #define store_detail(st, ...)  store_note(st, OVL_DETAIL, __VA_ARGS__)
+#define store_hint(st, ...)    store_note(st, OVL_HINT, __VA_ARGS__)
 #define store_waiting(st, ...) store_note(st, OVL_WAITING, __VA_ARGS__)
 bool store_stopped(const struct ovl_store *st);
 

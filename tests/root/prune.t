@@ -128,7 +128,9 @@ if can_trace; then
 fi
 
 # Layers.
-is "layers that are young stay" "$(ovlctl prune --layers)" ""
+is "layers that are young stay" "$(ovlctl prune --layers 2>&1)" ""
+is "... with a hint" "$(ovlctl -v prune --layers --older-than 2h 2>&1)" "ovlctl: prune: 2 unused \
+layers were last used less than 7200 seconds ago; with '--older-than 0', they are removed, too"
 ovlctl prune --layers --older-than 0 --dry-run >dry
 is "unneeded layers, from the top" "$(awk '{ print $1, $2 }' dry)" "layer $three
 layer $two"
@@ -141,6 +143,7 @@ is "so do those below a writable layer" "$(ovlctl prune --layers --older-than 0m
 ovlctl rm "$w"
 need m ovlctl mount "$three"
 is "a mounted one stays" "$(ovlctl prune --layers --older-than 0)" ""
+is "... without a hint" "$(ovlctl -v prune --layers 2>&1)" ""
 unshare -m sh -c "umount '$m'; ovlctl prune --layers --older-than 0" >out
 is "... mounted elsewhere as well" "$(cat out)" ""
 ovlctl umount "$three"

@@ -49,8 +49,16 @@ is "no trace is left" "$(store_state)" "$empty"
 # Names, several of them; and the same id again.
 need - ovlctl import -n one a.tar
 need - ovlctl import -n two/three a.tar
-ok "with two names" ovlctl rm one
+warning="ovlctl: rm: warning: layer 'one' also had the name 'two/three'"
+is "with two names" "$(ovlctl rm one 2>&1)" "$warning"
 is "no trace is left" "$(store_state)" "$empty"
+need - ovlctl import -n one a.tar
+need - ovlctl tag one two
+is "... both were given" "$(ovlctl rm one two 2>&1)" ""
+need - ovlctl import -n one a.tar
+need - ovlctl tag one two
+need id ovlctl ls -q one
+is "... the id was given" "$(ovlctl rm "$id" 2>&1)" ""
 need - ovlctl import -n one a.tar
 ok "imported again" ovlctl rm one
 
