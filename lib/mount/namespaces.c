@@ -112,7 +112,7 @@ static int list(struct walk *w, int self, unsigned long direction, const char *d
 			return errno == ENOENT ? 0 : -errno;
 		close_fdp(&at);
 		at = next;
-		if (dev && !namespaces_may_matter(info.id, dev))
+		if (dev && !namespaces_may_matter(info.id, dev, &w->all->table[0]))
 			continue;
 		if (!VEC_ROOM(w->ns, w->n))
 			return -ENOMEM;

@@ -18,8 +18,8 @@ int namespaces_own(int (*fn)(void *ctx), void *ctx);
 
 /*
  * Adds them to all, which has this process's own: 0, negative errno. dev: a namespace may
- * be left out that has no overlay and no mount in a layer's directory on that file system,
- * "major:minor"; NULL: none is.
+ * be left out that has no overlay except those of this one, and no mount in a layer's
+ * directory on that file system, "major:minor"; NULL: none is.
  */
 int namespaces_read(struct mi_all *all, const char *dev);
 
@@ -30,6 +30,6 @@ void namespaces_say(const struct mi_table *t, struct buf *out);
 /* ---- namespaces_list.c ---------------------------------------------------------- */
 
 /* False if the namespace with that id may be left out (see namespaces_read). */
-bool namespaces_may_matter(uint64_t ns, const char *dev);
+bool namespaces_may_matter(uint64_t ns, const char *dev, const struct mi_table *own);
 
 #endif

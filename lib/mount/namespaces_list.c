@@ -61,6 +61,7 @@ struct seen {
 struct look {
 	uint64_t ns;
 	const char *dev; /* "major:minor" */
+	const struct mi_table *own; /* this process's mounts */
 	struct seen *mount; /* in the order of ids */
 	size_t n;
 };
@@ -93,7 +94,20 @@ static int list(struct look *k)
 	return 0;
 }
 
-/* 1 one is an overlay, 0 none is. */
+/* Is that file system mounted in this process's namespace too? */
+static bool is_here(const struct look *k, const char *dev)
+{
+	for (size_t i = 0; i < k->own->n; i++) {
+		if (strcmp(k->own->line[i].dev, dev) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * 1 one is an overlay, 0 none is. Those that are mounted here too do not count: which
+ * layers they have is seen here, and each copy of this namespace has them.
+ */
 static int find_overlay(struct look *k)
 {
 	for (size_t i = 0; i < k->n; i++) {
@@ -103,9 +117,11 @@ static int find_overlay(struct look *k)
 
 		if (rc == -ENOENT) /* unmounted meanwhile */
 			continue;
-		if (rc < 0 || a.magic == OVERLAYFS_SUPER_MAGIC)
-			return rc < 0 ? rc : 1;
+		if (rc < 0)
+			return rc;
 		snprintf(dev, sizeof(dev), "%u:%u", a.major, a.minor);
+		if (a.magic == OVERLAYFS_SUPER_MAGIC && !is_here(k, dev))
+			return 1;
 		k->mount[i].near = strcmp(dev, k->dev) == 0;
 		k->mount[i].parent = a.parent;
 	}
@@ -164,9 +180,9 @@ static int find_inside(const struct look *k)
 	return 0;
 }
 
-bool namespaces_may_matter(uint64_t ns, const char *dev)
+bool namespaces_may_matter(uint64_t ns, const char *dev, const struct mi_table *own)
 {
-	struct look k = {.ns = ns, .dev = dev};
+	struct look k = {.ns = ns, .dev = dev, .own = own};
 	int rc = list(&k);
 
 	if (rc == 0)

@@ -176,7 +176,7 @@ rm_root_theirs() {
 
 works_small() {
 	six_top=$(basename "$(layer_dir "$inputs/six.store" l6)")
-	duel cycle cycle_ours cycle_theirs 1.8 1.3 "create, mount, umount, rm on six lowers" \
+	duel cycle cycle_ours cycle_theirs 2.1 1.5 "create, mount, umount, rm on six lowers" \
 		"four programs of bare calls"
 	duel start start_ours start_theirs - 1.5 "start of the program" \
 		"an empty one that is linked in the same way"

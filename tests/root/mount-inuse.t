@@ -312,6 +312,27 @@ if can_trace; then
 	need - ovlctl umount w
 fi
 
+# Overlays that a namespace has from this one are looked at here. On a disk there may be some
+# of others in directories that are named like layers.
+if can_trace && [ "$(stat -f -c %T "$T")" = tmpfs ]; then
+	need - ovlctl mount b mnt
+	in_namespace pid true
+	ns=$(readlink "/proc/$pid/ns/mnt")
+	need - ovlctl create -n cost b
+	traced -qq -y -o trace -e trace=renameat2,setns ovlctl rm cost
+	like "rm was traced" 'renameat2' "$(cat trace)"
+	is "a copy of this namespace is not read" "$(grep -cF "<$ns>" trace)" 0
+	need - nsenter --mount="/proc/$pid/ns/mnt" sh -c \
+		'cd "$1" && mount -t overlay -o lowerdir=none:top over top' - "$T"
+	need - ovlctl create -n cost b
+	traced -qq -y -o trace -e trace=setns ovlctl rm cost
+	# Before Linux 6.12 none is entered.
+	is "... one with another overlay is" "$(grep -cF "<$ns>" trace | tr 2-9 1)" \
+		"$(grep -c setns trace | grep -c '[1-9]')"
+	end "$pid"
+	need - ovlctl umount b
+fi
+
 # ---- umount -R ---------------------------------------------------------------------------
 
 need m ovlctl mount w
@@ -322,6 +343,6 @@ mount -t tmpfs none "$m/in/deep"
 fails 4 "'$m' is in use: '$m/in/deep' is mounted in it" "umount with a mount in it" ovlctl umount w
 ok "umount -R" ovlctl umount -R w
 is "... all is gone" "$(grep -c "$T" /proc/self/mountinfo)" "$(grep -c "$T/fast" /proc/self/mountinfo)"
-ok "rm" ovlctl rm -r a
+ok "rm" ovlctl --wait 60 rm -r a
 
 done_testing
