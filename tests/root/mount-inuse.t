@@ -345,4 +345,15 @@ ok "umount -R" ovlctl umount -R w
 is "... all is gone" "$(grep -c "$T" /proc/self/mountinfo)" "$(grep -c "$T/fast" /proc/self/mountinfo)"
 ok "rm" ovlctl --wait 60 rm -r a
 
+# Kernels that do not list the mounts of another namespace, or not even the namespaces.
+printf 'dir name=d\nend\n' | mktar >last.tar
+need last ovlctl import -n last last.tar
+in_namespace pid sh -ec "mount --bind '$store' mnt; mount -t tmpfs none mnt/$last/$TREE/d"
+for how in -k -m -n; do
+	fails 4 "something is mounted in the directory of layer 'last', .* in the mount namespace of process" \
+		"in the directory of a layer, noustat $how" noustat $how ovlctl rm last
+done
+end "$pid"
+ok "... no more" noustat -n ovlctl rm last
+
 done_testing

@@ -1,12 +1,12 @@
 /*
  * Runs a command to which ustat(2) is refused, as container runtimes do; with -k keyctl(2)
- * too:
+ * too; with -m statmount(2) and listmount(2), as before Linux 6.8, and with -n all ioctl(2)
+ * too, as before Linux 6.12 those that go from one mount namespace to the next:
  *
- *	noustat [-k] COMMAND...
+ *	noustat [-k|-m|-n] COMMAND...
  */
 #include <stddef.h>
 #include <stdio.h>
-#include <string.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
@@ -16,25 +16,31 @@
 #ifndef SYS_ustat
 #define SYS_ustat -1 /* there is none to refuse */
 #endif
+#define STATMOUNT 457
+#define LISTMOUNT 458
 
 int main(int argc, char **argv)
 {
-	int keys = argc > 2 && strcmp(argv[1], "-k") == 0;
+	int how = argc > 2 && argv[1][0] == '-' ? argv[1][1] : 0;
+	int mounts = how == 'm' || how == 'n';
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ustat, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, keys ? SYS_keyctl : -1, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ustat, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, how == 'k' ? SYS_keyctl : -1, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mounts ? STATMOUNT : -1, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mounts ? LISTMOUNT : -1, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, how == 'n' ? SYS_ioctl : -1, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = {5, filter};
+	struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
 
 	if (argc < 2 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
 		perror("noustat");
 		return 99;
 	}
-	argv += 1 + keys;
+	argv += how ? 2 : 1;
 	execvp(*argv, argv);
 	perror(*argv);
 	return 99;
