@@ -36,7 +36,7 @@ reason() {
 	ENOSPC) echo 'No space left on device' ;;
 	EDQUOT) echo 'Disk quota exceeded' ;;
 	EIO) echo 'Input/output error' ;;
-	EMFILE) echo 'Too many open files' ;;
+	EMFILE) echo "Too many open files(; raise the limit with 'ulimit -n')?" ;;
 	ENFILE) echo 'Too many open files in system' ;;
 	# No memory for a thread is told as EAGAIN.
 	ENOMEM) echo '(Cannot allocate memory|out of memory|Resource temporarily unavailable)' ;;
@@ -172,7 +172,7 @@ failed() {
 	esac
 	if ! reported; then
 		[ "$(wc -l <got.err)" = 1 ] || bad "lines: $(cat got.out got.err)"
-		grep -Eq "^ovlctl: $word: (.*: )?$(reason $error)(; raise the limit with 'ulimit -n')?\$" got.err || bad "says: $(cat got.err)"
+		grep -Eq "^ovlctl: $word: (.*: )?$(reason $error)\$" got.err || bad "says: $(cat got.err)"
 	fi
 	exact >got
 	done=''
