@@ -77,6 +77,14 @@ static int begin_with(const char *const *names, const char *text, const char *fi
 	return n;
 }
 
+/* The page that says which there are; cmd NULL: of ovlctl itself. */
+static int unknown_option(struct ovl_err *err, const struct cmd *cmd, const char *dashes,
+	const char *name)
+{
+	return usage(err, "unknown option '%s%s'; see '%s%s --help'", dashes, name,
+		cmd ? cmd_program(cmd) : "ovlctl", cmd ? cmd->name : "");
+}
+
 static int bad_option(
 	struct ovl_err *err, const struct table *t, char **argv, const struct cmd *cmd)
 {
@@ -86,13 +94,12 @@ static int bad_option(
 	const char *near;
 
 	if (optopt && !(word[0] == '-' && word[1] == '-'))
-		return usage(err, "unknown option '-%c'; see 'ovlctl%s%s --help'", optopt,
-			cmd ? " " : "", cmd ? cmd->name : "");
+		return unknown_option(err, cmd, "-", (char[]){(char)optopt, '\0'});
 	if (optopt)
 		return usage(err, "option '%.*s' takes no value", (int)strcspn(word, "="),
 			word);
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
-	for (int i = 0; global_opts[i].name; i++) {
+	for (int i = 0; cmd && !cmd->exit_status && global_opts[i].name; i++) {
 		if (strcmp(global_opts[i].name, name) == 0)
 			return usage(
 				err, "option '--%s' must come before the command", name);
@@ -104,8 +111,7 @@ static int bad_option(
 	if (near)
 		return usage(
 			err, "unknown option '--%s'; did you mean '--%s'?", name, near);
-	return usage(err, "unknown option '--%s'; see 'ovlctl%s%s --help'", name,
-		cmd ? " " : "", cmd ? cmd->name : "");
+	return unknown_option(err, cmd, "--", name);
 }
 
 static int no_value(struct ovl_err *err, char **argv)

@@ -87,7 +87,8 @@ refuses 32 "would hide the store" "above the store" mount -t ovlctl web .
 # Exit statuses and options of the helper.
 helper=$T/sbin/mount.ovlctl
 refuses 1 "expected LAYER DIR; see 'mount.ovlctl --help'" "no operands" $helper web
-refuses 1 "unknown option '-x'" "an option" $helper web m -x
+refuses 1 "unknown option '-x'; see 'mount.ovlctl --help'" "an option" $helper web m -x
+refuses 1 "unknown option '--root'; see 'mount.ovlctl --help'" "... of ovlctl" $helper --root x web m
 refuses 1 "unknown file system type 'ovlctl.x'" "a type" mount -t ovlctl.x web m
 refuses 32 "option.*zork" "a mount option that nobody knows" mount -t ovlctl -o zork web m
 silent "... with -s" mount -s -t ovlctl -o zork,nosuid web m
