@@ -78,8 +78,8 @@ static int begin_with(const char *const *names, const char *text, const char *fi
 }
 
 /* The page that says which there are; cmd NULL: of ovlctl itself. */
-static int unknown_option(struct ovl_err *err, const struct cmd *cmd, const char *dashes,
-	const char *name)
+static int unknown_option(
+	struct ovl_err *err, const struct cmd *cmd, const char *dashes, const char *name)
 {
 	return usage(err, "unknown option '%s%s'; see '%s%s --help'", dashes, name,
 		cmd ? cmd_program(cmd) : "ovlctl", cmd ? cmd->name : "");
