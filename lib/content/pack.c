@@ -16,6 +16,7 @@
 #include "base/sparse.h"
 #include "content/changes.h"
 #include "content/pack.h"
+#include "store/stamp.h"
 #include "store/store.h"
 #include "union/whiteout.h"
 
@@ -481,8 +482,10 @@ int pack_layer(const struct layer *l, sink_fn sink, void *ctx,
 		.copy = fs_buffer(COPY_SIZE),
 		.latest = INT64_MAX,
 	};
-	int rc = p.e && p.copy ? pack_latest(&p.latest, err) : err_nomem(err);
+	int rc = owners_check(l->st, err);
 
+	if (rc == 0)
+		rc = p.e && p.copy ? pack_latest(&p.latest, err) : err_nomem(err);
 	if (rc == 0)
 		rc = tarout_open(&p.t, p.watch->run != NULL, sink, ctx, err);
 	if (rc == 0)

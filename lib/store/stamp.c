@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -47,6 +48,35 @@ int privilege_check(struct ovl_store *st, struct ovl_err *err)
 		Q(st->root));
 }
 
+static int refuse_owner(const struct ovl_store *st, struct ovl_err *err)
+{
+	return err_say(err, EPERM,
+		"not permitted: store %s was made in a user namespace, and its files have "
+		"other owners outside; run ovlctl there (unshare -rm --map-auto)",
+		Q(st->root));
+}
+
+/* Root made it, and is seen as another user here. */
+static bool shows_others(const struct ovl_store *st, struct stat *sb)
+{
+	return st->of_userns && st->fd >= 0 && fstat(st->fd, sb) == 0 && sb->st_uid != 0;
+}
+
+int owners_check(const struct ovl_store *st, struct ovl_err *err)
+{
+	struct stat sb;
+
+	return shows_others(st, &sb) ? refuse_owner(st, err) : 0;
+}
+
+int owner_check(const struct ovl_store *st, struct ovl_err *err)
+{
+	struct stat sb;
+
+	return shows_others(st, &sb) && sb.st_uid != geteuid() ? refuse_owner(st, err) :
+								 0;
+}
+
 /* True if there is nothing but what a new file system has, or what a store that was
  * killed at its creation or removal has left. */
 static int is_empty(int fd)
@@ -66,13 +96,17 @@ static int is_empty(int fd)
 static int stamp_write(struct ovl_store *st, int fd)
 {
 	int trusted = may_use_trusted(fd);
+	struct stat sb;
 	char text[128];
 
 	/* The kind of a store never changes, so do not guess. */
 	if (trusted < 0)
 		return -1;
-	snprintf(text, sizeof(text), "ovlctl store %d\nxattrs %s\ndriver %s\n",
-		STORE_FORMAT, trusted ? "trusted" : "user", st->drv->name);
+	if (fstat(st->fd, &sb) < 0)
+		return -1;
+	snprintf(text, sizeof(text), "ovlctl store %d\nxattrs %s\ndriver %s\n%s",
+		STORE_FORMAT, trusted ? "trusted" : "user", st->drv->name,
+		!trusted && sb.st_uid == 0 ? "owner root\n" : "");
 	if (fs_write_all(fd, text, strlen(text)) < 0)
 		return -1;
 	return fsync(fd);
@@ -144,6 +178,7 @@ static int stamp_parse(struct ovl_store *st, char *text, struct ovl_err *err)
 		return err_say(
 			err, EUCLEAN, "the stamp of store %s is damaged", Q(st->root));
 	st->xattrs.user = xattrs[0] == 'u';
+	st->of_userns = st->xattrs.user && strstr(text, "\nowner root\n");
 	if (!st->drv_chosen)
 		st->drv = drv;
 	return 0;

@@ -43,4 +43,12 @@ int stamp_note_new(struct ovl_store *st);
  */
 int privilege_check(struct ovl_store *st, struct ovl_err *err);
 
+/*
+ * Refuses if files show other owners here than in the user namespace in which the store
+ * was made. For everything that writes owners to a tar.
+ */
+int owners_check(const struct ovl_store *st, struct ovl_err *err);
+/* The same for what leaves files in the store, if its user could not read them. */
+int owner_check(const struct ovl_store *st, struct ovl_err *err);
+
 #endif

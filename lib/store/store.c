@@ -30,7 +30,8 @@ bool store_is_mapped(const struct ovl_store *st)
 {
 	struct stat sb;
 
-	return st->xattrs.user && fstat(st->fd, &sb) == 0 && sb.st_uid != geteuid();
+	return st->xattrs.user && fstat(st->fd, &sb) == 0 &&
+		(sb.st_uid != geteuid() || (st->of_userns && sb.st_uid != 0));
 }
 
 bool store_durable(const struct ovl_store *st)
@@ -434,7 +435,9 @@ int store_dir(struct ovl_store *st, enum store_dir which, struct ovl_err *err)
 
 int store_dir_make(struct ovl_store *st, enum store_dir which, struct ovl_err *err)
 {
-	return keep_under(st, dir_names[which], &st->dir[which], true, err);
+	int rc = owner_check(st, err);
+
+	return rc < 0 ? rc : keep_under(st, dir_names[which], &st->dir[which], true, err);
 }
 
 int store_driver_dir(struct ovl_store *st, const struct driver *drv, struct ovl_err *err)

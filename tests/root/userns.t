@@ -91,4 +91,39 @@ for ns in 'userns 0 10' 'userns 100000 65536'; do
 	sound "$at" "a layer of root's in such a store"
 done
 
+# A user's own files are those of root in his namespace, and not outside.
+chmod 755 "$T"
+mkdir -m 777 open
+export OVLCTL_ROOT="$T/open/store"
+user() { setpriv --reuid 100000 --regid 100000 --clear-groups "$@"; }
+in_ns() { userns 100000 65536 "$@"; }
+chown 100000:100000 open
+need - in_ns ovlctl import -n a a.tar
+need - in_ns ovlctl create -n w a
+need id in_ns ovlctl ls -q w
+in_ns ovlctl diff --tar a >wanted
+echo 1 >"$OVLCTL_ROOT/$DRV/$id/$UPPER/new"
+chown 100005:100006 "$OVLCTL_ROOT/$DRV/$id/$UPPER/new"
+in_ns ovlctl diff --tar w >of_w
+is "owners as in the namespace" "$(tar --numeric-owner -tvf of_w new | cut -d' ' -f2)" 5/6
+why="not permitted: store '$T/open/store' was made in a user namespace"
+for who in user ""; do
+	fails 1 "$why" "diff --tar outside of it ($who)" $who ovlctl diff --tar w
+	fails 1 "$why" "... commit" $who ovlctl commit w
+	fails 1 "$why" "... export" $who ovlctl export --format docker w -
+	is "... diff lists" "$($who ovlctl diff w)" "A /new"
+	same "... an image layer's tar is as it was" wanted "$($who ovlctl diff --tar a >got; echo got)"
+done
+fails 1 "$why" "root does not import there" ovlctl import b.tar
+fails 1 "$why" "... nor create" ovlctl create a
+fails 1 "$why" "... nor tag" ovlctl tag a b
+fails 1 "$why" "... nor mount" ovlctl mount w
+fails 1 "$why" "... nor rm" ovlctl rm w
+ok "... export of an image layer works" ovlctl export a out.tar
+is "... and ls" "$(ovlctl ls -nr -o NAME)" "$(printf 'a\nw')"
+is "nothing there is root's" "$(find "$OVLCTL_ROOT" -user root)" ""
+ok "the layer is as it was" in_ns sh -c "ovlctl diff --tar w >again"
+same "... bit for bit" again of_w
+ok "commit in the namespace" in_ns ovlctl commit w
+
 done_testing
