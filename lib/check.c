@@ -21,6 +21,7 @@
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/names.h"
+#include "store/stamp.h"
 #include "store/store.h"
 
 /* Reports a file that is not ours in a directory of the store. */
@@ -413,6 +414,8 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 	*result = 0;
 	if (st->fd < 0)
 		return err_say(err, ENOENT, "store %s does not exist", Q(st->root));
+	if (req->repair && owners_check(st, err) < 0)
+		return -EPERM;
 	st->look_only = !req->repair;
 	rc = req->layer ? check_only(&c) : check_store(&c);
 	if ((c.result & OVL_CHECK_REPAIRED) && st->cfg.sync != OVL_SYNC_NONE &&

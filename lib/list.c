@@ -107,12 +107,14 @@ static int add_layer(struct lister *ls, const struct driver *drv, const struct o
 static int not_read(
 	struct ovl_store *st, int dir, const char *id, int why, struct ovl_err *err)
 {
-	if (why != EIO && err_is_system(-why))
+	if (why != EIO && why != EACCES && err_is_system(-why))
 		return err_sys(err, why, "cannot read layer %.12s", id);
 	/* One that was removed meanwhile does not count. */
 	if (why == ENOENT && fs_exists(dir, id) == 0)
 		return 0;
-	if (why == EUCLEAN)
+	if (why == EACCES)
+		store_warn(st, "layer %.12s is not listed: %s", id, strerror(why));
+	else if (why == EUCLEAN)
 		store_warn(st,
 			"layer %.12s is damaged and not listed; see 'ovlctl check'", id);
 	else

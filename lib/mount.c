@@ -317,7 +317,7 @@ static int mount_once(void *ctx, struct ovl_err *err)
 	if (rc == 0)
 		rc = privilege_check(r->st, err);
 	if (rc == 0)
-		rc = owner_check(r->st, err);
+		rc = owners_check(r->st, err);
 	if (rc < 0)
 		return rc;
 	lock = inuse_lock(&l, r->req->layer, err);

@@ -42,6 +42,19 @@ void idmap_release(struct idmap *m)
 	m->n = 0;
 }
 
+int idmaps_read(struct idmaps *m, struct ovl_err *err)
+{
+	int rc = idmap_read(&m->uids, "/proc/self/uid_map", err);
+
+	return rc < 0 ? rc : idmap_read(&m->gids, "/proc/self/gid_map", err);
+}
+
+void idmaps_release(struct idmaps *m)
+{
+	idmap_release(&m->uids);
+	idmap_release(&m->gids);
+}
+
 bool idmap_has(const struct idmap *m, int64_t id)
 {
 	if (id < 0 || id >= UINT32_MAX)

@@ -25,6 +25,15 @@ int idmap_read(struct idmap *m, const char *file, struct ovl_err *err);
 
 void idmap_release(struct idmap *m);
 
+/* Those of this process. */
+struct idmaps {
+	struct idmap uids;
+	struct idmap gids;
+};
+
+int idmaps_read(struct idmaps *m, struct ovl_err *err);
+void idmaps_release(struct idmaps *m);
+
 /* True for mapped ids from 0 to 2^32-2; 2^32-1 is never valid. */
 bool idmap_has(const struct idmap *m, int64_t id);
 

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/idmap.h"
 #include "base/inodes.h"
 #include "base/path.h"
 #include "base/quote.h"
@@ -28,6 +29,7 @@ struct packer {
 	const struct pack_watch *watch;
 	struct archive_entry *e;
 	struct inodes packed; /* files with hard links: later names become links */
+	struct idmaps ids;
 	char *copy;
 	int64_t latest; /* times are clamped to this */
 	bool live; /* the layer may be mounted, so files may disappear meanwhile */
@@ -76,6 +78,18 @@ static void set_stat(struct packer *p, const struct stat *st)
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
 		archive_entry_set_rdev(p->e, st->st_rdev);
 	archive_entry_set_size(p->e, S_ISREG(st->st_mode) ? st->st_size : 0);
+}
+
+/* An id that this user namespace does not map is shown as another one. */
+static int check_owner(const struct packer *p, const struct change *c,
+	const struct stat *st, struct ovl_err *err)
+{
+	if (idmap_has(&p->ids.uids, st->st_uid) && idmap_has(&p->ids.gids, st->st_gid))
+		return 0;
+	return err_say(err, EINVAL,
+		"%s: its owner is not mapped in this user namespace: see unshare "
+		"--map-auto",
+		Q(shown(c)));
 }
 
 /* Two of overlayfs's own xattrs say what a tar cannot represent. */
@@ -382,6 +396,8 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 	const char *first = linked ? inodes_path(&p->packed, st) : NULL;
 	int rc = check_no_whiteout(c, err);
 
+	if (rc == 0)
+		rc = check_owner(p, c, st, err);
 	if (rc < 0)
 		return rc;
 	archive_entry_clear(p->e);
@@ -426,22 +442,6 @@ static int pack_one(
 	return rc < 0 ? rc : 0;
 }
 
-/* reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds since 1970. */
-int pack_latest(int64_t *latest, struct ovl_err *err)
-{
-	const char *text = secure_getenv("SOURCE_DATE_EPOCH");
-	char *end;
-
-	if (!text || !*text)
-		return 0;
-	errno = 0;
-	*latest = strtoll(text, &end, 10);
-	if (*end || errno || *latest < 0)
-		return err_status(
-			err, OVL_USAGE, "SOURCE_DATE_EPOCH %s is not a time", Q(text));
-	return 0;
-}
-
 static void warn(struct ovl_store *st, uint64_t n, const char *one, const char *many)
 {
 	if (n)
@@ -465,6 +465,7 @@ static void release_packer(struct packer *p)
 	tarout_close(p->t);
 	inodes_release(&p->packed);
 	archive_entry_free(p->e);
+	idmaps_release(&p->ids);
 	free(p->copy);
 	buf_release(&p->name);
 	buf_release(&p->value);
@@ -482,10 +483,12 @@ int pack_layer(const struct layer *l, sink_fn sink, void *ctx,
 		.copy = fs_buffer(COPY_SIZE),
 		.latest = INT64_MAX,
 	};
-	int rc = owners_check(l->st, err);
+	int rc = p.e && p.copy ? tarout_latest(&p.latest, err) : err_nomem(err);
 
 	if (rc == 0)
-		rc = p.e && p.copy ? pack_latest(&p.latest, err) : err_nomem(err);
+		rc = owners_check(l->st, err);
+	if (rc == 0)
+		rc = idmaps_read(&p.ids, err);
 	if (rc == 0)
 		rc = tarout_open(&p.t, p.watch->run != NULL, sink, ctx, err);
 	if (rc == 0)

@@ -53,8 +53,4 @@ struct pack_watch {
 int pack_layer(const struct layer *l, sink_fn sink, void *ctx,
 	const struct pack_watch *watch, struct ovl_err *err);
 
-/* The latest time that may be written, from $SOURCE_DATE_EPOCH; as it was if there is no
- * limit. */
-int pack_latest(int64_t *latest, struct ovl_err *err);
-
 #endif

@@ -66,8 +66,7 @@ struct unpack {
 	struct dirs dirs;
 	struct parent parents[PARENTS]; /* latest first */
 	unsigned n_parents;
-	struct idmap uids;
-	struct idmap gids;
+	struct idmaps ids;
 	struct accounts accounts; /* for names in ACLs */
 	const struct rawhead *head; /* of the current entry */
 	uint32_t uid; /* of new files */

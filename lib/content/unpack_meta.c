@@ -39,10 +39,10 @@ int unpack_check_owner(
 	struct unpack *u, struct archive_entry *e, bool mapped, struct ovl_err *err)
 {
 	int rc = check_id(
-		&u->uids, "user", archive_entry_uid(e), mapped, "subuid(5)", e, err);
+		&u->ids.uids, "user", archive_entry_uid(e), mapped, "subuid(5)", e, err);
 
 	if (rc == 0)
-		rc = check_id(&u->gids, "group", archive_entry_gid(e), mapped,
+		rc = check_id(&u->ids.gids, "group", archive_entry_gid(e), mapped,
 			"subgid(5)", e, err);
 	return rc;
 }

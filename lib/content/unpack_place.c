@@ -359,9 +359,7 @@ int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 		return err_sys(err, errno, "cannot stat the staging tree");
 	u->uid = st.st_uid;
 	u->gid = st.st_gid;
-	rc = idmap_read(&u->uids, "/proc/self/uid_map", err);
-	if (rc == 0)
-		rc = idmap_read(&u->gids, "/proc/self/gid_map", err);
+	rc = idmaps_read(&u->ids, err);
 	if (rc < 0)
 		return rc;
 	root = dirs_get_path(&u->dirs, "");
@@ -373,7 +371,7 @@ int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 
 bool unpack_in_userns(const struct unpack *u)
 {
-	return u->uids.n != 1 || u->uids.range[0].count != UINT32_MAX;
+	return u->ids.uids.n != 1 || u->ids.uids.range[0].count != UINT32_MAX;
 }
 
 /* AUFS's directory for hard links is not needed any more; the recipe needs its data. */
@@ -407,8 +405,7 @@ void unpack_release(struct unpack *u)
 	forget_parents(u, 0);
 	dirs_release(&u->dirs);
 	accounts_release(&u->accounts);
-	idmap_release(&u->uids);
-	idmap_release(&u->gids);
+	idmaps_release(&u->ids);
 	buf_release(&u->path);
 	buf_release(&u->value);
 }

@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/digest.h"
-#include "content/pack.h"
+#include "tar/tarout.h"
 #include "image/config_change.h"
 #include "image/export.h"
 #include "image/image.h"
@@ -124,7 +124,7 @@ int export_find_config(struct export *x, struct exported *img, struct ovl_err *e
 static int when(int64_t seconds, char out[32], struct ovl_err *err)
 {
 	int64_t latest = INT64_C(253402300799);
-	int rc = pack_latest(&latest, err);
+	int rc = tarout_latest(&latest, err);
 	struct tm tm;
 	time_t t;
 

@@ -45,7 +45,7 @@ int privilege_check(struct ovl_store *st, struct ovl_err *err);
 
 /*
  * Refuses if files show other owners here than in the user namespace in which the store
- * was made. For everything that writes owners to a tar.
+ * was made. For everything that takes owners from a tree or gives them to one.
  */
 int owners_check(const struct ovl_store *st, struct ovl_err *err);
 /* The same for what leaves files in the store, if its user could not read them. */

@@ -347,7 +347,9 @@ static int open_store(struct ovl_store *st, struct ovl_err *err)
 	if (rc == 0 && st->make)
 		rc = take_new(st, err);
 	/* A command that may create a store is about to make layers. */
-	return rc == 0 && st->make ? privilege_check(st, err) : rc;
+	if (rc == 0 && st->make)
+		rc = privilege_check(st, err);
+	return rc == 0 && st->make ? owners_check(st, err) : rc;
 }
 
 int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,

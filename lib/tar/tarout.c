@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/buf.h"
+#include "base/quote.h"
 #include "tar/paxfix.h"
 #include "tar/tarout.h"
 
@@ -219,4 +220,20 @@ void tarout_close(struct tarout *t)
 	buf_release(&t->out);
 	buf_release(&t->head);
 	free(t);
+}
+
+/* reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds since 1970. */
+int tarout_latest(int64_t *latest, struct ovl_err *err)
+{
+	const char *text = secure_getenv("SOURCE_DATE_EPOCH");
+	char *end;
+
+	if (!text || !*text)
+		return 0;
+	errno = 0;
+	*latest = strtoll(text, &end, 10);
+	if (*end || errno || *latest < 0)
+		return err_status(
+			err, OVL_USAGE, "SOURCE_DATE_EPOCH %s is not a time", Q(text));
+	return 0;
 }

@@ -31,4 +31,8 @@ int tarout_hole(struct tarout *t, uint64_t n, struct ovl_err *err);
 int tarout_finish(struct tarout *t, struct ovl_err *err);
 void tarout_close(struct tarout *t);
 
+/* The latest time that may be written, from $SOURCE_DATE_EPOCH; as it was if there is no
+ * limit. */
+int tarout_latest(int64_t *latest, struct ovl_err *err);
+
 #endif

@@ -107,23 +107,32 @@ chown 100005:100006 "$OVLCTL_ROOT/$DRV/$id/$UPPER/new"
 in_ns ovlctl diff --tar w >of_w
 is "owners as in the namespace" "$(tar --numeric-owner -tvf of_w new | cut -d' ' -f2)" 5/6
 why="not permitted: store '$T/open/store' was made in a user namespace"
+printf 'dir name=. uid=100000 gid=100000\nfile name=mine data=1 uid=100000 gid=100000\nend\n' | mktar >mine.tar
 for who in user ""; do
 	fails 1 "$why" "diff --tar outside of it ($who)" $who ovlctl diff --tar w
 	fails 1 "$why" "... commit" $who ovlctl commit w
 	fails 1 "$why" "... export" $who ovlctl export --format docker w -
+	fails 1 "$why" "... import" $who ovlctl import mine.tar
+	fails 1 "$why" "... create" $who ovlctl create a
+	fails 1 "$why" "... mount" $who ovlctl mount w
+	$who ovlctl check --repair 2>err
+	like "... check --repair" "$why" "$(cat err)"
 	is "... diff lists" "$($who ovlctl diff w)" "A /new"
 	same "... an image layer's tar is as it was" wanted "$($who ovlctl diff --tar a >got; echo got)"
 done
-fails 1 "$why" "root does not import there" ovlctl import b.tar
-fails 1 "$why" "... nor create" ovlctl create a
-fails 1 "$why" "... nor tag" ovlctl tag a b
-fails 1 "$why" "... nor mount" ovlctl mount w
+fails 1 "$why" "root does not tag" ovlctl tag a b
 fails 1 "$why" "... nor rm" ovlctl rm w
 ok "... export of an image layer works" ovlctl export a out.tar
 is "... and ls" "$(ovlctl ls -nr -o NAME)" "$(printf 'a\nw')"
 is "nothing there is root's" "$(find "$OVLCTL_ROOT" -user root)" ""
 ok "the layer is as it was" in_ns sh -c "ovlctl diff --tar w >again"
 same "... bit for bit" again of_w
+fails 1 "'new': its owner is not mapped in this user namespace" "an owner that is not mapped" \
+	userns 100000 1 ovlctl diff --tar w
 ok "commit in the namespace" in_ns ovlctl commit w
+mkdir -m 700 "$OVLCTL_ROOT/$DRV/$(printf '%064d' 7)"
+user ovlctl ls -nr -o NAME >out 2>err
+is "ls of a layer that may not be read" "$(grep -c . out)" 2
+like "... warns" "warning: layer 0000.* is not listed: Permission denied" "$(cat err)"
 
 done_testing
