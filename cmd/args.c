@@ -2,6 +2,7 @@
 /*
  * Parses the command line: global options, a command's options and operands, numbers.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -93,6 +94,8 @@ static int bad_option(
 	const char *both[2];
 	const char *near;
 
+	if (cmd && !cmd->exit_status && optopt && strchr("qvV", optopt) && word[1] != '-')
+		return usage(err, "option '-%c' must come before the command", optopt);
 	if (optopt && !(word[0] == '-' && word[1] == '-'))
 		return unknown_option(err, cmd, "-", (char[]){(char)optopt, '\0'});
 	if (optopt)
@@ -233,7 +236,7 @@ int opt_number(struct run *run, int id, uint64_t *out)
 		return 0;
 	errno = 0;
 	v = strtoull(text, &end, 10);
-	unit = *end ? strchr(units, *end) : NULL;
+	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
 	if (unit) {
 		shift = 10 * (int)(unit - units + 1);
 		end++;
@@ -266,12 +269,23 @@ static const char *operands_of(const struct cmd *cmd)
 	return at;
 }
 
+/* docker(1) has the name as the last operand. */
+static bool takes_name(const struct cmd *cmd)
+{
+	int i = index_of(cmd, 'n');
+
+	return i >= 0 && cmd->opts[i].arg;
+}
+
 static int check_operands(const struct run *run, struct ovl_err *err)
 {
 	if (run->n_operands < run->cmd->min_operands)
 		return usage(err, "expected %.*s; see '%s%s --help'",
 			(int)strcspn(operands_of(run->cmd), "\n"), operands_of(run->cmd),
 			cmd_program(run->cmd), run->cmd->name);
+	if (run->n_operands > run->cmd->max_operands && takes_name(run->cmd))
+		return usage(err, "unexpected operand '%s'; a name is given with -n",
+			run->operand[run->cmd->max_operands]);
 	if (run->n_operands > run->cmd->max_operands)
 		return usage(err, "unexpected operand '%s'; see '%s%s --help'",
 			run->operand[run->cmd->max_operands], cmd_program(run->cmd),

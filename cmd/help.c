@@ -114,7 +114,9 @@ static int unknown(struct run *run, const char *what)
 
 static int run_help(struct run *run)
 {
-	const char *what = run->n_operands ? run->operand[0] : NULL;
+	const char *what = run->n_operands && strcmp(run->operand[0], "ovlctl") != 0 ?
+		run->operand[0] :
+		NULL;
 	const char *section = section_of(run, what);
 	char file[4096];
 	char page[64];

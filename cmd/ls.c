@@ -273,7 +273,7 @@ const struct cmd cmd_ls = {
 		    " [--sort COL] [--kind KIND] [LAYER...]",
 	.summary = "list layers",
 	.completes = "layer",
-	.others = "list images layers ps tree",
+	.others = "list images image layers container ps tree",
 	.opts = opts,
 	.max_operands = UNLIMITED,
 	.access = READ_STORE,

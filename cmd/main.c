@@ -69,9 +69,8 @@ static void note(void *ctx, enum ovl_note kind, const char *line)
 	}
 	if (kind == OVL_DETAIL ? !run->verbose : run->quiet)
 		return;
-	if (kind == OVL_WAITING && !isatty(STDERR_FILENO))
-		return;
-	if (kind == OVL_HINT && !isatty(STDERR_FILENO) && !run->verbose)
+	if ((kind == OVL_WAITING || kind == OVL_HINT) && !isatty(STDERR_FILENO) &&
+		!run->verbose)
 		return;
 	progress_clear();
 	if (kind != OVL_WARNING)

@@ -99,6 +99,7 @@ const struct cmd cmd_mount = {
 	.name = "mount",
 	.synopsis = "[-r] [-o OPTS] [--mkdir] [--force] LAYER [TARGET]",
 	.summary = "mount a layer together with its stack",
+	.others = "start attach",
 	.completes = "layer dir none",
 	.opts = opts,
 	.min_operands = 1,

@@ -15,7 +15,8 @@ static int run_tag(struct run *run)
 
 	if (!opt_given(run, 'd')) {
 		if (run->n_operands < 2)
-			return usage(run->err, "a LAYER and a NAME are needed");
+			return usage(
+				run->err, "expected LAYER NAME; see 'ovlctl tag --help'");
 		return ovl_tag(
 			run->st, run->operand[0], run->operand[1], force, run->err);
 	}

@@ -88,7 +88,8 @@ static int check_children(
 			"aside as '%s.%.12s...'; 'ovlctl prune --aside' removes that one",
 			family_label(f, m, label), c.aside.drv->name, c.aside.id.s);
 	else if (rc >= 0 && c.n)
-		rc = err_status(err, OVL_BUSY, "layer '%s' has layers on top of it: %s",
+		rc = err_status(err, OVL_BUSY,
+			"layer '%s' has layers on top of it: %s; -r removes them, too",
 			family_label(f, m, label), c.names.data);
 	buf_release(&c.names);
 	return rc < 0 ? rc : 0;

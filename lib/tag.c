@@ -28,7 +28,7 @@ static int choose_config(const struct layer *l, const char *layer, const char *n
 		return 0;
 	store_warn(l->st,
 		"layer %.12s is the top of several images: %s gets the latest config, "
-		"sha256:%.12s",
+		"sha256:%s",
 		l->id.s, Q(name), hex);
 	return 1;
 }

@@ -43,7 +43,8 @@ int path_clean(const char *raw, unsigned max_depth, struct buf *out, struct ovl_
 			if (n > PATH_MAX_COMPONENT)
 				return refuse(raw, "a component over 255 bytes", err);
 			if (++depth > max_depth)
-				return refuse(raw, "too many components", err);
+				return refuse(
+					raw, "too many components: see --max-depth", err);
 			if (out->len)
 				buf_add(out, "/", 1);
 			buf_add(out, p, n);

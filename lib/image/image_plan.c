@@ -112,8 +112,8 @@ static int missing(struct load *ld, const struct task *t, struct ovl_err *err)
 		snprintf(size, sizeof(size), " (%" PRIu64 " bytes)", t->from->blob.size);
 	return err_status(err, OVL_NOLAYER, "layer sha256:%s%s is %s%s", t->from->diff_id,
 		size,
-		drv ? "not in it, and the store has it only with the driver " :
-		      "neither in it nor in the store",
+		drv ? "not in the image, and the store has it only with the driver " :
+		      "neither in the image nor in the store",
 		drv ? drv->name : "");
 }
 
@@ -246,7 +246,7 @@ static int check_tags(struct load *ld, struct ovl_err *err)
 		return 0;
 	if (ld->im->n > 1)
 		return err_status(err, OVL_USAGE,
-			"it has %zu images, but -n names only one: select it with --image",
+			"it has %zu images, and -n can name only one; choose it with --image",
 			ld->im->n);
 	self = image_load_ref(ld, &ld->top[0]);
 	return names_check(ld->st, ld->req->name, &self, ld->req->force, err);

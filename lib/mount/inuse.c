@@ -156,8 +156,8 @@ static int refuse_detached(struct question *q, const struct mountnote *note)
 			"layer %s %s%s detached and still in use by process %s",
 			Q(q->what), mounted(q), comma, who);
 	return err_status(q->err, OVL_BUSY,
-		"layer %s %s%s in a mount namespace that cannot be seen from here or "
-		"detached and still in use",
+		"layer %s %s%s either in a mount namespace that cannot be seen from "
+		"here, or detached and still in use",
 		Q(q->what), mounted(q), comma);
 }
 

@@ -182,7 +182,7 @@ int config_get(const struct layer *l, const char *what, struct buf *out,
 	if (rc == 2)
 		store_warn(l->st,
 			"layer %.12s is the top of several images: using the latest "
-			"config, sha256:%.12s",
+			"config, sha256:%s",
 			l->id.s, hex);
 	if (rc <= 0)
 		return rc;

@@ -150,21 +150,32 @@ static void finish_for(struct ovl_store *st, const struct layer_ref *was)
 	(void)layer_open_ref(st, was, LOCK_SH | LOCK_NB, was->id.s, &l, &why);
 }
 
-/* Names of images that podman(1) completes are typed without that. */
+static int is_there(void *ctx, const struct driver *drv, int dir, const char *name)
+{
+	(void)ctx, (void)drv, (void)dir;
+	return id_is_full(name);
+}
+
+/* Names of images that docker(1) and podman(1) complete are typed without that. */
 static int no_such_layer(struct ovl_store *st, const char *what, struct ovl_err *err)
 {
 	static const char *const hosts[] = {
-		"localhost/", "docker.io/library/", "docker.io/"};
+		"", "localhost/", "docker.io/library/", "docker.io/"};
 	char name[2 * NAME_LEN_MAX];
 	struct layer_ref ref;
 
-	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
-		int n = snprintf(name, sizeof(name), "%s%s", hosts[i], what);
+	for (size_t i = 0; i < 2 * sizeof(hosts) / sizeof(hosts[0]); i++) {
+		int n = snprintf(name, sizeof(name), "%s%s%s", hosts[i / 2], what,
+			i % 2 ? ":latest" : "");
 
 		if (n < (int)sizeof(name) && names_lookup(st, name, &ref, err) > 0)
 			return err_status(err, OVL_NOLAYER,
 				"no such layer %s; did you mean %s?", Q(what), Q(name));
 	}
+	if (layers_each(st, is_there, NULL, err) == 0)
+		return err_status(err, OVL_NOLAYER,
+			"no such layer %s: there are no layers in %s", Q(what),
+			Q(st->root));
 	return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
 }
 

@@ -20,6 +20,9 @@ fails 2 "option '--compress' needs a value" "no value at the end" ovlctl diff x 
 fails 2 "option '--read-only' takes no value" "a value too many" ovlctl mount --read-only=3 x
 fails 2 "expected LAYER \\[TARGET\\]; see" "too few operands" ovlctl mount
 fails 2 "unexpected operand 'c'; see" "too many operands" ovlctl mount a b c
+fails 2 "unexpected operand 'b:1'; a name is given with -n" "... a name" ovlctl commit a b:1
+fails 2 "option '-v' must come before the command" "a global letter after the command" ovlctl ls -v
+fails 1 "cannot open .nowhere." "suffixes in lower case" sh -c "ovlctl import --max-size 1k nowhere"
 fails 2 "expected LAYER\\|TARGET" "umount of nothing" ovlctl umount
 fails 2 "-a takes no operands" "umount -a x" ovlctl umount -a x
 fails 2 "--sync takes none, data or all, not 'maybe'" "--sync=maybe" ovlctl --sync=maybe ls
@@ -87,7 +90,7 @@ if command -v man >/dev/null; then
 fi
 like "-h after a command" "^usage: ovlctl ls" "$(ovlctl ls -h | head -1)"
 for pair in load:import save:export images:ls layers:ls inspect:show history:show remove:rm \
-	delete:rm fsck:check verify:check gc:prune unmount:umount rename:tag; do
+	delete:rm fsck:check verify:check gc:prune unmount:umount stop:umount start:mount rename:tag; do
 	fails 2 "unknown command '${pair%:*}'; did you mean '${pair#*:}'\\?" "by meaning: $pair" ovlctl ${pair%:*}
 done
 for word in run rmi exec mr prunr; do

@@ -50,7 +50,7 @@ is "... with their configs" "$(configs_in both)" "$a
 $b"
 ovlctl export "$id" latest 2>err
 is "without that the latest goes" "$? $(configs_in latest)" "0 $b"
-is "... with a warning" "$(cat err)" "ovlctl: export: warning: layer $short is the top of several images: using the latest config, sha256:$(printf %.12s "$b")"
+is "... with a warning" "$(cat err)" "ovlctl: export: warning: layer $short is the top of several images: using the latest config, sha256:$b"
 need - ovlctl import A.tar
 ovlctl -q export "$id" again
 is "... that of the last import" "$(configs_in again)" "$a"

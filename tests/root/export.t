@@ -18,6 +18,15 @@ need three ovlctl import -n three -p "$two" l3.tar
 need - ovlctl create -n w three
 layers=$OVLCTL_ROOT/$DRV
 
+need - ovlctl export "$three" nameless.tar
+for of in "" -n\ x --no-names; do
+	rm -rf nameless
+	# shellcheck disable=SC2086 # words
+	ovlctl -v --root nameless import $of nameless.tar 2>err >/dev/null
+	is "an image without a name, and '$of'" "$(grep -c "the image has no name; 'ovlctl tag'" err)" \
+		"$([ "$of" ] && echo 0 || echo 1)"
+done
+
 # Every blob is what its name says; every descriptor of a layout leads to such a blob.
 sound() { # DIR
 	(

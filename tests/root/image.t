@@ -149,7 +149,7 @@ is "--image chooses" "$(ovlctl import --image b:1 two.tar >/dev/null; ovlctl ls 
 ok "... :latest may be left out" ovlctl import --image c two.tar
 before=$(store_state)
 fails 1 "it has no image 'd:1'" "--image that is not there" ovlctl import --image d:1 two.tar
-fails 2 "3 images, but -n names only one" "-n for several images" ovlctl import -n x two.tar
+fails 2 "3 images, and -n can name only one" "-n for several images" ovlctl import -n x two.tar
 is "... nothing changes" "$(store_state)" "$before"
 empty_store
 
@@ -241,7 +241,7 @@ broken() { # PATTERN WHAT COMMAND
 m=$(jq -r '.manifests[0].digest[7:]' oci/index.json)
 c=$(jq -r '.config.digest[7:]' "oci/blobs/sha256/$m")
 l=$(jq -r '.layers[1].digest[7:]' "oci/blobs/sha256/$m")
-broken "layer sha256:$(sha 2.tar) .* is neither in it nor in the store" "a missing layer" "rm blobs/sha256/$l" 3
+broken "layer sha256:$(sha 2.tar) .* is neither in the image nor in the store" "a missing layer" "rm blobs/sha256/$l" 3
 broken "'blobs/sha256/$c' is missing" "a missing config" "rm blobs/sha256/$c"
 broken "'blobs/sha256/$m' is missing" "a missing manifest" "rm blobs/sha256/$m"
 broken "'blobs/sha256/$m' has .* bytes, not" "a longer manifest" "echo >>blobs/sha256/$m"
@@ -319,7 +319,7 @@ saved() { # PATTERN WHAT COMMAND
 }
 conf=$(jq -r '.[0].Config' save/manifest.json)
 lay=$(jq -r '.[0].Layers[1]' save/manifest.json)
-saved "layer sha256:$(sha 2.tar) is neither in it nor in the store" "docker: a missing layer" "rm $lay" 3
+saved "layer sha256:$(sha 2.tar) is neither in the image nor in the store" "docker: a missing layer" "rm $lay" 3
 saved "is not an image|is missing" "docker: a missing config" "rm $conf"
 saved "its diff id is" "docker: another layer" "cp ../4.tar $lay"
 saved "leaves the layer" "docker: a name that leads out" \

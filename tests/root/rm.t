@@ -14,7 +14,7 @@ need u ovlctl create -n u b
 need t ovlctl create b
 
 before=$(store_state)
-fails 4 "layer 'a' has layers on top of it: 'b'" "a parent" ovlctl rm a
+fails 4 "layer 'a' has layers on top of it: 'b'; -r removes them, too" "a parent" ovlctl rm a
 need - ovlctl tag a also/a
 fails 4 "layer 'also/a' has layers on top of it: 'b'" "... by the name that was given" ovlctl rm also/a
 need - ovlctl tag -d also/a

@@ -27,13 +27,16 @@ fails 2 "is not a valid name" "an id" ovlctl tag b "$a"
 fails 2 "is not a valid name" "too long" ovlctl tag b "$(printf '%0201d' 0)"
 fails 3 "no such layer 'nothing'" "no layer" ovlctl tag nothing x
 need - ovlctl tag b localhost/nothing:1
+need - ovlctl tag a latest/of:latest
+fails 3 "no such layer 'latest/of'; did you mean 'latest/of:latest'\?" "a name without its tag" ovlctl tag latest/of x
+ovlctl tag -d latest/of:latest
 fails 3 "no such layer 'nothing:1'; did you mean 'localhost/nothing:1'\?" "... with a host before it" ovlctl tag nothing:1 x
 need - ovlctl tag -d localhost/nothing:1
 fails 5 "; --force takes it away" "the next step" ovlctl tag b one
-fails 2 "a LAYER and a NAME are needed" "one operand" ovlctl tag a
+fails 2 "expected LAYER NAME; see" "one operand" ovlctl tag a
 fails 2 "takes one NAME" "-d with two" ovlctl tag -d a b
 fails 2 "takes one NAME" "-d without a name" ovlctl tag -d
-fails 2 "a LAYER and a NAME are needed" "no operand" ovlctl tag
+fails 2 "expected LAYER NAME; see" "no operand" ovlctl tag
 fails 2 "cannot be used together" "-d --force" ovlctl tag -d --force a
 fails 3 "no such name 'nothing'" "-d of a name nobody has" ovlctl tag -d nothing
 fails 3 "no such name '$b'" "-d of an id" ovlctl tag -d "$b"

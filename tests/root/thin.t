@@ -230,7 +230,7 @@ ovlctl rm "$(sha x.tar)"
 rm "two/blobs/sha256/$(sha x.tar)"
 is "... the first of two that lack layers" "$(ovlctl import two)" "$(sha 1.tar)"
 ovlctl rm "$(sha 1.tar)"
-fails 3 "layer sha256:$(sha 1.tar) .* is neither in it nor in the store" "... which the store must have" \
+fails 3 "layer sha256:$(sha 1.tar) .* is neither in the image nor in the store" "... which the store must have" \
 	ovlctl import two
 OVLCTL_ROOT=$here
 
@@ -238,7 +238,7 @@ OVLCTL_ROOT=$here
 
 lines_of() { # LAYER...: what is said of each
 	for i; do
-		echo "ovlctl: import: 'thin.tar': layer sha256:$(sha $i.tar) ($(stat -c %s $i.tar) bytes) is neither in it nor in the store"
+		echo "ovlctl: import: 'thin.tar': layer sha256:$(sha $i.tar) ($(stat -c %s $i.tar) bytes) is neither in the image nor in the store"
 	done
 }
 lacks() { # WHAT LINES COMMAND...
@@ -294,7 +294,7 @@ need - ovlctl --root both import --no-names app.tar
 case $DRV in overlay) two=overlay2 ;; *) two=overlay ;; esac
 in_store both
 lacks "a store that has them with the other driver" \
-	"$(lines_of 1 2 3 | sed "s/is neither.*/is not in it, and the store has it only with the driver $DRV/")" \
+	"$(lines_of 1 2 3 | sed "s/is neither.*/is not in the image, and the store has it only with the driver $DRV/")" \
 	env -u OVLCTL_DRIVER ovlctl --driver $two import thin.tar
 OVLCTL_ROOT=$here
 
