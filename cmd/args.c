@@ -293,6 +293,29 @@ static int check_operands(const struct run *run, struct ovl_err *err)
 	return 0;
 }
 
+/* The synopsis has three dots after an option that may be repeated. */
+static bool may_repeat(const struct cmd *cmd, const struct opt *opt)
+{
+	char dots[64];
+
+	snprintf(dots, sizeof(dots), " %s]...", opt->arg);
+	return strstr(cmd->synopsis, dots);
+}
+
+/* Of two values, one would be lost. */
+static int keep_value(struct run *run, int id, struct ovl_err *err)
+{
+	int i = index_of(run->cmd, id);
+	const struct opt *opt = &run->cmd->opts[i];
+
+	if (optarg && run->value[i] && !may_repeat(run->cmd, opt))
+		return usage(err, "option '--%s' was given twice", opt->name);
+	if (optarg)
+		run->given[run->n_given++] = (struct given){id, optarg};
+	run->value[i] = optarg ? optarg : "";
+	return 0;
+}
+
 /* Options may follow operands, as in other GNU programs; "--" ends them. */
 int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 {
@@ -320,9 +343,8 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 			return no_value(err, argv);
 		if (id == OPT_HELP || (id == 'h' && index_of(run->cmd, id) < 0))
 			return 1;
-		if (optarg)
-			run->given[run->n_given++] = (struct given){id, optarg};
-		run->value[index_of(run->cmd, id)] = optarg ? optarg : "";
+		if (keep_value(run, id, err) < 0)
+			return -1;
 	}
 	run->operand = argv + optind;
 	run->n_operands = argc - optind;

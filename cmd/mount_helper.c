@@ -212,7 +212,7 @@ static int exit_status(int rc, enum ovl_status status)
 
 const struct cmd cmd_mount_helper = {
 	.name = "mount.ovlctl",
-	.synopsis = "[-rwsfnv] [-o OPTS] [-t TYPE] [-N FILE] LAYER DIR",
+	.synopsis = "[-rwsfnv] [-o OPTS]... [-t TYPE] [-N FILE] LAYER DIR",
 	.summary = "mount a layer for mount(8)",
 	.opts = opts,
 	.min_operands = 2,

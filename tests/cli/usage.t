@@ -18,6 +18,9 @@ fails 2 "unknown option '-x'; see 'ovlctl --help'" "... before the command" ovlc
 fails 2 "option '--root' needs a value" "no value" ovlctl --root
 fails 2 "option '--compress' needs a value" "no value at the end" ovlctl diff x --compress
 fails 2 "option '--read-only' takes no value" "a value too many" ovlctl mount --read-only=3 x
+fails 2 "commit: option '--name' was given twice" "two values" ovlctl commit -n a --name=b x
+fails 2 "mount: option '--options' was given twice" "... of mount" ovlctl mount -o ro -o nosuid x
+fails 3 "no such layer 'x'" "... of one that takes several" ovlctl commit -c 'USER a' -c 'USER b' x
 fails 2 "expected LAYER \\[TARGET\\]; see" "too few operands" ovlctl mount
 fails 2 "unexpected operand 'c'; see" "too many operands" ovlctl mount a b c
 fails 2 "unexpected operand 'b:1'; a name is given with -n" "... a name" ovlctl commit a b:1

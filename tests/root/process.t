@@ -113,12 +113,13 @@ flock -u 7
 need - ovlctl create -n wanted a
 exec 8<"$OVLCTL_ROOT/names/wanted"
 flock 8
-ovlctl --wait 60 diff wanted >out 2>err &
+ovlctl -v --wait 60 diff wanted >out 2>err &
 pid=$!
-sleep 0.3
+soon "with -v a wait is said" grep -q waiting err
 kill -TERM $pid
 wait $pid
-is "a signal ends the wait" "$?:$(cat err)" "143:"
+is "a signal ends it" "$?:$(cat err)" \
+	"143:ovlctl: diff: waiting for another process to finish with layer 'wanted'"
 if command -v script >/dev/null; then
 	for w in '' '--wait 60'; do
 		flock 8
