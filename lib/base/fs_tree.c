@@ -79,6 +79,18 @@ static int enter(struct fs_remover *how, struct walk *w, int why)
 	return stuck(how, w);
 }
 
+/* Even from a directory whose mode does not allow its owner to write. */
+static int unlink_here(const struct walk *w, int flags)
+{
+	if (unlinkat(w->fd[0], w->name, flags) == 0)
+		return 0;
+	if (errno != EACCES || !w->path.len)
+		return -1;
+	if (fchmod(w->fd[0], 0700) < 0)
+		return fs_fail(EACCES);
+	return unlinkat(w->fd[0], w->name, flags);
+}
+
 /* What has disappeared was removed by another process: prune and the owner of a tree may
  * both be at it. */
 static int remove_name(struct fs_remover *how, struct walk *w, int what)
@@ -87,7 +99,7 @@ static int remove_name(struct fs_remover *how, struct walk *w, int what)
 
 	if (what == WALK_NAME && w->type == DT_DIR)
 		return enter(how, w, ENOTDIR);
-	if (unlinkat(w->fd[0], w->name, flags) == 0 || errno == ENOENT)
+	if (unlink_here(w, flags) == 0 || errno == ENOENT)
 		return removed(how, w);
 	if (what == WALK_LEFT ? errno == ENOTEMPTY || errno == EEXIST :
 				errno == EISDIR || errno == EPERM)
