@@ -39,7 +39,8 @@ enum {
 	OPT_SORT,
 	OPT_KIND,
 	OPT_MKDIR,
-	OPT_WITHOUT
+	OPT_WITHOUT,
+	OPT_ON
 };
 
 struct opt {
@@ -117,6 +118,7 @@ const char *opt_next(const struct run *run, int id, size_t *at);
 int opt_number(struct run *run, int id, uint64_t *out);
 
 /* Each is in the file of its name; commands.c lists them. */
+extern const struct cmd cmd_apply;
 extern const struct cmd cmd_check;
 extern const struct cmd cmd_commit;
 extern const struct cmd cmd_create;

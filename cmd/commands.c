@@ -12,6 +12,7 @@ const struct cmd *const commands[] = {
 	&cmd_mount,
 	&cmd_umount,
 	&cmd_diff,
+	&cmd_apply,
 	&cmd_commit,
 	&cmd_export,
 	&cmd_tag,

@@ -7,22 +7,26 @@
 
 static const struct opt opts[] = {
 	{'n', "name", "NAME", "name of the layer"},
+	{OPT_ON, "on", "DIR", "on this directory of the host; see ovlctl-apply(8)"},
 	{'p', "parent", "PARENT", "the same as the operand"},
 	{0, NULL, NULL, NULL},
 };
 
 static int run_create(struct run *run)
 {
-	const char *parent = opt_value(run, 'p');
+	struct ovl_create req = {.parent = opt_value(run, 'p'),
+		.on = opt_value(run, OPT_ON),
+		.name = opt_value(run, 'n')};
 	struct ovl_id id;
 	int rc;
 
-	if (parent && run->n_operands)
+	if (req.parent && run->n_operands)
 		return usage(run->err, "--parent and an operand cannot be used together");
 	if (run->n_operands)
-		parent = run->operand[0];
-	rc = ovl_create(run->st, parent, opt_value(run, 'n'), &id, run->err);
-
+		req.parent = run->operand[0];
+	if (req.on && req.parent)
+		return usage(run->err, "--on and PARENT cannot be used together");
+	rc = ovl_create(run->st, &req, &id, run->err);
 	if (rc == 0)
 		printf("%s\n", id.s);
 	return rc;
@@ -30,7 +34,7 @@ static int run_create(struct run *run)
 
 const struct cmd cmd_create = {
 	.name = "create",
-	.synopsis = "[-n NAME] [-p PARENT | PARENT]",
+	.synopsis = "[-n NAME] [-p PARENT | PARENT | --on DIR]",
 	.summary = "make a writable layer",
 	.completes = "image none",
 	.others = "new add init",

@@ -56,8 +56,7 @@ static void add_record(json_t *o, const struct ovl_layer *l)
 	json_object_set_new(o, "link", json_string(l->link));
 	json_object_set_new(o, "chain_id", image ? digest(l->id.s) : json_null());
 	json_object_set_new(o, "diff_id", digest(l->diff_id));
-	json_object_set_new(
-		o, "parent", l->has_parent ? json_string(l->parent.s) : json_null());
+	set_path(o, "parent", l->has_parent ? l->parent.s : l->on);
 	json_object_set_new(o, "depth", json_integer(l->depth));
 	json_object_set_new(o, "size", number_if(l->has_size, l->size));
 	json_object_set_new(o, "entries", number_if(image, l->entries));

@@ -111,16 +111,30 @@ static char *path_cell(const struct lister *ls, const struct ovl_layer *l)
 	return out;
 }
 
-static char *escaped_path(const struct lister *ls, const struct ovl_layer *l)
+static char *escaped(const char *path)
 {
-	char *path = path_cell(ls, l);
 	size_t n = path ? strlen(path) : 0;
 	char *out = path ? malloc(4 * n + 4) : NULL;
 
 	if (out)
 		ovl_escape(out, 4 * n + 4, path, n);
+	return out;
+}
+
+static char *escaped_path(const struct lister *ls, const struct ovl_layer *l)
+{
+	char *path = path_cell(ls, l);
+	char *out = escaped(path);
+
 	free(path);
 	return out;
+}
+
+static char *parent_cell(const struct lister *ls, const struct ovl_layer *l)
+{
+	if (l->on)
+		return escaped(l->on);
+	return l->has_parent ? id_cell(ls, l->parent.s) : NULL;
 }
 
 /* On a terminal the place where a layer is mounted if nothing else is said is short. */
@@ -174,7 +188,7 @@ char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
 	case NAME: return name_cell(ls, l);
 	case ID: return id_cell(ls, l->id.s);
 	case KIND: return strdup(l->kind == OVL_IMAGE ? "image" : "writable");
-	case PARENT: return l->has_parent ? id_cell(ls, l->parent.s) : NULL;
+	case PARENT: return parent_cell(ls, l);
 	case DEPTH: return number(l->depth);
 	case SIZE: return size_cell(ls, l);
 	case CREATED: return time_cell(ls, l->created.tv_sec);

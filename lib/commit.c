@@ -48,6 +48,7 @@
 #include "store/becoming_finish.h"
 #include "store/lock.h"
 #include "store/names.h"
+#include "store/ondir.h"
 #include "store/store.h"
 #include "store/trash.h"
 
@@ -67,7 +68,9 @@ static int open_unused(void *ctx, struct ovl_err *err)
 	if (l.meta.kind != OVL_WRITABLE)
 		return err_say(
 			err, EINVAL, "layer %s is already an image layer", Q(what));
-	rc = inuse_refuse(&inuse, &l, what, INUSE_TAKE, err);
+	rc = ondir_refuse(&l, what, err);
+	if (rc == 0)
+		rc = inuse_refuse(&inuse, &l, what, INUSE_TAKE, err);
 	if (rc < 0)
 		return rc;
 	c->l = l;

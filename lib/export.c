@@ -17,6 +17,7 @@
 #include "store/config.h"
 #include "store/driver.h"
 #include "store/names.h"
+#include "store/ondir.h"
 #include "store/store.h"
 #include "stage/used.h"
 #include "tar/recipe.h"
@@ -152,6 +153,8 @@ static int open_blob(struct export *x, const struct layer_ref *ref, const char *
 		rc = new_blob(x, &b, err);
 		if (rc == 0)
 			rc = layer_open_ref(x->st, ref, LOCK_SH, what, &b->l, err);
+		if (rc == 0)
+			rc = ondir_refuse(&b->l, what, err);
 		if (rc == 0 && b->l.meta.kind == OVL_IMAGE)
 			rc = check_chain(&b->l, err);
 		if (rc < 0)

@@ -18,6 +18,7 @@
 #include "store/driver.h"
 #include "store/layer.h"
 #include "store/names.h"
+#include "store/ondir.h"
 #include "store/store.h"
 #include "show.h"
 
@@ -54,6 +55,7 @@ void ovl_list_free(struct ovl_list *l)
 	for (size_t i = 0; i < l->n; i++) {
 		free_texts(l->layer[i].names);
 		free_texts(l->layer[i].mounts);
+		free(l->layer[i].on);
 		show_free(l->layer[i].details);
 	}
 	free(l->layer);
@@ -90,15 +92,20 @@ static void fill_layer(struct ovl_layer *to, const struct driver *drv,
 	to->uses = -1;
 }
 
+/* fd: the layer's directory, if it is on a directory of the host. */
 static int add_layer(struct lister *ls, const struct driver *drv, const struct ovl_id *id,
-	const struct meta *m)
+	const struct meta *m, int fd)
 {
 	struct ovl_list *out = ls->out;
+	auto_ondir on = ONDIR_INIT;
+	struct ovl_err why;
 
 	if (!VEC_ROOM(out->layer, out->n))
 		return -ENOMEM;
 	memset(&out->layer[out->n], 0, sizeof(*out->layer));
 	fill_layer(&out->layer[out->n], drv, id, m);
+	if (m->on_dir && ondir_read(fd, &on, &why) == 0)
+		out->layer[out->n].on = buf_steal(&on.path);
 	out->n++;
 	return 0;
 }
@@ -157,6 +164,7 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 {
 	struct lister *ls = ctx;
 	struct ovl_id id;
+	auto_fd fd = -1;
 	struct meta m;
 	int r;
 
@@ -164,7 +172,9 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 		return 0;
 	memcpy(id.s, name, sizeof(id.s));
 	r = read_meta(ls->st, dir, name, &m, ls->err);
-	if (r > 0 && add_layer(ls, drv, &id, &m) < 0)
+	if (r > 0 && m.on_dir)
+		fd = fs_open_dir(dir, name);
+	if (r > 0 && add_layer(ls, drv, &id, &m, fd) < 0)
 		r = err_nomem(ls->err);
 	if (r > 0 && becoming_unfinished(&m)) {
 		if (!VEC_ROOM(ls->unfinished, ls->n_unfinished))
@@ -208,7 +218,7 @@ static int list_these(struct lister *ls, char *const *what, struct ovl_err *err)
 		if (rc == 0)
 			rc = layer_open_ref(ls->st, &ref, 0, *what, &l, err);
 		if (rc == 0 && !is_listed(ls->out, &ref) &&
-			add_layer(ls, l.drv, &l.id, &l.meta) < 0)
+			add_layer(ls, l.drv, &l.id, &l.meta, l.fd) < 0)
 			rc = err_nomem(err);
 		if (rc < 0)
 			return rc;

@@ -168,9 +168,16 @@ int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_id
 
 /* ---- create, mount, umount -------------------------------------------------------- */
 
-/* Creates a writable layer on image layer parent, or on nothing (NULL). */
-int ovl_create(struct ovl_store *st, const char *parent, const char *name,
-	struct ovl_id *id, struct ovl_err *err);
+/* A writable layer on an image layer, on a directory of the host, or on nothing. */
+struct ovl_create {
+	const char *parent; /* an image layer; or NULL */
+	const char
+		*on; /* a directory, whose changes ovl_apply() carries into it; or NULL */
+	const char *name; /* NULL: none */
+};
+
+int ovl_create(struct ovl_store *st, const struct ovl_create *req, struct ovl_id *id,
+	struct ovl_err *err);
 
 enum ovl_mount_how {
 	OVL_MOUNT,
@@ -223,6 +230,24 @@ struct ovl_change {
  */
 int ovl_diff(struct ovl_store *st, const char *layer, const char *base,
 	int (*fn)(void *ctx, const struct ovl_change *c), void *ctx, struct ovl_err *err);
+
+/*
+ * Carries the changes of a layer on a directory of the host into that directory, and then
+ * removes the layer, unless only some paths were asked for. What changed in the directory
+ * since the layer was made, and would be replaced or removed, is a conflict: then nothing is
+ * changed; all conflicts but the last are told as OVL_PROBLEM. An apply that was cut off is
+ * finished by the next one. OVL_BUSY if the layer is in use.
+ */
+struct ovl_apply {
+	const char *layer;
+	char *const *paths; /* as a diff has them, NULL-terminated; NULL or empty: all */
+	bool force; /* conflicts are none */
+	/* Only calls this for each change, as ovl_diff does, and looks for conflicts. */
+	int (*list)(void *ctx, const struct ovl_change *c);
+	void *ctx;
+};
+
+int ovl_apply(struct ovl_store *st, const struct ovl_apply *req, struct ovl_err *err);
 
 /*
  * Writes the layer's changes as a tar to fd. compress: "none", "gzip", "zstd", "xz",
@@ -289,6 +314,7 @@ struct ovl_layer {
 	enum ovl_kind kind;
 	bool has_parent;
 	struct ovl_id parent;
+	char *on; /* the directory of the host that it is on; NULL: none, or unreadable */
 	char diff_id[65]; /* hex; empty for a writable layer */
 	unsigned depth; /* layers below it in its history */
 	unsigned lowers; /* lower layers of its mount */

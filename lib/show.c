@@ -11,6 +11,7 @@
 #include "store/driver.h"
 #include "store/layer.h"
 #include "store/names.h"
+#include "store/ondir.h"
 #include "store/store.h"
 #include "show.h"
 
@@ -132,6 +133,16 @@ static int set_stack(
 	return shared < 0 ? shared : 0;
 }
 
+static int set_dir(const struct layer *l, char **out, struct ovl_err *err)
+{
+	auto_ondir on = ONDIR_INIT;
+	int rc = ondir_read(l->fd, &on, err);
+
+	if (rc == 0)
+		*out = buf_steal(&on.path);
+	return rc;
+}
+
 static int set_lowers(const struct layer *l, struct ovl_details *d, struct ovl_err *err)
 {
 	auto_stack s = {0};
@@ -139,9 +150,11 @@ static int set_lowers(const struct layer *l, struct ovl_details *d, struct ovl_e
 
 	if (rc < 0)
 		return rc;
-	d->lowers = calloc(s.n + 1, sizeof(*d->lowers));
+	d->lowers = calloc(s.n + 2, sizeof(*d->lowers));
 	if (!d->lowers)
 		return err_nomem(err);
+	if (l->meta.on_dir)
+		return set_dir(l, &d->lowers[0], err);
 	for (unsigned i = 0; rc == 0 && i < s.n; i++)
 		rc = driver_path(l, s.name[i], &d->lowers[i], err);
 	return rc;

@@ -92,7 +92,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 		rc = stage_begin(c->st, c->l.drv, &c->l.id, sg, err);
 	if (rc == 0 && c->req->keep) {
 		memcpy(sg->link, c->l.meta.link, sizeof(sg->link));
-		rc = stage_fill_empty(sg, image, c->l.meta.created, err);
+		rc = stage_fill_empty(sg, image, NULL, c->l.meta.created, err);
 		if (rc == 0)
 			rc = names_copy_notes(&c->l, sg->fd, err);
 		if (rc == 0)

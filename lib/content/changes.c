@@ -314,9 +314,9 @@ static int parent_view(const struct layer *l, struct view *out, struct ovl_err *
 	auto_layer parent = LAYER_INIT;
 	int rc;
 
-	if (!l->meta.has_parent)
+	if (!l->meta.has_parent && !l->meta.on_dir)
 		return 0;
-	if (l->meta.lowers)
+	if (l->meta.lowers || l->meta.on_dir)
 		return layer_view(l, false, out, err);
 	rc = layer_open_parent(l, LOCK_SH, &parent, err);
 	return rc < 0 ? rc : layer_view(&parent, true, out, err);

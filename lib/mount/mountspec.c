@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/quote.h"
 #include "base/vec.h"
 #include "mount/lowers.h"
 #include "mount/mountspec.h"
+#include "store/ondir.h"
 #include "store/redirects.h"
 #include "store/store.h"
 
@@ -160,6 +162,17 @@ static void add_driver(struct mountspec *s, const struct layer *l)
 		buf_addf(&s->data, "%d/%s/", l->st->fd, l->drv->name);
 }
 
+static int add_fd(struct mountspec *s, int fd, struct ovl_err *err)
+{
+	if (!VEC_ROOM(s->fd, s->n_fd)) {
+		close(fd);
+		return err_nomem(err);
+	}
+	s->fd[s->n_fd++] = fd;
+	buf_addf(&s->data, "%d", fd);
+	return 0;
+}
+
 static int add_lower(
 	struct mountspec *s, const struct layer *l, const char *name, struct ovl_err *err)
 {
@@ -170,15 +183,24 @@ static int add_lower(
 		return 0;
 	}
 	fd = lowers_open(l, name, err);
-	if (fd < 0)
-		return fd;
-	if (!VEC_ROOM(s->fd, s->n_fd)) {
-		close(fd);
-		return err_nomem(err);
-	}
-	s->fd[s->n_fd++] = fd;
-	buf_addf(&s->data, "%d", fd);
-	return 0;
+	return fd < 0 ? fd : add_fd(s, fd, err);
+}
+
+/* The directory of the host that the layer is on. */
+static int add_dir(struct mountspec *s, const struct layer *l, struct ovl_err *err)
+{
+	auto_ondir on = ONDIR_INIT;
+	int rc = ondir_open(l, &on, err);
+
+	if (rc < 0)
+		return rc;
+	/* Directories that were renamed may be in there. */
+	if (fs_exists(on.fd, P(ONDIR_TEMP "%s", l->meta.link)) > 0)
+		return err_status(err, OVL_BUSY,
+			"the changes of layer %.12s are in %s in part: an apply was "
+			"interrupted; run it again",
+			l->id.s, Q(on.path.data));
+	return add_fd(s, steal_fd(&on.fd), err);
 }
 
 /* Adds the lowers; for a read-only mount starting with the layer itself. At least one,
@@ -191,7 +213,7 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 
 	if (rc < 0)
 		return rc;
-	s->by_fd = lowers.n + !s->with_upper > MOUNT_NAMED_MAX;
+	s->by_fd = l->meta.on_dir || lowers.n + !s->with_upper > MOUNT_NAMED_MAX;
 	buf_adds(&s->data, "lowerdir=");
 	if (!s->with_upper) {
 		add_driver(s, l);
@@ -201,6 +223,10 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 	for (unsigned i = 0; rc == 0 && i < lowers.n; i++) {
 		buf_adds(&s->data, n++ ? ":" : "");
 		rc = add_lower(s, l, lowers.name[i], err);
+	}
+	if (rc == 0 && l->meta.on_dir) {
+		rc = add_dir(s, l, err);
+		n++;
 	}
 	for (; n < (s->with_upper ? 1 : 2); n++)
 		buf_addf(&s->data, "%s%s", n ? ":" : "", MOUNT_EMPTY);

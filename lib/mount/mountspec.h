@@ -5,7 +5,8 @@
  * driver's directory: with l/ and 26 characters each, 128 fit with an upper and a work
  * directory of 64 digits. None of these names can contain ':' or ','. Absolute names
  * would leave room for about 75. More lowers, up to the kernel's limit of 500, are opened,
- * and the options name their descriptors, relative to /proc/self/fd:
+ * and the options name their descriptors, relative to /proc/self/fd, and so is a directory
+ * of the host, whose name may be anything:
  *
  *	lowerdir=7:8:9...,upperdir=4/overlay2/<id>/diff,workdir=4/overlay2/<id>/work
  *	lowerdir=4/overlay2/l/<short id>:7:8:9...

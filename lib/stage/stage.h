@@ -28,6 +28,7 @@
 struct driver;
 struct layer;
 struct layer_ref;
+struct ondir;
 struct ovl_store;
 
 struct stage {
@@ -58,9 +59,9 @@ struct stage {
 int stage_begin(struct ovl_store *st, const struct driver *drv, const struct ovl_id *as,
 	struct stage *out, struct ovl_err *err);
 
-/* Fills it with an empty writable layer: tree, .layer, the driver's files. parent
- * NULL: none. */
-int stage_fill_empty(struct stage *sg, const struct layer *parent,
+/* Fills it with an empty writable layer on parent, on a directory of the host, or (both
+ * NULL) on nothing: tree, .layer, the driver's files. */
+int stage_fill_empty(struct stage *sg, const struct layer *parent, struct ondir *on,
 	struct timespec created, struct ovl_err *err);
 
 /* Begins in an empty directory, which the stage takes over: for something that will

@@ -18,6 +18,7 @@
 #include "store/becoming_finish.h"
 #include "store/layer.h"
 #include "store/lock.h"
+#include "store/ondir.h"
 #include "store/stamp.h"
 #include "store/store.h"
 #include "union/view.h"
@@ -285,6 +286,16 @@ static int push_lower(
 	return view_push(v, fd) < 0 ? no_marks(l, err) : 0;
 }
 
+static int push_dir(const struct layer *l, struct view *v, struct ovl_err *err)
+{
+	auto_ondir on = ONDIR_INIT;
+	int rc = ondir_open(l, &on, err);
+
+	if (rc < 0)
+		return rc;
+	return view_push(v, steal_fd(&on.fd)) < 0 ? no_marks(l, err) : 0;
+}
+
 int layer_view(
 	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err)
 {
@@ -303,6 +314,8 @@ int layer_view(
 	rc = privilege_check(l->st, err);
 	if (rc == 0)
 		rc = driver_lowers(l, &lowers, err);
+	if (rc == 0 && l->meta.on_dir)
+		rc = push_dir(l, &v, err);
 	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
 		rc = push_lower(l, lowers.name[i], &v, err);
 	if (rc < 0)

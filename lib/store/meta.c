@@ -32,12 +32,12 @@ void meta_format(const struct meta *m, char out[META_MAX])
 		snprintf(becomes, sizeof(becomes), "becomes %s\nwas %s\n", m->becomes.s,
 			m->was.s);
 	snprintf(out, META_MAX,
-		"ovlctl-layer 1\nkind %s\nlink %s\n%s%sdepth %u\nlowers %u\n"
+		"ovlctl-layer 1\nkind %s\nlink %s\n%s%s%sdepth %u\nlowers %u\n"
 		"size %" PRIu64 "\nentries %" PRIu64 "\ntar %" PRIu64 "\ncreated %" PRId64
 		"\ncreated-ns %09ld\n%send\n",
-		kinds[m->kind], m->link, parent, diff_id, m->depth, m->lowers, m->size,
-		m->entries, m->tar_size, (int64_t)m->created.tv_sec, m->created.tv_nsec,
-		becomes);
+		kinds[m->kind], m->link, parent, diff_id, m->on_dir ? "on-dir 1\n" : "",
+		m->depth, m->lowers, m->size, m->entries, m->tar_size,
+		(int64_t)m->created.tv_sec, m->created.tv_nsec, becomes);
 }
 
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err)
@@ -115,6 +115,10 @@ static bool parse_key(struct meta *m, const char *key, const char *value, unsign
 	if (strcmp(key, "parent") == 0) {
 		m->has_parent = true;
 		return hex_id(value, m->parent.s);
+	}
+	if (strcmp(key, "on-dir") == 0) {
+		m->on_dir = true;
+		return strcmp(value, "1") == 0;
 	}
 	if (strcmp(key, "diff-id") == 0)
 		return hex_id(value, m->diff_id);

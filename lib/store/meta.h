@@ -7,6 +7,7 @@
  *	link <26>
  *	parent <64 hex>		absent in a bottom layer
  *	diff-id <64 hex>	image layers
+ *	on-dir 1		it is on a directory of the host, see ondir.h
  *	depth N			layers below it in its history
  *	lowers N		lower layers of its mount: depth, unless a layer is opaque
  *	size N			bytes of file data, without holes and further hard links
@@ -33,6 +34,7 @@ struct meta {
 	char link[SHORT_LEN + 1];
 	bool has_parent;
 	struct ovl_id parent;
+	bool on_dir;
 	char diff_id[ID_LEN + 1]; /* empty: none */
 	unsigned depth;
 	unsigned lowers;

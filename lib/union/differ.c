@@ -32,10 +32,15 @@ static int find_file(const struct merged *s, const char *name, struct file *out)
 	return 0;
 }
 
+static bool owner_differs(const struct stat *a, const struct stat *b)
+{
+	return a->st_mode != b->st_mode || a->st_uid != b->st_uid ||
+		a->st_gid != b->st_gid;
+}
+
 static bool stat_differs(const struct stat *a, const struct stat *b)
 {
-	if (a->st_mode != b->st_mode || a->st_uid != b->st_uid ||
-		a->st_gid != b->st_gid || a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
+	if (owner_differs(a, b) || a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
 		a->st_mtim.tv_nsec != b->st_mtim.tv_nsec)
 		return true;
 	if (S_ISCHR(a->st_mode) || S_ISBLK(a->st_mode))
@@ -132,4 +137,14 @@ int differ_file(const struct merged *a, const struct merged *b, const char *name
 	if (!S_ISREG(x.st.st_mode) || x.st.st_size == 0)
 		return 0;
 	return content_differs(&x, &y, stop);
+}
+
+int differ_dir(int a, int b, const struct xattr_policy *xp)
+{
+	struct file x = {.dirfd = a};
+	struct file y = {.dirfd = b};
+
+	if (fstat(a, &x.st) < 0 || fstat(b, &y.st) < 0)
+		return -1;
+	return owner_differs(&x.st, &y.st) ? 1 : xattrs_differ(&x, &y, xp);
 }

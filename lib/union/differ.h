@@ -18,4 +18,7 @@
 int differ_file(const struct merged *a, const struct merged *b, const char *name,
 	const struct xattr_policy *xp, const atomic_int *stop);
 
+/* The same for the owner, mode and xattrs of two open directories. */
+int differ_dir(int a, int b, const struct xattr_policy *xp);
+
 #endif

@@ -65,8 +65,7 @@ static bool cannot_link(int errnum)
 		errnum == ENOSYS || errnum == EXDEV;
 }
 
-/* Makes another name for the file path in the tree. */
-static int link_path(const struct links *g, const char *path, int to, const char *name)
+int links_path(int tree, const char *path, int to, const char *name)
 {
 	const char *base = path_base(path);
 	auto_free char *dir = strndup(path, (size_t)(base - path));
@@ -77,7 +76,7 @@ static int link_path(const struct links *g, const char *path, int to, const char
 		return -1;
 	if (n)
 		dir[n - 1] = '\0';
-	fd = fs_open_beneath(g->tree, dir, O_PATH | O_DIRECTORY);
+	fd = fs_open_beneath(tree, dir, O_PATH | O_DIRECTORY);
 	return fd < 0 ? -1 : linkat(fd, base, to, name, 0);
 }
 
@@ -89,7 +88,7 @@ static int link_copied(struct links *g, const struct stat *st, int to, const cha
 
 	if (!first)
 		return 0;
-	if (link_path(g, first, to, name) == 0)
+	if (links_path(g->tree, first, to, name) == 0)
 		return 1;
 	return cannot_link(errno) ? 0 : -1;
 }
@@ -196,7 +195,7 @@ static int rename_one(struct links *g, int dir, const char *name)
 	copy_of = inodes_path(g->copied, &st);
 	if (!copy_of)
 		return 0;
-	if (link_path(g, copy_of, g->stage, TEMP) < 0)
+	if (links_path(g->tree, copy_of, g->stage, TEMP) < 0)
 		return cannot_link(errno) ? 0 : -1;
 	return renameat(g->stage, TEMP, dir, name) < 0 ? -1 : 1;
 }

@@ -46,4 +46,7 @@ int links_relink(struct links *g, int other, struct ovl_err *err);
 
 void links_end(struct links *g);
 
+/* Makes another name for the file path in the tree. -1 with errno. */
+int links_path(int tree, const char *path, int to, const char *name);
+
 #endif

@@ -117,3 +117,12 @@ int wh_redirect(
 		return out->len > 0;
 	return has_none() ? 0 : -1;
 }
+
+int wh_drop_redirect(const struct xattr_policy *p, int dirfd, const char *name)
+{
+	struct attr a;
+
+	if (fs_removexattr(dirfd, name, live(&a, p, "redirect")) == 0)
+		return 0;
+	return has_none() ? 0 : -1;
+}

@@ -76,5 +76,7 @@ int wh_is_metacopy(const struct xattr_policy *p, int dirfd, const char *name);
 struct buf;
 int wh_redirect(
 	const struct xattr_policy *p, int dirfd, const char *name, struct buf *out);
+/* Removes it. */
+int wh_drop_redirect(const struct xattr_policy *p, int dirfd, const char *name);
 
 #endif

@@ -13,6 +13,7 @@ int main(int argc, char **argv)
 	struct ovl_config cfg = {.sync = OVL_SYNC_NONE};
 	struct ovl_store *st;
 	struct ovl_err err = {0};
+	struct ovl_create req = {.parent = argv[argc > 2 ? 2 : 0]};
 	struct ovl_id id;
 	int rc;
 
@@ -28,7 +29,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (long n = atol(argv[3]); n > 0 && rc == 0; n--)
-		rc = ovl_create(st, argv[2], NULL, &id, &err);
+		rc = ovl_create(st, &req, &id, &err);
 	if (rc < 0)
 		fprintf(stderr, "manylayers: %s\n", err.text);
 	ovl_close(st);

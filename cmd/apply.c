@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl apply: carries the changes of a layer into the directory that it is on. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "out.h"
+
+static const struct opt opts[] = {
+	{OPT_DRY_RUN, "dry-run", NULL,
+		"only list the changes, and what stands against them"},
+	{OPT_FORCE, "force", NULL, "also replace what has changed in the directory"},
+	{0, NULL, NULL, NULL},
+};
+
+static int print_change(void *ctx, const struct ovl_change *c)
+{
+	(void)ctx;
+	out_name_line(c->kind, c->path, c->path_len);
+	return 0;
+}
+
+static int run_apply(struct run *run)
+{
+	struct ovl_apply req = {
+		.layer = run->operand[0],
+		.paths = run->operand + 1,
+		.force = opt_given(run, OPT_FORCE),
+		.list = opt_given(run, OPT_DRY_RUN) ? print_change : NULL,
+	};
+
+	return ovl_apply(run->st, &req, run->err);
+}
+
+const struct cmd cmd_apply = {
+	.name = "apply",
+	.synopsis = "[--dry-run] [--force] LAYER [PATH...]",
+	.summary = "carry a layer's changes into its directory",
+	.more = "The layer is one on a directory of the host, as create --on makes it. It is\n"
+		"removed then, unless only some paths are named.",
+	.completes = "writable file",
+	.others = "merge accept",
+	.opts = opts,
+	.min_operands = 1,
+	.max_operands = UNLIMITED,
+	.access = READ_STORE,
+	.fn = run_apply,
+};

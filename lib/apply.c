@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_apply: carries the changes of a layer into the directory that it is on. */
+#include <errno.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "base/quote.h"
+#include "content/carry.h"
+#include "content/changes.h"
+#include "mount/inuse.h"
+#include "mount/volatile.h"
+#include "store/layer.h"
+#include "store/ondir.h"
+#include "store/store.h"
+
+struct applying {
+	const struct ovl_apply *req;
+	struct layer l;
+	struct ondir on;
+	struct namelist only;
+	struct carry carry;
+};
+
+static int take_paths(struct applying *a, struct ovl_err *err)
+{
+	for (char *const *p = a->req->paths; p && *p; p++) {
+		auto_buf clean = {0};
+		int rc = path_clean(*p, UINT32_MAX, &clean, err);
+
+		if (rc == 0 && namelist_add(&a->only, 0, clean.data) < 0)
+			rc = err_nomem(err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int open_layer(struct applying *a, struct ovl_store *st, struct ovl_err *err)
+{
+	const char *what = a->req->layer;
+	auto_inuse inuse = {0};
+	int rc = layer_open(st, what, a->req->list ? LOCK_SH : LOCK_EX, &a->l, err);
+
+	if (rc == 0 && !a->l.meta.on_dir)
+		rc = err_say(err, EINVAL,
+			"layer %s is not on a directory; see 'ovlctl create --on'",
+			Q(what));
+	if (rc == 0 && !a->req->list)
+		rc = inuse_refuse(&inuse, &a->l, what, INUSE_TAKE, err);
+	if (rc == 0)
+		rc = volatile_check(&a->l, what, false, err);
+	return rc == 0 ? ondir_open(&a->l, &a->on, err) : rc;
+}
+
+static int list_one(
+	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
+{
+	struct applying *a = ctx;
+	struct ovl_change out = {.kind = c->kind};
+	auto_buf path = {0};
+
+	(void)walk;
+	if (!c->path_len || !carry_wants(&a->carry, c->path))
+		return 0;
+	buf_addf(&path, "/%s", c->path);
+	if (path.failed)
+		return err_nomem(err);
+	out.path = path.data;
+	out.path_len = path.len;
+	return a->req->list(a->req->ctx, &out);
+}
+
+static int apply(struct applying *a, struct ovl_store *st, struct ovl_err *err)
+{
+	int rc = take_paths(a, err);
+
+	if (rc == 0)
+		rc = open_layer(a, st, err);
+	if (rc == 0)
+		rc = carry_begin(&a->carry, err);
+	if (rc == 0 && a->req->list)
+		rc = changes_walk(&a->l, NULL, list_one, a, err);
+	if (rc == 0)
+		rc = carry_check(&a->carry, err);
+	if (rc < 0 || a->req->list)
+		return rc;
+	rc = carry_out(&a->carry, err);
+	return rc == 0 ? store_sync(st, a->on.fd, err) : rc;
+}
+
+int ovl_apply(struct ovl_store *st, const struct ovl_apply *req, struct ovl_err *err)
+{
+	struct applying a = {.req = req, .l = LAYER_INIT, .on = ONDIR_INIT};
+	char *const id[] = {a.l.meta.link, NULL};
+	int rc;
+
+	a.carry = (struct carry){.l = &a.l,
+		.on = &a.on,
+		.only = &a.only,
+		.force = req->force,
+		.tree = -1,
+		.temp = -1};
+	rc = apply(&a, st, err);
+	carry_end(&a.carry);
+	ondir_close(&a.on);
+	layer_close(&a.l);
+	if (rc == 0 && !a.only.n && !req->list)
+		rc = ovl_remove(st, id, 0, err);
+	namelist_release(&a.only);
+	return rc;
+}

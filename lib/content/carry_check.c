@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Looks at what a layer would replace or remove in the directory that it is on: what has
+ * changed there since the layer was made is a conflict, unless it is as the layer has it.
+ * Changed is what has a later ctime, for which carry_note.c knows no other reason. Adding and
+ * removing a name changes a directory's ctime too, and then its mtime is the same.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/path.h"
+#include "base/quote.h"
+#include "base/vec.h"
+#include "content/carry_own.h"
+#include "store/store.h"
+#include "union/differ.h"
+
+static int fail(const char *path, struct ovl_err *err)
+{
+	if (errno == EXDEV)
+		return err_say(err, EXDEV,
+			"something is mounted on %s, which is not part of the layer; unmount "
+			"it first",
+			Q(path));
+	return err_sys(err, errno, "cannot look at %s", Q(*path ? path : "/"));
+}
+
+/* ---- conflicts -------------------------------------------------------------------- */
+
+/* All but the last are told now; the last is the error. */
+static int conflict(struct carry *c, const char *path, struct ovl_err *err)
+{
+	char *last = strdup(path);
+
+	if (!last)
+		return err_nomem(err);
+	if (c->conflicts++ && !c->force)
+		store_note(c->l->st, OVL_PROBLEM,
+			"%s has changed in %s since the layer was made", Q(c->conflict),
+			Q(c->on->path.data));
+	free(c->conflict);
+	c->conflict = last;
+	return 0;
+}
+
+static bool has_changed(const struct carry *c, const struct stat *st)
+{
+	return ondir_is_later(c->on, &st->st_ctim) &&
+		!carry_noted(c, S_ISDIR(st->st_mode) ? 'd' : 'f', st);
+}
+
+static bool more_than_names(const struct stat *st)
+{
+	return st->st_ctim.tv_sec != st->st_mtim.tv_sec ||
+		st->st_ctim.tv_nsec != st->st_mtim.tv_nsec;
+}
+
+/* A file that is about to lose a name: the others get a new ctime by that. */
+static int note_file(struct carry *c, const struct stat *st)
+{
+	return S_ISDIR(st->st_mode) || st->st_nlink == 1 ?
+		0 :
+		carry_note_add(c, 'f', st, false);
+}
+
+/* 1 if the file is not as the layer has it, 0 if it is, -1. */
+static int file_differs(const struct carry *c, const struct carry_step *s)
+{
+	const struct xattr_policy *xp = &c->l->st->xattrs;
+	enum wh_dir none[2] = {WH_MERGES, WH_MERGES};
+	int fd[2] = {s->in->upper, s->in->below};
+	int top = c->on->fd;
+	struct view root = {.n = 1, .fd = &top, .marks = none, .xp = xp};
+	struct merged upper = {.dir = {.n = 2, .fd = fd, .marks = none, .xp = xp},
+		.upper = true,
+		.root = &root};
+	struct merged below = {.dir = {.n = 1, .fd = fd + 1, .marks = none, .xp = xp}};
+
+	return differ_file(&upper, &below, s->name, xp, c->l->st->cfg.stop);
+}
+
+static int check_file(struct carry *c, const struct carry_step *s,
+	const struct stat *have, struct ovl_err *err)
+{
+	int r = has_changed(c, have);
+
+	if (r && s->wanted)
+		r = file_differs(c, s);
+	if (r < 0 || note_file(c, have) < 0)
+		return store_stopped(c->l->st) ? err_stopped(err) : fail(s->path, err);
+	return r ? conflict(c, s->path, err) : 0;
+}
+
+static int check_meta(struct carry *c, const struct carry_pair *dir, const char *path,
+	bool wanted, struct ovl_err *err)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(dir->below, &st) < 0)
+		return fail(path, err);
+	r = wanted && has_changed(c, &st) && more_than_names(&st);
+	if (r)
+		r = differ_dir(dir->upper, dir->below, &c->l->st->xattrs);
+	if (r < 0 || carry_note_add(c, 'd', &st, false) < 0)
+		return fail(path, err);
+	return r ? conflict(c, path, err) : 0;
+}
+
+/* ---- what goes -------------------------------------------------------------------- */
+
+static int by_from(const void *a, const void *b)
+{
+	const char *x = ((const struct carry_moved *)a)->from;
+	const char *y = ((const struct carry_moved *)b)->from;
+
+	/* What is deeper comes first. */
+	return strcmp(y ? y : "", x ? x : "");
+}
+
+static bool is_moved(const struct carry *c, const char *path)
+{
+	const struct carry_moved key = {.from = (char *)(uintptr_t)path};
+
+	return c->n_moved && bsearch(&key, c->moved, c->n_moved, sizeof(key), by_from);
+}
+
+/* Remembers what will be removed, for when it is known what moves away from it before. */
+static int note_gone(struct carry *c, int below, const char *name, struct ovl_err *err)
+{
+	auto_buf path = {0};
+
+	if (fs_path_below(c->on->fd, below, &path) < 0)
+		return fail(name, err);
+	buf_addf(&path, "%s%s", path.len ? "/" : "", name);
+	if (path.failed || namelist_add(&c->gone, 0, path.data) < 0)
+		return err_nomem(err);
+	return 0;
+}
+
+/* The time of birth is that of the directory, even if it came from elsewhere. */
+static bool is_new_dir(const struct carry *c, int dirfd, const char *name)
+{
+	struct timespec born;
+	struct statx sx;
+
+	if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &sx) < 0 ||
+		!(sx.stx_mask & STATX_BTIME))
+		return false;
+	born.tv_sec = sx.stx_btime.tv_sec;
+	born.tv_nsec = sx.stx_btime.tv_nsec;
+	return ondir_is_later(c->on, &born);
+}
+
+static int check_going(
+	struct carry *c, struct walk *w, const char *path, struct ovl_err *err)
+{
+	struct stat st;
+	bool changed;
+
+	if (is_moved(c, path))
+		return 0;
+	if (fstatat(w->fd[0], w->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fail(path, err);
+	if (note_file(c, &st) < 0)
+		return err_nomem(err);
+	changed = has_changed(c, &st);
+	if (S_ISDIR(st.st_mode)) {
+		/* What counts is what is in it. */
+		changed = w->path.len && changed &&
+			(more_than_names(&st) || is_new_dir(c, w->fd[0], w->name));
+		if (walk_enter(w) < 0)
+			return fail(path, err);
+	}
+	return changed ? conflict(c, path, err) : 0;
+}
+
+static int open_here(int dirfd, const char *name)
+{
+	return fs_open_unmounted(dirfd, name, O_RDONLY | O_CLOEXEC);
+}
+
+static int check_gone(struct carry *c, const char *top, struct ovl_err *err)
+{
+	const char *base = path_base(top);
+	auto_free char *up = strndup(top, (size_t)(base - top));
+	auto_fd dir = up ? fs_open_beneath(c->on->fd, up, O_RDONLY | O_DIRECTORY) : -1;
+	auto_walk w = {.trees = 1, .top = {dir}, .first = base, .open = open_here};
+	auto_buf path = {0};
+	int rc = 0;
+	int r = dir < 0 ? -1 : 0;
+
+	while (dir >= 0 && rc == 0 && (r = walk_next(&w)) > 0) {
+		buf_clear(&path);
+		buf_addf(&path, "%s%s%s", top, w.path.len ? "/" : "", w.path.data);
+		if (path.failed)
+			return err_nomem(err);
+		if (store_stopped(c->l->st))
+			rc = err_stopped(err);
+		else if (r == WALK_NAME)
+			rc = check_going(c, &w, path.data, err);
+	}
+	return rc == 0 && r < 0 ? fail(top, err) : rc;
+}
+
+/* ---- the walk --------------------------------------------------------------------- */
+
+/* below: what a directory was before, open; that in which a file was; -1: it is gone. */
+static int note_moved(
+	struct carry *c, const struct carry_step *s, int below, struct ovl_err *err)
+{
+	struct carry_moved m = {.inode = s->st.st_ino, .file = !S_ISDIR(s->st.st_mode)};
+	auto_buf from = {0};
+	size_t n = strlen(c->temp_name);
+	bool staged;
+
+	if (below >= 0 && fs_path_below(c->on->fd, below, &from) < 0)
+		return fail(s->path, err);
+	if (!VEC_ROOM(c->moved, c->n_moved))
+		return err_nomem(err);
+	m.path = strdup(s->path);
+	staged = from.len && strncmp(from.data, c->temp_name, n) == 0 &&
+		from.data[n] == '/';
+	if (from.data && m.file)
+		m.dir = buf_steal(&from);
+	else if (from.data && !staged)
+		m.from = buf_steal(&from);
+	c->moved[c->n_moved++] = m;
+	return m.path ? 0 : err_nomem(err);
+}
+
+/* What the directory dir of the layer finds below; have: what is in its place now. */
+static int check_merge(struct carry *c, const struct carry_step *s,
+	const struct carry_pair *dir, const struct stat *have, struct ovl_err *err)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (dir->below >= 0 && fstat(dir->below, &st) < 0)
+		return fail(s->path, err);
+	if (have && !S_ISDIR(have->st_mode))
+		rc = check_file(c, s, have, err);
+	else if (have && (dir->below < 0 || st.st_ino != have->st_ino))
+		rc = note_gone(c, s->in->below, s->name, err);
+	if (rc == 0 && dir->below >= 0)
+		rc = check_meta(c, dir, s->path, s->wanted, err);
+	return rc == 0 ? carry_hidden(c, dir, s->path, note_gone, err) : rc;
+}
+
+static int check_dir(struct carry *c, const struct carry_step *s, const struct stat *have,
+	struct ovl_err *err)
+{
+	const struct xattr_policy *xp = &c->l->st->xattrs;
+	auto_fd upper = fs_open_dir(s->in->upper, s->name);
+	auto_fd below = -1;
+	auto_buf to = {0};
+	struct carry_pair dir = {.upper = upper};
+	int r = upper < 0 ? -1 : wh_redirect(xp, upper, NULL, &to);
+	int rc = 0;
+
+	if (r < 0 || wh_dir_marks(xp, upper, &dir.marks) < 0 ||
+		carry_origin(c, s->in->below, upper, s->name, &below) < 0)
+		return fail(s->path, err);
+	dir.below = below;
+	if (r > 0)
+		rc = note_moved(c, s, below, err);
+	return rc == 0 ? check_merge(c, s, &dir, have, err) : rc;
+}
+
+/* A file whose data are at another path. */
+static int check_metacopy(
+	struct carry *c, const struct carry_step *s, struct ovl_err *err)
+{
+	const struct xattr_policy *xp = &c->l->st->xattrs;
+	auto_buf to = {0};
+	int r = 0;
+
+	if (S_ISREG(s->st.st_mode) && s->st.st_size)
+		r = wh_is_metacopy(xp, s->in->upper, s->name);
+	if (r > 0)
+		r = wh_redirect(xp, s->in->upper, s->name, &to);
+	if (r < 0)
+		return fail(s->path, err);
+	return r ? note_moved(c, s, s->in->below, err) : 0;
+}
+
+static int check_one(struct carry *c, const struct carry_step *s, struct ovl_err *err)
+{
+	struct stat have;
+	bool there;
+	int rc;
+
+	if (s->left)
+		return s->in ? 0 : check_meta(c, s->left, s->path, s->wanted, err);
+	there = s->in->below >= 0 &&
+		fstatat(s->in->below, s->name, &have, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!there && s->in->below >= 0 && !fs_is_gone(errno))
+		return fail(s->path, err);
+	if (!s->whiteout && S_ISDIR(s->st.st_mode))
+		return check_dir(c, s, there ? &have : NULL, err);
+	rc = s->whiteout ? 0 : check_metacopy(c, s, err);
+	if (rc < 0 || !there)
+		return rc;
+	if (s->whiteout || S_ISDIR(have.st_mode))
+		return note_gone(c, s->in->below, s->name, err);
+	return check_file(c, s, &have, err);
+}
+
+static int check_paths(const struct carry *c, struct ovl_err *err)
+{
+	for (size_t i = 0; i < c->only->n; i++) {
+		if (!c->met[i])
+			return err_status(err, OVL_FAILED,
+				"the layer has no change at %s",
+				Q(namelist_name(c->only, i)));
+	}
+	if (c->only->n && c->n_moved)
+		return err_say(err, EINVAL,
+			"%s was renamed in a mount with redirect_dir=on or metacopy=on; "
+			"such a layer can only be applied without paths",
+			Q(c->moved[0].path));
+	return 0;
+}
+
+int carry_check(struct carry *c, struct ovl_err *err)
+{
+	int rc = carry_temp(c, false, err);
+
+	if (rc == 0)
+		rc = carry_notes_read(c, err);
+	if (rc == 0)
+		rc = carry_walk(c, check_one, err);
+	if (rc == 0)
+		rc = check_paths(c, err);
+	if (rc == 0 && c->n_moved)
+		qsort(c->moved, c->n_moved, sizeof(*c->moved), by_from);
+	for (size_t i = 0; i < c->gone.n && rc == 0; i++)
+		rc = check_gone(c, namelist_name(&c->gone, i), err);
+	if (rc < 0 || !c->conflicts || c->force)
+		return rc;
+	return err_say(err, ESTALE,
+		"%s has changed in %s since the layer was made; --force overrides this",
+		Q(c->conflict), Q(c->on->path.data));
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The notes of apply, in the layer's file .applied: what in the directory has a later ctime
+ * because of apply, and not because somebody changed it. Written before anything is done, so
+ * that they are there after a kill.
+ *
+ *	f INODE SEC.NS		a file with hard links, of which apply replaces one: its mtime
+ *	d INODE 0.0		a directory that apply is about to change
+ *	d INODE SEC.NS		has changed: its ctime
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/vec.h"
+#include "content/carry_own.h"
+
+#define NOTES     ".applied"
+#define NOTES_MAX ((size_t)1 << 32)
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct carry_note *x = a;
+	const struct carry_note *y = b;
+
+	if (x->inode != y->inode)
+		return x->inode < y->inode ? -1 : 1;
+	return x->kind < y->kind ? -1 : x->kind > y->kind;
+}
+
+/* In their order: merge sort keeps it, so that the last of an inode is the latest. */
+static int parse(struct carry *c, char *text)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n")) && text) {
+		struct carry_note n;
+		uintmax_t inode;
+		intmax_t sec;
+
+		if (sscanf(line, "%c %ju %jd.%ld", &n.kind, &inode, &sec,
+			    &n.at.tv_nsec) != 4)
+			continue;
+		n.inode = (ino_t)inode;
+		n.at.tv_sec = (time_t)sec;
+		if (!VEC_ROOM(c->note, c->n_notes))
+			return -ENOMEM;
+		c->note[c->n_notes++] = n;
+	}
+	if (c->n_notes)
+		qsort(c->note, c->n_notes, sizeof(*c->note), by_inode);
+	return 0;
+}
+
+int carry_notes_read(struct carry *c, struct ovl_err *err)
+{
+	auto_buf text = {0};
+
+	if (fs_read_file(c->l->fd, NOTES, NOTES_MAX, &text) < 0)
+		return errno == ENOENT ? 0 :
+					 err_sys(err, errno, "cannot read '%s'", NOTES);
+	return parse(c, text.data) < 0 ? err_nomem(err) : 0;
+}
+
+int carry_note_add(struct carry *c, char kind, const struct stat *st, bool done)
+{
+	struct timespec at = {0};
+
+	if (kind == 'f')
+		at = st->st_mtim;
+	else if (done)
+		at = st->st_ctim;
+	buf_addf(&c->new_notes, "%c %ju %jd.%09ld\n", kind, (uintmax_t)st->st_ino,
+		(intmax_t)at.tv_sec, at.tv_nsec);
+	return c->new_notes.failed ? fs_fail(ENOMEM) : 0;
+}
+
+static bool fits(const struct carry_note *n, const struct stat *st)
+{
+	const struct timespec *t = n->kind == 'f' ? &st->st_mtim : &st->st_ctim;
+
+	return (n->kind == 'd' && !n->at.tv_sec) ||
+		(n->at.tv_sec == t->tv_sec && n->at.tv_nsec == t->tv_nsec);
+}
+
+bool carry_noted(const struct carry *c, char kind, const struct stat *st)
+{
+	const struct carry_note key = {.kind = kind, .inode = st->st_ino};
+	const struct carry_note *end = c->note + c->n_notes;
+	const struct carry_note *n = c->n_notes ?
+		bsearch(&key, c->note, c->n_notes, sizeof(key), by_inode) :
+		NULL;
+
+	while (n && n + 1 < end && by_inode(n, n + 1) == 0)
+		n++;
+	return n && fits(n, st);
+}
+
+int carry_notes_write(struct carry *c, struct ovl_err *err)
+{
+	const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	auto_fd fd = c->new_notes.len ? openat(c->l->fd, NOTES, flags, 0600) : -1;
+
+	if (!c->new_notes.len)
+		return 0;
+	/* A line that was torn is none. */
+	if (fd < 0 || fs_write_all(fd, "\n", 1) < 0 ||
+		fs_write_all(fd, c->new_notes.data, c->new_notes.len) < 0)
+		return err_sys(err, errno, "cannot write '%s'", NOTES);
+	buf_clear(&c->new_notes);
+	return 0;
+}

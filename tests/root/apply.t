@@ -1,0 +1,278 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# Layers on a directory of the host, and apply. Random edit scripts: 300 of them with
+# OVLCTL_SEEDS=300.
+seeds=${OVLCTL_SEEDS:-$(short && echo 8 || echo 20)}
+
+# A tree with a bit of everything; d is put back from it for each trial.
+mkdir base
+edits 2001 150 base
+mkdir -p base/dir/sub/deep base/other
+echo f >base/dir/file
+echo g >base/dir/sub/deep/g
+ln base/dir/file base/dir/linked
+ln base/dir/file base/other/linked
+truncate -s 300000 base/dir/sparse
+echo x | dd of=base/dir/sparse bs=1 seek=200000 conv=notrunc 2>/dev/null
+afresh() {
+	rm -rf d
+	need - cp -a base d
+}
+layer_on_d() { # [MOUNT OPTIONS]
+	need w ovlctl create --on d
+	need m ovlctl mount $1 "$w"
+}
+
+# ---- the same tree as the mount showed ------------------------------------------------
+
+options_of() { # SEED
+	as_user && return
+	case $(($1 % 5)) in
+	1) echo '-o redirect_dir=on' ;;
+	2) echo '-o metacopy=on' ;;
+	3) echo '-o redirect_dir=on,metacopy=on' ;;
+	4) echo '-o xino=on' ;;
+	esac
+}
+failed=
+moved=0
+for s in $(seq "$seeds"); do
+	opts=$(options_of "$s")
+	afresh
+	layer_on_d "$opts"
+	edits "$s" 40 "$m"
+	ovlctl umount "$w"
+	need - ovlctl mount -r $opts "$w"
+	walk "$m" >want
+	ovlctl umount "$w"
+	case $(getfattr -Rhm 'overlay.redirect' "$(tree_of "$w")" 2>/dev/null) in
+	*redirect*) moved=$((moved + 1)) ;;
+	esac
+	ovlctl diff "$w" >list
+	ovlctl apply --dry-run "$w" >dry || failed="$failed $s:dry"
+	cmp -s list dry || failed="$failed $s:list"
+	ovlctl apply "$w" 2>why || failed="$failed $s:apply($(cat why))"
+	walk d >got
+	if ! cmp -s got want; then
+		failed="$failed $s:tree"
+		[ "${failed% *}" ] || diff want got | head -20 | diag
+	fi
+	[ -z "$(ovlctl ls -q)" ] || {
+		failed="$failed $s:layer"
+		ovlctl rm "$w"
+	}
+done
+is "$seeds edit scripts, applied, give the tree that the mount showed" "$failed" ""
+as_user || ok "... with renamed directories among them ($moved)" test "$moved" -gt 0
+
+# ---- killed ----------------------------------------------------------------------------
+
+# Again and again, each time a bit later, and in the end let alone.
+if can_trace; then
+	failed=
+	for s in $(seq 1 $((seeds / 4))); do
+		opts=$(options_of "$s")
+		afresh
+		layer_on_d "$opts"
+		edits "$s" 40 "$m"
+		ovlctl umount "$w"
+		need - ovlctl mount -r $opts "$w"
+		walk "$m" >want
+		ovlctl umount "$w"
+		kills=0
+		for point in renameat:1 mkdirat:1 renameat:2 fremovexattr:1 fremovexattr:2 \
+			lremovexattr:1 utimensat:1 renameat:3 fchown:1 unlinkat:1 utimensat:4 \
+			fsetxattr:1 renameat:4 linkat:1 fchmod:1 unlinkat:2 renameat:6 utimensat:7 \
+			renameat:8 utimensat:10 unlinkat:4 syncfs:1 syncfs:3; do
+			killed_at "${point%:*}" "${point#*:}" ovlctl apply "$w" >/dev/null 2>why
+			[ $? = 137 ] && kills=$((kills + 1))
+			grep -q changed why && failed="$failed $s:$point"
+			ovlctl ls -q "$w" >/dev/null 2>&1 || break
+		done
+		[ $kills -gt 3 ] || failed="$failed $s:kills=$kills"
+		if ovlctl ls -q "$w" >/dev/null 2>&1; then
+			ovlctl apply "$w" 2>why || failed="$failed $s:apply($(cat why))"
+		fi
+		walk d >got
+		if ! cmp -s got want; then
+			failed="$failed $s:tree"
+			[ "${failed% *}" ] || diff want got | head -20 | diag
+		fi
+		ovlctl rm -f "$w"
+	done
+	is "killed again and again, it ends in the same tree" "$failed" ""
+fi
+ovlctl prune >/dev/null
+
+# ---- conflicts -------------------------------------------------------------------------
+
+# The layer changes, removes and adds; then something happens to d.
+prepare() {
+	rm -rf d side
+	mkdir -p side d/gone/sub d/keep d/meta
+	for f in d/a d/b d/gone/x d/gone/sub/y d/keep/z d/meta/m side/o; do
+		echo "$f" >$f
+	done
+	ln d/a d/a2
+	need w ovlctl create -n l --on d
+	need m ovlctl mount l
+	echo new >"$m/a"
+	echo more >>"$m/a2"
+	rm -r "$m/gone" "$m/b"
+	chmod 700 "$m/meta"
+	mkdir "$m/added"
+	echo added >"$m/added/f"
+	ln "$m/added/f" "$m/f2"
+	ovlctl umount l
+}
+refused() { # WHAT PATH...
+	what=$1
+	shift
+	walk d >before
+	ovlctl apply l >out 2>err
+	is "$what: refused" "$?" 1
+	is "... by name" "$(sed -n "s/^ovlctl: apply: '\([^']*\)' has changed in .*/\1/p" err)" \
+		"$(printf '%s\n' "$@")"
+	walk d >got
+	same "... and nothing changed" before got
+	ok "... but with --force" ovlctl apply --force l
+	no "... the layer is gone" ovlctl ls l
+}
+prepare
+echo host >>d/a
+echo host >d/gone/new
+refused "files that changed, and a new one in a directory that is to go" a a2 gone/new
+prepare
+chmod 4755 d/meta
+refused "a directory that got another mode" meta
+prepare
+echo host >d/f2
+refused "a file where the layer adds one" f2
+is "... which the layer's replaced" "$(cat d/f2)" added
+prepare
+mv side d/gone/sub/side
+refused "a directory that was moved into one that is to go" gone/sub/side
+
+prepare
+echo host >d/keep/new
+rm d/gone/sub/y
+mkdir d/added
+cp -a d/a d/keep/copy
+ok "other changes in the directory are no conflict" ovlctl apply l
+is "... and stay" "$(cat d/keep/new d/a d/a2)" "host
+new
+d/a
+more"
+no "... and what was to go has gone" test -e d/gone -o -e d/b
+
+# ---- parts -----------------------------------------------------------------------------
+
+prepare
+need - ovlctl mount -r l
+walk "$m" >want
+ovlctl umount l
+fails 1 "has no change at 'keep/z'" "a path that the layer does not change" ovlctl apply l /a keep/z
+is "the list of a part" "$(ovlctl apply --dry-run l gone/ /added)" "A /added
+A /added/f
+D /gone"
+ok "a part is applied" ovlctl apply l /a gone
+is "... and nothing else" "$(cat d/a; ls d)" "new
+a
+a2
+b
+keep
+meta"
+ok "... the layer stays" ovlctl ls l
+ok "... and another part" ovlctl apply l added/f
+is "... with its parent" "$(stat -c %a d/added)" 755
+walk d >got
+no "... which is not all" cmp -s want got
+echo host >>d/keep/z
+touch -r base d/keep/z
+ok "what it wrote itself is no conflict" ovlctl apply l
+sed '/keep\/z/d' want >want.z
+walk d | sed '/keep\/z/d' >got
+same "... and all is as it was in the mount" want.z got
+
+# ---- refused ---------------------------------------------------------------------------
+
+prepare
+stay_in pid .
+need - ovlctl mount l
+fails 4 "mounted on" "a layer that is mounted" ovlctl apply l
+need - ovlctl umount l
+end "$pid"
+fails 1 "'ovlctl apply' carries its changes there" "commit refuses it" ovlctl commit l
+fails 1 "'ovlctl apply' carries its changes there" "export refuses it" ovlctl export l x.tar
+is "ls shows the directory" "$(ovlctl ls -nr -o NAME,PARENT,DEPTH l)" "l $T/d 0"
+is "... also as JSON" "$(ovlctl ls -J l | jq -r '.layers[0].parent')" "$T/d"
+ok "check finds nothing" ovlctl check
+mv d away
+fails 1 "No such file" "the directory is not there" ovlctl apply l
+mkdir d
+fails 1 "is not the directory that layer" "another one is" ovlctl apply l
+fails 1 "is not the directory that layer" "... nor is it mounted" ovlctl mount l
+fails 1 "is not the directory that layer" "... nor compared" ovlctl diff l
+rmdir d
+mv away d
+ok "it is back" ovlctl apply l
+prepare
+need - ovlctl mount l
+: >"$m/keep/new"
+ovlctl umount l
+need - mount -t tmpfs none d/keep
+fails 1 "something is mounted on 'keep'" "a mount where the layer has a change" ovlctl apply l
+umount d/keep
+mkdir "d/.ovlctl-$(ovlctl ls -nr -o LINK l)"
+fails 4 "an apply was interrupted" "a layer that is applied in part is not mounted" ovlctl mount l
+ok "... but applied" ovlctl apply l
+need - ovlctl create -n free
+fails 1 "is not on a directory" "a layer on nothing" ovlctl apply free
+fails 1 "root directory" "create --on /" ovlctl create --on /
+fails 1 "contains the store" "... on what contains the store" ovlctl create --on "$T"
+fails 1 "lies in the store" "... in the store" ovlctl create --on "$OVLCTL_ROOT/$DRV"
+fails 1 "Not a directory" "... on a file" ovlctl create --on d/a
+fails 2 "cannot be used together" "... and a parent" ovlctl create --on d free
+mkdir 'odd,na:me%'
+need - ovlctl create -n odd --on 'odd,na:me%'
+need m ovlctl mount odd
+echo x >"$m/x"
+is "a directory with any name" "$(ovlctl diff odd)" "A /x"
+ovlctl umount odd
+ok "... is applied" ovlctl apply odd
+is "... to" "$(cat odd*/x)" x
+need - ovlctl rm free
+
+# ---- a user who is not root ------------------------------------------------------------
+
+user() {
+	env OVLCTL_ROOT="$T/u/store" PATH="$T/u:$PATH" \
+		setpriv --reuid 1000 --regid 1000 --clear-groups "$@"
+}
+in_own() {
+	user unshare --user --map-current-user --keep-caps --mount "$@"
+}
+if ! as_user && in_own true 2>/dev/null; then
+	chmod 755 .
+	mkdir -p u/d/m u/d/ro
+	cp "$(command -v ovlctl)" u/
+	echo 1 >u/d/m/old
+	echo 2 >u/d/ro/f
+	chmod 555 u/d/m u/d/ro
+	chown -R 1000:1000 u
+	need - user ovlctl create -n u --on u/d
+	need - in_own sh -ec 'm=$(ovlctl mount u) && cd "$m"
+		chmod u+w m ro && echo new >m/new && rm -r m/old ro && chmod 555 m
+		mkdir n && echo n >n/n && chmod 500 n && cd / && ovlctl umount u'
+	ok "a user's own files, in directories that he may not write to" user ovlctl apply u
+	is "... are what the mount showed" "$(find u/d -printf '%P %m %U\n' | sort)" " 755 1000
+m 555 1000
+m/new 644 1000
+n 500 1000
+n/n 644 1000"
+	is "... and the layer is removed" "$(user ovlctl ls -q 2>/dev/null; ls u/store/trash)" ""
+fi
+is "nothing is left" "$(ovlctl ls -q)$(find . -name '.ovlctl-*')" ""
+
+done_testing
