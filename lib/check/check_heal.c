@@ -275,18 +275,6 @@ static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err
 
 /* ---- the rest of the layer -------------------------------------------------------- */
 
-static int same_file(int a, int b, const char *name)
-{
-	auto_fd fa = openat(a, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	auto_fd fb = openat(b, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	struct stat x;
-	struct stat y;
-
-	return fa >= 0 && fb >= 0 && fstat(fa, &x) == 0 && fstat(fb, &y) == 0 &&
-		S_ISREG(y.st_mode) && x.st_size == y.st_size &&
-		fs_data_differs(fa, fb, x.st_size, NULL) == 0;
-}
-
 /* For files in .kept only the data count. */
 static int count_faults(void *ctx, const struct compared *one, struct ovl_err *err)
 {
@@ -306,9 +294,15 @@ static int recipe_is_right(struct heal *h, struct ovl_err *err)
 	auto_fd have = fs_open_dir(h->l->fd, RECIPE_KEPT);
 	unsigned faults = 0;
 	struct comparison cmp = {.data = true, .each = count_faults, .ctx = &faults};
-	int rc = 0;
+	char wanted[ID_LEN + 1];
+	char found[ID_LEN + 1];
+	int rc;
 
-	if (!same_file(h->in.stage.fd, h->l->fd, RECIPE_NAME))
+	rc = recipe_digest(h->in.stage.fd, wanted, err);
+	if (rc < 0)
+		return rc;
+	/* One that cannot be read is replaced. */
+	if (recipe_digest(h->l->fd, found, NULL) < 0 || strcmp(found, wanted) != 0)
 		return 0;
 	if (none || want < 0 || have < 0)
 		return none && have < 0 && errno == ENOENT;

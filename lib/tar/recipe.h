@@ -13,7 +13,8 @@
  *
  * Between F and E there are D records, and R records for what is part of the entry but
  * not of the file: Solaris tar writes holes out. Numbers are LEB128, XXH64 is little
- * endian. If an entry replaces another one that has data, the old file is not removed but
+ * endian. Data that adjoin in file and tar are one run, and raw bytes that adjoin one
+ * record of up to 64 KiB, so that a tar has one recipe, in whatever pieces it came. If an entry replaces another one that has data, the old file is not removed but
  * moved to .kept: so every F names a file that is in the tree, or one that was and is now
  * under the first K after it that names the file or a directory above it.
  */
@@ -82,6 +83,11 @@ int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err);
  * after Z. */
 int recipe_next(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *err);
 void recipe_in_close(struct recipe_in *r);
+
+/* The digest of what the recipe in dirfd says. Its bytes may differ with the version of
+ * libzstd, and earlier versions of ovlctl wrote a file's data as several runs. */
+int recipe_digest(int dirfd, char hex[ID_LEN + 1], struct ovl_err *err);
+
 #define auto_recipe __attribute__((cleanup(recipe_in_closep))) struct recipe_in *
 static inline void recipe_in_closep(struct recipe_in **r)
 {

@@ -22,6 +22,8 @@ struct recipe_out {
 	ZSTD_CCtx *z;
 	XXH64_state_t sum;
 	struct buf raw; /* of an R record that may still grow */
+	uint64_t gap; /* before the run that may still grow */
+	uint64_t n; /* its bytes */
 	uint64_t end; /* of the last run */
 	uint64_t size; /* of the tar so far */
 	struct ovl_err err;
@@ -107,11 +109,22 @@ static int flush_raw(struct recipe_out *r)
 	return r->rc;
 }
 
+/* Data come in pieces of any size. One tar has one recipe: the pieces are one run. */
+static int flush_run(struct recipe_out *r)
+{
+	if (r->n)
+		put_record(r, RECIPE_RUN, 2, r->gap, r->n, NULL, 0);
+	r->n = 0;
+	return r->rc;
+}
+
 int recipe_raw(struct recipe_out *r, const void *p, size_t n)
 {
 	const char *at = p;
 
 	r->size += n;
+	if (n)
+		flush_run(r);
 	while (n && r->rc == 0) {
 		size_t room = RAW_BLOCK - r->raw.len;
 		size_t now = n < room ? n : room;
@@ -141,9 +154,15 @@ int recipe_run(struct recipe_out *r, uint64_t offset, const void *p, size_t n)
 		errno = EINVAL;
 		return r->rc < 0 ? r->rc : fail_recipe(r, "write data out of order into");
 	}
+	if (!n)
+		return r->rc;
 	XXH64_update(&r->sum, p, n);
 	flush_raw(r);
-	put_record(r, RECIPE_RUN, 2, offset - r->end, n, NULL, 0);
+	if (offset != r->end || !r->n) {
+		flush_run(r);
+		r->gap = offset - r->end;
+	}
+	r->n += n;
 	r->end = offset + n;
 	r->size += n;
 	return r->rc;
@@ -156,6 +175,7 @@ int recipe_file_end(struct recipe_out *r)
 
 	for (int i = 0; i < 8; i++)
 		le[i] = (unsigned char)(v >> 8 * i);
+	flush_run(r);
 	return put_record(r, RECIPE_FILE_END, 0, 0, 0, le, sizeof(le));
 }
 

@@ -143,7 +143,7 @@ START_TEST(there_and_back)
 	write_sample();
 	ck_assert_int_eq(read_all(&got), 0);
 	snprintf(want, sizeof(want),
-		"R 0 0 0 0 header\nF 0 0 0 0 a/b\nD 0 5 0 0 \nD 5 1 0 0 \n"
+		"R 0 0 0 0 header\nF 0 0 0 0 a/b\nD 0 6 0 0 \n"
 		"D 1000 3 0 0 \nR 0 0 0 0 a hole\nD 2000 1 0 0 \nE 0 0 0 %llx \n"
 		"R 0 0 0 0 pad\nK 0 0 0 0 a\nF 0 0 0 0 a\377\n\nE 0 0 0 %llx \n"
 		"Z 0 25 0 0 %s\n",
