@@ -252,25 +252,26 @@ static int find_place(struct out_file *f, const char *path)
 #define ACL      "system.posix_acl_access"
 #define ACL_SIZE 65536
 
-/* Copies the ACL of the old file, or none even if the directory has a default. false:
- * its ACL cannot be set, and the group bits of its mode are the mask. */
-static bool take_acl(const struct out_file *f)
+/* Copies the ACL of the old file, or none even if the directory has a default: 1. 0: its ACL
+ * cannot be set, and the group bits of its mode are the mask. -1: it cannot be read. */
+static int take_acl(const struct out_file *f)
 {
 	char path[64 + NAME_MAX];
 	char *acl = malloc(ACL_SIZE);
 	ssize_t n = -1;
-	bool none;
+	int rc = -1;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", f->dirfd, f->name);
 	if (acl)
 		n = lgetxattr(path, ACL, acl, ACL_SIZE);
-	none = acl && n < 0 && (errno == ENODATA || errno == EOPNOTSUPP);
-	if (none)
+	if (n > 0) {
+		rc = fsetxattr(f->fd, ACL, acl, (size_t)n, 0) == 0;
+	} else if (acl && (n == 0 || errno == ENODATA || errno == EOPNOTSUPP)) {
 		fremovexattr(f->fd, ACL);
-	else if (n > 0 && fsetxattr(f->fd, ACL, acl, (size_t)n, 0) < 0)
-		n = -1;
+		rc = 1;
+	}
 	free(acl);
-	return none || n > 0;
+	return rc;
 }
 
 /* The replacement of a file gets its owner, mode and ACL, and never more rights. The
@@ -279,12 +280,16 @@ static int be_like(const struct out_file *f, const struct stat *old)
 {
 	mode_t mode = old->st_mode & 07777;
 	struct stat st;
+	int acl;
 
 	if (fchown(f->fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
 		return -1;
 	if (fstat(f->fd, &st) < 0)
 		return -1;
-	if (!take_acl(f))
+	acl = take_acl(f);
+	if (acl < 0)
+		return -1;
+	if (!acl)
 		mode &= (mode_t)~S_IRWXG;
 	if (st.st_uid != old->st_uid || st.st_gid != old->st_gid)
 		mode &= 0777;

@@ -350,6 +350,13 @@ if can_trace; then
 	ovlctl export one tmpfile.tar
 	same "... the same" named.tar tmpfile.tar
 	tidy "named files"
+	echo old >old.tar
+	for why in 'EIO Input/output error' 'ENOMEM Cannot allocate memory'; do
+		traced -qq -o /dev/null -e trace=lgetxattr -e inject=lgetxattr:error=${why%% *}:when=1 \
+			ovlctl export one old.tar >out 2>err
+		like "the ACL of an old file cannot be read" "^1:ovlctl: export: .*old.tar'.*: ${why#* }$" "$?:$(cat out err)"
+	done
+	is "... it stays" "$(cat old.tar)" old
 fi
 mkdir ro
 if mount --bind "$OVLCTL_ROOT" ro && mount -o remount,bind,ro ro; then
