@@ -161,7 +161,7 @@ static void tell_names(
 {
 	const struct ovl_store *st = m->layer.st;
 	char asked[256];
-	bool by_name = m->asked && name_encode(m->asked, asked) &&
+	bool by_name = files->len && m->asked && name_encode(m->asked, asked) &&
 		memmem(files->data, files->len, asked, strlen(asked) + 1);
 
 	for (size_t at = 0; at < files->len; at += strlen(files->data + at) + 1) {
