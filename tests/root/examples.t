@@ -115,8 +115,26 @@ other=$(ovlctl create debian)
 ovlctl commit -n "deps:$(sha256sum <packages.txt | cut -c1-16)" "$other"
 E
 ok "a cached step that another job has made meanwhile" sh step
-like "... is taken from that one" '^debian deps:[0-9a-f]{16} job $' \
+like "... is taken from that one" '^ ?debian deps:[0-9a-f]{16} $' \
 	"$(ovlctl ls -nr -o NAME | sort | tr '\n' ' ')"
+need - ovlctl tag -d "$(ovlctl ls -nr -o NAME | grep deps)"
+# What it was made of stays, and what was made for the job.
+is "... leaves nothing else" "$(ovlctl ls -q | wc -l)" 3
+printf '#!/bin/sh\necho up >"%s"\nsleep 300\n' "$T/up" | stand_in
+stopped() { # SIGNAL COMMAND...
+	_signal=$1
+	shift
+	rm -f up
+	"$@" >/dev/null 2>&1 &
+	until_true written up
+	kill -"$_signal" $!
+	wait $! 2>/dev/null
+}
+stopped TERM sh step
+is "a cached step that is ended leaves no layer" "$(ovlctl ls -q | wc -l)" 3
+stopped KILL unshare -m -p -f --kill-child --mount-proc sh step
+is "... that is killed leaves one" "$(ovlctl ls -q | wc -l)" 4
+ok "... which is not mounted any more" ovlctl --wait 60 rm "$(ovlctl ls -nr -o ID | tail -1)"
 rm bin/xargs
 
 # What the page says an ordinary user does, by one: with a range of ids, and with one id.
@@ -133,7 +151,7 @@ if ! as_user && nobody unshare -rm test -x "$T/bin/ovlctl"; then
 	ok "... which run with unshare -rm" nobody unshare -rm sh -ex user
 	like "... and not without a mount namespace" "mount namespace of its own" \
 		"$(nobody unshare -r sh -e user 2>&1)"
-	fails 1 "run ovlctl as root or in a user namespace .unshare -rm --map-auto" \
+	fails 1 "run ovlctl there .unshare -rm --map-auto" \
 		"... and not without a user namespace, which is named" nobody ovlctl import debian.tar.zst
 	echo nobody:100000:65536 >ids
 	if command -v newuidmap >/dev/null && mount --bind ids /etc/subuid &&
