@@ -18,6 +18,7 @@
 #include "check/check.h"
 #include "store/becoming.h"
 #include "store/driver.h"
+#include "store/ondir.h"
 #include "store/names.h"
 #include "store/store.h"
 #include "tar/recipe.h"
@@ -92,6 +93,17 @@ static int fix_up(struct checker *c, struct layer *l, unsigned *have, unsigned w
 		return -EIO;
 	return check_found(c, OVL_ERROR, "meta", l->id.s, "", c->req->repair,
 		"its .layer has %u as %s, its parents give %u", was, what, want);
+}
+
+static int check_on_dir(struct checker *c, const struct layer *l)
+{
+	auto_ondir on = ONDIR_INIT;
+	struct ovl_err why;
+	int rc = l->meta.on_dir ? ondir_read(l->fd, &on, &why) : 0;
+
+	return rc < 0 ? check_fault(c, "meta", l->id.s,
+				"%s, which says what directory it is on", why.text) :
+			0;
 }
 
 static int check_numbers(struct checker *c, struct layer *l, const struct lineage *way)
@@ -231,6 +243,8 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 		rc = check_numbers(c, l, &way);
 	if (rc == 0)
 		rc = check_hint(c, l);
+	if (rc == 0)
+		rc = check_on_dir(c, l);
 	if (rc == 0)
 		rc = names_each_lost(l, report_lost_name, &(struct losing){c, l}, c->err);
 	if (rc < 0 || l->meta.kind != OVL_IMAGE)

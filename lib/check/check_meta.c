@@ -6,7 +6,8 @@
  *			that gives its id, the chain id; the rest is counted while
  *			rebuilding the tar from the recipe
  *  a writable one	its parent has a hint of it, and the driver's files agree. Without
- *			hint and lower it had no parent, if the first files that create
+ *			hint and lower it is on a directory, if the file .on says so, or
+ *			had no parent, if the first files that create
  *			writes exist
  *
  * A layer that cannot be restored is moved to aside/ if no layer is on top of it.
@@ -27,6 +28,7 @@
 #include "mount/family.h"
 #include "store/trash.h"
 #include "store/driver.h"
+#include "store/ondir.h"
 #include "store/store.h"
 #include "tar/recipe.h"
 #include "union/whiteout.h"
@@ -266,7 +268,13 @@ static int writable_meta(struct checker *c, struct layer *l)
 		return rc;
 	if (rc == 0 ? told != 0 : told > 0 && strcmp(said.s, parent.id.s) != 0)
 		return 0;
-	if (rc == 0 && (rc = never_had_parent(c, l)) <= 0)
+	if (rc == 0) {
+		rc = has_file(c, l, ONDIR_NAME);
+		l->meta.on_dir = rc > 0;
+		if (rc == 0)
+			rc = never_had_parent(c, l);
+	}
+	if (rc <= 0)
 		return rc;
 	driver_place(&l->meta, parent.fd < 0 ? NULL : &parent, false);
 	return 1;

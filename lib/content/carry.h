@@ -1,13 +1,12 @@
 /*
  * Carries the changes of a layer into the directory of the host that it is on.
  *
- *	carry_check	what the layer changes is compared with what is there now. Nothing is
- *			changed but the layer's notes
- *	carry_out	stages, places, and leaves the directory as the layer's mount shows it
+ *	carry_check	compares what the layer changes with what is there now
+ *	carry_out	stages, places, and leaves what the layer's mount shows
  *
- * The layer's own tree stays as it is until the caller removes it, and each step depends only
- * on that tree and on what is in the directory. So after a kill the whole is done again and
- * comes to the same end. Two kinds of changes need what they change: a directory that was
+ * The layer's own tree stays as it is until the caller removes it, and each step depends
+ * only on that tree and on what is in the directory. So after a kill all is done again,
+ * and comes to the same end. Two kinds of changes need what they change: a directory that was
  * renamed with redirect_dir=on, and a file that was renamed with metacopy=on, are in the
  * layer only as the path of what they were. These are moved, or completed, in a temporary
  * directory first; then the layer's mark is removed. So the states are
@@ -34,13 +33,13 @@
 struct carry_moved {
 	char *path; /* in the layer */
 	char *from; /* in the directory; NULL: staged already, or nothing is there */
-	char *dir; /* of a file: the directory that it is in, or was before that was renamed */
+	char *dir; /* of a file: the directory that it is in, or was in */
 	ino_t inode; /* of the layer's file */
 	bool file;
 };
 
-/* A change in the directory that apply itself has made or is about to make: not to the file
- * that it writes, but to another name of one that it replaces, or to a directory. */
+/* A change in the directory that apply itself has made or is about to make: not to the
+ * file that it writes, but to another name of one that it replaces, or to a directory. */
 struct carry_note {
 	char kind; /* 'f' or 'd' */
 	ino_t inode;

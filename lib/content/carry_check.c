@@ -2,8 +2,8 @@
 /*
  * Looks at what a layer would replace or remove in the directory that it is on: what has
  * changed there since the layer was made is a conflict, unless it is as the layer has it.
- * Changed is what has a later ctime, for which carry_note.c knows no other reason. Adding and
- * removing a name changes a directory's ctime too, and then its mtime is the same.
+ * Changed is what has a later ctime, for which carry_note.c knows no other reason. Adding
+ * and removing a name changes a directory's ctime too, and then its mtime is the same.
  */
 #include <errno.h>
 #include <fcntl.h>

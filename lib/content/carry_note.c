@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The notes of apply, in the layer's file .applied: what in the directory has a later ctime
- * because of apply, and not because somebody changed it. Written before anything is done, so
- * that they are there after a kill.
+ * The notes of apply, in the layer's file .applied: what in the directory has a later
+ * ctime because of apply, and not because somebody changed it. Written before anything is
+ * done, so that they are there after a kill.
  *
- *	f INODE SEC.NS		a file with hard links, of which apply replaces one: its mtime
+ *	f INODE SEC.NS		a file of which apply replaces one hard link: its mtime
  *	d INODE 0.0		a directory that apply is about to change
  *	d INODE SEC.NS		has changed: its ctime
  */

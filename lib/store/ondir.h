@@ -1,14 +1,14 @@
 /*
- * A writable layer on a directory of the host, as "create --on" and "run --on" make it. The
- * directory is the only lower of the layer's mounts, and apply carries the layer's changes
- * into it. The layer has no parent and no list of lowers; its .layer says that it is on a
- * directory, and the file .on says on which one:
+ * A writable layer on a directory of the host, as "create --on" and "run --on" make it.
+ * The directory is the only lower of the layer's mounts, and apply carries the layer's
+ * changes into it. The layer has no parent and no list of lowers; its .layer says that it
+ * is on a directory, and the file .on says on which one:
  *
  *	ovlctl-on 1
  *	inode N
  *	type HEX		of its file system, see statfs(2)
  *	fsid HEX		the same
- *	born SEC.NS		when the directory was made; 0 if the file system does not know
+ *	born SEC.NS		when the directory was made; 0 if that is unknown
  *	since SEC.NS		when the layer was made, by the clock of file systems
  *	path ABSOLUTE		which may contain newlines
  *	end

@@ -208,6 +208,17 @@ fails 1 "'ovlctl apply' carries its changes there" "export refuses it" ovlctl ex
 is "ls shows the directory" "$(ovlctl ls -nr -o NAME,PARENT,DEPTH l)" "l $T/d 0"
 is "... also as JSON" "$(ovlctl ls -J l | jq -r '.layers[0].parent')" "$T/d"
 ok "check finds nothing" ovlctl check
+at=$(ovlctl ls -nr -o PATH l)
+: >"$at/.layer"
+ovlctl check --repair >out
+is "check --repair gives a torn .layer back" "$?" 1
+is "... with the directory" "$(ovlctl ls -nr -o PARENT l)" "$T/d"
+cp "$at/.on" on
+: >"$at/.on"
+ovlctl check >out
+like "check finds a torn .on" "'.on' is damaged, which says" "$(cat out)"
+fails 1 "'.on' is damaged" "... and nothing is done with it" ovlctl apply l
+need - cp on "$at/.on"
 mv d away
 fails 1 "No such file" "the directory is not there" ovlctl apply l
 mkdir d
