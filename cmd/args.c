@@ -55,7 +55,9 @@ static void make_table(const struct opt *opts, bool letters, struct table *t)
 	t->shorts[s++] = ':';
 	for (; opts[n].name; n++) {
 		t->longs[n].name = opts[n].name;
-		t->longs[n].has_arg = opts[n].arg ? required_argument : no_argument;
+		t->longs[n].has_arg = !opts[n].arg ? no_argument :
+			*opts[n].arg == '['        ? optional_argument :
+						     required_argument;
 		t->longs[n].val = opts[n].id;
 		t->names[n] = opts[n].name;
 		if (opts[n].id < OPT_LONG && (letters || strchr("qvhV", opts[n].id))) {
@@ -260,12 +262,10 @@ const char *cmd_program(const struct cmd *cmd)
 static const char *operands_of(const struct cmd *cmd)
 {
 	const char *at = cmd->synopsis;
+	int depth = 0;
 
-	while (*at && strchr("[ \n.", *at)) {
-		if (*at == '[')
-			at += strcspn(at, "]");
-		at += *at ? 1 : 0;
-	}
+	for (; *at && (depth || strchr("[ \n.", *at)); at++)
+		depth += *at == '[' ? 1 : *at == ']' ? -1 : 0;
 	return at;
 }
 
@@ -316,7 +316,8 @@ static int keep_value(struct run *run, int id, struct ovl_err *err)
 	return 0;
 }
 
-/* Options may follow operands, as in other GNU programs; "--" ends them. */
+/* Options may follow operands, as in other GNU programs; "--" ends them. If a command
+ * follows an operand, another "--" may be before it. */
 int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 {
 	struct opt opts[MAX_OPTS + 1] = {{0, NULL, NULL, NULL}};
@@ -336,7 +337,8 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 	if (!run->given)
 		return usage(err, "out of memory");
 	optind = 0;
-	while ((id = getopt_long(argc, argv, t.shorts + 1, t.longs, NULL)) != -1) {
+	while ((id = getopt_long(
+			argc, argv, t.shorts + !run->cmd->runs, t.longs, NULL)) != -1) {
 		if (id == '?')
 			return bad_option(err, &t, argv, run->cmd);
 		if (id == ':')
@@ -348,6 +350,11 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 	}
 	run->operand = argv + optind;
 	run->n_operands = argc - optind;
+	if (run->cmd->runs && run->n_operands > 1 && strcmp(run->operand[1], "--") == 0) {
+		run->operand[1] = run->operand[0];
+		run->operand++;
+		run->n_operands--;
+	}
 	return check_operands(run, err);
 }
 

@@ -40,13 +40,17 @@ enum {
 	OPT_KIND,
 	OPT_MKDIR,
 	OPT_WITHOUT,
-	OPT_ON
+	OPT_ON,
+	OPT_TMPFS,
+	OPT_BIND,
+	OPT_ID_FILE
 };
 
 struct opt {
 	int id; /* its letter, or one of the above */
 	const char *name;
-	const char *arg; /* the name of its argument; NULL: none */
+	const char *arg; /* the name of its argument; "[=NAME]": it may be left out; NULL:
+			  * none */
 	const char *help;
 };
 
@@ -78,6 +82,8 @@ struct cmd {
 	bool prints; /* always prints: useless without standard output */
 	bool quick; /* calls no library but libc and libuuid: see late.c */
 	int failed; /* exit status for "failed"; 0: the common one */
+	int unable; /* exit status for every failure, if run.exit is 0; 0: by what failed */
+	bool runs; /* options end at the first operand: what follows is a command */
 	/* A program of its own, not a command of ovlctl: its exit status after a failure. */
 	int (*exit_status)(int rc, enum ovl_status status);
 	/* Returns 0 or a negative number with run->err set. */
@@ -102,6 +108,7 @@ struct run {
 	int n_operands;
 	const struct mount_words *words; /* of cmd_mount_helper */
 	mode_t umask; /* the user's */
+	uint64_t nofile; /* his soft limit of open files */
 	bool quiet;
 	bool verbose;
 	int exit; /* the exit status, if the command sets its own */
@@ -130,6 +137,7 @@ extern const struct cmd cmd_ls;
 extern const struct cmd cmd_mount;
 extern const struct cmd cmd_prune;
 extern const struct cmd cmd_rm;
+extern const struct cmd cmd_run;
 extern const struct cmd cmd_show;
 extern const struct cmd cmd_tag;
 extern const struct cmd cmd_umount;

@@ -11,6 +11,7 @@ const struct cmd *const commands[] = {
 	&cmd_create,
 	&cmd_mount,
 	&cmd_umount,
+	&cmd_run,
 	&cmd_diff,
 	&cmd_apply,
 	&cmd_commit,

@@ -28,6 +28,7 @@ static const struct {
 } values[] = {
 	{"DIR", NULL, ":dir"},
 	{"FILE", NULL, ":file"},
+	{"SRC[:DST][:rw]", NULL, ":file"},
 	{"PARENT", NULL, ":image"},
 	{"COLS", NULL, ",columns"},
 	{"COL", NULL, ":columns"},
@@ -54,7 +55,7 @@ struct line {
 	const struct opt *takes; /* the option whose value is typed */
 	char *operand[64]; /* those before it */
 	int n_operands;
-	bool plain; /* no options any more, after "--" */
+	bool plain; /* no options any more: after "--", or in a command */
 	struct ovl_config cfg;
 };
 
@@ -278,7 +279,7 @@ static void read_option(struct line *l, const char *word)
 
 	if (opt && opt->arg && n && word[2 + n] == '=')
 		keep_global(l, opt, word + 3 + n);
-	else if (opt && opt->arg)
+	else if (opt && opt->arg && *opt->arg != '[')
 		l->takes = opt;
 }
 
@@ -299,6 +300,7 @@ static void read_words(struct line *l)
 		else if (l->n_operands <
 			(int)(sizeof(l->operand) / sizeof(l->operand[0])))
 			l->operand[l->n_operands++] = word;
+		l->plain |= l->cmd && l->cmd->runs && l->n_operands;
 	}
 }
 

@@ -20,7 +20,8 @@ static void print_opts(FILE *to, const struct opt *opts, bool letters)
 		if (opts->id < OPT_LONG && (letters || strchr("qvhV", opts->id)))
 			snprintf(letter, sizeof(letter), "-%c, ", opts->id);
 		snprintf(left, sizeof(left), "%s--%s%s%s", letter, opts->name,
-			opts->arg ? " " : "", opts->arg ? opts->arg : "");
+			opts->arg && *opts->arg != '[' ? " " : "",
+			opts->arg ? opts->arg : "");
 		fprintf(to, "  %-26s %s\n", left, opts->help);
 	}
 }

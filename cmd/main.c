@@ -28,11 +28,14 @@ static void guard_std_fds(void)
 }
 
 /* A view of 500 layers holds 500 directories open for each level of the tree. */
-static void raise_limits(void)
+static void raise_limits(struct run *run)
 {
 	struct rlimit rl;
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return;
+	run->nofile = rl.rlim_cur;
+	if (rl.rlim_cur < rl.rlim_max) {
 		rl.rlim_cur = rl.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &rl);
 	}
@@ -226,7 +229,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	guard_std_fds();
-	raise_limits();
+	raise_limits(&run);
 	run.cmd = called(argv[0], &cmd_mount_helper) ? &cmd_mount_helper : NULL;
 	rc = run.cmd ? dispatch_helper(argc, argv, &g, &run) :
 		       dispatch(argc, argv, &g, &run);
@@ -244,6 +247,8 @@ int main(int argc, char **argv)
 		print_error(run.cmd, err.text);
 		rc = -1;
 	}
+	if (rc < 0 && run.cmd && run.cmd->unable)
+		return run.exit ? run.exit : run.cmd->unable;
 	if (rc < 0 && err.status != OVL_USAGE && err.status != OVL_BUSY && run.cmd &&
 		run.cmd->failed)
 		return run.cmd->failed | run.exit;

@@ -106,25 +106,6 @@ static void tidy_notes(const struct layer *l)
 
 /* ---- mounting --------------------------------------------------------------------- */
 
-/* From the working directory that names in the data are relative to. */
-static int mount_from(const struct layer *l, const char *source, int target,
-	const struct mountspec *spec)
-{
-	auto_fd fds = spec->by_fd ?
-		open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC) :
-		-1;
-	auto_cwd cwd = {-1};
-	int rc = spec->by_fd && fds < 0 ?
-		-errno :
-		fs_cwd_enter(&cwd, spec->by_fd ? fds : l->drv_fd);
-
-	if (rc < 0)
-		return rc;
-	rc = mount(source, P("/proc/self/fd/%d", target), "overlay", spec->flags,
-		spec->data.data);
-	return rc < 0 ? -errno : 0;
-}
-
 /*
  * If the kernel cannot create its directory in the work directory, it mounts anyway,
  * read-only, and says so only in its log. If read-only was requested, the note records
@@ -180,7 +161,7 @@ static int mount_now(struct mounting *m)
 
 	if (!source)
 		return err_nomem(m->err);
-	rc = mount_from(m->l, source, m->target.fd, &m->spec);
+	rc = mountspec_mount(&m->spec, m->l, source, m->target.fd);
 	store_detail(m->l->st, "options %s", m->spec.data.data);
 	if (rc < 0)
 		return explain(m, -rc);
@@ -320,6 +301,7 @@ static int mount_once(void *ctx, struct ovl_err *err)
 		rc = owners_check(r->st, err);
 	if (rc < 0)
 		return rc;
+	l.floor = r->req->floor;
 	lock = inuse_lock(&l, r->req->layer, err);
 	if (lock < 0)
 		return lock;

@@ -193,6 +193,9 @@ struct ovl_mount {
 	bool readonly;
 	bool force; /* accept a layer whose last volatile mount was not synced */
 	enum ovl_mount_how how; /* with a target, if it is not OVL_MOUNT */
+	/* A directory of the store as one more lower, below all others; its name from the
+	 * driver's directory; NULL: none. */
+	const char *floor;
 };
 
 /*
@@ -214,6 +217,48 @@ int ovl_umount(
 	struct ovl_store *st, const char *what, unsigned flags, struct ovl_err *err);
 /* The same for all of this store's mounts in this namespace. */
 int ovl_umount_all(struct ovl_store *st, unsigned flags, struct ovl_err *err);
+
+/* ---- run --------------------------------------------------------------------------- */
+
+struct ovl_bind {
+	const char *src;
+	const char *dst; /* inside; made if it does not exist */
+	bool writable;
+};
+
+struct ovl_run {
+	const char *layer;
+	const char *name; /* to give to the new image layer; NULL: none */
+	bool keep; /* also without a name */
+	bool in_memory; /* the new layer is kept in memory meanwhile... */
+	uint64_t memory; /* ...of at most so many bytes; 0: as the kernel chooses */
+	const char *dir; /* the command's working directory; NULL: / */
+	const struct ovl_bind *binds;
+	size_t n_binds;
+	char *const *argv; /* NULL-terminated */
+	mode_t umask; /* of the command */
+	uint64_t nofile; /* its soft limit of open files */
+};
+
+struct ovl_ran {
+	/* The command's exit status, 128 and the number of the signal that ended it; after a
+	 * failure 125, or 126 the command cannot be run, 127 there is none. */
+	int status;
+	bool kept; /* as image layer id */
+	struct ovl_id id;
+};
+
+/*
+ * Runs a command with the layer as its root directory, in mount, pid and ipc namespaces of
+ * its own, and of an ordinary user in a user namespace: from then on this process is root
+ * in that. Changes go into a writable layer; on an image layer they are dropped, or with
+ * name or keep, if the command exits with 0, become an image layer. All processes of the
+ * namespace have ended when it returns. The process must have one thread; signals are sent
+ * on to the command. Image layers are locked (shared) meanwhile; OVL_BUSY and OVL_TAKEN
+ * before the command is started.
+ */
+int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran,
+	struct ovl_err *err);
 
 /* ---- changes ---------------------------------------------------------------------- */
 

@@ -111,6 +111,28 @@ int fs_open_inside(int root, const char *path, bool *followed)
 		RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+int fs_open_within(int root, const char *path)
+{
+	return openat2_(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int fs_reopen(int fd)
+{
+	auto_buf path = {0};
+	auto_fd again = -1;
+	struct stat is;
+	struct stat was;
+
+	if (fs_path_of(fd, &path) < 0)
+		return -1;
+	again = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (again < 0 || fstat(again, &is) < 0 || fstat(fd, &was) < 0)
+		return -1;
+	if (is.st_dev != was.st_dev || is.st_ino != was.st_ino)
+		return fs_fail(ESTALE);
+	return dup3(again, fd, O_CLOEXEC) < 0 ? -1 : 0;
+}
+
 int fs_open_link(int root, const char *path, int flags)
 {
 	return openat2_(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);

@@ -63,6 +63,13 @@ void fs_cwd_leave(struct fs_cwd *c);
  */
 int fs_open_inside(int root, const char *path, bool *followed);
 
+/* The same for a path of any type, whose last component is followed too. */
+int fs_open_within(int root, const char *path);
+
+/* Opens the directory fd anew, under the same number: in another mount namespace than the
+ * one it was opened in. ESTALE: there is something else at its path. */
+int fs_reopen(int fd);
+
 /* path below root through symlinks, none of which may lead out of it (EXDEV). */
 int fs_open_link(int root, const char *path, int flags);
 

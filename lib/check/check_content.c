@@ -156,7 +156,7 @@ static int begin_scratch(const struct content *x, bool memory, struct stage *out
 
 	if (!memory)
 		return stage_begin(x->c->st, x->l->drv, NULL, out, x->c->err);
-	fs = superblock_private();
+	fs = superblock_private(0);
 	dir = fs < 0 ? -1 : openat(fs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_sys(x->c->err, errno, "cannot make a file system in memory");

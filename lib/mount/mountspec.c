@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Options of a mount: those given, those the store adds, as one text. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,13 @@ static int add_fd(struct mountspec *s, int fd, struct ovl_err *err)
 	return 0;
 }
 
+/* A name that the layer has in the driver's directory. */
+static void add_own(struct mountspec *s, const struct layer *l, const char *name)
+{
+	add_driver(s, l);
+	buf_addf(&s->data, "%s%s/%s", l->staged ? MOUNT_STAGED : "", l->id.s, name);
+}
+
 static int add_lower(
 	struct mountspec *s, const struct layer *l, const char *name, struct ovl_err *err)
 {
@@ -228,6 +236,11 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 		rc = add_dir(s, l, err);
 		n++;
 	}
+	if (rc == 0 && l->floor) {
+		buf_adds(&s->data, n++ ? ":" : "");
+		add_driver(s, l);
+		buf_adds(&s->data, l->floor);
+	}
 	for (; n < (s->with_upper ? 1 : 2); n++)
 		buf_addf(&s->data, "%s%s", n ? ":" : "", MOUNT_EMPTY);
 	return rc;
@@ -276,10 +289,9 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 		s.flags |= MS_RDONLY;
 	if (s.with_upper) {
 		buf_adds(&s.data, ",upperdir=");
-		add_driver(&s, l);
-		buf_addf(&s.data, "%s/%s,workdir=", l->id.s, layer_tree_name(l));
-		add_driver(&s, l);
-		buf_addf(&s.data, "%s/%s", l->id.s, l->drv->work);
+		add_own(&s, l, layer_tree_name(l));
+		buf_adds(&s.data, ",workdir=");
+		add_own(&s, l, l->drv->work);
 	}
 	add_defaults(&s, l);
 	if (s.extra.len)
@@ -292,6 +304,22 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 			s.data.len, MOUNT_DATA_MAX);
 	*out = steal(s);
 	return 0;
+}
+
+int mountspec_mount(
+	const struct mountspec *s, const struct layer *l, const char *source, int target)
+{
+	auto_fd fds = s->by_fd ? open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC) :
+				 -1;
+	auto_cwd cwd = {-1};
+	int rc = s->by_fd && fds < 0 ? -errno :
+				       fs_cwd_enter(&cwd, s->by_fd ? fds : l->drv_fd);
+
+	if (rc < 0)
+		return rc;
+	rc = mount(
+		source, P("/proc/self/fd/%d", target), "overlay", s->flags, s->data.data);
+	return rc < 0 ? -errno : 0;
 }
 
 /* Adds a quoted shell word. */

@@ -33,6 +33,8 @@
 #define MOUNT_NAMED_MAX 128
 /* The store's empty directory, from a driver's. */
 #define MOUNT_EMPTY "../empty"
+/* The beginning of the name of a staged layer. */
+#define MOUNT_STAGED "../staging/"
 
 struct mountspec {
 	unsigned long flags; /* MS_* */
@@ -58,6 +60,10 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 
 /* True if "name" or "name=value" is among overlay's options. */
 bool mountspec_has(const struct mountspec *s, const char *option);
+
+/* mount(2) on the open directory target; 0 or -errno. */
+int mountspec_mount(
+	const struct mountspec *s, const struct layer *l, const char *source, int target);
 
 /* The command that mounts the layer, as a line to type. */
 int mountspec_line(const struct layer *l, struct buf *out, struct ovl_err *err);

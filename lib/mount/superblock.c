@@ -2,6 +2,7 @@
 /* Finds out whether a superblock still exists, by its key and its device number. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/keyctl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,11 +24,15 @@
 
 #define KEY_USERS_MAX ((size_t)1 << 20)
 
-int superblock_private(void)
+int superblock_private(uint64_t size)
 {
 	auto_fd ctx = fsopen("tmpfs", FSOPEN_CLOEXEC);
 
-	if (ctx < 0 || fsconfig(ctx, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+	if (ctx < 0 ||
+		(size &&
+			fsconfig(ctx, FSCONFIG_SET_STRING, "size", P("%" PRIu64, size),
+				0) < 0) ||
+		fsconfig(ctx, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -1;
 	return fsmount(ctx, FSMOUNT_CLOEXEC, 0);
 }
@@ -121,7 +126,7 @@ static enum superblock by_order(dev_t dev)
 
 	while (n < NUMBERS_MAX && is == SB_UNKNOWN) {
 		struct stat st;
-		int fd = superblock_private();
+		int fd = superblock_private(0);
 
 		if (fd < 0)
 			break;

@@ -20,6 +20,7 @@
 #define OVL_SUPERBLOCK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum superblock { SB_DEAD, SB_LIVE, SB_UNKNOWN };
@@ -34,7 +35,8 @@ enum superblock superblock_of(dev_t dev, int key);
 /* The same, without trying which numbers the kernel gives. */
 enum superblock superblock_known(dev_t dev, int key);
 
-/* A file system in memory that nobody else sees; its root, -1 with errno. */
-int superblock_private(void);
+/* A file system in memory that nobody else sees, of at most size bytes (0: as the kernel
+ * chooses); its root, -1 with errno. */
+int superblock_private(uint64_t size);
 
 #endif

@@ -89,7 +89,7 @@ static int foreign_work(char path[48], int *fd)
 		snprintf(path, 48, "/proc");
 		return 0;
 	}
-	*fd = superblock_private();
+	*fd = superblock_private(0);
 	if (*fd < 0)
 		return -1;
 	snprintf(path, 48, "/proc/self/fd/%d", *fd);

@@ -4,6 +4,7 @@
 #ifndef OVL_LAYER_H
 #define OVL_LAYER_H
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -25,6 +26,9 @@ struct layer {
 	int fd; /* -1: not open */
 	struct ovl_id id;
 	struct meta meta;
+	bool staged; /* it is staging/<id>, not a layer of the store yet */
+	/* Of a mount: a directory below all lowers, named from the driver's; NULL: none. */
+	const char *floor;
 };
 
 /* Identifies a layer that need not be open. */

@@ -490,3 +490,14 @@ void store_unlock(struct ovl_store *st)
 	if (st->lock_fd >= 0)
 		flock(st->lock_fd, LOCK_UN);
 }
+
+int store_reopen(struct ovl_store *st, struct ovl_err *err)
+{
+	int rc = fs_reopen(st->fd);
+
+	for (int i = 0; i < MAX_DRIVERS && rc == 0; i++)
+		rc = st->drv_fd[i] < 0 ? 0 : fs_reopen(st->drv_fd[i]);
+	for (int i = 0; i < STORE_DIRS && rc == 0; i++)
+		rc = st->dir[i] < 0 ? 0 : fs_reopen(st->dir[i]);
+	return rc < 0 ? err_sys(err, errno, "cannot open the store again") : 0;
+}

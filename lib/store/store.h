@@ -67,6 +67,9 @@ int store_driver_dir(struct ovl_store *st, const struct driver *drv, struct ovl_
 int store_driver_make(
 	struct ovl_store *st, const struct driver *drv, struct ovl_err *err);
 
+/* After this process has entered another mount namespace: opens the directories anew. */
+int store_reopen(struct ovl_store *st, struct ovl_err *err);
+
 /* True if layers of this driver are looked at: of all drivers, or only of the one the
  * caller chose. */
 bool store_covers(const struct ovl_store *st, const struct driver *drv);

@@ -46,6 +46,10 @@ completes "layers for export --without" "web :words" export --without w
 completes "directories" ":dir" mount web ''
 completes "topics" "store :words" help st
 completes "nothing where nothing goes" ":words" tag web ''
+completes "layers for run" "web :words" run --keep w
+completes "... files of its command" ":file" run web ''
+completes "... no options there" ":file" run web ls -
+completes "... what may be left out is no word" "web :words" run --tmpfs w
 completes "no option after --" ":words" rm -- -
 if m=$(ovlctl mount web 2>/dev/null); then
 	completes "a layer that is mounted" "web :words" umount ''

@@ -75,7 +75,7 @@ fails 1 "the stamp of store .* is damaged" "a driver nobody knows" ovlctl --root
 ovlctl --help >help
 is "--help: one screen" "$([ "$(wc -l <help)" -le 34 ] && echo yes)" yes
 is "--help: no line is too long" "$(awk 'length > 80' help)" ""
-for c in import create mount umount diff commit export tag rm ls show check prune help; do
+for c in import create mount umount run diff commit export tag rm ls show check prune help; do
 	like "--help names $c" "^  $c " "$(cat help)"
 	ovlctl $c --help >h
 	like "$c --help says how" "^usage: ovlctl $c" "$(head -1 h)"
@@ -93,7 +93,8 @@ if command -v man >/dev/null; then
 fi
 like "-h after a command" "^usage: ovlctl ls" "$(ovlctl ls -h | head -1)"
 for pair in load:import save:export images:ls layers:ls inspect:show history:show remove:rm \
-	delete:rm fsck:check verify:check gc:prune unmount:umount stop:umount start:mount rename:tag; do
+	delete:rm fsck:check verify:check gc:prune unmount:umount stop:umount start:mount rename:tag \
+	exec:run chroot:run; do
 	fails 2 "unknown command '${pair%:*}'; did you mean '${pair#*:}'\\?" "by meaning: $pair" ovlctl ${pair%:*}
 done
 for word in run rmi exec mr prunr; do

@@ -110,6 +110,13 @@ named() { :; }
 try "rm -r" "ovlctl rm -f -r a"
 try "tag --force" "ovlctl tag --force a b"
 try "tag -d" "ovlctl tag -d b" "no such name"
+# The host has what the layers do not.
+host=
+for d in /bin /lib /lib64 /usr; do
+	[ ! -d $d ] || host="$host --bind $d"
+done
+try "run" "ovlctl run $host b true"
+try "run -n" "ovlctl run $host -n k b true" "already used"
 undone() { rm -rf out.tar .out* dir .dir*; }
 try "diff -o" "ovlctl diff -o out.tar b"
 try "export" "ovlctl export b dir"

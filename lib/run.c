@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ovl_run: a command in a writable layer, in namespaces of its own. On an image layer, that
+ * layer is staged: it is in staging/, or with in_memory in a file system that only this
+ * process and those inside see, and nothing but this process leads to it. If it is kept, an
+ * image layer is made from its tar, and appears by one rename.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "commit/commit.h"
+#include "mount/explain.h"
+#include "mount/lowers.h"
+#include "mount/mounts.h"
+#include "mount/mountspec.h"
+#include "mount/superblock.h"
+#include "run/inside.h"
+#include "run/spawn.h"
+#include "run/userns.h"
+#include "stage/stage.h"
+#include "stage/used.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/names.h"
+#include "store/ondir.h"
+#include "store/stamp.h"
+#include "store/store.h"
+
+#define FLOOR "floor" /* in the stage, see inside.h */
+
+struct running {
+	struct ovl_store *st;
+	const struct ovl_run *req;
+	struct inside in;
+	bool ordinary; /* in a user namespace of his own */
+	struct layer base; /* an image layer, open and locked; else not open */
+	int memory; /* the root of the file system in memory; -1: none */
+	struct stage outer; /* that, as a stage */
+	struct stage stage; /* the new layer, or only the floor */
+	struct layer l; /* the new layer */
+	char floor[sizeof(MOUNT_STAGED) + ID_LEN + sizeof(FLOOR) + 1];
+};
+
+/* ---- before ----------------------------------------------------------------------- */
+
+static int begin_in_memory(struct running *r, struct ovl_err *err)
+{
+	struct ovl_id id;
+	int dir;
+
+	r->memory = superblock_private(r->req->memory);
+	dir = r->memory < 0 ? -1 :
+			      openat(r->memory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(err, errno, "cannot make a file system in memory");
+	if (id_random(&id) < 0)
+		return err_sys(err, errno, "cannot make an id");
+	if (stage_begin_at(r->st, r->base.drv, dir, &r->outer, err) < 0)
+		return -EIO;
+	return stage_begin_within(&r->outer, id.s, &r->stage, err);
+}
+
+static int begin_stage(struct running *r, struct ovl_err *err)
+{
+	const struct driver *drv = r->base.fd < 0 ? r->st->drv : r->base.drv;
+	auto_fd floor = -1;
+	int rc = r->req->in_memory ? begin_in_memory(r, err) :
+				     stage_begin(r->st, drv, NULL, &r->stage, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(r->floor, sizeof(r->floor), MOUNT_STAGED "%s/" FLOOR, r->stage.name);
+	if (mkdirat(r->stage.fd, FLOOR, 0755) < 0)
+		return err_sys(err, errno, "cannot make mount points");
+	floor = fs_open_dir(r->stage.fd, FLOOR);
+	if (floor < 0)
+		return err_sys(err, errno, "cannot make mount points");
+	return inside_floor(&r->in, floor, err);
+}
+
+static int fill_stage(struct running *r, struct ovl_err *err)
+{
+	int rc = stage_fill_empty(&r->stage, &r->base, NULL, meta_now(), err);
+
+	if (rc < 0)
+		return rc;
+	r->l = (struct layer){
+		.st = r->st,
+		.drv = r->base.drv,
+		.drv_fd = r->base.drv_fd,
+		.fd = r->stage.fd,
+		.staged = true,
+		.floor = r->floor,
+	};
+	memcpy(r->l.id.s, r->stage.name, sizeof(r->l.id.s));
+	return meta_read(r->l.fd, &r->l.meta, err);
+}
+
+static int refuse_kept(const struct ovl_run *req, struct ovl_err *err)
+{
+	if (!req->keep && !req->name && !req->in_memory)
+		return 0;
+	return err_status(err, OVL_USAGE,
+		"layer %s is writable: what is changed stays in it, so that %s cannot be "
+		"given",
+		Q(req->layer),
+		req->in_memory    ? "--tmpfs" :
+			req->name ? "a name" :
+				    "--keep");
+}
+
+/* Leaves r->base open if the layer is an image layer. */
+static int open_base(struct running *r, struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+	int rc = layer_open(r->st, r->req->layer, LOCK_SH, &l, err);
+
+	if (rc < 0)
+		return rc;
+	rc = ondir_refuse(&l, r->req->layer, err);
+	if (rc < 0)
+		return rc;
+	if (l.meta.kind == OVL_WRITABLE)
+		return refuse_kept(r->req, err);
+	rc = driver_check_depth(&l, OVL_WRITABLE, err);
+	if (rc < 0)
+		return rc;
+	used_now(&l);
+	r->base = l;
+	l.fd = -1;
+	return 0;
+}
+
+/* ---- inside ----------------------------------------------------------------------- */
+
+/* Only the directories of this namespace can be mounted from. */
+static int move_in(struct running *r, struct ovl_err *err)
+{
+	int staging;
+	int rc = store_reopen(r->st, err);
+
+	if (rc < 0)
+		return rc;
+	if (r->memory < 0)
+		return fs_reopen(r->stage.fd) < 0 ?
+			err_sys(err, errno, "cannot open the new layer again") :
+			0;
+	staging = store_dir_make(r->st, DIR_STAGING, err);
+	if (staging < 0)
+		return staging;
+	if (move_mount(r->memory, "", staging, "",
+		    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return err_sys(err, errno, "cannot mount the file system in memory");
+	return 0;
+}
+
+/* Nobody needs what is in it after a crash, so nothing is synced (volatile). */
+static int mount_staged(struct running *r, struct ovl_err *err)
+{
+	auto_mountspec spec = {0};
+	auto_free char *source = mounts_source(&r->base);
+	auto_fd target = fs_open_dir(r->l.fd, r->l.drv->merged);
+	int rc = source ? mountspec_build(&r->l, "volatile", false, &spec, err) :
+			  err_nomem(err);
+
+	if (rc == 0)
+		rc = lowers_check(&r->l, false, !spec.by_fd, err);
+	if (rc == 0 && target < 0)
+		rc = err_sys(err, errno, "cannot open the mount point");
+	if (rc < 0)
+		return rc;
+	rc = mountspec_mount(&spec, &r->l, source, target);
+	if (rc < 0)
+		return explain_mount(&r->l, r->req->layer, &spec, "/", -rc, err);
+	return openat(r->l.fd, r->l.drv->merged, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int mount_writable(struct running *r, struct ovl_err *err)
+{
+	const struct ovl_mount req = {.layer = r->req->layer, .floor = r->floor};
+	auto_free char *where = NULL;
+	int rc = ovl_mount(r->st, &req, &where, err);
+
+	return rc < 0 ? rc : open(where, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int enter(void *ctx, struct ovl_err *err)
+{
+	struct running *r = ctx;
+	auto_fd root = -1;
+	int rc = inside_begin(err);
+
+	if (rc < 0 && r->ordinary)
+		return userns_explain(rc, err);
+	if (rc == 0)
+		rc = move_in(r, err);
+	if (rc < 0)
+		return rc;
+	root = r->base.fd < 0 ? mount_writable(r, err) : mount_staged(r, err);
+	return root < 0 ? root : inside_enter(&r->in, root, err);
+}
+
+/* ---- after ------------------------------------------------------------------------ */
+
+static int keep(struct running *r, struct ovl_id *id, struct ovl_err *err)
+{
+	struct ingest in = INGEST_INIT;
+	struct pack_lost lost = {0};
+	int rc = commit_unpack(&r->l, NULL, &in, &lost, err);
+
+	if (rc == 0)
+		rc = digest_chain(r->base.id.s, in.diff_id, id, err);
+	if (rc == 0)
+		rc = ingest_commit(&in, &r->base, id, r->req->name, err);
+	ingest_end(&in);
+	if (rc >= 0)
+		pack_warn(r->st, &lost);
+	return rc < 0 ? rc : 0;
+}
+
+static int run(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
+{
+	const struct ovl_run *req = r->req;
+	const struct spawn s = {
+		.enter = enter,
+		.ctx = r,
+		.argv = req->argv,
+		.dir = req->dir,
+		.umask = req->umask,
+		.nofile = req->nofile,
+	};
+	bool alone = false;
+	int rc;
+
+	r->ordinary = geteuid() != 0;
+	rc = r->ordinary ? userns_enter(&alone, err) : 0;
+	if (rc == 0 && alone)
+		store_detail(r->st,
+			"only the user himself is mapped: he has no range in "
+			"/etc/subuid and /etc/subgid, or no newuidmap");
+	if (rc == 0)
+		rc = privilege_check(r->st, err);
+	if (rc == 0)
+		rc = open_base(r, err);
+	if (rc == 0 && req->name)
+		rc = names_check(r->st, req->name, NULL, false, err);
+	if (rc == 0)
+		rc = begin_stage(r, err);
+	if (rc == 0 && r->base.fd >= 0)
+		rc = fill_stage(r, err);
+	if (rc == 0)
+		rc = spawn_run(&s, &ran->status, err);
+	if (rc < 0 || ran->status != 0 || !(req->keep || req->name))
+		return rc;
+	rc = keep(r, &ran->id, err);
+	ran->kept = rc == 0;
+	return rc;
+}
+
+int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran,
+	struct ovl_err *err)
+{
+	struct running r = {
+		.st = st,
+		.req = req,
+		.in = {.st = st, .binds = req->binds, .n_binds = req->n_binds},
+		.base = LAYER_INIT,
+		.memory = -1,
+		.outer = STAGE_INIT,
+		.stage = STAGE_INIT,
+	};
+	int rc;
+
+	*ran = (struct ovl_ran){.status = SPAWN_FAILED};
+	rc = run(&r, ran, err);
+	stage_end(&r.stage);
+	stage_end(&r.outer);
+	close_fdp(&r.memory);
+	layer_close(&r.base);
+	return rc;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: ISC */
+/* Makes the file system that a command of run finds; see inside.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "run/inside.h"
+#include "store/store.h"
+
+/* A file below an open directory, for mount(2). */
+#define AT(dir, name) P("/proc/self/fd/%d/%s", dir, name)
+
+/* ---- mount points ----------------------------------------------------------------- */
+
+/* Makes path and the directories above it; the last is a directory or an empty file. */
+static int make_path(int at, const char *path, bool dir)
+{
+	auto_free char *copy = strdup(path);
+	auto_fd here = fcntl(at, F_DUPFD_CLOEXEC, 0);
+	char *rest = copy;
+	char *name;
+
+	while (here >= 0 && (name = strsep(&rest, "/"))) {
+		int next;
+
+		if (!*name || strcmp(name, ".") == 0)
+			continue;
+		if (!dir && (!rest || !rest[strspn(rest, "/")]))
+			return fs_write_new(here, name, "", 0) < 0 && errno != EEXIST ?
+				-1 :
+				0;
+		if (fs_mkdir(here, name, 0755) < 0)
+			return -1;
+		next = fs_open_dir(here, name);
+		close_fdp(&here);
+		here = next;
+	}
+	return copy && here >= 0 ? 0 : -1;
+}
+
+static int make_mount_point(const struct ovl_bind *b, int floor, struct ovl_err *err)
+{
+	struct stat st;
+
+	if (stat(b->src, &st) < 0)
+		return err_sys(err, errno, "cannot bind %s", Q(b->src));
+	if (make_path(floor, b->dst, S_ISDIR(st.st_mode)) < 0)
+		return err_sys(err, errno, "cannot make the mount point %s", Q(b->dst));
+	return 0;
+}
+
+int inside_floor(const struct inside *in, int floor, struct ovl_err *err)
+{
+	int rc = 0;
+
+	if (mkdirat(floor, "proc", 0555) < 0 || mkdirat(floor, "dev", 0755) < 0)
+		return err_sys(err, errno, "cannot make mount points");
+	for (size_t i = 0; i < in->n_binds && rc == 0; i++)
+		rc = make_mount_point(&in->binds[i], floor, err);
+	return rc;
+}
+
+int inside_begin(struct ovl_err *err)
+{
+	umask(0);
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_sys(err, errno, "cannot make the mounts private");
+	return 0;
+}
+
+/* ---- /dev ------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	unsigned major;
+	unsigned minor;
+} devices[] = {{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8},
+	{"urandom", 1, 9}, {"tty", 5, 0}};
+
+static const struct {
+	const char *name;
+	const char *target;
+} links[] = {{"ptmx", "pts/ptmx"}, {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"},
+	{"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
+
+/* In a user namespace there can be none, but those of the host can be bound. */
+static int make_device(int dev, const char *name, dev_t number)
+{
+	if (mknodat(dev, name, S_IFCHR | 0666, number) == 0)
+		return 0;
+	if (errno != EPERM || fs_write_new(dev, name, "", 0) < 0)
+		return -1;
+	return mount(P("/dev/%s", name), AT(dev, name), NULL, MS_BIND, NULL);
+}
+
+static int make_pts(int dev)
+{
+	static const char *const options[] = {
+		"newinstance,ptmxmode=0666,mode=620,gid=5",
+		/* That group may not be mapped. */
+		"newinstance,ptmxmode=0666,mode=620",
+	};
+
+	for (int i = 0; i < 2; i++) {
+		if (mount("devpts", AT(dev, "pts"), "devpts", MS_NOSUID | MS_NOEXEC,
+			    options[i]) == 0)
+			return 0;
+	}
+	return -1;
+}
+
+static int fill_dev(int dev)
+{
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		if (make_device(dev, devices[i].name,
+			    makedev(devices[i].major, devices[i].minor)) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		if (symlinkat(links[i].target, dev, links[i].name) < 0)
+			return -1;
+	}
+	if (mkdirat(dev, "pts", 0755) < 0 || mkdirat(dev, "shm", 01777) < 0)
+		return -1;
+	return make_pts(dev);
+}
+
+/* Opens a place inside, as a process there would find it. */
+static int open_place(int root, const char *path, struct ovl_err *err)
+{
+	int fd = fs_open_within(root, path);
+
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT ?
+		err_say(err, ENOENT,
+			"mount point %s does not exist: a layer hides or removes the "
+			"directory it would be in",
+			Q(path)) :
+		err_sys(err, errno, "cannot open the mount point %s", Q(path));
+}
+
+static int mount_dev(int root, struct ovl_err *err)
+{
+	auto_fd at = open_place(root, "/dev", err);
+	auto_fd dev = -1;
+
+	if (at < 0)
+		return at;
+	if (mount("tmpfs", AT(at, ""), "tmpfs", MS_NOSUID, "mode=755") < 0)
+		return err_sys(err, errno, "cannot mount '/dev'");
+	dev = fs_open_within(root, "/dev");
+	if (dev < 0 || fill_dev(dev) < 0)
+		return err_sys(err, errno, "cannot make '/dev'");
+	return 0;
+}
+
+static int mount_proc(int root, struct ovl_err *err)
+{
+	auto_fd at = open_place(root, "/proc", err);
+
+	if (at < 0)
+		return at;
+	if (mount("proc", AT(at, ""), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return err_sys(err, errno, "cannot mount '/proc'");
+	return 0;
+}
+
+/* ---- what is bound ---------------------------------------------------------------- */
+
+/* The mount of src and all that is mounted below it, not in any place yet; -1 with errno. */
+static int take_tree(const char *src, bool writable)
+{
+	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+	auto_fd tree = open_tree(
+		AT_FDCWD, src, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (tree < 0 ||
+		(!writable &&
+			mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &readonly,
+				sizeof(readonly)) < 0))
+		return -1;
+	return steal_fd(&tree);
+}
+
+static int put_tree(int tree, int at)
+{
+	return move_mount(
+		tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+static int bind_one(int root, const struct ovl_bind *b, struct ovl_err *err)
+{
+	auto_fd tree = take_tree(b->src, b->writable);
+	auto_fd at = -1;
+
+	if (tree < 0)
+		return err_sys(err, errno, "cannot bind %s", Q(b->src));
+	at = open_place(root, b->dst, err);
+	if (at < 0)
+		return at;
+	if (put_tree(tree, at) < 0)
+		return err_sys(err, errno, "cannot bind %s on %s", Q(b->src), Q(b->dst));
+	return 0;
+}
+
+/* Most names are to be found as the host finds them. */
+static int bind_resolver(const struct inside *in, int root, struct ovl_err *err)
+{
+	static const char name[] = "/etc/resolv.conf";
+	auto_fd at = fs_open_within(root, name);
+	auto_fd tree = -1;
+	struct stat st;
+
+	if (at < 0 && fstatat(root, name + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		store_detail(in->st, "'%s' of the layer leads nowhere and is left alone",
+			name);
+	if (at < 0)
+		return 0;
+	tree = take_tree(name, false);
+	if (tree < 0 && errno == ENOENT)
+		return 0;
+	if (tree < 0 || put_tree(tree, at) < 0)
+		return err_sys(err, errno, "cannot bind '%s'", name);
+	return 0;
+}
+
+static int bind_all(const struct inside *in, int root, struct ovl_err *err)
+{
+	int rc = 0;
+
+	if (in->n_binds &&
+		mount("tmpfs", in->st->root, "tmpfs", MS_RDONLY, "size=4k,mode=555") < 0)
+		return err_sys(err, errno, "cannot hide the store %s", Q(in->st->root));
+	for (size_t i = 0; i < in->n_binds && rc == 0; i++)
+		rc = bind_one(root, &in->binds[i], err);
+	return rc;
+}
+
+/* ---- all of it -------------------------------------------------------------------- */
+
+int inside_enter(const struct inside *in, int root, struct ovl_err *err)
+{
+	int rc = mount_proc(root, err);
+
+	if (rc == 0)
+		rc = mount_dev(root, err);
+	if (rc == 0)
+		rc = bind_resolver(in, root, err);
+	if (rc == 0)
+		rc = bind_all(in, root, err);
+	if (rc < 0)
+		return rc;
+	/* The old root is mounted on the new one for a moment. */
+	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+		umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return err_sys(err, errno, "cannot change the root directory");
+	return 0;
+}

@@ -1,0 +1,117 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# run on a terminal: who is in front, stops and goes on.
+command -v python3 >/dev/null && command -v bash >/dev/null ||
+	cannot "there is no python3 or no bash"
+host=
+for d in /bin /lib /lib64 /usr; do
+	[ ! -d $d ] || host="$host --bind $d"
+done
+printf 'dir name=d\nend\n' | mktar >a.tar
+need - ovlctl import -n a a.tar
+export RUN="ovlctl run $host a"
+# What is quoted in two parts is not what the terminal echoes.
+terminal() {
+	printf '%s\n' "> PS1=; echo RE''ADY" '< READY' | cat - "$1" |
+		python3 "$top/tests/tool/terminal.py" bash --norc --noprofile -i
+}
+
+cat >ctrl-c <<'END'
+> $RUN sh -c 'echo ST""ARTED; exec sleep 300'
+< STARTED
+! \x03
+> echo rc''=$?
+< rc=130
+END
+ok "Ctrl-C ends the command" terminal ctrl-c
+
+cat >ctrl-z <<'END'
+> $RUN sh -c 'echo ST""ARTED; read x; echo re""ad $x; exit 6'
+< STARTED
+! \x1a
+< Stopped
+> echo go''on; fg
+< goon
+> text
+< read text
+> echo rc''=$?
+< rc=6
+END
+ok "Ctrl-Z stops it, fg goes on" terminal ctrl-z
+
+cat >background <<'END'
+> $RUN sh -c 'echo ST""ARTED; exec sleep 0.3'
+< STARTED
+! \x1a
+< Stopped
+> bg; wait %1; echo rc''=$?
+< rc=0
+> echo in''front
+< infront
+END
+ok "... bg too" terminal background
+
+cat >tty-read <<'END'
+> $RUN sh -c 'read x; echo re""ad $x' &
+> until jobs %1 | grep Stopped; do sleep 0.1; done; echo st''ands
+< stands
+> echo go''on; fg
+< goon
+> text
+< read text
+> echo rc''=$?
+< rc=0
+END
+ok "it stops if it reads in the background" terminal tty-read
+
+cat >shell <<'END'
+> $RUN bash --norc --noprofile -i
+> PS1=; echo IN''SIDE
+< INSIDE
+> sh -c 'echo ST""ARTED; exec sleep 300'
+< STARTED
+! \x1a
+< Stopped
+> kill %1; wait; echo al''one
+< alone
+> sh -c 'echo ST""ARTED; exec sleep 300'
+< STARTED
+! \x03
+> echo rc''=$?
+< rc=130
+> suspend -f
+< Stopped
+> echo out''side
+< outside
+> fg
+> echo in''again
+< inagain
+> exit 5
+> echo rc''=$?
+< rc=5
+> echo go''on; read x; echo re''ad $x
+< goon
+> text
+< read text
+END
+ok "a shell inside has job control, and gives the terminal back" terminal shell
+
+cat >pipe <<'END'
+> $RUN sh -c 'echo ST""ARTED >&2; read x; echo $x$x' | sh -c 'read a; read b </dev/tty; echo $a$b'
+< STARTED
+> two
+> three
+< twotwothree
+END
+ok "the others of a pipeline may read from it" terminal pipe
+
+cat >width <<'END'
+> $RUN bash --norc --noprofile -c 'trap "stty size; exit" WINCH; echo ST""ARTED; while :; do sleep 0.1; done'
+< STARTED
+= 77
+< 24 77
+END
+ok "its new width is told" terminal width
+
+done_testing
