@@ -153,6 +153,8 @@ if ! as_user && nobody unshare -rm test -x "$T/bin/ovlctl"; then
 		"$(nobody unshare -r sh -e user 2>&1)"
 	fails 1 "run ovlctl there .unshare -rm --map-auto" \
 		"... and not without a user namespace, which is named" nobody ovlctl import debian.tar.zst
+	fails 1 "run ovlctl as root or in a user namespace .unshare -rm --map-auto" \
+		"... nor in a store of his own" nobody ovlctl --root "$T/home/own" import debian.tar.zst
 	echo nobody:100000:65536 >ids
 	if command -v newuidmap >/dev/null && mount --bind ids /etc/subuid &&
 		mount --bind ids /etc/subgid; then

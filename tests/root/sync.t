@@ -69,7 +69,7 @@ same_steps() { # ITEM COMMAND...
 same_steps import ovlctl import -n b -p a b.tar
 is "import --sync=none" "$(steps ovlctl --sync=none import -n c -p a c.tar)" \
 	"$(said create)"
-same_steps "import No of a layer that is there" ovlctl import -n b2 -p a b.tar
+same_steps "import No of a layer that already exists" ovlctl import -n b2 -p a b.tar
 # Two layers, of which the lower one has no parent.
 is "import of an image" "$(steps ovlctl import image.tar)" \
 	"$(said "import No of an image" |
@@ -83,7 +83,7 @@ writable() {
 writable w 1
 is_overlay || same_steps commit ovlctl commit w
 writable w2 1
-is_overlay || same_steps "commit No of what is there" ovlctl commit w2
+is_overlay || same_steps "commit No of what already exists" ovlctl commit w2
 writable w3 2
 is_overlay || same_steps "commit Fl n" ovlctl commit -n i w3
 writable w4 3
