@@ -15,7 +15,7 @@ static const struct opt opts[] = {
 	{OPT_FORMAT, "format", "F", "oci (default), docker, or tar (one layer alone)"},
 	{OPT_COMPRESS, "compress", "C", "gzip (default of oci), zstd, none (of docker)"},
 	{OPT_WITHOUT, "without", "WHAT",
-		"leave out LAYER and its stack, or the ids in @FILE"},
+		"thin: omit LAYER and below, or the ids in @FILE"},
 	{0, NULL, NULL, NULL},
 };
 
