@@ -12,9 +12,12 @@
  * The table of commands says which options there are and what operands are, so that the
  * scripts of the shells know nothing of it.
  */
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "commands.h"
@@ -35,6 +38,7 @@ static const struct {
 	{"KIND", NULL, "image writable"},
 	{"INSTRUCTION", NULL,
 		"CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR"},
+	{"C", "export", "none gzip zstd"},
 	{"C", NULL, "none gzip zstd xz bzip2 lz4"},
 	{"F", NULL, "oci docker tar"},
 	{"NAME", "", "overlay2 overlay"},
@@ -55,6 +59,7 @@ struct line {
 	const struct opt *takes; /* the option whose value is typed */
 	char *operand[64]; /* those before it */
 	int n_operands;
+	bool letter[128]; /* the options before it that have one */
 	bool plain; /* no options any more: after "--", or in a command */
 	struct ovl_config cfg;
 };
@@ -106,6 +111,48 @@ static void offer_layer(const struct line *l, const struct ovl_layer *layer)
 		offer("", l->typed, id, strlen(id));
 }
 
+/* From the root or from the working directory, as it is typed. */
+static void offer_mount(const struct line *l, const char *where)
+{
+	char cwd[PATH_MAX];
+	size_t n;
+
+	if (*l->typed == '/')
+		offer("", l->typed, where, strlen(where));
+	if (!*l->typed || *l->typed == '/' || !getcwd(cwd, sizeof(cwd)))
+		return;
+	n = strlen(cwd);
+	if (strncmp(where, cwd, n) == 0 && where[n] == '/') {
+		bool dot = strncmp(l->typed, "./", 2) == 0;
+
+		offer(dot ? "./" : "", l->typed + (dot ? 2 : 0), where + n + 1,
+			strlen(where + n + 1));
+	}
+}
+
+/* The files that @FILE may name, which no shell completes. */
+static void offer_at_files(const struct line *l)
+{
+	const char *slash = strrchr(l->typed, '/');
+	const char *name = slash ? slash + 1 : l->typed + 1;
+	char prefix[512];
+	const struct dirent *e;
+	DIR *d;
+
+	snprintf(prefix, sizeof(prefix), "%.*s", (int)(name - l->typed), l->typed);
+	d = opendir(slash ? prefix + 1 : ".");
+	while (d && (e = readdir(d))) {
+		if (*e->d_name == '.' && *name != '.')
+			continue;
+		offer(prefix, name, e->d_name, strlen(e->d_name));
+	}
+	if (d)
+		closedir(d);
+	if (!slash)
+		offer("", l->typed, "@-", 2);
+	end_with = ":list";
+}
+
 /* kind: layer, image, writable or mounted. */
 static void offer_layers(const struct line *l, const char *kind)
 {
@@ -124,9 +171,8 @@ static void offer_layers(const struct line *l, const char *kind)
 				(*kind == 'm' && !layer->mounts[0]))
 				continue;
 			offer_layer(l, layer);
-			for (char *const *m = layer->mounts;
-				*kind == 'm' && *l->typed == '/' && *m; m++)
-				offer("", l->typed, *m, strlen(*m));
+			for (char *const *m = layer->mounts; *kind == 'm' && *m; m++)
+				offer_mount(l, *m);
 		}
 	}
 	ovl_list_free(&list);
@@ -193,7 +239,9 @@ static void offer_value(const struct line *l)
 {
 	const char *what = values_of(l);
 
-	if (what && *what == ',')
+	if (*l->typed == '@' && strcmp(l->takes->name, "without") == 0)
+		offer_at_files(l);
+	else if (what && *what == ',')
 		offer_list(l, what + 1);
 	else if (what && *what == ':')
 		offer_kind(l, what + 1);
@@ -214,10 +262,20 @@ static void offer_options(const struct line *l)
 		offer("", l->typed, "--help", 6);
 }
 
+/* Two options change what operands a command has. */
+static const char *kinds_of(const struct line *l)
+{
+	if (l->cmd == &cmd_umount && l->letter['a'])
+		return "none";
+	if (l->cmd == &cmd_tag && l->letter['f'])
+		return "layer layer none";
+	return l->cmd->completes;
+}
+
 /* The kinds of a command's operands, the last for all that follow. */
 static void offer_operand(const struct line *l)
 {
-	const char *kinds = l->cmd->completes;
+	const char *kinds = kinds_of(l);
 
 	for (int i = 0; kinds && i < l->n_operands && strchr(kinds, ' '); i++)
 		kinds = strchr(kinds, ' ') + 1;
@@ -277,6 +335,10 @@ static void read_option(struct line *l, const char *word)
 	const struct opt *opt = n ? find_option(l, word + 2, n) :
 				    find_letter(l, word + 1);
 
+	if (n && opt && opt->id < 128)
+		l->letter[opt->id] = true;
+	for (const char *c = word + 1; !n && *c; c++)
+		l->letter[*c & 127] = true;
 	if (opt && opt->arg && n && word[2 + n] == '=')
 		keep_global(l, opt, word + 3 + n);
 	else if (opt && opt->arg && *opt->arg != '[')

@@ -8,6 +8,12 @@ _ovlctl() {
 	read -ra words <<<"$line"
 	[[ $line != *[[:space:]] ]] || words+=("")
 	local cur=${words[-1]}
+	# In an open quote, readline replaces all that follows it.
+	local breaks=${COMP_WORDBREAKS//[^:=@]/}
+	if [[ $cur == [\"\']* ]]; then
+		cur=${cur:1} breaks=
+		words[-1]=$cur
+	fi
 	mapfile -t COMPREPLY < <("${words[0]}" __complete "${words[@]:1}" 2>/dev/null)
 	((${#COMPREPLY[@]})) || return
 	last=${COMPREPLY[-1]}
@@ -17,9 +23,11 @@ _ovlctl() {
 	:dir) compopt -o dirnames ;;
 	:list) compopt -o nospace ;;
 	esac
-	# Readline replaces what follows the last colon or equals sign, not the whole word.
-	if [[ $cur == *[:=]* ]]; then
-		last=${cur%"${cur##*[:=]}"}
+	# Else what follows the last colon or equals sign, or begins with the last @.
+	if [[ $breaks && $cur == *[$breaks]* ]]; then
+		last=${cur##*["$breaks"]}
+		last=${cur%"$last"}
+		last=${last%@}
 		COMPREPLY=("${COMPREPLY[@]#"$last"}")
 	fi
 }

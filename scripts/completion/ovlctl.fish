@@ -2,7 +2,9 @@
 
 function __ovlctl_complete
     set -l words (commandline -opc)
-    set -l found ($words[1] __complete $words[2..-1] (commandline -ct) 2>/dev/null)
+    # It may have an open quote.
+    set -l typed (string replace -r '^["\']' '' -- (commandline -ct))
+    set -l found ($words[1] __complete $words[2..-1] "$typed" 2>/dev/null)
     switch "$found[-1]"
         case :file
             __fish_complete_path (commandline -ct)

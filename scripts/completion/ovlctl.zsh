@@ -3,7 +3,9 @@
 
 local -a found
 local what
-found=("${(@f)$(${(Q)words[1]} __complete "${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
+# The last may have an open quote.
+found=("${(@f)$(${(Q)words[1]} __complete "${(@Q)words[2,CURRENT-1]}" \
+	"${(Q)${words[CURRENT]#[\"\']}}" 2>/dev/null)}")
 what=${found[-1]}
 found[-1]=()
 case $what in
