@@ -96,8 +96,9 @@ static int refuse_mounted(struct question *q, size_t first)
 		switch (mounts_find(q->l->st, t, &ref, &where)) {
 		case MOUNTS_NOT: break;
 		case MOUNTS_OWN:
-			return err_status(q->err, OVL_BUSY, "layer %s %s on %s",
-				Q(q->what), mounted(q), where.data);
+			return err_status(q->err, OVL_BUSY, "layer %s %s on %s%s",
+				Q(q->what), mounted(q), where.data,
+				q->why == INUSE_TAKE ? "; unmount it first" : "");
 		case MOUNTS_PART:
 			if (q->why == INUSE_UMOUNT)
 				break;

@@ -172,7 +172,7 @@ static int no_such_layer(struct ovl_store *st, const char *what, struct ovl_err 
 			return err_status(err, OVL_NOLAYER,
 				"no such layer %s; did you mean %s?", Q(what), Q(name));
 	}
-	if (layers_each(st, is_there, NULL, err) == 0)
+	if (!st->drv_chosen && layers_each(st, is_there, NULL, err) == 0)
 		return err_status(err, OVL_NOLAYER,
 			"no such layer %s: there are no layers in %s", Q(what),
 			Q(st->root));

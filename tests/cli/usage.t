@@ -25,6 +25,8 @@ fails 2 "expected LAYER \\[TARGET\\]; see" "too few operands" ovlctl mount
 fails 2 "unexpected operand 'c'; see" "too many operands" ovlctl mount a b c
 fails 2 "unexpected operand 'b:1'; a name is given with -n" "... a name" ovlctl commit a b:1
 fails 2 "option '-v' must come before the command" "a global letter after the command" ovlctl ls -v
+fails 3 "no such layer 'a': there are no layers in '$T/empty'$" "a store without layers is named" \
+	env -u OVLCTL_DRIVER ovlctl --root "$T/empty" show a
 fails 1 "cannot open .nowhere." "suffixes in lower case" sh -c "ovlctl import --max-size 1k nowhere"
 fails 2 "expected LAYER\\|TARGET" "umount of nothing" ovlctl umount
 fails 2 "-a takes no operands" "umount -a x" ovlctl umount -a x

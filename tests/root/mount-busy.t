@@ -10,7 +10,7 @@ need m ovlctl mount w
 fails 4 "layer 'w' is already mounted on '$m'" "mounted in this namespace" ovlctl mount w
 fails 4 "layer 'w' is already mounted on '$m'" "... on another target" ovlctl mount w mnt
 fails 4 "layer 'w' is already mounted on '$m'" "... read-only" ovlctl mount -r w mnt
-fails 4 "layer 'w' is mounted on '$m'" "... rm refuses" ovlctl rm w
+fails 4 "layer 'w' is mounted on '$m'; unmount it first" "... rm refuses" ovlctl rm w
 fails 4 "layer 'w' is mounted on '$m'" "... rm -f too" ovlctl rm -f w
 fails 4 "has layers on top of it: 'w'" "its parent" ovlctl rm a
 ovlctl umount w
