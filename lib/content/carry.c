@@ -250,5 +250,9 @@ int carry_out(struct carry *c, struct ovl_err *err)
 		rc = carry_stage(c, err);
 	if (rc == 0)
 		rc = carry_walk(c, place, err);
+	if (rc < 0 && c->temp >= 0) {
+		fs_rmtree(c->temp, CARRY_NEW, NULL);
+		unlinkat(c->on->fd, c->temp_name, AT_REMOVEDIR);
+	}
 	return rc == 0 ? carry_notes_write(c, err) : rc;
 }

@@ -35,7 +35,7 @@ static int fail(const char *path, struct ovl_err *err)
 /* All but the last are told now; the last is the error. */
 static int conflict(struct carry *c, const char *path, struct ovl_err *err)
 {
-	char *last = strdup(path);
+	char *last = strdup(*path ? path : "/");
 
 	if (!last)
 		return err_nomem(err);

@@ -13,6 +13,7 @@ struct carry_pair {
 	int upper;
 	int below; /* -1: none */
 	enum wh_dir marks;
+	bool open; /* or all is zero, as above the root of the walk */
 };
 
 /* A name in the layer. */

@@ -78,8 +78,11 @@ static void pair_close(void *ctx, void *dir)
 	struct carry_pair *p = dir;
 
 	(void)ctx;
+	if (!p->open)
+		return;
 	close_fdp(&p->upper);
 	close_fdp(&p->below);
+	p->open = false;
 }
 
 static int pair_open(void *ctx, const void *up, const char *name, void *dir)
@@ -87,7 +90,7 @@ static int pair_open(void *ctx, const void *up, const char *name, void *dir)
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 	const struct carry *c = ctx;
 	const struct carry_pair *above = up;
-	struct carry_pair p = {.below = -1};
+	struct carry_pair p = {.below = -1, .open = true};
 	bool root = strcmp(name, ".") == 0;
 	int rc = 0;
 

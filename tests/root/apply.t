@@ -185,6 +185,32 @@ d/a
 more"
 no "... and what was to go has gone" test -e d/gone -o -e d/b
 
+if can_trace; then
+	prepare
+	ok "under strace" traced -qq -o calls -e trace=close ovlctl apply l
+	no "... no descriptor is closed that is not open" grep EBADF calls
+fi
+
+# No space: what was written stays, and the rest comes when there is some.
+rm -rf d
+mkdir d
+need - mount -t tmpfs -o size=4m none d
+head -c 2000000 /dev/zero >d/other
+echo a >d/a
+need - ovlctl create -n l --on d
+need m ovlctl mount l
+echo b >"$m/a"
+head -c 3000000 /dev/zero >"$m/b"
+ovlctl umount l
+fails 1 "cannot write 'b' in .*No space left" "no space" ovlctl apply l
+is "... leaves what was written" "$(cat d/a; ls -A d)" "b
+a
+other"
+rm d/other
+ok "... and is no conflict when there is some" ovlctl apply l
+is "... for all" "$(stat -c %s d/b)" 3000000
+umount d
+
 # ---- parts -----------------------------------------------------------------------------
 
 prepare
