@@ -12,8 +12,7 @@
 static const struct opt opts[] = {
 	{'J', "json", NULL, "print JSON"},
 	{OPT_CONTENT, "content", NULL, "compare each file of the image layers, too"},
-	{OPT_REPAIR, "repair", NULL,
-		"repair what can be rebuilt from the store"},
+	{OPT_REPAIR, "repair", NULL, "repair what can be rebuilt from the store"},
 	{OPT_FROM, "from", "FILE", "with --repair: restore LAYER from its tar"},
 	{0, NULL, NULL, NULL},
 };
@@ -23,11 +22,16 @@ struct printer {
 	bool any;
 	bool files; /* some are not as they were imported */
 	bool store; /* there are errors that --repair mends */
+	bool aside; /* something was set aside */
 };
 
 static const char *verdict(const struct ovl_finding *f)
 {
-	return f->severity == OVL_NOTE ? "note" : f->repaired ? "repaired" : "error";
+	static const char *const of[] = {[OVL_LEFT] = "error",
+		[OVL_REPAIRED] = "repaired",
+		[OVL_SET_ASIDE] = "set aside"};
+
+	return f->severity == OVL_NOTE ? "note" : of[f->outcome];
 }
 
 static void print_json(struct printer *p, const struct ovl_finding *f)
@@ -80,6 +84,10 @@ static void print_next_step(const struct run *run, const struct printer *p, bool
 	if (p->store && !repair)
 		fputs("ovlctl: check: to repair the store: ovlctl check --repair\n",
 			stderr);
+	if (p->aside)
+		fputs("ovlctl: check: what was set aside may be the only copy: see "
+		      "ovlctl-check(8) before 'ovlctl prune --aside'\n",
+			stderr);
 	if (p->files)
 		fputs("ovlctl: check: to restore a layer from its tar: "
 		      "ovlctl check --repair --from FILE LAYER\n",
@@ -89,10 +97,11 @@ static void print_next_step(const struct run *run, const struct printer *p, bool
 static int print(void *ctx, const struct ovl_finding *f)
 {
 	struct printer *p = ctx;
-	bool left = f->severity == OVL_ERROR && !f->repaired;
+	bool left = f->severity == OVL_ERROR && f->outcome == OVL_LEFT;
 
 	p->files |= left && is_among(of_files, f->kind);
 	p->store |= left && is_among(of_store, f->kind);
+	p->aside |= f->outcome == OVL_SET_ASIDE;
 	progress_clear();
 	if (p->json)
 		print_json(p, f);

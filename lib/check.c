@@ -32,12 +32,13 @@ static int check_stray(
 	int rc;
 
 	if (!c->req->repair)
-		return check_found(c, OVL_ERROR, kind, "", name, false,
+		return check_found(c, OVL_ERROR, kind, "", name, OVL_LEFT,
 			"an unknown file in '%s'", in);
 	rc = aside_move(c->st, dirfd, name, in, where, c->err);
-	return rc < 0 ? rc :
-			check_found(c, OVL_ERROR, kind, "", name, true,
-				"an unknown file in '%s': set aside as %s", in, Q(where));
+	return rc < 0 ?
+		rc :
+		check_found(c, OVL_ERROR, kind, "", name, OVL_SET_ASIDE,
+			"an unknown file in '%s'; it is %s in 'aside' now", in, Q(where));
 }
 
 /* ---- layers ----------------------------------------------------------------------- */
@@ -197,7 +198,7 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 	struct layer_ref ref = {.drv = drv};
 	auto_layer l = LAYER_INIT;
 	struct ovl_err why;
-	bool mended;
+	enum ovl_outcome outcome;
 	int there = 1;
 	int r = id_is_short(name) ? driver_by_link(drv, drv_fd, name, &ref.id) : -EUCLEAN;
 
@@ -208,12 +209,12 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 	if (r < 0 && r != -EUCLEAN)
 		there = err_sys(c->err, -r, "cannot read it");
 	if (there < 0)
-		return check_found(c, OVL_ERROR, "unreadable", "", name, false,
+		return check_found(c, OVL_ERROR, "unreadable", "", name, OVL_LEFT,
 			"the link cannot be examined: %s", c->err->text);
 	if (!there)
 		return !is_dangling(c, drv, drv_fd, dir, name) ?
 			0 :
-			check_found(c, OVL_NOTE, "dangling-link", "", name, false,
+			check_found(c, OVL_NOTE, "dangling-link", "", name, OVL_LEFT,
 				"its layer does not exist; 'ovlctl prune' removes it");
 	/* An unreadable layer is reported elsewhere. */
 	if (r > 0 &&
@@ -226,11 +227,12 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 	/* Left by a process that was killed before the layer appeared; another one has
 	 * made it. */
 	if (r > 0)
-		return check_found(c, OVL_NOTE, "duplicate-link", ref.id.s, name, false,
+		return check_found(c, OVL_NOTE, "duplicate-link", ref.id.s, name,
+			OVL_LEFT,
 			"a second link to a layer whose own is %s; 'ovlctl prune' removes it",
 			l.meta.link);
-	mended = c->req->repair && unlinkat(dir, name, 0) == 0;
-	return check_found(c, OVL_ERROR, "bad-link", "", name, mended,
+	outcome = c->req->repair && unlinkat(dir, name, 0) == 0 ? OVL_REPAIRED : OVL_LEFT;
+	return check_found(c, OVL_ERROR, "bad-link", "", name, outcome,
 		"%s is not a link to a layer", Q(name));
 }
 
@@ -285,7 +287,7 @@ static int check_name_file(struct checker *c, int dir, const char *file)
 {
 	char name[NAME_LEN_MAX + 1] = "";
 	enum name_state state = names_state(c->st, file, name, c->err);
-	bool mended;
+	enum ovl_outcome outcome;
 
 	if (state != NAME_GOOD)
 		state = confirmed_state(c, file, name);
@@ -293,18 +295,18 @@ static int check_name_file(struct checker *c, int dir, const char *file)
 	case NAME_GOOD:
 	case NAME_GONE: return 0;
 	case NAME_UNREAD:
-		return check_found(
-			c, OVL_ERROR, "unreadable", "", name, false, "%s", c->err->text);
+		return check_found(c, OVL_ERROR, "unreadable", "", name, OVL_LEFT, "%s",
+			c->err->text);
 	case NAME_PASSING:
-		return check_found(c, OVL_NOTE, "dangling-name", "", file, false,
+		return check_found(c, OVL_NOTE, "dangling-name", "", file, OVL_LEFT,
 			"the name was never given; 'ovlctl prune' removes it");
 	case NAME_DANGLING:
-		return check_found(c, OVL_NOTE, "dangling-name", "", name, false,
+		return check_found(c, OVL_NOTE, "dangling-name", "", name, OVL_LEFT,
 			"no layer has this name; 'ovlctl prune' removes it");
 	default: break;
 	}
-	mended = c->req->repair && unlinkat(dir, file, 0) == 0;
-	return check_found(c, OVL_ERROR, "bad-name", "", file, mended,
+	outcome = c->req->repair && unlinkat(dir, file, 0) == 0 ? OVL_REPAIRED : OVL_LEFT;
+	return check_found(c, OVL_ERROR, "bad-name", "", file, outcome,
 		"%s is not the name of a layer", Q(file));
 }
 
@@ -328,7 +330,7 @@ static int note_left(void *ctx, const struct ovl_pruned *p)
 {
 	struct checker *c = ctx;
 
-	return check_found(c, OVL_NOTE, p->what, "", p->name, false,
+	return check_found(c, OVL_NOTE, p->what, "", p->name, OVL_LEFT,
 		"%s; 'ovlctl prune' removes it", p->why);
 }
 
@@ -361,8 +363,8 @@ static int note_aside(struct checker *c)
 	int r;
 
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = check_found(c, OVL_NOTE, "aside", "", name, false,
-			"set aside by a repair; 'ovlctl prune --aside' removes it");
+		r = check_found(c, OVL_NOTE, "aside", "", name, OVL_LEFT,
+			"set aside by a repair; see ovlctl-check(8), 'What is set aside'");
 		if (r)
 			return r;
 	}
@@ -418,7 +420,7 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 		return -EPERM;
 	st->look_only = !req->repair;
 	rc = req->layer ? check_only(&c) : check_store(&c);
-	if ((c.result & OVL_CHECK_REPAIRED) && st->cfg.sync != OVL_SYNC_NONE &&
+	if (c.result && req->repair && st->cfg.sync != OVL_SYNC_NONE &&
 		syncfs(st->fd) < 0 && rc == 0)
 		rc = err_sys(err, errno, "cannot sync the store");
 	st->look_only = false;

@@ -476,10 +476,17 @@ enum ovl_severity {
 	OVL_ERROR
 };
 
+/* What came of a finding of check. */
+enum ovl_outcome {
+	OVL_LEFT,
+	OVL_REPAIRED,
+	OVL_SET_ASIDE /* moved to aside/: out of the way, and perhaps the only copy */
+};
+
 /* A finding of check. Strings are valid during the call. */
 struct ovl_finding {
 	enum ovl_severity severity;
-	bool repaired;
+	enum ovl_outcome outcome;
 	const char *kind; /* a word for scripts, see ovlctl-check(8) */
 	const char *id; /* of the layer; empty: of none */
 	const char *path; /* in the layer's tree, or a file in the store; may be empty */
@@ -498,7 +505,7 @@ struct ovl_check {
 /* Bits of the result, as those of fsck. */
 enum {
 	OVL_CHECK_REPAIRED = 1,
-	OVL_CHECK_ERRORS = 4, /* faults are left */
+	OVL_CHECK_ERRORS = 4, /* faults are left, or something was set aside */
 	OVL_CHECK_NOT = 8 /* could not be checked */
 };
 

@@ -85,7 +85,8 @@ static int check_children(
 	if (rc >= 0 && c.aside.drv)
 		rc = err_status(err, OVL_BUSY,
 			"layer '%s' may be the parent of a layer that a repair set "
-			"aside as '%s.%.12s...'; 'ovlctl prune --aside' removes that one",
+			"aside as '%s.%.12s...'; see ovlctl-check(8) before 'ovlctl "
+			"prune --aside' removes that one",
 			family_label(f, m, label), c.aside.drv->name, c.aside.id.s);
 	else if (rc >= 0 && c.n)
 		rc = err_status(err, OVL_BUSY,

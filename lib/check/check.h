@@ -33,22 +33,22 @@ struct checker {
 			    * meanwhile */
 	unsigned looks; /* how often names were looked at again, in all */
 	struct report later; /* held back: kind, id, path, text; how: severity and
-			      * repaired */
+			      * outcome */
 	atomic_uint_fast64_t bytes; /* bytes and entries of content checked so far */
 	atomic_uint_fast64_t entries;
 	uint64_t total; /* bytes of content to be checked; 0: not known yet */
 };
 
-/* Reports a finding. mended: it was repaired. Returns the result of fn. */
+/* Reports a finding. Returns the result of fn. */
 int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
-	const char *id, const char *path, bool mended, const char *fmt, ...)
+	const char *id, const char *path, enum ovl_outcome outcome, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8)));
 
 /* A fault of a layer as a whole, as it is, or repaired. */
 #define check_fault(c, kind, id, ...) \
-	check_found(c, OVL_ERROR, kind, id, "", false, __VA_ARGS__)
+	check_found(c, OVL_ERROR, kind, id, "", OVL_LEFT, __VA_ARGS__)
 #define check_mended(c, kind, id, ...) \
-	check_found(c, OVL_ERROR, kind, id, "", true, __VA_ARGS__)
+	check_found(c, OVL_ERROR, kind, id, "", OVL_REPAIRED, __VA_ARGS__)
 
 /* After c->holding, without the lock: reports the findings that were held back.
  * Returns r, or the result of fn. */

@@ -63,7 +63,7 @@ static int report_difference(void *ctx, const struct compared *one, struct ovl_e
 			is_clamped(&one->want->st_mtim, &one->have->st_mtim))
 			continue;
 		rc = check_found(x->c, OVL_ERROR, one->fault[i].kind, x->l->id.s,
-			one->path, false, "%s %s", Q(*one->path ? one->path : "/"),
+			one->path, OVL_LEFT, "%s %s", Q(*one->path ? one->path : "/"),
 			one->fault[i].how);
 	}
 	return rc;
@@ -111,7 +111,7 @@ static int report_bad(struct content *x)
 
 		if (!*path || in_place(x, path, why))
 			rc = check_found(x->c, OVL_ERROR, *path ? "data" : "recipe",
-				x->l->id.s, path, false, "%s %s",
+				x->l->id.s, path, OVL_LEFT, "%s %s",
 				Q(*path ? path : "its recipe"), why);
 	}
 	return rc;

@@ -9,7 +9,8 @@
 static int report_finding(struct checker *c, const struct ovl_finding *f)
 {
 	if (f->severity == OVL_ERROR)
-		c->result |= f->repaired ? OVL_CHECK_REPAIRED : OVL_CHECK_ERRORS;
+		c->result |= f->outcome == OVL_REPAIRED ? OVL_CHECK_REPAIRED :
+							  OVL_CHECK_ERRORS;
 	c->ended = c->fn(c->ctx, f);
 	return c->ended;
 }
@@ -19,7 +20,7 @@ static int report_finding(struct checker *c, const struct ovl_finding *f)
 
 static int hold_back(struct checker *c, const struct ovl_finding *f)
 {
-	const struct report_row row = {.how = f->severity << 1 | f->repaired,
+	const struct report_row row = {.how = f->severity << 2 | f->outcome,
 		.text = {f->kind, f->id, f->path, f->text}};
 
 	if (report_add(&c->later, &row) < 0)
@@ -33,14 +34,14 @@ static int hold_back(struct checker *c, const struct ovl_finding *f)
 }
 
 int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
-	const char *id, const char *path, bool mended, const char *fmt, ...)
+	const char *id, const char *path, enum ovl_outcome outcome, const char *fmt, ...)
 {
 	char text[600];
 	struct ovl_finding f = {.severity = severity,
 		.kind = kind,
 		.id = id,
 		.path = path,
-		.repaired = mended,
+		.outcome = outcome,
 		.text = text};
 	va_list ap;
 
@@ -56,8 +57,8 @@ int check_flush(struct checker *c, int r)
 	for (size_t i = 0; i < c->later.n && !c->ended; i++) {
 		const struct report_row *row = &c->later.row[i];
 		const struct ovl_finding f = {
-			.severity = row->how >> 1,
-			.repaired = row->how & 1,
+			.severity = row->how >> 2,
+			.outcome = row->how & 3,
 			.kind = row->text[0],
 			.id = row->text[1],
 			.path = row->text[2],

@@ -84,8 +84,8 @@ static int report_rest(struct heal *h)
 	for (size_t i = 0; i < h->told.n && rc == 0; i++) {
 		const char *const *text = h->told.row[i].text;
 
-		rc = check_found(h->c, OVL_ERROR, text[1], h->l->id.s, text[0], true,
-			"%s %s", Q(*text[0] ? text[0] : "/"), text[2]);
+		rc = check_found(h->c, OVL_ERROR, text[1], h->l->id.s, text[0],
+			OVL_REPAIRED, "%s %s", Q(*text[0] ? text[0] : "/"), text[2]);
 	}
 	return rc;
 }

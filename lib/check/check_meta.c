@@ -394,6 +394,6 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 	if (rc < 0)
 		return rc;
 	driver_retract(drv, l->drv_fd, l->meta.link, &ref->id, NULL);
-	return check_mended(c, "meta", ref->id.s,
-		"its file .layer is missing or damaged: set aside as '%s'", where);
+	return check_found(c, OVL_ERROR, "meta", ref->id.s, "", OVL_SET_ASIDE,
+		"its file .layer is missing or damaged; it is 'aside/%s' now", where);
 }

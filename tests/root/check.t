@@ -163,17 +163,20 @@ damage meta yes "no lowers, where only an image layer can have none" \
 damage "meta parent" no "torn metadata of a layer with children, and no recipe" \
 	'rm "$S/$DRV/$a/.layer" "$S/$DRV/$a/.recipe"'
 
-# What cannot be made out is put aside, whole.
+# What cannot be made out is put aside, whole. It may be all that is left of somebody's work.
+look_first="ovlctl: check: what was set aside may be the only copy: see ovlctl-check(8) before 'ovlctl prune --aside'"
 aside() { # KIND NAME WHAT COMMAND
 	[ "$named" ] || rm -f "$S"/names/* "$S"/$DRV/*/.names/*
 	eval "$4"
-	ovlctl check -J --repair >out
-	is "$3: status" "$?" 1
-	like "$3: put aside" "^repaired $1 .*set aside as '$2'" \
+	ovlctl check -J --repair >out 2>err
+	is "$3: status" "$(($? & 4)):$(cat err)" "4:$look_first"
+	like "$3: put aside" "^set aside $1 .* it is '(aside/)?$2'.* now\$" \
 		"$(jq -r '.[] | .verdict + " " + .kind + " " + .text' out)"
 	ok "... where it is" [ -e "$S/aside/$2" ]
 	ovlctl check >out
 	is "... and the store is sound" "$?:$(grep -v '^note: aside\|dangling' out)" "0:"
+	like "... and says where to read on" "^note: aside .*: set aside by a repair; see ovlctl-check\(8\)" \
+		"$(cat out)"
 	ovlctl prune >out
 	ok "... prune leaves it" [ -e "$S/aside/$2" ]
 	like "... but says it would take it" "^aside $2 " "$(ovlctl prune --aside --dry-run)"
@@ -345,8 +348,10 @@ is "... and it has none" "$(ovlctl ls -nr -o PARENT "$lone")" ""
 restored
 lost() { # WHAT COMMAND: not made out, but put aside
 	eval "$2"
-	ovlctl check --repair >out
-	is "$1: put aside" "$?:$(sed -n 's/.*\(set aside as\).*/\1/p' out)" "1:set aside as"
+	ovlctl check --repair >out 2>err
+	is "$1: put aside" "$?:$(sed -n 's/^\(set aside: layer\).* it is .aside.* now$/\1/p' out)" \
+		"4:set aside: layer"
+	is "... and is to be looked at" "$(cat err)" "$look_first"
 }
 rm "$S/$DRV/$b/.children/$lone" 2>err
 lost "no metadata, no link" 'rm -f "$S/$DRV/$lone/.layer" "$S/$DRV/$lone/link"'
@@ -356,10 +361,12 @@ lost "a whiteout in a layer that nothing calls a child" ': >"$S/$DRV/$lone/.laye
 restored
 
 # What a layer that was put aside may be built on stays until that goes.
+echo work >"$S/$DRV/$w/$UPPER/mine"
+mknod "$S/$DRV/$w/$UPPER/g" c 0 0
 lost "a hint and a file that disagree" 'c=$(printf "file name=c\nend\n" | mktar | ovlctl import -)
 	v=$(ovlctl create "$c"); rm "$S/$DRV/$w/.layer"; cp "$S/$DRV/$v/$LOWER" "$S/$DRV/$w/$LOWER"; ovlctl rm "$v"'
 for l in $b $c; do
-	fails 4 "may be the parent of a layer that a repair set aside as '$DRV.$(echo "$w" | cut -c1-12)...'; 'ovlctl prune --aside'" \
+	fails 4 "may be the parent of a layer that a repair set aside as '$DRV.$(echo "$w" | cut -c1-12)...'; see ovlctl-check.8. before 'ovlctl prune --aside'" \
 		"its parent is not removed" ovlctl rm $l
 	fails 4 "a repair set aside" "... with -r" ovlctl rm -r $l
 done
@@ -368,6 +375,18 @@ is "... and knows of it after prune" "$(ls "$S/$DRV/$b/.children"; ls "$S/$DRV/$
 $w"
 ovlctl prune --layers --older-than 0 >out
 is "... which leaves it" "$(ovlctl ls -nr -o ID $b $c | wc -l)" 2
+# As ovlctl-check(8) says.
+ok "its files are there" grep -q work "$S/aside/$DRV.$w/$UPPER/mine"
+is "its parent may be one of two" "$(ls -d "$S/$DRV"/*/.children/"$w" | wc -l)" 2
+need new ovlctl create -n rescued $b
+need - cp -a "$S/aside/$DRV.$w/$UPPER/." "$S/$DRV/$new/$UPPER/"
+is "... and can be had again" "$(ovlctl diff rescued)" "D /g
+A /mine"
+need - ovlctl mount rescued
+is "... all of them" "$(cd "$(ovlctl ls -nr -o MOUNTPOINT rescued)" && echo * && cat mine)" "f mine
+work"
+need - ovlctl umount rescued
+need - ovlctl rm rescued
 ok "prune --aside" ovlctl prune --aside
 ok "... and they can go" ovlctl rm $b $c
 
