@@ -194,15 +194,15 @@ static int nothing(const struct images *im, const char *want, const struct platf
 		return err_say(err, ENOENT, "the image is for %s, not for %s",
 			im->others.data ? im->others.data : "", p->text);
 	if (im->n_others)
-		return err_say(err, ENOENT, "it has no image for %s, only for %s",
-			p->text, im->others.data ? im->others.data : "");
+		return err_say(err, ENOENT, "no image for %s, only for %s", p->text,
+			im->others.data ? im->others.data : "");
 	if (im->n_names > 8)
 		snprintf(more, sizeof(more), " and %u more", im->n_names - 8);
 	if (want && im->n_names)
-		return err_say(err, ENOENT, "it has no image %s, only %s%s", Q(want),
+		return err_say(err, ENOENT, "no image %s; it has %s%s", Q(want),
 			im->names.data ? im->names.data : "", more);
-	return want ? err_say(err, ENOENT, "it has no image %s", Q(want)) :
-		      err_say(err, ENOENT, "it has no image");
+	return want ? err_say(err, ENOENT, "no image %s", Q(want)) :
+		      err_say(err, ENOENT, "no image");
 }
 
 int image_read(struct source *s, const char *want, const char *platform,

@@ -448,7 +448,7 @@ chosen old:1 "$id_index_docker_io_library_old_1"
 chosen ghcr.io/x/y:1 "$id_ghcr_io_x_y_1"
 chosen localhost:5000/z:1 "$id_localhost_5000_z_1"
 for w in alpine x/y:1 z:1 ghcr.io/library/alpine:3; do
-	fails 1 "it has no image '$w', only docker.io/library/alpine:3, .*ghcr.io/x/y:1, localhost:5000/z:1$" \
+	fails 1 "no image '$w'; it has docker.io/library/alpine:3, .*ghcr.io/x/y:1, localhost:5000/z:1$" \
 		"--image $w is none of them" ovlctl import --image "$w" set.tar
 done
 c=$(jq -r '.[3].Config' set/manifest.json)
@@ -456,7 +456,7 @@ c=${c%.json}
 for w in "sha256:$c" "$c" "sha256:$(printf %.8s "$c")" "$(printf %.12s "$c")"; do
 	chosen "$w" "$id_ghcr_io_x_y_1"
 done
-fails 1 "it has no image 'sha256:0000'" "--image of a digest that is not there" ovlctl import --image sha256:0000 set.tar
+fails 1 "no image 'sha256:0000'" "--image of a digest that is not there" ovlctl import --image sha256:0000 set.tar
 
 # Configs that other programs name otherwise.
 mv "set/$c.json" "set/sha256:$c"
@@ -486,12 +486,12 @@ takes "--image of an image without a name" "$(sha 3.tar)" "" ovlctl import --ima
 empty_store
 takes "--image of another platform's manifest" "$two" "image .* is for linux/$foreign" ovlctl import --image "sha256:$my" $L
 empty_store
-fails 1 "it has no image 'x', only app:1, sha256:" "--image that is not there" ovlctl import --image x $L
+fails 1 "no image 'x'; it has app:1, sha256:" "--image that is not there" ovlctl import --image x $L
 printf '[%s]' "$(for i in 1 2 3 4 5 6 7 8 9 10; do
 	printf '{"Config":"c.json","RepoTags":["t:%s"],"Layers":["1.tar"]}\n' $i
 done | paste -sd,)" >manifest.json
 tar -cf ten.tar manifest.json c.json 1.tar
-fails 1 "it has no image 'x', only t:1, t:2, t:3, t:4, t:5, t:6, t:7, t:8 and 2 more" \
+fails 1 "no image 'x'; it has t:1, t:2, t:3, t:4, t:5, t:6, t:7, t:8 and 2 more" \
 	"... and the list is not endless" ovlctl import --image x ten.tar
 
 # skopeo's dir:, which is podman's docker-dir.

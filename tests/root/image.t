@@ -148,7 +148,7 @@ empty_store
 is "--image chooses" "$(ovlctl import --image b:1 two.tar >/dev/null; ovlctl ls -nr -o NAME | grep .)" "b:1"
 ok "... :latest may be left out" ovlctl import --image c two.tar
 before=$(store_state)
-fails 1 "it has no image 'd:1'" "--image that is not there" ovlctl import --image d:1 two.tar
+fails 1 "no image 'd:1'" "--image that is not there" ovlctl import --image d:1 two.tar
 fails 2 "3 images, and -n can name only one" "-n for several images" ovlctl import -n x two.tar
 is "... nothing changes" "$(store_state)" "$before"
 empty_store
@@ -168,7 +168,7 @@ is "... has the name" "$(ovlctl ls -nr -o NAME)" "multi:1"
 empty_store
 is "--platform with a variant" "$(ovlctl import --platform linux/arm/v7 multi)" "$(sha 2.tar)"
 empty_store
-fails 1 "it has no image for linux/s390x, only for linux/sparc64, linux/arm/v7, linux/$machine" \
+fails 1 "no image for linux/s390x, only for linux/sparc64, linux/arm/v7, linux/$machine" \
 	"a platform that is not there" ovlctl import --platform linux/s390x multi
 fails 1 "no image for linux/arm/v6" "a variant that is not there" ovlctl import --platform linux/arm/v6 multi
 fails 1 "the image is for linux/$machine, not for linux/s390x" "of a single image too" \
@@ -254,7 +254,7 @@ broken "is missing|is not a regular file" "a directory for a layer" "rm blobs/sh
 broken "is not an image" "no index" "rm index.json"
 broken "'index.json' is not JSON: line 2" "an index that is no JSON" "echo '{' >index.json"
 broken "the index has no manifests" "an index of nothing" "echo '{}' >index.json"
-broken "it has no image" "an empty index" "echo '{\"manifests\":[]}' >index.json"
+broken "no image" "an empty index" "echo '{\"manifests\":[]}' >index.json"
 broken "version '9.0.0'" "a layout of the future" "echo '{\"imageLayoutVersion\":\"9.0.0\"}' >oci-layout"
 broken "over 4 MiB" "an index of 5 MB" "(cat index.json; head -c 5000000 /dev/zero | tr '\\0' ' ') >x; mv x index.json"
 broken "is not a sha256 digest" "a digest that leads elsewhere" \
