@@ -316,8 +316,7 @@ static int keep_value(struct run *run, int id, struct ovl_err *err)
 	return 0;
 }
 
-/* Options may follow operands, as in other GNU programs; "--" ends them. If a command
- * follows an operand, another "--" may be before it. */
+/* Options may follow operands, as in other GNU programs; "--" ends them. */
 int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 {
 	struct opt opts[MAX_OPTS + 1] = {{0, NULL, NULL, NULL}};
@@ -350,11 +349,6 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 	}
 	run->operand = argv + optind;
 	run->n_operands = argc - optind;
-	if (run->cmd->runs && run->n_operands > 1 && strcmp(run->operand[1], "--") == 0) {
-		run->operand[1] = run->operand[0];
-		run->operand++;
-		run->n_operands--;
-	}
 	return check_operands(run, err);
 }
 

@@ -83,6 +83,7 @@ struct cmd {
 	bool quick; /* calls no library but libc and libuuid: see late.c */
 	int failed; /* exit status for "failed"; 0: the common one */
 	int unable; /* exit status for every failure, if run.exit is 0; 0: by what failed */
+	int makes; /* the option with which it creates a missing store; 0: none */
 	bool runs; /* options end at the first operand: what follows is a command */
 	/* A program of its own, not a command of ovlctl: its exit status after a failure. */
 	int (*exit_status)(int rc, enum ovl_status status);

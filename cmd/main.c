@@ -143,8 +143,9 @@ static int run_command(struct globals *g, struct run *run)
 	if (check_stdout(run) < 0 || (!run->cmd->quick && late_load(run->err) < 0))
 		return -1;
 	if (run->cmd->access != NO_STORE) {
-		rc = ovl_open(
-			&run->st, &g->cfg, run->cmd->access == MAKE_STORE, run->err);
+		rc = ovl_open(&run->st, &g->cfg,
+			run->cmd->access == MAKE_STORE || opt_given(run, run->cmd->makes),
+			run->err);
 		if (rc < 0)
 			return rc;
 	}

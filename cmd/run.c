@@ -13,8 +13,9 @@
 #define MAX_BINDS 256
 
 static const struct opt opts[] = {
-	{'n', "name", "NAME", "keep the changes as an image layer of that name"},
-	{OPT_KEEP, "keep", NULL, "keep the changes as an image layer"},
+	{'n', "name", "NAME", "keep the changes as a layer of that name"},
+	{OPT_ON, "on", "DIR", "over this directory of the host, not in a layer"},
+	{OPT_KEEP, "keep", NULL, "keep the changes as a layer"},
 	{OPT_ID_FILE, "id-file", "FILE", "write the id of that layer to FILE"},
 	{OPT_TMPFS, "tmpfs", "[=SIZE]", "keep the changes in memory meanwhile"},
 	{'C', "chdir", "DIR", "change to DIR inside (default /)"},
@@ -114,26 +115,51 @@ static int run_it(struct run *run, struct ovl_run *req)
 	return rc;
 }
 
+/* What cannot be given together. */
+static int check_options(struct run *run, const struct ovl_run *req)
+{
+	if (!*req->argv)
+		return usage(run->err,
+			"expected LAYER CMD or --on DIR CMD; see 'ovlctl run --help'");
+	if (opt_given(run, OPT_ID_FILE) && !req->keep && !req->name)
+		return usage(run->err, "--id-file needs -n or --keep");
+	if (req->on && opt_given(run, OPT_BIND))
+		return usage(run->err, "--on and --bind cannot be used together");
+	if (req->on && req->in_memory && (req->keep || req->name))
+		return usage(run->err,
+			"with --on, changes in memory cannot be kept: leave out --tmpfs");
+	return 0;
+}
+
+/* The command begins after LAYER, and perhaps another "--". */
+static char **find_command(const struct run *run)
+{
+	char **argv = run->operand + !opt_given(run, OPT_ON);
+
+	if (argv > run->operand && *argv && strcmp(*argv, "--") == 0)
+		argv++;
+	return argv;
+}
+
 static int run_run(struct run *run)
 {
 	struct ovl_run req = {
 		.layer = run->operand[0],
+		.on = opt_value(run, OPT_ON),
 		.name = opt_value(run, 'n'),
 		.keep = opt_given(run, OPT_KEEP),
 		.in_memory = opt_given(run, OPT_TMPFS),
 		.dir = opt_value(run, 'C'),
-		.argv = run->operand + 1,
+		.argv = find_command(run),
 		.umask = run->umask,
 		.nofile = run->nofile,
 	};
 	struct ovl_bind binds[MAX_BINDS];
 	char *texts[MAX_BINDS];
-	int rc = 0;
+	int rc = check_options(run, &req);
 
-	if (req.in_memory && *opt_value(run, OPT_TMPFS))
+	if (rc == 0 && req.in_memory && *opt_value(run, OPT_TMPFS))
 		rc = opt_number(run, OPT_TMPFS, &req.memory);
-	if (rc == 0 && opt_given(run, OPT_ID_FILE) && !req.keep && !req.name)
-		rc = usage(run->err, "--id-file needs -n or --keep");
 	if (rc == 0)
 		rc = take_binds(run, binds, texts, &req);
 	if (rc == 0)
@@ -146,15 +172,16 @@ static int run_run(struct run *run)
 const struct cmd cmd_run = {
 	.name = "run",
 	.synopsis = "[-n NAME | --keep] [--id-file FILE] [--tmpfs[=SIZE]] [-C DIR]\n"
-		    " [--bind SRC[:DST][:rw]]... LAYER [--] CMD [ARG...]",
+		    " [--bind SRC[:DST][:rw]]... [--on DIR | LAYER] [--] CMD [ARG...]",
 	.summary = "run a command in a layer, and keep or drop its changes",
 	.completes = "layer file",
 	.others = "exec chroot shell enter",
 	.opts = opts,
-	.min_operands = 2,
+	.min_operands = 1,
 	.max_operands = UNLIMITED,
 	.access = READ_STORE,
 	.unable = 125,
+	.makes = OPT_ON,
 	.runs = true,
 	.fn = run_run,
 };

@@ -228,7 +228,10 @@ struct ovl_bind {
 
 struct ovl_run {
 	const char *layer;
-	const char *name; /* to give to the new image layer; NULL: none */
+	/* Instead: a directory of the host, see ovl_create. The command finds the root
+	 * directory of the host, and the view on that directory. */
+	const char *on;
+	const char *name; /* to give to the new layer; NULL: none */
 	bool keep; /* also without a name */
 	bool in_memory; /* the new layer is kept in memory meanwhile... */
 	uint64_t memory; /* ...of at most so many bytes; 0: as the kernel chooses */
@@ -244,7 +247,7 @@ struct ovl_ran {
 	/* The command's exit status, 128 and the number of the signal that ended it; after a
 	 * failure 125, or 126 the command cannot be run, 127 there is none. */
 	int status;
-	bool kept; /* as image layer id */
+	bool kept; /* as layer id: an image layer, or on a directory a writable one */
 	struct ovl_id id;
 };
 

@@ -25,7 +25,9 @@
 #include "mount/mounts.h"
 #include "mount/mountspec.h"
 #include "mount/superblock.h"
+#include "mount/upper.h"
 #include "run/inside.h"
+#include "run/over.h"
 #include "run/spawn.h"
 #include "run/userns.h"
 #include "stage/stage.h"
@@ -45,6 +47,7 @@ struct running {
 	struct inside in;
 	bool ordinary; /* in a user namespace of his own */
 	struct layer base; /* an image layer, open and locked; else not open */
+	struct ondir on; /* the directory of the host that the new layer is on */
 	int memory; /* the root of the file system in memory; -1: none */
 	struct stage outer; /* that, as a stage */
 	struct stage stage; /* the new layer, or only the floor */
@@ -53,6 +56,17 @@ struct running {
 };
 
 /* ---- before ----------------------------------------------------------------------- */
+
+static const struct driver *drv_of(const struct running *r)
+{
+	return r->base.fd < 0 ? r->st->drv : r->base.drv;
+}
+
+/* A new layer, or the one that was named? */
+static bool is_new(const struct running *r)
+{
+	return r->base.fd >= 0 || r->req->on;
+}
 
 static int begin_in_memory(struct running *r, struct ovl_err *err)
 {
@@ -66,19 +80,18 @@ static int begin_in_memory(struct running *r, struct ovl_err *err)
 		return err_sys(err, errno, "cannot make a file system in memory");
 	if (id_random(&id) < 0)
 		return err_sys(err, errno, "cannot make an id");
-	if (stage_begin_at(r->st, r->base.drv, dir, &r->outer, err) < 0)
+	if (stage_begin_at(r->st, drv_of(r), dir, &r->outer, err) < 0)
 		return -EIO;
 	return stage_begin_within(&r->outer, id.s, &r->stage, err);
 }
 
 static int begin_stage(struct running *r, struct ovl_err *err)
 {
-	const struct driver *drv = r->base.fd < 0 ? r->st->drv : r->base.drv;
 	auto_fd floor = -1;
 	int rc = r->req->in_memory ? begin_in_memory(r, err) :
-				     stage_begin(r->st, drv, NULL, &r->stage, err);
+				     stage_begin(r->st, drv_of(r), NULL, &r->stage, err);
 
-	if (rc < 0)
+	if (rc < 0 || r->on.path.len)
 		return rc;
 	snprintf(r->floor, sizeof(r->floor), MOUNT_STAGED "%s/" FLOOR, r->stage.name);
 	if (mkdirat(r->stage.fd, FLOOR, 0755) < 0)
@@ -91,17 +104,19 @@ static int begin_stage(struct running *r, struct ovl_err *err)
 
 static int fill_stage(struct running *r, struct ovl_err *err)
 {
-	int rc = stage_fill_empty(&r->stage, &r->base, NULL, meta_now(), err);
+	const struct layer *base = r->base.fd < 0 ? NULL : &r->base;
+	struct ondir *on = r->req->on ? &r->on : NULL;
+	int rc = stage_fill_empty(&r->stage, base, on, meta_now(), err);
 
 	if (rc < 0)
 		return rc;
 	r->l = (struct layer){
 		.st = r->st,
-		.drv = r->base.drv,
-		.drv_fd = r->base.drv_fd,
+		.drv = r->stage.drv,
+		.drv_fd = r->stage.drv_fd,
 		.fd = r->stage.fd,
 		.staged = true,
-		.floor = r->floor,
+		.floor = *r->floor ? r->floor : NULL,
 	};
 	memcpy(r->l.id.s, r->stage.name, sizeof(r->l.id.s));
 	return meta_read(r->l.fd, &r->l.meta, err);
@@ -124,15 +139,17 @@ static int refuse_kept(const struct ovl_run *req, struct ovl_err *err)
 static int open_base(struct running *r, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
-	int rc = layer_open(r->st, r->req->layer, LOCK_SH, &l, err);
+	int rc;
 
-	if (rc < 0)
+	if (r->req->on)
+		return ondir_choose(r->st, r->req->on, &r->on, err);
+	rc = layer_open(r->st, r->req->layer, LOCK_SH, &l, err);
+	if (rc == 0 && l.meta.kind == OVL_WRITABLE)
+		rc = refuse_kept(r->req, err);
+	if (rc == 0 && l.meta.on_dir)
+		rc = ondir_open(&l, &r->on, err);
+	if (rc < 0 || l.meta.kind == OVL_WRITABLE)
 		return rc;
-	rc = ondir_refuse(&l, r->req->layer, err);
-	if (rc < 0)
-		return rc;
-	if (l.meta.kind == OVL_WRITABLE)
-		return refuse_kept(r->req, err);
 	rc = driver_check_depth(&l, OVL_WRITABLE, err);
 	if (rc < 0)
 		return rc;
@@ -165,13 +182,24 @@ static int move_in(struct running *r, struct ovl_err *err)
 	return 0;
 }
 
-/* Nobody needs what is in it after a crash, so nothing is synced (volatile). */
+/* Where the view is mounted. */
+static int open_target(const struct running *r)
+{
+	return r->req->on ?
+		open(r->on.path.data, O_PATH | O_DIRECTORY | O_CLOEXEC) :
+		openat(r->l.fd, r->l.drv->merged, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Nobody needs what is in it after a crash, so nothing is synced (volatile), unless it is to
+ * be a layer as it is. */
 static int mount_staged(struct running *r, struct ovl_err *err)
 {
+	bool stays = r->req->on && (r->req->keep || r->req->name);
+	const char *options = stays ? NULL : "volatile";
 	auto_mountspec spec = {0};
-	auto_free char *source = mounts_source(&r->base);
-	auto_fd target = fs_open_dir(r->l.fd, r->l.drv->merged);
-	int rc = source ? mountspec_build(&r->l, "volatile", false, &spec, err) :
+	auto_free char *source = mounts_source(r->req->on ? &r->l : &r->base);
+	auto_fd target = open_target(r);
+	int rc = source ? mountspec_build(&r->l, options, false, &spec, err) :
 			  err_nomem(err);
 
 	if (rc == 0)
@@ -182,17 +210,41 @@ static int mount_staged(struct running *r, struct ovl_err *err)
 		return rc;
 	rc = mountspec_mount(&spec, &r->l, source, target);
 	if (rc < 0)
-		return explain_mount(&r->l, r->req->layer, &spec, "/", -rc, err);
-	return openat(r->l.fd, r->l.drv->merged, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return explain_mount(&r->l, r->req->on ? "new" : r->req->layer, &spec,
+			r->req->on ? r->on.path.data : "/", -rc, err);
+	return open_target(r);
 }
 
 static int mount_writable(struct running *r, struct ovl_err *err)
 {
-	const struct ovl_mount req = {.layer = r->req->layer, .floor = r->floor};
+	const struct ovl_mount req = {
+		.layer = r->req->layer,
+		.target = r->on.path.data,
+		.floor = *r->floor ? r->floor : NULL,
+	};
 	auto_free char *where = NULL;
 	int rc = ovl_mount(r->st, &req, &where, err);
 
 	return rc < 0 ? rc : open(where, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int mount_view(struct running *r, struct ovl_err *err)
+{
+	return is_new(r) ? mount_staged(r, err) : mount_writable(r, err);
+}
+
+static int enter_directory(struct running *r, struct ovl_err *err)
+{
+	auto_free char *cwd = getcwd(NULL, 0);
+	auto_over over = {0};
+	auto_fd view = -1;
+	int rc = cwd ? over_take(r->on.path.data, &over, err) :
+		       err_sys(err, errno, "cannot find the working directory");
+
+	if (rc < 0)
+		return rc;
+	view = mount_view(r, err);
+	return view < 0 ? view : over_enter(r->st, &over, cwd, err);
 }
 
 static int enter(void *ctx, struct ovl_err *err)
@@ -207,11 +259,25 @@ static int enter(void *ctx, struct ovl_err *err)
 		rc = move_in(r, err);
 	if (rc < 0)
 		return rc;
-	root = r->base.fd < 0 ? mount_writable(r, err) : mount_staged(r, err);
+	if (r->on.path.len)
+		return enter_directory(r, err);
+	root = mount_view(r, err);
 	return root < 0 ? root : inside_enter(&r->in, root, err);
 }
 
 /* ---- after ------------------------------------------------------------------------ */
+
+/* On a directory, it is the writable layer that is kept. */
+static int keep_writable(struct running *r, struct ovl_id *id, struct ovl_err *err)
+{
+	int rc = id_random(id) < 0 ? err_sys(err, errno, "cannot make an id") : 0;
+
+	upper_set_idle(&r->l, NULL);
+	if (rc == 0)
+		rc = stage_commit(
+			&r->stage, id, NULL, r->req->name, store_durable(r->st), err);
+	return rc < 0 ? rc : 0;
+}
 
 static int keep(struct running *r, struct ovl_id *id, struct ovl_err *err)
 {
@@ -244,8 +310,8 @@ static int run(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 	int rc;
 
 	r->ordinary = geteuid() != 0;
-	rc = r->ordinary ? userns_enter(&alone, err) : 0;
-	if (rc == 0 && alone)
+	rc = r->ordinary ? userns_enter(!req->on, &alone, err) : 0;
+	if (rc == 0 && alone && !req->on)
 		store_detail(r->st,
 			"only the user himself is mapped: he has no range in "
 			"/etc/subuid and /etc/subgid, or no newuidmap");
@@ -257,13 +323,13 @@ static int run(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 		rc = names_check(r->st, req->name, NULL, false, err);
 	if (rc == 0)
 		rc = begin_stage(r, err);
-	if (rc == 0 && r->base.fd >= 0)
+	if (rc == 0 && is_new(r))
 		rc = fill_stage(r, err);
 	if (rc == 0)
 		rc = spawn_run(&s, &ran->status, err);
 	if (rc < 0 || ran->status != 0 || !(req->keep || req->name))
 		return rc;
-	rc = keep(r, &ran->id, err);
+	rc = req->on ? keep_writable(r, &ran->id, err) : keep(r, &ran->id, err);
 	ran->kept = rc == 0;
 	return rc;
 }
@@ -276,6 +342,7 @@ int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran
 		.req = req,
 		.in = {.st = st, .binds = req->binds, .n_binds = req->n_binds},
 		.base = LAYER_INIT,
+		.on = ONDIR_INIT,
 		.memory = -1,
 		.outer = STAGE_INIT,
 		.stage = STAGE_INIT,
@@ -287,6 +354,7 @@ int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran
 	stage_end(&r.stage);
 	stage_end(&r.outer);
 	close_fdp(&r.memory);
+	ondir_close(&r.on);
 	layer_close(&r.base);
 	return rc;
 }

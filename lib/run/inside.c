@@ -177,8 +177,7 @@ static int mount_proc(int root, struct ovl_err *err)
 
 /* ---- what is bound ---------------------------------------------------------------- */
 
-/* The mount of src and all that is mounted below it, not in any place yet; -1 with errno. */
-static int take_tree(const char *src, bool writable)
+int inside_tree(const char *src, bool writable)
 {
 	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
 	auto_fd tree = open_tree(
@@ -200,7 +199,7 @@ static int put_tree(int tree, int at)
 
 static int bind_one(int root, const struct ovl_bind *b, struct ovl_err *err)
 {
-	auto_fd tree = take_tree(b->src, b->writable);
+	auto_fd tree = inside_tree(b->src, b->writable);
 	auto_fd at = -1;
 
 	if (tree < 0)
@@ -226,7 +225,7 @@ static int bind_resolver(const struct inside *in, int root, struct ovl_err *err)
 			name);
 	if (at < 0)
 		return 0;
-	tree = take_tree(name, false);
+	tree = inside_tree(name, false);
 	if (tree < 0 && errno == ENOENT)
 		return 0;
 	if (tree < 0 || put_tree(tree, at) < 0)
@@ -234,13 +233,17 @@ static int bind_resolver(const struct inside *in, int root, struct ovl_err *err)
 	return 0;
 }
 
+int inside_hide(const struct ovl_store *st, struct ovl_err *err)
+{
+	if (mount("tmpfs", st->root, "tmpfs", MS_RDONLY, "size=4k,mode=555") < 0)
+		return err_sys(err, errno, "cannot hide the store %s", Q(st->root));
+	return 0;
+}
+
 static int bind_all(const struct inside *in, int root, struct ovl_err *err)
 {
-	int rc = 0;
+	int rc = in->n_binds ? inside_hide(in->st, err) : 0;
 
-	if (in->n_binds &&
-		mount("tmpfs", in->st->root, "tmpfs", MS_RDONLY, "size=4k,mode=555") < 0)
-		return err_sys(err, errno, "cannot hide the store %s", Q(in->st->root));
 	for (size_t i = 0; i < in->n_binds && rc == 0; i++)
 		rc = bind_one(root, &in->binds[i], err);
 	return rc;

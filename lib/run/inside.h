@@ -11,6 +11,8 @@
 #ifndef OVL_INSIDE_H
 #define OVL_INSIDE_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "ovl.h"
 
@@ -28,5 +30,11 @@ int inside_begin(struct ovl_err *err);
 /* root: the view, opened in this namespace. Nothing outside of it can be reached then; the
  * store is hidden even where a directory above it is bound. */
 int inside_enter(const struct inside *in, int root, struct ovl_err *err);
+
+/* The mount of src and all that is mounted below it, not in any place yet; -1 with errno. */
+int inside_tree(const char *src, bool writable);
+
+/* The store looks empty from now on. */
+int inside_hide(const struct ovl_store *st, struct ovl_err *err);
 
 #endif

@@ -124,15 +124,15 @@ static int put(const char *file, const char *text)
 	return fd < 0 ? -1 : fs_write_all(fd, text, strlen(text));
 }
 
-static int map_alone(unsigned uid, unsigned gid)
+static int map_alone(unsigned uid, unsigned gid, bool root)
 {
 	put("/proc/self/setgroups", "deny");
-	if (put("/proc/self/uid_map", P("0 %u 1", uid)) < 0)
+	if (put("/proc/self/uid_map", P("%u %u 1", root ? 0 : uid, uid)) < 0)
 		return -1;
-	return put("/proc/self/gid_map", P("0 %u 1", gid));
+	return put("/proc/self/gid_map", P("%u %u 1", root ? 0 : gid, gid));
 }
 
-int userns_enter(bool *alone, struct ovl_err *err)
+int userns_enter(bool root, bool *alone, struct ovl_err *err)
 {
 	unsigned uid = getuid();
 	unsigned gid = getgid();
@@ -143,12 +143,12 @@ int userns_enter(bool *alone, struct ovl_err *err)
 
 	if (pipe2(go, O_CLOEXEC) < 0)
 		return err_sys(err, errno, "cannot make a pipe");
-	pid = fork();
+	pid = root ? fork() : -1;
 	if (pid == 0) {
 		close(go[1]);
 		map_from_outside(go[0], parent);
 	}
-	rc = pid < 0 ? -1 : unshare(CLONE_NEWUSER | CLONE_NEWNS);
+	rc = unshare(CLONE_NEWUSER | CLONE_NEWNS);
 	if (rc < 0)
 		userns_explain(err_sys(err, errno, "cannot make a user namespace"), err);
 	else
@@ -159,7 +159,7 @@ int userns_enter(bool *alone, struct ovl_err *err)
 	*alone = pid < 0 || wait_for(pid) < 0;
 	if (rc < 0)
 		return -EPERM;
-	if (*alone && map_alone(uid, gid) < 0)
+	if (*alone && map_alone(uid, gid, root) < 0)
 		return userns_explain(
 			err_sys(err, errno, "cannot map the user in a user namespace"),
 			err);

@@ -10,9 +10,12 @@
 
 #include "base/err.h"
 
-/* This process, which has one thread, becomes root in a user namespace of its own, and in
- * a mount namespace that belongs to it. *alone: no other ids are mapped. */
-int userns_enter(bool *alone, struct ovl_err *err);
+/*
+ * This process, which has one thread, gets a user namespace of its own and a mount namespace
+ * that belongs to it. It has all capabilities there until it runs another program: as root,
+ * or with its own id, which then is the only one. *alone: no other ids are mapped.
+ */
+int userns_enter(bool root, bool *alone, struct ovl_err *err);
 
 /* After something was not permitted in it: adds to err which switch of the system forbids
  * it, if one does; returns rc. */

@@ -31,7 +31,7 @@ fails 127 "cannot run 'nothing-of-that-name': No such file" "no such command" \
 fails 126 "cannot run '/d/x': Permission denied" "one that cannot be run" run a /d/x
 fails 125 "no such layer 'b'" "no such layer" run b true
 fails 125 "unknown option '--nope'" "a wrong option" ovlctl run --nope a true
-fails 125 "expected LAYER" "no command" ovlctl run a
+fails 125 "expected LAYER CMD" "no command" ovlctl run a
 fails 125 "cannot change to directory '/nope'" "no such directory" run -C /nope a true
 fails 125 "cannot bind 'nope'" "nothing to bind" ovlctl run --bind nope:/nope a true
 fails 125 "takes SRC" "a relative place" ovlctl run --bind /bin:bin a true
