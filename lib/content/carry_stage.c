@@ -106,7 +106,7 @@ static int stage_file(struct carry *c, const struct carry_moved *m)
 		return -1;
 	if (m->dir)
 		below = fs_open_beneath(c->on->fd, m->dir, O_RDONLY | O_DIRECTORY);
-	if (carry_copy(c, upper, below, name) < 0)
+	if ((m->dir && below < 0) || carry_copy(c, upper, below, name) < 0)
 		return -1;
 	return fs_rename(c->temp, CARRY_NEW, c->temp, CARRY_STAGED(m->inode), 0);
 }
