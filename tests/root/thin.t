@@ -326,7 +326,7 @@ if can_trace; then
 	until_true grep -q 'stopped by SIGSTOP' trace
 	fails 4 "is in use by another process" "a layer below is held during the import" \
 		ovlctl --nowait rm "$(id 3)"
-	need - kill -CONT "$(awk '/stopped by SIGSTOP/ { print $1 }' trace)"
+	need - kill -CONT "$(awk '/stopped by SIGSTOP/ { print $1; exit }' trace)"
 	wait $import
 	is "... which succeeds" "$? $(cat out err)" "0 $whole"
 	ovlctl rm -r "$(id 4)"
