@@ -299,6 +299,8 @@ static int mount_once(void *ctx, struct ovl_err *err)
 		rc = privilege_check(r->st, err);
 	if (rc == 0)
 		rc = owners_check(r->st, err);
+	if (rc == 0)
+		rc = owner_check(r->st, err);
 	if (rc < 0)
 		return rc;
 	l.floor = r->req->floor;

@@ -318,6 +318,8 @@ static int run(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 	if (rc == 0)
 		rc = privilege_check(r->st, err);
 	if (rc == 0)
+		rc = owners_check(r->st, err);
+	if (rc == 0)
 		rc = open_base(r, err);
 	if (rc == 0 && req->name)
 		rc = names_check(r->st, req->name, NULL, false, err);

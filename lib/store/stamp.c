@@ -50,31 +50,36 @@ int privilege_check(struct ovl_store *st, struct ovl_err *err)
 
 static int refuse_owner(const struct ovl_store *st, struct ovl_err *err)
 {
+	if (st->owner == OWNER_USER)
+		return err_say(err, EPERM,
+			"not permitted: store %s was made by an ordinary user outside of a "
+			"user namespace; run ovlctl as that user there",
+			Q(st->root));
 	return err_say(err, EPERM,
 		"not permitted: store %s was made in a user namespace, and its files have "
 		"other owners outside; run ovlctl there (unshare -rm --map-auto)",
 		Q(st->root));
 }
 
-/* Root made it, and is seen as another user here. */
-static bool shows_others(const struct ovl_store *st, struct stat *sb)
+static bool stat_owned(const struct ovl_store *st, struct stat *sb)
 {
-	return st->of_userns && st->fd >= 0 && fstat(st->fd, sb) == 0 && sb->st_uid != 0;
+	return st->owner != OWNER_ANY && st->fd >= 0 && fstat(st->fd, sb) == 0;
 }
 
 int owners_check(const struct ovl_store *st, struct ovl_err *err)
 {
 	struct stat sb;
 
-	return shows_others(st, &sb) ? refuse_owner(st, err) : 0;
+	if (!stat_owned(st, &sb) || (sb.st_uid == 0) == (st->owner == OWNER_ROOT))
+		return 0;
+	return refuse_owner(st, err);
 }
 
 int owner_check(const struct ovl_store *st, struct ovl_err *err)
 {
 	struct stat sb;
 
-	return shows_others(st, &sb) && sb.st_uid != geteuid() ? refuse_owner(st, err) :
-								 0;
+	return stat_owned(st, &sb) && sb.st_uid != geteuid() ? refuse_owner(st, err) : 0;
 }
 
 /* True if there is nothing but what a new file system has, or what a store that was
@@ -92,6 +97,11 @@ static int is_empty(int fd)
 	return r < 0 ? -1 : 1;
 }
 
+static const char *owner_line(uid_t uid)
+{
+	return uid == 0 ? "owner root\n" : uid == geteuid() ? "owner user\n" : "";
+}
+
 /* Synced in any case: a torn stamp would make everything after it unusable. */
 static int stamp_write(struct ovl_store *st, int fd)
 {
@@ -106,7 +116,7 @@ static int stamp_write(struct ovl_store *st, int fd)
 		return -1;
 	snprintf(text, sizeof(text), "ovlctl store %d\nxattrs %s\ndriver %s\n%s",
 		STORE_FORMAT, trusted ? "trusted" : "user", st->drv->name,
-		!trusted && sb.st_uid == 0 ? "owner root\n" : "");
+		trusted ? "" : owner_line(sb.st_uid));
 	if (fs_write_all(fd, text, strlen(text)) < 0)
 		return -1;
 	return fsync(fd);
@@ -178,7 +188,10 @@ static int stamp_parse(struct ovl_store *st, char *text, struct ovl_err *err)
 		return err_say(
 			err, EUCLEAN, "the stamp of store %s is damaged", Q(st->root));
 	st->xattrs.user = xattrs[0] == 'u';
-	st->of_userns = st->xattrs.user && strstr(text, "\nowner root\n");
+	if (st->xattrs.user)
+		st->owner = strstr(text, "\nowner root\n") ? OWNER_ROOT :
+			strstr(text, "\nowner user\n")     ? OWNER_USER :
+							     OWNER_ANY;
 	if (!st->drv_chosen)
 		st->drv = drv;
 	return 0;

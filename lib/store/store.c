@@ -28,10 +28,11 @@ static const char *const dir_names[STORE_DIRS] = {
 
 bool store_is_mapped(const struct ovl_store *st)
 {
+	struct ovl_err ignored;
 	struct stat sb;
 
 	return st->xattrs.user && fstat(st->fd, &sb) == 0 &&
-		(sb.st_uid != geteuid() || (st->of_userns && sb.st_uid != 0));
+		(sb.st_uid != geteuid() || owners_check(st, &ignored) < 0);
 }
 
 bool store_durable(const struct ovl_store *st)

@@ -39,7 +39,9 @@ struct ovl_store {
 	unsigned made_dirs; /* number of directories at the end of the path that are
 			     * new */
 	struct xattr_policy xattrs;
-	bool of_userns; /* it was made by root of a user namespace */
+	/* Who made a store for user xattrs: root, mostly of a user namespace, or another
+	 * user. ANY: not known. */
+	enum { OWNER_ANY, OWNER_ROOT, OWNER_USER } owner;
 	_Atomic bool privileged; /* privilege_check() has passed */
 	const struct driver *drv; /* for new layers */
 	bool drv_chosen; /* by the caller, not by the stamp */

@@ -135,4 +135,18 @@ user ovlctl ls -nr -o NAME >out 2>err
 is "ls of a layer that may not be read" "$(grep -c . out)" 2
 like "... warns" "warning: layer 0000.* is not listed: Permission denied" "$(cat err)"
 
+
+# The reverse: made outside by an ordinary user, of files that are all his own.
+export OVLCTL_ROOT="$T/open/outer"
+need - user ovlctl import -n mine mine.tar
+need - user ovlctl create -n w mine
+need - user ovlctl diff --tar w
+why="not permitted: store '$T/open/outer' was made by an ordinary user outside of a user namespace"
+fails 1 "$why" "diff --tar in a namespace of what was made outside" in_ns ovlctl diff --tar w
+fails 1 "$why" "... import" in_ns ovlctl import a.tar
+fails 1 "$why" "... mount" in_ns ovlctl mount w
+fails 1 "$why" "... root's mount" ovlctl mount w
+fails 1 "$why" "... root's import" ovlctl import mine.tar
+is "... check --content" "$(ovlctl check --content 2>&1; user ovlctl check --content 2>&1)" ""
+
 done_testing
