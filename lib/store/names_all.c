@@ -327,6 +327,14 @@ enum name_state names_state(struct ovl_store *st, const char *file,
 	return r < 0 ? NAME_BAD : r ? NAME_GOOD : NAME_DANGLING;
 }
 
+/* True if the caller may not read that layer, and so not whether it has a name. */
+static bool is_closed(struct ovl_store *st, const struct layer_ref *ref)
+{
+	auto_fd fd = fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);
+
+	return fd < 0 && errno == EACCES;
+}
+
 int names_each(struct ovl_store *st,
 	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx,
 	struct ovl_err *err)
@@ -343,6 +351,8 @@ int names_each(struct ovl_store *st,
 		if (!name_decode(file, name))
 			continue;
 		r = names_owner(st, names, file, &ref, NULL);
+		if (r == -EACCES && is_closed(st, &ref))
+			continue;
 		if (r < 0 && r != -EUCLEAN)
 			return err_sys(err, -r, "cannot read the name '%.60s'", file);
 		if (r <= 0)
