@@ -130,6 +130,21 @@ cycle_theirs() {
 		bare_rm "$dir" "$bare_id" $bare_link
 }
 
+# A command in namespaces of its own: with a layer that it can change, and dropped; without
+# one. The programs are the host's.
+run_ours() {
+	[ "$1" = run ] || return 0
+	host=
+	for d in /bin /lib /lib64 /usr; do
+		[ ! -d $d ] || host="$host --bind $d"
+	done
+	t -n "$reps" "$raw" "$tag" ovlctl --root "$inputs/six.store" --sync=none run $host l6 true
+}
+run_theirs() {
+	[ "$1" != run ] || t -n "$reps" "$raw" "$tag" bwrap --ro-bind / / --unshare-pid --unshare-ipc \
+		--proc /proc --dev /dev true
+}
+
 # Starting the four programs, without anything that they do.
 start_ours() {
 	[ "$1" != run ] || t -n "$reps" "$raw" "$tag" ovlctl --version
@@ -178,6 +193,9 @@ works_small() {
 	six_top=$(basename "$(layer_dir "$inputs/six.store" l6)")
 	duel cycle cycle_ours cycle_theirs 2.1 1.5 "create, mount, umount, rm on six lowers" \
 		"four programs of bare calls"
+	! command -v bwrap >/dev/null ||
+		duel run run_ours run_theirs 1.0 - "run of a command on six lowers" \
+			"bwrap, without a layer"
 	duel start start_ours start_theirs - 1.5 "start of the program" \
 		"an empty one that is linked in the same way"
 	if wanted store-create-rm || wanted store-rm-image; then
