@@ -190,6 +190,17 @@ static int open_target(const struct running *r)
 		openat(r->l.fd, r->l.drv->merged, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* An upper can be in memory where it cannot be in the store. */
+static int suggest_memory(const struct running *r, int rc, struct ovl_err *err)
+{
+	size_t n = strlen(err->text);
+
+	if (fs_is_overlay(r->l.fd))
+		snprintf(err->text + n, sizeof(err->text) - n,
+			"; --tmpfs keeps the changes in memory");
+	return rc;
+}
+
 /* Nobody needs what is in it after a crash, so nothing is synced (volatile), unless it is to
  * be a layer as it is. */
 static int mount_staged(struct running *r, struct ovl_err *err)
@@ -209,9 +220,11 @@ static int mount_staged(struct running *r, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	rc = mountspec_mount(&spec, &r->l, source, target);
-	if (rc < 0)
-		return explain_mount(&r->l, r->req->on ? "new" : r->req->layer, &spec,
+	if (rc < 0) {
+		rc = explain_mount(&r->l, r->req->on ? "new" : r->req->layer, &spec,
 			r->req->on ? r->on.path.data : "/", -rc, err);
+		return suggest_memory(r, rc, err);
+	}
 	return open_target(r);
 }
 
