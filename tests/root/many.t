@@ -146,7 +146,7 @@ writes() {
 	2 | 3) run "3 5" "" create -n w/$k sh/$k ;;
 	4) run "3 4" "" mount w/$k ;;
 	5) run "3 4" "not mounted" umount w/$k ;;
-	6) run "3 4 5" "" commit w/$k ;;
+	6) run "3 4 5" "already an image layer" commit w/$k ;;
 	7) run "3 4" "" rm w/$k ;;
 	8) run "3 4" "" rm -r sh/$k ;;
 	9) run 3 "" tag --force sh/$k t/$k ;;
