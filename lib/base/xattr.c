@@ -80,7 +80,7 @@ bool xattr_out(
 		return true;
 	}
 	name += strlen(live);
-	if (!starts(name, escape))
+	if (p->bare || !starts(name, escape))
 		return false;
 	snprintf(out, XATTR_MAX_NAME + 16, "%s%s", live, name + strlen(escape));
 	return true;

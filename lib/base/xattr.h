@@ -27,6 +27,7 @@
 
 struct xattr_policy {
 	bool user; /* the live prefix is user.overlay. */
+	bool bare; /* xattr_out drops all with that prefix, escaped or not */
 };
 
 #define XATTR_MAX_NAME  255

@@ -105,7 +105,9 @@ static int clear_hidden(struct carry *c, int below, const char *name, struct ovl
 
 static int copy_meta(const struct carry *c, int upper, int below)
 {
-	return fs_copy_meta(upper, below, xattr_inherits, &c->l->st->xattrs);
+	if (fs_copy_meta(upper, below, xattr_inherits, &c->l->st->xattrs) < 0)
+		return -1;
+	return carry_unescape(c, below, NULL);
 }
 
 static int new_dir(const struct carry *c, const struct carry_step *s, int upper)

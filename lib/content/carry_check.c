@@ -71,7 +71,8 @@ static int note_file(struct carry *c, const struct stat *st)
 /* 1 if the file is not as the layer has it, 0 if it is, -1. */
 static int file_differs(const struct carry *c, const struct carry_step *s)
 {
-	const struct xattr_policy *xp = &c->l->st->xattrs;
+	const struct xattr_policy bare = {.user = c->l->st->xattrs.user, .bare = true};
+	const struct xattr_policy *xp = &bare;
 	enum wh_dir none[2] = {WH_MERGES, WH_MERGES};
 	int fd[2] = {s->in->upper, s->in->below};
 	int top = c->on->fd;
@@ -99,6 +100,7 @@ static int check_file(struct carry *c, const struct carry_step *s,
 static int check_meta(struct carry *c, const struct carry_pair *dir, const char *path,
 	bool wanted, struct ovl_err *err)
 {
+	const struct xattr_policy bare = {.user = c->l->st->xattrs.user, .bare = true};
 	struct stat st;
 	int r;
 
@@ -106,7 +108,7 @@ static int check_meta(struct carry *c, const struct carry_pair *dir, const char 
 		return fail(path, err);
 	r = wanted && has_changed(c, &st) && more_than_names(&st);
 	if (r)
-		r = differ_dir(dir->upper, dir->below, &c->l->st->xattrs);
+		r = differ_dir(dir->upper, dir->below, &bare);
 	if (r < 0 || carry_note_add(c, 'd', &st, false) < 0)
 		return fail(path, err);
 	return r ? conflict(c, path, err) : 0;

@@ -57,6 +57,9 @@ int carry_stage(struct carry *c, struct ovl_err *err);
 /* Copies the layer's file to the temporary directory as CARRY_NEW. */
 int carry_copy(struct carry *c, int upper, int below, const char *name);
 
+/* Gives the xattrs of a file that came from the layer the names that a mount shows. */
+int carry_unescape(const struct carry *c, int dirfd, const char *name);
+
 int carry_notes_read(struct carry *c, struct ovl_err *err);
 int carry_note_add(struct carry *c, char kind, const struct stat *st, bool done);
 /* True if the change of that file or directory is of apply's making. */

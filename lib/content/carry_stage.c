@@ -54,6 +54,27 @@ static int open_parent(int root, const char *path, const char **base)
 	return up ? fs_open_beneath(root, up, O_RDONLY | O_DIRECTORY) : -1;
 }
 
+int carry_unescape(const struct carry *c, int dirfd, const char *name)
+{
+	auto_buf names = {0};
+	auto_buf value = {0};
+
+	if (fs_listxattr(dirfd, name, &names) < 0)
+		return -1;
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
+		const char *attr = names.data + at;
+		char as[XATTR_MAX_NAME + 16];
+
+		if (!xattr_out(&c->l->st->xattrs, attr, as) || strcmp(as, attr) == 0)
+			continue;
+		if (fs_getxattr_buf(dirfd, name, attr, &value) < 0 ||
+			fs_setxattr(dirfd, name, as, value.data, value.len) < 0 ||
+			fs_removexattr(dirfd, name, attr) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int copy_metacopy(struct carry *c, const struct fs_copier *how, int upper,
 	int below, const char *name)
 {
@@ -87,8 +108,9 @@ int carry_copy(struct carry *c, int upper, int below, const char *name)
 
 	if (r < 0)
 		return -1;
-	return r ? copy_metacopy(c, &how, upper, below, name) :
-		   fs_copy(&how, upper, name, c->temp, CARRY_NEW);
+	r = r ? copy_metacopy(c, &how, upper, below, name) :
+		fs_copy(&how, upper, name, c->temp, CARRY_NEW);
+	return r < 0 ? -1 : carry_unescape(c, c->temp, CARRY_NEW);
 }
 
 /* ---- staging ---------------------------------------------------------------------- */

@@ -188,7 +188,7 @@ static void try_headers(const char *text, size_t n)
 
 static void try_keyword(const char *text, size_t n)
 {
-	static const struct xattr_policy policies[] = {{false}, {true}};
+	static const struct xattr_policy policies[] = {{.user = false}, {.user = true}};
 	char in[XATTR_MAX_NAME + 16];
 	char out[XATTR_MAX_NAME + 16];
 	auto_free char *copy = strdup(text);

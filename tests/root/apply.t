@@ -85,6 +85,25 @@ same "... are as they were" want got
 is "... with the holes" "$(stat -c '%s %y' d/dir/sparse | cut -c1-17)" "300000 2020-01-01"
 ok "... still" test "$(stat -c %b d/dir/sparse)" -lt 300
 
+# What an overlay mount in the layer's mount has set (Linux 6.7); in parts, which compares it.
+afresh
+layer_on_d ""
+attr=trusted.overlay.inner
+! as_user || attr=user.overlay.inner
+if setfattr -n $attr -v 1 "$m/dir" 2>/dev/null; then
+	need - setfattr -n $attr -v 2 "$m/dir/file"
+	ovlctl umount "$w"
+	ok "xattrs of an overlay in the mount" ovlctl apply "$w" dir/file
+	ok "... in two parts" ovlctl apply "$w"
+	is "... have the names that it has given them" \
+		"$(cd d && getfattr -dm 'overlay' dir dir/file | grep overlay)" \
+		"$attr=\"1\"
+$attr=\"2\""
+else
+	ovlctl umount "$w"
+	ovlctl rm "$w"
+fi
+
 # ---- killed ----------------------------------------------------------------------------
 
 # Again and again, each time a bit later, and in the end let alone.
