@@ -51,7 +51,15 @@ static int open_layer(struct applying *a, struct ovl_store *st, struct ovl_err *
 		rc = inuse_refuse(&inuse, &a->l, what, INUSE_TAKE, err);
 	if (rc == 0)
 		rc = volatile_check(&a->l, what, false, err);
-	return rc == 0 ? ondir_open(&a->l, &a->on, err) : rc;
+	if (rc == 0)
+		rc = ondir_open(&a->l, &a->on, err);
+	/* Another layer's apply would not see what this one is about to change. */
+	if (rc == 0 && !a->req->list && flock(a->on.fd, LOCK_EX | LOCK_NB) < 0 &&
+		errno == EWOULDBLOCK)
+		rc = err_status(err, OVL_BUSY,
+			"%s is locked by another process, such as another apply",
+			Q(a->on.path.data));
+	return rc;
 }
 
 static int list_one(

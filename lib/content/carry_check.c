@@ -3,7 +3,8 @@
  * Looks at what a layer would replace or remove in the directory that it is on: what has
  * changed there since the layer was made is a conflict, unless it is as the layer has it.
  * Changed is what has a later ctime, for which carry_note.c knows no other reason. Adding
- * and removing a name changes a directory's ctime too, and then its mtime is the same.
+ * and removing a name changes a directory's ctime too, and then its mtime is the same; that
+ * counts where the layer has other metadata, since a chmod before it cannot be seen.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +107,7 @@ static int check_meta(struct carry *c, const struct carry_pair *dir, const char 
 
 	if (fstat(dir->below, &st) < 0)
 		return fail(path, err);
-	r = wanted && has_changed(c, &st) && more_than_names(&st);
+	r = wanted && has_changed(c, &st);
 	if (r)
 		r = differ_dir(dir->upper, dir->below, &bare);
 	if (r < 0 || carry_note_add(c, 'd', &st, false) < 0)
@@ -159,6 +160,14 @@ static bool is_new_dir(const struct carry *c, int dirfd, const char *name)
 	return ondir_is_later(c->on, &born);
 }
 
+/* The mode of a directory is changed before it goes if its owner may not move it. */
+static int note_going(struct carry *c, const struct stat *st, bool top)
+{
+	if (top && S_ISDIR(st->st_mode) && (st->st_mode & 0700) != 0700)
+		return carry_note_add(c, 'd', st, false);
+	return note_file(c, st);
+}
+
 static int check_going(
 	struct carry *c, struct walk *w, const char *path, struct ovl_err *err)
 {
@@ -169,13 +178,15 @@ static int check_going(
 		return 0;
 	if (fstatat(w->fd[0], w->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fail(path, err);
-	if (note_file(c, &st) < 0)
+	if (note_going(c, &st, !w->path.len) < 0)
 		return err_nomem(err);
 	changed = has_changed(c, &st);
 	if (S_ISDIR(st.st_mode)) {
-		/* What counts is what is in it. */
-		changed = w->path.len && changed &&
-			(more_than_names(&st) || is_new_dir(c, w->fd[0], w->name));
+		/* What counts is what is in it; but all of that is new if the directory
+		 * was moved here. */
+		changed = changed &&
+			(more_than_names(&st) ||
+				(w->path.len && is_new_dir(c, w->fd[0], w->name)));
 		if (walk_enter(w) < 0)
 			return fail(path, err);
 	}

@@ -193,6 +193,20 @@ mv side d/gone/sub/side
 refused "a directory that was moved into one that is to go" gone/sub/side
 
 prepare
+rm -r d/gone
+mv side d/gone
+refused "a directory that was moved to where the layer removes one" gone
+prepare
+chmod 4755 d/meta
+echo host >d/meta/new
+refused "... another mode, and then a new file in it" meta
+
+prepare
+(flock 9 && exec sleep 300) 9<d &
+pid=$!
+until_true eval '! flock -n d true'
+fails 4 "is locked by another process" "two applies at once" ovlctl apply l
+end "$pid"
 echo host >d/keep/new
 rm d/gone/sub/y
 mkdir d/added
