@@ -89,7 +89,7 @@ static int file_differs(const struct carry *c, const struct carry_step *s)
 static int check_file(struct carry *c, const struct carry_step *s,
 	const struct stat *have, struct ovl_err *err)
 {
-	int r = has_changed(c, have);
+	int r = s->in->fresh || has_changed(c, have);
 
 	if (r && s->wanted)
 		r = file_differs(c, s);

@@ -13,6 +13,9 @@ struct carry_pair {
 	int upper;
 	int below; /* -1: none */
 	enum wh_dir marks;
+	bool opaque; /* or something that it is in */
+	/* The layer's is new: what is in the other one, if it is there, is new as well. */
+	bool fresh;
 	bool open; /* or all is zero, as above the root of the walk */
 };
 

@@ -85,6 +85,23 @@ static void pair_close(void *ctx, void *dir)
 	p->open = false;
 }
 
+static int set_fresh(
+	const struct carry *c, struct carry_pair *p, const struct carry_pair *above)
+{
+	const struct xattr_policy *xp = &c->l->st->xattrs;
+	int r;
+
+	if (wh_dir_marks(xp, p->upper, &p->marks) < 0)
+		return -1;
+	/* The root has no origin, and its opaque mark is ignored. */
+	if (!above)
+		return 0;
+	r = above->fresh ? 0 : wh_has_origin(xp, p->upper);
+	p->opaque = above->opaque || p->marks == WH_OPAQUE_Y;
+	p->fresh = r == 0 && !p->opaque;
+	return r < 0 ? -1 : 0;
+}
+
 static int pair_open(void *ctx, const void *up, const char *name, void *dir)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
@@ -102,7 +119,7 @@ static int pair_open(void *ctx, const void *up, const char *name, void *dir)
 	else
 		rc = carry_origin(c, above->below, p.upper, name, &p.below);
 	if (rc < 0 || (root && p.below < 0) ||
-		wh_dir_marks(&c->l->st->xattrs, p.upper, &p.marks) < 0) {
+		set_fresh(c, &p, root ? NULL : above) < 0) {
 		pair_close(NULL, &p);
 		return -1;
 	}

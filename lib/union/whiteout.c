@@ -118,6 +118,11 @@ int wh_redirect(
 	return has_none() ? 0 : -1;
 }
 
+int wh_has_origin(const struct xattr_policy *p, int dirfd)
+{
+	return has_xattr(p, dirfd, NULL, "origin");
+}
+
 int wh_drop_redirect(const struct xattr_policy *p, int dirfd, const char *name)
 {
 	struct attr a;

@@ -76,7 +76,9 @@ int wh_is_metacopy(const struct xattr_policy *p, int dirfd, const char *name);
 struct buf;
 int wh_redirect(
 	const struct xattr_policy *p, int dirfd, const char *name, struct buf *out);
-/* Removes it. */
+/* True of what a mount copied from a lower directory, and not of a directory that is new. */
+int wh_has_origin(const struct xattr_policy *p, int dirfd);
+/* Removes the redirect. */
 int wh_drop_redirect(const struct xattr_policy *p, int dirfd, const char *name);
 
 #endif

@@ -196,6 +196,11 @@ prepare
 rm -r d/gone
 mv side d/gone
 refused "a directory that was moved to where the layer removes one" gone
+mkdir host
+echo kept >host/f
+prepare
+mv host d/added
+refused "a directory that was moved to where the layer has a new one" added/f
 prepare
 chmod 4755 d/meta
 echo host >d/meta/new
