@@ -172,15 +172,20 @@ int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), vo
 	struct timespec times[2];
 	struct stat src;
 	struct stat dst;
+	mode_t mode;
 
 	if (fstat(from, &src) < 0 || fstat(to, &dst) < 0)
 		return -1;
+	mode = src.st_mode & 07777;
 	if ((src.st_uid != dst.st_uid || src.st_gid != dst.st_gid) &&
 		fchown(to, src.st_uid, src.st_gid) < 0)
 		return -1;
-	if (((src.st_mode ^ dst.st_mode) & 07777) && fchmod(to, src.st_mode & 07777) < 0)
+	/* Only root may set xattrs of a file that its owner may not write to. */
+	if (mode != (dst.st_mode & 07777) && fchmod(to, mode | S_IWUSR) < 0)
 		return -1;
 	if (fs_copy_xattrs(from, NULL, to, NULL, keep, ctx) < 0)
+		return -1;
+	if (mode != (dst.st_mode & 07777) && !(mode & S_IWUSR) && fchmod(to, mode) < 0)
 		return -1;
 	times[0] = src.st_atim;
 	times[1] = src.st_mtim;

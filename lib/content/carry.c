@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/quote.h"
+#include "base/vec.h"
 #include "content/carry_own.h"
 #include "store/store.h"
 #include "union/links.h"
@@ -40,6 +41,7 @@ void carry_end(struct carry *c)
 	namelist_release(&c->gone);
 	free(c->note);
 	buf_release(&c->new_notes);
+	free(c->opened);
 	free(c->met);
 	free(c->conflict);
 }
@@ -55,15 +57,32 @@ static int fail(const struct carry *c, const struct carry_step *s, const char *w
 
 /* ---- making room ------------------------------------------------------------------ */
 
-/* A user who is not root needs these bits of his directory; they are set as the layer has
- * them in the end. */
-static int make_writable(int dir)
+/* A user who is not root needs these bits of his directory until it is left. */
+static int make_writable(struct carry *c, int dir)
 {
 	struct stat st;
 
 	if (geteuid() == 0 || fstat(dir, &st) < 0 || (st.st_mode & 0700) == 0700)
 		return 0;
+	if (!VEC_ROOM(c->opened, c->n_opened))
+		return -1;
+	c->opened[c->n_opened++] = (struct carry_opened){st.st_ino, st.st_mode & 07777};
 	return fchmod(dir, (st.st_mode & 07777) | 0700);
+}
+
+/* set: it has got another mode since. */
+static int restore_mode(struct carry *c, int dir, bool set)
+{
+	struct stat st;
+
+	if (!c->n_opened)
+		return 0;
+	if (fstat(dir, &st) < 0)
+		return -1;
+	if (c->opened[c->n_opened - 1].inode != st.st_ino)
+		return 0;
+	c->n_opened--;
+	return set ? 0 : fchmod(dir, c->opened[c->n_opened].mode);
 }
 
 /* A directory goes in one step, so that nothing of it is seen half removed. */
@@ -110,14 +129,14 @@ static int copy_meta(const struct carry *c, int upper, int below)
 	return carry_unescape(c, below, NULL);
 }
 
-static int new_dir(const struct carry *c, const struct carry_step *s, int upper)
+static int new_dir(struct carry *c, const struct carry_step *s, int upper)
 {
 	auto_fd dir = -1;
 
 	if (mkdirat(c->temp, CARRY_NEW, 0700) < 0)
 		return -1;
 	dir = fs_open_dir(c->temp, CARRY_NEW);
-	if (dir < 0 || copy_meta(c, upper, dir) < 0 || make_writable(dir) < 0)
+	if (dir < 0 || copy_meta(c, upper, dir) < 0 || make_writable(c, dir) < 0)
 		return -1;
 	return fs_rename(c->temp, CARRY_NEW, s->in->below, s->name, 0);
 }
@@ -149,7 +168,7 @@ static int place_dir(struct carry *c, const struct carry_step *s, struct ovl_err
 	if (upper < 0 || wh_dir_marks(&c->l->st->xattrs, upper, &dir.marks) < 0 ||
 		make_dir(c, s, upper) < 0 ||
 		carry_open_below(s->in->below, s->name, &below) < 0 ||
-		make_writable(below) < 0)
+		make_writable(c, below) < 0)
 		return fail(c, s, "make directory", err);
 	dir.below = below;
 	return carry_hidden(c, &dir, s->path, clear_hidden, err);
@@ -217,11 +236,12 @@ static int finish_dir(struct carry *c, const struct carry_step *s)
 	if (!s->in && unlinkat(c->on->fd, c->temp_name, AT_REMOVEDIR) < 0 &&
 		errno != ENOTEMPTY && errno != EEXIST)
 		return -1;
-	if (!s->wanted && futimens(below, times) < 0)
-		return -1;
 	if (s->wanted &&
 		(drop_extra(c, s->left->upper, below) < 0 ||
 			copy_meta(c, s->left->upper, below) < 0))
+		return -1;
+	if (restore_mode(c, below, s->wanted) < 0 ||
+		(!s->wanted && futimens(below, times) < 0))
 		return -1;
 	if (!c->only->n)
 		return 0;
@@ -244,7 +264,7 @@ int carry_out(struct carry *c, struct ovl_err *err)
 {
 	int rc = carry_notes_write(c, err);
 
-	if (rc == 0 && make_writable(c->on->fd) < 0)
+	if (rc == 0 && make_writable(c, c->on->fd) < 0)
 		rc = err_sys(err, errno, "cannot write to %s", Q(c->on->path.data));
 	if (rc == 0)
 		rc = carry_temp(c, true, err);

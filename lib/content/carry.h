@@ -46,6 +46,12 @@ struct carry_note {
 	struct timespec at; /* f: its mtime. d: its ctime when done, 0 until then */
 };
 
+/* A directory whose owner may write to it only because its mode was changed. */
+struct carry_opened {
+	ino_t inode;
+	mode_t mode; /* before */
+};
+
 struct carry {
 	const struct layer *l;
 	const struct ondir *on;
@@ -63,6 +69,8 @@ struct carry {
 	struct carry_note *note; /* sorted by inode, then by age */
 	size_t n_notes;
 	struct buf new_notes;
+	struct carry_opened *opened; /* those that have not been left */
+	size_t n_opened;
 	bool *met; /* of the paths: there is a change at it */
 	size_t conflicts;
 	char *conflict; /* the last one */

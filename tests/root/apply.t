@@ -352,17 +352,25 @@ if ! as_user && in_own true 2>/dev/null; then
 	mkdir -p u/d/m u/d/ro
 	cp "$(command -v ovlctl)" u/
 	echo 1 >u/d/m/old
+	echo 1 >u/d/m/x
 	echo 2 >u/d/ro/f
 	chmod 555 u/d/m u/d/ro
 	chown -R 1000:1000 u
 	need - user ovlctl create -n u --on u/d
 	need - in_own sh -ec 'm=$(ovlctl mount u) && cd "$m"
-		chmod u+w m ro && echo new >m/new && rm -r m/old ro && chmod 555 m
+		chmod u+w m ro && echo new >m/new
+		setfattr -n user.x -v 1 m
+		setfattr -n user.x -v 1 m/x && chmod 444 m/x
+		rm -r m/old ro && chmod 555 m
 		mkdir n && echo n >n/n && chmod 500 n && cd / && ovlctl umount u'
+	ok "a part of a user's own files" user ovlctl apply u m/new n/n
+	is "... leaves the modes of directories" "$(stat -c %a u/d/m u/d/n)" "555
+500"
 	ok "a user's own files, in directories that he may not write to" user ovlctl apply u
 	is "... are what the mount showed" "$(find u/d -printf '%P %m %U\n' | sort)" " 755 1000
 m 555 1000
 m/new 644 1000
+m/x 444 1000
 n 500 1000
 n/n 644 1000"
 	is "... and the layer is removed" "$(user ovlctl ls -q 2>/dev/null; ls u/store/trash)" ""
