@@ -264,7 +264,8 @@ static int enter(void *ctx, struct ovl_err *err)
 {
 	struct running *r = ctx;
 	auto_fd root = -1;
-	int rc = inside_begin(err);
+	/* A signal may have come before those were held back. */
+	int rc = store_stopped(r->st) ? err_stopped(err) : inside_begin(err);
 
 	if (rc < 0 && r->ordinary)
 		return userns_explain(rc, err);

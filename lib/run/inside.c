@@ -47,10 +47,23 @@ static int make_path(int at, const char *path, bool dir)
 	return copy && here >= 0 ? 0 : -1;
 }
 
+/* It would lead out of the floor. */
+static bool leads_up(const char *path)
+{
+	for (const char *at = path; (at = strstr(at, "/..")); at += 3) {
+		if (!at[3] || at[3] == '/')
+			return true;
+	}
+	return false;
+}
+
 static int make_mount_point(const struct ovl_bind *b, int floor, struct ovl_err *err)
 {
 	struct stat st;
 
+	if (leads_up(b->dst))
+		return err_say(err, EINVAL, "the mount point %s must not contain '..'",
+			Q(b->dst));
 	if (stat(b->src, &st) < 0)
 		return err_sys(err, errno, "cannot bind %s", Q(b->src));
 	if (make_path(floor, b->dst, S_ISDIR(st.st_mode)) < 0)
@@ -253,12 +266,13 @@ static int bind_all(const struct inside *in, int root, struct ovl_err *err)
 
 int inside_enter(const struct inside *in, int root, struct ovl_err *err)
 {
-	int rc = mount_proc(root, err);
+	/* First: the layer's may be a symbolic link to /dev/null. */
+	int rc = bind_resolver(in, root, err);
 
 	if (rc == 0)
-		rc = mount_dev(root, err);
+		rc = mount_proc(root, err);
 	if (rc == 0)
-		rc = bind_resolver(in, root, err);
+		rc = mount_dev(root, err);
 	if (rc == 0)
 		rc = bind_all(in, root, err);
 	if (rc < 0)

@@ -110,6 +110,17 @@ static _Noreturn void reap(pid_t command, int tty, int sock)
 	}
 }
 
+/* Through /proc/1/fd the command could get at the store, and at the original of a view. */
+static void close_others(int sock, int tty)
+{
+	unsigned low = (unsigned)(tty < 0 || sock < tty ? sock : tty);
+	unsigned high = (unsigned)(sock < tty ? tty : sock);
+
+	syscall(SYS_close_range, STDERR_FILENO + 1, low - 1, 0);
+	syscall(SYS_close_range, low + 1, high - 1, 0);
+	syscall(SYS_close_range, high + 1, ~0U, 0);
+}
+
 /* The parent may have died before it could be asked for. */
 static bool is_orphan(int sock)
 {
@@ -129,6 +140,7 @@ static _Noreturn void be_first(
 		_exit(SPAWN_FAILED);
 	if (s->enter(s->ctx, &err) < 0)
 		fail(sock, SPAWN_FAILED, &err);
+	close_others(sock, tty);
 	command = fork();
 	if (command == 0)
 		be_command(s, mask, sock);
@@ -288,6 +300,9 @@ static void watch(struct watch *w)
 		else if (fds[1].revents)
 			take_signal(w);
 	}
+	/* Those that came before the command had ended are not for what is done next. */
+	while (poll(&fds[1], 1, 0) > 0)
+		take_signal(w);
 	while (waitpid(w->first, NULL, 0) < 0 && errno == EINTR)
 		continue;
 	regain_terminal(w);

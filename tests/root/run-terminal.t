@@ -10,7 +10,7 @@ for d in /bin /lib /lib64 /usr; do
 done
 printf 'dir name=d\nend\n' | mktar >a.tar
 need - ovlctl import -n a a.tar
-export RUN="ovlctl run $host a"
+export HOST="$host" RUN="ovlctl run $host a"
 # What is quoted in two parts is not what the terminal echoes.
 terminal() {
 	printf '%s\n' "> PS1=; echo RE''ADY" '< READY' | cat - "$1" |
@@ -25,6 +25,32 @@ cat >ctrl-c <<'END'
 < rc=130
 END
 ok "Ctrl-C ends the command" terminal ctrl-c
+
+# ovlctl is late: the command has ended when it sees the signal.
+cat >late.sh <<'END'
+trap : INT
+(
+	trap '' INT
+	until [ -s ready ]; do sleep 0.02; done
+	pid=$(cat pid)
+	first=$(grep -l "^PPid:.$pid\$" /proc/[0-9]*/status)
+	kill -STOP "$pid"
+	echo STANDS
+	until grep -q '^State:.Z' "$first"; do sleep 0.02; done
+	kill -CONT "$pid"
+) &
+sh -c 'echo $$ >pid
+	exec ovlctl run -n late --bind "$PWD:/w:rw" $HOST a sh /w/inside.sh'
+echo "rc=$?"
+END
+echo "trap 'exit 0' INT; echo 1 >/w/ready; while :; do sleep 0.1; done" >inside.sh
+cat >late <<'END'
+> sh late.sh
+< STANDS
+! \x03
+< rc=0
+END
+ok "... and what it has made is kept if it exits with 0" terminal late
 
 cat >ctrl-z <<'END'
 > $RUN sh -c 'echo ST""ARTED; read x; echo re""ad $x; exit 6'

@@ -148,6 +148,9 @@ ok "... :rw" run -n bound --bind "$T/src:/made/here:rw" --bind src/f:/d/x a sh -
 	'cp /d/x /made/here/g'
 same "... writes there" src/f src/g
 is "... the mount points are no part of the layer" "$(ovlctl diff bound)" ''
+fails 125 "must not contain '..'" "... none that leads out of the layer" \
+	run --bind "$T/src:/../../../led/out" a true
+no "... is made" test -e "$OVLCTL_ROOT/led"
 is "the store is hidden" "$(run --bind "$T:/t" a sh -c 'ls -A /t/store')" ''
 if [ -s /etc/resolv.conf ]; then
 	is "/etc/resolv.conf is the host's" "$(run a cat /etc/resolv.conf)" "$(cat /etc/resolv.conf)"
@@ -156,6 +159,10 @@ printf 'symlink name=etc/resolv.conf link=../run/none\nend\n' | mktar >dangling.
 need - ovlctl import -n dangling dangling.tar
 like "one that leads nowhere is left alone" "resolv.conf.* left alone" \
 	"$(ovlctl -v run $host dangling true 2>&1)"
+printf 'symlink name=etc/resolv.conf link=/dev/null\nend\n' | mktar >null.tar
+need - ovlctl import -n null null.tar
+is "... and one that leads to /dev/null" "$(run null sh -c 'cat /etc/resolv.conf; test -c /dev/null && echo yes')" yes
+is "pid 1 has no directory open" "$(run a sh -c 'for f in /proc/1/fd/*; do [ ! -d $f ] || echo $f; done')" ''
 
 # ---- signals ---------------------------------------------------------------------------
 # What dash does in a trap waits for its child, not for wait.
@@ -171,6 +178,11 @@ for s in HUP INT QUIT TERM; do
 	wait $!
 	is "SIG$s goes to the command" $? $want
 done
+if can_trace; then
+	traced_early() { strace -o /dev/null -e inject=fsopen:signal=TERM ovlctl run $host --tmpfs "$@"; }
+	is "SIGTERM while the layer is made" \
+		"$(status traced_early --bind "$T:/t:rw" a sh -c 'echo >/t/early') $(ls early 2>/dev/null)" '143 '
+fi
 
 # ---- killed ----------------------------------------------------------------------------
 lives() { grep -aqsx "$1" /proc/[0-9]*/environ --null-data; }
