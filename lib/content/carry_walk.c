@@ -44,11 +44,24 @@ static bool is_on_way(const struct carry *c, const char *path)
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* A mount in the directory is not part of what the layer was made on. */
+/* A mount in the directory is not part of what the layer was made on; and nothing can be
+ * renamed into a subvolume of btrfs, which has another device number. */
 int carry_open_below(int dirfd, const char *name, int *out)
 {
-	*out = dirfd < 0 ? -1 : fs_open_unmounted(dirfd, name, O_RDONLY | O_CLOEXEC);
-	return *out < 0 && dirfd >= 0 && !fs_is_gone(errno) ? -1 : 0;
+	auto_fd fd = dirfd < 0 ? -1 :
+				 fs_open_unmounted(dirfd, name, O_RDONLY | O_CLOEXEC);
+	struct stat up;
+	struct stat st;
+
+	*out = -1;
+	if (fd < 0)
+		return dirfd >= 0 && !fs_is_gone(errno) ? -1 : 0;
+	if (fstat(dirfd, &up) < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_dev != up.st_dev)
+		return fs_fail(EXDEV);
+	*out = steal_fd(&fd);
+	return 0;
 }
 
 int carry_origin(const struct carry *c, int below, int upper, const char *name, int *out)
