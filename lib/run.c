@@ -257,6 +257,11 @@ static int enter_directory(struct running *r, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	view = mount_view(r, err);
+	if (view == -EINVAL && r->ordinary && over.n)
+		err_say(err, EINVAL,
+			"%s is another mount; an ordinary user cannot run a command over a "
+			"directory with mounts below it",
+			Q(over.mount[0].where));
 	return view < 0 ? view : over_enter(r->st, &over, cwd, err);
 }
 

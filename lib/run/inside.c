@@ -64,6 +64,8 @@ static int make_mount_point(const struct ovl_bind *b, int floor, struct ovl_err 
 	if (leads_up(b->dst))
 		return err_say(err, EINVAL, "the mount point %s must not contain '..'",
 			Q(b->dst));
+	if (!b->dst[strspn(b->dst, "/.")])
+		return err_say(err, EINVAL, "the root directory cannot be a mount point");
 	if (stat(b->src, &st) < 0)
 		return err_sys(err, errno, "cannot bind %s", Q(b->src));
 	if (make_path(floor, b->dst, S_ISDIR(st.st_mode)) < 0)
@@ -233,11 +235,14 @@ static int bind_resolver(const struct inside *in, int root, struct ovl_err *err)
 	auto_fd tree = -1;
 	struct stat st;
 
-	if (at < 0 && fstatat(root, name + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		store_detail(in->st, "'%s' of the layer leads nowhere and is left alone",
-			name);
-	if (at < 0)
+	if (at < 0 && fstatat(root, name + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
+	/* It may be a link to /dev/null. */
+	if (at < 0 || fstat(at, &st) < 0 || !S_ISREG(st.st_mode)) {
+		store_detail(in->st,
+			"'%s' of the layer leads to no file and is left alone", name);
+		return 0;
+	}
 	tree = inside_tree(name, false);
 	if (tree < 0 && errno == ENOENT)
 		return 0;
@@ -266,13 +271,12 @@ static int bind_all(const struct inside *in, int root, struct ovl_err *err)
 
 int inside_enter(const struct inside *in, int root, struct ovl_err *err)
 {
-	/* First: the layer's may be a symbolic link to /dev/null. */
-	int rc = bind_resolver(in, root, err);
+	int rc = mount_proc(root, err);
 
 	if (rc == 0)
-		rc = mount_proc(root, err);
-	if (rc == 0)
 		rc = mount_dev(root, err);
+	if (rc == 0)
+		rc = bind_resolver(in, root, err);
 	if (rc == 0)
 		rc = bind_all(in, root, err);
 	if (rc < 0)

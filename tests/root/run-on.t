@@ -49,6 +49,15 @@ if mount -t tmpfs none proj/mnt; then
 		"$(printf 'other\nRead-only file system')"
 	umount proj/mnt
 fi
+if can_trace; then
+	strace -f -qq -s 4096 -o calls -e trace=file ovlctl run --on proj \
+		sh -c "echo 9 >'$T/proj/f'; cat '$T/proj/sub/g'" >/dev/null
+	pid=$(sed -n 's,^\([0-9]*\) *execve("[^"]*/sh".*,\1,p' calls | head -1)
+	grep -aF "$T/proj" calls | grep -v "^$pid " >calls.of
+	ok "ovlctl opens it" grep -q 'open.*O_DIRECTORY' calls.of
+	no "... and nothing of it for writing" grep -E 'O_(WRONLY|RDWR|CREAT|TRUNC)' calls.of
+	ok "... the original is as it was" unchanged
+fi
 ok "apply carries the changes over" ovlctl apply w
 is "..." "$(ls proj proj/sub | tr '\n' ' ')" "proj: d f i mnt sub  proj/sub: h "
 is "nothing is left in staging/" "$(staged)" ''
@@ -84,6 +93,9 @@ if ! as_user && setpriv --reuid 1000 --regid 1000 --clear-groups unshare -Urm tr
 	is "... but kept" "$(user ovlctl diff w)" "$(printf 'C /f\nC /sub\nD /sub/h')"
 	ok "... and applied" user ovlctl apply w
 	is "..." "$(cat his/proj/f; ls his/proj/sub)" 4
+	mkdir his/proj/below && mount -t tmpfs none his/proj/below &&
+		fails 125 "'$T/his/proj/below' is another mount; an ordinary user" \
+			"... not with mounts below it" user ovlctl run --on his/proj true
 fi
 
 done_testing

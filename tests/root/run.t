@@ -106,7 +106,8 @@ fails 125 "in use|mounted" "... not twice at a time" run w true
 fails 4 "in use|mounted" "... it cannot be removed meanwhile" ovlctl rm w
 echo x >go
 wait
-need - ovlctl commit w
+# Who looks for mounts in other namespaces holds them for a moment.
+until_true ovlctl commit w
 is "nothing is left in staging/" "$(staged)" ''
 
 # ---- the base is held ------------------------------------------------------------------
@@ -151,17 +152,21 @@ is "... the mount points are no part of the layer" "$(ovlctl diff bound)" ''
 fails 125 "must not contain '..'" "... none that leads out of the layer" \
 	run --bind "$T/src:/../../../led/out" a true
 no "... is made" test -e "$OVLCTL_ROOT/led"
+fails 125 "root directory cannot be a mount point" "... not the root directory" run --bind "$T/src:/." a true
 is "the store is hidden" "$(run --bind "$T:/t" a sh -c 'ls -A /t/store')" ''
 if [ -s /etc/resolv.conf ]; then
 	is "/etc/resolv.conf is the host's" "$(run a cat /etc/resolv.conf)" "$(cat /etc/resolv.conf)"
 fi
 printf 'symlink name=etc/resolv.conf link=../run/none\nend\n' | mktar >dangling.tar
 need - ovlctl import -n dangling dangling.tar
-like "one that leads nowhere is left alone" "resolv.conf.* left alone" \
+like "one that leads nowhere is left alone" "resolv.conf.* no file .* left alone" \
 	"$(ovlctl -v run $host dangling true 2>&1)"
 printf 'symlink name=etc/resolv.conf link=/dev/null\nend\n' | mktar >null.tar
 need - ovlctl import -n null null.tar
 is "... and one that leads to /dev/null" "$(run null sh -c 'cat /etc/resolv.conf; test -c /dev/null && echo yes')" yes
+printf 'dir name=etc/resolv.conf\nend\n' | mktar >dir.tar
+need - ovlctl import -n dir dir.tar
+ok "... and one that is a directory" run dir true
 is "pid 1 has no directory open" "$(run a sh -c 'for f in /proc/1/fd/*; do [ ! -d $f ] || echo $f; done')" ''
 
 # ---- signals ---------------------------------------------------------------------------
