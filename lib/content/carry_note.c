@@ -91,12 +91,11 @@ static bool fits(const struct carry_note *n, const struct stat *st)
 bool carry_noted(const struct carry *c, char kind, const struct stat *st)
 {
 	const struct carry_note key = {.kind = kind, .inode = st->st_ino};
-	const struct carry_note *end = c->note + c->n_notes;
 	const struct carry_note *n = c->n_notes ?
 		bsearch(&key, c->note, c->n_notes, sizeof(key), by_inode) :
 		NULL;
 
-	while (n && n + 1 < end && by_inode(n, n + 1) == 0)
+	while (n && n + 1 < c->note + c->n_notes && by_inode(n, n + 1) == 0)
 		n++;
 	return n && fits(n, st);
 }
