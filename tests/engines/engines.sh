@@ -1,0 +1,242 @@
+# Sourced by each test here, before lib.sh: the engines of Debian 12, each started for the
+# test alone, without network. The test runs in a pid namespace, so that whatever it started
+# ends with it.
+#
+#   engine docker|containerd|podman	ends the test where the engine is missing
+#   docker_start DIR, docker_stop	dockerd and its containerd, their files below DIR:
+#				DIR/docker is the data root; "docker" is its client
+#   docker_kill		SIGKILL to dockerd, as the power cut that it fears
+#   containerd_start DIR, containerd_stop
+#				DIR/containerd is its root; "ctr" is its client
+#   podman_at DIR		"podman" then works on DIR/storage, without a daemon
+#   podman_user DIR		the same for an ordinary user with subordinate ids;
+#				"rootless COMMAND..." runs a command as that user
+#   docker_orphan FILE IMAGE	kills dockerd in the middle of "docker load"
+#   six_layers FILE		an image of six layers, as a docker archive, named six:1
+#   six_used ROOT-OF-A-VIEW	changes something in it, as a container would
+
+# The control groups that they make, the innermost first.
+groups_of_engines() {
+	find /sys/fs/cgroup -depth -type d \( -path "*/docker*" -o -path "*/libpod_parent*" \)
+}
+
+case ${OVLCTL_TEST_STAGE-} in
+'')
+	if [ ! "${ENGINES_PIDS-}" ] && unshare -m -p --fork true 2>/dev/null; then
+		export ENGINES_PIDS=1
+		trap : HUP INT TERM
+		before=$(groups_of_engines)
+		unshare -m -p --fork --kill-child --mount-proc sh "$0" "$@"
+		status=$?
+		[ "$before" ] || groups_of_engines | xargs -r rmdir
+		exit $status
+	fi
+	;;
+esac
+
+engine() { # NAME
+	case $1 in
+	docker) set -- docker /usr/sbin/dockerd /usr/bin/docker /usr/bin/containerd ;;
+	containerd) set -- containerd /usr/bin/containerd /usr/bin/ctr ;;
+	podman) set -- podman /usr/bin/podman ;;
+	esac
+	name=$1
+	shift
+	for file; do
+		[ -x "$file" ] || cannot "no $name here: $file is missing (scripts/deps engines)"
+	done
+	[ -x /bin/busybox ] || cannot "no busybox here (scripts/deps engines)"
+	# Sockets, locks and runc's state belong to the test too.
+	grep -q '^ovlctl-test /run ' /proc/mounts || need - mount -t tmpfs -o mode=755 ovlctl-test /run
+	grep -q '^ovlctl-test /dev/shm ' /proc/mounts ||
+		need - mount -t tmpfs -o mode=1777 ovlctl-test /dev/shm
+	[ -d /run/lock ] || mkdir /run/lock /run/user
+}
+
+docker() {
+	/usr/bin/docker -H "unix://$docker_dir/docker.sock" "$@"
+}
+
+# A socket's name can be 107 bytes long, so DIR is short.
+containerd_start() { # DIR
+	ctrd_dir=$1
+	mkdir -p "$1"
+	cat >"$1/containerd.toml" <<-EOF
+		version = 2
+		root = "$1/containerd"
+		state = "$1/containerd.state"
+		disabled_plugins = ["io.containerd.grpc.v1.cri"]
+		[grpc]
+		address = "$1/containerd.sock"
+	EOF
+	containerd -c "$1/containerd.toml" >>"$1/containerd.log" 2>&1 &
+	ctrd_pid=$!
+	until_true ctr version
+}
+
+ctr() {
+	/usr/bin/ctr -a "$ctrd_dir/containerd.sock" "$@"
+}
+
+containerd_stop() {
+	kill "$ctrd_pid"
+	wait "$ctrd_pid" 2>/dev/null
+}
+
+docker_start() { # DIR
+	docker_dir=$1
+	containerd_start "$1/c"
+	dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver overlay2 \
+		--data-root "$1/docker" --exec-root "$1/exec" --pidfile "$1/pid" \
+		--containerd "$1/c/containerd.sock" -H "unix://$1/docker.sock" >>"$1/log" 2>&1 &
+	docker_pid=$!
+	until_true docker version
+}
+
+docker_stop() {
+	kill "$docker_pid"
+	wait "$docker_pid" 2>/dev/null
+	containerd_stop
+}
+
+docker_kill() {
+	kill -KILL "$docker_pid"
+	wait "$docker_pid" 2>/dev/null
+	containerd_stop
+	# Its own next start wants this gone; a machine that lost power has an empty /run.
+	rm -f "$docker_dir/pid"
+}
+
+# Kills dockerd while it unpacks an image, and leaves it stopped. $docker_orphan is the
+# directory that nothing knows then.
+docker_orphan() { # FILE IMAGE, whose one layer is of some 50 MB
+	for _i in 1 2 3 4 5; do
+		ls "$docker_dir/docker/overlay2" >"$T/.before"
+		docker load -q -i "$1" >"$T/.load" 2>&1 &
+		_load=$!
+		_half=
+		until [ "$_half" ] || ! kill -0 $_load 2>/dev/null; do
+			_half=$(find "$docker_dir/docker/overlay2" -newer "$T/.before" -type f -size +1M)
+		done
+		docker_kill
+		wait $_load 2>/dev/null
+		docker_orphan=$(ls "$docker_dir/docker/overlay2" | comm -13 "$T/.before" -)
+		[ ! "$docker_orphan" ] || grep -rqsF "$docker_orphan" "$docker_dir/docker/image" ||
+			return 0
+		docker_start "$docker_dir"
+		docker rmi "$2" >/dev/null 2>&1
+	done
+	stop "dockerd was always quicker than its end"
+}
+
+storage_conf() { # DIR
+	mkdir -p "$1"
+	cat >"$1/storage.conf" <<-EOF
+		[storage]
+		driver = "overlay"
+		graphroot = "$1/storage"
+		runroot = "$1/run"
+	EOF
+	echo '{"default":[{"type":"insecureAcceptAnything"}]}' >"$1/policy.json"
+	cat >"$1/containers.conf" <<-EOF
+		[engine]
+		cgroup_manager = "cgroupfs"
+		events_logger = "none"
+	EOF
+}
+
+podman_at() { # DIR
+	podman_dir=$1
+	storage_conf "$1"
+}
+
+podman() {
+	env TMPDIR="$podman_dir" CONTAINERS_STORAGE_CONF="$podman_dir/storage.conf" \
+		CONTAINERS_CONF="$podman_dir/containers.conf" /usr/bin/podman "$@"
+}
+
+# A user of the test's own, who has subordinate ids here alone.
+podman_user() { # DIR
+	user_dir=$1
+	storage_conf "$1"
+	mkdir -m 700 "$1/home" "$1/xdg"
+	for file in passwd group subuid subgid; do
+		need - cp /etc/$file "$1/etc.$file"
+		need - mount --bind "$1/etc.$file" /etc/$file
+	done
+	echo "ovlctl-test:x:61234:61234::$1/home:/bin/sh" >>/etc/passwd
+	echo "ovlctl-test:x:61234:" >>/etc/group
+	echo "ovlctl-test:700000:65536" >>/etc/subuid
+	echo "ovlctl-test:700000:65536" >>/etc/subgid
+	chown -R 61234:61234 "$1"
+	# The directories on the way are closed to others.
+	for up in "$T" "$(dirname "$T")"; do
+		chmod a+x "$up"
+	done
+}
+
+rootless() {
+	(cd "$user_dir" && exec setpriv --reuid 61234 --regid 61234 --clear-groups \
+		env HOME="$user_dir/home" XDG_RUNTIME_DIR="$user_dir/xdg" TMPDIR="$user_dir" \
+		CONTAINERS_STORAGE_CONF="$user_dir/storage.conf" \
+		CONTAINERS_CONF="$user_dir/containers.conf" "$@")
+}
+
+# What there is in layers: a program, hard links, a hole, xattrs, set-id bits, a device, a
+# socket's neighbour; whiteouts, an opaque directory, a directory for a file and the other
+# way round; a layer with nothing in it but a directory's time.
+six_layers() { # FILE
+	(
+		set -e
+		OVLCTL_ROOT=$T/six.store
+		export OVLCTL_ROOT
+		rm -rf six.d
+		mkdir -p six.d/bin six.d/etc six.d/data six.d/gone six.d/old/deep
+		cp /bin/busybox six.d/bin/busybox
+		ln -s busybox six.d/bin/sh
+		ln six.d/bin/busybox six.d/bin/joined
+		echo one >six.d/etc/one
+		echo same >six.d/etc/same
+		echo old >six.d/old/deep/file
+		echo old >six.d/old/file
+		echo gone >six.d/gone/file
+		truncate -s 1M six.d/data/hole
+		printf end >>six.d/data/hole
+		setfattr -n user.note -v "of a file" six.d/etc/one
+		chmod 4755 six.d/bin/busybox
+		mkfifo six.d/data/fifo
+		mknod six.d/data/null c 1 3
+		head -c 300000 /dev/urandom >six.d/data/noise
+		tar --xattrs --xattrs-include='user.*' --sort=name --mtime=@1700000000 -C six.d -cf six.1.tar .
+		{
+			printf 'dir name=etc mode=0755 mtime=1700000100\n'
+			printf 'file name=etc/.wh.one\n'
+			printf 'file name=etc/two data=two\\n mtime=1700000100 uid=1000 gid=1000\n'
+			printf 'file name=.wh.gone\nend\n'
+		} | mktar >six.2.tar
+		{
+			printf 'dir name=old mode=0750 mtime=1700000200\n'
+			printf 'file name=old/.wh..wh..opq\n'
+			printf 'file name=old/new data=new\\n mtime=1700000200\nend\n'
+		} | mktar >six.3.tar
+		{
+			printf 'dir name=gone mode=0755 mtime=1700000300\n'
+			printf 'file name=gone/back data=back\\n mtime=1700000300\n'
+			printf 'link name=gone/joined link=gone/back mtime=1700000300\nend\n'
+		} | mktar >six.4.tar
+		printf 'file name=etc/same data=other\\n mode=0600 mtime=1700000400\nend\n' | mktar >six.5.tar
+		printf 'dir name=data mode=0711 mtime=1700000500\nend\n' | mktar >six.6.tar
+		ovlctl -q import -n l1 six.1.tar >/dev/null
+		for i in 2 3 4 5 6; do
+			ovlctl -q import -n l$i -p l$((i - 1)) six.$i.tar >/dev/null
+		done
+		ovlctl -q tag l6 docker.io/library/six:1
+		ovlctl -q export --format docker docker.io/library/six:1 "$1"
+		rm -rf six.d six.[1-6].tar "$OVLCTL_ROOT"
+	) || stop "an image of six layers"
+}
+
+six_used() { # VIEW
+	echo changed >"$1/etc/two" && echo more >"$1/etc/three" && rm "$1/old/new" &&
+		mkdir "$1/var" && echo x >"$1/var/x"
+}
