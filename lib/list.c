@@ -359,7 +359,10 @@ static int not_known(const struct layer *l, const char *what, int rc, struct ovl
 
 static int measure(const struct layer *l, struct ovl_layer *to, struct ovl_err *err)
 {
-	to->has_size = fs_tree_bytes(l->fd, layer_tree_name(l), &to->size) == 0;
+	auto_blocks b = {.stop = l->st->cfg.stop};
+
+	to->has_size = fs_tree_blocks(&b, l->fd, layer_tree_name(l)) == 0;
+	to->size = to->has_size ? b.own : 0;
 	return to->has_size ? 0 : not_known(l, "size is", -errno, err);
 }
 

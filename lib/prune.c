@@ -66,12 +66,17 @@ static bool is_empty(int fd)
 static int prune_tree(
 	struct pruner *p, const char *what, int dir, const char *name, const char *why)
 {
+	uint64_t before = p->blocks.freed;
 	uint64_t bytes;
 	int rc;
 
-	fs_tree_bytes(dir, name, &bytes); /* of which the report may lack some */
+	/* Of which the report may lack some. */
+	fs_tree_blocks(&p->blocks, dir, name);
+	bytes = p->blocks.freed - before;
 	rc = p->req->dry_run ? 0 : trash_remove(p->st, dir, name, p->err);
-
+	/* What had a hard link there has fewer now. */
+	if (!p->req->dry_run)
+		fs_blocks_release(&p->blocks);
 	return rc < 0 ? rc : prune_report(p, what, name, bytes, why);
 }
 

@@ -9,6 +9,7 @@
 #define OVL_PRUNE_PRIV_H
 
 #include "base/err.h"
+#include "base/fs.h"
 #include "mount/inuse.h"
 #include "ovl.h"
 
@@ -18,6 +19,7 @@ struct pruner {
 	int (*fn)(void *ctx, const struct ovl_pruned *p);
 	void *ctx;
 	struct ovl_err *err;
+	struct fs_blocks blocks; /* of what goes */
 	struct inuse inuse; /* what was seen of mounts, for all layers */
 	int64_t used_before; /* remove only layers last used before this */
 	int ended; /* what fn returned that ends the work */

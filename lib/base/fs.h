@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/inodes.h"
 
 /* For "return fs_fail(EINVAL)". */
 static inline int fs_fail(int errnum)
@@ -182,9 +183,20 @@ struct fs_remover {
 };
 int fs_rmtree_by(struct fs_remover *how, int dirfd, const char *name);
 
-/* Sets *bytes to those that name and everything below it take on disk, without what is gone
- * meanwhile, may not be read or is on another file system. */
-int fs_tree_bytes(int dirfd, const char *name, uint64_t *bytes);
+/* What trees take on disk, in bytes of allocated blocks. All zero: nothing yet. */
+struct fs_blocks {
+	uint64_t own; /* each file once, however many names it has */
+	uint64_t freed; /* without files that have a hard link elsewhere */
+	const atomic_int *stop; /* NULL: never */
+	struct inodes links;
+};
+
+/* Adds name and everything below it, without what is gone meanwhile, may not be read or is
+ * on another file system. Hard links between trees that are added one after the other count
+ * once. EINTR when *stop is set. */
+int fs_tree_blocks(struct fs_blocks *b, int dirfd, const char *name);
+void fs_blocks_release(struct fs_blocks *b);
+#define auto_blocks __attribute__((cleanup(fs_blocks_release))) struct fs_blocks
 
 /* Sets the mode of what fd, opened with O_PATH, refers to; not for symlinks. */
 int fs_chmod_path(int fd, mode_t mode);

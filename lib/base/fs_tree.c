@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "base/inodes.h"
 #include "base/walk.h"
 
 static int open_here(int dirfd, const char *name)
@@ -144,19 +145,38 @@ int fs_rmtree(int dirfd, const char *name, const atomic_int *stop)
 	return rc;
 }
 
-int fs_tree_bytes(int dirfd, const char *name, uint64_t *bytes)
+void fs_blocks_release(struct fs_blocks *b)
+{
+	inodes_release(&b->links);
+}
+
+static int count_blocks(struct fs_blocks *b, const struct stat *st)
+{
+	uint64_t bytes = (uint64_t)st->st_blocks * 512;
+	nlink_t links = S_ISDIR(st->st_mode) ? 1 : st->st_nlink;
+	nlink_t seen = links > 1 ? inodes_count(&b->links, st) : 1;
+
+	if (seen == 1)
+		b->own += bytes;
+	if (seen == links)
+		b->freed += bytes;
+	return seen ? 0 : fs_fail(ENOMEM);
+}
+
+int fs_tree_blocks(struct fs_blocks *b, int dirfd, const char *name)
 {
 	auto_walk w = {.trees = 1, .top = {dirfd}, .first = name, .open = open_here};
 	struct stat st;
 	int r;
 
-	*bytes = 0;
 	while ((r = walk_next(&w)) > 0) {
 		if (r == WALK_LEFT)
 			continue;
+		if (b->stop && *b->stop)
+			return fs_fail(EINTR);
 		r = fstatat(w.fd[0], w.name, &st, AT_SYMLINK_NOFOLLOW);
 		if (r == 0)
-			*bytes += (uint64_t)st.st_blocks * 512;
+			r = count_blocks(b, &st);
 		if (r == 0 && S_ISDIR(st.st_mode))
 			r = walk_enter(&w);
 		if (r < 0 && errno != EACCES && err_is_system(-errno))

@@ -10,6 +10,7 @@ struct inode {
 	struct inode *next;
 	dev_t dev;
 	ino_t ino;
+	nlink_t seen;
 	char path[];
 };
 
@@ -23,15 +24,20 @@ static struct inode **bucket(const struct inodes *in, ino_t ino, dev_t dev)
 	return &in->bucket[hash_inode(ino, dev) & (in->buckets - 1)];
 }
 
+static struct inode *find(const struct inodes *in, const struct stat *st)
+{
+	struct inode *i = in->n ? *bucket(in, st->st_ino, st->st_dev) : NULL;
+
+	while (i && !(i->ino == st->st_ino && i->dev == st->st_dev))
+		i = i->next;
+	return i;
+}
+
 const char *inodes_path(const struct inodes *in, const struct stat *st)
 {
-	if (!in->n)
-		return NULL;
-	for (struct inode *i = *bucket(in, st->st_ino, st->st_dev); i; i = i->next) {
-		if (i->ino == st->st_ino && i->dev == st->st_dev)
-			return i->path;
-	}
-	return NULL;
+	const struct inode *i = find(in, st);
+
+	return i ? i->path : NULL;
 }
 
 static void insert_inode(struct inodes *in, struct inode *i)
@@ -77,21 +83,36 @@ static void remove_inode(struct inodes *in, const struct stat *st)
 	}
 }
 
-int inodes_add(struct inodes *in, const struct stat *st, const char *path)
+static struct inode *add(struct inodes *in, const struct stat *st, const char *path)
 {
 	struct inode *i = malloc(sizeof(*i) + strlen(path) + 1);
 
 	if (!i || (in->n >= in->buckets && grow_buckets(in) < 0)) {
 		free(i);
-		return -1;
+		return NULL;
 	}
-	remove_inode(in, st);
 	i->ino = st->st_ino;
 	i->dev = st->st_dev;
+	i->seen = 0;
 	strcpy(i->path, path);
 	insert_inode(in, i);
 	in->n++;
-	return 0;
+	return i;
+}
+
+int inodes_add(struct inodes *in, const struct stat *st, const char *path)
+{
+	remove_inode(in, st);
+	return add(in, st, path) ? 0 : -1;
+}
+
+nlink_t inodes_count(struct inodes *in, const struct stat *st)
+{
+	struct inode *i = find(in, st);
+
+	if (!i)
+		i = add(in, st, "");
+	return i ? ++i->seen : 0;
 }
 
 void inodes_release(struct inodes *in)

@@ -1,5 +1,6 @@
 /*
- * Remembers files that have been seen and a path for each. For files with hard links.
+ * Remembers files that have been seen, and a path for each or how often. For files with
+ * hard links.
  */
 #ifndef OVL_INODES_H
 #define OVL_INODES_H
@@ -20,6 +21,8 @@ struct inodes {
 const char *inodes_path(const struct inodes *in, const struct stat *st);
 /* -1: ENOMEM. */
 int inodes_add(struct inodes *in, const struct stat *st, const char *path);
+/* Counts that file: how often it has been seen now; 0: ENOMEM. */
+nlink_t inodes_count(struct inodes *in, const struct stat *st);
 void inodes_release(struct inodes *in);
 
 #endif

@@ -163,6 +163,11 @@ is "show of an image layer" "$(j '[.kind,.chain_id,.diff_id,.parent,.size,.entri
 is "... size of its tar" "$(j .tar_size)" "$(stat -c %s a.tar)"
 is "... which two layers need" "$(j '[.stack_size,.unique_size,.shared_size]|join(" ")')" "1500 0 1500"
 sizes() { ovlctl show "$1" | jq -r '.layers[0] | [.stack_size,.unique_size,.shared_size]|join(" ")'; }
+head -c 100000 /dev/zero >"$(tree_of web)/zero"
+need - ln "$(tree_of web)/zero" "$(tree_of web)/again"
+is "a file with two names takes its space once" "$(ovlctl ls -nrb -o SIZE web)" \
+	"$(du -s -B1 "$(tree_of web)" | cut -f1)"
+rm "$(tree_of web)/zero" "$(tree_of web)/again"
 need own ovlctl ls -nrb -o SIZE web
 is "a writable layer has a size" "$(j .size):$(ovlctl show web | jq -c '.layers[0].size')" "1500:$own"
 is "show: sizes of a stack" "$(sizes web)" "$((own + 3001500)) $((own + 3000000)) 1500"

@@ -50,8 +50,11 @@ if can_trace; then
 	like "killed in a removal: trash" "trash:1" "$(left out)"
 	is "... the store is as it was" "$(store_state)" "$before"
 fi
-mkdir "$S/staging/x" "$S/trash/y"
-echo data >"$S/staging/x/f"
+mkdir "$S/staging/x" "$S/staging/x/d" "$S/trash/y"
+head -c 100000 /dev/zero >"$S/staging/x/f"
+need - ln "$S/staging/x/f" "$S/staging/x/d/f"
+need - ln "$S/staging/x/f" "$S/trash/y/f"
+space=$(du -s -B1 "$S" | cut -f1)
 is_overlay || ln -s ../$(printf '%064d' 7)/diff "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ln -s ../$DRV/$(printf '%064d' 7) "$S/names/nobody"
 ln -s ../$DRV/$(printf '%064d' 7) "$S/names/.0123456789"
@@ -63,7 +66,10 @@ ovlctl prune -J --dry-run >out
 is "all of it, as JSON" "$(jq -r '.[].what' out | sort | tr '\n' ' ')" \
 	"hint $(is_overlay || echo "link ")name name staging trash "
 is "... --dry-run removes nothing" "$(store_state)" "$left_"
-ok "prune" ovlctl prune
+is "... bytes: hard links count once" "$(jq '[.[].bytes] | add > 100000 and add < 200000' out)" true
+ovlctl prune -J >wet
+same "prune does what --dry-run said" wet out
+is "... frees so many bytes" "$((space - $(du -s -B1 "$S" | cut -f1)))" "$(jq '[.[].bytes] | add' wet)"
 is "... the store is as it was" "$(store_state)" "$before"
 
 # What a living process holds stays.
