@@ -93,48 +93,6 @@ static int open_parent(struct commit *c, struct ovl_err *err)
 
 /* ---- what is made of it ----------------------------------------------------------- */
 
-/* True if there are hard links that only a mount with index=on preserves, by files in
- * its work directory. */
-static int has_index(const struct commit *c, struct ovl_err *err)
-{
-	const char *path = P("%s/index", c->l.drv->work);
-	auto_fsdir d = fs_dir_at(c->l.fd, path);
-	const char *name;
-	int r = d.fd < 0 && fs_is_gone(d.why) ? 0 : fs_dir_next(&d, &name, NULL);
-
-	return r < 0 ? err_sys(err, errno, "cannot read '%s' of layer %s", path,
-			       Q(c->req->layer)) :
-		       r;
-}
-
-/* A failed commit leaves the layer unchanged, so what a mount would miss is not
- * removed from its tree: the image layer gets a tree of its own. */
-static int keep_tree(struct commit *c, struct ovl_err *err)
-{
-	int r = c->c.lost.sockets ? 1 : has_index(c, err);
-
-	c->c.unpack = r > 0;
-	return r < 0 ? r : 0;
-}
-
-/* Packs the tree; sets c->c.unpack if it cannot be kept. */
-static int pack(struct commit *c, struct ovl_err *err)
-{
-	const char *clamp = secure_getenv("SOURCE_DATE_EPOCH");
-	int rc;
-
-	/* If the tar has other times than the tree, the tar's count. And a tree that
-	 * is kept must not share files with one that others see as a whole. */
-	c->c.unpack = c->l.drv->flat || (clamp && *clamp);
-	rc = stage_begin_in(&c->l, &c->stage, err);
-	if (rc < 0 || c->c.unpack)
-		return rc;
-	rc = commit_pack(&c->l, c->stage.fd, &c->c, err);
-	if (rc == 0)
-		rc = keep_tree(c, err);
-	return c->c.unpack ? 0 : rc;
-}
-
 static int unpack(struct commit *c, struct ovl_err *err)
 {
 	const struct stage *within = commit_in_place(c->l.drv) ? &c->stage : NULL;
@@ -167,7 +125,7 @@ static int is_of_images(const struct commit *c, struct ovl_err *err)
 
 static int prepare_image(struct commit *c, struct ovl_err *err)
 {
-	int rc = pack(c, err);
+	int rc = commit_pack(c, err);
 
 	if (rc == 0 && c->c.unpack)
 		rc = unpack(c, err);

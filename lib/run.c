@@ -2,8 +2,9 @@
 /*
  * ovl_run: a command in a writable layer, in namespaces of its own. On an image layer, that
  * layer is staged: it is in staging/, or with in_memory in a file system that only this
- * process and those inside see, and nothing but this process leads to it. If it is kept, an
- * image layer is made from its tar, and appears by one rename.
+ * process and those inside see, and nothing but this process leads to it. If it is kept, it
+ * becomes an image layer there, and appears by one rename. One in memory, or whose tree cannot
+ * be that of an image layer (commit.c), is made anew from its tar.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -298,20 +299,59 @@ static int keep_writable(struct running *r, struct ovl_id *id, struct ovl_err *e
 	return rc < 0 ? rc : 0;
 }
 
+/* The layer that is staged becomes the image layer, if its tree can be that of one. */
+static int keep_tree(
+	struct running *r, struct commit *c, struct ovl_id *id, struct ovl_err *err)
+{
+	int rc = commit_staged(c, err);
+
+	if (rc < 0)
+		return rc;
+	memcpy(r->stage.link, c->stage.link, sizeof(r->stage.link));
+	stage_end(&c->stage);
+	if (fs_rmtree(r->stage.fd, FLOOR, NULL) < 0)
+		return err_sys(err, errno, "cannot remove mount points");
+	return ingest_commit_stage(&r->stage, &r->base, id, r->req->name, err);
+}
+
+static int keep_image(
+	struct running *r, struct commit *c, struct ovl_id *id, struct ovl_err *err)
+{
+	bool own = !r->req->in_memory;
+	int rc = own ? commit_pack(c, err) : 0;
+
+	own = own && !c->c.unpack;
+	if (rc == 0 && !own)
+		rc = commit_unpack(&r->l, NULL, &c->in, &c->c.lost, err);
+	if (rc == 0)
+		rc = digest_chain(
+			r->base.id.s, own ? c->c.diff_id : c->in.diff_id, id, err);
+	if (rc == 0)
+		rc = own ? keep_tree(r, c, id, err) :
+			   ingest_commit(&c->in, &r->base, id, r->req->name, err);
+	if (rc >= 0)
+		pack_warn(r->st, &c->c.lost);
+	return rc < 0 ? rc : 0;
+}
+
 static int keep(struct running *r, struct ovl_id *id, struct ovl_err *err)
 {
-	struct ingest in = INGEST_INIT;
-	struct pack_lost lost = {0};
-	int rc = commit_unpack(&r->l, NULL, &in, &lost, err);
+	const struct ovl_commit req = {.layer = r->req->layer};
+	struct commit c = {
+		.st = r->st,
+		.req = &req,
+		.l = r->l,
+		.parent = r->base,
+		.has_parent = true,
+		.stage = STAGE_INIT,
+		.in = INGEST_INIT,
+	};
+	int rc = keep_image(r, &c, id, err);
 
-	if (rc == 0)
-		rc = digest_chain(r->base.id.s, in.diff_id, id, err);
-	if (rc == 0)
-		rc = ingest_commit(&in, &r->base, id, r->req->name, err);
-	ingest_end(&in);
-	if (rc >= 0)
-		pack_warn(r->st, &lost);
-	return rc < 0 ? rc : 0;
+	committed_release(&c.c);
+	ingest_end(&c.in);
+	stage_end(&c.stage);
+	return rc;
 }
 
 static int run(struct running *r, struct ovl_ran *ran, struct ovl_err *err)

@@ -66,9 +66,9 @@ static inline const struct layer *commit_parent(const struct commit *c)
 /* True if the new tree can be in the layer together with the old one. */
 bool commit_in_place(const struct driver *drv);
 
-/* Packs the layer: digest, and a recipe in the directory stage_fd. */
-int commit_pack(
-	const struct layer *l, int stage_fd, struct committed *c, struct ovl_err *err);
+/* Begins c->stage, and packs the layer: digest, and a recipe in there. Sets c->c.unpack if
+ * the tree cannot be kept. */
+int commit_pack(struct commit *c, struct ovl_err *err);
 
 /* Lists in the directory stage_fd what is overlayfs's own in the tree, as c says. It is
  * removed when the layer is an image layer. */
@@ -103,5 +103,9 @@ void commit_take_name(struct commit *c);
  * layer then, and *old what only the writable one had.
  */
 int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err);
+
+/* For a layer that is staged and packed, with its tree kept: all that makes it an image
+ * layer, except that it appears. */
+int commit_staged(struct commit *c, struct ovl_err *err);
 
 #endif

@@ -18,6 +18,7 @@
 #include "mount/mountnote.h"
 #include "stage/grants.h"
 #include "store/becoming.h"
+#include "store/becoming_finish.h"
 #include "store/config.h"
 #include "store/driver.h"
 #include "store/names.h"
@@ -436,4 +437,15 @@ int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 	}
 	stage_leave(&c->stage);
 	return rc;
+}
+
+int commit_staged(struct commit *c, struct ovl_err *err)
+{
+	struct layer image;
+	int rc = complete_image(c, err);
+
+	if (rc < 0)
+		return rc;
+	image = future(c, c->l.fd);
+	return becoming_settle(&image, err);
 }

@@ -21,6 +21,7 @@
 #include "commit/commit.h"
 #include "content/pack.h"
 #include "store/cleaning.h"
+#include "store/driver.h"
 #include "store/store.h"
 #include "tar/tarsum.h"
 #include "union/whiteout.h"
@@ -161,7 +162,7 @@ static int pack_tree(struct packing *p, struct ovl_err *err)
 	return pack_layer(p->l, sink, p, &watch, err);
 }
 
-int commit_pack(
+static int pack(
 	const struct layer *l, int stage_fd, struct committed *c, struct ovl_err *err)
 {
 	struct packing p = {.l = l, .c = c};
@@ -181,6 +182,47 @@ int commit_pack(
 		rc = tarsum_finish(p.sum, c->diff_id, &c->tar_size, err);
 	tarsum_close(p.sum);
 	return rc;
+}
+
+/* True if there are hard links that only a mount with index=on preserves, by files in
+ * its work directory. */
+static int has_index(const struct commit *c, struct ovl_err *err)
+{
+	const char *path = P("%s/index", c->l.drv->work);
+	auto_fsdir d = fs_dir_at(c->l.fd, path);
+	const char *name;
+	int r = d.fd < 0 && fs_is_gone(d.why) ? 0 : fs_dir_next(&d, &name, NULL);
+
+	return r < 0 ? err_sys(err, errno, "cannot read '%s' of layer %s", path,
+			       Q(c->req->layer)) :
+		       r;
+}
+
+/* A failed commit leaves the layer unchanged, so what a mount would miss is not
+ * removed from its tree: the image layer gets a tree of its own. */
+static int keep_tree(struct commit *c, struct ovl_err *err)
+{
+	int r = c->c.lost.sockets ? 1 : has_index(c, err);
+
+	c->c.unpack = r > 0;
+	return r < 0 ? r : 0;
+}
+
+int commit_pack(struct commit *c, struct ovl_err *err)
+{
+	const char *clamp = secure_getenv("SOURCE_DATE_EPOCH");
+	int rc;
+
+	/* If the tar has other times than the tree, the tar's count. And a tree that
+	 * is kept must not share files with one that others see as a whole. */
+	c->c.unpack = c->l.drv->flat || (clamp && *clamp);
+	rc = stage_begin_in(&c->l, &c->stage, err);
+	if (rc < 0 || c->c.unpack)
+		return rc;
+	rc = pack(&c->l, c->stage.fd, &c->c, err);
+	if (rc == 0)
+		rc = keep_tree(c, err);
+	return c->c.unpack ? 0 : rc;
 }
 
 void committed_release(struct committed *c)

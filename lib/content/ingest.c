@@ -279,17 +279,18 @@ int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *
 }
 
 /* An existing layer may be removed before it is opened. */
-static int commit_or_find(struct ingest *in, const struct layer *parent,
-	const struct layer_ref *ref, const char *name, struct ovl_err *err)
+int ingest_commit_stage(struct stage *sg, const struct layer *parent,
+	const struct ovl_id *id, const char *name, struct ovl_err *err)
 {
+	struct layer_ref ref = {.drv = sg->drv, .id = *id};
+
 	for (;;) {
 		struct ovl_err why = {.status = OVL_FAILED};
-		int rc = stage_commit(
-			&in->stage, &ref->id, parent, name, store_durable(in->st), err);
+		int rc = stage_commit(sg, id, parent, name, store_durable(sg->st), err);
 
 		if (rc)
 			return rc;
-		rc = ingest_found(in->st, ref, name, false, &why);
+		rc = ingest_found(sg->st, &ref, name, false, &why);
 		if (rc == 0 || why.status != OVL_NOLAYER) {
 			*err = why;
 			return rc;
@@ -300,13 +301,12 @@ static int commit_or_find(struct ingest *in, const struct layer *parent,
 int ingest_commit(struct ingest *in, const struct layer *parent, const struct ovl_id *id,
 	const char *name, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = in->cfg.drv, .id = *id};
 	int rc = ingest_resolve(in, parent, err);
 
 	if (rc == 0)
 		rc = write_meta(in, parent, NULL, err);
 	if (rc == 0)
-		rc = commit_or_find(in, parent, &ref, name, err);
+		rc = ingest_commit_stage(&in->stage, parent, id, name, err);
 	if (rc >= 0)
 		count_left(in);
 	return rc;

@@ -89,6 +89,9 @@ int ingest_complete(struct ingest *in, const struct layer *parent,
  */
 int ingest_commit(struct ingest *in, const struct layer *parent, const struct ovl_id *id,
 	const char *name, struct ovl_err *err);
+/* The same for an image layer that is staged with all its files. */
+int ingest_commit_stage(struct stage *sg, const struct layer *parent,
+	const struct ovl_id *id, const char *name, struct ovl_err *err);
 void ingest_end(struct ingest *in);
 
 /* Warns once about what was left out of all imported layers. */

@@ -165,6 +165,15 @@ static int clean_tree(const struct layer *l, struct ovl_err *err)
 						   0;
 }
 
+int becoming_settle(const struct layer *image, struct ovl_err *err)
+{
+	int rc = clean_tree(image, err);
+
+	if (rc == 0)
+		rc = drop_parts(image, err);
+	return rc == 0 ? put_in_place(image, err) : rc;
+}
+
 static int make_image(const struct layer *l, const struct ovl_id *was,
 	struct trashed *old, struct ovl_err *err)
 {
@@ -174,13 +183,9 @@ static int make_image(const struct layer *l, const struct ovl_id *was,
 
 	if (rc == 0)
 		rc = drop_tree(l, old, err);
-	if (rc == 0)
-		rc = clean_tree(l, err);
-	if (rc == 0)
-		rc = drop_parts(l, err);
 	if (rc == 0 && !keep && m.kind == OVL_WRITABLE)
 		rc = driver_retract(l->drv, l->drv_fd, m.link, was, err);
-	return rc == 0 ? put_in_place(l, err) : rc;
+	return rc == 0 ? becoming_settle(l, err) : rc;
 }
 
 /* Removes the note of where it went, which nothing needs any more. */

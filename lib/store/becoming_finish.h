@@ -21,6 +21,8 @@
  */
 int becoming_finish(const struct layer *image, const struct ovl_id *was, bool wait,
 	struct trashed *old, struct ovl_err *err);
+/* The part of it that is done to the layer's own files. */
+int becoming_settle(const struct layer *image, struct ovl_err *err);
 int becoming_sync(const struct layer *image, struct ovl_err *err);
 
 #endif

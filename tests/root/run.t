@@ -78,6 +78,14 @@ is "... to the same tree as by create, mount and commit" \
 	"$(ovlctl diff --tar b | tar -tvf - | sed 's/ 20..-.* / /')" \
 	"$(ovlctl diff --tar "$c" | tar -tvf - | sed 's/ 20..-.* / /')"
 is "... on the image layer" "$(ovlctl ls -nr -o PARENT b)" "$a"
+if ! is_overlay; then
+	run -n moved --bind "$T:/t:rw" a sh -c 'echo 1 >/new && stat -c %i /new >/t/inode' >/dev/null
+	is "... by moving what was written, not by a copy of it" \
+		"$(stat -c %i "$(tree_of moved)/new")" "$(cat inode)"
+	is "... as an image layer" "$(ls "$OVLCTL_ROOT/names/moved" | tr '\n' ' ')" "$LS_IMAGE "
+	is "... with nothing of overlayfs in its tree" \
+		"$(getfattr -R -h -d -m 'overlay' "$(tree_of moved)" 2>&1 | grep overlay\\.)" ''
+fi
 fails 125 "the name 'b' is already used" "a name that is taken" \
 	run --bind "$T:/t:rw" -n b a sh -c ': >/t/started'
 no "... is refused before the command starts" test -e started
