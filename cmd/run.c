@@ -108,8 +108,8 @@ static int run_it(struct run *run, struct ovl_run *req)
 	/* What failed is not the command. */
 	if (rc < 0 && !ran.status)
 		run->exit = run->cmd->unable;
-	if (rc == 0 && ran.kept)
-		rc = say_id(run, id_file, fd, &ran.id);
+	if (ran.kept && say_id(run, id_file, fd, &ran.id) < 0)
+		rc = -1;
 	if (fd >= 0)
 		close(fd);
 	return rc;

@@ -247,7 +247,9 @@ struct ovl_ran {
 	/* The command's exit status, 128 and the number of the signal that ended it; after a
 	 * failure 125, or 126 the command cannot be run, 127 there is none. */
 	int status;
-	bool kept; /* as layer id: an image layer, or on a directory a writable one */
+	/* As layer id: an image layer, or on a directory a writable one. After a failure
+	 * without its name, which another layer has got meanwhile. */
+	bool kept;
 	struct ovl_id id;
 };
 

@@ -287,54 +287,70 @@ static int enter(void *ctx, struct ovl_err *err)
 
 /* ---- after ------------------------------------------------------------------------ */
 
-/* On a directory, it is the writable layer that is kept. */
-static int keep_writable(struct running *r, struct ovl_id *id, struct ovl_err *err)
+/* What the command did is not lost to a name that another layer has got meanwhile. rc: of
+ * making it a layer with that name. */
+static int keep_nameless(struct running *r, struct stage *sg, const struct layer *parent,
+	struct ovl_ran *ran, int rc, struct ovl_err *err)
 {
-	int rc = id_random(id) < 0 ? err_sys(err, errno, "cannot make an id") : 0;
+	const struct ovl_err taken = *err;
+	struct ovl_err why;
+	char file[256];
+
+	ran->kept = rc >= 0;
+	if (rc != -EEXIST || !r->req->name)
+		return rc < 0 ? rc : 0;
+	name_encode(r->req->name, file);
+	names_unnote(sg->fd, file);
+	ran->kept = ingest_commit_stage(sg, parent, &ran->id, NULL, &why) >= 0;
+	return ran->kept ?
+		err_say(err, EEXIST,
+			"%s; the changes are kept as layer %.12s, without a name",
+			taken.text, ran->id.s) :
+		rc;
+}
+
+/* On a directory, it is the writable layer that is kept. */
+static int keep_writable(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
+{
+	int rc = id_random(&ran->id) < 0 ? err_sys(err, errno, "cannot make an id") : 0;
 
 	upper_set_idle(&r->l, NULL);
 	if (rc == 0)
-		rc = stage_commit(
-			&r->stage, id, NULL, r->req->name, store_durable(r->st), err);
-	return rc < 0 ? rc : 0;
+		rc = ingest_commit_stage(&r->stage, NULL, &ran->id, r->req->name, err);
+	return keep_nameless(r, &r->stage, NULL, ran, rc, err);
 }
 
 /* The layer that is staged becomes the image layer, if its tree can be that of one. */
 static int keep_tree(
-	struct running *r, struct commit *c, struct ovl_id *id, struct ovl_err *err)
+	struct running *r, struct commit *c, struct ovl_ran *ran, struct ovl_err *err)
 {
-	int rc = commit_staged(c, err);
+	int rc = digest_chain(r->base.id.s, c->c.diff_id, &ran->id, err);
 
+	if (rc == 0)
+		rc = commit_staged(c, err);
 	if (rc < 0)
 		return rc;
 	memcpy(r->stage.link, c->stage.link, sizeof(r->stage.link));
 	stage_end(&c->stage);
 	if (fs_rmtree(r->stage.fd, FLOOR, NULL) < 0)
 		return err_sys(err, errno, "cannot remove mount points");
-	return ingest_commit_stage(&r->stage, &r->base, id, r->req->name, err);
+	rc = ingest_commit_stage(&r->stage, &r->base, &ran->id, r->req->name, err);
+	return keep_nameless(r, &r->stage, &r->base, ran, rc, err);
 }
 
-static int keep_image(
-	struct running *r, struct commit *c, struct ovl_id *id, struct ovl_err *err)
+static int keep_copy(
+	struct running *r, struct commit *c, struct ovl_ran *ran, struct ovl_err *err)
 {
-	bool own = !r->req->in_memory;
-	int rc = own ? commit_pack(c, err) : 0;
+	int rc = commit_unpack(&r->l, NULL, &c->in, &c->c.lost, err);
 
-	own = own && !c->c.unpack;
-	if (rc == 0 && !own)
-		rc = commit_unpack(&r->l, NULL, &c->in, &c->c.lost, err);
 	if (rc == 0)
-		rc = digest_chain(
-			r->base.id.s, own ? c->c.diff_id : c->in.diff_id, id, err);
+		rc = digest_chain(r->base.id.s, c->in.diff_id, &ran->id, err);
 	if (rc == 0)
-		rc = own ? keep_tree(r, c, id, err) :
-			   ingest_commit(&c->in, &r->base, id, r->req->name, err);
-	if (rc >= 0)
-		pack_warn(r->st, &c->c.lost);
-	return rc < 0 ? rc : 0;
+		rc = ingest_commit(&c->in, &r->base, &ran->id, r->req->name, err);
+	return keep_nameless(r, &c->in.stage, &r->base, ran, rc, err);
 }
 
-static int keep(struct running *r, struct ovl_id *id, struct ovl_err *err)
+static int keep_image(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 {
 	const struct ovl_commit req = {.layer = r->req->layer};
 	struct commit c = {
@@ -346,8 +362,15 @@ static int keep(struct running *r, struct ovl_id *id, struct ovl_err *err)
 		.stage = STAGE_INIT,
 		.in = INGEST_INIT,
 	};
-	int rc = keep_image(r, &c, id, err);
+	int rc = 0;
 
+	c.c.unpack = r->req->in_memory;
+	if (!c.c.unpack)
+		rc = commit_pack(&c, err);
+	if (rc == 0)
+		rc = c.c.unpack ? keep_copy(r, &c, ran, err) : keep_tree(r, &c, ran, err);
+	if (ran->kept)
+		pack_warn(r->st, &c.c.lost);
 	committed_release(&c.c);
 	ingest_end(&c.in);
 	stage_end(&c.stage);
@@ -390,9 +413,7 @@ static int run(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 		rc = spawn_run(&s, &ran->status, err);
 	if (rc < 0 || ran->status != 0 || !(req->keep || req->name))
 		return rc;
-	rc = req->on ? keep_writable(r, &ran->id, err) : keep(r, &ran->id, err);
-	ran->kept = rc == 0;
-	return rc;
+	return req->on ? keep_writable(r, ran, err) : keep_image(r, ran, err);
 }
 
 int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran,

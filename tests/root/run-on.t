@@ -36,6 +36,15 @@ is "not kept if the command fails" "$(ovlctl run -n no --on proj sh -c 'echo >x;
 fails 3 "" "... there is no layer" ovlctl show no
 fails 125 "the name 'w' is already used" "a name that is taken" ovlctl run -n w --on proj touch started
 no "... is refused before the command starts" test -e started
+mkfifo go
+ovlctl run -n late --on proj sh -c "echo 1 >'$T/proj/late'; echo on >'$T/runs'; read x <'$T/go'" >out 2>err &
+until_true written runs
+need - ovlctl create -n late
+echo x >go
+wait $!
+is "a name that is taken while the command runs" "$? $(grep -c 'kept as layer .* without a name' err)" '125 1'
+is "... the changes are kept" "$(ovlctl diff "$(cat out)")" 'A /late'
+need - ovlctl rm late "$(cat out)"
 is "run goes on in the layer" "$(ovlctl run w sh -c "cat '$T/proj/f'; echo 3 >'$T/proj/i'; exit 5"; echo $?)" \
 	"$(printf 'new\n5')"
 is "... the changes stay" "$(ovlctl diff w)" "$(printf 'A /d\nC /f\nA /i\nC /sub\nD /sub/g')"

@@ -100,6 +100,23 @@ ok "check is content" ovlctl check --content
 ok "a layer without changes" run -n same a true
 is "... has none" "$(ovlctl diff same)" ''
 
+# A name that another layer gets while the command runs.
+mkfifo go
+for how in '' --tmpfs; do
+	ovlctl run $host --bind "$T:/t:rw" -n late --id-file id $how a \
+		sh -c "echo '$how' >/late; echo on >/t/runs; read x </t/go" >out 2>err &
+	until_true written runs
+	need - ovlctl create -n late a
+	echo x >go
+	wait $!
+	is "a name that is taken meanwhile$how" "$?" 125
+	like "... is refused" "'late' is already used.*; the changes are kept as layer $(cut -c1-12 id), without a name$" "$(cat err)"
+	is "... the changes are kept" "$(ovlctl diff "$(cat id)"; ovlctl ls -nr -o NAME "$(cat id)")" 'A /late'
+	is "... under no name" "$(ovlctl ls -nr -o KIND late; ovlctl check)" writable
+	need - ovlctl rm late
+	rm runs
+done
+
 # ---- a writable layer ------------------------------------------------------------------
 need w ovlctl create -n w a
 is "in a writable layer" "$(status run w sh -c 'echo 1 >/w; exit 3')" 3
@@ -107,7 +124,6 @@ is "... the changes stay" "$(ovlctl diff w)" 'A /w'
 ok "... and again" run w test -e /w
 fails 125 "layer 'w' is writable" "... -n is refused" run -n x w true
 fails 125 "layer 'w' is writable" "... --tmpfs is refused" run --tmpfs w true
-mkfifo go
 run --bind "$T:/t" w sh -c 'echo on >/busy; read x </t/go' &
 until_true written "$OVLCTL_ROOT/$DRV/$w/$UPPER/busy"
 fails 125 "in use|mounted" "... not twice at a time" run w true
