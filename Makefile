@@ -65,15 +65,15 @@ ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now,-z,pack-relative-relocs -Wl,--gc
               $(LDFLAGS_$(MODE)) $(LDFLAGS)
 
 # A command that is done in a millisecond must not load twenty shared objects first: most
-# libraries are linked in, libcrypto and libsmartcols loaded where they are used.
-LIBS_LAYER = -larchive -luuid -ljansson -lzstd -llzma -lbz2 -llz4 -lz
+# libraries are linked in, libsmartcols loaded where it is used.
+LIBS_LAYER = -larchive -lcrypto -luuid -ljansson -lzstd -llzma -lbz2 -llz4 -lz
 ifeq ($(STATIC),1)
 LIBS_CORE = -Wl,-Bstatic $(LIBS_LAYER) -Wl,-Bdynamic
 LIBS = $(LIBS_CORE)
 LINKED = ovlctl
 else
 SHARED = -DOVL_SHARED
-LIBS_CORE = $(LIBS_LAYER) -lcrypto
+LIBS_CORE = $(LIBS_LAYER)
 LIBS = $(LIBS_CORE) -lsmartcols
 LINKED = $(if $(filter x86_64-% aarch64-%,$(shell $(CC) -dumpmachine)),linked,ovlctl)
 endif

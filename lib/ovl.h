@@ -25,8 +25,7 @@
  *	children	calls may fork a child and wait for it: SIGCHLD is not ignored, and
  *			the caller does not wait for it
  *
- * libcrypto and libisal are loaded by the first call that hashes or reads gzip, and stay
- * loaded (a build with OVL_SHARED is linked with libcrypto instead).
+ * libisal is loaded by the first call that reads gzip, and stays loaded.
  *
  * A LAYER argument is text as a user types it, looked up as: name, full id (64 hex
  * digits), short id (26 base32 characters), unique prefix of an id (4 digits or more),

@@ -4,7 +4,8 @@
 #ifndef OVL_DIGEST_H
 #define OVL_DIGEST_H
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -14,24 +15,16 @@
 /* The digest of no bytes. */
 #define DIGEST_EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-/* ctx is NULL when there is nothing to release. */
 struct digest {
-	EVP_MD_CTX *ctx;
-	__typeof__(EVP_MD_CTX_new) *EVP_MD_CTX_new;
-	__typeof__(EVP_MD_CTX_free) *EVP_MD_CTX_free;
-	__typeof__(EVP_DigestInit_ex) *EVP_DigestInit_ex;
-	__typeof__(EVP_DigestUpdate) *EVP_DigestUpdate;
-	__typeof__(EVP_DigestFinal_ex) *EVP_DigestFinal_ex;
-	__typeof__(EVP_sha256) *EVP_sha256;
+	bool begun;
+	SHA256_CTX ctx;
 };
 
 int digest_init(struct digest *d, struct ovl_err *err);
 /* A digest that was not begun takes nothing. */
 int digest_update(struct digest *d, const void *p, size_t n, struct ovl_err *err);
-/* 64 hex digits and a NUL; as it was if the digest was not begun. Releases the digest, even
- * on failure. */
+/* 64 hex digits and a NUL; as it was if the digest was not begun. Ends the digest. */
 int digest_final(struct digest *d, char hex[ID_LEN + 1], struct ovl_err *err);
-void digest_release(struct digest *d);
 /* The digest of n bytes. */
 int digest_bytes(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err);
 

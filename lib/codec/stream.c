@@ -224,7 +224,7 @@ static int detect(struct stream *s, struct decode_io *io, struct ovl_err *err)
 	io->in_len = have;
 	/* Uncompressed: both digests are the same. */
 	if (strcmp(s->codec->name, "none") == 0)
-		digest_release(&s->input);
+		s->input.begun = false;
 	return s->state ? 0 : err_nomem(err);
 }
 
@@ -388,8 +388,6 @@ void stream_close(struct stream *s)
 		if (write(s->wake, &one, sizeof(one)) == (ssize_t)sizeof(one))
 			pthread_join(s->thread, NULL);
 	}
-	digest_release(&s->digest);
-	digest_release(&s->input);
 	close_fdp(&s->wake);
 	pthread_cond_destroy(&s->changed);
 	pthread_cond_destroy(&s->to_hash);

@@ -34,7 +34,7 @@ struct stream {
 	int wake; /* eventfd: tells a thread that waits for input to stop */
 	struct digest digest;
 	char hex[ID_LEN + 1]; /* the digest, once it is known */
-	struct digest input; /* ctx NULL: not wanted, or the same */
+	struct digest input; /* not begun: not wanted, or the same */
 	atomic_uint_fast64_t taken;
 
 	pthread_mutex_t mutex;

@@ -321,7 +321,6 @@ static void release_player(struct player *p)
 	close_fdp(&p->fd);
 	close_fdp(&p->tree);
 	close_fdp(&p->kept_dir);
-	digest_release(&p->digest);
 	buf_release(&p->path);
 	free(p->copy);
 }

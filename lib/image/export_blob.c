@@ -189,8 +189,6 @@ static int make_blob(struct export *x, struct blob *b, bool main, struct ovl_err
 	if (rc == 0)
 		x->entries += b->l.meta.entries;
 	encode_close(m.e);
-	digest_release(&m.tar);
-	digest_release(&m.file);
 	close_fdp(&m.fd);
 	return rc;
 }

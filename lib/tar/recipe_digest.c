@@ -68,7 +68,6 @@ int recipe_digest(int dirfd, char hex[ID_LEN + 1], struct ovl_err *err)
 		rc = add_text(&m, &m.last, err);
 	if (rc == 0)
 		rc = digest_final(&m.digest, hex, err);
-	digest_release(&m.digest);
 	buf_release(&m.text);
 	return rc;
 }

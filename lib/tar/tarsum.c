@@ -203,7 +203,6 @@ void tarsum_close(struct tarsum *t)
 	if (!t)
 		return;
 	workq_close(t->queue);
-	digest_release(&t->digest);
 	recipe_out_close(t->recipe);
 	buf_release(&t->path);
 	free(t->read);
