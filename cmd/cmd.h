@@ -228,4 +228,8 @@ int terminal_width(int fd);
 /* "1.5G" as lsblk writes it. */
 const char *human_size(uint64_t bytes, char out[16]);
 
+/* Local time, in RFC 3339, or brief: to the minute. */
+#define TIME_SIZE 64
+const char *human_time(int64_t seconds, bool brief, char out[TIME_SIZE]);
+
 #endif

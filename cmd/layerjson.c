@@ -61,6 +61,7 @@ static void add_record(json_t *o, const struct ovl_layer *l)
 	json_object_set_new(o, "size", number_if(l->has_size, l->size));
 	json_object_set_new(o, "entries", number_if(image, l->entries));
 	json_object_set_new(o, "created", when(l->created.tv_sec));
+	json_object_set_new(o, "used", when(l->used.tv_sec));
 	out_json_paths(o, "mounts", l->mounts);
 	json_object_set_new(o, "uses", number_if(l->uses >= 0, (uint64_t)l->uses));
 }

@@ -117,6 +117,8 @@ static unsigned what_to_ask(const struct lister *ls)
 
 	if (ls->asked & 1u << SIZE)
 		flags |= OVL_LIST_SIZES;
+	if (ls->asked & 1u << USED || (ls->json && ls->by_default))
+		flags |= OVL_LIST_LAST_USE;
 	if (ls->asked & 1u << USES || (ls->json && ls->by_default))
 		flags |= OVL_LIST_USES;
 	if (ls->json && (ls->by_default || ls->asked & 1u << LOWERS))
@@ -138,6 +140,13 @@ static int by_number(int64_t a, int64_t b)
 	return a < b ? -1 : a > b;
 }
 
+static int by_time(struct timespec a, struct timespec b)
+{
+	int order = by_number(a.tv_sec, b.tv_sec);
+
+	return order ? order : by_number(a.tv_nsec, b.tv_nsec);
+}
+
 static int by_text(
 	const struct lister *ls, const struct ovl_layer *a, const struct ovl_layer *b)
 {
@@ -156,6 +165,7 @@ static int by_column(
 	switch (ls->sort) {
 	case -1: return 0;
 	case SIZE: return by_number((int64_t)a->size, (int64_t)b->size);
+	case USED: return by_time(a->used, b->used);
 	case CREATED: return by_number(a->created.tv_sec, b->created.tv_sec);
 	case DEPTH: return by_number(a->depth, b->depth);
 	case LOWERS: return by_number(a->lowers, b->lowers);

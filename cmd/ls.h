@@ -25,6 +25,7 @@ enum {
 	ENTRIES,
 	DRIVER,
 	USES,
+	USED,
 	PATH,
 	COLUMNS
 };

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ls.h"
 
@@ -25,6 +24,7 @@ const struct ls_column ls_column[COLUMNS] = {
 	[ENTRIES] = {"ENTRIES", "entries", 7, true},
 	[DRIVER] = {"DRIVER", "driver", 8, false},
 	[USES] = {"USES", "uses", 4, true},
+	[USED] = {"USED", "used", 16, false},
 	[PATH] = {"PATH", "path", 0.1, false},
 };
 
@@ -76,21 +76,9 @@ static char *size_cell(const struct lister *ls, const struct ovl_layer *l)
 
 static char *time_cell(const struct lister *ls, int64_t seconds)
 {
-	char text[64];
-	time_t t = seconds;
-	struct tm tm;
-	size_t n;
+	char text[TIME_SIZE];
 
-	localtime_r(&t, &tm);
-	if (ls->brief) {
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
-		return strdup(text);
-	}
-	n = strftime(text, sizeof(text) - 1, "%Y-%m-%dT%H:%M:%S%z", &tm);
-	/* +0100 as +01:00 */
-	memmove(text + n - 1, text + n - 2, 3);
-	text[n - 2] = ':';
-	return strdup(text);
+	return strdup(human_time(seconds, ls->brief, text));
 }
 
 static char *number(uint64_t n)
@@ -197,6 +185,7 @@ char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
 	case LOWERS: return number(l->lowers);
 	case ENTRIES: return l->kind == OVL_IMAGE ? number(l->entries) : NULL;
 	case DRIVER: return strdup(l->driver);
+	case USED: return time_cell(ls, l->used.tv_sec);
 	case USES: return l->uses < 0 ? NULL : number((uint64_t)l->uses);
 	case PATH: return escaped_path(ls, l);
 	default: return diff_id_cell(ls, l);

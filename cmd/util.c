@@ -139,7 +139,7 @@ int terminal_width(int fd)
 	return told && atoi(told) > 0 ? atoi(told) : 80;
 }
 
-/* ---- sizes ------------------------------------------------------------------------ */
+/* ---- sizes and times ------------------------------------------------------------------------ */
 
 const char *human_size(uint64_t bytes, char out[16])
 {
@@ -157,6 +157,24 @@ const char *human_size(uint64_t bytes, char out[16])
 		snprintf(out, 16, "%.0f%c", v, units[u]);
 	else
 		snprintf(out, 16, "%.1f%c", v, units[u]);
+	return out;
+}
+
+const char *human_time(int64_t seconds, bool brief, char out[TIME_SIZE])
+{
+	time_t t = seconds;
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&t, &tm);
+	if (brief) {
+		strftime(out, TIME_SIZE, "%Y-%m-%d %H:%M", &tm);
+		return out;
+	}
+	n = strftime(out, TIME_SIZE - 1, "%Y-%m-%dT%H:%M:%S%z", &tm);
+	/* +0100 as +01:00 */
+	memmove(out + n - 1, out + n - 2, 3);
+	out[n - 2] = ':';
 	return out;
 }
 

@@ -13,6 +13,7 @@
 #include "base/vec.h"
 #include "mount/mountnote.h"
 #include "mount/mounts.h"
+#include "stage/used.h"
 #include "store/becoming.h"
 #include "store/config.h"
 #include "store/driver.h"
@@ -67,6 +68,7 @@ void ovl_list_free(struct ovl_list *l)
 
 struct lister {
 	struct ovl_store *st;
+	unsigned flags;
 	struct ovl_list *out;
 	struct layer_ref *unfinished; /* made by killed commits */
 	size_t n_unfinished;
@@ -92,9 +94,9 @@ static void fill_layer(struct ovl_layer *to, const struct driver *drv,
 	to->uses = -1;
 }
 
-/* fd: the layer's directory, if it is on a directory of the host. */
-static int add_layer(struct lister *ls, const struct driver *drv, const struct ovl_id *id,
-	const struct meta *m, int fd)
+/* dir: where its directory is; fd: that one, if it is on a directory of the host. */
+static int add_layer(struct lister *ls, const struct driver *drv, int dir,
+	const struct ovl_id *id, const struct meta *m, int fd)
 {
 	struct ovl_list *out = ls->out;
 	auto_ondir on = ONDIR_INIT;
@@ -104,6 +106,8 @@ static int add_layer(struct lister *ls, const struct driver *drv, const struct o
 		return -ENOMEM;
 	memset(&out->layer[out->n], 0, sizeof(*out->layer));
 	fill_layer(&out->layer[out->n], drv, id, m);
+	if (ls->flags & OVL_LIST_LAST_USE)
+		out->layer[out->n].used = used_last(dir, id, m->created);
 	if (m->on_dir && ondir_read(fd, &on, &why) == 0)
 		out->layer[out->n].on = buf_steal(&on.path);
 	out->n++;
@@ -174,7 +178,7 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 	r = read_meta(ls->st, dir, name, &m, ls->err);
 	if (r > 0 && m.on_dir)
 		fd = fs_open_dir(dir, name);
-	if (r > 0 && add_layer(ls, drv, &id, &m, fd) < 0)
+	if (r > 0 && add_layer(ls, drv, dir, &id, &m, fd) < 0)
 		r = err_nomem(ls->err);
 	if (r > 0 && becoming_unfinished(&m)) {
 		if (!VEC_ROOM(ls->unfinished, ls->n_unfinished))
@@ -218,7 +222,7 @@ static int list_these(struct lister *ls, char *const *what, struct ovl_err *err)
 		if (rc == 0)
 			rc = layer_open_ref(ls->st, &ref, 0, *what, &l, err);
 		if (rc == 0 && !is_listed(ls->out, &ref) &&
-			add_layer(ls, l.drv, &l.id, &l.meta, l.fd) < 0)
+			add_layer(ls, l.drv, l.drv_fd, &l.id, &l.meta, l.fd) < 0)
 			rc = err_nomem(err);
 		if (rc < 0)
 			return rc;
@@ -271,10 +275,10 @@ static int by_creation(const void *a, const void *b)
 	const struct ovl_layer *x = a;
 	const struct ovl_layer *y = b;
 
-	if (x->created.tv_sec != y->created.tv_sec)
-		return x->created.tv_sec < y->created.tv_sec ? -1 : 1;
-	if (x->created.tv_nsec != y->created.tv_nsec)
-		return x->created.tv_nsec < y->created.tv_nsec ? -1 : 1;
+	int order = fs_time_order(&x->created, &y->created);
+
+	if (order)
+		return order;
 	if (x->depth != y->depth)
 		return x->depth < y->depth ? -1 : 1;
 	return by_layer_id(a, b);
@@ -394,7 +398,7 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	struct ovl_list *out, struct ovl_err *err)
 {
 	struct ovl_list made = {0};
-	struct lister ls = {.st = st, .out = &made, .err = err};
+	struct lister ls = {.st = st, .flags = flags, .out = &made, .err = err};
 	bool all = !what || !*what;
 	int rc = all ? layers_finish(st, err) : 0;
 
@@ -403,6 +407,7 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	finish_commits(&ls);
 	if (rc == 0)
 		rc = attach_mounts(st, &made, err);
+	flags &= ~(unsigned)OVL_LIST_LAST_USE; /* which is there */
 	for (size_t i = 0; flags && rc == 0 && i < made.n; i++)
 		rc = complete(st, flags, &made.layer[i], err);
 	if (rc < 0) {
@@ -424,7 +429,8 @@ int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 
 	/* By its short id: layer may name a config as well, and two drivers have one id. */
 	if (rc == 0)
-		rc = ovl_list(st, id, OVL_LIST_SIZES | OVL_LIST_USES, &list, err);
+		rc = ovl_list(st, id, OVL_LIST_SIZES | OVL_LIST_USES | OVL_LIST_LAST_USE,
+			&list, err);
 	if (rc < 0)
 		return rc;
 	list.layer->details = calloc(1, sizeof(*list.layer->details));

@@ -372,6 +372,7 @@ struct ovl_layer {
 	bool has_size; /* false: a writable one, and nobody asked to walk its tree */
 	uint64_t entries; /* of the tar it came from */
 	struct timespec created; /* since 1970 */
+	struct timespec used; /* last, or created; only if asked for */
 	char **names; /* NULL-terminated, sorted */
 	char **mounts; /* mount points in this namespace, NULL-terminated */
 	int uses; /* mounts made by ovlctl, in any namespace; -1: unknown or not asked */
@@ -386,7 +387,8 @@ struct ovl_list {
 enum {
 	OVL_LIST_DETAILS = 1,
 	OVL_LIST_SIZES = 2, /* also of writable layers: walks their trees */
-	OVL_LIST_USES = 4
+	OVL_LIST_USES = 4,
+	OVL_LIST_LAST_USE = 8
 };
 
 /* Lists all layers, or only those in what (NULL-terminated). */

@@ -15,7 +15,6 @@
 #include "store/layer.h"
 #include "store/names.h"
 #include "store/store.h"
-#include "stage/used.h"
 
 /* The deepest first, so that a layer is removed after all layers on top of it. */
 static int by_depth(const void *a, const void *b)
@@ -90,9 +89,7 @@ static bool unneeded(const struct ovl_layer *l)
 
 static bool is_young(const struct pruner *p, const struct ovl_layer *l)
 {
-	struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
-
-	return used_last(p->st, &ref, l->created.tv_sec) > p->used_before;
+	return l->used.tv_sec > p->used_before;
 }
 
 /* True if it may be removed, as far as that can be seen without its lock, which would
@@ -174,7 +171,7 @@ int prune_layers(struct pruner *p)
 	struct ovl_list list = {0};
 	struct known *known = NULL;
 	unsigned young = 0;
-	int rc = ovl_list(p->st, NULL, 0, &list, p->err);
+	int rc = ovl_list(p->st, NULL, OVL_LIST_LAST_USE, &list, p->err);
 
 	p->used_before = time(NULL) - p->req->older_than;
 	if (rc == 0 && list.n) {

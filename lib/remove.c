@@ -120,7 +120,7 @@ static int check_unneeded(const struct family *f, const struct family_member *m,
 	if (names_any_lost(&m->layer))
 		return err_status(err, OVL_BUSY,
 			"layer %.12s has lost its name: see 'ovlctl check'", m->ref.id.s);
-	if (used_last(f->st, &m->ref, m->layer.meta.created.tv_sec) > before)
+	if (used_last(m->layer.drv_fd, &m->ref.id, m->layer.meta.created).tv_sec > before)
 		return err_status(
 			err, OVL_BUSY, "layer %.12s was just used", m->ref.id.s);
 	return 0;

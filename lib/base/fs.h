@@ -29,6 +29,14 @@ static inline int fs_fail(int errnum)
 	return -1;
 }
 
+/* Below 0: a is earlier than b. */
+static inline int fs_time_order(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec != b->tv_sec)
+		return a->tv_sec < b->tv_sec ? -1 : 1;
+	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
+}
+
 /* A path of two or three names, for use as an argument: openat(fd, P("%s/%s", id, file),
  * ...). One that does not fit is empty, so that nothing is found there. */
 #define FS_PATH 640

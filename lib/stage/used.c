@@ -8,7 +8,6 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "store/store.h"
 #include "stage/used.h"
 
 static const char used[] = ".used";
@@ -31,14 +30,12 @@ void used_now(const struct layer *l)
 	errno = saved;
 }
 
-int64_t used_last(struct ovl_store *st, const struct layer_ref *ref, int64_t created)
+struct timespec used_last(int dir, const struct ovl_id *id, struct timespec created)
 {
-	int drv_fd = store_driver_dir(st, ref->drv, NULL);
 	struct stat sb;
 
-	if (drv_fd < 0 ||
-		fstatat(drv_fd, P("%s/%s", ref->id.s, used), &sb, AT_SYMLINK_NOFOLLOW) <
-			0)
+	if (fstatat(dir, P("%s/%s", id->s, used), &sb, AT_SYMLINK_NOFOLLOW) < 0 ||
+		fs_time_order(&sb.st_mtim, &created) < 0)
 		return created;
-	return sb.st_mtim.tv_sec > created ? sb.st_mtim.tv_sec : created;
+	return sb.st_mtim;
 }

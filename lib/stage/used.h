@@ -10,14 +10,15 @@
 #ifndef OVL_USED_H
 #define OVL_USED_H
 
-#include <stdint.h>
+#include <time.h>
 
 #include "store/layer.h"
 
 /* Records that the open layer is used now. */
 void used_now(const struct layer *l);
 
-/* When the layer was last used; created if that is later or nothing else is known. */
-int64_t used_last(struct ovl_store *st, const struct layer_ref *ref, int64_t created);
+/* When the layer with that directory in dir was last used; created if that is later or
+ * nothing else is known. */
+struct timespec used_last(int dir, const struct ovl_id *id, struct timespec created);
 
 #endif

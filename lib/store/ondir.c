@@ -231,15 +231,10 @@ int ondir_refuse(const struct layer *l, const char *what, struct ovl_err *err)
 
 /* ---- times ------------------------------------------------------------------------ */
 
-static bool is_after(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
-}
-
 /* The times of some file systems are whole seconds. */
 bool ondir_is_later(const struct ondir *d, const struct timespec *ctime)
 {
-	return is_after(ctime, &d->since) ||
+	return fs_time_order(ctime, &d->since) > 0 ||
 		(ctime->tv_sec == d->since.tv_sec && ctime->tv_nsec == 0);
 }
 
@@ -251,7 +246,7 @@ void ondir_wait(const struct ondir *d)
 
 	for (int i = 0; i < 20; i++) {
 		if (clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0 ||
-			is_after(&now, &d->since))
+			fs_time_order(&now, &d->since) > 0)
 			return;
 		nanosleep(&tick, NULL);
 	}

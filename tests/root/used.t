@@ -23,7 +23,22 @@ stays() {
 }
 
 no "it is made without a time of use" test -e "$used"
+is "... which counts from its creation" "$(ovlctl ls -nr -o USED "$a")" "$(ovlctl ls -nr -o CREATED "$a")"
+is "... in JSON" "$(ovlctl show "$a" | jq '.layers[0] | .used == .created')" true
 long_ago
+touch -d '2001-02-03 04:05:06 UTC' "$used"
+sed -i "s/^created .*/created 900000000/" "$OVLCTL_ROOT/$DRV/$a/.layer"
+is "ls shows when" "$(TZ=UTC0 ovlctl ls -nr -o used "$a")" 2001-02-03T04:05:06+00:00
+is "... show" "$(ovlctl show "$a" | jq -r '.layers[0].used')" 2001-02-03T04:05:06Z
+is "... ls -J" "$(ovlctl ls -J | jq -r '.layers[0].used')" 2001-02-03T04:05:06Z
+is "... ls -J -o USED" "$(ovlctl ls -J -o USED | jq -c '.layers[0]')" '{"used":"2001-02-03T04:05:06Z"}'
+printf 'file name=f data=2\nend\n' | mktar >b.tar
+need b ovlctl import b.tar
+is "... and sorts by it" "$(ovlctl ls -q --sort used)" "$(printf '%s\n' "$a" "$b")"
+sed -i "s/^created .*/created 950000000/" "$OVLCTL_ROOT/$DRV/$b/.layer"
+is "... in both directions" "$(ovlctl ls -q --sort used)" "$(printf '%s\n' "$b" "$a")"
+need - ovlctl rm "$b"
+rm "$used"
 ovlctl import a.tar >/dev/null
 stays "an import finds it"
 is "the time is noted in an empty file" "$(stat -c '%s %a' "$used")" "0 600"
@@ -43,6 +58,11 @@ long_ago
 m=$(ovlctl mount "$a")
 ovlctl umount "$m"
 stays "it is mounted"
+
+long_ago
+ovlctl run "$a" /none 2>/dev/null
+is "the set-up: nothing to run" $? 127
+stays "it is run"
 
 long_ago
 ovlctl export "$a" - >/dev/null
