@@ -3,6 +3,7 @@
 #   make [MODE=asan]     build (asan, tsan, cov); objects under build/<mode>/
 #   make check           all tests       make demo      the main job, shown
 #   make check-interop   with skopeo, umoci, buildah, podman
+#   make check-engines   with the stores of docker, containerd and podman
 #   make check-disk      all tests, on TMPDIR's own file system
 #   make check-kill      kills at every step
 #   make check-errors    each system call of each command fails, in each way it can
@@ -183,6 +184,11 @@ check-interop: all tests
 
 # The long forms of tests have no limit of time.
 # Kills at every point; "make check" tries every few.
+# The stores of others, made by themselves; see "scripts/deps engines".
+check-engines: all tests
+	@scripts/deps engines
+	@MODE=$(MODE) OVLCTL_TEST_LIMIT=600 prove --exec sh tests/engines/*.t
+
 check-kill: all tests
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 KILL_STEP=1 prove --exec sh tests/root/kill.t tests/root/commit-kill.t
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 KILL_STEP=1 OVLCTL_TEST_DRIVER=overlay prove --exec sh tests/root/commit-kill.t
@@ -280,7 +286,7 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests check check-disk check-interop check-kill check-power check-overlay check-many \
+.PHONY: all tests check check-disk check-interop check-engines check-kill check-power check-overlay check-many \
     fuzz fuzz-coverage fuzzers demo lint install uninstall clean FORCE bench \
     bench-peers bench-drivers check-errors check-tsan coverage dist deb check-deb
 .SECONDARY:
