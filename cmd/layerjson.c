@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "layerjson.h"
 #include "out.h"
@@ -16,17 +15,6 @@ static json_t *digest(const char *hex)
 static json_t *number_if(bool known, uint64_t n)
 {
 	return known ? json_integer((json_int_t)n) : json_null();
-}
-
-static json_t *when(int64_t seconds)
-{
-	char out[32];
-	time_t t = seconds;
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(out, sizeof(out), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_string(out);
 }
 
 static void set_path(json_t *o, const char *key, const char *path)
@@ -60,8 +48,8 @@ static void add_record(json_t *o, const struct ovl_layer *l)
 	json_object_set_new(o, "depth", json_integer(l->depth));
 	json_object_set_new(o, "size", number_if(l->has_size, l->size));
 	json_object_set_new(o, "entries", number_if(image, l->entries));
-	json_object_set_new(o, "created", when(l->created.tv_sec));
-	json_object_set_new(o, "used", when(l->used.tv_sec));
+	json_object_set_new(o, "created", out_json_time(l->created.tv_sec));
+	json_object_set_new(o, "used", out_json_time(l->used.tv_sec));
 	out_json_paths(o, "mounts", l->mounts);
 	json_object_set_new(o, "uses", number_if(l->uses >= 0, (uint64_t)l->uses));
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -104,6 +105,17 @@ void out_json_paths(json_t *o, const char *key, char *const *names)
 		set_raw(o, key, raws);
 	else
 		json_decref(raws);
+}
+
+json_t *out_json_time(int64_t seconds)
+{
+	char out[32];
+	time_t t = seconds;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(out, sizeof(out), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(out);
 }
 
 void out_json_layers(json_t *layers)

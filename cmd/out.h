@@ -23,6 +23,9 @@ void out_json_path(json_t *o, const char *key, const char *name, size_t len);
 /* o[key] = an array of names; if one is not UTF-8, all are exactly in o[key_raw]. */
 void out_json_paths(json_t *o, const char *key, char *const *names);
 
+/* In RFC 3339, in UTC. */
+json_t *out_json_time(int64_t seconds);
+
 /* Prints {"layers": layers}, and releases them. */
 void out_json_layers(json_t *layers);
 

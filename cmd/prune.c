@@ -15,9 +15,14 @@
 static const struct opt opts[] = {
 	{'J', "json", NULL, "print JSON"},
 	{OPT_DRY_RUN, "dry-run", NULL, "list what would be removed, and remove nothing"},
-	{OPT_LAYERS, "layers", NULL, "also remove unused image layers without a name"},
 	{OPT_ASIDE, "aside", NULL, "also remove what 'check --repair' set aside"},
-	{OPT_OLDER, "older-than", "T", "with --layers: unused for T (7d; default 1h)"},
+	{OPT_LAYERS, "layers", NULL, "also remove unused image layers without a name"},
+	{OPT_WRITABLE, "writable", NULL, "with --layers: writable layers, too"},
+	{OPT_UNUSED_FOR, "unused-for", "T",
+		"with --layers: unused for T (7d; default 1h)"},
+	{OPT_KEEP_LAST, "keep-last", "N",
+		"with --layers: keep the N that were used last"},
+	{OPT_KEEP_BYTES, "keep-bytes", "N", "with --layers: keep N bytes of them (20G)"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -32,35 +37,50 @@ static void print_row(const char *what, uint64_t bytes, const char *name, const 
 {
 	char size[16];
 
-	printf("%-8s %6s %s %s\n", what, human_size(bytes, size), name, why);
+	printf("%-8s %6s %s %s", what, human_size(bytes, size), name, why);
+}
+
+static void print_json(const struct printer *p, const struct ovl_pruned *g)
+{
+	json_t *o = json_pack("{s:s}", "what", g->what);
+
+	out_json_path(o, "name", g->name, strlen(g->name));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)g->bytes));
+	json_object_set_new(o, "why", json_string(g->why));
+	json_object_set_new(
+		o, "used", g->used ? out_json_time(g->used->tv_sec) : json_null());
+	fputs(p->n ? ",\n   " : "[\n   ", stdout);
+	json_dumpf(o, stdout, JSON_COMPACT);
+	json_decref(o);
+}
+
+static void print_line(const struct printer *p, const struct ovl_pruned *g)
+{
+	char shown[1100];
+	char used[TIME_SIZE];
+
+	ovl_escape(shown, sizeof(shown), g->name, strlen(g->name));
+	if (p->table && !p->n)
+		printf("%-8s %6s %s\n", "WHAT", "SIZE", "NAME AND REASON");
+	out_shorten(shown);
+	if (p->table)
+		print_row(g->what, g->bytes, shown, g->why);
+	else
+		printf("%s %s %" PRIu64 " %s", g->what, shown, g->bytes, g->why);
+	if (g->used)
+		printf("; last used %s", human_time(g->used->tv_sec, p->table, used));
+	putchar('\n');
 }
 
 static int print(void *ctx, const struct ovl_pruned *g)
 {
 	struct printer *p = ctx;
-	char shown[1100];
 
 	progress_clear();
-	if (p->json) {
-		json_t *o = json_pack("{s:s}", "what", g->what);
-
-		out_json_path(o, "name", g->name, strlen(g->name));
-		json_object_set_new(o, "bytes", json_integer((json_int_t)g->bytes));
-		json_object_set_new(o, "why", json_string(g->why));
-		fputs(p->n ? ",\n   " : "[\n   ", stdout);
-		json_dumpf(o, stdout, JSON_COMPACT);
-		json_decref(o);
-	} else {
-		ovl_escape(shown, sizeof(shown), g->name, strlen(g->name));
-		if (p->table && !p->n)
-			printf("%-8s %6s %s\n", "WHAT", "SIZE", "NAME AND REASON");
-		out_shorten(shown);
-		if (p->table)
-			print_row(g->what, g->bytes, shown, g->why);
-		else
-			printf("%s %s %" PRIu64 " %s\n", g->what, shown, g->bytes,
-				g->why);
-	}
+	if (p->json)
+		print_json(p, g);
+	else
+		print_line(p, g);
 	p->n++;
 	p->bytes += g->bytes;
 	return 0;
@@ -72,7 +92,7 @@ static int take_age(struct run *run, int64_t *out)
 		const char *unit;
 		int64_t seconds;
 	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
-	const char *text = opt_value(run, OPT_OLDER);
+	const char *text = opt_value(run, OPT_UNUSED_FOR);
 	char *end;
 	long v;
 
@@ -89,9 +109,30 @@ static int take_age(struct run *run, int64_t *out)
 		}
 	}
 	return usage(run->err,
-		"'--older-than %s': not a number of seconds (suffixes s, m, h and d are "
+		"'--unused-for %s': not a number of seconds (suffixes s, m, h and d are "
 		"allowed)",
 		text);
+}
+
+static bool is_of_layers(int id)
+{
+	return id == OPT_WRITABLE || id == OPT_UNUSED_FOR || id == OPT_KEEP_LAST ||
+		id == OPT_KEEP_BYTES;
+}
+
+static int take_options(struct run *run, struct ovl_prune *req)
+{
+	int rc = take_age(run, &req->unused_for);
+
+	if (rc == 0)
+		rc = opt_number(run, OPT_KEEP_LAST, &req->keep_last);
+	if (rc == 0)
+		rc = opt_number(run, OPT_KEEP_BYTES, &req->keep_bytes);
+	for (const struct opt *o = opts; rc == 0 && o->id; o++) {
+		if (is_of_layers(o->id) && opt_given(run, o->id) && !req->layers)
+			rc = usage(run->err, "--%s needs --layers", o->name);
+	}
+	return rc;
 }
 
 static int run_prune(struct run *run)
@@ -99,6 +140,7 @@ static int run_prune(struct run *run)
 	struct ovl_prune req = {
 		.dry_run = opt_given(run, OPT_DRY_RUN),
 		.layers = opt_given(run, OPT_LAYERS),
+		.writable = opt_given(run, OPT_WRITABLE),
 		.aside = opt_given(run, OPT_ASIDE),
 	};
 	struct printer p = {
@@ -106,10 +148,8 @@ static int run_prune(struct run *run)
 		.table = !opt_given(run, 'J') && isatty(STDOUT_FILENO),
 	};
 	char total[32];
-	int rc = take_age(run, &req.older_than);
+	int rc = take_options(run, &req);
 
-	if (rc == 0 && opt_given(run, OPT_OLDER) && !req.layers)
-		rc = usage(run->err, "--older-than needs --layers");
 	if (rc == 0)
 		rc = ovl_prune(run->st, &req, print, &p, run->err);
 	if (p.json && (rc == 0 || p.n))
@@ -117,13 +157,14 @@ static int run_prune(struct run *run)
 	snprintf(total, sizeof(total), "%zu", p.n);
 	if (p.table && p.n)
 		print_row("total", p.bytes, total,
-			req.dry_run ? "would be removed" : "removed");
+			req.dry_run ? "would be removed\n" : "removed\n");
 	return rc;
 }
 
 const struct cmd cmd_prune = {
 	.name = "prune",
-	.synopsis = "[-J] [--dry-run] [--aside] [--layers [--older-than T]]",
+	.synopsis = "[-J] [--dry-run] [--aside] [--layers [--writable]\n"
+		    " [--unused-for T] [--keep-last N] [--keep-bytes N]]",
 	.summary = "remove leftovers of killed processes, and unused layers",
 	.completes = "none",
 	.others = "gc clean cleanup",

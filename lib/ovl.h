@@ -528,15 +528,20 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 struct ovl_pruned {
 	const char *what; /* a word for scripts, see ovlctl-prune(8) */
 	const char *name;
-	uint64_t bytes; /* on disk; of a layer, bytes of file data */
+	uint64_t bytes; /* of allocated blocks, which are free then */
 	const char *why;
+	const struct timespec *used; /* last, of a layer; else NULL */
 };
 
 struct ovl_prune {
 	bool dry_run; /* report, but remove nothing */
-	bool layers; /* also image layers that nothing names, mounts or builds on */
 	bool aside; /* also what a repair moved to aside/ */
-	int64_t older_than; /* only layers not made or used for that many seconds */
+	bool layers; /* also image layers that nothing names, mounts or builds on; of these: */
+	bool writable; /* and such writable layers */
+	int64_t unused_for; /* only those not made or used for that many seconds */
+	uint64_t
+		keep_last; /* not this many that were used last, and what is below them */
+	uint64_t keep_bytes; /* only until the others take no more; 0: no limit */
 };
 
 /*

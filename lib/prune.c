@@ -63,6 +63,15 @@ static bool is_empty(int fd)
 	return fs_dir_next(&d, &name, NULL) == 0;
 }
 
+static int report(struct pruner *p, const char *what, const char *name, uint64_t bytes,
+	const char *why)
+{
+	const struct ovl_pruned gone = {
+		.what = what, .name = name, .bytes = bytes, .why = why};
+
+	return prune_report(p, &gone);
+}
+
 static int prune_tree(
 	struct pruner *p, const char *what, int dir, const char *name, const char *why)
 {
@@ -77,7 +86,7 @@ static int prune_tree(
 	/* What had a hard link there has fewer now. */
 	if (!p->req->dry_run)
 		fs_blocks_release(&p->blocks);
-	return rc < 0 ? rc : prune_report(p, what, name, bytes, why);
+	return rc < 0 ? rc : report(p, what, name, bytes, why);
 }
 
 /* The note of what became of a layer is needed until that commit is finished. 1, 0,
@@ -121,7 +130,7 @@ static int prune_dir(
 	int r = is_left(p, dir, name, &fd);
 
 	if (r < 0 && p->req->dry_run)
-		return prune_report(p, what, name, 0, "it cannot be opened");
+		return report(p, what, name, 0, "it cannot be opened");
 	if (r < 0)
 		return err_sys(p->err, -r, "cannot examine '%s/%.12s'", what, name);
 	return r ? prune_tree(p, what, dir, name, why) : 0;
@@ -197,7 +206,7 @@ static int prune_one(struct pruner *p, struct place *at, left_fn left, bool name
 		store_unlock(p->st);
 	if (rc < 0 || !why)
 		return rc;
-	return prune_report(p, at->what, at->shown ? at->shown : at->file, 0, why);
+	return report(p, at->what, at->shown ? at->shown : at->file, 0, why);
 }
 
 /* All files in the directory name, which at describes. */
@@ -433,17 +442,32 @@ static int prune_status(struct pruner *p)
 int prune_dead(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err)
 {
-	struct pruner p = {.st = st, .req = req, .fn = fn, .ctx = ctx, .err = err};
+	struct pruner p = {
+		.st = st,
+		.req = req,
+		.fn = fn,
+		.ctx = ctx,
+		.err = err,
+		.blocks.stop = st->cfg.stop,
+	};
 
 	int rc = dead(&p);
 
+	fs_blocks_release(&p.blocks);
 	return rc == 0 ? prune_status(&p) : rc;
 }
 
 int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err)
 {
-	struct pruner p = {.st = st, .req = req, .fn = fn, .ctx = ctx, .err = err};
+	struct pruner p = {
+		.st = st,
+		.req = req,
+		.fn = fn,
+		.ctx = ctx,
+		.err = err,
+		.blocks.stop = st->cfg.stop,
+	};
 	int rc;
 
 	if (st->fd < 0)
@@ -460,5 +484,6 @@ int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 	if (rc == 0 && st->cfg.sync == OVL_SYNC_ALL && !req->dry_run)
 		rc = store_sync(st, st->fd, err);
 	st->look_only = false;
+	fs_blocks_release(&p.blocks);
 	return rc == 0 ? prune_status(&p) : rc;
 }

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* prune --layers: finds layers that are not needed any more. */
+/*
+ * prune --layers: plans which layers go, in which order, and removes them.
+ *
+ *	needed		layers that have a name, are in use or locked; and all below one
+ *	candidates	all others, in the order in which they would go: the least
+ *			recently used first, children before their parents
+ *	kept		candidates that an option keeps; and all below one
+ *
+ * A layer is not removed before those on top of it, so it counts as used as late as they
+ * were. The plan is made without locks. When a layer goes, it is looked at again under its
+ * lock, and stays if it was used since.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +18,10 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/holder.h"
 #include "mount/inuse.h"
+#include "mount/upper.h"
 #include "prune_priv.h"
 #include "remove.h"
 #include "store/driver.h"
@@ -16,20 +29,27 @@
 #include "store/names.h"
 #include "store/store.h"
 
-/* The deepest first, so that a layer is removed after all layers on top of it. */
-static int by_depth(const void *a, const void *b)
-{
-	const struct ovl_layer *x = a;
-	const struct ovl_layer *y = b;
-
-	return x->depth > y->depth ? -1 : x->depth < y->depth;
-}
-
-struct known {
+struct node {
 	const struct ovl_layer *layer;
-	unsigned children; /* that still exist */
-	unsigned needing; /* those of them that are not just too young */
+	struct node *parent; /* NULL: none, or it is not listed */
+	struct timespec used; /* last: it, or a candidate on top of it */
+	bool inherits; /* one on top of it was used as late */
+	bool needed;
+	bool kept;
+	unsigned children; /* those that do not go */
+	uint64_t hints; /* bytes of its hints that count as those of its last child */
+	uint64_t bytes; /* what its removal frees */
 };
+
+struct plan {
+	struct pruner *p;
+	struct ovl_list list; /* by id */
+	struct node *node; /* of each layer */
+	struct node **order; /* all, the deepest first; then the candidates, as they go */
+	size_t n;
+};
+
+/* ---- the layers ------------------------------------------------------------------- */
 
 static int compare_ids(const char *drv_a, const char *a, const char *drv_b, const char *b)
 {
@@ -40,8 +60,8 @@ static int compare_ids(const char *drv_a, const char *a, const char *drv_b, cons
 
 static int by_id(const void *a, const void *b)
 {
-	const struct ovl_layer *x = ((const struct known *)a)->layer;
-	const struct ovl_layer *y = ((const struct known *)b)->layer;
+	const struct ovl_layer *x = a;
+	const struct ovl_layer *y = b;
 
 	return compare_ids(x->driver, x->id.s, y->driver, y->id.s);
 }
@@ -50,46 +70,91 @@ static int by_id(const void *a, const void *b)
 static int is_parent(const void *key, const void *b)
 {
 	const struct ovl_layer *child = key;
-	const struct ovl_layer *l = ((const struct known *)b)->layer;
+	const struct ovl_layer *l = b;
 
 	return compare_ids(child->driver, child->parent.s, l->driver, l->id.s);
 }
 
-static struct known *parent_of(
-	struct known *known, size_t n, const struct ovl_layer *child)
+static struct node *parent_of(const struct plan *pl, const struct ovl_layer *child)
 {
-	return child->has_parent ? bsearch(child, known, n, sizeof(*known), is_parent) :
-				   NULL;
+	const struct ovl_layer *all = pl->list.layer;
+	const struct ovl_layer *l = child->has_parent ?
+		bsearch(child, all, pl->list.n, sizeof(*all), is_parent) :
+		NULL;
+
+	return l ? &pl->node[l - all] : NULL;
 }
 
-static struct known *known_make(const struct ovl_list *list)
+static int deeper(const struct ovl_layer *a, const struct ovl_layer *b)
 {
-	struct known *known = calloc(list->n + 1, sizeof(*known));
+	return a->depth != b->depth ? (a->depth > b->depth ? -1 : 1) : by_id(a, b);
+}
 
-	if (!known)
-		return NULL;
-	for (size_t i = 0; i < list->n; i++)
-		known[i].layer = &list->layer[i];
-	qsort(known, list->n, sizeof(*known), by_id);
-	for (size_t i = 0; i < list->n; i++) {
-		struct known *parent = parent_of(known, list->n, &list->layer[i]);
+/* A layer after all layers on top of it. */
+static int by_depth(const void *a, const void *b)
+{
+	return deeper(
+		(*(struct node *const *)a)->layer, (*(struct node *const *)b)->layer);
+}
 
-		if (parent) {
-			parent->children++;
-			parent->needing++;
-		}
+static int by_use(const void *a, const void *b)
+{
+	const struct node *x = *(struct node *const *)a;
+	const struct node *y = *(struct node *const *)b;
+	int order = fs_time_order(&x->used, &y->used);
+
+	return order ? order : deeper(x->layer, y->layer);
+}
+
+static int read_layers(struct plan *pl)
+{
+	struct pruner *p = pl->p;
+	struct ovl_list *list = &pl->list;
+	int rc = ovl_list(p->st, NULL, OVL_LIST_LAST_USE, list, p->err);
+
+	if (rc < 0)
+		return rc;
+	pl->node = calloc(list->n + 1, sizeof(*pl->node));
+	pl->order = calloc(list->n + 1, sizeof(*pl->order));
+	if (!pl->node || !pl->order)
+		return err_nomem(p->err);
+	pl->n = list->n;
+	if (pl->n)
+		qsort(list->layer, pl->n, sizeof(*list->layer), by_id);
+	for (size_t i = 0; i < pl->n; i++) {
+		struct node *n = pl->order[i] = &pl->node[i];
+
+		n->layer = &list->layer[i];
+		n->used = n->layer->used;
+		n->parent = parent_of(pl, n->layer);
+		if (n->parent)
+			n->parent->children++;
 	}
-	return known;
+	if (pl->n)
+		qsort(pl->order, pl->n, sizeof(struct node *), by_depth);
+	return 0;
 }
 
-static bool unneeded(const struct ovl_layer *l)
+/* ---- the plan --------------------------------------------------------------------- */
+
+static bool may_go(const struct pruner *p, const struct ovl_layer *l)
 {
-	return l->kind == OVL_IMAGE && !l->names[0] && !l->mounts[0];
+	return (l->kind == OVL_IMAGE || p->req->writable) && !l->names[0] &&
+		!l->mounts[0];
 }
 
-static bool is_young(const struct pruner *p, const struct ovl_layer *l)
+/* Asking the kernel about an upper makes a mount of it fail that begins meanwhile. */
+static bool is_idle(struct pruner *p, const struct layer *l)
 {
-	return l->used.tv_sec > p->used_before;
+	struct ovl_err why;
+	auto_fd lock = -1;
+
+	if (l->meta.kind == OVL_WRITABLE && !upper_is_idle(l)) {
+		lock = inuse_lock(l, l->id.s, &why);
+		if (lock < 0)
+			return false;
+	}
+	return inuse_refuse(&p->inuse, l, l->id.s, INUSE_TAKE, &why) == 0;
 }
 
 /* True if it may be removed, as far as that can be seen without its lock, which would
@@ -103,96 +168,196 @@ static bool is_free(struct pruner *p, const struct ovl_layer *l)
 
 	return layer_open_ref(p->st, &ref, 0, ref.id.s, &open, &why) == 0 &&
 		!holder_of(open.fd, false, false, who) && !names_any_lost(&open) &&
-		inuse_refuse(&p->inuse, &open, ref.id.s, INUSE_TAKE, &why) == 0;
+		is_idle(p, &open);
 }
 
-/* *gone: it was removed, or would be; else it is in use and stays. */
-static int prune_layer(struct pruner *p, const struct ovl_layer *l, bool *gone)
+/* What is below a layer stays as long as that does. */
+static void pass_down(const struct node *n)
 {
-	const struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
-	int rc;
+	struct node *below = n->parent;
 
-	if (p->req->dry_run) {
-		if (!is_free(p, l))
-			return 0;
-	} else {
-		rc = remove_unneeded(p->st, &ref, p->used_before, &p->inuse, p->err);
-		if (rc < 0 &&
-			(p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
-			return 0;
-		if (rc < 0)
-			return rc;
+	if (!below)
+		return;
+	below->needed = below->needed || n->needed;
+	below->kept = below->kept || n->kept;
+	if (!n->needed && fs_time_order(&n->used, &below->used) >= 0) {
+		below->used = n->used;
+		below->inherits = true;
 	}
-	*gone = true;
-	return prune_report(
-		p, "layer", l->id.s, l->size, "it has no name, and nothing uses it");
+}
+
+static void keep(struct node *n)
+{
+	for (; n && !n->kept; n = n->parent)
+		n->kept = true;
+}
+
+/* Returns the number of those that only their age keeps; -EINTR. */
+static int choose_candidates(struct plan *pl)
+{
+	struct pruner *p = pl->p;
+	size_t candidates = 0;
+	int young = 0;
+
+	for (size_t i = 0; i < pl->n; i++) {
+		struct node *n = pl->order[i];
+
+		if (store_stopped(p->st))
+			return err_stopped(p->err);
+		if (!n->needed)
+			n->needed = !may_go(p, n->layer) || !is_free(p, n->layer);
+		if (n->layer->used.tv_sec > p->used_before)
+			n->kept = true;
+		pass_down(n);
+		if (n->needed)
+			continue;
+		young += n->kept;
+		pl->order[candidates++] = n;
+	}
+	pl->n = candidates;
+	if (pl->n)
+		qsort(pl->order, pl->n, sizeof(struct node *), by_use);
+	return young;
+}
+
+/* One that is below a layer used as late is kept with that one, and does not count. */
+static void keep_last(struct plan *pl)
+{
+	uint64_t left = pl->p->req->keep_last;
+
+	for (size_t i = pl->n; i > 0 && left; i--) {
+		if (!pl->order[i - 1]->inherits) {
+			keep(pl->order[i - 1]);
+			left--;
+		}
+	}
+}
+
+/* What was measured before has gone by then. */
+static void measure(struct plan *pl, struct node *n)
+{
+	struct fs_blocks *b = &pl->p->blocks;
+	const struct driver *drv = driver_find(n->layer->driver);
+	int dir = store_driver_dir(pl->p->st, drv, NULL);
+	uint64_t before = b->freed + n->hints;
+
+	fs_tree_blocks(b, dir, n->layer->id.s);
+	if (drv->links)
+		fs_tree_blocks(b, dir, P("%s/%s", drv->links, n->layer->link));
+	if (n->parent && --n->parent->children == 0) {
+		n->parent->hints = b->freed;
+		fs_tree_blocks(b, dir, P("%s/" LAYER_CHILDREN, n->parent->layer->id.s));
+		n->parent->hints = b->freed - n->parent->hints;
+	}
+	n->bytes = b->freed - before;
+}
+
+static int measure_all(struct plan *pl, bool kept)
+{
+	for (size_t i = 0; i < pl->n; i++) {
+		if (store_stopped(pl->p->st))
+			return err_stopped(pl->p->err);
+		if (pl->order[i]->kept == kept)
+			measure(pl, pl->order[i]);
+	}
+	return 0;
+}
+
+static int keep_bytes(struct plan *pl)
+{
+	uint64_t limit = pl->p->req->keep_bytes;
+	uint64_t rest = 0;
+	int rc = limit ? measure_all(pl, true) : 0;
+
+	for (size_t i = 0; i < pl->n; i++)
+		rest += pl->order[i]->bytes;
+	for (size_t i = 0; i < pl->n && limit; i++) {
+		struct node *n = pl->order[i];
+
+		if (rest <= limit)
+			keep(n);
+		else if (!n->kept)
+			rest -= n->bytes;
+	}
+	return rc;
 }
 
 /* For somebody who has just removed a name. */
-static void tell_young(const struct pruner *p, unsigned n)
+static void tell_young(const struct pruner *p, int n)
 {
 	char age[32] = "an hour";
 
-	if (p->req->older_than != 3600)
-		snprintf(age, sizeof(age), "%lld seconds", (long long)p->req->older_than);
-	if (n)
+	if (p->req->unused_for != 3600)
+		snprintf(age, sizeof(age), "%lld seconds", (long long)p->req->unused_for);
+	if (n > 0 && !p->req->keep_last && !p->req->keep_bytes)
 		store_hint(p->st,
-			"%u unused %s last used less than %s ago; with '--older-than 0', "
+			"%d unused %s last used less than %s ago; with '--unused-for 0', "
 			"%s removed, too",
 			n, n == 1 ? "layer was" : "layers were", age,
 			n == 1 ? "it is" : "they are");
 }
 
-/* *young: one more layer is only too young, or below such a layer. */
-static int prune_if_unneeded(
-	struct pruner *p, const struct known *self, struct known *parent, unsigned *young)
-{
-	const struct ovl_layer *l = self->layer;
-	bool gone = false;
-	int rc = 0;
+/* ---- done ------------------------------------------------------------------------- */
 
-	if (!unneeded(l) || self->needing)
+static int prune_layer(struct pruner *p, const struct node *n)
+{
+	const struct ovl_layer *l = n->layer;
+	const struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
+	struct ovl_pruned gone = {
+		.what = "layer",
+		.name = l->id.s,
+		.bytes = n->bytes,
+		.why = l->kind == OVL_IMAGE ?
+			"it has no name, and nothing uses it" :
+			"it is writable, has no name, and nothing uses it",
+		.used = &l->used,
+	};
+	int rc = p->req->dry_run ?
+		0 :
+		remove_unneeded(p->st, &ref, &l->used, &p->inuse, p->err);
+
+	if (rc < 0 && (p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
 		return 0;
-	if (self->children || is_young(p, l)) {
-		gone = is_free(p, l);
-		*young += gone;
-	} else {
-		rc = prune_layer(p, l, &gone);
-		if (gone && parent)
-			parent->children--;
+	return rc < 0 ? rc : prune_report(p, &gone);
+}
+
+static int carry_out(const struct plan *pl)
+{
+	struct pruner *p = pl->p;
+
+	for (size_t i = 0; i < pl->n; i++) {
+		int rc = store_stopped(p->st) ? err_stopped(p->err) : 0;
+
+		if (rc == 0 && !pl->order[i]->kept)
+			rc = prune_go_on(p, prune_layer(p, pl->order[i]));
+		if (rc)
+			return rc;
 	}
-	if (gone && parent)
-		parent->needing--;
-	return rc;
+	return 0;
 }
 
 int prune_layers(struct pruner *p)
 {
-	struct ovl_list list = {0};
-	struct known *known = NULL;
-	unsigned young = 0;
-	int rc = ovl_list(p->st, NULL, OVL_LIST_LAST_USE, &list, p->err);
+	struct plan pl = {.p = p};
+	int young = 0;
+	int rc = read_layers(&pl);
 
-	p->used_before = time(NULL) - p->req->older_than;
-	if (rc == 0 && list.n) {
-		qsort(list.layer, list.n, sizeof(*list.layer), by_depth);
-		known = known_make(&list);
-		rc = known ? 0 : err_nomem(p->err);
+	p->used_before = time(NULL) - p->req->unused_for;
+	if (rc == 0)
+		rc = young = choose_candidates(&pl);
+	if (rc >= 0) {
+		keep_last(&pl);
+		rc = measure_all(&pl, false);
 	}
-	for (size_t i = 0; i < list.n && rc == 0; i++) {
-		const struct ovl_layer *l = &list.layer[i];
-		const struct known *self = bsearch(&(struct known){.layer = l}, known,
-			list.n, sizeof(*known), by_id);
-		struct known *parent = parent_of(known, list.n, l);
-
-		rc = store_stopped(p->st) ?
-			err_stopped(p->err) :
-			prune_go_on(p, prune_if_unneeded(p, self, parent, &young));
-	}
+	if (rc == 0)
+		rc = keep_bytes(&pl);
+	if (rc == 0)
+		rc = carry_out(&pl);
 	if (rc == 0)
 		tell_young(p, young);
 	inuse_release(&p->inuse);
-	free(known);
-	ovl_list_free(&list);
+	free(pl.node);
+	free(pl.order);
+	ovl_list_free(&pl.list);
 	return rc;
 }

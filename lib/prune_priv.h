@@ -3,7 +3,7 @@
  *
  *	prune.c		what killed processes have left
  *	prune_report.c	reports what is removed
- *	prune_layers.c	image layers that nothing names or needs
+ *	prune_layers.c	layers that nothing names or needs
  */
 #ifndef OVL_PRUNE_PRIV_H
 #define OVL_PRUNE_PRIV_H
@@ -28,8 +28,7 @@ struct pruner {
 };
 
 /* Reports what was removed, or would be. Returns the result of fn. */
-int prune_report(struct pruner *p, const char *what, const char *name, uint64_t bytes,
-	const char *why);
+int prune_report(struct pruner *p, const struct ovl_pruned *gone);
 
 /* Something that cannot be removed, such as a directory with a mount in it, must not
  * keep anything else: returns r, but 0 for a failure, which is kept for the end. */

@@ -3,13 +3,9 @@
 #include "prune_priv.h"
 #include "store/store.h"
 
-int prune_report(struct pruner *p, const char *what, const char *name, uint64_t bytes,
-	const char *why)
+int prune_report(struct pruner *p, const struct ovl_pruned *gone)
 {
-	const struct ovl_pruned out = {
-		.what = what, .name = name, .bytes = bytes, .why = why};
-
-	p->ended = p->fn ? p->fn(p->ctx, &out) : 0;
+	p->ended = p->fn ? p->fn(p->ctx, gone) : 0;
 	return p->ended;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "mount/family.h"
 #include "remove.h"
 #include "store/becoming.h"
@@ -22,7 +23,7 @@ struct wanted {
 	char *const *layers; /* as the user called them; NULL: */
 	const struct layer_ref
 		*ref; /* which is removed only if nothing needs it, and it was not used */
-	int64_t used_before; /* after that */
+	const struct timespec *used; /* after that */
 	unsigned flags;
 };
 
@@ -107,8 +108,10 @@ static int by_depth(const void *a, const void *b)
 
 /* It may have got a name meanwhile, or have been found by an import. */
 static int check_unneeded(const struct family *f, const struct family_member *m,
-	int64_t before, struct ovl_err *err)
+	const struct timespec *planned, struct ovl_err *err)
 {
+	struct timespec used = used_last(
+		m->layer.drv_fd, &m->ref.id, m->layer.meta.created);
 	char name[NAME_LEN_MAX + 1];
 	int named = names_first(f->st, &m->ref, name);
 
@@ -120,7 +123,7 @@ static int check_unneeded(const struct family *f, const struct family_member *m,
 	if (names_any_lost(&m->layer))
 		return err_status(err, OVL_BUSY,
 			"layer %.12s has lost its name: see 'ovlctl check'", m->ref.id.s);
-	if (used_last(m->layer.drv_fd, &m->ref.id, m->layer.meta.created).tv_sec > before)
+	if (fs_time_order(&used, planned) > 0)
 		return err_status(
 			err, OVL_BUSY, "layer %.12s was just used", m->ref.id.s);
 	return 0;
@@ -148,7 +151,7 @@ static int check_all(struct family *f, struct wanted *w, struct ovl_err *err)
 	int rc = lock_all_of(f, w, err);
 
 	for (size_t i = 0; i < f->n && rc == 0 && w->ref; i++)
-		rc = check_unneeded(f, &f->member[i], w->used_before, err);
+		rc = check_unneeded(f, &f->member[i], w->used, err);
 	if (rc == 0 && f->n)
 		qsort(f->member, f->n, sizeof(*f->member), by_depth);
 	return rc;
@@ -300,9 +303,9 @@ int ovl_remove(
 }
 
 int remove_unneeded(struct ovl_store *st, const struct layer_ref *ref,
-	int64_t used_before, struct inuse *seen, struct ovl_err *err)
+	const struct timespec *used, struct inuse *seen, struct ovl_err *err)
 {
-	struct wanted w = {.ref = ref, .used_before = used_before, .seen = seen};
+	struct wanted w = {.ref = ref, .used = used, .seen = seen};
 
 	return remove_wanted(st, &w, err);
 }

@@ -10,9 +10,9 @@
 struct inuse;
 
 /* Removes it if nothing needs it: OVL_BUSY if it is in use, has a name or children,
- * was used later than used_before, or is an image layer that a killed commit has made
+ * was used after that time, or is an image layer that a killed commit has made
  * of a writable one. seen: mounts that were read already. */
 int remove_unneeded(struct ovl_store *st, const struct layer_ref *ref,
-	int64_t used_before, struct inuse *seen, struct ovl_err *err);
+	const struct timespec *used, struct inuse *seen, struct ovl_err *err);
 
 #endif

@@ -108,7 +108,7 @@ is "lost names are noted" "$(ovlctl check | sed "s/'names'.*//" | sort):$?" \
 	"$(for l in "$a a" "$b b" "$c c" "$w w"; do
 		echo "note: layer $(echo "$l" | cut -c1-12): lost-name: its name '${l#* }' is missing from "
 	done | sort):0"
-ovlctl prune --layers --older-than 0 >out
+ovlctl prune --layers --unused-for 0 >out
 is "... prune takes neither what says so nor the layers" "$(cat out)" ""
 ovlctl check --repair >out
 is "... repaired" "$?:$(cut -d: -f1,3 out | sort -u)" "1:repaired: lost-name"
@@ -373,7 +373,7 @@ done
 ovlctl prune >out
 is "... and knows of it after prune" "$(ls "$S/$DRV/$b/.children"; ls "$S/$DRV/$c/.children")" "$w
 $w"
-ovlctl prune --layers --older-than 0 >out
+ovlctl prune --layers --unused-for 0 >out
 is "... which leaves it" "$(ovlctl ls -nr -o ID $b $c | wc -l)" 2
 # As ovlctl-check(8) says.
 ok "its files are there" grep -q work "$S/aside/$DRV.$w/$UPPER/mine"

@@ -120,7 +120,7 @@ printf 'file name=f data=1\nend\n' | mktar >c.tar
 mkdir stop
 (while [ ! -e stop/now ]; do ovlctl check || echo "check: $?"; done >check 2>&1) &
 (while [ ! -e stop/now ]; do ovlctl check --content; done >check2 2>&1) &
-(while [ ! -e stop/now ]; do ovlctl prune --layers --older-than 0 --dry-run; done >dry 2>&1) &
+(while [ ! -e stop/now ]; do ovlctl prune --layers --unused-for 0 --dry-run; done >dry 2>&1) &
 : >failed
 for i in $(seq $(short && echo 20 || echo 60)); do
 	ovlctl create -n w b >/dev/null && echo $i >"$(tree_of w)/f" && ovlctl commit w >/dev/null &&

@@ -41,7 +41,7 @@ for l in b w; do
 		fails 4 "layer '$l' is mounted, .*still in use" "... in other pid and mount namespaces" \
 			unshare -mpf --mount-proc ovlctl rm -r $l
 	fi
-	ok "... prune" ovlctl prune --layers --older-than 0
+	ok "... prune" ovlctl prune --layers --unused-for 0
 	ok "... leaves it" ovlctl show $l
 	let_go
 	ok "$l: no longer, ustat is refused" noustat ovlctl --wait 60 rm -r $l

@@ -199,7 +199,7 @@ ovlctl rm -r b
 
 # ---- both drivers in one store
 unset OVLCTL_DRIVER
-need - ovlctl prune --layers --older-than 0
+need - ovlctl prune --layers --unused-for 0
 a2=$(ovlctl --driver overlay2 import -n two a.tar)
 is "one layer, of both drivers" "$a2" "$a"
 is "names say which" "$(readlink "$OVLCTL_ROOT/names/a" "$OVLCTL_ROOT/names/two" | tr '\n' ' ')" \
@@ -233,8 +233,8 @@ fails 4 "layer 'two' has layers on top of it: 'w2'" "rm knows its driver's child
 ovlctl rm w w2
 ovlctl tag -d two
 ovlctl tag -d a
-is "prune goes over both" "$(ovlctl prune --layers --older-than 0 --dry-run | wc -l)" 2
-ovlctl --driver overlay prune --layers --older-than 0 >/dev/null
+is "prune goes over both" "$(ovlctl prune --layers --unused-for 0 --dry-run | wc -l)" 2
+ovlctl --driver overlay prune --layers --unused-for 0 >/dev/null
 is "... or one" "$(ovlctl ls -nr -o DRIVER)" overlay2
 
 done_testing

@@ -113,17 +113,17 @@ if can_trace; then
 	killed fsync "$(is_overlay && echo 2 || echo 3)" ovlctl commit mine
 	need image basename "$(dirname "$S/$DRV"/*/.image)"
 	no "the set-up: the writable layer is not there" test -e "$S/$DRV/$id"
-	ovlctl prune --layers --older-than 0 --dry-run >out
+	ovlctl prune --layers --unused-for 0 --dry-run >out
 	no "a commit that was killed: its image layer is needed" grep -q "^layer $image" out
 	ok "... --dry-run does not finish it" test -e "$S/$DRV/$image/.image" -a -e "$S/staging/$id"
-	need - ovlctl prune --layers --older-than 0
+	need - ovlctl prune --layers --unused-for 0
 	no "... prune does" test -e "$S/$DRV/$image/.image" -o -e "$S/staging/$id"
 	is "... and the image layer stays" "$(ovlctl diff mine):$(cat "$S/$DRV/$image/$TREE/f")" "A /f:precious"
 	# One that gets a name when prune has seen it without.
 	need four ovlctl import 4.tar
 	: >calls
 	traced -qq -o calls -e trace=flock -e inject=flock:delay_enter=2500000:when=1 \
-		ovlctl prune --layers --older-than 0 >out 2>err &
+		ovlctl prune --layers --unused-for 0 >out 2>err &
 	pid=$!
 	until_true grep -q flock calls
 	need - ovlctl tag $four named
@@ -135,32 +135,36 @@ fi
 
 # Layers.
 is "layers that are young stay" "$(ovlctl prune --layers 2>&1)" ""
-is "... with a hint" "$(ovlctl -v prune --layers --older-than 2h 2>&1)" "ovlctl: prune: 2 unused \
-layers were last used less than 7200 seconds ago; with '--older-than 0', they are removed, too"
-ovlctl prune --layers --older-than 0 --dry-run >dry
+is "... with a hint" "$(ovlctl -v prune --layers --unused-for 2h 2>&1)" "ovlctl: prune: 2 unused \
+layers were last used less than 7200 seconds ago; with '--unused-for 0', they are removed, too"
+ovlctl prune --layers --unused-for 0 --dry-run >dry
 is "unneeded layers, from the top" "$(awk '{ print $1, $2 }' dry)" "layer $three
 layer $two"
 is "... --dry-run removes nothing" "$(store_state)" "$before"
 ovlctl tag "$three" keep
-is "a layer with a name stays, and all below it" "$(ovlctl prune --layers --older-than 0s)" ""
+is "a layer with a name stays, and all below it" "$(ovlctl prune --layers --unused-for 0s)" ""
 ovlctl tag -d keep
 need w ovlctl create "$three"
-is "so do those below a writable layer" "$(ovlctl prune --layers --older-than 0m)" ""
+is "so do those below a writable layer" "$(ovlctl prune --layers --unused-for 0m)" ""
 ovlctl rm "$w"
 need m ovlctl mount "$three"
-is "a mounted one stays" "$(ovlctl prune --layers --older-than 0)" ""
+is "a mounted one stays" "$(ovlctl prune --layers --unused-for 0)" ""
 is "... without a hint" "$(ovlctl -v prune --layers 2>&1)" ""
-unshare -m sh -c "umount '$m'; ovlctl prune --layers --older-than 0" >out
+unshare -m sh -c "umount '$m'; ovlctl prune --layers --unused-for 0" >out
 is "... mounted elsewhere as well" "$(cat out)" ""
 ovlctl umount "$three"
-ovlctl prune --layers --older-than 0 >out
-same "then they go" out dry
+ovlctl prune --layers --unused-for 0 >out
+is "then they go" "$(cut -d' ' -f1-3 out)" "$(cut -d' ' -f1-3 dry)"
 is "only what has a name is left" "$(ovlctl ls -nr -o NAME)" one
 is "... nothing of them" "$(ls "$S/$DRV" | grep -vc '^l$') $(ls "$S/trash" | wc -l)" "1 0"
 
-fails 2 "'--older-than x': not a number of seconds" "--older-than x" ovlctl prune --layers --older-than x
-fails 2 "'--older-than -1': not a number of seconds" "--older-than -1" ovlctl prune --layers --older-than=-1
-fails 2 "--older-than needs --layers" "--older-than alone" ovlctl prune --older-than 1h
+fails 2 "'--unused-for x': not a number of seconds" "--unused-for x" ovlctl prune --layers --unused-for x
+fails 2 "'--unused-for -1': not a number of seconds" "--unused-for -1" ovlctl prune --layers --unused-for=-1
+fails 2 "'--keep-last 0': not a positive number" "--keep-last 0" ovlctl prune --layers --keep-last 0
+fails 2 "'--keep-bytes 1X': not a positive number" "--keep-bytes 1X" ovlctl prune --layers --keep-bytes 1X
+for o in --writable --unused-for=1h --keep-last=1 --keep-bytes=1; do
+	fails 2 "${o%=*} needs --layers" "$o alone" ovlctl prune $o
+done
 is "no store" "$(ovlctl --root nowhere prune)" ""
 
 # What cannot be removed keeps nothing else, and is told of in the end.
@@ -189,7 +193,7 @@ fi
 printf 'file name=f data=1\nend\n' | mktar >both.tar
 id=$(ovlctl --root both --driver overlay import both.tar)
 ovlctl --root both --driver overlay2 import both.tar >/dev/null
-is "layers with one id in both drivers" "$(env -u OVLCTL_DRIVER ovlctl --root both prune --layers --older-than 0 | cut -d' ' -f1,2)" \
+is "layers with one id in both drivers" "$(env -u OVLCTL_DRIVER ovlctl --root both prune --layers --unused-for 0 | cut -d' ' -f1,2)" \
 	"$(printf 'layer %s\nlayer %s' "$id" "$id")"
 is "... are gone" "$(env -u OVLCTL_DRIVER ovlctl --root both ls)" ""
 
@@ -209,7 +213,7 @@ if can_trace; then
 	wait $pid
 	is "a commit beside prune: nothing is pruned" "$?:$(cat out err)" "0:"
 	is "... the name is the image layer's" "$(ovlctl ls -q w)" "$i"
-	is "... and prune --layers leaves it" "$(ovlctl prune --layers --older-than 0)" ""
+	is "... and prune --layers leaves it" "$(ovlctl prune --layers --unused-for 0)" ""
 
 	traced -qq -o /dev/null -P "$i/.names/w" -e trace=/fstatat -e inject=/fstatat:error=EIO:when=3 ovlctl prune >out 2>err
 	is "a note that cannot be read" "$?:$(cat out err)" "1:ovlctl: prune: cannot read note 'w': Input/output error"

@@ -15,7 +15,7 @@ long_ago() {
 	goes "it is not used" "$a"
 }
 goes() {
-	is "$1" "$(ovlctl prune --layers --older-than "${3-1h}" --dry-run | cut -d' ' -f2)" "$2"
+	is "$1" "$(ovlctl prune --layers --unused-for "${3-1h}" --dry-run | cut -d' ' -f2)" "$2"
 }
 stays() {
 	goes "$1: it stays" ""
