@@ -61,7 +61,7 @@ static la_int64_t skip_cb(struct archive *a, void *ctx, la_int64_t n)
 
 static int not_tar(const struct tarin *t, struct ovl_err *err)
 {
-	const char *name = foreign_name(t->first, t->n_first);
+	const char *name = magic_name(t->first, t->n_first);
 
 	return err_say(err, EBADMSG, "not a tar archive%s%s", name ? " but " : "",
 		name ? name : "");

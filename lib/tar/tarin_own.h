@@ -7,7 +7,7 @@
 
 #include <locale.h>
 
-#include "codec/foreign.h"
+#include "codec/magic.h"
 #include "tar/rawhead.h"
 #include "tar/recipe.h"
 #include "tar/tarin.h"
@@ -28,7 +28,7 @@ struct tarin {
 	unsigned n_given; /* how many of them the reader has; the others were read
 			   * ahead */
 	uint64_t offset; /* of the next block in the stream */
-	unsigned char first[FOREIGN_LEN]; /* bytes of the stream */
+	unsigned char first[MAGIC_LEN]; /* bytes of the stream */
 	size_t n_first;
 	bool started; /* an entry was read */
 	bool in_header; /* blocks are held until the header is read */

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "codec/foreign.h"
+#include "codec/magic.h"
 
 #define MAGIC(text) text, sizeof(text) - 1
 
@@ -57,7 +57,7 @@ static bool is_lzma(const unsigned char *p, size_t n)
 	return unknown || (!p[10] && !p[11] && !p[12]);
 }
 
-const char *foreign_name(const unsigned char *p, size_t n)
+const char *magic_name(const unsigned char *p, size_t n)
 {
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		if (n >= formats[i].len &&
