@@ -45,6 +45,6 @@ const struct cmd cmd_apply = {
 	.opts = opts,
 	.min_operands = 1,
 	.max_operands = UNLIMITED,
-	.access = READ_STORE,
+	.access = WRITE_STORE,
 	.fn = run_apply,
 };

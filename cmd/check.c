@@ -152,6 +152,7 @@ const struct cmd cmd_check = {
 	.opts = opts,
 	.max_operands = 1,
 	.access = READ_STORE,
+	.writes = OPT_REPAIR,
 	.failed = OVL_CHECK_NOT,
 	.prints = true,
 	.fn = run_check,

@@ -60,6 +60,7 @@ struct opt {
 enum access {
 	NO_STORE,
 	READ_STORE, /* a missing store is read as empty */
+	WRITE_STORE, /* the same, but another program's store is refused */
 	MAKE_STORE /* a missing store is created */
 };
 
@@ -87,6 +88,7 @@ struct cmd {
 	int failed; /* exit status for "failed"; 0: the common one */
 	int unable; /* exit status for every failure, if run.exit is 0; 0: by what failed */
 	int makes; /* the option with which it creates a missing store; 0: none */
+	int writes; /* the option with which it writes; 0: none */
 	bool runs; /* options end at the first operand: what follows is a command */
 	/* A program of its own, not a command of ovlctl: its exit status after a failure. */
 	int (*exit_status)(int rc, enum ovl_status status);
@@ -227,6 +229,9 @@ void signals_die(void);
 
 /* Columns of the terminal that fd is, as libsmartcols finds them; 80 if that is not known. */
 int terminal_width(int fd);
+
+/* util.c: the directory of a layer; the caller's, NULL: out of memory. */
+char *layer_path(const struct ovl_store *st, const struct ovl_layer *l);
 
 /* "1.5G" as lsblk writes it. */
 const char *human_size(uint64_t bytes, char out[16]);

@@ -54,7 +54,7 @@ const struct cmd cmd_commit = {
 	.opts = opts,
 	.min_operands = 1,
 	.max_operands = 1,
-	.access = READ_STORE,
+	.access = WRITE_STORE,
 	.prints = true,
 	.fn = run_commit,
 };

@@ -160,7 +160,7 @@ static void offer_layers(const struct line *l, const char *kind)
 	struct ovl_store *st;
 	struct ovl_err err;
 
-	if (ovl_open(&st, &l->cfg, false, &err) < 0)
+	if (ovl_open(&st, &l->cfg, OVL_READ, &err) < 0)
 		return;
 	if (ovl_list(st, NULL, 0, &list, &err) == 0) {
 		for (size_t i = 0; i < list.n; i++) {

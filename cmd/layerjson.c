@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd.h"
 #include "layerjson.h"
 #include "out.h"
 
@@ -15,6 +16,12 @@ static json_t *digest(const char *hex)
 static json_t *number_if(bool known, uint64_t n)
 {
 	return known ? json_integer((json_int_t)n) : json_null();
+}
+
+/* In another program's store a time may be unknown. */
+static json_t *when(const struct ovl_layer *l, int64_t seconds)
+{
+	return l->engine_id && !seconds ? json_null() : out_json_time(seconds);
 }
 
 static void set_path(json_t *o, const char *key, const char *path)
@@ -41,29 +48,26 @@ static void add_record(json_t *o, const struct ovl_layer *l)
 	out_json_paths(o, "names", l->names);
 	json_object_set_new(o, "kind", json_string(image ? "image" : "writable"));
 	json_object_set_new(o, "driver", json_string(l->driver));
-	json_object_set_new(o, "link", json_string(l->link));
+	json_object_set_new(o, "link", l->engine_id ? json_null() : json_string(l->link));
 	json_object_set_new(o, "chain_id", image ? digest(l->id.s) : json_null());
 	json_object_set_new(o, "diff_id", digest(l->diff_id));
 	set_path(o, "parent", l->has_parent ? l->parent.s : l->on);
 	json_object_set_new(o, "depth", json_integer(l->depth));
 	json_object_set_new(o, "size", number_if(l->has_size, l->size));
-	json_object_set_new(o, "entries", number_if(image, l->entries));
-	json_object_set_new(o, "created", out_json_time(l->created.tv_sec));
-	json_object_set_new(o, "used", out_json_time(l->used.tv_sec));
+	json_object_set_new(o, "entries", number_if(image && !l->engine_id, l->entries));
+	json_object_set_new(o, "created", when(l, l->created.tv_sec));
+	json_object_set_new(o, "used", when(l, l->used.tv_sec));
 	out_json_paths(o, "mounts", l->mounts);
 	json_object_set_new(o, "uses", number_if(l->uses >= 0, (uint64_t)l->uses));
 }
 
 static void add_path(json_t *o, const struct ovl_store *st, const struct ovl_layer *l)
 {
-	const char *root = ovl_root(st);
-	size_t n = strlen(root) + strlen(l->driver) + sizeof(l->id.s) + 3;
-	char *path = malloc(n);
+	char *path = layer_path(st, l);
 
-	if (path)
-		snprintf(path, n, "%s/%s/%s", root, l->driver, l->id.s);
 	set_path(o, "path", path);
 	free(path);
+	set_path(o, "engine_id", l->engine_id);
 }
 
 static json_t *below(const struct ovl_below *in)
@@ -74,7 +78,8 @@ static json_t *below(const struct ovl_below *in)
 	json_object_set_new(o, "id", json_string(in->id.s));
 	json_object_set_new(o, "missing", json_boolean(in->missing));
 	json_object_set_new(o, "diff_id", digest(in->diff_id));
-	json_object_set_new(o, "link", known ? json_string(in->link) : json_null());
+	json_object_set_new(
+		o, "link", known && *in->link ? json_string(in->link) : json_null());
 	json_object_set_new(o, "size", number_if(known, in->size));
 	return o;
 }
@@ -103,8 +108,9 @@ static void add_sizes(json_t *o, const struct ovl_layer *l, const struct ovl_det
 {
 	bool known = d && l->has_size;
 
-	json_object_set_new(
-		o, "tar_size", number_if(d && l->kind == OVL_IMAGE, d ? d->tar_size : 0));
+	json_object_set_new(o, "tar_size",
+		number_if(
+			d && l->kind == OVL_IMAGE && !l->engine_id, d ? d->tar_size : 0));
 	json_object_set_new(o, "stack_size", number_if(known, known ? d->stack_size : 0));
 	json_object_set_new(
 		o, "unique_size", number_if(known, known ? d->unique_size : 0));

@@ -74,11 +74,14 @@ static char *size_cell(const struct lister *ls, const struct ovl_layer *l)
 	return strdup(text);
 }
 
-static char *time_cell(const struct lister *ls, int64_t seconds)
+/* In another program's store it may be unknown. */
+static char *time_cell(
+	const struct lister *ls, const struct ovl_layer *l, int64_t seconds)
 {
 	char text[TIME_SIZE];
 
-	return strdup(human_time(seconds, ls->brief, text));
+	return l->engine_id && !seconds ? NULL :
+					  strdup(human_time(seconds, ls->brief, text));
 }
 
 static char *number(uint64_t n)
@@ -87,16 +90,6 @@ static char *number(uint64_t n)
 
 	snprintf(text, sizeof(text), "%" PRIu64, n);
 	return strdup(text);
-}
-
-static char *path_cell(const struct lister *ls, const struct ovl_layer *l)
-{
-	const char *root = ovl_root(ls->run->st);
-	char *out = malloc(strlen(root) + strlen(l->driver) + sizeof(l->id.s) + 3);
-
-	if (out)
-		sprintf(out, "%s/%s/%s", root, l->driver, l->id.s);
-	return out;
 }
 
 static char *escaped(const char *path)
@@ -111,7 +104,7 @@ static char *escaped(const char *path)
 
 static char *escaped_path(const struct lister *ls, const struct ovl_layer *l)
 {
-	char *path = path_cell(ls, l);
+	char *path = layer_path(ls->run->st, l);
 	char *out = escaped(path);
 
 	free(path);
@@ -129,7 +122,7 @@ static char *parent_cell(const struct lister *ls, const struct ovl_layer *l)
 static bool is_default(
 	const struct lister *ls, const struct ovl_layer *l, const char *mount)
 {
-	char *path = ls->brief ? path_cell(ls, l) : NULL;
+	char *path = ls->brief ? layer_path(ls->run->st, l) : NULL;
 	size_t n = path ? strlen(path) : 0;
 	bool is = path && strncmp(mount, path, n) == 0 &&
 		strcmp(mount + n, "/merged") == 0;
@@ -179,13 +172,14 @@ char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
 	case PARENT: return parent_cell(ls, l);
 	case DEPTH: return number(l->depth);
 	case SIZE: return size_cell(ls, l);
-	case CREATED: return time_cell(ls, l->created.tv_sec);
+	case CREATED: return time_cell(ls, l, l->created.tv_sec);
 	case MOUNTPOINT: return mounts_cell(ls, l);
 	case LINK: return strdup(l->link);
 	case LOWERS: return number(l->lowers);
-	case ENTRIES: return l->kind == OVL_IMAGE ? number(l->entries) : NULL;
+	case ENTRIES:
+		return l->kind == OVL_IMAGE && !l->engine_id ? number(l->entries) : NULL;
 	case DRIVER: return strdup(l->driver);
-	case USED: return time_cell(ls, l->used.tv_sec);
+	case USED: return time_cell(ls, l, l->used.tv_sec);
 	case USES: return l->uses < 0 ? NULL : number((uint64_t)l->uses);
 	case PATH: return escaped_path(ls, l);
 	default: return diff_id_cell(ls, l);

@@ -127,6 +127,16 @@ static void name_force(const struct run *run)
 	}
 }
 
+static enum ovl_access access_of(const struct run *run)
+{
+	const struct cmd *cmd = run->cmd;
+
+	if (cmd->access == MAKE_STORE || opt_given(run, cmd->makes))
+		return OVL_MAKE;
+	return cmd->access == WRITE_STORE || opt_given(run, cmd->writes) ? OVL_WRITE :
+									   OVL_READ;
+}
+
 static int run_command(struct globals *g, struct run *run)
 {
 	int rc;
@@ -135,6 +145,8 @@ static int run_command(struct globals *g, struct run *run)
 	g->cfg.progress = isatty(STDERR_FILENO) && !g->quiet ? progress_show : NULL;
 	g->cfg.ctx = run;
 	g->cfg.stop = &stop_signal;
+	g->cfg.foreign = &ovl_foreign;
+	g->cfg.load = late_load;
 	run->quiet = g->quiet;
 	run->verbose = g->verbose;
 	run->umask = umask(0);
@@ -143,9 +155,7 @@ static int run_command(struct globals *g, struct run *run)
 	if (check_stdout(run) < 0 || (!run->cmd->quick && late_load(run->err) < 0))
 		return -1;
 	if (run->cmd->access != NO_STORE) {
-		rc = ovl_open(&run->st, &g->cfg,
-			run->cmd->access == MAKE_STORE || opt_given(run, run->cmd->makes),
-			run->err);
+		rc = ovl_open(&run->st, &g->cfg, access_of(run), run->err);
 		if (rc < 0)
 			return rc;
 	}

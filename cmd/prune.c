@@ -169,7 +169,7 @@ const struct cmd cmd_prune = {
 	.completes = "none",
 	.others = "gc clean cleanup",
 	.opts = opts,
-	.access = READ_STORE,
+	.access = WRITE_STORE,
 	.prints = true,
 	.fn = run_prune,
 };

@@ -27,7 +27,7 @@ const struct cmd cmd_rm = {
 	.opts = opts,
 	.min_operands = 1,
 	.max_operands = UNLIMITED,
-	.access = READ_STORE,
+	.access = WRITE_STORE,
 	.quick = true,
 	.fn = run_rm,
 };

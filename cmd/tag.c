@@ -36,6 +36,6 @@ const struct cmd cmd_tag = {
 	.opts = opts,
 	.min_operands = 0, /* as -d needs one, run_tag counts them */
 	.max_operands = 2,
-	.access = READ_STORE,
+	.access = WRITE_STORE,
 	.fn = run_tag,
 };

@@ -198,3 +198,18 @@ int open_input(struct run *run, const char *file)
 	}
 	return fd;
 }
+
+char *layer_path(const struct ovl_store *st, const struct ovl_layer *l)
+{
+	const char *tree = l->engine_tree;
+	const char *last = tree ? strrchr(tree, '/') : NULL;
+	char *path;
+	int n;
+
+	if (tree)
+		n = asprintf(&path, "%s/%.*s", ovl_root(st),
+			last ? (int)(last - tree) : 0, tree);
+	else
+		n = asprintf(&path, "%s/%s/%s", ovl_root(st), l->driver, l->id.s);
+	return n < 0 ? NULL : path;
+}

@@ -373,9 +373,12 @@ static int note_aside(struct checker *c)
 
 static int check_store(struct checker *c)
 {
-	int rc = check_layers(c);
+	int rc;
 
-	for (const struct driver *const *d = driver_list; *d && rc == 0; d++)
+	if (c->st->foreign)
+		return check_foreign(c, NULL);
+	rc = check_layers(c);
+	for (const struct driver *const *d = c->st->drivers; *d && rc == 0; d++)
 		rc = store_covers(c->st, *d) ? check_links(c, *d) : 0;
 	if (rc == 0)
 		rc = check_names(c);
@@ -394,6 +397,8 @@ static int check_only(struct checker *c)
 	struct layer_ref ref;
 	int rc = layer_find(c->st, req->layer, &ref, c->err);
 
+	if (rc == 0 && c->st->foreign)
+		return check_foreign(c, &ref.id);
 	if (rc == 0 && req->from) {
 		rc = check_heal(c, &ref, req->fd, req->from);
 		whole.content = true;
@@ -416,6 +421,10 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 	*result = 0;
 	if (st->fd < 0)
 		return err_say(err, ENOENT, "store %s does not exist", Q(st->root));
+	if (req->content && st->foreign)
+		return err_status(err, OVL_USAGE,
+			"--content: %s is another program's store, without sums of its files",
+			Q(st->root));
 	if (req->repair && owners_check(st, err) < 0)
 		return -EPERM;
 	st->look_only = !req->repair;

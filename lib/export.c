@@ -106,8 +106,8 @@ static int new_blob(struct export *x, struct blob **out, struct ovl_err *err)
  * as its tar. */
 static void note_digest(const struct export *x, struct blob *b)
 {
-	b->packed = b->l.meta.kind != OVL_IMAGE;
-	if (b->packed)
+	b->packed = b->l.meta.kind != OVL_IMAGE || b->l.foreign;
+	if (b->l.meta.kind != OVL_IMAGE)
 		return;
 	memcpy(b->diff_id, b->l.meta.diff_id, sizeof(b->diff_id));
 	b->absent = leave_out(x, &b->l);
@@ -116,7 +116,7 @@ static void note_digest(const struct export *x, struct blob *b)
 		memcpy(b->digest, b->diff_id, sizeof(b->digest));
 		return;
 	}
-	for (size_t i = 0; i < x->n_blobs && !b->same; i++) {
+	for (size_t i = 0; i < x->n_blobs && !b->same && !b->packed; i++) {
 		const struct blob *other = x->blob[i];
 
 		if (other != b && !other->packed && !other->same && !other->absent &&
@@ -131,6 +131,8 @@ static int check_chain(const struct layer *l, struct ovl_err *err)
 	struct ovl_id want;
 	int rc;
 
+	if (l->foreign)
+		return 0;
 	if (!*l->meta.diff_id)
 		return err_say(err, EUCLEAN, "layer %.12s has no diff id", l->id.s);
 	rc = digest_chain(l->meta.has_parent ? l->meta.parent.s : NULL, l->meta.diff_id,

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/vec.h"
+#include "foreign/foreign.h"
 #include "mount/mountnote.h"
 #include "mount/mounts.h"
 #include "stage/used.h"
@@ -18,6 +19,7 @@
 #include "store/config.h"
 #include "store/driver.h"
 #include "store/layer.h"
+#include "store/layer_foreign.h"
 #include "store/names.h"
 #include "store/ondir.h"
 #include "store/store.h"
@@ -88,10 +90,17 @@ static void fill_layer(struct ovl_layer *to, const struct driver *drv,
 	to->depth = m->depth;
 	to->lowers = m->lowers;
 	to->size = m->size;
-	to->has_size = m->kind == OVL_IMAGE;
+	to->has_size = m->kind == OVL_IMAGE && !m->unmeasured;
 	to->entries = m->entries;
 	to->created = m->created;
 	to->uses = -1;
+}
+
+static void fill_foreign(struct ovl_layer *to, const struct foreign_layer *f)
+{
+	to->engine_id = f->own_id;
+	to->engine_tree = f->tree;
+	to->used = f->used;
 }
 
 /* dir: where its directory is; fd: that one, if it is on a directory of the host. */
@@ -106,7 +115,9 @@ static int add_layer(struct lister *ls, const struct driver *drv, int dir,
 		return -ENOMEM;
 	memset(&out->layer[out->n], 0, sizeof(*out->layer));
 	fill_layer(&out->layer[out->n], drv, id, m);
-	if (ls->flags & OVL_LIST_LAST_USE)
+	if (ls->st->foreign)
+		fill_foreign(&out->layer[out->n], layer_foreign(ls->st, id));
+	else if (ls->flags & OVL_LIST_LAST_USE)
 		out->layer[out->n].used = used_last(dir, id, m->created);
 	if (m->on_dir && ondir_read(fd, &on, &why) == 0)
 		out->layer[out->n].on = buf_steal(&on.path);
@@ -135,35 +146,6 @@ static int not_read(
 	return 0;
 }
 
-/* One open, one read, one close for each layer: the text has an end mark. For a layer
- * that a commit is making, another file counts. */
-static bool read_whole(int dir, const char *id, struct meta *m)
-{
-	auto_fd fd = openat(dir, P("%s/" META_NAME, id),
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	char text[META_MAX];
-	ssize_t n;
-
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	return n > 0 && meta_parse(text, (size_t)n, m) == 0 &&
-		strcmp(m->becomes.s, id) != 0;
-}
-
-/* 1, 0 not listed, negative errno. */
-static int read_meta(struct ovl_store *st, int dir, const char *id, struct meta *m,
-	struct ovl_err *err)
-{
-	struct ovl_err why;
-	auto_fd fd = -1;
-	int rc;
-
-	if (read_whole(dir, id, m))
-		return 1;
-	fd = fs_open_dir(dir, id);
-	rc = fd < 0 ? -errno : becoming_meta(fd, id, m, &why);
-	return rc < 0 ? not_read(st, dir, id, -rc, err) : 1;
-}
-
 static int list_one(void *ctx, const struct driver *drv, int dir, const char *name)
 {
 	struct lister *ls = ctx;
@@ -175,18 +157,20 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 	if (!id_is_full(name))
 		return 0;
 	memcpy(id.s, name, sizeof(id.s));
-	r = read_meta(ls->st, dir, name, &m, ls->err);
-	if (r > 0 && m.on_dir)
+	r = layer_meta(ls->st, dir, name, &m);
+	if (r < 0)
+		return not_read(ls->st, dir, name, -r, ls->err);
+	if (m.on_dir)
 		fd = fs_open_dir(dir, name);
-	if (r > 0 && add_layer(ls, drv, dir, &id, &m, fd) < 0)
-		r = err_nomem(ls->err);
-	if (r > 0 && becoming_unfinished(&m)) {
+	if (add_layer(ls, drv, dir, &id, &m, fd) < 0)
+		return err_nomem(ls->err);
+	if (becoming_unfinished(&m)) {
 		if (!VEC_ROOM(ls->unfinished, ls->n_unfinished))
 			return err_nomem(ls->err);
 		ls->unfinished[ls->n_unfinished++] = (struct layer_ref){
 			.drv = drv, .id = id};
 	}
-	return r < 0 ? r : 0;
+	return 0;
 }
 
 /* Finishes killed commits, by locking the layers. */
@@ -381,13 +365,13 @@ static int count_uses(const struct layer *l, struct ovl_layer *to, struct ovl_er
 static int complete(
 	struct ovl_store *st, unsigned flags, struct ovl_layer *to, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = driver_find(to->driver), .id = to->id};
+	struct layer_ref ref = {.drv = store_driver(st, to->driver), .id = to->id};
 	auto_layer l = LAYER_INIT;
 	int rc = layer_open_ref(st, &ref, 0, ref.id.s, &l, err);
 
 	if (rc == 0 && (flags & OVL_LIST_SIZES) && !to->has_size)
 		rc = measure(&l, to, err);
-	if (rc == 0 && (flags & OVL_LIST_USES))
+	if (rc == 0 && (flags & OVL_LIST_USES) && !l.foreign)
 		rc = count_uses(&l, to, err);
 	if (rc == 0 && (flags & OVL_LIST_DETAILS))
 		rc = add_details(&l, to, err);
@@ -424,10 +408,12 @@ int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 {
 	struct ovl_list list = {0};
 	auto_layer l = LAYER_INIT;
-	char *const id[] = {l.meta.link, NULL};
+	char *id[] = {l.meta.link, NULL};
 	int rc = config_open_layer(st, layer, &l, err);
 
 	/* By its short id: layer may name a config as well, and two drivers have one id. */
+	if (rc == 0 && l.foreign)
+		id[0] = l.id.s;
 	if (rc == 0)
 		rc = ovl_list(st, id, OVL_LIST_SIZES | OVL_LIST_USES | OVL_LIST_LAST_USE,
 			&list, err);

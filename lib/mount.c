@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/quote.h"
+#include "foreign/foreign.h"
 #include "mount/explain.h"
 #include "mount/inuse.h"
 #include "mount/lowers.h"
@@ -98,7 +99,7 @@ static void tidy_notes(const struct layer *l)
 {
 	auto_mountnotes notes = {0};
 
-	if (mountnotes_read(l, &notes) == 0 && notes.n) {
+	if (!l->foreign && mountnotes_read(l, &notes) == 0 && notes.n) {
 		mountnotes_ask(&notes);
 		mountnotes_clear(l, &notes);
 	}
@@ -135,7 +136,7 @@ static int check_work(struct mounting *m)
  * that an upper is mounted. */
 static int note_mount(struct mounting *m)
 {
-	int rc = mountnote_begin(m->l, &m->note);
+	int rc = m->l->foreign ? -EROFS : mountnote_begin(m->l, &m->note);
 
 	if (rc == 0)
 		return 0;
@@ -218,6 +219,8 @@ static int mount_on_target(struct mounting *m)
 		tidy_notes(m->l);
 	if (rc == 0)
 		rc = target_refuse_taken(&m->target, m->err);
+	if (rc == 0 && m->l->foreign && !m->l->meta.lowers)
+		rc = target_refuse_full(&m->target, m->err);
 	if (rc == 0)
 		rc = lowers_check(m->l, !m->spec.with_upper, !m->spec.by_fd, m->err);
 	if (rc < 0)
@@ -258,15 +261,47 @@ static int mount_as_asked(struct mounting *m)
 	return there ? 0 : mount_on_target(m);
 }
 
-static int do_mount(struct mounting *m, char **where)
+/*
+ * Another program's layer is mounted as it is, never as an upper, and never in its store.
+ * One alone needs an empty directory as a second lower: the mount point.
+ */
+static int prepare_foreign(struct layer *l, struct mounting *m)
 {
-	int rc = mountspec_build(
-		m->l, m->req->options, m->req->readonly, &m->spec, m->err);
+	const char *owner = l->st->foreign->engine->owner;
+	int rc;
 
-	if (rc == 0 && m->req->how != OVL_MOUNT_FAKE)
-		rc = store_dir_make(m->l->st, DIR_EMPTY, m->err);
-	if (rc >= 0)
-		rc = target_open(m->l, m->req->target, &m->target, m->err);
+	if (!m->req->target)
+		return err_status(m->err, OVL_USAGE,
+			"layer %s is of %s: say where to mount it, as in 'ovlctl mount -r "
+			"LAYER /mnt'",
+			Q(m->req->layer), owner);
+	if (l->meta.kind == OVL_WRITABLE && !m->req->readonly)
+		return err_status(m->err, OVL_USAGE,
+			"layer %s is of %s and can only be mounted read-only, with -r",
+			Q(m->req->layer), owner);
+	rc = target_open(l, m->req->target, &m->target, m->err);
+	l->empty = m->target.fd;
+	return rc;
+}
+
+static int prepare(struct layer *l, struct mounting *m)
+{
+	int rc = l->foreign ? prepare_foreign(l, m) : 0;
+
+	if (rc == 0)
+		rc = mountspec_build(
+			l, m->req->options, m->req->readonly, &m->spec, m->err);
+	if (rc < 0 || l->foreign)
+		return rc;
+	if (m->req->how != OVL_MOUNT_FAKE)
+		rc = store_dir_make(l->st, DIR_EMPTY, m->err);
+	return rc < 0 ? rc : target_open(l, m->req->target, &m->target, m->err);
+}
+
+static int do_mount(struct layer *l, struct mounting *m, char **where)
+{
+	int rc = prepare(l, m);
+
 	if (rc < 0)
 		return rc;
 	rc = mount_as_asked(m);
@@ -304,10 +339,10 @@ static int mount_once(void *ctx, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	l.floor = r->req->floor;
-	lock = inuse_lock(&l, r->req->layer, err);
-	if (lock < 0)
+	lock = l.foreign ? -1 : inuse_lock(&l, r->req->layer, err);
+	if (lock < 0 && !l.foreign)
 		return lock;
-	rc = do_mount(&m, r->where);
+	rc = do_mount(&l, &m, r->where);
 	target_close(&m.target);
 	mountspec_release(&m.spec);
 	if (rc == 0 && r->req->how != OVL_MOUNT_FAKE)

@@ -104,16 +104,31 @@ struct ovl_config {
 		void *ctx, enum ovl_note kind, const char *line); /* NULL: not told */
 	void (*progress)(void *ctx, const struct ovl_progress *p); /* NULL: not told */
 	void *ctx;
+	/* &ovl_foreign: also stores of other programs are read. NULL: they are refused. */
+	const struct ovl_foreign *foreign;
+	/* Loads the libraries that needs; NULL: they are there. */
+	int (*load)(struct ovl_err *err);
+};
+
+/* Reads the stores of Docker and others; needs libjansson. */
+extern const struct ovl_foreign ovl_foreign;
+
+/* What a store is opened for. */
+enum ovl_access {
+	OVL_READ, /* a missing one is read as empty */
+	OVL_WRITE, /* the same, but it must be one of ours */
+	OVL_MAKE /* a missing one is created */
 };
 
 struct ovl_store;
 
 /*
- * Opens the store. With make, a missing or empty root becomes a store; without, it is
- * read as a store without layers. A directory with any other contents is refused. Only
- * the owner of the store may open it, as root or as root of a user namespace.
+ * Opens the store. With OVL_MAKE, a missing or empty root becomes a store; otherwise it is
+ * read as a store without layers. A directory with any other contents is refused, except
+ * another program's store, which can only be read (OVL_USAGE). Only the owner of a store of
+ * ours may open it, as root or as root of a user namespace.
  */
-int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,
+int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, enum ovl_access access,
 	struct ovl_err *err);
 void ovl_close(struct ovl_store *st);
 
@@ -373,6 +388,10 @@ struct ovl_layer {
 	uint64_t entries; /* of the tar it came from */
 	struct timespec created; /* since 1970 */
 	struct timespec used; /* last, or created; only if asked for */
+	/* In another program's store: what that calls it, and its tree from the root. The
+	 * store's; NULL: one of ours. What is not known is then 0: created, used, entries. */
+	const char *engine_id;
+	const char *engine_tree;
 	char **names; /* NULL-terminated, sorted */
 	char **mounts; /* mount points in this namespace, NULL-terminated */
 	int uses; /* mounts made by ovlctl, in any namespace; -1: unknown or not asked */

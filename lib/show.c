@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/vec.h"
+#include "foreign/foreign.h"
 #include "mount/mountspec.h"
 #include "store/config.h"
 #include "store/driver.h"
@@ -21,7 +22,8 @@ static int driver_path(
 {
 	auto_buf b = {0};
 
-	buf_addf(&b, "%s/%s/%s", l->st->root, l->drv->name, inside);
+	buf_addf(&b, "%s/%s%s%s", l->st->root, l->foreign ? "" : l->drv->name,
+		l->foreign ? "" : "/", inside);
 	*out = buf_steal(&b);
 	return *out ? 0 : err_nomem(err);
 }
@@ -37,8 +39,11 @@ static int path_in(
 
 static int set_paths(const struct layer *l, struct ovl_details *d, struct ovl_err *err)
 {
-	int rc = driver_path(l, l->id.s, &d->path, err);
+	int rc;
 
+	if (l->foreign)
+		return driver_path(l, l->foreign->tree, &d->tree, err);
+	rc = driver_path(l, l->id.s, &d->path, err);
 	if (rc == 0)
 		rc = path_in(l, layer_tree_name(l), &d->tree, err);
 	if (rc == 0 && driver_keeps_mount(l))

@@ -85,7 +85,8 @@ static void note_work(struct ovl_store *st, struct mnt *m)
 	auto_layer l = LAYER_INIT;
 	struct ovl_err why;
 
-	if (layer_open_ref(st, &m->layer, 0, m->layer.id.s, &l, &why) == 0 &&
+	if (!st->foreign &&
+		layer_open_ref(st, &m->layer, 0, m->layer.id.s, &l, &why) == 0 &&
 		l.meta.kind == OVL_WRITABLE)
 		upper_before(&l, &m->work);
 }
@@ -296,7 +297,9 @@ static int clear_after(struct ovl_store *st, const struct mnt *m, struct ovl_err
 {
 	auto_layer l = LAYER_INIT;
 
-	return open_to_clear(st, &m->layer, &l) < 0 ? 0 : clear_mounts(&l, m, err);
+	return st->foreign || open_to_clear(st, &m->layer, &l) < 0 ?
+		0 :
+		clear_mounts(&l, m, err);
 }
 
 /* ---- many ------------------------------------------------------------------------- */
@@ -439,7 +442,7 @@ static int not_mounted(struct ovl_store *st, const struct layer_ref *ref,
 	auto_inuse inuse = {0};
 	struct ovl_err why = {.status = OVL_FAILED};
 
-	if (layer_open_ref(st, ref, 0, what, &l, &why) < 0 ||
+	if (st->foreign || layer_open_ref(st, ref, 0, what, &l, &why) < 0 ||
 		inuse_refuse(&inuse, &l, what, INUSE_UMOUNT, &why) == 0 ||
 		why.status != OVL_BUSY)
 		return err_say(err, EINVAL,

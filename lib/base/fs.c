@@ -163,7 +163,7 @@ int fs_path_below(int root, int fd, struct buf *out)
 	return 0;
 }
 
-static int read_all(int fd, size_t max, struct buf *out)
+int fs_read_fd(int fd, size_t max, struct buf *out)
 {
 	for (;;) {
 		ssize_t n;
@@ -191,8 +191,8 @@ int fs_read_file(int dirfd, const char *name, size_t max, struct buf *out)
 	buf_clear(out);
 	if (fd < 0)
 		return -1;
-	return read_all(fd, max, out) == 0 ? 0 :
-					     fs_fail(errno == EISDIR ? EINVAL : errno);
+	return fs_read_fd(fd, max, out) == 0 ? 0 :
+					       fs_fail(errno == EISDIR ? EINVAL : errno);
 }
 
 int fs_write_new(int dirfd, const char *name, const void *data, size_t len)

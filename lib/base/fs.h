@@ -93,6 +93,8 @@ int fs_path_of(int fd, struct buf *out);
  * file.
  */
 int fs_read_file(int dirfd, const char *name, size_t max, struct buf *out);
+/* The same for an open file; adds to out. */
+int fs_read_fd(int fd, size_t max, struct buf *out);
 
 /* Creates a file of mode 0600 with this content; it must not exist. */
 int fs_write_new(int dirfd, const char *name, const void *data, size_t len);

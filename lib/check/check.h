@@ -6,6 +6,7 @@
  *	check_layer.c	one layer: its metadata, parents, and the driver's files
  *	check_content.c	compares a layer's tree with its recipe
  *	check_meta.c	restores the metadata of a layer that has lost its .layer
+ *	check_foreign.c	the store of another program
  *	check_heal.c	compares a layer's tree with its tar, and repairs it
  */
 #ifndef OVL_CHECK_PRIV_H
@@ -79,6 +80,9 @@ void check_find_link(const struct layer *l, char link[SHORT_LEN + 1]);
 
 /* Repairs an image layer from its tar, read from fd. */
 int check_heal(struct checker *c, const struct layer_ref *ref, int fd, const char *file);
+
+/* Checks another program's store, or only that layer of it. */
+int check_foreign(struct checker *c, const struct ovl_id *only);
 
 /* Compares the tree of an open image layer with what was imported. */
 int check_content(struct checker *c, const struct layer *l);

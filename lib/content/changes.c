@@ -314,7 +314,7 @@ static int parent_view(const struct layer *l, struct view *out, struct ovl_err *
 	auto_layer parent = LAYER_INIT;
 	int rc;
 
-	if (!l->meta.has_parent && !l->meta.on_dir)
+	if (!l->meta.has_parent && !l->meta.lowers && !l->meta.on_dir)
 		return 0;
 	if (l->meta.lowers || l->meta.on_dir)
 		return layer_view(l, false, out, err);

@@ -33,7 +33,8 @@
 struct blob {
 	struct layer l; /* open, locked shared */
 	const struct blob *same; /* an earlier blob with the same tar; or NULL */
-	bool packed; /* has no recipe: its tar is known only after packing */
+	bool packed; /* has no recipe: its tar is known only after packing, and then the
+		      * diff id may be another one */
 	bool absent; /* the receiver has it: only described, as the uncompressed tar */
 	char diff_id[ID_LEN + 1];
 	char digest[ID_LEN + 1]; /* of the file */

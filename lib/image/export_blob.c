@@ -239,7 +239,7 @@ static int make_packed(struct export *x, struct ovl_err *err)
 	int rc = 0;
 
 	for (size_t i = 0; i < x->n_blobs && rc == 0; i++) {
-		if (x->blob[i]->packed)
+		if (x->blob[i]->packed && !x->blob[i]->absent)
 			rc = make_blob(x, x->blob[i], true, err);
 	}
 	return rc;
@@ -282,7 +282,7 @@ static bool spools(const struct export *x)
 	bool any = false;
 
 	for (size_t i = 0; i < x->n_blobs; i++)
-		any = any || x->blob[i]->packed || (all && !x->blob[i]->absent);
+		any = any || ((all || x->blob[i]->packed) && !x->blob[i]->absent);
 	return any && x->out_dir < 0;
 }
 

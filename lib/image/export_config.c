@@ -241,19 +241,36 @@ static bool is_complete(const json_t *config, size_t layers)
 	return !n || n == layers;
 }
 
+/* Sets the diff ids of the layers that the config is for: one may have been packed anew. */
+static int set_ids(json_t *config, const struct exported *img, struct ovl_err *err)
+{
+	json_t *rootfs = image_sub(config, "rootfs", JSON_OBJECT);
+	json_t *ids = image_sub(rootfs, "diff_ids", JSON_ARRAY);
+
+	json_array_clear(ids);
+	for (size_t i = 0; i < img->found_for; i++)
+		json_array_append_new(
+			ids, json_sprintf("sha256:%s", img->stack[i]->diff_id));
+	return config_fits(config, img, img->found_for) ? 0 : err_nomem(err);
+}
+
 int export_make_config(struct export *x, struct exported *img, struct ovl_err *err)
 {
 	auto_json config = NULL;
-	int rc;
+	bool fits;
+	int rc = 0;
 
 	(void)x;
 	config = img->found_for ? parse_config(&img->found) : new_config();
 	if (!config)
 		return err_nomem(err);
-	if (img->found_for == img->n && is_complete(config, img->n)) {
+	fits = !img->found_for || config_fits(config, img, img->found_for);
+	if (!fits)
+		rc = set_ids(config, img, err);
+	if (fits && img->found_for == img->n && is_complete(config, img->n)) {
 		buf_add(&img->config, img->found.data, img->found.len);
 		rc = img->config.failed ? err_nomem(err) : 0;
-	} else {
+	} else if (rc == 0) {
 		rc = add_layers(config, img, err);
 		if (rc == 0)
 			rc = export_dump(config, &img->config, err);

@@ -12,6 +12,7 @@
 #include "mount/lowers.h"
 #include "store/becoming.h"
 #include "store/driver.h"
+#include "store/store.h"
 
 static int refuse(const char *name, const char *why, struct ovl_err *err)
 {
@@ -88,8 +89,16 @@ int lowers_open(const struct layer *l, const char *name, struct ovl_err *err)
 	auto_fd fd = -1;
 	struct ovl_id id;
 	int tree;
-	int rc = l->drv->links ? check_link(l, name, &id, &fd, err) :
-				 open_named(l, name, &fd, err);
+	int rc;
+
+	/* Through the root itself: old kernels mount nothing from another mount that is in
+	 * no namespace. */
+	if (l->foreign) {
+		tree = fs_open_beneath(l->st->fd, name, O_PATH | O_DIRECTORY);
+		return tree < 0 ? missing(name, errno, err) : tree;
+	}
+	rc = l->drv->links ? check_link(l, name, &id, &fd, err) :
+			     open_named(l, name, &fd, err);
 
 	if (rc < 0)
 		return rc;

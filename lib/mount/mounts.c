@@ -88,7 +88,8 @@ static enum whose whose_root(const struct ovl_store *st, const struct mi_table *
  * Splits "<root>/<driver>/<id>". The part before the id may be missing, in a name
  * relative to the driver's directory: then *root is NULL.
  */
-static bool split_source(char *path, char **root, struct layer_ref *ref)
+static bool split_source(
+	const struct ovl_store *st, char *path, char **root, struct layer_ref *ref)
 {
 	char *id = strrchr(path, '/');
 	char *driver;
@@ -101,7 +102,7 @@ static bool split_source(char *path, char **root, struct layer_ref *ref)
 		return true;
 	*id = '\0';
 	driver = strrchr(path, '/');
-	ref->drv = driver_find(driver ? driver + 1 : path);
+	ref->drv = store_driver(st, driver ? driver + 1 : path);
 	if (!ref->drv)
 		return false;
 	if (driver) {
@@ -129,7 +130,8 @@ static bool is_tree(const struct driver *d, const char *name)
 }
 
 /* "[[<root>/]<driver>/]<id>/<tree>", or <merged> for <tree>. */
-static bool name_of_tree(const char *name, const struct driver *d, struct named *out)
+static bool name_of_tree(
+	struct ovl_store *st, const char *name, const struct driver *d, struct named *out)
 {
 	auto_free char *copy = strdup(name);
 	char *slash = copy ? strrchr(copy, '/') : NULL;
@@ -140,7 +142,7 @@ static bool name_of_tree(const char *name, const struct driver *d, struct named 
 	out->merged = !is_tree(d, slash + 1);
 	*slash = '\0';
 	out->ref.drv = d;
-	if (!split_source(copy, &root, &out->ref) || out->ref.drv != d)
+	if (!split_source(st, copy, &root, &out->ref) || out->ref.drv != d)
 		return false;
 	out->known = true;
 	out->has_root = root != NULL;
@@ -179,12 +181,13 @@ static bool name_of_link(
 
 static bool name_of_layer(struct ovl_store *st, const char *name, struct named *out)
 {
-	for (unsigned i = 0; driver_list[i]; i++) {
+	for (unsigned i = 0; !st->foreign && st->drivers[i]; i++) {
 		*out = (struct named){.name = name};
-		if (name_of_tree(name, driver_list[i], out) ||
-			name_of_link(st, name, driver_list[i], out))
+		if (name_of_tree(st, name, st->drivers[i], out) ||
+			name_of_link(st, name, st->drivers[i], out))
 			return true;
 	}
+	*out = (struct named){.name = name};
 	return false;
 }
 
@@ -270,7 +273,7 @@ static struct look read_source(
 	if (strncmp(line->source, mark, sizeof(mark) - 1) != 0)
 		return k;
 	copy = strdup(line->source + sizeof(mark) - 1);
-	k.marked = copy && split_source(copy, &root, &k.mark) && root;
+	k.marked = copy && split_source(st, copy, &root, &k.mark) && root;
 	if (k.marked)
 		k.whose = whose_root(st, t, root, &k.another);
 	return k;

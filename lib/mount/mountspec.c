@@ -194,6 +194,19 @@ static int add_lower(
 	return fd < 0 ? fd : add_fd(s, fd, err);
 }
 
+/* The layer's own tree, as a lower. */
+static int add_self(struct mountspec *s, const struct layer *l, struct ovl_err *err)
+{
+	auto_buf name = {0};
+	int rc = driver_as_lower(l, &name, err);
+
+	if (rc < 0 || l->foreign)
+		return rc < 0 ? rc : add_lower(s, l, name.data, err);
+	add_driver(s, l);
+	buf_adds(&s->data, name.data);
+	return 0;
+}
+
 /* The directory of the host that the layer is on. */
 static int add_dir(struct mountspec *s, const struct layer *l, struct ovl_err *err)
 {
@@ -221,11 +234,11 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 
 	if (rc < 0)
 		return rc;
-	s->by_fd = l->meta.on_dir || lowers.n + !s->with_upper > MOUNT_NAMED_MAX;
+	s->by_fd = l->foreign || l->meta.on_dir ||
+		lowers.n + !s->with_upper > MOUNT_NAMED_MAX;
 	buf_adds(&s->data, "lowerdir=");
 	if (!s->with_upper) {
-		add_driver(s, l);
-		rc = driver_as_lower(l, &s->data, err);
+		rc = add_self(s, l, err);
 		n++;
 	}
 	for (unsigned i = 0; rc == 0 && i < lowers.n; i++) {
@@ -241,8 +254,13 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 		add_driver(s, l);
 		buf_adds(&s->data, l->floor);
 	}
-	for (; n < (s->with_upper ? 1 : 2); n++)
-		buf_addf(&s->data, "%s%s", n ? ":" : "", MOUNT_EMPTY);
+	for (; n < (s->with_upper ? 1 : 2) && rc == 0; n++) {
+		buf_adds(&s->data, n ? ":" : "");
+		if (l->foreign)
+			rc = add_fd(s, fcntl(l->empty, F_DUPFD_CLOEXEC, 0), err);
+		else
+			buf_adds(&s->data, MOUNT_EMPTY);
+	}
 	return rc;
 }
 
@@ -253,7 +271,8 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
  */
 static void add_defaults(struct mountspec *s, const struct layer *l)
 {
-	bool marks = s->with_upper && !l->st->xattrs.user;
+	bool writes = s->with_upper && !l->st->xattrs.user;
+	bool marks = writes || (l->foreign && l->meta.kind == OVL_WRITABLE);
 	unsigned has = marks ? redirects_of(l) : 0;
 	const char *metacopy = given(s, "metacopy");
 	const char *redirect = given(s, "redirect_dir");
@@ -267,7 +286,7 @@ static void add_defaults(struct mountspec *s, const struct layer *l)
 		buf_addf(&s->data, ",redirect_dir=%s",
 			has & HAS_REDIRECTS ? "follow" : "nofollow");
 	/* A read-only mount can be remounted writable. */
-	if (!marks)
+	if (!writes)
 		return;
 	if (copies)
 		s->leaves |= HAS_METACOPY;
@@ -278,7 +297,7 @@ static void add_defaults(struct mountspec *s, const struct layer *l)
 int mountspec_build(const struct layer *l, const char *options, bool readonly,
 	struct mountspec *out, struct ovl_err *err)
 {
-	auto_mountspec s = {.with_upper = l->meta.kind == OVL_WRITABLE};
+	auto_mountspec s = {.with_upper = l->meta.kind == OVL_WRITABLE && !l->foreign};
 	int rc = options ? take_options(&s, l, options, err) : 0;
 
 	if (rc == 0)
@@ -348,6 +367,6 @@ int mountspec_line(const struct layer *l, struct buf *out, struct ovl_err *err)
 	add_word(out, l->st->root);
 	if (l->drv != l->st->drv)
 		buf_addf(out, " --driver %s", l->drv->name);
-	buf_addf(out, " mount %s", l->id.s);
+	buf_addf(out, l->foreign ? " mount -r %s /mnt" : " mount %s", l->id.s);
 	return out->failed ? err_nomem(err) : 0;
 }

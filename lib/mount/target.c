@@ -83,6 +83,9 @@ static int refuse_store(const struct target *t, struct ovl_err *err)
 		return err_say(err, EINVAL,
 			"mount point %s: a mount there would hide the store %s",
 			Q(t->named), Q(t->l->st->root));
+	if (in && t->l->foreign)
+		return err_say(err, EINVAL, "mount point %s is in the store %s",
+			Q(t->named), Q(t->l->st->root));
 	if (!in ||
 		(fstat(t->fd, &at) == 0 &&
 			fstatat(t->l->fd, t->l->drv->merged, &own, AT_SYMLINK_NOFOLLOW) ==
@@ -96,6 +99,22 @@ static int refuse_store(const struct target *t, struct ovl_err *err)
 }
 
 /* ---- opening ---------------------------------------------------------------------- */
+
+int target_refuse_full(const struct target *t, struct ovl_err *err)
+{
+	auto_fsdir d = fs_dir_at(t->fd, ".");
+	const char *name;
+	int r = fs_dir_next(&d, &name, NULL);
+
+	if (r < 0)
+		return err_sys(err, errno, "mount point %s", Q(t->named));
+	return !r ?
+		0 :
+		err_say(err, ENOTEMPTY,
+			"mount point %s is not empty, as it must be for a layer that has "
+			"none below it",
+			Q(t->named));
+}
 
 /* If the path is longer than the kernel reports, uses the part that is known. */
 static int find_path(struct target *t, struct ovl_err *err)

@@ -24,6 +24,8 @@ int target_open(const struct layer *l, const char *named, struct target *out,
 int target_layer(const struct target *t, struct layer_ref *ref, struct ovl_err *err);
 /* OVL_BUSY if a layer is mounted on it. */
 int target_refuse_taken(const struct target *t, struct ovl_err *err);
+/* Refuses one that is not empty. */
+int target_refuse_full(const struct target *t, struct ovl_err *err);
 /* The device number of what is mounted there now; -1 with errno. */
 int target_dev(const struct target *t, dev_t *dev);
 /* Removes what was created for a mount that has failed. */

@@ -18,6 +18,8 @@ void used_now(const struct layer *l)
 	struct timespec times[2];
 	int saved = errno;
 
+	if (l->foreign)
+		return;
 	clock_gettime(CLOCK_REALTIME, &times[1]);
 	times[0] = times[1];
 	if (utimensat(l->fd, used, times, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {

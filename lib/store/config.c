@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "store/config.h"
+#include "store/layer_foreign.h"
 #include "store/names.h"
 #include "store/store.h"
 
@@ -26,11 +27,13 @@ static int by_text(const void *a, const void *b)
 
 int config_list(const struct layer *l, struct buf *out, struct ovl_err *err)
 {
-	auto_fsdir d = fs_dir_at(l->fd, configs);
+	auto_fsdir d = fs_dir_at(l->foreign ? -ENOENT : l->fd, configs);
 	const char *name;
 	int r;
 
 	buf_clear(out);
+	if (l->foreign)
+		layer_foreign_configs(l, out);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		if (id_is_full(name))
 			buf_addf(out, "%s\n", name);
@@ -92,21 +95,29 @@ int config_open_layer(
 		rc;
 }
 
+static int stat_config(const struct layer *l, const char *hex, struct stat *sb)
+{
+	auto_fd fd = -1;
+
+	if (!l->foreign)
+		return fstatat(l->fd, P("%s/%s", configs, hex), sb, AT_SYMLINK_NOFOLLOW);
+	fd = layer_foreign_config_open(l, hex);
+	return fd < 0 ? -1 : fstat(fd, sb);
+}
+
 /* The config that was imported last. */
 static int latest(const struct layer *l, const struct buf *list, char hex[ID_LEN + 1],
 	struct ovl_err *err)
 {
 	struct timespec best = {.tv_sec = INT64_MIN};
-	auto_fd dir = fs_open_dir(l->fd, configs);
 
 	for (size_t at = 0; at < list->len; at += ID_LEN + 1) {
 		char name[ID_LEN + 1];
 		struct stat sb;
 
 		snprintf(name, sizeof(name), "%s", list->data + at);
-		if (dir < 0 || fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) < 0)
-			return err_sys(
-				err, errno, "cannot stat '%s/%.12s'", configs, name);
+		if (stat_config(l, name, &sb) < 0)
+			return err_sys(err, errno, "cannot stat config %.12s", name);
 		if (sb.st_mtim.tv_sec < best.tv_sec ||
 			(sb.st_mtim.tv_sec == best.tv_sec &&
 				sb.st_mtim.tv_nsec < best.tv_nsec))
@@ -125,7 +136,8 @@ int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 	int rc = config_list(l, &list, err);
 
 	if (rc == 0 && list.len)
-		rc = names_config(l->fd, what, hex, err);
+		rc = l->foreign ? layer_foreign_config(l, what, hex) :
+				  names_config(l->fd, what, hex, err);
 	if (rc)
 		return rc;
 	asked = asked_for(what);
@@ -154,12 +166,16 @@ static int read_config(
 	const struct layer *l, const char *hex, struct buf *out, struct ovl_err *err)
 {
 	const char *path = P("%s/%s", configs, hex);
+	auto_fd fd = l->foreign ? layer_foreign_config_open(l, hex) : -1;
+	int rc = l->foreign ? (fd < 0 ? -1 : fs_read_fd(fd, CONFIG_MAX, out)) :
+			      fs_read_file(l->fd, path, CONFIG_MAX, out);
 
-	if (fs_read_file(l->fd, path, CONFIG_MAX, out) == 0)
+	if (rc == 0)
 		return 1;
 	if (!err_is_system(-errno))
 		return 0;
-	return err_sys(err, errno, "cannot read '%s' of layer %.12s", path, l->id.s);
+	return err_sys(
+		err, errno, "cannot read config %.12s of layer %.12s", hex, l->id.s);
 }
 
 int config_is_sound(const struct layer *l, const char *hex, struct ovl_err *err)

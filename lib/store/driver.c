@@ -10,7 +10,18 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "foreign/foreign.h"
 #include "store/driver.h"
+#include "store/store.h"
+
+const char *layer_tree_name(const struct layer *l)
+{
+	const char *slash = l->foreign ? strrchr(l->foreign->tree, '/') : NULL;
+
+	if (slash)
+		return slash + 1;
+	return l->foreign ? l->foreign->tree : l->drv->tree[l->meta.kind];
+}
 
 void stack_release(struct stack *s)
 {
@@ -50,7 +61,8 @@ void driver_place(struct meta *m, const struct layer *parent, bool opaque)
 
 bool driver_keeps_mount(const struct layer *l)
 {
-	return l->meta.kind == OVL_WRITABLE || (l->meta.has_parent && !l->drv->flat);
+	return !l->foreign &&
+		(l->meta.kind == OVL_WRITABLE || (l->meta.has_parent && !l->drv->flat));
 }
 
 static int put(
@@ -154,7 +166,9 @@ int driver_retract(const struct driver *drv, int drv_fd, const char *link,
 
 int driver_as_lower(const struct layer *l, struct buf *out, struct ovl_err *err)
 {
-	if (l->drv->links)
+	if (l->foreign)
+		buf_adds(out, l->foreign->tree);
+	else if (l->drv->links)
 		buf_addf(out, "%s/%s", l->drv->links, l->meta.link);
 	else
 		buf_addf(out, "%s/%s", l->id.s, l->drv->tree[OVL_IMAGE]);
@@ -168,6 +182,29 @@ static bool fits(const struct layer *l, const struct stack *s)
 		!(l->drv->flat && strncmp(s->name[0], l->meta.parent.s, ID_LEN) != 0);
 }
 
+/* The trees of a layer in another program's store, and those of all layers below it. */
+static int foreign_lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
+{
+	const struct foreign *t = l->st->foreign;
+	const struct foreign_layer *f = l->foreign;
+
+	for (;;) {
+		for (unsigned i = 0; i < f->n_more; i++)
+			out->name[out->n++] = f->more[i];
+		if (!*f->parent.s)
+			return 0;
+		if (f->below == FOREIGN_NONE)
+			return err_say(err, EUCLEAN,
+				"layer %.12s: its parent %.12s is not in the store",
+				f->id.s, f->parent.s);
+		f = &t->layer[f->below];
+		if (f->fault)
+			return err_say(err, EUCLEAN, "layer %.12s cannot be used: %s",
+				f->id.s, f->fault);
+		out->name[out->n++] = f->tree;
+	}
+}
+
 int driver_lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
 {
 	const char *file = l->drv->lower_file;
@@ -175,6 +212,8 @@ int driver_lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
 	int rc;
 
 	memset(out, 0, sizeof(*out));
+	if (l->foreign)
+		return foreign_lowers(l, out, err);
 	/* A commit to an opaque layer may not have removed the file yet. */
 	if (l->meta.kind == OVL_IMAGE && l->meta.lowers == 0)
 		return 0;

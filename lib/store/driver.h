@@ -128,10 +128,7 @@ int driver_mend(const struct layer *l, const char *const *lowers, unsigned n,
 	unsigned faults, unsigned *left, struct ovl_err *err);
 
 /* The name of its own tree inside the layer. */
-static inline const char *layer_tree_name(const struct layer *l)
-{
-	return l->drv->tree[l->meta.kind];
-}
+const char *layer_tree_name(const struct layer *l);
 
 /* Checks that a layer of that kind on top of parent would not have too many lowers. */
 int driver_check_depth(

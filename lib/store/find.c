@@ -14,6 +14,7 @@
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/layer.h"
+#include "store/layer_foreign.h"
 #include "store/names.h"
 #include "store/store.h"
 
@@ -30,6 +31,8 @@ struct search {
 
 static void hit(struct search *s, const struct driver *drv, const char *id)
 {
+	if (s->hits && s->found.drv == drv && strcmp(s->found.id.s, id) == 0)
+		return;
 	s->found.drv = drv;
 	s->twice |= s->hits && strcmp(s->found.id.s, id) == 0;
 	memcpy(s->found.id.s, id, ID_LEN + 1);
@@ -66,6 +69,8 @@ static int each_in_driver(struct ovl_store *st, const struct driver *drv, layers
 	const char *name;
 	int r;
 
+	if (st->foreign)
+		return layer_foreign_each(st, fn, ctx);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		r = fn(ctx, drv, drv_fd, name);
 		if (r)
@@ -77,10 +82,9 @@ static int each_in_driver(struct ovl_store *st, const struct driver *drv, layers
 static int match_link(void *ctx, const struct driver *drv, int dir, const char *name)
 {
 	struct search *s = ctx;
-	auto_fd fd = id_is_full(name) ? fs_open_dir(dir, name) : -1;
 	struct meta m;
 
-	if (fd < 0 || becoming_meta(fd, name, &m, NULL) < 0 ||
+	if (!id_is_full(name) || layer_meta(s->st, dir, name, &m) < 0 ||
 		strcmp(m.link, s->what) != 0)
 		return 0;
 	hit(s, drv, name);
@@ -118,20 +122,31 @@ static int match(void *ctx, const struct driver *drv, int dir, const char *name)
 static int match_diff_id(void *ctx, const struct driver *drv, int dir, const char *name)
 {
 	struct search *s = ctx;
-	auto_fd fd = id_is_full(name) ? fs_open_dir(dir, name) : -1;
-	struct ovl_err why;
 	struct meta m;
 
-	if (fd >= 0 && becoming_meta(fd, name, &m, &why) == 0 &&
+	if (id_is_full(name) && layer_meta(s->st, dir, name, &m) == 0 &&
 		strcmp(m.diff_id, s->what) == 0)
 		hit(s, drv, name);
 	return 0;
 }
 
+/* What another program calls its layers. */
+static void match_own(void *ctx, const struct driver *drv, const char *id)
+{
+	hit(ctx, drv, id);
+}
+
+static int find_begun(struct search *s)
+{
+	if (s->st->foreign)
+		layer_foreign_begun(s->st, s->what, match_own, s);
+	return layers_each(s->st, match, s, s->err);
+}
+
 static int each_driver(
 	struct search *s, int (*fn)(struct search *s, const struct driver *drv))
 {
-	for (const struct driver *const *d = driver_list; *d; d++) {
+	for (const struct driver *const *d = s->st->drivers; *d; d++) {
 		int rc = store_covers(s->st, *d) ? fn(s, *d) : 0;
 
 		if (rc < 0)
@@ -204,7 +219,7 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	else if (id_is_short(what))
 		rc = each_driver(&s, find_short);
 	else if (id_is_prefix(what))
-		rc = layers_each(st, match, &s, err);
+		rc = find_begun(&s);
 	if (rc == 0 && digest && !s.hits)
 		rc = layers_each(st, match_diff_id, &s, err);
 	if (rc < 0)
@@ -318,7 +333,7 @@ static int each_layer(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_
 	struct coming c = {.st = st, .fn = fn, .ctx = ctx};
 	int rc = 0;
 
-	for (const struct driver *const *d = driver_list; *d && rc == 0; d++)
+	for (const struct driver *const *d = st->drivers; *d && rc == 0; d++)
 		rc = store_covers(st, *d) ? each_in_driver(st, *d, fn, ctx, err) : 0;
 	return rc == 0 ? each_departed(st, comes_back, &c, err) : rc;
 }

@@ -17,6 +17,7 @@
 #include "store/driver.h"
 #include "store/becoming_finish.h"
 #include "store/layer.h"
+#include "store/layer_foreign.h"
 #include "store/lock.h"
 #include "store/ondir.h"
 #include "store/stamp.h"
@@ -30,6 +31,8 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 	struct stat sb;
 	int r;
 
+	if (st->foreign)
+		return layer_foreign(st, &ref->id) != NULL;
 	if (drv_fd < 0)
 		return drv_fd == -ENOENT ? 0 : drv_fd;
 	if (fstatat(drv_fd, ref->id.s, &sb, AT_SYMLINK_NOFOLLOW) == 0)
@@ -42,6 +45,42 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 	if (r >= 0)
 		return r;
 	return err_sys(err, -r, "cannot look up layer %.12s", ref->id.s);
+}
+
+/* ---- metadata --------------------------------------------------------------------- */
+
+/* One open, one read, one close for each layer: the text has an end mark. For a layer
+ * that a commit is making, another file counts. */
+static bool read_whole(int dir, const char *id, struct meta *m)
+{
+	auto_fd fd = openat(dir, P("%s/" META_NAME, id),
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char text[META_MAX];
+	ssize_t n;
+
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	return n > 0 && meta_parse(text, (size_t)n, m) == 0 &&
+		strcmp(m->becomes.s, id) != 0;
+}
+
+int layer_meta(struct ovl_store *st, int dir, const char *id, struct meta *m)
+{
+	const struct foreign_layer *f = NULL;
+	struct ovl_id key;
+	struct ovl_err why;
+	auto_fd fd = -1;
+
+	if (st->foreign) {
+		memcpy(key.s, id, sizeof(key.s));
+		f = layer_foreign(st, &key);
+		if (f)
+			layer_foreign_meta(f, m);
+		return f ? 0 : -ENOENT;
+	}
+	if (read_whole(dir, id, m))
+		return 0;
+	fd = fs_open_dir(dir, id);
+	return fd < 0 ? -errno : becoming_meta(fd, id, m, &why);
 }
 
 /* ---- opening ---------------------------------------------------------------------- */
@@ -212,8 +251,11 @@ static int open_and_read(struct ovl_store *st, const struct layer_ref *ref, int 
 	const char *what, bool damaged_too, struct layer *out, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
-	int rc = open_dir(st, ref, op, what, &l, err);
+	int rc;
 
+	if (st->foreign)
+		return layer_foreign_open(st, ref, what, out, err);
+	rc = open_dir(st, ref, op, what, &l, err);
 	if (rc < 0)
 		return rc;
 	rc = becoming_meta(l.fd, l.id.s, &l.meta, err);
@@ -276,9 +318,12 @@ static int no_marks(const struct layer *l, struct ovl_err *err)
 static int push_lower(
 	const struct layer *l, const char *name, struct view *v, struct ovl_err *err)
 {
-	auto_fd link = fs_open_link(l->drv_fd, name, O_PATH | O_DIRECTORY);
+	auto_fd link = l->foreign ? -1 :
+				    fs_open_link(l->drv_fd, name, O_PATH | O_DIRECTORY);
 	int fd = link < 0 ? -1 : openat(link, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	if (l->foreign && (fd = layer_foreign_tree(l, name, err)) < 0)
+		return fd;
 	if (fd < 0)
 		return err_see_check(err,
 			err_sys(err, errno, "cannot open lower layer '%s' of layer %.12s",
@@ -354,6 +399,8 @@ int layer_children(const struct layer *l,
 	const char *name;
 	int r;
 
+	if (l->foreign)
+		return layer_foreign_children(l, fn, ctx);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
 		if (!id_is_full(name))
 			continue;

@@ -12,6 +12,7 @@
 #include "store/meta.h"
 
 struct driver;
+struct foreign_layer;
 struct ovl_store;
 struct stack;
 struct view;
@@ -27,6 +28,10 @@ struct layer {
 	struct ovl_id id;
 	struct meta meta;
 	bool staged; /* it is staging/<id>, not a layer of the store yet */
+	/* In another program's store; then its directory is where its tree is, and drv_fd that
+	 * of the whole store. NULL: in ours. */
+	const struct foreign_layer *foreign;
+	int empty; /* of its mount: an open directory as a lower, where there is one only */
 	/* Of a mount: a directory below all lowers, named from the driver's; NULL: none. */
 	const char *floor;
 };
@@ -50,6 +55,10 @@ static inline bool layer_ref_same(const struct layer_ref *a, const struct layer_
 /* Finds what a user named. OVL_NOLAYER if there is none, OVL_USAGE if ambiguous. */
 int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err);
+
+/* Reads the metadata of a layer that layers_each() has told of: 0, -EUCLEAN: it has none
+ * that makes sense, or another negative errno. */
+int layer_meta(struct ovl_store *st, int dir, const char *id, struct meta *m);
 
 /* 1 if that layer exists, 0 if not. */
 int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_err *err);

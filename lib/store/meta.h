@@ -39,6 +39,7 @@ struct meta {
 	unsigned depth;
 	unsigned lowers;
 	uint64_t size;
+	bool unmeasured; /* size is not known; only in another program's store */
 	uint64_t entries;
 	uint64_t tar_size;
 	struct timespec created;

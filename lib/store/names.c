@@ -15,6 +15,7 @@
 #include "base/quote.h"
 #include "store/becoming.h"
 #include "store/driver.h"
+#include "store/layer_foreign.h"
 #include "store/lock.h"
 #include "store/names.h"
 #include "store/store.h"
@@ -114,6 +115,12 @@ int names_find(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	char file[256];
 	int r;
 
+	if (st->foreign) {
+		r = layer_foreign_named(st, name, ref, err);
+		if (r > 0 && leads)
+			*leads = *ref;
+		return r;
+	}
 	if (!ovl_name_valid(name) || !name_encode(name, file))
 		return 0;
 	r = names_owner(st, store_dir(st, DIR_NAMES, err), file, ref, leads);

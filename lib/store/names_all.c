@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "store/becoming.h"
 #include "store/driver.h"
+#include "store/layer_foreign.h"
 #include "store/names.h"
 #include "store/store.h"
 
@@ -230,9 +231,12 @@ static int least(void *ctx, int names, const char *file)
 int names_first(
 	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1])
 {
-	auto_fd fd = fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);
+	auto_fd fd = -1;
 	int rc = 0;
 
+	if (st->foreign)
+		return layer_foreign_name(st, ref, out);
+	fd = fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);
 	out[0] = '\0';
 	if (fd >= 0)
 		rc = each_noted(st, fd, ref, least, out, NULL);
@@ -344,6 +348,8 @@ int names_each(struct ovl_store *st,
 	const char *file;
 	int r;
 
+	if (st->foreign)
+		return layer_foreign_names(st, fn, ctx);
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		char name[NAME_LEN_MAX + 1];
 		struct layer_ref ref;

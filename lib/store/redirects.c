@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "store/redirects.h"
+#include "store/store.h"
 
 static const struct {
 	unsigned what;
@@ -19,6 +20,9 @@ unsigned redirects_of(const struct layer *l)
 {
 	unsigned found = 0;
 
+	/* Other programs do not remember. */
+	if (l->foreign && l->meta.kind == OVL_WRITABLE && !l->st->xattrs.user)
+		return HAS_REDIRECTS | HAS_METACOPY;
 	for (size_t i = 0; i < N_NOTES; i++) {
 		struct stat sb;
 

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/idmap.h"
 #include "base/quote.h"
+#include "foreign/foreign.h"
 #include "store/driver.h"
 #include "store/lock.h"
 #include "store/stamp.h"
@@ -330,7 +331,7 @@ static int open_held(struct ovl_store *st, const char *path, struct ovl_err *err
 	return rc;
 }
 
-static int open_store(struct ovl_store *st, struct ovl_err *err)
+static int open_store(struct ovl_store *st, enum ovl_access access, struct ovl_err *err)
 {
 	auto_free char *path = NULL;
 	int rc;
@@ -339,8 +340,10 @@ static int open_store(struct ovl_store *st, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	rc = choose_root(st, &path, err);
-	if (rc < 0)
-		return rc;
+	if (rc == 0)
+		rc = store_foreign_open(st, path, access, err);
+	if (rc)
+		return rc < 0 ? rc : 0;
 	rc = st->make ? open_held(st, path, err) : open_root(st, path, err);
 	if (rc < 0 || st->fd < 0)
 		return rc;
@@ -353,7 +356,7 @@ static int open_store(struct ovl_store *st, struct ovl_err *err)
 	return rc == 0 && st->make ? owners_check(st, err) : rc;
 }
 
-int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,
+int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, enum ovl_access access,
 	struct ovl_err *err)
 {
 	struct ovl_store *st = calloc(1, sizeof(*st));
@@ -362,14 +365,15 @@ int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, bool make,
 	if (!st)
 		return err_nomem(err);
 	st->cfg = *cfg;
-	st->make = make;
+	st->make = access == OVL_MAKE;
+	st->drivers = driver_list;
 	st->fd = -1;
 	st->lock_fd = -1;
 	for (int i = 0; i < STORE_DIRS; i++)
 		st->dir[i] = -1;
 	for (int i = 0; i < MAX_DRIVERS; i++)
 		st->drv_fd[i] = -1;
-	rc = open_store(st, err);
+	rc = open_store(st, access, err);
 	if (rc < 0) {
 		ovl_close(st);
 		return rc;
@@ -389,6 +393,7 @@ void ovl_close(struct ovl_store *st)
 		close_fdp(&st->drv_fd[i]);
 	close_fdp(&st->lock_fd);
 	close_fdp(&st->fd);
+	foreign_free(st->foreign);
 	free(st->root);
 	free(st);
 }
@@ -405,8 +410,10 @@ static int open_under(
 {
 	int fd;
 
-	if (st->fd < 0)
+	if (st->fd < 0 || (st->foreign && !make))
 		return -ENOENT;
+	if (st->foreign)
+		return err_sys(err, EROFS, "cannot make '%s/%s'", st->root, name);
 	fd = fs_open_beneath(st->fd, name, O_RDONLY | O_DIRECTORY);
 	if (fd < 0 && errno == ENOENT) {
 		if (!make)
@@ -460,7 +467,7 @@ int store_driver_make(struct ovl_store *st, const struct driver *drv, struct ovl
 
 bool store_covers(const struct ovl_store *st, const struct driver *drv)
 {
-	return !st->drv_chosen || st->drv == drv;
+	return (!st->drv_chosen && !st->foreign) || st->drv == drv;
 }
 
 static int open_lock(struct ovl_store *st)

@@ -21,19 +21,22 @@
 #include "base/pace.h"
 #include "base/xattr.h"
 #include "ovl.h"
+#include "store/driver.h"
 
 #define STORE_FORMAT 1
 
 enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, DIR_ASIDE, STORE_DIRS };
 
-#define MAX_DRIVERS 2
+#define MAX_DRIVERS    3
+#define DRIVER_FOREIGN 2 /* the number of one for another program's store */
 
-struct driver;
+struct foreign;
 
 struct ovl_store {
 	struct ovl_config cfg;
 	char *root; /* absolute path */
-	int fd; /* -1: does not exist yet, and is read as a store without layers */
+	int fd; /* -1: does not exist yet, and is read as a store without layers. Another
+		 * program's: O_PATH */
 	bool make; /* a missing root is created */
 	bool fresh; /* it never had a layer: removed again if none appears in it */
 	unsigned made_dirs; /* number of directories at the end of the path that are
@@ -45,6 +48,13 @@ struct ovl_store {
 	_Atomic bool privileged; /* privilege_check() has passed */
 	const struct driver *drv; /* for new layers */
 	bool drv_chosen; /* by the caller, not by the stamp */
+	/* Another program's store, which is only read, see foreign/foreign.h; NULL: ours. Its
+	 * driver is drv, the directory of that the whole store. */
+	struct foreign *foreign;
+	struct driver drv_foreign;
+	const struct driver *const
+		*drivers; /* that its layers may have, NULL-terminated */
+	const struct driver *only[2]; /* that list, if it is another program's */
 	int dir[STORE_DIRS]; /* opened at first use */
 	int drv_fd[MAX_DRIVERS]; /* by the number of the driver */
 	int lock_fd;
@@ -71,6 +81,22 @@ int store_driver_make(
 
 /* After this process has entered another mount namespace: opens the directories anew. */
 int store_reopen(struct ovl_store *st, struct ovl_err *err);
+
+/*
+ * Opens the root path if it is another program's store: 1; 0 it is not; negative errno. One
+ * that is to be written, and a directory in such a store, is refused (OVL_USAGE).
+ */
+int store_foreign_open(struct ovl_store *st, const char *path, enum ovl_access access,
+	struct ovl_err *err);
+
+/* Reads its records again; what was found in the old ones is gone. */
+int store_foreign_again(struct ovl_store *st, struct ovl_err *err);
+
+/* Reads its records again; what was found in the old ones is gone. */
+int store_foreign_again(struct ovl_store *st, struct ovl_err *err);
+
+/* A driver that layers of this store may have, by its name; NULL: there is none. */
+const struct driver *store_driver(const struct ovl_store *st, const char *name);
 
 /* True if layers of this driver are looked at: of all drivers, or only of the one the
  * caller chose. */

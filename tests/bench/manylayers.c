@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 	}
 	cfg.root = argv[1];
 	umask(0);
-	rc = ovl_open(&st, &cfg, true, &err);
+	rc = ovl_open(&st, &cfg, OVL_MAKE, &err);
 	if (rc < 0) {
 		fprintf(stderr, "manylayers: %s\n", err.text);
 		return 1;

@@ -81,7 +81,7 @@ static void make_store(void)
 
 	snprintf(root, sizeof(root), "%s/store", path);
 	cfg.root = root;
-	if (ovl_open(&fuzz_store, &cfg, true, &err) < 0) {
+	if (ovl_open(&fuzz_store, &cfg, OVL_MAKE, &err) < 0) {
 		fprintf(stderr, "fuzz: %s\n", err.text);
 		_exit(1);
 	}

@@ -210,7 +210,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	make(data, size);
 	fuzz_watch();
-	rc = ovl_open(&st, &cfg, false, &err);
+	rc = ovl_open(&st, &cfg, OVL_READ, &err);
 	fuzz_refused(rc, &err);
 	if (rc == 0)
 		try_store(st);

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Docker's overlay2 graph driver: DIR of "dockerd --data-root DIR".
+ *
+ *	image/overlay2/layerdb/sha256/<chain id>/{diff,parent,cache-id,size,
+ *						  tar-split.json.gz}
+ *	image/overlay2/layerdb/mounts/<container>/{mount-id,init-id,parent}
+ *	image/overlay2/imagedb/content/sha256/<image id>	image configs
+ *	image/overlay2/repositories.json			tags and digests of images
+ *	containers/<container>/config.v2.json			names of containers
+ *	overlay2/<cache-id, mount-id or init-id>/diff		trees
+ *	overlay2/<other>/					BuildKit's
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "foreign/foreign_json.h"
+
+#define IMAGE      "image/overlay2/"
+#define LAYERS     IMAGE "layerdb/sha256"
+#define CONTAINERS IMAGE "layerdb/mounts"
+#define CONFIGS    IMAGE "imagedb/content/sha256"
+#define TAGS       IMAGE "repositories.json"
+#define TREES      "overlay2"
+
+static bool recognise(int root)
+{
+	auto_fd fd = fs_open_beneath(root, IMAGE "layerdb", O_PATH | O_DIRECTORY);
+
+	return fd >= 0;
+}
+
+/* Calls fn for each name in a directory of records. */
+static void each_name(struct foreign *t, const char *path,
+	void (*fn)(struct foreign *t, const char *name))
+{
+	auto_fd fd = foreign_open(t, path, O_RDONLY | O_DIRECTORY);
+	auto_fsdir d = fs_dir_at(fd < 0 ? -errno : fd, ".");
+	struct ovl_err why;
+	const char *name;
+	int r;
+
+	foreign_add_record(t, path);
+	while ((r = fs_dir_next(&d, &name, NULL)) > 0)
+		fn(t, name);
+	if (r < 0) {
+		err_sys(&why, errno, "cannot read %s", Q(path));
+		foreign_unread(t, &why);
+	}
+}
+
+/* ---- image layers ----------------------------------------------------------------- */
+
+/* Why the records of a layer do not fit its name; NULL: they do. */
+static const char *misfit(const struct foreign_layer *l, struct ovl_err *why)
+{
+	struct ovl_id chain;
+
+	if (digest_chain(*l->parent.s ? l->parent.s : NULL, l->diff_id, &chain, why) <
+			0 ||
+		id_order(&chain, &l->id) == 0)
+		return NULL;
+	return "its id is not that of its diff id and its parent";
+}
+
+/* Reads what is recorded of a layer: 1; 0 it is gone; negative errno. */
+static int read_layer(
+	struct foreign *t, const char *dir, struct foreign_layer *l, struct ovl_err *why)
+{
+	auto_buf word = {0};
+	struct stat sb;
+	int r = foreign_word(t, P("%s/cache-id", dir), &word, &sb, why);
+
+	if (r <= 0)
+		return r;
+	l->created = sb.st_mtim;
+	l->own_id = foreign_text(t, "%s", word.data);
+	l->tree = foreign_text(t, TREES "/%s/diff", word.data);
+	r = foreign_digest(t, P("%s/diff", dir), l->diff_id, NULL, why);
+	if (r <= 0)
+		return r;
+	r = foreign_digest(t, P("%s/parent", dir), l->parent.s, NULL, why);
+	if (r < 0)
+		return r;
+	r = foreign_word(t, P("%s/size", dir), &word, NULL, why);
+	if (r > 0)
+		l->size = strtoll(word.data, NULL, 10);
+	return r < 0 ? r : 1;
+}
+
+/* What the daemon is about to remove has a name with more than the id. */
+static void claim_removed(struct foreign *t, const char *dir)
+{
+	auto_buf word = {0};
+	struct ovl_err why;
+
+	if (foreign_word(t, P("%s/cache-id", dir), &word, NULL, &why) > 0)
+		foreign_add_claim(t, P(TREES "/%s", word.data), "being removed");
+}
+
+static void add_layer(struct foreign *t, const char *name)
+{
+	const char *dir = P(LAYERS "/%s", name);
+	struct foreign_layer l = {.kind = OVL_IMAGE, .size = -1};
+	struct ovl_err why;
+	int r;
+
+	if (!id_is_full(name)) {
+		claim_removed(t, dir);
+		return;
+	}
+	memcpy(l.id.s, name, sizeof(l.id.s));
+	l.tree = l.own_id = "";
+	r = read_layer(t, dir, &l, &why);
+	if (r < 0) {
+		l.fault = foreign_text(t, "%s", why.text);
+		foreign_unread(t, &why);
+	} else if (r > 0) {
+		l.fault = misfit(&l, &why);
+	}
+	if (r == 0)
+		return;
+	l.exact = FOREIGN_TAR_SPLIT;
+	l.exact_path = foreign_text(t, "%s/tar-split.json.gz", dir);
+	*foreign_add_layer(t) = l;
+	if (*l.own_id)
+		foreign_add_name(t, l.own_id, &l.id)->listed = false;
+}
+
+/* ---- containers ------------------------------------------------------------------- */
+
+/* The container's own record, for its name. Layers that a build has mounted
+ * have none. */
+static void name_container(struct foreign *t, struct foreign_layer *l)
+{
+	auto_foreign_json o = NULL;
+	struct timespec ended;
+	struct ovl_err why;
+	const json_t *state;
+	const char *name;
+	int r = foreign_json(
+		t, P("containers/%s/config.v2.json", l->id.s), &o, NULL, &why);
+
+	if (r < 0)
+		foreign_unread(t, &why);
+	if (r <= 0)
+		return;
+	l->created = foreign_json_time(o, "Created");
+	state = json_object_get(o, "State");
+	l->used = foreign_json_time(state, "StartedAt");
+	ended = foreign_json_time(state, "FinishedAt");
+	if (ended.tv_sec > l->used.tv_sec)
+		l->used = ended;
+	name = foreign_json_text(o, "Name");
+	foreign_add_name(t, name + (*name == '/'), &l->id);
+}
+
+/* As read_layer(). */
+static int read_container(
+	struct foreign *t, const char *dir, struct foreign_layer *l, struct ovl_err *why)
+{
+	auto_buf word = {0};
+	struct stat sb;
+	int r = foreign_word(t, P("%s/mount-id", dir), &word, &sb, why);
+
+	if (r <= 0)
+		return r;
+	l->created = sb.st_mtim;
+	l->own_id = foreign_text(t, "%s", word.data);
+	l->tree = foreign_text(t, TREES "/%s/diff", word.data);
+	r = foreign_digest(t, P("%s/parent", dir), l->parent.s, NULL, why);
+	if (r < 0)
+		return r;
+	r = foreign_word(t, P("%s/init-id", dir), &word, NULL, why);
+	if (r > 0)
+		foreign_add_more(t, l, P(TREES "/%s/diff", word.data));
+	return r < 0 ? r : 1;
+}
+
+static void add_container(struct foreign *t, const char *name)
+{
+	const char *dir = P(CONTAINERS "/%s", name);
+	struct foreign_layer l = {.kind = OVL_WRITABLE, .size = -1};
+	struct ovl_err why;
+	int r;
+
+	foreign_hash_id(t, name, &l.id);
+	l.tree = l.own_id = "";
+	r = read_container(t, dir, &l, &why);
+	if (r < 0) {
+		l.fault = foreign_text(t, "%s", why.text);
+		foreign_unread(t, &why);
+	}
+	if (r == 0) {
+		free(l.more);
+		return;
+	}
+	name_container(t, &l);
+	*foreign_add_layer(t) = l;
+	if (*l.own_id)
+		foreign_add_name(t, l.own_id, &l.id)->listed = false;
+}
+
+/* ---- images ----------------------------------------------------------------------- */
+
+static void set_config(struct foreign *t, struct foreign_name *n, const char *image)
+{
+	n->config = foreign_text(t, "%s", image);
+	n->config_path = foreign_text(t, CONFIGS "/%s", image);
+}
+
+/* The id of an image is the digest of its config, which lists its layers. */
+static void add_image(struct foreign *t, const char *image)
+{
+	auto_foreign_json o = NULL;
+	struct foreign_name *n;
+	struct ovl_err why;
+	struct ovl_id top;
+	int r;
+
+	if (!id_is_full(image))
+		return;
+	r = foreign_json(t, P(CONFIGS "/%s", image), &o, NULL, &why);
+	if (r > 0)
+		r = foreign_json_chain(o, &top, &why);
+	if (r < 0)
+		foreign_unread(t, &why);
+	if (r <= 0)
+		return;
+	n = foreign_add_name(t, image, &top);
+	n->listed = false;
+	set_config(t, n, image);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct foreign_name *)a)->name,
+		((const struct foreign_name *)b)->name);
+}
+
+/* ref: "name:tag" or "name@sha256:...", which is not listed. The first names of the
+ * table are the ids of images, sorted. */
+static void add_tag(
+	struct foreign *t, size_t n_images, const char *ref, const char *image)
+{
+	const struct foreign_name key = {.name = image};
+	const struct foreign_name *found = n_images ?
+		bsearch(&key, t->name, n_images, sizeof(key), by_name) :
+		NULL;
+	struct foreign_name *n;
+	struct ovl_id top;
+
+	if (!found)
+		return;
+	top = found->layer;
+	n = foreign_add_name(t, ref, &top);
+	n->listed = !strchr(ref, '@');
+	set_config(t, n, image);
+}
+
+static void read_tags(struct foreign *t, size_t n_images)
+{
+	auto_foreign_json o = NULL;
+	struct ovl_err why;
+	const char *repository;
+	const char *ref;
+	json_t *refs;
+	json_t *id;
+	int r = foreign_json(t, TAGS, &o, NULL, &why);
+
+	foreign_add_record(t, TAGS);
+	if (r < 0)
+		foreign_unread(t, &why);
+	if (r <= 0)
+		return;
+	json_object_foreach(json_object_get(o, "Repositories"), repository, refs)
+	{
+		json_object_foreach(refs, ref, id)
+		{
+			const char *s = json_string_value(id);
+			const char *image = s ? id_digest_hex(s) : NULL;
+
+			if (image)
+				add_tag(t, n_images, ref, image);
+		}
+	}
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+/* Images before their layers: one that is removed meanwhile leaves no name behind. */
+static int read_docker(struct foreign *t, struct ovl_err *err)
+{
+	(void)err;
+	t->layers_dir = TREES;
+	foreign_add_claim(t, TREES "/l", "short links");
+	each_name(t, CONFIGS, add_image);
+	if (t->n_names)
+		qsort(t->name, t->n_names, sizeof(*t->name), by_name);
+	read_tags(t, t->n_names);
+	each_name(t, CONTAINERS, add_container);
+	each_name(t, LAYERS, add_layer);
+	return 0;
+}
+
+const struct foreign_engine foreign_docker = {
+	.name = "docker",
+	.owner = "Docker",
+	.recognise = recognise,
+	.read = read_docker,
+};

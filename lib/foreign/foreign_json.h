@@ -1,0 +1,30 @@
+/*
+ * JSON records of another program's store.
+ */
+#ifndef OVL_FOREIGN_JSON_H
+#define OVL_FOREIGN_JSON_H
+
+#include <jansson.h>
+
+#include "foreign/foreign.h"
+
+#define auto_foreign_json __attribute__((cleanup(foreign_json_free))) json_t *
+void foreign_json_free(json_t **o);
+
+/*
+ * Reads a record of at most FOREIGN_JSON_MAX bytes: 1 and *out, an object or an array; 0
+ * there is none; negative errno and a text.
+ */
+int foreign_json(const struct foreign *t, const char *path, json_t **out, struct stat *st,
+	struct ovl_err *err);
+
+/* A member that is a string; "" if it is not. */
+const char *foreign_json_text(const json_t *o, const char *key);
+/* The time of a member, RFC 3339 as Go writes it; {0, 0}: none. */
+struct timespec foreign_json_time(const json_t *o, const char *key);
+
+/* The chain id of the layers whose diff ids an image config lists (rootfs.diff_ids): 1; 0 it
+ * lists none; negative errno and a text. */
+int foreign_json_chain(const json_t *config, struct ovl_id *out, struct ovl_err *err);
+
+#endif

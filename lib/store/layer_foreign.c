@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: ISC */
+/* Layers, names and configs of another program's store. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "foreign/foreign.h"
+#include "store/layer_foreign.h"
+#include "store/store.h"
+
+/* ---- layers ----------------------------------------------------------------------- */
+
+const struct foreign_layer *layer_foreign(
+	const struct ovl_store *st, const struct ovl_id *id)
+{
+	return foreign_layer_find(st->foreign, id);
+}
+
+void layer_foreign_meta(const struct foreign_layer *f, struct meta *m)
+{
+	*m = (struct meta){
+		.kind = f->kind,
+		.has_parent = *f->parent.s,
+		.parent = f->parent,
+		.depth = f->depth,
+		.lowers = f->lowers,
+		.size = f->size < 0 ? 0 : (uint64_t)f->size,
+		.unmeasured = f->size < 0,
+		.created = f->created,
+	};
+	memcpy(m->diff_id, f->diff_id, sizeof(m->diff_id));
+}
+
+static int vanished(const struct ovl_store *st, const char *what, struct ovl_err *err)
+{
+	return err_status(err, OVL_NOLAYER, "layer %s has vanished: %s has removed it",
+		Q(what), st->foreign->engine->owner);
+}
+
+int layer_foreign_open(struct ovl_store *st, const struct layer_ref *ref,
+	const char *what, struct layer *out, struct ovl_err *err)
+{
+	const struct foreign_layer *f = layer_foreign(st, &ref->id);
+	struct layer l = {.st = st,
+		.drv = st->drv,
+		.drv_fd = st->foreign->root,
+		.id = ref->id,
+		.foreign = f};
+	auto_free char *dir = NULL;
+
+	if (!f)
+		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
+	if (f->fault)
+		return err_say(err, EUCLEAN, "layer %s of %s cannot be used: %s", Q(what),
+			st->foreign->engine->owner, f->fault);
+	dir = strndup(f->tree, (size_t)(layer_tree_name(&l) - f->tree));
+	if (!dir)
+		return err_nomem(err);
+	l.fd = foreign_open(st->foreign, dir, O_RDONLY | O_DIRECTORY);
+	if (l.fd < 0)
+		return errno == ENOENT ?
+			vanished(st, what, err) :
+			err_sys(err, errno, "cannot open layer %s", Q(what));
+	layer_foreign_meta(f, &l.meta);
+	*out = l;
+	return 0;
+}
+
+int layer_foreign_tree(const struct layer *l, const char *name, struct ovl_err *err)
+{
+	int fd = foreign_open(l->st->foreign, name, O_RDONLY | O_DIRECTORY);
+
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT ?
+		vanished(l->st, l->id.s, err) :
+		err_sys(err, errno, "cannot open the tree %s of layer %.12s", Q(name),
+			l->id.s);
+}
+
+int layer_foreign_each(struct ovl_store *st, layers_fn fn, void *ctx)
+{
+	const struct foreign *t = st->foreign;
+	int r = 0;
+
+	for (size_t i = 0; i < t->n_layers && r == 0; i++) {
+		if (!t->layer[i].fault)
+			r = fn(ctx, st->drv, t->root, t->layer[i].id.s);
+	}
+	return r;
+}
+
+int layer_foreign_children(const struct layer *l,
+	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx)
+{
+	const struct foreign *t = l->st->foreign;
+	int r = 0;
+
+	for (size_t i = 0; i < t->n_layers && r == 0; i++) {
+		const struct layer_ref ref = {.drv = l->drv, .id = t->layer[i].id};
+
+		if (id_order(&t->layer[i].parent, &l->id) == 0)
+			r = fn(ctx, &ref);
+	}
+	return r;
+}
+
+/* ---- names ------------------------------------------------------------------------ */
+
+int layer_foreign_named(struct ovl_store *st, const char *name, struct layer_ref *ref,
+	struct ovl_err *err)
+{
+	size_t n;
+	const struct foreign_name *found = foreign_names_find(
+		st->foreign, name, false, &n);
+
+	for (size_t i = 1; i < n; i++) {
+		if (id_order(&found[i].layer, &found[0].layer) != 0)
+			return err_status(err, OVL_USAGE,
+				"%s is ambiguous: %zu layers have that name", Q(name), n);
+	}
+	if (n)
+		*ref = (struct layer_ref){.drv = st->drv, .id = found->layer};
+	return n != 0;
+}
+
+void layer_foreign_begun(struct ovl_store *st, const char *prefix,
+	void (*fn)(void *ctx, const struct driver *drv, const char *id), void *ctx)
+{
+	size_t n;
+	const struct foreign_name *found = foreign_names_find(
+		st->foreign, prefix, true, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (id_is_full(found[i].name))
+			fn(ctx, st->drv, found[i].layer.s);
+	}
+}
+
+int layer_foreign_name(
+	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1])
+{
+	const struct foreign *t = st->foreign;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < t->n_names && !*out; i++) {
+		const struct foreign_name *n = &t->name[i];
+
+		if (n->listed && id_order(&n->layer, &ref->id) == 0)
+			memcpy(out, n->name, strlen(n->name) + 1);
+	}
+	return *out != '\0';
+}
+
+int layer_foreign_names(struct ovl_store *st,
+	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx)
+{
+	const struct foreign *t = st->foreign;
+	int r = 0;
+
+	for (size_t i = 0; i < t->n_names && r >= 0; i++) {
+		const struct foreign_name *n = &t->name[i];
+		const struct layer_ref ref = {.drv = st->drv, .id = n->layer};
+
+		if (n->listed)
+			r = fn(ctx, n->name, &ref);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* ---- configs ---------------------------------------------------------------------- */
+
+/* The next name of the layer that has a config, from *i on; NULL: there is none. */
+static const struct foreign_name *next_config(const struct layer *l, size_t *i)
+{
+	const struct foreign *t = l->st->foreign;
+
+	while (*i < t->n_names) {
+		const struct foreign_name *n = &t->name[(*i)++];
+
+		if (n->config && id_order(&n->layer, &l->id) == 0)
+			return n;
+	}
+	return NULL;
+}
+
+void layer_foreign_configs(const struct layer *l, struct buf *out)
+{
+	const struct foreign_name *n;
+	size_t i = 0;
+
+	while ((n = next_config(l, &i))) {
+		if (!out->len || !strstr(out->data, n->config))
+			buf_addf(out, "%s\n", n->config);
+	}
+}
+
+int layer_foreign_config(const struct layer *l, const char *name, char hex[ID_LEN + 1])
+{
+	const struct foreign_name *n;
+	size_t i = 0;
+
+	while ((n = next_config(l, &i))) {
+		if (strcmp(n->name, name) != 0)
+			continue;
+		memcpy(hex, n->config, ID_LEN + 1);
+		return 1;
+	}
+	return 0;
+}
+
+int layer_foreign_config_open(const struct layer *l, const char *hex)
+{
+	const struct foreign_name *n;
+	size_t i = 0;
+
+	while ((n = next_config(l, &i))) {
+		if (strcmp(n->config, hex) == 0)
+			return foreign_open(l->st->foreign, n->config_path,
+				O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	}
+	return fs_fail(ENOENT);
+}

@@ -1,0 +1,56 @@
+/*
+ * Layers, names and configs of another program's store, for the files of this room that
+ * look for those of ours. They find everything in the table st->foreign.
+ */
+#ifndef OVL_LAYER_FOREIGN_H
+#define OVL_LAYER_FOREIGN_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "store/layer.h"
+#include "store/names.h"
+
+struct stat;
+
+/* The layer in the table; NULL: there is none. */
+const struct foreign_layer *layer_foreign(
+	const struct ovl_store *st, const struct ovl_id *id);
+
+/* Fills the metadata of such a layer. */
+void layer_foreign_meta(const struct foreign_layer *f, struct meta *m);
+
+/* As layer_open_ref(), without a lock: nobody is kept from removing it. */
+int layer_foreign_open(struct ovl_store *st, const struct layer_ref *ref,
+	const char *what, struct layer *out, struct ovl_err *err);
+
+/* Opens the tree name, which has vanished if it does not exist (OVL_NOLAYER). */
+int layer_foreign_tree(const struct layer *l, const char *name, struct ovl_err *err);
+
+/* As layers_each(). */
+int layer_foreign_each(struct ovl_store *st, layers_fn fn, void *ctx);
+/* As layer_children(). */
+int layer_foreign_children(const struct layer *l,
+	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx);
+
+/* Finds the layer that has a name, or is called so by its engine: 1, 0 none, OVL_USAGE if
+ * several are. */
+int layer_foreign_named(struct ovl_store *st, const char *name, struct layer_ref *ref,
+	struct ovl_err *err);
+/* Calls fn for the ids that the engine has for layers and that begin with prefix. */
+void layer_foreign_begun(struct ovl_store *st, const char *prefix,
+	void (*fn)(void *ctx, const struct driver *drv, const char *id), void *ctx);
+/* As names_first(). */
+int layer_foreign_name(
+	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1]);
+/* As names_each(). */
+int layer_foreign_names(struct ovl_store *st,
+	int (*fn)(void *ctx, const char *name, const struct layer_ref *ref), void *ctx);
+
+/* Adds a line with the digest of each image config of the layer. */
+void layer_foreign_configs(const struct layer *l, struct buf *out);
+/* The config that goes with a name of the layer: 1 and hex, 0 none. */
+int layer_foreign_config(const struct layer *l, const char *name, char hex[ID_LEN + 1]);
+/* Opens that config; -1 with errno. */
+int layer_foreign_config_open(const struct layer *l, const char *hex);
+
+#endif

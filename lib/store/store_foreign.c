@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+/* The root of a store is another program's: recognised, and opened so that reading leaves no
+ * trace. See foreign/foreign.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "foreign/foreign.h"
+#include "store/driver.h"
+#include "store/stamp.h"
+#include "store/store.h"
+
+#define PLACE (O_PATH | O_DIRECTORY | O_CLOEXEC)
+
+/*
+ * A mount of the directory that nobody else sees, and through which nothing can be written,
+ * not even access times. It gets no mounts made below the original, or the engine could not
+ * end them. -1: not permitted (it takes CAP_SYS_ADMIN), or before Linux 5.12.
+ */
+static int open_quietly(int dir)
+{
+	struct mount_attr quiet = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME,
+		.attr_clr = MOUNT_ATTR__ATIME,
+		.propagation = MS_PRIVATE,
+	};
+	auto_fd tree = open_tree(
+		dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &quiet, sizeof(quiet)) < 0)
+		return -1;
+	return steal_fd(&tree);
+}
+
+/* A file system that is mounted below the root does not show in the other mount. */
+static bool same_dir(int a, int b, const char *name)
+{
+	struct stat x;
+	struct stat y;
+
+	return fstatat(a, name, &x, AT_SYMLINK_NOFOLLOW) < 0 ||
+		(fstatat(b, name, &y, AT_SYMLINK_NOFOLLOW) == 0 && x.st_dev == y.st_dev &&
+			x.st_ino == y.st_ino);
+}
+
+static int read_through(struct ovl_store *st, const struct foreign_engine *e, int root,
+	bool noatime, struct ovl_err *err)
+{
+	struct foreign *t;
+	int rc = st->cfg.foreign->read(e, root, noatime, &t, err);
+
+	if (rc < 0)
+		return err_prefix(err, rc, "the store %s of %s", Q(st->root), e->owner);
+	for (size_t i = 0; i < t->n_names; i++)
+		t->name[i].listed &= ovl_name_valid(t->name[i].name);
+	foreign_free(st->foreign);
+	st->foreign = t;
+	return 0;
+}
+
+int store_foreign_again(struct ovl_store *st, struct ovl_err *err)
+{
+	const struct foreign *t = st->foreign;
+
+	return read_through(st, t->engine, t->root, t->noatime, err);
+}
+
+static int read_table(
+	struct ovl_store *st, const struct foreign_engine *e, struct ovl_err *err)
+{
+	auto_fd quiet = open_quietly(st->fd);
+	auto_fd root = fcntl(st->fd, F_DUPFD_CLOEXEC, 0);
+	int rc = st->cfg.load ? st->cfg.load(err) : 0;
+
+	if (rc == 0)
+		rc = quiet < 0 ? read_through(st, e, root, false, err) :
+				 read_through(st, e, quiet, true, err);
+	if (rc == 0 && quiet >= 0 && st->foreign->layers_dir &&
+		!same_dir(root, quiet, st->foreign->layers_dir)) {
+		close_fdp(&quiet);
+		rc = read_through(st, e, root, false, err);
+	}
+	if (rc == 0)
+		st->drv_fd[st->drv->number] = steal_fd(quiet < 0 ? &root : &quiet);
+	return rc;
+}
+
+static int open_it(struct ovl_store *st, int *root, const struct foreign_engine *e,
+	enum ovl_access access, struct ovl_err *err)
+{
+	auto_buf path = {0};
+	int rc;
+
+	if (fs_path_of(*root, &path) < 0)
+		return err_sys(err, errno, "cannot find the path of the store");
+	if (access != OVL_READ)
+		return err_status(err, OVL_USAGE,
+			"%s is a store of %s, which ovlctl only reads", Q(path.data),
+			e->owner);
+	st->fd = steal_fd(root);
+	st->root = buf_steal(&path);
+	st->drv_foreign = (struct driver){
+		.number = DRIVER_FOREIGN, .name = e->name, .max_lowers = OVL_MAX_LOWERS};
+	st->drv = st->only[0] = &st->drv_foreign;
+	st->drivers = st->only;
+	st->drv_chosen = false;
+	rc = st->root ? read_table(st, e, err) : err_nomem(err);
+	if (rc == 0)
+		st->xattrs.user = st->foreign->user_xattrs;
+	return rc < 0 ? rc : 1;
+}
+
+/* Opens the directory above; -1 at the top. */
+static int open_above(int dir)
+{
+	auto_fd up = openat(dir, "..", PLACE);
+	struct stat a;
+	struct stat b;
+
+	if (up < 0 || fstat(dir, &a) < 0 || fstat(up, &b) < 0 ||
+		(a.st_dev == b.st_dev && a.st_ino == b.st_ino))
+		return -1;
+	return steal_fd(&up);
+}
+
+/* Refuses a path in another program's store; dir: that, or the nearest above it. */
+static int refuse_inside(
+	struct ovl_store *st, int dir, bool there, const char *path, struct ovl_err *err)
+{
+	auto_fd at = there ? open_above(dir) : fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	auto_buf root = {0};
+
+	while (at >= 0) {
+		const struct foreign_engine *e = st->cfg.foreign->recognise(at);
+		int up;
+
+		if (e && fs_path_of(at, &root) == 0)
+			return err_status(err, OVL_USAGE,
+				"%s is in a store of %s, whose root is %s", Q(path),
+				e->owner, Q(root.data));
+		up = open_above(at);
+		close_fdp(&at);
+		at = up;
+	}
+	return 0;
+}
+
+/* The path, or the nearest directory above it that exists. */
+static int open_nearest(const char *path, bool *there)
+{
+	auto_free char *copy = strdup(path);
+	int fd = copy ? open(copy, PLACE) : -1;
+
+	*there = fd >= 0;
+	while (fd < 0 && copy && errno == ENOENT) {
+		char *slash = strrchr(copy, '/');
+
+		if (!slash || slash == copy)
+			return open(slash ? "/" : ".", PLACE);
+		*slash = '\0';
+		fd = open(copy, PLACE);
+	}
+	return fd;
+}
+
+int store_foreign_open(struct ovl_store *st, const char *path, enum ovl_access access,
+	struct ovl_err *err)
+{
+	const struct foreign_engine *e = NULL;
+	bool there;
+	auto_fd fd = st->cfg.foreign ? open_nearest(path, &there) : -1;
+
+	if (fd < 0 || (there && fs_exists(fd, STORE_STAMP) != 0))
+		return 0;
+	if (there)
+		e = st->cfg.foreign->recognise(fd);
+	return e ? open_it(st, &fd, e, access, err) :
+		   refuse_inside(st, fd, there, path, err);
+}
+
+const struct driver *store_driver(const struct ovl_store *st, const char *name)
+{
+	for (const struct driver *const *d = st->drivers; *d; d++) {
+		if (strcmp((*d)->name, name) == 0)
+			return *d;
+	}
+	return NULL;
+}
