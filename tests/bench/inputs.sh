@@ -158,6 +158,11 @@ make_bare() {
 	cp -a "$inputs/six.store/overlay2" "$1"
 }
 
+make_files() { # FILES TO
+	mkdir "$2"
+	gentar "$1" 10 | tar -x -C "$2"
+}
+
 layer_dir() { # STORE LAYER
 	store "$1" ls -n -r -o PATH "$2"
 }

@@ -122,6 +122,33 @@ buildah_cycle() {
 		$buildah umount bench ';' $buildah rm bench
 }
 
+# A command, and one whose changes are kept.
+keeps='date +%s.%N >/kept'
+keep_ours() {
+	[ "$1" = run ] || return 0
+	o="ovlctl --root $inputs/six.store --sync=none"
+	t -n "$reps" "$raw" "$tag" $o run -n bench l6 sh -c "$keeps" ';' untimed $o rm bench
+}
+buildah_run() {
+	[ "$1" != run ] || t -n "$reps" "$raw" "$tag" $buildah run --isolation chroot bench true
+}
+buildah_keep() {
+	[ "$1" != run ] || t -n "$reps" "$raw" "$tag" \
+		$buildah run --isolation chroot bench sh -c "$keeps" ';' \
+		$buildah commit -q bench kept ';' untimed $buildah rmi kept
+}
+
+peers_run() {
+	# There is nothing to run in that.
+	[ $size != smoke ] || return 0
+	$buildah from --name bench --pull-never "$image" >>"$log" 2>&1 || return 0
+	duel peer-buildah-run run_ours buildah_run 0.10 0.05 "run of a command on six lowers" \
+		"buildah run --isolation chroot"
+	duel peer-buildah-keep keep_ours buildah_keep 0.12 0.06 "run, and keep a small file" \
+		"buildah run and commit"
+	$buildah rm bench >>"$log" 2>&1
+}
+
 peers_cycle() {
 	peer podman || return 0
 	image=$($podman load -q -i "$inputs/six.docker.tar" 2>>"$log" | sed -n 's/^Loaded image: *//p' |
@@ -130,6 +157,7 @@ peers_cycle() {
 	! peer containers-storage ||
 		duel peer-cs-cycle cycle_ours cs_cycle 0.30 0.15 "$what" containers-storage
 	! peer buildah || duel peer-buildah-cycle cycle_ours buildah_cycle 0.10 0.05 "$what" buildah
+	! peer buildah || peers_run
 	$podman rmi -a -f >>"$log" 2>&1
 }
 

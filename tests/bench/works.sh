@@ -145,6 +145,13 @@ run_theirs() {
 		--proc /proc --dev /dev true
 }
 
+# Over a directory of the host.
+run_on() { # DIRECTORY
+	t -n "$reps" "$raw" "$tag" ovlctl --root "$inputs/six.store" --sync=none run --on "$1" true
+}
+run_on_many() { [ "$1" != run ] || run_on "$inputs/files$n_files"; }
+run_on_few() { [ "$1" != run ] || run_on "$inputs/files10"; }
+
 # Starting the four programs, without anything that they do.
 start_ours() {
 	[ "$1" != run ] || t -n "$reps" "$raw" "$tag" ovlctl --version
@@ -196,6 +203,12 @@ works_small() {
 	! command -v bwrap >/dev/null ||
 		duel run run_ours run_theirs 1.0 - "run of a command on six lowers" \
 			"bwrap, without a layer"
+	if wanted run-on; then
+		input files10 make_files 10
+		input "files$n_files" make_files "$n_files"
+	fi
+	duel run-on run_on_many run_on_few 1.2 1.05 "run over a directory of $n_files files" \
+		"of 10"
 	duel start start_ours start_theirs - 1.5 "start of the program" \
 		"an empty one that is linked in the same way"
 	if wanted store-create-rm || wanted store-rm-image; then

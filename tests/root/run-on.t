@@ -67,6 +67,17 @@ if can_trace; then
 	no "... and nothing of it for writing" grep -E 'O_(WRONLY|RDWR|CREAT|TRUNC)' calls.of
 	ok "... the original is as it was" unchanged
 fi
+if can_trace; then
+	mkdir few many
+	(cd few && seq 10 | xargs touch)
+	(cd many && seq 2000 | xargs touch && mkdir d && cd d && seq 1000 | xargs touch)
+	for d in few many; do
+		strace -f -qq -o calls -e trace=%file,getdents64,mount,statfs ovlctl run --on $d true
+		grep -c . calls
+	done >counts
+	is "a large directory takes no more calls than a small one" "$(sort -u counts | wc -l)" 1
+	[ $_bad = 0 ] || diag counts
+fi
 ok "apply carries the changes over" ovlctl apply w
 is "..." "$(ls proj proj/sub | tr '\n' ' ')" "proj: d f i mnt sub  proj/sub: h "
 is "nothing is left in staging/" "$(staged)" ''
