@@ -262,7 +262,7 @@ struct ovl_ran {
 	 * failure 125, or 126 the command cannot be run, 127 there is none. */
 	int status;
 	/* As layer id: an image layer, or on a directory a writable one. After a failure
-	 * without its name, which another layer has got meanwhile. */
+	 * without its name, which another layer has got meanwhile, or perhaps not synced. */
 	bool kept;
 	struct ovl_id id;
 };

@@ -183,12 +183,12 @@ static int move_in(struct running *r, struct ovl_err *err)
 	return 0;
 }
 
-/* Where the view is mounted. */
-static int open_target(const struct running *r)
+/* Before the view is mounted there, and again to get at the view. */
+static int open_target(int dir, const char *path, struct ovl_err *err)
 {
-	return r->req->on ?
-		open(r->on.path.data, O_PATH | O_DIRECTORY | O_CLOEXEC) :
-		openat(r->l.fd, r->l.drv->merged, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(err, errno, "cannot open the mount point") : fd;
 }
 
 /* An upper can be in memory where it cannot be in the store. */
@@ -208,16 +208,16 @@ static int mount_staged(struct running *r, struct ovl_err *err)
 {
 	bool stays = r->req->on && (r->req->keep || r->req->name);
 	const char *options = stays ? NULL : "volatile";
+	const char *path = r->req->on ? r->on.path.data : r->l.drv->merged;
 	auto_mountspec spec = {0};
 	auto_free char *source = mounts_source(r->req->on ? &r->l : &r->base);
-	auto_fd target = open_target(r);
-	int rc = source ? mountspec_build(&r->l, options, false, &spec, err) :
-			  err_nomem(err);
+	auto_fd target = source ? open_target(r->l.fd, path, err) : err_nomem(err);
+	int rc = target;
 
+	if (rc >= 0)
+		rc = mountspec_build(&r->l, options, false, &spec, err);
 	if (rc == 0)
 		rc = lowers_check(&r->l, false, !spec.by_fd, err);
-	if (rc == 0 && target < 0)
-		rc = err_sys(err, errno, "cannot open the mount point");
 	if (rc < 0)
 		return rc;
 	rc = mountspec_mount(&spec, &r->l, source, target);
@@ -226,7 +226,7 @@ static int mount_staged(struct running *r, struct ovl_err *err)
 			r->req->on ? r->on.path.data : "/", -rc, err);
 		return suggest_memory(r, rc, err);
 	}
-	return open_target(r);
+	return open_target(r->l.fd, path, err);
 }
 
 static int mount_writable(struct running *r, struct ovl_err *err)
@@ -239,7 +239,7 @@ static int mount_writable(struct running *r, struct ovl_err *err)
 	auto_free char *where = NULL;
 	int rc = ovl_mount(r->st, &req, &where, err);
 
-	return rc < 0 ? rc : open(where, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return rc < 0 ? rc : open_target(AT_FDCWD, where, err);
 }
 
 static int mount_view(struct running *r, struct ovl_err *err)
@@ -287,8 +287,8 @@ static int enter(void *ctx, struct ovl_err *err)
 
 /* ---- after ------------------------------------------------------------------------ */
 
-/* What the command did is not lost to a name that another layer has got meanwhile. rc: of
- * making it a layer with that name. */
+/* What the command did is not lost to a name that another layer has got meanwhile, or to
+ * --nowait. rc: of making it a layer with that name. */
 static int keep_nameless(struct running *r, struct stage *sg, const struct layer *parent,
 	struct ovl_ran *ran, int rc, struct ovl_err *err)
 {
@@ -296,14 +296,15 @@ static int keep_nameless(struct running *r, struct stage *sg, const struct layer
 	struct ovl_err why;
 	char file[256];
 
-	ran->kept = rc >= 0;
-	if (rc != -EEXIST || !r->req->name)
+	/* It may be there although it could not be synced. */
+	ran->kept = rc >= 0 || sg->appeared;
+	if ((rc != -EEXIST && rc != -EBUSY) || !r->req->name)
 		return rc < 0 ? rc : 0;
 	name_encode(r->req->name, file);
 	names_unnote(sg->fd, file);
 	ran->kept = ingest_commit_stage(sg, parent, &ran->id, NULL, &why) >= 0;
 	return ran->kept ?
-		err_say(err, EEXIST,
+		err_say(err, -rc,
 			"%s; the changes are kept as layer %.12s, without a name",
 			taken.text, ran->id.s) :
 		rc;

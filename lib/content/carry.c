@@ -147,9 +147,12 @@ static int make_dir(struct carry *c, const struct carry_step *s, int upper)
 	const char *staged = CARRY_STAGED(s->st.st_ino);
 	int is_staged = fs_exists(c->temp, staged);
 	struct stat st;
-	bool there = fstatat(s->in->below, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	bool there;
 
-	if (is_staged < 0 || (!there && errno != ENOENT))
+	if (is_staged < 0)
+		return -1;
+	there = fstatat(s->in->below, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!there && errno != ENOENT)
 		return -1;
 	if (there && !is_staged && S_ISDIR(st.st_mode))
 		return 0;

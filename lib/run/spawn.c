@@ -338,10 +338,8 @@ static void watch_end(struct watch *w)
 
 static int run_watched(const struct spawn *s, const sigset_t *mask, struct watch *w)
 {
-	int rc = w->signals < 0 ? err_sys(w->err, errno, "cannot wait for signals") : 0;
+	int rc = start(s, mask, w);
 
-	if (rc == 0)
-		rc = start(s, mask, w);
 	if (rc < 0)
 		return rc;
 	watch(w);
@@ -370,10 +368,12 @@ int spawn_run(const struct spawn *s, int *status, struct ovl_err *err)
 	add_all(&set, others, sizeof(others) / sizeof(others[0]));
 	sigprocmask(SIG_BLOCK, &set, &mask);
 	w.signals = signalfd(-1, &set, SFD_CLOEXEC);
+	rc = w.signals < 0 ? err_sys(err, errno, "cannot wait for signals") : 0;
 	w.tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	/* If pid 1 is killed, no status of the command arrives. */
 	w.status = 128 + SIGKILL;
-	rc = run_watched(s, &mask, &w);
+	if (rc == 0)
+		rc = run_watched(s, &mask, &w);
 	*status = rc == 0 ? w.status : w.failed ? w.failed : SPAWN_FAILED;
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (w.early)

@@ -19,10 +19,11 @@ printf '%s\n' 'file name=.wh.s' 'file name=d/.wh..wh..opq' 'file name=d/new data
 zstd -q b.tar
 image_of image.tar a.tar b.tar
 
-# The store without what is random in it, and without times.
+# The store, and a directory, without what is random in them, and without times.
 state() {
+	[ ! -d proj ] || walk proj | sed -E 's/ (t|same)=[^ ]*//g'
 	store_state | sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g' |
-		grep -Ev '/work/(work|rest)|/\.mounts/|/\.children d|/\.names d|^\./(staging|trash|aside|empty|names|lock)( |$)' | sort
+		sed 's,/\.on f .*,/.on,' | grep -Ev '/work/(work|rest)|/\.mounts/|/\.children d|/\.names d|^\./(staging|trash|aside|empty|names|lock)( |$)' | sort
 }
 
 # The store it starts from.
@@ -124,6 +125,32 @@ undone() { ovlctl umount -a; }
 try "mount" "ovlctl mount w" "already mounted"
 ready() { ovlctl mount -o volatile w >/dev/null && touch "$S/names/w/merged/f"; }
 try "umount" "ovlctl umount w" "not mounted"
+undone() { :; }
+# Over a directory.
+mkdir -p dir.orig/d/e dir.orig/old/d
+echo 1 | tee dir.orig/f dir.orig/gone dir.orig/d/f >dir.orig/old/f
+ready() {
+	rm -rf proj
+	cp -a dir.orig proj
+	on=$(echo "$S/$DRV"/*/.on)
+	[ ! -e "$on" ] || sed -i "s/^inode .*/inode $(stat -c %i proj)/; s/^born .*/born 0.0/
+		s/^since .*/since 9999999999.0/" "$on"
+}
+try "run -n --on" "ovlctl run -n k --on proj touch $T/proj/f" "already used"
+prepared() {
+	ready
+	need - ovlctl create -n on --on proj
+	tree=$(tree_of on)
+	echo 2 | tee "$tree/f" >"$tree/new"
+	ln "$tree/new" "$tree/link"
+	rm -f "$tree/gone"
+	mknod "$tree/gone" c 0 0
+	mkdir -p "$tree/old" "$tree/d/made"
+	setfattr -n trusted.overlay.opaque -v y "$tree/old"
+	chmod 700 "$tree/d"
+}
+try "apply" "ovlctl apply on" "no such layer"
+rm -rf proj
 ready() { :; }
 prepared() {
 	need - ovlctl import -n a a.tar
@@ -133,7 +160,6 @@ prepared() {
 	touch "$S/trash/y/f"
 	is_overlay || ln -s ../$(printf '%064d' 7)/diff "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 }
-undone() { :; }
 try "prune" "ovlctl prune"
 prepared() {
 	need - ovlctl import -n a a.tar

@@ -89,6 +89,7 @@ fails 4 "layer 'wanted' is in use by another process" "--nowait" ovlctl --nowait
 fails 4 "layer 'wanted' is in use by another process" "--wait 0 is the same" ovlctl --wait 0 mount wanted
 fails 4 "layer 'wanted' is in use by another process" "rm does not wait" ovlctl rm wanted
 fails 4 "layer 'wanted' is in use by another process" "nor does commit" ovlctl commit wanted
+fails 125 "layer 'wanted' is in use by another process" "nor does run with --nowait" ovlctl --nowait run wanted true
 fails 4 "layer 'wanted' is in use by another process" "--wait, and it stays so" ovlctl --wait 1 diff wanted
 fails 4 "layer 'wanted' is in use by another process" "rm waits as long as it is told to" ovlctl --wait 1 rm wanted
 (sleep 0.3; flock -u 8) &
@@ -104,7 +105,25 @@ for c in 'diff wanted' 'commit --keep wanted' 'rm -r wanted'; do
 	# Commit puts another in its place.
 	[ ! -e "$OVLCTL_ROOT/names/wanted" ] || exec 8<"$OVLCTL_ROOT/names/wanted"
 done
+mkdir on
+need - ovlctl create -n on --on on
+exec 8<"$OVLCTL_ROOT/names/on"
+flock 8
+fails 4 "layer 'on' is in use by another process" "apply does not wait" ovlctl apply on
+fails 125 "layer 'on' is in use by another process" "nor does run with --nowait" ovlctl --nowait run on true
+(sleep 0.3; flock -u 8) &
+ok "run waits" ovlctl run on touch on/new
+wait
+flock 8
+(sleep 0.3; flock -u 8) &
+ok "--wait 60 apply: waits" ovlctl --wait 60 apply on
+wait
+is "... and is done" "$(ls on)" new
 flock 7
+is "... of what was run" "$(ovlctl --nowait run -n late --on on true 2>err >out; echo $?)" 125
+like "... which is kept" "the list of names is in use by another process.*; the changes are kept as layer" \
+	"$(cat err)"
+need - ovlctl rm "$(cat out)"
 fails 4 "the list of names is in use by another process" "--nowait, of names" ovlctl --nowait tag a b
 fails 4 "the list of names is in use by another process" "... that come with a layer" ovlctl --nowait create -n wanted a
 is "... which is not there" "$(ovlctl ls wanted 2>/dev/null)" ""

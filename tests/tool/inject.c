@@ -9,8 +9,8 @@
  *	inject -s BYTES COMMAND...	reads and writes take at most so many bytes,
  *					with 0 half of what they are asked for
  *
- * Calls are counted from the start of the command, in all its threads, without those of
- * the dynamic linker. The exit status is the command's, 128 and the signal if it was
+ * Calls are counted from the start of the command, in all its threads and children, without
+ * those of the dynamic linker and of another program that is run. The exit status is the command's, 128 and the signal if it was
  * killed by one. x86-64 and aarch64.
  */
 #include <elf.h>
@@ -110,6 +110,14 @@ static const struct call calls[] = {
 	CALL(faccessat, 2, 0, {EIO, ENOMEM}),
 	CALL(faccessat2, 2, 0, {EIO, ENOMEM}),
 	CALL(fchdir, 0, 0, {EIO}),
+	CALL(chdir, 1, 0, {EIO}),
+	CALL(dup3, 0, 0, {EMFILE}),
+	CALL(pivot_root, 1, 0, {EINVAL, EBUSY}),
+	CALL(open_tree, 2, 0, {EIO, ENOMEM}),
+	CALL(move_mount, 0, 0, {EIO, ENOSPC}),
+	CALL(mount_setattr, 0, 0, {EIO, ENOMEM}),
+	CALL(socketpair, 0, 0, {EMFILE, ENFILE, ENOMEM}),
+	CALL(signalfd4, 0, 0, {EMFILE, ENFILE, ENOMEM}),
 	CALL(mount, 2, 0, {EIO, ENOMEM, ENOSPC}),
 	CALL(umount2, 1, 0, {EIO, ENOMEM, EBUSY}),
 	CALL(flock, 0, 0, {ENOLCK, EINTR, EIO}),
@@ -420,6 +428,7 @@ static pid_t start(char **argv)
 static int follow(pid_t main_pid)
 {
 	bool running = false; /* the command, not yet what starts it */
+	pid_t other = 0; /* runs another program */
 	int result = 125;
 	int status;
 	pid_t pid;
@@ -436,10 +445,13 @@ static int follow(pid_t main_pid)
 		if (!WIFSTOPPED(status))
 			continue;
 		if (event == PTRACE_EVENT_EXEC) {
+			if (running)
+				other = pid;
+			else
+				find_linker(pid);
 			running = true;
-			find_linker(pid);
 		} else if (event == PTRACE_EVENT_SECCOMP) {
-			if (running && entered(pid))
+			if (running && pid != other && entered(pid))
 				how = PTRACE_SYSCALL;
 		} else if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
 			left(pid);
