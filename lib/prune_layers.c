@@ -144,31 +144,34 @@ static bool may_go(const struct pruner *p, const struct ovl_layer *l)
 }
 
 /* Asking the kernel about an upper makes a mount of it fail that begins meanwhile. */
-static bool is_idle(struct pruner *p, const struct layer *l)
+static int ask_idle(struct pruner *p, const struct layer *l)
 {
-	struct ovl_err why;
 	auto_fd lock = -1;
 
 	if (l->meta.kind == OVL_WRITABLE && !upper_is_idle(l)) {
-		lock = inuse_lock(l, l->id.s, &why);
+		lock = inuse_lock(l, l->id.s, p->err);
 		if (lock < 0)
-			return false;
+			return lock;
 	}
-	return inuse_refuse(&p->inuse, l, l->id.s, INUSE_TAKE, &why) == 0;
+	return inuse_refuse(&p->inuse, l, l->id.s, INUSE_TAKE, p->err);
 }
 
-/* True if it may be removed, as far as that can be seen without its lock, which would
- * make others fail. */
-static bool is_free(struct pruner *p, const struct ovl_layer *l)
+/* 1 if it may be removed, as far as that can be seen without its lock, which would make
+ * others fail; 0; negative errno. */
+static int is_free(struct pruner *p, const struct ovl_layer *l)
 {
 	struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
 	auto_layer open = LAYER_INIT;
-	struct ovl_err why;
 	char who[HOLDER_SIZE];
+	int rc = layer_open_ref(p->st, &ref, 0, ref.id.s, &open, p->err);
 
-	return layer_open_ref(p->st, &ref, 0, ref.id.s, &open, &why) == 0 &&
-		!holder_of(open.fd, false, false, who) && !names_any_lost(&open) &&
-		is_idle(p, &open);
+	if (rc == 0 && (holder_of(open.fd, false, false, who) || names_any_lost(&open)))
+		return 0;
+	if (rc == 0)
+		rc = ask_idle(p, &open);
+	if (rc < 0 && (p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
+		return 0;
+	return rc < 0 ? rc : 1;
 }
 
 /* What is below a layer stays as long as that does. */
@@ -192,7 +195,7 @@ static void keep(struct node *n)
 		n->kept = true;
 }
 
-/* Returns the number of those that only their age keeps; -EINTR. */
+/* Returns the number of those that only their age keeps; negative errno. */
 static int choose_candidates(struct plan *pl)
 {
 	struct pruner *p = pl->p;
@@ -201,11 +204,15 @@ static int choose_candidates(struct plan *pl)
 
 	for (size_t i = 0; i < pl->n; i++) {
 		struct node *n = pl->order[i];
+		int rc = store_stopped(p->st) ? err_stopped(p->err) : 0;
 
-		if (store_stopped(p->st))
-			return err_stopped(p->err);
-		if (!n->needed)
-			n->needed = !may_go(p, n->layer) || !is_free(p, n->layer);
+		if (rc == 0 && !n->needed) {
+			rc = may_go(p, n->layer) ? is_free(p, n->layer) : 0;
+			n->needed = rc <= 0;
+			rc = rc < 0 ? prune_go_on(p, rc) : 0;
+		}
+		if (rc < 0)
+			return rc;
 		if (n->layer->used.tv_sec > p->used_before)
 			n->kept = true;
 		pass_down(n);

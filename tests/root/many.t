@@ -153,7 +153,7 @@ writes() {
 	10) run "3 5" "" tag w/$k t/$k ;;
 	11) run 3 "" tag -d t/$k ;;
 	12) run "" "" prune ;;
-	13) run "" "" prune --layers --unused-for 0 ;;
+	13) run "" "" prune --layers --writable --unused-for 0 ;;
 	14) run "" "" import image.tar ;;
 	15) run "3 4" "" rm -r image:1 ;;
 	esac

@@ -122,7 +122,7 @@ if can_trace; then
 	# One that gets a name when prune has seen it without.
 	need four ovlctl import 4.tar
 	: >calls
-	traced -qq -o calls -e trace=flock -e inject=flock:delay_enter=2500000:when=1 \
+	traced -qq -o calls -P "$S/$DRV/$four" -e trace=flock -e inject=flock:delay_enter=2500000:when=1 \
 		ovlctl prune --layers --unused-for 0 >out 2>err &
 	pid=$!
 	until_true grep -q flock calls
@@ -153,6 +153,14 @@ is "... without a hint" "$(ovlctl -v prune --layers 2>&1)" ""
 unshare -m sh -c "umount '$m'; ovlctl prune --layers --unused-for 0" >out
 is "... mounted elsewhere as well" "$(cat out)" ""
 ovlctl umount "$three"
+if can_trace; then
+	traced -qq -o calls -e trace=openat ovlctl prune --layers --unused-for 0 --dry-run >out
+	n=$(grep 'openat(' calls | grep -n '"\.mounts"' | head -1 | cut -d: -f1)
+	traced -qq -o /dev/null -e trace=openat -e inject=openat:error=EIO:when=${n:-none} \
+		ovlctl prune --layers --unused-for 0 --dry-run >out 2>err
+	is "one that cannot be asked about stays, and what is below it" "$?:$(cat out)" "1:"
+	like "... says so" "^ovlctl: prune: cannot read the mounts of layer '$three': Input/output error$" "$(cat err)"
+fi
 ovlctl prune --layers --unused-for 0 >out
 is "then they go" "$(cut -d' ' -f1-3 out)" "$(cut -d' ' -f1-3 dry)"
 is "only what has a name is left" "$(ovlctl ls -nr -o NAME)" one

@@ -1,0 +1,87 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# not in a user namespace: slows calls down with strace
+
+# A layer that is used between the plan of prune and its removal stays, even without a grace
+# period: prune is held before it locks the layer. One that prune took first is not found.
+can_trace || cannot "strace"
+
+use() { # HOW
+	case $1 in
+	create) ovlctl create "$id" ;;
+	mount) ovlctl mount "$id" && ovlctl umount "$id" ;;
+	run) ovlctl run "$id" /none || [ $? = 127 ] ;;
+	export) ovlctl export "$id" - >/dev/null ;;
+	import) ovlctl import import.tar ;;
+	write) ovlctl run "$id" /none || [ $? = 127 ] ;;
+	esac
+}
+all="create mount run export import write"
+for how in $all; do
+	export OVLCTL_ROOT="$T/$how"
+	# Others may have mounted a layer with the same id.
+	printf 'file name=f data=%s.%s\nend\n' $how $$ | mktar >$how.tar
+	if [ $how = write ]; then
+		need id ovlctl create
+	else
+		need id ovlctl import $how.tar
+	fi
+	echo "$id" >$how.id
+	traced -qq -o $how.calls -P "$OVLCTL_ROOT/$DRV/$id" -e trace=flock -e inject=flock:delay_enter=1500000:when=1 \
+		ovlctl prune --layers --writable --unused-for 0 >$how.out 2>$how.err &
+	echo $! >$how.pid
+done
+for how in $all; do
+	until_true grep -q flock $how.calls
+done
+for how in $all; do
+	export OVLCTL_ROOT="$T/$how"
+	read -r id <$how.id
+	use $how >used.out 2>used.err
+	echo $? >$how.used
+done
+for how in $all; do
+	export OVLCTL_ROOT="$T/$how"
+	read -r id <$how.id
+	wait "$(cat $how.pid)"
+	is "$how: prune" "$? $(cat $how.err)" "0 "
+	# On a machine that is very slow, prune may have been first.
+	if [ "$(cat $how.used)" = 0 ]; then
+		is "... the layer stays" "$(ovlctl ls -q "$id" 2>&1)" "$id"
+	else
+		is "... was first: it is gone" "$(grep -c "^layer $id" $how.out)" 1
+	fi
+done
+
+# While prune goes on all the time, layers without names grow old and are used. A use that has succeeded finds the layer
+# afterwards, as long as the grace period lasts.
+export OVLCTL_ROOT="$T/at-once"
+for i in $(seq 60); do
+	printf 'file name=f data=%d.%d\nend\n' $i $$ | mktar >$i.tar
+	need id ovlctl --sync=none import $i.tar
+	echo $id >>ids
+done
+(while [ ! -e stop ]; do ovlctl prune --layers --writable --unused-for 1h; done >pruned 2>err) &
+pruner=$!
+i=0
+while read -r id; do
+	i=$((i + 1))
+	case $((i % 4)) in
+	0) how=create ;;
+	1) how=mount ;;
+	2) how=run ;;
+	3) how="export" ;;
+	esac
+	# From here on it is old.
+	sed -i 's/^created .*/created 1000000000/' "$OVLCTL_ROOT/$DRV/$id/.layer"
+	use $how >used.out 2>used.err
+	echo "$how $? $(ovlctl ls -q "$id" 2>/dev/null)" >>outcome
+done <ids
+touch stop
+wait $pruner
+is "prune all the time: a use that succeeds finds the layer afterwards, one that fails does not" \
+	"$(awk '($2 == 0) != (NF == 3)' outcome)" ""
+is "... prune has nothing to say" "$(cat err)" ""
+is "... the store is sound" "$(ovlctl check)" ""
+done_testing
