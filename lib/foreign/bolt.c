@@ -135,13 +135,14 @@ static int load_once(int fd, struct bolt *b, struct ovl_err *err)
 {
 	auto_free unsigned char *heads = malloc((size_t)2 * META_HEAD);
 	unsigned char *before = heads;
-	unsigned char *after = heads + META_HEAD;
+	unsigned char *after;
 	struct stat st;
 	ssize_t n;
 	int rc;
 
 	if (!heads)
 		return err_nomem(err);
+	after = heads + META_HEAD;
 	n = fs_pread_upto(fd, before, META_HEAD, 0);
 	/* The file grows before a meta page says so. */
 	if (n < 0 || fstat(fd, &st) < 0)
