@@ -201,5 +201,6 @@ int foreign_digest(const struct foreign *t, const char *path, char hex[ID_LEN + 
 /* ---- the engines ------------------------------------------------------------------- */
 
 extern const struct foreign_engine foreign_docker;
+extern const struct foreign_engine foreign_containerd;
 
 #endif

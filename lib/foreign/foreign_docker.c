@@ -21,6 +21,7 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/quote.h"
+#include "foreign/foreign_bolt.h"
 #include "foreign/foreign_json.h"
 
 #define IMAGE      "image/overlay2/"
@@ -307,6 +308,7 @@ static int read_docker(struct foreign *t, struct ovl_err *err)
 	read_tags(t, t->n_names);
 	each_name(t, CONTAINERS, add_container);
 	each_name(t, LAYERS, add_layer);
+	foreign_buildkit(t, TREES);
 	return 0;
 }
 

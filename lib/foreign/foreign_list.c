@@ -4,7 +4,8 @@
 
 #include "foreign/foreign.h"
 
-static const struct foreign_engine *const engines[] = {&foreign_docker, NULL};
+static const struct foreign_engine *const engines[] = {
+	&foreign_docker, &foreign_containerd, NULL};
 
 static const struct foreign_engine *recognise(int root)
 {

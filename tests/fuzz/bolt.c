@@ -1,20 +1,66 @@
 /*
- * Bolt databases, whose sums are put right first, so that what lies behind them is reached.
+ * Bolt databases, whose sums are put right first, so that what lies behind them is reached;
+ * then as both databases of containerd.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "foreign/bolt.h"
+#include "foreign/foreign.h"
 #include "fuzz.h"
 
-#define DEEP 12
+#define DEEP  12
+#define A     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B     "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define TREES "io.containerd.snapshotter.v1.overlayfs/snapshots/"
+#define BLOBS "io.containerd.content.v1.content/blobs/sha256"
+
+static int root = -1;
+
+static const char *const dirs[] = {"r", "r/io.containerd.snapshotter.v1.overlayfs",
+	"r/io.containerd.metadata.v1.bolt", "r/io.containerd.content.v1.content",
+	"r/io.containerd.content.v1.content/blobs", "r/" BLOBS};
+
+/* An image whose only layer has a diff id that is in the seeds. */
+static const char manifest[] = "{\"config\":{\"digest\":\"sha256:" B
+			       "\"},\"layers\":[{\"digest\":\"sha256:" B "\"}]}";
+static const char config[] = "{\"rootfs\":{\"diff_ids\":[\"sha256:" A "\"]}}";
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	int scratch = fuzz_begin();
+
 	(void)argc;
 	(void)argv;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		mkdirat(scratch, dirs[i], 0755);
+	root = openat(scratch, "r", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fuzz_put(root, BLOBS "/" A, manifest, sizeof(manifest) - 1);
+	fuzz_put(root, BLOBS "/" B, config, sizeof(config) - 1);
 	return 0;
+}
+
+static void try_containerd(const struct bolt *b)
+{
+	struct foreign *t = NULL;
+	struct ovl_err err = {0};
+	int rc;
+
+	fuzz_put(root, "io.containerd.snapshotter.v1.overlayfs/metadata.db", b->data,
+		b->len);
+	fuzz_put(root, "io.containerd.metadata.v1.bolt/meta.db", b->data, b->len);
+	rc = foreign_read(&foreign_containerd, root, true, &t, &err);
+	fuzz_refused(rc, &err);
+	for (size_t i = 0; rc == 0 && i < t->n_layers; i++) {
+		const char *tree = t->layer[i].tree;
+
+		if (strncmp(tree, TREES, strlen(TREES)) != 0 || strstr(tree, ".."))
+			fuzz_broken("a tree in another place: %s", tree);
+	}
+	foreign_free(t);
 }
 
 static void mend_sum(unsigned char *data, size_t size, size_t page)
@@ -82,5 +128,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	err = (struct ovl_err){0};
 	rc = bolt_find(&b, NULL, "v1", &item, &err);
 	fuzz_refused(rc, &err);
+	try_containerd(&b);
 	return 0;
 }

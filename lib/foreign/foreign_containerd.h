@@ -1,0 +1,61 @@
+/*
+ * What foreign_containerd.c finds in the databases of containerd, and foreign_refs.c the
+ * meaning of.
+ */
+#ifndef OVL_FOREIGN_CONTAINERD_H
+#define OVL_FOREIGN_CONTAINERD_H
+
+#include "foreign/foreign_bolt.h"
+
+#define CTRD_BLOBS "io.containerd.content.v1.content/blobs/sha256"
+
+/* More snapshots or names than that are an attack. */
+#define CTRD_MAX (1u << 20)
+
+/* Bytes of one of the databases. */
+struct bytes {
+	const char *p;
+	size_t n;
+};
+
+struct snapshot {
+	struct bytes name, parent; /* in metadata.db */
+	struct bytes space, key; /* in meta.db; key.p NULL: it is not there */
+	uint64_t number;
+	uint64_t kind;
+	int64_t size;
+	struct timespec created;
+	struct ovl_id id, below; /* "": none */
+	char diff_id[ID_LEN + 1]; /* these two: "": not known */
+	char blob[ID_LEN + 1];
+};
+
+/* A name in a namespace: of an image, a container or a snapshot. */
+struct ref {
+	struct bytes space, name;
+	char target[ID_LEN + 1]; /* of an image: its manifest or index */
+	char config[ID_LEN + 1];
+	struct ovl_id id; /* "": it has no layer here */
+};
+
+struct reading {
+	struct foreign *t;
+	struct bolt meta, snaps;
+	struct snapshot *snap; /* sorted by name, in the end by id */
+	size_t n_snaps;
+	struct ref *ref;
+	size_t n_refs;
+	uint64_t json; /* bytes read */
+	struct bytes space; /* the namespace at hand */
+};
+
+const char *ctrd_text(struct reading *c, struct bytes b);
+/* The hex part of a digest. */
+bool ctrd_digest(struct bytes b, char hex[ID_LEN + 1]);
+/* Adds a name in the namespace at hand. */
+int ctrd_ref(struct reading *c, struct ref r, struct ovl_err *err);
+/* Looks up the layers of the images, and adds all names to the table. The snapshots are
+ * sorted by id. */
+int ctrd_names(struct reading *c, struct ovl_err *err);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: ISC */
+/* What the names in containerd's databases mean: images by their manifests and configs. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/fs.h"
+#include "base/vec.h"
+#include "foreign/foreign_containerd.h"
+#include "foreign/foreign_json.h"
+
+/* Bytes of all manifests and configs together, at least so many each; manifests of an index
+ * that are looked at. */
+#define JSON_MAX      (UINT64_C(512) << 20)
+#define JSON_LEAST    4096
+#define MANIFESTS_MAX 64
+
+/* ---- for both --------------------------------------------------------------------- */
+
+const char *ctrd_text(struct reading *c, struct bytes b)
+{
+	return foreign_text(c->t, "%.*s", (int)b.n, b.n ? b.p : "");
+}
+
+bool ctrd_digest(struct bytes b, char hex[ID_LEN + 1])
+{
+	char text[7 + ID_LEN + 1] = "";
+
+	if (b.n != sizeof(text) - 1 || memcmp(b.p, "sha256:", 7) != 0)
+		return false;
+	memcpy(text, b.p, b.n);
+	if (!id_is_full(text + 7))
+		return false;
+	memcpy(hex, text + 7, ID_LEN + 1);
+	return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return id_order(
+		&((const struct snapshot *)a)->id, &((const struct snapshot *)b)->id);
+}
+
+static struct snapshot *with_id(const struct reading *c, const struct ovl_id *id)
+{
+	const struct snapshot key = {.id = *id};
+
+	return c->n_snaps ? bsearch(&key, c->snap, c->n_snaps, sizeof(key), by_id) : NULL;
+}
+
+int ctrd_ref(struct reading *c, struct ref r, struct ovl_err *err)
+{
+	r.space = c->space;
+	if (c->n_refs == CTRD_MAX)
+		return err_say(err, E2BIG, "there are too many names");
+	if (!VEC_ROOM(c->ref, c->n_refs))
+		return err_nomem(err);
+	c->ref[c->n_refs++] = r;
+	return 0;
+}
+
+/* ---- images ----------------------------------------------------------------------- */
+
+/* A manifest, an index or a config; false: it is not there, or is no such thing. What is not
+ * in the directory of layers says nothing about orphans there. */
+static bool read_json(struct reading *c, const char *hex, json_t **out)
+{
+	struct ovl_err why;
+	struct stat st;
+
+	if (c->json > JSON_MAX ||
+		foreign_json(c->t, P(CTRD_BLOBS "/%s", hex), out, &st, &why) <= 0)
+		return false;
+	c->json += (uint64_t)st.st_size + JSON_LEAST;
+	return true;
+}
+
+static const char *digest_in(const json_t *o)
+{
+	return id_digest_hex(foreign_json_text(o, "digest"));
+}
+
+/* The layers of an image, from the bottom: 1 and the top one, 0 if one of them has no
+ * snapshot. Sets what the config and the manifest say about them. */
+static int climb(struct reading *c, const json_t *config, const json_t *blobs,
+	struct ovl_id *top, struct ovl_err *err)
+{
+	const json_t *ids = json_object_get(
+		json_object_get(config, "rootfs"), "diff_ids");
+	size_t n = json_array_size(ids);
+	struct ovl_id below = {""};
+	struct ovl_id chain;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *text = json_string_value(json_array_get(ids, i));
+		const char *diff = text ? id_digest_hex(text) : NULL;
+		const char *blob = digest_in(json_array_get(blobs, i));
+		struct snapshot *s;
+		int rc;
+
+		if (!diff)
+			return 0;
+		rc = digest_chain(i ? below.s : NULL, diff, &chain, err);
+		if (rc < 0)
+			return rc;
+		s = with_id(c, &chain);
+		if (!s || id_order(&s->below, &below) != 0)
+			return 0;
+		memcpy(s->diff_id, diff, ID_LEN + 1);
+		if (blob && json_array_size(blobs) == n)
+			memcpy(s->blob, blob, ID_LEN + 1);
+		below = chain;
+	}
+	*top = below;
+	return n > 0;
+}
+
+/* Finds the layers of the manifest, or of the first in the index, that were unpacked: 1; 0
+ * none. */
+static int resolve(struct reading *c, struct ref *r, const char *hex, bool in_index,
+	struct ovl_err *err)
+{
+	auto_foreign_json m = NULL;
+	auto_foreign_json config = NULL;
+	const json_t *list;
+	const char *digest;
+	int rc = 0;
+
+	if (!read_json(c, hex, &m))
+		return 0;
+	list = in_index ? NULL : json_object_get(m, "manifests");
+	for (size_t i = 0; i < json_array_size(list) && i < MANIFESTS_MAX && rc == 0;
+		i++) {
+		digest = digest_in(json_array_get(list, i));
+		rc = digest ? resolve(c, r, digest, true, err) : 0;
+	}
+	digest = digest_in(json_object_get(m, "config"));
+	if (rc != 0 || !digest || !read_json(c, digest, &config))
+		return rc;
+	rc = climb(c, config, json_object_get(m, "layers"), &r->id, err);
+	if (rc > 0)
+		memcpy(r->config, digest, ID_LEN + 1);
+	return rc;
+}
+
+static int by_target(const void *a, const void *b)
+{
+	return strcmp(((const struct ref *)a)->target, ((const struct ref *)b)->target);
+}
+
+/* Many names may be of one image. */
+static int resolve_all(struct reading *c, struct ovl_err *err)
+{
+	int rc = 0;
+
+	if (c->n_refs)
+		qsort(c->ref, c->n_refs, sizeof(*c->ref), by_target);
+	for (size_t i = 0; i < c->n_refs && rc >= 0; i++) {
+		struct ref *r = &c->ref[i];
+
+		if (!*r->target)
+			continue;
+		if (i && by_target(r - 1, r) == 0) {
+			r->id = r[-1].id;
+			memcpy(r->config, r[-1].config, sizeof(r->config));
+		} else {
+			rc = resolve(c, r, r->target, false, err);
+		}
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- names ------------------------------------------------------------------------ */
+
+static int order(struct bytes a, struct bytes b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int r = n ? memcmp(a.p, b.p, n) : 0;
+
+	return r ? r : (a.n > b.n) - (a.n < b.n);
+}
+
+static int by_ref(const void *a, const void *b)
+{
+	const struct ref *x = a;
+	const struct ref *y = b;
+	int r = order(x->name, y->name);
+
+	return r ? r : order(x->space, y->space);
+}
+
+static void add_name(
+	struct reading *c, const struct ref *r, const char *name, bool listed)
+{
+	struct foreign_name *n;
+
+	if (!*r->id.s || !*name || strcmp(name, r->id.s) == 0)
+		return;
+	n = foreign_add_name(c->t, name, &r->id);
+	n->listed = listed;
+	if (*r->config) {
+		n->config = foreign_text(c->t, "%s", r->config);
+		n->config_path = foreign_text(c->t, CTRD_BLOBS "/%s", r->config);
+	}
+}
+
+/* The n refs of one name: for the same image in all namespaces, or else each with its own. */
+static void add_alike(struct reading *c, const struct ref *r, size_t n)
+{
+	bool same = true;
+
+	for (size_t i = 1; i < n; i++)
+		same = same && id_order(&r[0].id, &r[i].id) == 0 &&
+			strcmp(r[0].config, r[i].config) == 0;
+	for (size_t i = 0; i < n; i++) {
+		const char *name = ctrd_text(c, r[i].name);
+		bool listed = !strchr(name, '@') && !id_is_full(name);
+
+		if (!same)
+			name = foreign_text(
+				c->t, "%s/%s", ctrd_text(c, r[i].space), name);
+		add_name(c, &r[i], name, listed);
+		/* What the engine calls an image besides. */
+		if (*r[i].target) {
+			add_name(c, &r[i], r[i].target, false);
+			add_name(c, &r[i], r[i].config, false);
+		}
+	}
+}
+
+/* Snapshots whose key is no chain id. */
+static int add_keys(struct reading *c, struct ovl_err *err)
+{
+	char hex[ID_LEN + 1];
+	int rc = 0;
+
+	for (size_t i = 0; i < c->n_snaps && rc == 0; i++) {
+		const struct snapshot *s = &c->snap[i];
+
+		c->space = s->space;
+		if (!ctrd_digest(s->key, hex))
+			rc = ctrd_ref(c, (struct ref){.name = s->key, .id = s->id}, err);
+	}
+	return rc;
+}
+
+int ctrd_names(struct reading *c, struct ovl_err *err)
+{
+	int rc = resolve_all(c, err);
+	size_t n;
+
+	if (rc == 0)
+		rc = add_keys(c, err);
+	if (rc == 0 && c->n_refs)
+		qsort(c->ref, c->n_refs, sizeof(*c->ref), by_ref);
+	for (size_t i = 0; i < c->n_refs && rc == 0; i += n) {
+		for (n = 1; i + n < c->n_refs; n++) {
+			if (order(c->ref[i].name, c->ref[i + n].name) != 0)
+				break;
+		}
+		add_alike(c, &c->ref[i], n);
+	}
+	return rc;
+}
