@@ -14,6 +14,11 @@
 #   docker_orphan FILE IMAGE	kills dockerd in the middle of "docker load"
 #   six_layers FILE		an image of six layers, as a docker archive, named six:1
 #   six_used ROOT-OF-A-VIEW	changes something in it, as a container would
+#
+#   reads_only ROOT IMAGE WRITABLE	no command changes anything in the root, nor writes to a
+#				file there, nor locks it
+#   beside ROOT IMAGE	"ls" and "check" while "busy" lets the engine work; busy ends when
+#				$T/enough exists
 
 # The control groups that they make, the innermost first.
 groups_of_engines() {
@@ -239,4 +244,109 @@ six_layers() { # FILE
 six_used() { # VIEW
 	echo changed >"$1/etc/two" && echo more >"$1/etc/three" && rm "$1/old/new" &&
 		mkdir "$1/var" && echo x >"$1/var/x"
+}
+
+# Everything that stat(2) says of what is in a root, and all contents, without leaving a trace.
+state_of() { # ROOT
+	mkdir -p "$T/looked"
+	mount --bind "$1" "$T/looked" && mount -o remount,bind,ro,noatime "$T/looked" &&
+		(cd "$T/looked" && find . -printf '%p %y %i %m %U:%G %s %n %A@ %T@ %C@ %l\n' | sort &&
+			find . -type f -exec sha256sum {} + | sort &&
+			getfattr -R -h -d -m - . 2>/dev/null)
+	umount "$T/looked"
+}
+
+# What commands do to a root, by strace: opened for writing, changed or locked there.
+writes_to() { # ROOT TRACE
+	grep -aF "$1" "$2" | grep -aE \
+		'O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|^[0-9]+ +(flock|rename|unlink|mkdir|link|symlink|mknod|chmod|fchmod|chown|fchown|lchown|utimens|setxattr|fsetxattr|lsetxattr|removexattr|fremovexattr|lremovexattr|truncate|ftruncate|fallocate)' |
+		grep -av ' = -1 E'
+}
+
+reads_only() { # ROOT IMAGE WRITABLE
+	_root=$1
+	mkdir -p "$T/mounted"
+	strace -f -y -qq -o "$T/trace" -e trace='%file,%desc' touch "$_root/written"
+	rm "$_root/written"
+	writes_to "$_root/" "$T/trace" >"$T/writes"
+	[ -s "$T/writes" ] || stop "strace does not show what is written"
+	# So that reading shows.
+	find "$_root" -exec touch -h -a -d 2020-01-01 {} +
+	need - ovlctl import -n ours "$T/six.tar"
+	state_of "$_root" >"$T/state.before"
+	while IFS='	' read -r _wanted _command; do
+		_command=$(printf '%s' "$_command" | sed "s|IMAGE|$2|g; s|WRITABLE|$3|g; s|MNT|$T/mounted|g")
+		strace -f -y -qq -o "$T/trace" -e trace='%file,%desc' ovlctl --root "$_root" $_command \
+			>"$T/out" 2>"$T/err" </dev/null
+		is "exit status: $_command" $? "$_wanted" || diag "$T/err"
+		writes_to "$_root/" "$T/trace" >"$T/writes"
+		is "... writes nothing" "$(head -3 "$T/writes")" ""
+		state_of "$_root" >"$T/state.after"
+		same "... and changes nothing" "$T/state.before" "$T/state.after"
+	done <<-EOF
+		0	ls
+		0	ls --tree
+		0	ls -J -o +SIZE,USED,PATH
+		0	show IMAGE WRITABLE
+		0	diff IMAGE
+		0	diff WRITABLE
+		0	diff WRITABLE IMAGE
+		0	diff -o $T/out.tar IMAGE
+		0	diff -o $T/out.tar WRITABLE
+		0	export IMAGE $T/out.image
+		0	mount -r IMAGE MNT
+		0	umount MNT
+		0	mount -r WRITABLE MNT
+		0	umount MNT
+		0	check
+		2	rm WRITABLE
+		2	tag IMAGE new
+		2	tag -d IMAGE
+		2	commit WRITABLE
+		2	create IMAGE
+		2	import $T/six.tar
+		2	prune
+		125	run IMAGE sh
+		2	check --repair
+		2	mount IMAGE
+	EOF
+}
+
+: "${ENGINE_RUNS:=60}"
+
+# An id is the digest of what is below, so a wrong parent shows in the id.
+right_parent() { # ID PARENT DIFF-ID
+	[ "$(printf 'sha256:%s %s' "$2" "$3" | sha256sum | cut -d' ' -f1)" = "$1" ]
+}
+
+beside() { # ROOT IMAGE
+	rm -f "$T/enough"
+	busy >"$T/busy.log" 2>&1 &
+	_busy=$!
+	: >"$T/strange"
+	for _i in $(seq "$ENGINE_RUNS"); do
+		ovlctl --root "$1" ls -nr -o ID,KIND,PARENT,DIFFID >"$T/ls" 2>"$T/err"
+		_status=$?
+		case $_status in
+		0 | 4) ;;
+		*) (echo "ls: $_status" && cat "$T/err") >>"$T/strange" ;;
+		esac
+		while read -r _id _kind _parent _diff; do
+			[ "$_kind" = image ] && [ "${_diff#sha256:}" != "$_diff" ] || continue
+			right_parent "$_id" "$_parent" "$_diff" || echo "ls: $_id $_parent" >>"$T/strange"
+		done <"$T/ls"
+		ovlctl --root "$1" check >"$T/out" 2>"$T/err"
+		_status=$?
+		case $_status in
+		0 | 4 | 8) ;;
+		*) (echo "check: $_status" && cat "$T/err") >>"$T/strange" ;;
+		esac
+		grep -i orphan "$T/out" >>"$T/strange"
+	done
+	: >"$T/enough"
+	wait $_busy
+	is "beside the engine at work: $ENGINE_RUNS times ls and check" \
+		"$(sort "$T/strange" | uniq -c | head -5)" ""
+	[ -s "$T/worked" ]
+	report $? "... that worked meanwhile: $(wc -l <"$T/worked") times"
 }
