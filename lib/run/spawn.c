@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/quote.h"
+#include "run/interp.h"
 #include "run/spawn.h"
 
 /* ---- what the processes inside report --------------------------------------------- */
@@ -50,17 +51,30 @@ static _Noreturn void fail(int sock, int status, const struct ovl_err *err)
 	_exit(status);
 }
 
+/* ---- signals ---------------------------------------------------------------------- */
+
+/* Those that the parent takes while the command runs. The first end it before that. */
+static const int held[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM,
+	SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGWINCH};
+
+enum { N_ENDS = 4, N_HELD = sizeof(held) / sizeof(held[0]) };
+
+static void hold(sigset_t *set, size_t n)
+{
+	sigemptyset(set);
+	for (size_t i = 0; i < n; i++)
+		sigaddset(set, held[i]);
+}
+
 /* ---- the command ------------------------------------------------------------------ */
 
-/* Handlers of this program are not to run any more, and what it ignores only for itself
- * is not ignored by the command. */
+/* Handlers of this program are not to run any more, now that what was held back comes; and
+ * what it ignores only for itself is not ignored by the command. */
 static void restore_signals(const sigset_t *mask)
 {
-	for (int sig = 1; sig < NSIG; sig++) {
-		struct sigaction sa;
-
-		if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler != SIG_IGN)
-			signal(sig, SIG_DFL);
+	for (size_t i = 0; i < N_HELD; i++) {
+		if (signal(held[i], SIG_DFL) == SIG_IGN)
+			signal(held[i], SIG_IGN);
 	}
 	signal(SIGXFSZ, SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
@@ -70,6 +84,7 @@ static _Noreturn void be_command(const struct spawn *s, const sigset_t *mask, in
 {
 	struct rlimit files;
 	struct ovl_err err;
+	char needs[PATH_MAX];
 	int why;
 
 	report(sock, STARTED, 0, NULL);
@@ -85,7 +100,12 @@ static _Noreturn void be_command(const struct spawn *s, const sigset_t *mask, in
 	restore_signals(mask);
 	execvp(s->argv[0], s->argv);
 	why = errno;
-	err_sys(&err, why, "cannot run %s", Q(s->argv[0]));
+	if (why == ENOENT && interp_missing(s->argv[0], needs))
+		err_say(&err, why,
+			"cannot run %s: it needs %s, which does not exist here",
+			Q(s->argv[0]), Q(needs));
+	else
+		err_sys(&err, why, "cannot run %s", Q(s->argv[0]));
 	fail(sock, why == ENOENT ? SPAWN_NOT_FOUND : SPAWN_CANNOT_RUN, &err);
 }
 
@@ -346,26 +366,15 @@ static int run_watched(const struct spawn *s, const sigset_t *mask, struct watch
 	return w->early ? err_stopped(w->err) : w->failed ? -ECHILD : 0;
 }
 
-static void add_all(sigset_t *set, const int *sigs, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		sigaddset(set, sigs[i]);
-}
-
 int spawn_run(const struct spawn *s, int *status, struct ovl_err *err)
 {
-	static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-	static const int others[] = {
-		SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGWINCH};
 	auto_watch w = {.sock = -1, .first = -1, .command = -1, .err = err};
 	sigset_t set;
 	sigset_t mask;
 	int rc;
 
-	sigemptyset(&w.ends);
-	add_all(&w.ends, ends, sizeof(ends) / sizeof(ends[0]));
-	set = w.ends;
-	add_all(&set, others, sizeof(others) / sizeof(others[0]));
+	hold(&w.ends, N_ENDS);
+	hold(&set, N_HELD);
 	sigprocmask(SIG_BLOCK, &set, &mask);
 	w.signals = signalfd(-1, &set, SFD_CLOEXEC);
 	rc = w.signals < 0 ? err_sys(err, errno, "cannot wait for signals") : 0;

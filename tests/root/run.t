@@ -28,6 +28,16 @@ is "... of one that a signal ended" "$(status run a sh -c 'kill -TERM $$')" 143
 is "... SIGKILL" "$(status run a sh -c 'kill -KILL $$')" 137
 fails 127 "cannot run 'nothing-of-that-name': No such file" "no such command" \
 	run a nothing-of-that-name
+printf '#!/no/such thing\n' >script
+printf '#! /script\n' >second
+chmod +x script second
+fails 127 "cannot run '/x': it needs '/no/such', which does not exist here" "a script without its interpreter" \
+	ovlctl run --bind "$T/script:/x" a /x
+fails 127 "cannot run 'x': it needs '/no/such', which" "... that of another one" \
+	env PATH=/nowhere:/:/bin "$(command -v ovlctl)" run --bind "$T/script:/script" --bind "$T/second:/x" a x
+linker=$(readelf -p .interp /bin/cat | sed -n 's,.* /,/,p')
+fails 127 "cannot run '/x': it needs '$linker', which" "a program without its linker" \
+	ovlctl run --bind /bin/cat:/x a /x
 fails 126 "cannot run '/d/x': Permission denied" "one that cannot be run" run a /d/x
 fails 125 "no such layer 'b'" "no such layer" run b true
 fails 125 "unknown option '--nope'" "a wrong option" ovlctl run --nope a true
@@ -144,6 +154,24 @@ echo x >go
 wait
 # Who looks for mounts in other namespaces holds them for a moment.
 soon "... and removed later" ovlctl rm same
+
+# More than a pipe takes.
+head -c 400000 /dev/urandom >noise
+tar -cf noise.tar noise
+need - ovlctl import -n slow -p a noise.tar
+mkfifo out.fifo
+ovlctl export slow - >out.fifo &
+exec 9<out.fifo
+head -c 1 <&9 >/dev/null
+is "while the base is exported it can be run" "$(run -n onslow slow sh -c 'echo >>/noise; cat d/x')" \
+	"1$(ovlctl ls -nr -o ID onslow)"
+need - ovlctl rm onslow
+fails 4 "layer 'slow' is in use by another process" "... but not removed" ovlctl rm slow
+cat <&9 >/dev/null
+exec 9<&-
+wait $!
+is "... which is not disturbed" $? 0
+need - ovlctl rm slow
 
 # ---- memory ----------------------------------------------------------------------------
 is "--tmpfs: full at its size" \
