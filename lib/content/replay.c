@@ -16,7 +16,6 @@
 #include "base/quote.h"
 #include "base/vec.h"
 #include "content/pack.h"
-#include "foreign/foreign.h"
 #include "content/replay.h"
 #include "store/driver.h"
 #include "store/store.h"
@@ -356,44 +355,10 @@ int replay_layer(const struct layer *l, sink_fn sink, void *ctx,
 	return rc;
 }
 
-struct summed {
-	sink_fn sink;
-	void *ctx;
-	struct digest digest;
-};
-
-static int to_summed(void *ctx, const void *p, size_t n, struct ovl_err *err)
-{
-	struct summed *s = ctx;
-	int rc = digest_update(&s->digest, p, n, err);
-
-	return rc < 0 ? rc : s->sink(s->ctx, p, n, err);
-}
-
-/* An image layer without a recipe: its tar may come out as it was, but need not. */
-static int pack_foreign(
-	const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
-{
-	struct summed s = {.sink = sink, .ctx = ctx};
-	char hex[ID_LEN + 1];
-	int rc = digest_init(&s.digest, err);
-
-	if (rc == 0)
-		rc = pack_layer(l, to_summed, &s, NULL, err);
-	if (rc == 0)
-		rc = digest_final(&s.digest, hex, err);
-	if (rc == 0 && strcmp(hex, l->meta.diff_id) != 0)
-		store_warn(l->st,
-			"layer %.12s was packed from its files: the tar differs from the one "
-			"that %s unpacked, and so does its diff id",
-			l->id.s, l->st->foreign->engine->owner);
-	return rc;
-}
-
 int replay_or_pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	if (l->foreign && l->meta.kind == OVL_IMAGE)
-		return pack_foreign(l, sink, ctx, err);
+		return replay_foreign(l, sink, ctx, err);
 	return l->meta.kind == OVL_IMAGE ? replay_layer(l, sink, ctx, NULL, err) :
 					   pack_layer(l, sink, ctx, NULL, err);
 }

@@ -26,6 +26,10 @@ struct replay_watch {
 int replay_layer(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err);
 
+/* The tar of an image layer in another program's store: the bytes that this unpacked, if it
+ * has kept them; otherwise packed, with a warning that it is another. */
+int replay_foreign(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
+
 /* The layer's tar, rebuilt or packed. */
 int replay_or_pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
 

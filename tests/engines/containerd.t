@@ -42,6 +42,12 @@ is "their kinds" "$(jq -r '.layers[] | select(.kind == "writable") | .names[]' l
 	"$(ctr snapshot ls | awk '$3 == "Active" { print $1 }' | sort)"
 is "the names are the images of ctr" \
 	"$(jq -r '.layers[] | .names[]' ls.json | grep / | sort)" "$(ctr image ls -q | sort)"
+for n in $($c ls -q --kind image); do
+	diff=$($c ls -nr -o DIFFID "$n")
+	[ "$diff" ] || continue
+	need - ovlctl --root "$root" diff -o layer.tar "$n"
+	is "its tar has the diff id" "sha256:$(sha256sum <layer.tar | cut -d' ' -f1)" "$diff"
+done
 same_tree() { # NAME KEY
 	mkdir -p mine
 	ctr snapshot mounts "$T/m" "$2" >mount.sh

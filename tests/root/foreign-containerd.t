@@ -171,6 +171,13 @@ $c show work >show.json
 like "show has the number of the snapshot" '"4"' "$(jq -c . show.json)"
 
 # ---- what can be done with it
+for i in 1 2 3; do
+	eval "chain=\$chain$i"
+	need - ovlctl --root c diff -o out.tar "$chain"
+	same "the tar of layer $i, from its blob" out.tar $i.tar
+done
+ok "exported it has the same layers" ovlctl --root c export registry.example/app:1 out.image
+is "... " "$(ovlctl --root other import -n app out.image)" "$chain3"
 mkdir m own
 need - $c mount -r registry.example/app:1 m
 need - ovlctl mount -r own3 own
@@ -236,6 +243,17 @@ fails 3 "vanished|no such|gone" "a number of which there is no directory" $w mou
 (cat head.lines && record "default/2/sha256:$chain1" 1 7 no-such-parent && printf 'end\nend\n') | db $md
 like "a kind and a parent that are none" "parent is missing|no sense" "$($w check 2>&1)"
 again
+gzip -nc 2.tar >wrong/$blobs/"$blob1"
+fails 1 "which should be layer .*: it has the diff id" "a blob of another layer" \
+	$w diff -o out.tar "$chain1"
+head -c 100 1.tar.gz >wrong/$blobs/"$blob1"
+fails 1 "which should be layer" "a blob that is cut off" $w diff -o out.tar "$chain1"
+rm wrong/$blobs/"$blob1"
+ln -s /etc/passwd wrong/$blobs/"$blob1"
+fails 1 "cannot read" "a blob that is a symlink" $w diff -o out.tar "$chain1"
+rm wrong/$blobs/"$blob1"
+$w diff -o out.tar "$chain1" 2>err
+like "without it the layer is packed, which is said" "was packed from its files" "$(cat err)"
 mv wrong/$snapshotter/snapshots/1/fs wrong/fs
 ln -s /etc wrong/$snapshotter/snapshots/1/fs
 no "a tree that is a symlink" $w mount -r "$chain1" m
