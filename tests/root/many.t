@@ -6,8 +6,10 @@
 # was reported, no upper is mounted twice, nobody waits for ever, nobody who reads sees the
 # half of something, and check finds no errors in the midst of it.
 #
-# MANY_SECONDS of it, by MANY_WORKERS, from MANY_SEED; make check-many takes a minute.
-: "${MANY_SECONDS:=5}"
+# MANY_ROUNDS of it by each of MANY_WORKERS, or as many as there are time for in
+# MANY_SECONDS, from MANY_SEED; make check-many takes a minute.
+: "${MANY_ROUNDS:=$(short && echo 5 || echo 12)}"
+: "${MANY_SECONDS:=0}"
 : "${MANY_WORKERS:=64}"
 : "${MANY_SEED:=$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}"
 S=$OVLCTL_ROOT
@@ -162,7 +164,7 @@ writes() {
 worker() {
 	me=$1 n=0 ran=0 killed=0
 	seed=$(((MANY_SEED * 64 + me * 7919) & 0x7fffffff))
-	while read -r now _ </proc/uptime && [ ${now%.*} -lt $end ]; do
+	while [ $n -lt "$MANY_ROUNDS" ] || { read -r now _ </proc/uptime && [ ${now%.*} -lt $end ]; }; do
 		n=$((n + 1))
 		rnd 4
 		k=$R
