@@ -83,21 +83,22 @@ if command -v bsdtar >/dev/null; then
 		exact "bsdtar, $f" x.tar
 	done
 fi
-if python3 -c 'import tarfile' 2>/dev/null; then
-	for f in USTAR GNU PAX; do
-		python3 - $f <<'E'
+if command -v python3 >/dev/null; then
+	ok "tarfile" python3 - USTAR GNU PAX <<'E'
 import sys, tarfile, os
-t = tarfile.open("x.tar", "w", format=getattr(tarfile, sys.argv[1] + "_FORMAT"))
-for dir, dirs, files in os.walk("src"):
-    for name in sorted(dirs + files):
-        path = os.path.join(dir, name)
-        try:
-            t.add(path, os.path.relpath(path, "src"), recursive=False)
-        except (ValueError, UnicodeError):
-            pass
-t.close()
+for f in sys.argv[1:]:
+    t = tarfile.open(f + ".tar", "w", format=getattr(tarfile, f + "_FORMAT"))
+    for dir, dirs, files in os.walk("src"):
+        for name in sorted(dirs + files):
+            path = os.path.join(dir, name)
+            try:
+                t.add(path, os.path.relpath(path, "src"), recursive=False)
+            except (ValueError, UnicodeError):
+                pass
+    t.close()
 E
-		exact "tarfile, $f" x.tar
+	for f in USTAR GNU PAX; do
+		exact "tarfile, $f" $f.tar
 	done
 fi
 
@@ -141,7 +142,7 @@ E
 # ---- the size of a recipe ------------------------------------------------------------
 
 if ! as_user; then
-	for dir in /etc /usr/share/man /usr/share/doc; do
+	for dir in /etc /usr/share/man/man8 /usr/share/perl; do
 		[ -d $dir ] || continue
 		tar --format=gnu -C / -cf x.tar ".$dir" 2>/dev/null
 		exact "$dir" x.tar

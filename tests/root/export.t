@@ -6,7 +6,8 @@
 # Three layers, the first over a block of the compressor, a writable one on top.
 sha() { sha256sum "$@" | cut -c1-64; }
 mkdir -p t1/etc t2/etc t3
-seq 1 300000 >t1/numbers
+# Two megabytes that are soon compressed.
+yes "$(seq 1000)" | head -c 2000000 >t1/numbers
 echo one >t1/etc/one
 ln t1/etc/one t1/etc/same
 echo two >t2/etc/two

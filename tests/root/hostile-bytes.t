@@ -152,11 +152,11 @@ bomb() { # PATTERN WHAT FILE [OPTION...]
 		ovlctl import "$@" "$file"
 	[ "$(store_state)" = "$before" ] || report 1 "$what: the store as it was"
 }
-head -c 50000000 /dev/zero | gzip -9 | gzip -9 >zz
+head -c 12000000 /dev/zero | gzip -9 | gzip -9 >zz
 refused "not a tar" "a gzip of a gzip of zeros" zz
-(printf 'file name=a size=50000000 nodata=1\n' | mktar; head -c 50000000 /dev/zero) | gzip -9 >zz
+(printf 'file name=a size=12000000 nodata=1\n' | mktar; head -c 12000000 /dev/zero) | gzip -9 >zz
 bomb "holds more than 1048576 bytes" "zeros in a file" zz --max-size 1M
-(printf 'file name=a\nend\n' | mktar; head -c 50000000 /dev/zero) | gzip -9 >zz
+(printf 'file name=a\nend\n' | mktar; head -c 12000000 /dev/zero) | gzip -9 >zz
 bomb "holds more than 1048576 bytes" "zeros behind the end" zz --max-size 1M
 yes 'file name=a' | head -3000 | mktar | gzip -9 >zz
 bomb "holds more than 2000 entries" "entries" zz --max-entries 2000

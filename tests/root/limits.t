@@ -3,24 +3,27 @@
 
 # Directories in each other: more than there are descriptors for, or stack, or than a path
 # can name.
-deep() { # LEVELS: in the directory this is
-	perl -e 'for (1 .. $ARGV[0]) { mkdir "d" or die; chdir "d" or die }' "$1"
+deep() { # LEVELS NAME: in the directory this is
+	perl -e 'for (1 .. $ARGV[0]) { mkdir $ARGV[1] or die; chdir $ARGV[1] or die }' "$1" "$2"
 }
 few() { # COMMAND...
 	prlimit --stack=512000: --nofile=256:256 "$@"
 }
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 need a ovlctl import -n a a.tar
-for n in 2100 3000; do
+for n in 600 3000; do
 	need - ovlctl create -n "deep$n" a
 	need m ovlctl mount "deep$n"
-	(cd "$m" && deep $n)
+	# A tar of all levels has a path for each: of 600, they are long as well.
+	name=d
+	[ $n != 600 ] || name=directory
+	(cd "$m" && deep $n $name) || stop "make $n directories"
 	ovlctl umount "deep$n"
 done
 is "diff of 3,000 levels" "$(few ovlctl diff deep3000 | wc -l)" 3000
-need - few ovlctl diff -o deep.tar deep2100
+need - few ovlctl diff -o deep.tar deep600
 need id few ovlctl import -p a --max-depth 5000 deep.tar
-is "commit of 2,100, the same layer" "$(few ovlctl commit deep2100)" "$id"
+is "commit of 600, the same layer" "$(few ovlctl commit deep600)" "$id"
 is "... is sound" "$(few ovlctl check --content)" ""
 need id few ovlctl commit deep3000
 few ovlctl diff -o deep.tar "$id"
@@ -29,20 +32,22 @@ same "commit and export of 3,000" deep.tar x.tar
 is "... and the store is sound" "$(ovlctl check)" ""
 ok "rm of all of them" few ovlctl rm -r a
 
-# What a recipe's reader would have to hold.
-awk 'BEGIN {
-	p = "d"
-	while (length(p) < 4000)
-		p = p "/" sprintf("%0200d", 0)
-	for (k = 0; k < 2; k++)
-		for (i = 0; i < 2300; i++)
-			print "file name=x data=x pax.path=" p "/f" i
-	print "end"
-}' | mktar >twice.tar
-before=$(store_state)
-fails 1 "too many files with data occur twice in the layer" "a tar of 9 MB of names, twice" \
-	ovlctl --sync=none import twice.tar
-is "... leaves nothing" "$(store_state)" "$before"
+# What a recipe's reader would have to hold. Nothing of it is another matter elsewhere.
+if ! short; then
+	awk 'BEGIN {
+		p = "d"
+		while (length(p) < 4000)
+			p = p "/" sprintf("%0200d", 0)
+		for (k = 0; k < 2; k++)
+			for (i = 0; i < 2300; i++)
+				print "file name=x data=x pax.path=" p "/f" i
+		print "end"
+	}' | mktar >twice.tar
+	before=$(store_state)
+	fails 1 "too many files with data occur twice in the layer" "a tar of 9 MB of names, twice" \
+		ovlctl --sync=none import twice.tar
+	is "... leaves nothing" "$(store_state)" "$before"
+fi
 
 # Processes that make a store at the same time.
 for i in 1 2 3 4 5 6 7 8 9 10; do

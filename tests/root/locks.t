@@ -122,7 +122,7 @@ mkdir stop
 (while [ ! -e stop/now ]; do ovlctl check --content; done >check2 2>&1) &
 (while [ ! -e stop/now ]; do ovlctl prune --layers --unused-for 0 --dry-run; done >dry 2>&1) &
 : >failed
-for i in $(seq $(short && echo 20 || echo 60)); do
+for i in $(seq $(short && echo 10 || echo 30)); do
 	ovlctl create -n w b >/dev/null && echo $i >"$(tree_of w)/f" && ovlctl commit w >/dev/null &&
 		ovlctl import -n c -p b c.tar >/dev/null && ovlctl tag c d && ovlctl tag -d d &&
 		ovlctl rm w c || break
@@ -135,7 +135,7 @@ is "... and see nothing wrong" "$(sort -u check check2)" ""
 # A removal that goes on is none that was left.
 if can_trace; then
 	w=$(ovlctl create -n w b)
-	(cd "$S/$DRV/$w/$UPPER" && seq 1000 | xargs touch)
+	(cd "$S/$DRV/$w/$UPPER" && seq 300 | xargs touch)
 	(while [ ! -e stop/rm ]; do ovlctl check; done >check 2>&1) &
 	traced -qq -o /dev/null -e trace=unlinkat,flock -e inject=unlinkat:delay_enter=1000 \
 		-e inject=flock:delay_enter=100000 ovlctl rm w

@@ -93,7 +93,7 @@ cycle() { # STORE
 	OVLCTL_ROOT=$T/$1
 	export OVLCTL_ROOT
 	ovlctl import -n b b.tar >out.$1 || return
-	for i in $(seq $(short && echo 10 || echo 40)); do
+	for i in $(seq $(short && echo 6 || echo 20)); do
 		ovlctl import -n c -p b a.tar && ovlctl create -n w b && ovlctl mount c &&
 			ovlctl mount w && ovlctl umount c && ovlctl rm c && ovlctl umount w &&
 			ovlctl rm w || return

@@ -296,7 +296,7 @@ static void pax_more(struct text *to, bool file)
 	static const char *const keys[] = {"comment", "uname", "gname", "SCHILY.dev",
 		"SCHILY.ino", "SCHILY.nlink", "RHT.security.selinux", "VENDOR.some thing",
 		"LIBARCHIVE.creationtime", "atime", "ctime"};
-	size_t big = one_in(40) ? below(300000) : 0;
+	size_t big = one_in(160) ? below(300000) : 0;
 	struct text blank = {NULL, 0};
 
 	for (unsigned n = (unsigned)below(4); n; n--)

@@ -59,6 +59,18 @@ static int falls(const char *path)
 	return XXH64(path, strlen(path), 0) % BUCKETS == BUCKET;
 }
 
+/* The next hexadecimal number, in place: printf(3) would take most of the time. */
+static void count(char *digit, size_t n)
+{
+	while (n-- > 0) {
+		if (digit[n] != 'f') {
+			digit[n] = digit[n] == '9' ? 'a' : (char)(digit[n] + 1);
+			return;
+		}
+		digit[n] = '0';
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int kept = argc == 4 ? atoi(argv[1]) : 0;
@@ -66,7 +78,7 @@ int main(int argc, char **argv)
 	int files = argc == 4 ? atoi(argv[3]) : 0;
 	char(*name)[24] = calloc((size_t)kept + 1, sizeof(*name));
 	char path[16384] = "";
-	uint64_t n = 0;
+	char next[] = "k00000000";
 	size_t len = 0;
 
 	if (!name || kept < 1 || files < 1 || depth < 1 || depth > 1000)
@@ -81,8 +93,9 @@ int main(int argc, char **argv)
 	}
 	for (int k = 0; k < kept; k++) {
 		do
-			sprintf(name[k], "k%jx", (uintmax_t)n++);
-		while (!falls(name[k]));
+			count(next + 1, sizeof(next) - 2);
+		while (!falls(next));
+		strcpy(name[k], next);
 		file(name[k], "x");
 	}
 	for (int f = 0; f < files; f++) {

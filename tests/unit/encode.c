@@ -46,6 +46,12 @@ static unsigned char *some(size_t n)
 	return p;
 }
 
+/* Several blocks of a format. Those of bzip2 are the largest, and it is slow. */
+static size_t some_of(const char *name)
+{
+	return strcmp(name, "bzip2") == 0 ? BIG / 3 : BIG;
+}
+
 /* In pieces of all sizes up to step. */
 static struct sink encode(const char *name, const unsigned char *p, size_t n, size_t step)
 {
@@ -97,11 +103,13 @@ START_TEST(there_and_back)
 
 	for (size_t i = 0; i < N; i++) {
 		for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
-			struct sink s = encode(names[i], p, sizes[k], 100003);
+			size_t most = some_of(names[i]);
+			size_t n = sizes[k] < most ? sizes[k] : most;
+			struct sink s = encode(names[i], p, n, 100003);
 
 			/* Nothing, not compressed, is nothing. */
-			if (i || sizes[k])
-				decodes(names[i], &s, p, sizes[k]);
+			if (i || n)
+				decodes(names[i], &s, p, n);
 			else
 				ck_assert_uint_eq(s.n, 0);
 			free(s.p);
@@ -144,7 +152,7 @@ START_TEST(reproducible_single)
 {
 	reproducible("none", BIG);
 	reproducible("gzip", BIG);
-	reproducible("bzip2", BIG / 3);
+	reproducible("bzip2", some_of("bzip2"));
 	reproducible("lz4", BIG);
 }
 END_TEST
@@ -176,7 +184,7 @@ START_TEST(sink_fails)
 			int rc = 0;
 
 			ck_assert_int_eq(encode_open(&e, names[i], take, &s, &err), 0);
-			for (size_t at = 0; at < BIG / 3 && rc == 0; at += 100000)
+			for (size_t at = 0; at < BIG / 6 && rc == 0; at += 100000)
 				rc = encode_write(e, p + at, 100000, &err);
 			if (rc == 0)
 				rc = encode_finish(e, &err);
@@ -206,7 +214,7 @@ START_TEST(closed_early)
 		ck_assert_int_eq(encode_open(&e, names[i], take, &s, &err), 0);
 		encode_close(e);
 		ck_assert_int_eq(encode_open(&e, names[i], take, &s, &err), 0);
-		ck_assert_int_eq(encode_write(e, p, BIG, &err), 0);
+		ck_assert_int_eq(encode_write(e, p, some_of(names[i]), &err), 0);
 		encode_close(e);
 		free(s.p);
 	}
