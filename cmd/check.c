@@ -79,7 +79,7 @@ static bool is_among(const char *const *kinds, const char *kind)
 
 static void print_next_step(const struct run *run, const struct printer *p, bool repair)
 {
-	if (run->quiet)
+	if (run->quiet || ovl_owner(run->st))
 		return;
 	if (p->store && !repair)
 		fputs("ovlctl: check: to repair the store: ovlctl check --repair\n",

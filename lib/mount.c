@@ -13,7 +13,6 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/quote.h"
-#include "foreign/foreign.h"
 #include "mount/explain.h"
 #include "mount/inuse.h"
 #include "mount/lowers.h"
@@ -267,7 +266,7 @@ static int mount_as_asked(struct mounting *m)
  */
 static int prepare_foreign(struct layer *l, struct mounting *m)
 {
-	const char *owner = l->st->foreign->engine->owner;
+	const char *owner = ovl_owner(l->st);
 	int rc;
 
 	if (!m->req->target)

@@ -134,6 +134,8 @@ void ovl_close(struct ovl_store *st);
 
 /* The store's root directory: absolute, symlinks resolved. Owned by the store. */
 const char *ovl_root(const struct ovl_store *st);
+/* The program whose store it is, "Docker"; NULL: it is one of ours. */
+const char *ovl_owner(const struct ovl_store *st);
 
 /* ---- import ---------------------------------------------------------------------- */
 

@@ -89,7 +89,7 @@ static int pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *
 		store_warn(l->st,
 			"layer %.12s was packed from its files: the tar differs from the one "
 			"that %s unpacked, and so does its diff id",
-			l->id.s, l->st->foreign->engine->owner);
+			l->id.s, ovl_owner(l->st));
 	return rc;
 }
 

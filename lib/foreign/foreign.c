@@ -109,9 +109,9 @@ static void count_one(struct foreign *t, struct foreign_layer *l)
 		return;
 	l->depth = below->depth + 1;
 	l->lowers += below->lowers + 1;
-	if (below->fault == in_loop || below->fault == too_deep)
+	if (!l->fault && (below->fault == in_loop || below->fault == too_deep))
 		l->fault = below->fault;
-	else if (l->lowers > OVL_MAX_LOWERS)
+	else if (!l->fault && l->lowers > OVL_MAX_LOWERS)
 		l->fault = too_deep;
 }
 
@@ -126,9 +126,10 @@ static void count_from(struct foreign *t, size_t i, size_t *way)
 		i = t->layer[i].below;
 	}
 	if (i != FOREIGN_NONE && t->layer[i].depth == ON_WAY) {
-		t->layer[i].fault = in_loop;
-		t->layer[way[n - 1]].below = FOREIGN_NONE;
-		t->layer[way[n - 1]].fault = in_loop;
+		struct foreign_layer *last = &t->layer[way[n - 1]];
+
+		last->below = FOREIGN_NONE;
+		last->fault = last->fault ? last->fault : in_loop;
 	}
 	while (n--)
 		count_one(t, &t->layer[way[n]]);

@@ -246,7 +246,7 @@ int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out
 
 	while (rc == 0) {
 		rc = layer_open_ref(st, &ref, op, what, out, err);
-		if (rc == 0 || rc != -ENOENT || err->status != OVL_NOLAYER)
+		if (rc != -ENOENT || err->status != OVL_NOLAYER || st->foreign)
 			break;
 		/* A commit may have moved its name meanwhile. */
 		was = ref;

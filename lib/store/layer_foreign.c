@@ -39,7 +39,7 @@ void layer_foreign_meta(const struct foreign_layer *f, struct meta *m)
 static int vanished(const struct ovl_store *st, const char *what, struct ovl_err *err)
 {
 	return err_status(err, OVL_NOLAYER, "layer %s has vanished: %s has removed it",
-		Q(what), st->foreign->engine->owner);
+		Q(what), ovl_owner(st));
 }
 
 int layer_foreign_open(struct ovl_store *st, const struct layer_ref *ref,
@@ -57,7 +57,7 @@ int layer_foreign_open(struct ovl_store *st, const struct layer_ref *ref,
 		return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
 	if (f->fault)
 		return err_say(err, EUCLEAN, "layer %s of %s cannot be used: %s", Q(what),
-			st->foreign->engine->owner, f->fault);
+			ovl_owner(st), f->fault);
 	dir = strndup(f->tree, (size_t)(layer_tree_name(&l) - f->tree));
 	if (!dir)
 		return err_nomem(err);

@@ -185,6 +185,11 @@ int store_foreign_open(struct ovl_store *st, const char *path, enum ovl_access a
 		   refuse_inside(st, fd, there, path, err);
 }
 
+const char *ovl_owner(const struct ovl_store *st)
+{
+	return st->foreign ? st->foreign->engine->owner : NULL;
+}
+
 const struct driver *store_driver(const struct ovl_store *st, const char *name)
 {
 	for (const struct driver *const *d = st->drivers; *d; d++) {

@@ -1,0 +1,310 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+# only overlay2
+# not in a user namespace: layers with what only root can make
+
+# The store of Docker, read: what there is, what can be done with it, that nothing in it
+# changes, and stores that are wrong. The root is made here, of layers that commit has made,
+# so that they have the diff ids of tars as ovlctl packs them.
+
+# ---- a root of three layers and a container --------------------------------------------
+
+made() { # NAME PARENT: commits what a function of that name puts into its directory
+	need w ovlctl create ${2:+-p $2}
+	(cd "$(tree_of $w)" && $1) || stop "make layer $1"
+	need chain ovlctl commit -n $1 $w
+}
+base() {
+	mkdir d o && echo one >d/f && echo gone >gone && ln gone joined && echo x >o/x
+	ln -s d/f s && chown 5:6 d/f && chmod 2750 d && touch -d '2020-01-02 03:04:05.6 UTC' d/f
+}
+middle() {
+	mkdir d && chmod 2750 d && echo two >d/f && mknod gone c 0 0 && echo m >m
+}
+third() {
+	mkdir o && setfattr -n trusted.overlay.opaque -v y o && echo z >o/z
+}
+id() {
+	printf '%s' "$1" | sha256sum | cut -d' ' -f1
+}
+diff_id() {
+	ovlctl show "$1" | jq -r '.layers[0].diff_id'
+}
+
+need - mkdir docker view mnt mnt2
+need - mount -t tmpfs -o strictatime ovlctl-test docker
+i=docker/image/overlay2
+mkdir -p $i/layerdb/sha256 $i/layerdb/mounts $i/imagedb/content/sha256 docker/overlay2/l docker/containers
+below=
+for l in base middle third; do
+	made $l "$below"
+	cache=$(id cache-$l)
+	eval "$l=$chain cache_$l=$cache diff_$l=$(diff_id $l)"
+	mkdir -p docker/overlay2/$cache $i/layerdb/sha256/$chain
+	cp -a "$(tree_of $l)" docker/overlay2/$cache/diff
+	(
+		cd $i/layerdb/sha256/$chain || exit
+		printf '%s' "$cache" >cache-id
+		printf '%s' "$(diff_id $l)" >diff
+		[ ! "$below" ] || printf 'sha256:%s' "$below" >parent
+		printf 1000 >size
+	) || stop "the records of $l"
+	below=$chain
+done
+image() { # CONFIG-FILE
+	sha256sum <"$1" | cut -d' ' -f1
+}
+printf '{"architecture":"amd64","os":"linux","config":{"Env":["A=1"]},"history":[{},{},{}],"rootfs":{"type":"layers","diff_ids":["%s","%s","%s"]}}' \
+	$diff_base $diff_middle $diff_third >config
+config=$(image config)
+cp config $i/imagedb/content/sha256/$config
+printf '{"Repositories":{"app":{"app:1":"sha256:%s","app:second":"sha256:%s","app@sha256:%064d":"sha256:%s","gone:1":"sha256:%064d"}}}' \
+	$config $config 7 $config 8 >$i/repositories.json
+box=$(id container) own=$(id mount) init=$(id mount)-init
+mkdir -p $i/layerdb/mounts/$box docker/containers/$box docker/overlay2/$own/diff/d docker/overlay2/$init/diff/dev
+printf %s $own >$i/layerdb/mounts/$box/mount-id
+printf %s $init >$i/layerdb/mounts/$box/init-id
+printf sha256:%s $third >$i/layerdb/mounts/$box/parent
+printf '{"Name":"/box","Created":"2021-02-03T04:05:06.7Z","State":{"StartedAt":"2021-02-03T05:00:00+01:00","FinishedAt":"2021-02-03T06:00:00Z"}}' \
+	>docker/containers/$box/config.v2.json
+: >docker/overlay2/$init/diff/.dockerenv
+chmod 2750 docker/overlay2/$own/diff/d
+echo three >docker/overlay2/$own/diff/d/f
+mknod docker/overlay2/$own/diff/m c 0 0
+need - mount --bind docker view
+need - mount -o remount,bind,ro,noatime view
+
+d() {
+	ovlctl --root docker "$@"
+}
+# Every name, inode, mode, time and byte.
+state() {
+	(cd view && find . -printf '%p %i %M %n %U:%G %T@ %A@ %C@ %s %l\n' | sort &&
+		find . -type f -print0 | sort -z | xargs -0 sha256sum)
+}
+untouched() { # WHAT COMMAND...
+	_what=$1
+	shift
+	state >before
+	ok "$_what" "$@"
+	cp "$T/.out" out
+	state >after
+	same "... and nothing has changed" before after
+}
+
+# ---- what there is ----------------------------------------------------------------------
+
+untouched "ls" d ls -nr -o ID,KIND,PARENT,NAME
+is "... shows layers, parents and names" "$(sort out)" "$(sort <<E2
+$base image  
+$middle image $base 
+$third image $middle app:1,app:second
+$box writable $third box
+E2
+)"
+untouched "ls --tree" d ls --tree -o NAME
+is "... has them below each other" "$(sed 's/[^a-z0-9:,]//g' out | tr '\n' ' ')" \
+	" $(echo $base | cut -c1-12) $(echo $middle | cut -c1-12) app:1,app:second box "
+untouched "ls -J" d ls -J
+is "... knows their sizes, and not what is not recorded" \
+	"$(jq -c '.layers | sort_by(.kind)[] | select(.names[0]) | [.kind,.driver,.link,.size,.entries,.tar_size]' out)" \
+	'["image","docker",null,1000,null,null]
+["writable","docker",null,null,null,null]'
+is "... and when it was used" "$(jq -c '.layers[] | select(.names[0] == "box") | [.created,.used]' out)" \
+	'["2021-02-03T04:05:06Z","2021-02-03T06:00:00Z"]'
+untouched "show" d show app:1
+is "... tells where it is and what Docker calls it" \
+	"$(jq -r '.layers[0] | .path,.tree,.engine_id,.diff_id' out)" \
+	"$T/docker/overlay2/$cache_third
+$T/docker/overlay2/$cache_third/diff
+$cache_third
+$diff_third"
+is "... has its stack and its config" "$(jq -c '.layers[0] | [.stack[].id],.config.config.Env,.configs' out)" \
+	"[\"$middle\",\"$base\"]
+[\"A=1\"]
+[\"sha256:$config\"]"
+for by in $third $(echo $third | cut -c1-9) $cache_third $(echo $cache_third | cut -c1-12) $config \
+	"$(echo $config | cut -c1-12)" $diff_third app:second "app@sha256:$(printf %064d 7)"; do
+	is "found as $by" "$(d ls -nr -o ID "$by")" $third
+done
+for by in $box box $own $(echo $own | cut -c1-12); do
+	is "the container is found as $by" "$(d ls -nr -o ID "$by")" $box
+done
+fails 3 "no such layer 'app'; did you mean 'app:1'|no such layer 'app'" "a name without its tag" d show app
+fails 3 "no such layer 'gone:1'" "the name of an image that is not there" d show gone:1
+
+# ---- what changed -----------------------------------------------------------------------
+
+untouched "diff of a container" d diff box
+is "... is against its init layer" "$(cat out)" "C /d
+C /d/f
+D /m"
+is "diff of an image layer" "$(d diff app:1)" "$(ovlctl diff third)"
+is "diff of any two" "$(d diff app:1 $base)" "$(ovlctl diff third base)"
+untouched "diff --tar" d diff --tar app:1
+ovlctl diff --tar third >third.tar
+same "... is the tar" out third.tar
+d diff --tar app:1 2>err >/dev/null
+is "... and nothing is said" "$(cat err)" ""
+
+# ---- mounts -----------------------------------------------------------------------------
+
+tree() {
+	(cd "$1" && find . -printf '%p %y %m %U:%G %T@ %l\n' | grep -v '^\. ' | sort &&
+		find . -type f -print0 | sort -z | xargs -0 sha256sum)
+}
+both() { # WHAT LAYER OURS
+	need - ovlctl mount -r $3 mnt2
+	untouched "mount -r of $1" d mount -r $2 mnt
+	state >before
+	tree mnt2 >theirs
+	tree mnt >ours
+	same "... shows what it should" ours theirs
+	is "... is listed" "$(d ls -nr -o MOUNTPOINT $2)" "$T/mnt"
+	ok "... and unmounted" d umount $2
+	state >after
+	same "... with nothing changed" before after
+	ovlctl umount $3
+}
+both "an image" app:1 third
+both "a bottom layer" $base base
+need - d mount -r box mnt
+is "a container has its init layer" "$(cd mnt && echo .d* d* m*)" ".dockerenv d dev m*"
+is "... and its changes" "$(cat mnt/d/f)" three
+fails 4 "is taken: layer box is mounted there" "a mount on it" d mount -r app:1 mnt
+need - d umount mnt
+: >mnt/full
+fails 1 "is not empty" "a bottom layer needs an empty mount point" d mount -r $base mnt
+rm mnt/full
+fails 2 "say where to mount it" "a mount without a target" d mount -r app:1
+fails 2 "read-only, with -r" "a container, to be written" d mount box mnt
+fails 1 "is in the store" "a mount in the store" d mount -r app:1 docker/overlay2/l
+fails 1 "not mounted" "umount of what is not mounted" d umount box
+
+# ---- images -----------------------------------------------------------------------------
+
+untouched "export" d export app:1 app.tar
+need - ovlctl --root other import app.tar
+is "... gives the same layers" "$(ovlctl --root other ls -nr -o ID | sort)" \
+	"$(printf '%s\n' $base $middle $third | sort)"
+is "... and the same image" "$(ovlctl --root other show app:1 | jq -r '.layers[0].configs[0]')" "sha256:$config"
+untouched "export of a container" d export box box.tar
+need - ovlctl --root other import box.tar
+is "... is on the image" "$(ovlctl --root other ls -nr -o PARENT box:box)" $third
+
+# Of a layer that came as another tar than ovlctl packs.
+printf 'file name=f data=1\nend\n' | mktar >plain.tar
+need plain ovlctl import -n plain plain.tar
+cache=$(id cache-plain)
+mkdir -p docker/overlay2/$cache $i/layerdb/sha256/$plain
+cp -a "$(tree_of plain)" docker/overlay2/$cache/diff
+printf %s $cache >$i/layerdb/sha256/$plain/cache-id
+printf sha256:%s $plain >$i/layerdb/sha256/$plain/diff
+printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' $plain >plain.json
+cp plain.json $i/imagedb/content/sha256/$(image plain.json)
+ok "diff --tar of a layer that came otherwise" d diff --tar $plain
+like "... says so" "was packed from its files: the tar differs" "$(cat "$T/.err")"
+ok "export of it" d export $plain plain-out.tar
+ok "... can be imported, with a config that fits" ovlctl --root other import plain-out.tar
+rm -r $i/layerdb/sha256/$plain $i/imagedb/content/sha256/$(image plain.json) docker/overlay2/$cache
+
+# ---- only read --------------------------------------------------------------------------
+
+state >before
+for c in "import third.tar" "create app:1" "create" "run app:1 true" "apply box" "commit box" "tag app:1 new" \
+	"tag -d app:1" "rm app:1" "prune" "prune --dry-run" "check --repair"; do
+	want=2
+	[ "${c%% *}" != run ] || want=125
+	fails $want "$T/docker' is a store of Docker, which ovlctl only reads" "$c" d $c
+done
+fails 2 "is in a store of Docker, whose root is '$T/docker'" "a directory in it" ovlctl --root docker/overlay2 ls
+fails 2 "is in a store of Docker" "a new directory in it" ovlctl --root docker/overlay2/a/b import third.tar
+state >after
+same "nothing has changed by all that" before after
+if can_trace; then
+	for c in "ls" "check" "diff box" "mount -r app:1 mnt" "umount app:1"; do
+		strace -f -qq -y -e trace='%file,flock,openat2,fchmod,fchown' -o trace ovlctl --root docker $c >/dev/null 2>&1
+		is "$c opens nothing to write, and locks nothing" \
+			"$(grep -E 'O_WRONLY|O_RDWR|O_CREAT|flock|unlink|rename|mkdir|chmod|chown|utimens' trace | grep -F docker)" ""
+	done
+fi
+
+# ---- check ------------------------------------------------------------------------------
+
+untouched "check" d check
+is "... finds nothing" "$(cat out)" ""
+mkdir -p docker/overlay2/$(id orphan)/diff docker/overlay2/$(id young)/diff
+echo 1 >docker/overlay2/$(id orphan)/diff/f
+touch -d '2 days ago' docker/overlay2/$(id orphan)
+is "check names an old directory without a record" "$(d check | sed 's/: [0-9]* bytes/: N bytes/')" \
+	"note: orphan overlay2/$(id orphan): N bytes, not changed for 2 days: not named by image/overlay2/imagedb/content/sha256, image/overlay2/repositories.json, image/overlay2/layerdb/mounts, image/overlay2/layerdb/sha256, buildkit/snapshots.db"
+mkdir docker/buildkit
+printf 'bucket abcdefghijklmnopqrstuvwxy\nput parent x\nend\nbucket sha256:x\nput committed %s\nend\n' "$(id orphan)" |
+	python3 "$top/tests/tool/boltdb.py" >docker/buildkit/snapshots.db || stop "a database of BuildKit"
+mkdir docker/overlay2/abcdefghijklmnopqrstuvwxy
+touch -d '2 days ago' docker/overlay2/abcdefghijklmnopqrstuvwxy
+is "... unless it is BuildKit's" "$(d check)" ""
+rm -r docker/buildkit docker/overlay2/abcdefghijklmnopqrstuvwxy
+mv $i/repositories.json kept
+mkdir $i/repositories.json
+like "... and does not judge when a record cannot be read" "^note: unknown .*: unknown, since 'image/overlay2/repositories.json' is not a file" "$(d check)"
+rmdir $i/repositories.json
+mv kept $i/repositories.json
+mkdir -p $i/layerdb/sha256/$(id orphan)-1234-removing
+id orphan | tr -d '\n' >$i/layerdb/sha256/$(id orphan)-1234-removing/cache-id
+is "... nor what is being removed" "$(d check)" ""
+rm -r docker/overlay2/$(id orphan) docker/overlay2/$(id young) $i/layerdb/sha256/*-removing
+
+# ---- wrong stores -----------------------------------------------------------------------
+
+set_aside() { # FILE
+	mv "$1" kept
+	where=$1
+}
+put_back() {
+	rm -rf "$where"
+	mv kept "$where"
+}
+m=$i/layerdb/sha256/$middle
+for to in ../../../etc a/b .. . "" "$(printf 'x\ny')" "$(printf '%0300d' 1)"; do
+	set_aside $m/cache-id
+	printf %s "$to" >$m/cache-id
+	is "cache-id '$(printf %.10s "$to" | tr '\n' ' ')': the layer is not listed" "$(d ls -nr -o ID | grep -c $middle)" 0
+	fails 1 "cannot be used: .*'image/.*/cache-id'" "... nor used" d diff $middle
+	fails 1 "cannot be used" "... nor what is on it" d mount -r app:1 mnt
+	put_back
+done
+set_aside $m/cache-id
+ln -s "$T/docker/overlay2/l" $m/cache-id
+fails 1 "cannot be used" "a record that is a symlink" d diff $middle
+put_back
+set_aside $m/parent
+printf sha256:%s $third >$m/parent
+fails 1 "its id is not that of its diff id and its parent" "parents in a loop" d diff $middle
+like "... are told by check" "its id is not that" "$(d check)"
+put_back
+set_aside docker/overlay2/$cache_middle/diff
+ln -s / docker/overlay2/$cache_middle/diff
+fails 1 "" "a tree that is a symlink, mounted" d mount -r app:1 mnt
+fails 1 "" "... compared" d diff $middle
+put_back
+set_aside docker/overlay2/$cache_middle
+fails 3 "has vanished: Docker has removed it" "a layer that vanishes" d diff $middle
+put_back
+for file in $i/repositories.json docker/containers/$box/config.v2.json $i/imagedb/content/sha256/$config $m/diff; do
+	set_aside $file
+	truncate -s 2G $file
+	prlimit --as=400000000 ovlctl --root docker ls -nr -o ID >out 2>err
+	is "2 GB of ${file##*/} are not read" "$? $(grep -c $base out)" "0 1"
+	like "... and check says so" "File too large" "$(d check)"
+	printf '[[[[' >$file
+	is "... damaged: the others are listed" "$(d ls -nr -o ID | grep -c $base)" 1
+	put_back
+done
+set_aside $m
+is "a layer without its parent is listed" "$(d ls -nr -o ID,PARENT $third)" "$third $middle"
+fails 1 "its parent $(echo $middle | cut -c1-12) is not in the store" "... but not mounted" d mount -r app:1 mnt
+put_back
+is "all is as before" "$(d check)" ""
+done_testing
