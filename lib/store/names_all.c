@@ -352,12 +352,12 @@ int names_each(struct ovl_store *st,
 		return layer_foreign_names(st, fn, ctx);
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
 		char name[NAME_LEN_MAX + 1];
-		struct layer_ref ref;
+		struct layer_ref ref = {0};
 
 		if (!name_decode(file, name))
 			continue;
 		r = names_owner(st, names, file, &ref, NULL);
-		if (r == -EACCES && is_closed(st, &ref))
+		if (r == -EACCES && ref.drv && is_closed(st, &ref))
 			continue;
 		if (r < 0 && r != -EUCLEAN)
 			return err_sys(err, -r, "cannot read the name '%.60s'", file);
