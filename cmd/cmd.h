@@ -147,6 +147,7 @@ extern const struct cmd cmd_run;
 extern const struct cmd cmd_show;
 extern const struct cmd cmd_tag;
 extern const struct cmd cmd_umount;
+extern const struct cmd cmd_which;
 
 /* mount_helper.c: the program mount.ovlctl, by whose name this one may be called. */
 extern const struct cmd cmd_mount_helper;

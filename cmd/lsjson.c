@@ -60,6 +60,6 @@ int ls_print_json(struct lister *ls)
 	if (rc < 0)
 		json_decref(layers);
 	else
-		out_json_layers(layers);
+		out_json_list("layers", layers);
 	return rc;
 }

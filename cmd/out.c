@@ -20,7 +20,7 @@
 
 /* ---- names ------------------------------------------------------------------------ */
 
-void out_name_line(char kind, const char *name, size_t len)
+void out_name(const char *name, size_t len)
 {
 	char small[1024];
 	size_t size = 4 * len + 4;
@@ -28,12 +28,17 @@ void out_name_line(char kind, const char *name, size_t len)
 
 	if (!out)
 		return;
-	putchar_unlocked(kind);
-	putchar_unlocked(' ');
 	fputs_unlocked(ovl_escape(out, size, name, len), stdout);
-	putchar_unlocked('\n');
 	if (out != small)
 		free(out);
+}
+
+void out_name_line(char kind, const char *name, size_t len)
+{
+	putchar_unlocked(kind);
+	putchar_unlocked(' ');
+	out_name(name, len);
+	putchar_unlocked('\n');
 }
 
 char *out_shorten(char *shown)
@@ -118,11 +123,11 @@ json_t *out_json_time(int64_t seconds)
 	return json_string(out);
 }
 
-void out_json_layers(json_t *layers)
+void out_json_list(const char *key, json_t *list)
 {
 	json_t *o = json_object();
 
-	json_object_set_new(o, "layers", layers);
+	json_object_set_new(o, key, list);
 	if (json_dumpf(o, stdout, JSON_INDENT(2)) == 0)
 		putchar('\n');
 	json_decref(o);

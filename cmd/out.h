@@ -10,6 +10,8 @@
 
 #include "ovl.h"
 
+/* Prints a name, escaped. */
+void out_name(const char *name, size_t len);
 /* "K NAME\n", the name escaped. */
 void out_name_line(char kind, const char *name, size_t len);
 
@@ -26,8 +28,8 @@ void out_json_paths(json_t *o, const char *key, char *const *names);
 /* In RFC 3339, in UTC. */
 json_t *out_json_time(int64_t seconds);
 
-/* Prints {"layers": layers}, and releases them. */
-void out_json_layers(json_t *layers);
+/* Prints {KEY: list}, and releases it. */
+void out_json_list(const char *key, json_t *list);
 
 /*
  * A file that appears under its name when it is complete. The previous file stays until

@@ -30,7 +30,7 @@ static int run_show(struct run *run)
 	if (rc < 0)
 		json_decref(layers);
 	else
-		out_json_layers(layers);
+		out_json_list("layers", layers);
 	return rc;
 }
 

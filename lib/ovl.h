@@ -297,6 +297,52 @@ struct ovl_change {
 int ovl_diff(struct ovl_store *st, const char *layer, const char *base,
 	int (*fn)(void *ctx, const struct ovl_change *c), void *ctx, struct ovl_err *err);
 
+/* What a layer does to a path of the layers below it. */
+enum ovl_deed {
+	OVL_ADDED = 1, /* nothing was there */
+	OVL_DATA = 2,
+	OVL_MODE = 4,
+	OVL_OWNER = 8,
+	OVL_XATTR = 16,
+	OVL_TIME = 32,
+	OVL_TYPE = 64, /* something of another type was there */
+	OVL_DELETED = 128,
+	OVL_OPAQUE = 256 /* hides it, or what is in it, by an opaque directory */
+};
+
+/* A layer that has, changes or hides a path. */
+struct ovl_origin {
+	struct ovl_id id; /* empty: no layer but the directory that one is on... */
+	char link[27];
+	char label[201]; /* its first name, else the first 12 digits of its id */
+	const char *dir; /* ...which is this; else NULL */
+	unsigned what; /* enum ovl_deed; 0: it has it as it is below */
+};
+
+struct ovl_traced {
+	const char *path; /* as it was given */
+	bool exists;
+	const struct ovl_origin *layer; /* nearest first; the first has it if it exists */
+	size_t n;
+};
+
+struct ovl_which {
+	const char *layer;
+	char *const *paths; /* NULL-terminated */
+	bool all; /* all layers and all that they do; else only the first, without */
+	/* Called for each path. If it returns anything but 0, the work ends with that. */
+	int (*fn)(void *ctx, const struct ovl_traced *t);
+	void *ctx;
+};
+
+/*
+ * Finds the layers that paths come from, without a mount. A path is looked up as by a process
+ * that is chrooted to a mount of the layer; its last component is not followed. That one does
+ * not exist is an error after all others were looked up; all errors but the last are told as
+ * OVL_PROBLEM. The layer is locked (shared).
+ */
+int ovl_which(struct ovl_store *st, const struct ovl_which *req, struct ovl_err *err);
+
 /*
  * Carries the changes of a layer on a directory of the host into that directory, and then
  * removes the layer, unless only some paths were asked for. What changed in the directory

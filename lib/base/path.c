@@ -55,6 +55,13 @@ int path_clean(const char *raw, unsigned max_depth, struct buf *out, struct ovl_
 	return out->failed ? err_nomem(err) : 0;
 }
 
+void path_add(struct buf *path, const char *name)
+{
+	if (path->len)
+		buf_adds(path, "/");
+	buf_adds(path, name);
+}
+
 const char *path_base(const char *clean)
 {
 	const char *slash = strrchr(clean, '/');

@@ -22,6 +22,9 @@
 
 int path_clean(const char *raw, unsigned max_depth, struct buf *out, struct ovl_err *err);
 
+/* Adds a component to a clean path. */
+void path_add(struct buf *path, const char *name);
+
 /* The last component of a clean path. */
 const char *path_base(const char *clean);
 

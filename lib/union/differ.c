@@ -13,42 +13,45 @@
 struct file {
 	const struct merged *in;
 	unsigned at; /* index of its directory in in */
-	int dirfd;
-	const char *name;
-	struct stat st;
+	struct differ_at it;
 };
 
 static int find_file(const struct merged *s, const char *name, struct file *out)
 {
-	int r = view_stat(&s->dir, name, &out->st, &out->at);
+	int r = view_stat(&s->dir, name, &out->it.st, &out->at);
 
 	if (r <= 0) {
 		errno = r ? errno : ENOENT;
 		return -1;
 	}
 	out->in = s;
-	out->dirfd = s->dir.fd[out->at];
-	out->name = name;
+	out->it.dirfd = s->dir.fd[out->at];
+	out->it.name = name;
 	return 0;
 }
 
-static bool owner_differs(const struct stat *a, const struct stat *b)
+/* What stat(2) shows, as bits of enum ovl_deed. */
+static int stat_differs(const struct stat *a, const struct stat *b)
 {
-	return a->st_mode != b->st_mode || a->st_uid != b->st_uid ||
-		a->st_gid != b->st_gid;
-}
+	int bits = 0;
 
-static bool stat_differs(const struct stat *a, const struct stat *b)
-{
-	if (owner_differs(a, b) || a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
+	if ((a->st_mode ^ b->st_mode) & S_IFMT)
+		return OVL_TYPE;
+	if (a->st_mode != b->st_mode)
+		bits |= OVL_MODE;
+	if (a->st_uid != b->st_uid || a->st_gid != b->st_gid)
+		bits |= OVL_OWNER;
+	if (a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
 		a->st_mtim.tv_nsec != b->st_mtim.tv_nsec)
-		return true;
-	if (S_ISCHR(a->st_mode) || S_ISBLK(a->st_mode))
-		return a->st_rdev != b->st_rdev;
-	return !S_ISDIR(a->st_mode) && a->st_size != b->st_size;
+		bits |= OVL_TIME;
+	if (S_ISCHR(a->st_mode) || S_ISBLK(a->st_mode) ?
+			a->st_rdev != b->st_rdev :
+			!S_ISDIR(a->st_mode) && a->st_size != b->st_size)
+		bits |= OVL_DATA;
+	return bits;
 }
 
-static int link_differs(const struct file *a, const struct file *b)
+static int link_differs(const struct differ_at *a, const struct differ_at *b)
 {
 	auto_buf x = {0};
 	auto_buf y = {0};
@@ -60,7 +63,8 @@ static int link_differs(const struct file *a, const struct file *b)
 }
 
 /* Names and values of the xattrs that a layer keeps of a file, in one buffer. */
-static int xattrs_of(const struct file *f, const struct xattr_policy *xp, struct buf *out)
+static int xattrs_of(
+	const struct differ_at *f, const struct xattr_policy *xp, struct buf *out)
 {
 	auto_buf names = {0};
 	auto_buf value = {0};
@@ -86,8 +90,8 @@ static int xattrs_of(const struct file *f, const struct xattr_policy *xp, struct
 	return 0;
 }
 
-static int xattrs_differ(
-	const struct file *a, const struct file *b, const struct xattr_policy *xp)
+static int xattrs_differ(const struct differ_at *a, const struct differ_at *b,
+	const struct xattr_policy *xp)
 {
 	auto_buf x = {0};
 	auto_buf y = {0};
@@ -98,22 +102,25 @@ static int xattrs_differ(
 }
 
 /* The sizes are the same. Metacopy files on top of the same lower file have its data. */
-static int content_differs(
-	const struct file *a, const struct file *b, const atomic_int *stop)
+static int data_differs(int a, int b, off_t size, const atomic_int *stop)
 {
-	auto_fd fa = merged_open_file(a->in, a->at, a->name);
-	auto_fd fb = -1;
 	struct stat x;
 	struct stat y;
 
-	if (fa < 0)
-		return -1;
-	fb = merged_open_file(b->in, b->at, b->name);
-	if (fb < 0 || fstat(fa, &x) < 0 || fstat(fb, &y) < 0)
+	if (fstat(a, &x) < 0 || fstat(b, &y) < 0)
 		return -1;
 	if (x.st_dev == y.st_dev && x.st_ino == y.st_ino)
 		return 0;
-	return fs_data_differs(fa, fb, a->st.st_size, stop);
+	return fs_data_differs(a, b, size, stop);
+}
+
+static int content_differs(
+	const struct file *a, const struct file *b, const atomic_int *stop)
+{
+	auto_fd fa = merged_open_file(a->in, a->at, a->it.name);
+	auto_fd fb = fa < 0 ? -1 : merged_open_file(b->in, b->at, b->it.name);
+
+	return fb < 0 ? -1 : data_differs(fa, fb, a->it.st.st_size, stop);
 }
 
 int differ_file(const struct merged *a, const struct merged *b, const char *name,
@@ -121,30 +128,73 @@ int differ_file(const struct merged *a, const struct merged *b, const char *name
 {
 	struct file x;
 	struct file y;
+	const struct stat *st = &x.it.st;
 	int r;
 
 	if (find_file(a, name, &x) < 0 || find_file(b, name, &y) < 0)
 		return -1;
-	if (x.st.st_dev == y.st.st_dev && x.st.st_ino == y.st.st_ino)
+	if (st->st_dev == y.it.st.st_dev && st->st_ino == y.it.st.st_ino)
 		return 0;
-	if (stat_differs(&x.st, &y.st))
+	if (stat_differs(st, &y.it.st))
 		return 1;
-	r = xattrs_differ(&x, &y, xp);
+	r = xattrs_differ(&x.it, &y.it, xp);
 	if (r)
 		return r;
-	if (S_ISLNK(x.st.st_mode))
-		return link_differs(&x, &y);
-	if (!S_ISREG(x.st.st_mode) || x.st.st_size == 0)
+	if (S_ISLNK(st->st_mode))
+		return link_differs(&x.it, &y.it);
+	if (!S_ISREG(st->st_mode) || st->st_size == 0)
 		return 0;
 	return content_differs(&x, &y, stop);
 }
 
 int differ_dir(int a, int b, const struct xattr_policy *xp)
 {
-	struct file x = {.dirfd = a};
-	struct file y = {.dirfd = b};
+	struct differ_at x = {.dirfd = a};
+	struct differ_at y = {.dirfd = b};
 
 	if (fstat(a, &x.st) < 0 || fstat(b, &y.st) < 0)
 		return -1;
-	return owner_differs(&x.st, &y.st) ? 1 : xattrs_differ(&x, &y, xp);
+	return stat_differs(&x.st, &y.st) & (OVL_TYPE | OVL_MODE | OVL_OWNER) ?
+		1 :
+		xattrs_differ(&x, &y, xp);
+}
+
+static int open_at(const struct differ_at *f)
+{
+	return openat(f->dirfd, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* 1 if the data differ, which have the same size; 0, -1. */
+static int data_of(
+	const struct differ_at *a, const struct differ_at *b, const atomic_int *stop)
+{
+	auto_fd fa = -1;
+	auto_fd fb = -1;
+
+	if (S_ISLNK(a->st.st_mode))
+		return link_differs(a, b);
+	if (!S_ISREG(a->st.st_mode) || a->st.st_size == 0)
+		return 0;
+	fa = open_at(a);
+	fb = fa < 0 ? -1 : open_at(b);
+	return fb < 0 ? -1 : data_differs(fa, fb, a->st.st_size, stop);
+}
+
+int differ_what(const struct differ_at *a, const struct differ_at *b, bool data,
+	const struct xattr_policy *xp, const atomic_int *stop)
+{
+	int bits = stat_differs(&a->st, &b->st);
+	int r;
+
+	if (bits & OVL_TYPE)
+		return bits;
+	r = xattrs_differ(a, b, xp);
+	if (r > 0)
+		bits |= OVL_XATTR;
+	if (r >= 0 && data && !(bits & OVL_DATA)) {
+		r = data_of(a, b, stop);
+		if (r > 0)
+			bits |= OVL_DATA;
+	}
+	return r < 0 ? -1 : bits;
 }

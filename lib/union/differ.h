@@ -1,12 +1,15 @@
 /*
- * Compares a file in two merged directories.
+ * Compares two files, in all that a layer keeps of them.
  */
 #ifndef OVL_DIFFER_H
 #define OVL_DIFFER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/stat.h>
 
 #include "base/xattr.h"
+#include "ovl.h"
 #include "union/merged.h"
 
 /*
@@ -20,5 +23,20 @@ int differ_file(const struct merged *a, const struct merged *b, const char *name
 
 /* The same for the owner, mode and xattrs of two open directories. */
 int differ_dir(int a, int b, const struct xattr_policy *xp);
+
+/* A file in an open directory, with what fstatat(2) says of it. */
+struct differ_at {
+	int dirfd;
+	const char *name;
+	struct stat st;
+};
+
+/*
+ * What differs between two files, as bits of enum ovl_deed: OVL_TYPE alone, or some of
+ * OVL_DATA (a symlink's target, a device's number), OVL_MODE, OVL_OWNER, OVL_XATTR, OVL_TIME.
+ * -1 with errno. Without data, files of one size have the same data.
+ */
+int differ_what(const struct differ_at *a, const struct differ_at *b, bool data,
+	const struct xattr_policy *xp, const atomic_int *stop);
 
 #endif

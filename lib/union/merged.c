@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/levels.h"
 #include "base/path.h"
 #include "union/merged.h"
 
@@ -102,6 +103,152 @@ int merged_child(const struct merged *s, const char *name, struct merged *out)
 	}
 	*out = made;
 	return 0;
+}
+
+/* ---- paths ------------------------------------------------------------------------ */
+
+#define MOST_LINKS 40 /* that one lookup follows, as in the kernel */
+#define NEAR       4
+
+/* On the way to a path. */
+struct lookup {
+	const struct merged *root;
+	struct levels dirs; /* of struct merged, down from the root */
+	struct buf rest; /* from at on, still to be looked up */
+	size_t at;
+	struct buf *out; /* the path of the last of dirs */
+	unsigned links;
+};
+
+static int open_level(void *ctx, const void *up, const char *name, void *dir)
+{
+	(void)ctx;
+	if (merged_child(up, name, dir) < 0)
+		return -1;
+	return ((struct merged *)dir)->dir.n ? 0 : fs_fail(ENOENT);
+}
+
+static void close_level(void *ctx, void *dir)
+{
+	const struct lookup *l = ctx;
+	struct merged *m = dir;
+
+	if (m->dir.fd != l->root->dir.fd)
+		merged_close(m);
+}
+
+static void to_parent(struct lookup *l)
+{
+	const char *slash = strrchr(l->out->data, '/');
+
+	if (l->dirs.n == 1)
+		return;
+	levels_pop(&l->dirs);
+	buf_cut(l->out, slash ? (size_t)(slash - l->out->data) : 0);
+}
+
+/* Puts a symlink's target before the rest. */
+static int follow(struct lookup *l, int dirfd, const char *name)
+{
+	auto_buf target = {0};
+
+	if (++l->links > MOST_LINKS)
+		return fs_fail(ELOOP);
+	if (fs_readlink(dirfd, name, 1 << 16, &target) < 0)
+		return -1;
+	while (*target.data == '/' && l->dirs.n > 1)
+		to_parent(l);
+	buf_adds(&target, l->rest.data + l->at);
+	if (target.failed)
+		return fs_fail(ENOMEM);
+	buf_release(&l->rest);
+	l->rest = steal(target);
+	l->at = 0;
+	return 0;
+}
+
+static int look_up(struct lookup *l, const char *name)
+{
+	const struct merged *in = levels_open(&l->dirs, l->dirs.n - 1);
+	bool last = !l->rest.data[l->at];
+	struct stat st;
+	unsigned at;
+	int r;
+
+	if (!in)
+		return -1;
+	r = view_stat(&in->dir, name, &st, &at);
+	if (r <= 0)
+		return r < 0 ? -1 : fs_fail(ENOENT);
+	if (S_ISLNK(st.st_mode) && !last)
+		return follow(l, in->dir.fd[at], name);
+	if (!S_ISDIR(st.st_mode) && !last)
+		return fs_fail(ENOTDIR);
+	if (S_ISDIR(st.st_mode) && !levels_push(&l->dirs, name))
+		return -1;
+	path_add(l->out, name);
+	return 0;
+}
+
+/* The next name of the rest, for the caller to free; "" at its end. NULL: out of memory. */
+static char *next_name(struct lookup *l)
+{
+	const char *p = l->rest.data + l->at;
+	size_t slashes = strspn(p, "/");
+	size_t n = strcspn(p + slashes, "/");
+
+	l->at += slashes + n;
+	return strndup(p + slashes, n);
+}
+
+static int look_up_all(struct lookup *l)
+{
+	int lost = 0;
+
+	for (;;) {
+		auto_free char *name = next_name(l);
+		bool up = name && strcmp(name, "..") == 0;
+
+		if (!name)
+			return fs_fail(ENOMEM);
+		if (!*name || (up && lost))
+			return lost ? fs_fail(lost) : 0;
+		if (up)
+			to_parent(l);
+		else if (strcmp(name, ".") == 0)
+			continue;
+		else if (!lost && look_up(l, name) < 0 && (lost = errno) != ENOENT &&
+			lost != ENOTDIR)
+			return -1;
+		if (lost)
+			path_add(l->out, name);
+	}
+}
+
+int merged_resolve(const struct merged *root, const char *path, struct buf *out)
+{
+	struct lookup l = {.root = root,
+		.out = out,
+		.dirs = {.size = sizeof(struct merged),
+			.near = NEAR,
+			.open = open_level,
+			.close = close_level,
+			.ctx = &l}};
+	struct merged *top = levels_push(&l.dirs, "");
+	int rc = top ? 0 : -1;
+
+	buf_clear(out);
+	buf_add(out, "", 0);
+	buf_adds(&l.rest, path);
+	if (out->failed || l.rest.failed)
+		rc = fs_fail(ENOMEM);
+	if (rc == 0) {
+		*top = *root;
+		rc = look_up_all(&l);
+	}
+	levels_release(&l.dirs);
+	buf_release(&l.rest);
+	return out->failed ? fs_fail(ENOMEM) : rc;
 }
 
 /* ---- files ------------------------------------------------------------------------ */

@@ -42,6 +42,14 @@ int merged_of_upper(const struct merged *s, const struct view *lowers, const cha
 	struct merged *out, enum merged_kind *how);
 
 /*
+ * Looks up a path as a process chrooted to the merged directory would: *out is the same path
+ * without symlinks, "." and ".."; empty for the root. The last component is followed only if
+ * a slash comes after it. -1 with errno; if that is ENOENT or ENOTDIR, *out is what was found
+ * and the names after that, up to a "..".
+ */
+int merged_resolve(const struct merged *root, const char *path, struct buf *out);
+
+/*
  * Opens the data of the regular file name, which is in directory at of s: the file
  * itself, or the lower file that a metacopy leads to. -1 with errno.
  */

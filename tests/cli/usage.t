@@ -75,7 +75,7 @@ fails 1 "the stamp of store .* is damaged" "a driver nobody knows" ovlctl --root
 
 # Help.
 ovlctl --help >help
-is "--help: one screen" "$([ "$(wc -l <help)" -le 34 ] && echo yes)" yes
+is "--help: one screen" "$([ "$(wc -l <help)" -le 36 ] && echo yes)" yes
 is "--help: no line is too long" "$(awk 'length > 80' help)" ""
 for c in import create mount umount run diff commit export tag rm ls show check prune help; do
 	like "--help names $c" "^  $c " "$(cat help)"

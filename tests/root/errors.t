@@ -320,6 +320,9 @@ try "show" ovlctl show b
 try "diff" ovlctl diff w
 try "diff -J" ovlctl diff -J w
 try "diff of two" ovlctl diff w a
+try "which" ovlctl which w new d/new imp/f
+try "which -a" ovlctl which -a w / d/new imp/f
+try "which -J" ovlctl which -aJ w d/new imp/f
 try "check --content" ovlctl check --content
 undone() { ovlctl umount -a 2>/dev/null; }
 again="already mounted|is taken" mounts=yes

@@ -114,7 +114,7 @@ if truncate -s 7M disk && mkfs.ext4 -q -b 1024 -N 200 disk 2>/dev/null && mount 
 	refuses "read-only: rm" ovlctl rm w
 	refuses "read-only: export to it" ovlctl export a fs/out
 	refuses "read-only: diff -o to it" ovlctl diff -o fs/x.tar a
-	for command in "ls" "show w" "diff w" "diff a" "check" "export a -" "export w dir" \
+	for command in "ls" "show w" "diff w" "which w /" "diff a" "check" "export a -" "export w dir" \
 		"diff -o x.tar w" "diff --tar a" "prune --dry-run" "prune" "mount -r a target" "umount a"; do
 		ok "read-only: $command" ovlctl $command
 	done

@@ -111,6 +111,7 @@ named() { :; }
 try "rm -r" "ovlctl rm -f -r a"
 try "tag --force" "ovlctl tag --force a b"
 try "tag -d" "ovlctl tag -d b" "no such name"
+try "which" "ovlctl which -a w d/new x"
 # The host has what the layers do not.
 host=
 for d in /bin /lib /lib64 /usr; do

@@ -97,7 +97,7 @@ ok "mount waits" ovlctl mount wanted
 is "... and says nothing where nobody sees it" "$(cat "$T/.err")" ""
 wait
 ovlctl umount wanted
-for c in 'diff wanted' 'commit --keep wanted' 'rm -r wanted'; do
+for c in 'diff wanted' 'which -a wanted f' 'commit --keep wanted' 'rm -r wanted'; do
 	flock 8
 	(sleep 0.3; flock -u 8) &
 	ok "--wait 60 $c: waits until it is free" ovlctl --wait 60 $c

@@ -187,7 +187,7 @@ fi
 into_nothing() {
 	perl -e 'pipe(R, W); close R; $SIG{PIPE} = "DEFAULT"; open STDOUT, ">&", \*W; exec @ARGV' "$@" 2>err
 }
-for command in "ls" "ls -J" "show w" "diff w" "diff -J w" "diff -z w" "diff --tar w" "export w -" \
+for command in "ls" "ls -J" "show w" "diff w" "diff -J w" "diff -z w" "which w /" "which -J w /" "diff --tar w" "export w -" \
 	"export --format docker big -" "check" "--help"; do
 	[ "$command" != check ] || mkdir -p "$OVLCTL_ROOT/staging/x/y"
 	into_nothing ovlctl $command
@@ -216,7 +216,7 @@ rm "$d/sock"
 # their place; without a standard output that it needs it does nothing.
 state >before
 for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
-	for command in "import -n x big.tar" "create -n x a" "mount w" "commit -n x w" "ls" "show w" "diff w" \
+	for command in "import -n x big.tar" "create -n x a" "mount w" "commit -n x w" "ls" "show w" "diff w" "which -a w /" \
 		"check" "prune" "diff --tar w" "export w -"; do
 		case $closed in
 		*'>&-'*) [ "$closed" = '2>&-' ] || {
