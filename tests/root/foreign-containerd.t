@@ -16,6 +16,7 @@ file name=d/below data=below\n mtime=1700000000
 file name=gone data=gone\n
 link name=joined link=gone
 symlink name=s link=d/below
+file name=o/hidden data=1
 end
 E2
 printf 'dir name=d\nfile name=d/.wh.below\nfile name=d/new data=new\\n mode=0600\nend\n' >2.lines
@@ -196,6 +197,20 @@ $c check >check.out 2>&1
 like "but an old directory that no record names" snapshots/77 "$(cat check.out)"
 no "... and nothing else" grep -v snapshots/77 check.out
 rmdir c/$snapshotter/snapshots/77
+
+# ---- of an ordinary user, whose opaque directories have another xattr
+cp -a c users
+chown -R 1000:1000 users
+for i in 1 2 3; do
+	for x in $(cd users/$snapshotter/snapshots/$i/fs && getfattr -R -h -n trusted.overlay.opaque . 2>/dev/null | sed -n 's/^# file: //p'); do
+		need - setfattr -h -x trusted.overlay.opaque users/$snapshotter/snapshots/$i/fs/$x
+		need - setfattr -h -n user.overlay.opaque -v y users/$snapshotter/snapshots/$i/fs/$x
+	done
+done
+is "the user's diff" "$(ovlctl --root users diff "$chain3" | tr '\n' ,)" "D /gone,C /o,A /o/f,D /o/hidden,"
+need - ovlctl --root users mount -r "$chain3" m
+is "the user's mount" "$(ls m/o)" f
+need - umount m
 
 # ---- stores that are wrong: one line, at once
 cp -a c wrong
