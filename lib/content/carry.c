@@ -113,9 +113,10 @@ static int clear(const struct carry *c, int dirfd, const char *name)
 		fs_rmtree(c->temp, CARRY_GONE, c->l->st->cfg.stop);
 }
 
-static int clear_hidden(struct carry *c, int below, const char *name, struct ovl_err *err)
+static int clear_hidden(struct carry *c, const struct carry_pair *dir, const char *name,
+	struct ovl_err *err)
 {
-	return clear(c, below, name) < 0 ?
+	return clear(c, dir->below, name) < 0 ?
 		err_sys(err, errno, "cannot remove %s", Q(name)) :
 		0;
 }

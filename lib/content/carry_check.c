@@ -49,18 +49,6 @@ static int conflict(struct carry *c, const char *path, struct ovl_err *err)
 	return 0;
 }
 
-static bool has_changed(const struct carry *c, const struct stat *st)
-{
-	return ondir_is_later(c->on, &st->st_ctim) &&
-		!carry_noted(c, S_ISDIR(st->st_mode) ? 'd' : 'f', st);
-}
-
-static bool more_than_names(const struct stat *st)
-{
-	return st->st_ctim.tv_sec != st->st_mtim.tv_sec ||
-		st->st_ctim.tv_nsec != st->st_mtim.tv_nsec;
-}
-
 /* A file that is about to lose a name: the others get a new ctime by that. */
 static int note_file(struct carry *c, const struct stat *st)
 {
@@ -89,7 +77,7 @@ static int file_differs(const struct carry *c, const struct carry_step *s)
 static int check_file(struct carry *c, const struct carry_step *s,
 	const struct stat *have, struct ovl_err *err)
 {
-	int r = s->in->fresh || has_changed(c, have);
+	int r = s->in->fresh || carry_changed(c, have);
 
 	if (r && s->wanted)
 		r = file_differs(c, s);
@@ -107,7 +95,7 @@ static int check_meta(struct carry *c, const struct carry_pair *dir, const char 
 
 	if (fstat(dir->below, &st) < 0)
 		return fail(path, err);
-	r = wanted && has_changed(c, &st);
+	r = wanted && carry_changed(c, &st);
 	if (r)
 		r = differ_dir(dir->upper, dir->below, &bare);
 	if (r < 0 || carry_note_add(c, 'd', &st, false) < 0)
@@ -134,14 +122,15 @@ static bool is_moved(const struct carry *c, const char *path)
 }
 
 /* Remembers what will be removed, for when it is known what moves away from it before. */
-static int note_gone(struct carry *c, int below, const char *name, struct ovl_err *err)
+static int note_gone(struct carry *c, const struct carry_pair *dir, const char *name,
+	struct ovl_err *err)
 {
 	auto_buf path = {0};
 
-	if (fs_path_below(c->on->fd, below, &path) < 0)
+	if (fs_path_below(c->on->fd, dir->below, &path) < 0)
 		return fail(name, err);
 	buf_addf(&path, "%s%s", path.len ? "/" : "", name);
-	if (path.failed || namelist_add(&c->gone, 0, path.data) < 0)
+	if (path.failed || namelist_add(&c->gone, dir->fresh, path.data) < 0)
 		return err_nomem(err);
 	return 0;
 }
@@ -168,8 +157,8 @@ static int note_going(struct carry *c, const struct stat *st, bool top)
 	return note_file(c, st);
 }
 
-static int check_going(
-	struct carry *c, struct walk *w, const char *path, struct ovl_err *err)
+static int check_going(struct carry *c, struct walk *w, const char *path, bool fresh,
+	struct ovl_err *err)
 {
 	struct stat st;
 	bool changed;
@@ -180,12 +169,12 @@ static int check_going(
 		return errno == ENOENT ? 0 : fail(path, err);
 	if (note_going(c, &st, !w->path.len) < 0)
 		return err_nomem(err);
-	changed = has_changed(c, &st);
+	changed = fresh || carry_changed(c, &st);
 	if (S_ISDIR(st.st_mode)) {
 		/* What counts is what is in it; but all of that is new if the directory
 		 * was moved here. */
 		changed = changed &&
-			(more_than_names(&st) ||
+			(carry_meta_changed(c, &st) ||
 				(w->path.len && is_new_dir(c, w->fd[0], w->name)));
 		if (walk_enter(w) < 0)
 			return fail(path, err);
@@ -198,7 +187,7 @@ static int open_here(int dirfd, const char *name)
 	return fs_open_unmounted(dirfd, name, O_RDONLY | O_CLOEXEC);
 }
 
-static int check_gone(struct carry *c, const char *top, struct ovl_err *err)
+static int check_gone(struct carry *c, const char *top, bool fresh, struct ovl_err *err)
 {
 	const char *base = path_base(top);
 	auto_free char *up = strndup(top, (size_t)(base - top));
@@ -216,7 +205,7 @@ static int check_gone(struct carry *c, const char *top, struct ovl_err *err)
 		if (store_stopped(c->l->st))
 			rc = err_stopped(err);
 		else if (r == WALK_NAME)
-			rc = check_going(c, &w, path.data, err);
+			rc = check_going(c, &w, path.data, fresh, err);
 	}
 	return rc == 0 && r < 0 ? fail(top, err) : rc;
 }
@@ -259,7 +248,7 @@ static int check_merge(struct carry *c, const struct carry_step *s,
 	if (have && !S_ISDIR(have->st_mode))
 		rc = check_file(c, s, have, err);
 	else if (have && (dir->below < 0 || st.st_ino != have->st_ino))
-		rc = note_gone(c, s->in->below, s->name, err);
+		rc = note_gone(c, s->in, s->name, err);
 	if (rc == 0 && dir->below >= 0)
 		rc = check_meta(c, dir, s->path, s->wanted, err);
 	return rc == 0 ? carry_hidden(c, dir, s->path, note_gone, err) : rc;
@@ -276,10 +265,11 @@ static int check_dir(struct carry *c, const struct carry_step *s, const struct s
 	int r = upper < 0 ? -1 : wh_redirect(xp, upper, NULL, &to);
 	int rc = 0;
 
-	if (r < 0 || wh_dir_marks(xp, upper, &dir.marks) < 0 ||
-		carry_origin(c, s->in->below, upper, s->name, &below) < 0)
+	if (r < 0 || carry_origin(c, s->in->below, upper, s->name, &below) < 0)
 		return fail(s->path, err);
 	dir.below = below;
+	if (carry_marks(c, &dir, s->in) < 0)
+		return fail(s->path, err);
 	if (r > 0)
 		rc = note_moved(c, s, below, err);
 	return rc == 0 ? check_merge(c, s, &dir, have, err) : rc;
@@ -320,7 +310,7 @@ static int check_one(struct carry *c, const struct carry_step *s, struct ovl_err
 	if (rc < 0 || !there)
 		return rc;
 	if (s->whiteout || S_ISDIR(have.st_mode))
-		return note_gone(c, s->in->below, s->name, err);
+		return note_gone(c, s->in, s->name, err);
 	return check_file(c, s, &have, err);
 }
 
@@ -353,7 +343,8 @@ int carry_check(struct carry *c, struct ovl_err *err)
 	if (rc == 0 && c->n_moved)
 		qsort(c->moved, c->n_moved, sizeof(*c->moved), by_from);
 	for (size_t i = 0; i < c->gone.n && rc == 0; i++)
-		rc = check_gone(c, namelist_name(&c->gone, i), err);
+		rc = check_gone(
+			c, namelist_name(&c->gone, i), namelist_type(&c->gone, i), err);
 	if (rc < 0 || !c->conflicts || c->force)
 		return rc;
 	return err_say(err, ESTALE,

@@ -88,7 +88,8 @@ static bool fits(const struct carry_note *n, const struct stat *st)
 		(n->at.tv_sec == t->tv_sec && n->at.tv_nsec == t->tv_nsec);
 }
 
-bool carry_noted(const struct carry *c, char kind, const struct stat *st)
+/* Is the change of apply's making? */
+static bool is_noted(const struct carry *c, char kind, const struct stat *st)
 {
 	const struct carry_note key = {.kind = kind, .inode = st->st_ino};
 	const struct carry_note *n = c->n_notes ?
@@ -98,6 +99,19 @@ bool carry_noted(const struct carry *c, char kind, const struct stat *st)
 	while (n && n + 1 < c->note + c->n_notes && by_inode(n, n + 1) == 0)
 		n++;
 	return n && fits(n, st);
+}
+
+bool carry_changed(const struct carry *c, const struct stat *st)
+{
+	return ondir_is_later(c->on, &st->st_ctim) &&
+		!is_noted(c, S_ISDIR(st->st_mode) ? 'd' : 'f', st);
+}
+
+bool carry_meta_changed(const struct carry *c, const struct stat *st)
+{
+	return carry_changed(c, st) &&
+		(st->st_ctim.tv_sec != st->st_mtim.tv_sec ||
+			st->st_ctim.tv_nsec != st->st_mtim.tv_nsec);
 }
 
 int carry_notes_write(struct carry *c, struct ovl_err *err)

@@ -14,7 +14,7 @@ struct carry_pair {
 	int below; /* -1: none */
 	enum wh_dir marks;
 	bool opaque; /* or something that it is in */
-	/* The layer's is new: what is in the other one, if it is there, is new as well. */
+	/* The layer was not made on the other one: what is in that is new to it. */
 	bool fresh;
 	bool open; /* or all is zero, as above the root of the walk */
 };
@@ -42,10 +42,14 @@ int carry_walk(struct carry *c, carry_fn fn, struct ovl_err *err);
 int carry_origin(const struct carry *c, int below, int upper, const char *name, int *out);
 int carry_open_below(int dirfd, const char *name, int *out);
 
+/* Sets what the open pair says of itself. above: NULL for the root. */
+int carry_marks(
+	const struct carry *c, struct carry_pair *p, const struct carry_pair *above);
 /* Calls fn for the names below, as far as they are wanted, that the layer's directory path
  * hides if it is opaque. */
 int carry_hidden(struct carry *c, const struct carry_pair *dir, const char *path,
-	int (*fn)(struct carry *c, int below, const char *name, struct ovl_err *err),
+	int (*fn)(struct carry *c, const struct carry_pair *dir, const char *name,
+		struct ovl_err *err),
 	struct ovl_err *err);
 
 /* The name of something in the temporary directory. */
@@ -65,8 +69,10 @@ int carry_unescape(const struct carry *c, int dirfd, const char *name);
 
 int carry_notes_read(struct carry *c, struct ovl_err *err);
 int carry_note_add(struct carry *c, char kind, const struct stat *st, bool done);
-/* True if the change of that file or directory is of apply's making. */
-bool carry_noted(const struct carry *c, char kind, const struct stat *st);
+/* Has the file or directory been changed since the layer was made, by others? */
+bool carry_changed(const struct carry *c, const struct stat *st);
+/* And not only by adding or removing a name? */
+bool carry_meta_changed(const struct carry *c, const struct stat *st);
 int carry_notes_write(struct carry *c, struct ovl_err *err);
 
 #endif

@@ -98,21 +98,32 @@ static void pair_close(void *ctx, void *dir)
 	p->open = false;
 }
 
-static int set_fresh(
+/* Without a handle to compare, a directory that was moved has a new ctime, and its old mtime. */
+static int was_moved(const struct carry *c, int below)
+{
+	struct stat st;
+
+	return below < 0 ? 0 : fstat(below, &st) < 0 ? -1 : carry_meta_changed(c, &st);
+}
+
+int carry_marks(
 	const struct carry *c, struct carry_pair *p, const struct carry_pair *above)
 {
 	const struct xattr_policy *xp = &c->l->st->xattrs;
-	int r;
+	enum wh_origin from;
+	int moved = was_moved(c, p->below);
 
-	if (wh_dir_marks(xp, p->upper, &p->marks) < 0)
+	if (moved < 0 || wh_dir_marks(xp, p->upper, &p->marks) < 0)
 		return -1;
 	/* The root has no origin, and its opaque mark is ignored. */
 	if (!above)
 		return 0;
-	r = above->fresh ? 0 : wh_has_origin(xp, p->upper);
+	if (wh_origin(xp, p->upper, p->below, &from) < 0)
+		return -1;
 	p->opaque = above->opaque || p->marks == WH_OPAQUE_Y;
-	p->fresh = r == 0 && !p->opaque;
-	return r < 0 ? -1 : 0;
+	p->fresh = from == WH_ORIGIN_OTHER || (from == WH_ORIGIN_NONE && !p->opaque) ||
+		(from != WH_ORIGIN_SAME && (above->fresh || moved));
+	return 0;
 }
 
 static int pair_open(void *ctx, const void *up, const char *name, void *dir)
@@ -132,7 +143,7 @@ static int pair_open(void *ctx, const void *up, const char *name, void *dir)
 	else
 		rc = carry_origin(c, above->below, p.upper, name, &p.below);
 	if (rc < 0 || (root && p.below < 0) ||
-		set_fresh(c, &p, root ? NULL : above) < 0) {
+		carry_marks(c, &p, root ? NULL : above) < 0) {
 		pair_close(NULL, &p);
 		return -1;
 	}
@@ -228,7 +239,8 @@ static int is_hidden(struct carry *c, int upper, const char *path, const char *n
 }
 
 int carry_hidden(struct carry *c, const struct carry_pair *dir, const char *path,
-	int (*fn)(struct carry *c, int below, const char *name, struct ovl_err *err),
+	int (*fn)(struct carry *c, const struct carry_pair *dir, const char *name,
+		struct ovl_err *err),
 	struct ovl_err *err)
 {
 	auto_namelist names = {0};
@@ -243,7 +255,7 @@ int carry_hidden(struct carry *c, const struct carry_pair *dir, const char *path
 	for (size_t i = 0; i < names.n && r >= 0 && rc == 0; i++) {
 		r = is_hidden(c, dir->upper, path, namelist_name(&names, i));
 		if (r > 0)
-			rc = fn(c, dir->below, namelist_name(&names, i), err);
+			rc = fn(c, dir, namelist_name(&names, i), err);
 	}
 	return r < 0 ? err_sys(err, errno, "cannot read %s", Q(path)) : rc;
 }

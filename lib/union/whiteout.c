@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Whiteouts and opaque marks, in all their forms on disk and in a tar. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -118,9 +119,38 @@ int wh_redirect(
 	return has_none() ? 0 : -1;
 }
 
-int wh_has_origin(const struct xattr_policy *p, int dirfd)
+/* The mark is a file handle: VERSION MAGIC LENGTH FLAGS TYPE UUID[16] HANDLE. */
+enum { FH_MAGIC = 1, FH_TYPE = 4, FH_HANDLE = 21 };
+
+static bool is_handle_of(const unsigned char *mark, size_t n, int dirfd, bool *known)
 {
-	return has_xattr(p, dirfd, NULL, "origin");
+	union {
+		struct file_handle h;
+		char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} u = {.h = {.handle_bytes = MAX_HANDLE_SZ}};
+	int mount;
+
+	*known = n > FH_HANDLE && mark[0] == 0 && mark[FH_MAGIC] == 0xfb &&
+		name_to_handle_at(dirfd, "", &u.h, &mount, AT_EMPTY_PATH) == 0;
+	return *known && u.h.handle_type == mark[FH_TYPE] &&
+		u.h.handle_bytes == n - FH_HANDLE &&
+		memcmp(u.h.f_handle, mark + FH_HANDLE, n - FH_HANDLE) == 0;
+}
+
+int wh_origin(const struct xattr_policy *p, int upper, int below, enum wh_origin *out)
+{
+	unsigned char mark[FH_HANDLE + MAX_HANDLE_SZ];
+	struct attr a;
+	ssize_t n = fs_getxattr(upper, NULL, live(&a, p, "origin"), mark, sizeof(mark));
+	bool known = false;
+	bool same;
+
+	*out = WH_ORIGIN_NONE;
+	if (n < 0)
+		return has_none() ? 0 : -1;
+	same = below >= 0 && is_handle_of(mark, (size_t)n, below, &known);
+	*out = same ? WH_ORIGIN_SAME : known ? WH_ORIGIN_OTHER : WH_ORIGIN_UNKNOWN;
+	return 0;
 }
 
 int wh_drop_redirect(const struct xattr_policy *p, int dirfd, const char *name)

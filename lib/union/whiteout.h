@@ -76,8 +76,15 @@ int wh_is_metacopy(const struct xattr_policy *p, int dirfd, const char *name);
 struct buf;
 int wh_redirect(
 	const struct xattr_policy *p, int dirfd, const char *name, struct buf *out);
-/* True of what a mount copied from a lower directory, and not of a directory that is new. */
-int wh_has_origin(const struct xattr_policy *p, int dirfd);
+/* What a mount has copied a directory of the upper from. */
+enum wh_origin {
+	WH_ORIGIN_NONE, /* nothing: it is new */
+	WH_ORIGIN_SAME, /* the lower directory below */
+	WH_ORIGIN_OTHER, /* another one */
+	WH_ORIGIN_UNKNOWN /* not told on this file system, or there is nothing below */
+};
+/* below: -1 if there is none. -1 with errno if it cannot be read. */
+int wh_origin(const struct xattr_policy *p, int upper, int below, enum wh_origin *out);
 /* Removes the redirect. */
 int wh_drop_redirect(const struct xattr_policy *p, int dirfd, const char *name);
 

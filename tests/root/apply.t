@@ -183,6 +183,53 @@ prepare
 echo host >>d/a
 echo host >d/gone/new
 refused "files that changed, and a new one in a directory that is to go" a a2 gone/new
+# Another directory takes the place of one that the layer has changed, or emptied: all in it
+# is older than the layer, but it is not what the layer was made on.
+other_at() { # WHAT [FILE]
+	mkdir -p d/x d/y
+	echo first >d/y/f
+	echo first >d/y/rest
+	echo other >d/x/f
+	[ ! "${2-}" ] || echo other >"d/x/$2"
+	need - ovlctl create -n l --on d
+	need m ovlctl mount l
+	eval "$1"
+	ovlctl umount l
+	rm -r d/y
+	mv d/x d/y
+	need - ovlctl mount -r l
+	walk "$m" >want
+	ovlctl umount l
+	walk d >before
+	fails 1 "'y/f' has changed in '$T/d' since the layer was made" \
+		"another directory in the place of one in which the layer did: $1" ovlctl apply l
+	walk d >got
+	same "... nothing is changed" before got
+	ok "... --force" ovlctl apply --force l
+	walk d >got
+	same "... makes what the mount shows" want got
+}
+rm -rf d
+other_at 'echo layer >"$m/y/f"' more
+rm -rf d
+other_at 'echo layer >"$m/y/f" && rm "$m/y/rest"'
+rm -rf d
+other_at 'rm "$m/y/f"'
+rm -rf d
+other_at 'rm -r "$m/y" && mkdir "$m/y" && echo layer >"$m/y/f"'
+rm -rf d
+mkdir -p d/y
+echo first | tee d/y/f >d/y/g
+need - ovlctl create -n l --on d
+need m ovlctl mount l
+echo layer >"$m/y/f"
+ovlctl umount l
+mv d/y d/z
+mv d/z d/y
+echo host >d/y/g
+# For root of a user namespace no mount says which one it was.
+as_user || ok "not one that was only away for a while" ovlctl apply --dry-run l
+need - ovlctl rm l
 prepare
 chmod 4755 d/meta
 refused "a directory that got another mode" meta

@@ -141,14 +141,14 @@ try "run -n --on" "ovlctl run -n k --on proj touch $T/proj/f" "already used"
 prepared() {
 	ready
 	need - ovlctl create -n on --on proj
-	tree=$(tree_of on)
-	echo 2 | tee "$tree/f" >"$tree/new"
-	ln "$tree/new" "$tree/link"
-	rm -f "$tree/gone"
-	mknod "$tree/gone" c 0 0
-	mkdir -p "$tree/old" "$tree/d/made"
-	setfattr -n trusted.overlay.opaque -v y "$tree/old"
-	chmod 700 "$tree/d"
+	upper=$(tree_of on)
+	echo 2 | tee "$upper/f" >"$upper/new"
+	ln "$upper/new" "$upper/link"
+	rm -f "$upper/gone"
+	mknod "$upper/gone" c 0 0
+	mkdir -p "$upper/old" "$upper/d/made"
+	setfattr -n trusted.overlay.opaque -v y "$upper/old"
+	chmod 700 "$upper/d"
 }
 try "apply" "ovlctl apply on" "no such layer"
 rm -rf proj
