@@ -172,7 +172,7 @@ int mount_words(struct run *run, struct mount_words *w);
 int late_load(struct ovl_err *err);
 
 /* complete.c: prints what may stand for the last of these words. */
-int complete(int argc, char **argv);
+int complete(const struct ovl_config *cfg, int argc, char **argv);
 
 /* Global options. */
 extern const struct opt global_opts[];

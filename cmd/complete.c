@@ -379,10 +379,12 @@ static bool value_in_word(struct line *l)
 	return true;
 }
 
-int complete(int argc, char **argv)
+int complete(const struct ovl_config *cfg, int argc, char **argv)
 {
-	struct line l = {
-		.word = argv, .n = argc - 1, .typed = argc ? argv[argc - 1] : ""};
+	struct line l = {.cfg = *cfg,
+		.word = argv,
+		.n = argc - 1,
+		.typed = argc ? argv[argc - 1] : ""};
 
 	if (argc > 0)
 		read_words(&l);

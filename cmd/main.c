@@ -145,8 +145,6 @@ static int run_command(struct globals *g, struct run *run)
 	g->cfg.progress = isatty(STDERR_FILENO) && !g->quiet ? progress_show : NULL;
 	g->cfg.ctx = run;
 	g->cfg.stop = &stop_signal;
-	g->cfg.foreign = &ovl_foreign;
-	g->cfg.load = late_load;
 	run->quiet = g->quiet;
 	run->verbose = g->verbose;
 	run->umask = umask(0);
@@ -183,7 +181,7 @@ static int dispatch(int argc, char **argv, struct globals *g, struct run *run)
 		return 0;
 	}
 	if (g->command && strcmp(g->command, "__complete") == 0)
-		return complete(argc - 1, argv + 1);
+		return complete(&g->cfg, argc - 1, argv + 1);
 	if (!g->command)
 		return usage(run->err, "no command given; see 'ovlctl --help'");
 	run->cmd = cmd_find(commands, g->command);
@@ -235,7 +233,9 @@ static bool called(const char *argv0, const struct cmd *program)
 int main(int argc, char **argv)
 {
 	struct ovl_err err = {.status = OVL_FAILED};
-	struct globals g = {.cfg = {.sync = OVL_SYNC_DATA}};
+	struct globals g = {.cfg = {.sync = OVL_SYNC_DATA,
+				    .foreign = &ovl_foreign,
+				    .load = late_load}};
 	struct run run = {.all = commands, .err = &err};
 	int rc;
 

@@ -57,16 +57,32 @@ static bool is_open(int dirfd)
 	return false;
 }
 
-int fs_open_dir(int dirfd, const char *name)
+int fs_open_file(int dirfd, const char *name, int flags)
 {
+	int fd;
+
 	if (!is_open(dirfd))
 		return -1;
-	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	flags |= O_RDONLY | O_NOFOLLOW | O_CLOEXEC;
+	fd = openat(dirfd, name, flags | O_NOATIME);
+	return fd < 0 && errno == EPERM ? openat(dirfd, name, flags) : fd;
+}
+
+int fs_open_dir(int dirfd, const char *name)
+{
+	return fs_open_file(dirfd, name, O_DIRECTORY);
 }
 
 int fs_open_unmounted(int dirfd, const char *name, int flags)
 {
-	return openat2_(dirfd, name, flags | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV);
+	int quiet = flags & O_PATH ? 0 : O_NOATIME;
+	int fd;
+
+	flags |= O_DIRECTORY | O_NOFOLLOW;
+	fd = openat2_(dirfd, name, flags | quiet, RESOLVE_NO_XDEV);
+	return fd < 0 && errno == EPERM && quiet ?
+		openat2_(dirfd, name, flags, RESOLVE_NO_XDEV) :
+		fd;
 }
 
 int fs_open_beneath(int root, const char *path, int flags)

@@ -44,7 +44,10 @@ const char *fs_path(char out[FS_PATH], const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 #define P(...) fs_path((char[FS_PATH]){0}, __VA_ARGS__)
 
-/* Opens a directory for reading. A symlink as the last component is not followed. */
+/* Opens name for reading, whatever it is, without changing its access time if that is
+ * permitted: to the owner. A symlink as the last component is not followed. */
+int fs_open_file(int dirfd, const char *name, int flags);
+/* The same for a directory. */
 int fs_open_dir(int dirfd, const char *name);
 
 /* Opens a directory; EXDEV if something is mounted on it. */

@@ -281,7 +281,7 @@ static int open_data(
 {
 	struct stat now;
 
-	*fd = openat(c->dirfd, c->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	*fd = fs_open_file(c->dirfd, c->name, O_NONBLOCK);
 	if (*fd < 0)
 		return -1;
 	if (!p->live || fstat(*fd, &now) < 0 ||

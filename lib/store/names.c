@@ -298,8 +298,11 @@ int names_lock_to_list(struct ovl_store *st, struct ovl_err *err)
 
 void names_unlock(struct ovl_store *st)
 {
+	int names = store_dir(st, DIR_NAMES, NULL);
+
 	st->names_held = false;
-	flock(store_dir(st, DIR_NAMES, NULL), LOCK_UN);
+	if (names >= 0)
+		flock(names, LOCK_UN);
 }
 
 int names_locked(struct ovl_store *st, int (*fn)(void *ctx, struct ovl_err *err),

@@ -255,7 +255,7 @@ int merged_resolve(const struct merged *root, const char *path, struct buf *out)
 
 static int open_file(int dirfd, const char *name)
 {
-	return openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return fs_open_file(dirfd, name, O_NONBLOCK);
 }
 
 static int open_in(const struct view *v, const char *name)

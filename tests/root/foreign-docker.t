@@ -46,7 +46,7 @@ for l in base middle third; do
 	(
 		cd $i/layerdb/sha256/$chain || exit
 		printf '%s' "$cache" >cache-id
-		printf '%s' "$(diff_id $l)" >diff
+		printf '%s' "$(diff_id $l)" >./diff
 		[ ! "$below" ] || printf 'sha256:%s' "$below" >parent
 		printf 1000 >size
 	) || stop "the records of $l"
@@ -229,6 +229,22 @@ if can_trace; then
 			"$(grep -E 'O_WRONLY|O_RDWR|O_CREAT|flock|unlink|rename|mkdir|chmod|chown|utimens' trace | grep -F docker)" ""
 	done
 fi
+
+# Who may make no mount asks for every file that it is read without a trace.
+chmod 755 "$T"
+cp -a docker user
+umount view
+chown -hR 1234:1234 user
+need - mount --bind user docker
+need - mount --bind user view
+need - mount -o remount,bind,ro,noatime view
+need - mount -o remount,bind,strictatime docker
+for c in "ls" "ls -J" "check" "ls --tree"; do
+	untouched "$c by an ordinary user" setpriv --reuid=1234 --regid=1234 --clear-groups ovlctl --root docker $c
+done
+umount view docker
+need - mount --bind docker view
+need - mount -o remount,bind,ro,noatime view
 
 # ---- check ------------------------------------------------------------------------------
 
