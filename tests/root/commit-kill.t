@@ -50,16 +50,17 @@ raw_image() {
 # What is where: "W" if the writable layer is as it was, "I" if it was committed, else what
 # it looks like.
 state() {
-	for name in w w/2 i; do
-		found=$(ovlctl ls -nr -o ID,KIND $name 2>/dev/null)
-		case $found in
-		"$w writable") echo "$name=W" ;;
-		"$id image") echo "$name=I" ;;
-		'') echo "$name=" ;;
-		*) echo "$name=$found" ;;
-		esac
-	done | tr '\n' ' '
-	ovlctl ls -nr -o KIND | sort | tr '\n' ' '
+	ovlctl ls -nr -o KIND,ID,NAME 2>/dev/null | awk -v w="$w" -v id="$id" '
+		{ kinds[$1]++; n = split($3, name, ",") }
+		{ for (i = 1; i <= n; i++) is[name[i]] = is[name[i]] $1 " " $2 }
+		function said(name) {
+			return name "=" (is[name] == "writable " w ? "W" : is[name] == "image " id ? "I" : is[name]) " "
+		}
+		END {
+			printf "%s%s%s", said("w"), said("w/2"), said("i")
+			while (kinds["image"]-- > 0) printf "image "
+			while (kinds["writable"]-- > 0) printf "writable "
+		}'
 }
 is_state() { # W or I
 	had=${there:+image }

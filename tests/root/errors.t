@@ -438,7 +438,7 @@ esac
 
 # A kernel may do less than it is asked for; what comes of it is the same.
 seq 2000 >lines
-head -c 100000 /dev/urandom >>lines
+head -c 30000 /dev/urandom >>lines
 tar -cf c.tar lines a.tar b.tar
 gzip -k c.tar
 xz -k c.tar

@@ -6,7 +6,7 @@
 mkdir -p src/usr/bin
 echo hello >src/usr/bin/hello
 # Some of the blocks that are read at a time.
-head -c 900000 /dev/urandom >src/usr/noise
+head -c 400000 /dev/urandom >src/usr/noise
 tar -C src --sort=name --owner=0 --group=0 --numeric-owner -cf a.tar .
 sum=$(sha256sum <a.tar | cut -d' ' -f1)
 

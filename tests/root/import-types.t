@@ -78,11 +78,12 @@ awk 'BEGIN {
 			"user::rw-,user:1:r--,group::r--,mask::r--,other::r-- pax.comment=" c
 	print "end"
 }' | mktar >acls.tar
-for i in $(seq 40); do
+n=$(short && echo 10 || echo 40)
+for i in $(seq $n); do
 	ovlctl --sync=none --root many import acls.tar
 	rm -rf many
 done | sort -u >ids
-is "the diff id of headers with ACLs, forty times" "$(cat ids)" "$(sha256sum <acls.tar | cut -c1-64)"
+is "the diff id of headers with ACLs, $n times" "$(cat ids)" "$(sha256sum <acls.tar | cut -c1-64)"
 
 acl=$(acl_of access src/plain | hex)
 def=$(acl_of default src/d/e/f | hex)

@@ -17,7 +17,7 @@
 #
 # Every POWER_STEP-th call is tried, all of them with POWER_STEP=1 (make check-power).
 can_trace || cannot "strace"
-: "${POWER_STEP:=$(short && echo 120 || echo 60)}"
+: "${POWER_STEP:=$(short && echo 180 || echo 90)}"
 : "${POWER_FS:=ext4 xfs btrfs}"
 for fs in $POWER_FS; do
 	command -v mkfs.$fs >/dev/null || cannot "mkfs.$fs"

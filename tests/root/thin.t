@@ -49,9 +49,16 @@ while [ $set -lt 64 ]; do
 	for i in $gone; do highest=$i; done
 	next=$(id $((highest + 1)))
 	(for i in $gone; do cat id.$i; done) >list
-	ovlctl export --compress none --without @list repo/app:1 thin.oci.tar
-	ovlctl export --format docker --without @- repo/app:1 thin.docker.tar <list
-	for f in oci docker; do
+	# Sets of an even number of layers go into one format, the others into the other; the
+	# ends into both.
+	n=$(wc -l <list)
+	formats=$([ $((n % 2)) = 0 ] && echo oci || echo docker)
+	[ $n != 0 ] && [ $n -lt 5 ] || formats='oci docker'
+	for f in $formats; do
+		case $f in
+		oci) ovlctl export --compress none --without @list repo/app:1 thin.oci.tar ;;
+		docker) ovlctl export --format docker --without @- repo/app:1 thin.docker.tar <list ;;
+		esac
 		[ "$(layers_in thin.$f.tar)" = "$left" ] || echo "$set: $f has $(layers_in thin.$f.tar)"
 		in_store "h$highest"
 		[ "$(ovlctl import --no-names thin.$f.tar)" = "$whole" ] || echo "$set: $f is not imported"
@@ -65,7 +72,7 @@ while [ $set -lt 64 ]; do
 	all=$((all + 1))
 	set=$((set + step))
 done
-is "$all sets of absent layers, as both formats: the others are there, and are imported" "$(cat wrong)" ""
+is "$all sets of absent layers, in the two formats: the others are there, and are imported" "$(cat wrong)" ""
 
 in_store h1
 need - ovlctl import -n got app.tar
