@@ -436,13 +436,13 @@ static int find_parent(struct heal *h, struct ovl_err *err)
 	if (l.drv_fd < 0)
 		return l.drv_fd;
 	rc = check_find_parent(h->c, &l, h->in.diff_id, &found);
-	if (rc == -ENOENT)
+	if (rc == 0)
 		return err_say(err, EBADMSG,
 			"its diff id is sha256:%s, which does not give layer %.12s on "
 			"any parent in the store",
 			h->in.diff_id, h->ref->id.s);
-	if (rc <= 0)
-		return rc;
+	if (rc < 0 || found.fd < 0)
+		return rc < 0 ? rc : 0;
 	ref.id = found.id;
 	return layer_open_ref(h->c->st, &ref, LOCK_SH, ref.id.s, &h->parent, err);
 }

@@ -100,10 +100,11 @@ int check_find_parent(struct checker *c, const struct layer *l, const char *diff
 	struct ovl_id chain;
 	int rc = digest_chain(NULL, diff_id, &chain, c->err);
 
-	if (rc < 0 || strcmp(chain.s, l->id.s) == 0)
+	if (rc < 0)
 		return rc;
-	rc = find_layer(l, gives_id, diff_id, parent, c->err);
-	return rc ? rc : -ENOENT;
+	return strcmp(chain.s, l->id.s) == 0 ?
+		1 :
+		find_layer(l, gives_id, diff_id, parent, c->err);
 }
 
 /* ---- an image layer --------------------------------------------------------------- */
@@ -175,9 +176,9 @@ static int image_meta(struct checker *c, struct layer *l)
 	if (rc <= 0)
 		return rc;
 	rc = check_find_parent(c, l, l->meta.diff_id, &parent);
-	if (rc < 0)
-		return rc == -ENOENT ? 0 : rc;
-	if (rc > 0)
+	if (rc <= 0)
+		return rc;
+	if (parent.fd >= 0)
 		l->meta.parent = parent.id;
 	rc = count(c, l, &opaque);
 	driver_place(&l->meta, parent.fd < 0 ? NULL : &parent, opaque);
