@@ -8,217 +8,49 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/quote.h"
 #include "image/config_change.h"
 #include "image/image.h"
-#include "store/config.h"
+#include "image/instruction.h"
 
-struct change {
-	json_t *run; /* "config" of the image config */
-	json_t *env; /* as it was before the instruction */
-	const char *text; /* the instruction */
-	bool check; /* only whether they are well-formed */
-	bool cmd_set; /* by one of these instructions */
-	struct ovl_err *err;
-};
-
-static int bad(const struct change *c, const char *why)
+static int put(const struct instruction *c, const char *key, json_t *v)
 {
-	return err_status(c->err, OVL_USAGE, "%s: %s", Q(c->text), why);
-}
-
-/* What jansson says of text that goes in; it takes nothing else than UTF-8. */
-static int took(const struct change *c, int rc)
-{
-	return rc < 0 ? bad(c, "not valid UTF-8") : 0;
-}
-
-static int put(const struct change *c, const char *key, json_t *v)
-{
-	return took(c, json_object_set_new(c->run, key, v));
+	return instruction_took(c, json_object_set_new(c->run, key, v));
 }
 
 /* Sets key in the object what, which is made if there is none. */
-static int set_in(const struct change *c, const char *what, const char *key, json_t *v)
+static int set_in(
+	const struct instruction *c, const char *what, const char *key, json_t *v)
 {
-	return took(c, json_object_set_new(image_sub(c->run, what, JSON_OBJECT), key, v));
-}
-
-/* ---- words ------------------------------------------------------------------------ */
-
-/* Where the environment has that variable, n bytes of name; NULL: nowhere. */
-static const char *find_env(const json_t *env, const char *name, size_t n, size_t *at)
-{
-	const json_t *v;
-
-	for (*at = 0; (v = json_array_get(env, *at)); ++*at) {
-		const char *s = json_string_value(v);
-
-		if (s && strncmp(s, name, n) == 0 && s[n] == '=')
-			return s + n + 1;
-	}
-	return NULL;
-}
-
-/* Variables have the values that ENV has given them. */
-static const char *value_of(const struct change *c, const char *name, size_t n)
-{
-	size_t at;
-	const char *value = find_env(c->env, name, n, &at);
-
-	/* That can be a port, a signal, a user. */
-	return c->check ? "1" : value ? value : "";
-}
-
-/* A $NAME or ${NAME} at *p, which is moved behind it. */
-static int expand(const struct change *c, const char **p, struct buf *out)
-{
-	bool braces = (*p)[1] == '{';
-	const char *name = *p + 1 + braces;
-	size_t n = 0;
-
-	while (name[n] == '_' || isalnum((unsigned char)name[n]))
-		n++;
-	if (braces && (!n || name[n] != '}'))
-		return bad(c, "only $NAME and ${NAME} are supported as variables");
-	buf_adds(out, n ? value_of(c, name, n) : "$");
-	*p = name + n + braces;
-	return out->len > CONFIG_MAX ? bad(c, "with its variables it is over 4 MiB") : 0;
-}
-
-/* One word from *p on, without its quotes; to the end of the text if it is all. */
-static int word(const struct change *c, const char **p, bool all, struct buf *out)
-{
-	char quote = '\0';
-
-	buf_clear(out);
-	buf_add(out, "", 0);
-	while (**p && (all || quote || !isspace((unsigned char)**p))) {
-		if (quote ? **p == quote : strchr("'\"", **p) != NULL) {
-			quote = quote ? '\0' : **p;
-			++*p;
-		} else if (**p == '$' && quote != '\'') {
-			int rc = expand(c, p, out);
-
-			if (rc < 0)
-				return rc;
-		} else {
-			/* Between double quotes it is one only before these. */
-			if (**p == '\\' && quote != '\'' && (*p)[1] &&
-				(!quote || strchr("\"$\\", (*p)[1])))
-				++*p;
-			buf_add(out, (*p)++, 1);
-		}
-	}
-	if (quote)
-		return bad(c, "unterminated quote");
-	return out->failed ? err_nomem(c->err) : 0;
-}
-
-static const char *skip(const char *p)
-{
-	return p + strspn(p, " \t\n");
+	return instruction_took(
+		c, json_object_set_new(image_sub(c->run, what, JSON_OBJECT), key, v));
 }
 
 /* ---- what instructions do --------------------------------------------------------- */
 
-/* A JSON array of strings; NULL: it is none, but words for a shell. */
-static json_t *as_array(const char *text)
-{
-	json_t *o = *text == '[' ? json_loads(text, 0, NULL) : NULL;
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(o, i, v)
-	{
-		if (!json_is_string(v)) {
-			json_decref(o);
-			return NULL;
-		}
-	}
-	return o;
-}
-
-/* Calls fn with each word, without quotes, or each string of a JSON array. */
-static int each(struct change *c, const char *p, bool arrays,
-	int (*fn)(struct change *, const char *))
-{
-	auto_buf w = {0};
-	json_t *o = arrays ? as_array(p) : NULL;
-	const json_t *v;
-	int rc = 0;
-	size_t i;
-
-	json_array_foreach(o, i, v)
-	{
-		if (rc == 0)
-			rc = fn(c, json_string_value(v));
-	}
-	for (p = skip(p); !o && rc == 0 && *p; p = skip(p)) {
-		rc = word(c, &p, false, &w);
-		if (rc == 0)
-			rc = fn(c, w.data);
-	}
-	json_decref(o);
-	return rc;
-}
-
-static int set_env(struct change *c, const char *name, size_t n, const char *value)
+static int set_env(struct instruction *c, const char *name, size_t n, const char *value)
 {
 	json_t *env = image_sub(c->run, "Env", JSON_ARRAY);
 	json_t *new = json_sprintf("%.*s=%s", (int)n, name, value);
 	size_t at;
 
-	return took(c,
-		find_env(env, name, n, &at) ? json_array_set_new(env, at, new) :
-					      json_array_append_new(env, new));
+	return instruction_took(c,
+		instruction_env(env, name, n, &at) ? json_array_set_new(env, at, new) :
+						     json_array_append_new(env, new));
 }
 
-static int set_label(struct change *c, const char *name, size_t n, const char *value)
+static int set_label(struct instruction *c, const char *name, size_t n, const char *value)
 {
 	auto_free char *key = strndup(name, n);
 
 	return key ? set_in(c, "Labels", key, json_string(value)) : err_nomem(c->err);
 }
 
-/* NAME=VALUE..., or of old NAME and the rest as its value. */
-static int pairs(struct change *c, const char *p,
-	int (*set)(struct change *, const char *, size_t, const char *))
-{
-	const char *first = p + strcspn(p, " \t=");
-	auto_buf name = {0};
-	auto_buf w = {0};
-	int rc = 0;
-
-	if (*first != '=') {
-		rc = word(c, &p, false, &name);
-		p = skip(p);
-		if (rc == 0 && (!name.len || !*p))
-			return bad(c, "expected NAME=VALUE");
-		if (rc == 0)
-			rc = word(c, &p, true, &w);
-		return rc < 0 ? rc : set(c, name.data, name.len, w.data);
-	}
-	for (; rc == 0 && *p; p = skip(p)) {
-		const char *eq;
-
-		rc = word(c, &p, false, &w);
-		eq = rc == 0 ? strchr(w.data, '=') : NULL;
-		if (rc == 0 && (!eq || eq == w.data))
-			return bad(c, "expected NAME=VALUE");
-		if (rc == 0)
-			rc = set(c, w.data, (size_t)(eq - w.data), eq + 1);
-	}
-	return rc;
-}
-
 /* As an array, or by the image's shell. */
-static json_t *command(const struct change *c, const char *p)
+static json_t *command(const struct instruction *c, const char *p)
 {
 	const json_t *shell = json_object_get(c->run, "Shell");
-	json_t *o = as_array(p);
+	json_t *o = instruction_array(p);
 
 	if (o)
 		return o;
@@ -230,14 +62,14 @@ static json_t *command(const struct change *c, const char *p)
 	return NULL;
 }
 
-static int do_cmd(struct change *c, const char *p)
+static int do_cmd(struct instruction *c, const char *p)
 {
 	c->cmd_set = true;
 	return put(c, "Cmd", command(c, p));
 }
 
 /* What the command was is for the entry point that was. */
-static int do_entrypoint(struct change *c, const char *p)
+static int do_entrypoint(struct instruction *c, const char *p)
 {
 	if (!c->cmd_set)
 		json_object_del(c->run, "Cmd");
@@ -252,7 +84,7 @@ static unsigned long port(const char *p, char **end)
 	return n > 65535 ? 0 : n;
 }
 
-static int add_ports(struct change *c, const char *w)
+static int add_ports(struct instruction *c, const char *w)
 {
 	char *end = NULL;
 	unsigned long from = port(w, &end);
@@ -260,10 +92,12 @@ static int add_ports(struct change *c, const char *w)
 	char text[32];
 
 	if (!from || to < from || (*end && *end != '/'))
-		return bad(c, "expected a port, such as 80, 53/udp or 8000-8010");
+		return instruction_bad(
+			c, "expected a port, such as 80, 53/udp or 8000-8010");
 	if (*end && strcmp(end, "/tcp") != 0 && strcmp(end, "/udp") != 0 &&
 		strcmp(end, "/sctp") != 0)
-		return bad(c, "the protocol of a port must be tcp, udp or sctp");
+		return instruction_bad(
+			c, "the protocol of a port must be tcp, udp or sctp");
 	for (; from <= to; from++) {
 		snprintf(text, sizeof(text), "%lu%s", from, *end ? end : "/tcp");
 		set_in(c, "ExposedPorts", text, json_object());
@@ -271,21 +105,23 @@ static int add_ports(struct change *c, const char *w)
 	return 0;
 }
 
-static int add_volume(struct change *c, const char *w)
+static int add_volume(struct instruction *c, const char *w)
 {
 	if (!*w)
-		return bad(c, "the name of a volume is empty");
+		return instruction_bad(c, "the name of a volume is empty");
 	return set_in(c, "Volumes", w, json_object());
 }
 
-static int one_word(struct change *c, const char *p, struct buf *w)
+static int one_word(struct instruction *c, const char *p, struct buf *w)
 {
-	int rc = word(c, &p, false, w);
+	int rc = instruction_word(c, &p, false, w);
 
-	return rc == 0 && (*skip(p) || !w->len) ? bad(c, "expected one word") : rc;
+	return rc == 0 && (*instruction_skip(p) || !w->len) ?
+		instruction_bad(c, "expected one word") :
+		rc;
 }
 
-static int do_user(struct change *c, const char *p)
+static int do_user(struct instruction *c, const char *p)
 {
 	auto_buf w = {0};
 	int rc = one_word(c, p, &w);
@@ -294,12 +130,12 @@ static int do_user(struct change *c, const char *p)
 }
 
 /* Of more than one word the name may be, and not end with a slash. */
-static int do_workdir(struct change *c, const char *p)
+static int do_workdir(struct instruction *c, const char *p)
 {
 	const char *was = json_string_value(json_object_get(c->run, "WorkingDir"));
 	auto_buf path = {0};
 	auto_buf w = {0};
-	int rc = word(c, &p, true, &w);
+	int rc = instruction_word(c, &p, true, &w);
 
 	if (rc < 0)
 		return rc;
@@ -329,27 +165,28 @@ static bool is_signal(const char *s)
 	return strncasecmp(s, "RTMIN", 5) == 0 || strncasecmp(s, "RTMAX", 5) == 0;
 }
 
-static int do_stopsignal(struct change *c, const char *p)
+static int do_stopsignal(struct instruction *c, const char *p)
 {
 	auto_buf w = {0};
 	int rc = one_word(c, p, &w);
 
 	if (rc == 0 && !is_signal(w.data))
-		rc = bad(c, "expected a signal, such as SIGTERM or 15");
+		rc = instruction_bad(c, "expected a signal, such as SIGTERM or 15");
 	return rc < 0 ? rc : put(c, "StopSignal", json_string(w.data));
 }
 
 /* What is run when another image is built on this one is kept as it is. */
-static int do_onbuild(struct change *c, const char *p)
+static int do_onbuild(struct instruction *c, const char *p)
 {
 	static const char *const no[] = {"ONBUILD", "FROM", "MAINTAINER"};
 	size_t n = strcspn(p, " \t");
 
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
 		if (n == strlen(no[i]) && strncasecmp(p, no[i], n) == 0)
-			return bad(c, "this instruction cannot follow ONBUILD");
+			return instruction_bad(
+				c, "this instruction cannot follow ONBUILD");
 	}
-	return took(c,
+	return instruction_took(c,
 		json_array_append_new(
 			image_sub(c->run, "OnBuild", JSON_ARRAY), json_string(p)));
 }
@@ -388,7 +225,7 @@ static json_int_t duration(const char *s)
 	return sum < 1e6 || sum > 9e18 ? -1 : (json_int_t)sum;
 }
 
-static int health_option(struct change *c, json_t *check, const char *w)
+static int health_option(struct instruction *c, json_t *check, const char *w)
 {
 	static const struct {
 		const char *option;
@@ -403,7 +240,7 @@ static int health_option(struct change *c, json_t *check, const char *w)
 	while (i < 5 && !(value = after(w, options[i].option)))
 		i++;
 	if (i == 5)
-		return bad(c,
+		return instruction_bad(c,
 			"options are --interval, --timeout, --start-period, "
 			"--start-interval, --retries");
 	if (i < 4)
@@ -411,43 +248,45 @@ static int health_option(struct change *c, json_t *check, const char *w)
 	else if (*value && strlen(value) < 9 && !value[strspn(value, "0123456789")])
 		n = atol(value);
 	if (n < 0)
-		return bad(c,
+		return instruction_bad(c,
 			i < 4 ? "expected a duration, such as 1m30s" :
 				"expected a number");
-	return took(c, json_object_set_new(check, options[i].key, json_integer(n)));
+	return instruction_took(
+		c, json_object_set_new(check, options[i].key, json_integer(n)));
 }
 
-static int health(struct change *c, json_t *check, const char *p)
+static int health(struct instruction *c, json_t *check, const char *p)
 {
 	auto_buf w = {0};
 	json_t *test;
 	int rc = 0;
 
-	for (; rc == 0 && strncmp(p, "--", 2) == 0; p = skip(p)) {
-		rc = word(c, &p, false, &w);
+	for (; rc == 0 && strncmp(p, "--", 2) == 0; p = instruction_skip(p)) {
+		rc = instruction_word(c, &p, false, &w);
 		if (rc == 0)
 			rc = health_option(c, check, w.data);
 	}
 	if (rc < 0)
 		return rc;
 	if (strcasecmp(p, "NONE") == 0)
-		return took(
+		return instruction_took(
 			c, json_object_set_new(check, "Test", json_pack("[s]", "NONE")));
-	if (strncasecmp(p, "CMD", 3) != 0 || p[3] == *skip(p + 3) || !*skip(p + 3))
-		return bad(c, "expected CMD COMMAND or NONE");
-	test = as_array(skip(p + 3));
+	if (strncasecmp(p, "CMD", 3) != 0 || p[3] == *instruction_skip(p + 3) ||
+		!*instruction_skip(p + 3))
+		return instruction_bad(c, "expected CMD COMMAND or NONE");
+	test = instruction_array(instruction_skip(p + 3));
 	if (test && !json_array_size(test)) {
 		json_decref(test);
-		return bad(c, "expected CMD COMMAND or NONE");
+		return instruction_bad(c, "expected CMD COMMAND or NONE");
 	}
 	if (test)
 		json_array_insert_new(test, 0, json_string("CMD"));
 	else
-		test = json_pack("[s,s]", "CMD-SHELL", skip(p + 3));
-	return took(c, json_object_set_new(check, "Test", test));
+		test = json_pack("[s,s]", "CMD-SHELL", instruction_skip(p + 3));
+	return instruction_took(c, json_object_set_new(check, "Test", test));
 }
 
-static int do_healthcheck(struct change *c, const char *p)
+static int do_healthcheck(struct instruction *c, const char *p)
 {
 	auto_json check = json_object();
 	int rc = check ? health(c, check, p) : err_nomem(c->err);
@@ -460,9 +299,9 @@ static int do_healthcheck(struct change *c, const char *p)
 /* What is done with all of the argument, or with each of its pairs or words. */
 static const struct {
 	const char *name;
-	int (*all)(struct change *c, const char *arg);
-	int (*pair)(struct change *c, const char *name, size_t n, const char *value);
-	int (*each)(struct change *c, const char *word);
+	int (*all)(struct instruction *c, const char *arg);
+	int (*pair)(struct instruction *c, const char *name, size_t n, const char *value);
+	int (*each)(struct instruction *c, const char *word);
 	bool arrays; /* the words may be a JSON array */
 } instructions[] = {
 	{"CMD", .all = do_cmd},
@@ -478,21 +317,21 @@ static const struct {
 	{"WORKDIR", .all = do_workdir},
 };
 
-static int instruct(struct change *c, size_t i, const char *arg)
+static int instruct(struct instruction *c, size_t i, const char *arg)
 {
 	if (instructions[i].pair)
-		return pairs(c, arg, instructions[i].pair);
+		return instruction_pairs(c, arg, instructions[i].pair);
 	return instructions[i].each ?
-		each(c, arg, instructions[i].arrays, instructions[i].each) :
+		instruction_each(c, arg, instructions[i].arrays, instructions[i].each) :
 		instructions[i].all(c, arg);
 }
 
-static int apply(struct change *c, const char *text)
+static int apply(struct instruction *c, const char *text)
 {
 	const size_t all = sizeof(instructions) / sizeof(instructions[0]);
-	const char *p = skip(text);
+	const char *p = instruction_skip(text);
 	size_t n = strcspn(p, " \t\n");
-	const char *arg = skip(p + n);
+	const char *arg = instruction_skip(p + n);
 	auto_free char *trimmed = strdup(arg);
 	size_t i = 0;
 	int rc;
@@ -505,14 +344,14 @@ static int apply(struct change *c, const char *text)
 			strncasecmp(instructions[i].name, p, n) != 0))
 		i++;
 	if (i == all)
-		return bad(c,
+		return instruction_bad(c,
 			"unknown instruction; the instructions are CMD, ENTRYPOINT, ENV, "
 			"EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, "
 			"WORKDIR");
 	for (n = strlen(trimmed); n && isspace((unsigned char)trimmed[n - 1]); n--)
 		trimmed[n - 1] = '\0';
 	if (!*trimmed)
-		return bad(c, "the instruction has no argument");
+		return instruction_bad(c, "the instruction has no argument");
 	c->env = json_copy(json_object_get(c->run, "Env"));
 	rc = instruct(c, i, trimmed);
 	json_decref(c->env);
@@ -536,7 +375,7 @@ static int set_texts(json_t *o, const struct ovl_commit *req, struct ovl_err *er
 static int change(
 	json_t *config, const struct ovl_commit *req, bool check, struct ovl_err *err)
 {
-	struct change c = {.run = image_sub(config, "config", JSON_OBJECT),
+	struct instruction c = {.run = image_sub(config, "config", JSON_OBJECT),
 		.check = check,
 		.err = err};
 	json_t *history = image_sub(config, "history", JSON_ARRAY);
