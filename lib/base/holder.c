@@ -68,6 +68,16 @@ static bool is_lock(const char *line, const struct lock_query *q)
 		major == q->major && minor == q->minor;
 }
 
+/* On any file system. */
+static bool has_inode(const char *line, const void *ctx)
+{
+	const struct lock_query *q = ctx;
+	unsigned long long ino;
+
+	return sscanf(line, "%*u: FLOCK %*s %*s %*d %*x:%*x:%llu", &ino) == 1 &&
+		ino == q->ino;
+}
+
 static bool holds(const char *line, const void *ctx)
 {
 	const struct lock_query *q = ctx;
@@ -170,6 +180,8 @@ bool holder_of(int fd, bool exclusive, bool held, char out[HOLDER_SIZE])
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &sx) < 0)
 		return false;
 	q.ino = sx.stx_ino;
+	if (!held && !any_line("/proc/locks", has_inode, &q))
+		return false;
 	m.id = (int)sx.stx_mnt_id;
 	if (!any_line("/proc/self/mountinfo", is_mount, &m))
 		return false;

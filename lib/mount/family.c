@@ -49,7 +49,7 @@ struct adding {
 static int append_new(void *ctx, const struct layer_ref *ref)
 {
 	struct adding *a = ctx;
-	char drv = (char)('A' + ref->drv->number);
+	char drv = layer_letter(ref);
 
 	if (pathset_has(a->f->seen, drv, ref->id.s, ID_LEN))
 		return 0;

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/holder.h"
+#include "base/pathset.h"
 #include "base/quote.h"
 #include "mount/inuse.h"
 #include "mount/mountnote.h"
@@ -20,6 +21,8 @@
 void inuse_release(struct inuse *u)
 {
 	mi_release(&u->seen);
+	pathset_free(u->shown);
+	u->shown = NULL;
 	u->others = 0;
 }
 
@@ -59,15 +62,36 @@ static const char *device_of(const struct question *q)
 	return on ? on->dev : NULL;
 }
 
+/* Most layers are in no table, and need not be looked for in each line. */
+static int add_shown(struct question *q, size_t first)
+{
+	struct inuse *u = q->u;
+	int rc = 0;
+
+	if (!u->shown)
+		u->shown = pathset_new();
+	if (!u->shown)
+		return -ENOMEM;
+	for (size_t i = first; i < u->seen.n && rc == 0; i++)
+		rc = mounts_shown(q->l->st, &u->seen.table[i], u->shown);
+	return rc;
+}
+
 static int see(struct question *q, enum inuse_others others)
 {
 	struct mi_all *seen = &q->u->seen;
-	int rc = seen->n ? 0 : mi_self(seen);
+	bool read = seen->n;
+	int rc = read ? 0 : mi_self(seen);
+
+	if (rc == 0 && !read)
+		rc = add_shown(q, 0);
 
 	if (rc == 0 && others > q->u->others) {
 		mi_keep_own(seen);
 		rc = namespaces_read(
 			seen, others == INUSE_ALL_OTHERS ? NULL : device_of(q));
+		if (rc == 0)
+			rc = add_shown(q, 1);
 		q->u->others = rc == 0 ? others : 0;
 	}
 	return rc < 0 ? err_sys(q->err, -rc, "cannot read '/proc/self/mountinfo'") : 0;
@@ -90,6 +114,8 @@ static int refuse_mounted(struct question *q, size_t first)
 	struct layer_ref ref = layer_ref_of(q->l);
 	auto_buf where = {0};
 
+	if (!pathset_has(q->u->shown, layer_letter(&ref), ref.id.s, ID_LEN))
+		return 0;
 	for (size_t i = first; i < q->u->seen.n; i++) {
 		const struct mi_table *t = &q->u->seen.table[i];
 

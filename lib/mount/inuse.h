@@ -28,6 +28,7 @@ enum inuse_others { INUSE_OTHERS = 1, INUSE_ALL_OTHERS };
 struct inuse {
 	struct mi_all seen;
 	enum inuse_others others; /* 0: none yet */
+	struct pathset *shown; /* ids of layers in the tables, see mounts_shown() */
 };
 
 void inuse_release(struct inuse *u);

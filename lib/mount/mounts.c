@@ -11,8 +11,8 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/pathset.h"
 #include "base/quote.h"
-#include "base/vec.h"
 #include "mount/mounts.h"
 #include "mount/namespaces.h"
 #include "store/driver.h"
@@ -23,15 +23,6 @@ static const char mark[] = "ovlctl:";
 
 /* mount(2) takes a source of less than PATH_MAX. */
 #define SOURCE_MAX 4095
-
-void mounts_release(struct mounts *m)
-{
-	for (size_t i = 0; i < m->n; i++)
-		free(m->mnt[i].where);
-	free(m->mnt);
-	m->mnt = NULL;
-	m->n = 0;
-}
 
 char *mounts_source(const struct layer *l)
 {
@@ -394,27 +385,6 @@ static bool is_foreign(struct ovl_store *st, const struct mi_table *t,
 
 /* ---- this namespace --------------------------------------------------------------- */
 
-int mounts_add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref)
-{
-	struct mnt *mnt;
-	unsigned major;
-	unsigned minor;
-
-	if (!VEC_ROOM(m->mnt, m->n))
-		return -ENOMEM;
-	mnt = &m->mnt[m->n];
-	*mnt = (struct mnt){.mnt_id = l->id};
-	if (sscanf(l->dev, "%u:%u", &major, &minor) == 2)
-		mnt->dev = makedev(major, minor);
-	if (ref)
-		mnt->layer = *ref;
-	mnt->where = strdup(l->where);
-	if (!mnt->where)
-		return -ENOMEM;
-	m->n++;
-	return 0;
-}
-
 int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
 {
 	auto_mounts m = {0};
@@ -445,6 +415,32 @@ void mounts_say(const struct mi_table *t, const struct mi_line *line, struct buf
 	buf_clear(where);
 	buf_adds(where, Q(line->where));
 	namespaces_say(t, where);
+}
+
+struct shown {
+	struct ovl_store *st;
+	struct pathset *ids;
+};
+
+static int add_shown(void *ctx, enum role role, const char *name)
+{
+	const struct shown *s = ctx;
+	struct named n;
+
+	(void)role;
+	if (!name_of_layer(s->st, name, &n) || !n.known)
+		return 0;
+	return pathset_add(s->ids, layer_letter(&n.ref), n.ref.id.s, ID_LEN);
+}
+
+int mounts_shown(struct ovl_store *st, const struct mi_table *t, struct pathset *ids)
+{
+	struct shown s = {st, ids};
+	int rc = 0;
+
+	for (size_t i = 0; i < t->n && rc == 0; i++)
+		rc = each_dir(&t->line[i], add_shown, &s);
+	return rc < 0 ? -ENOMEM : 0;
 }
 
 enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,

@@ -37,11 +37,11 @@ struct mounts {
 void mounts_release(struct mounts *m);
 #define auto_mounts __attribute__((cleanup(mounts_release))) struct mounts
 
-/* The source field for a layer's mount; the caller's to free, NULL: ENOMEM. */
-char *mounts_source(const struct layer *l);
-
 /* Adds a line; ref NULL: of an unknown layer. -ENOMEM. */
 int mounts_add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref);
+
+/* The source field for a layer's mount; the caller's to free, NULL: ENOMEM. */
+char *mounts_source(const struct layer *l);
 
 /* Adds to where the mount point, quoted, and which namespace it is in. */
 void mounts_say(const struct mi_table *t, const struct mi_line *line, struct buf *where);
@@ -64,6 +64,12 @@ enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
  * the layer. */
 bool mounts_anothers(struct ovl_store *st, const struct mi_table *t,
 	const struct layer_ref *ref, dev_t dev);
+
+struct pathset;
+
+/* Adds the ids of all layers that overlays in the table may use; with layer_letter().
+ * -ENOMEM. */
+int mounts_shown(struct ovl_store *st, const struct mi_table *t, struct pathset *ids);
 
 /* ---- mounts_in.c ---------------------------------------------------------------- */
 

@@ -24,6 +24,11 @@
 #include "store/store.h"
 #include "union/view.h"
 
+char layer_letter(const struct layer_ref *ref)
+{
+	return (char)('A' + ref->drv->number);
+}
+
 int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_err *err)
 {
 	int drv_fd = store_driver_dir(st, ref->drv, err);

@@ -52,6 +52,9 @@ static inline bool layer_ref_same(const struct layer_ref *a, const struct layer_
 	return a->drv == b->drv && strcmp(a->id.s, b->id.s) == 0;
 }
 
+/* For a pathset of ids of layers of all drivers. */
+char layer_letter(const struct layer_ref *ref);
+
 /* Finds what a user named. OVL_NOLAYER if there is none, OVL_USAGE if ambiguous. */
 int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/* A list of mounts. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "base/vec.h"
+#include "mount/mounts.h"
+
+void mounts_release(struct mounts *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		free(m->mnt[i].where);
+	free(m->mnt);
+	m->mnt = NULL;
+	m->n = 0;
+}
+
+int mounts_add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref)
+{
+	struct mnt *mnt;
+	unsigned major;
+	unsigned minor;
+
+	if (!VEC_ROOM(m->mnt, m->n))
+		return -ENOMEM;
+	mnt = &m->mnt[m->n];
+	*mnt = (struct mnt){.mnt_id = l->id};
+	if (sscanf(l->dev, "%u:%u", &major, &minor) == 2)
+		mnt->dev = makedev(major, minor);
+	if (ref)
+		mnt->layer = *ref;
+	mnt->where = strdup(l->where);
+	if (!mnt->where)
+		return -ENOMEM;
+	m->n++;
+	return 0;
+}
