@@ -147,6 +147,10 @@ static int open_base(struct running *r, struct ovl_err *err)
 	rc = layer_open(r->st, r->req->layer, LOCK_SH, &l, err);
 	if (rc == 0 && l.meta.kind == OVL_WRITABLE)
 		rc = refuse_kept(r->req, err);
+	if (rc == 0 && l.meta.on_dir && r->req->n_binds)
+		rc = err_status(err, OVL_USAGE,
+			"layer %s is on a directory, where --bind cannot be used",
+			Q(r->req->layer));
 	if (rc == 0 && l.meta.on_dir)
 		rc = ondir_open(&l, &r->on, err);
 	if (rc < 0 || l.meta.kind == OVL_WRITABLE)
@@ -378,6 +382,23 @@ static int keep_image(struct running *r, struct ovl_ran *ran, struct ovl_err *er
 	return rc;
 }
 
+/* Over a directory an ordinary user stays who he is. */
+static int enter_userns(struct running *r, struct ovl_err *err)
+{
+	auto_layer l = LAYER_INIT;
+	bool over = r->req->on ||
+		(layer_open(r->st, r->req->layer, LOCK_SH, &l, err) == 0 &&
+			l.meta.on_dir);
+	bool alone = false;
+	int rc = userns_enter(!over, &alone, err);
+
+	if (rc == 0 && alone && !over)
+		store_detail(r->st,
+			"only the user himself is mapped: he has no range in "
+			"/etc/subuid and /etc/subgid, or no newuidmap");
+	return rc;
+}
+
 static int run(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 {
 	const struct ovl_run *req = r->req;
@@ -389,15 +410,10 @@ static int run(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 		.umask = req->umask,
 		.nofile = req->nofile,
 	};
-	bool alone = false;
 	int rc;
 
 	r->ordinary = geteuid() != 0;
-	rc = r->ordinary ? userns_enter(!req->on, &alone, err) : 0;
-	if (rc == 0 && alone && !req->on)
-		store_detail(r->st,
-			"only the user himself is mapped: he has no range in "
-			"/etc/subuid and /etc/subgid, or no newuidmap");
+	rc = r->ordinary ? enter_userns(r, err) : 0;
 	if (rc == 0)
 		rc = privilege_check(r->st, err);
 	if (rc == 0)

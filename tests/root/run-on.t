@@ -31,6 +31,7 @@ id=$(cd proj && ovlctl run -n w --on . sh -c 'echo new >f; rm sub/g; mkdir d')
 is "-n keeps a writable layer" "$(ovlctl ls -nr -o ID,KIND w)" "$id writable"
 is "... with the changes" "$(ovlctl diff w)" "$(printf 'A /d\nC /f\nC /sub\nD /sub/g')"
 ok "... the original is as it was" unchanged
+fails 125 "layer 'w' is on a directory, where --bind" "--bind" ovlctl run --bind /usr w true
 is "the store is hidden" "$(ovlctl run --on proj ls -A "$OVLCTL_ROOT")" ''
 is "not kept if the command fails" "$(ovlctl run -n no --on proj sh -c 'echo >x; exit 4'; echo $?)" 4
 fails 3 "" "... there is no layer" ovlctl show no
@@ -111,6 +112,13 @@ if ! as_user && setpriv --reuid 1000 --regid 1000 --clear-groups unshare -Urm tr
 	listed his/proj >after
 	same "... is not in the original" before after
 	is "... but kept" "$(user ovlctl diff w)" "$(printf 'C /f\nC /sub\nD /sub/h')"
+	is "... and goes on in it, as himself" \
+		"$(user ovlctl run w sh -c 'cd his/proj && id -u && cat f && echo 5 >g')" "$(printf '1000\n4')"
+	ok "... which changes nothing" cmp before after
+	need - user ovlctl create -n made --on his/proj
+	ok "... or in one that create made" user ovlctl run made sh -c 'cd his/proj && echo 6 >made'
+	is "... which keeps it" "$(user ovlctl diff made)" 'A /made'
+	need - user ovlctl rm made
 	ok "... and applied" user ovlctl apply w
 	is "..." "$(cat his/proj/f; ls his/proj/sub)" 4
 	mkdir his/proj/below && mount -t tmpfs none his/proj/below &&
