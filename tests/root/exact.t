@@ -22,7 +22,6 @@ exact() { # WHAT FILE
 
 one_seed() { # SEED
 	randtar "$1" >x.tar
-	small=$(find x.tar -size -1024k)
 	parent=
 	[ $(($1 % 3)) != 0 ] || [ -z "$last" ] || parent="-p $last"
 	z='cat'
@@ -30,8 +29,9 @@ one_seed() { # SEED
 	1) z='gzip -1c' ;;
 	2) z='zstd -qc1' ;;
 	3) z='lz4 -qc' ;;
-	4) [ -z "$small" ] || z='xz -0c' ;;
-	5) [ -z "$small" ] || z='bzip2 -c' ;;
+	# These two take long: some of the tars, and none of the large ones (see randtar).
+	4) [ $(($1 / 8 % 3)) != 0 ] || [ $(($1 % 5)) = 0 ] || z='xz -0c' ;;
+	5) [ $(($1 / 8 % 6)) != 0 ] || [ $(($1 % 5)) = 0 ] || z='bzip2 -1c' ;;
 	esac
 	if [ $(($1 / 8 % 2)) = 0 ]; then
 		$z <x.tar >x.in
@@ -39,7 +39,7 @@ one_seed() { # SEED
 	else
 		id=$($z <x.tar | ovlctl -q --sync=none import $parent -)
 	fi && ovlctl diff --tar "$id" | cmp -s - x.tar &&
-		{ [ -n "$parent" ] || [ "$(sum_of <x.tar)" = "$id" ]; }
+		case $parent:$(sha256sum x.tar) in -*) ;; ":$id "*) ;; *) false ;; esac
 }
 
 s=$first
