@@ -227,6 +227,21 @@ if can_trace; then
 	is "a note that cannot be read" "$?:$(cat out err)" "1:ovlctl: prune: cannot read note 'w': Input/output error"
 fi
 
+# The nightly prune of the page.
+page=$top/man/ovlctl-prune.8
+nightly=$(sed -n 's,^30 3 \* \* \* root /usr/bin/,,p' "$page")
+like "the page's line for cron" "^ovlctl prune --layers " "$nightly"
+ok "... works" sh -c "$nightly"
+is "... the service does the same" "$(sed -n 's,^ExecStart=/usr/bin/,,p' "$page")" "$nightly"
+if command -v systemd-analyze >/dev/null; then
+	awk '/^\[Unit\]/ { n++; on = 1 } /^\.Ed/ { on = 0 }
+		on { print >("ovlctl-prune." (n == 1 ? "service" : "timer")) }' "$page"
+	sed -i "s,/usr/bin/ovlctl,$(command -v ovlctl)," ovlctl-prune.service
+	is "... and the units are sound" \
+		"$(systemd-analyze verify --man=no ./ovlctl-prune.service ./ovlctl-prune.timer 2>&1; echo $?)" 0
+	is "... both of them" "$(grep -c = ovlctl-prune.service) $(grep -c = ovlctl-prune.timer)" "4 4"
+fi
+
 # On a terminal, a table.
 if script -qec true /dev/null >/dev/null 2>&1; then
 	rm -rf "$OVLCTL_ROOT"
