@@ -188,6 +188,11 @@ same "mounted it is what ovlctl makes of the layers" m.list own.list
 need - umount m
 need - umount own
 is "diff of the writable layer" "$($c diff work)" "A /more"
+is "which layer a file comes from" "$($c which -a work more d/new gone 2>/dev/null)" "$(printf '%s\n' \
+	"work added more" "$(echo "$chain2" | cut -c1-12) added d/new" \
+	"default/registry.example/two:1 deleted gone" "k8s/registry.example/two:1 added gone")"
+is "... as JSON" "$($c which -J work o/f | jq -c '.paths[].layers[] | [.id, .names[0]]')" \
+	"[\"$chain3\",\"default/registry.example/two:1\"]"
 fails 2 containerd "nothing is written" $c rm work
 ok "check finds nothing" $c check
 mkdir c/$snapshotter/snapshots/77

@@ -28,6 +28,7 @@ fails 1 "$why" "import" ns ovlctl import a.tar
 fails 1 "$why" "import on a parent" ns ovlctl import -p b b.tar
 fails 1 "$why" "diff" ns ovlctl diff b
 fails 1 "$why" "diff --tar" ns ovlctl diff -o - b
+fails 1 "$why" "which" ns ovlctl which b /
 fails 1 "$why" "diff without CAP_SYS_ADMIN" setpriv --bounding-set -sys_admin ovlctl diff b
 is "nothing has changed" "$(store_state)" "$before"
 is "ls works" "$(ns ovlctl ls -nr -o NAME)" "$(printf 'a\nb\nw')"

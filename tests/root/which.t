@@ -41,6 +41,8 @@ dir name=mv
 file name=mv/x data=x
 dir name=mv/sub
 file name=mv/sub/y data=y
+dir name=mv2
+file name=mv2/x data=x
 file name=ren data=r
 file name=meta data=mm
 file name=metamv data=mm
@@ -84,6 +86,8 @@ if [ $table = redirects ]; then
 	chmod 700 "$m/meta"
 	perl -e 'rename("$ARGV[0]/mv", "$ARGV[0]/d/to") && rename("$ARGV[0]/d/to/sub", "$ARGV[0]/d/to/sub2") or die' "$m" ||
 		stop rename
+	mkdir "$m/fresh" # is opaque, and what is moved into it is not
+	perl -e 'rename "$ARGV[0]/mv2", "$ARGV[0]/fresh/mv" or die' "$m" || stop rename
 	chmod 700 "$m/metamv" && mv "$m/metamv" "$m/metamv2" && mv "$m/ren" "$m/ren2"
 fi
 
@@ -140,6 +144,10 @@ d/to|w|w added;a added
 d/to/x|a|a added
 d/to/sub2|w|w added;a added
 d/to/sub2/y|a|a added
+fresh|w|w added
+fresh/mv|w|w added;a added
+fresh/mv/x|a|a added
+mv2/x|-w|w deleted;a added
 d/to/sub/y|-w|w deleted;a added
 metamv2|w|w added;a added
 metamv|-w|w deleted;a added
@@ -172,6 +180,15 @@ is "... which says who deleted it" \
 is "... or that nobody did" "$(grep -c "'w', nor in any below it$" err)" 4
 is "... or why not" "$(grep 'cannot look up' err | sed 's/.*: //' | sort | uniq -c | sed 's/  *//' | tr '\n' ' ')" \
 	"3 Not a directory 2 Too many levels of symbolic links "
+seq 41 | sed 's/\(.*\)/printf "symlink name=l%d link=l%d\\n" \1 $((\1 - 1))/' | sh >links
+printf 'dir name=l0\n%s\nend\n' "$(cat links)" | tar_of l.tar
+need - ovlctl import -n l l.tar
+need m ovlctl mount l
+for i in 40 41; do
+	is "a chain of $i symlinks" "$(ovlctl which l l$i/. >/dev/null 2>&1; echo $?)" \
+		"$(stat "$m/l$i/." >/dev/null 2>&1; echo $?)"
+done
+ovlctl umount l
 fails 1 "which: 'gone' does not exist in layer 'w': layer 'b' deleted it" "one that was deleted" \
 	ovlctl which w gone
 is "the root" "$(ovlctl which w / . // d/..)" "$(printf 'w /\nw .\nw //\nw d/..')"
