@@ -261,8 +261,9 @@ static int compare(
 	bool dirs = S_ISDIR(f->at.st.st_mode) && S_ISDIR(was->at.st.st_mode);
 	bool one = f->at.st.st_dev == was->at.st.st_dev &&
 		f->at.st.st_ino == was->at.st.st_ino;
+	bool all = w->req->all && !f->metacopy;
 	int r = one ? 0 :
-		      differ_what(&f->at, &was->at, w->req->all && !f->metacopy,
+		      differ_what(&f->at, &was->at, all ? DIFFER_ALL : DIFFER_META,
 			      w->trees.xp, w->st->cfg.stop);
 
 	*same = one || (dirs && r == 0);
@@ -431,7 +432,7 @@ int ovl_which(struct ovl_store *st, const struct ovl_which *req, struct ovl_err 
 	if (rc == 0)
 		rc = open_stack(&w, &l);
 	for (char *const *path = req->paths; rc == 0 && *path; path++)
-		rc = which_path(&w, *path);
+		rc = store_stopped(st) ? err_stopped(err) : which_path(&w, *path);
 	free(w.part);
 	view_close(&w.trees);
 	ondir_close(&w.on);

@@ -10,23 +10,17 @@
 #include "base/fs.h"
 #include "union/differ.h"
 
-struct file {
-	const struct merged *in;
-	unsigned at; /* index of its directory in in */
-	struct differ_at it;
-};
-
-static int find_file(const struct merged *s, const char *name, struct file *out)
+static int find_file(const struct merged *s, const char *name, struct differ_at *out)
 {
-	int r = view_stat(&s->dir, name, &out->it.st, &out->at);
+	int r = view_stat(&s->dir, name, &out->st, &out->at);
 
 	if (r <= 0) {
 		errno = r ? errno : ENOENT;
 		return -1;
 	}
 	out->in = s;
-	out->it.dirfd = s->dir.fd[out->at];
-	out->it.name = name;
+	out->dirfd = s->dir.fd[out->at];
+	out->name = name;
 	return 0;
 }
 
@@ -101,50 +95,66 @@ static int xattrs_differ(const struct differ_at *a, const struct differ_at *b,
 	return x.len != y.len || (x.len && memcmp(x.data, y.data, x.len) != 0);
 }
 
-/* The sizes are the same. Metacopy files on top of the same lower file have its data. */
-static int data_differs(int a, int b, off_t size, const atomic_int *stop)
+static int open_file(const struct differ_at *f)
 {
+	if (f->in)
+		return merged_open_file(f->in, f->at, f->name);
+	return openat(f->dirfd, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* Of two files of one type and size. Metacopy files on top of the same lower file have its
+ * data. */
+static int data_differs(
+	const struct differ_at *a, const struct differ_at *b, const atomic_int *stop)
+{
+	auto_fd fa = -1;
+	auto_fd fb = -1;
 	struct stat x;
 	struct stat y;
 
-	if (fstat(a, &x) < 0 || fstat(b, &y) < 0)
+	if (S_ISLNK(a->st.st_mode))
+		return link_differs(a, b);
+	if (!S_ISREG(a->st.st_mode) || a->st.st_size == 0)
+		return 0;
+	fa = open_file(a);
+	fb = fa < 0 ? -1 : open_file(b);
+	if (fb < 0 || fstat(fa, &x) < 0 || fstat(fb, &y) < 0)
 		return -1;
 	if (x.st_dev == y.st_dev && x.st_ino == y.st_ino)
 		return 0;
-	return fs_data_differs(a, b, size, stop);
+	return fs_data_differs(fa, fb, a->st.st_size, stop);
 }
 
-static int content_differs(
-	const struct file *a, const struct file *b, const atomic_int *stop)
+int differ_what(const struct differ_at *a, const struct differ_at *b, enum differ_how how,
+	const struct xattr_policy *xp, const atomic_int *stop)
 {
-	auto_fd fa = merged_open_file(a->in, a->at, a->it.name);
-	auto_fd fb = fa < 0 ? -1 : merged_open_file(b->in, b->at, b->it.name);
+	int bits = stat_differs(&a->st, &b->st);
+	int r;
 
-	return fb < 0 ? -1 : data_differs(fa, fb, a->it.st.st_size, stop);
+	if (bits & OVL_TYPE || (bits && how == DIFFER_ANY))
+		return bits;
+	r = xattrs_differ(a, b, xp);
+	if (r > 0)
+		bits |= OVL_XATTR;
+	if (r < 0 || bits & OVL_DATA || (bits && how == DIFFER_ANY) || how == DIFFER_META)
+		return r < 0 ? r : bits;
+	r = data_differs(a, b, stop);
+	return r > 0 ? bits | OVL_DATA : r < 0 ? r : bits;
 }
 
 int differ_file(const struct merged *a, const struct merged *b, const char *name,
 	const struct xattr_policy *xp, const atomic_int *stop)
 {
-	struct file x;
-	struct file y;
-	const struct stat *st = &x.it.st;
+	struct differ_at x = {0};
+	struct differ_at y = {0};
 	int r;
 
 	if (find_file(a, name, &x) < 0 || find_file(b, name, &y) < 0)
 		return -1;
-	if (st->st_dev == y.it.st.st_dev && st->st_ino == y.it.st.st_ino)
+	if (x.st.st_dev == y.st.st_dev && x.st.st_ino == y.st.st_ino)
 		return 0;
-	if (stat_differs(st, &y.it.st))
-		return 1;
-	r = xattrs_differ(&x.it, &y.it, xp);
-	if (r)
-		return r;
-	if (S_ISLNK(st->st_mode))
-		return link_differs(&x.it, &y.it);
-	if (!S_ISREG(st->st_mode) || st->st_size == 0)
-		return 0;
-	return content_differs(&x, &y, stop);
+	r = differ_what(&x, &y, DIFFER_ANY, xp, stop);
+	return r > 0 ? 1 : r;
 }
 
 int differ_dir(int a, int b, const struct xattr_policy *xp)
@@ -157,44 +167,4 @@ int differ_dir(int a, int b, const struct xattr_policy *xp)
 	return stat_differs(&x.st, &y.st) & (OVL_TYPE | OVL_MODE | OVL_OWNER) ?
 		1 :
 		xattrs_differ(&x, &y, xp);
-}
-
-static int open_at(const struct differ_at *f)
-{
-	return openat(f->dirfd, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-}
-
-/* 1 if the data differ, which have the same size; 0, -1. */
-static int data_of(
-	const struct differ_at *a, const struct differ_at *b, const atomic_int *stop)
-{
-	auto_fd fa = -1;
-	auto_fd fb = -1;
-
-	if (S_ISLNK(a->st.st_mode))
-		return link_differs(a, b);
-	if (!S_ISREG(a->st.st_mode) || a->st.st_size == 0)
-		return 0;
-	fa = open_at(a);
-	fb = fa < 0 ? -1 : open_at(b);
-	return fb < 0 ? -1 : data_differs(fa, fb, a->st.st_size, stop);
-}
-
-int differ_what(const struct differ_at *a, const struct differ_at *b, bool data,
-	const struct xattr_policy *xp, const atomic_int *stop)
-{
-	int bits = stat_differs(&a->st, &b->st);
-	int r;
-
-	if (bits & OVL_TYPE)
-		return bits;
-	r = xattrs_differ(a, b, xp);
-	if (r > 0)
-		bits |= OVL_XATTR;
-	if (r >= 0 && data && !(bits & OVL_DATA)) {
-		r = data_of(a, b, stop);
-		if (r > 0)
-			bits |= OVL_DATA;
-	}
-	return r < 0 ? -1 : bits;
 }

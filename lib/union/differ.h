@@ -29,14 +29,22 @@ struct differ_at {
 	int dirfd;
 	const char *name;
 	struct stat st;
+	/* If it may be without data: it is in directory at of this one. Else NULL. */
+	const struct merged *in;
+	unsigned at;
 };
 
 /*
  * What differs between two files, as bits of enum ovl_deed: OVL_TYPE alone, or some of
  * OVL_DATA (a symlink's target, a device's number), OVL_MODE, OVL_OWNER, OVL_XATTR, OVL_TIME.
- * -1 with errno. Without data, files of one size have the same data.
+ * -1 with errno.
  */
-int differ_what(const struct differ_at *a, const struct differ_at *b, bool data,
+enum differ_how {
+	DIFFER_ANY, /* only whether: not all bits */
+	DIFFER_META, /* if the size is the same, so are the data */
+	DIFFER_ALL
+};
+int differ_what(const struct differ_at *a, const struct differ_at *b, enum differ_how how,
 	const struct xattr_policy *xp, const atomic_int *stop);
 
 #endif
