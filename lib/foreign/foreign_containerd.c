@@ -234,8 +234,8 @@ static void add_layer(struct reading *c, const struct snapshot *s)
 {
 	struct foreign *t = c->t;
 	struct foreign_layer *l = foreign_add_layer(t);
-	auto_fd blob = foreign_open(
-		t, P(CTRD_BLOBS "/%s", *s->blob ? s->blob : "-"), O_PATH);
+	auto_fd blob = *s->blob ? foreign_open(t, P(CTRD_BLOBS "/%s", s->blob), O_PATH) :
+				  -1;
 
 	l->id = s->id;
 	l->parent = s->below;

@@ -91,6 +91,7 @@ busy() {
 	while [ ! -e enough ]; do
 		docker load -q -i six.tar && docker tag six:1 busy:1 &&
 			docker create --network none --name busy busy:1 sh && docker rm busy &&
+			docker run --rm --network none busy:1 sh -c 'echo busy >/busy' &&
 			docker rmi busy:1 && docker load -q -i big.image.tar && docker rmi big:1 &&
 			echo worked >>worked
 	done

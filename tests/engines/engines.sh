@@ -299,6 +299,7 @@ reads_only() { # ROOT IMAGE WRITABLE
 		0	mount -r WRITABLE MNT
 		0	umount MNT
 		0	check
+		0	which -a IMAGE /etc/two
 		2	rm WRITABLE
 		2	tag IMAGE new
 		2	tag -d IMAGE
