@@ -120,8 +120,8 @@ static int measure(struct bolt *b, const unsigned char *data, size_t len,
 	if (pages < 3 || pages > file_size / b->page)
 		return damaged(b, "it is cut off", err);
 	b->len = (size_t)pages * b->page;
-	/* Each is looked at a few times. */
-	b->left = b->len + 4096;
+	/* Each is looked at a few times, and most take far more than 16 bytes. */
+	b->left = b->len / 4 + 4096;
 	return 0;
 }
 

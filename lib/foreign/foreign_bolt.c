@@ -96,9 +96,13 @@ struct timespec foreign_bolt_time(const struct bolt_item *item)
 
 #define SNAPSHOTS "buildkit/snapshots.db"
 
+/* More than that is an attack. */
+#define CLAIMS_MAX (1u << 20)
+
 struct claims {
 	struct foreign *t;
 	const char *trees;
+	size_t n;
 };
 
 static void claim(const struct claims *c, const void *name, size_t len)
@@ -111,18 +115,21 @@ static void claim(const struct claims *c, const void *name, size_t len)
 static int claim_snapshot(
 	void *ctx, struct bolt *b, const struct bolt_item *item, struct ovl_err *err)
 {
+	struct claims *c = ctx;
 	struct bolt_item other;
 	int rc = bolt_find(b, item, "committed", &other, err);
 
-	claim(ctx, item->key, item->key_len);
+	if (++c->n > CLAIMS_MAX)
+		return err_say(err, E2BIG, "'" SNAPSHOTS "' has too many snapshots");
+	claim(c, item->key, item->key_len);
 	if (rc > 0)
-		claim(ctx, other.value, other.len);
+		claim(c, other.value, other.len);
 	return rc < 0 ? rc : 0;
 }
 
 void foreign_buildkit(struct foreign *t, const char *trees)
 {
-	struct claims c = {t, trees};
+	struct claims c = {.t = t, .trees = trees};
 	auto_bolt b = {0};
 	struct ovl_err why;
 	int rc = foreign_bolt(t, SNAPSHOTS, &b, &why);

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/fs.h"
 #include "base/quote.h"
 #include "base/vec.h"
@@ -31,6 +32,8 @@
 #define TREES       SNAPSHOTTER "/snapshots"
 #define SNAPSHOTS   SNAPSHOTTER "/metadata.db"
 #define META        "io.containerd.metadata.v1.bolt/meta.db"
+
+#define KEY_MAX 1024 /* containerd's own are far shorter */
 
 enum { KIND_VIEW = 1, KIND_ACTIVE = 2, KIND_COMMITTED = 3 };
 
@@ -113,8 +116,10 @@ static int add_snapshot(
 		read_value(&s, &i);
 	if (rc < 0)
 		return rc;
-	if (c->n_snaps == CTRD_MAX)
-		return err_say(err, E2BIG, "%s has too many snapshots", Q(SNAPSHOTS));
+	if (c->n_snaps == CTRD_MAX || s.name.n > KEY_MAX)
+		return err_say(err, E2BIG, "'" SNAPSHOTS "' has %s",
+			s.name.n > KEY_MAX ? "a key that is too long" :
+					     "too many snapshots");
 	if (!VEC_ROOM(c->snap, c->n_snaps))
 		return err_nomem(err);
 	c->snap[c->n_snaps++] = s;
@@ -130,7 +135,7 @@ static int add_key(
 	int rc = bolt_find(b, bucket, "name", &name, err);
 	struct snapshot *s = rc > 0 ? named(c, value_of(&name)) : NULL;
 
-	if (s && !s->key.p) {
+	if (s && !s->key.p && bucket->key_len <= KEY_MAX) {
 		s->space = c->space;
 		s->key = key_of(bucket);
 	}
@@ -140,11 +145,14 @@ static int add_key(
 /* A container's layer has the container's id, if that is one. */
 static void set_id(struct reading *c, struct snapshot *s)
 {
-	const char *key = ctrd_text(c, s->key);
+	struct ovl_err why;
 
-	if (s->kind != KIND_COMMITTED || !ctrd_digest(s->key, s->id.s))
-		foreign_hash_id(
-			c->t, id_is_full(key) ? key : ctrd_text(c, s->name), &s->id);
+	if (s->kind == KIND_COMMITTED && ctrd_digest(s->key, s->id.s))
+		return;
+	if (s->key.n == ID_LEN)
+		memcpy(s->id.s, s->key.p, ID_LEN);
+	if (!id_is_full(s->id.s) && digest_bytes(s->name.p, s->name.n, s->id.s, &why) < 0)
+		c->t->failed = true;
 }
 
 /* A mount of its parent, to which its own directory adds nothing. */

@@ -17,6 +17,7 @@
 #define JSON_MAX      (UINT64_C(512) << 20)
 #define JSON_LEAST    4096
 #define MANIFESTS_MAX 64
+#define REF_MAX       256
 
 /* ---- for both --------------------------------------------------------------------- */
 
@@ -54,6 +55,9 @@ static struct snapshot *with_id(const struct reading *c, const struct ovl_id *id
 int ctrd_ref(struct reading *c, struct ref r, struct ovl_err *err)
 {
 	r.space = c->space;
+	/* Too long for a name, if not for a reference. */
+	if (r.name.n > REF_MAX || r.space.n > REF_MAX)
+		return 0;
 	if (c->n_refs == CTRD_MAX)
 		return err_say(err, E2BIG, "there are too many names");
 	if (!VEC_ROOM(c->ref, c->n_refs))
