@@ -378,6 +378,21 @@ static int complete(
 	return rc < 0 && err_is_system(rc) ? rc : 0;
 }
 
+/* What is not listed of another program's store. */
+static void warn_foreign(const struct ovl_store *st)
+{
+	const struct foreign *t = st->foreign;
+
+	if (*t->unread.text)
+		store_warn(st, "%s; see 'ovlctl check'", t->unread.text);
+	for (size_t i = 0; i < t->n_layers && !*t->unread.text; i++) {
+		if (t->layer[i].fault)
+			store_warn(st,
+				"layer %.12s is damaged and not listed; see 'ovlctl check'",
+				t->layer[i].id.s);
+	}
+}
+
 int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	struct ovl_list *out, struct ovl_err *err)
 {
@@ -386,6 +401,8 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	bool all = !what || !*what;
 	int rc = all ? layers_finish(st, err) : 0;
 
+	if (st->foreign && all)
+		warn_foreign(st);
 	if (rc == 0)
 		rc = list(&ls, all ? NULL : what, err);
 	finish_commits(&ls);

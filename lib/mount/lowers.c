@@ -28,6 +28,16 @@ static int missing(const char *name, int errnum, struct ovl_err *err)
 		strerror(errnum));
 }
 
+/* A tree in another program's store. */
+static int gone(const struct layer *l, const char *name, struct ovl_err *err)
+{
+	if (errno != ENOENT)
+		return missing(name, errno, err);
+	return err_status(err, OVL_NOLAYER,
+		"lower layer '%s' has vanished: %s has removed it", name,
+		ovl_owner(l->st));
+}
+
 /* It is not in its place yet in an image layer whose commit is not finished. */
 static int own_link(const struct layer *l, int fd, const struct ovl_id *id,
 	const char *want, char own[SHORT_LEN + 1])
@@ -95,7 +105,7 @@ int lowers_open(const struct layer *l, const char *name, struct ovl_err *err)
 	 * no namespace. */
 	if (l->foreign) {
 		tree = fs_open_beneath(l->st->fd, name, O_PATH | O_DIRECTORY);
-		return tree < 0 ? missing(name, errno, err) : tree;
+		return tree < 0 ? gone(l, name, err) : tree;
 	}
 	rc = l->drv->links ? check_link(l, name, &id, &fd, err) :
 			     open_named(l, name, &fd, err);
