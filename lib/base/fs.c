@@ -113,6 +113,13 @@ int fs_open_beneath(int root, const char *path, int flags)
 	return openat2_(at < 0 ? root : at, path, flags | O_NOFOLLOW, how);
 }
 
+int fs_open_unread(int root, const char *path, int flags)
+{
+	int fd = fs_open_beneath(root, path, flags | O_NOATIME);
+
+	return fd < 0 && errno == EPERM ? fs_open_beneath(root, path, flags) : fd;
+}
+
 int fs_open_inside(int root, const char *path, bool *followed)
 {
 	int fd = fs_open_beneath(root, path, O_PATH | O_DIRECTORY);

@@ -57,6 +57,10 @@ int fs_open_unmounted(int dirfd, const char *name, int flags);
  * open(2). */
 int fs_open_beneath(int root, const char *path, int flags);
 
+/* The same without changing its access time, if the kernel lets the caller ask for that:
+ * open(2), O_NOATIME. */
+int fs_open_unread(int root, const char *path, int flags);
+
 /*
  * The working directory, which mount(2) and umount(2) need: dirfd until the end of the
  * scope, then the old one again. That one may be gone or inaccessible by then, which is no

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Rebuilds the tar of an imported layer, bit for bit, from its recipe and tree. */
+/* Rebuilds the tar of a layer, bit for bit, from its tree and its recipe; or, of a layer of
+ * another program, its tar-split. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,11 +16,11 @@
 #include "base/fs.h"
 #include "base/quote.h"
 #include "base/vec.h"
-#include "content/pack.h"
 #include "content/replay.h"
 #include "store/driver.h"
 #include "store/store.h"
 #include "tar/recipe.h"
+#include "tar/tarsplit.h"
 
 #define COPY_SIZE (256 * 1024)
 
@@ -31,21 +32,31 @@ struct kept {
 };
 
 struct player {
-	const struct layer *l;
-	int tree;
+	struct ovl_store *st;
+	const char *id; /* of the layer */
+	const char *diff_id;
+	struct recipe_in *recipe; /* or */
+	struct tarsplit *split;
+	int own; /* the layer's tree, if it is not the caller's */
+	const int *tree;
+	unsigned n_trees;
 	int kept_dir; /* -1: nothing was replaced */
 	struct kept *kept; /* sorted by path, then oldest first */
 	size_t n_kept;
 	struct buf kept_paths;
 	uint64_t n_files;
 	uint64_t size; /* of the tar so far */
+	uint64_t max; /* it will have no more */
 	const struct replay_watch *watch; /* NULL: damage is a failure */
+	bool unproved; /* without a digest */
+	bool only_look; /* are the files there? */
 	bool told; /* of the current file */
 	bool any; /* damage has been reported */
 	sink_fn sink;
 	void *ctx;
 	struct digest digest;
 	XXH64_state_t sum;
+	uint64_t crc; /* with a tar-split, instead of the sum */
 	struct buf path; /* of the current file */
 	int fd; /* the current file, open */
 	char *copy;
@@ -62,7 +73,7 @@ static int report_damage(struct player *p, const char *why, struct ovl_err *err)
 		close_fdp(&p->fd);
 		return 0;
 	}
-	return err_say(err, EUCLEAN, "layer %.12s is damaged: %s %s", p->l->id.s,
+	return err_say(err, EUCLEAN, "layer %.12s is damaged: %s %s", p->id,
 		Q(p->path.data), why);
 }
 
@@ -90,17 +101,17 @@ static int by_kept_path(const void *a, const void *b, void *paths)
 }
 
 /* Collects all replacements by reading the recipe a first time. */
-static int read_kept(struct player *p, struct ovl_err *err)
+static int read_kept(struct player *p, const struct layer *l, struct ovl_err *err)
 {
 	auto_recipe in = NULL;
 	struct recipe_rec rec = {.type = RECIPE_RAW};
 	uint64_t files = 0;
-	int rc = recipe_open(&in, p->l->fd, err);
+	int rc = recipe_open(&in, l->fd, err);
 
 	while (rc == 0 && rec.type != RECIPE_END) {
 		rc = recipe_next(in, &rec, err);
 		if (rc < 0)
-			err_prefix(err, rc, "layer %.12s", p->l->id.s);
+			err_prefix(err, rc, "layer %.12s", p->id);
 		if (rc == 0 && rec.type == RECIPE_FILE)
 			files++;
 		if (rc == 0 && rec.type == RECIPE_KEEP)
@@ -143,6 +154,16 @@ static const struct kept *find_kept(const struct player *p, const char *path, si
 		NULL;
 }
 
+static int open_in_trees(const struct player *p, const char *path)
+{
+	int fd = fs_fail(ENOENT);
+
+	for (unsigned i = 0; i < p->n_trees && fd < 0 && errno == ENOENT; i++)
+		fd = p->split ? fs_open_unread(p->tree[i], path, O_RDONLY | O_NONBLOCK) :
+				fs_open_beneath(p->tree[i], path, O_RDONLY | O_NONBLOCK);
+	return fd;
+}
+
 /* Opens the file: in the tree, or in .kept if it or a directory above it was replaced. */
 static int open_source(struct player *p, const char *path)
 {
@@ -161,7 +182,7 @@ static int open_source(struct player *p, const char *path)
 		}
 	}
 	if (!first)
-		return fs_open_beneath(p->tree, path, O_RDONLY | O_NONBLOCK);
+		return open_in_trees(p, path);
 	buf_addf(&moved, "%" PRIu64 "%s", first->number, path + rest);
 	if (moved.failed)
 		return fs_fail(ENOMEM);
@@ -177,6 +198,19 @@ static int write_sink(struct player *p, const void *bytes, size_t n, struct ovl_
 	return rc < 0 ? rc : p->sink(p->ctx, bytes, n, err);
 }
 
+static void sum_bytes(struct player *p, size_t n)
+{
+	if (p->split)
+		p->crc = tarsplit_sum(p->split, p->crc, p->copy, n);
+	else
+		XXH64_update(&p->sum, p->copy, n);
+}
+
+static uint64_t sum_of(const struct player *p)
+{
+	return p->split ? p->crc : XXH64_digest(&p->sum);
+}
+
 static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	struct stat st;
@@ -188,14 +222,20 @@ static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_
 	p->n_files++;
 	p->told = false;
 	XXH64_reset(&p->sum, 0);
+	p->crc = 0;
 	close_fdp(&p->fd);
 	p->fd = open_source(p, p->path.data);
-	if (p->fd >= 0 && fstat(p->fd, &st) == 0)
-		return S_ISREG(st.st_mode) ? 0 : report_damage(p, "is not a file", err);
+	if (p->fd >= 0 && fstat(p->fd, &st) == 0) {
+		if (!S_ISREG(st.st_mode))
+			return report_damage(p, "is not a file", err);
+		if (p->split && (uint64_t)st.st_size != rec->size)
+			return report_damage(p, "has another size", err);
+		return 0;
+	}
 	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
 		return report_damage(p, "is missing", err);
 	return err_sys(
-		err, errno, "cannot open %s of layer %.12s", Q(p->path.data), p->l->id.s);
+		err, errno, "cannot open %s of layer %.12s", Q(p->path.data), p->id);
 }
 
 /* Reads a piece of the file, zeros if it is unreadable. */
@@ -217,9 +257,9 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 		ssize_t n = read_piece(p, want, at);
 		int rc = 0;
 
-		if (n < 0 && errno == EINTR && !store_stopped(p->l->st))
+		if (n < 0 && errno == EINTR && !store_stopped(p->st))
 			continue;
-		if (store_stopped(p->l->st))
+		if (store_stopped(p->st))
 			return err_stopped(err);
 		/* An unreadable block counts as damage. */
 		if (n < 0 && errno == EIO && p->watch) {
@@ -228,11 +268,11 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 		}
 		if (n < 0)
 			return err_sys(err, errno, "cannot read %s of layer %.12s",
-				Q(p->path.data), p->l->id.s);
+				Q(p->path.data), p->id);
 		if (n == 0)
 			rc = report_damage(p, "is too short", err);
 		if (rc == 0 && n) {
-			XXH64_update(&p->sum, p->copy, (size_t)n);
+			sum_bytes(p, (size_t)n);
 			rc = write_sink(p, p->copy, (size_t)n, err);
 		}
 		if (rc < 0)
@@ -245,7 +285,7 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 static int end_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	close_fdp(&p->fd);
-	if (!p->told && XXH64_digest(&p->sum) != rec->sum)
+	if (!p->told && sum_of(p) != rec->sum)
 		return report_damage(p, "differs from what was imported", err);
 	return 0;
 }
@@ -254,9 +294,11 @@ static int end_all(struct player *p, const struct recipe_rec *rec, struct ovl_er
 {
 	char hex[ID_LEN + 1];
 
+	if (p->unproved)
+		return 0;
 	if (digest_final(&p->digest, hex, err) < 0)
 		return -EIO;
-	if (strcmp(hex, rec->diff_id) == 0 && strcmp(hex, p->l->meta.diff_id) == 0)
+	if ((p->split || strcmp(hex, rec->diff_id) == 0) && strcmp(hex, p->diff_id) == 0)
 		return 0;
 	if (p->watch) {
 		if (!p->any)
@@ -266,11 +308,13 @@ static int end_all(struct player *p, const struct recipe_rec *rec, struct ovl_er
 	}
 	return err_say(err, EUCLEAN,
 		"layer %.12s is damaged: its tar has the diff id sha256:%s, not sha256:%s",
-		p->l->id.s, hex, p->l->meta.diff_id);
+		p->id, hex, p->diff_id);
 }
 
 static int play_one(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
+	if (p->only_look && rec->type != RECIPE_FILE)
+		return 0;
 	switch (rec->type) {
 	case RECIPE_RAW: return write_sink(p, rec->p, rec->n, err);
 	case RECIPE_FILE: return open_file(p, rec, err);
@@ -282,33 +326,33 @@ static int play_one(struct player *p, const struct recipe_rec *rec, struct ovl_e
 }
 
 /* Limits the output to the size of the layer's tar: a few bytes of recipe can describe
- * endless runs. */
+ * endless runs, and a tar-split can name a file often. */
 static int check_size(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	uint64_t n = rec->type == RECIPE_RAW ? rec->n :
 		rec->type == RECIPE_RUN      ? rec->size :
 					       0;
 
-	if (n > p->l->meta.tar_size - p->size)
+	if (n > p->max - p->size)
 		return err_say(err, EUCLEAN,
-			"'%s' is damaged: it gives more than the %" PRIu64
-			" bytes of the tar",
-			RECIPE_NAME, p->l->meta.tar_size);
+			"its %s is damaged: it gives more than %" PRIu64 " bytes of tar",
+			p->split ? "tar-split" : "recipe", p->max);
 	p->size += n;
 	return 0;
 }
 
-static int play_records(struct player *p, struct recipe_in *in, struct ovl_err *err)
+static int play_records(struct player *p, struct ovl_err *err)
 {
 	struct recipe_rec rec = {.type = RECIPE_RAW};
 	int rc;
 
 	do {
-		rc = recipe_next(in, &rec, err);
+		rc = p->split ? tarsplit_next(p->split, &rec, err) :
+				recipe_next(p->recipe, &rec, err);
 		if (rc == 0)
 			rc = check_size(p, &rec, err);
 		if (rc < 0)
-			return err_prefix(err, rc, "layer %.12s", p->l->id.s);
+			return err_prefix(err, rc, "layer %.12s", p->id);
 		rc = play_one(p, &rec, err);
 	} while (rc == 0 && rec.type != RECIPE_END);
 	return rc;
@@ -319,19 +363,45 @@ static void release_player(struct player *p)
 	free(p->kept);
 	buf_release(&p->kept_paths);
 	close_fdp(&p->fd);
-	close_fdp(&p->tree);
+	close_fdp(&p->own);
 	close_fdp(&p->kept_dir);
 	buf_release(&p->path);
 	free(p->copy);
+	recipe_in_close(p->recipe);
+	tarsplit_close(p->split);
+}
+
+#define auto_player __attribute__((cleanup(release_player))) struct player
+
+static int play(struct player *p, struct ovl_err *err)
+{
+	int rc;
+
+	p->copy = fs_buffer(COPY_SIZE);
+	rc = p->copy ? 0 : err_nomem(err);
+	if (rc == 0 && !p->unproved)
+		rc = digest_init(&p->digest, err);
+	return rc < 0 ? rc : play_records(p, err);
 }
 
 int replay_layer(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err)
 {
-	struct player p = {
-		.l = l, .tree = -1, .fd = -1, .watch = watch, .sink = sink, .ctx = ctx};
-	auto_recipe in = NULL;
-	int rc = recipe_open(&in, l->fd, err);
+	auto_player p = {
+		.st = l->st,
+		.id = l->id.s,
+		.diff_id = l->meta.diff_id,
+		.max = l->meta.tar_size,
+		.kept_dir = -1,
+		.fd = -1,
+		.own = -1,
+		.tree = &p.own,
+		.n_trees = 1,
+		.watch = watch,
+		.sink = sink,
+		.ctx = ctx,
+	};
+	int rc = recipe_open(&p.recipe, l->fd, err);
 
 	if (rc < 0)
 		return err_prefix(err, rc, "layer %.12s", l->id.s);
@@ -339,26 +409,32 @@ int replay_layer(const struct layer *l, sink_fn sink, void *ctx,
 	if (p.kept_dir < 0 && errno != ENOENT)
 		return err_sys(err, errno, "cannot open '%s' of layer %.12s", RECIPE_KEPT,
 			l->id.s);
-	p.tree = layer_tree(l, err);
-	p.copy = fs_buffer(COPY_SIZE);
-	if (p.tree < 0)
-		rc = p.tree;
-	else if (!p.copy)
-		rc = err_nomem(err);
-	if (rc == 0)
-		rc = digest_init(&p.digest, err);
+	p.own = layer_tree(l, err);
+	rc = p.own < 0 ? p.own : 0;
 	if (rc == 0 && p.kept_dir >= 0)
-		rc = read_kept(&p, err);
-	if (rc == 0)
-		rc = play_records(&p, in, err);
-	release_player(&p);
-	return rc;
+		rc = read_kept(&p, l, err);
+	return rc < 0 ? rc : play(&p, err);
 }
 
-int replay_or_pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
+int replay_split(
+	const struct replay_split *from, sink_fn sink, void *ctx, struct ovl_err *err)
 {
-	if (l->foreign && l->meta.kind == OVL_IMAGE)
-		return replay_foreign(l, sink, ctx, err);
-	return l->meta.kind == OVL_IMAGE ? replay_layer(l, sink, ctx, NULL, err) :
-					   pack_layer(l, sink, ctx, NULL, err);
+	auto_player p = {
+		.st = from->st,
+		.id = from->id,
+		.diff_id = from->diff_id,
+		.max = OVL_MAX_SIZE,
+		.kept_dir = -1,
+		.fd = -1,
+		.own = -1,
+		.tree = from->tree,
+		.n_trees = from->n_trees,
+		.unproved = from->unproved || from->only_look,
+		.only_look = from->only_look,
+		.sink = sink,
+		.ctx = ctx,
+	};
+	int rc = tarsplit_open(&p.split, from->split, from->st->cfg.stop, err);
+
+	return rc < 0 ? err_prefix(err, rc, "layer %.12s", from->id) : play(&p, err);
 }

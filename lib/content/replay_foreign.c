@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* The tar of a layer of another program: as that has kept it, or else packed. */
+/* The tar of a layer, wherever it is: decides whether it is rebuilt or packed. That of an image
+ * layer of another program comes out as that has kept it, or else is packed. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -58,6 +61,69 @@ static int give_blob(const struct layer *l, sink_fn sink, void *ctx, struct ovl_
 		1;
 }
 
+/* ---- from a tar-split ------------------------------------------------------------- */
+
+void replay_close_trees(struct replay_trees *t)
+{
+	while (t->n)
+		close(t->fd[--t->n]);
+	free(steal(t->fd));
+}
+
+int replay_open_trees(const struct foreign *f, const struct foreign_layer *l,
+	struct replay_trees *out, struct ovl_err *err)
+{
+	*out = (struct replay_trees){.fd = calloc(l->n_more + 1, sizeof(int))};
+	if (!out->fd)
+		return err_nomem(err);
+	while (out->n <= l->n_more) {
+		const char *path = out->n ? l->more[out->n - 1] : l->tree;
+		int fd = foreign_open(f, path, O_PATH | O_DIRECTORY);
+
+		if (fd < 0)
+			return err_sys(err, errno, "cannot open %s", Q(path));
+		out->fd[out->n++] = fd;
+	}
+	return 0;
+}
+
+/* 1: all of it; 0: nothing, since the tar-split is gone, damaged or that of other files. */
+static int give_split(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
+{
+	auto_trees trees = {0};
+	auto_fd fd = foreign_open(
+		l->st->foreign, l->foreign->exact_path, O_RDONLY | O_NONBLOCK);
+	struct replay_split from = {
+		.st = l->st,
+		.id = l->id.s,
+		.diff_id = l->meta.diff_id,
+		.split = fd,
+		.only_look = true,
+	};
+	int rc;
+
+	if (fd < 0)
+		return errno == ENOENT ?
+			0 :
+			err_sys(err, errno, "cannot read %s", Q(l->foreign->exact_path));
+	rc = replay_open_trees(l->st->foreign, l->foreign, &trees, err);
+	from.tree = trees.fd;
+	from.n_trees = trees.n;
+	/* Once the sink has something it is too late to pack instead. */
+	if (rc == 0)
+		rc = replay_split(&from, sink, ctx, err);
+	if (rc == -EUCLEAN || rc == -EBADMSG) {
+		store_detail(l->st, "%s", err->text);
+		return 0;
+	}
+	from.only_look = false;
+	if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		rc = err_sys(err, errno, "cannot read the tar-split again");
+	if (rc == 0)
+		rc = replay_split(&from, sink, ctx, err);
+	return rc < 0 ? rc : 1;
+}
+
 /* ---- packed ----------------------------------------------------------------------- */
 
 struct summed {
@@ -93,9 +159,22 @@ static int pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *
 	return rc;
 }
 
-int replay_foreign(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
+static int give_foreign(
+	const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
-	int rc = l->foreign->exact == FOREIGN_BLOB ? give_blob(l, sink, ctx, err) : 0;
+	int rc = 0;
 
+	if (l->foreign->exact == FOREIGN_BLOB)
+		rc = give_blob(l, sink, ctx, err);
+	else if (l->foreign->exact == FOREIGN_TAR_SPLIT)
+		rc = give_split(l, sink, ctx, err);
 	return rc == 0 ? pack(l, sink, ctx, err) : rc < 0 ? rc : 0;
+}
+
+int replay_or_pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
+{
+	if (l->meta.kind != OVL_IMAGE)
+		return pack_layer(l, sink, ctx, NULL, err);
+	return l->foreign ? give_foreign(l, sink, ctx, err) :
+			    replay_layer(l, sink, ctx, NULL, err);
 }

@@ -191,6 +191,8 @@ int foreign_file(const struct foreign *t, const char *path, size_t max, struct b
  * blanks and '/' that does not begin with '.': it may be part of a path. */
 int foreign_word(const struct foreign *t, const char *path, struct buf *out,
 	struct stat *st, struct ovl_err *err);
+/* May it be part of a path, in that way? */
+bool foreign_is_name(const char *s, size_t n);
 /* The hex part of "sha256:<64 hex>"; otherwise as above. */
 int foreign_digest(const struct foreign *t, const char *path, char hex[ID_LEN + 1],
 	struct stat *st, struct ovl_err *err);
@@ -202,5 +204,6 @@ int foreign_digest(const struct foreign *t, const char *path, char hex[ID_LEN + 
 
 extern const struct foreign_engine foreign_docker;
 extern const struct foreign_engine foreign_containerd;
+extern const struct foreign_engine foreign_containers;
 
 #endif

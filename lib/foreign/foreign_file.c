@@ -58,7 +58,7 @@ static int read_line(const struct foreign *t, const char *path, struct buf *out,
 	return r;
 }
 
-static bool is_name(const char *s, size_t n)
+bool foreign_is_name(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (s[i] <= ' ' || s[i] >= 0x7f || s[i] == '/')
@@ -72,7 +72,7 @@ int foreign_word(const struct foreign *t, const char *path, struct buf *out,
 {
 	int r = read_line(t, path, out, st, err);
 
-	return r > 0 && !is_name(out->data, out->len) ? damaged(path, err) : r;
+	return r > 0 && !foreign_is_name(out->data, out->len) ? damaged(path, err) : r;
 }
 
 int foreign_digest(const struct foreign *t, const char *path, char hex[ID_LEN + 1],

@@ -5,7 +5,7 @@
 #include "foreign/foreign.h"
 
 static const struct foreign_engine *const engines[] = {
-	&foreign_docker, &foreign_containerd, NULL};
+	&foreign_docker, &foreign_containers, &foreign_containerd, NULL};
 
 static const struct foreign_engine *recognise(int root)
 {

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Reads the store of containers/storage with its driver overlay, which podman, buildah, CRI-O
+ * and skopeo have in common, of root and of ordinary users.
+ *
+ *	overlay-layers/layers.json	layers: id, parent, diff-digest, flags
+ *	overlay-layers/<id>.tar-split.gz
+ *	overlay-images/images.json	images: id, names, layer
+ *	overlay-images/<id>/		their configs and manifests, by base64 of their keys
+ *	overlay-containers/containers.json
+ *	overlay/<id>/diff		a layer's own tree; diff1, diff2, ... are below it, where
+ *					the layer was made again for other owners
+ *
+ * and volatile-layers.json and volatile-containers.json for containers that do not outlive a
+ * boot. Above the bottom, a layer's own id is not a chain id.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/idmap.h"
+#include "foreign/foreign_json.h"
+
+#define LAYERS     "overlay-layers"
+#define IMAGES     "overlay-images"
+#define CONTAINERS "overlay-containers"
+
+/* More diffN of one layer than anybody has. */
+#define MAX_MORE 16
+
+struct record {
+	const char *own; /* its id there */
+	const json_t *o;
+	size_t order; /* in the files */
+	size_t up; /* its parent; NONE */
+	size_t down; /* while it is climbed from: where from */
+	enum { NEW, CLIMBED, DONE } state;
+	bool writable; /* of a container */
+	struct ovl_id chain; /* empty: unknown */
+	struct ovl_id id; /* in the table */
+};
+#define NONE SIZE_MAX
+
+struct reader {
+	struct foreign *t;
+	struct record *rec; /* sorted by own */
+	size_t n;
+};
+
+/* ---- records ---------------------------------------------------------------------- */
+
+/* An array of objects, empty if there is no such file. */
+static int read_list(
+	struct foreign *t, const char *path, json_t **out, struct ovl_err *err)
+{
+	int rc = foreign_json(t, path, out, NULL, err);
+
+	foreign_add_record(t, path);
+	if (rc > 0 && !json_is_array(*out))
+		rc = err_say(err, EUCLEAN, "'%s' is not a list", path);
+	if (rc == 0)
+		*out = json_array();
+	return rc < 0 ? rc : 0;
+}
+
+/* The same; one that cannot be read is empty as well. */
+static json_t *try_list(struct foreign *t, const char *path)
+{
+	struct ovl_err err = {0};
+	json_t *o = NULL;
+
+	if (read_list(t, path, &o, &err) == 0)
+		return o;
+	foreign_unread(t, &err);
+	json_decref(o);
+	return json_array();
+}
+
+static int by_own(const void *a, const void *b)
+{
+	const struct record *x = a;
+	const struct record *y = b;
+	int order = strcmp(x->own, y->own);
+
+	return order ? order : (x->order > y->order) - (x->order < y->order);
+}
+
+static size_t find_record(const struct reader *r, const char *own)
+{
+	size_t low = 0;
+	size_t high = r->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		int order = strcmp(r->rec[mid].own, own);
+
+		if (order == 0)
+			return mid;
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NONE;
+}
+
+static void take_records(struct reader *r, const json_t *list)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o)
+	{
+		const char *own = foreign_json_text(o, "id");
+		struct ovl_err err = {0};
+
+		if (foreign_is_name(own, strlen(own))) {
+			r->rec[r->n] = (struct record){.own = own,
+				.o = o,
+				.order = r->n,
+				.up = NONE,
+				.down = NONE};
+			r->n++;
+			continue;
+		}
+		err_say(&err, EUCLEAN, "a layer in '%s' has no valid id",
+			LAYERS "/layers.json");
+		foreign_unread(r->t, &err);
+	}
+}
+
+/* Sorts them; of those with the same id the first one stays. */
+static void sort_records(struct reader *r)
+{
+	size_t n = 0;
+
+	if (r->n)
+		qsort(r->rec, r->n, sizeof(*r->rec), by_own);
+	for (size_t i = 0; i < r->n; i++) {
+		if (!n || strcmp(r->rec[n - 1].own, r->rec[i].own) != 0)
+			r->rec[n++] = r->rec[i];
+	}
+	r->n = n;
+	for (size_t i = 0; i < r->n; i++)
+		r->rec[i].up = find_record(r, foreign_json_text(r->rec[i].o, "parent"));
+}
+
+/* ---- ids -------------------------------------------------------------------------- */
+
+static const char *diff_of(const struct record *rec)
+{
+	const char *digest = foreign_json_text(rec->o, "diff-digest");
+
+	return rec->writable || strncmp(digest, "sha256:", 7) != 0 ?
+		NULL :
+		id_digest_hex(digest);
+}
+
+static int set_chain(struct reader *r, struct record *rec, struct ovl_err *err)
+{
+	const struct record *up = rec->up == NONE ? NULL : &r->rec[rec->up];
+	const char *diff = diff_of(rec);
+	bool unknown = up ? !*up->chain.s : *foreign_json_text(rec->o, "parent");
+
+	rec->state = DONE;
+	if (!diff || unknown)
+		return 0;
+	return digest_chain(up ? up->chain.s : NULL, diff, &rec->chain, err);
+}
+
+/* From the nearest ancestor whose chain id is known, or is not to be known: in a loop that is
+ * one which is being climbed from. */
+static int climb(struct reader *r, size_t from, struct ovl_err *err)
+{
+	size_t top = NONE;
+	int rc = 0;
+
+	while (from != NONE && r->rec[from].state == NEW) {
+		r->rec[from].state = CLIMBED;
+		r->rec[from].down = top;
+		top = from;
+		from = r->rec[from].up;
+	}
+	for (; top != NONE && rc == 0; top = r->rec[top].down)
+		rc = set_chain(r, &r->rec[top], err);
+	return rc;
+}
+
+static int by_chain(const void *a, const void *b)
+{
+	const struct record *x = *(struct record *const *)a;
+	const struct record *y = *(struct record *const *)b;
+	int order = strcmp(x->chain.s, y->chain.s);
+
+	return order ? order : (x->order > y->order) - (x->order < y->order);
+}
+
+/* The same tar on the same parent may be there more than once, for other owners: one of them
+ * has the chain id. */
+static int set_ids(struct reader *r, struct ovl_err *err)
+{
+	struct record **sorted = calloc(r->n + 1, sizeof(struct record *));
+
+	if (!sorted)
+		return err_nomem(err);
+	for (size_t i = 0; i < r->n; i++)
+		sorted[i] = &r->rec[i];
+	qsort(sorted, r->n, sizeof(struct record *), by_chain);
+	for (size_t i = 0; i < r->n; i++) {
+		struct record *rec = sorted[i];
+		bool first = !i || strcmp(sorted[i - 1]->chain.s, rec->chain.s) != 0;
+
+		if (*rec->chain.s && first)
+			rec->id = rec->chain;
+		else
+			foreign_hash_id(r->t, rec->own, &rec->id);
+	}
+	free(sorted);
+	return 0;
+}
+
+/* ---- layers ----------------------------------------------------------------------- */
+
+static bool exists(const struct foreign *t, const char *path)
+{
+	auto_fd fd = foreign_open(t, path, O_PATH);
+
+	return fd >= 0;
+}
+
+static void add_trees(struct foreign *t, struct foreign_layer *l)
+{
+	const char *path = l->tree;
+
+	for (int i = 1; i <= MAX_MORE; i++) {
+		path = foreign_text(t, "%s%d", l->tree, i);
+		if (!exists(t, path))
+			break;
+		foreign_add_more(t, l, path);
+	}
+}
+
+static void add_layer(struct reader *r, const struct record *rec)
+{
+	struct foreign *t = r->t;
+	struct foreign_layer *l = foreign_add_layer(t);
+	const char *parent = foreign_json_text(rec->o, "parent");
+	const char *diff = diff_of(rec);
+	const json_t *size = json_object_get(rec->o, "diff-size");
+	const json_t *flags = json_object_get(rec->o, "flags");
+
+	l->id = rec->id;
+	l->kind = rec->writable ? OVL_WRITABLE : OVL_IMAGE;
+	if (rec->up != NONE)
+		l->parent = r->rec[rec->up].id;
+	else if (*parent)
+		foreign_hash_id(t, parent, &l->parent);
+	if (diff)
+		memcpy(l->diff_id, diff, sizeof(l->diff_id));
+	if (json_is_integer(size) && !rec->writable)
+		l->size = json_integer_value(size);
+	l->own_id = foreign_text(t, "%s", rec->own);
+	l->tree = foreign_text(t, "overlay/%s/diff", rec->own);
+	l->created = foreign_json_time(rec->o, "created");
+	if (diff) {
+		l->exact_path = foreign_text(t, LAYERS "/%s.tar-split.gz", rec->own);
+		l->exact = exists(t, l->exact_path) ? FOREIGN_TAR_SPLIT : FOREIGN_PACKED;
+	}
+	if (l->exact == FOREIGN_PACKED)
+		l->exact_path = NULL;
+	if (json_is_true(json_object_get(flags, "incomplete")))
+		l->fault = "it is incomplete";
+	add_trees(t, l);
+	if (strcmp(rec->own, rec->id.s) != 0)
+		foreign_add_name(t, rec->own, &rec->id)->listed = false;
+}
+
+/* ---- images and containers -------------------------------------------------------- */
+
+/* The image's config is the one of its files that is called as the image: its digest. */
+static void find_config(struct foreign *t, const char *image, struct foreign_name *name)
+{
+	auto_buf key = {0};
+	char *text;
+
+	if (!id_is_full(image))
+		return;
+	buf_addf(&key, "sha256:%s", image);
+	text = key.failed ? NULL : ovl_base64(key.data, key.len);
+	if (!text) {
+		t->failed = true;
+		return;
+	}
+	name->config = foreign_text(t, "%s", image);
+	name->config_path = foreign_text(t, IMAGES "/%s/=%s", image, text);
+	free(text);
+}
+
+static void add_name(struct foreign *t, const char *text, const struct record *rec,
+	bool listed, const char *image)
+{
+	struct foreign_name *name = foreign_add_name(t, text, &rec->id);
+
+	name->listed = listed;
+	if (image)
+		find_config(t, image, name);
+}
+
+/* An image or a container: its id is understood, its names are listed. */
+static void add_names(struct reader *r, const json_t *o, bool image)
+{
+	size_t at = find_record(r, foreign_json_text(o, "layer"));
+	const char *id = foreign_json_text(o, "id");
+	const json_t *name;
+	size_t i;
+
+	if (at == NONE || !foreign_is_name(id, strlen(id)))
+		return;
+	add_name(r->t, id, &r->rec[at], false, image ? id : NULL);
+	json_array_foreach(json_object_get(o, "names"), i, name)
+	{
+		const char *text = json_string_value(name);
+
+		if (text)
+			add_name(r->t, text, &r->rec[at], !strchr(text, '@'),
+				image ? id : NULL);
+	}
+}
+
+static void each(struct reader *r, const json_t *list, bool image, bool named)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o)
+	{
+		size_t at = find_record(r, foreign_json_text(o, "layer"));
+
+		if (named)
+			add_names(r, o, image);
+		else if (at != NONE)
+			r->rec[at].writable = true;
+	}
+}
+
+/* ---- the store -------------------------------------------------------------------- */
+
+static bool recognise(int root)
+{
+	const struct foreign t = {.root = root};
+
+	return (exists(&t, LAYERS "/layers.json") ||
+		       exists(&t, LAYERS "/volatile-layers.json")) &&
+		exists(&t, "overlay");
+}
+
+static int read_layers(struct reader *r, const json_t *layers, const json_t *passing,
+	const json_t *containers, const json_t *brief, struct ovl_err *err)
+{
+	int rc = 0;
+
+	r->rec = calloc(
+		json_array_size(layers) + json_array_size(passing) + 1, sizeof(*r->rec));
+	if (!r->rec)
+		return err_nomem(err);
+	take_records(r, layers);
+	take_records(r, passing);
+	sort_records(r);
+	each(r, containers, false, false);
+	each(r, brief, false, false);
+	for (size_t i = 0; i < r->n && rc == 0; i++)
+		rc = climb(r, i, err);
+	if (rc == 0)
+		rc = set_ids(r, err);
+	for (size_t i = 0; i < r->n && rc == 0; i++)
+		add_layer(r, &r->rec[i]);
+	return rc;
+}
+
+/* What an ordinary user's engine makes, it marks in user.overlay.*. */
+static bool is_of_user(int root)
+{
+	struct stat st;
+
+	return idmap_unprivileged() || (fstat(root, &st) == 0 && st.st_uid != 0);
+}
+
+/* Containers and images before layers: what is made later is then not missed as an orphan's
+ * owner, only a name too few. */
+static int read_store(struct foreign *t, struct ovl_err *err)
+{
+	struct reader r = {.t = t};
+	auto_foreign_json containers = try_list(t, CONTAINERS "/containers.json");
+	auto_foreign_json brief = try_list(t, CONTAINERS "/volatile-containers.json");
+	auto_foreign_json images = try_list(t, IMAGES "/images.json");
+	auto_foreign_json passing = try_list(t, LAYERS "/volatile-layers.json");
+	auto_foreign_json layers = NULL;
+	int rc = read_list(t, LAYERS "/layers.json", &layers, err);
+
+	if (rc == 0)
+		rc = read_layers(&r, layers, passing, containers, brief, err);
+
+	t->layers_dir = "overlay";
+	t->user_xattrs = is_of_user(t->root);
+	foreign_add_claim(t, "overlay/l", "containers/storage");
+	foreign_add_claim(t, "overlay/staging", "containers/storage");
+	foreign_add_claim(t, "overlay/tempdirs", "containers/storage");
+	if (rc == 0) {
+		each(&r, images, true, true);
+		each(&r, containers, false, true);
+		each(&r, brief, false, true);
+	}
+	free(r.rec);
+	return rc;
+}
+
+const struct foreign_engine foreign_containers = {
+	.name = "containers",
+	.owner = "containers/storage",
+	.recognise = recognise,
+	.read = read_store,
+};

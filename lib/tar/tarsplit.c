@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: ISC */
+/* The reader of tar-split; see tarsplit.h. What it reads may be damaged or hostile. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "codec/stream.h"
+#include "tar/tarsplit.h"
+
+/* One line may have all that follows the last file, and zeros to the end of a tape block. */
+#define LINE_MAX_LEN (16u << 20)
+#define MAX_SIZE     ((uint64_t)INT64_MAX)
+/* What a reader of JSON lines of that length may decompress. */
+#define MAX_BYTES (UINT64_C(1) << 40)
+
+struct tarsplit {
+	struct stream *in;
+	const char *p; /* of the block that is held */
+	size_t n;
+	struct buf line; /* one that lies in several blocks */
+	struct buf bytes; /* what a record points to */
+	struct recipe_rec file; /* whose records are being given */
+	enum { AT_LINE, AT_RUN, AT_FILE_END } at;
+	uint64_t table[8][256];
+};
+
+static int damaged(struct ovl_err *err, const char *why)
+{
+	return err_say(err, EUCLEAN, "its tar-split is damaged: %s", why);
+}
+
+/* ---- the sum ---------------------------------------------------------------------- */
+
+/* Eight bytes at a time: table[n] is for a byte that n others follow. */
+static void make_table(uint64_t table[8][256])
+{
+	for (unsigned i = 0; i < 256; i++) {
+		uint64_t c = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			c = c >> 1 ^ (c & 1 ? UINT64_C(0xd800000000000000) : 0);
+		table[0][i] = c;
+	}
+	for (unsigned n = 1; n < 8; n++) {
+		for (unsigned i = 0; i < 256; i++) {
+			uint64_t c = table[n - 1][i];
+
+			table[n][i] = c >> 8 ^ table[0][c & 255];
+		}
+	}
+}
+
+uint64_t tarsplit_sum(const struct tarsplit *t, uint64_t sum, const void *p, size_t n)
+{
+	const unsigned char *at = p;
+
+	sum = ~sum;
+	for (; n >= 8; n -= 8, at += 8) {
+		uint64_t c = 0;
+
+		for (int i = 7; i >= 0; i--)
+			c = c << 8 | at[i];
+		sum ^= c;
+		c = 0;
+		for (int i = 0; i < 8; i++)
+			c ^= t->table[7 - i][sum >> 8 * i & 255];
+		sum = c;
+	}
+	while (n--)
+		sum = sum >> 8 ^ t->table[0][(sum ^ *at++) & 255];
+	return ~sum;
+}
+
+/* ---- lines ------------------------------------------------------------------------ */
+
+/* The next block: 1, 0 at the end, negative errno. */
+static int next_block(struct tarsplit *t, struct ovl_err *err)
+{
+	const void *p = NULL;
+	ssize_t n;
+
+	if (t->p)
+		stream_release(t->in);
+	t->p = NULL;
+	n = stream_next(t->in, &p, err);
+	if (n <= 0)
+		return (int)n;
+	t->p = p;
+	t->n = (size_t)n;
+	return 1;
+}
+
+/* Adds what the block has of the line, without its end: 1 that is all, 0 not. */
+static int take_part(struct tarsplit *t)
+{
+	const char *end = memchr(t->p, '\n', t->n);
+	size_t n = end ? (size_t)(end - t->p) : t->n;
+
+	buf_add(&t->line, t->p, n);
+	n += end != NULL;
+	t->p += n;
+	t->n -= n;
+	return end != NULL;
+}
+
+/* 1 and t->line, 0 at the end, negative errno. */
+static int next_line(struct tarsplit *t, struct ovl_err *err)
+{
+	buf_clear(&t->line);
+	for (;;) {
+		int r = t->p && t->n ? 1 : next_block(t, err);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return t->line.len ? damaged(err, "it ends inside a line") : 0;
+		if (take_part(t))
+			break;
+		if (t->line.len > LINE_MAX_LEN)
+			return damaged(err, "a line is over 16 MiB long");
+	}
+	return t->line.failed ? err_nomem(err) : 1;
+}
+
+/* ---- one line --------------------------------------------------------------------- */
+
+/* A part of the line: a string without its quotes, a number. */
+struct span {
+	const char *p;
+	size_t n;
+};
+
+struct entry {
+	struct span type, size, name, name_raw, payload;
+};
+
+static void skip_space(const char **p)
+{
+	*p += strspn(*p, " \t\r");
+}
+
+/* The end of the string that begins after the quote at p; NULL: it does not end. */
+static const char *string_end(const char *p)
+{
+	while (*(p += strcspn(p, "\"\\")) == '\\' && p[1])
+		p += 2;
+	return *p == '"' ? p : NULL;
+}
+
+/* A string, a number or a word: nothing else is in such a line. */
+static bool get_value(const char **p, struct span *out)
+{
+	const char *end;
+
+	skip_space(p);
+	if (**p == '"') {
+		out->p = *p + 1;
+		end = string_end(out->p);
+		*p = end ? end + 1 : *p;
+	} else {
+		out->p = *p;
+		end = *p + strspn(*p, "+-.0123456789abcdefghijklmnopqrstuvwxyzE");
+		*p = end;
+	}
+	if (!end || (end == out->p && end[0] != '"'))
+		return false;
+	out->n = (size_t)(end - out->p);
+	skip_space(p);
+	return true;
+}
+
+static bool is(const struct span *s, const char *text)
+{
+	return s->n == strlen(text) && memcmp(s->p, text, s->n) == 0;
+}
+
+static void keep_value(struct entry *e, const struct span *key, struct span value)
+{
+	if (is(&value, "null"))
+		return;
+	if (is(key, "type"))
+		e->type = value;
+	else if (is(key, "size"))
+		e->size = value;
+	else if (is(key, "name"))
+		e->name = value;
+	else if (is(key, "name_raw"))
+		e->name_raw = value;
+	else if (is(key, "payload"))
+		e->payload = value;
+}
+
+static bool parse_line(const char *p, struct entry *e)
+{
+	skip_space(&p);
+	if (*p++ != '{')
+		return false;
+	do {
+		struct span key;
+		struct span value;
+
+		if (!get_value(&p, &key) || *p++ != ':' || !get_value(&p, &value))
+			return false;
+		keep_value(e, &key, value);
+	} while (*p++ == ',');
+	if (p[-1] != '}')
+		return false;
+	skip_space(&p);
+	return !*p;
+}
+
+/* ---- values ----------------------------------------------------------------------- */
+
+static bool get_number(const struct span *s, uint64_t *out)
+{
+	*out = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		unsigned digit = (unsigned char)s->p[i] - '0';
+
+		if (digit > 9 || *out > (MAX_SIZE - digit) / 10)
+			return false;
+		*out = *out * 10 + digit;
+	}
+	return true;
+}
+
+/* The value of a digit of base64; 64: it is none. */
+static unsigned base64_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (unsigned)(c - 'A');
+	if (c >= 'a' && c <= 'z')
+		return (unsigned)(c - 'a' + 26);
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0' + 52);
+	return c == '+' ? 62 : c == '/' ? 63 : 64;
+}
+
+static bool get_base64(struct tarsplit *t, struct span s)
+{
+	char *to;
+	size_t n = 0;
+
+	buf_clear(&t->bytes);
+	while (s.n && s.p[s.n - 1] == '=' && n++ < 2)
+		s.n--;
+	if ((s.n + n) % 4 || !buf_reserve(&t->bytes, s.n + 1))
+		return false;
+	to = t->bytes.data;
+	n = 0;
+	for (size_t i = 0, bits = 0; i < s.n; i++) {
+		unsigned digit = base64_digit(s.p[i]);
+
+		if (digit > 63)
+			return false;
+		bits = bits << 6 | digit;
+		if (i % 4)
+			to[n++] = (char)(bits >> (6 - i % 4 * 2));
+	}
+	to[n] = '\0';
+	t->bytes.len = n;
+	return true;
+}
+
+static bool get_string(struct tarsplit *t, const struct span *s)
+{
+	json_t *o;
+
+	buf_clear(&t->bytes);
+	if (!s->n)
+		return false;
+	if (!memchr(s->p, '\\', s->n)) {
+		buf_add(&t->bytes, s->p, s->n);
+		return true;
+	}
+	o = json_loadb(s->p - 1, s->n + 2, JSON_DECODE_ANY, NULL);
+	if (json_is_string(o))
+		buf_adds(&t->bytes, json_string_value(o));
+	json_decref(o);
+	return t->bytes.len > 0;
+}
+
+/* ---- records ---------------------------------------------------------------------- */
+
+/* 1: it has data, whose records follow; 0: it has none. */
+static int begin_file(struct tarsplit *t, const struct entry *e, struct ovl_err *err)
+{
+	struct recipe_rec *f = &t->file;
+	auto_buf clean = {0};
+	bool raw = e->name_raw.n > 0;
+
+	*f = (struct recipe_rec){.type = RECIPE_FILE};
+	if (!get_number(&e->size, &f->size))
+		return damaged(err, "an impossible size");
+	if (!f->size)
+		return 0;
+	if (!get_base64(t, e->payload) || t->bytes.len != 8)
+		return damaged(err, "a file without a sum");
+	for (int i = 0; i < 8; i++)
+		f->sum = f->sum << 8 | (unsigned char)t->bytes.data[i];
+	if (!(raw ? get_base64(t, e->name_raw) : get_string(t, &e->name)) ||
+		memchr(t->bytes.data, '\0', t->bytes.len) ||
+		path_clean(t->bytes.data, UINT32_MAX, &clean, NULL) < 0 || !clean.len)
+		return damaged(err, "an impossible name");
+	buf_clear(&t->bytes);
+	buf_add(&t->bytes, clean.data, clean.len);
+	if (t->bytes.failed)
+		return err_nomem(err);
+	f->p = t->bytes.data;
+	f->n = t->bytes.len;
+	t->at = AT_RUN;
+	return 1;
+}
+
+/* 1 and a record, 0 the line has none, negative errno. */
+static int read_line(struct tarsplit *t, struct recipe_rec *rec, struct ovl_err *err)
+{
+	struct entry e = {0};
+	int r;
+
+	if (!t->line.len || !parse_line(t->line.data, &e) ||
+		strlen(t->line.data) != t->line.len)
+		return damaged(err, "not a line of JSON");
+	if (is(&e.type, "1")) {
+		r = begin_file(t, &e, err);
+		*rec = t->file;
+		return r;
+	}
+	if (!is(&e.type, "2") || (e.payload.n && !get_base64(t, e.payload)))
+		return damaged(err, "an entry of an unknown type");
+	*rec = (struct recipe_rec){.type = RECIPE_RAW,
+		.p = t->bytes.data,
+		.n = e.payload.n ? t->bytes.len : 0};
+	return rec->n > 0;
+}
+
+int tarsplit_next(struct tarsplit *t, struct recipe_rec *rec, struct ovl_err *err)
+{
+	int r = 0;
+
+	if (t->at != AT_LINE) {
+		*rec = t->file;
+		rec->type = t->at == AT_RUN ? RECIPE_RUN : RECIPE_FILE_END;
+		t->at = t->at == AT_RUN ? AT_FILE_END : AT_LINE;
+		return 0;
+	}
+	while (r == 0) {
+		r = next_line(t, err);
+		if (r == 0) {
+			*rec = (struct recipe_rec){.type = RECIPE_END};
+			return 0;
+		}
+		if (r > 0)
+			r = read_line(t, rec, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+int tarsplit_open(
+	struct tarsplit **out, int fd, const atomic_int *stop, struct ovl_err *err)
+{
+	const struct stream_config input = {
+		.fd = fd,
+		.max_size = MAX_BYTES,
+		.stop = stop,
+		.parallel = true,
+	};
+	struct tarsplit *t = calloc(1, sizeof(*t));
+	int rc = t ? stream_open(&t->in, &input, err) : err_nomem(err);
+
+	if (rc < 0) {
+		free(t);
+		return rc;
+	}
+	make_table(t->table);
+	*out = t;
+	return 0;
+}
+
+void tarsplit_close(struct tarsplit *t)
+{
+	if (!t)
+		return;
+	stream_close(t->in);
+	buf_release(&t->line);
+	buf_release(&t->bytes);
+	free(t);
+}

@@ -1,0 +1,144 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+. "$top/tests/images.sh"
+
+# only overlay2: the store is another program's
+
+# The store of containers/storage, as podman and buildah have it, made here, and hostile ones.
+as_user && export AS=user
+printf '%s\n' 'dir name=d' 'file name=d/f data=one mtime=7' 'file name=gone data=3' \
+	'file name=old/a data=4' end | mktar >1.tar
+printf '%s\n' 'file name=.wh.gone' 'file name=old/.wh..wh..opq' 'file name=old/b data=7' end | mktar >2.tar
+config "$machine" A=1 1.tar 2.tar >app.json
+image=$(sha app.json)
+R=$T/root
+fresh() {
+	rm -rf "$R"
+	mkdir "$R"
+	python3 "$top/tests/foreign.py" containers "$R" app.json docker.io/library/app:1,app:2 1.tar 2.tar &&
+		python3 "$top/tests/foreign.py" container "$R" app:2 box >box.id
+}
+need - fresh
+box=$(cat box.id)
+export OVLCTL_ROOT="$R" TMPDIR="$T"
+bottom=$(sha 1.tar)
+own=$(printf '%s+%s' "$bottom" "$(sha 2.tar)" | sha256sum | cut -d' ' -f1)
+top_id=$(ovlctl --root "$T/tars" import -p "$(ovlctl --root "$T/tars" import 1.tar)" 2.tar)
+
+# ---- what is in it
+
+is "layers: chain ids, though the engine has others; a container's is writable" \
+	"$(ovlctl ls -nr -o DEPTH,KIND,ID,NAME | sort)" "$(printf '%s\n' "0 image $bottom " \
+		"1 image $top_id app:2,docker.io/library/app:1" "2 writable $box box")"
+is "sizes and times are those of the records" "$(ovlctl ls -J "$top_id" |
+	jq -r '.layers[0] | "\(.size) \(.created)"')" "$(stat -c %s 2.tar) 2026-01-02T03:04:05Z"
+is "podman's own id is understood" "$(ovlctl ls -nr -o ID "$own")" "$top_id"
+is "the image's id is" "$(ovlctl ls -nr -o ID "$image")" "$top_id"
+is "the container's is" "$(ovlctl ls -nr -o ID "$(printf %s "$box" | sha256sum | cut -d' ' -f1)")" "$box"
+is "show says what podman calls it, and where it is" "$(ovlctl show app:2 |
+	jq -r '.layers[0] | "\(.engine_id) \(.path)"')" "$own $R/overlay/$own"
+is "show has the config" "$(ovlctl show app:2 | jq -r '.layers[0].configs[]')" "sha256:$image"
+is "diff" "$(ovlctl diff app:2 | tr '\n' ' ')" "D /gone C /old D /old/a A /old/b "
+ovlctl diff --tar app:2 | cmp - 2.tar
+is "diff --tar has the bytes that podman unpacked" $? 0
+ovlctl diff -o bottom.tar "$bottom" && cmp bottom.tar 1.tar
+is "diff -o too" $? 0
+ovlctl export app:2 - | ovlctl --root "$T/copy" import - >out
+is "what is exported is the image" "$(cat out)" "$top_id"
+ovlctl export --format docker app:2 - | tar -xO "$image.json" | cmp - app.json
+is "with its config" $? 0
+echo new >"$R/overlay/$box/diff/new"
+is "diff of a container's layer" "$(ovlctl diff box)" "A /new"
+ok "check has nothing to say" ovlctl check
+mkdir "$R/overlay/lost"
+echo x >"$R/overlay/lost/f"
+is "a new directory is no orphan" "$(ovlctl check)" ""
+touch -d '3 hours ago' "$R/overlay/lost"
+like "an old one is" "overlay/lost.*not changed for 3 hours: not named by overlay-" "$(ovlctl check 2>&1)"
+rm -r "$R/overlay/lost"
+if ! as_user || [ -e /proc/self/uid_map ]; then
+	mkdir m
+	ok "mount -r" ovlctl mount -r app:2 m
+	is "the files are there" "$(ls m m/old | tr '\n' ' ')" "m: d old  m/old: b "
+	ok "umount" ovlctl umount m
+fi
+
+# A second directory of a layer, which has its files for other owners.
+mv "$R/overlay/$own/diff" "$R/overlay/$own/diff1"
+mkdir "$R/overlay/$own/diff"
+ovlctl diff --tar app:2 | cmp - 2.tar
+is "files in diff1 are found" $? 0
+need - fresh
+
+# ---- bytes that are not there
+
+split="$R/overlay-layers/$own.tar-split.gz"
+rm "$split"
+like "without tar-split the layer is packed, and that is said" "was packed from its files" \
+	"$(ovlctl diff -o packed.tar app:2 2>&1)"
+is "with the same names" "$(tar -tf packed.tar | grep -v '^\./$' | sort)" \
+	"$(printf '%s\n' .wh.gone old/ old/.wh..wh..opq old/b | sort)"
+need - fresh
+printf x >"$R/overlay/$own/diff/old/b"
+ovlctl diff --tar app:2 >out 2>err
+is "a damaged file: exit status" $? 1
+like "which is named" "is damaged: 'old/b' differs" "$(cat err)"
+need - fresh
+
+# ---- hostile stores
+
+json="$R/overlay-layers/layers.json"
+edit() { # JQ-FILTER
+	command jq "$1" "$json" >new.json && cp new.json "$json"
+}
+told() { # WHAT PATTERN: check tells, ls works
+	like "$1" "$2" "$(ovlctl check 2>&1)"
+	ovlctl ls >out 2>err
+	[ $? -lt 2 ]
+	report $? "... and ls ends"
+	need - fresh
+}
+edit '.[0].parent = .[1].id'
+told "a loop" "its parents form a loop"
+edit '.[0].parent = .[0].id'
+told "a layer on itself" "its parents form a loop"
+edit '.[0].id = "../../etc"'
+told "an id that leads out" "has no valid id"
+edit '.[0].id = 3'
+told "an id that is none" "has no valid id"
+edit '.[0]["diff-digest"] = "sha256:../x"'
+is "a diff digest that is none: an id all the same" "$(ovlctl ls -q | wc -l)" 3
+need - fresh
+edit '.[1].parent = "nothere"'
+told "a parent that is missing" "its parent .* is not in the store"
+edit 'del(.[0])'
+told "or its record" "its parent .* is not in the store"
+edit '.[1].flags.incomplete = true'
+told "a layer that was not completed" "it is incomplete"
+edit '. + .'
+is "a record twice counts once" "$(ovlctl ls -q | wc -l)" 3
+need - fresh
+edit '. + [.[1] + {id: "00000000000000000000000000000000000000000000000000000000000000aa"}]'
+is "the same layer for other owners has another id" "$(ovlctl ls -q | wc -l)" 4
+need - fresh
+printf '{' >"$json"
+told "torn JSON" "layers.json' is damaged"
+head -c 40000000 /dev/zero | tr '\0' '[' >"$json"
+told "huge JSON" "layers.json': File too large"
+rm "$json"
+ln -s /etc/passwd "$json"
+fails 1 "cannot read 'overlay-layers/layers.json'" "a symlink for a file" ovlctl ls
+need - fresh
+rm -r "$R/overlay/$own/diff"
+ln -s / "$R/overlay/$own/diff"
+told "a symlink for a tree" "its tree cannot be opened"
+rm "$split"
+ln -s /etc/passwd "$split"
+fails 1 "cannot read 'overlay-layers/.*.gz'" "a symlink for a tar-split" ovlctl diff -o packed.tar app:2
+need - fresh
+f="$R/overlay-images/$image"
+mv "$f"/=* config
+ln -s "$T/config" "$f/=$(printf 'sha256:%s' "$image" | base64 -w0)"
+no "a symlink for a config is not followed" sh -c 'ovlctl show app:2 | grep -q A=1'
+
+done_testing
