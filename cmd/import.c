@@ -16,6 +16,8 @@ static const struct opt opts[] = {
 	{OPT_AS, "as", "WHAT", "layer or image (default: detected)"},
 	{OPT_IMAGE, "image", "NAME", "import only this one of several images"},
 	{OPT_PLATFORM, "platform", "P", "OS/ARCH[/VARIANT] (default: this machine's)"},
+	{OPT_FROM, "from", "ROOT", "take images over from Docker's, podman's... store"},
+	{OPT_ALL, "all", NULL, "with --from: all its images"},
 	{OPT_EXPECT, "expect", "DIFF-ID", "refuse a layer with a different diff id"},
 	{OPT_MAX_SIZE, "max-size", "N", "limit on tar and file size (default 1T)"},
 	{OPT_MAX_ENTRIES, "max-entries", "N", "limit on entries (default 10000000)"},
@@ -39,8 +41,53 @@ static int take_as(struct run *run, enum ovl_as *as)
 	return 0;
 }
 
+static int print_ids(struct ovl_ids *ids)
+{
+	progress_clear();
+	for (size_t i = 0; i < ids->n; i++)
+		printf("%s\n", ids->id[i].s);
+	free(ids->id);
+	return 0;
+}
+
+/* What is for a file says nothing about another store. */
+static int refuse_others(struct run *run)
+{
+	static const int others[] = {'p', OPT_AS, OPT_IMAGE, OPT_PLATFORM, OPT_EXPECT};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (opt_given(run, others[i]))
+			return usage(run->err,
+				"--from takes neither -p nor --as, --image, --platform, --expect");
+	}
+	return 0;
+}
+
+static int run_adopt(struct run *run, const char *from)
+{
+	bool all = opt_given(run, OPT_ALL);
+	const struct ovl_adopt req = {
+		.from = from,
+		.images = all ? NULL : run->operand,
+		.name = opt_value(run, 'n'),
+		.force = opt_given(run, OPT_FORCE),
+		.no_names = opt_given(run, OPT_NO_NAMES),
+	};
+	struct ovl_ids ids = {0};
+	int rc = refuse_others(run);
+
+	if (rc == 0 && all == (run->n_operands > 0))
+		rc = usage(run->err,
+			all ? "--all and names exclude each other" :
+			      "which images? Give names or ids, or --all");
+	if (rc == 0)
+		rc = ovl_adopt(run->st, &req, &ids, run->err);
+	return rc < 0 ? rc : print_ids(&ids);
+}
+
 static int run_import(struct run *run)
 {
+	const char *from = opt_value(run, OPT_FROM);
 	struct ovl_import req = {
 		.file = run->operand[0],
 		.parent = opt_value(run, 'p'),
@@ -51,10 +98,19 @@ static int run_import(struct run *run)
 		.image = opt_value(run, OPT_IMAGE),
 		.platform = opt_value(run, OPT_PLATFORM),
 	};
-	struct ovl_ids ids;
+	struct ovl_ids ids = {0};
 	uint64_t depth;
 	int rc;
 
+	if (from)
+		return run_adopt(run, from);
+	if (opt_given(run, OPT_ALL))
+		return usage(run->err, "--all is for --from");
+	if (!run->n_operands)
+		return usage(run->err, "expected FILE|-; see 'ovlctl import --help'");
+	if (run->n_operands > 1)
+		return usage(run->err, "unexpected operand '%s'; a name is given with -n",
+			run->operand[1]);
 	if (take_as(run, &req.as) < 0 ||
 		opt_number(run, OPT_MAX_SIZE, &req.max_size) < 0 ||
 		opt_number(run, OPT_MAX_ENTRIES, &req.max_entries) < 0 ||
@@ -67,13 +123,7 @@ static int run_import(struct run *run)
 	rc = ovl_import(run->st, &req, &ids, run->err);
 	if (req.fd != STDIN_FILENO)
 		close(req.fd);
-	if (rc < 0)
-		return rc;
-	progress_clear();
-	for (size_t i = 0; i < ids.n; i++)
-		printf("%s\n", ids.id[i].s);
-	free(ids.id);
-	return 0;
+	return rc < 0 ? rc : print_ids(&ids);
 }
 
 const struct cmd cmd_import = {
@@ -81,13 +131,14 @@ const struct cmd cmd_import = {
 	.synopsis = "[-n NAME] [--force] [-p PARENT] [--expect DIFF-ID]\n"
 		    " [--as layer] [limits] FILE|-\n"
 		    "[-n NAME] [--force] [--no-names] [--image NAME]\n"
-		    " [--platform P] [--as image] [limits] FILE|DIR|-",
+		    " [--platform P] [--as image] [limits] FILE|DIR|-\n"
+		    "--from ROOT [-n NAME] [--force] [--no-names] --all|NAME...",
 	.summary = "import a layer tar or an image",
 	.completes = "file none",
 	.others = "load pull restore",
 	.opts = opts,
-	.min_operands = 1,
-	.max_operands = 1,
+	.min_operands = 0,
+	.max_operands = UNLIMITED,
 	.access = MAKE_STORE,
 	.prints = true,
 	.fn = run_import,

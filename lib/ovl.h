@@ -182,6 +182,25 @@ struct ovl_ids {
 int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
 	struct ovl_err *err);
 
+/*
+ * Takes images of another program's store over, without copying: their files become hard
+ * links in the layers of this store, or if that cannot be, share their blocks, or are copied.
+ * The layers appear as by ovl_import, after the tar that the engine has kept, or that its
+ * tar-split gives, was found to be that of their diff ids, and the files to be as it says.
+ * Only the link counts and change times of the other store's files change. OVL_NOLAYER: it
+ * has no such image; others come as with ovl_import.
+ */
+struct ovl_adopt {
+	const char *from; /* the other store's root directory */
+	char *const *images; /* NULL-terminated: names, ids; NULL: all images */
+	const char *name; /* to give to the only one; NULL: none */
+	bool force;
+	bool no_names;
+};
+
+int ovl_adopt(struct ovl_store *st, const struct ovl_adopt *req, struct ovl_ids *ids,
+	struct ovl_err *err);
+
 /* ---- create, mount, umount -------------------------------------------------------- */
 
 /* A writable layer on an image layer, on a directory of the host, or on nothing. */

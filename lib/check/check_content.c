@@ -120,7 +120,7 @@ static int report_bad(struct content *x)
 static int compare_tree(struct content *x, struct ingest *in, const struct layer *parent)
 {
 	struct comparison cmp = {.stop = x->c->st->cfg.stop,
-		.shared = x->l->drv->flat,
+		.shared = x->l->drv->flat || layer_is_adopted(x->l),
 		.userns = x->c->st->xattrs.user,
 		.mapped = store_is_mapped(x->c->st),
 		.each = report_difference,
@@ -137,9 +137,9 @@ static int compare_tree(struct content *x, struct ingest *in, const struct layer
 	if (want < 0 || have < 0)
 		return err_sys(x->c->err, errno, "cannot open the tree of layer %.12s",
 			x->l->id.s);
-	if (cmp.shared && parent)
+	if (x->l->drv->flat && parent)
 		below = layer_tree(parent, x->c->err);
-	if (below < 0 && cmp.shared && parent)
+	if (below < 0 && x->l->drv->flat && parent)
 		return below;
 	cmp.below = below;
 	return compare_trees(&cmp, want, have, x->c->err);

@@ -49,6 +49,7 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 	u->layer = in->stage.fd;
 	u->recipe = in->recipe;
 	u->no_data = in->cfg.no_data;
+	u->donor = in->cfg.donor;
 	u->flat = in->cfg.drv->flat;
 	u->stop = in->st->cfg.stop;
 	return unpack_begin(u, tree, &in->st->xattrs, rc < 0 ? NULL : err) < 0 ? -EIO :
@@ -225,6 +226,10 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct meta
 	memcpy(m.link, in->stage.link, sizeof(m.link));
 	memcpy(m.diff_id, in->diff_id, sizeof(m.diff_id));
 	rc = meta_write(in->stage.fd, &m, err);
+	if (rc == 0 && in->unpack.linked &&
+		fs_write_new(in->stage.fd, LAYER_ADOPTED, in->cfg.donor->whose,
+			strlen(in->cfg.donor->whose)) < 0)
+		rc = err_sys(err, errno, "cannot write '%s'", LAYER_ADOPTED);
 	if (rc == 0 && out)
 		*out = m;
 	return rc;

@@ -39,6 +39,7 @@ struct ingest_config {
 	bool may_be_empty; /* accept an input of no bytes, as a layer without entries */
 	const atomic_bool *abort; /* another thread failed; NULL: none */
 	atomic_uint_fast64_t *entries; /* entries are also counted here; NULL: no */
+	const struct donor *donor; /* see unpack.h; NULL: none */
 	bool no_data; /* files get only their size; no recipe is made */
 	bool parallel; /* other layers are unpacked at the same time, in other threads */
 	/* ingest_run reports progress: input.taken, of total bytes, and entries if they

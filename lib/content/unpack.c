@@ -15,165 +15,11 @@
 #include "content/unpack.h"
 #include "union/whiteout.h"
 
-/* The place of an entry. */
-struct place {
-	const char *path; /* clean path in the layer */
-	const char *name; /* its last component */
-	struct parent *p;
-};
-
-/*
- * Creates something at a place; if something exists there, removes that and tries again.
- * fn is a system call wrapper: -1 and EEXIST, or its result.
- */
-typedef int (*maker)(const struct place *at, void *ctx);
-
-static int make_by(struct unpack *u, const struct place *at, maker fn, void *ctx,
-	struct ovl_err *err)
-{
-	int r = fn(at, ctx);
-
-	if (r < 0 && errno == EEXIST) {
-		int rc = unpack_clear(u, at->p, at->name, at->path, err);
-
-		if (rc < 0)
-			return rc;
-		r = fn(at, ctx);
-	}
-	if (r < 0)
-		return err_sys(err, errno, "cannot create %s", Q(at->path));
-	return r;
-}
-
-/* ---- files ------------------------------------------------------------------------ */
-
-struct new_file {
-	struct unpack *u;
-	mode_t mode;
-};
-
-static int make_file(const struct place *at, void *ctx)
-{
-	const struct new_file *f = ctx;
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd = openat(at->p->fd, at->name, flags, f->mode);
-
-	/* Files that are still being written are open. */
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && f->u->writer) {
-		writer_wait(f->u->writer, NULL);
-		fd = openat(at->p->fd, at->name, flags, f->mode);
-	}
-	return fd;
-}
-
-/* A file whose data follow. */
-struct file {
-	int fd;
-	uint64_t size;
-	bool deferred; /* written by the thread */
-};
-
-static int write_piece(struct unpack *u, const struct file *f, const struct place *at,
-	const void *p, size_t n, uint64_t offset, struct ovl_err *err)
-{
-	u->bytes += n;
-	if (u->bytes > u->max_bytes)
-		return err_say(err, EFBIG,
-			"it holds more than %llu bytes of files: see --max-size",
-			(unsigned long long)u->max_bytes);
-	if (u->no_data)
-		return 0;
-	if (f->deferred)
-		return writer_write(u->writer, f->fd, p, n, offset, err);
-	if (fs_pwrite_all(f->fd, p, n, offset) < 0)
-		return err_sys(err, errno, "cannot write %s", Q(at->path));
-	return 0;
-}
-
-static int set_size(struct unpack *u, const struct file *f, const struct place *at,
-	struct ovl_err *err)
-{
-	int rc = f->deferred ? writer_wait(u->writer, err) : 0;
-
-	if (rc == 0 && ftruncate(f->fd, (off_t)f->size) < 0)
-		rc = err_sys(err, errno, "cannot set the size of %s", Q(at->path));
-	return rc;
-}
-
-static int write_data(struct unpack *u, struct tarin *t, const struct file *f,
-	const struct place *at, struct ovl_err *err)
-{
-	auto_buf path = {0};
-	uint64_t end = 0;
-	uint64_t offset;
-	const void *p;
-	size_t n;
-	int r;
-
-	r = unpack_path(at->p, at->name, &path, err);
-	if (r < 0)
-		return r;
-	while ((r = tarin_data(t, path.data, &p, &n, &offset, err)) > 0) {
-		r = n ? write_piece(u, f, at, p, n, offset, err) : 0;
-		if (r < 0)
-			return r;
-		end = n && offset + n > end ? offset + n : end;
-	}
-	if (r < 0)
-		return err_prefix(err, r, "%s", Q(at->path));
-	/* Truncated data could not be rebuilt, and readers disagree about them. */
-	if (end > f->size)
-		return err_say(err, EBADMSG,
-			"damaged tar archive: %s has data beyond its end", Q(at->path));
-	return end != f->size || u->no_data ? set_size(u, f, at, err) : 0;
-}
-
-/* After the first data the thread owns fd, even if the rest fails. */
-static int put_behind(struct unpack *u, struct tarin *t, struct archive_entry *e,
-	const struct file *f, const struct place *at, struct ovl_err *err)
-{
-	const struct timespec mtime = unpack_mtime(u, e);
-	int rc = writer_begin(u->writer, at->path, err);
-	int rc2;
-
-	if (rc == 0)
-		rc = write_data(u, t, f, at, err);
-	rc2 = writer_end(u->writer, f->fd, &mtime, rc < 0 ? NULL : err);
-	return rc < 0 ? rc : rc2;
-}
-
-static int put_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
-	const struct place *at, struct ovl_err *err)
-{
-	struct new_file how = {.u = u, .mode = archive_entry_mode(e) & 0777};
-	int64_t size = archive_entry_size(e);
-	struct file f = {.size = (uint64_t)size};
-	auto_fd fd = -1;
-	int rc;
-
-	if (size < 0)
-		return err_say(err, EINVAL, "%s: impossible size %lld", Q(at->path),
-			(long long)size);
-	fd = make_by(u, at, make_file, &how, err);
-	if (fd < 0)
-		return fd;
-	f.fd = fd;
-	f.deferred = u->writer && f.size <= WRITER_MAX && unpack_is_plain(u, at->p, e);
-	if (f.deferred) {
-		fd = -1;
-		return put_behind(u, t, e, &f, at, err);
-	}
-	rc = write_data(u, t, &f, at, err);
-	if (rc == 0)
-		rc = unpack_meta(u, at->p, at->name, fd, e, err);
-	return rc;
-}
-
 /* ---- whiteouts -------------------------------------------------------------------- */
 
 /* Hides name in the layers below. What this layer has stays. */
-static int hide(
-	struct unpack *u, const struct place *at, const char *name, struct ovl_err *err)
+static int hide(struct unpack *u, const struct unpack_place *at, const char *name,
+	struct ovl_err *err)
 {
 	struct stat st;
 
@@ -193,13 +39,13 @@ static int hide(
 
 /* ---- links and nodes -------------------------------------------------------------- */
 
-static int make_symlink(const struct place *at, void *ctx)
+static int make_symlink(const struct unpack_place *at, void *ctx)
 {
 	return symlinkat(archive_entry_symlink(ctx), at->p->fd, at->name);
 }
 
-static int put_symlink(struct unpack *u, struct archive_entry *e, const struct place *at,
-	struct ovl_err *err)
+static int put_symlink(struct unpack *u, struct archive_entry *e,
+	const struct unpack_place *at, struct ovl_err *err)
 {
 	const char *target = archive_entry_symlink(e);
 	int rc;
@@ -207,11 +53,11 @@ static int put_symlink(struct unpack *u, struct archive_entry *e, const struct p
 	if (!target || !*target)
 		return err_say(
 			err, EINVAL, "%s: a symbolic link without a target", Q(at->path));
-	rc = make_by(u, at, make_symlink, e, err);
+	rc = unpack_make(u, at, make_symlink, e, err);
 	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
 }
 
-static int make_node(const struct place *at, void *ctx)
+static int make_node(const struct unpack_place *at, void *ctx)
 {
 	struct archive_entry *e = ctx;
 
@@ -221,7 +67,7 @@ static int make_node(const struct place *at, void *ctx)
 }
 
 /* Skips the entry, but hides what it would have hidden. */
-static int leave_out(struct unpack *u, const struct place *at, struct ovl_err *err)
+static int leave_out(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
 	int rc = unpack_clear(u, at->p, at->name, at->path, err);
 
@@ -231,7 +77,7 @@ static int leave_out(struct unpack *u, const struct place *at, struct ovl_err *e
 
 /* Linux has 12 bits of major and 20 of minor number. */
 static int check_device(
-	struct archive_entry *e, const struct place *at, struct ovl_err *err)
+	struct archive_entry *e, const struct unpack_place *at, struct ovl_err *err)
 {
 	uint64_t major = archive_entry_rdevmajor(e);
 	uint64_t minor = archive_entry_rdevminor(e);
@@ -242,8 +88,8 @@ static int check_device(
 		(long long)major, (long long)minor);
 }
 
-static int put_node(struct unpack *u, struct archive_entry *e, const struct place *at,
-	struct ovl_err *err)
+static int put_node(struct unpack *u, struct archive_entry *e,
+	const struct unpack_place *at, struct ovl_err *err)
 {
 	bool device = archive_entry_filetype(e) != AE_IFIFO;
 	int rc = device ? check_device(e, at, err) : 0;
@@ -257,7 +103,7 @@ static int put_node(struct unpack *u, struct archive_entry *e, const struct plac
 	 * refused. */
 	if (device && unpack_in_userns(u))
 		return leave_out(u, at, err);
-	rc = make_by(u, at, make_node, e, err);
+	rc = unpack_make(u, at, make_node, e, err);
 	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
 }
 
@@ -266,14 +112,14 @@ struct link {
 	const char *name;
 };
 
-static int make_link(const struct place *at, void *ctx)
+static int make_link(const struct unpack_place *at, void *ctx)
 {
 	const struct link *l = ctx;
 
 	return linkat(l->dirfd, l->name, at->p->fd, at->name, 0);
 }
 
-static bool same_inode(const struct link *l, const struct place *at)
+static bool same_inode(const struct link *l, const struct unpack_place *at)
 {
 	struct stat a;
 	struct stat b;
@@ -284,8 +130,8 @@ static bool same_inode(const struct link *l, const struct place *at)
 }
 
 /* A hard link to a file of this layer; data in the entry are that file's. */
-static int put_link(struct unpack *u, struct archive_entry *e, const struct place *at,
-	struct ovl_err *err)
+static int put_link(struct unpack *u, struct archive_entry *e,
+	const struct unpack_place *at, struct ovl_err *err)
 {
 	const char *raw = archive_entry_hardlink(e);
 	auto_buf target = {0};
@@ -318,7 +164,7 @@ static int put_link(struct unpack *u, struct archive_entry *e, const struct plac
 			Q(raw));
 	if (same_inode(&l, at))
 		return 0;
-	rc = make_by(u, at, make_link, &l, err);
+	rc = unpack_make(u, at, make_link, &l, err);
 	if (rc == -EMLINK)
 		return err_say(err, EMLINK,
 			"cannot create %s: Too many links: %s has %lu names; a store on XFS takes "
@@ -331,7 +177,7 @@ static int put_link(struct unpack *u, struct archive_entry *e, const struct plac
 
 /* 1: created, 0: it existed. */
 static int make_entry_dir(
-	struct unpack *u, const struct place *at, mode_t mode, struct ovl_err *err)
+	struct unpack *u, const struct unpack_place *at, mode_t mode, struct ovl_err *err)
 {
 	struct stat st;
 	int rc;
@@ -350,8 +196,8 @@ static int make_entry_dir(
 	return 1;
 }
 
-static int put_dir(struct unpack *u, struct archive_entry *e, const struct place *at,
-	struct ovl_err *err)
+static int put_dir(struct unpack *u, struct archive_entry *e,
+	const struct unpack_place *at, struct ovl_err *err)
 {
 	int fresh = make_entry_dir(u, at, archive_entry_mode(e) & 0777, err);
 	struct dir *dir;
@@ -379,7 +225,7 @@ static int put_root(struct unpack *u, struct archive_entry *e, struct ovl_err *e
 /* ---- entries ---------------------------------------------------------------------- */
 
 static int put_entry(struct unpack *u, struct tarin *t, struct archive_entry *e,
-	const struct place *at, struct ovl_err *err)
+	const struct unpack_place *at, struct ovl_err *err)
 {
 	int rc = 0;
 
@@ -389,7 +235,7 @@ static int put_entry(struct unpack *u, struct tarin *t, struct archive_entry *e,
 	if (rc < 0)
 		return rc;
 	switch (archive_entry_filetype(e)) {
-	case AE_IFREG: return put_file(u, t, e, at, err);
+	case AE_IFREG: return unpack_file(u, t, e, at, err);
 	case AE_IFDIR: return put_dir(u, e, at, err);
 	case AE_IFLNK: return put_symlink(u, e, at, err);
 	case AE_IFCHR:
@@ -433,7 +279,7 @@ static int check_dirs(const char *path, struct ovl_err *err)
 static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, char *path,
 	struct ovl_err *err)
 {
-	struct place at = {.path = path, .name = path_base(path)};
+	struct unpack_place at = {.path = path, .name = path_base(path)};
 	const char *hidden = NULL;
 	enum wh_name kind;
 	int rc = check_dirs(path, err);

@@ -23,6 +23,7 @@
 #include <stdatomic.h>
 
 #include "base/accounts.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/idmap.h"
 #include "base/xattr.h"
@@ -40,6 +41,18 @@ struct parent {
 	struct dir *dir;
 };
 
+/* Trees in which another program has unpacked the same tar: files with data are hard links
+ * of theirs where that can be, else share their blocks, else are written. They are never
+ * changed, and have to have the data that the tar has. */
+struct donor {
+	const int *tree; /* a file is looked for in the first one, then the next */
+	unsigned n;
+	const char *whose; /* the store that they are of, for messages */
+	/* The tar is being made of these very files, since then: they need not be compared.
+	 * 0: it is not. */
+	int64_t made_since;
+};
+
 struct unpack {
 	int layer; /* the staged layer's directory, the caller's */
 	int tree; /* owned after unpack_begin */
@@ -49,6 +62,7 @@ struct unpack {
 	struct recipe_out *recipe; /* the caller's; NULL: none is made */
 	struct writer *writer; /* owned; NULL: files are written immediately */
 	bool no_data; /* files get only their size */
+	const struct donor *donor; /* NULL: none */
 	bool flat; /* complete tree: adds what is below, see links.h; keeps no
 		     * whiteouts */
 	const atomic_int *stop; /* for unpack_finish; or NULL */
@@ -60,6 +74,8 @@ struct unpack {
 	uint64_t entries;
 	uint64_t bytes; /* of file data */
 	uint64_t implied; /* directories without an entry */
+	uint64_t linked; /* files with data that are the donor's */
+	uint64_t cloned; /* that share their blocks with the donor's */
 	uint64_t left_devices; /* that cannot be created in this user namespace */
 	uint64_t left_xattrs; /* that do not belong to a layer, or cannot be set */
 
@@ -73,6 +89,7 @@ struct unpack {
 	uint32_t gid;
 	struct buf path; /* scratch */
 	struct buf value;
+	char *chunk;
 };
 
 /* The caller sets limits, layer, kept, recipe and writer before. The tree must be
@@ -95,6 +112,25 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 void unpack_release(struct unpack *u);
 
 /* ---- between the files of this module --------------------------------------------- */
+
+/* The place of an entry. */
+struct unpack_place {
+	const char *path; /* clean path in the layer */
+	const char *name; /* its last component */
+	struct parent *p;
+};
+
+/*
+ * Creates something at a place; if something exists there, removes that and tries again.
+ * fn is a system call wrapper: -1 and EEXIST, or its result.
+ */
+typedef int (*unpack_maker)(const struct unpack_place *at, void *ctx);
+int unpack_make(struct unpack *u, const struct unpack_place *at, unpack_maker fn,
+	void *ctx, struct ovl_err *err);
+
+/* Unpacks a regular file. */
+int unpack_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
+	const struct unpack_place *at, struct ovl_err *err);
 
 /* Opens the directory dir (clean path) in the tree; creates it if it is implied. */
 int unpack_parent(
@@ -121,6 +157,8 @@ int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const ch
 int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
 	struct archive_entry *e, struct ovl_err *err);
 
+/* True if the entry has xattrs or ACLs. */
+bool unpack_has_xattrs(const struct unpack *u, struct archive_entry *e);
 /* True if only the time of the new file or directory has to be set. */
 bool unpack_is_plain(
 	const struct unpack *u, const struct parent *p, struct archive_entry *e);
@@ -134,5 +172,32 @@ int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct
  * namespace. */
 int unpack_check_owner(
 	struct unpack *u, struct archive_entry *e, bool mapped, struct ovl_err *err);
+
+/* A file of the donor, open for reading. */
+struct donated {
+	int fd; /* -1: none */
+	int tree;
+	struct stat st;
+};
+
+static inline void donated_close(struct donated *d)
+{
+	close_fdp(&d->fd);
+}
+#define auto_donated __attribute__((cleanup(donated_close))) struct donated
+
+/* Finds the donor's file for an entry with data, by its path in the tree; out->fd is -1
+ * before, and after if it has to be written. -EUCLEAN: the donor's tree is damaged. */
+int unpack_donated(struct unpack *u, const char *path, struct archive_entry *e,
+	struct donated *out, struct ovl_err *err);
+/* Makes name a hard link of it if it has all the metadata that the entry has. 1; 0 that
+ * cannot be; negative errno. */
+int unpack_link(struct unpack *u, struct parent *p, const char *name, const char *path,
+	struct archive_entry *e, const struct donated *from, struct ovl_err *err);
+/* Gives the empty file fd its data as a reflink; false if that cannot be. */
+bool unpack_clone(struct unpack *u, int fd, const struct donated *from);
+/* Checks that it has these data. */
+int unpack_same_data(struct unpack *u, const char *path, const struct donated *from,
+	const void *p, size_t n, uint64_t offset, struct ovl_err *err);
 
 #endif

@@ -303,13 +303,18 @@ static int keep_default_acl(
 	return 0;
 }
 
+bool unpack_has_xattrs(const struct unpack *u, struct archive_entry *e)
+{
+	return archive_entry_xattr_count(e) || u->head->acl.len ||
+		u->head->acl_default.len || u->head->acl_nfs4;
+}
+
 bool unpack_is_plain(
 	const struct unpack *u, const struct parent *p, struct archive_entry *e)
 {
 	return archive_entry_uid(e) == u->uid && archive_entry_gid(e) == u->gid &&
 		!p->dir->foreign_group && !(archive_entry_mode(e) & 07000) &&
-		archive_entry_xattr_count(e) == 0 && !u->head->acl.len &&
-		!u->head->acl_default.len && !u->head->acl_nfs4;
+		!unpack_has_xattrs(u, e);
 }
 
 int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct dir *dir,

@@ -346,6 +346,23 @@ int unpack_clear(struct unpack *u, struct parent *p, const char *name, const cha
 	return 0;
 }
 
+int unpack_make(struct unpack *u, const struct unpack_place *at, unpack_maker fn,
+	void *ctx, struct ovl_err *err)
+{
+	int r = fn(at, ctx);
+
+	if (r < 0 && errno == EEXIST) {
+		int rc = unpack_clear(u, at->p, at->name, at->path, err);
+
+		if (rc < 0)
+			return rc;
+		r = fn(at, ctx);
+	}
+	if (r < 0)
+		return err_sys(err, errno, "cannot create %s", Q(at->path));
+	return r;
+}
+
 int unpack_begin(struct unpack *u, int tree, const struct xattr_policy *xattrs,
 	struct ovl_err *err)
 {
@@ -408,4 +425,6 @@ void unpack_release(struct unpack *u)
 	idmaps_release(&u->ids);
 	buf_release(&u->path);
 	buf_release(&u->value);
+	free_p(&u->chunk);
+	u->chunk = NULL;
 }

@@ -15,11 +15,8 @@
 /* Only who owns a file may ask for no access time; its directory is another matter. */
 int foreign_open(const struct foreign *t, const char *path, int flags)
 {
-	bool asks = !t->noatime && !(flags & O_PATH);
-	int fd = fs_open_beneath(t->root, path, flags | (asks ? O_NOATIME : 0));
-
-	return fd < 0 && asks && errno == EPERM ? fs_open_beneath(t->root, path, flags) :
-						  fd;
+	return t->noatime || flags & O_PATH ? fs_open_beneath(t->root, path, flags) :
+					      fs_open_unread(t->root, path, flags);
 }
 
 int foreign_file(const struct foreign *t, const char *path, size_t max, struct buf *out,

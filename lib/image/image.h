@@ -21,8 +21,13 @@
 #define IMAGE_MAX_LAYERS 1024
 #define IMAGE_MAX_NAMES  1024
 
+struct foreign;
+struct foreign_layer;
+
 struct image_layer {
 	struct part blob; /* of an absent one only the size, 0 if it is not told */
+	/* In another program's store: its files are taken over. NULL: from the blob. */
+	const struct foreign_layer *from;
 	bool absent; /* not in the input; the store must have the layer */
 	char digest[ID_LEN + 1]; /* of the blob; empty: unknown */
 	char diff_id[ID_LEN + 1];
@@ -43,6 +48,8 @@ struct images {
 	const char *base; /* prefix of a name that is only a tag; NULL: ignore these */
 	struct buf notes; /* warnings for the user, each terminated by a NUL */
 	unsigned n_notes; /* may be more than notes has */
+	const struct foreign *other; /* the store that its layers are in; NULL: none */
+	const char *whose; /* its path */
 
 	/* Images that were not chosen, for the message if none was. */
 	struct buf others; /* their platforms */

@@ -30,6 +30,7 @@ struct task {
 	size_t image; /* the first image that has it */
 	const struct image_layer *from;
 	struct ingest in;
+	struct donor donor; /* with from->from */
 	struct meta meta; /* valid when it is complete */
 	char as[24]; /* its name in the stage */
 };

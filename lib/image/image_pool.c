@@ -1,29 +1,101 @@
 /* SPDX-License-Identifier: ISC */
 /* Unpacks the layers of images in parallel. See image_load.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/thread.h"
+#include "base/quote.h"
+#include "content/replay.h"
+#include "content/tarpipe.h"
+#include "foreign/foreign.h"
 #include "image/image_load.h"
 #include "store/driver.h"
 #include "store/store.h"
 
 #define MAX_WORKERS 8
 
+/* From the blob. */
+static int ingest_blob(
+	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
+{
+	auto_fd fd = part_open(&t->from->blob);
+	int rc;
+
+	cfg->input = (struct stream_config){.fd = fd,
+		.part = true,
+		.offset = t->from->blob.offset,
+		.size = t->from->blob.size,
+		.taken = &ld->bytes};
+	rc = fd < 0 ? err_sys(err, errno, "cannot open it") :
+		      ingest_begin(&t->in, ld->st, cfg, err);
+	return rc < 0 ? rc : ingest_run(&t->in, err);
+}
+
+/* ---- from another program's store ------------------------------------------------- */
+
+static int give_tar(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
+{
+	return replay_split(ctx, sink, to, err);
+}
+
+static int adopt(
+	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
+{
+	const struct foreign_layer *l = t->from->from;
+	auto_fd fd = foreign_open(ld->im->other, l->exact_path, O_RDONLY | O_NONBLOCK);
+	struct replay_split split = {
+		.st = ld->st,
+		.id = l->id.s,
+		.diff_id = l->diff_id,
+		.split = fd,
+		.tree = t->donor.tree,
+		.n_trees = t->donor.n,
+		.unproved = true,
+	};
+	int rc;
+
+	if (fd < 0 && errno == ENOENT)
+		return err_say(err, ENOENT, "it cannot be verified: %s is missing",
+			Q(l->exact_path));
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open %s", Q(l->exact_path));
+	/* The clock of file systems is behind by a moment. */
+	if (l->exact == FOREIGN_TAR_SPLIT)
+		t->donor.made_since = meta_now().tv_sec - 1;
+	if (l->exact == FOREIGN_TAR_SPLIT)
+		return tarpipe_ingest(&t->in, ld->st, cfg, give_tar, &split, err);
+	cfg->input = (struct stream_config){.fd = fd, .taken = &ld->bytes};
+	rc = ingest_begin(&t->in, ld->st, cfg, err);
+	return rc < 0 ? rc : ingest_run(&t->in, err);
+}
+
+static int adopt_layer(
+	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
+{
+	auto_trees trees = {0};
+	int rc = replay_open_trees(ld->im->other, t->from->from, &trees, err);
+
+	t->donor = (struct donor){.tree = trees.fd, .n = trees.n, .whose = ld->im->whose};
+	cfg->donor = &t->donor;
+	cfg->input.taken = &ld->bytes;
+	if (rc == 0)
+		rc = adopt(ld, t, cfg, err);
+	t->donor.tree = NULL;
+	t->donor.n = 0;
+	return rc;
+}
+
+/* ---- all -------------------------------------------------------------------------- */
+
 static int ingest_task(void *ctx, size_t i, struct ovl_err *err)
 {
 	struct load *ld = ctx;
 	struct task *t = &ld->task[i];
-	auto_fd fd = part_open(&t->from->blob);
-	const struct ingest_config cfg = {
-		.input = {.fd = fd,
-			.part = true,
-			.offset = t->from->blob.offset,
-			.size = t->from->blob.size,
-			.taken = &ld->bytes},
+	struct ingest_config cfg = {
 		.drv = ld->st->drv,
 		.within = &ld->stage,
 		.as = t->as,
@@ -37,11 +109,9 @@ static int ingest_task(void *ctx, size_t i, struct ovl_err *err)
 		.entries = &ld->entries,
 		.parallel = true,
 	};
-	int rc = fd < 0 ? err_sys(err, errno, "cannot open it") :
-			  ingest_begin(&t->in, ld->st, &cfg, err);
+	int rc = t->from->from ? adopt_layer(ld, t, &cfg, err) :
+				 ingest_blob(ld, t, &cfg, err);
 
-	if (rc == 0)
-		rc = ingest_run(&t->in, err);
 	if (rc < 0 && rc != -EINTR)
 		err_prefix(err, rc, "layer sha256:%.12s", t->from->diff_id);
 	atomic_fetch_add(&ld->done, 1);

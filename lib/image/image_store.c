@@ -119,21 +119,23 @@ static int grant(struct load *ld, size_t i, struct ovl_err *err)
 	struct layer_ref ref = image_load_ref(ld, &ld->top[i]);
 	bool named = ld->req->name || ld->req->no_names;
 	char had[NAME_LEN_MAX + 1];
-	int rc = grants_config(&ld->grants, &ld->held[i], config, &im->config, err);
+	int rc = *config ?
+		grants_config(&ld->grants, &ld->held[i], config, &im->config, err) :
+		0;
 
 	for (char **name = im->names; rc == 0 && name && *name; name++) {
 		named |= **name;
 		if (**name)
-			rc = grants_name(
-				&ld->grants, &ld->held[i], *name, config, true, err);
+			rc = grants_name(&ld->grants, &ld->held[i], *name,
+				*config ? config : NULL, true, err);
 	}
 	if (!named && names_first(ld->st, &ref, had) == 0)
 		store_hint(ld->st,
 			"the image has no name; 'ovlctl tag' gives it one, without which "
 			"'ovlctl prune --layers' removes it");
 	if (rc == 0 && ld->req->name)
-		rc = grants_name(&ld->grants, &ld->held[i], ld->req->name, config,
-			ld->req->force, err);
+		rc = grants_name(&ld->grants, &ld->held[i], ld->req->name,
+			*config ? config : NULL, ld->req->force, err);
 	return rc;
 }
 

@@ -300,6 +300,11 @@ int layer_open_parent(
 	return layer_open_ref(l->st, &ref, op, ref.id.s, out, err);
 }
 
+bool layer_is_adopted(const struct layer *l)
+{
+	return fs_exists(l->fd, LAYER_ADOPTED) > 0;
+}
+
 int layer_tree(const struct layer *l, struct ovl_err *err)
 {
 	int fd = privilege_check(l->st, err);

@@ -113,6 +113,12 @@ int layer_children(const struct layer *l,
 /* The directory of the hints, in a layer; without hints it may be removed. */
 #define LAYER_CHILDREN ".children"
 
+/* The file with the path of the other program's store that an image layer was taken from, if
+ * files of its tree are hard links of files there. They are never written to; their link
+ * counts mean nothing. */
+#define LAYER_ADOPTED ".adopted"
+bool layer_is_adopted(const struct layer *l);
+
 /* Creates the hint .children/<id>; must be done before the child appears. 1: created,
  * 0: it existed. */
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);

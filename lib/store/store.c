@@ -509,3 +509,20 @@ int store_reopen(struct ovl_store *st, struct ovl_err *err)
 		rc = st->dir[i] < 0 ? 0 : fs_reopen(st->dir[i]);
 	return rc < 0 ? err_sys(err, errno, "cannot open the store again") : 0;
 }
+
+int store_move(struct ovl_store *st, int fd, struct ovl_err *err)
+{
+	/* As hold_root() did for the old one, which is locked until this one is. */
+	int rc = lock_moment(st, fd, LOCK_SH, "the store", err);
+
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < MAX_DRIVERS; i++)
+		close_fdp(&st->drv_fd[i]);
+	for (int i = 0; i < STORE_DIRS; i++)
+		close_fdp(&st->dir[i]);
+	close_fdp(&st->lock_fd);
+	close_fdp(&st->fd);
+	st->fd = fd;
+	return 0;
+}

@@ -82,15 +82,15 @@ int store_driver_make(
 /* After this process has entered another mount namespace: opens the directories anew. */
 int store_reopen(struct ovl_store *st, struct ovl_err *err);
 
+/* From now on goes by fd, another way to the root, which becomes the store's. */
+int store_move(struct ovl_store *st, int fd, struct ovl_err *err);
+
 /*
  * Opens the root path if it is another program's store: 1; 0 it is not; negative errno. One
  * that is to be written, and a directory in such a store, is refused (OVL_USAGE).
  */
 int store_foreign_open(struct ovl_store *st, const char *path, enum ovl_access access,
 	struct ovl_err *err);
-
-/* Reads its records again; what was found in the old ones is gone. */
-int store_foreign_again(struct ovl_store *st, struct ovl_err *err);
 
 /* Reads its records again; what was found in the old ones is gone. */
 int store_foreign_again(struct ovl_store *st, struct ovl_err *err);

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_adopt: takes over images of another program's store. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/quote.h"
+#include "content/ingest.h"
+#include "foreign/foreign_json.h"
+#include "image/image.h"
+#include "mount/together.h"
+#include "store/config.h"
+#include "store/names.h"
+#include "store/store.h"
+
+static void release_table(struct foreign **t)
+{
+	foreign_free(*t);
+}
+
+#define auto_foreign __attribute__((cleanup(release_table))) struct foreign *
+
+/* ---- which ------------------------------------------------------------------------ */
+
+/* The name that a user means: an image's name, completed as docker does, or what the engine
+ * calls a layer. NULL: none. */
+static const struct foreign_name *find_name(const struct foreign *t, const char *want)
+{
+	size_t n;
+	const struct foreign_name *name = foreign_names_find(t, want, false, &n);
+
+	if (n)
+		return name;
+	name = foreign_names_find(t, want, true, &n);
+	if (n == 1 && id_is_prefix(want))
+		return name;
+	for (size_t i = 0; i < t->n_names; i++) {
+		if (t->name[i].config && t->name[i].listed &&
+			image_called(want, t->name[i].name))
+			return &t->name[i];
+	}
+	return NULL;
+}
+
+/* A layer by the beginning of its id, if it is the only one. */
+static const struct foreign_layer *find_layer(const struct foreign *t, const char *want)
+{
+	const struct foreign_layer *found = NULL;
+	size_t len = strlen(want);
+
+	if (!id_is_prefix(want) && !id_is_full(want))
+		return NULL;
+	for (size_t i = 0; i < t->n_layers; i++) {
+		if (strncmp(t->layer[i].id.s, want, len) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = &t->layer[i];
+	}
+	return found;
+}
+
+/* ---- one image -------------------------------------------------------------------- */
+
+static int unverifiable(const struct foreign_layer *l, struct ovl_err *err)
+{
+	return err_say(err, EINVAL,
+		"layer %.12s cannot be verified: its engine has kept neither its tar nor a "
+		"tar-split",
+		l->id.s);
+}
+
+static int take_layer(
+	struct image_layer *out, const struct foreign_layer *l, struct ovl_err *err)
+{
+	if (l->kind != OVL_IMAGE)
+		return err_say(err, EINVAL,
+			"layer %.12s is a container's, which only its engine can commit",
+			l->id.s);
+	if (l->fault)
+		return err_say(err, EUCLEAN, "layer %.12s cannot be used: %s", l->id.s,
+			l->fault);
+	if (!*l->diff_id || l->exact == FOREIGN_PACKED)
+		return unverifiable(l, err);
+	out->from = l;
+	memcpy(out->diff_id, l->diff_id, sizeof(out->diff_id));
+	return 0;
+}
+
+static int take_layers(const struct foreign *t, const struct foreign_layer *l,
+	struct image *i, struct ovl_err *err)
+{
+	int rc = 0;
+
+	i->n_layers = l->depth + 1;
+	i->layer = calloc(i->n_layers, sizeof(*i->layer));
+	if (!i->layer)
+		return err_nomem(err);
+	while ((rc = take_layer(&i->layer[l->depth], l, err)) == 0 &&
+		l->below != FOREIGN_NONE)
+		l = &t->layer[l->below];
+	if (rc == 0 && *l->parent.s)
+		return err_say(err, EUCLEAN, "layer %.12s is missing, on which %.12s is",
+			l->parent.s, l->id.s);
+	return rc;
+}
+
+/* The config's bytes, which must be those of its digest and for these layers. */
+static int take_config(const struct foreign *t, const struct foreign_name *name,
+	const struct foreign_layer *top, struct image *i, struct ovl_err *err)
+{
+	const char *path = name->config_path;
+	auto_foreign_json o = NULL;
+	struct ovl_id chain;
+	int rc = foreign_file(t, path, CONFIG_MAX, &i->config, NULL, err);
+
+	if (rc == 0)
+		rc = err_sys(err, ENOENT, "cannot read the config %s", Q(path));
+	if (rc > 0)
+		rc = digest_bytes(i->config.data, i->config.len, i->config_digest, err);
+	if (rc < 0)
+		return rc;
+	o = json_loadb(i->config.data, i->config.len, 0, NULL);
+	rc = o ? foreign_json_chain(o, &chain, err) : 0;
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || strcmp(i->config_digest, name->config) != 0 ||
+		id_order(&chain, &top->id) != 0)
+		return err_say(err, EUCLEAN, "the config %s is damaged", Q(path));
+	image_platform_text(i->platform, o);
+	return 0;
+}
+
+/* ---- all images ------------------------------------------------------------------- */
+
+static struct image *find_taken(const struct images *im, const char *config)
+{
+	for (size_t i = 0; i < im->n; i++) {
+		if (strcmp(im->image[i].config_digest, config) == 0)
+			return &im->image[i];
+	}
+	return NULL;
+}
+
+/* name NULL: a layer without a config. */
+static int take_image(const struct foreign *t, const struct foreign_layer *top,
+	const struct foreign_name *name, struct images *out, struct ovl_err *err)
+{
+	struct image *i = name ? find_taken(out, name->config) : NULL;
+	int rc = 0;
+
+	if (!i) {
+		i = image_add(out);
+		rc = i ? take_layers(t, top, i, err) : err_nomem(err);
+		if (rc == 0 && name)
+			rc = take_config(t, name, top, i, err);
+	}
+	if (rc == 0 && name && name->listed)
+		rc = image_add_name(i, name->name, err);
+	return rc < 0 && name ? err_prefix(err, rc, "%s", Q(name->name)) : rc;
+}
+
+/* With the names of the same image, if it was called by an id. */
+static int take_named(const struct foreign *t, const struct foreign_name *name,
+	struct images *out, struct ovl_err *err)
+{
+	int rc = take_image(t, &t->layer[name->at], name, out, err);
+
+	for (size_t i = 0; i < t->n_names && rc == 0 && !name->listed; i++) {
+		const struct foreign_name *other = &t->name[i];
+
+		if (other->at == name->at && other->listed && other->config &&
+			strcmp(other->config, name->config) == 0)
+			rc = take_image(t, &t->layer[name->at], other, out, err);
+	}
+	return rc;
+}
+
+static int take_wanted(const struct foreign *t, const char *want, struct images *out,
+	struct ovl_err *err)
+{
+	const struct foreign_name *name = find_name(t, want);
+	const struct foreign_layer *l = name ? &t->layer[name->at] : find_layer(t, want);
+
+	if (!l)
+		return err_status(
+			err, OVL_NOLAYER, "no such image or layer: %s", Q(want));
+	return name && name->config ? take_named(t, name, out, err) :
+				      take_image(t, l, NULL, out, err);
+}
+
+static int read_images(const struct foreign *t, char *const *want, struct images *out,
+	struct ovl_err *err)
+{
+	int rc = 0;
+
+	out->other = t;
+	for (; want && *want && rc == 0; want++)
+		rc = take_wanted(t, *want, out, err);
+	for (size_t i = 0; !want && i < t->n_names && rc == 0; i++) {
+		const struct foreign_name *name = &t->name[i];
+		size_t before = out->n;
+
+		if (!name->config)
+			continue;
+		rc = take_image(t, &t->layer[name->at], name, out, err);
+		if (rc < 0 && rc != -ENOMEM) {
+			images_cut(out, before);
+			image_note(out, "%s", err->text);
+			rc = 0;
+		}
+	}
+	return rc;
+}
+
+/* ---- the stores -------------------------------------------------------------------- */
+
+static int open_other(const struct ovl_adopt *req, struct ovl_err *err)
+{
+	int fd = open(req->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(err, errno, "cannot open %s", Q(req->from)) : fd;
+}
+
+/* Makes hard links possible, if a mount alone is in the way. */
+static int bring_together(
+	struct ovl_store *st, int *root, struct foreign *t, struct ovl_err *err)
+{
+	int both[2];
+	int rc = mount_together(st->fd, *root, t->layers_dir ? t->layers_dir : ".", both);
+
+	if (rc < 0)
+		store_warn(st,
+			"the layers cannot be reached through one mount together with %s: their "
+			"files are copied",
+			Q(st->root));
+	if (rc <= 0)
+		return 0;
+	close_fdp(root);
+	t->root = *root = both[1];
+	rc = store_move(st, both[0], err);
+	if (rc < 0)
+		close(both[0]);
+	return rc;
+}
+
+static int read_other(const struct ovl_foreign *how, const struct ovl_adopt *req,
+	int root, struct foreign **out, struct ovl_err *err)
+{
+	const struct foreign_engine *e = how->recognise(root);
+	int rc;
+
+	if (!e)
+		return err_status(err, OVL_USAGE,
+			"%s is not a store of Docker, podman or containerd",
+			Q(req->from));
+	rc = how->read(e, root, false, out, err);
+	if (rc == 0 && *(*out)->unread.text && !(*out)->n_layers) {
+		*err = (*out)->unread;
+		rc = -EUCLEAN;
+	}
+	return rc < 0 ? err_prefix(err, rc, "%s", Q(req->from)) : 0;
+}
+
+static int adopt(struct ovl_store *st, const struct ovl_adopt *req, struct images *im,
+	struct ovl_ids *ids, struct ovl_err *err)
+{
+	const struct ovl_import how = {
+		.file = req->from,
+		.name = req->name,
+		.force = req->force,
+		.no_names = req->no_names,
+	};
+	int rc;
+
+	for (size_t at = 0; at < im->notes.len; at += strlen(im->notes.data + at) + 1)
+		store_warn(st, "%s", im->notes.data + at);
+	if (!im->n)
+		return err_status(err, OVL_NOLAYER,
+			"%s has no image that can be taken over", Q(req->from));
+	ids->n = im->n;
+	ids->id = calloc(im->n, sizeof(*ids->id));
+	rc = ids->id ? image_store(st, &how, im, ids->id, err) : err_nomem(err);
+	if (rc < 0)
+		free_p(&ids->id);
+	return rc < 0 && rc != -EINTR ? err_prefix(err, rc, "%s", Q(req->from)) : rc;
+}
+
+int ovl_adopt(struct ovl_store *st, const struct ovl_adopt *req, struct ovl_ids *ids,
+	struct ovl_err *err)
+{
+	auto_fd root = open_other(req, err);
+	auto_images im = {.whose = req->from};
+	auto_foreign t = NULL;
+	struct ovl_ids made = {0};
+	int rc = root < 0 ? root : 0;
+
+	if (rc == 0 && req->name)
+		rc = name_check(req->name, NULL, err);
+	if (rc == 0)
+		rc = read_other(st->cfg.foreign, req, root, &t, err);
+	if (rc == 0)
+		rc = bring_together(st, &root, t, err);
+	if (rc == 0)
+		rc = read_images(t, req->images, &im, err);
+	if (rc < 0)
+		return rc;
+	rc = adopt(st, req, &im, &made, err);
+	if (rc == 0) {
+		*ids = made;
+		ingest_warn_left(st);
+	}
+	return rc;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: ISC */
+/* Files that are taken from a tree in which another program has unpacked the same tar. */
+#include <archive.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/quote.h"
+#include "content/unpack.h"
+#include "union/links.h"
+
+#define CHUNK (256 * 1024)
+
+/* In the donor's tree; the tar is as it should be. */
+static int damaged(const char *path, const char *how, struct ovl_err *err)
+{
+	return err_say(err, EUCLEAN, "%s %s", Q(path), how);
+}
+
+static int find_file(
+	const struct donor *d, const char *path, struct donated *out, struct ovl_err *err)
+{
+	for (unsigned i = 0; i < d->n && out->fd < 0; i++) {
+		out->tree = d->tree[i];
+		out->fd = fs_open_unread(out->tree, path, O_RDONLY | O_NONBLOCK);
+		if (out->fd < 0 && !fs_is_gone(errno))
+			return err_sys(err, errno, "cannot open %s", Q(path));
+	}
+	return 0;
+}
+
+int unpack_donated(struct unpack *u, const char *path, struct archive_entry *e,
+	struct donated *out, struct ovl_err *err)
+{
+	int rc;
+
+	if (!u->donor || u->no_data || archive_entry_size(e) == 0 ||
+		archive_entry_sparse_count(e) > 0)
+		return 0;
+	rc = find_file(u->donor, path, out, err);
+	if (rc < 0)
+		return rc;
+	if (out->fd < 0)
+		return damaged(path, "is missing", err);
+	if (fstat(out->fd, &out->st) < 0)
+		return err_sys(err, errno, "cannot stat %s", Q(path));
+	if (!S_ISREG(out->st.st_mode) || out->st.st_size != archive_entry_size(e))
+		return damaged(path, "is not the file of the tar", err);
+	return 0;
+}
+
+/* ---- may it be the same file? ----------------------------------------------------- */
+
+static bool same_stat(
+	const struct unpack *u, struct archive_entry *e, const struct stat *st)
+{
+	const struct timespec mtime = unpack_mtime(u, e);
+
+	return st->st_uid == archive_entry_uid(e) && st->st_gid == archive_entry_gid(e) &&
+		(st->st_mode & 07777) == (archive_entry_mode(e) & 07777) &&
+		st->st_mtim.tv_sec == mtime.tv_sec &&
+		st->st_mtim.tv_nsec == mtime.tv_nsec;
+}
+
+/* 1 if two open files have the same xattrs, whose names are given; 0; -1 with errno. */
+static int same_xattrs(int a, const struct buf *names, int b, const struct buf *others)
+{
+	auto_buf x = {0};
+	auto_buf y = {0};
+
+	if (names->len != others->len ||
+		(names->len && memcmp(names->data, others->data, names->len) != 0))
+		return 0;
+	for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1) {
+		if (fs_getxattr_buf(a, NULL, names->data + at, &x) < 0 ||
+			fs_getxattr_buf(b, NULL, names->data + at, &y) < 0)
+			return -1;
+		if (x.len != y.len || (x.len && memcmp(x.data, y.data, x.len) != 0))
+			return 0;
+	}
+	return 1;
+}
+
+/* Compares with a file that has no name and gets what the entry says. 1, 0, negative errno
+ * and a text. */
+static int same_as_made(struct unpack *u, struct parent *p, const char *name,
+	struct archive_entry *e, const struct donated *from, const struct buf *names,
+	struct ovl_err *err)
+{
+	auto_fd made = openat(
+		p->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, archive_entry_mode(e) & 0777);
+	uint64_t left = u->left_xattrs;
+	auto_buf others = {0};
+	int r;
+
+	if (made < 0)
+		return 0;
+	r = unpack_meta(u, p, name, made, e, err);
+	if (r < 0)
+		return r;
+	r = fs_listxattr(made, NULL, &others) < 0 ?
+		-1 :
+		same_xattrs(from->fd, names, made, &others);
+	/* Else the file will be made, and they are counted then. */
+	if (r <= 0)
+		u->left_xattrs = left;
+	return r < 0 ? err_sys(err, errno, "cannot read the xattrs of %s", Q(name)) : r;
+}
+
+/* ---- taking it -------------------------------------------------------------------- */
+
+/* True if name is now another name of the file. What else it has become, because somebody
+ * changed the other tree meanwhile, goes. */
+static bool link_file(const struct donated *from, const char *path,
+	const struct parent *p, const char *name)
+{
+	struct stat st;
+
+	if (links_path(from->tree, path, p->fd, name) < 0)
+		return false;
+	if (fstatat(p->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		st.st_ino == from->st.st_ino && st.st_dev == from->st.st_dev)
+		return true;
+	unlinkat(p->fd, name, 0);
+	return false;
+}
+
+int unpack_link(struct unpack *u, struct parent *p, const char *name, const char *path,
+	struct archive_entry *e, const struct donated *from, struct ovl_err *err)
+{
+	auto_buf names = {0};
+	struct stat st;
+	int r = same_stat(u, e, &from->st);
+
+	if (!r)
+		return 0;
+	if (fs_listxattr(from->fd, NULL, &names) < 0)
+		return err_sys(err, errno, "cannot list the xattrs of %s", Q(path));
+	if (names.len || unpack_has_xattrs(u, e))
+		r = same_as_made(u, p, name, e, from, &names, err);
+	if (r > 0 && fstatat(p->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		unpack_clear(u, p, name, path, err) < 0)
+		return -EIO;
+	if (r <= 0 || !link_file(from, path, p, name))
+		return r < 0 ? r : 0;
+	u->linked++;
+	return 1;
+}
+
+bool unpack_clone(struct unpack *u, int fd, const struct donated *from)
+{
+	if (ioctl(fd, FICLONE, from->fd) < 0)
+		return false;
+	u->cloned++;
+	return true;
+}
+
+int unpack_same_data(struct unpack *u, const char *path, const struct donated *from,
+	const void *p, size_t n, uint64_t offset, struct ovl_err *err)
+{
+	const char *at = p;
+
+	/* Whoever made the tar of it has read the same bytes. */
+	if (from->st.st_ctim.tv_sec < u->donor->made_since)
+		return 0;
+	if (!u->chunk)
+		u->chunk = fs_buffer(CHUNK);
+	if (!u->chunk)
+		return err_nomem(err);
+	while (n) {
+		size_t now = n < CHUNK ? n : CHUNK;
+		ssize_t got = fs_pread_upto(from->fd, u->chunk, now, offset);
+
+		if (got < 0)
+			return err_sys(err, errno, "cannot read %s", Q(path));
+		if ((size_t)got != now || memcmp(at, u->chunk, now) != 0)
+			return damaged(path, "differs from the tar", err);
+		at += now;
+		offset += now;
+		n -= now;
+	}
+	return 0;
+}
