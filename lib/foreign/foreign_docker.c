@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -57,6 +58,15 @@ static void each_name(struct foreign *t, const char *path,
 	}
 }
 
+/* The record of where a layer is comes first and goes with the others: as long as it is
+ * there, none of those was missing because it had been removed. */
+static bool is_still_there(const struct foreign *t, const char *path)
+{
+	auto_fd fd = foreign_open(t, path, O_PATH);
+
+	return fd >= 0;
+}
+
 /* ---- image layers ----------------------------------------------------------------- */
 
 /* Why the records of a layer do not fit its name; NULL: they do. */
@@ -93,7 +103,7 @@ static int read_layer(
 	r = foreign_word(t, P("%s/size", dir), &word, NULL, why);
 	if (r > 0)
 		l->size = strtoll(word.data, NULL, 10);
-	return r < 0 ? r : 1;
+	return r < 0 ? r : is_still_there(t, P("%s/cache-id", dir));
 }
 
 /* What the daemon is about to remove has a name with more than the id. */
@@ -163,6 +173,9 @@ static void name_container(struct foreign *t, struct foreign_layer *l)
 	foreign_add_name(t, name + (*name == '/'), &l->id);
 }
 
+/* The parent is recorded last. Without one it is a container on nothing, or not finished. */
+#define UNFINISHED 2 /* seconds */
+
 /* As read_layer(). */
 static int read_container(
 	struct foreign *t, const char *dir, struct foreign_layer *l, struct ovl_err *why)
@@ -179,10 +192,12 @@ static int read_container(
 	r = foreign_digest(t, P("%s/parent", dir), l->parent.s, NULL, why);
 	if (r < 0)
 		return r;
+	if (r == 0 && time(NULL) - sb.st_mtime < UNFINISHED)
+		return 0;
 	r = foreign_word(t, P("%s/init-id", dir), &word, NULL, why);
 	if (r > 0)
 		foreign_add_more(t, l, P(TREES "/%s/diff", word.data));
-	return r < 0 ? r : 1;
+	return r < 0 ? r : is_still_there(t, P("%s/mount-id", dir));
 }
 
 static void add_container(struct foreign *t, const char *name)

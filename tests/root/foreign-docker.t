@@ -329,4 +329,9 @@ is "a layer without its parent is listed" "$(d ls -nr -o ID,PARENT $third)" "$th
 fails 1 "its parent $(echo $middle | cut -c1-12) is not in the store" "... but not mounted" d mount -r app:1 mnt
 put_back
 is "all is as before" "$(d check)" ""
+mkdir $i/layerdb/mounts/$(id new)
+printf %s $own >$i/layerdb/mounts/$(id new)/mount-id
+is "a container whose parent is not recorded yet is not there" "$(d ls -nr -o ID | grep -c $(id new))" 0
+touch -d '1 minute ago' $i/layerdb/mounts/$(id new)/mount-id
+is "... later it is one on nothing" "$(d ls -nr -o ID,DEPTH $(id new))" "$(id new) 0"
 done_testing
