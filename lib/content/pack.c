@@ -59,14 +59,10 @@ static int fail_entry(
 
 static void set_time(struct packer *p, const struct stat *st)
 {
-	int64_t sec = st->st_mtim.tv_sec;
-	long nsec = st->st_mtim.tv_nsec;
+	bool late = st->st_mtim.tv_sec >= p->latest;
 
-	if (sec >= p->latest) {
-		sec = p->latest;
-		nsec = 0;
-	}
-	archive_entry_set_mtime(p->e, sec, nsec);
+	archive_entry_set_mtime(p->e, late ? p->latest : st->st_mtim.tv_sec,
+		late ? 0 : st->st_mtim.tv_nsec);
 }
 
 static void set_stat(struct packer *p, const struct stat *st)
