@@ -225,7 +225,7 @@ while [ $i -lt $MANY_WORKERS ]; do
 	i=$((i + 1))
 done
 while read -r now _ </proc/uptime && [ "$(ls done.* 2>/dev/null | wc -l)" -lt $MANY_WORKERS ] &&
-	[ ${now%.*} -lt $((end + 120)) ]; do
+	[ ${now%.*} -lt $((end + 400)) ]; do
 	sleep 0.1
 done
 is "all come to an end" "$(ls done.* | wc -l)" $MANY_WORKERS || stuck | diag
