@@ -12,17 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/digest.h"
 #include "base/fs.h"
 #include "base/quote.h"
 #include "commit/commit.h"
 #include "mount/explain.h"
+#include "mount/inuse.h"
 #include "mount/lowers.h"
+#include "mount/mountnote.h"
 #include "mount/mounts.h"
 #include "mount/mountspec.h"
 #include "mount/superblock.h"
@@ -52,7 +54,9 @@ struct running {
 	int memory; /* the root of the file system in memory; -1: none */
 	struct stage outer; /* that, as a stage */
 	struct stage stage; /* the new layer, or only the floor */
-	struct layer l; /* the new layer */
+	struct layer l; /* the new layer, or the writable one that was named, open */
+	struct upper_work
+		*work; /* its work directory in the mount; shared with that process */
 	char floor[sizeof(MOUNT_STAGED) + ID_LEN + sizeof(FLOOR) + 1];
 };
 
@@ -153,8 +157,15 @@ static int open_base(struct running *r, struct ovl_err *err)
 			Q(r->req->layer));
 	if (rc == 0 && l.meta.on_dir)
 		rc = ondir_open(&l, &r->on, err);
-	if (rc < 0 || l.meta.kind == OVL_WRITABLE)
+	if (rc < 0)
 		return rc;
+	if (l.meta.kind == OVL_WRITABLE) {
+		/* The lock is taken when it is mounted. */
+		flock(l.fd, LOCK_UN);
+		r->l = l;
+		l.fd = -1;
+		return 0;
+	}
 	rc = driver_check_depth(&l, OVL_WRITABLE, err);
 	if (rc < 0)
 		return rc;
@@ -243,6 +254,8 @@ static int mount_writable(struct running *r, struct ovl_err *err)
 	auto_free char *where = NULL;
 	int rc = ovl_mount(r->st, &req, &where, err);
 
+	if (rc == 0)
+		upper_before(&r->l, r->work);
 	return rc < 0 ? rc : open_target(AT_FDCWD, where, err);
 }
 
@@ -291,95 +304,37 @@ static int enter(void *ctx, struct ovl_err *err)
 
 /* ---- after ------------------------------------------------------------------------ */
 
-/* What the command did is not lost to a name that another layer has got meanwhile, or to
- * --nowait. rc: of making it a layer with that name. */
-static int keep_nameless(struct running *r, struct stage *sg, const struct layer *parent,
-	struct ovl_ran *ran, int rc, struct ovl_err *err)
+/* The mount of a writable layer has ended with its namespace: what umount would clear. */
+static void clear_mount(struct running *r)
 {
-	const struct ovl_err taken = *err;
+	const struct layer_ref ref = layer_ref_of(&r->l);
+	auto_mountnotes notes = {0};
+	auto_layer l = LAYER_INIT;
+	auto_fd lock = -1;
 	struct ovl_err why;
-	char file[256];
 
-	/* It may be there although it could not be synced. */
-	ran->kept = rc >= 0 || sg->appeared;
-	if ((rc != -EEXIST && rc != -EBUSY) || !r->req->name)
-		return rc < 0 ? rc : 0;
-	name_encode(r->req->name, file);
-	names_unnote(sg->fd, file);
-	ran->kept = ingest_commit_stage(sg, parent, &ran->id, NULL, &why) >= 0;
-	return ran->kept ?
-		err_say(err, -rc,
-			"%s; the changes are kept as layer %.12s, without a name",
-			taken.text, ran->id.s) :
-		rc;
+	if (layer_open_ref(r->st, &ref, LOCK_SH | LOCK_NB, ref.id.s, &l, &why) < 0)
+		return;
+	lock = inuse_lock(&l, ref.id.s, &why);
+	if (lock < 0 || mountnotes_read(&l, &notes) < 0)
+		return;
+	mountnotes_ask(&notes);
+	if (!mountnotes_open(&notes))
+		upper_set_idle(&l, r->work);
+	mountnotes_clear(&l, &notes);
 }
 
 /* On a directory, it is the writable layer that is kept. */
-static int keep_writable(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
+static int keep(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 {
-	int rc = id_random(&ran->id) < 0 ? err_sys(err, errno, "cannot make an id") : 0;
-
-	upper_set_idle(&r->l, NULL);
-	if (rc == 0)
-		rc = ingest_commit_stage(&r->stage, NULL, &ran->id, r->req->name, err);
-	return keep_nameless(r, &r->stage, NULL, ran, rc, err);
-}
-
-/* The layer that is staged becomes the image layer, if its tree can be that of one. */
-static int keep_tree(
-	struct running *r, struct commit *c, struct ovl_ran *ran, struct ovl_err *err)
-{
-	int rc = digest_chain(r->base.id.s, c->c.diff_id, &ran->id, err);
-
-	if (rc == 0)
-		rc = commit_staged(c, err);
-	if (rc < 0)
-		return rc;
-	memcpy(r->stage.link, c->stage.link, sizeof(r->stage.link));
-	stage_end(&c->stage);
+	if (r->req->on) {
+		upper_set_idle(&r->l, NULL);
+		return commit_keep(&r->stage, NULL, r->req->name, ran, err);
+	}
 	if (fs_rmtree(r->stage.fd, FLOOR, NULL) < 0)
 		return err_sys(err, errno, "cannot remove mount points");
-	rc = ingest_commit_stage(&r->stage, &r->base, &ran->id, r->req->name, err);
-	return keep_nameless(r, &r->stage, &r->base, ran, rc, err);
-}
-
-static int keep_copy(
-	struct running *r, struct commit *c, struct ovl_ran *ran, struct ovl_err *err)
-{
-	int rc = commit_unpack(&r->l, NULL, &c->in, &c->c.lost, err);
-
-	if (rc == 0)
-		rc = digest_chain(r->base.id.s, c->in.diff_id, &ran->id, err);
-	if (rc == 0)
-		rc = ingest_commit(&c->in, &r->base, &ran->id, r->req->name, err);
-	return keep_nameless(r, &c->in.stage, &r->base, ran, rc, err);
-}
-
-static int keep_image(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
-{
-	const struct ovl_commit req = {.layer = r->req->layer};
-	struct commit c = {
-		.st = r->st,
-		.req = &req,
-		.l = r->l,
-		.parent = r->base,
-		.has_parent = true,
-		.stage = STAGE_INIT,
-		.in = INGEST_INIT,
-	};
-	int rc = 0;
-
-	c.c.unpack = r->req->in_memory;
-	if (!c.c.unpack)
-		rc = commit_pack(&c, err);
-	if (rc == 0)
-		rc = c.c.unpack ? keep_copy(r, &c, ran, err) : keep_tree(r, &c, ran, err);
-	if (ran->kept)
-		pack_warn(r->st, &c.c.lost);
-	committed_release(&c.c);
-	ingest_end(&c.in);
-	stage_end(&c.stage);
-	return rc;
+	return commit_staged(
+		&r->l, &r->stage, &r->base, r->req->in_memory, r->req->name, ran, err);
 }
 
 /* Over a directory an ordinary user stays who he is. */
@@ -428,9 +383,11 @@ static int run(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 		rc = fill_stage(r, err);
 	if (rc == 0)
 		rc = spawn_run(&s, &ran->status, err);
+	if (!is_new(r) && r->l.fd >= 0)
+		clear_mount(r);
 	if (rc < 0 || ran->status != 0 || !(req->keep || req->name))
 		return rc;
-	return req->on ? keep_writable(r, ran, err) : keep_image(r, ran, err);
+	return keep(r, ran, err);
 }
 
 int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran,
@@ -441,6 +398,7 @@ int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran
 		.req = req,
 		.in = {.st = st, .binds = req->binds, .n_binds = req->n_binds},
 		.base = LAYER_INIT,
+		.l = LAYER_INIT,
 		.on = ONDIR_INIT,
 		.memory = -1,
 		.outer = STAGE_INIT,
@@ -449,7 +407,14 @@ int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran
 	int rc;
 
 	*ran = (struct ovl_ran){.status = SPAWN_FAILED};
+	r.work = mmap(NULL, sizeof(*r.work), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (r.work == MAP_FAILED)
+		return err_nomem(err);
 	rc = run(&r, ran, err);
+	munmap(r.work, sizeof(*r.work));
+	if (!is_new(&r))
+		layer_close(&r.l);
 	stage_end(&r.stage);
 	stage_end(&r.outer);
 	close_fdp(&r.memory);

@@ -6,6 +6,7 @@
  *	commit_step.c	the layer becomes that, by one rename
  *	commit_tree.c	its tree, packed, and what has to be cleaned of it
  *	commit_unpack.c	or a new tree, of its tar
+ *	commit_staged.c	the same of a layer that is not in its place yet
  */
 #ifndef OVL_COMMIT_H
 #define OVL_COMMIT_H
@@ -106,6 +107,17 @@ int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err);
 
 /* For a layer that is staged and packed, with its tree kept: all that makes it an image
  * layer, except that it appears. */
-int commit_staged(struct commit *c, struct ovl_err *err);
+int commit_complete(struct commit *c, struct ovl_err *err);
+
+/*
+ * Makes an image layer of the staged writable layer l on top of parent. copy: of its tar.
+ * If another layer has got the name meanwhile, or the names are locked and may not be waited
+ * for, it is kept without a name all the same: an error, and ran->kept.
+ */
+int commit_staged(const struct layer *l, struct stage *sg, const struct layer *parent,
+	bool copy, const char *name, struct ovl_ran *ran, struct ovl_err *err);
+/* The same for what is an image layer on parent already, or (NULL) a writable layer. */
+int commit_keep(struct stage *sg, const struct layer *parent, const char *name,
+	struct ovl_ran *ran, struct ovl_err *err);
 
 #endif

@@ -439,7 +439,7 @@ int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 	return rc;
 }
 
-int commit_staged(struct commit *c, struct ovl_err *err)
+int commit_complete(struct commit *c, struct ovl_err *err)
 {
 	struct layer image;
 	int rc = complete_image(c, err);

@@ -134,6 +134,18 @@ is "... the changes stay" "$(ovlctl diff w)" 'A /w'
 ok "... and again" run w test -e /w
 fails 125 "layer 'w' is writable" "... -n is refused" run -n x w true
 fails 125 "layer 'w' is writable" "... --tmpfs is refused" run --tmpfs w true
+# As after umount; but who looks for mounts in other namespaces holds them for a moment.
+files_of() {
+	(cd "$OVLCTL_ROOT/names/$1" && find . -path "./$UPPER" -prune -o -print | sed 's/names.*//' | sort)
+}
+need - ovlctl create -n v a
+need - ovlctl mount v
+ovlctl umount v
+files_of v >after.umount
+like_umount() {
+	run w true && files_of w | cmp -s after.umount -
+}
+soon "... and nothing of the mount" like_umount
 run --bind "$T:/t" w sh -c 'echo on >/busy; read x </t/go' &
 until_true written "$OVLCTL_ROOT/$DRV/$w/$UPPER/busy"
 fails 125 "in use|mounted" "... not twice at a time" run w true
