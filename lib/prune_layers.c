@@ -314,9 +314,7 @@ static int prune_layer(struct pruner *p, const struct node *n)
 		.what = "layer",
 		.name = l->id.s,
 		.bytes = n->bytes,
-		.why = l->kind == OVL_IMAGE ?
-			"it has no name, and nothing uses it" :
-			"it is writable, has no name, and nothing uses it",
+		.why = l->kind == OVL_IMAGE ? "it has no name" : "writable and unnamed",
 		.used = &l->used,
 	};
 	int rc = p->req->dry_run ?

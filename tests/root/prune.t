@@ -252,6 +252,9 @@ if script -qec true /dev/null >/dev/null 2>&1; then
 	script -qec "ovlctl prune --layers --dry-run" /dev/null </dev/null | tr -d '\r' >table
 	is "a heading" "$(head -1 table | tr -s ' ')" "WHAT SIZE NAME AND REASON"
 	like "... sizes for people" "^layer +[0-9.]+K $(echo "$shown" | cut -c1-12) " "$(sed -n 2p table)"
+	need - ovlctl create
+	script -qec "ovlctl prune --layers --writable --unused-for 0 --dry-run" /dev/null </dev/null | tr -d '\r' >wide
+	is "... within 80 columns" "$(grep -c ^layer wide) $(awk 'length > 80' wide)" "2 "
 	like "... and a total" "^total +[0-9.]+K 1 would be removed$" "$(tail -1 table)"
 fi
 
