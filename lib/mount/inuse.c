@@ -72,8 +72,11 @@ static int add_shown(struct question *q, size_t first)
 		u->shown = pathset_new();
 	if (!u->shown)
 		return -ENOMEM;
-	for (size_t i = first; i < u->seen.n && rc == 0; i++)
+	for (size_t i = first; i < u->seen.n && rc == 0; i++) {
 		rc = mounts_shown(q->l->st, &u->seen.table[i], u->shown);
+		if (rc == 0)
+			rc = mounts_paths(&u->seen.table[i], u->shown);
+	}
 	return rc;
 }
 
@@ -228,8 +231,10 @@ static int judge_image(struct question *q)
 static int refuse_below(struct question *q)
 {
 	auto_buf where = {0};
-	int rc = mounts_below(q->l, &q->u->seen, &where);
+	int rc = 0;
 
+	if (pathset_has(q->u->shown, MOUNTS_PATH, q->l->id.s, ID_LEN))
+		rc = mounts_below(q->l, &q->u->seen, &where);
 	if (rc > 0)
 		return err_status(q->err, OVL_BUSY,
 			"something is mounted in the directory of layer %s, on %s",

@@ -28,7 +28,8 @@ enum inuse_others { INUSE_OTHERS = 1, INUSE_ALL_OTHERS };
 struct inuse {
 	struct mi_all seen;
 	enum inuse_others others; /* 0: none yet */
-	struct pathset *shown; /* ids of layers in the tables, see mounts_shown() */
+	struct pathset *shown; /* ids of layers in the tables, by mounts_shown() and
+				* mounts_paths() */
 };
 
 void inuse_release(struct inuse *u);

@@ -79,6 +79,10 @@ int mounts_shown(struct ovl_store *st, const struct mi_table *t, struct pathset 
  */
 int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where);
 
+/* Adds what may be ids of layers of which mounts_below() finds something. -ENOMEM. */
+#define MOUNTS_PATH 'm' /* not a letter of a driver */
+int mounts_paths(const struct mi_table *t, struct pathset *ids);
+
 /* Finds what is mounted in the mount with that id, at any depth, in this namespace, of
  * any kind; the layers are not identified. -errno. */
 int mounts_inside(int mnt_id, struct mounts *out);

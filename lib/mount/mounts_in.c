@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/pathset.h"
 #include "mount/mounts.h"
 #include "store/driver.h"
 #include "store/store.h"
@@ -83,6 +84,34 @@ int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *wh
 	}
 	free(dir.path);
 	return found;
+}
+
+/* What is below a layer's directory has its id in the path of the mount point, or in the
+ * root of the mount that it is on. */
+static int add_ids(const char *path, struct pathset *ids)
+{
+	int rc = 0;
+
+	while (*path && rc == 0) {
+		size_t n = strcspn(path, "/");
+
+		if (n == ID_LEN)
+			rc = pathset_add(ids, MOUNTS_PATH, path, n);
+		path += n + (path[n] == '/');
+	}
+	return rc;
+}
+
+int mounts_paths(const struct mi_table *t, struct pathset *ids)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < t->n && rc == 0; i++) {
+		rc = add_ids(t->line[i].where, ids);
+		if (rc == 0)
+			rc = add_ids(t->line[i].root, ids);
+	}
+	return rc < 0 ? -ENOMEM : 0;
 }
 
 /* If it was moved, a parent's line may come after that of what is mounted on it. */
