@@ -10,8 +10,7 @@ struct inode {
 	struct inode *next;
 	dev_t dev;
 	ino_t ino;
-	nlink_t seen;
-	char path[];
+	uint64_t data[];
 };
 
 static size_t hash_inode(ino_t ino, dev_t dev)
@@ -24,20 +23,15 @@ static struct inode **bucket(const struct inodes *in, ino_t ino, dev_t dev)
 	return &in->bucket[hash_inode(ino, dev) & (in->buckets - 1)];
 }
 
-static struct inode *find(const struct inodes *in, const struct stat *st)
+void *inodes_find(const struct inodes *in, const struct stat *st)
 {
-	struct inode *i = in->n ? *bucket(in, st->st_ino, st->st_dev) : NULL;
-
-	while (i && !(i->ino == st->st_ino && i->dev == st->st_dev))
-		i = i->next;
-	return i;
-}
-
-const char *inodes_path(const struct inodes *in, const struct stat *st)
-{
-	const struct inode *i = find(in, st);
-
-	return i ? i->path : NULL;
+	if (!in->n)
+		return NULL;
+	for (struct inode *i = *bucket(in, st->st_ino, st->st_dev); i; i = i->next) {
+		if (i->ino == st->st_ino && i->dev == st->st_dev)
+			return i->data;
+	}
+	return NULL;
 }
 
 static void insert_inode(struct inodes *in, struct inode *i)
@@ -83,36 +77,21 @@ static void remove_inode(struct inodes *in, const struct stat *st)
 	}
 }
 
-static struct inode *add(struct inodes *in, const struct stat *st, const char *path)
+void *inodes_put(struct inodes *in, const struct stat *st, const void *data, size_t n)
 {
-	struct inode *i = malloc(sizeof(*i) + strlen(path) + 1);
+	struct inode *i = malloc(sizeof(*i) + n);
 
 	if (!i || (in->n >= in->buckets && grow_buckets(in) < 0)) {
 		free(i);
 		return NULL;
 	}
+	remove_inode(in, st);
 	i->ino = st->st_ino;
 	i->dev = st->st_dev;
-	i->seen = 0;
-	strcpy(i->path, path);
+	memcpy(i->data, data, n);
 	insert_inode(in, i);
 	in->n++;
-	return i;
-}
-
-int inodes_add(struct inodes *in, const struct stat *st, const char *path)
-{
-	remove_inode(in, st);
-	return add(in, st, path) ? 0 : -1;
-}
-
-nlink_t inodes_count(struct inodes *in, const struct stat *st)
-{
-	struct inode *i = find(in, st);
-
-	if (!i)
-		i = add(in, st, "");
-	return i ? ++i->seen : 0;
+	return i->data;
 }
 
 void inodes_release(struct inodes *in)

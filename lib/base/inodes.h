@@ -1,11 +1,13 @@
 /*
- * Remembers files that have been seen, and a path for each or how often. For files with
- * hard links.
+ * Remembers files that have been seen and something about each, such as a path. For files
+ * with hard links.
  */
 #ifndef OVL_INODES_H
 #define OVL_INODES_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 
 struct inode;
@@ -17,12 +19,33 @@ struct inodes {
 	size_t n;
 };
 
-/* The path that was added last for that file; NULL: none. */
-const char *inodes_path(const struct inodes *in, const struct stat *st);
-/* -1: ENOMEM. */
-int inodes_add(struct inodes *in, const struct stat *st, const char *path);
+/* What was put there last for that file, aligned for integers and pointers; NULL: nothing. */
+void *inodes_find(const struct inodes *in, const struct stat *st);
+/* Returns the copy of the n bytes, which stays where it is; NULL: out of memory. */
+void *inodes_put(struct inodes *in, const struct stat *st, const void *data, size_t n);
+
+/* The same with a path. -1: ENOMEM. */
+static inline const char *inodes_path(const struct inodes *in, const struct stat *st)
+{
+	return inodes_find(in, st);
+}
+
+static inline int inodes_add(struct inodes *in, const struct stat *st, const char *path)
+{
+	return inodes_put(in, st, path, strlen(path) + 1) ? 0 : -1;
+}
+
 /* Counts that file: how often it has been seen now; 0: ENOMEM. */
-nlink_t inodes_count(struct inodes *in, const struct stat *st);
+static inline uint64_t inodes_count(struct inodes *in, const struct stat *st)
+{
+	const uint64_t none = 0;
+	uint64_t *seen = inodes_find(in, st);
+
+	if (!seen)
+		seen = inodes_put(in, st, &none, sizeof(none));
+	return seen ? ++*seen : 0;
+}
+
 void inodes_release(struct inodes *in);
 
 #endif
