@@ -47,7 +47,9 @@ enum {
 	OPT_ON,
 	OPT_TMPFS,
 	OPT_BIND,
-	OPT_ID_FILE
+	OPT_ID_FILE,
+	OPT_FILES,
+	OPT_MAX_SHADOWED
 };
 
 struct opt {
@@ -137,6 +139,7 @@ extern const struct cmd cmd_check;
 extern const struct cmd cmd_commit;
 extern const struct cmd cmd_create;
 extern const struct cmd cmd_diff;
+extern const struct cmd cmd_du;
 extern const struct cmd cmd_export;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_import;

@@ -20,6 +20,7 @@ const struct cmd *const commands[] = {
 	&cmd_rm,
 	&cmd_ls,
 	&cmd_show,
+	&cmd_du,
 	&cmd_which,
 	&cmd_check,
 	&cmd_prune,

@@ -71,6 +71,9 @@ int ls_fail(struct lister *ls); /* out of memory */
  */
 int ls_fit(struct lister *ls, char **cell, const unsigned *indent);
 
+/* Each line of a text within width columns, the caller's to free; NULL: out of memory. */
+char *ls_shorten(const char *text, int width);
+
 int ls_print_json(struct lister *ls);
 int ls_print_table(struct lister *ls);
 

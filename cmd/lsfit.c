@@ -117,7 +117,7 @@ static size_t line_len(const char *s)
 	return strcspn(s, "\n");
 }
 
-static char *shorten_lines(const char *s, int width)
+char *ls_shorten(const char *s, int width)
 {
 	char *out = malloc(2 * strlen(s) + 8);
 	size_t used = 0;
@@ -249,7 +249,7 @@ static int shorten_cells(struct fit *f)
 
 		if (!f->cell[i] || !can_shrink(f->ls->cols[col]))
 			continue;
-		text = shorten_lines(f->cell[i], room);
+		text = ls_shorten(f->cell[i], room);
 		if (!text)
 			return ls_fail(f->ls);
 		free(f->cell[i]);

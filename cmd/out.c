@@ -123,14 +123,19 @@ json_t *out_json_time(int64_t seconds)
 	return json_string(out);
 }
 
+void out_json(json_t *o)
+{
+	if (json_dumpf(o, stdout, JSON_INDENT(2)) == 0)
+		putchar('\n');
+	json_decref(o);
+}
+
 void out_json_list(const char *key, json_t *list)
 {
 	json_t *o = json_object();
 
 	json_object_set_new(o, key, list);
-	if (json_dumpf(o, stdout, JSON_INDENT(2)) == 0)
-		putchar('\n');
-	json_decref(o);
+	out_json(o);
 }
 
 /* ---- files ------------------------------------------------------------------------ */

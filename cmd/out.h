@@ -28,6 +28,9 @@ void out_json_paths(json_t *o, const char *key, char *const *names);
 /* In RFC 3339, in UTC. */
 json_t *out_json_time(int64_t seconds);
 
+/* Prints it, and releases it. */
+void out_json(json_t *o);
+
 /* Prints {KEY: list}, and releases it. */
 void out_json_list(const char *key, json_t *list);
 

@@ -520,6 +520,55 @@ struct ovl_details {
 int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 	struct ovl_err *err);
 
+/* ---- space ------------------------------------------------------------------------- */
+
+/* How a layer hides a file of a layer below. */
+enum ovl_hidden {
+	OVL_HIDDEN_OVERWRITTEN,
+	OVL_HIDDEN_DELETED,
+	OVL_HIDDEN_METADATA, /* by a copy whose data is the same */
+	OVL_HIDDEN_WAYS
+};
+
+/* What a layer takes, in bytes of allocated blocks; each inode counts once. */
+struct ovl_usage {
+	const struct ovl_layer *layer;
+	uint64_t own; /* its directory, its names and short link; of a file with links in
+		       * several layers, the lowest one */
+	uint64_t stack; /* own bytes of it and of all layers below */
+	uint64_t shared; /* of those below, what layers outside its stack are on, too */
+	uint64_t hidden[OVL_HIDDEN_WAYS]; /* in all of its stack */
+	uint64_t freed; /* if it is removed, with all layers on top of it */
+};
+
+struct ovl_hidden_file {
+	char *path; /* in the layer */
+	uint64_t bytes;
+	enum ovl_hidden why;
+	const struct ovl_layer *in;
+	const struct ovl_layer *by;
+};
+
+struct ovl_du {
+	struct ovl_usage *usage; /* of what was asked for, in the order of ovl_list */
+	size_t n;
+	struct ovl_hidden_file *file; /* the largest of their stacks, sorted */
+	size_t n_files;
+	uint64_t freed; /* if all of them are removed */
+	uint64_t total; /* what all of the store takes */
+	struct ovl_list list; /* all layers */
+};
+
+/*
+ * Measures all of the store, without locks and without what is mounted in it: the layers in
+ * what (NULL-terminated; none: all) and the largest hidden files, at most so
+ * many. Layers that
+ * change meanwhile count as they are found, those that are removed not at all.
+ */
+int ovl_du(struct ovl_store *st, char *const *what, size_t files, struct ovl_du *out,
+	struct ovl_err *err);
+void ovl_du_free(struct ovl_du *d);
+
 enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2 };
 
 /*

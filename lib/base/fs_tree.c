@@ -154,7 +154,7 @@ static int count_blocks(struct fs_blocks *b, const struct stat *st)
 {
 	uint64_t bytes = (uint64_t)st->st_blocks * 512;
 	nlink_t links = S_ISDIR(st->st_mode) ? 1 : st->st_nlink;
-	nlink_t seen = links > 1 ? inodes_count(&b->links, st) : 1;
+	uint64_t seen = links > 1 ? inodes_count(&b->links, st) : 1;
 
 	if (seen == 1)
 		b->own += bytes;

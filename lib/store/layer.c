@@ -19,6 +19,7 @@
 #include "store/layer.h"
 #include "store/layer_foreign.h"
 #include "store/lock.h"
+#include "store/names.h"
 #include "store/ondir.h"
 #include "store/stamp.h"
 #include "store/store.h"
@@ -377,6 +378,18 @@ int layer_view(
 		return rc;
 	*out = steal(v);
 	return 0;
+}
+
+int layer_outside(const struct layer *l,
+	int (*fn)(void *ctx, int dirfd, const char *name), void *ctx, struct ovl_err *err)
+{
+	int rc = l->drv->links ?
+		fn(ctx, l->drv_fd, P("%s/%s", l->drv->links, l->meta.link)) :
+		0;
+
+	if (rc == 0 && l->meta.becomes.s[0])
+		rc = fn(ctx, store_dir(l->st, DIR_STAGING, NULL), l->id.s);
+	return rc ? rc : names_files(l, fn, ctx, err);
 }
 
 /* ---- children --------------------------------------------------------------------- */

@@ -104,6 +104,12 @@ int layer_tree(const struct layer *l, struct ovl_err *err);
 int layer_view(
 	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err);
 
+/* Calls fn for what goes with the layer and lies outside of its directory: the short link,
+ * names, and what a killed commit has left, until it returns nonzero, which is returned. */
+int layer_outside(const struct layer *l,
+	int (*fn)(void *ctx, int dirfd, const char *name), void *ctx,
+	struct ovl_err *err);
+
 /* Calls fn for the layers on top of l, verified, and those that a repair put aside,
  * until fn returns nonzero. */
 int layer_children(const struct layer *l,

@@ -108,6 +108,10 @@ int names_lock_of(const struct layer *l, struct buf *files, struct ovl_err *err)
 int names_unlink_files(
 	struct ovl_store *st, const struct buf *files, struct ovl_err *err);
 
+/* Calls fn for the symlinks of all names of an open layer, until it returns nonzero. */
+int names_files(const struct layer *l, int (*fn)(void *ctx, int names, const char *file),
+	void *ctx, struct ovl_err *err);
+
 /* The first of a layer's names by bytes: 1 and out, 0 if it has none; negative errno, and
  * then it may have some. */
 int names_first(

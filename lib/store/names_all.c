@@ -44,6 +44,14 @@ static int each_noted(struct ovl_store *st, int layer_fd, const struct layer_ref
 	return r < 0 ? cannot_read(self, errno, err) : 0;
 }
 
+int names_files(const struct layer *l, int (*fn)(void *ctx, int names, const char *file),
+	void *ctx, struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(l);
+
+	return each_noted(l->st, l->fd, &self, fn, ctx, err);
+}
+
 /* ---- to another layer ------------------------------------------------------------- */
 
 struct move {

@@ -209,6 +209,11 @@ ok "export of it" d export $plain plain-out.tar
 ok "... can be imported, with a config that fits" ovlctl --root other import plain-out.tar
 rm -r $i/layerdb/sha256/$plain $i/imagedb/content/sha256/$(image plain.json) docker/overlay2/$cache
 
+untouched "du" d du -J --files 3 app:1
+is "... the total is that of du(1)" "$(jq .total out)" "$(du -sx -B1 view | cut -f1)"
+is "... what is hidden" "$(jq -r '.files[] | .path + " " + .reason' out | sort)" "/d/f overwritten
+/o/x deleted"
+
 # ---- only read --------------------------------------------------------------------------
 
 state >before
@@ -223,7 +228,7 @@ fails 2 "is in a store of Docker" "a new directory in it" ovlctl --root docker/o
 state >after
 same "nothing has changed by all that" before after
 if can_trace; then
-	for c in "ls" "check" "diff box" "mount -r app:1 mnt" "umount app:1"; do
+	for c in "ls" "du" "check" "diff box" "mount -r app:1 mnt" "umount app:1"; do
 		strace -f -qq -y -e trace='%file,flock,openat2,fchmod,fchown' -o trace ovlctl --root docker $c >/dev/null 2>&1
 		is "$c opens nothing to write, and locks nothing" \
 			"$(grep -E 'O_WRONLY|O_RDWR|O_CREAT|flock|unlink|rename|mkdir|chmod|chown|utimens' trace | grep -F docker)" ""
@@ -239,7 +244,7 @@ need - mount --bind user docker
 need - mount --bind user view
 need - mount -o remount,bind,ro,noatime view
 need - mount -o remount,bind,strictatime docker
-for c in "ls" "ls -J" "check" "ls --tree"; do
+for c in "ls" "ls -J" "du" "check" "ls --tree"; do
 	untouched "$c by an ordinary user" setpriv --reuid=1234 --regid=1234 --clear-groups ovlctl --root docker $c
 done
 umount view docker

@@ -109,6 +109,7 @@ named() {
 try "rm" "ovlctl rm -f w"
 named() { :; }
 try "rm -r" "ovlctl rm -f -r a"
+try "du" "ovlctl du"
 try "tag --force" "ovlctl tag --force a b"
 try "tag -d" "ovlctl tag -d b" "no such name"
 try "which" "ovlctl which -a w d/new x"

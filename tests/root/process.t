@@ -36,6 +36,8 @@ is "without stdout: a failure that says so" "$(cat err)" \
 if [ -e /dev/full ]; then
 	fails 1 "cannot write to standard output: No space left" "a full stdout" \
 		sh -c 'exec ovlctl ls >/dev/full'
+	fails 1 "cannot write to standard output: No space left" "... of du" \
+		sh -c 'exec ovlctl du >/dev/full'
 fi
 
 # File size and descriptor limits are errors.

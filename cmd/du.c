@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: ISC */
+/* ovlctl du: what each layer takes, as a table or as JSON. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "ls.h"
+#include "out.h"
+
+static const struct opt opts[] = {
+	{'J', "json", NULL, "print JSON"},
+	{'b', "bytes", NULL, "print sizes in bytes"},
+	{OPT_FILES, "files", "N", "also list the N largest hidden files"},
+	{OPT_MAX_SHADOWED, "max-shadowed", "N|P%",
+		"exit with 1 if more of a stack is hidden"},
+	{0, NULL, NULL, NULL},
+};
+
+static const char *const why_name[OVL_HIDDEN_WAYS] = {
+	[OVL_HIDDEN_OVERWRITTEN] = "overwritten",
+	[OVL_HIDDEN_DELETED] = "deleted",
+	[OVL_HIDDEN_METADATA] = "metadata",
+};
+
+static uint64_t shadowed(const struct ovl_usage *u)
+{
+	uint64_t all = 0;
+
+	for (int i = 0; i < OVL_HIDDEN_WAYS; i++)
+		all += u->hidden[i];
+	return all;
+}
+
+/* ---- JSON -------------------------------------------------------------------------- */
+
+static void set_number(json_t *o, const char *key, uint64_t n)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)n));
+}
+
+static json_t *usage_json(const struct ovl_usage *u)
+{
+	json_t *o = json_object();
+	json_t *hidden = json_object();
+
+	json_object_set_new(o, "id", json_string(u->layer->id.s));
+	out_json_paths(o, "names", u->layer->names);
+	set_number(o, "own", u->own);
+	set_number(o, "shared", u->shared);
+	for (int i = 0; i < OVL_HIDDEN_WAYS; i++)
+		set_number(hidden, why_name[i], u->hidden[i]);
+	json_object_set_new(o, "shadowed", hidden);
+	set_number(o, "freed", u->freed);
+	return o;
+}
+
+static json_t *file_json(const struct ovl_hidden_file *f)
+{
+	json_t *o = json_object();
+
+	out_json_path(o, "path", f->path, strlen(f->path));
+	set_number(o, "bytes", f->bytes);
+	json_object_set_new(o, "reason", json_string(why_name[f->why]));
+	json_object_set_new(o, "layer", json_string(f->in->id.s));
+	json_object_set_new(o, "hidden_by", json_string(f->by->id.s));
+	return o;
+}
+
+static void print_json(const struct ovl_du *d)
+{
+	json_t *o = json_object();
+	json_t *layers = json_array();
+	json_t *files = json_array();
+
+	for (size_t i = 0; i < d->n; i++)
+		json_array_append_new(layers, usage_json(&d->usage[i]));
+	for (size_t i = 0; i < d->n_files; i++)
+		json_array_append_new(files, file_json(&d->file[i]));
+	json_object_set_new(o, "layers", layers);
+	json_object_set_new(o, "files", files);
+	set_number(o, "freed", d->freed);
+	set_number(o, "total", d->total);
+	out_json(o);
+}
+
+/* ---- tables ------------------------------------------------------------------------ */
+
+#define MOST_COLUMNS 8
+#define LEAST_NAME   12 /* columns of a name */
+
+/* The last column is made to fit a terminal. */
+struct table {
+	struct run *run;
+	const char *const *heading;
+	int cols;
+	int sizes; /* the first columns, aligned to the right */
+	char **cell;
+	size_t n; /* cells */
+	bool failed;
+};
+
+static void add_cell(struct table *t, char *text)
+{
+	char **more = text ? realloc(t->cell, (t->n + 1) * sizeof(*more)) : NULL;
+
+	if (more) {
+		t->cell = more;
+		more[t->n++] = text;
+	} else {
+		free(text);
+		t->failed = true;
+	}
+}
+
+static void add_size(struct table *t, uint64_t n)
+{
+	char text[24];
+
+	if (opt_given(t->run, 'b'))
+		snprintf(text, sizeof(text), "%" PRIu64, n);
+	else
+		human_size(n, text);
+	add_cell(t, strdup(text));
+}
+
+/* Its names or only the first one, else its id. */
+static void add_layer(struct table *t, const struct ovl_layer *l, bool all)
+{
+	char *const *name = l->names;
+	char id[sizeof(l->id.s)];
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	strcpy(id, l->id.s);
+	if (f) {
+		fputs(*name ? *name : out_shorten(id), f);
+		while (all && *name && *++name)
+			fprintf(f, ", %s", *name);
+		fclose(f);
+	}
+	add_cell(t, text);
+}
+
+static void set_widths(const struct table *t, int *width)
+{
+	for (int i = 0; i < t->cols; i++)
+		width[i] = (int)strlen(t->heading[i]);
+	for (size_t i = 0; i < t->n; i++) {
+		int *w = &width[i % (size_t)t->cols];
+		int n = (int)strlen(t->cell[i]);
+
+		*w = n > *w ? n : *w;
+	}
+}
+
+/* The columns that are left for the last one; -1: enough. */
+static int room_of(const struct table *t, const int *width)
+{
+	int room = isatty(STDOUT_FILENO) ? terminal_width(STDOUT_FILENO) : -1;
+
+	for (int i = 0; i < t->cols - 1 && room >= 0; i++)
+		room -= width[i] + 1 < room ? width[i] + 1 : room;
+	return room;
+}
+
+static void print_row(const struct table *t, const char *const *cell, const int *width)
+{
+	for (int i = 0; i < t->cols - 1; i++)
+		printf("%*s ", i < t->sizes ? width[i] : -width[i], cell[i]);
+	puts(cell[t->cols - 1]);
+}
+
+static void print_table(struct table *t)
+{
+	int width[MOST_COLUMNS] = {0};
+	int room;
+
+	set_widths(t, width);
+	room = room_of(t, width);
+	for (size_t i = (size_t)t->cols - 1; i < t->n && room >= 0;
+		i += (size_t)t->cols) {
+		char *text = ls_shorten(t->cell[i], room > 4 ? room : 4);
+
+		t->failed |= !text;
+		if (text) {
+			free(t->cell[i]);
+			t->cell[i] = text;
+		}
+	}
+	if (t->failed)
+		return;
+	print_row(t, t->heading, width);
+	for (size_t i = 0; i < t->n; i += (size_t)t->cols)
+		print_row(t, (const char *const *)t->cell + i, width);
+}
+
+static int end_table(struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		free(t->cell[i]);
+	free(t->cell);
+	t->cell = NULL;
+	t->n = 0;
+	if (!t->failed)
+		return 0;
+	snprintf(t->run->err->text, sizeof(t->run->err->text), "out of memory");
+	return -1;
+}
+
+static void add_blanks(struct table *t, int n)
+{
+	while (n-- > 0)
+		add_cell(t, strdup(""));
+}
+
+static void add_usage(struct table *t, const struct ovl_usage *u, bool brief)
+{
+	add_size(t, u->own);
+	add_size(t, u->shared);
+	for (int i = 0; i < OVL_HIDDEN_WAYS && !brief; i++)
+		add_size(t, u->hidden[i]);
+	if (brief)
+		add_size(t, shadowed(u));
+	add_size(t, u->freed);
+	add_layer(t, u->layer, true);
+}
+
+/* brief: with one column for all that is hidden. */
+static int print_layers(struct run *run, const struct ovl_du *d, bool brief)
+{
+	static const char *const all[] = {
+		"OWN", "SHARED", "OVERWRITTEN", "DELETED", "METADATA", "FREED", "LAYER"};
+	static const char *const few[] = {"OWN", "SHARED", "SHADOWED", "FREED", "LAYER"};
+	int cols = brief ? 5 : 7;
+	struct table t = {run, brief ? few : all, cols, cols - 1, NULL, 0, false};
+	int width[MOST_COLUMNS] = {0};
+	int room;
+
+	for (size_t i = 0; i < d->n; i++)
+		add_usage(&t, &d->usage[i], brief);
+	add_size(&t, d->total);
+	add_blanks(&t, cols - 3);
+	add_size(&t, d->freed);
+	add_cell(&t, strdup("total"));
+	set_widths(&t, width);
+	room = room_of(&t, width);
+	if (!brief && room >= 0 && room < LEAST_NAME)
+		return end_table(&t) < 0 ? -1 : print_layers(run, d, true);
+	print_table(&t);
+	return end_table(&t);
+}
+
+static int print_files(struct run *run, const struct ovl_du *d)
+{
+	static const char *const heading[] = {
+		"SIZE", "REASON", "LAYER", "HIDDEN-BY", "PATH"};
+	struct table t = {run, heading, 5, 1, NULL, 0, false};
+
+	for (size_t i = 0; i < d->n_files; i++) {
+		const struct ovl_hidden_file *f = &d->file[i];
+		size_t n = strlen(f->path);
+		char *path = malloc(4 * n + 4);
+
+		add_size(&t, f->bytes);
+		add_cell(&t, strdup(why_name[f->why]));
+		add_layer(&t, f->in, false);
+		add_layer(&t, f->by, false);
+		if (path)
+			ovl_escape(path, 4 * n + 4, f->path, n);
+		add_cell(&t, path);
+	}
+	putchar('\n');
+	print_table(&t);
+	return end_table(&t);
+}
+
+/* ---- the command ------------------------------------------------------------------- */
+
+/* Bytes, or with a % at the end percent. */
+static int take_limit(struct run *run, uint64_t *out, bool *percent)
+{
+	const char *text = opt_value(run, OPT_MAX_SHADOWED);
+	size_t n = text ? strlen(text) : 0;
+
+	*percent = n && text[n - 1] == '%';
+	if (text && strcmp(text, "0") == 0)
+		return 0;
+	if (!*percent)
+		return opt_number(run, OPT_MAX_SHADOWED, out);
+	*out = (uint64_t)atoi(text);
+	if (n > 4 || strspn(text, "0123456789") != n - 1 || n == 1 || *out > 100)
+		return usage(run->err,
+			"'--max-shadowed %s': not a percentage from 0%% to 100%%", text);
+	return 0;
+}
+
+static bool exceeds(const struct ovl_usage *u, uint64_t limit, bool percent)
+{
+	return percent ? (double)shadowed(u) * 100 > (double)limit * (double)u->stack :
+			 shadowed(u) > limit;
+}
+
+static int check_limit(
+	struct run *run, const struct ovl_du *d, uint64_t limit, bool percent)
+{
+	const struct ovl_usage *first = NULL;
+	size_t n = 0;
+	char is[16];
+	char of[16];
+	char more[64] = "";
+	const struct ovl_layer *l;
+
+	for (size_t i = 0; i < d->n; i++) {
+		if (!exceeds(&d->usage[i], limit, percent))
+			continue;
+		first = first ? first : &d->usage[i];
+		n++;
+	}
+	if (!n)
+		return 0;
+	l = first->layer;
+	if (n > 1)
+		snprintf(more, sizeof(more), ", and %zu more layer%s exceed%s it", n - 1,
+			n > 2 ? "s" : "", n > 2 ? "" : "s");
+	snprintf(run->err->text, sizeof(run->err->text),
+		"%s of the %s of layer '%.*s' are hidden, --max-shadowed allows %s%s",
+		human_size(shadowed(first), is), human_size(first->stack, of),
+		l->names[0] ? 200 : 12, l->names[0] ? l->names[0] : l->id.s,
+		opt_value(run, OPT_MAX_SHADOWED), more);
+	return -1;
+}
+
+static int run_du(struct run *run)
+{
+	struct ovl_du d = {0};
+	uint64_t files = 0;
+	uint64_t limit = 0;
+	bool percent = false;
+	int rc = opt_number(run, OPT_FILES, &files);
+
+	if (rc == 0)
+		rc = take_limit(run, &limit, &percent);
+	if (rc == 0)
+		rc = ovl_du(run->st, run->operand, files, &d, run->err);
+	if (rc < 0)
+		return rc;
+	progress_clear();
+	setlocale(LC_CTYPE, "");
+	if (opt_given(run, 'J'))
+		print_json(&d);
+	else
+		rc = print_layers(run, &d, false);
+	if (rc == 0 && d.n_files && !opt_given(run, 'J'))
+		rc = print_files(run, &d);
+	if (rc == 0 && opt_given(run, OPT_MAX_SHADOWED))
+		rc = check_limit(run, &d, limit, percent);
+	ovl_du_free(&d);
+	return rc;
+}
+
+const struct cmd cmd_du = {
+	.name = "du",
+	.synopsis = "[-J] [-b] [--files N] [--max-shadowed N|P%] [LAYER...]",
+	.summary = "show what layers take, share, hide and would free",
+	.completes = "layer",
+	.others = "df size usage space",
+	.opts = opts,
+	.max_operands = UNLIMITED,
+	.access = READ_STORE,
+	.prints = true,
+	.fn = run_du,
+};

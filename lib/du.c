@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: ISC */
+/* ovl_du: what layers take, share, hide and would free. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/inodes.h"
+#include "base/pace.h"
+#include "base/quote.h"
+#include "base/vec.h"
+#include "base/walk.h"
+#include "store/driver.h"
+#include "store/layer.h"
+#include "store/store.h"
+#include "union/hidden.h"
+
+/* A layer, by its index in the list; -1 stands for none. */
+struct measured {
+	long parent;
+	long child;
+	long sibling;
+	bool asked;
+	bool stacked; /* it was asked for, or one on top of it */
+	bool goes; /* it was asked for, or one below it */
+	bool gone; /* removed meanwhile */
+	uint64_t own;
+	uint64_t only; /* what belongs to this layer and those on top of it */
+	uint64_t hides[OVL_HIDDEN_WAYS]; /* and was visible until then */
+	/* Hints of its children; the directory goes with the last one. */
+	uint64_t hints_bytes;
+	unsigned hints;
+	unsigned children;
+	unsigned going;
+};
+
+/* A file with several names. */
+struct linked {
+	struct hidden_links links; /* of those in trees */
+	uint64_t missing; /* links that were not found yet */
+	long common; /* the layer that all names are in or on top of */
+	bool stays; /* one is in a layer that does not go */
+};
+
+struct du {
+	struct ovl_store *st;
+	struct ovl_du *out;
+	struct measured *layer;
+	long first; /* of the layers without a parent */
+	struct hidden *stack;
+	long top; /* its top layer */
+	long at; /* the layer that is read; -1: the rest of the store */
+	struct stat tree; /* its own tree */
+	struct inodes linked;
+	struct inodes known; /* what belongs to a layer, at the top */
+	size_t files; /* so many hidden files are wanted */
+	uint64_t least; /* and they have more bytes */
+	struct ovl_progress done;
+	struct pace pace;
+	struct ovl_err *err;
+};
+
+/* The directory of a tree on the way. */
+struct du_dir {
+	int fd[WALK_TREES];
+	unsigned entry; /* in the stack; 0: not in a layer's own tree */
+};
+
+/* ---- the layers -------------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+	const struct ovl_layer *x = *(const struct ovl_layer *const *)a;
+	const struct ovl_layer *y = *(const struct ovl_layer *const *)b;
+	int order = strcmp(x->id.s, y->id.s);
+
+	return order ? order : strcmp(x->driver, y->driver);
+}
+
+/* A parent is less deep, or the store is damaged. */
+static long find_layer(const struct ovl_list *list, const struct ovl_layer **sorted,
+	const struct ovl_layer *key, unsigned depth)
+{
+	const struct ovl_layer **l = bsearch(
+		&key, sorted, list->n, sizeof(*sorted), by_id);
+
+	return l && (*l)->depth < depth ? *l - list->layer : -1;
+}
+
+/* The order in which layers are read: parents before their children. */
+static long next_layer(const struct du *d, long i)
+{
+	if (d->layer[i].child >= 0)
+		return d->layer[i].child;
+	while (i >= 0 && d->layer[i].sibling < 0)
+		i = d->layer[i].parent;
+	return i < 0 ? -1 : d->layer[i].sibling;
+}
+
+/* The last ones first, so that each list begins with its first one. */
+static void link_layers(struct du *d, const struct ovl_layer **sorted)
+{
+	const struct ovl_list *list = &d->out->list;
+
+	for (long i = (long)list->n - 1; i >= 0; i--) {
+		const struct ovl_layer *l = &list->layer[i];
+		struct ovl_layer key = {.id = l->parent, .driver = l->driver};
+		long parent = l->has_parent ? find_layer(list, sorted, &key, l->depth) :
+					      -1;
+		struct measured *m = parent < 0 ? NULL : &d->layer[parent];
+
+		d->layer[i].parent = parent;
+		d->layer[i].sibling = m ? m->child : d->first;
+		*(m ? &m->child : &d->first) = i;
+		if (m)
+			m->children++;
+	}
+}
+
+/* asked: NULL: all. */
+static int arrange(struct du *d, const struct ovl_list *asked)
+{
+	const struct ovl_list *list = &d->out->list;
+	auto_free const struct ovl_layer **sorted = NULL;
+
+	sorted = calloc(list->n + 1, sizeof(*sorted));
+	d->layer = calloc(list->n + 1, sizeof(*d->layer));
+	if (!sorted || !d->layer)
+		return err_nomem(d->err);
+	for (size_t i = 0; i < list->n; i++) {
+		sorted[i] = &list->layer[i];
+		d->layer[i].child = -1;
+	}
+	qsort(sorted, list->n, sizeof(*sorted), by_id);
+	link_layers(d, sorted);
+	if (!asked)
+		asked = list;
+	for (size_t i = 0; i < asked->n; i++) {
+		long k = find_layer(list, sorted, &asked->layer[i], UINT_MAX);
+
+		if (k >= 0)
+			d->layer[k].asked = true;
+		for (; k >= 0 && !d->layer[k].stacked; k = d->layer[k].parent)
+			d->layer[k].stacked = true;
+	}
+	return 0;
+}
+
+/* Is the layer b, or a below it? */
+static bool is_below(const struct du *d, long a, long b)
+{
+	while (b >= 0 && b != a)
+		b = d->layer[b].parent;
+	return b == a;
+}
+
+/* ---- counting ---------------------------------------------------------------------- */
+
+/* *links: of a file with several names; NULL: it has one. */
+static int count(struct du *d, const struct stat *st, struct hidden_links **links)
+{
+	uint64_t bytes = (uint64_t)st->st_blocks * 512;
+	bool single = !bytes || st->st_nlink < 2 || S_ISDIR(st->st_mode);
+	struct linked new = {.missing = single ? 1 : st->st_nlink, .common = d->at};
+	struct linked *f = single ? NULL : inodes_find(&d->linked, st);
+
+	if (!f) {
+		d->out->total += bytes;
+		if (d->at >= 0)
+			d->layer[d->at].own += bytes;
+		f = single ? &new : inodes_put(&d->linked, st, &new, sizeof(new));
+	}
+	if (!f)
+		return fs_fail(ENOMEM);
+	f->stays |= d->at < 0 || !d->layer[d->at].goes;
+	while (f->common >= 0 && !is_below(d, f->common, d->at))
+		f->common = d->layer[f->common].parent;
+	if (--f->missing == 0 && f->common >= 0)
+		d->layer[f->common].only += bytes;
+	if (f->missing == 0 && !f->stays)
+		d->out->freed += bytes;
+	*links = single ? NULL : &f->links;
+	return 0;
+}
+
+/* ---- reading a tree ---------------------------------------------------------------- */
+
+/* What disappears meanwhile does not count, and what may not be read not either. */
+static bool matters(struct du *d, int why, const char *path)
+{
+	if (why == EACCES)
+		store_warn(d->st, "%s is not counted: %s", Q(path), strerror(why));
+	return why != EACCES && err_is_system(-why);
+}
+
+static int open_dir(int dirfd, const char *name)
+{
+	return fs_open_unmounted(dirfd, name, O_RDONLY);
+}
+
+/* Adds a name in the layer's own tree to the stack. */
+static int stack_name(struct du *d, struct walk *w, const struct stat *st,
+	struct hidden_links *links, bool entered)
+{
+	const struct du_dir *dir = w->dir;
+	bool root = !dir->entry && S_ISDIR(st->st_mode) && st->st_ino == d->tree.st_ino &&
+		st->st_dev == d->tree.st_dev;
+	struct du_dir *in = w->in;
+	long entry;
+
+	if (!dir->entry && !root)
+		return 0;
+	entry = hidden_add(
+		d->stack, dir->entry, dir->fd[0], root ? "" : w->name, st, links);
+	if (entry <= 0 || !entered)
+		return entry < 0 ? -1 : 0;
+	in->entry = (unsigned)entry;
+	return hidden_enter(d->stack, in->entry, in->fd[0]);
+}
+
+static int see_name(struct du *d, struct walk *w)
+{
+	const size_t n = strlen(LAYER_CHILDREN);
+	struct hidden_links *links;
+	bool entered = false;
+	struct stat st;
+
+	d->done.entries++;
+	if (pace_due(&d->pace, &d->st->cfg))
+		d->st->cfg.progress(d->st->cfg.ctx, &d->done);
+	if (fstatat(w->fd[0], w->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if (d->at < 0 && inodes_find(&d->known, &st))
+		return 0;
+	if (S_ISDIR(st.st_mode)) {
+		entered = walk_enter(w) == 0;
+		/* What is mounted on it is not in the store. */
+		if (!entered && (errno == EXDEV || matters(d, errno, w->path.data)))
+			return -1;
+	}
+	if (count(d, &st, &links) < 0)
+		return -1;
+	if (d->at < 0)
+		return 0;
+	if (!((const struct du_dir *)w->dir)->entry &&
+		strncmp(w->path.data, LAYER_CHILDREN, n) == 0) {
+		d->layer[d->at].hints += w->path.data[n] == '/';
+		d->layer[d->at].hints_bytes += (uint64_t)st.st_blocks * 512;
+	}
+	return stack_name(d, w, &st, links, entered);
+}
+
+static int read_tree(struct du *d, int dirfd, const char *name)
+{
+	auto_walk w = {.trees = 1,
+		.top = {dirfd},
+		.first = name,
+		.open = open_dir,
+		.size = sizeof(struct du_dir)};
+	const struct du_dir *in;
+	const char *where;
+	int r;
+
+	while ((r = walk_next(&w)) != 0) {
+		if (store_stopped(d->st))
+			return err_stopped(d->err);
+		if (r == WALK_NAME)
+			r = see_name(d, &w);
+		else if (r == WALK_LEFT && (in = w.in)->entry)
+			r = hidden_leave(d->stack, in->entry);
+		where = w.path.len ? w.path.data : name;
+		if (r < 0 && matters(d, errno, where))
+			return err_sys(d->err, errno, "cannot read %s", Q(where));
+	}
+	return 0;
+}
+
+/* Reads something of a layer, and leaves it out of the rest of the store. */
+static int read_part(void *ctx, int dirfd, const char *name)
+{
+	struct du *d = ctx;
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return matters(d, errno, name) ?
+			err_sys(d->err, errno, "cannot read %s", Q(name)) :
+			0;
+	if (!inodes_put(&d->known, &st, "", 0))
+		return err_nomem(d->err);
+	return read_tree(d, dirfd, name);
+}
+
+/* ---- hidden files ------------------------------------------------------------------ */
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct ovl_hidden_file *x = a;
+	const struct ovl_hidden_file *y = b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes > y->bytes ? -1 : 1;
+	return strcmp(x->path, y->path);
+}
+
+static void keep_largest(struct du *d)
+{
+	struct ovl_du *out = d->out;
+
+	if (out->n_files)
+		qsort(out->file, out->n_files, sizeof(*out->file), by_bytes);
+	while (out->n_files > d->files)
+		free(out->file[--out->n_files].path);
+	if (out->n_files == d->files && d->files)
+		d->least = out->file[out->n_files - 1].bytes;
+}
+
+static int add_hidden(void *ctx, const struct hidden_file *f)
+{
+	struct du *d = ctx;
+	struct ovl_du *out = d->out;
+	auto_buf path = {0};
+
+	d->layer[d->at].hides[f->why] += f->bytes;
+	if (!d->files || f->bytes <= d->least)
+		return 0;
+	if (!VEC_ROOM(out->file, out->n_files))
+		return err_nomem(d->err);
+	hidden_path(d->stack, f->entry, &path);
+	out->file[out->n_files] = (struct ovl_hidden_file){.path = buf_steal(&path),
+		.bytes = f->bytes,
+		.why = f->why,
+		.in = &out->list.layer[f->tree],
+		.by = &out->list.layer[d->at]};
+	if (!out->file[out->n_files].path)
+		return err_nomem(d->err);
+	if (++out->n_files >= 2 * d->files)
+		keep_largest(d);
+	return 0;
+}
+
+/* ---- a layer ----------------------------------------------------------------------- */
+
+/* Puts the layer on top of its parent; l: not open if it was removed meanwhile. */
+static int push(struct du *d, const struct ovl_layer *of, const struct layer *l)
+{
+	unsigned flags = of->kind == OVL_WRITABLE ? HIDDEN_UPPER : 0;
+	int fd = l->fd < 0 ? -ENOENT : layer_tree(l, d->err);
+
+	/* A damaged one may have no tree. */
+	if (fd == -EPERM || err_is_system(fd))
+		return fd;
+	if (fd >= 0 && fstat(fd, &d->tree) < 0) {
+		close_fdp(&fd);
+		return err_sys(d->err, errno, "cannot read layer %.12s", of->id.s);
+	}
+	if (l->drv->flat && of->kind == OVL_IMAGE)
+		flags |= HIDDEN_WHOLE;
+	else if (of->has_parent && !of->lowers)
+		flags |= HIDDEN_OPAQUE;
+	while (d->top != d->layer[d->at].parent) {
+		hidden_pop(d->stack);
+		d->top = d->layer[d->top].parent;
+	}
+	d->top = d->at;
+	return hidden_push(d->stack, (unsigned)d->at, fd, flags) < 0 ? err_nomem(d->err) :
+								       0;
+}
+
+static int read_layer(struct du *d)
+{
+	const struct ovl_layer *of = &d->out->list.layer[d->at];
+	struct measured *m = &d->layer[d->at];
+	struct layer_ref ref = {.drv = store_driver(d->st, of->driver), .id = of->id};
+	auto_layer l = {.drv = ref.drv, .fd = -1};
+	int rc = layer_open_ref(d->st, &ref, 0, ref.id.s, &l, d->err);
+
+	m->gone = rc < 0;
+	if (rc < 0 && err_is_system(rc))
+		return rc;
+	d->tree = (struct stat){0};
+	rc = m->stacked ? push(d, of, &l) : 0;
+	if (rc == 0 && !m->gone)
+		rc = read_part(d, l.fd, ".");
+	if (rc == 0 && !m->gone)
+		rc = layer_outside(&l, read_part, d, d->err);
+	/* Else it is being removed. */
+	if (rc < 0 && !err_is_system(rc))
+		rc = 0;
+	return rc == 0 && m->stacked ? hidden_each(d->stack, add_hidden, d) : rc;
+}
+
+static int read_store(struct du *d)
+{
+	int rc = 0;
+
+	for (d->at = d->first; d->at >= 0 && rc == 0; d->at = next_layer(d, d->at)) {
+		struct measured *m = &d->layer[d->at];
+		struct measured *parent = m->parent < 0 ? NULL : &d->layer[m->parent];
+
+		m->goes = m->asked || (parent && parent->goes);
+		if (parent)
+			parent->going += m->goes;
+		rc = read_layer(d);
+	}
+	if (rc < 0 || d->st->fd < 0)
+		return rc;
+	d->at = -1;
+	return read_tree(d, d->st->fd, ".");
+}
+
+/* ---- the result -------------------------------------------------------------------- */
+
+/* The last child of a layer takes the directory of the hints with it. */
+static void add_hints(struct du *d, struct measured *m, uint64_t *freed)
+{
+	const struct measured *parent = m->parent < 0 ? NULL : &d->layer[m->parent];
+
+	if (parent && parent->hints == 1)
+		*freed += parent->hints_bytes;
+	if (!m->goes && m->going && m->going == m->hints)
+		d->out->freed += m->hints_bytes;
+}
+
+/* The sums of a layer, over those below it and those on top of it. */
+static void sum_up(struct du *d, long i, struct ovl_usage *u)
+{
+	bool shared = d->layer[i].children > 0;
+
+	u->own = d->layer[i].own;
+	for (long k = i; k >= 0; k = d->layer[k].parent) {
+		const struct measured *m = &d->layer[k];
+
+		shared |= k != i && m->children > 1;
+		u->stack += m->own;
+		u->shared += k != i && shared ? m->own : 0;
+		for (int why = 0; why < OVL_HIDDEN_WAYS; why++)
+			u->hidden[why] += m->hides[why];
+	}
+}
+
+static int report(struct du *d)
+{
+	size_t n = d->out->list.n;
+	auto_free uint64_t *freed = calloc(n + 1, sizeof(*freed));
+
+	d->out->usage = calloc(n + 1, sizeof(*d->out->usage));
+	if (!freed || !d->out->usage)
+		return err_nomem(d->err);
+	for (long i = 0; i < (long)n; i++) {
+		for (long k = i; k >= 0; k = d->layer[k].parent)
+			freed[k] += d->layer[i].only;
+		add_hints(d, &d->layer[i], &freed[i]);
+	}
+	for (long i = 0; i < (long)n; i++) {
+		struct ovl_usage *u = &d->out->usage[d->out->n];
+
+		if (!d->layer[i].asked || d->layer[i].gone)
+			continue;
+		u->layer = &d->out->list.layer[i];
+		u->freed = freed[i];
+		sum_up(d, i, u);
+		d->out->n++;
+	}
+	keep_largest(d);
+	return 0;
+}
+
+void ovl_du_free(struct ovl_du *d)
+{
+	for (size_t i = 0; i < d->n_files; i++)
+		free(d->file[i].path);
+	free(d->file);
+	free(d->usage);
+	ovl_list_free(&d->list);
+	*d = (struct ovl_du){0};
+}
+
+int ovl_du(struct ovl_store *st, char *const *what, size_t files, struct ovl_du *out,
+	struct ovl_err *err)
+{
+	struct ovl_du made = {0};
+	struct du d = {.st = st,
+		.out = &made,
+		.first = -1,
+		.top = -1,
+		.files = files,
+		.err = err};
+	bool all = !what || !*what;
+	struct ovl_list asked = {0};
+	int rc = all ? 0 : ovl_list(st, what, 0, &asked, err);
+
+	if (rc == 0)
+		rc = ovl_list(st, NULL, 0, &made.list, err);
+	if (rc == 0)
+		rc = arrange(&d, all ? NULL : &asked);
+	if (rc == 0 && !(d.stack = hidden_new(&st->xattrs, st->cfg.stop)))
+		rc = err_nomem(err);
+	if (rc == 0)
+		rc = read_store(&d);
+	if (rc == 0)
+		rc = report(&d);
+	hidden_free(d.stack);
+	inodes_release(&d.linked);
+	inodes_release(&d.known);
+	free(d.layer);
+	ovl_list_free(&asked);
+	if (rc < 0)
+		ovl_du_free(&made);
+	else
+		*out = made;
+	return rc;
+}
