@@ -121,6 +121,7 @@ static int compare_tree(struct content *x, struct ingest *in, const struct layer
 {
 	struct comparison cmp = {.stop = x->c->st->cfg.stop,
 		.shared = x->l->drv->flat || layer_is_adopted(x->l),
+		.finer = layer_is_adopted(x->l),
 		.userns = x->c->st->xattrs.user,
 		.mapped = store_is_mapped(x->c->st),
 		.each = report_difference,

@@ -241,11 +241,17 @@ static int heal_names(
 	struct heal *h, const struct family *f, int want, int have, struct ovl_err *err)
 {
 	bool shared = h->l->drv->flat;
-	bool counts = !shared && !layer_is_adopted(h->l);
-	struct comparison find = {
-		.data = true, .shared = !counts, .each = note_damage, .ctx = h};
-	struct comparison mend = {
-		.shared = !counts, .each = mend_one, .leave = mend_times, .ctx = h};
+	bool adopted = layer_is_adopted(h->l);
+	struct comparison find = {.data = true,
+		.shared = shared || adopted,
+		.finer = adopted,
+		.each = note_damage,
+		.ctx = h};
+	struct comparison mend = {.shared = shared || adopted,
+		.finer = adopted,
+		.each = mend_one,
+		.leave = mend_times,
+		.ctx = h};
 	int rc = compare(h, find, want, have, err);
 
 	if (rc == 0 && h->told.n && shared)

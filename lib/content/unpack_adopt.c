@@ -62,10 +62,11 @@ static bool same_stat(
 {
 	const struct timespec mtime = unpack_mtime(u, e);
 
+	/* Engines write times of what they build in whole seconds. */
 	return st->st_uid == archive_entry_uid(e) && st->st_gid == archive_entry_gid(e) &&
 		(st->st_mode & 07777) == (archive_entry_mode(e) & 07777) &&
 		st->st_mtim.tv_sec == mtime.tv_sec &&
-		st->st_mtim.tv_nsec == mtime.tv_nsec;
+		(!mtime.tv_nsec || st->st_mtim.tv_nsec == mtime.tv_nsec);
 }
 
 /* 1 if two open files have the same xattrs, whose names are given; 0; -1 with errno. */

@@ -45,6 +45,8 @@ struct comparison {
 	 * and are not. */
 	bool shared;
 	int below;
+	/* The second tree may have fractions of a second where the first has none. */
+	bool finer;
 	/* An import in a user namespace may have made either tree. It leaves out devices and
 	 * the xattrs that only root can set; one tree may have them without the other. */
 	bool userns;
