@@ -8,7 +8,10 @@
 #
 # MANY_ROUNDS of it by each of MANY_WORKERS, or as many as there are time for in
 # MANY_SECONDS, from MANY_SEED; make check-many takes a minute.
-: "${MANY_ROUNDS:=$(short && echo 5 || echo 12)}"
+rounds=12
+! short || rounds=5
+[ "$MODE" = release ] || rounds=2
+: "${MANY_ROUNDS:=$rounds}"
 : "${MANY_SECONDS:=0}"
 : "${MANY_WORKERS:=64}"
 : "${MANY_SEED:=$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}"
