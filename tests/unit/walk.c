@@ -207,7 +207,7 @@ END_TEST
 
 /* ---- wide ------------------------------------------------------------------------- */
 
-#define WIDE 200000
+#define WIDE 50000
 
 /* Names that are not sorted are not all held at a time. */
 START_TEST(wide)
