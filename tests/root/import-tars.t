@@ -146,15 +146,12 @@ if ! as_user; then
 	need - mkfs.ext4 -q -N 1000 img
 	mkdir ext4
 	need - mount -o loop img ext4
-	(
-		echo 'file name=f data=x'
-		i=1
-		while [ $i -le 65000 ]; do
-			echo "link name=l$i link=f"
-			i=$((i + 1))
-		done
-		echo end
-	) | tar_of links.tar
+	awk 'BEGIN {
+		print "file name=f data=x"
+		for (i = 1; i <= 65000; i++)
+			print "link name=l" i " link=f"
+		print "end"
+	}' | tar_of links.tar
 	fails 1 "cannot create 'l65000': Too many links: 'f' has 65000 names; a store on XFS takes more" \
 		"too many hard links" ovlctl --root ext4/store import links.tar
 	no "... and no store" test -e ext4/store
