@@ -187,7 +187,7 @@ check-interop: all tests
 # The stores of others, made by themselves; see "scripts/deps engines".
 check-engines: all tests
 	@scripts/deps engines
-	@MODE=$(MODE) OVLCTL_TEST_LIMIT=600 prove --exec sh tests/engines/*.t
+	@MODE=$(MODE) OVLCTL_TEST_LIMIT=600 prove -j 3 --exec sh tests/engines/*.t
 
 check-kill: all tests
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 KILL_STEP=1 prove --exec sh tests/root/kill.t tests/root/commit-kill.t
