@@ -36,6 +36,12 @@ enum foreign_exact {
 	FOREIGN_BLOB /* the tar itself, maybe compressed */
 };
 
+/* A part of a list. */
+struct foreign_part {
+	size_t from;
+	size_t n;
+};
+
 struct foreign_layer {
 	/* An image layer's chain id. Of a writable layer the engine's own id of it, if that
 	 * has 64 hex digits, else what foreign_hash_id() makes of that. */
@@ -63,6 +69,8 @@ struct foreign_layer {
 	unsigned depth; /* layers below it */
 	unsigned lowers; /* trees of its mount below its own */
 	size_t below; /* its parent in the table; FOREIGN_NONE: none, or missing */
+	struct foreign_part children; /* of child[] */
+	struct foreign_part names; /* of named[] */
 };
 #define FOREIGN_NONE SIZE_MAX
 
@@ -93,6 +101,10 @@ struct foreign {
 	size_t n_layers;
 	struct foreign_name *name; /* sorted by name */
 	size_t n_names;
+	/* Set by foreign_read(): indices of layers, by their parent; of names, by their
+	 * layer. */
+	size_t *child;
+	size_t *named;
 
 	/* For check: each directory in layers_dir belongs to a layer (its own tree or one of
 	 * more is in it), is claimed, or is an orphan if all records could be read. */

@@ -99,13 +99,14 @@ int layer_foreign_children(const struct layer *l,
 	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx)
 {
 	const struct foreign *t = l->st->foreign;
+	const struct foreign_part part = l->foreign->children;
 	int r = 0;
 
-	for (size_t i = 0; i < t->n_layers && r == 0; i++) {
-		const struct layer_ref ref = {.drv = l->drv, .id = t->layer[i].id};
+	for (size_t i = 0; i < part.n && r == 0; i++) {
+		const struct layer_ref ref = {
+			.drv = l->drv, .id = t->layer[t->child[part.from + i]].id};
 
-		if (id_order(&t->layer[i].parent, &l->id) == 0)
-			r = fn(ctx, &ref);
+		r = fn(ctx, &ref);
 	}
 	return r;
 }
@@ -146,12 +147,13 @@ int layer_foreign_name(
 	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1])
 {
 	const struct foreign *t = st->foreign;
+	const struct foreign_layer *f = layer_foreign(st, &ref->id);
 
 	out[0] = '\0';
-	for (size_t i = 0; i < t->n_names && !*out; i++) {
-		const struct foreign_name *n = &t->name[i];
+	for (size_t i = 0; f && i < f->names.n && !*out; i++) {
+		const struct foreign_name *n = &t->name[t->named[f->names.from + i]];
 
-		if (n->listed && id_order(&n->layer, &ref->id) == 0)
+		if (n->listed)
 			memcpy(out, n->name, strlen(n->name) + 1);
 	}
 	return *out != '\0';
@@ -179,11 +181,12 @@ int layer_foreign_names(struct ovl_store *st,
 static const struct foreign_name *next_config(const struct layer *l, size_t *i)
 {
 	const struct foreign *t = l->st->foreign;
+	const struct foreign_part part = l->foreign->names;
 
-	while (*i < t->n_names) {
-		const struct foreign_name *n = &t->name[(*i)++];
+	while (*i < part.n) {
+		const struct foreign_name *n = &t->name[t->named[part.from + (*i)++]];
 
-		if (n->config && id_order(&n->layer, &l->id) == 0)
+		if (n->config)
 			return n;
 	}
 	return NULL;
