@@ -345,6 +345,9 @@ for d in /bin /lib /lib64 /usr; do
 	[ ! -d $d ] || host="$host --bind $d"
 done
 try "run" ovlctl run $host b true
+ignored='; /\/\.mounts[ \/]/d; /\/work\//d'
+try "run in a writable layer" ovlctl run $host w true
+ignored=''
 # Where the layer is in place, but the sync of that has failed, it stays without a name, and
 # its id is told.
 kept() {

@@ -119,6 +119,7 @@ for d in /bin /lib /lib64 /usr; do
 	[ ! -d $d ] || host="$host --bind $d"
 done
 try "run" "ovlctl run $host b true"
+try "run in a writable layer" "ovlctl run $host w true"
 try "run -n" "ovlctl run $host -n k b true" "already used"
 undone() { rm -rf out.tar .out* dir .dir*; }
 try "diff -o" "ovlctl diff -o out.tar b"
