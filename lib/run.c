@@ -47,7 +47,6 @@
 struct running {
 	struct ovl_store *st;
 	const struct ovl_run *req;
-	struct inside in;
 	bool ordinary; /* in a user namespace of his own */
 	struct layer base; /* an image layer, open and locked; else not open */
 	struct ondir on; /* the directory of the host that the new layer is on */
@@ -104,7 +103,7 @@ static int begin_stage(struct running *r, struct ovl_err *err)
 	floor = fs_open_dir(r->stage.fd, FLOOR);
 	if (floor < 0)
 		return err_sys(err, errno, "cannot make mount points");
-	return inside_floor(&r->in, floor, err);
+	return inside_floor(r->req, floor, err);
 }
 
 static int fill_stage(struct running *r, struct ovl_err *err)
@@ -299,7 +298,7 @@ static int enter(void *ctx, struct ovl_err *err)
 	if (r->on.path.len)
 		return enter_directory(r, err);
 	root = mount_view(r, err);
-	return root < 0 ? root : inside_enter(&r->in, root, err);
+	return root < 0 ? root : inside_enter(r->st, r->req, root, err);
 }
 
 /* ---- after ------------------------------------------------------------------------ */
@@ -396,7 +395,6 @@ int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran
 	struct running r = {
 		.st = st,
 		.req = req,
-		.in = {.st = st, .binds = req->binds, .n_binds = req->n_binds},
 		.base = LAYER_INIT,
 		.l = LAYER_INIT,
 		.on = ONDIR_INIT,

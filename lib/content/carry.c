@@ -249,7 +249,7 @@ static int finish_dir(struct carry *c, const struct carry_step *s)
 		return -1;
 	if (!c->only->n)
 		return 0;
-	return fstat(below, &st) < 0 ? -1 : carry_note_add(c, 'd', &st, true);
+	return fstat(below, &st) < 0 ? -1 : carry_note_add(c, &st, true);
 }
 
 static int place(struct carry *c, const struct carry_step *s, struct ovl_err *err)

@@ -52,9 +52,8 @@ static int conflict(struct carry *c, const char *path, struct ovl_err *err)
 /* A file that is about to lose a name: the others get a new ctime by that. */
 static int note_file(struct carry *c, const struct stat *st)
 {
-	return S_ISDIR(st->st_mode) || st->st_nlink == 1 ?
-		0 :
-		carry_note_add(c, 'f', st, false);
+	return S_ISDIR(st->st_mode) || st->st_nlink == 1 ? 0 :
+							   carry_note_add(c, st, false);
 }
 
 /* 1 if the file is not as the layer has it, 0 if it is, -1. */
@@ -98,7 +97,7 @@ static int check_meta(struct carry *c, const struct carry_pair *dir, const char 
 	r = wanted && carry_changed(c, &st);
 	if (r)
 		r = differ_dir(dir->upper, dir->below, &bare);
-	if (r < 0 || carry_note_add(c, 'd', &st, false) < 0)
+	if (r < 0 || carry_note_add(c, &st, false) < 0)
 		return fail(path, err);
 	return r ? conflict(c, path, err) : 0;
 }
@@ -153,7 +152,7 @@ static bool is_new_dir(const struct carry *c, int dirfd, const char *name)
 static int note_going(struct carry *c, const struct stat *st, bool top)
 {
 	if (top && S_ISDIR(st->st_mode) && (st->st_mode & 0700) != 0700)
-		return carry_note_add(c, 'd', st, false);
+		return carry_note_add(c, st, false);
 	return note_file(c, st);
 }
 

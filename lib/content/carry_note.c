@@ -67,51 +67,46 @@ int carry_notes_read(struct carry *c, struct ovl_err *err)
 	return parse(c, text.data) < 0 ? err_nomem(err) : 0;
 }
 
-int carry_note_add(struct carry *c, char kind, const struct stat *st, bool done)
+static char kind_of(const struct stat *st)
 {
-	struct timespec at = {0};
+	return S_ISDIR(st->st_mode) ? 'd' : 'f';
+}
 
-	if (kind == 'f')
-		at = st->st_mtim;
-	else if (done)
-		at = st->st_ctim;
+int carry_note_add(struct carry *c, const struct stat *st, bool done)
+{
+	static const struct timespec later;
+	char kind = kind_of(st);
+	const struct timespec *at = kind == 'f' ? &st->st_mtim :
+		done                            ? &st->st_ctim :
+						  &later;
+
 	buf_addf(&c->new_notes, "%c %ju %jd.%09ld\n", kind, (uintmax_t)st->st_ino,
-		(intmax_t)at.tv_sec, at.tv_nsec);
+		(intmax_t)at->tv_sec, at->tv_nsec);
 	return c->new_notes.failed ? fs_fail(ENOMEM) : 0;
 }
 
-static bool fits(const struct carry_note *n, const struct stat *st)
-{
-	const struct timespec *t = n->kind == 'f' ? &st->st_mtim : &st->st_ctim;
-
-	return (n->kind == 'd' && !n->at.tv_sec) ||
-		(n->at.tv_sec == t->tv_sec && n->at.tv_nsec == t->tv_nsec);
-}
-
 /* Is the change of apply's making? */
-static bool is_noted(const struct carry *c, char kind, const struct stat *st)
+static bool is_noted(const struct carry *c, const struct stat *st)
 {
-	const struct carry_note key = {.kind = kind, .inode = st->st_ino};
+	const struct carry_note key = {.kind = kind_of(st), .inode = st->st_ino};
+	const struct timespec *t = key.kind == 'f' ? &st->st_mtim : &st->st_ctim;
 	const struct carry_note *n = c->n_notes ?
 		bsearch(&key, c->note, c->n_notes, sizeof(key), by_inode) :
 		NULL;
 
 	while (n && n + 1 < c->note + c->n_notes && by_inode(n, n + 1) == 0)
 		n++;
-	return n && fits(n, st);
+	return n && ((key.kind == 'd' && !n->at.tv_sec) || fs_time_order(&n->at, t) == 0);
 }
 
 bool carry_changed(const struct carry *c, const struct stat *st)
 {
-	return ondir_is_later(c->on, &st->st_ctim) &&
-		!is_noted(c, S_ISDIR(st->st_mode) ? 'd' : 'f', st);
+	return ondir_is_later(c->on, &st->st_ctim) && !is_noted(c, st);
 }
 
 bool carry_meta_changed(const struct carry *c, const struct stat *st)
 {
-	return carry_changed(c, st) &&
-		(st->st_ctim.tv_sec != st->st_mtim.tv_sec ||
-			st->st_ctim.tv_nsec != st->st_mtim.tv_nsec);
+	return carry_changed(c, st) && fs_time_order(&st->st_ctim, &st->st_mtim) != 0;
 }
 
 int carry_notes_write(struct carry *c, struct ovl_err *err)

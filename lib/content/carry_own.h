@@ -68,7 +68,7 @@ int carry_copy(struct carry *c, int upper, int below, const char *name);
 int carry_unescape(const struct carry *c, int dirfd, const char *name);
 
 int carry_notes_read(struct carry *c, struct ovl_err *err);
-int carry_note_add(struct carry *c, char kind, const struct stat *st, bool done);
+int carry_note_add(struct carry *c, const struct stat *st, bool done);
 /* Has the file or directory been changed since the layer was made, by others? */
 bool carry_changed(const struct carry *c, const struct stat *st);
 /* And not only by adding or removing a name? */

@@ -73,14 +73,14 @@ static int make_mount_point(const struct ovl_bind *b, int floor, struct ovl_err 
 	return 0;
 }
 
-int inside_floor(const struct inside *in, int floor, struct ovl_err *err)
+int inside_floor(const struct ovl_run *req, int floor, struct ovl_err *err)
 {
 	int rc = 0;
 
 	if (mkdirat(floor, "proc", 0555) < 0 || mkdirat(floor, "dev", 0755) < 0)
 		return err_sys(err, errno, "cannot make mount points");
-	for (size_t i = 0; i < in->n_binds && rc == 0; i++)
-		rc = make_mount_point(&in->binds[i], floor, err);
+	for (size_t i = 0; i < req->n_binds && rc == 0; i++)
+		rc = make_mount_point(&req->binds[i], floor, err);
 	return rc;
 }
 
@@ -228,7 +228,7 @@ static int bind_one(int root, const struct ovl_bind *b, struct ovl_err *err)
 }
 
 /* Most names are to be found as the host finds them. */
-static int bind_resolver(const struct inside *in, int root, struct ovl_err *err)
+static int bind_resolver(const struct ovl_store *store, int root, struct ovl_err *err)
 {
 	static const char name[] = "/etc/resolv.conf";
 	auto_fd at = fs_open_within(root, name);
@@ -239,7 +239,7 @@ static int bind_resolver(const struct inside *in, int root, struct ovl_err *err)
 		return 0;
 	/* It may be a link to /dev/null. */
 	if (at < 0 || fstat(at, &st) < 0 || !S_ISREG(st.st_mode)) {
-		store_detail(in->st,
+		store_detail(store,
 			"'%s' of the layer leads to no file and is left alone", name);
 		return 0;
 	}
@@ -258,27 +258,29 @@ int inside_hide(const struct ovl_store *st, struct ovl_err *err)
 	return 0;
 }
 
-static int bind_all(const struct inside *in, int root, struct ovl_err *err)
+static int bind_all(const struct ovl_store *st, const struct ovl_run *req, int root,
+	struct ovl_err *err)
 {
-	int rc = in->n_binds ? inside_hide(in->st, err) : 0;
+	int rc = req->n_binds ? inside_hide(st, err) : 0;
 
-	for (size_t i = 0; i < in->n_binds && rc == 0; i++)
-		rc = bind_one(root, &in->binds[i], err);
+	for (size_t i = 0; i < req->n_binds && rc == 0; i++)
+		rc = bind_one(root, &req->binds[i], err);
 	return rc;
 }
 
 /* ---- all of it -------------------------------------------------------------------- */
 
-int inside_enter(const struct inside *in, int root, struct ovl_err *err)
+int inside_enter(const struct ovl_store *st, const struct ovl_run *req, int root,
+	struct ovl_err *err)
 {
 	int rc = mount_proc(root, err);
 
 	if (rc == 0)
 		rc = mount_dev(root, err);
 	if (rc == 0)
-		rc = bind_resolver(in, root, err);
+		rc = bind_resolver(st, root, err);
 	if (rc == 0)
-		rc = bind_all(in, root, err);
+		rc = bind_all(st, req, root, err);
 	if (rc < 0)
 		return rc;
 	/* The old root is mounted on the new one for a moment. */

@@ -16,20 +16,15 @@
 #include "base/err.h"
 #include "ovl.h"
 
-struct inside {
-	const struct ovl_store *st;
-	const struct ovl_bind *binds;
-	size_t n_binds;
-};
-
-int inside_floor(const struct inside *in, int floor, struct ovl_err *err);
+int inside_floor(const struct ovl_run *req, int floor, struct ovl_err *err);
 
 /* Nothing that is mounted from now on is seen elsewhere. */
 int inside_begin(struct ovl_err *err);
 
 /* root: the view, opened in this namespace. Nothing outside of it can be reached then; the
  * store is hidden even where a directory above it is bound. */
-int inside_enter(const struct inside *in, int root, struct ovl_err *err);
+int inside_enter(const struct ovl_store *st, const struct ovl_run *req, int root,
+	struct ovl_err *err);
 
 /* The mount of src and all that is mounted below it, not in any place yet; -1 with errno. */
 int inside_tree(const char *src, bool writable);

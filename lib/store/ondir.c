@@ -47,17 +47,12 @@ static int identify(struct ondir *d)
 	return 0;
 }
 
-static bool same_time(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
 static bool is_same(const struct ondir *a, const struct ondir *b)
 {
 	bool born = a->born.tv_sec && b->born.tv_sec;
 
 	return a->inode == b->inode && a->type == b->type &&
-		(born ? same_time(&a->born, &b->born) : a->fsid == b->fsid);
+		(born ? fs_time_order(&a->born, &b->born) == 0 : a->fsid == b->fsid);
 }
 
 static bool same_dir(const struct stat *a, const struct stat *b)
