@@ -25,7 +25,7 @@ need top sh -c 'head -c 0 /dev/null; awk "\$3 == \"Committed\" { p[\$1] = \$2 } 
 $(ctr snapshot ls | awk 'NF == 2 { print $1, "-", $2; next } { print }')
 E2
 need - ctr snapshot prepare byhand "$top"
-need - ctr snapshot view looking "$top"
+until_true kept_view looking "$top"
 ctr snapshot prepare tocommit "$top" >/dev/null
 mounted tocommit touch m/committed
 need - ctr snapshot commit named tocommit

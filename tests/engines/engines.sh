@@ -83,6 +83,13 @@ ctr() {
 	/usr/bin/ctr -a "$ctrd_dir/containerd.sock" "$@"
 }
 
+# A view, which containerd collects at once if nothing says that it is to stay.
+kept_view() { # KEY PARENT, for until_true
+	ctr snapshot label "$1" containerd.io/gc.root=now && return
+	ctr snapshot view "$1" "$2"
+	return 1
+}
+
 containerd_stop() {
 	kill "$ctrd_pid"
 	wait "$ctrd_pid" 2>/dev/null
@@ -299,6 +306,7 @@ reads_only() { # ROOT IMAGE WRITABLE
 		0	mount -r WRITABLE MNT
 		0	umount MNT
 		0	check
+		0	du
 		0	which -a IMAGE /etc/two
 		2	rm WRITABLE
 		2	tag IMAGE new
