@@ -113,6 +113,9 @@ try "du" "ovlctl du"
 try "tag --force" "ovlctl tag --force a b"
 try "tag -d" "ovlctl tag -d b" "no such name"
 try "which" "ovlctl which -a w d/new x"
+ready() { for name in w w/2 b; do ovlctl tag -d $name; done; }
+try "prune --layers" "ovlctl prune --layers --writable --unused-for 0"
+ready() { :; }
 # The host has what the layers do not.
 host=
 for d in /bin /lib /lib64 /usr; do
