@@ -396,6 +396,13 @@ is_overlay || ln -s ../"$(printf '%064d' 7)"/diff "$S/overlay2/l/ABCDEFGHIJKLMNO
 cp -a w/store master
 part=between
 try "prune" ovlctl prune
+restore
+need - ovlctl prune
+for name in $(ovlctl ls -nr -o NAME | tr , ' '); do
+	need - ovlctl tag -d $name
+done
+cp -a w/store master
+try "prune --layers" ovlctl prune --layers --writable --unused-for 0
 # What repair puts in place bit by bit, and what it must not take for damage.
 restore
 need - ovlctl prune
