@@ -148,6 +148,16 @@ same "... is the tar" out third.tar
 d diff --tar app:1 2>err >/dev/null
 is "... and nothing is said" "$(cat err)" ""
 
+# ---- what takes space, where a file comes from --------------------------------------------
+
+untouched "du" d du -J
+is "... knows the whole store" "$(jq .total out)" "$(du -s --block-size=1 view | cut -f1)"
+is "... and its layers" "$(jq '.layers | length' out)" 4
+untouched "which" d which -a box /d/f
+is "... names the layers" "$(cat out)" "box data,time /d/f
+$(echo $middle | cut -c1-12) data,owner,time /d/f
+$(echo $base | cut -c1-12) added /d/f"
+
 # ---- mounts -----------------------------------------------------------------------------
 
 tree() {
