@@ -265,21 +265,21 @@ static int mount_view(struct running *r, struct ovl_err *err)
 
 static int enter_directory(struct running *r, struct ovl_err *err)
 {
+	const char *dir = r->on.path.data;
 	auto_free char *cwd = getcwd(NULL, 0);
-	auto_over over = {0};
+	auto_fd old = -1;
 	auto_fd view = -1;
-	int rc = cwd ? over_take(r->on.path.data, &over, err) :
-		       err_sys(err, errno, "cannot find the working directory");
 
-	if (rc < 0)
-		return rc;
+	if (!cwd)
+		return err_sys(err, errno, "cannot find the working directory");
+	old = open_target(AT_FDCWD, dir, err);
+	if (old < 0)
+		return old;
 	view = mount_view(r, err);
-	if (view == -EINVAL && r->ordinary && over.n)
-		err_say(err, EINVAL,
-			"%s is another mount; an ordinary user cannot run a command over a "
-			"directory with mounts below it",
-			Q(over.mount[0].where));
-	return view < 0 ? view : over_enter(r->st, &over, cwd, err);
+	if (view < 0)
+		return view == -EINVAL && r->ordinary ? over_explain(dir, view, err) :
+							view;
+	return over_enter(r->st, dir, old, cwd, err);
 }
 
 static int enter(void *ctx, struct ovl_err *err)

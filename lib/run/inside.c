@@ -192,11 +192,11 @@ static int mount_proc(int root, struct ovl_err *err)
 
 /* ---- what is bound ---------------------------------------------------------------- */
 
-int inside_tree(const char *src, bool writable)
+int inside_tree(int dirfd, const char *src, bool writable)
 {
 	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
 	auto_fd tree = open_tree(
-		AT_FDCWD, src, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		dirfd, src, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 
 	if (tree < 0 ||
 		(!writable &&
@@ -214,7 +214,7 @@ static int put_tree(int tree, int at)
 
 static int bind_one(int root, const struct ovl_bind *b, struct ovl_err *err)
 {
-	auto_fd tree = inside_tree(b->src, b->writable);
+	auto_fd tree = inside_tree(AT_FDCWD, b->src, b->writable);
 	auto_fd at = -1;
 
 	if (tree < 0)
@@ -243,7 +243,7 @@ static int bind_resolver(const struct ovl_store *store, int root, struct ovl_err
 			"'%s' of the layer leads to no file and is left alone", name);
 		return 0;
 	}
-	tree = inside_tree(name, false);
+	tree = inside_tree(AT_FDCWD, name, false);
 	if (tree < 0 && errno == ENOENT)
 		return 0;
 	if (tree < 0 || put_tree(tree, at) < 0)

@@ -27,7 +27,7 @@ int inside_enter(const struct ovl_store *st, const struct ovl_run *req, int root
 	struct ovl_err *err);
 
 /* The mount of src and all that is mounted below it, not in any place yet; -1 with errno. */
-int inside_tree(const char *src, bool writable);
+int inside_tree(int dirfd, const char *src, bool writable);
 
 /* The store looks empty from now on. */
 int inside_hide(const struct ovl_store *st, struct ovl_err *err);

@@ -1,84 +1,78 @@
 /* SPDX-License-Identifier: ISC */
 /* Makes the file system that a command of run --on finds; see over.h. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/quote.h"
-#include "base/vec.h"
 #include "mount/mountinfo.h"
 #include "run/inside.h"
 #include "run/over.h"
 
-void over_release(struct over *o)
+/* The next mount below dir; what is below the last one is copied with it. NULL: none. */
+static const char *next(
+	const struct mi_table *t, size_t *i, const char *dir, const char *last)
 {
-	for (size_t i = 0; i < o->n; i++) {
-		close_fdp(&o->mount[i].tree);
-		free(o->mount[i].where);
+	while (*i < t->n) {
+		const char *where = t->line[(*i)++].where;
+		const char *rest = mi_below(where, dir);
+
+		if (rest && *rest && !(last && mi_below(where, last)))
+			return where;
 	}
-	free(o->mount);
+	return NULL;
 }
 
-static int take_one(const char *where, struct over *o, struct ovl_err *err)
+int over_explain(const char *dir, int rc, struct ovl_err *err)
 {
-	struct over_mount *m = VEC_ROOM(o->mount, o->n) ? &o->mount[o->n] : NULL;
+	auto_mi all = {0};
+	size_t i = 0;
+	const char *where = mi_self(&all) < 0 ? NULL : next(&all.table[0], &i, dir, NULL);
 
-	if (!m || !(m->where = strdup(where)))
-		return err_nomem(err);
-	o->n++;
-	m->tree = inside_tree(where, false);
+	return where ?
+		err_say(err, -rc,
+			"%s is another mount; an ordinary user cannot run a command "
+			"over a directory with mounts below it",
+			Q(where)) :
+		rc;
+}
+
+static int show(const struct ovl_store *st, int old, const char *rest, const char *where,
+	struct ovl_err *err)
+{
+	auto_fd tree = inside_tree(old, rest, false);
+
 	/* One that another mount hides, or that the caller may not reach. */
-	if (m->tree < 0 && errno != ENOENT && errno != EACCES)
+	if (tree < 0 && (errno == ENOENT || errno == EACCES))
+		return 0;
+	if (tree < 0 ||
+		move_mount(tree, "", AT_FDCWD, where, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(err, errno, "cannot bind %s", Q(where));
+	store_detail(st, "%s is another mount, and read-only", Q(where));
 	return 0;
 }
 
-int over_take(const char *dir, struct over *out, struct ovl_err *err)
+static int show_all(
+	const struct ovl_store *st, const char *dir, int old, struct ovl_err *err)
 {
-	auto_over o = {0};
 	auto_mi all = {0};
-	const char *last = NULL;
+	const char *where = NULL;
+	size_t i = 0;
 	int rc = mi_self(&all);
 
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot read the table of mounts");
-	for (size_t i = 0; i < all.table[0].n && rc == 0; i++) {
-		const char *where = all.table[0].line[i].where;
-
-		/* What is below another one is copied with it. */
-		if (!mi_below(where, dir) || strcmp(where, dir) == 0 ||
-			(last && mi_below(where, last)))
-			continue;
-		last = where;
-		rc = take_one(where, &o, err);
-	}
-	if (rc == 0)
-		*out = steal(o);
+	while (rc == 0 && (where = next(&all.table[0], &i, dir, where)))
+		rc = show(st, old, mi_below(where, dir) + 1, where, err);
 	return rc;
 }
 
-static int put_all(const struct ovl_store *st, const struct over *o, struct ovl_err *err)
-{
-	for (size_t i = 0; i < o->n; i++) {
-		const struct over_mount *m = &o->mount[i];
-
-		if (m->tree < 0)
-			continue;
-		if (move_mount(m->tree, "", AT_FDCWD, m->where, MOVE_MOUNT_F_EMPTY_PATH) <
-			0)
-			return err_sys(err, errno, "cannot bind %s", Q(m->where));
-		store_detail(st, "%s is another mount, and read-only", Q(m->where));
-	}
-	return 0;
-}
-
-int over_enter(const struct ovl_store *st, const struct over *o, const char *cwd,
+int over_enter(const struct ovl_store *st, const char *dir, int old, const char *cwd,
 	struct ovl_err *err)
 {
-	int rc = put_all(st, o, err);
+	int rc = show_all(st, dir, old, err);
 
 	if (rc == 0)
 		rc = inside_hide(st, err);
