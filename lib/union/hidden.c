@@ -44,6 +44,7 @@ struct kept {
 	unsigned tier;
 	unsigned by; /* the tier that hides it; 0: none */
 	uint32_t name; /* where it is in the names */
+	uint32_t hash; /* of the name and the node of the directory */
 	mode_t mode;
 	unsigned char why;
 	unsigned char marks;
@@ -132,17 +133,21 @@ static const char *name_of(const struct hidden *h, unsigned i)
 	return h->names.data + h->entry[i].name;
 }
 
-static unsigned *bucket_of(const struct hidden *h, unsigned node, const char *name)
+static uint32_t hash_of(const struct hidden *h, unsigned node, const char *name)
 {
-	return &h->bucket[XXH64(name, strlen(name), h->seed ^ node) & (h->buckets - 1)];
+	return (uint32_t)XXH64(name, strlen(name), h->seed ^ node);
+}
+
+static unsigned *bucket_of(const struct hidden *h, uint32_t hash)
+{
+	return &h->bucket[hash & (h->buckets - 1)];
 }
 
 static void put_in_bucket(struct hidden *h, unsigned i)
 {
-	struct kept *e = &h->entry[i];
-	unsigned *at = bucket_of(h, h->entry[e->dir].node, name_of(h, i));
+	unsigned *at = bucket_of(h, h->entry[i].hash);
 
-	e->next = *at;
+	h->entry[i].next = *at;
 	*at = i;
 }
 
@@ -162,15 +167,16 @@ static int grow_buckets(struct hidden *h)
 }
 
 /* The last entry of that path before another entry, so in the nearest tree; 0: none. */
-static unsigned find(
-	const struct hidden *h, unsigned node, const char *name, unsigned before)
+static unsigned find(const struct hidden *h, uint32_t hash, unsigned node,
+	const char *name, unsigned before)
 {
-	unsigned i = h->buckets ? *bucket_of(h, node, name) : 0;
+	const struct kept *e = h->entry;
+	unsigned i = h->buckets ? *bucket_of(h, hash) : 0;
 
 	while (i &&
-		(i >= before || h->entry[h->entry[i].dir].node != node ||
+		(i >= before || e[i].hash != hash || e[e[i].dir].node != node ||
 			strcmp(name_of(h, i), name) != 0))
-		i = h->entry[i].next;
+		i = e[i].next;
 	return i;
 }
 
@@ -206,11 +212,10 @@ static int hide(struct hidden *h, unsigned i, unsigned why)
 {
 	struct kept *e = &h->entry[i];
 
-	if (!e->by) {
-		if (!VEC_ROOM(h->log, h->n_log))
-			return fs_fail(ENOMEM);
+	if (!e->by && !VEC_ROOM(h->log, h->n_log))
+		return fs_fail(ENOMEM);
+	if (!e->by)
 		h->log[h->n_log++] = i;
-	}
 	e->by = this_tier(h);
 	e->why = (unsigned char)why;
 	return 0;
@@ -221,7 +226,8 @@ static unsigned why_covered(const struct hidden *h, unsigned i)
 {
 	const struct tier *l = &h->tier[this_tier(h)];
 
-	if (find(h, h->entry[h->entry[i].dir].node, name_of(h, i), h->n) < l->first)
+	if (find(h, h->entry[i].hash, h->entry[h->entry[i].dir].node, name_of(h, i),
+		    h->n) < l->first)
 		return OVL_HIDDEN_DELETED;
 	return l->flags & HIDDEN_WHOLE ? NOT_HIDDEN : OVL_HIDDEN_OVERWRITTEN;
 }
@@ -292,12 +298,15 @@ static unsigned why_hidden(const struct hidden *h, unsigned below, int dirfd,
 static unsigned redirected_to(const struct hidden *h, unsigned dir, char *to)
 {
 	unsigned first = h->tier[this_tier(h)].first;
-	unsigned at = *to == '/' ? find(h, 0, "", first) : dir;
+	unsigned at = *to == '/' ? find(h, hash_of(h, 0, ""), 0, "", first) : dir;
 	char *rest = NULL;
 
 	for (char *name = strtok_r(to, "/", &rest); name && at;
-		name = strtok_r(NULL, "/", &rest))
-		at = find(h, h->entry[at].node, name, first);
+		name = strtok_r(NULL, "/", &rest)) {
+		unsigned node = h->entry[at].node;
+
+		at = find(h, hash_of(h, node, name), node, name, first);
+	}
 	return at;
 }
 
@@ -341,8 +350,8 @@ static int add_file(struct hidden *h, unsigned dir, unsigned below, int dirfd,
 	return hide_path(h, below, why_hidden(h, below, dirfd, name, st), sight);
 }
 
-static long append(struct hidden *h, unsigned dir, unsigned below, const char *name,
-	const struct stat *st, struct hidden_links *links)
+static long append(struct hidden *h, unsigned dir, unsigned below, uint32_t hash,
+	const char *name, const struct stat *st, struct hidden_links *links)
 {
 	const struct tier *l = &h->tier[this_tier(h)];
 	unsigned i = h->n;
@@ -360,6 +369,7 @@ static long append(struct hidden *h, unsigned dir, unsigned below, const char *n
 		.end = i + 1,
 		.tier = this_tier(h),
 		.name = (uint32_t)h->names.len,
+		.hash = hash,
 		.mode = st->st_mode,
 		.opaque = h->entry[dir].opaque || l->flags & HIDDEN_WHOLE ||
 			(!dir && l->flags & HIDDEN_OPAQUE),
@@ -378,7 +388,8 @@ long hidden_add(struct hidden *h, unsigned dir, int dirfd, const char *name,
 	const struct stat *st, struct hidden_links *links)
 {
 	const struct kept *d = &h->entry[dir];
-	unsigned below = find(h, d->node, name, h->tier[this_tier(h)].first);
+	uint32_t hash = hash_of(h, d->node, name);
+	unsigned below = find(h, hash, d->node, name, h->tier[this_tier(h)].first);
 	int r = wh_is_whiteout(h->xp, dirfd, name, st, d->marks);
 
 	if (r)
@@ -389,7 +400,7 @@ long hidden_add(struct hidden *h, unsigned dir, int dirfd, const char *name,
 		r = add_file(h, dir, below, dirfd, name, st, links);
 	else if (!S_ISDIR(h->entry[below].mode))
 		r = hide_path(h, below, OVL_HIDDEN_OVERWRITTEN, h->entry[dir].sight);
-	return r < 0 ? -1 : append(h, dir, below, name, st, links);
+	return r < 0 ? -1 : append(h, dir, below, hash, name, st, links);
 }
 
 static int enter_moved(struct hidden *h, unsigned entry, int fd)
@@ -493,7 +504,7 @@ void hidden_pop(struct hidden *h)
 	while (h->n > l->first) {
 		struct kept *e = &h->entry[--h->n];
 
-		*bucket_of(h, h->entry[e->dir].node, name_of(h, h->n)) = e->next;
+		*bucket_of(h, e->hash) = e->next;
 		if (e->links)
 			e->links->visible--;
 		buf_cut(&h->names, e->name);
