@@ -1,5 +1,6 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/images.sh"
 
 # overlay: when asked
 
@@ -59,6 +60,26 @@ examples() { # PAGE
 		sub(/^# /, "") { print }' "$1" | sed 's/\\e/\\/g'
 }
 
+# Roots of other engines, where they have them, and one on a disk in /media.
+need - mount -t tmpfs none /var/lib
+need - mount -t tmpfs none /media
+mkdir small small/etc /media/var /media/var/lib /var/lib/docker /var/lib/containers /var/lib/containers/storage
+echo small >small/etc/hostname
+tar -C small -cf small.tar etc
+config "$machine" A=1 small.tar >small.json
+for r in /var/lib/docker /var/lib/containers/storage; do
+	e=${r#/var/lib/}
+	need - python3 "$top/tests/foreign.py" "${e%/*}" $r small.json app:1,alpine:3 small.tar
+done
+need - python3 "$top/tests/foreign.py" container /var/lib/containers/storage alpine:3 web
+db=/var/lib/docker/image/overlay2/layerdb/sha256/$(sha small.tar)
+cache=$(cat "$db/cache-id") known=68690e81${cache#????????}
+need - mv /var/lib/docker/overlay2/$cache /var/lib/docker/overlay2/$known
+printf %s "$known" >"$db/cache-id"
+need - cp -a /var/lib/docker /media/var/lib
+printf '#!/bin/sh\nexec cat >/dev/null\n' >bin/docker
+chmod +x bin/docker
+
 for page in "$top"/man/*.[78]; do
 	case $page in *.7) grep -q '^\.Sh EXAMPLES' "$page" || continue ;; esac
 	name=$(basename "${page%.*}")
@@ -72,6 +93,7 @@ for page in "$top"/man/*.[78]; do
 		;;
 	esac
 	rm -rf elsewhere
+	need - find /mnt -xdev -mindepth 1 -delete
 	need - ovlctl --root elsewhere import -n debian debian.tar.zst
 	# One session a page, so that variables and the directory last.
 	examples "$page" >script
@@ -83,7 +105,7 @@ for page in "$top"/man/*.[78]; do
 		"$([ ! -d "$OVLCTL_ROOT" ] ||
 			find "$OVLCTL_ROOT" -type f ! -name stamp ! -name lock -o -type l)" ""
 done
-umount /mnt
+umount /mnt /var/lib /media
 
 # README's session.
 export OVLCTL_ROOT="$T/readme"
