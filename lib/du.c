@@ -197,11 +197,6 @@ static bool matters(struct du *d, int why, const char *path)
 	return why != EACCES && err_is_system(-why);
 }
 
-static int open_dir(int dirfd, const char *name)
-{
-	return fs_open_unmounted(dirfd, name, O_RDONLY);
-}
-
 /* Adds a name in the layer's own tree to the stack. */
 static int stack_name(struct du *d, struct walk *w, const struct stat *st,
 	struct hidden_links *links, bool entered)
@@ -259,7 +254,7 @@ static int read_tree(struct du *d, int dirfd, const char *name)
 	auto_walk w = {.trees = 1,
 		.top = {dirfd},
 		.first = name,
-		.open = open_dir,
+		.open = fs_open_here,
 		.size = sizeof(struct du_dir)};
 	const struct du_dir *in;
 	const char *where;

@@ -53,6 +53,9 @@ int fs_open_dir(int dirfd, const char *name);
 /* Opens a directory; EXDEV if something is mounted on it. */
 int fs_open_unmounted(int dirfd, const char *name, int flags);
 
+/* The same for reading, as a struct walk opens directories. */
+int fs_open_here(int dirfd, const char *name);
+
 /* Opens path below root, of any length, without following symlinks; flags as in
  * open(2). */
 int fs_open_beneath(int root, const char *path, int flags);

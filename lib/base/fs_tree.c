@@ -13,7 +13,7 @@
 #include "base/inodes.h"
 #include "base/walk.h"
 
-static int open_here(int dirfd, const char *name)
+int fs_open_here(int dirfd, const char *name)
 {
 	return fs_open_unmounted(dirfd, name, O_RDONLY);
 }
@@ -21,13 +21,13 @@ static int open_here(int dirfd, const char *name)
 /* Even if its mode does not allow the owner to read it. */
 static int open_to_remove(int dirfd, const char *name)
 {
-	int dir = open_here(dirfd, name);
+	int dir = fs_open_here(dirfd, name);
 	auto_fd fd = -1;
 
 	if (dir >= 0 || errno != EACCES)
 		return dir;
 	fd = fs_open_unmounted(dirfd, name, O_PATH);
-	return fd < 0 || fs_chmod_path(fd, 0700) < 0 ? -1 : open_here(dirfd, name);
+	return fd < 0 || fs_chmod_path(fd, 0700) < 0 ? -1 : fs_open_here(dirfd, name);
 }
 
 static bool is_flagged(int dirfd, const char *name)
@@ -165,7 +165,7 @@ static int count_blocks(struct fs_blocks *b, const struct stat *st)
 
 int fs_tree_blocks(struct fs_blocks *b, int dirfd, const char *name)
 {
-	auto_walk w = {.trees = 1, .top = {dirfd}, .first = name, .open = open_here};
+	auto_walk w = {.trees = 1, .top = {dirfd}, .first = name, .open = fs_open_here};
 	struct stat st;
 	int r;
 
