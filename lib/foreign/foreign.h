@@ -199,15 +199,23 @@ int foreign_open(const struct foreign *t, const char *path, int flags);
 struct stat;
 int foreign_file(const struct foreign *t, const char *path, size_t max, struct buf *out,
 	struct stat *st, struct ovl_err *err);
-/* The same, without a newline at the end, and -EUCLEAN unless it is printable ASCII without
- * blanks and '/' that does not begin with '.': it may be part of a path. */
-int foreign_word(const struct foreign *t, const char *path, struct buf *out,
+
+/* A directory with small records. */
+struct foreign_place {
+	const struct foreign *t;
+	int dir; /* open, or a negative errno */
+	const char *path; /* for messages */
+};
+#define FOREIGN_WORD 256
+/* Reads one of them as above, without a newline at the end, and -EUCLEAN unless it is printable
+ * ASCII without blanks and '/' that does not begin with '.': it may be part of a path. */
+int foreign_word(const struct foreign_place *at, const char *name, char out[FOREIGN_WORD],
 	struct stat *st, struct ovl_err *err);
 /* May it be part of a path, in that way? */
 bool foreign_is_name(const char *s, size_t n);
 /* The hex part of "sha256:<64 hex>"; otherwise as above. */
-int foreign_digest(const struct foreign *t, const char *path, char hex[ID_LEN + 1],
-	struct stat *st, struct ovl_err *err);
+int foreign_digest(const struct foreign_place *at, const char *name, char hex[ID_LEN + 1],
+	struct ovl_err *err);
 
 /* A JSON record, see foreign_json.h for its members. */
 #define FOREIGN_JSON_MAX (32u << 20)

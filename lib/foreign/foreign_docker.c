@@ -41,7 +41,7 @@ static bool recognise(int root)
 
 /* Calls fn for each name in a directory of records. */
 static void each_name(struct foreign *t, const char *path,
-	void (*fn)(struct foreign *t, const char *name))
+	void (*fn)(struct foreign *t, int dir, const char *name))
 {
 	auto_fd fd = foreign_open(t, path, O_RDONLY | O_DIRECTORY);
 	auto_fsdir d = fs_dir_at(fd < 0 ? -errno : fd, ".");
@@ -51,7 +51,7 @@ static void each_name(struct foreign *t, const char *path,
 
 	foreign_add_record(t, path);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0)
-		fn(t, name);
+		fn(t, fd, name);
 	if (r < 0) {
 		err_sys(&why, errno, "cannot read %s", Q(path));
 		foreign_unread(t, &why);
@@ -60,11 +60,44 @@ static void each_name(struct foreign *t, const char *path,
 
 /* The record of where a layer is comes first and goes with the others: as long as it is
  * there, none of those was missing because it had been removed. */
-static bool is_still_there(const struct foreign *t, const char *path)
+static bool is_still_there(const struct foreign_place *at, const char *name)
 {
-	auto_fd fd = foreign_open(t, path, O_PATH);
+	return fs_exists(at->dir, name) > 0;
+}
 
-	return fd >= 0;
+static void set_tree(struct foreign *t, struct foreign_layer *l, const char *own_id)
+{
+	l->own_id = foreign_text(t, "%s", own_id);
+	l->tree = foreign_text(t, TREES "/%s/diff", own_id);
+}
+
+/* Adds a layer if read finds it recorded there; with a fault if that makes no sense. */
+static void add_read(struct foreign *t, const struct foreign_place *at,
+	struct foreign_layer *l,
+	int (*read)(struct foreign *t, const struct foreign_place *at,
+		struct foreign_layer *l, struct ovl_err *why))
+{
+	struct ovl_err why;
+	int r;
+
+	l->tree = l->own_id = "";
+	if (at->dir >= 0)
+		r = read(t, at, l, &why);
+	else
+		r = at->dir == -ENOENT ?
+			0 :
+			err_sys(&why, -at->dir, "cannot read %s", Q(at->path));
+	if (r < 0) {
+		l->fault = foreign_text(t, "%s", why.text);
+		foreign_unread(t, &why);
+	}
+	if (r == 0) {
+		free(l->more);
+		return;
+	}
+	*foreign_add_layer(t) = *l;
+	if (*l->own_id)
+		foreign_add_name(t, l->own_id, &l->id)->listed = false;
 }
 
 /* ---- image layers ----------------------------------------------------------------- */
@@ -82,67 +115,56 @@ static const char *misfit(const struct foreign_layer *l, struct ovl_err *why)
 }
 
 /* Reads what is recorded of a layer: 1; 0 it is gone; negative errno. */
-static int read_layer(
-	struct foreign *t, const char *dir, struct foreign_layer *l, struct ovl_err *why)
+static int read_layer(struct foreign *t, const struct foreign_place *at,
+	struct foreign_layer *l, struct ovl_err *why)
 {
-	auto_buf word = {0};
+	char word[FOREIGN_WORD];
 	struct stat sb;
-	int r = foreign_word(t, P("%s/cache-id", dir), &word, &sb, why);
+	int r = foreign_word(at, "cache-id", word, &sb, why);
 
 	if (r <= 0)
 		return r;
 	l->created = sb.st_mtim;
-	l->own_id = foreign_text(t, "%s", word.data);
-	l->tree = foreign_text(t, TREES "/%s/diff", word.data);
-	r = foreign_digest(t, P("%s/diff", dir), l->diff_id, NULL, why);
+	set_tree(t, l, word);
+	r = foreign_digest(at, "diff", l->diff_id, why);
 	if (r <= 0)
 		return r;
-	r = foreign_digest(t, P("%s/parent", dir), l->parent.s, NULL, why);
+	r = foreign_digest(at, "parent", l->parent.s, why);
 	if (r < 0)
 		return r;
-	r = foreign_word(t, P("%s/size", dir), &word, NULL, why);
+	r = foreign_word(at, "size", word, NULL, why);
 	if (r > 0)
-		l->size = strtoll(word.data, NULL, 10);
-	return r < 0 ? r : is_still_there(t, P("%s/cache-id", dir));
+		l->size = strtoll(word, NULL, 10);
+	if (r < 0)
+		return r;
+	l->fault = misfit(l, why);
+	return !l->fault || is_still_there(at, "cache-id");
 }
 
 /* What the daemon is about to remove has a name with more than the id. */
-static void claim_removed(struct foreign *t, const char *dir)
+static void claim_removed(struct foreign *t, const struct foreign_place *at)
 {
-	auto_buf word = {0};
+	char word[FOREIGN_WORD];
 	struct ovl_err why;
 
-	if (foreign_word(t, P("%s/cache-id", dir), &word, NULL, &why) > 0)
-		foreign_add_claim(t, P(TREES "/%s", word.data), "being removed");
+	if (foreign_word(at, "cache-id", word, NULL, &why) > 0)
+		foreign_add_claim(t, P(TREES "/%s", word), "being removed");
 }
 
-static void add_layer(struct foreign *t, const char *name)
+static void add_layer(struct foreign *t, int all, const char *name)
 {
-	const char *dir = P(LAYERS "/%s", name);
 	struct foreign_layer l = {.kind = OVL_IMAGE, .size = -1};
-	struct ovl_err why;
-	int r;
+	auto_fd dir = fs_open_beneath(all, name, O_PATH | O_DIRECTORY);
+	struct foreign_place at = {t, dir < 0 ? -errno : dir, P(LAYERS "/%s", name)};
 
 	if (!id_is_full(name)) {
-		claim_removed(t, dir);
+		claim_removed(t, &at);
 		return;
 	}
 	memcpy(l.id.s, name, sizeof(l.id.s));
-	l.tree = l.own_id = "";
-	r = read_layer(t, dir, &l, &why);
-	if (r < 0) {
-		l.fault = foreign_text(t, "%s", why.text);
-		foreign_unread(t, &why);
-	} else if (r > 0) {
-		l.fault = misfit(&l, &why);
-	}
-	if (r == 0)
-		return;
 	l.exact = FOREIGN_TAR_SPLIT;
-	l.exact_path = foreign_text(t, "%s/tar-split.json.gz", dir);
-	*foreign_add_layer(t) = l;
-	if (*l.own_id)
-		foreign_add_name(t, l.own_id, &l.id)->listed = false;
+	l.exact_path = foreign_text(t, "%s/tar-split.json.gz", at.path);
+	add_read(t, &at, &l, read_layer);
 }
 
 /* ---- containers ------------------------------------------------------------------- */
@@ -177,51 +199,39 @@ static void name_container(struct foreign *t, struct foreign_layer *l)
 #define UNFINISHED 2 /* seconds */
 
 /* As read_layer(). */
-static int read_container(
-	struct foreign *t, const char *dir, struct foreign_layer *l, struct ovl_err *why)
+static int read_container(struct foreign *t, const struct foreign_place *at,
+	struct foreign_layer *l, struct ovl_err *why)
 {
-	auto_buf word = {0};
+	char word[FOREIGN_WORD];
 	struct stat sb;
-	int r = foreign_word(t, P("%s/mount-id", dir), &word, &sb, why);
+	int r = foreign_word(at, "mount-id", word, &sb, why);
 
 	if (r <= 0)
 		return r;
 	l->created = sb.st_mtim;
-	l->own_id = foreign_text(t, "%s", word.data);
-	l->tree = foreign_text(t, TREES "/%s/diff", word.data);
-	r = foreign_digest(t, P("%s/parent", dir), l->parent.s, NULL, why);
+	set_tree(t, l, word);
+	r = foreign_digest(at, "parent", l->parent.s, why);
 	if (r < 0)
 		return r;
 	if (r == 0 && time(NULL) - sb.st_mtime < UNFINISHED)
 		return 0;
-	r = foreign_word(t, P("%s/init-id", dir), &word, NULL, why);
+	r = foreign_word(at, "init-id", word, NULL, why);
 	if (r > 0)
-		foreign_add_more(t, l, P(TREES "/%s/diff", word.data));
-	return r < 0 ? r : is_still_there(t, P("%s/mount-id", dir));
+		foreign_add_more(t, l, P(TREES "/%s/diff", word));
+	if (r < 0 || !is_still_there(at, "mount-id"))
+		return r < 0 ? r : 0;
+	name_container(t, l);
+	return 1;
 }
 
-static void add_container(struct foreign *t, const char *name)
+static void add_container(struct foreign *t, int all, const char *name)
 {
-	const char *dir = P(CONTAINERS "/%s", name);
 	struct foreign_layer l = {.kind = OVL_WRITABLE, .size = -1};
-	struct ovl_err why;
-	int r;
+	auto_fd dir = fs_open_beneath(all, name, O_PATH | O_DIRECTORY);
+	struct foreign_place at = {t, dir < 0 ? -errno : dir, P(CONTAINERS "/%s", name)};
 
 	foreign_hash_id(t, name, &l.id);
-	l.tree = l.own_id = "";
-	r = read_container(t, dir, &l, &why);
-	if (r < 0) {
-		l.fault = foreign_text(t, "%s", why.text);
-		foreign_unread(t, &why);
-	}
-	if (r == 0) {
-		free(l.more);
-		return;
-	}
-	name_container(t, &l);
-	*foreign_add_layer(t) = l;
-	if (*l.own_id)
-		foreign_add_name(t, l.own_id, &l.id)->listed = false;
+	add_read(t, &at, &l, read_container);
 }
 
 /* ---- images ----------------------------------------------------------------------- */
@@ -233,7 +243,7 @@ static void set_config(struct foreign *t, struct foreign_name *n, const char *im
 }
 
 /* The id of an image is the digest of its config, which lists its layers. */
-static void add_image(struct foreign *t, const char *image)
+static void add_image(struct foreign *t, int all, const char *image)
 {
 	auto_foreign_json o = NULL;
 	struct foreign_name *n;
@@ -241,6 +251,7 @@ static void add_image(struct foreign *t, const char *image)
 	struct ovl_id top;
 	int r;
 
+	(void)all;
 	if (!id_is_full(image))
 		return;
 	r = foreign_json(t, P(CONFIGS "/%s", image), &o, NULL, &why);

@@ -13,10 +13,15 @@
 #include "foreign/foreign.h"
 
 /* Only who owns a file may ask for no access time; its directory is another matter. */
+static int open_at(const struct foreign *t, int dir, const char *path, int flags)
+{
+	return t->noatime || flags & O_PATH ? fs_open_beneath(dir, path, flags) :
+					      fs_open_unread(dir, path, flags);
+}
+
 int foreign_open(const struct foreign *t, const char *path, int flags)
 {
-	return t->noatime || flags & O_PATH ? fs_open_beneath(t->root, path, flags) :
-					      fs_open_unread(t->root, path, flags);
+	return open_at(t, t->root, path, flags);
 }
 
 int foreign_file(const struct foreign *t, const char *path, size_t max, struct buf *out,
@@ -40,19 +45,34 @@ int foreign_file(const struct foreign *t, const char *path, size_t max, struct b
 	return 1;
 }
 
-static int damaged(const char *path, struct ovl_err *err)
+static int damaged(const struct foreign_place *at, const char *name, struct ovl_err *err)
 {
-	return err_say(err, EUCLEAN, "%s is damaged", Q(path));
+	return err_say(err, EUCLEAN, "%s is damaged", Q(P("%s/%s", at->path, name)));
 }
 
-static int read_line(const struct foreign *t, const char *path, struct buf *out,
-	struct stat *st, struct ovl_err *err)
+static int cannot_read(
+	const struct foreign_place *at, const char *name, int why, struct ovl_err *err)
 {
-	int r = foreign_file(t, path, NAME_MAX, out, st, err);
+	return err_sys(err, why, "cannot read %s", Q(P("%s/%s", at->path, name)));
+}
 
-	if (r > 0 && out->len && out->data[out->len - 1] == '\n')
-		buf_cut(out, out->len - 1);
-	return r;
+/* Some thousands of these are read by every command. 1, 0, negative errno. */
+static int read_line(const struct foreign_place *at, const char *name,
+	char out[FOREIGN_WORD], struct stat *st, struct ovl_err *err)
+{
+	auto_fd fd = open_at(at->t, at->dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	ssize_t n;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || (st && fstat(fd, st) < 0) || (n = read(fd, out, FOREIGN_WORD)) < 0)
+		return cannot_read(at, name, errno, err);
+	if (n == FOREIGN_WORD)
+		return cannot_read(at, name, EFBIG, err);
+	if (n && out[n - 1] == '\n')
+		n--;
+	out[n] = '\0';
+	return memchr(out, '\0', (size_t)n) ? damaged(at, name, err) : 1;
 }
 
 bool foreign_is_name(const char *s, size_t n)
@@ -64,25 +84,24 @@ bool foreign_is_name(const char *s, size_t n)
 	return n && n <= NAME_MAX && *s != '.';
 }
 
-int foreign_word(const struct foreign *t, const char *path, struct buf *out,
+int foreign_word(const struct foreign_place *at, const char *name, char out[FOREIGN_WORD],
 	struct stat *st, struct ovl_err *err)
 {
-	int r = read_line(t, path, out, st, err);
+	int r = read_line(at, name, out, st, err);
 
-	return r > 0 && !foreign_is_name(out->data, out->len) ? damaged(path, err) : r;
+	return r > 0 && !foreign_is_name(out, strlen(out)) ? damaged(at, name, err) : r;
 }
 
-int foreign_digest(const struct foreign *t, const char *path, char hex[ID_LEN + 1],
-	struct stat *st, struct ovl_err *err)
+int foreign_digest(const struct foreign_place *at, const char *name, char hex[ID_LEN + 1],
+	struct ovl_err *err)
 {
-	auto_buf text = {0};
-	int r = read_line(t, path, &text, st, err);
+	char line[FOREIGN_WORD];
+	int r = read_line(at, name, line, NULL, err);
 
 	if (r <= 0)
 		return r;
-	if (text.len != 7 + ID_LEN || memcmp(text.data, "sha256:", 7) != 0 ||
-		!id_is_full(text.data + 7))
-		return damaged(path, err);
-	memcpy(hex, text.data + 7, ID_LEN + 1);
+	if (strncmp(line, "sha256:", 7) != 0 || !id_is_full(line + 7))
+		return damaged(at, name, err);
+	memcpy(hex, line + 7, ID_LEN + 1);
 	return 1;
 }
