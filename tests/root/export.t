@@ -402,7 +402,7 @@ edit "$three" "s/^parent .*/parent $one/"
 fails_clean "its id is not that of its diff id and its parent" "a wrong parent" three
 restore "$three"
 edit "$three" "s/^tar .*/tar 512/"
-fails 1 "it gives more than the 512 bytes of the tar" "a wrong length" ovlctl export --compress none three bad.tar
+fails 1 "it gives more than 512 bytes of tar" "a wrong length" ovlctl export --compress none three bad.tar
 restore "$three"
 edit "$three" "s/^tar .*/tar 51200000/"
 fails 1 "its tar does not have the recorded size" "... too long" ovlctl export --compress none three bad.tar
