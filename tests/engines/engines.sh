@@ -33,7 +33,7 @@ case ${OVLCTL_TEST_STAGE-} in
 		before=$(groups_of_engines)
 		unshare -m -p --fork --kill-child --mount-proc sh "$0" "$@"
 		status=$?
-		[ "$before" ] || groups_of_engines | xargs -r rmdir
+		[ "$before" ] || groups_of_engines | xargs -r rmdir 2>/dev/null
 		exit $status
 	fi
 	;;
