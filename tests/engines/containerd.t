@@ -84,11 +84,23 @@ busy() {
 }
 beside "$root"
 
+# ---- taken over
+works() {
+	mounted byhand grep -qx two m/etc/two
+}
+adopts "$root" docker.io/library/six:1
+
 containerd_stop
 reads_only "$root" docker.io/library/six:1 used
 containerd_start "$T/c"
 is "containerd goes on with it" "$(ctr image ls -q | wc -l)" 2
-mounted byhand ls m/etc/two
+works
+ctr container rm used >/dev/null
+ctr snapshot rm byhand looking named
+ctr -n other image rm --sync docker.io/library/six:1 >/dev/null
+ctr image rm --sync docker.io/library/six:1 docker.io/library/six:second >/dev/null
+is "without the image" "$(ctr snapshot ls | wc -l) $(ls "$root"/*overlayfs/snapshots | wc -l)" "1 0"
+still_adopted "$T/kept"
 containerd_stop
 
 done_testing

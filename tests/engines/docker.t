@@ -75,6 +75,12 @@ done
 same_tree used "$(docker inspect -f '{{.GraphDriver.Data.UpperDir}}:{{.GraphDriver.Data.LowerDir}}' used)"
 is "diff is docker diff" "$($d diff used | grep -v -e /dev -e /proc -e /sys -e hosts -e hostname -e resolv.conf -e mtab | sort)" \
 	"$(docker diff used | sort)"
+for layer in $($d ls -q --kind image); do
+	need - ovlctl --root "$root" diff -o layer.tar "$layer"
+	is "its tar has the diff id" "sha256:$(sha256sum <layer.tar | cut -d' ' -f1)" \
+		"$($d ls -nr -o DIFFID "$layer")"
+done
+
 # ---- orphans
 $d check >check.out 2>&1
 like "check names the orphan" "$docker_orphan" "$(cat check.out)"
@@ -98,12 +104,22 @@ busy() {
 }
 beside "$root"
 
+# ---- taken over, from the root that dockerd has mounted on itself
+works() {
+	[ "$(docker run --rm --network none six:1 sh -c 'cat /etc/two')" = two ]
+}
+adopts "$root" six:1
+
 docker_stop
 reads_only "$root" six:1 used
 docker_start "$T/d"
 is "the daemon goes on with it" "$(docker run --rm --network none six:committed sh -c 'cat /etc/two /var/x')" \
 	"changed
 x"
+docker rm used made >/dev/null
+docker rmi six:1 six:second six:committed built:1 >/dev/null
+is "without the image" "$(docker images -aq)" ""
+still_adopted "$T/kept"
 docker_stop
 
 done_testing

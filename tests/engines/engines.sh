@@ -17,7 +17,9 @@
 #
 #   reads_only ROOT IMAGE WRITABLE	no command changes anything in the root, nor writes to a
 #				file there, nor locks it
-#   beside ROOT IMAGE	"ls" and "check" while "busy" lets the engine work; busy ends when
+#   adopts ROOT IMAGE	takes it over, twice; removes one, which "works" must not notice;
+#				the other is left, to be looked at by "still_adopted"
+#   beside ROOT	"ls" and "check" while "busy" lets the engine work; busy ends when
 #				$T/enough exists
 
 # The control groups that they make, the innermost first.
@@ -181,6 +183,8 @@ podman_user() { # DIR
 	echo "ovlctl-test:700000:65536" >>/etc/subuid
 	echo "ovlctl-test:700000:65536" >>/etc/subgid
 	chown -R 61234:61234 "$1"
+	# Or podman warns each time; it is shared with nobody.
+	mount --make-shared /
 	# The directories on the way are closed to others.
 	for up in "$T" "$(dirname "$T")"; do
 		chmod a+x "$up"
@@ -328,7 +332,32 @@ right_parent() { # ID PARENT DIFF-ID
 	[ "$(printf 'sha256:%s %s' "$2" "$3" | sha256sum | cut -d' ' -f1)" = "$1" ]
 }
 
-beside() { # ROOT IMAGE
+adopt() { # STORE ROOT IMAGE
+	need top ovlctl --root "$1" import --from "$2" "$3"
+	is "import --from has the id" "$top" "$(ovlctl --root "$2" ls -q "$3")"
+	still_adopted "$1"
+	bottom=$(ovlctl --root "$1" ls -nr -o ID,DEPTH | sed -n 's/ 0$//p')
+	is "... and hard links" "$(stat -c %i "$1/overlay2/$bottom/diff/bin/busybox")" \
+		"$(stat -c %i "$(ovlctl --root "$2" show "$bottom" | jq -r '.layers[0].tree')/bin/busybox")"
+}
+
+still_adopted() { # STORE
+	ok "check --content is clean" ovlctl --root "$1" check --content
+	for _layer in $(ovlctl --root "$1" ls -q); do
+		ovlctl --root "$1" diff --tar "$_layer" | sha256sum | sed 's/ .*//; s/^/sha256:/'
+	done >"$T/digests"
+	is "the tars are the exact bytes" "$(cat "$T/digests")" \
+		"$(for _layer in $(ovlctl --root "$1" ls -q); do ovlctl --root "$1" ls -nr -o DIFFID "$_layer"; done)"
+}
+
+adopts() { # ROOT IMAGE
+	adopt "$T/kept" "$1" "$2"
+	adopt "$T/removed" "$1" "$2"
+	ok "rm on our side" ovlctl --root "$T/removed" rm -r "$2"
+	ok "... is not noticed" works
+}
+
+beside() { # ROOT
 	rm -f "$T/enough"
 	busy >"$T/busy.log" 2>&1 &
 	_busy=$!
