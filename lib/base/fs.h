@@ -59,6 +59,8 @@ int fs_open_here(int dirfd, const char *name);
 /* Opens path below root, of any length, without following symlinks; flags as in
  * open(2). */
 int fs_open_beneath(int root, const char *path, int flags);
+/* The same for the directory that path is in; *base is its last part. */
+int fs_open_parent(int root, const char *path, int flags, const char **base);
 
 /* The same without changing its access time, if the kernel lets the caller ask for that:
  * open(2), O_NOATIME. */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads the names in a directory; the only file that uses getdents(2). */
+/* The names in a directory, by the only use of getdents(2); the directory of a path. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/path.h"
 
 /* As getdents64(2) lays it out. */
 struct dent {
@@ -61,4 +64,13 @@ void fs_dir_close(struct fs_dir *d)
 {
 	free_p(&d->data);
 	close_fdp(&d->fd);
+}
+
+int fs_open_parent(int root, const char *path, int flags, const char **base)
+{
+	auto_free char *up = NULL;
+
+	*base = path_base(path);
+	up = strndup(path, (size_t)(*base - path));
+	return up ? fs_open_beneath(root, up, flags | O_DIRECTORY) : -1;
 }

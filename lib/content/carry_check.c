@@ -14,7 +14,6 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/path.h"
 #include "base/quote.h"
 #include "base/vec.h"
 #include "content/carry_own.h"
@@ -188,9 +187,8 @@ static int open_here(int dirfd, const char *name)
 
 static int check_gone(struct carry *c, const char *top, bool fresh, struct ovl_err *err)
 {
-	const char *base = path_base(top);
-	auto_free char *up = strndup(top, (size_t)(base - top));
-	auto_fd dir = up ? fs_open_beneath(c->on->fd, up, O_RDONLY | O_DIRECTORY) : -1;
+	const char *base;
+	auto_fd dir = fs_open_parent(c->on->fd, top, O_RDONLY, &base);
 	auto_walk w = {.trees = 1, .top = {dir}, .first = base, .open = open_here};
 	auto_buf path = {0};
 	int rc = 0;

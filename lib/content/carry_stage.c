@@ -10,7 +10,6 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/path.h"
 #include "base/quote.h"
 #include "content/carry_own.h"
 #include "store/store.h"
@@ -43,16 +42,6 @@ int carry_temp(struct carry *c, bool make, struct ovl_err *err)
 }
 
 /* ---- files ------------------------------------------------------------------------ */
-
-/* Opens the directory of a path below root; *base is the last part. */
-static int open_parent(int root, const char *path, const char **base)
-{
-	auto_free char *up = NULL;
-
-	*base = path_base(path);
-	up = strndup(path, (size_t)(*base - path));
-	return up ? fs_open_beneath(root, up, O_RDONLY | O_DIRECTORY) : -1;
-}
 
 int carry_unescape(const struct carry *c, int dirfd, const char *name)
 {
@@ -88,7 +77,7 @@ static int copy_metacopy(struct carry *c, const struct fs_copier *how, int upper
 	if (r < 0)
 		return -1;
 	if (*data == '/')
-		below = dir = open_parent(c->on->fd, data + 1, &data);
+		below = dir = fs_open_parent(c->on->fd, data + 1, O_RDONLY, &data);
 	if (below < 0)
 		return fs_fail(ENOENT);
 	if (fs_copy(how, below, data, c->temp, CARRY_NEW) < 0)
@@ -118,7 +107,7 @@ int carry_copy(struct carry *c, int upper, int below, const char *name)
 static int stage_file(struct carry *c, const struct carry_moved *m)
 {
 	const char *name;
-	auto_fd upper = open_parent(c->tree, m->path, &name);
+	auto_fd upper = fs_open_parent(c->tree, m->path, O_RDONLY, &name);
 	auto_fd below = -1;
 	int r = fs_exists(c->temp, CARRY_STAGED(m->inode));
 
@@ -136,7 +125,7 @@ static int stage_file(struct carry *c, const struct carry_moved *m)
 static int stage_dir(struct carry *c, const struct carry_moved *m)
 {
 	const char *name;
-	auto_fd dir = m->from ? open_parent(c->on->fd, m->from, &name) : -1;
+	auto_fd dir = m->from ? fs_open_parent(c->on->fd, m->from, O_RDONLY, &name) : -1;
 
 	if (!m->from)
 		return 0;
@@ -146,7 +135,7 @@ static int stage_dir(struct carry *c, const struct carry_moved *m)
 static int drop_mark(struct carry *c, const struct carry_moved *m)
 {
 	const char *name;
-	auto_fd upper = open_parent(c->tree, m->path, &name);
+	auto_fd upper = fs_open_parent(c->tree, m->path, O_RDONLY, &name);
 
 	return upper < 0 ? -1 : wh_drop_redirect(&c->l->st->xattrs, upper, name);
 }

@@ -3,8 +3,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,41 +12,14 @@
 #include "base/fs.h"
 #include "run/interp.h"
 
-/* The beginning of a file. In an ELF file the name of the linker is near it. */
-struct head {
-	char data[4096];
-	size_t n;
-};
-
-#define OFFSET(wide, type, field) \
-	((wide) ? offsetof(Elf64_##type, field) : offsetof(Elf32_##type, field))
-
-/* A number in this machine's order of bytes; 0 if it is not there. */
-static uint64_t number(const struct head *h, uint64_t at, size_t size)
+/* Of an ELF file: what looks like it, near the beginning. */
+static const char *find_linker(const char *head, size_t n)
 {
-	uint16_t half = 0;
-	uint32_t word = 0;
-	uint64_t all = 0;
-	void *to = size == 2 ? (void *)&half : size == 4 ? (void *)&word : (void *)&all;
+	const char *at = head;
 
-	if (at < h->n && h->n - at >= size)
-		memcpy(to, h->data + at, size);
-	return half | word | all;
-}
-
-static const char *linker_of(const struct head *h)
-{
-	bool wide = h->data[EI_CLASS] == ELFCLASS64;
-	size_t size = wide ? 8 : 4;
-	uint64_t at = number(h, OFFSET(wide, Ehdr, e_phoff), size);
-	uint64_t each = number(h, OFFSET(wide, Ehdr, e_phentsize), 2);
-	uint64_t n = number(h, OFFSET(wide, Ehdr, e_phnum), 2);
-
-	for (; n; n--, at += each) {
-		uint64_t name = number(h, at + OFFSET(wide, Phdr, p_offset), size);
-
-		if (number(h, at + OFFSET(wide, Phdr, p_type), 4) == PT_INTERP)
-			return name < h->n ? h->data + name : NULL;
+	while ((at = memchr(at + 1, '/', n - (size_t)(at + 1 - head)))) {
+		if (!at[-1] && strstr(at, "/ld"))
+			return at;
 	}
 	return NULL;
 }
@@ -56,18 +27,15 @@ static const char *linker_of(const struct head *h)
 /* The interpreter of the file path. */
 static bool read_interp(const char *path, char out[PATH_MAX])
 {
-	struct head h = {.n = 0};
+	char head[4096] = "";
 	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : fs_read_upto(fd, h.data, sizeof(h.data) - 1);
+	ssize_t n = fd < 0 ? -1 : fs_read_upto(fd, head, sizeof(head) - 1);
 	const char *name = NULL;
 
-	if (n < 0)
-		return false;
-	h.n = (size_t)n;
-	if (memcmp(h.data, ELFMAG, SELFMAG) == 0)
-		name = linker_of(&h);
-	else if (memcmp(h.data, "#!", 2) == 0)
-		name = strtok(h.data + 2, " \t\n");
+	if (n > SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
+		name = find_linker(head, (size_t)n);
+	else if (n > 2 && memcmp(head, "#!", 2) == 0)
+		name = strtok(head + 2, " \t\n");
 	return name && snprintf(out, PATH_MAX, "%s", name) < PATH_MAX;
 }
 

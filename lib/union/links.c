@@ -10,7 +10,6 @@
 
 #include "base/cleanup.h"
 #include "base/inodes.h"
-#include "base/path.h"
 #include "base/quote.h"
 #include "base/walk.h"
 #include "union/links.h"
@@ -67,16 +66,9 @@ static bool cannot_link(int errnum)
 
 int links_path(int tree, const char *path, int to, const char *name)
 {
-	const char *base = path_base(path);
-	auto_free char *dir = strndup(path, (size_t)(base - path));
-	size_t n = dir ? strlen(dir) : 0;
-	auto_fd fd = -1;
+	const char *base;
+	auto_fd fd = fs_open_parent(tree, path, O_PATH, &base);
 
-	if (!dir)
-		return -1;
-	if (n)
-		dir[n - 1] = '\0';
-	fd = fs_open_beneath(tree, dir, O_PATH | O_DIRECTORY);
 	return fd < 0 ? -1 : linkat(fd, base, to, name, 0);
 }
 
