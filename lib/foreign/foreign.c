@@ -2,8 +2,10 @@
 /* A table as a whole: reading it, putting it in order, finding something in it. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/idmap.h"
 #include "foreign/foreign.h"
 
 /* More than that is no store, but an attack. */
@@ -209,6 +211,14 @@ static int sort_parts(struct foreign *t, size_t n,
 
 /* ---- reading ---------------------------------------------------------------------- */
 
+/* An ordinary user's engine, in a namespace of its own or seen from outside of it. */
+static bool is_of_user(int root)
+{
+	struct stat st;
+
+	return idmap_unprivileged() || (fstat(root, &st) == 0 && st.st_uid != 0);
+}
+
 int foreign_read(const struct foreign_engine *e, int root, bool noatime,
 	struct foreign **out, struct ovl_err *err)
 {
@@ -220,6 +230,7 @@ int foreign_read(const struct foreign_engine *e, int root, bool noatime,
 	t->engine = e;
 	t->root = root;
 	t->noatime = noatime;
+	t->user_xattrs = is_of_user(root);
 	rc = e->read(t, err);
 	if (rc == 0 && t->n_layers > LAYERS_MAX)
 		rc = err_say(err, E2BIG, "%zu layers are too many", t->n_layers);

@@ -96,7 +96,8 @@ struct foreign {
 	const struct foreign_engine *engine;
 	int root; /* of the store; not owned */
 	bool noatime; /* reading through root changes no access times */
-	bool user_xattrs; /* opaque directories are marked user.overlay.opaque */
+	bool user_xattrs; /* opaque directories are marked user.overlay.opaque: the engine is
+			   * an ordinary user's */
 	struct foreign_layer *layer; /* sorted by id */
 	size_t n_layers;
 	struct foreign_name *name; /* sorted by name */

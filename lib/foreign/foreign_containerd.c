@@ -313,21 +313,12 @@ static int read_snapshots(struct reading *c, struct ovl_err *err)
 	return rc;
 }
 
-/* An ordinary user's containerd marks opaque directories in another way. */
-static bool is_users(const struct foreign *t)
-{
-	struct stat st;
-
-	return fstatat(t->root, TREES, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid != 0;
-}
-
 static int read_containerd(struct foreign *t, struct ovl_err *err)
 {
 	struct reading c = {.t = t};
 	int rc;
 
 	t->layers_dir = TREES;
-	t->user_xattrs = is_users(t);
 	foreign_add_record(t, META);
 	foreign_add_record(t, SNAPSHOTS);
 	rc = read_snapshots(&c, err);

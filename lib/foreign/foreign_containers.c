@@ -23,7 +23,6 @@
 
 #include "base/cleanup.h"
 #include "base/digest.h"
-#include "base/idmap.h"
 #include "foreign/foreign_json.h"
 
 #define LAYERS     "overlay-layers"
@@ -382,14 +381,6 @@ static int read_layers(struct reader *r, const json_t *layers, const json_t *pas
 	return rc;
 }
 
-/* What an ordinary user's engine makes, it marks in user.overlay.*. */
-static bool is_of_user(int root)
-{
-	struct stat st;
-
-	return idmap_unprivileged() || (fstat(root, &st) == 0 && st.st_uid != 0);
-}
-
 /* Containers and images before layers: what is made later is then not missed as an orphan's
  * owner, only a name too few. */
 static int read_store(struct foreign *t, struct ovl_err *err)
@@ -406,7 +397,6 @@ static int read_store(struct foreign *t, struct ovl_err *err)
 		rc = read_layers(&r, layers, passing, containers, brief, err);
 
 	t->layers_dir = "overlay";
-	t->user_xattrs = is_of_user(t->root);
 	foreign_add_claim(t, "overlay/l", "containers/storage");
 	foreign_add_claim(t, "overlay/staging", "containers/storage");
 	foreign_add_claim(t, "overlay/tempdirs", "containers/storage");

@@ -142,9 +142,8 @@ static int compare_targets(struct compared *o)
 /* Unreadable data counts as different, so that it is replaced. */
 static int compare_data(const struct comparison *c, struct compared *o)
 {
-	const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-	auto_fd a = openat(o->want_dir, o->name, flags);
-	auto_fd b = openat(o->have_dir, o->name, flags);
+	auto_fd a = fs_open_file(o->want_dir, o->name, O_NONBLOCK);
+	auto_fd b = fs_open_file(o->have_dir, o->name, O_NONBLOCK);
 
 	if (a < 0 || b < 0)
 		return -1;

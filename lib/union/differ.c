@@ -99,7 +99,7 @@ static int open_file(const struct differ_at *f)
 {
 	if (f->in)
 		return merged_open_file(f->in, f->at, f->name);
-	return openat(f->dirfd, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return fs_open_file(f->dirfd, f->name, O_NONBLOCK);
 }
 
 /* Of two files of one type and size. Metacopy files on top of the same lower file have its

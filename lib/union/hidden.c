@@ -272,8 +272,8 @@ static bool same_data(const struct hidden *h, unsigned below, int dirfd, const c
 	hidden_path(h, below, &path);
 	if (path.failed)
 		return false;
-	lower = fs_open_beneath(h->tier[e->tier].fd, path.data + 1, flags);
-	upper = fs_open_beneath(dirfd, name, flags);
+	lower = fs_open_unread(h->tier[e->tier].fd, path.data + 1, flags);
+	upper = fs_open_unread(dirfd, name, flags);
 	return lower >= 0 && upper >= 0 &&
 		fs_data_differs(lower, upper, (off_t)e->size, h->stop) == 0;
 }

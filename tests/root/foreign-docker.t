@@ -257,6 +257,19 @@ need - mount -o remount,bind,strictatime docker
 for c in "ls" "ls -J" "du" "check" "ls --tree"; do
 	untouched "$c by an ordinary user" setpriv --reuid=1234 --regid=1234 --clear-groups ovlctl --root docker $c
 done
+# His engine marks opaque directories in another way.
+o=docker/overlay2/$cache_third/diff/o
+setfattr -x trusted.overlay.opaque $o
+is "an ordinary user's store: a directory that is not opaque" "$(d diff app:1)" "C /o
+A /o/z"
+if setfattr -n user.overlay.opaque -v y $o 2>/dev/null; then
+	is "... and one that is" "$(d diff app:1)" "C /o
+D /o/x
+A /o/z"
+	need - d mount -r app:1 mnt
+	is "... in a mount, too" "$(ls mnt/o)" z
+	need - d umount app:1
+fi
 umount view docker
 need - mount --bind docker view
 need - mount -o remount,bind,ro,noatime view
