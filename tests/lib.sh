@@ -241,6 +241,14 @@ if command -v gojq >/dev/null; then
 	}
 fi
 
+# A python3(1) that a manager of versions has put on PATH is a shell script which looks for
+# the real one, in 100 ms each time.
+if [ -x /usr/bin/python3 ]; then
+	python3() {
+		/usr/bin/python3 "$@"
+	}
+fi
+
 # One line and no more: in $_line.
 one_line() { # FILE
 	{ IFS= read -r _line && ! IFS= read -r _more && [ ! "$_more" ]; } <"$1"

@@ -89,7 +89,7 @@ need - fresh
 
 json="$R/overlay-layers/layers.json"
 edit() { # JQ-FILTER
-	command jq "$1" "$json" >new.json && cp new.json "$json"
+	jq "$1" "$json" >new.json && cp new.json "$json"
 }
 told() { # WHAT PATTERN: check tells, ls works
 	like "$1" "$2" "$(ovlctl check 2>&1)"
