@@ -18,6 +18,8 @@ static const struct opt opts[] = {
 	{OPT_PLATFORM, "platform", "P", "OS/ARCH[/VARIANT] (default: this machine's)"},
 	{OPT_FROM, "from", "ROOT", "take images over from Docker's, podman's... store"},
 	{OPT_ALL, "all", NULL, "with --from: all its images"},
+	{OPT_UNVERIFIED, "unverified", NULL,
+		"with --from: also layers that cannot be verified"},
 	{OPT_EXPECT, "expect", "DIFF-ID", "refuse a layer with a different diff id"},
 	{OPT_MAX_SIZE, "max-size", "N", "limit on tar and file size (default 1T)"},
 	{OPT_MAX_ENTRIES, "max-entries", "N", "limit on entries (default 10000000)"},
@@ -72,6 +74,7 @@ static int run_adopt(struct run *run, const char *from)
 		.name = opt_value(run, 'n'),
 		.force = opt_given(run, OPT_FORCE),
 		.no_names = opt_given(run, OPT_NO_NAMES),
+		.unverified = opt_given(run, OPT_UNVERIFIED),
 	};
 	struct ovl_ids ids = {0};
 	int rc = refuse_others(run);
@@ -104,8 +107,8 @@ static int run_import(struct run *run)
 
 	if (from)
 		return run_adopt(run, from);
-	if (opt_given(run, OPT_ALL))
-		return usage(run->err, "--all is for --from");
+	if (opt_given(run, OPT_ALL) || opt_given(run, OPT_UNVERIFIED))
+		return usage(run->err, "--all and --unverified are for --from");
 	if (!run->n_operands)
 		return usage(run->err, "expected FILE|-; see 'ovlctl import --help'");
 	if (run->n_operands > 1)
@@ -132,7 +135,8 @@ const struct cmd cmd_import = {
 		    " [--as layer] [limits] FILE|-\n"
 		    "[-n NAME] [--force] [--no-names] [--image NAME]\n"
 		    " [--platform P] [--as image] [limits] FILE|DIR|-\n"
-		    "--from ROOT [-n NAME] [--force] [--no-names] --all|NAME...",
+		    "--from ROOT [-n NAME] [--force] [--no-names] [--unverified]\n"
+		    " --all|IMAGE...",
 	.summary = "import a layer tar or an image",
 	.completes = "file none",
 	.others = "load pull restore",

@@ -131,6 +131,18 @@ static void add_configs(json_t *o, const struct ovl_details *d)
 	json_object_set_new(o, "config", config ? config : json_null());
 }
 
+/* Where it was taken over from. */
+static void add_adopted(json_t *o, const struct ovl_details *d)
+{
+	json_t *adopted = d && d->adopted ? json_object() : NULL;
+
+	if (adopted) {
+		set_path(adopted, "from", d->adopted);
+		json_object_set_new(adopted, "verified", json_boolean(d->verified));
+	}
+	json_object_set_new(o, "adopted", adopted ? adopted : json_null());
+}
+
 json_t *layer_json(const struct ovl_store *st, const struct ovl_layer *l)
 {
 	json_t *o = json_object();
@@ -140,5 +152,6 @@ json_t *layer_json(const struct ovl_store *st, const struct ovl_layer *l)
 	add_places(o, l->details);
 	add_sizes(o, l, l->details);
 	add_configs(o, l->details);
+	add_adopted(o, l->details);
 	return o;
 }

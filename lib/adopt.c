@@ -8,8 +8,10 @@
 
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "base/fs.h"
 #include "base/quote.h"
 #include "content/ingest.h"
+#include "content/pack.h"
 #include "foreign/foreign_json.h"
 #include "image/image.h"
 #include "mount/together.h"
@@ -74,8 +76,39 @@ static int unverifiable(const struct foreign_layer *l, struct ovl_err *err)
 		l->id.s);
 }
 
-static int take_layer(
-	struct image_layer *out, const struct foreign_layer *l, struct ovl_err *err)
+static int to_digest(void *ctx, const void *p, size_t n, struct ovl_err *err)
+{
+	return digest_update(ctx, p, n, err);
+}
+
+/* The diff id of the tar that is made of its files. */
+static int pack_digest(struct ovl_store *other, const struct foreign_layer *from,
+	char hex[ID_LEN + 1], struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = other->drv, .id = from->id};
+	auto_layer l = LAYER_INIT;
+	struct digest d = {0};
+	int rc = layer_open_ref(other, &ref, 0, ref.id.s, &l, err);
+
+	if (rc == 0)
+		rc = digest_init(&d, err);
+	if (rc == 0)
+		rc = pack_layer(&l, to_digest, &d, NULL, err);
+	return rc < 0 ? rc : digest_final(&d, hex, err);
+}
+
+/* Has the engine kept what gives the layer's tar? */
+static bool has_tar(const struct foreign *t, const struct foreign_layer *l)
+{
+	auto_fd fd = *l->diff_id && l->exact != FOREIGN_PACKED ?
+		foreign_open(t, l->exact_path, O_PATH) :
+		-1;
+
+	return fd >= 0;
+}
+
+static int take_layer(const struct images *im, struct image_layer *out,
+	const struct foreign_layer *l, struct ovl_err *err)
 {
 	if (l->kind != OVL_IMAGE)
 		return err_say(err, EINVAL,
@@ -84,14 +117,17 @@ static int take_layer(
 	if (l->fault)
 		return err_say(err, EUCLEAN, "layer %.12s cannot be used: %s", l->id.s,
 			l->fault);
-	if (!*l->diff_id || l->exact == FOREIGN_PACKED)
-		return unverifiable(l, err);
 	out->from = l;
+	if (!has_tar(im->other, l)) {
+		out->packed = true;
+		return im->packs ? pack_digest(im->packs, l, out->diff_id, err) :
+				   unverifiable(l, err);
+	}
 	memcpy(out->diff_id, l->diff_id, sizeof(out->diff_id));
 	return 0;
 }
 
-static int take_layers(const struct foreign *t, const struct foreign_layer *l,
+static int take_layers(const struct images *im, const struct foreign_layer *l,
 	struct image *i, struct ovl_err *err)
 {
 	int rc = 0;
@@ -100,13 +136,38 @@ static int take_layers(const struct foreign *t, const struct foreign_layer *l,
 	i->layer = calloc(i->n_layers, sizeof(*i->layer));
 	if (!i->layer)
 		return err_nomem(err);
-	while ((rc = take_layer(&i->layer[l->depth], l, err)) == 0 &&
+	while ((rc = take_layer(im, &i->layer[l->depth], l, err)) == 0 &&
 		l->below != FOREIGN_NONE)
-		l = &t->layer[l->below];
+		l = &im->other->layer[l->below];
 	if (rc == 0 && *l->parent.s)
 		return err_say(err, EUCLEAN, "layer %.12s is missing, on which %.12s is",
 			l->parent.s, l->id.s);
 	return rc;
+}
+
+/* If layers were packed, the config has to have their diff ids. */
+static int adapt_config(struct image *i, json_t *o, struct ovl_err *err)
+{
+	json_t *ids = json_array();
+	bool packed = false;
+	char *text;
+
+	for (unsigned n = 0; n < i->n_layers; n++) {
+		packed |= i->layer[n].packed;
+		json_array_append_new(
+			ids, json_sprintf("sha256:%s", i->layer[n].diff_id));
+	}
+	json_object_set_new(json_object_get(o, "rootfs"), "diff_ids", ids);
+	if (!packed)
+		return 0;
+	text = json_dumps(o, JSON_COMPACT);
+	buf_clear(&i->config);
+	if (text)
+		buf_adds(&i->config, text);
+	free(text);
+	if (!text || i->config.failed)
+		return err_nomem(err);
+	return digest_bytes(i->config.data, i->config.len, i->config_digest, err);
 }
 
 /* The config's bytes, which must be those of its digest and for these layers. */
@@ -132,7 +193,8 @@ static int take_config(const struct foreign *t, const struct foreign_name *name,
 		id_order(&chain, &top->id) != 0)
 		return err_say(err, EUCLEAN, "the config %s is damaged", Q(path));
 	image_platform_text(i->platform, o);
-	return 0;
+	memcpy(i->other_digest, i->config_digest, sizeof(i->other_digest));
+	return adapt_config(i, o, err);
 }
 
 /* ---- all images ------------------------------------------------------------------- */
@@ -140,7 +202,7 @@ static int take_config(const struct foreign *t, const struct foreign_name *name,
 static struct image *find_taken(const struct images *im, const char *config)
 {
 	for (size_t i = 0; i < im->n; i++) {
-		if (strcmp(im->image[i].config_digest, config) == 0)
+		if (strcmp(im->image[i].other_digest, config) == 0)
 			return &im->image[i];
 	}
 	return NULL;
@@ -155,7 +217,7 @@ static int take_image(const struct foreign *t, const struct foreign_layer *top,
 
 	if (!i) {
 		i = image_add(out);
-		rc = i ? take_layers(t, top, i, err) : err_nomem(err);
+		rc = i ? take_layers(out, top, i, err) : err_nomem(err);
 		if (rc == 0 && name)
 			rc = take_config(t, name, top, i, err);
 	}
@@ -219,11 +281,20 @@ static int read_images(const struct foreign *t, char *const *want, struct images
 
 /* ---- the stores -------------------------------------------------------------------- */
 
-static int open_other(const struct ovl_adopt *req, struct ovl_err *err)
+static void close_store(struct ovl_store **st)
 {
-	int fd = open(req->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ovl_close(*st);
+}
 
-	return fd < 0 ? err_sys(err, errno, "cannot open %s", Q(req->from)) : fd;
+#define auto_store __attribute__((cleanup(close_store))) struct ovl_store *
+
+static int open_other(
+	const struct ovl_adopt *req, int *root, struct buf *path, struct ovl_err *err)
+{
+	*root = open(req->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*root < 0 || fs_path_of(*root, path) < 0)
+		return err_sys(err, errno, "cannot open %s", Q(req->from));
+	return 0;
 }
 
 /* Makes hard links possible, if a mount alone is in the way. */
@@ -290,14 +361,26 @@ static int adopt(struct ovl_store *st, const struct ovl_adopt *req, struct image
 	return rc < 0 && rc != -EINTR ? err_prefix(err, rc, "%s", Q(req->from)) : rc;
 }
 
+static int open_to_pack(struct ovl_store *st, const struct ovl_adopt *req,
+	struct ovl_store **out, struct ovl_err *err)
+{
+	struct ovl_config cfg = st->cfg;
+
+	cfg.root = req->from;
+	cfg.driver = NULL;
+	return ovl_open(out, &cfg, OVL_READ, err);
+}
+
 int ovl_adopt(struct ovl_store *st, const struct ovl_adopt *req, struct ovl_ids *ids,
 	struct ovl_err *err)
 {
-	auto_fd root = open_other(req, err);
-	auto_images im = {.whose = req->from};
+	auto_fd root = -1;
+	auto_buf path = {0};
+	auto_store other = NULL;
+	auto_images im = {0};
 	auto_foreign t = NULL;
 	struct ovl_ids made = {0};
-	int rc = root < 0 ? root : 0;
+	int rc = open_other(req, &root, &path, err);
 
 	if (rc == 0 && req->name)
 		rc = name_check(req->name, NULL, err);
@@ -305,6 +388,10 @@ int ovl_adopt(struct ovl_store *st, const struct ovl_adopt *req, struct ovl_ids 
 		rc = read_other(st->cfg.foreign, req, root, &t, err);
 	if (rc == 0)
 		rc = bring_together(st, &root, t, err);
+	if (rc == 0 && req->unverified)
+		rc = open_to_pack(st, req, &other, err);
+	im.whose = path.data;
+	im.packs = other;
 	if (rc == 0)
 		rc = read_images(t, req->images, &im, err);
 	if (rc < 0)

@@ -196,6 +196,9 @@ struct ovl_adopt {
 	const char *name; /* to give to the only one; NULL: none */
 	bool force;
 	bool no_names;
+	/* Also takes layers of which the engine has kept neither tar nor tar-split: as packed
+	 * from their files, under the id that follows from that. */
+	bool unverified;
 };
 
 int ovl_adopt(struct ovl_store *st, const struct ovl_adopt *req, struct ovl_ids *ids,
@@ -511,6 +514,8 @@ struct ovl_details {
 	size_t n_configs;
 	char *config; /* that of the name it was called by, JSON; NULL: unknown */
 	size_t config_len;
+	char *adopted; /* the other program's store that it was taken from; NULL: none */
+	bool verified; /* then: its tar was compared with the diff id that was known there */
 };
 
 /*

@@ -221,6 +221,8 @@ int show_details(const struct layer *l, const char *what, uint64_t own,
 		rc = set_lowers(l, d, err);
 	if (rc == 0)
 		rc = set_command(l, d, err);
+	if (rc == 0 && layer_adopted(l, &d->adopted, &d->verified) < 0)
+		rc = err_nomem(err);
 	return rc == 0 ? set_configs(l, what, d, err) : rc;
 }
 
@@ -233,6 +235,7 @@ void show_free(struct ovl_details *d)
 	free(d->tree);
 	free(d->work);
 	free(d->merged);
+	free(d->adopted);
 	for (char **p = d->lowers; p && *p; p++)
 		free(*p);
 	free(d->lowers);

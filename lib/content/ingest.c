@@ -206,6 +206,19 @@ int ingest_resolve(struct ingest *in, const struct layer *parent, struct ovl_err
 	return rc < 0 ? rc : unpack_finish(&in->unpack, &below, err);
 }
 
+static int note_donor(struct ingest *in, struct ovl_err *err)
+{
+	const struct donor *d = in->cfg.donor;
+	auto_buf text = {0};
+
+	buf_addf(&text, "%s %s", d->unverified ? "unverified" : "verified", d->whose);
+	if (text.failed)
+		return err_nomem(err);
+	if (fs_write_new(in->stage.fd, LAYER_ADOPTED, text.data, text.len) < 0)
+		return err_sys(err, errno, "cannot write '%s'", LAYER_ADOPTED);
+	return 0;
+}
+
 static int write_meta(struct ingest *in, const struct layer *parent, struct meta *out,
 	struct ovl_err *err)
 {
@@ -226,10 +239,8 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct meta
 	memcpy(m.link, in->stage.link, sizeof(m.link));
 	memcpy(m.diff_id, in->diff_id, sizeof(m.diff_id));
 	rc = meta_write(in->stage.fd, &m, err);
-	if (rc == 0 && in->unpack.linked &&
-		fs_write_new(in->stage.fd, LAYER_ADOPTED, in->cfg.donor->whose,
-			strlen(in->cfg.donor->whose)) < 0)
-		rc = err_sys(err, errno, "cannot write '%s'", LAYER_ADOPTED);
+	if (rc == 0 && in->cfg.donor)
+		rc = note_donor(in, err);
 	if (rc == 0 && out)
 		*out = m;
 	return rc;

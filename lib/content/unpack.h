@@ -47,7 +47,8 @@ struct parent {
 struct donor {
 	const int *tree; /* a file is looked for in the first one, then the next */
 	unsigned n;
-	const char *whose; /* the store that they are of, for messages */
+	const char *whose; /* the store that they are of */
+	bool unverified; /* the tar was made of them, and compared with nothing */
 	/* The tar is being made of these very files, since then: they need not be compared.
 	 * 0: it is not. */
 	int64_t made_since;

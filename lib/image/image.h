@@ -28,6 +28,7 @@ struct image_layer {
 	struct part blob; /* of an absent one only the size, 0 if it is not told */
 	/* In another program's store: its files are taken over. NULL: from the blob. */
 	const struct foreign_layer *from;
+	bool packed; /* nobody has its tar: the diff id is that of one made of the files */
 	bool absent; /* not in the input; the store must have the layer */
 	char digest[ID_LEN + 1]; /* of the blob; empty: unknown */
 	char diff_id[ID_LEN + 1];
@@ -37,6 +38,8 @@ struct image {
 	struct buf config; /* its bytes, unchanged */
 	char platform[100]; /* for messages */
 	char config_digest[ID_LEN + 1];
+	char other_digest[ID_LEN +
+		1]; /* in another program's store, before it was changed */
 	struct image_layer *layer; /* bottom first */
 	unsigned n_layers;
 	char **names; /* NULL-terminated; not all of them are valid names of layers */
@@ -50,6 +53,8 @@ struct images {
 	unsigned n_notes; /* may be more than notes has */
 	const struct foreign *other; /* the store that its layers are in; NULL: none */
 	const char *whose; /* its path */
+	struct ovl_store
+		*packs; /* the same store, to pack layers of it; NULL: none is packed */
 
 	/* Images that were not chosen, for the message if none was. */
 	struct buf others; /* their platforms */

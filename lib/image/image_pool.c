@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/thread.h"
 #include "base/quote.h"
+#include "content/pack.h"
 #include "content/replay.h"
 #include "content/tarpipe.h"
 #include "foreign/foreign.h"
@@ -37,12 +38,29 @@ static int ingest_blob(
 
 /* ---- from another program's store ------------------------------------------------- */
 
+static int give_packed(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
+{
+	struct pack_lost lost;
+
+	return pack_layer(ctx, sink, to, &(struct pack_watch){.lost = &lost}, err);
+}
+
+static int adopt_packed(
+	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
+{
+	struct layer_ref ref = {.drv = ld->im->packs->drv, .id = t->from->from->id};
+	auto_layer l = LAYER_INIT;
+	int rc = layer_open_ref(ld->im->packs, &ref, 0, ref.id.s, &l, err);
+
+	return rc < 0 ? rc : tarpipe_ingest(&t->in, ld->st, cfg, give_packed, &l, err);
+}
+
 static int give_tar(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 {
 	return replay_split(ctx, sink, to, err);
 }
 
-static int adopt(
+static int adopt_exact(
 	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
 {
 	const struct foreign_layer *l = t->from->from;
@@ -58,9 +76,6 @@ static int adopt(
 	};
 	int rc;
 
-	if (fd < 0 && errno == ENOENT)
-		return err_say(err, ENOENT, "it cannot be verified: %s is missing",
-			Q(l->exact_path));
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open %s", Q(l->exact_path));
 	/* The clock of file systems is behind by a moment. */
@@ -79,11 +94,15 @@ static int adopt_layer(
 	auto_trees trees = {0};
 	int rc = replay_open_trees(ld->im->other, t->from->from, &trees, err);
 
-	t->donor = (struct donor){.tree = trees.fd, .n = trees.n, .whose = ld->im->whose};
+	t->donor = (struct donor){.tree = trees.fd,
+		.n = trees.n,
+		.whose = ld->im->whose,
+		.unverified = t->from->packed};
 	cfg->donor = &t->donor;
 	cfg->input.taken = &ld->bytes;
 	if (rc == 0)
-		rc = adopt(ld, t, cfg, err);
+		rc = t->from->packed ? adopt_packed(ld, t, cfg, err) :
+				       adopt_exact(ld, t, cfg, err);
 	t->donor.tree = NULL;
 	t->donor.n = 0;
 	return rc;

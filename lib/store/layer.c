@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -303,7 +304,23 @@ int layer_open_parent(
 
 bool layer_is_adopted(const struct layer *l)
 {
-	return fs_exists(l->fd, LAYER_ADOPTED) > 0;
+	return !l->foreign && fs_exists(l->fd, LAYER_ADOPTED) > 0;
+}
+
+int layer_adopted(const struct layer *l, char **from, bool *verified)
+{
+	auto_buf text = {0};
+	const char *path;
+
+	*from = NULL;
+	if (l->foreign || fs_read_file(l->fd, LAYER_ADOPTED, PATH_MAX + 16, &text) < 0)
+		return text.failed ? -ENOMEM : 0;
+	path = text.len ? strchr(text.data, ' ') : NULL;
+	if (!path)
+		return 0;
+	*verified = text.data[0] == 'v';
+	*from = strdup(path + 1);
+	return *from ? 0 : -ENOMEM;
 }
 
 int layer_tree(const struct layer *l, struct ovl_err *err)

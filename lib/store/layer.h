@@ -119,11 +119,15 @@ int layer_children(const struct layer *l,
 /* The directory of the hints, in a layer; without hints it may be removed. */
 #define LAYER_CHILDREN ".children"
 
-/* The file with the path of the other program's store that an image layer was taken from, if
- * files of its tree are hard links of files there. They are never written to; their link
- * counts mean nothing. */
+/*
+ * An image layer that was taken from another program's store. Files of its tree may be hard
+ * links of files there: they are never written to, and their link counts mean nothing. The
+ * file says "verified" or "unverified", a blank, and the path of that store.
+ */
 #define LAYER_ADOPTED ".adopted"
 bool layer_is_adopted(const struct layer *l);
+/* The path, for the caller to free, NULL if it is none; -ENOMEM. */
+int layer_adopted(const struct layer *l, char **from, bool *verified);
 
 /* Creates the hint .children/<id>; must be done before the child appears. 1: created,
  * 0: it existed. */

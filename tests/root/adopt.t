@@ -147,6 +147,16 @@ head -c 20000000 /dev/zero | tr '\0' a | gzip >"$split"
 refused 1 "tar-split is damaged: a line is over 16 MiB long" "an endless line" ovlctl import --from docker app:1
 rm "$split"
 refused 1 "cannot be verified" "no tar-split" ovlctl import --from docker app:1
+cp -a "$OVLCTL_ROOT" kept
+need id ovlctl import --unverified -n packed --from docker app:1
+ok "--unverified takes it" ovlctl -q check --content
+no "under another id" [ "$id" = "$app" ]
+is "which show tells" "$(ovlctl show packed | jq -c .layers[0].adopted)" "{\"from\":\"$T/docker\",\"verified\":false}"
+is "of the layer below too" "$(ovlctl show "$(sha 1.tar)" | jq -c .layers[0].adopted)" "{\"from\":\"$T/docker\",\"verified\":true}"
+is "the config has its diff id" "$(ovlctl show packed | jq -c '.layers[0].config | [.config.Env[0], .rootfs.diff_ids[1]]')" \
+	"[\"A=1\",\"$(ovlctl ls -nr -o DIFFID packed)\"]"
+rm -rf "$OVLCTL_ROOT"
+mv kept "$OVLCTL_ROOT"
 cp split.gz "$split"
 refused 3 "no such image or layer: 'nothere'" "an unknown name" ovlctl import --from docker nothere
 refused 1 "is a container's" "a container" ovlctl import --from containers box
@@ -154,7 +164,7 @@ refused 2 "'$T' is not a store of Docker" "no engine's root" ovlctl import --fro
 refused 2 "which images" "no name" ovlctl import --from docker
 refused 2 "exclude each other" "names and --all" ovlctl import --from docker --all app:1
 refused 2 "takes neither -p" "an option for files" ovlctl import --from docker -p x app:1
-refused 2 "is for --from" "--all alone" ovlctl import --all 1.tar
+refused 2 "are for --from" "--all alone" ovlctl import --all 1.tar
 refused 1 "cannot open 'nothere'" "no directory" ovlctl import --from nothere app:1
 
 # ---- killed

@@ -135,7 +135,7 @@ is "show: diff ids of the stack" "$(j '.stack[].diff_id')" \
 	"$(printf 'sha256:%s\nsha256:%s' "$(sha256sum <b.tar | cut -d' ' -f1)" "$(sha256sum <a.tar | cut -d' ' -f1)")"
 is "show: paths" "$(j .tree)" "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 is "show: no mount" "$(j '.mounts|length')" 0
-members="id names kind driver link chain_id diff_id parent depth size entries created used mounts uses path engine_id tree work merged stack lowers mount_command mount_note tar_size stack_size unique_size shared_size configs config"
+members="id names kind driver link chain_id diff_id parent depth size entries created used mounts uses path engine_id tree work merged stack lowers mount_command mount_note tar_size stack_size unique_size shared_size configs config adopted"
 is "show: all of its members, in their order" \
 	"$(command jq -r '.layers[0]|keys_unsorted|join(" ")' json)" "$members"
 is "... which are those of ls" \
