@@ -362,4 +362,16 @@ printf %s $own >$i/layerdb/mounts/$(id new)/mount-id
 is "a container whose parent is not recorded yet is not there" "$(d ls -nr -o ID | grep -c $(id new))" 0
 touch -d '1 minute ago' $i/layerdb/mounts/$(id new)/mount-id
 is "... later it is one on nothing" "$(d ls -nr -o ID,DEPTH $(id new))" "$(id new) 0"
+rm -r $i/layerdb/mounts/$(id new)
+mv docker/overlay2 docker/elsewhere
+mkdir docker/overlay2
+need - mount --bind docker/elsewhere docker/overlay2
+is "trees on a file system of their own" "$(d diff box)" "C /d
+C /d/f
+D /m"
+is "... sound" "$(d check)" ""
+need - d mount -r app:1 mnt
+is "... mounted" "$(cat mnt/d/f)" two
+need - d umount app:1
+umount docker/overlay2
 done_testing
