@@ -36,8 +36,14 @@ struct changes {
 
 static int fail(struct changes *w, const char *what)
 {
-	return err_sys(w->err, errno, "cannot %s %s", what,
-		Q(w->walk.path.len ? w->walk.path.data : "/"));
+	const char *path = w->walk.path.len ? w->walk.path.data : "/";
+
+	/* Nobody is kept from removing another program's layer. */
+	if (w->l->foreign && fs_is_gone(errno))
+		return err_status(w->err, OVL_NOLAYER,
+			"layer %.12s has vanished while it was read: %s is gone",
+			w->l->id.s, Q(path));
+	return err_sys(w->err, errno, "cannot %s %s", what, Q(path));
 }
 
 /* The same for a single name: in a layer that may be mounted, what has disappeared is
