@@ -23,8 +23,6 @@ void foreign_free(struct foreign *t)
 	for (size_t i = 0; i < t->n_texts; i++)
 		free(t->text[i]);
 	free(t->layer);
-	free(t->child);
-	free(t->named);
 	free(t->name);
 	free(t->claim);
 	free(t->record);
@@ -156,57 +154,23 @@ static int stack_up(struct foreign *t)
 	return 0;
 }
 
-/* ---- parts ------------------------------------------------------------------------ */
-
-static size_t layer_of_name(const struct foreign *t, size_t i)
+/* Chains the names and the children of each layer, in the order of the table. */
+static void chain_up(struct foreign *t)
 {
-	return t->name[i].at;
-}
+	for (size_t i = 0; i < t->n_layers; i++)
+		t->layer[i].child = t->layer[i].name = FOREIGN_NONE;
+	for (size_t i = t->n_layers; i-- > 0;) {
+		struct foreign_layer *l = &t->layer[i];
 
-static struct foreign_part *names_of(struct foreign_layer *l)
-{
-	return &l->names;
-}
-
-static size_t layer_of_child(const struct foreign *t, size_t i)
-{
-	return t->layer[i].below;
-}
-
-static struct foreign_part *children_of(struct foreign_layer *l)
-{
-	return &l->children;
-}
-
-/* Lists 0 to n - 1 by the layer that each is of, in this order. */
-static int sort_parts(struct foreign *t, size_t n,
-	size_t (*layer_of)(const struct foreign *t, size_t i),
-	struct foreign_part *(*part_of)(struct foreign_layer *l), size_t **out)
-{
-	size_t *list = calloc(n + 1, sizeof(*list));
-	size_t sum = 0;
-
-	*out = list;
-	for (size_t i = 0; i < n && list; i++) {
-		if (layer_of(t, i) != FOREIGN_NONE)
-			part_of(&t->layer[layer_of(t, i)])->n++;
-	}
-	for (size_t i = 0; i < t->n_layers; i++) {
-		struct foreign_part *part = part_of(&t->layer[i]);
-
-		part->from = sum;
-		sum += part->n;
-		part->n = 0;
-	}
-	for (size_t i = 0; i < n && list; i++) {
-		struct foreign_part *part;
-
-		if (layer_of(t, i) == FOREIGN_NONE)
+		if (l->below == FOREIGN_NONE)
 			continue;
-		part = part_of(&t->layer[layer_of(t, i)]);
-		list[part->from + part->n++] = i;
+		l->sibling = t->layer[l->below].child;
+		t->layer[l->below].child = i;
 	}
-	return list ? 0 : -1;
+	for (size_t i = t->n_names; i-- > 0;) {
+		t->name[i].next = t->layer[t->name[i].at].name;
+		t->layer[t->name[i].at].name = i;
+	}
 }
 
 /* ---- reading ---------------------------------------------------------------------- */
@@ -238,13 +202,10 @@ int foreign_read(const struct foreign_engine *e, int root, bool noatime,
 		sort_layers(t);
 	if (rc == 0 && !t->failed)
 		sort_names(t);
-	if (rc == 0 &&
-		(t->failed || stack_up(t) < 0 ||
-			sort_parts(t, t->n_names, layer_of_name, names_of, &t->named) <
-				0 ||
-			sort_parts(t, t->n_layers, layer_of_child, children_of,
-				&t->child) < 0))
+	if (rc == 0 && (t->failed || stack_up(t) < 0))
 		rc = err_nomem(err);
+	if (rc == 0)
+		chain_up(t);
 	if (rc < 0)
 		foreign_free(t);
 	else

@@ -36,12 +36,6 @@ enum foreign_exact {
 	FOREIGN_BLOB /* the tar itself, maybe compressed */
 };
 
-/* A part of a list. */
-struct foreign_part {
-	size_t from;
-	size_t n;
-};
-
 struct foreign_layer {
 	/* An image layer's chain id. Of a writable layer the engine's own id of it, if that
 	 * has 64 hex digits, else what foreign_hash_id() makes of that. */
@@ -69,8 +63,9 @@ struct foreign_layer {
 	unsigned depth; /* layers below it */
 	unsigned lowers; /* trees of its mount below its own */
 	size_t below; /* its parent in the table; FOREIGN_NONE: none, or missing */
-	struct foreign_part children; /* of child[] */
-	struct foreign_part names; /* of named[] */
+	size_t child; /* the first layer on top of it; FOREIGN_NONE: none */
+	size_t sibling; /* the next one on top of its parent */
+	size_t name; /* its first name; FOREIGN_NONE: none */
 };
 #define FOREIGN_NONE SIZE_MAX
 
@@ -83,7 +78,9 @@ struct foreign_name {
 	bool listed;
 	const char *config; /* the digest of its image config, hex; NULL: none */
 	const char *config_path;
-	size_t at; /* of the layer in the table; set by foreign_read() */
+	/* Set by foreign_read(): of the layer in the table, and the layer's next name. */
+	size_t at;
+	size_t next;
 };
 
 /* A directory that is not a layer's, but is no orphan either. */
@@ -102,10 +99,6 @@ struct foreign {
 	size_t n_layers;
 	struct foreign_name *name; /* sorted by name */
 	size_t n_names;
-	/* Set by foreign_read(): indices of layers, by their parent; of names, by their
-	 * layer. */
-	size_t *child;
-	size_t *named;
 
 	/* For check: each directory in layers_dir belongs to a layer (its own tree or one of
 	 * more is in it), is claimed, or is an orphan if all records could be read. */

@@ -65,10 +65,20 @@ static bool is_still_there(const struct foreign_place *at, const char *name)
 	return fs_exists(at->dir, name) > 0;
 }
 
-static void set_tree(struct foreign *t, struct foreign_layer *l, const char *own_id)
+/* Reads where the tree of a layer is: 1, 0, negative errno. */
+static int read_where(struct foreign *t, const struct foreign_place *at, const char *name,
+	struct foreign_layer *l, struct ovl_err *why)
 {
+	char own_id[FOREIGN_WORD];
+	struct stat sb;
+	int r = foreign_word(at, name, own_id, &sb, why);
+
+	if (r <= 0)
+		return r;
+	l->created = sb.st_mtim;
 	l->own_id = foreign_text(t, "%s", own_id);
 	l->tree = foreign_text(t, TREES "/%s/diff", own_id);
+	return 1;
 }
 
 /* Adds a layer if read finds it recorded there; with a fault if that makes no sense. */
@@ -119,14 +129,10 @@ static int read_layer(struct foreign *t, const struct foreign_place *at,
 	struct foreign_layer *l, struct ovl_err *why)
 {
 	char word[FOREIGN_WORD];
-	struct stat sb;
-	int r = foreign_word(at, "cache-id", word, &sb, why);
+	int r = read_where(t, at, "cache-id", l, why);
 
-	if (r <= 0)
-		return r;
-	l->created = sb.st_mtim;
-	set_tree(t, l, word);
-	r = foreign_digest(at, "diff", l->diff_id, why);
+	if (r > 0)
+		r = foreign_digest(at, "diff", l->diff_id, why);
 	if (r <= 0)
 		return r;
 	r = foreign_digest(at, "parent", l->parent.s, why);
@@ -203,17 +209,14 @@ static int read_container(struct foreign *t, const struct foreign_place *at,
 	struct foreign_layer *l, struct ovl_err *why)
 {
 	char word[FOREIGN_WORD];
-	struct stat sb;
-	int r = foreign_word(at, "mount-id", word, &sb, why);
+	int r = read_where(t, at, "mount-id", l, why);
 
 	if (r <= 0)
 		return r;
-	l->created = sb.st_mtim;
-	set_tree(t, l, word);
 	r = foreign_digest(at, "parent", l->parent.s, why);
 	if (r < 0)
 		return r;
-	if (r == 0 && time(NULL) - sb.st_mtime < UNFINISHED)
+	if (r == 0 && time(NULL) - l->created.tv_sec < UNFINISHED)
 		return 0;
 	r = foreign_word(at, "init-id", word, NULL, why);
 	if (r > 0)

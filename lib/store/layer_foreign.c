@@ -99,12 +99,11 @@ int layer_foreign_children(const struct layer *l,
 	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx)
 {
 	const struct foreign *t = l->st->foreign;
-	const struct foreign_part part = l->foreign->children;
 	int r = 0;
 
-	for (size_t i = 0; i < part.n && r == 0; i++) {
-		const struct layer_ref ref = {
-			.drv = l->drv, .id = t->layer[t->child[part.from + i]].id};
+	for (size_t i = l->foreign->child; i != FOREIGN_NONE && r == 0;
+		i = t->layer[i].sibling) {
+		const struct layer_ref ref = {.drv = l->drv, .id = t->layer[i].id};
 
 		r = fn(ctx, &ref);
 	}
@@ -150,11 +149,10 @@ int layer_foreign_name(
 	const struct foreign_layer *f = layer_foreign(st, &ref->id);
 
 	out[0] = '\0';
-	for (size_t i = 0; f && i < f->names.n && !*out; i++) {
-		const struct foreign_name *n = &t->name[t->named[f->names.from + i]];
-
-		if (n->listed)
-			memcpy(out, n->name, strlen(n->name) + 1);
+	for (size_t i = f ? f->name : FOREIGN_NONE; i != FOREIGN_NONE && !*out;
+		i = t->name[i].next) {
+		if (t->name[i].listed)
+			strcpy(out, t->name[i].name);
 	}
 	return *out != '\0';
 }
@@ -177,27 +175,23 @@ int layer_foreign_names(struct ovl_store *st,
 
 /* ---- configs ---------------------------------------------------------------------- */
 
-/* The next name of the layer that has a config, from *i on; NULL: there is none. */
-static const struct foreign_name *next_config(const struct layer *l, size_t *i)
+/* The next name of the layer that has a config, after n (NULL: the first); NULL: no more. */
+static const struct foreign_name *next_config(
+	const struct layer *l, const struct foreign_name *n)
 {
 	const struct foreign *t = l->st->foreign;
-	const struct foreign_part part = l->foreign->names;
+	size_t i = n ? n->next : l->foreign->name;
 
-	while (*i < part.n) {
-		const struct foreign_name *n = &t->name[t->named[part.from + (*i)++]];
-
-		if (n->config)
-			return n;
-	}
-	return NULL;
+	while (i != FOREIGN_NONE && !t->name[i].config)
+		i = t->name[i].next;
+	return i == FOREIGN_NONE ? NULL : &t->name[i];
 }
 
 void layer_foreign_configs(const struct layer *l, struct buf *out)
 {
-	const struct foreign_name *n;
-	size_t i = 0;
+	const struct foreign_name *n = NULL;
 
-	while ((n = next_config(l, &i))) {
+	while ((n = next_config(l, n))) {
 		if (!out->len || !strstr(out->data, n->config))
 			buf_addf(out, "%s\n", n->config);
 	}
@@ -205,24 +199,22 @@ void layer_foreign_configs(const struct layer *l, struct buf *out)
 
 int layer_foreign_config(const struct layer *l, const char *name, char hex[ID_LEN + 1])
 {
-	const struct foreign_name *n;
-	size_t i = 0;
+	const struct foreign_name *n = NULL;
 
-	while ((n = next_config(l, &i))) {
-		if (strcmp(n->name, name) != 0)
-			continue;
-		memcpy(hex, n->config, ID_LEN + 1);
-		return 1;
+	while ((n = next_config(l, n))) {
+		if (strcmp(n->name, name) == 0) {
+			memcpy(hex, n->config, ID_LEN + 1);
+			return 1;
+		}
 	}
 	return 0;
 }
 
 int layer_foreign_config_open(const struct layer *l, const char *hex)
 {
-	const struct foreign_name *n;
-	size_t i = 0;
+	const struct foreign_name *n = NULL;
 
-	while ((n = next_config(l, &i))) {
+	while ((n = next_config(l, n))) {
 		if (strcmp(n->config, hex) == 0)
 			return foreign_open(l->st->foreign, n->config_path,
 				O_RDONLY | O_NONBLOCK | O_NOCTTY);
