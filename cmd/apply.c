@@ -9,9 +9,8 @@
 #include "out.h"
 
 static const struct opt opts[] = {
-	{OPT_DRY_RUN, "dry-run", NULL,
-		"only list the changes, and what stands against them"},
-	{OPT_FORCE, "force", NULL, "also replace what has changed in the directory"},
+	{OPT_DRY_RUN, "dry-run", NULL, "change nothing; list the changes and conflicts"},
+	{OPT_FORCE, "force", NULL, "apply the changes despite conflicts"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -38,8 +37,8 @@ const struct cmd cmd_apply = {
 	.name = "apply",
 	.synopsis = "[--dry-run] [--force] LAYER [PATH...]",
 	.summary = "carry a layer's changes into its directory",
-	.more = "The layer is one on a directory of the host, as create --on makes it. It is\n"
-		"removed then, unless only some paths are named.",
+	.more = "LAYER is on a directory of the host, made by create --on or run --on. It is\n"
+		"removed afterwards, unless a PATH is given.",
 	.completes = "writable file",
 	.others = "merge accept",
 	.opts = opts,

@@ -201,7 +201,8 @@ static void offer_kind(const struct line *l, const char *kind)
 		offer_columns("", l->typed);
 	else if (strcmp(kind, "topic") == 0) {
 		offer_commands(l);
-		offer_words("", l->typed, "store drivers performance changes fstab");
+		offer_words(
+			"", l->typed, "store drivers performance changes foreign fstab");
 	} else if (strcmp(kind, "none") != 0)
 		offer_layers(l, kind);
 }

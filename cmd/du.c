@@ -221,8 +221,12 @@ static void add_blanks(struct table *t, int n)
 		add_cell(t, strdup(""));
 }
 
+/* On a terminal each further name has a line of its own. */
 static void add_usage(struct table *t, const struct ovl_usage *u, bool brief)
 {
+	bool lines = isatty(STDOUT_FILENO);
+	char *const *name = u->layer->names;
+
 	add_size(t, u->own);
 	add_size(t, u->shared);
 	for (int i = 0; i < OVL_HIDDEN_WAYS && !brief; i++)
@@ -230,7 +234,11 @@ static void add_usage(struct table *t, const struct ovl_usage *u, bool brief)
 	if (brief)
 		add_size(t, shadowed(u));
 	add_size(t, u->freed);
-	add_layer(t, u->layer, true);
+	add_layer(t, u->layer, !lines);
+	while (lines && *name && *++name) {
+		add_blanks(t, t->cols - 1);
+		add_cell(t, strdup(*name));
+	}
 }
 
 /* brief: with one column for all that is hidden. */
@@ -331,7 +339,7 @@ static int check_limit(
 		snprintf(more, sizeof(more), ", and %zu more layer%s exceed%s it", n - 1,
 			n > 2 ? "s" : "", n > 2 ? "" : "s");
 	snprintf(run->err->text, sizeof(run->err->text),
-		"%s of the %s of layer '%.*s' are hidden, --max-shadowed allows %s%s",
+		"%s of %s in the stack of layer '%.*s' is hidden; --max-shadowed allows %s%s",
 		human_size(shadowed(first), is), human_size(first->stack, of),
 		l->names[0] ? 200 : 12, l->names[0] ? l->names[0] : l->id.s,
 		opt_value(run, OPT_MAX_SHADOWED), more);

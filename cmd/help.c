@@ -69,7 +69,7 @@ static const struct {
 	const char *topic;
 	const char *section;
 } topics[] = {{"store", "5"}, {"drivers", "7"}, {"performance", "7"}, {"changes", "7"},
-	{"fstab", "5"}};
+	{"foreign", "7"}, {"fstab", "5"}};
 
 static const char *section_of(const struct run *run, const char *what)
 {
@@ -109,7 +109,7 @@ static int unknown(struct run *run, const char *what)
 			"unknown command or topic '%s'; did you mean '%s'?", what, near);
 	return usage(run->err,
 		"unknown command or topic '%s'; topics are store, drivers, performance, "
-		"changes, fstab",
+		"changes, foreign, fstab",
 		what);
 }
 

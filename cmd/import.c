@@ -60,7 +60,7 @@ static int refuse_others(struct run *run)
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (opt_given(run, others[i]))
 			return usage(run->err,
-				"--from takes neither -p nor --as, --image, --platform, --expect");
+				"-p, --as, --image, --platform and --expect cannot be used with --from");
 	}
 	return 0;
 }
@@ -81,8 +81,8 @@ static int run_adopt(struct run *run, const char *from)
 
 	if (rc == 0 && all == (run->n_operands > 0))
 		rc = usage(run->err,
-			all ? "--all and names exclude each other" :
-			      "which images? Give names or ids, or --all");
+			all ? "--all cannot be used with IMAGE" :
+			      "expected IMAGE... or --all; see 'ovlctl import --help'");
 	if (rc == 0)
 		rc = ovl_adopt(run->st, &req, &ids, run->err);
 	return rc < 0 ? rc : print_ids(&ids);

@@ -72,7 +72,7 @@ static int unverifiable(const struct foreign_layer *l, struct ovl_err *err)
 {
 	return err_say(err, EINVAL,
 		"layer %.12s cannot be verified: its engine has kept neither its tar nor a "
-		"tar-split",
+		"tar-split; --unverified takes it over nevertheless",
 		l->id.s);
 }
 
@@ -112,7 +112,7 @@ static int take_layer(const struct images *im, struct image_layer *out,
 {
 	if (l->kind != OVL_IMAGE)
 		return err_say(err, EINVAL,
-			"layer %.12s is a container's, which only its engine can commit",
+			"layer %.12s belongs to a container: commit it with its engine first",
 			l->id.s);
 	if (l->fault)
 		return err_say(err, EUCLEAN, "layer %.12s cannot be used: %s", l->id.s,

@@ -271,12 +271,12 @@ static int prepare_foreign(struct layer *l, struct mounting *m)
 
 	if (!m->req->target)
 		return err_status(m->err, OVL_USAGE,
-			"layer %s is of %s: say where to mount it, as in 'ovlctl mount -r "
-			"LAYER /mnt'",
+			"layer %s belongs to %s: name a mount point, as in 'ovlctl mount "
+			"-r LAYER /mnt'",
 			Q(m->req->layer), owner);
 	if (l->meta.kind == OVL_WRITABLE && !m->req->readonly)
 		return err_status(m->err, OVL_USAGE,
-			"layer %s is of %s and can only be mounted read-only, with -r",
+			"layer %s belongs to %s and can only be mounted read-only, with -r",
 			Q(m->req->layer), owner);
 	rc = target_open(l, m->req->target, &m->target, m->err);
 	l->empty = m->target.fd;

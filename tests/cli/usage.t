@@ -88,7 +88,7 @@ fails 2 "unknown command or topic 'nope'; topics are store, drivers" "help of no
 fails 2 "unknown command or topic 'impor'; did you mean 'import'?" "... by spelling" ovlctl help impor
 fails 2 "unknown command or topic 'inspect'; did you mean 'show'?" "... by meaning" ovlctl help inspect
 if command -v man >/dev/null; then
-	for topic in ls store drivers performance changes fstab; do
+	for topic in ls store drivers performance changes foreign fstab; do
 		like "help $topic: its page, before it is installed" "^OVLCTL-$(echo $topic | cut -c1-7 | tr '[:lower:]' '[:upper:]')" \
 			"$(MANPAGER='cat' ovlctl help $topic 2>/dev/null | head -1)"
 	done

@@ -159,11 +159,11 @@ rm -rf "$OVLCTL_ROOT"
 mv kept "$OVLCTL_ROOT"
 cp split.gz "$split"
 refused 3 "no such image or layer: 'nothere'" "an unknown name" ovlctl import --from docker nothere
-refused 1 "is a container's" "a container" ovlctl import --from containers box
+refused 1 "belongs to a container" "a container" ovlctl import --from containers box
 refused 2 "'$T' is not a store of Docker" "no engine's root" ovlctl import --from "$T" app:1
-refused 2 "which images" "no name" ovlctl import --from docker
-refused 2 "exclude each other" "names and --all" ovlctl import --from docker --all app:1
-refused 2 "takes neither -p" "an option for files" ovlctl import --from docker -p x app:1
+refused 2 "expected IMAGE... or --all" "no name" ovlctl import --from docker
+refused 2 "--all cannot be used with IMAGE" "names and --all" ovlctl import --from docker --all app:1
+refused 2 "-p, .* cannot be used with --from" "an option for files" ovlctl import --from docker -p x app:1
 refused 2 "are for --from" "--all alone" ovlctl import --all 1.tar
 refused 1 "cannot open 'nothere'" "no directory" ovlctl import --from nothere app:1
 

@@ -105,7 +105,7 @@ for gate in '0:1' '1:1' '100M:0' '0%:1' '1%:1' '100%:0'; do
 	ovlctl du --max-shadowed "${gate%:*}" w >out 2>err
 	is "--max-shadowed ${gate%:*}" "$?" "${gate#*:}"
 	like "... the table is there" ' total$' "$(tail -1 out)"
-	[ "${gate#*:}" = 0 ] || like "... and the layer" "^ovlctl: du: .* of layer 'w' are hidden, --max-shadowed allows ${gate%:*}$" "$(cat err)"
+	[ "${gate#*:}" = 0 ] || like "... and the layer" "^ovlctl: du: .* in the stack of layer 'w' is hidden; --max-shadowed allows ${gate%:*}$" "$(cat err)"
 done
 for bad in x '%' 101% -1 1x 1.5%; do
 	fails 2 "--max-shadowed" "--max-shadowed $bad" ovlctl du --max-shadowed "$bad"
@@ -119,6 +119,7 @@ if command -v script >/dev/null; then
 			sed '/^$/,$d; s/…/./g' >out
 		is "within $cols columns" "$(awk -v n=$cols 'length > n' out)" ""
 	done
+	is "each further name has a line of its own" "$(grep -c '^ *w$' out)" 2
 	ovlctl tag -d $long
 fi
 is "an empty store" "$(ovlctl --root "$T/none" du -J | jq -c .)" '{"files":[],"freed":0,"layers":[],"total":0}'

@@ -187,7 +187,7 @@ need - d umount mnt
 : >mnt/full
 fails 1 "is not empty" "a bottom layer needs an empty mount point" d mount -r $base mnt
 rm mnt/full
-fails 2 "say where to mount it" "a mount without a target" d mount -r app:1
+fails 2 "name a mount point" "a mount without a target" d mount -r app:1
 fails 2 "read-only, with -r" "a container, to be written" d mount box mnt
 fails 1 "is in the store" "a mount in the store" d mount -r app:1 docker/overlay2/l
 fails 1 "not mounted" "umount of what is not mounted" d umount box
