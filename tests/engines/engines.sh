@@ -357,29 +357,26 @@ adopts() { # ROOT IMAGE
 	ok "... is not noticed" works
 }
 
+# Nothing is wrong with a database that is written to each time that it is read.
+looks() { # ROOT COMMAND...
+	ovlctl --root "$@" 2>"$T/err"
+	_status=$?
+	[ $_status = 0 ] || grep -q 'is being written to all the time' "$T/err" ||
+		(echo "exit $_status:" && cat "$T/err") >>"$T/strange"
+}
+
 beside() { # ROOT
 	rm -f "$T/enough"
 	busy >"$T/busy.log" 2>&1 &
 	_busy=$!
 	: >"$T/strange"
 	for _i in $(seq "$ENGINE_RUNS"); do
-		ovlctl --root "$1" ls -nr -o ID,KIND,PARENT,DIFFID >"$T/ls" 2>"$T/err"
-		_status=$?
-		case $_status in
-		0 | 4) ;;
-		*) (echo "ls: $_status" && cat "$T/err") >>"$T/strange" ;;
-		esac
+		looks "$1" ls -nr -o ID,KIND,PARENT,DIFFID >"$T/ls"
 		while read -r _id _kind _parent _diff; do
 			[ "$_kind" = image ] && [ "${_diff#sha256:}" != "$_diff" ] || continue
 			right_parent "$_id" "$_parent" "$_diff" || echo "ls: $_id $_parent" >>"$T/strange"
 		done <"$T/ls"
-		ovlctl --root "$1" check >"$T/out" 2>"$T/err"
-		_status=$?
-		case $_status in
-		0 | 4 | 8) ;;
-		*) (echo "check: $_status" && cat "$T/err") >>"$T/strange" ;;
-		esac
-		grep -i orphan "$T/out" >>"$T/strange"
+		looks "$1" check >>"$T/strange"
 	done
 	: >"$T/enough"
 	wait $_busy
