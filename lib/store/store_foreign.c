@@ -102,8 +102,9 @@ static int open_it(struct ovl_store *st, int *root, const struct foreign_engine 
 		return err_sys(err, errno, "cannot find the path of the store");
 	if (access != OVL_READ)
 		return err_status(err, OVL_USAGE,
-			"%s is a store of %s, which ovlctl only reads", Q(path.data),
-			e->owner);
+			"%s is a store of %s, which ovlctl only reads; 'ovlctl import "
+			"--from' takes layers over",
+			Q(path.data), e->owner);
 	st->fd = steal_fd(root);
 	st->root = buf_steal(&path);
 	st->drv_foreign = (struct driver){

@@ -231,7 +231,7 @@ for c in "import third.tar" "create app:1" "create" "run app:1 true" "apply box"
 	"tag -d app:1" "rm app:1" "prune" "prune --dry-run" "check --repair"; do
 	want=2
 	[ "${c%% *}" != run ] || want=125
-	fails $want "$T/docker' is a store of Docker, which ovlctl only reads" "$c" d $c
+	fails $want "$T/docker' is a store of Docker, which ovlctl only reads; 'ovlctl import --from' takes layers over" "$c" d $c
 done
 fails 2 "is in a store of Docker, whose root is '$T/docker'" "a directory in it" ovlctl --root docker/overlay2 ls
 fails 2 "is in a store of Docker" "a new directory in it" ovlctl --root docker/overlay2/a/b import third.tar
