@@ -339,7 +339,7 @@ static int check_limit(
 		snprintf(more, sizeof(more), ", and %zu more layer%s exceed%s it", n - 1,
 			n > 2 ? "s" : "", n > 2 ? "" : "s");
 	snprintf(run->err->text, sizeof(run->err->text),
-		"%s of %s in the stack of layer '%.*s' is hidden; --max-shadowed allows %s%s",
+		"%s of %s in layer '%.*s' and its stack is hidden; --max-shadowed allows %s%s",
 		human_size(shadowed(first), is), human_size(first->stack, of),
 		l->names[0] ? 200 : 12, l->names[0] ? l->names[0] : l->id.s,
 		opt_value(run, OPT_MAX_SHADOWED), more);
@@ -377,7 +377,7 @@ static int run_du(struct run *run)
 const struct cmd cmd_du = {
 	.name = "du",
 	.synopsis = "[-J] [-b] [--files N] [--max-shadowed N|P%] [LAYER...]",
-	.summary = "show what layers take, share, hide and would free",
+	.summary = "show the disk space of layers, and what they hide",
 	.completes = "layer",
 	.others = "df size usage space",
 	.opts = opts,

@@ -105,7 +105,7 @@ for gate in '0:1' '1:1' '100M:0' '0%:1' '1%:1' '100%:0'; do
 	ovlctl du --max-shadowed "${gate%:*}" w >out 2>err
 	is "--max-shadowed ${gate%:*}" "$?" "${gate#*:}"
 	like "... the table is there" ' total$' "$(tail -1 out)"
-	[ "${gate#*:}" = 0 ] || like "... and the layer" "^ovlctl: du: .* in the stack of layer 'w' is hidden; --max-shadowed allows ${gate%:*}$" "$(cat err)"
+	[ "${gate#*:}" = 0 ] || like "... and the layer" "^ovlctl: du: .* in layer 'w' and its stack is hidden; --max-shadowed allows ${gate%:*}$" "$(cat err)"
 done
 for bad in x '%' 101% -1 1x 1.5%; do
 	fails 2 "--max-shadowed" "--max-shadowed $bad" ovlctl du --max-shadowed "$bad"
