@@ -30,6 +30,7 @@ static const struct {
 	const char *values; /* words, or :KIND, or words after a comma: ,LIST */
 } values[] = {
 	{"DIR", NULL, ":dir"},
+	{"ROOT", NULL, ":dir"},
 	{"FILE", NULL, ":file"},
 	{"SRC[:DST][:rw]", NULL, ":file"},
 	{"PARENT", NULL, ":image"},
