@@ -120,6 +120,17 @@ int fs_open_unread(int root, const char *path, int flags)
 	return fd < 0 && errno == EPERM ? fs_open_beneath(root, path, flags) : fd;
 }
 
+/* By the descriptor alone it takes CAP_DAC_READ_SEARCH, or Linux 6.10. */
+int fs_link(int fd, int dirfd, const char *name)
+{
+	if (linkat(fd, "", dirfd, name, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	return linkat(
+		AT_FDCWD, P("/proc/self/fd/%d", fd), dirfd, name, AT_SYMLINK_FOLLOW);
+}
+
 int fs_open_inside(int root, const char *path, bool *followed)
 {
 	int fd = fs_open_beneath(root, path, O_PATH | O_DIRECTORY);

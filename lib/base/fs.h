@@ -66,6 +66,9 @@ int fs_open_parent(int root, const char *path, int flags, const char **base);
  * open(2), O_NOATIME. */
 int fs_open_unread(int root, const char *path, int flags);
 
+/* Gives the open file fd another name. */
+int fs_link(int fd, int dirfd, const char *name);
+
 /*
  * The working directory, which mount(2) and umount(2) need: dirfd until the end of the
  * scope, then the old one again. That one may be gone or inaccessible by then, which is no

@@ -48,7 +48,7 @@ struct player {
 	uint64_t size; /* of the tar so far */
 	uint64_t max; /* it will have no more */
 	const struct replay_watch *watch; /* NULL: damage is a failure */
-	bool unproved; /* without a digest */
+	bool unproved; /* without sums and digest */
 	bool only_look; /* are the files there? */
 	bool told; /* of the current file */
 	bool any; /* damage has been reported */
@@ -200,6 +200,8 @@ static int write_sink(struct player *p, const void *bytes, size_t n, struct ovl_
 
 static void sum_bytes(struct player *p, size_t n)
 {
+	if (p->unproved)
+		return;
 	if (p->split)
 		p->crc = tarsplit_sum(p->split, p->crc, p->copy, n);
 	else
@@ -285,7 +287,7 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 static int end_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	close_fdp(&p->fd);
-	if (!p->told && sum_of(p) != rec->sum)
+	if (!p->told && !p->unproved && sum_of(p) != rec->sum)
 		return report_damage(p, "differs from what was imported", err);
 	return 0;
 }

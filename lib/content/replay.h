@@ -37,7 +37,7 @@ struct replay_split {
 	int split;
 	const int *tree;
 	unsigned n_trees;
-	bool unproved; /* the receiver compares the digest of all of it with the diff id */
+	bool unproved; /* sums are not checked: the receiver compares the diff id */
 	bool only_look; /* write nothing: is it sound, and are the files there? */
 };
 int replay_split(

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -16,26 +18,52 @@ struct tar_writer {
 	tarpipe_fn make;
 	void *ctx;
 	int fd;
+	char *held; /* small pieces, such as headers, that are written together */
+	size_t n_held;
 	bool broken; /* the reader has closed the pipe and will report why */
 	int rc;
 	struct ovl_err err;
 };
 
-static int to_pipe(void *ctx, const void *p, size_t n, struct ovl_err *err)
-{
-	struct tar_writer *w = ctx;
+#define HELD 65536
 
+static int write_pipe(struct tar_writer *w, const void *p, size_t n, struct ovl_err *err)
+{
 	if (fs_write_all(w->fd, p, n) == 0)
 		return 0;
 	w->broken = errno == EPIPE;
 	return err_sys(err, errno, "cannot write to a pipe");
 }
 
+static int write_held(struct tar_writer *w, struct ovl_err *err)
+{
+	size_t n = w->n_held;
+
+	w->n_held = 0;
+	return n ? write_pipe(w, w->held, n, err) : 0;
+}
+
+static int to_pipe(void *ctx, const void *p, size_t n, struct ovl_err *err)
+{
+	struct tar_writer *w = ctx;
+	int rc = n > HELD - w->n_held ? write_held(w, err) : 0;
+
+	if (rc < 0 || n > HELD)
+		return rc < 0 ? rc : write_pipe(w, p, n, err);
+	memcpy(w->held + w->n_held, p, n);
+	w->n_held += n;
+	return 0;
+}
+
 static void *write_tar(void *ctx)
 {
 	struct tar_writer *w = ctx;
 
-	w->rc = w->make(w->ctx, to_pipe, w, &w->err);
+	w->held = fs_buffer(HELD);
+	w->rc = w->held ? w->make(w->ctx, to_pipe, w, &w->err) : err_nomem(&w->err);
+	if (w->rc == 0)
+		w->rc = write_held(w, &w->err);
+	free(w->held);
 	close_fdp(&w->fd);
 	return NULL;
 }

@@ -177,7 +177,6 @@ int unpack_check_owner(
 /* A file of the donor, open for reading. */
 struct donated {
 	int fd; /* -1: none */
-	int tree;
 	struct stat st;
 };
 
@@ -191,10 +190,10 @@ static inline void donated_close(struct donated *d)
  * before, and after if it has to be written. -EUCLEAN: the donor's tree is damaged. */
 int unpack_donated(struct unpack *u, const char *path, struct archive_entry *e,
 	struct donated *out, struct ovl_err *err);
-/* Makes name a hard link of it if it has all the metadata that the entry has. 1; 0 that
+/* Makes the entry a hard link of it if it has all the metadata that the entry has. 1; 0 that
  * cannot be; negative errno. */
-int unpack_link(struct unpack *u, struct parent *p, const char *name, const char *path,
-	struct archive_entry *e, const struct donated *from, struct ovl_err *err);
+int unpack_link(struct unpack *u, const struct unpack_place *at, struct archive_entry *e,
+	struct donated *from, struct ovl_err *err);
 /* Gives the empty file fd its data as a reflink; false if that cannot be. */
 bool unpack_clone(struct unpack *u, int fd, const struct donated *from);
 /* Checks that it has these data. */

@@ -13,7 +13,6 @@
 #include "base/fs.h"
 #include "base/quote.h"
 #include "content/unpack.h"
-#include "union/links.h"
 
 #define CHUNK (256 * 1024)
 
@@ -27,8 +26,7 @@ static int find_file(
 	const struct donor *d, const char *path, struct donated *out, struct ovl_err *err)
 {
 	for (unsigned i = 0; i < d->n && out->fd < 0; i++) {
-		out->tree = d->tree[i];
-		out->fd = fs_open_unread(out->tree, path, O_RDONLY | O_NONBLOCK);
+		out->fd = fs_open_unread(d->tree[i], path, O_RDONLY | O_NONBLOCK);
 		if (out->fd < 0 && !fs_is_gone(errno))
 			return err_sys(err, errno, "cannot open %s", Q(path));
 	}
@@ -116,40 +114,30 @@ static int same_as_made(struct unpack *u, struct parent *p, const char *name,
 
 /* ---- taking it -------------------------------------------------------------------- */
 
-/* True if name is now another name of the file. What else it has become, because somebody
- * changed the other tree meanwhile, goes. */
-static bool link_file(const struct donated *from, const char *path,
-	const struct parent *p, const char *name)
+static int make_linked(const struct unpack_place *at, void *ctx)
 {
-	struct stat st;
+	const struct donated *from = ctx;
 
-	if (links_path(from->tree, path, p->fd, name) < 0)
-		return false;
-	if (fstatat(p->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		st.st_ino == from->st.st_ino && st.st_dev == from->st.st_dev)
-		return true;
-	unlinkat(p->fd, name, 0);
-	return false;
+	return fs_link(from->fd, at->p->fd, at->name);
 }
 
-int unpack_link(struct unpack *u, struct parent *p, const char *name, const char *path,
-	struct archive_entry *e, const struct donated *from, struct ovl_err *err)
+int unpack_link(struct unpack *u, const struct unpack_place *at, struct archive_entry *e,
+	struct donated *from, struct ovl_err *err)
 {
 	auto_buf names = {0};
-	struct stat st;
 	int r = same_stat(u, e, &from->st);
 
 	if (!r)
 		return 0;
 	if (fs_listxattr(from->fd, NULL, &names) < 0)
-		return err_sys(err, errno, "cannot list the xattrs of %s", Q(path));
+		return err_sys(err, errno, "cannot list the xattrs of %s", Q(at->path));
 	if (names.len || unpack_has_xattrs(u, e))
-		r = same_as_made(u, p, name, e, from, &names, err);
-	if (r > 0 && fstatat(p->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		unpack_clear(u, p, name, path, err) < 0)
-		return -EIO;
-	if (r <= 0 || !link_file(from, path, p, name))
-		return r < 0 ? r : 0;
+		r = same_as_made(u, at->p, at->name, e, from, &names, err);
+	if (r <= 0)
+		return r;
+	/* Whatever the reason, it can still be copied. */
+	if (unpack_make(u, at, make_linked, from, err) < 0)
+		return 0;
 	u->linked++;
 	return 1;
 }

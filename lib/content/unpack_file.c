@@ -148,7 +148,7 @@ int unpack_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
 		rc = unpack_donated(u, path.data, e, &from, err);
 	f.path = path.data;
 	if (rc == 0 && from.fd >= 0)
-		rc = unpack_link(u, at->p, at->name, path.data, e, &from, err);
+		rc = unpack_link(u, at, e, &from, err);
 	if (rc == 0)
 		return put_new(u, t, e, at, &f, &from, err);
 	f.from = &from;

@@ -60,6 +60,27 @@ static int give_tar(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 	return replay_split(ctx, sink, to, err);
 }
 
+static int to_nowhere(void *ctx, const void *p, size_t n, struct ovl_err *err)
+{
+	(void)ctx;
+	(void)p;
+	(void)n;
+	(void)err;
+	return 0;
+}
+
+/* The tar has not the diff id: says which file is damaged, by the sums. */
+static int name_damage(struct replay_split *split, struct ovl_err *err)
+{
+	struct ovl_err why = *err;
+
+	split->unproved = false;
+	if (lseek(split->split, 0, SEEK_SET) == 0 &&
+		replay_split(split, to_nowhere, NULL, &why) < 0)
+		*err = why;
+	return -EUCLEAN;
+}
+
 static int adopt_exact(
 	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
 {
@@ -79,10 +100,11 @@ static int adopt_exact(
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open %s", Q(l->exact_path));
 	/* The clock of file systems is behind by a moment. */
-	if (l->exact == FOREIGN_TAR_SPLIT)
+	if (l->exact == FOREIGN_TAR_SPLIT) {
 		t->donor.made_since = meta_now().tv_sec - 1;
-	if (l->exact == FOREIGN_TAR_SPLIT)
-		return tarpipe_ingest(&t->in, ld->st, cfg, give_tar, &split, err);
+		rc = tarpipe_ingest(&t->in, ld->st, cfg, give_tar, &split, err);
+		return rc == -EBADMSG ? name_damage(&split, err) : rc;
+	}
 	cfg->input = (struct stream_config){.fd = fd, .taken = &ld->bytes};
 	rc = ingest_begin(&t->in, ld->st, cfg, err);
 	return rc < 0 ? rc : ingest_run(&t->in, err);
