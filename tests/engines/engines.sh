@@ -287,7 +287,7 @@ reads_only() { # ROOT IMAGE WRITABLE
 	state_of "$_root" >"$T/state.before"
 	while IFS='	' read -r _wanted _command; do
 		_command=$(printf '%s' "$_command" | sed "s|IMAGE|$2|g; s|WRITABLE|$3|g; s|MNT|$T/mounted|g")
-		strace -f -y -qq -o "$T/trace" -e trace='%file,%desc' ovlctl --root "$_root" $_command \
+		traced -y -qq -o "$T/trace" -e trace='%file,%desc' ovlctl --root "$_root" $_command \
 			>"$T/out" 2>"$T/err" </dev/null
 		is "exit status: $_command" $? "$_wanted" || diag "$T/err"
 		writes_to "$_root/" "$T/trace" >"$T/writes"
