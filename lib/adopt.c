@@ -249,8 +249,9 @@ static int take_wanted(const struct foreign *t, const char *want, struct images 
 	const struct foreign_layer *l = name ? &t->layer[name->at] : find_layer(t, want);
 
 	if (!l)
-		return err_status(
-			err, OVL_NOLAYER, "no such image or layer: %s", Q(want));
+		return err_status(err, OVL_NOLAYER,
+			"no such image or layer in the store of %s: %s", t->engine->owner,
+			Q(want));
 	return name && name->config ? take_named(t, name, out, err) :
 				      take_image(t, l, NULL, out, err);
 }

@@ -423,7 +423,7 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 		return err_say(err, ENOENT, "store %s does not exist", Q(st->root));
 	if (req->content && st->foreign)
 		return err_status(err, OVL_USAGE,
-			"--content: %s is another program's store, without sums of its files",
+			"--content cannot be used: %s is another program's store, without checksums",
 			Q(st->root));
 	if (req->repair && owners_check(st, err) < 0)
 		return -EPERM;

@@ -158,7 +158,7 @@ is "the config has its diff id" "$(ovlctl show packed | jq -c '.layers[0].config
 rm -rf "$OVLCTL_ROOT"
 mv kept "$OVLCTL_ROOT"
 cp split.gz "$split"
-refused 3 "no such image or layer: 'nothere'" "an unknown name" ovlctl import --from docker nothere
+refused 3 "no such image or layer in the store of Docker: 'nothere'" "an unknown name" ovlctl import --from docker nothere
 refused 1 "belongs to a container" "a container" ovlctl import --from containers box
 refused 2 "'$T' is not a store of Docker" "no engine's root" ovlctl import --from "$T" app:1
 refused 2 "expected IMAGE... or --all" "no name" ovlctl import --from docker
