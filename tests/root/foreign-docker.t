@@ -359,6 +359,7 @@ put_back
 is "all is as before" "$(d check)" ""
 mkdir $i/layerdb/mounts/$(id new)
 printf %s $own >$i/layerdb/mounts/$(id new)/mount-id
+touch -d '1 hour' $i/layerdb/mounts/$(id new)/mount-id
 is "a container whose parent is not recorded yet is not there" "$(d ls -nr -o ID | grep -c $(id new))" 0
 touch -d '1 minute ago' $i/layerdb/mounts/$(id new)/mount-id
 is "... later it is one on nothing" "$(d ls -nr -o ID,DEPTH $(id new))" "$(id new) 0"
