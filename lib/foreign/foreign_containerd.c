@@ -321,6 +321,7 @@ static int read_containerd(struct foreign *t, struct ovl_err *err)
 	t->layers_dir = TREES;
 	foreign_add_record(t, META);
 	foreign_add_record(t, SNAPSHOTS);
+	foreign_add_record(t, CTRD_BLOBS);
 	rc = read_snapshots(&c, err);
 	if (rc == 0)
 		rc = each(&c, images, add_image, err);

@@ -331,6 +331,7 @@ static int read_docker(struct foreign *t, struct ovl_err *err)
 	(void)err;
 	t->layers_dir = TREES;
 	foreign_add_claim(t, TREES "/l", "short links");
+	foreign_add_record(t, "containers");
 	each_name(t, CONFIGS, add_image);
 	if (t->n_names)
 		qsort(t->name, t->n_names, sizeof(*t->name), by_name);

@@ -50,6 +50,15 @@ static bool same_dir(int a, int b, const char *name)
 			x.st_ino == y.st_ino);
 }
 
+static bool same_dirs(int a, int b, const struct foreign *t)
+{
+	bool same = !t->layers_dir || same_dir(a, b, t->layers_dir);
+
+	for (size_t i = 0; i < t->n_records && same; i++)
+		same = same_dir(a, b, t->record[i]);
+	return same;
+}
+
 static int read_through(struct ovl_store *st, const struct foreign_engine *e, int root,
 	bool noatime, struct ovl_err *err)
 {
@@ -82,8 +91,7 @@ static int read_table(
 	if (rc == 0)
 		rc = quiet < 0 ? read_through(st, e, root, false, err) :
 				 read_through(st, e, quiet, true, err);
-	if (rc == 0 && quiet >= 0 && st->foreign->layers_dir &&
-		!same_dir(root, quiet, st->foreign->layers_dir)) {
+	if (rc == 0 && quiet >= 0 && !same_dirs(root, quiet, st->foreign)) {
 		close_fdp(&quiet);
 		rc = read_through(st, e, root, false, err);
 	}

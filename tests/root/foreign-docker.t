@@ -282,7 +282,7 @@ mkdir -p docker/overlay2/$(id orphan)/diff docker/overlay2/$(id young)/diff
 echo 1 >docker/overlay2/$(id orphan)/diff/f
 touch -d '2 days ago' docker/overlay2/$(id orphan)
 is "check names an old directory without a record" "$(d check | sed 's/: [0-9]* bytes/: N bytes/')" \
-	"note: orphan overlay2/$(id orphan): N bytes, not changed for 2 days: not named by image/overlay2/imagedb/content/sha256, image/overlay2/repositories.json, image/overlay2/layerdb/mounts, image/overlay2/layerdb/sha256, buildkit/snapshots.db"
+	"note: orphan overlay2/$(id orphan): N bytes, not changed for 2 days: not named by containers, image/overlay2/imagedb/content/sha256, image/overlay2/repositories.json, image/overlay2/layerdb/mounts, image/overlay2/layerdb/sha256, buildkit/snapshots.db"
 mkdir docker/buildkit
 printf 'bucket abcdefghijklmnopqrstuvwxy\nput parent x\nend\nbucket sha256:x\nput committed %s\nend\n' "$(id orphan)" |
 	python3 "$top/tests/tool/boltdb.py" >docker/buildkit/snapshots.db || stop "a database of BuildKit"
@@ -375,4 +375,22 @@ need - d mount -r app:1 mnt
 is "... mounted" "$(cat mnt/d/f)" two
 need - d umount app:1
 umount docker/overlay2
+rmdir docker/overlay2
+mv docker/elsewhere docker/overlay2
+d ls >ls.before
+for p in image/overlay2/imagedb containers; do
+	mv docker/$p elsewhere
+	mkdir docker/$p
+	need - mount --bind elsewhere docker/$p
+	d ls >ls.now 2>&1
+	same "$p on a file system of its own" ls.before ls.now
+	umount docker/$p
+	rmdir docker/$p
+	mv elsewhere docker/$p
+done
+mv docker/image elsewhere
+mkdir -p docker/image
+need - mount --bind elsewhere docker/image
+is "image on a file system of its own: nothing is an orphan" "$(d check)" ""
+umount docker/image
 done_testing
