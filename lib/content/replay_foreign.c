@@ -36,17 +36,15 @@ static int give_blocks(struct stream *in, sink_fn sink, void *ctx, struct ovl_er
 static int give_blob(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	const char *path = l->foreign->exact_path;
-	auto_fd fd = foreign_open(l->st->foreign, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	auto_fd fd = foreign_open_file(l->st->foreign, path, NULL, err);
 	const struct stream_config cfg = {
 		.fd = fd, .max_size = OVL_MAX_SIZE, .stop = l->st->cfg.stop};
 	struct stream *in;
 	char hex[ID_LEN + 1];
 	int rc;
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
 	if (fd < 0)
-		return err_sys(err, errno, "cannot read %s", Q(path));
+		return fd == -ENOENT ? 0 : fd;
 	rc = stream_open(&in, &cfg, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "%s", Q(path));
@@ -91,8 +89,7 @@ int replay_open_trees(const struct foreign *f, const struct foreign_layer *l,
 static int give_split(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	auto_trees trees = {0};
-	auto_fd fd = foreign_open(
-		l->st->foreign, l->foreign->exact_path, O_RDONLY | O_NONBLOCK);
+	auto_fd fd = foreign_open_file(l->st->foreign, l->foreign->exact_path, NULL, err);
 	struct replay_split from = {
 		.st = l->st,
 		.id = l->id.s,
@@ -103,9 +100,7 @@ static int give_split(const struct layer *l, sink_fn sink, void *ctx, struct ovl
 	int rc;
 
 	if (fd < 0)
-		return errno == ENOENT ?
-			0 :
-			err_sys(err, errno, "cannot read %s", Q(l->foreign->exact_path));
+		return fd == -ENOENT ? 0 : fd;
 	rc = replay_open_trees(l->st->foreign, l->foreign, &trees, err);
 	from.tree = trees.fd;
 	from.n_trees = trees.n;

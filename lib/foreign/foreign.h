@@ -186,11 +186,15 @@ void foreign_hash_id(struct foreign *t, const char *own, struct ovl_id *out);
 /* Opens a file or directory of the store; flags as in open(2). -1 with errno: ELOOP for a
  * symlink on the way, EXDEV for "..". */
 int foreign_open(const struct foreign *t, const char *path, int flags);
+/* Opens a file to be read, and never what may block; st (may be NULL): of it. -ENOENT without
+ * a text if there is none, negative errno and a text. */
+struct stat;
+int foreign_open_file(
+	const struct foreign *t, const char *path, struct stat *st, struct ovl_err *err);
 /*
  * Reads a record: 1; 0 there is none; negative errno and a text (EFBIG: it has more than max
  * bytes). st (may be NULL): of the file.
  */
-struct stat;
 int foreign_file(const struct foreign *t, const char *path, size_t max, struct buf *out,
 	struct stat *st, struct ovl_err *err);
 

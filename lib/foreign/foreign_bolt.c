@@ -12,16 +12,11 @@
 int foreign_bolt(
 	const struct foreign *t, const char *path, struct bolt *out, struct ovl_err *err)
 {
-	auto_fd fd = foreign_open(t, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
+	auto_fd fd = foreign_open_file(t, path, NULL, err);
 	int rc;
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(err, errno, "cannot read %s", Q(path));
-	if (!S_ISREG(st.st_mode))
-		return err_say(err, EUCLEAN, "%s is not a file", Q(path));
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
 	rc = bolt_load(fd, path, out, err);
 	return rc < 0 ? rc : 1;
 }

@@ -24,19 +24,32 @@ int foreign_open(const struct foreign *t, const char *path, int flags)
 	return open_at(t, t->root, path, flags);
 }
 
-int foreign_file(const struct foreign *t, const char *path, size_t max, struct buf *out,
-	struct stat *st, struct ovl_err *err)
+int foreign_open_file(
+	const struct foreign *t, const char *path, struct stat *st, struct ovl_err *err)
 {
 	auto_fd fd = foreign_open(t, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat sb;
 
-	buf_clear(out);
 	if (fd < 0 && errno == ENOENT)
-		return 0;
+		return -ENOENT;
 	if (fd < 0 || fstat(fd, &sb) < 0)
 		return err_sys(err, errno, "cannot read %s", Q(path));
 	if (!S_ISREG(sb.st_mode))
 		return err_say(err, EUCLEAN, "%s is not a file", Q(path));
+	if (st)
+		*st = sb;
+	return steal_fd(&fd);
+}
+
+int foreign_file(const struct foreign *t, const char *path, size_t max, struct buf *out,
+	struct stat *st, struct ovl_err *err)
+{
+	struct stat sb;
+	auto_fd fd = foreign_open_file(t, path, &sb, err);
+
+	buf_clear(out);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
 	if (sb.st_size > (off_t)max || fs_read_fd(fd, max, out) < 0)
 		return err_sys(err, sb.st_size > (off_t)max ? EFBIG : errno,
 			"cannot read %s", Q(path));

@@ -85,7 +85,7 @@ static int adopt_exact(
 	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
 {
 	const struct foreign_layer *l = t->from->from;
-	auto_fd fd = foreign_open(ld->im->other, l->exact_path, O_RDONLY | O_NONBLOCK);
+	auto_fd fd = foreign_open_file(ld->im->other, l->exact_path, NULL, err);
 	struct replay_split split = {
 		.st = ld->st,
 		.id = l->id.s,
@@ -97,8 +97,10 @@ static int adopt_exact(
 	};
 	int rc;
 
+	if (fd == -ENOENT)
+		return err_sys(err, ENOENT, "cannot read %s", Q(l->exact_path));
 	if (fd < 0)
-		return err_sys(err, errno, "cannot open %s", Q(l->exact_path));
+		return fd;
 	/* The clock of file systems is behind by a moment. */
 	if (l->exact == FOREIGN_TAR_SPLIT) {
 		t->donor.made_since = meta_now().tv_sec - 1;

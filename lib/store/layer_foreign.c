@@ -213,11 +213,13 @@ int layer_foreign_config(const struct layer *l, const char *name, char hex[ID_LE
 int layer_foreign_config_open(const struct layer *l, const char *hex)
 {
 	const struct foreign_name *n = NULL;
+	int fd;
 
 	while ((n = next_config(l, n))) {
-		if (strcmp(n->config, hex) == 0)
-			return foreign_open(l->st->foreign, n->config_path,
-				O_RDONLY | O_NONBLOCK | O_NOCTTY);
+		if (strcmp(n->config, hex) != 0)
+			continue;
+		fd = foreign_open_file(l->st->foreign, n->config_path, NULL, NULL);
+		return fd < 0 ? fs_fail(-fd) : fd;
 	}
 	return fs_fail(ENOENT);
 }

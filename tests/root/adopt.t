@@ -146,6 +146,9 @@ refused 1 "diff id" "a tar-split of another tar" ovlctl import --from docker app
 head -c 20000000 /dev/zero | tr '\0' a | gzip >"$split"
 refused 1 "tar-split is damaged: a line is over 16 MiB long" "an endless line" ovlctl import --from docker app:1
 rm "$split"
+mkfifo "$split"
+refused 1 "tar-split.json.gz' is not a file" "a FIFO for a tar-split" timeout 20 ovlctl import --from docker app:1
+rm "$split"
 refused 1 "cannot be verified" "no tar-split" ovlctl import --from docker app:1
 cp -a "$OVLCTL_ROOT" kept
 need id ovlctl import --unverified -n packed --from docker app:1

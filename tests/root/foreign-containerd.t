@@ -272,6 +272,9 @@ rm wrong/$blobs/"$blob1"
 ln -s /etc/passwd wrong/$blobs/"$blob1"
 fails 1 "cannot read" "a blob that is a symlink" $w diff -o out.tar "$chain1"
 rm wrong/$blobs/"$blob1"
+mkfifo wrong/$blobs/"$blob1"
+fails 1 "is not a file" "a blob that is a FIFO" timeout 20 $w diff -o out.tar "$chain1"
+rm wrong/$blobs/"$blob1"
 $w diff -o out.tar "$chain1" 2>err
 like "without it the layer is packed, which is said" "was packed from its files" "$(cat err)"
 mv wrong/$snapshotter/snapshots/1/fs wrong/fs

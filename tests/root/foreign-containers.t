@@ -135,6 +135,9 @@ told "a symlink for a tree" "its tree cannot be opened"
 rm "$split"
 ln -s /etc/passwd "$split"
 fails 1 "cannot read 'overlay-layers/.*.gz'" "a symlink for a tar-split" ovlctl diff -o packed.tar app:2
+rm "$split"
+mkfifo "$split"
+fails 1 "overlay-layers/.*.gz' is not a file" "a FIFO for a tar-split" timeout 20 ovlctl diff -o packed.tar app:2
 need - fresh
 f="$R/overlay-images/$image"
 mv "$f"/=* config

@@ -389,6 +389,7 @@ for p in image/overlay2/imagedb containers; do
 	mv elsewhere docker/$p
 done
 mv docker/image elsewhere
+touch -d '2 days ago' docker/overlay2/*
 mkdir -p docker/image
 need - mount --bind elsewhere docker/image
 is "image on a file system of its own: nothing is an orphan" "$(d check)" ""
