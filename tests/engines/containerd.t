@@ -8,7 +8,7 @@ six_layers "$T/six.tar"
 containerd_start "$T/c"
 root=$T/c/containerd
 c="ovlctl --root $root"
-need - ctr image import six.tar
+starts ctr image import six.tar
 need - ctr image tag docker.io/library/six:1 docker.io/library/six:second
 need - ctr -n other image import six.tar
 need - ctr container create --snapshotter overlayfs docker.io/library/six:1 used sh

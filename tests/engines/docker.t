@@ -9,6 +9,7 @@ docker_start "$T/d"
 root=$T/d/docker
 d="ovlctl --root $root"
 need - docker load -q -i six.tar
+starts docker run --rm --network none six:1 sh -c :
 
 # An orphan in earnest, and the daemon's own cleaning, which does not see it.
 mkdir big

@@ -46,7 +46,7 @@ compare() { # ROOT PODMAN...
 }
 
 who=root
-need - fill podman
+starts fill podman
 need m podman mount used
 need - six_used "$m"
 need - podman umount used
@@ -86,7 +86,12 @@ still_adopted "$T/kept"
 
 who=user
 podman_user "$T/u"
-need - fill rootless podman
+fill rootless podman >user.log 2>&1 || {
+	diag user.log
+	echo "# podman does not work here as an ordinary user" >&2
+	done_testing
+	exit 0
+}
 need graph rootless podman info --format '{{.Store.GraphRoot}}'
 need - rootless podman unshare sh -c 'm=$(podman mount used) && echo changed >$m/etc/two &&
 	rm $m/old/new && podman umount used'
