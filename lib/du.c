@@ -332,27 +332,43 @@ static int add_hidden(void *ctx, const struct hidden_file *f)
 		.by = &out->list.layer[d->at]};
 	if (!out->file[out->n_files].path)
 		return err_nomem(d->err);
-	if (++out->n_files >= 2 * d->files)
+	if (++out->n_files / 2 >= d->files)
 		keep_largest(d);
 	return 0;
 }
 
 /* ---- a layer ----------------------------------------------------------------------- */
 
-/* Puts the layer on top of its parent; l: not open if it was removed meanwhile. */
-static int push(struct du *d, const struct ovl_layer *of, const struct layer *l)
+static int open_layer(const struct du *d, long i, struct layer *l, struct ovl_err *err)
 {
+	const struct ovl_layer *of = &d->out->list.layer[i];
+	struct layer_ref ref = {.drv = store_driver(d->st, of->driver), .id = of->id};
+
+	return layer_open_ref(d->st, &ref, 0, ref.id.s, l, err);
+}
+
+static int open_tree(void *ctx, unsigned i)
+{
+	auto_layer l = LAYER_INIT;
+	struct ovl_err err;
+	int rc = open_layer(ctx, i, &l, &err);
+
+	return rc < 0 ? rc : layer_tree(&l, &err);
+}
+
+/* Puts the layer on top of its parent; l: not open if it was removed meanwhile. */
+static int push(struct du *d, const struct layer *l)
+{
+	const struct ovl_layer *of = &d->out->list.layer[d->at];
 	unsigned flags = of->kind == OVL_WRITABLE ? HIDDEN_UPPER : 0;
-	int fd = l->fd < 0 ? -ENOENT : layer_tree(l, d->err);
+	auto_fd fd = l->fd < 0 ? -ENOENT : layer_tree(l, d->err);
 
 	/* A damaged one may have no tree. */
 	if (fd == -EPERM || err_is_system(fd))
 		return fd;
-	if (fd >= 0 && fstat(fd, &d->tree) < 0) {
-		close_fdp(&fd);
+	if (fd >= 0 && fstat(fd, &d->tree) < 0)
 		return err_sys(d->err, errno, "cannot read layer %.12s", of->id.s);
-	}
-	if (l->drv->flat && of->kind == OVL_IMAGE)
+	if (of->kind == OVL_IMAGE && store_driver(d->st, of->driver)->flat)
 		flags |= HIDDEN_WHOLE;
 	else if (of->has_parent && !of->lowers)
 		flags |= HIDDEN_OPAQUE;
@@ -361,23 +377,20 @@ static int push(struct du *d, const struct ovl_layer *of, const struct layer *l)
 		d->top = d->layer[d->top].parent;
 	}
 	d->top = d->at;
-	return hidden_push(d->stack, (unsigned)d->at, fd, flags) < 0 ? err_nomem(d->err) :
-								       0;
+	return hidden_push(d->stack, (unsigned)d->at, flags) < 0 ? err_nomem(d->err) : 0;
 }
 
 static int read_layer(struct du *d)
 {
-	const struct ovl_layer *of = &d->out->list.layer[d->at];
 	struct measured *m = &d->layer[d->at];
-	struct layer_ref ref = {.drv = store_driver(d->st, of->driver), .id = of->id};
-	auto_layer l = {.drv = ref.drv, .fd = -1};
-	int rc = layer_open_ref(d->st, &ref, 0, ref.id.s, &l, d->err);
+	auto_layer l = LAYER_INIT;
+	int rc = open_layer(d, d->at, &l, d->err);
 
 	m->gone = rc < 0;
 	if (rc < 0 && err_is_system(rc))
 		return rc;
 	d->tree = (struct stat){0};
-	rc = m->stacked ? push(d, of, &l) : 0;
+	rc = m->stacked ? push(d, &l) : 0;
 	if (rc == 0 && !m->gone)
 		rc = read_part(d, l.fd, ".");
 	if (rc == 0 && !m->gone)
@@ -484,6 +497,7 @@ int ovl_du(struct ovl_store *st, char *const *what, size_t files, struct ovl_du 
 		.top = -1,
 		.files = files,
 		.err = err};
+	struct hidden_trees trees = {&st->xattrs, open_tree, &d, st->cfg.stop};
 	bool all = !what || !*what;
 	struct ovl_list asked = {0};
 	int rc = all ? 0 : ovl_list(st, what, 0, &asked, err);
@@ -492,7 +506,7 @@ int ovl_du(struct ovl_store *st, char *const *what, size_t files, struct ovl_du 
 		rc = ovl_list(st, NULL, 0, &made.list, err);
 	if (rc == 0)
 		rc = arrange(&d, all ? NULL : &asked);
-	if (rc == 0 && !(d.stack = hidden_new(&st->xattrs, st->cfg.stop)))
+	if (rc == 0 && !(d.stack = hidden_new(&trees)))
 		rc = err_nomem(err);
 	if (rc == 0)
 		rc = read_store(&d);

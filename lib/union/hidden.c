@@ -55,15 +55,13 @@ struct kept {
 
 struct tier {
 	unsigned tree;
-	int fd;
 	unsigned flags;
 	unsigned first; /* entry */
 	size_t n_log;
 };
 
 struct hidden {
-	const struct xattr_policy *xp;
-	const atomic_int *stop;
+	struct hidden_trees in;
 	struct kept *entry; /* the first one stands for none */
 	unsigned n;
 	struct buf names;
@@ -81,14 +79,13 @@ static unsigned this_tier(const struct hidden *h)
 	return h->n_tiers - 1;
 }
 
-struct hidden *hidden_new(const struct xattr_policy *xp, const atomic_int *stop)
+struct hidden *hidden_new(const struct hidden_trees *in)
 {
 	struct hidden *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
-	h->xp = xp;
-	h->stop = stop;
+	h->in = *in;
 	h->entry = calloc(VEC_LEAST, sizeof(*h->entry));
 	h->tier = calloc(VEC_LEAST, sizeof(*h->tier));
 	h->n = 1;
@@ -115,14 +112,12 @@ void hidden_free(struct hidden *h)
 	free(h);
 }
 
-int hidden_push(struct hidden *h, unsigned tree, int fd, unsigned flags)
+int hidden_push(struct hidden *h, unsigned tree, unsigned flags)
 {
-	if (!VEC_ROOM(h->tier, h->n_tiers)) {
-		close_fdp(&fd);
+	if (!VEC_ROOM(h->tier, h->n_tiers))
 		return -1;
-	}
 	h->tier[h->n_tiers++] = (struct tier){
-		.tree = tree, .fd = fd, .flags = flags, .first = h->n, .n_log = h->n_log};
+		.tree = tree, .flags = flags, .first = h->n, .n_log = h->n_log};
 	return 0;
 }
 
@@ -265,17 +260,18 @@ static bool same_data(const struct hidden *h, unsigned below, int dirfd, const c
 {
 	const struct kept *e = &h->entry[below];
 	const int flags = O_RDONLY | O_NONBLOCK;
+	auto_fd tree = h->in.open(h->in.ctx, h->tier[e->tier].tree);
 	auto_fd lower = -1;
 	auto_fd upper = -1;
 	auto_buf path = {0};
 
 	hidden_path(h, below, &path);
-	if (path.failed)
+	if (tree < 0 || path.failed)
 		return false;
-	lower = fs_open_unread(h->tier[e->tier].fd, path.data + 1, flags);
+	lower = fs_open_unread(tree, path.data + 1, flags);
 	upper = fs_open_unread(dirfd, name, flags);
 	return lower >= 0 && upper >= 0 &&
-		fs_data_differs(lower, upper, (off_t)e->size, h->stop) == 0;
+		fs_data_differs(lower, upper, (off_t)e->size, h->in.stop) == 0;
 }
 
 /* A copy-up for a change of metadata keeps size and time. */
@@ -327,11 +323,11 @@ static int add_metacopy(struct hidden *h, unsigned dir, unsigned below, int dirf
 	const char *name, const struct stat *st)
 {
 	auto_buf to = {0};
-	int r = may_be_metacopy(h, below, st) ? wh_is_metacopy(h->xp, dirfd, name) : 0;
+	int r = may_be_metacopy(h, below, st) ? wh_is_metacopy(h->in.xp, dirfd, name) : 0;
 
 	if (r <= 0)
 		return r;
-	if (wh_redirect(h->xp, dirfd, name, &to) > 0)
+	if (wh_redirect(h->in.xp, dirfd, name, &to) > 0)
 		below = redirected_to(h, dir, to.data);
 	return hide_path(h, below, STILL_USED, ANYHOW) < 0 ? -1 : 1;
 }
@@ -390,7 +386,7 @@ long hidden_add(struct hidden *h, unsigned dir, int dirfd, const char *name,
 	const struct kept *d = &h->entry[dir];
 	uint32_t hash = hash_of(h, d->node, name);
 	unsigned below = find(h, hash, d->node, name, h->tier[this_tier(h)].first);
-	int r = wh_is_whiteout(h->xp, dirfd, name, st, d->marks);
+	int r = wh_is_whiteout(h->in.xp, dirfd, name, st, d->marks);
 
 	if (r)
 		return r < 0 ?
@@ -407,7 +403,7 @@ static int enter_moved(struct hidden *h, unsigned entry, int fd)
 {
 	struct kept *e = &h->entry[entry];
 	auto_buf to = {0};
-	int r = wh_redirect(h->xp, fd, NULL, &to);
+	int r = wh_redirect(h->in.xp, fd, NULL, &to);
 	unsigned from = r > 0 ? redirected_to(h, e->dir, to.data) : 0;
 
 	if (!from)
@@ -424,16 +420,18 @@ int hidden_enter(struct hidden *h, unsigned entry, int fd)
 	struct kept *e = &h->entry[entry];
 	enum wh_dir marks;
 
-	if (!e->dir || this_tier(h) == 1)
+	if (this_tier(h) == 1)
 		return 0;
-	if (h->tier[this_tier(h)].flags & HIDDEN_UPPER && enter_moved(h, entry, fd) < 0)
+	if (e->dir && h->tier[this_tier(h)].flags & HIDDEN_UPPER &&
+		enter_moved(h, entry, fd) < 0)
 		return -1;
 	if (!e->below || e->opaque)
 		return 0;
-	if (wh_dir_marks(h->xp, fd, &marks) < 0)
+	if (wh_dir_marks(h->in.xp, fd, &marks) < 0)
 		return -1;
 	e->marks = (unsigned char)marks;
-	e->opaque = marks == WH_OPAQUE_Y;
+	/* The mark of a root says only that there may be whiteouts of the xattr form. */
+	e->opaque = e->dir && marks == WH_OPAQUE_Y;
 	return 0;
 }
 
@@ -509,6 +507,5 @@ void hidden_pop(struct hidden *h)
 			e->links->visible--;
 		buf_cut(&h->names, e->name);
 	}
-	close_fdp(&l->fd);
 	h->n_tiers--;
 }

@@ -30,17 +30,24 @@ struct hidden_links {
 	unsigned hidden_by;
 };
 
-/* stop ends the comparison of files; NULL: never. NULL: out of memory. */
-struct hidden *hidden_new(const struct xattr_policy *xp, const atomic_int *stop);
+struct hidden_trees {
+	const struct xattr_policy *xp;
+	/* Opens a tree that was pushed, to compare a file in it; -1. */
+	int (*open)(void *ctx, unsigned tree);
+	void *ctx;
+	const atomic_int *stop; /* ends the comparison; NULL: never */
+};
+/* NULL: out of memory. */
+struct hidden *hidden_new(const struct hidden_trees *in);
 void hidden_free(struct hidden *h);
 
 /*
  * whole: the tree has everything that is visible, not only changes. opaque: it hides all
  * trees below. upper: it may have been written through a mount with redirect_dir or metacopy.
- * fd: the tree, closed with it; -1: it has none. -1: out of memory.
+ * -1: out of memory.
  */
 enum { HIDDEN_WHOLE = 1, HIDDEN_OPAQUE = 2, HIDDEN_UPPER = 4 };
-int hidden_push(struct hidden *h, unsigned tree, int fd, unsigned flags);
+int hidden_push(struct hidden *h, unsigned tree, unsigned flags);
 void hidden_pop(struct hidden *h);
 
 /* Adds the name in directory dir, which is open as dirfd; the root of the tree is name "" in

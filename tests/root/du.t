@@ -124,6 +124,30 @@ if command -v script >/dev/null; then
 fi
 is "an empty store" "$(ovlctl --root "$T/none" du -J | jq -c .)" '{"files":[],"freed":0,"layers":[],"total":0}'
 
+# ---- more layers than files may be open ----
+
+n=0
+printf 'file name=f data=12345 mtime=1\nend\n' | tar_of f.tar
+printf 'file name=f data=12345 mtime=2\nend\n' | tar_of g.tar
+need - ovlctl -q --sync=none import -n deep0 f.tar
+while [ $n -lt 30 ]; do
+	need - ovlctl -q --sync=none import -n deep$((n + 1)) -p deep$n g.tar
+	n=$((n + 1))
+done
+is "30 layers with 24 open files" "$(ulimit -n 24 && hidden deep30)" "$(hidden deep30)"
+like "... each hides the file below it" '^0 0 [1-9]' "$(hidden deep30)"
+need - ovlctl -q rm -r deep0
+if ! is_overlay; then
+	need - ovlctl -q --sync=none import -n x f.tar
+	printf 'file name=f mode=0\nend\n' | tar_of g.tar
+	need - ovlctl -q --sync=none import -n y -p x g.tar
+	as_user && p=user || p=trusted
+	need - setfattr -n $p.overlay.opaque -v x "$(tree_of y)"
+	need - setfattr -n $p.overlay.whiteout "$(tree_of y)/f"
+	is "a whiteout as an xattr at the root" "$(hidden y)" "0 $(blocks "$(tree_of x)/f") 0"
+	need - ovlctl -q rm -r x
+fi
+
 # ---- what a removal gives back ----
 
 # Each is what du(1) says before and after.

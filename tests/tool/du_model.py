@@ -67,7 +67,7 @@ class Tree:
         was = self.origin(p)
         if to:
             was = to[1:] if to[:1] == b"/" else os.path.join(
-                os.path.dirname(self.origin(os.path.dirname(p) + b"/x")), to)
+                os.path.dirname(self.origin(os.path.join(os.path.dirname(p), b"x"))), to)
         if is_dir(self.own[p]):
             if mark(at, b"opaque") == b"y":
                 self.opaque.add(p)
