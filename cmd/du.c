@@ -18,8 +18,7 @@ static const struct opt opts[] = {
 	{'J', "json", NULL, "print JSON"},
 	{'b', "bytes", NULL, "print sizes in bytes"},
 	{OPT_FILES, "files", "N", "also list the N largest hidden files"},
-	{OPT_MAX_SHADOWED, "max-shadowed", "N|P%",
-		"exit with 1 if more of a stack is hidden"},
+	{OPT_MAX_SHADOWED, "max-shadowed", "N|P%", "exit with 1 if more is hidden"},
 	{0, NULL, NULL, NULL},
 };
 

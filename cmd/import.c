@@ -16,7 +16,7 @@ static const struct opt opts[] = {
 	{OPT_AS, "as", "WHAT", "layer or image (default: detected)"},
 	{OPT_IMAGE, "image", "NAME", "import only this one of several images"},
 	{OPT_PLATFORM, "platform", "P", "OS/ARCH[/VARIANT] (default: this machine's)"},
-	{OPT_FROM, "from", "ROOT", "take images over from Docker's, podman's... store"},
+	{OPT_FROM, "from", "ROOT", "take images over from another program's store"},
 	{OPT_ALL, "all", NULL, "with --from: all its images"},
 	{OPT_UNVERIFIED, "unverified", NULL,
 		"with --from: also layers that cannot be verified"},

@@ -14,10 +14,10 @@
 
 static const struct opt opts[] = {
 	{'n', "name", "NAME", "keep the changes as a layer of that name"},
-	{OPT_ON, "on", "DIR", "over this directory of the host, not in a layer"},
+	{OPT_ON, "on", "DIR", "run over a directory of the host instead"},
 	{OPT_KEEP, "keep", NULL, "keep the changes as a layer"},
 	{OPT_ID_FILE, "id-file", "FILE", "write the id of that layer to FILE"},
-	{OPT_TMPFS, "tmpfs", "[=SIZE]", "keep the changes in memory meanwhile"},
+	{OPT_TMPFS, "tmpfs", "[=SIZE]", "keep the changes in memory until CMD ends"},
 	{'C', "chdir", "DIR", "change to DIR inside (default /)"},
 	{OPT_BIND, "bind", "SRC[:DST][:rw]", "show SRC as DST; may be repeated"},
 	{0, NULL, NULL, NULL},
