@@ -258,6 +258,20 @@ static int shorten_cells(struct fit *f)
 	return 0;
 }
 
+/* Ids that were asked for with -o keep as many digits as the default table shows. */
+static void shorten_ids(struct fit *f)
+{
+	for (size_t i = 0; i < f->rows * (size_t)f->ls->n_cols; i++) {
+		char *text = f->cell[i];
+
+		if (text && strncmp(text, "sha256:", 7) == 0)
+			text += 7;
+		if (text && strspn(text, "0123456789abcdef") == 64 && !text[64])
+			text[12] = '\0';
+	}
+	measure(f);
+}
+
 int ls_fit(struct lister *ls, char **cell, const unsigned *indent)
 {
 	static const int may_go[] = {PARENT, DEPTH, CREATED, KIND};
@@ -265,6 +279,8 @@ int ls_fit(struct lister *ls, char **cell, const unsigned *indent)
 	int most = terminal_width(STDOUT_FILENO);
 
 	measure(&f);
+	if (total(&f) > most)
+		shorten_ids(&f);
 	for (size_t i = 0; i < sizeof(may_go) / sizeof(may_go[0]); i++) {
 		/* These two are told by --tree as well, so that names come first. */
 		if (i >= 2)

@@ -275,6 +275,7 @@ if script -qec true /dev/null >/dev/null 2>&1; then
 		"NAME ID KIND PARENT DEPTH SIZE CREATED MOUNTPOINT"
 	like "... names whole" "$long" "$(on_terminal 200 ovlctl ls)"
 	like "a column that was asked for is there" 'DEPTH' "$(on_terminal 80 ovlctl ls -o +DEPTH)"
+	like "ids that were asked for are cut before paths" "^$id /" "$(on_terminal 150 ovlctl ls -no ID,PATH onterm)"
 	ovlctl umount -a
 	ovlctl tag -d "$long"
 	ovlctl tag -d second
