@@ -104,6 +104,20 @@ is "a file with a finer time there is linked" "$(find "$OVLCTL_ROOT/$DRV"/*/"$TR
 ok "check --content finds nothing wrong with that" ovlctl -q check --content
 need - ovlctl rm -r "$(ovlctl ls -nr -o DEPTH,ID | sed -n 's/^0 //p')"
 
+# A repair replaces what is shared, and never writes to it.
+need id ovlctl import --from docker app:1
+f=$(find docker/overlay2/*/diff/old/b)
+printf x >"$f"
+no "damage there is damage here" ovlctl -q check --content "$id"
+ovlctl -q check --repair --from 2.tar "$id" >out 2>&1
+is "a repair from the tar: exit status" $? 1
+is "theirs is not changed by that" "$(cat "$f")" x
+is "ours is right, and a file of its own" "$(cat "$(tree_of "$id")/old/b") $(stat -c %h "$(tree_of "$id")/old/b")" "7 1"
+ok "check --content" ovlctl -q check --content "$id"
+printf 7 >"$f"
+touch -r "$(tree_of "$id")/old/b" "$f"
+need - ovlctl rm -r "$(ovlctl ls -nr -o DEPTH,ID | sed -n 's/^0 //p')"
+
 # A file whose metadata are not those of its tar is copied: ours is as the tar says.
 f=$(find docker/overlay2/*/diff/old/b)
 chmod 600 "$f"
