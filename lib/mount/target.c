@@ -111,8 +111,7 @@ int target_refuse_full(const struct target *t, struct ovl_err *err)
 	return !r ?
 		0 :
 		err_say(err, ENOTEMPTY,
-			"mount point %s is not empty, as it must be for a layer that has "
-			"none below it",
+			"mount point %s is not empty; a bottom layer needs an empty one",
 			Q(t->named));
 }
 
