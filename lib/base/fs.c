@@ -3,13 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -326,65 +324,6 @@ ssize_t fs_read_upto(int fd, void *p, size_t n)
 ssize_t fs_pread_upto(int fd, void *p, size_t n, uint64_t offset)
 {
 	return upto(fd, p, n, &offset);
-}
-
-static int get_project(int fd, struct fsxattr *x)
-{
-	return ioctl(fd, FS_IOC_FSGETXATTR, x);
-}
-
-/* Gives name in dirfd the project id of the directory dest. 1: it was changed, *was is
- * the old one and fd is open; 0: it is the same, or there are no project ids. */
-static int take_project(int dirfd, const char *name, int dest, int *fd, uint32_t *was)
-{
-	auto_fd dir = fs_open_dir(dest, ".");
-	auto_fd file = openat(
-		dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct fsxattr want;
-	struct fsxattr have;
-
-	if (dir < 0 || file < 0 || get_project(dir, &want) < 0 ||
-		get_project(file, &have) < 0 || want.fsx_projid == have.fsx_projid)
-		return 0;
-	*was = have.fsx_projid;
-	have.fsx_projid = want.fsx_projid;
-	if (ioctl(file, FS_IOC_FSSETXATTR, &have) < 0)
-		return 0;
-	*fd = steal_fd(&file);
-	return 1;
-}
-
-static void restore_project(int fd, uint32_t project)
-{
-	struct fsxattr x;
-
-	if (fd >= 0 && get_project(fd, &x) == 0) {
-		x.fsx_projid = project;
-		ioctl(fd, FS_IOC_FSSETXATTR, &x);
-	}
-}
-
-int fs_rename(int fromdir, const char *from, int todir, const char *to, unsigned flags)
-{
-	auto_fd a = -1;
-	auto_fd b = -1;
-	uint32_t had_a = 0;
-	uint32_t had_b = 0;
-	int changed;
-
-	if (renameat2(fromdir, from, todir, to, flags) == 0)
-		return 0;
-	if (errno != EXDEV)
-		return -1;
-	changed = take_project(fromdir, from, todir, &a, &had_a);
-	if (flags & RENAME_EXCHANGE)
-		changed |= take_project(todir, to, fromdir, &b, &had_b);
-	if (changed && renameat2(fromdir, from, todir, to, flags) == 0)
-		return 0;
-	changed = changed ? errno : EXDEV;
-	restore_project(a, had_a);
-	restore_project(b, had_b);
-	return fs_fail(changed);
 }
 
 /* Writes at an offset (NULL: at the file position). */

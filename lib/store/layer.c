@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -302,27 +301,6 @@ int layer_open_parent(
 	return layer_open_ref(l->st, &ref, op, ref.id.s, out, err);
 }
 
-bool layer_is_adopted(const struct layer *l)
-{
-	return !l->foreign && fs_exists(l->fd, LAYER_ADOPTED) > 0;
-}
-
-int layer_adopted(const struct layer *l, char **from, bool *verified)
-{
-	auto_buf text = {0};
-	const char *path;
-
-	*from = NULL;
-	if (l->foreign || fs_read_file(l->fd, LAYER_ADOPTED, PATH_MAX + 16, &text) < 0)
-		return text.failed ? -ENOMEM : 0;
-	path = text.len ? strchr(text.data, ' ') : NULL;
-	if (!path)
-		return 0;
-	*verified = text.data[0] == 'v';
-	*from = strdup(path + 1);
-	return *from ? 0 : -ENOMEM;
-}
-
 int layer_tree(const struct layer *l, struct ovl_err *err)
 {
 	int fd = privilege_check(l->st, err);
@@ -330,11 +308,10 @@ int layer_tree(const struct layer *l, struct ovl_err *err)
 	if (fd < 0)
 		return fd;
 	fd = fs_open_dir(l->fd, layer_tree_name(l));
-	if (fd < 0)
-		return err_see_check(err,
-			err_sys(err, errno, "cannot open the tree of layer %.12s",
-				l->id.s));
-	return fd;
+	return fd >= 0 ? fd :
+			 err_see_check(err,
+				 err_sys(err, errno,
+					 "cannot open the tree of layer %.12s", l->id.s));
 }
 
 static int no_marks(const struct layer *l, struct ovl_err *err)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Layers, names and configs of another program's store. */
+/* Layers, names and configs of another program's store, and what layers of ours note that
+ * were taken from one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,4 +224,27 @@ int layer_foreign_config_open(const struct layer *l, const char *hex)
 		return fd < 0 ? fs_fail(-fd) : fd;
 	}
 	return fs_fail(ENOENT);
+}
+
+/* ---- taken over ------------------------------------------------------------------- */
+
+bool layer_is_adopted(const struct layer *l)
+{
+	return !l->foreign && fs_exists(l->fd, LAYER_ADOPTED) > 0;
+}
+
+int layer_adopted(const struct layer *l, char **from, bool *verified)
+{
+	auto_buf text = {0};
+	const char *path;
+
+	*from = NULL;
+	if (l->foreign || fs_read_file(l->fd, LAYER_ADOPTED, PATH_MAX + 16, &text) < 0)
+		return text.failed ? -ENOMEM : 0;
+	path = text.len ? strchr(text.data, ' ') : NULL;
+	if (!path)
+		return 0;
+	*verified = text.data[0] == 'v';
+	*from = strdup(path + 1);
+	return *from ? 0 : -ENOMEM;
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* flock(2) with a timeout; lock.h has the order of locks. */
+/* flock(2) with a timeout, and the store's lock; lock.h has the order of locks. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <time.h>
 
 #include "base/err.h"
 #include "base/holder.h"
+#include "base/quote.h"
 #include "store/lock.h"
+#include "store/stamp.h"
 #include "store/store.h"
 
 int lock_try(int fd, int op)
@@ -132,4 +135,35 @@ int lock_all(const struct ovl_store *st, int (*all)(void *ctx, struct ovl_err *e
 	while (rc == -EBUSY && err->status == OVL_BUSY && wait_more(&w))
 		rc = all(ctx, err);
 	return rc < 0 && store_stopped(st) ? err_stopped(err) : rc;
+}
+
+/* ---- the store's lock ------------------------------------------------------------- */
+
+static int open_lock(struct ovl_store *st)
+{
+	if (st->lock_fd < 0)
+		st->lock_fd = openat(st->fd, STORE_LOCK,
+			O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	/* If nothing can be written, there is nobody to lock out. */
+	if (st->lock_fd < 0 && errno == EROFS)
+		st->lock_fd = fcntl(st->fd, F_DUPFD_CLOEXEC, 0);
+	return st->lock_fd;
+}
+
+int store_lock(struct ovl_store *st, int op, struct ovl_err *err)
+{
+	if (open_lock(st) < 0)
+		return err_sys(err, errno, "cannot open the lock of %s", Q(st->root));
+	return lock_moment(st, st->lock_fd, op, "the store", err);
+}
+
+int store_trylock(struct ovl_store *st)
+{
+	return open_lock(st) < 0 ? -errno : lock_try(st->lock_fd, LOCK_EX);
+}
+
+void store_unlock(struct ovl_store *st)
+{
+	if (st->lock_fd >= 0)
+		flock(st->lock_fd, LOCK_UN);
 }

@@ -403,7 +403,7 @@ const char *ovl_root(const struct ovl_store *st)
 	return st->root;
 }
 
-/* ---- its directories and its lock ------------------------------------------------- */
+/* ---- its directories -------------------------------------------------------------- */
 
 static int open_under(
 	struct ovl_store *st, const char *name, bool make, struct ovl_err *err)
@@ -468,35 +468,6 @@ int store_driver_make(struct ovl_store *st, const struct driver *drv, struct ovl
 bool store_covers(const struct ovl_store *st, const struct driver *drv)
 {
 	return (!st->drv_chosen && !st->foreign) || st->drv == drv;
-}
-
-static int open_lock(struct ovl_store *st)
-{
-	if (st->lock_fd < 0)
-		st->lock_fd = openat(st->fd, STORE_LOCK,
-			O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	/* If nothing can be written, there is nobody to lock out. */
-	if (st->lock_fd < 0 && errno == EROFS)
-		st->lock_fd = fcntl(st->fd, F_DUPFD_CLOEXEC, 0);
-	return st->lock_fd;
-}
-
-int store_lock(struct ovl_store *st, int op, struct ovl_err *err)
-{
-	if (open_lock(st) < 0)
-		return err_sys(err, errno, "cannot open the lock of %s", Q(st->root));
-	return lock_moment(st, st->lock_fd, op, "the store", err);
-}
-
-int store_trylock(struct ovl_store *st)
-{
-	return open_lock(st) < 0 ? -errno : lock_try(st->lock_fd, LOCK_EX);
-}
-
-void store_unlock(struct ovl_store *st)
-{
-	if (st->lock_fd >= 0)
-		flock(st->lock_fd, LOCK_UN);
 }
 
 int store_reopen(struct ovl_store *st, struct ovl_err *err)
