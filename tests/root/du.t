@@ -134,6 +134,7 @@ while [ $n -lt 30 ]; do
 	need - ovlctl -q --sync=none import -n deep$((n + 1)) -p deep$n g.tar
 	n=$((n + 1))
 done
+# shellcheck disable=SC3045 # every shell has it
 is "30 layers with 24 open files" "$(ulimit -n 24 && hidden deep30)" "$(hidden deep30)"
 like "... each hides the file below it" '^0 0 [1-9]' "$(hidden deep30)"
 need - ovlctl -q rm -r deep0
