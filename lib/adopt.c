@@ -19,13 +19,6 @@
 #include "store/names.h"
 #include "store/store.h"
 
-static void release_table(struct foreign **t)
-{
-	foreign_free(*t);
-}
-
-#define auto_foreign __attribute__((cleanup(release_table))) struct foreign *
-
 /* ---- which ------------------------------------------------------------------------ */
 
 /* The name that a user means: an image's name, completed as docker does, or what the engine
@@ -118,10 +111,10 @@ static int take_layer(const struct images *im, struct image_layer *out,
 		return err_say(err, EUCLEAN, "layer %.12s cannot be used: %s", l->id.s,
 			l->fault);
 	out->from = l;
-	if (!has_tar(im->other, l)) {
+	if (!has_tar(im->other->foreign, l)) {
 		out->packed = true;
-		return im->packs ? pack_digest(im->packs, l, out->diff_id, err) :
-				   unverifiable(l, err);
+		return im->unverified ? pack_digest(im->other, l, out->diff_id, err) :
+					unverifiable(l, err);
 	}
 	memcpy(out->diff_id, l->diff_id, sizeof(out->diff_id));
 	return 0;
@@ -138,7 +131,7 @@ static int take_layers(const struct images *im, const struct foreign_layer *l,
 		return err_nomem(err);
 	while ((rc = take_layer(im, &i->layer[l->depth], l, err)) == 0 &&
 		l->below != FOREIGN_NONE)
-		l = &im->other->layer[l->below];
+		l = &im->other->foreign->layer[l->below];
 	if (rc == 0 && *l->parent.s)
 		return err_say(err, EUCLEAN, "layer %.12s is missing, on which %.12s is",
 			l->parent.s, l->id.s);
@@ -256,12 +249,11 @@ static int take_wanted(const struct foreign *t, const char *want, struct images 
 				      take_image(t, l, NULL, out, err);
 }
 
-static int read_images(const struct foreign *t, char *const *want, struct images *out,
-	struct ovl_err *err)
+static int read_images(char *const *want, struct images *out, struct ovl_err *err)
 {
+	const struct foreign *t = out->other->foreign;
 	int rc = 0;
 
-	out->other = t;
 	for (; want && *want && rc == 0; want++)
 		rc = take_wanted(t, *want, out, err);
 	for (size_t i = 0; !want && i < t->n_names && rc == 0; i++) {
@@ -289,53 +281,57 @@ static void close_store(struct ovl_store **st)
 
 #define auto_store __attribute__((cleanup(close_store))) struct ovl_store *
 
-static int open_other(
-	const struct ovl_adopt *req, int *root, struct buf *path, struct ovl_err *err)
+static int open_other(struct ovl_store *st, const struct ovl_adopt *req,
+	struct ovl_store **out, struct ovl_err *err)
 {
-	*root = open(req->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*root < 0 || fs_path_of(*root, path) < 0)
+	struct ovl_config cfg = st->cfg;
+	auto_fd dir = open(req->from, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int rc = 0;
+
+	if (dir < 0)
 		return err_sys(err, errno, "cannot open %s", Q(req->from));
-	return 0;
+	cfg.root = req->from;
+	cfg.driver = NULL;
+	if (cfg.foreign->recognise(dir))
+		rc = ovl_open(out, &cfg, OVL_READ, err);
+	if (rc == 0 && (!*out || !(*out)->foreign))
+		return err_status(err, OVL_USAGE,
+			"%s is not a store of Docker, podman or containerd",
+			Q(req->from));
+	if (rc == 0 && *(*out)->foreign->unread.text && !(*out)->foreign->n_layers) {
+		*err = (*out)->foreign->unread;
+		rc = err_prefix(err, -EUCLEAN, "%s", Q(req->from));
+	}
+	return rc;
 }
 
-/* Makes hard links possible, if a mount alone is in the way. */
+/* From now on goes by the root itself, since files that are opened through the store's own
+ * mount of it cannot be linked. If another mount alone is in the way of that, by a third. */
 static int bring_together(
-	struct ovl_store *st, int *root, struct foreign *t, struct ovl_err *err)
+	struct ovl_store *st, struct ovl_store *other, struct ovl_err *err)
 {
+	struct foreign *t = other->foreign;
 	int both[2];
-	int rc = mount_together(st->fd, *root, t->layers_dir ? t->layers_dir : ".", both);
+	int rc = mount_together(
+		st->fd, other->fd, t->layers_dir ? t->layers_dir : ".", both);
 
 	if (rc < 0)
 		store_warn(st,
 			"the layers cannot be reached through one mount together with %s: their "
 			"files are copied",
 			Q(st->root));
-	if (rc <= 0)
-		return 0;
-	close_fdp(root);
-	t->root = *root = both[1];
-	rc = store_move(st, both[0], err);
-	if (rc < 0)
-		close(both[0]);
-	return rc;
-}
-
-static int read_other(const struct ovl_foreign *how, const struct ovl_adopt *req,
-	int root, struct foreign **out, struct ovl_err *err)
-{
-	const struct foreign_engine *e = how->recognise(root);
-	int rc;
-
-	if (!e)
-		return err_status(err, OVL_USAGE,
-			"%s is not a store of Docker, podman or containerd",
-			Q(req->from));
-	rc = how->read(e, root, false, out, err);
-	if (rc == 0 && *(*out)->unread.text && !(*out)->n_layers) {
-		*err = (*out)->unread;
-		rc = -EUCLEAN;
+	if (rc > 0) {
+		close(other->fd);
+		other->fd = both[1];
+		rc = store_move(st, both[0], err);
+		if (rc < 0) {
+			close(both[0]);
+			return rc;
+		}
 	}
-	return rc < 0 ? err_prefix(err, rc, "%s", Q(req->from)) : 0;
+	t->root = other->fd;
+	t->noatime = false;
+	return 0;
 }
 
 static int adopt(struct ovl_store *st, const struct ovl_adopt *req, struct images *im,
@@ -362,39 +358,22 @@ static int adopt(struct ovl_store *st, const struct ovl_adopt *req, struct image
 	return rc < 0 && rc != -EINTR ? err_prefix(err, rc, "%s", Q(req->from)) : rc;
 }
 
-static int open_to_pack(struct ovl_store *st, const struct ovl_adopt *req,
-	struct ovl_store **out, struct ovl_err *err)
-{
-	struct ovl_config cfg = st->cfg;
-
-	cfg.root = req->from;
-	cfg.driver = NULL;
-	return ovl_open(out, &cfg, OVL_READ, err);
-}
-
 int ovl_adopt(struct ovl_store *st, const struct ovl_adopt *req, struct ovl_ids *ids,
 	struct ovl_err *err)
 {
-	auto_fd root = -1;
-	auto_buf path = {0};
 	auto_store other = NULL;
 	auto_images im = {0};
-	auto_foreign t = NULL;
 	struct ovl_ids made = {0};
-	int rc = open_other(req, &root, &path, err);
+	int rc = req->name ? name_check(req->name, NULL, err) : 0;
 
-	if (rc == 0 && req->name)
-		rc = name_check(req->name, NULL, err);
 	if (rc == 0)
-		rc = read_other(st->cfg.foreign, req, root, &t, err);
+		rc = open_other(st, req, &other, err);
 	if (rc == 0)
-		rc = bring_together(st, &root, t, err);
-	if (rc == 0 && req->unverified)
-		rc = open_to_pack(st, req, &other, err);
-	im.whose = path.data;
-	im.packs = other;
+		rc = bring_together(st, other, err);
+	im.other = other;
+	im.unverified = req->unverified;
 	if (rc == 0)
-		rc = read_images(t, req->images, &im, err);
+		rc = read_images(req->images, &im, err);
 	if (rc < 0)
 		return rc;
 	rc = adopt(st, req, &im, &made, err);

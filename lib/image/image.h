@@ -21,7 +21,6 @@
 #define IMAGE_MAX_LAYERS 1024
 #define IMAGE_MAX_NAMES  1024
 
-struct foreign;
 struct foreign_layer;
 
 struct image_layer {
@@ -51,10 +50,9 @@ struct images {
 	const char *base; /* prefix of a name that is only a tag; NULL: ignore these */
 	struct buf notes; /* warnings for the user, each terminated by a NUL */
 	unsigned n_notes; /* may be more than notes has */
-	const struct foreign *other; /* the store that its layers are in; NULL: none */
-	const char *whose; /* its path */
 	struct ovl_store
-		*packs; /* the same store, to pack layers of it; NULL: none is packed */
+		*other; /* another program's, that its layers are in; NULL: none */
+	bool unverified; /* also layers whose tar nobody has, as packed from their files */
 
 	/* Images that were not chosen, for the message if none was. */
 	struct buf others; /* their platforms */

@@ -48,9 +48,9 @@ static int give_packed(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 static int adopt_packed(
 	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = ld->im->packs->drv, .id = t->from->from->id};
+	struct layer_ref ref = {.drv = ld->im->other->drv, .id = t->from->from->id};
 	auto_layer l = LAYER_INIT;
-	int rc = layer_open_ref(ld->im->packs, &ref, 0, ref.id.s, &l, err);
+	int rc = layer_open_ref(ld->im->other, &ref, 0, ref.id.s, &l, err);
 
 	return rc < 0 ? rc : tarpipe_ingest(&t->in, ld->st, cfg, give_packed, &l, err);
 }
@@ -85,7 +85,7 @@ static int adopt_exact(
 	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
 {
 	const struct foreign_layer *l = t->from->from;
-	auto_fd fd = foreign_open_file(ld->im->other, l->exact_path, NULL, err);
+	auto_fd fd = foreign_open_file(ld->im->other->foreign, l->exact_path, NULL, err);
 	struct replay_split split = {
 		.st = ld->st,
 		.id = l->id.s,
@@ -116,11 +116,11 @@ static int adopt_layer(
 	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
 {
 	auto_trees trees = {0};
-	int rc = replay_open_trees(ld->im->other, t->from->from, &trees, err);
+	int rc = replay_open_trees(ld->im->other->foreign, t->from->from, &trees, err);
 
 	t->donor = (struct donor){.tree = trees.fd,
 		.n = trees.n,
-		.whose = ld->im->whose,
+		.whose = ld->im->other->root,
 		.unverified = t->from->packed};
 	cfg->donor = &t->donor;
 	cfg->input.taken = &ld->bytes;

@@ -144,6 +144,11 @@ void layer_foreign_begun(struct ovl_store *st, const char *prefix,
 	}
 }
 
+static bool is_listed(const struct foreign_name *n)
+{
+	return n->listed && ovl_name_valid(n->name);
+}
+
 int layer_foreign_name(
 	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1])
 {
@@ -153,7 +158,7 @@ int layer_foreign_name(
 	out[0] = '\0';
 	for (size_t i = f ? f->name : FOREIGN_NONE; i != FOREIGN_NONE && !*out;
 		i = t->name[i].next) {
-		if (t->name[i].listed)
+		if (is_listed(&t->name[i]))
 			strcpy(out, t->name[i].name);
 	}
 	return *out != '\0';
@@ -169,7 +174,7 @@ int layer_foreign_names(struct ovl_store *st,
 		const struct foreign_name *n = &t->name[i];
 		const struct layer_ref ref = {.drv = st->drv, .id = n->layer};
 
-		if (n->listed)
+		if (is_listed(n))
 			r = fn(ctx, n->name, &ref);
 	}
 	return r < 0 ? r : 0;

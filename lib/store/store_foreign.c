@@ -67,8 +67,6 @@ static int read_through(struct ovl_store *st, const struct foreign_engine *e, in
 
 	if (rc < 0)
 		return err_prefix(err, rc, "the store %s of %s", Q(st->root), e->owner);
-	for (size_t i = 0; i < t->n_names; i++)
-		t->name[i].listed &= ovl_name_valid(t->name[i].name);
 	foreign_free(st->foreign);
 	st->foreign = t;
 	return 0;
