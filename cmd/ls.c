@@ -128,13 +128,6 @@ static unsigned what_to_ask(const struct lister *ls)
 
 /* ---- the order -------------------------------------------------------------------- */
 
-static int by_id(const void *a, const void *b, void *ctx)
-{
-	const struct ovl_layer *layer = ctx;
-
-	return strcmp(layer[*(const size_t *)a].id.s, layer[*(const size_t *)b].id.s);
-}
-
 static int by_number(int64_t a, int64_t b)
 {
 	return a < b ? -1 : a > b;
@@ -192,23 +185,15 @@ static int in_order(const void *a, const void *b, void *ctx)
 
 static int put_in_order(struct lister *ls)
 {
-	const char *kind = opt_value(ls->run, OPT_KIND);
 	size_t n = ls->list.n;
 
-	ls->index = malloc((2 * n + 1) * sizeof(*ls->index));
-	if (!ls->index)
+	ls->order = malloc((n + 1) * sizeof(*ls->order));
+	if (!ls->order)
 		return ls_fail(ls);
-	ls->order = ls->index + n;
 	for (size_t i = 0; i < n; i++) {
-		bool image = ls->list.layer[i].kind == OVL_IMAGE;
-
-		if (!kind || image == (*kind == 'i')) {
-			ls->index[ls->rows] = i;
+		if (ls_shows(ls, &ls->list.layer[i]))
 			ls->order[ls->rows++] = i;
-		}
 	}
-	if (ls->rows)
-		qsort_r(ls->index, ls->rows, sizeof(size_t), by_id, ls->list.layer);
 	if (ls->rows && (ls->tree || ls->sort >= 0))
 		qsort_r(ls->order, ls->rows, sizeof(size_t), in_order, ls);
 	return 0;
@@ -272,7 +257,7 @@ static int run_ls(struct run *run)
 		rc = ls_print_table(&ls);
 	if (rc == 0)
 		say_empty(&ls);
-	free(ls.index);
+	free(ls.order);
 	ovl_list_free(&ls.list);
 	return rc;
 }

@@ -36,8 +36,7 @@ struct lister {
 	int cols[2 * COLUMNS];
 	int n_cols;
 	bool by_default; /* the columns are, with those of +COLS */
-	size_t *index; /* of the layers, by id */
-	size_t *order; /* in which they are printed: in a tree parents come first */
+	size_t *order; /* in which the layers are printed: in a tree parents come first */
 	size_t rows; /* so many of them are printed */
 	unsigned asked; /* a bit for each column that an option names */
 	int sort; /* the column to sort by; -1: the list's own order */
@@ -59,8 +58,11 @@ extern const struct ls_column ls_column[COLUMNS];
  * Several mount points are lines, and so are several names where it is brief. */
 char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c);
 
-/* The index of a layer's parent in the list; -1 if it is not listed. */
-long ls_parent(const struct lister *ls, const struct ovl_layer *l);
+/* Is it of the kind that was asked for? */
+bool ls_shows(const struct lister *ls, const struct ovl_layer *l);
+
+/* Below which layer of the list one is shown; -1: none. */
+long ls_parent(const struct lister *ls, size_t i);
 
 int ls_fail(struct lister *ls); /* out of memory */
 

@@ -193,23 +193,16 @@ int ls_fail(struct lister *ls)
 	return -1;
 }
 
-long ls_parent(const struct lister *ls, const struct ovl_layer *l)
+bool ls_shows(const struct lister *ls, const struct ovl_layer *l)
 {
-	size_t low = 0;
-	size_t high = ls->rows;
+	const char *kind = opt_value(ls->run, OPT_KIND);
 
-	while (l->has_parent && low < high) {
-		size_t mid = (low + high) / 2;
-		const struct ovl_layer *at = &ls->list.layer[ls->index[mid]];
-		int order = strcmp(at->id.s, l->parent.s);
+	return !kind || (l->kind == OVL_IMAGE) == (*kind == 'i');
+}
 
-		if (order == 0)
-			return strcmp(at->driver, l->driver) == 0 ? (long)ls->index[mid] :
-								    -1;
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return -1;
+long ls_parent(const struct lister *ls, size_t i)
+{
+	long at = ls->tree ? ls->list.layer[i].parent_at : -1;
+
+	return at >= 0 && ls_shows(ls, &ls->list.layer[at]) ? at : -1;
 }

@@ -28,7 +28,7 @@ static json_t *chosen(const struct lister *ls, json_t *all)
 /* Where a layer goes: among its parent's children, if that is listed too. */
 static json_t *place(const struct lister *ls, json_t *const *made, json_t *top, size_t i)
 {
-	long parent = ls->tree ? ls_parent(ls, &ls->list.layer[i]) : -1;
+	long parent = ls_parent(ls, i);
 	json_t *children;
 
 	if (parent < 0)

@@ -84,7 +84,7 @@ static int place_rows(struct lister *ls, struct rows *r)
 		return ls_fail(ls);
 	for (size_t n = 0; n < ls->rows; n++) {
 		size_t i = ls->order[n];
-		long parent = ls->tree ? ls_parent(ls, &ls->list.layer[i]) : -1;
+		long parent = ls_parent(ls, i);
 
 		row_of[i] = n;
 		r->parent[n] = parent < 0 ? -1 : (long)row_of[parent];

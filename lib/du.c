@@ -2,7 +2,6 @@
 /* ovl_du: what layers take, share, hide and would free. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -72,25 +71,6 @@ struct du_dir {
 
 /* ---- the layers -------------------------------------------------------------------- */
 
-static int by_id(const void *a, const void *b)
-{
-	const struct ovl_layer *x = *(const struct ovl_layer *const *)a;
-	const struct ovl_layer *y = *(const struct ovl_layer *const *)b;
-	int order = strcmp(x->id.s, y->id.s);
-
-	return order ? order : strcmp(x->driver, y->driver);
-}
-
-/* A parent is less deep, or the store is damaged. */
-static long find_layer(const struct ovl_list *list, const struct ovl_layer **sorted,
-	const struct ovl_layer *key, unsigned depth)
-{
-	const struct ovl_layer **l = bsearch(
-		&key, sorted, list->n, sizeof(*sorted), by_id);
-
-	return l && (*l)->depth < depth ? *l - list->layer : -1;
-}
-
 /* The order in which layers are read: parents before their children. */
 static long next_layer(const struct du *d, long i)
 {
@@ -102,15 +82,17 @@ static long next_layer(const struct du *d, long i)
 }
 
 /* The last ones first, so that each list begins with its first one. */
-static void link_layers(struct du *d, const struct ovl_layer **sorted)
+static int link_layers(struct du *d)
 {
 	const struct ovl_list *list = &d->out->list;
 
+	d->layer = calloc(list->n + 1, sizeof(*d->layer));
+	if (!d->layer)
+		return err_nomem(d->err);
+	for (size_t i = 0; i < list->n; i++)
+		d->layer[i].child = -1;
 	for (long i = (long)list->n - 1; i >= 0; i--) {
-		const struct ovl_layer *l = &list->layer[i];
-		struct ovl_layer key = {.id = l->parent, .driver = l->driver};
-		long parent = l->has_parent ? find_layer(list, sorted, &key, l->depth) :
-					      -1;
+		long parent = list->layer[i].parent_at;
 		struct measured *m = parent < 0 ? NULL : &d->layer[parent];
 
 		d->layer[i].parent = parent;
@@ -119,35 +101,41 @@ static void link_layers(struct du *d, const struct ovl_layer **sorted)
 		if (m)
 			m->children++;
 	}
+	return 0;
 }
 
-/* asked: NULL: all. */
-static int arrange(struct du *d, const struct ovl_list *asked)
+static void ask(struct du *d, size_t i)
+{
+	d->layer[i].asked = true;
+	for (long k = (long)i; k >= 0 && !d->layer[k].stacked; k = d->layer[k].parent)
+		d->layer[k].stacked = true;
+}
+
+static int ask_for(struct du *d, const char *what)
 {
 	const struct ovl_list *list = &d->out->list;
-	auto_free const struct ovl_layer **sorted = NULL;
+	auto_layer l = LAYER_INIT;
+	int rc = layer_open(d->st, what, 0, &l, d->err);
 
-	sorted = calloc(list->n + 1, sizeof(*sorted));
-	d->layer = calloc(list->n + 1, sizeof(*d->layer));
-	if (!sorted || !d->layer)
-		return err_nomem(d->err);
-	for (size_t i = 0; i < list->n; i++) {
-		sorted[i] = &list->layer[i];
-		d->layer[i].child = -1;
+	for (size_t i = 0; rc == 0 && i < list->n; i++) {
+		if (strcmp(list->layer[i].id.s, l.id.s) == 0 &&
+			strcmp(list->layer[i].driver, l.drv->name) == 0)
+			ask(d, i);
 	}
-	qsort(sorted, list->n, sizeof(*sorted), by_id);
-	link_layers(d, sorted);
-	if (!asked)
-		asked = list;
-	for (size_t i = 0; i < asked->n; i++) {
-		long k = find_layer(list, sorted, &asked->layer[i], UINT_MAX);
+	return rc;
+}
 
-		if (k >= 0)
-			d->layer[k].asked = true;
-		for (; k >= 0 && !d->layer[k].stacked; k = d->layer[k].parent)
-			d->layer[k].stacked = true;
-	}
-	return 0;
+/* what: NULL or empty: all. */
+static int arrange(struct du *d, char *const *what)
+{
+	bool all = !what || !*what;
+	int rc = link_layers(d);
+
+	for (size_t i = 0; rc == 0 && all && i < d->out->list.n; i++)
+		ask(d, i);
+	for (; rc == 0 && !all && *what; what++)
+		rc = ask_for(d, *what);
+	return rc;
 }
 
 /* Is the layer b, or a below it? */
@@ -231,6 +219,8 @@ static int see_name(struct du *d, struct walk *w)
 		return -1;
 	if (d->at < 0 && inodes_find(&d->known, &st))
 		return 0;
+	if (d->at >= 0 && !w->path.len && !inodes_put(&d->known, &st, "", 0))
+		return fs_fail(ENOMEM);
 	if (S_ISDIR(st.st_mode)) {
 		entered = walk_enter(w) == 0;
 		/* What is mounted on it is not in the store. */
@@ -249,8 +239,10 @@ static int see_name(struct du *d, struct walk *w)
 	return stack_name(d, w, &st, links, entered);
 }
 
-static int read_tree(struct du *d, int dirfd, const char *name)
+/* What a layer has is left out of the rest of the store. */
+static int read_tree(void *ctx, int dirfd, const char *name)
 {
+	struct du *d = ctx;
 	auto_walk w = {.trees = 1,
 		.top = {dirfd},
 		.first = name,
@@ -272,21 +264,6 @@ static int read_tree(struct du *d, int dirfd, const char *name)
 			return err_sys(d->err, errno, "cannot read %s", Q(where));
 	}
 	return 0;
-}
-
-/* Reads something of a layer, and leaves it out of the rest of the store. */
-static int read_part(void *ctx, int dirfd, const char *name)
-{
-	struct du *d = ctx;
-	struct stat st;
-
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return matters(d, errno, name) ?
-			err_sys(d->err, errno, "cannot read %s", Q(name)) :
-			0;
-	if (!inodes_put(&d->known, &st, "", 0))
-		return err_nomem(d->err);
-	return read_tree(d, dirfd, name);
 }
 
 /* ---- hidden files ------------------------------------------------------------------ */
@@ -392,9 +369,9 @@ static int read_layer(struct du *d)
 	d->tree = (struct stat){0};
 	rc = m->stacked ? push(d, &l) : 0;
 	if (rc == 0 && !m->gone)
-		rc = read_part(d, l.fd, ".");
+		rc = read_tree(d, l.fd, ".");
 	if (rc == 0 && !m->gone)
-		rc = layer_outside(&l, read_part, d, d->err);
+		rc = layer_outside(&l, read_tree, d, d->err);
 	/* Else it is being removed. */
 	if (rc < 0 && !err_is_system(rc))
 		rc = 0;
@@ -498,14 +475,10 @@ int ovl_du(struct ovl_store *st, char *const *what, size_t files, struct ovl_du 
 		.files = files,
 		.err = err};
 	struct hidden_trees trees = {&st->xattrs, open_tree, &d, st->cfg.stop};
-	bool all = !what || !*what;
-	struct ovl_list asked = {0};
-	int rc = all ? 0 : ovl_list(st, what, 0, &asked, err);
+	int rc = ovl_list(st, NULL, 0, &made.list, err);
 
 	if (rc == 0)
-		rc = ovl_list(st, NULL, 0, &made.list, err);
-	if (rc == 0)
-		rc = arrange(&d, all ? NULL : &asked);
+		rc = arrange(&d, what);
 	if (rc == 0 && !(d.stack = hidden_new(&trees)))
 		rc = err_nomem(err);
 	if (rc == 0)
@@ -516,7 +489,6 @@ int ovl_du(struct ovl_store *st, char *const *what, size_t files, struct ovl_du 
 	inodes_release(&d.linked);
 	inodes_release(&d.known);
 	free(d.layer);
-	ovl_list_free(&asked);
 	if (rc < 0)
 		ovl_du_free(&made);
 	else

@@ -310,6 +310,35 @@ static int attach_mounts(struct ovl_store *st, struct ovl_list *l, struct ovl_er
 	return rc == -ENOMEM ? err_nomem(err) : rc;
 }
 
+static int by_layer(const void *a, const void *b)
+{
+	return by_layer_id(*(void *const *)a, *(void *const *)b);
+}
+
+static int find_parents(struct ovl_list *l, struct ovl_err *err)
+{
+	auto_free struct ovl_layer **sorted = calloc(l->n + 1, sizeof(*sorted));
+
+	if (!sorted)
+		return err_nomem(err);
+	for (size_t i = 0; i < l->n; i++)
+		sorted[i] = &l->layer[i];
+	qsort(sorted, l->n, sizeof(*sorted), by_layer);
+	for (size_t i = 0; i < l->n; i++) {
+		struct ovl_layer *at = &l->layer[i];
+		struct ovl_layer key = {.id = at->parent, .driver = at->driver};
+		struct ovl_layer *sought = &key;
+		struct ovl_layer **parent = bsearch(
+			&sought, sorted, l->n, sizeof(*sorted), by_layer);
+
+		/* A parent is less deep, or the store is damaged. */
+		at->parent_at = at->has_parent && parent && (*parent)->depth < at->depth ?
+			*parent - l->layer :
+			-1;
+	}
+	return 0;
+}
+
 static void end_texts(struct ovl_list *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
@@ -408,6 +437,8 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	finish_commits(&ls);
 	if (rc == 0)
 		rc = attach_mounts(st, &made, err);
+	if (rc == 0)
+		rc = find_parents(&made, err);
 	flags &= ~(unsigned)OVL_LIST_LAST_USE; /* which is there */
 	for (size_t i = 0; flags && rc == 0 && i < made.n; i++)
 		rc = complete(st, flags, &made.layer[i], err);

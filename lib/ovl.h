@@ -448,6 +448,7 @@ struct ovl_layer {
 	enum ovl_kind kind;
 	bool has_parent;
 	struct ovl_id parent;
+	long parent_at; /* in the list; -1: none, or it is not listed */
 	char *on; /* the directory of the host that it is on; NULL: none, or unreadable */
 	char diff_id[65]; /* hex; empty for a writable layer */
 	unsigned depth; /* layers below it in its history */

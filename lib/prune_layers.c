@@ -43,7 +43,7 @@ struct node {
 
 struct plan {
 	struct pruner *p;
-	struct ovl_list list; /* by id */
+	struct ovl_list list;
 	struct node *node; /* of each layer */
 	struct node **order; /* all, the deepest first; then the candidates, as they go */
 	size_t n;
@@ -51,43 +51,10 @@ struct plan {
 
 /* ---- the layers ------------------------------------------------------------------- */
 
-static int compare_ids(const char *drv_a, const char *a, const char *drv_b, const char *b)
-{
-	int order = strcmp(a, b);
-
-	return order ? order : strcmp(drv_a, drv_b);
-}
-
-static int by_id(const void *a, const void *b)
-{
-	const struct ovl_layer *x = a;
-	const struct ovl_layer *y = b;
-
-	return compare_ids(x->driver, x->id.s, y->driver, y->id.s);
-}
-
-/* key: the child. */
-static int is_parent(const void *key, const void *b)
-{
-	const struct ovl_layer *child = key;
-	const struct ovl_layer *l = b;
-
-	return compare_ids(child->driver, child->parent.s, l->driver, l->id.s);
-}
-
-static struct node *parent_of(const struct plan *pl, const struct ovl_layer *child)
-{
-	const struct ovl_layer *all = pl->list.layer;
-	const struct ovl_layer *l = child->has_parent ?
-		bsearch(child, all, pl->list.n, sizeof(*all), is_parent) :
-		NULL;
-
-	return l ? &pl->node[l - all] : NULL;
-}
-
 static int deeper(const struct ovl_layer *a, const struct ovl_layer *b)
 {
-	return a->depth != b->depth ? (a->depth > b->depth ? -1 : 1) : by_id(a, b);
+	return a->depth != b->depth ? (a->depth > b->depth ? -1 : 1) :
+				      strcmp(a->id.s, b->id.s);
 }
 
 /* A layer after all layers on top of it. */
@@ -119,14 +86,13 @@ static int read_layers(struct plan *pl)
 	if (!pl->node || !pl->order)
 		return err_nomem(p->err);
 	pl->n = list->n;
-	if (pl->n)
-		qsort(list->layer, pl->n, sizeof(*list->layer), by_id);
 	for (size_t i = 0; i < pl->n; i++) {
 		struct node *n = pl->order[i] = &pl->node[i];
 
 		n->layer = &list->layer[i];
 		n->used = n->layer->used;
-		n->parent = parent_of(pl, n->layer);
+		if (n->layer->parent_at >= 0)
+			n->parent = &pl->node[n->layer->parent_at];
 		if (n->parent)
 			n->parent->children++;
 	}
