@@ -15,8 +15,7 @@
 
 /* Why an entry is not visible as itself, in addition to enum ovl_hidden. */
 enum {
-	STILL_USED =
-		OVL_HIDDEN_WAYS, /* under another name, or as the data of a metacopy */
+	STILL_USED = OVL_HIDDEN_WAYS, /* renamed, or the data of a metacopy */
 	SAME_FILE, /* the tree above has another name of the same file there */
 	COVERED, /* by an opaque directory: see why_covered() */
 	NOT_HIDDEN
@@ -33,10 +32,9 @@ enum sight {
 struct kept {
 	uint64_t bytes; /* on disk */
 	uint64_t size;
-	int64_t mtime;
+	struct timespec mtime;
 	struct hidden_links *links;
-	unsigned
-		node; /* the first entry of its path: the same for that path in all trees */
+	unsigned node; /* the first entry of its path, in all trees */
 	unsigned dir;
 	unsigned next; /* in its bucket: one that was added before */
 	unsigned below; /* the entry of its path in the next tree that has one */
@@ -49,8 +47,7 @@ struct kept {
 	unsigned char why;
 	unsigned char marks;
 	bool opaque; /* or in such a directory */
-	unsigned char
-		sight; /* FROM_MOVED: or in such a directory: node is where it was */
+	unsigned char sight; /* FROM_MOVED: it, or a directory above; node: from where */
 };
 
 struct tier {
@@ -85,11 +82,9 @@ struct hidden *hidden_new(const struct hidden_trees *in)
 
 	if (!h)
 		return NULL;
-	h->in = *in;
+	*h = (struct hidden){.in = *in, .n = 1, .n_tiers = 1};
 	h->entry = calloc(VEC_LEAST, sizeof(*h->entry));
 	h->tier = calloc(VEC_LEAST, sizeof(*h->tier));
-	h->n = 1;
-	h->n_tiers = 1;
 	buf_add(&h->names, "", 1);
 	if (h->entry && h->tier && !h->names.failed &&
 		getrandom(&h->seed, sizeof(h->seed), 0) == sizeof(h->seed))
@@ -162,10 +157,11 @@ static int grow_buckets(struct hidden *h)
 }
 
 /* The last entry of that path before another entry, so in the nearest tree; 0: none. */
-static unsigned find(const struct hidden *h, uint32_t hash, unsigned node,
-	const char *name, unsigned before)
+static unsigned find(
+	const struct hidden *h, unsigned node, const char *name, unsigned before)
 {
 	const struct kept *e = h->entry;
+	uint32_t hash = hash_of(h, node, name);
 	unsigned i = h->buckets ? *bucket_of(h, hash) : 0;
 
 	while (i &&
@@ -221,8 +217,7 @@ static unsigned why_covered(const struct hidden *h, unsigned i)
 {
 	const struct tier *l = &h->tier[this_tier(h)];
 
-	if (find(h, h->entry[i].hash, h->entry[h->entry[i].dir].node, name_of(h, i),
-		    h->n) < l->first)
+	if (find(h, h->entry[h->entry[i].dir].node, name_of(h, i), h->n) < l->first)
 		return OVL_HIDDEN_DELETED;
 	return l->flags & HIDDEN_WHOLE ? NOT_HIDDEN : OVL_HIDDEN_OVERWRITTEN;
 }
@@ -249,12 +244,6 @@ static int hide_path(struct hidden *h, unsigned at, unsigned why, enum sight sig
 
 /* ---- a tree ------------------------------------------------------------------------ */
 
-static int64_t mtime_of(const struct stat *st)
-{
-	return (int64_t)((uint64_t)st->st_mtim.tv_sec * 1000000000u +
-		(uint64_t)st->st_mtim.tv_nsec);
-}
-
 /* Has the regular file name in dirfd the same data as a lower one of the same size? */
 static bool same_data(const struct hidden *h, unsigned below, int dirfd, const char *name)
 {
@@ -279,13 +268,12 @@ static unsigned why_hidden(const struct hidden *h, unsigned below, int dirfd,
 	const char *name, const struct stat *st)
 {
 	const struct kept *e = &h->entry[below];
-	bool alike = !((e->mode ^ st->st_mode) & S_IFMT) &&
-		e->size == (uint64_t)st->st_size;
 
-	return alike &&
-			(e->mtime == mtime_of(st) ||
-				(S_ISREG(st->st_mode) &&
-					same_data(h, below, dirfd, name))) ?
+	if (((e->mode ^ st->st_mode) & S_IFMT) || e->size != (uint64_t)st->st_size)
+		return OVL_HIDDEN_OVERWRITTEN;
+	if (fs_time_order(&e->mtime, &st->st_mtim) == 0)
+		return OVL_HIDDEN_METADATA;
+	return S_ISREG(st->st_mode) && same_data(h, below, dirfd, name) ?
 		OVL_HIDDEN_METADATA :
 		OVL_HIDDEN_OVERWRITTEN;
 }
@@ -294,15 +282,12 @@ static unsigned why_hidden(const struct hidden *h, unsigned below, int dirfd,
 static unsigned redirected_to(const struct hidden *h, unsigned dir, char *to)
 {
 	unsigned first = h->tier[this_tier(h)].first;
-	unsigned at = *to == '/' ? find(h, hash_of(h, 0, ""), 0, "", first) : dir;
+	unsigned at = *to == '/' ? find(h, 0, "", first) : dir;
 	char *rest = NULL;
 
 	for (char *name = strtok_r(to, "/", &rest); name && at;
-		name = strtok_r(NULL, "/", &rest)) {
-		unsigned node = h->entry[at].node;
-
-		at = find(h, hash_of(h, node, name), node, name, first);
-	}
+		name = strtok_r(NULL, "/", &rest))
+		at = find(h, h->entry[at].node, name, first);
 	return at;
 }
 
@@ -310,11 +295,12 @@ static unsigned redirected_to(const struct hidden *h, unsigned dir, char *to)
  * asked: a small one that was moved is missed. */
 static bool may_be_metacopy(const struct hidden *h, unsigned below, const struct stat *st)
 {
-	uint64_t bytes = (uint64_t)st->st_blocks * 512;
 	uint64_t size = (uint64_t)st->st_size;
 
 	return h->tier[this_tier(h)].flags & HIDDEN_UPPER && S_ISREG(st->st_mode) &&
-		size && (bytes < size || (bytes <= 4096 && h->entry[below].size == size));
+		size &&
+		((uint64_t)st->st_blocks * 512 < size ||
+			(st->st_blocks <= 8 && h->entry[below].size == size));
 }
 
 /* The data of a metacopy is that of the file below, or of one that it was moved from: 1 it
@@ -346,8 +332,8 @@ static int add_file(struct hidden *h, unsigned dir, unsigned below, int dirfd,
 	return hide_path(h, below, why_hidden(h, below, dirfd, name, st), sight);
 }
 
-static long append(struct hidden *h, unsigned dir, unsigned below, uint32_t hash,
-	const char *name, const struct stat *st, struct hidden_links *links)
+static long append(struct hidden *h, unsigned dir, unsigned below, const char *name,
+	const struct stat *st, struct hidden_links *links)
 {
 	const struct tier *l = &h->tier[this_tier(h)];
 	unsigned i = h->n;
@@ -357,7 +343,7 @@ static long append(struct hidden *h, unsigned dir, unsigned below, uint32_t hash
 		return fs_fail(ENOMEM);
 	h->entry[i] = (struct kept){.bytes = (uint64_t)st->st_blocks * 512,
 		.size = (uint64_t)st->st_size,
-		.mtime = mtime_of(st),
+		.mtime = st->st_mtim,
 		.links = links,
 		.node = below ? h->entry[below].node : i,
 		.dir = dir,
@@ -365,7 +351,7 @@ static long append(struct hidden *h, unsigned dir, unsigned below, uint32_t hash
 		.end = i + 1,
 		.tier = this_tier(h),
 		.name = (uint32_t)h->names.len,
-		.hash = hash,
+		.hash = hash_of(h, h->entry[dir].node, name),
 		.mode = st->st_mode,
 		.opaque = h->entry[dir].opaque || l->flags & HIDDEN_WHOLE ||
 			(!dir && l->flags & HIDDEN_OPAQUE),
@@ -384,19 +370,16 @@ long hidden_add(struct hidden *h, unsigned dir, int dirfd, const char *name,
 	const struct stat *st, struct hidden_links *links)
 {
 	const struct kept *d = &h->entry[dir];
-	uint32_t hash = hash_of(h, d->node, name);
-	unsigned below = find(h, hash, d->node, name, h->tier[this_tier(h)].first);
+	unsigned below = find(h, d->node, name, h->tier[this_tier(h)].first);
 	int r = wh_is_whiteout(h->in.xp, dirfd, name, st, d->marks);
 
 	if (r)
-		return r < 0 ?
-			-1 :
-			hide_path(h, below, OVL_HIDDEN_DELETED, h->entry[dir].sight);
+		return r < 0 ? -1 : hide_path(h, below, OVL_HIDDEN_DELETED, d->sight);
 	if (!S_ISDIR(st->st_mode))
 		r = add_file(h, dir, below, dirfd, name, st, links);
 	else if (!S_ISDIR(h->entry[below].mode))
-		r = hide_path(h, below, OVL_HIDDEN_OVERWRITTEN, h->entry[dir].sight);
-	return r < 0 ? -1 : append(h, dir, below, hash, name, st, links);
+		r = hide_path(h, below, OVL_HIDDEN_OVERWRITTEN, d->sight);
+	return r < 0 ? -1 : append(h, dir, below, name, st, links);
 }
 
 static int enter_moved(struct hidden *h, unsigned entry, int fd)
@@ -442,36 +425,41 @@ int hidden_leave(struct hidden *h, unsigned entry)
 	e->end = h->n;
 	if (!e->opaque || (e->dir && h->entry[e->dir].opaque))
 		return 0;
-	return hide_path(h, e->below, COVERED, h->entry[entry].sight);
+	return hide_path(h, e->below, COVERED, e->sight);
 }
 
 /* ---- the sum ----------------------------------------------------------------------- */
 
-static int each_of(struct hidden *h, unsigned why,
-	int (*fn)(void *ctx, const struct hidden_file *f), void *ctx)
+/* The lowest tree that has this name of the file. */
+static unsigned tree_of(const struct hidden *h, const struct kept *e)
+{
+	while (e->links && e->below && h->entry[e->below].links == e->links)
+		e = &h->entry[e->below];
+	return h->tier[e->tier].tree;
+}
+
+static int each_of(struct hidden *h, unsigned why, hidden_fn fn, void *ctx)
 {
 	const struct tier *l = &h->tier[this_tier(h)];
 	int rc = 0;
 
 	for (size_t i = l->n_log; i < h->n_log && rc == 0; i++) {
 		const struct kept *e = &h->entry[h->log[i]];
-		struct hidden_file f = {
-			h->tier[e->tier].tree, h->log[i], (enum ovl_hidden)why, e->bytes};
+		struct hidden_links *k = e->links;
 
-		if (e->why != why ||
-			(e->links &&
-				(e->links->visible ||
-					e->links->hidden_by == l->tree + 1)))
+		/* It has another name, or was told of. */
+		if (e->why != why || (k && (k->visible || k->hidden_by == l->tree + 1)))
 			continue;
-		if (e->links)
-			e->links->hidden_by = l->tree + 1;
-		rc = fn(ctx, &f);
+		if (k)
+			k->hidden_by = l->tree + 1;
+		rc = fn(ctx,
+			&(struct hidden_file){tree_of(h, e), h->log[i],
+				(enum ovl_hidden)why, e->bytes});
 	}
 	return rc;
 }
 
-int hidden_each(
-	struct hidden *h, int (*fn)(void *ctx, const struct hidden_file *f), void *ctx)
+int hidden_each(struct hidden *h, hidden_fn fn, void *ctx)
 {
 	const struct tier *l = &h->tier[this_tier(h)];
 	int rc = 0;

@@ -66,9 +66,9 @@ struct hidden_file {
 	enum ovl_hidden why;
 	uint64_t bytes;
 };
+typedef int (*hidden_fn)(void *ctx, const struct hidden_file *f);
 /* Ends when fn returns nonzero, which is returned. */
-int hidden_each(
-	struct hidden *h, int (*fn)(void *ctx, const struct hidden_file *f), void *ctx);
+int hidden_each(struct hidden *h, hidden_fn fn, void *ctx);
 /* Its path in its tree. */
 void hidden_path(const struct hidden *h, unsigned entry, struct buf *out);
 

@@ -90,6 +90,16 @@ is "the files" "$(ovlctl du -J --files 3 w | jq -r '.files | length, (.[] | sele
 overwritten
 deleted"
 
+# In overlay, the layers above have it, too.
+printf 'file name=new data=1\nend\n' | tar_of new.tar
+printf 'file name=.wh.g\nend\n' | tar_of gone.tar
+need - ovlctl import -n more -p base new.tar
+need - ovlctl import -n less -p more gone.tar
+is "the layer of a hidden file is that in which it counts" \
+	"$(ovlctl du -J --files 1 less | jq -r '.files[] | "\(.path) \(.layer) \(.hidden_by)"')" \
+	"/g $(ovlctl show base | jq -r '.layers[0].id') $(ovlctl show less | jq -r '.layers[0].id')"
+need - ovlctl rm -r more
+
 # ---- the output ----
 
 is "the members" "$(ovlctl du -J --files 1 w | command jq -c '[keys_unsorted, (.layers[0] | keys_unsorted), (.layers[0].shadowed | keys_unsorted), (.files[0] | keys_unsorted)]')" \
