@@ -106,6 +106,11 @@ make_six() {
 	done
 }
 
+# The same with the driver of hard links.
+make_six_overlay() {
+	ovlctl --driver overlay --root "$1" --sync=none import "$inputs/six.docker.tar"
+}
+
 # For who works without a store: each layer's own tar.
 make_tars() { # STORE LAYERS TO
 	mkdir "$3"

@@ -161,6 +161,32 @@ peers_cycle() {
 	$podman rmi -a -f >>"$log" 2>&1
 }
 
+# ---- the store of Docker
+
+foreign_ls() { [ "$1" != run ] || t "$raw" "$tag" ovlctl --root "$state/docker/root" ls; }
+docker_images() { [ "$1" != run ] || t "$raw" "$tag" $docker images -a; }
+foreign_import() { [ "$1" != run ] || ovl "$work/store" import --from "$state/docker/root" "$image"; }
+docker_save() {
+	[ "$1" != run ] || t "$raw" "$tag" sh -c '"$@" | ovlctl --root "$0" --sync=none import -' \
+		"$work/store" $docker save "$image"
+}
+
+peers_foreign() {
+	[ $have_docker = 1 ] || return 0
+	if wanted peer-docker-save; then
+		image=$($docker load -q -i "$inputs/six.docker.tar" 2>>"$log" | sed -n 's/^Loaded image[^:]*: *//p')
+		duel peer-docker-save foreign_import docker_save 0.15 0.10 \
+			"import --from Docker of six layers" "docker save | import" daemon
+		$docker rmi -f "$image" >>"$log" 2>&1
+	fi
+	if wanted peer-docker-ls; then
+		input "images$n_docker.tar" make_images "$n_docker"
+		$docker load -q -i "$inputs/images$n_docker.tar" >>"$log" 2>&1
+		duel peer-docker-ls foreign_ls docker_images 0.1 0.05 \
+			"ls of $((n_docker * 8)) layers of Docker" "docker images -a" daemon
+	fi
+}
+
 # ---- diff
 
 edited_ours() { [ "$1" != run ] || ovl "$inputs/edited.store" diff job; }
@@ -223,6 +249,7 @@ peers_all() {
 	fi
 	peers_import
 	peers_cycle
+	peers_foreign
 	peers_diff
 	peers_stop
 }

@@ -131,12 +131,12 @@ cycle_theirs() {
 }
 
 # A command in namespaces of its own: with a layer that it can change, and dropped; without
-# one. The programs are the host's.
+# one. In the smallest layers there are no programs, so it takes the host's.
 run_ours() {
 	[ "$1" = run ] || return 0
 	host=
 	for d in /bin /lib /lib64 /usr; do
-		[ ! -d $d ] || host="$host --bind $d"
+		[ $size != smoke ] || [ ! -d $d ] || host="$host --bind $d"
 	done
 	t -n "$reps" "$raw" "$tag" ovlctl --root "$inputs/six.store" --sync=none run $host l6 true
 }
@@ -227,6 +227,19 @@ works_small() {
 		"rm of a small image among $n_store layers" "among 10"
 	duel ls ls_ours ls_theirs 2 1.3 "ls of $n_ls layers" "reading each link"
 	duel rm-rootfs rm_root_ours rm_root_theirs 1.05 0.95 "rm of the rootfs layer" "rm -rf"
+}
+
+# ---- du
+
+du_ours() { [ "$1" != run ] || t -n 5 "$raw" "$tag" ovlctl --root "$six" du; }
+du_theirs() { [ "$1" != run ] || t -n 5 "$raw" "$tag" du -s "$six"; }
+
+works_du() {
+	six=$inputs/six.store
+	duel du du_ours du_theirs 1.3 1.1 "du of six layers" "du -s"
+	! wanted du-overlay || input six-overlay.store make_six_overlay
+	six=$inputs/six-overlay.store
+	duel du-overlay du_ours du_theirs 1.3 1.1 "du of six layers, overlay" "du -s"
 }
 
 # ---- diff, commit, export
@@ -325,6 +338,7 @@ works_all() {
 	works_import
 	works_image
 	works_small
+	works_du
 	works_changes
 	works_move
 }
