@@ -203,7 +203,7 @@ static void sum_bytes(struct player *p, size_t n)
 	if (p->unproved)
 		return;
 	if (p->split)
-		p->crc = tarsplit_sum(p->split, p->crc, p->copy, n);
+		p->crc = tarsplit_sum(p->crc, p->copy, n);
 	else
 		XXH64_update(&p->sum, p->copy, n);
 }

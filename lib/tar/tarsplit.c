@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The reader of tar-split; see tarsplit.h. What it reads may be damaged or hostile. */
+#include <endian.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -25,7 +26,6 @@ struct tarsplit {
 	struct buf bytes; /* what a record points to */
 	struct recipe_rec file; /* whose records are being given */
 	enum { AT_LINE, AT_RUN, AT_FILE_END } at;
-	uint64_t table[8][256];
 };
 
 static int damaged(struct ovl_err *err, const char *why)
@@ -35,43 +35,32 @@ static int damaged(struct ovl_err *err, const char *why)
 
 /* ---- the sum ---------------------------------------------------------------------- */
 
-/* Eight bytes at a time: table[n] is for a byte that n others follow. */
-static void make_table(uint64_t table[8][256])
+/*
+ * The bits are a polynomial, the highest power of x in the lowest bit, and x^64 is
+ * x^4 + x^3 + x + 1: so few terms need no table.
+ */
+static uint64_t times_x64(uint64_t c)
 {
-	for (unsigned i = 0; i < 256; i++) {
-		uint64_t c = i;
-
-		for (int bit = 0; bit < 8; bit++)
-			c = c >> 1 ^ (c & 1 ? UINT64_C(0xd800000000000000) : 0);
-		table[0][i] = c;
-	}
-	for (unsigned n = 1; n < 8; n++) {
-		for (unsigned i = 0; i < 256; i++) {
-			uint64_t c = table[n - 1][i];
-
-			table[n][i] = c >> 8 ^ table[0][c & 255];
-		}
-	}
+	return c ^ c >> 1 ^ c >> 3 ^ c >> 4;
 }
 
-uint64_t tarsplit_sum(const struct tarsplit *t, uint64_t sum, const void *p, size_t n)
+uint64_t tarsplit_sum(uint64_t sum, const void *p, size_t n)
 {
 	const unsigned char *at = p;
 
 	sum = ~sum;
 	for (; n >= 8; n -= 8, at += 8) {
-		uint64_t c = 0;
+		uint64_t c;
 
-		for (int i = 7; i >= 0; i--)
-			c = c << 8 | at[i];
-		sum ^= c;
-		c = 0;
-		for (int i = 0; i < 8; i++)
-			c ^= t->table[7 - i][sum >> 8 * i & 255];
-		sum = c;
+		memcpy(&c, at, 8);
+		c = le64toh(c) ^ sum;
+		/* What is shifted out is a multiple of x^64 as well. */
+		sum = times_x64(c) ^ times_x64(c << 60 ^ c << 61 ^ c << 63);
 	}
-	while (n--)
-		sum = sum >> 8 ^ t->table[0][(sum ^ *at++) & 255];
+	for (; n; n--, at++) {
+		sum ^= *at;
+		sum = sum >> 8 ^ times_x64(sum << 56);
+	}
 	return ~sum;
 }
 
@@ -376,7 +365,6 @@ int tarsplit_open(
 		free(t);
 		return rc;
 	}
-	make_table(t->table);
 	*out = t;
 	return 0;
 }

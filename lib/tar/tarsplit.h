@@ -29,6 +29,6 @@ int tarsplit_next(struct tarsplit *t, struct recipe_rec *rec, struct ovl_err *er
 void tarsplit_close(struct tarsplit *t);
 
 /* The sum of some more bytes of a file; that of none is 0. */
-uint64_t tarsplit_sum(const struct tarsplit *t, uint64_t sum, const void *p, size_t n);
+uint64_t tarsplit_sum(uint64_t sum, const void *p, size_t n);
 
 #endif
