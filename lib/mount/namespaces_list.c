@@ -55,12 +55,13 @@ struct answer {
 struct seen {
 	uint64_t id;
 	uint64_t parent;
-	bool near; /* of the file system in question; unknown is true */
+	bool near; /* of that file system; unknown is true */
 };
 
 struct look {
 	uint64_t ns;
-	const char *dev; /* "major:minor" */
+	unsigned major; /* of the file system in question */
+	unsigned minor;
 	const struct mi_table *own; /* this process's mounts */
 	struct seen *mount; /* in the order of ids */
 	size_t n;
@@ -95,8 +96,11 @@ static int list(struct look *k)
 }
 
 /* Is that file system mounted in this process's namespace too? */
-static bool is_here(const struct look *k, const char *dev)
+static bool is_here(const struct look *k, const struct answer *a)
 {
+	char dev[32];
+
+	snprintf(dev, sizeof(dev), "%u:%u", a->major, a->minor);
 	for (size_t i = 0; i < k->own->n; i++) {
 		if (strcmp(k->own->line[i].dev, dev) == 0)
 			return true;
@@ -112,17 +116,15 @@ static int find_overlay(struct look *k)
 {
 	for (size_t i = 0; i < k->n; i++) {
 		struct answer a;
-		char dev[32];
 		int rc = ask(k, k->mount[i].id, SB_BASIC | MNT_BASIC, &a);
 
 		if (rc == -ENOENT) /* unmounted meanwhile */
 			continue;
 		if (rc < 0)
 			return rc;
-		snprintf(dev, sizeof(dev), "%u:%u", a.major, a.minor);
-		if (a.magic == OVERLAYFS_SUPER_MAGIC && !is_here(k, dev))
+		if (a.magic == OVERLAYFS_SUPER_MAGIC && !is_here(k, &a))
 			return 1;
-		k->mount[i].near = strcmp(dev, k->dev) == 0;
+		k->mount[i].near = a.major == k->major && a.minor == k->minor;
 		k->mount[i].parent = a.parent;
 	}
 	return 0;
@@ -182,8 +184,8 @@ static int find_inside(const struct look *k)
 
 bool namespaces_may_matter(uint64_t ns, const char *dev, const struct mi_table *own)
 {
-	struct look k = {.ns = ns, .dev = dev, .own = own};
-	int rc = list(&k);
+	struct look k = {.ns = ns, .own = own};
+	int rc = sscanf(dev, "%u:%u", &k.major, &k.minor) == 2 ? list(&k) : -EINVAL;
 
 	if (rc == 0)
 		rc = find_overlay(&k);
