@@ -1,11 +1,12 @@
 # Sourced by run: two sides by turns, and the results.
 #
-#   duel NAME OURS THEIRS MUST AIM WORK AGAINST [daemon]
+#   duel NAME OURS THEIRS MUST AIM WORK AGAINST [daemon|waits-not]
 #
 # OURS and THEIRS are functions, called with "before" (not timed), "run", and "after" (not
 # timed). In "run" they call "t", which times commands (see timed.c). $work is empty
 # before each. Round 0 warms up and does not count. MUST and AIM bound the ratio of the
-# medians of wall time; "-" is no bound. "daemon": THEIRS is only the client of one.
+# medians of wall time; "-" is no bound. "daemon": THEIRS is only the client of one;
+# "waits-not": it ends before its processes do. Then their CPU time is not compared.
 
 # Where what was measured is kept.
 results=$BENCH_DIR

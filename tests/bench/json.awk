@@ -17,7 +17,7 @@ function work_object(name) {
 	printf "   \"rounds\": %d, \"ratio\": %.4f, \"ratio_min\": %.4f, \"ratio_max\": %.4f, " \
 		"\"cpu_ratio\": %.4f, \"verdict\": %s,\n", rounds[name, "a"], ratio[name], low_ratio[name], \
 		high_ratio[name], cpu_ratio[name], quoted(verdict[name])
-	printf "   \"theirs_is_a_daemons_client\": %s,\n", (daemon[name] ? "true" : "false")
+	printf "   \"theirs_is_a_daemons_client\": %s,\n", (daemon[name] == "daemon" ? "true" : "false")
 	printf "   \"ours\": %s,\n   \"theirs\": %s}", side(name, "a"), side(name, "b")
 }
 
