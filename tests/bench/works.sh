@@ -199,7 +199,7 @@ rm_root_theirs() {
 
 works_small() {
 	six_top=$(basename "$(layer_dir "$inputs/six.store" l6)")
-	duel cycle cycle_ours cycle_theirs 2.1 1.5 "create, mount, umount, rm on six lowers" \
+	duel cycle cycle_ours cycle_theirs 1.5 1.2 "create, mount, umount, rm on six lowers" \
 		"four programs of bare calls"
 	! command -v bwrap >/dev/null ||
 		duel run run_ours run_theirs 1.0 - "run of a command on six lowers" \
