@@ -45,9 +45,12 @@ static const struct foreign_name *find_name(const struct foreign *t, const char 
 static const struct foreign_layer *find_layer(const struct foreign *t, const char *want)
 {
 	const struct foreign_layer *found = NULL;
-	size_t len = strlen(want);
+	const char *hex = id_digest_hex(want);
+	size_t len;
 
-	if (!id_is_prefix(want) && !id_is_full(want))
+	want = hex ? hex : want;
+	len = strlen(want);
+	if (!hex && !id_is_prefix(want))
 		return NULL;
 	for (size_t i = 0; i < t->n_layers; i++) {
 		if (strncmp(t->layer[i].id.s, want, len) != 0)
@@ -294,6 +297,8 @@ static int open_other(struct ovl_store *st, const struct ovl_adopt *req,
 	cfg.driver = NULL;
 	if (cfg.foreign->recognise(dir))
 		rc = ovl_open(out, &cfg, OVL_READ, err);
+	else
+		rc = store_foreign_inside(cfg.foreign, dir, req->from, err);
 	if (rc == 0 && (!*out || !(*out)->foreign))
 		return err_status(err, OVL_USAGE,
 			"%s is not a store of Docker, podman or containerd",

@@ -97,10 +97,10 @@ static int list_known(const struct foreign *t, struct namelist *known)
 
 static void say_age(time_t seconds, struct buf *out)
 {
-	if (seconds < 86400)
-		buf_addf(out, "%lld hours", (long long)seconds / 3600);
-	else
-		buf_addf(out, "%lld days", (long long)seconds / 86400);
+	bool days = seconds >= 86400;
+	long long n = seconds / (days ? 86400 : 3600);
+
+	buf_addf(out, "%lld %s%s", n, days ? "day" : "hour", n == 1 ? "" : "s");
 }
 
 static void say_records(const struct foreign *t, struct buf *out)

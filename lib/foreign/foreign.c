@@ -239,10 +239,13 @@ const struct foreign_layer *foreign_layer_find(
 const struct foreign_name *foreign_names_find(
 	const struct foreign *t, const char *text, bool prefix, size_t *n)
 {
-	size_t len = strlen(text) + !prefix;
+	const char *hex = id_digest_hex(text);
 	size_t low = 0;
 	size_t high = t->n_names;
+	size_t len;
 
+	text = hex ? hex : text;
+	len = strlen(text) + !prefix;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 

@@ -246,8 +246,8 @@ static int check_tags(struct load *ld, struct ovl_err *err)
 		return 0;
 	if (ld->im->n > 1)
 		return err_status(err, OVL_USAGE,
-			"it has %zu images, and -n can name only one; choose it with --image",
-			ld->im->n);
+			"it has %zu images, and -n can name only one; choose it%s",
+			ld->im->n, ld->im->other ? "" : " with --image");
 	self = image_load_ref(ld, &ld->top[0]);
 	return names_check(ld->st, ld->req->name, &self, ld->req->force, err);
 }

@@ -91,6 +91,9 @@ int store_move(struct ovl_store *st, int fd, struct ovl_err *err);
  */
 int store_foreign_open(struct ovl_store *st, const char *path, enum ovl_access access,
 	struct ovl_err *err);
+/* Refuses a path in such a store; dir: it, or the nearest directory above it that exists. */
+int store_foreign_inside(
+	const struct ovl_foreign *how, int dir, const char *path, struct ovl_err *err);
 
 /* Reads its records again; what was found in the old ones is gone. */
 int store_foreign_again(struct ovl_store *st, struct ovl_err *err);

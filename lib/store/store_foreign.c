@@ -137,15 +137,14 @@ static int open_above(int dir)
 	return steal_fd(&up);
 }
 
-/* Refuses a path in another program's store; dir: that, or the nearest above it. */
-static int refuse_inside(
-	struct ovl_store *st, int dir, bool there, const char *path, struct ovl_err *err)
+int store_foreign_inside(
+	const struct ovl_foreign *how, int dir, const char *path, struct ovl_err *err)
 {
-	auto_fd at = there ? open_above(dir) : fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	auto_fd at = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	auto_buf root = {0};
 
 	while (at >= 0) {
-		const struct foreign_engine *e = st->cfg.foreign->recognise(at);
+		const struct foreign_engine *e = how->recognise(at);
 		int up;
 
 		if (e && fs_path_of(at, &root) == 0)
@@ -189,7 +188,7 @@ int store_foreign_open(struct ovl_store *st, const char *path, enum ovl_access a
 	if (there)
 		e = st->cfg.foreign->recognise(fd);
 	return e ? open_it(st, &fd, e, access, err) :
-		   refuse_inside(st, fd, there, path, err);
+		   store_foreign_inside(st->cfg.foreign, fd, path, err);
 }
 
 const char *ovl_owner(const struct ovl_store *st)

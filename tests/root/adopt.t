@@ -178,11 +178,19 @@ cp split.gz "$split"
 refused 3 "no such image or layer in the store of Docker: 'nothere'" "an unknown name" ovlctl import --from docker nothere
 refused 1 "belongs to a container" "a container" ovlctl import --from containers box
 refused 2 "'$T' is not a store of Docker" "no engine's root" ovlctl import --from "$T" app:1
+refused 2 "'docker/overlay2' is in a store of Docker, whose root is '$T/docker'" "a directory in it" \
+	ovlctl import --from docker/overlay2 app:1
+refused 2 "it has 2 images, and -n can name only one; choose it$" "one name for two images" \
+	ovlctl import -n x --from docker --all
 refused 2 "expected IMAGE... or --all" "no name" ovlctl import --from docker
 refused 2 "--all cannot be used with IMAGE" "names and --all" ovlctl import --from docker --all app:1
 refused 2 "-p, .* cannot be used with --from" "an option for files" ovlctl import --from docker -p x app:1
 refused 2 "are for --from" "--all alone" ovlctl import --all 1.tar
 refused 1 "cannot open 'nothere'" "no directory" ovlctl import --from nothere app:1
+need id ovlctl import --from docker "sha256:$(sha app.json)"
+is "an image by its id as docker prints it" "$(ovlctl ls -nr -o NAME "$id")" app:1,app:2
+need - ovlctl rm -r "$(sha 1.tar)"
+ok "a layer by its chain id as a digest" ovlctl import --from docker "sha256:$app"
 
 # ---- killed
 
