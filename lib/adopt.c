@@ -171,7 +171,7 @@ static int take_config(const struct foreign *t, const struct foreign_name *name,
 	const struct foreign_layer *top, struct image *i, struct ovl_err *err)
 {
 	const char *path = name->config_path;
-	auto_foreign_json o = NULL;
+	auto_json o = NULL;
 	struct ovl_id chain;
 	int rc = foreign_file(t, path, CONFIG_MAX, &i->config, NULL, err);
 

@@ -106,3 +106,8 @@ const char *id_digest_hex(const char *s)
 		s += sizeof(algorithm) - 1;
 	return id_is_full(s) ? s : NULL;
 }
+
+const char *id_sha256_hex(const char *s)
+{
+	return strncmp(s, "sha256:", 7) == 0 ? id_digest_hex(s) : NULL;
+}

@@ -38,5 +38,7 @@ int id_random(struct ovl_id *out);
 
 /* The hex part of a digest, with or without "sha256:"; NULL if it is not a digest. */
 const char *id_digest_hex(const char *s);
+/* The same, only with "sha256:". */
+const char *id_sha256_hex(const char *s);
 
 #endif

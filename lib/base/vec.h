@@ -32,4 +32,12 @@ static inline void *vec_grown(void *array, size_t n, size_t size)
 		grown_ != NULL;                                                       \
 	})
 
+/* qsort(3), and bsearch(3) in what was sorted (NULL: not found), also of no elements. */
+#define VEC_SORT(array, n, order) \
+	((n) ? qsort((array), (n), sizeof(*(array)), (order)) : (void)0)
+#define VEC_FIND(array, n, key, order)                                   \
+	((n) ? (__typeof__(&*(array)))bsearch(                           \
+		       (key), (array), (n), sizeof(*(array)), (order)) : \
+	       NULL)
+
 #endif

@@ -287,6 +287,11 @@ int bolt_next(struct bolt_walk *w, struct bolt_item *out, struct ovl_err *err)
 	return 0;
 }
 
+bool bolt_is(const struct bolt_item *item, const char *key)
+{
+	return item->key_len == strlen(key) && memcmp(item->key, key, item->key_len) == 0;
+}
+
 int bolt_find(struct bolt *b, const struct bolt_item *bucket, const char *key,
 	struct bolt_item *out, struct ovl_err *err)
 {
@@ -295,8 +300,7 @@ int bolt_find(struct bolt *b, const struct bolt_item *bucket, const char *key,
 	int rc = bolt_walk(&w, b, bucket, err);
 
 	while (rc >= 0 && (rc = bolt_next(&w, &item, err)) > 0) {
-		if (item.key_len == strlen(key) &&
-			memcmp(item.key, key, item.key_len) == 0) {
+		if (bolt_is(&item, key)) {
 			*out = item;
 			return 1;
 		}

@@ -70,6 +70,8 @@ int bolt_walk(struct bolt_walk *w, struct bolt *b, const struct bolt_item *bucke
 	struct ovl_err *err);
 /* 1 and the next key, 0 at the end, negative errno. */
 int bolt_next(struct bolt_walk *w, struct bolt_item *out, struct ovl_err *err);
+/* Has it that key? */
+bool bolt_is(const struct bolt_item *item, const char *key);
 /* 1 found, 0 there is no such key, negative errno. */
 int bolt_find(struct bolt *b, const struct bolt_item *bucket, const char *key,
 	struct bolt_item *out, struct ovl_err *err);

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/idmap.h"
+#include "base/vec.h"
 #include "foreign/foreign.h"
 
 /* More than that is no store, but an attack. */
@@ -62,8 +63,7 @@ static void sort_layers(struct foreign *t)
 {
 	size_t n = 0;
 
-	if (t->n_layers)
-		qsort(t->layer, t->n_layers, sizeof(*t->layer), by_id);
+	VEC_SORT(t->layer, t->n_layers, by_id);
 	for (size_t i = 0; i < t->n_layers; i++) {
 		struct foreign_layer *l = &t->layer[i];
 
@@ -79,8 +79,7 @@ static void sort_names(struct foreign *t)
 {
 	size_t n = 0;
 
-	if (t->n_names)
-		qsort(t->name, t->n_names, sizeof(*t->name), by_name);
+	VEC_SORT(t->name, t->n_names, by_name);
 	for (size_t i = 0; i < t->n_names; i++) {
 		struct foreign_name *name = &t->name[i];
 
@@ -218,22 +217,7 @@ int foreign_read(const struct foreign_engine *e, int root, bool noatime,
 const struct foreign_layer *foreign_layer_find(
 	const struct foreign *t, const struct ovl_id *id)
 {
-	const struct foreign_layer key = {.id = *id};
-	size_t low = 0;
-	size_t high = t->n_layers;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int order = id_order(&key.id, &t->layer[mid].id);
-
-		if (order == 0)
-			return &t->layer[mid];
-		if (order < 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return NULL;
+	return VEC_FIND(t->layer, t->n_layers, id, id_order);
 }
 
 const struct foreign_name *foreign_names_find(

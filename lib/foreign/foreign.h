@@ -38,7 +38,8 @@ enum foreign_exact {
 
 struct foreign_layer {
 	/* An image layer's chain id. Of a writable layer the engine's own id of it, if that
-	 * has 64 hex digits, else what foreign_hash_id() makes of that. */
+	 * has 64 hex digits, else what foreign_hash_id() makes of that. First, to be the key
+	 * of the sorted table. */
 	struct ovl_id id;
 	struct ovl_id parent; /* empty: none */
 	char diff_id[ID_LEN + 1]; /* hex; empty: unknown, or a writable layer */

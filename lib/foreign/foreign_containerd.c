@@ -58,20 +58,15 @@ static struct bytes value_of(const struct bolt_item *i)
 
 static int by_name(const void *a, const void *b)
 {
-	const struct bytes *x = &((const struct snapshot *)a)->name;
-	const struct bytes *y = &((const struct snapshot *)b)->name;
-	int r = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
-
-	return r ? r : (x->n > y->n) - (x->n < y->n);
+	return ctrd_order(
+		((const struct snapshot *)a)->name, ((const struct snapshot *)b)->name);
 }
 
 static struct snapshot *named(const struct reading *c, struct bytes name)
 {
 	const struct snapshot key = {.name = name};
 
-	return name.n && c->n_snaps ?
-		bsearch(&key, c->snap, c->n_snaps, sizeof(key), by_name) :
-		NULL;
+	return name.n ? VEC_FIND(c->snap, c->n_snaps, &key, by_name) : NULL;
 }
 
 static int by_id(const void *a, const void *b)
@@ -85,22 +80,16 @@ static int by_id(const void *a, const void *b)
 
 static void read_value(struct snapshot *s, const struct bolt_item *i)
 {
-	static const char *const keys[] = {
-		"id", "kind", "parent", "size", "createdat", NULL};
-	size_t k = 0;
-
-	while (keys[k] &&
-		(strlen(keys[k]) != i->key_len ||
-			memcmp(keys[k], i->key, i->key_len) != 0))
-		k++;
-	switch (k) {
-	case 0: s->number = foreign_bolt_uvarint(i); break;
-	case 1: s->kind = foreign_bolt_uvarint(i); break;
-	case 2: s->parent = value_of(i); break;
-	case 3: s->size = foreign_bolt_varint(i); break;
-	case 4: s->created = foreign_bolt_time(i); break;
-	default: break;
-	}
+	if (bolt_is(i, "id"))
+		s->number = foreign_bolt_uvarint(i);
+	else if (bolt_is(i, "kind"))
+		s->kind = foreign_bolt_uvarint(i);
+	else if (bolt_is(i, "parent"))
+		s->parent = value_of(i);
+	else if (bolt_is(i, "size"))
+		s->size = foreign_bolt_varint(i);
+	else if (bolt_is(i, "createdat"))
+		s->created = foreign_bolt_time(i);
 }
 
 static int add_snapshot(
@@ -175,8 +164,7 @@ static void set_ids(struct reading *c)
 		if (p)
 			c->snap[i].below = p->id;
 	}
-	if (c->n_snaps)
-		qsort(c->snap, c->n_snaps, sizeof(*c->snap), by_id);
+	VEC_SORT(c->snap, c->n_snaps, by_id);
 	for (size_t i = 0; i < c->n_snaps; i++) {
 		const struct snapshot *s = &c->snap[i];
 		const char *dir = P(TREES "/%" PRIu64, s->number);
@@ -304,8 +292,8 @@ static int read_snapshots(struct reading *c, struct ovl_err *err)
 		return err_say(err, ENOENT, "there is no " META);
 	if (rc > 0)
 		rc = foreign_bolt_each(&c->snaps, NULL, all_snaps, add_snapshot, c, err);
-	if (rc == 0 && c->n_snaps)
-		qsort(c->snap, c->n_snaps, sizeof(*c->snap), by_name);
+	if (rc == 0)
+		VEC_SORT(c->snap, c->n_snaps, by_name);
 	if (rc == 0)
 		rc = each(c, snapshots, add_key, err);
 	if (rc == 0)

@@ -19,13 +19,13 @@ struct bytes {
 };
 
 struct snapshot {
+	struct ovl_id id, below; /* "": none; id first, to be the key */
 	struct bytes name, parent; /* in metadata.db */
 	struct bytes space, key; /* in meta.db; key.p NULL: it is not there */
 	uint64_t number;
 	uint64_t kind;
 	int64_t size;
 	struct timespec created;
-	struct ovl_id id, below; /* "": none */
 	char diff_id[ID_LEN + 1]; /* these two: "": not known */
 	char blob[ID_LEN + 1];
 };
@@ -49,6 +49,7 @@ struct reading {
 	struct bytes space; /* the namespace at hand */
 };
 
+int ctrd_order(struct bytes a, struct bytes b);
 const char *ctrd_text(struct reading *c, struct bytes b);
 /* The hex part of a digest. */
 bool ctrd_digest(struct bytes b, char hex[ID_LEN + 1]);

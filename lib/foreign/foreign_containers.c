@@ -21,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "base/vec.h"
 #include "foreign/foreign_json.h"
 
 #define LAYERS     "overlay-layers"
@@ -51,59 +52,52 @@ struct reader {
 
 /* ---- records ---------------------------------------------------------------------- */
 
-/* An array of objects, empty if there is no such file. */
-static int read_list(
-	struct foreign *t, const char *path, json_t **out, struct ovl_err *err)
+/* Adds the objects of a list to others, if there is such a file. */
+static int add_list(struct foreign *t, const char *path, json_t *to, struct ovl_err *err)
 {
-	int rc = foreign_json(t, path, out, NULL, err);
+	auto_json o = NULL;
+	int rc = foreign_json(t, path, &o, NULL, err);
 
 	foreign_add_record(t, path);
-	if (rc > 0 && !json_is_array(*out))
+	if (rc > 0 && !json_is_array(o))
 		rc = err_say(err, EUCLEAN, "'%s' is not a list", path);
-	if (rc == 0)
-		*out = json_array();
+	if (rc > 0 && json_array_extend(to, o) < 0)
+		rc = err_nomem(err);
 	return rc < 0 ? rc : 0;
 }
 
 /* The same; one that cannot be read is empty as well. */
-static json_t *try_list(struct foreign *t, const char *path)
+static void try_list(struct foreign *t, const char *path, json_t *to)
 {
-	struct ovl_err err = {0};
-	json_t *o = NULL;
+	struct ovl_err err;
 
-	if (read_list(t, path, &o, &err) == 0)
-		return o;
-	foreign_unread(t, &err);
-	json_decref(o);
-	return json_array();
+	if (add_list(t, path, to, &err) < 0)
+		foreign_unread(t, &err);
+}
+
+static int order_by(const struct record *x, const struct record *y, int order)
+{
+	return order ? order : (x->order > y->order) - (x->order < y->order);
+}
+
+static int same_own(const void *own, const void *rec)
+{
+	return strcmp(own, ((const struct record *)rec)->own);
 }
 
 static int by_own(const void *a, const void *b)
 {
 	const struct record *x = a;
 	const struct record *y = b;
-	int order = strcmp(x->own, y->own);
 
-	return order ? order : (x->order > y->order) - (x->order < y->order);
+	return order_by(x, y, strcmp(x->own, y->own));
 }
 
 static size_t find_record(const struct reader *r, const char *own)
 {
-	size_t low = 0;
-	size_t high = r->n;
+	const struct record *found = VEC_FIND(r->rec, r->n, own, same_own);
 
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		int order = strcmp(r->rec[mid].own, own);
-
-		if (order == 0)
-			return mid;
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NONE;
+	return found ? (size_t)(found - r->rec) : NONE;
 }
 
 static void take_records(struct reader *r, const json_t *list)
@@ -136,8 +130,7 @@ static void sort_records(struct reader *r)
 {
 	size_t n = 0;
 
-	if (r->n)
-		qsort(r->rec, r->n, sizeof(*r->rec), by_own);
+	VEC_SORT(r->rec, r->n, by_own);
 	for (size_t i = 0; i < r->n; i++) {
 		if (!n || strcmp(r->rec[n - 1].own, r->rec[i].own) != 0)
 			r->rec[n++] = r->rec[i];
@@ -151,11 +144,8 @@ static void sort_records(struct reader *r)
 
 static const char *diff_of(const struct record *rec)
 {
-	const char *digest = foreign_json_text(rec->o, "diff-digest");
-
-	return rec->writable || strncmp(digest, "sha256:", 7) != 0 ?
-		NULL :
-		id_digest_hex(digest);
+	return rec->writable ? NULL :
+			       id_sha256_hex(foreign_json_text(rec->o, "diff-digest"));
 }
 
 static int set_chain(struct reader *r, struct record *rec, struct ovl_err *err)
@@ -192,16 +182,15 @@ static int by_chain(const void *a, const void *b)
 {
 	const struct record *x = *(struct record *const *)a;
 	const struct record *y = *(struct record *const *)b;
-	int order = strcmp(x->chain.s, y->chain.s);
 
-	return order ? order : (x->order > y->order) - (x->order < y->order);
+	return order_by(x, y, strcmp(x->chain.s, y->chain.s));
 }
 
 /* The same tar on the same parent may be there more than once, for other owners: one of them
  * has the chain id. */
 static int set_ids(struct reader *r, struct ovl_err *err)
 {
-	struct record **sorted = calloc(r->n + 1, sizeof(struct record *));
+	auto_free struct record **sorted = calloc(r->n + 1, sizeof(struct record *));
 
 	if (!sorted)
 		return err_nomem(err);
@@ -217,7 +206,6 @@ static int set_ids(struct reader *r, struct ovl_err *err)
 		else
 			foreign_hash_id(r->t, rec->own, &rec->id);
 	}
-	free(sorted);
 	return 0;
 }
 
@@ -329,18 +317,24 @@ static void add_names(struct reader *r, const json_t *o, bool image)
 	}
 }
 
-static void each(struct reader *r, const json_t *list, bool image, bool named)
+static void add_all_names(struct reader *r, const json_t *list, bool image)
 {
 	const json_t *o;
 	size_t i;
 
-	json_array_foreach(list, i, o)
+	json_array_foreach(list, i, o) add_names(r, o, image);
+}
+
+static void set_writable(struct reader *r, const json_t *containers)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(containers, i, o)
 	{
 		size_t at = find_record(r, foreign_json_text(o, "layer"));
 
-		if (named)
-			add_names(r, o, image);
-		else if (at != NONE)
+		if (at != NONE)
 			r->rec[at].writable = true;
 	}
 }
@@ -356,20 +350,17 @@ static bool recognise(int root)
 		exists(&t, "overlay");
 }
 
-static int read_layers(struct reader *r, const json_t *layers, const json_t *passing,
-	const json_t *containers, const json_t *brief, struct ovl_err *err)
+static int read_layers(struct reader *r, const json_t *layers, const json_t *containers,
+	struct ovl_err *err)
 {
 	int rc = 0;
 
-	r->rec = calloc(
-		json_array_size(layers) + json_array_size(passing) + 1, sizeof(*r->rec));
+	r->rec = calloc(json_array_size(layers) + 1, sizeof(*r->rec));
 	if (!r->rec)
 		return err_nomem(err);
 	take_records(r, layers);
-	take_records(r, passing);
 	sort_records(r);
-	each(r, containers, false, false);
-	each(r, brief, false, false);
+	set_writable(r, containers);
 	for (size_t i = 0; i < r->n && rc == 0; i++)
 		rc = climb(r, i, err);
 	if (rc == 0)
@@ -384,24 +375,26 @@ static int read_layers(struct reader *r, const json_t *layers, const json_t *pas
 static int read_store(struct foreign *t, struct ovl_err *err)
 {
 	struct reader r = {.t = t};
-	auto_foreign_json containers = try_list(t, CONTAINERS "/containers.json");
-	auto_foreign_json brief = try_list(t, CONTAINERS "/volatile-containers.json");
-	auto_foreign_json images = try_list(t, IMAGES "/images.json");
-	auto_foreign_json passing = try_list(t, LAYERS "/volatile-layers.json");
-	auto_foreign_json layers = NULL;
-	int rc = read_list(t, LAYERS "/layers.json", &layers, err);
+	auto_json containers = json_array();
+	auto_json images = json_array();
+	auto_json layers = json_array();
+	int rc;
 
+	try_list(t, CONTAINERS "/containers.json", containers);
+	try_list(t, CONTAINERS "/volatile-containers.json", containers);
+	try_list(t, IMAGES "/images.json", images);
+	try_list(t, LAYERS "/volatile-layers.json", layers);
+	rc = add_list(t, LAYERS "/layers.json", layers, err);
 	if (rc == 0)
-		rc = read_layers(&r, layers, passing, containers, brief, err);
+		rc = read_layers(&r, layers, containers, err);
 
 	t->layers_dir = "overlay";
 	foreign_add_claim(t, "overlay/l", "containers/storage");
 	foreign_add_claim(t, "overlay/staging", "containers/storage");
 	foreign_add_claim(t, "overlay/tempdirs", "containers/storage");
 	if (rc == 0) {
-		each(&r, images, true, true);
-		each(&r, containers, false, true);
-		each(&r, brief, false, true);
+		add_all_names(&r, images, true);
+		add_all_names(&r, containers, false);
 	}
 	free(r.rec);
 	return rc;

@@ -22,6 +22,7 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/quote.h"
+#include "base/vec.h"
 #include "foreign/foreign_bolt.h"
 #include "foreign/foreign_json.h"
 
@@ -179,25 +180,17 @@ static void add_layer(struct foreign *t, int all, const char *name)
  * have none. */
 static void name_container(struct foreign *t, struct foreign_layer *l)
 {
-	auto_foreign_json o = NULL;
-	struct timespec ended;
-	struct ovl_err why;
-	const json_t *state;
-	const char *name;
-	int r = foreign_json(
-		t, P("containers/%s/config.v2.json", l->id.s), &o, NULL, &why);
+	auto_json o = foreign_json_try(t, P("containers/%s/config.v2.json", l->id.s));
+	const json_t *state = json_object_get(o, "State");
+	const char *name = foreign_json_text(o, "Name");
+	struct timespec ended = foreign_json_time(state, "FinishedAt");
 
-	if (r < 0)
-		foreign_unread(t, &why);
-	if (r <= 0)
+	if (!o)
 		return;
 	l->created = foreign_json_time(o, "Created");
-	state = json_object_get(o, "State");
 	l->used = foreign_json_time(state, "StartedAt");
-	ended = foreign_json_time(state, "FinishedAt");
 	if (ended.tv_sec > l->used.tv_sec)
 		l->used = ended;
-	name = foreign_json_text(o, "Name");
 	foreign_add_name(t, name + (*name == '/'), &l->id);
 }
 
@@ -248,18 +241,14 @@ static void set_config(struct foreign *t, struct foreign_name *n, const char *im
 /* The id of an image is the digest of its config, which lists its layers. */
 static void add_image(struct foreign *t, int all, const char *image)
 {
-	auto_foreign_json o = NULL;
+	auto_json o = id_is_full(image) ? foreign_json_try(t, P(CONFIGS "/%s", image)) :
+					  NULL;
 	struct foreign_name *n;
 	struct ovl_err why;
 	struct ovl_id top;
-	int r;
+	int r = foreign_json_chain(o, &top, &why);
 
 	(void)all;
-	if (!id_is_full(image))
-		return;
-	r = foreign_json(t, P(CONFIGS "/%s", image), &o, NULL, &why);
-	if (r > 0)
-		r = foreign_json_chain(o, &top, &why);
 	if (r < 0)
 		foreign_unread(t, &why);
 	if (r <= 0)
@@ -281,9 +270,7 @@ static void add_tag(
 	struct foreign *t, size_t n_images, const char *ref, const char *image)
 {
 	const struct foreign_name key = {.name = image};
-	const struct foreign_name *found = n_images ?
-		bsearch(&key, t->name, n_images, sizeof(key), by_name) :
-		NULL;
+	const struct foreign_name *found = VEC_FIND(t->name, n_images, &key, by_name);
 	struct foreign_name *n;
 	struct ovl_id top;
 
@@ -297,19 +284,13 @@ static void add_tag(
 
 static void read_tags(struct foreign *t, size_t n_images)
 {
-	auto_foreign_json o = NULL;
-	struct ovl_err why;
+	auto_json o = foreign_json_try(t, TAGS);
 	const char *repository;
 	const char *ref;
 	json_t *refs;
 	json_t *id;
-	int r = foreign_json(t, TAGS, &o, NULL, &why);
 
 	foreign_add_record(t, TAGS);
-	if (r < 0)
-		foreign_unread(t, &why);
-	if (r <= 0)
-		return;
 	json_object_foreach(json_object_get(o, "Repositories"), repository, refs)
 	{
 		json_object_foreach(refs, ref, id)
@@ -333,8 +314,7 @@ static int read_docker(struct foreign *t, struct ovl_err *err)
 	foreign_add_claim(t, TREES "/l", "short links");
 	foreign_add_record(t, "containers");
 	each_name(t, CONFIGS, add_image);
-	if (t->n_names)
-		qsort(t->name, t->n_names, sizeof(*t->name), by_name);
+	VEC_SORT(t->name, t->n_names, by_name);
 	read_tags(t, t->n_names);
 	each_name(t, CONTAINERS, add_container);
 	each_name(t, LAYERS, add_layer);

@@ -110,11 +110,11 @@ int foreign_digest(const struct foreign_place *at, const char *name, char hex[ID
 {
 	char line[FOREIGN_WORD];
 	int r = read_line(at, name, line, NULL, err);
+	const char *digest = r > 0 ? id_sha256_hex(line) : NULL;
 
-	if (r <= 0)
-		return r;
-	if (strncmp(line, "sha256:", 7) != 0 || !id_is_full(line + 7))
+	if (r > 0 && !digest)
 		return damaged(at, name, err);
-	memcpy(hex, line + 7, ID_LEN + 1);
-	return 1;
+	if (digest)
+		memcpy(hex, digest, ID_LEN + 1);
+	return r;
 }

@@ -11,11 +11,6 @@
 #include "base/quote.h"
 #include "foreign/foreign_json.h"
 
-void foreign_json_free(json_t **o)
-{
-	json_decref(*o);
-}
-
 /* Three bytes of the file may take 200 bytes of memory. */
 #define VALUES_MAX 2000000
 
@@ -44,6 +39,16 @@ int foreign_json(const struct foreign *t, const char *path, json_t **out, struct
 		return err_say(err, EUCLEAN, "%s is damaged", Q(path));
 	*out = o;
 	return 1;
+}
+
+json_t *foreign_json_try(struct foreign *t, const char *path)
+{
+	struct ovl_err why;
+	json_t *o = NULL;
+
+	if (foreign_json(t, path, &o, NULL, &why) < 0)
+		foreign_unread(t, &why);
+	return o;
 }
 
 const char *foreign_json_text(const json_t *o, const char *key)

@@ -4,12 +4,8 @@
 #ifndef OVL_FOREIGN_JSON_H
 #define OVL_FOREIGN_JSON_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "foreign/foreign.h"
-
-#define auto_foreign_json __attribute__((cleanup(foreign_json_free))) json_t *
-void foreign_json_free(json_t **o);
 
 /*
  * Reads a record of at most FOREIGN_JSON_MAX bytes: 1 and *out, an object or an array; 0
@@ -17,6 +13,9 @@ void foreign_json_free(json_t **o);
  */
 int foreign_json(const struct foreign *t, const char *path, json_t **out, struct stat *st,
 	struct ovl_err *err);
+
+/* The same; NULL there is none, or it is foreign_unread(). */
+json_t *foreign_json_try(struct foreign *t, const char *path);
 
 /* A member that is a string; "" if it is not. */
 const char *foreign_json_text(const json_t *o, const char *key);

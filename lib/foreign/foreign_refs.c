@@ -21,6 +21,14 @@
 
 /* ---- for both --------------------------------------------------------------------- */
 
+int ctrd_order(struct bytes a, struct bytes b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int r = n ? memcmp(a.p, b.p, n) : 0;
+
+	return r ? r : (a.n > b.n) - (a.n < b.n);
+}
+
 const char *ctrd_text(struct reading *c, struct bytes b)
 {
 	return foreign_text(c->t, "%.*s", (int)b.n, b.n ? b.p : "");
@@ -29,27 +37,14 @@ const char *ctrd_text(struct reading *c, struct bytes b)
 bool ctrd_digest(struct bytes b, char hex[ID_LEN + 1])
 {
 	char text[7 + ID_LEN + 1] = "";
+	const char *digits;
 
-	if (b.n != sizeof(text) - 1 || memcmp(b.p, "sha256:", 7) != 0)
-		return false;
-	memcpy(text, b.p, b.n);
-	if (!id_is_full(text + 7))
-		return false;
-	memcpy(hex, text + 7, ID_LEN + 1);
-	return true;
-}
-
-static int by_id(const void *a, const void *b)
-{
-	return id_order(
-		&((const struct snapshot *)a)->id, &((const struct snapshot *)b)->id);
-}
-
-static struct snapshot *with_id(const struct reading *c, const struct ovl_id *id)
-{
-	const struct snapshot key = {.id = *id};
-
-	return c->n_snaps ? bsearch(&key, c->snap, c->n_snaps, sizeof(key), by_id) : NULL;
+	if (b.n == sizeof(text) - 1)
+		memcpy(text, b.p, b.n);
+	digits = id_sha256_hex(text);
+	if (digits)
+		memcpy(hex, digits, ID_LEN + 1);
+	return digits;
 }
 
 int ctrd_ref(struct reading *c, struct ref r, struct ovl_err *err)
@@ -110,7 +105,7 @@ static int climb(struct reading *c, const json_t *config, const json_t *blobs,
 		rc = digest_chain(i ? below.s : NULL, diff, &chain, err);
 		if (rc < 0)
 			return rc;
-		s = with_id(c, &chain);
+		s = VEC_FIND(c->snap, c->n_snaps, &chain, id_order);
 		if (!s || id_order(&s->below, &below) != 0)
 			return 0;
 		memcpy(s->diff_id, diff, ID_LEN + 1);
@@ -127,8 +122,8 @@ static int climb(struct reading *c, const json_t *config, const json_t *blobs,
 static int resolve(struct reading *c, struct ref *r, const char *hex, bool in_index,
 	struct ovl_err *err)
 {
-	auto_foreign_json m = NULL;
-	auto_foreign_json config = NULL;
+	auto_json m = NULL;
+	auto_json config = NULL;
 	const json_t *list;
 	const char *digest;
 	int rc = 0;
@@ -160,8 +155,7 @@ static int resolve_all(struct reading *c, struct ovl_err *err)
 {
 	int rc = 0;
 
-	if (c->n_refs)
-		qsort(c->ref, c->n_refs, sizeof(*c->ref), by_target);
+	VEC_SORT(c->ref, c->n_refs, by_target);
 	for (size_t i = 0; i < c->n_refs && rc >= 0; i++) {
 		struct ref *r = &c->ref[i];
 
@@ -179,21 +173,13 @@ static int resolve_all(struct reading *c, struct ovl_err *err)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-static int order(struct bytes a, struct bytes b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int r = n ? memcmp(a.p, b.p, n) : 0;
-
-	return r ? r : (a.n > b.n) - (a.n < b.n);
-}
-
 static int by_ref(const void *a, const void *b)
 {
 	const struct ref *x = a;
 	const struct ref *y = b;
-	int r = order(x->name, y->name);
+	int r = ctrd_order(x->name, y->name);
 
-	return r ? r : order(x->space, y->space);
+	return r ? r : ctrd_order(x->space, y->space);
 }
 
 static void add_name(
@@ -258,11 +244,11 @@ int ctrd_names(struct reading *c, struct ovl_err *err)
 
 	if (rc == 0)
 		rc = add_keys(c, err);
-	if (rc == 0 && c->n_refs)
-		qsort(c->ref, c->n_refs, sizeof(*c->ref), by_ref);
+	if (rc == 0)
+		VEC_SORT(c->ref, c->n_refs, by_ref);
 	for (size_t i = 0; i < c->n_refs && rc == 0; i += n) {
 		for (n = 1; i + n < c->n_refs; n++) {
-			if (order(c->ref[i].name, c->ref[i + n].name) != 0)
+			if (ctrd_order(c->ref[i].name, c->ref[i + n].name) != 0)
 				break;
 		}
 		add_alike(c, &c->ref[i], n);

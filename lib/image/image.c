@@ -195,7 +195,7 @@ static int take_diff_ids(
 			Q(name), json_array_size(ids), i->n_layers);
 	for (unsigned n = 0; n < i->n_layers; n++) {
 		const char *id = json_string_value(json_array_get(ids, n));
-		const char *hex = id ? image_digest_hex(id) : NULL;
+		const char *hex = id ? id_sha256_hex(id) : NULL;
 
 		if (!hex)
 			return err_say(err, ENOTSUP, "%s: %s is not a sha256 diff id",

@@ -8,9 +8,8 @@
 #ifndef OVL_IMAGE_H
 #define OVL_IMAGE_H
 
-#include <jansson.h>
-
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "image/platform.h"
@@ -62,12 +61,6 @@ struct images {
 	unsigned n_unusable; /* that cannot be imported at all */
 	struct ovl_err why; /* the reason for the first of these */
 };
-
-static inline void json_decref_p(json_t **o)
-{
-	json_decref(*o);
-}
-#define auto_json __attribute__((cleanup(json_decref_p))) json_t *
 
 void images_release(struct images *im);
 #define auto_images __attribute__((cleanup(images_release))) struct images
@@ -146,9 +139,6 @@ void image_respell(json_t *o, const char *key);
 json_t *image_sub(json_t *o, const char *key, json_type type);
 /* The text of a member; "" if there is none. */
 const char *image_text(const json_t *o, const char *key);
-
-/* "sha256:<hex>" to hex; NULL if it is invalid. */
-const char *image_digest_hex(const char *digest);
 
 /* Reads the config and sets the diff ids of the image's layers; their numbers must
  * match. name: the file; digest and size: see image_json. *rank: see platform_rank. */

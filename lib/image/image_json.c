@@ -84,11 +84,6 @@ const char *image_text(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
-const char *image_digest_hex(const char *digest)
-{
-	return strncmp(digest, "sha256:", 7) == 0 ? id_digest_hex(digest) : NULL;
-}
-
 /* ---- JSON that Go accepts and jansson does not ------------------------------------ */
 
 #define REPLACEMENT "\xef\xbf\xbd"

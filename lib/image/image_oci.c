@@ -85,7 +85,7 @@ static int take_descriptor(
 	struct search *q, const json_t *o, struct descriptor *out, struct ovl_err *err)
 {
 	const char *digest = image_text(o, "digest");
-	const char *hex = image_digest_hex(digest);
+	const char *hex = id_sha256_hex(digest);
 	const json_t *size = image_member(o, "size");
 
 	if (!hex)

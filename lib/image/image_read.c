@@ -21,7 +21,7 @@ static const char *dir_part(const json_t *o)
 		part = json_array_get(list, 0);
 	else if (!json_is_array(image_member(o, "layers")))
 		return NULL;
-	return image_digest_hex(image_text(part, "digest"));
+	return id_sha256_hex(image_text(part, "digest"));
 }
 
 static int find_any(
