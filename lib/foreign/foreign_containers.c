@@ -322,7 +322,10 @@ static void add_all_names(struct reader *r, const json_t *list, bool image)
 	const json_t *o;
 	size_t i;
 
-	json_array_foreach(list, i, o) add_names(r, o, image);
+	json_array_foreach(list, i, o)
+	{
+		add_names(r, o, image);
+	}
 }
 
 static void set_writable(struct reader *r, const json_t *containers)
