@@ -179,15 +179,25 @@ static int look(struct checker *c, const struct ovl_id *only)
 	return rc || only ? rc : check_dirs(c);
 }
 
-static bool has_row(const struct report *all, const struct report_row *row)
+static bool same_row(const struct report_row *a, const struct report_row *b)
+{
+	bool same = true;
+
+	for (int k = 0; k < REPORT_COLUMNS && same; k++)
+		same = strcmp(a->text[k], b->text[k]) == 0;
+	return same;
+}
+
+/* Most are there in the same order: looks from *at on, which is then behind the row. */
+static bool has_row(const struct report *all, size_t *at, const struct report_row *row)
 {
 	for (size_t i = 0; i < all->n; i++) {
-		bool same = true;
+		size_t k = (*at + i) % all->n;
 
-		for (int k = 0; k < REPORT_COLUMNS && same; k++)
-			same = strcmp(all->row[i].text[k], row->text[k]) == 0;
-		if (same)
+		if (same_row(&all->row[k], row)) {
+			*at = k + 1;
 			return true;
+		}
 	}
 	return false;
 }
@@ -196,9 +206,10 @@ static bool has_row(const struct report *all, const struct report_row *row)
 static void keep_repeated(struct report *second, const struct report *first)
 {
 	size_t n = 0;
+	size_t at = 0;
 
 	for (size_t i = 0; i < second->n; i++) {
-		if (has_row(first, &second->row[i]))
+		if (has_row(first, &at, &second->row[i]))
 			second->row[n++] = second->row[i];
 		else
 			free((char *)second->row[i].text[0]);
