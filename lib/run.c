@@ -3,8 +3,8 @@
  * ovl_run: a command in a writable layer, in namespaces of its own. On an image layer, that
  * layer is staged: it is in staging/, or with in_memory in a file system that only this
  * process and those inside see, and nothing but this process leads to it. If it is kept, it
- * becomes an image layer there, and appears by one rename. One in memory, or whose tree cannot
- * be that of an image layer (commit.c), is made anew from its tar.
+ * becomes an image layer there, and appears by one rename. One in memory or still mounted, or
+ * whose tree cannot be that of an image layer (commit.c), is made anew from its tar.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +44,13 @@
 
 #define FLOOR "floor" /* in the stage, see inside.h */
 
+/* The mount in which the command runs. */
+struct shown {
+	struct upper_work
+		work; /* its work directory, of a writable layer that was named */
+	dev_t dev; /* else its number */
+};
+
 struct running {
 	struct ovl_store *st;
 	const struct ovl_run *req;
@@ -54,8 +61,7 @@ struct running {
 	struct stage outer; /* that, as a stage */
 	struct stage stage; /* the new layer, or only the floor */
 	struct layer l; /* the new layer, or the writable one that was named, open */
-	struct upper_work
-		*work; /* its work directory in the mount; shared with that process */
+	struct shown *view; /* shared with the process that mounts it */
 	char floor[sizeof(MOUNT_STAGED) + ID_LEN + sizeof(FLOOR) + 1];
 };
 
@@ -226,6 +232,7 @@ static int mount_staged(struct running *r, struct ovl_err *err)
 	auto_mountspec spec = {0};
 	auto_free char *source = mounts_source(r->req->on ? &r->l : &r->base);
 	auto_fd target = source ? open_target(r->l.fd, path, err) : err_nomem(err);
+	struct stat st;
 	int rc = target;
 
 	if (rc >= 0)
@@ -240,7 +247,10 @@ static int mount_staged(struct running *r, struct ovl_err *err)
 			r->req->on ? r->on.path.data : "/", -rc, err);
 		return suggest_memory(r, rc, err);
 	}
-	return open_target(r->l.fd, path, err);
+	rc = open_target(r->l.fd, path, err);
+	if (rc >= 0 && fstat(rc, &st) == 0)
+		r->view->dev = st.st_dev;
+	return rc;
 }
 
 static int mount_writable(struct running *r, struct ovl_err *err)
@@ -254,7 +264,7 @@ static int mount_writable(struct running *r, struct ovl_err *err)
 	int rc = ovl_mount(r->st, &req, &where, err);
 
 	if (rc == 0)
-		upper_before(&r->l, r->work);
+		upper_before(&r->l, &r->view->work);
 	return rc < 0 ? rc : open_target(AT_FDCWD, where, err);
 }
 
@@ -319,21 +329,33 @@ static void clear_mount(struct running *r)
 		return;
 	mountnotes_ask(&notes);
 	if (!mountnotes_open(&notes))
-		upper_set_idle(&l, r->work);
+		upper_set_idle(&l, &r->view->work);
 	mountnotes_clear(&l, &notes);
 }
 
-/* On a directory, it is the writable layer that is kept. */
+/* A process of somebody who has entered the namespace does not end with it. True if unknown. */
+static bool is_still_mounted(const struct running *r)
+{
+	struct ovl_err why;
+
+	return superblock_known(r->view->dev, 0) != SB_DEAD &&
+		upper_ask(&r->l, &why) != 0;
+}
+
+/* On a directory, it is the writable layer that is kept. An image layer must never change, so
+ * it gets a tree of its own if this one still can. */
 static int keep(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 {
+	bool copy = r->req->in_memory || is_still_mounted(r);
+
 	if (r->req->on) {
-		upper_set_idle(&r->l, NULL);
+		if (!copy)
+			upper_set_idle(&r->l, NULL);
 		return commit_keep(&r->stage, NULL, r->req->name, ran, err);
 	}
 	if (fs_rmtree(r->stage.fd, FLOOR, NULL) < 0)
 		return err_sys(err, errno, "cannot remove mount points");
-	return commit_staged(
-		&r->l, &r->stage, &r->base, r->req->in_memory, r->req->name, ran, err);
+	return commit_staged(&r->l, &r->stage, &r->base, copy, r->req->name, ran, err);
 }
 
 /* Over a directory an ordinary user stays who he is. */
@@ -405,12 +427,12 @@ int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran
 	int rc;
 
 	*ran = (struct ovl_ran){.status = SPAWN_FAILED};
-	r.work = mmap(NULL, sizeof(*r.work), PROT_READ | PROT_WRITE,
+	r.view = mmap(NULL, sizeof(*r.view), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (r.work == MAP_FAILED)
+	if (r.view == MAP_FAILED)
 		return err_nomem(err);
 	rc = run(&r, ran, err);
-	munmap(r.work, sizeof(*r.work));
+	munmap(r.view, sizeof(*r.view));
 	if (!is_new(&r))
 		layer_close(&r.l);
 	stage_end(&r.stage);

@@ -110,9 +110,9 @@ static int try_mount(const struct layer *l, bool userxattr)
 
 	if (foreign_work(work, &tmpfs) < 0)
 		return errno;
-	snprintf(data, sizeof(data), "lowerdir=%s,upperdir=%s/%s,workdir=%s,index=on%s",
-		MOUNT_EMPTY, l->id.s, layer_tree_name(l), work,
-		userxattr ? ",userxattr" : "");
+	snprintf(data, sizeof(data), "lowerdir=%s,upperdir=%s%s/%s,workdir=%s,index=on%s",
+		MOUNT_EMPTY, l->staged ? MOUNT_STAGED : "", l->id.s, layer_tree_name(l),
+		work, userxattr ? ",userxattr" : "");
 	if (mount("overlay", MOUNT_EMPTY, "overlay", 0, data) < 0)
 		return errno;
 	umount2(MOUNT_EMPTY, MNT_DETACH);

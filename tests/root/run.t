@@ -127,6 +127,41 @@ for how in '' --tmpfs; do
 	rm runs
 done
 
+# Who enters the namespace from outside does not end with the command, and may go on writing.
+entered() { # RUN...: starts it, and a process in its namespace that has the file "open" open
+	rm -f runs entered
+	"$@" >out 2>err &
+	pid=$!
+	until_true written runs
+	nsenter -m -t "$(pgrep -P $pid)" sh -c 'cd "$1" && exec 7>>open && echo on >"$2/entered" &&
+		read x <"$2/late" && echo late >&7' - "$in" "$t" &
+	other=$!
+	until_true written entered
+	echo x >go
+	wait $pid
+}
+mkfifo late
+in=/ t=/t
+entered ovlctl run $host --bind "$T:/t:rw" -n open a \
+	sh -c 'echo 1 >/open; echo on >/t/runs; read x </t/go'
+is "kept while somebody still has the view" "$?" 0
+echo x >late
+wait $other
+is "... he goes on writing" "$?" 0
+is "... but not in an image layer" "$(ovlctl check --content)$(ovlctl diff open)" 'A /open'
+need - mkdir still
+in=$T/still t=$T
+entered ovlctl run -n open-on --on still \
+	sh -c 'echo 1 >still/open; echo on >runs; read x <go'
+is "kept on a directory while somebody still has the view" "$?" 0
+fails 4 "layer 'open-on' is already mounted" "... it cannot be mounted twice" ovlctl mount open-on
+echo x >late
+wait $other
+ok "... but as soon as nobody has it" until_true ovlctl mount open-on
+need - ovlctl umount open-on
+need - ovlctl rm open-on open
+rm runs entered
+
 # ---- a writable layer ------------------------------------------------------------------
 need w ovlctl create -n w a
 is "in a writable layer" "$(status run w sh -c 'echo 1 >/w; exit 3')" 3
