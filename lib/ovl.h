@@ -67,10 +67,8 @@ struct ovl_id {
 	char s[65];
 };
 
-/*
- * What is on disk when a call that writes returns. DATA: an import, a commit and a change
- * of names survive a power cut; create, rm and prune sync nothing. ALL: these too.
- */
+/* What is on disk when a call that writes returns. DATA: an import, a commit and a change
+ * of names survive a power cut; create, rm and prune sync nothing. ALL: these too. */
 enum ovl_sync { OVL_SYNC_DATA, OVL_SYNC_NONE, OVL_SYNC_ALL };
 
 /* The progress of long work, reported about ten times a second at most. */
@@ -100,9 +98,9 @@ struct ovl_config {
 	unsigned wait; /* seconds to wait for a lock. 0: for ever, except that
 		       * ovl_remove and ovl_commit do not wait for layers */
 	const atomic_int *stop; /* set by a signal handler; NULL: never */
-	void (*note)(
-		void *ctx, enum ovl_note kind, const char *line); /* NULL: not told */
-	void (*progress)(void *ctx, const struct ovl_progress *p); /* NULL: not told */
+	/* NULL: not told. */
+	void (*note)(void *ctx, enum ovl_note kind, const char *line);
+	void (*progress)(void *ctx, const struct ovl_progress *p);
 	void *ctx;
 	/* &ovl_foreign: also stores of other programs are read. NULL: they are refused. */
 	const struct ovl_foreign *foreign;
@@ -122,12 +120,10 @@ enum ovl_access {
 
 struct ovl_store;
 
-/*
- * Opens the store. With OVL_MAKE, a missing or empty root becomes a store; otherwise it is
- * read as a store without layers. A directory with any other contents is refused, except
- * another program's store, which can only be read (OVL_USAGE). Only the owner of a store of
- * ours may open it, as root or as root of a user namespace.
- */
+/* Opens the store. With OVL_MAKE, a missing or empty root becomes a store; otherwise it
+ * is read as a store without layers. A directory with any other contents is refused,
+ * except another program's store, which can only be read (OVL_USAGE). Only the owner of a
+ * store of ours may open it, as root or as root of a user namespace. */
 int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, enum ovl_access access,
 	struct ovl_err *err);
 void ovl_close(struct ovl_store *st);
@@ -155,8 +151,7 @@ struct ovl_import {
 	bool no_names; /* the names that an image has are not given */
 	const char *image; /* which image of several: a name or digest; NULL: all */
 	const char *platform; /* os/arch[/variant]; NULL: this machine's */
-	uint64_t
-		max_size; /* bytes of the uncompressed tar, and of file data; 0: default */
+	uint64_t max_size; /* bytes of the unpacked tar, and of file data; 0: default */
 	uint64_t max_entries; /* 0: default */
 	unsigned max_depth; /* components of a name; 0: default */
 };
@@ -171,33 +166,30 @@ struct ovl_ids {
 	size_t n;
 };
 
-/*
- * Stores a tar (ustar, pax, GNU, v7; plain or gzip, zstd, xz, bzip2, lz4) as an image
+/* Stores a tar (ustar, pax, GNU, v7; plain or gzip, zstd, xz, bzip2, lz4) as an image
  * layer, or the layers, configs and names of whole images: docker-save archives and OCI
  * image layouts. An id is a chain id (OCI image-spec, config.md). An existing layer is
- * left unchanged; the file of its tar may be missing from an image. If others are missing,
- * it is OVL_NOLAYER, and all but the last are told as OVL_PROBLEM. On failure the store is
- * as it was, except that layers of an image that have appeared stay, without names.
- */
+ * left unchanged; the file of its tar may be missing from an image. If others are
+ * missing, it is OVL_NOLAYER, and all but the last are told as OVL_PROBLEM. On failure
+ * the store is as it was, except that layers of an image that have appeared stay, without
+ * names. */
 int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
 	struct ovl_err *err);
 
-/*
- * Takes images of another program's store over, without copying: their files become hard
- * links in the layers of this store, or if that cannot be, share their blocks, or are copied.
- * The layers appear as by ovl_import, after the tar that the engine has kept, or that its
- * tar-split gives, was found to be that of their diff ids, and the files to be as it says.
- * Only the link counts and change times of the other store's files change. OVL_NOLAYER: it
- * has no such image; others come as with ovl_import.
- */
+/* Takes images of another program's store over, without copying: their files become hard
+ * links in the layers of this store, or if that cannot be, share their blocks, or are
+ * copied. The layers appear as by ovl_import, after the tar that the engine has kept, or
+ * that its tar-split gives, was found to be that of their diff ids, and the files to be
+ * as it says. Only the link counts and change times of the other store's files change.
+ * OVL_NOLAYER: it has no such image; others come as with ovl_import. */
 struct ovl_adopt {
 	const char *from; /* the other store's root directory */
 	char *const *images; /* NULL-terminated: names, ids; NULL: all images */
 	const char *name; /* to give to the only one; NULL: none */
 	bool force;
 	bool no_names;
-	/* Also takes layers of which the engine has kept neither tar nor tar-split: as packed
-	 * from their files, under the id that follows from that. */
+	/* Also takes layers of which the engine has kept neither tar nor tar-split: as
+	 * packed from their files, under the id that follows from that. */
 	bool unverified;
 };
 
@@ -209,8 +201,7 @@ int ovl_adopt(struct ovl_store *st, const struct ovl_adopt *req, struct ovl_ids 
 /* A writable layer on an image layer, on a directory of the host, or on nothing. */
 struct ovl_create {
 	const char *parent; /* an image layer; or NULL */
-	const char
-		*on; /* a directory, whose changes ovl_apply() carries into it; or NULL */
+	const char *on; /* a directory, into which ovl_apply() carries changes; or NULL */
 	const char *name; /* NULL: none */
 };
 
@@ -236,20 +227,16 @@ struct ovl_mount {
 	const char *floor;
 };
 
-/*
- * Mounts a layer with its stack: a writable layer as the upper, an image layer read-only.
+/* Mounts a layer with its stack: a writable layer as the upper, an image layer read-only.
  * *where is the absolute mount point, for the caller to free. OVL_BUSY if the layer is
  * the upper of a live mount anywhere, or another process works on it. Needs CAP_SYS_ADMIN
- * in the user namespace of the mount namespace.
- */
+ * in the user namespace of the mount namespace. */
 int ovl_mount(struct ovl_store *st, const struct ovl_mount *req, char **where,
 	struct ovl_err *err);
 
-/*
- * Unmounts a LAYER, from all its mount points in this mount namespace, or a mount point.
+/* Unmounts a LAYER, from all its mount points in this mount namespace, or a mount point.
  * LAZY: detach now, unmount when the last open file is closed. RECURSIVE: first unmount
- * what is mounted in it. OVL_BUSY says what or who keeps it busy.
- */
+ * what is mounted in it. OVL_BUSY says what or who keeps it busy. */
 enum { OVL_UMOUNT_LAZY = 1, OVL_UMOUNT_RECURSIVE = 2 };
 int ovl_umount(
 	struct ovl_store *st, const char *what, unsigned flags, struct ovl_err *err);
@@ -282,24 +269,23 @@ struct ovl_run {
 };
 
 struct ovl_ran {
-	/* The command's exit status, 128 and the number of the signal that ended it; after a
-	 * failure 125, or 126 the command cannot be run, 127 there is none. */
+	/* The command's exit status, 128 and the number of the signal that ended it;
+	 * after a failure 125, or 126 the command cannot be run, 127 there is none. */
 	int status;
 	/* As layer id: an image layer, or on a directory a writable one. After a failure
-	 * without its name, which another layer has got meanwhile, or perhaps not synced. */
+	 * without its name, which another layer has got meanwhile, or perhaps not
+	 * synced. */
 	bool kept;
 	struct ovl_id id;
 };
 
-/*
- * Runs a command with the layer as its root directory, in mount, pid and ipc namespaces of
- * its own, and of an ordinary user in a user namespace: from then on this process is root
- * in that. Changes go into a writable layer; on an image layer they are dropped, or with
- * name or keep, if the command exits with 0, become an image layer. All processes of the
- * namespace have ended when it returns. The process must have one thread; signals are sent
- * on to the command. Image layers are locked (shared) meanwhile; OVL_BUSY and OVL_TAKEN
- * before the command is started.
- */
+/* Runs a command with the layer as its root directory, in mount, pid and ipc namespaces
+ * of its own, and of an ordinary user in a user namespace: from then on this process is
+ * root in that. Changes go into a writable layer; on an image layer they are dropped, or
+ * with name or keep, if the command exits with 0, become an image layer. All processes of
+ * the namespace have ended when it returns. The process must have one thread; signals are
+ * sent on to the command. Image layers are locked (shared) meanwhile; OVL_BUSY and
+ * OVL_TAKEN before the command is started. */
 int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran,
 	struct ovl_err *err);
 
@@ -312,10 +298,8 @@ struct ovl_change {
 	size_t path_len;
 };
 
-/*
- * Calls fn for each change of LAYER compared with its parent or with base, sorted by the
- * bytes of the path. If fn returns anything but 0, the walk ends and returns that.
- */
+/* Calls fn for each change of LAYER compared with its parent or with base, sorted by the
+ * bytes of the path. If fn returns anything but 0, the walk ends and returns that. */
 int ovl_diff(struct ovl_store *st, const char *layer, const char *base,
 	int (*fn)(void *ctx, const struct ovl_change *c), void *ctx, struct ovl_err *err);
 
@@ -357,21 +341,17 @@ struct ovl_which {
 	void *ctx;
 };
 
-/*
- * Finds the layers that paths come from, without a mount. A path is looked up as by a process
- * that is chrooted to a mount of the layer; its last component is not followed. That one does
- * not exist is an error after all others were looked up; all errors but the last are told as
- * OVL_PROBLEM. The layer is locked (shared).
- */
+/* Finds the layers that paths come from, without a mount. A path is looked up as by a
+ * process that is chrooted to a mount of the layer; its last component is not followed.
+ * That one does not exist is an error after all others were looked up; all errors but the
+ * last are told as OVL_PROBLEM. The layer is locked (shared). */
 int ovl_which(struct ovl_store *st, const struct ovl_which *req, struct ovl_err *err);
 
-/*
- * Carries the changes of a layer on a directory of the host into that directory, and then
+/* Carries the changes of a layer on a directory of the host into that directory, and then
  * removes the layer, unless only some paths were asked for. What changed in the directory
- * since the layer was made, and would be replaced or removed, is a conflict: then nothing is
- * changed; all conflicts but the last are told as OVL_PROBLEM. An apply that was cut off is
- * finished by the next one. OVL_BUSY if the layer is in use.
- */
+ * since the layer was made, and would be replaced or removed, is a conflict: then nothing
+ * is changed; all conflicts but the last are told as OVL_PROBLEM. An apply that was cut
+ * off is finished by the next one. OVL_BUSY if the layer is in use. */
 struct ovl_apply {
 	const char *layer;
 	char *const *paths; /* as a diff has them, NULL-terminated; NULL or empty: all */
@@ -383,10 +363,9 @@ struct ovl_apply {
 
 int ovl_apply(struct ovl_store *st, const struct ovl_apply *req, struct ovl_err *err);
 
-/*
- * Writes the layer's changes as a tar to fd. compress: "none", "gzip", "zstd", "xz",
- * "bzip2" or "lz4". The same tree gives the same bytes; $SOURCE_DATE_EPOCH clamps times.
- */
+/* Writes the layer's changes as a tar to fd. compress: "none", "gzip", "zstd", "xz",
+ * "bzip2" or "lz4". The same tree gives the same bytes; $SOURCE_DATE_EPOCH clamps
+ * times. */
 int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *compress,
 	struct ovl_err *err);
 
@@ -402,10 +381,8 @@ enum ovl_format {
 	OVL_DOCKER /* what docker save writes and docker load reads */
 };
 
-/*
- * The target is fd, a file open for writing, or if that is -1 a new directory (only OCI),
- * which appears as dir in dirfd when it is complete; an empty one is replaced.
- */
+/* The target is fd, a file open for writing, or if that is -1 a new directory (only OCI),
+ * which appears as dir in dirfd when it is complete; an empty one is replaced. */
 struct ovl_export {
 	char *const *layers; /* the top of each image, NULL-terminated */
 	enum ovl_format format;
@@ -420,8 +397,7 @@ struct ovl_export {
 	struct ovl_ids has; /* ids of layers that it has; not all are known here */
 };
 
-/*
- * Writes the whole stack of each layer as an image. Image layers are written as the tars
+/* Writes the whole stack of each layer as an image. Image layers are written as the tars
  * they came from, bit for bit and checked against their diff ids: -EUCLEAN and the name
  * of what is damaged. A writable layer may be the top and is packed as by ovl_diff_tar.
  * The config is the one that the image came with, the latest of several unless the
@@ -432,8 +408,7 @@ struct ovl_export {
  *
  * The files of image layers in has, and of those in without and all below them, are left
  * out: neither read nor packed, they are described as the uncompressed tars. ovl_import
- * takes such an image if the store has these layers.
- */
+ * takes such an image if the store has these layers. */
 int ovl_export(struct ovl_store *st, const struct ovl_export *req, struct ovl_err *err);
 
 /* ---- list, remove ----------------------------------------------------------------- */
@@ -453,14 +428,14 @@ struct ovl_layer {
 	char diff_id[65]; /* hex; empty for a writable layer */
 	unsigned depth; /* layers below it in its history */
 	unsigned lowers; /* lower layers of its mount */
-	uint64_t
-		size; /* image: bytes of file data; writable: what its tree takes on disk */
+	uint64_t size; /* image: bytes of file data; writable: of its tree on disk */
 	bool has_size; /* false: a writable one, and nobody asked to walk its tree */
 	uint64_t entries; /* of the tar it came from */
 	struct timespec created; /* since 1970 */
 	struct timespec used; /* last, or created; only if asked for */
 	/* In another program's store: what that calls it, and its tree from the root. The
-	 * store's; NULL: one of ours. What is not known is then 0: created, used, entries. */
+	 * store's; NULL: one of ours. What is not known is then 0: created, used,
+	 * entries. */
 	const char *engine_id;
 	const char *engine_tree;
 	char **names; /* NULL-terminated, sorted */
@@ -519,10 +494,8 @@ struct ovl_details {
 	bool verified; /* then: its tar was compared with the diff id that was known there */
 };
 
-/*
- * One layer with its details, as a list of one. A LAYER that says which config is meant
- * gets that one.
- */
+/* One layer with its details, as a list of one. A LAYER that says which config is meant
+ * gets that one. */
 int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 	struct ovl_err *err);
 
@@ -565,23 +538,19 @@ struct ovl_du {
 	struct ovl_list list; /* all layers */
 };
 
-/*
- * Measures all of the store, without locks and without what is mounted in it: the layers in
- * what (NULL-terminated; none: all) and the largest hidden files, at most so
- * many. Layers that
- * change meanwhile count as they are found, those that are removed not at all.
- */
+/* Measures all of the store, without locks and without what is mounted in it: the layers
+ * in what (NULL-terminated; none: all) and the largest hidden files, at most so many.
+ * Layers that change meanwhile count as they are found, those that are removed not at
+ * all. */
 int ovl_du(struct ovl_store *st, char *const *what, size_t files, struct ovl_du *out,
 	struct ovl_err *err);
 void ovl_du_free(struct ovl_du *d);
 
 enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2 };
 
-/*
- * Removes layers (NULL-terminated). OVL_BUSY, and nothing is removed, if one is mounted
+/* Removes layers (NULL-terminated). OVL_BUSY, and nothing is removed, if one is mounted
  * or has children that are not removed. RECURSIVE: removes children too. FORCE: a missing
- * layer is not an error.
- */
+ * layer is not an error. */
 int ovl_remove(
 	struct ovl_store *st, char *const *layers, unsigned flags, struct ovl_err *err);
 
@@ -594,23 +563,18 @@ struct ovl_commit {
 	/* Of the image that it is the top of; all NULL and 0: its config is not changed. */
 	const char *comment;
 	const char *author;
-	const char *const
-		*changes; /* instructions of a Dockerfile, see ovlctl-commit(8) */
+	const char *const *changes; /* as in a Dockerfile, see ovlctl-commit(8) */
 	size_t n_changes;
 };
 
-/*
- * Turns a writable layer into an image layer with chain id *id. Without keep, the image
+/* Turns a writable layer into an image layer with chain id *id. Without keep, the image
  * layer gets the names of the writable layer, which is gone. OVL_BUSY if it is mounted
- * anywhere or in use. On failure the writable layer is as it was.
- */
+ * anywhere or in use. On failure the writable layer is as it was. */
 int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id *id,
 	struct ovl_err *err);
 
-/*
- * Gives the layer another name, with the image config of the name it was called by. A
- * name of another layer is refused (OVL_TAKEN), or with force taken from it.
- */
+/* Gives the layer another name, with the image config of the name it was called by. A
+ * name of another layer is refused (OVL_TAKEN), or with force taken from it. */
 int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool force,
 	struct ovl_err *err);
 /* Removes a name. OVL_NOLAYER: nobody has it. */
@@ -644,9 +608,8 @@ struct ovl_check {
 	bool content; /* also check the files of image layers */
 	bool repair; /* repair what the rest of the store determines */
 	const char *layer; /* check only this one; NULL: the whole store */
-	const char *from; /* with repair and layer: repair it from the tar of that
-			   * name, */
-	int fd; /* which is read from here */
+	const char *from; /* with repair and layer: from the tar of that name, read... */
+	int fd; /* ...from here */
 };
 
 /* Bits of the result, as those of fsck. */
@@ -656,11 +619,9 @@ enum {
 	OVL_CHECK_NOT = 8 /* could not be checked */
 };
 
-/*
- * Checks the store; writes to it only for a repair. Calls fn for each finding; if it
+/* Checks the store; writes to it only for a repair. Calls fn for each finding; if it
  * returns anything but 0, the work ends and returns that. *result: bits, 0 for an intact
- * store.
- */
+ * store. */
 int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 	int (*fn)(void *ctx, const struct ovl_finding *f), void *ctx, unsigned *result,
 	struct ovl_err *err);
@@ -680,26 +641,21 @@ struct ovl_prune {
 	bool layers; /* also image layers that nothing names, mounts or builds on; of these: */
 	bool writable; /* and such writable layers */
 	int64_t unused_for; /* only those not made or used for that many seconds */
-	uint64_t
-		keep_last; /* not this many that were used last, and what is below them */
+	uint64_t keep_last; /* not this many used last, and what is below them */
 	uint64_t keep_bytes; /* only until the others take no more; 0: no limit */
 };
 
-/*
- * Removes what killed processes have left, and with layers also layers that are not
+/* Removes what killed processes have left, and with layers also layers that are not
  * needed any more. Does not touch what a live process uses. Calls fn for each; if it
- * returns anything but 0, the work ends and returns that.
- */
+ * returns anything but 0, the work ends and returns that. */
 int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err);
 
 /* ---- text ------------------------------------------------------------------------- */
 
-/*
- * Escapes a name for a terminal or a line: control bytes and invalid UTF-8 as \ooo, a
+/* Escapes a name for a terminal or a line: control bytes and invalid UTF-8 as \ooo, a
  * backslash as two. Writes at most size bytes with the NUL, truncated with "..." if it
- * does not fit; size is 4 or more. Returns out.
- */
+ * does not fit; size is 4 or more. Returns out. */
 char *ovl_escape(char *out, size_t size, const char *name, size_t len);
 
 /* The bytes in base64 (RFC 4648, with padding), for the caller to free; NULL: ENOMEM. */
