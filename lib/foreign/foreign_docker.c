@@ -241,16 +241,18 @@ static void set_config(struct foreign *t, struct foreign_name *n, const char *im
 /* The id of an image is the digest of its config, which lists its layers. */
 static void add_image(struct foreign *t, int all, const char *image)
 {
-	auto_json o = id_is_full(image) ? foreign_json_try(t, P(CONFIGS "/%s", image)) :
-					  NULL;
+	const char *path = P(CONFIGS "/%s", image);
+	auto_json o = id_is_full(image) ? foreign_json_try(t, path) : NULL;
 	struct foreign_name *n;
 	struct ovl_err why;
 	struct ovl_id top;
 	int r = foreign_json_chain(o, &top, &why);
 
 	(void)all;
-	if (r < 0)
+	if (r < 0) {
+		err_prefix(&why, r, "%s", Q(path));
 		foreign_unread(t, &why);
+	}
 	if (r <= 0)
 		return;
 	n = foreign_add_name(t, image, &top);

@@ -352,6 +352,10 @@ for file in $i/repositories.json docker/containers/$box/config.v2.json $i/imaged
 	is "... damaged: the others are listed" "$(d ls -nr -o ID 2>/dev/null | grep -c $base)" 1
 	put_back
 done
+set_aside $i/imagedb/content/sha256/$config
+echo '{"rootfs":{"diff_ids":["md5:1"]}}' >$i/imagedb/content/sha256/$config
+like "a config without digests is named" "imagedb/content/sha256/$config': a diff id is not a digest" "$(d check)"
+put_back
 set_aside $m
 is "a layer without its parent is listed" "$(d ls -nr -o ID,PARENT $third)" "$third $middle"
 fails 1 "its parent $(echo $middle | cut -c1-12) is not in the store" "... but not mounted" d mount -r app:1 mnt
