@@ -97,6 +97,7 @@ static int add_snapshot(
 {
 	struct reading *c = ctx;
 	struct snapshot s = {.name = key_of(bucket), .size = -1};
+	struct ovl_err why;
 	struct bolt_item i;
 	struct bolt_walk w;
 	int rc = bolt_walk(&w, b, bucket, err);
@@ -111,6 +112,11 @@ static int add_snapshot(
 					     "too many snapshots");
 	if (!VEC_ROOM(c->snap, c->n_snaps))
 		return err_nomem(err);
+	/* They begin with 1. So a directory may be its own all the same. */
+	if (!s.number) {
+		err_say(&why, EUCLEAN, "a snapshot in '" SNAPSHOTS "' has no number");
+		foreign_unread(c->t, &why);
+	}
 	c->snap[c->n_snaps++] = s;
 	return 0;
 }

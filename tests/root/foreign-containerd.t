@@ -260,6 +260,11 @@ like "check says it" "loop" "$($w check 2>&1)"
 (cat head.lines && record "default/2/sha256:$chain1" 18446744073709551615 3 "" && printf 'end\nend\n') | db $md
 mkdir -p m
 fails 3 "vanished|no such|gone" "a number of which there is no directory" $w mount -r "$chain1" m
+(cat head.lines && record "default/2/sha256:$chain1" 0 3 "" && printf 'end\nend\n') | db $md
+touch -d '2 days ago' wrong/$snapshotter/snapshots/*
+$w check >out 2>&1
+like "a snapshot without a number: its directory is not known" "^note: unknown .*/snapshots/1: .* has no number" "$(cat out)"
+no "... and no orphan" grep -q orphan out
 (cat head.lines && record "default/2/sha256:$chain1" 1 7 no-such-parent && printf 'end\nend\n') | db $md
 like "a kind and a parent that are none" "parent is missing|no sense" "$($w check 2>&1)"
 again
