@@ -262,7 +262,7 @@ static void tell_young(const struct pruner *p, int n)
 
 	if (p->req->unused_for != 3600)
 		snprintf(age, sizeof(age), "%lld seconds", (long long)p->req->unused_for);
-	if (n > 0 && !p->req->keep_last && !p->req->keep_bytes)
+	if (n > 0 && p->req->unused_for && !p->req->keep_last && !p->req->keep_bytes)
 		store_hint(p->st,
 			"%d unused %s last used less than %s ago; with '--unused-for 0', "
 			"%s removed, too",
@@ -313,7 +313,8 @@ int prune_layers(struct pruner *p)
 	int young = 0;
 	int rc = read_layers(&pl);
 
-	p->used_before = time(NULL) - p->req->unused_for;
+	/* time(2) may be a tick behind the clock by which use is noted. */
+	p->used_before = meta_now().tv_sec - p->req->unused_for;
 	if (rc == 0)
 		rc = young = choose_candidates(&pl);
 	if (rc >= 0) {

@@ -23,7 +23,7 @@ struct wanted {
 	char *const *layers; /* as the user called them; NULL: */
 	const struct layer_ref
 		*ref; /* which is removed only if nothing needs it, and it was not used */
-	const struct timespec *used; /* after that */
+	const struct timespec *used; /* since that last use */
 	unsigned flags;
 };
 
@@ -123,7 +123,8 @@ static int check_unneeded(const struct family *f, const struct family_member *m,
 	if (names_any_lost(&m->layer))
 		return err_status(err, OVL_BUSY,
 			"layer %.12s has lost its name: see 'ovlctl check'", m->ref.id.s);
-	if (fs_time_order(&used, planned) > 0)
+	/* Not only later: the clock may have been set back. */
+	if (fs_time_order(&used, planned) != 0)
 		return err_status(
 			err, OVL_BUSY, "layer %.12s was just used", m->ref.id.s);
 	return 0;

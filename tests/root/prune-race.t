@@ -15,9 +15,11 @@ use() { # HOW
 	export) ovlctl export "$id" - >/dev/null ;;
 	import) ovlctl import import.tar ;;
 	write) ovlctl run "$id" /none || [ $? = 127 ] ;;
+	# By a clock that was set back meanwhile.
+	earlier) touch -d '2 hours ago' "$OVLCTL_ROOT/$DRV/$id/.used" ;;
 	esac
 }
-all="create mount run export import write"
+all="create mount run export import write earlier"
 for how in $all; do
 	export OVLCTL_ROOT="$T/$how"
 	# Others may have mounted a layer with the same id.
@@ -27,6 +29,10 @@ for how in $all; do
 	else
 		need id ovlctl import $how.tar
 	fi
+	[ $how != earlier ] || {
+		sed -i 's/^created .*/created 1000000000/' "$OVLCTL_ROOT/$DRV/$id/.layer"
+		touch -d '1 hour ago' "$OVLCTL_ROOT/$DRV/$id/.used"
+	}
 	echo "$id" >$how.id
 	traced -qq -o $how.calls -P "$OVLCTL_ROOT/$DRV/$id" -e trace=flock -e inject=flock:delay_enter=1500000:when=1 \
 		ovlctl prune --layers --writable --unused-for 0 >$how.out 2>$how.err &
