@@ -292,15 +292,31 @@ static int prune_layer(struct pruner *p, const struct node *n)
 	return rc < 0 ? rc : prune_report(p, &gone);
 }
 
+/* Who mounts by hand takes no lock and notes no use, so what was seen for the plan is too old
+ * for a removal. */
+static void look_again(struct pruner *p, time_t *seen)
+{
+	struct timespec now;
+
+	if (p->req->dry_run || clock_gettime(CLOCK_MONOTONIC, &now) < 0 ||
+		now.tv_sec == *seen)
+		return;
+	*seen = now.tv_sec;
+	inuse_release(&p->inuse);
+}
+
 static int carry_out(const struct plan *pl)
 {
 	struct pruner *p = pl->p;
+	time_t seen = -1;
 
 	for (size_t i = 0; i < pl->n; i++) {
 		int rc = store_stopped(p->st) ? err_stopped(p->err) : 0;
 
-		if (rc == 0 && !pl->order[i]->kept)
+		if (rc == 0 && !pl->order[i]->kept) {
+			look_again(p, &seen);
 			rc = prune_go_on(p, prune_layer(p, pl->order[i]));
+		}
 		if (rc)
 			return rc;
 	}

@@ -15,11 +15,13 @@ use() { # HOW
 	export) ovlctl export "$id" - >/dev/null ;;
 	import) ovlctl import import.tar ;;
 	write) ovlctl run "$id" /none || [ $? = 127 ] ;;
+	by-hand) mount -t overlay -o "lowerdir=$(tree_of "$id"):$T/none" overlay "$T/by-hand.mnt" ;;
 	# By a clock that was set back meanwhile.
 	earlier) touch -d '2 hours ago' "$OVLCTL_ROOT/$DRV/$id/.used" ;;
 	esac
 }
-all="create mount run export import write earlier"
+all="create mount run export import write by-hand earlier"
+need - mkdir none by-hand.mnt
 for how in $all; do
 	export OVLCTL_ROOT="$T/$how"
 	# Others may have mounted a layer with the same id.
@@ -59,6 +61,8 @@ for how in $all; do
 		is "... was first: it is gone" "$(grep -c "^layer $id" $how.out)" 1
 	fi
 done
+
+need - umount by-hand.mnt
 
 # While prune goes on all the time, layers without names grow old and are used. A use that has succeeded finds the layer
 # afterwards, as long as the grace period lasts.
