@@ -17,6 +17,7 @@
 #include "base/quote.h"
 #include "base/vec.h"
 #include "content/replay.h"
+#include "foreign/foreign.h"
 #include "store/driver.h"
 #include "store/store.h"
 #include "tar/recipe.h"
@@ -423,20 +424,22 @@ int replay_split(
 {
 	auto_player p = {
 		.st = from->st,
-		.id = from->id,
-		.diff_id = from->diff_id,
+		.id = from->layer->id.s,
+		.diff_id = from->layer->diff_id,
 		.max = OVL_MAX_SIZE,
 		.kept_dir = -1,
 		.fd = -1,
 		.own = -1,
-		.tree = from->tree,
-		.n_trees = from->n_trees,
+		.tree = from->trees->fd,
+		.n_trees = from->trees->n,
 		.unproved = from->unproved || from->only_look,
 		.only_look = from->only_look,
 		.sink = sink,
 		.ctx = ctx,
 	};
-	int rc = tarsplit_open(&p.split, from->split, from->st->cfg.stop, err);
+	int rc = lseek(from->split, 0, SEEK_SET) < 0 ?
+		err_sys(err, errno, "cannot read its tar-split") :
+		tarsplit_open(&p.split, from->split, p.st->cfg.stop, err);
 
-	return rc < 0 ? err_prefix(err, rc, "layer %.12s", from->id) : play(&p, err);
+	return rc < 0 ? err_prefix(err, rc, "layer %.12s", p.id) : play(&p, err);
 }

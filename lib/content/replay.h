@@ -26,24 +26,7 @@ struct replay_watch {
 int replay_layer(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err);
 
-/*
- * The same for a layer of another program: from its tar-split (tar/tarsplit.h), open as
- * split, and its trees, in which files are looked for in this order.
- */
-struct replay_split {
-	struct ovl_store *st; /* whose caller may stop it */
-	const char *id; /* for messages */
-	const char *diff_id; /* hex */
-	int split;
-	const int *tree;
-	unsigned n_trees;
-	bool unproved; /* sums are not checked: the receiver compares the diff id */
-	bool only_look; /* write nothing: is it sound, and are the files there? */
-};
-int replay_split(
-	const struct replay_split *from, sink_fn sink, void *ctx, struct ovl_err *err);
-
-/* The trees of such a layer. */
+/* The trees of a layer of another program, nearest first. */
 struct foreign;
 struct foreign_layer;
 struct replay_trees {
@@ -54,6 +37,19 @@ int replay_open_trees(const struct foreign *f, const struct foreign_layer *l,
 	struct replay_trees *out, struct ovl_err *err);
 void replay_close_trees(struct replay_trees *t);
 #define auto_trees __attribute__((cleanup(replay_close_trees))) struct replay_trees
+
+/* As replay_layer() for such a layer, from its open tar-split (tar/tarsplit.h), which is read
+ * from its beginning, and the files in its trees. */
+struct replay_split {
+	struct ovl_store *st; /* whose caller may stop it */
+	const struct foreign_layer *layer;
+	const struct replay_trees *trees;
+	int split;
+	bool unproved; /* sums are not checked: the receiver compares the diff id */
+	bool only_look; /* write nothing: is it sound, and are the files there? */
+};
+int replay_split(
+	const struct replay_split *from, sink_fn sink, void *ctx, struct ovl_err *err);
 
 /* The layer's tar, rebuilt or packed. An image layer in another program's store is packed if
  * that has neither a tar-split nor the blob, with a warning if the diff id is another one. */

@@ -92,8 +92,8 @@ static int give_split(const struct layer *l, sink_fn sink, void *ctx, struct ovl
 	auto_fd fd = foreign_open_file(l->st->foreign, l->foreign->exact_path, NULL, err);
 	struct replay_split from = {
 		.st = l->st,
-		.id = l->id.s,
-		.diff_id = l->meta.diff_id,
+		.layer = l->foreign,
+		.trees = &trees,
 		.split = fd,
 		.only_look = true,
 	};
@@ -102,8 +102,6 @@ static int give_split(const struct layer *l, sink_fn sink, void *ctx, struct ovl
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	rc = replay_open_trees(l->st->foreign, l->foreign, &trees, err);
-	from.tree = trees.fd;
-	from.n_trees = trees.n;
 	/* Once the sink has something it is too late to pack instead. */
 	if (rc == 0)
 		rc = replay_split(&from, sink, ctx, err);
@@ -112,8 +110,6 @@ static int give_split(const struct layer *l, sink_fn sink, void *ctx, struct ovl
 		return 0;
 	}
 	from.only_look = false;
-	if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
-		rc = err_sys(err, errno, "cannot read the tar-split again");
 	if (rc == 0)
 		rc = replay_split(&from, sink, ctx, err);
 	return rc < 0 ? rc : 1;

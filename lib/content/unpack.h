@@ -41,12 +41,13 @@ struct parent {
 	struct dir *dir;
 };
 
+struct replay_trees;
+
 /* Trees in which another program has unpacked the same tar: files with data are hard links
  * of theirs where that can be, else share their blocks, else are written. They are never
  * changed, and have to have the data that the tar has. */
 struct donor {
-	const int *tree; /* a file is looked for in the first one, then the next */
-	unsigned n;
+	const struct replay_trees *trees; /* see replay.h */
 	const char *whose; /* the store that they are of */
 	bool unverified; /* the tar was made of them, and compared with nothing */
 	/* The tar is being made of these very files, since then: they need not be compared.

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/quote.h"
+#include "content/replay.h"
 #include "content/unpack.h"
 
 #define CHUNK (256 * 1024)
@@ -25,8 +26,8 @@ static int damaged(const char *path, const char *how, struct ovl_err *err)
 static int find_file(
 	const struct donor *d, const char *path, struct donated *out, struct ovl_err *err)
 {
-	for (unsigned i = 0; i < d->n && out->fd < 0; i++) {
-		out->fd = fs_open_unread(d->tree[i], path, O_RDONLY | O_NONBLOCK);
+	for (unsigned i = 0; i < d->trees->n && out->fd < 0; i++) {
+		out->fd = fs_open_unread(d->trees->fd[i], path, O_RDONLY | O_NONBLOCK);
 		if (out->fd < 0 && !fs_is_gone(errno))
 			return err_sys(err, errno, "cannot open %s", Q(path));
 	}

@@ -69,14 +69,27 @@ static int to_nowhere(void *ctx, const void *p, size_t n, struct ovl_err *err)
 	return 0;
 }
 
-/* The tar has not the diff id: says which file is damaged, by the sums. */
-static int name_damage(struct replay_split *split, struct ovl_err *err)
+/* If the tar has not the diff id, it says which file is damaged, by the sums. */
+static int adopt_split(struct load *ld, struct task *t, int fd, struct ingest_config *cfg,
+	struct ovl_err *err)
 {
-	struct ovl_err why = *err;
+	struct replay_split split = {
+		.st = ld->st,
+		.layer = t->from->from,
+		.trees = t->donor.trees,
+		.split = fd,
+		.unproved = true,
+	};
+	struct ovl_err why;
+	int rc;
 
-	split->unproved = false;
-	if (lseek(split->split, 0, SEEK_SET) == 0 &&
-		replay_split(split, to_nowhere, NULL, &why) < 0)
+	/* The clock of file systems is behind by a moment. */
+	t->donor.made_since = meta_now().tv_sec - 1;
+	rc = tarpipe_ingest(&t->in, ld->st, cfg, give_tar, &split, err);
+	if (rc != -EBADMSG)
+		return rc;
+	split.unproved = false;
+	if (replay_split(&split, to_nowhere, NULL, &why) < 0)
 		*err = why;
 	return -EUCLEAN;
 }
@@ -86,27 +99,14 @@ static int adopt_exact(
 {
 	const struct foreign_layer *l = t->from->from;
 	auto_fd fd = foreign_open_file(ld->im->other->foreign, l->exact_path, NULL, err);
-	struct replay_split split = {
-		.st = ld->st,
-		.id = l->id.s,
-		.diff_id = l->diff_id,
-		.split = fd,
-		.tree = t->donor.tree,
-		.n_trees = t->donor.n,
-		.unproved = true,
-	};
 	int rc;
 
 	if (fd == -ENOENT)
 		return err_sys(err, ENOENT, "cannot read %s", Q(l->exact_path));
 	if (fd < 0)
 		return fd;
-	/* The clock of file systems is behind by a moment. */
-	if (l->exact == FOREIGN_TAR_SPLIT) {
-		t->donor.made_since = meta_now().tv_sec - 1;
-		rc = tarpipe_ingest(&t->in, ld->st, cfg, give_tar, &split, err);
-		return rc == -EBADMSG ? name_damage(&split, err) : rc;
-	}
+	if (l->exact == FOREIGN_TAR_SPLIT)
+		return adopt_split(ld, t, fd, cfg, err);
 	cfg->input = (struct stream_config){.fd = fd, .taken = &ld->bytes};
 	rc = ingest_begin(&t->in, ld->st, cfg, err);
 	return rc < 0 ? rc : ingest_run(&t->in, err);
@@ -115,20 +115,18 @@ static int adopt_exact(
 static int adopt_layer(
 	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
 {
+	const struct image_layer *l = t->from;
 	auto_trees trees = {0};
-	int rc = replay_open_trees(ld->im->other->foreign, t->from->from, &trees, err);
+	int rc = replay_open_trees(ld->im->other->foreign, l->from, &trees, err);
 
-	t->donor = (struct donor){.tree = trees.fd,
-		.n = trees.n,
-		.whose = ld->im->other->root,
-		.unverified = t->from->packed};
+	t->donor = (struct donor){
+		.trees = &trees, .whose = ld->im->other->root, .unverified = l->packed};
 	cfg->donor = &t->donor;
 	cfg->input.taken = &ld->bytes;
 	if (rc == 0)
-		rc = t->from->packed ? adopt_packed(ld, t, cfg, err) :
-				       adopt_exact(ld, t, cfg, err);
-	t->donor.tree = NULL;
-	t->donor.n = 0;
+		rc = l->packed ? adopt_packed(ld, t, cfg, err) :
+				 adopt_exact(ld, t, cfg, err);
+	t->donor.trees = NULL;
 	return rc;
 }
 
