@@ -106,7 +106,7 @@ static bool split_source(
 /* A parsed directory name in overlay's options. */
 struct named {
 	bool known;
-	bool merged; /* the layer's mount point, not its tree */
+	bool other; /* the layer's mount point or a part of its tree, not its tree */
 	const char *name;
 	size_t root_len; /* length of the store's root, with which it begins... */
 	bool has_root; /* ...if it is absolute */
@@ -120,21 +120,39 @@ static bool is_tree(const struct driver *d, const char *name)
 		strcmp(name, d->tree[OVL_WRITABLE]) == 0;
 }
 
-/* "[[<root>/]<driver>/]<id>/<tree>", or <merged> for <tree>. */
+/* Cuts "/<tree>" or "/<merged>" and what follows off the path of a layer's directory, and
+ * returns the tree; NULL if it is not such a path. *part: something follows. */
+static const char *cut_tree(char *path, const struct driver *d, bool *part)
+{
+	char *slash;
+
+	while ((slash = strrchr(path, '/'))) {
+		const char *tree = slash + 1;
+		const char *id;
+
+		*slash = '\0';
+		id = strrchr(path, '/');
+		if (id_is_full(id ? id + 1 : path) &&
+			(is_tree(d, tree) || strcmp(tree, d->merged) == 0))
+			return tree;
+		*part = *part || (*tree && strcmp(tree, ".") != 0);
+	}
+	return NULL;
+}
+
+/* "[[<root>/]<driver>/]<id>/<tree>[/...]", or <merged> for <tree>. */
 static bool name_of_tree(
 	struct ovl_store *st, const char *name, const struct driver *d, struct named *out)
 {
 	auto_free char *copy = strdup(name);
-	char *slash = copy ? strrchr(copy, '/') : NULL;
+	bool part = false;
+	const char *tree = copy ? cut_tree(copy, d, &part) : NULL;
 	char *root;
 
-	if (!slash || (!is_tree(d, slash + 1) && strcmp(slash + 1, d->merged) != 0))
-		return false;
-	out->merged = !is_tree(d, slash + 1);
-	*slash = '\0';
 	out->ref.drv = d;
-	if (!split_source(st, copy, &root, &out->ref) || out->ref.drv != d)
+	if (!tree || !split_source(st, copy, &root, &out->ref) || out->ref.drv != d)
 		return false;
+	out->other = part || !is_tree(d, tree);
 	out->known = true;
 	out->has_root = root != NULL;
 	out->root_len = root ? strlen(root) : 0;
@@ -158,7 +176,7 @@ static bool name_of_link(
 	if (strcmp(dir ? dir + 1 : copy, d->links) != 0)
 		return false;
 	out->ref.drv = d;
-	out->merged = false;
+	out->other = false;
 	out->known = drv_fd >= 0 && driver_by_link(d, drv_fd, link, &out->ref.id) == 1;
 	memcpy(out->link, link, SHORT_LEN + 1);
 	if (!dir)
@@ -318,7 +336,7 @@ static int take_own(void *ctx, enum role role, const char *name)
 	*(role == UPPER ? &k->has_upper : &k->has_lower) = true;
 	if (!name_of_layer(k->st, name, &k->first))
 		k->first.known = false;
-	k->ours = k->first.known && !k->first.merged && is_ours(k, role, &k->first);
+	k->ours = k->first.known && !k->first.other && is_ours(k, role, &k->first);
 	k->first.name = NULL;
 	return role == UPPER;
 }

@@ -244,6 +244,13 @@ fails 4 "layer 'b' is part of the overlay mounted on '$T/top'" "a tree as the se
 is "... which is no mount of the layer" "$(ovlctl ls -nr -o MOUNTPOINT b)" ""
 fails 1 "is not mounted" "... nor unmounted as one" ovlctl umount b
 umount top
+for part in / /. /d //d/; do
+	rm -rf over.up over.work
+	mkdir over.up over.work
+	need - other "none:$store/$a/$TREE$part"
+	fails 4 "layer 'a' is part of the overlay mounted on '$T/top'" "<tree>$part" ovlctl rm -r a
+	umount top
+done
 
 # ---- who waits ---------------------------------------------------------------------------
 
