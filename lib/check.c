@@ -145,8 +145,7 @@ static int check_layers(struct checker *c)
 	rc = check_flush(c, rc);
 	if (rc == 0 && c->req->repair)
 		rc = rebuild(c, &all);
-	if (all.n)
-		qsort(all.found, all.n, sizeof(*all.found), by_depth);
+	VEC_SORT(all.found, all.n, by_depth);
 	for (size_t i = 0; i < all.n; i++)
 		c->total += all.found[i].tar_size;
 	for (size_t i = 0; i < all.n && rc == 0; i++) {

@@ -282,8 +282,7 @@ static void keep_largest(struct du *d)
 {
 	struct ovl_du *out = d->out;
 
-	if (out->n_files)
-		qsort(out->file, out->n_files, sizeof(*out->file), by_bytes);
+	VEC_SORT(out->file, out->n_files, by_bytes);
 	while (out->n_files > d->files)
 		free(out->file[--out->n_files].path);
 	if (out->n_files == d->files && d->files)

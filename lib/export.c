@@ -62,8 +62,7 @@ static int list_known(struct export *x, struct ovl_err *err)
 		rc = add_known(x, &x->req->has.id[i], err);
 	for (char *const *w = x->req->without; w && *w && rc == 0; w++)
 		rc = add_stack(x, *w, err);
-	if (x->n_known)
-		qsort(x->known, x->n_known, sizeof(*x->known), id_order);
+	VEC_SORT(x->known, x->n_known, id_order);
 	return rc;
 }
 

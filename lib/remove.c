@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/vec.h"
 #include "mount/family.h"
 #include "remove.h"
 #include "store/becoming.h"
@@ -153,8 +154,8 @@ static int check_all(struct family *f, struct wanted *w, struct ovl_err *err)
 
 	for (size_t i = 0; i < f->n && rc == 0 && w->ref; i++)
 		rc = check_unneeded(f, &f->member[i], w->used, err);
-	if (rc == 0 && f->n)
-		qsort(f->member, f->n, sizeof(*f->member), by_depth);
+	if (rc == 0)
+		VEC_SORT(f->member, f->n, by_depth);
 	return rc;
 }
 

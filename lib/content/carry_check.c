@@ -337,8 +337,8 @@ int carry_check(struct carry *c, struct ovl_err *err)
 		rc = carry_walk(c, check_one, err);
 	if (rc == 0)
 		rc = check_paths(c, err);
-	if (rc == 0 && c->n_moved)
-		qsort(c->moved, c->n_moved, sizeof(*c->moved), by_from);
+	if (rc == 0)
+		VEC_SORT(c->moved, c->n_moved, by_from);
 	for (size_t i = 0; i < c->gone.n && rc == 0; i++)
 		rc = check_gone(
 			c, namelist_name(&c->gone, i), namelist_type(&c->gone, i), err);

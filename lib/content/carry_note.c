@@ -52,8 +52,7 @@ static int parse(struct carry *c, char *text)
 			return -ENOMEM;
 		c->note[c->n_notes++] = n;
 	}
-	if (c->n_notes)
-		qsort(c->note, c->n_notes, sizeof(*c->note), by_inode);
+	VEC_SORT(c->note, c->n_notes, by_inode);
 	return 0;
 }
 

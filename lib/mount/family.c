@@ -119,8 +119,7 @@ static void remove_doubles(struct family *f)
 {
 	size_t n = 0;
 
-	if (f->n)
-		qsort(f->member, f->n, sizeof(*f->member), by_id);
+	VEC_SORT(f->member, f->n, by_id);
 	for (size_t i = 0; i < f->n; i++) {
 		if (!n || by_id(&f->member[n - 1], &f->member[i]) != 0)
 			f->member[n++] = f->member[i];
