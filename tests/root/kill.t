@@ -123,7 +123,7 @@ for d in /bin /lib /lib64 /usr; do
 done
 try "run" "ovlctl run $host b true"
 try "run in a writable layer" "ovlctl run $host w true"
-try "run -n" "ovlctl run $host -n k b true" "already used"
+try "run -n" "ovlctl run $host -n k b sh -c 'rm -rf /d /x; mkdir /d; echo 1 >/d/n; ln /d/n /h; mkfifo /p2; touch -d @5 /d/n /d /p2 /'" "already used"
 undone() { rm -rf out.tar .out* dir .dir*; }
 try "diff -o" "ovlctl diff -o out.tar b"
 try "export" "ovlctl export b dir"

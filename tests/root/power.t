@@ -309,6 +309,16 @@ commits() {
 	ends_only=
 }
 
+runs() {
+	prepared() { with_a; }
+	kept() { a_kept; }
+	wanted() { a_kept && [ "$(ovlctl diff k)" = "$(printf 'C /d\nD /d/f\nA /d/n\nA /h')" ]; }
+	host=
+	for d in /bin /lib /lib64 /usr; do [ ! -d $d ] || host="$host --bind $d"; done
+	export host
+	try "run -n" "ovlctl run \$host -n k a sh -c 'rm /d/f; head -c 100000 /bin/sh >/d/n; ln /d/n /h'" "already"
+}
+
 tags() {
 	prepared() { with_image; }
 	kept() { whole image:1 c.tar && [ "$(author image:1)" = one ]; }
@@ -395,7 +405,7 @@ shift_=0
 ends_only=
 for fs in $POWER_FS; do
 	fs_make || cannot "$fs"
-	for set in ${POWER_SET-imports creates mounts removals commits tags nones}; do
+	for set in ${POWER_SET-imports creates mounts removals commits runs tags nones}; do
 		$set
 	done
 	fs_drop
