@@ -93,14 +93,12 @@ static int pack_digest(struct ovl_store *other, const struct foreign_layer *from
 	return rc < 0 ? rc : digest_final(&d, hex, err);
 }
 
-/* Has the engine kept what gives the layer's tar? */
+/* Has the engine kept what gives the layer's tar? If that cannot be known, who opens it will
+ * say why. */
 static bool has_tar(const struct foreign *t, const struct foreign_layer *l)
 {
-	auto_fd fd = *l->diff_id && l->exact != FOREIGN_PACKED ?
-		foreign_open(t, l->exact_path, O_PATH) :
-		-1;
-
-	return fd >= 0;
+	return *l->diff_id && l->exact != FOREIGN_PACKED &&
+		foreign_has(t->root, l->exact_path) != 0;
 }
 
 static int take_layer(const struct images *im, struct image_layer *out,
@@ -243,11 +241,15 @@ static int take_wanted(const struct foreign *t, const char *want, struct images 
 {
 	const struct foreign_name *name = find_name(t, want);
 	const struct foreign_layer *l = name ? &t->layer[name->at] : find_layer(t, want);
+	int rc;
 
-	if (!l)
-		return err_status(err, OVL_NOLAYER,
-			"no such image or layer in the store of %s: %s", t->engine->owner,
-			Q(want));
+	if (!l) {
+		rc = foreign_not_found(t, want, err);
+		return rc < 0 ? rc :
+				err_status(err, OVL_NOLAYER,
+					"no such image or layer in the store of %s: %s",
+					t->engine->owner, Q(want));
+	}
 	return name && name->config ? take_named(t, name, out, err) :
 				      take_image(t, l, NULL, out, err);
 }
@@ -289,13 +291,14 @@ static int open_other(struct ovl_store *st, const struct ovl_adopt *req,
 {
 	struct ovl_config cfg = st->cfg;
 	auto_fd dir = open(req->from, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int rc = 0;
+	const struct foreign_engine *e;
+	int rc = dir < 0 ? -1 : cfg.foreign->recognise(dir, &e);
 
-	if (dir < 0)
+	if (rc < 0)
 		return err_sys(err, errno, "cannot open %s", Q(req->from));
 	cfg.root = req->from;
 	cfg.driver = NULL;
-	if (cfg.foreign->recognise(dir))
+	if (rc > 0)
 		rc = ovl_open(out, &cfg, OVL_READ, err);
 	else
 		rc = store_foreign_inside(cfg.foreign, dir, req->from, err);

@@ -123,8 +123,9 @@ struct foreign {
 struct foreign_engine {
 	const char *name; /* a word: "docker" */
 	const char *owner; /* for messages: "Docker" */
-	/* True if root is a store of it, by its content: names that exist. Cheap. */
-	bool (*recognise)(int root);
+	/* 1 if root is a store of it, by its content: names that exist; 0 if not; -1 with
+	 * errno. Cheap. */
+	int (*recognise)(int root);
 	/*
 	 * Fills a table in which engine, root and noatime are set. 0, or negative errno and a
 	 * text if there is nothing to be told of the store at all. What was added stays the
@@ -138,8 +139,8 @@ struct foreign_engine {
  * that only the program's main() refers to them, through ovl_config.
  */
 struct ovl_foreign {
-	/* Whose store that is; NULL: not known. */
-	const struct foreign_engine *(*recognise)(int root);
+	/* 1 and whose store that is; 0 not known; -1 with errno. */
+	int (*recognise)(int root, const struct foreign_engine **out);
 	/* Reads the store whose root is open; noatime as in the struct. *out is the
 	 * caller's. */
 	int (*read)(const struct foreign_engine *e, int root, bool noatime,
@@ -180,6 +181,10 @@ void foreign_add_claim(struct foreign *t, const char *path, const char *whose);
 void foreign_add_record(struct foreign *t, const char *what);
 /* That a record could not be read, for the reason in why: from now on nothing is an orphan. */
 void foreign_unread(struct foreign *t, const struct ovl_err *why);
+/* what was not found: 0, or the error that kept all from being read. */
+int foreign_not_found(const struct foreign *t, const char *what, struct ovl_err *err);
+/* Is there a file with this path? 1, 0, or -1 with errno. */
+int foreign_has(int root, const char *path);
 
 /* The id of a layer whose own id has not 64 hex digits: the SHA-256 of that. If own is such
  * an id already, it stays. */

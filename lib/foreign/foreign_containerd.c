@@ -37,11 +37,9 @@
 
 enum { KIND_VIEW = 1, KIND_ACTIVE = 2, KIND_COMMITTED = 3 };
 
-static bool recognise(int root)
+static int recognise(int root)
 {
-	auto_fd fd = fs_open_beneath(root, SNAPSHOTS, O_PATH);
-
-	return fd >= 0;
+	return foreign_has(root, SNAPSHOTS);
 }
 
 static struct bytes key_of(const struct bolt_item *i)

@@ -211,22 +211,17 @@ static int set_ids(struct reader *r, struct ovl_err *err)
 
 /* ---- layers ----------------------------------------------------------------------- */
 
-static bool exists(const struct foreign *t, const char *path)
-{
-	auto_fd fd = foreign_open(t, path, O_PATH);
-
-	return fd >= 0;
-}
-
 static void add_trees(struct foreign *t, struct foreign_layer *l)
 {
 	const char *path = l->tree;
 
-	for (int i = 1; i <= MAX_MORE; i++) {
+	for (int i = 1, r = 1; i <= MAX_MORE && r > 0; i++) {
 		path = foreign_text(t, "%s%d", l->tree, i);
-		if (!exists(t, path))
-			break;
-		foreign_add_more(t, l, path);
+		r = path ? foreign_has(t->root, path) : 0;
+		if (r < 0)
+			l->fault = foreign_text(t, "cannot look up '%s': %m", path);
+		if (r > 0)
+			foreign_add_more(t, l, path);
 	}
 }
 
@@ -254,7 +249,8 @@ static void add_layer(struct reader *r, const struct record *rec)
 	l->created = foreign_json_time(rec->o, "created");
 	if (diff) {
 		l->exact_path = foreign_text(t, LAYERS "/%s.tar-split.gz", rec->own);
-		l->exact = exists(t, l->exact_path) ? FOREIGN_TAR_SPLIT : FOREIGN_PACKED;
+		l->exact = foreign_has(t->root, l->exact_path) ? FOREIGN_TAR_SPLIT :
+								 FOREIGN_PACKED;
 	}
 	if (l->exact == FOREIGN_PACKED)
 		l->exact_path = NULL;
@@ -344,13 +340,13 @@ static void set_writable(struct reader *r, const json_t *containers)
 
 /* ---- the store -------------------------------------------------------------------- */
 
-static bool recognise(int root)
+static int recognise(int root)
 {
-	const struct foreign t = {.root = root};
+	int r = foreign_has(root, LAYERS "/layers.json");
 
-	return (exists(&t, LAYERS "/layers.json") ||
-		       exists(&t, LAYERS "/volatile-layers.json")) &&
-		exists(&t, "overlay");
+	if (r == 0)
+		r = foreign_has(root, LAYERS "/volatile-layers.json");
+	return r > 0 ? foreign_has(root, "overlay") : r;
 }
 
 static int read_layers(struct reader *r, const json_t *layers, const json_t *containers,

@@ -33,11 +33,9 @@
 #define TAGS       IMAGE "repositories.json"
 #define TREES      "overlay2"
 
-static bool recognise(int root)
+static int recognise(int root)
 {
-	auto_fd fd = fs_open_beneath(root, IMAGE "layerdb", O_PATH | O_DIRECTORY);
-
-	return fd >= 0;
+	return foreign_has(root, IMAGE "layerdb");
 }
 
 /* Calls fn for each name in a directory of records. */

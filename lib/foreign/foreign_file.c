@@ -24,6 +24,13 @@ int foreign_open(const struct foreign *t, const char *path, int flags)
 	return open_at(t, t->root, path, flags);
 }
 
+int foreign_has(int root, const char *path)
+{
+	auto_fd fd = fs_open_beneath(root, path, O_PATH);
+
+	return fd >= 0 ? 1 : fs_is_gone(errno) ? 0 : -1;
+}
+
 int foreign_open_file(
 	const struct foreign *t, const char *path, struct stat *st, struct ovl_err *err)
 {

@@ -7,13 +7,15 @@
 static const struct foreign_engine *const engines[] = {
 	&foreign_docker, &foreign_containers, &foreign_containerd, NULL};
 
-static const struct foreign_engine *recognise(int root)
+static int recognise(int root, const struct foreign_engine **out)
 {
-	for (const struct foreign_engine *const *e = engines; *e; e++) {
-		if ((*e)->recognise(root))
-			return *e;
+	int r = 0;
+
+	for (size_t i = 0; engines[i] && r == 0; i++) {
+		*out = engines[i];
+		r = engines[i]->recognise(root);
 	}
-	return NULL;
+	return r;
 }
 
 const struct ovl_foreign ovl_foreign = {

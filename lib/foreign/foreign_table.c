@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* What readers add to a table. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/quote.h"
 #include "base/vec.h"
 #include "foreign/foreign.h"
 
@@ -84,6 +86,14 @@ void foreign_unread(struct foreign *t, const struct ovl_err *why)
 {
 	if (!*t->unread.text)
 		t->unread = *why;
+}
+
+int foreign_not_found(const struct foreign *t, const char *what, struct ovl_err *err)
+{
+	if (!*t->unread.text)
+		return 0;
+	*err = t->unread;
+	return err_prefix(err, -EUCLEAN, "cannot find layer %s", Q(what));
 }
 
 void foreign_hash_id(struct foreign *t, const char *own, struct ovl_id *out)

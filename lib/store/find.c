@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/pathset.h"
 #include "base/quote.h"
+#include "foreign/foreign.h"
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/layer.h"
@@ -231,8 +232,10 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	if (s.hits > 1)
 		return err_status(err, OVL_USAGE, "%s is ambiguous: %u layers match",
 			Q(what), s.hits);
-	if (!s.hits)
-		return no_such_layer(st, what, err);
+	if (!s.hits) {
+		rc = st->foreign ? foreign_not_found(st->foreign, what, err) : 0;
+		return rc < 0 ? rc : no_such_layer(st, what, err);
+	}
 	*ref = s.found;
 	return 0;
 }

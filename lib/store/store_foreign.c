@@ -144,10 +144,10 @@ int store_foreign_inside(
 	auto_buf root = {0};
 
 	while (at >= 0) {
-		const struct foreign_engine *e = how->recognise(at);
+		const struct foreign_engine *e;
 		int up;
 
-		if (e && fs_path_of(at, &root) == 0)
+		if (how->recognise(at, &e) > 0 && fs_path_of(at, &root) == 0)
 			return err_status(err, OVL_USAGE,
 				"%s is in a store of %s, whose root is %s", Q(path),
 				e->owner, Q(root.data));
@@ -179,16 +179,19 @@ static int open_nearest(const char *path, bool *there)
 int store_foreign_open(struct ovl_store *st, const char *path, enum ovl_access access,
 	struct ovl_err *err)
 {
-	const struct foreign_engine *e = NULL;
-	bool there;
-	auto_fd fd = st->cfg.foreign ? open_nearest(path, &there) : -1;
+	const struct foreign_engine *e;
+	bool there = false;
+	auto_fd fd = st->cfg.foreign ? open_nearest(path, &there) : fs_fail(ENOENT);
+	int r = there ? fs_exists(fd, STORE_STAMP) : 0;
 
-	if (fd < 0 || (there && fs_exists(fd, STORE_STAMP) != 0))
+	if (r > 0 || (fd < 0 && fs_is_gone(errno)))
 		return 0;
-	if (there)
-		e = st->cfg.foreign->recognise(fd);
-	return e ? open_it(st, &fd, e, access, err) :
-		   store_foreign_inside(st->cfg.foreign, fd, path, err);
+	if (r == 0 && there)
+		r = st->cfg.foreign->recognise(fd, &e);
+	if (r < 0 || fd < 0)
+		return err_sys(err, errno, "cannot open the store %s", Q(path));
+	return r > 0 ? open_it(st, &fd, e, access, err) :
+		       store_foreign_inside(st->cfg.foreign, fd, path, err);
 }
 
 const char *ovl_owner(const struct ovl_store *st)

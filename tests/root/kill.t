@@ -1,5 +1,6 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/images.sh"
 
 # not in a user namespace: root of one that others made cannot trace
 
@@ -18,6 +19,10 @@ printf '%s\n' 'dir name=d mode=2750 uid=3' 'file name=d/f data=one' 'link name=d
 printf '%s\n' 'file name=.wh.s' 'file name=d/.wh..wh..opq' 'file name=d/new data=2' end | mktar >b.tar
 zstd -q b.tar
 image_of image.tar a.tar b.tar
+printf '%s\n' 'dir name=d' 'file name=d/f data=one' 'link name=d/h link=d/f' 'symlink name=s link=d/f' end | mktar >1.tar
+printf '%s\n' 'file name=.wh.s' 'file name=d/new data=2' end | mktar >2.tar
+config "$machine" A=1 1.tar 2.tar >app.json
+need - python3 "$top/tests/foreign.py" docker docker app.json app:1 1.tar 2.tar
 
 # The store, and a directory, without what is random in them, and without times.
 state() {
@@ -92,6 +97,8 @@ try "import of the first layer" "ovlctl import -n a a.tar"
 prepared() { ovlctl import -n a a.tar >/dev/null; }
 try "import of a second layer" "ovlctl import -n b -p a b.tar.zst"
 try "import of an image" "ovlctl import image.tar"
+walk docker | sed 's/ same=[^ ]*//' >docker.before
+try "import --from" "ovlctl import --from docker app:1"
 try "create" "ovlctl create -n w a" "already"
 try "tag" "ovlctl tag a other"
 prepared() {
@@ -126,6 +133,9 @@ try "run in a writable layer" "ovlctl run $host w true"
 try "run -n" "ovlctl run $host -n k b sh -c 'rm -rf /d /x; mkdir /d; echo 1 >/d/n; ln /d/n /h; mkfifo /p2; touch -d @5 /d/n /d /p2 /'" "already used"
 undone() { rm -rf out.tar .out* dir .dir*; }
 try "diff -o" "ovlctl diff -o out.tar b"
+try "diff -o of another program's store" "ovlctl --root docker diff -o out.tar app:1"
+walk docker | sed 's/ same=[^ ]*//' >docker.after
+same "which is as it was" docker.before docker.after
 try "export" "ovlctl export b dir"
 undone() { ovlctl umount -a; }
 try "mount" "ovlctl mount w" "already mounted"

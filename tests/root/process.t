@@ -1,5 +1,6 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/images.sh"
 
 # overlay: when asked
 
@@ -26,6 +27,24 @@ for sig in INT:130 TERM:143 HUP:129; do
 	rm pipe
 done
 
+# Another program's store, whose files are linked.
+! as_user || export AS=user
+printf '%s\n' 'file name=low data=1' end | mktar >1.tar
+printf '%s\n' 'file name=d/f data=2' 'file name=g data=3' end | mktar >2.tar
+config "$machine" A=1 1.tar 2.tar >app.json
+need - python3 "$top/tests/foreign.py" docker docker app.json app:1 1.tar 2.tar
+from="ovlctl import --from docker app:1"
+if can_trace; then
+	for call in mkdirat renameat2; do
+		(traced -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=TERM:when=1 $from >out 2>err) 2>/dev/null
+		is "SIGTERM at a $call of import --from: dies of it" $? 143
+		is "... says nothing" "$(cat out; grep ovlctl err)" ""
+		ok "... leaves what check finds right" ovlctl check --content
+		ovlctl rm -r "$(sha 1.tar)" 2>/dev/null
+		is "... and nothing else" "$(store_state)" "$before"
+	done
+fi
+
 # Closed standard descriptors are not taken for files of the store.
 is "without stdin" "$(ovlctl import -n x a.tar <&-)" "$(ovlctl ls -nr -o ID a)"
 ovlctl import big.tar >/dev/null 2>&- <&-
@@ -38,6 +57,10 @@ if [ -e /dev/full ]; then
 		sh -c 'exec ovlctl ls >/dev/full'
 	fails 1 "cannot write to standard output: No space left" "... of du" \
 		sh -c 'exec ovlctl du >/dev/full'
+	for c in ls 'diff --tar app:1' 'show app:1'; do
+		fails 1 "cannot write (to standard output|the tar): No space left" "... of $c of another program's store" \
+			sh -c "exec ovlctl --root docker $c >/dev/full"
+	done
 fi
 
 # File size and descriptor limits are errors.
@@ -48,6 +71,10 @@ fails 1 "cannot write 'noise2': File too large" "a file size limit" sh -c 'ulimi
 is "... leaves nothing" "$(store_state)" "$before"
 fails 1 "Too many open files" "too few descriptors" sh -c 'ulimit -n 10; exec ovlctl import big2.tar'
 is "... leaves nothing" "$(store_state)" "$before"
+fails 1 "Too many open files" "too few descriptors for --from" sh -c "ulimit -n 10; exec $from"
+is "... leaves nothing" "$(store_state)" "$before"
+fails 1 "Too many open files" "... for another program's store" \
+	sh -c 'ulimit -n 5; exec ovlctl --root docker diff --tar app:1'
 if ! as_user; then
 	mkdir small
 	mount -t tmpfs -o size=10M none small
@@ -73,6 +100,15 @@ is "eight imports of one layer: one id" "$(sort -u o? | grep -cE '^[0-9a-f]{64}$
 is "... one layer" "$(ovlctl ls -nr -o NAME same)" same
 is "... no link that leads nowhere" "$(find "$OVLCTL_ROOT/$DRV/l" -xtype l)" ""
 is "... no staging" "$(ls "$OVLCTL_ROOT/staging")" ""
+
+for i in 1 2 3 4 5 6 7 8; do
+	$from >o$i 2>&1 &
+done
+wait
+is "eight imports from one store: one id" "$(sort -u o? | grep -cE '^[0-9a-f]{64}$')" 1
+is "... and nothing else is said" "$(grep -vcE '^[0-9a-f]{64}$' o? | grep -v ':0$')" ""
+is "... no staging" "$(ls "$OVLCTL_ROOT/staging")" ""
+need - ovlctl rm -r "$(sha 1.tar)"
 
 # The same name for eight layers at once: one gets it, no other layer stays.
 n=$(ovlctl ls -n | wc -l)
