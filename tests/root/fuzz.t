@@ -13,7 +13,7 @@ finds_nothing() { # WHAT COMMAND...
 	umount scratch
 	[ $status = 0 ]
 }
-for target in tar input image recipe store meta bolt; do
+for target in tar input image recipe split store meta bolt; do
 	mkdir $target
 	"$top/tests/fuzz/seeds" $target $target
 	set -- env FUZZ_SCRATCH="$T/scratch" "$top/build/$MODE/tests/fuzz/$target"
