@@ -49,7 +49,8 @@ btrfs_open() {
 	losetup --direct-io=on "$(findmnt -n -o SOURCE "$btrfs")" 2>/dev/null || :
 	at=$inputs/pile-overlay.store
 	btrfs -q subvolume create "$btrfs/base" &&
-		cp -a "$(layer_dir "$at" "l${depths##* }")/root/." "$btrfs/base"
+		tree=$(layer_dir "$at" "l${depths##* }") &&
+		cp -a "$tree/root/." "$btrfs/base"
 }
 
 btrfs_close() {

@@ -111,7 +111,8 @@ image_all() {
 		image_titles
 		say "an image of $layers layers"
 		by_turns image_import overlay2 overlay copies
-		cp -a "$(layer_dir "$inputs/$image-overlay.store" top)/root" "$state/top"
+		tree=$(layer_dir "$inputs/$image-overlay.store" top) || return
+		cp -a "$tree/root" "$state/top"
 		by_turns image_create overlay2 overlay copies
 		by_turns image_commit overlay2 overlay
 		rm -rf "$state/top"

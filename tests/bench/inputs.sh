@@ -106,9 +106,9 @@ make_six() {
 	done
 }
 
-# The same with the driver of hard links.
+# The same with the driver of hard links, as the bench of the drivers has it.
 make_six_overlay() {
-	ovlctl --driver overlay --root "$1" --sync=none import "$inputs/six.docker.tar"
+	store "$1" --driver overlay import -n top "$inputs/six.docker.tar"
 }
 
 # For who works without a store: each layer's own tar.

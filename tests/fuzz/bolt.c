@@ -17,12 +17,13 @@
 #define B     "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define TREES "io.containerd.snapshotter.v1.overlayfs/snapshots/"
 #define BLOBS "io.containerd.content.v1.content/blobs/sha256"
+#define SUMS  "r/" BLOBS
 
 static int root = -1;
 
 static const char *const dirs[] = {"r", "r/io.containerd.snapshotter.v1.overlayfs",
 	"r/io.containerd.metadata.v1.bolt", "r/io.containerd.content.v1.content",
-	"r/io.containerd.content.v1.content/blobs", "r/" BLOBS};
+	"r/io.containerd.content.v1.content/blobs", SUMS};
 
 /* An image whose only layer has a diff id that is in the seeds. */
 static const char manifest[] = "{\"config\":{\"digest\":\"sha256:" B

@@ -17,8 +17,8 @@ is "the bench ends well" $? 0
 [ $_bad = 0 ] || diag err
 
 # One is against bwrap, which not everybody has.
-works=21
-! command -v bwrap >/dev/null || works=22
+works=23
+! command -v bwrap >/dev/null || works=24
 is "... every work has a line" "$(jq '.works | length' bench/results.json)" $works
 is "... was run as often by both sides" "$(jq -c '[.works[] | select(.ours.wall > 0 and .theirs.wall > 0)] | length' bench/results.json)" $works
 is "... or is left out with a reason" "$(jq -c .not_run bench/results.json)" "[]"
