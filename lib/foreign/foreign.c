@@ -242,5 +242,5 @@ const struct foreign_name *foreign_names_find(
 		if (strncmp(t->name[low + *n].name, text, len) != 0)
 			break;
 	}
-	return t->name + low;
+	return *n ? t->name + low : NULL;
 }

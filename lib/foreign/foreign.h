@@ -154,8 +154,8 @@ void foreign_free(struct foreign *t);
 /* The layer with that id; NULL: none. */
 const struct foreign_layer *foreign_layer_find(
 	const struct foreign *t, const struct ovl_id *id);
-/* The names that are equal to text, or with prefix begin with it, are the *n from here. Of a
- * digest only its hex part counts. */
+/* The names that are equal to text, or with prefix begin with it, are the *n from here;
+ * NULL if there are none. Of a digest only its hex part counts. */
 const struct foreign_name *foreign_names_find(
 	const struct foreign *t, const char *text, bool prefix, size_t *n);
 
