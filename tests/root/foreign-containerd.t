@@ -146,13 +146,16 @@ c="ovlctl --root $T/c"
 
 # ---- what it says
 work=$(printf default/7/work | sha256sum | cut -d' ' -f1)
+space() { # NUMBER
+	du -s -B1 "c/$snapshotter/snapshots/$1/fs" | cut -f1
+}
 is "layers have their chain ids, once; others an id of their own" \
 	"$($c ls -nr -b -o ID,KIND,PARENT,DEPTH,SIZE,CREATED | sort)" \
 	"$(printf '%s\n' "$chain1 image  0 40 2023-11-14T22:13:21+00:00" \
 		"$chain2 image $chain1 1 4096 2023-11-14T22:13:22+00:00" \
 		"$chain3 image $chain2 2 4096 2023-11-14T22:13:23+00:00" \
-		"$work writable $chain3 3 4096 2023-11-14T22:13:24+00:00" \
-		"$container writable $chain3 3 0 2023-11-14T22:13:25+00:00" | sort)"
+		"$work writable $chain3 3 $(space 4) 2023-11-14T22:13:24+00:00" \
+		"$container writable $chain3 3 $(space 5) 2023-11-14T22:13:25+00:00" | sort)"
 names_of() { # ID
 	$c ls -nr -o NAME "$1"
 }

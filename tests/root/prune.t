@@ -161,6 +161,8 @@ if can_trace; then
 	is "one that cannot be asked about stays, and what is below it" "$?:$(cat out)" "1:"
 	like "... says so" "^ovlctl: prune: cannot read the mounts of layer '$three': Input/output error$" "$(cat err)"
 fi
+# What was mounted has a directory more.
+ovlctl prune --layers --unused-for 0 --dry-run >dry
 ovlctl prune --layers --unused-for 0 >out
 is "then they go" "$(cut -d' ' -f1-3 out)" "$(cut -d' ' -f1-3 dry)"
 is "only what has a name is left" "$(ovlctl ls -nr -o NAME)" one
