@@ -52,7 +52,7 @@ static int print_ids(struct ovl_ids *ids)
 	return 0;
 }
 
-/* What is for a file says nothing about another store. */
+/* Options that describe a tar make no sense with --from. */
 static int refuse_others(struct run *run)
 {
 	static const int others[] = {'p', OPT_AS, OPT_IMAGE, OPT_PLATFORM, OPT_EXPECT};

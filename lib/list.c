@@ -363,7 +363,7 @@ static int add_details(const struct layer *l, struct ovl_layer *to, struct ovl_e
 	return rc;
 }
 
-/* What cannot be told of a layer must not keep the others from being listed. */
+/* A value that is not known must not keep the other layers from being listed. */
 static int not_known(const struct layer *l, const char *what, int rc, struct ovl_err *err)
 {
 	if (rc != -EIO && err_is_system(rc))

@@ -439,10 +439,10 @@ static int prune_status(struct pruner *p)
 	return p->rc;
 }
 
-int prune_dead(struct ovl_store *st, const struct ovl_prune *req,
+static struct pruner pruner_of(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err)
 {
-	struct pruner p = {
+	return (struct pruner){
 		.st = st,
 		.req = req,
 		.fn = fn,
@@ -450,7 +450,12 @@ int prune_dead(struct ovl_store *st, const struct ovl_prune *req,
 		.err = err,
 		.blocks.stop = st->cfg.stop,
 	};
+}
 
+int prune_dead(struct ovl_store *st, const struct ovl_prune *req,
+	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err)
+{
+	struct pruner p = pruner_of(st, req, fn, ctx, err);
 	int rc = dead(&p);
 
 	fs_blocks_release(&p.blocks);
@@ -460,14 +465,7 @@ int prune_dead(struct ovl_store *st, const struct ovl_prune *req,
 int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err)
 {
-	struct pruner p = {
-		.st = st,
-		.req = req,
-		.fn = fn,
-		.ctx = ctx,
-		.err = err,
-		.blocks.stop = st->cfg.stop,
-	};
+	struct pruner p = pruner_of(st, req, fn, ctx, err);
 	int rc;
 
 	if (st->fd < 0)

@@ -405,7 +405,7 @@ static int which_path(struct which *w, const char *path)
 	r = why == 0 || why == ENOENT || why == ENOTDIR ? trace(w, real.data) : -1;
 	if (r < 0 && !why)
 		why = errno;
-	/* There is nothing to be told of a name that comes after a file. */
+	/* Nothing can lie below a file. */
 	if (r == 0 || (r > 0 && !why)) {
 		why = 0;
 		rc = list_layers(w, &t, layer);

@@ -168,8 +168,8 @@ bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE])
 	return find(&(struct wanted){.dev = dev, .mnt_id = mnt_id}, out);
 }
 
-/* Who took it is told of at once. In a pid namespace of its own a lock that was taken by a
- * process that has ended is not told of at all. */
+/* The kernel lists a lock under the process that took it. Inside a pid namespace it does
+ * not list one that was taken by a process that has ended. */
 bool holder_of(int fd, bool exclusive, bool held, char out[HOLDER_SIZE])
 {
 	struct lock_query q = {.exclusive = exclusive, .pid = &(int){0}};

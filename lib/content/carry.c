@@ -57,7 +57,7 @@ static int fail(const struct carry *c, const struct carry_step *s, const char *w
 
 /* ---- making room ------------------------------------------------------------------ */
 
-/* A user who is not root needs these bits of his directory until it is left. */
+/* An ordinary user needs these bits of his directory until the walk leaves it. */
 static int make_writable(struct carry *c, int dir)
 {
 	struct stat st;

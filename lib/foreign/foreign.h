@@ -128,7 +128,7 @@ struct foreign_engine {
 	int (*recognise)(int root);
 	/*
 	 * Fills a table in which engine, root and noatime are set. 0, or negative errno and a
-	 * text if there is nothing to be told of the store at all. What was added stays the
+	 * text if nothing can be said about the store at all. What was added stays the
 	 * table's.
 	 */
 	int (*read)(struct foreign *t, struct ovl_err *err);

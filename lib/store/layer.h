@@ -59,7 +59,7 @@ char layer_letter(const struct layer_ref *ref);
 int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err);
 
-/* Reads the metadata of a layer that layers_each() has told of: 0, -EUCLEAN: it has none
+/* Reads the metadata of a layer that layers_each() has reported: 0, -EUCLEAN: it has none
  * that makes sense, or another negative errno. */
 int layer_meta(struct ovl_store *st, int dir, const char *id, struct meta *m);
 

@@ -447,7 +447,7 @@ static int each_of(struct hidden *h, unsigned why, hidden_fn fn, void *ctx)
 		const struct kept *e = &h->entry[h->log[i]];
 		struct hidden_links *k = e->links;
 
-		/* It has another name, or was told of. */
+		/* It has another name, or was reported already. */
 		if (e->why != why || (k && (k->visible || k->hidden_by == l->tree + 1)))
 			continue;
 		if (k)
