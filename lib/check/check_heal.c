@@ -29,6 +29,7 @@
 #include "base/quote.h"
 #include "check/check.h"
 #include "content/ingest.h"
+#include "content/replay.h"
 #include "mount/family.h"
 #include "store/driver.h"
 #include "store/store.h"
@@ -282,48 +283,14 @@ static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err
 
 /* ---- the rest of the layer -------------------------------------------------------- */
 
-/* For files in .kept only the data count. */
-static int count_faults(void *ctx, const struct compared *one, struct ovl_err *err)
-{
-	unsigned *faults = ctx;
-
-	(void)err;
-	if (one->n && (!one->want || !one->have || !S_ISDIR(one->want->st_mode)))
-		(*faults)++;
-	return 0;
-}
-
-/* 1 if the recipe and the files kept for it are correct; 0; negative errno. */
-static int recipe_is_right(struct heal *h, struct ovl_err *err)
-{
-	auto_fd want = fs_open_dir(h->in.stage.fd, RECIPE_KEPT);
-	bool none = want < 0 && errno == ENOENT;
-	auto_fd have = fs_open_dir(h->l->fd, RECIPE_KEPT);
-	unsigned faults = 0;
-	struct comparison cmp = {.data = true, .each = count_faults, .ctx = &faults};
-	char wanted[ID_LEN + 1];
-	char found[ID_LEN + 1];
-	int rc;
-
-	rc = recipe_digest(h->in.stage.fd, wanted, err);
-	if (rc < 0)
-		return rc;
-	/* One that cannot be read is replaced. */
-	if (recipe_digest(h->l->fd, found, NULL) < 0 || strcmp(found, wanted) != 0)
-		return 0;
-	if (none || want < 0 || have < 0)
-		return none && have < 0 && errno == ENOENT;
-	rc = compare(h, cmp, want, have, err);
-	return rc < 0 ? rc : !faults;
-}
-
-/* The recipe is replaced last: until then it is known to be damaged. */
+/* The recipe is replaced last: until then it is known to be damaged. It is right, and so are
+ * the files kept for it, if the layer's tar can be rebuilt. */
 static int heal_recipe(struct heal *h, struct ovl_err *err)
 {
-	int rc = recipe_is_right(h, err);
+	int rc = replay_layer(h->l, sink_nowhere, NULL, NULL, err);
 
-	if (rc)
-		return rc < 0 ? rc : 0;
+	if (rc == 0 || rc == -EINTR || rc == -ENOMEM)
+		return rc;
 	if ((take_out(h, h->l->fd, RECIPE_NAME) < 0 && errno != ENOENT) ||
 		(replace(h, RECIPE_KEPT) < 0 && errno != ENOENT) ||
 		replace(h, RECIPE_NAME) < 0)

@@ -60,15 +60,6 @@ static int give_tar(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 	return replay_split(ctx, sink, to, err);
 }
 
-static int to_nowhere(void *ctx, const void *p, size_t n, struct ovl_err *err)
-{
-	(void)ctx;
-	(void)p;
-	(void)n;
-	(void)err;
-	return 0;
-}
-
 /* If the tar has not the diff id, it says which file is damaged, by the sums. */
 static int adopt_split(struct load *ld, struct task *t, int fd, struct ingest_config *cfg,
 	struct ovl_err *err)
@@ -89,7 +80,7 @@ static int adopt_split(struct load *ld, struct task *t, int fd, struct ingest_co
 	if (rc != -EBADMSG)
 		return rc;
 	split.unproved = false;
-	if (replay_split(&split, to_nowhere, NULL, &why) < 0)
+	if (replay_split(&split, sink_nowhere, NULL, &why) < 0)
 		*err = why;
 	return -EUCLEAN;
 }

@@ -84,10 +84,6 @@ int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err);
 int recipe_next(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *err);
 void recipe_in_close(struct recipe_in *r);
 
-/* The digest of what the recipe in dirfd says. Its bytes may differ with the version of
- * libzstd, and earlier versions of ovlctl wrote a file's data as several runs. */
-int recipe_digest(int dirfd, char hex[ID_LEN + 1], struct ovl_err *err);
-
 #define auto_recipe __attribute__((cleanup(recipe_in_closep))) struct recipe_in *
 static inline void recipe_in_closep(struct recipe_in **r)
 {

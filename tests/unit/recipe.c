@@ -260,37 +260,6 @@ START_TEST(damage)
 }
 END_TEST
 
-static void digest_of(const void *p, size_t n, char hex[ID_LEN + 1])
-{
-	struct ovl_err err = {0};
-
-	put_records(p, n);
-	ck_assert_int_eq(recipe_digest(AT_FDCWD, hex, &err), 0);
-}
-
-/* What counts is what a recipe says, not in how many records. */
-START_TEST(meaning)
-{
-#define DIGEST(text) (digest_of(text, sizeof(text) - 1, hex), hex)
-	static const char in_pieces[] = "R\1xR\2yzF\1fD\1\3D\0\2R\1hD\0\1E" SUM8 Z("\12");
-	char want[ID_LEN + 1];
-	char hex[ID_LEN + 1];
-	struct ovl_err err = {0};
-
-	scratch();
-	digest_of(in_pieces, sizeof(in_pieces) - 1, want);
-	ck_assert_str_eq(DIGEST("R\3xyzF\1fD\1\5R\1hD\0\1E" SUM8 Z("\12")), want);
-	ck_assert_str_ne(DIGEST("R\3xyzF\1fD\0\5R\1hD\0\1E" SUM8 Z("\12")), want);
-	ck_assert_str_ne(DIGEST("R\3xyzF\1fD\1\6R\1hE" SUM8 Z("\12")), want);
-	ck_assert_str_ne(DIGEST("R\3xyyF\1fD\1\5R\1hD\0\1E" SUM8 Z("\12")), want);
-	ck_assert_str_ne(DIGEST("R\3xyzF\1gD\1\5R\1hD\0\1E" SUM8 Z("\12")), want);
-	ck_assert_str_ne(DIGEST("R\3xyzF\1fD\1\5R\1hD\0\1E12345679" Z("\12")), want);
-	put_file(FIRST, sizeof(FIRST) - 1);
-	ck_assert_int_eq(recipe_digest(AT_FDCWD, hex, &err), -EUCLEAN);
-	scratch_end();
-}
-END_TEST
-
 START_TEST(no_file)
 {
 	struct recipe_in *in;
@@ -452,5 +421,5 @@ START_TEST(small_memory)
 }
 END_TEST
 
-UNIT("recipe", there_and_back, large, writer_fails, damage, meaning, no_file,
-	hostile_order, hostile_paths, hostile_numbers, small_memory)
+UNIT("recipe", there_and_back, large, writer_fails, damage, no_file, hostile_order,
+	hostile_paths, hostile_numbers, small_memory)
