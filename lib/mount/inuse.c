@@ -237,7 +237,9 @@ static int refuse_below(struct question *q)
 		rc = mounts_below(q->l, &q->u->seen, &where);
 	if (rc > 0)
 		return err_status(q->err, OVL_BUSY,
-			"something is mounted in the directory of layer %s, on %s",
+			rc == 1 ?
+				"something is mounted in the directory of layer %s, on %s" :
+				"a part of layer %s is mounted on %s",
 			Q(q->what), where.data);
 	return rc < 0 ? err_nomem(q->err) : 0;
 }

@@ -12,9 +12,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/pathset.h"
-#include "base/quote.h"
 #include "mount/mounts.h"
-#include "mount/namespaces.h"
 #include "store/driver.h"
 #include "store/stamp.h"
 #include "store/store.h"
@@ -110,6 +108,7 @@ struct named {
 	const char *name;
 	size_t root_len; /* length of the store's root, with which it begins... */
 	bool has_root; /* ...if it is absolute */
+	bool elsewhere; /* what it begins with is not a root, but the layer's directory */
 	char link[SHORT_LEN + 1]; /* if it is a short link */
 	struct layer_ref ref;
 };
@@ -140,22 +139,28 @@ static const char *cut_tree(char *path, const struct driver *d, bool *part)
 	return NULL;
 }
 
-/* "[[<root>/]<driver>/]<id>/<tree>[/...]", or <merged> for <tree>. */
+/* "[[<root>/]<driver>/]<id>/<tree>[/...]", or "/.../<id>/<tree>[/...]" where a driver's
+ * directory has another path, or <merged> for <tree>. */
 static bool name_of_tree(
 	struct ovl_store *st, const char *name, const struct driver *d, struct named *out)
 {
 	auto_free char *copy = strdup(name);
 	bool part = false;
 	const char *tree = copy ? cut_tree(copy, d, &part) : NULL;
-	char *root;
+	size_t len = tree ? strlen(copy) : 0;
+	char *root = NULL;
 
 	out->ref.drv = d;
-	if (!tree || !split_source(st, copy, &root, &out->ref) || out->ref.drv != d)
+	if (!tree ||
+		(split_source(st, copy, &root, &out->ref) ? out->ref.drv != d :
+							    *name != '/'))
 		return false;
+	out->elsewhere = !out->ref.drv;
+	out->ref.drv = d;
 	out->other = part || !is_tree(d, tree);
 	out->known = true;
 	out->has_root = root != NULL;
-	out->root_len = root ? strlen(root) : 0;
+	out->root_len = root ? strlen(root) : len;
 	return true;
 }
 
@@ -312,13 +317,16 @@ static bool is_only_ours(
 static bool is_ours(const struct look *k, enum role role, const struct named *n)
 {
 	auto_fd other = -1;
-	auto_free char *root = NULL;
+	auto_free char *root = strndup(n->name, n->root_len);
+	int dir = store_driver_dir(k->st, n->ref.drv, NULL);
 	enum whose whose = k->whose;
 
-	if (whose == UNKNOWN && n->has_root) {
-		root = strndup(n->name, n->root_len);
-		whose = root ? whose_root(k->st, k->t, root, &other) : UNKNOWN;
+	if (n->elsewhere) {
+		other = root ? open_in(k->t, root) : -1;
+		return other >= 0 && fs_is(dir, n->ref.id.s, other) > 0;
 	}
+	if (whose == UNKNOWN && n->has_root && root)
+		whose = whose_root(k->st, k->t, root, &other);
 	switch (whose) {
 	case OURS: return true;
 	case ANOTHERS: return is_only_ours(k, other < 0 ? k->another : other, role, n);
@@ -427,13 +435,6 @@ int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
 }
 
 /* ---- any namespace ---------------------------------------------------------------- */
-
-void mounts_say(const struct mi_table *t, const struct mi_line *line, struct buf *where)
-{
-	buf_clear(where);
-	buf_adds(where, Q(line->where));
-	namespaces_say(t, where);
-}
 
 struct shown {
 	struct ovl_store *st;

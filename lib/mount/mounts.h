@@ -74,8 +74,8 @@ int mounts_shown(struct ovl_store *st, const struct mi_table *t, struct pathset 
 /* ---- mounts_in.c ---------------------------------------------------------------- */
 
 /*
- * Looks for anything that is mounted on a file or directory of the layer, wherever it is
- * visible: 1 and a text that says where, 0 none found.
+ * Looks for anything that is mounted on a file or directory of the layer, or is a bind
+ * mount of one, wherever it is visible: 1 or 2, and a text that says where, 0 none found.
  */
 int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where);
 

@@ -32,13 +32,17 @@ static bool file_at(const struct mi_line *m, const char *path, struct file *out)
 	return out->path;
 }
 
-static bool is_below(const struct mi_table *t, const struct mi_line *line,
+/* 1 it is mounted in the directory; 2 it is a bind mount of it, or of something in it. */
+static int is_below(const struct mi_table *t, const struct mi_line *line,
 	const char *text, const struct file *dir)
 {
 	const struct mi_line *parent = mi_by_id(t, line->parent);
 	struct file at;
 	bool yes;
 
+	if (dir->path && strcmp(line->dev, dir->dev) == 0 &&
+		mi_below(line->root, dir->path))
+		return 2;
 	/* If the mount that one of them is on is not visible, compare paths. */
 	if (!parent || !dir->path)
 		return mi_below(line->where, text) != NULL;

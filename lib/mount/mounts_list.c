@@ -6,8 +6,10 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "base/quote.h"
 #include "base/vec.h"
 #include "mount/mounts.h"
+#include "mount/namespaces.h"
 
 void mounts_release(struct mounts *m)
 {
@@ -37,4 +39,11 @@ int mounts_add(struct mounts *m, const struct mi_line *l, const struct layer_ref
 		return -ENOMEM;
 	m->n++;
 	return 0;
+}
+
+void mounts_say(const struct mi_table *t, const struct mi_line *line, struct buf *where)
+{
+	buf_clear(where);
+	buf_adds(where, Q(line->where));
+	namespaces_say(t, where);
 }

@@ -43,7 +43,7 @@ mkdir elsewhere
 for at in '' /merged; do
 	in_namespace pid sh -c 'mount --bind "$1" elsewhere && mount --bind p "elsewhere$2"' - \
 		"$store/$w" "$at"
-	fails 4 "on '$T/elsewhere$at' in the mount namespace of process $pid" \
+	fails 4 "on '$T/elsewhere($at)?' in the mount namespace of process $pid" \
 		"... on a bind mount of the layer's directory" ovlctl rm w
 	end $pid
 done

@@ -252,6 +252,26 @@ for part in / /. /d //d/; do
 	umount top
 done
 
+# The trees under another path; a tree by itself, and a part of one.
+mkdir path
+mount --bind "$store" path
+rm -rf over.up over.work
+mkdir over.up over.work
+need - other "none:$T/path/$a/$TREE"
+fails 4 "layer 'a' is part of the overlay mounted on '$T/top'" "by way of a bind mount of all trees" ovlctl rm -r a
+umount top path
+for part in '' /d; do
+	mount --bind "$store/$a/$TREE$part" top
+	fails 4 "a part of layer 'a' is mounted on '$T/top'" "a bind mount of <tree>$part" ovlctl rm -r a
+	fails 1 "is not mounted" "... which umount leaves" ovlctl umount a
+	umount top
+done
+mount --bind "$store/$w/$UPPER" top
+fails 4 "a part of layer 'w' is mounted on '$T/top'" "... of a writable layer" ovlctl commit w
+ok "... can be mounted" ovlctl mount w
+need - ovlctl umount w
+umount top
+
 # ---- who waits ---------------------------------------------------------------------------
 
 need m ovlctl mount w
