@@ -178,14 +178,14 @@ static bool is_trashed(struct checker *c, const struct driver *drv, const char *
 	return false;
 }
 
-/* The layer of a link does not exist. It may be about to appear, or have appeared; or
- * it is being removed, and the link will be. */
-static bool is_dangling(struct checker *c, const struct driver *drv, int drv_fd, int dir,
-	const char *link)
+/* The layer of a link does not exist. It may have appeared meanwhile; or it is being
+ * removed, and the link will be. */
+static bool is_dangling(
+	struct checker *c, const struct driver *drv, int drv_fd, const char *link)
 {
 	struct layer_ref ref = {.drv = drv};
 
-	return !prune_is_young(dir, link) && !is_trashed(c, drv, link) &&
+	return !is_trashed(c, drv, link) &&
 		driver_by_link(drv, drv_fd, link, &ref.id) > 0 &&
 		layer_exists(c->st, &ref, NULL) == 0;
 }
@@ -201,7 +201,9 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 	int there = 1;
 	int r = id_is_short(name) ? driver_by_link(drv, drv_fd, name, &ref.id) : -EUCLEAN;
 
-	if (r == 0)
+	/* Its layer may be about to appear; or a commit has lost a race against another,
+	 * and removes its own. */
+	if (r == 0 || (r > 0 && prune_is_young(dir, name)))
 		return 0;
 	if (r > 0)
 		there = layer_exists(c->st, &ref, c->err);
@@ -211,7 +213,7 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 		return check_found(c, OVL_ERROR, "unreadable", "", name, OVL_LEFT,
 			"the link cannot be examined: %s", c->err->text);
 	if (!there)
-		return !is_dangling(c, drv, drv_fd, dir, name) ?
+		return !is_dangling(c, drv, drv_fd, name) ?
 			0 :
 			check_found(c, OVL_NOTE, "dangling-link", "", name, OVL_LEFT,
 				"its layer does not exist; 'ovlctl prune' removes it");
@@ -220,7 +222,6 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 		(layer_open_ref(c->st, &ref, 0, ref.id.s, &l, &why) < 0 ||
 			strcmp(l.meta.link, name) == 0))
 		return 0;
-	/* A commit that lost a race is about to remove its own. */
 	if (r > 0 && (becoming_unfinished(&l.meta) || fs_exists(dir, name) == 0))
 		return 0;
 	/* Left by a process that was killed before the layer appeared; another one has

@@ -84,7 +84,9 @@ else
 	damage link yes "a misdirected short link" 'ln -sfn ../$a/diff "$S/$DRV/l/$link"'
 	damage link yes "a short link to nowhere" 'ln -sfn ../$(printf %064d 3)/diff "$S/$DRV/l/$link"'
 	ln -s ../$b/diff "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	is "a second short link is noted" "$(ovlctl check):$?" \
+	is "a second short link may be that of a commit that goes on" "$(ovlctl check):$?" ":0"
+	touch -hd '2 minutes ago' "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	is "... but not for long" "$(ovlctl check):$?" \
 		"note: layer $(echo $b | cut -c1-12): duplicate-link: a second link to a layer whose own is $link; 'ovlctl prune' removes it:0"
 	ok "... prune" ovlctl prune
 	sound "... takes it"
@@ -145,7 +147,7 @@ if ! is_overlay; then
 	ovlctl check --repair >out
 	is "torn metadata, and another layer's link file" "$?" 1
 	ovlctl check >out
-	is "... repaired, all is sound" "$?:$(grep -v "^note: .*duplicate-link" out)" "0:"
+	is "... repaired, all is sound" "$?:$(cat out)" "0:"
 	is "... the other layer has its link" "$(readlink "$S/$DRV/l/$short")" "../$c/diff"
 	restored
 	sed -i "s/^link.*/link $short/" "$S/$DRV/$w/.layer"
