@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovlctl apply: carries the changes of a layer into the directory that it is on. */
+/* ovlctl apply: applies the changes of a layer to the directory that it is on. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static int run_apply(struct run *run)
 const struct cmd cmd_apply = {
 	.name = "apply",
 	.synopsis = "[--dry-run] [--force] LAYER [PATH...]",
-	.summary = "carry a layer's changes into its directory",
+	.summary = "apply a layer's changes to its directory",
 	.more = "LAYER is on a directory of the host, made by create --on or run --on. It is\n"
 		"removed afterwards, unless a PATH is given.",
 	.completes = "writable file",

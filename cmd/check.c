@@ -11,7 +11,7 @@
 
 static const struct opt opts[] = {
 	{'J', "json", NULL, "print JSON"},
-	{OPT_CONTENT, "content", NULL, "compare each file of the image layers, too"},
+	{OPT_CONTENT, "content", NULL, "also compare each file of the image layers"},
 	{OPT_REPAIR, "repair", NULL, "repair what can be rebuilt from the store"},
 	{OPT_FROM, "from", "FILE", "with --repair: restore LAYER from its tar"},
 	{0, NULL, NULL, NULL},

@@ -17,7 +17,7 @@ static const struct opt opts[] = {
 	{'o', "options", "OPTS", "root=DIR, driver=NAME, those of 'ovlctl mount'"},
 	{'r', "read-only", NULL, "mount read-only (image layers always are)"},
 	{'w', "rw", NULL, "mount a writable layer writable (the default)"},
-	{'s', "sloppy", NULL, "ignore options that are not known"},
+	{'s', "sloppy", NULL, "ignore unknown options"},
 	{'f', "fake", NULL, "check everything, mount nothing"},
 	{'n', "no-mtab", NULL, "ignored"},
 	{'v', "verbose", NULL, "print what is done, and warnings"},

@@ -17,12 +17,12 @@ static const struct opt opts[] = {
 	{OPT_DRY_RUN, "dry-run", NULL, "list what would be removed, and remove nothing"},
 	{OPT_ASIDE, "aside", NULL, "also remove what 'check --repair' set aside"},
 	{OPT_LAYERS, "layers", NULL, "also remove unused image layers without a name"},
-	{OPT_WRITABLE, "writable", NULL, "with --layers: writable layers, too"},
+	{OPT_WRITABLE, "writable", NULL, "with --layers: also remove writable layers"},
 	{OPT_UNUSED_FOR, "unused-for", "T",
-		"with --layers: unused for T (7d; default 1h)"},
+		"with --layers: only if unused for T (default 1h)"},
 	{OPT_KEEP_LAST, "keep-last", "N",
 		"with --layers: keep the N that were used last"},
-	{OPT_KEEP_BYTES, "keep-bytes", "N", "with --layers: keep N bytes of them (20G)"},
+	{OPT_KEEP_BYTES, "keep-bytes", "N", "with --layers: keep up to N bytes of them"},
 	{0, NULL, NULL, NULL},
 };
 

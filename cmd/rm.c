@@ -4,7 +4,7 @@
 #include "cmd.h"
 
 static const struct opt opts[] = {
-	{'r', "recursive", NULL, "also remove layers on top, writable ones too"},
+	{'r', "recursive", NULL, "also remove all layers on top, even writable ones"},
 	{'f', "force", NULL, "ignore layers that do not exist"},
 	{0, NULL, NULL, NULL},
 };
@@ -21,7 +21,7 @@ const struct cmd cmd_rm = {
 	.name = "rm",
 	.synopsis = "[-f] [-r] LAYER...",
 	.summary = "remove layers",
-	.more = "A layer goes with all its names; 'ovlctl tag -d' removes one name.",
+	.more = "All names of a layer are removed with it; 'ovlctl tag -d' removes only a name.",
 	.completes = "layer",
 	.others = "remove delete",
 	.opts = opts,

@@ -19,7 +19,8 @@ static const struct opt opts[] = {
 	{OPT_ID_FILE, "id-file", "FILE", "write the id of that layer to FILE"},
 	{OPT_TMPFS, "tmpfs", "[=SIZE]", "keep the changes in memory until CMD ends"},
 	{'C', "chdir", "DIR", "change to DIR inside (default /)"},
-	{OPT_BIND, "bind", "SRC[:DST][:rw]", "show SRC as DST; may be repeated"},
+	{OPT_BIND, "bind", "SRC[:DST][:rw]",
+		"show the host's SRC as DST; may be repeated"},
 	{0, NULL, NULL, NULL},
 };
 

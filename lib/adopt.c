@@ -134,8 +134,9 @@ static int take_layers(const struct images *im, const struct foreign_layer *l,
 		l->below != FOREIGN_NONE)
 		l = &im->other->foreign->layer[l->below];
 	if (rc == 0 && *l->parent.s)
-		return err_say(err, EUCLEAN, "layer %.12s is missing, on which %.12s is",
-			l->parent.s, l->id.s);
+		return err_say(err, EUCLEAN,
+			"layer %.12s is missing, the parent of layer %.12s", l->parent.s,
+			l->id.s);
 	return rc;
 }
 
@@ -325,8 +326,8 @@ static int bring_together(
 
 	if (rc < 0)
 		store_warn(st,
-			"the layers cannot be reached through one mount together with %s: their "
-			"files are copied",
+			"the layers and %s cannot be reached through the same mount: files are "
+			"copied",
 			Q(st->root));
 	if (rc > 0) {
 		close(other->fd);

@@ -38,7 +38,7 @@ static int check_stray(
 	return rc < 0 ?
 		rc :
 		check_found(c, OVL_ERROR, kind, "", name, OVL_SET_ASIDE,
-			"an unknown file in '%s'; it is %s in 'aside' now", in, Q(where));
+			"an unknown file in '%s'; moved to %s in 'aside'", in, Q(where));
 }
 
 /* ---- layers ----------------------------------------------------------------------- */

@@ -201,7 +201,7 @@ int ovl_adopt(struct ovl_store *st, const struct ovl_adopt *req, struct ovl_ids 
 /* A writable layer on an image layer, on a directory of the host, or on nothing. */
 struct ovl_create {
 	const char *parent; /* an image layer; or NULL */
-	const char *on; /* a directory, into which ovl_apply() carries changes; or NULL */
+	const char *on; /* a directory, to which ovl_apply() applies changes; or NULL */
 	const char *name; /* NULL: none */
 };
 
@@ -347,7 +347,7 @@ struct ovl_which {
  * last are told as OVL_PROBLEM. The layer is locked (shared). */
 int ovl_which(struct ovl_store *st, const struct ovl_which *req, struct ovl_err *err);
 
-/* Carries the changes of a layer on a directory of the host into that directory, and then
+/* Applies the changes of a layer on a directory of the host to that directory, and then
  * removes the layer, unless only some paths were asked for. What changed in the directory
  * since the layer was made, and would be replaced or removed, is a conflict: then nothing
  * is changed; all conflicts but the last are told as OVL_PROBLEM. An apply that was cut

@@ -137,7 +137,7 @@ static int refuse_kept(const struct ovl_run *req, struct ovl_err *err)
 	if (!req->keep && !req->name && !req->in_memory)
 		return 0;
 	return err_status(err, OVL_USAGE,
-		"layer %s is writable: what is changed stays in it, so that %s cannot be "
+		"layer %s is writable: changes stay in it, so %s cannot be "
 		"given",
 		Q(req->layer),
 		req->in_memory    ? "--tmpfs" :
@@ -370,8 +370,8 @@ static int enter_userns(struct running *r, struct ovl_err *err)
 
 	if (rc == 0 && alone && !over)
 		store_detail(r->st,
-			"only the user himself is mapped: he has no range in "
-			"/etc/subuid and /etc/subgid, or no newuidmap");
+			"only the user's own ids are mapped: no range in /etc/subuid and "
+			"/etc/subgid, or newuidmap is not installed");
 	return rc;
 }
 

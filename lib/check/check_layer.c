@@ -92,7 +92,7 @@ static int fix_up(struct checker *c, struct layer *l, unsigned *have, unsigned w
 	if (c->req->repair && meta_replace(l->fd, &l->meta, c->err) < 0)
 		return -EIO;
 	return check_found(c, OVL_ERROR, "meta", l->id.s, "", c->req->repair,
-		"its .layer has %u as %s, its parents give %u", was, what, want);
+		"its .layer has the %s %u, but its parents give %u", what, was, want);
 }
 
 static int check_on_dir(struct checker *c, const struct layer *l)
@@ -236,7 +236,7 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 	if (rc == 0 && becoming_unfinished(&l->meta))
 		rc = check_found(c, OVL_NOTE, "commit", l->id.s, "", false,
 			"the commit that made it was killed; the next command that uses it "
-			"finishes that");
+			"finishes it");
 	else if (rc == 0)
 		rc = check_driver(c, l, &way);
 	if (rc == 0 && !way.broken)

@@ -396,5 +396,5 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 		return rc;
 	driver_retract(drv, l->drv_fd, l->meta.link, &ref->id, NULL);
 	return check_found(c, OVL_ERROR, "meta", ref->id.s, "", OVL_SET_ASIDE,
-		"its file .layer is missing or damaged; it is 'aside/%s' now", where);
+		"its file .layer is missing or damaged; moved to 'aside/%s'", where);
 }

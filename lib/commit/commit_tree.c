@@ -118,7 +118,7 @@ static int left_xattr(
 				0 &&
 			S_ISDIR(st.st_mode);
 	if (p->c->unpack)
-		return err_say(err, EXDEV, "the tree is not all there is");
+		return err_say(err, EXDEV, "the tree depends on the layers below");
 	if (pathset_add(p->c->own, 'd', c->path, dir_len(c->path)) < 0)
 		return err_nomem(err);
 	return 0;

@@ -24,8 +24,8 @@ static int fail(const char *path, struct ovl_err *err)
 {
 	if (errno == EXDEV)
 		return err_say(err, EXDEV,
-			"something is mounted on %s, which is not part of the layer, or it is "
-			"a subvolume; unmount it, or apply other paths",
+			"%s is a mount point or a subvolume, which is not part of the layer; "
+			"unmount it, or apply other paths",
 			Q(path));
 	return err_sys(err, errno, "cannot look at %s", Q(*path ? path : "/"));
 }

@@ -30,7 +30,7 @@ int carry_temp(struct carry *c, bool make, struct ovl_err *err)
 	if (c->temp < 0 || fstat(c->temp, &st) < 0)
 		return err_sys(err, errno, "cannot open %s", Q(c->temp_name));
 	if (st.st_uid != geteuid())
-		return err_say(err, EPERM, "%s in %s belongs to somebody else",
+		return err_say(err, EPERM, "%s in %s belongs to another user",
 			Q(c->temp_name), Q(c->on->path.data));
 	if (!make)
 		return 0;

@@ -41,7 +41,7 @@ static int fail(struct changes *w, const char *what)
 	/* Nobody is kept from removing another program's layer. */
 	if (w->l->foreign && fs_is_gone(errno))
 		return err_status(w->err, OVL_NOLAYER,
-			"layer %.12s has vanished while it was read: %s is gone",
+			"layer %.12s vanished while it was being read: %s does not exist",
 			w->l->id.s, Q(path));
 	return err_sys(w->err, errno, "cannot %s %s", what, Q(path));
 }

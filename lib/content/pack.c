@@ -450,10 +450,10 @@ void pack_warn(struct ovl_store *st, const struct pack_lost *lost)
 	warn(st, lost->flags, "file loses its flag 'immutable' or 'append-only'",
 		"files lose their flag 'immutable' or 'append-only'");
 	warn(st, lost->links,
-		"file is no longer linked with names that did not change, as index=on "
-		"had kept it",
-		"files are no longer linked with names that did not change, as index=on "
-		"had kept them");
+		"file loses its hard links to unchanged names, which index=on "
+		"had kept",
+		"files lose their hard links to unchanged names, which index=on "
+		"had kept");
 }
 
 static void release_packer(struct packer *p)

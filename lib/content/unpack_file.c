@@ -89,7 +89,7 @@ static int write_data(struct unpack *u, struct tarin *t, const struct file *f,
 		return err_say(err, EBADMSG,
 			"damaged tar archive: %s has data beyond its end", Q(at->path));
 	if (end != f->size && f->from)
-		return err_say(err, EBADMSG, "%s: a hole that is not told", Q(at->path));
+		return err_say(err, EBADMSG, "%s: an unexpected hole", Q(at->path));
 	return end != f->size || u->no_data ? set_size(u, f, at, err) : 0;
 }
 

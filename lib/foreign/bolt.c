@@ -110,15 +110,15 @@ static int measure(struct bolt *b, const unsigned char *data, size_t len,
 	uint64_t pages;
 
 	if (!m)
-		return err_say(
-			err, EUCLEAN, "%s is no bolt database, or damaged", Q(b->name));
+		return err_say(err, EUCLEAN, "%s is not a bolt database, or is damaged",
+			Q(b->name));
 	b->page = u32(m + 8);
 	b->root = u64(m + 16);
 	pages = u64(m + 40);
 	if (b->page < PAGE_LEAST || b->page > PAGE_MOST || (b->page & (b->page - 1)))
 		return damaged(b, "the size of its pages", err);
 	if (pages < 3 || pages > file_size / b->page)
-		return damaged(b, "it is cut off", err);
+		return damaged(b, "it is truncated", err);
 	b->len = (size_t)pages * b->page;
 	/* Each is looked at a few times, and most take far more than 16 bytes. */
 	b->left = b->len / 4 + 4096;
@@ -177,7 +177,7 @@ int bolt_load(int fd, const char *name, struct bolt *out, struct ovl_err *err)
 	}
 	if (rc == 0)
 		rc = err_status(err, OVL_BUSY,
-			"%s is being written to all the time; try again", Q(name));
+			"%s is constantly being written to; try again", Q(name));
 	if (rc < 0)
 		return rc;
 	*out = steal(b);
@@ -218,12 +218,12 @@ static int enter_page(struct bolt_walk *w, uint64_t id, struct ovl_err *err)
 	const unsigned char *page;
 
 	if (w->depth == BOLT_DEPTH)
-		return damaged(b, "pages that lead to each other", err);
+		return damaged(b, "a loop of pages", err);
 	if (id < 2 || id >= pages)
 		return damaged(b, "a page outside of it", err);
 	page = b->data + id * b->page;
 	if (u64(page) != id || u32(page + 12) >= pages - id)
-		return damaged(b, "a page that is another", err);
+		return damaged(b, "a page that is not the one expected", err);
 	return enter(w, page, (size_t)(u32(page + 12) + 1) * b->page, err);
 }
 
@@ -276,7 +276,7 @@ int bolt_next(struct bolt_walk *w, struct bolt_item *out, struct ovl_err *err)
 			continue;
 		}
 		if (!w->b->left)
-			return damaged(w->b, "pages that lead to each other", err);
+			return damaged(w->b, "a loop of pages", err);
 		w->b->left--;
 		if (u16(l->page + 8) == PAGE_LEAF)
 			return leaf_item(w, l, i, out, err);

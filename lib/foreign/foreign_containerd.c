@@ -252,7 +252,7 @@ static void add_layer(struct reading *c, const struct snapshot *s)
 	if (s->parent.n && !*s->below.s)
 		l->fault = "its parent is missing";
 	else if (s->kind != KIND_ACTIVE && s->kind != KIND_COMMITTED)
-		l->fault = "its record makes no sense";
+		l->fault = "its record is of an unknown kind";
 	foreign_add_name(t, l->own_id, &s->id)->listed = false;
 }
 

@@ -218,7 +218,7 @@ static int add_dir(struct mountspec *s, const struct layer *l, struct ovl_err *e
 	/* Directories that were renamed may be in there. */
 	if (fs_exists(on.fd, P(ONDIR_TEMP "%s", l->meta.link)) > 0)
 		return err_status(err, OVL_BUSY,
-			"the changes of layer %.12s are in %s in part: an apply was "
+			"only some changes of layer %.12s are in %s: an apply was "
 			"interrupted; run it again",
 			l->id.s, Q(on.path.data));
 	return add_fd(s, steal_fd(&on.fd), err);

@@ -239,8 +239,8 @@ static int bind_resolver(const struct ovl_store *store, int root, struct ovl_err
 		return 0;
 	/* It may be a link to /dev/null. */
 	if (at < 0 || fstat(at, &st) < 0 || !S_ISREG(st.st_mode)) {
-		store_detail(store,
-			"'%s' of the layer leads to no file and is left alone", name);
+		store_detail(
+			store, "the layer's '%s' is not a file and stays as it is", name);
 		return 0;
 	}
 	tree = inside_tree(AT_FDCWD, name, false);

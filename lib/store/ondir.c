@@ -104,7 +104,7 @@ static int check_place(struct ovl_store *st, const struct ondir *d, struct ovl_e
 			Q(d->path.data), Q(st->root));
 	if (above)
 		return err_say(err, EINVAL,
-			"directory %s contains the store %s, where the changes would lie; "
+			"directory %s contains the store %s, into which changes are written; "
 			"use a store elsewhere (--root)",
 			Q(d->path.data), Q(st->root));
 	return 0;
@@ -220,7 +220,7 @@ int ondir_refuse(const struct layer *l, const char *what, struct ovl_err *err)
 	if (!l->meta.on_dir)
 		return 0;
 	return err_say(err, EINVAL,
-		"layer %s is on directory %s; 'ovlctl apply' carries its changes there",
+		"layer %s is on directory %s; 'ovlctl apply' applies its changes",
 		Q(what), Q(d.path.data));
 }
 

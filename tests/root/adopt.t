@@ -72,7 +72,7 @@ OVLCTL_ROOT=$T/other
 mkdir fs
 if mount -t tmpfs none fs 2>/dev/null; then
 	ok "another file system" ovlctl --root fs/s import --from docker app:1
-	like "which is said" "cannot be reached through one mount together with '.*': their files are copied" \
+	like "which is said" "the layers and '.*' cannot be reached through the same mount: files are copied" \
 		"$(cat .err)"
 	ok "they are copied" ovlctl -q --root fs/s check --content
 	umount fs
@@ -80,7 +80,7 @@ fi
 # Root of a user namespace cannot go around mounts that others made.
 linked() {
 	if as_user; then
-		is "$1" "$(grep -c "their files are copied" err)" 1
+		is "$1" "$(grep -c ": files are copied" err)" 1
 	else
 		is "$1" "$(find "$OVLCTL_ROOT/$DRV"/*/"$TREE" -type f -size +0 -links 1)" ""
 	fi

@@ -172,7 +172,7 @@ aside() { # KIND NAME WHAT COMMAND
 	eval "$4"
 	ovlctl check -J --repair >out 2>err
 	is "$3: status" "$(($? & 4)):$(cat err)" "4:$look_first"
-	like "$3: put aside" "^set aside $1 .* it is '(aside/)?$2'.* now\$" \
+	like "$3: put aside" "^set aside $1 .* moved to '(aside/)?$2'" \
 		"$(jq -r '.[] | .verdict + " " + .kind + " " + .text' out)"
 	ok "... where it is" [ -e "$S/aside/$2" ]
 	ovlctl check >out
@@ -351,7 +351,7 @@ restored
 lost() { # WHAT COMMAND: not made out, but put aside
 	eval "$2"
 	ovlctl check --repair >out 2>err
-	is "$1: put aside" "$?:$(sed -n 's/^\(set aside: layer\).* it is .aside.* now$/\1/p' out)" \
+	is "$1: put aside" "$?:$(sed -n 's/^\(set aside: layer\).* moved to .aside.*$/\1/p' out)" \
 		"4:set aside: layer"
 	is "... and is to be looked at" "$(cat err)" "$look_first"
 }

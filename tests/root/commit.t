@@ -165,7 +165,7 @@ if ! as_user; then
 	need - ovlctl umount lost
 	cat >want.warned <<-'W'
 		warning: 3 files lose their flag 'immutable' or 'append-only'
-		warning: 1 file is no longer linked with names that did not change, as index=on had kept it
+		warning: 1 file loses its hard links to unchanged names, which index=on had kept
 	W
 	ovlctl diff -o diff.tar lost 2>warned
 	is "lost by diff: said" "$(sed 's/^ovlctl: diff: //' warned)" "$(cat want.warned)"

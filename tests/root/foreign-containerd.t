@@ -231,11 +231,11 @@ again() {
 }
 for file in $md $mt; do
 	: >$file
-	fails 1 "is no bolt database" "an empty $(basename $file)" $w ls
+	fails 1 "is not a bolt database" "an empty $(basename $file)" $w ls
 	truncate -s 300M $file
 	fails 1 "is larger than" "a huge one" $w ls
 	head -c 30000 /dev/urandom >$file
-	fails 1 "is no bolt database" "noise" $w ls
+	fails 1 "is not a bolt database" "noise" $w ls
 	rm $file
 	ln -s /etc/passwd $file
 	fails 1 "cannot read" "a symlink" $w ls
@@ -245,13 +245,13 @@ for file in $md $mt; do
 	rmdir $file
 	again
 	truncate -s 8192 $file
-	fails 1 "is cut off" "cut off" $w ls
+	fails 1 "is truncated" "cut off" $w ls
 	again
 	# Both meta pages torn; one of them is as good as none.
 	printf x | dd of=$file bs=1 seek=70 conv=notrunc 2>/dev/null
 	is "one meta page torn" "$($w ls -q | wc -l)" 5
 	printf x | dd of=$file bs=1 seek=4166 conv=notrunc 2>/dev/null
-	fails 1 "is no bolt database" "both torn" $w ls
+	fails 1 "is not a bolt database" "both torn" $w ls
 	again
 done
 printf 'bucket v1\nbucket snapshots\n' >head.lines
@@ -275,7 +275,7 @@ gzip -nc 2.tar >wrong/$blobs/"$blob1"
 fails 1 "which should be layer .*: it has the diff id" "a blob of another layer" \
 	$w diff -o out.tar "$chain1"
 head -c 100 1.tar.gz >wrong/$blobs/"$blob1"
-fails 1 "which should be layer" "a blob that is cut off" $w diff -o out.tar "$chain1"
+fails 1 "which should be layer" "a blob that is truncated" $w diff -o out.tar "$chain1"
 rm wrong/$blobs/"$blob1"
 ln -s /etc/passwd wrong/$blobs/"$blob1"
 fails 1 "cannot read" "a blob that is a symlink" $w diff -o out.tar "$chain1"

@@ -228,7 +228,7 @@ START_TEST(which_meta)
 	ck_assert_str_eq(out.data, "k1=1;k2=;");
 	db[PAGE + 70] ^= 1;
 	ck_assert_int_eq(tell_all(sizeof(db), &out, &err), -EUCLEAN);
-	ck_assert_str_eq(err.text, "'x.db' is no bolt database, or damaged");
+	ck_assert_str_eq(err.text, "'x.db' is not a bolt database, or is damaged");
 }
 END_TEST
 
@@ -240,29 +240,29 @@ static const struct {
 	uint64_t value;
 	const char *why;
 } bad[] = {
-	{"magic of both", 16, 32, 0, "is no bolt database"},
-	{"version", 20, 32, 3, "is no bolt database"},
+	{"magic of both", 16, 32, 0, "is not a bolt database"},
+	{"version", 20, 32, 3, "is not a bolt database"},
 	{"page size 0", 24, 32, 0, "size of its pages"},
 	{"page size no power of two", 24, 32, 1025, "size of its pages"},
 	{"page size too small", 24, 32, 512, "size of its pages"},
 	{"page size too large", 24, 32, 131072, "size of its pages"},
-	{"page size of which there are not enough", 24, 32, 65536, "cut off"},
-	{"no pages", 56, 64, 0, "cut off"},
-	{"more pages than there are", 56, 64, PAGES + 1, "cut off"},
-	{"far more pages than there are", 56, 64, UINT64_MAX, "cut off"},
+	{"page size of which there are not enough", 24, 32, 65536, "truncated"},
+	{"no pages", 56, 64, 0, "truncated"},
+	{"more pages than there are", 56, 64, PAGES + 1, "truncated"},
+	{"far more pages than there are", 56, 64, UINT64_MAX, "truncated"},
 	{"root is a meta page", 32, 64, 1, "outside"},
 	{"root is the free list", 32, 64, 2, "no elements"},
 	{"root outside", 32, 64, 9, "outside"},
 	{"root far outside", 32, 64, UINT64_MAX, "outside"},
 	{"root whose offset overflows", 32, 64, UINT64_C(1) << 54, "outside"},
 	{"root 0", 32, 64, 0, "outside"},
-	{"page that has another number", ROOT, 64, 4, "another"},
+	{"page that has another number", ROOT, 64, 4, "not the one"},
 	{"page of no kind", ROOT + 8, 16, 0, "no elements"},
 	{"page of two kinds", ROOT + 8, 16, 3, "no elements"},
 	{"more elements than fit", ROOT + 10, 16, 64, "no elements"},
 	{"far more elements than fit", ROOT + 10, 16, 65535, "no elements"},
-	{"more pages to a page than there are", ROOT + 12, 32, 6, "another"},
-	{"far more pages to a page", ROOT + 12, 32, UINT32_MAX, "another"},
+	{"more pages to a page than there are", ROOT + 12, 32, 6, "not the one"},
+	{"far more pages to a page", ROOT + 12, 32, UINT32_MAX, "not the one"},
 	{"key outside", ROOT + 16 + 4, 32, PAGE, "outside of its page"},
 	{"key far outside", ROOT + 16 + 4, 32, UINT32_MAX, "outside of its page"},
 	{"key too long", ROOT + 16 + 8, 32, PAGE, "outside of its page"},
@@ -273,14 +273,14 @@ static const struct {
 	{"bucket in a meta page", ROOT + 204, 64, 1, "outside"},
 	{"bucket outside", ROOT + 204, 64, 10, "outside"},
 	{"bucket far outside", ROOT + 204, 64, UINT64_MAX, "outside"},
-	{"bucket in the page of another", ROOT + 204, 64, 8, "another"},
+	{"bucket in the page of another", ROOT + 204, 64, 8, "not the one"},
 	{"inline bucket without a header", ROOT + 48 + 12, 32, 31, "without a header"},
 	{"inline bucket cut off", ROOT + 48 + 12, 32, 47, "no elements"},
 	{"inline key outside", ROOT + 48 + 12, 32, 49, "outside of its page"},
 	{"inline page of no kind", INLINE + 16 + 8, 16, 4, "no elements"},
 	{"more inline elements than fit", INLINE + 16 + 10, 16, 3, "no elements"},
 	{"branch without elements", 4 * PAGE + 10, 16, 0, "no elements"},
-	{"branch to itself", 4 * PAGE + 16 + 8, 64, 4, "lead to each other"},
+	{"branch to itself", 4 * PAGE + 16 + 8, 64, 4, "a loop of pages"},
 	{"branch to a meta page", 4 * PAGE + 16 + 8, 64, 0, "outside"},
 	{"branch outside", 4 * PAGE + 16 + 8, 64, 9, "outside"},
 	{"branch far outside", 4 * PAGE + 32 + 8, 64, UINT64_MAX / 2, "outside"},
@@ -341,7 +341,7 @@ START_TEST(over_and_over)
 	for (unsigned i = 0; i < 60; i++)
 		leaf(ROOT, i, ROOT + 16 + 60 * 16, 1, "k", self, 16);
 	ck_assert_int_eq(tell_all(sizeof(db), &out, &err), -EUCLEAN);
-	ck_assert_ptr_nonnull(strstr(err.text, "lead to each other"));
+	ck_assert_ptr_nonnull(strstr(err.text, "a loop of pages"));
 	ck_assert_uint_lt(out.len, 4 * sizeof(db));
 }
 END_TEST
