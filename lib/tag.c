@@ -6,6 +6,7 @@
 
 #include "base/quote.h"
 #include "ovl.h"
+#include "stage/grants.h"
 #include "store/becoming.h"
 #include "store/config.h"
 #include "store/layer.h"
@@ -61,9 +62,6 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 	self = layer_ref_of(&l);
 	if (!force)
 		rc = names_check(st, name, &self, false, err);
-	/* Nobody has synced one that was just created. */
-	if (rc == 0 && l.meta.kind == OVL_WRITABLE)
-		rc = store_sync(st, l.fd, err);
 	if (rc < 0)
 		return rc;
 	if (force)
@@ -71,7 +69,7 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 	rc = choose_config(&l, layer, name, config, err);
 	if (rc < 0)
 		return rc;
-	return names_give(&l, name, rc ? config : NULL, force, store_durable(st), err);
+	return grants_give_name(&l, name, rc ? config : NULL, force, err);
 }
 
 int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err)
@@ -79,7 +77,7 @@ int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err)
 	int r;
 
 	finish_owner(st, name);
-	r = names_take(st, name, store_durable(st), err);
+	r = names_take(st, name, NULL, store_durable(st), err);
 	if (r == 0)
 		return err_status(err, OVL_NOLAYER, "no such name %s", Q(name));
 	return r < 0 ? r : 0;

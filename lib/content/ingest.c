@@ -4,14 +4,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "content/ingest.h"
+#include "stage/grants.h"
+#include "stage/used.h"
 #include "store/driver.h"
-#include "store/names.h"
 #include "store/store.h"
 #include "tar/recipe.h"
 #include "union/view.h"
@@ -287,11 +289,15 @@ int ingest_complete(struct ingest *in, const struct layer *parent,
 int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
 	bool force, struct ovl_err *err)
 {
-	bool durable = store_durable(st);
 	auto_layer l = LAYER_INIT;
-	int rc = stage_found(st, ref, durable, &l, err);
+	int rc = layer_open_ref(st, ref, LOCK_SH, ref->id.s, &l, err);
 
-	return rc == 0 && name ? names_give(&l, name, NULL, force, durable, err) : rc;
+	if (rc < 0)
+		return rc;
+	used_now(&l);
+	/* Its maker may not have synced it (yet). */
+	return name ? grants_give_name(&l, name, NULL, force, err) :
+		      store_sync(st, l.fd, err);
 }
 
 /* An existing layer may be removed before it is opened. */

@@ -143,7 +143,7 @@ static int grant_all(struct load *ld, struct ovl_err *err)
 {
 	int rc = 0;
 
-	ld->grants = (struct grants){.st = ld->st, .dir = ld->stage.fd};
+	ld->grants = (struct grants){.st = ld->st, .dir = ld->stage.fd, .tell = true};
 	for (size_t i = 0; i < ld->im->n && rc == 0; i++)
 		rc = grant(ld, i, err);
 	return rc;
@@ -267,15 +267,7 @@ static int store_all(struct load *ld, struct ovl_err *err)
 		drop_hints(ld);
 		return rc;
 	}
-	rc = grants_give(&ld->grants, err);
-	if (rc < 0)
-		return rc;
-	rc = store_sync(ld->st, ld->stage.fd, err);
-	if (rc == 0)
-		grants_leave(&ld->grants);
-	else
-		grants_take_back(&ld->grants);
-	return rc;
+	return grants_give(&ld->grants, err);
 }
 
 static void release_load(struct load *ld)

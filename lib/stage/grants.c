@@ -13,12 +13,14 @@
 #include "base/vec.h"
 #include "store/config.h"
 #include "stage/grants.h"
+#include "stage/stage.h"
 #include "store/names.h"
 #include "store/store.h"
 
 struct grant {
 	const struct layer *l;
 	const char *name; /* NULL: a config */
+	bool keeps; /* a note that the layer has of the name already */
 	const char *sub; /* its directory in the layer */
 	char file[256]; /* its file name there */
 	char temp[24]; /* the file in g->dir */
@@ -69,9 +71,14 @@ int grants_config(struct grants *g, const struct layer *l, const char *hex,
 int grants_name(struct grants *g, const struct layer *l, const char *name,
 	const char *config, bool moves, struct ovl_err *err)
 {
-	struct grant what = {.l = l, .name = name, .sub = NAMES_NOTES, .moves = moves};
+	struct grant what = {.l = l,
+		.name = name,
+		.keeps = !config,
+		.sub = NAMES_NOTES,
+		.moves = moves};
 	int rc = name_check(name, what.file, err);
 
+	config = config ? config : "";
 	return rc < 0 ? rc : add_grant(g, &what, config, strlen(config), err);
 }
 
@@ -126,6 +133,7 @@ static int check_grants(struct grants *g, struct ovl_err *err)
 				g->st, item->name, &item->owner, &item->leads, err);
 		item->had = rc > 0;
 		item->moves = item->had && !layer_ref_same(&item->owner, &self);
+		item->keeps &= item->had && !item->moves;
 		rc = rc < 0 ? rc : 0;
 	}
 	return rc;
@@ -136,7 +144,7 @@ static int place_all(struct grants *g, struct ovl_err *err)
 	for (size_t i = 0; i < g->n; i++) {
 		struct grant *item = &g->item[i];
 
-		if (place_grant(g, item) < 0)
+		if (!item->keeps && place_grant(g, item) < 0)
 			return err_sys(err, errno,
 				"cannot put '%s/%.40s' into layer %.12s", item->sub,
 				item->file, item->l->id.s);
@@ -219,7 +227,7 @@ static void take_all_back(struct grants *g)
 		take_back_grant(g, &g->item[i]);
 }
 
-int grants_give(struct grants *g, struct ovl_err *err)
+static int give(struct grants *g, struct ovl_err *err)
 {
 	int rc = names_lock(g->st, err);
 
@@ -241,15 +249,21 @@ int grants_give(struct grants *g, struct ovl_err *err)
 	return rc;
 }
 
-void grants_take_back(struct grants *g)
+/* Removes the note of a name from the layer that had it, unless it was given back. */
+static void unnote_old(struct grants *g, const struct grant *item)
 {
-	if (names_lock(g->st, NULL) < 0)
+	struct layer_ref now = {0};
+	auto_fd layer = -1;
+
+	if (names_lookup(g->st, item->name, &now, NULL) < 0 ||
+		layer_ref_same(&now, &item->owner))
 		return;
-	take_all_back(g);
-	names_unlock(g->st);
+	layer = names_noted_in(g->st, &item->owner, &item->leads, item->file);
+	if (layer >= 0)
+		names_unnote(layer, item->file);
 }
 
-void grants_leave(struct grants *g)
+static void leave_old(struct grants *g)
 {
 	bool any = false;
 
@@ -257,7 +271,7 @@ void grants_leave(struct grants *g)
 		const struct grant *item = &g->item[i];
 
 		any |= item->moves;
-		if (item->moves)
+		if (item->moves && g->tell)
 			store_warn(g->st,
 				"the name %s was moved from layer %.12s to layer %.12s",
 				Q(item->name), item->owner.id.s, item->l->id.s);
@@ -265,19 +279,26 @@ void grants_leave(struct grants *g)
 	if (!any || names_lock(g->st, NULL) < 0)
 		return;
 	for (size_t i = 0; i < g->n; i++) {
-		const struct grant *item = &g->item[i];
-		struct layer_ref now = {0};
-		auto_fd layer = -1;
-
-		/* It may have been given back meanwhile. */
-		if (!item->moves || names_lookup(g->st, item->name, &now, NULL) < 0 ||
-			layer_ref_same(&now, &item->owner))
-			continue;
-		layer = names_noted_in(g->st, &item->owner, &item->leads, item->file);
-		if (layer >= 0)
-			names_unnote(layer, item->file);
+		if (g->item[i].moves)
+			unnote_old(g, &g->item[i]);
 	}
 	names_unlock(g->st);
+}
+
+int grants_give(struct grants *g, struct ovl_err *err)
+{
+	int rc = give(g, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_sync(g->st, g->dir, err);
+	if (rc == 0) {
+		leave_old(g);
+	} else if (names_lock(g->st, NULL) == 0) {
+		take_all_back(g);
+		names_unlock(g->st);
+	}
+	return rc;
 }
 
 void grants_release(struct grants *g)
@@ -285,4 +306,23 @@ void grants_release(struct grants *g)
 	free(g->item);
 	g->item = NULL;
 	g->n = 0;
+}
+
+int grants_give_name(const struct layer *l, const char *name, const char *config,
+	bool moves, struct ovl_err *err)
+{
+	auto_stage stage = STAGE_INIT;
+	struct grants g = {.st = l->st};
+	int rc = stage_begin(l->st, l->drv, NULL, &stage, err);
+
+	if (rc < 0)
+		return rc;
+	g.dir = stage.fd;
+	rc = grants_name(&g, l, name, config, moves, err);
+	if (rc == 0)
+		rc = store_sync(g.st, g.dir, err);
+	if (rc == 0)
+		rc = grants_give(&g, err);
+	grants_release(&g);
+	return rc;
 }

@@ -290,22 +290,6 @@ static void drop_hint(
 	layer_drop_child(&child);
 }
 
-int stage_found(struct ovl_store *st, const struct layer_ref *ref, bool durable,
-	struct layer *out, struct ovl_err *err)
-{
-	auto_layer l = LAYER_INIT;
-	int rc = layer_open_ref(st, ref, LOCK_SH, ref->id.s, &l, err);
-
-	if (rc == 0 && durable)
-		rc = sync_all(l.fd, err);
-	if (rc < 0)
-		return rc;
-	used_now(&l);
-	*out = l;
-	l.fd = -1;
-	return 0;
-}
-
 int stage_hint(const struct ovl_id *id, const struct layer *parent, struct ovl_err *err)
 {
 	int rc = parent ? layer_add_child(parent, id, err) : 0;
@@ -322,7 +306,7 @@ static int sync_appeared(struct stage *sg, const struct layer_ref *ref, const ch
 	if (rc == 0 && name)
 		rc = names_sync(sg->st, err);
 	if (rc < 0 && name)
-		names_take_from(sg->st, name, ref);
+		names_take(sg->st, name, ref, false, NULL);
 	return rc;
 }
 

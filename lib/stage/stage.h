@@ -105,12 +105,4 @@ void stage_end(struct stage *sg);
 /* Ends it, but keeps what was staged in place: it is part of a layer now. */
 void stage_leave(struct stage *sg);
 
-/*
- * Opens a layer that exists instead of being made. Its maker may not have synced it
- * (yet): durable: everything is on disk when this returns. OVL_NOLAYER if it has been
- * removed. out: open and locked, for the caller to close.
- */
-int stage_found(struct ovl_store *st, const struct layer_ref *ref, bool durable,
-	struct layer *out, struct ovl_err *err);
-
 #endif

@@ -55,6 +55,18 @@ int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *f
 	return r > 0 ? becoming_has(st, &ref->id, P(NAMES_NOTES "/%s", file)) : r;
 }
 
+int names_noted_in(struct ovl_store *st, const struct layer_ref *ref,
+	const struct layer_ref *leads, const char *file)
+{
+	int fd = -1;
+
+	if (!layer_ref_same(ref, leads) && names_noted_here(st, ref, file) == 0)
+		fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL),
+			P("%s/" BECOMING_GIVES, leads->id.s));
+	return fd >= 0 ? fd :
+			 fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);
+}
+
 /* 1: the layer has a note of the name, or the image layer that it became, which *ref
  * is then. */
 static int follow_commit(struct ovl_store *st, struct layer_ref *ref, const char *file)
@@ -165,7 +177,7 @@ int names_hides_id(struct ovl_store *st, const char *name, const struct layer_re
 	return r < 0 ? err_sys(err, -r, "cannot look up layer %s", Q(name)) : r;
 }
 
-int names_refuse_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
+static int refuse_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
 	struct ovl_err *err)
 {
 	struct layer_ref other;
@@ -182,7 +194,6 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	bool force, struct ovl_err *err)
 {
 	struct layer_ref owner = {0};
-	char label[OVL_LABEL_SIZE];
 	int r = name_check(name, NULL, err);
 
 	if (r < 0)
@@ -191,10 +202,9 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 	if (r < 0 || (r > 0 && self && layer_ref_same(self, &owner)))
 		return r < 0 ? r : 0;
 	if (r == 0 || force)
-		return names_refuse_id(st, name, self, err);
-	snprintf(label, sizeof(label), "%.12s", owner.id.s);
-	return err_status(err, OVL_TAKEN, "the name %s is already used by layer %s",
-		Q(name), label);
+		return refuse_id(st, name, self, err);
+	return err_status(err, OVL_TAKEN, "the name %s is already used by layer %.12s",
+		Q(name), owner.id.s);
 }
 
 /* Atomically replaces a name that may be moved, by a link with a temporary name. */

@@ -48,17 +48,10 @@ int names_find(struct ovl_store *st, const char *name, struct layer_ref *ref,
  * other than self (NULL: any) and, unless forced, the name of such a layer. */
 int names_check(struct ovl_store *st, const char *name, const struct layer_ref *self,
 	bool force, struct ovl_err *err);
-/* Gives the open layer a name, with the digest of an image config (NULL: none; one
- * that it has already stays). With force, takes it from its owner, with the note.
- * durable: synced when this returns. */
-int names_give(const struct layer *l, const char *name, const char *config, bool force,
+/* Removes a name, if that layer (NULL: any) has it: 1 done, 0 nobody has it, negative
+ * errno. durable: synced when this returns. */
+int names_take(struct ovl_store *st, const char *name, const struct layer_ref *from,
 	bool durable, struct ovl_err *err);
-
-/* Removes a name: 1 done, 0 nobody has it, negative errno. */
-int names_take(struct ovl_store *st, const char *name, bool durable, struct ovl_err *err);
-
-/* The same if that layer has it, as far as possible. */
-void names_take_from(struct ovl_store *st, const char *name, const struct layer_ref *ref);
 
 /* Moves the notes of the names for the image layer from where the commit has put them.
  * Under the lock of the names. 1: some were moved, 0: none, negative errno. */
@@ -175,12 +168,6 @@ int names_promised(struct ovl_store *st, const char *file, struct layer_ref *lea
 int names_noted_here(struct ovl_store *st, const struct layer_ref *ref, const char *file);
 /* The same, also if a commit has yet to put the layer back. */
 int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file);
-/* The part of names_check that no force overrides. */
-int names_refuse_id(struct ovl_store *st, const char *name, const struct layer_ref *self,
-	struct ovl_err *err);
-/* Creates a pending note. */
-int names_note_pending(
-	int layer_fd, const char *name, const char *config, struct ovl_err *err);
 /* Opens the directory with the note: that of the layer, or where the commit that makes the
  * layer has put it. leads: see names_find. -1 with errno. */
 int names_noted_in(struct ovl_store *st, const struct layer_ref *ref,

@@ -17,49 +17,23 @@
 #define SETTLED 0600
 #define PENDING 0700
 
-static int no_note(const char *name, struct ovl_err *err)
-{
-	return err_sys(err, errno, "cannot record the name %s", Q(name));
-}
-
-static int open_note(int layer_fd, const char *name, mode_t mode, struct ovl_err *err)
+int names_note(int layer_fd, const char *name, const char *config, struct ovl_err *err)
 {
 	char file[256];
 	auto_fd dir = -1;
-	int fd = name_check(name, file, err);
+	auto_fd fd = -1;
+	int rc = name_check(name, file, err);
 
-	if (fd < 0)
-		return fd;
-	if (mkdirat(layer_fd, NAMES_NOTES, 0700) < 0 && errno != EEXIST)
-		return no_note(name, err);
-	dir = fs_open_dir(layer_fd, NAMES_NOTES);
-	fd = dir < 0 ?
-		-1 :
-		openat(dir, file,
-			O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
-	return fd < 0 ? no_note(name, err) : fd;
-}
-
-int names_note(int layer_fd, const char *name, const char *config, struct ovl_err *err)
-{
-	auto_fd fd = open_note(layer_fd, name, SETTLED, err);
-
-	if (fd >= 0 && config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0)
-		return no_note(name, err);
-	return fd < 0 ? fd : 0;
-}
-
-int names_note_pending(
-	int layer_fd, const char *name, const char *config, struct ovl_err *err)
-{
-	auto_fd fd = open_note(layer_fd, name, PENDING, err);
-
-	if (fd < 0)
-		return fd;
-	/* A note that was left there means nothing. */
-	if (fchmod(fd, PENDING) < 0 || ftruncate(fd, 0) < 0 ||
-		(config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0))
-		return no_note(name, err);
+	if (rc < 0)
+		return rc;
+	if (fs_mkdir(layer_fd, NAMES_NOTES, 0700) == 0)
+		dir = fs_open_dir(layer_fd, NAMES_NOTES);
+	if (dir >= 0)
+		fd = openat(dir, file,
+			O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+			SETTLED);
+	if (fd < 0 || (config && fs_pwrite_all(fd, config, ID_LEN, 0) < 0))
+		return err_sys(err, errno, "cannot record the name %s", Q(name));
 	return 0;
 }
 

@@ -92,7 +92,7 @@ echo "$id" >id
 is_overlay || same_steps "commit Fl -keep" ovlctl commit --keep "$id"
 same_steps tag ovlctl tag a other
 is "tag --sync=none" "$(steps ovlctl --sync=none tag a another)" "note, name"
-same_steps "tag No of a writable layer" ovlctl tag "$(cat id)" mine
+is "... and of a writable layer" "$(steps ovlctl tag "$(cat id)" mine)" "$(said tag)"
 same_steps "tag Fl -force" ovlctl tag --force a b2
 same_steps "tag Fl d" ovlctl tag -d b2
 same_steps create ovlctl create -n v a

@@ -95,9 +95,9 @@ if can_trace; then
 	for s in data all none; do
 		traced -o trace -e trace=fsync,syncfs,symlinkat ovlctl --sync=$s tag a "s/$s"
 		is "--sync=$s" "$(sed 's/^[0-9]* *//; s/(.*//' trace | grep sync | tr '\n' ' ')" \
-			"$([ $s = none ] || echo "fsync fsync fsync ")"
+			"$([ $s = none ] || echo "syncfs syncfs ")"
 		traced -o trace -e trace=fsync ovlctl --sync=$s tag -d "s/$s"
-		is "... and -d" "$(grep -c fsync trace)" "$([ $s = none ] && echo 0 || echo 1)"
+		is "... and -d" "$(grep -c fsync trace)" "$([ $s = none ] && echo 0 || echo 2)"
 	done
 	for n in 1 2 3; do
 		traced -qq -o /dev/null -e trace=/rename,/symlink -e inject=/rename,/symlink:signal=KILL:when=$n \
@@ -149,7 +149,7 @@ failing() { # CALL N: with an error at the Nth such call
 	traced -qq -o /dev/null -e trace="$1" -e inject="$1:error=EIO:when=$2" ovlctl tag -d kept
 }
 if can_trace; then
-	for at in 'fsync 1' 'unlinkat 2'; do
+	for at in 'fsync 1' 'fsync 2' 'unlinkat 1'; do
 		# shellcheck disable=SC2086 # a call and a number
 		fails 1 "cannot remove the name 'kept': Input/output error" "-d, failing: $at" failing $at
 		is "... changes nothing" "$(store_state)" "$before"
@@ -161,7 +161,7 @@ fi
 if can_trace; then
 	printf 'file name=k data=k\nend\n' | mktar >k.tar
 	need - ovlctl import -n k k.tar
-	calls_of mkdirat,openat,symlinkat,fsync,unlinkat,flock ovlctl tag k k/t >points
+	calls_of mkdirat,openat,symlinkat,/rename,syncfs,unlinkat,flock,/chmod ovlctl tag k k/t >points
 	ovlctl tag -d k/t
 	failed=
 	while read -r point; do
@@ -177,7 +177,7 @@ if can_trace; then
 
 	# Nor one that was taken from another layer, and is taken away then.
 	need - ovlctl tag b1 k/t
-	calls_of mkdirat,openat,symlinkat,/rename,fsync,unlinkat,flock,/chmod ovlctl tag --force k k/t >points
+	calls_of mkdirat,openat,symlinkat,/rename,syncfs,unlinkat,flock,/chmod ovlctl tag --force k k/t >points
 	failed=
 	while read -r point; do
 		ovlctl tag --force b1 k/t
@@ -220,32 +220,6 @@ if can_trace; then
 		ovlctl rm -r "done"
 	done
 	ovlctl rm k
-fi
-
-# One takes the name from a layer while another is about to say that this has it for good,
-# and is killed when the name is its own. Then the name goes: it was the first one's no more.
-if can_trace; then
-	names_at() { # N: which call of flock locks the names for the Nth time
-		awk -v k="$1" '/flock\(/ { n++ } /flock\(.*\/names>, LOCK_EX/ && ++m == k { print n }' calls
-	}
-	need - ovlctl import -n first a.tar
-	need - ovlctl import -n second b.tar
-	traced -y -qq -o calls -e trace=flock ovlctl tag first taken
-	settles=$(names_at 3)
-	traced -y -qq -o calls -e trace=flock,fsync ovlctl tag --force second taken
-	leads=$(names_at 2)
-	synced=$(awk '/fsync\(/ { n++ } /\/names>, LOCK_EX/ { m++ } /fsync\(/ && m == 2 { print n; exit }' calls)
-	ovlctl tag -d taken
-	traced -qq -o log -e trace=flock -e inject=flock:delay_enter=2500000:when="$settles" \
-		ovlctl tag first taken &
-	until_true test -L "$OVLCTL_ROOT/names/taken"
-	traced -qq -o log2 -e trace=flock,fsync -e inject=flock:delay_enter=4000000:when="$leads" \
-		-e inject=fsync:signal=KILL:when="$synced" ovlctl tag --force second taken 2>/dev/null
-	is "a tag is killed after it has taken a name that was being given" $? 137
-	wait
-	ok "... the name is removed" ovlctl tag -d taken
-	is "... no layer has lost it" "$(ovlctl check | grep lost-name)" ""
-	ok "... (removed)" ovlctl prune
 fi
 
 done_testing
