@@ -252,12 +252,18 @@ static void count_left(const struct ingest *in)
 {
 	in->st->left_devices += in->unpack.left_devices;
 	in->st->left_xattrs += in->unpack.left_xattrs;
+	in->st->unlike += in->unpack.unlike;
+	in->st->unlinked += in->unpack.unlinked;
+	if (in->unpack.unlinked)
+		in->st->unlinked_why = in->unpack.unlinked_why;
 }
 
 void ingest_warn_left(struct ovl_store *st)
 {
 	uint64_t devices = atomic_exchange(&st->left_devices, 0);
 	uint64_t xattrs = atomic_exchange(&st->left_xattrs, 0);
+	uint64_t unlike = atomic_exchange(&st->unlike, 0);
+	uint64_t unlinked = atomic_exchange(&st->unlinked, 0);
 
 	if (devices)
 		store_warn(st,
@@ -269,6 +275,16 @@ void ingest_warn_left(struct ovl_store *st)
 			"%" PRIu64 " %s left out: not part of a layer, or not allowed on "
 			"that type of file or in a user namespace",
 			xattrs, xattrs == 1 ? "xattr" : "xattrs");
+	if (unlike)
+		store_warn(st,
+			"%" PRIu64 " %s copied, not linked: owner, mode, time or xattrs "
+			"differ from the tar",
+			unlike, unlike == 1 ? "file was" : "files were");
+	/* Stores that cannot be reached through one mount were warned of. */
+	if (unlinked && st->unlinked_why != EXDEV)
+		store_warn(st, "%" PRIu64 " %s copied, not linked: %s", unlinked,
+			unlinked == 1 ? "file was" : "files were",
+			strerror(st->unlinked_why));
 }
 
 int ingest_complete(struct ingest *in, const struct layer *parent,

@@ -76,8 +76,9 @@ struct unpack {
 	uint64_t entries;
 	uint64_t bytes; /* of file data */
 	uint64_t implied; /* directories without an entry */
-	uint64_t linked; /* files with data that are the donor's */
-	uint64_t cloned; /* that share their blocks with the donor's */
+	uint64_t unlike; /* files copied from the donor, since their metadata differ */
+	uint64_t unlinked; /* files copied since link(2) failed, and why */
+	int unlinked_why;
 	uint64_t left_devices; /* that cannot be created in this user namespace */
 	uint64_t left_xattrs; /* that do not belong to a layer, or cannot be set */
 
@@ -178,6 +179,7 @@ int unpack_check_owner(
 /* A file of the donor, open for reading. */
 struct donated {
 	int fd; /* -1: none */
+	int why; /* link(2) failed with that errno; 0: it was not tried */
 	struct stat st;
 };
 

@@ -137,18 +137,19 @@ int unpack_link(struct unpack *u, const struct unpack_place *at, struct archive_
 	if (r <= 0)
 		return r;
 	/* Whatever the reason, it can still be copied. */
-	if (unpack_make(u, at, make_linked, from, err) < 0)
-		return 0;
-	u->linked++;
-	return 1;
+	r = unpack_make(u, at, make_linked, from, err);
+	from->why = r < 0 ? -r : 0;
+	return r >= 0;
 }
 
 bool unpack_clone(struct unpack *u, int fd, const struct donated *from)
 {
-	if (ioctl(fd, FICLONE, from->fd) < 0)
-		return false;
-	u->cloned++;
-	return true;
+	if (ioctl(fd, FICLONE, from->fd) == 0)
+		return true;
+	if (from->why)
+		u->unlinked_why = from->why;
+	++*(from->why ? &u->unlinked : &u->unlike);
+	return false;
 }
 
 int unpack_same_data(struct unpack *u, const char *path, const struct donated *from,

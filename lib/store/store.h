@@ -65,6 +65,8 @@ struct ovl_store {
 	uint64_t to_remove; /* removed will be about that; 0: unknown */
 	_Atomic uint64_t left_devices; /* by imports, for one warning */
 	_Atomic uint64_t left_xattrs;
+	_Atomic uint64_t unlike, unlinked; /* files that were copied, see unpack.h */
+	atomic_int unlinked_why;
 };
 
 /*
