@@ -411,15 +411,22 @@ static int complete(
 static void warn_foreign(const struct ovl_store *st)
 {
 	const struct foreign *t = st->foreign;
+	const char *first = "";
+	size_t n = 0;
 
 	if (*t->unread.text)
 		store_warn(st, "%s; see 'ovlctl check'", t->unread.text);
-	for (size_t i = 0; i < t->n_layers && !*t->unread.text; i++) {
-		if (t->layer[i].fault)
-			store_warn(st,
-				"layer %.12s is damaged and not listed; see 'ovlctl check'",
-				t->layer[i].id.s);
+	for (size_t i = 0; i < t->n_layers; i++) {
+		if (t->layer[i].fault && n++ == 0)
+			first = t->layer[i].id.s;
 	}
+	if (n == 1 && !*t->unread.text)
+		store_warn(st,
+			"layer %.12s is damaged and not listed; see 'ovlctl check'",
+			first);
+	else if (n && !*t->unread.text)
+		store_warn(st,
+			"%zu layers are damaged and not listed; see 'ovlctl check'", n);
 }
 
 int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
