@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "image/image.h"
 #include "store/config.h"
+#include "store/names.h"
 
 static void image_release(struct image *i)
 {
@@ -89,43 +90,14 @@ bool image_is_thin(const struct image *i)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* Completes a name as docker does (distribution/reference, normalize.go). */
-static void full_name(const char *name, struct buf *out)
-{
-	static const char hub[] = "docker.io";
-	size_t host = strcspn(name, "/");
-	const char *rest = name + host + 1;
-	const char *tag;
-
-	if (!name[host] ||
-		(!memchr(name, '.', host) && !memchr(name, ':', host) &&
-			strncmp(name, "localhost/", 10) != 0 &&
-			strcspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= host))
-		host = 0;
-	if (!host || strncmp(name, "index.docker.io/", 16) == 0) {
-		rest = host ? rest : name;
-		buf_addf(out, "%s/", hub);
-	} else {
-		buf_add(out, name, host + 1);
-	}
-	if (strcmp(out->data ? out->data : "", "docker.io/") == 0 && !strchr(rest, '/'))
-		buf_adds(out, "library/");
-	buf_adds(out, rest);
-	tag = strrchr(rest, '/');
-	if (!strpbrk(tag ? tag : rest, ":@"))
-		buf_adds(out, ":latest");
-}
-
 bool image_called(const char *want, const char *name)
 {
-	auto_buf a = {0};
-	auto_buf b = {0};
+	char form[NAME_FORM_SIZE];
+	bool same = strcmp(want, name) == 0;
 
-	if (!*name || strcmp(want, name) == 0)
-		return *name;
-	full_name(want, &a);
-	full_name(name, &b);
-	return !a.failed && !b.failed && strcmp(a.data, b.data) == 0;
+	for (unsigned i = 0; !same && name_form(want, i, form); i++)
+		same = strcmp(form, name) == 0;
+	return *name && same;
 }
 
 /* ---- images that are not imported ------------------------------------------------- */

@@ -148,8 +148,7 @@ int image_take_config(struct source *s, struct image *i, const char *name,
 /* "os/arch[/variant]", escaped for messages. */
 void image_platform_text(char out[100], const json_t *o);
 
-/* True if want means the image called name. Names are completed as docker does: "app" is
- * "docker.io/library/app:latest". */
+/* True if want means the image called name, perhaps in another form (name_form). */
 bool image_called(const char *want, const char *name);
 
 #endif

@@ -172,19 +172,13 @@ static int is_there(void *ctx, const struct driver *drv, int dir, const char *na
 	return id_is_full(name);
 }
 
-/* Names of images that docker(1) and podman(1) complete are typed without that. */
 static int no_such_layer(struct ovl_store *st, const char *what, struct ovl_err *err)
 {
-	static const char *const hosts[] = {
-		"", "localhost/", "docker.io/library/", "docker.io/"};
-	char name[2 * NAME_LEN_MAX];
+	char name[NAME_FORM_SIZE];
 	struct layer_ref ref;
 
-	for (size_t i = 0; i < 2 * sizeof(hosts) / sizeof(hosts[0]); i++) {
-		int n = snprintf(name, sizeof(name), "%s%s%s", hosts[i / 2], what,
-			i % 2 ? ":latest" : "");
-
-		if (n < (int)sizeof(name) && names_lookup(st, name, &ref, err) > 0)
+	for (unsigned i = 0; name_form(what, i, name); i++) {
+		if (names_lookup(st, name, &ref, err) > 0)
 			return err_status(err, OVL_NOLAYER,
 				"no such layer %s; did you mean %s?", Q(what), Q(name));
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Valid names, and how they are encoded as file names. See names.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/id.h"
@@ -48,6 +49,33 @@ bool name_encode(const char *name, char out[256])
 		o += n;
 	}
 	out[o] = '\0';
+	return true;
+}
+
+bool name_form(const char *what, unsigned i, char out[NAME_FORM_SIZE])
+{
+	static const char *const left[] = {"index.docker.io/", "docker.io/", "library/"};
+	static const char *const hosts[] = {"", "localhost/", "docker.io/library/",
+		"docker.io/", "index.docker.io/library/", "index.docker.io/"};
+	static const char latest[] = ":latest";
+	const char *rest = what;
+	const char *tag;
+	int n;
+
+	if (i >= 2 * sizeof(hosts) / sizeof(*hosts))
+		return false;
+	for (size_t k = 0; k < sizeof(left) / sizeof(*left); k++) {
+		if (strncmp(rest, left[k], strlen(left[k])) == 0)
+			rest += strlen(left[k]);
+	}
+	tag = strrchr(rest, '/');
+	tag = strpbrk(tag ? tag : rest, ":@");
+	n = tag && i % 2 && strcmp(tag, latest) == 0 ? (int)(tag - rest) :
+						       (int)strlen(rest);
+	/* With a host it is not one of this machine. */
+	snprintf(out, NAME_FORM_SIZE, "%s%.*s%s",
+		rest != what && i / 2 == 1 ? "" : hosts[i / 2], n, rest,
+		!tag && i % 2 ? latest : "");
 	return true;
 }
 

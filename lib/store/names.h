@@ -27,6 +27,11 @@ bool name_decode(const char *file, char out[NAME_LEN_MAX + 1]);
 /* Refuses text that is not a valid name (OVL_USAGE); file (may be NULL): encoded. */
 int name_check(const char *name, char file[256], struct ovl_err *err);
 
+/* The name that docker(1) or podman(1) may have for the image that the user calls what, in
+ * its form i: with and without a host and "latest". false: there are no more. */
+#define NAME_FORM_SIZE (2 * NAME_LEN_MAX)
+bool name_form(const char *what, unsigned i, char out[NAME_FORM_SIZE]);
+
 /* Makes n bytes of text usable in a name: replaces invalid characters by '-'. */
 void name_from(const char *text, size_t n, struct buf *out);
 
