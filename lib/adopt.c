@@ -16,51 +16,9 @@
 #include "image/image.h"
 #include "mount/together.h"
 #include "store/config.h"
+#include "store/layer_foreign.h"
 #include "store/names.h"
 #include "store/store.h"
-
-/* ---- which ------------------------------------------------------------------------ */
-
-/* The name that a user means: an image's name, completed as docker does, or what the engine
- * calls a layer. NULL: none. */
-static const struct foreign_name *find_name(const struct foreign *t, const char *want)
-{
-	size_t n;
-	const struct foreign_name *name = foreign_names_find(t, want, false, &n);
-
-	if (n)
-		return name;
-	name = foreign_names_find(t, want, true, &n);
-	if (n == 1 && id_is_prefix(want))
-		return name;
-	for (size_t i = 0; i < t->n_names; i++) {
-		if (t->name[i].config && t->name[i].listed &&
-			image_called(want, t->name[i].name))
-			return &t->name[i];
-	}
-	return NULL;
-}
-
-/* A layer by the beginning of its id, if it is the only one. */
-static const struct foreign_layer *find_layer(const struct foreign *t, const char *want)
-{
-	const struct foreign_layer *found = NULL;
-	const char *hex = id_digest_hex(want);
-	size_t len;
-
-	want = hex ? hex : want;
-	len = strlen(want);
-	if (!hex && !id_is_prefix(want))
-		return NULL;
-	for (size_t i = 0; i < t->n_layers; i++) {
-		if (strncmp(t->layer[i].id.s, want, len) != 0)
-			continue;
-		if (found)
-			return NULL;
-		found = &t->layer[i];
-	}
-	return found;
-}
 
 /* ---- one image -------------------------------------------------------------------- */
 
@@ -215,6 +173,7 @@ static int take_image(const struct foreign *t, const struct foreign_layer *top,
 		rc = i ? take_layers(out, top, i, err) : err_nomem(err);
 		if (rc == 0 && name)
 			rc = take_config(t, name, top, i, err);
+		rc = layer_foreign_failed(out->other, top, rc, err);
 	}
 	if (rc == 0 && name && name->listed)
 		rc = image_add_name(i, name->name, err);
@@ -237,22 +196,18 @@ static int take_named(const struct foreign *t, const struct foreign_name *name,
 	return rc;
 }
 
+/* A name means an image, even if a container has it too. */
 static int take_wanted(const struct foreign *t, const char *want, struct images *out,
 	struct ovl_err *err)
 {
-	const struct foreign_name *name = find_name(t, want);
-	const struct foreign_layer *l = name ? &t->layer[name->at] : find_layer(t, want);
-	int rc;
+	const struct foreign_name *name = layer_foreign_image(t, want);
+	struct layer_ref ref;
+	int rc = name ? 0 : layer_find(out->other, want, &ref, err);
 
-	if (!l) {
-		rc = foreign_not_found(t, want, err);
-		return rc < 0 ? rc :
-				err_status(err, OVL_NOLAYER,
-					"no such image or layer in the store of %s: %s",
-					t->engine->owner, Q(want));
-	}
-	return name && name->config ? take_named(t, name, out, err) :
-				      take_image(t, l, NULL, out, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "the store of %s", t->engine->owner);
+	return name ? take_named(t, name, out, err) :
+		      take_image(t, layer_foreign(out->other, &ref.id), NULL, out, err);
 }
 
 static int read_images(char *const *want, struct images *out, struct ovl_err *err)

@@ -181,7 +181,8 @@ static int push(struct exported *img, struct blob *b, struct ovl_err *err)
 	return 0;
 }
 
-/* A missing parent is damage here, not a wrong operand. */
+/* A missing parent is damage here, not a wrong operand; that of another program has been
+ * removed. */
 static int open_parents(struct export *x, struct exported *img, struct layer_ref *ref,
 	struct ovl_err *err)
 {
@@ -196,7 +197,7 @@ static int open_parents(struct export *x, struct exported *img, struct layer_ref
 				"layer %.12s has more parents than its .layer records",
 				img->stack[0]->l.id.s);
 		rc = open_blob(x, ref, ref->id.s, false, &b, err);
-		if (rc < 0 && err->status == OVL_NOLAYER) {
+		if (rc < 0 && err->status == OVL_NOLAYER && !x->st->foreign) {
 			err->status = OVL_FAILED;
 			rc = err_prefix(err, rc, "the stack of %s", Q(img->what));
 			rc = err_see_check(err, rc);

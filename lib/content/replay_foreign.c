@@ -14,6 +14,7 @@
 #include "content/pack.h"
 #include "content/replay.h"
 #include "foreign/foreign.h"
+#include "store/layer_foreign.h"
 #include "store/store.h"
 
 /* ---- from a blob ------------------------------------------------------------------ */
@@ -164,8 +165,12 @@ static int give_foreign(
 
 int replay_or_pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
+	int rc;
+
 	if (l->meta.kind != OVL_IMAGE)
-		return pack_layer(l, sink, ctx, NULL, err);
-	return l->foreign ? give_foreign(l, sink, ctx, err) :
-			    replay_layer(l, sink, ctx, NULL, err);
+		rc = pack_layer(l, sink, ctx, NULL, err);
+	else
+		rc = l->foreign ? give_foreign(l, sink, ctx, err) :
+				  replay_layer(l, sink, ctx, NULL, err);
+	return layer_foreign_failed(l->st, l->foreign, rc, err);
 }

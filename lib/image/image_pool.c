@@ -15,6 +15,7 @@
 #include "foreign/foreign.h"
 #include "image/image_load.h"
 #include "store/driver.h"
+#include "store/layer_foreign.h"
 #include "store/store.h"
 
 #define MAX_WORKERS 8
@@ -118,7 +119,7 @@ static int adopt_layer(
 		rc = l->packed ? adopt_packed(ld, t, cfg, err) :
 				 adopt_exact(ld, t, cfg, err);
 	t->donor.trees = NULL;
-	return rc;
+	return layer_foreign_failed(ld->im->other, l->from, rc, err);
 }
 
 /* ---- all -------------------------------------------------------------------------- */
@@ -144,7 +145,8 @@ static int ingest_task(void *ctx, size_t i, struct ovl_err *err)
 	int rc = t->from->from ? adopt_layer(ld, t, &cfg, err) :
 				 ingest_blob(ld, t, &cfg, err);
 
-	if (rc < 0 && rc != -EINTR)
+	/* What is wrong with another program's layer mostly names it. */
+	if (rc < 0 && rc != -EINTR && strncmp(err->text, "layer ", 6) != 0)
 		err_prefix(err, rc, "layer sha256:%.12s", t->from->diff_id);
 	atomic_fetch_add(&ld->done, 1);
 	return rc;

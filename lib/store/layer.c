@@ -304,14 +304,15 @@ int layer_open_parent(
 int layer_tree(const struct layer *l, struct ovl_err *err)
 {
 	int fd = privilege_check(l->st, err);
+	int rc;
 
 	if (fd < 0)
 		return fd;
 	fd = fs_open_dir(l->fd, layer_tree_name(l));
-	return fd >= 0 ? fd :
-			 err_see_check(err,
-				 err_sys(err, errno,
-					 "cannot open the tree of layer %.12s", l->id.s));
+	if (fd >= 0)
+		return fd;
+	rc = err_sys(err, errno, "cannot open the tree of layer %.12s", l->id.s);
+	return layer_foreign_failed(l->st, l->foreign, err_see_check(err, rc), err);
 }
 
 static int no_marks(const struct layer *l, struct ovl_err *err)

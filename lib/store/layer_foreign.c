@@ -44,6 +44,34 @@ static int vanished(const struct ovl_store *st, const char *what, struct ovl_err
 		Q(what), ovl_owner(st));
 }
 
+/* As far as can be known. */
+static bool is_still_there(const struct ovl_store *st, const struct foreign_layer *l)
+{
+	const struct foreign *t = st->foreign;
+	auto_fd tree = foreign_open(t, l->tree, O_PATH | O_DIRECTORY);
+	const struct foreign_layer *found;
+	struct foreign *now;
+	struct ovl_err why;
+	bool there;
+
+	if (tree < 0)
+		return errno != ENOENT;
+	if (st->cfg.foreign->read(t->engine, t->root, t->noatime, &now, &why) < 0)
+		return true;
+	found = foreign_layer_find(now, &l->id);
+	there = found ? !found->fault : *now->unread.text;
+	foreign_free(now);
+	return there;
+}
+
+int layer_foreign_failed(const struct ovl_store *st, const struct foreign_layer *l,
+	int rc, struct ovl_err *err)
+{
+	bool missed = rc == -ENOENT || rc == -EUCLEAN || rc == -EBADMSG;
+
+	return l && missed && !is_still_there(st, l) ? vanished(st, l->id.s, err) : rc;
+}
+
 int layer_foreign_open(struct ovl_store *st, const struct layer_ref *ref,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
@@ -80,7 +108,9 @@ int layer_foreign_tree(const struct layer *l, const char *name, struct ovl_err *
 	if (fd >= 0)
 		return fd;
 	return errno == ENOENT ?
-		vanished(l->st, l->id.s, err) :
+		err_status(err, OVL_NOLAYER,
+			"lower layer %s has vanished: %s has removed it", Q(name),
+			ovl_owner(l->st)) :
 		err_sys(err, errno, "cannot open the tree %s of layer %.12s", Q(name),
 			l->id.s);
 }
@@ -114,12 +144,44 @@ int layer_foreign_children(const struct layer *l,
 
 /* ---- names ------------------------------------------------------------------------ */
 
+/* The *n names that are text; of images only, if those are meant. */
+static const struct foreign_name *names_of(
+	const struct foreign *t, const char *text, bool prefix, bool image, size_t *n)
+{
+	const struct foreign_name *found = foreign_names_find(t, text, prefix, n);
+
+	for (; image && *n && !found->config; --*n)
+		found++;
+	return *n ? found : NULL;
+}
+
+static const struct foreign_name *called(
+	const struct foreign *t, const char *what, bool image, size_t *n)
+{
+	const struct foreign_name *found = names_of(t, what, false, image, n);
+	char name[NAME_FORM_SIZE];
+
+	for (unsigned i = 0; !found && name_form(what, i, name); i++)
+		found = names_of(t, name, false, image, n);
+	return found;
+}
+
+const struct foreign_name *layer_foreign_image(const struct foreign *t, const char *what)
+{
+	size_t n;
+	const struct foreign_name *found = called(t, what, true, &n);
+
+	if (found || !id_is_prefix(what))
+		return found;
+	found = names_of(t, what, true, true, &n);
+	return n == 1 ? found : NULL;
+}
+
 int layer_foreign_named(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	struct ovl_err *err)
 {
 	size_t n;
-	const struct foreign_name *found = foreign_names_find(
-		st->foreign, name, false, &n);
+	const struct foreign_name *found = called(st->foreign, name, false, &n);
 
 	for (size_t i = 1; i < n; i++) {
 		if (id_order(&found[i].layer, &found[0].layer) != 0)
@@ -206,15 +268,13 @@ void layer_foreign_configs(const struct layer *l, struct buf *out)
 
 int layer_foreign_config(const struct layer *l, const char *name, char hex[ID_LEN + 1])
 {
-	const struct foreign_name *n = NULL;
+	const struct foreign *t = l->st->foreign;
+	const struct foreign_name *n = layer_foreign_image(t, name);
 
-	while ((n = next_config(l, n))) {
-		if (strcmp(n->name, name) == 0) {
-			memcpy(hex, n->config, ID_LEN + 1);
-			return 1;
-		}
-	}
-	return 0;
+	if (!n || &t->layer[n->at] != l->foreign)
+		return 0;
+	memcpy(hex, n->config, ID_LEN + 1);
+	return 1;
 }
 
 int layer_foreign_config_open(const struct layer *l, const char *hex)

@@ -11,6 +11,7 @@
 #include "store/names.h"
 
 struct stat;
+struct foreign;
 
 /* The layer in the table; NULL: there is none. */
 const struct foreign_layer *layer_foreign(
@@ -22,6 +23,11 @@ void layer_foreign_meta(const struct foreign_layer *f, struct meta *m);
 /* As layer_open_ref(), without a lock: nobody is kept from removing it. */
 int layer_foreign_open(struct ovl_store *st, const struct layer_ref *ref,
 	const char *what, struct layer *out, struct ovl_err *err);
+
+/* The layer (NULL: none of such a store) could not be read, with rc: if it has been removed
+ * meanwhile, OVL_NOLAYER and a text, else rc. */
+int layer_foreign_failed(const struct ovl_store *st, const struct foreign_layer *l,
+	int rc, struct ovl_err *err);
 
 /* Opens the tree name, which has vanished if it does not exist (OVL_NOLAYER). */
 int layer_foreign_tree(const struct layer *l, const char *name, struct ovl_err *err);
@@ -36,6 +42,9 @@ int layer_foreign_children(const struct layer *l,
  * several are. */
 int layer_foreign_named(struct ovl_store *st, const char *name, struct layer_ref *ref,
 	struct ovl_err *err);
+/* The name of the image that is called so, maybe in another form (name_form) or by the
+ * beginning of its id; NULL: there is none. */
+const struct foreign_name *layer_foreign_image(const struct foreign *t, const char *what);
 /* Calls fn for the ids that the engine has for layers and that begin with prefix. */
 void layer_foreign_begun(struct ovl_store *st, const char *prefix,
 	void (*fn)(void *ctx, const struct driver *drv, const char *id), void *ctx);

@@ -32,6 +32,10 @@ is "layers: chain ids, though the engine has others; a container's is writable" 
 		"1 image $top_id app:2,docker.io/library/app:1" "2 writable $box box")"
 is "sizes and times are those of the records" "$(ovlctl ls -J "$top_id" |
 	jq -r '.layers[0] | "\(.size) \(.created)"')" "$(stat -c %s 2.tar) 2026-01-02T03:04:05Z"
+for name in app:1 library/app:1 docker.io/app:1 index.docker.io/library/app:1; do
+	is "a name is completed as podman does: $name" "$(ovlctl ls -nr -o ID "$name")" "$top_id"
+done
+is "... with the config of its image" "$(ovlctl show app:1 | jq -c '.layers[0].config.config.Env')" '["A=1"]'
 is "podman's own id is understood" "$(ovlctl ls -nr -o ID "$own")" "$top_id"
 is "the image's id is" "$(ovlctl ls -nr -o ID "$image")" "$top_id"
 is "the container's is" "$(ovlctl ls -nr -o ID "$(printf %s "$box" | sha256sum | cut -d' ' -f1)")" "$box"
@@ -87,6 +91,40 @@ is "a damaged file: exit status" $? 1
 like "which is named" "is damaged: 'old/b' differs" "$(cat err)"
 need - fresh
 
+# ---- removed meanwhile
+
+split="$R/overlay-layers/$own.tar-split.gz"
+removed() { # WHAT
+	fails 3 "has vanished: containers/storage has removed it" "$1: diff" ovlctl diff app:2
+	fails 3 "has vanished: containers/storage has removed it" "... diff --tar" ovlctl diff -o packed.tar app:2
+	fails 3 "has vanished: containers/storage has removed it" "... export" ovlctl export app:2 out.d
+	fails 3 "layer '[^']*' has vanished: containers/storage has removed it$" "... import --from" \
+		ovlctl --root "$T/none" import --from "$R" app:2
+	need - fresh
+}
+rm -r "$R/overlay/$own/diff"
+removed "a tree"
+rm -r "$R/overlay/$bottom"
+fails 3 "has vanished: containers/storage has removed it" "a layer below: export" ovlctl export app:2 out.d
+fails 3 "lower layer 'overlay/$bottom/diff' has vanished" "... which" ovlctl which app:2 /d
+need - fresh
+head -c 1000000 /dev/urandom >big
+tar --owner 0 --group 0 --numeric-owner -cf big.tar big
+config "$machine" A=2 big.tar >big.json
+need - python3 "$top/tests/foreign.py" containers "$R" big.json big:1 big.tar
+mkfifo pipe
+{
+	head -c 1000 >/dev/null
+	jq 'map(if .id == "'"$(sha big.tar)"'" then .flags.incomplete = true else . end)' \
+		"$R/overlay-layers/layers.json" >new.json && cp new.json "$R/overlay-layers/layers.json"
+	truncate -s 100 "$R/overlay/$(sha big.tar)/diff/big"
+	cat >/dev/null
+} <pipe &
+ovlctl diff --tar big:1 >pipe 2>err
+is "a layer that is removed while it is read: exit status" $? 3
+like "... is said to be" "layer '$(sha big.tar)' has vanished" "$(cat err)"
+need - fresh
+
 # ---- hostile stores
 
 json="$R/overlay-layers/layers.json"
@@ -117,6 +155,10 @@ edit 'del(.[0])'
 told "or its record" "its parent .* is not in the store"
 edit '.[1].flags.incomplete = true'
 told "a layer that was not completed" "it is incomplete"
+edit 'map(.flags.incomplete = true)'
+is "many are one warning" "$(ovlctl ls 2>&1 >/dev/null | grep warning)" \
+	"ovlctl: ls: warning: 3 layers are damaged and not listed; see 'ovlctl check'"
+need - fresh
 edit '. + .'
 is "a record twice counts once" "$(ovlctl ls -q | wc -l)" 3
 need - fresh
