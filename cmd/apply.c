@@ -17,7 +17,7 @@ static const struct opt opts[] = {
 static int print_change(void *ctx, const struct ovl_change *c)
 {
 	(void)ctx;
-	out_name_line(c->kind, c->path, c->path_len);
+	out_name_line(c->kind, c->path);
 	return 0;
 }
 

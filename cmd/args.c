@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,17 +23,6 @@ const struct opt global_opts[] = {
 	{'V', "version", NULL, "print the version"},
 	{0, NULL, NULL, NULL},
 };
-
-int usage(struct ovl_err *err, const char *fmt, ...)
-{
-	va_list ap;
-
-	err->status = OVL_USAGE;
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 /* ---- getopt from a table ---------------------------------------------------------- */
 

@@ -19,7 +19,7 @@ static const struct opt opts[] = {
 
 struct printer {
 	bool json;
-	bool any;
+	size_t n;
 	bool files; /* some are not as they were imported */
 	bool store; /* there are errors that --repair mends */
 	bool aside; /* something was set aside */
@@ -34,17 +34,15 @@ static const char *verdict(const struct ovl_finding *f)
 	return f->severity == OVL_NOTE ? "note" : of[f->outcome];
 }
 
-static void print_json(struct printer *p, const struct ovl_finding *f)
+static void print_json(const struct printer *p, const struct ovl_finding *f)
 {
-	json_t *o = json_pack("{s:s, s:s}", "verdict", verdict(f), "kind", f->kind);
+	json_t *o = json_pack("{s:s, s:s, s:s?}", "verdict", verdict(f), "kind", f->kind,
+		"layer", *f->id ? f->id : NULL);
 
-	json_object_set_new(o, "layer", *f->id ? json_string(f->id) : json_null());
 	if (*f->path)
-		out_json_path(o, "path", f->path, strlen(f->path));
+		out_json_path(o, "path", f->path);
 	json_object_set_new(o, "text", json_string(f->text));
-	fputs(p->any ? ",\n   " : "[\n   ", stdout);
-	json_dumpf(o, stdout, JSON_COMPACT);
-	json_decref(o);
+	out_json_item(o, p->n);
 }
 
 /* The subject, if it is not a layer: a name in the store. */
@@ -107,7 +105,7 @@ static int print(void *ctx, const struct ovl_finding *f)
 		print_json(p, f);
 	else
 		print_line(f);
-	p->any = true;
+	p->n++;
 	return 0;
 }
 
@@ -133,7 +131,7 @@ static int run_check(struct run *run)
 	}
 	rc = ovl_check(run->st, &req, print, &p, &result, run->err);
 	if (p.json)
-		fputs(p.any ? "\n]\n" : "[]\n", stdout);
+		out_json_end(p.n);
 	print_next_step(run, &p, req.repair);
 	run->exit = (int)result;
 	/* 4 means that errors are left; a store that could not be checked is reported

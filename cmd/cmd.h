@@ -212,11 +212,17 @@ int parse_globals(int *argc, char ***argv, struct globals *g, struct ovl_err *er
 /* A command's options and operands. 1: --help was given. */
 int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err);
 
-/* Usage errors: status OVL_USAGE, returns -1. */
+/* util.c: a usage error, status OVL_USAGE; returns -1. */
 int usage(struct ovl_err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Another, status OVL_FAILED; returns -1. */
+int failed(struct ovl_err *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* "cannot WHAT 'NAME': ", the name escaped, and strerror(errnum); status OVL_FAILED, returns
+ * -errnum. */
+int cannot(struct ovl_err *err, int errnum, const char *what, const char *name);
 
-/* util.c: a file to read, "-" is standard input; -1 with run->err. */
+/* util.c: a file to read, "-" is standard input; below 0 with run->err. */
 int open_input(struct run *run, const char *file);
 
 /* util.c: the nearest of names (ends with NULL), NULL if none is near. */

@@ -28,29 +28,24 @@ static const struct opt opts[] = {
 struct printer {
 	bool json;
 	bool zero;
-	bool any;
+	size_t n;
 	int failed; /* errno of a line that could not be printed */
 };
 
 static void print_plain(const struct printer *p, const struct ovl_change *c)
 {
 	if (p->zero)
-		printf("%c %.*s%c", c->kind, (int)c->path_len, c->path, '\0');
+		printf("%c %s%c", c->kind, c->path, '\0');
 	else
-		out_name_line(c->kind, c->path, c->path_len);
+		out_name_line(c->kind, c->path);
 }
 
 static void print_json(struct printer *p, const struct ovl_change *c)
 {
-	const char kind[2] = {c->kind, '\0'};
-	json_t *o = json_object();
+	json_t *o = json_pack("{s:s#}", "kind", &c->kind, 1);
 
-	json_object_set_new(o, "kind", json_string(kind));
-	out_json_path(o, "path", c->path, c->path_len);
-	fputs(p->any ? ",\n   " : "[\n   ", stdout);
-	p->any = true;
-	json_dumpf(o, stdout, JSON_COMPACT);
-	json_decref(o);
+	out_json_path(o, "path", c->path);
+	out_json_item(o, p->n++);
 }
 
 static int print_change(void *ctx, const struct ovl_change *c)
@@ -77,13 +72,11 @@ static int list(struct run *run)
 	if (p.json && p.zero)
 		return usage(run->err, "-J and -z cannot be used together");
 	rc = ovl_diff(run->st, run->operand[0], base, print_change, &p, run->err);
-	if (p.failed) {
-		run->err->status = OVL_FAILED;
-		snprintf(run->err->text, sizeof(run->err->text),
-			"cannot write to standard output: %s", strerror(p.failed));
-	}
+	if (p.failed)
+		failed(run->err, "cannot write to standard output: %s",
+			strerror(p.failed));
 	if (rc == 0 && p.json)
-		fputs(p.any ? "\n]\n" : "[]\n", stdout);
+		out_json_end(p.n);
 	return rc;
 }
 

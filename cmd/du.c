@@ -46,10 +46,9 @@ static void set_number(json_t *o, const char *key, uint64_t n)
 
 static json_t *usage_json(const struct ovl_usage *u)
 {
-	json_t *o = json_object();
+	json_t *o = json_pack("{s:s}", "id", u->layer->id.s);
 	json_t *hidden = json_object();
 
-	json_object_set_new(o, "id", json_string(u->layer->id.s));
 	out_json_paths(o, "names", u->layer->names);
 	set_number(o, "own", u->own);
 	set_number(o, "shared", u->shared);
@@ -64,17 +63,16 @@ static json_t *file_json(const struct ovl_hidden_file *f)
 {
 	json_t *o = json_object();
 
-	out_json_path(o, "path", f->path, strlen(f->path));
-	set_number(o, "bytes", f->bytes);
-	json_object_set_new(o, "reason", json_string(why_name[f->why]));
-	json_object_set_new(o, "layer", json_string(f->in->id.s));
-	json_object_set_new(o, "hidden_by", json_string(f->by->id.s));
+	out_json_path(o, "path", f->path);
+	json_object_update_new(o,
+		json_pack("{s:I, s:s, s:s, s:s}", "bytes", (json_int_t)f->bytes, "reason",
+			why_name[f->why], "layer", f->in->id.s, "hidden_by",
+			f->by->id.s));
 	return o;
 }
 
 static void print_json(const struct ovl_du *d)
 {
-	json_t *o = json_object();
 	json_t *layers = json_array();
 	json_t *files = json_array();
 
@@ -82,11 +80,8 @@ static void print_json(const struct ovl_du *d)
 		json_array_append_new(layers, usage_json(&d->usage[i]));
 	for (size_t i = 0; i < d->n_files; i++)
 		json_array_append_new(files, file_json(&d->file[i]));
-	json_object_set_new(o, "layers", layers);
-	json_object_set_new(o, "files", files);
-	set_number(o, "freed", d->freed);
-	set_number(o, "total", d->total);
-	out_json(o);
+	out_json(json_pack("{s:o, s:o, s:I, s:I}", "layers", layers, "files", files,
+		"freed", (json_int_t)d->freed, "total", (json_int_t)d->total));
 }
 
 /* ---- tables ------------------------------------------------------------------------ */
@@ -208,10 +203,7 @@ static int end_table(struct table *t)
 	free(t->cell);
 	t->cell = NULL;
 	t->n = 0;
-	if (!t->failed)
-		return 0;
-	snprintf(t->run->err->text, sizeof(t->run->err->text), "out of memory");
-	return -1;
+	return t->failed ? failed(t->run->err, "out of memory") : 0;
 }
 
 static void add_blanks(struct table *t, int n)
@@ -337,12 +329,11 @@ static int check_limit(
 	if (n > 1)
 		snprintf(more, sizeof(more), ", and %zu more layer%s exceed%s it", n - 1,
 			n > 2 ? "s" : "", n > 2 ? "" : "s");
-	snprintf(run->err->text, sizeof(run->err->text),
+	return failed(run->err,
 		"%s of %s in layer '%.*s' and its stack is hidden; --max-shadowed allows %s%s",
 		human_size(shadowed(first), is), human_size(first->stack, of),
 		l->names[0] ? 200 : 12, l->names[0] ? l->names[0] : l->id.s,
 		opt_value(run, OPT_MAX_SHADOWED), more);
-	return -1;
 }
 
 static int run_du(struct run *run)

@@ -86,24 +86,14 @@ static int to_dir(struct run *run, struct ovl_export *req)
 
 /* ---- what the receiver has --------------------------------------------------------- */
 
-static int bad_list(struct run *run, const char *file, const char *why)
+static int bad_line(struct run *run, const char *file, size_t n)
 {
 	char shown[512];
 
-	ovl_escape(shown, sizeof(shown), file, strlen(file));
-	run->err->status = OVL_FAILED;
-	snprintf(run->err->text, sizeof(run->err->text), "cannot read '%s': %s", shown,
-		why);
-	return -1;
-}
-
-static int bad_line(struct run *run, const char *file, size_t n)
-{
-	char why[128];
-
-	snprintf(why, sizeof(why),
-		"line %zu is not the full id of a layer, as 'ovlctl ls -q' prints it", n);
-	return bad_list(run, file, why);
+	return failed(run->err,
+		"cannot read '%s': line %zu is not the full id of a layer, as 'ovlctl ls "
+		"-q' prints it",
+		ovl_escape(shown, sizeof(shown), file, strlen(file)), n);
 }
 
 /* ids has room for a power of two. */
@@ -130,9 +120,9 @@ static int read_ids(struct run *run, const char *name, FILE *f, struct ovl_ids *
 		if (strlen(line) != 64 || strspn(line, "0123456789abcdef") != 64)
 			return bad_line(run, name, n);
 		if (!add_id(ids, line))
-			return bad_list(run, name, strerror(ENOMEM));
+			return cannot(run->err, ENOMEM, "read", name);
 	}
-	return ferror(f) ? bad_list(run, name, strerror(errno)) : 0;
+	return ferror(f) ? cannot(run->err, errno, "read", name) : 0;
 }
 
 static int take_ids(struct run *run, const char *file, struct ovl_ids *ids)
@@ -142,7 +132,7 @@ static int take_ids(struct run *run, const char *file, struct ovl_ids *ids)
 	int rc;
 
 	if (!f)
-		return fd < 0 ? -1 : bad_list(run, file, strerror(errno));
+		return fd < 0 ? -1 : cannot(run->err, errno, "read", file);
 	rc = read_ids(run, file, f, ids);
 	if (f != stdin)
 		fclose(f);

@@ -24,22 +24,6 @@ static json_t *when(const struct ovl_layer *l, int64_t seconds)
 	return l->engine_id && !seconds ? json_null() : out_json_time(seconds);
 }
 
-static void set_path(json_t *o, const char *key, const char *path)
-{
-	if (path)
-		out_json_path(o, key, path, strlen(path));
-	else
-		json_object_set_new(o, key, json_null());
-}
-
-static void set_paths(json_t *o, const char *key, char *const *paths)
-{
-	if (paths)
-		out_json_paths(o, key, paths);
-	else
-		json_object_set_new(o, key, json_null());
-}
-
 static void add_record(json_t *o, const struct ovl_layer *l)
 {
 	bool image = l->kind == OVL_IMAGE;
@@ -51,7 +35,7 @@ static void add_record(json_t *o, const struct ovl_layer *l)
 	json_object_set_new(o, "link", l->engine_id ? json_null() : json_string(l->link));
 	json_object_set_new(o, "chain_id", image ? digest(l->id.s) : json_null());
 	json_object_set_new(o, "diff_id", digest(l->diff_id));
-	set_path(o, "parent", l->has_parent ? l->parent.s : l->on);
+	out_json_path(o, "parent", l->has_parent ? l->parent.s : l->on);
 	json_object_set_new(o, "depth", json_integer(l->depth));
 	json_object_set_new(o, "size", number_if(l->has_size, l->size));
 	json_object_set_new(o, "entries", number_if(image && !l->engine_id, l->entries));
@@ -65,9 +49,9 @@ static void add_path(json_t *o, const struct ovl_store *st, const struct ovl_lay
 {
 	char *path = layer_path(st, l);
 
-	set_path(o, "path", path);
+	out_json_path(o, "path", path);
 	free(path);
-	set_path(o, "engine_id", l->engine_id);
+	out_json_path(o, "engine_id", l->engine_id);
 }
 
 static json_t *below(const struct ovl_below *in)
@@ -95,13 +79,13 @@ static json_t *stack(const struct ovl_details *d)
 
 static void add_places(json_t *o, const struct ovl_details *d)
 {
-	set_path(o, "tree", d ? d->tree : NULL);
-	set_path(o, "work", d ? d->work : NULL);
-	set_path(o, "merged", d ? d->merged : NULL);
+	out_json_path(o, "tree", d ? d->tree : NULL);
+	out_json_path(o, "work", d ? d->work : NULL);
+	out_json_path(o, "merged", d ? d->merged : NULL);
 	json_object_set_new(o, "stack", stack(d));
-	set_paths(o, "lowers", d ? d->lowers : NULL);
-	set_path(o, "mount_command", d ? d->mount_command : NULL);
-	set_path(o, "mount_note", d ? d->mount_note : NULL);
+	out_json_paths(o, "lowers", d ? d->lowers : NULL);
+	out_json_path(o, "mount_command", d ? d->mount_command : NULL);
+	out_json_path(o, "mount_note", d ? d->mount_note : NULL);
 }
 
 static void add_sizes(json_t *o, const struct ovl_layer *l, const struct ovl_details *d)
@@ -137,7 +121,7 @@ static void add_adopted(json_t *o, const struct ovl_details *d)
 	json_t *adopted = d && d->adopted ? json_object() : NULL;
 
 	if (adopted) {
-		set_path(adopted, "from", d->adopted);
+		out_json_path(adopted, "from", d->adopted);
 		json_object_set_new(adopted, "verified", json_boolean(d->verified));
 	}
 	json_object_set_new(o, "adopted", adopted ? adopted : json_null());

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ls.h"
+#include "out.h"
 
 const struct ls_column ls_column[COLUMNS] = {
 	[NAME] = {"NAME", "names", 0.1, false},
@@ -92,20 +93,10 @@ static char *number(uint64_t n)
 	return strdup(text);
 }
 
-static char *escaped(const char *path)
-{
-	size_t n = path ? strlen(path) : 0;
-	char *out = path ? malloc(4 * n + 4) : NULL;
-
-	if (out)
-		ovl_escape(out, 4 * n + 4, path, n);
-	return out;
-}
-
 static char *escaped_path(const struct lister *ls, const struct ovl_layer *l)
 {
 	char *path = layer_path(ls->run->st, l);
-	char *out = escaped(path);
+	char *out = path ? out_escaped(path) : NULL;
 
 	free(path);
 	return out;
@@ -114,7 +105,7 @@ static char *escaped_path(const struct lister *ls, const struct ovl_layer *l)
 static char *parent_cell(const struct lister *ls, const struct ovl_layer *l)
 {
 	if (l->on)
-		return escaped(l->on);
+		return out_escaped(l->on);
 	return l->has_parent ? id_cell(ls, l->parent.s) : NULL;
 }
 
@@ -188,9 +179,7 @@ char *ls_cell(const struct lister *ls, const struct ovl_layer *l, int c)
 
 int ls_fail(struct lister *ls)
 {
-	ls->run->err->status = OVL_FAILED;
-	snprintf(ls->run->err->text, sizeof(ls->run->err->text), "out of memory");
-	return -1;
+	return failed(ls->run->err, "out of memory");
 }
 
 bool ls_shows(const struct lister *ls, const struct ovl_layer *l)

@@ -87,10 +87,7 @@ static void note(void *ctx, enum ovl_note kind, const char *line)
 
 static int no_stdout(struct ovl_err *err, int errnum)
 {
-	err->status = OVL_FAILED;
-	snprintf(err->text, sizeof(err->text), "cannot write to standard output: %s",
-		strerror(errnum));
-	return -1;
+	return failed(err, "cannot write to standard output: %s", strerror(errnum));
 }
 
 /* A command whose output cannot be written is not started. */

@@ -46,12 +46,7 @@ static int make_target(struct run *run, const char *target, struct made *made)
 			rc = 0;
 		path[i] = was;
 	}
-	if (rc == 0)
-		return 0;
-	run->err->status = OVL_FAILED;
-	snprintf(run->err->text, sizeof(run->err->text), "cannot make '%s': %s", target,
-		strerror(errno));
-	return -1;
+	return rc < 0 ? cannot(run->err, errno, "make", target) : 0;
 }
 
 /* Where nothing was mounted, nothing that was made stays. */

@@ -186,8 +186,7 @@ static int run_helper(struct run *run)
 	int rc;
 
 	if (access(req.target, F_OK) < 0 && errno == ENOENT) {
-		run->err->status = OVL_FAILED;
-		snprintf(run->err->text, sizeof(run->err->text),
+		failed(run->err,
 			"mount point '%s' does not exist; 'X-mount.mkdir' makes it",
 			req.target);
 		return -ENOENT;

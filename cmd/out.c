@@ -20,24 +20,28 @@
 
 /* ---- names ------------------------------------------------------------------------ */
 
-void out_name(const char *name, size_t len)
+char *out_escaped(const char *name)
 {
-	char small[1024];
-	size_t size = 4 * len + 4;
-	char *out = size <= sizeof(small) ? small : malloc(size);
+	size_t n = strlen(name);
+	char *out = malloc(4 * n + 4);
 
-	if (!out)
-		return;
-	fputs_unlocked(ovl_escape(out, size, name, len), stdout);
-	if (out != small)
-		free(out);
+	return out ? ovl_escape(out, 4 * n + 4, name, n) : NULL;
 }
 
-void out_name_line(char kind, const char *name, size_t len)
+void out_name(const char *name)
+{
+	char *text = out_escaped(name);
+
+	if (text)
+		fputs_unlocked(text, stdout);
+	free(text);
+}
+
+void out_name_line(char kind, const char *name)
 {
 	putchar_unlocked(kind);
 	putchar_unlocked(' ');
-	out_name(name, len);
+	out_name(name);
 	putchar_unlocked('\n');
 }
 
@@ -50,25 +54,21 @@ char *out_shorten(char *shown)
 }
 
 /* A name as text; if it is not UTF-8, escaped, and *raw is true. */
-static json_t *text_of(const char *name, size_t len, bool *raw)
+static json_t *text_of(const char *name, bool *raw)
 {
-	json_t *v = json_stringn(name, len);
-	char *text;
+	json_t *v = json_string(name);
+	char *text = v ? NULL : out_escaped(name);
 
 	*raw = !v;
-	if (v)
-		return v;
-	text = malloc(4 * len + 4);
-	if (text)
-		v = json_string(ovl_escape(text, 4 * len + 4, name, len));
+	v = v ? v : json_string(text);
 	free(text);
 	return v;
 }
 
-static json_t *raw_of(const char *name, size_t len)
+static json_t *raw_of(const char *name)
 {
-	char *text = ovl_base64(name, len);
-	json_t *v = text ? json_string(text) : NULL;
+	char *text = ovl_base64(name, strlen(name));
+	json_t *v = json_string(text);
 
 	free(text);
 	return v;
@@ -82,27 +82,26 @@ static void set_raw(json_t *o, const char *key, json_t *v)
 	json_object_set_new(o, raw_key, v);
 }
 
-void out_json_path(json_t *o, const char *key, const char *name, size_t len)
+void out_json_path(json_t *o, const char *key, const char *name)
 {
-	bool raw;
+	bool raw = false;
 
-	json_object_set_new(o, key, text_of(name, len, &raw));
+	json_object_set_new(o, key, name ? text_of(name, &raw) : json_null());
 	if (raw)
-		set_raw(o, key, raw_of(name, len));
+		set_raw(o, key, raw_of(name));
 }
 
 void out_json_paths(json_t *o, const char *key, char *const *names)
 {
-	json_t *texts = json_array();
+	json_t *texts = names ? json_array() : json_null();
 	json_t *raws = json_array();
 	bool any = false;
 
-	for (; *names; names++) {
-		size_t n = strlen(*names);
+	for (; names && *names; names++) {
 		bool raw;
 
-		json_array_append_new(texts, text_of(*names, n, &raw));
-		json_array_append_new(raws, raw_of(*names, n));
+		json_array_append_new(texts, text_of(*names, &raw));
+		json_array_append_new(raws, raw_of(*names));
 		any = any || raw;
 	}
 	json_object_set_new(o, key, texts);
@@ -130,6 +129,18 @@ void out_json(json_t *o)
 	json_decref(o);
 }
 
+void out_json_item(json_t *o, size_t n)
+{
+	fputs(n ? ",\n   " : "[\n   ", stdout);
+	json_dumpf(o, stdout, JSON_COMPACT);
+	json_decref(o);
+}
+
+void out_json_end(size_t n)
+{
+	fputs(n ? "\n]\n" : "[]\n", stdout);
+}
+
 void out_json_list(const char *key, json_t *list)
 {
 	json_t *o = json_object();
@@ -140,16 +151,9 @@ void out_json_list(const char *key, json_t *list)
 
 /* ---- files ------------------------------------------------------------------------ */
 
-static int fail(struct out_file *f, struct ovl_err *err)
+static int fail(const struct out_file *f, struct ovl_err *err)
 {
-	char shown[512];
-	int saved = errno;
-
-	err->status = OVL_FAILED;
-	snprintf(err->text, sizeof(err->text), "cannot write '%s': %s",
-		ovl_escape(shown, sizeof(shown), f->shown, strlen(f->shown)),
-		strerror(saved));
-	return -saved;
+	return cannot(err, errno, "write", f->shown);
 }
 
 static char *passing_name(const char *name)

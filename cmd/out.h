@@ -10,19 +10,22 @@
 
 #include "ovl.h"
 
-/* Prints a name, escaped. */
-void out_name(const char *name, size_t len);
+/* The name, escaped; the caller's to free, NULL: out of memory. */
+char *out_escaped(const char *name);
+/* Prints that. */
+void out_name(const char *name);
 /* "K NAME\n", the name escaped. */
-void out_name_line(char kind, const char *name, size_t len);
+void out_name_line(char kind, const char *name);
 
 /* On a terminal 12 digits of an id are enough: cuts shown, if it is one, and returns it. */
 char *out_shorten(char *shown);
 
 /* o[key] = name, as text; if it is not UTF-8, escaped, and exactly in o[key_raw] as
- * base64. */
-void out_json_path(json_t *o, const char *key, const char *name, size_t len);
+ * base64. NULL: null. */
+void out_json_path(json_t *o, const char *key, const char *name);
 
-/* o[key] = an array of names; if one is not UTF-8, all are exactly in o[key_raw]. */
+/* o[key] = an array of names; if one is not UTF-8, all are exactly in o[key_raw]. NULL:
+ * null. */
 void out_json_paths(json_t *o, const char *key, char *const *names);
 
 /* In RFC 3339, in UTC. */
@@ -30,6 +33,11 @@ json_t *out_json_time(int64_t seconds);
 
 /* Prints it, and releases it. */
 void out_json(json_t *o);
+
+/* Prints an array piece by piece, a line for each: releases it. n: how many came before. */
+void out_json_item(json_t *o, size_t n);
+/* The end of it, after so many. */
+void out_json_end(size_t n);
 
 /* Prints {KEY: list}, and releases it. */
 void out_json_list(const char *key, json_t *list);

@@ -44,14 +44,11 @@ static void print_json(const struct printer *p, const struct ovl_pruned *g)
 {
 	json_t *o = json_pack("{s:s}", "what", g->what);
 
-	out_json_path(o, "name", g->name, strlen(g->name));
-	json_object_set_new(o, "bytes", json_integer((json_int_t)g->bytes));
-	json_object_set_new(o, "why", json_string(g->why));
-	json_object_set_new(
-		o, "used", g->used ? out_json_time(g->used->tv_sec) : json_null());
-	fputs(p->n ? ",\n   " : "[\n   ", stdout);
-	json_dumpf(o, stdout, JSON_COMPACT);
-	json_decref(o);
+	out_json_path(o, "name", g->name);
+	json_object_update_new(o,
+		json_pack("{s:I, s:s, s:o?}", "bytes", (json_int_t)g->bytes, "why",
+			g->why, "used", g->used ? out_json_time(g->used->tv_sec) : NULL));
+	out_json_item(o, p->n);
 }
 
 static void print_line(const struct printer *p, const struct ovl_pruned *g)
@@ -153,7 +150,7 @@ static int run_prune(struct run *run)
 	if (rc == 0)
 		rc = ovl_prune(run->st, &req, print, &p, run->err);
 	if (p.json && (rc == 0 || p.n))
-		fputs(p.n ? "\n]\n" : "[]\n", stdout);
+		out_json_end(p.n);
 	snprintf(total, sizeof(total), "%zu", p.n);
 	if (p.table && p.n)
 		print_row("total", p.bytes, total,

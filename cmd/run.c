@@ -67,14 +67,6 @@ static int take_binds(
 	return rc;
 }
 
-static int fail_id(struct run *run, const char *file)
-{
-	run->err->status = OVL_FAILED;
-	snprintf(run->err->text, sizeof(run->err->text), "cannot write '%s': %s", file,
-		strerror(errno));
-	return -1;
-}
-
 /* Made and emptied before the command is started: a file that stays empty says that
  * nothing was kept. */
 static int open_id(struct run *run, const char *file, int *fd)
@@ -82,7 +74,7 @@ static int open_id(struct run *run, const char *file, int *fd)
 	*fd = file ?
 		open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666 & ~run->umask) :
 		-1;
-	return file && *fd < 0 ? fail_id(run, file) : 0;
+	return file && *fd < 0 ? cannot(run->err, errno, "write", file) : 0;
 }
 
 static int say_id(struct run *run, const char *file, int fd, const struct ovl_id *id)
@@ -91,7 +83,7 @@ static int say_id(struct run *run, const char *file, int fd, const struct ovl_id
 	if (!file)
 		printf("%s\n", id->s);
 	else if (dprintf(fd, "%s\n", id->s) < 0)
-		return fail_id(run, file);
+		return cannot(run->err, errno, "write", file);
 	return 0;
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Small things that commands share: signals, input files, suggestions, sizes. */
+/* Small things that commands share: failures, signals, input files, suggestions, sizes. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,39 @@
 #include <unistd.h>
 
 #include "cmd.h"
+
+/* ---- failures ---------------------------------------------------------------------- */
+
+int usage(struct ovl_err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	err->status = OVL_USAGE;
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int failed(struct ovl_err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	err->status = OVL_FAILED;
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int cannot(struct ovl_err *err, int errnum, const char *what, const char *name)
+{
+	char shown[512];
+
+	failed(err, "cannot %s '%s': %s", what,
+		ovl_escape(shown, sizeof(shown), name, strlen(name)), strerror(errnum));
+	return -errnum;
+}
 
 /* ---- words ------------------------------------------------------------------------ */
 
@@ -180,7 +214,6 @@ const char *human_time(int64_t seconds, bool brief, char out[TIME_SIZE])
 
 int open_input(struct run *run, const char *file)
 {
-	char shown[512];
 	int fd;
 
 	if (strcmp(file, "-") == 0) {
@@ -190,13 +223,7 @@ int open_input(struct run *run, const char *file)
 		return STDIN_FILENO;
 	}
 	fd = open(file, O_RDONLY | O_CLOEXEC);
-	ovl_escape(shown, sizeof(shown), file, strlen(file));
-	if (fd < 0) {
-		run->err->status = OVL_FAILED;
-		snprintf(run->err->text, sizeof(run->err->text), "cannot open '%s': %s",
-			shown, strerror(errno));
-	}
-	return fd;
+	return fd < 0 ? cannot(run->err, errno, "open", file) : fd;
 }
 
 char *layer_path(const struct ovl_store *st, const struct ovl_layer *l)

@@ -46,7 +46,7 @@ static void print_name(const struct printer *p, const char *name)
 	if (p->zero)
 		fputs(name, stdout);
 	else
-		out_name(name, strlen(name));
+		out_name(name);
 }
 
 static void print_words(unsigned what)
@@ -98,7 +98,7 @@ static json_t *json_layer(const struct printer *p, const struct ovl_origin *l)
 	json_object_set_new(o, "id", l->dir ? json_null() : json_string(l->id.s));
 	json_object_set(o, "names", names);
 	if (l->dir)
-		out_json_path(o, "dir", l->dir, strlen(l->dir));
+		out_json_path(o, "dir", l->dir);
 	for (size_t i = 0; i < N_WORDS; i++) {
 		if (l->what & words[i].what)
 			json_array_append_new(what, json_string(words[i].word));
@@ -145,7 +145,7 @@ static void add_json(const struct printer *p, const struct ovl_traced *t)
 	json_t *o = json_object();
 	json_t *layers = json_array();
 
-	out_json_path(o, "path", t->path, strlen(t->path));
+	out_json_path(o, "path", t->path);
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(layers, json_layer(p, &t->layer[i]));
 	json_object_set_new(o, "layers", layers);

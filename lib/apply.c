@@ -65,19 +65,12 @@ static int open_layer(struct applying *a, struct ovl_store *st, struct ovl_err *
 static int list_one(
 	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
 {
-	struct applying *a = ctx;
-	struct ovl_change out = {.kind = c->kind};
-	auto_buf path = {0};
+	const struct applying *a = ctx;
 
 	(void)walk;
-	if (!c->path_len || !carry_wants(&a->carry, c->path))
-		return 0;
-	buf_addf(&path, "/%s", c->path);
-	if (path.failed)
-		return err_nomem(err);
-	out.path = path.data;
-	out.path_len = path.len;
-	return a->req->list(a->req->ctx, &out);
+	return carry_wants(&a->carry, c->path) ?
+		changes_tell(a->req->list, a->req->ctx, c->kind, c->path, err) :
+		0;
 }
 
 static int apply(struct applying *a, struct ovl_store *st, struct ovl_err *err)

@@ -23,29 +23,15 @@
 struct lister {
 	int (*fn)(void *ctx, const struct ovl_change *c);
 	void *ctx;
-	struct buf path;
 };
-
-static int report(struct lister *ls, char kind, const char *path, size_t len)
-{
-	struct ovl_change out = {.kind = kind};
-
-	buf_clear(&ls->path);
-	buf_add(&ls->path, "/", 1);
-	buf_add(&ls->path, path, len);
-	if (ls->path.failed)
-		return -ENOMEM;
-	out.path = ls->path.data;
-	out.path_len = ls->path.len;
-	return ls->fn(ls->ctx, &out);
-}
 
 static int list_one(
 	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
 {
+	const struct lister *ls = ctx;
+
 	(void)walk;
-	(void)err;
-	return c->path_len ? report(ctx, c->kind, c->path, c->path_len) : 0;
+	return changes_tell(ls->fn, ls->ctx, c->kind, c->path, err);
 }
 
 /*
@@ -82,7 +68,7 @@ static int want_parent(struct namelist *all, size_t i, struct ovl_err *err)
 	return 0;
 }
 
-static int list_against(struct lister *ls, const struct layer *l,
+static int list_against(const struct lister *ls, const struct layer *l,
 	const struct layer *base, struct ovl_err *err)
 {
 	auto_namelist all = {0};
@@ -97,7 +83,8 @@ static int list_against(struct lister *ls, const struct layer *l,
 		const char *path = namelist_name(&all, i);
 
 		if (isupper(namelist_type(&all, i)))
-			rc = report(ls, (char)namelist_type(&all, i), path, strlen(path));
+			rc = changes_tell(
+				ls->fn, ls->ctx, (char)namelist_type(&all, i), path, err);
 	}
 	return rc;
 }
@@ -123,7 +110,6 @@ int ovl_diff(struct ovl_store *st, const char *layer, const char *base,
 		rc = list_against(&ls, &l, &b, err);
 	else if (rc == 0)
 		rc = changes_walk(&l, NULL, list_one, &ls, err);
-	buf_release(&ls.path);
 	return rc;
 }
 

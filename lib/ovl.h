@@ -295,7 +295,6 @@ int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran
 struct ovl_change {
 	char kind; /* 'A' added, 'C' changed, 'D' deleted */
 	const char *path;
-	size_t path_len;
 };
 
 /* Calls fn for each change of LAYER compared with its parent or with base, sorted by the

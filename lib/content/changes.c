@@ -424,6 +424,21 @@ int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, 
 	return rc;
 }
 
+/* ---- telling ---------------------------------------------------------------------- */
+
+int changes_tell(int (*fn)(void *ctx, const struct ovl_change *c), void *ctx, char kind,
+	const char *path, struct ovl_err *err)
+{
+	auto_buf full = {0};
+
+	if (!*path)
+		return 0;
+	buf_addf(&full, "/%s", path);
+	if (full.failed)
+		return err_nomem(err);
+	return fn(ctx, &(struct ovl_change){.kind = kind, .path = full.data});
+}
+
 /* ---- metacopy --------------------------------------------------------------------- */
 
 int changes_open_data(struct changes *w, const struct change *c)

@@ -45,6 +45,11 @@ typedef int (*change_fn)(
 int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, void *ctx,
 	struct ovl_err *err);
 
+/* Tells fn about a change of a path, as ovl_diff() does, except the root; returns what
+ * it returns. */
+int changes_tell(int (*fn)(void *ctx, const struct ovl_change *c), void *ctx, char kind,
+	const char *path, struct ovl_err *err);
+
 /*
  * True if the layer has no tree with only its changes. Then it must be compared with its
  * parent as with any other base.
