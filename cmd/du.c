@@ -86,42 +86,17 @@ static void print_json(const struct ovl_du *d)
 
 /* ---- tables ------------------------------------------------------------------------ */
 
-#define MOST_COLUMNS 8
-#define LEAST_NAME   12 /* columns of a name */
+#define LEAST_NAME 12 /* columns of a name */
 
-/* The last column is made to fit a terminal. */
-struct table {
-	struct run *run;
-	const char *const *heading;
-	int cols;
-	int sizes; /* the first columns, aligned to the right */
-	char **cell;
-	size_t n; /* cells */
-	bool failed;
-};
-
-static void add_cell(struct table *t, char *text)
-{
-	char **more = text ? realloc(t->cell, (t->n + 1) * sizeof(*more)) : NULL;
-
-	if (more) {
-		t->cell = more;
-		more[t->n++] = text;
-	} else {
-		free(text);
-		t->failed = true;
-	}
-}
-
-static void add_size(struct table *t, uint64_t n)
+static void add_size(struct run *run, struct table *t, uint64_t n)
 {
 	char text[24];
 
-	if (opt_given(t->run, 'b'))
+	if (opt_given(run, 'b'))
 		snprintf(text, sizeof(text), "%" PRIu64, n);
 	else
 		human_size(n, text);
-	add_cell(t, strdup(text));
+	table_add(t, strdup(text));
 }
 
 /* Its names or only the first one, else its id. */
@@ -140,145 +115,120 @@ static void add_layer(struct table *t, const struct ovl_layer *l, bool all)
 			fprintf(f, ", %s", *name);
 		fclose(f);
 	}
-	add_cell(t, text);
-}
-
-static void set_widths(const struct table *t, int *width)
-{
-	for (int i = 0; i < t->cols; i++)
-		width[i] = (int)strlen(t->heading[i]);
-	for (size_t i = 0; i < t->n; i++) {
-		int *w = &width[i % (size_t)t->cols];
-		int n = (int)strlen(t->cell[i]);
-
-		*w = n > *w ? n : *w;
-	}
+	table_add(t, text);
 }
 
 /* The columns that are left for the last one; -1: enough. */
-static int room_of(const struct table *t, const int *width)
+static int room_of(const struct table *t)
 {
 	int room = isatty(STDOUT_FILENO) ? terminal_width(STDOUT_FILENO) : -1;
 
-	for (int i = 0; i < t->cols - 1 && room >= 0; i++)
-		room -= width[i] + 1 < room ? width[i] + 1 : room;
+	for (int i = 0; i < t->n_cols - 1 && room >= 0; i++)
+		room -= t->width[i] + 1 < room ? t->width[i] + 1 : room;
 	return room;
 }
 
-static void print_row(const struct table *t, const char *const *cell, const int *width)
+/* The last column is made to fit a terminal. */
+static int print_table(struct run *run, struct table *t)
 {
-	for (int i = 0; i < t->cols - 1; i++)
-		printf("%*s ", i < t->sizes ? width[i] : -width[i], cell[i]);
-	puts(cell[t->cols - 1]);
-}
+	size_t cols = (size_t)t->n_cols;
+	int room = room_of(t);
 
-static void print_table(struct table *t)
-{
-	int width[MOST_COLUMNS] = {0};
-	int room;
+	for (size_t i = cols - 1; i < t->n && room >= 0; i += cols) {
+		char *text = t->cell[i] ? ls_shorten(t->cell[i], room > 4 ? room : 4) :
+					  NULL;
 
-	set_widths(t, width);
-	room = room_of(t, width);
-	for (size_t i = (size_t)t->cols - 1; i < t->n && room >= 0;
-		i += (size_t)t->cols) {
-		char *text = ls_shorten(t->cell[i], room > 4 ? room : 4);
-
-		t->failed |= !text;
-		if (text) {
-			free(t->cell[i]);
-			t->cell[i] = text;
-		}
-	}
-	if (t->failed)
-		return;
-	print_row(t, t->heading, width);
-	for (size_t i = 0; i < t->n; i += (size_t)t->cols)
-		print_row(t, (const char *const *)t->cell + i, width);
-}
-
-static int end_table(struct table *t)
-{
-	for (size_t i = 0; i < t->n; i++)
 		free(t->cell[i]);
-	free(t->cell);
-	t->cell = NULL;
-	t->n = 0;
-	return t->failed ? failed(t->run->err, "out of memory") : 0;
+		t->cell[i] = text;
+	}
+	if (!t->failed)
+		table_print(t, true);
+	table_release(t);
+	return t->failed ? failed(run->err, "out of memory") : 0;
 }
 
 static void add_blanks(struct table *t, int n)
 {
 	while (n-- > 0)
-		add_cell(t, strdup(""));
+		table_add(t, NULL);
 }
 
 /* On a terminal each further name has a line of its own. */
-static void add_usage(struct table *t, const struct ovl_usage *u, bool brief)
+static void add_usage(
+	struct run *run, struct table *t, const struct ovl_usage *u, bool brief)
 {
 	bool lines = isatty(STDOUT_FILENO);
 	char *const *name = u->layer->names;
 
-	add_size(t, u->own);
-	add_size(t, u->shared);
+	add_size(run, t, u->own);
+	add_size(run, t, u->shared);
 	for (int i = 0; i < OVL_HIDDEN_WAYS && !brief; i++)
-		add_size(t, u->hidden[i]);
+		add_size(run, t, u->hidden[i]);
 	if (brief)
-		add_size(t, shadowed(u));
-	add_size(t, u->freed);
+		add_size(run, t, shadowed(u));
+	add_size(run, t, u->freed);
 	add_layer(t, u->layer, !lines);
 	while (lines && *name && *++name) {
-		add_blanks(t, t->cols - 1);
-		add_cell(t, strdup(*name));
+		add_blanks(t, t->n_cols - 1);
+		table_add(t, strdup(*name));
 	}
+}
+
+static struct table table_of(const struct table_column *col, int n)
+{
+	struct table t = {.n_cols = n};
+
+	while (n-- > 0)
+		t.col[n] = &col[n];
+	return t;
 }
 
 /* brief: with one column for all that is hidden. */
 static int print_layers(struct run *run, const struct ovl_du *d, bool brief)
 {
-	static const char *const all[] = {
-		"OWN", "SHARED", "OVERWRITTEN", "DELETED", "METADATA", "FREED", "LAYER"};
-	static const char *const few[] = {"OWN", "SHARED", "SHADOWED", "FREED", "LAYER"};
-	int cols = brief ? 5 : 7;
-	struct table t = {run, brief ? few : all, cols, cols - 1, NULL, 0, false};
-	int width[MOST_COLUMNS] = {0};
+	static const struct table_column all[] = {{"OWN", .right = true},
+		{"SHARED", .right = true}, {"OVERWRITTEN", .right = true},
+		{"DELETED", .right = true}, {"METADATA", .right = true},
+		{"FREED", .right = true}, {"LAYER", .right = false}};
+	static const struct table_column few[] = {{"OWN", .right = true},
+		{"SHARED", .right = true}, {"SHADOWED", .right = true},
+		{"FREED", .right = true}, {"LAYER", .right = false}};
+	struct table t = brief ? table_of(few, 5) : table_of(all, 7);
 	int room;
 
 	for (size_t i = 0; i < d->n; i++)
-		add_usage(&t, &d->usage[i], brief);
-	add_size(&t, d->total);
-	add_blanks(&t, cols - 3);
-	add_size(&t, d->freed);
-	add_cell(&t, strdup("total"));
-	set_widths(&t, width);
-	room = room_of(&t, width);
-	if (!brief && room >= 0 && room < LEAST_NAME)
-		return end_table(&t) < 0 ? -1 : print_layers(run, d, true);
-	print_table(&t);
-	return end_table(&t);
+		add_usage(run, &t, &d->usage[i], brief);
+	add_size(run, &t, d->total);
+	add_blanks(&t, t.n_cols - 3);
+	add_size(run, &t, d->freed);
+	table_add(&t, strdup("total"));
+	table_measure(&t);
+	room = room_of(&t);
+	if (brief || room < 0 || room >= LEAST_NAME)
+		return print_table(run, &t);
+	table_release(&t);
+	return print_layers(run, d, true);
 }
 
 static int print_files(struct run *run, const struct ovl_du *d)
 {
-	static const char *const heading[] = {
-		"SIZE", "REASON", "LAYER", "HIDDEN-BY", "PATH"};
-	struct table t = {run, heading, 5, 1, NULL, 0, false};
+	static const struct table_column columns[] = {{"SIZE", .right = true},
+		{"REASON", .right = false}, {"LAYER", .right = false},
+		{"HIDDEN-BY", .right = false}, {"PATH", .right = false}};
+	struct table t = table_of(columns, 5);
 
 	for (size_t i = 0; i < d->n_files; i++) {
 		const struct ovl_hidden_file *f = &d->file[i];
-		size_t n = strlen(f->path);
-		char *path = malloc(4 * n + 4);
 
-		add_size(&t, f->bytes);
-		add_cell(&t, strdup(why_name[f->why]));
+		add_size(run, &t, f->bytes);
+		table_add(&t, strdup(why_name[f->why]));
 		add_layer(&t, f->in, false);
 		add_layer(&t, f->by, false);
-		if (path)
-			ovl_escape(path, 4 * n + 4, f->path, n);
-		add_cell(&t, path);
+		table_add(&t, out_escaped(f->path));
 	}
 	putchar('\n');
-	print_table(&t);
-	return end_table(&t);
+	table_measure(&t);
+	return print_table(run, &t);
 }
 
 /* ---- the command ------------------------------------------------------------------- */

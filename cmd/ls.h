@@ -1,6 +1,6 @@
 /*
  * What ls prints: the columns and cells (lscell.c) as a table (lstable.c, made to fit a
- * terminal by lsfit.c; lsplain.c where that will do) or as JSON (lsjson.c).
+ * terminal by lsfit.c; table.c where that will do) or as JSON (lsjson.c).
  */
 #ifndef LS_H
 #define LS_H
@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "cmd.h"
+#include "table.h"
 
 enum {
 	NAME,
@@ -33,7 +34,7 @@ enum {
 struct lister {
 	struct run *run;
 	struct ovl_list list;
-	int cols[2 * COLUMNS];
+	int cols[TABLE_COLUMNS];
 	int n_cols;
 	bool by_default; /* the columns are, with those of +COLS */
 	size_t *order; /* in which the layers are printed: in a tree parents come first */
@@ -45,14 +46,7 @@ struct lister {
 	bool brief; /* default columns on a terminal: short ids, times and mount points */
 };
 
-struct ls_column {
-	const char *name;
-	const char *key; /* in JSON */
-	double width; /* from 1 on the least of it, below a part of the terminal's */
-	bool right; /* aligned */
-};
-
-extern const struct ls_column ls_column[COLUMNS];
+extern const struct table_column ls_column[COLUMNS];
 
 /* A column of a layer as text, the caller's to free; NULL: it does not apply.
  * Several mount points are lines, and so are several names where it is brief. */
@@ -78,8 +72,5 @@ char *ls_shorten(const char *text, int width);
 
 int ls_print_json(struct lister *ls);
 int ls_print_table(struct lister *ls);
-
-/* 1 printed, 0 not one for this, -1 ls_fail. */
-int ls_print_plain(struct lister *ls);
 
 #endif

@@ -10,7 +10,7 @@
 #include "ls.h"
 #include "out.h"
 
-const struct ls_column ls_column[COLUMNS] = {
+const struct table_column ls_column[COLUMNS] = {
 	[NAME] = {"NAME", "names", 0.1, false},
 	[ID] = {"ID", "id", 12, false},
 	[KIND] = {"KIND", "kind", 8, false},

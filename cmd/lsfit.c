@@ -18,7 +18,7 @@ struct fit {
 	char **cell;
 	const unsigned *indent;
 	size_t rows;
-	int width[2 * COLUMNS];
+	int width[TABLE_COLUMNS];
 };
 
 /* One character: its bytes, and in *width the columns it takes. What the locale has not is
@@ -161,7 +161,7 @@ static void measure(struct fit *f)
 	struct lister *ls = f->ls;
 
 	for (int i = 0; i < ls->n_cols; i++) {
-		const struct ls_column *c = &ls_column[ls->cols[i]];
+		const struct table_column *c = &ls_column[ls->cols[i]];
 		int heading = (int)strlen(c->name);
 
 		/* A column has its least width even where nothing in it is that wide. */

@@ -8,7 +8,7 @@
 
 /* The cells and, for a tree, how far each layer is indented, in the order of printing. */
 struct rows {
-	char **cell;
+	struct table table;
 	unsigned *indent;
 	long *parent; /* its row; -1: none */
 };
@@ -68,8 +68,9 @@ static int add_lines(struct lister *ls, struct rows *r, struct libscols_table *t
 	for (size_t n = 0; n < ls->rows && rc == 0; n++) {
 		line[n] = scols_table_new_line(
 			table, r->parent[n] < 0 ? NULL : line[r->parent[n]]);
-		rc = line[n] ? add_cells(ls, r->cell + n * (size_t)ls->n_cols, line[n]) :
-			       ls_fail(ls);
+		rc = line[n] ?
+			add_cells(ls, r->table.cell + n * (size_t)ls->n_cols, line[n]) :
+			ls_fail(ls);
 	}
 	free(line);
 	return rc;
@@ -80,8 +81,12 @@ static int place_rows(struct lister *ls, struct rows *r)
 {
 	size_t *row_of = calloc(ls->list.n + 1, sizeof(*row_of));
 
-	if (!row_of)
+	r->indent = calloc(ls->rows + 1, sizeof(*r->indent));
+	r->parent = calloc(ls->rows + 1, sizeof(*r->parent));
+	if (!row_of || !r->indent || !r->parent) {
+		free(row_of);
 		return ls_fail(ls);
+	}
 	for (size_t n = 0; n < ls->rows; n++) {
 		size_t i = ls->order[n];
 		long parent = ls_parent(ls, i);
@@ -94,29 +99,18 @@ static int place_rows(struct lister *ls, struct rows *r)
 	return 0;
 }
 
-static int make_rows(struct lister *ls, struct rows *r)
+static int make_cells(struct lister *ls, struct table *t)
 {
-	size_t n_cols = (size_t)ls->n_cols;
-	size_t n = ls->rows;
+	t->n_cols = ls->n_cols;
+	for (int i = 0; i < ls->n_cols; i++)
+		t->col[i] = &ls_column[ls->cols[i]];
+	for (size_t n = 0; n < ls->rows; n++) {
+		const struct ovl_layer *l = &ls->list.layer[ls->order[n]];
 
-	r->cell = calloc(n * n_cols + 1, sizeof(*r->cell));
-	r->indent = calloc(n + 1, sizeof(*r->indent));
-	r->parent = calloc(n + 1, sizeof(*r->parent));
-	if (!r->cell || !r->indent || !r->parent)
-		return ls_fail(ls);
-	for (size_t i = 0; i < n * n_cols; i++)
-		r->cell[i] = ls_cell(
-			ls, &ls->list.layer[ls->order[i / n_cols]], ls->cols[i % n_cols]);
-	return place_rows(ls, r);
-}
-
-static void free_rows(const struct lister *ls, struct rows *r)
-{
-	for (size_t i = 0; r->cell && i < ls->rows * (size_t)ls->n_cols; i++)
-		free(r->cell[i]);
-	free(r->cell);
-	free(r->indent);
-	free(r->parent);
+		for (int i = 0; i < ls->n_cols; i++)
+			table_add(t, ls_cell(ls, l, ls->cols[i]));
+	}
+	return t->failed ? ls_fail(ls) : 0;
 }
 
 static int print_rows(struct lister *ls, struct rows *r)
@@ -139,18 +133,22 @@ static int print_rows(struct lister *ls, struct rows *r)
 
 int ls_print_table(struct lister *ls)
 {
-	bool plain = !ls->tree && !ls->raw && !ls->fit;
 	struct rows r = {0};
-	int rc = plain ? ls_print_plain(ls) : 0;
+	int rc = make_cells(ls, &r.table);
 
-	if (rc)
-		return rc < 0 ? rc : 0;
-	setlocale(LC_CTYPE, "");
-	rc = make_rows(ls, &r);
-	if (rc == 0 && ls->fit)
-		rc = ls_fit(ls, r.cell, r.indent);
-	if (rc == 0)
-		rc = print_rows(ls, &r);
-	free_rows(ls, &r);
+	if (rc == 0 && !ls->tree && !ls->raw && !ls->fit && table_is_plain(&r.table)) {
+		table_measure(&r.table);
+		table_print(&r.table, !ls->noheadings);
+	} else if (rc == 0) {
+		setlocale(LC_CTYPE, "");
+		rc = place_rows(ls, &r);
+		if (rc == 0 && ls->fit)
+			rc = ls_fit(ls, r.table.cell, r.indent);
+		if (rc == 0)
+			rc = print_rows(ls, &r);
+	}
+	table_release(&r.table);
+	free(r.indent);
+	free(r.parent);
 	return rc;
 }
