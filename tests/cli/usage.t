@@ -8,7 +8,7 @@ fails 2 "unknown command 'frobnicate'; see 'ovlctl --help'" "no command at all l
 fails 2 "unknown option '--rot'; did you mean '--root'\?" "a typo in a global option" ovlctl --rot
 fails 2 "option '--ver' is ambiguous: --verbose or --version" "the beginning of two" ovlctl --ver
 fails 2 "import: option '--ma' is ambiguous: --max-size or --max-entries" "... of a command" ovlctl import --ma 1 x
-like "diff --help says which way" 'what turns BASE.* into LAYER' "$(ovlctl diff --help)"
+like "diff --help says which way" 'changes from BASE.* to LAYER' "$(ovlctl diff --help)"
 like "export --help says where to" 'The last operand is the destination' "$(ovlctl export --help)"
 fails 2 "import: unknown option '--expct'; did you mean '--expect'\?" "a typo in an option" \
 	ovlctl import --expct x y
