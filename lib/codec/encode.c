@@ -11,49 +11,59 @@
 #include <zstd.h>
 
 #include "base/thread.h"
+#include "codec/decode.h"
 #include "codec/encode.h"
 #include "codec/pargz.h"
 #include "ovl.h"
 
-#define OUT_SIZE (128 * 1024)
+/* A compressor needs half of it for one step. */
+#define OUT_SIZE (256 * 1024)
 
 struct encoder {
 	const char *name;
 	const char *suffixes[4];
-	/* Returns the compressor's state; NULL: out of memory. NULL: it has none */
-	void *(*open)(void);
-	/* Takes all of p; end: also ends the stream. 0, or -1 if the library failed. */
+	bool (*init)(struct encode *e); /* false: out of memory */
+	/* Reads from io->in, writes to io->out and advances both; end: there is no more
+	 * input. 1: the stream has ended, 0: not yet, -1: the library failed. */
+	int (*step)(struct encode *e, struct decode_io *io, bool end);
+	/* In place of step: takes all of p and calls the sink. */
 	int (*run)(struct encode *e, const void *p, size_t n, bool end);
-	void (*close)(void *state);
+	void (*release)(struct encode *e); /* also if init failed */
 };
 
 struct encode {
 	const struct encoder *codec;
-	void *state;
+	union {
+		struct pargz *gz;
+		ZSTD_CCtx *zstd;
+		lzma_stream xz;
+		bz_stream bz;
+		LZ4F_cctx *lz4;
+	};
+	bool begun; /* lz4's frame */
 	sink_fn sink;
 	void *ctx;
 	struct ovl_err *err; /* of the current call */
 	int rc;
 	unsigned char *out; /* OUT_SIZE */
-	size_t used; /* of it, by "none" */
+	size_t used; /* of it */
 };
 
-static int write_sink(struct encode *e, size_t n)
+/* ---- none ------------------------------------------------------------------------- */
+
+static int flush_out(struct encode *e)
 {
-	if (n && e->rc == 0)
-		e->rc = e->sink(e->ctx, e->out, n, e->err);
+	if (e->used && e->rc == 0)
+		e->rc = e->sink(e->ctx, e->out, e->used, e->err);
+	e->used = 0;
 	return e->rc;
 }
-
-/* ---- none ------------------------------------------------------------------------- */
 
 /* Gathers small pieces. */
 static int none_run(struct encode *e, const void *p, size_t n, bool end)
 {
-	if (end || e->used + n > OUT_SIZE) {
-		write_sink(e, e->used);
-		e->used = 0;
-	}
+	if (end || e->used + n > OUT_SIZE)
+		flush_out(e);
 	if (n < OUT_SIZE) {
 		memcpy(e->out + e->used, p, n);
 		e->used += n;
@@ -65,210 +75,154 @@ static int none_run(struct encode *e, const void *p, size_t n, bool end)
 
 /* ---- gzip ------------------------------------------------------------------------- */
 
-static void *gz_open(void)
+static bool gz_init(struct encode *e)
 {
-	return pargz_new(thread_cores());
+	e->gz = pargz_new(thread_cores());
+	return e->gz;
 }
 
 static int gz_run(struct encode *e, const void *p, size_t n, bool end)
 {
-	e->rc = pargz_run(e->state, p, n, end, e->sink, e->ctx, e->err);
-	return e->rc;
+	return pargz_run(e->gz, p, n, end, e->sink, e->ctx, e->err);
 }
 
-static void gz_close(void *state)
+static void gz_release(struct encode *e)
 {
-	pargz_free(state);
+	pargz_free(e->gz);
 }
 
 /* ---- zstd ------------------------------------------------------------------------- */
 
 /* With workers the output differs from that without, but is the same for any number of
  * them. */
-static void *zstd_open(void)
+static bool zstd_init(struct encode *e)
 {
-	ZSTD_CCtx *z = ZSTD_createCCtx();
-
-	if (z) {
-		ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, 3);
-		ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
-		ZSTD_CCtx_setParameter(z, ZSTD_c_nbWorkers, (int)thread_cores());
-	}
-	return z;
+	e->zstd = ZSTD_createCCtx();
+	if (!e->zstd)
+		return false;
+	ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, 3);
+	ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_checksumFlag, 1);
+	ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_nbWorkers, (int)thread_cores());
+	return true;
 }
 
-static int zstd_run(struct encode *e, const void *p, size_t n, bool end)
+static int zstd_step(struct encode *e, struct decode_io *io, bool end)
 {
-	ZSTD_inBuffer in = {p, n, 0};
-	size_t left;
+	ZSTD_inBuffer in = {io->in, io->in_len, 0};
+	ZSTD_outBuffer out = {io->out, io->out_len, 0};
+	size_t left = ZSTD_compressStream2(
+		e->zstd, &out, &in, end ? ZSTD_e_end : ZSTD_e_continue);
 
-	do {
-		ZSTD_outBuffer out = {e->out, OUT_SIZE, 0};
-
-		left = ZSTD_compressStream2(
-			e->state, &out, &in, end ? ZSTD_e_end : ZSTD_e_continue);
-		if (ZSTD_isError(left))
-			return -1;
-		if (write_sink(e, out.pos) < 0)
-			return 0;
-	} while (in.pos < n || (end && left));
-	return 0;
+	decode_moved(io, in.pos, out.pos);
+	return ZSTD_isError(left) ? -1 : end && left == 0;
 }
 
-static void zstd_close(void *state)
+static void zstd_release(struct encode *e)
 {
-	ZSTD_freeCCtx(state);
+	ZSTD_freeCCtx(e->zstd);
 }
 
 /* ---- xz --------------------------------------------------------------------------- */
 
-static void *xz_open(void)
+static bool xz_init(struct encode *e)
 {
-	lzma_stream *s = calloc(1, sizeof(*s));
 	lzma_mt mt = {.threads = thread_cores(), .preset = 6, .check = LZMA_CHECK_CRC64};
 
-	if (s && lzma_stream_encoder_mt(s, &mt) != LZMA_OK) {
-		free(s);
-		return NULL;
-	}
-	return s;
+	return lzma_stream_encoder_mt(&e->xz, &mt) == LZMA_OK;
 }
 
-static int xz_run(struct encode *e, const void *p, size_t n, bool end)
+static int xz_step(struct encode *e, struct decode_io *io, bool end)
 {
-	lzma_stream *s = e->state;
-	lzma_ret r = LZMA_OK;
+	lzma_stream *s = &e->xz;
+	lzma_ret r;
 
-	s->next_in = p;
-	s->avail_in = n;
-	while (s->avail_in || (end && r != LZMA_STREAM_END)) {
-		s->next_out = e->out;
-		s->avail_out = OUT_SIZE;
-		r = lzma_code(s, end ? LZMA_FINISH : LZMA_RUN);
-		if (r != LZMA_OK && r != LZMA_STREAM_END)
-			return -1;
-		if (write_sink(e, OUT_SIZE - s->avail_out) < 0)
-			return 0;
-	}
-	return 0;
+	s->next_in = io->in;
+	s->avail_in = io->in_len;
+	s->next_out = io->out;
+	s->avail_out = io->out_len;
+	r = lzma_code(s, end ? LZMA_FINISH : LZMA_RUN);
+	decode_moved(io, io->in_len - s->avail_in, io->out_len - s->avail_out);
+	return r == LZMA_STREAM_END ? 1 : r == LZMA_OK ? 0 : -1;
 }
 
-static void xz_close(void *state)
+static void xz_release(struct encode *e)
 {
-	lzma_end(state);
-	free(state);
+	lzma_end(&e->xz);
 }
 
 /* ---- bzip2 ------------------------------------------------------------------------ */
 
-static void *bz_open(void)
+static bool bz_init(struct encode *e)
 {
-	bz_stream *s = calloc(1, sizeof(*s));
-
-	if (s && BZ2_bzCompressInit(s, 9, 0, 0) != BZ_OK) {
-		free(s);
-		return NULL;
-	}
-	return s;
+	return BZ2_bzCompressInit(&e->bz, 9, 0, 0) == BZ_OK;
 }
 
-static int bz_run(struct encode *e, const void *p, size_t n, bool end)
+static int bz_step(struct encode *e, struct decode_io *io, bool end)
 {
-	bz_stream *s = e->state;
-	int r = BZ_RUN_OK;
+	bz_stream *s = &e->bz;
+	int r;
 
-	s->next_in = (char *)(uintptr_t)p;
-	s->avail_in = (unsigned)n;
-	while (s->avail_in || (end && r != BZ_STREAM_END)) {
-		s->next_out = (char *)e->out;
-		s->avail_out = OUT_SIZE;
-		r = BZ2_bzCompress(s, end ? BZ_FINISH : BZ_RUN);
-		if (r != BZ_RUN_OK && r != BZ_FINISH_OK && r != BZ_STREAM_END)
-			return -1;
-		if (write_sink(e, OUT_SIZE - s->avail_out) < 0)
-			return 0;
-	}
-	return 0;
+	s->next_in = (char *)(uintptr_t)io->in;
+	s->avail_in = (unsigned)io->in_len;
+	s->next_out = (char *)io->out;
+	s->avail_out = (unsigned)io->out_len;
+	r = BZ2_bzCompress(s, end ? BZ_FINISH : BZ_RUN);
+	decode_moved(io, io->in_len - s->avail_in, io->out_len - s->avail_out);
+	return r == BZ_STREAM_END ? 1 : r == BZ_RUN_OK || r == BZ_FINISH_OK ? 0 : -1;
 }
 
-static void bz_close(void *state)
+static void bz_release(struct encode *e)
 {
-	BZ2_bzCompressEnd(state);
-	free(state);
+	BZ2_bzCompressEnd(&e->bz);
 }
 
 /* ---- lz4 -------------------------------------------------------------------------- */
 
 #define LZ4_CHUNK 65536
 
-struct lz4 {
-	LZ4F_cctx *c;
-	bool begun;
-};
-
-static const LZ4F_preferences_t lz4_prefs = {
-	.frameInfo = {.contentChecksumFlag = LZ4F_contentChecksumEnabled},
-};
-
-static void *lz4_open(void)
+static bool lz4_init(struct encode *e)
 {
-	struct lz4 *z = calloc(1, sizeof(*z));
-
-	if (z && LZ4F_isError(LZ4F_createCompressionContext(&z->c, LZ4F_VERSION))) {
-		free(z);
-		return NULL;
-	}
-	return z;
+	return !LZ4F_isError(LZ4F_createCompressionContext(&e->lz4, LZ4F_VERSION));
 }
 
-static int lz4_give(struct encode *e, size_t r)
+/* There is always room for one chunk and what was held back: the library's bound is
+ * lower. */
+static int lz4_step(struct encode *e, struct decode_io *io, bool end)
 {
-	if (LZ4F_isError(r))
+	static const LZ4F_preferences_t prefs = {
+		.frameInfo = {.contentChecksumFlag = LZ4F_contentChecksumEnabled},
+	};
+	size_t in = io->in_len < LZ4_CHUNK ? io->in_len : LZ4_CHUNK;
+	bool ends = e->begun && end;
+	size_t out;
+
+	if (!e->begun)
+		out = LZ4F_compressBegin(e->lz4, io->out, io->out_len, &prefs);
+	else if (ends)
+		out = LZ4F_compressEnd(e->lz4, io->out, io->out_len, NULL);
+	else
+		out = LZ4F_compressUpdate(e->lz4, io->out, io->out_len, io->in, in, NULL);
+	if (LZ4F_isError(out))
 		return -1;
-	return write_sink(e, r) < 0 ? -1 : 0;
+	decode_moved(io, e->begun ? in : 0, out);
+	e->begun = true;
+	return ends;
 }
 
-static int lz4_run(struct encode *e, const void *p, size_t n, bool end)
+static void lz4_release(struct encode *e)
 {
-	struct lz4 *z = e->state;
-	const char *at = p;
-
-	if (!z->begun &&
-		lz4_give(e, LZ4F_compressBegin(z->c, e->out, OUT_SIZE, &lz4_prefs)) < 0)
-		return -1;
-	z->begun = true;
-	while (n) {
-		size_t now = n < LZ4_CHUNK ? n : LZ4_CHUNK;
-
-		/* One chunk and what was held back always fit: the library's bound is
-		 * lower. */
-		if (lz4_give(e,
-			    LZ4F_compressUpdate(z->c, e->out, OUT_SIZE, at, now, NULL)) <
-			0)
-			return -1;
-		at += now;
-		n -= now;
-	}
-	return end ? lz4_give(e, LZ4F_compressEnd(z->c, e->out, OUT_SIZE, NULL)) : 0;
-}
-
-static void lz4_close(void *state)
-{
-	struct lz4 *z = state;
-
-	LZ4F_freeCompressionContext(z->c);
-	free(z);
+	LZ4F_freeCompressionContext(e->lz4);
 }
 
 /* ----------------------------------------------------------------------------------- */
 
 static const struct encoder codecs[] = {
-	{"none", {NULL}, NULL, none_run, NULL},
-	{"gzip", {".gz", ".tgz"}, gz_open, gz_run, gz_close},
-	{"zstd", {".zst", ".tzst"}, zstd_open, zstd_run, zstd_close},
-	{"xz", {".xz", ".txz"}, xz_open, xz_run, xz_close},
-	{"bzip2", {".bz2", ".tbz"}, bz_open, bz_run, bz_close},
-	{"lz4", {".lz4"}, lz4_open, lz4_run, lz4_close},
+	{"none", {NULL}, .run = none_run},
+	{"gzip", {".gz", ".tgz"}, gz_init, NULL, gz_run, gz_release},
+	{"zstd", {".zst", ".tzst"}, zstd_init, zstd_step, NULL, zstd_release},
+	{"xz", {".xz", ".txz"}, xz_init, xz_step, NULL, xz_release},
+	{"bzip2", {".bz2", ".tbz"}, bz_init, bz_step, NULL, bz_release},
+	{"lz4", {".lz4"}, lz4_init, lz4_step, NULL, lz4_release},
 };
 
 #define N_CODECS (sizeof(codecs) / sizeof(codecs[0]))
@@ -315,16 +269,31 @@ int ovl_compression_check(const char *compress, struct ovl_err *err)
 	return find_codec(compress, err) ? 0 : -EINVAL;
 }
 
+static int run_steps(struct encode *e, const void *p, size_t n, bool end)
+{
+	struct decode_io io = {p, n, NULL, 0};
+	int r = 0;
+
+	while (e->rc == 0 && (io.in_len || (end && r == 0))) {
+		io.out = e->out + e->used;
+		io.out_len = OUT_SIZE - e->used;
+		r = e->codec->step(e, &io, end);
+		e->used = OUT_SIZE - io.out_len;
+		if (r < 0)
+			return err_say(
+				e->err, EIO, "cannot compress with %s", e->codec->name);
+		if (r || e->used > OUT_SIZE / 2)
+			flush_out(e);
+	}
+	return e->rc;
+}
+
 static int run(struct encode *e, const void *p, size_t n, bool end, struct ovl_err *err)
 {
-	int r;
-
 	if (e->rc < 0)
 		return e->rc;
 	e->err = err;
-	r = e->codec->run(e, p, n, end);
-	if (e->rc == 0 && r < 0)
-		e->rc = err_say(err, EIO, "cannot compress with %s", e->codec->name);
+	e->rc = e->codec->run ? e->codec->run(e, p, n, end) : run_steps(e, p, n, end);
 	return e->rc;
 }
 
@@ -363,9 +332,8 @@ int encode_open(struct encode **out, const char *compress, sink_fn sink, void *c
 	e->codec = codec;
 	e->sink = sink;
 	e->ctx = ctx;
-	e->state = codec->open ? codec->open() : NULL;
 	e->out = malloc(OUT_SIZE);
-	if ((codec->open && !e->state) || !e->out) {
+	if (!e->out || (codec->init && !codec->init(e))) {
 		encode_close(e);
 		return err_nomem(err);
 	}
@@ -377,8 +345,8 @@ void encode_close(struct encode *e)
 {
 	if (!e)
 		return;
-	if (e->state)
-		e->codec->close(e->state);
+	if (e->codec->release)
+		e->codec->release(e);
 	free(e->out);
 	free(e);
 }

@@ -266,6 +266,8 @@ struct pargz *pargz_new(unsigned threads)
 
 void pargz_free(struct pargz *g)
 {
+	if (!g)
+		return;
 	pthread_mutex_lock(&g->mutex);
 	g->quit = true;
 	pthread_cond_broadcast(&g->filled_one);
