@@ -306,7 +306,7 @@ static int run_export(struct export *x, struct ovl_err *err)
 	if (rc == 0)
 		rc = export_blobs(x, err);
 	for (size_t i = 0; i < x->n_images && rc == 0; i++)
-		rc = export_make_config(x, &x->image[i], err);
+		rc = export_make_config(&x->image[i], err);
 	if (rc == 0)
 		rc = x->req->format == OVL_OCI ? export_oci(x, err) :
 						 export_docker(x, err);

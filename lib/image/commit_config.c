@@ -60,7 +60,7 @@ int image_commit_config(struct ovl_store *st, const struct layer *parent,
 	if (rc == 0)
 		rc = export_find_config(&x, &img, err);
 	if (rc == 0)
-		rc = export_make_config(&x, &img, err);
+		rc = export_make_config(&img, err);
 	/* No command would read it. */
 	if (rc == 0 && img.config.len > CONFIG_MAX)
 		rc = err_say(err, EFBIG, "its image config would be over 4 MiB");

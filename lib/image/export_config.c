@@ -52,69 +52,50 @@ static bool config_fits(const json_t *config, const struct exported *img, size_t
 	return true;
 }
 
-static int check_digest(const struct layer *l, const struct buf *text, const char *hex,
-	struct ovl_err *err)
-{
-	char is[ID_LEN + 1];
-	int rc = digest_bytes(text->data, text->len, is, err);
-
-	if (rc == 0 && strcmp(is, hex) != 0)
-		rc = err_say(err, EUCLEAN, "config %.12s of layer %.12s is damaged", hex,
-			l->id.s);
-	return rc;
-}
-
-/* Gets the top layer's own config. 1 found, 0 it has none. */
-static int find_own(struct exported *img, struct ovl_err *err)
-{
-	const struct layer *l = &img->stack[img->n - 1]->l;
-	char hex[ID_LEN + 1];
-	auto_json o = NULL;
-	int rc = config_get(l, img->what, &img->found, hex, err);
-
-	if (rc <= 0)
-		return rc;
-	rc = check_digest(l, &img->found, hex, err);
-	if (rc < 0)
-		return rc;
-	o = parse_config(&img->found);
-	if (!o || !config_fits(o, img, img->n))
-		return err_say(err, EUCLEAN,
-			"config %.12s of layer %.12s does not match its stack", hex,
-			l->id.s);
-	img->found_for = img->n;
-	return 1;
-}
-
-/* Finds the config of the first n layers of the stack. 1 found, 0 not. */
-static int find_below(
-	struct export *x, struct exported *img, size_t n, struct ovl_err *err)
+/*
+ * Finds the config of the first n layers of the stack: 1 found, 0 not, negative errno. own:
+ * it is that of the operand, so one that does not match is damage.
+ */
+static int find_for(
+	struct export *x, struct exported *img, size_t n, bool own, struct ovl_err *err)
 {
 	const struct layer *l = &img->stack[n - 1]->l;
 	struct layer_ref ref = layer_ref_of(l);
 	char name[NAME_LEN_MAX + 1];
 	char hex[ID_LEN + 1];
+	char is[ID_LEN + 1];
 	auto_json o = NULL;
 	int rc;
 
 	/* The operand does not say which config of a lower layer. */
-	names_first(x->st, &ref, name);
-	rc = config_get(l, name, &img->found, hex, err);
-	if (rc > 0 && (rc = check_digest(l, &img->found, hex, err)) == 0) {
-		o = parse_config(&img->found);
-		rc = o && config_fits(o, img, n);
-	}
-	if (rc > 0)
+	if (!own)
+		names_first(x->st, &ref, name);
+	rc = config_get(l, own ? img->what : name, &img->found, hex, err);
+	if (rc <= 0)
+		return rc;
+	rc = digest_bytes(img->found.data, img->found.len, is, err);
+	if (rc < 0)
+		return rc;
+	if (strcmp(is, hex) != 0)
+		return err_say(err, EUCLEAN, "config %.12s of layer %.12s is damaged",
+			hex, l->id.s);
+	o = parse_config(&img->found);
+	if (o && config_fits(o, img, n)) {
 		img->found_for = n;
-	return rc;
+		return 1;
+	}
+	return own ? err_say(err, EUCLEAN,
+			     "config %.12s of layer %.12s does not match its stack", hex,
+			     l->id.s) :
+		     0;
 }
 
 int export_find_config(struct export *x, struct exported *img, struct ovl_err *err)
 {
-	int rc = img->change ? 0 : find_own(img, err);
+	int rc = img->change ? 0 : find_for(x, img, img->n, true, err);
 
 	for (size_t n = img->n - 1; rc == 0 && n; n--)
-		rc = find_below(x, img, n, err);
+		rc = find_for(x, img, n, false, err);
 	return rc < 0 ? rc : 0;
 }
 
@@ -171,7 +152,7 @@ static void cut_history(json_t *config, size_t layers)
 	}
 }
 
-/* Adds the layers on top of those that the config is for, and missing history entries. */
+/* Sets the layers, and adds missing history entries. */
 static int add_layers(json_t *config, const struct exported *img, struct ovl_err *err)
 {
 	json_t *rootfs = image_sub(config, "rootfs", JSON_OBJECT);
@@ -183,14 +164,14 @@ static int add_layers(json_t *config, const struct exported *img, struct ovl_err
 	cut_history(config, img->found_for);
 	n = history_length(config);
 	json_object_set_new(rootfs, "type", json_string("layers"));
+	json_array_clear(ids);
 	for (size_t i = 0; i < img->n; i++) {
 		const struct blob *b = img->stack[i];
 		int rc = when(b->l.meta.created.tv_sec, created, err);
 
 		if (rc < 0)
 			return rc;
-		if (i >= img->found_for)
-			json_array_append_new(ids, json_sprintf("sha256:%s", b->diff_id));
+		json_array_append_new(ids, json_sprintf("sha256:%s", b->diff_id));
 		if (i >= n)
 			json_array_append_new(history,
 				json_pack("{s:s, s:s}", "created", created, "created_by",
@@ -241,43 +222,25 @@ static bool is_complete(const json_t *config, size_t layers)
 	return !n || n == layers;
 }
 
-/* Sets the diff ids of the layers that the config is for: one may have been packed anew. */
-static int set_ids(json_t *config, const struct exported *img, struct ovl_err *err)
+int export_make_config(struct exported *img, struct ovl_err *err)
 {
-	json_t *rootfs = image_sub(config, "rootfs", JSON_OBJECT);
-	json_t *ids = image_sub(rootfs, "diff_ids", JSON_ARRAY);
-
-	json_array_clear(ids);
-	for (size_t i = 0; i < img->found_for; i++)
-		json_array_append_new(
-			ids, json_sprintf("sha256:%s", img->stack[i]->diff_id));
-	return config_fits(config, img, img->found_for) ? 0 : err_nomem(err);
-}
-
-int export_make_config(struct export *x, struct exported *img, struct ovl_err *err)
-{
-	auto_json config = NULL;
-	bool fits;
+	auto_json config = img->found_for ? parse_config(&img->found) : new_config();
 	int rc = 0;
 
-	(void)x;
-	config = img->found_for ? parse_config(&img->found) : new_config();
 	if (!config)
 		return err_nomem(err);
-	fits = !img->found_for || config_fits(config, img, img->found_for);
-	if (!fits)
-		rc = set_ids(config, img, err);
-	if (fits && img->found_for == img->n && is_complete(config, img->n)) {
+	/* One of the layers that it is for may have been packed anew. */
+	if (img->found_for == img->n && config_fits(config, img, img->n) &&
+		is_complete(config, img->n)) {
 		buf_add(&img->config, img->found.data, img->found.len);
 		rc = img->config.failed ? err_nomem(err) : 0;
-	} else if (rc == 0) {
+	} else {
 		rc = add_layers(config, img, err);
 		if (rc == 0)
 			rc = export_dump(config, &img->config, err);
 	}
-	if (rc == 0)
-		img->platform = platform(config);
-	return rc < 0 ?
-		rc :
-		digest_bytes(img->config.data, img->config.len, img->config_digest, err);
+	if (rc < 0)
+		return rc;
+	img->platform = platform(config);
+	return digest_bytes(img->config.data, img->config.len, img->config_digest, err);
 }
