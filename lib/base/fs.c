@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/id.h"
 
 /* A path for the kernel must be shorter than PATH_MAX; longer ones are opened in hops. */
 #define HOP 4000
@@ -258,6 +259,21 @@ int fs_replace(int dirfd, const char *name, const void *data, size_t len)
 	why = errno;
 	unlinkat(dirfd, temp, 0);
 	return fs_fail(why);
+}
+
+int fs_temp(int dirfd)
+{
+	struct ovl_id id;
+	int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT) ||
+		id_random(&id) < 0)
+		return fd;
+	fd = openat(
+		dirfd, id.s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0 && unlinkat(dirfd, id.s, 0) < 0)
+		close_fdp(&fd);
+	return fd;
 }
 
 int fs_fill(struct buf *out, size_t max, const struct fs_asked *what,

@@ -138,10 +138,15 @@ int fs_write_until(int fd, const void *p, size_t n, const atomic_int *stop);
 int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
 
 /*
- * 1 if the data of two files of that size differ, 0 if not, -1 with errno. Skips ranges
- * that are holes in both. EINTR when *stop is set (NULL: never).
+ * 1 if that many bytes of two files differ, from an offset in each, 0 if not, -1 with errno.
+ * Skips ranges that are holes in both, for which it moves the file offsets. EINTR when *stop
+ * is set (NULL: never).
  */
-int fs_data_differs(int a, int b, off_t size, const atomic_int *stop);
+int fs_data_differs(
+	int a, off_t from_a, int b, off_t from_b, off_t size, const atomic_int *stop);
+
+/* Opens a file without a name in the directory, for reading and writing. */
+int fs_temp(int dirfd);
 
 /*
  * Fills out with the result of get(2): it gets larger buffers until its result fits, which

@@ -138,33 +138,35 @@ void *fs_buffer(size_t n)
 	return aligned_alloc(PAGE, (n + PAGE - 1) / PAGE * PAGE);
 }
 
-/* The offset of the next data of a file; its size if there is none. */
-static off_t next_data(int fd, off_t at, off_t size)
+/* Where the next data are in a range of a file; size or more if there are none. */
+static off_t next_data(int fd, off_t from, off_t at, off_t size)
 {
-	off_t data = lseek(fd, at, SEEK_DATA);
+	off_t data = lseek(fd, from + at, SEEK_DATA);
 
 	if (data < 0)
 		return errno == ENXIO ? size : at;
-	return data;
+	return data - from;
 }
 
-/* Skips what is a hole in both files. */
-static off_t skip_holes(int fa, int fb, off_t at, off_t size)
+/* Skips what is a hole in both. */
+static off_t skip_holes(int a, off_t from_a, int b, off_t from_b, off_t at, off_t size)
 {
-	off_t a = next_data(fa, at, size);
-	off_t b = a > at ? next_data(fb, at, size) : at;
+	off_t in_a = next_data(a, from_a, at, size);
+	off_t in_b = in_a > at ? next_data(b, from_b, at, size) : at;
 
-	return a < b ? a : b;
+	return in_a < in_b ? in_a : in_b;
 }
 
-int fs_data_differs(int fa, int fb, off_t size, const atomic_int *stop)
+int fs_data_differs(
+	int a, off_t from_a, int b, off_t from_b, off_t size, const atomic_int *stop)
 {
 	auto_free char *two = fs_buffer(2 * CHUNK);
 	off_t at = 0;
 
-	while (two && (at = skip_holes(fa, fb, at, size)) < size) {
-		ssize_t n = fs_pread_upto(fa, two, CHUNK, (uint64_t)at);
-		ssize_t m = fs_pread_upto(fb, two + CHUNK, CHUNK, (uint64_t)at);
+	while (two && (at = skip_holes(a, from_a, b, from_b, at, size)) < size) {
+		size_t want = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
+		ssize_t n = fs_pread_upto(a, two, want, (uint64_t)(from_a + at));
+		ssize_t m = fs_pread_upto(b, two + CHUNK, want, (uint64_t)(from_b + at));
 
 		if (stop && *stop)
 			errno = EINTR;
@@ -172,7 +174,7 @@ int fs_data_differs(int fa, int fb, off_t size, const atomic_int *stop)
 			return -1;
 		if (n != m || memcmp(two, two + CHUNK, (size_t)n) != 0)
 			return 1;
-		if (n < CHUNK)
+		if (n == 0)
 			return 0;
 		at += n;
 	}

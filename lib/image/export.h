@@ -81,7 +81,6 @@ struct export
 	char out_temp[256];
 	struct stat old; /* the directory it replaces; st_mode 0: none */
 	int spool_dir;
-	bool spool_named; /* the file system has no O_TMPFILE */
 	atomic_uint_fast64_t bytes; /* of the layers' tars, done */
 	atomic_uint_fast64_t entries;
 	atomic_bool cancelled; /* one failed, so the others stop */

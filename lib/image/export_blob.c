@@ -19,40 +19,13 @@
 
 /* ---- where blobs are spooled ------------------------------------------------------ */
 
-/* Opens a temporary file: unnamed if possible, else its name is removed at once. */
-static int spool_open(struct export *x)
-{
-	char name[ID_LEN + 8];
-	struct ovl_id id;
-	int fd;
-
-	if (!x->spool_named)
-		return openat(x->spool_dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (id_random(&id) < 0)
-		return -1;
-	snprintf(name, sizeof(name), ".spool.%.32s", id.s);
-	fd = openat(x->spool_dir, name,
-		O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		unlinkat(x->spool_dir, name, 0);
-	return fd;
-}
-
 /* Tries to create a file in the directory; takes over dir. */
 static bool spool_in(struct export *x, int dir)
 {
-	auto_fd probe = -1;
+	auto_fd probe = fs_temp(dir);
 
 	close_fdp(&x->spool_dir);
 	x->spool_dir = dir;
-	x->spool_named = false;
-	if (dir >= 0)
-		probe = spool_open(x);
-	if (dir >= 0 && probe < 0 &&
-		(errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
-		x->spool_named = true;
-		probe = spool_open(x);
-	}
 	return probe >= 0;
 }
 
@@ -149,7 +122,7 @@ static int begin_blob(struct making *m, const char *name, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	if (x->out_dir < 0)
-		m->fd = spool_open(x);
+		m->fd = fs_temp(x->spool_dir);
 	else
 		m->fd = openat(x->out_blobs, name,
 			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666 & ~x->req->umask);

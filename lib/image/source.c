@@ -214,58 +214,19 @@ static int place(
 	return 1;
 }
 
-/* Where data begin in a part of temp, at or after a place. */
-static uint64_t data_from(const struct part *p, uint64_t at)
-{
-	off_t to = lseek(p->fd, (off_t)(p->offset + at), SEEK_DATA);
-
-	if (to < 0)
-		return errno == ENXIO ? p->size : at;
-	at = (uint64_t)to - p->offset;
-	return at < p->size ? at : p->size;
-}
-
-/* What is a hole in both is passed over: a small tar may have huge ones. */
-static uint64_t skip_holes(
-	const struct source *s, const struct part *a, const struct part *b, uint64_t at)
-{
-	uint64_t one = at;
-	uint64_t two = at;
-
-	if (a->fd == s->temp && b->fd == s->temp) {
-		one = data_from(a, at);
-		two = data_from(b, at);
-	}
-	return one < two ? one : two;
-}
-
 /* 1 if both have the same bytes, 0 if not, negative errno. */
 static int equal(const struct source *s, const struct part *a, const struct part *b,
 	struct ovl_err *err)
 {
-	char one[16384];
-	char two[sizeof(one)];
-	uint64_t at = 0;
+	int r = a->size != b->size ?
+		1 :
+		fs_data_differs(a->fd, (off_t)a->offset, b->fd, (off_t)b->offset,
+			(off_t)a->size, s->st->cfg.stop);
 
-	if (a->size != b->size)
-		return 0;
-	while ((at = skip_holes(s, a, b, at)) < a->size) {
-		size_t n = a->size - at < sizeof(one) ? (size_t)(a->size - at) :
-							sizeof(one);
-		ssize_t got = fs_pread_upto(a->fd, one, n, a->offset + at);
-
-		if (store_stopped(s->st))
-			return err_stopped(err);
-		if (got >= 0 && got == fs_pread_upto(b->fd, two, n, b->offset + at) &&
-			got == (ssize_t)n) {
-			if (memcmp(one, two, n) != 0)
-				return 0;
-			at += n;
-			continue;
-		}
-		return err_say(err, EBADMSG, "cannot read it to the end");
-	}
-	return 1;
+	if (r < 0)
+		return errno == EINTR ? err_stopped(err) :
+					err_sys(err, errno, "cannot read it");
+	return !r;
 }
 
 /* All members of one name must have the same content. first is not a link. */

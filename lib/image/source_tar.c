@@ -141,22 +141,12 @@ int source_index(struct source *s, struct stream **from, bool any, struct ovl_er
 int source_temp(struct ovl_store *st, struct ovl_err *err)
 {
 	int dir = store_dir_make(st, DIR_STAGING, err);
-	struct ovl_id id;
 	int fd;
 
 	if (dir < 0)
 		return dir;
-	fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) &&
-		id_random(&id) == 0) {
-		fd = openat(dir, id.s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			0600);
-		if (fd >= 0 && unlinkat(dir, id.s, 0) < 0)
-			close_fdp(&fd);
-	}
-	if (fd < 0)
-		return err_sys(err, errno, "cannot make a temporary file");
-	return fd;
+	fd = fs_temp(dir);
+	return fd < 0 ? err_sys(err, errno, "cannot make a temporary file") : fd;
 }
 
 static int copy_data(

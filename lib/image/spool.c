@@ -125,5 +125,7 @@ int spool_look(struct spool *sp, bool any, struct ovl_err *err)
 		return stream_again(sp->stream, sp->temp, err);
 	stream_close(sp->stream);
 	sp->stream = NULL;
-	return 0;
+	/* To read it from its beginning, where it was. */
+	return lseek(sp->file, 0, SEEK_SET) < 0 ? err_sys(err, errno, "cannot read it") :
+						  0;
 }

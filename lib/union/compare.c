@@ -147,7 +147,7 @@ static int compare_data(const struct comparison *c, struct compared *o)
 
 	if (a < 0 || b < 0)
 		return -1;
-	if (fs_data_differs(a, b, o->want->st_size, c->stop) != 0)
+	if (fs_data_differs(a, 0, b, 0, o->want->st_size, c->stop) != 0)
 		fault(o, "data", "differs from what was imported");
 	return 0;
 }

@@ -122,7 +122,7 @@ static int data_differs(
 		return -1;
 	if (x.st_dev == y.st_dev && x.st_ino == y.st_ino)
 		return 0;
-	return fs_data_differs(fa, fb, a->st.st_size, stop);
+	return fs_data_differs(fa, 0, fb, 0, a->st.st_size, stop);
 }
 
 int differ_what(const struct differ_at *a, const struct differ_at *b, enum differ_how how,

@@ -260,7 +260,7 @@ static bool same_data(const struct hidden *h, unsigned below, int dirfd, const c
 	lower = fs_open_unread(tree, path.data + 1, flags);
 	upper = fs_open_unread(dirfd, name, flags);
 	return lower >= 0 && upper >= 0 &&
-		fs_data_differs(lower, upper, (off_t)e->size, h->in.stop) == 0;
+		fs_data_differs(lower, 0, upper, 0, (off_t)e->size, h->in.stop) == 0;
 }
 
 /* A copy-up for a change of metadata keeps size and time. */

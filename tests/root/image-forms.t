@@ -271,6 +271,8 @@ echo '{}' >web2/index.json
 echo '{}' >web2/config.json
 tar -C web2 -cf web2.tar manifest.json index.json config.json
 stays "JSON and nothing else" "" web2.tar
+tar -C web2 -rf web2.tar ./manifest.json
+stays "... and one of them twice" "" web2.tar
 mkdir -p cache/blobs/sha256 cache/bin
 echo x >cache/blobs/sha256/x
 echo x >cache/bin/x
