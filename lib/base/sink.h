@@ -11,6 +11,9 @@
 /* Takes the bytes; returns 0, or a negative errno and a text. */
 typedef int (*sink_fn)(void *ctx, const void *p, size_t n, struct ovl_err *err);
 
+/* Produces all of them. */
+typedef int (*source_fn)(void *ctx, sink_fn sink, void *to, struct ovl_err *err);
+
 /* For bytes that are only checked. */
 static inline int sink_nowhere(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {

@@ -17,7 +17,6 @@
 #include "base/quote.h"
 #include "check/check.h"
 #include "content/ingest.h"
-#include "content/tarpipe.h"
 #include "content/replay.h"
 #include "mount/superblock.h"
 #include "store/config.h"
@@ -166,14 +165,14 @@ static int begin_scratch(const struct content *x, bool memory, struct stage *out
 
 static int ingest(struct content *x, struct ingest *in, bool memory, struct stage *place)
 {
-	struct ingest_config cfg = {
+	const struct ingest_config cfg = {
+		.input = {.make = feed, .make_ctx = x, .taken = &x->c->bytes},
 		.drv = x->l->drv,
 		INGEST_NO_LIMITS,
 		.no_data = true,
 		.may_be_empty = true,
 		.within = place,
 		.as = "layer",
-		.input.taken = &x->c->bytes,
 		.total = x->c->total,
 		.entries = &x->c->entries,
 		.tell = true,
@@ -181,7 +180,7 @@ static int ingest(struct content *x, struct ingest *in, bool memory, struct stag
 	int rc = begin_scratch(x, memory, place);
 
 	report_release(&x->bad);
-	return rc < 0 ? rc : tarpipe_ingest(in, x->c->st, &cfg, feed, x, x->c->err);
+	return rc < 0 ? rc : ingest_all(in, x->c->st, &cfg, x->c->err);
 }
 
 /* True for errors that only mean that the tree should be unpacked elsewhere. */

@@ -23,7 +23,6 @@
 #include "base/fs.h"
 #include "check/check.h"
 #include "content/ingest.h"
-#include "content/tarpipe.h"
 #include "content/replay.h"
 #include "mount/family.h"
 #include "store/trash.h"
@@ -142,7 +141,8 @@ static int feed_quietly(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 /* Collects the metadata from its tar: 1, 0 if that cannot be rebuilt. */
 static int count(struct checker *c, struct layer *l, bool *opaque)
 {
-	struct ingest_config cfg = {
+	const struct ingest_config cfg = {
+		.input = {.make = feed_quietly, .make_ctx = l},
 		.drv = l->drv,
 		INGEST_NO_LIMITS,
 		.no_data = true,
@@ -150,7 +150,7 @@ static int count(struct checker *c, struct layer *l, bool *opaque)
 	};
 	struct ingest in = INGEST_INIT;
 	struct ovl_err why;
-	int rc = tarpipe_ingest(&in, c->st, &cfg, feed_quietly, l, &why);
+	int rc = ingest_all(&in, c->st, &cfg, &why);
 
 	if (rc == 0) {
 		l->meta.size = in.unpack.bytes;

@@ -51,6 +51,13 @@ static ssize_t read_once(struct stream *s, void *p, size_t n)
 	return n ? pread(s->cfg.fd, p, n, (off_t)(s->cfg.offset + at)) : 0;
 }
 
+static void count_taken(struct stream *s, size_t n)
+{
+	atomic_fetch_add(&s->taken, n);
+	if (s->cfg.taken)
+		atomic_fetch_add(s->cfg.taken, n);
+}
+
 /* Reads what the input has now, up to n bytes; 0 at its end. */
 static ssize_t read_some(struct stream *s, void *p, size_t n, struct ovl_err *err)
 {
@@ -61,9 +68,7 @@ static ssize_t read_some(struct stream *s, void *p, size_t n, struct ovl_err *er
 			return err_stopped(err);
 		got = read_once(s, p, n);
 		if (got >= 0) {
-			atomic_fetch_add(&s->taken, (uint64_t)got);
-			if (s->cfg.taken)
-				atomic_fetch_add(s->cfg.taken, (uint64_t)got);
+			count_taken(s, (size_t)got);
 			return digest_update(&s->input, p, (size_t)got, err) < 0 ? -EIO :
 										   got;
 		}
@@ -255,11 +260,56 @@ static int produce(struct stream *s, struct ovl_err *err)
 	return more;
 }
 
+static int end_block(struct stream *s, struct ovl_err *err)
+{
+	unsigned char *block = s->block;
+
+	s->block = NULL;
+	return block ? pass_on(s, block, s->n_block, err) : 0;
+}
+
+static int to_blocks(void *ctx, const void *bytes, size_t n, struct ovl_err *err)
+{
+	struct stream *s = ctx;
+	const char *p = bytes;
+	int rc = 0;
+
+	count_taken(s, n);
+	while (n && rc == 0) {
+		size_t now = n;
+
+		if (!s->block) {
+			s->block = free_block(s);
+			s->n_block = 0;
+		}
+		if (!s->block)
+			return err_stopped(err);
+		if (now > BLOCK_SIZE - s->n_block)
+			now = BLOCK_SIZE - s->n_block;
+		memcpy(s->block + s->n_block, p, now);
+		s->n_block += now;
+		p += now;
+		n -= now;
+		if (s->n_block == BLOCK_SIZE)
+			rc = end_block(s, err);
+	}
+	return rc;
+}
+
+static int make(struct stream *s, struct ovl_err *err)
+{
+	int rc = s->cfg.make(s->cfg.make_ctx, to_blocks, s, err);
+
+	if (rc == 0)
+		rc = end_block(s, err);
+	return rc == 0 && !s->out_bytes && !s->cfg.may_be_empty ? no_data(err) : rc;
+}
+
 static void *reader(void *ctx)
 {
 	struct stream *s = ctx;
 	struct ovl_err err = {0};
-	int rc = produce(s, &err);
+	int rc = s->cfg.make ? make(s, &err) : produce(s, &err);
 
 	/* Others may be waiting for its window, while this stream is kept. */
 	if (s->state)
@@ -300,7 +350,7 @@ static int open_read(struct stream *s, struct ovl_err *err)
 	if (cfg->part) {
 		s->regular = true;
 		s->total = cfg->size;
-	} else if (fstat(cfg->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+	} else if (!cfg->make && fstat(cfg->fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		off_t at = lseek(cfg->fd, 0, SEEK_CUR);
 
 		s->regular = true;

@@ -70,6 +70,8 @@ struct stream {
 	const struct codec *codec;
 	void *state;
 	uint64_t out_bytes;
+	unsigned char *block; /* that is being filled with what is made; or NULL */
+	size_t n_block;
 };
 
 /* Who fills blocks is not woken for each: what the parser holds at most is not waited for.

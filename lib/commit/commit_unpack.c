@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * For a tree that cannot be kept: imports its tar through a pipe.
+ * For a tree that cannot be kept: imports its tar while that is made.
  */
 #include <stdint.h>
 
 #include "commit/commit.h"
 #include "content/pack.h"
-#include "content/tarpipe.h"
+#include "content/ingest.h"
 
 struct packing {
 	const struct layer *l;
@@ -24,14 +24,15 @@ static int pack_into(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 int commit_unpack(const struct layer *l, const struct stage *within, struct ingest *in,
 	struct pack_lost *lost, struct ovl_err *err)
 {
-	struct ingest_config cfg = {
+	struct packing p = {.l = l, .lost = lost};
+	const struct ingest_config cfg = {
+		.input = {.make = pack_into, .make_ctx = &p},
 		.drv = l->drv,
 		.within = within,
 		.as = COMMIT_NEW,
 		INGEST_NO_LIMITS,
 		.tell = true,
 	};
-	struct packing p = {.l = l, .lost = lost};
 
-	return tarpipe_ingest(in, l->st, &cfg, pack_into, &p, err);
+	return ingest_all(in, l->st, &cfg, err);
 }

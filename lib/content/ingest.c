@@ -196,6 +196,20 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 	return r;
 }
 
+int ingest_all(struct ingest *in, struct ovl_store *st, const struct ingest_config *cfg,
+	struct ovl_err *err)
+{
+	int rc = ingest_begin(in, st, cfg, err);
+
+	if (rc == 0)
+		rc = ingest_run(in, err);
+	if (rc < 0) {
+		ingest_end(in);
+		*in = (struct ingest)INGEST_INIT;
+	}
+	return rc;
+}
+
 /* ---- after ------------------------------------------------------------------------ */
 
 int ingest_resolve(struct ingest *in, const struct layer *parent, struct ovl_err *err)

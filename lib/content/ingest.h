@@ -72,6 +72,9 @@ struct ingest {
 int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_config *cfg,
 	struct ovl_err *err);
 int ingest_run(struct ingest *in, struct ovl_err *err);
+/* Both in one. After a failure the ingest is ended, and can be begun again. */
+int ingest_all(struct ingest *in, struct ovl_store *st, const struct ingest_config *cfg,
+	struct ovl_err *err);
 
 /* Does what depends on the stack below, without making it a layer. */
 int ingest_resolve(struct ingest *in, const struct layer *parent, struct ovl_err *err);

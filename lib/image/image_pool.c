@@ -11,7 +11,6 @@
 #include "base/quote.h"
 #include "content/pack.h"
 #include "content/replay.h"
-#include "content/tarpipe.h"
 #include "foreign/foreign.h"
 #include "image/image_load.h"
 #include "store/driver.h"
@@ -25,16 +24,14 @@ static int ingest_blob(
 	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
 {
 	auto_fd fd = part_open(&t->from->blob);
-	int rc;
 
 	cfg->input = (struct stream_config){.fd = fd,
 		.part = true,
 		.offset = t->from->blob.offset,
 		.size = t->from->blob.size,
 		.taken = &ld->bytes};
-	rc = fd < 0 ? err_sys(err, errno, "cannot open it") :
-		      ingest_begin(&t->in, ld->st, cfg, err);
-	return rc < 0 ? rc : ingest_run(&t->in, err);
+	return fd < 0 ? err_sys(err, errno, "cannot open it") :
+			ingest_all(&t->in, ld->st, cfg, err);
 }
 
 /* ---- from another program's store ------------------------------------------------- */
@@ -53,7 +50,9 @@ static int adopt_packed(
 	auto_layer l = LAYER_INIT;
 	int rc = layer_open_ref(ld->im->other, &ref, 0, ref.id.s, &l, err);
 
-	return rc < 0 ? rc : tarpipe_ingest(&t->in, ld->st, cfg, give_packed, &l, err);
+	cfg->input.make = give_packed;
+	cfg->input.make_ctx = &l;
+	return rc < 0 ? rc : ingest_all(&t->in, ld->st, cfg, err);
 }
 
 static int give_tar(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
@@ -77,7 +76,9 @@ static int adopt_split(struct load *ld, struct task *t, int fd, struct ingest_co
 
 	/* The clock of file systems is behind by a moment. */
 	t->donor.made_since = meta_now().tv_sec - 1;
-	rc = tarpipe_ingest(&t->in, ld->st, cfg, give_tar, &split, err);
+	cfg->input.make = give_tar;
+	cfg->input.make_ctx = &split;
+	rc = ingest_all(&t->in, ld->st, cfg, err);
 	if (rc != -EBADMSG)
 		return rc;
 	split.unproved = false;
@@ -91,7 +92,6 @@ static int adopt_exact(
 {
 	const struct foreign_layer *l = t->from->from;
 	auto_fd fd = foreign_open_file(ld->im->other->foreign, l->exact_path, NULL, err);
-	int rc;
 
 	if (fd == -ENOENT)
 		return err_sys(err, ENOENT, "cannot read %s", Q(l->exact_path));
@@ -99,9 +99,8 @@ static int adopt_exact(
 		return fd;
 	if (l->exact == FOREIGN_TAR_SPLIT)
 		return adopt_split(ld, t, fd, cfg, err);
-	cfg->input = (struct stream_config){.fd = fd, .taken = &ld->bytes};
-	rc = ingest_begin(&t->in, ld->st, cfg, err);
-	return rc < 0 ? rc : ingest_run(&t->in, err);
+	cfg->input.fd = fd;
+	return ingest_all(&t->in, ld->st, cfg, err);
 }
 
 static int adopt_layer(

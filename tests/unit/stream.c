@@ -263,5 +263,88 @@ START_TEST(unreadable)
 }
 END_TEST
 
+/* Makes that many bytes in pieces of 1000, then fails if that is wanted. */
+struct making {
+	size_t n;
+	int rc;
+	atomic_bool ended;
+};
+
+static int make_bytes(void *ctx, sink_fn sink, void *to, struct ovl_err *e)
+{
+	struct making *m = ctx;
+	unsigned char piece[1000];
+	int rc = 0;
+
+	for (size_t at = 0; at < m->n && rc == 0; at += sizeof(piece)) {
+		for (size_t i = 0; i < sizeof(piece); i++)
+			piece[i] = (unsigned char)((at + i) * 7 % 251);
+		rc = sink(to, piece, sizeof(piece), e);
+	}
+	m->ended = true;
+	return rc < 0 || !m->rc ? rc : err_say(e, -m->rc, "cannot make it");
+}
+
+static struct stream *open_made(struct making *m)
+{
+	const struct stream_config cfg = {
+		.make = make_bytes, .make_ctx = m, .fd = -1, .max_size = UINT64_MAX};
+	struct stream *s;
+
+	ck_assert_int_eq(stream_open(&s, &cfg, &err), 0);
+	return s;
+}
+
+START_TEST(made)
+{
+	struct making m = {.n = 3000000};
+	struct stream *s = open_made(&m);
+	size_t at = 0;
+	const void *p;
+	ssize_t r;
+
+	while ((r = stream_next(s, &p, &err)) > 0) {
+		for (ssize_t i = 0; i < r; i++, at++)
+			ck_assert_uint_eq(((const unsigned char *)p)[i], at * 7 % 251);
+		stream_release(s);
+	}
+	ck_assert_int_eq(r, 0);
+	ck_assert_uint_eq(at, m.n);
+	ck_assert_uint_eq(stream_taken(s), m.n);
+	stream_close(s);
+}
+END_TEST
+
+/* What was made before comes first; nothing at all is an error. */
+START_TEST(made_badly)
+{
+	struct making m = {.n = 300000, .rc = -ESTALE};
+	struct stream *s = open_made(&m);
+	const void *p;
+
+	ck_assert_int_eq(stream_next(s, &p, &err), STREAM_BLOCK);
+	ck_assert_int_eq(stream_next(s, &p, &err), -ESTALE);
+	ck_assert_str_eq(err.text, "cannot make it");
+	stream_close(s);
+	m = (struct making){0};
+	s = open_made(&m);
+	ck_assert_int_eq(stream_next(s, &p, &err), -ENODATA);
+	stream_close(s);
+}
+END_TEST
+
+/* Closed while the function waits for a free block: its sink fails, and it ends. */
+START_TEST(made_for_nobody)
+{
+	struct making m = {.n = 30000000};
+	struct stream *s = open_made(&m);
+
+	usleep(20000);
+	ck_assert(!m.ended);
+	stream_close(s);
+	ck_assert(m.ended);
+}
+END_TEST
+
 UNIT("stream", whole, held, settled, again, not_kept, closed_in_padding, empty, too_large,
-	closed_early, stopped, unreadable)
+	closed_early, stopped, unreadable, made, made_badly, made_for_nobody)
