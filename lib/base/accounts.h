@@ -1,7 +1,7 @@
 /*
  * User and group ids, looked up by name.
  *
- * Only /etc/passwd and /etc/group are read: what NSS would add describes this machine,
+ * Only /etc/passwd and /etc/group are read: other sources of NSS describe this machine,
  * not the one that the layer is for. Each file is read once, at the first lookup. A
  * struct of zeros is ready for use.
  */
@@ -16,7 +16,7 @@
 struct accounts {
 	struct account_list {
 		bool read;
-		struct namelist names; /* sorted; behind the NUL of each is its id */
+		struct namelist names; /* sorted; the id of each follows its NUL */
 	} users, groups;
 };
 

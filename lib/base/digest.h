@@ -21,9 +21,9 @@ struct digest {
 };
 
 int digest_init(struct digest *d, struct ovl_err *err);
-/* A digest that was not begun takes nothing. */
+/* Does nothing if the digest was not begun. */
 int digest_update(struct digest *d, const void *p, size_t n, struct ovl_err *err);
-/* 64 hex digits and a NUL; as it was if the digest was not begun. Ends the digest. */
+/* 64 hex digits and a NUL; unchanged if the digest was not begun. Ends the digest. */
 int digest_final(struct digest *d, char hex[ID_LEN + 1], struct ovl_err *err);
 /* The digest of n bytes. */
 int digest_bytes(const void *p, size_t n, char hex[ID_LEN + 1], struct ovl_err *err);

@@ -13,7 +13,8 @@
 
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* "TEXT: strerror(errnum)", and what to do if there is something; returns -errnum. Status OVL_FAILED. */
+/* "TEXT: strerror(errnum)", with advice for some errors; returns -errnum. Status
+ * OVL_FAILED. */
 int err_sys(struct ovl_err *err, int errnum, const char *fmt, ...) PRINTF(3, 4);
 
 /* The text alone; returns -errnum. Status OVL_FAILED. */
@@ -27,8 +28,8 @@ int err_status(struct ovl_err *err, enum ovl_status status, const char *fmt, ...
 /* Puts "PREFIX: " before the text; returns rc, for "return err_prefix()". */
 int err_prefix(struct ovl_err *err, int rc, const char *fmt, ...) PRINTF(3, 4);
 
-/* Adds "; see 'ovlctl check'" to the text, unless rc is a system error: then the store
- * is damaged, and check is the next step. Returns rc. */
+/* Adds "; see 'ovlctl check'" to the text, unless rc is a system error: other errors mean
+ * that the store is damaged. Returns rc. */
 int err_see_check(struct ovl_err *err, int rc);
 
 /* A signal asked the work to stop; returns -EINTR. */

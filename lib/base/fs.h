@@ -1,13 +1,13 @@
 /*
- * File system calls that take a place as (dirfd, name). Only fs*.c use openat2(2),
+ * File system calls on a name in an open directory. Only fs*.c use openat2(2),
  * /proc/self/fd and getdents.
  *
  * Results: a descriptor, a count or 0; -1 with errno set. Nothing here fills in an
  * ovl_err: the caller knows what the file was for.
  *
- * A dirfd may also be the negative errno with which opening the directory has failed: then
- * a call that looks for something in it fails with that. So a directory that does not exist
- * (-ENOENT) needs no case of its own: nothing is found in it.
+ * A dirfd may also be the negative errno with which opening the directory failed; calls
+ * that look something up in it then fail with that errno. A directory that does not exist
+ * (-ENOENT) is therefore handled like an empty one.
  */
 #ifndef OVL_FS_H
 #define OVL_FS_H
@@ -44,8 +44,8 @@ const char *fs_path(char out[FS_PATH], const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 #define P(...) fs_path((char[FS_PATH]){0}, __VA_ARGS__)
 
-/* Opens name for reading, whatever it is, without changing its access time if that is
- * permitted: to the owner. A symlink as the last component is not followed. */
+/* Opens a file of any type for reading, without changing its access time if the caller
+ * owns it. A symlink as the last component is not followed. */
 int fs_open_file(int dirfd, const char *name, int flags);
 /* The same for a directory. */
 int fs_open_dir(int dirfd, const char *name);
@@ -53,7 +53,7 @@ int fs_open_dir(int dirfd, const char *name);
 /* Opens a directory; EXDEV if something is mounted on it. */
 int fs_open_unmounted(int dirfd, const char *name, int flags);
 
-/* The same for reading, as a struct walk opens directories. */
+/* The same for reading; may be used as open in a struct walk. */
 int fs_open_here(int dirfd, const char *name);
 
 /* Opens path below root, of any length, without following symlinks; flags as in
@@ -62,17 +62,16 @@ int fs_open_beneath(int root, const char *path, int flags);
 /* The same for the directory that path is in; *base is its last part. */
 int fs_open_parent(int root, const char *path, int flags, const char **base);
 
-/* The same without changing its access time, if the kernel lets the caller ask for that:
- * open(2), O_NOATIME. */
+/* The same without changing the access time, if the kernel permits that; see O_NOATIME in
+ * open(2). */
 int fs_open_unread(int root, const char *path, int flags);
 
 /* Gives the open file fd another name. */
 int fs_link(int fd, int dirfd, const char *name);
 
 /*
- * The working directory, which mount(2) and umount(2) need: dirfd until the end of the
- * scope, then the old one again. That one may be gone or inaccessible by then, which is no
- * failure of what was done in between. 0 or -errno.
+ * Makes dirfd the working directory, for mount(2) and umount(2), until the end of the
+ * scope. If the old one cannot be entered again, that is not an error. 0 or -errno.
  */
 struct fs_cwd {
 	int old; /* O_PATH */
@@ -90,11 +89,11 @@ int fs_open_inside(int root, const char *path, bool *followed);
 /* The same for a path of any type, whose last component is followed too. */
 int fs_open_within(int root, const char *path);
 
-/* Opens the directory fd anew, under the same number: in another mount namespace than the
- * one it was opened in. ESTALE: there is something else at its path. */
+/* Opens the directory of fd again after a change of the mount namespace, with the same
+ * number. ESTALE: its path leads to something else. */
 int fs_reopen(int fd);
 
-/* path below root through symlinks, none of which may lead out of it (EXDEV). */
+/* Opens path below root, following symlinks; EXDEV if one leads out of it. */
 int fs_open_link(int root, const char *path, int flags);
 
 /* The path of the open directory fd relative to the open directory root. */
@@ -149,8 +148,8 @@ int fs_data_differs(
 int fs_temp(int dirfd);
 
 /*
- * Fills out with the result of get(2): it gets larger buffers until its result fits, which
- * is so if it is shorter than the buffer. EFBIG if it is longer than max.
+ * Fills out with the result of get, which is called with larger and larger buffers until
+ * its result is shorter than the buffer. EFBIG if it is longer than max.
  */
 struct fs_asked {
 	int dirfd;
@@ -197,7 +196,7 @@ void fs_dir_close(struct fs_dir *d);
 #define auto_fsdir __attribute__((cleanup(fs_dir_close))) struct fs_dir
 
 /*
- * Removes name and everything below it. It is no error if name does not exist or if
+ * Removes name and everything below it. It is not an error if name does not exist or
  * another process removes it at the same time. Never leaves the tree, whatever is in it.
  * Stops at a mount with EXDEV or EBUSY and does not touch it. EINTR when *stop is set.
  */
@@ -221,9 +220,9 @@ struct fs_blocks {
 	struct inodes links;
 };
 
-/* Adds name and everything below it, without what is gone meanwhile, may not be read or is
- * on another file system. Hard links between trees that are added one after the other count
- * once. EINTR when *stop is set. */
+/* Adds name and everything below it. Skips files that have disappeared, may not be read
+ * or are on another file system. Files with hard links in several of the added trees
+ * count once. EINTR when *stop is set. */
 int fs_tree_blocks(struct fs_blocks *b, int dirfd, const char *name);
 void fs_blocks_release(struct fs_blocks *b);
 #define auto_blocks __attribute__((cleanup(fs_blocks_release))) struct fs_blocks
@@ -232,10 +231,10 @@ void fs_blocks_release(struct fs_blocks *b);
 int fs_chmod_path(int fd, mode_t mode);
 
 /*
- * renameat2(2). Where directories pass their project id on to new entries (quotas of XFS
- * and ext4), the kernel refuses to move in anything with another id (EXDEV): then the
- * file or directory that is moved takes the id of the directory it moves to. The entries
- * of a directory keep theirs.
+ * renameat2(2). If a directory passes its project id on to new entries (quotas of XFS and
+ * ext4), the kernel refuses to move anything with another id into it (EXDEV). In that
+ * case the file or directory gets the id of its new directory first; the entries of a
+ * directory keep theirs.
  */
 int fs_rename(int fromdir, const char *from, int todir, const char *to, unsigned flags);
 

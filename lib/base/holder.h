@@ -1,7 +1,7 @@
 /*
- * Which process keeps something busy: a lock, from /proc/locks (proc_locks(5)) for
- * flock(2), or a mount, from the links in /proc/PID. For messages: a process in another
- * pid namespace is not seen, nor a process that has ended and left the descriptor to a
+ * Finds the process that holds a flock(2), in /proc/locks (proc_locks(5)), or keeps a
+ * mount busy, from the links in /proc/PID. Only for messages: processes in other pid
+ * namespaces are not found, nor is a process that has ended and left the descriptor to a
  * child.
  */
 #ifndef OVL_HOLDER_H

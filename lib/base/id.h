@@ -22,7 +22,7 @@ bool id_is_short(const char *s);
 bool id_is_prefix(const char *s);
 /* The order of two struct ovl_id, for qsort(3), bsearch(3) and tsearch(3). */
 int id_order(const void *a, const void *b);
-/* Looks at the first n characters only. */
+/* True if the first n characters are a short id. */
 bool id_short_at(const char *s, size_t n);
 
 /* Base32 of 16 bytes, 26 characters and a NUL. */

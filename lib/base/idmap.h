@@ -25,7 +25,7 @@ int idmap_read(struct idmap *m, const char *file, struct ovl_err *err);
 
 void idmap_release(struct idmap *m);
 
-/* Those of this process. */
+/* The maps of this process. */
 struct idmaps {
 	struct idmap uids;
 	struct idmap gids;

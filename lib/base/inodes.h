@@ -19,9 +19,10 @@ struct inodes {
 	size_t n;
 };
 
-/* What was put there last for that file, aligned for integers and pointers; NULL: nothing. */
+/* The data that was last put for that file, aligned for integers and pointers; NULL:
+ * none. */
 void *inodes_find(const struct inodes *in, const struct stat *st);
-/* Returns the copy of the n bytes, which stays where it is; NULL: out of memory. */
+/* Returns a copy of the n bytes that never moves; NULL: out of memory. */
 void *inodes_put(struct inodes *in, const struct stat *st, const void *data, size_t n);
 
 /* The same with a path. -1: ENOMEM. */
@@ -35,7 +36,7 @@ static inline int inodes_add(struct inodes *in, const struct stat *st, const cha
 	return inodes_put(in, st, path, strlen(path) + 1) ? 0 : -1;
 }
 
-/* Counts that file: how often it has been seen now; 0: ENOMEM. */
+/* Counts the calls for that file, including this one; 0: ENOMEM. */
 static inline uint64_t inodes_count(struct inodes *in, const struct stat *st)
 {
 	const uint64_t none = 0;

@@ -2,10 +2,10 @@
  * The directories from the top of a tree down to the position of a walk. The walker keeps
  * a struct for each, with descriptors in it, which is made from the struct of its parent.
  *
- * In a deep tree only some of them stay open: the nearest ones and, of those above, the
- * fewer the farther away they are. A directory that was closed is opened again on demand,
- * from the nearest open one above it. That is no more work than it was to come down from
- * there, and the number of descriptors hardly grows with the depth.
+ * In a deep tree only some of them stay open: the nearest ones, and ever fewer of those
+ * farther up. A directory that was closed is opened again on demand, starting from the
+ * nearest open one above it. That is no more work than the walk down was, and the number
+ * of descriptors hardly grows with the depth.
  */
 #ifndef OVL_LEVELS_H
 #define OVL_LEVELS_H

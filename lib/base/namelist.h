@@ -19,10 +19,12 @@ struct namelist {
 
 int namelist_add(struct namelist *l, unsigned char type, const char *name);
 
-/* Adds the rest of d, or the next block of it. 1 if there may be more, 0, or -1 with errno. */
+/* Adds the next block of d, or with all everything left in it. 1 if there may be more, 0
+ * at the end, -1 with errno. */
 int namelist_read(struct namelist *l, struct fs_dir *d, bool all);
 
-/* Sorts by the bytes of the names; equal names stay in the order in which they were added. */
+/* Sorts by the bytes of the names; equal names stay in the order in which they were
+ * added. */
 void namelist_sort(struct namelist *l);
 
 /* The first entry of that name in a sorted list, l->n if there is none. */

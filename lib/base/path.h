@@ -17,7 +17,7 @@
 
 #define PATH_MAX_LEN  65536
 #define PATH_MAX_NAME 255
-/* A whiteout's component is longer than the name it hides. */
+/* The name of a whiteout is longer than the name that it hides. */
 #define PATH_MAX_COMPONENT (PATH_MAX_NAME + 4)
 
 int path_clean(const char *raw, unsigned max_depth, struct buf *out, struct ovl_err *err);

@@ -1,6 +1,6 @@
 /*
- * Threads of the library. They block all signals: those are for the caller's threads, and
- * SIGPIPE for none.
+ * Threads of the library. They block all signals, which are left to the caller's threads;
+ * with SIGPIPE blocked, write(2) fails with EPIPE.
  */
 #ifndef OVL_THREAD_H
 #define OVL_THREAD_H

@@ -28,8 +28,8 @@ struct namelist;
 
 enum { WALK_NAME = 1, WALK_LEFT };
 
-/* For a walk through something other than directories, such as the merged view of a stack.
- * open and close are as in struct levels; names gives all names in dir, sorted. */
+/* For a walk through something other than directories, such as the merged view of a
+ * stack. open and close are as in struct levels; names gives all names in dir, sorted. */
 struct walk_kind {
 	int (*open)(void *ctx, const void *up, const char *name, void *dir);
 	void (*close)(void *ctx, void *dir);
@@ -43,10 +43,11 @@ struct walk {
 	const char *first; /* "." to begin with the directory itself */
 	bool both; /* visit names of the first two trees, sorted; else of the first only */
 	int (*open)(int dirfd, const char *name); /* NULL: fs_open_dir */
-	/* The size of a struct for each directory on the way, which begins with its
-	 * int fd[WALK_TREES]; the rest, zero at first, is for the caller. 0: no rest. */
+	/* The size of a struct for each directory on the way, which begins with its int
+	 * fd[WALK_TREES]; the rest, zero at first, is for the caller. 0: only those. */
 	size_t size;
-	/* Instead of trees, top, both and open; all of the struct is for the caller then. */
+	/* Instead of trees, top, both and open; all of the struct is for the caller
+	 * then. */
 	const struct walk_kind *kind;
 	void *ctx;
 	unsigned near; /* see levels.h; 0: as many as most trees are deep */
@@ -69,8 +70,8 @@ struct walk {
 /* WALK_*; 0 at the end; -1 with errno if a directory cannot be read, which the next call
  * skips. */
 int walk_next(struct walk *w);
-/* Opens name in all trees; what is in it comes next. Removes a trailing '/' of name. -1 with
- * errno. */
+/* Opens name in all trees; what is in it comes next. Removes a trailing '/' of name. -1
+ * with errno. */
 int walk_enter(struct walk *w);
 void walk_end(struct walk *w);
 #define auto_walk __attribute__((cleanup(walk_end))) struct walk

@@ -36,8 +36,8 @@ int workq_open(struct workq **out, workq_fn fn, void *ctx, struct ovl_err *err);
 int workq_put(struct workq *b, unsigned what, const void *head, size_t n_head,
 	const void *p, size_t n, struct ovl_err *err);
 
-/* Adds an item that closes fd, which is closed here after a failure. It bounds the number of
- * files that are open at one time. */
+/* Adds an item whose work closes fd; after a failure it is closed here. Limits the number
+ * of files that are open at the same time. */
 int workq_put_file(struct workq *b, unsigned what, const void *p, size_t n, int fd,
 	struct ovl_err *err);
 

@@ -13,10 +13,10 @@
  * overlayfs's own are origin, impure, uuid, opaque, redirect, metacopy, nlink, upper,
  * protattr and whiteout.
  *
- * What belongs to this machine, to its file system (XFS shows how it stores ACLs as
- * trusted.SGI_ACL_*, and believes what is written there; btrfs.compression) or to another
- * operating system (com.apple.*) is not part of a layer: import drops it, and
- * fs_listxattr does not list it, so it is not copied, compared or packed.
+ * Attributes of this machine, of its file system (btrfs.compression; XFS shows its own
+ * form of ACLs as trusted.SGI_ACL_*, and accepts what is written there) or of another
+ * operating system (com.apple.*) are not part of a layer: import drops them, and
+ * fs_listxattr does not list them, so they are not copied, compared or packed.
  */
 #ifndef OVL_XATTR_H
 #define OVL_XATTR_H
@@ -27,7 +27,7 @@
 
 struct xattr_policy {
 	bool user; /* the live prefix is user.overlay. */
-	bool bare; /* xattr_out drops all with that prefix, escaped or not */
+	bool bare; /* xattr_out drops all names with that prefix, escaped or not */
 };
 
 #define XATTR_MAX_NAME  255
@@ -43,7 +43,7 @@ bool xattr_is_acl(const char *name);
 /* True if the kernel allows it on files of this type (xattr(7), acl(5)). */
 bool xattr_fits(const char *name, mode_t mode);
 
-/* True if root of a user namespace may not set it. */
+/* True if only root may set it, not root of a user namespace. */
 bool xattr_wants_root(const char *name);
 
 /* The live prefix, with its last dot. */

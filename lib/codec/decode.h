@@ -30,14 +30,14 @@ struct codec {
 	const char *name;
 	bool (*is)(const unsigned char *p, size_t n);
 	size_t size; /* of the state, which is zeros before init */
-	/* What it needs; false: out of memory. NULL: nothing. */
+	/* Allocates what run needs; false: out of memory. May be NULL. */
 	bool (*init)(void *state);
 	/*
 	 * Reads from io->in, writes to io->out and advances both. 1: the input may end
 	 * here; 0: it may not; negative errno and a text.
 	 */
 	int (*run)(void *state, struct decode_io *io, struct ovl_err *err);
-	void (*release)(void *state); /* NULL: nothing */
+	void (*release)(void *state); /* may be NULL */
 };
 
 /* The codec for a stream with these first bytes; never NULL: "none" is a codec too. */
@@ -70,8 +70,8 @@ struct decode_end {
 	bool padding; /* zeros came after it */
 };
 
-/* After a member: 0 another one begins, by its first byte if that is not -1; 1 the input
- * ends; negative errno. */
+/* Called after a member: 0 if another one begins (with the byte first, unless that is
+ * -1), 1 if the input may end here, negative errno if there is something else. */
 int decode_go_on(struct decode_end *e, struct decode_io *io, const char *format,
 	int first, struct ovl_err *err);
 

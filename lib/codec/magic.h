@@ -1,16 +1,16 @@
 /*
- * Formats that an import cannot read, known by their first bytes, for messages.
+ * Recognises formats that an import cannot read by their first bytes, for messages.
  */
 #ifndef OVL_MAGIC_H
 #define OVL_MAGIC_H
 
 #include <stddef.h>
 
-/* Enough bytes to know any of them. */
+/* Enough bytes to recognise any of them. */
 #define MAGIC_LEN 32
 
-/* What it is, and where there is one what makes a tar of it: the end of a sentence that
- * says that it is no tar. NULL: not known. */
+/* The name of the format and, if there is one, a command that makes a tar of it: the end
+ * of a sentence that says that the input is not a tar. NULL: not recognised. */
 const char *magic_name(const unsigned char *p, size_t n);
 
 #endif

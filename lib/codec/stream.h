@@ -29,7 +29,7 @@ struct stream_config {
 	int fd;
 	bool direct; /* fd is a regular file that is not compressed: take it from offset on,
 		      * without threads or a digest; what is skipped is not read */
-	bool part; /* read size bytes at offset, not all of fd from its position */
+	bool part; /* read only size bytes, from offset on, instead of all of fd */
 	uint64_t offset;
 	uint64_t size;
 	bool may_be_empty; /* false: an empty input is an error */
@@ -42,15 +42,15 @@ struct stream_config {
 	void (*tick)(void *ctx); /* called by stream_next, also while it waits; NULL:
 				  * no */
 	void *tick_ctx;
-	sink_fn keep; /* gets the blocks that are given back, until stream_again; NULL: no */
+	sink_fn keep; /* gets released blocks, until stream_again is called; NULL: no */
 	void *keep_ctx;
 };
 
 int stream_open(
 	struct stream **out, const struct stream_config *cfg, struct ovl_err *err);
 
-/* How many blocks the parser may hold, and the size of each but the last and, if direct,
- * the first after a gap. */
+/* How many blocks the parser may hold, and their size; the last one may be smaller and,
+ * if direct, the first after a gap. */
 #define STREAM_HOLD  6
 #define STREAM_BLOCK (256 * 1024)
 
@@ -59,20 +59,20 @@ int stream_open(
  * parser that holds STREAM_HOLD blocks must release one before it asks for another.
  */
 ssize_t stream_next(struct stream *s, const void **p, struct ovl_err *err);
-/* Passes over up to n bytes before the next block: how many; 0 if it must be read. */
+/* Skips up to n bytes before the next block; returns how many, 0 if they must be read. */
 uint64_t stream_skip(struct stream *s, uint64_t n);
 /* Releases the oldest block. */
 void stream_release(struct stream *s);
 bool stream_held(const struct stream *s);
 
 /*
- * For an input whose kind is told by its beginning: the next block is the first one again.
- * fd has what keep got, which is read from there; blocks that were not given back are given
- * out once more. The digest stays that of the input, each byte counted once.
+ * For an input whose kind is recognised by its beginning: starts again with the first
+ * block. Blocks that keep got are read from fd; those not released yet are returned once
+ * more. Each byte is still counted only once in the digest.
  */
 int stream_again(struct stream *s, int fd, struct ovl_err *err);
 
-/* Another tick than that of the config. */
+/* Replaces the tick of the config. */
 void stream_tick(struct stream *s, void (*tick)(void *ctx), void *ctx);
 
 /* Waits until all blocks that the parser has taken are hashed: then it may modify

@@ -1,6 +1,6 @@
 /*
- * A stream, for the two files that know what is in one: stream.c has the threads that fill
- * its blocks, stream_take.c the side of the parser, who takes them.
+ * The fields of a stream, for the two files that implement it: stream.c has the threads
+ * that fill its blocks, stream_take.c has what the parser calls to take them.
  */
 #ifndef OVL_STREAM_OWN_H
 #define OVL_STREAM_OWN_H
@@ -19,9 +19,10 @@
 #define FEW_BLOCKS (STREAM_HOLD + 2)
 
 /*
- * A block goes round: filled by the thread, taken by the parser, given back. Another thread
- * hashes it meanwhile, unless the stream is one of several: then the first does. With two
- * processors, a large tar takes 1.2 to 1.4 times as long without that thread.
+ * Blocks are filled by the thread, taken by the parser, released, and filled again. A
+ * second thread hashes them meanwhile; if there are several streams, the first thread
+ * does. With two processors, a large tar takes 1.2 to 1.4 times as long without the
+ * second thread.
  */
 struct stream {
 	struct stream_config cfg;
@@ -74,8 +75,9 @@ struct stream {
 	size_t n_block;
 };
 
-/* Who fills blocks is not woken for each: what the parser holds at most is not waited for.
- * Under the mutex. */
+/* Whether the thread should fill blocks now. It is not woken for each released block,
+ * only when there is room without waiting for those the parser may hold. Needs the
+ * mutex. */
 bool stream_has_room(const struct stream *s);
 
 #endif

@@ -1,24 +1,24 @@
 /*
- * Carries the changes of a layer into the directory of the host that it is on.
+ * Applies the changes of a layer to the directory of the host that it is on.
  *
- *	carry_check	compares what the layer changes with what is there now
- *	carry_out	stages, places, and leaves what the layer's mount shows
+ *	carry_check	finds conflicts between the layer and changes in the directory
+ *	carry_out	makes the directory what the layer's mount shows
  *
- * The layer's own tree stays as it is until the caller removes it, and each step depends
- * only on that tree and on what is in the directory. So after a kill all is done again,
- * and comes to the same end. Two kinds of changes need what they change: a directory that was
- * renamed with redirect_dir=on, and a file that was renamed with metacopy=on, are in the
- * layer only as the path of what they were. These are moved, or completed, in a temporary
- * directory first; then the layer's mark is removed. So the states are
+ * The layer's own tree stays unchanged until the caller removes it, and each step depends
+ * only on that tree and on the directory. After a kill everything is therefore done
+ * again, with the same result. There is one exception: of a directory renamed with
+ * redirect_dir=on, or a file renamed with metacopy=on, the layer holds only the old path,
+ * as an xattr. Such directories are moved to a temporary directory first, and such files
+ * completed there; then the xattr is removed. The states are
  *
  *	layer		temporary	directory
  *	m -> d				d		before
  *	m -> d		INODE				staged
- *	m		INODE				the mark is gone
+ *	m		INODE				the xattr is removed
  *	m				m		placed
  *
- * where INODE is the number of the layer's m. The temporary directory, DIR/.ovlctl-<link>,
- * also has each new file until it is renamed into its place.
+ * where INODE is the inode number of the layer's m. New files are also written to the
+ * temporary directory, DIR/.ovlctl-<link>, and renamed from there.
  */
 #ifndef OVL_CARRY_H
 #define OVL_CARRY_H
@@ -38,15 +38,16 @@ struct carry_moved {
 	bool file;
 };
 
-/* A change in the directory that apply itself has made or is about to make: not to the
- * file that it writes, but to another name of one that it replaces, or to a directory. */
+/* A change that apply itself has made or is about to make as a side effect, and that must
+ * not be taken for a conflict: to a directory, or to other names of a file that it
+ * replaces. */
 struct carry_note {
 	char kind; /* 'f' or 'd' */
 	ino_t inode;
 	struct timespec at; /* f: its mtime. d: its ctime when done, 0 until then */
 };
 
-/* A directory whose owner may write to it only because its mode was changed. */
+/* A directory whose mode was changed so that its owner can write to it. */
 struct carry_opened {
 	ino_t inode;
 	mode_t mode; /* before */
@@ -56,11 +57,11 @@ struct carry {
 	const struct layer *l;
 	const struct ondir *on;
 	const struct namelist *only; /* paths; empty: all */
-	bool force; /* conflicts are none */
+	bool force; /* ignore conflicts */
 
 	/* Private. */
 	int tree; /* the layer's own */
-	int temp; /* the temporary directory; -1: none there */
+	int temp; /* the temporary directory; -1: it does not exist */
 	char temp_name[48];
 	struct inodes placed; /* files with hard links */
 	struct carry_moved *moved;
@@ -71,7 +72,7 @@ struct carry {
 	struct buf new_notes;
 	struct carry_opened *opened; /* those that have not been left */
 	size_t n_opened;
-	bool *met; /* of the paths: there is a change at it */
+	bool *met; /* for each path in only: it has a change */
 	size_t conflicts;
 	char *conflict; /* the last one */
 };
@@ -80,12 +81,12 @@ struct carry {
 
 /* Opens the layer's tree. l, on and only are set, tree and temp are -1. */
 int carry_begin(struct carry *c, struct ovl_err *err);
-/* Conflicts are told with store_problem(), the last one is the error. */
+/* Reports conflicts with store_problem(); the last one is the error. */
 int carry_check(struct carry *c, struct ovl_err *err);
 int carry_out(struct carry *c, struct ovl_err *err);
 void carry_end(struct carry *c);
 
-/* Is the path in the layer one of those asked for, or below one? */
+/* True if the path in the layer is one of c->only, or below one. */
 bool carry_wants(const struct carry *c, const char *path);
 
 #endif

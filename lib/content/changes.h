@@ -1,7 +1,7 @@
 /*
- * Finds what a layer changes compared with the layers below it, or with any other layer.
- * Everything that lists or packs changes uses it. A writable layer may be mounted: what
- * disappears from it during the walk is skipped.
+ * Finds the changes of a layer compared with the layers below it, or with any other
+ * layer. Everything that lists or packs changes uses it. A writable layer may be mounted:
+ * files that disappear from it during the walk are skipped.
  *
  * Compared with its own parent, only the upper tree is read, with one lookup below for
  * each name. A directory that was renamed with redirect_dir=on is compared with the lower
@@ -21,7 +21,7 @@ struct changes;
 
 struct change {
 	char kind; /* 'A', 'C', 'D' */
-	/* It is hidden by the opaque mark of a directory above it. */
+	/* D: an opaque directory above hides it. */
 	bool by_opaque;
 	/* A, C of a directory: it hides something below. */
 	bool opaque;
@@ -51,8 +51,8 @@ int changes_tell(int (*fn)(void *ctx, const struct ovl_change *c), void *ctx, ch
 	const char *path, struct ovl_err *err);
 
 /*
- * True if the layer has no tree with only its changes. Then it must be compared with its
- * parent as with any other base.
+ * True if the layer's tree holds more than its changes. It must then be compared with its
+ * parent in the way it is compared with any other base.
  */
 bool changes_compared(const struct layer *l);
 

@@ -1,7 +1,7 @@
 /*
- * What must be remembered for each directory while a layer is unpacked, because it can be
- * done only after all its entries: times, set-group-id bits and default ACLs, and what
- * depends on the layers below. A tree of names, so that depth costs nothing: about 100
+ * Remembers for each directory of a layer that is being unpacked what can be done only
+ * after all its entries: times, set-group-id bits and default ACLs, and what depends on
+ * the layers below. It is a tree of names, so deep paths take no more memory: about 100
  * bytes for each directory, and its name.
  */
 #ifndef OVL_DIRS_H
@@ -20,14 +20,14 @@ enum {
 	DIR_OPAQUE = 4, /* .wh..wh..opq: hides what it has below */
 	DIR_REPLACED = 8, /* .wh.NAME and a directory NAME: hides the one below */
 	DIR_SETGID = 16, /* to be set when its children exist */
-	DIR_ABSENT = 32, /* not a directory now: only DIR_REPLACED is remembered */
+	DIR_ABSENT = 32, /* currently not a directory: only DIR_REPLACED is remembered */
 	DIR_SETTLE = DIR_IMPLIED | DIR_HAS_WH | DIR_OPAQUE | DIR_REPLACED
 };
 
 struct dir {
 	struct dir *up; /* NULL: the root */
 	const char *name;
-	struct dir *child; /* the latest */
+	struct dir *child; /* the one added last */
 	struct dir *sibling;
 	struct dir **at; /* what points to it: up->child or a sibling */
 	struct timespec mtime;
@@ -60,8 +60,7 @@ struct dir *dirs_find(const struct dirs *d, const struct dir *up, const char *na
  * many. */
 int dirs_hide(struct dirs *d, struct dir *up, const char *name);
 
-/* The directory was removed: forgets it and everything below it, except that it was
- * DIR_REPLACED. */
+/* The directory was removed: forgets it and everything below it, except DIR_REPLACED. */
 void dirs_forget(struct dirs *d, struct dir *dir);
 
 /* Sets a copy of the default ACL. -1: ENOMEM, or E2BIG if they are absurdly many in

@@ -23,13 +23,13 @@
 
 struct ingest_config {
 	struct stream_config input; /* max_size and stop are set by ingest_begin */
-	/* Open already, to be read instead, with that max_size; closed by ingest_begin or
-	 * ingest_end. NULL: input. */
+	/* A stream that is open already, with that max_size, to be read instead of input;
+	 * closed by ingest_begin or ingest_end. NULL: none. */
 	struct stream *stream;
 	void (*seen)(void *ctx, struct archive_entry *e); /* each entry; NULL: no */
 	void *seen_ctx;
 	const struct driver *drv;
-	const struct stage *within; /* stage it in this one */
+	const struct stage *within; /* with as: stage it inside this stage */
 	const char *as; /* under this name; NULL: in a stage of its own */
 	uint64_t max_size; /* 0: default; also for the others */
 	uint64_t max_entries;
@@ -43,12 +43,12 @@ struct ingest_config {
 	bool no_data; /* files get only their size; no recipe is made */
 	bool parallel; /* other layers are unpacked at the same time, in other threads */
 	/* ingest_run reports progress: input.taken, of total bytes, and entries if they
-	 * are set, else that of this input. */
+	 * are set, otherwise that of this input. */
 	bool tell;
 	uint64_t total; /* 0: unknown */
 };
 
-/* For what is in the store already. */
+/* For layers that are in the store already. */
 #define INGEST_NO_LIMITS \
 	.max_size = INT64_MAX, .max_entries = UINT64_MAX, .max_depth = UINT32_MAX
 
@@ -102,7 +102,8 @@ void ingest_end(struct ingest *in);
 void ingest_warn_left(struct ovl_store *st);
 
 /* For a layer that exists already: makes sure that it is on disk and gives it the name
- * (may be NULL; force: also if another layer has it). OVL_NOLAYER if it has been removed. */
+ * (may be NULL; force: also if another layer has it). OVL_NOLAYER if it has been
+ * removed. */
 int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *name,
 	bool force, struct ovl_err *err);
 

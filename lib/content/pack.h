@@ -4,7 +4,8 @@
  * in an opaque directory.
  *
  * The tar is sorted by path and reproducible. It leaves out sockets, overlayfs's own
- * xattrs and marks that hide nothing. The root directory is the entry "./".
+ * xattrs, and whiteouts and opaque entries that hide nothing. The root directory is the
+ * entry "./".
  */
 #ifndef OVL_PACK_H
 #define OVL_PACK_H
@@ -39,8 +40,8 @@ struct pack_watch {
 	/* The file has an xattr that is left out of the tar. */
 	int (*left_xattr)(
 		void *ctx, const struct change *c, const char *attr, struct ovl_err *err);
-	/* The callback reads the data itself, n bytes of fd at that offset: the tar
-	 * gets as many bytes next, from memory that must not be read. */
+	/* The callback reads the data itself, n bytes of fd at that offset. The sink gets
+	 * n bytes next, at an address that must not be read. */
 	int (*run)(void *ctx, const struct change *c, int fd, uint64_t offset, uint64_t n,
 		struct ovl_err *err);
 	/* All runs were passed. The callback closes fd. */
@@ -48,8 +49,8 @@ struct pack_watch {
 	struct pack_lost *lost; /* NULL: a warning is given */
 };
 
-/* Writes the open layer's tar. With watch->run the sink gets headers and padding apart from
- * data, see tarout_open(). watch may be NULL. */
+/* Writes the open layer's tar. With watch->run the sink gets headers and padding
+ * separately from data; see tarout_open(). watch may be NULL. */
 int pack_layer(const struct layer *l, sink_fn sink, void *ctx,
 	const struct pack_watch *watch, struct ovl_err *err);
 

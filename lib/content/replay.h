@@ -19,9 +19,10 @@ struct replay_watch {
 
 /*
  * Writes all bytes of the tar of an image layer to the sink. Checks each file against its
- * sum and the tar against the diff id, and fails with -EUCLEAN and the name of what is
- * damaged: the sink has then got something else, but never more bytes than the tar has. With
- * a watch all damage is reported instead; what cannot be read is replaced by zeros.
+ * checksum and the tar against the diff id, and fails with -EUCLEAN and the name of the
+ * damaged file. The sink has then received wrong bytes, but never more than the tar has.
+ * With a watch, all damage is reported instead, and data that cannot be read is replaced
+ * by zeros.
  */
 int replay_layer(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err);
@@ -38,21 +39,22 @@ int replay_open_trees(const struct foreign *f, const struct foreign_layer *l,
 void replay_close_trees(struct replay_trees *t);
 #define auto_trees __attribute__((cleanup(replay_close_trees))) struct replay_trees
 
-/* As replay_layer() for such a layer, from its open tar-split (tar/tarsplit.h), which is read
- * from its beginning, and the files in its trees. */
+/* Like replay_layer(), for such a layer: uses its open tar-split (tar/tarsplit.h), which
+ * is read from the beginning, and the files in its trees. */
 struct replay_split {
-	struct ovl_store *st; /* whose caller may stop it */
+	struct ovl_store *st; /* for its stop flag */
 	const struct foreign_layer *layer;
 	const struct replay_trees *trees;
 	int split;
-	bool unproved; /* sums are not checked: the receiver compares the diff id */
-	bool only_look; /* write nothing: is it sound, and are the files there? */
+	bool unproved; /* do not check sums, because the receiver compares the diff id */
+	bool only_look; /* write nothing; only check that it is valid and the files exist */
 };
 int replay_split(
 	const struct replay_split *from, sink_fn sink, void *ctx, struct ovl_err *err);
 
-/* The layer's tar, rebuilt or packed. An image layer in another program's store is packed if
- * that has neither a tar-split nor the blob, with a warning if the diff id is another one. */
+/* Writes the layer's tar, rebuilt or packed. An image layer in another program's store is
+ * packed if that has neither a tar-split nor the blob, with a warning if its diff id
+ * differs. */
 int replay_or_pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err);
 
 #endif

@@ -36,22 +36,22 @@
 
 /* A directory that is kept open because of recent entries. */
 struct parent {
-	char *path; /* as in the archive; NULL: what it led to was replaced */
+	char *path; /* as in the archive; NULL: the directory was replaced */
 	int fd; /* O_PATH */
 	struct dir *dir;
 };
 
 struct replay_trees;
 
-/* Trees in which another program has unpacked the same tar: files with data are hard links
- * of theirs where that can be, else share their blocks, else are written. They are never
- * changed, and have to have the data that the tar has. */
+/* Trees in which another program has unpacked the same tar. Files with data become hard
+ * links to its files if possible; otherwise they share their blocks, or are written. The
+ * donor's files are never changed, and must have the same data as the tar. */
 struct donor {
 	const struct replay_trees *trees; /* see replay.h */
-	const char *whose; /* the store that they are of */
-	bool unverified; /* the tar was made of them, and compared with nothing */
-	/* The tar is being made of these very files, since then: they need not be compared.
-	 * 0: it is not. */
+	const char *whose; /* the store that they are in */
+	bool unverified; /* the tar was made from them, without a diff id to compare */
+	/* When the tar began to be made from these files: those that have not changed
+	 * since need not be compared. 0: it is not made from them. */
 	int64_t made_since;
 };
 
@@ -151,7 +151,8 @@ int unpack_clear(struct unpack *u, struct parent *p, const char *name, const cha
 int unpack_path(
 	const struct parent *p, const char *name, struct buf *out, struct ovl_err *err);
 
-/* Remembers that a whiteout of name hides what is below, whatever the name becomes. */
+/* Remembers that a whiteout hides name in the layers below, whatever entry gets that
+ * name. */
 int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const char *path,
 	struct ovl_err *err);
 
@@ -189,17 +190,18 @@ static inline void donated_close(struct donated *d)
 }
 #define auto_donated __attribute__((cleanup(donated_close))) struct donated
 
-/* Finds the donor's file for an entry with data, by its path in the tree; out->fd is -1
- * before, and after if it has to be written. -EUCLEAN: the donor's tree is damaged. */
+/* Finds the donor's file for an entry with data, by its path in the tree. The caller sets
+ * out->fd to -1, and it stays -1 if the file has to be written. -EUCLEAN: the donor's
+ * tree is damaged. */
 int unpack_donated(struct unpack *u, const char *path, struct archive_entry *e,
 	struct donated *out, struct ovl_err *err);
-/* Makes the entry a hard link of it if it has all the metadata that the entry has. 1; 0 that
- * cannot be; negative errno. */
+/* Makes the entry a hard link of the donor's file: 1; 0 if that has other metadata or
+ * cannot be linked; negative errno. */
 int unpack_link(struct unpack *u, const struct unpack_place *at, struct archive_entry *e,
 	struct donated *from, struct ovl_err *err);
-/* Gives the empty file fd its data as a reflink; false if that cannot be. */
+/* Gives the empty file fd the donor's data as a reflink; false if that is impossible. */
 bool unpack_clone(struct unpack *u, int fd, const struct donated *from);
-/* Checks that it has these data. */
+/* Checks that the donor's file has this data. */
 int unpack_same_data(struct unpack *u, const char *path, const struct donated *from,
 	const void *p, size_t n, uint64_t offset, struct ovl_err *err);
 

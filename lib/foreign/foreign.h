@@ -1,20 +1,21 @@
 /*
- * The store of another program, read: the layers, names and configs that its records tell
- * of, as one table. Nothing here knows of a store of ours, and nothing is ever written,
- * locked or mounted.
+ * Reads the store of another program: the layers, names and configs in its records become
+ * one table. Nothing here uses a store of ovlctl, and nothing is ever written, locked or
+ * mounted.
  *
- *	ovl_foreign.recognise	which engine's store a directory is (foreign_list.c)
- *	ovl_foreign.read	its records, as a table: foreign_ENGINE.c fills it
- *	foreign_layer_find...	what is in the table
+ *	ovl_foreign.recognise	finds the engine whose store a directory is (foreign_list.c)
+ *	ovl_foreign.read	makes the table, which foreign_ENGINE.c fills from the records
+ *	foreign_layer_find...	look things up in the table
  *	foreign_free
  *
- * All paths in the table are relative to the store's root. None contains a symlink or "..",
- * since all are opened with fs_open_beneath().
+ * All paths in the table are relative to the store's root, without ".."; they are opened
+ * with fs_open_beneath(), which follows no symlinks.
  *
- * The engine may be at work. Its records are read one after the other, so they may not fit
- * together: a name without its layer is dropped, a layer without its parent has one that is
- * missing. A record that is gone when it is looked for was removed, and counts as none. One
- * that cannot be read or makes no sense is foreign_unread(): the rest is read all the same.
+ * The engine may be running. Its records are read one after the other, so they may be
+ * inconsistent: a name without its layer is dropped, and a layer without its parent has a
+ * missing parent. A record that no longer exists when it is opened was removed, and is
+ * ignored. A record that cannot be read or is invalid is reported with foreign_unread(),
+ * and the others are still read.
  */
 #ifndef OVL_FOREIGN_H
 #define OVL_FOREIGN_H
@@ -29,35 +30,36 @@
 #include "base/id.h"
 #include "ovl.h"
 
-/* Where the exact bytes of a layer's tar can be had. */
+/* Where the exact bytes of a layer's tar come from. */
 enum foreign_exact {
-	FOREIGN_PACKED, /* nowhere */
+	FOREIGN_PACKED, /* they are not known */
 	FOREIGN_TAR_SPLIT, /* a gzip compressed tar-split of it, with the tree */
 	FOREIGN_BLOB /* the tar itself, maybe compressed */
 };
 
 struct foreign_layer {
-	/* An image layer's chain id. Of a writable layer the engine's own id of it, if that
-	 * has 64 hex digits, else what foreign_hash_id() makes of that. First, to be the key
-	 * of the sorted table. */
+	/* The chain id of an image layer. For a writable layer, the engine's id if that
+	 * has 64 hex digits, otherwise the result of foreign_hash_id(). First, because it
+	 * is the key of the sorted table. */
 	struct ovl_id id;
 	struct ovl_id parent; /* empty: none */
 	char diff_id[ID_LEN + 1]; /* hex; empty: unknown, or a writable layer */
 	enum ovl_kind kind;
 	const char *tree; /* its own tree, "overlay2/4f.../diff" */
-	/* More trees of its mount, nearest first, between its own and those of the parent. */
+	/* More trees in its mount between its own and those of the parent, nearest
+	 * first. */
 	const char **more;
 	unsigned n_more;
-	/* What the engine calls it: a cache-id, the number of a snapshot, the name of a
+	/* The engine's id for it: a cache-id, the number of a snapshot, the name of a
 	 * directory. */
 	const char *own_id;
-	int64_t size; /* bytes, as the engine has recorded them; -1: it has not */
+	int64_t size; /* bytes, as recorded by the engine; -1: not recorded */
 	struct timespec created; /* tv_sec 0: unknown */
 	struct timespec used; /* last; tv_sec 0: unknown */
 	enum foreign_exact exact;
 	const char *exact_path; /* NULL for FOREIGN_PACKED */
-	/* Why it cannot be used ("its record 'x' is damaged", "it is incomplete"); NULL: it
-	 * can be. It is listed by check alone. */
+	/* Why it cannot be used ("its record 'x' is damaged", "it is incomplete"); NULL:
+	 * it can be used. Only check lists layers with a fault. */
 	const char *fault;
 
 	/* Set by foreign_read(). */
@@ -70,21 +72,22 @@ struct foreign_layer {
 };
 #define FOREIGN_NONE SIZE_MAX
 
-/* What a layer may be called, apart from its id. */
+/* A name or another id by which a layer can be given. */
 struct foreign_name {
 	const char *name;
 	struct ovl_id layer;
-	/* Listed: a name, as of an image or a container. Else it is only understood where a
-	 * layer is asked for: ids that the engine prints, references with a digest. */
+	/* True for names, such as those of images and containers. False for what is only
+	 * accepted as an operand: ids that the engine prints, references with a
+	 * digest. */
 	bool listed;
 	const char *config; /* the digest of its image config, hex; NULL: none */
 	const char *config_path;
-	/* Set by foreign_read(): of the layer in the table, and the layer's next name. */
+	/* Set by foreign_read(): the index of the layer, and of the layer's next name. */
 	size_t at;
 	size_t next;
 };
 
-/* A directory that is not a layer's, but is no orphan either. */
+/* A directory that does not belong to a layer, but is not an orphan either. */
 struct foreign_claim {
 	const char *path;
 	const char *whose; /* "BuildKit", "being removed" */
@@ -92,57 +95,57 @@ struct foreign_claim {
 
 struct foreign {
 	const struct foreign_engine *engine;
-	int root; /* of the store; not owned */
+	int root; /* the store's root directory; not owned */
 	bool noatime; /* reading through root changes no access times */
-	bool user_xattrs; /* opaque directories are marked user.overlay.opaque: the engine is
-			   * an ordinary user's */
+	bool user_xattrs; /* opaque directories have user.overlay.opaque: the engine is run by
+			   * an ordinary user */
 	struct foreign_layer *layer; /* sorted by id */
 	size_t n_layers;
 	struct foreign_name *name; /* sorted by name */
 	size_t n_names;
 
-	/* For check: each directory in layers_dir belongs to a layer (its own tree or one of
-	 * more is in it), is claimed, or is an orphan if all records could be read. */
+	/* For check: a directory in layers_dir that neither contains a tree of a layer
+	 * nor is claimed is an orphan, if all records could be read. */
 	const char *layers_dir; /* "overlay2"; NULL: not known */
 	struct foreign_claim *claim;
 	size_t n_claims;
-	const char **
-		record; /* those that were searched, for people: "image/overlay2/layerdb" */
+	/* The records that were read, for messages: "image/overlay2/layerdb". */
+	const char **record;
 	size_t n_records;
-	struct ovl_err
-		unread; /* about the first one that could not be read; empty: all were */
+	/* About the first record that could not be read; empty: all were read. */
+	struct ovl_err unread;
 
 	/* Not for readers. */
 	char **text;
 	size_t n_texts;
 	bool failed; /* out of memory */
-	struct foreign_layer no_layer; /* what is added then */
+	struct foreign_layer no_layer; /* returned instead of new ones after that */
 	struct foreign_name no_name;
 };
 
 struct foreign_engine {
 	const char *name; /* a word: "docker" */
 	const char *owner; /* for messages: "Docker" */
-	/* 1 if root is a store of it, by its content: names that exist; 0 if not; -1 with
-	 * errno. Cheap. */
+	/* 1 if root is a store of this engine, which is recognised by the names in it; 0
+	 * if not; -1 with errno. Cheap. */
 	int (*recognise)(int root);
 	/*
-	 * Fills a table in which engine, root and noatime are set. 0, or negative errno and a
-	 * text if nothing can be said about the store at all. What was added stays the
-	 * table's.
+	 * Fills a table in which engine, root and noatime are set. Fails (negative errno
+	 * and a text) only if nothing can be read at all. The table owns everything added
+	 * to it.
 	 */
 	int (*read)(struct foreign *t, struct ovl_err *err);
 };
 
 /*
- * How a store gets at all this: engines need libraries that most commands do not load, so
- * that only the program's main() refers to them, through ovl_config.
+ * The functions through which the store calls this room. Engines need libraries that most
+ * commands do not load, so only the program's main() refers to them, through ovl_config.
  */
 struct ovl_foreign {
-	/* 1 and whose store that is; 0 not known; -1 with errno. */
+	/* 1 and the engine whose store that is; 0 if there is none; -1 with errno. */
 	int (*recognise)(int root, const struct foreign_engine **out);
-	/* Reads the store whose root is open; noatime as in the struct. *out is the
-	 * caller's. */
+	/* Reads the store whose root is open; noatime as in the struct. The caller frees
+	 * *out. */
 	int (*read)(const struct foreign_engine *e, int root, bool noatime,
 		struct foreign **out, struct ovl_err *err);
 };
@@ -154,53 +157,54 @@ void foreign_free(struct foreign *t);
 /* The layer with that id; NULL: none. */
 const struct foreign_layer *foreign_layer_find(
 	const struct foreign *t, const struct ovl_id *id);
-/* The names that are equal to text, or with prefix begin with it, are the *n from here;
- * NULL if there are none. Of a digest only its hex part counts. */
+/* Finds the names that are equal to text or, with prefix, begin with it: returns the
+ * first of *n, or NULL if there are none. The "sha256:" of a digest is ignored. */
 const struct foreign_name *foreign_names_find(
 	const struct foreign *t, const char *text, bool prefix, size_t *n);
 
 /* ---- for readers (foreign_table.c, foreign_file.c) --------------------------------- */
 
-/* What is added lives as long as the table. If memory is short, t->failed is set and they
- * return something harmless; foreign_read() then fails. */
+/* What these functions add lives as long as the table. If memory is short, they set
+ * t->failed and return something harmless, and foreign_read() fails in the end. */
 
-/* A copy of printf's text. */
+/* Formats a text as printf(3) does. */
 const char *foreign_text(struct foreign *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* A new layer, all zero but size -1, for the caller to fill; valid until the next one. */
 struct foreign_layer *foreign_add_layer(struct foreign *t);
-/* Adds a tree to its more; path is copied. */
+/* Adds a tree to l->more; path is copied. */
 void foreign_add_more(struct foreign *t, struct foreign_layer *l, const char *path);
-/* Adds a name, which is copied, for the caller to fill the rest of (listed is true); valid
- * until the next one. The store lists it only if it is a valid name of a layer. */
+/* Adds a name, which is copied, for the caller to fill the rest of (listed is true);
+ * valid until the next one. The store lists it only if it is a valid name of a layer. */
 struct foreign_name *foreign_add_name(
 	struct foreign *t, const char *name, const struct ovl_id *layer);
-/* path, in layers_dir or not, is not an orphan; both are copied. */
+/* Records that path is not an orphan, and why; both are copied. */
 void foreign_add_claim(struct foreign *t, const char *path, const char *whose);
-/* A record that is searched; copied. */
+/* Records the name of a record that is read; it is copied. */
 void foreign_add_record(struct foreign *t, const char *what);
-/* That a record could not be read, for the reason in why: from now on nothing is an orphan. */
+/* Records that a record could not be read, for the reason in why. Nothing is reported as
+ * an orphan after that. */
 void foreign_unread(struct foreign *t, const struct ovl_err *why);
-/* what was not found: 0, or the error that kept all from being read. */
+/* For a lookup of what that found nothing: 0, or the error because of which not all
+ * records could be read. */
 int foreign_not_found(const struct foreign *t, const char *what, struct ovl_err *err);
 /* Is there a file with this path? 1, 0, or -1 with errno. */
 int foreign_has(int root, const char *path);
 
-/* The id of a layer whose own id has not 64 hex digits: the SHA-256 of that. If own is such
- * an id already, it stays. */
+/* Makes an id of 64 hex digits: the SHA-256 of own, or own itself if it is such an id. */
 void foreign_hash_id(struct foreign *t, const char *own, struct ovl_id *out);
 
 /* Opens a file or directory of the store; flags as in open(2). -1 with errno: ELOOP for a
  * symlink on the way, EXDEV for "..". */
 int foreign_open(const struct foreign *t, const char *path, int flags);
-/* Opens a file to be read, and never what may block; st (may be NULL): of it. -ENOENT without
- * a text if there is none, negative errno and a text. */
+/* Opens a regular file for reading, with its stat in st (may be NULL). -ENOENT without a
+ * text if it does not exist, otherwise negative errno and a text. */
 struct stat;
 int foreign_open_file(
 	const struct foreign *t, const char *path, struct stat *st, struct ovl_err *err);
 /*
- * Reads a record: 1; 0 there is none; negative errno and a text (EFBIG: it has more than max
- * bytes). st (may be NULL): of the file.
+ * Reads a record: 1; 0 if it does not exist; negative errno and a text (EFBIG: it has
+ * more than max bytes). st (may be NULL) gets the stat of the file.
  */
 int foreign_file(const struct foreign *t, const char *path, size_t max, struct buf *out,
 	struct stat *st, struct ovl_err *err);
@@ -212,17 +216,17 @@ struct foreign_place {
 	const char *path; /* for messages */
 };
 #define FOREIGN_WORD 256
-/* Reads one of them as above, without a newline at the end, and -EUCLEAN unless it is printable
- * ASCII without blanks and '/' that does not begin with '.': it may be part of a path. */
+/* Reads one of them in the same way, without a newline at the end. -EUCLEAN unless
+ * foreign_is_name(), so that it can be used in a path. */
 int foreign_word(const struct foreign_place *at, const char *name, char out[FOREIGN_WORD],
 	struct stat *st, struct ovl_err *err);
-/* May it be part of a path, in that way? */
+/* True for printable ASCII without blanks and '/' that does not begin with '.'. */
 bool foreign_is_name(const char *s, size_t n);
-/* The hex part of "sha256:<64 hex>"; otherwise as above. */
+/* The same for a digest: the hex part of "sha256:<64 hex>". */
 int foreign_digest(const struct foreign_place *at, const char *name, char hex[ID_LEN + 1],
 	struct ovl_err *err);
 
-/* A JSON record, see foreign_json.h for its members. */
+/* The size limit of a JSON record; see foreign_json.h. */
 #define FOREIGN_JSON_MAX (32u << 20)
 
 /* ---- the engines ------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
- * What foreign_containerd.c finds in the databases of containerd, and foreign_refs.c the
- * meaning of.
+ * The data of containerd's databases, which foreign_containerd.c reads and foreign_refs.c
+ * resolves to layers and names.
  */
 #ifndef OVL_FOREIGN_CONTAINERD_H
 #define OVL_FOREIGN_CONTAINERD_H
@@ -9,7 +9,7 @@
 
 #define CTRD_BLOBS "io.containerd.content.v1.content/blobs/sha256"
 
-/* More snapshots or names than that are an attack. */
+/* A limit on snapshots and names that no real store reaches. */
 #define CTRD_MAX (1u << 20)
 
 /* Bytes of one of the databases. */

@@ -9,12 +9,13 @@
 
 /*
  * Reads a record of at most FOREIGN_JSON_MAX bytes: 1 and *out, an object or an array; 0
- * there is none; negative errno and a text.
+ * if it does not exist; negative errno and a text.
  */
 int foreign_json(const struct foreign *t, const char *path, json_t **out, struct stat *st,
 	struct ovl_err *err);
 
-/* The same; NULL there is none, or it is foreign_unread(). */
+/* The same; NULL if it does not exist or cannot be read, which foreign_unread()
+ * records. */
 json_t *foreign_json_try(struct foreign *t, const char *path);
 
 /* A member that is a string; "" if it is not. */
@@ -22,8 +23,8 @@ const char *foreign_json_text(const json_t *o, const char *key);
 /* The time of a member, RFC 3339 as Go writes it; {0, 0}: none. */
 struct timespec foreign_json_time(const json_t *o, const char *key);
 
-/* The chain id of the layers whose diff ids an image config lists (rootfs.diff_ids): 1; 0 it
- * lists none; negative errno and a text. */
+/* The chain id of the diff ids in an image config (rootfs.diff_ids): 1; 0 if it lists
+ * none; negative errno and a text. */
 int foreign_json_chain(const json_t *config, struct ovl_id *out, struct ovl_err *err);
 
 #endif

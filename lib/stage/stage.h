@@ -13,8 +13,8 @@
  * Nothing outside staging/ changes before stage_commit. What a killed process leaves in
  * staging/ is not locked, and prune removes it.
  *
- * What a commit needs to turn a writable layer into an image layer is staged inside that
- * layer, see becoming.h.
+ * The files that a commit adds to a writable layer are staged inside that layer; see
+ * becoming.h.
  */
 #ifndef OVL_STAGE_H
 #define OVL_STAGE_H
@@ -34,17 +34,16 @@ struct ovl_store;
 struct stage {
 	struct ovl_store *st;
 	const struct driver *drv;
-	int drv_fd; /* the store's */
+	int drv_fd; /* owned by the store */
 	int home; /* the directory it is in: staging/, a layer's, another stage's */
 	int fd; /* the staged layer's directory */
 	int spare; /* a descriptor for cleaning up when all others are in use */
-	bool within; /* it is inside another stage, which is locked and removed for
-		      * both */
+	bool within; /* it is inside another stage, whose lock and removal include it */
 	bool hold; /* after the layer has appeared, keep it locked until stage_end */
-	bool no_sync; /* the caller holds a lock: stage_appear returns -EAGAIN rather than
-		       * sync a hint that was removed meanwhile and is back */
+	bool no_sync; /* the caller holds a lock: if stage_appear had to sync a hint that was
+		       * removed meanwhile, it returns -EAGAIN instead */
 	int held; /* its directory, locked */
-	bool appeared; /* it is in its place, even if something failed after that */
+	bool appeared; /* the layer exists, even if something failed after that */
 	char name[ID_LEN + 1];
 	char link[SHORT_LEN + 1];
 };
@@ -70,8 +69,8 @@ int stage_fill_empty(struct stage *sg, const struct layer *parent, struct ondir 
 int stage_begin_at(struct ovl_store *st, const struct driver *drv, int dir,
 	struct stage *out, struct ovl_err *err);
 
-/* Begins as name inside another stage, which must end later: so that many layers need
- * only one lock. Between stage_suspend and stage_resume it uses no descriptor. */
+/* Begins as name inside another stage, which must end later. Many layers then need only
+ * one lock. Between stage_suspend and stage_resume the stage uses no descriptor. */
 int stage_begin_within(
 	const struct stage *of, const char *name, struct stage *out, struct ovl_err *err);
 void stage_suspend(struct stage *sg);

@@ -17,8 +17,8 @@
 /* Records that the open layer is used now. */
 void used_now(const struct layer *l);
 
-/* When the layer with that directory in dir was last used; created if that is later or
- * nothing else is known. */
+/* When the layer whose directory is in dir was last used; created, if that is later or no
+ * use is recorded. */
 struct timespec used_last(int dir, const struct ovl_id *id, struct timespec created);
 
 #endif

@@ -5,7 +5,7 @@
  * The text is that of acl(5), entries separated by ',' or newlines, in all known
  * dialects: with a numeric id after the permissions (star, libarchive), "mask:rwx"
  * without the empty field and "defaultuser:" for "default:user:" (Solaris). libarchive's
- * reader can parse it too, but in quadratic time, so it is kept from doing so.
+ * reader would need quadratic time for it, so it does not get these records.
  */
 #ifndef OVL_ACL_H
 #define OVL_ACL_H
@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* True if it is well-formed. */
+/* True if the text is well-formed. */
 bool acl_sound(const char *text, size_t n);
 
 /*

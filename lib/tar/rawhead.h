@@ -1,6 +1,6 @@
 /*
- * Parses the extension headers of an entry, as raw bytes: for what must be known before
- * libarchive's reader gets them, and for what it does not pass on.
+ * Parses the extension headers of an entry, as raw bytes, before libarchive's reader gets
+ * them: to reject or correct what it would misread, and to find what it does not pass on.
  */
 #ifndef OVL_RAWHEAD_H
 #define OVL_RAWHEAD_H
@@ -23,7 +23,7 @@ struct pathset;
 
 struct rawhead {
 	char type; /* the entry's own type flag; '\0': not seen */
-	bool early; /* its mtime is -0.something: the reader drops the sign */
+	bool early; /* its mtime is between -1 and 0: the reader drops the sign */
 	struct buf link; /* the linkpath record */
 	unsigned n_xattrs; /* in any spelling */
 	struct pathset *names; /* of SCHILY.xattr.*: 's' as written, 'd' decoded */
@@ -31,9 +31,9 @@ struct rawhead {
 	struct buf acl_default; /* SCHILY.acl.default */
 	bool acl_nfs4; /* an NFSv4 ACL, which Linux does not have */
 	const unsigned char *base; /* start of the headers, while they are read */
-	/* A copy of the headers, where the keys of records that the reader is not to see
-	 * become unknown ones: ACLs, for which it needs quadratic time, and a size of what
-	 * has no data. NULL: none */
+	/* A copy of the headers in which records that the reader must not see have
+	 * unknown keys: ACLs, for which it needs quadratic time, and the size of an entry
+	 * without data. NULL: no copy */
 	unsigned char *patched;
 };
 
@@ -51,18 +51,18 @@ static inline bool rawhead_is_pax(char type)
 }
 
 /*
- * Changes a header block where the reader would take it for something else than GNU tar
- * and Go do: a NUL before a number (AIX tar), star's times where GNU tar has the size of a
- * sparse file; a pax header that is superseded by another one of the same entry becomes one
- * that the reader makes nothing of; the size of a hard link that has no data becomes 0.
- * False: nothing was changed; a wrong checksum is left for the reader to find.
+ * Changes a header block that the reader would understand differently from GNU tar and
+ * Go: a NUL before a number (AIX tar), and star's times where GNU tar has the size of a
+ * sparse file. A pax header that is superseded by another one of the same entry becomes
+ * one that the reader ignores; the size of a hard link without data becomes 0. False:
+ * nothing was changed; a wrong checksum is left for the reader to find.
  */
 bool rawhead_mend(unsigned char block[RAWHEAD_BLOCK], bool superseded, bool no_data);
 
-/* Does it say that it is a hard link with data? */
+/* True for a hard link with a size. */
 bool rawhead_is_sized_link(const unsigned char block[RAWHEAD_BLOCK]);
 
-/* Is its checksum that of a header? */
+/* True if the checksum is right. */
 bool rawhead_is_summed(const unsigned char block[RAWHEAD_BLOCK]);
 
 /* Checks that the numeric fields of an entry's header block are numbers. */
@@ -70,9 +70,9 @@ int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err)
 
 /*
  * Reads n bytes of complete extension headers. Fails unless every pax record ("LEN
- * KEY=VALUE\n") is complete, numbers and names are valid, and ACL texts are valid and not
- * absurdly large: libarchive's reader takes an invalid number for 0, which is root, and
- * its warnings can hide each other.
+ * KEY=VALUE\n") is complete, numbers and names are valid, and ACL texts are valid and
+ * within the limits: libarchive's reader takes an invalid number for 0, which is root,
+ * and one of its warnings can hide another.
  */
 int rawhead_read(
 	struct rawhead *r, const unsigned char *p, size_t n, struct ovl_err *err);

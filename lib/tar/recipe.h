@@ -11,12 +11,13 @@
  *	K  number  n  path	path was replaced: the old file is .kept/<number> now
  *	Z  size  32 bytes	the end: bytes of the whole tar, its SHA-256
  *
- * Between F and E there are D records, and R records for what is part of the entry but
- * not of the file: Solaris tar writes holes out. Numbers are LEB128, XXH64 is little
- * endian. Data that adjoin in file and tar are one run, and raw bytes that adjoin one
- * record of up to 64 KiB, so that a tar has one recipe, in whatever pieces it came. If an entry replaces another one that has data, the old file is not removed but
- * moved to .kept: so every F names a file that is in the tree, or one that was and is now
- * under the first K after it that names the file or a directory above it.
+ * Between F and E there are D records, and R records for bytes of the entry that are not
+ * part of the file: Solaris tar writes holes out. Numbers are LEB128, XXH64 is little
+ * endian. Adjacent data is one run, and adjacent raw bytes are one record of up to 64
+ * KiB, so that a tar has only one recipe, however it was divided when it was read. If an
+ * entry replaces another one that has data, the old file is moved to .kept instead of
+ * being removed. So the file of an F record is in the tree, unless a later K record names
+ * it or a directory above it; then it is in .kept under the first of those.
  */
 #ifndef OVL_RECIPE_H
 #define OVL_RECIPE_H

@@ -11,17 +11,15 @@
  * the bytes that went in. In a UTF-8 locale it would compose characters (NFC), and two
  * names that differ only in that would become one.
  *
- * What libarchive (3.6) does by itself and is kept from doing here:
+ * Things that libarchive (3.6) does by default and that are avoided here:
  *
  *  - It runs other programs for some filters (grzip, lrzip, lzop), knows formats that are
- *    not layers,
- * and does not check the trailer of a gzip: it gets uncompressed bytes from decode.h, and
- * only its tar format is enabled.
+ *    not layers, and does not check the trailer of a gzip: it gets uncompressed bytes from
+ *    decode.h, and only its tar format is enabled.
  *  - After a bad header checksum it returns ARCHIVE_RETRY, and going on loses entries.
  *  - Empty input reads as an empty archive.
- *  - It does not read what follows the last entry, so that would be neither hashed nor
- *    checked:
- * tarin_finish reads it.
+ *  - It does not read what follows the last entry, which would be neither hashed nor
+ *    checked: tarin_finish reads it.
  */
 #ifndef OVL_TARIN_H
 #define OVL_TARIN_H
@@ -68,7 +66,7 @@ uint64_t tarin_data_at(const struct tarin *t);
 const struct rawhead *tarin_head(const struct tarin *t);
 
 void tarin_close(struct tarin *t);
-/* The same, but the stream, and the blocks of it that are held, are the caller's again. */
+/* The same, but returns the stream with the blocks that are held to the caller. */
 struct stream *tarin_detach(struct tarin *t);
 
 /* The stream, for its counters. */

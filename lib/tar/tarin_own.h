@@ -1,6 +1,6 @@
 /*
- * What the files of tarin share. A block of the stream is held until libarchive is done
- * with it and its bytes are in the recipe.
+ * Internal to tarin*.c. A block of the stream is held until libarchive is done with it
+ * and its bytes are in the recipe.
  */
 #ifndef OVL_TARIN_OWN_H
 #define OVL_TARIN_OWN_H
@@ -36,8 +36,9 @@ struct tarin {
 	struct rawhead head; /* of the current entry */
 	uint64_t head_at; /* where the headers of the current entry begin */
 	struct buf raw; /* these headers */
-	struct buf patched; /* what the reader gets in their place; while it does, what it
-			     * does not get; empty: nothing is changed */
+	struct buf
+		patched; /* what the reader gets instead of them; while it reads, swapped
+			     * with the originals; empty: nothing is changed */
 	uint64_t
 		lone_end; /* of volume labels and global headers before its own headers */
 	struct recipe_out *recipe;
@@ -48,7 +49,8 @@ struct tarin {
 	struct ovl_err err;
 };
 
-/* Adds the bytes up to an offset in the stream, which belong to no file, to the recipe. */
+/* Adds the bytes up to an offset in the stream, which belong to no file, to the
+ * recipe. */
 void tarin_recipe_rest(struct tarin *t, uint64_t upto);
 void tarin_drop_oldest(struct tarin *t);
 
@@ -59,11 +61,11 @@ int tarin_take_block(struct tarin *t, struct ovl_err *err);
 void tarin_gather(const struct tarin *t, uint64_t from, uint64_t to, struct buf *out);
 int tarin_too_big(struct ovl_err *err);
 
-/* Looks at the headers of the entry to come and fills t->head and t->patched. */
+/* Parses the headers of the next entry, and fills t->head and t->patched. */
 int tarin_read_ahead(struct tarin *t, struct ovl_err *err);
 
-/* Called before the reader gets the headers, and after. Nobody else must be reading the
- * blocks. */
+/* Swaps t->patched with the headers, before and after the reader gets them. No other
+ * thread may be reading the blocks. */
 void tarin_swap_head(struct tarin *t);
 
 #endif

@@ -18,8 +18,8 @@
 
 struct tarout;
 
-/* direct: the sink must know which bytes are file data: it gets the bytes of each
- * tarout_data() before that returns, and no others in that call. */
+/* direct: for a sink that must know which bytes are file data. It gets the bytes of each
+ * tarout_data() before that returns, and no other bytes in that call. */
 int tarout_open(
 	struct tarout **out, bool direct, sink_fn sink, void *ctx, struct ovl_err *err);
 
@@ -31,8 +31,8 @@ int tarout_hole(struct tarout *t, uint64_t n, struct ovl_err *err);
 int tarout_finish(struct tarout *t, struct ovl_err *err);
 void tarout_close(struct tarout *t);
 
-/* The latest time that may be written, from $SOURCE_DATE_EPOCH; as it was if there is no
- * limit. */
+/* Sets *latest to the latest time that may be written, from $SOURCE_DATE_EPOCH; unchanged
+ * if there is no limit. */
 int tarout_latest(int64_t *latest, struct ovl_err *err);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Computes the digest and the recipe of a tar that is written to nowhere. A thread reads
- * the files and hashes while the caller goes on.
+ * Computes the digest and the recipe of a tar without storing it. A thread reads the
+ * files and hashes while the caller goes on.
  *
  *	tarsum_raw		bytes that are not file data
  *	tarsum_file		the data of this file follow

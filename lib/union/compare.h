@@ -40,27 +40,28 @@ struct comparison {
 	const atomic_int *stop; /* ends the work when set; NULL: never */
 	bool data;
 	/* Files of the trees are shared with other layers (see links.h): their link
-	 * counts mean nothing, and those that are the same inode are equal. Data are
+	 * counts are not compared, and files with the same inode are equal. Data is
 	 * compared for files that should be shared with the directory below (-1: none)
 	 * and are not. */
 	bool shared;
 	int below;
 	/* The second tree may have fractions of a second where the first has none. */
 	bool finer;
-	/* An import in a user namespace may have made either tree. It leaves out devices and
-	 * the xattrs that only root can set; one tree may have them without the other. */
+	/* An import in a user namespace may have made either tree. It leaves out devices
+	 * and the xattrs that only root can set; one tree may have them without the
+	 * other. */
 	bool userns;
-	/* The owners of one tree are those of the other as another user namespace sees
-	 * them: files that have one owner in the first are to have one in the second. */
+	/* The trees show owners as seen in different user namespaces: files that have the
+	 * same owner in the first must have the same owner in the second. */
 	bool mapped;
 	/* Called for each name, even without a fault. A result other than 0 ends the
 	 * work. */
 	int (*each)(void *ctx, const struct compared *one, struct ovl_err *err);
-	/* Called after the entries of a directory that exists in both trees. NULL: not
-	 * wanted. */
+	/* Called after the entries of a directory that exists in both trees. May be
+	 * NULL. */
 	int (*leave)(void *ctx, const struct compared *one, struct ovl_err *err);
 	void *ctx;
-	void *links; /* private, as all below */
+	void *links; /* private, like all below */
 	void *back;
 	void *uids;
 	void *gids;

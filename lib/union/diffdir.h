@@ -1,5 +1,5 @@
 /*
- * A directory on the walk that finds changes, and the names in it; see changes.c.
+ * A directory visited by the walk that finds changes, and its names; see changes.c.
  */
 #ifndef OVL_DIFFDIR_H
 #define OVL_DIFFDIR_H
@@ -11,7 +11,7 @@
 #include "union/merged.h"
 
 /*
- * A directory on the walk.
+ * The directory.
  *
  *  me	   the layer's directory; with all, merged with the layers below
  *  base  the same directory in what the layer is compared with
@@ -20,8 +20,8 @@ struct diffdir {
 	struct merged me;
 	struct merged base;
 	struct view_index below; /* names of base, if many are looked up */
-	bool all; /* names come from the merged directory, not only from the layer's
-		   * own */
+	bool all; /* list the names of the merged directory, not only those in the layer's
+		   * own tree */
 	bool opaque; /* nothing of base is visible that me does not have */
 	bool compare; /* compare files: those that are the same in both are not changes */
 	bool live; /* the layer may be mounted: names may disappear while they are read */
@@ -30,8 +30,8 @@ struct diffdir {
 void diffdir_close(struct diffdir *f);
 
 /*
- * The names of a directory, sorted by the bytes of the paths they stand for. A subdirectory
- * has two: one for itself and, with a '/' at its end, one for its contents. -1 with errno.
+ * The names of a directory, sorted by the bytes of their paths. A subdirectory is listed
+ * twice: as itself and, with a '/' at the end, for its contents. -1 with errno.
  */
 enum {
 	DIFFDIR_DIR = DT_DIR,

@@ -1,5 +1,5 @@
 /*
- * Compares two files, in all that a layer keeps of them.
+ * Compares two files in everything that a layer stores.
  */
 #ifndef OVL_DIFFER_H
 #define OVL_DIFFER_H
@@ -24,24 +24,25 @@ int differ_file(const struct merged *a, const struct merged *b, const char *name
 /* The same for the owner, mode and xattrs of two open directories. */
 int differ_dir(int a, int b, const struct xattr_policy *xp);
 
-/* A file in an open directory, with what fstatat(2) says of it. */
+/* A file in an open directory, with its result of fstatat(2). */
 struct differ_at {
 	int dirfd;
 	const char *name;
 	struct stat st;
-	/* If it may be without data: it is in directory at of this one. Else NULL. */
+	/* If it may be a metacopy, without data: the merged directory, where it is in
+	 * directory number at. Otherwise NULL. */
 	const struct merged *in;
 	unsigned at;
 };
 
 /*
- * What differs between two files, as bits of enum ovl_deed: OVL_TYPE alone, or some of
- * OVL_DATA (a symlink's target, a device's number), OVL_MODE, OVL_OWNER, OVL_XATTR, OVL_TIME.
- * -1 with errno.
+ * What differs between two files, as bits of enum ovl_deed: OVL_TYPE only, or some of
+ * OVL_DATA (a symlink's target, a device's number), OVL_MODE, OVL_OWNER, OVL_XATTR,
+ * OVL_TIME. -1 with errno.
  */
 enum differ_how {
-	DIFFER_ANY, /* only whether: not all bits */
-	DIFFER_META, /* if the size is the same, so are the data */
+	DIFFER_ANY, /* stop at the first difference */
+	DIFFER_META, /* assume that files of the same size have the same data */
 	DIFFER_ALL
 };
 int differ_what(const struct differ_at *a, const struct differ_at *b, enum differ_how how,

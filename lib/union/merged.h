@@ -30,22 +30,21 @@ struct view merged_lowers(const struct merged *s);
 int merged_child(const struct merged *s, const char *name, struct merged *out);
 
 enum merged_kind {
-	MERGED_MERGES, /* with the lowers' directories of that name, which are not in out
-		      * yet */
+	MERGED_MERGES, /* with the lowers' directories of the same name; not added to out */
 	MERGED_OPAQUE, /* with nothing */
-	MERGED_REDIRECTED /* with another directory, which is in out */
+	MERGED_REDIRECTED /* with another directory, which is added to out */
 };
 
-/* Opens the subdirectory name of the upper directory s->dir.fd[0], with lowers beside.
- * -1 with errno. */
+/* Opens the subdirectory name of the upper directory s->dir.fd[0]; lowers are the lower
+ * directories merged with the latter. -1 with errno. */
 int merged_of_upper(const struct merged *s, const struct view *lowers, const char *name,
 	struct merged *out, enum merged_kind *how);
 
 /*
- * Looks up a path as a process chrooted to the merged directory would: *out is the same path
- * without symlinks, "." and ".."; empty for the root. The last component is followed only if
- * a slash comes after it. -1 with errno; if that is ENOENT or ENOTDIR, *out is what was found
- * and the names after that, up to a "..".
+ * Looks up a path as a process chrooted to the merged directory would: *out is the same
+ * path without symlinks, "." and ".."; empty for the root. The last component is followed
+ * only if a slash comes after it. -1 with errno; with ENOENT or ENOTDIR, *out is the part
+ * that was found, followed by the remaining names up to a "..".
  */
 int merged_resolve(const struct merged *root, const char *path, struct buf *out);
 

@@ -46,14 +46,14 @@ int view_child(const struct view *v, const char *name, struct view *out);
 /* The same for a path below a root view; an empty path is the root itself. */
 int view_walk(const struct view *root, const char *path, struct view *out);
 
-/* Looks up what is visible as name: 1, st, and *at is the index of its directory; 0
- * nothing. */
+/* Looks up the visible file name: 1 with st, and *at the index of its directory; 0 if
+ * there is none. */
 int view_stat(const struct view *v, const char *name, struct stat *st, unsigned *at);
 
 /*
- * The same for many names: 1 visible, 0 not, -1 ask view_stat. The names are indexed,
- * unless the directories list far more names than the count that will be looked up. An
- * empty index answers -1.
+ * The same for many names: 1 visible, 0 not visible, -1 unknown: use view_stat. No index
+ * is made if the directories have far more names than the count that will be looked up;
+ * then all names are unknown.
  */
 struct view_index {
 	bool made;
@@ -63,7 +63,7 @@ int view_index_make(struct view_index *x, const struct view *v, size_t count);
 int view_index_find(const struct view_index *x, const char *name);
 void view_index_release(struct view_index *x);
 
-/* Calls fn for each visible name, until it returns nonzero, which is returned. -1 with
+/* Calls fn for each visible name until it returns nonzero, and returns that. -1 with
  * errno. */
 int view_each(const struct view *v,
 	int (*fn)(void *ctx, const char *name, const struct stat *st), void *ctx);

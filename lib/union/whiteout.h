@@ -12,15 +12,12 @@
  *
  *  - An opaque mark on the root directory of a layer is ignored.
  *  - A whiteout in an opaque directory, or in a directory without a lower, is listed by
- *    readdir(3)
- * although stat(2) says ENOENT: none may be created there.
+ *    readdir(3) although stat(2) says ENOENT: none may be created there.
  *  - All whiteouts made through one mount are hard links of one inode with mode 000: test
- *    for a
- * whiteout before looking at hard links.
+ *    for a whiteout before looking at hard links.
  *  - mkdir(2) of a new name creates an opaque directory with some mount options (xino,
- *    index, metacopy,
- * redirect_dir) and not with others: an opaque mark does not prove that something is
- * hidden.
+ *    index, metacopy, redirect_dir) and not with others: an opaque mark does not prove that
+ *    something is hidden.
  *  - Devices 0/0 can be made in a user namespace since Linux 5.8.
  */
 #ifndef OVL_WHITEOUT_H
@@ -76,12 +73,12 @@ int wh_is_metacopy(const struct xattr_policy *p, int dirfd, const char *name);
 struct buf;
 int wh_redirect(
 	const struct xattr_policy *p, int dirfd, const char *name, struct buf *out);
-/* What a mount has copied a directory of the upper from. */
+/* Which lower directory a directory of the upper was copied up from. */
 enum wh_origin {
 	WH_ORIGIN_NONE, /* nothing: it is new */
 	WH_ORIGIN_SAME, /* the lower directory below */
 	WH_ORIGIN_OTHER, /* another one */
-	WH_ORIGIN_UNKNOWN /* not told on this file system, or there is nothing below */
+	WH_ORIGIN_UNKNOWN /* not recorded on this file system, or there is nothing below */
 };
 /* below: -1 if there is none. -1 with errno if it cannot be read. */
 int wh_origin(const struct xattr_policy *p, int upper, int below, enum wh_origin *out);
