@@ -95,7 +95,6 @@ static int find_entry(
 	}
 }
 
-/* The headers of the entry to come, before the reader gets them. */
 int tarin_read_ahead(struct tarin *t, struct ovl_err *err)
 {
 	uint64_t start = (uint64_t)archive_filter_bytes(t->a, 0);
@@ -134,8 +133,6 @@ static void swap_bytes(unsigned char *a, unsigned char *b, size_t n)
 	}
 }
 
-/* Called before the reader gets the headers, and after: exchanges them with those that are
- * patched. Nobody else must be reading the blocks. */
 void tarin_swap_head(struct tarin *t)
 {
 	uint64_t end = t->head_at + t->patched.len;

@@ -38,7 +38,6 @@ int tarin_too_big(struct ovl_err *err)
 	return err_say(err, EFBIG, "an entry's headers are over 1 MiB");
 }
 
-/* 1 and a block at the end of t->held, 0 at the end of the stream, negative errno. */
 int tarin_take_block(struct tarin *t, struct ovl_err *err)
 {
 	struct held *h;
@@ -66,7 +65,6 @@ int tarin_take_block(struct tarin *t, struct ovl_err *err)
 	return 1;
 }
 
-/* Copies bytes from..to of the stream, all of them held, into one buffer. */
 void tarin_gather(const struct tarin *t, uint64_t from, uint64_t to, struct buf *out)
 {
 	buf_clear(out);
