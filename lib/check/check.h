@@ -33,8 +33,7 @@ struct checker {
 		*unlocked; /* findings about it are held back: it may be removed
 			    * meanwhile */
 	unsigned looks; /* how often names were looked at again, in all */
-	struct report later; /* held back: kind, id, path, text; how: severity and
-			      * outcome */
+	struct report later; /* held back */
 	atomic_uint_fast64_t bytes; /* bytes and entries of content checked so far */
 	atomic_uint_fast64_t entries;
 	uint64_t total; /* bytes of content to be checked; 0: not known yet */

@@ -30,7 +30,7 @@
 struct content {
 	struct checker *c;
 	const struct layer *l;
-	struct report bad; /* path, reason: files with other data */
+	struct report bad; /* files with other data, by path, and why */
 };
 
 /*
@@ -75,7 +75,8 @@ static void note_bad(void *ctx, const char *path, const char *why)
 {
 	struct content *x = ctx;
 
-	report_add(&x->bad, &(struct report_row){.text = {path, why}});
+	report_add(&x->bad,
+		&(struct ovl_finding){.kind = "", .id = "", .path = path, .text = why});
 }
 
 static int feed(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
@@ -105,8 +106,8 @@ static int report_bad(struct content *x)
 	if (x->bad.failed)
 		return err_nomem(x->c->err);
 	for (size_t i = 0; i < x->bad.n && rc == 0; i++) {
-		const char *path = x->bad.row[i].text[0];
-		const char *why = x->bad.row[i].text[1];
+		const char *path = x->bad.row[i].path;
+		const char *why = x->bad.row[i].text;
 
 		if (!*path || in_place(x, path, why))
 			rc = check_found(x->c, OVL_ERROR, *path ? "data" : "recipe",

@@ -179,17 +179,14 @@ static int look(struct checker *c, const struct ovl_id *only)
 	return rc || only ? rc : check_dirs(c);
 }
 
-static bool same_row(const struct report_row *a, const struct report_row *b)
+static bool same_row(const struct ovl_finding *a, const struct ovl_finding *b)
 {
-	bool same = true;
-
-	for (int k = 0; k < REPORT_COLUMNS && same; k++)
-		same = strcmp(a->text[k], b->text[k]) == 0;
-	return same;
+	return strcmp(a->kind, b->kind) == 0 && strcmp(a->id, b->id) == 0 &&
+		strcmp(a->path, b->path) == 0 && strcmp(a->text, b->text) == 0;
 }
 
 /* Most are there in the same order: looks from *at on, which is then behind the row. */
-static bool has_row(const struct report *all, size_t *at, const struct report_row *row)
+static bool has_row(const struct report *all, size_t *at, const struct ovl_finding *row)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		size_t k = (*at + i) % all->n;
@@ -212,7 +209,7 @@ static void keep_repeated(struct report *second, const struct report *first)
 		if (has_row(first, &at, &second->row[i]))
 			second->row[n++] = second->row[i];
 		else
-			free((char *)second->row[i].text[0]);
+			free((char *)second->row[i].kind);
 	}
 	second->n = n;
 }

@@ -20,10 +20,7 @@ static int report_finding(struct checker *c, const struct ovl_finding *f)
 
 static int hold_back(struct checker *c, const struct ovl_finding *f)
 {
-	const struct report_row row = {.how = f->severity << 2 | f->outcome,
-		.text = {f->kind, f->id, f->path, f->text}};
-
-	if (report_add(&c->later, &row) < 0)
+	if (report_add(&c->later, f) < 0)
 		return err_nomem(c->err);
 	if (c->later.n < HELD_MAX || !c->unlocked ||
 		fs_is(c->unlocked->drv_fd, c->unlocked->id.s, c->unlocked->fd) <= 0)
@@ -54,19 +51,8 @@ int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
 int check_flush(struct checker *c, int r)
 {
 	c->holding = false;
-	for (size_t i = 0; i < c->later.n && !c->ended; i++) {
-		const struct report_row *row = &c->later.row[i];
-		const struct ovl_finding f = {
-			.severity = row->how >> 2,
-			.outcome = row->how & 3,
-			.kind = row->text[0],
-			.id = row->text[1],
-			.path = row->text[2],
-			.text = row->text[3],
-		};
-
-		report_finding(c, &f);
-	}
+	for (size_t i = 0; i < c->later.n && !c->ended; i++)
+		report_finding(c, &c->later.row[i]);
 	report_release(&c->later);
 	return r ? r : c->ended;
 }

@@ -47,7 +47,6 @@ struct heal {
 	/* Damaged names, and inodes of the staged tree with one: if one hard link is damaged,
 	 * all of them are replaced, so that they stay one file. */
 	struct pathset *bad;
-	struct report told; /* path, kind and description of each damage */
 	unsigned long replaced; /* number of names moved to the stage */
 };
 
@@ -61,34 +60,20 @@ static bool is_link_group(const struct compared *one)
 static int note_damage(void *ctx, const struct compared *one, struct ovl_err *err)
 {
 	struct heal *h = ctx;
+	int rc = 0;
 
-	for (unsigned i = 0; i < one->n; i++) {
-		report_add(&h->told,
-			&(struct report_row){.text = {one->path, one->fault[i].kind,
-						     one->fault[i].how}});
-	}
-	if (!one->n)
-		return 0;
-	if (h->told.failed ||
-		pathset_add(h->bad, 'b', one->path, strlen(one->path)) < 0 ||
+	for (unsigned i = 0; i < one->n && rc == 0; i++)
+		rc = check_found(h->c, OVL_ERROR, one->fault[i].kind, h->l->id.s,
+			one->path, OVL_REPAIRED, "%s %s", Q(*one->path ? one->path : "/"),
+			one->fault[i].how);
+	if (!one->n || rc)
+		return rc;
+	if (pathset_add(h->bad, 'b', one->path, strlen(one->path)) < 0 ||
 		(is_link_group(one) &&
 			pathset_add(h->bad, 'i', (const char *)&one->want->st_ino,
 				sizeof(ino_t)) < 0))
 		return err_nomem(err);
 	return 0;
-}
-
-static int report_rest(struct heal *h)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < h->told.n && rc == 0; i++) {
-		const char *const *text = h->told.row[i].text;
-
-		rc = check_found(h->c, OVL_ERROR, text[1], h->l->id.s, text[0],
-			OVL_REPAIRED, "%s %s", Q(*text[0] ? text[0] : "/"), text[2]);
-	}
-	return rc;
 }
 
 /* ---- names ------------------------------------------------------------------------ */
@@ -255,9 +240,9 @@ static int heal_names(
 		.ctx = h};
 	int rc = compare(h, find, want, have, err);
 
-	if (rc == 0 && h->told.n && shared)
+	if (rc == 0 && h->c->later.n && shared)
 		rc = heal_others(h, f, want, have, err);
-	return rc == 0 && h->told.n ? compare(h, mend, want, have, err) : rc;
+	return rc == 0 && h->c->later.n ? compare(h, mend, want, have, err) : rc;
 }
 
 static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err)
@@ -273,8 +258,11 @@ static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err
 	if (want < 0)
 		return err_sys(err, errno, "cannot open the staged tree");
 	if (have >= 0) {
+		h->c->holding = true;
 		rc = heal_names(h, f, want, have, err);
-		return rc < 0 ? rc : report_rest(h);
+		if (rc < 0)
+			check_drop_held(h->c);
+		return rc < 0 ? rc : check_flush(h->c, 0);
 	}
 	if (replace(h, tree) < 0)
 		return err_sys(err, errno, "cannot put the tree in place");
@@ -460,6 +448,5 @@ int check_heal(struct checker *c, const struct layer_ref *ref, int fd, const cha
 	ingest_end(&h.in);
 	layer_close(&h.parent);
 	pathset_free(h.bad);
-	report_release(&h.told);
 	return rc;
 }
