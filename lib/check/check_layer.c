@@ -26,7 +26,7 @@
 /* The short ids of a layer's lowers, according to the metadata of its parents. */
 struct lineage {
 	unsigned n;
-	char link[OVL_MAX_LOWERS + 1][SHORT_LEN + 1];
+	char link[OVL_MAX_LOWERS][SHORT_LEN + 1];
 	bool broken; /* a parent is missing or cannot be read */
 };
 
@@ -164,44 +164,44 @@ static bool is_link_of_other(const struct layer *l)
 		strcmp(other.meta.link, l->meta.link) == 0;
 }
 
+static int check_part(struct checker *c, const struct layer *l, enum driver_part part,
+	const char *lower)
+{
+	const struct {
+		const char *kind;
+		const char *text;
+	} fault[] = {
+		[DRV_TREE] = {"tree", "its tree is missing"},
+		[DRV_LINK_FILE] = {"link-file", "its file 'link' is missing or wrong"},
+		[DRV_LINK] = {"link", "its short link is missing or leads elsewhere"},
+		[DRV_LOWER] = {"lower",
+			P("its file '%s' is missing or wrong", l->drv->lower_file)},
+		[DRV_WORK] = {"work", "its work directory is missing"},
+		[DRV_MERGED] = {"merged", "its mount point is missing"},
+	};
+	bool mend = c->req->repair && !(part == DRV_LINK && is_link_of_other(l));
+	int r = driver_check(l, part, lower, mend, c->err);
+
+	if (r < 0 || r == DRV_RIGHT)
+		return r < 0 ? r : 0;
+	return check_found(c, OVL_ERROR, fault[part].kind, l->id.s, "", r == DRV_MENDED,
+		"%s", fault[part].text);
+}
+
 /* Checks the driver's files. */
 static int check_driver(
 	struct checker *c, const struct layer *l, const struct lineage *way)
 {
-	char lower[64];
-	const struct {
-		unsigned fault;
-		const char *kind;
-		const char *text;
-	} faults[] = {
-		{DRV_NO_TREE, "tree", "its tree is missing"},
-		{DRV_LINK_FILE, "link-file", "its file 'link' is missing or wrong"},
-		{DRV_LINK, "link", "its short link is missing or leads elsewhere"},
-		{DRV_LOWER, "lower", lower},
-		{DRV_WORK, "work", "its work directory is missing"},
-		{DRV_MERGED, "merged", "its mount point is missing"},
-	};
-	const char *links[OVL_MAX_LOWERS];
-	unsigned have = 0;
-	unsigned mend;
-	unsigned left;
-	int rc;
+	bool known = !way->broken || l->drv->flat;
+	auto_buf lower = {0};
+	int rc = 0;
 
-	snprintf(lower, sizeof(lower), "its file '%s' is missing or wrong",
-		l->drv->lower_file);
-	for (unsigned i = 0; i < way->n; i++)
-		links[i] = way->link[i];
-	rc = driver_verify(l, way->broken ? NULL : links, way->n, &have, c->err);
-	left = mend = have;
-	if ((have & DRV_LINK) && is_link_of_other(l))
-		mend &= ~(unsigned)DRV_LINK;
-	if (rc == 0 && mend && c->req->repair)
-		rc = driver_mend(l, links, way->n, mend, &left, c->err);
-	for (size_t i = 0; rc == 0 && i < sizeof(faults) / sizeof(faults[0]); i++) {
-		if (have & faults[i].fault)
-			rc = check_found(c, OVL_ERROR, faults[i].kind, l->id.s, "",
-				!(left & faults[i].fault), "%s", faults[i].text);
-	}
+	buf_add(&lower, "", 0);
+	l->drv->lower_text(l, way->link, way->n, &lower);
+	if (lower.failed)
+		return err_nomem(c->err);
+	for (int part = 0; part < DRV_PARTS && rc == 0; part++)
+		rc = check_part(c, l, part, known ? lower.data : NULL);
 	return rc;
 }
 

@@ -289,49 +289,20 @@ static int link_is(const struct layer *l)
 	return r > 0 && strcmp(owner.s, l->id.s) == 0;
 }
 
-/* Adds fault if as_it_should is 0; -1 if it is negative. */
-static int note_fault(unsigned *faults, unsigned fault, int as_it_should)
-{
-	if (as_it_should == 0)
-		*faults |= fault;
-	return as_it_should < 0 ? -1 : 0;
-}
-
-/* want: the text of the lower file; NULL: unknown. */
-static int look_at_all(const struct layer *l, const char *want, unsigned *faults)
+/* The same. */
+static int is_right(const struct layer *l, enum driver_part part, const char *lower)
 {
 	const struct driver *drv = l->drv;
-	int rc = note_fault(faults, DRV_NO_TREE, is_dir(l->fd, layer_tree_name(l)));
 
-	if (rc == 0 && driver_keeps_mount(l))
-		rc = note_fault(faults, DRV_WORK, is_dir(l->fd, drv->work));
-	if (rc == 0 && driver_keeps_mount(l))
-		rc = note_fault(faults, DRV_MERGED, is_dir(l->fd, drv->merged));
-	if (rc == 0 && drv->link_file)
-		rc = note_fault(
-			faults, DRV_LINK_FILE, file_is(l, drv->link_file, l->meta.link));
-	if (rc == 0 && drv->links)
-		rc = note_fault(faults, DRV_LINK, link_is(l));
-	if (rc == 0 && want)
-		rc = note_fault(faults, DRV_LOWER, file_is(l, drv->lower_file, want));
-	return rc;
-}
-
-int driver_verify(const struct layer *l, const char *const *lowers, unsigned n,
-	unsigned *faults, struct ovl_err *err)
-{
-	bool known = lowers || l->drv->flat;
-	auto_buf want = {0};
-
-	*faults = 0;
-	buf_add(&want, "", 0);
-	if (known)
-		l->drv->lower_text(l, lowers, n, &want);
-	if (want.failed)
-		return err_nomem(err);
-	if (look_at_all(l, known ? want.data : NULL, faults) < 0)
-		return err_sys(err, errno, "cannot examine layer %.12s", l->id.s);
-	return 0;
+	switch (part) {
+	case DRV_TREE: return is_dir(l->fd, layer_tree_name(l));
+	case DRV_LINK_FILE:
+		return !drv->link_file || file_is(l, drv->link_file, l->meta.link);
+	case DRV_LINK: return !drv->links || link_is(l);
+	case DRV_LOWER: return !lower || file_is(l, drv->lower_file, lower);
+	case DRV_WORK: return !driver_keeps_mount(l) || is_dir(l->fd, drv->work);
+	default: return !driver_keeps_mount(l) || is_dir(l->fd, drv->merged);
+	}
 }
 
 static int set_file(const struct layer *l, const char *name, const char *text)
@@ -354,34 +325,29 @@ static int set_link(const struct layer *l)
 	return renameat(l->drv_fd, temp, l->drv_fd, path);
 }
 
-static int mend_all(const struct layer *l, const char *want, unsigned faults)
+static int put_right(const struct layer *l, enum driver_part part, const char *lower)
 {
 	const struct driver *drv = l->drv;
-	int rc = 0;
 
-	if (faults & DRV_LINK_FILE)
-		rc = set_file(l, drv->link_file, l->meta.link);
-	if (rc == 0 && faults & DRV_LINK)
-		rc = set_link(l);
-	if (rc == 0 && faults & DRV_LOWER)
-		rc = set_file(l, drv->lower_file, want);
-	if (rc == 0 && faults & DRV_WORK)
-		rc = fs_mkdir(l->fd, drv->work, 0700);
-	if (rc == 0 && faults & DRV_MERGED)
-		rc = fs_mkdir(l->fd, drv->merged, 0700);
-	return rc;
+	switch (part) {
+	case DRV_LINK_FILE: return set_file(l, drv->link_file, l->meta.link);
+	case DRV_LINK: return set_link(l);
+	case DRV_LOWER: return set_file(l, drv->lower_file, lower);
+	case DRV_WORK: return fs_mkdir(l->fd, drv->work, 0700);
+	default: return fs_mkdir(l->fd, drv->merged, 0700);
+	}
 }
 
-int driver_mend(const struct layer *l, const char *const *lowers, unsigned n,
-	unsigned faults, unsigned *left, struct ovl_err *err)
+int driver_check(const struct layer *l, enum driver_part part, const char *lower,
+	bool mend, struct ovl_err *err)
 {
-	auto_buf want = {0};
+	int r = is_right(l, part, lower);
 
-	buf_add(&want, "", 0);
-	l->drv->lower_text(l, lowers, n, &want);
-	if (want.failed)
-		return err_nomem(err);
-	if (mend_all(l, want.data, faults) < 0)
+	if (r < 0)
+		return err_sys(err, errno, "cannot examine layer %.12s", l->id.s);
+	if (r > 0 || !mend || part == DRV_TREE)
+		return r > 0 ? DRV_RIGHT : DRV_WRONG;
+	if (put_right(l, part, lower) < 0)
 		return err_sys(err, errno, "cannot repair layer %.12s", l->id.s);
-	return driver_verify(l, faults & DRV_LOWER ? lowers : NULL, n, left, err);
+	return DRV_MENDED;
 }

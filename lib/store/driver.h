@@ -38,14 +38,15 @@ struct seed {
 	bool opaque; /* hides all layers below, so it has a parent but no lowers */
 };
 
-/* Faults in a driver's files of a layer. */
-enum {
-	DRV_NO_TREE = 1,
-	DRV_LINK_FILE = 2, /* the file with its short id */
-	DRV_LINK = 4, /* the short link to it */
-	DRV_LOWER = 8, /* the file that lists its lowers */
-	DRV_WORK = 16,
-	DRV_MERGED = 32
+/* What a driver has of a layer, as far as it has that. */
+enum driver_part {
+	DRV_TREE,
+	DRV_LINK_FILE, /* the file with its short id */
+	DRV_LINK, /* the short link to it */
+	DRV_LOWER, /* the file that lists its lowers */
+	DRV_WORK,
+	DRV_MERGED,
+	DRV_PARTS
 };
 
 struct driver {
@@ -72,8 +73,8 @@ struct driver {
 	int (*new_lower)(const struct seed *how, struct buf *out, struct ovl_err *err);
 	/* The same in a layer whose lowers should be n layers with these short ids, nearest
 	 * first. */
-	void (*lower_text)(const struct layer *l, const char *const *lowers, unsigned n,
-		struct buf *out);
+	void (*lower_text)(const struct layer *l, const char (*lowers)[SHORT_LEN + 1],
+		unsigned n, struct buf *out);
 };
 
 /* drivers.c: all drivers, NULL-terminated; the first is the default of a new store. */
@@ -118,14 +119,12 @@ int driver_as_lower(const struct layer *l, struct buf *out, struct ovl_err *err)
 int driver_parent_of(const struct layer *l, struct ovl_id *id);
 
 /*
- * Sets the DRV_* faults of the layer, whose lowers should be n layers with these short ids,
- * nearest first (NULL: unknown).
+ * Is that part of the layer as it should be? lower: the text of lower_file; NULL: unknown.
+ * mend: repairs it, except the tree.
  */
-int driver_verify(const struct layer *l, const char *const *lowers, unsigned n,
-	unsigned *faults, struct ovl_err *err);
-/* Repairs faults as far as possible; *left: those that remain. */
-int driver_mend(const struct layer *l, const char *const *lowers, unsigned n,
-	unsigned faults, unsigned *left, struct ovl_err *err);
+enum driver_state { DRV_WRONG, DRV_RIGHT, DRV_MENDED };
+int driver_check(const struct layer *l, enum driver_part part, const char *lower,
+	bool mend, struct ovl_err *err);
 
 /* The name of its own tree inside the layer. */
 const char *layer_tree_name(const struct layer *l);

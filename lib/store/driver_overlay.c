@@ -27,8 +27,8 @@ static int new_lower(const struct seed *how, struct buf *out, struct ovl_err *er
 	return out->failed ? err_nomem(err) : 0;
 }
 
-static void lower_text(
-	const struct layer *l, const char *const *links, unsigned n, struct buf *out)
+static void lower_text(const struct layer *l, const char (*links)[SHORT_LEN + 1],
+	unsigned n, struct buf *out)
 {
 	(void)links;
 	(void)n;

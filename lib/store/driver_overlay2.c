@@ -54,8 +54,8 @@ static int new_lower(const struct seed *how, struct buf *out, struct ovl_err *er
 	return out->failed ? err_nomem(err) : rc;
 }
 
-static void lower_text(
-	const struct layer *l, const char *const *lowers, unsigned n, struct buf *out)
+static void lower_text(const struct layer *l, const char (*lowers)[SHORT_LEN + 1],
+	unsigned n, struct buf *out)
 {
 	(void)l;
 	for (unsigned i = 0; i < n; i++)
