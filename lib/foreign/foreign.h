@@ -144,6 +144,8 @@ struct foreign_engine {
 struct ovl_foreign {
 	/* 1 and the engine whose store that is; 0 if there is none; -1 with errno. */
 	int (*recognise)(int root, const struct foreign_engine **out);
+	/* What kind of store it is that cannot be read ("is ..."); NULL: none that is known. */
+	const char *(*other)(int root);
 	/* Reads the store whose root is open; noatime as in the struct. The caller frees
 	 * *out. */
 	int (*read)(const struct foreign_engine *e, int root, bool noatime,

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/idmap.h"
 #include "base/quote.h"
 #include "foreign/foreign.h"
 #include "store/driver.h"
@@ -98,6 +99,17 @@ static int read_table(
 	return rc;
 }
 
+/* Docker's option userns-remap used to give the root to a user without privileges, by whose
+ * ids it is called, though the daemon is privileged. */
+static bool is_remapped(const struct ovl_store *st)
+{
+	const char *name = strrchr(st->root, '/');
+	struct stat sb;
+
+	return name && !idmap_unprivileged() && fstat(st->fd, &sb) == 0 &&
+		strcmp(name + 1, P("%u.%u", sb.st_uid, sb.st_gid)) == 0;
+}
+
 static int open_it(struct ovl_store *st, int *root, const struct foreign_engine *e,
 	enum ovl_access access, struct ovl_err *err)
 {
@@ -120,7 +132,7 @@ static int open_it(struct ovl_store *st, int *root, const struct foreign_engine 
 	st->drv_chosen = false;
 	rc = st->root ? read_table(st, e, err) : err_nomem(err);
 	if (rc == 0)
-		st->xattrs.user = st->foreign->user_xattrs;
+		st->xattrs.user = st->foreign->user_xattrs && !is_remapped(st);
 	return rc < 0 ? rc : 1;
 }
 
@@ -141,8 +153,11 @@ int store_foreign_inside(
 	const struct ovl_foreign *how, int dir, const char *path, struct ovl_err *err)
 {
 	auto_fd at = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	const char *other = at < 0 ? NULL : how->other(at);
 	auto_buf root = {0};
 
+	if (other)
+		return err_status(err, OVL_USAGE, "%s %s", Q(path), other);
 	while (at >= 0) {
 		const struct foreign_engine *e;
 		int up;

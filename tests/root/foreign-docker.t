@@ -303,6 +303,32 @@ id orphan | tr -d '\n' >$i/layerdb/sha256/$(id orphan)-1234-removing/cache-id
 is "... nor what is being removed" "$(d check)" ""
 rm -r docker/overlay2/$(id orphan) docker/overlay2/$(id young) $i/layerdb/sha256/*-removing
 
+# ---- roots that cannot be read, and whose marks are others' ----------------------------
+
+other() { # FILE PATTERN WHAT
+	mkdir -p "strange/$(dirname "$1")"
+	: >"strange/$1"
+	fails 2 "'strange' is a $2" "$3" ovlctl --root strange ls
+	fails 2 "'$T/strange' is a $2" "... import --from" ovlctl import --from "$T/strange" x
+	rm -r strange
+}
+other rootfs/overlayfs "root of Docker whose layers are in containerd's store, mostly /var/lib/containerd$" \
+	"Docker 29 with containerd's store"
+other containerd/daemon/io.containerd.metadata.v1.bolt "root of Docker .*, 'containerd/daemon' in it$" \
+	"... that dockerd has started"
+other network/files/local-kv.db "store of Docker, but ovlctl reads only those with the driver overlay2$" "another driver"
+other storage.lock "store of containers/storage, but .* driver overlay$" "... of podman"
+other io.containerd.metadata.v1.bolt "store of containerd, but .* driver overlayfs$" "... of containerd"
+if ! as_user; then
+	mkdir remap
+	cp -a docker remap/100000.100000
+	chown 100000:100000 remap/100000.100000
+	is "a root of userns-remap has trusted marks" "$(ovlctl --root remap/100000.100000 diff $third)" "$(d diff $third)"
+	mv remap/100000.100000 remap/docker
+	no "... one of an ordinary user has not" test "$(ovlctl --root remap/docker diff $third)" = "$(d diff $third)"
+	rm -r remap
+fi
+
 # ---- wrong stores -----------------------------------------------------------------------
 
 set_aside() { # FILE
