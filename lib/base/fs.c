@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* System calls on files by (dirfd, name); the only file that uses openat2(2). */
+/* System calls on names in open directories; the only file that uses openat2(2). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 /* A path for the kernel must be shorter than PATH_MAX; longer ones are opened in hops. */
 #define HOP 4000
 
-/* To read what should be a file, whatever it is. */
+/* To open for reading what may be something other than a file. */
 #define FILE_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 
 static int openat2_(int dirfd, const char *path, int flags, uint64_t resolve)
@@ -47,7 +47,7 @@ const char *fs_path(char out[FS_PATH], const char *fmt, ...)
 	return out;
 }
 
-/* False, and errno, if dirfd is the errno with which it could not be opened. */
+/* False with errno if dirfd is a negative errno. */
 static bool is_open(int dirfd)
 {
 	if (dirfd >= -1 || dirfd == AT_FDCWD)
@@ -119,7 +119,7 @@ int fs_open_unread(int root, const char *path, int flags)
 	return fd < 0 && errno == EPERM ? fs_open_beneath(root, path, flags) : fd;
 }
 
-/* By the descriptor alone it takes CAP_DAC_READ_SEARCH, or Linux 6.10. */
+/* Linking the descriptor itself needs CAP_DAC_READ_SEARCH, or Linux 6.10. */
 int fs_link(int fd, int dirfd, const char *name)
 {
 	if (linkat(fd, "", dirfd, name, AT_EMPTY_PATH) == 0)

@@ -41,7 +41,7 @@ static int copy_run(void *ctx, off_t at, off_t n)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			return fs_fail(got ? errno : EIO); /* it became shorter */
+			return fs_fail(got ? errno : EIO); /* the file became shorter */
 		n -= got;
 	}
 	return 0;
@@ -92,8 +92,8 @@ static int chmod_node(int dirfd, const char *name, mode_t mode)
 	return fd < 0 ? -1 : fs_chmod_path(fd, mode);
 }
 
-/* For a symlink, device or FIFO, which must not be opened. In the order of
- * fs_copy_meta: a change of owner clears bits of the mode. */
+/* For a symlink, device or FIFO, which must not be opened. The owner is set first,
+ * because that clears bits of the mode. */
 static int copy_node(const struct fs_copier *how, int from, const char *name, int to,
 	const char *as, const struct stat *st)
 {
@@ -148,7 +148,7 @@ static off_t next_data(int fd, off_t from, off_t at, off_t size)
 	return data - from;
 }
 
-/* Skips what is a hole in both. */
+/* Skips ranges that are holes in both. */
 static off_t skip_holes(int a, off_t from_a, int b, off_t from_b, off_t at, off_t size)
 {
 	off_t in_a = next_data(a, from_a, at, size);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The names in a directory, by the only use of getdents(2); the directory of a path. */
+/* Reads the names in a directory, with the only use of getdents(2); opens the directory
+ * of a path. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "base/fs.h"
 #include "base/path.h"
 
-/* As getdents64(2) lays it out. */
+/* The layout of getdents64(2). */
 struct dent {
 	uint64_t ino;
 	int64_t off;

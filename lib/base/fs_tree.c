@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Removes and measures trees. Neither enters a mount: a bind mount has the same device
- * number as the tree it is in, so the kernel is told not to enter any. */
+/* Removes and measures trees without entering mounts. A bind mount has the same device
+ * number as the tree it is in, so the kernel is asked not to enter any. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@ int fs_open_here(int dirfd, const char *name)
 	return fs_open_unmounted(dirfd, name, O_RDONLY);
 }
 
-/* Even if its mode does not allow the owner to read it. */
+/* Works even if the mode does not allow the owner to read the directory. */
 static int open_to_remove(int dirfd, const char *name)
 {
 	int dir = fs_open_here(dirfd, name);
@@ -71,7 +71,7 @@ static int enter(struct fs_remover *how, struct walk *w, int why)
 	if (errno == ENOTDIR) {
 		errno = why;
 	} else if (errno != EXDEV) {
-		/* A directory that cannot be read may be empty. */
+		/* Not fatal: the directory may be empty. */
 		why = errno;
 		if (unlinkat(w->fd[0], w->name, AT_REMOVEDIR) == 0)
 			return removed(how, w);
@@ -80,7 +80,7 @@ static int enter(struct fs_remover *how, struct walk *w, int why)
 	return stuck(how, w);
 }
 
-/* Even from a directory whose mode does not allow its owner to write. */
+/* Works even if the mode of the directory does not allow its owner to write. */
 static int unlink_here(const struct walk *w, int flags)
 {
 	if (unlinkat(w->fd[0], w->name, flags) == 0)
@@ -92,8 +92,8 @@ static int unlink_here(const struct walk *w, int flags)
 	return unlinkat(w->fd[0], w->name, flags);
 }
 
-/* What has disappeared was removed by another process: prune and the owner of a tree may
- * both be at it. */
+/* It is not an error if the name is gone: prune and the owner of a tree may both be
+ * removing it. */
 static int remove_name(struct fs_remover *how, struct walk *w, int what)
 {
 	int flags = what == WALK_LEFT ? AT_REMOVEDIR : 0;

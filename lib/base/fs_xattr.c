@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Extended attributes by (dirfd, name), through /proc/self/fd, and project ids. */
+/* Extended attributes of names in open directories, through /proc/self/fd; project
+ * ids. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -77,7 +78,7 @@ static int sort_names(struct buf *list)
 	return 0;
 }
 
-/* Removes from the list what does not belong to a layer. */
+/* Removes the xattrs that do not belong to a layer from the list. */
 static void drop_foreign(struct buf *list)
 {
 	size_t kept = 0;

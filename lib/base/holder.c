@@ -68,7 +68,7 @@ static bool is_lock(const char *line, const struct lock_query *q)
 		major == q->major && minor == q->minor;
 }
 
-/* On any file system. */
+/* True if the line is about that inode, on any file system. */
 static bool has_inode(const char *line, const void *ctx)
 {
 	const struct lock_query *q = ctx;
@@ -85,7 +85,7 @@ static bool holds(const char *line, const void *ctx)
 	return is_lock(line, q) && *q->pid > 0 && *q->pid != getpid();
 }
 
-/* In /proc/PID/fdinfo, "lock:" and then the same. */
+/* A line "lock:" in /proc/PID/fdinfo ends in the same form. */
 static bool has_lock(const char *line, const void *ctx)
 {
 	return strncmp(line, "lock:", 5) == 0 && is_lock(line + 5, ctx);
@@ -109,8 +109,9 @@ static bool name_process(int pid, char out[HOLDER_SIZE])
 struct wanted {
 	dev_t dev;
 	uint64_t mnt_id;
-	uint64_t ino; /* 0: of any */
-	struct lock_query *lock; /* by a descriptor that has it; NULL: or is it */
+	uint64_t ino; /* 0: any */
+	struct lock_query *lock; /* look for a descriptor that holds this lock; NULL:
+				  * no */
 };
 
 static bool leads_to(int dir, const char *link, const struct wanted *w)

@@ -15,8 +15,8 @@ struct level {
 	max_align_t dir[];
 };
 
-/* Does level at stay open while the last one is i? The first two do, because the caller may
- * have opened them in another way than by name. */
+/* True if level at stays open while the last one is i. The first two always do, because
+ * the caller may have opened them by something other than their names. */
 static bool stays_open(const struct levels *l, unsigned i, unsigned at)
 {
 	unsigned step = 1;
@@ -47,7 +47,7 @@ void *levels_push(struct levels *l, const char *name)
 	memcpy(v->name, name, n);
 	v->open = l->n == 0;
 	l->level[l->n++] = v;
-	/* Only a level at one of these distances can have stayed open until now. */
+	/* Only levels at these distances may still be open. */
 	for (size_t far = l->near; far + 1 < l->n; far *= 2) {
 		unsigned at = l->n - 1 - (unsigned)far;
 
@@ -62,7 +62,7 @@ void *levels_at(const struct levels *l, unsigned i)
 	return l->level[i]->dir;
 }
 
-/* Keeps fewer levels open from now on when there are no more descriptors. */
+/* If there are no more descriptors, keeps fewer levels open from now on. */
 static int open_level(struct levels *l, unsigned i)
 {
 	struct level *v = l->level[i];

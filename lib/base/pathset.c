@@ -9,8 +9,8 @@
 #include "base/cleanup.h"
 #include "base/pathset.h"
 
-/* Open addressing, at most half full; 0 is an empty slot. The hash is seeded: whoever
- * chooses the paths must not be able to make them collide. */
+/* Open addressing, at most half full; 0 is an empty slot. The hash is seeded, so that
+ * whoever chooses the paths cannot make them collide. */
 struct pathset {
 	uint64_t seed;
 	uint64_t *slot;

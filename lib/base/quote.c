@@ -43,8 +43,8 @@ size_t quote_utf8(const char *s, size_t n)
 	return len;
 }
 
-/* The next piece of the escaped form; returns its length. *in: how many bytes of s it
- * stands for. */
+/* Gets the next piece of the escaped form and returns its length. *in: how many bytes of
+ * s it replaces. */
 static size_t piece(const char *s, size_t n, char out[5], size_t *in)
 {
 	*in = quote_utf8(s, n);

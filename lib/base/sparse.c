@@ -25,7 +25,7 @@ struct mapper {
 	bool no_fiemap;
 	bool synced;
 	off_t size;
-	off_t from, to; /* a data range that may continue */
+	off_t from, to; /* a data range that may still grow */
 };
 
 static int flush_run(struct mapper *m)
@@ -61,9 +61,9 @@ static bool is_unwritten(const struct fiemap_extent *e)
 }
 
 /*
- * Gets the extents of at..end, or the first of them; none if the file system cannot tell.
- * Data that is not on disk yet may be reported as unwritten: so if anything is, sync the
- * file first.
+ * Gets the first extents of at..end; none if the file system cannot tell. Data that is
+ * not on disk yet may be reported as unwritten, so the file is synced if anything is
+ * reported so.
  */
 static unsigned get_extents(struct mapper *m, off_t at, off_t end, union extents *x)
 {
@@ -89,7 +89,7 @@ static unsigned get_extents(struct mapper *m, off_t at, off_t end, union extents
 	}
 }
 
-/* Reports at..end as data, except for what was never written. */
+/* Reports at..end as data, except for ranges that were never written. */
 static int written(struct mapper *m, off_t at, off_t end)
 {
 	union extents x;
@@ -132,7 +132,7 @@ int sparse_map(int fd, off_t size, sparse_fn fn, void *ctx)
 	off_t at = 0;
 	int rc = 0;
 
-	/* Most files have no holes, and one call is enough to tell. */
+	/* Most files have no holes, which one call tells. */
 	if (size > 0 && lseek(fd, 0, SEEK_HOLE) >= size) {
 		rc = written(&m, 0, size);
 		at = size;

@@ -46,8 +46,8 @@ struct pool {
 	const struct thread_work *work;
 	pthread_mutex_t mutex;
 	pthread_cond_t ended;
-	size_t next; /* item to begin */
-	unsigned running; /* threads */
+	size_t next; /* the next item to begin */
+	unsigned running; /* threads that are running */
 	int rc; /* the first failure */
 	struct ovl_err *err;
 };

@@ -10,7 +10,7 @@
 #include "base/namelist.h"
 #include "base/walk.h"
 
-/* As deep as most trees are. */
+/* The depth of most trees. */
 #define NEAR 16
 
 /* A directory that was entered. */
@@ -18,9 +18,9 @@ struct place {
 	size_t path_len;
 	size_t base; /* where its name begins in the path */
 	struct namelist names;
-	size_t next; /* of them */
-	bool read; /* to its end */
-	int why; /* an error of reading it to its end when it was closed */
+	size_t next; /* the next one to visit */
+	bool read; /* all names have been read */
+	int why; /* an error while the rest was read because the directory was closed */
 	max_align_t dir[]; /* struct walk, size */
 };
 
@@ -36,7 +36,7 @@ static struct place *last(const struct walk *w)
 
 /* ---- a directory ------------------------------------------------------------------ */
 
-/* Reads all names that are left, or as many as one system call returns. */
+/* Reads all remaining names, or as many as one system call returns. */
 static int read_names(struct walk *w, struct place *p, bool all)
 {
 	unsigned trees = w->both ? 2 : w->kind ? 0 : 1;
@@ -79,7 +79,8 @@ static int open_place(void *ctx, const void *up, const char *name, void *place)
 	return open_trees(w, (const int *)above->dir, name, (int *)p->dir);
 }
 
-/* The position in the directory is lost with the descriptor, so the rest is read now. */
+/* The position in the directory is lost with the descriptor, so the rest of the names is
+ * read first. */
 static void close_place(void *ctx, void *place)
 {
 	struct walk *w = ctx;
@@ -103,8 +104,8 @@ static void drop_place(struct walk *w)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* Sets what the caller sees: the name at base in the path, in the directory of the last
- * level or, with left, of the one above. */
+/* Sets the fields that the caller sees: the name at base in the path, which is in the
+ * directory of the last level or, with left, of the one above. */
 static int come_to(struct walk *w, size_t base, unsigned char type, int what)
 {
 	struct place *dir = levels_open(&w->levels, w->levels.n - 1 - w->left);
@@ -119,7 +120,7 @@ static int come_to(struct walk *w, size_t base, unsigned char type, int what)
 	return what;
 }
 
-/* Makes the first level, of the directories that first is in. */
+/* Makes the first level, with the directories that contain first. */
 static int begin(struct walk *w)
 {
 	const size_t fds = sizeof(w->top);
@@ -152,7 +153,7 @@ static int leave(struct walk *w)
 	return come_to(w, last(w)->base, DT_DIR, WALK_LEFT);
 }
 
-/* Is the next name the same as the last, from the other tree? */
+/* True if the next name is the same as the last, from the other tree. */
 static bool comes_again(const struct place *p)
 {
 	return p->next && p->next < p->names.n &&
@@ -160,7 +161,7 @@ static bool comes_again(const struct place *p)
 			namelist_name(&p->names, p->next)) == 0;
 }
 
-/* 1 there is another name, 0 none, -1. */
+/* 1 if there is another name, 0 if not, -1 with errno. */
 static int find_next(struct walk *w, struct place *p)
 {
 	if (comes_again(p))

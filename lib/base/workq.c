@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A bounded queue of blocks to one thread; see workq.h. */
+/* A bounded queue that hands blocks of work to one thread; see workq.h. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -14,11 +14,11 @@
 #define BLOCK_SIZE (128 * 1024)
 #define BLOCKS     8
 
-/* Files that one block may close. BLOCKS times that many can be open when all blocks
- * are full, which is at most an eighth of the process's limit. */
+/* Files that one block may close. Up to BLOCKS times that many are open when all blocks
+ * are full, at most an eighth of the process's limit. */
 #define FILES 16
 
-/* Stands before the bytes of each item in a block. */
+/* Precedes the bytes of each item in a block. */
 struct work_item {
 	unsigned what;
 	unsigned n;
@@ -32,7 +32,7 @@ struct workq {
 
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
-	unsigned filled; /* blocks so far; block i is in slot i % BLOCKS */
+	unsigned filled; /* blocks filled so far; block i is in slot i % BLOCKS */
 	unsigned emptied;
 	bool quit; /* no more blocks will come; the remaining items are only released */
 	int rc; /* the first error in the thread */
@@ -41,7 +41,7 @@ struct workq {
 	size_t len[BLOCKS];
 	unsigned char *data; /* BLOCKS * BLOCK_SIZE */
 	size_t used; /* bytes in the block that is being filled */
-	unsigned files; /* files that it closes */
+	unsigned files; /* files that the block closes */
 	unsigned most_files;
 	void (*waiting)(void *ctx);
 	void *waiting_ctx;
@@ -99,8 +99,8 @@ static void *worker(void *ctx)
 
 /* ---- the caller's side ------------------------------------------------------------ */
 
-/* Waits until the thread has made progress, but at most a tenth of a second if there
- * is a function to call. */
+/* Waits until the thread has made progress; at most a tenth of a second if there is a
+ * function to call while waiting. */
 static void wait_a_moment(struct workq *b)
 {
 	if (!b->waiting) {
@@ -114,8 +114,8 @@ static void wait_a_moment(struct workq *b)
 	pthread_mutex_lock(&b->mutex);
 }
 
-/* Hands the block to the thread, then waits until at most this many blocks are left to
- * do. */
+/* Hands the block to the thread, then waits until at most this many blocks are still to
+ * be done. */
 static int hand_over(struct workq *b, unsigned most, struct ovl_err *err)
 {
 	int rc;

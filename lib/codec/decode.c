@@ -32,8 +32,8 @@ void decode_close(const struct codec *c, void *state)
 
 /* ---- large windows ---------------------------------------------------------------- */
 
-/* Layers are decoded in parallel, but those with a window larger than this one at a
- * time, so that there is only one large window in memory. */
+/* Layers are decoded in parallel, but only one at a time if the window is larger than
+ * this: there is only one large window in memory. */
 #define SMALL_WINDOW_LOG 23
 
 static pthread_mutex_t large_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -92,7 +92,7 @@ struct zstd {
 	ZSTD_DCtx *d;
 	struct decode_end end;
 	bool large;
-	unsigned char head[18]; /* of the frame, as much as was read */
+	unsigned char head[18]; /* the bytes of the frame that have been read */
 	size_t n_head;
 };
 
@@ -114,7 +114,7 @@ static bool zstd_init(void *state)
 	return z->d;
 }
 
-/* Decodes the frame again from its beginning, with a larger limit. */
+/* Decodes the frame again from its beginning, allowing a larger window. */
 static size_t zstd_again(struct zstd *z)
 {
 	ZSTD_inBuffer in = {z->head, z->n_head, 0};
@@ -173,8 +173,8 @@ static bool is_xz(const unsigned char *p, size_t n)
 	return n >= sizeof(magic) && memcmp(p, magic, sizeof(magic)) == 0;
 }
 
-/* liblzma joins several streams and their padding; whether the input may end is not in
- * its state, so the result of the last call is kept. */
+/* liblzma handles several streams and their padding. Its state does not say whether the
+ * input may end, so the result of the last call is kept. */
 struct xz {
 	lzma_stream s;
 	bool ended;
@@ -216,7 +216,7 @@ static int xz_run(void *state, struct decode_io *io, struct ovl_err *err)
 	xz->s.avail_in = io->in_len;
 	xz->s.next_out = io->out;
 	xz->s.avail_out = io->out_len;
-	/* An empty input means that the caller has no more. */
+	/* The caller passes empty input only at the end. */
 	r = lzma_code(&xz->s, io->in_len ? LZMA_RUN : LZMA_FINISH);
 	if (r == LZMA_MEMLIMIT_ERROR && !xz->large) {
 		take_large(&xz->large);
@@ -357,7 +357,8 @@ static const struct codec by_zstd = {
 static const struct codec by_lz4 = {
 	"lz4", is_lz4, sizeof(struct lz4), lz4_init, lz4_run, lz4_release};
 
-/* Both formats have them, alike: what follows tells which one it is (RFC 8878, 3.1.2). */
+/* Both formats have the same skippable frames; the frame that follows tells which format
+ * it is (RFC 8878, 3.1.2). */
 static bool is_skippable(const unsigned char *p, size_t n)
 {
 	static const unsigned char magic[] = {0x2a, 0x4d, 0x18};
@@ -368,12 +369,12 @@ static bool is_skippable(const unsigned char *p, size_t n)
 struct skip {
 	unsigned char head[8]; /* magic and length of a frame */
 	size_t have;
-	size_t left; /* of the frame's content */
-	const struct codec *codec; /* NULL: not known yet */
+	size_t left; /* bytes of the frame's content still to be skipped */
+	const struct codec *codec; /* NULL: not recognised yet */
 	void *state;
 };
 
-/* The head is the magic of a frame that is not skipped. */
+/* The head contains the magic of a frame that is not skipped. */
 static int skip_begin(struct skip *s, struct decode_io *io, struct ovl_err *err)
 {
 	struct decode_io head = {s->head, s->have, io->out, io->out_len};

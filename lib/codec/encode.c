@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Compression of what is written. */
+/* Compresses output. */
 #include <bzlib.h>
 #include <errno.h>
 #include <lz4frame.h>
@@ -16,7 +16,7 @@
 #include "codec/pargz.h"
 #include "ovl.h"
 
-/* A compressor needs half of it for one step. */
+/* A step of a compressor needs half of it. */
 #define OUT_SIZE (256 * 1024)
 
 struct encoder {
@@ -26,9 +26,9 @@ struct encoder {
 	/* Reads from io->in, writes to io->out and advances both; end: there is no more
 	 * input. 1: the stream has ended, 0: not yet, -1: the library failed. */
 	int (*step)(struct encode *e, struct decode_io *io, bool end);
-	/* In place of step: takes all of p and calls the sink. */
+	/* Instead of step: takes all of p and calls the sink. */
 	int (*run)(struct encode *e, const void *p, size_t n, bool end);
-	void (*release)(struct encode *e); /* also if init failed */
+	void (*release)(struct encode *e); /* called even if init failed */
 };
 
 struct encode {
@@ -40,13 +40,13 @@ struct encode {
 		bz_stream bz;
 		LZ4F_cctx *lz4;
 	};
-	bool begun; /* lz4's frame */
+	bool begun; /* lz4's frame has been started */
 	sink_fn sink;
 	void *ctx;
-	struct ovl_err *err; /* of the current call */
+	struct ovl_err *err; /* error of the current call */
 	int rc;
 	unsigned char *out; /* OUT_SIZE */
-	size_t used; /* of it */
+	size_t used; /* bytes used in it */
 };
 
 /* ---- none ------------------------------------------------------------------------- */
@@ -59,7 +59,7 @@ static int flush_out(struct encode *e)
 	return e->rc;
 }
 
-/* Gathers small pieces. */
+/* Collects small pieces. */
 static int none_run(struct encode *e, const void *p, size_t n, bool end)
 {
 	if (end || e->used + n > OUT_SIZE)
@@ -93,8 +93,8 @@ static void gz_release(struct encode *e)
 
 /* ---- zstd ------------------------------------------------------------------------- */
 
-/* With workers the output differs from that without, but is the same for any number of
- * them. */
+/* The output with workers differs from that without, but does not depend on their
+ * number. */
 static bool zstd_init(struct encode *e)
 {
 	e->zstd = ZSTD_createCCtx();
@@ -185,8 +185,7 @@ static bool lz4_init(struct encode *e)
 	return !LZ4F_isError(LZ4F_createCompressionContext(&e->lz4, LZ4F_VERSION));
 }
 
-/* There is always room for one chunk and what was held back: the library's bound is
- * lower. */
+/* OUT_SIZE is above the library's bound for a chunk and the bytes held back. */
 static int lz4_step(struct encode *e, struct decode_io *io, bool end)
 {
 	static const LZ4F_preferences_t prefs = {
@@ -246,7 +245,7 @@ const char *ovl_compression_of(const char *file)
 	return codecs[0].name;
 }
 
-/* NULL, with the names that there are in err. */
+/* NULL, with the names of all codecs in err. */
 static const struct encoder *find_codec(const char *compress, struct ovl_err *err)
 {
 	char names[64] = "";

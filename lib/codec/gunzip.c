@@ -32,7 +32,7 @@ static bool gz_init(void *state)
 	return inflateInit2(&((struct gz *)state)->z, 15 + 16) == Z_OK;
 }
 
-/* With Z_BLOCK only up to the end of a header. */
+/* With Z_BLOCK, stops at the end of a header. */
 static int gz_inflate(struct gz *gz, struct decode_io *io, int flush, struct ovl_err *err)
 {
 	unsigned in;
@@ -131,7 +131,7 @@ static int isal_run(void *state, struct decode_io *io, struct ovl_err *err)
 
 	if (!is->in_data) {
 		r = gz_inflate(&is->gz, io, Z_BLOCK, err);
-		/* zlib(3), inflate(): 128 stands for the end of a header. */
+		/* zlib(3), inflate(): bit 128 means the end of a header. */
 		if (r || !(is->gz.z.data_type & 128))
 			return r;
 		is->in_data = true;

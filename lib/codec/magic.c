@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Names formats that are neither a tar nor a compression that is read. */
+/* Recognises formats that are neither a tar nor a supported compression. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 #define MAGIC(text) text, sizeof(text) - 1
 
-/* Those of one format after the other; the longer magic first. */
+/* Entries of one format follow each other, the longer magic first. */
 static const struct {
 	const char *magic;
 	unsigned len;

@@ -21,7 +21,7 @@ struct block {
 	size_t n;
 	size_t out_n;
 	unsigned long crc;
-	bool first; /* it has no dictionary */
+	bool first; /* it needs no dictionary */
 	bool last;
 	bool done;
 	bool failed;
@@ -29,16 +29,16 @@ struct block {
 
 struct pargz {
 	pthread_mutex_t mutex;
-	pthread_cond_t filled_one; /* the threads wait for it */
-	pthread_cond_t done_one; /* the caller waits for it */
+	pthread_cond_t filled_one; /* signalled to the threads */
+	pthread_cond_t done_one; /* signalled to the caller */
 	pthread_t *thread;
 	unsigned threads; /* running */
 	unsigned max_threads;
 	bool quit;
 	struct block *ring;
 	unsigned size;
-	/* Counts of blocks that the caller has filled, threads have taken, the sink
-	 * was given. */
+	/* Counts of blocks that were filled by the caller, taken by threads, and given to
+	 * the sink. */
 	uint64_t filled, taken, given;
 	unsigned long crc;
 	uint64_t total;
@@ -73,8 +73,8 @@ static bool deflate_block(z_stream *z, struct block *b)
 	return r == (b->last ? Z_STREAM_END : Z_OK) && !z->avail_in && z->avail_out;
 }
 
-/* The next block to deflate; NULL if there will be none. Called and returns with the
- * mutex locked. */
+/* The next block to deflate; NULL if there are no more. The mutex must be locked, and is
+ * when this returns. */
 static struct block *next_block(struct pargz *g)
 {
 	while (g->taken == g->filled && !g->quit)
@@ -106,8 +106,8 @@ static void *deflate_worker(void *arg)
 	return NULL;
 }
 
-/* Starts another thread, unless there are enough for the waiting blocks. One thread is
- * enough to go on; negative errno: there is none. */
+/* Starts another thread unless there are enough for the waiting blocks. Fails, with
+ * negative errno, only if there is no thread at all. */
 static int start_thread(struct pargz *g)
 {
 	int rc;
@@ -122,8 +122,8 @@ static int start_thread(struct pargz *g)
 
 /* ---- the caller ------------------------------------------------------------------- */
 
-/* Gives the oldest block to the sink; waits for it if wait. 1 given, 0 not ready,
- * -errno. */
+/* Gives the oldest block to the sink; with wait, waits until it is done. 1 if given, 0 if
+ * not done, -errno. */
 static int give_oldest(struct pargz *g, bool wait)
 {
 	struct block *b = &g->ring[g->given % g->size];
@@ -148,7 +148,7 @@ static int give_oldest(struct pargz *g, bool wait)
 	return rc < 0 ? rc : 1;
 }
 
-/* The block to fill, initialised; NULL: out of memory. There must be room for it. */
+/* The initialised block to fill; NULL: out of memory. There must be a free one. */
 static struct block *current(struct pargz *g)
 {
 	struct block *b = &g->ring[g->filled % g->size];
@@ -192,7 +192,7 @@ static int submit(struct pargz *g, bool last)
 
 static int begin_stream(struct pargz *g)
 {
-	/* No name, no time, from Unix. */
+	/* A header without name and time, for Unix. */
 	static const unsigned char header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
 
 	g->begun = true;
@@ -251,7 +251,7 @@ struct pargz *pargz_new(unsigned threads)
 	if (!g)
 		return NULL;
 	g->max_threads = threads;
-	g->size = threads + 2; /* one that is filled, one that is done */
+	g->size = threads + 2; /* one being filled, one done */
 	g->thread = calloc(threads, sizeof(*g->thread));
 	g->ring = calloc(g->size, sizeof(*g->ring));
 	pthread_mutex_init(&g->mutex, NULL);

@@ -19,7 +19,7 @@
 
 /* ---- the thread ------------------------------------------------------------------- */
 
-/* Waits until the input is readable; false: told to stop. */
+/* Waits until the input is readable; false if the thread is to stop. */
 static bool readable(struct stream *s)
 {
 	struct pollfd fds[2] = {
@@ -58,7 +58,7 @@ static void count_taken(struct stream *s, size_t n)
 		atomic_fetch_add(s->cfg.taken, n);
 }
 
-/* Reads what the input has now, up to n bytes; 0 at its end. */
+/* Reads up to n bytes that are available; 0 at the end of the input. */
 static ssize_t read_some(struct stream *s, void *p, size_t n, struct ovl_err *err)
 {
 	for (;;) {
@@ -77,7 +77,7 @@ static ssize_t read_some(struct stream *s, void *p, size_t n, struct ovl_err *er
 	}
 }
 
-/* Blocks so far that nobody uses any more. */
+/* Number of blocks that are free for use again. */
 static unsigned freed(const struct stream *s)
 {
 	return s->hashing && s->filled - s->hashed > s->filled - s->released ?
@@ -116,7 +116,7 @@ static void *run_hasher(void *ctx)
 	return NULL;
 }
 
-/* Waits for a free block; NULL: told to stop. */
+/* Waits for a free block; NULL if the thread is to stop. */
 static unsigned char *free_block(struct stream *s)
 {
 	unsigned char *block = NULL;
@@ -162,8 +162,8 @@ static int pass_on(
 }
 
 /*
- * Fills one block from io and the input. 1: the block is full; 0: the input ended where
- * it may; negative errno.
+ * Fills one block from io and the input. 1: the block is full; 0: the input has ended and
+ * was complete; negative errno.
  */
 static int fill(struct stream *s, struct decode_io *io, int *may_end, struct ovl_err *err)
 {
@@ -227,7 +227,7 @@ static int detect(struct stream *s, struct decode_io *io, struct ovl_err *err)
 	s->state = decode_open(s->codec);
 	io->in = s->in;
 	io->in_len = have;
-	/* Uncompressed: both digests are the same. */
+	/* For uncompressed input, both digests are the same. */
 	if (strcmp(s->codec->name, "none") == 0)
 		s->input.begun = false;
 	return s->state ? 0 : err_nomem(err);
@@ -311,7 +311,7 @@ static void *reader(void *ctx)
 	struct ovl_err err = {0};
 	int rc = s->cfg.make ? make(s, &err) : produce(s, &err);
 
-	/* Others may be waiting for its window, while this stream is kept. */
+	/* Other streams may be waiting for the window while this one still exists. */
 	if (s->state)
 		decode_close(s->codec, s->state);
 	s->state = NULL;
@@ -369,7 +369,7 @@ static int open_read(struct stream *s, struct ovl_err *err)
 	return rc < 0 ? rc : start_threads(s, err);
 }
 
-/* The file is as one that was kept, of which nothing more will come. */
+/* Treats the file like kept blocks that are read again, with nothing after them. */
 static int open_direct(struct stream *s, struct ovl_err *err)
 {
 	struct stat st;

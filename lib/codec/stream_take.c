@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The blocks of a stream, as the parser takes them. */
+/* The parser's side of a stream: taking and releasing blocks. */
 #include <errno.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ static void tick(const struct stream *s)
 		s->cfg.tick(s->cfg.tick_ctx);
 }
 
-/* A wait that a signal to the process can end: it wakes no condition, so look. */
+/* Waits for a limited time, because a signal to the process wakes no condition. */
 static void wait_a_little(struct stream *s)
 {
 	pthread_mutex_unlock(&s->mutex);

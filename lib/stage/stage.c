@@ -18,8 +18,8 @@
 #include "stage/used.h"
 
 /*
- * A staged tree must not inherit anything from the directory that the store is in: a
- * set-group-id bit or a default ACL would be passed on to every file.
+ * A staged tree must not inherit a set-group-id bit or a default ACL from the directory
+ * that the store is in: they would be passed on to every file.
  */
 static int neutralize(int fd)
 {
@@ -32,8 +32,8 @@ static int prepare_dir(struct stage *sg)
 	return sg->spare < 0 ? -1 : neutralize(sg->fd);
 }
 
-/* Opens the directory that was just made: 1 open and locked, 0 prune was faster,
- * -errno. */
+/* Opens the directory that was just made: 1 if open and locked, 0 if prune has removed
+ * it, -errno. */
 static int take_made(struct stage *sg, int staging)
 {
 	int rc;
@@ -41,8 +41,8 @@ static int take_made(struct stage *sg, int staging)
 	sg->fd = fs_open_dir(staging, sg->name);
 	if (sg->fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	/* Others hold the lock for a moment to see whether it is in use; prune, until
-	 * it is removed. */
+	/* Others hold the lock for a moment to see whether the directory is in use; prune
+	 * holds it until the directory is removed. */
 	while (flock(sg->fd, LOCK_EX) < 0) {
 		if (errno != EINTR || store_stopped(sg->st))
 			return -errno;
@@ -53,7 +53,7 @@ static int take_made(struct stage *sg, int staging)
 	return prepare_dir(sg) < 0 ? -errno : 1;
 }
 
-/* 1 made and locked, 0 prune was faster, negative errno. */
+/* 1 if made and locked, 0 if prune has removed it, negative errno. */
 static int try_begin(struct stage *sg, int staging, const struct ovl_id *as)
 {
 	struct ovl_id id;
@@ -67,7 +67,7 @@ static int try_begin(struct stage *sg, int staging, const struct ovl_id *as)
 	rc = take_made(sg, staging);
 	if (rc > 0)
 		return 1;
-	/* It is still empty; if it is locked, prune removes it. */
+	/* It is still empty; if prune has locked it, prune removes it. */
 	if (rc < 0)
 		unlinkat(staging, sg->name, AT_REMOVEDIR);
 	close_fdp(&sg->spare);
@@ -195,8 +195,8 @@ int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err
 
 enum { UNSYNCED = 2 };
 
-/* Name and short link lead nowhere for a moment, then the rename makes it a layer. 1
- * done, 0 such a layer exists already. */
+/* Name and short link are dangling for a moment, until the rename makes it a layer. 1 if
+ * done, 0 if such a layer exists already. */
 static int make_appear(struct stage *sg, const struct layer_ref *ref,
 	const struct layer *parent, const char *name, bool durable, struct ovl_err *err)
 {

@@ -12,7 +12,8 @@
 #include "stage/stage.h"
 #include "store/store.h"
 
-/* The root of a mount is that of the upper, so it starts as a copy of that below. */
+/* The root directory of a mount is that of the upper, so it begins as a copy of the one
+ * below. */
 static int make_tree(struct stage *sg, const struct layer *parent, const struct ondir *on,
 	struct ovl_err *err)
 {

@@ -83,7 +83,7 @@ static bool perm_of(struct span s, unsigned *perm)
 	return s.n > 0;
 }
 
-/* Splits an entry into fields, up to a comment or the end. */
+/* Splits an entry into fields; it ends at a comment or at the end of the text. */
 static unsigned split_fields(const char *p, size_t n, struct span field[MAX_FIELDS])
 {
 	const char *hash = memchr(p, '#', n);
@@ -105,7 +105,7 @@ static unsigned split_fields(const char *p, size_t n, struct span field[MAX_FIEL
 	}
 }
 
-/* Takes off "default", as a field of its own or before the tag. */
+/* Removes "default", which may be a field of its own or a prefix of the tag. */
 static void take_default(struct span **field, unsigned *n, bool *dflt)
 {
 	struct span *f = *field;
@@ -145,7 +145,7 @@ static bool take_named(struct acl_entry *e, const struct span *f, unsigned n,
 	return is_number(f[1], &e->id) || !all_digits(f[1]);
 }
 
-/* 1 an entry, 0 none, -1 malformed. */
+/* 1 if it is an entry, 0 if it is empty, -1 if malformed. */
 static int parse_entry(const char *p, size_t n, bool text_dflt, struct acl_entry *e)
 {
 	struct span fields[MAX_FIELDS];
@@ -173,7 +173,7 @@ static int parse_entry(const char *p, size_t n, bool text_dflt, struct acl_entry
 	return (have == 2 || have == 3) && perm_of(f[have - 1], &e->perm) ? 1 : -1;
 }
 
-/* The next entry of the text, without its separator. */
+/* Gets the next entry of the text, without its separator. */
 static struct span next(const char **at, const char *end)
 {
 	const char *p = *at;

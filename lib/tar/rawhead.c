@@ -32,7 +32,7 @@ static const struct number {
 
 #define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 
-/* What the records of a pax header said. */
+/* Clears what the records of a pax header have set. */
 static void clear_records(struct rawhead *r)
 {
 	r->early = false;
@@ -105,7 +105,7 @@ static bool is_number(const unsigned char *p, size_t n)
 		i++;
 	if (i == n || p[i])
 		return i == n;
-	/* Digits after two NULs some take and some do not. */
+	/* After two NULs, some programs read further digits and others do not. */
 	for (size_t k = i; i == 0 && k < n; k++) {
 		if (p[k])
 			return false;
@@ -128,7 +128,7 @@ int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err)
 
 /* ---- mending ---------------------------------------------------------------------- */
 
-/* The sum of the bytes, as unsigned ones or as very old tars have it, with the field itself
+/* The sum of the bytes, unsigned or, as in very old tars, signed, with the checksum field
  * as blanks. */
 static long long sum_of(const unsigned char *p, bool is_signed)
 {
@@ -141,7 +141,8 @@ static long long sum_of(const unsigned char *p, bool is_signed)
 	return sum;
 }
 
-/* Has it GNU tar's magic and version, and where that has fields of its own something else? */
+/* True if it has GNU tar's magic and version, but something else where GNU tar has its
+ * own fields. */
 static bool has_star_times(const unsigned char *p)
 {
 	static const unsigned char gnu[8] = "ustar  ";
@@ -316,7 +317,7 @@ static bool is_decimal(const char *p, size_t n, bool time)
 	return i == n;
 }
 
-/* Would libarchive's reader misunderstand it? */
+/* False if libarchive's reader would misunderstand it. */
 static bool is_sound(const struct record *rec)
 {
 	static const struct {
@@ -365,15 +366,15 @@ static int apply_record(struct rawhead *r, const struct record *rec, struct ovl_
 		if (r->link.failed)
 			return err_nomem(err);
 	}
-	/* Of a link, device, directory or FIFO: the reader would take what follows for its
-	 * data, GNU tar and Go do not. */
+	/* For a link, device, directory or FIFO, the reader would take what follows for
+	 * its data; GNU tar and Go do not. */
 	if (key_is(rec, "size") && memchr("123456", r->type, 6))
 		hide(r, rec);
 	rc = take_acl(r, rec, err);
 	return rc < 0 ? rc : note_xattr(r, rec, err);
 }
 
-/* Parses the record at p: its length, 0 if it is invalid. */
+/* Parses the record at p and returns its length, 0 if it is invalid. */
 static size_t parse_record(const char *p, size_t n, struct record *rec)
 {
 	size_t len = 0;
@@ -429,7 +430,7 @@ int rawhead_read(struct rawhead *r, const unsigned char *p, size_t n, struct ovl
 
 		if (body < 0)
 			return 0;
-		/* Of several the last one counts, as a whole. */
+		/* If there are several, only the last one counts. */
 		if (rawhead_is_pax(type) && seen)
 			clear_records(r);
 		seen |= rawhead_is_pax(type);

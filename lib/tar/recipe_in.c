@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The reader of recipes; see recipe.h. What it reads may be damaged or hostile. */
+/* The reader of recipes; see recipe.h. The recipe may be damaged or hostile. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,12 +23,12 @@ struct recipe_in {
 	int fd;
 	ZSTD_DCtx *z;
 	size_t in_pos, in_len;
-	size_t pos, len; /* in the decompressed bytes */
+	size_t pos, len; /* position and length in the decompressed bytes */
 	bool frame_ended;
 	bool in_file;
 	bool ended;
-	uint64_t end; /* of the last run */
-	uint64_t size; /* of the tar so far */
+	uint64_t end; /* the end of the last run */
+	uint64_t size; /* bytes of the tar so far */
 	struct buf bytes;
 	unsigned char in[BLOCK];
 	unsigned char out[BLOCK];
@@ -82,7 +82,7 @@ static int refill(struct recipe_in *r, struct ovl_err *err)
 	return 0;
 }
 
-/* Makes sure that there is a byte. */
+/* Makes sure that there is at least one byte. */
 static int need_byte(struct recipe_in *r, struct ovl_err *err)
 {
 	int rc = r->pos == r->len ? refill(r, err) : 0;
@@ -147,7 +147,7 @@ static int get_counted(
 	return rc;
 }
 
-/* Reads a path; it must not lead out of the tree. */
+/* Reads a path, which must not lead out of the tree. */
 static int get_path(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *err)
 {
 	auto_buf clean = {0};
@@ -190,7 +190,7 @@ static int get_sum(struct recipe_in *r, struct recipe_rec *rec, struct ovl_err *
 	return rc;
 }
 
-/* The frame's checksum follows its last byte, and nothing follows that. */
+/* The frame's checksum follows its last byte, and nothing may follow that. */
 static int get_eof(struct recipe_in *r, struct ovl_err *err)
 {
 	int rc = r->pos == r->len ? refill(r, err) : 0;

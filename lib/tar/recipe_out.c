@@ -21,11 +21,11 @@ struct recipe_out {
 	int fd;
 	ZSTD_CCtx *z;
 	XXH64_state_t sum;
-	struct buf raw; /* of an R record that may still grow */
-	uint64_t gap; /* before the run that may still grow */
-	uint64_t n; /* its bytes */
-	uint64_t end; /* of the last run */
-	uint64_t size; /* of the tar so far */
+	struct buf raw; /* bytes of an R record that may still grow */
+	uint64_t gap; /* the gap before the run that may still grow */
+	uint64_t n; /* bytes of that run */
+	uint64_t end; /* the end of the last run */
+	uint64_t size; /* bytes of the tar so far */
 	struct ovl_err err;
 	int rc;
 	size_t out_len;
@@ -109,7 +109,8 @@ static int flush_raw(struct recipe_out *r)
 	return r->rc;
 }
 
-/* Data come in pieces of any size. One tar has one recipe: the pieces are one run. */
+/* Data arrives in pieces of any size; adjacent pieces become one run, so that a tar has
+ * only one recipe. */
 static int flush_run(struct recipe_out *r)
 {
 	if (r->n)

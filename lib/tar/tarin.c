@@ -39,7 +39,7 @@ static la_ssize_t read_cb(struct archive *a, void *ctx, const void **p)
 	return (la_ssize_t)t->held[t->n_given++].len;
 }
 
-/* What nobody asked for need not be read, if the stream can pass over it. */
+/* Data that nobody asked for is not read, if the stream can skip it. */
 static la_int64_t skip_cb(struct archive *a, void *ctx, la_int64_t n)
 {
 	struct tarin *t = ctx;
@@ -67,7 +67,7 @@ static int not_tar(const struct tarin *t, struct ovl_err *err)
 		name ? name : "");
 }
 
-/* Reports the reader's error; an error of the stream comes first. */
+/* Reports the reader's error, or the stream's if there is one. */
 static int reader_error(struct tarin *t, struct ovl_err *err)
 {
 	const char *why = archive_error_string(t->a);
@@ -83,7 +83,7 @@ static int reader_error(struct tarin *t, struct ovl_err *err)
 		why ? why : "a header that cannot be read");
 }
 
-/* Is the reader's warning only that the locale cannot express a name? */
+/* True if the reader's warning only means that the locale cannot express a name. */
 static bool only_charset(struct archive *a)
 {
 	const char *why = archive_error_string(a);
@@ -91,8 +91,8 @@ static bool only_charset(struct archive *a)
 	return why && strstr(why, "can't be converted from");
 }
 
-/* If the header's own field is empty, the reader ignores the linkpath record of the
- * first link in the archive. */
+/* The reader ignores the linkpath record of the first link in the archive if the header's
+ * own field is empty. */
 static void add_link(struct tarin *t, struct archive_entry *e)
 {
 	const struct rawhead *h = &t->head;
@@ -138,8 +138,8 @@ int tarin_next(struct tarin *t, struct archive_entry **entry, struct ovl_err *er
 	return 1;
 }
 
-/* The offset of a run of data in the stream: the reader hands out its input in place,
- * and has not moved on at that point. */
+/* The offset of a run of data in the stream. The reader returns pointers into the held
+ * blocks, and has not released them yet. */
 static uint64_t offset_of(const struct tarin *t, const unsigned char *p)
 {
 	for (unsigned i = 0; i < t->n_held; i++) {
@@ -172,7 +172,7 @@ static int recipe_data(struct tarin *t, const char *path, const void *p, size_t 
 	return 0;
 }
 
-/* This entry has no more data. */
+/* Ends the data of this entry. */
 static int recipe_end(struct tarin *t, struct ovl_err *err)
 {
 	bool was = t->in_file;
@@ -219,7 +219,7 @@ static bool all_zero(const void *bytes, size_t n)
 	return n == 0;
 }
 
-/* Reads the rest of the stream from offset on; *zero: it holds only zeros. */
+/* Reads the rest of the stream from offset on; *zero: it consists of zeros only. */
 static int drain(struct tarin *t, uint64_t offset, bool *zero, struct ovl_err *err)
 {
 	int r = 1;
@@ -241,9 +241,9 @@ static int drain(struct tarin *t, uint64_t offset, bool *zero, struct ovl_err *e
 
 /*
  * Between the last entry and the point where the reader stopped there may be nothing, or
- * one or two blocks of zeros. More is an extension header without an entry. After a
- * single zero block with more data behind it, readers disagree whether entries follow:
- * refused.
+ * one or two blocks of zeros; anything longer is an extension header without an entry.
+ * Tar readers disagree whether entries follow a single zero block with more data after
+ * it, so that is refused.
  */
 int tarin_finish(struct tarin *t, char hex[ID_LEN + 1], struct ovl_err *err)
 {

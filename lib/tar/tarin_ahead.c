@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The headers of an entry before libarchive gets them: what it would misread is patched. */
+/* Reads the headers of an entry before libarchive does, and patches what it would
+ * misread. */
 #include <archive.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static int look_ahead(struct tarin *t, uint64_t upto, struct ovl_err *err)
 	return r < 0 ? r : 0;
 }
 
-/* Finds the header block at an offset; *p is NULL if the stream ends before it is
+/* Finds the header block at an offset; *p is NULL if the stream ends before the block is
  * complete. */
 static int peek_header(
 	struct tarin *t, uint64_t place, const unsigned char **p, struct ovl_err *err)
@@ -33,8 +34,8 @@ static int peek_header(
 	return rc;
 }
 
-/* 1 if what follows a hard link with a size is a header, as it is for GNU tar and Go in any
- * case; 0, negative errno. */
+/* 1 if a hard link with a size is followed by a header and not by data, as GNU tar and Go
+ * always assume; 0 if not; negative errno. */
 static int has_no_data(
 	struct tarin *t, uint64_t at, const unsigned char *block, struct ovl_err *err)
 {
@@ -47,7 +48,7 @@ static int has_no_data(
 	return rc < 0 ? rc : next && rawhead_is_summed(next);
 }
 
-/* Changes what the reader gets of n_pax pax headers and others, up to the entry's own. */
+/* Patches n_pax pax headers and the other headers of the entry, including its own. */
 static int mend_all(struct tarin *t, unsigned n_pax, struct ovl_err *err)
 {
 	long long body = 0;

@@ -6,8 +6,7 @@
 
 #include "tar/tarin_own.h"
 
-/* Adds the bytes up to an offset in the stream, which belong to no file, to the
- * recipe. They must be held. A failure is reported when the next block is taken or the
+/* The bytes must be held. A failure is reported when the next block is taken or the
  * recipe is finished. */
 void tarin_recipe_rest(struct tarin *t, uint64_t upto)
 {

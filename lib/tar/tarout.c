@@ -13,8 +13,8 @@
 #include "tar/paxfix.h"
 #include "tar/tarout.h"
 
-/* The size of memory that is never touched: the writer skips the bytes of a hole
- * without reading. */
+/* The size of memory that is never touched: the writer skips the bytes of a hole without
+ * reading them. */
 #define HOLE_CHUNK (1u << 30)
 #define OUT_BLOCK  (256 * 1024)
 
@@ -22,8 +22,8 @@ struct tarout {
 	struct archive *a;
 	locale_t utf8;
 	void *hole;
-	struct buf out; /* up to OUT_BLOCK, for the sink */
-	struct buf head; /* headers of the entry, while they are made */
+	struct buf out; /* bytes for the sink, up to OUT_BLOCK */
+	struct buf head; /* the headers of the entry that is being begun */
 	bool in_head;
 	sink_fn sink;
 	void *ctx;
@@ -113,8 +113,8 @@ int tarout_open(
 	t->sink = sink;
 	t->ctx = ctx;
 	t->a = archive_write_new();
-	/* Names that are UTF-8 are written as such; where there is no such locale, they and
-	 * all others are written as bytes (hdrcharset=BINARY). */
+	/* Names in UTF-8 are written as such. If there is no such locale, all names are
+	 * written as bytes (hdrcharset=BINARY). */
 	t->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	if (t->utf8 == (locale_t)0)
 		t->utf8 = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
@@ -131,7 +131,7 @@ int tarout_open(
 	return 0;
 }
 
-/* The previous entry is finished first, so that none of it ends up in the head. */
+/* Finishes the previous entry first, so that the head contains nothing of it. */
 static int make_head(struct tarout *t, struct archive_entry *e)
 {
 	int r = archive_write_finish_entry(t->a);
@@ -152,7 +152,7 @@ int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err
 	const char *why = archive_error_string(t->a);
 
 	uselocale(old);
-	/* Not UTF-8: written as bytes. */
+	/* It is not UTF-8: write it as bytes. */
 	if (r != ARCHIVE_OK &&
 		!(r == ARCHIVE_WARN && t->rc == 0 && why &&
 			strstr(why, "Can't translate")))

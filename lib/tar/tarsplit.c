@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The reader of tar-split; see tarsplit.h. What it reads may be damaged or hostile. */
+/* The reader of tar-split; see tarsplit.h. The file may be damaged or hostile. */
 #include <endian.h>
 #include <errno.h>
 #include <jansson.h>
@@ -12,19 +12,20 @@
 #include "codec/stream.h"
 #include "tar/tarsplit.h"
 
-/* One line may have all that follows the last file, and zeros to the end of a tape block. */
+/* A line may hold everything after the last file, including zeros to the end of a tape
+ * block. */
 #define LINE_MAX_LEN (16u << 20)
 #define MAX_SIZE     ((uint64_t)INT64_MAX)
-/* What a reader of JSON lines of that length may decompress. */
+/* Limits the decompressed size of the file. */
 #define MAX_BYTES (UINT64_C(1) << 40)
 
 struct tarsplit {
 	struct stream *in;
-	const char *p; /* of the block that is held */
+	const char *p; /* in the block that is held */
 	size_t n;
-	struct buf line; /* one that lies in several blocks */
-	struct buf bytes; /* what a record points to */
-	struct recipe_rec file; /* whose records are being given */
+	struct buf line; /* a line that is spread over several blocks */
+	struct buf bytes; /* the bytes of the current record */
+	struct recipe_rec file; /* the file whose records are being returned */
 	enum { AT_LINE, AT_RUN, AT_FILE_END } at;
 };
 
@@ -36,8 +37,8 @@ static int damaged(struct ovl_err *err, const char *why)
 /* ---- the sum ---------------------------------------------------------------------- */
 
 /*
- * The bits are a polynomial, the highest power of x in the lowest bit, and x^64 is
- * x^4 + x^3 + x + 1: so few terms need no table.
+ * The bits are a polynomial, with the highest power of x in the lowest bit. x^64 equals
+ * x^4 + x^3 + x + 1: with so few terms, no table is needed.
  */
 static uint64_t times_x64(uint64_t c)
 {
@@ -54,7 +55,7 @@ uint64_t tarsplit_sum(uint64_t sum, const void *p, size_t n)
 
 		memcpy(&c, at, 8);
 		c = le64toh(c) ^ sum;
-		/* What is shifted out is a multiple of x^64 as well. */
+		/* The bits that are shifted out are a multiple of x^64, too. */
 		sum = times_x64(c) ^ times_x64(c << 60 ^ c << 61 ^ c << 63);
 	}
 	for (; n; n--, at++) {
@@ -66,7 +67,7 @@ uint64_t tarsplit_sum(uint64_t sum, const void *p, size_t n)
 
 /* ---- lines ------------------------------------------------------------------------ */
 
-/* The next block: 1, 0 at the end, negative errno. */
+/* Gets the next block: 1, 0 at the end, negative errno. */
 static int next_block(struct tarsplit *t, struct ovl_err *err)
 {
 	const void *p = NULL;
@@ -83,7 +84,8 @@ static int next_block(struct tarsplit *t, struct ovl_err *err)
 	return 1;
 }
 
-/* Adds what the block has of the line, without its end: 1 that is all, 0 not. */
+/* Adds the part of the line that is in the block, without the newline: 1 if the line is
+ * complete, 0 if not. */
 static int take_part(struct tarsplit *t)
 {
 	const char *end = memchr(t->p, '\n', t->n);
@@ -96,7 +98,7 @@ static int take_part(struct tarsplit *t)
 	return end != NULL;
 }
 
-/* 1 and t->line, 0 at the end, negative errno. */
+/* 1 with t->line, 0 at the end, negative errno. */
 static int next_line(struct tarsplit *t, struct ovl_err *err)
 {
 	buf_clear(&t->line);
@@ -132,7 +134,7 @@ static void skip_space(const char **p)
 	*p += strspn(*p, " \t\r");
 }
 
-/* The end of the string that begins after the quote at p; NULL: it does not end. */
+/* The closing quote of the string that begins at p; NULL: there is none. */
 static const char *string_end(const char *p)
 {
 	while (*(p += strcspn(p, "\"\\")) == '\\' && p[1])
@@ -140,7 +142,7 @@ static const char *string_end(const char *p)
 	return *p == '"' ? p : NULL;
 }
 
-/* A string, a number or a word: nothing else is in such a line. */
+/* A string, a number or a word: a line contains nothing else. */
 static bool get_value(const char **p, struct span *out)
 {
 	const char *end;
@@ -217,7 +219,7 @@ static bool get_number(const struct span *s, uint64_t *out)
 	return true;
 }
 
-/* The value of a digit of base64; 64: it is none. */
+/* The value of a base64 digit; 64: it is not one. */
 static unsigned base64_digit(char c)
 {
 	if (c >= 'A' && c <= 'Z')
@@ -275,7 +277,7 @@ static bool get_string(struct tarsplit *t, const struct span *s)
 
 /* ---- records ---------------------------------------------------------------------- */
 
-/* 1: it has data, whose records follow; 0: it has none. */
+/* 1 if it has data, whose records follow; 0 if it has none. */
 static int begin_file(struct tarsplit *t, const struct entry *e, struct ovl_err *err)
 {
 	struct recipe_rec *f = &t->file;
@@ -305,7 +307,7 @@ static int begin_file(struct tarsplit *t, const struct entry *e, struct ovl_err 
 	return 1;
 }
 
-/* 1 and a record, 0 the line has none, negative errno. */
+/* 1 with a record, 0 if the line has none, negative errno. */
 static int read_line(struct tarsplit *t, struct recipe_rec *rec, struct ovl_err *err)
 {
 	struct entry e = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Digest and recipe of a tar that is written to nowhere. */
+/* Computes digest and recipe of a tar without storing it. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -35,7 +35,7 @@ struct tarsum {
 	struct digest digest;
 	struct recipe_out *recipe;
 	const atomic_int *stop;
-	struct buf path; /* of the file whose data follow */
+	struct buf path; /* the path of the file whose data follows */
 	unsigned char *read; /* READ_SIZE */
 };
 

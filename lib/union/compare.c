@@ -25,8 +25,8 @@ static void fault(struct compared *o, const char *kind, const char *how)
 
 /* ---- one name --------------------------------------------------------------------- */
 
-/* Hard links must join the same names in both trees, and owners the same files: each is
- * compared with the first one of its number. */
+/* Hard links must join the same names in both trees, and owners the same files. The first
+ * file of each group is remembered, and the others are compared with it. */
 struct link_pair {
 	ino_t want; /* first member: the key */
 	ino_t have;
@@ -40,7 +40,7 @@ static int by_want(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* 1 they are, 0 not, -1 no memory. */
+/* 1 if they are a pair, 0 if not, -1 if out of memory. */
 static int is_pair(void **links, ino_t want, ino_t have)
 {
 	struct link_pair *p = malloc(sizeof(*p));
@@ -70,7 +70,7 @@ static int compare_pair(struct compared *o, void **links, ino_t want, ino_t have
 	return r < 0 ? r : 0;
 }
 
-/* Without usable link counts, check that files are not linked which should not be. */
+/* Checks, without link counts, that files are not linked that should not be. */
 static int compare_group(struct comparison *c, struct compared *o)
 {
 	unsigned n = o->n;
@@ -81,7 +81,8 @@ static int compare_group(struct comparison *c, struct compared *o)
 	return compare_pair(o, &c->back, o->have->st_ino, o->want->st_ino);
 }
 
-/* Removes from the list what only root can set and the other list does not have. */
+/* Removes from the list the xattrs that only root can set and the other list does not
+ * have. */
 static void drop_denied(struct buf *list, const struct buf *other)
 {
 	size_t kept = 0;
@@ -139,7 +140,7 @@ static int compare_targets(struct compared *o)
 	return 0;
 }
 
-/* Unreadable data counts as different, so that it is replaced. */
+/* Unreadable data counts as different, so that the file is replaced. */
 static int compare_data(const struct comparison *c, struct compared *o)
 {
 	auto_fd a = fs_open_file(o->want_dir, o->name, O_NONBLOCK);
@@ -193,7 +194,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
-/* Should the file be that of the layer below? */
+/* True if the file should be that of the layer below. */
 static bool is_below(const struct compared *o, int below)
 {
 	struct stat st;
@@ -210,7 +211,7 @@ static int compare_files(struct comparison *c, struct compared *o, int below)
 	if (c->shared && same_file(o->want, o->have))
 		return 0;
 
-	/* The metadata of whiteouts mean nothing. */
+	/* The metadata of whiteouts has no meaning. */
 	if (wh_is_device(o->want) && wh_is_device(o->have))
 		return 0;
 	if ((mode ^ o->have->st_mode) & S_IFMT) {
@@ -233,7 +234,7 @@ static int compare_files(struct comparison *c, struct compared *o, int below)
 
 /* ---- the trees -------------------------------------------------------------------- */
 
-/* A directory in both trees, as it was when it was entered. */
+/* A directory in both trees, with its state when it was entered. */
 struct pair {
 	int fd[WALK_TREES];
 	struct stat want;
@@ -267,7 +268,7 @@ static int compare_subdir(struct walk *w, const struct stat *want,
 	return 0;
 }
 
-/* Is the one a device, in whose place the other has nothing or a whiteout? */
+/* True if one is a device and the other tree has nothing or a whiteout instead. */
 static bool is_denied(const struct stat *one, const struct stat *other)
 {
 	return one && (S_ISCHR(one->st_mode) || S_ISBLK(one->st_mode)) &&

@@ -16,7 +16,7 @@ void diffdir_close(struct diffdir *f)
 	view_index_release(&f->below);
 }
 
-/* The DT_* or FRAME_* of a name in the upper directory. -1 with errno. */
+/* The DT_* or DIFFDIR_* of a name in the upper directory. -1 with errno. */
 static int kind_of(const struct diffdir *f, const char *name, unsigned char type)
 {
 	int dir = f->me.dir.fd[0];
@@ -54,7 +54,7 @@ static int upper_names(const struct diffdir *f, struct namelist *out)
 	return r;
 }
 
-/* Adds the names that base has and me, which is sorted, does not. */
+/* Adds the names that base has and me does not, whose names are sorted. */
 static int add_gone(
 	const struct diffdir *f, const struct namelist *me, struct namelist *out)
 {

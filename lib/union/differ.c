@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Compares two files in all that a layer keeps of them. */
+/* Compares two files in everything that a layer stores. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static int find_file(const struct merged *s, const char *name, struct differ_at 
 	return 0;
 }
 
-/* What stat(2) shows, as bits of enum ovl_deed. */
+/* Compares the results of stat(2), as bits of enum ovl_deed. */
 static int stat_differs(const struct stat *a, const struct stat *b)
 {
 	int bits = 0;
@@ -52,11 +52,12 @@ static int link_differs(const struct differ_at *a, const struct differ_at *b)
 
 	if (fs_readlink(a->dirfd, a->name, 1 << 16, &x) < 0 ||
 		fs_readlink(b->dirfd, b->name, 1 << 16, &y) < 0)
-		return errno == EINVAL ? 1 : -1; /* not a symlink any more */
+		return errno == EINVAL ? 1 : -1; /* no longer a symlink */
 	return x.len != y.len || memcmp(x.data, y.data, x.len) != 0;
 }
 
-/* Names and values of the xattrs that a layer keeps of a file, in one buffer. */
+/* Collects names and values of the xattrs of a file that belong to a layer in one
+ * buffer. */
 static int xattrs_of(
 	const struct differ_at *f, const struct xattr_policy *xp, struct buf *out)
 {
@@ -102,7 +103,7 @@ static int open_file(const struct differ_at *f)
 	return fs_open_file(f->dirfd, f->name, O_NONBLOCK);
 }
 
-/* Of two files of one type and size. Metacopy files on top of the same lower file have its
+/* For two files of the same type and size. Metacopy files on the same lower file have its
  * data. */
 static int data_differs(
 	const struct differ_at *a, const struct differ_at *b, const atomic_int *stop)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the trees of a stack hide of those below them; see hidden.h. */
+/* Finds what the trees of a stack hide in the trees below; see hidden.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,16 +16,16 @@
 /* Why an entry is not visible as itself, in addition to enum ovl_hidden. */
 enum {
 	STILL_USED = OVL_HIDDEN_WAYS, /* renamed, or the data of a metacopy */
-	SAME_FILE, /* the tree above has another name of the same file there */
-	COVERED, /* by an opaque directory: see why_covered() */
+	SAME_FILE, /* the tree above has another name of the same file in its place */
+	COVERED, /* by an opaque directory; see why_covered() */
 	NOT_HIDDEN
 };
 
-/* Whether an entry of a lower tree is visible, seen from ... */
+/* From where an entry of a lower tree is visible. */
 enum sight {
-	FROM_HERE, /* its own place */
-	FROM_MOVED, /* a directory that was moved from there */
-	ANYHOW /* also if this tree hides it */
+	FROM_HERE, /* its own path */
+	FROM_MOVED, /* the path that its directory was moved to */
+	ANYHOW /* either, even if this tree hides it */
 };
 
 /* A name in one of the trees. All entries below a directory follow it. */
@@ -34,20 +34,22 @@ struct kept {
 	uint64_t size;
 	struct timespec mtime;
 	struct hidden_links *links;
-	unsigned node; /* the first entry of its path, in all trees */
+	unsigned node; /* the first entry with the same path in any tree */
 	unsigned dir;
-	unsigned next; /* in its bucket: one that was added before */
-	unsigned below; /* the entry of its path in the next tree that has one */
-	unsigned end; /* after the last entry below it */
+	unsigned next; /* the next entry in the bucket, which was added before */
+	unsigned below; /* the entry with the same path in the next lower tree that has
+			 * one */
+	unsigned end; /* one past the last entry below it */
 	unsigned tier;
 	unsigned by; /* the tier that hides it; 0: none */
 	uint32_t name; /* where it is in the names */
-	uint32_t hash; /* of the name and the node of the directory */
+	uint32_t hash; /* of the name and its directory's node */
 	mode_t mode;
 	unsigned char why;
 	unsigned char marks;
-	bool opaque; /* or in such a directory */
-	unsigned char sight; /* FROM_MOVED: it, or a directory above; node: from where */
+	bool opaque; /* it, or a directory above it */
+	unsigned char sight; /* FROM_MOVED: it, or a directory above it, was moved; node:
+			      * the path it was moved from */
 };
 
 struct tier {
@@ -59,16 +61,16 @@ struct tier {
 
 struct hidden {
 	struct hidden_trees in;
-	struct kept *entry; /* the first one stands for none */
+	struct kept *entry; /* the first one is not used */
 	unsigned n;
 	struct buf names;
-	unsigned *log; /* what each tier hides */
+	unsigned *log; /* the entries that each tier hides, in order */
 	size_t n_log;
-	struct tier *tier; /* the first one stands for none */
+	struct tier *tier; /* the first one is not used */
 	unsigned n_tiers;
 	unsigned *bucket;
 	size_t buckets; /* a power of two */
-	uint64_t seed; /* nobody who chooses names can make them collide */
+	uint64_t seed; /* so that whoever chooses the names cannot make them collide */
 };
 
 static unsigned this_tier(const struct hidden *h)
@@ -156,7 +158,8 @@ static int grow_buckets(struct hidden *h)
 	return 0;
 }
 
-/* The last entry of that path before another entry, so in the nearest tree; 0: none. */
+/* Finds the entry with that path that was added last before another entry, that is, in
+ * the nearest tree; 0: none. */
 static unsigned find(
 	const struct hidden *h, unsigned node, const char *name, unsigned before)
 {
@@ -212,7 +215,8 @@ static int hide(struct hidden *h, unsigned i, unsigned why)
 	return 0;
 }
 
-/* Why a directory hides what is below; NOT_HIDDEN: a whole tree has the directory as well. */
+/* Why a directory hides the entry; NOT_HIDDEN if a complete tree has the directory as
+ * well. */
 static unsigned why_covered(const struct hidden *h, unsigned i)
 {
 	const struct tier *l = &h->tier[this_tier(h)];
@@ -222,7 +226,7 @@ static unsigned why_covered(const struct hidden *h, unsigned i)
 	return l->flags & HIDDEN_WHOLE ? NOT_HIDDEN : OVL_HIDDEN_OVERWRITTEN;
 }
 
-/* Hides all that is visible at the path of a lower entry and below it. */
+/* Hides everything visible at the path of a lower entry and below it. */
 static int hide_path(struct hidden *h, unsigned at, unsigned why, enum sight sight)
 {
 	for (; is_visible(h, at, sight); at = h->entry[at].below) {
@@ -244,7 +248,8 @@ static int hide_path(struct hidden *h, unsigned at, unsigned why, enum sight sig
 
 /* ---- a tree ------------------------------------------------------------------------ */
 
-/* Has the regular file name in dirfd the same data as a lower one of the same size? */
+/* True if the regular file name in dirfd has the same data as a lower one of the same
+ * size. */
 static bool same_data(const struct hidden *h, unsigned below, int dirfd, const char *name)
 {
 	const struct kept *e = &h->entry[below];
@@ -263,7 +268,7 @@ static bool same_data(const struct hidden *h, unsigned below, int dirfd, const c
 		fs_data_differs(lower, 0, upper, 0, (off_t)e->size, h->in.stop) == 0;
 }
 
-/* A copy-up for a change of metadata keeps size and time. */
+/* A copy-up because of metadata keeps size and time. */
 static unsigned why_hidden(const struct hidden *h, unsigned below, int dirfd,
 	const char *name, const struct stat *st)
 {
@@ -278,7 +283,8 @@ static unsigned why_hidden(const struct hidden *h, unsigned below, int dirfd,
 		OVL_HIDDEN_OVERWRITTEN;
 }
 
-/* The entry that a redirect leads to: an absolute path, or a name in the same directory. */
+/* Finds the entry that a redirect leads to: an absolute path, or a name in the same
+ * directory. */
 static unsigned redirected_to(const struct hidden *h, unsigned dir, char *to)
 {
 	unsigned first = h->tier[this_tier(h)].first;
@@ -291,8 +297,8 @@ static unsigned redirected_to(const struct hidden *h, unsigned dir, char *to)
 	return at;
 }
 
-/* May it be a metacopy? It has no data, but xattrs may take a block. Not every small file is
- * asked: a small one that was moved is missed. */
+/* Whether it may be a metacopy: one has no data, but its xattrs may take a block. Not
+ * every small file is examined, so a small one that was moved is missed. */
 static bool may_be_metacopy(const struct hidden *h, unsigned below, const struct stat *st)
 {
 	uint64_t size = (uint64_t)st->st_size;
@@ -303,8 +309,8 @@ static bool may_be_metacopy(const struct hidden *h, unsigned below, const struct
 			(st->st_blocks <= 8 && h->entry[below].size == size));
 }
 
-/* The data of a metacopy is that of the file below, or of one that it was moved from: 1 it
- * is one, 0, -1. */
+/* If the entry is a metacopy, keeps the file with its data visible: the one below, or the
+ * one it was moved from. 1 if it is one, 0, -1. */
 static int add_metacopy(struct hidden *h, unsigned dir, unsigned below, int dirfd,
 	const char *name, const struct stat *st)
 {
@@ -318,7 +324,7 @@ static int add_metacopy(struct hidden *h, unsigned dir, unsigned below, int dirf
 	return hide_path(h, below, STILL_USED, ANYHOW) < 0 ? -1 : 1;
 }
 
-/* Hides what is below a new entry that is not a directory. */
+/* Hides everything below a new entry that is not a directory. */
 static int add_file(struct hidden *h, unsigned dir, unsigned below, int dirfd,
 	const char *name, const struct stat *st, const struct hidden_links *links)
 {
@@ -413,7 +419,8 @@ int hidden_enter(struct hidden *h, unsigned entry, int fd)
 	if (wh_dir_marks(h->in.xp, fd, &marks) < 0)
 		return -1;
 	e->marks = (unsigned char)marks;
-	/* The mark of a root says only that there may be whiteouts of the xattr form. */
+	/* WH_OPAQUE_X on the root only says that there may be whiteouts of the xattr
+	 * form. */
 	e->opaque = e->dir && marks == WH_OPAQUE_Y;
 	return 0;
 }
@@ -447,7 +454,7 @@ static int each_of(struct hidden *h, unsigned why, hidden_fn fn, void *ctx)
 		const struct kept *e = &h->entry[h->log[i]];
 		struct hidden_links *k = e->links;
 
-		/* It has another name, or was reported already. */
+		/* Skip it if it has another visible name or was reported already. */
 		if (e->why != why || (k && (k->visible || k->hidden_by == l->tree + 1)))
 			continue;
 		if (k)
@@ -470,7 +477,7 @@ int hidden_each(struct hidden *h, hidden_fn fn, void *ctx)
 		if (e->links && e->why != STILL_USED)
 			e->links->visible--;
 	}
-	/* Of several names the reason that comes first counts. */
+	/* If its names are hidden for different reasons, the first reason counts. */
 	for (unsigned why = 0; why < OVL_HIDDEN_WAYS && rc == 0; why++)
 		rc = each_of(h, why, fn, ctx);
 	return rc;

@@ -40,7 +40,7 @@ static bool stopped(const struct links *g)
 
 /* ---- files ------------------------------------------------------------------------ */
 
-/* The path in the tree of the walk's name; path is that of what links_dir() was called for. */
+/* Makes the path of the walk's current name; path is that passed to links_dir(). */
 static void path_of(const char *path, const struct walk *w, struct buf *out)
 {
 	buf_addf(out, "%s%s%s", path, *path && w->path.len ? "/" : "", w->path.data);
@@ -72,8 +72,8 @@ int links_path(int tree, const char *path, int to, const char *name)
 	return fd < 0 ? -1 : linkat(fd, base, to, name, 0);
 }
 
-/* Links to the copy of the file under another of its names: 1 done, 0 it was not
- * copied yet. */
+/* Links to the copy of the file, if another of its names was copied before: 1 if so, 0 if
+ * not. */
 static int link_copied(struct links *g, const struct stat *st, int to, const char *name)
 {
 	const char *first = g->copied ? inodes_path(g->copied, st) : NULL;
@@ -135,7 +135,7 @@ static bool is_dir(const struct walk *w)
 		S_ISDIR(st.st_mode);
 }
 
-/* Finishes a new directory. Its entries exist by now, so that they inherit nothing from it. */
+/* Finishes a new directory. Its entries exist by now, so they do not inherit from it. */
 static int finish_dir(
 	struct links *g, const char *path, const struct walk *w, struct ovl_err *err)
 {
@@ -174,9 +174,8 @@ int links_dir(struct links *g, int from, int to, const char *path, struct ovl_er
 
 /* ---- names of one file ------------------------------------------------------------- */
 
-/* If the file that this is still a name of was copied or replaced, makes it a name of
- * the new file; needed for names that were linked before the file had to be copied. 1:
- * done. */
+/* If the file with this name was copied or replaced, makes the name a link to the new
+ * file; for names that were linked before the file had to be copied. 1: done. */
 static int rename_one(struct links *g, int dir, const char *name)
 {
 	const char *copy_of;
@@ -192,7 +191,7 @@ static int rename_one(struct links *g, int dir, const char *name)
 	return renameat(g->stage, TEMP, dir, name) < 0 ? -1 : 1;
 }
 
-/* Keeps the times of the directory. */
+/* Preserves the times of the directory. */
 static int regroup_one(struct links *g, struct walk *w)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};

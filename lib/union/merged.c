@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One directory as a mount shows it. */
+/* A directory as a mount shows it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -107,14 +107,14 @@ int merged_child(const struct merged *s, const char *name, struct merged *out)
 
 /* ---- paths ------------------------------------------------------------------------ */
 
-#define MOST_LINKS 40 /* that one lookup follows, as in the kernel */
+#define MOST_LINKS 40 /* the kernel's limit for one lookup */
 #define NEAR       4
 
-/* On the way to a path. */
+/* The state of a path lookup. */
 struct lookup {
 	const struct merged *root;
-	struct levels dirs; /* of struct merged, down from the root */
-	struct buf rest; /* from at on, still to be looked up */
+	struct levels dirs; /* of struct merged, from the root down */
+	struct buf rest; /* the names still to be looked up begin at at */
 	size_t at;
 	struct buf *out; /* the path of the last of dirs */
 	unsigned links;
@@ -147,7 +147,7 @@ static void to_parent(struct lookup *l)
 	buf_cut(l->out, slash ? (size_t)(slash - l->out->data) : 0);
 }
 
-/* Puts a symlink's target before the rest. */
+/* Inserts a symlink's target before the rest. */
 static int follow(struct lookup *l, int dirfd, const char *name)
 {
 	auto_buf target = {0};
@@ -190,7 +190,8 @@ static int look_up(struct lookup *l, const char *name)
 	return 0;
 }
 
-/* The next name of the rest, for the caller to free; "" at its end. NULL: out of memory. */
+/* The next name of the rest, which the caller frees; "" at the end. NULL: out of
+ * memory. */
 static char *next_name(struct lookup *l)
 {
 	const char *p = l->rest.data + l->at;

@@ -74,8 +74,8 @@ int view_append(struct view *v, struct view *more)
 }
 
 /*
- * Looks up one directory's part of a merge: 1 a directory (*fd), 0 no such name, 2
- * something that hides what is below.
+ * Looks up one directory's part of a merge: 1 if it is a directory (*fd), 0 if there is
+ * no such name, 2 if it is something that hides the layers below.
  */
 static int look_up(int dirfd, const char *name, int *fd)
 {
@@ -168,8 +168,8 @@ int view_stat(const struct view *v, const char *name, struct stat *st, unsigned 
 /* A lookup takes about as long as listing this many names. */
 #define WORTH 4
 
-/* Indexes a directory: 1 done, 0 it has too many names, -1. Possible whiteouts get no
- * type. */
+/* Indexes a directory: 1 if done, 0 if it has too many names, -1 with errno. Names that
+ * may be whiteouts get no type. */
 static int index_dir(struct view_index *x, int fd, enum wh_dir marks, size_t most)
 {
 	auto_fsdir d = fs_dir_at(fd, ".");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Whiteouts and opaque marks, in all their forms on disk and in a tar. */
+/* Whiteouts and opaque directories, in all their forms on disk and in a tar. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,8 +43,8 @@ bool wh_is_plnk(const char *path)
 	return strncmp(path, WH_PLNK "/", n + 1) == 0 && !strchr(path + n + 1, '/');
 }
 
-/* True if errno, from reading an xattr, means that the xattr does not exist or has no
- * valid value, and not that it could not be read. */
+/* True if errno, from reading an xattr, means that the xattr does not exist or has an
+ * invalid value, rather than that it could not be read. */
 static bool has_none(void)
 {
 	return errno == ENODATA || errno == EOPNOTSUPP || errno == ERANGE;
@@ -78,7 +78,7 @@ bool wh_is_device(const struct stat *st)
 	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
 }
 
-/* 1, 0, -1. */
+/* 1 if it has the value, 0 if not, -1 with errno. */
 static int has_xattr(
 	const struct xattr_policy *p, int dirfd, const char *name, const char *mark)
 {
@@ -119,7 +119,7 @@ int wh_redirect(
 	return has_none() ? 0 : -1;
 }
 
-/* The mark is a file handle: VERSION MAGIC LENGTH FLAGS TYPE UUID[16] HANDLE. */
+/* The xattr is a file handle: VERSION MAGIC LENGTH FLAGS TYPE UUID[16] HANDLE. */
 enum { FH_MAGIC = 1, FH_TYPE = 4, FH_HANDLE = 21 };
 
 static bool is_handle_of(const unsigned char *mark, size_t n, int dirfd, bool *known)
