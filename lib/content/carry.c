@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Puts the changes of a layer into the directory that it is on. */
+/* Applies the changes of a layer to the directory that it is on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -57,7 +57,8 @@ static int fail(const struct carry *c, const struct carry_step *s, const char *w
 
 /* ---- making room ------------------------------------------------------------------ */
 
-/* An ordinary user needs these bits of his directory until the walk leaves it. */
+/* An ordinary user needs these mode bits on a directory of their own until the walk
+ * leaves it. */
 static int make_writable(struct carry *c, int dir)
 {
 	struct stat st;
@@ -70,7 +71,7 @@ static int make_writable(struct carry *c, int dir)
 	return fchmod(dir, (st.st_mode & 07777) | 0700);
 }
 
-/* set: it has got another mode since. */
+/* set: it has been given another mode meanwhile. */
 static int restore_mode(struct carry *c, int dir, bool set)
 {
 	struct stat st;
@@ -85,7 +86,7 @@ static int restore_mode(struct carry *c, int dir, bool set)
 	return set ? 0 : fchmod(dir, c->opened[c->n_opened].mode);
 }
 
-/* A directory goes in one step, so that nothing of it is seen half removed. */
+/* A directory disappears in one step, so that nobody sees it half removed. */
 static int move_away(const struct carry *c, int dirfd, const char *name)
 {
 	auto_fd fd = -1;
@@ -142,7 +143,7 @@ static int new_dir(struct carry *c, const struct carry_step *s, int upper)
 	return fs_rename(c->temp, CARRY_NEW, s->in->below, s->name, 0);
 }
 
-/* Sees to it that there is a directory, with nothing in it that the layer hides. */
+/* Makes sure that there is a directory, without the entries that the layer hides. */
 static int make_dir(struct carry *c, const struct carry_step *s, int upper)
 {
 	const char *staged = CARRY_STAGED(s->st.st_ino);
@@ -178,8 +179,8 @@ static int place_dir(struct carry *c, const struct carry_step *s, struct ovl_err
 	return carry_hidden(c, &dir, s->path, clear_hidden, err);
 }
 
-/* The new file is in the temporary directory as *as, which is first its name if it was
- * staged. */
+/* The new file is in the temporary directory under the name *as; if it was staged, *as is
+ * set to that name first. */
 static int make_file(struct carry *c, const struct carry_step *s, const char **as)
 {
 	const char *first = s->st.st_nlink > 1 ? inodes_path(&c->placed, &s->st) : NULL;
@@ -229,14 +230,14 @@ static int drop_extra(const struct carry *c, int upper, int below)
 	return rc;
 }
 
-/* A directory on the way to what was asked for gets only the times. */
+/* If only something in it was asked for, a directory gets only the times. */
 static int finish_dir(struct carry *c, const struct carry_step *s)
 {
 	const struct timespec times[2] = {s->st.st_atim, s->st.st_mtim};
 	int below = s->left->below;
 	struct stat st;
 
-	/* It may have something that was staged by an apply that was killed. */
+	/* It may contain files staged by an apply that was killed. */
 	if (!s->in && unlinkat(c->on->fd, c->temp_name, AT_REMOVEDIR) < 0 &&
 		errno != ENOTEMPTY && errno != EEXIST)
 		return -1;

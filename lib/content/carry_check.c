@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Looks at what a layer would replace or remove in the directory that it is on: what has
- * changed there since the layer was made is a conflict, unless it is as the layer has it.
- * Changed is what has a later ctime, for which carry_note.c knows no other reason. Adding
- * and removing a name changes a directory's ctime too, and then its mtime is the same; that
- * counts where the layer has other metadata, since a chmod before it cannot be seen.
+ * Finds conflicts: everything that a layer would replace or remove in the directory that
+ * it is on, and that has changed there since the layer was made, unless it already is as
+ * the layer has it. A change is a later ctime for which carry_note.c knows no other
+ * reason. Adding or removing a name also changes the ctime of a directory, together with
+ * its mtime; this counts only if the layer changes the directory's metadata, because it
+ * may hide an earlier chmod.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,7 @@ static int fail(const char *path, struct ovl_err *err)
 
 /* ---- conflicts -------------------------------------------------------------------- */
 
-/* All but the last are told now; the last is the error. */
+/* Reports each conflict when the next one is found; the last one becomes the error. */
 static int conflict(struct carry *c, const char *path, struct ovl_err *err)
 {
 	char *last = strdup(*path ? path : "/");
@@ -48,14 +49,14 @@ static int conflict(struct carry *c, const char *path, struct ovl_err *err)
 	return 0;
 }
 
-/* A file that is about to lose a name: the others get a new ctime by that. */
+/* The file is about to lose a name, which changes the ctime of its other names. */
 static int note_file(struct carry *c, const struct stat *st)
 {
 	return S_ISDIR(st->st_mode) || st->st_nlink == 1 ? 0 :
 							   carry_note_add(c, st, false);
 }
 
-/* 1 if the file is not as the layer has it, 0 if it is, -1. */
+/* 1 if the file differs from that of the layer, 0 if not, -1 with errno. */
 static int file_differs(const struct carry *c, const struct carry_step *s)
 {
 	const struct xattr_policy bare = {.user = c->l->st->xattrs.user, .bare = true};
@@ -108,7 +109,7 @@ static int by_from(const void *a, const void *b)
 	const char *x = ((const struct carry_moved *)a)->from;
 	const char *y = ((const struct carry_moved *)b)->from;
 
-	/* What is deeper comes first. */
+	/* Deeper paths come first. */
 	return strcmp(y ? y : "", x ? x : "");
 }
 
@@ -119,7 +120,8 @@ static bool is_moved(const struct carry *c, const char *path)
 	return c->n_moved && bsearch(&key, c->moved, c->n_moved, sizeof(key), by_from);
 }
 
-/* Remembers what will be removed, for when it is known what moves away from it before. */
+/* Remembers a path that will be removed. It is checked when all moves are known, because
+ * parts of it may be moved elsewhere first. */
 static int note_gone(struct carry *c, const struct carry_pair *dir, const char *name,
 	struct ovl_err *err)
 {
@@ -147,7 +149,7 @@ static bool is_new_dir(const struct carry *c, int dirfd, const char *name)
 	return ondir_is_later(c->on, &born);
 }
 
-/* The mode of a directory is changed before it goes if its owner may not move it. */
+/* If its owner may not move a directory, its mode is changed before it is removed. */
 static int note_going(struct carry *c, const struct stat *st, bool top)
 {
 	if (top && S_ISDIR(st->st_mode) && (st->st_mode & 0700) != 0700)
@@ -169,8 +171,8 @@ static int check_going(struct carry *c, struct walk *w, const char *path, bool f
 		return err_nomem(err);
 	changed = fresh || carry_changed(c, &st);
 	if (S_ISDIR(st.st_mode)) {
-		/* What counts is what is in it; but all of that is new if the directory
-		 * was moved here. */
+		/* Only changes of its entries count; but if the directory was moved here,
+		 * all of them are new. */
 		changed = changed &&
 			(carry_meta_changed(c, &st) ||
 				(w->path.len && is_new_dir(c, w->fd[0], w->name)));
@@ -209,7 +211,8 @@ static int check_gone(struct carry *c, const char *top, bool fresh, struct ovl_e
 
 /* ---- the walk --------------------------------------------------------------------- */
 
-/* below: what a directory was before, open; that in which a file was; -1: it is gone. */
+/* below: the open directory that a directory was, or that a file was in, before; -1: it
+ * does not exist. */
 static int note_moved(
 	struct carry *c, const struct carry_step *s, int below, struct ovl_err *err)
 {
@@ -233,7 +236,8 @@ static int note_moved(
 	return m.path ? 0 : err_nomem(err);
 }
 
-/* What the directory dir of the layer finds below; have: what is in its place now. */
+/* Checks the directory of the host that dir of the layer changes; have: what is in its
+ * place now. */
 static int check_merge(struct carry *c, const struct carry_step *s,
 	const struct carry_pair *dir, const struct stat *have, struct ovl_err *err)
 {
@@ -272,7 +276,7 @@ static int check_dir(struct carry *c, const struct carry_step *s, const struct s
 	return rc == 0 ? check_merge(c, s, &dir, have, err) : rc;
 }
 
-/* A file whose data are at another path. */
+/* Checks a file whose data is at another path. */
 static int check_metacopy(
 	struct carry *c, const struct carry_step *s, struct ovl_err *err)
 {

@@ -33,7 +33,7 @@ static int by_inode(const void *a, const void *b)
 	return x->kind < y->kind ? -1 : x->kind > y->kind;
 }
 
-/* In their order: merge sort keeps it, so that the last of an inode is the latest. */
+/* In file order: the sort is stable, so the last one of an inode is the latest. */
 static int parse(struct carry *c, char *text)
 {
 	char *line;
@@ -84,7 +84,7 @@ int carry_note_add(struct carry *c, const struct stat *st, bool done)
 	return c->new_notes.failed ? fs_fail(ENOMEM) : 0;
 }
 
-/* Is the change of apply's making? */
+/* True if apply itself made the change. */
 static bool is_noted(const struct carry *c, const struct stat *st)
 {
 	const struct carry_note key = {.kind = kind_of(st), .inode = st->st_ino};
@@ -115,7 +115,8 @@ int carry_notes_write(struct carry *c, struct ovl_err *err)
 
 	if (!c->new_notes.len)
 		return 0;
-	/* A line that was torn is none. */
+	/* The newline ends a line that was only partly written, which makes it
+	 * invalid. */
 	if (fd < 0 || fs_write_all(fd, "\n", 1) < 0 ||
 		fs_write_all(fd, c->new_notes.data, c->new_notes.len) < 0)
 		return err_sys(err, errno, "cannot write '%s'", NOTES);

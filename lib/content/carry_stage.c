@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The temporary directory of apply, and what is moved to it before the rest. */
+/* The temporary directory of apply, and what is moved to it first. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -140,8 +140,8 @@ static int drop_mark(struct carry *c, const struct carry_moved *m)
 	return upper < 0 ? -1 : wh_drop_redirect(&c->l->st->xattrs, upper, name);
 }
 
-/* Files while all that they refer to is in its place, then directories, those in others
- * first. */
+/* Files first, while the directories they refer to are in place; then directories, inner
+ * ones first. */
 int carry_stage(struct carry *c, struct ovl_err *err)
 {
 	int (*const step[])(struct carry *, const struct carry_moved *) = {
@@ -157,8 +157,8 @@ int carry_stage(struct carry *c, struct ovl_err *err)
 			if (step[k](c, m) < 0)
 				rc = err_sys(err, errno, "cannot move %s", Q(m->path));
 		}
-		/* After a power cut no mark may be gone whose directory is not staged, and
-		 * nothing placed whose mark is there. */
+		/* Synced so that after a power cut every directory whose xattr is gone is
+		 * staged, and no file is placed whose xattr still exists. */
 		if (rc == 0 && k)
 			rc = store_sync(c->l->st, k == 1 ? c->temp : c->tree, err);
 	}

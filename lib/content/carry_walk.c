@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The walk through a layer beside the directory that it is on. */
+/* Walks through a layer and the directory that it is on, in parallel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 
 /* ---- what is wanted --------------------------------------------------------------- */
 
-/* Is path dir, or in it? */
+/* True if path is dir or below it. */
 static bool is_in(const char *path, const char *dir)
 {
 	size_t n = strlen(dir);
@@ -44,8 +44,8 @@ static bool is_on_way(const struct carry *c, const char *path)
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* A mount in the directory is not part of what the layer was made on; and nothing can be
- * renamed into a subvolume of btrfs, which has another device number. */
+/* A file system mounted in the directory is not part of what the layer was made on.
+ * Nothing can be renamed into a btrfs subvolume, which has another device number. */
 int carry_open_below(int dirfd, const char *name, int *out)
 {
 	auto_fd fd = dirfd < 0 ? -1 :
@@ -98,7 +98,8 @@ static void pair_close(void *ctx, void *dir)
 	p->open = false;
 }
 
-/* Without a handle to compare, a directory that was moved has a new ctime, and its old mtime. */
+/* If there is no handle to compare: a directory that was moved has a later ctime but its
+ * old mtime. */
 static int was_moved(const struct carry *c, int below)
 {
 	struct stat st;
@@ -115,7 +116,7 @@ int carry_marks(
 
 	if (moved < 0 || wh_dir_marks(xp, p->upper, &p->marks) < 0)
 		return -1;
-	/* The root has no origin, and its opaque mark is ignored. */
+	/* The root has no origin, and is never opaque. */
 	if (!above)
 		return 0;
 	if (wh_origin(xp, p->upper, p->below, &from) < 0)
@@ -226,7 +227,7 @@ int carry_walk(struct carry *c, carry_fn fn, struct ovl_err *err)
 	return rc;
 }
 
-/* 1 if it is hidden and wanted, 0 if not, -1. */
+/* 1 if it is hidden and wanted, 0 if not, -1 with errno. */
 static int is_hidden(struct carry *c, int upper, const char *path, const char *name)
 {
 	auto_buf full = {0};

@@ -21,7 +21,7 @@
 
 struct changes {
 	const struct layer *l;
-	struct view lowers; /* the layer's root: absolute redirects start here */
+	struct view lowers; /* at the layer's root, where absolute redirects start */
 	struct view base_lowers; /* the same for the base */
 	bool live; /* it may be mounted and change during the walk */
 	struct walk walk; /* of frames */
@@ -38,7 +38,7 @@ static int fail(struct changes *w, const char *what)
 {
 	const char *path = w->walk.path.len ? w->walk.path.data : "/";
 
-	/* Nobody is kept from removing another program's layer. */
+	/* Other programs may remove a layer while it is read. */
 	if (w->l->foreign && fs_is_gone(errno))
 		return err_status(w->err, OVL_NOLAYER,
 			"layer %.12s vanished while it was being read: %s does not exist",
@@ -46,8 +46,8 @@ static int fail(struct changes *w, const char *what)
 	return err_sys(w->err, errno, "cannot %s %s", what, Q(path));
 }
 
-/* The same for a single name: in a layer that may be mounted, what has disappeared is
- * skipped. */
+/* The same for a single name, which is skipped if it has disappeared from a layer that
+ * may be mounted. */
 static int lost(struct changes *w, const char *what)
 {
 	return w->live && fs_is_gone(errno) ? 0 : fail(w, what);
@@ -55,7 +55,7 @@ static int lost(struct changes *w, const char *what)
 
 /* ---- going down ------------------------------------------------------------------- */
 
-/* The lowers of a directory, as a view that owns nothing. */
+/* The lower directories, as a view that owns nothing. */
 static struct view lowers_of(const struct diffdir *f)
 {
 	struct view v = f->base.dir;
@@ -113,7 +113,7 @@ static void kept_drop(struct changes *w)
 	w->kept = (struct diffdir){0};
 }
 
-/* Opens the directory that the walk has come to. */
+/* Opens the directory that the walk has reached. */
 static int keep_dir(struct changes *w)
 {
 	struct buf *path = &w->kept_path;
@@ -153,14 +153,14 @@ static int names_of(void *ctx, void *dir, struct namelist *out)
 	(void)ctx;
 	if (frame_names(f, out) < 0)
 		return -1;
-	/* Two compared layers may both change meanwhile. */
+	/* Not if two layers are compared: both may change meanwhile. */
 	return out->n >= MANY && !f->compare ?
 		view_index_make(&f->below, &f->base.dir, out->n) :
 		0;
 }
 
-/* Would this name of the base be visible without the opaque mark? A socket hides it
- * here, but cannot be in a tar. */
+/* Whether this name of the base would be visible if the directory were not opaque. A
+ * socket hides it, but cannot be in a tar. */
 static int would_show(void *ctx, const char *name, const struct stat *below)
 {
 	const struct diffdir *c = ctx;
@@ -171,7 +171,7 @@ static int would_show(void *ctx, const char *name, const struct stat *below)
 		S_ISSOCK(st.st_mode);
 }
 
-/* 1 if the base has a visible file of that name, 0 if not, -1. */
+/* 1 if the base has a visible file of that name, 0 if not, -1 with errno. */
 static int in_base(const struct diffdir *f, const char *name)
 {
 	struct stat st;
@@ -189,7 +189,7 @@ static int report(struct changes *w, struct change *c)
 	return w->fn(w->ctx, w, c, w->err);
 }
 
-/* Finds the directory of the file that is visible as name. */
+/* Finds the directory whose file is visible as name. */
 static int locate(const struct diffdir *f, const char *name, int *dirfd)
 {
 	struct stat st;
@@ -257,13 +257,13 @@ static int report_gone(struct changes *w, bool known)
 
 /* ---- walking ---------------------------------------------------------------------- */
 
-/* Does the directory that is kept hide something below? 1, 0, -1. */
+/* 1 if the kept directory hides something below, 0 if not, -1 with errno. */
 static int kept_hides(struct changes *w)
 {
 	return w->kept.opaque ? view_each(&w->kept.base.dir, would_show, &w->kept) : 0;
 }
 
-/* It may have disappeared by now. */
+/* The directory may have disappeared by now. */
 static int tell_dir(struct changes *w)
 {
 	const struct diffdir *f = w->walk.dir;
@@ -314,7 +314,7 @@ static int tell_name(struct changes *w)
 
 /* ---- the root --------------------------------------------------------------------- */
 
-/* The merged view of a layer's parent, even if the layer hides it. */
+/* The merged view of a layer's parent, even if the layer hides all of it. */
 static int parent_view(const struct layer *l, struct view *out, struct ovl_err *err)
 {
 	auto_layer parent = LAYER_INIT;
@@ -328,7 +328,7 @@ static int parent_view(const struct layer *l, struct view *out, struct ovl_err *
 	return rc < 0 ? rc : layer_view(&parent, true, out, err);
 }
 
-/* Opens the merged root of a layer, and its lowers without it. */
+/* Opens the merged root of a layer, and a view of its lowers only. */
 static int open_merged(const struct layer *l, struct merged *out, struct view *lowers,
 	struct ovl_err *err)
 {
@@ -367,7 +367,7 @@ static int root_dir(struct changes *w, const struct layer *base, struct diffdir 
 	return parent_view(w->l, &f->base.dir, w->err);
 }
 
-/* A directory takes a descriptor for each layer that has it. */
+/* A merged directory takes a descriptor for each layer that has it. */
 static unsigned near_of(const struct diffdir *root)
 {
 	unsigned fds = root->me.dir.n + root->base.dir.n;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The directories of an unpacked tree: their times, and what they hide. */
+/* The directories of an unpacked tree: their times, and which of them hide lower ones. */
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ struct dir *dirs_find(const struct dirs *d, const struct dir *up, const char *na
 	return dir && dir->flags & DIR_ABSENT ? NULL : dir;
 }
 
-/* Links a new one to its siblings. */
+/* Inserts a new directory among its siblings. */
 static void attach(struct dir *dir, struct dir **at)
 {
 	dir->sibling = *at;

@@ -112,7 +112,7 @@ int ingest_begin(struct ingest *in, struct ovl_store *st, const struct ingest_co
 
 /* ---- the one pass ----------------------------------------------------------------- */
 
-/* So that many of them need no descriptors. */
+/* Closes descriptors, so that many staged layers use none. */
 static void rest(struct ingest *in)
 {
 	close_fdp(&in->unpack.tree);
@@ -186,7 +186,8 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 		r = check_digests(in, err);
 	if (r == 0 && in->recipe)
 		r = recipe_finish(in->recipe, in->diff_id, &in->tar_size, err);
-	/* Many of them together would hold too much, and others may wait for it. */
+	/* Many of these together would take too much memory, and other threads may wait
+	 * for the decoder's window. */
 	tarin_close(in->tar);
 	in->tar = NULL;
 	recipe_out_close(in->recipe);
@@ -294,7 +295,8 @@ void ingest_warn_left(struct ovl_store *st)
 			"%" PRIu64 " %s copied, not linked: owner, mode, time or xattrs "
 			"differ from the tar",
 			unlike, unlike == 1 ? "file was" : "files were");
-	/* Stores that cannot be reached through one mount were warned of. */
+	/* A warning about stores that cannot be reached through the same mount was given
+	 * before. */
 	if (unlinked && st->unlinked_why != EXDEV)
 		store_warn(st, "%" PRIu64 " %s copied, not linked: %s", unlinked,
 			unlinked == 1 ? "file was" : "files were",
@@ -325,12 +327,12 @@ int ingest_found(struct ovl_store *st, const struct layer_ref *ref, const char *
 	if (rc < 0)
 		return rc;
 	used_now(&l);
-	/* Its maker may not have synced it (yet). */
+	/* The process that made it may not have synced it (yet). */
 	return name ? grants_give_name(&l, name, NULL, force, err) :
 		      store_sync(st, l.fd, err);
 }
 
-/* An existing layer may be removed before it is opened. */
+/* A layer that already exists may be removed before it is opened. */
 int ingest_commit_stage(struct stage *sg, const struct layer *parent,
 	const struct ovl_id *id, const char *name, struct ovl_err *err)
 {

@@ -28,10 +28,11 @@ struct packer {
 	struct tarout *t;
 	const struct pack_watch *watch;
 	struct archive_entry *e;
-	struct inodes packed; /* files with hard links: later names become links */
+	struct inodes packed; /* files with hard links that were packed; further names
+			       * become links */
 	struct idmaps ids;
 	char *copy;
-	int64_t latest; /* times are clamped to this */
+	int64_t latest; /* later times are written as this one */
 	bool live; /* the layer may be mounted, so files may disappear meanwhile */
 	struct pack_lost lost;
 	struct buf name; /* scratch */
@@ -46,7 +47,7 @@ static const char *shown(const struct change *c)
 	return c->path_len ? c->path : "./";
 }
 
-/* In a layer that may be mounted: the file has disappeared, or is another one now. */
+/* What may have happened to a file of a layer that may be mounted. */
 enum { GONE = 1, REPLACED = 2 };
 
 static int fail_entry(
@@ -76,7 +77,7 @@ static void set_stat(struct packer *p, const struct stat *st)
 	archive_entry_set_size(p->e, S_ISREG(st->st_mode) ? st->st_size : 0);
 }
 
-/* An id that this user namespace does not map is shown as another one. */
+/* stat(2) shows an id that this user namespace does not map as another one. */
 static int check_owner(const struct packer *p, const struct change *c,
 	const struct stat *st, struct ovl_err *err)
 {
@@ -88,7 +89,7 @@ static int check_owner(const struct packer *p, const struct change *c,
 		Q(shown(c)));
 }
 
-/* Two of overlayfs's own xattrs say what a tar cannot represent. */
+/* Two of overlayfs's own xattrs tell about files that a tar cannot represent. */
 static void count_lost(struct packer *p, int at_fd, const char *name, const char *attr)
 {
 	const char *live = xattr_live_prefix(&p->l->st->xattrs);
@@ -107,7 +108,7 @@ static void count_lost(struct packer *p, int at_fd, const char *name, const char
 		p->lost.links += strncmp(value, "U+", 2) == 0;
 }
 
-/* fd: the file, if it is open; else -1. */
+/* fd: the file, if it is open; otherwise -1. */
 static int set_xattrs(struct packer *p, const struct change *c, const struct stat *st,
 	int fd, bool *metacopy, struct ovl_err *err)
 {
@@ -177,7 +178,8 @@ static int add_run(void *ctx, off_t at, off_t n)
 	return store_stopped(runs->p->l->st);
 }
 
-/* Adds the file's sparse map to the entry, which drops a map that says "all data". */
+/* Adds the file's sparse map to the entry, unless the whole file is data: the library
+ * drops such a map. */
 static int set_sparse(
 	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
 {
@@ -188,14 +190,14 @@ static int set_sparse(
 		return err_stopped(err);
 	if (rc < 0)
 		return fail_entry(p, c, "find the holes of", err);
-	/* Only a hole: a map with one empty piece at the end. */
+	/* The file is one hole: its map is an empty piece at the end. */
 	if (!runs.any)
 		archive_entry_sparse_add_entry(p->e, size, 0);
 	return 0;
 }
 
-/* Skipped bytes, usually a hole, are cheap but not free: goes in steps, so that a stop
- * is noticed. */
+/* Skipped bytes, usually a hole, still take some time, so this is done in steps, between
+ * which a stop is noticed. */
 static int pass_over(struct packer *p, off_t n, struct ovl_err *err)
 {
 	const off_t step = (off_t)1 << 40;
@@ -248,7 +250,7 @@ static int copy_runs(
 	if (archive_entry_sparse_reset(p->e) == 0)
 		return copy_run(p, c, fd, 0, size, err);
 	while (archive_entry_sparse_next(p->e, &offset, &length) == ARCHIVE_OK) {
-		/* The last hole can be left out, but the map is written with the first
+		/* The last hole may be omitted, but the map is written with the first
 		 * byte. */
 		int rc = pass_over(p, length ? offset - at : 1, err);
 
@@ -270,8 +272,8 @@ static int copy_data(struct packer *p, const struct change *c, int *fd, off_t si
 	return rc == 0 && w->data_end ? w->data_end(w->ctx, steal_fd(fd), err) : rc;
 }
 
-/* Opens a regular file with data; checks that it is still the file of st, which is in
- * the header. */
+/* Opens a regular file with data, and checks that it is the file whose stat is in the
+ * header. */
 static int open_data(
 	struct packer *p, const struct change *c, const struct stat *st, int *fd)
 {
@@ -299,7 +301,7 @@ static int header(struct packer *p, const struct change *c, enum pack_kind kind,
 	return rc ? rc : tarout_header(p->t, p->e, err);
 }
 
-/* fd: its data, -1 if it has none. */
+/* fd: the open file, or -1 if it has no data. */
 static int pack_data(struct packer *p, const struct change *c, const struct stat *st,
 	int *fd, struct ovl_err *err)
 {
@@ -332,7 +334,7 @@ static int pack_file(struct packer *p, struct changes *walk, const struct change
 	return pack_data(p, c, st, &fd, err);
 }
 
-/* Writes the empty file that represents a whiteout or an opaque mark. */
+/* Writes the empty file that represents a whiteout or an opaque directory. */
 static int pack_mark(struct packer *p, const struct change *c, enum pack_kind kind,
 	struct ovl_err *err)
 {
@@ -367,7 +369,7 @@ static int check_no_whiteout(const struct change *c, struct ovl_err *err)
 		Q(c->path));
 }
 
-/* Packs a file, unless it is another name of a packed one. */
+/* Packs a file, unless another name of it was packed before. */
 static int pack_first(struct packer *p, struct changes *walk, const struct change *c,
 	const struct stat *st, struct ovl_err *err)
 {
@@ -410,7 +412,7 @@ static int pack_present(struct packer *p, struct changes *walk, const struct cha
 	return rc;
 }
 
-/* A tar cannot hold a socket; but what it hides must stay hidden. */
+/* A tar cannot hold a socket, but what it hides must stay hidden. */
 static int pack_socket(struct packer *p, const struct change *c, struct ovl_err *err)
 {
 	p->lost.sockets++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Rebuilds the tar of a layer, bit for bit, from its tree and its recipe; or, of a layer of
- * another program, its tar-split. */
+/* Rebuilds the tar of a layer, bit for bit, from its tree and its recipe, or that of
+ * another program's layer from its tar-split. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,18 +27,18 @@
 
 /* A file that was replaced while the layer was imported. */
 struct kept {
-	uint64_t when; /* number of files in the recipe before it */
+	uint64_t when; /* number of files that precede it in the recipe */
 	uint64_t number;
-	size_t path; /* in player.kept_paths */
+	size_t path; /* offset in player.kept_paths */
 };
 
 struct player {
 	struct ovl_store *st;
-	const char *id; /* of the layer */
+	const char *id; /* the layer's id */
 	const char *diff_id;
-	struct recipe_in *recipe; /* or */
+	struct recipe_in *recipe; /* one of these two */
 	struct tarsplit *split;
-	int own; /* the layer's tree, if it is not the caller's */
+	int own; /* the layer's tree, unless the caller owns it */
 	const int *tree;
 	unsigned n_trees;
 	int kept_dir; /* -1: nothing was replaced */
@@ -47,17 +47,17 @@ struct player {
 	struct buf kept_paths;
 	uint64_t n_files;
 	uint64_t size; /* of the tar so far */
-	uint64_t max; /* it will have no more */
+	uint64_t max; /* the limit for size */
 	const struct replay_watch *watch; /* NULL: damage is a failure */
-	bool unproved; /* without sums and digest */
-	bool only_look; /* are the files there? */
-	bool told; /* of the current file */
+	bool unproved; /* do not compare checksums and digest */
+	bool only_look; /* write nothing; only check that the files exist */
+	bool told; /* damage of the current file has been reported */
 	bool any; /* damage has been reported */
 	sink_fn sink;
 	void *ctx;
 	struct digest digest;
 	XXH64_state_t sum;
-	uint64_t crc; /* with a tar-split, instead of the sum */
+	uint64_t crc; /* with a tar-split, instead of the XXH64 */
 	struct buf path; /* of the current file */
 	int fd; /* the current file, open */
 	char *copy;
@@ -124,7 +124,7 @@ static int read_kept(struct player *p, const struct layer *l, struct ovl_err *er
 	return rc;
 }
 
-/* Like strcmp of k's path and the first n bytes of path. */
+/* Compares k's path with the first n bytes of path, like strcmp(3). */
 static int compare_path(
 	const struct player *p, const struct kept *k, const char *path, size_t n)
 {
@@ -134,7 +134,8 @@ static int compare_path(
 	return order ? order : have[n] ? 1 : 0;
 }
 
-/* The first replacement of path's first n bytes since the current file. */
+/* The first replacement, after the current file, of the path that is the first n bytes of
+ * path. */
 static const struct kept *find_kept(const struct player *p, const char *path, size_t n)
 {
 	size_t low = 0;
@@ -165,7 +166,8 @@ static int open_in_trees(const struct player *p, const char *path)
 	return fd;
 }
 
-/* Opens the file: in the tree, or in .kept if it or a directory above it was replaced. */
+/* Opens the file in the tree, or in .kept if the file or a directory above it was
+ * replaced. */
 static int open_source(struct player *p, const char *path)
 {
 	const struct kept *first = NULL;
@@ -241,7 +243,7 @@ static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_
 		err, errno, "cannot open %s of layer %.12s", Q(p->path.data), p->id);
 }
 
-/* Reads a piece of the file, zeros if it is unreadable. */
+/* Reads a piece of the file, or zeros if it is unreadable. */
 static ssize_t read_piece(struct player *p, size_t want, uint64_t at)
 {
 	if (p->fd >= 0)
@@ -329,7 +331,7 @@ static int play_one(struct player *p, const struct recipe_rec *rec, struct ovl_e
 }
 
 /* Limits the output to the size of the layer's tar: a few bytes of recipe can describe
- * endless runs, and a tar-split can name a file often. */
+ * endless runs, and a tar-split can repeat a file. */
 static int check_size(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	uint64_t n = rec->type == RECIPE_RAW ? rec->n :

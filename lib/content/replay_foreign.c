@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The tar of a layer, wherever it is: decides whether it is rebuilt or packed. That of an image
- * layer of another program comes out as that has kept it, or else is packed. */
+/* Decides how the tar of a layer is made: rebuilt or packed. For an image layer of
+ * another program, it is rebuilt from what that program has kept, or packed if it has
+ * kept nothing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static int give_blocks(struct stream *in, sink_fn sink, void *ctx, struct ovl_er
 	return rc;
 }
 
-/* 1: all of it; 0: the blob is gone. */
+/* 1: all of it was written; 0: the blob does not exist. */
 static int give_blob(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	const char *path = l->foreign->exact_path;
@@ -86,7 +87,8 @@ int replay_open_trees(const struct foreign *f, const struct foreign_layer *l,
 	return 0;
 }
 
-/* 1: all of it; 0: nothing, since the tar-split is gone, damaged or that of other files. */
+/* 1: all of it was written; 0: nothing, because the tar-split does not exist, is damaged
+ * or belongs to other files. */
 static int give_split(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	auto_trees trees = {0};
@@ -103,7 +105,8 @@ static int give_split(const struct layer *l, sink_fn sink, void *ctx, struct ovl
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	rc = replay_open_trees(l->st->foreign, l->foreign, &trees, err);
-	/* Once the sink has something it is too late to pack instead. */
+	/* Once the sink has received something, the layer can no longer be packed
+	 * instead. */
 	if (rc == 0)
 		rc = replay_split(&from, sink, ctx, err);
 	if (rc == -EUCLEAN || rc == -EBADMSG) {
@@ -132,7 +135,7 @@ static int to_summed(void *ctx, const void *p, size_t n, struct ovl_err *err)
 	return rc < 0 ? rc : s->sink(s->ctx, p, n, err);
 }
 
-/* Then the tar may come out as it was, but need not. */
+/* The tar may then be identical to the original, but need not be. */
 static int pack(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	struct summed s = {.sink = sink, .ctx = ctx};

@@ -17,7 +17,7 @@
 
 /* ---- whiteouts -------------------------------------------------------------------- */
 
-/* Hides name in the layers below. What this layer has stays. */
+/* Hides name in the layers below. The files of this layer stay. */
 static int hide(struct unpack *u, const struct unpack_place *at, const char *name,
 	struct ovl_err *err)
 {
@@ -66,7 +66,7 @@ static int make_node(const struct unpack_place *at, void *ctx)
 		archive_entry_filetype(e) == AE_IFIFO ? 0 : archive_entry_rdev(e));
 }
 
-/* Skips the entry, but hides what it would have hidden. */
+/* Leaves out the entry, but hides what it would have hidden. */
 static int leave_out(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
 	int rc = unpack_clear(u, at->p, at->name, at->path, err);
@@ -75,7 +75,7 @@ static int leave_out(struct unpack *u, const struct unpack_place *at, struct ovl
 	return rc < 0 ? rc : hide(u, at, at->name, err);
 }
 
-/* Linux has 12 bits of major and 20 of minor number. */
+/* Linux has 12 bits for the major and 20 for the minor number. */
 static int check_device(
 	struct archive_entry *e, const struct unpack_place *at, struct ovl_err *err)
 {
@@ -99,8 +99,8 @@ static int put_node(struct unpack *u, struct archive_entry *e,
 	if (device && archive_entry_rdev(e) == makedev(0, 0))
 		return err_say(err, EINVAL,
 			"refused %s: a 0/0 device would be a whiteout", Q(at->path));
-	/* The kernel does not allow it there, but a layer with a console must not be
-	 * refused. */
+	/* The kernel does not allow devices there, but a layer that has /dev/console must
+	 * not be refused. */
 	if (device && unpack_in_userns(u))
 		return leave_out(u, at, err);
 	rc = unpack_make(u, at, make_node, e, err);
@@ -129,7 +129,7 @@ static bool same_inode(const struct link *l, const struct unpack_place *at)
 		a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
-/* A hard link to a file of this layer; data in the entry are that file's. */
+/* A hard link to a file of this layer; the entry's data, if any, goes to that file. */
 static int put_link(struct unpack *u, struct archive_entry *e,
 	const struct unpack_place *at, struct ovl_err *err)
 {
@@ -175,7 +175,7 @@ static int put_link(struct unpack *u, struct archive_entry *e,
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* 1: created, 0: it existed. */
+/* 1: created; 0: it existed. */
 static int make_entry_dir(
 	struct unpack *u, const struct unpack_place *at, mode_t mode, struct ovl_err *err)
 {
@@ -248,9 +248,9 @@ static int put_entry(struct unpack *u, struct tarin *t, struct archive_entry *e,
 }
 
 /*
- * Checks the directories of an entry. A whiteout name is not a directory; entries below
- * aufs's own names are dropped, unless hard links lead to them. 1: go on, 0: ignore the
- * entry.
+ * Checks the directories of an entry: none may have the name of a whiteout, and entries
+ * below AUFS's own names are ignored, unless hard links lead to them. 1: go on; 0: ignore
+ * the entry.
  */
 static int check_dirs(const char *path, struct ovl_err *err)
 {
@@ -275,7 +275,7 @@ static int check_dirs(const char *path, struct ovl_err *err)
 	return 1;
 }
 
-/* A clean path other than the root's, in a writable buffer. */
+/* The path is clean, not that of the root, and in a writable buffer. */
 static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, char *path,
 	struct ovl_err *err)
 {
@@ -300,7 +300,7 @@ static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, ch
 	} else {
 		rc = unpack_parent(u, "", &at.p, err);
 	}
-	/* Nothing below is visible if this layer does not have a directory there. */
+	/* If this layer has no directory there, nothing below is visible. */
 	if ((rc == -ENOTDIR || rc == -ELOOP) && kind != WH_NONE)
 		return 0;
 	if (rc < 0)

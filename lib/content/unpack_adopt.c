@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Files that are taken from a tree in which another program has unpacked the same tar. */
+/* Takes files from a tree in which another program has unpacked the same tar. */
 #include <archive.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 #define CHUNK (256 * 1024)
 
-/* In the donor's tree; the tar is as it should be. */
+/* For damage in the donor's tree; the tar itself is valid. */
 static int damaged(const char *path, const char *how, struct ovl_err *err)
 {
 	return err_say(err, EUCLEAN, "%s %s", Q(path), how);
@@ -61,14 +61,15 @@ static bool same_stat(
 {
 	const struct timespec mtime = unpack_mtime(u, e);
 
-	/* Engines write times of what they build in whole seconds. */
+	/* Engines write whole seconds as times of files that they build. */
 	return st->st_uid == archive_entry_uid(e) && st->st_gid == archive_entry_gid(e) &&
 		(st->st_mode & 07777) == (archive_entry_mode(e) & 07777) &&
 		st->st_mtim.tv_sec == mtime.tv_sec &&
 		(!mtime.tv_nsec || st->st_mtim.tv_nsec == mtime.tv_nsec);
 }
 
-/* 1 if two open files have the same xattrs, whose names are given; 0; -1 with errno. */
+/* Compares the xattrs of two open files, whose names are given: 1 if equal, 0 if not, -1
+ * with errno. */
 static int same_xattrs(int a, const struct buf *names, int b, const struct buf *others)
 {
 	auto_buf x = {0};
@@ -87,8 +88,8 @@ static int same_xattrs(int a, const struct buf *names, int b, const struct buf *
 	return 1;
 }
 
-/* Compares with a file that has no name and gets what the entry says. 1, 0, negative errno
- * and a text. */
+/* Applies the entry's metadata to a file without a name, and compares that. 1, 0,
+ * negative errno and a text. */
 static int same_as_made(struct unpack *u, struct parent *p, const char *name,
 	struct archive_entry *e, const struct donated *from, const struct buf *names,
 	struct ovl_err *err)
@@ -107,7 +108,7 @@ static int same_as_made(struct unpack *u, struct parent *p, const char *name,
 	r = fs_listxattr(made, NULL, &others) < 0 ?
 		-1 :
 		same_xattrs(from->fd, names, made, &others);
-	/* Else the file will be made, and they are counted then. */
+	/* Otherwise the file will be written, and they are counted then. */
 	if (r <= 0)
 		u->left_xattrs = left;
 	return r < 0 ? err_sys(err, errno, "cannot read the xattrs of %s", Q(name)) : r;

@@ -20,7 +20,7 @@ static int make_file(const struct unpack_place *at, void *ctx)
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	int fd = openat(at->p->fd, at->name, flags, f->mode);
 
-	/* Files that are still being written are open. */
+	/* Files that the thread is still writing are open; wait for them. */
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && f->u->writer) {
 		writer_wait(f->u->writer, NULL);
 		fd = openat(at->p->fd, at->name, flags, f->mode);
@@ -28,13 +28,14 @@ static int make_file(const struct unpack_place *at, void *ctx)
 	return fd;
 }
 
-/* A file whose data follow. */
+/* A file whose data is being read. */
 struct file {
 	int fd;
-	const char *path; /* in the tree, where symlinks on the way lead to */
-	const struct donated *from; /* has the data already; NULL: they are written */
+	const char *path; /* in the tree, with symlinks resolved */
+	const struct donated *from; /* a donor's file that has the data already; NULL: it
+				     * is written */
 	uint64_t size;
-	bool deferred; /* written by the thread */
+	bool deferred; /* the thread writes it */
 };
 
 static int write_piece(struct unpack *u, const struct file *f,
@@ -84,7 +85,8 @@ static int write_data(struct unpack *u, struct tarin *t, const struct file *f,
 	}
 	if (r < 0)
 		return err_prefix(err, r, "%s", Q(at->path));
-	/* Truncated data could not be rebuilt, and readers disagree about them. */
+	/* A file cut off by its size could not be rebuilt, and readers disagree about
+	 * it. */
 	if (end > f->size)
 		return err_say(err, EBADMSG,
 			"damaged tar archive: %s has data beyond its end", Q(at->path));
@@ -93,7 +95,7 @@ static int write_data(struct unpack *u, struct tarin *t, const struct file *f,
 	return end != f->size || u->no_data ? set_size(u, f, at, err) : 0;
 }
 
-/* After the first data the thread owns fd, even if the rest fails. */
+/* The thread owns fd after the first data, even if the rest fails. */
 static int put_behind(struct unpack *u, struct tarin *t, struct archive_entry *e,
 	const struct file *f, const struct unpack_place *at, struct ovl_err *err)
 {
@@ -107,7 +109,7 @@ static int put_behind(struct unpack *u, struct tarin *t, struct archive_entry *e
 	return rc < 0 ? rc : rc2;
 }
 
-/* Creates the file, and writes its data unless the donor's are in it. */
+/* Creates the file, and writes its data unless the donor's file gives it. */
 static int put_new(struct unpack *u, struct tarin *t, struct archive_entry *e,
 	const struct unpack_place *at, struct file *f, const struct donated *from,
 	struct ovl_err *err)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Does what is possible only after all entries of a layer: what depends on the stack
- * below (implied directories, whiteouts, opaque marks), and times of directories. Visits
- * parents first, each with the merged view of what is below.
+ * below (implied directories, whiteouts, opaque directories), and the times of
+ * directories. Visits parents first, each with the merged view of the layers below.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,8 +21,8 @@
 #include "union/links.h"
 #include "union/whiteout.h"
 
-/* A directory on the way from the root to the current one, and the stack's directory of that
- * name, if it is visible: not if one of its parents in this layer is opaque. */
+/* A directory between the root and the current one, with the stack's directory of the
+ * same path; none if a parent in this layer is opaque. */
 struct below {
 	const struct dir *dir;
 	struct view view;
@@ -32,7 +32,7 @@ struct finish {
 	struct unpack *u;
 	struct links links;
 	struct levels trees; /* of descriptors */
-	struct levels belows; /* of struct below, which are opened only if needed */
+	struct levels belows; /* of struct below, opened only if needed */
 	struct buf path; /* scratch */
 };
 
@@ -83,7 +83,7 @@ static void close_below(void *ctx, void *dir)
 	view_close(&b->view);
 }
 
-/* Moves to dir. */
+/* Goes down to dir. */
 static int descend(struct finish *w, const struct dir *dir, struct ovl_err *err)
 {
 	struct below *below;
@@ -99,8 +99,8 @@ static int descend(struct finish *w, const struct dir *dir, struct ovl_err *err)
 	return 0;
 }
 
-/* Gives an implied directory the metadata that copy-up would: those of the one below,
- * else defaults. */
+/* Gives an implied directory the metadata of the one below, as a copy-up would, or else
+ * defaults. */
 static int resolve_implied(struct finish *w, struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
@@ -120,13 +120,13 @@ static int resolve_implied(struct finish *w, struct dir *dir, int fd,
 	return 0;
 }
 
-/* For this part; entries are stopped by their reader. */
+/* Only for this part; while entries are read, their reader checks for a stop. */
 static bool stopped(const struct unpack *u)
 {
 	return u->stop && *u->stop;
 }
 
-/* Removes whiteouts that hide nothing, or are no longer needed. */
+/* Removes whiteouts that hide nothing or are no longer needed. */
 static int resolve_whiteouts(struct finish *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
@@ -160,8 +160,8 @@ struct looking {
 	int fd;
 };
 
-/* Would something below become visible? Not if it is replaced here by something other
- * than a directory. After a stop the answer does not matter. */
+/* Whether something below would become visible. Not if this layer has something other
+ * than a directory there. After a stop the answer does not matter. */
 static int would_show(void *ctx, const char *name, const struct stat *below)
 {
 	const struct looking *s = ctx;
@@ -184,8 +184,8 @@ static int resolve_opaque(
 	return 0;
 }
 
-/* Adds the lower entries of the directory that its whiteouts do not hide. There is one
- * lower: complete layers are on top of a complete layer. */
+/* Adds the lower entries of the directory that its whiteouts do not hide. There is only
+ * one lower, because a complete layer is on top of another complete layer. */
 static int link_below(struct finish *w, const struct dir *dir, int fd,
 	const struct view *below, struct ovl_err *err)
 {
@@ -211,7 +211,7 @@ static int resolve_dir(struct finish *w, struct dir *dir, int fd,
 	return rc;
 }
 
-/* Sets what the entry said and creating children would have changed. */
+/* Sets what the entry said and the creation of its children would have changed. */
 static int set_meta(struct finish *w, const struct dir *dir, int fd, struct ovl_err *err)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, dir->mtime};
@@ -253,7 +253,7 @@ bool unpack_hides_all(const struct unpack *u)
 	return u->dirs.root && (u->dirs.root->flags & DIR_OPAQUE);
 }
 
-/* The first levels, of the root. */
+/* Makes the first levels, for the root. */
 static int open_root(struct finish *w, const struct view *below, struct ovl_err *err)
 {
 	int rc = descend(w, w->u->dirs.root, err);
@@ -279,7 +279,7 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 			.near = 16,
 			.open = open_tree,
 			.close = close_tree},
-		/* A view takes a descriptor for each lower. */
+		/* A view uses a descriptor for each lower. */
 		.belows = {.size = sizeof(struct below),
 			.near = 4,
 			.open = open_below,
@@ -298,7 +298,7 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 	if (rc == 0)
 		rc = links_finish(&w.links, err);
 	links_end(&w.links);
-	/* The caller's. */
+	/* The caller owns these. */
 	if (w.belows.n)
 		((struct below *)levels_at(&w.belows, 0))->view = (struct view){0};
 	levels_release(&w.belows);

@@ -13,7 +13,7 @@
 #include "content/unpack.h"
 #include "tar/acl.h"
 
-/* The name of an entry in messages. */
+/* The name of an entry, for messages. */
 static const char *name_of(struct archive_entry *e)
 {
 	const char *name = archive_entry_pathname(e);
@@ -57,16 +57,17 @@ static int owner_error(uid_t uid, gid_t gid, struct archive_entry *e, struct ovl
 	return err_sys(err, errno, "cannot set the owner of %s", Q(name_of(e)));
 }
 
-/* The file that gets the metadata: open, or one that cannot be opened. */
+/* The file that gets the metadata: opened normally, or with O_PATH if that is
+ * impossible. */
 struct meta_target {
 	int fd;
 	bool path; /* fd is O_PATH */
 };
 
 /*
- * Opens what was just created at name: calls by name could hit another file, if somebody
- * replaces it meanwhile. A file of this type without other names is ours, or belongs to
- * whoever did that.
+ * Opens the file that was just created at name, because system calls by name could affect
+ * another file if somebody replaces it meanwhile. A file of this type with no other name
+ * is ours, or belongs to whoever replaced it.
  */
 static int pin(
 	struct parent *p, const char *name, struct archive_entry *e, struct ovl_err *err)
@@ -105,7 +106,7 @@ struct xattr_in {
 
 /* ---- xattrs ----------------------------------------------------------------------- */
 
-/* In a user namespace, some xattrs are reserved for root outside. */
+/* In a user namespace, some xattrs can only be set by root outside. */
 static bool is_denied(const struct unpack *u, const char *attr, int why)
 {
 	return why == EPERM && unpack_in_userns(u) && xattr_wants_root(attr);
@@ -128,9 +129,9 @@ static int set_one(struct unpack *u, struct meta_target to, const char *attr,
 }
 
 /*
- * The next xattr, with its real name: the reader decodes the names of LIBARCHIVE.xattr
- * records but not those of SCHILY.xattr. A writer of both means the same. 1, 0 at the
- * end, negative errno.
+ * Gets the next xattr with its real name: the reader decodes the names of
+ * LIBARCHIVE.xattr records, but not those of SCHILY.xattr. If both are present they mean
+ * the same. 1, 0 at the end, negative errno.
  */
 static int next_xattr(struct unpack *u, struct archive_entry *e, struct xattr_in *out,
 	struct ovl_err *err)
@@ -153,7 +154,7 @@ static int next_xattr(struct unpack *u, struct archive_entry *e, struct xattr_in
 	return 0;
 }
 
-/* ACLs are set last, and may also be present as text. */
+/* Except ACLs, which are set last and may also be given as text. */
 static int set_xattrs(struct unpack *u, struct meta_target to, struct archive_entry *e,
 	struct ovl_err *err)
 {
@@ -195,7 +196,7 @@ static int from_text(struct unpack *u, bool dflt, struct ovl_err *err)
 	return r;
 }
 
-/* The value of an ACL: from the xattr if there is one, else from the text. */
+/* Gets the value of an ACL: from the xattr if there is one, otherwise from the text. */
 static int get_acl(
 	struct unpack *u, struct archive_entry *e, bool dflt, struct ovl_err *err)
 {
@@ -227,9 +228,9 @@ static int set_access_acl(struct unpack *u, struct meta_target to,
 }
 
 /*
- * A pax header says -1.5 for one and a half seconds before 1970; the reader makes -1 and
- * 500000000 of it, but struct timespec needs -2 and 500000000. The reader also drops the
- * sign of -0.5.
+ * A pax header says -1.5 for one and a half seconds before 1970. The reader turns that
+ * into -1 and 500000000, but struct timespec needs -2 and 500000000. The reader also
+ * drops the sign of -0.5.
  */
 struct timespec unpack_mtime(const struct unpack *u, struct archive_entry *e)
 {
@@ -245,8 +246,8 @@ struct timespec unpack_mtime(const struct unpack *u, struct archive_entry *e)
 
 /* ---- files, directories ----------------------------------------------------------- */
 
-/* A new inode has the mode it was created with, except bits that open(2) and mknod(2)
- * do not set; a change of owner clears no other bits. */
+/* A new inode has the mode it was created with, except for bits that open(2) and mknod(2)
+ * do not set; a change of owner clears no others. */
 static int set_mode(struct meta_target to, struct archive_entry *e, struct ovl_err *err)
 {
 	mode_t mode = archive_entry_mode(e) & 07777;
@@ -333,7 +334,7 @@ int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct
 	fd = fs_open_dir(p->fd, name);
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open directory %s", Q(name_of(e)));
-	/* What an earlier entry has set goes. */
+	/* Remove what an earlier entry has set. */
 	if (!fresh) {
 		if (fs_drop_xattrs(fd) < 0)
 			rc = err_sys(err, errno, "cannot remove the xattrs of %s",

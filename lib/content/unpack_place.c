@@ -64,7 +64,7 @@ static struct parent *cache(struct unpack *u, const char *dir, int fd, struct di
 	return to_front(u, u->n_parents++);
 }
 
-/* Replaces the whiteout of a directory by a directory: it hides what is below. */
+/* Replaces the whiteout of a directory by an opaque directory. */
 static int replace_whiteout(int dirfd, const char *name)
 {
 	if (unlinkat(dirfd, name, 0) < 0)
@@ -72,8 +72,8 @@ static int replace_whiteout(int dirfd, const char *name)
 	return mkdirat(dirfd, name, 0755);
 }
 
-/* Checks what is at the path of a directory: is it neither a directory nor leads to
- * one in the tree? */
+/* True if the path of a directory is neither a directory nor a symlink to one in the
+ * tree. */
 static int in_the_way(int dirfd, const char *name, const char *path, struct ovl_err *err)
 {
 	auto_buf target = {0};
@@ -87,7 +87,7 @@ static int in_the_way(int dirfd, const char *name, const char *path, struct ovl_
 		Q(path), Q(target.data));
 }
 
-/* Creates a directory without an entry; path is for messages. */
+/* Creates a directory that has no entry; path is for messages. */
 static int imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
 	const char *path, struct dir **out, struct ovl_err *err)
 {
@@ -120,7 +120,7 @@ static int imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
 	return 0;
 }
 
-/* The record of an open directory, by its path without symlinks. */
+/* Finds the record of an open directory by its path without symlinks. */
 static struct dir *record(struct unpack *u, int fd, struct ovl_err *err)
 {
 	auto_buf real = {0};
@@ -136,7 +136,7 @@ static struct dir *record(struct unpack *u, int fd, struct ovl_err *err)
 	return rec;
 }
 
-/* How far make_path has come. */
+/* The progress of make_path. */
 struct way {
 	int fd; /* O_PATH */
 	struct dir *rec;
@@ -154,7 +154,7 @@ static int open_below(int dirfd, const char *name)
 	return openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Goes down one component. */
+/* Goes down by one component. */
 static int step(struct unpack *u, struct way *w, const char *name, struct ovl_err *err)
 {
 	bool followed = false;
@@ -262,7 +262,7 @@ int unpack_path(
 	return out->failed ? err_nomem(err) : 0;
 }
 
-/* Replaying the recipe needs all their paths in memory. */
+/* Replaying the recipe keeps all their paths in memory. */
 #define MAX_KEPT       100000
 #define MAX_KEPT_BYTES (8u << 20)
 
@@ -295,7 +295,7 @@ static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl
 	return 0;
 }
 
-/* Keeps a file with data for the recipe, removes anything else. */
+/* Keeps a file with data for the recipe, and removes anything else. */
 static int put_away(struct unpack *u, struct parent *p, const char *name,
 	const struct stat *st, struct ovl_err *err)
 {
@@ -307,7 +307,7 @@ static int put_away(struct unpack *u, struct parent *p, const char *name,
 		if (!dir || (errno != ENOTEMPTY && errno != EEXIST))
 			return err_sys(err, errno, "cannot remove it");
 	}
-	/* Without data, too: it is compared with a tree that has more hard links
+	/* Also without data: then the tree is compared with one that has more hard links
 	 * because of this. */
 	if (u->recipe || u->no_data)
 		return keep(u, p, name, err);
@@ -339,7 +339,7 @@ int unpack_clear(struct unpack *u, struct parent *p, const char *name, const cha
 	dir = dirs_find(&u->dirs, p->dir, name);
 	if (dir)
 		dirs_forget(&u->dirs, dir);
-	/* Names may lead elsewhere now, even the one that led to p. */
+	/* Names, even the one that led to p, may lead elsewhere now. */
 	forget_parents(u, 1);
 	free_p(&p->path);
 	p->path = NULL;
@@ -391,7 +391,7 @@ bool unpack_in_userns(const struct unpack *u)
 	return u->ids.uids.n != 1 || u->ids.uids.range[0].count != UINT32_MAX;
 }
 
-/* AUFS's directory for hard links is not needed any more; the recipe needs its data. */
+/* AUFS's directory for hard links is no longer needed, but the recipe needs its data. */
 static int drop_plnk(struct unpack *u, struct ovl_err *err)
 {
 	struct parent top = {.fd = u->tree, .dir = u->dirs.root};

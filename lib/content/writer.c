@@ -16,7 +16,7 @@
 
 enum what { BEGIN, WRITE, END };
 
-/* The head of a WRITE. */
+/* Precedes the data of a WRITE. */
 struct run {
 	int fd;
 	uint64_t offset;
@@ -29,7 +29,7 @@ struct end {
 
 struct writer {
 	struct workq *queue;
-	struct buf path; /* used by the thread only */
+	struct buf path; /* used only by the thread */
 };
 
 /* ---- the thread ------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Bolt databases, read. Numbers are in the byte order of the machine that wrote them. */
+/* Reads Bolt databases. Numbers are in the byte order of the machine that wrote them. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -20,15 +20,15 @@
 #define LEAF_BUCKET 1
 #define BUCKET      16 /* root page 8, sequence 8; root 0: the only page follows */
 
-/* What a database is to be: magic, version, page size, flags, root bucket (page, sequence),
- * free list, first page never used, transaction, sum of all before. */
+/* Describes the database: magic, version, page size, flags, root bucket (page, sequence),
+ * free list, first unused page, transaction, checksum of all before. */
 #define META      64
 #define META_SUM  56
 #define MAGIC     0xED0CDAED
 #define VERSION   2
 #define META_HEAD (PAGE_MOST + HEADER + META)
 
-/* How often a file is read that is being written to, and the pause in between. */
+/* How often a file is read again if it changes meanwhile, and the pause before that. */
 #define TRIES    32
 #define PAUSE_MS 5
 
@@ -72,7 +72,7 @@ static uint64_t fnv1a(const unsigned char *p, size_t n)
 	return h;
 }
 
-/* The meta page at an offset; NULL: it is none, or torn. */
+/* The meta page at an offset; NULL if it is invalid. */
 static const unsigned char *meta_at(const unsigned char *data, size_t len, size_t at)
 {
 	const unsigned char *m = data + at + HEADER;
@@ -83,8 +83,9 @@ static const unsigned char *meta_at(const unsigned char *data, size_t len, size_
 	return m;
 }
 
-/* The meta page in effect: that of the later transaction; NULL: neither is valid. The
- * second one is at the size of a page, which only the first one tells, if it is valid. */
+/* The current meta page: the one with the later transaction; NULL if neither is valid.
+ * The second one is at an offset of one page; that size is in the first one, if that is
+ * valid. */
 static const unsigned char *meta_of(const unsigned char *data, size_t len)
 {
 	const unsigned char *first = meta_at(data, len, 0);
@@ -102,7 +103,7 @@ static const unsigned char *meta_of(const unsigned char *data, size_t len)
 	return u64(second + 48) > u64(first + 48) ? second : first;
 }
 
-/* Sets the bytes that the database takes of a file, from the first len bytes of that. */
+/* Determines how many bytes of the file the database uses, from the first len bytes. */
 static int measure(struct bolt *b, const unsigned char *data, size_t len,
 	uint64_t file_size, struct ovl_err *err)
 {
@@ -120,7 +121,7 @@ static int measure(struct bolt *b, const unsigned char *data, size_t len,
 	if (pages < 3 || pages > file_size / b->page)
 		return damaged(b, "it is truncated", err);
 	b->len = (size_t)pages * b->page;
-	/* Each is looked at a few times, and most take far more than 16 bytes. */
+	/* Each element is read only a few times, and most take far more than 16 bytes. */
 	b->left = b->len / 4 + 4096;
 	return 0;
 }
@@ -130,7 +131,7 @@ int bolt_open(struct bolt *b, struct ovl_err *err)
 	return measure(b, b->data, b->len, b->len, err);
 }
 
-/* 1: read, and nothing was written meanwhile; 0: something was. */
+/* 1 if it was read and not written to meanwhile; 0 if it was written to. */
 static int load_once(int fd, struct bolt *b, struct ovl_err *err)
 {
 	auto_free unsigned char *heads = malloc((size_t)2 * META_HEAD);
@@ -144,7 +145,7 @@ static int load_once(int fd, struct bolt *b, struct ovl_err *err)
 		return err_nomem(err);
 	after = heads + META_HEAD;
 	n = fs_pread_upto(fd, before, META_HEAD, 0);
-	/* The file grows before a meta page says so. */
+	/* The file grows before the meta page is updated. */
 	if (n < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, errno, "cannot read %s", Q(b->name));
 	if (st.st_size > BOLT_MAX)
@@ -193,7 +194,7 @@ void bolt_release(struct bolt *b)
 
 /* ---- pages ----------------------------------------------------------------------- */
 
-/* Goes down to a page of len bytes. An inline one is a leaf. */
+/* Enters a page of len bytes; an inline one is a leaf. */
 static int enter(
 	struct bolt_walk *w, const unsigned char *page, size_t len, struct ovl_err *err)
 {
@@ -245,7 +246,7 @@ int bolt_walk(struct bolt_walk *w, struct bolt *b, const struct bolt_item *bucke
 	return enter_page(w, id, err);
 }
 
-/* The element at i of a leaf. */
+/* The element number i of a leaf. */
 static int leaf_item(const struct bolt_walk *w, const struct bolt_level *l, unsigned i,
 	struct bolt_item *out, struct ovl_err *err)
 {

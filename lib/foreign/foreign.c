@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A table as a whole: reading it, putting it in order, finding something in it. */
+/* The table as a whole: reading it, sorting it, and finding things in it. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 #include "base/vec.h"
 #include "foreign/foreign.h"
 
-/* More than that is no store, but an attack. */
+/* No real store has more. */
 #define LAYERS_MAX (1u << 20)
 
 static const char in_loop[] = "its parents form a loop";
@@ -33,7 +33,7 @@ void foreign_free(struct foreign *t)
 
 /* ---- order ------------------------------------------------------------------------ */
 
-/* Of two layers with one id the first is the one without a fault. */
+/* Of two layers with the same id, the one without a fault comes first. */
 static int by_id(const void *a, const void *b)
 {
 	const struct foreign_layer *x = a;
@@ -94,7 +94,7 @@ static void sort_names(struct foreign *t)
 
 /* ---- stacks ----------------------------------------------------------------------- */
 
-/* Not counted yet, and on the way from a layer down to the first that is. */
+/* Not counted yet; or part of the path that is being counted. */
 #define UNKNOWN UINT32_MAX
 #define ON_WAY  (UINT32_MAX - 1)
 
@@ -116,7 +116,7 @@ static void count_one(struct foreign *t, struct foreign_layer *l)
 		l->fault = too_deep;
 }
 
-/* Counts the layers on the way from i downwards; way has room for all layers. */
+/* Counts the layers below i; way has room for all layers. */
 static void count_from(struct foreign *t, size_t i, size_t *way)
 {
 	size_t n = 0;
@@ -153,7 +153,7 @@ static int stack_up(struct foreign *t)
 	return 0;
 }
 
-/* Chains the names and the children of each layer, in the order of the table. */
+/* Links the names and the children of each layer, in the order of the table. */
 static void chain_up(struct foreign *t)
 {
 	for (size_t i = 0; i < t->n_layers; i++)
@@ -174,7 +174,8 @@ static void chain_up(struct foreign *t)
 
 /* ---- reading ---------------------------------------------------------------------- */
 
-/* An ordinary user's engine, in a namespace of its own or seen from outside of it. */
+/* True for the store of an ordinary user, inside a user namespace or seen from
+ * outside. */
 static bool is_of_user(int root)
 {
 	struct stat st;

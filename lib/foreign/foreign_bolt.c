@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Bolt databases among the records of a store, and what BuildKit has in one of Docker. */
+/* Bolt databases in the stores of other programs, and BuildKit's directories in Docker's
+ * store. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -91,7 +92,7 @@ struct timespec foreign_bolt_time(const struct bolt_item *item)
 
 #define SNAPSHOTS "buildkit/snapshots.db"
 
-/* More than that is an attack. */
+/* No real store has more. */
 #define CLAIMS_MAX (1u << 20)
 
 struct claims {
@@ -106,7 +107,7 @@ static void claim(const struct claims *c, const void *name, size_t len)
 		c->t, P("%s/%.*s", c->trees, (int)len, (const char *)name), "BuildKit");
 }
 
-/* A snapshot has a directory of its own name, or is in that of another. */
+/* A snapshot has a directory of its own, or uses that of another one. */
 static int claim_snapshot(
 	void *ctx, struct bolt *b, const struct bolt_item *item, struct ovl_err *err)
 {

@@ -110,7 +110,7 @@ static int add_snapshot(
 					     "too many snapshots");
 	if (!VEC_ROOM(c->snap, c->n_snaps))
 		return err_nomem(err);
-	/* They begin with 1. So a directory may be its own all the same. */
+	/* Numbers begin with 1. Without one, any directory may belong to it. */
 	if (!s.number) {
 		err_say(&why, EUCLEAN, "a snapshot in '" SNAPSHOTS "' has no number");
 		foreign_unread(c->t, &why);
@@ -119,7 +119,7 @@ static int add_snapshot(
 	return 0;
 }
 
-/* Gives a snapshot the key by which a namespace knows it. */
+/* Gives a snapshot the key by which a namespace refers to it. */
 static int add_key(
 	void *ctx, struct bolt *b, const struct bolt_item *bucket, struct ovl_err *err)
 {
@@ -135,7 +135,7 @@ static int add_key(
 	return rc < 0 ? rc : 0;
 }
 
-/* A container's layer has the container's id, if that is one. */
+/* The layer of a container gets the container's id, if that is a valid id. */
 static void set_id(struct reading *c, struct snapshot *s)
 {
 	struct ovl_err why;
@@ -148,14 +148,14 @@ static void set_id(struct reading *c, struct snapshot *s)
 		c->t->failed = true;
 }
 
-/* A mount of its parent, to which its own directory adds nothing. */
+/* A view is a mount of its parent, to which its own directory adds nothing. */
 static void add_view(struct reading *c, const struct snapshot *s, const char *dir)
 {
 	foreign_add_claim(c->t, dir, "a view of its parent");
 	foreign_add_name(c->t, ctrd_text(c, s->key), &s->below)->listed = false;
 }
 
-/* Sorts them by id, without those that are no layers. */
+/* Sorts the snapshots by id, without those that are not layers. */
 static void set_ids(struct reading *c)
 {
 	size_t n = 0;
@@ -189,7 +189,7 @@ static void set_ids(struct reading *c)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* The value of key in the bucket with that name: as bolt_find(). */
+/* Finds the value of key in the bucket with that name, like bolt_find(). */
 static int find_in(struct bolt *b, const struct bolt_item *bucket, const char *name,
 	const char *key, struct bolt_item *out, struct ovl_err *err)
 {
@@ -213,7 +213,8 @@ static int add_image(
 	return rc < 0 ? rc : 0;
 }
 
-/* The name that nerdctl gave a container, whose id the snapshot has too. */
+/* Adds the name that nerdctl gave to a container, whose id is also that of its
+ * snapshot. */
 static int add_container(
 	void *ctx, struct bolt *b, const struct bolt_item *bucket, struct ovl_err *err)
 {
@@ -256,7 +257,7 @@ static void add_layer(struct reading *c, const struct snapshot *s)
 	foreign_add_name(t, l->own_id, &s->id)->listed = false;
 }
 
-/* Calls fn for each bucket that kind leads to, in all namespaces. */
+/* Calls fn for each bucket of that kind in all namespaces. */
 struct spaces {
 	struct reading *c;
 	const char *const *kind;

@@ -28,19 +28,19 @@
 #define IMAGES     "overlay-images"
 #define CONTAINERS "overlay-containers"
 
-/* More diffN of one layer than anybody has. */
+/* No layer has more diffN directories. */
 #define MAX_MORE 16
 
 struct record {
-	const char *own; /* its id there */
+	const char *own; /* its id in that store */
 	const json_t *o;
-	size_t order; /* in the files */
+	size_t order; /* position in the files */
 	size_t up; /* its parent; NONE */
-	size_t down; /* while it is climbed from: where from */
+	size_t down; /* used by climb(): the record it came from */
 	enum { NEW, CLIMBED, DONE } state;
-	bool writable; /* of a container */
+	bool writable; /* the layer of a container */
 	struct ovl_id chain; /* empty: unknown */
-	struct ovl_id id; /* in the table */
+	struct ovl_id id; /* its id in the table */
 };
 #define NONE SIZE_MAX
 
@@ -52,7 +52,7 @@ struct reader {
 
 /* ---- records ---------------------------------------------------------------------- */
 
-/* Adds the objects of a list to others, if there is such a file. */
+/* Appends the objects of the list in a file to the array to, if the file exists. */
 static int add_list(struct foreign *t, const char *path, json_t *to, struct ovl_err *err)
 {
 	auto_json o = NULL;
@@ -66,7 +66,7 @@ static int add_list(struct foreign *t, const char *path, json_t *to, struct ovl_
 	return rc < 0 ? rc : 0;
 }
 
-/* The same; one that cannot be read is empty as well. */
+/* The same, but a file that cannot be read counts as empty. */
 static void try_list(struct foreign *t, const char *path, json_t *to)
 {
 	struct ovl_err err;
@@ -125,7 +125,7 @@ static void take_records(struct reader *r, const json_t *list)
 	}
 }
 
-/* Sorts them; of those with the same id the first one stays. */
+/* Sorts the records; of those with the same id the first one stays. */
 static void sort_records(struct reader *r)
 {
 	size_t n = 0;
@@ -160,8 +160,8 @@ static int set_chain(struct reader *r, struct record *rec, struct ovl_err *err)
 	return digest_chain(up ? up->chain.s : NULL, diff, &rec->chain, err);
 }
 
-/* From the nearest ancestor whose chain id is known, or is not to be known: in a loop that is
- * one which is being climbed from. */
+/* Computes chain ids from the nearest ancestor upwards whose chain id is known or cannot
+ * be known; in a loop that is one of the records visited. */
 static int climb(struct reader *r, size_t from, struct ovl_err *err)
 {
 	size_t top = NONE;
@@ -186,8 +186,8 @@ static int by_chain(const void *a, const void *b)
 	return order_by(x, y, strcmp(x->chain.s, y->chain.s));
 }
 
-/* The same tar on the same parent may be there more than once, for other owners: one of them
- * has the chain id. */
+/* The same tar on the same parent may exist several times, for different owners: one of
+ * them gets the chain id. */
 static int set_ids(struct reader *r, struct ovl_err *err)
 {
 	auto_free struct record **sorted = calloc(r->n + 1, sizeof(struct record *));
@@ -263,7 +263,8 @@ static void add_layer(struct reader *r, const struct record *rec)
 
 /* ---- images and containers -------------------------------------------------------- */
 
-/* The image's config is the one of its files that is called as the image: its digest. */
+/* The image's config is the file that is named after the image's id, which is its
+ * digest. */
 static void find_config(struct foreign *t, const char *image, struct foreign_name *name)
 {
 	auto_buf key = {0};
@@ -292,7 +293,7 @@ static void add_name(struct foreign *t, const char *text, const struct record *r
 		find_config(t, image, name);
 }
 
-/* An image or a container: its id is understood, its names are listed. */
+/* The id of an image or container is accepted as an operand; its names are listed. */
 static void add_names(struct reader *r, const json_t *o, bool image)
 {
 	size_t at = find_record(r, foreign_json_text(o, "layer"));
@@ -369,8 +370,8 @@ static int read_layers(struct reader *r, const json_t *layers, const json_t *con
 	return rc;
 }
 
-/* Containers and images before layers: what is made later is then not missed as an orphan's
- * owner, only a name too few. */
+/* Containers and images are read before layers: a layer that is made meanwhile may lack a
+ * name, but its directory is not taken for an orphan. */
 static int read_store(struct foreign *t, struct ovl_err *err)
 {
 	struct reader r = {.t = t};

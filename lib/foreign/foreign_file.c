@@ -12,7 +12,8 @@
 #include "base/quote.h"
 #include "foreign/foreign.h"
 
-/* Only who owns a file may ask for no access time; its directory is another matter. */
+/* O_NOATIME is only permitted to the owner of a file, which need not be that of its
+ * directory. */
 static int open_at(const struct foreign *t, int dir, const char *path, int flags)
 {
 	return t->noatime || flags & O_PATH ? fs_open_beneath(dir, path, flags) :
@@ -76,7 +77,7 @@ static int cannot_read(
 	return err_sys(err, why, "cannot read %s", Q(P("%s/%s", at->path, name)));
 }
 
-/* Some thousands of these are read by every command. 1, 0, negative errno. */
+/* Fast, because every command reads some thousands of these. 1, 0, negative errno. */
 static int read_line(const struct foreign_place *at, const char *name,
 	char out[FOREIGN_WORD], struct stat *st, struct ovl_err *err)
 {

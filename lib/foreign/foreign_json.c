@@ -58,7 +58,7 @@ const char *foreign_json_text(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
-/* 2023-11-02T10:15:30.123456789Z, +01:00 in place of the Z. */
+/* 2023-11-02T10:15:30.123456789Z, or with +01:00 instead of Z. */
 struct timespec foreign_json_time(const json_t *o, const char *key)
 {
 	const char *s = foreign_json_text(o, key);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the names in containerd's databases mean: images by their manifests and configs. */
+/* Resolves the names in containerd's databases: images by their manifests and configs. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,8 @@
 #include "foreign/foreign_containerd.h"
 #include "foreign/foreign_json.h"
 
-/* Bytes of all manifests and configs together, at least so many each; manifests of an index
- * that are looked at. */
+/* Limits on the bytes of all manifests and configs, counted as at least so many each, and
+ * on the manifests of an index that are tried. */
 #define JSON_MAX      (UINT64_C(512) << 20)
 #define JSON_LEAST    4096
 #define MANIFESTS_MAX 64
@@ -50,7 +50,7 @@ bool ctrd_digest(struct bytes b, char hex[ID_LEN + 1])
 int ctrd_ref(struct reading *c, struct ref r, struct ovl_err *err)
 {
 	r.space = c->space;
-	/* Too long for a name, if not for a reference. */
+	/* Valid as a reference, but too long for a name. */
 	if (r.name.n > REF_MAX || r.space.n > REF_MAX)
 		return 0;
 	if (c->n_refs == CTRD_MAX)
@@ -63,8 +63,8 @@ int ctrd_ref(struct reading *c, struct ref r, struct ovl_err *err)
 
 /* ---- images ----------------------------------------------------------------------- */
 
-/* A manifest, an index or a config; false: it is not there, or is no such thing. What is not
- * in the directory of layers says nothing about orphans there. */
+/* Reads a manifest, an index or a config; false if it does not exist or is invalid. Files
+ * outside the directory of layers do not matter for orphans. */
 static bool read_json(struct reading *c, const char *hex, json_t **out)
 {
 	struct ovl_err why;
@@ -82,8 +82,8 @@ static const char *digest_in(const json_t *o)
 	return id_digest_hex(foreign_json_text(o, "digest"));
 }
 
-/* The layers of an image, from the bottom: 1 and the top one, 0 if one of them has no
- * snapshot. Sets what the config and the manifest say about them. */
+/* Finds the layers of an image, from the bottom up: 1 and the top one, 0 if one of them
+ * has no snapshot. Records what config and manifest say about them. */
 static int climb(struct reading *c, const json_t *config, const json_t *blobs,
 	struct ovl_id *top, struct ovl_err *err)
 {
@@ -117,8 +117,8 @@ static int climb(struct reading *c, const json_t *config, const json_t *blobs,
 	return n > 0;
 }
 
-/* Finds the layers of the manifest, or of the first in the index, that were unpacked: 1; 0
- * none. */
+/* Finds the layers of the manifest, or of the first manifest of an index that was
+ * unpacked: 1; 0 if none. */
 static int resolve(struct reading *c, struct ref *r, const char *hex, bool in_index,
 	struct ovl_err *err)
 {
@@ -150,7 +150,7 @@ static int by_target(const void *a, const void *b)
 	return strcmp(((const struct ref *)a)->target, ((const struct ref *)b)->target);
 }
 
-/* Many names may be of one image. */
+/* Several names may refer to one image. */
 static int resolve_all(struct reading *c, struct ovl_err *err)
 {
 	int rc = 0;
@@ -197,7 +197,8 @@ static void add_name(
 	}
 }
 
-/* The n refs of one name: for the same image in all namespaces, or else each with its own. */
+/* Adds n references with the same name: once if all namespaces have the same image,
+ * otherwise one for each namespace. */
 static void add_alike(struct reading *c, const struct ref *r, size_t n)
 {
 	bool same = true;
@@ -213,7 +214,7 @@ static void add_alike(struct reading *c, const struct ref *r, size_t n)
 			name = foreign_text(
 				c->t, "%s/%s", ctrd_text(c, r[i].space), name);
 		add_name(c, &r[i], name, listed);
-		/* What the engine calls an image besides. */
+		/* Other names that the engine uses for an image. */
 		if (*r[i].target) {
 			add_name(c, &r[i], r[i].target, false);
 			add_name(c, &r[i], r[i].config, false);
@@ -221,7 +222,7 @@ static void add_alike(struct reading *c, const struct ref *r, size_t n)
 	}
 }
 
-/* Snapshots whose key is no chain id. */
+/* Adds snapshots whose key is not a chain id. */
 static int add_keys(struct reading *c, struct ovl_err *err)
 {
 	char hex[ID_LEN + 1];

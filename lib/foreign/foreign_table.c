@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What readers add to a table. */
+/* Functions by which readers add to a table. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
