@@ -16,127 +16,92 @@
 /* The kernel's tags, in the order of entries. */
 enum { USER_OBJ = 1, USER = 2, GROUP_OBJ = 4, GROUP = 8, MASK = 16, OTHER = 32 };
 
-struct span {
-	const char *p;
-	size_t n;
-};
-
 struct acl_entry {
 	bool dflt;
 	unsigned tag;
 	unsigned perm;
 	uint32_t id;
-	struct span name; /* to be looked up if there is no id */
+	const char *name; /* to be looked up if there is no id */
 };
+
+struct acl {
+	char *text; /* a copy, divided into fields */
+	struct acl_entry *entry;
+	size_t n;
+};
+
+static void acl_release(struct acl *a)
+{
+	free(a->text);
+	free(a->entry);
+}
+#define auto_acl __attribute__((cleanup(acl_release))) struct acl
 
 /* ---- text ------------------------------------------------------------------------- */
 
-static bool blank(char c)
+static char *trim(char *s)
 {
-	return c == ' ' || c == '\t' || c == '\r';
+	static const char blank[] = " \t\r";
+	size_t n;
+
+	s += strspn(s, blank);
+	for (n = strlen(s); n && strchr(blank, s[n - 1]); n--)
+		s[n - 1] = '\0';
+	return s;
 }
 
-static struct span trim(const char *p, size_t n)
+/* The word, or its first letter. */
+static bool is(const char *field, const char *word)
 {
-	while (n && blank(*p)) {
-		p++;
-		n--;
-	}
-	while (n && blank(p[n - 1]))
-		n--;
-	return (struct span){p, n};
+	return strcmp(field, word) == 0 || (field[0] == word[0] && !field[1]);
 }
 
-static bool is(struct span s, const char *word)
+static bool all_digits(const char *s)
 {
-	return s.n == strlen(word) && memcmp(s.p, word, s.n) == 0;
+	return !s[strspn(s, "0123456789")];
 }
 
 /* A number below 2^32-1, which means "no id". */
-static bool is_number(struct span s, uint32_t *id)
+static bool is_number(const char *s, uint32_t *id)
 {
-	uint64_t v = 0;
+	uint64_t v = strtoull(s, NULL, 10);
 
-	if (!s.n || s.n > 10)
+	if (!*s || !all_digits(s) || strlen(s) > 10 || v >= NO_ID)
 		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-		v = v * 10 + (uint64_t)(s.p[i] - '0');
-	}
 	*id = (uint32_t)v;
-	return v < NO_ID;
+	return true;
 }
 
-static bool perm_of(struct span s, unsigned *perm)
+static bool perm_of(const char *s, unsigned *perm)
 {
-	*perm = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		switch (s.p[i]) {
-		case 'r': *perm |= 4; break;
-		case 'w': *perm |= 2; break;
-		case 'x': *perm |= 1; break;
-		case '-': break;
-		default: return false;
-		}
-	}
-	return s.n > 0;
-}
-
-/* Splits an entry into fields; it ends at a comment or at the end of the text. */
-static unsigned split_fields(const char *p, size_t n, struct span field[MAX_FIELDS])
-{
-	const char *hash = memchr(p, '#', n);
-	unsigned used = 0;
-
-	if (hash)
-		n = (size_t)(hash - p);
-	for (;;) {
-		const char *colon = memchr(p, ':', n);
-		size_t len = colon ? (size_t)(colon - p) : n;
-
-		if (used == MAX_FIELDS)
-			return MAX_FIELDS + 1;
-		field[used++] = trim(p, len);
-		if (!colon)
-			return used;
-		p += len + 1;
-		n -= len + 1;
-	}
+	*perm = (strchr(s, 'r') ? 4 : 0) | (strchr(s, 'w') ? 2 : 0) |
+		(strchr(s, 'x') ? 1 : 0);
+	return *s && !s[strspn(s, "rwx-")];
 }
 
 /* Removes "default", which may be a field of its own or a prefix of the tag. */
-static void take_default(struct span **field, unsigned *n, bool *dflt)
+static void take_default(char ***field, unsigned *n, bool *dflt)
 {
-	struct span *f = *field;
+	char **f = *field;
 
-	if (*n > 1 && (is(f[0], "default") || is(f[0], "d"))) {
+	if (*n > 1 && is(f[0], "default")) {
 		(*field)++;
 		(*n)--;
 		*dflt = true;
-	} else if (f[0].n > 7 && memcmp(f[0].p, "default", 7) == 0) {
-		f[0] = (struct span){f[0].p + 7, f[0].n - 7};
+	} else if (strncmp(f[0], "default", 7) == 0 && f[0][7]) {
+		f[0] += 7;
 		*dflt = true;
 	}
 }
 
-static bool all_digits(struct span s)
+static bool take_named(
+	struct acl_entry *e, char *const *f, unsigned n, unsigned whose, unsigned own)
 {
-	size_t i = 0;
-
-	while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
-		i++;
-	return i == s.n;
-}
-
-static bool take_named(struct acl_entry *e, const struct span *f, unsigned n,
-	unsigned whose, unsigned own)
-{
-	bool numbered = n == 4 && f[3].n;
+	bool numbered = n == 4 && *f[3];
 
 	if (n < 3 || n > 4 || !perm_of(f[2], &e->perm))
 		return false;
-	e->tag = f[1].n || numbered ? whose : own;
+	e->tag = *f[1] || numbered ? whose : own;
 	e->name = f[1];
 	if (e->tag == own)
 		return true;
@@ -145,81 +110,85 @@ static bool take_named(struct acl_entry *e, const struct span *f, unsigned n,
 	return is_number(f[1], &e->id) || !all_digits(f[1]);
 }
 
-/* 1 if it is an entry, 0 if it is empty, -1 if malformed. */
-static int parse_entry(const char *p, size_t n, bool text_dflt, struct acl_entry *e)
+/* 1 an entry, 0 none, -1 malformed. */
+static int parse_entry(char *text, bool text_dflt, struct acl_entry *e)
 {
-	struct span fields[MAX_FIELDS];
-	struct span *f = fields;
-	unsigned have = split_fields(p, n, fields);
+	char *fields[MAX_FIELDS];
+	char **f = fields;
+	unsigned n = 0;
 
+	while (text && n < MAX_FIELDS)
+		f[n++] = trim(strsep(&text, ":"));
 	*e = (struct acl_entry){.dflt = text_dflt, .id = NO_ID};
-	if (have > MAX_FIELDS)
+	if (text)
 		return -1;
-	if (have == 1 && !f[0].n)
+	if (n == 1 && !*f[0])
 		return 0;
-	take_default(&f, &have, &e->dflt);
-	if (is(f[0], "user") || is(f[0], "u"))
-		return take_named(e, f, have, USER, USER_OBJ) ? 1 : -1;
-	if (is(f[0], "group") || is(f[0], "g"))
-		return take_named(e, f, have, GROUP, GROUP_OBJ) ? 1 : -1;
-	if (is(f[0], "mask") || is(f[0], "m"))
-		e->tag = MASK;
-	else if (is(f[0], "other") || is(f[0], "o"))
-		e->tag = OTHER;
-	else
+	take_default(&f, &n, &e->dflt);
+	if (is(f[0], "user"))
+		return take_named(e, f, n, USER, USER_OBJ) ? 1 : -1;
+	if (is(f[0], "group"))
+		return take_named(e, f, n, GROUP, GROUP_OBJ) ? 1 : -1;
+	if (!is(f[0], "mask") && !is(f[0], "other"))
 		return -1;
-	if (have == 3 && f[1].n)
-		return -1;
-	return (have == 2 || have == 3) && perm_of(f[have - 1], &e->perm) ? 1 : -1;
+	e->tag = *f[0] == 'm' ? MASK : OTHER;
+	return (n == 2 || (n == 3 && !*f[1])) && perm_of(f[n - 1], &e->perm) ? 1 : -1;
 }
 
-/* Gets the next entry of the text, without its separator. */
-static struct span next(const char **at, const char *end)
+static int parse(
+	const char *text, size_t n, bool text_dflt, struct acl *out, struct ovl_err *err)
 {
-	const char *p = *at;
-	const char *q = p;
-	bool comment = false;
+	char *at = out->text = strndup(text, n);
 
-	while (q < end && *q != '\n' && (comment || *q != ','))
-		comment |= *q++ == '#';
-	*at = q < end ? q + 1 : end;
-	return (struct span){p, (size_t)(q - p)};
-}
+	/* The shortest entry is "m:-,". */
+	out->entry = calloc(n / 4 + 1, sizeof(*out->entry));
+	if (!at || !out->entry)
+		return err_nomem(err);
+	if (strlen(at) != n)
+		return acl_malformed(err);
+	for (char *p = at; (p = strchr(p, '#'));) {
+		size_t comment = strcspn(p, "\n");
 
-bool acl_sound(const char *text, size_t n)
-{
-	const char *end = text + n;
-	struct acl_entry e;
-
-	while (text < end) {
-		struct span s = next(&text, end);
-
-		if (parse_entry(s.p, s.n, false, &e) < 0)
-			return false;
+		memset(p, ' ', comment);
+		p += comment;
 	}
-	return true;
+	while (at) {
+		int r = parse_entry(strsep(&at, ",\n"), text_dflt, &out->entry[out->n]);
+
+		if (r < 0)
+			return acl_malformed(err);
+		out->n += (size_t)r;
+	}
+	return 0;
+}
+
+int acl_malformed(struct ovl_err *err)
+{
+	return err_say(err, EBADMSG, "damaged tar archive: malformed ACL");
+}
+
+int acl_check(const char *text, size_t n, struct ovl_err *err)
+{
+	auto_acl a = {0};
+
+	return parse(text, n, false, &a, err);
 }
 
 /* ---- values ----------------------------------------------------------------------- */
 
 static int look_up(struct accounts *accounts, struct acl_entry *e, struct ovl_err *err)
 {
-	auto_free char *name = NULL;
 	int r;
 
 	if ((e->tag != USER && e->tag != GROUP) || e->id != NO_ID)
 		return 0;
-	name = strndup(e->name.p, e->name.n);
-	if (!name)
-		return err_nomem(err);
-	r = e->tag == USER ? accounts_user(accounts, name, &e->id) :
-			     accounts_group(accounts, name, &e->id);
+	r = e->tag == USER ? accounts_user(accounts, e->name, &e->id) :
+			     accounts_group(accounts, e->name, &e->id);
 	if (r < 0)
 		return err_nomem(err);
-	if (r > 0 && strlen(name) == e->name.n)
-		return 0;
-	return err_say(err, EINVAL, "its ACL names the unknown %s %s",
-		e->tag == GROUP ? "group" : "user", Q(name));
+	return r > 0 ? 0 :
+		       err_say(err, EINVAL, "its ACL names the unknown %s %s",
+			       e->tag == GROUP ? "group" : "user", Q(e->name));
 }
 
 static int in_order(const void *a, const void *b)
@@ -257,31 +226,18 @@ static void put_all(struct acl_entry *list, size_t n, struct buf *out)
 int acl_value(struct accounts *accounts, const char *text, size_t n, bool text_dflt,
 	bool dflt, struct buf *out, struct ovl_err *err)
 {
-	/* The shortest entry is "m::-,". */
-	auto_free struct acl_entry *list = calloc(n / 4 + 1, sizeof(*list));
-	const char *end = text + n;
+	auto_acl a = {0};
 	size_t used = 0;
+	int rc = parse(text, n, text_dflt, &a, err);
 
-	if (!list)
-		return err_nomem(err);
-	while (text < end) {
-		struct span s = next(&text, end);
-		struct acl_entry *e = &list[used];
-		int r = parse_entry(s.p, s.n, text_dflt, e);
-		int rc;
-
-		if (r < 0)
-			return err_say(
-				err, EBADMSG, "damaged tar archive: malformed ACL");
-		if (r == 0 || e->dflt != dflt)
+	for (size_t i = 0; i < a.n && rc == 0; i++) {
+		if (a.entry[i].dflt != dflt)
 			continue;
-		rc = look_up(accounts, e, err);
-		if (rc < 0)
-			return rc;
-		used++;
+		a.entry[used] = a.entry[i];
+		rc = look_up(accounts, &a.entry[used++], err);
 	}
-	if (!used)
-		return 0;
-	put_all(list, used, out);
+	if (rc < 0 || !used)
+		return rc;
+	put_all(a.entry, used, out);
 	return out->failed ? err_nomem(err) : 1;
 }

@@ -17,8 +17,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* True if the text is well-formed. */
-bool acl_sound(const char *text, size_t n);
+/* Fails unless it is well-formed. */
+int acl_check(const char *text, size_t n, struct ovl_err *err);
+int acl_malformed(struct ovl_err *err);
 
 /*
  * Makes the value of the access ACL (dflt: of the default ACL) from a text. Its entries

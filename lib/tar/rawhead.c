@@ -220,21 +220,14 @@ static bool key_starts(const struct record *rec, const char *prefix)
 	return rec->key_len > n && memcmp(rec->key, prefix, n) == 0;
 }
 
-static int malformed_acl(struct ovl_err *err)
-{
-	return err_say(err, EBADMSG, "damaged tar archive: malformed ACL");
-}
-
 /* The last record wins. */
 static int note_acl(struct buf *to, const char *text, size_t n, struct ovl_err *err)
 {
 	if (n > RAWHEAD_MAX_ACL)
 		return err_say(err, E2BIG, "an ACL is over 64 KiB");
-	if (!acl_sound(text, n))
-		return malformed_acl(err);
 	to->len = 0;
 	buf_add(to, text, n);
-	return to->failed ? err_nomem(err) : 0;
+	return to->failed ? err_nomem(err) : acl_check(text, n, err);
 }
 
 static void hide(struct rawhead *r, const struct record *rec)
@@ -267,7 +260,7 @@ static int take_solaris(struct rawhead *r, const char *p, size_t n, struct ovl_e
 	if (n > RAWHEAD_MAX_SOLARIS)
 		return err_say(err, E2BIG, "an ACL of Solaris tar is over 1 KiB");
 	if (!nul)
-		return malformed_acl(err);
+		return acl_malformed(err);
 	if (*p == '3') {
 		r->acl_nfs4 = true;
 		return 0;
