@@ -59,14 +59,11 @@ static void give_large(bool *mine)
 	pthread_mutex_unlock(&large_mutex);
 }
 
-/* ---- none ------------------------------------------------------------------------- */
+#define BEGINS(p, n, magic) \
+	((n) >= sizeof(magic) - 1 && memcmp(p, magic, sizeof(magic) - 1) == 0)
+#define LZ4_MAGIC "\x04\x22\x4d\x18"
 
-static bool is_any(const unsigned char *p, size_t n)
-{
-	(void)p;
-	(void)n;
-	return true;
-}
+/* ---- none ------------------------------------------------------------------------- */
 
 static int none_run(void *state, struct decode_io *io, struct ovl_err *err)
 {
@@ -80,13 +77,6 @@ static int none_run(void *state, struct decode_io *io, struct ovl_err *err)
 }
 
 /* ---- zstd ------------------------------------------------------------------------- */
-
-static bool is_zstd(const unsigned char *p, size_t n)
-{
-	static const unsigned char frame[] = {0x28, 0xb5, 0x2f, 0xfd};
-
-	return n >= 4 && memcmp(p, frame, 4) == 0;
-}
 
 struct zstd {
 	ZSTD_DCtx *d;
@@ -166,13 +156,6 @@ static int zstd_run(void *state, struct decode_io *io, struct ovl_err *err)
 
 /* ---- xz --------------------------------------------------------------------------- */
 
-static bool is_xz(const unsigned char *p, size_t n)
-{
-	static const unsigned char magic[] = {0xfd, '7', 'z', 'X', 'Z', 0};
-
-	return n >= sizeof(magic) && memcmp(p, magic, sizeof(magic)) == 0;
-}
-
 /* liblzma handles several streams and their padding. Its state does not say whether the
  * input may end, so the result of the last call is kept. */
 struct xz {
@@ -250,15 +233,6 @@ struct bz {
 	struct decode_end end;
 };
 
-static bool is_bzip2(const unsigned char *p, size_t n)
-{
-	static const unsigned char block[] = {0x31, 0x41, 0x59, 0x26, 0x53, 0x59};
-	static const unsigned char end[] = {0x17, 0x72, 0x45, 0x38, 0x50, 0x90};
-
-	return n >= 10 && memcmp(p, "BZh", 3) == 0 && p[3] >= '1' && p[3] <= '9' &&
-		(memcmp(p + 4, block, 6) == 0 || memcmp(p + 4, end, 6) == 0);
-}
-
 static bool bz_init(void *state)
 {
 	return BZ2_bzDecompressInit(&((struct bz *)state)->s, 0, 0) == BZ_OK;
@@ -308,13 +282,6 @@ static void bz_release(void *state)
 
 /* ---- lz4 -------------------------------------------------------------------------- */
 
-static bool is_lz4(const unsigned char *p, size_t n)
-{
-	static const unsigned char magic[] = {0x04, 0x22, 0x4d, 0x18};
-
-	return n >= 4 && memcmp(p, magic, 4) == 0;
-}
-
 struct lz4 {
 	LZ4F_dctx *d;
 	struct decode_end end;
@@ -353,17 +320,15 @@ static void lz4_release(void *state)
 /* ---- skippable frames in front ---------------------------------------------------- */
 
 static const struct codec by_zstd = {
-	"zstd", is_zstd, sizeof(struct zstd), zstd_init, zstd_run, zstd_release};
+	"zstd", sizeof(struct zstd), zstd_init, zstd_run, zstd_release};
 static const struct codec by_lz4 = {
-	"lz4", is_lz4, sizeof(struct lz4), lz4_init, lz4_run, lz4_release};
+	"lz4", sizeof(struct lz4), lz4_init, lz4_run, lz4_release};
 
 /* Both formats have the same skippable frames; the frame that follows tells which format
  * it is (RFC 8878, 3.1.2). */
 static bool is_skippable(const unsigned char *p, size_t n)
 {
-	static const unsigned char magic[] = {0x2a, 0x4d, 0x18};
-
-	return n >= 4 && (p[0] & 0xf0) == 0x50 && memcmp(p + 1, magic, 3) == 0;
+	return n >= 4 && (p[0] & 0xf0) == 0x50 && memcmp(p + 1, "\x2a\x4d\x18", 3) == 0;
 }
 
 struct skip {
@@ -380,7 +345,7 @@ static int skip_begin(struct skip *s, struct decode_io *io, struct ovl_err *err)
 	struct decode_io head = {s->head, s->have, io->out, io->out_len};
 	int rc = 0;
 
-	s->codec = is_lz4(s->head, s->have) ? &by_lz4 : &by_zstd;
+	s->codec = BEGINS(s->head, s->have, LZ4_MAGIC) ? &by_lz4 : &by_zstd;
 	s->state = decode_open(s->codec);
 	if (!s->state) {
 		s->codec = NULL;
@@ -428,24 +393,28 @@ static void skip_release(void *state)
 
 /* ----------------------------------------------------------------------------------- */
 
-static const struct codec codecs[] = {
-	{"xz", is_xz, sizeof(struct xz), xz_init, xz_run, xz_release},
-	{"bzip2", is_bzip2, sizeof(struct bz), bz_init, bz_run, bz_release},
-	{"zstd or lz4", is_skippable, sizeof(struct skip), NULL, skip_run, skip_release},
-	{"none", is_any, 1, NULL, none_run, NULL},
-};
+static const struct codec by_xz = {"xz", sizeof(struct xz), xz_init, xz_run, xz_release};
+static const struct codec by_bzip2 = {
+	"bzip2", sizeof(struct bz), bz_init, bz_run, bz_release};
+static const struct codec by_skip = {
+	"zstd or lz4", sizeof(struct skip), NULL, skip_run, skip_release};
+static const struct codec by_none = {"none", 1, NULL, none_run, NULL};
+
+/* What follows the size of a block: the magic of a block or of the end. */
+static bool is_bzip2(const unsigned char *p, size_t n)
+{
+	return BEGINS(p, n, "BZh") && n >= 10 && p[3] >= '1' && p[3] <= '9' &&
+		(memcmp(p + 4, "\x31\x41\x59\x26\x53\x59", 6) == 0 ||
+			memcmp(p + 4, "\x17\x72\x45\x38\x50\x90", 6) == 0);
+}
 
 const struct codec *decode_detect(const unsigned char *p, size_t n)
 {
-	const struct codec *c = codecs;
-
-	if (gunzip_by_zlib->is(p, n))
-		return gunzip_best();
-	if (is_zstd(p, n))
-		return &by_zstd;
-	if (is_lz4(p, n))
-		return &by_lz4;
-	while (!c->is(p, n))
-		c++;
-	return c;
+	return BEGINS(p, n, "\x1f\x8b\x08")      ? gunzip_best() :
+		BEGINS(p, n, "\x28\xb5\x2f\xfd") ? &by_zstd :
+		BEGINS(p, n, LZ4_MAGIC)          ? &by_lz4 :
+		BEGINS(p, n, "\xfd\x37zXZ\0")    ? &by_xz :
+		is_bzip2(p, n)                   ? &by_bzip2 :
+		is_skippable(p, n)               ? &by_skip :
+						   &by_none;
 }

@@ -28,7 +28,6 @@ struct decode_io {
 
 struct codec {
 	const char *name;
-	bool (*is)(const unsigned char *p, size_t n);
 	size_t size; /* of the state, which is zeros before init */
 	/* Allocates what run needs; false: out of memory. May be NULL. */
 	bool (*init)(void *state);

@@ -15,11 +15,6 @@
 
 #include "codec/decode.h"
 
-static bool is_gzip(const unsigned char *p, size_t n)
-{
-	return n >= 3 && p[0] == 0x1f && p[1] == 0x8b && p[2] == 8;
-}
-
 /* ---- zlib ------------------------------------------------------------------------- */
 
 struct gz {
@@ -76,7 +71,7 @@ static void gz_release(void *state)
 }
 
 static const struct codec by_zlib = {
-	"gzip", is_gzip, sizeof(struct gz), gz_init, gz_run, gz_release};
+	"gzip", sizeof(struct gz), gz_init, gz_run, gz_release};
 
 /* ---- ISA-L ------------------------------------------------------------------------ */
 
@@ -154,19 +149,7 @@ static int isal_run(void *state, struct decode_io *io, struct ovl_err *err)
 }
 
 static const struct codec by_isal = {
-	"gzip", is_gzip, sizeof(struct isal), isal_init, isal_run, gz_release};
-
-static const struct codec *isal(void)
-{
-	return isal_find("isal_inflate") ? &by_isal : NULL;
-}
-
-#else
-
-static const struct codec *isal(void)
-{
-	return NULL;
-}
+	"gzip", sizeof(struct isal), isal_init, isal_run, gz_release};
 
 #endif
 
@@ -176,7 +159,9 @@ const struct codec *const gunzip_by_zlib = &by_zlib;
 
 const struct codec *gunzip_best(void)
 {
-	const struct codec *best = isal();
-
-	return best ? best : &by_zlib;
+#ifdef HAVE_ISAL
+	if (isal_find("isal_inflate"))
+		return &by_isal;
+#endif
+	return &by_zlib;
 }
