@@ -221,8 +221,6 @@ static int detect(struct stream *s, struct decode_io *io, struct ovl_err *err)
 			break;
 		have += (size_t)n;
 	}
-	if (!have && !s->cfg.may_be_empty)
-		return no_data(err);
 	s->codec = decode_detect(s->in, have);
 	s->state = decode_open(s->codec);
 	io->in = s->in;
@@ -257,7 +255,7 @@ static int produce(struct stream *s, struct ovl_err *err)
 		if (more >= 0 && rc < 0)
 			more = rc;
 	}
-	return more;
+	return more || s->out_bytes || s->cfg.may_be_empty ? more : no_data(err);
 }
 
 static int end_block(struct stream *s, struct ovl_err *err)
@@ -446,9 +444,4 @@ void stream_close(struct stream *s)
 	free(s->again_data);
 	free(s->in);
 	free(s);
-}
-
-bool stream_may_be_empty(const struct stream *s)
-{
-	return s->cfg.may_be_empty;
 }

@@ -32,7 +32,7 @@ struct stream_config {
 	bool part; /* read only size bytes, from offset on, instead of all of fd */
 	uint64_t offset;
 	uint64_t size;
-	bool may_be_empty; /* false: an empty input is an error */
+	bool may_be_empty; /* false: an input of no bytes, also packed, is an error */
 	bool digest_input; /* compute the digest of the input as it is on disk, too */
 	uint64_t max_size; /* of the uncompressed bytes */
 	const atomic_int *stop;
@@ -80,9 +80,6 @@ void stream_tick(struct stream *s, void (*tick)(void *ctx), void *ctx);
 void stream_wait_hashed(struct stream *s);
 
 int stream_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err);
-
-/* True if the config allows an empty input. */
-bool stream_may_be_empty(const struct stream *s);
 
 /* The digest of the input as it is on disk, if the config asked for it. */
 int stream_input_digest(struct stream *s, char hex[ID_LEN + 1], struct ovl_err *err);

@@ -289,8 +289,7 @@ int tarin_open(struct tarin **out, struct stream *s, struct recipe_out *recipe,
 	t->a = archive_read_new();
 	if (t->a && t->c != (locale_t)0 &&
 		archive_read_support_format_tar(t->a) == ARCHIVE_OK &&
-		(!stream_may_be_empty(s) ||
-			archive_read_support_format_empty(t->a) == ARCHIVE_OK))
+		archive_read_support_format_empty(t->a) == ARCHIVE_OK)
 		r = archive_read_open2(t->a, t, NULL, read_cb, skip_cb, NULL);
 	if (r == ARCHIVE_OK) {
 		*out = t;

@@ -86,6 +86,8 @@ head -c 700 a.tar >cut1
 head -c 100000 a.gz >cut2
 printf 'no tar at all, but some text that is long enough to be looked at\n' >text
 fails 1 "'empty': it is empty" "an empty file" ovlctl import empty
+gzip <empty >empty.gz
+fails 1 "'empty.gz': it is empty" "... compressed" ovlctl import empty.gz
 fails 1 "damaged tar archive" "a truncated tar" ovlctl import cut1
 fails 1 "gzip data ends too early" "truncated gzip" ovlctl import cut2
 fails 1 "not a tar archive" "no tar" ovlctl import text
