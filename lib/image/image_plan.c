@@ -160,46 +160,6 @@ static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-struct tag {
-	const char *name;
-	const struct ovl_id *top;
-};
-
-static int by_tag_name(const void *a, const void *b)
-{
-	return strcmp(((const struct tag *)a)->name, ((const struct tag *)b)->name);
-}
-
-/* Refuses a name that is given to two layers. */
-static int check_twice(struct load *ld, struct ovl_err *err)
-{
-	struct tag *tag = NULL;
-	size_t n = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < ld->im->n; i++) {
-		for (char **p = ld->im->image[i].names; p && *p; p++)
-			n++;
-	}
-	tag = calloc(n + 1, sizeof(*tag));
-	if (!tag)
-		return err_nomem(err);
-	n = 0;
-	for (size_t i = 0; i < ld->im->n; i++) {
-		for (char **p = ld->im->image[i].names; p && *p; p++)
-			tag[n++] = (struct tag){*p, &ld->top[i]};
-	}
-	qsort(tag, n, sizeof(*tag), by_tag_name);
-	for (size_t i = 1; i < n && rc == 0; i++) {
-		if (*tag[i].name && strcmp(tag[i - 1].name, tag[i].name) == 0 &&
-			strcmp(tag[i - 1].top->s, tag[i].top->s) != 0)
-			rc = err_say(err, EEXIST, "two images in it have the name %s",
-				Q(tag[i].name));
-	}
-	free(tag);
-	return rc;
-}
-
 /* Ignores a tag that is not a valid name of a layer: 1 it is valid, 0 it is not,
  * negative errno. */
 static int may_be_name(
@@ -222,8 +182,21 @@ static int may_be_name(
 	return r < 0 ? r : !r;
 }
 
+/* Refuses a name that is given to two layers. tops: what has each name so far. */
+static int check_twice(
+	json_t *tops, const char *name, const struct ovl_id *top, struct ovl_err *err)
+{
+	const char *other = json_string_value(json_object_get(tops, name));
+
+	if (other && strcmp(other, top->s) != 0)
+		return err_say(err, EEXIST, "two images in it have the name %s", Q(name));
+	return json_object_set_new(tops, name, json_string(top->s)) < 0 ? err_nomem(err) :
+									  0;
+}
+
 static int check_tags(struct load *ld, struct ovl_err *err)
 {
+	auto_json tops = json_object();
 	struct layer_ref self;
 
 	for (size_t i = 0; i < ld->im->n; i++) {
@@ -234,14 +207,14 @@ static int check_tags(struct load *ld, struct ovl_err *err)
 				0 :
 				may_be_name(ld, *name, &ld->top[i], err);
 
+			if (r > 0)
+				r = check_twice(tops, *name, &ld->top[i], err);
+			else if (r == 0)
+				**name = '\0';
 			if (r < 0)
 				return r;
-			if (r == 0)
-				**name = '\0';
 		}
 	}
-	if (check_twice(ld, err) < 0)
-		return -EEXIST;
 	if (!ld->req->name)
 		return 0;
 	if (ld->im->n > 1)

@@ -8,8 +8,8 @@
 #include "base/quote.h"
 #include "image/image.h"
 
-/* The kinds of manifest.json. */
-enum manifest { NO_MANIFEST, DOCKER_SAVE, SKOPEO_DIR };
+/* The forms of an image: two have a manifest.json. */
+enum { DOCKER_SAVE = 1, SKOPEO_DIR = 2, OCI_LAYOUT = 4 };
 
 /* A digest named by skopeo's dir:, which has one manifest or an index. */
 static const char *dir_part(const json_t *o)
@@ -68,7 +68,7 @@ static int find_config(struct source *s, const json_t *list, struct ovl_err *err
 		0;
 }
 
-/* The kind, negative errno. */
+/* The form that has such a manifest.json, 0, negative errno. */
 static int manifest_kind(struct source *s, struct ovl_err *err)
 {
 	auto_buf bytes = {0};
@@ -81,7 +81,7 @@ static int manifest_kind(struct source *s, struct ovl_err *err)
 		return rc;
 	rc = image_json(s, "manifest.json", NULL, UINT64_MAX, &bytes, &o, err);
 	if (rc < 0)
-		return err_is_system(rc) ? rc : NO_MANIFEST;
+		return err_is_system(rc) ? rc : 0;
 	hex = json_is_object(o) ? dir_part(o) : NULL;
 	rc = hex ? find_any(s, hex, ".manifest.json", err) : find_config(s, o, err);
 	return rc <= 0 ? rc : hex ? SKOPEO_DIR : DOCKER_SAVE;
@@ -96,16 +96,27 @@ static int is_oci(struct source *s, struct ovl_err *err)
 	return rc <= 0 ? rc : source_find(s, "index.json", &b, err);
 }
 
-int image_is(struct source *s, struct ovl_err *err)
+/* The forms that it has; 0: none. An archive in one form may hold a file of the other. */
+static int forms(struct source *s, struct ovl_err *err)
 {
 	struct ovl_err why;
 	int kind = manifest_kind(s, &why);
-	int oci = kind > 0 || err_is_system(kind) ? 0 : is_oci(s, err);
+	int oci = err_is_system(kind) ? 0 : is_oci(s, err);
 
-	if (oci || kind >= 0)
-		return oci ? oci : kind > 0;
-	*err = why;
-	return kind;
+	if (oci < 0)
+		return oci;
+	if (kind < 0 && !oci) {
+		*err = why;
+		return kind;
+	}
+	return (kind > 0 ? kind : 0) | (oci ? OCI_LAYOUT : 0);
+}
+
+int image_is(struct source *s, struct ovl_err *err)
+{
+	int has = forms(s, err);
+
+	return has > 0 ? 1 : has;
 }
 
 /* ---- reading ---------------------------------------------------------------------- */
@@ -142,16 +153,15 @@ static int borrow_names(struct source *s, const struct wanted *want, struct imag
 static int read_all(struct source *s, const struct wanted *want, struct images *out,
 	struct ovl_err *err)
 {
-	int kind = manifest_kind(s, err);
-	int oci = err_is_system(kind) ? 0 : is_oci(s, err);
+	int has = forms(s, err);
 	int rc;
 
-	if (err_is_system(kind) || oci < 0)
-		return oci < 0 ? oci : kind;
-	if (kind == SKOPEO_DIR)
+	if (has < 0)
+		return has;
+	if (has & SKOPEO_DIR)
 		return image_read_dir(s, want, out, err);
-	rc = kind == DOCKER_SAVE ? image_read_docker(s, want, out, err) : 0;
-	if (rc < 0 || (kind == DOCKER_SAVE && !oci))
+	rc = has & DOCKER_SAVE ? image_read_docker(s, want, out, err) : 0;
+	if (rc < 0 || has == DOCKER_SAVE)
 		return rc;
 	return out->n ? borrow_names(s, want, out, err) :
 			image_read_oci(s, want, out, err);

@@ -285,6 +285,7 @@ int source_read(struct source *s, const char *name, struct buf *out, struct ovl_
 {
 	auto_part b = {0};
 	auto_fd fd = -1;
+	ssize_t n;
 	int rc = source_find(s, name, &b, err);
 
 	buf_clear(out);
@@ -302,18 +303,12 @@ int source_read(struct source *s, const char *name, struct buf *out, struct ovl_
 	fd = part_open(&b);
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open %s", Q(name));
-	while (out->len < b.size) {
-		ssize_t n = pread(fd, out->data + out->len, b.size - out->len,
-			(off_t)(b.offset + out->len));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(err, errno, "cannot read %s", Q(name));
-		if (!n)
-			return err_say(err, EBADMSG, "%s ends too early", Q(name));
-		out->len += (size_t)n;
-	}
+	n = fs_pread_upto(fd, out->data, b.size, b.offset);
+	if (n < 0)
+		return err_sys(err, errno, "cannot read %s", Q(name));
+	if ((size_t)n < b.size)
+		return err_say(err, EBADMSG, "%s ends too early", Q(name));
+	out->len = b.size;
 	out->data[out->len] = '\0';
 	return 1;
 }
