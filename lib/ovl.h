@@ -1,5 +1,5 @@
 /*
- * The internal border between the commands (cmd/) and the library (lib/). It is not
+ * The internal interface between the commands (cmd/) and the library (lib/). It is not
  * installed and may change with every commit.
  *
  * Calls return 0 or a negative errno and describe a failure in the caller's struct
@@ -12,26 +12,26 @@
  *
  *	the working directory	ovl_mount, ovl_umount, ovl_umount_all, ovl_remove, ovl_commit,
  *				ovl_check; if the old one cannot be entered again, the
- *				process stays in the store or beside the mount point
+ *				process stays in the store or near the mount point
  *	the thread's locale	while they read or write tar headers
  *
  * The caller provides
  *
  *	umask		0, since files get the modes of a tar or of the store
- *	descriptors	a walk holds one for each layer and each of the levels of the tree
- *			that are near: raise RLIMIT_NOFILE to its hard limit
+ *	descriptors	a walk holds some for each layer and each nearby level of the tree:
+ *			raise RLIMIT_NOFILE to its hard limit
  *	signals		SIGPIPE and SIGXFSZ ignored or caught, so that writing fails with
  *			an errno; the library's threads block all signals
- *	children	calls may fork a child and wait for it: SIGCHLD is not ignored, and
- *			the caller does not wait for it
+ *	children	calls may fork a child and wait for it: SIGCHLD must not be ignored,
+ *			and the caller must not wait for the child
  *
  * libisal is loaded by the first call that reads gzip, and stays loaded.
  *
  * A LAYER argument is text as a user types it, looked up as: name, full id (64 hex
  * digits), short id (26 base32 characters), unique prefix of an id (4 digits or more),
  * diff id (sha256: and 64 digits) that only one layer has.
- * ovl_export, ovl_show and ovl_tag also take LAYER@sha256:DIGEST, which says which of the
- * layer's image configs is meant.
+ * ovl_export, ovl_show and ovl_tag also take LAYER@sha256:DIGEST, which selects one of the
+ * layer's image configs.
  */
 #ifndef OVL_H
 #define OVL_H
@@ -67,17 +67,18 @@ struct ovl_id {
 	char s[65];
 };
 
-/* What is on disk when a call that writes returns. DATA: an import, a commit and a change
- * of names survive a power cut; create, rm and prune sync nothing. ALL: these too. */
+/* What a call that writes has synced to disk when it returns. DATA: an import, a commit
+ * and a change of names survive a power cut; create, rm and prune sync nothing. ALL:
+ * these are synced too. */
 enum ovl_sync { OVL_SYNC_DATA, OVL_SYNC_NONE, OVL_SYNC_ALL };
 
-/* The progress of long work, reported about ten times a second at most. */
+/* The progress of long work, reported at most about ten times a second. */
 struct ovl_progress {
 	uint64_t bytes; /* of the input, as it is on disk */
 	uint64_t total; /* of the input; 0: unknown (a pipe) */
 	uint64_t entries; /* files, directories and so on that are done */
-	uint64_t all_entries; /* that there are; 0: unknown */
-	unsigned layers; /* layers of an image to import; 0: a single layer */
+	uint64_t all_entries; /* the number of all of them; 0: unknown */
+	unsigned layers; /* layers of the image that is imported; 0: a single layer */
 	unsigned layers_done;
 };
 
@@ -85,26 +86,26 @@ struct ovl_progress {
 enum ovl_note {
 	OVL_PROBLEM, /* one of several reasons for a failure; the error is the last one */
 	OVL_WARNING, /* something was left out or is wrong */
-	OVL_WAITING, /* for a lock, once */
-	OVL_HINT, /* what else could be done, for somebody at a terminal */
+	OVL_WAITING, /* waiting for a lock; once for each */
+	OVL_HINT, /* advice for somebody at a terminal */
 	OVL_DETAIL /* what was done */
 };
 
 struct ovl_config {
-	const char *root; /* NULL: $OVLCTL_ROOT, else the default place */
-	const char *driver; /* NULL: $OVLCTL_DRIVER, else the store's own */
+	const char *root; /* NULL: $OVLCTL_ROOT or the default place */
+	const char *driver; /* NULL: $OVLCTL_DRIVER or the store's own */
 	enum ovl_sync sync;
 	bool nowait; /* do not wait for a lock: OVL_BUSY */
 	unsigned wait; /* seconds to wait for a lock. 0: for ever, except that
 		       * ovl_remove and ovl_commit do not wait for layers */
 	const atomic_int *stop; /* set by a signal handler; NULL: never */
-	/* NULL: not told. */
+	/* NULL: messages are dropped */
 	void (*note)(void *ctx, enum ovl_note kind, const char *line);
 	void (*progress)(void *ctx, const struct ovl_progress *p);
 	void *ctx;
-	/* &ovl_foreign: also stores of other programs are read. NULL: they are refused. */
+	/* &ovl_foreign to also read stores of other programs; NULL: they are refused */
 	const struct ovl_foreign *foreign;
-	/* Loads the libraries that needs; NULL: they are there. */
+	/* Loads the libraries that foreign needs; NULL: they are loaded already. */
 	int (*load)(struct ovl_err *err);
 };
 
@@ -113,42 +114,42 @@ extern const struct ovl_foreign ovl_foreign;
 
 /* What a store is opened for. */
 enum ovl_access {
-	OVL_READ, /* a missing one is read as empty */
-	OVL_WRITE, /* the same, but it must be one of ours */
-	OVL_MAKE /* a missing one is created */
+	OVL_READ, /* a missing store is read as empty */
+	OVL_WRITE, /* the same, but the store must not be another program's */
+	OVL_MAKE /* a missing store is created */
 };
 
 struct ovl_store;
 
 /* Opens the store. With OVL_MAKE, a missing or empty root becomes a store; otherwise it
  * is read as a store without layers. A directory with any other contents is refused,
- * except another program's store, which can only be read (OVL_USAGE). Only the owner of a
- * store of ours may open it, as root or as root of a user namespace. */
+ * except another program's store, which can only be read (OVL_USAGE). Only the owner of
+ * an ovlctl store may open it, as root or as root of a user namespace. */
 int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, enum ovl_access access,
 	struct ovl_err *err);
 void ovl_close(struct ovl_store *st);
 
 /* The store's root directory: absolute, symlinks resolved. Owned by the store. */
 const char *ovl_root(const struct ovl_store *st);
-/* The program whose store it is, "Docker"; NULL: it is one of ours. */
+/* The program whose store it is, such as "Docker"; NULL: ovlctl. */
 const char *ovl_owner(const struct ovl_store *st);
 
 /* ---- import ---------------------------------------------------------------------- */
 
 /* The kind of an input. AUTO: an image if its members show that it is one
- * (image/signs.h), else a layer. */
+ * (image/signs.h), otherwise a layer. */
 enum ovl_as { OVL_AS_AUTO, OVL_AS_LAYER, OVL_AS_IMAGE };
 
 struct ovl_import {
 	int fd; /* open for reading; a file from its current offset, a pipe, a directory */
 	enum ovl_as as;
-	const char *file; /* what to call it in messages */
+	const char *file; /* its name in messages */
 	const char *parent; /* LAYER; NULL: a bottom layer */
 	const char *name; /* to give to the layer; NULL: none */
 	const char *expect; /* expected diff id, with or without sha256:; NULL: any;
 			     * only for a layer, like parent */
 	bool force; /* name is taken from the layer that has it */
-	bool no_names; /* the names that an image has are not given */
+	bool no_names; /* ignore the names in an image */
 	const char *image; /* which image of several: a name or digest; NULL: all */
 	const char *platform; /* os/arch[/variant]; NULL: this machine's */
 	uint64_t max_size; /* bytes of the unpacked tar, and of file data; 0: default */
@@ -162,34 +163,34 @@ struct ovl_import {
 
 /* The top layers of the imported images, or the imported layer. */
 struct ovl_ids {
-	struct ovl_id *id; /* the caller's to free */
+	struct ovl_id *id; /* the caller frees it */
 	size_t n;
 };
 
 /* Stores a tar (ustar, pax, GNU, v7; plain or gzip, zstd, xz, bzip2, lz4) as an image
  * layer, or the layers, configs and names of whole images: docker-save archives and OCI
- * image layouts. An id is a chain id (OCI image-spec, config.md). An existing layer is
- * left unchanged; the file of its tar may be missing from an image. If others are
- * missing, it is OVL_NOLAYER, and all but the last are told as OVL_PROBLEM. On failure
- * the store is as it was, except that layers of an image that have appeared stay, without
- * names. */
+ * image layouts. An id is a chain id (OCI image-spec, config.md). A layer that exists is
+ * left unchanged, and an image need not contain its tar. If other tars are missing, the
+ * result is OVL_NOLAYER, and all but the last are reported as OVL_PROBLEM. On failure the
+ * store is unchanged, except that layers of an image that have already appeared stay,
+ * without names. */
 int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
 	struct ovl_err *err);
 
-/* Takes images of another program's store over, without copying: their files become hard
- * links in the layers of this store, or if that cannot be, share their blocks, or are
- * copied. The layers appear as by ovl_import, after the tar that the engine has kept, or
- * that its tar-split gives, was found to be that of their diff ids, and the files to be
- * as it says. Only the link counts and change times of the other store's files change.
- * OVL_NOLAYER: it has no such image; others come as with ovl_import. */
+/* Takes images over from another program's store without copying: their files become hard
+ * links in the layers of this store; files that cannot be linked share their blocks or
+ * are copied. The layers appear as with ovl_import, after the tar that the engine has
+ * kept, or that its tar-split gives, has been compared with their diff ids and with the
+ * files. Only the link counts and change times of the other store's files change.
+ * OVL_NOLAYER: there is no such image there; other statuses are as with ovl_import. */
 struct ovl_adopt {
 	const char *from; /* the other store's root directory */
 	char *const *images; /* NULL-terminated: names, ids; NULL: all images */
-	const char *name; /* to give to the only one; NULL: none */
+	const char *name; /* to give to the only image; NULL: none */
 	bool force;
 	bool no_names;
-	/* Also takes layers of which the engine has kept neither tar nor tar-split: as
-	 * packed from their files, under the id that follows from that. */
+	/* Also take layers for which the engine has kept neither tar nor tar-split. They
+	 * are packed from their files, and get the resulting id. */
 	bool unverified;
 };
 
@@ -222,21 +223,21 @@ struct ovl_mount {
 	bool readonly;
 	bool force; /* accept a layer whose last volatile mount was not synced */
 	enum ovl_mount_how how; /* with a target, if it is not OVL_MOUNT */
-	/* A directory of the store as one more lower, below all others; its name from the
-	 * driver's directory; NULL: none. */
+	/* A directory of the store that is one more lower below all others: its name,
+	 * relative to the driver's directory; NULL: none. */
 	const char *floor;
 };
 
 /* Mounts a layer with its stack: a writable layer as the upper, an image layer read-only.
- * *where is the absolute mount point, for the caller to free. OVL_BUSY if the layer is
- * the upper of a live mount anywhere, or another process works on it. Needs CAP_SYS_ADMIN
- * in the user namespace of the mount namespace. */
+ * *where is the absolute mount point, which the caller frees. OVL_BUSY if the layer is
+ * the upper of a mount that exists anywhere, or another process works on it. Needs
+ * CAP_SYS_ADMIN in the user namespace that owns the mount namespace. */
 int ovl_mount(struct ovl_store *st, const struct ovl_mount *req, char **where,
 	struct ovl_err *err);
 
 /* Unmounts a LAYER, from all its mount points in this mount namespace, or a mount point.
  * LAZY: detach now, unmount when the last open file is closed. RECURSIVE: first unmount
- * what is mounted in it. OVL_BUSY says what or who keeps it busy. */
+ * what is mounted in it. With OVL_BUSY the text names what keeps it busy. */
 enum { OVL_UMOUNT_LAZY = 1, OVL_UMOUNT_RECURSIVE = 2 };
 int ovl_umount(
 	struct ovl_store *st, const char *what, unsigned flags, struct ovl_err *err);
@@ -253,39 +254,41 @@ struct ovl_bind {
 
 struct ovl_run {
 	const char *layer;
-	/* Instead: a directory of the host, see ovl_create. The command finds the root
-	 * directory of the host, and the view on that directory. */
+	/* Instead of a layer: a directory of the host, see ovl_create. The command sees
+	 * the root directory of the host, with a mount of the new layer on that
+	 * directory. */
 	const char *on;
 	const char *name; /* to give to the new layer; NULL: none */
-	bool keep; /* also without a name */
-	bool in_memory; /* the new layer is kept in memory meanwhile... */
-	uint64_t memory; /* ...of at most so many bytes; 0: as the kernel chooses */
+	bool keep; /* keep the layer even without a name */
+	bool in_memory; /* keep the new layer in memory while the command runs... */
+	uint64_t memory; /* ...with at most so many bytes; 0: the kernel's default */
 	const char *dir; /* the command's working directory; NULL: / */
 	const struct ovl_bind *binds;
 	size_t n_binds;
 	char *const *argv; /* NULL-terminated */
 	mode_t umask; /* of the command */
-	uint64_t nofile; /* its soft limit of open files */
+	uint64_t nofile; /* soft limit of open files for the command */
 };
 
 struct ovl_ran {
-	/* The command's exit status, 128 and the number of the signal that ended it;
-	 * after a failure 125, or 126 the command cannot be run, 127 there is none. */
+	/* The command's exit status, or 128 plus the number of the signal that ended it.
+	 * After a failure 125; 126 if the command cannot be run, 127 if it does not
+	 * exist. */
 	int status;
-	/* As layer id: an image layer, or on a directory a writable one. After a failure
-	 * without its name, which another layer has got meanwhile, or perhaps not
-	 * synced. */
+	/* The changes are kept as layer id: an image layer, or with on a writable one.
+	 * After a failure, the layer may lack its name, which another layer has got
+	 * meanwhile, or may not be synced. */
 	bool kept;
 	struct ovl_id id;
 };
 
 /* Runs a command with the layer as its root directory, in mount, pid and ipc namespaces
- * of its own, and of an ordinary user in a user namespace: from then on this process is
- * root in that. Changes go into a writable layer; on an image layer they are dropped, or
- * with name or keep, if the command exits with 0, become an image layer. All processes of
- * the namespace have ended when it returns. The process must have one thread; signals are
- * sent on to the command. Image layers are locked (shared) meanwhile; OVL_BUSY and
- * OVL_TAKEN before the command is started. */
+ * of its own. For an ordinary user it also makes a user namespace, in which this process
+ * is root from then on. Changes go into a writable layer. On an image layer they are
+ * dropped or, with name or keep and if the command exits with 0, become an image layer.
+ * All processes of the namespace have ended when it returns. The process must have only
+ * one thread; signals are sent on to the command. Image layers are locked (shared)
+ * meanwhile. OVL_BUSY and OVL_TAKEN occur before the command is started. */
 int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran,
 	struct ovl_err *err);
 
@@ -310,52 +313,59 @@ enum ovl_deed {
 	OVL_OWNER = 8,
 	OVL_XATTR = 16,
 	OVL_TIME = 32,
-	OVL_TYPE = 64, /* something of another type was there */
+	OVL_TYPE = 64, /* the type of the file changed */
 	OVL_DELETED = 128,
 	OVL_OPAQUE = 256 /* hides it, or what is in it, by an opaque directory */
 };
 
 /* A layer that has, changes or hides a path. */
 struct ovl_origin {
-	struct ovl_id id; /* empty: no layer but the directory that one is on... */
+	struct ovl_id id; /* empty: not a layer, but the directory that a layer is
+			   * on... */
 	char link[27];
-	char label[201]; /* its first name, else the first 12 digits of its id */
-	const char *dir; /* ...which is this; else NULL */
-	unsigned what; /* enum ovl_deed; 0: it has it as it is below */
+	char label[201]; /* its first name, or the first 12 digits of its id */
+	const char *dir; /* ...whose path this is; otherwise NULL */
+	unsigned what; /* enum ovl_deed; 0: the path is as in the layer below */
 };
 
 struct ovl_traced {
 	const char *path; /* as it was given */
 	bool exists;
-	const struct ovl_origin *layer; /* nearest first; the first has it if it exists */
+	const struct ovl_origin *layer; /* nearest first; the first one provides the path,
+					 * if it exists */
 	size_t n;
 };
 
 struct ovl_which {
 	const char *layer;
 	char *const *paths; /* NULL-terminated */
-	bool all; /* all layers and all that they do; else only the first, without */
-	/* Called for each path. If it returns anything but 0, the work ends with that. */
+	bool all; /* find all layers and what they do; otherwise only the first, without
+		   * what */
+	/* Called for each path. If it returns anything but 0, the work ends and returns
+	 * that. */
 	int (*fn)(void *ctx, const struct ovl_traced *t);
 	void *ctx;
 };
 
 /* Finds the layers that paths come from, without a mount. A path is looked up as by a
  * process that is chrooted to a mount of the layer; its last component is not followed.
- * That one does not exist is an error after all others were looked up; all errors but the
- * last are told as OVL_PROBLEM. The layer is locked (shared). */
+ * If a path does not exist, the others are still looked up; all errors but the last are
+ * reported as OVL_PROBLEM. The layer is locked (shared). */
 int ovl_which(struct ovl_store *st, const struct ovl_which *req, struct ovl_err *err);
 
 /* Applies the changes of a layer on a directory of the host to that directory, and then
- * removes the layer, unless only some paths were asked for. What changed in the directory
- * since the layer was made, and would be replaced or removed, is a conflict: then nothing
- * is changed; all conflicts but the last are told as OVL_PROBLEM. An apply that was cut
- * off is finished by the next one. OVL_BUSY if the layer is in use. */
+ * removes the layer, unless only some paths were asked for. It is a conflict if something
+ * that would be replaced or removed has changed in the directory since the layer was
+ * made: then nothing is changed, and all conflicts but the last are reported as
+ * OVL_PROBLEM. An apply that was interrupted is finished by the next one. OVL_BUSY if the
+ * layer is in use. */
 struct ovl_apply {
 	const char *layer;
-	char *const *paths; /* as a diff has them, NULL-terminated; NULL or empty: all */
-	bool force; /* conflicts are none */
-	/* Only calls this for each change, as ovl_diff does, and looks for conflicts. */
+	char *const *paths; /* in the form of a diff, NULL-terminated; NULL or empty:
+			     * all */
+	bool force; /* ignore conflicts */
+	/* If set, only calls this for each change, as ovl_diff does, and looks for
+	 * conflicts. */
 	int (*list)(void *ctx, const struct ovl_change *c);
 	void *ctx;
 };
@@ -370,7 +380,7 @@ int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *co
 
 /* The compression for the suffix of a file name; "none" if there is none. */
 const char *ovl_compression_of(const char *file);
-/* OVL_USAGE, with those that there are, if it is not the name of one. */
+/* OVL_USAGE, with the names of all, if compress is not a compression. */
 int ovl_compression_check(const char *compress, struct ovl_err *err);
 
 /* ---- export ----------------------------------------------------------------------- */
@@ -380,33 +390,35 @@ enum ovl_format {
 	OVL_DOCKER /* what docker save writes and docker load reads */
 };
 
-/* The target is fd, a file open for writing, or if that is -1 a new directory (only OCI),
- * which appears as dir in dirfd when it is complete; an empty one is replaced. */
+/* The target is fd, a file open for writing; or if that is -1 a new directory (only OCI),
+ * which appears as dir in dirfd when it is complete, and replaces an empty one. */
 struct ovl_export {
 	char *const *layers; /* the top of each image, NULL-terminated */
 	enum ovl_format format;
-	const char *compress; /* of the layers: gzip, zstd, none; NULL: the usual one */
+	const char *compress; /* of the layers: gzip, zstd, none; NULL: the default of the
+			       * format */
 	int fd;
 	const char *compress_all; /* of the file, see ovl_diff_tar; NULL: none */
 	int dirfd;
 	const char *dir;
 	mode_t umask; /* for the directory and its contents */
-	const char *target; /* what to call either in messages */
+	const char *target; /* the name of either in messages */
 	char **without; /* LAYERs that the receiver has; ends with NULL; or NULL */
-	struct ovl_ids has; /* ids of layers that it has; not all are known here */
+	struct ovl_ids has; /* ids of layers that the receiver has; some may be unknown
+			     * here */
 };
 
 /* Writes the whole stack of each layer as an image. Image layers are written as the tars
- * they came from, bit for bit and checked against their diff ids: -EUCLEAN and the name
- * of what is damaged. A writable layer may be the top and is packed as by ovl_diff_tar.
- * The config is the one that the image came with, the latest of several unless the
- * operand says which; a layer on top of an image gets that image's config with its own
- * layers added; else a minimal one. The same layers, configs and times of creation give
- * the same bytes; $SOURCE_DATE_EPOCH clamps times. All layers are locked (shared). After
- * a failure, the output is not an image.
+ * they came from, bit for bit and checked against their diff ids; for a damaged layer the
+ * result is -EUCLEAN and the text names the file. A writable layer may be the top; it is
+ * packed as by ovl_diff_tar. The config is the one that the image was imported with, the
+ * latest if there are several and the operand selects none. A layer on top of an image gets
+ * that image's config with its own layers added; without any, a minimal one. The same
+ * layers, configs and times of creation give the same bytes; $SOURCE_DATE_EPOCH clamps
+ * times. All layers are locked (shared). After a failure, the output is not an image.
  *
- * The files of image layers in has, and of those in without and all below them, are left
- * out: neither read nor packed, they are described as the uncompressed tars. ovl_import
+ * The tars of the layers in has, and of those in without and all below them, are left out.
+ * They are neither read nor packed; the image describes them as uncompressed. ovl_import
  * takes such an image if the store has these layers. */
 int ovl_export(struct ovl_store *st, const struct ovl_export *req, struct ovl_err *err);
 
@@ -422,19 +434,20 @@ struct ovl_layer {
 	enum ovl_kind kind;
 	bool has_parent;
 	struct ovl_id parent;
-	long parent_at; /* in the list; -1: none, or it is not listed */
-	char *on; /* the directory of the host that it is on; NULL: none, or unreadable */
+	long parent_at; /* index of the parent in the list; -1: none, or not listed */
+	char *on; /* the directory of the host that it is on; NULL: none, or it cannot be
+		   * read */
 	char diff_id[65]; /* hex; empty for a writable layer */
 	unsigned depth; /* layers below it in its history */
 	unsigned lowers; /* lower layers of its mount */
 	uint64_t size; /* image: bytes of file data; writable: of its tree on disk */
-	bool has_size; /* false: a writable one, and nobody asked to walk its tree */
+	bool has_size; /* false: writable, and its tree was not walked */
 	uint64_t entries; /* of the tar it came from */
 	struct timespec created; /* since 1970 */
-	struct timespec used; /* last, or created; only if asked for */
-	/* In another program's store: what that calls it, and its tree from the root. The
-	 * store's; NULL: one of ours. What is not known is then 0: created, used,
-	 * entries. */
+	struct timespec used; /* last use, or creation; only if asked for */
+	/* In another program's store: its id there, and its tree relative to the root;
+	 * owned by the store. NULL: a layer of ovlctl. In such a store created, used and
+	 * entries are 0 if unknown. */
 	const char *engine_id;
 	const char *engine_tree;
 	char **names; /* NULL-terminated, sorted */
@@ -463,7 +476,7 @@ void ovl_list_free(struct ovl_list *l);
 /* A layer of the stack below another one. */
 struct ovl_below {
 	struct ovl_id id;
-	bool missing; /* not in the store: nothing else is known */
+	bool missing; /* not in the store: only its id is known */
 	char diff_id[65]; /* hex; empty for a writable layer */
 	char link[27];
 	uint64_t size; /* bytes of file data */
@@ -471,30 +484,32 @@ struct ovl_below {
 
 /* Further details of a layer. The struct owns what it points to. */
 struct ovl_details {
-	struct ovl_below *stack; /* nearest first, up to one that is missing */
+	struct ovl_below *stack; /* nearest first; a missing one is the last */
 	size_t n_stack;
 	/* Absolute paths. */
 	char *path; /* its directory */
 	char *tree; /* its own tree */
-	char *work; /* NULL: it has no permanent work directory and mount point */
+	char *work; /* NULL: it has no work directory and no mount point of its own */
 	char *merged; /* the mount point */
 	char **lowers; /* of its mount, nearest first, NULL-terminated */
-	char *mount_command; /* a line of shell; NULL: none, mount_note says why */
+	char *mount_command; /* a shell command; NULL: impossible, see mount_note */
 	char *mount_note;
 	uint64_t tar_size; /* bytes of the tar it came from; 0 for a writable layer */
 	/* Only if the size of the layer itself is known. */
 	uint64_t stack_size; /* bytes of the layer and all below it */
-	uint64_t unique_size; /* of those, what only this layer needs */
+	uint64_t unique_size; /* the part of them that only this layer needs */
 	struct ovl_id *configs; /* SHA-256 of its image configs, sorted */
 	size_t n_configs;
-	char *config; /* that of the name it was called by, JSON; NULL: unknown */
+	char *config; /* the config that belongs to the name it was called by, JSON; NULL:
+		       * unknown */
 	size_t config_len;
 	char *adopted; /* the other program's store that it was taken from; NULL: none */
-	bool verified; /* then: its tar was compared with the diff id that was known there */
+	bool verified; /* with adopted: its tar was compared with the diff id recorded
+		        * there */
 };
 
-/* One layer with its details, as a list of one. A LAYER that says which config is meant
- * gets that one. */
+/* One layer with its details, as a list of one. With LAYER@sha256:DIGEST it has that
+ * config. */
 int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 	struct ovl_err *err);
 
@@ -508,15 +523,16 @@ enum ovl_hidden {
 	OVL_HIDDEN_WAYS
 };
 
-/* What a layer takes, in bytes of allocated blocks; each inode counts once. */
+/* The disk space of a layer in bytes of allocated blocks; each inode counts once. */
 struct ovl_usage {
 	const struct ovl_layer *layer;
-	uint64_t own; /* its directory, its names and short link; of a file with links in
-		       * several layers, the lowest one */
-	uint64_t stack; /* own bytes of it and of all layers below */
-	uint64_t shared; /* of those below, what layers outside its stack are on, too */
-	uint64_t hidden[OVL_HIDDEN_WAYS]; /* in all of its stack */
-	uint64_t freed; /* if it is removed, with all layers on top of it */
+	uint64_t own; /* its directory, its names and short link; a file with links in
+		       * several layers counts in the lowest */
+	uint64_t stack; /* own of it and of all layers below */
+	uint64_t shared; /* own of the layers below that are also below a layer outside
+			  * its stack */
+	uint64_t hidden[OVL_HIDDEN_WAYS]; /* in its whole stack */
+	uint64_t freed; /* what removing it with all layers on top of it would free */
 };
 
 struct ovl_hidden_file {
@@ -528,19 +544,18 @@ struct ovl_hidden_file {
 };
 
 struct ovl_du {
-	struct ovl_usage *usage; /* of what was asked for, in the order of ovl_list */
+	struct ovl_usage *usage; /* of the layers asked for, in the order of ovl_list */
 	size_t n;
-	struct ovl_hidden_file *file; /* the largest of their stacks, sorted */
+	struct ovl_hidden_file *file; /* the largest ones in their stacks, sorted */
 	size_t n_files;
-	uint64_t freed; /* if all of them are removed */
-	uint64_t total; /* what all of the store takes */
+	uint64_t freed; /* what removing all of them would free */
+	uint64_t total; /* the size of the whole store */
 	struct ovl_list list; /* all layers */
 };
 
-/* Measures all of the store, without locks and without what is mounted in it: the layers
- * in what (NULL-terminated; none: all) and the largest hidden files, at most so many.
- * Layers that change meanwhile count as they are found, those that are removed not at
- * all. */
+/* Measures the whole store, without locks and without entering mounts: the layers in what
+ * (NULL-terminated; none: all) and at most so many of the largest hidden files. Layers
+ * that change meanwhile count as they are found; those that are removed are left out. */
 int ovl_du(struct ovl_store *st, char *const *what, size_t files, struct ovl_du *out,
 	struct ovl_err *err);
 void ovl_du_free(struct ovl_du *d);
@@ -566,17 +581,17 @@ struct ovl_commit {
 	size_t n_changes;
 };
 
-/* Turns a writable layer into an image layer with chain id *id. Without keep, the image
- * layer gets the names of the writable layer, which is gone. OVL_BUSY if it is mounted
- * anywhere or in use. On failure the writable layer is as it was. */
+/* Turns a writable layer into an image layer with chain id *id. Without keep, the
+ * writable layer no longer exists, and the image layer gets its names. OVL_BUSY if it is
+ * mounted anywhere or in use. On failure the writable layer is unchanged. */
 int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id *id,
 	struct ovl_err *err);
 
 /* Gives the layer another name, with the image config of the name it was called by. A
- * name of another layer is refused (OVL_TAKEN), or with force taken from it. */
+ * name of another layer is refused (OVL_TAKEN) or, with force, moved. */
 int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool force,
 	struct ovl_err *err);
-/* Removes a name. OVL_NOLAYER: nobody has it. */
+/* Removes a name. OVL_NOLAYER: no layer has it. */
 int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err);
 
 /* ---- clean up --------------------------------------------------------------------- */
@@ -586,11 +601,11 @@ enum ovl_severity {
 	OVL_ERROR
 };
 
-/* What came of a finding of check. */
+/* What was done about a finding of check. */
 enum ovl_outcome {
 	OVL_LEFT,
 	OVL_REPAIRED,
-	OVL_SET_ASIDE /* moved to aside/: out of the way, and perhaps the only copy */
+	OVL_SET_ASIDE /* moved to aside/, unchanged; it may be the only copy */
 };
 
 /* A finding of check. Strings are valid during the call. */
@@ -598,23 +613,24 @@ struct ovl_finding {
 	enum ovl_severity severity;
 	enum ovl_outcome outcome;
 	const char *kind; /* a word for scripts, see ovlctl-check(8) */
-	const char *id; /* of the layer; empty: of none */
+	const char *id; /* the layer's; empty: it does not concern a layer */
 	const char *path; /* in the layer's tree, or a file in the store; may be empty */
-	const char *text; /* for people, one line */
+	const char *text; /* a line for people */
 };
 
 struct ovl_check {
 	bool content; /* also check the files of image layers */
-	bool repair; /* repair what the rest of the store determines */
+	bool repair; /* repair what can be reconstructed from the rest of the store */
 	const char *layer; /* check only this one; NULL: the whole store */
-	const char *from; /* with repair and layer: from the tar of that name, read... */
+	const char *from; /* with repair and layer: restore the layer from the tar of that
+			   * name, read... */
 	int fd; /* ...from here */
 };
 
-/* Bits of the result, as those of fsck. */
+/* Bits of the result, like those of fsck(8). */
 enum {
 	OVL_CHECK_REPAIRED = 1,
-	OVL_CHECK_ERRORS = 4, /* faults are left, or something was set aside */
+	OVL_CHECK_ERRORS = 4, /* errors are left, or something was set aside */
 	OVL_CHECK_NOT = 8 /* could not be checked */
 };
 
@@ -631,22 +647,25 @@ struct ovl_pruned {
 	const char *name;
 	uint64_t bytes; /* of allocated blocks, which are free then */
 	const char *why;
-	const struct timespec *used; /* last, of a layer; else NULL */
+	const struct timespec *used; /* last use of a layer; otherwise NULL */
 };
 
 struct ovl_prune {
 	bool dry_run; /* report, but remove nothing */
 	bool aside; /* also what a repair moved to aside/ */
-	bool layers; /* also image layers that nothing names, mounts or builds on; of these: */
-	bool writable; /* and such writable layers */
+	bool layers; /* also image layers that no name, mount or other layer needs; of
+		      * these: */
+	bool writable; /* and writable layers for which the same is true */
 	int64_t unused_for; /* only those not made or used for that many seconds */
-	uint64_t keep_last; /* not this many used last, and what is below them */
-	uint64_t keep_bytes; /* only until the others take no more; 0: no limit */
+	uint64_t keep_last; /* keep so many that were used last, and the layers below
+			     * them */
+	uint64_t keep_bytes; /* remove only until the others take no more than this; 0: no
+			      * limit */
 };
 
-/* Removes what killed processes have left, and with layers also layers that are not
- * needed any more. Does not touch what a live process uses. Calls fn for each; if it
- * returns anything but 0, the work ends and returns that. */
+/* Removes what killed processes have left and, with layers, layers that are no longer
+ * needed. Does not touch what a running process uses. Calls fn for each; if it returns
+ * anything but 0, the work ends and returns that. */
 int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err);
 
