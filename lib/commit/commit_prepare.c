@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What a commit notes before its step: what the layer becomes, where it goes, its names. */
+/* Writes what a commit needs before its step: what the layer becomes, where it goes, its
+ * names. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ int commit_check_name(const struct commit *c, struct ovl_err *err)
 
 /* ---- what is noted ---------------------------------------------------------------- */
 
-/* Adds the note to W's .layer. The old file is kept: undoing must not need to write. */
+/* Adds what W becomes to its .layer. The old file is kept, so that undoing this needs no
+ * writing. */
 static int mark(struct commit *c, struct ovl_err *err)
 {
 	struct meta m = c->l.meta;
@@ -56,7 +58,8 @@ void commit_unmark(struct commit *c)
 		fs_rename(c->stage.fd, BECOMING_WAS, c->l.fd, META_NAME, 0);
 }
 
-/* The names for the image layer; those of W come with its directory. */
+/* Writes the notes of the image layer's additional names; those of W stay in its
+ * directory. */
 static int note_names(struct commit *c, const struct layer *image, struct ovl_err *err)
 {
 	const char *name = c->req->name;
@@ -78,7 +81,7 @@ static int note_names(struct commit *c, const struct layer *image, struct ovl_er
 		rc;
 }
 
-/* Makes staging/W; with --keep it is a layer on top of the image layer. */
+/* Makes staging/W; with --keep that is a layer on top of the image layer. */
 static int note_way(struct commit *c, const struct layer *image, struct ovl_err *err)
 {
 	struct stage *sg = &c->went;
@@ -86,7 +89,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 	int rc;
 
 	stage_end(sg);
-	unlinkat(c->l.fd, BECOMING_TO, 0); /* of the previous commit */
+	unlinkat(c->l.fd, BECOMING_TO, 0); /* left by the previous commit */
 	rc = becoming_forget(c->st, &c->l.id, err);
 	if (rc == 0)
 		rc = stage_begin(c->st, c->l.drv, &c->l.id, sg, err);
@@ -109,8 +112,8 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 
 /* ---- the name --------------------------------------------------------------------- */
 
-/* True if the image layer, or the writable one whose names it gets, has the name
- * already. */
+/* True if the image layer, or the writable one whose names it gets, already has the
+ * name. */
 static int has_name(const struct commit *c, struct ovl_err *err)
 {
 	struct layer_ref owner;
@@ -119,7 +122,7 @@ static int has_name(const struct commit *c, struct ovl_err *err)
 	return rc == 0 ? names_lookup(c->st, c->req->name, &owner, err) : rc;
 }
 
-/* Refuses if another live commit was first. */
+/* Refuses the name if another running commit was first. */
 static int check_rival(const struct commit *c, const char *file, struct ovl_err *err)
 {
 	struct layer_ref self = layer_ref_of(&c->l);
@@ -136,8 +139,9 @@ static int check_rival(const struct commit *c, const char *file, struct ovl_err 
 }
 
 /*
- * Under the lock of the names, before the sync: it leads to W, which does not know of it. So
- * it is nobody's until the step, when it is the image layer's, by its note in staging/W.
+ * Under the lock of the names, before the sync: makes the name lead to W, which has no
+ * note of it. The name therefore belongs to no layer until the step; then it belongs to
+ * the image layer, by its note in staging/W.
  */
 static int lead_to_self(struct commit *c, struct ovl_err *err)
 {
@@ -178,7 +182,7 @@ static bool leads_to_self(const struct commit *c)
 		layer_ref_same(&leads, &self);
 }
 
-/* Under the lock, at the step: -EAGAIN if the name has to be led here once more. */
+/* Under the lock, at the step: -EAGAIN if the name has to be prepared again. */
 int commit_check_promised(const struct commit *c, struct ovl_err *err)
 {
 	int rc = c->req->name ? has_name(c, err) : 1;

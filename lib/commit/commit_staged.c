@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A layer that was staged and is to be kept. As nothing leads to it before it appears, it
- * becomes an image layer where it is: what commit leaves for after its rename is done before.
+ * Keeps a staged layer. Nothing refers to it before it appears, so it becomes an image
+ * layer in staging/, with the steps that other commits leave for after the rename.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "store/names.h"
 #include "store/store.h"
 
-/* rc: of making it a layer with that name. */
+/* rc: the result of making it a layer with that name. */
 static int keep_nameless(struct stage *sg, const struct layer *parent, const char *name,
 	int rc, struct ovl_ran *ran, struct ovl_err *err)
 {
@@ -20,7 +20,7 @@ static int keep_nameless(struct stage *sg, const struct layer *parent, const cha
 	struct ovl_err why;
 	char file[256];
 
-	/* It may be there although it could not be synced. */
+	/* It may exist even if it could not be synced. */
 	ran->kept = rc >= 0 || sg->appeared;
 	if ((rc != -EEXIST && rc != -EBUSY) || !name)
 		return rc < 0 ? rc : 0;

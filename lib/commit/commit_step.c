@@ -32,13 +32,13 @@ bool commit_in_place(const struct driver *drv)
 	return strcmp(drv->tree[OVL_IMAGE], drv->tree[OVL_WRITABLE]) != 0;
 }
 
-/* True if the tree of the image layer cannot be in W, and is made in staging/. */
+/* True if the tree of the image layer is made in staging/, because it cannot be in W. */
 static bool is_apart(const struct commit *c)
 {
 	return c->c.unpack && !commit_in_place(c->l.drv);
 }
 
-/* The image layer before it exists: fd has its files, all but .layer. */
+/* The image layer before it exists: fd has all its files except .layer. */
 static struct layer future(const struct commit *c, int fd)
 {
 	return (struct layer){
@@ -53,7 +53,7 @@ static struct layer future(const struct commit *c, int fd)
 
 /* ---- the image layer's files ------------------------------------------------------ */
 
-/* Like the one that an import writes. */
+/* The same as an import would write. */
 static int write_meta(struct commit *c, struct ovl_err *err)
 {
 	const struct committed *found = &c->c;
@@ -74,7 +74,7 @@ static int write_meta(struct commit *c, struct ovl_err *err)
 	return meta_write(c->stage.fd, m, err);
 }
 
-/* Moves a file that means nothing to a writable layer to its place in the image layer. */
+/* Moves a file that a writable layer ignores to its place in the image layer. */
 static int place(
 	struct commit *c, const char *from, int to, const char *name, struct ovl_err *err)
 {
@@ -133,7 +133,7 @@ static int complete_own(struct commit *c, struct ovl_err *err)
 	return rc == 0 ? place(c, RECIPE_NAME, c->l.fd, RECIPE_NAME, err) : rc;
 }
 
-/* A config that a commit before this one has left is of another image. */
+/* A config left by an earlier commit belongs to another image. */
 static int put_config(struct commit *c, int layer, struct ovl_err *err)
 {
 	const struct buf *config = &c->config;
@@ -157,7 +157,7 @@ static int complete_image(struct commit *c, struct ovl_err *err)
 	if (c->complete)
 		return 0;
 	rc = c->c.unpack ? complete_new(c, err) : complete_own(c, err);
-	/* Nothing is mounted, so what mounts have left is not needed. */
+	/* Nothing is mounted, so the leftovers of mounts are not needed. */
 	if (rc == 0 && !c->c.unpack)
 		rc = empty_dir(c, c->l.drv->work, err);
 	if (rc == 0 && !is_apart(c) && fs_rmtree(c->l.fd, MOUNTNOTES, NULL) < 0)
@@ -200,8 +200,8 @@ static int add_short_link(struct commit *c, struct ovl_err *err)
 		0;
 }
 
-/* Creates hint and short link before the names are locked. Prune may remove them until
- * then. */
+/* Creates hint and short link before the names are locked. Prune may remove them again
+ * until then. */
 static int announce(struct commit *c, struct ovl_err *err)
 {
 	const struct layer *parent = commit_parent(c);
@@ -226,7 +226,8 @@ static int is_announced(const struct commit *c, struct ovl_err *err)
 	return rc > 0 ? is_linked(c, err) : rc;
 }
 
-/* W is I. 1; 0 there is such a layer; -ESTALE: it has to be announced again; -EAGAIN. */
+/* Renames W to I: 1; 0 if there is such a layer; -ESTALE: hint or link must be made
+ * again; -EAGAIN. */
 static int rename_layer(struct commit *c, struct ovl_err *err)
 {
 	struct layer *l = &c->l;
@@ -290,7 +291,7 @@ static int become(struct commit *c, struct ovl_err *err)
 
 /* ---- or the image layer is another directory -------------------------------------- */
 
-/* Moves W away, and makes its names lead to the image layer. */
+/* Moves W to the trash, and makes its names lead to the image layer. */
 static int leave(struct commit *c, const struct layer *image, struct trashed *old,
 	struct ovl_err *err)
 {
@@ -324,7 +325,7 @@ static int step_aside(struct commit *c, const struct layer *image, struct trashe
 	return rc;
 }
 
-/* To a layer that was there before. */
+/* Gives the config to a layer that existed before. */
 static int give_config(struct commit *c, struct ovl_err *err)
 {
 	struct grants g = {.st = c->st, .dir = c->stage.fd};
@@ -364,7 +365,7 @@ static int step_into_other(struct commit *c, struct trashed *old, struct ovl_err
 	if (rc < 0)
 		return rc;
 	image = future(c, c->in.stage.fd);
-	/* leave() expects it, and that it has been synced. */
+	/* leave() needs the hint, synced. */
 	if (c->has_parent)
 		rc = layer_add_child(&c->parent, &c->image.id, err);
 	if (rc >= 0)
@@ -419,7 +420,7 @@ int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
 	int rc = -EAGAIN;
 
-	/* Other processes may make such a layer, or remove it, meanwhile. */
+	/* Other processes may make or remove the same layer meanwhile. */
 	for (int i = 0; i < 100 && rc == -EAGAIN; i++) {
 		int there = layer_exists(c->st, &c->image, err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The tree of a writable layer that becomes an image layer: packs it, and lists what has to
- * be removed to make it look as if its tar had been imported.
+ * The tree of a writable layer that becomes an image layer: packs it, and lists what has
+ * to be removed so that it is the same as after an import of its tar.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -48,8 +48,8 @@ static void report_progress(void *ctx)
 		cfg->progress(cfg->ctx, &now);
 }
 
-/* The writer's output: headers and padding, or the placeholder for a run that was
- * passed on already. */
+/* Receives the writer's output: headers and padding, or the placeholder for a run that
+ * was read already. */
 static int sink(void *ctx, const void *bytes, size_t n, struct ovl_err *err)
 {
 	struct packing *p = ctx;
@@ -91,7 +91,7 @@ static bool is_own(const struct layer *l, const char *attr)
 		!xattr_out(&l->st->xattrs, attr, as);
 }
 
-/* The length of a path's directory. The root is its own. */
+/* The length of the path of a path's directory; the root is its own directory. */
 static size_t dir_len(const char *path)
 {
 	const char *base = path_base(path);
@@ -99,7 +99,7 @@ static size_t dir_len(const char *path)
 	return base > path ? (size_t)(base - path) - 1 : 0;
 }
 
-/* -EXDEV, and sets c->unpack: the tree alone is incomplete. */
+/* -EXDEV, after setting c->unpack, if the tree depends on the layers below. */
 static int left_xattr(
 	void *ctx, const struct change *c, const char *attr, struct ovl_err *err)
 {
@@ -184,8 +184,8 @@ static int pack(
 	return rc;
 }
 
-/* True if there are hard links that only a mount with index=on preserves, by files in
- * its work directory. */
+/* True if the layer has hard links that only a mount with index=on preserves, according
+ * to its work directory. */
 static int has_index(const struct commit *c, struct ovl_err *err)
 {
 	const char *path = P("%s/index", c->l.drv->work);
@@ -198,8 +198,8 @@ static int has_index(const struct commit *c, struct ovl_err *err)
 		       r;
 }
 
-/* A failed commit leaves the layer unchanged, so what a mount would miss is not
- * removed from its tree: the image layer gets a tree of its own. */
+/* A failed commit leaves the layer unchanged, so nothing that a mount needs is removed
+ * from its tree: in that case the image layer gets a new tree. */
 static int keep_tree(struct commit *c, struct ovl_err *err)
 {
 	int r = c->c.lost.sockets ? 1 : has_index(c, err);
@@ -213,8 +213,8 @@ int commit_pack(struct commit *c, struct ovl_err *err)
 	const char *clamp = secure_getenv("SOURCE_DATE_EPOCH");
 	int rc;
 
-	/* If the tar has other times than the tree, the tar's count. And a tree that
-	 * is kept must not share files with one that others see as a whole. */
+	/* If times are clamped, those of the tar are used. With complete trees, the new
+	 * tree must not share files with the old one. */
 	c->c.unpack = c->l.drv->flat || (clamp && *clamp);
 	rc = stage_begin_in(&c->l, &c->stage, err);
 	if (rc < 0 || c->c.unpack)
@@ -237,9 +237,10 @@ void committed_release(struct committed *c)
 
 struct cleaner {
 	const struct layer *l;
-	int stage; /* where the list is made, if there is something to list */
+	int stage; /* the directory for the list, made only if there is something to
+		    * list */
 	int list; /* see cleaning.h */
-	struct buf text; /* of that, to be written */
+	struct buf text; /* lines of it still to be written */
 	const struct committed *c;
 	struct walk walk;
 	const struct cleaned *listed; /* the directory that the list names last */
@@ -249,11 +250,11 @@ struct cleaner {
 /* The directory that is being searched. */
 struct cleaned {
 	int fd[WALK_TREES];
-	size_t len; /* of its path */
+	size_t len; /* length of its path */
 	struct timespec mtime;
 	enum wh_dir marks;
 	bool own; /* files in it have overlayfs's own xattrs */
-	bool has_own; /* it has them itself */
+	bool has_own; /* the directory has such xattrs itself */
 };
 
 static int fail_clean(struct cleaner *w, const char *what)
@@ -279,7 +280,7 @@ static int write_text(struct cleaner *w, size_t most)
 	return 0;
 }
 
-/* attr: NULL, or what belongs to it. */
+/* attr: NULL, or the second field of the line. */
 static int list(struct cleaner *w, const struct cleaned *d, char kind, const char *name,
 	const char *attr)
 {
@@ -299,8 +300,8 @@ static int list(struct cleaner *w, const struct cleaned *d, char kind, const cha
 	return write_text(w, 32768);
 }
 
-/* Lists overlayfs's own xattrs, except an opaque mark that hides something, of name or of
- * the directory itself (NULL). */
+/* Lists overlayfs's own xattrs of name, or of the directory itself (NULL); not that of an
+ * opaque directory that hides something. */
 static int clean_xattrs(struct cleaner *w, const struct cleaned *d, const char *name)
 {
 	const struct xattr_policy *xp = &w->l->st->xattrs;
@@ -325,7 +326,8 @@ static int clean_xattrs(struct cleaner *w, const struct cleaned *d, const char *
 	return rc;
 }
 
-/* Lists a whiteout to be removed, or to become a device if it hides something. */
+/* Lists a whiteout to be removed or, if it hides something, to be replaced by a
+ * device. */
 static int clean_mark(struct cleaner *w, const struct cleaned *d, const struct stat *st)
 {
 	const struct buf *path = &w->walk.path;
@@ -382,8 +384,8 @@ static int clean_one(struct cleaner *w)
 	return d->own ? clean_xattrs(w, d, w->walk.name) : 0;
 }
 
-/* A directory's own xattrs are listed after the names in it, since they say how these are
- * read. */
+/* A directory's own xattrs are listed after its names, because they determine how those
+ * are read. */
 static int clean_left(struct cleaner *w)
 {
 	const struct cleaned *d = w->walk.in;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * For a tree that cannot be kept: imports its tar while that is made.
+ * For a tree that cannot be kept: makes its tar and imports it at the same time.
  */
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Makes the file system that a command of run finds; see inside.h. */
+/* Makes the file system that a command of run sees; see inside.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static int make_path(int at, const char *path, bool dir)
 	return copy && here >= 0 ? 0 : -1;
 }
 
-/* It would lead out of the floor. */
+/* True if the path would lead out of the floor. */
 static bool leads_up(const char *path)
 {
 	for (const char *at = path; (at = strstr(at, "/..")); at += 3) {
@@ -107,7 +107,7 @@ static const struct {
 } links[] = {{"ptmx", "pts/ptmx"}, {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"},
 	{"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
 
-/* In a user namespace there can be none, but those of the host can be bound. */
+/* Devices cannot be created in a user namespace, but those of the host can be bound. */
 static int make_device(int dev, const char *name, dev_t number)
 {
 	if (mknodat(dev, name, S_IFCHR | 0666, number) == 0)
@@ -121,7 +121,7 @@ static int make_pts(int dev)
 {
 	static const char *const options[] = {
 		"newinstance,ptmxmode=0666,mode=620,gid=5",
-		/* That group may not be mapped. */
+		/* The group tty may not be mapped. */
 		"newinstance,ptmxmode=0666,mode=620",
 	};
 
@@ -149,7 +149,7 @@ static int fill_dev(int dev)
 	return make_pts(dev);
 }
 
-/* Opens a place inside, as a process there would find it. */
+/* Opens a file or directory inside, as a process there would find it. */
 static int open_place(int root, const char *path, struct ovl_err *err)
 {
 	int fd = fs_open_within(root, path);
@@ -227,7 +227,7 @@ static int bind_one(int root, const struct ovl_bind *b, struct ovl_err *err)
 	return 0;
 }
 
-/* Most names are to be found as the host finds them. */
+/* The command should resolve most host names as the host does. */
 static int bind_resolver(const struct ovl_store *store, int root, struct ovl_err *err)
 {
 	static const char name[] = "/etc/resolv.conf";
@@ -237,7 +237,7 @@ static int bind_resolver(const struct ovl_store *store, int root, struct ovl_err
 
 	if (at < 0 && fstatat(root, name + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	/* It may be a link to /dev/null. */
+	/* It may be a link to /dev/null, for example. */
 	if (at < 0 || fstat(at, &st) < 0 || !S_ISREG(st.st_mode)) {
 		store_detail(
 			store, "the layer's '%s' is not a file and stays as it is", name);
@@ -283,7 +283,7 @@ int inside_enter(const struct ovl_store *st, const struct ovl_run *req, int root
 		rc = bind_all(st, req, root, err);
 	if (rc < 0)
 		return rc;
-	/* The old root is mounted on the new one for a moment. */
+	/* For a moment, the old root is mounted on the new one. */
 	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
 		umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_sys(err, errno, "cannot change the root directory");

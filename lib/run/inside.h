@@ -1,6 +1,6 @@
 /*
- * The file system that a command of run finds: the view of a layer as its root, with /proc,
- * /dev and what else is mounted in it.
+ * The file system that a command of run sees: the view of a layer as its root, with /proc,
+ * /dev and other mounts in it.
  *
  *	inside_floor	before the view is mounted: makes mount points, in a directory that
  *			is to be below all its lowers. So they are in no layer, and a layer
@@ -18,18 +18,19 @@
 
 int inside_floor(const struct ovl_run *req, int floor, struct ovl_err *err);
 
-/* Nothing that is mounted from now on is seen elsewhere. */
+/* Makes mounts private: later mounts are not visible elsewhere. */
 int inside_begin(struct ovl_err *err);
 
-/* root: the view, opened in this namespace. Nothing outside of it can be reached then; the
- * store is hidden even where a directory above it is bound. */
+/* root: the view, opened in this namespace. Afterwards nothing outside of it can be
+ * reached. The store is hidden even if a directory above it is bound. */
 int inside_enter(const struct ovl_store *st, const struct ovl_run *req, int root,
 	struct ovl_err *err);
 
-/* The mount of src and all that is mounted below it, not in any place yet; -1 with errno. */
+/* A detached copy of the mount of src and of everything mounted below it; -1 with
+ * errno. */
 int inside_tree(int dirfd, const char *src, bool writable);
 
-/* The store looks empty from now on. */
+/* Makes the store look empty from now on. */
 int inside_hide(const struct ovl_store *st, struct ovl_err *err);
 
 #endif

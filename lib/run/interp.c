@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a program needs to be run; see interp.h. */
+/* Finds what is missing to run a program; see interp.h. */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include "base/fs.h"
 #include "run/interp.h"
 
-/* Of an ELF file: what looks like it, near the beginning. */
+/* For an ELF file: a path near its beginning that looks like a dynamic linker. */
 static const char *find_linker(const char *head, size_t n)
 {
 	const char *at = head;
@@ -24,7 +24,7 @@ static const char *find_linker(const char *head, size_t n)
 	return NULL;
 }
 
-/* The interpreter of the file path. */
+/* Gets the interpreter of the file path. */
 static bool read_interp(const char *path, char out[PATH_MAX])
 {
 	char head[4096] = "";
@@ -44,7 +44,7 @@ static bool is_missing(const char *path)
 	return access(path, F_OK) < 0 && errno == ENOENT;
 }
 
-/* The file that exec has tried last. */
+/* Finds the file that exec tried last. */
 static bool find(const char *command, char out[PATH_MAX])
 {
 	const char *path = getenv("PATH");
@@ -67,7 +67,7 @@ bool interp_missing(const char *command, char out[PATH_MAX])
 {
 	char file[PATH_MAX];
 
-	/* That of a script may be another script. */
+	/* The interpreter of a script may be another script. */
 	for (int i = 0; i < 5 && (i || find(command, out)); i++) {
 		memcpy(file, out, sizeof(file));
 		if (!read_interp(file, out))

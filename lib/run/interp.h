@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 /*
- * After exec says that a command does not exist, which is also what it says of a file whose
- * interpreter does not: of a script what follows "#!", else the dynamic linker. True, and the
- * name, if that is so.
+ * For use after exec has failed with ENOENT, which may also mean that the interpreter of
+ * the file does not exist: what follows "#!" in a script, or the dynamic linker. True,
+ * and its name, if that is the case.
  */
 bool interp_missing(const char *command, char out[PATH_MAX]);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Makes the file system that a command of run --on finds; see over.h. */
+/* Makes the file system that a command of run --on sees; see over.h. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -11,7 +11,8 @@
 #include "run/inside.h"
 #include "run/over.h"
 
-/* The next mount below dir; what is below the last one is copied with it. NULL: none. */
+/* The next mount below dir that is not below the last one, with which it is copied. NULL:
+ * none. */
 static const char *next(
 	const struct mi_table *t, size_t *i, const char *dir, const char *last)
 {
@@ -44,7 +45,7 @@ static int show(const struct ovl_store *st, int old, const char *rest, const cha
 {
 	auto_fd tree = inside_tree(old, rest, false);
 
-	/* One that another mount hides, or that the caller may not reach. */
+	/* Another mount hides it, or the caller may not reach it. */
 	if (tree < 0 && (errno == ENOENT || errno == EACCES))
 		return 0;
 	if (tree < 0 ||
@@ -81,7 +82,7 @@ int over_enter(const struct ovl_store *st, const char *dir, int old, const char 
 	if (chdir(cwd) < 0)
 		return err_sys(err, errno, "cannot enter the working directory %s again",
 			Q(cwd));
-	/* In some containers this is not permitted. */
+	/* Some containers do not permit this. */
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		store_detail(st, "'/proc' shows the processes of the host");
 	return 0;

@@ -23,9 +23,9 @@
 /* ---- what the processes inside report --------------------------------------------- */
 
 enum what {
-	STARTED, /* by the command, before exec: the socket gives its pid */
+	STARTED, /* sent by the command before exec: the socket passes its pid */
 	CHANGED, /* value is a status of waitpid(2) */
-	CHANGED_IN_FRONT, /* and a process group inside has the terminal */
+	CHANGED_IN_FRONT, /* the same, while a process group inside has the terminal */
 	FAILED /* value is a SPAWN_*; err says why */
 };
 
@@ -53,7 +53,8 @@ static _Noreturn void fail(int sock, int status, const struct ovl_err *err)
 
 /* ---- signals ---------------------------------------------------------------------- */
 
-/* Those that the parent takes while the command runs. The first end it before that. */
+/* Signals that the parent receives while the command runs. The first ones end it if they
+ * come before that. */
 static const int held[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM,
 	SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGWINCH};
 
@@ -68,8 +69,8 @@ static void hold(sigset_t *set, size_t n)
 
 /* ---- the command ------------------------------------------------------------------ */
 
-/* Handlers of this program are not to run any more, now that what was held back comes; and
- * what it ignores only for itself is not ignored by the command. */
+/* Restores default actions: handlers of this program must not run for signals that were
+ * blocked, and the command must not ignore what only this program ignores. */
 static void restore_signals(const sigset_t *mask)
 {
 	for (size_t i = 0; i < N_HELD; i++) {
@@ -111,7 +112,7 @@ static _Noreturn void be_command(const struct spawn *s, const sigset_t *mask, in
 
 /* ---- pid 1 ------------------------------------------------------------------------ */
 
-/* Whatever loses its parent in the namespace becomes a child of pid 1. */
+/* Orphans in the namespace become children of pid 1. */
 static _Noreturn void reap(pid_t command, int tty, int sock)
 {
 	for (;;) {
@@ -122,7 +123,7 @@ static _Noreturn void reap(pid_t command, int tty, int sock)
 			_exit(SPAWN_FAILED);
 		if (pid != command)
 			continue;
-		/* Groups outside have no number here. */
+		/* Process groups outside have no number here. */
 		report(sock, tcgetpgrp(tty) > 0 ? CHANGED_IN_FRONT : CHANGED, status,
 			NULL);
 		if (!WIFSTOPPED(status))
@@ -130,7 +131,8 @@ static _Noreturn void reap(pid_t command, int tty, int sock)
 	}
 }
 
-/* Through /proc/1/fd the command could get at the store, and at the original of a view. */
+/* Closes everything that the command could reach through /proc/1/fd, such as the store or
+ * the original of a view. */
 static void close_others(int sock, int tty)
 {
 	unsigned low = (unsigned)(tty < 0 || sock < tty ? sock : tty);
@@ -141,7 +143,7 @@ static void close_others(int sock, int tty)
 	syscall(SYS_close_range, high + 1, ~0U, 0);
 }
 
-/* The parent may have died before it could be asked for. */
+/* The parent may have died before prctl(2). */
 static bool is_orphan(int sock)
 {
 	char byte;
@@ -171,7 +173,7 @@ static _Noreturn void be_first(
 	reap(command, tty, sock);
 }
 
-/* As fork(2), in new namespaces. No flag shares memory, so there is no stack to give. */
+/* Like fork(2), in new namespaces. No flag shares memory, so no stack is needed. */
 static pid_t fork_inside(void)
 {
 	unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | SIGCHLD;
@@ -190,9 +192,10 @@ struct watch {
 	int signals; /* signalfd(2) */
 	int tty; /* the controlling terminal; -1: none */
 	pid_t first;
-	int command; /* a pidfd, -1: not started yet */
-	sigset_t ends; /* the signals that end this process if they come before that */
-	int early; /* the one that came */
+	int command; /* a pidfd; -1: not started yet */
+	sigset_t ends; /* signals that end this process if they come before the command is
+		        * started */
+	int early; /* the signal that came before */
 	bool ended;
 	int status;
 	int failed; /* a SPAWN_*; 0: no */
@@ -219,8 +222,8 @@ static void take_signal(struct watch *w)
 		}
 		return;
 	}
-	/* The terminal has sent it to the command too. On a hangup only the leader of the
-	 * session is sure to get it. */
+	/* The terminal has sent it to the command too; but on a hangup only the leader of
+	 * the session is sure to get it. */
 	if (si.ssi_code == SI_KERNEL && sig != SIGHUP && sig != SIGCONT)
 		return;
 	send_on(w, sig);
@@ -238,14 +241,14 @@ static void give_terminal(const struct watch *w, pid_t group)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
-/* The command has stopped: so does this process, which its shell waits for. A shell inside
- * had given the terminal to another process group. */
+/* Stops this process, for which its shell waits, because the command has stopped. A shell
+ * inside had given the terminal to another process group. */
 static void stop_too(const struct watch *w, bool in_front)
 {
 	pid_t front = in_front ? tcgetpgrp(w->tty) : -1;
 	sigset_t pending;
 
-	/* It has been continued already, with all of its process group. */
+	/* The command has been continued already, together with its process group. */
 	if (sigpending(&pending) == 0 && sigismember(&pending, SIGCONT))
 		return;
 	raise(SIGSTOP);
@@ -254,7 +257,8 @@ static void stop_too(const struct watch *w, bool in_front)
 	send_on(w, SIGCONT);
 }
 
-/* A shell inside cannot give it back: it does not see the process group that had it. */
+/* A shell inside cannot give the terminal back, because it does not see the process group
+ * that had it. */
 static void regain_terminal(const struct watch *w)
 {
 	pid_t front = w->tty < 0 ? -1 : tcgetpgrp(w->tty);
@@ -314,13 +318,13 @@ static void watch(struct watch *w)
 	while (!w->ended) {
 		if (poll(fds, 2, -1) < 0)
 			continue;
-		/* First whether there is somebody to send it to. */
+		/* Check first whether the receiver still exists. */
 		if (fds[0].revents)
 			take_report(w);
 		else if (fds[1].revents)
 			take_signal(w);
 	}
-	/* Those that came before the command had ended are not for what is done next. */
+	/* Signals that came before the command ended do not concern what follows. */
 	while (poll(&fds[1], 1, 0) > 0)
 		take_signal(w);
 	while (waitpid(w->first, NULL, 0) < 0 && errno == EINTR)

@@ -23,20 +23,21 @@
 enum { SPAWN_FAILED = 125, SPAWN_CANNOT_RUN = 126, SPAWN_NOT_FOUND = 127 };
 
 struct spawn {
-	/* Called in pid 1: the root directory is that of the command when it returns 0. */
+	/* Called in pid 1: makes the command's root directory the current root. 0 or an
+	 * error. */
 	int (*enter)(void *ctx, struct ovl_err *err);
 	void *ctx;
-	char *const *argv; /* looked up in $PATH, inside */
-	const char *dir; /* to work in; NULL: where enter() leaves it */
+	char *const *argv; /* looked up in $PATH inside */
+	const char *dir; /* working directory; NULL: the one set by enter() */
 	mode_t umask;
 	uint64_t nofile; /* soft limit of open files */
 };
 
 /*
- * Returns when the command and all its descendants have ended, and all mounts of the
- * namespace with them. *status: as the shell has it, 128 and the signal if one ended it. On
- * failure *status is one of SPAWN_*. -EINTR: a signal came before the command was started;
- * it has been raised.
+ * Returns when the command and all its descendants have ended, and with them all mounts
+ * of the namespace. *status: as in the shell, 128 plus the signal if one ended it. On
+ * failure *status is one of SPAWN_*. -EINTR: a signal came before the command was
+ * started; it has been raised.
  */
 int spawn_run(const struct spawn *s, int *status, struct ovl_err *err);
 

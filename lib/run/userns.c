@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Makes a user namespace, with the ids that the user may have in it. */
+/* Makes a user namespace with the ids that the user may have in it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -49,7 +49,8 @@ int userns_explain(int rc, struct ovl_err *err)
 
 /* ---- by newuidmap and newgidmap --------------------------------------------------- */
 
-/* "NAME:FIRST:COUNT", subuid(5). The first line of the user; false: there is none. */
+/* Finds the first line of the user in a file of subuid(5), "NAME:FIRST:COUNT"; false:
+ * there is none. */
 static bool find_range(const char *file, unsigned long range[2])
 {
 	const struct passwd *pw = getpwuid(getuid());
@@ -72,8 +73,8 @@ static bool find_range(const char *file, unsigned long range[2])
 	return false;
 }
 
-/* "newuidmap PID 0 ID 1 1 FIRST COUNT". What it has to say is no concern of the user: there
- * is another way. */
+/* "newuidmap PID 0 ID 1 1 FIRST COUNT". Its messages are discarded, because a failure is
+ * handled in another way. */
 static _Noreturn void map_by(
 	const char *tool, pid_t pid, unsigned id, const unsigned long range[2])
 {
@@ -96,7 +97,7 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
-/* In a child that stays outside: they may only be used from there. */
+/* Runs newuidmap and newgidmap in a child that stays outside, where they must be run. */
 static _Noreturn void map_from_outside(int go, pid_t parent)
 {
 	unsigned long uids[2];
@@ -153,7 +154,7 @@ int userns_enter(bool root, bool *alone, struct ovl_err *err)
 		userns_explain(err_sys(err, errno, "cannot make a user namespace"), err);
 	else
 		fs_write_all(go[1], "", 1);
-	/* Not before: if the child can do nothing, it has ended. */
+	/* Not earlier: if the child fails, it has ended by now. */
 	close(go[0]);
 	close(go[1]);
 	*alone = pid < 0 || wait_for(pid) < 0;

@@ -1,7 +1,7 @@
 /*
- * A user namespace for an ordinary user (user_namespaces(7)), in which he is root and may
- * mount. His other ids are those that /etc/subuid and /etc/subgid give him, if newuidmap(1)
- * and newgidmap(1) can map them.
+ * A user namespace for an ordinary user (user_namespaces(7)), who becomes root in it and
+ * may mount. Further ids are those that /etc/subuid and /etc/subgid assign to the user,
+ * if newuidmap(1) and newgidmap(1) can map them.
  */
 #ifndef OVL_USERNS_H
 #define OVL_USERNS_H
@@ -11,14 +11,15 @@
 #include "base/err.h"
 
 /*
- * This process, which has one thread, gets a user namespace of its own and a mount namespace
- * that belongs to it. It has all capabilities there until it runs another program: as root,
- * or with its own id, which then is the only one. *alone: no other ids are mapped.
+ * Moves this process, which must have one thread, to a new user namespace and a mount
+ * namespace that belongs to it. It has all capabilities there until it runs another
+ * program: as root, or with its own id, which is then the only one. *alone: no other ids
+ * are mapped.
  */
 int userns_enter(bool root, bool *alone, struct ovl_err *err);
 
-/* After something was not permitted in it: adds to err which switch of the system forbids
- * it, if one does; returns rc. */
+/* For use after something was not permitted in it: if a system setting forbids it, adds
+ * that to err. Returns rc. */
 int userns_explain(int rc, struct ovl_err *err);
 
 #endif
