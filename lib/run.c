@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -333,13 +334,19 @@ static void clear_mount(struct running *r)
 	mountnotes_clear(&l, &notes);
 }
 
-/* A process of somebody who has entered the namespace does not end with it. True if unknown. */
+/* A process of somebody who has entered the namespace does not end with it. One that looks at
+ * it, for mounts say, keeps it for a moment only. True if unknown. */
 static bool is_still_mounted(const struct running *r)
 {
 	struct ovl_err why;
 
-	return superblock_known(r->view->dev, 0) != SB_DEAD &&
-		upper_ask(&r->l, &why) != 0;
+	for (unsigned ms = 1; ms < 500; ms *= 4) {
+		if (superblock_known(r->view->dev, 0) == SB_DEAD ||
+			upper_ask(&r->l, &why) == 0)
+			return false;
+		nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
+	}
+	return true;
 }
 
 /* On a directory, it is the writable layer that is kept. An image layer must never change, so

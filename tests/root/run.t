@@ -89,9 +89,20 @@ is "... to the same tree as by create, mount and commit" \
 	"$(ovlctl diff --tar "$c" | tar -tvf - | sed 's/ 20..-.* / /')"
 is "... on the image layer" "$(ovlctl ls -nr -o PARENT b)" "$a"
 if ! is_overlay; then
-	run -n moved --bind "$T:/t:rw" a sh -c 'echo 1 >/new && stat -c %i /new >/t/inode' >/dev/null
-	is "... by moving what was written, not by a copy of it" \
-		"$(stat -c %i "$(tree_of moved)/new")" "$(cat inode)"
+	# Somebody looks at the namespace, until a moment after the command has ended.
+	moved() {
+		rm -f inode go.on
+		ovlctl rm moved
+		ovlctl run $host -n moved --bind "$T:/t:rw" a sh -c 'echo 1 >/new && stat -c %i /new >/t/inode
+			until [ -e /t/go.on ]; do sleep 0.02; done' &
+		until_true written inode
+		inner=$(pgrep -P $!)
+		(: >go.on && while [ -e "/proc/$inner" ]; do sleep 0.01; done && sleep 0.05) \
+			9<"/proc/$inner/ns/mnt" || : >go.on
+		wait $!
+		[ "$(stat -c %i "$(tree_of moved)/new")" = "$(cat inode)" ]
+	}
+	soon "... by moving what was written, not by a copy of it" moved
 	is "... as an image layer" "$(ls "$OVLCTL_ROOT/names/moved" | tr '\n' ' ')" "$LS_IMAGE "
 	is "... with nothing of overlayfs in its tree" \
 		"$(getfattr -R -h -d -m 'overlay' "$(tree_of moved)" 2>&1 | grep overlay\\.)" ''
