@@ -22,7 +22,7 @@ static int add(struct exported *img, const struct layer *parent, const char *dif
 		free(b);
 		return err_nomem(err);
 	}
-	b->l = (struct layer)LAYER_INIT;
+	b->l = LAYER_INIT;
 	b->l.meta.created = meta_now();
 	img->stack[img->n++] = b;
 	if (!diff_id)

@@ -247,7 +247,7 @@ int image_plan(struct load *ld, struct ovl_err *err)
 	if (!ld->task || !ld->held)
 		return err_nomem(err);
 	for (size_t i = 0; i < ld->im->n; i++)
-		ld->held[i] = (struct layer)LAYER_INIT;
+		ld->held[i] = LAYER_INIT;
 	for (size_t i = 0; i < ld->im->n && rc == 0; i++)
 		rc = store_stopped(ld->st) ? err_stopped(err) : plan_image(ld, i, err);
 	if (rc == 0)

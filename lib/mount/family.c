@@ -34,7 +34,7 @@ static int append(struct family *f, const struct layer_ref *ref, struct ovl_err 
 	if (!VEC_ROOM(f->member, f->n))
 		return err_nomem(err);
 	f->member[f->n].ref = *ref;
-	f->member[f->n].layer = (struct layer)LAYER_INIT;
+	f->member[f->n].layer = LAYER_INIT;
 	f->member[f->n].asked = NULL;
 	f->n++;
 	return 0;
@@ -160,7 +160,7 @@ static int lock_members(struct family *f, struct ovl_err *err)
 			return rc;
 		if (rc == 0 && i != n) {
 			f->member[n] = *m;
-			m->layer = (struct layer)LAYER_INIT;
+			m->layer = LAYER_INIT;
 		}
 		n += rc == 0;
 	}

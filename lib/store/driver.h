@@ -80,8 +80,9 @@ struct driver {
 /* drivers.c: all drivers, NULL-terminated; the first is the default of a new store. */
 extern const struct driver *const driver_list[];
 
-/* The driver with that name, NULL if there is none. */
-const struct driver *driver_find(const char *name);
+/* The driver of the list with that name, NULL if there is none. */
+const struct driver *driver_in(const struct driver *const *list, const char *name);
+#define driver_find(name) driver_in(driver_list, name)
 
 /*
  * Sets parent, depth and lowers in the metadata of a layer whose kind is set: on top of

@@ -8,11 +8,9 @@
 
 const struct driver *const driver_list[] = {&driver_overlay2, &driver_overlay, NULL};
 
-const struct driver *driver_find(const char *name)
+const struct driver *driver_in(const struct driver *const *list, const char *name)
 {
-	for (const struct driver *const *d = driver_list; *d; d++) {
-		if (strcmp((*d)->name, name) == 0)
-			return *d;
-	}
-	return NULL;
+	while (*list && strcmp((*list)->name, name) != 0)
+		list++;
+	return *list;
 }

@@ -92,10 +92,7 @@ int layer_open_parent(
 	const struct layer *l, int op, struct layer *out, struct ovl_err *err);
 void layer_close(struct layer *l);
 #define auto_layer __attribute__((cleanup(layer_close))) struct layer
-#define LAYER_INIT       \
-	{                \
-		.fd = -1 \
-	}
+#define LAYER_INIT ((struct layer){.fd = -1})
 
 /* The layer's own tree, open for reading; -errno. */
 int layer_tree(const struct layer *l, struct ovl_err *err);

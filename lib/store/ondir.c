@@ -123,7 +123,7 @@ int ondir_choose(
 	if (rc < 0)
 		return rc;
 	*out = d;
-	d = (struct ondir)ONDIR_INIT;
+	d = ONDIR_INIT;
 	return 0;
 }
 
@@ -183,7 +183,7 @@ int ondir_read(int layer_fd, struct ondir *out, struct ovl_err *err)
 	if (!parse(&d, &text))
 		return err_say(err, EUCLEAN, "'%s' is damaged", ONDIR_NAME);
 	*out = d;
-	d = (struct ondir)ONDIR_INIT;
+	d = ONDIR_INIT;
 	return 0;
 }
 
@@ -206,7 +206,7 @@ int ondir_open(const struct layer *l, struct ondir *out, struct ovl_err *err)
 			Q(d.path.data), l->id.s);
 	d.fd = steal_fd(&now.fd);
 	*out = d;
-	d = (struct ondir)ONDIR_INIT;
+	d = ONDIR_INIT;
 	return 0;
 }
 

@@ -34,10 +34,7 @@ struct ondir {
 	struct timespec since;
 };
 
-#define ONDIR_INIT       \
-	{                \
-		.fd = -1 \
-	}
+#define ONDIR_INIT ((struct ondir){.fd = -1})
 #define auto_ondir __attribute__((cleanup(ondir_close))) struct ondir
 void ondir_close(struct ondir *d);
 

@@ -19,7 +19,7 @@
 #include "store/stamp.h"
 #include "store/store.h"
 
-static const char *const dir_names[STORE_DIRS] = {
+static const char *const dir_names[DIR_DRIVER] = {
 	[DIR_NAMES] = "names",
 	[DIR_STAGING] = "staging",
 	[DIR_TRASH] = "trash",
@@ -207,7 +207,7 @@ static int choose_root(const struct ovl_store *st, char **out, struct ovl_err *e
 
 static int make_dirs(struct ovl_store *st, struct ovl_err *err)
 {
-	for (int i = 0; i < STORE_DIRS; i++) {
+	for (int i = 0; i < DIR_DRIVER; i++) {
 		if (fs_mkdir(st->fd, dir_names[i], 0700) < 0)
 			return err_sys(err, errno, "cannot make '%s/%s'", st->root,
 				dir_names[i]);
@@ -249,7 +249,7 @@ static bool clear_out(struct ovl_store *st)
 			return false;
 		}
 	}
-	for (int i = 0; i < STORE_DIRS; i++) {
+	for (int i = 0; i < DIR_DRIVER; i++) {
 		if (!unmake_dir(st, dir_names[i]))
 			return false;
 	}
@@ -371,8 +371,6 @@ int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, enum ovl_acce
 	st->lock_fd = -1;
 	for (int i = 0; i < STORE_DIRS; i++)
 		st->dir[i] = -1;
-	for (int i = 0; i < MAX_DRIVERS; i++)
-		st->drv_fd[i] = -1;
 	rc = open_store(st, access, err);
 	if (rc < 0) {
 		ovl_close(st);
@@ -382,17 +380,20 @@ int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, enum ovl_acce
 	return 0;
 }
 
+static void close_all(struct ovl_store *st)
+{
+	for (int i = 0; i < STORE_DIRS; i++)
+		close_fdp(&st->dir[i]);
+	close_fdp(&st->lock_fd);
+	close_fdp(&st->fd);
+}
+
 void ovl_close(struct ovl_store *st)
 {
 	if (!st)
 		return;
 	unmake(st);
-	for (int i = 0; i < STORE_DIRS; i++)
-		close_fdp(&st->dir[i]);
-	for (int i = 0; i < MAX_DRIVERS; i++)
-		close_fdp(&st->drv_fd[i]);
-	close_fdp(&st->lock_fd);
-	close_fdp(&st->fd);
+	close_all(st);
 	foreign_free(st->foreign);
 	free(st->root);
 	free(st);
@@ -405,59 +406,53 @@ const char *ovl_root(const struct ovl_store *st)
 
 /* ---- its directories -------------------------------------------------------------- */
 
+/* Opens the directory name in the root, and keeps it open in *fd. */
 static int open_under(
-	struct ovl_store *st, const char *name, bool make, struct ovl_err *err)
+	struct ovl_store *st, const char *name, int *fd, bool make, struct ovl_err *err)
 {
-	int fd;
-
+	if (*fd >= 0)
+		return *fd;
 	if (st->fd < 0 || (st->foreign && !make))
 		return -ENOENT;
 	if (st->foreign)
 		return err_sys(err, EROFS, "cannot make '%s/%s'", st->root, name);
-	fd = fs_open_beneath(st->fd, name, O_RDONLY | O_DIRECTORY);
-	if (fd < 0 && errno == ENOENT) {
-		if (!make)
-			return -ENOENT;
+	*fd = fs_open_beneath(st->fd, name, O_RDONLY | O_DIRECTORY);
+	if (*fd < 0 && errno == ENOENT && !make)
+		return -ENOENT;
+	if (*fd < 0 && errno == ENOENT) {
 		if (fs_mkdir(st->fd, name, 0700) < 0)
 			return err_sys(err, errno, "cannot make '%s/%s'", st->root, name);
-		fd = fs_open_beneath(st->fd, name, O_RDONLY | O_DIRECTORY);
+		*fd = fs_open_beneath(st->fd, name, O_RDONLY | O_DIRECTORY);
 	}
-	if (fd < 0)
-		return err_sys(err, errno, "cannot open '%s/%s'", st->root, name);
-	return fd;
-}
-
-/* Opens the directory and keeps it open in *fd. */
-static int keep_under(
-	struct ovl_store *st, const char *name, int *fd, bool make, struct ovl_err *err)
-{
-	int r = *fd < 0 ? open_under(st, name, make, err) : *fd;
-
-	if (r >= 0)
-		*fd = r;
-	return r;
+	return *fd < 0 ? err_sys(err, errno, "cannot open '%s/%s'", st->root, name) : *fd;
 }
 
 int store_dir(struct ovl_store *st, enum store_dir which, struct ovl_err *err)
 {
-	return keep_under(st, dir_names[which], &st->dir[which], false, err);
+	return open_under(st, dir_names[which], &st->dir[which], false, err);
 }
 
 int store_dir_make(struct ovl_store *st, enum store_dir which, struct ovl_err *err)
 {
 	int rc = owner_check(st, err);
 
-	return rc < 0 ? rc : keep_under(st, dir_names[which], &st->dir[which], true, err);
+	return rc < 0 ? rc : open_under(st, dir_names[which], &st->dir[which], true, err);
+}
+
+static int open_driver(
+	struct ovl_store *st, const struct driver *drv, bool make, struct ovl_err *err)
+{
+	return open_under(st, drv->name, &st->dir[DIR_DRIVER + drv->number], make, err);
 }
 
 int store_driver_dir(struct ovl_store *st, const struct driver *drv, struct ovl_err *err)
 {
-	return keep_under(st, drv->name, &st->drv_fd[drv->number], false, err);
+	return open_driver(st, drv, false, err);
 }
 
 int store_driver_make(struct ovl_store *st, const struct driver *drv, struct ovl_err *err)
 {
-	int fd = keep_under(st, drv->name, &st->drv_fd[drv->number], true, err);
+	int fd = open_driver(st, drv, true, err);
 
 	if (fd >= 0 && drv->links && fs_mkdir(fd, drv->links, 0700) < 0)
 		return err_sys(err, errno, "cannot make '%s/%s/%s'", st->root, drv->name,
@@ -474,8 +469,6 @@ int store_reopen(struct ovl_store *st, struct ovl_err *err)
 {
 	int rc = fs_reopen(st->fd);
 
-	for (int i = 0; i < MAX_DRIVERS && rc == 0; i++)
-		rc = st->drv_fd[i] < 0 ? 0 : fs_reopen(st->drv_fd[i]);
 	for (int i = 0; i < STORE_DIRS && rc == 0; i++)
 		rc = st->dir[i] < 0 ? 0 : fs_reopen(st->dir[i]);
 	return rc < 0 ? err_sys(err, errno, "cannot open the store again") : 0;
@@ -488,12 +481,7 @@ int store_move(struct ovl_store *st, int fd, struct ovl_err *err)
 
 	if (rc < 0)
 		return rc;
-	for (int i = 0; i < MAX_DRIVERS; i++)
-		close_fdp(&st->drv_fd[i]);
-	for (int i = 0; i < STORE_DIRS; i++)
-		close_fdp(&st->dir[i]);
-	close_fdp(&st->lock_fd);
-	close_fdp(&st->fd);
+	close_all(st);
 	st->fd = fd;
 	return 0;
 }

@@ -25,10 +25,11 @@
 
 #define STORE_FORMAT 1
 
-enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, DIR_ASIDE, STORE_DIRS };
+enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, DIR_ASIDE, DIR_DRIVER };
 
 #define MAX_DRIVERS    3
 #define DRIVER_FOREIGN 2 /* the number of one for another program's store */
+#define STORE_DIRS     (DIR_DRIVER + MAX_DRIVERS)
 
 struct foreign;
 
@@ -55,8 +56,8 @@ struct ovl_store {
 	const struct driver *const
 		*drivers; /* that its layers may have, NULL-terminated */
 	const struct driver *only[2]; /* that list, if it is another program's */
-	int dir[STORE_DIRS]; /* opened at first use */
-	int drv_fd[MAX_DRIVERS]; /* by the number of the driver */
+	/* Opened at first use; those of the drivers, by their numbers, from DIR_DRIVER on. */
+	int dir[STORE_DIRS];
 	int lock_fd;
 	bool look_only; /* change nothing, do not even finish a killed commit */
 	bool names_held; /* this process holds the lock of the names */

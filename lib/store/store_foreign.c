@@ -95,7 +95,8 @@ static int read_table(
 		rc = read_through(st, e, root, false, err);
 	}
 	if (rc == 0)
-		st->drv_fd[st->drv->number] = steal_fd(quiet < 0 ? &root : &quiet);
+		st->dir[DIR_DRIVER + st->drv->number] = steal_fd(
+			quiet < 0 ? &root : &quiet);
 	return rc;
 }
 
@@ -216,9 +217,5 @@ const char *ovl_owner(const struct ovl_store *st)
 
 const struct driver *store_driver(const struct ovl_store *st, const char *name)
 {
-	for (const struct driver *const *d = st->drivers; *d; d++) {
-		if (strcmp((*d)->name, name) == 0)
-			return *d;
-	}
-	return NULL;
+	return driver_in(st->drivers, name);
 }

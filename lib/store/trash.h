@@ -25,10 +25,7 @@ struct trashed {
 	char name[ID_LEN + 1];
 };
 
-#define TRASHED_INIT     \
-	{                \
-		.fd = -1 \
-	}
+#define TRASHED_INIT ((struct trashed){.fd = -1})
 void trash_close(struct trashed *t);
 #define auto_trashed __attribute__((cleanup(trash_close))) struct trashed
 
