@@ -150,9 +150,10 @@ static int prepare_image(struct commit *c, struct ovl_err *err)
 static int drop_old(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
 	const struct layer *l = &c->l;
+	struct layer_ref ref = layer_ref_of(l);
 	int rc = 0;
 
-	layer_drop_child(l);
+	layer_drop_child(c->st, &ref, &l->meta.parent);
 	if (!c->req->keep)
 		rc = driver_retract(l->drv, l->drv_fd, l->meta.link, &l->id, err);
 	return rc == 0 && old->fd >= 0 ? trash_empty(old, err) : rc;

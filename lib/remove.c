@@ -212,6 +212,7 @@ static int move_to_trash(const struct wanted *w, struct family_member *m,
 {
 	struct layer *l = &m->layer;
 	struct layer gone = *l;
+	struct layer_ref ref = layer_ref_of(l);
 	int rc = 0;
 
 	/* Or the layer would look as if it had been committed. */
@@ -221,7 +222,7 @@ static int move_to_trash(const struct wanted *w, struct family_member *m,
 		rc = take_away_named(w, m, t, err);
 	if (rc < 0)
 		return rc;
-	layer_drop_child(&gone);
+	layer_drop_child(gone.st, &ref, &gone.meta.parent);
 	store_detail(gone.st, "layer %s removed", gone.id.s);
 	return driver_retract(gone.drv, gone.drv_fd, gone.meta.link, &gone.id, err);
 }

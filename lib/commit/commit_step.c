@@ -384,19 +384,6 @@ static int do_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 	return is_apart(c) ? step_into_other(c, old, err) : become(c, err);
 }
 
-static void drop_hints(struct commit *c)
-{
-	struct layer child = {
-		.st = c->st,
-		.drv = c->l.drv,
-		.drv_fd = c->l.drv_fd,
-		.id = c->image.id,
-		.meta = {.has_parent = c->has_parent, .parent = c->parent.id},
-	};
-
-	layer_drop_child(&child);
-}
-
 static void undo_step(struct commit *c)
 {
 	if (c->l.fd < 0)
@@ -413,7 +400,7 @@ static void undo_step(struct commit *c)
 	layer_drop_hint(c->l.fd, &c->l.id);
 	if (c->made.fd >= 0)
 		layer_drop_hint(c->made.fd, &c->l.id);
-	drop_hints(c);
+	layer_drop_child(c->st, &c->image, &c->parent.id);
 }
 
 int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)

@@ -237,16 +237,10 @@ static void drop_hints(struct load *ld)
 {
 	for (size_t i = 0; i < ld->n; i++) {
 		struct task *t = &ld->task[i];
-		struct layer l = {
-			.st = ld->st,
-			.drv = ld->st->drv,
-			.drv_fd = ld->stage.drv_fd,
-			.id = t->id,
-			.meta = {.has_parent = t->has_parent, .parent = t->parent},
-		};
+		struct layer_ref ref = image_load_ref(ld, &t->id);
 
-		if (!t->up && !t->in.stage.appeared)
-			layer_drop_child(&l);
+		if (t->has_parent && !t->up && !t->in.stage.appeared)
+			layer_drop_child(ld->st, &ref, &t->parent);
 	}
 }
 

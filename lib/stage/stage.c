@@ -275,21 +275,6 @@ int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *
 	return rc;
 }
 
-/* Removes the hint of a child that did not appear. */
-static void drop_hint(
-	struct stage *sg, const struct ovl_id *id, const struct layer *parent)
-{
-	struct layer child = {
-		.st = sg->st,
-		.drv = sg->drv,
-		.drv_fd = sg->drv_fd,
-		.id = *id,
-		.meta = {.has_parent = true, .parent = parent->id},
-	};
-
-	layer_drop_child(&child);
-}
-
 int stage_hint(const struct ovl_id *id, const struct layer *parent, struct ovl_err *err)
 {
 	int rc = parent ? layer_add_child(parent, id, err) : 0;
@@ -328,7 +313,7 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 	if (rc > 0 && durable && sync_appeared(sg, &ref, name, err) < 0)
 		rc = -EIO;
 	if (rc < 0 && parent && !sg->appeared)
-		drop_hint(sg, id, parent);
+		layer_drop_child(sg->st, &ref, &parent->id);
 	return rc;
 }
 

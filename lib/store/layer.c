@@ -476,25 +476,20 @@ void layer_drop_hint(int layer_fd, const struct ovl_id *id)
 		unlinkat(layer_fd, LAYER_CHILDREN, AT_REMOVEDIR); /* if it was the last */
 }
 
-static void drop_child(const struct layer *child)
-{
-	auto_fd parent = fs_open_dir(child->drv_fd, child->meta.parent.s);
-
-	if (parent >= 0)
-		layer_drop_hint(parent, &child->id);
-}
-
 /*
  * A removed layer may be back by now, as a child of the same parent. A process that makes
  * a layer appear holds the store's lock from the hint to the rename.
  */
-void layer_drop_child(const struct layer *child)
+void layer_drop_child(
+	struct ovl_store *st, const struct layer_ref *child, const struct ovl_id *parent)
 {
-	struct layer_ref ref = layer_ref_of(child);
+	auto_fd dir = -1;
 
-	if (!child->meta.has_parent || store_trylock(child->st) <= 0)
+	if (!*parent->s || store_trylock(st) <= 0)
 		return;
-	if (!is_child(child->st, &child->meta.parent, &ref))
-		drop_child(child);
-	store_unlock(child->st);
+	if (!is_child(st, parent, child))
+		dir = fs_open_dir(store_driver_dir(st, child->drv, NULL), parent->s);
+	if (dir >= 0)
+		layer_drop_hint(dir, &child->id);
+	store_unlock(st);
 }
