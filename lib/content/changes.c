@@ -14,6 +14,7 @@
 #include "base/walk.h"
 #include "content/changes.h"
 #include "store/driver.h"
+#include "store/layer_foreign.h"
 #include "store/store.h"
 #include "union/differ.h"
 #include "union/diffdir.h"
@@ -38,11 +39,6 @@ static int fail(struct changes *w, const char *what)
 {
 	const char *path = w->walk.path.len ? w->walk.path.data : "/";
 
-	/* Other programs may remove a layer while it is read. */
-	if (w->l->foreign && fs_is_gone(errno))
-		return err_status(w->err, OVL_NOLAYER,
-			"layer %.12s vanished while it was being read: %s does not exist",
-			w->l->id.s, Q(path));
 	return err_sys(w->err, errno, "cannot %s %s", what, Q(path));
 }
 
@@ -421,7 +417,8 @@ int changes_walk(const struct layer *l, const struct layer *base, change_fn fn, 
 	view_close(&w.lowers);
 	view_close(&w.base_lowers);
 	buf_release(&w.kept_path);
-	return rc;
+	rc = layer_foreign_failed(l->st, l->foreign, rc, err);
+	return base ? layer_foreign_failed(l->st, base->foreign, rc, err) : rc;
 }
 
 /* ---- telling ---------------------------------------------------------------------- */

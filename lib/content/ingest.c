@@ -265,42 +265,29 @@ static int write_meta(struct ingest *in, const struct layer *parent, struct meta
 
 static void count_left(const struct ingest *in)
 {
-	in->st->left_devices += in->unpack.left_devices;
-	in->st->left_xattrs += in->unpack.left_xattrs;
-	in->st->unlike += in->unpack.unlike;
-	in->st->unlinked += in->unpack.unlinked;
-	if (in->unpack.unlinked)
-		in->st->unlinked_why = in->unpack.unlinked_why;
+	for (int i = 0; i < LEFT_KINDS; i++)
+		in->st->left[i] += in->unpack.left[i];
 }
 
 void ingest_warn_left(struct ovl_store *st)
 {
-	uint64_t devices = atomic_exchange(&st->left_devices, 0);
-	uint64_t xattrs = atomic_exchange(&st->left_xattrs, 0);
-	uint64_t unlike = atomic_exchange(&st->unlike, 0);
-	uint64_t unlinked = atomic_exchange(&st->unlinked, 0);
+	static const char *const what[LEFT_KINDS][3] = {
+		{"device", "devices", "left out: a user namespace cannot make devices"},
+		{"xattr", "xattrs",
+			"left out: not part of a layer, or not allowed on that type of "
+			"file or in a user namespace"},
+		{"file", "files",
+			"copied, not linked: owner, mode, time or xattrs differ from the tar"},
+		{"file", "files", "copied, not linked: too many links, or not permitted"},
+	};
 
-	if (devices)
-		store_warn(st,
-			"%" PRIu64 " %s left out: a user namespace cannot make "
-			"devices",
-			devices, devices == 1 ? "device" : "devices");
-	if (xattrs)
-		store_warn(st,
-			"%" PRIu64 " %s left out: not part of a layer, or not allowed on "
-			"that type of file or in a user namespace",
-			xattrs, xattrs == 1 ? "xattr" : "xattrs");
-	if (unlike)
-		store_warn(st,
-			"%" PRIu64 " %s copied, not linked: owner, mode, time or xattrs "
-			"differ from the tar",
-			unlike, unlike == 1 ? "file was" : "files were");
-	/* A warning about stores that cannot be reached through the same mount was given
-	 * before. */
-	if (unlinked && st->unlinked_why != EXDEV)
-		store_warn(st, "%" PRIu64 " %s copied, not linked: %s", unlinked,
-			unlinked == 1 ? "file was" : "files were",
-			strerror(st->unlinked_why));
+	for (int i = 0; i < LEFT_KINDS; i++) {
+		uint64_t n = atomic_exchange(&st->left[i], 0);
+
+		if (n)
+			store_warn(
+				st, "%" PRIu64 " %s %s", n, what[i][n != 1], what[i][2]);
+	}
 }
 
 int ingest_complete(struct ingest *in, const struct layer *parent,

@@ -71,7 +71,7 @@ static int leave_out(struct unpack *u, const struct unpack_place *at, struct ovl
 {
 	int rc = unpack_clear(u, at->p, at->name, at->path, err);
 
-	u->left_devices++;
+	u->left[LEFT_DEVICES]++;
 	return rc < 0 ? rc : hide(u, at, at->name, err);
 }
 
@@ -152,7 +152,7 @@ static int put_link(struct unpack *u, struct archive_entry *e,
 			return err_sys(err, errno,
 				"cannot look up the target of hard link %s", Q(at->path));
 		st.st_mode = 0;
-	} else if (u->left_devices && wh_is_device(&st))
+	} else if (u->left[LEFT_DEVICES] && wh_is_device(&st))
 		return leave_out(u, at, err);
 	if (!st.st_mode || wh_is_device(&st))
 		return err_say(err, EINVAL,

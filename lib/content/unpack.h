@@ -29,6 +29,7 @@
 #include "base/xattr.h"
 #include "content/writer.h"
 #include "content/dirs.h"
+#include "store/store.h"
 #include "tar/tarin.h"
 #include "union/view.h"
 
@@ -76,11 +77,7 @@ struct unpack {
 	uint64_t entries;
 	uint64_t bytes; /* of file data */
 	uint64_t implied; /* directories without an entry */
-	uint64_t unlike; /* files copied from the donor, since their metadata differ */
-	uint64_t unlinked; /* files copied since link(2) failed, and why */
-	int unlinked_why;
-	uint64_t left_devices; /* that cannot be created in this user namespace */
-	uint64_t left_xattrs; /* that do not belong to a layer, or cannot be set */
+	uint64_t left[LEFT_KINDS];
 
 	struct dirs dirs;
 	struct parent parents[PARENTS]; /* latest first */

@@ -96,7 +96,7 @@ static int same_as_made(struct unpack *u, struct parent *p, const char *name,
 {
 	auto_fd made = openat(
 		p->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, archive_entry_mode(e) & 0777);
-	uint64_t left = u->left_xattrs;
+	uint64_t left = u->left[LEFT_XATTRS];
 	auto_buf others = {0};
 	int r;
 
@@ -110,7 +110,7 @@ static int same_as_made(struct unpack *u, struct parent *p, const char *name,
 		same_xattrs(from->fd, names, made, &others);
 	/* Otherwise the file will be written, and they are counted then. */
 	if (r <= 0)
-		u->left_xattrs = left;
+		u->left[LEFT_XATTRS] = left;
 	return r < 0 ? err_sys(err, errno, "cannot read the xattrs of %s", Q(name)) : r;
 }
 
@@ -147,9 +147,9 @@ bool unpack_clone(struct unpack *u, int fd, const struct donated *from)
 {
 	if (ioctl(fd, FICLONE, from->fd) == 0)
 		return true;
-	if (from->why)
-		u->unlinked_why = from->why;
-	++*(from->why ? &u->unlinked : &u->unlike);
+	/* Of stores that no mount has together the caller has warned. */
+	if (from->why != EXDEV)
+		u->left[from->why ? LEFT_LINKS : LEFT_UNLIKE]++;
 	return false;
 }
 

@@ -121,7 +121,7 @@ static int set_one(struct unpack *u, struct meta_target to, const char *attr,
 	if (rc == 0)
 		return 0;
 	if (is_denied(u, attr, errno)) {
-		u->left_xattrs++;
+		u->left[LEFT_XATTRS]++;
 		return 0;
 	}
 	return err_sys(
@@ -168,7 +168,7 @@ static int set_xattrs(struct unpack *u, struct meta_target to, struct archive_en
 
 		if (!xattr_in(u->xattrs, x.name, disk) ||
 			!xattr_fits(disk, archive_entry_filetype(e))) {
-			u->left_xattrs++;
+			u->left[LEFT_XATTRS]++;
 			continue;
 		}
 		if (xattr_is_acl(disk))

@@ -155,6 +155,28 @@ static void add_view(struct reading *c, const struct snapshot *s, const char *di
 	foreign_add_name(c->t, ctrd_text(c, s->key), &s->below)->listed = false;
 }
 
+/* A layer of a container of Docker is on one with its mount points, as with overlay2. */
+static bool is_init(const struct snapshot *s)
+{
+	static const char tail[] = "-init";
+
+	return s->kind == KIND_COMMITTED && s->key.n == ID_LEN + sizeof(tail) - 1 &&
+		memcmp(s->key.p + ID_LEN, tail, sizeof(tail) - 1) == 0;
+}
+
+static void set_below(const struct reading *c, struct snapshot *s)
+{
+	const struct snapshot *p = named(c, s->parent);
+
+	if (p && is_init(p)) {
+		s->init = p->number;
+		s->parent = p->parent;
+		p = named(c, p->parent);
+	}
+	if (p)
+		s->below = p->id;
+}
+
 /* Sorts the snapshots by id, without those that are not layers. */
 static void set_ids(struct reading *c)
 {
@@ -162,12 +184,8 @@ static void set_ids(struct reading *c)
 
 	for (size_t i = 0; i < c->n_snaps; i++)
 		set_id(c, &c->snap[i]);
-	for (size_t i = 0; i < c->n_snaps; i++) {
-		const struct snapshot *p = named(c, c->snap[i].parent);
-
-		if (p)
-			c->snap[i].below = p->id;
-	}
+	for (size_t i = 0; i < c->n_snaps; i++)
+		set_below(c, &c->snap[i]);
 	VEC_SORT(c->snap, c->n_snaps, by_id);
 	for (size_t i = 0; i < c->n_snaps; i++) {
 		const struct snapshot *s = &c->snap[i];
@@ -177,6 +195,8 @@ static void set_ids(struct reading *c)
 			foreign_add_claim(c->t, dir, "not, or no longer, in " META);
 		else if (s->kind == KIND_VIEW)
 			add_view(c, s, dir);
+		else if (is_init(s))
+			foreign_add_claim(c->t, dir, "an init layer");
 		else if (n && id_order(&c->snap[n - 1].id, &s->id) == 0)
 			foreign_add_claim(c->t, dir,
 				foreign_text(c->t, "the same layer in namespace %s",
@@ -213,19 +233,33 @@ static int add_image(
 	return rc < 0 ? rc : 0;
 }
 
-/* Adds the name that nerdctl gave to a container, whose id is also that of its
- * snapshot. */
+static struct bytes joined(struct reading *c, struct bytes pod, struct bytes name)
+{
+	const char *text = foreign_text(
+		c->t, "%s/%s", ctrd_text(c, pod), ctrd_text(c, name));
+
+	return (struct bytes){text, strlen(text)};
+}
+
+/* The name that nerdctl or Kubernetes gave a container, whose id the snapshot has too. */
 static int add_container(
 	void *ctx, struct bolt *b, const struct bolt_item *bucket, struct ovl_err *err)
 {
+	static const char *const labels[] = {
+		"nerdctl/name", "io.kubernetes.container.name", "io.kubernetes.pod.name"};
+	struct bolt_item l[3];
 	struct ref r = {0};
-	struct bolt_item name;
-	int rc = find_in(b, bucket, "labels", "nerdctl/name", &name, err);
+	int rc = 0;
+	int i;
 
+	for (i = 0; i < 3 && rc == 0; i++)
+		rc = find_in(b, bucket, "labels", labels[i], &l[i], err);
 	if (rc <= 0 || bucket->key_len != ID_LEN)
 		return rc < 0 ? rc : 0;
 	memcpy(r.id.s, bucket->key, ID_LEN);
-	r.name = value_of(&name);
+	r.name = value_of(&l[i - 1]);
+	if (i == 2 && find_in(b, bucket, "labels", labels[2], &l[2], err) > 0)
+		r.name = joined(ctx, value_of(&l[2]), r.name);
 	return ctrd_ref(ctx, r, err);
 }
 
@@ -250,6 +284,8 @@ static void add_layer(struct reading *c, const struct snapshot *s)
 		l->exact = FOREIGN_BLOB;
 		l->exact_path = foreign_text(t, CTRD_BLOBS "/%s", s->blob);
 	}
+	if (s->init)
+		foreign_add_more(t, l, P(TREES "/%" PRIu64 "/fs", s->init));
 	if (s->parent.n && !*s->below.s)
 		l->fault = "its parent is missing";
 	else if (s->kind != KIND_ACTIVE && s->kind != KIND_COMMITTED)

@@ -24,6 +24,7 @@ struct snapshot {
 	struct bytes space, key; /* in meta.db; key.p NULL: it is not there */
 	uint64_t number;
 	uint64_t kind;
+	uint64_t init; /* the number of an init layer in between; 0: none */
 	int64_t size;
 	struct timespec created;
 	char diff_id[ID_LEN + 1]; /* these two: "": not known */

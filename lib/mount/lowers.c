@@ -12,6 +12,7 @@
 #include "mount/lowers.h"
 #include "store/becoming.h"
 #include "store/driver.h"
+#include "store/layer_foreign.h"
 #include "store/store.h"
 
 static int refuse(const char *name, const char *why, struct ovl_err *err)
@@ -26,16 +27,6 @@ static int missing(const char *name, int errnum, struct ovl_err *err)
 		return err_sys(err, errnum, "lower layer '%s'", name);
 	return err_say(err, errnum, "lower layer '%s': %s; see 'ovlctl check'", name,
 		strerror(errnum));
-}
-
-/* A tree in another program's store. */
-static int gone(const struct layer *l, const char *name, struct ovl_err *err)
-{
-	if (errno != ENOENT)
-		return missing(name, errno, err);
-	return err_status(err, OVL_NOLAYER,
-		"lower layer '%s' has vanished: %s has removed it", name,
-		ovl_owner(l->st));
 }
 
 /* It is not in its place yet in an image layer whose commit is not finished. */
@@ -101,12 +92,8 @@ int lowers_open(const struct layer *l, const char *name, struct ovl_err *err)
 	int tree;
 	int rc;
 
-	/* Through the root itself: old kernels mount nothing from another mount that is in
-	 * no namespace. */
-	if (l->foreign) {
-		tree = fs_open_beneath(l->st->fd, name, O_PATH | O_DIRECTORY);
-		return tree < 0 ? gone(l, name, err) : tree;
-	}
+	if (l->foreign)
+		return layer_foreign_tree(l, name, true, err);
 	rc = l->drv->links ? check_link(l, name, &id, &fd, err) :
 			     open_named(l, name, &fd, err);
 

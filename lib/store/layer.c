@@ -328,7 +328,7 @@ static int push_lower(
 				    fs_open_link(l->drv_fd, name, O_PATH | O_DIRECTORY);
 	int fd = link < 0 ? -1 : openat(link, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (l->foreign && (fd = layer_foreign_tree(l, name, err)) < 0)
+	if (l->foreign && (fd = layer_foreign_tree(l, name, false, err)) < 0)
 		return fd;
 	if (fd < 0)
 		return err_see_check(err,

@@ -101,9 +101,11 @@ int layer_foreign_open(struct ovl_store *st, const struct layer_ref *ref,
 	return 0;
 }
 
-int layer_foreign_tree(const struct layer *l, const char *name, struct ovl_err *err)
+int layer_foreign_tree(
+	const struct layer *l, const char *name, bool to_mount, struct ovl_err *err)
 {
-	int fd = foreign_open(l->st->foreign, name, O_RDONLY | O_DIRECTORY);
+	int fd = to_mount ? fs_open_beneath(l->st->fd, name, O_PATH | O_DIRECTORY) :
+			    foreign_open(l->st->foreign, name, O_RDONLY | O_DIRECTORY);
 
 	if (fd >= 0)
 		return fd;

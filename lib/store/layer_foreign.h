@@ -29,8 +29,10 @@ int layer_foreign_open(struct ovl_store *st, const struct layer_ref *ref,
 int layer_foreign_failed(const struct ovl_store *st, const struct foreign_layer *l,
 	int rc, struct ovl_err *err);
 
-/* Opens the tree name, which has vanished if it does not exist (OVL_NOLAYER). */
-int layer_foreign_tree(const struct layer *l, const char *name, struct ovl_err *err);
+/* Opens the tree name, which has vanished if it does not exist (OVL_NOLAYER). To mount it,
+ * through the root itself: old kernels mount nothing from a mount that is in no namespace. */
+int layer_foreign_tree(
+	const struct layer *l, const char *name, bool to_mount, struct ovl_err *err);
 
 /* As layers_each(). */
 int layer_foreign_each(struct ovl_store *st, layers_fn fn, void *ctx);

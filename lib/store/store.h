@@ -33,6 +33,15 @@ enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, DIR_ASIDE, DIR_DR
 
 struct foreign;
 
+/* What an import may do otherwise than asked for. */
+enum left {
+	LEFT_DEVICES, /* left out: they cannot be created in this user namespace */
+	LEFT_XATTRS, /* left out: they do not belong to a layer, or cannot be set */
+	LEFT_UNLIKE, /* copied from another store, since their metadata differ */
+	LEFT_LINKS, /* copied, since link(2) failed */
+	LEFT_KINDS
+};
+
 struct ovl_store {
 	struct ovl_config cfg;
 	char *root; /* absolute path */
@@ -64,10 +73,7 @@ struct ovl_store {
 	struct pace pace; /* of removals, and what was removed */
 	uint64_t removed;
 	uint64_t to_remove; /* removed will be about that; 0: unknown */
-	_Atomic uint64_t left_devices; /* by imports, for one warning */
-	_Atomic uint64_t left_xattrs;
-	_Atomic uint64_t unlike, unlinked; /* files that were copied, see unpack.h */
-	atomic_int unlinked_why;
+	_Atomic uint64_t left[LEFT_KINDS]; /* by imports, for one warning each */
 };
 
 /*

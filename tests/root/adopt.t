@@ -126,7 +126,7 @@ ovlctl import --from docker app:1 >out 2>err || stop import
 id=$(cat out)
 is "a file with another mode there is copied" "$(stat -c '%a %h' "$(tree_of "$id")/old/b")" "644 1"
 as_user || like "... which is said" \
-	"^ovlctl: import: warning: 1 file was copied, not linked: owner, mode, time or xattrs differ from the tar$" "$(cat err)"
+	"^ovlctl: import: warning: 1 file copied, not linked: owner, mode, time or xattrs differ from the tar$" "$(cat err)"
 ok "ours is right" ovlctl -q check --content
 need - ovlctl rm -r "$(ovlctl ls -nr -o DEPTH,ID | sed -n 's/^0 //p')"
 chmod 644 "$f"

@@ -103,6 +103,10 @@ snapshots() {
 	record default/7/work 4 2 "default/6/sha256:$chain3"
 	record "k8s/8/$container" 5 2 "k8s/6/sha256:$chain3"
 	record default/9/going 6 2 "default/6/sha256:$chain3"
+	[ ! "${1-}" ] || {
+		record "k8s/30/$box-init" 30 3 "k8s/6/sha256:$chain3" 0
+		record "k8s/31/$box" 31 2 "k8s/30/$box-init"
+	}
 	printf 'end\nbucket parents\nend\nend\n'
 }
 meta() {
@@ -128,7 +132,17 @@ meta() {
 		eval "known sha256:\$chain$i k8s/$((2 * i))/sha256:\$chain$i"
 	done
 	known "$container" "k8s/8/$container"
-	printf 'end\nend\nbucket containers\nbucket %s\n' "$container"
+	[ ! "${1-}" ] || {
+		known "$box-init" "k8s/30/$box-init"
+		known "$box" "k8s/31/$box"
+	}
+	printf 'end\nend\nbucket containers\n'
+	[ ! "${1-}" ] || {
+		printf 'bucket %s\nbucket labels\n' "$box"
+		put io.kubernetes.container.name nginx io.kubernetes.pod.name web-1
+		printf 'end\nend\n'
+	}
+	printf 'bucket %s\n' "$container"
 	put snapshotter overlayfs snapshotKey "$container"
 	echo bucket labels
 	put nerdctl/name hopeful_name
@@ -219,6 +233,25 @@ is "the user's diff" "$(ovlctl --root users diff "$chain3" | tr '\n' ,)" "D /gon
 need - ovlctl --root users mount -r "$chain3" m
 is "the user's mount" "$(ls m/o)" f
 need - umount m
+
+# ---- of Docker 29, whose containers have an init layer, and of Kubernetes
+box=$(printf 'ab%062d' 7)
+cp -a c docker
+mkdir -p docker/$snapshotter/snapshots/30/fs docker/$snapshotter/snapshots/31/fs
+echo x >docker/$snapshotter/snapshots/30/fs/.dockerenv
+echo x >docker/$snapshotter/snapshots/31/fs/new
+snapshots more | db docker/$snapshotter/metadata.db -n 3
+meta more | db docker/io.containerd.metadata.v1.bolt/meta.db
+d="ovlctl --root $T/docker"
+is "an init layer is not listed" "$($d ls -q | wc -l)" $(($($c ls -q | wc -l) + 1))
+is "the container is on its image, and has the name of pod and container" \
+	"$($d ls -nr -o NAME,PARENT "$box")" "web-1/nginx $chain3"
+is "... its diff is against the init layer" "$($d diff "$box")" "A /new"
+need - $d mount -r web-1/nginx m
+is "... its mount has both" "$(ls m/new m/.dockerenv | wc -l)" 2
+need - umount m
+touch -d '2 hours ago' docker/$snapshotter/snapshots/*
+is "... and check finds no orphan" "$($d check 2>&1)" ""
 
 # ---- stores that are wrong: one line, at once
 cp -a c wrong
