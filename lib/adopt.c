@@ -35,7 +35,7 @@ static int to_digest(void *ctx, const void *p, size_t n, struct ovl_err *err)
 	return digest_update(ctx, p, n, err);
 }
 
-/* The diff id of the tar that is made of its files. */
+/* Computes the diff id of the tar that is made from the layer's files. */
 static int pack_digest(struct ovl_store *other, const struct foreign_layer *from,
 	char hex[ID_LEN + 1], struct ovl_err *err)
 {
@@ -51,8 +51,8 @@ static int pack_digest(struct ovl_store *other, const struct foreign_layer *from
 	return rc < 0 ? rc : digest_final(&d, hex, err);
 }
 
-/* Has the engine kept what gives the layer's tar? If that cannot be known, who opens it will
- * say why. */
+/* True if the engine has kept the layer's tar or a tar-split. If that cannot be
+ * determined, opening it will report why. */
 static bool has_tar(const struct foreign *t, const struct foreign_layer *l)
 {
 	return *l->diff_id && l->exact != FOREIGN_PACKED &&
@@ -98,7 +98,7 @@ static int take_layers(const struct images *im, const struct foreign_layer *l,
 	return rc;
 }
 
-/* If layers were packed, the config has to have their diff ids. */
+/* If layers were packed, replaces the diff ids in the config by theirs. */
 static int adapt_config(struct image *i, json_t *o, struct ovl_err *err)
 {
 	json_t *ids = json_array();
@@ -123,7 +123,8 @@ static int adapt_config(struct image *i, json_t *o, struct ovl_err *err)
 	return digest_bytes(i->config.data, i->config.len, i->config_digest, err);
 }
 
-/* The config's bytes, which must be those of its digest and for these layers. */
+/* Takes the config's bytes after checking that they have its digest and describe these
+ * layers. */
 static int take_config(const struct foreign *t, const struct foreign_name *name,
 	const struct foreign_layer *top, struct image *i, struct ovl_err *err)
 {
@@ -161,7 +162,7 @@ static struct image *find_taken(const struct images *im, const char *config)
 	return NULL;
 }
 
-/* name NULL: a layer without a config. */
+/* name NULL: takes a layer without a config. */
 static int take_image(const struct foreign *t, const struct foreign_layer *top,
 	const struct foreign_name *name, struct images *out, struct ovl_err *err)
 {
@@ -180,7 +181,7 @@ static int take_image(const struct foreign *t, const struct foreign_layer *top,
 	return rc < 0 && name ? err_prefix(err, rc, "%s", Q(name->name)) : rc;
 }
 
-/* With the names of the same image, if it was called by an id. */
+/* Takes the image; if it was given by an id, with all names of that image. */
 static int take_named(const struct foreign *t, const struct foreign_name *name,
 	struct images *out, struct ovl_err *err)
 {
@@ -196,7 +197,8 @@ static int take_named(const struct foreign *t, const struct foreign_name *name,
 	return rc;
 }
 
-/* A name means an image, even if a container has it too. */
+/* A name is looked up as that of an image first, because a container may have the same
+ * name. */
 static int take_wanted(const struct foreign *t, const char *want, struct images *out,
 	struct ovl_err *err)
 {
@@ -269,8 +271,8 @@ static int open_other(struct ovl_store *st, const struct ovl_adopt *req,
 	return rc;
 }
 
-/* From now on goes by the root itself, since files that are opened through the store's own
- * mount of it cannot be linked. If another mount alone is in the way of that, by a third. */
+/* Opens both stores again through one private copy of a mount, unless they are on the same
+ * mount already: files on different mounts cannot be linked. */
 static int bring_together(
 	struct ovl_store *st, struct ovl_store *other, struct ovl_err *err)
 {

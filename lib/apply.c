@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_apply: carries the changes of a layer into the directory that it is on. */
+/* ovl_apply: applies the changes of a layer to the directory that it is on. */
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
@@ -53,7 +53,8 @@ static int open_layer(struct applying *a, struct ovl_store *st, struct ovl_err *
 		rc = volatile_check(&a->l, what, false, err);
 	if (rc == 0)
 		rc = ondir_open(&a->l, &a->on, err);
-	/* Another layer's apply would not see what this one is about to change. */
+	/* Another apply to the same directory could change files between the check and
+	 * the changes of this one. */
 	if (rc == 0 && !a->req->list && flock(a->on.fd, LOCK_EX | LOCK_NB) < 0 &&
 		errno == EWOULDBLOCK)
 		rc = err_status(err, OVL_BUSY,

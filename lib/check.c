@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * check: checks the store. Read-only unless it is to repair; never mounts anything.
+ * ovl_check: checks the store. Only writes if it is to repair; never mounts anything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include "store/stamp.h"
 #include "store/store.h"
 
-/* Reports a file that is not ours in a directory of the store. */
+/* Reports an unknown file in a directory of the store. */
 static int check_stray(
 	struct checker *c, const char *kind, int dirfd, const char *name, const char *in)
 {
@@ -47,7 +47,7 @@ struct found {
 	struct layer_ref ref;
 	unsigned depth; /* UINT32_MAX: its metadata cannot be read */
 	uint64_t tar_size;
-	bool lost; /* it is unreadable, which was reported */
+	bool lost; /* it cannot be read, which was reported */
 };
 
 static int by_depth(const void *a, const void *b)
@@ -105,7 +105,7 @@ static int collect(void *ctx, const struct driver *drv, int dir, const char *nam
 	return check_stray(to->c, "stray", dir, name, drv->name);
 }
 
-/* Parents first: repeats as long as one more is restored. */
+/* Parents first: repeats as long as another layer was restored. */
 static int rebuild(struct checker *c, struct all *all)
 {
 	bool more = true;
@@ -160,7 +160,7 @@ static int check_layers(struct checker *c)
 
 /* ---- links ------------------------------------------------------------------------ */
 
-/* True if a layer in the trash has that link. */
+/* True if a layer in the trash has that short link. */
 static bool is_trashed(struct checker *c, const struct driver *drv, const char *link)
 {
 	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_TRASH, NULL), ".");
@@ -178,8 +178,8 @@ static bool is_trashed(struct checker *c, const struct driver *drv, const char *
 	return false;
 }
 
-/* The layer of a link does not exist. It may have appeared meanwhile; or it is being
- * removed, and the link will be. */
+/* For a link whose layer does not exist: false if the layer has appeared meanwhile or is
+ * being removed, which removes the link too. */
 static bool is_dangling(
 	struct checker *c, const struct driver *drv, int drv_fd, const char *link)
 {
@@ -190,7 +190,7 @@ static bool is_dangling(
 		layer_exists(c->st, &ref, NULL) == 0;
 }
 
-/* Checks a link that is not the one of its layer. */
+/* Checks a short link that is not the one its layer has recorded. */
 static int check_link(struct checker *c, const struct driver *drv, int drv_fd, int dir,
 	const char *name)
 {
@@ -201,8 +201,8 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 	int there = 1;
 	int r = id_is_short(name) ? driver_by_link(drv, drv_fd, name, &ref.id) : -EUCLEAN;
 
-	/* Its layer may be about to appear; or a commit has lost a race against another,
-	 * and removes its own. */
+	/* Its layer may be about to appear; or a commit has found that another was
+	 * faster, and is about to remove its own link. */
 	if (r == 0 || (r > 0 && prune_is_young(dir, name)))
 		return 0;
 	if (r > 0)
@@ -217,15 +217,15 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 			0 :
 			check_found(c, OVL_NOTE, "dangling-link", "", name, OVL_LEFT,
 				"its layer does not exist; 'ovlctl prune' removes it");
-	/* An unreadable layer is reported elsewhere. */
+	/* Unreadable layers are reported elsewhere. */
 	if (r > 0 &&
 		(layer_open_ref(c->st, &ref, 0, ref.id.s, &l, &why) < 0 ||
 			strcmp(l.meta.link, name) == 0))
 		return 0;
 	if (r > 0 && (becoming_unfinished(&l.meta) || fs_exists(dir, name) == 0))
 		return 0;
-	/* Left by a process that was killed before the layer appeared; another one has
-	 * made it. */
+	/* It was left by a process that was killed before the layer appeared; another
+	 * process has made the layer. */
 	if (r > 0)
 		return check_found(c, OVL_NOTE, "duplicate-link", ref.id.s, name,
 			OVL_LEFT,
@@ -268,8 +268,8 @@ static enum name_state locked_state(
 	return state;
 }
 
-/* Its state when nobody is about to give it or take it away. A process that takes it away
- * syncs that in between, without the lock. */
+/* Its state while no process is giving or removing the name. A process that removes a
+ * name syncs in between, without the lock. */
 static enum name_state confirmed_state(
 	struct checker *c, const char *file, char name[NAME_LEN_MAX + 1])
 {
@@ -341,7 +341,7 @@ static int check_left(struct checker *c)
 	return prune_dead(c->st, &dry, note_left, c, c->err);
 }
 
-/* It is used as a lower layer, so its contents would be visible in mounts. */
+/* The directory is used as a lower layer, so its contents would be visible in mounts. */
 static int check_empty(struct checker *c)
 {
 	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_EMPTY, c->err), ".");
@@ -389,7 +389,7 @@ static int check_store(struct checker *c)
 	return rc ? rc : check_left(c);
 }
 
-/* Checks one layer. After a repair it is checked again, with its content. */
+/* Checks one layer, and again after a repair, with its content. */
 static int check_only(struct checker *c)
 {
 	const struct ovl_check *req = c->req;

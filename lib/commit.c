@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * commit: a writable layer becomes an image layer, and a commit has either happened or not:
- * one rename decides. Under the exclusive lock of writable layer W, for image layer I:
+ * ovl_commit: turns a writable layer into an image layer. A commit has either happened or
+ * not: one rename decides. With writable layer W locked exclusively, it becomes image
+ * layer I in these steps:
  *
  *	1  the tree is packed, which gives the diff id, the recipe and I
- *	2  what I needs is put into W: .recipe, .configs if something is said of the image, and
- *	   .image with what takes the place of a file of W, and a list of marks in the tree that
- *	   say nothing in I. W's .layer gets the note of what W becomes
- *	3  staging/W is made, which says where W went; with --keep an empty layer, too
- *	4  hint in the parent; the name, if it is free, leads to W; all is synced. The short link
- *	   of I, which is synced
- *	5  under the lock of the names: is all that as it was left?
+ *	2  the files that I needs are put into W: .recipe; .configs if the config changes; and
+ *	   .image with files that will replace those of W, and a list of xattrs and whiteouts
+ *	   to remove. W's .layer records what W becomes
+ *	3  staging/W is made, which says where W went; with --keep it is an empty layer
+ *	4  a hint is added to the parent; the name, if it is free, is made to lead to W;
+ *	   everything is synced; the short link of I is made and synced
+ *	5  under the lock of the names, it is checked that all of this is still in place
  *	6  W is renamed to I		<- this is the commit
- *	7  names follow; the tree is cleaned of these marks; what was prepared takes its place
- *	   (becoming_finish.c)
+ *	7  names are moved, the tree is cleaned, and the prepared files are moved to their
+ *	   places (becoming_finish.c)
  *
- * Until 6 the layer is W, and what was put there says nothing to anybody; from then on it
- * is I. Step 7 writes no data and can be done by any command that comes along.
+ * Before step 6 the layer is W, and the files that were added are ignored; after it, the
+ * layer is I. Step 7 writes no data and can be done by any later command.
  *
- * If I is there already, 6 is that W goes to the trash. With the driver overlay, where the
- * trees of W and I have different names, I's is unpacked into W from W's tar. Where both
- * have one name, but the tree cannot stay as it is (marks that only a mount can follow;
- * $SOURCE_DATE_EPOCH) or would be missed if the commit failed (sockets; hard links that
- * index=on keeps joined), I is made in staging/ and renamed in just before W goes to the trash:
- * killed between the two, W is there, and I without a name.
+ * If I exists already, W is moved to the trash in step 6. With the driver overlay, where
+ * the trees of W and I have different names, the tree of I is unpacked into W from W's
+ * tar. With overlay2 the names are the same. If the tree cannot stay as it is (xattrs
+ * that only a mount can follow; $SOURCE_DATE_EPOCH), or if cleaning it would lose
+ * something should the commit fail (sockets; hard links that index=on keeps together), I
+ * is made in staging/ and renamed to its place just before W is moved to the trash. A
+ * kill between the two leaves W, and I without a name.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -104,7 +106,8 @@ static int unpack(struct commit *c, struct ovl_err *err)
 	return rc;
 }
 
-/* Is there such a layer, with configs of its own? Ours is none of these then. */
+/* True if a layer with that id exists and has configs of its own, to which the new config
+ * does not belong. */
 static int is_of_images(const struct commit *c, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
@@ -146,7 +149,8 @@ static int prepare_image(struct commit *c, struct ovl_err *err)
 
 /* ---- after the step --------------------------------------------------------------- */
 
-/* The writable layer is gone, or continues elsewhere: nothing leads to the old one. */
+/* The writable layer no longer exists or has been replaced by an empty one: removes what
+ * is left of the old one. */
 static int drop_old(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
 	const struct layer *l = &c->l;
@@ -159,7 +163,7 @@ static int drop_old(struct commit *c, struct trashed *old, struct ovl_err *err)
 	return rc == 0 && old->fd >= 0 ? trash_empty(old, err) : rc;
 }
 
-/* The layer is committed, whatever fails now. */
+/* Whatever fails from here on, the layer is committed. */
 static int finish_made(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
 	struct ovl_err why;
@@ -210,7 +214,7 @@ static int commit(struct commit *c, struct ovl_id *id, struct ovl_err *err)
 	if (made < 0)
 		return made;
 	rc = finish_made(c, &old, err);
-	/* Until now prune had to leave it alone. */
+	/* Until here, the lock kept prune from removing it. */
 	stage_leave(&c->went);
 	if (rc < 0)
 		return rc;

@@ -17,7 +17,7 @@
 #include "store/store.h"
 #include "stage/used.h"
 
-/* What the new layer is on; neither: nothing. */
+/* What the new layer is built on; if both are unset, nothing. */
 struct base {
 	struct layer parent;
 	struct ondir dir;

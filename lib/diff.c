@@ -35,10 +35,10 @@ static int list_one(
 }
 
 /*
- * Compared with any base, an equal directory counts as changed if something in it is,
- * which is known only later: so these changes are collected first, in the walk's order,
- * which is that of namelist_find(). The type of a path is its kind, as a lower-case letter
- * while it is not wanted.
+ * Compared with any base, a directory that is equal itself counts as changed if something
+ * in it is, which is known only later. So these changes are collected first, in the
+ * walk's order, which is that of namelist_find(). The type of a path is its kind, in
+ * lower case while it is not to be printed.
  */
 static int collect_one(
 	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
@@ -49,7 +49,7 @@ static int collect_one(
 	return namelist_add(ctx, (unsigned char)kind, c->path) < 0 ? err_nomem(err) : 0;
 }
 
-/* Wants the nearest directory on the list that is above a path. */
+/* Marks the nearest directory above a path for printing. */
 static int want_parent(struct namelist *all, size_t i, struct ovl_err *err)
 {
 	auto_free char *path = strdup(namelist_name(all, i));
@@ -74,7 +74,7 @@ static int list_against(const struct lister *ls, const struct layer *l,
 	auto_namelist all = {0};
 	int rc = changes_walk(l, base, collect_one, &all, err);
 
-	/* From the end: the turn of a directory comes after all that is in it. */
+	/* From the end, so that a directory comes after everything in it. */
 	for (size_t i = all.n; rc == 0 && i-- > 0;) {
 		if (isupper(namelist_type(&all, i)))
 			rc = want_parent(&all, i, err);

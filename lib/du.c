@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_du: what layers take, share, hide and would free. */
+/* ovl_du: the disk space that layers take, share, hide and would free. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,19 +18,21 @@
 #include "store/store.h"
 #include "union/hidden.h"
 
-/* A layer, by its index in the list; -1 stands for none. */
+/* A layer; other layers are given by their index in the list, -1 for none. */
 struct measured {
 	long parent;
 	long child;
 	long sibling;
 	bool asked;
-	bool stacked; /* it was asked for, or one on top of it */
-	bool goes; /* it was asked for, or one below it */
+	bool stacked; /* it was asked for, or a layer on top of it was */
+	bool goes; /* it was asked for, or a layer below it was */
 	bool gone; /* removed meanwhile */
 	uint64_t own;
-	uint64_t only; /* what belongs to this layer and those on top of it */
-	uint64_t hides[OVL_HIDDEN_WAYS]; /* and was visible until then */
-	/* Hints of its children; the directory goes with the last one. */
+	uint64_t only; /* bytes of files that only this layer and those on top of it
+		        * have */
+	uint64_t hides[OVL_HIDDEN_WAYS]; /* bytes of files that it hides and that were
+					  * visible below it */
+	/* The directory of its children's hints, which is removed with the last hint. */
 	uint64_t hints_bytes;
 	unsigned hints;
 	unsigned children;
@@ -39,34 +41,35 @@ struct measured {
 
 /* A file with several names. */
 struct linked {
-	struct hidden_links links; /* of those in trees */
-	uint64_t missing; /* links that were not found yet */
-	long common; /* the layer that all names are in or on top of */
-	bool stays; /* one is in a layer that does not go */
+	struct hidden_links links; /* for its names in trees */
+	uint64_t missing; /* links that have not been found yet */
+	long common; /* the topmost layer that all its names are in or on top of */
+	bool stays; /* a layer that is not removed has a name of it */
 };
 
 struct du {
 	struct ovl_store *st;
 	struct ovl_du *out;
 	struct measured *layer;
-	long first; /* of the layers without a parent */
+	long first; /* the first layer without a parent */
 	struct hidden *stack;
 	long top; /* its top layer */
-	long at; /* the layer that is read; -1: the rest of the store */
+	long at; /* the layer that is being read; -1: the rest of the store */
 	struct stat tree; /* its own tree */
 	struct inodes linked;
-	struct inodes known; /* what belongs to a layer, at the top */
-	size_t files; /* so many hidden files are wanted */
-	uint64_t least; /* and they have more bytes */
+	struct inodes known; /* files and directories of layers, in the store's
+			      * directories */
+	size_t files; /* number of hidden files to report */
+	uint64_t least; /* only those larger than this are of interest */
 	struct ovl_progress done;
 	struct pace pace;
 	struct ovl_err *err;
 };
 
-/* The directory of a tree on the way. */
+/* A directory of the tree that is being walked. */
 struct du_dir {
 	int fd[WALK_TREES];
-	unsigned entry; /* in the stack; 0: not in a layer's own tree */
+	unsigned entry; /* its entry in the stack; 0: not in a layer's own tree */
 };
 
 /* ---- the layers -------------------------------------------------------------------- */
@@ -81,7 +84,7 @@ static long next_layer(const struct du *d, long i)
 	return i < 0 ? -1 : d->layer[i].sibling;
 }
 
-/* The last ones first, so that each list begins with its first one. */
+/* Backwards, so that each list begins with its first layer. */
 static int link_layers(struct du *d)
 {
 	const struct ovl_list *list = &d->out->list;
@@ -125,7 +128,7 @@ static int ask_for(struct du *d, const char *what)
 	return rc;
 }
 
-/* what: NULL or empty: all. */
+/* what NULL or empty: all layers. */
 static int arrange(struct du *d, char *const *what)
 {
 	bool all = !what || !*what;
@@ -138,7 +141,7 @@ static int arrange(struct du *d, char *const *what)
 	return rc;
 }
 
-/* Is the layer b, or a below it? */
+/* True if a is layer b or below it. */
 static bool is_below(const struct du *d, long a, long b)
 {
 	while (b >= 0 && b != a)
@@ -148,7 +151,7 @@ static bool is_below(const struct du *d, long a, long b)
 
 /* ---- counting ---------------------------------------------------------------------- */
 
-/* *links: of a file with several names; NULL: it has one. */
+/* *links is set for a file with several names; NULL: it has one. */
 static int count(struct du *d, const struct stat *st, struct hidden_links **links)
 {
 	uint64_t bytes = (uint64_t)st->st_blocks * 512;
@@ -177,7 +180,7 @@ static int count(struct du *d, const struct stat *st, struct hidden_links **link
 
 /* ---- reading a tree ---------------------------------------------------------------- */
 
-/* What disappears meanwhile does not count, and what may not be read not either. */
+/* False if a file has disappeared or may not be read; these are not counted. */
 static bool matters(struct du *d, int why, const char *path)
 {
 	if (why == EACCES)
@@ -185,7 +188,7 @@ static bool matters(struct du *d, int why, const char *path)
 	return why != EACCES && err_is_system(-why);
 }
 
-/* Adds a name in the layer's own tree to the stack. */
+/* Adds a name in the layer's own tree to the stack of names. */
 static int stack_name(struct du *d, struct walk *w, const struct stat *st,
 	struct hidden_links *links, bool entered)
 {
@@ -223,7 +226,7 @@ static int see_name(struct du *d, struct walk *w)
 		return fs_fail(ENOMEM);
 	if (S_ISDIR(st.st_mode)) {
 		entered = walk_enter(w) == 0;
-		/* What is mounted on it is not in the store. */
+		/* A file system mounted on it does not belong to the store. */
 		if (!entered && (errno == EXDEV || matters(d, errno, w->path.data)))
 			return -1;
 	}
@@ -239,7 +242,8 @@ static int see_name(struct du *d, struct walk *w)
 	return stack_name(d, w, &st, links, entered);
 }
 
-/* What a layer has is left out of the rest of the store. */
+/* Files that belong to layers were counted with them, and are skipped in the rest of the
+ * store. */
 static int read_tree(void *ctx, int dirfd, const char *name)
 {
 	struct du *d = ctx;
@@ -332,14 +336,15 @@ static int open_tree(void *ctx, unsigned i)
 	return rc < 0 ? rc : layer_tree(&l, &err);
 }
 
-/* Puts the layer on top of its parent; l: not open if it was removed meanwhile. */
+/* Puts the layer's tree on top of that of its parent; l is not open if the layer was
+ * removed meanwhile. */
 static int push(struct du *d, const struct layer *l)
 {
 	const struct ovl_layer *of = &d->out->list.layer[d->at];
 	unsigned flags = of->kind == OVL_WRITABLE ? HIDDEN_UPPER : 0;
 	auto_fd fd = l->fd < 0 ? -ENOENT : layer_tree(l, d->err);
 
-	/* A damaged one may have no tree. */
+	/* A damaged layer may have no tree. */
 	if (fd == -EPERM || err_is_system(fd))
 		return fd;
 	if (fd >= 0 && fstat(fd, &d->tree) < 0)
@@ -371,7 +376,7 @@ static int read_layer(struct du *d)
 		rc = read_tree(d, l.fd, ".");
 	if (rc == 0 && !m->gone)
 		rc = layer_outside(&l, read_tree, d, d->err);
-	/* Else it is being removed. */
+	/* Other errors mean that it is being removed. */
 	if (rc < 0 && !err_is_system(rc))
 		rc = 0;
 	return rc == 0 && m->stacked ? hidden_each(d->stack, add_hidden, d) : rc;
@@ -398,7 +403,7 @@ static int read_store(struct du *d)
 
 /* ---- the result -------------------------------------------------------------------- */
 
-/* The last child of a layer takes the directory of the hints with it. */
+/* The directory of the hints is removed with the last child. */
 static void add_hints(struct du *d, struct measured *m, uint64_t *freed)
 {
 	const struct measured *parent = m->parent < 0 ? NULL : &d->layer[m->parent];
@@ -409,7 +414,7 @@ static void add_hints(struct du *d, struct measured *m, uint64_t *freed)
 		d->out->freed += m->hints_bytes;
 }
 
-/* The sums of a layer, over those below it and those on top of it. */
+/* Adds up the sums of a layer over the layers below it and on top of it. */
 static void sum_up(struct du *d, long i, struct ovl_usage *u)
 {
 	bool shared = d->layer[i].children > 0;

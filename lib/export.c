@@ -32,7 +32,7 @@ static int add_known(struct export *x, const struct ovl_id *id, struct ovl_err *
 	return 0;
 }
 
-/* A layer and all below it. */
+/* Adds a layer and all layers below it. */
 static int add_stack(struct export *x, const char *what, struct ovl_err *err)
 {
 	struct layer_ref ref;
@@ -46,7 +46,7 @@ static int add_stack(struct export *x, const char *what, struct ovl_err *err)
 		rc = layer_open_ref(x->st, &ref, 0, what, &l, err);
 		if (rc == 0)
 			rc = add_known(x, &ref.id, err);
-		/* If it is damaged, its parents may form a circle. */
+		/* If the store is damaged, parents may form a loop. */
 		more = rc == 0 && l.meta.has_parent && l.meta.depth < depth;
 		depth = l.meta.depth;
 		ref.id = l.meta.parent;
@@ -101,8 +101,8 @@ static int new_blob(struct export *x, struct blob **out, struct ovl_err *err)
 	return 0;
 }
 
-/* The digest of a writable layer is known only after packing it; an absent one is described
- * as its tar. */
+/* The digest of a writable layer is known only after it has been packed; that of a layer
+ * that is left out is the diff id, because it is described as uncompressed. */
 static void note_digest(const struct export *x, struct blob *b)
 {
 	b->packed = b->l.meta.kind != OVL_IMAGE || b->l.foreign;
@@ -124,7 +124,8 @@ static void note_digest(const struct export *x, struct blob *b)
 	}
 }
 
-/* An image layer's id must be its chain id: else its parent is not the original one. */
+/* The id of an image layer must be its chain id; otherwise its parent is not the original
+ * one. */
 static int check_chain(const struct layer *l, struct ovl_err *err)
 {
 	struct ovl_id want;
@@ -181,8 +182,8 @@ static int push(struct exported *img, struct blob *b, struct ovl_err *err)
 	return 0;
 }
 
-/* A missing parent is damage here, not a wrong operand; that of another program has been
- * removed. */
+/* A missing parent means damage here, not a wrong operand; in another program's store, it
+ * has been removed. */
 static int open_parents(struct export *x, struct exported *img, struct layer_ref *ref,
 	struct ovl_err *err)
 {
@@ -274,7 +275,7 @@ static int choose_compress(struct export *x, struct ovl_err *err)
 	return 0;
 }
 
-/* If the target was forgotten, the last layer is taken for it. */
+/* If the user forgot the target, the last layer is in its place. */
 static int check_target(struct export *x, struct ovl_err *err)
 {
 	struct layer_ref ref;

@@ -65,7 +65,7 @@ static int commit_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	}
 	if (!was_there)
 		rc = ingest_commit(&job->in, parent, &ref.id, force ? NULL : name, err);
-	/* A name moves only when the layer exists. */
+	/* A name is moved only when the layer exists. */
 	if (rc >= 0 && !was_there && force && name)
 		rc = ingest_found(job->st, &ref, name, true, err);
 	if (rc < 0)
@@ -78,7 +78,7 @@ static int commit_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	return 0;
 }
 
-/* What is stored as a layer, but looks like an image, or holds one. */
+/* Warns if an input that is stored as a layer looks like an image or contains one. */
 static void warn_image(const struct job *job)
 {
 	auto_buf text = {0};
@@ -108,7 +108,7 @@ static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 			"%s is a layer: --image and --platform apply only to images",
 			Q(job->req->file));
 	cfg.drv = job->parent ? job->parent->drv : job->st->drv;
-	/* NULL: all of it is at req->fd. */
+	/* NULL: nothing has been read from req->fd yet. */
 	cfg.stream = job->input->stream;
 	job->input->stream = NULL;
 	rc = ingest_begin(&job->in, job->st, &cfg, err);
@@ -218,7 +218,8 @@ int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_id
 	struct ovl_ids made = {0};
 	int rc = check_request(req, err);
 
-	/* Before anything is read: it must not go while a pipe is waited for. */
+	/* Lock the parent before anything is read, so that it is not removed while a pipe
+	 * is waited for. */
 	if (rc == 0 && req->parent)
 		rc = layer_open_base(st, req->parent, OVL_IMAGE, &parent, err);
 	if (rc == 0)

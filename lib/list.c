@@ -103,7 +103,8 @@ static void fill_foreign(struct ovl_layer *to, const struct foreign_layer *f)
 	to->used = f->used;
 }
 
-/* dir: where its directory is; fd: that one, if it is on a directory of the host. */
+/* dir: the directory that contains the layer's; fd: the layer's own, open if it is on a
+ * directory of the host. */
 static int add_layer(struct lister *ls, const struct driver *drv, int dir,
 	const struct ovl_id *id, const struct meta *m, int fd)
 {
@@ -125,13 +126,13 @@ static int add_layer(struct lister *ls, const struct driver *drv, int dir,
 	return 0;
 }
 
-/* An unreadable layer must not keep the others from being listed. */
+/* A layer that cannot be read must not keep the others from being listed. */
 static int not_read(
 	struct ovl_store *st, int dir, const char *id, int why, struct ovl_err *err)
 {
 	if (why != EIO && why != EACCES && err_is_system(-why))
 		return err_sys(err, why, "cannot read layer %.12s", id);
-	/* One that was removed meanwhile does not count. */
+	/* A layer that was removed meanwhile is not reported. */
 	if (why == ENOENT && fs_exists(dir, id) == 0)
 		return 0;
 	if (why == EACCES)
@@ -173,7 +174,7 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 	return 0;
 }
 
-/* Finishes killed commits, by locking the layers. */
+/* Finishes killed commits; locking their layers does that. */
 static void finish_commits(struct lister *ls)
 {
 	for (size_t i = 0; i < ls->n_unfinished; i++) {
@@ -269,8 +270,8 @@ static int by_creation(const void *a, const void *b)
 }
 
 /*
- * Layers and names are consistent: no commit turns a layer into another one in between.
- * Without the lock they may not be.
+ * With the lock of the names, layers and names are consistent: no commit turns one layer
+ * into another meanwhile. Without the lock they may not be.
  */
 static int list(struct lister *ls, char *const *what, struct ovl_err *err)
 {
@@ -331,7 +332,7 @@ static int find_parents(struct ovl_list *l, struct ovl_err *err)
 		struct ovl_layer **parent = bsearch(
 			&sought, sorted, l->n, sizeof(*sorted), by_layer);
 
-		/* A parent is less deep, or the store is damaged. */
+		/* The parent has a smaller depth, unless the store is damaged. */
 		at->parent_at = at->has_parent && parent && (*parent)->depth < at->depth ?
 			*parent - l->layer :
 			-1;
@@ -363,7 +364,7 @@ static int add_details(const struct layer *l, struct ovl_layer *to, struct ovl_e
 	return rc;
 }
 
-/* A value that is not known must not keep the other layers from being listed. */
+/* A value that cannot be determined must not keep the other layers from being listed. */
 static int not_known(const struct layer *l, const char *what, int rc, struct ovl_err *err)
 {
 	if (rc != -EIO && err_is_system(rc))
@@ -390,7 +391,7 @@ static int count_uses(const struct layer *l, struct ovl_layer *to, struct ovl_er
 	return rc < 0 ? not_known(l, "uses are", rc, err) : 0;
 }
 
-/* One that was removed meanwhile, or is damaged, does without. */
+/* If the layer was removed meanwhile or is damaged, the details are omitted. */
 static int complete(
 	struct ovl_store *st, unsigned flags, struct ovl_layer *to, struct ovl_err *err)
 {
@@ -407,7 +408,7 @@ static int complete(
 	return rc < 0 && err_is_system(rc) ? rc : 0;
 }
 
-/* What is not listed of another program's store. */
+/* Warns of layers in another program's store that are not listed. */
 static void warn_foreign(const struct ovl_store *st)
 {
 	const struct foreign *t = st->foreign;
@@ -446,7 +447,7 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 		rc = attach_mounts(st, &made, err);
 	if (rc == 0)
 		rc = find_parents(&made, err);
-	flags &= ~(unsigned)OVL_LIST_LAST_USE; /* which is there */
+	flags &= ~(unsigned)OVL_LIST_LAST_USE; /* which is known already */
 	for (size_t i = 0; flags && rc == 0 && i < made.n; i++)
 		rc = complete(st, flags, &made.layer[i], err);
 	if (rc < 0) {
@@ -466,7 +467,8 @@ int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 	char *id[] = {l.meta.link, NULL};
 	int rc = config_open_layer(st, layer, &l, err);
 
-	/* By its short id: layer may name a config as well, and two drivers have one id. */
+	/* By its short id, because layer may also name a config, and both drivers may
+	 * have the same id. */
 	if (rc == 0 && l.foreign)
 		id[0] = l.id.s;
 	if (rc == 0)

@@ -39,15 +39,15 @@ struct mounting {
 	struct inuse *inuse;
 	struct mountspec spec;
 	struct target target;
-	struct mountnote note; /* a name if there is one */
+	struct mountnote note; /* has no name if no note was made */
 	struct ovl_err *err;
 };
 
 /* ---- may it be mounted? ----------------------------------------------------------- */
 
 /*
- * An upper needs xattrs and file types in directory listings: without them the kernel
- * mounts it anyway, and says so only in its log.
+ * Without xattrs or file types in directory listings the kernel mounts an upper anyway,
+ * and reports it only in its log.
  */
 static int check_upper(const struct layer *l, int upper, struct ovl_err *err)
 {
@@ -92,8 +92,8 @@ static int check_writable(struct mounting *m)
 	return rc < 0 ? rc : volatile_check(m->l, m->req->layer, m->req->force, m->err);
 }
 
-/* An image layer may be mounted any number of times. Its notes are read all the same,
- * or those left by others would pile up. */
+/* An image layer may be mounted any number of times. Its notes are read nevertheless,
+ * because the leftovers of other mounts would accumulate. */
 static void tidy_notes(const struct layer *l)
 {
 	auto_mountnotes notes = {0};
@@ -108,8 +108,8 @@ static void tidy_notes(const struct layer *l)
 
 /*
  * If the kernel cannot create its directory in the work directory, it mounts anyway,
- * read-only, and says so only in its log. If read-only was requested, the note records
- * the mount; else it is unmounted again.
+ * read-only, and reports that only in its log. If read-only was requested, the note
+ * records the mount; otherwise it is unmounted again.
  */
 static int check_work(struct mounting *m)
 {
@@ -131,8 +131,8 @@ static int check_work(struct mounting *m)
 		Q(m->req->layer));
 }
 
-/* With a read-only store nothing is removed from it; and the kernel knows by itself
- * that an upper is mounted. */
+/* In a read-only store nothing is removed, so no note is needed; and the kernel itself
+ * knows that an upper is mounted. */
 static int note_mount(struct mounting *m)
 {
 	int rc = m->l->foreign ? -EROFS : mountnote_begin(m->l, &m->note);
@@ -170,7 +170,7 @@ static int mount_now(struct mounting *m)
 	return check_work(m);
 }
 
-/* What was changed in the layer for the mount is undone if there is none. */
+/* If the mount fails, the changes made to the layer for it are undone. */
 static int mount_upper(struct mounting *m)
 {
 	unsigned added = 0;
@@ -261,8 +261,8 @@ static int mount_as_asked(struct mounting *m)
 }
 
 /*
- * Another program's layer is mounted as it is, never as an upper, and never in its store.
- * One alone needs an empty directory as a second lower: the mount point.
+ * Another program's layer is mounted read-only and outside its store. A bottom layer
+ * needs an empty directory as a second lower: the mount point.
  */
 static int prepare_foreign(struct layer *l, struct mounting *m)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * prune: removes what killed processes have left, and with layers also layers that
- * nothing names or needs. A live process has locked what it works on in staging/ and
- * trash/, so what can be locked there is left over.
+ * prune: removes what killed processes have left and, with layers, layers that no name or
+ * other layer needs. A running process has locked what it works on in staging/ and
+ * trash/, so whatever can be locked there is a leftover.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +29,7 @@
 
 /* ---- directories of the dead ------------------------------------------------------ */
 
-/* 1 if no process uses it, and locks it in *fd; 0; negative errno. */
+/* 1 if no process uses it, with its lock in *fd; 0 if one does; negative errno. */
 static int is_dead(int dir, const char *name, int *fd)
 {
 	int r;
@@ -79,17 +79,17 @@ static int prune_tree(
 	uint64_t bytes;
 	int rc;
 
-	/* Of which the report may lack some. */
+	/* A failure only makes the report incomplete. */
 	fs_tree_blocks(&p->blocks, dir, name);
 	bytes = p->blocks.freed - before;
 	rc = p->req->dry_run ? 0 : trash_remove(p->st, dir, name, p->err);
-	/* What had a hard link there has fewer now. */
+	/* Files that had a hard link there now have fewer links. */
 	if (!p->req->dry_run)
 		fs_blocks_release(&p->blocks);
 	return rc < 0 ? rc : report(p, what, name, bytes, why);
 }
 
-/* The note of what became of a layer is needed until that commit is finished. 1, 0,
+/* staging/W is needed until the commit that made it is finished. 1 if so, 0 if not,
  * negative errno. */
 static int leads_on(struct pruner *p, const char *name)
 {
@@ -104,7 +104,7 @@ static int leads_on(struct pruner *p, const char *name)
 	return becoming_to(p->st, &from, &to);
 }
 
-/* 1 if it is left over, and locks it in *fd; 0; negative errno. */
+/* 1 if it is a leftover, with its lock in *fd; 0 if not; negative errno. */
 static int is_left(struct pruner *p, int dir, const char *name, int *fd)
 {
 	bool staged = dir == store_dir(p->st, DIR_STAGING, NULL);
@@ -115,10 +115,10 @@ static int is_left(struct pruner *p, int dir, const char *name, int *fd)
 	r = is_dead(dir, name, fd);
 	if (r <= 0 || !staged)
 		return r;
-	/* One that was just created is about to be locked. */
+	/* It was just created, and is about to be locked. */
 	if (p->req->dry_run && is_empty(*fd) && prune_is_young(dir, name))
 		return 0;
-	/* The commit may have ended before its lock was released. */
+	/* The commit may have ended just before its lock was released. */
 	r = leads_on(p, name);
 	return r < 0 ? r : r == 0 && fs_is(dir, name, *fd) > 0;
 }
@@ -168,7 +168,7 @@ struct place {
 	char name[NAME_LEN_MAX + 1];
 };
 
-/* *why: why it is not needed; NULL if it is or may be needed, or does not exist.
+/* Sets *why to why it is not needed; NULL if it is or may be needed, or does not exist.
  * Negative errno: unknown. */
 typedef int (*left_fn)(struct pruner *p, struct place *at, const char **why);
 
@@ -181,9 +181,9 @@ static int lock(struct pruner *p, bool names)
 }
 
 /*
- * A process that makes a layer appear, or gives a name, creates links that lead nowhere
- * for a moment, and holds the lock meanwhile: so what seems to be left over is checked
- * again under the lock.
+ * A process that makes a layer appear or gives a name creates dangling links for a
+ * moment, while it holds the lock. So whatever seems to be a leftover is checked again
+ * under the lock.
  */
 static int prune_one(struct pruner *p, struct place *at, left_fn left, bool names)
 {
@@ -209,7 +209,7 @@ static int prune_one(struct pruner *p, struct place *at, left_fn left, bool name
 	return report(p, at->what, at->shown ? at->shown : at->file, 0, why);
 }
 
-/* All files in the directory name, which at describes. */
+/* Prunes all files in the directory name, which at describes. */
 static int prune_files(struct pruner *p, int dirfd, const char *name, struct place *at,
 	left_fn left, bool names)
 {
@@ -227,7 +227,7 @@ static int prune_files(struct pruner *p, int dirfd, const char *name, struct pla
 	return r < 0 ? err_sys(p->err, errno, "cannot read the %ss", at->what) : 0;
 }
 
-/* What is not one of our links is left to check. */
+/* Files that are not short links are left to check. */
 static int link_is_left(struct pruner *p, struct place *at, const char **why)
 {
 	struct layer_ref ref = {.drv = at->drv};
@@ -285,14 +285,14 @@ static int prune_hints(
 	const char *hints = P("%s/" LAYER_CHILDREN, id);
 	int r = prune_files(p, drv_fd, hints, &at, hint_is_left, false);
 
-	/* Without hints nothing needs the directory. */
+	/* Without hints the directory is not needed. */
 	if (r == 0 && !p->req->dry_run)
 		unlinkat(drv_fd, hints, AT_REMOVEDIR);
 	return r;
 }
 
-/* A note of a name that nobody has may be the only trace of it; it is removed only if
- * the layer has another name. */
+/* The note of a name that no layer has may be the only trace of it, so it is removed only
+ * if the layer has another name. */
 static int note_is_left(struct pruner *p, struct place *at, const char **why)
 {
 	struct layer_ref self = {.drv = at->drv};
@@ -304,7 +304,8 @@ static int note_is_left(struct pruner *p, struct place *at, const char **why)
 
 	*why = NULL;
 	memcpy(self.id.s, at->id, sizeof(self.id.s));
-	/* A commit renames a layer with its notes: then they are the image layer's. */
+	/* A commit renames a layer together with its notes, which then belong to the
+	 * image layer. */
 	noted = names_noted_here(p->st, &self, at->file);
 	if (noted < 0)
 		return err_sys(p->err, -noted, "cannot read note '%.60s'", at->file);
@@ -386,7 +387,7 @@ static int prune_nowhere(struct pruner *p)
 
 /* ---- all of it -------------------------------------------------------------------- */
 
-/* Finishes a commit that was killed after the writable layer was put back. */
+/* Finishes a commit that was killed while the writable layer was being put back. */
 static void finish_image(
 	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
@@ -399,7 +400,7 @@ static void finish_image(
 		(void)layer_open_ref(p->st, &ref, LOCK_SH | LOCK_NB, id, &l, &why);
 }
 
-/* Finishes killed commits, by all signs of them. */
+/* Finishes killed commits, wherever there are traces of them. */
 static int finish_commits(struct pruner *p)
 {
 	int rc = layers_finish(p->st, p->err);
@@ -431,7 +432,7 @@ static int dead(struct pruner *p)
 			    "its removal was interrupted");
 }
 
-/* Returns the failure that was kept. */
+/* Returns the first failure. */
 static int prune_status(struct pruner *p)
 {
 	if (p->rc < 0)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * prune --layers: plans which layers go, in which order, and removes them.
+ * prune --layers: plans which layers to remove, in which order, and removes them.
  *
- *	needed		layers that have a name, are in use or locked; and all below one
- *	candidates	all others, in the order in which they would go: the least
- *			recently used first, children before their parents
- *	kept		candidates that an option keeps; and all below one
+ *	needed		layers that have a name, are in use or locked; and all below these
+ *	candidates	all others, in the order of removal: the least recently used first,
+ *			children before their parents
+ *	kept		candidates that an option keeps; and all below these
  *
- * A layer is not removed before those on top of it, so it counts as used as late as they
- * were. The plan is made without locks. When a layer goes, it is looked at again under its
+ * A layer is not removed before those on top of it, so their last use counts as its own.
+ * The plan is made without locks. Before a layer is removed, it is checked again under its
  * lock, and stays if it was used since.
  */
 #include <stdio.h>
@@ -32,20 +32,22 @@
 struct node {
 	const struct ovl_layer *layer;
 	struct node *parent; /* NULL: none, or it is not listed */
-	struct timespec used; /* last: it, or a candidate on top of it */
-	bool inherits; /* one on top of it was used as late */
+	struct timespec used; /* last use of it or of a candidate on top of it */
+	bool inherits; /* a layer on top of it was used at that time */
 	bool needed;
 	bool kept;
-	unsigned children; /* those that do not go */
-	uint64_t hints; /* bytes of its hints that count as those of its last child */
-	uint64_t bytes; /* what its removal frees */
+	unsigned children; /* children that are not removed */
+	uint64_t hints; /* bytes of its hints, which count for the child that is removed
+			 * last */
+	uint64_t bytes; /* bytes that its removal frees */
 };
 
 struct plan {
 	struct pruner *p;
 	struct ovl_list list;
-	struct node *node; /* of each layer */
-	struct node **order; /* all, the deepest first; then the candidates, as they go */
+	struct node *node; /* one for each layer */
+	struct node **order; /* all layers, the deepest first; later the candidates, in
+			      * the order of removal */
 	size_t n;
 };
 
@@ -109,7 +111,8 @@ static bool may_go(const struct pruner *p, const struct ovl_layer *l)
 		!l->mounts[0];
 }
 
-/* Asking the kernel about an upper makes a mount of it fail that begins meanwhile. */
+/* Asking the kernel about an upper makes a mount of it fail that begins at the same
+ * time. */
 static int ask_idle(struct pruner *p, const struct layer *l)
 {
 	auto_fd lock = -1;
@@ -122,8 +125,8 @@ static int ask_idle(struct pruner *p, const struct layer *l)
 	return inuse_refuse(&p->inuse, l, l->id.s, INUSE_TAKE, p->err);
 }
 
-/* 1 if it may be removed, as far as that can be seen without its lock, which would make
- * others fail; 0; negative errno. */
+/* 1 if it may be removed, as far as can be told without its lock, which would make other
+ * commands fail; 0 if not; negative errno. */
 static int is_free(struct pruner *p, const struct ovl_layer *l)
 {
 	struct layer_ref ref = {.drv = driver_find(l->driver), .id = l->id};
@@ -140,7 +143,7 @@ static int is_free(struct pruner *p, const struct ovl_layer *l)
 	return rc < 0 ? rc : 1;
 }
 
-/* What is below a layer stays as long as that does. */
+/* The layers below a layer stay as long as that does. */
 static void pass_down(const struct node *n)
 {
 	struct node *below = n->parent;
@@ -161,7 +164,7 @@ static void keep(struct node *n)
 		n->kept = true;
 }
 
-/* Returns the number of those that only their age keeps; negative errno. */
+/* Returns the number of layers that stay only because of their age; negative errno. */
 static int choose_candidates(struct plan *pl)
 {
 	struct pruner *p = pl->p;
@@ -193,7 +196,8 @@ static int choose_candidates(struct plan *pl)
 	return young;
 }
 
-/* One that is below a layer used as late is kept with that one, and does not count. */
+/* A layer below one that was used at the same time is kept with that one, and does not
+ * count. */
 static void keep_last(struct plan *pl)
 {
 	uint64_t left = pl->p->req->keep_last;
@@ -206,7 +210,7 @@ static void keep_last(struct plan *pl)
 	}
 }
 
-/* What was measured before has gone by then. */
+/* Files that were measured before count as removed. */
 static void measure(struct plan *pl, struct node *n)
 {
 	struct fs_blocks *b = &pl->p->blocks;
@@ -255,7 +259,7 @@ static int keep_bytes(struct plan *pl)
 	return rc;
 }
 
-/* For somebody who has just removed a name. */
+/* For a user who has just removed a name. */
 static void tell_young(const struct pruner *p, int n)
 {
 	char age[32] = "an hour";
@@ -292,8 +296,8 @@ static int prune_layer(struct pruner *p, const struct node *n)
 	return rc < 0 ? rc : prune_report(p, &gone);
 }
 
-/* Who mounts by hand takes no lock and notes no use, so what was seen for the plan is too old
- * for a removal. */
+/* Somebody who mounts a layer by hand takes no lock and records no use, so the mounts
+ * seen while planning are too old for a removal. */
 static void look_again(struct pruner *p, time_t *seen)
 {
 	struct timespec now;
@@ -329,7 +333,7 @@ int prune_layers(struct pruner *p)
 	int young = 0;
 	int rc = read_layers(&pl);
 
-	/* time(2) may be a tick behind the clock by which use is noted. */
+	/* time(2) may be a tick behind the clock by which use is recorded. */
 	p->used_before = meta_now().tv_sec - p->req->unused_for;
 	if (rc == 0)
 		rc = young = choose_candidates(&pl);

@@ -21,10 +21,10 @@
 
 struct wanted {
 	struct inuse *seen;
-	char *const *layers; /* as the user called them; NULL: */
+	char *const *layers; /* as the user gave them; NULL: ref instead */
 	const struct layer_ref
-		*ref; /* which is removed only if nothing needs it, and it was not used */
-	const struct timespec *used; /* since that last use */
+		*ref; /* removed only if nothing needs it and it was not used... */
+	const struct timespec *used; /* ...since that last use */
 	unsigned flags;
 };
 
@@ -76,7 +76,7 @@ static int note_child(void *ctx, const struct layer_ref *child)
 	return c->n > 3;
 }
 
-/* Remaining children need their parent. */
+/* Children that are not removed need their parent. */
 static int check_children(
 	const struct family *f, const struct family_member *m, struct ovl_err *err)
 {
@@ -107,7 +107,7 @@ static int by_depth(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
-/* It may have got a name meanwhile, or have been found by an import. */
+/* It may have been given a name meanwhile, or found by an import. */
 static int check_unneeded(const struct family *f, const struct family_member *m,
 	const struct timespec *planned, struct ovl_err *err)
 {
@@ -124,15 +124,15 @@ static int check_unneeded(const struct family *f, const struct family_member *m,
 	if (names_any_lost(&m->layer))
 		return err_status(err, OVL_BUSY,
 			"layer %.12s has lost its name: see 'ovlctl check'", m->ref.id.s);
-	/* Not only later: the clock may have been set back. */
+	/* Different, not later: the clock may have been set back. */
 	if (fs_time_order(&used, planned) != 0)
 		return err_status(
 			err, OVL_BUSY, "layer %.12s was just used", m->ref.id.s);
 	return 0;
 }
 
-/* A layer may have appeared on top of one that is to be removed, for instance by a
- * commit: then looks again. */
+/* If a layer has appeared on top of one that is to be removed, for instance by a commit,
+ * looks for layers again. */
 static int lock_all_of(struct family *f, struct wanted *w, struct ovl_err *err)
 {
 	for (int tries = w->flags & OVL_RM_RECURSIVE ? 5 : 1;; tries--) {
@@ -161,7 +161,8 @@ static int check_all(struct family *f, struct wanted *w, struct ovl_err *err)
 
 /* ---- going ------------------------------------------------------------------------ */
 
-/* Tells which names have gone; a warning if the user gave another one of the layer. */
+/* Reports the names that were removed with the layer; as a warning if the user gave
+ * another one of them. */
 static void tell_names(
 	const struct wanted *w, const struct family_member *m, const struct buf *files)
 {
@@ -186,8 +187,8 @@ static void tell_names(
 	}
 }
 
-/* The rename decides: the layer is removed with all its names, whose symlinks lead
- * nowhere then. */
+/* The rename removes the layer with all its names, whose symlinks are dangling after
+ * it. */
 static int take_away_named(const struct wanted *w, struct family_member *m,
 	struct trashed *t, struct ovl_err *err)
 {
@@ -206,7 +207,7 @@ static int take_away_named(const struct wanted *w, struct family_member *m,
 	return rc;
 }
 
-/* From here on the layer cannot be found. */
+/* After this the layer cannot be found. */
 static int move_to_trash(const struct wanted *w, struct family_member *m,
 	struct trashed *t, struct ovl_err *err)
 {
@@ -215,7 +216,7 @@ static int move_to_trash(const struct wanted *w, struct family_member *m,
 	struct layer_ref ref = layer_ref_of(l);
 	int rc = 0;
 
-	/* Or the layer would look as if it had been committed. */
+	/* Otherwise the layer would look as if it had been committed. */
 	if (l->meta.becomes.s[0])
 		rc = becoming_forget(l->st, &l->id, err);
 	if (rc == 0)
@@ -249,7 +250,7 @@ static int sync_dirs(struct family *f, struct ovl_err *err)
 	return 0;
 }
 
-/* How many files will have been removed; 0: nobody has counted them. */
+/* The number of files that will be removed; 0: unknown. */
 static uint64_t count_files(const struct family *f)
 {
 	uint64_t n = f->st->removed;

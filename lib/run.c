@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ovl_run: a command in a writable layer, in namespaces of its own. On an image layer, that
- * layer is staged: it is in staging/, or with in_memory in a file system that only this
- * process and those inside see, and nothing but this process leads to it. If it is kept, it
- * becomes an image layer there, and appears by one rename. One in memory or still mounted, or
- * whose tree cannot be that of an image layer (commit.c), is made anew from its tar.
+ * ovl_run: runs a command in a writable layer, in namespaces of its own. On an image
+ * layer, the writable layer is staged: in staging/ or, with in_memory, in a file system
+ * that only this process and those inside can reach. If it is kept, it becomes an image
+ * layer there and appears by one rename. A layer that is in memory or still mounted, or
+ * whose tree cannot be that of an image layer (see commit.c), is made again from its tar.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,25 +43,24 @@
 #include "store/stamp.h"
 #include "store/store.h"
 
-#define FLOOR "floor" /* in the stage, see inside.h */
+#define FLOOR "floor" /* a directory in the stage, see inside.h */
 
 /* The mount in which the command runs. */
 struct shown {
-	struct upper_work
-		work; /* its work directory, of a writable layer that was named */
-	dev_t dev; /* else its number */
+	struct upper_work work; /* the work directory of an existing writable layer */
+	dev_t dev; /* otherwise the device number of the mount */
 };
 
 struct running {
 	struct ovl_store *st;
 	const struct ovl_run *req;
-	bool ordinary; /* in a user namespace of his own */
-	struct layer base; /* an image layer, open and locked; else not open */
+	bool ordinary; /* an ordinary user, in a new user namespace */
+	struct layer base; /* the image layer, open and locked; or not open */
 	struct ondir on; /* the directory of the host that the new layer is on */
 	int memory; /* the root of the file system in memory; -1: none */
-	struct stage outer; /* that, as a stage */
-	struct stage stage; /* the new layer, or only the floor */
-	struct layer l; /* the new layer, or the writable one that was named, open */
+	struct stage outer; /* a stage in that file system */
+	struct stage stage; /* the new layer; without one, only the floor */
+	struct layer l; /* the new layer, or the existing writable one, open */
 	struct shown *view; /* shared with the process that mounts it */
 	char floor[sizeof(MOUNT_STAGED) + ID_LEN + sizeof(FLOOR) + 1];
 };
@@ -73,7 +72,7 @@ static const struct driver *drv_of(const struct running *r)
 	return r->base.fd < 0 ? r->st->drv : r->base.drv;
 }
 
-/* A new layer, or the one that was named? */
+/* True for a new layer, false for an existing one. */
 static bool is_new(const struct running *r)
 {
 	return r->base.fd >= 0 || r->req->on;
@@ -166,7 +165,7 @@ static int open_base(struct running *r, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	if (l.meta.kind == OVL_WRITABLE) {
-		/* The lock is taken when it is mounted. */
+		/* It is taken again when the layer is mounted. */
 		flock(l.fd, LOCK_UN);
 		r->l = l;
 		l.fd = -1;
@@ -183,7 +182,8 @@ static int open_base(struct running *r, struct ovl_err *err)
 
 /* ---- inside ----------------------------------------------------------------------- */
 
-/* Only the directories of this namespace can be mounted from. */
+/* Opens the directories again, because mount(2) only accepts those of this mount
+ * namespace. */
 static int move_in(struct running *r, struct ovl_err *err)
 {
 	int staging;
@@ -204,7 +204,7 @@ static int move_in(struct running *r, struct ovl_err *err)
 	return 0;
 }
 
-/* Before the view is mounted there, and again to get at the view. */
+/* Used before the view is mounted there, and again to open the view. */
 static int open_target(int dir, const char *path, struct ovl_err *err)
 {
 	int fd = openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -212,7 +212,7 @@ static int open_target(int dir, const char *path, struct ovl_err *err)
 	return fd < 0 ? err_sys(err, errno, "cannot open the mount point") : fd;
 }
 
-/* An upper can be in memory where it cannot be in the store. */
+/* If the store's file system cannot hold an upper, suggests --tmpfs. */
 static int suggest_memory(const struct running *r, int rc, struct ovl_err *err)
 {
 	size_t n = strlen(err->text);
@@ -223,8 +223,8 @@ static int suggest_memory(const struct running *r, int rc, struct ovl_err *err)
 	return rc;
 }
 
-/* Nobody needs what is in it after a crash, so nothing is synced (volatile), unless it is to
- * be a layer as it is. */
+/* The layer is lost in a crash anyway, so nothing is synced (volatile), unless it is to
+ * become a layer without being copied. */
 static int mount_staged(struct running *r, struct ovl_err *err)
 {
 	bool stays = r->req->on && (r->req->keep || r->req->name);
@@ -297,7 +297,7 @@ static int enter(void *ctx, struct ovl_err *err)
 {
 	struct running *r = ctx;
 	auto_fd root = -1;
-	/* A signal may have come before those were held back. */
+	/* A signal may have come before signals were blocked. */
 	int rc = store_stopped(r->st) ? err_stopped(err) : inside_begin(err);
 
 	if (rc < 0 && r->ordinary)
@@ -314,7 +314,8 @@ static int enter(void *ctx, struct ovl_err *err)
 
 /* ---- after ------------------------------------------------------------------------ */
 
-/* The mount of a writable layer has ended with its namespace: what umount would clear. */
+/* Clears what the mount of a writable layer has left, like umount; the mount has ended
+ * with its namespace. */
 static void clear_mount(struct running *r)
 {
 	const struct layer_ref ref = layer_ref_of(&r->l);
@@ -334,8 +335,9 @@ static void clear_mount(struct running *r)
 	mountnotes_clear(&l, &notes);
 }
 
-/* A process of somebody who has entered the namespace does not end with it. One that looks at
- * it, for mounts say, keeps it for a moment only. True if unknown. */
+/* A process that has entered the namespace from outside does not end with it and keeps
+ * the mount. A process that only reads its mount table, say, keeps it for a moment. True
+ * if unknown. */
 static bool is_still_mounted(const struct running *r)
 {
 	struct ovl_err why;
@@ -349,8 +351,8 @@ static bool is_still_mounted(const struct running *r)
 	return true;
 }
 
-/* On a directory, it is the writable layer that is kept. An image layer must never change, so
- * it gets a tree of its own if this one still can. */
+/* On a directory, the writable layer itself is kept. An image layer must never change; if
+ * the tree is still mounted, it gets a copy. */
 static int keep(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 {
 	bool copy = r->req->in_memory || is_still_mounted(r);
@@ -365,7 +367,7 @@ static int keep(struct running *r, struct ovl_ran *ran, struct ovl_err *err)
 	return commit_staged(&r->l, &r->stage, &r->base, copy, r->req->name, ran, err);
 }
 
-/* Over a directory an ordinary user stays who he is. */
+/* Over a directory, an ordinary user keeps their ids. */
 static int enter_userns(struct running *r, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;

@@ -53,7 +53,7 @@ static int set_paths(const struct layer *l, struct ovl_details *d, struct ovl_er
 	return rc;
 }
 
-/* m: its metadata; NULL: it is missing. */
+/* m: the layer's metadata; NULL: the layer is missing. */
 static int add_below(struct ovl_details *d, const struct ovl_id *id, const struct meta *m,
 	struct ovl_err *err)
 {
@@ -71,7 +71,8 @@ static int add_below(struct ovl_details *d, const struct ovl_id *id, const struc
 	return 0;
 }
 
-/* Opens a layer of the stack and lists it: 1; 0 it is missing; negative errno. */
+/* Opens a layer of the stack and adds it to the list: 1; 0 if it is missing; negative
+ * errno. */
 static int open_below(const struct layer *l, const struct layer_ref *ref,
 	struct ovl_details *d, struct layer *out, struct ovl_err *err)
 {
@@ -90,8 +91,8 @@ static int other_child(void *ctx, const struct layer_ref *child)
 	return !known || strcmp(child->id.s, known->s) != 0;
 }
 
-/* True if anything but the child on the way (NULL: it is the first layer, whose own names do
- * not count) needs the layer. */
+/* True if the layer has a name, or a child other than child (NULL: it is the layer
+ * itself, whose names do not count). */
 static int needed(const struct layer *l, struct ovl_id *child, struct ovl_err *err)
 {
 	struct layer_ref ref = layer_ref_of(l);
@@ -103,9 +104,9 @@ static int needed(const struct layer *l, struct ovl_id *child, struct ovl_err *e
 }
 
 /*
- * Lists the layers below, nearest first, down to the bottom or to a missing one, and adds up
- * their sizes. The layer itself takes own bytes. One below is needed by this one only as
- * long as no other layer is on top of it and it has no name.
+ * Lists the layers below, nearest first, down to the bottom or to a missing one, and adds
+ * up their sizes. The layer itself takes own bytes. A layer below is needed only by this
+ * one if it has no name and no other layer on top of it; so must be all between them.
  */
 static int set_stack(
 	const struct layer *l, uint64_t own, struct ovl_details *d, struct ovl_err *err)
@@ -183,7 +184,7 @@ static int set_command(const struct layer *l, struct ovl_details *d, struct ovl_
 	return d->mount_command || d->mount_note ? 0 : err_nomem(err);
 }
 
-/* The config of the image that what names; none if that is ambiguous. */
+/* Gets the config of the image named what; none if that is ambiguous. */
 static int set_configs(const struct layer *l, const char *what, struct ovl_details *d,
 	struct ovl_err *err)
 {

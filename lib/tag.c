@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_tag and ovl_untag: give and take away names. */
+/* ovl_tag and ovl_untag: give and remove names. */
 #include <errno.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -13,7 +13,8 @@
 #include "store/names.h"
 #include "store/store.h"
 
-/* The config for the new name: 1 and its digest, 0 none, or the one that it has. */
+/* Chooses the config for the new name: 1 and its digest; 0 if there is none, or the name
+ * keeps its own. */
 static int choose_config(const struct layer *l, const char *layer, const char *name,
 	char hex[ID_LEN + 1], struct ovl_err *err)
 {
@@ -34,7 +35,8 @@ static int choose_config(const struct layer *l, const char *layer, const char *n
 	return 1;
 }
 
-/* A killed commit may have yet to put back the layer that is to lose the name. */
+/* If the layer that is to lose the name is being put back by a killed commit, finishes
+ * that. */
 static void finish_owner(struct ovl_store *st, const char *name)
 {
 	auto_layer l = LAYER_INIT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovl_umount: unmounts layers and clears what mounts leave in them. */
+/* ovl_umount: unmounts layers and clears what mounts have left in them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,8 +30,8 @@
 /* ---- one mount -------------------------------------------------------------------- */
 
 /*
- * Opens the directory of a mount point: its path may be too long for a system call. -1
- * with errno.
+ * Opens the directory above a mount point, whose path may be too long for a system call.
+ * -1 with errno.
  */
 static int open_place(const char *where, const char **name)
 {
@@ -51,7 +51,7 @@ static int open_place(const char *where, const char **name)
 		     -1;
 }
 
-/* True if the path leads to the mount, and not to another one on top of it. */
+/* True if the path leads to the mount, and not to another mount on top of it. */
 static bool on_top(const struct mnt *m, int dir, const char *name)
 {
 	struct statx sx;
@@ -91,7 +91,7 @@ static void note_work(struct ovl_store *st, struct mnt *m)
 		upper_before(&l, &m->work);
 }
 
-/* Says why not: what is mounted in it, or which process uses it. */
+/* Says what keeps it busy: a mount in it, or a process. */
 static int refuse_busy(const struct mnt *m, struct ovl_err *err)
 {
 	char who[HOLDER_SIZE];
@@ -115,7 +115,7 @@ struct one {
 	unsigned flags;
 };
 
-/* Unmounts everything mounted in it, at any depth, the latest first. */
+/* Unmounts everything mounted in it, at any depth, the latest mount first. */
 static int umount_inside(const struct mnt *m, bool lazy, struct ovl_err *err)
 {
 	auto_mounts in = {0};
@@ -190,9 +190,10 @@ static bool was_on_merged(const struct layer *l, const struct mnt *m)
 
 /*
  * Some layers have their own mount point only while they are mounted. Removing a
- * directory that is a mount point in another namespace would detach that mount; so nobody
- * may be about to mount the layer, which the lock of its mounts ensures, and it must not
- * be mounted anywhere. If it stays, the next unmount from it removes it.
+ * directory that is a mount point in another namespace would detach that mount, so the
+ * layer must not be mounted anywhere, and no process may be about to mount it, which the
+ * lock of its mounts ensures. If the directory stays, the next unmount from it removes
+ * it.
  */
 static void drop_merged(const struct layer *l, const struct mnt *m)
 {
@@ -204,8 +205,9 @@ static void drop_merged(const struct layer *l, const struct mnt *m)
 		unlinkat(l->fd, l->drv->merged, AT_REMOVEDIR);
 }
 
-/* One that a killed process did not get to number is the mount's that has just ended here,
- * and may live on, if that has no other. */
+/* A killed process may have left a note without the device number. If the mount that has
+ * just ended here has no other note, it is that mount's, which may still exist
+ * elsewhere. */
 static void number_note(
 	const struct layer *l, const struct mnt *m, struct mountnotes *notes)
 {
@@ -223,9 +225,10 @@ static void number_note(
 }
 
 /*
- * Has the mount ended everywhere? If its number is in use, the mount lives on, for example
- * in another namespace, or another mount got the number already. Of an upper the kernel
- * knows which; the key of an image layer's mount goes within a moment.
+ * True if the mount has ended everywhere. If its device number is in use, the mount still
+ * exists, for example in another namespace, or another mount has got the number. For an
+ * upper the kernel knows which is true; the key of an image layer's mount disappears
+ * within a moment.
  */
 static bool has_ended(
 	const struct layer *l, const struct mnt *m, struct mountnotes *notes)
@@ -250,7 +253,7 @@ static bool has_ended(
 
 /*
  * A process that mounts the layer holds the same lock from its first check to the mount.
- * Without the lock everything stays, which is safe.
+ * Without the lock everything is left as it is, which is safe.
  */
 static int clear_mounts(const struct layer *l, const struct mnt *m, struct ovl_err *err)
 {
@@ -275,8 +278,8 @@ static int clear_mounts(const struct layer *l, const struct mnt *m, struct ovl_e
 	return rc;
 }
 
-/* A process that checks whether the layer is mounted locks it exclusively for a
- * moment. Longer locks are not waited for: the mount is gone already. */
+/* A process that checks whether the layer is mounted locks it exclusively for a moment.
+ * Longer locks are not waited for, because the unmount is done. */
 static int open_to_clear(
 	struct ovl_store *st, const struct layer_ref *ref, struct layer *l)
 {
@@ -306,8 +309,8 @@ static int clear_after(struct ovl_store *st, const struct mnt *m, struct ovl_err
 
 struct job {
 	struct ovl_store *st;
-	const struct layer_ref *ref; /* only mounts of this layer; NULL: of any */
-	bool by_id; /* only the one with mnt_id */
+	const struct layer_ref *ref; /* only mounts of this layer; NULL: of all layers */
+	bool by_id; /* only the mount mnt_id */
 	uint64_t mnt_id;
 	unsigned flags;
 	size_t done;
@@ -340,7 +343,8 @@ static bool is_still_mounted(const struct mounts *m, const struct mnt *mnt)
 	return false;
 }
 
-/* Clears up after those that are gone, unmounted here or together with another one. */
+/* Clears up after mounts that no longer exist, whether they were unmounted here or with
+ * another one. */
 static size_t clear_gone(
 	struct job *job, const struct mounts *before, const struct mounts *after)
 {
@@ -361,8 +365,8 @@ static size_t clear_gone(
 	return gone;
 }
 
-/* Unmounts the latest first. Goes on after a failure and keeps its text. *all: there were
- * no others. */
+/* Unmounts the latest mount first. Goes on after a failure and keeps its text. *all: m has
+ * no other mounts. */
 static int umount_each(struct job *job, struct mounts *m, bool *all, struct ovl_err *why)
 {
 	int first = 0;
@@ -386,10 +390,10 @@ static int umount_each(struct job *job, struct mounts *m, bool *all, struct ovl_
 }
 
 /*
- * Unmounting one may unmount others too (propagation, lazy), or be blocked by others
- * below it: the kernel's table afterwards counts, and as long as something was unmounted
- * it is tried again. Reading the table takes as long as an unmount: if all are unmounted,
- * it is not read.
+ * Unmounting one mount may unmount others too (propagation, lazy), or be blocked by
+ * others below it. So the kernel's table is read afterwards, and as long as something was
+ * unmounted it is tried again. Reading the table takes as long as an unmount; it is not
+ * read if all are unmounted.
  */
 static int umount_all(struct job *job, struct mounts *m)
 {
@@ -434,7 +438,7 @@ static int umount_path(
 	return err_say(err, EINVAL, "%s is not a mount of this store", Q(path));
 }
 
-/* Says where it is mounted instead. */
+/* Says where the layer is mounted instead. */
 static int not_mounted(struct ovl_store *st, const struct layer_ref *ref,
 	const char *what, struct ovl_err *err)
 {
