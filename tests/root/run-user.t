@@ -39,7 +39,7 @@ ok "in a writable layer" run w sh -c 'echo 1 >/w'
 is "... the changes stay" "$(user unshare -Ur ovlctl diff w)" 'A /w'
 ok "a directory of his" run --bind "$T/mine:/mine:rw" a sh -c 'echo 2 >/mine/f'
 is "... is written as his" "$(cat mine/f; stat -c %u mine/f)" "$(printf '2\n1000')"
-like "he may be alone in it" "only the user himself" "$(user ovlctl -v run $host a true 2>&1)"
+like "he may be alone in it" "only the user.s own ids are mapped" "$(user ovlctl -v run $host a true 2>&1)"
 is "nothing is left in staging/" "$(ls -A "$OVLCTL_ROOT/staging")" ''
 
 if command -v newuidmap >/dev/null && [ -e /etc/subuid ] && [ -e /etc/subgid ] &&
