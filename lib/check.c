@@ -41,6 +41,23 @@ static int check_stray(
 			"an unknown file in '%s'; moved to %s in 'aside'", in, Q(where));
 }
 
+/* Calls fn for each file of a directory of the store, until it returns nonzero. */
+static int each_file(struct checker *c, int dirfd, const char *name, const char *what,
+	int (*fn)(struct checker *c, const struct driver *drv, int dir, const char *name),
+	const struct driver *drv)
+{
+	auto_fsdir d = fs_dir_at(dirfd, name);
+	const char *file;
+	int r;
+
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
+		r = fn(c, drv, d.fd, file);
+		if (r)
+			return r;
+	}
+	return r < 0 ? err_sys(c->err, errno, "cannot read %s", what) : 0;
+}
+
 /* ---- layers ----------------------------------------------------------------------- */
 
 struct found {
@@ -167,12 +184,10 @@ static bool is_trashed(struct checker *c, const struct driver *drv, const char *
 	const char *name;
 
 	while (fs_dir_next(&d, &name, NULL) > 0) {
-		auto_fd fd = fs_open_dir(d.fd, name);
 		char its[SHORT_LEN + 1];
 
-		if (fd >= 0)
-			driver_link_of(drv, fd, its);
-		if (fd >= 0 && strcmp(its, link) == 0)
+		driver_link_of(drv, d.fd, name, its);
+		if (strcmp(its, link) == 0)
 			return true;
 	}
 	return false;
@@ -191,9 +206,10 @@ static bool is_dangling(
 }
 
 /* Checks a short link that is not the one its layer has recorded. */
-static int check_link(struct checker *c, const struct driver *drv, int drv_fd, int dir,
-	const char *name)
+static int check_link(
+	struct checker *c, const struct driver *drv, int dir, const char *name)
 {
+	int drv_fd = store_driver_dir(c->st, drv, NULL);
 	struct layer_ref ref = {.drv = drv};
 	auto_layer l = LAYER_INIT;
 	struct ovl_err why;
@@ -238,17 +254,8 @@ static int check_link(struct checker *c, const struct driver *drv, int drv_fd, i
 
 static int check_links(struct checker *c, const struct driver *drv)
 {
-	int drv_fd = store_driver_dir(c->st, drv, c->err);
-	auto_fsdir links = fs_dir_at(drv->links ? drv_fd : -ENOENT, drv->links);
-	const char *name;
-	int r;
-
-	while ((r = fs_dir_next(&links, &name, NULL)) > 0) {
-		r = check_link(c, drv, drv_fd, links.fd, name);
-		if (r)
-			return r;
-	}
-	return r < 0 ? err_sys(c->err, errno, "cannot read the links") : 0;
+	return each_file(c, drv->links ? store_driver_dir(c->st, drv, c->err) : -ENOENT,
+		drv->links, "the links", check_link, drv);
 }
 
 /* ---- names ------------------------------------------------------------------------ */
@@ -283,12 +290,14 @@ static enum name_state confirmed_state(
 	return state;
 }
 
-static int check_name_file(struct checker *c, int dir, const char *file)
+static int check_name_file(
+	struct checker *c, const struct driver *drv, int dir, const char *file)
 {
 	char name[NAME_LEN_MAX + 1] = "";
 	enum name_state state = names_state(c->st, file, name, c->err);
 	enum ovl_outcome outcome;
 
+	(void)drv;
 	if (state != NAME_GOOD)
 		state = confirmed_state(c, file, name);
 	switch (state) {
@@ -310,20 +319,6 @@ static int check_name_file(struct checker *c, int dir, const char *file)
 		"%s is not the name of a layer", Q(file));
 }
 
-static int check_names(struct checker *c)
-{
-	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_NAMES, c->err), ".");
-	const char *file;
-	int r;
-
-	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
-		r = check_name_file(c, d.fd, file);
-		if (r)
-			return r;
-	}
-	return r < 0 ? err_sys(c->err, errno, "cannot read the store's names") : 0;
-}
-
 /* ---- the rest --------------------------------------------------------------------- */
 
 static int note_left(void *ctx, const struct ovl_pruned *p)
@@ -342,33 +337,26 @@ static int check_left(struct checker *c)
 }
 
 /* The directory is used as a lower layer, so its contents would be visible in mounts. */
-static int check_empty(struct checker *c)
+static int check_in_empty(
+	struct checker *c, const struct driver *drv, int dir, const char *name)
 {
-	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_EMPTY, c->err), ".");
-	const char *name;
-	int r;
-
-	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = check_stray(c, "empty", d.fd, name, "empty");
-		if (r)
-			return r;
-	}
-	return r < 0 ? err_sys(c->err, errno, "cannot read 'empty'") : 0;
+	(void)drv;
+	return check_stray(c, "empty", dir, name, "empty");
 }
 
-static int note_aside(struct checker *c)
+static int note_aside(
+	struct checker *c, const struct driver *drv, int dir, const char *name)
 {
-	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_ASIDE, c->err), ".");
-	const char *name;
-	int r;
+	(void)drv;
+	(void)dir;
+	return check_found(c, OVL_NOTE, "aside", "", name, OVL_LEFT,
+		"set aside by a repair; see ovlctl-check(8), 'What is set aside'");
+}
 
-	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = check_found(c, OVL_NOTE, "aside", "", name, OVL_LEFT,
-			"set aside by a repair; see ovlctl-check(8), 'What is set aside'");
-		if (r)
-			return r;
-	}
-	return r < 0 ? err_sys(c->err, errno, "cannot read 'aside'") : 0;
+static int check_dir(struct checker *c, enum store_dir which, const char *what,
+	int (*fn)(struct checker *c, const struct driver *drv, int dir, const char *name))
+{
+	return each_file(c, store_dir(c->st, which, c->err), ".", what, fn, NULL);
 }
 
 static int check_store(struct checker *c)
@@ -381,11 +369,11 @@ static int check_store(struct checker *c)
 	for (const struct driver *const *d = c->st->drivers; *d && rc == 0; d++)
 		rc = store_covers(c->st, *d) ? check_links(c, *d) : 0;
 	if (rc == 0)
-		rc = check_names(c);
+		rc = check_dir(c, DIR_NAMES, "the store's names", check_name_file);
 	if (rc == 0)
-		rc = check_empty(c);
+		rc = check_dir(c, DIR_EMPTY, "'empty'", check_in_empty);
 	if (rc == 0)
-		rc = note_aside(c);
+		rc = check_dir(c, DIR_ASIDE, "'aside'", note_aside);
 	return rc ? rc : check_left(c);
 }
 

@@ -157,7 +157,7 @@ static int drop_old(struct commit *c, struct trashed *old, struct ovl_err *err)
 	struct layer_ref ref = layer_ref_of(l);
 	int rc = 0;
 
-	layer_drop_child(c->st, &ref, &l->meta.parent);
+	layer_drop_child(c->st, &ref, &l->meta.parent, OVL_WRITABLE);
 	if (!c->req->keep)
 		rc = driver_retract(l->drv, l->drv_fd, l->meta.link, &l->id, err);
 	return rc == 0 && old->fd >= 0 ? trash_empty(old, err) : rc;

@@ -15,7 +15,6 @@
 #include "base/quote.h"
 #include "mount/explain.h"
 #include "mount/inuse.h"
-#include "mount/lowers.h"
 #include "mount/mountnote.h"
 #include "mount/mounts.h"
 #include "mount/mountspec.h"
@@ -36,6 +35,7 @@
 struct mounting {
 	const struct layer *l;
 	const struct ovl_mount *req;
+	int tree; /* the layer's own, which has the lock of its mounts */
 	struct inuse *inuse;
 	struct mountspec spec;
 	struct target target;
@@ -79,16 +79,12 @@ static int explain(const struct mounting *m, int errnum)
 
 static int check_writable(struct mounting *m)
 {
-	auto_fd upper = layer_tree(m->l, m->err);
-	int rc;
+	int rc = inuse_refuse(m->inuse, m->l, m->req->layer, INUSE_MOUNT, m->err);
 
-	if (upper < 0)
-		return upper;
-	rc = inuse_refuse(m->inuse, m->l, m->req->layer, INUSE_MOUNT, m->err);
 	if (rc == -EPERM)
 		return explain(m, EPERM);
 	if (rc == 0)
-		rc = check_upper(m->l, upper, m->err);
+		rc = check_upper(m->l, m->tree, m->err);
 	return rc < 0 ? rc : volatile_check(m->l, m->req->layer, m->req->force, m->err);
 }
 
@@ -221,7 +217,7 @@ static int mount_on_target(struct mounting *m)
 	if (rc == 0 && m->l->foreign && !m->l->meta.lowers)
 		rc = target_refuse_full(&m->target, m->err);
 	if (rc == 0)
-		rc = lowers_check(m->l, !m->spec.with_upper, !m->spec.by_fd, m->err);
+		rc = mountspec_check(&m->spec, m->l, m->err);
 	if (rc < 0)
 		return rc;
 	return mount_noted(m);
@@ -338,7 +334,7 @@ static int mount_once(void *ctx, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	l.floor = r->req->floor;
-	lock = l.foreign ? -1 : inuse_lock(&l, r->req->layer, err);
+	m.tree = lock = l.foreign ? -1 : inuse_lock(&l, r->req->layer, err);
 	if (lock < 0 && !l.foreign)
 		return lock;
 	rc = do_mount(&l, &m, r->where);

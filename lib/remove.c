@@ -223,7 +223,7 @@ static int move_to_trash(const struct wanted *w, struct family_member *m,
 		rc = take_away_named(w, m, t, err);
 	if (rc < 0)
 		return rc;
-	layer_drop_child(gone.st, &ref, &gone.meta.parent);
+	layer_drop_child(gone.st, &ref, &gone.meta.parent, gone.meta.kind);
 	store_detail(gone.st, "layer %s removed", gone.id.s);
 	return driver_retract(gone.drv, gone.drv_fd, gone.meta.link, &gone.id, err);
 }

@@ -23,9 +23,6 @@
 #include "base/quote.h"
 #include "commit/commit.h"
 #include "mount/explain.h"
-#include "mount/inuse.h"
-#include "mount/lowers.h"
-#include "mount/mountnote.h"
 #include "mount/mounts.h"
 #include "mount/mountspec.h"
 #include "mount/superblock.h"
@@ -42,14 +39,9 @@
 #include "store/ondir.h"
 #include "store/stamp.h"
 #include "store/store.h"
+#include "umount.h"
 
 #define FLOOR "floor" /* a directory in the stage, see inside.h */
-
-/* The mount in which the command runs. */
-struct shown {
-	struct upper_work work; /* the work directory of an existing writable layer */
-	dev_t dev; /* otherwise the device number of the mount */
-};
 
 struct running {
 	struct ovl_store *st;
@@ -61,7 +53,8 @@ struct running {
 	struct stage outer; /* a stage in that file system */
 	struct stage stage; /* the new layer; without one, only the floor */
 	struct layer l; /* the new layer, or the existing writable one, open */
-	struct shown *view; /* shared with the process that mounts it */
+	/* The mount in which the command runs; shared with the process that mounts it. */
+	struct mnt *view;
 	char floor[sizeof(MOUNT_STAGED) + ID_LEN + sizeof(FLOOR) + 1];
 };
 
@@ -212,6 +205,17 @@ static int open_target(int dir, const char *path, struct ovl_err *err)
 	return fd < 0 ? err_sys(err, errno, "cannot open the mount point") : fd;
 }
 
+/* The same, mounted. */
+static int open_view(struct running *r, int dir, const char *path, struct ovl_err *err)
+{
+	int fd = open_target(dir, path, err);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		r->view->dev = st.st_dev;
+	return fd;
+}
+
 /* If the store's file system cannot hold an upper, suggests --tmpfs. */
 static int suggest_memory(const struct running *r, int rc, struct ovl_err *err)
 {
@@ -233,13 +237,12 @@ static int mount_staged(struct running *r, struct ovl_err *err)
 	auto_mountspec spec = {0};
 	auto_free char *source = mounts_source(r->req->on ? &r->l : &r->base);
 	auto_fd target = source ? open_target(r->l.fd, path, err) : err_nomem(err);
-	struct stat st;
 	int rc = target;
 
 	if (rc >= 0)
 		rc = mountspec_build(&r->l, options, false, &spec, err);
 	if (rc == 0)
-		rc = lowers_check(&r->l, false, !spec.by_fd, err);
+		rc = mountspec_check(&spec, &r->l, err);
 	if (rc < 0)
 		return rc;
 	rc = mountspec_mount(&spec, &r->l, source, target);
@@ -248,10 +251,7 @@ static int mount_staged(struct running *r, struct ovl_err *err)
 			r->req->on ? r->on.path.data : "/", -rc, err);
 		return suggest_memory(r, rc, err);
 	}
-	rc = open_target(r->l.fd, path, err);
-	if (rc >= 0 && fstat(rc, &st) == 0)
-		r->view->dev = st.st_dev;
-	return rc;
+	return open_view(r, r->l.fd, path, err);
 }
 
 static int mount_writable(struct running *r, struct ovl_err *err)
@@ -265,8 +265,8 @@ static int mount_writable(struct running *r, struct ovl_err *err)
 	int rc = ovl_mount(r->st, &req, &where, err);
 
 	if (rc == 0)
-		upper_before(&r->l, &r->view->work);
-	return rc < 0 ? rc : open_target(AT_FDCWD, where, err);
+		r->view->work = upper_before(r->l.drv_fd, r->l.drv, &r->l.id);
+	return rc < 0 ? rc : open_view(r, AT_FDCWD, where, err);
 }
 
 static int mount_view(struct running *r, struct ovl_err *err)
@@ -318,21 +318,11 @@ static int enter(void *ctx, struct ovl_err *err)
  * with its namespace. */
 static void clear_mount(struct running *r)
 {
-	const struct layer_ref ref = layer_ref_of(&r->l);
-	auto_mountnotes notes = {0};
-	auto_layer l = LAYER_INIT;
-	auto_fd lock = -1;
 	struct ovl_err why;
 
-	if (layer_open_ref(r->st, &ref, LOCK_SH | LOCK_NB, ref.id.s, &l, &why) < 0)
-		return;
-	lock = inuse_lock(&l, ref.id.s, &why);
-	if (lock < 0 || mountnotes_read(&l, &notes) < 0)
-		return;
-	mountnotes_ask(&notes);
-	if (!mountnotes_open(&notes))
-		upper_set_idle(&l, &r->view->work);
-	mountnotes_clear(&l, &notes);
+	r->view->layer = layer_ref_of(&r->l);
+	if (r->view->dev)
+		(void)umount_clear(r->st, r->view, &why);
 }
 
 /* A process that has entered the namespace from outside does not end with it and keeps

@@ -80,17 +80,6 @@ int umount_detach(const char *where)
 	return dir < 0 ? -errno : umount_at(dir, name, true);
 }
 
-static void note_work(struct ovl_store *st, struct mnt *m)
-{
-	auto_layer l = LAYER_INIT;
-	struct ovl_err why;
-
-	if (!st->foreign &&
-		layer_open_ref(st, &m->layer, 0, m->layer.id.s, &l, &why) == 0 &&
-		l.meta.kind == OVL_WRITABLE)
-		upper_before(&l, &m->work);
-}
-
 /* Says what keeps it busy: a mount in it, or a process. */
 static int refuse_busy(const struct mnt *m, struct ovl_err *err)
 {
@@ -166,7 +155,9 @@ static int umount_one(
 	struct one o = {st, m, flags};
 	int rc;
 
-	note_work(st, m);
+	if (!st->foreign)
+		m->work = upper_before(store_driver_dir(st, m->layer.drv, NULL),
+			m->layer.drv, &m->layer.id);
 	rc = lock_all(st, try_umount, &o, err);
 	if (rc == 0)
 		store_detail(st, "%s unmounted", Q(m->where));
@@ -185,7 +176,7 @@ static bool was_on_merged(const struct layer *l, const struct mnt *m)
 
 	return dir >= 0 && fstatat(dir, name, &was, AT_SYMLINK_NOFOLLOW) == 0 &&
 		fstatat(l->fd, l->drv->merged, &own, AT_SYMLINK_NOFOLLOW) == 0 &&
-		was.st_dev == own.st_dev && was.st_ino == own.st_ino;
+		fs_same(&was, &own);
 }
 
 /*
@@ -295,8 +286,7 @@ static int open_to_clear(
 	}
 }
 
-/* Clears what a mount has left in its layer, if that still exists. */
-static int clear_after(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
+int umount_clear(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
 
@@ -357,7 +347,7 @@ static size_t clear_gone(
 		if (is_still_mounted(after, &before->mnt[i]))
 			continue;
 		gone += is_wanted(job, &before->mnt[i]);
-		rc = clear_after(job->st, &before->mnt[i], &why);
+		rc = umount_clear(job->st, &before->mnt[i], &why);
 		if (rc < 0)
 			note_failure(job, rc, &why);
 	}

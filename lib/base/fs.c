@@ -161,7 +161,7 @@ int fs_reopen(int fd)
 	again = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (again < 0 || fstat(again, &is) < 0 || fstat(fd, &was) < 0)
 		return -1;
-	if (is.st_dev != was.st_dev || is.st_ino != was.st_ino)
+	if (!fs_same(&is, &was))
 		return fs_fail(ESTALE);
 	return dup3(again, fd, O_CLOEXEC) < 0 ? -1 : 0;
 }
@@ -397,6 +397,27 @@ int fs_mkdir(int dirfd, const char *name, mode_t mode)
 	return 0;
 }
 
+int fs_is_within(int fd, const struct stat *dir)
+{
+	auto_fd at = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat before = {0};
+	struct stat st;
+
+	while (at >= 0 && fstat(at, &st) == 0) {
+		int up;
+
+		if (fs_same(&st, dir))
+			return 1;
+		if (fs_same(&st, &before))
+			return 0;
+		before = st;
+		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close_fdp(&at);
+		at = up;
+	}
+	return errno == EACCES ? 0 : -1;
+}
+
 int fs_exists(int dirfd, const char *name)
 {
 	struct stat st;
@@ -415,7 +436,7 @@ int fs_is(int dirfd, const char *name, int fd)
 		return -1;
 	if (fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -1;
-	return named.st_ino == open.st_ino && named.st_dev == open.st_dev;
+	return fs_same(&named, &open);
 }
 
 bool fs_is_gone(int errnum)

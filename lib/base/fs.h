@@ -267,6 +267,16 @@ struct fs_copier {
 int fs_copy(
 	const struct fs_copier *c, int from, const char *name, int to, const char *as);
 
+/* Are they of one file? */
+static inline bool fs_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+/* 1 if the directory fd is that one or lies in it, 0 if not, as far as the caller may look;
+ * -1 with errno. */
+int fs_is_within(int fd, const struct stat *dir);
+
 /* 1 if the name exists, 0 if not, -1 with errno if that is unknown. Does not follow
  * symlinks. */
 int fs_exists(int dirfd, const char *name);

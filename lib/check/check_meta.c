@@ -241,7 +241,7 @@ static int never_had_parent(struct checker *c, const struct layer *l)
 
 	if (rc < 0)
 		return rc;
-	driver_link_of(l->drv, l->fd, link);
+	driver_link_of(l->drv, l->fd, ".", link);
 	if (!rc && !id_is_short(link))
 		return 0;
 	rc = hides_something(c, l);
@@ -297,7 +297,7 @@ void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 	const char *name;
 	struct ovl_id id;
 
-	driver_link_of(l->drv, l->fd, link);
+	driver_link_of(l->drv, l->fd, ".", link);
 	if (id_is_short(link) && !is_link_taken(l, link))
 		return;
 	id_short_new(link);

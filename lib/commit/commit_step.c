@@ -400,7 +400,7 @@ static void undo_step(struct commit *c)
 	layer_drop_hint(c->l.fd, &c->l.id);
 	if (c->made.fd >= 0)
 		layer_drop_hint(c->made.fd, &c->l.id);
-	layer_drop_child(c->st, &c->image, &c->parent.id);
+	layer_drop_child(c->st, &c->image, &c->parent.id, OVL_IMAGE);
 }
 
 int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)

@@ -240,7 +240,7 @@ static void drop_hints(struct load *ld)
 		struct layer_ref ref = image_load_ref(ld, &t->id);
 
 		if (t->has_parent && !t->up && !t->in.stage.appeared)
-			layer_drop_child(ld->st, &ref, &t->parent);
+			layer_drop_child(ld->st, &ref, &t->parent, OVL_IMAGE);
 	}
 }
 

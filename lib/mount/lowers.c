@@ -2,6 +2,7 @@
 /* Checks the lower layers of a mount. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,102 +30,65 @@ static int missing(const char *name, int errnum, struct ovl_err *err)
 		strerror(errnum));
 }
 
-/* It is not in its place yet in an image layer whose commit is not finished. */
-static int own_link(const struct layer *l, int fd, const struct ovl_id *id,
-	const char *want, char own[SHORT_LEN + 1])
+/* 1 the layer has that short id, 0 it has another one, negative errno. In an image layer whose
+ * commit is not finished, it is not in its place yet. */
+static int has_link(const struct layer *l, const struct ovl_id *id, const char *link)
 {
-	auto_fd image = -1;
-	struct ovl_err why;
+	char own[SHORT_LEN + 1];
+	int r = driver_link_of(l->drv, l->drv_fd, id->s, own);
+	auto_fd fd = -1;
 	struct meta m;
-	int r = driver_link_of(l->drv, fd, own);
 
-	if (r < 0 || strcmp(own, want) == 0)
-		return r;
-	if (becoming_meta(fd, id->s, &m, &why) == 0 && becoming_unfinished(&m))
-		image = fs_open_dir(fd, BECOMING_IMAGE);
-	if (image >= 0 && driver_link_of(l->drv, image, own) == 0 &&
-		strcmp(own, want) == 0)
-		return 0;
-	return driver_link_of(l->drv, fd, own);
+	if (r < 0 || strcmp(own, link) == 0)
+		return r < 0 ? r : 1;
+	fd = fs_open_dir(l->drv_fd, id->s);
+	return fd >= 0 && becoming_meta(fd, id->s, &m, NULL) == 0 &&
+		becoming_unfinished(&m) &&
+		driver_link_of(l->drv, fd, BECOMING_IMAGE, own) == 0 &&
+		strcmp(own, link) == 0;
 }
 
 /* The layer that a short link leads to must have the same short id. */
-static int check_link(const struct layer *l, const char *name, struct ovl_id *id, int *fd,
-	struct ovl_err *err)
+static int follow_link(
+	const struct layer *l, const char *name, struct ovl_id *id, struct ovl_err *err)
 {
 	const char *link = strrchr(name, '/') + 1;
-	char own[SHORT_LEN + 1];
 	int r = driver_by_link(l->drv, l->drv_fd, link, id);
 
 	if (r == 0)
 		return missing(name, ENOENT, err);
 	if (r == -EUCLEAN)
 		return refuse(name, "does not lead to a layer", err);
+	if (r > 0)
+		r = has_link(l, id, link);
 	if (r < 0)
 		return missing(name, -r, err);
-	*fd = fs_open_dir(l->drv_fd, id->s);
-	if (*fd < 0)
-		return missing(name, errno, err);
-	r = own_link(l, *fd, id, link, own);
-	if (r < 0)
-		return missing(name, -r, err);
-	if (strcmp(own, link) != 0)
-		return refuse(name, "leads to another layer", err);
-	return 0;
+	return r ? 0 : refuse(name, "leads to another layer", err);
 }
 
 /* "<id>/<tree>" */
-static int open_named(
-	const struct layer *l, const char *name, int *fd, struct ovl_err *err)
+static int split_name(const char *name, struct ovl_id *id, struct ovl_err *err)
 {
-	char id[ID_LEN + 1] = "";
-
-	if (strlen(name) > ID_LEN)
-		memcpy(id, name, ID_LEN);
-	*fd = id_is_full(id) ? fs_open_dir(l->drv_fd, id) : -1;
-	return *fd < 0 ? missing(name, ENOENT, err) : 0;
+	snprintf(id->s, sizeof(id->s), "%s", name);
+	return id_is_full(id->s) ? 0 : missing(name, ENOENT, err);
 }
 
 int lowers_open(const struct layer *l, const char *name, struct ovl_err *err)
 {
-	auto_fd fd = -1;
 	struct ovl_id id;
 	int tree;
 	int rc;
 
 	if (l->foreign)
 		return layer_foreign_tree(l, name, true, err);
-	rc = l->drv->links ? check_link(l, name, &id, &fd, err) :
-			     open_named(l, name, &fd, err);
-
+	rc = l->drv->links ? follow_link(l, name, &id, err) : split_name(name, &id, err);
 	if (rc < 0)
 		return rc;
-	tree = openat(fd, l->drv->tree[OVL_IMAGE],
-		O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	tree = fs_open_beneath(l->drv_fd, P("%s/%s", id.s, l->drv->tree[OVL_IMAGE]),
+		O_PATH | O_DIRECTORY);
 	if (tree >= 0)
 		return tree;
-	return errno == ENOTDIR ? refuse(name, "has no directory for a tree", err) :
-				  missing(name, errno, err);
-}
-
-static int check_lower(const struct layer *l, const char *name, struct ovl_err *err)
-{
-	auto_fd fd = lowers_open(l, name, err);
-
-	return fd < 0 ? fd : 0;
-}
-
-int lowers_check(const struct layer *l, bool self, bool others, struct ovl_err *err)
-{
-	auto_stack lowers = {0};
-	auto_buf own = {0};
-	int rc = self ? driver_as_lower(l, &own, err) : 0;
-
-	if (rc == 0 && self)
-		rc = check_lower(l, own.data, err);
-	if (rc == 0 && others)
-		rc = driver_lowers(l, &lowers, err);
-	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
-		rc = check_lower(l, lowers.name[i], err);
-	return rc;
+	return errno == ENOTDIR || errno == ELOOP ?
+		refuse(name, "has no directory for a tree", err) :
+		missing(name, errno, err);
 }

@@ -8,11 +8,7 @@
 #include "base/err.h"
 #include "store/layer.h"
 
-/* Opens the tree of the lower with that name, as driver.lowers gives it. Negative errno. */
+/* Opens the tree of the lower with that name, as driver_lowers() gives it. Negative errno. */
 int lowers_open(const struct layer *l, const char *name, struct ovl_err *err);
-
-/* The layer's own link, if it is a lower of its mount (self), and the others unless they
- * were opened by lowers_open. */
-int lowers_check(const struct layer *l, bool self, bool others, struct ovl_err *err);
 
 #endif

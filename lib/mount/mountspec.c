@@ -64,6 +64,7 @@ void mountspec_release(struct mountspec *s)
 {
 	buf_release(&s->data);
 	buf_release(&s->extra);
+	stack_release(&s->lowers);
 	for (unsigned i = 0; i < s->n_fd; i++)
 		close(s->fd[i]);
 	free(s->fd);
@@ -228,22 +229,21 @@ static int add_dir(struct mountspec *s, const struct layer *l, struct ovl_err *e
  * and without an upper two. */
 static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err *err)
 {
-	auto_stack lowers = {0};
 	unsigned n = 0;
-	int rc = driver_lowers(l, &lowers, err);
+	int rc = driver_lowers(l, &s->lowers, err);
 
 	if (rc < 0)
 		return rc;
 	s->by_fd = l->foreign || l->meta.on_dir ||
-		lowers.n + !s->with_upper > MOUNT_NAMED_MAX;
+		s->lowers.n + !s->with_upper > MOUNT_NAMED_MAX;
 	buf_adds(&s->data, "lowerdir=");
 	if (!s->with_upper) {
 		rc = add_self(s, l, err);
 		n++;
 	}
-	for (unsigned i = 0; rc == 0 && i < lowers.n; i++) {
+	for (unsigned i = 0; rc == 0 && i < s->lowers.n; i++) {
 		buf_adds(&s->data, n++ ? ":" : "");
-		rc = add_lower(s, l, lowers.name[i], err);
+		rc = add_lower(s, l, s->lowers.name[i], err);
 	}
 	if (rc == 0 && l->meta.on_dir) {
 		rc = add_dir(s, l, err);
@@ -323,6 +323,26 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 			s.data.len, MOUNT_DATA_MAX);
 	*out = steal(s);
 	return 0;
+}
+
+static int check_lower(const struct layer *l, const char *name, struct ovl_err *err)
+{
+	auto_fd fd = lowers_open(l, name, err);
+
+	return fd < 0 ? fd : 0;
+}
+
+int mountspec_check(const struct mountspec *s, const struct layer *l, struct ovl_err *err)
+{
+	bool self = !s->with_upper && !l->foreign;
+	auto_buf own = {0};
+	int rc = self ? driver_as_lower(l, &own, err) : 0;
+
+	if (rc == 0 && self)
+		rc = check_lower(l, own.data, err);
+	for (unsigned i = 0; rc == 0 && !s->by_fd && i < s->lowers.n; i++)
+		rc = check_lower(l, s->lowers.name[i], err);
+	return rc;
 }
 
 int mountspec_mount(

@@ -42,6 +42,7 @@ struct mountspec {
 	struct buf extra; /* those that the user gave */
 	bool with_upper;
 	bool by_fd; /* names are relative to /proc/self/fd, not to the driver's directory */
+	struct stack lowers; /* their names */
 	int *fd; /* the lowers that are named by descriptor */
 	unsigned n_fd;
 	unsigned leaves; /* HAS_* that the mount may leave in the upper, see
@@ -57,6 +58,10 @@ void mountspec_release(struct mountspec *s);
  */
 int mountspec_build(const struct layer *l, const char *options, bool readonly,
 	struct mountspec *out, struct ovl_err *err);
+
+/* Checks each lower that the options name by a link, before the mount; see lowers.h. */
+int mountspec_check(
+	const struct mountspec *s, const struct layer *l, struct ovl_err *err);
 
 /* True if "name" or "name=value" is among overlay's options. */
 bool mountspec_has(const struct mountspec *s, const char *option);

@@ -17,11 +17,14 @@ static int open_own(struct target *t, struct ovl_err *err)
 {
 	const struct layer *l = t->l;
 
-	t->made = mkdirat(l->fd, l->drv->merged, 0700) == 0;
-	if (!t->made && errno != EEXIST)
-		return err_sys(
-			err, errno, "cannot make the mount point '%s'", l->drv->merged);
 	t->fd = fs_open_dir(l->fd, l->drv->merged);
+	if (t->fd < 0 && errno == ENOENT) {
+		t->made = mkdirat(l->fd, l->drv->merged, 0700) == 0;
+		if (!t->made)
+			return err_sys(err, errno, "cannot make the mount point '%s'",
+				l->drv->merged);
+		t->fd = fs_open_dir(l->fd, l->drv->merged);
+	}
 	if (t->fd < 0)
 		return err_sys(
 			err, errno, "cannot open the mount point '%s'", l->drv->merged);
@@ -30,52 +33,17 @@ static int open_own(struct target *t, struct ovl_err *err)
 
 /* ---- not over the store ----------------------------------------------------------- */
 
-/* 1 if dir is the directory below or above it, 0 if not, -1 with errno. */
-static int is_above(int dir, int below)
-{
-	auto_fd at = dup(below);
-	struct stat want;
-	struct stat was = {0};
-	struct stat now;
-
-	if (at < 0 || fstat(dir, &want) < 0)
-		return -1;
-	for (;;) {
-		int up;
-
-		if (fstat(at, &now) < 0)
-			return -1;
-		if (now.st_dev == want.st_dev && now.st_ino == want.st_ino)
-			return 1;
-		if (now.st_dev == was.st_dev && now.st_ino == was.st_ino)
-			return 0;
-		was = now;
-		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (up < 0)
-			return -1;
-		close_fdp(&at);
-		at = up;
-	}
-}
-
-/* A directory of something mounted in the store is not part of the store. */
-static int is_in_store(int st, int dir)
-{
-	struct stat a;
-	struct stat b;
-
-	if (fstat(st, &a) < 0 || fstat(dir, &b) < 0)
-		return -1;
-	return a.st_dev == b.st_dev ? is_above(st, dir) : 0;
-}
-
 static int refuse_store(const struct target *t, struct ovl_err *err)
 {
 	int st = t->l->st->fd;
+	struct stat store;
 	struct stat own;
 	struct stat at;
-	int above = is_above(t->fd, st);
-	int in = above == 0 ? is_in_store(st, t->fd) : 0;
+	bool known = fstat(st, &store) == 0 && fstat(t->fd, &at) == 0;
+	int above = known ? fs_is_within(st, &at) : -1;
+	/* A directory of something mounted in the store is not part of the store. */
+	int in = above == 0 && at.st_dev == store.st_dev ? fs_is_within(t->fd, &store) :
+							   0;
 
 	if (above < 0 || in < 0)
 		return err_sys(err, errno, "mount point %s", Q(t->named));
@@ -87,10 +55,8 @@ static int refuse_store(const struct target *t, struct ovl_err *err)
 		return err_say(err, EINVAL, "mount point %s is in the store %s",
 			Q(t->named), Q(t->l->st->root));
 	if (!in ||
-		(fstat(t->fd, &at) == 0 &&
-			fstatat(t->l->fd, t->l->drv->merged, &own, AT_SYMLINK_NOFOLLOW) ==
-				0 &&
-			at.st_dev == own.st_dev && at.st_ino == own.st_ino))
+		(fstatat(t->l->fd, t->l->drv->merged, &own, AT_SYMLINK_NOFOLLOW) == 0 &&
+			fs_same(&at, &own)))
 		return 0;
 	return err_say(err, EINVAL,
 		"mount point %s is in the store; without one the layer is mounted on its "

@@ -37,15 +37,14 @@ bool upper_is_idle(const struct layer *l)
 	return stat_work(l, &st) < 0 && errno == ENOENT;
 }
 
-void upper_before(const struct layer *l, struct upper_work *out)
+struct upper_work upper_before(
+	int drv_fd, const struct driver *drv, const struct ovl_id *id)
 {
-	struct stat st;
+	const char *path = P("%s/%s/%s", id->s, drv->work, kernels);
+	struct stat st = {0};
+	bool there = fstatat(drv_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
-	out->there = stat_work(l, &st) == 0;
-	if (out->there) {
-		out->ino = st.st_ino;
-		out->ctime = st.st_ctim;
-	}
+	return (struct upper_work){there, st.st_ino, st.st_ctim};
 }
 
 static bool is_same(const struct layer *l, const struct upper_work *before)

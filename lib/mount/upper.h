@@ -34,8 +34,9 @@ struct upper_work {
 	struct timespec ctime;
 };
 
-/* Before an unmount. */
-void upper_before(const struct layer *l, struct upper_work *out);
+/* Of the layer with that id, which need not be open. Before an unmount. */
+struct upper_work upper_before(
+	int drv_fd, const struct driver *drv, const struct ovl_id *id);
 
 /*
  * Marks the layer as idle, unless it was mounted again since before (NULL: impossible).

@@ -313,7 +313,7 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 	if (rc > 0 && durable && sync_appeared(sg, &ref, name, err) < 0)
 		rc = -EIO;
 	if (rc < 0 && parent && !sg->appeared)
-		layer_drop_child(sg->st, &ref, &parent->id);
+		layer_drop_child(sg->st, &ref, &parent->id, OVL_IMAGE);
 	return rc;
 }
 

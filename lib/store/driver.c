@@ -103,15 +103,19 @@ int driver_publish(const struct driver *drv, int drv_fd, const char *link,
 	return 0;
 }
 
-int driver_link_of(const struct driver *drv, int layer_fd, char link[SHORT_LEN + 1])
+int driver_link_of(
+	const struct driver *drv, int dirfd, const char *name, char link[SHORT_LEN + 1])
 {
 	auto_buf text = {0};
+	auto_fd fd = -1;
 
 	link[0] = '\0';
 	if (!drv->link_file)
 		return 0;
-	if (fs_read_file(layer_fd, drv->link_file, SHORT_LEN, &text) < 0)
-		return errno == ENOENT || errno == EFBIG || errno == EINVAL ? 0 : -errno;
+	fd = fs_open_beneath(
+		dirfd, P("%s/%s", name, drv->link_file), O_RDONLY | O_NONBLOCK);
+	if (fd < 0 || fs_read_fd(fd, SHORT_LEN, &text) < 0)
+		return errno == ENOENT || errno == EFBIG || errno == EISDIR ? 0 : -errno;
 	if (id_is_short(text.data))
 		memcpy(link, text.data, SHORT_LEN + 1);
 	return 0;

@@ -104,9 +104,10 @@ int driver_publish(const struct driver *drv, int drv_fd, const char *link,
 /* Undoes that; also for a layer that is being removed. */
 int driver_retract(const struct driver *drv, int drv_fd, const char *link,
 	const struct ovl_id *id, struct ovl_err *err);
-/* Reads the short id from the driver's file in the layer; "" if there is none. -errno, and
- * "", if it cannot be read. */
-int driver_link_of(const struct driver *drv, int layer_fd, char link[SHORT_LEN + 1]);
+/* Reads the short id from the driver's file in the directory name of a layer; "" if there is
+ * none. -errno, and "", if it cannot be read. */
+int driver_link_of(
+	const struct driver *drv, int dirfd, const char *name, char link[SHORT_LEN + 1]);
 /* The id of the layer that a short link leads to: 1 found, 0 none, negative errno. */
 int driver_by_link(
 	const struct driver *drv, int drv_fd, const char *link, struct ovl_id *id);

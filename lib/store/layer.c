@@ -250,7 +250,7 @@ static void meta_guess(struct layer *l)
 	memset(&l->meta, 0, sizeof(l->meta));
 	l->meta.kind = OVL_WRITABLE;
 	l->meta.depth = UINT_MAX;
-	driver_link_of(l->drv, l->fd, l->meta.link);
+	driver_link_of(l->drv, l->fd, ".", l->meta.link);
 }
 
 static int open_and_read(struct ovl_store *st, const struct layer_ref *ref, int op,
@@ -477,19 +477,22 @@ void layer_drop_hint(int layer_fd, const struct ovl_id *id)
 }
 
 /*
- * A removed layer may be back by now, as a child of the same parent. A process that makes
- * a layer appear holds the store's lock from the hint to the rename.
+ * A removed image layer may be back by now, as a child of the same parent; a writable one,
+ * whose id is random, is not. A process that makes a layer appear holds the store's lock
+ * from the hint to the rename.
  */
-void layer_drop_child(
-	struct ovl_store *st, const struct layer_ref *child, const struct ovl_id *parent)
+void layer_drop_child(struct ovl_store *st, const struct layer_ref *child,
+	const struct ovl_id *parent, enum ovl_kind kind)
 {
+	bool locks = kind == OVL_IMAGE;
 	auto_fd dir = -1;
 
-	if (!*parent->s || store_trylock(st) <= 0)
+	if (!*parent->s || (locks && store_trylock(st) <= 0))
 		return;
-	if (!is_child(st, parent, child))
+	if (!locks || !is_child(st, parent, child))
 		dir = fs_open_dir(store_driver_dir(st, child->drv, NULL), parent->s);
 	if (dir >= 0)
 		layer_drop_hint(dir, &child->id);
-	store_unlock(st);
+	if (locks)
+		store_unlock(st);
 }

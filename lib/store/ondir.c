@@ -55,33 +55,6 @@ static bool is_same(const struct ondir *a, const struct ondir *b)
 		(born ? fs_time_order(&a->born, &b->born) == 0 : a->fsid == b->fsid);
 }
 
-static bool same_dir(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* 1 if the directory fd is the same or lies in it, 0 if not, -1. */
-static int is_within(int fd, const struct stat *dir)
-{
-	auto_fd at = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct stat before = {0};
-	struct stat st;
-
-	while (at >= 0 && fstat(at, &st) == 0) {
-		int up;
-
-		if (same_dir(&st, dir))
-			return 1;
-		if (same_dir(&st, &before))
-			return 0;
-		before = st;
-		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		close_fdp(&at);
-		at = up;
-	}
-	return errno == EACCES ? 0 : -1;
-}
-
 static int check_place(struct ovl_store *st, const struct ondir *d, struct ovl_err *err)
 {
 	struct stat root;
@@ -92,11 +65,11 @@ static int check_place(struct ovl_store *st, const struct ondir *d, struct ovl_e
 
 	if (stat("/", &root) < 0 || fstat(st->fd, &store) < 0 || fstat(d->fd, &dir) < 0)
 		return err_sys(err, errno, "cannot stat %s", Q(d->path.data));
-	if (same_dir(&root, &dir))
+	if (fs_same(&root, &dir))
 		return err_say(err, EINVAL,
 			"a layer cannot be on the root directory; name a directory in it");
-	below = is_within(d->fd, &store);
-	above = below ? 0 : is_within(st->fd, &dir);
+	below = fs_is_within(d->fd, &store);
+	above = below ? 0 : fs_is_within(st->fd, &dir);
 	if (below < 0 || above < 0)
 		return err_sys(err, errno, "cannot look up %s", Q(d->path.data));
 	if (below)
