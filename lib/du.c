@@ -193,8 +193,7 @@ static int stack_name(struct du *d, struct walk *w, const struct stat *st,
 	struct hidden_links *links, bool entered)
 {
 	const struct du_dir *dir = w->dir;
-	bool root = !dir->entry && S_ISDIR(st->st_mode) && st->st_ino == d->tree.st_ino &&
-		st->st_dev == d->tree.st_dev;
+	bool root = !dir->entry && S_ISDIR(st->st_mode) && fs_same(st, &d->tree);
 	struct du_dir *in = w->in;
 	long entry;
 

@@ -68,8 +68,8 @@ static int list_known(struct export *x, struct ovl_err *err)
 
 static bool leave_out(const struct export *x, const struct layer *l)
 {
-	return l->meta.kind == OVL_IMAGE && x->n_known &&
-		bsearch(&l->id, x->known, x->n_known, sizeof(*x->known), id_order);
+	return l->meta.kind == OVL_IMAGE &&
+		VEC_FIND(x->known, x->n_known, &l->id, id_order);
 }
 
 /* ---- the stacks ------------------------------------------------------------------- */

@@ -230,7 +230,7 @@ static struct ovl_layer *find_layer(const struct ovl_list *l, const struct layer
 {
 	struct ovl_layer key = {.id = ref->id, .driver = ref->drv->name};
 
-	return l->n ? bsearch(&key, l->layer, l->n, sizeof(key), by_layer_id) : NULL;
+	return VEC_FIND(l->layer, l->n, &key, by_layer_id);
 }
 
 static int add_name(void *ctx, const char *name, const struct layer_ref *ref)
@@ -352,10 +352,12 @@ static void end_texts(struct ovl_list *l)
 
 /* ---- what is asked for besides ---------------------------------------------------- */
 
-static int add_details(const struct layer *l, struct ovl_layer *to, struct ovl_err *err)
+/* what: as in show_details(). */
+static int add_details(const struct layer *l, const char *what, struct ovl_layer *to,
+	struct ovl_err *err)
 {
 	struct ovl_details *d = calloc(1, sizeof(*d));
-	int rc = d ? show_details(l, l->id.s, to->size, d, err) : err_nomem(err);
+	int rc = d ? show_details(l, what, to->size, d, err) : err_nomem(err);
 
 	if (rc == 0)
 		to->details = d;
@@ -404,7 +406,7 @@ static int complete(
 	if (rc == 0 && (flags & OVL_LIST_USES) && !l.foreign)
 		rc = count_uses(&l, to, err);
 	if (rc == 0 && (flags & OVL_LIST_DETAILS))
-		rc = add_details(&l, to, err);
+		rc = add_details(&l, l.id.s, to, err);
 	return rc < 0 && err_is_system(rc) ? rc : 0;
 }
 
@@ -474,13 +476,8 @@ int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 	if (rc == 0)
 		rc = ovl_list(st, id, OVL_LIST_SIZES | OVL_LIST_USES | OVL_LIST_LAST_USE,
 			&list, err);
-	if (rc < 0)
-		return rc;
-	list.layer->details = calloc(1, sizeof(*list.layer->details));
-	if (!list.layer->details)
-		rc = err_nomem(err);
 	if (rc == 0)
-		rc = show_details(&l, layer, list.layer->size, list.layer->details, err);
+		rc = add_details(&l, layer, list.layer, err);
 	if (rc < 0)
 		ovl_list_free(&list);
 	else

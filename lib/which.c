@@ -259,8 +259,7 @@ static int compare(
 	const struct which *w, const struct found *f, const struct found *was, bool *same)
 {
 	bool dirs = S_ISDIR(f->at.st.st_mode) && S_ISDIR(was->at.st.st_mode);
-	bool one = f->at.st.st_dev == was->at.st.st_dev &&
-		f->at.st.st_ino == was->at.st.st_ino;
+	bool one = fs_same(&f->at.st, &was->at.st);
 	bool all = w->req->all && !f->metacopy;
 	int r = one ? 0 :
 		      differ_what(&f->at, &was->at, all ? DIFFER_ALL : DIFFER_META,

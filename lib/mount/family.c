@@ -26,7 +26,7 @@ bool family_has(const struct family *f, const struct layer_ref *ref)
 {
 	struct family_member key = {.ref = *ref};
 
-	return f->n && bsearch(&key, f->member, f->n, sizeof(key), by_id);
+	return VEC_FIND(f->member, f->n, &key, by_id);
 }
 
 static int append(struct family *f, const struct layer_ref *ref, struct ovl_err *err)

@@ -54,11 +54,8 @@ struct question {
 /* The file system of the layer, as the tables call it. */
 static const char *device_of(const struct question *q)
 {
-	const struct mi_line *on = NULL;
-	struct statx sx;
+	const struct mi_line *on = mi_of_file(&q->u->seen.table[0], q->l->fd);
 
-	if (statx(q->l->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0)
-		on = mi_by_id(&q->u->seen.table[0], (int)sx.stx_mnt_id);
 	return on ? on->dev : NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -39,6 +40,17 @@ const char *mi_below(const char *path, const char *dir)
 	if (strncmp(path, dir, n) != 0)
 		return NULL;
 	return path[n] == '\0' || path[n] == '/' ? path + n : NULL;
+}
+
+char *mi_place(const struct mi_line *m, const char *path)
+{
+	const char *rest = mi_below(path, m->where);
+	auto_buf b = {0};
+
+	if (!rest)
+		return NULL;
+	buf_addf(&b, "%s%s", strcmp(m->root, "/") == 0 ? "" : m->root, rest);
+	return buf_steal(&b);
 }
 
 /* ---- one table -------------------------------------------------------------------- */
@@ -89,11 +101,18 @@ const struct mi_line *mi_by_id(const struct mi_table *t, int id)
 {
 	struct mi_line key = {.id = id};
 	struct mi_line *want = &key;
-	struct mi_line **found = t->n ?
-		bsearch(&want, t->by_id, t->n, sizeof(struct mi_line *), by_id) :
-		NULL;
+	struct mi_line **found = VEC_FIND(t->by_id, t->n, &want, by_id);
 
 	return found ? *found : NULL;
+}
+
+const struct mi_line *mi_of_file(const struct mi_table *own, int fd)
+{
+	struct statx sx;
+
+	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0 ?
+		mi_by_id(own, (int)sx.stx_mnt_id) :
+		NULL;
 }
 
 int mi_parse(struct mi_table *t)
@@ -114,8 +133,7 @@ int mi_parse(struct mi_table *t)
 	}
 	for (size_t i = 0; i < t->n; i++)
 		t->by_id[i] = &t->line[i];
-	if (t->n)
-		qsort(t->by_id, t->n, sizeof(struct mi_line *), by_id);
+	VEC_SORT(t->by_id, t->n, by_id);
 	return 0;
 }
 

@@ -49,12 +49,18 @@ void mi_release(struct mi_all *a);
 
 /* The mount with that id; NULL: none that can be seen. */
 const struct mi_line *mi_by_id(const struct mi_table *t, int id);
+/* The same for the one that the open file is on. */
+const struct mi_line *mi_of_file(const struct mi_table *own, int fd);
 
 /* Parses the text of a mountinfo file that t->text holds; -ENOMEM. */
 int mi_parse(struct mi_table *t);
 
 /* One field, its \ooo undone. In place. */
 void mi_unescape(char *s);
+
+/* Where in its file system a path is that leads below mount m; the caller's to free. NULL: it
+ * does not, or out of memory. */
+char *mi_place(const struct mi_line *m, const char *path);
 
 /* The part of path below dir ("" or "/..."); NULL if it is not below. */
 const char *mi_below(const char *path, const char *dir);

@@ -65,7 +65,7 @@ static enum whose whose_root(const struct ovl_store *st, const struct mi_table *
 	fd = open_in(t, *root ? root : "/");
 	if (fd < 0 || fstat(fd, &there) < 0 || fstat(st->fd, &here) < 0)
 		return UNKNOWN;
-	if (there.st_dev == here.st_dev && there.st_ino == here.st_ino)
+	if (fs_same(&there, &here))
 		return OURS;
 	if (fs_exists(fd, STORE_STAMP) <= 0)
 		return UNKNOWN;

@@ -12,81 +12,63 @@
 #include "store/driver.h"
 #include "store/store.h"
 
-/* A file of a file system that may be mounted in many places. */
-struct file {
-	char *path; /* in that file system */
+/* The layer's directory: its path here, and in the file system that is mounted there. */
+struct place {
+	struct buf text;
+	char *path; /* NULL: not known */
 	const char *dev;
 };
 
-/* The file at path below mount m. */
-static bool file_at(const struct mi_line *m, const char *path, struct file *out)
-{
-	const char *rest = mi_below(path, m->where);
-	auto_buf b = {0};
-
-	if (!rest)
-		return false;
-	buf_addf(&b, "%s%s", strcmp(m->root, "/") == 0 ? "" : m->root, rest);
-	out->dev = m->dev;
-	out->path = buf_steal(&b);
-	return out->path;
-}
-
 /* 1 it is mounted in the directory; 2 it is a bind mount of it, or of something in it. */
-static int is_below(const struct mi_table *t, const struct mi_line *line,
-	const char *text, const struct file *dir)
+static int is_below(
+	const struct mi_table *t, const struct mi_line *line, const struct place *dir)
 {
 	const struct mi_line *parent = mi_by_id(t, line->parent);
-	struct file at;
-	bool yes;
+	auto_free char *at = NULL;
 
 	if (dir->path && strcmp(line->dev, dir->dev) == 0 &&
 		mi_below(line->root, dir->path))
 		return 2;
 	/* If the mount that one of them is on is not visible, compare paths. */
 	if (!parent || !dir->path)
-		return mi_below(line->where, text) != NULL;
-	if (strcmp(parent->dev, dir->dev) != 0 || !file_at(parent, line->where, &at))
-		return false;
-	yes = mi_below(at.path, dir->path) != NULL;
-	free(at.path);
-	return yes;
+		return mi_below(line->where, dir->text.data) != NULL;
+	if (strcmp(parent->dev, dir->dev) == 0)
+		at = mi_place(parent, line->where);
+	return at && mi_below(at, dir->path);
 }
 
-/* The layer's directory. */
-static int file_of_layer(const struct layer *l, const struct mi_table *own,
-	struct buf *text, struct file *dir)
+static int find_place(
+	const struct layer *l, const struct mi_table *own, struct place *dir)
 {
-	const struct mi_line *on = NULL;
-	struct statx sx;
+	const struct mi_line *on = mi_of_file(own, l->fd);
 
-	buf_addf(text, "%s/%s/%s", strcmp(l->st->root, "/") == 0 ? "" : l->st->root,
+	buf_addf(&dir->text, "%s/%s/%s", strcmp(l->st->root, "/") == 0 ? "" : l->st->root,
 		l->drv->name, l->id.s);
-	if (text->failed)
+	if (dir->text.failed)
 		return -ENOMEM;
-	if (statx(l->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0)
-		on = mi_by_id(own, (int)sx.stx_mnt_id);
-	if (on)
-		file_at(on, text->data, dir);
+	if (on) {
+		dir->path = mi_place(on, dir->text.data);
+		dir->dev = on->dev;
+	}
 	return 0;
 }
 
 int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where)
 {
-	struct file dir = {0};
-	auto_buf text = {0};
-	int found = file_of_layer(l, &all->table[0], &text, &dir);
+	struct place dir = {0};
+	int found = find_place(l, &all->table[0], &dir);
 
 	for (size_t i = 0; i < all->n && found == 0; i++) {
 		const struct mi_table *t = &all->table[i];
 
 		for (size_t k = 0; k < t->n && !found; k++) {
-			found = is_below(t, &t->line[k], text.data, &dir);
+			found = is_below(t, &t->line[k], &dir);
 			if (found)
 				mounts_say(t, &t->line[k], where);
 		}
 	}
 	free(dir.path);
+	buf_release(&dir.text);
 	return found;
 }
 

@@ -15,12 +15,12 @@
 struct spot {
 	int fd;
 	struct statx at;
-	struct buf path; /* in the file system */
+	char *path; /* in the file system */
 };
 
 static void spot_release(struct spot *s)
 {
-	buf_release(&s->path);
+	free(s->path);
 }
 
 #define auto_spot __attribute__((cleanup(spot_release))) struct spot
@@ -37,33 +37,21 @@ static bool same_dev(const struct spot *a, const struct spot *b)
 		a->at.stx_dev_minor == b->at.stx_dev_minor;
 }
 
-static const char *root_of(const struct mi_line *m)
-{
-	return strcmp(m->root, "/") == 0 ? "" : m->root;
-}
-
 /* Where in the file system it is. */
 static bool place(struct spot *s, const struct mi_table *t)
 {
 	const struct mi_line *m = mi_by_id(t, (int)s->at.stx_mnt_id);
 	auto_buf path = {0};
-	const char *rest;
 
-	if (!m || fs_path_of(s->fd, &path) < 0)
-		return false;
-	rest = mi_below(path.data, strcmp(m->where, "/") == 0 ? "" : m->where);
-	if (!rest && strcmp(path.data, m->where) == 0)
-		rest = "";
-	if (!rest)
-		return false;
-	buf_addf(&s->path, "%s/%s", root_of(m), rest + (*rest == '/'));
-	return !s->path.failed;
+	if (m && fs_path_of(s->fd, &path) == 0)
+		s->path = mi_place(m, path.data);
+	return s->path;
 }
 
 /* Opens it through a mount; -1 if that does not have it, or another directory there. */
 static int reach(const struct spot *s, int mount, const char *root)
 {
-	const char *rest = *root ? mi_below(s->path.data, root) : s->path.data;
+	const char *rest = mi_below(s->path, root);
 	struct spot now = {.fd = -1};
 
 	if (!rest)
@@ -93,8 +81,8 @@ static bool try_mount(
 {
 	auto_fd mount = open_tree(
 		AT_FDCWD, m->where, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	auto_fd x = mount < 0 ? -1 : reach(a, mount, root_of(m));
-	auto_fd y = x < 0 ? -1 : reach(b, mount, root_of(m));
+	auto_fd x = mount < 0 ? -1 : reach(a, mount, m->root);
+	auto_fd y = x < 0 ? -1 : reach(b, mount, m->root);
 
 	if (y < 0)
 		return false;

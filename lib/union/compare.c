@@ -189,18 +189,13 @@ static int compare_owner(struct comparison *c, struct compared *o)
 	return u < 0 || g < 0 ? -1 : 0;
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
-}
-
 /* True if the file should be that of the layer below. */
 static bool is_below(const struct compared *o, int below)
 {
 	struct stat st;
 
 	return below >= 0 && fstatat(below, o->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		same_file(o->want, &st);
+		fs_same(o->want, &st);
 }
 
 static int compare_files(struct comparison *c, struct compared *o, int below)
@@ -208,7 +203,7 @@ static int compare_files(struct comparison *c, struct compared *o, int below)
 	mode_t mode = o->want->st_mode;
 	int rc = 0;
 
-	if (c->shared && same_file(o->want, o->have))
+	if (c->shared && fs_same(o->want, o->have))
 		return 0;
 
 	/* The metadata of whiteouts has no meaning. */

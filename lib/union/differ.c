@@ -121,7 +121,7 @@ static int data_differs(
 	fb = fa < 0 ? -1 : open_file(b);
 	if (fb < 0 || fstat(fa, &x) < 0 || fstat(fb, &y) < 0)
 		return -1;
-	if (x.st_dev == y.st_dev && x.st_ino == y.st_ino)
+	if (fs_same(&x, &y))
 		return 0;
 	return fs_data_differs(fa, 0, fb, 0, a->st.st_size, stop);
 }
@@ -152,7 +152,7 @@ int differ_file(const struct merged *a, const struct merged *b, const char *name
 
 	if (find_file(a, name, &x) < 0 || find_file(b, name, &y) < 0)
 		return -1;
-	if (x.st.st_dev == y.st.st_dev && x.st.st_ino == y.st.st_ino)
+	if (fs_same(&x.st, &y.st))
 		return 0;
 	r = differ_what(&x, &y, DIFFER_ANY, xp, stop);
 	return r > 0 ? 1 : r;

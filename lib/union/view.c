@@ -14,31 +14,25 @@
 
 void view_close(struct view *v)
 {
-	int saved = errno;
-
 	for (unsigned i = 0; i < v->n; i++)
-		close(v->fd[i]);
+		close_fdp(&v->fd[i]);
 	free(v->fd);
 	free(v->marks);
 	v->fd = NULL;
 	v->marks = NULL;
 	v->n = 0;
-	errno = saved;
 }
 
 int view_push(struct view *v, int fd)
 {
 	if (!VEC_ROOM(v->fd, v->n) || !VEC_ROOM(v->marks, v->n)) {
 		close(fd);
-		errno = ENOMEM;
-		return -1;
+		return fs_fail(ENOMEM);
 	}
 	v->fd[v->n] = fd;
 	if (wh_dir_marks(v->xp, fd, &v->marks[v->n]) < 0) {
-		int why = errno;
-
-		close(fd);
-		return fs_fail(why);
+		close_fdp(&fd);
+		return -1;
 	}
 	v->n++;
 	return 0;
@@ -66,9 +60,6 @@ int view_append(struct view *v, struct view *more)
 		rc = view_push(v, more->fd[i]);
 		more->fd[i] = -1;
 	}
-	for (unsigned i = 0; i < more->n; i++)
-		close_fdp(&more->fd[i]);
-	more->n = 0;
 	view_close(more);
 	return rc;
 }
