@@ -6,16 +6,13 @@
 #include <string.h>
 
 #include "tar/paxfix.h"
+#include "tar/rawhead.h"
 
 /* POSIX ustar header. */
-#define BLOCK     512
-#define SIZE_AT   124
-#define SIZE_LEN  11
-#define CHKSUM_AT 148
-#define TYPE_AT   156
-
-static const char xattr_key[] = "SCHILY.xattr.";
-static const char sparse_key[] = "GNU.sparse.name=";
+#define BLOCK    RAWHEAD_BLOCK
+#define SIZE_AT  124
+#define SIZE_LEN 11
+#define TYPE_AT  156
 
 /* The intended values. */
 struct meant {
@@ -23,11 +20,6 @@ struct meant {
 	int64_t sec;
 	long nsec;
 };
-
-static bool starts(const char *p, size_t n, const char *with)
-{
-	return n >= strlen(with) && memcmp(p, with, strlen(with)) == 0;
-}
 
 /* Adds a record with its length, which includes the length field. */
 static void add_record(struct buf *out, const struct buf *rec)
@@ -47,68 +39,60 @@ static void add_record(struct buf *out, const struct buf *rec)
 	out->failed |= rec->failed;
 }
 
-static void fix_mtime(struct buf *out, int64_t sec, long nsec)
+/* The key with every %XX decoded except "%25" and "%3D". */
+static void add_key(struct buf *out, const struct rawhead_record *rec)
 {
-	auto_buf rec = {0};
+	const char *end = rec->key + rec->key_len;
 
-	buf_addf(&rec, "mtime=-%" PRId64 ".%09ld", -(sec + 1), 1000000000 - nsec);
-	while (rec.len && rec.data[rec.len - 1] == '0')
-		buf_cut(&rec, rec.len - 1);
-	add_record(out, &rec);
-}
-
-/* Decodes every %XX except "%25" and "%3D". */
-static void fix_xattr(struct buf *out, const char *p, size_t n)
-{
-	const char *end = memchr(p, '=', n);
-	auto_buf rec = {0};
-
-	while (p < end) {
+	for (const char *p = rec->key; p < end;) {
 		char hex[3] = {0};
 
 		if (*p == '%' && end - p > 2)
 			memcpy(hex, p + 1, 2);
 		if (!*hex || strcmp(hex, "25") == 0 || strcmp(hex, "3D") == 0) {
-			buf_add(&rec, p++, 1);
+			buf_add(out, p++, 1);
 		} else {
 			char c = (char)strtoul(hex, NULL, 16);
 
-			buf_add(&rec, &c, 1);
+			buf_add(out, &c, 1);
 			p += 3;
-			n -= 2;
 		}
 	}
-	buf_add(&rec, end, n - rec.len);
-	add_record(out, &rec);
 }
 
-static void fix_name(struct buf *out, const char *path)
+/* The record as it should be, without its length; empty: as it is. */
+static void fix_record(
+	const struct rawhead_record *rec, const struct meant *m, struct buf *out)
 {
-	auto_buf rec = {0};
-
-	buf_addf(&rec, "%s%s", sparse_key, path);
-	add_record(out, &rec);
+	if (rawhead_key_is(rec, "mtime") && m->sec < 0 && m->nsec > 0) {
+		buf_addf(out, "mtime=-%" PRId64 ".%09ld", -(m->sec + 1),
+			1000000000 - m->nsec);
+		while (out->len && out->data[out->len - 1] == '0')
+			buf_cut(out, out->len - 1);
+	} else if (rawhead_key_is(rec, "GNU.sparse.name")) {
+		buf_addf(out, "GNU.sparse.name=%s", m->path);
+	} else if (rawhead_key_starts(rec, "SCHILY.xattr.")) {
+		add_key(out, rec);
+		buf_add(out, rec->value - 1, rec->len + 1);
+	}
 }
 
 static void fix_records(struct buf *out, const char *p, size_t n, const struct meant *m)
 {
-	while (n) {
-		char *text;
-		size_t len = strtoul(p, &text, 10);
-		size_t size;
+	auto_buf fixed = {0};
 
-		if (len > n || text + 1 >= p + len) {
+	while (n) {
+		struct rawhead_record rec;
+		size_t len = rawhead_record(p, n, &rec);
+
+		if (!len) {
 			buf_add(out, p, n); /* not a record as expected */
 			return;
 		}
-		text++;
-		size = len - (size_t)(text - p) - 1;
-		if (starts(text, size, "mtime=") && m->sec < 0 && m->nsec > 0)
-			fix_mtime(out, m->sec, m->nsec);
-		else if (starts(text, size, sparse_key))
-			fix_name(out, m->path);
-		else if (starts(text, size, xattr_key) && memchr(text, '=', size))
-			fix_xattr(out, text, size);
+		buf_clear(&fixed);
+		fix_record(&rec, m, &fixed);
+		if (fixed.len || fixed.failed)
+			add_record(out, &fixed);
 		else
 			buf_add(out, p, len);
 		p += len;
@@ -116,25 +100,12 @@ static void fix_records(struct buf *out, const char *p, size_t n, const struct m
 	}
 }
 
-static void set_size(char *block, size_t size)
-{
-	unsigned sum = 0;
-	char text[32];
-
-	snprintf(text, sizeof(text), "%0*zo", SIZE_LEN, size);
-	memcpy(block + SIZE_AT, text, SIZE_LEN);
-	memset(block + CHKSUM_AT, ' ', 8);
-	for (int i = 0; i < BLOCK; i++)
-		sum += (unsigned char)block[i];
-	snprintf(text, sizeof(text), "%06o", sum);
-	memcpy(block + CHKSUM_AT, text, 7);
-}
-
 void paxfix_apply(struct buf *head, const char *path, int64_t sec, long nsec)
 {
 	const struct meant meant = {path, sec, nsec};
 	static const char zeros[BLOCK];
 	struct buf out = {0};
+	char text[32];
 	size_t size;
 	size_t body;
 
@@ -149,8 +120,11 @@ void paxfix_apply(struct buf *head, const char *path, int64_t sec, long nsec)
 	size = out.len - BLOCK;
 	buf_add(&out, zeros, (BLOCK - size % BLOCK) % BLOCK);
 	buf_add(&out, head->data + BLOCK + body, head->len - BLOCK - body);
-	if (!out.failed)
-		set_size(out.data, size);
+	if (!out.failed) {
+		snprintf(text, sizeof(text), "%0*zo", SIZE_LEN, size);
+		memcpy(out.data + SIZE_AT, text, SIZE_LEN);
+		rawhead_set_sum((unsigned char *)out.data);
+	}
 	buf_release(head);
 	*head = out;
 }

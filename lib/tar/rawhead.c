@@ -174,11 +174,18 @@ bool rawhead_is_summed(const unsigned char p[RAWHEAD_BLOCK])
 	return sum == sum_of(p, false) || sum == sum_of(p, true);
 }
 
+void rawhead_set_sum(unsigned char p[RAWHEAD_BLOCK])
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%06llo", (unsigned long long)sum_of(p, false));
+	memcpy(p + SUM_AT, text, 7);
+}
+
 bool rawhead_mend(unsigned char p[RAWHEAD_BLOCK], bool superseded, bool no_data)
 {
 	bool times = has_star_times(p);
 	bool change = superseded || no_data || times;
-	char text[32];
 
 	for (size_t i = 0; i < N_NUMBERS; i++)
 		change |= has_nul(p, &numbers[i]);
@@ -194,30 +201,43 @@ bool rawhead_mend(unsigned char p[RAWHEAD_BLOCK], bool superseded, bool no_data)
 		p[TYPEFLAG] = 'g';
 	if (no_data)
 		memset(p + SIZE_AT, '0', SIZE_LEN - 1);
-	snprintf(text, sizeof(text), "%06llo", (unsigned long long)sum_of(p, false));
-	memcpy(p + SUM_AT, text, 7);
+	rawhead_set_sum(p);
 	return true;
 }
 
 /* ---- records ---------------------------------------------------------------------- */
 
-struct record {
-	const char *key;
-	size_t key_len;
-	const char *value;
-	size_t len;
-};
-
-static bool key_is(const struct record *rec, const char *key)
+bool rawhead_key_is(const struct rawhead_record *rec, const char *key)
 {
 	return strlen(key) == rec->key_len && memcmp(rec->key, key, rec->key_len) == 0;
 }
 
-static bool key_starts(const struct record *rec, const char *prefix)
+bool rawhead_key_starts(const struct rawhead_record *rec, const char *prefix)
 {
 	size_t n = strlen(prefix);
 
 	return rec->key_len > n && memcmp(rec->key, prefix, n) == 0;
+}
+
+size_t rawhead_record(const char *p, size_t n, struct rawhead_record *rec)
+{
+	size_t len = 0;
+	size_t digits = 0;
+	const char *eq;
+
+	while (digits < n && digits < 10 && p[digits] >= '0' && p[digits] <= '9')
+		len = len * 10 + (size_t)(p[digits++] - '0');
+	if (!digits || digits == n || p[digits] != ' ' || len > n || len < digits + 4 ||
+		p[len - 1] != '\n')
+		return 0;
+	rec->key = p + digits + 1;
+	eq = memchr(rec->key, '=', len - digits - 2);
+	if (!eq || eq == rec->key)
+		return 0;
+	rec->key_len = (size_t)(eq - rec->key);
+	rec->value = eq + 1;
+	rec->len = (size_t)(p + len - 1 - rec->value);
+	return len;
 }
 
 /* The last record wins. */
@@ -230,22 +250,23 @@ static int note_acl(struct buf *to, const char *text, size_t n, struct ovl_err *
 	return to->failed ? err_nomem(err) : acl_check(text, n, err);
 }
 
-static void hide(struct rawhead *r, const struct record *rec)
+static void hide(struct rawhead *r, const struct rawhead_record *rec)
 {
 	if (r->patched)
 		r->patched[(const unsigned char *)rec->key - r->base] = 'x';
 }
 
-static int take_acl(struct rawhead *r, const struct record *rec, struct ovl_err *err)
+static int take_acl(
+	struct rawhead *r, const struct rawhead_record *rec, struct ovl_err *err)
 {
-	if (!key_starts(rec, "SCHILY.acl."))
+	if (!rawhead_key_starts(rec, "SCHILY.acl."))
 		return 0;
 	hide(r, rec);
-	if (key_is(rec, "SCHILY.acl.access"))
+	if (rawhead_key_is(rec, "SCHILY.acl.access"))
 		return note_acl(&r->acl, rec->value, rec->len, err);
-	if (key_is(rec, "SCHILY.acl.default"))
+	if (rawhead_key_is(rec, "SCHILY.acl.default"))
 		return note_acl(&r->acl_default, rec->value, rec->len, err);
-	if (key_is(rec, "SCHILY.acl.ace"))
+	if (rawhead_key_is(rec, "SCHILY.acl.ace"))
 		r->acl_nfs4 = true;
 	return 0;
 }
@@ -270,13 +291,14 @@ static int take_solaris(struct rawhead *r, const char *p, size_t n, struct ovl_e
 	return note_acl(&r->acl, p + head, n - head, err);
 }
 
-static int note_xattr(struct rawhead *r, const struct record *rec, struct ovl_err *err)
+static int note_xattr(
+	struct rawhead *r, const struct rawhead_record *rec, struct ovl_err *err)
 {
 	const size_t n = strlen("SCHILY.xattr.");
-	bool schily = key_starts(rec, "SCHILY.xattr.");
+	bool schily = rawhead_key_starts(rec, "SCHILY.xattr.");
 	auto_free char *name = NULL;
 
-	if (!schily && !key_starts(rec, "LIBARCHIVE.xattr."))
+	if (!schily && !rawhead_key_starts(rec, "LIBARCHIVE.xattr."))
 		return 0;
 	if (++r->n_xattrs > RAWHEAD_MAX_XATTRS)
 		return err_say(err, E2BIG, "an entry has more than %d xattrs",
@@ -311,7 +333,7 @@ static bool is_decimal(const char *p, size_t n, bool time)
 }
 
 /* False if libarchive's reader would misunderstand it. */
-static bool is_sound(const struct record *rec)
+static bool is_sound(const struct rawhead_record *rec)
 {
 	static const struct {
 		const char *key;
@@ -326,7 +348,7 @@ static bool is_sound(const struct record *rec)
 		{"GNU.sparse.name", NAME}};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (key_is(rec, known[i].key))
+		if (rawhead_key_is(rec, known[i].key))
 			return known[i].kind == NAME ?
 				!memchr(rec->value, '\0', rec->len) :
 				is_decimal(rec->value, rec->len, known[i].kind == TIME);
@@ -334,7 +356,7 @@ static bool is_sound(const struct record *rec)
 	return !memchr(rec->key, '\0', rec->key_len);
 }
 
-static int check_value(const struct record *rec, struct ovl_err *err)
+static int check_value(const struct rawhead_record *rec, struct ovl_err *err)
 {
 	auto_free char *key = NULL;
 
@@ -345,15 +367,16 @@ static int check_value(const struct record *rec, struct ovl_err *err)
 		Q(key ? key : ""));
 }
 
-static int apply_record(struct rawhead *r, const struct record *rec, struct ovl_err *err)
+static int apply_record(
+	struct rawhead *r, const struct rawhead_record *rec, struct ovl_err *err)
 {
 	int rc = check_value(rec, err);
 
 	if (rc < 0)
 		return rc;
-	if (key_is(rec, "mtime"))
+	if (rawhead_key_is(rec, "mtime"))
 		r->early = rec->len > 2 && memcmp(rec->value, "-0", 2) == 0;
-	if (key_is(rec, "linkpath")) {
+	if (rawhead_key_is(rec, "linkpath")) {
 		r->link.len = 0;
 		buf_add(&r->link, rec->value, rec->len);
 		if (r->link.failed)
@@ -361,40 +384,18 @@ static int apply_record(struct rawhead *r, const struct record *rec, struct ovl_
 	}
 	/* For a link, device, directory or FIFO, the reader would take what follows for
 	 * its data; GNU tar and Go do not. */
-	if (key_is(rec, "size") && memchr("123456", r->type, 6))
+	if (rawhead_key_is(rec, "size") && memchr("123456", r->type, 6))
 		hide(r, rec);
 	rc = take_acl(r, rec, err);
 	return rc < 0 ? rc : note_xattr(r, rec, err);
-}
-
-/* Parses the record at p and returns its length, 0 if it is invalid. */
-static size_t parse_record(const char *p, size_t n, struct record *rec)
-{
-	size_t len = 0;
-	size_t digits = 0;
-	const char *eq;
-
-	while (digits < n && digits < 10 && p[digits] >= '0' && p[digits] <= '9')
-		len = len * 10 + (size_t)(p[digits++] - '0');
-	if (!digits || digits == n || p[digits] != ' ' || len > n || len < digits + 4 ||
-		p[len - 1] != '\n')
-		return 0;
-	rec->key = p + digits + 1;
-	eq = memchr(rec->key, '=', len - digits - 2);
-	if (!eq || eq == rec->key)
-		return 0;
-	rec->key_len = (size_t)(eq - rec->key);
-	rec->value = eq + 1;
-	rec->len = (size_t)(p + len - 1 - rec->value);
-	return len;
 }
 
 static int read_records(
 	struct rawhead *r, const char *p, size_t n, bool global, struct ovl_err *err)
 {
 	while (n) {
-		struct record rec;
-		size_t len = parse_record(p, n, &rec);
+		struct rawhead_record rec;
+		size_t len = rawhead_record(p, n, &rec);
 		int rc;
 
 		if (!len)

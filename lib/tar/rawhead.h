@@ -65,6 +65,22 @@ bool rawhead_is_sized_link(const unsigned char block[RAWHEAD_BLOCK]);
 /* True if the checksum is right. */
 bool rawhead_is_summed(const unsigned char block[RAWHEAD_BLOCK]);
 
+/* Sets the checksum of a header; the byte after its digits stays. */
+void rawhead_set_sum(unsigned char block[RAWHEAD_BLOCK]);
+
+/* A record of a pax header: "LENGTH KEY=VALUE\n". */
+struct rawhead_record {
+	const char *key;
+	size_t key_len;
+	const char *value;
+	size_t len;
+};
+
+/* Parses the record at p: its length, 0 if it is invalid. */
+size_t rawhead_record(const char *p, size_t n, struct rawhead_record *rec);
+bool rawhead_key_is(const struct rawhead_record *rec, const char *key);
+bool rawhead_key_starts(const struct rawhead_record *rec, const char *prefix);
+
 /* Checks that the numeric fields of an entry's header block are numbers. */
 int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err);
 
