@@ -253,17 +253,15 @@ static int bz_run(void *state, struct decode_io *io, struct ovl_err *err)
 {
 	struct bz *bz = state;
 	int r = bz->end.ended ? bz_again(bz, io, err) : 0;
-	unsigned in = decode_clamp(io->in_len);
-	unsigned out = decode_clamp(io->out_len);
 
 	if (r)
 		return r;
 	bz->s.next_in = (char *)(uintptr_t)io->in;
-	bz->s.avail_in = in;
+	bz->s.avail_in = (unsigned)io->in_len;
 	bz->s.next_out = (char *)io->out;
-	bz->s.avail_out = out;
+	bz->s.avail_out = (unsigned)io->out_len;
 	r = BZ2_bzDecompress(&bz->s);
-	decode_moved(io, in - bz->s.avail_in, out - bz->s.avail_out);
+	decode_moved(io, io->in_len - bz->s.avail_in, io->out_len - bz->s.avail_out);
 	if (r == BZ_STREAM_END) {
 		bz->end.ended = true;
 		return 1;

@@ -21,7 +21,7 @@
 
 struct decode_io {
 	const unsigned char *in;
-	size_t in_len;
+	size_t in_len; /* fits into an int, as does out_len: so some libraries have it */
 	unsigned char *out;
 	size_t out_len;
 };
@@ -55,12 +55,6 @@ const struct codec *gunzip_best(void);
 static inline int decode_damaged(struct ovl_err *err, const char *format, const char *why)
 {
 	return err_say(err, EBADMSG, "damaged %s data: %s", format, why);
-}
-
-/* A size for libraries that take an int. */
-static inline unsigned decode_clamp(size_t n)
-{
-	return n > 1u << 30 ? 1u << 30 : (unsigned)n;
 }
 
 /* Where one member ended. */

@@ -298,18 +298,7 @@ static int run(struct encode *e, const void *p, size_t n, bool end, struct ovl_e
 
 int encode_write(struct encode *e, const void *p, size_t n, struct ovl_err *err)
 {
-	const size_t most = 1u << 30; /* the libraries take an int */
-	const char *at = p;
-	int rc = 0;
-
-	while (n && rc == 0) {
-		size_t now = n < most ? n : most;
-
-		rc = run(e, at, now, false, err);
-		at += now;
-		n -= now;
-	}
-	return rc;
+	return run(e, p, n, false, err);
 }
 
 int encode_finish(struct encode *e, struct ovl_err *err)

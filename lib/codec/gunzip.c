@@ -30,8 +30,6 @@ static bool gz_init(void *state)
 /* With Z_BLOCK, stops at the end of a header. */
 static int gz_inflate(struct gz *gz, struct decode_io *io, int flush, struct ovl_err *err)
 {
-	unsigned in;
-	unsigned out;
 	int r;
 
 	if (gz->b.ended) {
@@ -41,14 +39,12 @@ static int gz_inflate(struct gz *gz, struct decode_io *io, int flush, struct ovl
 		if (inflateReset(&gz->z) != Z_OK)
 			return err_nomem(err);
 	}
-	in = decode_clamp(io->in_len);
-	out = decode_clamp(io->out_len);
 	gz->z.next_in = (unsigned char *)(uintptr_t)io->in;
-	gz->z.avail_in = in;
+	gz->z.avail_in = (unsigned)io->in_len;
 	gz->z.next_out = io->out;
-	gz->z.avail_out = out;
+	gz->z.avail_out = (unsigned)io->out_len;
 	r = inflate(&gz->z, flush);
-	decode_moved(io, in - gz->z.avail_in, out - gz->z.avail_out);
+	decode_moved(io, io->in_len - gz->z.avail_in, io->out_len - gz->z.avail_out);
 	if (r == Z_STREAM_END) {
 		gz->b.ended = true;
 		return 1;
@@ -120,8 +116,6 @@ static const char *isal_why(int r)
 static int isal_run(void *state, struct decode_io *io, struct ovl_err *err)
 {
 	struct isal *is = state;
-	unsigned in;
-	unsigned out;
 	int r;
 
 	if (!is->in_data) {
@@ -133,14 +127,12 @@ static int isal_run(void *state, struct decode_io *io, struct ovl_err *err)
 		is->reset(&is->s);
 		is->s.crc_flag = ISAL_GZIP_NO_HDR_VER;
 	}
-	in = decode_clamp(io->in_len);
-	out = decode_clamp(io->out_len);
 	is->s.next_in = (unsigned char *)(uintptr_t)io->in;
-	is->s.avail_in = in;
+	is->s.avail_in = (unsigned)io->in_len;
 	is->s.next_out = io->out;
-	is->s.avail_out = out;
+	is->s.avail_out = (unsigned)io->out_len;
 	r = is->inflate(&is->s);
-	decode_moved(io, in - is->s.avail_in, out - is->s.avail_out);
+	decode_moved(io, io->in_len - is->s.avail_in, io->out_len - is->s.avail_out);
 	if (r < 0 || r == ISAL_NEED_DICT)
 		return decode_damaged(err, "gzip", isal_why(r));
 	is->gz.b.ended = is->s.block_state == ISAL_BLOCK_FINISH;
