@@ -22,7 +22,7 @@
 /* Tries to create a file in the directory; takes over dir. */
 static bool spool_in(struct export *x, int dir)
 {
-	auto_fd probe = fs_temp(dir);
+	auto_fd probe = dir < 0 ? -1 : fs_temp(dir);
 
 	close_fdp(&x->spool_dir);
 	x->spool_dir = dir;

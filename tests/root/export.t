@@ -363,7 +363,7 @@ mkdir ro
 if mount --bind "$OVLCTL_ROOT" ro && mount -o remount,bind,ro ro; then
 	ok "a store that is read-only" env TMPDIR="$T/r1" ovlctl --root ro export three ro.tar
 	same "... the same" ro.tar x.tar
-	fails 1 "cannot make a temporary file in '/nowhere'" "... and no place for temporary files" \
+	fails 1 "cannot make a temporary file in '/nowhere': No such file" "... and no place for temporary files" \
 		env TMPDIR=/nowhere ovlctl --root ro export three no.tar
 	umount ro
 fi
