@@ -126,6 +126,8 @@ int export_docker(struct export *x, struct ovl_err *err);
 int export_begin(struct export *x, struct ovl_err *err);
 int export_add(struct export *x, const char *path, const struct blob *blob,
 	const struct buf *text, struct ovl_err *err);
+int export_add_json(
+	struct export *x, const char *path, const json_t *o, struct ovl_err *err);
 /* Writes the members, sorted; gives a directory its name. */
 int export_write(struct export *x, struct ovl_err *err);
 /* Always called; removes an unfinished directory. */

@@ -20,13 +20,9 @@
  * one. */
 static void add_source(json_t *entry, const struct blob *b)
 {
-	json_t *sources = json_object_get(entry, "LayerSources");
+	json_t *sources = image_sub(entry, "LayerSources", JSON_OBJECT);
 	char id[ID_LEN + 8];
 
-	if (!sources) {
-		json_object_set_new(entry, "LayerSources", json_object());
-		sources = json_object_get(entry, "LayerSources");
-	}
 	snprintf(id, sizeof(id), "sha256:%s", b->diff_id);
 	json_object_set_new(sources, id,
 		json_pack("{s:s, s:s, s:I}", "mediaType",
@@ -117,7 +113,6 @@ static int add_image(struct export *x, const struct exported *img, json_t *manif
 
 int export_docker(struct export *x, struct ovl_err *err)
 {
-	auto_buf text = {0};
 	auto_json manifest = json_array();
 	auto_json repositories = json_object();
 	int rc = 0;
@@ -125,13 +120,8 @@ int export_docker(struct export *x, struct ovl_err *err)
 	for (size_t i = 0; i < x->n_images && rc == 0; i++)
 		rc = add_image(x, &x->image[i], manifest, repositories, err);
 	if (rc == 0)
-		rc = export_dump(manifest, &text, err);
-	if (rc == 0)
-		rc = export_add(x, "manifest.json", NULL, &text, err);
-	if (rc == 0 && json_object_size(repositories)) {
-		rc = export_dump(repositories, &text, err);
-		if (rc == 0)
-			rc = export_add(x, "repositories", NULL, &text, err);
-	}
+		rc = export_add_json(x, "manifest.json", manifest, err);
+	if (rc == 0 && json_object_size(repositories))
+		rc = export_add_json(x, "repositories", repositories, err);
 	return rc;
 }

@@ -106,7 +106,6 @@ static int add_image(struct export *x, const struct exported *img, json_t *manif
 
 int export_oci(struct export *x, struct ovl_err *err)
 {
-	auto_buf text = {0};
 	auto_json manifests = json_array();
 	auto_json index = json_pack("{s:i, s:s, s:O}", "schemaVersion", 2, "mediaType",
 		MEDIA "index.v1+json", "manifests", manifests);
@@ -118,10 +117,6 @@ int export_oci(struct export *x, struct ovl_err *err)
 	for (size_t i = 0; i < x->n_images && rc == 0; i++)
 		rc = add_image(x, &x->image[i], manifests, err);
 	if (rc == 0)
-		rc = export_dump(index, &text, err);
-	if (rc == 0)
-		rc = export_add(x, "index.json", NULL, &text, err);
-	if (rc == 0)
-		rc = export_dump(layout, &text, err);
-	return rc < 0 ? rc : export_add(x, "oci-layout", NULL, &text, err);
+		rc = export_add_json(x, "index.json", index, err);
+	return rc < 0 ? rc : export_add_json(x, "oci-layout", layout, err);
 }

@@ -39,6 +39,15 @@ int export_add(struct export *x, const char *path, const struct blob *blob,
 	return !m->path || m->text.failed ? err_nomem(err) : 0;
 }
 
+int export_add_json(
+	struct export *x, const char *path, const json_t *o, struct ovl_err *err)
+{
+	auto_buf text = {0};
+	int rc = export_dump(o, &text, err);
+
+	return rc < 0 ? rc : export_add(x, path, NULL, &text, err);
+}
+
 static int by_member_path(const void *a, const void *b)
 {
 	return strcmp(((const struct member *)a)->path, ((const struct member *)b)->path);

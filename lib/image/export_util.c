@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Code shared by the parts of an export: progress, JSON as bytes, the tar of a layer. */
+/* Code shared by the parts of an export: progress, and JSON as bytes. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "image/export.h"
 #include "store/store.h"
-#include "tar/recipe.h"
 
 void export_progress(struct export *x)
 {
