@@ -64,6 +64,7 @@ struct opt {
 enum access {
 	NO_STORE,
 	READ_STORE, /* a missing store is read as empty */
+	LIST_STORE, /* the same; OVL_LIST */
 	WRITE_STORE, /* the same, but another program's store is refused */
 	MAKE_STORE /* a missing store is created */
 };

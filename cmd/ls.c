@@ -121,6 +121,8 @@ static unsigned what_to_ask(const struct lister *ls)
 		flags |= OVL_LIST_LAST_USE;
 	if (ls->asked & 1u << USES || (ls->json && ls->by_default))
 		flags |= OVL_LIST_USES;
+	if (ls->asked & 1u << PATH)
+		flags |= OVL_LIST_PATHS;
 	if (ls->json && (ls->by_default || ls->asked & 1u << LOWERS))
 		flags |= OVL_LIST_DETAILS;
 	return flags;
@@ -271,7 +273,7 @@ const struct cmd cmd_ls = {
 	.others = "list images image layers container ps tree",
 	.opts = opts,
 	.max_operands = UNLIMITED,
-	.access = READ_STORE,
+	.access = LIST_STORE,
 	.prints = true,
 	.fn = run_ls,
 };

@@ -130,8 +130,9 @@ static enum ovl_access access_of(const struct run *run)
 
 	if (cmd->access == MAKE_STORE || opt_given(run, cmd->makes))
 		return OVL_MAKE;
-	return cmd->access == WRITE_STORE || opt_given(run, cmd->writes) ? OVL_WRITE :
-									   OVL_READ;
+	if (cmd->access == WRITE_STORE || opt_given(run, cmd->writes))
+		return OVL_WRITE;
+	return cmd->access == LIST_STORE ? OVL_LIST : OVL_READ;
 }
 
 static int run_command(struct globals *g, struct run *run)

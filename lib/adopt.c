@@ -12,7 +12,8 @@
 #include "base/quote.h"
 #include "content/ingest.h"
 #include "content/pack.h"
-#include "foreign/foreign_json.h"
+#include "foreign/foreign.h"
+#include "foreign/foreign_stack.h"
 #include "image/image.h"
 #include "mount/together.h"
 #include "store/config.h"
@@ -129,8 +130,8 @@ static int take_config(const struct foreign *t, const struct foreign_name *name,
 	const struct foreign_layer *top, struct image *i, struct ovl_err *err)
 {
 	const char *path = name->config_path;
+	auto_foreign_stack stack = {0};
 	auto_json o = NULL;
-	struct ovl_id chain;
 	int rc = foreign_file(t, path, CONFIG_MAX, &i->config, NULL, err);
 
 	if (rc == 0)
@@ -140,11 +141,11 @@ static int take_config(const struct foreign *t, const struct foreign_name *name,
 	if (rc < 0)
 		return rc;
 	o = json_loadb(i->config.data, i->config.len, 0, NULL);
-	rc = o ? foreign_json_chain(o, &chain, err) : 0;
+	rc = o ? foreign_stack_read(&stack, &i->config, err) : 0;
 	if (rc < 0)
-		return rc;
+		return err_prefix(err, rc, "the config %s", Q(path));
 	if (rc == 0 || strcmp(i->config_digest, name->config) != 0 ||
-		id_order(&chain, &top->id) != 0)
+		id_order(foreign_stack_top(&stack), &top->id) != 0)
 		return err_say(err, EUCLEAN, "the config %s is damaged", Q(path));
 	image_platform_text(i->platform, o);
 	memcpy(i->other_digest, i->config_digest, sizeof(i->other_digest));

@@ -438,9 +438,12 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	struct ovl_list made = {0};
 	struct lister ls = {.st = st, .flags = flags, .out = &made, .err = err};
 	bool all = !what || !*what;
+	bool brief = all && !(flags & ~(unsigned)OVL_LIST_LAST_USE);
 	int rc = all ? layers_finish(st, err) : 0;
 
-	if (st->foreign && all)
+	if (rc == 0 && st->foreign && st->foreign->brief && !brief)
+		rc = store_foreign_again(st, err);
+	if (rc == 0 && st->foreign && all)
 		warn_foreign(st);
 	if (rc == 0)
 		rc = list(&ls, all ? NULL : what, err);
@@ -449,7 +452,7 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 		rc = attach_mounts(st, &made, err);
 	if (rc == 0)
 		rc = find_parents(&made, err);
-	flags &= ~(unsigned)OVL_LIST_LAST_USE; /* which is known already */
+	flags &= ~(unsigned)(OVL_LIST_LAST_USE | OVL_LIST_PATHS); /* known already */
 	for (size_t i = 0; flags && rc == 0 && i < made.n; i++)
 		rc = complete(st, flags, &made.layer[i], err);
 	if (rc < 0) {

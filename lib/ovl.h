@@ -115,6 +115,7 @@ extern const struct ovl_foreign ovl_foreign;
 /* What a store is opened for. */
 enum ovl_access {
 	OVL_READ, /* a missing store is read as empty */
+	OVL_LIST, /* the same; only ovl_list() is called */
 	OVL_WRITE, /* the same, but the store must not be another program's */
 	OVL_MAKE /* a missing store is created */
 };
@@ -445,8 +446,8 @@ struct ovl_layer {
 	uint64_t entries; /* of the tar it came from */
 	struct timespec created; /* since 1970 */
 	struct timespec used; /* last use, or creation; only if asked for */
-	/* In another program's store: its id there, and its tree relative to the root;
-	 * owned by the store. NULL: a layer of ovlctl. In such a store created, used and
+	/* In another program's store: its id there, and its tree relative to the root (both
+	 * may be "" if OVL_LIST_PATHS was not asked for); owned by the store. NULL: a layer of ovlctl. In such a store created, used and
 	 * entries are 0 if unknown. */
 	const char *engine_id;
 	const char *engine_tree;
@@ -465,7 +466,8 @@ enum {
 	OVL_LIST_DETAILS = 1,
 	OVL_LIST_SIZES = 2, /* also of writable layers: walks their trees */
 	OVL_LIST_USES = 4,
-	OVL_LIST_LAST_USE = 8
+	OVL_LIST_LAST_USE = 8,
+	OVL_LIST_PATHS = 16 /* engine_id and engine_tree */
 };
 
 /* Lists all layers, or only those in what (NULL-terminated). */

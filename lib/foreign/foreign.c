@@ -183,7 +183,7 @@ static bool is_of_user(int root)
 	return idmap_unprivileged() || (fstat(root, &st) == 0 && st.st_uid != 0);
 }
 
-int foreign_read(const struct foreign_engine *e, int root, bool noatime,
+int foreign_read(const struct foreign_engine *e, int root, bool noatime, bool brief,
 	struct foreign **out, struct ovl_err *err)
 {
 	struct foreign *t = calloc(1, sizeof(*t));
@@ -194,6 +194,7 @@ int foreign_read(const struct foreign_engine *e, int root, bool noatime,
 	t->engine = e;
 	t->root = root;
 	t->noatime = noatime;
+	t->brief = brief && e->can_brief;
 	t->user_xattrs = is_of_user(root);
 	rc = e->read(t, err);
 	if (rc == 0 && t->n_layers > LAYERS_MAX)

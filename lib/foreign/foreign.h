@@ -97,6 +97,7 @@ struct foreign {
 	const struct foreign_engine *engine;
 	int root; /* the store's root directory; not owned */
 	bool noatime; /* reading through root changes no access times */
+	bool brief; /* made for ovl_list(): own_id and tree of image layers are "" */
 	bool user_xattrs; /* opaque directories have user.overlay.opaque: the engine is run by
 			   * an ordinary user */
 	struct foreign_layer *layer; /* sorted by id */
@@ -126,13 +127,14 @@ struct foreign {
 struct foreign_engine {
 	const char *name; /* a word: "docker" */
 	const char *owner; /* for messages: "Docker" */
+	bool can_brief; /* a table for ovl_list() takes less reading */
 	/* 1 if root is a store of this engine, which is recognised by the names in it; 0
 	 * if not; -1 with errno. Cheap. */
 	int (*recognise)(int root);
 	/*
-	 * Fills a table in which engine, root and noatime are set. Fails (negative errno
-	 * and a text) only if nothing can be read at all. The table owns everything added
-	 * to it.
+	 * Fills a table in which engine, root, noatime and brief are set. Fails (negative
+	 * errno and a text) only if nothing can be read at all. The table owns everything
+	 * added to it.
 	 */
 	int (*read)(struct foreign *t, struct ovl_err *err);
 };
@@ -146,13 +148,13 @@ struct ovl_foreign {
 	int (*recognise)(int root, const struct foreign_engine **out);
 	/* What kind of store it is that cannot be read ("is ..."); NULL: none that is known. */
 	const char *(*other)(int root);
-	/* Reads the store whose root is open; noatime as in the struct. The caller frees
-	 * *out. */
-	int (*read)(const struct foreign_engine *e, int root, bool noatime,
+	/* Reads the store whose root is open; noatime and brief as in the struct. The
+	 * caller frees *out. */
+	int (*read)(const struct foreign_engine *e, int root, bool noatime, bool brief,
 		struct foreign **out, struct ovl_err *err);
 };
 
-int foreign_read(const struct foreign_engine *e, int root, bool noatime,
+int foreign_read(const struct foreign_engine *e, int root, bool noatime, bool brief,
 	struct foreign **out, struct ovl_err *err);
 void foreign_free(struct foreign *t);
 
@@ -215,8 +217,10 @@ int foreign_file(const struct foreign *t, const char *path, size_t max, struct b
 struct foreign_place {
 	const struct foreign *t;
 	int dir; /* open, or a negative errno */
-	const char *path; /* for messages */
+	const char *path; /* for messages; NULL: names are paths */
 };
+int foreign_file_at(const struct foreign_place *at, const char *name, size_t max,
+	struct buf *out, struct stat *st, struct ovl_err *err);
 #define FOREIGN_WORD 256
 /* Reads one of them in the same way, without a newline at the end. -EUCLEAN unless
  * foreign_is_name(), so that it can be used in a path. */

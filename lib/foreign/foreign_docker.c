@@ -21,10 +21,13 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/fs.h"
+#include "base/namelist.h"
 #include "base/quote.h"
+#include "base/thread.h"
 #include "base/vec.h"
 #include "foreign/foreign_bolt.h"
 #include "foreign/foreign_json.h"
+#include "foreign/foreign_stack.h"
 
 #define IMAGE      "image/overlay2/"
 #define LAYERS     IMAGE "layerdb/sha256"
@@ -38,23 +41,31 @@ static int recognise(int root)
 	return foreign_has(root, IMAGE "layerdb");
 }
 
-/* Calls fn for each name in a directory of records. */
-static void each_name(struct foreign *t, const char *path,
-	void (*fn)(struct foreign *t, int dir, const char *name))
-{
-	auto_fd fd = foreign_open(t, path, O_RDONLY | O_DIRECTORY);
-	auto_fsdir d = fs_dir_at(fd < 0 ? -errno : fd, ".");
-	struct ovl_err why;
-	const char *name;
-	int r;
+/* A directory of records. */
+struct records {
+	struct foreign_place at;
+	struct namelist names;
+};
 
-	foreign_add_record(t, path);
-	while ((r = fs_dir_next(&d, &name, NULL)) > 0)
-		fn(t, fd, name);
-	if (r < 0) {
+static void records_release(struct records *r)
+{
+	close_fdp(&r->at.dir);
+	namelist_release(&r->names);
+}
+#define auto_records __attribute__((cleanup(records_release))) struct records
+
+static struct records open_records(struct foreign *t, const char *path)
+{
+	int fd = foreign_open(t, path, O_RDONLY | O_DIRECTORY);
+	struct records out = {.at = {t, fd < 0 ? -errno : fd, path}};
+	auto_fsdir d = fs_dir_at(out.at.dir, ".");
+	struct ovl_err why;
+
+	if (namelist_read(&out.names, &d, true) < 0) {
 		err_sys(&why, errno, "cannot read %s", Q(path));
 		foreign_unread(t, &why);
 	}
+	return out;
 }
 
 /* The record of where a layer is comes first and goes with the others: as long as it is
@@ -128,6 +139,7 @@ static int read_layer(struct foreign *t, const struct foreign_place *at,
 	struct foreign_layer *l, struct ovl_err *why)
 {
 	char word[FOREIGN_WORD];
+	struct stat sb;
 	int r = read_where(t, at, "cache-id", l, why);
 
 	if (r > 0)
@@ -137,11 +149,13 @@ static int read_layer(struct foreign *t, const struct foreign_place *at,
 	r = foreign_digest(at, "parent", l->parent.s, why);
 	if (r < 0)
 		return r;
-	r = foreign_word(at, "size", word, NULL, why);
-	if (r > 0)
-		l->size = strtoll(word, NULL, 10);
+	r = foreign_word(at, "size", word, &sb, why);
 	if (r < 0)
 		return r;
+	if (r > 0) {
+		l->size = strtoll(word, NULL, 10);
+		l->created = sb.st_mtim;
+	}
 	l->fault = misfit(l, why);
 	return !l->fault || is_still_there(at, "cache-id");
 }
@@ -230,59 +244,94 @@ static void add_container(struct foreign *t, int all, const char *name)
 
 /* ---- images ----------------------------------------------------------------------- */
 
-static void set_config(struct foreign *t, struct foreign_name *n, const char *image)
+/* What an image config says about a layer. If a layer has this id, it is true, since the id
+ * is the digest of the other two. */
+struct proof {
+	struct ovl_id id; /* first: the key */
+	struct ovl_id parent;
+	char diff_id[ID_LEN + 1];
+};
+
+/* The records of all other layers are read, so any limit will do. */
+#define PROOFS_MAX ((size_t)1 << 17)
+
+struct images {
+	struct records rec; /* sorted by name */
+	struct ovl_id *top; /* of each; empty: it has none, or is invalid */
+	struct proof *proof; /* sorted by id */
+	size_t n_proofs;
+};
+
+static void images_release(struct images *im)
 {
+	records_release(&im->rec);
+	free(im->top);
+	free(im->proof);
+}
+#define auto_images __attribute__((cleanup(images_release))) struct images
+
+/* The layers that the previous config has too have their proofs. */
+static int add_proofs(struct images *im, const struct foreign_stack *s)
+{
+	for (size_t i = s->same; i < s->n && im->n_proofs < PROOFS_MAX; i++) {
+		struct proof p = {.id = s->step[i].chain};
+
+		if (!VEC_ROOM(im->proof, im->n_proofs))
+			return -ENOMEM;
+		if (i)
+			p.parent = s->step[i - 1].chain;
+		memcpy(p.diff_id, s->step[i].diff_id, ID_LEN + 1);
+		im->proof[im->n_proofs++] = p;
+	}
+	return 0;
+}
+
+/* The id of an image is the digest of its config, which lists its layers. */
+static void read_images(struct foreign *t, struct images *im)
+{
+	auto_foreign_stack stack = {0};
+	auto_buf text = {0};
+	struct ovl_err why;
+
+	im->top = calloc(im->rec.names.n + 1, sizeof(*im->top));
+	t->failed = t->failed || !im->top;
+	for (size_t i = 0; i < im->rec.names.n && !t->failed; i++) {
+		const char *id = namelist_name(&im->rec.names, i);
+		int r = id_is_full(id) ? foreign_file_at(&im->rec.at, id,
+						 FOREIGN_JSON_MAX, &text, NULL, &why) :
+					 0;
+
+		if (r > 0) {
+			r = foreign_stack_read(&stack, &text, &why);
+			if (r < 0)
+				err_prefix(&why, r, "%s", Q(P(CONFIGS "/%s", id)));
+		}
+		if (r < 0)
+			foreign_unread(t, &why);
+		if (r > 0)
+			im->top[i] = *foreign_stack_top(&stack);
+		t->failed = r > 0 && t->brief && add_proofs(im, &stack) < 0;
+	}
+	VEC_SORT(im->proof, im->n_proofs, id_order);
+}
+
+/* ls needs only the names that it lists. */
+static void name_image(struct foreign *t, const struct images *im, size_t i,
+	const char *name, bool listed)
+{
+	const char *image = namelist_name(&im->rec.names, i);
+	struct foreign_name *n;
+
+	if (!*im->top[i].s || (t->brief && !listed))
+		return;
+	n = foreign_add_name(t, name, &im->top[i]);
+	n->listed = listed;
 	n->config = foreign_text(t, "%s", image);
 	n->config_path = foreign_text(t, CONFIGS "/%s", image);
 }
 
-/* The id of an image is the digest of its config, which lists its layers. */
-static void add_image(struct foreign *t, int all, const char *image)
-{
-	const char *path = P(CONFIGS "/%s", image);
-	auto_json o = id_is_full(image) ? foreign_json_try(t, path) : NULL;
-	struct foreign_name *n;
-	struct ovl_err why;
-	struct ovl_id top;
-	int r = foreign_json_chain(o, &top, &why);
-
-	(void)all;
-	if (r < 0) {
-		err_prefix(&why, r, "%s", Q(path));
-		foreign_unread(t, &why);
-	}
-	if (r <= 0)
-		return;
-	n = foreign_add_name(t, image, &top);
-	n->listed = false;
-	set_config(t, n, image);
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct foreign_name *)a)->name,
-		((const struct foreign_name *)b)->name);
-}
-
-/* ref: "name:tag" or "name@sha256:...", which is not listed. The first names of the
- * table are the ids of images, sorted. */
-static void add_tag(
-	struct foreign *t, size_t n_images, const char *ref, const char *image)
-{
-	const struct foreign_name key = {.name = image};
-	const struct foreign_name *found = VEC_FIND(t->name, n_images, &key, by_name);
-	struct foreign_name *n;
-	struct ovl_id top;
-
-	if (!found)
-		return;
-	top = found->layer;
-	n = foreign_add_name(t, ref, &top);
-	n->listed = !strchr(ref, '@');
-	set_config(t, n, image);
-}
-
-static void read_tags(struct foreign *t, size_t n_images)
+/* "name:tag", or "name@sha256:...", which is not listed. */
+static void read_tags(struct foreign *t, const struct images *im)
 {
 	auto_json o = foreign_json_try(t, TAGS);
 	const char *repository;
@@ -290,34 +339,128 @@ static void read_tags(struct foreign *t, size_t n_images)
 	json_t *refs;
 	json_t *id;
 
-	foreign_add_record(t, TAGS);
 	json_object_foreach(json_object_get(o, "Repositories"), repository, refs)
 	{
 		json_object_foreach(refs, ref, id)
 		{
 			const char *s = json_string_value(id);
 			const char *image = s ? id_digest_hex(s) : NULL;
+			size_t i = image ? namelist_find(&im->rec.names, image) :
+					   im->rec.names.n;
 
-			if (image)
-				add_tag(t, n_images, ref, image);
+			if (i < im->rec.names.n)
+				name_image(t, im, i, ref, !strchr(ref, '@'));
 		}
 	}
 }
 
+static void add_images(struct foreign *t, struct images *im)
+{
+	im->rec = open_records(t, CONFIGS);
+	namelist_sort(&im->rec.names);
+	read_images(t, im);
+	for (size_t i = 0; i < im->rec.names.n && !t->failed; i++)
+		name_image(t, im, i, namelist_name(&im->rec.names, i), false);
+	if (!t->failed)
+		read_tags(t, im);
+}
+
+/* ---- layers for ls ---------------------------------------------------------------- */
+
+struct sizes {
+	const struct records *layers;
+	struct size {
+		bool known;
+		int64_t bytes;
+		struct timespec created;
+	} * of; /* each of them */
+};
+
+/* Runs in a thread. If it cannot read a size, all records of that layer are read later. */
+static void *read_sizes(void *ctx)
+{
+	struct sizes *s = ctx;
+
+	for (size_t i = 0; i < s->layers->names.n; i++) {
+		const char *name = namelist_name(&s->layers->names, i);
+		char word[FOREIGN_WORD];
+		struct ovl_err why;
+		struct stat sb;
+
+		if (foreign_word(&s->layers->at, P("%s/size", name), word, &sb, &why) > 0)
+			s->of[i] = (struct size){
+				true, strtoll(word, NULL, 10), sb.st_mtim};
+	}
+	return NULL;
+}
+
+static void add_layers(struct foreign *t, const struct images *im, const struct sizes *s)
+{
+	for (size_t i = 0; i < s->layers->names.n; i++) {
+		const char *name = namelist_name(&s->layers->names, i);
+		const struct proof *p = s->of && s->of[i].known ?
+			VEC_FIND(im->proof, im->n_proofs, name, id_order) :
+			NULL;
+		struct foreign_layer *l;
+
+		if (!p) {
+			add_layer(t, s->layers->at.dir, name);
+			continue;
+		}
+		l = foreign_add_layer(t);
+		l->id = p->id;
+		l->parent = p->parent;
+		memcpy(l->diff_id, p->diff_id, ID_LEN + 1);
+		l->size = s->of[i].bytes;
+		l->created = s->of[i].created;
+	}
+}
+
+/* For ls, a second thread reads the records of layers. */
+static void read_both(struct foreign *t, struct images *im, const struct records *layers)
+{
+	struct sizes sizes = {.layers = layers};
+	pthread_t thread;
+	int why = -1;
+
+	if (t->brief)
+		sizes.of = calloc(layers->names.n + 1, sizeof(*sizes.of));
+	if (sizes.of)
+		why = thread_start(&thread, read_sizes, &sizes);
+	add_images(t, im);
+	if (why == 0)
+		pthread_join(thread, NULL);
+	add_layers(t, im, &sizes);
+	free(sizes.of);
+}
+
 /* ----------------------------------------------------------------------------------- */
 
-/* Images before their layers: one that is removed meanwhile leaves no name behind. */
+static void add_containers(struct foreign *t)
+{
+	auto_records r = open_records(t, CONTAINERS);
+
+	for (size_t i = 0; i < r.names.n; i++)
+		add_container(t, r.at.dir, namelist_name(&r.names, i));
+}
+
+/* Containers before their layers. If an image is added or removed meanwhile, its names may
+ * be missing. */
 static int read_docker(struct foreign *t, struct ovl_err *err)
 {
+	static const char *const records[] = {
+		"containers", CONFIGS, TAGS, CONTAINERS, LAYERS};
+	auto_images im = {.rec.at.dir = -1};
+	auto_records layers = {.at.dir = -1};
+
 	(void)err;
 	t->layers_dir = TREES;
 	foreign_add_claim(t, TREES "/l", "short links");
-	foreign_add_record(t, "containers");
-	each_name(t, CONFIGS, add_image);
-	VEC_SORT(t->name, t->n_names, by_name);
-	read_tags(t, t->n_names);
-	each_name(t, CONTAINERS, add_container);
-	each_name(t, LAYERS, add_layer);
+	for (size_t i = 0; i < sizeof(records) / sizeof(*records); i++)
+		foreign_add_record(t, records[i]);
+	add_containers(t);
+	layers = open_records(t, LAYERS);
+	read_both(t, &im, &layers);
 	foreign_buildkit(t, TREES);
 	return 0;
 }
@@ -325,6 +468,7 @@ static int read_docker(struct foreign *t, struct ovl_err *err)
 const struct foreign_engine foreign_docker = {
 	.name = "docker",
 	.owner = "Docker",
+	.can_brief = true,
 	.recognise = recognise,
 	.read = read_docker,
 };

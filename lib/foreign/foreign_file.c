@@ -32,49 +32,78 @@ int foreign_has(int root, const char *path)
 	return fd >= 0 ? 1 : fs_is_gone(errno) ? 0 : -1;
 }
 
-int foreign_open_file(
-	const struct foreign *t, const char *path, struct stat *st, struct ovl_err *err)
+static const char *path_at(
+	char out[FS_PATH], const struct foreign_place *at, const char *name)
 {
-	auto_fd fd = foreign_open(t, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	struct stat sb;
-
-	if (fd < 0 && errno == ENOENT)
-		return -ENOENT;
-	if (fd < 0 || fstat(fd, &sb) < 0)
-		return err_sys(err, errno, "cannot read %s", Q(path));
-	if (!S_ISREG(sb.st_mode))
-		return err_say(err, EUCLEAN, "%s is not a file", Q(path));
-	if (st)
-		*st = sb;
-	return steal_fd(&fd);
+	return at->path ? fs_path(out, "%s/%s", at->path, name) : name;
 }
-
-int foreign_file(const struct foreign *t, const char *path, size_t max, struct buf *out,
-	struct stat *st, struct ovl_err *err)
-{
-	struct stat sb;
-	auto_fd fd = foreign_open_file(t, path, &sb, err);
-
-	buf_clear(out);
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	if (sb.st_size > (off_t)max || fs_read_fd(fd, max, out) < 0)
-		return err_sys(err, sb.st_size > (off_t)max ? EFBIG : errno,
-			"cannot read %s", Q(path));
-	if (st)
-		*st = sb;
-	return 1;
-}
+#define PATH_AT(at, name) path_at((char[FS_PATH]){0}, at, name)
 
 static int damaged(const struct foreign_place *at, const char *name, struct ovl_err *err)
 {
-	return err_say(err, EUCLEAN, "%s is damaged", Q(P("%s/%s", at->path, name)));
+	return err_say(err, EUCLEAN, "%s is damaged", Q(PATH_AT(at, name)));
 }
 
 static int cannot_read(
 	const struct foreign_place *at, const char *name, int why, struct ovl_err *err)
 {
-	return err_sys(err, why, "cannot read %s", Q(P("%s/%s", at->path, name)));
+	return err_sys(err, why, "cannot read %s", Q(PATH_AT(at, name)));
+}
+
+static int open_file(const struct foreign_place *at, const char *name, struct stat *st,
+	struct ovl_err *err)
+{
+	auto_fd fd = open_at(at->t, at->dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	struct stat sb;
+
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0 || fstat(fd, &sb) < 0)
+		return cannot_read(at, name, errno, err);
+	if (!S_ISREG(sb.st_mode))
+		return err_say(err, EUCLEAN, "%s is not a file", Q(PATH_AT(at, name)));
+	if (st)
+		*st = sb;
+	return steal_fd(&fd);
+}
+
+int foreign_open_file(
+	const struct foreign *t, const char *path, struct stat *st, struct ovl_err *err)
+{
+	return open_file(&(struct foreign_place){t, t->root, NULL}, path, st, err);
+}
+
+/* One read suffices, since the size is known: engines replace files, they do not write to
+ * them. */
+int foreign_file_at(const struct foreign_place *at, const char *name, size_t max,
+	struct buf *out, struct stat *st, struct ovl_err *err)
+{
+	struct stat sb;
+	auto_fd fd = open_file(at, name, &sb, err);
+	ssize_t n;
+
+	buf_clear(out);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (sb.st_size > (off_t)max)
+		return cannot_read(at, name, EFBIG, err);
+	if (!buf_reserve(out, (size_t)sb.st_size))
+		return err_nomem(err);
+	n = fs_read_upto(fd, out->data, (size_t)sb.st_size);
+	if (n < 0)
+		return cannot_read(at, name, errno, err);
+	out->len = (size_t)n;
+	out->data[out->len] = '\0';
+	if (st)
+		*st = sb;
+	return 1;
+}
+
+int foreign_file(const struct foreign *t, const char *path, size_t max, struct buf *out,
+	struct stat *st, struct ovl_err *err)
+{
+	return foreign_file_at(
+		&(struct foreign_place){t, t->root, NULL}, path, max, out, st, err);
 }
 
 /* Fast, because every command reads some thousands of these. 1, 0, negative errno. */

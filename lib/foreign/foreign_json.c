@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "base/digest.h"
 #include "base/quote.h"
 #include "foreign/foreign_json.h"
 
@@ -79,26 +78,4 @@ struct timespec foreign_json_time(const json_t *o, const char *key)
 	if ((*s == '+' || *s == '-') && sscanf(s + 1, "%2d:%2d", &hours, &minutes) == 2)
 		out.tv_sec -= (*s == '-' ? -60 : 60) * (60 * hours + minutes);
 	return out.tv_sec > 0 ? out : (struct timespec){0};
-}
-
-int foreign_json_chain(const json_t *config, struct ovl_id *out, struct ovl_err *err)
-{
-	const json_t *ids = json_object_get(
-		json_object_get(config, "rootfs"), "diff_ids");
-	struct ovl_id chain;
-	size_t n = json_array_size(ids);
-	int rc = 0;
-
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		const char *s = json_string_value(json_array_get(ids, i));
-		const char *hex = s ? id_digest_hex(s) : NULL;
-
-		if (!hex)
-			return err_say(err, EUCLEAN, "a diff id is not a digest");
-		rc = digest_chain(i ? chain.s : NULL, hex, &chain, err);
-	}
-	if (rc < 0 || !n)
-		return rc;
-	*out = chain;
-	return 1;
 }

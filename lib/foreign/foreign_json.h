@@ -23,8 +23,4 @@ const char *foreign_json_text(const json_t *o, const char *key);
 /* The time of a member, RFC 3339 as Go writes it; {0, 0}: none. */
 struct timespec foreign_json_time(const json_t *o, const char *key);
 
-/* The chain id of the diff ids in an image config (rootfs.diff_ids): 1; 0 if it lists
- * none; negative errno and a text. */
-int foreign_json_chain(const json_t *config, struct ovl_id *out, struct ovl_err *err);
-
 #endif

@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "foreign/foreign_containerd.h"
 #include "foreign/foreign_json.h"
+#include "foreign/foreign_stack.h"
 
 /* Limits on the bytes of all manifests and configs, counted as at least so many each, and
  * on the manifests of an index that are tried. */
@@ -63,8 +64,8 @@ int ctrd_ref(struct reading *c, struct ref r, struct ovl_err *err)
 
 /* ---- images ----------------------------------------------------------------------- */
 
-/* Reads a manifest, an index or a config; false if it does not exist or is invalid. Files
- * outside the directory of layers do not matter for orphans. */
+/* Reads a manifest or an index; false if it does not exist or is invalid. Files outside the
+ * directory of layers do not matter for orphans. */
 static bool read_json(struct reading *c, const char *hex, json_t **out)
 {
 	struct ovl_err why;
@@ -77,72 +78,72 @@ static bool read_json(struct reading *c, const char *hex, json_t **out)
 	return true;
 }
 
+/* The same for the layers of a config. */
+static bool read_stack(struct reading *c, const char *hex, struct foreign_stack *out)
+{
+	auto_buf text = {0};
+	struct ovl_err why;
+	int r = c->json > JSON_MAX ? 0 :
+				     foreign_file(c->t, P(CTRD_BLOBS "/%s", hex),
+					     FOREIGN_JSON_MAX, &text, NULL, &why);
+
+	if (r > 0)
+		r = foreign_stack_read(out, &text, &why);
+	c->json += text.len + JSON_LEAST;
+	c->t->failed = c->t->failed || r == -ENOMEM;
+	return r > 0;
+}
+
 static const char *digest_in(const json_t *o)
 {
 	return id_digest_hex(foreign_json_text(o, "digest"));
 }
 
-/* Finds the layers of an image, from the bottom up: 1 and the top one, 0 if one of them
- * has no snapshot. Records what config and manifest say about them. */
-static int climb(struct reading *c, const json_t *config, const json_t *blobs,
-	struct ovl_id *top, struct ovl_err *err)
+/* Finds the layers of an image; false if one of them has no snapshot. Records what config
+ * and manifest say about them. */
+static bool climb(
+	struct reading *c, const struct foreign_stack *stack, const json_t *blobs)
 {
-	const json_t *ids = json_object_get(
-		json_object_get(config, "rootfs"), "diff_ids");
-	size_t n = json_array_size(ids);
-	struct ovl_id below = {""};
-	struct ovl_id chain;
+	static const struct ovl_id none;
 
-	for (size_t i = 0; i < n; i++) {
-		const char *text = json_string_value(json_array_get(ids, i));
-		const char *diff = text ? id_digest_hex(text) : NULL;
+	for (size_t i = 0; i < stack->n; i++) {
+		const struct foreign_step *at = &stack->step[i];
 		const char *blob = digest_in(json_array_get(blobs, i));
-		struct snapshot *s;
-		int rc;
+		struct snapshot *s = VEC_FIND(c->snap, c->n_snaps, &at->chain, id_order);
 
-		if (!diff)
-			return 0;
-		rc = digest_chain(i ? below.s : NULL, diff, &chain, err);
-		if (rc < 0)
-			return rc;
-		s = VEC_FIND(c->snap, c->n_snaps, &chain, id_order);
-		if (!s || id_order(&s->below, &below) != 0)
-			return 0;
-		memcpy(s->diff_id, diff, ID_LEN + 1);
-		if (blob && json_array_size(blobs) == n)
+		if (!s || id_order(&s->below, i ? &at[-1].chain : &none) != 0)
+			return false;
+		memcpy(s->diff_id, at->diff_id, ID_LEN + 1);
+		if (blob && json_array_size(blobs) == stack->n)
 			memcpy(s->blob, blob, ID_LEN + 1);
-		below = chain;
 	}
-	*top = below;
-	return n > 0;
+	return true;
 }
 
 /* Finds the layers of the manifest, or of the first manifest of an index that was
- * unpacked: 1; 0 if none. */
-static int resolve(struct reading *c, struct ref *r, const char *hex, bool in_index,
-	struct ovl_err *err)
+ * unpacked. */
+static bool resolve(struct reading *c, struct ref *r, const char *hex, bool in_index)
 {
+	auto_foreign_stack stack = {0};
 	auto_json m = NULL;
-	auto_json config = NULL;
 	const json_t *list;
 	const char *digest;
-	int rc = 0;
 
 	if (!read_json(c, hex, &m))
-		return 0;
+		return false;
 	list = in_index ? NULL : json_object_get(m, "manifests");
-	for (size_t i = 0; i < json_array_size(list) && i < MANIFESTS_MAX && rc == 0;
-		i++) {
+	for (size_t i = 0; i < json_array_size(list) && i < MANIFESTS_MAX; i++) {
 		digest = digest_in(json_array_get(list, i));
-		rc = digest ? resolve(c, r, digest, true, err) : 0;
+		if (digest && resolve(c, r, digest, true))
+			return true;
 	}
 	digest = digest_in(json_object_get(m, "config"));
-	if (rc != 0 || !digest || !read_json(c, digest, &config))
-		return rc;
-	rc = climb(c, config, json_object_get(m, "layers"), &r->id, err);
-	if (rc > 0)
-		memcpy(r->config, digest, ID_LEN + 1);
-	return rc;
+	if (!digest || !read_stack(c, digest, &stack) ||
+		!climb(c, &stack, json_object_get(m, "layers")))
+		return false;
+	r->id = *foreign_stack_top(&stack);
+	memcpy(r->config, digest, ID_LEN + 1);
+	return true;
 }
 
 static int by_target(const void *a, const void *b)
@@ -151,12 +152,10 @@ static int by_target(const void *a, const void *b)
 }
 
 /* Several names may refer to one image. */
-static int resolve_all(struct reading *c, struct ovl_err *err)
+static void resolve_all(struct reading *c)
 {
-	int rc = 0;
-
 	VEC_SORT(c->ref, c->n_refs, by_target);
-	for (size_t i = 0; i < c->n_refs && rc >= 0; i++) {
+	for (size_t i = 0; i < c->n_refs; i++) {
 		struct ref *r = &c->ref[i];
 
 		if (!*r->target)
@@ -165,10 +164,9 @@ static int resolve_all(struct reading *c, struct ovl_err *err)
 			r->id = r[-1].id;
 			memcpy(r->config, r[-1].config, sizeof(r->config));
 		} else {
-			rc = resolve(c, r, r->target, false, err);
+			resolve(c, r, r->target, false);
 		}
 	}
-	return rc < 0 ? rc : 0;
 }
 
 /* ---- names ------------------------------------------------------------------------ */
@@ -240,11 +238,11 @@ static int add_keys(struct reading *c, struct ovl_err *err)
 
 int ctrd_names(struct reading *c, struct ovl_err *err)
 {
-	int rc = resolve_all(c, err);
+	int rc;
 	size_t n;
 
-	if (rc == 0)
-		rc = add_keys(c, err);
+	resolve_all(c);
+	rc = add_keys(c, err);
 	if (rc == 0)
 		VEC_SORT(c->ref, c->n_refs, by_ref);
 	for (size_t i = 0; i < c->n_refs && rc == 0; i += n) {

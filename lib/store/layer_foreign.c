@@ -56,7 +56,7 @@ static bool is_still_there(const struct ovl_store *st, const struct foreign_laye
 
 	if (tree < 0)
 		return errno != ENOENT;
-	if (st->cfg.foreign->read(t->engine, t->root, t->noatime, &now, &why) < 0)
+	if (st->cfg.foreign->read(t->engine, t->root, t->noatime, false, &now, &why) < 0)
 		return true;
 	found = foreign_layer_find(now, &l->id);
 	there = found ? !found->fault : *now->unread.text;

@@ -61,10 +61,10 @@ static bool same_dirs(int a, int b, const struct foreign *t)
 }
 
 static int read_through(struct ovl_store *st, const struct foreign_engine *e, int root,
-	bool noatime, struct ovl_err *err)
+	bool noatime, bool brief, struct ovl_err *err)
 {
 	struct foreign *t;
-	int rc = st->cfg.foreign->read(e, root, noatime, &t, err);
+	int rc = st->cfg.foreign->read(e, root, noatime, brief, &t, err);
 
 	if (rc < 0)
 		return err_prefix(err, rc, "the store %s of %s", Q(st->root), e->owner);
@@ -77,22 +77,22 @@ int store_foreign_again(struct ovl_store *st, struct ovl_err *err)
 {
 	const struct foreign *t = st->foreign;
 
-	return read_through(st, t->engine, t->root, t->noatime, err);
+	return read_through(st, t->engine, t->root, t->noatime, false, err);
 }
 
-static int read_table(
-	struct ovl_store *st, const struct foreign_engine *e, struct ovl_err *err)
+static int read_table(struct ovl_store *st, const struct foreign_engine *e, bool brief,
+	struct ovl_err *err)
 {
 	auto_fd quiet = open_quietly(st->fd);
 	auto_fd root = fcntl(st->fd, F_DUPFD_CLOEXEC, 0);
 	int rc = st->cfg.load ? st->cfg.load(err) : 0;
 
 	if (rc == 0)
-		rc = quiet < 0 ? read_through(st, e, root, false, err) :
-				 read_through(st, e, quiet, true, err);
+		rc = quiet < 0 ? read_through(st, e, root, false, brief, err) :
+				 read_through(st, e, quiet, true, brief, err);
 	if (rc == 0 && quiet >= 0 && !same_dirs(root, quiet, st->foreign)) {
 		close_fdp(&quiet);
-		rc = read_through(st, e, root, false, err);
+		rc = read_through(st, e, root, false, brief, err);
 	}
 	if (rc == 0)
 		st->dir[DIR_DRIVER + st->drv->number] = steal_fd(
@@ -119,7 +119,7 @@ static int open_it(struct ovl_store *st, int *root, const struct foreign_engine 
 
 	if (fs_path_of(*root, &path) < 0)
 		return err_sys(err, errno, "cannot find the path of the store");
-	if (access != OVL_READ)
+	if (access != OVL_READ && access != OVL_LIST)
 		return err_status(err, OVL_USAGE,
 			"%s is a store of %s, which ovlctl only reads; 'ovlctl import "
 			"--from' takes layers over",
@@ -131,7 +131,7 @@ static int open_it(struct ovl_store *st, int *root, const struct foreign_engine 
 	st->drv = st->only[0] = &st->drv_foreign;
 	st->drivers = st->only;
 	st->drv_chosen = false;
-	rc = st->root ? read_table(st, e, err) : err_nomem(err);
+	rc = st->root ? read_table(st, e, access == OVL_LIST, err) : err_nomem(err);
 	if (rc == 0)
 		st->xattrs.user = st->foreign->user_xattrs && !is_remapped(st);
 	return rc < 0 ? rc : 1;

@@ -53,7 +53,7 @@ static void try_containerd(const struct bolt *b)
 	fuzz_put(root, "io.containerd.snapshotter.v1.overlayfs/metadata.db", b->data,
 		b->len);
 	fuzz_put(root, "io.containerd.metadata.v1.bolt/meta.db", b->data, b->len);
-	rc = foreign_read(&foreign_containerd, root, true, &t, &err);
+	rc = foreign_read(&foreign_containerd, root, true, false, &t, &err);
 	fuzz_refused(rc, &err);
 	for (size_t i = 0; rc == 0 && i < t->n_layers; i++) {
 		const char *tree = t->layer[i].tree;

@@ -137,6 +137,29 @@ done
 fails 3 "no such layer 'app'$" "a name without its tag" d show app
 fails 3 "no such layer 'gone:1'" "the name of an image that is not there" d show gone:1
 
+# What ls prints of a layer is in one record of it, and in the configs of the images.
+calls() {
+	traced -qq -o calls ovlctl --root docker ls -q >/dev/null || stop "ls with strace"
+	grep -vc 'resumed>' calls
+}
+if can_trace; then
+	few=$(calls)
+	each=$(id container | cut -c1-58)
+	(cd $i/layerdb/sha256 && seq -f "$each%.0f" 100000 100199 | xargs mkdir) || stop "directories"
+	for n in $(seq 100000 100199); do
+		r=$i/layerdb/sha256/$each$n
+		printf %s $each$n >$r/cache-id
+		printf sha256:%s $each$n >$r/diff
+		printf 1 >$r/size
+		printf '{"rootfs":{"diff_ids":["sha256:%s"]}}' $each$n >$i/imagedb/content/sha256/$each$n
+	done
+	is "200 images more are listed" "$(d ls -q | wc -l)" 204
+	more=$(calls)
+	ok "... with four calls for an image and four for its layer: $((more - few))" \
+		[ $((more - few)) -le $((200 * 8 + 200)) ]
+	rm -r $i/layerdb/sha256/$each* $i/imagedb/content/sha256/$each*
+fi
+
 # ---- what changed -----------------------------------------------------------------------
 
 untouched "diff of a container" d diff box
@@ -343,7 +366,8 @@ m=$i/layerdb/sha256/$middle
 for to in ../../../etc a/b .. . "" "$(printf 'x\ny')" "$(printf '%0300d' 1)"; do
 	set_aside $m/cache-id
 	printf %s "$to" >$m/cache-id
-	is "cache-id '$(printf %.10s "$to" | tr '\n' ' ')': the layer is not listed" "$(d ls -nr -o ID 2>/dev/null | grep -c $middle)" 0
+	is "cache-id '$(printf %.10s "$to" | tr '\n' ' ')': the layer is not listed with its path" \
+		"$(d ls -nr -o ID,PATH 2>/dev/null | grep -c $middle)" 0
 	fails 1 "cannot be used: .*'image/.*/cache-id'" "... nor used" d diff $middle
 	fails 1 "cannot be used" "... nor what is on it" d mount -r app:1 mnt
 	put_back
@@ -356,7 +380,11 @@ set_aside $m/parent
 printf sha256:%s $third >$m/parent
 fails 1 "its id is not that of its diff id and its parent" "parents in a loop" d diff $middle
 like "... are told by check" "its id is not that" "$(d check)"
-like "... and by ls" "warning: (layer $(echo $middle | cut -c1-12) is|3 layers are) damaged and not listed; see" "$(d ls 2>&1)"
+like "... and by ls" "warning: (layer $(echo $middle | cut -c1-12) is|3 layers are) damaged and not listed; see" "$(d ls -o +PATH 2>&1)"
+at=$i/imagedb/content/sha256/$config
+mv $at config.kept
+like "... also where no config says what the parent is" "warning: (layer $(echo $middle | cut -c1-12) is|3 layers are) damaged and not listed; see" "$(d ls 2>&1)"
+mv config.kept $at
 put_back
 set_aside docker/overlay2/$cache_middle/diff
 ln -s / docker/overlay2/$cache_middle/diff
@@ -370,13 +398,17 @@ fails 3 "has vanished: Docker has removed it" "... compared" d diff app:1 $base
 put_back
 limited='prlimit --as=400000000'
 [ "${MODE-release}" = release ] || limited=
-for file in $i/repositories.json docker/containers/$box/config.v2.json $i/imagedb/content/sha256/$config $m/diff; do
+for file in $i/repositories.json docker/containers/$box/config.v2.json $i/imagedb/content/sha256/$config $m/diff $m/size; do
 	set_aside $file
 	truncate -s 2G $file
-	$limited ovlctl --root docker ls -nr -o ID >out 2>err
+	$limited ovlctl --root docker ls -nr -o ID,PATH >out 2>err
 	is "2 GB of ${file##*/} are not read" "$? $(grep -c $base out)" "0 1"
 	like "... which ls says" "^ovlctl: ls: warning: cannot read '[^']*': File too large; see 'ovlctl check'$" "$(cat err)"
 	like "... and check" "File too large" "$(d check)"
+	case $file in
+	"$m/diff") ;;
+	*) like "... without paths, too" "File too large" "$($limited ovlctl --root docker ls 2>&1)" ;;
+	esac
 	printf '[[[[' >$file
 	is "... damaged: the others are listed" "$(d ls -nr -o ID 2>/dev/null | grep -c $base)" 1
 	put_back
