@@ -59,7 +59,7 @@ static bool is_still_there(const struct ovl_store *st, const struct foreign_laye
 	if (st->cfg.foreign->read(t->engine, t->root, t->noatime, false, &now, &why) < 0)
 		return true;
 	found = foreign_layer_find(now, &l->id);
-	there = found ? !found->fault : *now->unread.text;
+	there = found ? l->fault || !found->fault : *now->unread.text;
 	foreign_free(now);
 	return there;
 }
