@@ -32,7 +32,7 @@ struct table {
 	const char *names[MAX_OPTS + 2];
 };
 
-/* Rows whose id is a printable character get a short option. */
+/* Options whose id is a printable character have a short form. */
 static void make_table(const struct opt *opts, bool letters, struct table *t)
 {
 	size_t s = 0;
@@ -56,7 +56,7 @@ static void make_table(const struct opt *opts, bool letters, struct table *t)
 	}
 }
 
-/* How many of the names begin with the text, and the first two of them. */
+/* Counts the names that begin with text, and finds the first two of them. */
 static int begin_with(const char *const *names, const char *text, const char *first[2])
 {
 	int n = 0;
@@ -68,7 +68,7 @@ static int begin_with(const char *const *names, const char *text, const char *fi
 	return n;
 }
 
-/* The page that says which there are; cmd NULL: of ovlctl itself. */
+/* The error for an unknown option; cmd NULL: an option of ovlctl itself. */
 static int unknown_option(
 	struct ovl_err *err, const struct cmd *cmd, const char *dashes, const char *name)
 {
@@ -246,7 +246,7 @@ const char *cmd_program(const struct cmd *cmd)
 	return cmd->exit_status ? "" : "ovlctl ";
 }
 
-/* What follows the options in the synopsis. */
+/* The part of the synopsis after the options. */
 static const char *operands_of(const struct cmd *cmd)
 {
 	const char *at = cmd->synopsis;
@@ -257,7 +257,7 @@ static const char *operands_of(const struct cmd *cmd)
 	return at;
 }
 
-/* docker(1) has the name as the last operand. */
+/* True if the last operand might be meant as a name, as in docker(1). */
 static bool takes_name(const struct cmd *cmd)
 {
 	int i = index_of(cmd, 'n');
@@ -281,7 +281,7 @@ static int check_operands(const struct run *run, struct ovl_err *err)
 	return 0;
 }
 
-/* The synopsis has three dots after an option that may be repeated. */
+/* True if the synopsis has three dots after the option. */
 static bool may_repeat(const struct cmd *cmd, const struct opt *opt)
 {
 	char dots[64];
@@ -290,7 +290,8 @@ static bool may_repeat(const struct cmd *cmd, const struct opt *opt)
 	return strstr(cmd->synopsis, dots);
 }
 
-/* Of two values, one would be lost. */
+/* Keeps the value of an option; a second value is an error unless the option may be
+ * repeated. */
 static int keep_value(struct run *run, int id, struct ovl_err *err)
 {
 	int i = index_of(run->cmd, id);
@@ -319,7 +320,7 @@ int parse_command(int argc, char **argv, struct run *run, struct ovl_err *err)
 	opts[n] = (struct opt){OPT_HELP, "help", NULL, NULL};
 	make_table(opts, true, &t);
 	strcat(t.shorts, "h");
-	/* More than words there are no values. */
+	/* There are no more values than words. */
 	run->given = calloc((size_t)argc + 1, sizeof(*run->given));
 	if (!run->given)
 		return usage(err, "out of memory");
@@ -349,7 +350,7 @@ const struct cmd *cmd_find(const struct cmd *const *commands, const char *name)
 	return NULL;
 }
 
-/* Is word one of those in a text with blanks between them? */
+/* True if word is one of the words in a text separated by blanks. */
 static bool is_among(const char *words, const char *word)
 {
 	size_t n = strlen(word);

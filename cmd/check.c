@@ -20,8 +20,8 @@ static const struct opt opts[] = {
 struct printer {
 	bool json;
 	size_t n;
-	bool files; /* some are not as they were imported */
-	bool store; /* there are errors that --repair mends */
+	bool files; /* some files are not as they were imported */
+	bool store; /* there are errors that --repair can repair */
 	bool aside; /* something was set aside */
 };
 
@@ -45,7 +45,7 @@ static void print_json(const struct printer *p, const struct ovl_finding *f)
 	out_json_item(o, p->n);
 }
 
-/* The subject, if it is not a layer: a name in the store. */
+/* Prints the finding; its subject is a layer or a name in the store. */
 static void print_line(const struct ovl_finding *f)
 {
 	char shown[1024];
@@ -62,7 +62,8 @@ static void print_line(const struct ovl_finding *f)
 	printf(": %s\n", f->text);
 }
 
-/* What is mended with the layer's tar, and what without. */
+/* Kinds that can be repaired with the layer's tar, and kinds that can be repaired without
+ * it. */
 static const char *const of_files[] = {"data", "mode", "owner", "time", "xattr", "type",
 	"links", "missing", "extra", "tree", "recipe", NULL};
 static const char *const of_store[] = {"link-file", "link", "lower", "bad-link",
@@ -134,8 +135,7 @@ static int run_check(struct run *run)
 		out_json_end(p.n);
 	print_next_step(run, &p, req.repair);
 	run->exit = (int)result;
-	/* 4 means that errors are left; a store that could not be checked is reported
-	 * like this. */
+	/* Not 4, which means that errors are left: the store could not be checked. */
 	if (rc < 0 && run->err->status == OVL_BUSY && !req.from)
 		run->err->status = OVL_FAILED;
 	return rc;

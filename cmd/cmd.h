@@ -1,7 +1,8 @@
 /*
- * The command line. commands.c has the table of commands; a row has a command's name,
- * arguments and needs, from which usage, --help, the parser and the tests of the manual
- * are derived. A command's file holds its options, one library call and the output.
+ * The command line. commands.c has the table of commands. Each row has a command's name,
+ * arguments and requirements, from which usage, --help, the parser and the tests of the
+ * manual are derived. The file of a command holds its options, one library call and the
+ * output.
  */
 #ifndef CMD_H
 #define CMD_H
@@ -54,10 +55,9 @@ enum {
 };
 
 struct opt {
-	int id; /* its letter, or one of the above */
+	int id; /* its letter, or one of the numbers above */
 	const char *name;
-	const char *arg; /* the name of its argument; "[=NAME]": it may be left out; NULL:
-			  * none */
+	const char *arg; /* the name of its argument; NULL: none; "[=NAME]": optional */
 	const char *help;
 };
 
@@ -78,24 +78,26 @@ struct cmd {
 	const char *name;
 	const char *synopsis; /* options and operands; lines for more than one form */
 	const char *summary;
-	const char *more; /* what --help adds to it: a sentence; or NULL */
-	/* Its names in other programs, separated by blanks; or NULL. */
+	const char *more; /* a sentence that --help adds; or NULL */
+	/* The command's names in other programs, separated by blanks; or NULL. */
 	const char *others;
-	/* Kinds of its operands for complete.c, separated by blanks, the last for all that
-	 * follow: layer, image, writable, mounted, file, dir, topic, none; a|b: both. */
+	/* Kinds of its operands for complete.c, separated by blanks; the last one applies
+	 * to all that follow: layer, image, writable, mounted, file, dir, topic, none;
+	 * a|b: both. */
 	const char *completes;
-	const struct opt *opts; /* ends with a name of NULL */
+	const struct opt *opts; /* the last one has the name NULL */
 	int min_operands;
 	int max_operands;
 	enum access access;
-	bool prints; /* always prints: useless without standard output */
-	bool quick; /* calls no library but libc and libuuid: see late.c */
-	int failed; /* exit status for "failed"; 0: the common one */
-	int unable; /* exit status for every failure, if run.exit is 0; 0: by what failed */
-	int makes; /* the option with which it creates a missing store; 0: none */
-	int writes; /* the option with which it writes; 0: none */
-	bool runs; /* options end at the first operand: what follows is a command */
-	/* A program of its own, not a command of ovlctl: its exit status after a failure. */
+	bool prints; /* always prints, so it fails if standard output is closed */
+	bool quick; /* uses no library except libc and libuuid: see late.c */
+	int failed; /* exit status for "failed"; 0: the usual one */
+	int unable; /* exit status for every failure, unless run.exit is set; 0: depends
+		     * on the failure */
+	int makes; /* the option that makes it create a missing store; 0: none */
+	int writes; /* the option that makes it write; 0: none */
+	bool runs; /* options end at the first operand, because a command follows */
+	/* For a program of its own, not a command of ovlctl: its exit status. */
 	int (*exit_status)(int rc, enum ovl_status status);
 	/* Returns 0 or a negative number with run->err set. */
 	int (*fn)(struct run *run);
@@ -112,14 +114,14 @@ struct run {
 	const struct cmd *cmd;
 	struct ovl_store *st;
 	struct ovl_err *err;
-	const char *value[MAX_OPTS]; /* of cmd->opts[i]; "" for given without one */
-	struct given *given; /* all values, in their order */
+	const char *value[MAX_OPTS]; /* value of cmd->opts[i]; "" if given without one */
+	struct given *given; /* all values in the order given */
 	size_t n_given;
 	char **operand;
 	int n_operands;
-	const struct mount_words *words; /* of cmd_mount_helper */
-	mode_t umask; /* the user's */
-	uint64_t nofile; /* his soft limit of open files */
+	const struct mount_words *words; /* for cmd_mount_helper */
+	mode_t umask; /* the user's umask */
+	uint64_t nofile; /* the user's soft limit of open files */
 	bool quiet;
 	bool verbose;
 	int exit; /* the exit status, if the command sets its own */
@@ -128,7 +130,8 @@ struct run {
 /* True if the option was given; opt_value() has its value. */
 bool opt_given(const struct run *run, int id);
 const char *opt_value(const struct run *run, int id);
-/* The next of an option's values, in their order: *at is 0 for the first; NULL: no more. */
+/* The next of an option's values in the order given; *at is 0 for the first. NULL: no
+ * more. */
 const char *opt_next(const struct run *run, int id, size_t *at);
 
 /* The option's value as a number with an optional suffix K, M, G, T (1024); 0 if not

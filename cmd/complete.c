@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What may stand where the cursor is, for the shells: "ovlctl __complete WORD...", the words
- * of the line after the program, of which the last is the one being typed. Prints a
- * candidate a line and at the end what the shell has to do with them:
+ * Completion for shells: "ovlctl __complete WORD..." gets the words of the command line after
+ * the program, the last of which is being typed. Prints one candidate on each line, and in
+ * the last line what the shell should offer:
  *
- *	:words	these
- *	:list	these, and a comma may follow: no blank after one
- *	:file	names of files in addition
- *	:dir	names of directories in addition
+ *	:words	the candidates
+ *	:list	the candidates, which a comma may follow: without a blank after them
+ *	:file	the candidates and names of files
+ *	:dir	the candidates and names of directories
  *
- * The table of commands says which options there are and what operands are, so that the
- * scripts of the shells know nothing of it.
+ * Options and kinds of operands are taken from the table of commands, so that the scripts of
+ * the shells need not know them.
  */
 #include <dirent.h>
 #include <limits.h>
@@ -23,10 +23,10 @@
 #include "commands.h"
 #include "ls.h"
 
-/* What an option takes, by the word that --help has for it. */
+/* The values of an option, found by the name of its argument in --help. */
 static const struct {
 	const char *arg;
-	const char *command; /* NULL: of any */
+	const char *command; /* NULL: any command */
 	const char *values; /* words, or :KIND, or words after a comma: ,LIST */
 } values[] = {
 	{"DIR", NULL, ":dir"},
@@ -54,20 +54,20 @@ static const struct {
 
 struct line {
 	char **word;
-	int n; /* without the one being typed */
+	int n; /* number of words, without the one being typed */
 	const char *typed;
-	const struct cmd *cmd; /* NULL: it comes */
+	const struct cmd *cmd; /* NULL: the command comes next */
 	const struct opt *takes; /* the option whose value is typed */
 	char *operand[64]; /* those before it */
 	int n_operands;
-	bool letter[128]; /* the options before it that have one */
-	bool plain; /* no options any more: after "--", or in a command */
+	bool letter[128]; /* the options before it that have a letter */
+	bool plain; /* no more options: after "--", or in a command that run starts */
 	struct ovl_config cfg;
 };
 
 static const char *end_with = ":words";
 
-/* "--option=", where its value is typed in one word with it. */
+/* "--option=" if the value is typed in the same word. */
 static char before[64];
 
 /* ---- candidates -------------------------------------------------------------------- */
@@ -98,7 +98,7 @@ static bool was_given(const struct line *l, const char *name)
 	return false;
 }
 
-/* By its names; by its id where it has none, or where digits are typed. */
+/* Offers a layer by its names; by its id if it has none or digits are typed. */
 static void offer_layer(const struct line *l, const struct ovl_layer *layer)
 {
 	char id[13];
@@ -112,7 +112,7 @@ static void offer_layer(const struct line *l, const struct ovl_layer *layer)
 		offer("", l->typed, id, strlen(id));
 }
 
-/* From the root or from the working directory, as it is typed. */
+/* Offers a path, absolute or relative to the working directory, as it is being typed. */
 static void offer_mount(const struct line *l, const char *where)
 {
 	char cwd[PATH_MAX];
@@ -131,7 +131,7 @@ static void offer_mount(const struct line *l, const char *where)
 	}
 }
 
-/* The files that @FILE may name, which no shell completes. */
+/* Offers files for @FILE, which no shell completes. */
 static void offer_at_files(const struct line *l)
 {
 	const char *slash = strrchr(l->typed, '/');
@@ -222,7 +222,7 @@ static const char *values_of(const struct line *l)
 	return NULL;
 }
 
-/* Those of a list go on after the last comma. */
+/* Offers words of a list, of which the one after the last comma is completed. */
 static void offer_list(const struct line *l, const char *words)
 {
 	const char *comma = strrchr(l->typed, ',');
@@ -264,7 +264,7 @@ static void offer_options(const struct line *l)
 		offer("", l->typed, "--help", 6);
 }
 
-/* Two options change what operands a command has. */
+/* The kinds of a command's operands, which two options change. */
 static const char *kinds_of(const struct line *l)
 {
 	if (l->cmd == &cmd_umount && l->letter['a'])
@@ -274,7 +274,7 @@ static const char *kinds_of(const struct line *l)
 	return l->cmd->completes;
 }
 
-/* The kinds of a command's operands, the last for all that follow. */
+/* Offers operands; the last kind applies to all that follow. */
 static void offer_operand(const struct line *l)
 {
 	const char *kinds = kinds_of(l);
@@ -306,7 +306,7 @@ static const struct opt *find_option(const struct line *l, const char *word, siz
 	return NULL;
 }
 
-/* Of several in one word the one that takes a value ends it. */
+/* Finds the option with a value in a word of short options; it ends the word. */
 static const struct opt *find_letter(const struct line *l, const char *letters)
 {
 	const struct opt *opts = l->cmd ? l->cmd->opts : global_opts;
@@ -330,7 +330,7 @@ static void keep_global(struct line *l, const struct opt *opt, const char *value
 		l->cfg.driver = value;
 }
 
-/* An option; l->takes is set if its value comes next. */
+/* Reads an option; sets l->takes if its value is the next word. */
 static void read_option(struct line *l, const char *word)
 {
 	size_t n = word[1] == '-' ? strcspn(word + 2, "=") : 0;
@@ -368,7 +368,7 @@ static void read_words(struct line *l)
 	}
 }
 
-/* "--root=st" is completed as its value, and printed whole. */
+/* For "--root=st", completes the value, and prints candidates with the option. */
 static bool value_in_word(struct line *l)
 {
 	size_t n = strncmp(l->typed, "--", 2) == 0 ? strcspn(l->typed + 2, "=") : 0;

@@ -99,7 +99,7 @@ static void add_size(struct run *run, struct table *t, uint64_t n)
 	table_add(t, strdup(text));
 }
 
-/* Its names or only the first one, else its id. */
+/* Adds a layer's names, or only the first one, or its id if it has none. */
 static void add_layer(struct table *t, const struct ovl_layer *l, bool all)
 {
 	char *const *name = l->names;
@@ -118,7 +118,7 @@ static void add_layer(struct table *t, const struct ovl_layer *l, bool all)
 	table_add(t, text);
 }
 
-/* The columns that are left for the last one; -1: enough. */
+/* The width left for the last column; -1: unlimited. */
 static int room_of(const struct table *t)
 {
 	int room = isatty(STDOUT_FILENO) ? terminal_width(STDOUT_FILENO) : -1;
@@ -128,7 +128,7 @@ static int room_of(const struct table *t)
 	return room;
 }
 
-/* The last column is made to fit a terminal. */
+/* Prints the table; the last column is made to fit a terminal. */
 static int print_table(struct run *run, struct table *t)
 {
 	size_t cols = (size_t)t->n_cols;
@@ -153,7 +153,7 @@ static void add_blanks(struct table *t, int n)
 		table_add(t, NULL);
 }
 
-/* On a terminal each further name has a line of its own. */
+/* On a terminal, each name after the first is on a line of its own. */
 static void add_usage(
 	struct run *run, struct table *t, const struct ovl_usage *u, bool brief)
 {
@@ -183,7 +183,7 @@ static struct table table_of(const struct table_column *col, int n)
 	return t;
 }
 
-/* brief: with one column for all that is hidden. */
+/* brief: with a single column for everything hidden. */
 static int print_layers(struct run *run, const struct ovl_du *d, bool brief)
 {
 	static const struct table_column all[] = {{"OWN", .right = true},
@@ -233,7 +233,7 @@ static int print_files(struct run *run, const struct ovl_du *d)
 
 /* ---- the command ------------------------------------------------------------------- */
 
-/* Bytes, or with a % at the end percent. */
+/* Reads a number of bytes or, with a % at the end, a percentage. */
 static int take_limit(struct run *run, uint64_t *out, bool *percent)
 {
 	const char *text = opt_value(run, OPT_MAX_SHADOWED);

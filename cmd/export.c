@@ -19,7 +19,7 @@ static const struct opt opts[] = {
 	{0, NULL, NULL, NULL},
 };
 
-/* True if the target is one file: .tar, .tar.gz and the like, .tgz and the like, or
+/* True if the target is a file: its name ends in .tar, .tar.gz, .tgz or the like; or
  * standard output. */
 static bool is_file(const char *target)
 {
@@ -36,7 +36,7 @@ static bool is_file(const char *target)
 	return end[1] == 't' || (end - target > 4 && strncmp(end - 4, ".tar", 4) == 0);
 }
 
-/* Writes to the open file: one layer's tar, or images. */
+/* Writes one layer's tar, or images, to the open file. */
 static int write_to(
 	struct run *run, int fd, struct ovl_export *req, const char *tar_compress)
 {
@@ -96,7 +96,7 @@ static int bad_line(struct run *run, const char *file, size_t n)
 		ovl_escape(shown, sizeof(shown), file, strlen(file)), n);
 }
 
-/* ids has room for a power of two. */
+/* Grows ids; its size is a power of two. */
 static bool add_id(struct ovl_ids *ids, const char *id)
 {
 	if ((ids->n & (ids->n - 1)) == 0) {
@@ -139,7 +139,7 @@ static int take_ids(struct run *run, const char *file, struct ovl_ids *ids)
 	return rc;
 }
 
-/* LAYERs go to layer, which has room for all values of the option. */
+/* Stores LAYERs in layer, which has room for all values of the option. */
 static int take_without(struct run *run, char **layer, struct ovl_ids *ids)
 {
 	const char *what;
@@ -198,7 +198,7 @@ static int run_export(struct run *run)
 	};
 	int rc;
 
-	run->operand[n] = NULL; /* the end of the layers */
+	run->operand[n] = NULL; /* NULL ends the list of layers */
 	if (!*target)
 		return usage(run->err, "the name of the file is empty");
 	if (format && strcmp(format, "tar") == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* ovlctl help and --help: opens the manual, prints what the table of commands says. */
+/* ovlctl help and --help: opens the manual, or prints a summary from the table of
+ * commands. */
 
 #include <errno.h>
 #include <signal.h>
@@ -64,7 +65,7 @@ void help_command(FILE *to, const struct cmd *cmd)
 	print_opts(to, cmd->opts, true);
 }
 
-/* Pages that are not of a command. */
+/* Pages about topics other than commands. */
 static const struct {
 	const char *topic;
 	const char *section;
@@ -82,7 +83,8 @@ static const char *section_of(const struct run *run, const char *what)
 	return NULL;
 }
 
-/* The page of a program that was built and not installed: it is in the source tree. */
+/* The path of a page in the source tree, for a program that was built but not
+ * installed. */
 static bool page_of_build(char *out, size_t size, const char *page, const char *section)
 {
 	char self[3072];
@@ -127,7 +129,8 @@ static int run_help(struct run *run)
 	snprintf(page, sizeof(page),
 		what && strcmp(what, "help") != 0 ? "ovlctl-%s" : "ovlctl", what);
 	fflush(stdout);
-	/* man is found in PATH, and the environment tells it what to run. */
+	/* man is found in PATH and takes options from the environment, which must be
+	 * trusted for that. */
 	if (!getauxval(AT_SECURE)) {
 		umask(run->umask);
 		signal(SIGXFSZ, SIG_DFL);

@@ -42,8 +42,8 @@ static const char *const functions[] = {
 #define N_LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
 #define N_FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
 
-/* A command that is marked as quick calls a library after all: a mistake in the program,
- * which the Makefile looks for. */
+/* Called if a command that is marked as quick calls a library after all, which is a bug;
+ * the Makefile checks for it. */
 static void not_loaded(void)
 {
 	static const char text[] = "ovlctl: a library was not loaded\n";

@@ -110,7 +110,7 @@ static int choose_kind(struct lister *ls)
 
 /* ---- the layers -------------------------------------------------------------------- */
 
-/* Trees are walked, and details read, only for columns that somebody asked for. */
+/* Trees are walked and details read only for columns that were asked for. */
 static unsigned what_to_ask(const struct lister *ls)
 {
 	unsigned flags = 0;
@@ -170,8 +170,8 @@ static int by_column(
 	}
 }
 
-/* Where a column does not decide, the order of the list does; parents come before their
- * children in a tree. */
+/* Layers with the same value keep the order of the list; in a tree, parents come before
+ * children. */
 static int in_order(const void *a, const void *b, void *ctx)
 {
 	const struct lister *ls = ctx;
@@ -218,7 +218,8 @@ static int check_options(struct lister *ls)
 	return 0;
 }
 
-/* Root's store and a user's differ, and a --root may be mistyped: say which was read. */
+/* Names the store that was read, because root and users have different stores, and --root
+ * may be mistyped. */
 static void say_empty(const struct lister *ls)
 {
 	if (!ls->list.n && !ls->json && !ls->raw && !ls->run->quiet)

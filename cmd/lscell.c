@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The columns of ls and what a layer has in them, for all the forms in which ls prints.
+ * The columns of ls and their values for a layer, for all output formats.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,7 +49,7 @@ static char *join(char *const *texts, char with)
 	return out;
 }
 
-/* In a tree each layer needs something to hang on its branch. */
+/* In a tree, a layer without a name is shown by its id. */
 static char *name_cell(const struct lister *ls, const struct ovl_layer *l)
 {
 	if (!l->names[0] && ls->tree)
@@ -75,7 +75,7 @@ static char *size_cell(const struct lister *ls, const struct ovl_layer *l)
 	return strdup(text);
 }
 
-/* In another program's store it may be unknown. */
+/* Empty if unknown, as in another program's store. */
 static char *time_cell(
 	const struct lister *ls, const struct ovl_layer *l, int64_t seconds)
 {
@@ -109,7 +109,7 @@ static char *parent_cell(const struct lister *ls, const struct ovl_layer *l)
 	return l->has_parent ? id_cell(ls, l->parent.s) : NULL;
 }
 
-/* On a terminal the place where a layer is mounted if nothing else is said is short. */
+/* True for the default mount point, which is shortened on a terminal. */
 static bool is_default(
 	const struct lister *ls, const struct ovl_layer *l, const char *mount)
 {
@@ -122,7 +122,7 @@ static bool is_default(
 	return is;
 }
 
-/* A line each, so none may hold a line break. */
+/* One mount point on each line, so a line break in one is escaped. */
 static char *mounts_cell(const struct lister *ls, const struct ovl_layer *l)
 {
 	size_t n = 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Makes a table fit a terminal: libsmartcols would cut the ends off, and the end is what
- * tells one name, tag or mount point from another.
+ * Makes a table fit a terminal. libsmartcols would cut off the ends of cells, but it is
+ * the end by which names, tags and mount points differ.
  */
 #include <langinfo.h>
 #include <stdlib.h>
@@ -11,7 +11,9 @@
 
 #include "ls.h"
 
-#define LEAST 12 /* columns that a name keeps while another column can go instead */
+#define LEAST \
+	12 /* a name keeps this width while another column can be left out
+		  * instead */
 
 struct fit {
 	struct lister *ls;
@@ -21,8 +23,8 @@ struct fit {
 	int width[TABLE_COLUMNS];
 };
 
-/* One character: its bytes, and in *width the columns it takes. What the locale has not is
- * shown as \xNN. */
+/* One character: its bytes, and in *width the columns it takes. A character that the
+ * locale does not have is shown as \xNN. */
 static size_t one_char(const char *s, size_t n, int *width)
 {
 	mbstate_t state = {0};
@@ -69,7 +71,7 @@ static size_t head_of(const char *s, size_t n, int width)
 	return used;
 }
 
-/* Where the end of s that fits into width columns begins. */
+/* The offset in s from which on it fits into width columns. */
 static size_t tail_of(const char *s, size_t n, int width)
 {
 	size_t at = 0;
@@ -88,8 +90,8 @@ static const char *dots(void)
 	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? "\xe2\x80\xa6" : "..";
 }
 
-/* A line within width columns, into out: what is too much goes from the middle, and the
- * last part of a path stays if it can. */
+/* Shortens a line to width columns, into out: the middle is removed, and the last
+ * component of a path is kept if possible. */
 static size_t shorten(char *out, const char *s, size_t n, int width)
 {
 	const char *slash = memrchr(s, '/', n);
@@ -164,7 +166,8 @@ static void measure(struct fit *f)
 		const struct table_column *c = &ls_column[ls->cols[i]];
 		int heading = (int)strlen(c->name);
 
-		/* A column has its least width even where nothing in it is that wide. */
+		/* A column is at least as wide as its minimum, even if nothing in it
+		 * is. */
 		f->width[i] = heading > (int)c->width ? heading : (int)c->width;
 		for (size_t r = 0; r < f->rows; r++) {
 			const char *text = f->cell[r * (size_t)ls->n_cols + (size_t)i];
@@ -220,7 +223,7 @@ static bool can_shrink(int c)
 	return c == NAME || c == MOUNTPOINT || c == PATH;
 }
 
-/* Takes the rest of a row that is too wide from the widest columns of free text. */
+/* Shortens the widest columns of free text until the row fits. */
 static void shrink(struct fit *f, int most, int least)
 {
 	int over = total(f) - most;
@@ -258,7 +261,7 @@ static int shorten_cells(struct fit *f)
 	return 0;
 }
 
-/* Ids that were asked for with -o keep as many digits as the default table shows. */
+/* Shortens ids of columns named with -o to the number of digits in the default table. */
 static void shorten_ids(struct fit *f)
 {
 	for (size_t i = 0; i < f->rows * (size_t)f->ls->n_cols; i++) {
@@ -282,7 +285,7 @@ int ls_fit(struct lister *ls, char **cell, const unsigned *indent)
 	if (total(&f) > most)
 		shorten_ids(&f);
 	for (size_t i = 0; i < sizeof(may_go) / sizeof(may_go[0]); i++) {
-		/* These two are told by --tree as well, so that names come first. */
+		/* These two are shown by --tree as well, so names are more important. */
 		if (i >= 2)
 			shrink(&f, most, LEAST);
 		if (ls->by_default && !(ls->asked & 1u << may_go[i]) && total(&f) > most)

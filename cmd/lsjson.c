@@ -7,7 +7,7 @@
 #include "ls.h"
 #include "out.h"
 
-/* The members that were asked for, of all. */
+/* Selects the members that were asked for. */
 static json_t *chosen(const struct lister *ls, json_t *all)
 {
 	json_t *o = json_object();
@@ -25,7 +25,7 @@ static json_t *chosen(const struct lister *ls, json_t *all)
 	return o;
 }
 
-/* Where a layer goes: among its parent's children, if that is listed too. */
+/* The array that a layer is added to: its parent's children, if that is listed too. */
 static json_t *place(const struct lister *ls, json_t *const *made, json_t *top, size_t i)
 {
 	long parent = ls_parent(ls, i);

@@ -6,11 +6,11 @@
 
 #include "ls.h"
 
-/* The cells and, for a tree, how far each layer is indented, in the order of printing. */
+/* The cells in the order of printing and, for a tree, the indentation of each layer. */
 struct rows {
 	struct table table;
 	unsigned *indent;
-	long *parent; /* its row; -1: none */
+	long *parent; /* the row of its parent; -1: none */
 };
 
 static bool has_lines(const struct lister *ls, int c)
@@ -48,7 +48,7 @@ static int add_columns(struct lister *ls, struct libscols_table *table)
 	return 0;
 }
 
-/* A row's cells are the table's from here on. */
+/* Moves a row's cells to the table. */
 static int add_cells(struct lister *ls, char **cell, struct libscols_line *line)
 {
 	for (int i = 0; i < ls->n_cols; i++) {
@@ -76,7 +76,7 @@ static int add_lines(struct lister *ls, struct rows *r, struct libscols_table *t
 	return rc;
 }
 
-/* Parents come before children: the order sees to that. */
+/* In the order of printing, parents come before their children. */
 static int place_rows(struct lister *ls, struct rows *r)
 {
 	size_t *row_of = calloc(ls->list.n + 1, sizeof(*row_of));

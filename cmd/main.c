@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Prepares the process, finds the command, opens the store, ends with an exit status.
+ * Prepares the process, finds the command, opens the store, and returns the exit status.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +16,8 @@
 
 /* ---- the process ------------------------------------------------------------------ */
 
-/* If 0, 1 or 2 is closed, a file of the store must not get that number: occupies them,
- * in a way that reading and writing fail as before. */
+/* If descriptor 0, 1 or 2 is closed, opens something in its place that fails to be read
+ * or written, so that no file of the store gets that number. */
 static void guard_std_fds(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
@@ -41,7 +41,7 @@ static void raise_limits(struct run *run)
 	}
 }
 
-/* Only for what has gone wrong, on a terminal that can. */
+/* True for errors on a terminal that supports colours. */
 static bool in_colour(void)
 {
 	const char *term = getenv("TERM");
@@ -90,7 +90,7 @@ static int no_stdout(struct ovl_err *err, int errnum)
 	return failed(err, "cannot write to standard output: %s", strerror(errnum));
 }
 
-/* A command whose output cannot be written is not started. */
+/* Checks that standard output is open before a command that prints is started. */
 static int check_stdout(const struct run *run)
 {
 	int flags = run->cmd->prints ? fcntl(STDOUT_FILENO, F_GETFL) : O_RDWR;
@@ -99,7 +99,7 @@ static int check_stdout(const struct run *run)
 							       no_stdout(run->err, EBADF);
 }
 
-/* Output counts only if it could be written. */
+/* Checks that all output was written. */
 static int close_stdout(struct ovl_err *err)
 {
 	int bad = ferror(stdout);
@@ -112,7 +112,7 @@ static int close_stdout(struct ovl_err *err)
 
 /* ---- one command ------------------------------------------------------------------ */
 
-/* The next step, where the command can take a name away. */
+/* Adds the next step to the error, if the command can take a name away. */
 static void name_force(const struct run *run)
 {
 	size_t n = strlen(run->err->text);
@@ -163,7 +163,8 @@ static int run_command(struct globals *g, struct run *run)
 	return rc;
 }
 
-/* 0 done, -1 with run->err. *helped: help was printed, nothing else to do. */
+/* 0 on success, -1 with run->err. *helped: help was printed, and there is nothing else to
+ * do. */
 static int dispatch(int argc, char **argv, struct globals *g, struct run *run)
 {
 	int rc = parse_globals(&argc, &argv, g, run->err);
@@ -197,7 +198,7 @@ static int dispatch(int argc, char **argv, struct globals *g, struct run *run)
 	return rc ? (rc > 0 ? 0 : rc) : run_command(g, run);
 }
 
-/* As the program mount.ovlctl. */
+/* For the program name mount.ovlctl. */
 static int dispatch_helper(int argc, char **argv, struct globals *g, struct run *run)
 {
 	struct mount_words w = {0};

@@ -18,13 +18,13 @@ static const struct opt opts[] = {
 	{0, NULL, NULL, NULL},
 };
 
-/* A target that was made. */
+/* The target and directories above it that were made. */
 struct made {
 	char *path;
-	size_t from; /* its beginning up to here is the first directory that is new; 0: none */
+	size_t from; /* length of the first path that was made; 0: none */
 };
 
-/* As mkdir -p. */
+/* Like mkdir -p. */
 static int make_target(struct run *run, const char *target, struct made *made)
 {
 	char *path = made->path = strdup(target);
@@ -49,7 +49,7 @@ static int make_target(struct run *run, const char *target, struct made *made)
 	return rc < 0 ? cannot(run->err, errno, "make", target) : 0;
 }
 
-/* Where nothing was mounted, nothing that was made stays. */
+/* Removes the directories that were made, if nothing was mounted. */
 static void unmake_target(const struct made *made)
 {
 	size_t n = strlen(made->path);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mount.ovlctl: what mount(8) runs for the type ovlctl, by its rules: SPEC and DIR come
- * before the options, nothing is printed unless asked for, exit statuses are mount(8)'s.
+ * mount.ovlctl, which mount(8) runs for the type ovlctl, follows the rules for such
+ * programs: SPEC and DIR come before the options, nothing is printed unless asked for,
+ * and exit statuses are those of mount(8).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,12 +29,12 @@ static const struct opt opts[] = {
 
 /* ---- options ---------------------------------------------------------------------- */
 
-/* They belong to mount(8), to systemd or to nobody, and some of them get here. */
+/* Options that mount(8) or systemd uses, or nobody, but that may be passed on. */
 static const char *const not_ours[] = {"auto", "noauto", "_netdev", "user", "nouser",
 	"users", "owner", "noowner", "group", "nogroup", "defaults", "comment", "helper",
 	"uhelper", "x-", "X-", NULL};
 
-/* Those that a sloppy mount does not drop. */
+/* Options that are kept in a sloppy mount. */
 static const char *const known[] = {"nosuid", "suid", "nodev", "dev", "noexec", "exec",
 	"noatime", "atime", "relatime", "norelatime", "strictatime", "nostrictatime",
 	"nodiratime", "diratime", "lazytime", "nolazytime", "sync", "async", "dirsync",
@@ -54,7 +55,7 @@ static bool is_one_of(const char *const *names, const char *option)
 	return false;
 }
 
-/* Splits off the first option; a comma between double quotes is part of one. */
+/* Splits off the first option; a comma between double quotes does not end it. */
 static char *next_option(char **rest)
 {
 	char *option = *rest;
@@ -70,7 +71,7 @@ static char *next_option(char **rest)
 	return option;
 }
 
-/* The value of option name, without quotes; NULL: it is another. */
+/* The value of option name, without quotes; NULL if it is another option. */
 static char *value_of(char *option, const char *name)
 {
 	size_t n = strlen(name);
@@ -91,7 +92,7 @@ static void take_option(struct mount_words *w, char *option, bool sloppy)
 	char *root = value_of(option, "root");
 	char *driver = value_of(option, "driver");
 
-	/* mount(8) always says one of these two; an image layer is never writable. */
+	/* mount(8) always passes one of these two; an image layer is never writable. */
 	if (strcmp(option, "ro") == 0 || strcmp(option, "rw") == 0)
 		w->readonly = option[1] == 'o';
 	else if (strcmp(option, "remount") == 0)
@@ -122,7 +123,7 @@ static int enter(struct run *run, const char *namespace)
 	return rc;
 }
 
-/* All lists of options as one. */
+/* Joins all lists of options. */
 static char *all_options(const struct run *run)
 {
 	size_t len = 1;
@@ -156,7 +157,8 @@ int mount_words(struct run *run, struct mount_words *w)
 
 /* ---- the mount -------------------------------------------------------------------- */
 
-/* mount(8) makes a path of a SPEC that happens to be a file in the working directory. */
+/* Undoes what mount(8) does if a file of that name is in the working directory: it turns
+ * SPEC into its path. */
 static const char *layer_named(const char *spec)
 {
 	char *cwd = *spec == '/' ? getcwd(NULL, 0) : NULL;
@@ -195,7 +197,7 @@ static int run_helper(struct run *run)
 	if (rc == 0 && run->verbose)
 		printf("mount.ovlctl: %s mounted on %s.\n", req.layer, where);
 	free(where);
-	/* fstab(5): no error for what does not exist. */
+	/* fstab(5), nofail: it is not an error if the layer does not exist. */
 	return w->nofail && rc < 0 && run->err->status == OVL_NOLAYER ? 0 : rc;
 }
 

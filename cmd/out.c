@@ -167,7 +167,8 @@ static char *passing_name(const char *name)
 	return out;
 }
 
-/* Creates the file: unnamed if the file system can, else with a temporary name. */
+/* Creates the file: without a name if the file system supports that, otherwise with a
+ * temporary name. */
 static int open_new(struct out_file *f, mode_t mode)
 {
 	f->fd = openat(f->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
@@ -253,8 +254,8 @@ static int read_link(const struct out_file *f, char to[PATH_MAX])
 	return n >= 0 ? 1 : n == -1 && (errno == EINVAL || errno == ENOENT) ? 0 : -1;
 }
 
-/* Follows symlinks to a file, which need not exist, as other programs do. 1: to an
- * open file, which has no place; 0; -1. */
+/* Follows symlinks to a file, which need not exist, as other programs do. 1: it leads to
+ * an open file, which has no directory; 0; -1. */
 static int find_place(struct out_file *f, const char *path)
 {
 	char to[PATH_MAX];
@@ -278,8 +279,9 @@ static int find_place(struct out_file *f, const char *path)
 #define ACL      "system.posix_acl_access"
 #define ACL_SIZE 65536
 
-/* Copies the ACL of the old file, or none even if the directory has a default: 1. 0: its ACL
- * cannot be set, and the group bits of its mode are the mask. -1: it cannot be read. */
+/* Copies the ACL of the old file, or removes one inherited from the directory: 1. 0: the
+ * ACL cannot be set, and the group bits of the old mode are its mask. -1: it cannot be
+ * read. */
 static int take_acl(const struct out_file *f)
 {
 	char path[64 + NAME_MAX];
@@ -300,8 +302,8 @@ static int take_acl(const struct out_file *f)
 	return rc;
 }
 
-/* The replacement of a file gets its owner, mode and ACL, and never more rights. The
- * owner is set if that is allowed. */
+/* Gives the replacement of a file its owner, mode and ACL, but never more permissions
+ * than it had. The owner is set if that is permitted. */
 static int be_like(const struct out_file *f, const struct stat *old)
 {
 	mode_t mode = old->st_mode & 07777;
@@ -357,8 +359,8 @@ int out_file_open(struct out_file *f, const char *path, mode_t umask, struct ovl
 	return rc;
 }
 
-/* An unnamed file first gets a free name: link(2) replaces nothing. 1: it has its
- * final name. */
+/* Links an unnamed file to a free name first, because link(2) replaces nothing. 1: it has
+ * its final name. */
 static int give_name(struct out_file *f)
 {
 	char link[48];
@@ -389,12 +391,12 @@ int out_file_commit(struct out_file *f, struct ovl_err *err)
 	bool named;
 	int r;
 
-	/* A message on the way may have met a closed pipe. */
+	/* A message printed meanwhile may have met a closed pipe. */
 	if (stop_signal)
 		return -EINTR;
 	if (!f->name)
 		return close_written(f, err);
-	/* Some file systems report write errors only at the end: find out before
+	/* Some file systems report write errors only at the end, so this is done before
 	 * anything is replaced. */
 	r = give_name(f);
 	if (r < 0)

@@ -28,7 +28,7 @@ static const struct opt opts[] = {
 
 struct printer {
 	bool json;
-	bool table; /* for people, with sizes that they can read */
+	bool table; /* a table for people, with rounded sizes */
 	size_t n;
 	uint64_t bytes;
 };

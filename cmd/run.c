@@ -46,7 +46,7 @@ static int parse_bind(struct run *run, char *text, struct ovl_bind *b)
 	return 0;
 }
 
-/* The texts are the caller's to free, also after a failure. */
+/* The caller frees the texts, even after a failure. */
 static int take_binds(
 	struct run *run, struct ovl_bind *binds, char **texts, struct ovl_run *req)
 {
@@ -67,8 +67,8 @@ static int take_binds(
 	return rc;
 }
 
-/* Made and emptied before the command is started: a file that stays empty says that
- * nothing was kept. */
+/* Creates or empties the file before the command is started; if it stays empty, nothing
+ * was kept. */
 static int open_id(struct run *run, const char *file, int *fd)
 {
 	*fd = file ?
@@ -98,7 +98,7 @@ static int run_it(struct run *run, struct ovl_run *req)
 		return rc;
 	rc = ovl_run(run->st, req, &ran, run->err);
 	run->exit = ran.status;
-	/* What failed is not the command. */
+	/* The command itself did not fail. */
 	if (rc < 0 && !ran.status)
 		run->exit = run->cmd->unable;
 	if (ran.kept && say_id(run, id_file, fd, &ran.id) < 0)
@@ -108,7 +108,7 @@ static int run_it(struct run *run, struct ovl_run *req)
 	return rc;
 }
 
-/* What cannot be given together. */
+/* Refuses options that cannot be used together. */
 static int check_options(struct run *run, const struct ovl_run *req)
 {
 	if (!*req->argv)
@@ -124,7 +124,7 @@ static int check_options(struct run *run, const struct ovl_run *req)
 	return 0;
 }
 
-/* The command begins after LAYER, and perhaps another "--". */
+/* The command begins after LAYER, if there is one, and an optional "--". */
 static char **find_command(const struct run *run)
 {
 	char **argv = run->operand + !opt_given(run, OPT_ON);

@@ -13,7 +13,8 @@
 
 #define LIBSMARTCOLS "libsmartcols.so.1"
 
-/* A file installed with the program is missing: the command cannot go on. */
+/* If it fails, a file installed with the program is missing, and the command cannot go
+ * on. */
 static void *find(const char *name)
 {
 	static void *lib;

@@ -7,7 +7,7 @@
 #include "layerjson.h"
 #include "out.h"
 
-/* Prints all or none. */
+/* Prints all layers or none. */
 static int add_layer(struct run *run, const char *what, json_t *layers)
 {
 	struct ovl_list list = {0};

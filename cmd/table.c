@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Prints a table in which nothing has to fit, to wrap or to be escaped. The bytes are those
- * that libsmartcols prints, which asks for the width of each character, and twice: with it
- * an ls of 10,000 layers takes three times as long.
+ * Prints a table in which nothing has to be shortened, wrapped or escaped. The output is
+ * the same as that of libsmartcols, which determines the width of each character twice:
+ * with it, an ls of 10,000 layers takes three times as long.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +49,8 @@ bool table_is_plain(const struct table *t)
 	return true;
 }
 
-/* As libsmartcols does: a column is as wide as its heading, also if that is not printed,
- * and what is as long as that has the least width. */
+/* Like libsmartcols: a column is at least as wide as its heading, even if that is not
+ * printed. */
 void table_measure(struct table *t)
 {
 	memset(t->width, 0, sizeof(t->width));

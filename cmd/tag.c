@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* ovlctl tag: gives a layer a name, or takes one away. */
+/* ovlctl tag: gives a layer a name, or removes one. */
 
 #include "cmd.h"
 
@@ -34,7 +34,7 @@ const struct cmd cmd_tag = {
 	.completes = "layer none",
 	.others = "rename name alias untag",
 	.opts = opts,
-	.min_operands = 0, /* as -d needs one, run_tag counts them */
+	.min_operands = 0, /* -d takes one operand, so run_tag counts them */
 	.max_operands = 2,
 	.access = WRITE_STORE,
 	.fn = run_tag,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Small things that commands share: failures, signals, input files, suggestions, sizes. */
+/* Small functions that commands share: failures, signals, input files, suggestions,
+ * sizes. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +61,8 @@ static int min3(int a, int b, int c)
 	return m < c ? m : c;
 }
 
-/* The number of edits between two words: insert, delete, replace, swap neighbours. */
+/* The number of edits between two words: insertions, deletions, replacements, swaps of
+ * neighbours. */
 static int distance(const char *a, const char *b)
 {
 	int d[LONGEST + 1][LONGEST + 1];
@@ -107,17 +109,17 @@ const char *suggest(const char *word, const char *const *names)
 
 atomic_int stop_signal;
 
-/* The time of the first signal, in nanoseconds: a handler may run in several threads
- * at once. */
+/* The time of the first signal, in nanoseconds. Atomic, because a handler may run in
+ * several threads at once. */
 static _Atomic uint64_t first_signal;
 
 #define IMPATIENT 500000000u
 
 /*
- * timeout(1) signals its child and then the whole process group at once, as others may:
- * signals in quick succession are one request. A later signal means that the user does
- * not want to wait for the clean-up. But a writer that has not looked yet may write to a
- * closed pipe again.
+ * Signals in quick succession are one request: timeout(1), for example, signals its child
+ * and then the whole process group. A later signal means that the user does not want to
+ * wait for the clean-up. SIGPIPE may simply come again before the writer notices the
+ * first one.
  */
 static void caught(int sig)
 {
@@ -149,7 +151,7 @@ void signals_catch(void)
 	/* A file that reaches its size limit is an error to report, not a reason to
 	 * die. */
 	signal(SIGXFSZ, SIG_IGN);
-	/* Where the parent ignores it, an own child could not be waited for. */
+	/* If the parent ignored it, this program could not wait for its children. */
 	signal(SIGCHLD, SIG_DFL);
 }
 
@@ -206,7 +208,7 @@ const char *human_time(int64_t seconds, bool brief, char out[TIME_SIZE])
 		return out;
 	}
 	n = strftime(out, TIME_SIZE - 1, "%Y-%m-%dT%H:%M:%S%z", &tm);
-	/* +0100 as +01:00 */
+	/* turn +0100 into +01:00 */
 	memmove(out + n - 1, out + n - 2, 3);
 	out[n - 2] = ':';
 	return out;

@@ -36,7 +36,7 @@ struct printer {
 	bool all;
 	bool zero;
 	json_t *paths; /* NULL: lines are printed */
-	json_t *names; /* of the layers, by key_of() */
+	json_t *names; /* names of the layers, found by key_of() */
 };
 
 /* ---- lines ------------------------------------------------------------------------ */
@@ -78,7 +78,8 @@ static void print_lines(const struct printer *p, const struct ovl_traced *t)
 
 /* ---- JSON ------------------------------------------------------------------------- */
 
-/* The short id: two drivers may have one id. Layers of other programs have none. */
+/* The short id, because two drivers may have the same id. Layers of other programs have
+ * no short id. */
 static const char *key_of(const char *link, const struct ovl_id *id)
 {
 	return *link ? link : id->s;
@@ -107,7 +108,7 @@ static json_t *json_layer(const struct printer *p, const struct ovl_origin *l)
 	return o;
 }
 
-/* Fills the lists of names, which are part of the paths by now. */
+/* Fills the lists of names, which the paths already contain. */
 static int add_names(struct run *run, const struct printer *p)
 {
 	char **keys = calloc(json_object_size(p->names) + 1, sizeof(*keys));

@@ -25,23 +25,23 @@
 #include "union/differ.h"
 #include "union/merged.h"
 
-/* A layer of the stack, or the directory that one is on. */
+/* A layer of the stack, or the directory that a layer is on. */
 struct part {
 	struct layer_ref ref; /* without a driver: the directory */
 	char link[SHORT_LEN + 1];
-	unsigned first; /* of its own trees in which.trees */
-	unsigned n; /* of these */
-	bool whole; /* its tree has all that the layers below have, as hard links */
+	unsigned first; /* index of the first of its own trees in which.trees */
+	unsigned n; /* number of these */
+	bool whole; /* its tree also has everything of the layers below, as hard links */
 	bool cut; /* it hides all layers below */
-	int what; /* enum ovl_deed, to the path at hand; -1: nothing */
+	int what; /* enum ovl_deed for the current path; -1: nothing */
 };
 
 struct which {
 	struct ovl_store *st;
 	const struct ovl_which *req;
 	struct view trees; /* of all layers, nearest first */
-	unsigned mounted; /* so many are in the layer's mount */
-	bool upper; /* the first may have redirects and metacopy */
+	unsigned mounted; /* number of trees in the layer's mount */
+	bool upper; /* the first tree may have redirects and metacopies */
 	struct part *part;
 	size_t n;
 	struct ondir on; /* if the layer is on a directory */
@@ -63,7 +63,7 @@ static unsigned trees_so_far(const struct which *w)
 	return w->n ? w->part[w->n - 1].first + w->part[w->n - 1].n : 0;
 }
 
-/* l NULL: the directory. */
+/* l NULL: adds the directory. */
 static int add_part(struct which *w, const struct layer *l, unsigned n)
 {
 	struct part p = {.first = trees_so_far(w), .n = n};
@@ -82,7 +82,8 @@ static int add_part(struct which *w, const struct layer *l, unsigned n)
 	return 0;
 }
 
-/* Adds the trees of a layer's mount, unless the mount of a layer above has them. */
+/* Adds the trees of a layer's mount, unless a layer above already has them in its
+ * mount. */
 static int add_trees(struct which *w, const struct layer *l)
 {
 	struct view more = {0};
@@ -99,7 +100,7 @@ static int add_trees(struct which *w, const struct layer *l)
 	return rc;
 }
 
-/* Adds a layer and opens its parent: 1; 0 it has none. */
+/* Adds a layer and opens its parent: 1; 0 if it has none. */
 static int add_layer(struct which *w, const struct layer *l, struct layer *parent)
 {
 	bool has = l->meta.has_parent;
@@ -137,7 +138,7 @@ static int open_stack(struct which *w, const struct layer *top)
 	return rc == 0 ? add_part(w, NULL, 1) : rc;
 }
 
-/* The n trees from first on, as a view that owns nothing. */
+/* The n trees beginning with first, as a view that owns nothing. */
 static struct view some_trees(const struct which *w, unsigned first, unsigned n)
 {
 	struct view v = w->trees;
@@ -150,14 +151,15 @@ static struct view some_trees(const struct which *w, unsigned first, unsigned n)
 
 /* ---- one layer -------------------------------------------------------------------- */
 
-/* What the trees of a layer have at a path. */
+/* The result of looking up a path in a layer. */
 struct found {
-	enum { NOTHING, HIDES, HAS } is; /* HIDES: what the layers below have there */
-	bool opaque; /* the path does not merge with that of the layers below */
-	bool metacopy; /* its data are in a layer below */
-	bool renamed; /* with a redirect, so that the name is new */
+	/* HIDES: it hides the path in the layers below. */
+	enum { NOTHING, HIDES, HAS } is;
+	bool opaque; /* the path does not merge with the same path in the layers below */
+	bool metacopy; /* its data is in a layer below */
+	bool renamed; /* it has a redirect, so its name is new */
 	struct differ_at at; /* HAS */
-	struct view in; /* the directory that it is in; empty: the root */
+	struct view in; /* the directory that contains it; empty: it is the root */
 };
 
 static void found_close(struct found *f)
@@ -167,8 +169,8 @@ static void found_close(struct found *f)
 #define auto_found __attribute__((cleanup(found_close))) struct found
 
 /*
- * Adds to below what the name is called in the layers below the upper: of a directory dir or
- * a metacopied file with a redirect, that may be something else.
+ * Adds to below the name that the layers below the upper have for it, which differs if
+ * dir or a metacopied file has a redirect.
  */
 static int go_below(const struct which *w, const struct view *dir, const char *name,
 	struct found *f, struct buf *below)
@@ -201,7 +203,7 @@ static int go_below(const struct which *w, const struct view *dir, const char *n
 	return 0;
 }
 
-/* Looks up one name in a directory; *dir is what it is, opened, if that is a directory. */
+/* Looks up a name in a directory; if it is a directory, *dir is opened. */
 static int look_up(
 	const struct view *in, const char *name, struct found *f, struct view *dir)
 {
@@ -217,8 +219,8 @@ static int look_up(
 	return r < 0 ? -1 : 0;
 }
 
-/* Looks up a path in layer i. below, if that is an upper, gets the path that the layers below
- * have instead; it is empty at first. */
+/* Looks up a path in layer i. If that is an upper, below, which is empty at first, gets
+ * the path in the layers below. */
 static int look(const struct which *w, size_t i, const char *path, struct found *f,
 	struct buf *below)
 {
@@ -254,7 +256,7 @@ static int look(const struct which *w, size_t i, const char *path, struct found 
 
 /* ---- all layers ------------------------------------------------------------------- */
 
-/* What a layer's file has other than the one below. *same: it is that one. */
+/* Compares a layer's file with the one below. *same: they are the same inode. */
 static int compare(
 	const struct which *w, const struct found *f, const struct found *was, bool *same)
 {
@@ -269,7 +271,7 @@ static int compare(
 	return r >= 0 && dirs && f->opaque ? r | OVL_OPAQUE : r;
 }
 
-/* Puts what a layer has over what was visible below it, and sets what that does. */
+/* Puts a layer's file on top of what was visible below it, and sets what this changes. */
 static int put_over(
 	const struct which *w, struct part *p, struct found *f, struct found *seen)
 {
@@ -294,7 +296,7 @@ static int put_over(
 	return 0;
 }
 
-/* Finds what each layer does to a path without symlinks: 1 if it exists, 0, -1. */
+/* Finds what each layer does to a path without symlinks: 1 if it exists, 0 if not, -1. */
 static int trace(struct which *w, const char *path)
 {
 	auto_buf below = {0};
@@ -320,7 +322,7 @@ static int trace(struct which *w, const char *path)
 
 /* ---- telling ---------------------------------------------------------------------- */
 
-/* Its name, or the first digits of its id. */
+/* Sets the layer's name, or the first digits of its id. */
 static int set_label(
 	const struct which *w, const struct part *p, char label[NAME_LEN_MAX + 1])
 {
@@ -360,8 +362,8 @@ static int list_layers(
 	return 0;
 }
 
-/* Keeps the failure of a path; that of the one before is told. why: errno, or 0 if it does
- * not exist. */
+/* Records the failure of a path, and reports the one before. why: errno, or 0 if the path
+ * does not exist. */
 static void fail(struct which *w, const struct ovl_traced *t, int why)
 {
 	const char *layer = w->req->layer;

@@ -1,46 +1,46 @@
 # Sourced by each test: TAP, a scratch directory, the program. tests/README has more.
 #
-#   T		scratch directory, removed at the end; on a tmpfs, unless the test says
-#		"# on a disk" or OVLCTL_TEST_DISK=1 does
-#   OVLCTL_ROOT	a store in it, not made yet
-#   ovlctl, mktar, walk, edits	are on PATH
+#   T		scratch directory, removed at the end; on a tmpfs, unless the test has
+#		the comment "# on a disk" or OVLCTL_TEST_DISK=1 is set
+#   OVLCTL_ROOT	a store in it, which does not exist yet
+#   ovlctl, mktar, walk, edits	are in PATH
 #
-# The default stores of the machine and of the user are out of reach.
+# The default stores of the machine and of the user cannot be reached.
 #
-# Set-up. A test ends, as failed, when one of these does:
+# Set-up. If one of these fails, the test fails and ends:
 #   need VAR COMMAND...		the command succeeds; VAR gets its output ("-": not kept)
-#   until_true COMMAND...	waits until the command succeeds, half a minute at most
-#				("written FILE", "found PATTERN", "locked FILE", "spools PID" are
-#				such)
+#   until_true COMMAND...	waits until the command succeeds, at most half a minute
+#				(such as "written FILE", "found PATTERN", "locked FILE",
+#				"spools PID")
 #   in_namespace VAR COMMAND...	runs the command in a mount namespace of its own, which
 #				lasts until "end $VAR"
-#   stay_in VAR DIRECTORY	a process works in the directory, until "end $VAR"
-#   fill_up DIRECTORY		its file system gets full, by files in it
+#   stay_in VAR DIRECTORY	a process has its working directory there, until "end $VAR"
+#   fill_up DIRECTORY		fills its file system with files in it
 #
 # Assertions:
 #   ok WHAT COMMAND...		the command succeeds
-#   soon WHAT COMMAND...	the command succeeds in half a minute, if not at once
+#   soon WHAT COMMAND...	the command succeeds within half a minute
 #   no WHAT COMMAND...		the command fails (for test(1), grep and the like)
 #   is WHAT GOT WANTED		two texts are the same
 #   same WHAT FILE FILE		two files are the same
 #   like WHAT PATTERN TEXT	a text matches an extended regular expression
 #   fails STATUS PATTERN WHAT COMMAND...
-#				ovlctl itself refuses: this exit status, one line on
-#				standard error that matches; a crash is no refusal
+#				the command refuses: it has this exit status and prints
+#				one line on standard error, which matches the pattern
 #   done_testing		the last line of each test
 #
 #   have_mount_helper		mount(8) finds /sbin/mount.ovlctl, until the test ends
 #
-# Where it runs:
-#   as_user			are we root of a user namespace?
-#   is_overlay			is the driver overlay? It is as the runner says, and the
-#				default of what is made here
-#   short			is this to be the short form of a long test?
-#   cannot WHY			ends the test: it cannot run here
+# How the test runs:
+#   as_user			true as root of a user namespace
+#   is_overlay			true with the driver overlay; the runner chooses the driver,
+#				which is the default for new layers
+#   short			true for the short form of a long test
+#   cannot WHY			ends the test, because it cannot run here
 #
-# Where layers lie: $OVLCTL_ROOT/$DRV/<id>/$TREE of an image layer, .../$UPPER of a writable
-# one, whose lowers $LOWER says; "ls" of it shows $LS_BOTTOM, $LS_IMAGE, $LS_WRITABLE; mount
-# options have the name lower_of LAYER.
+# Files of layers: the tree is $OVLCTL_ROOT/$DRV/<id>/$TREE for an image layer and .../$UPPER
+# for a writable one; .../$LOWER has the lowers of a writable layer. ls(1) of the directory
+# prints $LS_BOTTOM, $LS_IMAGE or $LS_WRITABLE. "lower_of LAYER" is its name in mount options.
 
 set -u
 umask 022
@@ -74,13 +74,13 @@ if [ "${OVLCTL_TEST_PROFILES-}" ]; then
 	export LLVM_PROFILE_FILE="$OVLCTL_TEST_PROFILES/${OVLCTL_TEST_AS-root}-%4m.profraw"
 fi
 
-# Is the scratch directory to lie where TMPDIR says?
+# True if the scratch directory must be in TMPDIR.
 on_disk() {
 	[ "${OVLCTL_TEST_DISK-}" = 1 ] || grep -q '^# on a disk' "$0"
 }
 
-# Creating files is most of the time, so the scratch directory is in memory where that can
-# be: with user xattrs, that is from Linux 6.6 on, and where there is enough of it.
+# Most of the time goes into creating files, so the scratch directory is in memory if there is
+# enough of it and tmpfs has user xattrs (since Linux 6.6).
 put_in_memory() { # DIRECTORY
 	while read -r _what _kib _; do
 		[ "$_what" != MemAvailable: ] || break
@@ -90,8 +90,8 @@ put_in_memory() { # DIRECTORY
 	setfattr -n user.x -v 1 "$1/x" 2>/dev/null && rm "$1/x" || umount "$1"
 }
 
-# The test runs itself once more inside each of these: with default signals and a limit of
-# time; in a mount namespace; when the runner says so, as root of a user namespace.
+# The test runs itself again in several stages: with default signals and a time limit; in a
+# mount namespace; and, if the runner says so, as root of a user namespace.
 again() { # STAGE COMMAND...
 	OVLCTL_TEST_STAGE=$1
 	export OVLCTL_TEST_STAGE
