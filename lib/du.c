@@ -60,6 +60,7 @@ struct du {
 	struct inodes known; /* files and directories of layers, in the store's
 			      * directories */
 	size_t files; /* number of hidden files to report */
+	size_t denied; /* places that may not be read */
 	uint64_t least; /* only those larger than this are of interest */
 	struct ovl_progress done;
 	struct pace pace;
@@ -183,7 +184,7 @@ static int count(struct du *d, const struct stat *st, struct hidden_links **link
 /* False if a file has disappeared or may not be read; these are not counted. */
 static bool matters(struct du *d, int why, const char *path)
 {
-	if (why == EACCES)
+	if (why == EACCES && d->denied++ == 0)
 		store_warn(d->st, "%s is not counted: %s", Q(path), strerror(why));
 	return why != EACCES && err_is_system(-why);
 }
@@ -488,6 +489,9 @@ int ovl_du(struct ovl_store *st, char *const *what, size_t files, struct ovl_du 
 		rc = read_store(&d);
 	if (rc == 0)
 		rc = report(&d);
+	if (d.denied > 1)
+		store_warn(st, "%zu more are not counted: %s", d.denied - 1,
+			strerror(EACCES));
 	hidden_free(d.stack);
 	inodes_release(&d.linked);
 	inodes_release(&d.known);

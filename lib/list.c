@@ -414,22 +414,15 @@ static int complete(
 static void warn_foreign(const struct ovl_store *st)
 {
 	const struct foreign *t = st->foreign;
-	const char *first = "";
 	size_t n = 0;
 
+	for (size_t i = 0; i < t->n_layers; i++)
+		n += t->layer[i].fault != NULL;
 	if (*t->unread.text)
 		store_warn(st, "%s; see 'ovlctl check'", t->unread.text);
-	for (size_t i = 0; i < t->n_layers; i++) {
-		if (t->layer[i].fault && n++ == 0)
-			first = t->layer[i].id.s;
-	}
-	if (n == 1 && !*t->unread.text)
-		store_warn(st,
-			"layer %.12s is damaged and not listed; see 'ovlctl check'",
-			first);
-	else if (n && !*t->unread.text)
-		store_warn(st,
-			"%zu layers are damaged and not listed; see 'ovlctl check'", n);
+	else if (n)
+		store_warn(st, "%zu %s damaged and not listed; see 'ovlctl check'", n,
+			n == 1 ? "layer is" : "layers are");
 }
 
 int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,

@@ -16,6 +16,7 @@ struct spot {
 	int fd;
 	struct statx at;
 	char *path; /* in the file system */
+	const char *dev; /* of the file system, as mountinfo has it */
 };
 
 static void spot_release(struct spot *s)
@@ -45,6 +46,7 @@ static bool place(struct spot *s, const struct mi_table *t)
 
 	if (m && fs_path_of(s->fd, &path) == 0)
 		s->path = mi_place(m, path.data);
+	s->dev = m ? m->dev : "";
 	return s->path;
 }
 
@@ -94,11 +96,8 @@ static bool try_mount(
 static int reach_both(const struct spot *a, const struct spot *b, const char *below,
 	const struct spot *z, const struct mi_table *t, int out[2])
 {
-	char dev[32];
-
-	snprintf(dev, sizeof(dev), "%u:%u", a->at.stx_dev_major, a->at.stx_dev_minor);
 	for (size_t i = 0; i < t->n; i++) {
-		if (strcmp(t->line[i].dev, dev) != 0 ||
+		if (strcmp(t->line[i].dev, a->dev) != 0 ||
 			!try_mount(&t->line[i], a, b, out))
 			continue;
 		if (has_below(out[1], below, z))

@@ -144,7 +144,7 @@ succeeded() {
 	# A file of another program's store that cannot be read is a warning of ls. Where its
 	# layers and ours cannot be brought together, files are copied, which is said.
 	case $word in
-	ls) ! grep -Eq "warning: (cannot read '.*': $(reason $error)|layer .* is damaged and not listed); see 'ovlctl check'\$" got.err || return 0 ;;
+	ls) ! grep -Eq "warning: (cannot read '.*': $(reason $error)|1 layer is damaged and not listed); see 'ovlctl check'\$" got.err || return 0 ;;
 	import) sed -i '/warning: .* their files are copied$/d; /warning: .* copied, not linked: /d' got.err ;;
 	esac
 	# On a full file system an image layer is mounted all the same.
