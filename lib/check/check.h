@@ -70,9 +70,9 @@ int check_layer(struct checker *c, const struct layer_ref *ref);
 int check_rebuild(struct checker *c, const struct layer_ref *ref);
 int check_put_aside(struct checker *c, const struct layer_ref *ref);
 
-/* Finds the parent with which an image layer of that diff id gets the id of l: 1 and
- * parent, open, or closed if there is to be none; 0: it is not in the store. */
-int check_find_parent(struct checker *c, const struct layer *l, const char *diff_id,
+/* Finds the parent with which an image layer of that diff id gets its id: 1 and parent, open,
+ * or closed if there is to be none; 0: it is not in the store. */
+int check_find_parent(struct checker *c, const struct layer_ref *ref, const char *diff_id,
 	struct layer *parent);
 /* The short id of an open layer as the store has it; a new one if there is none. */
 void check_find_link(const struct layer *l, char link[SHORT_LEN + 1]);

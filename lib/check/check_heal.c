@@ -226,21 +226,20 @@ static int heal_others(const struct heal *h, const struct family *f, int want, i
 static int heal_names(
 	struct heal *h, const struct family *f, int want, int have, struct ovl_err *err)
 {
-	bool shared = h->l->drv->flat;
+	bool flat = h->l->drv->flat;
 	bool adopted = layer_is_adopted(h->l);
 	struct comparison find = {.data = true,
-		.shared = shared || adopted,
+		.shared = flat || adopted,
 		.finer = adopted,
 		.each = note_damage,
 		.ctx = h};
-	struct comparison mend = {.shared = shared || adopted,
-		.finer = adopted,
-		.each = mend_one,
-		.leave = mend_times,
-		.ctx = h};
+	struct comparison mend = find;
 	int rc = compare(h, find, want, have, err);
 
-	if (rc == 0 && h->c->later.n && shared)
+	mend.data = false;
+	mend.each = mend_one;
+	mend.leave = mend_times;
+	if (rc == 0 && h->c->later.n && flat)
 		rc = heal_others(h, f, want, have, err);
 	return rc == 0 && h->c->later.n ? compare(h, mend, want, have, err) : rc;
 }
@@ -389,15 +388,10 @@ static int ingest_tar(struct heal *h, int fd, struct ovl_err *err)
  * determines the parent. */
 static int find_parent(struct heal *h, struct ovl_err *err)
 {
-	struct layer l = {.st = h->c->st, .drv = h->ref->drv, .id = h->ref->id};
 	auto_layer found = LAYER_INIT;
-	struct layer_ref ref = {.drv = h->ref->drv};
-	int rc;
+	struct layer_ref ref;
+	int rc = check_find_parent(h->c, h->ref, h->in.diff_id, &found);
 
-	l.drv_fd = store_driver_dir(h->c->st, h->ref->drv, err);
-	if (l.drv_fd < 0)
-		return l.drv_fd;
-	rc = check_find_parent(h->c, &l, h->in.diff_id, &found);
 	if (rc == 0)
 		return err_say(err, EBADMSG,
 			"its diff id is sha256:%s, which does not give layer %.12s on "
@@ -405,7 +399,7 @@ static int find_parent(struct heal *h, struct ovl_err *err)
 			h->in.diff_id, h->ref->id.s);
 	if (rc < 0 || found.fd < 0)
 		return rc < 0 ? rc : 0;
-	ref.id = found.id;
+	ref = layer_ref_of(&found);
 	return layer_open_ref(h->c->st, &ref, LOCK_SH, ref.id.s, &h->parent, err);
 }
 

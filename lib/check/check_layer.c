@@ -108,23 +108,13 @@ static int check_on_dir(struct checker *c, const struct layer *l)
 
 static int check_numbers(struct checker *c, struct layer *l, const struct lineage *way)
 {
-	auto_layer parent = LAYER_INIT;
-	struct ovl_err why;
 	struct ovl_id chain;
 	int rc = 0;
 
 	if (l->meta.lowers != way->n)
 		rc = fix_up(c, l, &l->meta.lowers, way->n, "lower layers");
-	if (rc == 0 && l->meta.has_parent) {
-		if (layer_open_parent(l, 0, &parent, &why) < 0)
-			return 0;
-		if (l->meta.depth != parent.meta.depth + 1)
-			rc = fix_up(c, l, &l->meta.depth, parent.meta.depth + 1, "depth");
-	}
-	if (rc)
+	if (rc || l->meta.kind != OVL_IMAGE)
 		return rc;
-	if (l->meta.kind != OVL_IMAGE)
-		return 0;
 	rc = digest_chain(l->meta.has_parent ? l->meta.parent.s : NULL, l->meta.diff_id,
 		&chain, c->err);
 	if (rc == 0 && strcmp(chain.s, l->id.s) != 0)
@@ -134,19 +124,21 @@ static int check_numbers(struct checker *c, struct layer *l, const struct lineag
 }
 
 /* The parent must have a hint, or a removal of the parent would miss this child. */
-static int check_hint(struct checker *c, const struct layer *l)
+static int check_parent(struct checker *c, struct layer *l)
 {
 	auto_layer parent = LAYER_INIT;
-	struct ovl_err why;
 	bool mended;
 	int there;
+	int rc = 0;
 
-	if (!l->meta.has_parent || layer_open_parent(l, 0, &parent, &why) < 0)
+	if (!l->meta.has_parent || layer_open_parent(l, 0, &parent, NULL) < 0)
 		return 0;
-	there = layer_has_hint(&parent, &l->id, c->err);
-	if (there)
-		return there < 0 ? there : 0;
-	mended = c->req->repair && layer_add_child(&parent, &l->id, &why) >= 0;
+	if (l->meta.depth != parent.meta.depth + 1)
+		rc = fix_up(c, l, &l->meta.depth, parent.meta.depth + 1, "depth");
+	there = rc ? rc : layer_has_hint(&parent, &l->id, c->err);
+	if (rc || there)
+		return rc || there < 0 ? there : 0;
+	mended = c->req->repair && layer_add_child(&parent, &l->id, NULL) >= 0;
 	return check_found(c, OVL_ERROR, "hint", l->id.s, "", mended,
 		"its parent %.12s has no record of it", l->meta.parent.s);
 }
@@ -156,11 +148,10 @@ static bool is_link_of_other(const struct layer *l)
 {
 	struct layer_ref ref = {.drv = l->drv};
 	auto_layer other = LAYER_INIT;
-	struct ovl_err why;
 
 	return driver_by_link(l->drv, l->drv_fd, l->meta.link, &ref.id) == 1 &&
 		strcmp(ref.id.s, l->id.s) != 0 &&
-		layer_open_ref(l->st, &ref, 0, ref.id.s, &other, &why) == 0 &&
+		layer_open_ref(l->st, &ref, 0, ref.id.s, &other, NULL) == 0 &&
 		strcmp(other.meta.link, l->meta.link) == 0;
 }
 
@@ -242,7 +233,7 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 	if (rc == 0 && !way.broken)
 		rc = check_numbers(c, l, &way);
 	if (rc == 0)
-		rc = check_hint(c, l);
+		rc = check_parent(c, l);
 	if (rc == 0)
 		rc = check_on_dir(c, l);
 	if (rc == 0)

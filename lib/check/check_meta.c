@@ -35,16 +35,16 @@
 /* ---- looking through the layers --------------------------------------------------- */
 
 /* Is it the other layer? 1, 0, negative errno. */
-typedef int (*fits_fn)(const struct layer *other, const struct layer *l, const char *text,
-	struct ovl_err *err);
+typedef int (*fits_fn)(const struct layer *other, const struct ovl_id *id,
+	const char *text, struct ovl_err *err);
 
 /* Finds an intact layer of the driver: 1 and the first that fits, 0 none, negative errno if
  * one cannot be read now: it may be the one that is looked for. */
-static int find_layer(const struct layer *l, fits_fn fits, const char *text,
-	struct layer *out, struct ovl_err *err)
+static int find_layer(struct ovl_store *st, const struct layer_ref *of, fits_fn fits,
+	const char *text, struct layer *out, struct ovl_err *err)
 {
-	struct layer_ref ref = {.drv = l->drv};
-	auto_fsdir d = fs_dir_at(l->drv_fd, ".");
+	struct layer_ref ref = {.drv = of->drv};
+	auto_fsdir d = fs_dir_at(store_driver_dir(st, of->drv, err), ".");
 	struct ovl_err why;
 	const char *name;
 	int rc = 0;
@@ -55,9 +55,9 @@ static int find_layer(const struct layer *l, fits_fn fits, const char *text,
 			continue;
 		memcpy(ref.id.s, name, sizeof(ref.id.s));
 		layer_close(out);
-		rc = layer_open_ref(l->st, &ref, 0, name, out, &why);
+		rc = layer_open_ref(st, &ref, 0, name, out, &why);
 		if (rc == 0)
-			rc = fits(out, l, text, err);
+			rc = fits(out, &of->id, text, err);
 		else if (err_is_system(rc))
 			*err = why;
 		else
@@ -69,31 +69,30 @@ static int find_layer(const struct layer *l, fits_fn fits, const char *text,
 }
 
 /* On which an image layer of that diff id has the id of l. */
-static int gives_id(const struct layer *other, const struct layer *l, const char *diff_id,
-	struct ovl_err *err)
+static int gives_id(const struct layer *other, const struct ovl_id *id,
+	const char *diff_id, struct ovl_err *err)
 {
 	struct ovl_id chain;
 	int rc = digest_chain(other->id.s, diff_id, &chain, err);
 
-	return rc < 0 ? rc :
-			other->meta.kind == OVL_IMAGE && strcmp(chain.s, l->id.s) == 0;
+	return rc < 0 ? rc : other->meta.kind == OVL_IMAGE && strcmp(chain.s, id->s) == 0;
 }
 
-static int has_hint(const struct layer *other, const struct layer *l, const char *text,
+static int has_hint(const struct layer *other, const struct ovl_id *id, const char *text,
 	struct ovl_err *err)
 {
 	(void)text;
-	return layer_has_hint(other, &l->id, err);
+	return layer_has_hint(other, id, err);
 }
 
-static int has_link(const struct layer *other, const struct layer *l, const char *link,
+static int has_link(const struct layer *other, const struct ovl_id *id, const char *link,
 	struct ovl_err *err)
 {
 	(void)err;
-	return strcmp(other->meta.link, link) == 0 && strcmp(other->id.s, l->id.s) != 0;
+	return strcmp(other->meta.link, link) == 0 && strcmp(other->id.s, id->s) != 0;
 }
 
-int check_find_parent(struct checker *c, const struct layer *l, const char *diff_id,
+int check_find_parent(struct checker *c, const struct layer_ref *ref, const char *diff_id,
 	struct layer *parent)
 {
 	struct ovl_id chain;
@@ -101,9 +100,9 @@ int check_find_parent(struct checker *c, const struct layer *l, const char *diff
 
 	if (rc < 0)
 		return rc;
-	return strcmp(chain.s, l->id.s) == 0 ?
+	return strcmp(chain.s, ref->id.s) == 0 ?
 		1 :
-		find_layer(l, gives_id, diff_id, parent, c->err);
+		find_layer(c->st, ref, gives_id, diff_id, parent, c->err);
 }
 
 /* ---- an image layer --------------------------------------------------------------- */
@@ -167,6 +166,7 @@ static int count(struct checker *c, struct layer *l, bool *opaque)
 
 static int image_meta(struct checker *c, struct layer *l)
 {
+	struct layer_ref self = layer_ref_of(l);
 	auto_layer parent = LAYER_INIT;
 	bool opaque = false;
 	int rc;
@@ -175,7 +175,7 @@ static int image_meta(struct checker *c, struct layer *l)
 	rc = read_recipe(l, &l->meta, c->err);
 	if (rc <= 0)
 		return rc;
-	rc = check_find_parent(c, l, l->meta.diff_id, &parent);
+	rc = check_find_parent(c, &self, l->meta.diff_id, &parent);
 	if (rc <= 0)
 		return rc;
 	if (parent.fd >= 0)
@@ -250,6 +250,7 @@ static int never_had_parent(struct checker *c, const struct layer *l)
 
 static int writable_meta(struct checker *c, struct layer *l)
 {
+	struct layer_ref self = layer_ref_of(l);
 	auto_layer parent = LAYER_INIT;
 	struct ovl_id said;
 	int told = driver_parent_of(l, &said);
@@ -264,7 +265,7 @@ static int writable_meta(struct checker *c, struct layer *l)
 	rc = has_file(c, l, RECIPE_KEPT);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	rc = find_layer(l, has_hint, NULL, &parent, c->err);
+	rc = find_layer(c->st, &self, has_hint, NULL, &parent, c->err);
 	if (rc < 0)
 		return rc;
 	if (rc == 0 ? told != 0 : told > 0 && strcmp(said.s, parent.id.s) != 0)
@@ -285,10 +286,11 @@ static int writable_meta(struct checker *c, struct layer *l)
 
 static bool is_link_taken(const struct layer *l, const char *link)
 {
+	struct layer_ref self = layer_ref_of(l);
 	auto_layer other = LAYER_INIT;
 	struct ovl_err why;
 
-	return find_layer(l, has_link, link, &other, &why) > 0;
+	return find_layer(l->st, &self, has_link, link, &other, &why) > 0;
 }
 
 void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])

@@ -161,9 +161,8 @@ static int each_driver(
 static void finish_for(struct ovl_store *st, const struct layer_ref *was)
 {
 	auto_layer l = LAYER_INIT;
-	struct ovl_err why;
 
-	(void)layer_open_ref(st, was, LOCK_SH | LOCK_NB, was->id.s, &l, &why);
+	(void)layer_open_ref(st, was, LOCK_SH | LOCK_NB, was->id.s, &l, NULL);
 }
 
 static int is_there(void *ctx, const struct driver *drv, int dir, const char *name)
@@ -283,9 +282,10 @@ const char *layer_label(
 
 /* ---- all of them ------------------------------------------------------------------ */
 
-/* Calls fn with the id of each layer that a commit has yet to put back. */
+/* Calls fn with the id of each layer that a commit has renamed; ready: that can be put back
+ * as it is now. */
 static int each_departed(
-	struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
+	struct ovl_store *st, bool ready, layers_fn fn, void *ctx, struct ovl_err *err)
 {
 	int staging = store_dir(st, DIR_STAGING, err);
 	auto_fsdir d = fs_dir_at(staging, ".");
@@ -300,7 +300,8 @@ static int each_departed(
 			continue;
 		from.drv = to.drv;
 		memcpy(from.id.s, name, ID_LEN + 1);
-		if (!store_covers(st, to.drv) || becoming_to(st, &from, &to) <= 0)
+		if (!store_covers(st, to.drv) || becoming_to(st, &from, &to) <= 0 ||
+			(ready && becoming_has(st, &from.id, META_NAME) <= 0))
 			continue;
 		r = fn(ctx, from.drv, staging, name);
 		if (r)
@@ -309,30 +310,13 @@ static int each_departed(
 	return r < 0 ? cannot_read(st, "staging", err) : 0;
 }
 
-struct coming {
-	struct ovl_store *st;
-	layers_fn fn;
-	void *ctx;
-};
-
-static int comes_back(void *ctx, const struct driver *drv, int dir, const char *name)
-{
-	struct coming *c = ctx;
-	struct ovl_id id;
-
-	memcpy(id.s, name, ID_LEN + 1);
-	return becoming_has(c->st, &id, META_NAME) > 0 ? c->fn(c->ctx, drv, dir, name) :
-							 0;
-}
-
 static int each_layer(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)
 {
-	struct coming c = {.st = st, .fn = fn, .ctx = ctx};
 	int rc = 0;
 
 	for (const struct driver *const *d = st->drivers; *d && rc == 0; d++)
 		rc = store_covers(st, *d) ? each_in_driver(st, *d, fn, ctx, err) : 0;
-	return rc == 0 ? each_departed(st, comes_back, &c, err) : rc;
+	return rc == 0 ? each_departed(st, true, fn, ctx, err) : rc;
 }
 
 struct once {
@@ -396,5 +380,5 @@ static int finish_one(void *ctx, const struct driver *drv, int dir, const char *
 
 int layers_finish(struct ovl_store *st, struct ovl_err *err)
 {
-	return each_departed(st, finish_one, st, err);
+	return each_departed(st, false, finish_one, st, err);
 }

@@ -82,29 +82,28 @@ int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err)
 	return each_noted(from->st, from->fd, &self, copy_note, &mv, err);
 }
 
-struct handing {
-	const struct layer *image;
-	const struct layer_ref *was;
-	bool done;
-};
-
-static int hand_on(struct handing *h, int names, const char *file, struct ovl_err *err)
+/* 1 given, 0 it does not lead to the writable layer, or that goes on with it; negative
+ * errno. */
+static int hand_on(const struct layer *image, const struct layer_ref *was, int names,
+	const char *file, struct ovl_err *err)
 {
-	struct layer_ref to = layer_ref_of(h->image);
+	struct layer_ref self = layer_ref_of(image);
 	char name[NAME_LEN_MAX + 1];
 	struct layer_ref link;
 	int r = names_read_link(names, file, &link);
 
-	if (r > 0 && layer_ref_same(&link, h->was))
-		r = names_noted(h->image->st, h->was, file);
-	else
-		return r == -EUCLEAN ? 0 : r < 0 ? r : 0;
+	if (r == 0 || r == -EUCLEAN || (r > 0 && !layer_ref_same(&link, was)))
+		return 0;
 	if (r > 0)
-		names_unnote(h->image->fd, file);
-	if (r || !name_decode(file, name))
-		return r < 0 ? r : 0;
-	h->done = true;
-	return names_link(h->image->st, name, &to, true, err);
+		r = names_noted(image->st, was, file);
+	if (r < 0)
+		return cannot_read(&self, -r, err);
+	if (r > 0)
+		names_unnote(image->fd, file);
+	if (r > 0 || !name_decode(file, name))
+		return 0;
+	r = names_link(image->st, name, &self, true, err);
+	return r < 0 ? r : 1;
 }
 
 /* 1 moved, 0 it exists already, or another layer has the name by now; negative errno. */
@@ -170,19 +169,20 @@ int names_take_notes(
 int names_hand_on(
 	const struct layer *image, const struct layer_ref *was, struct ovl_err *err)
 {
-	struct handing h = {.image = image, .was = was};
 	struct layer_ref self = layer_ref_of(image);
 	auto_fsdir d = fs_dir_at(image->fd, NAMES_NOTES);
 	int names = store_dir(image->st, DIR_NAMES, err);
 	const char *file;
+	bool done = false;
 	int r;
 
 	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
-		r = hand_on(&h, names, file, err);
+		r = hand_on(image, was, names, file, err);
 		if (r < 0)
 			return r;
+		done |= r > 0;
 	}
-	return r < 0 ? cannot_read(&self, errno, err) : h.done;
+	return r < 0 ? cannot_read(&self, errno, err) : done;
 }
 
 static int add_file(void *ctx, int names, const char *file)
