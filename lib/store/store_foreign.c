@@ -47,8 +47,7 @@ static bool same_dir(int a, int b, const char *name)
 	struct stat y;
 
 	return fstatat(a, name, &x, AT_SYMLINK_NOFOLLOW) < 0 ||
-		(fstatat(b, name, &y, AT_SYMLINK_NOFOLLOW) == 0 && x.st_dev == y.st_dev &&
-			x.st_ino == y.st_ino);
+		(fstatat(b, name, &y, AT_SYMLINK_NOFOLLOW) == 0 && fs_same(&x, &y));
 }
 
 static bool same_dirs(int a, int b, const struct foreign *t)
@@ -144,8 +143,7 @@ static int open_above(int dir)
 	struct stat a;
 	struct stat b;
 
-	if (up < 0 || fstat(dir, &a) < 0 || fstat(up, &b) < 0 ||
-		(a.st_dev == b.st_dev && a.st_ino == b.st_ino))
+	if (up < 0 || fstat(dir, &a) < 0 || fstat(up, &b) < 0 || fs_same(&a, &b))
 		return -1;
 	return steal_fd(&up);
 }
