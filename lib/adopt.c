@@ -317,9 +317,7 @@ static int adopt(struct ovl_store *st, const struct ovl_adopt *req, struct image
 	if (!im->n)
 		return err_status(err, OVL_NOLAYER,
 			"%s has no image that can be taken over", Q(req->from));
-	ids->n = im->n;
-	ids->id = calloc(im->n, sizeof(*ids->id));
-	rc = ids->id ? image_store(st, &how, im, ids->id, err) : err_nomem(err);
+	rc = image_store(st, &how, im, ids, err);
 	if (rc < 0)
 		free_p(&ids->id);
 	return rc < 0 && rc != -EINTR ? err_prefix(err, rc, "%s", Q(req->from)) : rc;

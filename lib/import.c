@@ -165,11 +165,8 @@ static int import_image(struct ovl_store *st, const struct ovl_import *req,
 			"%s is an image: %s applies only to layers", Q(req->file),
 			req->parent ? "-p" : "--expect");
 	rc = image_read(src, req->image, req->platform, &im, err);
-	if (rc == 0) {
-		ids->n = im.n;
-		ids->id = calloc(im.n, sizeof(*ids->id));
-		rc = ids->id ? image_store(st, req, &im, ids->id, err) : err_nomem(err);
-	}
+	if (rc == 0)
+		rc = image_store(st, req, &im, ids, err);
 	if (rc == 0)
 		tell_notes(st, &im);
 	if (rc < 0 && rc != -EINTR)

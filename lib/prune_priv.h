@@ -2,7 +2,6 @@
  * The parts of prune.
  *
  *	prune.c		what killed processes have left
- *	prune_report.c	reports what is removed
  *	prune_layers.c	layers that nothing names or needs
  */
 #ifndef OVL_PRUNE_PRIV_H
@@ -12,6 +11,7 @@
 #include "base/fs.h"
 #include "mount/inuse.h"
 #include "ovl.h"
+#include "store/store.h"
 
 struct pruner {
 	struct ovl_store *st;
@@ -28,11 +28,24 @@ struct pruner {
 };
 
 /* Reports what was removed, or would be. Returns the result of fn. */
-int prune_report(struct pruner *p, const struct ovl_pruned *gone);
+static inline int prune_report(struct pruner *p, const struct ovl_pruned *gone)
+{
+	p->ended = p->fn(p->ctx, gone);
+	return p->ended;
+}
 
 /* Something that cannot be removed, such as a directory with a mount in it, must not
  * keep anything else: returns r, but 0 for a failure, which is kept for the end. */
-int prune_go_on(struct pruner *p, int r);
+static inline int prune_go_on(struct pruner *p, int r)
+{
+	if (r >= 0 || p->ended || store_stopped(p->st))
+		return r;
+	if (p->rc == 0) {
+		p->rc = r;
+		p->why = *p->err;
+	}
+	return 0;
+}
 
 int prune_layers(struct pruner *p);
 

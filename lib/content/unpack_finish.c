@@ -296,7 +296,7 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 			rc = descend(&w, dir, err);
 	}
 	if (rc == 0)
-		rc = links_finish(&w.links, err);
+		rc = links_relink(&w.links, w.links.tree, err);
 	links_end(&w.links);
 	/* The caller owns these. */
 	if (w.belows.n)

@@ -81,9 +81,9 @@ int image_read(struct source *s, const char *want, const char *platform,
  * without suffixes for archives and compression. "" for a pipe. */
 void image_base(int fd, struct buf *out);
 
-/* Imports the images; ids has out->n elements, the top layer of each. */
+/* Imports the images. *ids: the top layer of each; the caller's, also after a failure. */
 int image_store(struct ovl_store *st, const struct ovl_import *req, struct images *im,
-	struct ovl_id *ids, struct ovl_err *err);
+	struct ovl_ids *ids, struct ovl_err *err);
 
 /* ---- between the files of this module --------------------------------------------- */
 

@@ -274,12 +274,14 @@ static void release_load(struct load *ld)
 }
 
 int image_store(struct ovl_store *st, const struct ovl_import *req, struct images *im,
-	struct ovl_id *ids, struct ovl_err *err)
+	struct ovl_ids *ids, struct ovl_err *err)
 {
-	struct load ld = {
-		.st = st, .req = req, .im = im, .top = ids, .stage = STAGE_INIT};
-	int rc = image_plan(&ld, err);
+	struct load ld = {.st = st, .req = req, .im = im, .stage = STAGE_INIT};
+	int rc;
 
+	ids->n = im->n;
+	ids->id = ld.top = calloc(im->n, sizeof(*ids->id));
+	rc = ids->id ? image_plan(&ld, err) : err_nomem(err);
 	if (rc == 0)
 		rc = stage_begin(st, st->drv, NULL, &ld.stage, err);
 	if (rc == 0)

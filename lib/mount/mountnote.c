@@ -114,21 +114,11 @@ static bool parse_note(const char *name, const struct reader *r, struct mountnot
 	return true;
 }
 
-static int add_note(struct mountnotes *m, const struct mountnote *note)
-{
-	if (!VEC_ROOM(m->note, m->n))
-		return -ENOMEM;
-	m->note[m->n++] = *note;
-	return 0;
-}
-
-/* Reads the notes in the layer directory fd. */
-static int read_notes(int fd, struct mountnotes *out)
+int mountnotes_read(const struct layer *l, struct mountnotes *out)
 {
 	auto_mountnotes m = {0};
-	auto_fsdir d = fs_dir_at(fd, DIR);
+	auto_fsdir d = fs_dir_at(l->fd, DIR);
 	struct reader r = {0};
-	struct mountnote note;
 	const char *name;
 	int rc = 0;
 	int more = 0;
@@ -142,19 +132,16 @@ static int read_notes(int fd, struct mountnotes *out)
 		if (!*r.boot)
 			rc = read_boot(r.boot);
 		if (rc == 0 && !r.owner.ino)
-			rc = owner_of(fd, &r.owner);
-		if (rc == 0 && parse_note(name, &r, &note))
-			rc = add_note(&m, &note);
+			rc = owner_of(l->fd, &r.owner);
+		if (rc == 0 && !VEC_ROOM(m.note, m.n))
+			rc = -ENOMEM;
+		if (rc == 0 && parse_note(name, &r, &m.note[m.n]))
+			m.n++;
 	}
 	if (rc < 0 || more < 0)
 		return rc < 0 ? rc : -errno;
 	*out = steal(m);
 	return 0;
-}
-
-int mountnotes_read(const struct layer *l, struct mountnotes *out)
-{
-	return read_notes(l->fd, out);
 }
 
 static void ask(struct mountnote *note)

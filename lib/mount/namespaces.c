@@ -222,20 +222,26 @@ void namespaces_say(const struct mi_table *t, struct buf *out)
 
 #define NOT_MADE 255
 
-int namespaces_own(int (*fn)(void *ctx), void *ctx)
+int namespaces_wait(pid_t pid)
 {
 	int status;
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -1;
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int namespaces_own(int (*fn)(void *ctx), void *ctx)
+{
 	pid_t pid = fork();
+	int status;
 
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
 		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ? NOT_MADE : fn(ctx));
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status) == NOT_MADE)
-		return -EPERM;
-	return WEXITSTATUS(status);
+	status = namespaces_wait(pid);
+	return status < 0 || status == NOT_MADE ? -EPERM : status;
 }

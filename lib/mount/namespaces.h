@@ -8,6 +8,8 @@
 #ifndef OVL_NAMESPACES_H
 #define OVL_NAMESPACES_H
 
+#include <sys/types.h>
+
 #include "mount/mountinfo.h"
 
 /*
@@ -15,6 +17,8 @@
  * result, 0 to 254; -errno if there is no such child.
  */
 int namespaces_own(int (*fn)(void *ctx), void *ctx);
+/* The exit status of a child; -1: it has none. */
+int namespaces_wait(pid_t pid);
 
 /*
  * Adds them to all, which has this process's own: 0, negative errno. dev: a namespace may

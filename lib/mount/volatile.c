@@ -18,18 +18,13 @@
 #define KERNELS "work/incompat/volatile"
 #define LIFTED  "volatile"
 
-static const char *const places[] = {KERNELS, LIFTED};
-
 /* One of them in the layer. */
 #define MARK(l, place) P("%s/%s", (l)->drv->work, place)
 
 static bool marked(const struct layer *l)
 {
-	for (int i = 0; i < 2; i++) {
-		if (fs_exists(l->fd, MARK(l, places[i])) > 0)
-			return true;
-	}
-	return false;
+	return fs_exists(l->fd, MARK(l, KERNELS)) > 0 ||
+		fs_exists(l->fd, MARK(l, LIFTED)) > 0;
 }
 
 static int remove_at(const struct layer *l, const char *place)
@@ -47,14 +42,6 @@ static int remove_at(const struct layer *l, const char *place)
 void volatile_accept(const struct layer *l)
 {
 	remove_at(l, LIFTED);
-}
-
-static int clear(const struct layer *l, struct ovl_err *err)
-{
-	if (remove_at(l, KERNELS) < 0 || remove_at(l, LIFTED) < 0)
-		return err_sys(err, errno,
-			"cannot remove the volatile mark of layer %.12s", l->id.s);
-	return 0;
 }
 
 int volatile_check(
@@ -94,5 +81,8 @@ int volatile_clear(const struct layer *l, struct ovl_err *err)
 		return tree;
 	if (syncfs(tree) < 0)
 		return err_sys(err, errno, "cannot sync layer %.12s", l->id.s);
-	return clear(l, err);
+	if (remove_at(l, KERNELS) < 0 || remove_at(l, LIFTED) < 0)
+		return err_sys(err, errno,
+			"cannot remove the volatile mark of layer %.12s", l->id.s);
+	return 0;
 }

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "mount/namespaces.h"
 #include "run/userns.h"
 
 #define SUBIDS_MAX ((size_t)1 << 20)
@@ -86,17 +86,6 @@ static _Noreturn void map_by(
 	_exit(1);
 }
 
-static int wait_for(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -1;
-	}
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
-}
-
 /* Runs newuidmap and newgidmap in a child that stays outside, where they must be run. */
 static _Noreturn void map_from_outside(int go, pid_t parent)
 {
@@ -111,7 +100,7 @@ static _Noreturn void map_from_outside(int go, pid_t parent)
 	pid = fork();
 	if (pid == 0)
 		map_by("newuidmap", parent, getuid(), uids);
-	if (pid < 0 || wait_for(pid) < 0)
+	if (pid < 0 || namespaces_wait(pid) != 0)
 		_exit(1);
 	map_by("newgidmap", parent, getgid(), gids);
 }
@@ -157,7 +146,7 @@ int userns_enter(bool root, bool *alone, struct ovl_err *err)
 	/* Not earlier: if the child fails, it has ended by now. */
 	close(go[0]);
 	close(go[1]);
-	*alone = pid < 0 || wait_for(pid) < 0;
+	*alone = pid < 0 || namespaces_wait(pid) != 0;
 	if (rc < 0)
 		return -EPERM;
 	if (*alone && map_alone(uid, gid, root) < 0)

@@ -207,9 +207,9 @@ static int regroup_one(struct links *g, struct walk *w)
 	return r > 0 ? futimens(w->fd[0], times) : r;
 }
 
-int links_relink(struct links *g, int other, struct ovl_err *err)
+int links_relink(struct links *g, int tree, struct ovl_err *err)
 {
-	auto_walk w = {.trees = 1, .top = {other}, .first = "."};
+	auto_walk w = {.trees = 1, .top = {tree}, .first = "."};
 	int r = 0;
 
 	if (!g->copied)
@@ -222,9 +222,4 @@ int links_relink(struct links *g, int other, struct ovl_err *err)
 			return fail_at(g, "", &w, "link", err);
 	}
 	return r < 0 ? fail_at(g, "", &w, "read directory", err) : 0;
-}
-
-int links_finish(struct links *g, struct ovl_err *err)
-{
-	return links_relink(g, g->tree, err);
 }

@@ -34,14 +34,11 @@ void links_begin(struct links *g, int tree, int stage, const struct xattr_policy
  */
 int links_dir(struct links *g, int from, int to, const char *path, struct ovl_err *err);
 
-/* To be called when everything has been added. */
-int links_finish(struct links *g, struct ovl_err *err);
-
 /* Notes that the file at path in the tree has replaced another file. -1 with errno. */
 int links_replaced(struct links *g, const struct stat *was, const char *path);
-/* Replaces the links that another tree has to replaced files by links to the new
- * files. */
-int links_relink(struct links *g, int other, struct ovl_err *err);
+/* Replaces the links that a tree has to copied or replaced files by links to the new files:
+ * in the tree itself when everything has been added, or in another one. */
+int links_relink(struct links *g, int tree, struct ovl_err *err);
 
 void links_end(struct links *g);
 
