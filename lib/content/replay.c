@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/quote.h"
 #include "base/vec.h"
+#include "content/handover.h"
 #include "content/replay.h"
 #include "foreign/foreign.h"
 #include "store/driver.h"
@@ -49,6 +50,7 @@ struct player {
 	uint64_t size; /* of the tar so far */
 	uint64_t max; /* the limit for size */
 	const struct replay_watch *watch; /* NULL: damage is a failure */
+	struct handover *read; /* gets the files that are read; NULL: they are closed */
 	bool unproved; /* do not compare checksums and digest */
 	bool only_look; /* write nothing; only check that the files exist */
 	bool told; /* damage of the current file has been reported */
@@ -252,6 +254,16 @@ static ssize_t read_piece(struct player *p, size_t want, uint64_t at)
 	return (ssize_t)want;
 }
 
+/* Passes the file on with its first piece, before the sink has that: the file itself if there
+ * is no more to read. */
+static void hand_over(struct player *p, const struct recipe_rec *rec, size_t n)
+{
+	int fd = n == rec->size ? steal_fd(&p->fd) : fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		handover_give(p->read, p->size - rec->size, fd);
+}
+
 static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	uint64_t at = rec->offset;
@@ -276,6 +288,8 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 				Q(p->path.data), p->id);
 		if (n == 0)
 			rc = report_damage(p, "is too short", err);
+		if (p->read && n && at == rec->offset)
+			hand_over(p, rec, (size_t)n);
 		if (rc == 0 && n) {
 			sum_bytes(p, (size_t)n);
 			rc = write_sink(p, p->copy, (size_t)n, err);
@@ -434,6 +448,7 @@ int replay_split(
 		.own = -1,
 		.tree = from->trees->fd,
 		.n_trees = from->trees->n,
+		.read = from->read,
 		.unproved = from->unproved || from->only_look,
 		.only_look = from->only_look,
 		.sink = sink,

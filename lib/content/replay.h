@@ -30,6 +30,7 @@ int replay_layer(const struct layer *l, sink_fn sink, void *ctx,
 /* The trees of a layer of another program, nearest first. */
 struct foreign;
 struct foreign_layer;
+struct handover;
 struct replay_trees {
 	int *fd;
 	unsigned n;
@@ -46,6 +47,7 @@ struct replay_split {
 	const struct foreign_layer *layer;
 	const struct replay_trees *trees;
 	int split;
+	struct handover *read; /* gets the files that are read; NULL: they are closed */
 	bool unproved; /* do not check sums, because the receiver compares the diff id */
 	bool only_look; /* write nothing; only check that it is valid and the files exist */
 };

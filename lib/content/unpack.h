@@ -27,8 +27,9 @@
 #include "base/err.h"
 #include "base/idmap.h"
 #include "base/xattr.h"
-#include "content/writer.h"
 #include "content/dirs.h"
+#include "content/handover.h"
+#include "content/writer.h"
 #include "store/store.h"
 #include "tar/tarin.h"
 #include "union/view.h"
@@ -51,9 +52,8 @@ struct donor {
 	const struct replay_trees *trees; /* see replay.h */
 	const char *whose; /* the store that they are in */
 	bool unverified; /* the tar was made from them, without a diff id to compare */
-	/* When the tar began to be made from these files: those that have not changed
-	 * since need not be compared. 0: it is not made from them. */
-	int64_t made_since;
+	struct handover *read; /* the files that the tar is being made from; NULL: it is
+				* not made from them */
 };
 
 struct unpack {
@@ -177,6 +177,7 @@ int unpack_check_owner(
 /* A file of the donor, open for reading. */
 struct donated {
 	int fd; /* -1: none */
+	bool read; /* the data of the entry were read from it: they are the same */
 	int why; /* link(2) failed with that errno; 0: it was not tried */
 	struct stat st;
 };
@@ -187,11 +188,11 @@ static inline void donated_close(struct donated *d)
 }
 #define auto_donated __attribute__((cleanup(donated_close))) struct donated
 
-/* Finds the donor's file for an entry with data, by its path in the tree. The caller sets
- * out->fd to -1, and it stays -1 if the file has to be written. -EUCLEAN: the donor's
- * tree is damaged. */
-int unpack_donated(struct unpack *u, const char *path, struct archive_entry *e,
-	struct donated *out, struct ovl_err *err);
+/* Finds the donor's file for an entry with data: the one that was read for data_at, their
+ * place in the tar, or else the one at that path in the tree. The caller sets out->fd to -1,
+ * and it stays -1 if the file has to be written. -EUCLEAN: the donor's tree is damaged. */
+int unpack_donated(struct unpack *u, uint64_t data_at, const char *path,
+	struct archive_entry *e, struct donated *out, struct ovl_err *err);
 /* Makes the entry a hard link of the donor's file: 1; 0 if that has other metadata or
  * cannot be linked; negative errno. */
 int unpack_link(struct unpack *u, const struct unpack_place *at, struct archive_entry *e,

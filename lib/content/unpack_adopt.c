@@ -34,15 +34,18 @@ static int find_file(
 	return 0;
 }
 
-int unpack_donated(struct unpack *u, const char *path, struct archive_entry *e,
-	struct donated *out, struct ovl_err *err)
+int unpack_donated(struct unpack *u, uint64_t data_at, const char *path,
+	struct archive_entry *e, struct donated *out, struct ovl_err *err)
 {
-	int rc;
+	int rc = 0;
 
 	if (!u->donor || u->no_data || archive_entry_size(e) == 0 ||
 		archive_entry_sparse_count(e) > 0)
 		return 0;
-	rc = find_file(u->donor, path, out, err);
+	out->fd = u->donor->read ? handover_take(u->donor->read, data_at) : -1;
+	out->read = out->fd >= 0;
+	if (out->fd < 0)
+		rc = find_file(u->donor, path, out, err);
 	if (rc < 0)
 		return rc;
 	if (out->fd < 0)
@@ -158,8 +161,7 @@ int unpack_same_data(struct unpack *u, const char *path, const struct donated *f
 {
 	const char *at = p;
 
-	/* Whoever made the tar of it has read the same bytes. */
-	if (from->st.st_ctim.tv_sec < u->donor->made_since)
+	if (from->read)
 		return 0;
 	if (!u->chunk)
 		u->chunk = fs_buffer(CHUNK);

@@ -147,7 +147,7 @@ int unpack_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
 			(long long)size);
 	rc = unpack_path(at->p, at->name, &path, err);
 	if (rc == 0)
-		rc = unpack_donated(u, path.data, e, &from, err);
+		rc = unpack_donated(u, tarin_data_at(t), path.data, e, &from, err);
 	f.path = path.data;
 	if (rc == 0 && from.fd >= 0)
 		rc = unpack_link(u, at, e, &from, err);

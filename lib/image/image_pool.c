@@ -64,21 +64,25 @@ static int give_tar(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 static int adopt_split(struct load *ld, struct task *t, int fd, struct ingest_config *cfg,
 	struct ovl_err *err)
 {
+	struct handover read = {0};
 	struct replay_split split = {
 		.st = ld->st,
 		.layer = t->from->from,
 		.trees = t->donor.trees,
 		.split = fd,
+		.read = &read,
 		.unproved = true,
 	};
 	struct ovl_err why;
 	int rc;
 
-	/* The clock of file systems is behind by a moment. */
-	t->donor.made_since = meta_now().tv_sec - 1;
+	t->donor.read = &read;
+	handover_begin(&read);
 	cfg->input.make = give_tar;
 	cfg->input.make_ctx = &split;
 	rc = ingest_all(&t->in, ld->st, cfg, err);
+	handover_end(&read);
+	t->donor.read = split.read = NULL;
 	if (rc != -EBADMSG)
 		return rc;
 	split.unproved = false;

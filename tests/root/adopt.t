@@ -170,6 +170,17 @@ zcat split.gz | sed 's,"old/b","../b",' | gzip >"$split"
 refused 1 "tar-split is damaged: an impossible name" "a name that leads out" ovlctl import --from docker app:1
 zcat split.gz | sed 's/"type":2/"type":3/' | gzip >"$split"
 refused 1 "tar-split is damaged: an entry of an unknown type" "an unknown entry" ovlctl import --from docker app:1
+# Bytes with the diff id may come from another file than the one at the entry's path.
+other=${f%/old/b}/other
+cp -p "$f" "$other"
+printf 8 >"$f"
+touch -r "$other" "$f"
+zcat split.gz | sed 's,"old/b","other",' | gzip >"$split"
+ok "the file is the one whose bytes were verified" ovlctl --root read import --from docker app:1
+is "... not the one at its path" "$(cat "$(OVLCTL_ROOT=$T/read tree_of app:1)/old/b")" 7
+ok "... so that nothing is damaged" ovlctl -q --root read check --content
+rm -rf read
+mv "$other" "$f"
 (zcat split.gz && printf '{"type":2,"payload":"AAAA"}\n') | gzip >"$split"
 refused 1 "diff id" "a tar-split of another tar" ovlctl import --from docker app:1
 head -c 20000000 /dev/zero | tr '\0' a | gzip >"$split"
