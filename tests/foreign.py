@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Makes the root directory of an engine, as that would have made it of an image:
 
-	foreign.py docker|containers ROOT CONFIG NAME[,NAME...] LAYER.tar...
+	foreign.py docker|containers|containerd ROOT CONFIG NAME[,NAME...] LAYER.tar...
 
-The layers are unpacked as overlayfs has them, and recorded with their tar-split. An image is
-added to those that are there. "container ROOT IMAGE NAME" adds a container to a root of
+The layers are unpacked as overlayfs has them, and recorded with their tar-split or blob. An
+image is added to those that are there, but not with containerd. "container ROOT IMAGE NAME" adds a container to a root of
 containers/storage, and prints the id of its layer.
 """
 import base64
@@ -14,6 +14,7 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 import tarfile
 
@@ -179,6 +180,40 @@ def containers(root, config, layers, names):
     put(path, json.dumps(images))
 
 
+def bolt(path, *lines):
+    tool = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tool/boltdb.py")
+    text = "\n".join(lines).encode()
+    put(path, subprocess.run([sys.executable, tool], input=text, stdout=-1, check=True).stdout)
+
+
+def containerd(root, config, layers, names):
+    snaps = f"{root}/io.containerd.snapshotter.v1.overlayfs"
+    parent, last, blobs, records, keys, images = None, None, [], [], [], []
+
+    def blob(data):
+        put(f"{root}/io.containerd.content.v1.content/blobs/sha256/{sha(data)}", data)
+        return {"digest": "sha256:" + sha(data), "size": len(data)}
+
+    for n, data in enumerate(layers, 1):
+        parent = chain(parent, sha(data))
+        name = f"default/{n}/sha256:{parent}"
+        unpack(data, f"{snaps}/snapshots/{n}/fs")
+        blobs.append(blob(data))
+        records += [f"bucket {name}", f"put id uvarint:{n}", "put kind \\x03"]
+        records += [f"put size varint:{len(data)}"] + ([f"put parent {last}"] if last else []) + ["end"]
+        keys += [f"bucket sha256:{parent}", f"put name {name}", "end"]
+        last = name
+    manifest = {"schemaVersion": 2, "config": blob(config), "layers": blobs}
+    target = blob(json.dumps(manifest).encode())["digest"]
+    for name in names:
+        images += [f"bucket {name}", "bucket target", f"put digest {target}", "end", "end"]
+    bolt(f"{snaps}/metadata.db", "bucket v1", "bucket snapshots", *records, "end", "end")
+    images = ["bucket images", *images, "end"]
+    keys = ["bucket snapshots", "bucket overlayfs", *keys, "end", "end"]
+    meta = f"{root}/io.containerd.metadata.v1.bolt/meta.db"
+    bolt(meta, "bucket v1", "bucket default", *images, *keys, "end", "end")
+
+
 def container(root, image, name):
     images = load(f"{root}/overlay-images/images.json", [])
     parent = next(i["layer"] for i in images if image in i["names"])
@@ -204,7 +239,7 @@ def main(kind, root, config, names, *tars):
     if kind == "container":
         return container(root, config, names)
     layers = [open(x, "rb").read() for x in tars]
-    {"docker": docker, "containers": containers}[kind](
+    {"docker": docker, "containers": containers, "containerd": containerd}[kind](
         root, open(config, "rb").read(), layers, names.split(",") if names else []
     )
 

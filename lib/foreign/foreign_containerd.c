@@ -269,8 +269,7 @@ static void add_layer(struct reading *c, const struct snapshot *s)
 {
 	struct foreign *t = c->t;
 	struct foreign_layer *l = foreign_add_layer(t);
-	auto_fd blob = *s->blob ? foreign_open(t, P(CTRD_BLOBS "/%s", s->blob), O_PATH) :
-				  -1;
+	const char *blob = P(CTRD_BLOBS "/%s", s->blob);
 
 	l->id = s->id;
 	l->parent = s->below;
@@ -280,9 +279,10 @@ static void add_layer(struct reading *c, const struct snapshot *s)
 	l->size = s->size;
 	l->created = s->created;
 	memcpy(l->diff_id, s->diff_id, sizeof(l->diff_id));
-	if (blob >= 0) {
+	/* If that cannot be known, whoever opens it will say why. */
+	if (*s->blob && foreign_has(t->root, blob) != 0) {
 		l->exact = FOREIGN_BLOB;
-		l->exact_path = foreign_text(t, CTRD_BLOBS "/%s", s->blob);
+		l->exact_path = foreign_text(t, "%s", blob);
 	}
 	if (s->init)
 		foreign_add_more(t, l, P(TREES "/%" PRIu64 "/fs", s->init));

@@ -64,18 +64,26 @@ int ctrd_ref(struct reading *c, struct ref r, struct ovl_err *err)
 
 /* ---- images ----------------------------------------------------------------------- */
 
-/* Reads a manifest or an index; false if it does not exist or is invalid. Files outside the
- * directory of layers do not matter for orphans. */
+/* Files outside the directory of layers do not matter for orphans; but after an error of the
+ * system it is not known which images exist. */
+static bool is_read(const struct reading *c, int r, const struct ovl_err *why)
+{
+	if (r < 0 && err_is_system(r))
+		foreign_unread(c->t, why);
+	return r > 0;
+}
+
+/* Reads a manifest or an index; false if it does not exist or is invalid. */
 static bool read_json(struct reading *c, const char *hex, json_t **out)
 {
 	struct ovl_err why;
-	struct stat st;
+	struct stat st = {0};
+	int r = c->json > JSON_MAX ?
+		0 :
+		foreign_json(c->t, P(CTRD_BLOBS "/%s", hex), out, &st, &why);
 
-	if (c->json > JSON_MAX ||
-		foreign_json(c->t, P(CTRD_BLOBS "/%s", hex), out, &st, &why) <= 0)
-		return false;
 	c->json += (uint64_t)st.st_size + JSON_LEAST;
-	return true;
+	return is_read(c, r, &why);
 }
 
 /* The same for the layers of a config. */
@@ -90,8 +98,7 @@ static bool read_stack(struct reading *c, const char *hex, struct foreign_stack 
 	if (r > 0)
 		r = foreign_stack_read(out, &text, &why);
 	c->json += text.len + JSON_LEAST;
-	c->t->failed = c->t->failed || r == -ENOMEM;
-	return r > 0;
+	return is_read(c, r, &why);
 }
 
 static const char *digest_in(const json_t *o)

@@ -288,22 +288,22 @@ printf '%s\n' 'dir name=d mode=2750 uid=3' 'file name=d/f data=one' 'link name=d
 printf '%s\n' 'file name=.wh.s' 'file name=d/new data=2' end | mktar >2.tar
 config "$machine" A=1 1.tar 2.tar >app.json
 ! as_user || export AS=user
-for e in docker containers; do
+for e in docker containers containerd; do
 	need - python3 "$top/tests/foreign.py" $e master/$e app.json app:1 1.tar 2.tar
 done
 part=stays
-for e in docker containers; do
+for e in docker containers containerd; do
 	try "import --from a store of $e" ovlctl import --from "$T/w/$e" app:1
 done
 part=''
-for e in docker containers; do
+for e in docker containers containerd; do
 	OVLCTL_ROOT=$T/w/$e
 	try "ls of a store of $e" ovlctl ls -o NAME,KIND,DEPTH,SIZE
 	try "diff --tar in a store of $e" ovlctl diff --tar app:1
 	try "check of a store of $e" ovlctl check
 done
 OVLCTL_ROOT=$S
-rm -r master/docker master/containers
+rm -r master/docker master/containers master/containerd
 
 restore
 need - ovlctl import -n b -p a b.tar

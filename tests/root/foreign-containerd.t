@@ -234,6 +234,13 @@ need - ovlctl --root users mount -r "$chain3" m
 is "the user's mount" "$(ls m/o)" f
 need - umount m
 
+chmod a+x "$T" "$(dirname "$T")"
+chmod 0 users/$blobs/$config
+fails 1 "cannot find layer 'registry.example/app:1': cannot read '$blobs/$config': Permission denied" \
+	"a config that may not be read is not one that is missing" \
+	setpriv --reuid=1000 --regid=1000 --clear-groups ovlctl --root users show registry.example/app:1
+chmod 700 "$T"
+
 # ---- of Docker 29, whose containers have an init layer, and of Kubernetes
 box=$(printf 'ab%062d' 7)
 cp -a c docker
