@@ -11,9 +11,8 @@
 
 #include "ls.h"
 
-#define LEAST \
-	12 /* a name keeps this width while another column can be left out
-		  * instead */
+/* A name keeps this width while another column can be left out instead. */
+#define LEAST 12
 
 struct fit {
 	struct lister *ls;

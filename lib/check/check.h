@@ -25,15 +25,15 @@ struct checker {
 	int (*fn)(void *ctx, const struct ovl_finding *f);
 	void *ctx;
 	unsigned result; /* OVL_CHECK_* */
-	int ended; /* the result of fn that ends the work */
+	int ended; /* the result of fn that ended the check */
 	struct ovl_err *err;
-	bool holding; /* hold findings back: others wait for a lock, or they may turn
-		       * out wrong */
+	bool holding; /* hold findings back, because others wait for a lock or because
+		       * they may prove wrong */
 	const struct layer
-		*unlocked; /* findings about it are held back: it may be removed
-			    * meanwhile */
-	unsigned looks; /* how often names were looked at again, in all */
-	struct report later; /* held back */
+		*unlocked; /* findings about this layer are held back, because it may be
+			    * removed meanwhile */
+	unsigned looks; /* how often names were looked at again, for all names */
+	struct report later; /* findings that are held back */
 	atomic_uint_fast64_t bytes; /* bytes and entries of content checked so far */
 	atomic_uint_fast64_t entries;
 	uint64_t total; /* bytes of content to be checked; 0: not known yet */
@@ -50,10 +50,10 @@ int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
 #define check_mended(c, kind, id, ...) \
 	check_found(c, OVL_ERROR, kind, id, "", OVL_REPAIRED, __VA_ARGS__)
 
-/* After c->holding, without the lock: reports the findings that were held back.
+/* After c->holding, when the lock is released: reports the findings that were held back.
  * Returns r, or the result of fn. */
 int check_flush(struct checker *c, int r);
-/* Drops them. */
+/* Drops the findings that were held back. */
 void check_drop_held(struct checker *c);
 
 /* Reports a layer that cannot be read, for the reason in c->err, so that the check can
@@ -70,17 +70,17 @@ int check_layer(struct checker *c, const struct layer_ref *ref);
 int check_rebuild(struct checker *c, const struct layer_ref *ref);
 int check_put_aside(struct checker *c, const struct layer_ref *ref);
 
-/* Finds the parent with which an image layer of that diff id gets its id: 1 and parent, open,
- * or closed if there is to be none; 0: it is not in the store. */
+/* Finds the parent with which an image layer of that diff id gets the id in ref: 1 and
+ * parent, which is not open if the layer has none; 0: it is not in the store. */
 int check_find_parent(struct checker *c, const struct layer_ref *ref, const char *diff_id,
 	struct layer *parent);
-/* The short id of an open layer as the store has it; a new one if there is none. */
+/* The short id of an open layer according to the store; a new one if there is none. */
 void check_find_link(const struct layer *l, char link[SHORT_LEN + 1]);
 
 /* Repairs an image layer from its tar, read from fd. */
 int check_heal(struct checker *c, const struct layer_ref *ref, int fd, const char *file);
 
-/* Checks another program's store, or only that layer of it. */
+/* Checks another program's store, or only one of its layers. */
 int check_foreign(struct checker *c, const struct ovl_id *only);
 
 /* Compares the tree of an open image layer with what was imported. */

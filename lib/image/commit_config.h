@@ -9,15 +9,15 @@
 #include "ovl.h"
 #include "store/layer.h"
 
-/* Does the request say anything of it? */
+/* True if the request changes the config. */
 static inline bool commit_has_config(const struct ovl_commit *req)
 {
 	return req->comment || req->author || req->n_changes;
 }
 
 /*
- * The config for a layer with that diff id on top of the open layer parent (NULL: nothing),
- * and its digest: that of the layers below, changed as the request says.
+ * Makes the config, and its digest, for a layer with that diff id on top of the open
+ * layer parent (NULL: none): that of the layers below, with the changes of the request.
  */
 int image_commit_config(struct ovl_store *st, const struct layer *parent,
 	const char *diff_id, const struct ovl_commit *req, struct buf *out,

@@ -29,17 +29,18 @@
 #include "ovl.h"
 #include "store/layer.h"
 
-/* A layer, and its file in the image. */
+/* A layer and its file in the image. */
 struct blob {
 	struct layer l; /* open, locked shared */
 	const struct blob *same; /* an earlier blob with the same tar; or NULL */
-	bool packed; /* has no recipe: its tar is known only after packing, and then the
-		      * diff id may be another one */
-	bool absent; /* the receiver has it: only described, as the uncompressed tar */
+	bool packed; /* it has no recipe: its tar, and perhaps another diff id, are known
+		      * only after packing */
+	bool absent; /* the receiver has it: the image only describes it, as
+		      * uncompressed */
 	char diff_id[ID_LEN + 1];
 	char digest[ID_LEN + 1]; /* of the file */
 	uint64_t size; /* of the file */
-	int fd; /* the spooled file; -1: rebuilt when written, or in the directory
+	int fd; /* the spooled file; -1: it is rebuilt when written, or in the directory
 		 * already */
 };
 
@@ -48,7 +49,8 @@ struct exported {
 	bool named; /* the operand is a name, not an id */
 	struct blob **stack; /* the bottom first */
 	size_t n;
-	/* The config that was found, and for how many layers of the stack; 0: none. */
+	/* The config that was found, and the number of layers that it describes; 0:
+	 * none. */
 	struct buf found;
 	size_t found_for;
 	const struct ovl_commit *change; /* from a commit; or NULL */
@@ -58,7 +60,7 @@ struct exported {
 };
 
 struct member {
-	char *path; /* a final '/' means a directory */
+	char *path; /* with a '/' at the end for a directory */
 	const struct blob *blob;
 	struct buf text; /* its content if blob is NULL */
 };
@@ -81,9 +83,9 @@ struct export
 	char out_temp[256];
 	struct stat old; /* the directory it replaces; st_mode 0: none */
 	int spool_dir;
-	atomic_uint_fast64_t bytes; /* of the layers' tars, done */
+	atomic_uint_fast64_t bytes; /* bytes of the layers' tars that are done */
 	atomic_uint_fast64_t entries;
-	atomic_bool cancelled; /* one failed, so the others stop */
+	atomic_bool cancelled; /* one failed, so the others must stop */
 	struct pace pace;
 };
 
@@ -92,7 +94,7 @@ static inline const struct blob *blob_of(const struct blob *b)
 {
 	return b->same ? b->same : b;
 }
-/* Of a stack that was made from the top down. */
+/* Reverses a stack that was made from the top down. */
 static inline void export_turn_over(struct exported *img)
 {
 	for (size_t i = 0; i < img->n / 2; i++) {
@@ -107,7 +109,7 @@ static inline void export_turn_over(struct exported *img)
 
 /* Reports progress; call it on the main thread, as often as convenient. */
 void export_progress(struct export *x);
-/* Writes the text of o (NULL: out of memory), the same for the same content. */
+/* Writes o as text (NULL: out of memory); the same content always gives the same text. */
 int export_dump(const json_t *o, struct buf *out, struct ovl_err *err);
 
 /* export_blob.c: makes all blobs that are not rebuilt while they are written. */

@@ -16,17 +16,19 @@
 #include "image/source.h"
 #include "ovl.h"
 
-/* Limits of one image; the driver decides how many layers can be mounted. */
+/* Limits of an image; the driver limits how many layers can be mounted. */
 #define IMAGE_MAX_LAYERS 1024
 #define IMAGE_MAX_NAMES  1024
 
 struct foreign_layer;
 
 struct image_layer {
-	struct part blob; /* of an absent one only the size, 0 if it is not told */
-	/* In another program's store: its files are taken over. NULL: from the blob. */
+	struct part blob; /* if absent, only its size, 0 if unknown */
+	/* The layer in another program's store whose files are taken over; NULL: it comes
+	 * from the blob. */
 	const struct foreign_layer *from;
-	bool packed; /* nobody has its tar: the diff id is that of one made of the files */
+	bool packed; /* its tar does not exist: the diff id is that of a tar made from the
+		      * files */
 	bool absent; /* not in the input; the store must have the layer */
 	char digest[ID_LEN + 1]; /* of the blob; empty: unknown */
 	char diff_id[ID_LEN + 1];
@@ -46,19 +48,21 @@ struct image {
 struct images {
 	struct image *image;
 	size_t n;
-	const char *base; /* prefix of a name that is only a tag; NULL: ignore these */
+	const char *base; /* prefix of a name that is only a tag; NULL: ignore such
+			   * names */
 	struct buf notes; /* warnings for the user, each terminated by a NUL */
 	unsigned n_notes; /* may be more than notes has */
 	struct ovl_store
-		*other; /* another program's, that its layers are in; NULL: none */
-	bool unverified; /* also layers whose tar nobody has, as packed from their files */
+		*other; /* another program's store that contains the layers; NULL: none */
+	bool unverified; /* also take layers whose tar does not exist, packed from their
+			  * files */
 
-	/* Images that were not chosen, for the message if none was. */
+	/* About images that were not chosen, for the message if none was. */
 	struct buf others; /* their platforms */
 	unsigned n_others;
 	struct buf names; /* their names */
 	unsigned n_names;
-	unsigned n_unusable; /* that cannot be imported at all */
+	unsigned n_unusable; /* number of images that cannot be imported */
 	struct ovl_err why; /* the reason for the first of these */
 };
 
@@ -70,9 +74,9 @@ int image_is(struct source *s, struct ovl_err *err);
 
 /*
  * Reads the images of a source: those called want (NULL: all; a name, or the beginning of
- * the digest of a config, manifest or index), for that platform ("os/arch[/variant]", NULL:
- * this machine's). Checks every digest of what it reads. Images that cannot be imported are
- * skipped with a note if another one remains.
+ * the digest of a config, manifest or index), for that platform ("os/arch[/variant]",
+ * NULL: this machine's). Checks every digest of what it reads. Images that cannot be
+ * imported are skipped with a note if another one remains.
  */
 int image_read(struct source *s, const char *want, const char *platform,
 	struct images *out, struct ovl_err *err);
@@ -87,14 +91,14 @@ int image_store(struct ovl_store *st, const struct ovl_import *req, struct image
 
 /* ---- between the files of this module --------------------------------------------- */
 
-/* The images that the user wants. */
+/* The images to be read. */
 struct wanted {
 	const char *name; /* NULL: any */
-	char digest[ID_LEN + 1]; /* hex digits that a digest begins with; "": any */
+	char digest[ID_LEN + 1]; /* the beginning of a digest, in hex; "": any */
 	struct platform platform;
 };
 
-/* These find all images that are wanted, which may be none. */
+/* These find all images that are wanted; there may be none. */
 int image_read_oci(struct source *s, const struct wanted *want, struct images *out,
 	struct ovl_err *err);
 int image_read_docker(struct source *s, const struct wanted *want, struct images *out,
@@ -105,11 +109,11 @@ int image_read_dir(struct source *s, const struct wanted *want, struct images *o
 
 /* Appends a new image to the list; NULL: out of memory. */
 struct image *image_add(struct images *im);
-/* Removes the images from the nth on. */
+/* Removes all images from the nth on. */
 void images_cut(struct images *im, size_t n);
 int image_add_name(struct image *i, const char *name, struct ovl_err *err);
 int image_add_layer(struct image *i, struct ovl_err *err);
-/* Are layers absent? */
+/* True if layers are absent. */
 bool image_is_thin(const struct image *i);
 
 /* Adds a warning. */
@@ -120,7 +124,7 @@ void image_not_for(struct images *im, const char *platform);
 /* Warns about an image for another platform. */
 void image_note_platform(struct images *im, const char *what, const char *platform,
 	const struct platform *want);
-/* Removes the images from the nth on, which cannot be imported, and notes why (err). */
+/* Removes all images from the nth on, which cannot be imported, and records why (err). */
 void image_unusable(
 	struct images *im, size_t n, const char *what, const struct ovl_err *err);
 
@@ -131,11 +135,11 @@ int image_json(struct source *s, const char *name, const char *digest, uint64_t 
 /* Parses JSON as Go's encoding/json does; NULL and *why on failure. */
 json_t *image_parse(const struct buf *bytes, json_error_t *why);
 
-/* A member of an object, whatever the case of its key; NULL if there is none, or null. */
+/* A member of an object, ignoring the case of the key; NULL if there is none, or null. */
 const json_t *image_member(const json_t *o, const char *key);
 /* Renames that member to key. */
 void image_respell(json_t *o, const char *key);
-/* o[key], an object or array; made, or made anew, unless it is one. */
+/* The object or array o[key]; if it is of another type or missing, a new one. */
 json_t *image_sub(json_t *o, const char *key, json_type type);
 /* The text of a member; "" if there is none. */
 const char *image_text(const json_t *o, const char *key);
@@ -148,7 +152,7 @@ int image_take_config(struct source *s, struct image *i, const char *name,
 /* "os/arch[/variant]", escaped for messages. */
 void image_platform_text(char out[100], const json_t *o);
 
-/* True if want means the image called name, perhaps in another form (name_form). */
+/* True if want means the image called name, possibly in another form (name_form). */
 bool image_called(const char *want, const char *name);
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * Imports images into the store.
  *
- *	image_plan.c	which layers are missing, and their parents; may the names be given?
- *	image_pool.c	unpacks all of them in parallel: staged, every digest checked
- *	image_store.c	does what depends on the stack below; then they appear, from the bottom
- *			up, and get configs and names
+ *	image_plan.c	finds the missing layers and their parents, and checks the names
+ *	image_pool.c	unpacks all of them in parallel, staged, and checks every digest
+ *	image_store.c	does what depends on the stack below; then makes the layers appear,
+ *			from the bottom up, and gives them configs and names
  *
  * All layers are staged within one stage. The number of descriptors and syncs does not
  * grow with the number of layers.
@@ -30,7 +30,7 @@ struct task {
 	size_t image; /* the first image that has it */
 	const struct image_layer *from;
 	struct ingest in;
-	struct donor donor; /* with from->from */
+	struct donor donor; /* used with from->from */
 	struct meta meta; /* valid when it is complete */
 	char as[24]; /* its name in the stage */
 };
@@ -43,17 +43,18 @@ struct load {
 	/* For each image, locked: the topmost existing layer, later the top itself.
 	 * This keeps all layers below from being removed. */
 	struct layer *held;
-	struct stage stage; /* what all of them are staged in */
+	struct stage stage; /* the stage that contains all of them */
 	struct task *task; /* parents before children */
 	size_t n;
 	void *index; /* tasks by id, see tsearch(3) */
 	struct grants grants;
-	/* The merged tree of a task's layer and those below it, while trees are completed. */
+	/* The merged tree of a task's layer and those below it, while trees are
+	 * completed. */
 	struct view below;
 	const struct task *below_of;
 
 	/* between the threads */
-	atomic_uint done; /* tasks */
+	atomic_uint done; /* number of tasks that are done */
 	atomic_bool abort;
 	atomic_uint_fast64_t bytes;
 	atomic_uint_fast64_t entries;

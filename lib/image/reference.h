@@ -9,7 +9,8 @@
 
 #include "base/buf.h"
 
-/* A name in its two parts, "latest" if it has no tag; false: it is no reference. */
+/* Splits a name into repository and tag, which is "latest" if missing; false: it is not a
+ * reference. */
 bool reference_split(const char *name, struct buf *repository, struct buf *tag);
 
 #endif

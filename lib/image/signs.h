@@ -16,14 +16,14 @@
 
 enum fit {
 	FIT_NOT,
-	FIT_MAYBE, /* if its content does, see signs_fit_content */
+	FIT_MAYBE, /* depends on its content, see signs_fit_content */
 	FIT,
 };
 
-/* Can a member with that name and type belong to the archive of an image? */
+/* Whether a member with that name and type can be part of an image. */
 enum fit signs_fit(struct archive_entry *e);
-/* True if a file with this beginning can: a tar, plain or compressed, or JSON. Only the
- * first block counts: how much of it is at hand depends on the input. */
+/* True if a file with this beginning can be part of an image: a tar, plain or compressed,
+ * or JSON. Only the first block is examined, because more may not be available. */
 bool signs_fit_content(const void *p, size_t n);
 
 #define SIGNS_DIRS 16
@@ -44,8 +44,9 @@ void signs_release(struct signs *s);
 void signs_note(void *ctx, struct archive_entry *e);
 
 /*
- * For a tar that is imported as a layer: 1 and a clause that says which parts of an image
- * it has and what to do; 0 if there is nothing to say. fits: all members fit.
+ * For a tar that is imported as a layer: 1 with a clause that says which parts of an
+ * image it has and what to do; 0 if there is nothing to report. fits: all members can be
+ * part of an image.
  */
 int signs_tell(const struct signs *s, bool fits, struct buf *out);
 

@@ -24,31 +24,33 @@
 
 struct source;
 
-/* A part: size bytes at offset of fd, or of a file in it. No descriptor is held for
- * it, since an image may have thousands. Valid as long as the source. */
+/* A part: size bytes at offset of fd, or of a file in that directory. It holds no
+ * descriptor, because an image may have thousands of parts. Valid as long as the
+ * source. */
 struct part {
 	int fd; /* the source's */
-	char *file; /* in it; NULL: fd itself */
+	char *file; /* name in the directory fd; NULL: fd itself */
 	uint64_t offset;
 	uint64_t size;
 };
 
 void part_release(struct part *b);
-/* Open for reading, the caller's to close; -1 with errno. */
+/* Opens it for reading; the caller closes it. -1 with errno. */
 int part_open(const struct part *b);
 #define auto_part __attribute__((cleanup(part_release))) struct part
 
-/* fd is a directory, and stays the caller's. */
+/* fd is a directory; the caller still owns it. */
 int source_open_dir(
 	struct source **out, struct ovl_store *st, int fd, struct ovl_err *err);
 /*
- * The members of a tar: 1; 0: it has one that no image has (see signs.h; any: accept any
- * members); negative errno: it cannot be read. *from has been read up to there; it stays the
- * caller's, or is NULL if that could not be.
+ * Indexes the members of a tar: 1; 0: it has a member that no image has (see signs.h;
+ * any: accept any members); negative errno: it cannot be read. *from has been read up to
+ * there; the caller still owns it, or it is NULL if that was impossible.
  */
 int source_open(struct source **out, struct ovl_store *st, struct stream **from, bool any,
 	struct ovl_err *err);
-/* The tar lies at fd, uncompressed, which stays the caller's: now parts can be found. */
+/* Sets the descriptor of the tar, uncompressed, after which parts can be found. The
+ * caller still owns it. */
 void source_at(struct source *s, int fd);
 void source_close(struct source *s);
 

@@ -1,8 +1,8 @@
 /*
- * The input of an import: is it an image? Its members show it, of a directory its files. A
- * pipe or a compressed file cannot be read twice: as long as its members fit an image, the
- * bytes are kept in a temporary file without a name, in the staging directory; a tar that
- * soon turns out to be a layer needs none. Otherwise all are treated alike.
+ * Finds out whether the input of an import is an image, from its members or, for a
+ * directory, its files. A pipe or a compressed file cannot be read twice, so as long as
+ * its members fit an image, its bytes are kept in a temporary file without a name, in the
+ * staging directory; a tar that soon turns out to be a layer needs none.
  *
  *	spool_open
  *	spool_look	1: an image, which is read by src
@@ -21,8 +21,8 @@ struct spool {
 	struct ovl_store *st;
 	struct stream *stream; /* a caller that takes it over sets it to NULL */
 	struct source *src; /* NULL: a member that no image has, or damage */
-	int file; /* the input, if it can be read at any place, or -1 */
-	int temp; /* what was kept of it; -1: nothing */
+	int file; /* the input, if any part of it can be read, or -1 */
+	int temp; /* the part that was kept; -1: none */
 	struct pace pace;
 };
 
@@ -36,7 +36,7 @@ void spool_release(struct spool *sp);
 
 int spool_open(struct spool *sp, struct ovl_store *st, const struct ovl_import *req,
 	struct ovl_err *err);
-/* any: treat it as an image, whatever its members are. */
+/* any: treat the input as an image, whatever its members are. */
 int spool_look(struct spool *sp, bool any, struct ovl_err *err);
 
 #endif

@@ -16,8 +16,8 @@
 #include "store/layer.h"
 
 /*
- * Before a mount with the layer as upper: syncs everything, once for each layer, if its
- * file system needs that. again: something was added to the layer for this mount.
+ * For use before a mount with the layer as upper: syncs everything, once for each layer,
+ * if its file system needs that. again: something was added to the layer for this mount.
  */
 int durable_for_mount(const struct layer *l, bool again, struct ovl_err *err);
 

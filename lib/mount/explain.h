@@ -9,8 +9,8 @@
 #include "mount/mountspec.h"
 #include "store/layer.h"
 
-/* After mount(2) of the layer on target failed with errnum: writes the reason, returns
- * -errnum. what: the layer's name in messages. */
+/* For use after mount(2) of the layer on target has failed with errnum: writes the
+ * reason, returns -errnum. what: the layer's name in messages. */
 int explain_mount(const struct layer *l, const char *what, const struct mountspec *spec,
 	const char *target, int errnum, struct ovl_err *err);
 

@@ -17,15 +17,16 @@ struct pathset;
 
 struct family_member {
 	struct layer_ref ref;
-	const char *
-		asked; /* what the user called it, "" if nobody did; NULL: a descendant */
+	/* The user's name for it, or "" if it was not given by the user; NULL: a
+	 * descendant. */
+	const char *asked;
 	struct layer layer; /* open after family_lock */
 };
 
 struct family {
 	struct ovl_store *st;
 	struct inuse *inuse; /* cache shared with other families; NULL: none */
-	bool missing_ok; /* a layer that was asked for may be missing; others always
+	bool missing_ok; /* a layer that was asked for may be missing; descendants always
 			  * may */
 	struct family_member *member; /* sorted by id after family_lock */
 	size_t n;
@@ -33,10 +34,10 @@ struct family {
 };
 
 /*
- * fill adds the layers. It is called again, from scratch, after waiting for one of them:
- * with --wait, until none is locked by another process or in use (see inuse.h); no lock
- * is held meanwhile. Else OVL_BUSY. Layers that were removed after they were added are
- * not members.
+ * fill adds the layers. With --wait, until none of them is locked by another process or
+ * in use (see inuse.h), it is called again from the beginning after each wait, during
+ * which no lock is held. Without it, OVL_BUSY. Layers that were removed after they had
+ * been added are not members.
  */
 int family_lock(struct family *f,
 	int (*fill)(struct family *f, void *ctx, struct ovl_err *err), void *ctx,
@@ -46,7 +47,7 @@ int family_lock(struct family *f,
 int family_add(struct family *f, const struct layer_ref *ref, const char *asked,
 	bool children, struct ovl_err *err);
 
-/* What to call it in a message: as the user did, or as layer_label() does. */
+/* Its name in messages: the one the user gave, or that of layer_label(). */
 const char *family_label(
 	const struct family *f, const struct family_member *m, char out[OVL_LABEL_SIZE]);
 

@@ -1,18 +1,18 @@
 /*
- * Is a layer in use, where, and by whom? The one answer, whatever the command.
+ * Finds out whether a layer is in use, where, and by whom, for all commands.
  *
- *	what is looked at			what it sees
+ *	source of information			what it shows
  *	mounts of this namespace		mounts of the layer, overlays that have it
  *						as any of their lowers, or its merged/
  *	notes, see mountnote.h			mounts that ovlctl made, anywhere, detached
  *						or not
  *	the kernel, see upper.h			of a writable layer: any mount, anywhere
- *	mounts of other namespaces		as far as namespaces.h sees them; for who
- *						takes a layer away, or to tell where
+ *	mounts of other namespaces		those that namespaces.h finds; only to take
+ *						a layer away, or to say where it is mounted
  *
- * Where an upper cannot be asked about, nor a note, the answer is that it is in use. An
- * overlay that somebody mounted by hand over an image layer and then detached can be seen
- * by nobody.
+ * If the kernel can be asked neither about the upper nor about a note, the layer counts
+ * as in use. An overlay that was mounted by hand over an image layer and then detached
+ * cannot be found at all.
  */
 #ifndef OVL_INUSE_H
 #define OVL_INUSE_H
@@ -21,13 +21,14 @@
 #include "mount/mountinfo.h"
 #include "store/layer.h"
 
-/* The tables of other namespaces: those where a layer could be in use, or all. */
+/* Which tables of other namespaces were read: those where a layer could be in use, or
+ * all. */
 enum inuse_others { INUSE_OTHERS = 1, INUSE_ALL_OTHERS };
 
 /* Mount tables, read once for all layers of a command; initialise with {0}. */
 struct inuse {
 	struct mi_all seen;
-	enum inuse_others others; /* 0: none yet */
+	enum inuse_others others; /* 0: none were read yet */
 	struct pathset *shown; /* ids of layers in the tables, by mounts_shown() and
 				* mounts_paths() */
 };
@@ -42,10 +43,11 @@ void inuse_release(struct inuse *u);
 int inuse_lock(const struct layer *l, const char *what, struct ovl_err *err);
 
 enum inuse_for {
-	INUSE_MOUNT, /* to mount a writable layer, under its lock of mounts */
-	INUSE_TAKE, /* to move, change or remove it, exclusively locked, or to plan
-		     * that; or for its mount point, under its lock of mounts */
-	INUSE_UMOUNT /* to say where it is mounted, since here it is not */
+	INUSE_MOUNT, /* to mount a writable layer, with its mounts locked */
+	INUSE_TAKE, /* to move, change or remove it, with the layer locked exclusively, or
+		     * to plan that; or to remove its mount point, with its mounts
+		     * locked */
+	INUSE_UMOUNT /* to say where it is mounted, because it is not mounted here */
 };
 
 /*

@@ -11,21 +11,21 @@
 
 #include "base/buf.h"
 
-/* A line; texts are owned by the table, their \ooo undone. */
+/* A line; its texts are owned by the table, with \ooo decoded. */
 struct mi_line {
-	int id; /* as statx(2) gives it */
+	int id; /* the mount id of statx(2) */
 	int parent; /* id of the mount it is mounted on */
 	const char *dev; /* "major:minor" of its file system */
-	const char *root; /* what of that file system is mounted */
-	const char *where; /* seen from the process's root */
+	const char *root; /* the directory of that file system that is mounted */
+	const char *where; /* the mount point, as seen from the process's root */
 	const char *type;
 	const char *source;
-	const char *options; /* the super block's, not unescaped */
+	const char *options; /* of the superblock, not decoded */
 };
 
 /* One mount namespace. */
 struct mi_table {
-	int root; /* its root directory, O_PATH; -1: this process's, or closed to it */
+	int root; /* its root directory, O_PATH; -1: this process's, or not permitted */
 	uint64_t ns; /* inode of the namespace; 0: this process's */
 	struct mi_line *line; /* in the kernel's order */
 	size_t n;
@@ -38,16 +38,16 @@ struct mi_all {
 	size_t n;
 };
 
-/* This process's mounts alone; negative errno. */
+/* Reads only this process's mounts; negative errno. */
 int mi_self(struct mi_all *out);
 /* Adds the table that the file in dirfd holds. */
 int mi_load(struct mi_all *a, int dirfd, const char *file);
-/* Forgets all tables but the first. */
+/* Drops all tables except the first. */
 void mi_keep_own(struct mi_all *a);
 void mi_release(struct mi_all *a);
 #define auto_mi __attribute__((cleanup(mi_release))) struct mi_all
 
-/* The mount with that id; NULL: none that can be seen. */
+/* The mount with that id; NULL if it is not visible. */
 const struct mi_line *mi_by_id(const struct mi_table *t, int id);
 /* The same for the one that the open file is on. */
 const struct mi_line *mi_of_file(const struct mi_table *own, int fd);
@@ -55,11 +55,11 @@ const struct mi_line *mi_of_file(const struct mi_table *own, int fd);
 /* Parses the text of a mountinfo file that t->text holds; -ENOMEM. */
 int mi_parse(struct mi_table *t);
 
-/* One field, its \ooo undone. In place. */
+/* Decodes \ooo in a field, in place. */
 void mi_unescape(char *s);
 
-/* Where in its file system a path is that leads below mount m; the caller's to free. NULL: it
- * does not, or out of memory. */
+/* For a path below mount m: its path in the mounted file system, which the caller frees.
+ * NULL: it is not below m, or out of memory. */
 char *mi_place(const struct mi_line *m, const char *path);
 
 /* The part of path below dir ("" or "/..."); NULL if it is not below. */

@@ -8,11 +8,11 @@
  *	<id>/.mounts/spare				kept for the next one, so that a mount
  *							can be noted on a full file system
  *
- * BOOT is the kernel's boot id: numbers mean nothing after a reboot. OWNER, device and
- * inode, distinguishes the layer's directory from copies of the store; notes of copies
- * are not about their mounts. BEGUN is a time since the boot, which gives each mount its
- * own note, so that a dead one can be removed without removing the note of a later mount
- * with the same number. KEY is that of the superblock, 0 where there are no keys.
+ * BOOT is the kernel's boot id: numbers have no meaning after a reboot. OWNER is the
+ * device and inode of the layer's directory: a note with others was copied with the store
+ * and is ignored. BEGUN is a time since the boot, which gives each mount its own note, so
+ * that a dead one can be removed without removing the note of a later mount with the same
+ * number. KEY is that of the superblock, 0 if there are no keys.
  *
  * Notes are empty files and never synced. They are created under the layer's lock of
  * mounts; a process that holds that lock, or the layer exclusively, and finds one
@@ -31,9 +31,9 @@
 
 enum mountnote_state {
 	NOTE_DEAD, /* its mount has ended */
-	NOTE_LIVE, /* its mount exists, or without a key something has its number */
+	NOTE_LIVE, /* its mount exists or, without a key, something has its number */
 	NOTE_UNKNOWN, /* the kernel cannot be asked */
-	NOTE_NEW /* there may be a mount, its number is not known */
+	NOTE_NEW /* there may be a mount, whose number is not known */
 };
 
 struct mountnote {
@@ -51,35 +51,36 @@ struct mountnotes {
 void mountnotes_release(struct mountnotes *m);
 #define auto_mountnotes __attribute__((cleanup(mountnotes_release))) struct mountnotes
 
-/* Reads all notes of the layer without asking the kernel: those of its mounts since
- * the boot are LIVE. -errno. */
+/* Reads all notes of the layer without asking the kernel: notes since the boot are LIVE.
+ * -errno. */
 int mountnotes_read(const struct layer *l, struct mountnotes *out);
 
 /* Asks the kernel about each note that is not dead. */
 void mountnotes_ask(struct mountnotes *m);
 
-/* The same, for up to that many milliseconds, until none is live: the key is freed after
- * the number. */
+/* The same, for up to that many milliseconds until none is live: the key is freed later
+ * than the number. */
 void mountnotes_ask_long(struct mountnotes *m, unsigned ms);
 
-/* Sets *n to how many mounts of the layer there are, in any mount namespace, detached or not;
- * -1: the kernel does not say unless it is asked by trying, or the notes may not be read. */
+/* Sets *n to the number of mounts of the layer in any mount namespace, including detached
+ * ones. -1: the notes may not be read, or the kernel would only tell by trying. */
 int mountnotes_count(const struct layer *l, int *n);
 
 /* The first that is not dead, or NULL. */
 const struct mountnote *mountnotes_open(const struct mountnotes *m);
 
-/* All of them are dead: the kernel says so of the layer's upper. */
+/* Makes all of them dead, because the kernel says that the layer's upper is not
+ * mounted. */
 void mountnotes_end(struct mountnotes *m);
 
-/* Removes the dead ones; returns how many are left. */
+/* Removes the dead ones; returns the number of the others. */
 size_t mountnotes_clear(const struct layer *l, struct mountnotes *m);
 
-/* Notes a mount that is about to be made, without a number. 0, -errno. */
+/* Makes a note, without a number, of a mount that is about to be made. 0, -errno. */
 int mountnote_begin(const struct layer *l, struct mountnote *out);
-/* Notes its number, when it has been made. */
+/* Adds the number of the mount when it has been made. */
 int mountnote_number(const struct layer *l, struct mountnote *note, dev_t dev);
-/* Removes the note, if there is no such mount. */
+/* Removes the note if the mount failed. */
 void mountnote_drop(const struct layer *l, const struct mountnote *note);
 
 #endif

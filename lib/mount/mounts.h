@@ -37,31 +37,32 @@ struct mounts {
 void mounts_release(struct mounts *m);
 #define auto_mounts __attribute__((cleanup(mounts_release))) struct mounts
 
-/* Adds a line; ref NULL: of an unknown layer. -ENOMEM. */
+/* Adds a line; ref NULL: the layer is not known. -ENOMEM. */
 int mounts_add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref);
 
-/* The source field for a layer's mount; the caller's to free, NULL: ENOMEM. */
+/* The source field for a layer's mount, which the caller frees; NULL: ENOMEM. */
 char *mounts_source(const struct layer *l);
 
-/* Adds to where the mount point, quoted, and which namespace it is in. */
+/* Adds the mount point, quoted, and its namespace to where. */
 void mounts_say(const struct mi_table *t, const struct mi_line *line, struct buf *where);
 
 /* Reads this store's mounts in this mount namespace. */
 int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err);
 
-/* How a table shows a layer. */
+/* How a layer occurs in a table. */
 enum mounts_how {
 	MOUNTS_NOT,
 	MOUNTS_PART, /* another overlay uses it or its mount point as a lower */
 	MOUNTS_OWN /* a mount of the layer */
 };
 
-/* Looks for a mount of the layer, or one that needs it; adds a text to where. */
+/* Looks for a mount of the layer, or one that needs it, and adds a description to
+ * where. */
 enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 	const struct layer_ref *ref, struct buf *where);
 
-/* True if a mount in the table has that device number and is not one that we made of
- * the layer. */
+/* True if a mount in the table has that device number and is not a mount of the layer by
+ * ovlctl. */
 bool mounts_anothers(struct ovl_store *st, const struct mi_table *t,
 	const struct layer_ref *ref, dev_t dev);
 
@@ -74,17 +75,19 @@ int mounts_shown(struct ovl_store *st, const struct mi_table *t, struct pathset 
 /* ---- mounts_in.c ---------------------------------------------------------------- */
 
 /*
- * Looks for anything that is mounted on a file or directory of the layer, or is a bind
- * mount of one, wherever it is visible: 1 or 2, and a text that says where, 0 none found.
+ * Looks for anything mounted on a file or directory of the layer, and for bind mounts of
+ * these, wherever they are visible: 1 or 2 with a text that says where, 0 if none was
+ * found.
  */
 int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *where);
 
-/* Adds what may be ids of layers of which mounts_below() finds something. -ENOMEM. */
+/* Adds everything that may be the id of a layer for which mounts_below() finds something.
+ * -ENOMEM. */
 #define MOUNTS_PATH 'm' /* not a letter of a driver */
 int mounts_paths(const struct mi_table *t, struct pathset *ids);
 
-/* Finds what is mounted in the mount with that id, at any depth, in this namespace, of
- * any kind; the layers are not identified. -errno. */
+/* Finds all mounts, of any kind and at any depth, below the mount with that id in this
+ * namespace; their layers are not identified. -errno. */
 int mounts_inside(int mnt_id, struct mounts *out);
 
 #endif

@@ -4,9 +4,9 @@
  * The kernel takes at most 4,095 bytes of options, so lowers are named relative to the
  * driver's directory: with l/ and 26 characters each, 128 fit with an upper and a work
  * directory of 64 digits. None of these names can contain ':' or ','. Absolute names
- * would leave room for about 75. More lowers, up to the kernel's limit of 500, are opened,
- * and the options name their descriptors, relative to /proc/self/fd, and so is a directory
- * of the host, whose name may be anything:
+ * would leave room for about 75. More lowers, up to the kernel's limit of 500, are
+ * opened, and the options name their descriptors, relative to /proc/self/fd, and so is a
+ * directory of the host, whose name may be anything:
  *
  *	lowerdir=7:8:9...,upperdir=4/overlay2/<id>/diff,workdir=4/overlay2/<id>/work
  *	lowerdir=4/overlay2/l/<short id>:7:8:9...
@@ -29,23 +29,23 @@
 #include "store/driver.h"
 
 #define MOUNT_DATA_MAX 4095
-/* With more lowers than this the options name descriptors. */
+/* The options can name this many lowers; more are given as descriptors. */
 #define MOUNT_NAMED_MAX 128
-/* The store's empty directory, from a driver's. */
+/* The store's empty directory, relative to a driver's. */
 #define MOUNT_EMPTY "../empty"
-/* The beginning of the name of a staged layer. */
+/* Precedes the name of a staged layer. */
 #define MOUNT_STAGED "../staging/"
 
 struct mountspec {
 	unsigned long flags; /* MS_* */
 	struct buf data; /* overlay's options */
-	struct buf extra; /* those that the user gave */
+	struct buf extra; /* the options of the user among them */
 	bool with_upper;
 	bool by_fd; /* names are relative to /proc/self/fd, not to the driver's directory */
 	struct stack lowers; /* their names */
 	int *fd; /* the lowers that are named by descriptor */
 	unsigned n_fd;
-	unsigned leaves; /* HAS_* that the mount may leave in the upper, see
+	unsigned leaves; /* HAS_* of what the mount may leave in the upper, see
 			  * redirects.h */
 };
 
@@ -59,18 +59,19 @@ void mountspec_release(struct mountspec *s);
 int mountspec_build(const struct layer *l, const char *options, bool readonly,
 	struct mountspec *out, struct ovl_err *err);
 
-/* Checks each lower that the options name by a link, before the mount; see lowers.h. */
+/* Checks each lower that the options name by a short link, before the mount; see
+ * lowers.h. */
 int mountspec_check(
 	const struct mountspec *s, const struct layer *l, struct ovl_err *err);
 
 /* True if "name" or "name=value" is among overlay's options. */
 bool mountspec_has(const struct mountspec *s, const char *option);
 
-/* mount(2) on the open directory target; 0 or -errno. */
+/* Calls mount(2) on the open directory target; 0 or -errno. */
 int mountspec_mount(
 	const struct mountspec *s, const struct layer *l, const char *source, int target);
 
-/* The command that mounts the layer, as a line to type. */
+/* The command that mounts the layer, as a shell command. */
 int mountspec_line(const struct layer *l, struct buf *out, struct ovl_err *err);
 
 #endif

@@ -21,19 +21,20 @@ int namespaces_own(int (*fn)(void *ctx), void *ctx);
 int namespaces_wait(pid_t pid);
 
 /*
- * Adds them to all, which has this process's own: 0, negative errno. dev: a namespace may
- * be left out that has no overlay except those of this one, and no mount in a layer's
- * directory on that file system, "major:minor"; NULL: none is.
+ * Adds the tables of other namespaces to all, which contains this process's own: 0,
+ * negative errno. dev ("major:minor"): namespaces may be omitted that have no overlay
+ * which this one does not have, and no mount in a layer's directory on that file system;
+ * NULL: none are.
  */
 int namespaces_read(struct mi_all *all, const char *dev);
 
-/* Adds to out which namespace the table is of: nothing for this process's own, else "
- * in the mount namespace of process PID", or without a process. */
+/* Adds the namespace of the table to out: nothing for this process's own; otherwise " in
+ * the mount namespace of process PID", or of none. */
 void namespaces_say(const struct mi_table *t, struct buf *out);
 
 /* ---- namespaces_list.c ---------------------------------------------------------- */
 
-/* False if the namespace with that id may be left out (see namespaces_read). */
+/* False if the namespace with that id may be omitted; see namespaces_read. */
 bool namespaces_may_matter(uint64_t ns, const char *dev, const struct mi_table *own);
 
 #endif

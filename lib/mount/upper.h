@@ -17,7 +17,7 @@
 
 #include "store/layer.h"
 
-/* True if no writable mount has the layer as its upper; false if unknown. */
+/* True if the layer is not the upper of a writable mount; false if unknown. */
 bool upper_is_idle(const struct layer *l);
 
 /*
@@ -27,14 +27,14 @@ bool upper_is_idle(const struct layer *l);
  */
 int upper_ask(const struct layer *l, struct ovl_err *err);
 
-/* Identifies the work/work of one mount. */
+/* Identifies the work/work that a mount has made. */
 struct upper_work {
 	bool there;
 	ino_t ino;
 	struct timespec ctime;
 };
 
-/* Of the layer with that id, which need not be open. Before an unmount. */
+/* For the layer with that id, which need not be open. To be called before an unmount. */
 struct upper_work upper_before(
 	int drv_fd, const struct driver *drv, const struct ovl_id *id);
 
@@ -44,8 +44,8 @@ struct upper_work upper_before(
  */
 void upper_set_idle(const struct layer *l, const struct upper_work *before);
 
-/* Before a mount: removes the idle mark. True: there was one, and upper_set_idle()
- * restores it. */
+/* Before a mount: removes the idle mark. True: there was one, which upper_set_idle()
+ * restores. */
 bool upper_clear_idle(const struct layer *l);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * A writable layer W that becomes image layer I: what is on disk while a commit is at
- * work, and how it is read. The commit is done when the directory of W has been renamed;
- * everything described here was put there before, and means nothing while the directory
- * still has the name W. commit.c has the steps, becoming_finish.c the work after them.
+ * A writable layer W that becomes image layer I: the files on disk during a commit, and
+ * how they are read. The rename of W's directory is the commit. All these files are
+ * written before it, and are ignored as long as the directory is named W. commit.c has
+ * the steps, becoming_finish.c the work after the rename.
  *
  *	W/.layer		says what W becomes. Under the name I the directory is the
  *				image layer,
@@ -39,7 +39,7 @@ int becoming_meta(int fd, const char *id, struct meta *m, struct ovl_err *err);
 /* True if the commit to that image layer is not finished. */
 bool becoming_unfinished(const struct meta *m);
 
-/* Finds out what became of a layer that is not in its place: 1 and the image layer,
+/* Finds out what became of a layer whose directory does not exist: 1 and the image layer,
  * which exists; 0: nothing; negative errno. */
 int becoming_to(
 	struct ovl_store *st, const struct layer_ref *from, struct layer_ref *image);
@@ -47,17 +47,18 @@ int becoming_to(
 /* Reads staging/NAME/.to, whether its target exists or not: 1, 0, negative errno. */
 int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *image);
 
-/* Parses the target of such a link, or of a name: up, "<driver>/<id>". Changes it. */
+/* Parses the target of .to or of a name, "<driver>/<id>" after up; changes the text. */
 bool becoming_parse(char *target, const char *up, struct layer_ref *ref);
 
-/* 1 if the layer that is to be put back has that file, 0 if not, negative errno. */
+/* 1 if the layer that is to be put back (with --keep) has that file, 0 if not, negative
+ * errno. */
 int becoming_has(struct ovl_store *st, const struct ovl_id *id, const char *file);
 
-/* Is the commit of that layer at work? 1, 0, negative errno. */
+/* 1 if a process is committing that layer, 0 if not, -1. */
 int becoming_is_alive(struct ovl_store *st, const struct ovl_id *id);
 
-/* Removes staging/W, left by a commit that was killed or failed. The layer W must be
- * in its place and locked. */
+/* Removes staging/W, left by a commit that was killed or has failed. The layer W must
+ * exist and be locked. */
 int becoming_forget(struct ovl_store *st, const struct ovl_id *id, struct ovl_err *err);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * The end of a commit, after the rename that decides it (becoming.h): names follow, the
- * files of the image layer are put in place, and what only the writable layer needed is
- * removed. If the committing process was killed, whoever opens the image layer next does
- * it.
+ * The end of a commit, after the rename that decides it (becoming.h): moves the names,
+ * puts the files of the image layer in place, and removes those that only the writable
+ * layer needed. If the committing process was killed, the next process that opens the
+ * image layer does this.
  */
 #ifndef OVL_BECOMING_FINISH_H
 #define OVL_BECOMING_FINISH_H
@@ -21,7 +21,7 @@
  */
 int becoming_finish(const struct layer *image, const struct ovl_id *was, bool wait,
 	struct trashed *old, struct ovl_err *err);
-/* The part of it that is done to the layer's own files. */
+/* The part of it that concerns the layer's own files. */
 int becoming_settle(const struct layer *image, struct ovl_err *err);
 int becoming_sync(const struct layer *image, struct ovl_err *err);
 

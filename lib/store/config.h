@@ -15,21 +15,21 @@
 #define CONFIGS    ".configs"
 #define CONFIG_MAX (4u << 20) /* largest config that is accepted, in bytes */
 
-/* layer_find() and layer_open() for a LAYER that may say which config is meant. */
+/* layer_find() and layer_open() for an operand that may include a config digest. */
 int config_find_layer(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err);
 int config_open_layer(
 	struct ovl_store *st, const char *what, struct layer *out, struct ovl_err *err);
 
 /*
- * Which config belongs to what the open layer was called: 1 and its digest; 2
- * unspecified: the latest of several; 0 the layer has none. OVL_NOLAYER if it does not
- * have the one that was asked for.
+ * Finds the config that belongs to the name or operand what: 1 and its digest; 2 and the
+ * latest of several, if what selects none; 0 if the layer has none. OVL_NOLAYER if it
+ * does not have the one asked for.
  */
 int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 	struct ovl_err *err);
 
-/* The same, and its bytes; warns if the latest was taken. */
+/* The same, with the bytes of the config; warns if it is the latest of several. */
 int config_get(const struct layer *l, const char *what, struct buf *out,
 	char hex[ID_LEN + 1], struct ovl_err *err);
 

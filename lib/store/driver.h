@@ -1,7 +1,8 @@
 /*
- * A driver defines how layers are stored and stacked: by data, and by the syntax of the file
- * that lists a layer's lowers. The store chooses it for new layers; for existing ones it
- * follows from where they are. Outside driver*.c nothing compares a driver's name.
+ * A driver defines how layers are stored and stacked: by data, and by the syntax of the
+ * file that lists a layer's lowers. The store chooses it for new layers; for existing
+ * ones it follows from where they are. Outside driver*.c nothing compares a driver's
+ * name.
  *
  * Every driver keeps a layer in one directory <driver>/<id>/ that appears by one rename.
  * Files in it that begin with a dot are ours and the same for each driver:
@@ -38,7 +39,7 @@ struct seed {
 	bool opaque; /* hides all layers below, so it has a parent but no lowers */
 };
 
-/* What a driver has of a layer, as far as it has that. */
+/* The parts that a driver keeps of a layer; not every layer has all of them. */
 enum driver_part {
 	DRV_TREE,
 	DRV_LINK_FILE, /* the file with its short id */
@@ -50,15 +51,15 @@ enum driver_part {
 };
 
 struct driver {
-	unsigned number; /* its place in driver_list */
+	unsigned number; /* index in driver_list */
 	const char *name; /* also its directory under the root */
 	const char *tree[2]; /* a layer's own tree, inside the layer, by enum ovl_kind */
-	/* An image layer's tree is complete, with all that the layers below have: it
-	 * is mounted without lowers, and an import starts from a copy (by hard links)
-	 * of the tree below. */
+	/* An image layer's tree is complete, with everything in the layers below. It is
+	 * mounted without lowers, and an import starts from a copy (by hard links) of the
+	 * tree below. */
 	bool flat;
-	/* The directory of short links, made with the driver's own. NULL: short ids are known
-	 * to the layers alone. */
+	/* The directory of short links, made together with the driver's own. NULL: short
+	 * ids are recorded only in the layers. */
 	const char *links;
 	const char *work; /* overlayfs's work directory, inside a writable layer */
 	const char *merged; /* the default mount point, inside the layer */
@@ -66,13 +67,13 @@ struct driver {
 	const char *lower_file; /* lists the lowers, inside the layer */
 	unsigned max_lowers; /* of one mount */
 
-	/* Splits the text of lower_file into the lowers, as a mount wants them. -EUCLEAN if it
-	 * is invalid. */
+	/* Splits the text of lower_file into lowers in the form that a mount needs.
+	 * -EUCLEAN if it is invalid. */
 	int (*parse_lower)(const char *text, size_t len, struct stack *out);
 	/* The text of lower_file in a new layer on top of how->parent; empty: none. */
 	int (*new_lower)(const struct seed *how, struct buf *out, struct ovl_err *err);
-	/* The same in a layer whose lowers should be n layers with these short ids, nearest
-	 * first. */
+	/* The same in a layer whose lowers should be n layers with these short ids,
+	 * nearest first. */
 	void (*lower_text)(const struct layer *l, const char (*lowers)[SHORT_LEN + 1],
 		unsigned n, struct buf *out);
 };
@@ -101,11 +102,11 @@ int driver_seed(
 /* Adds the short link that leads to layer id, before the layer is renamed in. */
 int driver_publish(const struct driver *drv, int drv_fd, const char *link,
 	const struct ovl_id *id, struct ovl_err *err);
-/* Undoes that; also for a layer that is being removed. */
+/* Removes it again; also for a layer that is being removed. */
 int driver_retract(const struct driver *drv, int drv_fd, const char *link,
 	const struct ovl_id *id, struct ovl_err *err);
-/* Reads the short id from the driver's file in the directory name of a layer; "" if there is
- * none. -errno, and "", if it cannot be read. */
+/* Reads the short id from the driver's file in the directory name of a layer; "" if there
+ * is none. If it cannot be read, -errno and "". */
 int driver_link_of(
 	const struct driver *drv, int dirfd, const char *name, char link[SHORT_LEN + 1]);
 /* The id of the layer that a short link leads to: 1 found, 0 none, negative errno. */
@@ -121,8 +122,8 @@ int driver_as_lower(const struct layer *l, struct buf *out, struct ovl_err *err)
 int driver_parent_of(const struct layer *l, struct ovl_id *id);
 
 /*
- * Is that part of the layer as it should be? lower: the text of lower_file; NULL: unknown.
- * mend: repairs it, except the tree.
+ * Checks that part of the layer. lower: the text of lower_file; NULL: unknown. mend:
+ * repairs it, unless it is the tree.
  */
 enum driver_state { DRV_WRONG, DRV_RIGHT, DRV_MENDED };
 int driver_check(const struct layer *l, enum driver_part part, const char *lower,

@@ -19,20 +19,23 @@ struct view;
 
 #define OVL_LABEL_SIZE 208
 
-/* layer_open / layer_close. fd is the layer's directory; it also carries the lock. */
+/* A layer opened by layer_open; see layer_close. fd is the layer's directory, and also
+ * holds the lock. */
 struct layer {
 	struct ovl_store *st;
 	const struct driver *drv;
-	int drv_fd; /* the store's */
+	int drv_fd; /* owned by the store */
 	int fd; /* -1: not open */
 	struct ovl_id id;
 	struct meta meta;
-	bool staged; /* it is staging/<id>, not a layer of the store yet */
-	/* In another program's store; then its directory is where its tree is, and drv_fd that
-	 * of the whole store. NULL: in ours. */
+	bool staged; /* it is staging/<id>, and not a layer of the store yet */
+	/* For a layer in another program's store: its directory is the one with its tree,
+	 * and drv_fd is the root of the store. NULL: a layer of ovlctl. */
 	const struct foreign_layer *foreign;
-	int empty; /* of its mount: an open directory as a lower, where there is one only */
-	/* Of a mount: a directory below all lowers, named from the driver's; NULL: none. */
+	int empty; /* for its mount, if there is only one lower: an open empty directory,
+		    * used as another one */
+	/* For its mount: a directory below all lowers, named relative to the driver's;
+	 * NULL: none. */
 	const char *floor;
 };
 
@@ -52,39 +55,40 @@ static inline bool layer_ref_same(const struct layer_ref *a, const struct layer_
 	return a->drv == b->drv && strcmp(a->id.s, b->id.s) == 0;
 }
 
-/* For a pathset of ids of layers of all drivers. */
+/* The letter for the layer's id in a pathset of ids of layers of all drivers. */
 char layer_letter(const struct layer_ref *ref);
 
-/* Finds what a user named. OVL_NOLAYER if there is none, OVL_USAGE if ambiguous. */
+/* Finds the layer that a user named. OVL_NOLAYER if there is none, OVL_USAGE if
+ * ambiguous. */
 int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err);
 
-/* Reads the metadata of a layer that layers_each() has reported: 0, -EUCLEAN: it has none
- * that makes sense, or another negative errno. */
+/* Reads the metadata of a layer that layers_each() has reported: 0, -EUCLEAN if it is
+ * missing or invalid, or another negative errno. */
 int layer_meta(struct ovl_store *st, int dir, const char *id, struct meta *m);
 
 /* 1 if that layer exists, 0 if not. */
 int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_err *err);
 
 /*
- * Opens and locks a layer: op is LOCK_SH, LOCK_EX, or 0 for neither (only to look at its
- * metadata). An exclusive lock is waited for only if a time was configured, one with
- * LOCK_NB never: OVL_BUSY. With a lock, a killed commit to the layer is finished if the
+ * Opens and locks a layer: op is LOCK_SH, LOCK_EX, or 0 for neither (only to read its
+ * metadata). An exclusive lock is waited for only if a time was configured, and never
+ * with LOCK_NB: OVL_BUSY. With a lock, a killed commit to the layer is finished, if the
  * store is writable. what is for messages.
  */
 int layer_open_ref(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err);
 /*
- * The same for a layer that is to be removed. One whose .layer is torn or missing opens
- * too: as a writable layer without a parent that is deeper than all others.
+ * The same for a layer that is to be removed. A layer with a damaged or missing .layer is
+ * opened as a writable layer without a parent that is deeper than all others.
  */
 int layer_open_to_remove(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err);
 /* layer_find and layer_open_ref in one. */
 int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out,
 	struct ovl_err *err);
-/* The same, shared, for a layer that one of that kind is to be made on: OVL_FAILED unless
- * it is an image layer, with room for one more on top. */
+/* The same, locked shared, for a layer on which a new layer of that kind is to be made:
+ * OVL_FAILED unless it is an image layer and can have one more on top. */
 int layer_open_base(struct ovl_store *st, const char *what, enum ovl_kind kind,
 	struct layer *out, struct ovl_err *err);
 /* The same for the parent of the open layer, which has one. */
@@ -101,25 +105,26 @@ int layer_tree(const struct layer *l, struct ovl_err *err);
 int layer_view(
 	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err);
 
-/* Calls fn for what goes with the layer and lies outside of its directory: the short link,
- * names, and what a killed commit has left, until it returns nonzero, which is returned. */
+/* Calls fn for everything that belongs to the layer and is outside of its directory: the
+ * short link, names, and what a killed commit has left. Stops when fn returns nonzero,
+ * and returns that. */
 int layer_outside(const struct layer *l,
 	int (*fn)(void *ctx, int dirfd, const char *name), void *ctx,
 	struct ovl_err *err);
 
-/* Calls fn for the layers on top of l, verified, and those that a repair put aside,
- * until fn returns nonzero. */
+/* Calls fn for the layers on top of l, verified, and for those that a repair has set
+ * aside, until fn returns nonzero. */
 int layer_children(const struct layer *l,
 	int (*fn)(void *ctx, const struct layer_ref *child), void *ctx,
 	struct ovl_err *err);
 
-/* The directory of the hints, in a layer; without hints it may be removed. */
+/* The directory of the hints in a layer; it may be removed when it is empty. */
 #define LAYER_CHILDREN ".children"
 
 /*
- * An image layer that was taken from another program's store. Files of its tree may be hard
- * links of files there: they are never written to, and their link counts mean nothing. The
- * file says "verified" or "unverified", a blank, and the path of that store.
+ * An image layer that was taken from another program's store. Files of its tree may be
+ * hard links of files there: they are never written to, and their link counts mean
+ * nothing. The file says "verified" or "unverified", a blank, and the path of that store.
  */
 #define LAYER_ADOPTED ".adopted"
 bool layer_is_adopted(const struct layer *l);

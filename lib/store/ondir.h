@@ -21,7 +21,8 @@
 #include "store/layer.h"
 
 #define ONDIR_NAME ".on"
-/* What apply has in the directory while it works, followed by the layer's short id. */
+/* The directory that apply makes in it while it works: this, followed by the layer's
+ * short id. */
 #define ONDIR_TEMP ".ovlctl-"
 
 struct ondir {
@@ -38,26 +39,26 @@ struct ondir {
 #define auto_ondir __attribute__((cleanup(ondir_close))) struct ondir
 void ondir_close(struct ondir *d);
 
-/* Opens what a user named. Refuses the root directory, a directory that the store is in, and
- * one in the store. */
+/* Opens the directory that a user named. Refuses the root directory, a directory that
+ * contains the store, and one in the store. */
 int ondir_choose(
 	struct ovl_store *st, const char *dir, struct ondir *out, struct ovl_err *err);
 
 /* Writes .on into a staged layer. */
 int ondir_note(int layer_fd, struct ondir *d, struct ovl_err *err);
-/* Returns when files that change from now on are later than the layer, at most some
- * milliseconds later. */
+/* Waits, some milliseconds at most, until changes get a later time than the layer. */
 void ondir_wait(const struct ondir *d);
 
 /* Reads .on in a layer's directory; the directory that it names is not opened. */
 int ondir_read(int layer_fd, struct ondir *out, struct ovl_err *err);
-/* The same, and opens that directory: an error if another one has its path by now. */
+/* The same, and opens that directory: an error if its path now leads to another one. */
 int ondir_open(const struct layer *l, struct ondir *out, struct ovl_err *err);
 
-/* Refuses such a layer, called what, where an image layer would be made of it. */
+/* Refuses a layer on a directory, called what, where an image layer would be made of
+ * it. */
 int ondir_refuse(const struct layer *l, const char *what, struct ovl_err *err);
 
-/* True if a file that changed then changed after the layer was made. */
+/* True if a file with that ctime changed after the layer was made. */
 bool ondir_is_later(const struct ondir *d, const struct timespec *ctime);
 
 #endif

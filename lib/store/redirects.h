@@ -13,14 +13,14 @@
 
 enum { HAS_REDIRECTS = 1, HAS_METACOPY = 2 };
 
-/* What the layer remembers. */
+/* The options that the layer remembers. */
 unsigned redirects_of(const struct layer *l);
 
 /* Remembers the options before a mount. *added: those that were not remembered before. */
 int redirects_note(
 	const struct layer *l, unsigned what, unsigned *added, struct ovl_err *err);
 
-/* Forgets them, if there was no such mount after all. */
+/* Forgets them, if the mount failed. */
 void redirects_forget(const struct layer *l, unsigned what);
 
 #endif

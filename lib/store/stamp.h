@@ -26,8 +26,8 @@ struct ovl_store;
  * If there is no store yet, closes st->fd. */
 int stamp_take(struct ovl_store *st, struct ovl_err *err);
 
-/* Notes st->made_dirs in a store that never had a layer or in an empty directory: 1; 0
- * it is neither; negative errno. */
+/* Records st->made_dirs in a store that never had a layer or in an empty directory: 1; 0
+ * if it is neither; negative errno. */
 int stamp_note_new(struct ovl_store *st);
 
 /*
@@ -38,17 +38,17 @@ int stamp_note_new(struct ovl_store *st);
  */
 
 /*
- * Refuses if it may not. For everything that reads a layer's tree, makes layers or mounts
- * them; not for reading a layer's own files (ls, show), unmounting or removing.
+ * Refuses a process that may not. For everything that reads a layer's tree, makes layers
+ * or mounts them; not for reading a layer's own files (ls, show), unmounting or removing.
  */
 int privilege_check(struct ovl_store *st, struct ovl_err *err);
 
 /*
- * Refuses if files show other owners here than in the user namespace in which the store
- * was made. For everything that takes owners from a tree or gives them to one.
+ * Refuses if files have other owners here than in the user namespace in which the store
+ * was made. For everything that reads owners from a tree or sets them.
  */
 int owners_check(const struct ovl_store *st, struct ovl_err *err);
-/* The same for what leaves files in the store, if its user could not read them. */
+/* The same for everything that leaves files in the store that its user could not read. */
 int owner_check(const struct ovl_store *st, struct ovl_err *err);
 
 #endif

@@ -28,7 +28,7 @@
 enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, DIR_ASIDE, DIR_DRIVER };
 
 #define MAX_DRIVERS    3
-#define DRIVER_FOREIGN 2 /* the number of one for another program's store */
+#define DRIVER_FOREIGN 2 /* driver number for another program's store */
 #define STORE_DIRS     (DIR_DRIVER + MAX_DRIVERS)
 
 struct foreign;
@@ -45,27 +45,28 @@ enum left {
 struct ovl_store {
 	struct ovl_config cfg;
 	char *root; /* absolute path */
-	int fd; /* -1: does not exist yet, and is read as a store without layers. Another
-		 * program's: O_PATH */
-	bool make; /* a missing root is created */
+	int fd; /* -1: the store does not exist yet, and is read as one without layers.
+		 * O_PATH for another program's */
+	bool make; /* create a missing root */
 	bool fresh; /* it never had a layer: removed again if none appears in it */
 	unsigned made_dirs; /* number of directories at the end of the path that are
 			     * new */
 	struct xattr_policy xattrs;
-	/* Who made a store for user xattrs: root, mostly of a user namespace, or another
-	 * user. ANY: not known. */
+	/* Who made a store for user xattrs: root, usually of a user namespace, or another
+	 * user. ANY: unknown. */
 	enum { OWNER_ANY, OWNER_ROOT, OWNER_USER } owner;
 	_Atomic bool privileged; /* privilege_check() has passed */
 	const struct driver *drv; /* for new layers */
-	bool drv_chosen; /* by the caller, not by the stamp */
-	/* Another program's store, which is only read, see foreign/foreign.h; NULL: ours. Its
-	 * driver is drv, the directory of that the whole store. */
+	bool drv_chosen; /* chosen by the caller, not by the stamp */
+	/* For another program's store, which is only read; see foreign/foreign.h. NULL: a
+	 * store of ovlctl. drv is then its driver, whose directory is the whole store. */
 	struct foreign *foreign;
 	struct driver drv_foreign;
 	const struct driver *const
-		*drivers; /* that its layers may have, NULL-terminated */
-	const struct driver *only[2]; /* that list, if it is another program's */
-	/* Opened at first use; those of the drivers, by their numbers, from DIR_DRIVER on. */
+		*drivers; /* the drivers that its layers may have, NULL-terminated */
+	const struct driver *only[2]; /* that list for another program's store */
+	/* Opened at first use; the drivers' directories follow from DIR_DRIVER on, by
+	 * number. */
 	int dir[STORE_DIRS];
 	int lock_fd;
 	bool look_only; /* change nothing, do not even finish a killed commit */
@@ -78,8 +79,8 @@ struct ovl_store {
 
 /*
  * The directory, owned by the store. -ENOENT (without a text) if it does not exist; the
- * _make form creates it. What is looked for in a directory that does not exist is not there
- * (see fs.h), so few callers need to ask.
+ * _make form creates it. Looking for something in a directory that does not exist finds
+ * nothing (see fs.h), so few callers need to check.
  */
 int store_dir(struct ovl_store *st, enum store_dir which, struct ovl_err *err);
 int store_dir_make(struct ovl_store *st, enum store_dir which, struct ovl_err *err);
@@ -88,26 +89,27 @@ int store_driver_dir(struct ovl_store *st, const struct driver *drv, struct ovl_
 int store_driver_make(
 	struct ovl_store *st, const struct driver *drv, struct ovl_err *err);
 
-/* After this process has entered another mount namespace: opens the directories anew. */
+/* Opens the directories again after this process has entered another mount namespace. */
 int store_reopen(struct ovl_store *st, struct ovl_err *err);
 
-/* From now on goes by fd, another way to the root, which becomes the store's. */
+/* Uses fd, another descriptor of the root, from now on; the store owns it. */
 int store_move(struct ovl_store *st, int fd, struct ovl_err *err);
 
 /*
- * Opens the root path if it is another program's store: 1; 0 it is not; negative errno. One
- * that is to be written, and a directory in such a store, is refused (OVL_USAGE).
+ * Opens the root path if it is another program's store: 1; 0 if it is not; negative
+ * errno. Refuses one that is to be written, and a directory in such a store (OVL_USAGE).
  */
 int store_foreign_open(struct ovl_store *st, const char *path, enum ovl_access access,
 	struct ovl_err *err);
-/* Refuses a path in such a store; dir: it, or the nearest directory above it that exists. */
+/* Refuses a path in such a store; dir: the path itself, or the nearest existing directory
+ * above it. */
 int store_foreign_inside(
 	const struct ovl_foreign *how, int dir, const char *path, struct ovl_err *err);
 
-/* Reads its records again; what was found in the old ones is gone. */
+/* Reads its records again; pointers into the old table become invalid. */
 int store_foreign_again(struct ovl_store *st, struct ovl_err *err);
 
-/* A driver that layers of this store may have, by its name; NULL: there is none. */
+/* The driver of that name that layers of this store may have; NULL: there is none. */
 const struct driver *store_driver(const struct ovl_store *st, const char *name);
 
 /* True if layers of this driver are looked at: of all drivers, or only of the one the
@@ -129,13 +131,13 @@ void store_note(const struct ovl_store *st, enum ovl_note kind, const char *fmt,
 #define store_waiting(st, ...) store_note(st, OVL_WAITING, __VA_ARGS__)
 bool store_stopped(const struct ovl_store *st);
 
-/* True if the store was made in a user namespace and the caller sees other owners than that
- * did. */
+/* True if the store was made in a user namespace and the caller sees other owners than in
+ * that. */
 bool store_is_mapped(const struct ovl_store *st);
 
-/* True if what import, commit and tag report as done must survive a power cut. */
+/* True if the results of import, commit and tag must survive a power cut. */
 bool store_durable(const struct ovl_store *st);
-/* If so, syncs everything that anyone has written to the file system of fd. */
+/* If store_durable(), syncs everything that was written to the file system of fd. */
 int store_sync(const struct ovl_store *st, int fd, struct ovl_err *err);
 
 #endif

@@ -49,11 +49,11 @@ int trash_remove(struct ovl_store *st, int dir, const char *name, struct ovl_err
  */
 #define ASIDE_NAME_MAX (NAME_MAX + 1)
 
-/* Moves name in the open directory there; out: its new name. */
+/* Moves name in the open directory to aside/; out: its new name. */
 int aside_move(struct ovl_store *st, int dirfd, const char *name, const char *where,
 	char out[ASIDE_NAME_MAX], struct ovl_err *err);
 
-/* True if that layer was moved there. */
+/* True if that layer is in aside/. */
 bool aside_has(struct ovl_store *st, const char *driver, const char *id);
 
 #endif
