@@ -2,13 +2,10 @@
 /* ovlctl diff: the changes of a layer as a list, as JSON or as a tar. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cmd.h"
 #include "out.h"
@@ -82,32 +79,9 @@ static int list(struct run *run)
 
 /* ---- the tar ---------------------------------------------------------------------- */
 
-static int to_stdout(struct run *run, const char *compress)
-{
-	if (isatty(STDOUT_FILENO))
-		return usage(run->err,
-			"a tar is not written to a terminal; redirect standard output");
-	return ovl_diff_tar(run->st, run->operand[0], STDOUT_FILENO, compress, run->err);
-}
-
-static int to_file(struct run *run, const char *file, const char *compress)
-{
-	struct out_file out;
-	int rc = out_file_open(&out, file, run->umask, run->err);
-
-	if (rc < 0)
-		return rc;
-	rc = ovl_diff_tar(run->st, run->operand[0], out.fd, compress, run->err);
-	if (rc == 0)
-		rc = out_file_commit(&out, run->err);
-	out_file_close(&out);
-	return rc;
-}
-
 static int tar(struct run *run)
 {
 	const char *file = opt_value(run, 'o');
-	const char *compress = opt_value(run, OPT_COMPRESS);
 
 	if (opt_given(run, 'J') || opt_given(run, 'z'))
 		return usage(run->err, "-J and -z cannot be used with --tar or -o");
@@ -115,14 +89,7 @@ static int tar(struct run *run)
 		return usage(run->err, "--tar and -o cannot be used together");
 	if (run->n_operands > 1)
 		return usage(run->err, "BASE cannot be used with --tar or -o");
-	if (!file)
-		file = "-";
-	if (!compress)
-		compress = ovl_compression_of(file);
-	if (ovl_compression_check(compress, run->err) < 0)
-		return -1;
-	return strcmp(file, "-") == 0 ? to_stdout(run, compress) :
-					to_file(run, file, compress);
+	return out_tar(run, file ? file : "-", opt_value(run, OPT_COMPRESS));
 }
 
 static int run_diff(struct run *run)

@@ -2,7 +2,6 @@
 /* ovlctl export: writes layers as an image, to a file, a pipe or a directory. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,37 +35,14 @@ static bool is_file(const char *target)
 	return end[1] == 't' || (end - target > 4 && strncmp(end - 4, ".tar", 4) == 0);
 }
 
-/* Writes one layer's tar, or images, to the open file. */
-static int write_to(
-	struct run *run, int fd, struct ovl_export *req, const char *tar_compress)
+static int write_images(struct run *run, int fd, void *ctx)
 {
+	struct ovl_export *req = ctx;
+
 	req->fd = fd;
-	return tar_compress ?
-		ovl_diff_tar(run->st, req->layers[0], fd, tar_compress, run->err) :
-		ovl_export(run->st, req, run->err);
-}
-
-static int to_file(struct run *run, struct ovl_export *req, const char *tar_compress)
-{
-	struct out_file out;
-	int rc;
-
-	if (strcmp(req->target, "-") == 0) {
-		if (isatty(STDOUT_FILENO))
-			return usage(run->err,
-				"a tar is not written to a terminal; redirect standard "
-				"output");
+	if (strcmp(req->target, "-") == 0)
 		req->target = "standard output";
-		return write_to(run, STDOUT_FILENO, req, tar_compress);
-	}
-	rc = out_file_open(&out, req->target, run->umask, run->err);
-	if (rc < 0)
-		return rc;
-	rc = write_to(run, out.fd, req, tar_compress);
-	if (rc == 0)
-		rc = out_file_commit(&out, run->err);
-	out_file_close(&out);
-	return rc;
+	return ovl_export(run->st, req, run->err);
 }
 
 static int to_dir(struct run *run, struct ovl_export *req)
@@ -157,26 +133,20 @@ static int take_without(struct run *run, char **layer, struct ovl_ids *ids)
 
 /* ---- the destination ----------------------------------------------------------------- */
 
-static int export_tar(struct run *run, struct ovl_export *req)
+static int export_tar(struct run *run, const struct ovl_export *req)
 {
-	const char *compress = req->compress;
-
 	if (opt_given(run, OPT_WITHOUT))
 		return usage(run->err, "--without applies only to images");
 	if (run->n_operands > 2)
 		return usage(run->err, "--format tar takes a single layer");
-	if (!compress)
-		compress = ovl_compression_of(req->target);
-	if (ovl_compression_check(compress, run->err) < 0)
-		return -1;
-	return to_file(run, req, compress);
+	return out_tar(run, req->target, req->compress);
 }
 
 static int export_images(struct run *run, struct ovl_export *req)
 {
 	if (is_file(req->target)) {
 		req->compress_all = ovl_compression_of(req->target);
-		return to_file(run, req, NULL);
+		return out_to(run, req->target, write_images, req);
 	}
 	if (req->format == OVL_DOCKER)
 		return usage(run->err,

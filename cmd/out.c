@@ -151,6 +151,14 @@ void out_json_list(const char *key, json_t *list)
 
 /* ---- files ------------------------------------------------------------------------ */
 
+struct out_file {
+	int fd;
+	int dirfd;
+	char *name; /* in dirfd; NULL: written directly */
+	char *temp; /* its temporary name; NULL: none (O_TMPFILE) */
+	const char *shown;
+};
+
 static int fail(const struct out_file *f, struct ovl_err *err)
 {
 	return cannot(err, errno, "write", f->shown);
@@ -347,18 +355,6 @@ static int open_out(struct out_file *f, const char *path, mode_t umask)
 	return open_new(f, 0600) < 0 ? -1 : be_like(f, &old);
 }
 
-int out_file_open(struct out_file *f, const char *path, mode_t umask, struct ovl_err *err)
-{
-	int rc = 0;
-
-	*f = (struct out_file){.fd = -1, .dirfd = -1, .shown = path};
-	if (open_out(f, path, umask) < 0) {
-		rc = fail(f, err);
-		out_file_close(f);
-	}
-	return rc;
-}
-
 /* Links an unnamed file to a free name first, because link(2) replaces nothing. 1: it has
  * its final name. */
 static int give_name(struct out_file *f)
@@ -386,7 +382,7 @@ static int close_written(struct out_file *f, struct ovl_err *err)
 	return close(fd) < 0 ? fail(f, err) : 0;
 }
 
-int out_file_commit(struct out_file *f, struct ovl_err *err)
+static int commit(struct out_file *f, struct ovl_err *err)
 {
 	bool named;
 	int r;
@@ -412,7 +408,8 @@ int out_file_commit(struct out_file *f, struct ovl_err *err)
 	return 0;
 }
 
-void out_file_close(struct out_file *f)
+/* Removes what was not committed. */
+static void close_file(struct out_file *f)
 {
 	if (f->temp && f->dirfd >= 0)
 		unlinkat(f->dirfd, f->temp, 0);
@@ -422,6 +419,38 @@ void out_file_close(struct out_file *f)
 		close(f->dirfd);
 	free(f->name);
 	free(f->temp);
+}
+
+int out_to(struct run *run, const char *path,
+	int (*fn)(struct run *run, int fd, void *ctx), void *ctx)
+{
+	struct out_file f = {.fd = -1, .dirfd = -1, .shown = path};
+	int rc;
+
+	if (strcmp(path, "-") == 0)
+		return !isatty(STDOUT_FILENO) ?
+			fn(run, STDOUT_FILENO, ctx) :
+			usage(run->err,
+				"a tar is not written to a terminal; redirect standard output");
+	rc = open_out(&f, path, run->umask) < 0 ? fail(&f, run->err) : fn(run, f.fd, ctx);
+	if (rc == 0)
+		rc = commit(&f, run->err);
+	close_file(&f);
+	return rc;
+}
+
+static int write_tar(struct run *run, int fd, void *ctx)
+{
+	return ovl_diff_tar(run->st, run->operand[0], fd, ctx, run->err);
+}
+
+int out_tar(struct run *run, const char *path, const char *compress)
+{
+	if (!compress)
+		compress = ovl_compression_of(path);
+	return ovl_compression_check(compress, run->err) < 0 ?
+		-1 :
+		out_to(run, path, write_tar, (void *)compress);
 }
 
 /* ---- directories ------------------------------------------------------------------ */

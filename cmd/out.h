@@ -6,9 +6,8 @@
 
 #include <jansson.h>
 #include <stddef.h>
-#include <sys/types.h>
 
-#include "ovl.h"
+#include "cmd.h"
 
 /* The name, escaped; the caller's to free, NULL: out of memory. */
 char *out_escaped(const char *name);
@@ -43,24 +42,17 @@ void out_json_end(size_t n);
 void out_json_list(const char *key, json_t *list);
 
 /*
- * A file that appears under its name when it is complete. The previous file stays until
- * then and passes on its owner and mode. Symlinks are followed, even to a file that does
- * not exist yet. A device, FIFO or the like, and an open file (/dev/stdout), are written
- * to directly.
+ * Calls fn with an open file that appears as path when it is complete; "-" is standard output,
+ * unless that is a terminal. The previous file stays until then and passes on its owner and
+ * mode. Symlinks are followed, even to a file that does not exist yet. A device, FIFO or the
+ * like, and an open file (/dev/stdout), are written to directly.
  */
-struct out_file {
-	int fd;
-	int dirfd;
-	char *name; /* in dirfd; NULL: written directly */
-	char *temp; /* its temporary name; NULL: none (O_TMPFILE) */
-	const char *shown;
-};
+int out_to(struct run *run, const char *path,
+	int (*fn)(struct run *run, int fd, void *ctx), void *ctx);
 
-int out_file_open(
-	struct out_file *f, const char *path, mode_t umask, struct ovl_err *err);
-int out_file_commit(struct out_file *f, struct ovl_err *err);
-/* Always called; removes what was not committed. */
-void out_file_close(struct out_file *f);
+/* Writes the tar of the layer that the first operand names to such a file. compress: NULL: as
+ * its suffix says. */
+int out_tar(struct run *run, const char *path, const char *compress);
 
 /* The place of a new directory: a name in an open directory. */
 struct out_place {

@@ -62,23 +62,6 @@ static bool no_overlay(const struct failure *f)
 	return false;
 }
 
-static bool lower_missing(const struct failure *f)
-{
-	auto_stack lowers = {0};
-
-	if (driver_lowers(f->l, &lowers, f->err) < 0)
-		return true;
-	for (unsigned i = 0; i < lowers.n; i++) {
-		auto_fd fd = fs_open_link(
-			f->l->drv_fd, lowers.name[i], O_PATH | O_DIRECTORY);
-
-		if (fd < 0)
-			return because(f, "lower layer '%s': %s", lowers.name[i],
-				strerror(errno));
-	}
-	return false;
-}
-
 static bool own_missing(const struct failure *f, const char *name)
 {
 	auto_fd fd = fs_open_dir(f->l->fd, name);
@@ -97,7 +80,8 @@ static bool missing(const struct failure *f)
 	if (stat("/proc/self/fd", &st) < 0)
 		return because(
 			f, "'/proc/self/fd': %s; mount /proc first", strerror(errno));
-	return lower_missing(f) || own_missing(f, layer_tree_name(f->l)) ||
+	return mountspec_check(f->spec, f->l, f->err) < 0 ||
+		own_missing(f, layer_tree_name(f->l)) ||
 		(f->spec->with_upper && own_missing(f, f->l->drv->work));
 }
 
