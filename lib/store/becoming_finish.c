@@ -34,13 +34,15 @@ int becoming_sync(const struct layer *image, struct ovl_err *err)
 }
 
 /* 1 if staging/W belongs to this commit, not to another; 0; -errno. */
-static int is_noted_here(const struct layer *l, const struct ovl_id *was)
+static int is_noted_here(
+	const struct layer *l, const struct ovl_id *was, struct ovl_err *err)
 {
 	struct layer_ref self = layer_ref_of(l);
 	struct layer_ref to;
 	int r = becoming_read_to(l->st, was->s, &to);
 
-	return r > 0 ? layer_ref_same(&to, &self) : r;
+	errno = -r;
+	return r > 0 ? layer_ref_same(&to, &self) : r < 0 ? cannot(l, err) : 0;
 }
 
 /* Puts back the writable layer, which is empty now. */
@@ -48,10 +50,11 @@ static int put_back(
 	const struct layer *l, const struct layer_ref *from, struct ovl_err *err)
 {
 	int staging = store_dir(l->st, DIR_STAGING, NULL);
-	int r = is_noted_here(l, &from->id);
+	int r = is_noted_here(l, &from->id, err);
 
-	if (r > 0)
-		r = becoming_has(l->st, &from->id, META_NAME);
+	if (r <= 0)
+		return r;
+	r = becoming_has(l->st, &from->id, META_NAME);
 	errno = -r;
 	if (r <= 0)
 		return r < 0 ? cannot(l, err) : 0;
@@ -63,10 +66,9 @@ static int put_back(
 static int take_notes(
 	const struct layer *l, const struct layer_ref *from, struct ovl_err *err)
 {
-	int r = is_noted_here(l, &from->id);
+	int r = is_noted_here(l, &from->id, err);
 
-	errno = -r;
-	return r > 0 ? names_take_notes(l, from, err) : r < 0 ? cannot(l, err) : 0;
+	return r > 0 ? names_take_notes(l, from, err) : r;
 }
 
 typedef int (*locked_fn)(
@@ -197,12 +199,11 @@ static int forget(const struct layer *l, const struct ovl_id *was, struct ovl_er
 
 	if (or_done(unlinkat(l->drv_fd, path, 0)) < 0)
 		return cannot(l, err);
-	here = is_noted_here(l, was);
-	errno = -here;
-	if (here < 0 ||
-		(here > 0 &&
-			(or_done(unlinkat(staging, path, 0)) < 0 ||
-				or_done(unlinkat(staging, was->s, AT_REMOVEDIR)) < 0)))
+	here = is_noted_here(l, was, err);
+	if (here <= 0)
+		return here;
+	if (or_done(unlinkat(staging, path, 0)) < 0 ||
+		or_done(unlinkat(staging, was->s, AT_REMOVEDIR)) < 0)
 		return cannot(l, err);
 	return 0;
 }

@@ -117,16 +117,6 @@ static int none(const char *what, struct ovl_err *err)
 	return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
 }
 
-/* Reports a layer that is neither in its place nor elsewhere; -EAGAIN if it was put
- * back meanwhile. */
-static int none_now(struct ovl_store *st, const struct layer_ref *ref, const char *what,
-	struct ovl_err *err)
-{
-	return fs_exists(store_driver_dir(st, ref->drv, NULL), ref->id.s) > 0 ?
-		-EAGAIN :
-		none(what, err);
-}
-
 /* Without write access it is used as it is, as an image layer. */
 static int finish_killed(
 	struct layer *image, const struct ovl_id *was, bool wait, struct ovl_err *why)
@@ -140,78 +130,6 @@ static int finish_killed(
 	return rc;
 }
 
-static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
-	const char *what, struct layer *out, struct ovl_err *err);
-
-/* The layer is not in its place: perhaps a commit has yet to put it back. -EAGAIN: it
- * is back. */
-static int open_back(struct ovl_store *st, const struct layer_ref *ref, int op,
-	const char *what, struct layer *out, struct ovl_err *err)
-{
-	auto_layer image = LAYER_INIT;
-	struct layer l = {.st = st, .drv = ref->drv, .id = ref->id, .fd = -1};
-	struct ovl_err why;
-	struct layer_ref to;
-	int rc = becoming_to(st, ref, &to);
-
-	if (rc < 0)
-		return err_sys(err, -rc, "cannot look up layer %s", Q(what));
-	if (rc == 0)
-		return none_now(st, ref, what, err);
-	if (op) {
-		rc = open_dir(st, &to, (op & LOCK_NB) | LOCK_SH, what, &image, err);
-		if (rc == 0)
-			rc = becoming_meta(image.fd, to.id.s, &image.meta, err);
-		if (rc < 0)
-			return rc;
-		rc = finish_killed(&image, &ref->id, !(op & LOCK_NB), &why);
-		/* Another process is about to put it back. */
-		if (rc == -EBUSY || rc == -EINTR) {
-			*err = why;
-			return rc;
-		}
-		if (rc == 0)
-			return none_now(st, ref, what, err);
-	}
-	/* Commands that only look, or may not write, do not put it back. */
-	if (becoming_has(st, &ref->id, META_NAME) <= 0)
-		return none_now(st, ref, what, err);
-	l.drv_fd = store_driver_dir(st, ref->drv, err);
-	l.fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL), ref->id.s);
-	if (l.fd < 0)
-		return errno == ENOENT ?
-			-EAGAIN :
-			err_sys(err, errno, "cannot open layer %s", Q(what));
-	*out = l;
-	return 0;
-}
-
-/* Opens and locks the directory, without reading it. -EAGAIN: the layer was replaced
- * while this process waited for the lock. */
-static int try_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
-	const char *what, struct layer *out, struct ovl_err *err)
-{
-	struct layer l = {.st = st, .drv = ref->drv, .id = ref->id, .fd = -1};
-	int rc = 0;
-
-	l.drv_fd = store_driver_dir(st, ref->drv, err);
-	if (l.drv_fd < 0)
-		return l.drv_fd == -ENOENT ? none(what, err) : l.drv_fd;
-	l.fd = fs_open_dir(l.drv_fd, ref->id.s);
-	if (l.fd < 0 && errno == ENOENT)
-		return open_back(st, ref, op, what, out, err);
-	if (l.fd < 0)
-		return err_sys(err, errno, "cannot open layer %s", Q(what));
-	if (op)
-		rc = lock_layer(&l, op, what, err);
-	if (rc < 0) {
-		layer_close(&l);
-		return rc;
-	}
-	*out = l;
-	return 0;
-}
-
 struct opening {
 	struct ovl_store *st;
 	const struct layer_ref *ref;
@@ -220,13 +138,88 @@ struct opening {
 	struct layer *out;
 };
 
+/* Reports a layer that is neither in its place nor elsewhere; -EAGAIN if it was put
+ * back meanwhile. */
+static int none_now(const struct opening *o, struct ovl_err *err)
+{
+	return fs_exists(store_driver_dir(o->st, o->ref->drv, NULL), o->ref->id.s) > 0 ?
+		-EAGAIN :
+		none(o->what, err);
+}
+
+static int cannot_open(const struct opening *o, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot open layer %s", Q(o->what));
+}
+
+static int open_now(void *ctx, struct ovl_err *err);
+
+/* The layer is not in its place: perhaps a commit has yet to put it back. -EAGAIN: it
+ * is back. */
+static int open_back(const struct opening *o, struct layer *l, struct ovl_err *err)
+{
+	const struct ovl_id *id = &o->ref->id;
+	auto_layer image = LAYER_INIT;
+	struct layer_ref to;
+	struct opening other = {o->st, &to, (o->op & LOCK_NB) | LOCK_SH, o->what, &image};
+	int rc = becoming_to(o->st, o->ref, &to);
+
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot look up layer %s", Q(o->what));
+	if (rc == 0)
+		return none_now(o, err);
+	if (o->op) {
+		rc = open_now(&other, err);
+		if (rc == 0)
+			rc = becoming_meta(image.fd, to.id.s, &image.meta, err);
+		if (rc < 0)
+			return rc;
+		rc = finish_killed(&image, id, !(o->op & LOCK_NB), err);
+		/* Another process is about to put it back. */
+		if (rc == -EBUSY || rc == -EINTR)
+			return rc;
+		if (rc == 0)
+			return none_now(o, err);
+	}
+	/* Commands that only look, or may not write, do not put it back. */
+	if (becoming_has(o->st, id, META_NAME) <= 0)
+		return none_now(o, err);
+	l->fd = fs_open_dir(store_dir(o->st, DIR_STAGING, NULL), id->s);
+	if (l->fd < 0)
+		return errno == ENOENT ? -EAGAIN : cannot_open(o, err);
+	return 0;
+}
+
+/* Opens and locks the directory, without reading it. -EAGAIN: the layer was replaced
+ * while this process waited for the lock. */
+static int try_dir(const struct opening *o, struct ovl_err *err)
+{
+	auto_layer l = {.st = o->st, .drv = o->ref->drv, .id = o->ref->id, .fd = -1};
+	int rc = 0;
+
+	l.drv_fd = store_driver_dir(o->st, l.drv, err);
+	if (l.drv_fd < 0)
+		return l.drv_fd == -ENOENT ? none(o->what, err) : l.drv_fd;
+	l.fd = fs_open_dir(l.drv_fd, l.id.s);
+	if (l.fd < 0 && errno != ENOENT)
+		return cannot_open(o, err);
+	if (l.fd < 0)
+		rc = open_back(o, &l, err);
+	else if (o->op)
+		rc = lock_layer(&l, o->op, o->what, err);
+	if (rc < 0)
+		return rc;
+	*o->out = l;
+	l.fd = -1;
+	return 0;
+}
+
 static int open_now(void *ctx, struct ovl_err *err)
 {
-	const struct opening *o = ctx;
 	int rc;
 
 	do
-		rc = try_dir(o->st, o->ref, o->op, o->what, o->out, err);
+		rc = try_dir(ctx, err);
 	while (rc == -EAGAIN);
 	return rc;
 }
@@ -236,12 +229,10 @@ static int open_now(void *ctx, struct ovl_err *err)
 static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
-	struct opening o = {st, ref, op, what, out};
+	bool waits = op == LOCK_EX;
+	struct opening o = {st, ref, waits ? op | LOCK_NB : op, what, out};
 
-	if (op != LOCK_EX)
-		return open_now(&o, err);
-	o.op = LOCK_EX | LOCK_NB;
-	return lock_all(st, open_now, &o, err);
+	return waits ? lock_all(st, open_now, &o, err) : open_now(&o, err);
 }
 
 /* Metadata of a layer without a valid .layer, enough to remove it. */

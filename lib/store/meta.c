@@ -40,24 +40,26 @@ void meta_format(const struct meta *m, char out[META_MAX])
 		(int64_t)m->created.tv_sec, m->created.tv_nsec, becomes);
 }
 
-int meta_write(int dirfd, const struct meta *m, struct ovl_err *err)
+static int put(int dirfd, const struct meta *m,
+	int (*write)(int dirfd, const char *name, const void *data, size_t len),
+	struct ovl_err *err)
 {
 	char text[META_MAX];
 
 	meta_format(m, text);
-	if (fs_write_new(dirfd, META_NAME, text, strlen(text)) < 0)
-		return err_sys(err, errno, "cannot write '%s'", META_NAME);
-	return 0;
+	return write(dirfd, META_NAME, text, strlen(text)) < 0 ?
+		err_sys(err, errno, "cannot write '%s'", META_NAME) :
+		0;
+}
+
+int meta_write(int dirfd, const struct meta *m, struct ovl_err *err)
+{
+	return put(dirfd, m, fs_write_new, err);
 }
 
 int meta_replace(int dirfd, const struct meta *m, struct ovl_err *err)
 {
-	char text[META_MAX];
-
-	meta_format(m, text);
-	if (fs_replace(dirfd, META_NAME, text, strlen(text)) < 0)
-		return err_sys(err, errno, "cannot write '%s'", META_NAME);
-	return 0;
+	return put(dirfd, m, fs_replace, err);
 }
 
 static bool parse_number(const char *s, uint64_t max, uint64_t *out)

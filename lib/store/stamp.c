@@ -122,50 +122,28 @@ static int stamp_write(struct ovl_store *st, int fd)
 	return fsync(fd);
 }
 
-/* Without O_TMPFILE: a file with a random name, linked to its real one. */
-static int stamp_by_name(struct ovl_store *st)
-{
-	struct ovl_id id;
-	char temp[ID_LEN + 16];
-	auto_fd fd = -1;
-	int rc;
-
-	if (id_random(&id) < 0)
-		return -1;
-	snprintf(temp, sizeof(temp), ".stamp.%.16s", id.s);
-	fd = openat(
-		st->fd, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -1;
-	rc = stamp_write(st, fd);
-	if (rc == 0 && linkat(st->fd, temp, st->fd, STORE_STAMP, 0) < 0 &&
-		errno != EEXIST)
-		rc = -1;
-	if (unlinkat(st->fd, temp, 0) < 0)
-		rc = -1;
-	return rc;
-}
-
+/* Without O_TMPFILE the file has a random name first. */
 static int stamp_make(struct ovl_store *st, struct ovl_err *err)
 {
 	auto_fd fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char temp[ID_LEN + 16] = "";
+	struct ovl_id id;
 	int rc;
 
-	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
-		rc = stamp_by_name(st);
-	} else if (fd < 0) {
-		rc = -1;
-	} else {
-		rc = stamp_write(st, fd);
-		if (rc == 0 &&
-			linkat(AT_FDCWD, P("/proc/self/fd/%d", fd), st->fd, STORE_STAMP,
-				AT_SYMLINK_FOLLOW) < 0 &&
-			errno != EEXIST)
-			rc = -1;
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) &&
+		id_random(&id) == 0) {
+		snprintf(temp, sizeof(temp), ".stamp.%.16s", id.s);
+		fd = openat(st->fd, temp,
+			O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	}
+	rc = fd < 0 ? -1 : stamp_write(st, fd);
+	if (rc == 0 && fs_link(fd, st->fd, STORE_STAMP) < 0 && errno != EEXIST)
+		rc = -1;
 	if (rc < 0)
-		return err_sys(err, errno, "cannot make the store %s", Q(st->root));
-	return 0;
+		rc = err_sys(err, errno, "cannot make the store %s", Q(st->root));
+	if (*temp)
+		unlinkat(st->fd, temp, 0);
+	return rc;
 }
 
 static int stamp_parse(struct ovl_store *st, char *text, struct ovl_err *err)
