@@ -5,6 +5,7 @@
 
 #include "codec/magic.h"
 
+#define BSDTAR      ": try 'bsdtar -cf - @FILE | ovlctl import -'"
 #define MAGIC(text) text, sizeof(text) - 1
 
 /* Entries of one format follow each other, the longer magic first. */
@@ -18,28 +19,22 @@ static const struct {
 	{MAGIC("\x89LZO\0\r\n"), "lzop data: try 'lzop -dc FILE | ovlctl import -'"},
 	{MAGIC("\x02\x21\x4c\x18"),
 		"legacy lz4 data: try 'lz4 -dc FILE | ovlctl import -'"},
-	{MAGIC("PK\3\4"), "a zip archive: try 'bsdtar -cf - @FILE | ovlctl import -'"},
+	{MAGIC("PK\3\4"), "a zip archive" BSDTAR},
 	{MAGIC("PK\5\6"), "an empty zip archive"},
-	{MAGIC("7z\xbc\xaf\x27\x1c"),
-		"a 7-Zip archive: try 'bsdtar -cf - @FILE | ovlctl import -'"},
-	{MAGIC("Rar!\x1a\7"),
-		"a RAR archive: try 'bsdtar -cf - @FILE | ovlctl import -'"},
-	{MAGIC("MSCF\0\0\0\0"),
-		"a cabinet archive: try 'bsdtar -cf - @FILE | ovlctl import -'"},
-	{MAGIC("\xed\xab\xee\xdb"),
-		"an RPM package: try 'bsdtar -cf - @FILE | ovlctl import -'"},
+	{MAGIC("7z\xbc\xaf\x27\x1c"), "a 7-Zip archive" BSDTAR},
+	{MAGIC("Rar!\x1a\7"), "a RAR archive" BSDTAR},
+	{MAGIC("MSCF\0\0\0\0"), "a cabinet archive" BSDTAR},
+	{MAGIC("\xed\xab\xee\xdb"), "an RPM package" BSDTAR},
 	{MAGIC("!<arch>\ndebian-binary"),
 		"a Debian package: try 'dpkg-deb --fsys-tarfile FILE | ovlctl import -'"},
-	{MAGIC("!<arch>\n"), "an ar archive: try 'bsdtar -cf - @FILE | ovlctl import -'"},
-	{MAGIC("07070"), "a cpio archive: try 'bsdtar -cf - @FILE | ovlctl import -'"},
-	{MAGIC("\xc7\x71"), "a cpio archive: try 'bsdtar -cf - @FILE | ovlctl import -'"},
-	{MAGIC("\x71\xc7"), "a cpio archive: try 'bsdtar -cf - @FILE | ovlctl import -'"},
+	{MAGIC("!<arch>\n"), "an ar archive" BSDTAR},
+	{MAGIC("07070"), "a cpio archive" BSDTAR},
+	{MAGIC("\xc7\x71"), "a cpio archive" BSDTAR},
+	{MAGIC("\x71\xc7"), "a cpio archive" BSDTAR},
 	{MAGIC("hsqs"),
 		"a squashfs image: mount it, then 'tar -C DIR -cf - . | ovlctl import -'"},
 	{MAGIC("QFI\xfb"), "a qcow2 disk image"},
-	{MAGIC("\x7f"
-	       "ELF"),
-		"an ELF program"},
+	{MAGIC("\x7f\x45LF"), "an ELF program"},
 	{MAGIC("<!DOCTYPE "), "an HTML page"},
 	{MAGIC("<html"), "an HTML page"},
 };
