@@ -37,6 +37,7 @@ struct pargz {
 	bool quit;
 	struct block *ring;
 	unsigned size;
+	unsigned char *space; /* of the blocks; they use of it what they need */
 	/* Counts of blocks that were filled by the caller, taken by threads, and given to
 	 * the sink. */
 	uint64_t filled, taken, given;
@@ -148,18 +149,6 @@ static int give_oldest(struct pargz *g, bool wait)
 	return rc < 0 ? rc : 1;
 }
 
-/* The initialised block to fill; NULL: out of memory. There must be a free one. */
-static struct block *current(struct pargz *g)
-{
-	struct block *b = &g->ring[g->filled % g->size];
-
-	if (!b->in)
-		b->in = malloc(DICT + BLOCK);
-	if (!b->out)
-		b->out = malloc(OUT);
-	return b->in && b->out ? b : NULL;
-}
-
 /* Hands the current block to the threads and begins the next. */
 static int submit(struct pargz *g, bool last)
 {
@@ -182,9 +171,7 @@ static int submit(struct pargz *g, bool last)
 		r = give_oldest(g, last || g->filled - g->given == g->size);
 	if (r < 0 || last)
 		return r;
-	next = current(g);
-	if (!next)
-		return fail_gzip(g, ENOMEM);
+	next = &g->ring[g->filled % g->size];
 	memcpy(next->in, full->in + BLOCK, DICT);
 	next->n = 0;
 	return 0;
@@ -197,8 +184,6 @@ static int begin_stream(struct pargz *g)
 
 	g->begun = true;
 	g->crc = crc32(0, NULL, 0);
-	if (!current(g))
-		return fail_gzip(g, ENOMEM);
 	return g->sink(g->ctx, header, sizeof(header), g->err);
 }
 
@@ -257,9 +242,14 @@ struct pargz *pargz_new(unsigned threads)
 	pthread_mutex_init(&g->mutex, NULL);
 	pthread_cond_init(&g->filled_one, NULL);
 	pthread_cond_init(&g->done_one, NULL);
-	if (!g->thread || !g->ring) {
+	g->space = malloc(g->size * (DICT + BLOCK + OUT));
+	if (!g->thread || !g->ring || !g->space) {
 		pargz_free(g);
 		return NULL;
+	}
+	for (unsigned i = 0; i < g->size; i++) {
+		g->ring[i].in = g->space + i * (DICT + BLOCK + OUT);
+		g->ring[i].out = g->ring[i].in + DICT + BLOCK;
 	}
 	return g;
 }
@@ -274,14 +264,11 @@ void pargz_free(struct pargz *g)
 	pthread_mutex_unlock(&g->mutex);
 	for (unsigned i = 0; i < g->threads; i++)
 		pthread_join(g->thread[i], NULL);
-	for (unsigned i = 0; g->ring && i < g->size; i++) {
-		free(g->ring[i].in);
-		free(g->ring[i].out);
-	}
 	pthread_cond_destroy(&g->done_one);
 	pthread_cond_destroy(&g->filled_one);
 	pthread_mutex_destroy(&g->mutex);
 	free(g->thread);
 	free(g->ring);
+	free(g->space);
 	free(g);
 }
