@@ -142,7 +142,7 @@ static int prepare_image(struct commit *c, struct ovl_err *err)
 		rc = commit_check_name(c, err);
 	if (rc == 0)
 		rc = commit_has_config(c->req) ? 1 : is_of_images(c, err);
-	return rc > 0 ? image_commit_config(c->st, commit_parent(c), c->c.diff_id, c->req,
+	return rc > 0 ? image_commit_config(commit_parent(c), c->c.diff_id, c->req,
 				&c->config, c->config_digest, err) :
 			rc;
 }

@@ -254,7 +254,7 @@ static int open_images(struct export *x, struct ovl_err *err)
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = open_image(x, x->req->layers[i], err);
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = export_find_config(x, &x->image[i], err);
+		rc = export_find_config(&x->image[i], err);
 	return rc;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/vec.h"
 #include "image/commit_config.h"
 #include "image/export.h"
@@ -49,24 +50,22 @@ static int open_stack(struct exported *img, const struct layer *parent,
 	return rc;
 }
 
-int image_commit_config(struct ovl_store *st, const struct layer *parent,
-	const char *diff_id, const struct ovl_commit *req, struct buf *out,
-	char hex[ID_LEN + 1], struct ovl_err *err)
+int image_commit_config(const struct layer *parent, const char *diff_id,
+	const struct ovl_commit *req, struct buf *out, char hex[ID_LEN + 1],
+	struct ovl_err *err)
 {
 	struct exported img = {.change = req};
-	struct export x = {.st = st};
 	int rc = open_stack(&img, parent, diff_id, err);
 
 	if (rc == 0)
-		rc = export_find_config(&x, &img, err);
+		rc = export_find_config(&img, err);
 	if (rc == 0)
 		rc = export_make_config(&img, err);
 	/* No command would read it. */
 	if (rc == 0 && img.config.len > CONFIG_MAX)
 		rc = err_say(err, EFBIG, "its image config would be over 4 MiB");
 	if (rc == 0) {
-		*out = img.config;
-		memset(&img.config, 0, sizeof(img.config));
+		*out = steal(img.config);
 		memcpy(hex, img.config_digest, ID_LEN + 1);
 	}
 	for (size_t i = 0; i < img.n; i++) {

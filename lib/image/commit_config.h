@@ -19,8 +19,8 @@ static inline bool commit_has_config(const struct ovl_commit *req)
  * Makes the config, and its digest, for a layer with that diff id on top of the open
  * layer parent (NULL: none): that of the layers below, with the changes of the request.
  */
-int image_commit_config(struct ovl_store *st, const struct layer *parent,
-	const char *diff_id, const struct ovl_commit *req, struct buf *out,
-	char hex[ID_LEN + 1], struct ovl_err *err);
+int image_commit_config(const struct layer *parent, const char *diff_id,
+	const struct ovl_commit *req, struct buf *out, char hex[ID_LEN + 1],
+	struct ovl_err *err);
 
 #endif

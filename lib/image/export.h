@@ -116,7 +116,7 @@ int export_dump(const json_t *o, struct buf *out, struct ovl_err *err);
 int export_blobs(struct export *x, struct ovl_err *err);
 
 /* export_config.c: before and after the blobs are made. */
-int export_find_config(struct export *x, struct exported *img, struct ovl_err *err);
+int export_find_config(struct exported *img, struct ovl_err *err);
 int export_make_config(struct exported *img, struct ovl_err *err);
 
 /* export_oci.c, export_docker.c: add all members. */

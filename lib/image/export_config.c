@@ -56,8 +56,7 @@ static bool config_fits(const json_t *config, const struct exported *img, size_t
  * Finds the config of the first n layers of the stack: 1 found, 0 not, negative errno. own:
  * it is that of the operand, so one that does not match is damage.
  */
-static int find_for(
-	struct export *x, struct exported *img, size_t n, bool own, struct ovl_err *err)
+static int find_for(struct exported *img, size_t n, bool own, struct ovl_err *err)
 {
 	const struct layer *l = &img->stack[n - 1]->l;
 	struct layer_ref ref = layer_ref_of(l);
@@ -69,7 +68,7 @@ static int find_for(
 
 	/* The operand does not say which config of a lower layer. */
 	if (!own)
-		names_first(x->st, &ref, name);
+		names_first(l->st, &ref, name);
 	rc = config_get(l, own ? img->what : name, &img->found, hex, err);
 	if (rc <= 0)
 		return rc;
@@ -90,12 +89,12 @@ static int find_for(
 		     0;
 }
 
-int export_find_config(struct export *x, struct exported *img, struct ovl_err *err)
+int export_find_config(struct exported *img, struct ovl_err *err)
 {
-	int rc = img->change ? 0 : find_for(x, img, img->n, true, err);
+	int rc = img->change ? 0 : find_for(img, img->n, true, err);
 
 	for (size_t n = img->n - 1; rc == 0 && n; n--)
-		rc = find_for(x, img, n, false, err);
+		rc = find_for(img, n, false, err);
 	return rc < 0 ? rc : 0;
 }
 
