@@ -210,7 +210,7 @@ check-tsan:
 	@$(MAKE) MODE=tsan all tests
 	@MODE=tsan tests/run unit-stream unit-pargz unit-writer unit-decode unit-encode
 	@MODE=tsan tests/run root-import-basic root-import-types root-image root-export \
-	    root-commit root-diff-tar root-hostile-bytes
+	    root-commit root-diff-tar root-hostile-bytes root-foreign-docker
 
 coverage:
 	@scripts/deps fuzz
