@@ -68,14 +68,15 @@ static struct records open_records(struct foreign *t, const char *path)
 	return out;
 }
 
-/* The record of where a layer is comes first and goes with the others: as long as it is
- * there, none of those was missing because it had been removed. */
+/* cache-id is written first and removed with the others: as long as it exists, no other
+ * record was missing because the layer had been removed. */
 static bool is_still_there(const struct foreign_place *at, const char *name)
 {
 	return fs_exists(at->dir, name) > 0;
 }
 
-/* Reads where the tree of a layer is: 1, 0, negative errno. */
+/* Reads the directory of a layer's tree: 1, 0 if there is no such record, negative
+ * errno. */
 static int read_where(struct foreign *t, const struct foreign_place *at, const char *name,
 	struct foreign_layer *l, struct ovl_err *why)
 {
@@ -91,7 +92,7 @@ static int read_where(struct foreign *t, const struct foreign_place *at, const c
 	return 1;
 }
 
-/* Adds a layer if read finds it recorded there; with a fault if that makes no sense. */
+/* Adds a layer if its directory is recorded, with a fault if read finds one. */
 static void add_read(struct foreign *t, const struct foreign_place *at,
 	struct foreign_layer *l,
 	int (*read)(struct foreign *t, const struct foreign_place *at,
@@ -122,7 +123,7 @@ static void add_read(struct foreign *t, const struct foreign_place *at,
 
 /* ---- image layers ----------------------------------------------------------------- */
 
-/* Why the records of a layer do not fit its name; NULL: they do. */
+/* Why the records of a layer do not match its name; NULL: they do. */
 static const char *misfit(const struct foreign_layer *l, struct ovl_err *why)
 {
 	struct ovl_id chain;
@@ -134,7 +135,7 @@ static const char *misfit(const struct foreign_layer *l, struct ovl_err *why)
 	return "its id is not that of its diff id and its parent";
 }
 
-/* Reads what is recorded of a layer: 1; 0 it is gone; negative errno. */
+/* Reads the records of a layer: 1; 0 if it no longer exists; negative errno. */
 static int read_layer(struct foreign *t, const struct foreign_place *at,
 	struct foreign_layer *l, struct ovl_err *why)
 {
@@ -160,7 +161,8 @@ static int read_layer(struct foreign *t, const struct foreign_place *at,
 	return !l->fault || is_still_there(at, "cache-id");
 }
 
-/* What the daemon is about to remove has a name with more than the id. */
+/* The daemon renames a directory that it is about to remove: the name is the id and a
+ * suffix. */
 static void claim_removed(struct foreign *t, const struct foreign_place *at)
 {
 	char word[FOREIGN_WORD];
@@ -188,8 +190,7 @@ static void add_layer(struct foreign *t, int all, const char *name)
 
 /* ---- containers ------------------------------------------------------------------- */
 
-/* The container's own record, for its name. Layers that a build has mounted
- * have none. */
+/* Reads the container's own record for its name. Layers mounted by a build have none. */
 static void name_container(struct foreign *t, struct foreign_layer *l)
 {
 	auto_json o = foreign_json_try(t, P("containers/%s/config.v2.json", l->id.s));
@@ -206,10 +207,11 @@ static void name_container(struct foreign *t, struct foreign_layer *l)
 	foreign_add_name(t, name + (*name == '/'), &l->id);
 }
 
-/* The parent is recorded last. Without one it is a container on nothing, or not finished. */
+/* The parent is recorded last. A container without one has no parent, or is not
+ * finished. */
 #define UNFINISHED 2 /* seconds */
 
-/* As read_layer(). */
+/* Like read_layer(). */
 static int read_container(struct foreign *t, const struct foreign_place *at,
 	struct foreign_layer *l, struct ovl_err *why)
 {
@@ -244,20 +246,20 @@ static void add_container(struct foreign *t, int all, const char *name)
 
 /* ---- images ----------------------------------------------------------------------- */
 
-/* What an image config says about a layer. If a layer has this id, it is true, since the id
- * is the digest of the other two. */
+/* What an image config proves about a layer: if a layer has this id, the rest is true,
+ * because the id is the digest of the other two. */
 struct proof {
 	struct ovl_id id; /* first: the key */
 	struct ovl_id parent;
 	char diff_id[ID_LEN + 1];
 };
 
-/* The records of all other layers are read, so any limit will do. */
+/* Other layers are proved by their own records, so the limit may be anything. */
 #define PROOFS_MAX ((size_t)1 << 17)
 
 struct images {
 	struct records rec; /* sorted by name */
-	struct ovl_id *top; /* of each; empty: it has none, or is invalid */
+	struct ovl_id *top; /* top layer of each; empty: it has none, or is invalid */
 	struct proof *proof; /* sorted by id */
 	size_t n_proofs;
 };
@@ -270,7 +272,7 @@ static void images_release(struct images *im)
 }
 #define auto_images __attribute__((cleanup(images_release))) struct images
 
-/* The layers that the previous config has too have their proofs. */
+/* Adds proofs for the layers that the previous config does not have. */
 static int add_proofs(struct images *im, const struct foreign_stack *s)
 {
 	for (size_t i = s->same; i < s->n && im->n_proofs < PROOFS_MAX; i++) {
@@ -315,7 +317,7 @@ static void read_images(struct foreign *t, struct images *im)
 	VEC_SORT(im->proof, im->n_proofs, id_order);
 }
 
-/* ls needs only the names that it lists. */
+/* For ls, only names that are listed are added. */
 static void name_image(struct foreign *t, const struct images *im, size_t i,
 	const char *name, bool listed)
 {
@@ -444,8 +446,8 @@ static void add_containers(struct foreign *t)
 		add_container(t, r.at.dir, namelist_name(&r.names, i));
 }
 
-/* Containers before their layers. If an image is added or removed meanwhile, its names may
- * be missing. */
+/* Containers are read before their layers. If an image is added or removed meanwhile, its
+ * names may be missing. */
 static int read_docker(struct foreign *t, struct ovl_err *err)
 {
 	static const char *const records[] = {

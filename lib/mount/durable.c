@@ -7,7 +7,7 @@
 #include "mount/durable.h"
 #include "store/store.h"
 
-/* In the layer: it has been synced. */
+/* exists in a layer that has been synced */
 static const char synced[] = ".synced";
 
 int durable_for_mount(const struct layer *l, bool again, struct ovl_err *err)
@@ -19,7 +19,7 @@ int durable_for_mount(const struct layer *l, bool again, struct ovl_err *err)
 		(!again && fs_exists(l->fd, synced) > 0))
 		return 0;
 	rc = store_sync(l->st, l->fd, err);
-	/* Without the file it is synced again next time. */
+	/* Without the file, the layer is synced again next time. */
 	if (rc == 0)
 		fd = openat(l->fd, synced,
 			O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Says why a mount failed, where the kernel says just EINVAL. */
+/* Finds out why a mount failed when the kernel only returns EINVAL. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -20,7 +20,7 @@
 #include "store/redirects.h"
 #include "store/store.h"
 
-/* The failed mount, and where the answer goes. */
+/* The failed mount, and where to write the reason. */
 struct failure {
 	const struct layer *l;
 	const char *what;
@@ -92,7 +92,7 @@ static uint64_t mount_of(int fd)
 	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) < 0 ? 0 : sx.stx_mnt_id;
 }
 
-/* The kernel accepts file systems that it considers remote only as lowers. */
+/* The kernel accepts file systems that it considers remote only for lowers. */
 static const char *remote(int fd)
 {
 	static const struct {
@@ -112,8 +112,7 @@ static const char *remote(int fd)
 	return NULL;
 }
 
-/* With an index, the kernel insists on the same lower files that the upper was made
- * on. */
+/* With an index, the kernel requires the lower files with which the upper was made. */
 static bool other_origin(const struct failure *f)
 {
 	return f->errnum == ESTALE &&
@@ -154,7 +153,7 @@ static bool bad_upper(const struct failure *f)
 	return false;
 }
 
-/* Options that the kernel accepts alone, but not together. */
+/* Finds options that the kernel accepts one by one but not together. */
 static bool conflict(const struct failure *f)
 {
 	static const char *const trusted_only[] = {
@@ -184,7 +183,7 @@ static bool conflict(const struct failure *f)
 	return false;
 }
 
-/* Since 6.5 overlay's options can be tried one at a time, without mounting. */
+/* Since Linux 6.5, overlay's options can be tried one at a time without mounting. */
 static bool bad_option(const struct failure *f)
 {
 	auto_free char *copy = f->spec->extra.len ? strdup(f->spec->extra.data + 1) :

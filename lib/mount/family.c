@@ -58,7 +58,8 @@ static int append_new(void *ctx, const struct layer_ref *ref)
 	return append(a->f, ref, a->err);
 }
 
-/* True if it was removed meanwhile and that does not matter. Else err says why. */
+/* True if it was removed meanwhile and may be missing. Otherwise err says why it is
+ * missing. */
 static bool may_be_gone(const struct family *f, const struct family_member *m,
 	const struct ovl_err *why, struct ovl_err *err)
 {
@@ -114,7 +115,7 @@ const char *family_label(
 	return m->asked && *m->asked ? m->asked : layer_label(f->st, &m->ref, out);
 }
 
-/* Removes duplicates: layers named twice, or named and on top of another one. */
+/* Removes duplicates: layers given twice, or given and on top of another one. */
 static void remove_doubles(struct family *f)
 {
 	size_t n = 0;

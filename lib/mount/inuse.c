@@ -47,11 +47,11 @@ struct question {
 	const char *what;
 	enum inuse_for why;
 	struct mountnotes notes;
-	int upper; /* as upper_ask() says; 0 of an image layer */
+	int upper; /* the result of upper_ask(); 0 for an image layer */
 	struct ovl_err *err;
 };
 
-/* The file system of the layer, as the tables call it. */
+/* The file system of the layer, in the form of mountinfo. */
 static const char *device_of(const struct question *q)
 {
 	const struct mi_line *on = mi_of_file(&q->u->seen.table[0], q->l->fd);
@@ -59,7 +59,8 @@ static const char *device_of(const struct question *q)
 	return on ? on->dev : NULL;
 }
 
-/* Most layers are in no table, and need not be looked for in each line. */
+/* Collects the ids in the tables: most layers are in none, and need not be looked for in
+ * each line. */
 static int add_shown(struct question *q, size_t first)
 {
 	struct inuse *u = q->u;
@@ -108,7 +109,7 @@ static const char *mounted(const struct question *q)
 	return text[q->why];
 }
 
-/* Looks for it in the tables, starting at first. */
+/* Looks for the layer in the tables, beginning with the one at first. */
 static int refuse_mounted(struct question *q, size_t first)
 {
 	struct layer_ref ref = layer_ref_of(q->l);
@@ -136,7 +137,8 @@ static int refuse_mounted(struct question *q, size_t first)
 	return 0;
 }
 
-/* Drops notes of other mounts, as far as they can be identified. */
+/* Drops notes whose device number belongs to a mount of something else, as far as that
+ * can be seen. */
 static void drop_own_mounts(struct question *q, size_t first)
 {
 	struct layer_ref ref = layer_ref_of(q->l);
@@ -197,7 +199,8 @@ static int refuse_unknown(struct question *q)
 		Q(q->what));
 }
 
-/* The kernel knows all uppers: its answer counts, whatever has the number of a note. */
+/* The kernel knows all uppers, so its answer is used, even if something has the number of
+ * a note. */
 static int judge_upper(struct question *q)
 {
 	const struct mountnote *open = mountnotes_open(&q->notes);
@@ -214,7 +217,7 @@ static int judge_image(struct question *q)
 {
 	const struct mountnote *open;
 
-	/* If it had neither number nor key, it would be in the tables. */
+	/* A mount without number and key would be in the tables. */
 	for (size_t i = 0; i < q->notes.n; i++) {
 		if (q->notes.note[i].state == NOTE_NEW)
 			q->notes.note[i].state = NOTE_DEAD;
@@ -241,7 +244,7 @@ static int refuse_below(struct question *q)
 	return rc < 0 ? err_nomem(q->err) : 0;
 }
 
-/* What has the number of a note may be any file system, in any namespace. */
+/* Whatever has the number of a note may be any file system, in any namespace. */
 static int look_everywhere(struct question *q)
 {
 	bool open;
@@ -272,7 +275,7 @@ int inuse_refuse(struct inuse *u, const struct layer *l, const char *what,
 	struct question q = {.u = u, .l = l, .what = what, .why = why, .err = err};
 	int rc = look_everywhere(&q);
 
-	/* A new mount starts over; other commands leave the layer as it is. */
+	/* A new mount starts with no notes; other commands leave the layer as it is. */
 	if (rc == 0 && why == INUSE_MOUNT)
 		mountnotes_clear(l, &q.notes);
 	mountnotes_release(&q.notes);

@@ -30,8 +30,8 @@ static int missing(const char *name, int errnum, struct ovl_err *err)
 		strerror(errnum));
 }
 
-/* 1 the layer has that short id, 0 it has another one, negative errno. In an image layer whose
- * commit is not finished, it is not in its place yet. */
+/* 1 if the layer has that short id, 0 if it has another one, negative errno. In an image
+ * layer whose commit is not finished, the file is still in .image. */
 static int has_link(const struct layer *l, const struct ovl_id *id, const char *link)
 {
 	char own[SHORT_LEN + 1];

@@ -71,7 +71,7 @@ static unsigned long long time_now(void)
 
 /* ---- reading ---------------------------------------------------------------------- */
 
-/* Which notes count: of this directory, since this boot. */
+/* The notes to read: those of this directory since this boot. */
 struct reader {
 	char boot[BOOT + 1];
 	struct owner owner;
@@ -148,7 +148,7 @@ static void ask(struct mountnote *note)
 {
 	enum superblock is;
 
-	/* Nothing is known to ask about. */
+	/* There is nothing to ask about. */
 	if (note->state == NOTE_DEAD || (!note->dev && !note->key))
 		return;
 	is = superblock_of(note->dev, note->key);
@@ -166,7 +166,7 @@ void mountnotes_ask(struct mountnotes *m)
 		ask(&m->note[i]);
 }
 
-/* True if there is one that may only seem to be live. */
+/* True if a note is live that may soon turn out to be dead. */
 static bool may_go(const struct mountnotes *m)
 {
 	for (size_t i = 0; i < m->n; i++) {

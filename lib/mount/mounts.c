@@ -50,8 +50,8 @@ static int open_in(const struct mi_table *t, const char *path)
 }
 
 /*
- * The root in the mount's namespace: our store, another store, which is opened, or not a
- * store, for instance because ours was moved.
+ * Whether the root in the mount's namespace is this store, another store, which is
+ * opened, or not a store, for example because this one was moved.
  */
 static enum whose whose_root(const struct ovl_store *st, const struct mi_table *t,
 	const char *root, int *another)
@@ -104,12 +104,14 @@ static bool split_source(
 /* A parsed directory name in overlay's options. */
 struct named {
 	bool known;
-	bool other; /* the layer's mount point or a part of its tree, not its tree */
+	bool other; /* the layer's mount point or a part of its tree, not the tree
+		     * itself */
 	const char *name;
-	size_t root_len; /* length of the store's root, with which it begins... */
+	size_t root_len; /* length of the store's root, with which the path begins... */
 	bool has_root; /* ...if it is absolute */
-	bool elsewhere; /* what it begins with is not a root, but the layer's directory */
-	char link[SHORT_LEN + 1]; /* if it is a short link */
+	bool elsewhere; /* it begins with the layer's directory under another path, not
+			 * with a store's root */
+	char link[SHORT_LEN + 1]; /* the short id, if it is a short link */
 	struct layer_ref ref;
 };
 
@@ -119,8 +121,8 @@ static bool is_tree(const struct driver *d, const char *name)
 		strcmp(name, d->tree[OVL_WRITABLE]) == 0;
 }
 
-/* Cuts "/<tree>" or "/<merged>" and what follows off the path of a layer's directory, and
- * returns the tree; NULL if it is not such a path. *part: something follows. */
+/* For the path of a tree or mount point: cuts it off after the layer's directory, and
+ * returns the tree; NULL if it is another path. *part: something followed the tree. */
 static const char *cut_tree(char *path, const struct driver *d, bool *part)
 {
 	char *slash;
@@ -255,16 +257,17 @@ static int each_dir(const struct mi_line *line,
 	return rc;
 }
 
-/* The line that is examined. */
+/* The line that is being examined. */
 struct look {
 	struct ovl_store *st;
 	const struct mi_table *t;
 	const struct layer_ref *want; /* the requested layer */
-	struct named first; /* the upper, else the first lower */
-	bool ours; /* that is a layer of ours */
+	struct named first; /* the upper, or else the first lower */
+	bool ours; /* that is a layer of this store */
 	bool has_upper;
 	bool has_lower;
-	/* From the source field: which layer, in whose store, and that store, open. */
+	/* From the source field: the layer, whose store it is in, and that store,
+	 * opened. */
 	bool marked;
 	struct layer_ref mark;
 	enum whose whose;
@@ -304,8 +307,8 @@ static bool has_layer(int store, const struct named *n)
 
 /*
  * If another store is at the path now, random parts decide: short links, and ids of
- * writable layers. Those that we have and it does not are ours, and were when the mount
- * was made; a copy of a store has all of them.
+ * writable layers. If this store has them and the other does not, the mount is of this
+ * store; a copy of a store has all of them.
  */
 static bool is_only_ours(
 	const struct look *k, int another, enum role role, const struct named *n)
@@ -334,7 +337,7 @@ static bool is_ours(const struct look *k, enum role role, const struct named *n)
 	}
 }
 
-/* Takes the upper if there is one, else the first lower. */
+/* Takes the upper if there is one, or else the first lower. */
 static int take_own(void *ctx, enum role role, const char *name)
 {
 	struct look *k = ctx;
@@ -359,7 +362,7 @@ static bool layer_of(struct ovl_store *st, const struct mi_table *t,
 		return false;
 	k = read_source(st, t, line);
 	each_dir(line, take_own, &k);
-	/* The link is gone; the layer may have been removed meanwhile. */
+	/* The short link does not exist; the layer may have been removed meanwhile. */
 	if (!k.first.known && k.whose == OURS) {
 		*ref = k.mark;
 		return true;
@@ -391,8 +394,9 @@ static bool shows(struct ovl_store *st, const struct mi_table *t,
 }
 
 /*
- * True if the line cannot be a mount that we made of the layer: those have its id in
- * their source; and of two stores that have the layer, each has its own short links.
+ * True if the line cannot be a mount that ovlctl made of the layer: such mounts have its
+ * id in their source, and of two stores that have the layer, each has its own short
+ * links.
  */
 static bool is_foreign(struct ovl_store *st, const struct mi_table *t,
 	const struct mi_line *line, const struct layer_ref *ref)
@@ -473,8 +477,7 @@ enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 
 		if (!shows(st, t, &t->line[i], ref))
 			continue;
-		/* A layer on top of it in the store keeps it from being removed
-		 * anyway. */
+		/* Layers on top of it in the store prevent its removal anyway. */
 		ours = layer_of(st, t, &t->line[i], &of);
 		if ((ours && !layer_ref_same(&of, ref)) || (!ours && how))
 			continue;

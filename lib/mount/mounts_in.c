@@ -12,14 +12,15 @@
 #include "store/driver.h"
 #include "store/store.h"
 
-/* The layer's directory: its path here, and in the file system that is mounted there. */
+/* The layer's directory: its path here, and its path in the mounted file system. */
 struct place {
 	struct buf text;
 	char *path; /* NULL: not known */
 	const char *dev;
 };
 
-/* 1 it is mounted in the directory; 2 it is a bind mount of it, or of something in it. */
+/* 1 if it is mounted in the directory; 2 if it is a bind mount of the directory or of
+ * something in it. */
 static int is_below(
 	const struct mi_table *t, const struct mi_line *line, const struct place *dir)
 {
@@ -29,7 +30,7 @@ static int is_below(
 	if (dir->path && strcmp(line->dev, dir->dev) == 0 &&
 		mi_below(line->root, dir->path))
 		return 2;
-	/* If the mount that one of them is on is not visible, compare paths. */
+	/* If the mount that contains one of them is not visible, compare paths. */
 	if (!parent || !dir->path)
 		return mi_below(line->where, dir->text.data) != NULL;
 	if (strcmp(parent->dev, dir->dev) == 0)
@@ -72,8 +73,8 @@ int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *wh
 	return found;
 }
 
-/* What is below a layer's directory has its id in the path of the mount point, or in the
- * root of the mount that it is on. */
+/* A mount below a layer's directory has the layer's id in the path of its mount point, or
+ * in the root of the mount that contains it. */
 static int add_ids(const char *path, struct pathset *ids)
 {
 	int rc = 0;
@@ -100,7 +101,7 @@ int mounts_paths(const struct mi_table *t, struct pathset *ids)
 	return rc < 0 ? -ENOMEM : 0;
 }
 
-/* If it was moved, a parent's line may come after that of what is mounted on it. */
+/* If a mount was moved, its line may come after those of mounts on it. */
 static bool is_inside(const struct mi_table *t, const struct mi_line *line, int mnt_id)
 {
 	for (size_t i = 0; line && i < t->n; i++) {

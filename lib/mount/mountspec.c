@@ -18,7 +18,7 @@
 #include "store/redirects.h"
 #include "store/store.h"
 
-/* mount(8), "Filesystem-independent mount options"; what it clears comes second. */
+/* mount(8), "Filesystem-independent mount options"; the second flag is cleared. */
 static const struct {
 	const char *name;
 	unsigned long set;
@@ -56,7 +56,7 @@ static const struct {
 	{"defaults", 0, 0},
 };
 
-/* Set by the layer itself, or not for a new mount. */
+/* These are set by the layer itself, or not allowed for a new mount. */
 static const char *const refused[] = {"lowerdir", "lowerdir+", "datadir+", "upperdir",
 	"workdir", "remount", "bind", "rbind", "move", NULL};
 
@@ -106,7 +106,7 @@ static int take_option(struct mountspec *s, const struct layer *l, const char *o
 	}
 	if (strcmp(option, "userxattr") == 0) {
 		if (l->st->xattrs.user)
-			return 0; /* present anyway */
+			return 0; /* it is set anyway */
 		return err_status(err, OVL_USAGE,
 			"option 'userxattr': this store's layers are for trusted xattrs");
 	}
@@ -127,7 +127,8 @@ static int take_options(struct mountspec *s, const struct layer *l, const char *
 	return rc;
 }
 
-/* The user's value of an option, the last one wins; NULL: not given. */
+/* The user's value of an option, the last one if it is given several times; NULL: not
+ * given. */
 static const char *given(const struct mountspec *s, const char *name)
 {
 	const char *found = NULL;
@@ -157,7 +158,7 @@ bool mountspec_has(const struct mountspec *s, const char *option)
 	return false;
 }
 
-/* The driver's directory, as a beginning of names in the options. */
+/* Adds the driver's directory as the beginning of a name. */
 static void add_driver(struct mountspec *s, const struct layer *l)
 {
 	if (s->by_fd)
@@ -175,7 +176,7 @@ static int add_fd(struct mountspec *s, int fd, struct ovl_err *err)
 	return 0;
 }
 
-/* A name that the layer has in the driver's directory. */
+/* Adds a name of the layer in the driver's directory. */
 static void add_own(struct mountspec *s, const struct layer *l, const char *name)
 {
 	add_driver(s, l);
@@ -195,7 +196,7 @@ static int add_lower(
 	return fd < 0 ? fd : add_fd(s, fd, err);
 }
 
-/* The layer's own tree, as a lower. */
+/* Adds the layer's own tree as a lower. */
 static int add_self(struct mountspec *s, const struct layer *l, struct ovl_err *err)
 {
 	auto_buf name = {0};
@@ -208,7 +209,7 @@ static int add_self(struct mountspec *s, const struct layer *l, struct ovl_err *
 	return 0;
 }
 
-/* The directory of the host that the layer is on. */
+/* Adds the directory of the host that the layer is on. */
 static int add_dir(struct mountspec *s, const struct layer *l, struct ovl_err *err)
 {
 	auto_ondir on = ONDIR_INIT;
@@ -216,7 +217,7 @@ static int add_dir(struct mountspec *s, const struct layer *l, struct ovl_err *e
 
 	if (rc < 0)
 		return rc;
-	/* Directories that were renamed may be in there. */
+	/* Directories that were renamed may still be in the temporary directory. */
 	if (fs_exists(on.fd, P(ONDIR_TEMP "%s", l->meta.link)) > 0)
 		return err_status(err, OVL_BUSY,
 			"only some changes of layer %.12s are in %s: an apply was "
@@ -225,8 +226,8 @@ static int add_dir(struct mountspec *s, const struct layer *l, struct ovl_err *e
 	return add_fd(s, steal_fd(&on.fd), err);
 }
 
-/* Adds the lowers; for a read-only mount starting with the layer itself. At least one,
- * and without an upper two. */
+/* Adds the lowers; for a read-only mount, the layer itself first. At least one, or two
+ * without an upper. */
 static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err *err)
 {
 	unsigned n = 0;
@@ -265,9 +266,9 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 }
 
 /*
- * Redirects are not followed and metacopy is off unless asked for, or unless the upper
- * was written with them and would lose files. Imported layers have no live xattrs of
- * these kinds. With metacopy the kernel turns redirects on.
+ * Redirects are not followed and metacopy is off, unless the user asks for them, or the
+ * upper was written with them and would lack files. Imported layers have no live xattrs
+ * of these kinds. With metacopy the kernel turns redirects on.
  */
 static void add_defaults(struct mountspec *s, const struct layer *l)
 {
@@ -285,7 +286,7 @@ static void add_defaults(struct mountspec *s, const struct layer *l)
 	if (!redirect && !copies)
 		buf_addf(&s->data, ",redirect_dir=%s",
 			has & HAS_REDIRECTS ? "follow" : "nofollow");
-	/* A read-only mount can be remounted writable. */
+	/* A read-only mount can be remounted read-write. */
 	if (!writes)
 		return;
 	if (copies)

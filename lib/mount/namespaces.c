@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The mounts of other mount namespaces. */
+/* Reads the mounts of other mount namespaces. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +99,7 @@ static void *visit_all(void *ctx)
 	return NULL;
 }
 
-/* Lists those on one side of self. */
+/* Lists the namespaces on one side of self. */
 static int list(struct walk *w, int self, unsigned long direction, const char *dev)
 {
 	struct ns_info info = {.size = sizeof(info)};
@@ -154,7 +154,7 @@ static int stat_ns(int proc, const char *pid, struct stat *ns)
 	return fstatat(proc, P("%s/ns/mnt", pid), ns, 0);
 }
 
-/* Ignores a process that ends meanwhile; its namespace may have others. */
+/* A process that ends meanwhile is ignored; its namespace may have others. */
 static int visit_process(struct mi_all *all, int proc, const char *pid)
 {
 	struct mi_table *t;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Looks through a mount namespace without entering it and without its table. */
+/* Examines a mount namespace without entering it or reading its table. */
 #include <errno.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -24,7 +24,8 @@ struct request {
 	uint32_t size;
 	uint32_t spare;
 	uint64_t mount;
-	uint64_t param; /* what is asked; of listmount: the mount to begin after */
+	uint64_t param; /* what is asked for; for listmount the mount after which to
+			 * begin */
 	uint64_t ns;
 };
 
@@ -55,12 +56,12 @@ struct answer {
 struct seen {
 	uint64_t id;
 	uint64_t parent;
-	bool near; /* of that file system; unknown is true */
+	bool near; /* on that file system; true if unknown */
 };
 
 struct look {
 	uint64_t ns;
-	unsigned major; /* of the file system in question */
+	unsigned major; /* of the file system of interest */
 	unsigned minor;
 	const struct mi_table *own; /* this process's mounts */
 	struct seen *mount; /* in the order of ids */
@@ -95,7 +96,7 @@ static int list(struct look *k)
 	return 0;
 }
 
-/* Is that file system mounted in this process's namespace too? */
+/* True if that file system is mounted in this process's namespace too. */
 static bool is_here(const struct look *k, const struct answer *a)
 {
 	char dev[32];
@@ -109,8 +110,8 @@ static bool is_here(const struct look *k, const struct answer *a)
 }
 
 /*
- * 1 one is an overlay, 0 none is. Those that are mounted here too do not count: which
- * layers they have is seen here, and each copy of this namespace has them.
+ * 1 if there is an overlay, 0 if not. Overlays that are mounted here too do not count:
+ * their layers are known from here, and each copy of this namespace has them.
  */
 static int find_overlay(struct look *k)
 {
@@ -118,7 +119,7 @@ static int find_overlay(struct look *k)
 		struct answer a;
 		int rc = ask(k, k->mount[i].id, SB_BASIC | MNT_BASIC, &a);
 
-		if (rc == -ENOENT) /* unmounted meanwhile */
+		if (rc == -ENOENT) /* it was unmounted meanwhile */
 			continue;
 		if (rc < 0)
 			return rc;
@@ -146,7 +147,7 @@ static bool parent_is_near(const struct look *k, size_t i)
 	return !s || s->near;
 }
 
-/* Is part of the path the name of a layer's directory? */
+/* True if a part of the path is the name of a layer's directory. */
 static bool has_id(const char *path)
 {
 	while (*path) {
@@ -161,8 +162,9 @@ static bool has_id(const char *path)
 }
 
 /*
- * 1 something is mounted in the directory of a layer, 0 nothing is: the path of a mount
- * point in its file system is the root of the mount that it is in, and what follows.
+ * 1 if something is mounted in the directory of a layer, 0 if not. The path of a mount
+ * point in its file system consists of the root of the mount that it is in and the path
+ * below that.
  */
 static int find_inside(const struct look *k)
 {

@@ -40,8 +40,8 @@ int superblock_private(uint64_t size)
 /* ---- by key ----------------------------------------------------------------------- */
 
 /*
- * Keys count in the quota of the user, with those of all his programs: 200, of which half
- * are left to them. That of root is never used up.
+ * Keys count towards the quota of the user, which is 200 and shared by all programs; half
+ * of it is left to the others. Root's quota is never used up.
  */
 static bool quota_is_low(void)
 {
@@ -90,7 +90,7 @@ static enum superblock by_key(int key)
 /* ---- by number -------------------------------------------------------------------- */
 
 #ifdef SYS_ustat
-/* The kernel's struct, <linux/types.h>; glibc does not have it any more. */
+/* The kernel's struct in <linux/types.h>, which glibc no longer has. */
 struct kernel_ustat {
 	int free_blocks;
 	unsigned long free_files;
@@ -114,9 +114,9 @@ static enum superblock by_ustat(dev_t dev)
 #endif
 
 /*
- * A new superblock gets the lowest free number. So a process that makes them one after
- * the other and gets the number knows that it was free; if it gets a higher one, the
- * number is taken. Nothing is mounted; all of them end with their descriptors.
+ * A new superblock gets the lowest free number. So this makes superblocks one after the
+ * other: if one gets the number, it was free; if one gets a higher number, it is taken.
+ * Nothing is mounted; all of them end when their descriptors are closed.
  */
 static enum superblock by_order(dev_t dev)
 {
@@ -148,8 +148,8 @@ static int order_again(void *ctx)
 	return (int)by_order(*(const dev_t *)ctx);
 }
 
-/* If this process may not make any, it may in a namespace of its own; numbers are the
- * same there. */
+/* If this process may not make superblocks, it may in a user namespace of its own, where
+ * the numbers are the same. */
 static enum superblock by_any_order(dev_t dev)
 {
 	enum superblock is = by_order(dev);
@@ -161,7 +161,7 @@ static enum superblock by_any_order(dev_t dev)
 	return rc == SB_DEAD || rc == SB_LIVE ? (enum superblock)rc : SB_UNKNOWN;
 }
 
-/* Two processes that try at once take each other's numbers for a moment. */
+/* Two processes that try at the same time take each other's numbers for a moment. */
 static enum superblock by_tries(dev_t dev)
 {
 	enum superblock is = by_any_order(dev);

@@ -41,7 +41,7 @@ static int refuse_store(const struct target *t, struct ovl_err *err)
 	struct stat at;
 	bool known = fstat(st, &store) == 0 && fstat(t->fd, &at) == 0;
 	int above = known ? fs_is_within(st, &at) : -1;
-	/* A directory of something mounted in the store is not part of the store. */
+	/* A directory on something mounted in the store is not part of the store. */
 	int in = above == 0 && at.st_dev == store.st_dev ? fs_is_within(t->fd, &store) :
 							   0;
 
@@ -81,7 +81,7 @@ int target_refuse_full(const struct target *t, struct ovl_err *err)
 			Q(t->named));
 }
 
-/* If the path is longer than the kernel reports, uses the part that is known. */
+/* If the path is longer than the kernel reports, uses the known part of it. */
 static int find_path(struct target *t, struct ovl_err *err)
 {
 	const struct layer *l = t->l;
@@ -146,8 +146,8 @@ int target_layer(const struct target *t, struct layer_ref *ref, struct ovl_err *
 	return rc;
 }
 
-/* A mount of ours on top of another one hides it, and they come off in a confusing
- * order. */
+/* Two layers mounted on the same directory hide each other, and are unmounted in a
+ * confusing order. */
 int target_refuse_taken(const struct target *t, struct ovl_err *err)
 {
 	struct layer_ref there;

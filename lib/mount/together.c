@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Two directories through one mount; see together.h. */
+/* Opens two directories through the same mount; see together.h. */
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -15,8 +15,8 @@
 struct spot {
 	int fd;
 	struct statx at;
-	char *path; /* in the file system */
-	const char *dev; /* of the file system, as mountinfo has it */
+	char *path; /* its path in the file system */
+	const char *dev; /* the file system, in the form of mountinfo */
 };
 
 static void spot_release(struct spot *s)
@@ -38,7 +38,7 @@ static bool same_dev(const struct spot *a, const struct spot *b)
 		a->at.stx_dev_minor == b->at.stx_dev_minor;
 }
 
-/* Where in the file system it is. */
+/* Finds its path in the file system. */
 static bool place(struct spot *s, const struct mi_table *t)
 {
 	const struct mi_line *m = mi_by_id(t, (int)s->at.stx_mnt_id);
@@ -50,7 +50,8 @@ static bool place(struct spot *s, const struct mi_table *t)
 	return s->path;
 }
 
-/* Opens it through a mount; -1 if that does not have it, or another directory there. */
+/* Opens it through a mount; -1 if that does not contain it, or has another directory at
+ * its path. */
 static int reach(const struct spot *s, int mount, const char *root)
 {
 	const char *rest = mi_below(s->path, root);
@@ -68,7 +69,8 @@ static int reach(const struct spot *s, int mount, const char *root)
 	return -1;
 }
 
-/* Is the same directory below? Mounts on the way are not there any more. */
+/* True if below leads to the same directory. Other mounts on the path are not in the
+ * copy. */
 static bool has_below(int fd, const char *below, const struct spot *want)
 {
 	auto_fd dir = fs_open_beneath(fd, below, O_PATH | O_DIRECTORY);

@@ -19,7 +19,7 @@
 
 /* ---- at rest ---------------------------------------------------------------------- */
 
-/* In the layer's work directory. */
+/* the directory that the kernel creates in the layer's work directory */
 static const char kernels[] = "work";
 static const char resting[] = "rest";
 
@@ -77,8 +77,8 @@ bool upper_clear_idle(const struct layer *l)
 /* ---- asking ----------------------------------------------------------------------- */
 
 /*
- * A directory on another file system than any upper. It must be writable: else the kernel
- * returns EINVAL before it looks at the upper.
+ * Makes a work directory on a file system that no upper is on. It must be writable,
+ * because otherwise the kernel returns EINVAL before it examines the upper.
  */
 static int foreign_work(char path[48], int *fd)
 {
@@ -118,7 +118,7 @@ static int try_mount(const struct layer *l, bool userxattr)
 	return 0;
 }
 
-/* In the new namespace the process may not have access to it. */
+/* In the new namespace, the process may not have access to it. */
 static int try_again(void *ctx)
 {
 	int rc = try_mount(ctx, true);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The mark that a volatile mount leaves. */
+/* The directory that a volatile mount leaves in the work directory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -13,12 +13,12 @@
 #include "store/driver.h"
 #include "store/store.h"
 
-/* A directory with a file in it, in the work directory. A forced mount moves it out of
- * the kernel's way, and removes it when it has succeeded. */
+/* A directory with a file in it. A forced mount moves it to a place where the kernel does
+ * not look, and removes it after the mount has succeeded. */
 #define KERNELS "work/incompat/volatile"
 #define LIFTED  "volatile"
 
-/* One of them in the layer. */
+/* Its path in the layer, in one of these places. */
 #define MARK(l, place) P("%s/%s", (l)->drv->work, place)
 
 static bool marked(const struct layer *l)
@@ -73,7 +73,7 @@ int volatile_clear(const struct layer *l, struct ovl_err *err)
 {
 	auto_fd tree = -1;
 
-	/* Keep the mark if the kernel cannot be asked: that is safe. */
+	/* Keep it if the kernel cannot be asked, which is safe. */
 	if (!marked(l) || (!upper_is_idle(l) && upper_ask(l, NULL) != 0))
 		return 0;
 	tree = layer_tree(l, err);
