@@ -15,7 +15,6 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -326,19 +325,13 @@ static void clear_mount(struct running *r)
 }
 
 /* A process that has entered the namespace from outside does not end with it and keeps
- * the mount. A process that only reads its mount table, say, keeps it for a moment. True
- * if unknown. */
+ * the mount. True if unknown. */
 static bool is_still_mounted(const struct running *r)
 {
 	struct ovl_err why;
 
-	for (unsigned ms = 1; ms < 500; ms *= 4) {
-		if (superblock_known(r->view->dev, 0) == SB_DEAD ||
-			upper_ask(&r->l, &why) == 0)
-			return false;
-		nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
-	}
-	return true;
+	return superblock_known(r->view->dev, 0) != SB_DEAD &&
+		upper_ask_long(&r->l, &why) != 0;
 }
 
 /* On a directory, the writable layer itself is kept. An image layer must never change; if

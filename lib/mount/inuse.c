@@ -205,6 +205,10 @@ static int judge_upper(struct question *q)
 {
 	const struct mountnote *open = mountnotes_open(&q->notes);
 
+	if (q->upper > 0)
+		q->upper = upper_ask_long(q->l, q->err);
+	if (q->upper < 0 && q->upper != -EPERM)
+		return q->upper;
 	if (q->upper > 0 || (q->upper == -EPERM && open && open->state == NOTE_LIVE))
 		return refuse_detached(q, open);
 	if (q->upper == -EPERM && (open || !q->notes.n))

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -166,4 +167,15 @@ int upper_ask(const struct layer *l, struct ovl_err *err)
 		rc = rc < 0 ? EPERM : rc;
 	}
 	return answer_of_errno(l, rc, err);
+}
+
+int upper_ask_long(const struct layer *l, struct ovl_err *err)
+{
+	int rc = upper_ask(l, err);
+
+	for (unsigned ms = 1; rc > 0 && ms < 500; ms *= 4) {
+		nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
+		rc = upper_ask(l, err);
+	}
+	return rc;
 }

@@ -27,6 +27,10 @@ bool upper_is_idle(const struct layer *l);
  */
 int upper_ask(const struct layer *l, struct ovl_err *err);
 
+/* The same, again for a third of a second while it is: a process that reads the mount
+ * tables of other namespaces keeps the mounts of one that has ended for a moment. */
+int upper_ask_long(const struct layer *l, struct ovl_err *err);
+
 /* Identifies the work/work that a mount has made. */
 struct upper_work {
 	bool there;

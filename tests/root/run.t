@@ -71,6 +71,21 @@ is "/dev" "$(run a sh -c 'cd /dev && ls | tr "\n" " "; head -c 3 zero | wc -c;
 	"fd full null ptmx pts random shm stderr stdin stdout tty urandom zero 3
 yes"
 
+# Somebody looks at the namespace, until a moment after the command has ended.
+looked_at() { # RUN...
+	rm -f inode go.on
+	ovlctl run $host --bind "$T:/t:rw" "$@" sh -c 'echo 1 >/new && stat -c %i /new >/t/inode
+		until [ -e /t/go.on ]; do sleep 0.02; done' &
+	pid=$!
+	until_true written inode
+	inner=$(pgrep -P $pid)
+	{
+		(: >go.on && while [ -e "/proc/$inner" ]; do sleep 0.01; done && sleep 0.05) \
+			9<"/proc/$inner/ns/mnt" || : >go.on
+	} &
+	wait $pid
+}
+
 # ---- dropped or kept -------------------------------------------------------------------
 before=$(store_state)
 ok "a run without -n" run a sh -c 'echo 1 >/new; rm -r /d; mkdir /d; ls /d'
@@ -89,17 +104,9 @@ is "... to the same tree as by create, mount and commit" \
 	"$(ovlctl diff --tar "$c" | tar -tvf - | sed 's/ 20..-.* / /')"
 is "... on the image layer" "$(ovlctl ls -nr -o PARENT b)" "$a"
 if ! is_overlay; then
-	# Somebody looks at the namespace, until a moment after the command has ended.
 	moved() {
-		rm -f inode go.on
 		ovlctl rm moved
-		ovlctl run $host -n moved --bind "$T:/t:rw" a sh -c 'echo 1 >/new && stat -c %i /new >/t/inode
-			until [ -e /t/go.on ]; do sleep 0.02; done' &
-		until_true written inode
-		inner=$(pgrep -P $!)
-		(: >go.on && while [ -e "/proc/$inner" ]; do sleep 0.01; done && sleep 0.05) \
-			9<"/proc/$inner/ns/mnt" || : >go.on
-		wait $!
+		looked_at -n moved a
 		[ "$(stat -c %i "$(tree_of moved)/new")" = "$(cat inode)" ]
 	}
 	soon "... by moving what was written, not by a copy of it" moved
@@ -177,7 +184,10 @@ rm runs entered
 need w ovlctl create -n w a
 is "in a writable layer" "$(status run w sh -c 'echo 1 >/w; exit 3')" 3
 is "... the changes stay" "$(ovlctl diff w)" 'A /w'
-ok "... and again" run w test -e /w
+at_once() {
+	looked_at w && run w sh -c 'test -e /w && rm /new'
+}
+soon "... and again" at_once
 fails 125 "layer 'w' is writable" "... -n is refused" run -n x w true
 fails 125 "layer 'w' is writable" "... --tmpfs is refused" run --tmpfs w true
 # As after umount; but who looks for mounts in other namespaces holds them for a moment.
