@@ -33,6 +33,20 @@ void mi_unescape(char *s)
 	*out = '\0';
 }
 
+char *mi_cut_first(char *names)
+{
+	char *out = names;
+
+	for (; *names && *names != ':'; names++) {
+		if (*names == '\\' && names[1])
+			names++;
+		*out++ = *names;
+	}
+	names = *names ? names + 1 : NULL;
+	*out = '\0';
+	return names;
+}
+
 const char *mi_below(const char *path, const char *dir)
 {
 	size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);

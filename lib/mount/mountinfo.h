@@ -58,6 +58,10 @@ int mi_parse(struct mi_table *t);
 /* Decodes \ooo in a field, in place. */
 void mi_unescape(char *s);
 
+/* Splits off the first of an overlay's names, which ':' separates and where "\:" is a
+ * colon in a name; returns the rest, or NULL. */
+char *mi_cut_first(char *names);
+
 /* For a path below mount m: its path in the mounted file system, which the caller frees.
  * NULL: it is not below m, or out of memory. */
 char *mi_place(const struct mi_line *m, const char *path);

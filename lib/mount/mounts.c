@@ -207,22 +207,6 @@ static bool name_of_layer(struct ovl_store *st, const char *name, struct named *
 	return false;
 }
 
-/* Splits off the first of names separated by ':', where "\:" is a colon in a name;
- * returns the rest, or NULL. */
-static char *cut_first(char *names)
-{
-	char *out = names;
-
-	for (; *names && *names != ':'; names++) {
-		if (*names == '\\' && names[1])
-			names++;
-		*out++ = *names;
-	}
-	names = *names ? names + 1 : NULL;
-	*out = '\0';
-	return names;
-}
-
 enum role { UPPER, LOWER };
 
 /* Calls fn for each directory in overlay's options until it returns nonzero. */
@@ -249,7 +233,7 @@ static int each_dir(const struct mi_line *line,
 		while (strcmp(option, "lowerdir") == 0 && value && rc == 0) {
 			char *name = value;
 
-			value = cut_first(name);
+			value = mi_cut_first(name);
 			if (*name)
 				rc = fn(ctx, LOWER, name);
 		}
