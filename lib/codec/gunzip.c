@@ -132,9 +132,10 @@ static int isal_run(void *state, struct decode_io *io, struct ovl_err *err)
 	is->s.next_out = io->out;
 	is->s.avail_out = (unsigned)io->out_len;
 	r = is->inflate(&is->s);
-	decode_moved(io, io->in_len - is->s.avail_in, io->out_len - is->s.avail_out);
-	if (r < 0 || r == ISAL_NEED_DICT)
+	/* In damaged data it may count more bytes than there are. */
+	if (r < 0 || r == ISAL_NEED_DICT || is->s.avail_in > io->in_len)
 		return decode_damaged(err, "gzip", isal_why(r));
+	decode_moved(io, io->in_len - is->s.avail_in, io->out_len - is->s.avail_out);
 	is->gz.b.ended = is->s.block_state == ISAL_BLOCK_FINISH;
 	is->in_data = !is->gz.b.ended;
 	return is->gz.b.ended;
