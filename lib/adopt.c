@@ -111,6 +111,8 @@ static int adapt_config(struct image *i, json_t *o, struct ovl_err *err)
 		json_array_append_new(
 			ids, json_sprintf("sha256:%s", i->layer[n].diff_id));
 	}
+	image_respell(o, "rootfs");
+	image_respell(json_object_get(o, "rootfs"), "diff_ids");
 	json_object_set_new(json_object_get(o, "rootfs"), "diff_ids", ids);
 	if (!packed)
 		return 0;
@@ -130,7 +132,7 @@ static int take_config(const struct foreign *t, const struct foreign_name *name,
 	const struct foreign_layer *top, struct image *i, struct ovl_err *err)
 {
 	const char *path = name->config_path;
-	auto_foreign_stack stack = {0};
+	struct foreign_stack stack = {0};
 	auto_json o = NULL;
 	int rc = foreign_file(t, path, CONFIG_MAX, &i->config, NULL, err);
 

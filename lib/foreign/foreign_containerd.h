@@ -6,6 +6,7 @@
 #define OVL_FOREIGN_CONTAINERD_H
 
 #include "foreign/foreign_bolt.h"
+#include "foreign/foreign_stack.h"
 
 #define CTRD_BLOBS "io.containerd.content.v1.content/blobs/sha256"
 
@@ -46,6 +47,7 @@ struct reading {
 	size_t n_snaps;
 	struct ref *ref;
 	size_t n_refs;
+	struct foreign_stack stack; /* of the last config */
 	uint64_t json; /* bytes read */
 	struct bytes space; /* the namespace at hand */
 };

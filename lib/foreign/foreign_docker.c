@@ -291,7 +291,7 @@ static int add_proofs(struct images *im, const struct foreign_stack *s)
 /* The id of an image is the digest of its config, which lists its layers. */
 static void read_images(struct foreign *t, struct images *im)
 {
-	auto_foreign_stack stack = {0};
+	struct foreign_stack stack = {0};
 	auto_buf text = {0};
 	struct ovl_err why;
 

@@ -11,7 +11,6 @@
 #include "base/vec.h"
 #include "foreign/foreign_containerd.h"
 #include "foreign/foreign_json.h"
-#include "foreign/foreign_stack.h"
 
 /* Limits on the bytes of all manifests and configs, counted as at least so many each, and
  * on the manifests of an index that are tried. */
@@ -87,7 +86,7 @@ static bool read_json(struct reading *c, const char *hex, json_t **out)
 }
 
 /* The same for the layers of a config. */
-static bool read_stack(struct reading *c, const char *hex, struct foreign_stack *out)
+static bool read_stack(struct reading *c, const char *hex)
 {
 	auto_buf text = {0};
 	struct ovl_err why;
@@ -96,7 +95,7 @@ static bool read_stack(struct reading *c, const char *hex, struct foreign_stack 
 					     FOREIGN_JSON_MAX, &text, NULL, &why);
 
 	if (r > 0)
-		r = foreign_stack_read(out, &text, &why);
+		r = foreign_stack_read(&c->stack, &text, &why);
 	c->json += text.len + JSON_LEAST;
 	return is_read(c, r, &why);
 }
@@ -108,9 +107,9 @@ static const char *digest_in(const json_t *o)
 
 /* Finds the layers of an image; false if one of them has no snapshot. Records what config
  * and manifest say about them. */
-static bool climb(
-	struct reading *c, const struct foreign_stack *stack, const json_t *blobs)
+static bool climb(struct reading *c, const json_t *blobs)
 {
+	const struct foreign_stack *stack = &c->stack;
 	static const struct ovl_id none;
 
 	for (size_t i = 0; i < stack->n; i++) {
@@ -131,7 +130,6 @@ static bool climb(
  * unpacked. */
 static bool resolve(struct reading *c, struct ref *r, const char *hex, bool in_index)
 {
-	auto_foreign_stack stack = {0};
 	auto_json m = NULL;
 	const json_t *list;
 	const char *digest;
@@ -145,10 +143,9 @@ static bool resolve(struct reading *c, struct ref *r, const char *hex, bool in_i
 			return true;
 	}
 	digest = digest_in(json_object_get(m, "config"));
-	if (!digest || !read_stack(c, digest, &stack) ||
-		!climb(c, &stack, json_object_get(m, "layers")))
+	if (!digest || !read_stack(c, digest) || !climb(c, json_object_get(m, "layers")))
 		return false;
-	r->id = *foreign_stack_top(&stack);
+	r->id = *foreign_stack_top(&c->stack);
 	memcpy(r->config, digest, ID_LEN + 1);
 	return true;
 }

@@ -1,30 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Finds the diff ids in an image config. A store has a config for each image, and most of
- * its text is the history. So the text is scanned without building values from it, which
- * takes a twentieth of the time that libjansson needs.
+ * its text is the history. So the text is scanned for the member "rootfs", and values are
+ * built from that alone, which takes a tenth of the time.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/digest.h"
-#include "base/vec.h"
+#include "base/json.h"
 #include "foreign/foreign_stack.h"
 
-void foreign_stack_release(struct foreign_stack *s)
-{
-	free(s->step);
-	*s = (struct foreign_stack){0};
-}
+/* The size limit of the member; it has 80 bytes for each layer. */
+#define ROOTFS_MAX (1 << 17)
 
 /* ---- JSON: these return the position after what they skip, or NULL if it is invalid ---- */
 
 static const char *blanks(const char *p)
 {
-	while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')
-		p++;
-	return p;
+	return p + strspn(p, " \t\n\r");
 }
 
 /* p is at the opening quote. */
@@ -32,13 +27,11 @@ static const char *string(const char *p)
 {
 	if (*p != '"')
 		return NULL;
-	while (*++p != '"') {
-		if (*p == '\\')
-			p++;
-		if (!*p)
+	for (p++; *(p += strcspn(p, "\"\\")) == '\\'; p += 2) {
+		if (!p[1])
 			return NULL;
 	}
-	return p + 1;
+	return *p ? p + 1 : NULL;
 }
 
 /* Returns the position of the ',' or bracket that follows the value. */
@@ -46,133 +39,112 @@ static const char *value(const char *p)
 {
 	size_t depth = 0;
 
-	for (; *p; p++) {
+	while (p && *(p += strcspn(p, "\"[]{},"))) {
 		if (*p == '"') {
 			p = string(p);
-			if (!p)
-				return NULL;
-			p--;
-		} else if (*p == '{' || *p == '[') {
-			depth++;
-		} else if (*p == '}' || *p == ']' || *p == ',') {
-			if (!depth)
-				return p;
-			depth -= *p != ',';
+			continue;
 		}
+		if (*p == '{' || *p == '[')
+			depth++;
+		else if (!depth)
+			return p;
+		else
+			depth -= *p != ',';
+		p++;
 	}
 	return NULL;
 }
 
-/* *found is the value of the member with that name; NULL if there is none. */
-static const char *object(const char *p, const char *name, const char **found)
+/* key is a string of n bytes with its quotes. */
+static bool is_rootfs(const char *key, size_t n)
 {
-	size_t n = strlen(name);
+	static const char rootfs[] = "\"rootfs\"";
+	auto_json text = NULL;
 
-	*found = NULL;
-	if (*p != '{')
-		return NULL;
-	p = blanks(p + 1);
-	if (*p == '}')
-		return p + 1;
-	for (;; p = blanks(p + 1)) {
-		const char *key = p;
+	if (!memchr(key, '\\', n))
+		return n == sizeof(rootfs) - 1 && strncasecmp(key, rootfs, n) == 0;
+	text = json_loadb(key, n, JSON_DECODE_ANY, NULL);
+	return text && strcasecmp(json_string_value(text), "rootfs") == 0;
+}
 
-		p = string(p);
-		if (!p)
-			return NULL;
-		if ((size_t)(p - key) == n + 2 && memcmp(key + 1, name, n) == 0)
-			*found = key;
-		p = blanks(p);
-		if (*p != ':')
-			return NULL;
-		if (*found == key)
-			*found = blanks(p + 1);
-		p = value(p + 1);
-		if (!p || *p == ']')
-			return NULL;
-		if (*p == '}')
-			return p + 1;
+/* Skips the object. Of several members with the name, Go takes the last, in upper or lower
+ * case. Without one, *from is unchanged. */
+static const char *find_rootfs(const char *p, const char **from, const char **to)
+{
+	if (*p == '{' && *blanks(p + 1) == '}')
+		return blanks(p + 1) + 1;
+	p = *p == '{' ? p : NULL;
+	while (p && *p != '}') {
+		const char *key = blanks(p + 1);
+		const char *end = *p != ']' ? string(key) : NULL;
+		const char *colon = end ? blanks(end) : "";
+
+		p = *colon == ':' ? value(colon + 1) : NULL;
+		if (p && is_rootfs(key, (size_t)(end - key))) {
+			*from = colon + 1;
+			*to = p;
+		}
 	}
+	return p ? p + 1 : NULL;
 }
 
 /* ---- layers ------------------------------------------------------------------------ */
 
-/* Reads the string at p, which must be a digest. */
-static const char *digest_at(const char *p, char hex[ID_LEN + 1])
-{
-	char text[7 + ID_LEN + 1] = "";
-	const char *end = string(p);
-	const char *digest;
-
-	if (!end || (size_t)(end - p) > sizeof(text) + 1)
-		return NULL;
-	memcpy(text, p + 1, (size_t)(end - p) - 2);
-	digest = id_digest_hex(text);
-	if (!digest)
-		return NULL;
-	memcpy(hex, digest, ID_LEN + 1);
-	return end;
-}
-
 /* Adds the next layer, or keeps it if the previous config has the same layers up to it. */
-static int add_step(
-	struct foreign_stack *s, const char hex[ID_LEN + 1], struct ovl_err *err)
+static int add_step(struct foreign_stack *s, const char *hex, struct ovl_err *err)
 {
-	size_t i = s->n;
-	bool same = i == s->same && i < s->before && strcmp(s->step[i].diff_id, hex) == 0;
+	struct foreign_step *at = &s->step[s->n];
 	int rc = 0;
 
-	if (i > OVL_MAX_LOWERS)
+	if (s->n > OVL_MAX_LOWERS)
 		return err_say(err, EUCLEAN, "it lists too many layers");
-	if (i == s->room && !VEC_ROOM(s->step, s->room))
-		return err_nomem(err);
-	s->room += i == s->room;
-	if (!same) {
-		memcpy(s->step[i].diff_id, hex, ID_LEN + 1);
-		rc = digest_chain(
-			i ? s->step[i - 1].chain.s : NULL, hex, &s->step[i].chain, err);
+	if (s->n == s->same && strcmp(at->diff_id, hex) == 0) {
+		s->same++;
+	} else {
+		memcpy(at->diff_id, hex, sizeof(at->diff_id));
+		at[1].diff_id[0] = '\0';
+		rc = digest_chain(s->n ? at[-1].chain.s : NULL, hex, &at->chain, err);
 	}
 	s->n += rc == 0;
-	s->same += same;
 	return rc;
 }
 
-static int read_list(struct foreign_stack *s, const char *p, struct ovl_err *err)
+static int add_steps(struct foreign_stack *s, json_t *rootfs, struct ovl_err *err)
 {
-	char hex[ID_LEN + 1];
+	const json_t *ids = NULL;
+	const char *key;
+	json_t *v;
+	size_t i;
 	int rc = 0;
 
-	if (*p != '[')
-		return 0;
-	do {
-		p = blanks(p + 1);
-		if (*p == ']' && !s->n)
-			return 0;
-		p = digest_at(p, hex);
-		if (!p)
-			return err_say(err, EUCLEAN, "a diff id is not a digest");
-		rc = add_step(s, hex, err);
-		p = blanks(p);
-	} while (*p == ',' && rc == 0);
-	return rc == 0 && *p != ']' ? err_say(err, EUCLEAN, "it is damaged") : rc;
+	json_object_foreach(rootfs, key, v)
+	{
+		ids = strcasecmp(key, "diff_ids") == 0 ? v : ids;
+	}
+	for (i = 0; i < json_array_size(ids) && rc == 0; i++) {
+		const char *text = json_string_value(json_array_get(ids, i));
+		const char *hex = text ? id_digest_hex(text) : NULL;
+
+		rc = hex ? add_step(s, hex, err) :
+			   err_say(err, EUCLEAN, "a diff id is not a digest");
+	}
+	return rc < 0 ? rc : s->n > 0;
 }
 
 int foreign_stack_read(
 	struct foreign_stack *s, const struct buf *config, struct ovl_err *err)
 {
-	const char *text = config->len ? blanks(config->data) : "";
-	const char *rootfs;
-	const char *ids = NULL;
-	const char *end = object(text, "rootfs", &rootfs);
-	int rc = 0;
+	const char *from = "null";
+	const char *to = from + 4;
+	const char *end = find_rootfs(
+		config->len ? blanks(config->data) : "", &from, &to);
+	auto_json rootfs = NULL;
 
-	s->before = s->n;
 	s->n = s->same = 0;
-	if (!end || blanks(end) != config->data + config->len)
-		return err_say(err, EUCLEAN, "it is damaged");
-	if (rootfs)
-		(void)object(rootfs, "diff_ids", &ids);
-	if (ids)
-		rc = read_list(s, ids, err);
-	return rc < 0 ? rc : s->n > 0;
+	if (to - from > ROOTFS_MAX)
+		return err_say(err, EUCLEAN, "it lists too many layers");
+	if (end && blanks(end) == config->data + config->len)
+		rootfs = json_loadb(from, (size_t)(to - from), JSON_DECODE_ANY, NULL);
+	return rootfs ? add_steps(s, rootfs, err) :
+			err_say(err, EUCLEAN, "it is damaged");
 }

@@ -14,16 +14,10 @@ struct foreign_stack {
 	struct foreign_step {
 		char diff_id[ID_LEN + 1];
 		struct ovl_id chain;
-	} * step;
+	} step[OVL_MAX_LOWERS + 2]; /* one without a diff id follows what was read */
 	size_t n;
 	size_t same; /* layers from the bottom that the previous config has too */
-	size_t before; /* n of the previous config */
-	size_t room; /* elements of step */
 };
-
-void foreign_stack_release(struct foreign_stack *s);
-#define auto_foreign_stack \
-	__attribute__((cleanup(foreign_stack_release))) struct foreign_stack
 
 /* 1; 0 if it lists no layers; negative errno and a text that calls the config "it". */
 int foreign_stack_read(

@@ -198,6 +198,14 @@ is "which show tells" "$(ovlctl show packed | jq -c .layers[0].adopted)" "{\"fro
 is "of the layer below too" "$(ovlctl show "$(sha 1.tar)" | jq -c .layers[0].adopted)" "{\"from\":\"$T/docker\",\"verified\":true}"
 is "the config has its diff id" "$(ovlctl show packed | jq -c '.layers[0].config | [.config.Env[0], .rootfs.diff_ids[1]]')" \
 	"[\"A=1\",\"$(ovlctl ls -nr -o DIFFID packed)\"]"
+sed 's/rootfs/RootFS/; s/diff_ids/Diff\\u005fIDs/' app.json >odd.json
+cp -a docker/image/overlay2/repositories.json names.kept
+need - python3 "$top/tests/foreign.py" docker docker odd.json odd:1 1.tar 2.tar
+need id ovlctl import --unverified -n oddly --from docker odd:1
+is "also if it spells its keys as only Go reads them" \
+	"$(ovlctl show oddly | jq -c '.layers[0].config.rootfs.diff_ids[1]')" "\"$(ovlctl ls -nr -o DIFFID packed)\""
+mv names.kept docker/image/overlay2/repositories.json
+rm docker/image/overlay2/imagedb/content/sha256/"$(sha odd.json)"
 rm -rf "$OVLCTL_ROOT"
 mv kept "$OVLCTL_ROOT"
 cp split.gz "$split"

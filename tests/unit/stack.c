@@ -31,10 +31,15 @@ START_TEST(sound_ones)
 		"\",\"" B "\"]},\"g\":\"]}\"}",
 		"{\"rootfs\":{\"diff_ids\":[\"" C "\"]},\"rootfs\":{\"diff_ids\":[\"" A
 		"\",\"" B "\"]}}",
+		/* As Go reads them. */
+		"{\"rootfs\":{\"diff_ids\":[\"" C
+		"\"]},\"RootFS\":{\"diff_ids\":[],\"Diff_IDs\":[\"" A "\",\"" B "\"]}}",
+		"{\"r\\u006fotfs\":{\"diff\\u005fids\":[\"" A "\",\"sha256\\u003a" B
+		"\"]},\"x\\\"\":1}",
 	};
 
 	for (size_t i = 0; i < sizeof(sound) / sizeof(*sound); i++) {
-		auto_foreign_stack s = {0};
+		struct foreign_stack s = {0};
 
 		ck_assert_int_eq(read_text(&s, sound[i]), 1);
 		ck_assert_uint_eq(s.n, 2);
@@ -53,7 +58,7 @@ START_TEST(without_layers)
 		"{\"rootfs \":{\"diff_ids\":[\"" A "\"]}}"};
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
-		auto_foreign_stack s = {0};
+		struct foreign_stack s = {0};
 
 		ck_assert_int_eq(read_text(&s, none[i]), 0);
 	}
@@ -68,10 +73,12 @@ START_TEST(damaged_ones)
 		"{}{}", IDS("[1]"), IDS("[\"md5:" A "\"]"), IDS("[\"sha256:" A "0\"]"),
 		IDS("[\"sha256:\"]"), IDS("[\"" A "\",]"), IDS("[\"" A "\" \"" B "\"]"),
 		IDS("[\"" A "\"}"), IDS("[\"sha256:sha256:" A "\"]"),
-		IDS("[\"" A "\"") "}"};
+		IDS("[\"" A "\"") "}", "{\"rootfs\":}", "{\"rootfs\":{\"diff_ids\":[}}",
+		"{\"rootfs\":{\"diff_ids\":[\"" A "\"],\"x\"}}", "{\"rootfs\":{,}}",
+		"[\"a\":1]", "{\"a\":1]\"b\":2}", "\xef\xbb\xbf{}"};
 
 	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
-		auto_foreign_stack s = {0};
+		struct foreign_stack s = {0};
 
 		ck_assert_msg(read_text(&s, damaged[i]) == -EUCLEAN, "%s", damaged[i]);
 	}
@@ -81,7 +88,7 @@ END_TEST
 /* Of images one after the other; a damaged one between them. */
 START_TEST(in_common)
 {
-	auto_foreign_stack s = {0};
+	struct foreign_stack s = {0};
 
 	ck_assert_int_eq(read_text(&s, IDS("[\"" A "\",\"" B "\",\"" C "\"]")), 1);
 	ck_assert_str_eq(foreign_stack_top(&s)->s, ABC);
@@ -104,7 +111,7 @@ END_TEST
 
 START_TEST(too_many)
 {
-	auto_foreign_stack s = {0};
+	struct foreign_stack s = {0};
 	auto_buf b = {0};
 
 	buf_adds(&b, "{\"rootfs\":{\"diff_ids\":[\"" A "\"");
