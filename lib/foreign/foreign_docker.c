@@ -246,21 +246,15 @@ static void add_container(struct foreign *t, int all, const char *name)
 
 /* ---- images ----------------------------------------------------------------------- */
 
-/* What an image config proves about a layer: if a layer has this id, the rest is true,
- * because the id is the digest of the other two. */
-struct proof {
-	struct ovl_id id; /* first: the key */
-	struct ovl_id parent;
-	char diff_id[ID_LEN + 1];
-};
-
 /* Other layers are proved by their own records, so the limit may be anything. */
-#define PROOFS_MAX ((size_t)1 << 17)
+#define PROOFS_MAX ((size_t)1 << 16)
 
 struct images {
 	struct records rec; /* sorted by name */
 	struct ovl_id *top; /* top layer of each; empty: it has none, or is invalid */
-	struct proof *proof; /* sorted by id */
+	/* What image configs prove about layers, sorted by id: if a layer has this id, parent
+	 * and diff id are true, because the id is the digest of both. */
+	struct foreign_layer *proof;
 	size_t n_proofs;
 };
 
@@ -273,48 +267,22 @@ static void images_release(struct images *im)
 #define auto_images __attribute__((cleanup(images_release))) struct images
 
 /* Adds proofs for the layers that the previous config does not have. */
-static int add_proofs(struct images *im, const struct foreign_stack *s)
+static void add_proofs(
+	struct foreign *t, struct images *im, const struct foreign_stack *s)
 {
 	for (size_t i = s->same; i < s->n && im->n_proofs < PROOFS_MAX; i++) {
-		struct proof p = {.id = s->step[i].chain};
+		struct foreign_layer l = {
+			.id = s->step[i].chain, .tree = "", .own_id = ""};
 
-		if (!VEC_ROOM(im->proof, im->n_proofs))
-			return -ENOMEM;
-		if (i)
-			p.parent = s->step[i - 1].chain;
-		memcpy(p.diff_id, s->step[i].diff_id, ID_LEN + 1);
-		im->proof[im->n_proofs++] = p;
-	}
-	return 0;
-}
-
-/* The id of an image is the digest of its config, which lists its layers. */
-static void read_images(struct foreign *t, struct images *im)
-{
-	struct foreign_stack stack = {0};
-	auto_buf text = {0};
-	struct ovl_err why;
-
-	im->top = calloc(im->rec.names.n + 1, sizeof(*im->top));
-	t->failed = t->failed || !im->top;
-	for (size_t i = 0; i < im->rec.names.n && !t->failed; i++) {
-		const char *id = namelist_name(&im->rec.names, i);
-		int r = id_is_full(id) ? foreign_file_at(&im->rec.at, id,
-						 FOREIGN_JSON_MAX, &text, NULL, &why) :
-					 0;
-
-		if (r > 0) {
-			r = foreign_stack_read(&stack, &text, &why);
-			if (r < 0)
-				err_prefix(&why, r, "%s", Q(P(CONFIGS "/%s", id)));
+		if (!VEC_ROOM(im->proof, im->n_proofs)) {
+			t->failed = true;
+			return;
 		}
-		if (r < 0)
-			foreign_unread(t, &why);
-		if (r > 0)
-			im->top[i] = *foreign_stack_top(&stack);
-		t->failed = r > 0 && t->brief && add_proofs(im, &stack) < 0;
+		if (i)
+			l.parent = s->step[i - 1].chain;
+		memcpy(l.diff_id, s->step[i].diff_id, ID_LEN + 1);
+		im->proof[im->n_proofs++] = l;
 	}
-	VEC_SORT(im->proof, im->n_proofs, id_order);
 }
 
 /* For ls, only names that are listed are added. */
@@ -330,6 +298,35 @@ static void name_image(struct foreign *t, const struct images *im, size_t i,
 	n->listed = listed;
 	n->config = foreign_text(t, "%s", image);
 	n->config_path = foreign_text(t, CONFIGS "/%s", image);
+}
+
+/* The id of an image is the digest of its config, which lists its layers. */
+static void read_images(struct foreign *t, struct images *im)
+{
+	struct foreign_stack stack = {0};
+	auto_buf text = {0};
+	struct ovl_err why;
+
+	for (size_t i = 0; i < im->rec.names.n && !t->failed; i++) {
+		const char *id = namelist_name(&im->rec.names, i);
+		int r = id_is_full(id) ? foreign_file_at(&im->rec.at, id,
+						 FOREIGN_JSON_MAX, &text, NULL, &why) :
+					 0;
+
+		if (r > 0) {
+			r = foreign_stack_read(&stack, &text, &why);
+			if (r < 0)
+				err_prefix(&why, r, "%s", Q(P(CONFIGS "/%s", id)));
+		}
+		if (r < 0)
+			foreign_unread(t, &why);
+		if (r <= 0)
+			continue;
+		im->top[i] = *foreign_stack_top(&stack);
+		name_image(t, im, i, id, false);
+		add_proofs(t, im, &stack);
+	}
+	VEC_SORT(im->proof, im->n_proofs, id_order);
 }
 
 /* "name:tag", or "name@sha256:...", which is not listed. */
@@ -360,11 +357,12 @@ static void add_images(struct foreign *t, struct images *im)
 {
 	im->rec = open_records(t, CONFIGS);
 	namelist_sort(&im->rec.names);
-	read_images(t, im);
-	for (size_t i = 0; i < im->rec.names.n && !t->failed; i++)
-		name_image(t, im, i, namelist_name(&im->rec.names, i), false);
-	if (!t->failed)
+	im->top = calloc(im->rec.names.n + 1, sizeof(*im->top));
+	if (im->top) {
+		read_images(t, im);
 		read_tags(t, im);
+	}
+	t->failed |= !im->top;
 }
 
 /* ---- layers for ls ---------------------------------------------------------------- */
@@ -400,7 +398,7 @@ static void add_layers(struct foreign *t, const struct images *im, const struct 
 {
 	for (size_t i = 0; i < s->layers->names.n; i++) {
 		const char *name = namelist_name(&s->layers->names, i);
-		const struct proof *p = s->of && s->of[i].known ?
+		const struct foreign_layer *p = s->of && s->of[i].known ?
 			VEC_FIND(im->proof, im->n_proofs, name, id_order) :
 			NULL;
 		struct foreign_layer *l;
@@ -410,9 +408,7 @@ static void add_layers(struct foreign *t, const struct images *im, const struct 
 			continue;
 		}
 		l = foreign_add_layer(t);
-		l->id = p->id;
-		l->parent = p->parent;
-		memcpy(l->diff_id, p->diff_id, ID_LEN + 1);
+		*l = *p;
 		l->size = s->of[i].bytes;
 		l->created = s->of[i].created;
 	}
@@ -463,7 +459,8 @@ static int read_docker(struct foreign *t, struct ovl_err *err)
 	add_containers(t);
 	layers = open_records(t, LAYERS);
 	read_both(t, &im, &layers);
-	foreign_buildkit(t, TREES);
+	if (!t->brief)
+		foreign_buildkit(t, TREES);
 	return 0;
 }
 
