@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Makes the config of an image that is committed, as an export would. */
+/* Makes the config of an image that a commit creates, the same as an export would. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,8 @@
 #include "image/export.h"
 #include "store/config.h"
 
-/* Opens one more layer below what the stack has, which is upside down. */
+/* Adds the new layer, which has diff_id and is not opened, or opens the next one below.
+ * The stack starts at the top, so it is reversed at the end. */
 static int add(struct exported *img, const struct layer *parent, const char *diff_id,
 	struct ovl_err *err)
 {
@@ -61,7 +62,7 @@ int image_commit_config(const struct layer *parent, const char *diff_id,
 		rc = export_find_config(&img, err);
 	if (rc == 0)
 		rc = export_make_config(&img, err);
-	/* No command would read it. */
+	/* No command reads a larger one. */
 	if (rc == 0 && img.config.len > CONFIG_MAX)
 		rc = err_say(err, EFBIG, "its image config would be over 4 MiB");
 	if (rc == 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Changes an image config by instructions of a Dockerfile. */
+/* Changes an image config according to Dockerfile instructions. */
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
@@ -18,7 +18,7 @@ static int put(const struct instruction *c, const char *key, json_t *v)
 	return instruction_took(c, json_object_set_new(c->run, key, v));
 }
 
-/* Sets key in the object what, which is made if there is none. */
+/* Sets key in the object called what, which is created if it does not exist. */
 static int set_in(
 	const struct instruction *c, const char *what, const char *key, json_t *v)
 {
@@ -46,7 +46,7 @@ static int set_label(struct instruction *c, const char *name, size_t n, const ch
 	return key ? set_in(c, "Labels", key, json_string(value)) : err_nomem(c->err);
 }
 
-/* As an array, or by the image's shell. */
+/* An exec form is used as it is; a shell form is run by the image's shell. */
 static json_t *command(const struct instruction *c, const char *p)
 {
 	const json_t *shell = json_object_get(c->run, "Shell");
@@ -68,7 +68,8 @@ static int do_cmd(struct instruction *c, const char *p)
 	return put(c, "Cmd", command(c, p));
 }
 
-/* What the command was is for the entry point that was. */
+/* An inherited command was meant as arguments of the previous entry point, so it is
+ * dropped. */
 static int do_entrypoint(struct instruction *c, const char *p)
 {
 	if (!c->cmd_set)
@@ -76,7 +77,7 @@ static int do_entrypoint(struct instruction *c, const char *p)
 	return put(c, "Entrypoint", command(c, p));
 }
 
-/* A port, or the last of a range. */
+/* Reads a port number, or either end of a range of them. */
 static unsigned long port(const char *p, char **end)
 {
 	unsigned long n = isdigit((unsigned char)*p) ? strtoul(p, end, 10) : 0;
@@ -129,7 +130,7 @@ static int do_user(struct instruction *c, const char *p)
 	return rc < 0 ? rc : put(c, "User", json_string(w.data));
 }
 
-/* Of more than one word the name may be, and not end with a slash. */
+/* The path may contain spaces. A trailing slash is removed. */
 static int do_workdir(struct instruction *c, const char *p)
 {
 	const char *was = json_string_value(json_object_get(c->run, "WorkingDir"));
@@ -175,7 +176,7 @@ static int do_stopsignal(struct instruction *c, const char *p)
 	return rc < 0 ? rc : put(c, "StopSignal", json_string(w.data));
 }
 
-/* What is run when another image is built on this one is kept as it is. */
+/* The trigger is not interpreted until another image is built on this one. */
 static int do_onbuild(struct instruction *c, const char *p)
 {
 	static const char *const no[] = {"ONBUILD", "FROM", "MAINTAINER"};
@@ -191,7 +192,7 @@ static int do_onbuild(struct instruction *c, const char *p)
 			image_sub(c->run, "OnBuild", JSON_ARRAY), json_string(p)));
 }
 
-/* What follows a beginning of s; NULL: it begins otherwise. */
+/* The rest of s after the prefix; NULL if s does not start with it. */
 static const char *after(const char *s, const char *begin)
 {
 	size_t n = strlen(begin);
@@ -199,7 +200,8 @@ static const char *after(const char *s, const char *begin)
 	return strncmp(s, begin, n) == 0 ? s + n : NULL;
 }
 
-/* As Go writes durations: 1m30s, 500ms. In nanoseconds; -1: it is none. */
+/* Reads a duration in Go's notation, such as 1m30s or 500ms. Returns nanoseconds, or -1
+ * if it is invalid. */
 static json_int_t duration(const char *s)
 {
 	static const struct {
@@ -296,7 +298,7 @@ static int do_healthcheck(struct instruction *c, const char *p)
 
 /* ----------------------------------------------------------------------------------- */
 
-/* What is done with all of the argument, or with each of its pairs or words. */
+/* The function for the whole argument, or for each of its pairs or words. */
 static const struct {
 	const char *name;
 	int (*all)(struct instruction *c, const char *arg);
@@ -382,7 +384,8 @@ static int change(
 	json_t *last = json_array_get(history, json_array_size(history) - 1);
 	int rc;
 
-	/* docker has it here as well; one that is there is of the image below. */
+	/* docker also keeps the commit's comment here; an inherited one belongs to the
+	 * image below. */
 	json_object_del(config, "comment");
 	rc = set_texts(config, req, err);
 	if (rc == 0)

@@ -20,7 +20,7 @@
 
 /* ---- the config that is there ----------------------------------------------------- */
 
-/* Spells the keys that are used here as the image-spec does. */
+/* Parses a config, and changes the keys used here to the spelling of the image-spec. */
 static json_t *parse_config(const struct buf *text)
 {
 	static const char *const keys[] = {"architecture", "config", "created", "history",
@@ -53,8 +53,8 @@ static bool config_fits(const json_t *config, const struct exported *img, size_t
 }
 
 /*
- * Finds the config of the first n layers of the stack: 1 found, 0 not, negative errno. own:
- * it is that of the operand, so one that does not match is damage.
+ * Finds the config of the first n layers of the stack: 1 found, 0 not, negative errno.
+ * own: these are the operand's layers, so a config that does not match is damage.
  */
 static int find_for(struct exported *img, size_t n, bool own, struct ovl_err *err)
 {
@@ -66,7 +66,8 @@ static int find_for(struct exported *img, size_t n, bool own, struct ovl_err *er
 	auto_json o = NULL;
 	int rc;
 
-	/* The operand does not say which config of a lower layer. */
+	/* The operand selects a config only for its own layer; for a lower one take its
+	 * first name's. */
 	if (!own)
 		names_first(l->st, &ref, name);
 	rc = config_get(l, own ? img->what : name, &img->found, hex, err);
@@ -183,7 +184,7 @@ static int add_layers(json_t *config, const struct exported *img, struct ovl_err
 	return img->change ? image_change(config, img->change, err) : 0;
 }
 
-/* The config of an image that nothing is known of. */
+/* The config of an image without a recorded one. */
 static json_t *new_config(void)
 {
 	struct platform here;
@@ -213,7 +214,8 @@ static json_t *platform(const json_t *config)
 	return o;
 }
 
-/* Does its history tell of all layers, or, which is allowed, of none? */
+/* True if the history has an entry for each layer, or is empty, which the image-spec
+ * allows. */
 static bool is_complete(const json_t *config, size_t layers)
 {
 	size_t n = history_length(config);
@@ -228,7 +230,8 @@ int export_make_config(struct exported *img, struct ovl_err *err)
 
 	if (!config)
 		return err_nomem(err);
-	/* One of the layers that it is for may have been packed anew. */
+	/* Even a config for these layers may not fit: a layer that was packed again has a
+	 * new diff id. */
 	if (img->found_for == img->n && config_fits(config, img, img->n) &&
 		is_complete(config, img->n)) {
 		buf_add(&img->config, img->found.data, img->found.len);

@@ -16,8 +16,8 @@
 #include "image/reference.h"
 #include "store/store.h"
 
-/* Docker's description of a layer by its diff id: the only place for the size of an absent
- * one. */
+/* Adds Docker's description of a layer, with its diff id as the key. Nothing else can
+ * record the size of an absent layer. */
 static void add_source(json_t *entry, const struct blob *b)
 {
 	json_t *sources = image_sub(entry, "LayerSources", JSON_OBJECT);

@@ -55,7 +55,7 @@ static int add_layers(
 	return rc;
 }
 
-/* The name is written all the same: a layout may have any. */
+/* Only warns: a layout may contain any name, but docker and podman may reject it. */
 static void warn_of_name(const struct export *x, const struct exported *img)
 {
 	auto_buf repository = {0};

@@ -66,7 +66,7 @@ struct taring {
 	struct encode *e;
 	struct archive_entry *entry;
 	const struct blob *b; /* the blob that is rebuilt */
-	uint64_t left; /* bytes of it still to come */
+	uint64_t left; /* bytes of it not yet written */
 };
 
 static int to_fd(void *ctx, const void *p, size_t n, struct ovl_err *err)
@@ -141,7 +141,7 @@ static int put_spooled(struct taring *t, const struct blob *b, struct ovl_err *e
 	return 0;
 }
 
-/* Owned by root, dated 1970: a member has only a name, a size and its bytes. */
+/* Members are owned by root and dated 1970, so that equal images make equal archives. */
 static int put_member(struct taring *t, const struct member *m, struct ovl_err *err)
 {
 	uint64_t size = m->blob ? m->blob->size : m->text.len;
@@ -194,7 +194,8 @@ static int not_empty(const struct export *x, struct ovl_err *err)
 		err, ENOTEMPTY, "%s already exists and is not empty", Q(x->req->target));
 }
 
-/* An empty directory is replaced by one with the same owner and mode. */
+/* Checks that the target does not exist or is an empty directory, which is then replaced
+ * by one with the same owner and mode. */
 static int look_at_old(const struct export *x, struct stat *old, struct ovl_err *err)
 {
 	auto_fsdir d = fs_dir_at(x->req->dirfd, x->req->dir);
@@ -213,8 +214,8 @@ static int look_at_old(const struct export *x, struct stat *old, struct ovl_err 
 	return r ? not_empty(x, err) : 0;
 }
 
-/* Nobody else has access while it is made, neither the future owner nor through the
- * umask. */
+/* Until it is complete only we have access, whatever the umask and the future owner
+ * are. */
 static int make_out_dir(struct export *x)
 {
 	const mode_t mode = 0777 & ~x->req->umask;
@@ -266,7 +267,7 @@ static int be_like_old(const struct export *x)
 	return fchmod(x->out_dir, old->st_mode & 07777);
 }
 
-/* Directories and blobs exist already. */
+/* Writes the remaining members: directories and blobs exist already. */
 static int write_dir(struct export *x, struct ovl_err *err)
 {
 	for (size_t i = 0; i < x->n_members; i++) {
@@ -303,7 +304,7 @@ int export_write(struct export *x, struct ovl_err *err)
 
 void export_end(struct export *x)
 {
-	/* There may be no other descriptors to remove it with. */
+	/* Removing the tree needs descriptors, of which none may be left. */
 	close_fdp(&x->out_blobs);
 	close_fdp(&x->out_dir);
 	if (x->out_temp[0])

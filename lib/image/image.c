@@ -118,7 +118,7 @@ void image_note(struct images *im, const char *fmt, ...)
 	buf_add(&im->notes, line, strlen(line) + 1);
 }
 
-/* Adds to a list for a message, which has room for a few only. */
+/* Adds to a list for a message, which shows only the first few. */
 static void tell(struct buf *list, unsigned *n, const char *text)
 {
 	if ((*n)++ < MAX_TOLD)
@@ -150,7 +150,7 @@ void image_unusable(
 	if (!im->n_unusable++)
 		im->why = *err;
 	image_note(im, "image %s skipped: %.600s", Q(what), err->text);
-	images_cut(im, n); /* last, as what may point to a name in one of them */
+	images_cut(im, n); /* last, because what may point to a name in one of them */
 }
 
 /* ---- the config ------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The name of an input, for images that only have a tag. */
+/* Derives a name from that of the input, for images that only have a tag. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

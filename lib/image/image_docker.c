@@ -13,8 +13,8 @@
 #include "base/quote.h"
 #include "image/image.h"
 
-/* The digest in a name: blobs/sha256/<hex>, or <hex>.json of a config. Other names
- * have none, or an old layer id. */
+/* The digest in a name: blobs/sha256/<hex>, or <hex>.json of a config. Other names have
+ * none, or only an old layer id. */
 static bool digest_in_name(const char *name, char hex[ID_LEN + 1])
 {
 	static const char blobs[] = "blobs/sha256/";
@@ -55,7 +55,7 @@ static int take_layers(
 	return i->n_layers ? 0 : err_say(err, ENOTSUP, "the image has no layers");
 }
 
-/* 1: one of the names is wanted, or all images are. */
+/* Takes the names of an image: 1 if one of them is wanted, or all images are. */
 static int take_names(struct images *im, struct image *i, const json_t *item,
 	const char *want, struct ovl_err *err)
 {
@@ -83,7 +83,7 @@ static int take_names(struct images *im, struct image *i, const json_t *item,
 	return wanted;
 }
 
-/* Does the digest of the config begin with these digits? 1, 0, negative errno. */
+/* Does the config's digest begin with these digits? 1, 0, negative errno. */
 static int has_digest(
 	struct source *s, const char *config, const char *begin, struct ovl_err *err)
 {
@@ -112,7 +112,8 @@ static void take_sizes(struct image *i, const json_t *sources)
 	}
 }
 
-/* The name of a config is only a file name, so a wrong digest in it is no error. */
+/* A config's name is only a file name, so a wrong digest in it is noted, but is no
+ * error. */
 static void check_name(struct images *im, const struct image *i, const char *config)
 {
 	char hex[ID_LEN + 1];

@@ -6,7 +6,8 @@
 
 #include "image/image_entry.h"
 
-/* The full name, else the ref.name, else the name of the index that contains it. */
+/* Its name is the full name, else the ref.name, else the name of the index that contains
+ * it. */
 struct entry entry_of(const json_t *o, const struct entry *outer)
 {
 	const json_t *a = image_member(o, "annotations");
@@ -38,7 +39,7 @@ void entry_name(const struct images *im, const struct entry *e, struct buf *out)
 
 /* ---- which of them? --------------------------------------------------------------- */
 
-/* BuildKit puts attestations among the manifests. */
+/* BuildKit lists attestations among the manifests. */
 static bool is_attestation(const json_t *o)
 {
 	const json_t *a = image_member(o, "annotations");
@@ -74,7 +75,7 @@ static void see_platform(struct entry *e, const struct platform *want)
 	e->rank = platform_rank(want, os, arch, image_text(p, "variant"));
 }
 
-/* An entry without a name and a platform is a group of its own. */
+/* An entry with neither name nor platform is a group of its own. */
 static int by_group(const struct entry *x, const struct entry *y)
 {
 	if (x->group && y->group)
@@ -105,7 +106,8 @@ static int as_they_stand(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* Of n entries of one image, best first. all: take all that fit, not only the best. */
+/* Chooses from n entries of one image, the best first. all: all that fit, not only the
+ * best. */
 static void choose_of(struct entry *e, size_t n, bool all, bool asked, struct images *out)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -88,7 +88,7 @@ const char *image_text(const json_t *o, const char *key)
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
-/* The value of \uXXXX; -1 if p is not one. */
+/* The value of the escape \uXXXX; -1 if p is not one. */
 static int escaped(const char *p)
 {
 	unsigned char b[2];
@@ -124,8 +124,8 @@ static size_t tame_char(const char *p, size_t left, struct buf *out)
 	return n ? n : 1;
 }
 
-/* Copies something outside strings; returns its length. Numbers that jansson may not be
- * able to hold become 0: no member with one is used. */
+/* Copies a token outside strings; returns its length. Numbers that jansson may not be
+ * able to hold become 0, as no number is used. */
 static size_t tame_plain(const char *p, struct buf *out)
 {
 	size_t n = strspn(p, "0123456789+-.eE");
@@ -191,7 +191,7 @@ static int check_bytes(const struct buf *bytes, const char *name, const char *di
 	return 0;
 }
 
-/* Three bytes of the file may take 200 bytes of memory. */
+/* Limits memory: three bytes of the file may take 200 bytes of it. */
 #define MAX_VALUES 100000
 
 static bool is_crowded(const struct buf *bytes)
@@ -231,7 +231,8 @@ int image_json(struct source *s, const char *name, const char *digest, uint64_t 
 	if (!*out) {
 		char text[QUOTE_SIZE];
 
-		/* The text quotes the file. */
+		/* jansson's message quotes the file, which may contain control
+		 * characters. */
 		ovl_escape(text, sizeof(text), why.text, strlen(why.text));
 		return err_say(err, EBADMSG, "%s is not JSON: line %d: %s", Q(name),
 			why.line, text);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * OCI image layouts (image-spec, image-layout.md, image-index.md, manifest.md): index.json
- * leads to manifests, through more indexes maybe, all of them and what they name under
- * blobs/<algorithm>/<hex>. Docker's own media types say the same. And what skopeo calls
- * dir: and podman docker-dir, where manifest.json is the one manifest or index, and what it
- * names has its digest for a name.
+ * Reads OCI image layouts (image-spec: image-layout.md, image-index.md, manifest.md):
+ * index.json leads to manifests, possibly through more indexes. All of these, configs and
+ * layers are under blobs/<algorithm>/<hex>. Docker's own media types are equivalent.
+ *
+ * Also reads what skopeo calls dir: and podman docker-dir: manifest.json is the only
+ * manifest or index, and the other files are named by their digests.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ struct search {
 
 enum kind { OTHER, INDEX, MANIFEST };
 
-/* Without a media type the contents tell (m; NULL: not read yet). */
+/* Without a media type, the contents decide (m; NULL: not read yet). */
 static enum kind kind_of(const char *media, const json_t *m)
 {
 	static const struct {
@@ -53,8 +54,8 @@ static bool begins(const char *s, const char *with)
 	return strncmp(s, with, strlen(with)) == 0;
 }
 
-/* Why a layer of this type cannot be imported; NULL: it can. Its compression is detected
- * from its contents. */
+/* Why a layer of this type cannot be imported; NULL if it can. Its compression does not
+ * matter, as it is detected from the contents. */
 static const char *refused(const char *media)
 {
 	if (strstr(media, "+encrypted"))
@@ -65,7 +66,7 @@ static const char *refused(const char *media)
 	return "of an unknown media type";
 }
 
-/* True if the layer may be missing, as it has URLs. */
+/* True if the layer may be missing, as its type says that it is distributed elsewhere. */
 static bool is_foreign(const char *media)
 {
 	return strstr(media, ".nondistributable.") || strstr(media, ".foreign.");
@@ -165,7 +166,7 @@ static int take_parts(struct search *q, struct image *i, const json_t *m, unsign
 
 /* ---- entries of an index ---------------------------------------------------------- */
 
-/* True if the image is for the platform. rank: that of its config. */
+/* True if the image is for the platform. rank: that of the platform in its config. */
 static bool fits(struct search *q, const struct entry *e, struct image *i, unsigned rank)
 {
 	bool asked = q->want->platform.asked;
@@ -206,7 +207,7 @@ static int take_manifest(struct search *q, const struct entry *e, const json_t *
 static int take_index(
 	struct search *q, const json_t *index, unsigned depth, const struct entry *outer);
 
-/* The manifest or index of a descriptor. */
+/* Reads the manifest or index that a descriptor refers to. */
 static int load(struct search *q, const struct descriptor *d, enum kind *kind,
 	json_t **out, struct ovl_err *err)
 {
@@ -246,8 +247,8 @@ static int take_one(struct search *q, const struct entry *e, unsigned depth)
 
 /* ---- which of them? --------------------------------------------------------------- */
 
-/* Of the images from the first on, keeps the last if it is complete, else the first, whose
- * absent layers the store may have. True if it is complete. */
+/* Keeps one of the images that start at first: the last if it is complete, else the
+ * first, whose absent layers may be in the store. Returns true if it is complete. */
 static bool prefer_complete(struct images *im, size_t first)
 {
 	struct image *last = im->n > first ? &im->image[im->n - 1] : NULL;

@@ -77,7 +77,7 @@ static int plan_layer(struct load *ld, size_t image, const struct image_layer *l
 
 	if (known) {
 		*up = *known;
-		/* Another image may have its file. */
+		/* If this image lacks the blob, another may contain it. */
 		if ((*known)->from->absent)
 			(*known)->from = l;
 		return 0;
@@ -89,7 +89,7 @@ static int plan_layer(struct load *ld, size_t image, const struct image_layer *l
 	return there < 0 ? there : 0;
 }
 
-/* Another driver of the store that has the layer; or NULL. */
+/* Another driver of the store that has the layer; NULL if none has. */
 static const struct driver *other_driver(struct load *ld, const struct ovl_id *id)
 {
 	const struct driver *const *d = driver_list;
@@ -117,7 +117,7 @@ static int missing(struct load *ld, const struct task *t, struct ovl_err *err)
 		drv ? drv->name : "");
 }
 
-/* Fails if there are layers that neither the input nor the store has; tells all. */
+/* Fails if neither the input nor the store has some of the layers, and lists them all. */
 static int check_missing(struct load *ld, struct ovl_err *err)
 {
 	int rc = 0;
@@ -160,8 +160,8 @@ static int plan_image(struct load *ld, size_t i, struct ovl_err *err)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* Ignores a tag that is not a valid name of a layer: 1 it is valid, 0 it is not,
- * negative errno. */
+/* Checks a tag, and ignores it if it is not a valid layer name: 1 valid, 0 not, negative
+ * errno. */
 static int may_be_name(
 	struct load *ld, const char *name, const struct ovl_id *top, struct ovl_err *err)
 {
@@ -182,7 +182,7 @@ static int may_be_name(
 	return r < 0 ? r : !r;
 }
 
-/* Refuses a name that is given to two layers. tops: what has each name so far. */
+/* Rejects a name that is given to two layers. tops: the layer of each name so far. */
 static int check_twice(
 	json_t *tops, const char *name, const struct ovl_id *top, struct ovl_err *err)
 {

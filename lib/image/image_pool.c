@@ -19,7 +19,7 @@
 
 #define MAX_WORKERS 8
 
-/* From the blob. */
+/* Unpacks a layer from its blob in the input. */
 static int ingest_blob(
 	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
 {
@@ -60,7 +60,7 @@ static int give_tar(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 	return replay_split(ctx, sink, to, err);
 }
 
-/* If the tar has not the diff id, it says which file is damaged, by the sums. */
+/* If the tar's digest is not the diff id, its checksums tell which file is damaged. */
 static int adopt_split(struct load *ld, struct task *t, int fd, struct ingest_config *cfg,
 	struct ovl_err *err)
 {
@@ -148,7 +148,7 @@ static int ingest_task(void *ctx, size_t i, struct ovl_err *err)
 	int rc = t->from->from ? adopt_layer(ld, t, &cfg, err) :
 				 ingest_blob(ld, t, &cfg, err);
 
-	/* What is wrong with another program's layer mostly names it. */
+	/* Errors about another program's layer mostly name it already. */
 	if (rc < 0 && rc != -EINTR && strncmp(err->text, "layer ", 6) != 0)
 		err_prefix(err, rc, "layer sha256:%.12s", t->from->diff_id);
 	atomic_fetch_add(&ld->done, 1);

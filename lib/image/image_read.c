@@ -11,7 +11,7 @@
 /* The forms of an image: two have a manifest.json. */
 enum { DOCKER_SAVE = 1, SKOPEO_DIR = 2, OCI_LAYOUT = 4 };
 
-/* A digest named by skopeo's dir:, which has one manifest or an index. */
+/* A digest in the manifest.json of skopeo's dir:, which is one manifest or an index. */
 static const char *dir_part(const json_t *o)
 {
 	const json_t *list = image_member(o, "manifests");
@@ -36,8 +36,8 @@ static int find_any(
 }
 
 /*
- * Is the config of one of the images that docker has listed a member? If the list names only
- * missing configs, the archive is incomplete; layers may be missing.
+ * Does a config exist of any image that docker's manifest.json lists? If all are missing,
+ * the archive is incomplete; layers may be missing.
  */
 static int find_config(struct source *s, const json_t *list, struct ovl_err *err)
 {
@@ -68,7 +68,7 @@ static int find_config(struct source *s, const json_t *list, struct ovl_err *err
 		0;
 }
 
-/* The form that has such a manifest.json, 0, negative errno. */
+/* Which form this manifest.json belongs to; 0 for none, negative errno. */
 static int manifest_kind(struct source *s, struct ovl_err *err)
 {
 	auto_buf bytes = {0};
@@ -96,7 +96,8 @@ static int is_oci(struct source *s, struct ovl_err *err)
 	return rc <= 0 ? rc : source_find(s, "index.json", &b, err);
 }
 
-/* The forms that it has; 0: none. An archive in one form may hold a file of the other. */
+/* The forms of the source; 0: none. An archive in one form may contain a file of
+ * another. */
 static int forms(struct source *s, struct ovl_err *err)
 {
 	struct ovl_err why;
@@ -121,7 +122,7 @@ int image_is(struct source *s, struct ovl_err *err)
 
 /* ---- reading ---------------------------------------------------------------------- */
 
-/* If manifest.json has no names, takes those that index.json has for the same images. */
+/* If manifest.json has no names, takes them from index.json, for the same images. */
 static int borrow_names(struct source *s, const struct wanted *want, struct images *im,
 	struct ovl_err *err)
 {
@@ -174,7 +175,7 @@ static bool as_digest(const char *want, char digits[ID_LEN + 1])
 	const char *hex = want + (said ? 7 : 0);
 	size_t n = strlen(hex);
 
-	/* Without "sha256:" at least as many as docker prints. */
+	/* Without "sha256:" it needs at least the 12 digits that docker prints. */
 	if (n > ID_LEN || n < (said ? 4 : 12) || hex[strspn(hex, "0123456789abcdef")])
 		return false;
 	snprintf(digits, ID_LEN + 1, "%s", hex);

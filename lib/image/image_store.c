@@ -28,7 +28,7 @@ static int open_id(const struct load *ld, const struct ovl_id *id, struct layer 
 
 /* ---- what depends on the stack below ---------------------------------------------- */
 
-/* Opens the parent of a task: in the store, or in the stage. */
+/* Opens a task's parent, in the store or still in the stage. */
 static int open_task_parent(
 	struct load *ld, struct task *t, struct layer *out, struct ovl_err *err)
 {
@@ -45,7 +45,8 @@ static int open_task_parent(
 	return out->fd < 0 ? err_sys(err, errno, "cannot open a staging directory") : 0;
 }
 
-/* Adds the tree of a task on top of what ld->below shows; hides that if it is opaque. */
+/* Adds a task's tree on top of ld->below, or alone if it is opaque, which hides all
+ * below. */
 static int add_staged(struct load *ld, const struct task *t, struct ovl_err *err)
 {
 	auto_fd stage = fs_open_dir(ld->stage.fd, t->as);
@@ -59,8 +60,8 @@ static int add_staged(struct load *ld, const struct task *t, struct ovl_err *err
 	return 0;
 }
 
-/* Opens the merged tree below a task; the short links do not exist yet. Mostly it was
- * added by the task before. */
+/* Opens the merged tree below a task, which the previous task has usually left open.
+ * Staged layers are opened one by one: their short links do not exist yet. */
 static int view_below(struct load *ld, struct task *t, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
@@ -151,7 +152,7 @@ static int grant_all(struct load *ld, struct ovl_err *err)
 
 /* ---- the steps -------------------------------------------------------------------- */
 
-/* Makes the layer appear; out: open and locked. *found: another process has made it. */
+/* Makes the layer appear; out: open and locked. *found: another process made it first. */
 static int appear(struct load *ld, struct task *t, const struct layer *parent,
 	struct layer *out, bool *found, struct ovl_err *err)
 {
@@ -162,7 +163,7 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 
 	do {
 		rc = stage_resume(sg, err);
-		/* So that nobody removes it before the next one is on top of it. */
+		/* Nobody is to remove it before the next layer is on top of it. */
 		sg->hold = true;
 		if (rc == 0)
 			rc = stage_appear(sg, &t->id, parent, NULL, durable, err);
@@ -185,8 +186,8 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 	return 0;
 }
 
-/* The tasks of one image, starting at *next. Locks what keeps the layers below from
- * being removed. */
+/* Makes the layers of one image appear, from *next on. Keeps the last locked, so that
+ * none of the layers below can be removed. */
 static int appear_image(
 	struct load *ld, size_t i, struct task **next, bool *found, struct ovl_err *err)
 {
@@ -228,7 +229,7 @@ static int appear_all(struct load *ld, struct ovl_err *err)
 					     appear_image(ld, i, &next, &found, err);
 	if (rc == 0 && ld->n && store_durable(ld->st))
 		rc = stage_sync_dirs(ld->st->drv, ld->stage.drv_fd, err);
-	/* Its maker may not have synced it. */
+	/* The process that made it may not have synced it. */
 	return rc == 0 && found ? store_sync(ld->st, ld->stage.fd, err) : rc;
 }
 
@@ -250,7 +251,7 @@ static int store_all(struct load *ld, struct ovl_err *err)
 
 	if (rc == 0)
 		rc = grant_all(ld, err);
-	/* Also syncs layers that existed, whoever made them. */
+	/* Layers that existed are synced too: whoever made them may not have done so. */
 	if (rc == 0)
 		rc = store_sync(ld->st, ld->stage.fd, err);
 	if (rc == 0)

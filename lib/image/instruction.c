@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads the words of a Dockerfile's instruction. */
+/* Splits a Dockerfile instruction into words. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,17 +32,17 @@ const char *instruction_env(const json_t *env, const char *name, size_t n, size_
 	return NULL;
 }
 
-/* Variables have the values that ENV has given them. */
+/* The value of a variable, as ENV has set it. */
 static const char *value_of(const struct instruction *c, const char *name, size_t n)
 {
 	size_t at;
 	const char *value = instruction_env(c->env, name, n, &at);
 
-	/* That can be a port, a signal, a user. */
+	/* A syntax check knows no values; "1" is valid as a port, a signal or a user. */
 	return c->check ? "1" : value ? value : "";
 }
 
-/* A $NAME or ${NAME} at *p, which is moved behind it. */
+/* Expands a $NAME or ${NAME} at *p, and moves *p past it. */
 static int expand(const struct instruction *c, const char **p, struct buf *out)
 {
 	bool braces = (*p)[1] == '{';
@@ -78,7 +78,8 @@ int instruction_word(
 			if (rc < 0)
 				return rc;
 		} else {
-			/* Between double quotes it is one only before these. */
+			/* Between double quotes, a backslash escapes only these
+			 * characters. */
 			if (**p == '\\' && quote != '\'' && (*p)[1] &&
 				(!quote || strchr("\"$\\", (*p)[1])))
 				++*p;

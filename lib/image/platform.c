@@ -43,8 +43,8 @@ static const char *machine(void)
 }
 
 #ifdef __x86_64__
-/* The loader has asked the processor already: in a virtual machine that is slow. The C
- * library's own test of a bit shifts 1 into the sign. */
+/* The loader has already read the processor's features; asking again is slow in a virtual
+ * machine. The C library's macro that tests a bit shifts 1 into the sign bit. */
 static bool has_all(const unsigned *feature, size_t n)
 {
 	unsigned bits = 1;
@@ -56,7 +56,7 @@ static bool has_all(const unsigned *feature, size_t n)
 	return bits;
 }
 
-/* The levels of the x86-64 psABI. Features that always come with others are not tested. */
+/* The levels of the x86-64 psABI. Features that others imply are not tested. */
 static unsigned x86_level(void)
 {
 	static const unsigned two[] = {
@@ -100,7 +100,7 @@ unsigned platform_level(const char *arch, const char *variant)
 	return *variant ? 0 : 1;
 }
 
-/* Splits the text; a component that is too long is cut, and fits nothing. */
+/* Splits the text; a component that is too long is truncated, and matches nothing. */
 static void split(struct platform *p)
 {
 	char *const part[] = {p->os, p->arch, p->variant};

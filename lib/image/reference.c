@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* Names that docker and podman take for images. */
+/* Recognises image names that docker and podman accept. */
 #include <regex.h>
 #include <string.h>
 
 #include "base/id.h"
 #include "image/reference.h"
 
-/* What stands before the first '/' is a host if it is "localhost", or has a dot or a port. */
+/* The first component is a host if it is "localhost", or contains a dot or a port. */
 #define LABEL     "[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
 #define PORT      ":[0-9]+"
 #define HOST      "(localhost|" LABEL "(\\." LABEL ")+)(" PORT ")?|" LABEL PORT
@@ -36,7 +36,7 @@ bool reference_split(const char *name, struct buf *repository, struct buf *tag)
 	if (n > 255 || !is_reference(name))
 		return false;
 	if (n == ID_LEN && strspn(name, "0123456789abcdef") == n)
-		return false; /* reads as an id */
+		return false; /* would be taken for an id */
 	buf_clear(repository);
 	buf_add(repository, name, n);
 	buf_clear(tag);

@@ -13,7 +13,7 @@
 
 #define MAX_DEPTH 8
 
-/* A sha512 has twice as many digits. */
+/* A sha256, or a sha512, which has twice as many digits. */
 static bool is_hex(const char *s, size_t n)
 {
 	return (n == ID_LEN || n == 2 * ID_LEN) && strspn(s, "0123456789abcdef") == n;
@@ -37,8 +37,8 @@ static bool is_tar_name(const char *base)
 }
 
 /*
- * Known names: of the image-spec, of docker before and since 25, and of what builds images
- * without docker: bazel, crane, jib, kaniko, ko and nix call a config sha256:HEX or
+ * Names in the image-spec, in docker's archives before and since 25, and in those of
+ * other builders: bazel, crane, jib, kaniko, ko and nix call a config sha256:HEX or
  * config.json and a layer HEX.tar.gz.
  */
 static bool is_known(const char *base)
@@ -53,12 +53,12 @@ static bool is_known(const char *base)
 	}
 	if (strncmp(base, "sha256:", 7) == 0)
 		base += 7;
-	/* "._X" is what macOS adds to X. */
+	/* macOS adds a file "._X" to X. */
 	return is_hex(base, strlen(base)) || ends(base, ".json") || is_tar_name(base) ||
 		strncmp(base, "._", 2) == 0;
 }
 
-/* Files that people add next to an image, at the top. */
+/* Files that people put next to an image, at the top. */
 static bool is_bystander(const char *name)
 {
 	return strncmp(name, "README", 6) == 0 || strncmp(name, "LICENSE", 7) == 0 ||
@@ -130,7 +130,7 @@ void signs_release(struct signs *s)
 	s->n = 0;
 }
 
-/* Cuts off the last component of a clean path. */
+/* Cuts the last component off a clean path. */
 static const char *cut(char *path, char *end[1])
 {
 	char *slash = strrchr(path, '/');
@@ -144,7 +144,7 @@ static const char *cut(char *path, char *end[1])
 	return slash + 1;
 }
 
-/* What a file is a sign of; path becomes the directory that has it. */
+/* What kind of image file this is; path becomes the directory that contains it. */
 static unsigned sign_of(char *path)
 {
 	static const struct {
@@ -185,7 +185,8 @@ static unsigned sign_of(char *path)
 
 static void add(struct signs *s, const char *dir, unsigned sign)
 {
-	/* There is always room for the top. */
+	/* The last place is kept for the top, and half of them for signs that are not
+	 * weak. */
 	unsigned room = !*dir ? SIGNS_DIRS :
 		sign & WEAK   ? SIGNS_DIRS / 2 :
 				SIGNS_DIRS - 1;
@@ -209,7 +210,7 @@ void signs_note(void *ctx, struct archive_entry *e)
 	auto_buf path = {0};
 	unsigned sign;
 
-	/* Most members are ruled out before anything is copied. */
+	/* Most members need no copy of their path to be ruled out. */
 	if (archive_entry_filetype(e) == AE_IFDIR || !is_known(base) ||
 		path_clean(raw, MAX_DEPTH, &path, NULL) < 0)
 		return;

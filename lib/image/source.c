@@ -182,7 +182,7 @@ static int resolve(
 			*out = m;
 			return 1;
 		}
-		/* Perhaps it is a link, or a directory above it is. */
+		/* It may be a link, or below one. */
 		for (char *p = path->data; !m && (p = strchr(p, '/')); p++) {
 			n = (size_t)(p - path->data);
 			*p = '\0';
@@ -201,7 +201,7 @@ static int resolve(
 		err, ELOOP, "%s: too many links", Q(asked.failed ? "" : asked.data));
 }
 
-/* Where the data are; a sparse member is spread. */
+/* Finds the data of a member; a sparse one is expanded into a temporary file first. */
 static int place(
 	struct source *s, struct member *m, struct part *out, struct ovl_err *err)
 {
@@ -239,7 +239,7 @@ static int check_others(struct source *s, struct member *first, const struct par
 		struct part other;
 		int rc;
 
-		/* tar writes this for a file that is given twice. */
+		/* tar writes a hard link to itself for a file that was named twice. */
 		if (m->link && strcmp(s->names.data + m->link, name) == 0)
 			continue;
 		rc = m->link ? 0 : place(s, m, &other, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Indexes the members of a tar that is a source. */
+/* Makes an index of the members of an image archive. */
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,8 @@ static bool add_name(struct source *s, const char *name, uint32_t *at)
 	return !s->names.failed;
 }
 
-/* The target of a symlink in the archive; false: outside, or nowhere. */
+/* The target of a symlink as a path in the archive; false if it is outside, or no
+ * path. */
 static bool link_target(const char *name, const char *target, struct buf *out)
 {
 	auto_buf path = {0};
@@ -81,7 +82,7 @@ static int add_entry(
 	return 0;
 }
 
-/* Can the entry, whose data were not read yet, be a member of an image? */
+/* Can this entry be a member of an image? Its data have not been read yet. */
 static bool fits(struct tarin *t, struct archive_entry *e)
 {
 	enum fit fit = signs_fit(e);
@@ -94,7 +95,7 @@ static bool fits(struct tarin *t, struct archive_entry *e)
 	return tarin_data(t, "", &p, &n, &at, NULL) > 0 && signs_fit_content(p, n);
 }
 
-/* 1: all were read; 0: one is not an image's. */
+/* 1: all members were read; 0: one cannot be part of an image. */
 static int read_members(struct source *s, struct tarin *t, bool any, struct ovl_err *err)
 {
 	struct archive_entry *e;
@@ -127,7 +128,7 @@ int source_index(struct source *s, struct stream **from, bool any, struct ovl_er
 	*from = NULL;
 	if (rc < 0)
 		return rc;
-	/* The name of a link is never at 0. */
+	/* A link's target at offset 0 means none, so no name may be there. */
 	buf_add(&s->names, "", 1);
 	rc = s->names.failed ? err_nomem(err) : read_members(s, t, any, err);
 	*from = tarin_detach(t);
@@ -172,7 +173,7 @@ static int copy_data(
 	return rc;
 }
 
-/* The member's headers are read again, from where they begin. */
+/* Copies a sparse member, reading its headers again from where they begin. */
 static int copy_member(struct source *s, const struct member *m, struct ovl_err *err)
 {
 	const struct stream_config cfg = {
@@ -213,7 +214,7 @@ int source_spread(struct source *s, struct member *m, struct ovl_err *err)
 		return rc;
 	m->offset = s->temp_size;
 	m->spread = true;
-	/* Holes are kept only between aligned blocks. */
+	/* Aligned, as only whole blocks can be holes. */
 	s->temp_size = (s->temp_size + m->size + 4095) & ~UINT64_C(4095);
 	return 0;
 }

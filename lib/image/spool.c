@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Looks at an input, and keeps what it read of one that cannot be read twice. */
+/* Examines an input, and keeps what it has read of one that cannot be read twice. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "image/image.h"
 #include "image/spool.h"
 
-/* Creates the file for the first block that must be kept. */
+/* Keeps a block; the first one creates the file. */
 static int keep_block(void *ctx, const void *p, size_t n, struct ovl_err *err)
 {
 	struct spool *sp = ctx;
@@ -100,7 +100,8 @@ static int keep_all(struct spool *sp, struct ovl_err *err)
 	return n < 0 ? (int)n : 1;
 }
 
-/* The members: 1, or 0: it is a layer. A damaged tar is one, whose import reports it. */
+/* Reads the members: 1 if it is an image, 0 if a layer. A damaged tar is taken for a
+ * layer, as the import of one reports the damage. */
 static int look_at_members(struct spool *sp, bool any, struct ovl_err *err)
 {
 	int rc = source_open(&sp->src, sp->st, &sp->stream, any, err);
@@ -125,7 +126,7 @@ int spool_look(struct spool *sp, bool any, struct ovl_err *err)
 		return stream_again(sp->stream, sp->temp, err);
 	stream_close(sp->stream);
 	sp->stream = NULL;
-	/* To read it from its beginning, where it was. */
+	/* Puts the offset back: it is read from there later. */
 	return lseek(sp->file, 0, SEEK_SET) < 0 ? err_sys(err, errno, "cannot read it") :
 						  0;
 }
