@@ -68,13 +68,6 @@ static struct records open_records(struct foreign *t, const char *path)
 	return out;
 }
 
-/* cache-id is written first and removed with the others: as long as it exists, no other
- * record was missing because the layer had been removed. */
-static bool is_still_there(const struct foreign_place *at, const char *name)
-{
-	return fs_exists(at->dir, name) > 0;
-}
-
 /* Reads the directory of a layer's tree: 1, 0 if there is no such record, negative
  * errno. */
 static int read_where(struct foreign *t, const struct foreign_place *at, const char *name,
@@ -92,22 +85,21 @@ static int read_where(struct foreign *t, const struct foreign_place *at, const c
 	return 1;
 }
 
+/* Reads the records in the directory name: 1; 0 if the layer no longer exists; negative
+ * errno. cache-id and mount-id are written first and removed with the others: as long as they
+ * exist, no other record was missing because the layer had been removed. */
+typedef int read_fn(struct foreign *t, const struct foreign_place *all, const char *name,
+	struct foreign_layer *l, struct ovl_err *why);
+
 /* Adds a layer if its directory is recorded, with a fault if read finds one. */
-static void add_read(struct foreign *t, const struct foreign_place *at,
-	struct foreign_layer *l,
-	int (*read)(struct foreign *t, const struct foreign_place *at,
-		struct foreign_layer *l, struct ovl_err *why))
+static void add_read(struct foreign *t, const struct foreign_place *all, const char *name,
+	struct foreign_layer *l, read_fn *read)
 {
 	struct ovl_err why;
 	int r;
 
 	l->tree = l->own_id = "";
-	if (at->dir >= 0)
-		r = read(t, at, l, &why);
-	else
-		r = at->dir == -ENOENT ?
-			0 :
-			err_sys(&why, -at->dir, "cannot read %s", Q(at->path));
+	r = read(t, all, name, l, &why);
 	if (r < 0) {
 		l->fault = foreign_text(t, "%s", why.text);
 		foreign_unread(t, &why);
@@ -135,22 +127,21 @@ static const char *misfit(const struct foreign_layer *l, struct ovl_err *why)
 	return "its id is not that of its diff id and its parent";
 }
 
-/* Reads the records of a layer: 1; 0 if it no longer exists; negative errno. */
-static int read_layer(struct foreign *t, const struct foreign_place *at,
-	struct foreign_layer *l, struct ovl_err *why)
+static int read_layer(struct foreign *t, const struct foreign_place *all,
+	const char *name, struct foreign_layer *l, struct ovl_err *why)
 {
+	const char *cache_id = P("%s/cache-id", name);
 	char word[FOREIGN_WORD];
 	struct stat sb;
-	int r = read_where(t, at, "cache-id", l, why);
+	int r = read_where(t, all, cache_id, l, why);
 
 	if (r > 0)
-		r = foreign_digest(at, "diff", l->diff_id, why);
+		r = foreign_digest(all, P("%s/diff", name), l->diff_id, why);
 	if (r <= 0)
 		return r;
-	r = foreign_digest(at, "parent", l->parent.s, why);
-	if (r < 0)
-		return r;
-	r = foreign_word(at, "size", word, &sb, why);
+	r = foreign_digest(all, P("%s/parent", name), l->parent.s, why);
+	if (r >= 0)
+		r = foreign_word(all, P("%s/size", name), word, &sb, why);
 	if (r < 0)
 		return r;
 	if (r > 0) {
@@ -158,34 +149,25 @@ static int read_layer(struct foreign *t, const struct foreign_place *at,
 		l->created = sb.st_mtim;
 	}
 	l->fault = misfit(l, why);
-	return !l->fault || is_still_there(at, "cache-id");
+	return !l->fault || fs_exists(all->dir, cache_id) > 0;
 }
 
-/* The daemon renames a directory that it is about to remove: the name is the id and a
- * suffix. */
-static void claim_removed(struct foreign *t, const struct foreign_place *at)
+static void add_layer(
+	struct foreign *t, const struct foreign_place *all, const char *name)
 {
+	struct foreign_layer l = {.kind = OVL_IMAGE, .size = -1};
 	char word[FOREIGN_WORD];
 	struct ovl_err why;
 
-	if (foreign_word(at, "cache-id", word, NULL, &why) > 0)
+	if (id_is_full(name)) {
+		memcpy(l.id.s, name, sizeof(l.id.s));
+		l.exact = FOREIGN_TAR_SPLIT;
+		l.exact_path = foreign_text(t, LAYERS "/%s/tar-split.json.gz", name);
+		add_read(t, all, name, &l, read_layer);
+	} else if (foreign_word(all, P("%s/cache-id", name), word, NULL, &why) > 0) {
+		/* The daemon adds a suffix to the name of a directory before it removes it. */
 		foreign_add_claim(t, P(TREES "/%s", word), "being removed");
-}
-
-static void add_layer(struct foreign *t, int all, const char *name)
-{
-	struct foreign_layer l = {.kind = OVL_IMAGE, .size = -1};
-	auto_fd dir = fs_open_beneath(all, name, O_PATH | O_DIRECTORY);
-	struct foreign_place at = {t, dir < 0 ? -errno : dir, P(LAYERS "/%s", name)};
-
-	if (!id_is_full(name)) {
-		claim_removed(t, &at);
-		return;
 	}
-	memcpy(l.id.s, name, sizeof(l.id.s));
-	l.exact = FOREIGN_TAR_SPLIT;
-	l.exact_path = foreign_text(t, "%s/tar-split.json.gz", at.path);
-	add_read(t, &at, &l, read_layer);
 }
 
 /* ---- containers ------------------------------------------------------------------- */
@@ -211,37 +193,26 @@ static void name_container(struct foreign *t, struct foreign_layer *l)
  * finished. */
 #define UNFINISHED 2 /* seconds */
 
-/* Like read_layer(). */
-static int read_container(struct foreign *t, const struct foreign_place *at,
-	struct foreign_layer *l, struct ovl_err *why)
+static int read_container(struct foreign *t, const struct foreign_place *all,
+	const char *name, struct foreign_layer *l, struct ovl_err *why)
 {
+	const char *mount_id = P("%s/mount-id", name);
 	char word[FOREIGN_WORD];
-	int r = read_where(t, at, "mount-id", l, why);
+	int r = read_where(t, all, mount_id, l, why);
 
 	if (r <= 0)
 		return r;
-	r = foreign_digest(at, "parent", l->parent.s, why);
-	if (r < 0)
-		return r;
+	r = foreign_digest(all, P("%s/parent", name), l->parent.s, why);
 	if (r == 0 && time(NULL) - l->created.tv_sec < UNFINISHED)
 		return 0;
-	r = foreign_word(at, "init-id", word, NULL, why);
+	if (r >= 0)
+		r = foreign_word(all, P("%s/init-id", name), word, NULL, why);
 	if (r > 0)
 		foreign_add_more(t, l, P(TREES "/%s/diff", word));
-	if (r < 0 || !is_still_there(at, "mount-id"))
+	if (r < 0 || fs_exists(all->dir, mount_id) <= 0)
 		return r < 0 ? r : 0;
 	name_container(t, l);
 	return 1;
-}
-
-static void add_container(struct foreign *t, int all, const char *name)
-{
-	struct foreign_layer l = {.kind = OVL_WRITABLE, .size = -1};
-	auto_fd dir = fs_open_beneath(all, name, O_PATH | O_DIRECTORY);
-	struct foreign_place at = {t, dir < 0 ? -errno : dir, P(CONTAINERS "/%s", name)};
-
-	foreign_hash_id(t, name, &l.id);
-	add_read(t, &at, &l, read_container);
 }
 
 /* ---- images ----------------------------------------------------------------------- */
@@ -404,7 +375,7 @@ static void add_layers(struct foreign *t, const struct images *im, const struct 
 		struct foreign_layer *l;
 
 		if (!p) {
-			add_layer(t, s->layers->at.dir, name);
+			add_layer(t, &s->layers->at, name);
 			continue;
 		}
 		l = foreign_add_layer(t);
@@ -436,10 +407,15 @@ static void read_both(struct foreign *t, struct images *im, const struct records
 
 static void add_containers(struct foreign *t)
 {
-	auto_records r = open_records(t, CONTAINERS);
+	auto_records all = open_records(t, CONTAINERS);
 
-	for (size_t i = 0; i < r.names.n; i++)
-		add_container(t, r.at.dir, namelist_name(&r.names, i));
+	for (size_t i = 0; i < all.names.n; i++) {
+		struct foreign_layer l = {.kind = OVL_WRITABLE, .size = -1};
+		const char *name = namelist_name(&all.names, i);
+
+		foreign_hash_id(t, name, &l.id);
+		add_read(t, &all.at, name, &l, read_container);
+	}
 }
 
 /* Containers are read before their layers. If an image is added or removed meanwhile, its
