@@ -258,7 +258,8 @@ static int add_container(
 		return rc < 0 ? rc : 0;
 	memcpy(r.id.s, bucket->key, ID_LEN);
 	r.name = value_of(&l[i - 1]);
-	if (i == 2 && find_in(b, bucket, "labels", labels[2], &l[2], err) > 0)
+	if (i == 2 && find_in(b, bucket, "labels", labels[2], &l[2], err) > 0 &&
+		l[1].len + l[2].len <= REF_MAX)
 		r.name = joined(ctx, value_of(&l[2]), r.name);
 	return ctrd_ref(ctx, r, err);
 }

@@ -13,6 +13,9 @@
 /* A limit on snapshots and names that no real store reaches. */
 #define CTRD_MAX (1u << 20)
 
+/* A limit on the bytes of a name. */
+#define REF_MAX 256
+
 /* Bytes of one of the databases. */
 struct bytes {
 	const char *p;

@@ -17,7 +17,6 @@
 #define JSON_MAX      (UINT64_C(512) << 20)
 #define JSON_LEAST    4096
 #define MANIFESTS_MAX 64
-#define REF_MAX       256
 
 /* ---- for both --------------------------------------------------------------------- */
 
