@@ -94,19 +94,21 @@ static const char *find_rootfs(const char *p, const char **from, const char **to
 static int add_step(struct foreign_stack *s, const char *hex, struct ovl_err *err)
 {
 	struct foreign_step *at = &s->step[s->n];
-	int rc = 0;
+	bool same = s->n == s->same && strcmp(at->diff_id, hex) == 0;
+	int rc;
 
 	if (s->n > OVL_MAX_LOWERS)
 		return err_say(err, EUCLEAN, "it lists too many layers");
-	if (s->n == s->same && strcmp(at->diff_id, hex) == 0) {
-		s->same++;
-	} else {
-		memcpy(at->diff_id, hex, sizeof(at->diff_id));
-		at[1].diff_id[0] = '\0';
+	if (!same) {
+		at[0].diff_id[0] = at[1].diff_id[0] = '\0';
 		rc = digest_chain(s->n ? at[-1].chain.s : NULL, hex, &at->chain, err);
+		if (rc < 0)
+			return rc;
+		memcpy(at->diff_id, hex, sizeof(at->diff_id));
 	}
-	s->n += rc == 0;
-	return rc;
+	s->n++;
+	s->same += same;
+	return 0;
 }
 
 static int add_steps(struct foreign_stack *s, json_t *rootfs, struct ovl_err *err)
