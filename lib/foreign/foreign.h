@@ -97,7 +97,9 @@ struct foreign {
 	const struct foreign_engine *engine;
 	int root; /* the store's root directory; not owned */
 	bool noatime; /* reading through root changes no access times */
-	bool brief; /* made for ovl_list(): own_id and tree of image layers are "" */
+	/* Made for ovl_list(): own_id and tree of image layers are "", and names that are not
+	 * listed and claims may be missing. */
+	bool brief;
 	bool user_xattrs; /* opaque directories have user.overlay.opaque: the engine is run by
 			   * an ordinary user */
 	struct foreign_layer *layer; /* sorted by id */
