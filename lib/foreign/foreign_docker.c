@@ -27,6 +27,7 @@
 #include "base/vec.h"
 #include "foreign/foreign_bolt.h"
 #include "foreign/foreign_json.h"
+#include "foreign/foreign_scan.h"
 #include "foreign/foreign_stack.h"
 
 #define IMAGE      "image/overlay2/"
@@ -300,28 +301,45 @@ static void read_images(struct foreign *t, struct images *im)
 	VEC_SORT(im->proof, im->n_proofs, id_order);
 }
 
-/* "name:tag", or "name@sha256:...", which is not listed. */
+/* refs is at an object of names: "name:tag", or "name@sha256:...", which is not listed. */
+static const char *read_refs(struct foreign *t, const struct images *im, const char *refs)
+{
+	char id[sizeof("sha256:") + ID_LEN];
+	struct scan_member ref;
+
+	while (refs && *refs != '}') {
+		const char *hex;
+		size_t i;
+
+		refs = scan_member(refs, &ref);
+		hex = scan_string(ref.value, id, sizeof(id)) ? id_digest_hex(id) : NULL;
+		i = hex ? namelist_find(&im->rec.names, hex) : im->rec.names.n;
+		if (i < im->rec.names.n && *ref.key)
+			name_image(t, im, i, ref.key, !strchr(ref.key, '@'));
+	}
+	return refs;
+}
+
+/* All names, by repository. */
 static void read_tags(struct foreign *t, const struct images *im)
 {
-	auto_json o = foreign_json_try(t, TAGS);
-	const char *repository;
-	const char *ref;
-	json_t *refs;
-	json_t *id;
+	auto_buf text = {0};
+	struct scan_member repository;
+	struct ovl_err why;
+	const char *p = "";
+	int r = foreign_file(t, TAGS, FOREIGN_JSON_MAX, &text, NULL, &why);
 
-	json_object_foreach(json_object_get(o, "Repositories"), repository, refs)
-	{
-		json_object_foreach(refs, ref, id)
-		{
-			const char *s = json_string_value(id);
-			const char *image = s ? id_digest_hex(s) : NULL;
-			size_t i = image ? namelist_find(&im->rec.names, image) :
-					   im->rec.names.n;
-
-			if (i < im->rec.names.n)
-				name_image(t, im, i, ref, !strchr(ref, '@'));
-		}
+	if (r > 0 && !scan_find_in(&text, "Repositories", &p))
+		p = NULL;
+	while (r > 0 && p && (*p == '{' || *p == ',')) {
+		p = scan_member(p, &repository);
+		if (*repository.value == '{' && !read_refs(t, im, repository.value))
+			p = NULL;
 	}
+	if (r > 0 && !p)
+		r = err_say(&why, EUCLEAN, "%s is damaged", Q(TAGS));
+	if (r < 0)
+		foreign_unread(t, &why);
 }
 
 static void add_images(struct foreign *t, struct images *im)
