@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Makes names safe to print on a terminal. */
-#include <stdbool.h>
+#include <limits.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,23 +117,26 @@ char *quote_into(char out[QUOTE_SIZE], const char *name)
 
 char *ovl_base64(const char *bytes, size_t n)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *p = (const unsigned char *)bytes;
-	char *out = malloc((n + 2) / 3 * 4 + 1);
-	char *o = out;
+	unsigned char *out = n < INT_MAX / 2 ? malloc((n + 2) / 3 * 4 + 1) : NULL;
 
-	for (size_t i = 0; out && i < n; i += 3) {
-		unsigned v = (unsigned)p[i] << 16 |
-			(i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) |
-			(i + 2 < n ? p[i + 2] : 0);
-
-		*o++ = digits[v >> 18];
-		*o++ = digits[v >> 12 & 63];
-		*o++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		*o++ = i + 2 < n ? digits[v & 63] : '=';
-	}
 	if (out)
-		*o = '\0';
-	return out;
+		EVP_EncodeBlock(out, (const unsigned char *)bytes, (int)n);
+	return (char *)out;
+}
+
+bool quote_base64_decode(const char *p, size_t n, struct buf *out)
+{
+	size_t pad = n < 2 || p[n - 1] != '=' ? 0 : p[n - 2] == '=' ? 2 : 1;
+
+	buf_clear(out);
+	/* The decoder takes '=' anywhere, and skips blanks at the ends. */
+	if (n % 4 || n > INT_MAX || memchr(p, '=', n - pad) || !buf_reserve(out, n + 1))
+		return false;
+	if (n &&
+		EVP_DecodeBlock((unsigned char *)out->data, (const unsigned char *)p,
+			(int)n) != (int)(n / 4 * 3))
+		return false;
+	out->len = n / 4 * 3 - pad;
+	out->data[out->len] = '\0';
+	return true;
 }

@@ -5,7 +5,7 @@
 #ifndef OVL_QUOTE_H
 #define OVL_QUOTE_H
 
-#include <stddef.h>
+#include "base/buf.h"
 
 #define QUOTE_SIZE 400
 
@@ -18,5 +18,9 @@ char *quote_into(char out[QUOTE_SIZE], const char *name);
 /* Length of the UTF-8 character at s (n bytes left), 0 if it is invalid or a control
  * character (C0, DEL, C1). */
 size_t quote_utf8(const char *s, size_t n);
+
+/* Decodes n characters of base64 with padding (RFC 4648); a NUL follows the bytes. False:
+ * they are not base64, or ENOMEM. */
+bool quote_base64_decode(const char *p, size_t n, struct buf *out);
 
 #endif

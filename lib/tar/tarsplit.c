@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/quote.h"
 #include "codec/stream.h"
 #include "tar/tarsplit.h"
 
@@ -219,42 +220,9 @@ static bool get_number(const struct span *s, uint64_t *out)
 	return true;
 }
 
-/* The value of a base64 digit; 64: it is not one. */
-static unsigned base64_digit(char c)
+static bool get_base64(struct tarsplit *t, const struct span *s)
 {
-	if (c >= 'A' && c <= 'Z')
-		return (unsigned)(c - 'A');
-	if (c >= 'a' && c <= 'z')
-		return (unsigned)(c - 'a' + 26);
-	if (c >= '0' && c <= '9')
-		return (unsigned)(c - '0' + 52);
-	return c == '+' ? 62 : c == '/' ? 63 : 64;
-}
-
-static bool get_base64(struct tarsplit *t, struct span s)
-{
-	char *to;
-	size_t n = 0;
-
-	buf_clear(&t->bytes);
-	while (s.n && s.p[s.n - 1] == '=' && n++ < 2)
-		s.n--;
-	if ((s.n + n) % 4 || !buf_reserve(&t->bytes, s.n + 1))
-		return false;
-	to = t->bytes.data;
-	n = 0;
-	for (size_t i = 0, bits = 0; i < s.n; i++) {
-		unsigned digit = base64_digit(s.p[i]);
-
-		if (digit > 63)
-			return false;
-		bits = bits << 6 | digit;
-		if (i % 4)
-			to[n++] = (char)(bits >> (6 - i % 4 * 2));
-	}
-	to[n] = '\0';
-	t->bytes.len = n;
-	return true;
+	return quote_base64_decode(s->p, s->n, &t->bytes);
 }
 
 static bool get_string(struct tarsplit *t, const struct span *s)
@@ -289,11 +257,11 @@ static int begin_file(struct tarsplit *t, const struct entry *e, struct ovl_err 
 		return damaged(err, "an impossible size");
 	if (!f->size)
 		return 0;
-	if (!get_base64(t, e->payload) || t->bytes.len != 8)
+	if (!get_base64(t, &e->payload) || t->bytes.len != 8)
 		return damaged(err, "a file without a sum");
 	for (int i = 0; i < 8; i++)
 		f->sum = f->sum << 8 | (unsigned char)t->bytes.data[i];
-	if (!(raw ? get_base64(t, e->name_raw) : get_string(t, &e->name)) ||
+	if (!(raw ? get_base64(t, &e->name_raw) : get_string(t, &e->name)) ||
 		memchr(t->bytes.data, '\0', t->bytes.len) ||
 		path_clean(t->bytes.data, UINT32_MAX, &clean, NULL) < 0 || !clean.len)
 		return damaged(err, "an impossible name");
@@ -321,7 +289,7 @@ static int read_line(struct tarsplit *t, struct recipe_rec *rec, struct ovl_err 
 		*rec = t->file;
 		return r;
 	}
-	if (!is(&e.type, "2") || (e.payload.n && !get_base64(t, e.payload)))
+	if (!is(&e.type, "2") || (e.payload.n && !get_base64(t, &e.payload)))
 		return damaged(err, "an entry of an unknown type");
 	*rec = (struct recipe_rec){.type = RECIPE_RAW,
 		.p = t->bytes.data,

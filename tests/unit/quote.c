@@ -31,13 +31,23 @@ START_TEST(base64)
 {
 	static const char *const want[] = {"", "/w==", "/wA=", "/wAB", "/wABAg=="};
 	static const char bytes[] = {(char)0xff, 0, 1, 2};
+	static const char *const bad[] = {"=", "==", "====", "A", "AA", "AAA",
+		"A===", "AA=A", "A=AA", "=AAA", "AA==AAAA", "AAA*", "AAA-", " AAA",
+		"AAA ", "AAA\n", "   AAAAA", "AAAA   \n", "AA A", "AAAA=", "AAA\303"};
+	auto_buf back = {0};
 
 	for (size_t n = 0; n <= sizeof(bytes); n++) {
 		char *got = ovl_base64(bytes, n);
 
 		ck_assert_str_eq(got, want[n]);
+		ck_assert(quote_base64_decode(got, strlen(got), &back));
+		ck_assert_uint_eq(back.len, n);
+		ck_assert(n == 0 || memcmp(back.data, bytes, n) == 0);
 		free(got);
 	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ck_assert_msg(!quote_base64_decode(bad[i], strlen(bad[i]), &back), "%s",
+			bad[i]);
 }
 END_TEST
 
