@@ -32,7 +32,7 @@ int becoming_meta(int fd, const char *id, struct meta *m, struct ovl_err *err)
 				 meta_read(image, m, err);
 		if (rc == 0)
 			m->was = was;
-		/* Another process has just put it in its place. */
+		/* -ENOENT: another process has just moved it into place. */
 		if (rc != -ENOENT)
 			return rc;
 	}
@@ -85,7 +85,7 @@ int becoming_to(
 
 	if (r <= 0)
 		return r;
-	/* A layer in its place has not been committed. */
+	/* A layer in its usual place has not been committed. */
 	r = layer_in_place(st, from);
 	if (r)
 		return r < 0 ? r : 0;
@@ -126,7 +126,7 @@ int becoming_forget(struct ovl_store *st, const struct ovl_id *id, struct ovl_er
 		if (fd < 0 && fs_is_gone(errno))
 			return 0;
 		snprintf(what, sizeof(what), "'staging/%.12s'", id->s);
-		/* prune may be removing it, which is soon done. */
+		/* prune may be removing it, which does not take long. */
 		rc = fd < 0 ? -errno : lock_moment(st, fd, LOCK_EX, what, err);
 		if (rc < 0)
 			return fd < 0 ? err_sys(err, -rc, "cannot open %s", what) : rc;

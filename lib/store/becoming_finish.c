@@ -45,7 +45,7 @@ static int is_noted_here(
 	return r > 0 ? layer_ref_same(&to, &self) : r < 0 ? cannot(l, err) : 0;
 }
 
-/* Puts back the writable layer, which is empty now. */
+/* Moves the writable layer, which is empty now, back into its place. */
 static int put_back(
 	const struct layer *l, const struct layer_ref *from, struct ovl_err *err)
 {
@@ -87,9 +87,9 @@ static int locked(const struct layer *l, const struct layer_ref *from, bool wait
 }
 
 /*
- * First notes, then names, then the writable layer, to which a name given with -n leads
- * until then. Each step is synced before the next, so that a power cut leaves no name
- * without an owner; other processes need not wait for the syncs.
+ * Hands on the notes, then the names, then the writable layer, which owns a name given
+ * with -n until then. Each step is synced before the next, so that a power cut leaves no
+ * name without an owner. Other processes need not wait for the syncs.
  */
 static int hand_on_names(
 	const struct layer *l, const struct ovl_id *was, bool wait, struct ovl_err *err)
@@ -108,13 +108,13 @@ static int hand_on_names(
 	return rc > 0 ? sync_dir(l, l->drv_fd, err) : rc;
 }
 
-/* Treats "does not exist" as done. -1 with errno. */
+/* Not an error: an earlier attempt may have done it already. -1 with errno. */
 static int or_done(int rc)
 {
 	return rc == 0 || errno == ENOENT ? 0 : -1;
 }
 
-/* Removes what only the writable layer had. */
+/* Removes the files that only a writable layer has. */
 static int drop_parts(const struct layer *l, struct ovl_err *err)
 {
 	const struct driver *drv = l->drv;
@@ -157,7 +157,7 @@ static int put_in_place(const struct layer *l, struct ovl_err *err)
 	return 0;
 }
 
-/* Synced before the list may be gone from the disk. */
+/* Synced before the list of what to remove is deleted. */
 static int clean_tree(const struct layer *l, struct ovl_err *err)
 {
 	int r = cleaning_do(l, err);
@@ -190,7 +190,7 @@ static int make_image(const struct layer *l, const struct ovl_id *was,
 	return rc == 0 ? becoming_settle(l, err) : rc;
 }
 
-/* Removes the note of where it went, which nothing needs any more. */
+/* Removes the note of which layer it became, as nothing needs that any more. */
 static int forget(const struct layer *l, const struct ovl_id *was, struct ovl_err *err)
 {
 	int staging = store_dir(l->st, DIR_STAGING, NULL);

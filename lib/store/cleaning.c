@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Removes what a commit has listed from the tree of the image layer. See cleaning.h. */
+/* Removes from the tree of the image layer what its commit has listed. See cleaning.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,10 +18,10 @@ struct cleaning {
 	FILE *list;
 	int image; /* .image */
 	int tree;
-	int dir; /* the directory that is cleaned */
+	int dir; /* the directory being cleaned */
 	bool changed;
 	struct timespec times[2]; /* its own */
-	char *text[2]; /* a string of the list, and the one that belongs to it */
+	char *text[2]; /* an entry of the list, and the second string of it */
 	size_t size[2];
 };
 
@@ -58,8 +58,8 @@ static int enter_dir(struct cleaning *c, const char *path, const char *when)
 	return c->dir < 0 ? -1 : 0;
 }
 
-/* Made in .image and moved. The name must never be without a whiteout, or what is below
- * would become visible. */
+/* The whiteout is made in .image and moved, as the name must never be missing: what is
+ * below would become visible. */
 static int make_whiteout(struct cleaning *c, const char *name)
 {
 	static const char passing[] = ".whiteout";
@@ -86,7 +86,7 @@ static int clean_one(struct cleaning *c, char kind, const char *name)
 	else if (kind == 'w')
 		rc = make_whiteout(c, name);
 	c->changed |= kind != 'x';
-	/* Done before. */
+	/* Not an error: done before the last interruption. */
 	return rc < 0 && (errno == ENODATA || errno == ENOENT) ? 0 : rc;
 }
 

@@ -51,7 +51,7 @@ int config_list(const struct layer *l, struct buf *out, struct ovl_err *err)
 
 static const char by_digest[] = "@sha256:";
 
-/* The digest at the end of what; NULL: none. */
+/* The digest at the end of the operand; NULL: none. */
 static const char *asked_for(const char *what)
 {
 	size_t n = strlen(what);
@@ -64,7 +64,8 @@ static const char *asked_for(const char *what)
 	return id_is_full(at) ? at : NULL;
 }
 
-/* The text before it, for the caller to free; NULL: there is no digest, or no memory. */
+/* The operand without its digest, for the caller to free; NULL if it has none, or without
+ * memory. */
 static char *without_digest(const char *what)
 {
 	const char *hex = asked_for(what);
@@ -72,7 +73,7 @@ static char *without_digest(const char *what)
 	return hex ? strndup(what, (size_t)(hex - what) - (sizeof(by_digest) - 1)) : NULL;
 }
 
-/* A name may end in this way too, and takes precedence. */
+/* A layer's own name may end in a digest too, and takes precedence. */
 int config_find_layer(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	struct ovl_err *err)
 {
@@ -145,7 +146,7 @@ int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 		struct layer_ref self = layer_ref_of(l);
 		struct layer_ref owner;
 
-		/* It may be part of a name. */
+		/* The digest may be part of the layer's name. */
 		rc = names_lookup(l->st, what, &owner, err);
 		if (rc < 0 || (rc == 0 || !layer_ref_same(&owner, &self)))
 			return rc < 0 ? rc :
@@ -161,7 +162,7 @@ int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 
 /* ---- what is in it? --------------------------------------------------------------- */
 
-/* 1 and its bytes, 0 if ovlctl cannot have written it. */
+/* Reads a config: 1 and its bytes, 0 if ovlctl cannot have written it. */
 static int read_config(
 	const struct layer *l, const char *hex, struct buf *out, struct ovl_err *err)
 {

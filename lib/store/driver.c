@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What a driver's data says, done: its files in a layer, short links, lowers. */
+/* Carries out what the tables of the drivers say: the files in a layer, short links,
+ * lowers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -179,7 +180,8 @@ int driver_as_lower(const struct layer *l, struct buf *out, struct ovl_err *err)
 	return out->failed ? err_nomem(err) : 0;
 }
 
-/* As many as .layer says; the one lower of a flat driver is the parent. */
+/* True if there are as many lowers as .layer says; the one lower of a flat driver is its
+ * parent. */
 static bool fits(const struct layer *l, const struct stack *s)
 {
 	return s->n == l->meta.lowers &&
@@ -218,7 +220,7 @@ int driver_lowers(const struct layer *l, struct stack *out, struct ovl_err *err)
 	memset(out, 0, sizeof(*out));
 	if (l->foreign)
 		return foreign_lowers(l, out, err);
-	/* A commit to an opaque layer may not have removed the file yet. */
+	/* A layer that a commit has made opaque may still have the file. */
 	if (l->meta.kind == OVL_IMAGE && l->meta.lowers == 0)
 		return 0;
 	if (fs_read_file(l->fd, file, LOWER_MAX, &text) < 0) {
@@ -272,7 +274,7 @@ static int file_is(const struct layer *l, const char *name, const char *want)
 		memcmp(text.data, want, text.len) == 0;
 }
 
-/* 1, 0, -1 if unknown. */
+/* Is it a directory? 1, 0, -1 if unknown. */
 static int is_dir(int dirfd, const char *name)
 {
 	struct stat st;

@@ -38,7 +38,7 @@ int overlay2_parse_lower(const char *text, size_t len, struct stack *out)
 	return 0;
 }
 
-/* The parent, followed by the parent's own lowers. */
+/* The parent's short link, followed by the parent's own lowers. */
 static int new_lower(const struct seed *how, struct buf *out, struct ovl_err *err)
 {
 	auto_stack below = {0};

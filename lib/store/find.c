@@ -119,7 +119,7 @@ static int match(void *ctx, const struct driver *drv, int dir, const char *name)
 	return 0;
 }
 
-/* One that cannot be read has no diff id. */
+/* A layer that cannot be read has no diff id, and does not match. */
 static int match_diff_id(void *ctx, const struct driver *drv, int dir, const char *name)
 {
 	struct search *s = ctx;
@@ -131,7 +131,7 @@ static int match_diff_id(void *ctx, const struct driver *drv, int dir, const cha
 	return 0;
 }
 
-/* What another program calls its layers. */
+/* Matches the ids by which another program knows its layers. */
 static void match_own(void *ctx, const struct driver *drv, const char *id)
 {
 	hit(ctx, drv, id);
@@ -156,8 +156,8 @@ static int each_driver(
 	return 0;
 }
 
-/* Finishes the commit of a layer that is not in its place, unless its process is still
- * at work. */
+/* Finishes the commit that has moved a layer away, unless its process is still
+ * running. */
 static void finish_for(struct ovl_store *st, const struct layer_ref *was)
 {
 	auto_layer l = LAYER_INIT;
@@ -244,7 +244,7 @@ int layer_open(struct ovl_store *st, const char *what, int op, struct layer *out
 		rc = layer_open_ref(st, &ref, op, what, out, err);
 		if (rc != -ENOENT || err->status != OVL_NOLAYER || st->foreign)
 			break;
-		/* A commit may have moved its name meanwhile. */
+		/* Meanwhile a commit may have given the name to its image layer. */
 		was = ref;
 		rc = layer_find(st, what, &ref, err);
 		if (rc == 0 && layer_ref_same(&ref, &was))
@@ -282,8 +282,8 @@ const char *layer_label(
 
 /* ---- all of them ------------------------------------------------------------------ */
 
-/* Calls fn with the id of each layer that a commit has renamed; ready: that can be put back
- * as it is now. */
+/* Calls fn with the id of each layer that a commit has moved away; ready: only if it can
+ * be put back now. */
 static int each_departed(
 	struct ovl_store *st, bool ready, layers_fn fn, void *ctx, struct ovl_err *err)
 {
@@ -339,7 +339,7 @@ static int only_once(void *ctx, const struct driver *drv, int dir, const char *n
 	return o->fn(o->ctx, drv, dir, name);
 }
 
-/* Without the lock, a layer that is renamed meanwhile may be missed; the second look
+/* Without the lock, a layer that is renamed meanwhile may be missed; the second pass
  * finds it. */
 static int each_unlocked(
 	struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err)

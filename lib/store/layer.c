@@ -55,8 +55,8 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 
 /* ---- metadata --------------------------------------------------------------------- */
 
-/* One open, one read, one close for each layer: the text has an end mark. For a layer
- * that a commit is making, another file counts. */
+/* Reads .layer with one open, read and close, as listings read many: its text has an end
+ * mark. For a layer that a commit is making, another file counts. */
 static bool read_whole(int dir, const char *id, struct meta *m)
 {
 	auto_fd fd = openat(dir, P("%s/" META_NAME, id),
@@ -105,7 +105,7 @@ static int lock_layer(struct layer *l, int op, const char *what, struct ovl_err 
 	rc = lock_take(l->st, l->fd, op, subject, err);
 	if (rc < 0)
 		return rc;
-	/* Now that it is locked: does its id still lead to it? */
+	/* It may have been moved before it was locked. */
 	rc = fs_is(l->drv_fd, l->id.s, l->fd);
 	if (rc < 0)
 		return err_sys(err, errno, "cannot look up %s", subject);
@@ -117,7 +117,8 @@ static int none(const char *what, struct ovl_err *err)
 	return err_status(err, OVL_NOLAYER, "no such layer %s", Q(what));
 }
 
-/* Without write access it is used as it is, as an image layer. */
+/* Finishes a killed commit. Without write access the layer is used as it is, as an image
+ * layer. */
 static int finish_killed(
 	struct layer *image, const struct ovl_id *was, bool wait, struct ovl_err *why)
 {
@@ -138,8 +139,7 @@ struct opening {
 	struct layer *out;
 };
 
-/* Reports a layer that is neither in its place nor elsewhere; -EAGAIN if it was put
- * back meanwhile. */
+/* Reports that the layer does not exist; -EAGAIN if it was put back meanwhile. */
 static int none_now(const struct opening *o, struct ovl_err *err)
 {
 	return fs_exists(store_driver_dir(o->st, o->ref->drv, NULL), o->ref->id.s) > 0 ?
@@ -154,8 +154,8 @@ static int cannot_open(const struct opening *o, struct ovl_err *err)
 
 static int open_now(void *ctx, struct ovl_err *err);
 
-/* The layer is not in its place: perhaps a commit has yet to put it back. -EAGAIN: it
- * is back. */
+/* Opens a layer that is missing from its place, which an unfinished commit may have to
+ * put back. -EAGAIN: it is back. */
 static int open_back(const struct opening *o, struct layer *l, struct ovl_err *err)
 {
 	const struct ovl_id *id = &o->ref->id;
@@ -181,7 +181,7 @@ static int open_back(const struct opening *o, struct layer *l, struct ovl_err *e
 		if (rc == 0)
 			return none_now(o, err);
 	}
-	/* Commands that only look, or may not write, do not put it back. */
+	/* Commands that only read, or may not write, do not put it back. */
 	if (becoming_has(o->st, id, META_NAME) <= 0)
 		return none_now(o, err);
 	l->fd = fs_open_dir(store_dir(o->st, DIR_STAGING, NULL), id->s);
@@ -224,8 +224,8 @@ static int open_now(void *ctx, struct ovl_err *err)
 	return rc;
 }
 
-/* While waiting for an exclusive lock, look for the layer again each time: its remover
- * also has it locked in the trash. */
+/* While waiting for an exclusive lock, looks for the layer again each time: the process
+ * that removes it keeps it locked in the trash. */
 static int open_dir(struct ovl_store *st, const struct layer_ref *ref, int op,
 	const char *what, struct layer *out, struct ovl_err *err)
 {
@@ -380,8 +380,7 @@ int layer_outside(const struct layer *l,
 
 /* ---- children --------------------------------------------------------------------- */
 
-/* A layer that does not say whose child it is counts as a child, also if it was put
- * aside. */
+/* A layer that cannot be read counts as a child, and so does one that was set aside. */
 static bool is_child(
 	struct ovl_store *st, const struct ovl_id *parent, const struct layer_ref *ref)
 {
@@ -421,7 +420,7 @@ int layer_children(const struct layer *l,
 	return r < 0 ? unread_children(l, err) : 0;
 }
 
-/* Removing the last hint removes the directory too, maybe right now. */
+/* Whoever removes the last hint removes the directory too, possibly just now. */
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err)
 {
 	const char *path = P(LAYER_CHILDREN "/%s", id->s);
@@ -468,9 +467,9 @@ void layer_drop_hint(int layer_fd, const struct ovl_id *id)
 }
 
 /*
- * A removed image layer may be back by now, as a child of the same parent; a writable one,
- * whose id is random, is not. A process that makes a layer appear holds the store's lock
- * from the hint to the rename.
+ * A removed image layer may have been made again, as a child of the same parent; a
+ * writable one, whose id is random, cannot. A process that makes a layer appear holds the
+ * store's lock from the hint to the rename.
  */
 void layer_drop_child(struct ovl_store *st, const struct layer_ref *child,
 	const struct ovl_id *parent, enum ovl_kind kind)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Layers, names and configs of another program's store, and what layers of ours note that
- * were taken from one. */
+/* Layers, names and configs of another program's store, and the origin that layers of
+ * ours note if they were taken from one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -44,7 +44,7 @@ static int vanished(const struct ovl_store *st, const char *what, struct ovl_err
 		Q(what), ovl_owner(st));
 }
 
-/* As far as can be known. */
+/* Does the layer still exist? True if that cannot be found out. */
 static bool is_still_there(const struct ovl_store *st, const struct foreign_layer *l)
 {
 	const struct foreign *t = st->foreign;
@@ -146,7 +146,8 @@ int layer_foreign_children(const struct layer *l,
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* The *n names that are text; of images only, if those are meant. */
+/* Finds the *n names that equal text, or start with it (prefix). image: only those of
+ * images. */
 static const struct foreign_name *names_of(
 	const struct foreign *t, const char *text, bool prefix, bool image, size_t *n)
 {

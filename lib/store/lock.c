@@ -25,8 +25,8 @@ int lock_try(int fd, int op)
 	return errno == EWOULDBLOCK ? 0 : -errno;
 }
 
-/* Reports a lock that is held. Its holder may be done by the time it is looked for:
- * then tries again. 0: it was taken after all. */
+/* Reports a lock that is held, and by whom. The holder may have released it by then, so
+ * this tries again first. 0: the lock was taken after all. */
 static int busy(int fd, int op, const char *what, struct ovl_err *err)
 {
 	char who[HOLDER_SIZE];
@@ -42,7 +42,8 @@ static int busy(int fd, int op, const char *what, struct ovl_err *err)
 		"%s is in use by another process, which cannot be seen from here", what);
 }
 
-/* flock(2) has no timeout, and a library must not use alarms: it polls. */
+/* Waiting is done by polling: flock(2) has no timeout, and a library must not use
+ * alarms. */
 struct wait {
 	const struct ovl_store *st;
 	struct timespec end;
@@ -72,7 +73,7 @@ static bool wait_more(struct wait *w)
 			(now.tv_sec == w->end.tv_sec && now.tv_nsec < w->end.tv_nsec));
 }
 
-/* 1 taken, 0 the time is over, negative errno. */
+/* Waits for a lock: 1 taken, 0 timed out, negative errno. */
 static int wait_for(const struct ovl_store *st, unsigned seconds, int fd, int op)
 {
 	struct wait w = wait_begin(st, seconds);
@@ -84,7 +85,7 @@ static int wait_for(const struct ovl_store *st, unsigned seconds, int fd, int op
 	return rc;
 }
 
-/* Waits for that many seconds; 0: for ever; with LOCK_NB not at all. */
+/* Takes a lock within that many seconds; 0: waits for ever; with LOCK_NB not at all. */
 static int take_within(const struct ovl_store *st, unsigned seconds, int fd, int op,
 	const char *what, struct ovl_err *err)
 {
@@ -144,7 +145,7 @@ static int open_lock(struct ovl_store *st)
 	if (st->lock_fd < 0)
 		st->lock_fd = openat(st->fd, STORE_LOCK,
 			O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	/* If nothing can be written, there is nobody to lock out. */
+	/* On a read-only file system there are no writers to lock out. */
 	if (st->lock_fd < 0 && errno == EROFS)
 		st->lock_fd = fcntl(st->fd, F_DUPFD_CLOEXEC, 0);
 	return st->lock_fd;

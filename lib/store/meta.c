@@ -100,7 +100,7 @@ static bool hex_id(const char *s, char out[ID_LEN + 1])
 
 enum { SAW_KIND = 1, SAW_LINK = 2, SAW_DEPTH = 4, SAW_LOWERS = 8, SAW_ALL = 15 };
 
-/* Parses one "key value"; unknown keys of later formats are accepted. */
+/* Parses one "key value". Unknown keys of later formats are ignored. */
 static bool parse_key(struct meta *m, const char *key, const char *value, unsigned *seen)
 {
 	uint64_t n = 0;

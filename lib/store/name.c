@@ -72,7 +72,7 @@ bool name_form(const char *what, unsigned i, char out[NAME_FORM_SIZE])
 	tag = strpbrk(tag ? tag : rest, ":@");
 	n = tag && i % 2 && strcmp(tag, latest) == 0 ? (int)(tag - rest) :
 						       (int)strlen(rest);
-	/* With a host it is not one of this machine. */
+	/* A name with a host is not tried below localhost/. */
 	snprintf(out, NAME_FORM_SIZE, "%s%.*s%s",
 		rest != what && i / 2 == 1 ? "" : hosts[i / 2], n, rest,
 		!tag && i % 2 ? latest : "");

@@ -20,10 +20,10 @@
 #include "store/names.h"
 #include "store/store.h"
 
-/* In staging/W. */
+/* The note of a name given by the commit, in staging/W. */
 #define GIVEN_NOTE BECOMING_GIVES "/" NAMES_NOTES "/%s"
 
-/* The link as it is, whether its layer exists or not. -EUCLEAN: not one of ours. */
+/* Reads the link, whether or not its layer exists. -EUCLEAN: ovlctl did not make it. */
 int names_read_link(int names, const char *file, struct layer_ref *ref)
 {
 	auto_buf target = {0};
@@ -67,8 +67,8 @@ int names_noted_in(struct ovl_store *st, const struct layer_ref *ref,
 			 fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);
 }
 
-/* 1: the layer has a note of the name, or the image layer that it became, which *ref
- * is then. */
+/* 1 if the layer has a note of the name, or if the image layer that it became has one:
+ * *ref is then that layer. */
 static int follow_commit(struct ovl_store *st, struct layer_ref *ref, const char *file)
 {
 	struct layer_ref image;
@@ -79,7 +79,7 @@ static int follow_commit(struct ovl_store *st, struct layer_ref *ref, const char
 	r = becoming_to(st, ref, &image);
 	if (r <= 0)
 		return r;
-	/* In this order, since it may be moved right now. */
+	/* First where notes are moved from, as one may be moved right now. */
 	r = becoming_has(st, &ref->id, P(GIVEN_NOTE, file));
 	if (r == 0)
 		r = names_noted_here(st, &image, file);
@@ -88,8 +88,8 @@ static int follow_commit(struct ovl_store *st, struct layer_ref *ref, const char
 	return r;
 }
 
-/* A name that moves may be read at its old owner, whose note may be gone when it is
- * looked for. */
+/* While a name moves, its link may be read before the move and the old owner's note after
+ * it: reads again then. */
 int names_owner(struct ovl_store *st, int names, const char *file, struct layer_ref *ref,
 	struct layer_ref *leads)
 {
@@ -207,7 +207,7 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 		Q(name), owner.id.s);
 }
 
-/* Atomically replaces a name that may be moved, by a link with a temporary name. */
+/* Atomically gives a name to another layer, by renaming a temporary link over it. */
 static int replace_link(int names, const char *target, const char *file)
 {
 	struct ovl_id id;

@@ -20,7 +20,7 @@ static int cannot_read(const struct layer_ref *of, int errnum, struct ovl_err *e
 	return err_sys(err, errnum, "cannot read the names of layer %.12s", of->id.s);
 }
 
-/* Calls fn for each noted name that the layer really has. */
+/* Calls fn for each name that is noted in the layer and belongs to it. */
 static int each_noted(struct ovl_store *st, int layer_fd, const struct layer_ref *self,
 	int (*fn)(void *ctx, int names, const char *file), void *ctx, struct ovl_err *err)
 {
@@ -82,8 +82,8 @@ int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err)
 	return each_noted(from->st, from->fd, &self, copy_note, &mv, err);
 }
 
-/* 1 given, 0 it does not lead to the writable layer, or that goes on with it; negative
- * errno. */
+/* Gives a name of the writable layer to the image layer: 1 given, 0 if it leads elsewhere
+ * or the writable layer keeps it, negative errno. */
 static int hand_on(const struct layer *image, const struct layer_ref *was, int names,
 	const char *file, struct ovl_err *err)
 {
@@ -106,7 +106,8 @@ static int hand_on(const struct layer *image, const struct layer_ref *was, int n
 	return r < 0 ? r : 1;
 }
 
-/* 1 moved, 0 it exists already, or another layer has the name by now; negative errno. */
+/* Moves a note to the image layer: 1 moved, 0 if it has one already or another layer has
+ * the name by now, negative errno. */
 static int take_note(const struct layer *image, const struct layer_ref *was, int gives,
 	int names, const char *file)
 {
@@ -128,7 +129,8 @@ static int take_note(const struct layer *image, const struct layer_ref *was, int
 			return -errno;
 		if (fs_rename(gives, note, notes, file, RENAME_NOREPLACE) == 0)
 			return 1;
-		/* Of a config that goes with the name already a new one takes the place. */
+		/* If the name stays and its config changes, the new note replaces the old
+		 * one. */
 		if (errno == EEXIST && fstatat(gives, note, &st, 0) == 0 && st.st_size &&
 			fs_rename(gives, note, notes, file, 0) == 0)
 			return 1;
@@ -339,7 +341,8 @@ enum name_state names_state(struct ovl_store *st, const char *file,
 	return r < 0 ? NAME_BAD : r ? NAME_GOOD : NAME_DANGLING;
 }
 
-/* True if the caller may not read that layer, and so not whether it has a name. */
+/* True if the caller may not read that layer, and so cannot tell whether it has a
+ * name. */
 static bool is_closed(struct ovl_store *st, const struct layer_ref *ref)
 {
 	auto_fd fd = fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The notes of names in the layers that have them; see names.h. */
+/* The notes of names, in the layers that own them; see names.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "base/quote.h"
 #include "store/names.h"
 
-/* The modes of a note. */
+/* The mode of a note tells its state. */
 #define SETTLED 0600
 #define PENDING 0700
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Removes a name from the layer that has it. Its note is pending before the symlink is
- * removed, so that a kill leaves a name or a note that says nothing to anybody. Other
- * processes often need the lock of the names, so it is not held during a sync; then the note
- * is removed, or the name given back, unless others have given it meanwhile.
+ * Removes a name from the layer that owns it. Its note is pending before the symlink is
+ * removed, so that a kill leaves either the name or a note without effect. Other
+ * processes often need the lock of the names, so it is not held during a sync; then the
+ * note is removed, or the name given back, unless others have given it meanwhile.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -29,7 +29,7 @@ static int cannot_take(const struct taking *t, struct ovl_err *err)
 	return err_sys(err, errno, "cannot remove the name %s", Q(t->name));
 }
 
-/* 1; 0 nobody has it. */
+/* Removes the symlink: 1 removed, 0 nobody owns the name, negative errno. */
 static int unlink_it(void *ctx, struct ovl_err *err)
 {
 	struct taking *t = ctx;

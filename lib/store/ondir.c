@@ -26,8 +26,8 @@ void ondir_close(struct ondir *d)
 
 /* ---- which directory -------------------------------------------------------------- */
 
-/* Without a time of birth, which only some file systems have, the number of the file system
- * counts; but that of XFS can change when the machine starts. */
+/* Identifies a directory also by its time of birth. Where the file system has none, its
+ * own id is used, although that of XFS can change at boot. */
 static int identify(struct ondir *d)
 {
 	struct statfs sf;

@@ -20,7 +20,7 @@ unsigned redirects_of(const struct layer *l)
 {
 	unsigned found = 0;
 
-	/* Other programs do not remember. */
+	/* Other programs do not record it. */
 	if (l->foreign && l->meta.kind == OVL_WRITABLE && !l->st->xattrs.user)
 		return HAS_REDIRECTS | HAS_METACOPY;
 	for (size_t i = 0; i < N_NOTES; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The file that makes a directory a store, and the privilege that its kind of xattrs needs. See
- * stamp.h. */
+/* The file that makes a directory a store, and the privilege that its kind of xattrs
+ * needs. See stamp.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include "store/store.h"
 
 /*
- * Only the kernel knows, so it is asked. Replacing an attribute that does not exist
+ * Asks the kernel, as nothing else tells. Replacing an attribute that does not exist
  * changes nothing: ENODATA means that it would have been allowed. 1, 0, -1 if unknown.
  */
 static int may_use_trusted(int fd)
@@ -37,7 +37,7 @@ int privilege_check(struct ovl_store *st, struct ovl_err *err)
 		return 0;
 	may = may_use_trusted(st->fd);
 	if (may < 0)
-		may = !idmap_unprivileged(); /* a read-only file system */
+		may = !idmap_unprivileged(); /* on a read-only file system */
 	if (may) {
 		st->privileged = true;
 		return 0;
@@ -82,8 +82,8 @@ int owner_check(const struct ovl_store *st, struct ovl_err *err)
 	return stat_owned(st, &sb) && sb.st_uid != geteuid() ? refuse_owner(st, err) : 0;
 }
 
-/* True if there is nothing but what a new file system has, or what a store that was
- * killed at its creation or removal has left. */
+/* True if the directory contains only what a new file system has, or what a process left
+ * that was killed while it created or removed a store. */
 static int is_empty(int fd)
 {
 	auto_fsdir d = fs_dir_at(fd, ".");
@@ -122,7 +122,7 @@ static int stamp_write(struct ovl_store *st, int fd)
 	return fsync(fd);
 }
 
-/* Without O_TMPFILE the file has a random name first. */
+/* Without O_TMPFILE the file has a random name until it is complete. */
 static int stamp_make(struct ovl_store *st, struct ovl_err *err)
 {
 	auto_fd fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -203,14 +203,15 @@ static int note_new(struct ovl_store *st)
 	return st->made_dirs ? fs_pwrite_all(fd, "", 1, st->made_dirs - 1) : 0;
 }
 
-/* There is no stamp: 1 and none is wanted, 0 it has been created, negative errno. */
+/* Handles a missing stamp: 1 if none is wanted, 0 if it has been created, negative
+ * errno. */
 static int make_stamp(struct ovl_store *st, struct ovl_err *err)
 {
 	int r = is_empty(st->fd);
 
 	if (r < 0)
 		return err_sys(err, errno, "cannot read directory %s", Q(st->root));
-	/* Unless another process has created one meanwhile. */
+	/* Another process may have created the stamp meanwhile. */
 	if (r == 0 && fs_exists(st->fd, STORE_STAMP) <= 0)
 		return err_say(err, ENOTEMPTY,
 			"%s is not empty and not a store (it has no stamp)", Q(st->root));

@@ -48,8 +48,8 @@ int store_sync(const struct ovl_store *st, int fd, struct ovl_err *err)
 	return 0;
 }
 
-/* How often other processes may create and remove a store while it is opened or
- * closed. */
+/* How often to try again if other processes create and remove the store while it is
+ * opened or closed. */
 #define MADE_AGAIN 100
 
 /* ---- where the root is ------------------------------------------------------------ */
@@ -101,7 +101,7 @@ static int make_root_dir(const char *path, mode_t mode, unsigned *made)
 	return why;
 }
 
-/* Goes on after an error, for the count; errno is that of the first error. */
+/* Goes on after an error, as the count must be right; errno is that of the first. */
 static int make_root_path(const char *path, unsigned *made)
 {
 	auto_free char *copy = strdup(path);
@@ -238,7 +238,7 @@ static bool unmake_driver(struct ovl_store *st, const struct driver *drv)
 	return unmake_dir(st, drv->name);
 }
 
-/* Removes the contents of a store without layers. false: something has to stay. */
+/* Removes the contents of a store without layers; false if something has to stay. */
 static bool clear_out(struct ovl_store *st)
 {
 	struct stat sb;
@@ -262,7 +262,7 @@ static bool clear_out(struct ovl_store *st)
 	return unlinkat(st->fd, STORE_NEW, 0) == 0 || errno == ENOENT;
 }
 
-/* Removes the new directories at the end of the path. false: one of them is not empty. */
+/* Removes the new directories at the end of the path; false if one is not empty. */
 static bool remove_path(const struct ovl_store *st)
 {
 	auto_free char *path = strdup(st->root);
@@ -289,9 +289,9 @@ static int hold_root(struct ovl_store *st, struct ovl_err *err)
 }
 
 /*
- * The last command to close a store that never had a layer removes it. A process that
- * recreates it while the path is being removed does not know that more of the path is
- * new: .stamp.new tells it, or is gone.
+ * The last process to close a store that never had a layer removes it. One that recreates
+ * it while the path is being removed cannot know that more of the path is new: .stamp.new
+ * tells it, or is gone.
  */
 static void unmake(struct ovl_store *st)
 {
@@ -476,7 +476,8 @@ int store_reopen(struct ovl_store *st, struct ovl_err *err)
 
 int store_move(struct ovl_store *st, int fd, struct ovl_err *err)
 {
-	/* As hold_root() did for the old one, which is locked until this one is. */
+	/* Holds the new root as hold_root() did the old one, which stays locked until
+	 * then. */
 	int rc = lock_moment(st, fd, LOCK_SH, "the store", err);
 
 	if (rc < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The root of a store is another program's: recognised, and opened so that reading leaves no
+/* Recognises the root of another program's store, and opens it so that reading leaves no
  * trace. See foreign/foreign.h. */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +21,10 @@
 #define PLACE (O_PATH | O_DIRECTORY | O_CLOEXEC)
 
 /*
- * A mount of the directory that nobody else sees, and through which nothing can be written,
- * not even access times. It gets no mounts made below the original, or the engine could not
- * end them. -1: not permitted (it takes CAP_SYS_ADMIN), or before Linux 5.12.
+ * Opens the directory through a private mount that nothing can be written through, not
+ * even access times. Mounts made later below the original do not appear in it, as the
+ * engine could not unmount them. -1: not permitted (it takes CAP_SYS_ADMIN), or before
+ * Linux 5.12.
  */
 static int open_quietly(int dir)
 {
@@ -40,7 +41,8 @@ static int open_quietly(int dir)
 	return steal_fd(&tree);
 }
 
-/* A file system that is mounted below the root does not show in the other mount. */
+/* Is it the same directory? A file system mounted below the root is missing in the other
+ * mount. */
 static bool same_dir(int a, int b, const char *name)
 {
 	struct stat x;
@@ -99,8 +101,8 @@ static int read_table(struct ovl_store *st, const struct foreign_engine *e, bool
 	return rc;
 }
 
-/* Docker's option userns-remap used to give the root to a user without privileges, by whose
- * ids it is called, though the daemon is privileged. */
+/* With Docker's option userns-remap the root once belonged to an unprivileged user, whose
+ * ids are its name, although the daemon is privileged. */
 static bool is_remapped(const struct ovl_store *st)
 {
 	const char *name = strrchr(st->root, '/');
@@ -136,7 +138,7 @@ static int open_it(struct ovl_store *st, int *root, const struct foreign_engine 
 	return rc < 0 ? rc : 1;
 }
 
-/* Opens the directory above; -1 at the top. */
+/* Opens the parent directory; -1 at the top. */
 static int open_above(int dir)
 {
 	auto_fd up = openat(dir, "..", PLACE);
@@ -172,7 +174,7 @@ int store_foreign_inside(
 	return 0;
 }
 
-/* The path, or the nearest directory above it that exists. */
+/* Opens the path, or the nearest directory above it that exists. */
 static int open_nearest(const char *path, bool *there)
 {
 	auto_free char *copy = strdup(path);

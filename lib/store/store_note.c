@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Messages of the library while it works, and the stop flag: through the caller's
- * config. */
+/* Passes messages during work to the caller's functions, and reads its stop flag. */
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -57,11 +57,11 @@ int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
 
 	if (rc < 0)
 		return rc;
-	/* The lock stays, so that nobody thinks that the remover has died. It becomes
-	 * shared: processes that wait to read the layer find it gone, instead of waiting
-	 * until its last file is removed. */
+	/* The lock is kept, as its absence means that the remover has died. It becomes
+	 * shared, so that processes that wait to read the layer find it gone at once, not
+	 * only when its last file is removed. */
 	out->fd = steal_fd(&l->fd);
-	lock_try(out->fd, LOCK_SH); /* or prune has it, which is harmless now */
+	lock_try(out->fd, LOCK_SH); /* fails if prune has it, which is harmless now */
 	return 0;
 }
 
@@ -116,7 +116,7 @@ int aside_move(struct ovl_store *st, int dirfd, const char *name, const char *wh
 
 	if (aside < 0)
 		return aside;
-	/* The name may be taken by an earlier one, or be too long. */
+	/* The name may be too long, or an earlier layer may have taken it. */
 	snprintf(out, ASIDE_NAME_MAX, "%s.%s", where, name);
 	if (strlen(where) + 1 + strlen(name) <= NAME_MAX &&
 		fs_rename(dirfd, name, aside, out, RENAME_NOREPLACE) == 0)
