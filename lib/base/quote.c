@@ -129,10 +129,10 @@ bool quote_base64_decode(const char *p, size_t n, struct buf *out)
 	size_t pad = n < 2 || p[n - 1] != '=' ? 0 : p[n - 2] == '=' ? 2 : 1;
 
 	buf_clear(out);
+	if (!n)
+		return true;
 	/* The decoder takes '=' anywhere, and skips blanks at the ends. */
-	if (n % 4 || n > INT_MAX || memchr(p, '=', n - pad) || !buf_reserve(out, n + 1))
-		return false;
-	if (n &&
+	if (n % 4 || n > INT_MAX || memchr(p, '=', n - pad) || !buf_reserve(out, n + 1) ||
 		EVP_DecodeBlock((unsigned char *)out->data, (const unsigned char *)p,
 			(int)n) != (int)(n / 4 * 3))
 		return false;

@@ -19,7 +19,7 @@ char *quote_into(char out[QUOTE_SIZE], const char *name);
  * character (C0, DEL, C1). */
 size_t quote_utf8(const char *s, size_t n);
 
-/* Decodes n characters of base64 with padding (RFC 4648); a NUL follows the bytes. False:
+/* Decodes n characters of base64 with padding (RFC 4648); p may be NULL if n is 0. False:
  * they are not base64, or ENOMEM. */
 bool quote_base64_decode(const char *p, size_t n, struct buf *out);
 

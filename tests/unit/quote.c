@@ -45,6 +45,7 @@ START_TEST(base64)
 		ck_assert(n == 0 || memcmp(back.data, bytes, n) == 0);
 		free(got);
 	}
+	ck_assert(quote_base64_decode(NULL, 0, &back) && back.len == 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		ck_assert_msg(!quote_base64_decode(bad[i], strlen(bad[i]), &back), "%s",
 			bad[i]);
