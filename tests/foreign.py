@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Makes the root directory of an engine, as that would have made it of an image:
+"""Makes the root directory of an engine, as the engine would have made it from an image:
 
 	foreign.py docker|containers|containerd ROOT CONFIG NAME[,NAME...] LAYER.tar...
 
-The layers are unpacked as overlayfs has them, and recorded with their tar-split or blob. An
-image is added to those that are there, but not with containerd. "container ROOT IMAGE NAME" adds a container to a root of
-containers/storage, and prints the id of its layer.
+The layers are unpacked with the whiteouts of overlayfs, and recorded with their tar-split or
+blob. The image is added to an existing root, except with containerd. "container ROOT IMAGE
+NAME" adds a container to a root of containers/storage and prints the id of its layer.
 """
 import base64
 import gzip

@@ -1,8 +1,8 @@
-# Sourced by tests that make images to order.
+# Sourced by tests that make images of their own.
 
 sha() { sha256sum <"$1" | cut -d' ' -f1; }
 
-# Puts a file into layout $L; prints its digest and size as members of a descriptor.
+# Copies a file into layout $L, and prints its digest and size as members of a descriptor.
 blob() {
 	mkdir -p "$L/blobs/sha256"
 	h=$(sha "$1")
@@ -28,8 +28,8 @@ layer_type=application/vnd.oci.image.layer.v1.tar
 index_type=application/vnd.oci.image.index.v1+json
 manifest_type=application/vnd.oci.image.manifest.v1+json
 
-# A manifest in $L, its layers compressed in turn with none, gzip and zstd; prints its
-# descriptor without the braces.
+# Writes a manifest into $L, its layers compressed with none, gzip and zstd in turn, and prints
+# its descriptor without the braces.
 manifest() { # ARCH ENV LAYER.tar...
 	config "$@" >config.json
 	conf=$(blob config.json)

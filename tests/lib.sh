@@ -58,7 +58,7 @@ overlay)
 	;;
 esac
 export DRV TREE UPPER LOWER LS_BOTTOM LS_IMAGE LS_WRITABLE
-# LC_ALL would have each of the thousands of processes open a file for every category.
+# With LC_ALL each of the thousands of processes would open a file for every category.
 unset LC_ALL
 export LANG=C LC_CTYPE=C.UTF-8 TZ=UTC NO_COLOR=1
 
@@ -120,7 +120,7 @@ bounded)
 			;;
 		esac
 	fi
-	# However it ends, nothing is left of it.
+	# However it ends, the scratch directory is removed.
 	trap : HUP INT TERM
 	OVLCTL_TEST_DIR=$(mktemp -d) || exit 1
 	export OVLCTL_TEST_DIR
@@ -143,13 +143,13 @@ HOME=$OVLCTL_TEST_DIR/home
 export HOME OVLCTL_ROOT="$T/store"
 case $OVLCTL_TEST_STAGE in
 namespace)
-	# The machine's own store is out of reach.
+	# Hides the machine's own store.
 	[ ! -d /var/lib/ovlctl ] || mount -t tmpfs ovlctl-test /var/lib/ovlctl || exit 1
 	on_disk || put_in_memory "$OVLCTL_TEST_DIR"
 	mkdir -m 700 "$T" "$HOME" || exit 1
 	if [ "${OVLCTL_TEST_AS-root}" = user ]; then
-		# The inner root may not get at where this lies (/root, say): show it in a
-		# place of its own, read-only.
+		# Root of the namespace may not be able to reach the sources (in /root,
+		# for example), so they are bound read-only into the scratch directory.
 		chown 100000:100000 "$T" "$HOME"
 		mkdir "$OVLCTL_TEST_DIR/src" && mount --bind "$top" "$OVLCTL_TEST_DIR/src" &&
 			mount -o remount,bind,ro "$OVLCTL_TEST_DIR/src" || exit 1
@@ -214,7 +214,7 @@ same() {
 	report $? "$1" || diff "$2" "$3" | head -20 | diag
 }
 
-# Most patterns are in the text as they are, and that needs no grep(1).
+# Most patterns are plain text, for which no grep(1) needs to be started.
 matches() { # PATTERN TEXT
 	case $1 in
 	*[]\[\\^\$*+?{}\(\)\|]*) ;;
@@ -233,23 +233,23 @@ like() {
 	}
 }
 
-# jq(1) takes 30 ms to begin, and is begun a thousand times; gojq(1) speaks its language. It
-# sorts the members of an object: "command jq" where their order counts.
+# jq(1) takes 30 ms to start, and is started a thousand times; gojq(1) has the same language
+# and is faster. But it sorts the members of an object: use "command jq" if their order counts.
 if command -v gojq >/dev/null; then
 	jq() {
 		gojq "$@"
 	}
 fi
 
-# A python3(1) that a manager of versions has put on PATH is a shell script which looks for
-# the real one, in 100 ms each time.
+# A version manager may have put a script named python3 into PATH, which takes 100 ms to find
+# the real one.
 if [ -x /usr/bin/python3 ]; then
 	python3() {
 		/usr/bin/python3 "$@"
 	}
 fi
 
-# One line and no more: in $_line.
+# Reads a file of exactly one line into $_line.
 one_line() { # FILE
 	{ IFS= read -r _line && ! IFS= read -r _more && [ ! "$_more" ]; } <"$1"
 }
@@ -274,7 +274,7 @@ fails() {
 	}
 }
 
-# Ends the test: what it needs has failed.
+# Ends the test, because its set-up has failed.
 stop() { # WHAT
 	: >"$T/.stopped"
 	report 1 "set-up: $1"
@@ -314,8 +314,7 @@ soon() {
 	}
 }
 
-# For until_true: is the file there and not empty? Is something there that the pattern
-# matches?
+# For until_true: does the file exist, and is it not empty? Does any file match the pattern?
 written() {
 	[ -s "$1" ]
 }
@@ -325,23 +324,23 @@ found() { # PATTERN
 	[ -e "$1" ]
 }
 
-# Is the file or directory locked? Without taking it for a moment, in which others could not.
+# Is the file or directory locked? Taking the lock to find out could make another process fail.
 locked() {
 	_at=$(stat -c '%Hd %Ld %i' "$1") || return
 	grep -q " $(printf '%02x:%02x:%s' $_at) 0 EOF" /proc/locks && return
-	# There stat(2) has another device.
+	# On these, stat(2) reports another device than /proc/locks.
 	case $(stat -f -c %T "$1") in
 	btrfs | overlay*) grep -q ":${_at##* } 0 EOF" /proc/locks ;;
 	*) false ;;
 	esac
 }
 
-# Has the process a file without a name, for what it spools?
+# Does the process have an open file without a name in staging/, into which it spools input?
 spools() { # PID
 	ls -l "/proc/$1/fd" | grep -q '/staging/#.*deleted'
 }
 
-# What was written or removed lately comes free a moment later, so that one more fits in.
+# The file system frees blocks with a delay, so something may fit in again: several rounds.
 fill_up() { # DIRECTORY
 	for _i in $(seq 50); do
 		cat /dev/zero >"$1/zeros$_i" 2>/dev/null
@@ -385,34 +384,34 @@ have_mount_helper() {
 	mkdir "$T/sbin"
 	ln -s "$(command -v ovlctl)" "$T/sbin/mount.ovlctl"
 	need - mount -t overlay -o "lowerdir=$T/sbin:$(readlink -f /sbin)" none /sbin
-	# It is not to write down what is mounted here.
+	# mount(8) must not record these mounts in the machine's /run/mount.
 	[ ! -d /run/mount ] || need - mount -t tmpfs none /run/mount
 }
 
-# strace, under which leaks cannot be looked for.
+# The leak checker does not work under strace.
 traced() {
 	ASAN_OPTIONS=detect_leaks=0 strace -f "$@"
 }
 
-# The calls of a command, in their order, each as "CALL N": the Nth of its kind, which is
-# how strace counts where to inject something.
+# Prints the system calls of a command in their order, each as "CALL N": the Nth CALL of a
+# process, which is how strace counts the calls to inject something into.
 calls_of() { # CALLS COMMAND...
 	calls=$1
 	shift
 	traced -qq -o "$T/.calls" -e trace="$calls" "$@" >/dev/null 2>&1
-	# strace shows calls that it does not know, whatever it was asked for.
+	# strace also prints calls that it does not know, which were not asked for.
 	sed -n '/^[0-9]* *syscall_/d; s/^\([0-9]*\) *\([a-z0-9_]*\)(.*/\1 \2/p' "$T/.calls" |
 		awk '{ point = $2 " " ++n[$1, $2] } !seen[point]++ { print point }'
 }
 
-# Kills a command before a call that calls_of told of.
+# Kills a command before one of the calls that calls_of has printed.
 killed_at() { # CALL N COMMAND...
 	point="$1:signal=KILL:when=$2" call=$1
 	shift 2
 	traced -qq -o /dev/null -e trace="$call" -e inject="$point" "$@"
 }
 
-# Can this be traced? Not by root of a user namespace that others made.
+# Can strace be used? Not by root of the user namespace.
 can_trace() {
 	! as_user && strace -V >/dev/null 2>&1
 }
@@ -441,16 +440,16 @@ short() {
 	}
 }
 
-# Everything in a store, for "as it was before": paths, types, sizes, but not the times
-# of directories, which a staging directory that came and went has touched, nor when a
-# layer was last used.
+# Prints everything in a store, to compare it with a later state: paths, types and sizes, but
+# not the times of directories, which temporary files in staging/ change, nor when a layer
+# was last used.
 store_state() {
 	[ -e "$OVLCTL_ROOT" ] || return 0
 	(cd "$OVLCTL_ROOT" && find . \( -type d -printf '%p d %m %U:%G\n' \) -o \
 		-printf '%p %y %m %U:%G %s %l\n' | grep -av '/\.used f ' | sort)
 }
 
-# A docker archive $1 of the layer tars $2..., in the working directory.
+# Makes a docker archive $1 of the layer tars $2..., in the working directory.
 image_of() {
 	image=$1
 	shift
@@ -466,7 +465,7 @@ image_of() {
 	rm -r image
 }
 
-# Trees beside and above the store that a hostile archive would like to get at.
+# Makes files outside the store which a hostile archive would want to change.
 canaries() {
 	mkdir -p outside/dir above/store
 	OVLCTL_ROOT=$T/above/store
@@ -481,12 +480,12 @@ canaries() {
 	need - mount --bind passwd /etc/passwd
 	printf 'file name=first data=1\nend\n' | mktar >first.tar
 	need - ovlctl import first.tar
-	# Memory counts for what is shipped.
+	# Memory is limited in the release build only.
 	memory=40000
 	[ "$MODE" = release ] || memory=0
 }
 
-# Reports what hostile(1) says of archives.
+# Reports the results of hostile(1).
 hostile_runs() {
 	hostile -m $memory -g outside -g above/file -g /etc/passwd "$@" >.hostile
 	status=$?
@@ -499,18 +498,19 @@ hostile_runs() {
 	[ $status = 0 ] || report 1 "hostile $1: exit $status"
 }
 
-# Cases for it on standard input.
+# The same, with cases from standard input.
 table() {
 	hostile_runs table
 }
 
-# A tar from lines for mktar on standard input.
+# Makes a tar from lines for mktar(1) on standard input.
 tar_of() {
 	mktar >"$1"
 }
 
-# Are these the changes of one layer, as a writable and as an image layer? In overlay the
-# second are found by comparing, so what was written again as it was is not among them.
+# Are these the changes of the same layer as a writable and as an image layer? With the driver
+# overlay the latter come from a comparison with the parent, which does not show files that
+# were written without being changed.
 same_list() { # WRITABLE IMAGE
 	if is_overlay; then
 		[ "$(grep -v '^C' "$1")" = "$(grep -v '^C' "$2")" ] &&
@@ -525,7 +525,7 @@ tree_of() {
 	ovlctl ls -nr -o KIND,PATH "$1" | sed "s,^image \\(.*\\),\\1/$TREE,; s,^writable \\(.*\\),\\1/$UPPER,"
 }
 
-# Reasons not to run; where CI says it must, they are failures.
+# Ends a test that cannot run here. In CI that is a failure.
 cannot() {
 	if [ "${OVLCTL_MUST_MOUNT-}" = 1 ]; then
 		report 1 "cannot run here: $1"
@@ -541,13 +541,13 @@ done_testing() {
 	[ $_bad = 0 ] && [ ! -e "$T/.stopped" ]
 }
 
-# Second names of what GNU tar does not write as hard links.
+# Adds hard links to special files, which GNU tar would not write as such.
 link_specials() {
 	ln "$1/fifo" "$1/d/fifo2"
 	[ ! -e "$1/blk" ] || ln "$1/blk" "$1/d/blk2"
 }
 
-# A tree with every file type and all that a file can have.
+# Makes a tree with every type of file and every attribute.
 make_tree() {
 	mkdir -p "$1"
 	(
@@ -587,7 +587,7 @@ make_tree() {
 		chown 65534:65533 d/e
 		chown 1000:1000 d/second
 		chown -h 7:8 link
-		# Holes: in front, in the middle, behind, nothing else.
+		# Holes at the start, in the middle and at the end; and a file that is one hole.
 		truncate -s 1M holes
 		printf x | dd of=holes bs=1 seek=300000 conv=notrunc 2>/dev/null
 		printf y | dd of=holes bs=1 seek=700000 conv=notrunc 2>/dev/null

@@ -1,8 +1,7 @@
 /*
- * For the bare_* programs: the system calls of a job that ovlctl does, and nothing else:
- * no locks, no staging, no metadata, no check of anything. They are what ovlctl is
- * measured against. DIR is a directory of the shape of "overlay2" in ovlctl-store(5),
- * an ID a layer's directory in it.
+ * For the bare_* programs, with which ovlctl is compared. Each makes only the system calls that
+ * a command cannot do without: no locks, no staging, no metadata, no checks. DIR is a directory
+ * like "overlay2" in ovlctl-store(5), ID the directory of a layer in it.
  */
 #ifndef BENCH_BARE_H
 #define BENCH_BARE_H
@@ -33,7 +32,7 @@ static inline void bare_args(int argc, int want, const char *usage)
 	exit(2);
 }
 
-/* The text of dir/name; empty when there is none. */
+/* The text of dir/name; empty if there is no such file. */
 static inline void bare_read(const char *dir, const char *name, char out[BARE_MAX])
 {
 	char path[256];

@@ -1,4 +1,4 @@
-/* "bare_create DIR PARENT ID LINK": a writable layer on PARENT. See bare.h. */
+/* "bare_create DIR PARENT ID LINK": creates a writable layer on PARENT. See bare.h. */
 #include "bare.h"
 
 static void put(const char *path, const char *text)

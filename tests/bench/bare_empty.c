@@ -1,6 +1,6 @@
 /*
- * "bare_empty" does nothing. It is linked as ovlctl is, with the C library shared: what it
- * costs to start any such program.
+ * "bare_empty" does nothing. Linked to the shared C library, as ovlctl is, it shows what it
+ * costs to start a program.
  */
 int main(void)
 {

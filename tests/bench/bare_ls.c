@@ -1,4 +1,4 @@
-/* "bare_ls DIR": each layer and its "link". See bare.h. */
+/* "bare_ls DIR": prints each layer and its "link". See bare.h. */
 #include <dirent.h>
 
 #include "bare.h"

@@ -10,7 +10,7 @@ int main(int argc, char **argv)
 	bare_must(unlink("link"), "link");
 	bare_must(unlink("lower"), "lower");
 	bare_must(rmdir("diff"), "diff");
-	/* overlayfs leaves one in it. */
+	/* overlayfs leaves a directory in work/. */
 	rmdir("work/work");
 	bare_must(rmdir("work"), "work");
 	bare_must(rmdir("merged"), "merged");

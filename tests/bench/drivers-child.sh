@@ -1,8 +1,8 @@
-# Sourced by drivers: what a writable layer costs, on 1 to 128 lowers of overlay2, on the
-# one lower of overlay, and as a snapshot of btrfs.
+# Sourced by drivers: the cost of a writable layer, on 1 to 128 lowers of overlay2, on the
+# single lower of overlay, and as a snapshot of btrfs.
 #
-# All show the same names. Each directory of small files is in each layer, with one file
-# that is new there, so that a look-up is made in all.
+# All show the same names. Each directory of small files is in each layer, where it has one
+# new file, so that a look-up searches all layers.
 
 btrfs=$state/btrfs
 one_file=one/d000/e00/f000000
@@ -21,7 +21,7 @@ make_pile() { # DRIVER TO
 	export OVLCTL_DRIVER="$1"
 	store "$2" import -n l1 "$inputs/base.tar"
 	mkdir "$2.tree"
-	# Directories of the base, with its times.
+	# Directories of the base, with their times.
 	tar -x -p -C "$2.tree" -f "$inputs/base.tar" data
 	find "$2.tree" -type f -exec rm {} +
 	for k in $(seq 2 "${depths##* }"); do
@@ -33,7 +33,7 @@ make_pile() { # DRIVER TO
 	rm -r "$2.tree"
 }
 
-# The same on btrfs, in a loop file beside that of ext4.
+# The same on btrfs, in a loop file next to that of ext4.
 btrfs_open() {
 	command -v mkfs.btrfs >/dev/null || return 1
 	modprobe btrfs 2>/dev/null || grep -qw btrfs /proc/filesystems || return 1
@@ -62,7 +62,7 @@ patch() { # WORK BYTES FILE: writes in place, and syncs it
 	m 1 "$1" dd if=/dev/zero of="$dir/$3" bs="$2" count=1 conv=notrunc,fsync status=none
 }
 
-# A child that can be worked in; $dir is where.
+# Makes a child to work in, whose directory is $dir.
 child_ready() {
 	case $side in
 	btrfs)

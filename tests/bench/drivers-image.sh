@@ -1,7 +1,7 @@
-# Sourced by drivers: images of six and of forty layers in a store of each driver, and as
-# one who has no such driver keeps them, each layer a whole copy of the one below.
+# Sourced by drivers: images of 6 and of 40 layers in a store of each driver, and without any
+# driver, each layer a full copy of the one below with its changes.
 
-# Of the image $image, which has $layers: the tars, an archive, a store of each driver.
+# Makes the tars of image $image, which has $layers layers, an archive, a store of each driver.
 image_inputs() {
 	case $image in
 	six)
@@ -20,7 +20,7 @@ image_inputs() {
 	done
 }
 
-# A base, and small layers on it.
+# A base, and small layers on top.
 make_chain() { # LAYERS TO
 	gentar -p usr "$n_base" 10000 | store "$2" import -n l1 -
 	for k in $(seq 2 "$1"); do
@@ -33,7 +33,7 @@ make_imported() { # DRIVER TO
 	store "$2" --driver "$1" import -n top "$inputs/$image.docker.tar"
 }
 
-# Whole copies: what a layer whites out is removed, and what is in it put on top.
+# Full copies: whiteouts of the layer are applied, then its files are added.
 copies='cd "$1"
 tars=$2
 shift 2
@@ -62,7 +62,7 @@ image_import() {
 		"$inputs/$image.docker.tar" ;;
 	esac
 	used after
-	# As times are, so that all is one list.
+	# In the form of times, so that there is one list.
 	printf '%s\t%s\t%s\t%s\t0\t0\t0\n' \
 		$image-inodes $side $round $((after_inodes - before_inodes)) \
 		$image-kib $side $round $((after_kib - before_kib)) >>"$raw"

@@ -1,7 +1,8 @@
-# Results of drivers; behind stats.awk and write.awk, with as=txt, as=json or as=svg.
+# Prints the results of drivers. Runs after stats.awk and write.awk, with as=txt, as=json or
+# as=svg.
 #
-# Each work has several sides, in raw.tsv, and is in works.tsv with its columns (against)
-# and the one that others are divided by (daemon). Inodes and KiB are there as seconds are.
+# Each work has several sides in raw.tsv. Its line in works.tsv has the columns (against) and
+# the one that the others are divided by (daemon). Inodes and KiB are recorded like seconds.
 
 function unit(name) {
 	return name ~ /-inodes$/ ? "inodes" : name ~ /-kib$/ ? "KiB" : "s"
@@ -21,7 +22,7 @@ function side_title(s) {
 	return s
 }
 
-# The ratio to the reference, and the least and greatest of a round.
+# The ratio to the reference, and its least and greatest value in a round.
 function compare(name, side,    ref, i, pair, n) {
 	ref = daemon[name]
 	n = rounds[name, side]
@@ -33,7 +34,7 @@ function compare(name, side,    ref, i, pair, n) {
 	ratio[name, side] = med_wall[name, side] / med_wall[name, ref]
 }
 
-# Those of a work that have been measured as often as its reference.
+# The sides of a work that have been measured as often as its reference.
 function sides_of(name,    n, i, all) {
 	n_sides = 0
 	n = split(against[name], all, " ")
@@ -149,7 +150,7 @@ function plot_axis(y1, y2,    p, k, v) {
 		}
 }
 
-# What a side is drawn with: c1 to c8 of write.awk, the same everywhere.
+# The colour of a side: c1 to c8 of write.awk, the same in all plots.
 function class_of(side) {
 	if (!(side in class))
 		class[side] = "c" (side == "overlay2" ? 1 : side == "overlay" ? 2 : \
@@ -170,7 +171,7 @@ function plot_row(name, y,    k, r) {
 	}
 }
 
-# Above the rows that have the same columns.
+# The heading above rows that have the same columns.
 function plot_legend(name, y,    all, n, i) {
 	n = split(against[name], all, " ")
 	for (i = 1; i <= n; i++) {

@@ -1,14 +1,14 @@
-# Sourced by run: two sides by turns, and the results.
+# Sourced by run: measures two sides in turn, and writes the results.
 #
 #   duel NAME OURS THEIRS MUST AIM WORK AGAINST [daemon|waits-not]
 #
 # OURS and THEIRS are functions, called with "before" (not timed), "run", and "after" (not
 # timed). In "run" they call "t", which times commands (see timed.c). $work is empty
-# before each. Round 0 warms up and does not count. MUST and AIM bound the ratio of the
-# medians of wall time; "-" is no bound. "daemon": THEIRS is only the client of one;
-# "waits-not": it ends before its processes do. Then their CPU time is not compared.
+# before each. Round 0 warms up and does not count. MUST and AIM are limits for the ratio of
+# the medians of wall time; "-": none. "daemon": THEIRS is only the client of a daemon;
+# "waits-not": it ends before its processes do. In both cases CPU time is not compared.
 
-# Where what was measured is kept.
+# The directory of the results.
 results=$BENCH_DIR
 
 results_begin() {
@@ -76,7 +76,7 @@ t() {
 	timed "$@" 2>>"$log"
 }
 
-# No dirty pages of what came before.
+# Writes out the dirty pages of earlier work.
 settle() {
 	sync -f "$fs"
 }

@@ -1,11 +1,11 @@
 /*
- * A tar of many files, written directly to standard output, the same each time:
+ * Writes a tar of many files to standard output, the same each time:
  *
  *	gentar [-p PREFIX] [-s SEED] [-n] FILES SIZE
  *
- * FILES files, 100 in a directory, 100 directories in one, below PREFIX. Their text
- * compresses as text does, and they are between half and one and a half times SIZE bytes
- * long; with -n they are noise, of SIZE bytes each.
+ * FILES files below PREFIX, 100 in a directory, 100 directories in a directory. They contain
+ * text that compresses like text, half to one and a half times SIZE bytes each; with -n they
+ * are noise of SIZE bytes each.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -94,7 +94,7 @@ static void make_words(void)
 	}
 }
 
-/* A few words come often, most seldom. */
+/* A few words are frequent, most are rare. */
 static size_t text(char *p, size_t room)
 {
 	size_t n = 0;

@@ -1,6 +1,6 @@
-# Sourced by run: how cost grows.
+# Sourced by run: measures how the cost grows with the size of something.
 #
-#   grow SERIES X FUNCTION	as one side of a duel, see duel.sh
+#   grow SERIES X FUNCTION	FUNCTION is like one side of a duel, see duel.sh
 
 case $size in
 full)
@@ -39,7 +39,7 @@ g() { # as t, of ovlctl with $at as its store
 	repeat=$1
 	shift
 	o="ovlctl --root $at --sync=none"
-	# Each word "@" is ovlctl.
+	# Each word "@" is replaced by ovlctl and its options.
 	set -- "$@" END
 	while [ "$1" != END ]; do
 		case $1 in
@@ -81,7 +81,7 @@ grow_stack() {
 }
 grow_ls() { [ "$1" != run ] || g 1 @ ls; }
 
-# A stack of small layers, each named by how many they are.
+# A stack of small layers; the name of each has the height of its stack.
 make_deep() { # HEIGHT TO
 	parent=
 	for k in $(seq 1 "$1"); do
@@ -110,7 +110,7 @@ growth_all() {
 		grow "create and rm, by lowers" "$n" grow_create
 		grow "mount and umount, by lowers" "$n" grow_mount
 		grow "diff, by lowers" "$n" grow_diff
-		# A layer on top would be one too many.
+		# A layer on top of 500 would be refused.
 		[ "$n" = 500 ] && base=s499
 		grow "import of a layer, by lowers" "$n" grow_stack
 	done

@@ -1,5 +1,5 @@
-# Sourced by run: the inputs, made once and kept. "input NAME COMMAND..." has a command make
-# one, if it is not there: with one more argument, where to put it.
+# Sourced by run: the inputs, which are made once and kept. "input NAME COMMAND..." makes one,
+# if it does not exist, by the command, which gets one more argument: the path to write to.
 
 input() {
 	[ ! -e "$inputs/$1" ] || return 0
@@ -8,7 +8,7 @@ input() {
 	say "making $name"
 	rm -rf "$inputs/.new"
 	mkdir "$inputs/.new"
-	# Ends at the first failure, which it would not as part of a condition.
+	# set -e has no effect in a condition, hence the subshell.
 	set +e
 	(
 		set -e
@@ -27,7 +27,7 @@ compress() { # COMMAND TO, of $inputs/$from
 	$1 <"$inputs/$from" >"$2"
 }
 
-# A tar of one of the names that works know, and what it is made of.
+# Makes one of the tars that works use by name, and the inputs that it needs.
 tar_input() { # NAME
 	case $1 in
 	*.gz) compressed "$1" 'gzip -6' ;;
@@ -83,7 +83,7 @@ store() { # STORE OVLCTL-ARGUMENTS...
 	ovlctl --root "$root" --sync=none "$@"
 }
 
-# What a build does: new files, some changed, some gone.
+# A step of a build: new files, some changed, some removed.
 build_step() { # MERGED NUMBER
 	gentar -p "opt/step$2" -s "$2" $((n_changed / 10)) 6000 | tar -x -C "$1"
 	find "$1/usr" -xdev -type f | sort | awk -v k="$2" 'NR % 200 == k' >"$inputs/.names"
@@ -106,12 +106,12 @@ make_six() {
 	done
 }
 
-# The same with the driver of hard links, as the bench of the drivers has it.
+# The same with the driver overlay.
 make_six_overlay() {
 	store "$1" --driver overlay import -n top "$inputs/six.docker.tar"
 }
 
-# For who works without a store: each layer's own tar.
+# The tar of each layer, for the sides that have no store.
 make_tars() { # STORE LAYERS TO
 	mkdir "$3"
 	for k in $(seq "$2"); do
@@ -130,7 +130,7 @@ make_image() { # STORE LAYER FORMAT TO
 	store "$inputs/$1.store" export --format "$3" "$2" "$4"
 }
 
-# A docker-save archive of many images, eight layers each, none of which they share.
+# An archive as from docker save, of many images of eight layers each, none of them shared.
 make_images() { # IMAGES TO
 	mkdir "$2.d"
 	for k in $(seq $(($1 * 8))); do
@@ -172,7 +172,7 @@ layer_dir() { # STORE LAYER
 	store "$1" ls -n -r -o PATH "$2"
 }
 
-# n_changed files of 15 kB, half of them in place of what the base has.
+# n_changed files of 15 kB, half of which replace files of the base.
 make_changed() {
 	gentar -p data -s 1 $((n_changed / 2)) 1000 | store "$1" import -n base -
 	store "$1" create -n job base
@@ -225,7 +225,7 @@ make_known() {
 	store "$1" import -n l0 "$inputs/rootfs.tar"
 }
 
-# What works of more than one kind need. The others make their own.
+# Makes the inputs that several kinds of work need. The others make their own.
 inputs_all() {
 	tar_input rootfs.tar
 	input six.store make_six

@@ -1,4 +1,5 @@
-# Results as JSON; behind stats.awk and write.awk. Times are in seconds, memory in KiB.
+# Prints results as JSON. Runs after stats.awk and write.awk. Times are in seconds, memory in
+# KiB.
 
 function bound(x) {
 	return x == "-" || x == "" ? "null" : x

@@ -1,6 +1,6 @@
 /*
- * Fills a store: "manylayers STORE PARENT COUNT" makes COUNT writable layers on PARENT,
- * as "ovlctl --sync=none create" does, in one process.
+ * "manylayers STORE PARENT COUNT" creates COUNT writable layers on PARENT, as
+ * "ovlctl --sync=none create" does, in one process.
  */
 #include <stdio.h>
 #include <stdlib.h>

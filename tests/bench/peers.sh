@@ -1,6 +1,6 @@
-# Sourced by run: the same works with other layer tools, where they are there and run.
-# What a daemon uses of processor and memory is not known, only how long one waits for it.
-# None of them syncs, so ovlctl does not here.
+# Sourced by run: the same works with other layer tools, if they are installed and work here.
+# The CPU time and memory that a daemon uses are unknown, only the time until it answers.
+# None of the tools syncs, so ovlctl does not sync here either.
 
 docker_pid='' containerd_pid=''
 
@@ -122,7 +122,7 @@ buildah_cycle() {
 		$buildah umount bench ';' $buildah rm bench
 }
 
-# A command, and one whose changes are kept.
+# Running a command, without and with its changes being kept.
 keeps='date +%s.%N >/kept'
 keep_ours() {
 	[ "$1" = run ] || return 0
@@ -139,7 +139,7 @@ buildah_keep() {
 }
 
 peers_run() {
-	# There is nothing to run in that.
+	# The image of --smoke has no programs.
 	[ $size != smoke ] || return 0
 	$buildah from --name bench --pull-never "$image" >>"$log" 2>&1 || return 0
 	duel peer-buildah-run run_ours buildah_run 0.10 0.05 "run of a command on six lowers" \
@@ -200,7 +200,7 @@ cs_edited() {
 		layer=$($cs container bench | sed -n 's/^ *Layer: *//p')
 }
 
-# Docker mounts only what runs: mounted as docker would.
+# Docker mounts running containers only, so this mounts the layer as Docker would.
 docker_edited() {
 	form='lowerdir={{.LowerDir}},upperdir={{.UpperDir}},workdir={{.WorkDir}}'
 	$docker import "$inputs/rootfs.tar" edited && mkdir "$state/merged" &&

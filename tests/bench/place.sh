@@ -1,18 +1,18 @@
-# Sourced by run: where all work is done, an ext4 with a journal in a loop file.
+# Sourced by run: the file system for all work, an ext4 with a journal in a loop file.
 #
-#   fs	its mount point		inputs	what is made once
-#   state  what a work needs and keeps meanwhile	work	empty before each side
+#   fs	its mount point		inputs	files that are made once
+#   state  files that a work keeps between rounds	work	empty before each side
 #
-# A file system without a journal, as that of some virtual machines, is several times
-# slower at making files for minutes after it has removed many; one that is not the same
-# for all would measure the file system. The loop file is read and written around the
-# host's page cache where the host can do that, so that what is synced is on its disk.
+# The same file system everywhere, so that it is not the file system that is measured: one
+# without a journal, as some virtual machines have, takes several times as long to create files
+# for minutes after it has removed many. The loop file uses direct I/O if the host can, so that
+# a sync reaches the disk.
 
 fs=$BENCH_DIR/fs
 inputs=$fs/inputs
 state=$fs/state
 work=$fs/work
-# Of the layer that the bare programs make.
+# The layer that the bare programs create.
 bare_id=$(printf '%064d' 7)
 bare_link=l/BENCHBENCHBENCHBENCHBENCHA
 
@@ -37,7 +37,7 @@ place_open() {
 	flock -n 9 || die "another one is at work in $BENCH_DIR"
 	[ $fresh = 0 ] || rm -f "$BENCH_DIR/ext4.img"
 	[ -e "$BENCH_DIR/ext4.img" ] || place_make
-	# Without noinit_itable the kernel goes on writing inode tables meanwhile.
+	# Without noinit_itable the kernel would write inode tables during the measurements.
 	mount -t ext4 -o loop,noinit_itable "$BENCH_DIR/ext4.img" "$fs"
 	trap place_close EXIT
 	trap 'exit 129' HUP
@@ -50,13 +50,13 @@ place_open() {
 	mkdir -p "$inputs"
 }
 
-# Nothing of an earlier run that was cut off.
+# Removes what an earlier run has left that was interrupted.
 place_clean() {
 	place_unmount "$fs/"
 	rm -rf "$state" "$work" "$inputs/.new" "$inputs/.names" "$inputs/bare/$bare_id" \
 		"$inputs/bare/$bare_link"
 	mkdir "$state" "$work"
-	# Works name what they make in the stores of the inputs so.
+	# The name of layers that works create in the stores of the inputs.
 	for s in "$inputs"/*.store; do
 		[ ! -e "$s" ] || ovlctl --root "$s" --sync=none rm -f bench
 	done
@@ -76,7 +76,7 @@ place_close() {
 	cd /
 	peers_stop
 	place_clean || :
-	# What was removed need not stay on the host's disk.
+	# Gives the space of removed files back to the host.
 	fstrim "$fs" 2>/dev/null || :
 	umount "$fs" || :
 	exit $code

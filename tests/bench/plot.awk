@@ -1,6 +1,6 @@
-# Results as one SVG; behind stats.awk and write.awk. Above, the ratios on a logarithmic scale: dot, from
-# least to greatest round, bounds; below, how cost grows, doubly logarithmic, with a
-# dashed line of what is linear.
+# Prints results as one SVG. Runs after stats.awk and write.awk. At the top are the ratios on a
+# logarithmic scale: a dot, a line from the least to the greatest round, the limits. Below them
+# is the growth of cost, both scales logarithmic, with a dashed line for linear growth.
 
 # ---- ratios
 
@@ -64,7 +64,7 @@ function scale(v, lo, hi, from, to) {
 	return hi > lo ? from + (to - from) * log(v / lo) / log(hi / lo) : (from + to) / 2
 }
 
-# One panel: y[s, 1..n] over x; at least a factor of ten high, so that noise is flat.
+# One panel: y[s, 1..n] over x. It is at least a factor of ten high, so that noise looks flat.
 function panel(s, y, left, top, name, unit, per, exponent, is_bad,    i, n, lo, hi, x, v, px, py, gone) {
 	n = points[s]
 	lo = hi = y[s, 1]
@@ -99,7 +99,7 @@ function panel(s, y, left, top, name, unit, per, exponent, is_bad,    i, n, lo, 
 	}
 }
 
-# Through the last point, with slope one, as far as the panel goes.
+# A line of slope one through the last point, across the panel.
 function linear(s, last, lo, hi, left, top,    n, x, v) {
 	n = points[s]
 	v = last * x_of[s, 1] / x_of[s, n]

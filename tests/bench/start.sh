@@ -1,4 +1,4 @@
-# Sourced first by run and drivers: who they are, where, and what they start with.
+# Sourced first by run and drivers: directories, messages, and the mount namespace.
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
@@ -6,7 +6,7 @@ top=$(cd "$here/../.." && pwd)
 : "${BENCH_DIR:=$top/build/bench}"
 export MODE BENCH_DIR LC_ALL=C.UTF-8 TZ=UTC
 
-say() { # a line of what goes on, not of results
+say() { # prints progress, not results
 	printf 'bench: %s\n' "$*" >&2
 }
 
@@ -15,7 +15,7 @@ die() {
 	exit 1
 }
 
-# Goes on as root in a mount namespace of its own, with what was built in front.
+# Continues in a private mount namespace, with the built programs first in PATH.
 start() { # ARGUMENTS OF THE PROGRAM
 	[ "$(id -u)" = 0 ] || die "mounts are needed: run this as root"
 	if [ -z "${BENCH_INSIDE-}" ]; then

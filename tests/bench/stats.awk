@@ -1,5 +1,5 @@
-# Reads what a run left: machine.tsv works.tsv raw.tsv growth.tsv skipped.tsv. In front of
-# write.awk and table.awk, json.awk or plot.awk, which only say how it looks.
+# Reads the files of a run: machine.tsv works.tsv raw.tsv growth.tsv skipped.tsv. Runs before
+# write.awk and table.awk, json.awk or plot.awk, which print the results.
 #
 #   work[1..works]	names; must, aim, title, against, daemon by name
 #   ours / theirs	med_wall[name, side], low_wall, high_wall, med_user, med_sys, peak (KiB)
@@ -11,7 +11,7 @@
 
 BEGIN {
 	FS = "\t"
-	# What a fitted exponent may be above what it says without being worse.
+	# A fitted exponent may be above the expected one by this much.
 	worse = 1.1
 	mem_must = 32 * 1024
 	mem_aim = 16 * 1024
@@ -84,13 +84,13 @@ function judge(value, lo, hi, is_must, is_aim,    v) {
 	if (is_must == "-")
 		return ""
 	v = value <= is_aim ? "aim" : value <= is_must ? "ok" : "MISS"
-	# Rounds do not agree about it.
+	# Not all rounds agree.
 	if (v == "MISS" ? lo <= is_must : hi > is_must)
 		v = v "?"
 	return v
 }
 
-# Never nothing, though the clock may say so.
+# Never zero, because it is a divisor.
 function cpu_of(name, side) {
 	return med_user[name, side] + med_sys[name, side] + 0.000001
 }
@@ -110,8 +110,8 @@ function work_stats(name,    i, pair) {
 		mem_peak = peak[name, "a"]
 }
 
-# The slope of log y over log x, least squares, of the upper half of the points: at the
-# lower end is what a process costs at all.
+# The slope of log y over log x, by least squares, of the upper half of the points. At the
+# lower end the cost of starting a process dominates.
 function power(s, y,    i, n, first, sx, sy, sxx, sxy, lx, ly) {
 	first = points[s] - int(points[s] / 2)
 	for (i = first > 0 ? first : 1; i <= points[s]; i++) {
@@ -136,7 +136,7 @@ function growth_stats(s,    i) {
 	mem_power[s] = power(s, mem_of)
 }
 
-# What takes longer without working more waits for the disk, as any other would.
+# If the time grows faster than the CPU time, it is spent waiting for the disk.
 function is_slow(s) {
 	return time_power[s] > worse && cpu_power[s] > worse
 }
@@ -152,7 +152,7 @@ function stats(    i) {
 		growth_stats(series[i])
 }
 
-# Three digits that say something, with a unit.
+# Three significant digits, with a unit.
 function digits(x) {
 	return x >= 100 ? sprintf("%.0f", x) : x >= 10 ? sprintf("%.1f", x) : sprintf("%.2f", x)
 }

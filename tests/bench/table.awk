@@ -1,4 +1,4 @@
-# Results for a terminal; behind stats.awk and write.awk.
+# Prints results as a table. Runs after stats.awk and write.awk.
 
 function rule(    i) {
 	for (i = 0; i < 138; i++)
@@ -6,7 +6,7 @@ function rule(    i) {
 	print ""
 }
 
-# What a daemon uses is not.
+# The CPU time of a daemon is unknown.
 function known(name, s) {
 	return daemon[name] ? "-" : s
 }

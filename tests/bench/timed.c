@@ -1,14 +1,13 @@
 /*
- * Runs commands one after the other and says what they cost:
+ * Runs commands one after the other and measures what they cost:
  *
  *	timed [-n REPEAT] [-i INPUT] [-o OUTPUT] RESULT TAG COMMAND [ARGUMENT]... [; COMMAND ...]...
  *
- * appends a line to RESULT: TAG, wall seconds, user seconds, system seconds (of the whole
- * sequence, the mean of REPEAT times), peak memory of the largest process in KiB; tabs in
- * between. A command behind the word "untimed" is run and not counted. Only what a
- * command's process and its children used is counted, from wait4(2), not what a daemon
- * did for it. Standard output of the commands is OUTPUT (/dev/null), their input INPUT
- * (/dev/null).
+ * Appends a line to RESULT: TAG, wall seconds, user seconds, system seconds (of the whole
+ * sequence, the mean of REPEAT runs), peak memory of the largest process in KiB, separated by
+ * tabs. A command after the word "untimed" is run but not counted. CPU time and memory are from
+ * wait4(2): those of the command and its children, not of a daemon that works for it. The
+ * commands read INPUT and write OUTPUT (both by default /dev/null).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
-# Sourced by run: the works, see duel.sh.
+# Sourced by run: the works. See duel.sh.
 
-ovl() { # STORE ARGUMENTS...: timed, and nothing is synced, as the other side does not
+ovl() { # STORE ARGUMENTS...: timed, without sync, like the other side
 	root=$1
 	shift
 	t "$raw" "$tag" ovlctl --root "$root" --sync="${sync:-none}" "$@"
 }
 
-# All that ovlctl keeps as well.
+# Options to keep everything that ovlctl keeps.
 keep='--numeric-owner --xattrs --xattrs-include=* --acls'
 
 untar() { # -z or the like
@@ -130,9 +130,9 @@ cycle_theirs() {
 		bare_rm "$dir" "$bare_id" $bare_link
 }
 
-# A command in namespaces of its own: with a layer that it can change, and dropped; without
-# one. In the smallest layers there are no programs, so it takes the host's. bwrap does not
-# wait for the process that is the first one inside, so most of its CPU time is unknown.
+# A command in namespaces of its own, with a writable layer that is dropped afterwards; and with
+# none. The layers of --smoke have no programs, so it uses those of the host. bwrap does not
+# wait for the first process in the namespace, so most of its CPU time is unknown.
 run_ours() {
 	[ "$1" = run ] || return 0
 	host=
@@ -153,7 +153,7 @@ run_on() { # DIRECTORY
 run_on_many() { [ "$1" != run ] || run_on "$inputs/files$n_files"; }
 run_on_few() { [ "$1" != run ] || run_on "$inputs/files10"; }
 
-# Starting the four programs, without anything that they do.
+# Starting the four programs, which then do nothing.
 start_ours() {
 	[ "$1" != run ] || t -n "$reps" "$raw" "$tag" ovlctl --version
 }
@@ -217,8 +217,8 @@ works_small() {
 		input "layers$n_store.store" make_layers "$n_store"
 	fi
 	! wanted ls || input "layers$n_ls.store" make_layers "$n_ls"
-	# Warm is what a store is that somebody works with: of directories with 100,000 names
-	# other blocks are asked for each time, which first have to be read once.
+	# As in a store in use, directories are in the cache: those with 100,000 names have
+	# blocks that would otherwise be read during the measurement.
 	for dir in overlay2 overlay2/l overlay2/*/.children; do
 		ls -f "$inputs/layers$n_store.store/"$dir >/dev/null 2>&1 || :
 	done
@@ -288,7 +288,7 @@ export_theirs() {
 		done' - "$work" $six_trees
 }
 
-# From a store to one that has the base, and after it the five layers no more.
+# Moves an image to a store that has its base; afterwards the five layers are removed there.
 move() { # OURS|THEIRS-COMMAND WHEN
 	from=$inputs/five.store to=$inputs/known.store
 	case $2 in
@@ -327,7 +327,7 @@ works_changes() {
 		"find of the upper"
 	duel commit commit_ours commit_theirs 1.0 0.8 "commit of $n_changed changed files" \
 		"tar -c | openssl sha256"
-	# It takes longest of all.
+	# Last, because it takes longest.
 	rounds_of_others=$rounds
 	[ $size != quick ] || rounds=2
 	duel export export_ours export_theirs 1.0 0.8 "export of six layers, gzip" \

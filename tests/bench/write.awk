@@ -1,4 +1,4 @@
-# What JSON and SVG are written with.
+# Functions that write JSON and SVG.
 
 function quoted(s,    out, i, c) {
 	for (i = 1; i <= length(s); i++) {
@@ -8,7 +8,7 @@ function quoted(s,    out, i, c) {
 	return "\"" out "\""
 }
 
-# Between the members of a list.
+# The separator of members of a list.
 function comma(i) {
 	return i > 1 ? ", " : ""
 }
@@ -45,7 +45,7 @@ function dot(x, y, class) {
 	printf "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" class=\"%s\"/>\n", x, y, class
 }
 
-# Up to the line that says what was measured, and where.
+# The start of the plot, up to the line that says what was measured, and where.
 function svg_begin(height,    colour, n, i) {
 	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1000\" height=\"%d\" " \
 		"font-family=\"sans-serif\" font-size=\"12\">\n", height

@@ -1,4 +1,4 @@
-# What "ovlctl du -J" has to say, worked out in another way: merges whole trees in memory and
+# Computes what "ovlctl du -J" must print in another way: merges whole trees in memory and
 # compares the inodes that are visible. Prints a line for each layer, and the total.
 #	ovlctl ls -J | du_model.py ROOT
 import json

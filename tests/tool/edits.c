@@ -1,11 +1,11 @@
 /*
- * Random work on a tree, the same for the same seed:
+ * Makes random changes to a tree, the same for the same seed:
  *
  *	edits SEED COUNT DIR
  *
  * Creates, writes, truncates, changes modes, owners, times and xattrs, links, unlinks,
- * renames, makes and removes directories, symlinks and nodes. What the file system
- * refuses is passed over. -v before SEED prints what was done.
+ * renames, makes and removes directories, symlinks and nodes. Errors are ignored. -v before
+ * SEED prints what was done.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -72,7 +72,7 @@ static bool is_dir(const char *path)
 	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Something that is there; of any depth. "." if nothing is. */
+/* An existing path of any depth; "." if the tree is empty. */
 static void pick(char *path, size_t size)
 {
 	char *name;
@@ -106,7 +106,7 @@ static void pick_file(char *path, size_t size)
 	}
 }
 
-/* A name that may be new or not: from few, so that names come again. */
+/* A name that may exist or not. There are few, so that names are used again. */
 static void new_name(char *path, size_t size)
 {
 	size_t n;
@@ -258,7 +258,7 @@ static void one(void)
 	case 13:
 		pick_dir(a, sizeof(a));
 		remove_tree(a);
-		/* and sometimes there again: an opaque directory */
+		/* and sometimes makes it again, which overlayfs makes opaque */
 		if (rnd(2) && strcmp(a, ".") != 0)
 			say("mkdir", a, NULL, mkdir(a, 0711));
 		break;

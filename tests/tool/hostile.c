@@ -1,23 +1,23 @@
 /*
- * Gives hostile archives to "ovlctl import", and says of each "ok WHAT", or "bad WHAT: WHY":
+ * Imports hostile archives, and prints "ok WHAT" or "bad WHAT: WHY" for each:
  *
- *	hostile [-m KB] [-g DIR]... table		cases, one a line of standard input
- *	hostile [-m KB] [-g DIR]... cut FILE LIST	FILE cut off at all places
- *	hostile [-m KB] [-g DIR]... flip FILE STEP ID	bytes of FILE changed
+ *	hostile [-m KB] [-g DIR]... table		cases, one on each line of standard input
+ *	hostile [-m KB] [-g DIR]... cut FILE LIST	FILE, cut off at each offset
+ *	hostile [-m KB] [-g DIR]... flip FILE STEP ID	FILE with a byte changed, each STEP bytes
  *
- * A case is "WHAT | MEMBER; MEMBER... ! PATTERN" or "... -> TREE": lines for mktar(1), here
- * with "end" left out, and what becomes of them: refused, by a message that matches the
- * pattern; or taken, and the tree looks so. "[OPTION...]" before WHAT goes to import.
+ * A case is "WHAT | MEMBER; MEMBER... ! PATTERN" or "... -> TREE". The members are lines for
+ * mktar(1), without "end". Import must refuse the archive with a message that matches the
+ * pattern, or accept it and make the tree. "[OPTION...]" before WHAT is passed to import.
  *
- * Whatever comes in, import ends by itself, not by a signal, in CPU time and memory (-m)
- * that do not grow with what the archive says; what it says on standard error is one line
- * that a terminal can be shown. The trees -g stay as they are, to the last time stamp, and
- * the store is as before: after a refusal at once, else when the layer is removed. A layer
- * that was taken gives its tar back bit for bit, and is sound to "check --content".
+ * In any case, import must exit (not die of a signal), its CPU time and memory (-m) must be
+ * limited, whatever sizes the archive claims, and a message is one line without control bytes.
+ * The trees -g must not change, not even a time stamp. The store must be as before, after a
+ * refusal at once, otherwise when the layer has been removed. The tar of an accepted layer must
+ * come back bit for bit, and "check --content" must find no damage.
  *
  * TREE: see showtree.h.
- * LIST: offsets at which an archive may end; "N+": at any from N on.
- * ID: what the layer must be if it is taken; "any".
+ * LIST: offsets at which an archive may end; "N+": anywhere from N on.
+ * ID: the id that an accepted layer must have; "any".
  */
 #include <errno.h>
 #include <locale.h>
@@ -41,7 +41,7 @@ static unsigned n_guards;
 static long max_kb;
 static uint64_t store_before;
 
-/* Of what ran last. */
+/* The command that ran last. */
 static struct {
 	int status;
 	long kb;
@@ -163,7 +163,7 @@ static void check_guards(void)
 	}
 }
 
-/* Can that be shown to a terminal? */
+/* Is it safe to print on a terminal? */
 static bool printable(const char *text)
 {
 	mbstate_t state = {0};
@@ -447,7 +447,7 @@ static void put_archive(const unsigned char *p, size_t n)
 	close(fd);
 }
 
-/* Is it taken? Then it is removed, and *id is it. */
+/* Is the archive accepted? If so, the layer is removed, and id is its id. */
 static bool try(char id[65])
 {
 	char *got;

@@ -1,17 +1,19 @@
 /*
  * Runs a command in which one system call fails, or in which reads and writes are short.
  *
- *	inject -l FILE COMMAND...	lists into FILE what can fail: lines of CALL N ERROR
+ *	inject -l FILE COMMAND...	writes a line "CALL N ERROR" into FILE for each way in
+ *					which a call can fail
  *	inject -e FILE CALL N ERROR COMMAND...
- *					the Nth CALL fails with ERROR; FILE gets a line of
- *					what it was, or none if it did not come. A signal
- *					(SIGTERM) as ERROR is sent when the call begins.
- *	inject -s BYTES COMMAND...	reads and writes take at most so many bytes,
- *					with 0 half of what they are asked for
+ *					the Nth CALL fails with ERROR, and FILE gets a line
+ *					that describes the call, or none if there was no such
+ *					call. If ERROR is a signal (SIGTERM), it is sent when
+ *					the call begins.
+ *	inject -s BYTES COMMAND...	reads and writes transfer at most that many bytes; 0: half
+ *					of what was asked for
  *
  * Calls are counted from the start of the command, in all its threads and children, without
- * those of the dynamic linker and of another program that is run. The exit status is the command's, 128 and the signal if it was
- * killed by one. x86-64 and aarch64.
+ * those of the dynamic linker and of other programs that it runs. The exit status is that of
+ * the command, or 128 plus the number of the signal that killed it. x86-64 and aarch64 only.
  */
 #include <elf.h>
 #include <errno.h>
@@ -299,7 +301,7 @@ static void print_path(FILE *to, pid_t pid, regs_t *r, const struct call *c)
 	fprintf(to, " %s", text);
 }
 
-/* At the door of a call. True: look at it again when it is done. */
+/* A call begins. True: stop again when it returns. */
 static bool entered(pid_t pid)
 {
 	const struct call *c;
@@ -309,7 +311,7 @@ static bool entered(pid_t pid)
 	c = find_nr(reg_nr(&r));
 	if (!c || (reg_pc(&r) >= linker[0] && reg_pc(&r) < linker[1]))
 		return false;
-	/* Eight bytes are what an eventfd takes, and no less. */
+	/* Not below eight bytes, which an eventfd needs. */
 	if (want.shorten && c->count && *reg_arg(&r, c->count) > 8) {
 		uint64_t *n = reg_arg(&r, c->count);
 
@@ -338,10 +340,10 @@ static bool entered(pid_t pid)
 		kill(pid, -want.error);
 		return false;
 	}
-	/* What failed to close is closed all the same. */
+	/* As in the kernel, the descriptor is closed although close(2) fails. */
 	if (c->nr == SYS_close)
 		return true;
-	/* brk(2) tells of no error: the break is where it was. */
+	/* A failed brk(2) returns a break, not an error. */
 	set_result(&r, c->nr == SYS_brk ? 0 : -want.error);
 	skip_call(pid, &r);
 	set_regs(pid, &r);
@@ -412,7 +414,7 @@ static pid_t start(char **argv)
 		if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
 			die("ptrace");
 		raise(SIGSTOP);
-		/* A process that is traced cannot be looked through for leaks. */
+		/* The leak checker cannot examine a traced process. */
 		setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
 		filter();
 		execvp(argv[0], argv);
@@ -427,7 +429,7 @@ static pid_t start(char **argv)
 
 static int follow(pid_t main_pid)
 {
-	bool running = false; /* the command, not yet what starts it */
+	bool running = false; /* the command has been executed */
 	pid_t other = 0; /* runs another program */
 	int result = 125;
 	int status;

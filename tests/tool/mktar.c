@@ -1,16 +1,16 @@
 /*
- * A tar written to order, sound or not: a line of standard input is a member,
+ * Writes a tar, which may be malformed. Each line of standard input is a member:
  *
  *	TYPE [KEY=VALUE]...
  *
  * TYPE: file dir symlink link chr blk fifo, or type=C for any type flag; "end" writes the
- * end of the archive, "zeros N" N zero blocks, "raw VALUE" bytes as they are.
- * KEY: name mode uid gid mtime size link major minor data fill (that many bytes of
- * pattern) magic (ustar gnu v7) prefix sum (bad) pax.K (an extended header's record)
+ * end of the archive, "zeros N" N zero blocks, "raw VALUE" just these bytes.
+ * KEY: name mode uid gid mtime size link major minor data fill (that many bytes of a
+ * pattern) magic (ustar gnu v7) prefix sum (bad) pax.K (a record of an extended header)
  * paxraw (its whole body) gnuname gnulink (long names as GNU tar writes them) nodata
  * (leave the data out) at.N (bytes at offset N of the header).
- * "mktar -b FILE" puts there the offsets behind each entry, "N+" for those from N on.
- * In values \n \t \\ \s (a blank) \xHH \0.
+ * "mktar -b FILE" writes the offset of the end of each entry to FILE; "N+" means any offset
+ * from N on. Values may contain \n \t \\ \s (a blank) \xHH \0.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -106,7 +106,7 @@ static struct text unescape(const char *s)
 	return t;
 }
 
-/* Octal where it fits, else base 256, as GNU tar writes it. */
+/* Octal if it fits, otherwise base 256, as GNU tar writes it. */
 static void number(char *at, size_t len, int64_t v)
 {
 	if (v >= 0 && (len > 20 || v < (INT64_C(1) << (3 * (len - 1))))) {

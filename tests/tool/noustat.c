@@ -1,7 +1,7 @@
 /*
- * Runs a command to which ustat(2) is refused, as container runtimes do; with -k keyctl(2)
- * too; with -m statmount(2) and listmount(2), as before Linux 6.8, and with -n all ioctl(2)
- * too, as before Linux 6.12 those that go from one mount namespace to the next:
+ * Runs a command for which ustat(2) fails, as in a container; with -k also keyctl(2). With -m
+ * also statmount(2) and listmount(2), as before Linux 6.8; with -n also all of ioctl(2), of
+ * which Linux before 6.12 lacks the requests that go from one mount namespace to the next.
  *
  *	noustat [-k|-m|-n] COMMAND...
  */
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #ifndef SYS_ustat
-#define SYS_ustat -1 /* there is none to refuse */
+#define SYS_ustat -1 /* this architecture has no ustat(2) */
 #endif
 #define STATMOUNT 457
 #define LISTMOUNT 458

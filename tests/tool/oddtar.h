@@ -1,6 +1,6 @@
 /*
- * Entries of a tar, written to standard output in all the ways in which that is done:
- * numbers, padding, checksums and the order of records differ by chance.
+ * Writes entries of a tar to standard output, in any of the ways in which programs do: the form
+ * of numbers, padding, checksums and the order of records are random.
  */
 #ifndef ODDTAR_H
 #define ODDTAR_H
@@ -42,7 +42,7 @@ struct entry {
 static uint64_t state;
 static uint64_t written;
 static uint64_t data_left;
-static int dialect; /* STYLES: any, entry by entry */
+static int dialect; /* STYLES: a random one for each entry */
 
 /* ---- chance ----------------------------------------------------------------------- */
 
@@ -88,7 +88,7 @@ static char *say(const char *fmt, ...)
 	return s;
 }
 
-/* Takes s over. */
+/* Frees s. */
 static void add_say(struct text *t, char *s)
 {
 	add(t, s, strlen(s));
@@ -121,7 +121,7 @@ static void out_random(uint64_t n)
 	}
 }
 
-/* File data: noise, text, or zeros that are data nevertheless. */
+/* File data: noise, text, or zeros that are not a hole. */
 static void out_data(uint64_t n)
 {
 	char chunk[4096] = {0};
@@ -146,7 +146,7 @@ static void out_zeros(uint64_t n)
 		out("", 1);
 }
 
-/* To a whole block, as a rule with zeros. */
+/* Fills the block, usually with zeros. */
 static void pad(void)
 {
 	uint64_t n = (BLOCK - written % BLOCK) % BLOCK;
@@ -166,7 +166,7 @@ static void put_base256(unsigned char *at, size_t len, int64_t v)
 	at[0] |= 0x80;
 }
 
-/* In one of the ways in which numbers are written. */
+/* Writes a number in one of the forms in use. */
 static void number(unsigned char *at, size_t len, int64_t v, bool plain)
 {
 	unsigned way = plain ? 0 : (unsigned)below(5);
@@ -194,7 +194,7 @@ static void checksum(unsigned char h[BLOCK])
 	char s[16];
 
 	memset(h + 148, ' ', 8);
-	/* Some old writers took bytes as signed. */
+	/* Some old writers summed signed bytes. */
 	for (int i = 0; i < BLOCK; i++)
 		sum += dialect == V7 && way == 2 ? (signed char)h[i] : h[i];
 	if (sum < 0) {
@@ -290,7 +290,7 @@ static void pax(struct text *to, const char *key, const char *fmt, ...)
 	free(s);
 }
 
-/* Records that are there besides. */
+/* Adds records that do not matter. */
 static void pax_more(struct text *to, bool file)
 {
 	static const char *const keys[] = {"comment", "uname", "gname", "SCHILY.dev",
@@ -328,7 +328,7 @@ static size_t split(const struct text *name, size_t max)
 	return 0;
 }
 
-/* Names that the header has no room for go before it. Returns the bytes of the prefix. */
+/* Writes names that do not fit in the header before it. Returns the length of the prefix. */
 static size_t long_names(struct entry *e)
 {
 	bool pax_style = e->style == PAX ||
@@ -352,7 +352,7 @@ static size_t long_names(struct entry *e)
 	return prefix;
 }
 
-/* The sparse map as pax records; in version 1.0 it stands before the data: *map. */
+/* Adds the sparse map as pax records; version 1.0 has it before the data, in *map. */
 static void pax_map(struct entry *e, struct text *map)
 {
 	struct text line = {NULL, 0};

@@ -1,11 +1,11 @@
 /*
- * Forces the file system that is mounted on DIR down, as if the power had gone: nothing
- * that it has not written yet reaches its device. ext4, xfs and f2fs know the request.
+ * Shuts the file system mounted on DIR down as a power cut would: nothing that has not been
+ * written yet reaches the device. For ext4, xfs and f2fs.
  *
  *	powercut [-l] DIR
  *
- * -l writes the log of metadata first, as the file system itself does after some seconds,
- * and still none of the data that wait to be written.
+ * -l writes the log of metadata first, as the file system does every few seconds, but none of
+ * the data.
  */
 #include <errno.h>
 #include <fcntl.h>

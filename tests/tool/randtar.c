@@ -1,25 +1,24 @@
 /*
- * A random tar, sound but odd, in the dialects that are about: "randtar SEED" writes it to
- * standard output, the same for the same seed. v7, ustar, pax, GNU, old GNU and star, each
- * alone or all in one; sparse files in every form; names that come again, as something
- * else, what is below them with them; hard links, some with data; whiteouts, some with
- * data; padding that is not zero; ends of every kind. What no reader could make sense of
- * is left out: each entry's parent and each link's target are there.
+ * "randtar SEED" writes a random tar to standard output, valid but unusual, the same for the
+ * same seed. v7, ustar, pax, GNU, old GNU and star, each alone or mixed; sparse files in every
+ * form; names that are repeated with another type, which replaces all that was below them; hard
+ * links and whiteouts, some with data; padding that is not zero; ends of every kind. Each parent
+ * of an entry and each target of a hard link exists.
  */
 #include "oddtar.h"
 
-#define STREAM    (256 * 1024) /* what the program reads at a time */
+#define STREAM    (256 * 1024) /* ovlctl reads so much at a time */
 #define MAX_DATA  (3 << 19)
 #define MAX_NODES 4096
 
-/* What is in the tree by now: d(irectory), f(ile), l (symlink to the directory "to"),
+/* A file of the tree made so far: d(irectory), f(ile), l (symlink to the directory "to"),
  * o(ther). */
 struct node {
 	char type;
 	char *path, *to;
 };
 
-/* Where an entry goes, and how the tar calls it. */
+/* The path of an entry, and the name that the tar has for it. */
 struct place {
 	const char *path, *said;
 };
@@ -62,7 +61,7 @@ static void put(char type, const char *path, const char *to)
 	node[n_nodes++] = (struct node){type, strdup(path), to ? strdup(to) : NULL};
 }
 
-/* One of a type; NULL: there is none. */
+/* A random node of that type; NULL: none. */
 static struct node *any(char type)
 {
 	for (unsigned tries = 0; n_nodes && tries < 50; tries++) {
@@ -98,8 +97,8 @@ static char *new_name(void)
 	return strdup(s);
 }
 
-/* The directory of an entry: one that is there, one through a symlink, or a new one
- * that no entry speaks of. */
+/* The directory of an entry: an existing one, one that is reached through a symlink, or a new
+ * one without an entry of its own. */
 static struct place pick_dir(void)
 {
 	struct node *n = one_in(8) ? any('l') : one_in(6) ? NULL : any('d');
@@ -112,7 +111,7 @@ static struct place pick_dir(void)
 
 		p.path = join(p.path, name);
 		p.said = join(p.said, name);
-		/* It must not be a file's. */
+		/* The name must not be that of a file. */
 		if (find(p.path) && find(p.path)->type != 'd')
 			return (struct place){"", ""};
 		put('d', p.path, NULL);
@@ -120,7 +119,7 @@ static struct place pick_dir(void)
 	return p;
 }
 
-/* A new place, or one where something is already. */
+/* A path that is new or exists. */
 static struct place pick(void)
 {
 	struct node *n = one_in(5) && n_nodes ? &node[below(n_nodes)] : NULL;
@@ -134,7 +133,7 @@ static struct place pick(void)
 	return (struct place){join(p.path, name), join(p.said, name)};
 }
 
-/* Another way to say the same name. */
+/* Another form of the same name. */
 static const char *respell(const char *said, bool dir)
 {
 	const char *slash = strchr(said, '/');
@@ -159,7 +158,7 @@ static enum style style(void)
 	return (enum style)(dialect == STYLES ? below(STYLES) : (unsigned)dialect);
 }
 
-/* Often such that the next header is just before a block of the stream ends. */
+/* Often puts the next header just before the end of a block of the stream. */
 static uint64_t size(void)
 {
 	static const unsigned near[] = {512, 1024, 4096, 65536, 256 * 1024, 512 * 1024};
@@ -202,21 +201,21 @@ static void file(struct entry *e)
 
 		r->at = e->real + BLOCK * below(one_in(20) ? 1u << 28 : 200);
 		r->n = BLOCK * (1 + below(4)) - (last ? below(BLOCK) : 0);
-		/* Here holes are in the tar, too: small ones. */
+		/* In this form the tar contains the holes, so they are small. */
 		if (e->sparse == SUN)
 			r->at = e->real + BLOCK * below(4);
 		e->real = r->at + r->n;
 		e->size += r->n;
 	}
 	e->real += one_in(2) ? below(100000) : 0;
-	/* GNU tar ends maps so, and has none without a run. */
+	/* As GNU tar: an empty run at the end, and at least one run. */
 	if (e->sparse != SUN && (!e->n_runs || (e->n_runs < MAX_RUNS && one_in(2))))
 		e->run[e->n_runs++] = (struct run){e->real, 0};
 	if (e->sparse == SUN)
 		e->size = e->real += one_in(2) ? BLOCK * 2 : 0;
 }
 
-/* To a directory of the tree, absolute or relative; or to nowhere. */
+/* A symlink to a directory of the tree, absolute or relative; or to nothing. */
 static char symlink_to(struct entry *e, const struct place *p, const char **to)
 {
 	struct node *n = one_in(2) ? any('d') : NULL;
@@ -255,7 +254,7 @@ static void hard_link(struct entry *e, const struct place *p)
 	}
 	e->type = '1';
 	e->link = text(one_in(5) ? say("./%s", n->path) : n->path);
-	/* POSIX allows data only there. */
+	/* Only POSIX tars may have data here. */
 	if (e->style == PAX && n->type == 'f' && one_in(3)) {
 		e->size = size();
 		pax(&e->pax, "comment", "data");
@@ -272,7 +271,7 @@ static char node_type(struct entry *e)
 	return 'o';
 }
 
-/* Whiteouts, opaque marks, what aufs leaves: of any type, with data or not. */
+/* Whiteouts, opaque markers and files of AUFS, of any type, with data or not. */
 static void marks(void)
 {
 	static const char *const ignored[] = {
@@ -280,7 +279,7 @@ static void marks(void)
 	struct entry e = {.type = '0', .style = style()};
 	unsigned what = (unsigned)below(4);
 	struct node *dir = any('d');
-	/* For what is ignored no directory is made. */
+	/* Entries that are ignored must not create a directory. */
 	struct place p = {dir ? dir->path : "", dir ? dir->path : ""};
 	const char *name = new_name();
 
@@ -313,7 +312,7 @@ static void one_entry(void)
 	if (what < 9) {
 		file(&e);
 	} else if (what < 13) {
-		/* Old ones are told by their last byte alone. */
+		/* In v7 the trailing slash alone makes a directory, so the name must fit. */
 		e.style = e.style == V7 && strlen(p.said) > 80 ? USTAR : e.style;
 		e.type = e.style == V7 ? '\0' : '5';
 		type = 'd';
@@ -382,7 +381,7 @@ int main(int argc, char **argv)
 	state = seed * 0x2545f4914f6cdd1d;
 	dialect = (int)below(STYLES + 2);
 	dialect = dialect > STYLES ? STYLES : dialect;
-	/* One in five has enough for several blocks of the stream; this takes the time. */
+	/* To save time, only one in five has several blocks of the stream. */
 	data_left = seed % 5 ? MAX_DATA / 4 : MAX_DATA;
 	n = 50 + (unsigned)below(one_in(4) ? 350 : 100);
 	if (argc == 3) {

@@ -1,8 +1,8 @@
 /*
- * samehash KEPT DEPTH FILES: a tar in which KEPT files come twice, with FILES files between
- * that lie DEPTH directories down. The names of the first, and the paths of all the
- * directories, have one remainder of XXH64 with seed 0: where a hash table has no seed of
- * its own they are in one chain of it.
+ * samehash KEPT DEPTH FILES: writes a tar in which KEPT files appear twice, with FILES files
+ * between them that are DEPTH directories deep. The names of the former and the paths of all
+ * directories have the same remainder of XXH64 with seed 0, so that they are in one chain of a
+ * hash table that has no random seed.
  */
 #define XXH_INLINE_ALL
 #include <stdint.h>
@@ -59,7 +59,7 @@ static int falls(const char *path)
 	return XXH64(path, strlen(path), 0) % BUCKETS == BUCKET;
 }
 
-/* The next hexadecimal number, in place: printf(3) would take most of the time. */
+/* Increments a hexadecimal number in place; printf(3) would take most of the time. */
 static void count(char *digit, size_t n)
 {
 	while (n-- > 0) {

@@ -1,8 +1,8 @@
 /*
  * A tree on one line: names sorted, separated by blanks, as NAME:DATA, NAME/ (a
- * directory), NAME>TARGET, NAME| (a fifo), NAME=MAJOR:MINOR (a device); behind it
- * {MODE,UID:GID} if there is a set-id bit or an owner other than root, and {xNAME} for
- * each xattr. Data and targets are the first 20 bytes of them.
+ * directory), NAME>TARGET, NAME| (a fifo), NAME=MAJOR:MINOR (a device); followed by
+ * {MODE,UID:GID} if there is a set-id bit or an owner other than root, and by {xNAME} for
+ * each xattr. Only the first 20 bytes of data and targets are shown.
  */
 #ifndef SHOWTREE_H
 #define SHOWTREE_H

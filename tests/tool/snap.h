@@ -1,6 +1,6 @@
 /*
- * A tree as one number: whatever in it changes, changes that. Not its directories' times,
- * unless asked: who works in a directory and takes everything back touches them.
+ * Hashes a tree: every change changes the number. The times of directories count only if asked
+ * for, because temporary files in a directory change them.
  */
 #ifndef SNAP_H
 #define SNAP_H
@@ -42,7 +42,7 @@ static uint64_t snap_data(uint64_t h, int dirfd, const char *name, mode_t mode)
 	return h;
 }
 
-/* The sum over name and all below it. exact: with all times, also the inode's own. */
+/* The hash of name and everything below it. exact: with all times, including ctime. */
 static uint64_t snap_tree(int dirfd, const char *name, uint64_t seed, bool exact)
 {
 	struct {

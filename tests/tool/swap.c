@@ -1,13 +1,12 @@
 /*
- * Swaps what lies below a directory with other things, as fast as it can, until it is
- * told to end:
+ * Exchanges the files in a directory with other files, as fast as it can, until SIGTERM:
  *
  *	swap DIR SIDE DIRLINK FILELINK [HARD]
  *
- * Each directory that it finds in DIR changes places (RENAME_EXCHANGE) with a symlink to
- * DIRLINK, anything else with a symlink to DIRLINK or FILELINK, or with another name of
- * the file HARD; and back, if it is still there. SIDE is an empty directory on the same
- * file system. SIGTERM ends it; it says how many swaps there were.
+ * Each directory in DIR is exchanged (RENAME_EXCHANGE) with a symlink to DIRLINK, anything else
+ * with a symlink to DIRLINK or FILELINK, or with a hard link to the file HARD; and back, if it
+ * still exists. SIDE is an empty directory on the same file system. Prints the number of
+ * exchanges at the end.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -32,7 +31,7 @@ static void on_term(int sig)
 	told = sig;
 }
 
-/* The partner, made anew if what lies there is what came back for it. */
+/* The file to exchange with; made again if an exchange back has left another one here. */
 static const char *partner(const char *name, const char *to)
 {
 	char was[4096];
@@ -92,7 +91,7 @@ static void swap_all(int dirfd, unsigned depth)
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 			fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		/* With the first of all gone a command hardly begins. */
+		/* If the first directory were missing, most commands would end at once. */
 		if (depth || junk++ % 7 == 6)
 			swap_one(dirfd, e->d_name, S_ISDIR(st.st_mode));
 		if (S_ISDIR(st.st_mode) && depth < MAX_DEPTH) {

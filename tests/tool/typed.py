@@ -34,7 +34,7 @@ if pid == 0:
     }[shell]
     os.environ["TERM"] = "xterm" if shell == "fish" else "dumb"
     os.execvp(command[0], command)
-# What is quoted in two parts is not what the terminal echoes.
+# Quoted in two parts, so that the terminal's echo of the command is not taken for its output.
 os.write(fd, ("source %s; echo RE''ADY\r" % rc).encode())
 read_until(rb"READY")
 for line in sys.stdin:

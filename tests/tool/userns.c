@@ -3,7 +3,7 @@
  *
  *	userns FIRST COUNT COMMAND...
  *
- * maps ids 0 to COUNT-1 inside to FIRST and up outside.
+ * Ids 0 to COUNT-1 of the namespace are FIRST and up outside.
  */
 #include <fcntl.h>
 #include <sched.h>

@@ -1,11 +1,11 @@
 /*
- * All there is to a tree, as text that can be compared: a line a file, sorted, of type,
- * mode, owner, size, device, time, link target, number in its group of hard links, data
- * and holes, xattrs.
+ * Prints everything about a tree as text that can be compared: a line for each file, sorted,
+ * with type, mode, owner, size, device, time, link target, the first name of its hard links,
+ * data and holes, xattrs.
  *
  *	walk [-H] [-t] [-o] DIR
  *
- * -H leaves the map of holes out, -t times of directories, -o xattrs of overlayfs.
+ * -H leaves out the map of holes, -t the times of directories, -o the xattrs of overlayfs.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -42,8 +42,8 @@ static void print_name(const char *s)
 
 /* ---- hard links: the first path of each inode ------------------------------------- */
 
-/* Of a file that has other names outside the tree (in a lower layer, say) the link count
- * tells nothing: what counts is the names that are seen. */
+/* names are those in the tree: the link count of a file may include others (in a lower layer,
+ * for example). */
 static struct group {
 	dev_t dev;
 	ino_t ino;
