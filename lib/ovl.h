@@ -7,23 +7,37 @@
  * library prints nothing and never exits. It keeps no state outside a struct ovl_store,
  * except a lock that allows one decoder at a time to have a large window.
  *
+ * Every call that takes a LAYER can fail with OVL_NOLAYER (there is none), OVL_USAGE
+ * (several match) and OVL_BUSY (it is locked, and nowait or wait is set). The comments
+ * below name the other statuses that a caller may want to tell apart.
+ *
+ * Ownership. Output parameters are set only on success. What a call returns is freed with
+ * the function that its comment names, or else with free(3). Arguments stay the caller's,
+ * and descriptors open, at the same offset or a later one. Only struct ovl_config must
+ * outlive the call: its pointers are used until ovl_close().
+ *
+ * Locks. Layers that a call reads are locked shared while it reads them, and layers that
+ * it removes, commits, applies or repairs are locked exclusively. ovl_list, ovl_du and
+ * ovl_check without repair take no exclusive locks. See "Locks" in lib/README.
+ *
  * Process state. Only one call at a time may run in a process, since calls change and
  * restore
  *
- *	the working directory	ovl_mount, ovl_umount, ovl_umount_all, ovl_remove, ovl_commit,
- *				ovl_check; if the old one cannot be entered again, the
- *				process stays in the store or near the mount point
+ *	the working directory	ovl_mount, ovl_umount, ovl_umount_all, ovl_remove,
+ *				ovl_commit, ovl_check; if the old one cannot be entered
+ *				again, the process stays in the store or near the mount
+ *				point
  *	the thread's locale	while they read or write tar headers
  *
  * The caller provides
  *
  *	umask		0, since files get the modes of a tar or of the store
- *	descriptors	a walk holds some for each layer and each nearby level of the tree:
- *			raise RLIMIT_NOFILE to its hard limit
+ *	descriptors	RLIMIT_NOFILE raised to its hard limit: a walk holds several for
+ *			each layer, and for each of the nearest levels of the tree
  *	signals		SIGPIPE and SIGXFSZ ignored or caught, so that writing fails with
  *			an errno; the library's threads block all signals
- *	children	calls may fork a child and wait for it: SIGCHLD must not be ignored,
- *			and the caller must not wait for the child
+ *	children	SIGCHLD not ignored, and no wait(2) for any child, since calls may
+ *			fork a child and wait for it
  *
  * libisal is loaded by the first call that reads gzip, and stays loaded.
  *
@@ -67,9 +81,9 @@ struct ovl_id {
 	char s[65];
 };
 
-/* What a call that writes has synced to disk when it returns. DATA: an import, a commit
- * and a change of names survive a power cut; create, rm and prune sync nothing. ALL:
- * these are synced too. */
+/* What is on disk when a call that writes returns. DATA: what an import, a commit or a
+ * change of names has made; a create, a removal and a prune sync nothing. ALL: what these
+ * have done, too. NONE: nothing is synced. */
 enum ovl_sync { OVL_SYNC_DATA, OVL_SYNC_NONE, OVL_SYNC_ALL };
 
 /* The progress of long work, reported at most about ten times a second. */
@@ -92,17 +106,18 @@ enum ovl_note {
 };
 
 struct ovl_config {
-	const char *root; /* NULL: $OVLCTL_ROOT or the default place */
+	const char *root; /* NULL: $OVLCTL_ROOT or the default directory */
 	const char *driver; /* NULL: $OVLCTL_DRIVER or the store's own */
 	enum ovl_sync sync;
 	bool nowait; /* do not wait for a lock: OVL_BUSY */
-	unsigned wait; /* seconds to wait for a lock. 0: for ever, except that
+	unsigned wait; /* seconds to wait for a lock. 0: no limit, except that
 		       * ovl_remove and ovl_commit do not wait for layers */
-	const atomic_int *stop; /* set by a signal handler; NULL: never */
+	const atomic_int *stop; /* if it is not 0, calls fail as soon as they can; for a
+				 * signal handler; NULL: never */
 	/* NULL: messages are dropped */
 	void (*note)(void *ctx, enum ovl_note kind, const char *line);
 	void (*progress)(void *ctx, const struct ovl_progress *p);
-	void *ctx;
+	void *ctx; /* for note and progress */
 	/* &ovl_foreign to also read stores of other programs; NULL: they are refused */
 	const struct ovl_foreign *foreign;
 	/* Loads the libraries that foreign needs; NULL: they are loaded already. */
@@ -122,10 +137,11 @@ enum ovl_access {
 
 struct ovl_store;
 
-/* Opens the store. With OVL_MAKE, a missing or empty root becomes a store; otherwise it
- * is read as a store without layers. A directory with any other contents is refused,
- * except another program's store, which can only be read (OVL_USAGE). Only the owner of
- * an ovlctl store may open it, as root or as root of a user namespace. */
+/* Opens the store, to be closed with ovl_close(). With OVL_MAKE, a missing or empty root
+ * becomes a store; otherwise it is read as a store without layers. A directory with any
+ * other contents is refused, except another program's store, which can only be read:
+ * OVL_WRITE and OVL_MAKE fail with OVL_USAGE. A store of ovlctl can only be opened by its
+ * owner, as root or as root of a user namespace. */
 int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, enum ovl_access access,
 	struct ovl_err *err);
 void ovl_close(struct ovl_store *st);
@@ -142,7 +158,7 @@ const char *ovl_owner(const struct ovl_store *st);
 enum ovl_as { OVL_AS_AUTO, OVL_AS_LAYER, OVL_AS_IMAGE };
 
 struct ovl_import {
-	int fd; /* open for reading; a file from its current offset, a pipe, a directory */
+	int fd; /* open for reading: a file at any offset, a pipe, a directory */
 	enum ovl_as as;
 	const char *file; /* its name in messages */
 	const char *parent; /* LAYER; NULL: a bottom layer */
@@ -171,10 +187,11 @@ struct ovl_ids {
 /* Stores a tar (ustar, pax, GNU, v7; plain or gzip, zstd, xz, bzip2, lz4) as an image
  * layer, or the layers, configs and names of whole images: docker-save archives and OCI
  * image layouts. An id is a chain id (OCI image-spec, config.md). A layer that exists is
- * left unchanged, and an image need not contain its tar. If other tars are missing, the
- * result is OVL_NOLAYER, and all but the last are reported as OVL_PROBLEM. On failure the
- * store is unchanged, except that layers of an image that have already appeared stay,
- * without names. */
+ * left unchanged, and an image need not contain its tar. OVL_NOLAYER: the parent does not
+ * exist, or the tars of other layers are missing; all of these but the last are reported
+ * as OVL_PROBLEM. OVL_TAKEN: another layer has the name. On failure the store is
+ * unchanged, except that layers of an image that have already appeared stay, without
+ * names. */
 int ovl_import(struct ovl_store *st, const struct ovl_import *req, struct ovl_ids *ids,
 	struct ovl_err *err);
 
@@ -200,7 +217,8 @@ int ovl_adopt(struct ovl_store *st, const struct ovl_adopt *req, struct ovl_ids 
 
 /* ---- create, mount, umount -------------------------------------------------------- */
 
-/* A writable layer on an image layer, on a directory of the host, or on nothing. */
+/* Creates a writable layer on an image layer, on a directory of the host, or on nothing.
+ * OVL_TAKEN: another layer has the name. */
 struct ovl_create {
 	const char *parent; /* an image layer; or NULL */
 	const char *on; /* a directory, to which ovl_apply() applies changes; or NULL */
@@ -219,13 +237,13 @@ enum ovl_mount_how {
 
 struct ovl_mount {
 	const char *layer;
-	const char *target; /* NULL: the layer's own merged/ */
-	const char *options; /* as mount(8) takes with -o; NULL: none */
+	const char *target; /* an existing directory; NULL: the layer's own merged/ */
+	const char *options; /* as for mount(8) -o; NULL: none */
 	bool readonly;
 	bool force; /* accept a layer whose last volatile mount was not synced */
-	enum ovl_mount_how how; /* with a target, if it is not OVL_MOUNT */
-	/* A directory of the store that is one more lower below all others: its name,
-	 * relative to the driver's directory; NULL: none. */
+	enum ovl_mount_how how; /* anything but OVL_MOUNT needs a target */
+	/* A directory of the store to be the lowest lower, relative to the driver's
+	 * directory; NULL: none. */
 	const char *floor;
 };
 
@@ -238,7 +256,8 @@ int ovl_mount(struct ovl_store *st, const struct ovl_mount *req, char **where,
 
 /* Unmounts a LAYER, from all its mount points in this mount namespace, or a mount point.
  * LAZY: detach now, unmount when the last open file is closed. RECURSIVE: first unmount
- * what is mounted in it. With OVL_BUSY the text names what keeps it busy. */
+ * what is mounted in it. OVL_BUSY: it is in use, and the text names by what. OVL_FAILED
+ * if it is not mounted. Needs CAP_SYS_ADMIN, as ovl_mount(). */
 enum { OVL_UMOUNT_LAZY = 1, OVL_UMOUNT_RECURSIVE = 2 };
 int ovl_umount(
 	struct ovl_store *st, const char *what, unsigned flags, struct ovl_err *err);
@@ -261,8 +280,8 @@ struct ovl_run {
 	const char *on;
 	const char *name; /* to give to the new layer; NULL: none */
 	bool keep; /* keep the layer even without a name */
-	bool in_memory; /* keep the new layer in memory while the command runs... */
-	uint64_t memory; /* ...with at most so many bytes; 0: the kernel's default */
+	bool in_memory; /* keep the new layer in memory while the command runs */
+	uint64_t memory; /* at most so many bytes; 0: the kernel's default */
 	const char *dir; /* the command's working directory; NULL: / */
 	const struct ovl_bind *binds;
 	size_t n_binds;
@@ -277,8 +296,8 @@ struct ovl_ran {
 	 * exist. */
 	int status;
 	/* The changes are kept as layer id: an image layer, or with on a writable one.
-	 * After a failure, the layer may lack its name, which another layer has got
-	 * meanwhile, or may not be synced. */
+	 * This may be so even after a failure; the layer is then without its name, if
+	 * another layer has got it meanwhile, or not synced. */
 	bool kept;
 	struct ovl_id id;
 };
@@ -287,9 +306,9 @@ struct ovl_ran {
  * of its own. For an ordinary user it also makes a user namespace, in which this process
  * is root from then on. Changes go into a writable layer. On an image layer they are
  * dropped or, with name or keep and if the command exits with 0, become an image layer.
- * All processes of the namespace have ended when it returns. The process must have only
- * one thread; signals are sent on to the command. Image layers are locked (shared)
- * meanwhile. OVL_BUSY and OVL_TAKEN occur before the command is started. */
+ * All processes of the namespace have ended when it returns. The caller must have only
+ * one thread; signals that it receives are sent on to the command. OVL_BUSY and OVL_TAKEN
+ * occur before the command is started. *ran is set in any case. */
 int ovl_run(struct ovl_store *st, const struct ovl_run *req, struct ovl_ran *ran,
 	struct ovl_err *err);
 
@@ -307,7 +326,7 @@ int ovl_diff(struct ovl_store *st, const char *layer, const char *base,
 	int (*fn)(void *ctx, const struct ovl_change *c), void *ctx, struct ovl_err *err);
 
 /* What a layer does to a path of the layers below it. */
-enum ovl_deed {
+enum ovl_effect {
 	OVL_ADDED = 1, /* nothing was there */
 	OVL_DATA = 2,
 	OVL_MODE = 4,
@@ -321,12 +340,11 @@ enum ovl_deed {
 
 /* A layer that has, changes or hides a path. */
 struct ovl_origin {
-	struct ovl_id id; /* empty: not a layer, but the directory that a layer is
-			   * on... */
-	char link[27];
+	struct ovl_id id; /* empty: not a layer, but the directory that a layer is on */
+	char link[27]; /* short id */
 	char label[201]; /* its first name, or the first 12 digits of its id */
-	const char *dir; /* ...whose path this is; otherwise NULL */
-	unsigned what; /* enum ovl_deed; 0: the path is as in the layer below */
+	const char *dir; /* the path of that directory; NULL: a layer */
+	unsigned what; /* enum ovl_effect; 0: the path is as in the layer below */
 };
 
 struct ovl_traced {
@@ -340,7 +358,7 @@ struct ovl_traced {
 struct ovl_which {
 	const char *layer;
 	char *const *paths; /* NULL-terminated */
-	bool all; /* find all layers and what they do; otherwise only the first, without
+	bool all; /* find all layers and what they do; false: only the first, without
 		   * what */
 	/* Called for each path. If it returns anything but 0, the work ends and returns
 	 * that. */
@@ -351,7 +369,7 @@ struct ovl_which {
 /* Finds the layers that paths come from, without a mount. A path is looked up as by a
  * process that is chrooted to a mount of the layer; its last component is not followed.
  * If a path does not exist, the others are still looked up; all errors but the last are
- * reported as OVL_PROBLEM. The layer is locked (shared). */
+ * reported as OVL_PROBLEM. */
 int ovl_which(struct ovl_store *st, const struct ovl_which *req, struct ovl_err *err);
 
 /* Applies the changes of a layer on a directory of the host to that directory, and then
@@ -365,8 +383,8 @@ struct ovl_apply {
 	char *const *paths; /* in the form of a diff, NULL-terminated; NULL or empty:
 			     * all */
 	bool force; /* ignore conflicts */
-	/* If set, only calls this for each change, as ovl_diff does, and looks for
-	 * conflicts. */
+	/* If set, nothing is applied: conflicts are reported, and this is called for each
+	 * change, as by ovl_diff(). */
 	int (*list)(void *ctx, const struct ovl_change *c);
 	void *ctx;
 };
@@ -374,12 +392,12 @@ struct ovl_apply {
 int ovl_apply(struct ovl_store *st, const struct ovl_apply *req, struct ovl_err *err);
 
 /* Writes the layer's changes as a tar to fd. compress: "none", "gzip", "zstd", "xz",
- * "bzip2" or "lz4". The same tree gives the same bytes; $SOURCE_DATE_EPOCH clamps
- * times. */
+ * "bzip2" or "lz4". For an image layer it is the tar that was imported. For a writable
+ * layer, the same tree gives the same bytes, and $SOURCE_DATE_EPOCH clamps times. */
 int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *compress,
 	struct ovl_err *err);
 
-/* The compression for the suffix of a file name; "none" if there is none. */
+/* The compression for the suffix of a file name, "none" for any other; static. */
 const char *ovl_compression_of(const char *file);
 /* OVL_USAGE, with the names of all, if compress is not a compression. */
 int ovl_compression_check(const char *compress, struct ovl_err *err);
@@ -391,8 +409,9 @@ enum ovl_format {
 	OVL_DOCKER /* what docker save writes and docker load reads */
 };
 
-/* The target is fd, a file open for writing; or if that is -1 a new directory (only OCI),
- * which appears as dir in dirfd when it is complete, and replaces an empty one. */
+/* The target is fd, a file that is open for writing. If fd is -1, it is a new directory
+ * (OVL_OCI only), which appears as dir in dirfd when it is complete, and replaces an empty
+ * one. */
 struct ovl_export {
 	char *const *layers; /* the top of each image, NULL-terminated */
 	enum ovl_format format;
@@ -403,7 +422,7 @@ struct ovl_export {
 	int dirfd;
 	const char *dir;
 	mode_t umask; /* for the directory and its contents */
-	const char *target; /* the name of either in messages */
+	const char *target; /* the name of the file or directory in messages */
 	char **without; /* LAYERs that the receiver has; ends with NULL; or NULL */
 	struct ovl_ids has; /* ids of layers that the receiver has; some may be unknown
 			     * here */
@@ -413,14 +432,14 @@ struct ovl_export {
  * they came from, bit for bit and checked against their diff ids; for a damaged layer the
  * result is -EUCLEAN and the text names the file. A writable layer may be the top; it is
  * packed as by ovl_diff_tar. The config is the one that the image was imported with, the
- * latest if there are several and the operand selects none. A layer on top of an image gets
- * that image's config with its own layers added; without any, a minimal one. The same
- * layers, configs and times of creation give the same bytes; $SOURCE_DATE_EPOCH clamps
- * times. All layers are locked (shared). After a failure, the output is not an image.
+ * latest if there are several and the operand selects none. A layer on top of an image
+ * gets a copy of that image's config, completed for the layers that it adds; if there is
+ * none, a minimal config. The same layers, configs and times of creation give the same
+ * bytes; $SOURCE_DATE_EPOCH clamps times. After a failure, the output is not an image.
  *
- * The tars of the layers in has, and of those in without and all below them, are left out.
- * They are neither read nor packed; the image describes them as uncompressed. ovl_import
- * takes such an image if the store has these layers. */
+ * The tars of the layers in has, and of those in without and all below them, are left
+ * out. They are neither read nor packed; the image describes them as uncompressed.
+ * ovl_import takes such an image if the store has these layers. */
 int ovl_export(struct ovl_store *st, const struct ovl_export *req, struct ovl_err *err);
 
 /* ---- list, remove ----------------------------------------------------------------- */
@@ -446,9 +465,10 @@ struct ovl_layer {
 	uint64_t entries; /* of the tar it came from */
 	struct timespec created; /* since 1970 */
 	struct timespec used; /* last use, or creation; only if asked for */
-	/* In another program's store: its id there, and its tree relative to the root (both
-	 * may be "" if OVL_LIST_PATHS was not asked for); owned by the store. NULL: a layer of ovlctl. In such a store created, used and
-	 * entries are 0 if unknown. */
+	/* In another program's store: its id there, and its tree relative to the root;
+	 * owned by the store. Both may be "" if OVL_LIST_PATHS was not asked for. NULL: a
+	 * layer of ovlctl. In another program's store, created, used and entries are 0 if
+	 * unknown. */
 	const char *engine_id;
 	const char *engine_tree;
 	char **names; /* NULL-terminated, sorted */
@@ -470,7 +490,8 @@ enum {
 	OVL_LIST_PATHS = 16 /* engine_id and engine_tree */
 };
 
-/* Lists all layers, or only those in what (NULL-terminated). */
+/* Lists all layers, or only those in what (NULL-terminated; NULL or empty: all). With all,
+ * a layer that cannot be read is left out, with a warning. */
 int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	struct ovl_list *out, struct ovl_err *err);
 void ovl_list_free(struct ovl_list *l);
@@ -510,8 +531,8 @@ struct ovl_details {
 		        * there */
 };
 
-/* One layer with its details, as a list of one. With LAYER@sha256:DIGEST it has that
- * config. */
+/* One layer with its details, as a list of one, to be freed with ovl_list_free(). With
+ * LAYER@sha256:DIGEST it has that config. */
 int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 	struct ovl_err *err);
 
@@ -555,8 +576,8 @@ struct ovl_du {
 	struct ovl_list list; /* all layers */
 };
 
-/* Measures the whole store, without locks and without entering mounts: the layers in what
- * (NULL-terminated; none: all) and at most so many of the largest hidden files. Layers
+/* Measures the whole store without entering mounts. Reports the layers in what
+ * (NULL-terminated; empty: all) and at most so many of the largest hidden files. Layers
  * that change meanwhile count as they are found; those that are removed are left out. */
 int ovl_du(struct ovl_store *st, char *const *what, size_t files, struct ovl_du *out,
 	struct ovl_err *err);
@@ -565,8 +586,8 @@ void ovl_du_free(struct ovl_du *d);
 enum { OVL_RM_RECURSIVE = 1, OVL_RM_FORCE = 2 };
 
 /* Removes layers (NULL-terminated). OVL_BUSY, and nothing is removed, if one is mounted
- * or has children that are not removed. RECURSIVE: removes children too. FORCE: a missing
- * layer is not an error. */
+ * or has children that are not removed. RECURSIVE: removes children too. FORCE: a layer
+ * that does not exist is not an error. */
 int ovl_remove(
 	struct ovl_store *st, char *const *layers, unsigned flags, struct ovl_err *err);
 
@@ -576,7 +597,8 @@ struct ovl_commit {
 	const char *layer; /* a writable one */
 	const char *name; /* to give to the image layer; NULL: none */
 	bool keep; /* keep the writable layer, empty, on top of the image layer */
-	/* Of the image that it is the top of; all NULL and 0: its config is not changed. */
+	/* Changes of the config of the image whose top layer it becomes; all NULL and 0: it
+	 * stays as it is. */
 	const char *comment;
 	const char *author;
 	const char *const *changes; /* as in a Dockerfile, see ovlctl-commit(8) */
@@ -585,7 +607,8 @@ struct ovl_commit {
 
 /* Turns a writable layer into an image layer with chain id *id. Without keep, the
  * writable layer no longer exists, and the image layer gets its names. OVL_BUSY if it is
- * mounted anywhere or in use. On failure the writable layer is unchanged. */
+ * mounted anywhere or in use, OVL_TAKEN if another layer has the name. On failure the
+ * writable layer is unchanged, unless the text says that it is committed. */
 int ovl_commit(struct ovl_store *st, const struct ovl_commit *req, struct ovl_id *id,
 	struct ovl_err *err);
 
@@ -607,7 +630,7 @@ enum ovl_severity {
 enum ovl_outcome {
 	OVL_LEFT,
 	OVL_REPAIRED,
-	OVL_SET_ASIDE /* moved to aside/, unchanged; it may be the only copy */
+	OVL_SET_ASIDE /* moved to the store's aside/, unchanged; may be the only copy */
 };
 
 /* A finding of check. Strings are valid during the call. */
@@ -624,9 +647,9 @@ struct ovl_check {
 	bool content; /* also check the files of image layers */
 	bool repair; /* repair what can be reconstructed from the rest of the store */
 	const char *layer; /* check only this one; NULL: the whole store */
-	const char *from; /* with repair and layer: restore the layer from the tar of that
-			   * name, read... */
-	int fd; /* ...from here */
+	const char *from; /* with repair and layer: restore the layer from a tar; its name
+			   * in messages; NULL: do not */
+	int fd; /* that tar, open for reading */
 };
 
 /* Bits of the result, like those of fsck(8). */
@@ -643,31 +666,31 @@ int ovl_check(struct ovl_store *st, const struct ovl_check *req,
 	int (*fn)(void *ctx, const struct ovl_finding *f), void *ctx, unsigned *result,
 	struct ovl_err *err);
 
-/* Something that is removed, or would be. Strings are valid during the call. */
+/* Something that is or would be removed. Strings are valid during the call. */
 struct ovl_pruned {
 	const char *what; /* a word for scripts, see ovlctl-prune(8) */
 	const char *name;
-	uint64_t bytes; /* of allocated blocks, which are free then */
+	uint64_t bytes; /* of disk space that this frees */
 	const char *why;
 	const struct timespec *used; /* last use of a layer; otherwise NULL */
 };
 
 struct ovl_prune {
 	bool dry_run; /* report, but remove nothing */
-	bool aside; /* also what a repair moved to aside/ */
-	bool layers; /* also image layers that no name, mount or other layer needs; of
-		      * these: */
-	bool writable; /* and writable layers for which the same is true */
+	bool aside; /* also remove what a repair moved to aside/ */
+	bool layers; /* also remove image layers that no name, mount or other layer needs;
+		      * the fields below are for these */
+	bool writable; /* also writable layers of which that is true */
 	int64_t unused_for; /* only those not made or used for that many seconds */
-	uint64_t keep_last; /* keep so many that were used last, and the layers below
+	uint64_t keep_last; /* keep so many of the most recently used, and the layers below
 			     * them */
-	uint64_t keep_bytes; /* remove only until the others take no more than this; 0: no
-			      * limit */
+	uint64_t keep_bytes; /* stop when the rest takes at most so much disk space; 0: remove
+			      * all */
 };
 
 /* Removes what killed processes have left and, with layers, layers that are no longer
- * needed. Does not touch what a running process uses. Calls fn for each; if it returns
- * anything but 0, the work ends and returns that. */
+ * needed. What a running process uses stays. Calls fn for each thing removed; if it
+ * returns anything but 0, the work ends and returns that. */
 int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err);
 

@@ -33,7 +33,7 @@ struct part {
 	unsigned n; /* number of these */
 	bool whole; /* its tree also has everything of the layers below, as hard links */
 	bool cut; /* it hides all layers below */
-	int what; /* enum ovl_deed for the current path; -1: nothing */
+	int what; /* enum ovl_effect for the current path; -1: nothing */
 };
 
 struct which {

@@ -44,14 +44,14 @@ int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
 	const char *id, const char *path, enum ovl_outcome outcome, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8)));
 
-/* A fault of a layer as a whole, as it is, or repaired. */
+/* Reports a fault of a whole layer, left or repaired. */
 #define check_fault(c, kind, id, ...) \
 	check_found(c, OVL_ERROR, kind, id, "", OVL_LEFT, __VA_ARGS__)
 #define check_mended(c, kind, id, ...) \
 	check_found(c, OVL_ERROR, kind, id, "", OVL_REPAIRED, __VA_ARGS__)
 
-/* After c->holding, when the lock is released: reports the findings that were held back.
- * Returns r, or the result of fn. */
+/* Called when the lock is released: reports the findings that were held back. Returns r, or
+ * the result of fn. */
 int check_flush(struct checker *c, int r);
 /* Drops the findings that were held back. */
 void check_drop_held(struct checker *c);
@@ -64,14 +64,14 @@ int check_unreadable(struct checker *c, const char *id);
 int check_layer(struct checker *c, const struct layer_ref *ref);
 
 /*
- * Restores a torn or missing .layer. 1: done; 0: impossible, or not yet, since its
- * parents are in the same state.
+ * Reconstructs a damaged or missing .layer. 1: done; 0: impossible, or not yet, because
+ * those of its parents are damaged or missing too.
  */
 int check_rebuild(struct checker *c, const struct layer_ref *ref);
 int check_put_aside(struct checker *c, const struct layer_ref *ref);
 
-/* Finds the parent with which an image layer of that diff id gets the id in ref: 1 and
- * parent, which is not open if the layer has none; 0: it is not in the store. */
+/* Finds the parent of an image layer, from its diff id and its id in ref: 1 and parent,
+ * which is not open if the layer has none; 0: it is not in the store. */
 int check_find_parent(struct checker *c, const struct layer_ref *ref, const char *diff_id,
 	struct layer *parent);
 /* The short id of an open layer according to the store; a new one if there is none. */

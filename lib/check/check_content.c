@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Compares the tree of an image layer with what was imported. Its tar is rebuilt from the
- * recipe, even if files are damaged, and unpacked in memory without file data: so both
- * trees were made in the same way. File data are checked by their sums.
+ * recipe, even if files are damaged, and unpacked in memory without file data, by the code
+ * that unpacked the layer. File data is compared with checksums.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,8 +35,8 @@ struct content {
 
 /*
  * True if a time is the last (or first) that the store's file system can hold, instead of
- * a later (earlier) one. It is compared with a tree in memory, where all times are
- * possible. For ext4 with large inodes, XFS with bigtime, and both without.
+ * a later (earlier) one in the tree in memory, where all times are possible. Knows ext4
+ * with and without large inodes, and XFS with and without bigtime.
  */
 static bool is_clamped(const struct timespec *want, const struct timespec *have)
 {
@@ -70,7 +70,7 @@ static int report_difference(void *ctx, const struct compared *one, struct ovl_e
 
 /* ---- what is to be ---------------------------------------------------------------- */
 
-/* Called by the thread that rebuilds the tar; reported when it has ended. */
+/* Called by the thread that rebuilds the tar. The findings are reported when it has ended. */
 static void note_bad(void *ctx, const char *path, const char *why)
 {
 	struct content *x = ctx;
@@ -87,8 +87,7 @@ static int feed(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 	return replay_layer(x->l, sink, to, &watch, err);
 }
 
-/* A file that has become something else or has another size is found by the
- * comparison. */
+/* A file whose type or size has changed is reported by the comparison of the trees. */
 static bool in_place(const struct content *x, const char *path, const char *why)
 {
 	auto_fd tree = fs_open_dir(x->l->fd, layer_tree_name(x->l));
@@ -146,8 +145,8 @@ static int compare_tree(struct content *x, struct ingest *in, const struct layer
 	return compare_trees(&cmp, want, have, x->c->err);
 }
 
-/* Up to this many entries the tree is unpacked in memory, which needs privileges; else
- * in the store, if it is writable and has room. */
+/* Up to this many entries the tree is unpacked in memory, which needs privileges; otherwise
+ * in the store, if that is writable and has space. */
 #define MEMORY_ENTRIES 200000
 
 static int begin_scratch(const struct content *x, bool memory, struct stage *out)
@@ -184,7 +183,7 @@ static int ingest(struct content *x, struct ingest *in, bool memory, struct stag
 	return rc < 0 ? rc : ingest_all(in, x->c->st, &cfg, x->c->err);
 }
 
-/* True for errors that only mean that the tree should be unpacked elsewhere. */
+/* True for errors after which unpacking in another place may succeed. */
 static bool is_of_place(int rc)
 {
 	switch (-rc) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Checks another program's store: that its records fit together, that the trees are there,
- * and which directories no record tells of. The program may be at work, so that everything
- * is looked at twice, with records that were read anew: only what is said twice in the same
- * words counts. A directory that is being removed has another size then.
+ * Checks another program's store: whether its records agree, whether the trees exist, and
+ * which directories no record refers to. The program may be changing the store, so the
+ * check is done twice, with records that are read again, and only findings that are the
+ * same both times are reported. The size in the text of an orphan that is being removed
+ * changes, for example.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,7 @@
 #include "foreign/foreign.h"
 #include "store/store.h"
 
-/* A younger directory may get its record yet. */
+/* Seconds. The record of a newer directory may not have been written yet. */
 #define ORPHAN_AGE 3600
 
 /* ---- layers ----------------------------------------------------------------------- */
@@ -67,7 +68,7 @@ static int check_layers(struct checker *c, const struct ovl_id *only)
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* Adds the name in layers_dir that a path begins with. */
+/* Adds the name of the directory in layers_dir that the path leads to. */
 static int add_known(struct namelist *known, const struct foreign *t, const char *path)
 {
 	auto_free char *name = NULL;
@@ -185,7 +186,7 @@ static bool same_row(const struct ovl_finding *a, const struct ovl_finding *b)
 		strcmp(a->path, b->path) == 0 && strcmp(a->text, b->text) == 0;
 }
 
-/* Most are there in the same order: looks from *at on, which is then behind the row. */
+/* Searches from *at on, since the order is mostly the same; sets *at to the next row. */
 static bool has_row(const struct report *all, size_t *at, const struct ovl_finding *row)
 {
 	for (size_t i = 0; i < all->n; i++) {
@@ -199,7 +200,7 @@ static bool has_row(const struct report *all, size_t *at, const struct ovl_findi
 	return false;
 }
 
-/* Takes out of the second report what is not in the first. */
+/* Removes findings from the second report that are not in the first. */
 static void keep_repeated(struct report *second, const struct report *first)
 {
 	size_t n = 0;

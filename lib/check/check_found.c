@@ -15,7 +15,7 @@ static int report_finding(struct checker *c, const struct ovl_finding *f)
 	return c->ended;
 }
 
-/* The number of findings of one layer that are held back. */
+/* At most so many findings of one layer are held back. */
 #define HELD_MAX 1000
 
 static int hold_back(struct checker *c, const struct ovl_finding *f)

@@ -5,9 +5,9 @@
  *  1  unpacks the tar in staging/, like an import; its diff id must be the layer's
  *  2  locks the layer and all layers on top of it; none may be mounted
  *  3  compares the trees, which finds the damage
- *  4  replaces each damaged name from the staged tree by one rename, sets the metadata of
- *     directories, moves surplus names to the stage. Layers on top that share a damaged
- *     file get the new one first
+ *  4  replaces each damaged file from the staged tree by one rename, sets the metadata of
+ *     directories, moves files that do not belong there to the stage. Layers on top that
+ *     share a damaged file get the new one first
  *  5  repairs .layer, the recipe and the driver's files
  *  6  checks the layer like any other, with its content
  *
@@ -44,8 +44,8 @@ struct heal {
 	struct layer parent; /* open if there is one */
 	struct meta meta; /* the correct metadata */
 	struct layer *l; /* open and exclusively locked */
-	/* Damaged names, and inodes of the staged tree with one: if one hard link is damaged,
-	 * all of them are replaced, so that they stay one file. */
+	/* Names that are damaged, and inodes of the staged tree that have such a name: if one
+	 * hard link is damaged, all of them are replaced, so that they stay one file. */
 	struct pathset *bad;
 	unsigned long replaced; /* number of names moved to the stage */
 };
@@ -78,7 +78,7 @@ static int note_damage(void *ctx, const struct compared *one, struct ovl_err *er
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* Moves it out of the layer; it is removed with the stage. */
+/* Moves a file out of the layer, to be removed with the stage. */
 static int take_out(struct heal *h, int dirfd, const char *name)
 {
 	char out[64];
@@ -87,7 +87,7 @@ static int take_out(struct heal *h, int dirfd, const char *name)
 	return fs_rename(dirfd, name, h->in.stage.fd, out, RENAME_NOREPLACE);
 }
 
-/* Replaces what the layer has beside its tree, or that, by what is staged. */
+/* Replaces the tree, or a file that belongs to it, with that of the stage. */
 static int replace(struct heal *h, const char *name)
 {
 	if (take_out(h, h->l->fd, name) < 0 && errno != ENOENT)
@@ -105,7 +105,7 @@ static int put_in(struct heal *h, const struct compared *one)
 	return fs_rename(one->want_dir, one->name, one->have_dir, one->name, 0);
 }
 
-/* Repairs everything but its times, which later changes in it would modify. */
+/* Leaves out the times, which later changes in the directory would modify. */
 static int mend_dir(const struct compared *one)
 {
 	auto_fd want = fs_open_dir(one->want_dir, one->name);
@@ -155,7 +155,7 @@ static int mend_times(void *ctx, const struct compared *one, struct ovl_err *err
 		0;
 }
 
-/* As the caller of check sees the store. */
+/* Compares as the caller of check sees the store. */
 static int compare(const struct heal *h, struct comparison how, int want, int have,
 	struct ovl_err *err)
 {
@@ -183,7 +183,7 @@ static int note_shared(void *ctx, const struct compared *one, struct ovl_err *er
 	return links_replaced(&s->links, one->have, one->path) < 0 ? err_nomem(err) : 0;
 }
 
-/* In layers on top, makes names of replaced files names of the new ones. */
+/* In layers on top, replaces links to replaced files with links to the new ones. */
 static int relink_sharers(struct sharing *s, const struct family *f, struct ovl_err *err)
 {
 	int rc = 0;
@@ -270,8 +270,8 @@ static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err
 
 /* ---- the rest of the layer -------------------------------------------------------- */
 
-/* The recipe is replaced last: until then it is known to be damaged. It is right, and so are
- * the files kept for it, if the layer's tar can be rebuilt. */
+/* The recipe is replaced last: until then the layer is known to be damaged. The recipe and
+ * the files kept for it are intact if the tar can be rebuilt. */
 static int heal_recipe(struct heal *h, struct ovl_err *err)
 {
 	int rc = replay_layer(h->l, sink_nowhere, NULL, NULL, err);
@@ -330,7 +330,7 @@ static int heal_layer(struct heal *h, const struct family *f, struct ovl_err *er
 
 /* ---- is it the tar, and may it be? ------------------------------------------------ */
 
-/* Locks all or none: the layer must not be read through a mount meanwhile. */
+/* Locks all or none of them: no layer may be read through a mount meanwhile. */
 static int add_all(struct family *f, void *ctx, struct ovl_err *err)
 {
 	const struct heal *h = ctx;
@@ -349,7 +349,7 @@ static int lock_family(struct heal *h, struct family *f, struct ovl_err *err)
 	return rc;
 }
 
-/* Also called before the long work. Stores the known metadata in meta. */
+/* Also called before the tar is unpacked, which takes long. Sets h->meta. */
 static int may_heal(struct heal *h, struct ovl_err *err)
 {
 	auto_family f = {.st = h->c->st};

@@ -44,8 +44,8 @@ static int follow_parents(struct checker *c, const struct layer *l, struct linea
 		struct ovl_err why;
 		int rc;
 
-		/* It is updated at each power of two, so it ends up in any circle and
-		 * is met again. */
+		/* Brent's algorithm: the mark is moved at each power of two, so it
+		 * enters any loop and is then met again. */
 		if (strcmp(at.parent.s, mark.s) == 0) {
 			out->broken = true;
 			return check_fault(c, "loop", l->id.s, "its parents form a loop");
@@ -123,7 +123,7 @@ static int check_numbers(struct checker *c, struct layer *l, const struct lineag
 	return rc;
 }
 
-/* The parent must have a hint, or a removal of the parent would miss this child. */
+/* Without a hint in the parent, a removal of the parent would not notice this child. */
 static int check_parent(struct checker *c, struct layer *l)
 {
 	auto_layer parent = LAYER_INIT;
@@ -250,10 +250,9 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 }
 
 /*
- * A layer that is checked without a lock may be about to be committed or repaired: a
- * fault counts if it is still there a moment later and the layer was not locked either
- * time. 1: a process has it locked for longer and will leave it intact, or a later check
- * finds the fault.
+ * A layer that is checked without a lock may be in the course of a commit or a repair: a
+ * fault counts if it still exists a moment later and the layer was not locked either time.
+ * 1: a process keeps it locked, and will leave it intact, or a later check finds the fault.
  */
 static int confirm(struct checker *c, struct layer *l)
 {

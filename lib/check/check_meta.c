@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Restores a torn or missing .layer from everything else that the store knows:
+ * Reconstructs a damaged or missing .layer from the rest of the store:
  *
- *  an image layer	its recipe ends with its diff id; its parent is the layer with which
- *			that gives its id, the chain id; the rest is counted while
- *			rebuilding the tar from the recipe
- *  a writable one	its parent has a hint of it, and the driver's files agree. Without
- *			hint and lower it is on a directory, if the file .on says so, or
- *			had no parent, if the first files that create
- *			writes exist
+ *  an image layer	its recipe ends with its diff id; its parent is the layer whose
+ *			chain id and this diff id give its own chain id, the id; the rest
+ *			is counted while rebuilding the tar from the recipe
+ *  a writable layer	its parent has a hint of it, and the driver's files agree. Without
+ *			hint and lower it is on a directory, if there is a file .on, or
+ *			had no parent, if the first files that create writes exist
  *
  * A layer that cannot be restored is moved to aside/ if no layer is on top of it.
  */
@@ -34,12 +33,12 @@
 
 /* ---- looking through the layers --------------------------------------------------- */
 
-/* Is it the other layer? 1, 0, negative errno. */
+/* Is other the layer to be found? 1, 0, negative errno. */
 typedef int (*fits_fn)(const struct layer *other, const struct ovl_id *id,
 	const char *text, struct ovl_err *err);
 
-/* Finds an intact layer of the driver: 1 and the first that fits, 0 none, negative errno if
- * one cannot be read now: it may be the one that is looked for. */
+/* Finds an intact layer of the driver: 1 and the first that fits; 0: none; negative errno if
+ * one cannot be read at present, since that may be the one. */
 static int find_layer(struct ovl_store *st, const struct layer_ref *of, fits_fn fits,
 	const char *text, struct layer *out, struct ovl_err *err)
 {
@@ -68,7 +67,7 @@ static int find_layer(struct ovl_store *st, const struct layer_ref *of, fits_fn 
 	return r < 0 ? err_sys(err, errno, "cannot read the store") : rc;
 }
 
-/* On which an image layer of that diff id has the id of l. */
+/* Does an image layer of that diff id on the other layer have the id of l? */
 static int gives_id(const struct layer *other, const struct ovl_id *id,
 	const char *diff_id, struct ovl_err *err)
 {
@@ -137,7 +136,7 @@ static int feed_quietly(void *ctx, sink_fn sink, void *to, struct ovl_err *err)
 	return replay_layer(ctx, sink, to, &watch, err);
 }
 
-/* Collects the metadata from its tar: 1, 0 if that cannot be rebuilt. */
+/* Collects the metadata from the tar of the layer: 1, 0 if it cannot be rebuilt. */
 static int count(struct checker *c, struct layer *l, bool *opaque)
 {
 	const struct ingest_config cfg = {
@@ -229,10 +228,10 @@ static int hides_something(struct checker *c, const struct layer *l)
 }
 
 /*
- * For a layer that no layer has a hint of and that has no lowers: was there never a
- * parent, or is that information missing too? create writes the link, the lowers and
- * .layer in this order: a .layer, even if empty, shows that there was no file of lowers,
- * and a whiteout shows that there was one. 1, 0, negative errno.
+ * For a layer without lowers of which no layer has a hint: was there never a parent, or
+ * are its lowers missing too? create writes link, lower and .layer in this order: a .layer,
+ * even if empty, shows that there was no lower, and a whiteout shows that there was one.
+ * 1, 0, negative errno.
  */
 static int never_had_parent(struct checker *c, const struct layer *l)
 {
@@ -311,7 +310,7 @@ void check_find_link(const struct layer *l, char link[SHORT_LEN + 1])
 	}
 }
 
-/* 1: l->meta is restored, as far as anything depends on it. */
+/* 1: l->meta is reconstructed, except fields on which nothing depends. */
 static int make_out(struct checker *c, struct layer *l)
 {
 	struct stat st;
@@ -355,7 +354,7 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 	return rc < 0 ? rc : 1;
 }
 
-/* Its parent, if known, must stay as long as it may be needed. */
+/* Keeps the layer's parent, if it is known, from being removed while it may be needed. */
 static void note_aside(struct checker *c, const struct layer *l)
 {
 	struct layer_ref ref = {.drv = l->drv};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Findings that are reported later: while others wait for a lock, or before it is certain
- * that they count.
+ * Findings that are reported later, because other processes wait for a lock, or because it
+ * is not yet certain that they are right.
  *
  *	report_add	copies a finding with its texts
- *	report_release	always
+ *	report_release	in any case
  */
 #ifndef OVL_REPORT_H
 #define OVL_REPORT_H

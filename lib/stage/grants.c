@@ -24,7 +24,7 @@ struct grant {
 	const char *sub; /* its directory in the layer */
 	char file[256]; /* its file name there */
 	char temp[24]; /* the file in g->dir */
-	enum { WAITS, NEW, SWAPPED } placed; /* swapped: the old one is in g->dir */
+	enum { WAITS, NEW, SWAPPED } placed; /* SWAPPED: the old file is in g->dir */
 	bool moves; /* before check(): it may; after: the name is another layer's */
 	bool had; /* the name belongs to owner */
 	struct layer_ref owner;
@@ -84,7 +84,7 @@ int grants_name(struct grants *g, const struct layer *l, const char *name,
 
 /* ---- now -------------------------------------------------------------------------- */
 
-/* A config that a power cut has torn is replaced. */
+/* Replaces a config that a power cut has damaged. */
 static int place_grant(struct grants *g, struct grant *item)
 {
 	auto_fd dir = -1;
@@ -199,7 +199,7 @@ static void settle_all(struct grants *g)
 	}
 }
 
-/* Leaves a name alone that has been given to another layer meanwhile. */
+/* Does nothing if the name has been given to another layer meanwhile. */
 static void take_name_back(struct grants *g, const struct grant *item)
 {
 	int names = store_dir(g->st, DIR_NAMES, NULL);
@@ -216,7 +216,7 @@ static void take_name_back(struct grants *g, const struct grant *item)
 		set_old_pending(g, item, false);
 }
 
-/* Notes go last: without its note a symlink is no longer a name. */
+/* Notes are removed last: without its note a symlink is not a name. */
 static void take_all_back(struct grants *g)
 {
 	for (size_t i = 0; i < g->n; i++) {
@@ -249,7 +249,7 @@ static int give(struct grants *g, struct ovl_err *err)
 	return rc;
 }
 
-/* Removes the note of a name from the layer that had it, unless it was given back. */
+/* Removes the note of a name from the layer that had it, unless it has the name again. */
 static void unnote_old(struct grants *g, const struct grant *item)
 {
 	struct layer_ref now = {0};

@@ -8,7 +8,7 @@
  *				image layer,
  *	W/.image/.layer		and this is its .layer, until it replaces the other one;
  *	W/.image/link		the same for a driver's file that both kinds have;
- *	W/.image/was		.layer as it was, for a commit that changes nothing
+ *	W/.image/was		.layer before the commit, to be restored if it fails
  *	staging/W/.to		-> ../../<driver>/I: where W went. It is followed for
  *				names, never for ids
  *	staging/W/.gives	the .names of I: notes of the names that it will have, in

@@ -24,7 +24,7 @@ static int find_file(const struct merged *s, const char *name, struct differ_at 
 	return 0;
 }
 
-/* Compares the results of stat(2), as bits of enum ovl_deed. */
+/* Compares the results of stat(2), as bits of enum ovl_effect. */
 static int stat_differs(const struct stat *a, const struct stat *b)
 {
 	int bits = 0;

@@ -36,7 +36,7 @@ struct differ_at {
 };
 
 /*
- * What differs between two files, as bits of enum ovl_deed: OVL_TYPE only, or some of
+ * What differs between two files, as bits of enum ovl_effect: OVL_TYPE only, or some of
  * OVL_DATA (a symlink's target, a device's number), OVL_MODE, OVL_OWNER, OVL_XATTR,
  * OVL_TIME. -1 with errno.
  */
