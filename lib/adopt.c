@@ -146,9 +146,10 @@ static int take_config(const struct foreign *t, const struct foreign_name *name,
 	rc = o ? foreign_stack_read(&stack, &i->config, err) : 0;
 	if (rc < 0)
 		return err_prefix(err, rc, "the config %s", Q(path));
-	if (rc == 0 || strcmp(i->config_digest, name->config) != 0 ||
-		id_order(foreign_stack_top(&stack), &top->id) != 0)
+	if (rc == 0 || strcmp(i->config_digest, name->config) != 0)
 		return err_say(err, EUCLEAN, "the config %s is damaged", Q(path));
+	if (id_order(foreign_stack_top(&stack), &top->id) != 0)
+		return err_say(err, EUCLEAN, "the config %s has other layers", Q(path));
 	image_platform_text(i->platform, o);
 	memcpy(i->other_digest, i->config_digest, sizeof(i->other_digest));
 	return adapt_config(i, o, err);

@@ -371,7 +371,7 @@ adopts() { # ROOT IMAGE
 looks() { # ROOT COMMAND...
 	ovlctl --root "$@" 2>"$T/err"
 	_status=$?
-	[ $_status = 0 ] || grep -q 'is being written to all the time' "$T/err" ||
+	[ $_status = 0 ] || grep -q 'is constantly being written to' "$T/err" ||
 		(echo "exit $_status:" && cat "$T/err") >>"$T/strange"
 }
 
