@@ -16,6 +16,7 @@
 #include "image/export.h"
 #include "store/config.h"
 #include "store/driver.h"
+#include "store/layer_foreign.h"
 #include "store/names.h"
 #include "store/ondir.h"
 #include "store/store.h"
@@ -183,14 +184,16 @@ static int push(struct exported *img, struct blob *b, struct ovl_err *err)
 }
 
 /* A missing parent means damage here, not a wrong operand; in another program's store, it
- * has been removed. */
+ * may have been removed. */
 static int open_parents(struct export *x, struct exported *img, struct layer_ref *ref,
 	struct ovl_err *err)
 {
 	struct blob *b = img->stack[0];
 	size_t most = (size_t)b->l.meta.depth + 1;
-	int rc = 0;
+	auto_stack lowers = {0};
+	int rc = b->l.foreign ? driver_lowers(&b->l, &lowers, err) : 0;
 
+	rc = layer_foreign_failed(x->st, b->l.foreign, rc, err);
 	while (rc == 0 && b->l.meta.has_parent) {
 		ref->id = b->l.meta.parent;
 		if (img->n > most)

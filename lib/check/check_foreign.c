@@ -114,6 +114,7 @@ static int tell_orphan(struct checker *c, int dir, const char *name, time_t age)
 {
 	const struct foreign *t = c->st->foreign;
 	const char *path = P("%s/%s", t->layers_dir, name);
+	const char *doubt = *t->unread.text ? t->unread.text : t->doubt;
 	auto_buf what = {0};
 	auto_blocks size = {.stop = c->st->cfg.stop};
 
@@ -123,15 +124,15 @@ static int tell_orphan(struct checker *c, int dir, const char *name, time_t age)
 			err_sys(c->err, errno, "cannot read %s", Q(path));
 	buf_addf(&what, "%llu bytes, not changed for ", (unsigned long long)size.own);
 	say_age(age, &what);
-	buf_adds(&what, *t->unread.text ? ": unknown, since " : ": not named by ");
-	if (*t->unread.text)
-		buf_adds(&what, t->unread.text);
+	buf_adds(&what, doubt ? ": unknown, since " : ": not named by ");
+	if (doubt)
+		buf_adds(&what, doubt);
 	else
 		say_records(t, &what);
 	if (what.failed)
 		return err_nomem(c->err);
-	return check_found(c, OVL_NOTE, *t->unread.text ? "unknown" : "orphan", "", path,
-		OVL_LEFT, "%s", what.data);
+	return check_found(c, OVL_NOTE, doubt ? "unknown" : "orphan", "", path, OVL_LEFT,
+		"%s", what.data);
 }
 
 static int check_dirs(struct checker *c)

@@ -117,6 +117,8 @@ struct foreign {
 	size_t n_records;
 	/* About the first record that could not be read; empty: all were read. */
 	struct ovl_err unread;
+	/* Why an unnamed directory may not be an orphan even so; NULL: it is one. */
+	const char *doubt;
 
 	/* Not for readers. */
 	char **text;

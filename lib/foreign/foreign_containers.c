@@ -21,12 +21,16 @@
 
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "base/fs.h"
+#include "base/namelist.h"
+#include "base/quote.h"
 #include "base/vec.h"
 #include "foreign/foreign_json.h"
 
 #define LAYERS     "overlay-layers"
 #define IMAGES     "overlay-images"
 #define CONTAINERS "overlay-containers"
+#define TREES      "overlay"
 
 /* No layer has more diffN directories. */
 #define MAX_MORE 16
@@ -245,7 +249,7 @@ static void add_layer(struct reader *r, const struct record *rec)
 	if (json_is_integer(size) && !rec->writable)
 		l->size = json_integer_value(size);
 	l->own_id = foreign_text(t, "%s", rec->own);
-	l->tree = foreign_text(t, "overlay/%s/diff", rec->own);
+	l->tree = foreign_text(t, TREES "/%s/diff", rec->own);
 	l->created = foreign_json_time(rec->o, "created");
 	if (diff) {
 		l->exact_path = foreign_text(t, LAYERS "/%s.tar-split.gz", rec->own);
@@ -293,14 +297,19 @@ static void add_name(struct foreign *t, const char *text, const struct record *r
 		find_config(t, image, name);
 }
 
-/* The id of an image or container is accepted as an operand; its names are listed. */
+/* The id of an image or container is accepted as an operand; its names are listed. The
+ * record of its layer is elsewhere if podman runs with --imagestore. */
 static void add_names(struct reader *r, const json_t *o, bool image)
 {
-	size_t at = find_record(r, foreign_json_text(o, "layer"));
+	const char *layer = foreign_json_text(o, "layer");
+	size_t at = find_record(r, layer);
 	const char *id = foreign_json_text(o, "id");
 	const json_t *name;
 	size_t i;
 
+	if (at == NONE && foreign_is_name(layer, strlen(layer)))
+		foreign_add_claim(
+			r->t, P(TREES "/%s", layer), "of an image or container");
 	if (at == NONE || !foreign_is_name(id, strlen(id)))
 		return;
 	add_name(r->t, id, &r->rec[at], false, image ? id : NULL);
@@ -339,6 +348,37 @@ static void set_writable(struct reader *r, const json_t *containers)
 	}
 }
 
+/*
+ * With transient_store, the records of containers are in the run root, so the directories of
+ * their layers look like orphans. But each container has a directory here that is named after
+ * its id.
+ */
+static void find_unrecorded(struct foreign *t, const json_t *containers)
+{
+	auto_fd fd = foreign_open(t, CONTAINERS, O_RDONLY | O_DIRECTORY);
+	auto_fsdir d = fs_dir_at(fd < 0 ? -errno : fd, ".");
+	auto_namelist known = {0};
+	const json_t *o;
+	const char *name;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(containers, i, o)
+	{
+		if (namelist_add(&known, 0, foreign_json_text(o, "id")) < 0)
+			t->failed = true;
+	}
+	namelist_sort(&known);
+	while (!t->failed && !t->doubt && (r = fs_dir_next(&d, &name, NULL)) > 0) {
+		if (id_is_full(name) && namelist_find(&known, name) == known.n)
+			t->doubt = foreign_text(t,
+				"the record of container %.12s is not in the store",
+				name);
+	}
+	if (r < 0 && errno != ENOENT)
+		t->doubt = foreign_text(t, "cannot read '" CONTAINERS "': %m");
+}
+
 /* ---- the store -------------------------------------------------------------------- */
 
 static int recognise(int root)
@@ -347,7 +387,7 @@ static int recognise(int root)
 
 	if (r == 0)
 		r = foreign_has(root, LAYERS "/volatile-layers.json");
-	return r > 0 ? foreign_has(root, "overlay") : r;
+	return r > 0 ? foreign_has(root, TREES) : r;
 }
 
 static int read_layers(struct reader *r, const json_t *layers, const json_t *containers,
@@ -388,11 +428,12 @@ static int read_store(struct foreign *t, struct ovl_err *err)
 	if (rc == 0)
 		rc = read_layers(&r, layers, containers, err);
 
-	t->layers_dir = "overlay";
-	foreign_add_claim(t, "overlay/l", "containers/storage");
-	foreign_add_claim(t, "overlay/staging", "containers/storage");
-	foreign_add_claim(t, "overlay/tempdirs", "containers/storage");
+	t->layers_dir = TREES;
+	foreign_add_claim(t, TREES "/l", "containers/storage");
+	foreign_add_claim(t, TREES "/staging", "containers/storage");
+	foreign_add_claim(t, TREES "/tempdirs", "containers/storage");
 	if (rc == 0) {
+		find_unrecorded(t, containers);
 		add_all_names(&r, images, true);
 		add_all_names(&r, containers, false);
 	}
