@@ -170,8 +170,15 @@ int fs_removexattr(int dirfd, const char *name, const char *attr);
 /* The names, each with its NUL, sorted by bytes; empty if the file system has no
  * xattrs. */
 int fs_listxattr(int dirfd, const char *name, struct buf *out);
+/* Removes from such a list the names for which keep is false. */
+void fs_keep_xattrs(
+	struct buf *list, bool (*keep)(void *ctx, const char *attr), void *ctx);
 /* Reads a value of any size. */
 int fs_getxattr_buf(int dirfd, const char *name, const char *attr, struct buf *out);
+/* 1 if two files have the same of the xattrs in their lists, with the same values; 0 if
+ * not, -1 with errno. */
+int fs_same_xattrs(int a, const char *name_a, const struct buf *list_a, int b,
+	const char *name_b, const struct buf *list_b);
 
 /*
  * Iterates over the names in a directory, without "." and "..". One that does not exist

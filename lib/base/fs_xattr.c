@@ -78,8 +78,8 @@ static int sort_names(struct buf *list)
 	return 0;
 }
 
-/* Removes the xattrs that do not belong to a layer from the list. */
-static void drop_foreign(struct buf *list)
+void fs_keep_xattrs(
+	struct buf *list, bool (*keep)(void *ctx, const char *attr), void *ctx)
 {
 	size_t kept = 0;
 
@@ -88,12 +88,18 @@ static void drop_foreign(struct buf *list)
 		size_t n = strlen(attr) + 1;
 
 		next = at + n;
-		if (!xattr_is_of_layer(attr))
+		if (!keep(ctx, attr))
 			continue;
 		memmove(list->data + kept, attr, n);
 		kept += n;
 	}
 	list->len = kept;
+}
+
+static bool is_of_layer(void *ctx, const char *attr)
+{
+	(void)ctx;
+	return xattr_is_of_layer(attr);
 }
 
 static ssize_t get_list(const struct fs_asked *what, char *p, size_t n)
@@ -109,7 +115,7 @@ int fs_listxattr(int dirfd, const char *name, struct buf *out)
 
 	if (fs_fill(out, 1 << 20, &what, get_list) < 0)
 		return errno == EOPNOTSUPP ? 0 : -1;
-	drop_foreign(out);
+	fs_keep_xattrs(out, is_of_layer, NULL);
 	return sort_names(out);
 }
 
@@ -123,6 +129,26 @@ int fs_getxattr_buf(int dirfd, const char *name, const char *attr, struct buf *o
 	const struct fs_asked what = {.dirfd = dirfd, .name = name, .attr = attr};
 
 	return fs_fill(out, 1 << 20, &what, get_value);
+}
+
+int fs_same_xattrs(int a, const char *name_a, const struct buf *list_a, int b,
+	const char *name_b, const struct buf *list_b)
+{
+	bool same = list_a->len == list_b->len &&
+		(!list_a->len || memcmp(list_a->data, list_b->data, list_a->len) == 0);
+	auto_buf x = {0};
+	auto_buf y = {0};
+
+	for (size_t at = 0; same && at < list_a->len;
+		at += strlen(list_a->data + at) + 1) {
+		const char *attr = list_a->data + at;
+
+		if (fs_getxattr_buf(a, name_a, attr, &x) < 0 ||
+			fs_getxattr_buf(b, name_b, attr, &y) < 0)
+			return errno == ENODATA ? 0 : -1; /* it was removed just now */
+		same = x.len == y.len && (!x.len || memcmp(x.data, y.data, x.len) == 0);
+	}
+	return same;
 }
 
 static int drop_xattr(int dirfd, const char *name, const char *attr)

@@ -71,26 +71,6 @@ static bool same_stat(
 		(!mtime.tv_nsec || st->st_mtim.tv_nsec == mtime.tv_nsec);
 }
 
-/* Compares the xattrs of two open files, whose names are given: 1 if equal, 0 if not, -1
- * with errno. */
-static int same_xattrs(int a, const struct buf *names, int b, const struct buf *others)
-{
-	auto_buf x = {0};
-	auto_buf y = {0};
-
-	if (names->len != others->len ||
-		(names->len && memcmp(names->data, others->data, names->len) != 0))
-		return 0;
-	for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1) {
-		if (fs_getxattr_buf(a, NULL, names->data + at, &x) < 0 ||
-			fs_getxattr_buf(b, NULL, names->data + at, &y) < 0)
-			return -1;
-		if (x.len != y.len || (x.len && memcmp(x.data, y.data, x.len) != 0))
-			return 0;
-	}
-	return 1;
-}
-
 /* Applies the entry's metadata to a file without a name, and compares that. 1, 0,
  * negative errno and a text. */
 static int same_as_made(struct unpack *u, struct parent *p, const char *name,
@@ -110,7 +90,7 @@ static int same_as_made(struct unpack *u, struct parent *p, const char *name,
 		return r;
 	r = fs_listxattr(made, NULL, &others) < 0 ?
 		-1 :
-		same_xattrs(from->fd, names, made, &others);
+		fs_same_xattrs(from->fd, NULL, names, made, NULL, &others);
 	/* Otherwise the file will be written, and they are counted then. */
 	if (r <= 0)
 		u->left[LEFT_XATTRS] = left;

@@ -2,7 +2,6 @@
 /* Compares two trees, file by file. */
 #include <errno.h>
 #include <fcntl.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,42 +25,19 @@ static void fault(struct compared *o, const char *kind, const char *how)
 /* ---- one name --------------------------------------------------------------------- */
 
 /* Hard links must join the same names in both trees, and owners the same files. The first
- * file of each group is remembered, and the others are compared with it. */
-struct link_pair {
-	ino_t want; /* first member: the key */
-	ino_t have;
-};
-
-static int by_want(const void *a, const void *b)
+ * file of each group is remembered, and the others are compared with it. 1 if they are a
+ * pair, 0 if not, -1 if out of memory. */
+static int is_pair(struct inodes *pairs, ino_t want, ino_t have)
 {
-	ino_t x = ((const struct link_pair *)a)->want;
-	ino_t y = ((const struct link_pair *)b)->want;
+	const struct stat key = {.st_ino = want};
+	const ino_t *known = inodes_find(pairs, &key);
 
-	return x < y ? -1 : x > y;
+	if (!known)
+		known = inodes_put(pairs, &key, &have, sizeof(have));
+	return known ? *known == have : -1;
 }
 
-/* 1 if they are a pair, 0 if not, -1 if out of memory. */
-static int is_pair(void **links, ino_t want, ino_t have)
-{
-	struct link_pair *p = malloc(sizeof(*p));
-	struct link_pair **known;
-
-	if (!p)
-		return -1;
-	p->want = want;
-	p->have = have;
-	known = tsearch(p, links, by_want);
-	if (!known) {
-		free(p);
-		return -1;
-	}
-	if (*known == p)
-		return 1;
-	free(p);
-	return (*known)->have == have;
-}
-
-static int compare_pair(struct compared *o, void **links, ino_t want, ino_t have)
+static int compare_pair(struct compared *o, struct inodes *links, ino_t want, ino_t have)
 {
 	int r = is_pair(links, want, have);
 
@@ -74,57 +50,40 @@ static int compare_pair(struct compared *o, void **links, ino_t want, ino_t have
 static int compare_group(struct comparison *c, struct compared *o)
 {
 	unsigned n = o->n;
-	int rc = compare_pair(o, &c->links, o->want->st_ino, o->have->st_ino);
+	int rc = compare_pair(
+		o, &c->pairs[COMPARE_LINKS], o->want->st_ino, o->have->st_ino);
 
 	if (rc < 0 || !c->shared || o->n > n)
 		return rc;
-	return compare_pair(o, &c->back, o->have->st_ino, o->want->st_ino);
+	return compare_pair(o, &c->pairs[COMPARE_BACK], o->have->st_ino, o->want->st_ino);
 }
 
-/* Removes from the list the xattrs that only root can set and the other list does not
- * have. */
-static void drop_denied(struct buf *list, const struct buf *other)
+/* False for an xattr that only root can set, unless the other list has it too. */
+static bool is_expected(void *ctx, const char *attr)
 {
-	size_t kept = 0;
+	const struct buf *other = ctx;
 
-	for (size_t at = 0, next; at < list->len; at = next) {
-		const char *attr = list->data + at;
-		size_t n = strlen(attr) + 1;
-
-		next = at + n;
-		if (xattr_wants_root(attr) && !memmem(other->data, other->len, attr, n))
-			continue;
-		memmove(list->data + kept, attr, n);
-		kept += n;
-	}
-	list->len = kept;
+	return !xattr_wants_root(attr) ||
+		memmem(other->data, other->len, attr, strlen(attr) + 1);
 }
 
 static int compare_xattrs(const struct comparison *c, struct compared *o)
 {
 	auto_buf a = {0};
 	auto_buf b = {0};
-	auto_buf va = {0};
-	auto_buf vb = {0};
-	bool same;
+	int r;
 
 	if (fs_listxattr(o->want_dir, o->name, &a) < 0 ||
 		fs_listxattr(o->have_dir, o->name, &b) < 0)
 		return -1;
 	if (c->userns) {
-		drop_denied(&a, &b);
-		drop_denied(&b, &a);
+		fs_keep_xattrs(&a, is_expected, &b);
+		fs_keep_xattrs(&b, is_expected, &a);
 	}
-	same = a.len == b.len && (!a.len || memcmp(a.data, b.data, a.len) == 0);
-	for (size_t at = 0; same && at < a.len; at += strlen(a.data + at) + 1) {
-		if (fs_getxattr_buf(o->want_dir, o->name, a.data + at, &va) < 0 ||
-			fs_getxattr_buf(o->have_dir, o->name, a.data + at, &vb) < 0)
-			return -1;
-		same = va.len == vb.len && memcmp(va.data, vb.data, va.len) == 0;
-	}
-	if (!same)
+	r = fs_same_xattrs(o->want_dir, o->name, &a, o->have_dir, o->name, &b);
+	if (r == 0)
 		fault(o, "xattr", "has different xattrs");
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 static int compare_targets(struct compared *o)
@@ -181,8 +140,8 @@ static int compare_owner(struct comparison *c, struct compared *o)
 	int g = want->st_gid == have->st_gid;
 
 	if (c->mapped) {
-		u = is_pair(&c->uids, want->st_uid, have->st_uid);
-		g = is_pair(&c->gids, want->st_gid, have->st_gid);
+		u = is_pair(&c->pairs[COMPARE_UIDS], want->st_uid, have->st_uid);
+		g = is_pair(&c->pairs[COMPARE_GIDS], want->st_gid, have->st_gid);
 	}
 	if (u == 0 || g == 0)
 		fault(o, "owner", "has a different owner");
@@ -329,10 +288,7 @@ int compare_trees(struct comparison *c, int want, int have, struct ovl_err *err)
 	if (rc == 0 && r < 0)
 		rc = err_sys(err, errno, "cannot read directory %s",
 			Q(w.path.len ? w.path.data : "."));
-	tdestroy(c->links, free);
-	tdestroy(c->back, free);
-	tdestroy(c->uids, free);
-	tdestroy(c->gids, free);
-	c->links = c->back = c->uids = c->gids = NULL;
+	for (unsigned k = 0; k < COMPARE_PAIRS; k++)
+		inodes_release(&c->pairs[k]);
 	return rc;
 }

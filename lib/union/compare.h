@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/inodes.h"
 #include "ovl.h"
 
 struct compare_fault {
@@ -35,6 +36,8 @@ struct compared {
 	unsigned n;
 	struct compare_fault fault[COMPARE_FAULTS];
 };
+
+enum { COMPARE_LINKS, COMPARE_BACK, COMPARE_UIDS, COMPARE_GIDS, COMPARE_PAIRS };
 
 struct comparison {
 	const atomic_int *stop; /* ends the work when set; NULL: never */
@@ -61,10 +64,7 @@ struct comparison {
 	 * NULL. */
 	int (*leave)(void *ctx, const struct compared *one, struct ovl_err *err);
 	void *ctx;
-	void *links; /* private, like all below */
-	void *back;
-	void *uids;
-	void *gids;
+	struct inodes pairs[COMPARE_PAIRS]; /* private: what belongs together in both */
 };
 
 /* Compares the open trees. 0, the result of a callback, or negative errno. */

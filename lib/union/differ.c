@@ -56,44 +56,22 @@ static int link_differs(const struct differ_at *a, const struct differ_at *b)
 	return x.len != y.len || memcmp(x.data, y.data, x.len) != 0;
 }
 
-/* Collects names and values of the xattrs of a file that belong to a layer in one
- * buffer. */
-static int xattrs_of(
-	const struct differ_at *f, const struct xattr_policy *xp, struct buf *out)
-{
-	auto_buf names = {0};
-	auto_buf value = {0};
-
-	if (fs_listxattr(f->dirfd, f->name, &names) < 0)
-		return -1;
-	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
-		char as[XATTR_MAX_NAME + 16];
-
-		if (!xattr_out(xp, names.data + at, as))
-			continue;
-		if (fs_getxattr_buf(f->dirfd, f->name, names.data + at, &value) < 0) {
-			if (errno == ENODATA)
-				continue;
-			return -1;
-		}
-		buf_add(out, as, strlen(as) + 1);
-		buf_add(out, &value.len, sizeof(value.len));
-		buf_add(out, value.data, value.len);
-	}
-	if (out->failed)
-		return fs_fail(ENOMEM);
-	return 0;
-}
-
+/* Compares the xattrs that belong to a layer. */
 static int xattrs_differ(const struct differ_at *a, const struct differ_at *b,
 	const struct xattr_policy *xp)
 {
+	void *policy = (void *)(uintptr_t)xp;
 	auto_buf x = {0};
 	auto_buf y = {0};
+	int r;
 
-	if (xattrs_of(a, xp, &x) < 0 || xattrs_of(b, xp, &y) < 0)
+	if (fs_listxattr(a->dirfd, a->name, &x) < 0 ||
+		fs_listxattr(b->dirfd, b->name, &y) < 0)
 		return -1;
-	return x.len != y.len || (x.len && memcmp(x.data, y.data, x.len) != 0);
+	fs_keep_xattrs(&x, xattr_inherits, policy);
+	fs_keep_xattrs(&y, xattr_inherits, policy);
+	r = fs_same_xattrs(a->dirfd, a->name, &x, b->dirfd, b->name, &y);
+	return r < 0 ? r : !r;
 }
 
 static int open_file(const struct differ_at *f)
