@@ -2,7 +2,6 @@
 /* Unpacks the entries of a tar into a staged tree. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -34,42 +33,44 @@ static int hide(struct unpack *u, const struct unpack_place *at, const char *nam
 		return err_sys(err, errno, "cannot make the whiteout %s", Q(at->path));
 	if (wh_is_device(&st))
 		return 0;
-	return unpack_hidden(u, at->p, name, at->path, err);
+	return unpack_hidden(u, at, name, err);
 }
 
 /* ---- links and nodes -------------------------------------------------------------- */
 
-static int make_symlink(const struct unpack_place *at, void *ctx)
+static int make_symlink(
+	struct unpack *u, const struct unpack_place *at, const void *target)
 {
-	return symlinkat(archive_entry_symlink(ctx), at->p->fd, at->name);
+	(void)u;
+	return symlinkat(target, at->p->fd, at->name);
 }
 
-static int put_symlink(struct unpack *u, struct archive_entry *e,
-	const struct unpack_place *at, struct ovl_err *err)
+static int put_symlink(
+	struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
-	const char *target = archive_entry_symlink(e);
+	const char *target = archive_entry_symlink(u->e);
 	int rc;
 
 	if (!target || !*target)
 		return err_say(
 			err, EINVAL, "%s: a symbolic link without a target", Q(at->path));
-	rc = unpack_make(u, at, make_symlink, e, err);
-	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
+	rc = unpack_make(u, at, make_symlink, target, err);
+	return rc < 0 ? rc : unpack_meta(u, at, -1, err);
 }
 
-static int make_node(const struct unpack_place *at, void *ctx)
+static int make_node(struct unpack *u, const struct unpack_place *at, const void *ctx)
 {
-	struct archive_entry *e = ctx;
+	mode_t type = archive_entry_filetype(u->e);
 
-	return mknodat(at->p->fd, at->name,
-		(archive_entry_filetype(e) & S_IFMT) | (archive_entry_mode(e) & 0777),
-		archive_entry_filetype(e) == AE_IFIFO ? 0 : archive_entry_rdev(e));
+	(void)ctx;
+	return mknodat(at->p->fd, at->name, type | (archive_entry_mode(u->e) & 0777),
+		type == AE_IFIFO ? 0 : archive_entry_rdev(u->e));
 }
 
 /* Leaves out the entry, but hides what it would have hidden. */
 static int leave_out(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
-	int rc = unpack_clear(u, at->p, at->name, at->path, err);
+	int rc = unpack_clear(u, at, err);
 
 	u->left[LEFT_DEVICES]++;
 	return rc < 0 ? rc : hide(u, at, at->name, err);
@@ -88,23 +89,22 @@ static int check_device(
 		(long long)major, (long long)minor);
 }
 
-static int put_node(struct unpack *u, struct archive_entry *e,
-	const struct unpack_place *at, struct ovl_err *err)
+static int put_node(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
-	bool device = archive_entry_filetype(e) != AE_IFIFO;
-	int rc = device ? check_device(e, at, err) : 0;
+	bool device = archive_entry_filetype(u->e) != AE_IFIFO;
+	int rc = device ? check_device(u->e, at, err) : 0;
 
 	if (rc < 0)
 		return rc;
-	if (device && archive_entry_rdev(e) == makedev(0, 0))
+	if (device && archive_entry_rdev(u->e) == makedev(0, 0))
 		return err_say(err, EINVAL,
 			"refused %s: a 0/0 device would be a whiteout", Q(at->path));
 	/* The kernel does not allow devices there, but a layer that has /dev/console must
 	 * not be refused. */
 	if (device && unpack_in_userns(u))
 		return leave_out(u, at, err);
-	rc = unpack_make(u, at, make_node, e, err);
-	return rc < 0 ? rc : unpack_meta(u, at->p, at->name, -1, e, err);
+	rc = unpack_make(u, at, make_node, NULL, err);
+	return rc < 0 ? rc : unpack_meta(u, at, -1, err);
 }
 
 struct link {
@@ -112,10 +112,11 @@ struct link {
 	const char *name;
 };
 
-static int make_link(const struct unpack_place *at, void *ctx)
+static int make_link(struct unpack *u, const struct unpack_place *at, const void *ctx)
 {
 	const struct link *l = ctx;
 
+	(void)u;
 	return linkat(l->dirfd, l->name, at->p->fd, at->name, 0);
 }
 
@@ -130,10 +131,9 @@ static bool same_inode(const struct link *l, const struct unpack_place *at)
 }
 
 /* A hard link to a file of this layer; the entry's data, if any, goes to that file. */
-static int put_link(struct unpack *u, struct archive_entry *e,
-	const struct unpack_place *at, struct ovl_err *err)
+static int put_link(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
-	const char *raw = archive_entry_hardlink(e);
+	const char *raw = archive_entry_hardlink(u->e);
 	auto_buf target = {0};
 	auto_fd dir = -1;
 	struct link l;
@@ -188,7 +188,7 @@ static int make_entry_dir(
 		return err_sys(err, errno, "cannot create %s", Q(at->path));
 	if (S_ISDIR(st.st_mode))
 		return 0;
-	rc = unpack_clear(u, at->p, at->name, at->path, err);
+	rc = unpack_clear(u, at, err);
 	if (rc < 0)
 		return rc;
 	if (mkdirat(at->p->fd, at->name, mode) < 0)
@@ -196,10 +196,9 @@ static int make_entry_dir(
 	return 1;
 }
 
-static int put_dir(struct unpack *u, struct archive_entry *e,
-	const struct unpack_place *at, struct ovl_err *err)
+static int put_dir(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
-	int fresh = make_entry_dir(u, at, archive_entry_mode(e) & 0777, err);
+	int fresh = make_entry_dir(u, at, archive_entry_mode(u->e) & 0777, err);
 	struct dir *dir;
 
 	if (fresh < 0)
@@ -207,40 +206,39 @@ static int put_dir(struct unpack *u, struct archive_entry *e,
 	dir = dirs_get(&u->dirs, at->p->dir, at->name);
 	if (!dir)
 		return err_nomem(err);
-	return unpack_dir_meta(u, at->p, at->name, dir, fresh, e, err);
+	return unpack_dir_meta(u, at, dir, fresh, err);
 }
 
 /* The entry for the layer's root itself. */
-static int put_root(struct unpack *u, struct archive_entry *e, struct ovl_err *err)
+static int put_root(struct unpack *u, struct ovl_err *err)
 {
-	struct dir *root = u->dirs.root;
-	struct parent self = {.fd = u->tree, .dir = root};
+	struct parent self = {.fd = u->tree, .dir = u->dirs.root};
+	const struct unpack_place at = {.path = "", .name = ".", .p = &self};
 
-	if (archive_entry_filetype(e) != AE_IFDIR)
+	if (archive_entry_filetype(u->e) != AE_IFDIR)
 		return err_say(err, EINVAL, "refused %s: the root is not a directory",
-			Q(archive_entry_pathname(e)));
-	return unpack_dir_meta(u, &self, ".", root, false, e, err);
+			Q(archive_entry_pathname(u->e)));
+	return unpack_dir_meta(u, &at, self.dir, false, err);
 }
 
 /* ---- entries ---------------------------------------------------------------------- */
 
-static int put_entry(struct unpack *u, struct tarin *t, struct archive_entry *e,
-	const struct unpack_place *at, struct ovl_err *err)
+static int put_entry(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
 	int rc = 0;
 
-	if (archive_entry_hardlink(e))
-		return put_link(u, e, at, err);
-	rc = unpack_check_owner(u, e, true, err);
+	if (archive_entry_hardlink(u->e))
+		return put_link(u, at, err);
+	rc = unpack_check_owner(u, true, err);
 	if (rc < 0)
 		return rc;
-	switch (archive_entry_filetype(e)) {
-	case AE_IFREG: return unpack_file(u, t, e, at, err);
-	case AE_IFDIR: return put_dir(u, e, at, err);
-	case AE_IFLNK: return put_symlink(u, e, at, err);
+	switch (archive_entry_filetype(u->e)) {
+	case AE_IFREG: return unpack_file(u, at, err);
+	case AE_IFDIR: return put_dir(u, at, err);
+	case AE_IFLNK: return put_symlink(u, at, err);
 	case AE_IFCHR:
 	case AE_IFBLK:
-	case AE_IFIFO: return put_node(u, e, at, err);
+	case AE_IFIFO: return put_node(u, at, err);
 	default:
 		return err_say(
 			err, EINVAL, "refused %s: a file of unknown type", Q(at->path));
@@ -276,8 +274,7 @@ static int check_dirs(const char *path, struct ovl_err *err)
 }
 
 /* The path is clean, not that of the root, and in a writable buffer. */
-static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, char *path,
-	struct ovl_err *err)
+static int put_at(struct unpack *u, char *path, struct ovl_err *err)
 {
 	struct unpack_place at = {.path = path, .name = path_base(path)};
 	const char *hidden = NULL;
@@ -311,7 +308,7 @@ static int put_at(struct unpack *u, struct tarin *t, struct archive_entry *e, ch
 		at.p->dir->flags |= DIR_OPAQUE;
 		return 0;
 	}
-	return put_entry(u, t, e, &at, err);
+	return put_entry(u, &at, err);
 }
 
 int unpack_entry(
@@ -326,11 +323,13 @@ int unpack_entry(
 			(unsigned long long)u->max_entries);
 	if (!raw)
 		return err_say(err, EINVAL, "an entry without a name");
+	u->tar = t;
+	u->e = e;
 	u->head = tarin_head(t);
 	rc = path_clean(raw, u->max_depth, &u->path, err);
 	if (rc == 0)
-		rc = unpack_check_owner(u, e, !u->path.len, err);
+		rc = unpack_check_owner(u, !u->path.len, err);
 	if (rc < 0)
 		return rc;
-	return u->path.len ? put_at(u, t, e, u->path.data, err) : put_root(u, e, err);
+	return u->path.len ? put_at(u, u->path.data, err) : put_root(u, err);
 }

@@ -84,7 +84,9 @@ struct unpack {
 	unsigned n_parents;
 	struct idmaps ids;
 	struct accounts accounts; /* for names in ACLs */
-	const struct rawhead *head; /* of the current entry */
+	struct tarin *tar; /* the reader, at the current entry */
+	struct archive_entry *e;
+	const struct rawhead *head;
 	uint32_t uid; /* of new files */
 	uint32_t gid;
 	struct buf path; /* scratch */
@@ -124,13 +126,13 @@ struct unpack_place {
  * Creates something at a place; if something exists there, removes that and tries again.
  * fn is a system call wrapper: -1 and EEXIST, or its result.
  */
-typedef int (*unpack_maker)(const struct unpack_place *at, void *ctx);
+typedef int (*unpack_maker)(
+	struct unpack *u, const struct unpack_place *at, const void *ctx);
 int unpack_make(struct unpack *u, const struct unpack_place *at, unpack_maker fn,
-	void *ctx, struct ovl_err *err);
+	const void *ctx, struct ovl_err *err);
 
-/* Unpacks a regular file. */
-int unpack_file(struct unpack *u, struct tarin *t, struct archive_entry *e,
-	const struct unpack_place *at, struct ovl_err *err);
+/* Unpacks the current entry, a regular file. */
+int unpack_file(struct unpack *u, const struct unpack_place *at, struct ovl_err *err);
 
 /* Opens the directory dir (clean path) in the tree; creates it if it is implied. */
 int unpack_parent(
@@ -139,40 +141,35 @@ int unpack_parent(
 /* True if this process is root only in a user namespace. */
 bool unpack_in_userns(const struct unpack *u);
 
-/* Removes what is at name, so that an entry can take its place: a file with data is
- * moved to the layer's .kept. */
-int unpack_clear(struct unpack *u, struct parent *p, const char *name, const char *path,
+/* Removes what is there, so that an entry can take its place: a file with data is moved to
+ * the layer's .kept. */
+int unpack_clear(struct unpack *u, const struct unpack_place *at, struct ovl_err *err);
+
+/* The path of the place, with symlinks resolved. */
+int unpack_path(const struct unpack_place *at, struct buf *out, struct ovl_err *err);
+
+/* Remembers that a whiteout hides name, in the same directory, in the layers below,
+ * whatever entry gets that name. */
+int unpack_hidden(struct unpack *u, const struct unpack_place *at, const char *name,
 	struct ovl_err *err);
 
-/* The path of name in p, with symlinks resolved. */
-int unpack_path(
-	const struct parent *p, const char *name, struct buf *out, struct ovl_err *err);
-
-/* Remembers that a whiteout hides name in the layers below, whatever entry gets that
- * name. */
-int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const char *path,
-	struct ovl_err *err);
-
-/* Sets owner, mode, xattrs, ACLs and times of the entry on the file that was just
- * created at name in p, open as fd (-1: cannot be opened). */
-int unpack_meta(struct unpack *u, struct parent *p, const char *name, int fd,
-	struct archive_entry *e, struct ovl_err *err);
+/* Sets owner, mode, xattrs, ACLs and times of the current entry on the file that was just
+ * created there, open as fd (-1: cannot be opened). */
+int unpack_meta(
+	struct unpack *u, const struct unpack_place *at, int fd, struct ovl_err *err);
+/* The same for a directory, apart from what unpack_finish does. */
+int unpack_dir_meta(struct unpack *u, const struct unpack_place *at, struct dir *dir,
+	bool fresh, struct ovl_err *err);
 
 /* True if the entry has xattrs or ACLs. */
-bool unpack_has_xattrs(const struct unpack *u, struct archive_entry *e);
+bool unpack_has_xattrs(const struct unpack *u);
 /* True if only the time of the new file or directory has to be set. */
-bool unpack_is_plain(
-	const struct unpack *u, const struct parent *p, struct archive_entry *e);
-struct timespec unpack_mtime(const struct unpack *u, struct archive_entry *e);
-
-/* The same for a directory, apart from what unpack_finish does. */
-int unpack_dir_meta(struct unpack *u, struct parent *p, const char *name, struct dir *dir,
-	bool fresh, struct archive_entry *e, struct ovl_err *err);
+bool unpack_is_plain(const struct unpack *u, const struct parent *p);
+struct timespec unpack_mtime(const struct unpack *u);
 
 /* Checks that the entry's owner and group are valid ids; mapped: also in this
  * namespace. */
-int unpack_check_owner(
-	struct unpack *u, struct archive_entry *e, bool mapped, struct ovl_err *err);
+int unpack_check_owner(struct unpack *u, bool mapped, struct ovl_err *err);
 
 /* A file of the donor, open for reading. */
 struct donated {
@@ -188,15 +185,15 @@ static inline void donated_close(struct donated *d)
 }
 #define auto_donated __attribute__((cleanup(donated_close))) struct donated
 
-/* Finds the donor's file for an entry with data: the one that was read for data_at, their
- * place in the tar, or else the one at that path in the tree. The caller sets out->fd to -1,
- * and it stays -1 if the file has to be written. -EUCLEAN: the donor's tree is damaged. */
-int unpack_donated(struct unpack *u, uint64_t data_at, const char *path,
-	struct archive_entry *e, struct donated *out, struct ovl_err *err);
+/* Finds the donor's file for an entry with data: the one that was read for their place in
+ * the tar, or else the one at that path in the tree. The caller sets out->fd to -1, and it
+ * stays -1 if the file has to be written. -EUCLEAN: the donor's tree is damaged. */
+int unpack_donated(
+	struct unpack *u, const char *path, struct donated *out, struct ovl_err *err);
 /* Makes the entry a hard link of the donor's file: 1; 0 if that has other metadata or
  * cannot be linked; negative errno. */
-int unpack_link(struct unpack *u, const struct unpack_place *at, struct archive_entry *e,
-	struct donated *from, struct ovl_err *err);
+int unpack_link(struct unpack *u, const struct unpack_place *at, struct donated *from,
+	struct ovl_err *err);
 /* Gives the empty file fd the donor's data as a reflink; false if that is impossible. */
 bool unpack_clone(struct unpack *u, int fd, const struct donated *from);
 /* Checks that the donor's file has this data. */

@@ -34,15 +34,16 @@ static int find_file(
 	return 0;
 }
 
-int unpack_donated(struct unpack *u, uint64_t data_at, const char *path,
-	struct archive_entry *e, struct donated *out, struct ovl_err *err)
+int unpack_donated(
+	struct unpack *u, const char *path, struct donated *out, struct ovl_err *err)
 {
 	int rc = 0;
 
-	if (!u->donor || u->no_data || archive_entry_size(e) == 0 ||
-		archive_entry_sparse_count(e) > 0)
+	if (!u->donor || u->no_data || archive_entry_size(u->e) == 0 ||
+		archive_entry_sparse_count(u->e) > 0)
 		return 0;
-	out->fd = u->donor->read ? handover_take(u->donor->read, data_at) : -1;
+	if (u->donor->read)
+		out->fd = handover_take(u->donor->read, tarin_data_at(u->tar));
 	out->read = out->fd >= 0;
 	if (out->fd < 0)
 		rc = find_file(u->donor, path, out, err);
@@ -52,40 +53,39 @@ int unpack_donated(struct unpack *u, uint64_t data_at, const char *path,
 		return damaged(path, "is missing", err);
 	if (fstat(out->fd, &out->st) < 0)
 		return err_sys(err, errno, "cannot stat %s", Q(path));
-	if (!S_ISREG(out->st.st_mode) || out->st.st_size != archive_entry_size(e))
+	if (!S_ISREG(out->st.st_mode) || out->st.st_size != archive_entry_size(u->e))
 		return damaged(path, "is not the file of the tar", err);
 	return 0;
 }
 
 /* ---- may it be the same file? ----------------------------------------------------- */
 
-static bool same_stat(
-	const struct unpack *u, struct archive_entry *e, const struct stat *st)
+static bool same_stat(const struct unpack *u, const struct stat *st)
 {
-	const struct timespec mtime = unpack_mtime(u, e);
+	const struct timespec mtime = unpack_mtime(u);
 
 	/* Engines write whole seconds as times of files that they build. */
-	return st->st_uid == archive_entry_uid(e) && st->st_gid == archive_entry_gid(e) &&
-		(st->st_mode & 07777) == (archive_entry_mode(e) & 07777) &&
+	return st->st_uid == archive_entry_uid(u->e) &&
+		st->st_gid == archive_entry_gid(u->e) &&
+		(st->st_mode & 07777) == (archive_entry_mode(u->e) & 07777) &&
 		st->st_mtim.tv_sec == mtime.tv_sec &&
 		(!mtime.tv_nsec || st->st_mtim.tv_nsec == mtime.tv_nsec);
 }
 
 /* Applies the entry's metadata to a file without a name, and compares that. 1, 0,
  * negative errno and a text. */
-static int same_as_made(struct unpack *u, struct parent *p, const char *name,
-	struct archive_entry *e, const struct donated *from, const struct buf *names,
-	struct ovl_err *err)
+static int same_as_made(struct unpack *u, const struct unpack_place *at,
+	const struct donated *from, const struct buf *names, struct ovl_err *err)
 {
-	auto_fd made = openat(
-		p->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, archive_entry_mode(e) & 0777);
+	auto_fd made = openat(at->p->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+		archive_entry_mode(u->e) & 0777);
 	uint64_t left = u->left[LEFT_XATTRS];
 	auto_buf others = {0};
 	int r;
 
 	if (made < 0)
 		return 0;
-	r = unpack_meta(u, p, name, made, e, err);
+	r = unpack_meta(u, at, made, err);
 	if (r < 0)
 		return r;
 	r = fs_listxattr(made, NULL, &others) < 0 ?
@@ -94,30 +94,32 @@ static int same_as_made(struct unpack *u, struct parent *p, const char *name,
 	/* Otherwise the file will be written, and they are counted then. */
 	if (r <= 0)
 		u->left[LEFT_XATTRS] = left;
-	return r < 0 ? err_sys(err, errno, "cannot read the xattrs of %s", Q(name)) : r;
+	return r < 0 ? err_sys(err, errno, "cannot read the xattrs of %s", Q(at->name)) :
+		       r;
 }
 
 /* ---- taking it -------------------------------------------------------------------- */
 
-static int make_linked(const struct unpack_place *at, void *ctx)
+static int make_linked(struct unpack *u, const struct unpack_place *at, const void *ctx)
 {
 	const struct donated *from = ctx;
 
+	(void)u;
 	return fs_link(from->fd, at->p->fd, at->name);
 }
 
-int unpack_link(struct unpack *u, const struct unpack_place *at, struct archive_entry *e,
-	struct donated *from, struct ovl_err *err)
+int unpack_link(struct unpack *u, const struct unpack_place *at, struct donated *from,
+	struct ovl_err *err)
 {
 	auto_buf names = {0};
-	int r = same_stat(u, e, &from->st);
+	int r = same_stat(u, &from->st);
 
 	if (!r)
 		return 0;
 	if (fs_listxattr(from->fd, NULL, &names) < 0)
 		return err_sys(err, errno, "cannot list the xattrs of %s", Q(at->path));
-	if (names.len || unpack_has_xattrs(u, e))
-		r = same_as_made(u, at->p, at->name, e, from, &names, err);
+	if (names.len || unpack_has_xattrs(u))
+		r = same_as_made(u, at, from, &names, err);
 	if (r <= 0)
 		return r;
 	/* Whatever the reason, it can still be copied. */

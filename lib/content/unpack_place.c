@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,8 +20,7 @@
 static void close_parent(struct parent *p)
 {
 	close_fdp(&p->fd);
-	free(p->path);
-	p->path = NULL;
+	free(steal(p->path));
 }
 
 /* Closes all but the first n. */
@@ -161,9 +159,7 @@ static int step(struct unpack *u, struct way *w, const char *name, struct ovl_er
 	struct dir *rec = NULL;
 	int next;
 
-	if (w->done.len)
-		buf_add(&w->done, "/", 1);
-	buf_adds(&w->done, name);
+	path_add(&w->done, name);
 	if (w->done.failed)
 		return err_nomem(err);
 	next = open_below(w->fd, name);
@@ -240,25 +236,22 @@ int unpack_parent(
 	return *out ? 0 : err_nomem(err);
 }
 
-int unpack_hidden(struct unpack *u, struct parent *p, const char *name, const char *path,
+int unpack_hidden(struct unpack *u, const struct unpack_place *at, const char *name,
 	struct ovl_err *err)
 {
-	if (dirs_hide(&u->dirs, p->dir, name) == 0)
+	if (dirs_hide(&u->dirs, at->p->dir, name) == 0)
 		return 0;
 	if (errno == E2BIG)
 		return err_say(err, E2BIG,
 			"refused %s: too many names are both in the layer and whited out",
-			Q(path));
+			Q(at->path));
 	return err_nomem(err);
 }
 
-int unpack_path(
-	const struct parent *p, const char *name, struct buf *out, struct ovl_err *err)
+int unpack_path(const struct unpack_place *at, struct buf *out, struct ovl_err *err)
 {
-	dirs_path(p->dir, out);
-	if (out->len)
-		buf_add(out, "/", 1);
-	buf_adds(out, name);
+	dirs_path(at->p->dir, out);
+	path_add(out, at->name);
 	return out->failed ? err_nomem(err) : 0;
 }
 
@@ -267,11 +260,10 @@ int unpack_path(
 #define MAX_KEPT_BYTES (8u << 20)
 
 /* Moves a file from the tree to .kept. */
-static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl_err *err)
+static int keep(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
 	auto_buf path = {0};
-	char number[32];
-	int rc = unpack_path(p, name, &path, err);
+	int rc = unpack_path(at, &path, err);
 
 	if (rc < 0)
 		return rc;
@@ -286,8 +278,7 @@ static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl
 		if (u->kept < 0)
 			return err_sys(err, errno, "cannot open '%s'", RECIPE_KEPT);
 	}
-	snprintf(number, sizeof(number), "%" PRIu64, u->n_kept);
-	if (renameat(p->fd, name, u->kept, number) < 0)
+	if (renameat(at->p->fd, at->name, u->kept, P("%" PRIu64, u->n_kept)) < 0)
 		return err_sys(err, errno, "cannot move it away");
 	u->n_kept++;
 	if (u->recipe && recipe_kept(u->recipe, u->n_kept - 1, path.data) < 0)
@@ -296,13 +287,13 @@ static int keep(struct unpack *u, struct parent *p, const char *name, struct ovl
 }
 
 /* Keeps a file with data for the recipe, and removes anything else. */
-static int put_away(struct unpack *u, struct parent *p, const char *name,
+static int put_away(struct unpack *u, const struct unpack_place *at,
 	const struct stat *st, struct ovl_err *err)
 {
 	bool dir = S_ISDIR(st->st_mode);
 
 	if (dir || !S_ISREG(st->st_mode) || !st->st_size) {
-		if (unlinkat(p->fd, name, dir ? AT_REMOVEDIR : 0) == 0)
+		if (unlinkat(at->p->fd, at->name, dir ? AT_REMOVEDIR : 0) == 0)
 			return 0;
 		if (!dir || (errno != ENOTEMPTY && errno != EEXIST))
 			return err_sys(err, errno, "cannot remove it");
@@ -310,14 +301,13 @@ static int put_away(struct unpack *u, struct parent *p, const char *name,
 	/* Also without data: then the tree is compared with one that has more hard links
 	 * because of this. */
 	if (u->recipe || u->no_data)
-		return keep(u, p, name, err);
-	if (fs_rmtree(p->fd, name, NULL) < 0)
+		return keep(u, at, err);
+	if (fs_rmtree(at->p->fd, at->name, NULL) < 0)
 		return err_sys(err, errno, "cannot remove it");
 	return 0;
 }
 
-int unpack_clear(struct unpack *u, struct parent *p, const char *name, const char *path,
-	struct ovl_err *err)
+int unpack_clear(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
 	struct dir *dir;
 	struct stat st;
@@ -325,38 +315,37 @@ int unpack_clear(struct unpack *u, struct parent *p, const char *name, const cha
 
 	if (rc < 0)
 		return rc;
-	if (fstatat(p->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(at->p->fd, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ?
 			0 :
-			err_sys(err, errno, "cannot replace %s", Q(path));
+			err_sys(err, errno, "cannot replace %s", Q(at->path));
 	if (wh_is_device(&st))
-		rc = unpack_hidden(u, p, name, path, err);
+		rc = unpack_hidden(u, at, at->name, err);
 	if (rc < 0)
 		return rc;
-	rc = put_away(u, p, name, &st, err);
+	rc = put_away(u, at, &st, err);
 	if (rc < 0)
-		return err_prefix(err, rc, "cannot replace %s", Q(path));
-	dir = dirs_find(&u->dirs, p->dir, name);
+		return err_prefix(err, rc, "cannot replace %s", Q(at->path));
+	dir = dirs_find(&u->dirs, at->p->dir, at->name);
 	if (dir)
 		dirs_forget(&u->dirs, dir);
-	/* Names, even the one that led to p, may lead elsewhere now. */
+	/* Names, even the one that led here, may lead elsewhere now. */
 	forget_parents(u, 1);
-	free_p(&p->path);
-	p->path = NULL;
+	free(steal(at->p->path));
 	return 0;
 }
 
 int unpack_make(struct unpack *u, const struct unpack_place *at, unpack_maker fn,
-	void *ctx, struct ovl_err *err)
+	const void *ctx, struct ovl_err *err)
 {
-	int r = fn(at, ctx);
+	int r = fn(u, at, ctx);
 
 	if (r < 0 && errno == EEXIST) {
-		int rc = unpack_clear(u, at->p, at->name, at->path, err);
+		int rc = unpack_clear(u, at, err);
 
 		if (rc < 0)
 			return rc;
-		r = fn(at, ctx);
+		r = fn(u, at, ctx);
 	}
 	if (r < 0)
 		return err_sys(err, errno, "cannot create %s", Q(at->path));
@@ -395,10 +384,11 @@ bool unpack_in_userns(const struct unpack *u)
 static int drop_plnk(struct unpack *u, struct ovl_err *err)
 {
 	struct parent top = {.fd = u->tree, .dir = u->dirs.root};
+	const struct unpack_place at = {.path = WH_PLNK, .name = WH_PLNK, .p = &top};
 
 	if (!dirs_find(&u->dirs, u->dirs.root, WH_PLNK))
 		return 0;
-	return unpack_clear(u, &top, WH_PLNK, WH_PLNK, err);
+	return unpack_clear(u, &at, err);
 }
 
 int unpack_written(struct unpack *u, struct ovl_err *err)
@@ -425,6 +415,5 @@ void unpack_release(struct unpack *u)
 	idmaps_release(&u->ids);
 	buf_release(&u->path);
 	buf_release(&u->value);
-	free_p(&u->chunk);
-	u->chunk = NULL;
+	free(steal(u->chunk));
 }
