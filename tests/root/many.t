@@ -58,7 +58,8 @@ run() { # STATUSES PATTERN COMMAND...
 	rnd 16
 	if [ $R = 0 ]; then
 		rnd 30
-		timeout -s KILL 0.0$((R + 10)) ovlctl "$@" >o.$me 2>e.$me
+		# Without --foreground timeout(1) does not wait for what it kills.
+		timeout --foreground --preserve-status -s KILL 0.0$((R + 10)) ovlctl "$@" >o.$me 2>e.$me
 		status=$?
 		[ $status = 137 ] && killed=$((killed + 1)) && return
 	else
@@ -101,9 +102,7 @@ own_mount() {
 	done_ || return
 	m=$S/names/m/$me/$n
 	run "3" "" mount m/$me/$n
-	# timeout(1) dies with what it kills, which may be mounting until it is dead.
-	late='' gone=3
-	[ $status != 137 ] || late=4
+	gone=3
 	done_ && gone= && m=$(cat o.$me) && echo $seed >"$m/x" &&
 		{ [ "$(cat "$m/d/f")" = 2 ] || wrong "mount of m/$me/$n shows another d/f"; }
 	# Others look at it, but not for long. What is not mounted, or by a umount that was killed
@@ -113,7 +112,7 @@ own_mount() {
 		[ $status = 137 ] || break
 		gone=3
 	done
-	run "3 $late" "" --wait 60 rm m/$me/$n
+	run 3 "" --wait 60 rm m/$me/$n
 }
 
 reads() {

@@ -65,6 +65,12 @@ fs_drop() {
 	rm -f "$fs.img"
 }
 
+# The loop device is there as long as the file system is, which another process that looks
+# at the mounts of all namespaces may keep for a moment.
+is_gone() {
+	[ ! "$(losetup -j "$T/$fs.img")" ]
+}
+
 # The power goes, and comes back. m: what is mounted in the file system.
 m=
 power_cut() {
@@ -73,12 +79,14 @@ power_cut() {
 		cp --sparse=always btrfs.img copy.img
 		[ ! "$m" ] || umount "$m"
 		umount mnt
+		until_true is_gone
 		mv copy.img btrfs.img
 		;;
 	*)
 		powercut $([ $how = now ] || echo -l) mnt
 		[ ! "$m" ] || umount "$m"
 		umount mnt
+		until_true is_gone
 		;;
 	esac
 	up
