@@ -20,7 +20,7 @@
 #include "base/walk.h"
 #include "commit/commit.h"
 #include "content/pack.h"
-#include "store/cleaning.h"
+#include "store/becoming_finish.h"
 #include "store/driver.h"
 #include "store/store.h"
 #include "tar/tarsum.h"
@@ -239,7 +239,7 @@ struct cleaner {
 	const struct layer *l;
 	int stage; /* the directory for the list, made only if there is something to
 		    * list */
-	int list; /* see cleaning.h */
+	int list; /* CLEANING_LIST */
 	struct buf text; /* lines of it still to be written */
 	const struct committed *c;
 	struct walk walk;

@@ -25,4 +25,17 @@ int becoming_finish(const struct layer *image, const struct ovl_id *was, bool wa
 int becoming_settle(const struct layer *image, struct ovl_err *err);
 int becoming_sync(const struct layer *image, struct ovl_err *err);
 
+/*
+ * What is removed from the tree of a writable layer W that becomes an image layer:
+ * overlayfs's own xattrs, and whiteouts that hide nothing. The commit lists it in
+ * W/.image before the rename that decides and removes it afterwards, so W is unchanged if
+ * the commit fails. The list consists of strings, each terminated by a NUL:
+ *
+ *	dPATH, TIME	the following is in this directory, which keeps its mtime TIME:
+ *	xNAME, XATTR	remove an xattr of NAME, or of the directory if NAME is empty
+ *	uNAME		remove a whiteout
+ *	wNAME		replace a whiteout by a device
+ */
+#define CLEANING_LIST "clean"
+
 #endif

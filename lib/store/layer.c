@@ -20,10 +20,8 @@
 #include "store/layer_foreign.h"
 #include "store/lock.h"
 #include "store/names.h"
-#include "store/ondir.h"
 #include "store/stamp.h"
 #include "store/store.h"
-#include "union/view.h"
 
 char layer_letter(const struct layer_ref *ref)
 {
@@ -304,66 +302,6 @@ int layer_tree(const struct layer *l, struct ovl_err *err)
 		return fd;
 	rc = err_sys(err, errno, "cannot open the tree of layer %.12s", l->id.s);
 	return layer_foreign_failed(l->st, l->foreign, err_see_check(err, rc), err);
-}
-
-static int no_marks(const struct layer *l, struct ovl_err *err)
-{
-	return err_sys(err, errno, "cannot read the xattrs of the trees of layer %.12s",
-		l->id.s);
-}
-
-static int push_lower(
-	const struct layer *l, const char *name, struct view *v, struct ovl_err *err)
-{
-	auto_fd link = l->foreign ? -1 :
-				    fs_open_link(l->drv_fd, name, O_PATH | O_DIRECTORY);
-	int fd = link < 0 ? -1 : openat(link, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (l->foreign && (fd = layer_foreign_tree(l, name, false, err)) < 0)
-		return fd;
-	if (fd < 0)
-		return err_see_check(err,
-			err_sys(err, errno, "cannot open lower layer '%s' of layer %.12s",
-				name, l->id.s));
-	return view_push(v, fd) < 0 ? no_marks(l, err) : 0;
-}
-
-static int push_dir(const struct layer *l, struct view *v, struct ovl_err *err)
-{
-	auto_ondir on = ONDIR_INIT;
-	int rc = ondir_open(l, &on, err);
-
-	if (rc < 0)
-		return rc;
-	return view_push(v, steal_fd(&on.fd)) < 0 ? no_marks(l, err) : 0;
-}
-
-int layer_view(
-	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err)
-{
-	auto_view v = {.xp = &l->st->xattrs};
-	auto_stack lowers = {0};
-	int rc;
-
-	if (with_self) {
-		int fd = layer_tree(l, err);
-
-		if (fd < 0)
-			return fd;
-		if (view_push(&v, fd) < 0)
-			return no_marks(l, err);
-	}
-	rc = privilege_check(l->st, err);
-	if (rc == 0)
-		rc = driver_lowers(l, &lowers, err);
-	if (rc == 0 && l->meta.on_dir)
-		rc = push_dir(l, &v, err);
-	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
-		rc = push_lower(l, lowers.name[i], &v, err);
-	if (rc < 0)
-		return rc;
-	*out = steal(v);
-	return 0;
 }
 
 int layer_outside(const struct layer *l,

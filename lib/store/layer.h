@@ -101,7 +101,8 @@ void layer_close(struct layer *l);
 /* The layer's own tree, open for reading; -errno. */
 int layer_tree(const struct layer *l, struct ovl_err *err);
 
-/* Its lower layers as a view, see view.h; with_self: with its own tree on top. */
+/* Its lower layers as a view, see view.h and lowers.h; with_self: with its own tree on
+ * top. */
 int layer_view(
 	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err);
 

@@ -22,6 +22,11 @@ if ! is_overlay; then
 			fails 1 "lower layer 'l/[A-Z2-7]*' (does not lead to a layer|leads to another layer)" \
 				"a short link to $(echo "$to" | sed "s,$T,,"), $l" ovlctl mount $l mnt
 		done
+		# A whiteout would hide nothing, and be left out.
+		for command in diff "diff -o tar" commit "commit --keep"; do
+			fails 1 "lower layer 'l/[A-Z2-7]*' (does not lead to a layer|leads to another layer)" \
+				"... $command" ovlctl $command w
+		done
 	done
 	ln -sfn "$was" "$link"
 	is "nothing is mounted" "$(grep -c " $T/mnt " /proc/self/mountinfo)" 0

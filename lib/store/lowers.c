@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Checks the lower layers of a mount. */
+/* Opens the lower layers of a layer, for a mount or as a view. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,11 +10,14 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/quote.h"
-#include "mount/lowers.h"
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/layer_foreign.h"
+#include "store/lowers.h"
+#include "store/ondir.h"
+#include "store/stamp.h"
 #include "store/store.h"
+#include "union/view.h"
 
 static int refuse(const char *name, const char *why, struct ovl_err *err)
 {
@@ -91,4 +94,64 @@ int lowers_open(const struct layer *l, const char *name, struct ovl_err *err)
 	return errno == ENOTDIR || errno == ELOOP ?
 		refuse(name, "has no directory for a tree", err) :
 		missing(name, errno, err);
+}
+
+/* ---- as a view --------------------------------------------------------------------- */
+
+static int no_marks(const struct layer *l, struct ovl_err *err)
+{
+	return err_sys(err, errno, "cannot read the xattrs of the trees of layer %.12s",
+		l->id.s);
+}
+
+static int push_lower(
+	const struct layer *l, const char *name, struct view *v, struct ovl_err *err)
+{
+	auto_fd tree = l->foreign ? layer_foreign_tree(l, name, false, err) :
+				    lowers_open(l, name, err);
+	int fd = tree < 0 ? tree : openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (tree >= 0 && fd < 0)
+		return err_sys(err, errno, "lower layer '%s'", name);
+	if (fd < 0)
+		return fd;
+	return view_push(v, fd) < 0 ? no_marks(l, err) : 0;
+}
+
+static int push_dir(const struct layer *l, struct view *v, struct ovl_err *err)
+{
+	auto_ondir on = ONDIR_INIT;
+	int rc = ondir_open(l, &on, err);
+
+	if (rc < 0)
+		return rc;
+	return view_push(v, steal_fd(&on.fd)) < 0 ? no_marks(l, err) : 0;
+}
+
+int layer_view(
+	const struct layer *l, bool with_self, struct view *out, struct ovl_err *err)
+{
+	auto_view v = {.xp = &l->st->xattrs};
+	auto_stack lowers = {0};
+	int rc;
+
+	if (with_self) {
+		int fd = layer_tree(l, err);
+
+		if (fd < 0)
+			return fd;
+		if (view_push(&v, fd) < 0)
+			return no_marks(l, err);
+	}
+	rc = privilege_check(l->st, err);
+	if (rc == 0)
+		rc = driver_lowers(l, &lowers, err);
+	if (rc == 0 && l->meta.on_dir)
+		rc = push_dir(l, &v, err);
+	for (unsigned i = 0; rc == 0 && i < lowers.n; i++)
+		rc = push_lower(l, lowers.name[i], &v, err);
+	if (rc < 0)
+		return rc;
+	*out = steal(v);
+	return 0;
 }

@@ -1,6 +1,7 @@
 /*
- * Checks that each lower layer of a mount is the one that the store has recorded:
- * mount(2) follows a short link wherever it leads.
+ * Opens lower layers, after checking that each is the one that the store has recorded. A
+ * short link that leads elsewhere would have others mounted, and a commit leave out what
+ * hides something only in the layer that is missing. layer_view() uses it, too.
  */
 #ifndef OVL_LOWERS_H
 #define OVL_LOWERS_H
