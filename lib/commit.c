@@ -5,9 +5,9 @@
  * layer I in these steps:
  *
  *	1  the tree is packed, which gives the diff id, the recipe and I
- *	2  the files that I needs are put into W: .recipe; .configs if the config changes; and
- *	   .image with files that will replace those of W, and a list of xattrs and whiteouts
- *	   to remove. W's .layer records what W becomes
+ *	2  the files that I needs are put into W: .recipe; .configs if the config changes;
+ *	   and .image with files that will replace those of W, and a list of xattrs and
+ *	   whiteouts to remove. W's .layer records what W becomes
  *	3  staging/W is made, which says where W went; with --keep it is an empty layer
  *	4  a hint is added to the parent; the name, if it is free, is made to lead to W;
  *	   everything is synced; the short link of I is made and synced

@@ -95,13 +95,13 @@ static int leads_on(struct pruner *p, const char *name)
 {
 	struct layer_ref from = {0};
 	struct layer_ref to;
-	int r = id_is_full(name) ? becoming_read_to(p->st, name, &to) : 0;
+	int r = id_is_full(name) ? becoming_read(p->st, name, &to) : 0;
 
 	if (r <= 0)
 		return r;
 	from.drv = to.drv;
 	memcpy(from.id.s, name, sizeof(from.id.s));
-	return becoming_to(p->st, &from, &to);
+	return becoming_find(p->st, &from, &to);
 }
 
 /* 1 if it is a leftover, with its lock in *fd; 0 if not; negative errno. */

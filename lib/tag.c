@@ -45,7 +45,7 @@ static void finish_owner(struct ovl_store *st, const char *name)
 	struct ovl_err why;
 
 	if (names_lookup(st, name, &owner, NULL) > 0 &&
-		becoming_to(st, &owner, &image) > 0)
+		becoming_find(st, &owner, &image) > 0)
 		(void)layer_open_ref(st, &owner, LOCK_SH, name, &l, &why);
 }
 

@@ -42,7 +42,7 @@ static int mark(struct commit *c, struct ovl_err *err)
 {
 	struct meta m = c->l.meta;
 
-	if (linkat(c->l.fd, META_NAME, c->stage.fd, BECOMING_WAS, 0) < 0)
+	if (linkat(c->l.fd, META_NAME, c->stage.fd, BECOMING_PREVIOUS, 0) < 0)
 		return errno == EEXIST ?
 			0 :
 			err_sys(err, errno, "cannot keep '%s' of layer %.12s", META_NAME,
@@ -55,7 +55,7 @@ static int mark(struct commit *c, struct ovl_err *err)
 void commit_unmark(struct commit *c)
 {
 	if (c->stage.fd >= 0)
-		fs_rename(c->stage.fd, BECOMING_WAS, c->l.fd, META_NAME, 0);
+		fs_rename(c->stage.fd, BECOMING_PREVIOUS, c->l.fd, META_NAME, 0);
 }
 
 /* Writes the notes of the image layer's additional names; those of W stay in its
@@ -64,20 +64,20 @@ static int note_names(struct commit *c, const struct layer *image, struct ovl_er
 {
 	const char *name = c->req->name;
 	bool others = !c->req->keep && image->fd != c->l.fd;
-	auto_fd gives = -1;
+	auto_fd names = -1;
 	int rc = 0;
 
 	if (!name && !others)
 		return 0;
-	if (mkdirat(c->went.fd, BECOMING_GIVES, 0700) == 0)
-		gives = fs_open_dir(c->went.fd, BECOMING_GIVES);
-	if (gives < 0)
+	if (mkdirat(c->went.fd, BECOMING_IMAGE_NAMES, 0700) == 0)
+		names = fs_open_dir(c->went.fd, BECOMING_IMAGE_NAMES);
+	if (names < 0)
 		return err_sys(err, errno, "cannot record the names of layer %.12s",
 			image->id.s);
 	if (others)
-		rc = names_copy_notes(&c->l, gives, err);
+		rc = names_copy_notes(&c->l, names, err);
 	return rc == 0 && name ?
-		names_note(gives, name, c->config.len ? c->config_digest : NULL, err) :
+		names_note(names, name, c->config.len ? c->config_digest : NULL, err) :
 		rc;
 }
 
@@ -89,7 +89,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 	int rc;
 
 	stage_end(sg);
-	unlinkat(c->l.fd, BECOMING_TO, 0); /* left by the previous commit */
+	unlinkat(c->l.fd, BECOMING_IMAGE_LAYER, 0); /* left by the previous commit */
 	rc = becoming_forget(c->st, &c->l.id, err);
 	if (rc == 0)
 		rc = stage_begin(c->st, c->l.drv, &c->l.id, sg, err);
@@ -104,7 +104,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 	if (rc >= 0)
 		rc = note_names(c, image, err);
 	snprintf(to, sizeof(to), "../../%s/%s", image->drv->name, image->id.s);
-	if (rc >= 0 && symlinkat(to, sg->fd, BECOMING_TO) < 0)
+	if (rc >= 0 && symlinkat(to, sg->fd, BECOMING_IMAGE_LAYER) < 0)
 		rc = err_sys(
 			err, errno, "cannot record what layer %.12s becomes", c->l.id.s);
 	return rc < 0 ? rc : 0;

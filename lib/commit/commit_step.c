@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The step of a commit: the image layer's files, and the rename that decides. If something
- * fails before that, it is undone; what cannot be undone is harmless.
+ * The step of a commit: the image layer's files, and the rename that decides. If
+ * something fails before that, it is undone; what cannot be undone is harmless.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -18,11 +18,11 @@
 #include "store/driver.h"
 #include "store/store.h"
 
-/* ---- at rest ---------------------------------------------------------------------- */
+/* ---- unmounted layers ------------------------------------------------------------- */
 
 /* the directory that the kernel creates in the layer's work directory */
 static const char kernels[] = "work";
-static const char resting[] = "rest";
+static const char unmounted[] = "unmounted";
 
 #define IN_WORK(l, name) P("%s/%s", (l)->drv->work, name)
 
@@ -67,12 +67,12 @@ static bool rename_work(const struct layer *l, const char *from, const char *to)
 void upper_set_idle(const struct layer *l, const struct upper_work *before)
 {
 	if (!before || is_same(l, before))
-		rename_work(l, kernels, resting);
+		rename_work(l, kernels, unmounted);
 }
 
 bool upper_clear_idle(const struct layer *l)
 {
-	return rename_work(l, resting, kernels);
+	return rename_work(l, unmounted, kernels);
 }
 
 /* ---- asking ----------------------------------------------------------------------- */

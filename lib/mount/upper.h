@@ -5,7 +5,7 @@
  * Each question writes a line of the level "error" to the kernel's log, which takes
  * milliseconds if the console is a serial line. So a layer whose mounts are known to have
  * ended is marked as idle: the directory work/work, which every mount creates anew
- * (kernel, fs/overlayfs: ovl_workdir_create), is renamed to work/rest, and the kernel
+ * (kernel, fs/overlayfs: ovl_workdir_create), is renamed to work/unmounted, and the kernel
  * need not be asked. The next mount renames it back, so that nothing must be created on a
  * full file system.
  */

@@ -59,12 +59,12 @@ bool becoming_parse(char *target, const char *up, struct layer_ref *ref)
 	return ref->drv != NULL;
 }
 
-int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *image)
+int becoming_read(struct ovl_store *st, const char *name, struct layer_ref *image)
 {
 	int staging = store_dir(st, DIR_STAGING, NULL);
 	auto_buf target = {0};
 
-	if (fs_readlink(staging, P("%s/" BECOMING_TO, name), 256, &target) < 0)
+	if (fs_readlink(staging, P("%s/" BECOMING_IMAGE_LAYER, name), 256, &target) < 0)
 		return fs_is_gone(errno) || errno == EINVAL || errno == EFBIG ? 0 :
 										-errno;
 	return becoming_parse(target.data, "../../", image);
@@ -77,11 +77,11 @@ static int layer_in_place(struct ovl_store *st, const struct layer_ref *ref)
 	return r < 0 ? -errno : r;
 }
 
-int becoming_to(
+int becoming_find(
 	struct ovl_store *st, const struct layer_ref *from, struct layer_ref *image)
 {
 	struct layer_ref to;
-	int r = becoming_read_to(st, from->id.s, &to);
+	int r = becoming_read(st, from->id.s, &to);
 
 	if (r <= 0)
 		return r;

@@ -8,13 +8,13 @@
  *				image layer,
  *	W/.image/.layer		and this is its .layer, until it replaces the other one;
  *	W/.image/link		the same for a driver's file that both kinds have;
- *	W/.image/was		.layer before the commit, to be restored if it fails
- *	staging/W/.to		-> ../../<driver>/I: where W went. It is followed for
- *				names, never for ids
- *	staging/W/.gives	the .names of I: notes of the names that it will have, in
+ *	W/.image/previous	.layer before the commit, to be restored if it fails
+ *	staging/W/.image-layer	-> ../../<driver>/I. It is followed for names, never for
+ *				ids
+ *	staging/W/.image-names	the .names of I: notes of the names that it will have, in
  *				addition to those in W
- *	staging/W		with the other files of a layer: W itself, empty, before it
- *				is put back
+ *	staging/W		with the other files of a layer: W itself, empty, before
+ *				it is moved back
  *
  * staging/W is locked while the commit is at work.
  */
@@ -25,10 +25,10 @@
 #include "store/layer.h"
 #include "store/meta.h"
 
-#define BECOMING_IMAGE ".image"
-#define BECOMING_WAS   "was"
-#define BECOMING_TO    ".to"
-#define BECOMING_GIVES ".gives"
+#define BECOMING_IMAGE       ".image"
+#define BECOMING_PREVIOUS    "previous"
+#define BECOMING_IMAGE_LAYER ".image-layer"
+#define BECOMING_IMAGE_NAMES ".image-names"
 
 /*
  * Reads .layer of the layer directory fd, whose name is id. For an image layer whose
@@ -41,13 +41,15 @@ bool becoming_unfinished(const struct meta *m);
 
 /* Finds out what became of a layer whose directory does not exist: 1 and the image layer,
  * which exists; 0: nothing; negative errno. */
-int becoming_to(
+int becoming_find(
 	struct ovl_store *st, const struct layer_ref *from, struct layer_ref *image);
 
-/* Reads staging/NAME/.to, whether its target exists or not: 1, 0, negative errno. */
-int becoming_read_to(struct ovl_store *st, const char *name, struct layer_ref *image);
+/* Reads staging/NAME/.image-layer, whether its target exists or not: 1, 0, negative
+ * errno. */
+int becoming_read(struct ovl_store *st, const char *name, struct layer_ref *image);
 
-/* Parses the target of .to or of a name, "<driver>/<id>" after up; changes the text. */
+/* Parses the target of .image-layer or of a name, "<driver>/<id>" after up; changes the
+ * text. */
 bool becoming_parse(char *target, const char *up, struct layer_ref *ref);
 
 /* 1 if the layer that is to be put back (with --keep) has that file, 0 if not, negative

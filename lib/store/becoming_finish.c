@@ -178,7 +178,7 @@ static int is_noted_here(
 {
 	struct layer_ref self = layer_ref_of(l);
 	struct layer_ref to;
-	int r = becoming_read_to(l->st, was->s, &to);
+	int r = becoming_read(l->st, was->s, &to);
 
 	errno = -r;
 	return r > 0 ? layer_ref_same(&to, &self) : r < 0 ? cannot(l, err) : 0;
@@ -288,7 +288,7 @@ static int put_in_place(const struct layer *l, struct ovl_err *err)
 
 	if (image < 0)
 		return or_done(-1) < 0 ? cannot(l, err) : 0;
-	if (or_done(unlinkat(image, BECOMING_WAS, 0)) < 0 ||
+	if (or_done(unlinkat(image, BECOMING_PREVIOUS, 0)) < 0 ||
 		or_done(unlinkat(image, CLEANING_LIST, 0)) < 0 ||
 		(link && or_done(fs_rename(image, link, l->fd, link, 0)) < 0) ||
 		or_done(fs_rename(image, META_NAME, l->fd, META_NAME, 0)) < 0)
@@ -333,7 +333,7 @@ static int make_image(const struct layer *l, const struct ovl_id *was,
 static int forget(const struct layer *l, const struct ovl_id *was, struct ovl_err *err)
 {
 	int staging = store_dir(l->st, DIR_STAGING, NULL);
-	const char *path = P("%s/" BECOMING_TO, was->s);
+	const char *path = P("%s/" BECOMING_IMAGE_LAYER, was->s);
 	int here;
 
 	if (or_done(unlinkat(l->drv_fd, path, 0)) < 0)

@@ -4,8 +4,8 @@
  * layout of Docker's driver of that name.
  *
  *	<id>/root/	image layer: its complete tree, see links.h
- *	<id>/lower-id	writable layer: 64 hex digits of the image layer below, no newline;
- *			absent if there is none
+ *	<id>/lower-id	writable layer: 64 hex digits of the image layer below, without a
+ *			newline; absent if there is none
  *	<id>/upper/	writable layer: its changes
  *	<id>/work/	writable layer: overlayfs's work directory
  *	<id>/merged/	writable layer: default mount point

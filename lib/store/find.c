@@ -296,11 +296,11 @@ static int each_departed(
 		struct layer_ref from = {0};
 		struct layer_ref to;
 
-		if (!id_is_full(name) || becoming_read_to(st, name, &to) <= 0)
+		if (!id_is_full(name) || becoming_read(st, name, &to) <= 0)
 			continue;
 		from.drv = to.drv;
 		memcpy(from.id.s, name, ID_LEN + 1);
-		if (!store_covers(st, to.drv) || becoming_to(st, &from, &to) <= 0 ||
+		if (!store_covers(st, to.drv) || becoming_find(st, &from, &to) <= 0 ||
 			(ready && becoming_has(st, &from.id, META_NAME) <= 0))
 			continue;
 		r = fn(ctx, from.drv, staging, name);

@@ -41,7 +41,7 @@ int layer_exists(struct ovl_store *st, const struct layer_ref *ref, struct ovl_e
 		return drv_fd == -ENOENT ? 0 : drv_fd;
 	if (fstatat(drv_fd, ref->id.s, &sb, AT_SYMLINK_NOFOLLOW) == 0)
 		return S_ISDIR(sb.st_mode);
-	r = errno == ENOENT ? becoming_to(st, ref, &image) : -errno;
+	r = errno == ENOENT ? becoming_find(st, ref, &image) : -errno;
 	if (r > 0)
 		r = becoming_has(st, &ref->id, META_NAME);
 	if (r == 0 && (r = fs_exists(drv_fd, ref->id.s)) < 0) /* put back meanwhile? */
@@ -160,7 +160,7 @@ static int open_back(const struct opening *o, struct layer *l, struct ovl_err *e
 	auto_layer image = LAYER_INIT;
 	struct layer_ref to;
 	struct opening other = {o->st, &to, (o->op & LOCK_NB) | LOCK_SH, o->what, &image};
-	int rc = becoming_to(o->st, o->ref, &to);
+	int rc = becoming_find(o->st, o->ref, &to);
 
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot look up layer %s", Q(o->what));

@@ -247,7 +247,8 @@ int layer_foreign_names(struct ovl_store *st,
 
 /* ---- configs ---------------------------------------------------------------------- */
 
-/* The next name of the layer that has a config, after n (NULL: the first); NULL: no more. */
+/* The next name of the layer that has a config, after n (NULL: the first); NULL: no
+ * more. */
 static const struct foreign_name *next_config(
 	const struct layer *l, const struct foreign_name *n)
 {

@@ -24,13 +24,14 @@ void layer_foreign_meta(const struct foreign_layer *f, struct meta *m);
 int layer_foreign_open(struct ovl_store *st, const struct layer_ref *ref,
 	const char *what, struct layer *out, struct ovl_err *err);
 
-/* The layer (NULL: none of such a store) could not be read, with rc: if it has been removed
- * meanwhile, OVL_NOLAYER and a text, else rc. */
+/* The layer (NULL: none of such a store) could not be read, with rc: if it has been
+ * removed meanwhile, OVL_NOLAYER and a text, else rc. */
 int layer_foreign_failed(const struct ovl_store *st, const struct foreign_layer *l,
 	int rc, struct ovl_err *err);
 
-/* Opens the tree name, which has vanished if it does not exist (OVL_NOLAYER). To mount it,
- * through the root itself: old kernels mount nothing from a mount that is in no namespace. */
+/* Opens the tree name, which has vanished if it does not exist (OVL_NOLAYER). To mount
+ * it, through the root itself: old kernels mount nothing from a mount that is in no
+ * namespace. */
 int layer_foreign_tree(
 	const struct layer *l, const char *name, bool to_mount, struct ovl_err *err);
 

@@ -39,9 +39,9 @@
 struct ovl_store;
 
 /*
- * op: LOCK_SH or LOCK_EX; with LOCK_NB it never waits. Else waits as configured, and reports a wait once through the
- * store's note. what names the locked thing in messages. OVL_BUSY if it may not wait, or
- * no longer; EINTR when the store's stop flag is set.
+ * op: LOCK_SH or LOCK_EX; with LOCK_NB it never waits. Else waits as configured, and
+ * reports a wait once through the store's note. what names the locked thing in messages.
+ * OVL_BUSY if it may not wait, or no longer; EINTR when the store's stop flag is set.
  */
 int lock_take(const struct ovl_store *st, int fd, int op, const char *what,
 	struct ovl_err *err);

@@ -21,7 +21,7 @@
 #include "store/store.h"
 
 /* The note of a name given by the commit, in staging/W. */
-#define GIVEN_NOTE BECOMING_GIVES "/" NAMES_NOTES "/%s"
+#define GIVEN_NOTE BECOMING_IMAGE_NAMES "/" NAMES_NOTES "/%s"
 
 /* Reads the link, whether or not its layer exists. -EUCLEAN: ovlctl did not make it. */
 int names_read_link(int names, const char *file, struct layer_ref *ref)
@@ -51,7 +51,7 @@ int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *f
 
 	if (r)
 		return r;
-	r = becoming_to(st, ref, &image);
+	r = becoming_find(st, ref, &image);
 	return r > 0 ? becoming_has(st, &ref->id, P(NAMES_NOTES "/%s", file)) : r;
 }
 
@@ -62,7 +62,7 @@ int names_noted_in(struct ovl_store *st, const struct layer_ref *ref,
 
 	if (!layer_ref_same(ref, leads) && names_noted_here(st, ref, file) == 0)
 		fd = fs_open_dir(store_dir(st, DIR_STAGING, NULL),
-			P("%s/" BECOMING_GIVES, leads->id.s));
+			P("%s/" BECOMING_IMAGE_NAMES, leads->id.s));
 	return fd >= 0 ? fd :
 			 fs_open_dir(store_driver_dir(st, ref->drv, NULL), ref->id.s);
 }
@@ -76,7 +76,7 @@ static int follow_commit(struct ovl_store *st, struct layer_ref *ref, const char
 
 	if (r)
 		return r;
-	r = becoming_to(st, ref, &image);
+	r = becoming_find(st, ref, &image);
 	if (r <= 0)
 		return r;
 	/* First where notes are moved from, as one may be moved right now. */

@@ -27,8 +27,8 @@ bool name_decode(const char *file, char out[NAME_LEN_MAX + 1]);
 /* Refuses text that is not a valid name (OVL_USAGE); file (may be NULL): encoded. */
 int name_check(const char *name, char file[256], struct ovl_err *err);
 
-/* The name that docker(1) or podman(1) may have for the image that the user calls what, in
- * its form i: with and without a host and "latest". false: there are no more. */
+/* The name that docker(1) or podman(1) may have for the image that the user calls
+ * what, in its form i: with and without a host and "latest". false: there are no more. */
 #define NAME_FORM_SIZE (2 * NAME_LEN_MAX)
 bool name_form(const char *what, unsigned i, char out[NAME_FORM_SIZE]);
 
@@ -173,8 +173,8 @@ int names_promised(struct ovl_store *st, const char *file, struct layer_ref *lea
 int names_noted_here(struct ovl_store *st, const struct layer_ref *ref, const char *file);
 /* The same, also if a commit has yet to put the layer back. */
 int names_noted(struct ovl_store *st, const struct layer_ref *ref, const char *file);
-/* Opens the directory with the note: that of the layer, or where the commit that makes the
- * layer has put it. leads: see names_find. -1 with errno. */
+/* Opens the directory with the note: that of the layer, or where the commit that makes
+ * the layer has put it. leads: see names_find. -1 with errno. */
 int names_noted_in(struct ovl_store *st, const struct layer_ref *ref,
 	const struct layer_ref *leads, const char *file);
 /* Removes the note. */

@@ -145,7 +145,7 @@ int names_take_notes(
 {
 	int staging = store_dir(image->st, DIR_STAGING, NULL);
 	int names = store_dir(image->st, DIR_NAMES, NULL);
-	const char *path = P("%s/" BECOMING_GIVES, was->id.s);
+	const char *path = P("%s/" BECOMING_IMAGE_NAMES, was->id.s);
 	struct layer_ref self = layer_ref_of(image);
 	auto_fd gives = fs_open_dir(staging, path);
 	auto_fsdir d = {.fd = -1};

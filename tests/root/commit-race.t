@@ -81,7 +81,7 @@ if can_trace && ! is_overlay; then
 	traced -qq -o /dev/null -e trace=syncfs,fsync -e inject=syncfs:delay_enter=1500000 \
 		-e inject=fsync:delay_enter=1500000:when=5+ ovlctl commit --keep -n c w >out 2>err &
 	pid=$!
-	until_true test -L "$S/staging/$w/.to"
+	until_true test -L "$S/staging/$w/.image-layer"
 	traced -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=2000000:when=1 ovlctl prune >pruned
 	wait $pid
 	is "prune in the middle of commit --keep" "$?$(cat err)" 0

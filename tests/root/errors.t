@@ -324,7 +324,7 @@ unsynced() {
 	committed && finished && exact >got && shape got >got.shape && cmp -s got.shape want
 }
 # Nor does it matter what ended mounts have left in the layer.
-ignored='; /\/\.to /d; /\/\.image /d; /\/\.mounts[ \/]/d; /\/work\//d'
+ignored='; /\/\.image-layer /d; /\/\.image /d; /\/\.mounts[ \/]/d; /\/work\//d'
 part=unsynced again="no such layer|is an image layer"
 try "commit" ovlctl commit -n i "$w"
 # With --keep the second time is another commit, of what is empty now.

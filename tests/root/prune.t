@@ -96,7 +96,7 @@ if can_trace; then
 		need id ovlctl create -n kept one
 		echo 1 >"$S/$DRV/$id/$UPPER/f"
 		killed fsync $n ovlctl commit --keep -n kept/i kept
-		[ ! -L "$S/$DRV/$id/.to" ] || break
+		[ ! -L "$S/$DRV/$id/.image-layer" ] || break
 		ovlctl rm -r kept/i kept >out 2>&1 || ovlctl rm kept
 		ovlctl prune >out
 	done
