@@ -222,8 +222,8 @@ int usage(struct ovl_err *err, const char *fmt, ...)
 /* Another, status OVL_FAILED; returns -1. */
 int failed(struct ovl_err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* "cannot WHAT 'NAME': ", the name escaped, and strerror(errnum); status OVL_FAILED, returns
- * -errnum. */
+/* Sets "cannot WHAT 'NAME': " with the name escaped, strerror(errnum), and OVL_FAILED.
+ * Returns -errnum. */
 int cannot(struct ovl_err *err, int errnum, const char *what, const char *name);
 
 /* util.c: a file to read, "-" is standard input; below 0 with run->err. */
@@ -243,7 +243,7 @@ void signals_catch(void);
 /* Dies of the signal that was caught, if any. */
 void signals_die(void);
 
-/* Columns of the terminal that fd is, as libsmartcols finds them; 80 if that is not known. */
+/* The width of the terminal fd in columns, as libsmartcols finds it; 80 if unknown. */
 int terminal_width(int fd);
 
 /* util.c: the directory of a layer; the caller's, NULL: out of memory. */

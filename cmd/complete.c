@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Completion for shells: "ovlctl __complete WORD..." gets the words of the command line after
- * the program, the last of which is being typed. Prints one candidate on each line, and in
- * the last line what the shell should offer:
+ * Completion for shells: "ovlctl __complete WORD..." gets the words of the command line
+ * after the program, the last of which is being typed. Prints one candidate on each line,
+ * and in the last line what the shell should offer:
  *
  *	:words	the candidates
  *	:list	the candidates, which a comma may follow: without a blank after them
  *	:file	the candidates and names of files
  *	:dir	the candidates and names of directories
  *
- * Options and kinds of operands are taken from the table of commands, so that the scripts of
- * the shells need not know them.
+ * Options and kinds of operands are taken from the table of commands, so that the scripts
+ * of the shells need not know them.
  */
 #include <dirent.h>
 #include <limits.h>
@@ -208,7 +208,7 @@ static void offer_kind(const struct line *l, const char *kind)
 		offer_layers(l, kind);
 }
 
-/* ---- where the cursor is ------------------------------------------------------------ */
+/* ---- where the cursor is ---------------------------------------------------------- */
 
 static const char *values_of(const struct line *l)
 {
@@ -293,7 +293,7 @@ static void offer_operand(const struct line *l)
 	}
 }
 
-/* ---- the words before it ------------------------------------------------------------ */
+/* ---- the words before it ---------------------------------------------------------- */
 
 static const struct opt *find_option(const struct line *l, const char *word, size_t n)
 {

@@ -131,7 +131,7 @@ static int take_without(struct run *run, char **layer, struct ovl_ids *ids)
 	return rc;
 }
 
-/* ---- the destination ----------------------------------------------------------------- */
+/* ---- the destination -------------------------------------------------------------- */
 
 static int export_tar(struct run *run, const struct ovl_export *req)
 {

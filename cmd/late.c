@@ -2,12 +2,12 @@
 /*
  * Shared libraries that are loaded when they are needed.
  *
- * To load libarchive, libcrypto and what they bring along takes several times as long as a
- * whole create, mount, umount or rm, and these need nothing of it. A program that is linked
- * with shared libraries (STATIC=0) is therefore linked twice. The first one, with all of
- * them, says which functions it takes from which libraries; the Makefile writes that to a
- * header, OVL_LATE. In the second one each of these functions is a jump through a table, which
- * late_load() fills.
+ * To load libarchive, libcrypto and what they bring along takes several times as long as
+ * a whole create, mount, umount or rm, and these need nothing of it. A program that is
+ * linked with shared libraries (STATIC=0) is therefore linked twice. The first one, with
+ * all of them, says which functions it takes from which libraries; the Makefile writes
+ * that to a header, OVL_LATE. In the second one each of these functions is a jump through
+ * a table, which late_load() fills.
  */
 #include "cmd.h"
 

@@ -35,7 +35,7 @@ void table_measure(struct table *t);
 /* Prints it, measured; what is in the last column may be anything. */
 void table_print(const struct table *t, bool headings);
 
-/* Is all of it printable ASCII on one line, in which libsmartcols would escape nothing? */
+/* Is the text printable ASCII on one line, in which libsmartcols escapes nothing? */
 bool table_is_plain(const struct table *t);
 
 #endif

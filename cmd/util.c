@@ -175,7 +175,7 @@ int terminal_width(int fd)
 	return told && atoi(told) > 0 ? atoi(told) : 80;
 }
 
-/* ---- sizes and times ------------------------------------------------------------------------ */
+/* ---- sizes and times -------------------------------------------------------------- */
 
 const char *human_size(uint64_t bytes, char out[16])
 {

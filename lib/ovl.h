@@ -43,9 +43,8 @@
  *
  * A LAYER argument is text as a user types it, looked up as: name, full id (64 hex
  * digits), short id (26 base32 characters), unique prefix of an id (4 digits or more),
- * diff id (sha256: and 64 digits) that only one layer has.
- * ovl_export, ovl_show and ovl_tag also take LAYER@sha256:DIGEST, which selects one of the
- * layer's image configs.
+ * diff id (sha256: and 64 digits) that only one layer has. ovl_export, ovl_show and
+ * ovl_tag also take LAYER@sha256:DIGEST, which selects one of the layer's image configs.
  */
 #ifndef OVL_H
 #define OVL_H
@@ -409,9 +408,9 @@ enum ovl_format {
 	OVL_DOCKER /* what docker save writes and docker load reads */
 };
 
-/* The target is fd, a file that is open for writing. If fd is -1, it is a new directory
- * (OVL_OCI only), which appears as dir in dirfd when it is complete, and replaces an empty
- * one. */
+/* The target is fd, a file that is open for writing. If fd is -1, it is a new
+ * directory (OVL_OCI only), which appears as dir in dirfd when it is complete, and
+ * replaces an empty one. */
 struct ovl_export {
 	char *const *layers; /* the top of each image, NULL-terminated */
 	enum ovl_format format;
@@ -490,8 +489,8 @@ enum {
 	OVL_LIST_PATHS = 16 /* engine_id and engine_tree */
 };
 
-/* Lists all layers, or only those in what (NULL-terminated; NULL or empty: all). With all,
- * a layer that cannot be read is left out, with a warning. */
+/* Lists all layers, or only those in what (NULL-terminated; NULL or empty: all). With
+ * all, a layer that cannot be read is left out, with a warning. */
 int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	struct ovl_list *out, struct ovl_err *err);
 void ovl_list_free(struct ovl_list *l);
@@ -597,8 +596,8 @@ struct ovl_commit {
 	const char *layer; /* a writable one */
 	const char *name; /* to give to the image layer; NULL: none */
 	bool keep; /* keep the writable layer, empty, on top of the image layer */
-	/* Changes of the config of the image whose top layer it becomes; all NULL and 0: it
-	 * stays as it is. */
+	/* Changes of the config of the image whose top layer it becomes; all NULL and
+	 * 0: it stays as it is. */
 	const char *comment;
 	const char *author;
 	const char *const *changes; /* as in a Dockerfile, see ovlctl-commit(8) */
@@ -682,10 +681,8 @@ struct ovl_prune {
 		      * the fields below are for these */
 	bool writable; /* also writable layers of which that is true */
 	int64_t unused_for; /* only those not made or used for that many seconds */
-	uint64_t keep_last; /* keep so many of the most recently used, and the layers below
-			     * them */
-	uint64_t keep_bytes; /* stop when the rest takes at most so much disk space; 0: remove
-			      * all */
+	uint64_t keep_last; /* keep so many of the most recently used, and those below */
+	uint64_t keep_bytes; /* stop when the rest takes at most so much; 0: do not */
 };
 
 /* Removes what killed processes have left and, with layers, layers that are no longer

@@ -3,13 +3,13 @@
  * prune --layers: plans which layers to remove, in which order, and removes them.
  *
  *	needed		layers that have a name, are in use or locked; and all below these
- *	candidates	all others, in the order of removal: the least recently used first,
- *			children before their parents
+ *	candidates	all others, in the order of removal: the least recently used
+ *			first, children before their parents
  *	kept		candidates that an option keeps; and all below these
  *
  * A layer is not removed before those on top of it, so their last use counts as its own.
- * The plan is made without locks. Before a layer is removed, it is checked again under its
- * lock, and stays if it was used since.
+ * The plan is made without locks. Before a layer is removed, it is checked again under
+ * its lock, and stays if it was used since.
  */
 #include <stdio.h>
 #include <stdlib.h>

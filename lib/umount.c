@@ -355,8 +355,8 @@ static size_t clear_gone(
 	return gone;
 }
 
-/* Unmounts the latest mount first. Goes on after a failure and keeps its text. *all: m has
- * no other mounts. */
+/* Unmounts the latest mount first. Goes on after a failure and keeps its text. *all: m
+ * has no other mounts. */
 static int umount_each(struct job *job, struct mounts *m, bool *all, struct ovl_err *why)
 {
 	int first = 0;

@@ -2,8 +2,8 @@
 /*
  * ovl_which: the layers that a path comes from.
  *
- * The path is resolved in the merged view. Then each layer's own tree is asked what it has
- * there, and from the bottom up that is compared with what was visible until then.
+ * The path is resolved in the merged view. Then each layer's own tree is asked what it
+ * has there, and from the bottom up that is compared with what was visible until then.
  */
 #include <errno.h>
 #include <limits.h>

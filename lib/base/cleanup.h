@@ -1,8 +1,8 @@
 /*
  * Cleanup attributes. Each releases what its variable owns when the variable goes out of
  * scope, and preserves errno, so that "return err_sys(...)" reports the right error.
- * steal_fd() takes ownership out of a descriptor, steal() out of a pointer, or out of a struct
- * that owns nothing when it is all zero.
+ * steal_fd() takes ownership out of a descriptor, steal() out of a pointer, or out of a
+ * struct that owns nothing when it is all zero.
  */
 #ifndef OVL_CLEANUP_H
 #define OVL_CLEANUP_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * SHA-256 with libcrypto, and chain ids. These functions of libcrypto use the processor's
- * SHA instructions as EVP does, without the providers that EVP loads at first use: 2.5 ms,
- * which is several times what most commands take. OpenSSL calls them deprecated.
+ * SHA instructions as EVP does, without the providers that EVP loads at first use: 2.5
+ * ms, which is several times what most commands take. OpenSSL calls them deprecated.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <errno.h>

@@ -137,9 +137,10 @@ int fs_write_until(int fd, const void *p, size_t n, const atomic_int *stop);
 int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
 
 /*
- * 1 if that many bytes of two files differ, from an offset in each, 0 if not, -1 with errno.
- * Skips ranges that are holes in both, for which it moves the file offsets. EINTR when *stop
- * is set (NULL: never).
+ * 1 if that many bytes of two files differ, from an offset in each, 0 if not, -1 with
+ * errno.
+ * Skips ranges that are holes in both, for which it moves the file offsets. EINTR when
+ * *stop is set (NULL: never).
  */
 int fs_data_differs(
 	int a, off_t from_a, int b, off_t from_b, off_t size, const atomic_int *stop);
@@ -280,7 +281,7 @@ static inline bool fs_same(const struct stat *a, const struct stat *b)
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
-/* 1 if the directory fd is that one or lies in it, 0 if not, as far as the caller may look;
+/* 1 if the directory fd is that one or lies in it, 0 if not or if the caller may not look;
  * -1 with errno. */
 int fs_is_within(int fd, const struct stat *dir);
 

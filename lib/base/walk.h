@@ -4,7 +4,7 @@
  *	auto_walk w = {.trees = 1, .top = {dirfd}, .first = name};
  *
  *	while ((r = walk_next(&w)) > 0) {
- *		r == WALK_NAME	w.name in the directory w.fd[0]; the first is first itself.
+ *		r == WALK_NAME	w.name in the directory w.fd[0]; the first one is first.
  *				Call walk_enter(&w) to visit what is in it
  *		r == WALK_LEFT	the same name again, after all that is in it
  *	}
@@ -41,7 +41,7 @@ struct walk {
 	unsigned trees;
 	int top[WALK_TREES]; /* the directories that first is in; still the caller's */
 	const char *first; /* "." to begin with the directory itself */
-	bool both; /* visit names of the first two trees, sorted; else of the first only */
+	bool both; /* visit names of the first two trees, sorted; false: of the first */
 	int (*open)(int dirfd, const char *name); /* NULL: fs_open_dir */
 	/* The size of a struct for each directory on the way, which begins with its int
 	 * fd[WALK_TREES]; the rest, zero at first, is for the caller. 0: only those. */

@@ -50,8 +50,8 @@ int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
 #define check_mended(c, kind, id, ...) \
 	check_found(c, OVL_ERROR, kind, id, "", OVL_REPAIRED, __VA_ARGS__)
 
-/* Called when the lock is released: reports the findings that were held back. Returns r, or
- * the result of fn. */
+/* Called when the lock is released: reports the findings that were held back. Returns
+ * r, or the result of fn. */
 int check_flush(struct checker *c, int r);
 /* Drops the findings that were held back. */
 void check_drop_held(struct checker *c);

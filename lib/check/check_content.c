@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Compares the tree of an image layer with what was imported. Its tar is rebuilt from the
- * recipe, even if files are damaged, and unpacked in memory without file data, by the code
- * that unpacked the layer. File data is compared with checksums.
+ * recipe, even if files are damaged, and unpacked in memory without file data, by the
+ * code that unpacked the layer. File data is compared with checksums.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +70,8 @@ static int report_difference(void *ctx, const struct compared *one, struct ovl_e
 
 /* ---- what is to be ---------------------------------------------------------------- */
 
-/* Called by the thread that rebuilds the tar. The findings are reported when it has ended. */
+/* Called by the thread that rebuilds the tar. The findings are reported when it has
+ * ended. */
 static void note_bad(void *ctx, const char *path, const char *why)
 {
 	struct content *x = ctx;
@@ -145,8 +146,8 @@ static int compare_tree(struct content *x, struct ingest *in, const struct layer
 	return compare_trees(&cmp, want, have, x->c->err);
 }
 
-/* Up to this many entries the tree is unpacked in memory, which needs privileges; otherwise
- * in the store, if that is writable and has space. */
+/* Up to this many entries the tree is unpacked in memory, which needs privileges;
+ * otherwise in the store, if that is writable and has space. */
 #define MEMORY_ENTRIES 200000
 
 static int begin_scratch(const struct content *x, bool memory, struct stage *out)

@@ -44,8 +44,9 @@ struct heal {
 	struct layer parent; /* open if there is one */
 	struct meta meta; /* the correct metadata */
 	struct layer *l; /* open and exclusively locked */
-	/* Names that are damaged, and inodes of the staged tree that have such a name: if one
-	 * hard link is damaged, all of them are replaced, so that they stay one file. */
+	/* Names that are damaged, and inodes of the staged tree that have such a name:
+	 * if one hard link is damaged, all of them are replaced, so that they stay one
+	 * file. */
 	struct pathset *bad;
 	unsigned long replaced; /* number of names moved to the stage */
 };
@@ -270,8 +271,8 @@ static int heal_tree(struct heal *h, const struct family *f, struct ovl_err *err
 
 /* ---- the rest of the layer -------------------------------------------------------- */
 
-/* The recipe is replaced last: until then the layer is known to be damaged. The recipe and
- * the files kept for it are intact if the tar can be rebuilt. */
+/* The recipe is replaced last: until then the layer is known to be damaged. The recipe
+ * and the files kept for it are intact if the tar can be rebuilt. */
 static int heal_recipe(struct heal *h, struct ovl_err *err)
 {
 	int rc = replay_layer(h->l, sink_nowhere, NULL, NULL, err);

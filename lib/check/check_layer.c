@@ -223,7 +223,7 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 	struct lineage way;
 	int rc = follow_parents(c, l, &way);
 
-	/* Its files are not in their places yet. */
+	/* The commit has not moved its files to their places yet. */
 	if (rc == 0 && becoming_unfinished(&l->meta))
 		rc = check_found(c, OVL_NOTE, "commit", l->id.s, "", false,
 			"the commit that made it was killed; the next command that uses it "
@@ -251,8 +251,9 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 
 /*
  * A layer that is checked without a lock may be in the course of a commit or a repair: a
- * fault counts if it still exists a moment later and the layer was not locked either time.
- * 1: a process keeps it locked, and will leave it intact, or a later check finds the fault.
+ * fault counts if it still exists a moment later and the layer was not locked either
+ * time. 1: a process keeps it locked, and will leave it intact, or a later check finds
+ * the fault.
  */
 static int confirm(struct checker *c, struct layer *l)
 {

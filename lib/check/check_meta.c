@@ -37,8 +37,8 @@
 typedef int (*fits_fn)(const struct layer *other, const struct ovl_id *id,
 	const char *text, struct ovl_err *err);
 
-/* Finds an intact layer of the driver: 1 and the first that fits; 0: none; negative errno if
- * one cannot be read at present, since that may be the one. */
+/* Finds an intact layer of the driver: 1 and the first that fits; 0: none; negative
+ * errno if one cannot be read at present, since that may be the one. */
 static int find_layer(struct ovl_store *st, const struct layer_ref *of, fits_fn fits,
 	const char *text, struct layer *out, struct ovl_err *err)
 {
@@ -229,9 +229,9 @@ static int hides_something(struct checker *c, const struct layer *l)
 
 /*
  * For a layer without lowers of which no layer has a hint: was there never a parent, or
- * are its lowers missing too? create writes link, lower and .layer in this order: a .layer,
- * even if empty, shows that there was no lower, and a whiteout shows that there was one.
- * 1, 0, negative errno.
+ * are its lowers missing too? create writes link, lower and .layer in this order: a
+ * .layer, even if empty, shows that there was no lower, and a whiteout shows that there
+ * was one. 1, 0, negative errno.
  */
 static int never_had_parent(struct checker *c, const struct layer *l)
 {
@@ -334,7 +334,7 @@ int check_rebuild(struct checker *c, const struct layer_ref *ref)
 
 	if (rc < 0) {
 		if (!err_is_system(rc))
-			return 0; /* reported by the next check of it */
+			return 0; /* the next check of the layer reports it */
 		*c->err = why;
 		return rc;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Findings that are reported later, because other processes wait for a lock, or because it
- * is not yet certain that they are right.
+ * Findings that are reported later, because other processes wait for a lock, or because
+ * it is not yet certain that they are right.
  *
  *	report_add	copies a finding with its texts
  *	report_release	in any case

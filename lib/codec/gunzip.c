@@ -73,7 +73,8 @@ static const struct codec by_zlib = {
 
 #ifdef HAVE_ISAL
 
-/* zlib reads the headers of members: ISA-L loses its CRC if a header arrives in pieces. */
+/* zlib reads the headers of members: ISA-L loses its CRC if a header arrives in
+ * pieces. */
 struct isal {
 	struct gz gz;
 	struct inflate_state s;

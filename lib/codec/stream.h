@@ -22,13 +22,13 @@
 struct stream;
 
 struct stream_config {
-	/* The bytes are produced by this function, in the thread that would read them; NULL:
-	 * they come from fd. */
+	/* The bytes are produced by this function, in the thread that would read them;
+	 * NULL: they come from fd. */
 	source_fn make;
 	void *make_ctx;
 	int fd;
-	bool direct; /* fd is a regular file that is not compressed: take it from offset on,
-		      * without threads or a digest; what is skipped is not read */
+	bool direct; /* fd is an uncompressed regular file: take it from offset on, without
+		      * threads or a digest; what is skipped is not read */
 	bool part; /* read only size bytes, from offset on, instead of all of fd */
 	uint64_t offset;
 	uint64_t size;

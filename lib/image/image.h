@@ -1,8 +1,8 @@
 /*
  * Images in an archive or directory, before they are layers of a store.
  *
- *	image_read	manifests to struct images (image_oci.c, image_docker.c; image.c and
- *			image_json.c for both)
+ *	image_read	manifests to struct images (image_oci.c, image_docker.c; for both
+ *			image.c and image_json.c)
  *	image_store	puts their layers, configs and names into the store
  */
 #ifndef OVL_IMAGE_H

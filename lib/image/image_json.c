@@ -2,7 +2,8 @@
 /*
  * Reads the JSON of images as Go's encoding/json does, because other programs use that to
  * write and read it: the case of keys does not matter, null means that there is no value,
- * the last of several equal keys counts, and every byte that is not UTF-8 is read as U+FFFD.
+ * the last of several equal keys counts, and every byte that is not UTF-8 is read as
+ * U+FFFD.
  */
 #include <ctype.h>
 #include <errno.h>

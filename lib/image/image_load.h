@@ -4,8 +4,8 @@
  *
  *	image_plan.c	finds the missing layers and their parents, and checks the names
  *	image_pool.c	unpacks all of them in parallel, staged, and checks every digest
- *	image_store.c	does what depends on the stack below; then makes the layers appear,
- *			from the bottom up, and gives them configs and names
+ *	image_store.c	does what depends on the stack below; then makes the layers
+ *			appear, from the bottom up, and gives them configs and names
  *
  * All layers are staged within one stage. The number of descriptors and syncs does not
  * grow with the number of layers.

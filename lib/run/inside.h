@@ -1,10 +1,10 @@
 /*
- * The file system that a command of run sees: the view of a layer as its root, with /proc,
- * /dev and other mounts in it.
+ * The file system that a command of run sees: the view of a layer as its root, with
+ * /proc, /dev and other mounts in it.
  *
- *	inside_floor	before the view is mounted: makes mount points, in a directory that
- *			is to be below all its lowers. So they are in no layer, and a layer
- *			that has one of them shows its own
+ *	inside_floor	before the view is mounted: makes mount points in a directory,
+ *			which becomes the lowest of its lowers. So they are in no layer,
+ *			and if a layer has the same name, that is shown
  *	inside_begin	in a new mount namespace
  *	inside_enter	the view becomes the root directory
  */

@@ -6,8 +6,8 @@
  *	   |				caller
  *	   | the caller syncs them; only now the layers may appear
  *	   v
- *	grants_give			locks the names, checks everything again, renames and
- *					links the files into place, and syncs that; if
+ *	grants_give			locks the names, checks everything again, renames
+ *					and links the files into place, and syncs that; if
  *					something fails, all of it is undone
  *
  * A name that moves from one layer to another belongs to one of them at any time:
@@ -19,8 +19,8 @@
  *
  * A kill after 1 or 2 leaves a pending note in a layer that does not have the name, which
  * is ignored. A kill between two names or configs leaves only the earlier ones given.
- * Processes that give the same config at the same time also need the lock of the names, so
- * that none of them removes a file that another one needs.
+ * Processes that give the same config at the same time also need the lock of the names,
+ * so that none of them removes a file that another one needs.
  */
 #ifndef OVL_GRANTS_H
 #define OVL_GRANTS_H
@@ -39,17 +39,20 @@ struct grants {
 	size_t n;
 };
 
-/* l must be open and locked (shared) until grants_give(). hex is the digest of the config. */
+/* l must be open and locked (shared) until grants_give(). hex is the digest of the
+ * config. */
 int grants_config(struct grants *g, const struct layer *l, const char *hex,
 	const struct buf *bytes, struct ovl_err *err);
-/* config: the digest of the config that belongs to the name; NULL: that of the name, if the
- * layer has it already, otherwise none. moves: the name may be taken from another layer. */
+/* config: the digest of the config that belongs to the name; NULL: that of the name,
+ * if the layer has it already, otherwise none. moves: the name may be taken from
+ * another layer. */
 int grants_name(struct grants *g, const struct layer *l, const char *name,
 	const char *config, bool moves, struct ovl_err *err);
 int grants_give(struct grants *g, struct ovl_err *err);
 void grants_release(struct grants *g);
 
-/* All of that for one name. Also syncs the layer, which may have been made without a sync. */
+/* All of that for one name. Also syncs the layer, which may have been made without a
+ * sync. */
 int grants_give_name(const struct layer *l, const char *name, const char *config,
 	bool moves, struct ovl_err *err);
 

@@ -40,8 +40,8 @@ struct stage {
 	int spare; /* a descriptor for cleaning up when all others are in use */
 	bool within; /* it is inside another stage, whose lock and removal include it */
 	bool hold; /* after the layer has appeared, keep it locked until stage_end */
-	bool no_sync; /* the caller holds a lock: if stage_appear had to sync a hint that was
-		       * removed meanwhile, it returns -EAGAIN instead */
+	bool no_sync; /* the caller holds a lock: if stage_appear had to sync a hint that
+		       * was removed meanwhile, it returns -EAGAIN instead */
 	int held; /* its directory, locked */
 	bool appeared; /* the layer exists, even if something failed after that */
 	char name[ID_LEN + 1];

@@ -2,8 +2,8 @@
  * Corrects what libarchive's pax writer gets wrong, in the header that it has made
  * (pax(1), "pax Extended Header": records of "LENGTH KEY=VALUE\n").
  *
- *	mtime			it joins seconds and nanoseconds with a '.', which is wrong
- *				before 1970: -1 and 500000000, half a second before,
+ *	mtime			it joins seconds and nanoseconds with a '.', which is
+ *				wrong before 1970: -1 and 500000000, half a second before,
  *				becomes -1.5 and should be -0.5
  *	SCHILY.xattr.NAME	it writes all but plain ASCII as %XX; GNU tar, which does
  *				that to '%' and '=' only, would restore "user.a%20b"

@@ -14,8 +14,8 @@
  * Things that libarchive (3.6) does by default and that are avoided here:
  *
  *  - It runs other programs for some filters (grzip, lrzip, lzop), knows formats that are
- *    not layers, and does not check the trailer of a gzip: it gets uncompressed bytes from
- *    decode.h, and only its tar format is enabled.
+ *    not layers, and does not check the trailer of a gzip: it gets uncompressed bytes
+ *    from decode.h, and only its tar format is enabled.
  *  - After a bad header checksum it returns ARCHIVE_RETRY, and going on loses entries.
  *  - Empty input reads as an empty archive.
  *  - It does not read what follows the last entry, which would be neither hashed nor

@@ -4,8 +4,8 @@
  *
  *	{"type":2,"payload":BASE64,...}		these bytes of the tar
  *	{"type":1,"name":PATH,"size":N,"payload":BASE64,...}
- *						the data of a file follow; the payload is their
- *						CRC-64 (ISO 3309), big endian
+ *						the data of a file follow; the payload is
+ *						their CRC-64 (ISO 3309), big endian
  *
  * with name_raw, in base64, for a name that is not UTF-8. An entry without data has no
  * size and no payload. The records that come out are those of a recipe (recipe.h), with

@@ -5,7 +5,8 @@
  *
  *	hidden_push	adds a tree on top
  *	hidden_add	adds a name to it, directories before their contents
- *	hidden_enter	before the contents of a directory are added; hidden_leave after that
+ *	hidden_enter	before the contents of a directory are added
+ *	hidden_leave	after that
  *	hidden_each	calls a function for each file that this tree hides and the trees
  *			between do not
  *	hidden_pop	removes the tree

@@ -36,8 +36,8 @@ int links_dir(struct links *g, int from, int to, const char *path, struct ovl_er
 
 /* Notes that the file at path in the tree has replaced another file. -1 with errno. */
 int links_replaced(struct links *g, const struct stat *was, const char *path);
-/* Replaces the links that a tree has to copied or replaced files by links to the new files:
- * in the tree itself when everything has been added, or in another one. */
+/* Replaces the links that a tree has to copied or replaced files by links to the new
+ * files: in the tree itself when everything has been added, or in another one. */
 int links_relink(struct links *g, int tree, struct ovl_err *err);
 
 void links_end(struct links *g);

@@ -30,7 +30,7 @@ struct view merged_lowers(const struct merged *s);
 int merged_child(const struct merged *s, const char *name, struct merged *out);
 
 enum merged_kind {
-	MERGED_MERGES, /* with the lowers' directories of the same name; not added to out */
+	MERGED_MERGES, /* with the lowers' directories of that name; not added to out */
 	MERGED_OPAQUE, /* with nothing */
 	MERGED_REDIRECTED /* with another directory, which is added to out */
 };

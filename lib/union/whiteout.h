@@ -1,5 +1,5 @@
 /*
- * Whiteouts and opaque marks: the one place that knows their forms.
+ * The forms of whiteouts and opaque directories, on disk and in a tar.
  *
  * On disk (kernel overlayfs.rst): a whiteout is a character device 0/0, or, since Linux
  * 6.7, an empty regular file with the xattr P.overlay.whiteout in a directory marked
@@ -10,14 +10,14 @@
  *
  * How the kernel treats them (seen with Linux 6.18):
  *
- *  - An opaque mark on the root directory of a layer is ignored.
+ *  - The xattr of an opaque directory is ignored on the root directory of a layer.
  *  - A whiteout in an opaque directory, or in a directory without a lower, is listed by
  *    readdir(3) although stat(2) says ENOENT: none may be created there.
  *  - All whiteouts made through one mount are hard links of one inode with mode 000: test
  *    for a whiteout before looking at hard links.
  *  - mkdir(2) of a new name creates an opaque directory with some mount options (xino,
- *    index, metacopy, redirect_dir) and not with others: an opaque mark does not prove that
- *    something is hidden.
+ *    index, metacopy, redirect_dir) and not with others: an opaque directory does not
+ *    prove that something is hidden.
  *  - Devices 0/0 can be made in a user namespace since Linux 5.8.
  */
 #ifndef OVL_WHITEOUT_H
@@ -78,7 +78,7 @@ enum wh_origin {
 	WH_ORIGIN_NONE, /* nothing: it is new */
 	WH_ORIGIN_SAME, /* the lower directory below */
 	WH_ORIGIN_OTHER, /* another one */
-	WH_ORIGIN_UNKNOWN /* not recorded on this file system, or there is nothing below */
+	WH_ORIGIN_UNKNOWN /* not recorded on this file system, or nothing is below */
 };
 /* below: -1 if there is none. -1 with errno if it cannot be read. */
 int wh_origin(const struct xattr_policy *p, int upper, int below, enum wh_origin *out);

@@ -1,7 +1,8 @@
 /*
- * For the bare_* programs, with which ovlctl is compared. Each makes only the system calls that
- * a command cannot do without: no locks, no staging, no metadata, no checks. DIR is a directory
- * like "overlay2" in ovlctl-store(5), ID the directory of a layer in it.
+ * For the bare_* programs, with which ovlctl is compared. Each makes only the system
+ * calls that a command cannot do without: no locks, no staging, no metadata, no checks.
+ * DIR is a directory like "overlay2" in ovlctl-store(5), ID the directory of a layer in
+ * it.
  */
 #ifndef BENCH_BARE_H
 #define BENCH_BARE_H

@@ -3,9 +3,9 @@
  *
  *	gentar [-p PREFIX] [-s SEED] [-n] FILES SIZE
  *
- * FILES files below PREFIX, 100 in a directory, 100 directories in a directory. They contain
- * text that compresses like text, half to one and a half times SIZE bytes each; with -n they
- * are noise of SIZE bytes each.
+ * FILES files below PREFIX, 100 in a directory, 100 directories in a directory. They
+ * contain text that compresses like text, half to one and a half times SIZE bytes each;
+ * with -n they are noise of SIZE bytes each.
  */
 #include <errno.h>
 #include <stdbool.h>

@@ -4,10 +4,11 @@
  *	timed [-n REPEAT] [-i INPUT] [-o OUTPUT] RESULT TAG COMMAND [ARGUMENT]... [; COMMAND ...]...
  *
  * Appends a line to RESULT: TAG, wall seconds, user seconds, system seconds (of the whole
- * sequence, the mean of REPEAT runs), peak memory of the largest process in KiB, separated by
- * tabs. A command after the word "untimed" is run but not counted. CPU time and memory are from
- * wait4(2): those of the command and its children, not of a daemon that works for it. The
- * commands read INPUT and write OUTPUT (both by default /dev/null).
+ * sequence, the mean of REPEAT runs), peak memory of the largest process in KiB,
+ * separated by tabs. A command after the word "untimed" is run but not counted. CPU time
+ * and memory are from wait4(2): those of the command and its children, not of a daemon
+ * that works for it. The commands read INPUT and write OUTPUT (both by default
+ * /dev/null).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /*
- * Bolt databases, whose sums are put right first, so that what lies behind them is reached;
- * then as both databases of containerd.
+ * Bolt databases, whose sums are put right first, so that what lies behind them is
+ * reached; then as both databases of containerd.
  */
 #include <errno.h>
 #include <fcntl.h>

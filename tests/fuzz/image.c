@@ -1,7 +1,8 @@
 /*
  * The JSON of images, as a directory or ("tar" as the first part) a tar. The parts of the
  * input: oci-layout, index.json, manifest.json, then blobs. What names a blob is put in:
- * @dN stands for the digest of part N (hex), @sN for its size; a blob may name later ones.
+ * @dN stands for the digest of part N (hex), @sN for its size; a blob may name later
+ * ones.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /*
- * A tar-split, read, and played on two trees that have some of what it may name. 'G' as the
- * first byte: what follows is to be compressed as Docker does it; else all of it is the file.
+ * A tar-split, read, and played on two trees that have some of what it may name. 'G' as
+ * the first byte: what follows is to be compressed as Docker does it; else all of it is
+ * the file.
  */
 #include <errno.h>
 #include <string.h>

@@ -51,8 +51,8 @@ static const char *const dirs[] = {"s", "s/names", "s/staging", "s/trash", "s/em
 static int scratch;
 static char root[300];
 
-/* The library waits in case that another process is about to change what looks wrong. Here
- * there is none, and a run would take seconds instead of a millisecond. */
+/* The library waits in case that another process is about to change what looks wrong.
+ * Here there is none, and a run would take seconds instead of a millisecond. */
 int nanosleep(const struct timespec *wanted, struct timespec *left)
 {
 	(void)wanted;

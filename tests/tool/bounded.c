@@ -4,11 +4,11 @@
  *	bounded SECONDS NAME COMMAND...
  *
  * All signals have their default action and none is blocked, whatever nohup(1) or a shell
- * has set; standard input is empty; the command leads a process group of its own. When the
- * time is over (0: never), the group gets SIGTERM and ten seconds later SIGKILL, and a line
- * says which test failed because of that. What is left of the group at the end is killed.
- * "NAME SECONDS CPU" is appended to the file $OVLCTL_TEST_TIMES: the time that has passed, and
- * the CPU time of all processes that were waited for.
+ * has set; standard input is empty; the command leads a process group of its own. When
+ * the time is over (0: never), the group gets SIGTERM and ten seconds later SIGKILL, and
+ * a line says which test failed because of that. What is left of the group at the end is
+ * killed. "NAME SECONDS CPU" is appended to the file $OVLCTL_TEST_TIMES: the time that
+ * has passed, and the CPU time of all processes that were waited for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +67,8 @@ static struct timespec until(double end)
 	return t;
 }
 
-/* Returns the status of the test. Passes signals on to it, and enforces the time limit. */
+/* Returns the status of the test. Passes signals on to it, and enforces the time
+ * limit. */
 static int attend(pid_t pid, const sigset_t *set, double limit, int *late)
 {
 	double end = now() + (limit > 0 ? limit : 1e9);

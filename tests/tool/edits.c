@@ -4,8 +4,8 @@
  *	edits SEED COUNT DIR
  *
  * Creates, writes, truncates, changes modes, owners, times and xattrs, links, unlinks,
- * renames, makes and removes directories, symlinks and nodes. Errors are ignored. -v before
- * SEED prints what was done.
+ * renames, makes and removes directories, symlinks and nodes. Errors are ignored. -v
+ * before SEED prints what was done.
  */
 #include <dirent.h>
 #include <errno.h>

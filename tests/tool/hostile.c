@@ -1,19 +1,23 @@
 /*
  * Imports hostile archives, and prints "ok WHAT" or "bad WHAT: WHY" for each:
  *
- *	hostile [-m KB] [-g DIR]... table		cases, one on each line of standard input
- *	hostile [-m KB] [-g DIR]... cut FILE LIST	FILE, cut off at each offset
- *	hostile [-m KB] [-g DIR]... flip FILE STEP ID	FILE with a byte changed, each STEP bytes
+ *	hostile [OPTION]... table		cases, one on each line of standard input
+ *	hostile [OPTION]... cut FILE LIST	FILE, cut off at each offset of the list
+ *	hostile [OPTION]... flip FILE STEP ID	FILE with one byte changed, each STEP bytes
  *
- * A case is "WHAT | MEMBER; MEMBER... ! PATTERN" or "... -> TREE". The members are lines for
- * mktar(1), without "end". Import must refuse the archive with a message that matches the
- * pattern, or accept it and make the tree. "[OPTION...]" before WHAT is passed to import.
+ * The options are -m KB and -g DIR.
  *
- * In any case, import must exit (not die of a signal), its CPU time and memory (-m) must be
- * limited, whatever sizes the archive claims, and a message is one line without control bytes.
- * The trees -g must not change, not even a time stamp. The store must be as before, after a
- * refusal at once, otherwise when the layer has been removed. The tar of an accepted layer must
- * come back bit for bit, and "check --content" must find no damage.
+ * A case is "WHAT | MEMBER; MEMBER... ! PATTERN" or "... -> TREE". The members are lines
+ * for mktar(1), without "end". Import must refuse the archive with a message that matches
+ * the pattern, or accept it and make the tree. "[OPTION...]" before WHAT is passed to
+ * import.
+ *
+ * In any case, import must exit (not die of a signal), its CPU time and memory (-m) must
+ * be limited, whatever sizes the archive claims, and a message is one line without
+ * control bytes. The trees -g must not change, not even a time stamp. The store must be
+ * as before, after a refusal at once, otherwise when the layer has been removed. The tar
+ * of an accepted layer must come back bit for bit, and "check --content" must find no
+ * damage.
  *
  * TREE: see showtree.h.
  * LIST: offsets at which an archive may end; "N+": anywhere from N on.

@@ -5,15 +5,16 @@
  *					which a call can fail
  *	inject -e FILE CALL N ERROR COMMAND...
  *					the Nth CALL fails with ERROR, and FILE gets a line
- *					that describes the call, or none if there was no such
- *					call. If ERROR is a signal (SIGTERM), it is sent when
- *					the call begins.
- *	inject -s BYTES COMMAND...	reads and writes transfer at most that many bytes; 0: half
- *					of what was asked for
+ *					that describes the call, or none if there was no
+ *					such call. If ERROR is a signal (SIGTERM), it is
+ *					sent when the call begins.
+ *	inject -s BYTES COMMAND...	reads and writes transfer at most that many bytes;
+ *					0: half of what was asked for
  *
- * Calls are counted from the start of the command, in all its threads and children, without
- * those of the dynamic linker and of other programs that it runs. The exit status is that of
- * the command, or 128 plus the number of the signal that killed it. x86-64 and aarch64 only.
+ * Calls are counted from the start of the command, in all its threads and children,
+ * without those of the dynamic linker and of other programs that it runs. The exit status
+ * is that of the command, or 128 plus the number of the signal that killed it. x86-64 and
+ * aarch64 only.
  */
 #include <elf.h>
 #include <errno.h>

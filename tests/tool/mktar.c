@@ -4,13 +4,13 @@
  *	TYPE [KEY=VALUE]...
  *
  * TYPE: file dir symlink link chr blk fifo, or type=C for any type flag; "end" writes the
- * end of the archive, "zeros N" N zero blocks, "raw VALUE" just these bytes.
- * KEY: name mode uid gid mtime size link major minor data fill (that many bytes of a
- * pattern) magic (ustar gnu v7) prefix sum (bad) pax.K (a record of an extended header)
- * paxraw (its whole body) gnuname gnulink (long names as GNU tar writes them) nodata
- * (leave the data out) at.N (bytes at offset N of the header).
- * "mktar -b FILE" writes the offset of the end of each entry to FILE; "N+" means any offset
- * from N on. Values may contain \n \t \\ \s (a blank) \xHH \0.
+ * end of the archive, "zeros N" N zero blocks, "raw VALUE" just these bytes. KEY: name
+ * mode uid gid mtime size link major minor data fill (that many bytes of a pattern) magic
+ * (ustar gnu v7) prefix sum (bad) pax.K (a record of an extended header) paxraw (its
+ * whole body) gnuname gnulink (long names as GNU tar writes them) nodata (leave the data
+ * out) at.N (bytes at offset N of the header). "mktar -b FILE" writes the offset of the
+ * end of each entry to FILE; "N+" means any offset from N on. Values may contain \n \t \\
+ * \s (a blank) \xHH \0.
  */
 #include <ctype.h>
 #include <inttypes.h>

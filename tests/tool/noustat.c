@@ -1,7 +1,8 @@
 /*
- * Runs a command for which ustat(2) fails, as in a container; with -k also keyctl(2). With -m
- * also statmount(2) and listmount(2), as before Linux 6.8; with -n also all of ioctl(2), of
- * which Linux before 6.12 lacks the requests that go from one mount namespace to the next.
+ * Runs a command for which ustat(2) fails, as in a container; with -k also keyctl(2).
+ * With -m also statmount(2) and listmount(2), as before Linux 6.8; with -n also all of
+ * ioctl(2), of which Linux before 6.12 lacks the requests that go from one mount
+ * namespace to the next.
  *
  *	noustat [-k|-m|-n] COMMAND...
  */

@@ -1,6 +1,6 @@
 /*
- * Writes entries of a tar to standard output, in any of the ways in which programs do: the form
- * of numbers, padding, checksums and the order of records are random.
+ * Writes entries of a tar to standard output, in any of the ways in which programs do:
+ * the form of numbers, padding, checksums and the order of records are random.
  */
 #ifndef ODDTAR_H
 #define ODDTAR_H
@@ -328,7 +328,8 @@ static size_t split(const struct text *name, size_t max)
 	return 0;
 }
 
-/* Writes names that do not fit in the header before it. Returns the length of the prefix. */
+/* Writes names that do not fit in the header before it. Returns the length of the
+ * prefix. */
 static size_t long_names(struct entry *e)
 {
 	bool pax_style = e->style == PAX ||

@@ -1,11 +1,11 @@
 /*
- * Shuts the file system mounted on DIR down as a power cut would: nothing that has not been
- * written yet reaches the device. For ext4, xfs and f2fs.
+ * Shuts the file system mounted on DIR down as a power cut would: nothing that has not
+ * been written yet reaches the device. For ext4, xfs and f2fs.
  *
  *	powercut [-l] DIR
  *
- * -l writes the log of metadata first, as the file system does every few seconds, but none of
- * the data.
+ * -l writes the log of metadata first, as the file system does every few seconds, but
+ * none of the data.
  */
 #include <errno.h>
 #include <fcntl.h>

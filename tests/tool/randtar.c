@@ -1,9 +1,9 @@
 /*
- * "randtar SEED" writes a random tar to standard output, valid but unusual, the same for the
- * same seed. v7, ustar, pax, GNU, old GNU and star, each alone or mixed; sparse files in every
- * form; names that are repeated with another type, which replaces all that was below them; hard
- * links and whiteouts, some with data; padding that is not zero; ends of every kind. Each parent
- * of an entry and each target of a hard link exists.
+ * "randtar SEED" writes a random tar to standard output, valid but unusual, the same for
+ * the same seed. v7, ustar, pax, GNU, old GNU and star, each alone or mixed; sparse files
+ * in every form; names that are repeated with another type, which replaces all that was
+ * below them; hard links and whiteouts, some with data; padding that is not zero; ends of
+ * every kind. Each parent of an entry and each target of a hard link exists.
  */
 #include "oddtar.h"
 
@@ -97,8 +97,8 @@ static char *new_name(void)
 	return strdup(s);
 }
 
-/* The directory of an entry: an existing one, one that is reached through a symlink, or a new
- * one without an entry of its own. */
+/* The directory of an entry: an existing one, one that is reached through a symlink,
+ * or a new one without an entry of its own. */
 static struct place pick_dir(void)
 {
 	struct node *n = one_in(8) ? any('l') : one_in(6) ? NULL : any('d');
@@ -312,7 +312,8 @@ static void one_entry(void)
 	if (what < 9) {
 		file(&e);
 	} else if (what < 13) {
-		/* In v7 the trailing slash alone makes a directory, so the name must fit. */
+		/* In v7 the trailing slash alone makes a directory, so the name must
+		 * fit. */
 		e.style = e.style == V7 && strlen(p.said) > 80 ? USTAR : e.style;
 		e.type = e.style == V7 ? '\0' : '5';
 		type = 'd';

@@ -1,8 +1,8 @@
 /*
- * samehash KEPT DEPTH FILES: writes a tar in which KEPT files appear twice, with FILES files
- * between them that are DEPTH directories deep. The names of the former and the paths of all
- * directories have the same remainder of XXH64 with seed 0, so that they are in one chain of a
- * hash table that has no random seed.
+ * samehash KEPT DEPTH FILES: writes a tar in which KEPT files appear twice, with FILES
+ * files between them that are DEPTH directories deep. The names of the former and the
+ * paths of all directories have the same remainder of XXH64 with seed 0, so that they are
+ * in one chain of a hash table that has no random seed.
  */
 #define XXH_INLINE_ALL
 #include <stdint.h>

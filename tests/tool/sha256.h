@@ -1,7 +1,7 @@
 /*
- * SHA-256 of what can be read from a descriptor; -1 and errno if that fails. These functions
- * of libcrypto use the SHA instructions of the processor, and start in half of the time that
- * EVP takes, which matters most for a small file.
+ * SHA-256 of what can be read from a descriptor; -1 and errno if that fails. These
+ * functions of libcrypto use the SHA instructions of the processor, and start in half of
+ * the time that EVP takes, which matters most for a small file.
  */
 #pragma once
 #define OPENSSL_SUPPRESS_DEPRECATED

@@ -1,6 +1,6 @@
 /*
- * sha256sum [FILE...]: as in coreutils, but with libcrypto, which uses the SHA instructions of
- * the processor. Hashing took an eighth of the time of all tests.
+ * sha256sum [FILE...]: as in coreutils, but with libcrypto, which uses the SHA
+ * instructions of the processor. Hashing took an eighth of the time of all tests.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /*
- * Hashes a tree: every change changes the number. The times of directories count only if asked
- * for, because temporary files in a directory change them.
+ * Hashes a tree: every change changes the number. The times of directories count only if
+ * asked for, because temporary files in a directory change them.
  */
 #ifndef SNAP_H
 #define SNAP_H

@@ -3,10 +3,10 @@
  *
  *	swap DIR SIDE DIRLINK FILELINK [HARD]
  *
- * Each directory in DIR is exchanged (RENAME_EXCHANGE) with a symlink to DIRLINK, anything else
- * with a symlink to DIRLINK or FILELINK, or with a hard link to the file HARD; and back, if it
- * still exists. SIDE is an empty directory on the same file system. Prints the number of
- * exchanges at the end.
+ * Each directory in DIR is exchanged (RENAME_EXCHANGE) with a symlink to DIRLINK,
+ * anything else with a symlink to DIRLINK or FILELINK, or with a hard link to the file
+ * HARD; and back, if it still exists. SIDE is an empty directory on the same file system.
+ * Prints the number of exchanges at the end.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -91,7 +91,8 @@ static void swap_all(int dirfd, unsigned depth)
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 			fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		/* If the first directory were missing, most commands would end at once. */
+		/* If the first directory were missing, most commands would end at
+		 * once. */
 		if (depth || junk++ % 7 == 6)
 			swap_one(dirfd, e->d_name, S_ISDIR(st.st_mode));
 		if (S_ISDIR(st.st_mode) && depth < MAX_DEPTH) {

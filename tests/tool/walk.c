@@ -1,11 +1,12 @@
 /*
- * Prints everything about a tree as text that can be compared: a line for each file, sorted,
- * with type, mode, owner, size, device, time, link target, the first name of its hard links,
- * data and holes, xattrs.
+ * Prints everything about a tree as text that can be compared: a line for each file,
+ * sorted, with type, mode, owner, size, device, time, link target, the first name of its
+ * hard links, data and holes, xattrs.
  *
  *	walk [-H] [-t] [-o] DIR
  *
- * -H leaves out the map of holes, -t the times of directories, -o the xattrs of overlayfs.
+ * -H leaves out the map of holes, -t the times of directories, -o the xattrs of
+ * overlayfs.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -42,8 +43,8 @@ static void print_name(const char *s)
 
 /* ---- hard links: the first path of each inode ------------------------------------- */
 
-/* names are those in the tree: the link count of a file may include others (in a lower layer,
- * for example). */
+/* names are those in the tree: the link count of a file may include others (in a lower
+ * layer, for example). */
 static struct group {
 	dev_t dev;
 	ino_t ino;

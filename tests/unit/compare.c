@@ -24,7 +24,8 @@ static void settle_times(void)
 	ck_assert_int_eq(system("find a b -exec touch -h -d @1 {} +"), 0);
 }
 
-/* Two equal trees: a directory, a file in it, a symlink, a FIFO, two names of one file. */
+/* Two equal trees: a directory, a file in it, a symlink, a FIFO, two names of one
+ * file. */
 static void trees(void)
 {
 	scratch();

@@ -18,7 +18,8 @@ static const char digest[] =
 
 /* ---- helpers ---------------------------------------------------------------------- */
 
-/* All records of the recipe in the working directory, as text; the code of the last call. */
+/* All records of the recipe in the working directory, as text; the code of the last
+ * call. */
 static int read_all(struct buf *out)
 {
 	auto_recipe in = NULL;
@@ -215,8 +216,8 @@ START_TEST(writer_fails)
 }
 END_TEST
 
-/* Any bit wrong, or any byte, any length but the whole: seen, or of no effect (zstd has a bit
- * that no reader looks at, and a window may be larger). */
+/* Any bit wrong, or any byte, any length but the whole: seen, or of no effect (zstd
+ * has a bit that no reader looks at, and a window may be larger). */
 START_TEST(damage)
 {
 	auto_buf want = {0};

@@ -7,7 +7,8 @@
 #include "tar/tarsplit.h"
 #include "unit.h"
 
-/* What the records of this text are, as text; "bad": the reader says that it is damaged. */
+/* What the records of this text are, as text; "bad": the reader says that it is
+ * damaged. */
 static const char *read_text(const char *text, size_t n)
 {
 	static char out[4096];

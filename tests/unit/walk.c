@@ -13,8 +13,8 @@
 #include "base/walk.h"
 #include "unit.h"
 
-/* Check takes note of each assertion that it passes, which costs more than what is asserted:
- * not where there are many. */
+/* Check takes note of each assertion that it passes, which costs more than what is
+ * asserted: not where there are many. */
 static void must(bool ok)
 {
 	if (!ok)
@@ -108,7 +108,8 @@ START_TEST(order)
 		ck_assert_str_eq(two.path.data, "b");
 		ck_assert_int_eq(walk_next(&two), WALK_NAME);
 		ck_assert_str_eq(two.name, "b.c");
-		/* What is no directory, or not there, is not gone into, and the walk goes on. */
+		/* What is no directory, or not there, is not gone into, and the walk
+		 * goes on. */
 		ck_assert_int_lt(walk_enter(&two), 0);
 		ck_assert_int_eq(errno, ENOTDIR);
 		ck_assert_int_eq(walk_next(&two), WALK_NAME);
