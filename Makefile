@@ -1,26 +1,26 @@
 # ovlctl: see README. "make" builds build/ovlctl and build/libovl.a; it installs nothing.
 #
 #   make [MODE=asan]     build (asan, tsan, cov); objects under build/<mode>/
-#   make check           all tests       make demo      the main job, shown
-#   make check-interop   with skopeo, umoci, buildah, podman
-#   make check-engines   with the stores of docker, containerd and podman
-#   make check-disk      all tests, on TMPDIR's own file system
-#   make check-kill      kills at every step
-#   make check-errors    each system call of each command fails, in each way it can
-#   make check-power     power cuts at every step
-#   make check-overlay   all of the tests with the driver overlay
+#   make check           all tests       make demo      runs the main commands
+#   make check-interop   images exchanged with skopeo, umoci, buildah, podman
+#   make check-engines   reads the stores of docker, containerd and podman
+#   make check-disk      all tests, with their files in TMPDIR
+#   make check-kill      a kill at every step
+#   make check-errors    each system call of each command fails, in each possible way
+#   make check-power     a power cut at every step
+#   make check-overlay   all tests with the driver overlay
 #   make check-many      64 processes on one store for a minute
-#   make check-tsan      what uses threads, under ThreadSanitizer
-#   make coverage        what of lib/ the tests reach, by folder
-#   make fuzz SECONDS=60 of each target      make fuzz-coverage
-#   make bench           what it costs, against what one would take instead;
+#   make check-tsan      code that uses threads, under ThreadSanitizer
+#   make coverage        how much of lib/ the tests reach, by directory
+#   make fuzz SECONDS=60 each target for so long      make fuzz-coverage
+#   make bench           compares ovlctl with the usual alternatives;
 #                        BENCH=--quick takes two minutes; see tests/bench/run --help
-#   make bench-peers     against other layer tools too
-#   make bench-drivers   overlay2, overlay, full copies, btrfs; BENCH=--quick is shorter
+#   make bench-peers     also compares it with other layer tools
+#   make bench-drivers   compares overlay2, overlay, full copies and btrfs
 #   make dist            build/ovlctl-VERSION.tar.gz
-#   make deb             a Debian package in build/       make check-deb   tries it
+#   make deb             a Debian package in build/       make check-deb   tests it
 #   make install         PREFIX, DESTDIR make uninstall
-#   make lint            what CI lints   make clean
+#   make lint            the linters of CI       make clean
 #
 # STATIC=0 links every library shared, for distributions.
 
@@ -65,8 +65,8 @@ ALL_CFLAGS  = -std=gnu11 -fPIE -ffunction-sections -fdata-sections -pthread $(WA
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now,-z,pack-relative-relocs -Wl,--gc-sections -Wl,--as-needed \
               $(LDFLAGS_$(MODE)) $(LDFLAGS)
 
-# A command that is done in a millisecond must not load twenty shared objects first: most
-# libraries are linked in, libsmartcols loaded where it is used.
+# A command that takes a millisecond must not load twenty shared objects first: most
+# libraries are linked statically, and libsmartcols is loaded when it is used.
 LIBS_LAYER = -larchive -lcrypto -luuid -ljansson -lzstd -llzma -lbz2 -llz4 -lz
 ifeq ($(STATIC),1)
 LIBS_CORE = -Wl,-Bstatic $(LIBS_LAYER) -Wl,-Bdynamic
@@ -94,7 +94,7 @@ LIB_OBJ  = $(LIB_SRC:%.c=$(OUT)/%.o)
 CMD_OBJ  = $(CMD_SRC:%.c=$(OUT)/%.o)
 UNITS    = $(UNIT_SRC:%.c=$(OUT)/%)
 TOOLS    = $(TOOL_SRC:tests/tool/%.c=build/tool/%)
-# A file is a target, if it has no header; what drives them is libFuzzer, or drive.c.
+# Each file without a header is a target. libFuzzer or drive.c calls it.
 FUZZ_SRC = $(wildcard tests/fuzz/*.c)
 FUZZ_LIB = $(patsubst %.h,$(OUT)/%.o,$(wildcard tests/fuzz/*.h)) \
            $(if $(filter fuzz%,$(MODE)),,$(OUT)/tests/fuzz/drive.o)
@@ -104,14 +104,14 @@ MAN      = $(wildcard man/*.[578])
 
 all: $(OUT)/ovlctl $(OUT)/libovl.a build/ovlctl build/libovl.a
 
-# The built program is where README says, whatever mode was built last.
+# Copies of what was built last, in any mode, at the paths that README names.
 build/ovlctl build/libovl.a: build/%: $(OUT)/% FORCE
 	@cmp -s $< $@ || cp -pf $< $@
 
 $(OUT)/$(LINKED): $(CMD_OBJ) $(OUT)/libovl.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(OUT)/libovl.a $(LIBS)
 
-# See cmd/late.c. What a quick command calls must link without the libraries.
+# See cmd/late.c. The code of quick commands must link without the libraries.
 ifneq ($(LINKED),ovlctl)
 LATE_OBJ = $(CMD_OBJ:%/late.o=%/late/late.o)
 QUICK    = $(patsubst cmd/%.c,-ucmd_%,$(shell grep -l 'quick = true' cmd/*.c))
@@ -149,15 +149,15 @@ $(FUZZERS): $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(FUZZ_LIB) $(OUT)/libovl
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(FUZZ_LIB) \
 	    $(OUT)/libovl.a $(LIBS_CORE)
 
-# What tests are made with is not what is tested: no sanitizers in these. They run thousands
-# of times, and a shared libcrypto would take longer to load than they need.
+# The tools are not under test, so they have no sanitizers. They are started thousands
+# of times, and loading a shared libcrypto would take longer than their work.
 LIBS_TOOL = $(if $(filter 1,$(STATIC)),-l:libcrypto.a,-lcrypto)
 $(TOOLS): build/tool/%: tests/tool/%.c $(wildcard tests/tool/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -std=gnu11 -O2 $(WARN) $(WERROR) -D_GNU_SOURCE -o $@ $< $(LIBS_TOOL)
 
-# Linked as ovlctl is: what ovlctl is measured against may not begin with more or less work
-# of the dynamic linker. One fills stores by the library itself.
+# Linked as ovlctl is, so that the dynamic linker takes as long as for ovlctl, with which
+# they are compared. manylayers uses the library.
 build/tool/bench/manylayers: $(OUT)/libovl.a
 BENCH_LIBS_manylayers = $(OUT)/libovl.a $(LIBS_CORE)
 $(BENCHES): build/tool/bench/%: tests/bench/%.c tests/bench/bare.h
@@ -170,19 +170,19 @@ tests: $(UNITS) $(TOOLS) $(FUZZERS) $(BENCHES)
 check: all tests
 	@MODE=$(MODE) tests/run
 
-# Most tests work in memory; here none does. In their short form, since what a disk does
-# otherwise it does at once.
+# Most tests work in memory, here none of them. The short forms are enough, because a fault
+# that depends on the disk shows at once.
 check-disk: all tests
 	@MODE=$(MODE) OVLCTL_TEST_DISK=1 OVLCTL_TEST_LIMIT=1800 tests/run
 
-# Against what others make of our images; see "scripts/deps interop".
+# With other programs; see "scripts/deps interop".
 check-interop: all tests
 	@scripts/deps interop
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 prove --exec sh tests/interop/*.t
 
-# The long forms of tests have no limit of time.
-# Kills at every point; "make check" tries every few.
-# The stores of others, made by themselves; see "scripts/deps engines".
+# The long forms of tests have no time limit.
+# A kill at every point; "make check" tries some of them.
+# With stores made by the engines; see "scripts/deps engines".
 check-engines: all tests
 	@scripts/deps engines
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=600 prove -j 3 --exec sh tests/engines/*.t
@@ -194,18 +194,18 @@ check-kill: all tests
 check-power: all tests
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 POWER_STEP=1 prove --exec sh tests/root/power.t
 
-# Errors of every call that can fail; "make check" tries some.
+# Errors of every call that can fail; "make check" tries some of them.
 check-errors: all tests
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 ERR_STEP=1 prove -v --exec sh tests/root/errors.t
 
-# With the driver overlay, what "make check" leaves out or makes short as well.
+# With the driver overlay, including tests that "make check" leaves out or shortens.
 check-overlay: all tests
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 OVLCTL_TEST_WHOLE=1 tests/run overlay-
 
 check-many: all tests
 	@MODE=$(MODE) OVLCTL_TEST_LIMIT=0 MANY_SECONDS=60 prove -v --exec sh tests/root/many.t
 
-# The threads of import, export, diff and commit; reports are errors.
+# The threads of import, export, diff and commit. A report is an error.
 check-tsan:
 	@$(MAKE) MODE=tsan all tests
 	@MODE=tsan tests/run unit-stream unit-pargz unit-writer unit-decode unit-encode
@@ -217,13 +217,13 @@ coverage:
 	@$(MAKE) MODE=cov CC=clang all tests
 	@tests/coverage $(TESTS)
 
-# Finds nothing, or stops and says where what it found lies.
+# Finds nothing, or stops and prints the file with the input.
 fuzz: $(TOOLS)
 	@scripts/deps fuzz
 	@$(MAKE) MODE=fuzz CC=clang fuzzers
 	@tests/fuzz/run $(or $(SECONDS),60)
 
-# What of the parsers the fuzzing has reached so far.
+# How much of the parsers the fuzzing has reached so far.
 fuzz-coverage:
 	@scripts/deps fuzz
 	@$(MAKE) MODE=fuzzcov CC=clang fuzzers
@@ -253,7 +253,7 @@ dist:
 deb:
 	@scripts/package deb
 
-# Installed in a minimal Debian of its own, used, and purged.
+# Installs, uses and purges the package in a minimal Debian.
 check-deb: deb
 	@scripts/package check
 

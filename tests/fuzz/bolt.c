@@ -1,6 +1,6 @@
 /*
- * Bolt databases, whose sums are put right first, so that what lies behind them is
- * reached; then as both databases of containerd.
+ * Bolt databases. Their checksums are corrected first, so that the code after them is
+ * reached. Then they are read as both databases of containerd.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +83,7 @@ static void inside(const struct bolt *b, const void *p, size_t n)
 		fuzz_broken("a key or value outside of the database");
 }
 
-/* Whoever reads a database knows how deep its buckets are. */
+/* Callers know how deep the buckets of a database are. */
 static int all(struct bolt *b, const struct bolt_item *in, int depth, size_t *n,
 	struct ovl_err *err)
 {

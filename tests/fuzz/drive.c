@@ -1,10 +1,10 @@
 /*
- * A target without libFuzzer.
+ * Runs a target without libFuzzer.
  *
- *	TARGET FILE...			gives it the files, each once
- *	TARGET -r RUNS LAST FILE...	gives it as many changed files, the same ones each
- *					time; LAST has the bytes given last. A minute for
- *					one is too much
+ *	TARGET FILE...			each file once
+ *	TARGET -r RUNS LAST FILE...	so many modified files, the same each time. LAST gets
+ *					the last input. One that takes a minute is a
+ *					fault
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static size_t below(size_t n)
 	return (size_t)(state >> 33) % n;
 }
 
-/* Moves what is behind a gap of n bytes, or makes one. */
+/* Inserts or removes n bytes. */
 static size_t insert(uint8_t *p, size_t size, size_t at, size_t n)
 {
 	memmove(p + at + n, p + at, size - at);
@@ -89,7 +89,7 @@ static void read_file(const char *name, struct buf *out)
 
 static void give(const void *p, size_t n)
 {
-	/* Of its very size, so that a byte too far is seen. */
+	/* Allocated with the exact size, so that ASan reports a read beyond it. */
 	uint8_t *exact = malloc(n + !n);
 
 	if (n)

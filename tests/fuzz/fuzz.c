@@ -21,7 +21,7 @@ static bool made;
 static pid_t owner;
 static int scratch = -1;
 
-/* What must not change, from the scratch directory. */
+/* Files that must not change, relative to the scratch directory. */
 static const char *const watched[] = {".", "canary", "canary/file", "canary/dir",
 	"canary/link", "store", "store/stamp", "store/empty", "store/names",
 	"store/trash", "store/overlay2", "store/overlay2/l"};

@@ -1,6 +1,6 @@
 /*
- * What the fuzz targets share: a scratch directory in memory, with a store in it and
- * beside that a canary, which nothing that a target is given may touch.
+ * Shared by the fuzz targets: a scratch directory in memory, with a store and, next to
+ * it, a canary, which no input may change.
  *
  *	<scratch>/canary/		file, dir/, link -> file
  *	<scratch>/store/		the store
@@ -24,27 +24,28 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(
 	uint8_t *data, size_t size, size_t max_size, unsigned seed);
 
-/* Makes scratch, store and canary; the directory of the first. */
+/* Makes the scratch directory, the store and the canary; returns a descriptor of the
+ * first. */
 int fuzz_begin(void);
 /* The store, open until the end. */
 extern struct ovl_store *fuzz_store;
 
-/* From here on the canary and the store's own files must stay as they are. */
+/* From here on the canary and the store's own files must not change. */
 void fuzz_watch(void);
 void fuzz_unchanged(void);
 
-/* A promise is broken. */
+/* Reports a fault and aborts. */
 void fuzz_broken(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* rc < 0 comes with a status and one line of text that may go to a terminal. */
+/* Checks that rc < 0 comes with a status and one line of text without control bytes. */
 void fuzz_refused(int rc, const struct ovl_err *err);
 
-/* A file in memory with these bytes, to be read from its start. */
+/* A file in memory with these bytes, open at its start. */
 int fuzz_file(const void *p, size_t n);
 
 /*
- * The parts of an input, which a record separator (0x1e) divides: at most max, the last
- * one has the rest. Their number.
+ * Splits an input at record separators (0x1e) into at most max parts, of which the last
+ * has the rest. Returns their number.
  */
 struct fuzz_part {
 	const char *p;
@@ -53,10 +54,10 @@ struct fuzz_part {
 unsigned fuzz_split(
 	const uint8_t *data, size_t size, struct fuzz_part *out, unsigned max);
 
-/* Makes the file anew, in a directory that is there. */
+/* Writes the file, in an existing directory. */
 void fuzz_put(int dirfd, const char *name, const void *p, size_t n);
-/* The same for a recipe. 'R' as the first byte: what follows are its records, which are
- * to be packed as a recipe has them; else all of it is the file. */
+/* The same for a recipe. If the first byte is 'R', the rest are its records, which are
+ * compressed first; otherwise the bytes are the file. */
 void fuzz_put_recipe(int dirfd, const char *name, const void *p, size_t n);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * The JSON of images, as a directory or ("tar" as the first part) a tar. The parts of the
- * input: oci-layout, index.json, manifest.json, then blobs. What names a blob is put in:
- * @dN stands for the digest of part N (hex), @sN for its size; a blob may name later
+ * The JSON of images, in a directory or (if the first part is "tar") a tar. The parts of
+ * the input are oci-layout, index.json, manifest.json, then blobs. References are
+ * replaced: @dN by the digest of part N (hex), @sN by its size; a blob may refer to later
  * ones.
  */
 #include <errno.h>
@@ -26,7 +26,7 @@ static const char *const files[FIRST_BLOB] = {
 	"oci-layout", "index.json", "manifest.json"};
 
 struct item {
-	char name[128]; /* empty: not there */
+	char name[128]; /* empty: no such file */
 	struct buf bytes;
 	char hex[ID_LEN + 1];
 };

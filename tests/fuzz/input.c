@@ -1,7 +1,7 @@
 /*
- * The bytes of an input: is it a layer or an image? What import asks before it takes
- * anything in. A file and a pipe must get one answer, and after it a pipe must give all
- * bytes again.
+ * The bytes of an input: is it a layer or an image? Import decides that before it stores
+ * anything. A file and a pipe must give the same answer, and then a pipe must give all
+ * bytes once more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,10 +27,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* What was found out about an input. */
+/* The result for an input. */
 struct answer {
 	int is;
-	bool fits; /* all members can be an image's */
+	bool fits; /* all members may belong to an image */
 	struct ovl_err err;
 };
 
@@ -61,7 +61,7 @@ static struct answer as_file(const uint8_t *data, size_t size)
 	return a;
 }
 
-/* The bytes must come again, from the first one on. */
+/* The stream must give all bytes again, from the first one on. */
 static void compare(struct stream *s, const uint8_t *data, size_t size)
 {
 	struct ovl_err err = {0};

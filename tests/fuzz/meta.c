@@ -1,5 +1,5 @@
 /*
- * Small texts: the first byte says which parser gets the rest.
+ * Small texts: the first byte selects the parser for the rest.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -77,7 +77,7 @@ static void try_name(const char *text, size_t n)
 	char file[256];
 
 	(void)n;
-	/* No file has a slash in its name. */
+	/* A file name contains no slash. */
 	if (!strchr(text, '/') && name_decode(text, name)) {
 		if (!name_encode(name, file) || strcmp(file, text) != 0)
 			fuzz_broken("a name with two files: %s", text);
@@ -160,7 +160,7 @@ static void try_acl(const char *text, size_t n)
 	}
 }
 
-/* Only whole headers come there: a block, and as much behind it as it says. */
+/* The parser gets complete headers only: a block, and as much data as its size says. */
 static void try_headers(const char *text, size_t n)
 {
 	struct rawhead r = {0};
@@ -276,7 +276,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size || data[0] < 'a' || data[0] - 'a' >= (int)PARSERS)
 		return -1;
-	/* Of its very size, so that a byte too far is seen. */
+	/* Allocated with the exact size, so that ASan reports a read beyond it. */
 	text = malloc(size);
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';

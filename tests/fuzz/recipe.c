@@ -1,5 +1,5 @@
 /*
- * A recipe, read and played on a tree that has some of what it may name.
+ * A recipe, read and applied to a tree that has some of the files it may name.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "store/driver.h"
 #include "tar/recipe.h"
 
-/* A layer whose tar is this long: what plays more of a recipe is a finding. */
+/* The length of the layer's tar: it is a fault if a recipe gives more. */
 #define TAR_SIZE (1u << 20)
 
 static struct layer layer = LAYER_INIT;

@@ -42,7 +42,7 @@ static void differ_file(const char *name, const char *how)
 	fuzz_broken("packed and unpacked, '%s' %s", name, how);
 }
 
-/* The data of one are in the other. */
+/* Both files must have the same data. */
 static void compare_data(int a, int b, off_t size, const char *name)
 {
 	static char x[65536];
@@ -100,7 +100,7 @@ static void compare_link(int a, int b, const char *name)
 		differ_file(name, "leads elsewhere");
 }
 
-/* kept: what was replaced may be one more link of what is there. */
+/* kept: a file that was replaced may be another link to an existing one. */
 static void compare_dir(int a, int b, bool kept);
 
 static void compare(int a, int b, const char *name, bool kept)
@@ -119,7 +119,7 @@ static void compare(int a, int b, const char *name, bool kept)
 		differ_file(name, "is another device");
 	if (x.st_nlink != y.st_nlink && !kept)
 		differ_file(name, "has other links");
-	/* The earliest there is: libarchive reads it, but writes another. */
+	/* libarchive reads this earliest time, but writes another. */
 	if (x.st_mtim.tv_sec == INT64_MIN)
 		x.st_mtim = y.st_mtim;
 	if (x.st_mtim.tv_sec != y.st_mtim.tv_sec ||

@@ -1,7 +1,7 @@
 /*
- * A tar-split, read, and played on two trees that have some of what it may name. 'G' as
- * the first byte: what follows is to be compressed as Docker does it; else all of it is
- * the file.
+ * A tar-split, read, and applied to two trees that have some of the files it may name. If
+ * the first byte is 'G', the rest is compressed first, as Docker does it; otherwise the
+ * bytes are the file.
  */
 #include <errno.h>
 #include <string.h>
@@ -61,7 +61,7 @@ static int compressed(const uint8_t *data, size_t size)
 
 /* ---- reading ---------------------------------------------------------------------- */
 
-/* What all records make, and what they name. */
+/* The bytes of all records, and whether a path leads out of the tree. */
 struct sum {
 	uint64_t size;
 	bool outside;
@@ -76,7 +76,7 @@ static void check_path(const struct recipe_rec *rec, struct sum *s)
 	s->outside |= strncmp(rec->p, "out/", 4) == 0;
 }
 
-/* A file is begun, has one run, which is all of it, and ends. */
+/* The records of a file: its start, one run with all of its data, its end. */
 static void check_order(int before, const struct recipe_rec *rec)
 {
 	int want = before == RECIPE_FILE ? RECIPE_RUN : RECIPE_FILE_END;

@@ -1,6 +1,6 @@
 /*
- * The small files of a store, read by what reads them: list, show, check, its repair, and
- * remove. The parts of the input are their contents; an empty part is no file.
+ * The small files of a store, as read by list, show, check, its repair, and remove. The
+ * parts of the input are their contents; if a part is empty, there is no file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +51,7 @@ static const char *const dirs[] = {"s", "s/names", "s/staging", "s/trash", "s/em
 static int scratch;
 static char root[300];
 
-/* The library waits in case that another process is about to change what looks wrong.
+/* The library waits in case another process is about to change what looks wrong.
  * Here there is none, and a run would take seconds instead of a millisecond. */
 int nanosleep(const struct timespec *wanted, struct timespec *left)
 {
@@ -60,8 +60,8 @@ int nanosleep(const struct timespec *wanted, struct timespec *left)
 	return 0;
 }
 
-/* Who may not mount does not ask the kernel what is mounted: that takes a millisecond and
- * fills its log. The store is one of user.* marks for that. */
+/* Without the privilege to mount, the kernel is not asked what is mounted, which takes a
+ * millisecond and fills its log. The store has user.* xattrs for that. */
 static void give_up_mounts(void)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -192,7 +192,7 @@ static void try_store(struct ovl_store *st)
 	try_show(st, LINKB);
 	try_check(st, true, false);
 	left = try_check(st, false, true);
-	/* That may be for what was set aside. */
+	/* This may be because something was set aside. */
 	if (left & OVL_CHECK_ERRORS)
 		left = try_check(st, false, true);
 	if (!(left & OVL_CHECK_ERRORS) && try_check(st, false, false))

@@ -1,6 +1,6 @@
 /*
  * The bytes of a tar, plain or compressed, into a staging tree. An input whose last byte
- * is odd goes on top of a layer that has names the seeds have too.
+ * is odd is unpacked on top of a layer that has some names of the seeds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include "union/view.h"
 #include "union/whiteout.h"
 
-/* What is over this is refused, so what takes longer than a blink is a finding. */
+/* Larger inputs are refused, so it is a fault if one takes long. */
 #define MAX_SIZE    (1u << 20)
 #define MAX_ENTRIES 80
 #define MAX_DEPTH   40
@@ -74,7 +74,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* ---- what must be true of what was taken ------------------------------------------ */
 
-/* Stands below what a whiteout or an opaque mark in a layer may hide. */
+/* Checks that a whiteout or an opaque directory hides something below. */
 static void check_whiteout(const struct view *under, const char *name)
 {
 	struct stat st;
@@ -139,7 +139,7 @@ static void check_tree(const struct ingest *in, bool on_base)
 	check_dir(tree, on_base && !unpack_hides_all(&in->unpack) ? &below : &none, 0);
 }
 
-/* The uncompressed bytes, another way than the library's. */
+/* The uncompressed bytes, not decompressed by the library. */
 static void unpacked(const uint8_t *data, size_t size, struct buf *out)
 {
 	const struct codec *c = decode_detect(data, size);

@@ -94,7 +94,7 @@ static bool is_zero(const uint8_t *block)
 	return true;
 }
 
-/* Has the entry data, whatever its size says? */
+/* Can an entry of that type have data? */
 static bool has_data(const uint8_t *head)
 {
 	return !strchr("123456", head[TYPE]) || !head[TYPE];
@@ -125,7 +125,7 @@ static size_t length(const struct bits *b, unsigned i)
 	return b->at[i + 1] - b->at[i];
 }
 
-/* Puts n bytes in the place of the old ones at that offset. */
+/* Replaces the old bytes at that offset by n others. */
 static bool replace(struct bits *b, size_t at, size_t old, const void *p, size_t n)
 {
 	if (b->n - old + n > b->max)
@@ -150,7 +150,7 @@ static void copy_member(struct bits *b, bool move)
 	free(copy);
 }
 
-/* Names are of interest where others have them too. */
+/* Copies a name from another member: names matter if they are repeated. */
 static void copy_name(struct bits *b)
 {
 	const uint8_t *from = b->p + b->at[chance(b, b->members)];
@@ -200,7 +200,7 @@ static void change_number(struct bits *b)
 		set_number(at, f->n, some[chance(b, 16)]);
 		return;
 	}
-	/* Base 256, as GNU tar has it. */
+	/* Base 256, as in GNU tars. */
 	memset(at, chance(b, 2) ? 0xff : 0, f->n);
 	at[0] = chance(b, 2) ? 0x80 : 0xff;
 	for (unsigned i = 0; i < 8 && i + 1 < f->n; i++)
@@ -231,7 +231,7 @@ static void change_data(struct bits *b)
 
 /* ---- putting right ---------------------------------------------------------------- */
 
-/* The numbers that pax records begin with. */
+/* Corrects the lengths at the start of pax records. */
 static void right_records(const char *p, size_t n, struct buf *out)
 {
 	const char *end = p + n;
@@ -323,7 +323,7 @@ static int keep(void *ctx, const void *p, size_t n, struct ovl_err *err)
 	return 0;
 }
 
-/* What fits of the unpacked bytes; false if they are damaged. */
+/* As many of the uncompressed bytes as fit; false if the stream is damaged. */
 static bool unpack(const struct codec *c, struct bits *b, const uint8_t *p, size_t n)
 {
 	struct decode_io io = {.in = p, .in_len = n, .out = b->p, .out_len = b->max};
@@ -338,7 +338,7 @@ static bool unpack(const struct codec *c, struct bits *b, const uint8_t *p, size
 	return r >= 0 && b->n;
 }
 
-/* Unpacks, changes, packs again. */
+/* Decompresses, changes and compresses again. */
 static size_t inside(
 	const struct codec *c, uint8_t *data, size_t size, size_t max, unsigned seed)
 {

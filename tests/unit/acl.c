@@ -11,7 +11,7 @@ static int value(const char *text)
 	return acl_value(&accounts, text, strlen(text), false, false, &out, &err);
 }
 
-/* The value as "TAG/PERM/ID ...". */
+/* The ACL as "TAG/PERM/ID ...". */
 static const char *shown(int r)
 {
 	static char text[512];

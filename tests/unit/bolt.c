@@ -10,7 +10,7 @@
 #define PAGES 10
 
 /*
- * A database with all there can be, whose pages are
+ * A database with everything that can be in one. Its pages are
  *	0, 1 meta	2 free list	3 root
  *	4 branch of bucket "deep" over the leaves 5 and 6
  *	7, 8 a leaf of two pages, of bucket "large"
@@ -131,7 +131,7 @@ static int tell(struct bolt *b, const struct bolt_item *in, int depth, struct bu
 	int rc = bolt_walk(&w, b, in, err);
 
 	while (rc >= 0 && (rc = bolt_next(&w, &item, err)) > 0) {
-		/* Each byte may be looked at. */
+		/* All bytes of the value must be readable. */
 		ck_assert_ptr_nonnull(out);
 		buf_add(out, item.key, item.key_len);
 		if (item.bucket) {
@@ -149,7 +149,7 @@ static int tell(struct bolt *b, const struct bolt_item *in, int depth, struct bu
 	return rc;
 }
 
-/* The same of the first len bytes of db, which lie in memory of that size. */
+/* The same for the first len bytes of db, in memory of exactly that size. */
 static int tell_all(size_t len, struct buf *out, struct ovl_err *err)
 {
 	auto_bolt b = {.name = "x.db", .data = malloc(len ? len : 1), .len = len};
@@ -170,7 +170,7 @@ START_TEST(all_of_it)
 	make();
 	ck_assert_int_eq(tell_all(sizeof(db), &out, &err), 0);
 	ck_assert_str_eq(out.data, ALL);
-	/* What lies behind the last page that was used is not needed. */
+	/* Pages after the last one in use are not needed. */
 	buf_clear(&out);
 	ck_assert_int_eq(tell_all(9 * PAGE, &out, &err), 0);
 	ck_assert_str_eq(out.data, ALL);
@@ -199,18 +199,18 @@ START_TEST(finds)
 }
 END_TEST
 
-/* The meta page of the later transaction counts, if its sum is right. */
+/* The meta page of the later transaction counts, if its checksum is right. */
 START_TEST(which_meta)
 {
 	auto_buf out = {0};
 	struct ovl_err err = {0};
 
 	make();
-	put64(32, 5); /* another root in the first one */
+	put64(32, 5); /* the first one has another root */
 	sum(0);
 	ck_assert_int_eq(tell_all(sizeof(db), &out, &err), 0);
 	ck_assert_str_eq(out.data, ALL);
-	db[PAGE + 70] ^= 1; /* the second is torn */
+	db[PAGE + 70] ^= 1; /* the second is damaged */
 	buf_clear(&out);
 	ck_assert_int_eq(tell_all(sizeof(db), &out, &err), 0);
 	ck_assert_str_eq(out.data, "k1=1;k2=;");
@@ -222,7 +222,7 @@ START_TEST(which_meta)
 	buf_clear(&out);
 	ck_assert_int_eq(tell_all(sizeof(db), &out, &err), 0);
 	ck_assert_str_eq(out.data, ALL);
-	db[70] ^= 1; /* the first is torn, so the size of a page must be found */
+	db[70] ^= 1; /* the first is damaged, so the page size must be found */
 	buf_clear(&out);
 	ck_assert_int_eq(tell_all(sizeof(db), &out, &err), 0);
 	ck_assert_str_eq(out.data, "k1=1;k2=;");
@@ -232,7 +232,7 @@ START_TEST(which_meta)
 }
 END_TEST
 
-/* One number each that makes it unsound. */
+/* Each changes one number, which makes the database invalid. */
 static const struct {
 	const char *what;
 	size_t at;
@@ -305,7 +305,7 @@ START_TEST(bad_table)
 		}
 		sum(0);
 		sum(PAGE);
-		/* The second counts where it says its own place. */
+		/* The second meta page counts, if it has its own number. */
 		if (bad[i].at == 24)
 			db[PAGE + 16] = 0;
 		rc = tell_all(sizeof(db), &out, &err);
@@ -329,7 +329,7 @@ START_TEST(cut_anywhere)
 }
 END_TEST
 
-/* Buckets that all lie in one page, which has them all: what is looked at is bounded. */
+/* A page whose buckets are all in that page: the number of reads is limited. */
 START_TEST(over_and_over)
 {
 	auto_buf out = {0};
@@ -378,7 +378,7 @@ START_TEST(from_a_file)
 	ck_assert_str_eq(out.data, ALL);
 	ck_assert_int_eq(ftruncate(fd, 8 * PAGE), 0);
 	ck_assert_int_eq(loaded(fd, &out, &err), -EUCLEAN);
-	/* A hole: nothing of it is read. */
+	/* A hole, which is not read. */
 	ck_assert_int_eq(ftruncate(fd, (off_t)BOLT_MAX + 1), 0);
 	ck_assert_int_eq(loaded(fd, &out, &err), -EFBIG);
 	ck_assert_str_eq(err.text, "'x.db' is larger than 256 MiB");

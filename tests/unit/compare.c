@@ -1,4 +1,4 @@
-/* Two trees held against each other, and a file against its like. */
+/* Compares two trees, and two files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -18,7 +18,7 @@ static void put(const char *path, const char *data)
 	close(fd);
 }
 
-/* All of the scratch directory gets one time. */
+/* Sets one time on everything in the scratch directory. */
 static void settle_times(void)
 {
 	ck_assert_int_eq(system("find a b -exec touch -h -d @1 {} +"), 0);
@@ -47,10 +47,10 @@ static void trees(void)
 }
 
 struct seen {
-	char text[1024]; /* "PATH KIND..;" of each name with a fault, or of each */
+	char text[1024]; /* "PATH KIND..;" for each name that differs, or for all */
 	bool all;
-	int end; /* returned for the name .. */
-	const char *at; /* .. that this says */
+	int end; /* the result for the name at */
+	const char *at;
 };
 
 static int each(void *ctx, const struct compared *o, struct ovl_err *err)
@@ -130,7 +130,7 @@ START_TEST(faults)
 	finds("ln -sfn ot b/link; touch -h -d @1 b/link b", "link data;");
 	finds("rm b/pipe; touch -d @1 b/pipe b", "pipe type;");
 	finds("rm b/d.x; mkdir b/d.x; touch -d @1 b/d.x b", "d.x type;");
-	/* No longer one file; one file with another. */
+	/* Links that are split; a link to another file. */
 	finds("rm b/two; printf 1 >b/two; touch -d @1 b/two b",
 		"one links;two links links;");
 	finds("ln b/d/f b/d/g; touch -d @1 b/d", "d/f links;d/g extra;");
@@ -145,7 +145,7 @@ START_TEST(owner_and_device)
 		finds("chown 1 b/d/f", "d/f owner;");
 		finds("chgrp 1 b/d", "d owner;");
 	}
-	/* Whiteouts are equal, whatever they look like. */
+	/* Whiteouts are equal, whatever their form. */
 	if (system("mknod a/wh c 0 0 2>/dev/null && mknod a/null c 1 3") == 0) {
 		settle_times();
 		ck_assert_int_eq(system("rm -rf b; cp -a a b"), 0);
@@ -183,7 +183,7 @@ START_TEST(xattrs)
 }
 END_TEST
 
-/* Data are compared if that is asked for; the work ends when told so. */
+/* Data is compared if that is asked for; the comparison can be stopped. */
 START_TEST(asked)
 {
 	struct comparison c = {.below = -1};
@@ -206,8 +206,8 @@ START_TEST(asked)
 }
 END_TEST
 
-/* Files that other layers share: their number of names says nothing, the same file is
- * the same, and data count where the layer below is to have given them. */
+/* Files that other layers share: link counts do not matter, a file is equal to itself,
+ * and data is compared if the layer below must have provided it. */
 START_TEST(shared)
 {
 	struct comparison c = {.below = -1, .shared = true};
@@ -217,7 +217,7 @@ START_TEST(shared)
 	ck_assert_int_eq(link("a/d/f", "elsewhere"), 0);
 	ck_assert_int_eq(compared(&c, &s), 0);
 	ck_assert_str_eq(s.text, "");
-	/* Linked here and not there. */
+	/* Hard links in one tree only. */
 	ck_assert_int_eq(system("rm b/two; printf 1 >b/two; touch -d @1 b/two b"), 0);
 	ck_assert_int_eq(compared(&c, &s), 0);
 	ck_assert_str_eq(s.text, "two links;");
@@ -279,7 +279,7 @@ START_TEST(one_file)
 	ck_assert_int_eq(differs("printf 2 >b/one; touch -d @1 b/one", "one"), 1);
 	ck_assert_int_eq(differs("ln -sfn ot b/link; touch -h -d @1 b/link", "link"), 1);
 	ck_assert_int_eq(differs("rm b/pipe; touch -d @1 b/pipe", "pipe"), 1);
-	/* The number of names and what is in a directory are no difference. */
+	/* The number of links and the contents of a directory do not count. */
 	ck_assert_int_eq(differs("ln b/one b/three", "one"), 0);
 	ck_assert_int_eq(differs("touch b/d/new; touch -d @1 b/d", "d"), 0);
 	errno = 0;
@@ -295,7 +295,7 @@ START_TEST(one_file_xattrs)
 	if (system("setfattr -n user.k -v v b/one 2>/dev/null") == 0) {
 		ck_assert_int_eq(differs("true", "one"), 1);
 		ck_assert_int_eq(differs("setfattr -n user.k -v w b/one", "one"), 1);
-		/* What belongs to overlayfs is no part of a file. */
+		/* Xattrs of overlayfs do not count. */
 		ck_assert_int_eq(
 			differs("setfattr -n user.overlay.origin -v x b/one", "one"), 0);
 		ck_assert_int_eq(

@@ -148,7 +148,7 @@ START_TEST(zstd_window)
 }
 END_TEST
 
-/* One with a large window behind a small one, its header cut anywhere. */
+/* A frame with a large window after a small one, its header split anywhere. */
 START_TEST(zstd_large_window)
 {
 	static const unsigned char large[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00,
@@ -169,7 +169,7 @@ START_TEST(zstd_large_window)
 }
 END_TEST
 
-/* In front of either format, cut anywhere; alone, they are an end. */
+/* Before either format, split anywhere; alone, they are an empty stream. */
 START_TEST(skippable_frames)
 {
 	static const unsigned char skip[] = {
@@ -202,7 +202,7 @@ START_TEST(skippable_frames)
 }
 END_TEST
 
-/* gzip with all that a header can hold. */
+/* gzip with every field in its header. */
 static size_t rich_gzip(unsigned char *to, size_t size)
 {
 	static unsigned char extra[] = "ex\4\0data";
@@ -241,7 +241,7 @@ static unsigned char *guarded(size_t size)
 	return p + pages - size;
 }
 
-/* One call with just so much room; what came out and what it said. */
+/* One call with limited space: the output and the result. */
 static int into(const struct codec *c, const unsigned char *p, size_t n,
 	unsigned char *to, size_t *len)
 {
@@ -261,8 +261,8 @@ static int into(const struct codec *c, const unsigned char *p, size_t n,
 }
 
 /*
- * Both decoders take the same streams and say the same of damaged ones, as far as what
- * comes of them goes; and neither leaves its buffers.
+ * Both decoders accept the same streams and refuse the same damaged ones, in the same way
+ * as far as the caller can see, and neither accesses memory outside its buffers.
  */
 START_TEST(gzip_decoders_agree)
 {

@@ -51,7 +51,7 @@ START_TEST(forgotten)
 }
 END_TEST
 
-/* A whiteout's word about a name outlives what has that name. */
+/* A name stays hidden by its whiteout when the file of that name is replaced. */
 START_TEST(hidden)
 {
 	struct dirs d = {0};

@@ -13,8 +13,8 @@ static const char *const names[] = {"none", "gzip", "zstd", "xz", "bzip2", "lz4"
 struct sink {
 	unsigned char *p;
 	size_t n;
-	size_t most; /* then it fails */
-	int calls_after;
+	size_t most; /* bytes before it fails */
+	int calls_after; /* calls after the failure */
 	bool failed;
 };
 
@@ -33,7 +33,7 @@ static int take(void *ctx, const void *p, size_t n, struct ovl_err *err)
 	return 0;
 }
 
-/* A tenth of it noise. */
+/* Data of which a tenth is noise. */
 static unsigned char *some(size_t n)
 {
 	unsigned char *p = malloc(n + 1);
@@ -46,13 +46,13 @@ static unsigned char *some(size_t n)
 	return p;
 }
 
-/* Several blocks of a format. Those of bzip2 are the largest, and it is slow. */
+/* The length of several blocks of a format; fewer of bzip2, which is slow. */
 static size_t some_of(const char *name)
 {
 	return strcmp(name, "bzip2") == 0 ? BIG / 3 : BIG;
 }
 
-/* In pieces of all sizes up to step. */
+/* Encodes in pieces of all sizes up to step. */
 static struct sink encode(const char *name, const unsigned char *p, size_t n, size_t step)
 {
 	struct sink s = {.most = SIZE_MAX};
@@ -86,7 +86,7 @@ static void decodes(
 	ck_assert_str_eq(c->name, name);
 	while (io.in_len && r >= 0)
 		r = c->run(state, &io, &err);
-	/* What it still holds. */
+	/* The rest. */
 	if (r == 0)
 		r = c->run(state, &io, &err);
 	ck_assert_msg(r == 1, "%s of %zu bytes: %d", name, n, r);
@@ -107,7 +107,7 @@ START_TEST(there_and_back)
 			size_t n = sizes[k] < most ? sizes[k] : most;
 			struct sink s = encode(names[i], p, n, 100003);
 
-			/* Nothing, not compressed, is nothing. */
+			/* No input without compression gives no output. */
 			if (i || n)
 				decodes(names[i], &s, p, n);
 			else
@@ -119,7 +119,7 @@ START_TEST(there_and_back)
 }
 END_TEST
 
-/* However the input comes, and whatever cores there are. */
+/* The output is the same for any pieces and any number of cores. */
 static void reproducible(const char *name, size_t n)
 {
 	unsigned char *p = some(n);
@@ -163,14 +163,14 @@ START_TEST(reproducible_xz)
 }
 END_TEST
 
-/* More than one worker takes at a time. */
+/* More than one worker takes in one go. */
 START_TEST(reproducible_zstd)
 {
 	reproducible("zstd", 7 * BIG);
 }
 END_TEST
 
-/* Its error comes out as it is, and it is not asked again. */
+/* The error of the sink is returned unchanged, and the sink is not called again. */
 START_TEST(sink_fails)
 {
 	static const size_t mosts[] = {0, 5, 30000};
@@ -201,7 +201,7 @@ START_TEST(sink_fails)
 }
 END_TEST
 
-/* Given up in the middle. */
+/* Closed before the end. */
 START_TEST(closed_early)
 {
 	unsigned char *p = some(BIG);

@@ -153,7 +153,7 @@ START_TEST(removed)
 }
 END_TEST
 
-/* Wide, and deeper than descriptors are held. */
+/* Many files, and deeper than descriptors are kept open. */
 static void make_tree(void)
 {
 	char path[256] = "t";
@@ -169,7 +169,7 @@ static void make_tree(void)
 	}
 }
 
-/* By two at once: neither minds that the other was there before. */
+/* By two threads: neither fails because the other was faster. */
 START_TEST(removed_by_two)
 {
 	scratch();
@@ -191,7 +191,7 @@ START_TEST(removed_by_two)
 }
 END_TEST
 
-/* A bind mount has the device number of the tree it lies in, and stays all the same. */
+/* A bind mount has the same device number as the tree, but is not removed. */
 START_TEST(mounted)
 {
 	scratch();

@@ -45,7 +45,7 @@ START_TEST(short_ids)
 }
 END_TEST
 
-/* RFC 4648, section 10, and a whole UUID. */
+/* RFC 4648, section 10, and a UUID. */
 START_TEST(base32)
 {
 	const unsigned char foobar[16] = "foobar";

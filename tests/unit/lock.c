@@ -1,4 +1,4 @@
-/* Locks: who gets one, who waits, for how long, and who is told. */
+/* Locks: who gets one, who waits, for how long, and which messages there are. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,7 +19,7 @@ static int open_dir(void)
 	return fd;
 }
 
-/* Another that holds it for so many milliseconds; 0: until it is killed. */
+/* Another process that holds the lock for so many milliseconds; 0: until it is killed. */
 static pid_t holder(int op, long ms)
 {
 	int up[2];
@@ -103,7 +103,7 @@ START_TEST(without_waiting)
 		lock_take(&patient, fd, LOCK_EX | LOCK_NB, "layer 'x'", &err), -EBUSY);
 	ck_assert(seconds() - began < 0.9);
 	ck_assert_int_eq(n_told, 0);
-	/* A lock of a moment is waited for, for a second. */
+	/* lock_moment() waits for a second. */
 	ck_assert_int_eq(lock_moment(&st, fd, LOCK_EX, "names", &err), -EBUSY);
 	ck_assert(seconds() - began > 0.9);
 	release(pid);
@@ -121,7 +121,7 @@ START_TEST(waited)
 	int fd = (scratch(), open_dir());
 	pid_t pid;
 
-	/* Without end, and in time; told once. */
+	/* Without a limit, and with one; one message. */
 	for (st.cfg.wait = 0; st.cfg.wait <= 60; st.cfg.wait += 60) {
 		n_told = 0;
 		pid = holder(LOCK_EX, 100);
@@ -131,12 +131,12 @@ START_TEST(waited)
 		ck_assert_int_eq(flock(fd, LOCK_UN), 0);
 		release(pid);
 	}
-	/* One that is free is taken without a word. */
+	/* A free lock is taken without a message. */
 	n_told = 0;
 	ck_assert_int_eq(lock_take(&st, fd, LOCK_EX, "layer 'x'", &err), 0);
 	ck_assert_int_eq(n_told, 0);
 	ck_assert_int_eq(flock(fd, LOCK_UN), 0);
-	/* Not longer than it is to. */
+	/* Not longer than the limit. */
 	st.cfg.wait = 1;
 	pid = holder(LOCK_SH, 0);
 	ck_assert_int_eq(lock_take(&st, fd, LOCK_EX, "layer 'x'", &err), -EBUSY);
@@ -172,7 +172,7 @@ START_TEST(stopped)
 		ck_assert_int_eq(lock_take(&st, fd, LOCK_EX, "layer 'x'", &err), -EINTR);
 		ck_assert(seconds() - began < 10);
 	}
-	/* One that is free is taken all the same. */
+	/* A free lock is taken nevertheless. */
 	release(pid);
 	ck_assert_int_eq(lock_take(&st, fd, LOCK_EX, "layer 'x'", &err), 0);
 	scratch_end();
@@ -226,7 +226,7 @@ START_TEST(together)
 	ck_assert_int_eq(lock_all(&st, take_both, &t, &err), -EBUSY);
 	ck_assert_int_eq(t.calls, 1);
 	release(pid);
-	/* Another error is not waited for. */
+	/* Other errors are returned at once. */
 	st.cfg = (struct ovl_config){.wait = 60};
 	ck_assert_int_eq(lock_all(&st, fails, &n, &err), -EIO);
 	ck_assert_int_eq(n, 1);

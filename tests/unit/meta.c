@@ -58,7 +58,7 @@ START_TEST(there_and_back)
 }
 END_TEST
 
-/* Whatever is cut off or changed, it is seen. */
+/* Every truncation and every change is detected. */
 START_TEST(torn)
 {
 	struct meta m = sample();

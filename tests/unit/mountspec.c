@@ -1,4 +1,4 @@
-/* The options of a mount: what the layer says, what the user says, what wins. */
+/* Mount options: those of the layer, those of the user, and which of them win. */
 #include <fcntl.h>
 #include <sys/mount.h>
 
@@ -116,7 +116,7 @@ START_TEST(flags)
 }
 END_TEST
 
-/* What stands for redirects and metacopies that an upper was written with. */
+/* Layers that were mounted with redirects or metacopy are mounted so again. */
 START_TEST(marks)
 {
 	struct ovl_store st;
@@ -140,7 +140,7 @@ START_TEST(marks)
 	mark(".metacopy");
 	builds(&l, NULL, false, UPPER ",metacopy=on", 0);
 	builds(&l, "metacopy=off", false, UPPER ",redirect_dir=follow,metacopy=off", 0);
-	/* With userxattr there are neither. */
+	/* With userxattr neither exists. */
 	st.xattrs.user = true;
 	builds(&l, NULL, false, UPPER ",userxattr,metacopy=off,redirect_dir=nofollow", 0);
 	scratch_end();
@@ -180,7 +180,7 @@ START_TEST(refused)
 }
 END_TEST
 
-/* Options are the kernel's up to the last byte it takes. */
+/* Options may be as long as the kernel accepts. */
 START_TEST(longest)
 {
 	struct ovl_store st;

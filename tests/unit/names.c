@@ -26,7 +26,7 @@ START_TEST(length)
 	name[200] = 'a';
 	name[201] = '\0';
 	ck_assert(!ovl_name_valid(name));
-	/* As a file name it is longer. */
+	/* The file name of a name is longer. */
 	name[200] = '\0';
 	for (int i = 1; i <= 27; i++)
 		name[2 * i] = '/';

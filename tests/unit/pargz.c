@@ -17,7 +17,7 @@ static int collect(void *ctx, const void *p, size_t n, struct ovl_err *err)
 	return 0;
 }
 
-/* Something that compresses, but not to nothing, and looks back over block ends. */
+/* Data that compresses moderately, with matches across blocks. */
 static void fill(unsigned char *p, size_t n)
 {
 	uint32_t x = 1;
@@ -44,7 +44,7 @@ static void gzip(
 	ck_assert(!out->failed);
 }
 
-/* By zlib, which checks sum and length as well. */
+/* Decompresses with zlib, which also verifies checksum and length. */
 static void check(const struct buf *gz, const unsigned char *want, size_t n)
 {
 	unsigned char *out = malloc(n + 1);
@@ -83,7 +83,7 @@ START_TEST(gzip_round_trip)
 }
 END_TEST
 
-/* What does not compress must still fit the buffer of its block. */
+/* Incompressible data must fit in the buffer of its block. */
 START_TEST(gzip_noise)
 {
 	unsigned char *p = malloc(2 * MIB);
@@ -107,7 +107,7 @@ static int refuse(void *ctx, const void *p, size_t n, struct ovl_err *err)
 	return (*left)-- > 0 ? 0 : err_say(err, ENOSPC, "it is full");
 }
 
-/* A sink that fails is heard, and what runs is taken down. */
+/* The error of a sink is returned, and the threads end. */
 START_TEST(gzip_stopped)
 {
 	unsigned char *p = calloc(8, MIB);

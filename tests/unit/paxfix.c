@@ -1,7 +1,7 @@
 #include "tar/paxfix.h"
 #include "unit.h"
 
-/* A header as libarchive lays it out: 'x', its records, the file's own. */
+/* Headers as libarchive writes them: 'x', its records, that of the file. */
 static struct buf head_of(const char *records)
 {
 	struct buf b = {0};
@@ -54,7 +54,7 @@ START_TEST(xattrs)
 	check("27 SCHILY.xattr.user.%FF=x\n", 0, 0, "25 SCHILY.xattr.user.\377=x\n");
 	check("23 SCHILY.xattr.user.=\n", 0, 0, "23 SCHILY.xattr.user.=\n");
 	check("9 x%20=y\n", 0, 0, "9 x%20=y\n");
-	/* The length gets a digit less. */
+	/* The length of the record loses a digit. */
 	check("100 SCHILY.xattr.user.%01=0123456789012345678901234567890123456789"
 	      "012345678901234567890123456789012\n",
 		0, 0,

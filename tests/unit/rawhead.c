@@ -4,7 +4,7 @@
 static struct rawhead head;
 static unsigned char patched[1 << 20];
 
-/* An 'x' header with this body, and a plain header behind it. */
+/* An 'x' header with this body, followed by a plain header. */
 static bool sound(const char *body, size_t n)
 {
 	static unsigned char blocks[1 << 20];
@@ -122,7 +122,8 @@ START_TEST(cut)
 }
 END_TEST
 
-/* A record of "KEY=VALUE" behind the others: "LEN KEY=VALUE\n". */
+/* Appends a record for "KEY=VALUE": "LEN KEY=VALUE
+". */
 static size_t add_record(char *at, const char *text, size_t n)
 {
 	char digits[8];

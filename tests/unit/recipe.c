@@ -60,7 +60,7 @@ static size_t get_file(unsigned char *p, size_t max)
 	return n;
 }
 
-/* A recipe of these records, sound as far as zstd goes. */
+/* A recipe of these records, in a valid zstd frame. */
 static void put_records(const void *p, size_t n)
 {
 	struct buf file = {0};
@@ -82,7 +82,7 @@ static int read_records(const void *p, size_t n)
 	return read_all(&got);
 }
 
-/* 32 bytes of digest behind Z and the size. */
+/* Z, the size, and 32 bytes of digest. */
 #define Z(size)    "Z" size "01234567890123456789012345678901"
 #define REC(text)  read_records(text, sizeof(text) - 1)
 #define SUM8       "12345678"
@@ -156,7 +156,7 @@ START_TEST(there_and_back)
 }
 END_TEST
 
-/* Raw bytes beyond what a record holds, big offsets, long paths. */
+/* More raw bytes than fit in a record, large offsets, long paths. */
 START_TEST(large)
 {
 	struct recipe_out *r;
@@ -209,14 +209,14 @@ START_TEST(writer_fails)
 	ck_assert_uint_eq(size, 7);
 	ck_assert_ptr_nonnull(strstr(err.text, "out of order"));
 	recipe_out_close(r);
-	/* One that is there is not written over. */
+	/* An existing recipe is not overwritten. */
 	ck_assert_int_eq(recipe_create(&r, AT_FDCWD, &err), -EEXIST);
 	recipe_out_close(NULL);
 	scratch_end();
 }
 END_TEST
 
-/* Any bit wrong, or any byte, any length but the whole: seen, or of no effect (zstd
+/* Any wrong bit or byte and any truncation is detected or has no effect (zstd
  * has a bit that no reader looks at, and a window may be larger). */
 START_TEST(damage)
 {
@@ -349,15 +349,15 @@ START_TEST(hostile_numbers)
 	    "D\0\1E" SUM8 Z("\0"));
 	BAD("F\1fD\1\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
 	    "E" SUM8 Z("\0"));
-	/* All files together over 2^63. */
+	/* More than 2^63 bytes of all files together. */
 	BAD("F\1fD\0\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
 	    "E" SUM8 "F\1fD\0\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
 	    "E" SUM8 Z("\0"));
-	/* Ten bytes, and without an end. */
+	/* A number of ten bytes, and one without an end. */
 	BAD("R\x80\x80\x80\x80\x80\x80\x80\x80\x80\0" Z("\0"));
 	BAD("R\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
 	BAD("K\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\1a" Z("\0"));
-	/* Counts without the bytes. */
+	/* A length without the bytes. */
 	BAD("R\xff\xff\xff\xff\xff\xff\xff\xff\x7f" Z("\0"));
 	BAD("F\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
 	    "a" Z("\0"));
@@ -368,7 +368,7 @@ START_TEST(hostile_numbers)
 }
 END_TEST
 
-/* A file, and so many bytes of runs of nothing. */
+/* A file, and so many bytes of empty runs. */
 static void put_runs(size_t n)
 {
 	ZSTD_CCtx *z = ZSTD_createCCtx();
@@ -392,7 +392,7 @@ static void put_runs(size_t n)
 	ZSTD_freeCCtx(z);
 }
 
-/* Much in a small file: no more memory than for what is read at a time. */
+/* A small file that decompresses to much: memory is needed only for a part at a time. */
 START_TEST(small_memory)
 {
 	/* An empty frame with a window of 128 MiB. */

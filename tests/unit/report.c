@@ -11,7 +11,7 @@ static int add(struct report *r, unsigned outcome, const char *kind, const char 
 			.text = "text"});
 }
 
-/* Rows are copies: what they were made of may change. */
+/* Rows are copies: the originals may change. */
 START_TEST(keeps)
 {
 	struct report r = {0};

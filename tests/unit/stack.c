@@ -85,7 +85,7 @@ START_TEST(damaged_ones)
 }
 END_TEST
 
-/* Of images one after the other; a damaged one between them. */
+/* Layers that images have in common; a damaged image between them. */
 START_TEST(in_common)
 {
 	struct foreign_stack s = {0};

@@ -79,7 +79,7 @@ START_TEST(held)
 }
 END_TEST
 
-/* What is changed after stream_wait_hashed is hashed as it came. */
+/* Changes after stream_wait_hashed() do not affect the digest. */
 START_TEST(settled)
 {
 	size_t n = 4 * STREAM_BLOCK;
@@ -110,7 +110,7 @@ static int put(void *ctx, const void *p, size_t n, struct ovl_err *e)
 	return write(*(int *)ctx, p, n) == (ssize_t)n ? 0 : -EIO;
 }
 
-/* All of it again, whatever was given back and whatever is still held; hashed once. */
+/* All bytes once more, whichever blocks have been released; hashed once. */
 START_TEST(again)
 {
 	for (unsigned given = 0; given <= 10; given++) {
@@ -180,7 +180,7 @@ START_TEST(not_kept)
 }
 END_TEST
 
-/* A file that gives nothing for a long time is not read to its end when it is closed. */
+/* Closing does not read a file to its end that decompresses to nothing for long. */
 START_TEST(closed_in_padding)
 {
 	static const unsigned char member[] = {
@@ -263,7 +263,7 @@ START_TEST(unreadable)
 }
 END_TEST
 
-/* Makes that many bytes in pieces of 1000, then fails if that is wanted. */
+/* Makes that many bytes in pieces of 1000, then fails if asked to. */
 struct making {
 	size_t n;
 	int rc;
@@ -315,7 +315,7 @@ START_TEST(made)
 }
 END_TEST
 
-/* What was made before comes first; nothing at all is an error. */
+/* Bytes made before the failure come first; no bytes at all are an error. */
 START_TEST(made_badly)
 {
 	struct making m = {.n = 300000, .rc = -ESTALE};

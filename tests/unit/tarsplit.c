@@ -7,7 +7,7 @@
 #include "tar/tarsplit.h"
 #include "unit.h"
 
-/* What the records of this text are, as text; "bad": the reader says that it is
+/* The records of this tar-split, as text; "bad": the reader reports that it is
  * damaged. */
 static const char *read_text(const char *text, size_t n)
 {
@@ -65,7 +65,7 @@ END_TEST
 
 START_TEST(damage)
 {
-	BAD("{\"type\":2,\"payload\":\"aGVhZA==\"}"); /* no end of the line */
+	BAD("{\"type\":2,\"payload\":\"aGVhZA==\"}"); /* no newline at the end */
 	BAD("\n");
 	BAD("x\n");
 	BAD("{}\n");

@@ -24,7 +24,7 @@
 		TCase *c = tcase_create(subject);                             \
 		SRunner *r;                                                   \
 		int n_failed;                                                 \
-		/* Machines that test are busy. */                            \
+		/* Generous, as machines that run tests are busy. */          \
 		tcase_set_timeout(c, 60);                                     \
 		for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) \
 			tcase_add_test(c, tests[i]);                          \
@@ -36,7 +36,7 @@
 		return n_failed != 0;                                         \
 	}
 
-/* A scratch directory, and the working directory; removed by scratch_end. */
+/* A scratch directory, which is the working directory; removed by scratch_end(). */
 static char scratch_dir[64];
 
 __attribute__((unused)) static void scratch(void)

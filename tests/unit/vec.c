@@ -1,7 +1,7 @@
 #include "base/vec.h"
 #include "unit.h"
 
-/* Room is made by powers of two, and what is in the array stays. */
+/* Arrays grow by powers of two, and keep their contents. */
 START_TEST(grows)
 {
 	int *a = NULL;
@@ -24,7 +24,7 @@ START_TEST(grows)
 }
 END_TEST
 
-/* Taking some off, and adding again, is safe at any count. */
+/* Removing some and adding again is safe at any size. */
 START_TEST(shrinks)
 {
 	char *a = NULL;

@@ -135,7 +135,7 @@ START_TEST(walked)
 }
 END_TEST
 
-/* What an index says is what view_stat says; what may be a whiteout it leaves to that. */
+/* An index gives the results of view_stat(), to which it leaves possible whiteouts. */
 START_TEST(indexed)
 {
 	static const char *const names[] = {
@@ -159,7 +159,7 @@ START_TEST(indexed)
 			ck_assert_int_eq(r, view_stat(&d, *n, &st, NULL));
 	}
 	view_index_release(&x);
-	/* Too many to be worth it. */
+	/* Too many names for an index to pay. */
 	ck_assert_int_eq(view_index_make(&x, &d, 1), 0);
 	ck_assert_int_eq(view_index_find(&x, "one"), -1);
 	view_index_release(&x);

@@ -13,15 +13,15 @@
 #include "base/walk.h"
 #include "unit.h"
 
-/* Check takes note of each assertion that it passes, which costs more than what is
- * asserted: not where there are many. */
+/* An assertion for loops. Those of Check record each call, which takes longer than the
+ * work under test. */
 static void must(bool ok)
 {
 	if (!ok)
 		ck_abort_msg("%s", strerror(errno));
 }
 
-/* In memory, where that may be mounted: there are many files. */
+/* In memory, if a tmpfs can be mounted, because there are many files. */
 static void scratch_in_memory(void)
 {
 	scratch();
@@ -46,7 +46,7 @@ static void put(const char *path)
 	close(fd);
 }
 
-/* What the walk comes to, "left" with a '<' before it; a directory is gone into. */
+/* The names of a walk that enters all directories; a name that is left follows a '<'. */
 static const char *told(struct walk *w)
 {
 	static char all[512];
@@ -108,8 +108,8 @@ START_TEST(order)
 		ck_assert_str_eq(two.path.data, "b");
 		ck_assert_int_eq(walk_next(&two), WALK_NAME);
 		ck_assert_str_eq(two.name, "b.c");
-		/* What is no directory, or not there, is not gone into, and the walk
-		 * goes on. */
+		/* Only an existing directory can be entered. The walk continues
+		 * after an error. */
 		ck_assert_int_lt(walk_enter(&two), 0);
 		ck_assert_int_eq(errno, ENOTDIR);
 		ck_assert_int_eq(walk_next(&two), WALK_NAME);
@@ -118,7 +118,7 @@ START_TEST(order)
 		while ((r = walk_next(&two)) > 0)
 			;
 		ck_assert_int_eq(r, 0);
-		/* The caller's stay open. */
+		/* The descriptors of the caller stay open. */
 		ck_assert_int_ge(fcntl(t, F_GETFD), 0);
 	}
 	scratch_end();
@@ -137,7 +137,7 @@ static int count_open(int dirfd, const char *name)
 	return fs_open_dir(dirfd, name);
 }
 
-/* Each directory has a file beside the directory, so each is read on behind it. */
+/* Each directory also has a file, so reading it goes on after the directory in it. */
 static void make_deep(void)
 {
 	int at = open(".", O_RDONLY | O_DIRECTORY);
@@ -188,7 +188,7 @@ static unsigned long walk_deep(bool both)
 	return files;
 }
 
-/* Neither descriptors nor calls grow with the depth by more than a little. */
+/* The number of descriptors and of calls hardly grows with the depth. */
 START_TEST(deep)
 {
 	scratch_in_memory();
@@ -210,7 +210,7 @@ END_TEST
 
 #define WIDE 50000
 
-/* Names that are not sorted are not all held at a time. */
+/* Unsorted names are not all kept in memory. */
 START_TEST(wide)
 {
 	unsigned long n = 0;
@@ -268,7 +268,7 @@ START_TEST(names)
 	ck_assert_str_eq(namelist_name(&l, 1), "a.b");
 	ck_assert_str_eq(namelist_name(&l, 2), "a/");
 	ck_assert_uint_eq(namelist_find(&l, "b"), 3);
-	ck_assert_uint_eq(namelist_type(&l, 3), 1); /* the first that was added */
+	ck_assert_uint_eq(namelist_type(&l, 3), 1); /* that of the first one added */
 	ck_assert_uint_eq(namelist_type(&l, 4), 5);
 	ck_assert_uint_eq(namelist_find(&l, "ab"), l.n);
 	ck_assert_uint_eq(namelist_find(&l, "c"), l.n);

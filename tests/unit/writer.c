@@ -17,7 +17,7 @@ static unsigned open_files(void)
 	return n;
 }
 
-/* Some data of its own, over one piece where i is even. */
+/* The data of file i, more than one piece if i is even. */
 static size_t data_of(unsigned i, char *out)
 {
 	size_t n = i % 2 ? i : 70000 + i;
@@ -65,7 +65,7 @@ static void write_many(unsigned most)
 		ck_assert_int_eq(
 			writer_write(b, fd, data + n / 2, n - n / 2, n / 2, &err), 0);
 		ck_assert_int_eq(writer_end(b, fd, &mtime, &err), 0);
-		/* What is on the way has a bound. */
+		/* The number of files in progress is limited. */
 		ck_assert_uint_le(open_files(), before + most);
 	}
 	ck_assert_int_eq(writer_wait(b, &err), 0);
@@ -91,7 +91,7 @@ START_TEST(written)
 }
 END_TEST
 
-/* An eighth of what the process may open. */
+/* An eighth of the limit of the process. */
 START_TEST(few_files)
 {
 	const struct rlimit rl = {100, 100};
@@ -101,7 +101,7 @@ START_TEST(few_files)
 }
 END_TEST
 
-/* The first that fails is told, all that come after are let go. */
+/* The first failure is returned, and all later files are dropped. */
 START_TEST(failed)
 {
 	const struct timespec mtime = {0, 0};
@@ -134,7 +134,7 @@ START_TEST(failed)
 }
 END_TEST
 
-/* Closed with work on the way, and nothing stays open. */
+/* Closed while files are in progress: no descriptor stays open. */
 START_TEST(closed)
 {
 	const struct timespec mtime = {0, 0};
