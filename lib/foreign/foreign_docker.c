@@ -218,50 +218,140 @@ static int read_container(struct foreign *t, const struct foreign_place *all,
 
 /* ---- images ----------------------------------------------------------------------- */
 
-/* Other layers are proved by their own records, so the limit may be anything. */
-#define PROOFS_MAX ((size_t)1 << 16)
-
+/* Image configs and, for ls, the sizes of layers: two threads read them, each what is next. */
 struct images {
-	struct records rec; /* sorted by name */
+	struct records configs; /* sorted by name */
 	struct ovl_id *top; /* top layer of each; empty: it has none, or is invalid */
-	/* What image configs prove about layers, sorted by id: if a layer has this id, parent
-	 * and diff id are true, because the id is the digest of both. */
-	struct foreign_layer *proof;
-	size_t n_proofs;
+	struct records layers; /* sorted by name */
+	/* For ls, about each layer; if not all is known, all its records are read later. */
+	struct known {
+		bool sized;
+		int64_t size;
+		struct timespec created;
+		atomic_bool proved; /* by the thread that sets it first */
+		struct ovl_id parent;
+		char diff_id[ID_LEN + 1];
+	} * known;
+	size_t n_sizes;
+	atomic_size_t next; /* a size; after all of them, a config */
+	struct reader {
+		struct images *im;
+		struct foreign_stack stack;
+		struct buf text;
+		size_t bad; /* the first config that it could not read, and why */
+		struct ovl_err why;
+	} reader[2];
 };
 
-static void images_release(struct images *im)
+static void images_free(struct images **p)
 {
-	records_release(&im->rec);
+	struct images *im = *p;
+
+	if (!im)
+		return;
+	records_release(&im->configs);
+	records_release(&im->layers);
+	buf_release(&im->reader[0].text);
+	buf_release(&im->reader[1].text);
 	free(im->top);
-	free(im->proof);
+	free(im->known);
+	free(im);
 }
-#define auto_images __attribute__((cleanup(images_release))) struct images
+#define auto_images __attribute__((cleanup(images_free))) struct images
 
-/* Adds proofs for the layers that the previous config does not have. */
-static void add_proofs(
-	struct foreign *t, struct images *im, const struct foreign_stack *s)
+static void read_size(struct images *im, size_t i)
 {
-	for (size_t i = s->same; i < s->n && im->n_proofs < PROOFS_MAX; i++) {
-		struct foreign_layer l = {
-			.id = s->step[i].chain, .tree = "", .own_id = ""};
+	const char *name = namelist_name(&im->layers.names, i);
+	struct known *k = &im->known[i];
+	char word[FOREIGN_WORD];
+	struct ovl_err why;
+	struct stat sb;
 
-		if (!VEC_ROOM(im->proof, im->n_proofs)) {
-			t->failed = true;
-			return;
-		}
+	if (foreign_word(&im->layers.at, P("%s/size", name), word, &sb, &why) <= 0)
+		return;
+	k->sized = true;
+	k->size = strtoll(word, NULL, 10);
+	k->created = sb.st_mtim;
+}
+
+/* If a layer has this id, its parent and diff id are true, because the id is the digest of
+ * both. Those that the previous config has too are proved already. */
+static void prove_layers(struct images *im, const struct foreign_stack *s)
+{
+	for (size_t i = s->same; i < s->n; i++) {
+		size_t at = namelist_find(&im->layers.names, s->step[i].chain.s);
+		struct known *k = &im->known[at];
+
+		if (at == im->layers.names.n || atomic_exchange(&k->proved, true))
+			continue;
 		if (i)
-			l.parent = s->step[i - 1].chain;
-		memcpy(l.diff_id, s->step[i].diff_id, ID_LEN + 1);
-		im->proof[im->n_proofs++] = l;
+			k->parent = s->step[i - 1].chain;
+		memcpy(k->diff_id, s->step[i].diff_id, ID_LEN + 1);
 	}
+}
+
+/* The id of an image is the digest of its config, which lists its layers. */
+static void read_config(struct reader *r, size_t i)
+{
+	struct images *im = r->im;
+	const char *id = namelist_name(&im->configs.names, i);
+	struct ovl_err why;
+	int rc = id_is_full(id) ? foreign_file_at(&im->configs.at, id, FOREIGN_JSON_MAX,
+					  &r->text, NULL, &why) :
+				  0;
+
+	if (rc > 0) {
+		rc = foreign_stack_read(&r->stack, &r->text, &why);
+		prove_layers(im, &r->stack);
+		if (rc < 0)
+			err_prefix(&why, rc, "%s", Q(P(CONFIGS "/%s", id)));
+	}
+	if (rc > 0)
+		im->top[i] = *foreign_stack_top(&r->stack);
+	if (rc < 0 && r->bad == FOREIGN_NONE) {
+		r->bad = i;
+		r->why = why;
+	}
+}
+
+static void *read_next(void *ctx)
+{
+	struct reader *r = ctx;
+	struct images *im = r->im;
+	size_t i;
+
+	while ((i = atomic_fetch_add(&im->next, 1)) < im->n_sizes + im->configs.names.n) {
+		if (i < im->n_sizes)
+			read_size(im, i);
+		else
+			read_config(r, i - im->n_sizes);
+	}
+	return NULL;
+}
+
+/* Of what could not be read, the first is reported, whichever thread came to it. */
+static void read_images(struct foreign *t, struct images *im)
+{
+	struct reader *r = im->reader;
+	pthread_t thread;
+	bool two;
+
+	r[0].im = r[1].im = im;
+	r[0].bad = r[1].bad = FOREIGN_NONE;
+	two = thread_start(&thread, read_next, &r[1]) == 0;
+	read_next(&r[0]);
+	if (two)
+		pthread_join(thread, NULL);
+	r += r[1].bad < r[0].bad;
+	if (r->bad != FOREIGN_NONE)
+		foreign_unread(t, &r->why);
 }
 
 /* For ls, only names that are listed are added. */
 static void name_image(struct foreign *t, const struct images *im, size_t i,
 	const char *name, bool listed)
 {
-	const char *image = namelist_name(&im->rec.names, i);
+	const char *image = namelist_name(&im->configs.names, i);
 	struct foreign_name *n;
 
 	if (!*im->top[i].s || (t->brief && !listed))
@@ -270,35 +360,6 @@ static void name_image(struct foreign *t, const struct images *im, size_t i,
 	n->listed = listed;
 	n->config = foreign_text(t, "%s", image);
 	n->config_path = foreign_text(t, CONFIGS "/%s", image);
-}
-
-/* The id of an image is the digest of its config, which lists its layers. */
-static void read_images(struct foreign *t, struct images *im)
-{
-	struct foreign_stack stack = {0};
-	auto_buf text = {0};
-	struct ovl_err why;
-
-	for (size_t i = 0; i < im->rec.names.n && !t->failed; i++) {
-		const char *id = namelist_name(&im->rec.names, i);
-		int r = id_is_full(id) ? foreign_file_at(&im->rec.at, id,
-						 FOREIGN_JSON_MAX, &text, NULL, &why) :
-					 0;
-
-		if (r > 0) {
-			r = foreign_stack_read(&stack, &text, &why);
-			if (r < 0)
-				err_prefix(&why, r, "%s", Q(P(CONFIGS "/%s", id)));
-		}
-		if (r < 0)
-			foreign_unread(t, &why);
-		if (r <= 0)
-			continue;
-		im->top[i] = *foreign_stack_top(&stack);
-		name_image(t, im, i, id, false);
-		add_proofs(t, im, &stack);
-	}
-	VEC_SORT(im->proof, im->n_proofs, id_order);
 }
 
 /* refs is at an object of names: "name:tag", or "name@sha256:...", which is not listed. */
@@ -313,8 +374,8 @@ static const char *read_refs(struct foreign *t, const struct images *im, const c
 
 		refs = scan_member(refs, &ref);
 		hex = scan_string(ref.value, id, sizeof(id)) ? id_digest_hex(id) : NULL;
-		i = hex ? namelist_find(&im->rec.names, hex) : im->rec.names.n;
-		if (i < im->rec.names.n && *ref.key)
+		i = hex ? namelist_find(&im->configs.names, hex) : im->configs.names.n;
+		if (i < im->configs.names.n && *ref.key)
 			name_image(t, im, i, ref.key, !strchr(ref.key, '@'));
 	}
 	return refs;
@@ -342,83 +403,48 @@ static void read_tags(struct foreign *t, const struct images *im)
 		foreign_unread(t, &why);
 }
 
-static void add_images(struct foreign *t, struct images *im)
+static void add_layers(struct foreign *t, const struct images *im)
 {
-	im->rec = open_records(t, CONFIGS);
-	namelist_sort(&im->rec.names);
-	im->top = calloc(im->rec.names.n + 1, sizeof(*im->top));
-	if (im->top) {
-		read_images(t, im);
-		read_tags(t, im);
-	}
-	t->failed |= !im->top;
-}
-
-/* ---- layers for ls ---------------------------------------------------------------- */
-
-struct sizes {
-	const struct records *layers;
-	struct size {
-		bool known;
-		int64_t bytes;
-		struct timespec created;
-	} * of; /* each of them */
-};
-
-/* Runs in a thread. If it cannot read a size, all records of that layer are read later. */
-static void *read_sizes(void *ctx)
-{
-	struct sizes *s = ctx;
-
-	for (size_t i = 0; i < s->layers->names.n; i++) {
-		const char *name = namelist_name(&s->layers->names, i);
-		char word[FOREIGN_WORD];
-		struct ovl_err why;
-		struct stat sb;
-
-		if (foreign_word(&s->layers->at, P("%s/size", name), word, &sb, &why) > 0)
-			s->of[i] = (struct size){
-				true, strtoll(word, NULL, 10), sb.st_mtim};
-	}
-	return NULL;
-}
-
-static void add_layers(struct foreign *t, const struct images *im, const struct sizes *s)
-{
-	for (size_t i = 0; i < s->layers->names.n; i++) {
-		const char *name = namelist_name(&s->layers->names, i);
-		const struct foreign_layer *p = s->of && s->of[i].known ?
-			VEC_FIND(im->proof, im->n_proofs, name, id_order) :
-			NULL;
+	for (size_t i = 0; i < im->layers.names.n; i++) {
+		const char *name = namelist_name(&im->layers.names, i);
+		const struct known *k = &im->known[i];
 		struct foreign_layer *l;
 
-		if (!p) {
-			add_layer(t, &s->layers->at, name);
+		if (!k->sized || !k->proved) {
+			add_layer(t, &im->layers.at, name);
 			continue;
 		}
 		l = foreign_add_layer(t);
-		*l = *p;
-		l->size = s->of[i].bytes;
-		l->created = s->of[i].created;
+		memcpy(l->id.s, name, ID_LEN + 1);
+		l->parent = k->parent;
+		memcpy(l->diff_id, k->diff_id, ID_LEN + 1);
+		l->size = k->size;
+		l->created = k->created;
 	}
 }
 
-/* For ls, a second thread reads the records of layers. */
-static void read_both(struct foreign *t, struct images *im, const struct records *layers)
+static void add_images(struct foreign *t)
 {
-	struct sizes sizes = {.layers = layers};
-	pthread_t thread;
-	int why = -1;
+	auto_images *im = calloc(1, sizeof(*im));
 
-	if (t->brief)
-		sizes.of = calloc(layers->names.n + 1, sizeof(*sizes.of));
-	if (sizes.of)
-		why = thread_start(&thread, read_sizes, &sizes);
-	add_images(t, im);
-	if (why == 0)
-		pthread_join(thread, NULL);
-	add_layers(t, im, &sizes);
-	free(sizes.of);
+	t->failed |= !im;
+	if (!im)
+		return;
+	im->layers = open_records(t, LAYERS);
+	im->configs = open_records(t, CONFIGS);
+	namelist_sort(&im->layers.names);
+	namelist_sort(&im->configs.names);
+	im->top = calloc(im->configs.names.n + 1, sizeof(*im->top));
+	im->known = calloc(im->layers.names.n + 1, sizeof(*im->known));
+	t->failed |= !im->top || !im->known;
+	if (t->failed)
+		return;
+	im->n_sizes = t->brief ? im->layers.names.n : 0;
+	read_images(t, im);
+	for (size_t i = 0; i < im->configs.names.n; i++)
+		name_image(t, im, i, namelist_name(&im->configs.names, i), false);
+	read_tags(t, im);
+	add_layers(t, im);
 }
 
 /* ----------------------------------------------------------------------------------- */
@@ -442,8 +468,6 @@ static int read_docker(struct foreign *t, struct ovl_err *err)
 {
 	static const char *const records[] = {
 		"containers", CONFIGS, TAGS, CONTAINERS, LAYERS};
-	auto_images im = {.rec.at.dir = -1};
-	auto_records layers = {.at.dir = -1};
 
 	(void)err;
 	t->layers_dir = TREES;
@@ -451,8 +475,7 @@ static int read_docker(struct foreign *t, struct ovl_err *err)
 	for (size_t i = 0; i < sizeof(records) / sizeof(*records); i++)
 		foreign_add_record(t, records[i]);
 	add_containers(t);
-	layers = open_records(t, LAYERS);
-	read_both(t, &im, &layers);
+	add_images(t);
 	if (!t->brief)
 		foreign_buildkit(t, TREES);
 	return 0;

@@ -423,6 +423,15 @@ set_aside $i/imagedb/content/sha256/$config
 echo '{"rootfs":{"diff_ids":["md5:1"]}}' >$i/imagedb/content/sha256/$config
 like "a config without digests is named" "imagedb/content/sha256/$config': a diff id is not a digest" "$(d check)"
 put_back
+# The first in the order of their names, not the one that a thread came to first.
+bad=$i/imagedb/content/sha256/$(printf %061d 0)
+for n in $(seq 100 499); do
+	printf '[' >$bad$n
+done
+is "of 400 damaged configs the first is named" \
+	"$(for n in 1 2 3 4 5 6 7 8 9 10; do d ls 2>&1 >/dev/null; done | sort -u)" \
+	"ovlctl: ls: warning: '${bad#docker/}100': it is damaged; see 'ovlctl check'"
+rm $bad*
 set_aside $m
 is "a layer without its parent is listed" "$(d ls -nr -o ID,PARENT $third)" "$third $middle"
 fails 1 "its parent $(echo $middle | cut -c1-12) is not in the store" "... but not mounted" d mount -r app:1 mnt
