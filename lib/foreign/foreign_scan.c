@@ -8,7 +8,9 @@
 
 const char *scan_blanks(const char *p)
 {
-	return p + strspn(p, " \t\n\r");
+	while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')
+		p++;
+	return p;
 }
 
 static const char *skip_string(const char *p)
@@ -27,17 +29,18 @@ static const char *skip_value(const char *p)
 {
 	size_t depth = 0;
 
-	while (p && *(p += strcspn(p, "\"[]{},"))) {
+	while (p && *p) {
 		if (*p == '"') {
 			p = skip_string(p);
 			continue;
 		}
-		if (*p == '{' || *p == '[')
+		if (*p == '{' || *p == '[') {
 			depth++;
-		else if (!depth)
-			return p;
-		else
+		} else if (*p == ',' || *p == '}' || *p == ']') {
+			if (!depth)
+				return p;
 			depth -= *p != ',';
+		}
 		p++;
 	}
 	return NULL;
