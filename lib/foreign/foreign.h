@@ -98,7 +98,7 @@ struct foreign {
 	int root; /* the store's root directory; not owned */
 	bool noatime; /* reading through root changes no access times */
 	/* Made for ovl_list(): own_id and tree of image layers are "", and names that are not
-	 * listed and claims may be missing. */
+	 * listed, configs and claims may be missing. */
 	bool brief;
 	bool user_xattrs; /* opaque directories have user.overlay.opaque: the engine is run by
 			   * an ordinary user */

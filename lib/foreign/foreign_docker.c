@@ -358,6 +358,8 @@ static void name_image(struct foreign *t, const struct images *im, size_t i,
 		return;
 	n = foreign_add_name(t, name, &im->top[i]);
 	n->listed = listed;
+	if (t->brief)
+		return;
 	n->config = foreign_text(t, "%s", image);
 	n->config_path = foreign_text(t, CONFIGS "/%s", image);
 }
