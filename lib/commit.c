@@ -54,7 +54,7 @@
 #include "store/store.h"
 #include "store/trash.h"
 
-/* ---- may it be? ------------------------------------------------------------------- */
+/* ---- checks ----------------------------------------------------------------------- */
 
 /* Holds no lock when it fails: for lock_all(). */
 static int open_unused(void *ctx, struct ovl_err *err)
@@ -93,7 +93,7 @@ static int open_parent(struct commit *c, struct ovl_err *err)
 	return driver_check_depth(&c->parent, OVL_IMAGE, err);
 }
 
-/* ---- what is made of it ----------------------------------------------------------- */
+/* ---- the result ------------------------------------------------------------------- */
 
 static int unpack(struct commit *c, struct ovl_err *err)
 {
@@ -192,7 +192,7 @@ static void note_result(const struct commit *c, bool made)
 		made ? "" : "; already in the store");
 }
 
-/* ---- all of it -------------------------------------------------------------------- */
+/* ---- all steps -------------------------------------------------------------------- */
 
 static int commit(struct commit *c, struct ovl_id *id, struct ovl_err *err)
 {

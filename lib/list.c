@@ -350,7 +350,7 @@ static void end_texts(struct ovl_list *l)
 	}
 }
 
-/* ---- what is asked for besides ---------------------------------------------------- */
+/* ---- details ---------------------------------------------------------------------- */
 
 /* what: as in show_details(). */
 static int add_details(const struct layer *l, const char *what, struct ovl_layer *to,

@@ -27,7 +27,7 @@
 #include "store/store.h"
 #include "store/trash.h"
 
-/* ---- directories of the dead ------------------------------------------------------ */
+/* ---- directories of killed processes ---------------------------------------------- */
 
 /* 1 if no process uses it, with its lock in *fd; 0 if one does; negative errno. */
 static int is_dead(int dir, const char *name, int *fd)
@@ -154,7 +154,7 @@ static int prune_dirs(struct pruner *p, enum store_dir which, const char *what,
 	return r < 0 ? err_sys(p->err, errno, "cannot read '%s'", what) : 0;
 }
 
-/* ---- what leads nowhere ----------------------------------------------------------- */
+/* ---- dangling links, names and hints ---------------------------------------------- */
 
 /* A link, a name, a note or a hint. */
 struct place {
@@ -385,7 +385,7 @@ static int prune_nowhere(struct pruner *p)
 	return r;
 }
 
-/* ---- all of it -------------------------------------------------------------------- */
+/* ---- all steps -------------------------------------------------------------------- */
 
 /* Finishes a commit that was killed while the writable layer was being put back. */
 static void finish_image(

@@ -274,7 +274,7 @@ static void tell_young(const struct pruner *p, int n)
 			n == 1 ? "it is" : "they are");
 }
 
-/* ---- done ------------------------------------------------------------------------- */
+/* ---- removal ---------------------------------------------------------------------- */
 
 static int prune_layer(struct pruner *p, const struct node *n)
 {

@@ -17,7 +17,7 @@
 #include "store/trash.h"
 #include "stage/used.h"
 
-/* ---- what goes, and may it? ------------------------------------------------------- */
+/* ---- choosing and checking layers ------------------------------------------------- */
 
 struct wanted {
 	struct inuse *seen;
@@ -159,7 +159,7 @@ static int check_all(struct family *f, struct wanted *w, struct ovl_err *err)
 	return rc;
 }
 
-/* ---- going ------------------------------------------------------------------------ */
+/* ---- removal ---------------------------------------------------------------------- */
 
 /* Reports the names that were removed with the layer; as a warning if the user gave
  * another one of them. */

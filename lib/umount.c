@@ -164,7 +164,7 @@ static int umount_one(
 	return rc;
 }
 
-/* ---- what it has left ------------------------------------------------------------- */
+/* ---- leftovers of a mount --------------------------------------------------------- */
 
 /* True if the mount was on the layer's own mount point. */
 static bool was_on_merged(const struct layer *l, const struct mnt *m)

@@ -320,7 +320,7 @@ static int trace(struct which *w, const char *path)
 	return rc < 0 ? rc : seen.is == HAS;
 }
 
-/* ---- telling ---------------------------------------------------------------------- */
+/* ---- reports ---------------------------------------------------------------------- */
 
 /* Sets the layer's name, or the first digits of its id. */
 static int set_label(

@@ -138,9 +138,8 @@ int fs_pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
 
 /*
  * 1 if that many bytes of two files differ, from an offset in each, 0 if not, -1 with
- * errno.
- * Skips ranges that are holes in both, for which it moves the file offsets. EINTR when
- * *stop is set (NULL: never).
+ * errno. Skips ranges that are holes in both, for which it moves the file offsets. EINTR
+ * when *stop is set (NULL: never).
  */
 int fs_data_differs(
 	int a, off_t from_a, int b, off_t from_b, off_t size, const atomic_int *stop);

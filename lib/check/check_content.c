@@ -68,7 +68,7 @@ static int report_difference(void *ctx, const struct compared *one, struct ovl_e
 	return rc;
 }
 
-/* ---- what is to be ---------------------------------------------------------------- */
+/* ---- the expected tree ------------------------------------------------------------ */
 
 /* Called by the thread that rebuilds the tar. The findings are reported when it has
  * ended. */

@@ -167,7 +167,7 @@ static int compare(const struct heal *h, struct comparison how, int want, int ha
 	return compare_trees(&how, want, have, err);
 }
 
-/* ---- files that are other layers' too ---------------------------------------------- */
+/* ---- files shared with other layers ------------------------------------------------ */
 
 struct sharing {
 	const struct heal *h;
@@ -329,7 +329,7 @@ static int heal_layer(struct heal *h, const struct family *f, struct ovl_err *er
 	return rc;
 }
 
-/* ---- is it the tar, and may it be? ------------------------------------------------ */
+/* ---- checks ----------------------------------------------------------------------- */
 
 /* Locks all or none of them: no layer may be read through a mount meanwhile. */
 static int add_all(struct family *f, void *ctx, struct ovl_err *err)

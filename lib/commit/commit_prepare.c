@@ -34,7 +34,7 @@ int commit_check_name(const struct commit *c, struct ovl_err *err)
 		names_check(c->st, c->req->name, c->req->keep ? NULL : &self, false, err);
 }
 
-/* ---- what is noted ---------------------------------------------------------------- */
+/* ---- files of the commit ---------------------------------------------------------- */
 
 /* Adds what W becomes to its .layer. The old file is kept, so that undoing this needs no
  * writing. */
@@ -201,7 +201,7 @@ void commit_take_name(struct commit *c)
 	names_unlock(c->st);
 }
 
-/* ---- all that -------------------------------------------------------------------- */
+/* ---- all steps ------------------------------------------------------------------- */
 
 /* The last part that may take long or be stopped. */
 int commit_prepare(struct commit *c, const struct layer *image, struct ovl_err *err)

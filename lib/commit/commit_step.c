@@ -289,7 +289,7 @@ static int become(struct commit *c, struct ovl_err *err)
 	return rc;
 }
 
-/* ---- or the image layer is another directory -------------------------------------- */
+/* ---- an image layer in another directory ------------------------------------------ */
 
 /* Moves W to the trash, and makes its names lead to the image layer. */
 static int leave(struct commit *c, const struct layer *image, struct trashed *old,
@@ -377,7 +377,7 @@ static int step_into_other(struct commit *c, struct trashed *old, struct ovl_err
 	return 1;
 }
 
-/* ---- all of it -------------------------------------------------------------------- */
+/* ---- all steps -------------------------------------------------------------------- */
 
 static int do_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 {

@@ -17,7 +17,7 @@
 #include "image/export.h"
 #include "store/store.h"
 
-/* ---- where blobs are spooled ------------------------------------------------------ */
+/* ---- temporary files -------------------------------------------------------------- */
 
 /* Tries to create a file in the directory; takes over dir. */
 static bool spool_in(struct export *x, int dir)
@@ -166,7 +166,7 @@ static int make_blob(struct export *x, struct blob *b, bool main, struct ovl_err
 	return rc;
 }
 
-/* ---- side by side ----------------------------------------------------------------- */
+/* ---- in parallel ------------------------------------------------------------------ */
 
 struct work {
 	struct export *x;

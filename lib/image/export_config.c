@@ -18,7 +18,7 @@
 #include "store/names.h"
 #include "store/store.h"
 
-/* ---- the config that is there ----------------------------------------------------- */
+/* ---- an existing config ----------------------------------------------------------- */
 
 /* Parses a config, and changes the keys used here to the spelling of the image-spec. */
 static json_t *parse_config(const struct buf *text)
@@ -99,7 +99,7 @@ int export_find_config(struct exported *img, struct ovl_err *err)
 	return rc < 0 ? rc : 0;
 }
 
-/* ---- the config that is made ------------------------------------------------------ */
+/* ---- a new config ----------------------------------------------------------------- */
 
 /* RFC 3339, years 1970 to 9999, clamped by $SOURCE_DATE_EPOCH. */
 static int when(int64_t seconds, char out[32], struct ovl_err *err)

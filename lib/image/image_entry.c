@@ -37,7 +37,7 @@ void entry_name(const struct images *im, const struct entry *e, struct buf *out)
 		buf_adds(out, e->name);
 }
 
-/* ---- which of them? --------------------------------------------------------------- */
+/* ---- choosing --------------------------------------------------------------------- */
 
 /* BuildKit lists attestations among the manifests. */
 static bool is_attestation(const json_t *o)

@@ -245,7 +245,7 @@ static int take_one(struct search *q, const struct entry *e, unsigned depth)
 		take_index(q, m, depth + 1, e);
 }
 
-/* ---- which of them? --------------------------------------------------------------- */
+/* ---- choosing --------------------------------------------------------------------- */
 
 /* Keeps one of the images that start at first: the last if it is complete, else the
  * first, whose absent layers may be in the store. Returns true if it is complete. */

@@ -190,7 +190,7 @@ static int mount_proc(int root, struct ovl_err *err)
 	return 0;
 }
 
-/* ---- what is bound ---------------------------------------------------------------- */
+/* ---- bind mounts ------------------------------------------------------------------ */
 
 int inside_tree(int dirfd, const char *src, bool writable)
 {
@@ -268,7 +268,7 @@ static int bind_all(const struct ovl_store *st, const struct ovl_run *req, int r
 	return rc;
 }
 
-/* ---- all of it -------------------------------------------------------------------- */
+/* ---- all steps -------------------------------------------------------------------- */
 
 int inside_enter(const struct ovl_store *st, const struct ovl_run *req, int root,
 	struct ovl_err *err)

@@ -17,7 +17,7 @@
 
 #define SUBIDS_MAX ((size_t)1 << 20)
 
-/* ---- what forbids it -------------------------------------------------------------- */
+/* ---- reasons for a refusal -------------------------------------------------------- */
 
 static const struct {
 	const char *name;

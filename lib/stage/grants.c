@@ -31,7 +31,7 @@ struct grant {
 	struct layer_ref leads; /* see names_find */
 };
 
-/* ---- before ----------------------------------------------------------------------- */
+/* ---- preparing -------------------------------------------------------------------- */
 
 static int set_pending(int dir, const char *file, bool pending)
 {
@@ -82,7 +82,7 @@ int grants_name(struct grants *g, const struct layer *l, const char *name,
 	return rc < 0 ? rc : add_grant(g, &what, config, strlen(config), err);
 }
 
-/* ---- now -------------------------------------------------------------------------- */
+/* ---- giving ----------------------------------------------------------------------- */
 
 /* Replaces a config that a power cut has damaged. */
 static int place_grant(struct grants *g, struct grant *item)

@@ -106,7 +106,7 @@ int trash_empty(struct trashed *t, struct ovl_err *err)
 	return trash < 0 ? trash : trash_remove(t->st, trash, t->name, err);
 }
 
-/* ---- aside ------------------------------------------------------------------------- */
+/* ---- setting aside ----------------------------------------------------------------- */
 
 int aside_move(struct ovl_store *st, int dirfd, const char *name, const char *where,
 	char out[ASIDE_NAME_MAX], struct ovl_err *err)

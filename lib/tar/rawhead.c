@@ -126,7 +126,7 @@ int rawhead_check(const unsigned char block[RAWHEAD_BLOCK], struct ovl_err *err)
 	return 0;
 }
 
-/* ---- mending ---------------------------------------------------------------------- */
+/* ---- corrections ------------------------------------------------------------------ */
 
 /* The sum of the bytes, unsigned or, as in very old tars, signed, with the checksum field
  * as blanks. */

@@ -32,7 +32,7 @@
 #include "codec/stream.h"
 #include "tar/rawhead.h"
 
-/* Bytes of all headers of one entry; also documented in ovlctl(8). */
+/* Bytes of all headers of one entry; documented in ovlctl-import(8). */
 #define TARIN_MAX_HEADER (1024 * 1024)
 
 struct tarin;

@@ -2,8 +2,8 @@
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/images.sh"
 
-# import --from: layers of Docker's and containers/storage's roots become ours, by hard links.
-# The roots are made here, as these engines make them.
+# import --from takes over layers from the roots of Docker and containers/storage, by hard links.
+# The test makes the roots as these engines would.
 as_user && export AS=user
 printf '%s\n' 'dir name=d mode=2750 uid=3 mtime=5' 'file name=d/f data=one mtime=7' \
 	'link name=d/h link=d/f' 'symlink name=s link=d/f' 'file name=e' \
@@ -78,7 +78,7 @@ if mount -t tmpfs none fs 2>/dev/null; then
 	ok "they are copied" ovlctl -q --root fs/s check --content
 	umount fs
 fi
-# Root of a user namespace cannot go around mounts that others made.
+# Root of a user namespace cannot reach the files below mounts that others made.
 linked() {
 	if as_user; then
 		is "$1" "$(grep -c ": files are copied" err)" 1
@@ -97,7 +97,7 @@ linked "or whose layers are"
 umount containers/overlay
 need - ovlctl rm -r "$(ovlctl ls -nr -o DEPTH,ID | sed -n 's/^0 //p')"
 
-# On btrfs, stat(2) tells another device than the mount has.
+# On btrfs, stat(2) reports another device than that of the mount.
 truncate -s 120M btrfs.img
 if ! as_user && mkfs.btrfs -q btrfs.img >/dev/null 2>&1 && mount -o loop btrfs.img fs; then
 	cp -a docker fs/docker
@@ -108,7 +108,7 @@ if ! as_user && mkfs.btrfs -q btrfs.img >/dev/null 2>&1 && mount -o loop btrfs.i
 fi
 rm btrfs.img
 
-# What an engine has built itself has times that its tar has only the seconds of.
+# Layers that an engine has built itself: their tars have times without fractions of seconds.
 f=$(find docker/overlay2/*/diff/imp/y/f)
 touch -d "@$(stat -c %Y "$f").25" "$f"
 need - ovlctl import --from docker more:1
@@ -116,7 +116,7 @@ is "a file with a finer time there is linked" "$(find "$OVLCTL_ROOT/$DRV"/*/"$TR
 ok "check --content finds nothing wrong with that" ovlctl -q check --content
 need - ovlctl rm -r "$(ovlctl ls -nr -o DEPTH,ID | sed -n 's/^0 //p')"
 
-# A repair replaces what is shared, and never writes to it.
+# A repair replaces shared files, and never writes to them.
 need id ovlctl import --from docker app:1
 f=$(find docker/overlay2/*/diff/old/b)
 printf x >"$f"
@@ -130,7 +130,7 @@ printf 7 >"$f"
 touch -r "$(tree_of "$id")/old/b" "$f"
 need - ovlctl rm -r "$(ovlctl ls -nr -o DEPTH,ID | sed -n 's/^0 //p')"
 
-# A file whose metadata are not those of its tar is copied: ours is as the tar says.
+# A file whose metadata differs from its tar is copied, and gets the metadata of the tar.
 f=$(find docker/overlay2/*/diff/old/b)
 chmod 600 "$f"
 ovlctl import --from docker app:1 >out 2>err || stop import
@@ -170,7 +170,7 @@ zcat split.gz | sed 's,"old/b","../b",' | gzip >"$split"
 refused 1 "tar-split is damaged: an impossible name" "a name that leads out" ovlctl import --from docker app:1
 zcat split.gz | sed 's/"type":2/"type":3/' | gzip >"$split"
 refused 1 "tar-split is damaged: an entry of an unknown type" "an unknown entry" ovlctl import --from docker app:1
-# Bytes with the diff id may come from another file than the one at the entry's path.
+# The tar may get its bytes from another file than the one at the entry's path.
 other=${f%/old/b}/other
 cp -p "$f" "$other"
 printf 8 >"$f"

@@ -3,7 +3,7 @@
 
 # overlay: when asked
 
-# Random edit scripts over a directory: what apply makes of the directory is what the mount
+# Random edit scripts over a directory: apply must make of the directory what the mount
 # showed, tree for tree, by walk and by rsync(1). OVLCTL_SEEDS=300 is the long form.
 command -v rsync >/dev/null || cannot "rsync"
 seeds=${OVLCTL_SEEDS:-$(short && echo 8 || echo 20)}

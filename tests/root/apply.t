@@ -5,7 +5,7 @@
 # OVLCTL_SEEDS=300.
 seeds=${OVLCTL_SEEDS:-$(short && echo 8 || echo 20)}
 
-# A tree with a bit of everything; d is put back from it for each trial.
+# A tree with all kinds of files, from which d is restored for each case.
 mkdir base
 edits 2001 150 base
 mkdir -p base/dir/sub/deep base/other
@@ -66,7 +66,7 @@ done
 is "$seeds edit scripts, applied, give the tree that the mount showed" "$failed" ""
 as_user || ok "... with renamed directories among them ($moved)" test "$moved" -gt 0
 
-# Holes, which not all file systems have in the same places; ACLs and capabilities.
+# Holes, whose positions depend on the file system; ACLs and capabilities.
 afresh
 layer_on_d ""
 touch -d 2020-01-01 "$m/dir/sparse"
@@ -85,7 +85,7 @@ same "... are as they were" want got
 is "... with the holes" "$(stat -c '%s %y' d/dir/sparse | cut -c1-17)" "300000 2020-01-01"
 ok "... still" test "$(stat -c %b d/dir/sparse)" -lt 300
 
-# What an overlay mount in the layer's mount has set (Linux 6.7); in parts, which compares it.
+# xattrs set by an overlay mount in the layer's mount (Linux 6.7); in parts, which compares them.
 afresh
 layer_on_d ""
 attr=trusted.overlay.inner
@@ -106,7 +106,7 @@ fi
 
 # ---- killed ----------------------------------------------------------------------------
 
-# Again and again, each time a bit later, and in the end let alone.
+# Killed again and again, each time a little later; the last one is not.
 if can_trace; then
 	failed=
 	all=0
@@ -183,8 +183,8 @@ prepare
 echo host >>d/a
 echo host >d/gone/new
 refused "files that changed, and a new one in a directory that is to go" a a2 gone/new
-# Another directory takes the place of one that the layer has changed, or emptied: all in it
-# is older than the layer, but it is not what the layer was made on.
+# A directory that the layer has changed or emptied is replaced by another: all its files
+# are older than the layer, but they are not those the layer was made on.
 other_at() { # WHAT [FILE]
 	mkdir -p d/x d/y
 	echo first >d/y/f
@@ -227,7 +227,7 @@ ovlctl umount l
 mv d/y d/z
 mv d/z d/y
 echo host >d/y/g
-# For root of a user namespace no mount says which one it was.
+# In a user namespace the mount does not show which one it was.
 as_user || ok "not one that was only away for a while" ovlctl apply --dry-run l
 need - ovlctl rm l
 prepare
@@ -278,7 +278,7 @@ if can_trace; then
 	no "... no descriptor is closed that is not open" grep EBADF calls
 fi
 
-# No space: what was written stays, and the rest comes when there is some.
+# No space: what was written stays, and the next apply writes the rest.
 rm -rf d
 mkdir d
 need - mount -t tmpfs -o size=4m none d
@@ -298,7 +298,7 @@ ok "... and is no conflict when there is some" ovlctl apply l
 is "... for all" "$(stat -c %s d/b)" 3000000
 umount d
 
-# Nothing can be renamed into a subvolume; found before anything is changed.
+# Nothing can be renamed into a subvolume; this is detected before anything is changed.
 if command -v mkfs.btrfs >/dev/null && truncate -s 120M disk && mkfs.btrfs -q disk &&
 	mount -o loop disk d 2>/dev/null; then
 	need - btrfs -q subvolume create d/sub

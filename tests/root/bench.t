@@ -4,7 +4,7 @@
 # only overlay2
 
 # not in a user namespace: it makes a file system of its own.
-# Does the bench work? It says nothing about times here.
+# The benchmark works. Times are not tested.
 
 if [ "$MODE" != release ]; then
 	echo "1..0 # SKIP it is for release builds"
@@ -16,7 +16,7 @@ BENCH_DIR=$T/bench sh "$top/tests/bench/run" --smoke >out 2>err
 is "the bench ends well" $? 0
 [ $_bad = 0 ] || diag err
 
-# One is against bwrap, which not everybody has.
+# One work needs bwrap, which may not be installed.
 works=23
 ! command -v bwrap >/dev/null || works=24
 is "... every work has a line" "$(jq '.works | length' bench/results.json)" $works
@@ -26,7 +26,7 @@ is "growth is fitted" "$(jq '[.growth[] | select(.exponent | type == "number")] 
 is "the table has the same lines" "$(grep -c ' [0-9.]* *m\?s .*[0-9]-[0-9]' out)" $works
 is "the plot has a dot for each" "$(grep -c '<circle' bench/results.svg)" \
 	"$(jq '(.works | length) + 2 * ([.growth[].points | length] | add)' bench/results.json)"
-# Tags that are not closed, or not where they should be.
+# Tags that are not closed, or closed in the wrong order.
 tags() { # SVG
 	tr '<' '\n' <"$1" | awk '
 		/^\// { sub(/^\//, ""); sub(/>.*/, ""); if (open[depth--] != $0) print "stray " $0; next }
@@ -35,7 +35,7 @@ tags() { # SVG
 }
 is "... and its tags are closed" "$(tags bench/results.svg)" ""
 
-# Of the drivers.
+# The benchmark of the drivers.
 BENCH_DIR=$T/bench sh "$top/tests/bench/drivers" --smoke >out 2>err
 is "the bench of drivers ends well" $? 0
 [ $_bad = 0 ] || diag err
@@ -60,7 +60,7 @@ is "... and its tags are closed" "$(tags bench/drivers.svg)" ""
 is "nothing is left mounted" "$(grep -c "$T/" /proc/self/mountinfo)" 0
 is "... nor a loop device" "$(losetup -n -O BACK-FILE -l | grep -c "$T/")" 0
 
-# An opponent that fails is told.
+# The failure of an alternative is reported.
 mkdir bin
 printf '#!/bin/sh\necho broken >&2\nexit 1\n' >bin/pigz
 chmod +x bin/pigz
@@ -72,12 +72,12 @@ is "... others are done" "$(jq -r '.works[].name' bench/results.json)" "store-cr
 store-rm-image
 rm-rootfs"
 
-# What is made of figures that are known: medians, ratios, verdicts, exponents.
+# Medians, ratios, verdicts and exponents of known figures.
 mkdir known
 cd known || exit 1
 printf 'rounds\t3\n' >machine.tsv
 : >skipped.tsv
-# Three rounds of seconds, ours and theirs, behind one to forget.
+# Seconds of one round to be ignored and of three others, ours and theirs.
 figures() { # NAME ROUND ROUND ROUND MUST AIM
 	k=0
 	for pair in "9 0.1" "$2" "$3" "$4"; do

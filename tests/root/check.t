@@ -24,7 +24,7 @@ sound() { # WHAT
 	ovlctl check >out 2>&1
 	is "$1" "$?:$(cat out)" "0:"
 }
-# The store, but what a check may touch: times of directories it looks into.
+# The store, except the access times of directories, which a check may change.
 sound "a sound store"
 before=$(store_state)
 ovlctl check --content >out 2>&1
@@ -45,7 +45,7 @@ ovlctl umount w
 before=$(store_state)
 fails 8 "store '.*nowhere' does not exist" "no store" ovlctl --root nowhere check
 
-# Damage, by a command; what check calls it; and whether --repair mends it.
+# A command that damages the store; the finding of check; whether --repair repairs it.
 saved() { rm -rf "$T/copy" && cp -a "$S" "$T/copy"; }
 restored() { rm -rf "$S" && cp -a "$T/copy" "$S"; }
 saved
@@ -104,7 +104,7 @@ rm "$S/$DRV/$a/.names/a"
 is "a name that its layer does not know is none, and noted" "$(ovlctl check):$?" \
 	"note: dangling-name a: no layer has this name; 'ovlctl prune' removes it:0"
 restored
-# Names are noted in their layers as well.
+# Layers have notes of their names.
 rm "$S"/names/*
 is "lost names are noted" "$(ovlctl check | sed "s/'names'.*//" | sort):$?" \
 	"$(for l in "$a a" "$b b" "$c c" "$w w"; do
@@ -125,8 +125,8 @@ restored
 damage bad-name yes "a name that leads to no layer" 'ln -s /etc/passwd "$S/names/x"'
 damage tree no "a missing tree" 'mv "$S/$DRV/$c/$TREE" "$T/away"'
 rm -rf away
-# Metadata are made out of the rest: of the recipe and the chain id, or of the parent's
-# hint and what the driver keeps.
+# Metadata is reconstructed: from the recipe and the chain id, or from the parent's
+# hint and the driver's files.
 for l in "$a" "$b" "$c" "$w"; do
 	kinds=meta
 	[ "$l" = "$c" ] || [ "$l" = "$w" ] || kinds="meta parent"
@@ -138,7 +138,7 @@ damage meta yes "all metadata missing, and the links" \
 damage meta yes "metadata of a layer that nothing but its parent knows" \
 	': >"$S/$DRV/$w/.layer" && rm "$S/$DRV/$w/$LOWER" && rm -f "$S/$DRV/$w/link"'
 
-# A short id is one layer's; which, the metadata say.
+# A short id belongs to one layer, which is the one whose metadata has it.
 if ! is_overlay; then
 	short=$(cat "$S/$DRV/$c/link")
 	: >"$S/$DRV/$w/.layer"
@@ -165,7 +165,7 @@ damage meta yes "no lowers, where only an image layer can have none" \
 damage "meta parent" no "torn metadata of a layer with children, and no recipe" \
 	'rm "$S/$DRV/$a/.layer" "$S/$DRV/$a/.recipe"'
 
-# What cannot be made out is put aside, whole. It may be all that is left of somebody's work.
+# A layer that cannot be reconstructed is set aside, complete. It may be the only copy.
 look_first="ovlctl: check: what was set aside may be the only copy: see ovlctl-check(8) before 'ovlctl prune --aside'"
 aside() { # KIND NAME WHAT COMMAND
 	[ "$named" ] || rm -f "$S"/names/* "$S"/$DRV/*/.names/*
@@ -189,7 +189,7 @@ aside() { # KIND NAME WHAT COMMAND
 named=yes
 aside meta "$DRV.$w" "metadata that nothing tells" \
 	': >"$S/$DRV/$w/.layer"; : >"$S/$DRV/$w/$LOWER"; rm -r "$S/$DRV/$b/.children"'
-# A name that leads nowhere is looked at for two seconds, in case it is about to go.
+# A dangling name is watched for two seconds, in case it is being removed.
 named=
 aside meta "$DRV.$w" "metadata that are told in two ways" \
 	': >"$S/$DRV/$w/.layer"; cp "$T/on-a" "$S/$DRV/$w/$LOWER"'
@@ -226,7 +226,7 @@ changed() { # WANTED WHAT COMMAND
 	eval "$3"
 	ovlctl check --content -J >out
 	is "$2: status" "$?" 4
-	# Of the first layer: in overlay those on top show that they are not like it any more.
+	# The first layer: in overlay, layers on top differ from it too, and are reported.
 	is "$2: named" "$(jq -r '.[0].layer as $l | [.[] | select(.layer == $l) | .kind + " " + (.path // "/")] |
 		sort | join(", ")' out)" "$1"
 	l=$(jq -r '.[0].layer' out)
@@ -263,7 +263,7 @@ changed "data twice" "data of a file that was replaced" 'printf FIRST >"$S/$DRV/
 changed "recipe /" "a damaged recipe" 'printf x | dd of="$S/$DRV/$b/.recipe" bs=1 seek=60 conv=notrunc 2>/dev/null'
 changed "links q/one, links q/two" "links that have changed partners" \
 	'touch -r "$B/q" ref; ln "$B/q/one" "$B/q/x"; ln -f "$B/q/two" "$B/q/one"; mv "$B/q/x" "$B/q/two"; touch -r ref "$B/q"'
-# A missing file of 2^60 bytes: nobody waits until all of them are zeros.
+# A missing file of 2^60 bytes must not be read as so many zeros.
 long() {
 	printf 'ovlctl-recipe 1\n'
 	printf 'F\002noD\000\200\200\200\200\200\200\200\200\020E12345678' | zstd -q
@@ -271,7 +271,7 @@ long() {
 changed "recipe /" "a recipe without end" 'long >"$S/$DRV/$a/.recipe"'
 sound "all is as it was"
 
-# Healing.
+# --repair --from.
 fails 2 "--from FILE needs --repair and a LAYER" "--from without a layer" ovlctl check --repair --from a.tar
 fails 2 "--from FILE needs --repair and a LAYER" "--from without --repair" ovlctl check --from a.tar a
 fails 8 "no such layer 'nono'" "a layer that is not there" ovlctl check --repair --from a.tar nono
@@ -323,7 +323,7 @@ ovlctl check --repair --from a.tar a >out
 is "a missing tree" "$?:$(cut -d' ' -f1,4 out)" "1:repaired: tree:"
 sound "... is there again"
 restored
-# Their directories have got new times, which are not always the same.
+# Their directories have new times, which differ from run to run.
 is "check of one layer" "$(rm "$B/twice" "$A/plain"; ovlctl check --content b | cut -d' ' -f4 | sort -u | grep -v time:)" \
 	"$(is_overlay && echo extra: || echo links:)
 missing:"
@@ -334,7 +334,7 @@ fails 2 "unknown option" "a wrong option" ovlctl check --contents
 
 # ---- a writable layer and its parent -------------------------------------------------
 
-# No parent is a guess, which needs all that create has written first.
+# "No parent" is concluded only if all files that create writes first exist.
 OVLCTL_ROOT=$T/parents
 S=$OVLCTL_ROOT
 printf 'file name=f data=1\nfile name=g data=1\nend\n' | mktar >f.tar
@@ -362,7 +362,7 @@ mknod "$S/$DRV/$lone/$UPPER/gone" c 0 0
 lost "a whiteout in a layer that nothing calls a child" ': >"$S/$DRV/$lone/.layer"'
 restored
 
-# What a layer that was put aside may be built on stays until that goes.
+# A possible parent of a layer that was set aside stays as long as that does.
 echo work >"$S/$DRV/$w/$UPPER/mine"
 mknod "$S/$DRV/$w/$UPPER/g" c 0 0
 lost "a hint and a file that disagree" 'c=$(printf "file name=c\nend\n" | mktar | ovlctl import -)
@@ -377,7 +377,7 @@ is "... and knows of it after prune" "$(ls "$S/$DRV/$b/.children"; ls "$S/$DRV/$
 $w"
 ovlctl prune --layers --unused-for 0 >out
 is "... which leaves it" "$(ovlctl ls -nr -o ID $b $c | wc -l)" 2
-# As ovlctl-check(8) says.
+# As described in ovlctl-check(8).
 ok "its files are there" grep -q work "$S/aside/$DRV.$w/$UPPER/mine"
 is "its parent may be one of two" "$(ls -d "$S/$DRV"/*/.children/"$w" | wc -l)" 2
 need new ovlctl create -n rescued $b

@@ -3,8 +3,8 @@
 
 # overlay: as user too
 
-# What commit is told of the image: it is kept with the layer, goes on to what is built on
-# it, and comes out in the config of an export.
+# The config that commit makes is kept with the layer, inherited by layers that are built on
+# it, and exported.
 printf 'file name=f data=1\nend\n' | tar_of a.tar
 need a ovlctl import a.tar
 config_of() { # LAYER [FILTER]
@@ -46,7 +46,7 @@ is "show has it" "$(ovlctl show all | jq -r '.layers[0].config | .author, .confi
 	"Me <me@example.org> 1:2"
 ok "check is content" ovlctl check --content
 
-# Onto what the image below says.
+# On top of the config of the image below.
 committed top all -c 'CMD run it' -c 'ENV A=$A.3' -c 'HEALTHCHECK NONE'
 wanted "a command for a shell" .config.Cmd '["/bin/sh","-c","run it"]' top
 wanted "inherited" '[.config.User, .config.Env[0], .config.Healthcheck.Test[0]]' '["1:2","A=2.3","NONE"]' top
@@ -87,7 +87,7 @@ need w ovlctl create
 need id ovlctl commit -m 'on nothing' "$w"
 is "on nothing" "$(config_of "$id" '.history[0].comment')" '"on nothing"'
 
-# What is none is said before anything is done.
+# Invalid instructions are reported before anything is done.
 need w ovlctl create -n w "$a"
 before=$(store_state)
 while IFS='|' read -r what text; do
@@ -146,7 +146,7 @@ if can_trace; then
 	is "... one" "$(ovlctl show "$id" | jq '.layers[0].configs | length')" 1
 fi
 
-# The history of a base that tells of fewer or more layers than it has.
+# A base whose history has entries for fewer or more layers than it has.
 printf 'file name=b data=1\nend\n' | tar_of b.tar
 history_of() { # NAME HISTORY
 	image_of "$1.tar" a.tar b.tar

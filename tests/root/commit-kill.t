@@ -3,9 +3,9 @@
 
 # not in a user namespace: root of one that others made cannot trace
 
-# Killed before any of its calls that change something, a commit has happened or it has not:
-# at once, whoever looks, the writable layer is there as it was, or the image layer is, with
-# the names it is to have. Nothing has to be given again. After a prune nothing is left.
+# If it is killed before any call that changes something, a commit has happened or not:
+# everybody sees at once either the unchanged writable layer or the image layer, with all
+# of its names. No command has to be repeated. After a prune nothing is left over.
 # Every KILL_STEP-th call is tried, all of them with KILL_STEP=1 (make check-kill).
 can_trace || cannot "strace"
 : "${KILL_STEP:=$(short && echo 31 || echo 17)}" "${KILL_ONLY:=}"
@@ -31,24 +31,24 @@ changed() { # OPTIONS
 	d=$S/$DRV/$w/$UPPER
 	[ "$1" ] || mknod "$d/dir/nothing" c 0 0
 	setfattr -n trusted.overlay.protattr -v 0x0000 "$d/new"
-	# In a directory of their own and with these times only once.
+	# Made once, so that the times are the same each time.
 	find "$d" -exec touch -h -d '2002-02-02 02:02:02.25' {} +
 	m=$(ovlctl mount -r $1 w)
 	walk "$m" >want
 	ovlctl umount w
 	raw >raw.want
 }
-# The tree of w itself, with all that a mount has left there.
+# The tree of w itself, with everything that a mount has left in it.
 raw() {
 	walk "$S/$DRV/$w/$UPPER"
 }
-# That of the image layer, where whiteouts may be new.
+# The tree of the image layer, in which whiteouts may be new.
 raw_image() {
 	walk "$S/$DRV/$id/$TREE" | sed '/ 020000 /s/ t=[0-9.]*//'
 }
 
-# What is where: "W" if the writable layer is as it was, "I" if it was committed, else what
-# it looks like.
+# Prints "W" if the writable layer is unchanged, "I" if it was committed, otherwise what
+# there is.
 state() {
 	ovlctl ls -nr -o KIND,ID,NAME 2>/dev/null | awk -v w="$w" -v id="$id" '
 		{ kinds[$1]++; n = split($3, name, ",") }
@@ -89,7 +89,7 @@ point() {
 	[ $status != 0 ] || return
 	points=$((points + 1))
 	[ $status -ge 128 ] || bad "status $status: $(cat err)"
-	# Who may not write sees the same as who comes later.
+	# A process that may not write sees the same as a later one.
 	mount --bind "$S" ro
 	mount -o remount,bind,ro ro
 	seen=$(OVLCTL_ROOT=$T/ro state)
@@ -115,13 +115,13 @@ point() {
 		whole i || bad "i: $(diff want got | head -5)"
 		[ ! "$keep" ] || [ "$(ovlctl ls -nr -o PARENT w)$(ovlctl diff w)" = "$id" ] || bad "w is not empty"
 	elif [ "$apart" ] && [ "$now" = "w=W w/2=W i= image image writable " ]; then
-		# Between two renames that are next to each other.
+		# Killed between the two renames, which follow each other directly.
 		between=$((between + 1))
 		whole w "$opts" || bad "w: $(diff want got | head -5)"
 	else
 		bad "state: $now"
 	fi
-	# Nothing is left that prune does not take, and it takes nothing else.
+	# prune removes everything that is left over, and nothing else.
 	ovlctl prune >/dev/null
 	ovlctl check --content >chk 2>&1 && [ ! -s chk ] || bad "left: $(cat chk)"
 	[ "$(state)" = "$now" ] || bad "prune: $(state)"
@@ -163,14 +163,14 @@ for keep in '' --keep; do
 	apart='' there='' opts=''
 	changed ''
 	try "commit $keep"
-	# The image layer is there already.
+	# The image layer exists already.
 	changed ''
 	v=$(ovlctl create a)
 	cp -a "$S/$DRV/$w/$UPPER/." "$S/$DRV/$v/$UPPER/"
 	ovlctl commit "$v" >/dev/null
 	there=yes
 	try "commit $keep of what is there"
-	# What only a mount can follow.
+	# xattrs that only a mount can follow.
 	there='' opts='-o redirect_dir=on'
 	changed "$opts"
 	is_overlay || apart=yes

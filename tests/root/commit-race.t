@@ -3,8 +3,8 @@
 
 # overlay: as user too
 
-# Six commits race for one name: one gets it, and the writable layers of the others are as
-# they were. Meanwhile no name is ever nobody's, and no layer is missing from a list.
+# Six commits race for one name: one gets it, and the writable layers of the others are
+# unchanged. At no time does a name have no layer, or is a layer missing from a list.
 : "${RACE_ROUNDS:=$(short && echo 1 || echo 3)}"
 S=$OVLCTL_ROOT
 printf 'file name=f data=1\nend\n' | mktar >a.tar
@@ -73,8 +73,8 @@ race "six commits with one name"
 kept=writable
 race "six commits --keep with one name" --keep
 
-# A prune that found staging/W left over, as the layer was in its place then, gets its lock
-# when the commit has taken the layer away: that is where the layer comes back from.
+# prune finds staging/W left over, because the layer is in its place, but gets its lock only
+# after another commit has taken the layer away: it must come back from there.
 if can_trace && ! is_overlay; then
 	need w ovlctl create -n w a
 	echo new >"$S/$DRV/$w/$UPPER/new"
@@ -89,7 +89,7 @@ if can_trace && ! is_overlay; then
 	is "... the store is sound" "$(ovlctl check)" ""
 fi
 
-# A commit -n that waits for the store's lock, with all but the last step done.
+# A commit -n that waits for the store's lock before its last step.
 locked() { grep -q ":$(stat -c %i "$1") 0 EOF" /proc/locks; }
 waits() { # LAYER
 	mkfifo go

@@ -1,8 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# Random edit scripts on a stack of two layers, committed: the id and the tree are those of
-# the diff imported, and the union is what it was.
+# Random edit scripts on a stack of two layers, committed: id and tree must be those that
+# an import of the diff gives, and the mount must show the same as before.
 seeds=${OVLCTL_SEEDS:-$(short && echo 10 || echo 100)}
 mkdir one
 edits 1001 150 one

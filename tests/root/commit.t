@@ -3,12 +3,12 @@
 
 # overlay: as user too
 
-# A second store takes the diff of each layer, as import would have it.
+# Diffs are imported into a second store, to compare the layers.
 other="$T/other"
 tree_in() { # STORE ID
 	echo "$1/$DRV/$2/$TREE"
 }
-# A tree as it is on disk; of whiteouts the time says nothing.
+# A tree on disk; the times of whiteouts do not matter.
 raw() {
 	walk "$@" | sed '/ 020000 .* dev=0:0/s/ t=[0-9.]*\| same=.*//g'
 }
@@ -82,7 +82,7 @@ fails 1 "layer 'x' is already an image layer" "an image layer" ovlctl commit x
 fails 3 "no such layer 'none'" "no layer" ovlctl commit none
 fails 2 "'-x' is not a valid name" "a bad name" ovlctl commit -n -x "$id"
 
-# The same again: the layer is there already.
+# The same again: the layer exists already.
 copy_of() { # NAME PARENT: a writable layer with the same changes
 	cp -a "$T/changes/." "$OVLCTL_ROOT/$DRV/$(ovlctl create -n "$1" "$2")/$UPPER/"
 }
@@ -150,7 +150,7 @@ compare "no changes" nothing a
 need w ovlctl create -n nothing2
 compare "nothing at all" nothing2 ""
 
-# What a tar cannot say of a file is counted.
+# Attributes that a tar cannot hold are counted.
 if ! as_user; then
 	printf 'file name=one data=1\nlink name=two link=one\nfile name=single data=1\nend\n' | mktar >links.tar
 	need - ovlctl import -n links links.tar
@@ -207,7 +207,7 @@ if can_trace; then
 	ovlctl rm stays/i links
 fi
 
-# Sockets, and marks that hide nothing.
+# Sockets, and whiteouts that hide nothing.
 need w ovlctl create -n marks a
 need m ovlctl mount marks
 perl -MIO::Socket::UNIX -e 'chdir $ARGV[0]; IO::Socket::UNIX->new(Local => "s1", Listen => 1) or die;
@@ -242,7 +242,7 @@ is "... xattrs of overlayfs are gone, others not" "$(getfattr -Rhdm "^$p" "$d" 2
 is "... times of directories stay" "$(stat -c %y "$d" "$d/newdir" "$d/dir" "$d/opq" "$d/sub" | cut -c1-21 | sort -u)" "2001-01-01 00:00:00.5"
 ovlctl rm marks
 
-# Whiteouts of the form that is no device.
+# Whiteouts in the form that is not a device.
 need w ovlctl create -n xwh a
 d=$OVLCTL_ROOT/$DRV/$w/$UPPER
 mkdir "$d/dir"
@@ -259,7 +259,7 @@ raw -t "$(tree_in "$other" "$wanted")" >want
 same "... and tree" got want
 ovlctl rm xwh
 
-# What only a mount can follow is unpacked.
+# xattrs that only a mount can follow: the tree is unpacked from the tar.
 if ! as_user; then
 	for o in redirect_dir=on metacopy=on; do
 		need w ovlctl create -n r a
@@ -298,7 +298,7 @@ if ! as_user; then
 	ovlctl rm many
 fi
 
-# A time that the tar has otherwise is the tar's.
+# If the tar has another time, the layer gets that of the tar.
 need w ovlctl create -n sde a
 echo 1 >"$OVLCTL_ROOT/$DRV/$w/$UPPER/now"
 SOURCE_DATE_EPOCH=1000000000 ovlctl diff -o diff.tar sde
@@ -307,7 +307,7 @@ is "SOURCE_DATE_EPOCH: the same id" "$(SOURCE_DATE_EPOCH=1000000000 ovlctl commi
 is "... and times" "$(stat -c %Y "$OVLCTL_ROOT/$DRV/$wanted/$TREE/now")" 1000000000
 ovlctl rm sde
 
-# On a layer that hides all below it.
+# On a layer that hides everything below it.
 printf 'file name=.wh..wh..opq\nfile name=only\nend\n' | mktar >cut.tar
 need - ovlctl import -n cut -p a cut.tar
 ovlctl --root "$other" import -n cut -p a cut.tar >/dev/null
@@ -318,7 +318,7 @@ ovlctl umount oncut
 compare "on a layer that hides all" oncut cut
 is "... has one lower" "$(ovlctl ls -nr -o DEPTH,LOWERS oncut)" "2 $(is_overlay && echo 0 || echo 1)"
 
-# What cannot be in a tar.
+# Files that a tar cannot hold.
 need w ovlctl create -n bad a
 touch "$OVLCTL_ROOT/$DRV/$w/$UPPER/.wh.x"
 before=$(store_state)

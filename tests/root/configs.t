@@ -3,7 +3,7 @@
 
 # overlay: when asked
 
-# Images of the same layers that differ in their configs alone can be told apart, with
+# Images of the same layers that differ only in their configs can be told apart, with
 # names or without.
 printf 'file name=f data=1\nend\n' | mktar >1.tar
 printf 'file name=g data=2\nend\n' | mktar >2.tar
@@ -72,7 +72,7 @@ is "... so does one given by the id" "$(configs_in out-latest)" "$a"
 ok "a name with its own other config" ovlctl export "b@sha256:$c" out-c
 is "... which is said" "$(configs_in out-c)" "$c"
 
-# A name that ends like that is a name first.
+# A name that ends in such a digest is a name first.
 ok "a name with a digest in it" ovlctl tag b "app@sha256:$c"
 ok "... is a name" ovlctl export "app@sha256:$c" out-name
 is "... with its own config" "$(configs_in out-name)" "$b"

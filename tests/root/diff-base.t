@@ -3,8 +3,8 @@
 
 # overlay: when asked
 
-# Against any other layer: what mounts with redirect_dir and metacopy have left in either
-# is followed, so that what is compared is what a mount shows.
+# Compared with any other layer: redirects and metacopies in either layer are followed, so
+# that what mounts show is compared.
 if as_user; then
 	echo "1..0 # SKIP no redirects or metacopies in a user namespace"
 	exit 0
@@ -98,7 +98,7 @@ is "a part renamed again, another in its place" "$(changes same w2)" \
 	"D /D2;A /d;A /d/sub;A /d/sub/y;A /d/x;D /top;"
 is "... against itself" "$(changes w2 w2)" ""
 
-# What is a hole in both is not read.
+# Ranges that are holes in both are not read.
 mkdir small
 mount -t tmpfs none small
 mkdir small/t

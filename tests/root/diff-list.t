@@ -133,7 +133,7 @@ need - ovlctl import -n f f.tar
 is "another xattr" "$(changes f d)" "C /file;"
 ovlctl umount -a
 
-# redirect_dir: a renamed directory is a whole new one, the old one is gone.
+# redirect_dir: a renamed directory is listed as new, and the old one as deleted.
 if ! as_user; then
 	need x ovlctl create -n x a
 	need m ovlctl mount -o redirect_dir=on x

@@ -1,8 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# 300 random edit scripts on a stack of two layers: the changes as a tar, imported on the
-# parent, give the same merged tree; the same tar comes again; no seed fails silently.
+# 300 random edit scripts on a stack of two layers: the tar of the changes, imported on the
+# parent, gives the same merged tree, and diff gives the same tar again.
 seeds=${OVLCTL_SEEDS:-$(short && echo 20 || echo 300)}
 mkdir one two
 edits 1001 150 one
@@ -42,7 +42,7 @@ while [ "$s" -le "$seeds" ]; do
 	w=$(ovlctl create two) && m=$(ovlctl mount $opts "$w") || failed="$failed $s:mount"
 	edits $s 40 "$m"
 	ovlctl -q diff -o mounted.tar "$w" || failed="$failed $s:diff"
-	# From a fresh mount: a live one may have inode numbers of its own for links.
+	# From a new mount: a live one may give links inode numbers of its own.
 	ovlctl umount "$w"
 	need - ovlctl mount $opts -r "$w"
 	walk "$m" >want

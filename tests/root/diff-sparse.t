@@ -3,7 +3,7 @@
 
 # overlay: when asked
 
-# Holes in a tar: the same whatever is in the page cache, and cheap.
+# Holes in a tar do not depend on the page cache, and are cheap.
 need w ovlctl create -n w
 need m ovlctl mount w
 up=$(tree_of w)
@@ -40,7 +40,7 @@ if fallocate -l 1M "$m/f" 2>/dev/null; then
 	rm "$m"/*
 fi
 
-# Many runs of data, more than are asked for at once.
+# More runs of data than one call returns.
 perl -e 'open F, ">", shift; for (0..299) { seek F, $_ * 40000, 0; print F "x$_" } truncate F, 12345678' "$m/many"
 fallocate -n -l 20M "$m/many" 2>/dev/null
 perl -e 'open F, ">", shift; print F "y" x 8192; for (1..200) { seek F, $_ * 16384, 0; print F "y" x 8192 } close F' "$m/holed"

@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# All of a tree through a diff and back.
+# Everything in a tree survives a diff and an import.
 make_tree src
 link_specials src
 tar --format=pax --xattrs --xattrs-include='*' --acls --numeric-owner -S -C src -cf base.tar .
@@ -26,7 +26,7 @@ is "its diff id is what the tar's digest is" "$(ovlctl ls -nr -o DIFFID i)" \
 	"sha256:$(sha256sum <w.tar | cut -d' ' -f1)"
 ovlctl umount i
 
-# On top of a base with the same things in it: everything copied up.
+# On top of a base with the same files: everything is copied up.
 need x ovlctl create -n x base
 need m ovlctl mount x
 find "$m" -depth -exec chown -h 0:0 {} + 2>/dev/null
@@ -38,12 +38,12 @@ ok "everything copied up" ovlctl diff -o x.tar x
 ovlctl umount x
 m=$(ovlctl mount "$(ovlctl import -n xi -p base x.tar)")
 walk -o "$m" >got
-# Hard links that were split by copy-up come apart.
+# Hard links that copy-up has split stay split.
 sed -i 's/ same=[^ ]*//' want got
 same "... gives the same tree" got want
 ovlctl umount -a
 
-# What others make of it.
+# Read by other programs.
 if ! as_user; then
 	ok "tar --compare agrees" sh -c "cd '$(tree_of i)' && tar --compare --xattrs --acls -f '$T/w.tar' 2>&1 |
 		grep -v 'hdrcharset\|Mod time differs' | grep . >&2; [ \$? = 1 ]"
@@ -83,7 +83,7 @@ like "... and what is older stays" '1969-12-31 23:59:5' "$(TZ=UTC tar --full-tim
 fails 2 "SOURCE_DATE_EPOCH 'x' is not a time" "a bad SOURCE_DATE_EPOCH" \
 	env SOURCE_DATE_EPOCH=x ovlctl diff -o z w
 
-# The file appears whole or not at all.
+# The file appears complete or not at all.
 no "a refused diff leaves no file" test -e z
 echo old >kept
 before=$(ls -A)
@@ -122,7 +122,7 @@ chown 12:34 secret.tar
 ovlctl diff -o secret.tar w
 is "what is replaced hands on owner and mode" "$(stat -c '%a %u:%g' secret.tar)" "600 12:34"
 ok "... not its content" cmp secret.tar w.tar
-# The group bits of a file with an ACL are the mask, not what the group may do.
+# The group bits of a file with an ACL are the mask, not the permissions of the group.
 setfacl -m u:9:rw secret.tar
 getfacl -cn secret.tar >want
 ovlctl diff -o secret.tar w
@@ -149,7 +149,7 @@ if ! as_user; then
 	umount small
 fi
 
-# What cannot be said in a tar.
+# Names that a tar cannot hold.
 need s ovlctl create -n s
 need m ovlctl mount s
 touch "$m/.wh.x"
@@ -197,7 +197,7 @@ grep '^\./x ' want >want.x
 grep '^\./x ' got >got.x
 same "xattr names, by GNU tar" got.x want.x
 
-# A socket in the place of something below: what it covers does not come back.
+# A socket that replaces a file of a lower layer: that file does not reappear.
 need s ovlctl create -n covers base
 need m ovlctl mount covers
 sock() { (cd "$1" && perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un(shift)) or die' "$2"); }
@@ -215,7 +215,7 @@ is "a socket that covers something is a whiteout" "$(tar tf covers.tar | tr '\n'
 m=$(ovlctl mount "$(ovlctl import -p base covers.tar)")
 is "... and that is gone for whoever imports it" "$(ls -d "$m/plain" "$m/deep" "$m/d/"* 2>/dev/null)" ""
 ovlctl umount -a
-# Also where nothing else is left to hide.
+# Even if nothing else is changed.
 printf 'dir name=d\nfile name=d/e data=1\nend\n' | mktar >only.tar
 need - ovlctl import -n only only.tar
 for how in diff commit; do

@@ -2,7 +2,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 # only overlay2
-# What the document on the overlay2 driver says of layers, reading, writing, deleting and
+# Statements of the documentation of overlay2 about layers, reading, writing, deleting and
 # renaming, each on a real mount.
 i=1
 parent=

@@ -1,8 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# The numbers of du: each way of hiding a file, random stores against a model that merges
-# whole trees, and against du(1) before and after a removal.
+# The figures of du: each way to hide a file, random stores compared with a model that merges
+# complete trees, and with du(1) before and after a removal.
 model() { ovlctl ls -J | python3 "$top/tests/tool/du_model.py" "$OVLCTL_ROOT"; }
 lines() {
 	ovlctl du -J | jq -r '(.layers | sort_by(.id)[] | .shadowed as $s |
@@ -10,7 +10,7 @@ lines() {
 		"total \(.total)"'
 }
 taken() { du -sx -B1 "$OVLCTL_ROOT" | cut -f1; }
-# What du says that is hidden in the stack of a layer.
+# Prints what is hidden in the stack of a layer, according to du.
 hidden() { ovlctl du -J "$1" | jq -r '.layers[0].shadowed | "\(.overwritten) \(.deleted) \(.metadata)"'; }
 blocks() { # FILE...
 	stat -c '%b' "$@" | awk '{ n += $1 * 512 } END { print n + 0 }'
@@ -33,7 +33,7 @@ need b tree_of base
 is "a bottom layer hides nothing" "$(hidden base)" "0 0 0"
 is "the total is that of du(1)" "$(ovlctl du -J | jq .total)" "$(taken)"
 
-# Works in a writable layer on an image, and looks at what that hides.
+# Changes a writable layer on an image, and looks at what that hides.
 on=base
 does() { # WHAT WANTED COMMAND: in the mount
 	need w ovlctl create -n w "$on"
@@ -90,7 +90,7 @@ is "the files" "$(ovlctl du -J --files 3 w | jq -r '.files | length, (.[] | sele
 overwritten
 deleted"
 
-# In overlay, the layers above have it, too.
+# In overlay, the layers above have the file, too.
 printf 'file name=new data=1\nend\n' | tar_of new.tar
 printf 'file name=.wh.g\nend\n' | tar_of gone.tar
 need - ovlctl import -n more -p base new.tar
@@ -161,7 +161,7 @@ fi
 
 # ---- what a removal gives back ----
 
-# Each is what du(1) says before and after.
+# Compared with du(1) before and after.
 gives() { # WHAT LAYER...
 	_what=$1
 	shift
@@ -183,7 +183,7 @@ not_freed=0
 gives "all" base
 rm outside
 
-# A store that is random, and two layers of it at a time.
+# Random stores, and two layers of each at a time.
 is_random() { # SEED
 	rm -rf "$OVLCTL_ROOT" rand
 	mkdir rand

@@ -4,9 +4,9 @@
 
 # overlay: when asked
 
-# Each system call of a command that can fail does so, with each error it can fail with.
-# Either the command comes to its end as if nothing had happened, or it says in one line
-# what failed and why, and all is as before. Of the points every ERR_STEP-th is tried, all
+# Each system call of a command that can fail does so, with each possible error. Either the
+# command succeeds as if nothing had happened, or it reports in one line what failed and
+# why, and the store is as before. Every ERR_STEP-th call is tried, all of them
 # with ERR_STEP=1 (make check-errors); ERR_ONLY is a pattern for the commands.
 inject -l points true 2>/dev/null || cannot "ptrace and seccomp"
 # A sanitizer makes calls of its own, and ends the program when they fail.
@@ -15,7 +15,7 @@ if [ "${MODE-release}" != release ]; then
 	exit 0
 fi
 : "${ERR_STEP:=$(short && echo 499 || echo 149)}" "${ERR_ONLY:=}"
-# All that a command may change is below w/.
+# Commands may change files below w/ only.
 OVLCTL_ROOT=$T/w/store
 S=$OVLCTL_ROOT
 O=$T/w/out
@@ -39,7 +39,7 @@ reason() {
 	EIO) echo 'Input/output error' ;;
 	EMFILE) echo "Too many open files(; raise the limit with 'ulimit -n')?" ;;
 	ENFILE) echo 'Too many open files in system' ;;
-	# No memory for a thread is told as EAGAIN.
+	# EAGAIN also means that there is no memory for a thread.
 	ENOMEM) echo '(Cannot allocate memory|out of memory|Resource temporarily unavailable)' ;;
 	EACCES) echo 'Permission denied' ;;
 	EINTR) echo 'Interrupted system call' ;;
@@ -54,36 +54,36 @@ reason() {
 
 # ---- what is there ------------------------------------------------------------------
 
-# In the store and outside of it, and mounted; with xattrs of overlayfs or (-o) without.
+# The state of the store, of files outside of it, and of mounts; -o: without xattrs of overlayfs.
 exact() {
 	walk -t $marks w
 	[ ! "$mounts" ] || grep -F " $S/" /proc/self/mountinfo | cut -d' ' -f5-6
 }
-# Without what is random and times, and without hints: they are looked at when they are
-# needed, so that one too many is no harm, and one that is missing is what check finds.
+# Without random names and times, and without hints: a surplus hint is harmless, and check
+# reports a missing one.
 shape() {
 	sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g; s/ (t|same)=[^ ]*//g; s/ at=[-0-9,]*//
 		/(\.layer|link|lower|\.recipe) /s/ data=.*//; /\/\.on /s/ size=.*//; /\/\.(children|names|from|mounts|used)[ \/]/d
 		/\/work\/(work|rest)/d; s/ (trusted|user).overlay.(origin|uuid)=[0-9a-f]*//g; /store\/lock/d; /^\.\/store\/\.stamp\.new /d
 		/^\.\/store\/(staging|trash|empty|names|aside) /d'"$ignored" "$1" | sort
 }
-# And without what a cleaning up that failed leaves to prune.
+# Also without leftovers that prune removes.
 tidy() {
 	grep -Ev '^\./store/(staging|trash)/' "$1" >"$2"
 	:
 }
-# Is $1 as "exact" gives it what it was before? A store that was made is no harm.
+# Is the state of $1 the same as before? A new store is allowed.
 untouched() {
 	cmp -s "$1" before && return
 	shape "$1" >got.shape
 	cmp -s got.shape before.shape || { [ ! -e master/store ] && ! grep -q ID got.shape; }
 }
-# Nothing but what was there before, and not less than is to stay.
+# Nothing new, and at least what must stay.
 between() {
 	tidy got.shape got.tidy
 	[ ! "$(comm -23 got.tidy before.shape)" ] && [ ! "$(comm -13 got.tidy want)" ]
 }
-# Layers that have appeared stay, whole; names and configs are given all or none.
+# Layers that have appeared stay, complete; all names and configs are given or none.
 stays() {
 	tidy got.shape got.tidy
 	tidy before.shape before.tidy
@@ -94,7 +94,7 @@ stays() {
 			grep -E "$given" $as | cmp -s - given.got && break
 		done && ovlctl check --content >/dev/null
 }
-# What a user may not read does not count as size of a writable layer, or as use.
+# Files that a user may not read do not count for the size or the use of a layer.
 unread() {
 	sed -E 's/^(w .*) [^ ]+$/\1 SIZE/; s/("uses":) .*/\1 USES/' "$1"
 }
@@ -116,7 +116,7 @@ bad() {
 	echo "$call $n $error ($(cut -d' ' -f4- log)): $*" | head -${ERR_LINES:-8} >>failures
 }
 
-# A commit is done or not; one that is done says so, and the next command does the rest.
+# A commit is done or not; if it is done, it says so, and the next command does the rest.
 committed() {
 	grep -q "^ovlctl: commit: .*layer '.*' is committed" got.err
 }
@@ -124,15 +124,15 @@ finished() {
 	ovlctl ls >/dev/null && ovlctl prune >/dev/null
 }
 
-# When one of these fails while a command cleans up, prune has something to do.
+# If one of these fails while a command cleans up, a leftover remains for prune.
 cleaning() {
 	case $call in unlinkat | openat | openat2 | newfstatat | getdents64 | brk | mmap) ;; *) false ;; esac
 }
 
 succeeded() {
 	on=$((on + 1))
-	# A layer that the disk does not give back is a warning of a list of all, and so is
-	# what is not known of one.
+	# In a list of all, a layer that cannot be read is a warning, and so is a detail that
+	# cannot be read.
 	case "$word $error" in
 	'ls EIO' | 'show EIO' | 'ls EACCES')
 		! grep -Eq 'not (listed: Permission denied|(listed|known): Input/output error(;.*)?)$' got.err || return 0
@@ -141,13 +141,13 @@ succeeded() {
 		! grep -Eq "not (counted|listed): (Permission denied|Input/output error)" got.err || return 0
 		;;
 	esac
-	# A file of another program's store that cannot be read is a warning of ls. Where its
-	# layers and ours cannot be brought together, files are copied, which is said.
+	# A file of another program's store that cannot be read is a warning of ls. If its
+	# layers and ours cannot be reached through one mount, files are copied, with a warning.
 	case $word in
 	ls) ! grep -Eq "warning: (cannot read '.*': $(reason $error)|1 layer is damaged and not listed); see 'ovlctl check'\$" got.err || return 0 ;;
 	import) sed -i '/warning: .* their files are copied$/d; /warning: .* copied, not linked: /d' got.err ;;
 	esac
-	# On a full file system an image layer is mounted all the same.
+	# On a full file system an image layer is mounted nevertheless.
 	case "$word $call $error" in
 	'mount mkdirat ENOSPC' | 'mount mkdirat EDQUOT' | 'mount openat ENOSPC' | 'mount openat EDQUOT')
 		sed -i '/warning: .*: the mount cannot be recorded/d' got.err
@@ -160,7 +160,7 @@ succeeded() {
 	fi
 	exact >got
 	shape got >got.shape
-	# A file system of no known type counts as one that needs it.
+	# An unknown type of file system counts as one that needs the sync.
 	[ "$word $call" != 'mount fstatfs' ] || sed -i '/\/\.synced /d' got.shape
 	if cmp -s got.shape want; then
 		same_output got.out || bad "succeeds, but prints $(cat got.out)"
@@ -170,7 +170,7 @@ succeeded() {
 	fi
 }
 
-# What a check finds is on standard output.
+# The findings of a check are on standard output.
 reported() {
 	[ $word = check ] && [ $status != 8 ] && [ ! -s got.err ] && grep -Eq "$(reason $error)\$" got.out
 }
@@ -210,7 +210,7 @@ failed() {
 	cmp -s got.shape want || bad "again: $(diff want got.shape)"
 }
 
-# "ready" does what a copy of the store does not keep, "undone" takes it back.
+# "ready" prepares what is not in a copy of the store, "undone" undoes that.
 ready() { :; }
 undone() { :; }
 restore() {
@@ -232,9 +232,9 @@ point() {
 	fi
 }
 
-# "part": what is allowed when not all of it is undone, and a second time brings it to its
-# end; "again": what a command that was done may say when it is run again; "once": then it
-# is not.
+# "part": the message if not everything is undone, and a second run must
+# finish it; "again": the message of a second run of a command that was done; "once": do
+# not run it again.
 ignored='' part='' again='^$' once='' marks='' mounts='' phase=0
 try() { # WHAT COMMAND...
 	what=$1
@@ -282,7 +282,7 @@ try "create -n" ovlctl create -n w a
 again='^$'
 try "tag" ovlctl tag a other
 
-# Another program's store, which nothing changes, as a whole and beside ours.
+# Another program's store, which nothing changes, alone and together with ours.
 printf '%s\n' 'dir name=d mode=2750 uid=3' 'file name=d/f data=one' 'link name=d/h link=d/f' \
 	'symlink name=s link=d/f' 'file name=x data=1 pax.SCHILY.xattr.user.k=v' end | mktar >1.tar
 printf '%s\n' 'file name=.wh.s' 'file name=d/new data=2' end | mktar >2.tar
@@ -319,15 +319,15 @@ cp -a w/store master
 try "tag --force" ovlctl tag --force a b
 again="no such name"
 try "tag -d" ovlctl tag -d b
-# The layer is an image layer, but the sync of that has failed.
+# The layer is committed, but the sync has failed.
 unsynced() {
 	committed && finished && exact >got && shape got >got.shape && cmp -s got.shape want
 }
-# Nor does it matter what ended mounts have left in the layer.
+# Files that ended mounts have left in the layer do not matter either.
 ignored='; /\/\.image-layer /d; /\/\.image /d; /\/\.mounts[ \/]/d; /\/work\//d'
 part=unsynced again="no such layer|is an image layer"
 try "commit" ovlctl commit -n i "$w"
-# With --keep the second time is another commit, of what is empty now.
+# With --keep the second run is another commit, of the layer that is empty now.
 again="$again|is already used by layer"
 try "commit --keep" ovlctl commit --keep -n i "$w"
 marks='' ignored=''
@@ -369,7 +369,7 @@ ready() { :; }
 undone() { :; }
 again='^$' mounts=''
 
-# The host has what the layers do not.
+# The layers have no programs, so those of the host are used.
 host=
 for d in /bin /lib /lib64 /usr; do
 	[ ! -d $d ] || host="$host --bind $d"
@@ -378,8 +378,8 @@ try "run" ovlctl run $host b true
 ignored='; /\/\.mounts[ \/]/d; /\/work\//d'
 try "run in a writable layer" ovlctl run $host w true
 ignored=''
-# Where the layer is in place, but the sync of that has failed, it stays without a name, and
-# its id is told.
+# If the layer has appeared, but the sync failed, it stays without a name, and its id is
+# printed.
 kept() {
 	stays && ovlctl rm "$(cat got.out)"
 }
@@ -393,7 +393,7 @@ echo 1 >master/out/proj/old/f
 restore
 need - ovlctl create -n on --on "$O/proj"
 cp -a w/store master
-# The directory is a copy each time.
+# The directory is copied each time.
 ready() {
 	sed -i "s/^inode .*/inode $(stat -c %i w/out/proj)/; s/^born .*/born 0.0/
 		s/^since .*/since 9999999999.0/" w/store/names/on/.on
@@ -433,7 +433,7 @@ for name in $(ovlctl ls -nr -o NAME | tr , ' '); do
 done
 cp -a w/store master
 try "prune --layers" ovlctl prune --layers --writable --unused-for 0
-# What repair puts in place bit by bit, and what it must not take for damage.
+# A repair that takes several steps, and states that it must not take for damage.
 restore
 need - ovlctl prune
 link=$(is_overlay || cat "$S/names/b/link")
@@ -480,7 +480,7 @@ esac
 
 # ---- short reads and writes ---------------------------------------------------------
 
-# A kernel may do less than it is asked for; what comes of it is the same.
+# Short reads and writes must not change the result.
 seq 2000 >lines
 head -c 30000 /dev/urandom >>lines
 tar -cf c.tar lines a.tar b.tar

@@ -1,11 +1,11 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# The tar of an imported layer comes back bit for bit, whoever wrote it.
-# EXACT_SEEDS: so many random ones, from EXACT_FIRST on.
+# The tar of an imported layer comes back bit for bit, whatever program wrote it.
+# EXACT_SEEDS: number of random tars, from EXACT_FIRST on.
 seeds=${EXACT_SEEDS:-$(short && echo 40 || echo 500)}
 first=${EXACT_FIRST:-1}
-# Devices and marks are what differs there: fewer will do.
+# In a user namespace only devices and whiteouts differ, so fewer are enough.
 as_user && seeds=$((seeds / 5))
 
 sum_of() {
@@ -29,7 +29,7 @@ one_seed() { # SEED
 	1) z='gzip -1c' ;;
 	2) z='zstd -qc1' ;;
 	3) z='lz4 -qc' ;;
-	# These two take long: some of the tars, and none of the large ones (see randtar).
+	# These two take long: only some of the tars, and no large ones (see randtar).
 	4) [ $(($1 / 8 % 3)) != 0 ] || [ $(($1 % 5)) = 0 ] || z='xz -0c' ;;
 	5) [ $(($1 / 8 % 6)) != 0 ] || [ $(($1 % 5)) = 0 ] || z='bzip2 -1c' ;;
 	esac
@@ -104,7 +104,7 @@ fi
 
 # ---- what wants words ----------------------------------------------------------------
 
-# Solaris tar writes the holes out.
+# Solaris tar writes holes as data.
 printf 'file name=x pax.SUN.holesdata=\\s0\\s512\\s2048\\s3000\\s5000 fill=5000\nend\n' | tar_of x.tar
 exact "holes that are in the tar" x.tar
 deep=$(printf '%020d' 0 | sed "s,0,$(printf '%0250d' 1)/,g")
@@ -121,7 +121,7 @@ ovlctl rm "$id"
 } | tar_of x.tar
 exact "one name 800 times" x.tar
 
-# What of a tar could not be given back is not taken.
+# A tar that could not be restored is refused.
 refused() { # PATTERN WHAT, lines on standard input
 	mktar >x.tar
 	fails 1 "$1" "refused: $2" ovlctl import x.tar
@@ -184,7 +184,7 @@ in=$layer/$TREE
 mkdir out
 echo before >out/there
 
-# One line that names it, and no file, or the one that was there.
+# One line that names the file, and no output file, or the old one.
 damaged() { # PATTERN WHAT COMMAND...
 	pattern=$1
 	what=$2
