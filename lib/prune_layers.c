@@ -175,6 +175,8 @@ static int choose_candidates(struct plan *pl)
 		struct node *n = pl->order[i];
 		int rc = store_stopped(p->st) ? err_stopped(p->err) : 0;
 
+		if (i % 32 == 0)
+			inuse_let_go(&p->inuse);
 		if (rc == 0 && !n->needed) {
 			rc = may_go(p, n->layer) ? is_free(p, n->layer) : 0;
 			n->needed = rc <= 0;
@@ -190,6 +192,7 @@ static int choose_candidates(struct plan *pl)
 		young += n->kept;
 		pl->order[candidates++] = n;
 	}
+	inuse_let_go(&p->inuse);
 	pl->n = candidates;
 	if (pl->n)
 		qsort(pl->order, pl->n, sizeof(struct node *), by_use);

@@ -143,6 +143,8 @@ static int refuse_in_use(struct family *f, struct ovl_err *err)
 			family_label(f, &f->member[i], label), INUSE_TAKE, err);
 	if (rc < 0)
 		inuse_release(u); /* it may be asked again */
+	else
+		inuse_let_go(u);
 	return rc;
 }
 

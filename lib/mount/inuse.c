@@ -26,6 +26,16 @@ void inuse_release(struct inuse *u)
 	u->others = 0;
 }
 
+void inuse_let_go(struct inuse *u)
+{
+	for (size_t i = 1; i < u->seen.n; i++) {
+		if (u->seen.table[i].root >= 0) {
+			inuse_release(u);
+			return;
+		}
+	}
+}
+
 int inuse_lock(const struct layer *l, const char *what, struct ovl_err *err)
 {
 	char subject[QUOTE_SIZE + 16];
@@ -60,7 +70,8 @@ static const char *device_of(const struct question *q)
 }
 
 /* Collects the ids in the tables: most layers are in none, and need not be looked for in
- * each line. */
+ * each line. The root of a namespace with no layer of this store is not needed, and open
+ * it would keep what is mounted there. */
 static int add_shown(struct question *q, size_t first)
 {
 	struct inuse *u = q->u;
@@ -71,9 +82,13 @@ static int add_shown(struct question *q, size_t first)
 	if (!u->shown)
 		return -ENOMEM;
 	for (size_t i = first; i < u->seen.n && rc == 0; i++) {
-		rc = mounts_shown(q->l->st, &u->seen.table[i], u->shown);
+		struct mi_table *t = &u->seen.table[i];
+
+		rc = mounts_shown(q->l->st, t, u->shown);
 		if (rc == 0)
-			rc = mounts_paths(&u->seen.table[i], u->shown);
+			close_fdp(&t->root);
+		if (rc >= 0)
+			rc = mounts_paths(t, u->shown);
 	}
 	return rc;
 }

@@ -34,6 +34,9 @@ struct inuse {
 };
 
 void inuse_release(struct inuse *u);
+/* To be called before anything that takes long: forgets the tables if the roots of other
+ * namespaces are open, since a layer mounted there as a root, by run, would stay in use. */
+void inuse_let_go(struct inuse *u);
 #define auto_inuse __attribute__((cleanup(inuse_release))) struct inuse
 
 /*

@@ -427,27 +427,29 @@ int mounts_read(struct ovl_store *st, struct mounts *out, struct ovl_err *err)
 struct shown {
 	struct ovl_store *st;
 	struct pathset *ids;
+	bool here; /* the store has one of them */
 };
 
 static int add_shown(void *ctx, enum role role, const char *name)
 {
-	const struct shown *s = ctx;
+	struct shown *s = ctx;
 	struct named n;
 
 	(void)role;
 	if (!name_of_layer(s->st, name, &n) || !n.known)
 		return 0;
+	s->here = s->here || layer_exists(s->st, &n.ref, NULL) != 0;
 	return pathset_add(s->ids, layer_letter(&n.ref), n.ref.id.s, ID_LEN);
 }
 
 int mounts_shown(struct ovl_store *st, const struct mi_table *t, struct pathset *ids)
 {
-	struct shown s = {st, ids};
+	struct shown s = {st, ids, false};
 	int rc = 0;
 
 	for (size_t i = 0; i < t->n && rc == 0; i++)
 		rc = each_dir(&t->line[i], add_shown, &s);
-	return rc < 0 ? -ENOMEM : 0;
+	return rc < 0 ? -ENOMEM : s.here;
 }
 
 enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,

@@ -48,32 +48,22 @@ static bool has_overlay(const struct mi_table *t)
 
 /* ---- as the kernel lists them ----------------------------------------------------- */
 
-/* The namespaces to read. */
 struct walk {
 	struct mi_all *all;
 	int proc;
-	int *ns;
-	size_t n;
+	int ns; /* the namespace to read */
 	int rc;
 };
 
-static void walk_end(struct walk *w)
-{
-	for (size_t i = 0; i < w->n; i++)
-		close(w->ns[i]);
-	free(w->ns);
-	close_fdp(&w->proc);
-}
-#define auto_walk __attribute__((cleanup(walk_end))) struct walk
-
 /* Entering a namespace changes the root directory. */
-static int visit(const struct walk *w, int ns)
+static int visit(const struct walk *w)
 {
 	struct mi_table *t;
 	struct stat st;
 	int rc;
 
-	if (fstat(ns, &st) < 0 || setns(ns, CLONE_NEWNS) < 0)
+	if (unshare(CLONE_FS) < 0 || fstat(w->ns, &st) < 0 ||
+		setns(w->ns, CLONE_NEWNS) < 0)
 		return -errno;
 	rc = mi_load(w->all, w->proc, "thread-self/mountinfo");
 	if (rc < 0)
@@ -85,66 +75,61 @@ static int visit(const struct walk *w, int ns)
 	return 0;
 }
 
-/*
- * Runs in a thread with a root directory of its own, which changes with the namespace and
- * does not affect the process.
- */
-static void *visit_all(void *ctx)
+static void *visit_it(void *ctx)
 {
 	struct walk *w = ctx;
 
-	w->rc = unshare(CLONE_FS) < 0 ? -errno : 0;
-	for (size_t i = 0; i < w->n && w->rc == 0; i++)
-		w->rc = visit(w, w->ns[i]);
+	w->rc = visit(w);
 	return NULL;
 }
 
-/* Lists the namespaces on one side of self. */
-static int list(struct walk *w, int self, unsigned long direction, const char *dev)
+/*
+ * In a thread with a root directory of its own, which changes with the namespace and does
+ * not affect the process. At once, and not after the walk: until then the descriptor
+ * would keep the namespace and all its mounts.
+ */
+static int visit_in_thread(struct walk *w)
+{
+	pthread_t thread;
+	int rc = thread_start(&thread, visit_it, w);
+
+	if (rc)
+		return -rc;
+	pthread_join(thread, NULL);
+	return w->rc;
+}
+
+/* Reads the namespaces on one side of self. */
+static int read_from(struct walk *w, int self, unsigned long direction, const char *dev)
 {
 	struct ns_info info = {.size = sizeof(info)};
 	auto_fd at = -1;
+	int rc = 0;
 
-	for (;;) {
+	while (rc == 0) {
 		int next = ioctl(at < 0 ? self : at, direction, &info);
 
 		if (next < 0)
 			return errno == ENOENT ? 0 : -errno;
 		close_fdp(&at);
-		at = next;
-		if (dev && !namespaces_may_matter(info.id, dev, &w->all->table[0]))
-			continue;
-		if (!VEC_ROOM(w->ns, w->n))
-			return -ENOMEM;
-		w->ns[w->n] = fcntl(at, F_DUPFD_CLOEXEC, 0);
-		if (w->ns[w->n] < 0)
-			return -errno;
-		w->n++;
+		w->ns = at = next;
+		if (!dev || namespaces_may_matter(info.id, dev, &w->all->table[0]))
+			rc = visit_in_thread(w);
 	}
+	return rc;
 }
 
 static int by_kernel(struct mi_all *all, const char *dev)
 {
 	auto_fd self = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	auto_walk w = {.all = all, .proc = -1};
-	pthread_t thread;
+	auto_fd proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct walk w = {.all = all, .proc = proc};
 	int rc;
 
-	if (self < 0)
+	if (self < 0 || proc < 0)
 		return -errno;
-	rc = list(&w, self, NS_NEXT, dev);
-	if (rc == 0)
-		rc = list(&w, self, NS_PREV, dev);
-	if (rc < 0 || !w.n)
-		return rc;
-	w.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (w.proc < 0)
-		return -errno;
-	rc = thread_start(&thread, visit_all, &w);
-	if (rc)
-		return -rc;
-	pthread_join(thread, NULL);
-	return w.rc;
+	rc = read_from(&w, self, NS_NEXT, dev);
+	return rc == 0 ? read_from(&w, self, NS_PREV, dev) : rc;
 }
 
 /* ---- as their processes show them ------------------------------------------------- */

@@ -94,4 +94,23 @@ is "prune all the time: a use that succeeds finds the layer afterwards, one that
 	"$(awk '($2 == 0) != (NF == 3)' outcome)" ""
 is "... prune has nothing to say" "$(cat err)" ""
 is "... the store is sound" "$(ovlctl check)" ""
+
+# A run ends while prune removes another layer: having looked at its namespace, prune does
+# not keep its layer in use.
+export OVLCTL_ROOT="$T/held"
+need - ovlctl create -n w
+need id ovlctl import 1.tar
+host=
+for d in /bin /lib /lib64 /usr; do [ ! -d $d ] || host="$host --bind $d"; done
+ovlctl run $host w sh -c 'echo >/ready; exec sleep 100' 2>err &
+runner=$!
+until_true test -e "$(tree_of w)/ready"
+traced -qq -o calls -e trace=/rename -e inject=/rename:delay_enter=1500000:when=1 \
+	ovlctl prune --layers --unused-for 0 >out 2>err &
+pruner=$!
+until_true grep -q "$id" calls
+end $runner
+ok "a run that has ended is over, though prune is at work" ovlctl rm w
+wait $pruner
+is "... which removes a layer" "$? $(cut -d' ' -f1-2 out)" "0 layer $id"
 done_testing
