@@ -122,9 +122,11 @@ static int check_work(struct mounting *m)
 		why = errno;
 	else
 		unlinkat(work, "work", AT_REMOVEDIR);
-	return err_sys(m->err, why,
-		"cannot mount layer %s: the kernel could not make its work directory",
-		Q(m->req->layer));
+	return err_say(m->err, why,
+		"cannot mount layer %s: the kernel could not make its work directory: "
+		"%s%s",
+		Q(m->req->layer), strerror(why),
+		why != EROFS && *m->note.name ? "; -r mounts it read-only" : "");
 }
 
 /* In a read-only store nothing is removed, so no note is needed; and the kernel itself

@@ -53,12 +53,25 @@ static bool permission(const struct failure *f)
 		"with a mount namespace of its own");
 }
 
+/* The kernel makes directories in the work directory. */
+static bool is_full(const struct layer *l)
+{
+	auto_fd work = fs_open_dir(l->fd, l->drv->work);
+	bool full = work >= 0 && mkdirat(work, "full", 0700) < 0 && errno == ENOSPC;
+
+	if (!full)
+		unlinkat(work, "full", AT_REMOVEDIR);
+	return full;
+}
+
 static bool no_overlay(const struct failure *f)
 {
 	if (f->errnum == ENODEV)
 		return because(f, "this kernel has no overlay file system");
 	if (f->errnum == ENOSPC)
-		return because(f, "the limit of mounts (fs.mount-max) is reached");
+		return because(f, "%s",
+			is_full(f->l) ? strerror(ENOSPC) :
+					"the limit of mounts (fs.mount-max) is reached");
 	return false;
 }
 

@@ -23,7 +23,7 @@ if ! is_overlay; then
 fi
 need id ovlctl ls -nr -o ID a
 mv store/$DRV/$id/$TREE tree.away
-fails 1 "cannot open (lower layer '$below'|the tree) .*: No such file or directory; see 'ovlctl check'" "... diff" ovlctl diff w
+fails 1 "(lower layer '$below'|cannot open the tree .*): No such file or directory; see 'ovlctl check'" "... diff" ovlctl diff w
 fails 1 "lower layer '$below': No such file or directory" "a lower's tree is missing" ovlctl mount w
 mv tree.away store/$DRV/$id/$TREE
 mv "$dir/$UPPER" tree.away
