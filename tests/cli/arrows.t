@@ -1,10 +1,10 @@
 #!/bin/sh
-# scripts/arrows finds what stands in the wrong room: tried on a tree of four files.
+# scripts/arrows finds violations of the rooms: tested on a tree of four files.
 . "$(dirname "$0")/../lib.sh"
 MODE=release
 arrows() { sh "$top/scripts/arrows" "$T/tree"; }
 
-# A sound tree. The rest of each test is what is planted in it.
+# A tree without violations. Each test adds one.
 tree() {
 	rm -rf "$T/tree"
 	mkdir -p "$T/tree/lib/base" "$T/tree/lib/store" "$T/tree/cmd"
@@ -30,7 +30,7 @@ built() {
 	done || exit 1
 }
 
-# After "tree" and what is planted: each PATTERN is one of the lines, and there are no others.
+# Called after "tree" and a violation: each PATTERN matches one line, and there are no others.
 found() { # WHAT PATTERN...
 	what=$1
 	shift

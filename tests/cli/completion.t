@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# What the shells complete: the program says it, and the scripts of the shells hand it on.
+# Completion: the program prints the candidates, and the scripts pass them to the shells.
 
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 need - ovlctl import -n debian:12 a.tar
@@ -69,7 +69,7 @@ if m=$(ovlctl mount web 2>/dev/null); then
 	ovlctl umount web
 fi
 
-# In the shells. A line, a bar, what it becomes.
+# In the shells. A line, a bar, the completed line.
 cat >lines <<'E'
 ovlctl mou\t|ovlctl mount
 ovlctl show debian:\t|ovlctl show debian:12

@@ -5,9 +5,9 @@
 man=$top/man
 commands=$(ovlctl --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 
-# Long options in a text, one a line, without --help.
+# Long options in a text, one on each line, without --help.
 longs() { grep -oE -- '--[a-z][a-z-]+' | grep -v -- '^--help$' | sort -u; }
-# Options a page describes: items of its lists.
+# Options that a page describes: items of its lists.
 items() {
 	sed -n 's/^\.It //p' "$1" | tr ' ' '\n' |
 		sed -n 's/^-\([a-z][a-z-]*\)$/--\1/p' | sort -u

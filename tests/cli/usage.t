@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# What is wrong on a command line is said in one line, with status 2.
+# Errors on the command line are reported in one line, with status 2.
 fails 2 "no command given" "no command" ovlctl
 fails 2 "unknown command 'imprt'; did you mean 'import'\?" "a typo in a command" ovlctl imprt
 fails 2 "unknown command 'frobnicate'; see 'ovlctl --help'" "no command at all like it" ovlctl frobnicate
@@ -36,7 +36,7 @@ for w in '' -1 1.5 x 1000000000; do
 done
 fails 2 "unknown driver 'aufs'; the drivers are overlay2 and overlay" "--driver aufs" ovlctl --driver aufs ls
 fails 2 "unknown driver 'aufs'" "OVLCTL_DRIVER=aufs" env OVLCTL_DRIVER=aufs ovlctl ls
-# An empty root is no default: it comes from a variable that was not set.
+# An empty root is an error, because it comes from an unset variable.
 fails 2 "ls: --root is empty" "--root ''" ovlctl --root '' ls
 fails 2 "rm: OVLCTL_ROOT is empty" "OVLCTL_ROOT=" env OVLCTL_ROOT= ovlctl rm x
 fails 2 "import: OVLCTL_ROOT is empty" "... where a store would be made" env OVLCTL_ROOT= ovlctl import x
@@ -45,7 +45,7 @@ for bad in 0 -1 x 1.5 12X 99999999999999999999 17000000T; do
 	fails 2 "'--max-size $bad': not a positive number" "--max-size $bad" ovlctl import --max-size=$bad x
 done
 
-# No store: nothing is made by asking.
+# Reading does not create a store.
 is "ls of no store" "$(ovlctl ls)" ""
 ok "umount -a of no store" ovlctl umount -a
 ok "rm -f of no store" ovlctl rm -f x
@@ -109,7 +109,7 @@ if [ -e /dev/full ]; then
 	fails 1 "cannot write to standard output" "--help to a full disk" sh -c 'exec ovlctl --help >/dev/full'
 fi
 
-# Where the store is.
+# The location of the store.
 is "OVLCTL_ROOT" "$(OVLCTL_ROOT=$T/e ovlctl create >/dev/null; ls "$T/e/stamp")" "$T/e/stamp"
 is "--root wins" "$(OVLCTL_ROOT=$T/e ovlctl --root "$T/f" create >/dev/null; ls "$T/f/stamp")" "$T/f/stamp"
 is "a relative root" "$(ovlctl --root e ls -n | wc -l)" 1

@@ -7,8 +7,8 @@
 # LeakSanitizer needs a /proc of its own pid namespace; some examples make one without.
 export ASAN_OPTIONS=detect_leaks=0
 
-# The examples of each page run, in their order, in a store that has what they name.
-# A root file system that chroot can enter, with stand-ins for what examples call in it.
+# Runs the examples of each page, in their order, in a store with the layers that they name.
+# A root file system that chroot can enter, with stand-ins for the programs that examples call.
 mkdir -p tree/etc tree/proc tree/dev tree/tmp tree/usr/bin tree2/opt
 echo debian >tree/etc/hostname
 for f in /bin/sh $(ldd /bin/sh | grep -o '/[^ ]*'); do
@@ -31,7 +31,7 @@ echo '[{"Config":"config.json","RepoTags":["app:1"],"Layers":["layer.tar"]}]' >i
 tar -C image -cf image.tar config.json layer.tar manifest.json
 mount -t tmpfs none /mnt || cannot "mount on /mnt"
 have_mount_helper
-# Another machine: a store of its own, and what ssh does with its operands.
+# Another machine: a store of its own, and a stand-in for ssh.
 mkdir bin
 cat >bin/ssh <<E
 #!/bin/sh
@@ -41,7 +41,7 @@ exec sh -c "\$*"
 E
 chmod +x bin/ssh
 PATH=$T/bin:$PATH
-# Not everybody has these.
+# These may not be installed.
 for c in fuser lsof; do
 	command -v $c >/dev/null || ln -s "$(command -v true)" "bin/$c"
 done
@@ -60,7 +60,7 @@ examples() { # PAGE
 		sub(/^# /, "") { print }' "$1" | sed 's/\\e/\\/g'
 }
 
-# Roots of other engines, where they have them, and one on a disk in /media.
+# Roots of other engines in their usual places, and one on a disk in /media.
 need - mount -t tmpfs none /var/lib
 need - mount -t tmpfs none /media
 mkdir small small/etc /media/var /media/var/lib /var/lib/docker /var/lib/containers /var/lib/containers/storage
@@ -95,7 +95,7 @@ for page in "$top"/man/*.[78]; do
 	rm -rf elsewhere
 	need - find /mnt -xdev -mindepth 1 -delete
 	need - ovlctl --root elsewhere import -n debian debian.tar.zst
-	# One session a page, so that variables and the directory last.
+	# One shell for each page, so that variables and the working directory are kept.
 	examples "$page" >script
 	like "$(basename "$page") has examples" '^[1-9]' "$(wc -l <script)"
 	ok "... which run" sh -ex script
@@ -121,7 +121,7 @@ is "... the layer is there" "$(ovlctl --root elsewhere ls -q app)" "$(ovlctl ls 
 ovlctl umount -a
 is "README is at most a screen and a half" "$([ "$(wc -l <"$top/README")" -le 75 ] && echo yes)" yes
 
-# The cached step: if it fails, and if another job is faster.
+# The cached step: it fails, or another job is faster.
 sed -n '/^\.Ss Cache a step/,/^\.Ed/p' "$top/man/ovlctl.8" | sed -n '/^#!/,$p' |
 	sed '$d' >step
 export OVLCTL_ROOT="$T/cached"
@@ -143,7 +143,7 @@ ok "a cached step that another job has made meanwhile" sh step
 like "... is taken from that one" '^ ?debian deps:[0-9a-f]{16} $' \
 	"$(ovlctl ls -nr -o NAME | sort | tr '\n' ' ')"
 need - ovlctl tag -d "$(ovlctl ls -nr -o NAME | grep deps)"
-# What it was made of stays, and what was made for the job.
+# The layers that it was made from stay, and the one for the job.
 is "... leaves nothing else" "$(ovlctl ls -q | wc -l)" 3
 printf '#!/bin/sh\necho up >"%s"\nsleep 300\n' "$T/up" | stand_in
 stopped() { # SIGNAL COMMAND...
@@ -162,7 +162,7 @@ is "... that is killed leaves one" "$(ovlctl ls -q | wc -l)" 4
 ok "... which is not mounted any more" ovlctl --wait 60 rm "$(ovlctl ls -nr -o ID | tail -1)"
 rm bin/xargs
 
-# What the page says an ordinary user does, by one: with a range of ids, and with one id.
+# The example for ordinary users, run by one: with a range of ids, and with one id.
 sed -n '/^\$ unshare/,/^\.Ed/s/^# //p' "$top/man/ovlctl.8" >user
 like "ovlctl.8 has examples for a user" '^[1-9]' "$(wc -l <user)"
 nobody() {

@@ -3,10 +3,10 @@
 
 # overlay: when asked
 
-# Three layers, the first over a block of the compressor, a writable one on top.
+# Three layers, the first larger than a block of the compressor, and a writable one on top.
 sha() { sha256sum "$@" | cut -c1-64; }
 mkdir -p t1/etc t2/etc t3
-# Two megabytes that are soon compressed.
+# Two megabytes that are compressed quickly.
 yes "$(seq 1000)" | head -c 2000000 >t1/numbers
 echo one >t1/etc/one
 ln t1/etc/one t1/etc/same
@@ -28,7 +28,7 @@ for of in "" -n\ x --no-names; do
 		"$([ "$of" ] && echo 0 || echo 1)"
 done
 
-# Every blob is what its name says; every descriptor of a layout leads to such a blob.
+# Every blob has the digest in its name; every descriptor of a layout refers to such a blob.
 sound() { # DIR
 	(
 		cd "$1" || exit 1
@@ -42,7 +42,7 @@ sound() { # DIR
 		while read -r d size; do
 			[ "$(stat -c %s "blobs/sha256/${d#sha256:}")" = "$size" ] || exit 1
 		done <"$T/descriptors"
-		# And nothing is there that nothing leads to.
+		# There are no other blobs.
 		[ "$(cut -d' ' -f1 "$T/descriptors" | cut -d: -f2 | sort -u)" = "$(ls blobs/sha256)" ]
 	)
 }
@@ -131,7 +131,7 @@ is "... three manifests, three configs, three layers" "$(ls many/blobs/sha256 | 
 ovlctl export "$three" one byid
 is "an id is no name" "$(jq -c '.manifests[0].annotations' byid/index.json)" null
 fails 2 "'one' is given twice" "the same twice" ovlctl export one one twice
-# The same tar at two places of a stack.
+# The same tar twice in a stack.
 need - ovlctl import -n four -p three l2.tar
 ok "a layer that comes twice" ovlctl export four ./four
 ok "... is one blob" sound four
@@ -288,7 +288,7 @@ ovlctl --root store2 export --format docker three s2.tar
 same "... for docker as well" s1.tar s2.tar
 unset SOURCE_DATE_EPOCH
 mkdir r1
-# What was exported, imported as an image: with its config, so at any time.
+# An exported image that was imported: it has a config, so the time does not matter.
 ovlctl export w out.tar
 ovlctl --root store3 import --no-names -n w out.tar >/dev/null
 ovlctl --root store3 export w back.tar
@@ -337,7 +337,7 @@ if ! as_user; then
 	umount small
 fi
 if can_trace; then
-	# At a call that the main thread makes.
+	# During a call of the main thread.
 	for to in killed:mkdirat killed.tar:pread64; do
 		traced -qq -o /dev/null -e trace="${to#*:}" -e inject="${to#*:}:signal=TERM:when=1" \
 			ovlctl export one "${to%:*}" 2>/dev/null

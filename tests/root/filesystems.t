@@ -5,8 +5,8 @@
 
 # not in a user namespace: mounts disks
 
-# What belongs to a file system is no part of a layer: one tree has one id everywhere, and
-# what a tar made on one of them is removed again there.
+# Properties of a file system are not part of a layer: a tree has the same id everywhere, and
+# a tree that a tar has made can be removed on each of them.
 losetup -f >/dev/null 2>&1 || cannot "no loop devices"
 
 disk() { # NAME SIZE MKFS...
@@ -26,7 +26,7 @@ mount -t tmpfs -o size=100M tmpfs tmpfs
 all="ext4 ext4-1k xfs btrfs tmpfs"
 
 printf 'dir name=. mtime=1\ndir name=d mtime=1\nfile name=d/f data=1\nend\n' | mktar >base.tar
-# What is put into a layer, in $1.
+# Makes the files of a layer in $1.
 fill() (
 	cd "$1" || exit 1
 	mkdir acls
@@ -52,7 +52,7 @@ fill() (
 for fs in $all; do
 	OVLCTL_ROOT=$T/$fs/s
 	mkdir "$OVLCTL_ROOT"
-	# Directories hand it on.
+	# New files in such a directory inherit it.
 	[ $fs != btrfs ] || setfattr -n btrfs.compression -v zstd "$OVLCTL_ROOT"
 	ovlctl import -n base base.tar >/dev/null || exit 1
 	ovlctl create -n w base >/dev/null || exit 1
@@ -69,7 +69,7 @@ for fs in $all; do
 	is "... whose content is sound" "$(ovlctl check --content)" ""
 done
 
-# An ACL that XFS is told of in its own words: what makes no sense there cannot be removed.
+# An ACL in the form of XFS: one that is invalid cannot be removed.
 cat >junk <<'X'
 dir name=d mode=775 uid=1000 gid=1000 pax.SCHILY.xattr.trusted.SGI_ACL_FILE=junk pax.SCHILY.xattr.user.kept=1
 file name=d/f uid=1000 pax.SCHILY.xattr.btrfs.compression=zstd pax.SCHILY.xattr.com.apple.provenance=x data=1
@@ -124,7 +124,7 @@ if command -v xfs_io >/dev/null; then
 	ok "... rm of one that was there before" ovlctl rm -r base
 fi
 
-# A leftover that cannot be read, nor removed.
+# A leftover that can be neither read nor removed.
 OVLCTL_ROOT=$T/xfs/s
 left=$OVLCTL_ROOT/staging/$(printf '%064d' 1)
 mkdir -p "$left/d" "$OVLCTL_ROOT/staging/$(printf '%064d' 2)/d"

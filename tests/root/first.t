@@ -43,7 +43,7 @@ exec 9>pipe
 head -c 700 a.tar >&9
 until_true found "$OVLCTL_ROOT/staging/*"
 ok "an import from a pipe works in a new store" test "$(ls "$OVLCTL_ROOT/staging")"
-# Another one that fails meanwhile takes nothing away.
+# Another one that fails at the same time removes nothing.
 ovlctl create nope 2>/dev/null
 kill $pid
 exec 9>&-
@@ -51,7 +51,7 @@ wait $pid
 is "stopped, it dies of the signal" $? 143
 is "... and leaves nothing" "$(ls -d new 2>&1)" "ls: cannot access 'new': No such file or directory"
 
-# A directory that was there stays, with what new file systems have in it.
+# An existing directory stays, with lost+found in it.
 mkdir -p new/in/here/lost+found
 chmod 750 new/in/here
 ovlctl import bad.tar 2>/dev/null
@@ -70,7 +70,7 @@ rm -r new
 
 # ---- two first commands at once -----------------------------------------------------
 
-# The one that fails has made the store, the other one has gone on in it.
+# The one that fails has made the store, which the other one continues to use.
 ovlctl import --as layer - <pipe >out 2>err &
 pid=$!
 exec 9>pipe
@@ -98,7 +98,7 @@ done
 is "five that succeed and five that fail, all first" "$failed" ""
 no "... the store is not new any more" test -e "$OVLCTL_ROOT/.stamp.new"
 
-# Whoever made the store and the way to it, the last one removes all that.
+# The last one removes the store and its new parents, whoever made them.
 rm -rf new
 failed=
 for i in $(seq 20); do
@@ -120,7 +120,7 @@ is "... nor do they remove an empty directory that was there" "$(find new)" "new
 new/in
 new/in/here"
 rm -r new
-# A script may hold the directory as well: that is a wait like any other.
+# A script may lock the directory, too, and is waited for as usual.
 mkdir -p new/in/here
 fails 4 "the store is in use by another process" "a root that is locked, with --nowait" \
 	flock new/in/here ovlctl --nowait create

@@ -8,8 +8,8 @@
 # not in a user namespace: mounts file systems, and drops what root may
 
 # File systems that are full, have no inodes left, are over a quota, or read-only; a store
-# that may not be entered; limits of a process. One line says so, and all is as before:
-# also the space that is free.
+# that may not be entered; limits of a process. One line reports it, and everything is as
+# before, including the free space.
 head -c 6000000 /dev/urandom >noise
 tar -cf big.tar noise
 (seq 400 | sed 's/.*/file name=d\/f& data=&/'; echo end) | mktar >many.tar
@@ -26,7 +26,7 @@ state() {
 	store_state
 	find out fs/out 2>/dev/null | sort
 }
-# Refuses with "reason", and leaves all as it was.
+# The command fails with "reason" and leaves everything unchanged.
 refuses() { # WHAT COMMAND...
 	what=$1
 	shift
@@ -35,7 +35,7 @@ refuses() { # WHAT COMMAND...
 	fails 1 "$reason" "$what" "$@"
 	state >after
 	same "... leaves nothing" after before
-	# A file system of its own uses a block or two for what came and went.
+	# The file system itself may use a block or two for temporary files.
 	is "... and as much space" "$(free | awk -v w="$was" '{ split(w, o); print (o[1] - $1 <= 64 && o[2] - $2 <= 1) }')" 1
 }
 filled() {
@@ -100,13 +100,13 @@ ok "no inodes left: rm" ovlctl rm w v
 is "... the store is sound" "$(ovlctl check)" ""
 umount fs
 
-# A journalled disk.
+# A file system with a journal.
 if truncate -s 7M disk && mkfs.ext4 -q -b 1024 -N 200 disk 2>/dev/null && mount -o loop disk fs 2>/dev/null; then
 	fill
 	filled ext4
 	full ext4
 	fill
-	# Read-only: who reads goes on, who writes says so.
+	# Read-only: reading commands work, writing ones report it.
 	ovlctl tag a two
 	mkdir -p target
 	mount -o remount,ro fs
@@ -125,7 +125,7 @@ if truncate -s 7M disk && mkfs.ext4 -q -b 1024 -N 200 disk 2>/dev/null && mount 
 	done
 	rm -rf dir x.tar
 	mount -o remount,rw fs
-	# A time that this file system cannot hold, and memory can.
+	# A time that this file system cannot store, but a tmpfs can.
 	printf 'file name=far pax.mtime=32503680000 data=1\nend\n' | mktar | ovlctl import - >far
 	is "a time beyond what the disk holds is no damage" "$(ovlctl check --content)" ""
 	ovlctl rm "$(cat far)"
@@ -172,7 +172,7 @@ else
 	report 0 "no btrfs here: no quota # SKIP"
 fi
 
-# Who may not enter what it is in, as root of a user namespace: the owner of the store.
+# The owner of the store may not enter the directory above it, as root of a user namespace.
 OVLCTL_ROOT=$T/store
 fill
 chmod 755 "$T"

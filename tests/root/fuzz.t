@@ -3,8 +3,8 @@
 
 # only overlay2
 
-# The fuzz targets find nothing in what "make fuzz" begins with, nor in a fixed number of
-# changes to that, which are the same each time. An input that ends a target is shown.
+# The fuzz targets find no fault in the seeds of "make fuzz", nor in a fixed number of
+# modified seeds, which are the same each time. An input that fails is printed.
 : "${FUZZ_RUNS:=100}"
 mkdir scratch
 finds_nothing() { # WHAT COMMAND...

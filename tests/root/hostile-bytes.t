@@ -10,7 +10,7 @@
 canaries
 sha() { sha256sum <"$1" | cut -d' ' -f1; }
 
-# Everything that a tar has, so that every structure is cut somewhere.
+# A tar with every structure, each of which is cut somewhere.
 mktar -b ends >rich.tar <<E
 dir name=d mode=2750 uid=3 gid=4 pax.SCHILY.xattr.user.k=v
 file name=d/f data=some\sdata mode=4755
@@ -37,7 +37,7 @@ ovlctl rm "$(cat .out)"
 hostile_runs cut rich.tar ends
 hostile_runs flip rich.tar $((HOSTILE_STEP * 61)) any
 
-# Compressed: only the whole of it is taken, or another layer is not made of it.
+# Compressed: a truncated one is refused, or gives the same layer.
 mktar >small.tar <<'E'
 file name=a fill=3000
 dir name=b
@@ -56,7 +56,7 @@ for z in gz bz2 xz zst lz4; do
 	hostile_runs flip small.tar.$z "$HOSTILE_STEP" "$id"
 done
 
-# What stands behind, and between: the formats say what may.
+# Data after and between the streams: each format defines what is valid.
 taken() { # WHAT FILE [ID]
 	ok "taken: $1" ovlctl import "$2"
 	is "... the same layer" "$(cat .out)" "${3-$id}"
@@ -141,7 +141,7 @@ tar -S -cf h.tar big
 ok "taken: holes are no bytes of files" ovlctl import --max-size 20K h.tar
 ovlctl rm "$(cat .out)"
 
-# Bombs: little to send, much to hold. Neither time nor memory follow what they say.
+# Bombs: small inputs that claim to be large. Neither time nor memory depend on the claim.
 bomb() { # PATTERN WHAT FILE [OPTION...]
 	pattern=$1
 	what=$2
@@ -170,7 +170,7 @@ while [ $i -lt 200 ]; do
 	i=$((i + 1))
 done | mktar >zz
 taken "200 names of 1001 components" zz "$(sha zz)"
-# A map in the data of the file, which an image's index is looked for in first.
+# A sparse map in the data of a file, in which an index of an image is searched for first.
 (echo 3000000; yes 0 | head -6000000) >map
 truncate -s %512 map
 (printf 'file name=x nodata=1 size=%s pax.GNU.sparse.major=1 pax.GNU.sparse.minor=0 pax.GNU.sparse.name=f pax.GNU.sparse.realsize=8\n' \

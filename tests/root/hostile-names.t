@@ -4,8 +4,8 @@
 # overlay: when asked
 
 # A hostile archive changes nothing outside its layer, and a refused one nothing at all:
-# names, links, whiteouts, entries that take each other's places. What is promised of each
-# case stands in tests/tool/hostile.c.
+# names, links, whiteouts, entries that replace each other. tests/tool/hostile.c lists what
+# must hold in each case.
 canaries
 
 # Names: CVE-2001-1267, CVE-2007-4559, CVE-2018-15664, CVE-2021-32803 and the like.
@@ -82,7 +82,7 @@ a symlink of 4095 bytes | symlink name=l gnulink=1 link=$(printf '%04095d' 1) ->
 ... of 5000 | symlink name=l gnulink=1 link=$(printf '%05000d' 1) ! File name too long
 E
 
-# Symlinks on the way stay inside; the last component is never followed: CVE-2001-1268,
+# Symlinks in a path stay inside; the last component is never followed: CVE-2001-1268,
 # CVE-2002-1216, CVE-2014-9356, CVE-2015-3627, CVE-2018-20834, CVE-2021-37701,
 # CVE-2023-43810.
 table <<E
@@ -125,8 +125,8 @@ a file with something in it | file name=f data=1; file name=f/g data=2 ! in the 
 a fifo with something in it | fifo name=f; file name=f/g data=2 ! in the way: not a directory
 E
 
-# Entries that take the place of their own parents: CVE-2021-32804, CVE-2021-37713,
-# CVE-2024-0132. Places are looked up anew after each.
+# Entries that replace their own parents: CVE-2021-32804, CVE-2021-37713,
+# CVE-2024-0132. Paths are looked up again after each.
 table <<E
 a directory becomes a symlink | dir name=a; file name=a/b data=1; symlink name=a link=$T/outside; file name=a/file data=evil ! cannot open|in the way
 ... to /etc | dir name=a; file name=a/b; symlink name=a link=/etc; file name=a/passwd data=evil ! cannot open|in the way
@@ -181,7 +181,7 @@ with data | file name=a data=1; link name=h link=a pax.x=y data=22 -> a:1 h:1
 sixty to one | file name=a data=1; $(i=0; while [ $i -lt 60 ]; do echo "link name=b link=a; "; i=$((i + 1)); done | tr -d '\n')link name=c link=b -> a:1 b:1 c:1
 E
 
-# Whiteouts and opaque marks: CVE-2018-15514 and how names of them collide.
+# Whiteouts and opaque directories: CVE-2018-15514, and names that collide with them.
 table <<'E'
 .wh. | file name=.wh. ! whiteout of nothing
 .wh.. | file name=.wh.. ! whiteout of nothing

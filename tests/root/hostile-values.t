@@ -3,11 +3,11 @@
 
 # overlay: when asked
 
-# What headers of hostile archives say: numbers, owners, modes, devices, xattrs, records of
-# pax headers, maps of sparse files. See tests/tool/hostile.c for what is promised of each.
+# Values in headers of hostile archives: numbers, owners, modes, devices, xattrs, records of
+# pax headers, maps of sparse files. See tests/tool/hostile.c for what must hold in each case.
 canaries
 
-# Owners: ids that wrap to root (CVE-2024-25621 and the like), and what is no number at all.
+# Owners: ids that wrap to root (CVE-2024-25621 and the like), and fields that are not numbers.
 table <<'E'
 uid 2^32-1 | file name=f uid=4294967295 ! impossible user id 4294967295
 uid 2^32 | file name=f uid=4294967296 mode=4755 ! impossible user id 4294967296

@@ -1,8 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# The forms in which images come: packed by whatever program, in whatever order, from a file
-# or a pipe. What is no image stays a layer.
+# The forms of images: packed by any program, in any order, from a file
+# or a pipe. Everything else is a layer.
 # overlay: when asked
 
 sha() { sha256sum <"$1" | cut -d' ' -f1; }
@@ -107,7 +107,7 @@ done
 same_image "--as image" ovlctl import --as image docker.tar
 same_image "... from a pipe" sh -c 'cat docker.tar | ovlctl import --as image -'
 
-# Nobody has to know before: what was read of a pipe is on disk, more than is held in memory.
+# A pipe is spooled to disk until its kind is known, more of it than is kept in memory.
 mkdir large
 head -c 9000000 /dev/urandom >large/noise
 tar -C large --owner=0 --group=0 --mtime=@1 -cf noise.tar .
@@ -123,7 +123,7 @@ fails 1 "it holds more than 1048576 bytes" "... larger than --max-size" \
 	sh -c 'cat big.tar | ovlctl import --max-size 1M -'
 is "nothing is left of it" "$(ls "$OVLCTL_ROOT/staging")" ""
 
-# In the tar of an image is read what is read in the tar of a layer.
+# The tar of an image is read in the same dialects as that of a layer.
 odd() { # WHAT LINE...: members that come before the others
 	what=$1
 	shift
@@ -142,7 +142,7 @@ odd "a hard link with a size" 'file name=README pax.mtime=1 data=x' \
 	'link name=README.md link=README size=513 nodata=1'
 odd "a large pax header" "file name=README pax.comment=$(printf '%070000d' 0) data=x"
 
-# As docker wrote archives of many images: before 25, four members a layer.
+# Archives of many images as Docker wrote them before version 25: four members for each layer.
 seq 6000 | sed 's,.*,file name=&/json data={},' | (cat && echo end) | mktar >many.tar
 need - tar -C docker -rf many.tar .
 same_image "6000 members more" ovlctl import many.tar
@@ -186,13 +186,13 @@ need - sh -c 'cat docker.files.tar >>foreign.tar'
 same_image "a name that is not ASCII" ovlctl import foreign.tar
 same_image "... from a pipe" piped cat foreign.tar
 
-# Members like those of an image, in more directories than are remembered.
+# Members that may belong to an image, in more directories than are remembered.
 seq 17 | sed "s,.*,file name=d&/$c.json data={}," | mktar >crowd.tar
 need - sh -c 'cat docker.files.tar >>crowd.tar'
 same_image "other images' members" ovlctl import crowd.tar
 same_image "... from a pipe" piped cat crowd.tar
 
-# One large window at a time is in memory: that of the archive is given back before those
+# Only one large window at a time is in memory: that of the archive is released before those
 # of its layers are needed.
 mkdir wide
 cp config wide/config.json
@@ -281,7 +281,7 @@ tar -C cache -cf cache.tar blobs config.json bin
 stays "a layer with blobs/ and config.json" "" cache.tar
 printf 'file name=manifest.json data=[]\nfifo name=oci-layout\nend\n' | mktar >fifo.tar
 stays "a FIFO" "" fifo.tar
-# What was kept is not in memory any more when it shows.
+# The spooled part is no longer in memory when the kind is known.
 cp noise.tar cache/data.tar
 tar -C cache -cf late.tar data.tar config.json bin
 stays "a layer that shows late" "" late.tar
@@ -303,7 +303,7 @@ printf 'file name=mine data=%s{}\n' "$(printf '%11000s' '' | sed 's, ,\\s,g')" |
 cat docker.tar >>blanks.tar
 stays "blanks before JSON" "and other files: to import the image, use --as image" blanks.tar
 
-# A root file system is not kept anywhere.
+# A root file system is not spooled.
 mkdir -p root/bin root/usr/lib
 cp noise.tar root/usr/lib/noise
 echo x >root/bin/sh

@@ -3,7 +3,7 @@
 . "$top/tests/images.sh"
 # overlay: when asked
 
-# Images as they are in the world: all that docker, podman, skopeo or containerd load.
+# Unusual images: everything that docker, podman, skopeo or containerd load.
 
 for i in 1 2 3; do
 	printf 'file name=f%s data=%s\nend\n' "$i" "$i" | mktar >"$i.tar"
@@ -18,7 +18,7 @@ empty_store() {
 }
 names() { ovlctl ls -nr -o NAME "$@" | grep . | tr ',' '\n' | sort | paste -sd' '; }
 
-# Takes an image in: the layer's id, and what was said.
+# Imports an image: the layer's id, and the messages.
 takes() { # WHAT ID SAID COMMAND...
 	what=$1 id=$2 said=$3
 	shift 3
@@ -42,7 +42,7 @@ saved() { # ARCHIVE CONFIG LAYER...
 
 # ---- layers ------------------------------------------------------------------------
 
-# Of no bytes, as the config says: plain, and compressed.
+# Layers of no bytes, as the config says: plain, and compressed.
 gzip -nc zero.tar >zero.tar.gz
 config "$machine" A=1 1.tar zero.tar 2.tar >c.json
 top=$(chain_of "$(chain_of "$one" "$zero")" "$two")
@@ -66,7 +66,7 @@ config "$machine" A=1 1.tar zero.tar >c.json
 saved zero.image c.json 1.tar 2.tar
 fails 1 "its diff id is" "a layer that should be empty and is not" ovlctl import zero.image
 
-# Layers that may lie elsewhere, and are here.
+# Layers that may be elsewhere, but are in the input.
 changed() { # DIR JQ-FILTER: a copy of layout L, its manifest changed
 	rm -rf "$1"
 	cp -r "$L" "$1"
@@ -139,7 +139,7 @@ a diff id too few|lists 1 layers|{$here,"rootfs":{"diff_ids":["sha256:$one"]}}
 other digests|is not a sha256 diff id|{$here,"rootfs":{"diff_ids":["sha512:$one","sha512:$two"]}}
 END
 
-# In docker-save the name of the config is but a name.
+# In a docker-save archive the name of the config is just a file name.
 config "$machine" A=1 1.tar 2.tar >c.json
 for name in image.cfg "sha256:$(sha c.json)" "$(sha c.json).json"; do
 	cp c.json "$name"
@@ -197,14 +197,14 @@ takes "a docker archive for another platform" "$one" "$warns" ovlctl import fore
 fails 1 "the image is for linux/$foreign, not for linux/s390x" "... and one is asked for" \
 	ovlctl import --platform linux/s390x foreign.image
 empty_store
-# Two of one name are one image's.
+# Two manifests of the same name belong to one image.
 L=pair
 layout $L "$(manifest $foreign P=1 1.tar),\"platform\":{\"os\":\"linux\",\"architecture\":\"$foreign\"}$(ref app:1)" \
 	"$(manifest "$machine" P=2 2.tar),\"platform\":{\"os\":\"linux\",\"architecture\":\"$machine\"}$(ref app:1)"
 takes "two manifests of one name" "$two" "" ovlctl import $L
 empty_store
 
-# Variants: the best that this machine runs, wherever it stands.
+# Variants: the best one that this machine runs, in any position.
 if [ "$machine" = amd64 ]; then
 	level=1
 	has() { for f; do grep -qw "$f" /proc/cpuinfo || return 1; done; }
@@ -264,7 +264,7 @@ beside "an unknown media type" "it is of an unknown media type" "\"mediaType\":\
 L=alone2
 layout $L "$(artifact a/b c/d)" "$(artifact a/c c/d)"
 fails 1 "it is an artifact, not an image" "two artifacts and no image" ovlctl import $L
-# Damage is no reason to go on.
+# Damaged images are not skipped.
 L=beside
 layout $L "$good" "$(manifest "$machine" G=2 2.tar)"
 printf x >>"$L/blobs/sha256/$two"
@@ -376,7 +376,7 @@ full "a ref.name with a tag" '"org.opencontainers.image.ref.name":"app:2"' app:2
 full "a ref.name with a place" '"org.opencontainers.image.ref.name":"docker.io/library/app"' docker.io/library/app
 full "containerd's name" '"io.containerd.image.name":"app","org.opencontainers.image.ref.name":"1"' app
 
-# Where there are both forms, index.json has no say, unless the other gives no name.
+# With both forms, index.json is ignored, unless manifest.json gives no name.
 both() { # TAGS WANTED
 	rm -rf both
 	L=both
@@ -392,7 +392,7 @@ both '["app:1"]' app:1
 both null example.org/app:1
 both '[]' example.org/app:1
 
-# All or none, moves too.
+# All names are given or none, including those that move.
 if can_trace; then
 	tag=one
 	config "$machine" A=1 1.tar >c.json
@@ -410,7 +410,7 @@ if can_trace; then
 		is "EIO of $point: an error" "$? $(wc -l <out)" "1 0"
 		is "... nothing has moved" "$(names "$one")/$(names "$two")" one/
 	done
-	# Killed: a name is always one layer's, and nothing is left that check would tell of.
+	# Killed: each name always belongs to one layer, and check finds nothing.
 	calls_of renameat,renameat2,symlinkat,unlinkat,fchmod ovlctl import many.tar >points
 	bad=
 	while read -r call nth; do
@@ -458,7 +458,7 @@ for w in "sha256:$c" "$c" "sha256:$(printf %.8s "$c")" "$(printf %.12s "$c")"; d
 done
 fails 1 "no image 'sha256:0000'" "--image of a digest that is not there" ovlctl import --image sha256:0000 set.tar
 
-# Configs that other programs name otherwise.
+# Configs with other names.
 mv "set/$c.json" "set/sha256:$c"
 jq -c ".[3].Config = \"sha256:$c\"" set/manifest.json >x
 mv x set/manifest.json

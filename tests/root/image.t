@@ -21,7 +21,7 @@ empty_store() {
 	ovlctl ls -nr -o ID | xargs -r ovlctl rm -r -f
 }
 
-# What an image of layers 1 to 3 must have become.
+# Checks the import of an image of layers 1 to 3.
 check_image() { # WHAT NAME
 	is "$1: depth" "$(ovlctl ls -nr -o DEPTH "$2")" 2
 	need m ovlctl mount "$2"
@@ -65,7 +65,7 @@ empty_store
 is "... as a layer, if one says so" "$(gzip -dc oci.tar.gz | ovlctl import --as layer -)" "$(sha oci.tar)"
 empty_store
 
-# Layers that need windows of 128 MiB, taken in side by side: one has it at a time.
+# Layers that need windows of 128 MiB, imported in parallel: only one at a time has its window.
 docker_save wide repo/wide:1 A=1 1.tar 2.tar 4.tar
 for f in wide/*/layer.tar; do
 	zstd -q --long=27 <"$f" >packed
@@ -91,7 +91,7 @@ for i in 1 2 3 4 5 6; do
 done | sort -u >got
 is "a layer that fails lets go of its window" "$(cat got)" 1
 
-# Two images of one archive that want to have one name.
+# Two images of one archive with the same name.
 docker_save twice repo/two:1 A=1 1.tar
 docker_save twice repo/two:1 A=1 1.tar 2.tar
 tar -C twice -cf twice.tar $(ls twice)
@@ -127,7 +127,7 @@ tar -C sym -cf sym.tar x y c.json manifest.json
 is "a layer that is a symlink to another" "$(ovlctl ls -nr -o DEPTH "$(ovlctl import sym.tar)")" 1
 empty_store
 
-# A tag that is no name, or reads as the id of another layer.
+# A tag that is not a valid name, or looks like the id of another layer.
 other=$(ovlctl import 4.tar)
 docker_save hides "$(printf %.6s "$other")" A=1 1.tar
 tar -C hides -cf hides.tar .
@@ -187,7 +187,7 @@ fails 1 "the image is for .033\[2J/$machine, not for linux/s390x" "... whose con
 	ovlctl import --platform linux/s390x bad.tar
 fails 2 "'foo' is not a platform" "--platform foo" ovlctl import --platform foo oci
 
-# Many layers at once, the same one several times among them.
+# Many layers at once, some of them several times.
 many=
 for i in $(seq 40); do
 	printf 'file name=n%s data=%s\nfile name=same data=%s\nend\n' "$i" "$i" "$i" | mktar >"m$i.tar"
@@ -202,7 +202,7 @@ need m ovlctl mount "$id"
 is "... in their order" "$(ls "$m" | wc -l) $(cat "$m/same")" "41 1"
 ovlctl umount "$id"
 
-# What is there is not read again: even if it is not what it was.
+# Existing layers are not read, even if the input has changed.
 for i in 1 4 7; do
 	h=$(sha m$i.tar)
 	printf x | dd of="many/blobs/sha256/$h" conv=notrunc 2>/dev/null
@@ -284,7 +284,7 @@ changed "has no size" "a layer without a size" 'del(.layers[0].size)'
 changed "more than 1024 layers" "1025 layers" '.layers |= [range(1025) as $i | .[0]]'
 changed "the image has no layers|lists 3 layers" "no layers" '.layers = []'
 
-# Indexes that name one index a thousand times, which does the same.
+# Indexes that each refer to another index a thousand times.
 L=wide-index
 printf '{"manifests":[]}' >index
 mkdir -p $L

@@ -5,12 +5,12 @@
 
 mkdir -p src/usr/bin
 echo hello >src/usr/bin/hello
-# Some of the blocks that are read at a time.
+# Several of the blocks that are read at a time.
 head -c 400000 /dev/urandom >src/usr/noise
 tar -C src --sort=name --owner=0 --group=0 --numeric-owner -cf a.tar .
 sum=$(sha256sum <a.tar | cut -d' ' -f1)
 
-# One layer, however it comes.
+# The same layer from each kind of input.
 for z in cat 'gzip -c' 'zstd -qc' 'xz -0c' 'bzip2 -c' 'lz4 -qc'; do
 	export OVLCTL_ROOT="$T/store-${z%% *}"
 	$z <a.tar >a.packed
@@ -91,7 +91,7 @@ fails 1 "'empty.gz': it is empty" "... compressed" ovlctl import empty.gz
 fails 1 "damaged tar archive" "a truncated tar" ovlctl import cut1
 fails 1 "gzip data ends too early" "truncated gzip" ovlctl import cut2
 fails 1 "not a tar archive" "no tar" ovlctl import text
-# In blocks, so that what is damaged is not the first of them.
+# In several blocks, of which the first is not damaged.
 for z in 'gzip -c' 'zstd -qc --check' 'xz -0c' 'bzip2 -1c' 'lz4 -qc'; do
 	$z <a.tar >p
 	size=$(stat -c %s p)
@@ -112,8 +112,8 @@ fails 1 "damaged gzip data: incorrect (length|data) check" "a wrong gzip length"
 is "still nothing has changed" "$(store_state)" \
 	"$before"
 
-# Nothing but headers, more than a reader holds at a time; and a tree deeper than open
-# directories are kept for.
+# Headers only, more than a reader holds at a time; and a tree deeper than the number of
+# directories that are kept open.
 awk 'BEGIN { for (i = 0; i < 6000; i++) print "file name=e/" i; print "end" }' | mktar >headers.tar
 need id ovlctl import headers.tar
 is "3 MiB of headers alone" "$(ls "$(tree_of "$id")/e" | wc -l)" 6000

@@ -3,8 +3,8 @@
 
 # not in a user namespace: root of one that others made cannot trace
 
-# An import that fails or is stopped half way leaves the layers that have appeared, since
-# others may count on them, and gives names and configs all or none.
+# An import that fails or is stopped halfway leaves the layers that have appeared, because
+# others may be using them, and gives all names and configs or none.
 can_trace || cannot "strace"
 S=$OVLCTL_ROOT
 sha() { sha256sum <"$1" | cut -d' ' -f1; }
@@ -26,7 +26,7 @@ failed_half() { # WHAT
 	wait $half
 	is "$1: the import fails" "$? $(sed 's/.*: //' err)" "1 No space left on device"
 }
-# The layer, whole, under that name.
+# Is the layer complete, and does it have that name?
 stays() { # WHAT NAME
 	ok "$1: the layer stays" ovlctl diff -o back.tar "$2"
 	same "... and is whole" back.tar 1.tar
@@ -48,7 +48,7 @@ ok "... or named" ovlctl tag "$base" keep
 failed_half "named meanwhile"
 stays "named meanwhile" keep
 
-# With the root as tar has it, so that both are one layer.
+# With the root entry as tar writes it, so that both are the same layer.
 ovlctl create -n w >/dev/null
 printf 1 >"$(tree_of w)/f1"
 touch -d @0 "$(tree_of w)/f1" "$(tree_of w)"

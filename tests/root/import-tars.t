@@ -3,8 +3,8 @@
 
 # overlay: as user too
 
-# Tars as other programs write them, where readers are of different minds: what GNU tar and
-# Go make of them is what is stored, and the tar comes back exactly.
+# Tars of other programs that readers understand differently: the result must be that of
+# GNU tar and Go, and the tar must come back bit for bit.
 store() { # WHAT FILE
 	what=$1
 	ovlctl import "$2" >id 2>err
@@ -16,7 +16,7 @@ store() { # WHAT FILE
 	tree=$(tree_of "$id")
 }
 
-# AIX writes a NUL where the first digit does not fit.
+# AIX writes a NUL if the first digit does not fit.
 tar_of aix.tar <<'END'
 file name=f data=x at.136=\x001722000726\s at.108=\0000007
 symlink name=l link=f at.136=\x001722000726\s
@@ -33,7 +33,7 @@ END
 store "blanks before numbers" blanks.tar
 is "... owner" "$(stat -c %u:%Y "$tree/f")" 15:256377302
 
-# What is complete by itself needs no entry.
+# Archives without an entry that are complete.
 echo 'type=V name=label magic=gnu
 end' | tar_of label.tar
 store "nothing but a volume label" label.tar
@@ -53,7 +53,7 @@ is "... has its file" "$(cat "$tree/f")" x
 printf 'global name=g pax.comment=a\npax name=x pax.path=two\nend\n' | tar_of dangling.tar
 fails 1 "damaged tar archive" "a pax header that is no entry's" ovlctl import dangling.tar
 
-# Of two pax headers the last counts, as a whole.
+# Of two pax headers only the last one counts.
 tar_of twice.tar <<'END'
 pax name=x pax.path=one pax.SCHILY.xattr.user.a=1
 pax name=x pax.path=two pax.SCHILY.xattr.user.b=2
@@ -64,7 +64,7 @@ store "two pax headers" twice.tar
 is "... the last name" "$(ls -A "$tree")" two
 is "... the last xattrs" "$(getfattr --absolute-names -d -m '^user\.[ab]$' "$tree/two" | grep -v '^#' | tr -d '\n')" 'user.b="2"'
 
-# star's times lie where GNU tar has the size of a sparse file.
+# star's times are where GNU tar has the size of a sparse file.
 tar_of star.tar <<'END'
 file name=f magic=gnu data=44,44,POWERON\n at.476=12130404200\0 at.488=12130627766\0
 file name=g data=next
@@ -76,14 +76,14 @@ is "... and the next entry" "$(cat "$tree/g")" next
 printf 'file name=f magic=gnu data=x at.476=12130404200\\0 at.488=12130627766\\0 sum=bad\nend\n' | tar_of bad.tar
 fails 1 "not a tar archive" "... a wrong checksum stays wrong" ovlctl import bad.tar
 
-# A size of what can have no data is nobody's: the next entry follows at once.
+# The size of an entry that cannot have data is ignored: the next entry follows directly.
 for kind in 'symlink link=f' 'link link=b' dir fifo; do
 	printf 'file name=b data=b\n%s name=l pax.size=513\nfile name=f data=x\nfile name=g data=y\nend\n' "$kind" | tar_of size.tar
 	store "a size of: $kind" size.tar
 	is "... and what follows" "$(cat "$tree/f" "$tree/g")" xy
 done
 
-# Old tars say how large a hard link is, too; what follows tells whether data do.
+# Old tars have a size for hard links; the next block shows whether data follows.
 for pax in '' ' pax.comment=x'; do
 	printf 'file name=b data=b\nlink name=l link=b size=513 nodata=1%s\nfile name=f data=x\nfile name=g data=y\nend\n' \
 		"$pax" | tar_of size.tar
@@ -94,7 +94,7 @@ printf 'file name=b data=b\nlink name=l link=b data=data pax.comment=x\nfile nam
 store "a hard link with data" size.tar
 is "... and what follows" "$(cat "$tree/f")" x
 
-# AUFS kept files with several names aside.
+# AUFS kept files with several names in a separate directory.
 tar_of aufs.tar <<'END'
 file name=.wh..wh.aufs
 dir name=.wh..wh.orph
@@ -113,7 +113,7 @@ is "... one file" "$(stat -c %i "$tree/etc/one")" "$(stat -c %i "$tree/etc/two")
 is "... nothing else" "$(cd "$tree" && find . | sort | tr '\n' ' ')" ". ./etc ./etc/one ./etc/two "
 is "... is committed without it" "$(ovlctl create -n w "$id" >/dev/null && ovlctl diff w)" ""
 
-# A whiteout below what is no directory in the layer hides nothing that can be seen.
+# A whiteout below a file of the same layer hides nothing that is visible.
 printf 'symlink name=a link=/b\nfile name=a/.wh.a\nfile name=a/.wh..wh..opq\nend\n' | tar_of one.tar
 printf 'file name=a/.wh.a\nfile name=a/.wh..wh..opq\nsymlink name=a link=/b\nend\n' | tar_of two.tar
 printf 'symlink name=a link=a\nfile name=a/.wh.a\nfile name=f data=x\nfile name=f/.wh.g\nend\n' | tar_of loop.tar
@@ -129,7 +129,7 @@ done
 store "below a symlink to itself, and a file" loop.tar
 is "... what they are" "$(readlink "$tree/a"; cat "$tree/f")" "$(printf 'a\nx')"
 
-# Else it is refused, and said what is there.
+# Otherwise it is refused, and the message says what is there.
 refused() { # LINES PATTERN WHAT
 	printf "$1" | tar_of x.tar
 	fails 1 "$2" "$3" ovlctl import x.tar
@@ -140,7 +140,7 @@ refused 'symlink name=var/log link=/data/log\nfile name=var/log/lastlog\nend\n' 
 refused 'file name=a/b\nfile name=a/b/c/d\nend\n' \
 	"'a/b/c/d': 'a/b' is in the way: not a directory" "a file below a file"
 
-# The file system says how many names a file can have; both drivers stop there.
+# The file system limits the links of a file, for both drivers.
 if ! as_user; then
 	truncate -s 64M img
 	need - mkfs.ext4 -q -N 1000 img
@@ -158,7 +158,7 @@ if ! as_user; then
 	umount ext4
 fi
 
-# What it is instead of a tar.
+# Other formats are named in the message.
 is_named() { # NAME BYTES
 	printf "$2" >x
 	head -c 1000 /dev/zero >>x
@@ -181,7 +181,7 @@ is_named 'a squashfs image' 'hsqs'
 printf '07070' >x
 fails 1 "not a tar archive" "five bytes" ovlctl import x
 
-# Zeros after the end of compressed data, and what else may be around it.
+# Zeros after the end of compressed data, and other data around it.
 printf 'file name=f data=x\nend\n' | tar_of f.tar
 zeros() { head -c 700 /dev/zero; }
 skip() { printf 'P*M\030\004\0\0\0abcd'; }

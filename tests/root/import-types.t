@@ -3,7 +3,7 @@
 
 # overlay: as user too
 
-# Everything a file has comes through, whoever wrote the tar. Only a store for user
+# All attributes of files are kept, whichever program wrote the tar. Only a store for user
 # xattrs escapes user.overlay.*, only one for trusted ones trusted.overlay.*.
 make_tree src
 if as_user; then
@@ -31,7 +31,7 @@ for v in 0.0 0.1 1.0; do
 	compare "GNU tar, pax, sparse version $v" "" want "$id"
 done
 
-# What a GNU, ustar or v7 header cannot say is not there: xattrs, ACLs, parts of seconds,
+# GNU, ustar and v7 headers cannot hold everything: xattrs, ACLs, fractions of seconds,
 # long names, times before 1970.
 strip='s/ [a-z]*\.[^= ]*=[0-9a-f]*//g; s/\(t=[0-9]*\)\.[0-9]*/\1/'
 cp -a src part
@@ -55,7 +55,7 @@ for opts in --format=ustar --format=v7; do
 done
 
 if command -v bsdtar >/dev/null; then
-	# It leaves xattrs of symlinks out, and writes times before 1970 in its own way.
+	# It omits the xattrs of symlinks, and writes times before 1970 differently.
 	strip='s/ trusted\.[^= ]*=[0-9a-f]*//g'
 	touch -d '1999-01-01' src/plain
 	id=$(bsdtar --format=pax --xattrs --acls --numeric-owner -C src -cf - . 2>/dev/null |
@@ -65,7 +65,7 @@ if command -v bsdtar >/dev/null; then
 	same "bsdtar, pax" got want
 fi
 
-# ACLs in each of their spellings.
+# ACLs in each of their forms.
 acl_of() { getfattr -n system.posix_acl_$1 --only-values --absolute-names "$2"; }
 hex() { od -An -v -tx1 | tr -d '\n' | sed 's/ /\\x/g'; }
 # Headers with ACLs are changed for the reader while others may look at the same bytes.
@@ -140,7 +140,7 @@ is "names as bytes" "$(cat "$tree/$(printf 'caf\351')" "$tree/$(printf '\303\251
 	"$tree/$(printf 'e\314\201')" "$tree/$(printf 'raw\377\376')" "$tree/$(printf '\377')" \
 	"$tree/l1" "$tree/l2" | tr -d '\n')" "latin1composeddecomposedustargnulatin1decomposed"
 
-# Links whose target stands in a pax record alone, the first links of the archive.
+# Links whose target is in a pax record only, as the first links of the archive.
 tar_of links.tar <<'EOF'
 symlink name=l pax.linkpath=\xe6\x97\xa5
 file name=\xe6 pax.path=\xe6\x97\xa5 data=sun
@@ -171,7 +171,7 @@ is "times around 1970" "$(cd "$(tree_of "$(ovlctl import times.tar)")" && stat -
 1970-01-01 00:00:00.500000000 +0000
 1969-12-31 23:59:59.250000000 +0000"
 
-# One xattr under two spellings, as bsdtar writes it, is one; alone each is taken.
+# An xattr in two forms, as written by bsdtar, is one xattr; each form alone is accepted.
 tar_of xattrs.tar <<'EOF'
 file name=both pax.LIBARCHIVE.xattr.user.a%2541=MQ pax.SCHILY.xattr.user.a%2541=1
 file name=libarchive pax.LIBARCHIVE.xattr.user.a%2541=MQ
@@ -184,7 +184,7 @@ for f in both libarchive schily; do
 		'user.a%41="1"'
 done
 
-# Where new files get the group of their directory, each is given its own.
+# On a file system where new files inherit the group of the directory, each gets its own group.
 mkdir fs
 if ! as_user && truncate -s 20M disk && mkfs.ext4 -q disk 2>/dev/null && mount -o loop,grpid disk fs 2>/dev/null; then
 	tar_of grpid.tar <<-EOF
@@ -201,7 +201,7 @@ if ! as_user && truncate -s 20M disk && mkfs.ext4 -q disk 2>/dev/null && mount -
 	umount fs
 fi
 
-# xattrs that are no layer's: one warning for all layers of an image.
+# xattrs that do not belong to a layer: one warning for all layers of an image.
 echo 'file name=f pax.SCHILY.xattr.com.apple.provenance=x pax.SCHILY.xattr.user.x=1' | mktar >mac1.tar
 echo 'symlink name=s link=f pax.SCHILY.xattr.user.x=1' | mktar >mac2.tar
 image_of mac.tar mac1.tar mac2.tar

@@ -3,7 +3,7 @@
 
 # overlay: as user too
 
-# What a layer looks like on top of this one, whatever the order of its entries.
+# What a layer on top of this one shows, for any order of its entries.
 tar_of base.tar <<'EOF'
 dir name=d mode=750 uid=3 gid=4 pax.SCHILY.xattr.user.k=v
 file name=d/a data=a
@@ -40,8 +40,8 @@ merged() {
 	find "$tree" -name '.wh.*' -printf '%p:LEFT '
 }
 
-# The layer's own tree holds what $2 says: w is a whiteout, / a directory, ! an opaque one.
-# Of a whole tree there is nothing of that to say, but that no marks are left.
+# The layer's own tree must contain $2: w is a whiteout, / a directory, ! an opaque one.
+# With the driver overlay, the tree must contain no whiteouts and no opaque directories.
 owns() { # WHAT WANTED
 	if is_overlay; then
 		is "$1: no marks" "$(own | tr ' ' '\n' | grep '=w$\|!$' | tr '\n' ' ')" ""
@@ -110,7 +110,7 @@ for order in "$A|$B|$C" "$A|$C|$B" "$B|$A|$C" "$B|$C|$A" "$C|$A|$B" "$C|$B|$A"; 
 		"y 711"
 done
 
-# A whiteout speaks of the name, whatever this layer has there on the way: of a file, a
+# A whiteout applies to the name, whatever entries of this layer precede it: of a file, a
 # symlink and a directory in a row the last stays, and is opaque if it is a directory.
 for order in "$C|file name=d data=f|$A" "file name=d data=f|$C|$A" "$A|file name=d|$C|$A" \
 	"$B|$C|file name=d|$A" "symlink name=d link=e|$C|$A" "$C|symlink name=d link=e|$A"; do
@@ -122,7 +122,7 @@ is "... and a file at last" "$(printf '%s\n' "$C" "$A" 'file name=d data=last' |
 is "... a directory where the file hid nothing but itself: merged" \
 	"$(printf '%s\n' 'file name=d data=f' "$A" | merged)" "$all"
 
-# Directories below a symlink of this layer are those it leads to.
+# A directory below a symlink of this layer is the one that the symlink leads to.
 is "through a symlink to a directory" "$(merged <<'EOF'
 dir name=real
 symlink name=d/sym link=../real
@@ -133,7 +133,7 @@ file name=real/.wh.gone
 EOF
 )" "d/ d/a:a d/b:b d/sub/ d/sub/c:c d/sym>../real e/ e/f:f keep/ keep/k:k real/ real/imp/ real/imp/lied/ real/imp/lied/f:2 real/in/ real/in/f:1 s>x x:below "
 
-# A directory that is only implied, and its whiteout: a new one, not the one below.
+# A directory without an entry, and its whiteout: a new directory, not the one below.
 for order in "$B|$C" "$C|$B"; do
 	got=$(printf '%s\n' "$order" | tr '|' '\n' | merged)
 	is "an implied directory and its whiteout: $order" "$got" "d/ d/new:new $rest"
@@ -151,7 +151,7 @@ is "an opaque mark alone: the directory as below, empty" "$(echo "$O" | merged)"
 tree=$(tree_of "$( (echo "$O"; echo end) | mktar | ovlctl import -p base -)")
 is "... with its owner and mode" "$(stat -c '%a %u:%g' "$tree/d") $(getfattr --absolute-names --only-values -n user.k "$tree/d")" "750 3:4 v"
 
-# Below an opaque or replaced directory nothing is below.
+# An opaque or replaced directory hides everything below.
 is "a whiteout inside an opaque directory" "$(merged <<'EOF'
 file name=d/.wh..wh..opq
 file name=d/.wh.a
@@ -199,7 +199,7 @@ is "a hard link, then a file: the other name keeps its content" \
 is "a hard link to itself" "$(printf 'file name=n data=1\nlink name=n link=./n\n' | merged)" \
 	"d/ d/a:a d/b:b d/sub/ d/sub/c:c e/ e/f:f keep/ keep/k:k n:1 s>x x:below "
 
-# Directories that are only implied are made as copy-up would make them.
+# Directories without an entry are created as copy-up would create them.
 tree=$(tree_of "$(printf 'file name=keep/new data=1\nfile name=far/away/file data=2\nend\n' | mktar |
 	ovlctl import -p base -)")
 is "an implied directory is like the one below" "$(stat -c '%a %u:%g %Y' "$tree/keep")" \
@@ -211,7 +211,7 @@ printf 'file name=f\nend\n' | mktar >l.tar
 is "so is the root" "$(stat -c '%a %u' "$(tree_of "$(ovlctl import -p "$r" l.tar)")")" "700 9"
 is "without a parent it is plain" "$(stat -c '%a %u %Y' "$(tree_of "$(ovlctl import l.tar)")")" "755 0 0"
 
-# An opaque mark at the very top cuts the stack.
+# .wh..wh..opq at the top of the tar hides the whole stack.
 cut=$(printf 'file name=only data=1\nfile name=.wh..wh..opq\nend\n' | mktar | ovlctl import -n cut -p base -)
 is "an opaque root: no lower file" "$(ls "$(ovlctl ls -nr -o PATH cut)" | tr '\n' ' ')" \
 	"$(is_overlay && echo root || echo diff link merged work) "
@@ -237,7 +237,7 @@ file name=d/.wh..wh.orph
 EOF
 )" "$all"
 
-# A whiteout's name is longer than a name may be.
+# The name of a whiteout may be longer than a file name.
 n=$(printf '%0255d' 1)
 id=$(printf 'file name=%s gnuname=1\nend\n' $n | mktar | ovlctl import -)
 id=$(printf 'file name=.wh.%s gnuname=1\nend\n' $n | mktar | ovlctl import -p $id -)

@@ -4,10 +4,10 @@
 
 # not in a user namespace: root of one that others made cannot trace
 
-# Killed before any of its calls that change something, a command leaves a store without errors, in which all of
-# a layer is there or nothing; the command works when it is run again, and after a prune
-# the store is as if it had never been killed. Every KILL_STEP-th call is tried, all of
-# them with KILL_STEP=1 (make check-kill).
+# If it is killed before any call that changes something, a command leaves a store without
+# errors, in which each layer is complete or absent; the command works when it is run again,
+# and after a prune the store is as if it had never been killed. Every KILL_STEP-th call is
+# tried, all of them with KILL_STEP=1 (make check-kill).
 can_trace || cannot "strace"
 : "${KILL_STEP:=$(short && echo 23 || echo 13)}" "${KILL_ONLY:=}"
 S=$OVLCTL_ROOT
@@ -24,14 +24,14 @@ printf '%s\n' 'file name=.wh.s' 'file name=d/new data=2' end | mktar >2.tar
 config "$machine" A=1 1.tar 2.tar >app.json
 need - python3 "$top/tests/foreign.py" docker docker app.json app:1 1.tar 2.tar
 
-# The store, and a directory, without what is random in them, and without times.
+# The state of the store and of a directory, without random names and times.
 state() {
 	[ ! -d proj ] || walk proj | sed -E 's/ (t|same)=[^ ]*//g'
 	store_state | sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g' |
 		sed 's,/\.on f .*,/.on,' | grep -Ev '/work/(work|rest)|/\.mounts/|/\.children d|/\.names d|^\./(staging|trash|aside|empty|names|lock)( |$)' | sort
 }
 
-# The store it starts from.
+# The store before the command.
 again() {
 	rm -rf "$S"
 	cp -a master "$S"
@@ -43,9 +43,9 @@ choose() {
 	at=$(((at + 2) % KILL_STEP))
 	awk -v step="$KILL_STEP" -v at=$at 'NR % step == at' all >chosen
 }
-# Kills COMMAND at each point. "prepared" makes the store it starts from; "undone" takes
-# back what it does outside of it, "ready" is what is done before each time; "named" says
-# what is wrong with the names at once.
+# Kills COMMAND at each point. "prepared" makes the store; "undone" undoes
+# changes outside of it; "ready" is run before each time; "named" prints
+# what is wrong with the names directly after the kill.
 undone() { :; }
 prepared() { :; }
 ready() { :; }
@@ -74,7 +74,7 @@ try() { # WHAT COMMAND
 		again
 		killed_at $n sh -c "exec $2" >out 2>err </dev/null
 		status=$?
-		# Of calls that a thread makes there may be fewer this time.
+		# A thread may make fewer calls this time.
 		[ $status = 0 ] && undone && continue
 		[ $status -ge 128 ] || failed="$n: status $status: $(cat err)"
 		points=$((points + 1))
@@ -108,7 +108,7 @@ prepared() {
 	ovlctl tag w w/2
 	ovlctl ls -nr -o ID w >w
 }
-# A layer goes together with its names.
+# A layer is removed together with its names.
 named() {
 	has=$(ovlctl ls -nr -o NAME $W 2>/dev/null)
 	case $has in w,w/2) ;; *) [ ! "$has" ] && [ ! -e "$S/$DRV/$W" ] || echo "it has the names $has" ;; esac
@@ -123,7 +123,7 @@ try "which" "ovlctl which -a w d/new x"
 ready() { for name in w w/2 b; do ovlctl tag -d $name; done; }
 try "prune --layers" "ovlctl prune --layers --writable --unused-for 0"
 ready() { :; }
-# The host has what the layers do not.
+# The layers have no programs, so those of the host are used.
 host=
 for d in /bin /lib /lib64 /usr; do
 	[ ! -d $d ] || host="$host --bind $d"
@@ -185,7 +185,7 @@ prepared() {
 	rmdir "$S/names/w/merged"
 	cp "$S/names/w/$LOWER" "$S/names/a/$LOWER"
 }
-# What check says while the work is half done is errors: that it ends well is what counts.
+# During the work check reports errors; only the end counts.
 repairs() { # WHAT COMMAND
 	only "$1" || return
 	rm -rf "$S" master

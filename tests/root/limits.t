@@ -1,8 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# Directories in each other: more than there are descriptors for, or stack, or than a path
-# can name.
+# Nested directories: deeper than the limits of descriptors and stack, and than a path
+# can be long.
 deep() { # LEVELS NAME: in the directory this is
 	perl -e 'for (1 .. $ARGV[0]) { mkdir $ARGV[1] or die; chdir $ARGV[1] or die }' "$1" "$2"
 }
@@ -14,7 +14,7 @@ need a ovlctl import -n a a.tar
 for n in 600 3000; do
 	need - ovlctl create -n "deep$n" a
 	need m ovlctl mount "deep$n"
-	# A tar of all levels has a path for each: of 600, they are long as well.
+	# Such a tar has a path for each level, so 600 levels make long paths, too.
 	name=d
 	[ $n != 600 ] || name=directory
 	(cd "$m" && deep $n $name) || stop "make $n directories"
@@ -32,7 +32,7 @@ same "commit and export of 3,000" deep.tar x.tar
 is "... and the store is sound" "$(ovlctl check)" ""
 ok "rm of all of them" few ovlctl rm -r a
 
-# What a recipe's reader would have to hold. Nothing of it is another matter elsewhere.
+# Recipes that would need much memory.
 if ! short; then
 	awk 'BEGIN {
 		p = "d"
@@ -49,7 +49,7 @@ if ! short; then
 	is "... leaves nothing" "$(store_state)" "$before"
 fi
 
-# Processes that make a store at the same time.
+# Several processes create a store at the same time.
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	for k in 1 2 3 4; do
 		ovlctl --root "new$i" import a.tar >>out 2>&1 &
@@ -59,7 +59,7 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 done
 is "stores made by four at once" "$(sort -u out | grep -Ev "^$a$|NAME|^ |there are no layers in")" ""
 
-# FIFOs in the place of the store's files: an error or none, but no waiting.
+# FIFOs instead of the store's files: they may be errors, but nobody waits for them.
 need - ovlctl import -n a a.tar
 need w ovlctl create -n w a
 rm -f "$OVLCTL_ROOT/lock" "$OVLCTL_ROOT/$DRV/$w/.redirect" "$OVLCTL_ROOT/$DRV/$w/.names/w"

@@ -5,7 +5,7 @@
 
 # not in a user namespace: calls are counted with strace
 
-# Time grows no faster than the input, whoever made it: calls and processor time are counted.
+# Time grows no faster than the input, even a hostile one: calls and CPU time are counted.
 can_trace || cannot "strace"
 
 count_of() { # CALLS COMMAND...
@@ -15,8 +15,8 @@ count_of() { # CALLS COMMAND...
 	awk '$NF == "total" { print $4 }' count
 }
 
-# Directories that the tar only implies, far down, on layers that all have what is above
-# them: each is looked for in its parent, not from the root.
+# Deep directories without an entry in the tar, on layers that all have those above
+# them: each is looked up in its parent, not from the root.
 deep=$(yes c | head -200 | paste -sd/)
 for i in 1 2 3 4 5 6 7 8; do
 	{ printf 'file gnuname=1 name=%s/low%s data=1\nend\n' "$deep" $i; } | mktar >low.tar
@@ -49,14 +49,14 @@ done >lines
 n=$(count_of openat ovlctl import acl.tar)
 ok "names in ACLs (${n:-no} opens)" test "${n:-99999}" -lt 200
 
-# Files that come twice, whose names an export has to find again.
+# Files that occur twice, whose names an export has to find.
 samehash 20000 60 1000 >twice.tar
 ovlctl import -n twice twice.tar >/dev/null
 ok "names of one hash: export" prlimit --cpu=4 ovlctl diff -o got.tar twice
 same "... gives the tar" got.tar twice.tar
 ok "names of one hash: check" prlimit --cpu=4 ovlctl check --content twice
 
-# A manifest of many members that has many names, and a layer given twice that is all hole.
+# A manifest with many members and many names, and a layer given twice that is a single hole.
 printf 'file name=f data=1\nend\n' | mktar >l.tar
 digest=$(sha256sum <l.tar | cut -d' ' -f1)
 printf '{"os":"linux","rootfs":{"diff_ids":["sha256:%s"]}}' "$digest" >c.json
@@ -75,8 +75,8 @@ need - tar -Scf image.tar c.json l.tar manifest.json
 need - tar -Srf image.tar l.tar
 ok "a huge hole that comes twice, of a layer that is there" prlimit --cpu=4 ovlctl import image.tar
 
-# A plan of prune for four times the layers, of which four times as many are mounted. Others
-# may have mounts that it looks at, of which there may be more the second time.
+# A plan of prune for four times the layers, of which four times as many are mounted. Other
+# processes may have mounts, which are examined too; there may be more the second time.
 for n in 40 160; do
 	for i in $(seq $n); do
 		ovlctl --root plan$n --sync=none create || exit 1
@@ -98,8 +98,8 @@ plans_are_linear() {
 plans_are_linear || plans_are_linear || plans_are_linear
 report $? "a plan of prune ($few and $many calls)"
 
-# Where few files may be open the threads of import and commit do not wait for each other
-# at every file.
+# With few descriptors, the threads of import and commit must not wait for each other
+# for every file.
 seq 3000 | sed 's/.*/file name=f& data=&/' >lines
 { cat lines; echo end; } | mktar >many.tar
 need - ovlctl create -n w

@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# Who waits for whom, and what is said of it.
+# Who waits for whom, and with which message.
 S=$OVLCTL_ROOT
 printf 'file name=low data=1\nend\n' | mktar >b.tar
 b=$(ovlctl import -n b b.tar)
@@ -21,7 +21,7 @@ fails 4 "layer 'w' is in use by another process: $pid \(flock\)$" "... to who wa
 ok "--wait" ovlctl --wait 60 rm w
 wait
 
-# As scripts take one: flock(1) ends, and the shell keeps the descriptor.
+# As scripts lock: flock(1) ends, and the shell keeps the descriptor.
 w=$(ovlctl create -n w b)
 (flock 9 && exec cat go >/dev/null) 9<"$S/$DRV/$w" &
 pid=$!
@@ -62,8 +62,8 @@ need - ovlctl rm -r parent
 
 # ---- several layers -------------------------------------------------------------------
 
-# A commit has its layer and waits for the parent; a removal of the parent with all on top
-# must not have that while it waits for the layer. It takes them in the order of their ids.
+# A commit has locked its layer and waits for the parent; rm -r of the parent
+# must not hold the parent while it waits for the layer. rm locks in the order of the ids.
 if can_trace; then
 	w=0
 	while [ "$(printf '%s\n' "$b" "$w" | sort | head -1)" != "$b" ]; do
@@ -85,7 +85,7 @@ fi
 
 # ---- a commit that is to be finished --------------------------------------------------
 
-# Who comes along uses the layer as it is, if another has the lock of the names.
+# If another process has locked the names, the layer is used as it is.
 if can_trace; then
 	need - ovlctl import -n low b.tar
 	n=0
@@ -132,7 +132,7 @@ wait
 is "check and dry runs make nothing fail" "$(cat failed)" ""
 is "... and see nothing wrong" "$(sort -u check check2)" ""
 
-# A removal that goes on is none that was left.
+# A removal in progress is not a leftover.
 if can_trace; then
 	w=$(ovlctl create -n w b)
 	(cd "$S/$DRV/$w/$UPPER" && seq 300 | xargs touch)

@@ -77,7 +77,7 @@ if can_trace; then
 	like "ls reads a file a layer" '^4$' "$(grep -c 'openat.*\.layer' trace)"
 fi
 
-# Names that are no text.
+# Names that are not valid text.
 odd=$T/$(printf 'm\377')
 two=$T/$(printf 'two\nlines')
 mkdir "$odd" "$two"
@@ -193,7 +193,7 @@ is "... but not by id" "$(ovlctl show "$a" | jq -c '.layers[0] | [.config,(.conf
 rm -r "$OVLCTL_ROOT/$DRV/$a/.configs"
 fails 3 "no such layer" "show of nothing" ovlctl show nothing
 
-# The mount line, typed by hand, mounts the same.
+# The mount command, typed by hand, makes the same mount.
 for l in web base "$b"; do
 	ovlctl show "$l" >json
 	ok "the mount command of $(echo "$l" | cut -c1-12) works" sh -c "$(j .mount_command)"
@@ -201,7 +201,7 @@ for l in web base "$b"; do
 	umount "$(j .path)/merged"
 done
 
-# What there is of a layer whose parents are not.
+# A layer whose parents are missing.
 mv "$OVLCTL_ROOT/$DRV/$a" away
 ovlctl show web >json
 is "show with a missing layer below" "$(jq -c '.layers[0].stack[] | [.id, .missing]' json)" \
@@ -214,11 +214,11 @@ is "show with a missing parent" "$(jq -c '.layers[0] | [.id, .parent, [.stack[] 
 mv away "$OVLCTL_ROOT/$DRV/$b"
 
 need m ovlctl mount web
-# The kernel gives a number to the next mount before it frees the key of the last one.
+# The kernel may give a device number to another mount before it frees the key of the old one.
 base_unused() { [ "$(ovlctl ls -nr -o USES base)" = 0 ]; }
 until_true base_unused
 is "USES: mounted here" "$(ovlctl ls -nr -o USES,MOUNTPOINT web base | tr '\n' ',')" "0 ,1 $m,"
-# What the disk does not give back is not taken for nothing.
+# Unreadable files are not taken for missing ones.
 if can_trace; then
 	unread() { # ERROR DIRECTORY COMMAND...
 		error=$1 dir=$OVLCTL_ROOT/$DRV/$w/$2
@@ -281,7 +281,7 @@ if script -qec true /dev/null >/dev/null 2>&1; then
 	ovlctl tag -d second
 
 	printf 'dir name=d\nend\n' | mktar | ovlctl import -n none - >/dev/null
-	# What is written to a pipe is not made as what is fitted to a terminal.
+	# The output for a pipe is made differently from that for a terminal.
 	for how in "-o NAME,ID,CREATED,PATH" "-no PARENT,LINK,DIFFID" "-bo NAME,SIZE" "-o MOUNTPOINT,ENTRIES" "-no SIZE,PARENT" \
 		"-o SIZE,KIND none" "-no SIZE,KIND none" "-o SIZE,KIND none onterm" "-o PARENT,ENTRIES onterm" "-no PARENT,SIZE,MOUNTPOINT,SIZE onterm"; do
 		is "the same on a terminal: $how" "$(ovlctl ls $how)" \

@@ -1,12 +1,12 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# Many processes at work on one store: all commands mixed, on the same layers and on
-# different ones, some of them killed on the way. No layer is lost whose import or commit
-# was reported, no upper is mounted twice, nobody waits for ever, nobody who reads sees the
-# half of something, and check finds no errors in the midst of it.
+# Many processes work on one store: all commands mixed, on the same layers and on
+# different ones, some of them killed. No layer is lost whose import or commit
+# was reported, no upper is mounted twice, no process waits for ever or sees a layer that is
+# incomplete, and check finds no errors at any time.
 #
-# MANY_ROUNDS of it by each of MANY_WORKERS, or as many as there are time for in
+# MANY_ROUNDS for each of MANY_WORKERS, or as many as fit in
 # MANY_SECONDS, from MANY_SEED; make check-many takes a minute.
 rounds=12
 ! short || rounds=5
@@ -40,7 +40,7 @@ tar -cf image.tar base.tar 0.tar top.tar c.json manifest.json
 
 # ---- a worker ------------------------------------------------------------------------
 
-# R: a random number below $1.
+# Sets R to a random number below $1.
 rnd() {
 	seed=$(((seed * 1103515245 + 12345) & 0x7fffffff))
 	R=$(((seed >> 8) % $1))
@@ -49,8 +49,8 @@ wrong() {
 	echo "worker $me: $*" >>bad.$me
 }
 
-# The outcomes that the manual has: 0, those in $1, or 1 with a message that matches $2.
-# One of sixteen is killed.
+# Allowed exit statuses: 0, those in $1, or 1 with a message that matches $2.
+# One command in sixteen is killed.
 run() { # STATUSES PATTERN COMMAND...
 	may=$1 pattern=$2
 	shift 2
@@ -58,7 +58,7 @@ run() { # STATUSES PATTERN COMMAND...
 	rnd 16
 	if [ $R = 0 ]; then
 		rnd 30
-		# Without --foreground timeout(1) does not wait for what it kills.
+		# Without --foreground timeout(1) does not wait for the process that it kills.
 		timeout --foreground --preserve-status -s KILL 0.0$((R + 10)) ovlctl "$@" >o.$me 2>e.$me
 		status=$?
 		[ $status = 137 ] && killed=$((killed + 1)) && return
@@ -72,7 +72,7 @@ run() { # STATUSES PATTERN COMMAND...
 }
 done_() { [ $status = 0 ]; }
 
-# Layers of its own, that nobody else takes away: whatever is reported of them must last.
+# Layers of its own, which no other worker removes: they must last once they are reported.
 keep() { # NAME ID
 	echo "$1 $2" >>kept.$me
 }
@@ -81,7 +81,7 @@ own_import() {
 	run "" "" import -n keep/$me/$n -p base k.$me.tar
 	done_ && keep keep/$me/$n "$(cat o.$me)"
 }
-# A commit that is killed is given again, by the id: the name may have moved on.
+# A commit that was killed is repeated, by the id, because the name may have moved.
 own_commit() {
 	run "" "" create -n own/$me/$n base
 	done_ || return
@@ -199,14 +199,14 @@ watch() {
 	done
 }
 
-# Who was killed may die later than timeout(1), and holds its locks until then.
+# A killed process may die later than timeout(1), and holds its locks until then.
 none_is_locked() {
 	for l in "$S/names" "$S/lock" "$S"/staging/* "$S"/trash/* "$S/$DRV"/*; do
 		[ ! -e "$l" ] || ! locked "$l" || return
 	done
 }
 
-# Where those are who do not come to an end. They are killed.
+# Shows where workers hang, and kills them.
 stuck() {
 	for p in /proc/[0-9]*; do
 		tr '\0' ' ' <$p/environ 2>/dev/null | grep -qF "OVLCTL_ROOT=$S " || continue

@@ -63,7 +63,7 @@ ok "... unmounts" ovlctl umount a
 is "... and shows just its tree again" "$(ls "$store/$a" | tr '\n' ' ')" "$LS_BOTTOM "
 fails 2 "only be mounted read-only" "-o rw of an image layer" ovlctl mount -o rw a
 
-# On nothing.
+# A layer without lowers.
 need e ovlctl create
 is "the listing of a writable layer on nothing" "$(ls "$store/$e" | tr '\n' ' ')" \
 	"$(is_overlay && echo merged upper work || echo diff link merged work) "
@@ -116,7 +116,7 @@ ok "umount -l" ovlctl umount -l w
 is "... is gone from the namespace" "$(grep -c "$T" /proc/self/mountinfo)" 0
 end $pid
 
-# All of this store's, and no other's.
+# All mounts of this store, and of no other.
 OVLCTL_ROOT=$T/other ovlctl create -n o >/dev/null
 mkdir o
 OVLCTL_ROOT=$T/other ovlctl mount o o >/dev/null
@@ -132,13 +132,13 @@ fails 1 "'/nowhere': No such file" "umount of a path that is not there" ovlctl u
 fails 3 "no such layer 'nowhere'" "umount of a name that is not there" ovlctl umount nowhere
 fails 1 "is not a mount of this store" "umount of a directory" ovlctl umount "$T/mnt"
 
-# A stack whose root is cut, and one whose tree is opaque further down.
+# A stack that ends at .wh..wh..opq, and one with an opaque directory further down.
 cut=$(printf 'file name=only data=1\nfile name=.wh..wh..opq\nend\n' | mktar | ovlctl import -p b -)
 m=$(ovlctl mount "$(ovlctl create "$cut")")
 is "a layer on a cut stack" "$(ls "$m")" only
 ovlctl umount -a
 
-# --mkdir: a target that is not there yet.
+# --mkdir: a target that does not exist.
 need where ovlctl mount --mkdir w made/one/two/
 is "--mkdir makes the target" "$where" "$T/made/one/two"
 is "... as mkdir does" "$(stat -c %a made)" 755

@@ -23,7 +23,7 @@ fails 4 "layer 'w' is already mounted on '$m' in the mount namespace of process 
 fails 4 "layer 'w' is mounted on '$m' in the mount namespace of process $pid" \
 	"... rm refuses" ovlctl rm w
 end $pid
-# The namespace goes a moment after its last process.
+# The namespace ends a moment after its last process.
 until_true ovlctl mount w
 is "mounted when that is gone" "$(ovlctl ls -nr -o MOUNTPOINT w)" "$m"
 
@@ -47,7 +47,7 @@ fails 4 "layer 'b' is mounted on .* in the mount namespace of process $pid" \
 end $pid
 soon "rm when that is gone" ovlctl rm b
 
-# Many mounts at once: one wins.
+# Many mounts at the same time: one wins.
 for i in 1 2 3 4 5 6 7 8; do
 	mkdir t$i
 	(ovlctl mount w t$i >o$i 2>&1; echo $? >s$i) &
@@ -56,7 +56,7 @@ wait
 is "one of eight mounts wins" "$(cat s? | sort | tr '\n' ' ')" "0 4 4 4 4 4 4 4 "
 ovlctl umount w
 
-# Locks: one who reads or builds holds the layer.
+# Locks: reading a layer or building on it keeps it.
 head -c 2000000 /dev/urandom >noise
 tar -cf noise.tar noise
 mkfifo pipe

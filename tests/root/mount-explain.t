@@ -3,7 +3,7 @@
 
 # overlay: when asked
 
-# A mount that fails says which condition failed; each is made for real.
+# A mount that fails reports which condition failed; the test creates each of them.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 setup() { # a store at $1 with a writable layer w
 	export OVLCTL_ROOT="$1"
@@ -55,7 +55,7 @@ fi
 ok "sound again" ovlctl mount w
 ovlctl umount w
 
-# Work on another file system.
+# The work directory on another file system.
 mount -t tmpfs none "$dir/work" || cannot "mount a tmpfs"
 fails 1 "'$UPPER' and 'work' of the layer are on different file systems" "work elsewhere" ovlctl mount w
 umount "$dir/work"
@@ -97,7 +97,7 @@ if ! as_user; then
 	fails 1 "has no extended attributes" "an upper without xattrs" ovlctl mount w
 	umount ram
 
-	# ext4 without filetype tells no d_type.
+	# ext4 without filetype does not report d_type.
 	if command -v mke2fs >/dev/null; then
 		truncate -s 20M img
 		mke2fs -q -t ext4 -O ^filetype img
@@ -112,7 +112,7 @@ if ! as_user; then
 		fi
 	fi
 
-	# A file system on which the kernel takes no upper.
+	# A file system on which the kernel accepts no upper.
 	if command -v fuse-overlayfs >/dev/null && [ -w /dev/fuse ]; then
 		mkdir fuse fuse.up fuse.work
 		need - fuse-overlayfs -o "lowerdir=$T/fuse.up,upperdir=$T/fuse.up,workdir=$T/fuse.work" fuse
@@ -133,8 +133,8 @@ if ! as_user; then
 	ok "... and without it" ovlctl mount w
 	need - ovlctl umount w
 
-	# The limit of mounts. It is the whole machine's, for each namespace: so make many
-	# here, and the limit hurts nobody else.
+	# The limit of mounts in a namespace. It is the same for the whole machine, so make many
+	# mounts here, such that a lower limit hurts nobody else.
 	setup "$T/store2"
 	max=$(cat /proc/sys/fs/mount-max)
 	mkdir many
@@ -154,7 +154,7 @@ if ! as_user; then
 fi
 is "nothing of it is mounted" "$(grep -c "$T" /proc/self/mountinfo)" 0
 
-# Without /proc nothing works, and every command says so; AddressSanitizer does not, either.
+# Without /proc nothing works, and every command says so. Nor does AddressSanitizer work.
 if ! as_user && [ "$MODE" != asan ]; then
 	for c in "ls" "mount w" "import -" "rm w" "check" "prune"; do
 		fails "$([ "$c" = check ] && echo 8 || echo 1)" "/proc is needed but not mounted" "no /proc: $c" \

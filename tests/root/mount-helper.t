@@ -103,7 +103,7 @@ is "... all obeyed" "$(on m)" "$w ro,nosuid"
 umount m
 refuses 2 "Too many open files" "too few descriptors" prlimit --nofile=7:7 $helper web m
 as_user || refuses 1 "Permission denied" "not root" setpriv --reuid nobody --clear-groups $helper web m
-# Somebody else works on the layer, for which the mount waits.
+# The mount waits for another process that works on the layer.
 (flock 9 && exec sleep 60) 9<"$store/$DRV/$w" &
 holder=$!
 until_true locked "$store/$DRV/$w"
@@ -153,7 +153,7 @@ if ! as_user; then
 	end "$other"
 fi
 
-# The machine stops.
+# The machine crashes.
 in_namespace other mount -T fstab -a
 end "$other"
 soon "after a crash all is mounted again" mount -T fstab -a
@@ -169,7 +169,7 @@ if ! as_user; then
 	umount m
 fi
 
-# What the page shows: lines of fstab, commands, a unit.
+# The examples of the page: lines of fstab, commands, a unit.
 page=$top/man/ovlctl-fstab.5
 display() { # OF
 	awk -v of="$1" '$1 == ".\\\"" && $2 == of { on = 1; next } /^\.Ed/ { on = 0 } on && !/^\.Bd/' "$page" |

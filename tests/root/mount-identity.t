@@ -1,8 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# A mount is known by what it mounts, whoever made it and wherever the store was then.
-# No other test has layers of these ids: a mount by hand says no store.
+# A mount is recognised by what it mounts, whoever made it and wherever the store was then.
+# No other test has layers with these ids, because a mount made by hand names no store.
 printf 'file name=identity data=1\nend\n' | mktar >a.tar
 need a ovlctl import -n a a.tar
 printf 'file name=second data=2\nend\n' | mktar >b.tar
@@ -65,7 +65,7 @@ hand x "$OVLCTL_ROOT/$DRV/"
 is "absolute names tell a copy" "$(cp -a st2 copy2 && OVLCTL_ROOT=$T/copy2 ovlctl ls -nr -o MOUNTPOINT a b w | tr -d '\n')" ""
 ovlctl umount -a
 
-# By the lines that show prints.
+# With the commands that show prints.
 for l in a b w; do
 	ok "the mount command of $l" sh -c "$(ovlctl show "$l" | jq -r '.layers[0].mount_command')"
 done
@@ -76,7 +76,7 @@ fails 4 "is mounted on" "rm" ovlctl rm -r a
 ok "umount -a" ovlctl umount -a
 is "... leaves a bottom image layer as it was" "$(ls "st2/$DRV/$a" | tr '\n' ' ')" "$LS_BOTTOM "
 
-# Another store in the place of ours, with the same image layers.
+# Another store at the path of this one, with the same image layers.
 need - ovlctl --root "$T/other" import -n a a.tar
 need - ovlctl --root "$T/other" import -n b -p a b.tar
 need - ovlctl mount b mb
@@ -107,7 +107,7 @@ mv st3 st2
 export OVLCTL_ROOT="$T/st2"
 ovlctl umount -a
 
-# Not ours: the same shape, other layers.
+# Not of this store: the same layout, other layers.
 other=$(printf '%064d' 7)
 mkdir -p p "d/$other/$UPPER" "d/$other/work"
 need - mount -t overlay -o "lowerdir=p,upperdir=d/$other/$UPPER,workdir=d/$other/work$ux" overlay mw

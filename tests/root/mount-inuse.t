@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# Is a layer in use? The answer is yes wherever a mount of it is, and no when none is.
+# A layer is in use if it has a mount anywhere, and only then.
 printf 'dir name=d\nfile name=d/f data=1\nend\n' | mktar >a.tar
 printf 'file name=g data=2\nend\n' | mktar >b.tar
 need a ovlctl import -n a a.tar
@@ -12,7 +12,7 @@ ux=
 as_user && ux=,userxattr
 mkdir mnt
 
-# Keeps a process at work in DIR, until "let_go".
+# Keeps a process working in DIR until "let_go".
 hold() { # DIR
 	stay_in holder "$1"
 }
@@ -20,8 +20,8 @@ let_go() {
 	end "$holder"
 }
 notes() { ls "$store/$1/.mounts" 2>/dev/null | grep -c '^[0-9n]'; }
-# Mounts of a layer leave no note. When the number of one is given to another at once, the
-# next mount takes its note away.
+# No notes of mounts are left. If another mount gets the number of one at once, the
+# next mount removes its note.
 noteless() { # LAYER ID
 	ovlctl mount "$1" mnt && ovlctl umount "$1" && [ "$(notes "$2")" = 0 ]
 }
@@ -53,7 +53,7 @@ fails 4 "layer 'w' is mounted" "set-up: w is not in use, but mounted" ovlctl rm 
 need - ovlctl umount w
 soon "no notes are left" noteless w "$w"
 
-# An image that is only kept by a bind mount of a part.
+# An image that is in use only by a bind mount of a part of it.
 need m ovlctl mount b
 mount --bind "$m/d" mnt
 umount "$m"
@@ -63,7 +63,7 @@ soon "the note of it goes" noteless b "$b"
 
 # ---- numbers are given again ---------------------------------------------------------
 
-# Leaves a note with the number of a mount that is over, and has something else take it.
+# Leaves a note with the number of a mount that has ended, and gives the number to another.
 reused() { # LAYER COMMAND...
 	layer=$1
 	shift
@@ -73,7 +73,7 @@ reused() { # LAYER COMMAND...
 	"$@"
 }
 on_tmpfs() { mount -t tmpfs other mnt; }
-# Others on the machine may have been faster: tried again.
+# Another process on the machine may have been faster: try again.
 try_reuse() { # LAYER
 	for i in 1 2 3 4 5 6 7 8 9; do
 		reused "$1" on_tmpfs
@@ -99,8 +99,8 @@ if try_reuse c; then
 	end "$pid"
 fi
 
-# The number is that of another layer of the store, which is nowhere to be seen. A process
-# at work in it: a file that is open is enough.
+# The number belongs to another layer of the store, which is not visible anywhere. A process
+# is using it: an open file is enough.
 need c ovlctl import -n c -p b b.tar
 need q ovlctl create -n q b
 for i in 1 2 3 4 5 6 7 8 9; do
@@ -134,7 +134,7 @@ if [ "$(stat -c %d "$m")" = "$was" ]; then
 fi
 need - ovlctl --wait 60 rm d
 
-# Two notes with one number, of which one is not over.
+# Two notes with the same number, of which one belongs to a mount that exists.
 need - ovlctl mount b
 n=$(ls "$store/$b/.mounts" | grep '^[0-9]')
 : >"$store/$b/.mounts/$(echo "$n" | sed 's/-[0-9a-f]*-\([0-9a-f]*\)$/-1-\1/')"
@@ -143,11 +143,11 @@ fails 4 "layer 'b' is mounted on" "two notes with one number: mounted" ovlctl rm
 need - ovlctl umount b
 soon "... and both are over" noteless b "$b"
 
-# Notes of before a reboot.
+# Notes from before a reboot.
 : >"$store/$b/.mounts/$(echo "$n" | sed 's/-.*/-00000000-0000-0000-0000-000000000000-0000000000000000/')"
 soon "a note of before a reboot goes" noteless b "$b"
 
-# Something else in the place of the notes is none.
+# Another file in the directory of the notes is not a note.
 need c ovlctl import -n c -p b b.tar
 need v ovlctl create -n v b
 for l in c v; do
@@ -252,7 +252,7 @@ for part in / /. /d //d/; do
 	umount top
 done
 
-# The trees under another path; a tree by itself, and a part of one.
+# The trees under another path; a single tree, and a part of one.
 mkdir path
 mount --bind "$store" path
 rm -rf over.up over.work
@@ -290,8 +290,8 @@ ok "rm --wait" ovlctl --wait 60 rm w
 wait
 need w ovlctl create -n w b
 
-# A umount that is killed goes on in the kernel, which writes to disk what was written to
-# the upper: the mount is not to be seen any more, and is not over.
+# A umount that is killed continues in the kernel, which writes the upper to disk:
+# the mount is no longer visible, but has not ended.
 if ! as_user; then
 	mkdir disk
 	truncate -s 500M img
@@ -319,8 +319,8 @@ fi
 
 # ---- what it costs -------------------------------------------------------------------------
 
-# However many processes there are: none of them is looked at. How many calls that takes
-# depends on how many mount namespaces others have.
+# With any number of processes, none of them is examined. The number of calls
+# depends on how many mount namespaces there are.
 if can_trace; then
 	need - ovlctl create -n cost b
 	for i in 1 2 3 4 5 6 7 8 9 10; do
@@ -339,8 +339,8 @@ if can_trace; then
 	need - ovlctl umount w
 fi
 
-# Overlays that a namespace has from this one are looked at here. On a disk there may be some
-# of others in directories that are named like layers.
+# Overlays that a namespace has inherited are examined in this one. On a disk there may be
+# other overlays, in directories that are named like layers.
 if can_trace && [ "$(stat -f -c %T "$T")" = tmpfs ]; then
 	need - ovlctl mount b mnt
 	in_namespace pid true

@@ -4,8 +4,8 @@
 # not in a user namespace: it makes one of its own
 # overlay: when asked
 
-# Each mount has a key, and those of an ordinary user count in his quota, which other
-# programs need too. A user that nobody else is.
+# Each mount has a key, and those of an ordinary user count against his quota, which other
+# programs need, too. The test uses a user id of its own.
 chmod 755 "$T"
 mkdir u
 cp "$(command -v ovlctl)" u

@@ -1,8 +1,8 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# Up to 500 lowers, under a root path that is long and has everything in it that mount
-# options would choke on. Up to 128 the options name them, from 129 on their descriptors.
+# Up to 500 lowers, under a root path that is long and has every character that mount
+# options might not accept. Up to 128 lowers are given by name, from 129 on by descriptor.
 long=$(printf '%0200d' 0)
 export OVLCTL_ROOT="$T/a,b:c\\d e/$long/$long/store"
 is "the root path is long enough" "$([ ${#OVLCTL_ROOT} -ge 400 ] && echo yes)" yes
@@ -44,7 +44,7 @@ id_of() { # HOW MANY LAYERS: the image layer with as many
 }
 is "the nearest is the last" "$(id_of $top)" "$image"
 
-# Mounted, written to, found, each at the limits of both ways.
+# Mounting, writing, and finding the mount, at the limits of both ways.
 for n in 128 129 $top; do
 	base=$(id_of $n)
 	need w ovlctl create -n "w$n" "$base"
@@ -81,14 +81,14 @@ for n in 128 129 $top; do
 done
 is "check finds nothing" "$(ovlctl check)" ""
 
-# No mount line where mount(8) has none.
+# No mount command where mount(8) cannot mount it.
 is "show has a command up to 128" "$(ovlctl show w128 | jq -r '.layers[0] | .mount_command != null, .mount_note')" \
 	"$(printf 'true\nnull')"
 is_overlay || is "... past that it says why there is none" \
 	"$(ovlctl show w129 | jq -r '.layers[0] | .mount_command, .mount_note')" \
 	"$(printf 'null\n%s' "its mount has 129 lower layers, and mount(2) takes the names of at most 128: only 'ovlctl mount' can mount it")"
 
-# All else works as deep.
+# All other commands work with such stacks.
 ovlctl diff -o w.tar "w$top"
 is "the tar of a diff" "$(tar -tf w.tar | tr '\n' ' ')" "./ d/ d/e/ d/e/.wh.g2 f1 "
 is "diff of two layers" "$(ovlctl diff "$image" "$(id_of $((top - 1)))")" \
@@ -164,7 +164,7 @@ if ! is_overlay; then
 	ok "umount" ovlctl umount w500
 fi
 
-# An image of more than a mount takes goes into driver overlay.
+# An image with more layers than a mount allows can be imported with the driver overlay.
 ok "memory for one layer, not for all" taskset -c 0 prlimit --data=$([ "$MODE" = release ] && echo 70000000 || echo -1) \
 	ovlctl --root m --driver overlay2 import 128.tar
 b=$(ovlctl --root b --driver overlay --sync=none import 129.tar)
@@ -173,7 +173,7 @@ is "an image of 129 layers in driver overlay" "$b" "$(id_of 129)"
 fails 1 "the mount options take [0-9]+ bytes, the kernel accepts 4095" "too many options" \
 	ovlctl mount -o "$(printf 'xino=auto,%.0s' $(seq 400))volatile" w128
 
-# A root as long as a path can be. The shell cannot go there, so perl makes it.
+# A root as long as a path can be. The shell cannot enter it, so perl makes it.
 umask 077
 need root perl -e '$_ = $ARGV[0]; while (length() + 202 < 4050) { $_ .= "/" . "r" x 200; mkdir or die }
 	$_ .= "/" . "s" x (4050 - length() - 1); mkdir or die; print' "$T"

@@ -3,8 +3,8 @@
 
 # on a disk
 
-# The device number of a mount that has ended goes to the next at once. With all stores on
-# one file system nothing that it shows tells one overlay from another.
+# The next mount gets the device number of one that has ended. If all stores are on
+# one file system, nothing else distinguishes two overlays.
 printf 'dir name=d\nfile name=d/f data=1\nend\n' | mktar >a.tar
 printf 'file name=g data=2\nend\n' | mktar >b.tar
 other="$T/other"
@@ -14,7 +14,7 @@ need - ovlctl --root "$other" import -n x a.tar
 
 # Ends a mount of the layer without ovlctl and has a layer of another store take its
 # number, where nobody sees it: a process works in it, and it is detached. The numbers of
-# others on the machine come and go: six mounts are tried at a time.
+# other mounts on the machine come and go: six mounts are tried at a time.
 taken() { # LAYER
 	for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		need m ovlctl mount "$1"
@@ -48,7 +48,7 @@ taken c
 ok "an image layer, ustat(2) is refused: rm" noustat ovlctl rm c
 end "$holder"
 
-# The number is given to another mount before umount has asked whether it is in use.
+# Another mount gets the number before umount has asked whether it is in use.
 if can_trace && [ "$(uname -m)" = x86_64 ]; then
 	is_settled() { # LAYER ID
 		need m ovlctl mount "$1"
@@ -76,7 +76,7 @@ if can_trace && [ "$(uname -m)" = x86_64 ]; then
 	need - ovlctl rm c w
 fi
 
-# Where there are no keys the number is asked about, with and without ustat(2).
+# Without keys the kernel is asked about the number, with and without ustat(2).
 need c ovlctl import -n c -p b a.tar
 need m noustat -k ovlctl mount c
 is "a mount without a key" "$(ls "$OVLCTL_ROOT/$DRV/$c/.mounts" | sed 's/.*-//')" 0
@@ -88,7 +88,7 @@ fails 4 "layer 'c' is mounted, detached and still in use by process $holder" \
 end "$holder"
 ok "... and no longer" ovlctl --wait 60 rm c
 
-# The same by chance: many at once, each with its own store.
+# The same at random: many at the same time, each with its own store.
 cycle() { # STORE
 	OVLCTL_ROOT=$T/$1
 	export OVLCTL_ROOT

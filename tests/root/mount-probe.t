@@ -3,7 +3,7 @@
 
 # overlay: when asked
 
-# The question whether an upper is in use gets a true answer, or none and a refusal.
+# Whether an upper is in use is answered correctly, or the command refuses.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 need - ovlctl import -n a a.tar
 need w ovlctl create -n w a
@@ -22,15 +22,15 @@ else
 	cannot "remount /proc read-only"
 fi
 end $pid
-# Whoever looks at all namespaces may hold the one that ended for a moment.
+# A process that examines all namespaces may hold the one that has ended for a moment.
 if [ "$roproc" ]; then
 	is "free, /proc read-only" "$(roproc ovlctl --wait 60 mount w)" "$OVLCTL_ROOT/$DRV/$w/merged"
 fi
-# A mount that is over, without ovlctl having seen it end.
+# A mount that has ended without ovlctl noticing.
 need m ovlctl --wait 60 mount w
 until_true umount "$m"
 
-# An answer that says nothing.
+# An answer that means nothing.
 if can_trace; then
 	for e in ENOMEM ENOENT EACCES EBADF; do
 		fails 1 "cannot find out whether layer .* is mounted: " "mount when the answer is $e" \
@@ -49,9 +49,9 @@ fi
 ok "mount" ovlctl mount w
 ovlctl umount w
 
-# Where umount saw the mount's end nothing need be asked, and the kernel's log stays clean.
+# If umount has seen the mount end, nothing is asked, and the kernel logs nothing.
 own="$OVLCTL_ROOT/$DRV/$w/work/work"
-# Not if another on the machine has got the number of the mount at that moment.
+# Except if another mount on the machine has got the number at that moment.
 at_rest() {
 	[ ! -e "$own" ] || { ovlctl mount w && ovlctl umount w && [ ! -e "$own" ]; }
 }

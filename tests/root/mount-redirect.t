@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# A layer written with redirects or metacopy is seen whole by later mounts without.
+# A layer that was written with redirects or metacopy is shown completely by later mounts.
 printf 'dir name=d\nfile name=d/x data=x\ndir name=d/sub\nfile name=d/sub/y data=y\nfile name=big data=contents\nend\n' | mktar >a.tar
 need - ovlctl import -n a a.tar
 need w ovlctl create -n w a
@@ -88,7 +88,7 @@ need - ovlctl mount r
 is "... which later mounts follow" "$(cat "$m/e/x")" x
 ovlctl umount r
 
-# A layer that was not mounted so stays as it was.
+# A layer that was never mounted so is unchanged.
 need - ovlctl create -n v a
 need m ovlctl mount -o metacopy=off v
 like "metacopy=off alone keeps redirects off" 'redirect_dir=nofollow' "$(options)"

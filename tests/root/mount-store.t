@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# What is mounted is what the store says, and a mount that fails leaves it as it was.
+# The mount shows what the store records, and a mount that fails leaves the store unchanged.
 printf 'dir name=d\nfile name=d/f data=1\nend\n' | mktar >a.tar
 printf 'file name=g data=2\nend\n' | mktar >b.tar
 need a ovlctl import -n a a.tar
@@ -22,7 +22,7 @@ if ! is_overlay; then
 			fails 1 "lower layer 'l/[A-Z2-7]*' (does not lead to a layer|leads to another layer)" \
 				"a short link to $(echo "$to" | sed "s,$T,,"), $l" ovlctl mount $l mnt
 		done
-		# A whiteout would hide nothing, and be left out.
+		# A whiteout would hide nothing, and would be left out.
 		for command in diff "diff -o tar" commit "commit --keep"; do
 			fails 1 "lower layer 'l/[A-Z2-7]*' (does not lead to a layer|leads to another layer)" \
 				"... $command" ovlctl $command w
@@ -73,7 +73,7 @@ mkdir "$store/$w/merged/in"
 ok "... and one in what is mounted" ovlctl mount b "$store/$w/merged/in"
 need - ovlctl umount -R w
 
-# Side by side: never one on top of the other.
+# In parallel: never one on top of the other.
 for round in 1 2 3; do
 	for i in 1 2 3 4 5 6 7 8; do
 		(ovlctl mount b >o$i 2>&1; echo $? >s$i) &

@@ -4,8 +4,8 @@
 
 # overlay: when asked
 
-# A user without privileges has his layers mounted by "unshare -rm" only, and asks from
-# outside of that. What is in use is refused there too, and what is free is free.
+# A user without privileges mounts layers in "unshare -rm" only, and uses ovlctl
+# outside of that, too. There, layers in use are refused as well, and others are not.
 chmod 755 "$T"
 mkdir home
 chown 1000:1000 home
@@ -22,7 +22,7 @@ need - user unshare -rm "$O" import -n a a.tar
 need - user unshare -rm "$O" create -n w a
 user unshare -rm "$O" mount w >/dev/null 2>&1 || cannot "mount as a user"
 
-# A job that has them detached, with a file open, until the file "go" is there.
+# A job that has detached them, with a file open, until the file "go" exists.
 job() { # LAYER...
 	rm -f home/go home/up
 	user unshare -rm sh -c 'for l; do
@@ -68,7 +68,7 @@ need - user unshare -rm "$O" create -n v c
 job v
 ends "... and so for rm, ustat refused" user noustat "$O" --wait 60 rm v
 need - user unshare -rm "$O" create -n v c
-# It is mounted, and its namespace ends.
+# The layer is mounted, and its namespace ends.
 need - user unshare -rm "$O" mount v
 ok "a mount that ended with its namespace" user "$O" --wait 60 rm v
 need - user unshare -rm "$O" create -n v c

@@ -3,8 +3,8 @@
 
 # overlay: when asked
 
-# The mark of a volatile mount goes with umount, after a sync; found by a mount it is
-# refused, since what it stands for may have happened.
+# umount removes the marker of a volatile mount, after a sync; a mount that finds it is
+# refused, because data may have been lost.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 need - ovlctl import -n a a.tar
 need w ovlctl create -n w a
@@ -32,7 +32,7 @@ ovlctl umount w
 ok "and now without" ovlctl mount w
 ovlctl umount w
 
-# Detached but in use: the mark stays as long as the mount lives.
+# Detached but in use: the marker stays as long as the mount exists.
 need - ovlctl mount -o volatile w
 stay_in pid "$m"
 ok "detach" ovlctl umount -l w
@@ -43,8 +43,8 @@ fails 1 "what was written was not synced when that mount ended.*--force" "... an
 ok "--force takes it" ovlctl mount --force w
 ovlctl umount w
 
-# A mount while a umount is at work: it is there still, or has ended, or not quite. No mark
-# is left, and none is taken from a mount.
+# A mount during a umount: the old mount exists, has ended, or is ending. No marker
+# is left, and none is removed from a mount.
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	need m ovlctl mount -o volatile w
 	echo $i >"$m/f"

@@ -3,7 +3,7 @@
 
 # overlay: as user too
 
-# The driver overlay: whole trees, with hard links to what did not change.
+# The driver overlay: complete trees, with hard links to unchanged files.
 # only overlay
 S=$OVLCTL_ROOT/overlay
 root() { echo "$S/$1/root"; }
@@ -16,7 +16,7 @@ need a ovlctl import -n a a.tar
 is "an image layer shows its tree alone" "$(ls "$S/$a")" root
 A=$(root "$a")
 walk -t "$A" >a.before
-# All but the number of names and its time, in what other layers may share.
+# Everything except link count and ctime, which other layers that share the file change.
 whole() { (cd "$1" && find . ! -type d -printf '%p %i %m %U:%G %T@ %s\n' && find . -type d -printf '%p %m %U:%G %T@\n') | sort; }
 whole "$A" >a.inodes
 
@@ -137,7 +137,7 @@ if can_trace; then
 	faulty "no hard links at all" EPERM 1+
 	faulty "none across" EXDEV 1+
 	faulty "none from somewhere on" EMLINK 12+
-	# Names of one file stay that, whichever of them was the one too many.
+	# Hard links stay linked, whichever of them exceeded the limit.
 	groups='' without=nothing
 	ovlctl rm b
 	traced -qq -o trace -e trace=linkat ovlctl --sync=none import -n b -p a b.tar >out
@@ -154,7 +154,7 @@ if can_trace; then
 	like "... with its name" "^ovlctl: import: cannot link '.*' from the layer below: Input/output error" "$(cat .err)"
 	is "... nothing is left" "$(ls "$OVLCTL_ROOT/staging")" ""
 fi
-# ext4: 65,000 names.
+# ext4: 65,000 links.
 mkdir links
 if [ "$(stat -f -c %T .)" = ext2/ext3 ]; then
 	perl -e '$_ = 1; $_++ while link $ARGV[0], "links/$_"' "$A/noise"

@@ -7,13 +7,13 @@
 
 # not in a user namespace: file systems are made and mounted, and forced down
 
-# The power goes: before any of the calls by which a command changes something on disk, and
-# right after it has reported that all is done. What was reported before is there and whole;
-# what is half done is nowhere to be seen; the command does its work when it is run again.
+# A power cut: before any call by which a command changes something on disk, and
+# directly after the command has reported success. What was reported before is complete;
+# unfinished work is not visible; the command works when it is run again.
 #
-# ext4 and xfs are forced down, with what is in their log lost ("now"), or written, as they
-# do by themselves after some seconds, before any data ("late"). btrfs cannot be forced
-# down: what is on its device is copied while it is mounted, and the copy is mounted.
+# ext4 and xfs are shut down, with the contents of their log lost ("now") or written, as they
+# do by themselves every few seconds, before any data ("late"). btrfs cannot be shut
+# down: its device is copied while it is mounted, and the copy is mounted.
 #
 # Every POWER_STEP-th call is tried, all of them with POWER_STEP=1 (make check-power).
 can_trace || cannot "strace"
@@ -65,13 +65,13 @@ fs_drop() {
 	rm -f "$fs.img"
 }
 
-# The loop device is there as long as the file system is, which another process that looks
-# at the mounts of all namespaces may keep for a moment.
+# The loop device exists as long as the file system, which another process that examines
+# the mounts of all namespaces may keep for a moment.
 is_gone() {
 	[ ! "$(losetup -j "$T/$fs.img")" ]
 }
 
-# The power goes, and comes back. m: what is mounted in the file system.
+# Cuts the power and restores it. m: what is mounted in the file system.
 m=
 power_cut() {
 	case $fs in
@@ -94,15 +94,15 @@ power_cut() {
 
 # ---- one command ---------------------------------------------------------------------
 
-# Of each command: "prepared" makes the store that it finds, all on disk; "wanted" says
-# whether what it reports is there; "kept" the same of what was there before, at any time.
+# For each command: "prepared" makes the store, all of it on disk; "wanted" tests
+# whether what it reports exists; "kept" the same for what existed before, at any time.
 # repair=yes: what is half done may need check --repair.
 prepared() { :; }
 kept() { :; }
 wanted() { :; }
 repair=
 
-# Is it there under this name, and its tar the same?
+# Does it exist under this name, and is its tar the same?
 whole() { # NAME TAR
 	ovlctl diff --tar -o - "$1" 2>err | cmp -s - "$2"
 }
@@ -151,7 +151,7 @@ one_cut() { # POINT, or "end"
 	n=$((n + 1))
 }
 
-# What may be said by one that is run again though it was done: again.
+# again: the message of a command that is run again although it was done.
 try() { # WHAT COMMAND [AGAIN]
 	command=$2
 	again=${3-}
@@ -183,7 +183,7 @@ author() { ovlctl show "$1" | jq -r '.layers[0].config.author'; }
 named() { [ "$(ovlctl ls -nr -o ID "$1" 2>err)" = "$2" ]; }
 a_kept() { whole a a.tar; }
 
-# A writable layer with something of all in it.
+# A writable layer with all kinds of changes.
 with_w() {
 	with_a
 	ovlctl create -n w a
@@ -198,15 +198,15 @@ with_w() {
 }
 head -c 100000 /dev/urandom >noise
 
-# What was written into w is in one of the layers. The tree of an image layer of overlay
-# holds more, so there the tar of the changes is compared.
+# The changes written into w must be in one of the layers. The tree of an image layer of overlay
+# contains more, so the tar of its changes is compared.
 w_kept() {
 	a_kept || return 1
 	if is_overlay; then
 		whole i w.tar || whole w w.tar
 		return
 	fi
-	# Who takes its lock puts the tree of a layer back whose commit was cut off.
+	# The next command that locks the layer completes or undoes an interrupted commit.
 	ovlctl diff w >/dev/null 2>&1
 	for tree in $(ovlctl ls -nr -o PATH); do
 		[ ! -d "$tree/$UPPER" ] || walk "$tree/$UPPER" | cmp -s - w.walk && return 0
@@ -240,7 +240,7 @@ imports() {
 	}
 	try "import of an image" "ovlctl import image.tar"
 
-	# What another process has put there need not be on disk yet.
+	# Files of another process need not be on disk yet.
 	ends_only=yes
 	wanted() { whole b b.tar; }
 	try "import of a layer that is there" \
@@ -260,13 +260,13 @@ creates() {
 	wanted() { works w; }
 	try "create --sync=all" "ovlctl --sync=all create -n w a" "already"
 	try "create --sync=all on nothing" "ovlctl --sync=all create -n w" "already"
-	# It may be gone, or torn, and then is mended or put aside.
+	# The layer may be missing, or damaged and then repaired or set aside.
 	repair=yes
 	wanted() { [ "$point" = end ] || works w; }
 	try "create" "ovlctl create -n w a" "already"
 	try "create on nothing" "ovlctl create -n w" "already"
 	repair=
-	# A name that was given is more than one that came along.
+	# A name that was given explicitly must last; one that came with an image need not.
 	ends_only=yes
 	wanted() { works v; }
 	try "tag of a layer that was just created" "ovlctl create -n w a >/dev/null; ovlctl tag w v" "already"
@@ -306,7 +306,7 @@ commits() {
 	wanted() { is_w i && is_w w; }
 	try "commit" 'ovlctl commit -n i $W' "no such layer"
 	wanted() { is_w i && ! is_w w && works w; }
-	# Run again, it commits what is empty now.
+	# Run again, it commits the layer that is empty now.
 	try "commit --keep" 'ovlctl commit --keep -n i $W' "already"
 	ends_only=yes
 	kept() { a_kept && { whole i w.tar || whole w w.tar; }; }
@@ -340,8 +340,8 @@ tags() {
 	try "tag -d" "ovlctl tag -d image:2" "no such name"
 }
 
-# With --sync=none a layer may come back torn. check --content never takes such a one for
-# whole, and import puts it right once it is removed.
+# With --sync=none a layer may be damaged. check --content always finds that,
+# and the layer can be removed and imported again.
 nones() {
 	for how in now late some; do
 		[ $fs != btrfs ] || [ $how = now ] || continue
@@ -349,7 +349,7 @@ nones() {
 		with_a >/dev/null
 		sync -f mnt
 		need id ovlctl --sync=none import -n b -p a b.tar
-		# Some of it is on disk: what says what is to be there.
+		# The metadata is on disk, but not the files.
 		for f in .layer .recipe link lower; do
 			[ $how != some ] || [ ! -e "$S/$DRV/$id/$f" ] || sync "$S/$DRV/$id/$f"
 		done
@@ -371,7 +371,7 @@ nones() {
 	done
 }
 
-# What a program syncs in a layer that was just created is the layer's after a cut.
+# A file that a program syncs in a new layer is still in the layer after a power cut.
 syncs() { # COMMAND...: how often all is synced
 	traced -qq -o "$T/.calls" -e trace=syncfs "$@" >/dev/null
 	grep -c syncfs "$T/.calls"

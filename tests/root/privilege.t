@@ -3,9 +3,9 @@
 
 # overlay: when asked
 
-# Who may do what: nothing in a store is for others, whatever the umask; nothing that
-# others may prepare leads root elsewhere; what a set-id program must not heed is not
-# heeded.
+# Privileges: other users cannot reach anything in a store, whatever the umask; files that
+# other users prepare do not redirect root; variables that a set-id program must ignore are
+# ignored.
 S=$OVLCTL_ROOT
 exe=$(command -v ovlctl)
 chmod 755 "$T"
@@ -15,7 +15,7 @@ printf '%s\n' 'file name=d/.wh.w' 'file name=e/f data=2' end | mktar >b.tar
 user() { setpriv --reuid 1000 --regid 1000 --clear-groups "$@"; }
 
 # ---- the umask -----------------------------------------------------------------------
-# Every command that writes, in a store that is made with this umask.
+# Runs every command that writes, in a store that is made with this umask.
 everything() {
 	ovlctl import -n a a.tar
 	ovlctl import -n b -p a b.tar
@@ -42,7 +42,7 @@ for mask in 000 077 022 777; do
 	mkdir out
 	(umask $mask; everything) >log 2>&1 || { report 1 "everything with umask $mask"; diag log; }
 	(cd "$S" && find . \( -path ./$DRV/\*/$TREE -o -path ./$DRV/\*/$UPPER -o -path ./$DRV/\*/.kept/\* \) -prune -o ! -type l -printf '%P %y %m\n' | sed -E 's/[0-9a-f]{64}/ID/g' | sort) >modes.$mask
-	# A writable layer's tree is its user's: what was made in the mount had that umask.
+	# Files in a writable layer are made in the mount, with the umask of its user.
 	(cd "$S/$DRV" && find ./*/$UPPER ! -name file ! -name dir -printf '%f %y %m\n' | sort) >trees.$mask
 	(cd out && find . -mindepth 1 -printf '%y %m\n' | sort -u) >out.$mask
 	same "umask $mask: modes in the store" modes.$mask modes.000
@@ -106,8 +106,8 @@ chmod 666 man.ran
 (umask 027; PATH=$T:$PATH ovlctl help import)
 is "help runs man, with the umask of who runs it" "$(head -1 man.ran)" 0027
 if ! as_user; then
-	# A program with more than its user has is told nothing by him. Nobody should make
-	# one of this; nobody gets more by it than by the options.
+	# A program with more privileges than its user ignores his variables. It should not
+	# be installed like that, and the variables permit no more than the options.
 	cp "$exe" setid
 	chmod 4755 setid
 	mkdir evil

@@ -4,7 +4,7 @@
 
 # overlay: when asked
 
-# Signals, waits, several at once, what a process leaves.
+# Signals, waiting, parallel commands, leftovers.
 head -c 30000000 /dev/urandom >noise
 tar -cf big.tar noise
 printf 'file name=f data=1\nend\n' | mktar >a.tar
@@ -91,7 +91,7 @@ if ! as_user; then
 	umount small
 fi
 
-# The same layer imported eight times at once is one layer.
+# The same layer imported by eight processes at the same time is one layer.
 for i in 1 2 3 4 5 6 7 8; do
 	ovlctl import -n same -p a big2.tar >o$i 2>&1 &
 done
@@ -110,7 +110,7 @@ is "... and nothing else is said" "$(grep -vcE '^[0-9a-f]{64}$' o? | grep -v ':0
 is "... no staging" "$(ls "$OVLCTL_ROOT/staging")" ""
 need - ovlctl rm -r "$(sha 1.tar)"
 
-# The same name for eight layers at once: one gets it, no other layer stays.
+# The same name for eight layers at the same time: one gets it, no other layer stays.
 n=$(ovlctl ls -n | wc -l)
 for i in 1 2 3 4 5 6 7 8; do
 	(ovlctl create -n wanted a >o$i 2>&1; echo $? >s$i) &
@@ -119,7 +119,7 @@ wait
 is "eight creates with one name: one wins" "$(cat s? | sort | tr '\n' ' ')" "0 5 5 5 5 5 5 5 "
 is "... and is the only new layer" "$(ovlctl ls -n | wc -l)" $((n + 1))
 
-# Waiting, and not.
+# Waiting and not waiting.
 dir=$OVLCTL_ROOT/$DRV/$(ovlctl ls -nr -o ID wanted)
 exec 8<"$dir" 7<"$OVLCTL_ROOT/names"
 flock 8
@@ -140,7 +140,7 @@ for c in 'diff wanted' 'which -a wanted f' 'commit --keep wanted' 'rm -r wanted'
 	(sleep 0.3; flock -u 8) &
 	ok "--wait 60 $c: waits until it is free" ovlctl --wait 60 $c
 	wait
-	# Commit puts another in its place.
+	# Commit replaces it by another layer.
 	[ ! -e "$OVLCTL_ROOT/names/wanted" ] || exec 8<"$OVLCTL_ROOT/names/wanted"
 done
 mkdir on
@@ -214,7 +214,7 @@ if command -v script >/dev/null; then
 		slow="strace -f -qq -o /dev/null -e trace=pread64,unlinkat -e inject=pread64,unlinkat:delay_enter=700000:when=3"
 		like "... of check" 'check: [0-9.]+[KM] of [0-9.]+[KM], [0-9.]+[KM]/s, [0-9]+ entries' \
 			"$(script -qec "$slow ovlctl check --content" /dev/null </dev/null)"
-		# A whole tree has more files than its tar has entries.
+		# A complete tree has more files than its tar has entries.
 		is_overlay && of='' || of='[0-9]+ of '
 		like "... of rm" "rm: ${of}[0-9]+ entries" "$(script -qec "$slow ovlctl rm $id" /dev/null </dev/null)"
 	fi
@@ -222,7 +222,7 @@ fi
 is "no progress to a pipe" "$( (sleep 0.7; cat big2.tar) | ovlctl import - 2>&1 >/dev/null)" ""
 
 if can_trace; then
-	# A layer that comes back while it is taken away is its parent's child.
+	# A layer that is imported again while it is removed is known to its parent.
 	S=$OVLCTL_ROOT
 	printf 'file name=low data=1\nend\n' | mktar >low.tar
 	need base ovlctl import low.tar
@@ -235,7 +235,7 @@ if can_trace; then
 	fails 4 "has layers on top of it" "... keeps its parent" ovlctl rm $base
 	is "... check" "$(ovlctl check | grep -v ^note)" ""
 
-	# The layers of an image that are in place stay while the next ones come.
+	# Layers of an image that have appeared stay while the next ones appear.
 	sha() { sha256sum <"$1" | cut -d' ' -f1; }
 	printf 'file name=h data=1\nend\n' | mktar >h.tar
 	printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s","sha256:%s"]}}' \
@@ -243,7 +243,7 @@ if can_trace; then
 	echo '[{"Config":"c.json","Layers":["g.tar","h.tar"]}]' >manifest.json
 	tar -cf image.tar g.tar h.tar c.json manifest.json
 	g=$(sha g.tar)
-	# It stops after that call, as each of its threads does.
+	# It stops after that call, like each of its threads.
 	goes_on_to_its_end() {
 		! kill -CONT "$1" 2>/dev/null
 	}
@@ -262,7 +262,7 @@ if can_trace; then
 	need - ovlctl import g.tar
 	held "... one that was there before" mkdirat 2
 
-	# Who waits for a layer that is committed gets the image layer, by its name.
+	# A command that waits for a layer during a commit gets the image layer by its name.
 	need id ovlctl create -n moves $base
 	echo new >"$S/$DRV/$id/$UPPER/f"
 	traced -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_enter=1000000:when=1 ovlctl commit moves >out 2>err &

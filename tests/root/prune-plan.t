@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# What prune --layers removes, in which order, and how many bytes that frees, against a model
+# What prune --layers removes, in which order, and how many bytes it frees, compared with a model
 # with random layers, times and options.
 : "${PRUNE_SEEDS:=1 2}"
 python3 -c '' 2>/dev/null || cannot "no python3"

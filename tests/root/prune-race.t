@@ -3,8 +3,8 @@
 
 # not in a user namespace: slows calls down with strace
 
-# A layer that is used between the plan of prune and its removal stays, even without a grace
-# period: prune is held before it locks the layer. One that prune took first is not found.
+# A layer that is used after prune has planned its removal stays, even without a grace
+# period: prune is stopped before it locks the layer. If prune is first, the layer is not found.
 can_trace || cannot "strace"
 
 use() { # HOW
@@ -16,7 +16,7 @@ use() { # HOW
 	import) ovlctl import import.tar ;;
 	write) ovlctl run "$id" /none || [ $? = 127 ] ;;
 	by-hand) mount -t overlay -o "lowerdir=$(tree_of "$id"):$T/none" overlay "$T/by-hand.mnt" ;;
-	# By a clock that was set back meanwhile.
+	# With a clock that was set back meanwhile.
 	earlier) touch -d '2 hours ago' "$OVLCTL_ROOT/$DRV/$id/.used" ;;
 	esac
 }
@@ -64,8 +64,8 @@ done
 
 need - umount by-hand.mnt
 
-# While prune goes on all the time, layers without names grow old and are used. A use that has succeeded finds the layer
-# afterwards, as long as the grace period lasts.
+# While prune runs all the time, layers without names grow old and are used. After a use that
+# has succeeded, the layer exists as long as the grace period lasts.
 export OVLCTL_ROOT="$T/at-once"
 for i in $(seq 60); do
 	printf 'file name=f data=%d.%d\nend\n' $i $$ | mktar >$i.tar
@@ -83,7 +83,7 @@ while read -r id; do
 	2) how=run ;;
 	3) how="export" ;;
 	esac
-	# From here on it is old.
+	# From here on the layer is old.
 	sed -i 's/^created .*/created 1000000000/' "$OVLCTL_ROOT/$DRV/$id/.layer"
 	use $how >used.out 2>used.err
 	echo "$how $? $(ovlctl ls -q "$id" 2>/dev/null)" >>outcome

@@ -13,7 +13,7 @@ is "a sound store" "$(ovlctl prune)" ""
 is "... as JSON" "$(ovlctl prune -J)" "[]"
 before=$(store_state)
 
-# What killed processes leave.
+# Leftovers of killed processes.
 left() { # what prune says, without numbers and whys
 	awk '{ print $1 }' "$1" | sort | uniq -c | awk '{ print $2 ":" $1 }' | tr '\n' ' '
 }
@@ -35,7 +35,7 @@ if can_trace; then
 	is "... the store is as it was" "$(store_state)" "$before"
 	killed renameat2 1 ovlctl import -n again -p one 4.tar
 	need four ovlctl import -p one 4.tar
-	# check leaves what is young to those who made it.
+	# check does not report new files, which may belong to a process.
 	is_overlay || need - touch -hd '2 minutes ago' "$S/$DRV/l"/*
 	is "killed before the rename, and the layer came without that name" \
 		"$(ovlctl ls -nr -o NAME $four):$(ovlctl check | grep -c ^note)" ":$(is_overlay && echo 2 || echo 3)"
@@ -74,7 +74,7 @@ same "prune does what --dry-run said" wet out
 is "... frees so many bytes" "$((space - $(du -s -B1 "$S" | cut -f1)))" "$(jq '[.[].bytes] | add' wet)"
 is "... the store is as it was" "$(store_state)" "$before"
 
-# What a living process holds stays.
+# Files of a living process stay.
 mkfifo pipe
 (cat 4.tar; sleep 60) >pipe &
 feeder=$!
@@ -88,7 +88,7 @@ wait $pid 2>/dev/null
 end $feeder
 is "... and goes when it was killed" "$(ovlctl prune | awk '{ print $1 }')" staging
 
-# A commit --keep that was killed when the writable layer was in its place again.
+# A commit --keep that was killed when the writable layer was back in its place.
 if can_trace; then
 	n=0
 	until [ $n = 20 ]; do
@@ -121,7 +121,7 @@ if can_trace; then
 	need - ovlctl prune --layers --unused-for 0
 	no "... prune does" test -e "$S/$DRV/$image/.image" -o -e "$S/staging/$id"
 	is "... and the image layer stays" "$(ovlctl diff mine):$(cat "$S/$DRV/$image/$TREE/f")" "A /f:precious"
-	# One that gets a name when prune has seen it without.
+	# A layer that gets a name after prune has seen it without one.
 	need four ovlctl import 4.tar
 	: >calls
 	traced -qq -o calls -P "$S/$DRV/$four" -e trace=flock -e inject=flock:delay_enter=2500000:when=1 \
@@ -163,7 +163,7 @@ if can_trace; then
 	is "one that cannot be asked about stays, and what is below it" "$?:$(cat out)" "1:"
 	like "... says so" "^ovlctl: prune: cannot read the mounts of layer '$three': Input/output error$" "$(cat err)"
 fi
-# What was mounted has a directory more.
+# A mount has added a directory.
 ovlctl prune --layers --unused-for 0 --dry-run >dry
 ovlctl prune --layers --unused-for 0 >out
 is "then they go" "$(cut -d' ' -f1-3 out)" "$(cut -d' ' -f1-3 dry)"
@@ -179,7 +179,7 @@ for o in --writable --unused-for=1h --keep-last=1 --keep-bytes=1; do
 done
 is "no store" "$(ovlctl --root nowhere prune)" ""
 
-# What cannot be removed keeps nothing else, and is told of in the end.
+# A layer that cannot be removed does not keep others, and is reported at the end.
 stuck=$S/trash/$(printf '%064d' 1)
 mkdir -p "$stuck/d"
 mount -t tmpfs none "$stuck/d"
@@ -192,7 +192,7 @@ is "... the rest is gone" "$(ls "$S/trash") $(cut -d' ' -f1,2 out | sort | tr '\
 like "... and why" "cannot remove '$stuck/d': something is mounted there" "$(cat err)"
 umount "$stuck/d"
 need - ovlctl prune
-# Names that nobody should print as they are.
+# Names that must be escaped.
 if ! is_overlay; then
 	mkdir -p "$S/aside"
 	touch "$S/aside/names.$(printf 'x\033[2J\377')"
@@ -201,7 +201,7 @@ if ! is_overlay; then
 		'names.x033[2J377'
 fi
 
-# An id that a layer of each driver has.
+# An id that exists with both drivers.
 printf 'file name=f data=1\nend\n' | mktar >both.tar
 id=$(ovlctl --root both --driver overlay import both.tar)
 ovlctl --root both --driver overlay2 import both.tar >/dev/null
@@ -209,8 +209,8 @@ is "layers with one id in both drivers" "$(env -u OVLCTL_DRIVER ovlctl --root bo
 	"$(printf 'layer %s\nlayer %s' "$id" "$id")"
 is "... are gone" "$(env -u OVLCTL_DRIVER ovlctl --root both ls)" ""
 
-# The notes of a layer that is committed between the reading of them and the look at each:
-# they lie in the image layer then.
+# A layer that is committed after its notes have been read and before they are examined:
+# they are in the image layer then.
 if can_trace; then
 	rm -rf "$OVLCTL_ROOT"
 	need w ovlctl create -n w

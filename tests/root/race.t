@@ -3,10 +3,10 @@
 # overlay: when asked
 # not in a user namespace: root of one that others made cannot trace
 
-# Somebody swaps what a command works on with symlinks to a tree outside, and with other
-# names of a file there, all the time. The command may fail, and says so in one line; what
-# is outside is not read, not changed, and nothing is put there. Calls are slowed down so
-# that swaps fall between them. RACE_ROUNDS: so many of each.
+# Another process exchanges the files that a command works on with symlinks to a tree outside,
+# and with hard links to a file there, all the time. The command may fail with one line, but
+# nothing outside is read, changed or created. Calls are slowed down so
+# that exchanges fall between them. RACE_ROUNDS: number of rounds for each command.
 can_trace || cannot "strace"
 : "${RACE_ROUNDS:=2}"
 S=$OVLCTL_ROOT
@@ -27,7 +27,7 @@ state() {
 	cat outside/file outside/x outside/dir/x
 }
 
-# Entries that lead to every call there is.
+# Entries that cause every kind of call.
 lines() {
 	for d in a b; do
 		printf '%s\n' "dir name=$d mode=2750 uid=3 pax.SCHILY.xattr.user.k=v" \
@@ -45,7 +45,7 @@ lines() {
 lines | mktar >h.tar
 lines | sed 's/new/other/' | mktar >i.tar
 
-# One round: COMMAND while DIR is swapped.
+# One round: runs COMMAND while files in DIR are exchanged.
 round() { # DIR COMMAND...
 	dir=$1
 	shift
@@ -64,20 +64,20 @@ round() { # DIR COMMAND...
 	*) bad="$bad status $status: $(cat err);" ;;
 	esac
 	[ "$(grep -vc '^ovlctl: [a-z]*: [^:]' err)" = 0 ] || bad="$bad said: $(cat err);"
-	# Another name is not outside any more to who reads.
+	# For a reader, a hard link is not outside.
 	[ "$hard" ] || ! grep -aq classified out err || bad="$bad told what is outside;"
 }
 
 may="0 1"
 others="$T/outside/file $T/outside/p"
 
-# All rounds of a command. prepare makes the store it works on, and tells where.
+# All rounds of a command. prepare makes the store and sets the directory to exchange in.
 race() { # WHAT COMMAND...
 	what=$1
 	shift
 	for hard in "" $others; do
 		rm -rf side "$S"
-		# Its own time of change is changed by who moves a second name of it.
+		# Moving a hard link changes the ctime of the file.
 		[ "$hard" ] && show= || show=%C@
 		bad=
 		n=0
@@ -115,7 +115,7 @@ prepare() {
 }
 race "rm" ovlctl --sync=none rm l
 
-# Reading, of an image layer and of one that may change.
+# Reading an image layer and one that may change.
 others=
 prepare() { ovlctl --sync=none import -n l h.tar | sed "s,^,$S/$DRV/,"; }
 race "diff --tar" ovlctl diff --tar l

@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# One tar has one recipe, whatever the way and the pieces in which it came.
+# A tar has one recipe, however and in whatever pieces it was read.
 recipe() { # ID
 	cat "$OVLCTL_ROOT/$DRV/$1/.recipe"
 }
@@ -50,7 +50,7 @@ zstd -qc1 x.tar >x.tar.zst
 got=$(ovlctl import - <x.tar.zst)
 came "from zstd and a pipe"
 
-# A commit whose tree is made anew, since the tar is to have other times.
+# A commit whose tree is made again, because the tar has other times.
 need w ovlctl create
 need - ovlctl mount "$w"
 need - tree "$(ovlctl ls -nr -o MOUNTPOINT "$w")"
@@ -59,7 +59,7 @@ need - ovlctl umount "$w"
 got=$(SOURCE_DATE_EPOCH=1500000000 ovlctl commit "$w")
 came "from a commit that makes the tree anew"
 
-# A recipe that says the same in other words is sound: one that was written when runs were
+# A different recipe of the same tar is valid: one that was written when runs were
 # pieces, or by another version of libzstd.
 need got ovlctl import x.tar
 f=$OVLCTL_ROOT/$DRV/$id/.recipe

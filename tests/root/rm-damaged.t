@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# A layer whose .layer is torn can be removed, and keeps nobody else from it.
+# A layer whose .layer is damaged can be removed, and does not prevent other removals.
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 printf 'file name=x data=1\nend\n' | mktar | ovlctl import - >/dev/null
 empty=$(store_state)
@@ -25,7 +25,7 @@ for how in 'truncate -s 20' 'truncate -s 0' rm 'cp /bin/sh'; do
 	is "... no trace is left" "$(store_state)" "$empty"
 done
 
-# Parents that go round in a circle.
+# Parents that form a loop.
 is_child_of() { # CHILD PARENT
 	sed -i -e "/^parent/d" -e "s/^depth/parent $2\n&/" "$store/$1/.layer"
 	mkdir -p "$store/$2/.children"

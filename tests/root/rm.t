@@ -62,7 +62,7 @@ is "... the id was given" "$(ovlctl rm "$id" 2>&1)" ""
 need - ovlctl import -n one a.tar
 ok "imported again" ovlctl rm one
 
-# What is in a tree does not matter: depth, modes, names.
+# The contents of a tree do not matter: depth, modes, names.
 need w ovlctl create -n w
 d=$OVLCTL_ROOT/$DRV/$w/$UPPER
 perl -e 'chdir $ARGV[0]; for (1..3000) { mkdir "d"; open F, ">f"; chdir "d" } mkdir "x"; open F, ">x/f";
@@ -88,7 +88,7 @@ if ! as_user && command -v chattr >/dev/null; then
 	fi
 fi
 
-# A removal that takes long holds no lock: others find the layer gone at once.
+# A removal that takes long holds no lock: to others the layer has disappeared at once.
 need w ovlctl create -n w
 mkdir "$OVLCTL_ROOT/$DRV/$w/$UPPER/many"
 (cd "$OVLCTL_ROOT/$DRV/$w/$UPPER/many" && seq 1 20000 | xargs touch)
@@ -110,7 +110,7 @@ else
 fi
 is "no trace is left" "$(store_state)" "$empty"
 
-# Two of them at once: with -f it does not matter who was first.
+# Two at the same time: with -f it does not matter which was first.
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	need - ovlctl create -n w
 	for k in 1 2 3; do

@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# run, many times: side by side, and killed at any moment. What is left then is prune's.
+# run, many times: in parallel, and killed at any moment. prune removes what is left.
 host=
 for d in /bin /lib /lib64 /usr; do
 	[ ! -d $d ] || host="$host --bind $d"

@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# run --on: a command over a directory of the host, which stays as it is.
+# run --on: a command over a directory of the host, which is not changed.
 listed() { find "$1" -printf '%P %y %m %U:%G %s %T@ %C@ %l\n' | sort; }
 staged() { ls -A "$OVLCTL_ROOT/staging"; }
 mkdir -p proj/sub proj/mnt

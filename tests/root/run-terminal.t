@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# run on a terminal: who is in front, stops and goes on.
+# run on a terminal: foreground process group, stop and continue.
 command -v python3 >/dev/null && command -v bash >/dev/null ||
 	cannot "there is no python3 or no bash"
 host=
@@ -11,7 +11,7 @@ done
 printf 'dir name=d\nend\n' | mktar >a.tar
 need - ovlctl import -n a a.tar
 export HOST="$host" RUN="ovlctl run $host a"
-# What is quoted in two parts is not what the terminal echoes.
+# Quoted in two parts, so that the terminal's echo is not taken for output.
 terminal() {
 	printf '%s\n' "> PS1=; echo RE''ADY" '< READY' | cat - "$1" |
 		python3 "$top/tests/tool/terminal.py" bash --norc --noprofile -i
@@ -26,7 +26,7 @@ cat >ctrl-c <<'END'
 END
 ok "Ctrl-C ends the command" terminal ctrl-c
 
-# ovlctl is late: the command has ended when it sees the signal.
+# ovlctl is slow: the command has ended when it sees the signal.
 cat >late.sh <<'END'
 trap : INT
 (

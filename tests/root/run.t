@@ -58,7 +58,7 @@ is "the root is the layer's" "$(run a sh -c 'cat d/x; ls -d /dev /proc /etc')" \
 	"$(printf '1/dev\n/etc\n/proc')"
 is "it is a child of pid 1" "$(run a sh -c 'echo $PPID $$')" "1 2"
 is "nothing else of the host is there" "$(run a sh -c 'ls -d /root /home /sys 2>/dev/null')" ''
-# It is there until it has ended and pid 1 has heard of it.
+# It exists until it has ended and pid 1 has noticed.
 is "what loses its parent is reaped" "$(run a sh -c '
 	orphan=$(sh -c "exit 3" >/dev/null & echo $!)
 	i=0
@@ -71,7 +71,7 @@ is "/dev" "$(run a sh -c 'cd /dev && ls | tr "\n" " "; head -c 3 zero | wc -c;
 	"fd full null ptmx pts random shm stderr stdin stdout tty urandom zero 3
 yes"
 
-# Somebody looks at the namespace, until a moment after the command has ended.
+# Another process is in the namespace until a moment after the command has ended.
 looked_at() { # RUN...
 	rm -f inode go.on
 	ovlctl run $host --bind "$T:/t:rw" "$@" sh -c 'echo 1 >/new && stat -c %i /new >/t/inode
@@ -145,7 +145,7 @@ for how in '' --tmpfs; do
 	rm runs
 done
 
-# Who enters the namespace from outside does not end with the command, and may go on writing.
+# A process that entered the namespace does not end with the command, and may continue to write.
 entered() { # RUN...: starts it, and a process in its namespace that has the file "open" open
 	rm -f runs entered
 	"$@" >out 2>err &
@@ -190,7 +190,7 @@ at_once() {
 soon "... and again" at_once
 fails 125 "layer 'w' is writable" "... -n is refused" run -n x w true
 fails 125 "layer 'w' is writable" "... --tmpfs is refused" run --tmpfs w true
-# As after umount; but who looks for mounts in other namespaces holds them for a moment.
+# As after umount; but a process that examines other namespaces holds mounts for a moment.
 files_of() {
 	(cd "$OVLCTL_ROOT/names/$1" && find . -path "./$UPPER" -prune -o -print | sed 's/names.*//' | sort)
 }
@@ -223,7 +223,7 @@ wait
 # Who looks for mounts in other namespaces holds them for a moment.
 soon "... and removed later" ovlctl rm same
 
-# More than a pipe takes.
+# More than fits in a pipe.
 head -c 400000 /dev/urandom >noise
 tar -cf noise.tar noise
 need - ovlctl import -n slow -p a noise.tar
@@ -290,7 +290,7 @@ ok "... and one that is a directory" run dir true
 is "pid 1 has no directory open" "$(run a sh -c 'for f in /proc/1/fd/*; do [ ! -d $f ] || echo $f; done')" ''
 
 # ---- signals ---------------------------------------------------------------------------
-# What dash does in a trap waits for its child, not for wait.
+# In dash a trap runs after its child has ended, not after wait.
 trapping='trap "exit 9" HUP; trap "exit 10" INT; trap "exit 11" QUIT; trap "exit 12" TERM
 	sleep 300 & echo $$ >/t/ready; wait'
 for s in HUP INT QUIT TERM; do

@@ -6,7 +6,7 @@
 # not in a user namespace: nothing of it is otherwise there
 
 # Signals and closed pipes while a command reads, unpacks, syncs, packs or writes: it stops
-# at once, dies of the signal, says nothing, and all is as before. See also process.t.
+# at once, dies of the signal, prints nothing, and the store is unchanged. See also process.t.
 mkdir out
 seq 1500 | sed 's/.*/file name=d\/f& data=&/; 1i dir name=d' >lines
 (cat lines; echo end) | mktar >many.tar
@@ -27,11 +27,11 @@ state() {
 }
 state >before
 
-# Is the process asleep, and writing to or reading from a pipe?
+# Is the process blocked in a read from or a write to a pipe?
 waits_for_pipe() {
 	grep -q "pipe_\|anon_pipe" "/proc/$1/task"/*/wchan 2>/dev/null || grep -q '^State:.*sleeping' "/proc/$1/status"
 }
-# Not to be ignored, as a shell has it for what it starts in the background.
+# Not ignored, as for commands that a shell starts in the background.
 run() {
 	exec perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$@"
 }
@@ -74,7 +74,7 @@ for sig in INT:130 TERM:143 HUP:129; do
 	rm pipe
 done
 
-# A FIFO that nobody opens.
+# A FIFO that no process opens.
 mkfifo pipe
 (run ovlctl import pipe) 2>err &
 pid=$!
@@ -88,7 +88,7 @@ sleep 0.05
 ended_by "diff -o, that waits for a FIFO to be opened" TERM:143
 rm pipe
 
-# At a call of its own: delivered when the call is entered.
+# During a particular call: delivered when the call begins.
 if inject -l points true 2>/dev/null; then
 	at() { # CALL N WHAT COMMAND...
 		call=$1
@@ -111,7 +111,7 @@ if inject -l points true 2>/dev/null; then
 	at pread64 3 "export to a directory" ovlctl export w out/dir
 	at pread64 3 "export to a file" ovlctl export w out/x.tar
 	at pread64 3 "diff -o" ovlctl diff -o out/x.tar.gz w
-	# What goes is gone for everybody before its tree is.
+	# A layer disappears before its tree is removed.
 	cp -a "$OVLCTL_ROOT" copy
 	inject -e log unlinkat 50 SIGTERM ovlctl rm w >got 2>err
 	is "rm: dies of it" $? 143
@@ -122,7 +122,7 @@ if inject -l points true 2>/dev/null; then
 	is "... so that the store is sound" "$(ovlctl check)" ""
 	rm -rf "$OVLCTL_ROOT"
 	mv copy "$OVLCTL_ROOT"
-	# Twice at once, as timeout(1) does it to what it started: no impatience.
+	# Twice at once, as timeout(1) does: this must not count as a second signal.
 	mkfifo in
 	(run ovlctl import - <in) >/dev/null 2>err &
 	pid=$!
@@ -149,7 +149,7 @@ if inject -l points true 2>/dev/null; then
 	state >before
 fi
 
-# Again after half a second, while it cleans up: no time for that, and no harm.
+# Again after half a second, while it cleans up: it ends at once, without harm.
 if can_trace; then
 	mkfifo in
 	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e trace=unlinkat \
@@ -182,8 +182,8 @@ if can_trace; then
 	same "... and all is as before" after before
 fi
 
-# A reader that goes away: the signal, and not a word.
-# Status of "$@" with a pipe that nobody reads as standard output.
+# A reader that disappears: the signal, and no message.
+# The status of "$@" with a pipe without readers as standard output.
 into_nothing() {
 	perl -e 'pipe(R, W); close R; $SIG{PIPE} = "DEFAULT"; open STDOUT, ">&", \*W; exec @ARGV' "$@" 2>err
 }
@@ -199,7 +199,7 @@ is "... nor where the signal is ignored" "$(perl -e 'pipe(R, W); close R; $SIG{P
 	exec @ARGV' ovlctl ls 2>&1)" "ovlctl: ls: cannot write to standard output: Broken pipe"
 state >after
 same "... and all is as before" after before
-# A warning that nobody reads in the midst of the work.
+# A warning that cannot be written, during the work.
 # The path of a socket is short.
 (cd "$d" && perl -e 'use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un("sock")) or die')
 state >before
@@ -212,8 +212,8 @@ rm "$d/sock"
 
 # ---- closed descriptors ---------------------------------------------------------------
 
-# Each command works without those it does not need, and opens nothing of the store in
-# their place; without a standard output that it needs it does nothing.
+# Each command works without the standard descriptors that it does not need, and opens no
+# file of the store in their place; without a standard output that it needs it does nothing.
 state >before
 for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
 	for command in "import -n x big.tar" "create -n x a" "mount w" "commit -n x w" "ls" "show w" "diff w" "which -a w /" \
@@ -254,7 +254,7 @@ for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
 	state >after
 	same "... and all is as before" after before
 done
-# Errors that nobody can be told of are not told to a file either.
+# Errors that cannot be printed are not written to another file.
 ovlctl rm nosuch 2>&-
 is "an error without standard error" $? 3
 ovlctl rm nosuch <&- >&- 2>&-

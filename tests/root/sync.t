@@ -20,7 +20,7 @@ printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids
 echo '[{"Config":"c.json","RepoTags":["image:1"],"Layers":["c.tar","b.tar"]}]' >image/manifest.json
 tar -C image -cf image.tar .
 
-# What is looked for in a trace, and what it is in the words of the page.
+# Translates calls in a trace into the steps of the page.
 sed "s/DRIVER/$DRV/" >events <<'E'
 /^openat(.*".children\/ID".*O_CREAT/s/.*/hint/p
 /^openat([0-9]*<[^>]*\/.names>, .*O_CREAT/s/.*/note/p
@@ -39,7 +39,7 @@ s/^fsync([0-9]*<[^>]*\/\([^/>]*\)>.*/sync \1/p
 /^unlinkat([0-9]*<[^>]*\/.children>, "ID"/s/.*/unhint/p
 /^unlinkat(.*"l\/LINK"/s/.*/unlink/p
 E
-# What a command does, in the words of the page.
+# The steps of a command, as named on the page.
 steps() {
 	traced -y -qq -o tr -e trace=openat,symlinkat,renameat2,renameat,unlinkat,fsync,syncfs,flock "$@" >out || cat out
 	awk -v "what=$*" -v "names=<$S/names>" '
@@ -49,7 +49,7 @@ steps() {
 	sed "s,$S,S,g; s/^[0-9]* *//; s/[0-9a-f]\{64\}/ID/g; s/[A-Z2-7]\{26\}/LINK/g; / = -1 /d" tr | sed -nf "$T/events" |
 		tr '\n' ',' | sed 's/,$//; s/,/, /g'
 }
-# What the page says of it.
+# The steps that the page lists.
 said() {
 	awk -v item=".It Cm $1" '
 		/^\.Ss/ { order = /The order of steps/ }
@@ -74,7 +74,7 @@ same_steps "import No of a layer that already exists" ovlctl import -n b2 -p a b
 is "import of an image" "$(steps ovlctl import image.tar)" \
 	"$(said "import No of an image" |
 		sed 's/ for each layer;/,/; s/;/,/; s/\(link, layer\|layer\) for each layer;/\1, \1,/')"
-# A writable layer, as it is made here each time.
+# Makes a writable layer.
 writable() {
 	need - ovlctl create -n "$1" a
 	echo "$2" >"$(tree_of "$1")/f"
@@ -104,7 +104,7 @@ is "prune --dry-run --sync=all" "$(steps ovlctl --sync=all prune --dry-run)" ""
 is "nothing is synced under the lock of the names" "$(cat under)" ""
 ok "... which was seen" grep -q " tag " all.locked
 need - ovlctl import -p a c.tar
-# A hint that goes after it was synced.
+# A hint that is removed after it was synced.
 need a ovlctl ls -nr -o ID a
 ovlctl rm c
 ls "$S/$DRV/$a/.children" >have
@@ -121,8 +121,8 @@ wait
 is "a hint that went meanwhile is synced" \
 	"$(sed -n '/\.children>/p; /renameat2/p' tr | sed 's/.*\(fsync\|renameat2\)(.*/\1/' | tr '\n' ' ')" "fsync renameat2 "
 
-# One that goes when a commit that makes its tree anew has locked the names: its last step but
-# one is to lock the store.
+# A hint that is removed when a commit that makes a new tree has locked the names: it then
+# locks the store, as its last step but one.
 if ! is_overlay; then
 	writable w5 5
 	writable w6 6

@@ -57,13 +57,13 @@ is "... can go too" "$(ovlctl ls -nr -o NAME,KIND "$b")" " image"
 fails 3 "no such layer 'b'" "... the layer has no name then" ovlctl show b
 ok "... and can get it back" ovlctl tag "$b" b
 
-# A name that leads nowhere is nobody's.
+# A dangling name belongs to no layer.
 ln -s "../$DRV/$(printf '%064d' 7)" "$OVLCTL_ROOT/names/dangling"
 fails 3 "no such name 'dangling'" "-d of a name without a layer" ovlctl tag -d dangling
 ok "... which is free" ovlctl tag a dangling
 ovlctl tag -d dangling
 
-# The config of an image goes with its name.
+# The config of an image belongs to its name.
 c=$(printf '%064d' 1)
 c2=$(printf '%064d' 2)
 mkdir "$OVLCTL_ROOT/$DRV/$b/.configs"
@@ -90,7 +90,7 @@ printf %s "$c2" >"$OVLCTL_ROOT/$DRV/$b/.names/copy"
 ovlctl -q tag --force "$b" copy
 is "... nor does an old note count" "$(cat "$OVLCTL_ROOT/$DRV/$b/.names/copy")" "$c"
 
-# What was reported is synced, unless it need not be.
+# A name that was reported is synced, unless --sync=none is given.
 if can_trace; then
 	for s in data all none; do
 		traced -o trace -e trace=fsync,syncfs,symlinkat ovlctl --sync=$s tag a "s/$s"
@@ -113,7 +113,7 @@ if can_trace; then
 	ls -A "$OVLCTL_ROOT/names" | grep '^\.' | while read -r f; do rm "$OVLCTL_ROOT/names/$f"; done
 fi
 
-# Many at a time: one has the name in the end.
+# Many at the same time: one has the name in the end.
 i=0
 while [ $i -lt 20 ]; do
 	ovlctl tag --force "$([ $((i % 2)) = 0 ] && echo "$a" || echo "$w")" race &
@@ -125,7 +125,7 @@ like "races end with one owner" "^($a|$w)$" "$(ovlctl ls -nr -o ID race)"
 ovlctl rm -r a
 is "nothing is left" "$(ls -A "$OVLCTL_ROOT/names")$(ovlctl ls)" ""
 
-# A name that reads as the id of another layer would hide it.
+# A name that looks like the id of another layer would hide it.
 need a ovlctl import -n a1 a.tar
 need id ovlctl import -n b1 b.tar
 for name in $(printf %.4s "$id") $(printf %.12s "$id") $(printf %.63s "$id"); do
@@ -142,7 +142,7 @@ ovlctl tag -d "$(printf %.12s "$id")"
 fails 1 "is a prefix of the id" "import -n" sh -c "printf 'file name=new\nend\n' | mktar | ovlctl import -n $(printf %.5s "$id") -"
 ok "hex digits that no id begins with" ovlctl tag a1 "$(printf %.12s "$id" | tr 0-9a-f 1-9a-f0)"
 
-# Without a note a symlink is nobody's name: one that cannot be taken away keeps both.
+# Without a note a symlink is not a name: if it cannot be removed, both stay.
 need - ovlctl tag a1 kept
 before=$(store_state)
 failing() { # CALL N: with an error at the Nth such call
@@ -157,7 +157,7 @@ if can_trace; then
 	done
 fi
 
-# A tag that is killed gives the name or does not; a repair does not give it later.
+# A tag that is killed has given the name or not; a repair does not give it later.
 if can_trace; then
 	printf 'file name=k data=k\nend\n' | mktar >k.tar
 	need - ovlctl import -n k k.tar
@@ -175,7 +175,7 @@ if can_trace; then
 	is "a repair gives no name of a tag that was killed" "$failed" ""
 	ok "... some were" test "$(wc -l <points)" -gt 5
 
-	# Nor one that was taken from another layer, and is taken away then.
+	# Nor a name that was taken from another layer and then removed.
 	need - ovlctl tag b1 k/t
 	calls_of mkdirat,openat,symlinkat,/rename,syncfs,unlinkat,flock,/chmod ovlctl tag --force k k/t >points
 	failed=
@@ -196,7 +196,7 @@ if can_trace; then
 	ovlctl tag -d k/t
 	is "what such a tag leaves is pruned" "$(ovlctl prune >out; find "$OVLCTL_ROOT/$DRV" -path '*/.names/k%2Ft')" ""
 
-	# The name of a layer that a commit is about to put back, which was killed.
+	# The name of a layer that a killed commit was about to move back.
 	for how in -d '--force k'; do
 		n=0
 		while

@@ -20,7 +20,7 @@ done
 here=$OVLCTL_ROOT
 in_store() { OVLCTL_ROOT=$T/$1; }
 
-# What lies in an archive of uncompressed layers, as their numbers.
+# The layers in an archive of uncompressed layers, as numbers.
 sha256sum [1-6].tar >sums
 layers_in() { # ARCHIVE
 	tar -tf "$1" | awk 'NR == FNR { n[$1] = substr($2, 1, 1); next }
@@ -31,7 +31,7 @@ layers_in() { # ARCHIVE
 
 # ---- any of six layers
 
-# The layers of a set, by its bits.
+# The layers of a set, which is given by bits.
 set_of() { # BITS
 	for i in 1 2 3 4 5 6; do
 		[ $(($1 >> (i - 1) & 1)) = 0 ] || printf '%s ' $i
@@ -50,7 +50,7 @@ while [ $set -lt 64 ]; do
 	next=$(id $((highest + 1)))
 	(for i in $gone; do cat id.$i; done) >list
 	# Sets of an even number of layers go into one format, the others into the other; the
-	# ends into both.
+	# empty set and the large ones into both.
 	n=$(wc -l <list)
 	formats=$([ $((n % 2)) = 0 ] && echo oci || echo docker)
 	[ $n != 0 ] && [ $n -lt 5 ] || formats='oci docker'
@@ -140,7 +140,7 @@ ok "... imported" ovlctl import -n w "$T/w.tar"
 ovlctl rm w
 OVLCTL_ROOT=$here
 
-# The first has its ids at other places, and 99,994 are of others.
+# Six known ids among 99,994 others.
 seq 100000 | awk '{ printf "%064x\n", $1 * 2654435761 % 4294967296 }' >list
 { tail -50000 list; echo "$ids"; head -49994 list; } >many
 ok "a list of 100,000 ids" prlimit --cpu=5 ovlctl export --without @many repo/app:1 again.tar
@@ -173,7 +173,7 @@ fails 2 "--without applies only to images" "--format tar" \
 	ovlctl export --format tar --without l1 repo/app:1 bad.tar
 no "... nothing is written" test -e bad.tar
 
-# The same tar at two places, one of which is known.
+# The same tar twice in a stack, of which the receiver has one.
 need - ovlctl import -n twice -p l3 1.tar
 for f in oci docker; do
 	ovlctl export --format $f --without l3 twice twice.tar
@@ -220,7 +220,7 @@ in_store h0
 is "one of them has the layers that another lacks" "$(ovlctl import --no-names both.oci)" "$(echo "$whole"; id 4)"
 ovlctl rm -r "$(id 1)"
 
-# Of two manifests for this machine, in an index: that which is complete, else the first.
+# Of two manifests for this machine in an index: the complete one, otherwise the first.
 in_store h0
 need - ovlctl import 1.tar
 printf 'file name=x data=1\nend\n' | tar_of x.tar
@@ -273,7 +273,7 @@ lacks "... and no names" "$(lines_of 3)" ovlctl import --no-names thin.tar
 ok "... is sound" ovlctl check --content
 in_store h3
 
-# Digests of what is there are checked as ever.
+# Digests of blobs that are present are checked as usual.
 in_store h3
 before=$(store_state)
 cp -r thin wrong.thin
@@ -307,7 +307,7 @@ OVLCTL_ROOT=$here
 
 # ---- meanwhile
 
-# The layer below is removed while the image still comes.
+# The layer below is removed while the image is being read.
 need - cp -a h3 h3.copy
 in_store h3.copy
 mkfifo pipe
@@ -326,7 +326,7 @@ is "... it has nothing new" "$(ovlctl ls -q | wc -l)" 2
 
 if can_trace; then
 	in_store h3
-	# It stops at its first rename, until it is told to go on.
+	# It stops at its first rename until it may continue.
 	traced -o trace -e trace=renameat2 -e inject=renameat2:signal=STOP:when=1 \
 		ovlctl import --no-names thin.tar >out 2>err &
 	import=$!

@@ -1,7 +1,7 @@
 #!/bin/sh
 . "$(dirname "$0")/../lib.sh"
 
-# One umount may take several mounts off, or need others to be off first.
+# A umount may remove several mounts, or need others to be removed first.
 printf 'dir name=d\nfile name=d/f data=1\nend\n' | mktar >a.tar
 need a ovlctl import -n a a.tar
 need w ovlctl create -n w a
@@ -33,7 +33,7 @@ mount --bind sh/one sh/two
 	need - ovlctl mount a
 	ok "umount -a" ovlctl umount -a
 	none "all are gone"
-	# Of several, all are tried.
+	# All of several operands are tried.
 need - ovlctl create -n several
 need - ovlctl create -n second
 need - ovlctl mount second
@@ -46,7 +46,7 @@ done_testing >sub
 read -r _n _bad <counts
 umount sh/two sh
 
-# Nested: one mount moved to a place in another, which must come off later.
+# Nested: a mount that was moved into another, which must be unmounted after it.
 mkdir mw mv
 need - ovlctl mount -o volatile w mw
 need - ovlctl mount v mv
@@ -65,7 +65,7 @@ mount --move mw mv/in 2>/dev/null
 ok "umount -al of nested mounts" ovlctl umount -a -l
 none "all are gone"
 
-# What stays is told.
+# Mounts that stay are reported.
 need - ovlctl mount w mw
 need - ovlctl mount v mv
 stay_in pid mw
@@ -75,7 +75,7 @@ end $pid
 ok "and now that too" ovlctl umount -a
 
 ovlctl rm w v
-# The mount point of a bottom image layer goes with its mount, but not under the feet of
+# The mount point of a bottom image layer is removed after its mount, but not while there is
 # a mount in another namespace.
 need - ovlctl mount a
 in_namespace pid true
@@ -86,7 +86,7 @@ fails 4 "layer 'a' is mounted on .* in the mount namespace of process $pid" "...
 fails 1 "layer 'a' is not mounted in this mount namespace, but on '$OVLCTL_ROOT/$DRV/$a/merged' in the mount namespace of process $pid$" \
 	"another umount says where it is" ovlctl umount a
 end $pid
-# Its mount ends a moment after the namespace.
+# Its mount ends a moment after the process.
 takes_away() {
 	ovlctl mount a && ovlctl umount a && [ ! -e "$OVLCTL_ROOT/$DRV/$a/merged" ]
 }
@@ -99,8 +99,8 @@ fails 1 "layer 'a' is not mounted in this mount namespace, but detached and stil
 	"umount of one that is detached says by whom it is used" ovlctl umount a
 end $pid
 soon "... until it is not" takes_away
-# Who reads the layer is not waited for, and does not keep the mount point; nor is one who
-# has it exclusively.
+# umount does not wait for readers of the layer, which do not keep the mount point; nor for a
+# process that has locked it exclusively.
 locked() { # KIND, while FD 8 is open
 	exec 8<"$OVLCTL_ROOT/$DRV/$a"
 	flock "$1" 8

@@ -8,7 +8,7 @@ printf 'file name=f data=1\nend\n' | mktar >a.tar
 a=$(ovlctl import a.tar)
 used=$OVLCTL_ROOT/$DRV/$a/.used
 
-# Made two days ago, and used one day ago.
+# Created two days ago, and used one day ago.
 long_ago() {
 	sed -i "s/^created .*/created $(date -d '2 days ago' +%s)/" "$OVLCTL_ROOT/$DRV/$a/.layer"
 	[ ! -e "$used" ] || touch -d '1 day ago' "$used"
@@ -80,8 +80,8 @@ ovlctl ls -nr -o NAME "$a" >names
 while read -r n; do [ ! "$n" ] || ovlctl tag -d "$n"; done <names
 stays "a commit finds it"
 
-# A clock that was ahead and was set back: nobody knows when it was used, so it stays until
-# a use puts the time right.
+# A clock that was ahead and was set back: the last use is unknown, so the layer stays until
+# a use corrects the time.
 long_ago
 touch -d '2 days' "$used"
 goes "used in the future: it stays" ""
@@ -89,12 +89,12 @@ goes "... also without a grace period" "" 0
 need - ovlctl import w.tar
 ok "... the next use puts that right" test "$(stat -c %Y "$used")" -le "$(date +%s)"
 stays "... and counts"
-# One that was behind: when it was made counts then.
+# A clock that was behind: the time of creation counts.
 touch -d @1 "$used"
 sed -i "s/^created .*/created $(date +%s)/" "$OVLCTL_ROOT/$DRV/$a/.layer"
 goes "used before it was made: it stays" ""
 
-# Where it cannot be noted, nothing is said.
+# If the use cannot be recorded, there is no message.
 rm -f "$used"
 mount --bind "$OVLCTL_ROOT" "$OVLCTL_ROOT" && mount -o remount,bind,ro "$OVLCTL_ROOT"
 ovlctl export "$a" - 2>err >/dev/null

@@ -4,8 +4,8 @@
 
 # overlay: as user too
 
-# In a user namespace the marks of root's store are not to be seen: what they hide would
-# come back. So nothing is done there that needs them.
+# In a user namespace the xattrs of root's store are invisible: files that they hide would
+# reappear. So commands that need them are refused there.
 printf 'dir name=d\nfile name=d/x data=1\nfile name=s data=1\nend\n' | mktar >a.tar
 printf 'dir name=d\nfile name=d/.wh..wh..opq\nfile name=d/y\nend\n' | mktar >b.tar
 need - ovlctl import -n a a.tar
@@ -50,7 +50,7 @@ is "... and its diff" "$(ovlctl diff w)" "$(printf 'C /d\nD /d/y')"
 ok "import by root" ovlctl import -n c -p a b.tar
 is "... the same layer" "$(ovlctl ls -nr -o ID b | sort -u)" "$(ovlctl ls -nr -o ID c)"
 
-# What a user namespace leaves out is no fault to those who could have it, whoever looks.
+# Files that a user namespace has left out are not reported as missing, to anybody.
 tar_of odd.tar <<'END'
 dir name=d
 file name=f data=1 pax.SCHILY.xattr.security.foo=1 pax.SCHILY.xattr.trusted.x=1 pax.SCHILY.xattr.user.u=1 pax.SCHILY.xattr.com.apple.x=1
@@ -92,7 +92,7 @@ for ns in 'userns 0 10' 'userns 100000 65536'; do
 	sound "$at" "a layer of root's in such a store"
 done
 
-# A user's own files are those of root in his namespace, and not outside.
+# A user's own files belong to root inside the namespace, but not outside.
 chmod 755 "$T"
 mkdir -m 777 open
 export OVLCTL_ROOT="$T/open/store"
@@ -137,7 +137,7 @@ is "ls of a layer that may not be read" "$(grep -c . out)" 2
 like "... warns" "warning: layer 0000.* is not listed: Permission denied" "$(cat err)"
 
 
-# The reverse: made outside by an ordinary user, of files that are all his own.
+# The reverse: made outside by an ordinary user, who owns all files.
 export OVLCTL_ROOT="$T/open/outer"
 need - user ovlctl import -n mine mine.tar
 need - user ovlctl create -n w mine

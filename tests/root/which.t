@@ -2,7 +2,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 # Which layer a file comes from. A table of small cases, then random paths of random stacks
-# beside what a mount shows (WHICH_STACKS of them; 100 are 2,000 paths).
+# compared with what a mount shows (WHICH_STACKS of them; 100 are 2,000 paths).
 : "${WHICH_STACKS:=$(short && echo 8 || echo 25)}"
 
 # ---- a table ------------------------------------------------------------------------
@@ -91,7 +91,7 @@ if [ $table = redirects ]; then
 	chmod 700 "$m/metamv" && mv "$m/metamv" "$m/metamv2" && mv "$m/ren" "$m/ren2"
 fi
 
-# PATH|LAYER, or none and who deleted it|all that -a says
+# PATH|LAYER, or none and who deleted it|the output of -a
 sed '/^$/d' >cases <<'E'
 d/f|b|b data;a added
 /d/f|b|b data;a added
@@ -153,8 +153,8 @@ metamv2|w|w added;a added
 metamv|-w|w deleted;a added
 ren2|w|w added;a added
 E
-# What an opaque directory hides is not there, in overlay, and directories that did not
-# change are from below.
+# In overlay, files hidden by an opaque directory do not exist, and directories that did not
+# change come from below.
 if is_overlay; then
 	sed -i '/^op\/in/s/opaque/deleted/; s/;b -;/;/' cases
 	sed -i '/^op\/stays/s/;a/;b -;a/' cases
@@ -259,8 +259,8 @@ fi
 
 # ---- random stacks ------------------------------------------------------------------
 
-# Each layer gives what it writes a time of its own: by that and by all else that a mount
-# shows of a file, it is the one of the layer named.
+# Each layer has its own time for what it writes. By that and by everything else that a mount
+# shows, the file must be the one in the layer that is printed.
 cat >random <<'E'
 use strict;
 use Fcntl ':mode';
@@ -274,7 +274,7 @@ sub pick { $_[rand @_] }
 sub path { join '/', map { pick 'a' .. 'd' } 0 .. rand 3 }
 sub run { system(@_) == 0 or die "@_" }
 
-# A tar of layer n; no entry is in the way of another one of the same tar.
+# A tar of layer n, without conflicts between its entries.
 sub tar {
 	my ($n) = @_;
 	my (%is, @line);
@@ -329,7 +329,7 @@ sub work {
 		if ($what eq 'write' && open my $f, '>', -f $p && !-l $p ? $p : $new) { print $f rand }
 		if ($what eq 'chmod' && !-l $p) { chmod 0711, $p; utime undef, undef, $p }
 		unlink $p if $what eq 'remove';
-		# One that is not renamed in place is copied up with its time.
+		# A file that is not replaced by a rename is copied up with its time.
 		if ($what eq 'rename' && !-l $p && rename $p, $new) { -d $new or utime undef, undef, $new }
 		mkdir $new if $what eq 'mkdir';
 		symlink pick('/', '') . path(), $new if $what eq 'link';
