@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The table as a whole: reading it, sorting it, and finding things in it. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -174,13 +175,15 @@ static void chain_up(struct foreign *t)
 
 /* ---- reading ---------------------------------------------------------------------- */
 
-/* True for the store of an ordinary user, inside a user namespace or seen from
- * outside. */
-static bool is_of_user(int root)
+/* True for the store of an ordinary user, inside a user namespace or seen from outside. The
+ * root itself belongs to an unprivileged user with Docker's option userns-remap too. */
+static bool is_of_user(const struct foreign *t)
 {
+	auto_fd own = foreign_open(t, t->engine->own, O_PATH);
 	struct stat st;
 
-	return idmap_unprivileged() || (fstat(root, &st) == 0 && st.st_uid != 0);
+	return idmap_unprivileged() ||
+		(own >= 0 && fstat(own, &st) == 0 && st.st_uid != 0);
 }
 
 int foreign_read(const struct foreign_engine *e, int root, bool noatime, bool brief,
@@ -195,7 +198,7 @@ int foreign_read(const struct foreign_engine *e, int root, bool noatime, bool br
 	t->root = root;
 	t->noatime = noatime;
 	t->brief = brief && e->can_brief;
-	t->user_xattrs = is_of_user(root);
+	t->user_xattrs = is_of_user(t);
 	rc = e->read(t, err);
 	if (rc == 0 && t->n_layers > LAYERS_MAX)
 		rc = err_say(err, E2BIG, "%zu layers are too many", t->n_layers);

@@ -371,6 +371,7 @@ static int read_containerd(struct foreign *t, struct ovl_err *err)
 const struct foreign_engine foreign_containerd = {
 	.name = "containerd",
 	.owner = "containerd",
+	.own = SNAPSHOTTER,
 	.recognise = recognise,
 	.read = read_containerd,
 };

@@ -444,6 +444,7 @@ static int read_store(struct foreign *t, struct ovl_err *err)
 const struct foreign_engine foreign_containers = {
 	.name = "containers",
 	.owner = "containers/storage",
+	.own = LAYERS,
 	.recognise = recognise,
 	.read = read_store,
 };

@@ -486,6 +486,7 @@ static int read_docker(struct foreign *t, struct ovl_err *err)
 const struct foreign_engine foreign_docker = {
 	.name = "docker",
 	.owner = "Docker",
+	.own = IMAGE "layerdb",
 	.can_brief = true,
 	.recognise = recognise,
 	.read = read_docker,

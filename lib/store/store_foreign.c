@@ -11,7 +11,6 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/idmap.h"
 #include "base/quote.h"
 #include "foreign/foreign.h"
 #include "store/driver.h"
@@ -101,17 +100,6 @@ static int read_table(struct ovl_store *st, const struct foreign_engine *e, bool
 	return rc;
 }
 
-/* With Docker's option userns-remap the root once belonged to an unprivileged user, whose
- * ids are its name, although the daemon is privileged. */
-static bool is_remapped(const struct ovl_store *st)
-{
-	const char *name = strrchr(st->root, '/');
-	struct stat sb;
-
-	return name && !idmap_unprivileged() && fstat(st->fd, &sb) == 0 &&
-		strcmp(name + 1, P("%u.%u", sb.st_uid, sb.st_gid)) == 0;
-}
-
 static int open_it(struct ovl_store *st, int *root, const struct foreign_engine *e,
 	enum ovl_access access, struct ovl_err *err)
 {
@@ -134,7 +122,7 @@ static int open_it(struct ovl_store *st, int *root, const struct foreign_engine 
 	st->drv_chosen = false;
 	rc = st->root ? read_table(st, e, access == OVL_LIST, err) : err_nomem(err);
 	if (rc == 0)
-		st->xattrs.user = st->foreign->user_xattrs && !is_remapped(st);
+		st->xattrs.user = st->foreign->user_xattrs;
 	return rc < 0 ? rc : 1;
 }
 

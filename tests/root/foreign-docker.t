@@ -349,13 +349,12 @@ other network/files/local-kv.db "store of Docker, but ovlctl reads only those wi
 other storage.lock "store of containers/storage, but .* driver overlay$" "... of podman"
 other io.containerd.metadata.v1.bolt "store of containerd, but .* driver overlayfs$" "... of containerd"
 if ! as_user; then
-	mkdir remap
-	cp -a docker remap/100000.100000
-	chown 100000:100000 remap/100000.100000
-	is "a root of userns-remap has trusted marks" "$(ovlctl --root remap/100000.100000 diff $third)" "$(d diff $third)"
-	mv remap/100000.100000 remap/docker
-	no "... one of an ordinary user has not" test "$(ovlctl --root remap/docker diff $third)" = "$(d diff $third)"
-	rm -r remap
+	cp -a docker moved
+	chown 100000:100000 moved moved/overlay2 moved/containers
+	is "a root of userns-remap has trusted marks" "$(ovlctl --root moved diff $third)" "$(d diff $third)"
+	chown 100000:100000 moved/image/overlay2/layerdb
+	no "... one of an ordinary user has not" test "$(ovlctl --root moved diff $third)" = "$(d diff $third)"
+	rm -r moved
 fi
 
 # ---- wrong stores -----------------------------------------------------------------------
