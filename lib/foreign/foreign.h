@@ -131,7 +131,7 @@ struct foreign {
 struct foreign_engine {
 	const char *name; /* a word: "docker" */
 	const char *owner; /* for messages: "Docker" */
-	const char *own; /* a directory in the root that belongs to the user who runs it */
+	const char *own; /* a directory that belongs to the user who runs it */
 	bool can_brief; /* a table for ovl_list() takes less reading */
 	/* 1 if root is a store of this engine, which is recognised by the names in it; 0
 	 * if not; -1 with errno. Cheap. */
