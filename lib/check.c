@@ -213,7 +213,7 @@ static int check_link(
 	struct layer_ref ref = {.drv = drv};
 	auto_layer l = LAYER_INIT;
 	struct ovl_err why;
-	enum ovl_outcome outcome;
+	bool gone;
 	int there = 1;
 	int r = id_is_short(name) ? driver_by_link(drv, drv_fd, name, &ref.id) : -EUCLEAN;
 
@@ -247,9 +247,10 @@ static int check_link(
 			OVL_LEFT,
 			"a second link to a layer whose own is %s; 'ovlctl prune' removes it",
 			l.meta.link);
-	outcome = c->req->repair && unlinkat(dir, name, 0) == 0 ? OVL_REPAIRED : OVL_LEFT;
-	return check_found(c, OVL_ERROR, "bad-link", "", name, outcome,
-		"%s is not a link to a layer", Q(name));
+	gone = c->req->repair &&
+		(unlinkat(dir, name, 0) == 0 || unlinkat(dir, name, AT_REMOVEDIR) == 0);
+	return check_found(c, OVL_ERROR, "bad-link", "", name,
+		gone ? OVL_REPAIRED : OVL_LEFT, "%s is not a link to a layer", Q(name));
 }
 
 static int check_links(struct checker *c, const struct driver *drv)

@@ -205,9 +205,14 @@ static int look_at_old(const struct export *x, struct stat *old, struct ovl_err 
 	old->st_mode = 0;
 	if (d.fd < 0 && d.why == ENOENT)
 		return 0;
+	if (d.fd < 0 && (d.why == ENOTDIR || d.why == ELOOP))
+		return err_say(err, EEXIST,
+			"%s is not a directory; the name of a file must end in '.tar' or "
+			"the like, and '-' is standard output",
+			Q(x->req->target));
 	if (d.fd < 0)
-		return err_sys(err, d.why == ENOTDIR || d.why == ELOOP ? EEXIST : d.why,
-			"cannot make the directory %s", Q(x->req->target));
+		return err_sys(
+			err, d.why, "cannot make the directory %s", Q(x->req->target));
 	r = fs_dir_next(&d, &name, NULL);
 	if (r < 0 || fstat(d.fd, old) < 0)
 		return err_sys(err, errno, "cannot read %s", Q(x->req->target));

@@ -322,13 +322,20 @@ static int set_link(const struct layer *l)
 	const struct driver *drv = l->drv;
 	const char *path = P("%s/%s", drv->links, l->meta.link);
 	const char *temp = P("%s.new", path);
+	int saved;
 
 	if (fs_mkdir(l->drv_fd, drv->links, 0700) < 0 ||
 		(unlinkat(l->drv_fd, temp, 0) < 0 && errno != ENOENT) ||
 		symlinkat(P("../%s/%s", l->id.s, drv->tree[OVL_IMAGE]), l->drv_fd, temp) <
 			0)
 		return -1;
-	return renameat(l->drv_fd, temp, l->drv_fd, path);
+	/* An empty directory would be in the way. */
+	unlinkat(l->drv_fd, path, AT_REMOVEDIR);
+	if (renameat(l->drv_fd, temp, l->drv_fd, path) == 0)
+		return 0;
+	saved = errno;
+	unlinkat(l->drv_fd, temp, 0);
+	return fs_fail(saved);
 }
 
 static int put_right(const struct layer *l, enum driver_part part, const char *lower)

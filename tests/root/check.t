@@ -81,6 +81,7 @@ else
 	damage link-file yes "an empty link file" ': >"$S/$DRV/$b/link"'
 	damage link-file yes "an oversized link file" 'head -c 100000 /dev/zero >"$S/$DRV/$b/link"'
 	damage link yes "a missing short link" 'rm "$S/$DRV/l/$link"'
+	damage "bad-link link" yes "an empty directory for a short link" 'rm "$S/$DRV/l/$link"; mkdir "$S/$DRV/l/$link"'
 	damage link yes "a misdirected short link" 'ln -sfn ../$a/diff "$S/$DRV/l/$link"'
 	damage link yes "a short link to nowhere" 'ln -sfn ../$(printf %064d 3)/diff "$S/$DRV/l/$link"'
 	ln -s ../$b/diff "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -90,6 +91,7 @@ else
 		"note: layer $(echo $b | cut -c1-12): duplicate-link: a second link to a layer whose own is $link; 'ovlctl prune' removes it:0"
 	ok "... prune" ovlctl prune
 	sound "... takes it"
+	damage bad-link yes "an empty directory among them" 'mkdir "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"'
 	damage bad-link yes "a short link that is none" 'ln -s /etc "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"'
 	damage lower yes "a missing lower file" 'rm "$S/$DRV/$w/lower"'
 	damage lower yes "a torn lower file" 'head -c 30 "$T/copy/$DRV/$w/lower" >"$S/$DRV/$w/lower"'

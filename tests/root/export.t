@@ -306,7 +306,9 @@ is "... which keeps its mode" "$(stat -c %a empty)" 701
 mkdir full && echo x >full/x
 fails 1 "'full' already exists and is not empty" "a directory that is not empty" ovlctl export three full
 is "... stays" "$(ls full)" x
-fails 1 "cannot make the directory 'full/x': File exists" "a file" ovlctl export three full/x
+for file in full/x /dev/null; do
+	fails 1 "'$file' is not a directory; .*, and '-' is standard output" "$file" ovlctl export three $file
+done
 mkdir linked && ln -s linked link
 ok "through a symlink" ovlctl export three link/
 ok "... which stays" test -L link -a -f linked/index.json
