@@ -2,7 +2,7 @@
 . "$(dirname "$0")/engines.sh"
 . "$(dirname "$0")/../lib.sh"
 
-# The root of containerd: read beside it, and as it says itself what is in it.
+# The root of containerd, read while it runs: the result must agree with containerd's own.
 engine containerd
 six_layers "$T/six.tar"
 containerd_start "$T/c"

@@ -2,7 +2,7 @@
 . "$(dirname "$0")/engines.sh"
 . "$(dirname "$0")/../lib.sh"
 
-# The store of dockerd: read beside the daemon, and as it says itself what is in it.
+# The store of dockerd, read while it runs: the result must agree with dockerd's own.
 engine docker
 six_layers "$T/six.tar"
 docker_start "$T/d"
@@ -11,7 +11,7 @@ d="ovlctl --root $root"
 need - docker load -q -i six.tar
 starts docker run --rm --network none six:1 sh -c :
 
-# An orphan in earnest, and the daemon's own cleaning, which does not see it.
+# A real orphan, which docker's own prune command does not find.
 mkdir big
 head -c 50000000 /dev/urandom >big/noise
 tar -C big -cf big.tar noise
@@ -37,7 +37,7 @@ echo f >ctx/f
 build built:1 'RUN echo built >/built'
 build going:1 'RUN echo going >/going'
 need - docker rmi going:1
-# Old enough to be orphans, if nothing knew them.
+# Old enough to be orphans, if no record referred to them.
 find "$root/overlay2" -mindepth 1 -maxdepth 1 -exec touch -d '2 hours ago' {} +
 
 # ---- what is there

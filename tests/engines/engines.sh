@@ -1,13 +1,13 @@
-# Sourced by each test here, before lib.sh: the engines of Debian 12, each started for the
-# test alone, without network. The test runs in a pid namespace, so that whatever it started
-# ends with it.
+# Sourced by each test here, before lib.sh. Starts the engines of Debian 12, each for the test
+# only, without network. The test runs in a pid namespace, so that all processes that it has
+# started end with it.
 #
-#   engine docker|containerd|podman	ends the test where the engine is missing
-#   starts COMMAND...	the engine's first work, without which the test is skipped: a machine
-#			on which it does not even do this says nothing about ovlctl
+#   engine docker|containerd|podman	ends the test if the engine is missing
+#   starts COMMAND...	a first command of the engine; if it fails, the test is skipped,
+#			because the engine does not work on this machine
 #   docker_start DIR, docker_stop	dockerd and its containerd, their files below DIR:
 #				DIR/docker is the data root; "docker" is its client
-#   docker_kill		SIGKILL to dockerd, as the power cut that it fears
+#   docker_kill		kills dockerd with SIGKILL
 #   containerd_start DIR, containerd_stop
 #				DIR/containerd is its root; "ctr" is its client
 #   podman_at DIR		"podman" then works on DIR/storage, without a daemon
@@ -17,14 +17,14 @@
 #   six_layers FILE		an image of six layers, as a docker archive, named six:1
 #   six_used ROOT-OF-A-VIEW	changes something in it, as a container would
 #
-#   reads_only ROOT IMAGE WRITABLE	no command changes anything in the root, nor writes to a
-#				file there, nor locks it
-#   adopts ROOT IMAGE	takes it over, twice; removes one, which "works" must not notice;
-#				the other is left, to be looked at by "still_adopted"
-#   beside ROOT	"ls" and "check" while "busy" lets the engine work; busy ends when
-#				$T/enough exists
+#   reads_only ROOT IMAGE WRITABLE	no command changes anything in the root, or writes to a
+#				file there, or locks one
+#   adopts ROOT IMAGE	takes an image over, twice; removes one, after which "works" must
+#				succeed; "still_adopted" examines the other
+#   beside ROOT	runs ls and check while "busy" keeps the engine working, until
+#			$T/enough exists
 
-# The control groups that they make, the innermost first.
+# The control groups that the engines make, the innermost first.
 groups_of_engines() {
 	find /sys/fs/cgroup -depth -type d \( -path "*/docker*" -o -path "*/libpod_parent*" \)
 }
@@ -55,7 +55,7 @@ engine() { # NAME
 		[ -x "$file" ] || cannot "no $name here: $file is missing (scripts/deps engines)"
 	done
 	[ -x /bin/busybox ] || cannot "no busybox here (scripts/deps engines)"
-	# Sockets, locks and runc's state belong to the test too.
+	# Sockets, locks and the state of runc must be private to the test, too.
 	grep -q '^ovlctl-test /run ' /proc/mounts || need - mount -t tmpfs -o mode=755 ovlctl-test /run
 	grep -q '^ovlctl-test /dev/shm ' /proc/mounts ||
 		need - mount -t tmpfs -o mode=1777 ovlctl-test /dev/shm
@@ -74,7 +74,7 @@ docker() {
 	/usr/bin/docker -H "unix://$docker_dir/docker.sock" "$@"
 }
 
-# A socket's name can be 107 bytes long, so DIR is short.
+# DIR must be short, because the path of a socket has at most 107 bytes.
 containerd_start() { # DIR
 	ctrd_dir=$1
 	mkdir -p "$1"
@@ -95,7 +95,7 @@ ctr() {
 	/usr/bin/ctr -a "$ctrd_dir/containerd.sock" "$@"
 }
 
-# A view, which containerd collects at once if nothing says that it is to stay.
+# Makes a view, with a label that keeps containerd from removing it at once.
 kept_view() { # KEY PARENT, for until_true
 	ctr snapshot label "$1" containerd.io/gc.root=now && return
 	ctr snapshot view "$1" "$2"
@@ -127,12 +127,12 @@ docker_kill() {
 	kill -KILL "$docker_pid"
 	wait "$docker_pid" 2>/dev/null
 	containerd_stop
-	# Its own next start wants this gone; a machine that lost power has an empty /run.
+	# Would prevent the next start; after a power cut /run is empty.
 	rm -f "$docker_dir/pid"
 }
 
 # Kills dockerd while it unpacks an image, and leaves it stopped. $docker_orphan is the
-# directory that nothing knows then.
+# directory that no record refers to.
 docker_orphan() { # FILE IMAGE, whose one layer is of some 50 MB
 	for _i in 1 2 3 4 5; do
 		ls "$docker_dir/docker/overlay2" >"$T/.before"
@@ -179,7 +179,7 @@ podman() {
 		CONTAINERS_CONF="$podman_dir/containers.conf" /usr/bin/podman "$@"
 }
 
-# A user of the test's own, who has subordinate ids here alone.
+# A user for this test, whose subordinate ids are not used by others.
 podman_user() { # DIR
 	user_dir=$1
 	storage_conf "$1"
@@ -193,9 +193,9 @@ podman_user() { # DIR
 	echo "ovlctl-test:700000:65536" >>/etc/subuid
 	echo "ovlctl-test:700000:65536" >>/etc/subgid
 	chown -R 61234:61234 "$1"
-	# Or podman warns each time; it is shared with nobody.
+	# Without this podman warns each time.
 	mount --make-shared /
-	# The directories on the way are closed to others.
+	# The user cannot enter the directories above.
 	for up in "$T" "$(dirname "$T")"; do
 		chmod a+x "$up"
 	done
@@ -208,9 +208,9 @@ rootless() {
 		CONTAINERS_CONF="$user_dir/containers.conf" "$@")
 }
 
-# What there is in layers: a program, hard links, a hole, xattrs, set-id bits, a device, a
-# socket's neighbour; whiteouts, an opaque directory, a directory for a file and the other
-# way round; a layer with nothing in it but a directory's time.
+# Layers with a program, hard links, a hole, xattrs, set-id bits, a device, a file next to a
+# socket; whiteouts, an opaque directory, a directory that replaces a file and a file that
+# replaces a directory; a layer that changes only the time of a directory.
 six_layers() { # FILE
 	(
 		set -e
@@ -267,7 +267,7 @@ six_used() { # VIEW
 		mkdir "$1/var" && echo x >"$1/var/x"
 }
 
-# Everything that stat(2) says of what is in a root, and all contents, without leaving a trace.
+# Prints the stat(2) data and contents of all files in a root, without changing access times.
 state_of() { # ROOT
 	mkdir -p "$T/looked"
 	mount --bind "$1" "$T/looked" && mount -o remount,bind,ro,noatime "$T/looked" &&
@@ -277,7 +277,7 @@ state_of() { # ROOT
 	umount "$T/looked"
 }
 
-# What commands do to a root, by strace: opened for writing, changed or locked there.
+# Files of a root that commands open for writing, change or lock, according to strace.
 writes_to() { # ROOT TRACE
 	grep -aF "$1" "$2" | grep -aE \
 		'O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|^[0-9]+ +(flock|rename|unlink|mkdir|link|symlink|mknod|chmod|fchmod|chown|fchown|lchown|utimens|setxattr|fsetxattr|lsetxattr|removexattr|fremovexattr|lremovexattr|truncate|ftruncate|fallocate)' |
@@ -291,7 +291,7 @@ reads_only() { # ROOT IMAGE WRITABLE
 	rm "$_root/written"
 	writes_to "$_root/" "$T/trace" >"$T/writes"
 	[ -s "$T/writes" ] || stop "strace does not show what is written"
-	# So that reading shows.
+	# So that a read changes the access time.
 	find "$_root" -exec touch -h -a -d 2020-01-01 {} +
 	need - ovlctl import -n ours "$T/six.tar"
 	state_of "$_root" >"$T/state.before"
@@ -337,7 +337,7 @@ reads_only() { # ROOT IMAGE WRITABLE
 
 : "${ENGINE_RUNS:=60}"
 
-# An id is the digest of what is below, so a wrong parent shows in the id.
+# An id depends on all layers below, so a wrong parent gives a wrong id.
 right_parent() { # ID PARENT DIFF-ID
 	[ "$(printf 'sha256:%s %s' "$2" "$3" | sha256sum | cut -d' ' -f1)" = "$1" ]
 }
@@ -367,7 +367,7 @@ adopts() { # ROOT IMAGE
 	ok "... is not noticed" works
 }
 
-# Nothing is wrong with a database that is written to each time that it is read.
+# A database that changes during each read is not damaged.
 looks() { # ROOT COMMAND...
 	ovlctl --root "$@" 2>"$T/err"
 	_status=$?

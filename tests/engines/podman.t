@@ -2,14 +2,14 @@
 . "$(dirname "$0")/engines.sh"
 . "$(dirname "$0")/../lib.sh"
 
-# The store of containers/storage, which podman and buildah have in common, of root and of an
-# ordinary user: read beside podman, and as podman says itself what is in it.
+# The store of containers/storage, which podman and buildah share, of root and of an
+# ordinary user, read while podman runs: the result must agree with podman's own.
 engine podman
 six_layers "$T/six.tar"
 chmod 644 six.tar
 podman_at "$T/p"
 
-# All of it with "p" being podman, of root or of the user.
+# All tests, with "p" being podman of root or of the user.
 fill() { # PODMAN...
 	"$@" load -q -i "$T/six.tar" &&
 		"$@" tag six:1 docker.io/library/six:second &&

@@ -2,7 +2,7 @@
 . "$(dirname "$0")/../lib.sh"
 # on a disk
 
-# What we export, in the hands of others. Nothing here needs a network.
+# Exported images, used by other programs. Nothing here needs a network.
 for p in skopeo umoci buildah podman; do
 	command -v $p >/dev/null || cannot "no $p: see scripts/deps interop"
 done
@@ -11,7 +11,7 @@ export TMPDIR="$T" XDG_RUNTIME_DIR="$T/run" CONTAINERS_STORAGE_CONF="$T/storage.
 printf '[storage]\ndriver = "vfs"\nrunroot = "%s"\ngraphroot = "%s"\n' "$T/run" "$T/storage" >storage.conf
 echo '{"default":[{"type":"insecureAcceptAnything"}]}' >policy.json
 
-# A bottom with every file type, one with whiteouts on it, a writable layer on top.
+# A bottom layer with every type of file, a layer with whiteouts, a writable layer on top.
 make_tree src
 link_specials src
 tar --format=pax --xattrs --xattrs-include='*' --numeric-owner -C src -cf l1.tar .
@@ -41,7 +41,7 @@ done
 ovlctl export top top.tar
 ovlctl export top top.tar.gz
 
-# Layers and config as a tool says them, from an inspection.
+# Layers and config as shown by the inspect command of a program.
 ids_of() { # IMAGE
 	skopeo inspect --config "$1" | jq -r '.rootfs.diff_ids[]' | tr '\n' ' ' | sed 's/ $//'
 }
@@ -57,7 +57,7 @@ for i in oci:oci-gzip oci:oci-zstd oci:oci-none oci-archive:oci-gzip.tar oci-arc
 	ok "skopeo copies $i" skopeo --policy policy.json copy -q "$i:$name" dir:copy
 	is "... the diff ids" "$(ids_of dir:copy)" "$ids"
 done
-# Buildah wants a history of as many layers as there are.
+# Buildah requires a history with an entry for each layer.
 printf 'file name=one\nend\n' | tar_of h1.tar
 printf 'file name=two\nend\n' | tar_of h2.tar
 for h in null '[]' '[{"created_by":"1"}]' '[{"created_by":"1"},{"created_by":"2"},{"created_by":"3"}]'; do
@@ -97,22 +97,22 @@ is "... one layer" "$(skopeo inspect docker-archive:docker-none.tar:base:1 | jq 
 is "skopeo copies the config as it is" "$(sha256sum <copy/"$(jq -r .config.digest copy/manifest.json | cut -d: -f2)")" \
 	"$(jq -r .config.digest copy/manifest.json | cut -d: -f2)  -"
 
-# umoci: trees.
+# umoci unpacks trees.
 for z in gzip none; do
 	ok "umoci lists oci-$z" umoci ls --layout oci-$z
 	is "... the names" "$(umoci ls --layout oci-$z | sort | tr '\n' ' ')" "base:1 top "
 	ok "umoci unpacks oci-$z" umoci unpack --image oci-$z:top bundle-$z
 	walk bundle-$z/rootfs >got
-	# In the mount a name that is hidden still counts as one. umoci sets no
-	# trusted.overlay xattrs, and takes the "%3D" that GNU tar writes for a "=" in
-	# the name of an xattr as it stands.
+	# In the mount, link counts include hidden names. umoci sets no
+	# trusted.overlay xattrs, and does not decode the "%3D" that GNU tar writes for "=" in
+	# the name of an xattr.
 	sed -i 's/ same=[^ ]*//; s/ trusted.overlay.opaque=79//; s/user\.a[^ ]*%[^ ]*c=/user.a-b-c=/' got want
 	same "... equal trees" got want
 done
 
-# podman: loads, and gives the same diff ids.
+# podman loads the images, with the same diff ids.
 p="podman --root $T/storage --runroot $T/run --storage-driver vfs"
-# (It takes OCI archives of one image only.)
+# (It accepts only OCI archives with a single image.)
 for f in top.tar top.tar.gz docker-none.tar docker-gzip.tar docker-zstd.tar; do
 	ok "podman loads $f" $p load -q -i $f --signature-policy policy.json
 	sed -n 's/^Loaded image[^:]*: *//p' .out | head -1 >loaded
@@ -122,7 +122,7 @@ for f in top.tar top.tar.gz docker-none.tar docker-gzip.tar docker-zstd.tar; do
 	$p rmi -a -f >/dev/null 2>&1
 done
 
-# A thin image is refused by all, in the words they have for it, and leaves nothing.
+# All programs refuse a thin image, each with its own message, and store nothing.
 ovlctl export --without base:1 top thin
 ovlctl export --without base:1 top thin.tar
 ovlctl export --format docker --without base:1 top thin-docker.tar
@@ -141,7 +141,7 @@ ok "... and on top of it thin.tar" $p load -q -i thin.tar --signature-policy pol
 is "... the diff ids" "$($p inspect --type image top | jq -r '.[0].RootFS.Layers[]' | tr '\n' ' ')" "$ids "
 $p rmi -a -f >/dev/null 2>&1
 
-# buildah: pulls, mounts.
+# buildah pulls and mounts.
 b="buildah --root $T/storage --runroot $T/run --storage-driver vfs"
 c=$($b from -q --signature-policy policy.json --pull-never oci:oci-gzip:top 2>/dev/null || $b from -q --signature-policy policy.json oci:oci-gzip:top)
 ok "buildah makes a container" test -n "$c"

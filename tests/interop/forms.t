@@ -4,7 +4,8 @@
 # on a disk
 
 # The forms in which images are packed, as other programs write them: ovlctl, skopeo and
-# podman agree on the ids, in and out again. Those that cannot be run here are made to order.
+# podman agree on the ids, on import and export. Forms of programs that cannot be run here are
+# made by the test.
 for tool in skopeo podman buildah; do
 	command -v $tool >/dev/null || cannot "no $tool: see scripts/deps interop"
 done
@@ -27,7 +28,7 @@ two=$(sha 2.tar)
 id=$(sha config.json)
 chain=$(printf 'sha256:%s sha256:%s' "$one" "$two" | sha256sum | cut -d' ' -f1)
 
-# The config that podman gives an image after loading a file.
+# The config that an image has in podman after a load.
 loaded() { # FILE
 	$p load -q -i "$1" --signature-policy policy.json >/dev/null 2>load.err
 	$p images --no-trunc -q | sed 's/^sha256://' | sort -u | paste -sd' '
@@ -37,7 +38,7 @@ skopeo_id() { # TRANSPORT:REFERENCE
 	skopeo inspect --config --raw "$1" 2>inspect.err | sha256sum | cut -d' ' -f1
 }
 
-# Everybody's view of an input, and of what is exported of it.
+# Compares all programs on an input, and on its export.
 agree() { # WHAT INPUT SKOPEO-REFERENCE LOADABLE NAME
 	is "$1: the layers" "$(ovlctl import "$2")" "$chain"
 	is "... the config" "$(ls "$OVLCTL_ROOT/$DRV/$chain/.configs")" "$id"
@@ -62,7 +63,7 @@ members() { # CONFIG LAYER LAYER: the manifest of an archive in .
 	printf '[{"Config":"%s","RepoTags":["example.org/app:1"],"Layers":["%s","%s"]}]' "$1" "$2" "$3" >manifest.json
 }
 
-# docker save before 25: the manifest is the last but one.
+# docker save before 25: the manifest is the last member but one.
 mkdir old
 (
 	cd old || exit 1
@@ -81,7 +82,7 @@ mkdir old
 ) || stop "an archive of docker before 25"
 agree "docker save before 25" old.tar docker-archive:old.tar old.tar example.org/app:1
 
-# Since 25: both forms, and the whole name in index.json too.
+# Since 25: both forms, with the full name in index.json, too.
 L=new
 printf '{"schemaVersion":2,"mediaType":"%s","config":{"mediaType":"application/vnd.oci.image.config.v1+json",%s},"layers":[{"mediaType":"%s",%s},{"mediaType":"%s",%s}]}' \
 	$manifest_type "$(blob config.json)" $layer_type "$(blob 1.tar)" $layer_type "$(blob 2.tar)" >manifest.json
@@ -107,7 +108,7 @@ layout build "\"mediaType\":\"$index_type\",$(blob index),$named"
 tar -C build --sort=name -cf build.tar blobs index.json oci-layout
 agree "buildkit's OCI tar" build.tar oci-archive:build.tar "" example.org/app:1
 
-# nix's dockerTools.buildImage: "./" is cut off the names, which leaves one empty.
+# nix's dockerTools.buildImage: "./" is removed from the names, one of which becomes empty.
 mkdir nix
 (
 	cd nix || exit 1
@@ -123,7 +124,7 @@ mkdir nix
 gzip -nc nix.tar >nix.tar.gz
 agree "nix buildImage" nix.tar.gz docker-archive:nix.tar nix.tar example.org/app:1
 
-# jib: config.json, layers called after their diff id, compressed.
+# jib: config.json, compressed layers named after their diff ids.
 mkdir jib
 (
 	cd jib || exit 1
@@ -135,7 +136,7 @@ mkdir jib
 ) || stop "an archive of jib"
 agree "jib" jib.tar docker-archive:jib.tar jib.tar example.org/app:1
 
-# ko and crane: the config is called after its digest, with the algorithm.
+# ko and crane: the name of the config is its digest with the algorithm.
 mkdir ko
 (
 	cd ko || exit 1
@@ -162,7 +163,7 @@ mkdir bazel
 	members "$id.json" a/layer.tar b/layer.tar
 	tar -cf ../bazel.tar "$id.json" a/layer.tar other.tar b/layer.tar manifest.json
 ) || stop "an archive of bazel"
-# (podman 4 does not load a symlink to what is no layer.)
+# (podman 4 loads symlinks to layers only.)
 agree "rules_docker" bazel.tar docker-archive:bazel.tar "" example.org/app:1
 mkdir rules
 (
@@ -186,7 +187,7 @@ for format in docker-archive oci-archive oci-dir docker-dir; do
 	rm -rf saved
 	need - $p save -q -o saved --format $format example.org/app:1
 	is "podman save, $format: the layers" "$(ovlctl import --no-names saved)" "$chain"
-	# Of OCI podman makes a config of its own.
+	# From an OCI layout podman makes a config of its own.
 	case $format in
 	docker-*) is "... the config" "$(ls "$OVLCTL_ROOT/$DRV/$chain/.configs")" "$id" ;;
 	oci-archive) is "... the config" "$(ls "$OVLCTL_ROOT/$DRV/$chain/.configs")" "$(skopeo_id oci-archive:saved)" ;;

@@ -2,7 +2,7 @@
 . "$(dirname "$0")/../lib.sh"
 # on a disk
 
-# Images that others made: the same layers, the same trees, the same bytes.
+# Images made by other programs: the same layers, the same trees, the same bytes.
 for tool in buildah umoci skopeo podman; do
 	command -v $tool >/dev/null || cannot "no $tool here"
 done
@@ -11,7 +11,7 @@ where="--root $T/storage --runroot $T/run --storage-driver vfs"
 mkdir policy
 echo '{"default":[{"type":"insecureAcceptAnything"}]}' >policy/policy.json
 
-# Six layers with what layers have: changes, whiteouts, opaque directories, hard links.
+# Six layers with changes, whiteouts, opaque directories and hard links.
 make_tree src
 rm -f src/*.sock
 b=$(buildah $where from scratch)
@@ -36,8 +36,8 @@ for to in oci:$T/oci:six oci-archive:$T/oci.tar:six docker-archive:$T/docker.tar
 	buildah $where push -q l6 "$to" 2>/dev/null
 done
 
-# What is seen, without what the others' storage does to the root directory and to times
-# of directories, nor link counts, which an overlay takes from the layer of a file.
+# The visible tree, without what the storage of other programs changes: the root directory, times
+# of directories, and link counts, which an overlay takes from the layer of a file.
 seen() { (cd "$1" && find . ! -name . -printf '%p %y %m %U:%G %s %l\n' | grep -av '^[^ ]* d' | sort); }
 b=$(buildah $where from l6)
 m=$(buildah $where mount "$b")
@@ -66,7 +66,7 @@ umoci init --layout um
 umoci new --image um:one
 umoci unpack --image um:one bundle >/dev/null 2>&1
 cp -a src/. bundle/rootfs/
-# Names it cannot say in its manifests.
+# Names that its manifests cannot hold.
 rm -f bundle/rootfs/new* bundle/rootfs/latin* bundle/rootfs/esc*
 setfattr -x 'user.a=b%c' bundle/rootfs/zeros
 ok "umoci repack" umoci repack --image um:one bundle

@@ -2,7 +2,7 @@
 . "$(dirname "$0")/../lib.sh"
 # on a disk
 
-# Beyond one machine: exported, pushed to a registry, pulled, imported into a second store.
+# Exported, pushed to a registry, pulled, and imported into a second store.
 for tool in skopeo docker-registry; do
 	command -v $tool >/dev/null || cannot "no $tool here"
 done
