@@ -27,6 +27,11 @@ struct packer {
 	const struct layer *l;
 	struct tarout *t;
 	const struct pack_watch *watch;
+	struct ovl_err *err;
+	struct changes *walk;
+	const struct change *c; /* the one that is being packed */
+	struct stat st; /* of its file */
+	bool metacopy; /* the file has no data of its own */
 	struct archive_entry *e;
 	struct inodes packed; /* files with hard links that were packed; further names
 			       * become links */
@@ -41,123 +46,106 @@ struct packer {
 
 /* ---- the entry -------------------------------------------------------------------- */
 
-/* The path in messages, relative as in the tar. */
-static const char *shown(const struct change *c)
+/* The path as in the tar. */
+static const char *shown(const struct packer *p)
 {
-	return c->path_len ? c->path : "./";
+	return p->c->path_len ? p->c->path : "./";
 }
 
 /* What may have happened to a file of a layer that may be mounted. */
 enum { GONE = 1, REPLACED = 2 };
 
-static int fail_entry(
-	struct packer *p, const struct change *c, const char *what, struct ovl_err *err)
+static int fail_entry(struct packer *p, const char *what)
 {
 	if (p->live && fs_is_gone(errno))
 		return GONE;
-	return err_sys(err, errno, "cannot %s %s", what, Q(shown(c)));
+	return err_sys(p->err, errno, "cannot %s %s", what, Q(shown(p)));
 }
 
-static void set_time(struct packer *p, const struct stat *st)
+static void set_stat(struct packer *p)
 {
+	const struct stat *st = &p->st;
 	bool late = st->st_mtim.tv_sec >= p->latest;
 
-	archive_entry_set_mtime(p->e, late ? p->latest : st->st_mtim.tv_sec,
-		late ? 0 : st->st_mtim.tv_nsec);
-}
-
-static void set_stat(struct packer *p, const struct stat *st)
-{
 	archive_entry_set_mode(p->e, st->st_mode);
 	archive_entry_set_uid(p->e, st->st_uid);
 	archive_entry_set_gid(p->e, st->st_gid);
-	set_time(p, st);
+	archive_entry_set_mtime(p->e, late ? p->latest : st->st_mtim.tv_sec,
+		late ? 0 : st->st_mtim.tv_nsec);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
 		archive_entry_set_rdev(p->e, st->st_rdev);
 	archive_entry_set_size(p->e, S_ISREG(st->st_mode) ? st->st_size : 0);
 }
 
 /* stat(2) shows an id that this user namespace does not map as another one. */
-static int check_owner(const struct packer *p, const struct change *c,
-	const struct stat *st, struct ovl_err *err)
+static int check_owner(const struct packer *p)
 {
-	if (idmap_has(&p->ids.uids, st->st_uid) && idmap_has(&p->ids.gids, st->st_gid))
+	if (idmap_has(&p->ids.uids, p->st.st_uid) &&
+		idmap_has(&p->ids.gids, p->st.st_gid))
 		return 0;
-	return err_say(err, EINVAL,
+	return err_say(p->err, EINVAL,
 		"%s: its owner is not mapped in this user namespace: see unshare "
 		"--map-auto",
-		Q(shown(c)));
+		Q(shown(p)));
 }
 
-/* Two of overlayfs's own xattrs tell about files that a tar cannot represent. */
-static void count_lost(struct packer *p, int at_fd, const char *name, const char *attr)
+/* Two of overlayfs's own xattrs tell about files that a tar cannot represent, and one that
+ * the data is elsewhere. */
+static void note_own(struct packer *p, int at_fd, const char *name, const char *attr)
 {
 	const char *live = xattr_live_prefix(&p->l->st->xattrs);
+	size_t n = strlen(live);
 	char value[8] = "";
 
-	if (strncmp(attr, live, strlen(live)) != 0)
+	if (strncmp(attr, live, n) != 0)
 		return;
-	attr += strlen(live);
-	if (strcmp(attr, "protattr") != 0 && strcmp(attr, "nlink") != 0)
+	if (strcmp(attr + n, "metacopy") == 0)
+		p->metacopy = true;
+	if (strcmp(attr + n, "protattr") != 0 && strcmp(attr + n, "nlink") != 0)
 		return;
-	if (fs_getxattr(at_fd, name, attr - strlen(live), value, sizeof(value) - 1) < 0)
+	if (fs_getxattr(at_fd, name, attr, value, sizeof(value) - 1) < 0)
 		return;
-	if (*attr == 'p')
+	if (attr[n] == 'p')
 		p->lost.flags += value[0] == 'i' || value[0] == 'a';
 	else /* "U+N": N + 1 of its names are not in the upper */
 		p->lost.links += strncmp(value, "U+", 2) == 0;
 }
 
 /* fd: the file, if it is open; otherwise -1. */
-static int set_xattrs(struct packer *p, const struct change *c, const struct stat *st,
-	int fd, bool *metacopy, struct ovl_err *err)
+static int set_xattrs(struct packer *p, int fd)
 {
-	const struct xattr_policy *xp = &p->l->st->xattrs;
-	const char *name = fd < 0 ? c->name : NULL;
-	int at_fd = fd < 0 ? c->dirfd : fd;
+	const struct pack_watch *w = p->watch;
+	const char *name = fd < 0 ? p->c->name : NULL;
+	int at_fd = fd < 0 ? p->c->dirfd : fd;
 	auto_buf names = {0};
+	int rc = 0;
 
-	*metacopy = false;
+	p->metacopy = false;
 	if (fs_listxattr(at_fd, name, &names) < 0)
-		return fail_entry(p, c, "list the xattrs of", err);
-	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
+		return fail_entry(p, "list the xattrs of");
+	for (size_t at = 0; rc == 0 && at < names.len;
+		at += strlen(names.data + at) + 1) {
 		const char *attr = names.data + at;
 		char as[XATTR_MAX_NAME + 16];
 
-		if (!xattr_out(xp, attr, as)) {
-			int rc;
-
-			count_lost(p, at_fd, name, attr);
-			rc = p->watch->left_xattr ?
-				p->watch->left_xattr(p->watch->ctx, c, attr, err) :
-				0;
-
-			if (rc)
-				return rc;
-			continue;
-		}
-		if (fs_getxattr_buf(at_fd, name, attr, &p->value) < 0) {
-			if (errno == ENODATA)
-				continue;
-			return fail_entry(p, c, "read an xattr of", err);
-		}
-		archive_entry_xattr_add_entry(p->e, as, p->value.data, p->value.len);
+		if (!xattr_out(&p->l->st->xattrs, attr, as)) {
+			note_own(p, at_fd, name, attr);
+			if (w->left_xattr)
+				rc = w->left_xattr(w->ctx, p->c, attr, p->err);
+		} else if (fs_getxattr_buf(at_fd, name, attr, &p->value) == 0)
+			archive_entry_xattr_add_entry(
+				p->e, as, p->value.data, p->value.len);
+		else if (errno != ENODATA)
+			rc = fail_entry(p, "read an xattr of");
 	}
-	if (S_ISREG(st->st_mode) && names.len) {
-		int r = wh_is_metacopy(xp, c->dirfd, c->name);
-
-		if (r < 0)
-			return fail_entry(p, c, "read an xattr of", err);
-		*metacopy = r;
-	}
-	return 0;
+	return rc;
 }
 
-static int set_symlink(struct packer *p, const struct change *c, struct ovl_err *err)
+static int set_symlink(struct packer *p)
 {
-	if (fs_readlink(c->dirfd, c->name, 1 << 16, &p->value) < 0)
+	if (fs_readlink(p->c->dirfd, p->c->name, 1 << 16, &p->value) < 0)
 		return p->live && errno == EINVAL ? REPLACED :
-						    fail_entry(p, c, "read symlink", err);
+						    fail_entry(p, "read symlink");
 	archive_entry_copy_symlink(p->e, p->value.data);
 	return 0;
 }
@@ -180,16 +168,15 @@ static int add_run(void *ctx, off_t at, off_t n)
 
 /* Adds the file's sparse map to the entry, unless the whole file is data: the library
  * drops such a map. */
-static int set_sparse(
-	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
+static int set_sparse(struct packer *p, int fd, off_t size)
 {
 	struct runs runs = {.p = p};
 	int rc = sparse_map(fd, size, add_run, &runs);
 
 	if (rc > 0)
-		return err_stopped(err);
+		return err_stopped(p->err);
 	if (rc < 0)
-		return fail_entry(p, c, "find the holes of", err);
+		return fail_entry(p, "find the holes of");
 	/* The file is one hole: its map is an empty piece at the end. */
 	if (!runs.any)
 		archive_entry_sparse_add_entry(p->e, size, 0);
@@ -198,64 +185,62 @@ static int set_sparse(
 
 /* Skipped bytes, usually a hole, still take some time, so this is done in steps, between
  * which a stop is noticed. */
-static int pass_over(struct packer *p, off_t n, struct ovl_err *err)
+static int pass_over(struct packer *p, off_t n)
 {
 	const off_t step = (off_t)1 << 40;
 	int rc = 0;
 
 	while (n > 0 && rc == 0) {
-		rc = tarout_hole(p->t, (uint64_t)(n < step ? n : step), err);
+		rc = tarout_hole(p->t, (uint64_t)(n < step ? n : step), p->err);
 		n -= step;
 		if (rc == 0 && store_stopped(p->l->st))
-			rc = err_stopped(err);
+			rc = err_stopped(p->err);
 	}
 	return rc;
 }
 
-static int copy_run(struct packer *p, const struct change *c, int fd, off_t at, off_t n,
-	struct ovl_err *err)
+static int copy_run(struct packer *p, int fd, off_t at, off_t n)
 {
 	const struct pack_watch *w = p->watch;
 	int rc = 0;
 
 	if (w->run && n) {
-		rc = w->run(w->ctx, c, fd, (uint64_t)at, (uint64_t)n, err);
-		return rc == 0 ? pass_over(p, n, err) : rc;
+		rc = w->run(w->ctx, p->c, fd, (uint64_t)at, (uint64_t)n, p->err);
+		return rc == 0 ? pass_over(p, n) : rc;
 	}
 	while (n > 0 && rc == 0) {
 		size_t want = n < COPY_SIZE ? (size_t)n : COPY_SIZE;
 		ssize_t got = fs_pread_upto(fd, p->copy, want, (uint64_t)at);
 
 		if (got < 0)
-			return fail_entry(p, c, "read", err);
+			return fail_entry(p, "read");
 		if (got == 0)
 			return err_say(
-				err, EIO, "%s shrank while it was read", Q(shown(c)));
-		rc = tarout_data(p->t, p->copy, (size_t)got, err);
+				p->err, EIO, "%s shrank while it was read", Q(shown(p)));
+		rc = tarout_data(p->t, p->copy, (size_t)got, p->err);
 		at += got;
 		n -= got;
 		if (rc == 0 && store_stopped(p->l->st))
-			rc = err_stopped(err);
+			rc = err_stopped(p->err);
 	}
 	return rc;
 }
 
-static int copy_runs(
-	struct packer *p, const struct change *c, int fd, off_t size, struct ovl_err *err)
+static int copy_runs(struct packer *p, int fd, off_t size)
 {
 	la_int64_t offset;
 	la_int64_t length;
 	la_int64_t at = 0;
 
 	if (archive_entry_sparse_reset(p->e) == 0)
-		return copy_run(p, c, fd, 0, size, err);
+		return copy_run(p, fd, 0, size);
 	while (archive_entry_sparse_next(p->e, &offset, &length) == ARCHIVE_OK) {
 		/* The last hole may be omitted, but the map is written with the first
 		 * byte. */
-		int rc = pass_over(p, length ? offset - at : 1, err);
+		int rc = pass_over(p, length ? offset - at : 1);
 
 		if (rc == 0)
-			rc = copy_run(p, c, fd, offset, length, err);
+			rc = copy_run(p, fd, offset, length);
 		if (rc < 0)
 			return rc;
 		at = offset + length;
@@ -263,160 +248,138 @@ static int copy_runs(
 	return 0;
 }
 
-static int copy_data(struct packer *p, const struct change *c, int *fd, off_t size,
-	struct ovl_err *err)
+static int copy_data(struct packer *p, int *fd, off_t size)
 {
 	const struct pack_watch *w = p->watch;
-	int rc = copy_runs(p, c, *fd, size, err);
+	int rc = copy_runs(p, *fd, size);
 
-	return rc == 0 && w->data_end ? w->data_end(w->ctx, steal_fd(fd), err) : rc;
+	return rc == 0 && w->data_end ? w->data_end(w->ctx, steal_fd(fd), p->err) : rc;
 }
 
 /* Opens a regular file with data, and checks that it is the file whose stat is in the
  * header. */
-static int open_data(
-	struct packer *p, const struct change *c, const struct stat *st, int *fd)
+static int open_data(struct packer *p, int *fd)
 {
 	struct stat now;
 
-	*fd = fs_open_file(c->dirfd, c->name, O_NONBLOCK);
+	*fd = fs_open_file(p->c->dirfd, p->c->name, O_NONBLOCK);
 	if (*fd < 0)
-		return -1;
-	if (!p->live || fstat(*fd, &now) < 0 ||
-		(now.st_ino == st->st_ino && now.st_dev == st->st_dev))
+		return fail_entry(p, "open");
+	if (!p->live || fstat(*fd, &now) < 0 || fs_same(&now, &p->st))
 		return 0;
-	close_fdp(fd);
 	return REPLACED;
 }
 
 /* ---- kinds of entries ------------------------------------------------------------- */
 
 /* Writes every header. */
-static int header(struct packer *p, const struct change *c, enum pack_kind kind,
-	struct ovl_err *err)
+static int header(struct packer *p, enum pack_kind kind)
 {
 	const struct pack_watch *w = p->watch;
-	int rc = w->entry ? w->entry(w->ctx, c, kind, err) : 0;
+	int rc = w->entry ? w->entry(w->ctx, p->c, kind, p->err) : 0;
 
-	return rc ? rc : tarout_header(p->t, p->e, err);
+	return rc ? rc : tarout_header(p->t, p->e, p->err);
 }
 
-/* fd: the open file, or -1 if it has no data. */
-static int pack_data(struct packer *p, const struct change *c, const struct stat *st,
-	int *fd, struct ovl_err *err)
+static int pack_file(struct packer *p)
 {
-	int rc = *fd < 0 ? 0 : set_sparse(p, c, *fd, st->st_size, err);
-
-	if (rc == 0)
-		rc = header(p, c, PACK_FILE, err);
-	return rc || *fd < 0 ? rc : copy_data(p, c, fd, st->st_size, err);
-}
-
-static int pack_file(struct packer *p, struct changes *walk, const struct change *c,
-	const struct stat *st, struct ovl_err *err)
-{
+	off_t size = p->st.st_size;
 	auto_fd fd = -1;
-	bool metacopy;
-	int rc = st->st_size ? open_data(p, c, st, &fd) : 0;
+	int rc = size ? open_data(p, &fd) : 0;
 
-	if (rc < 0)
-		return fail_entry(p, c, "open", err);
 	if (rc == 0)
-		rc = set_xattrs(p, c, st, fd, &metacopy, err);
-	if (rc)
-		return rc;
-	if (metacopy && fd >= 0) {
+		rc = set_xattrs(p, fd);
+	if (rc == 0 && p->metacopy && size) {
 		close_fdp(&fd);
-		fd = changes_open_data(walk, c);
-		if (fd < 0)
-			return fail_entry(p, c, "open", err);
+		fd = changes_open_data(p->walk, p->c);
+		rc = fd < 0 ? fail_entry(p, "open") : 0;
 	}
-	return pack_data(p, c, st, &fd, err);
+	if (rc == 0 && size)
+		rc = set_sparse(p, fd, size);
+	if (rc == 0)
+		rc = header(p, PACK_FILE);
+	return rc == 0 && size ? copy_data(p, &fd, size) : rc;
 }
 
 /* Writes the empty file that represents a whiteout or an opaque directory. */
-static int pack_mark(struct packer *p, const struct change *c, enum pack_kind kind,
-	struct ovl_err *err)
+static int pack_mark(struct packer *p, enum pack_kind kind)
 {
-	size_t dir = c->path_len - strlen(path_base(c->path));
+	size_t dir = p->c->path_len - strlen(path_base(p->c->path));
 
 	buf_clear(&p->name);
 	if (kind == PACK_WHITEOUT)
-		buf_addf(&p->name, "%.*s%s%s", (int)dir, c->path, WH_PREFIX,
-			c->path + dir);
+		buf_addf(&p->name, "%.*s%s%s", (int)dir, p->c->path, WH_PREFIX,
+			p->c->path + dir);
 	else
-		buf_addf(&p->name, "%s%s%s", c->path, c->path_len ? "/" : "", WH_OPAQUE);
+		buf_addf(&p->name, "%s%s%s", p->c->path, p->c->path_len ? "/" : "",
+			WH_OPAQUE);
 	if (p->name.failed)
-		return err_nomem(err);
+		return err_nomem(p->err);
 	archive_entry_clear(p->e);
 	archive_entry_copy_pathname(p->e, p->name.data);
 	archive_entry_set_mode(p->e, S_IFREG);
 	archive_entry_set_mtime(p->e, 0, 0);
 	archive_entry_set_size(p->e, 0);
-	return header(p, c, kind, err);
+	return header(p, kind);
 }
 
 /* Refuses a file whose name would be read as a whiteout. */
-static int check_no_whiteout(const struct change *c, struct ovl_err *err)
+static int check_no_whiteout(const struct packer *p)
 {
 	const char *hidden;
 
-	if (wh_parse(path_base(c->path), &hidden) == WH_NONE)
+	if (wh_parse(path_base(p->c->path), &hidden) == WH_NONE)
 		return 0;
-	return err_say(err, EINVAL,
+	return err_say(p->err, EINVAL,
 		"%s cannot be represented in a layer tar: its name means a whiteout "
 		"there",
-		Q(c->path));
+		Q(p->c->path));
 }
 
 /* Packs a file, unless another name of it was packed before. */
-static int pack_first(struct packer *p, struct changes *walk, const struct change *c,
-	const struct stat *st, struct ovl_err *err)
+static int pack_first(struct packer *p)
 {
-	bool metacopy;
 	int rc;
 
-	if (S_ISREG(st->st_mode))
-		return pack_file(p, walk, c, st, err);
-	rc = set_xattrs(p, c, st, -1, &metacopy, err);
-	if (rc == 0 && S_ISLNK(st->st_mode))
-		rc = set_symlink(p, c, err);
-	if (rc)
-		return rc;
-	rc = header(p, c, PACK_FILE, err);
-	return rc == 0 && c->opaque ? pack_mark(p, c, PACK_OPAQUE, err) : rc;
+	if (S_ISREG(p->st.st_mode))
+		return pack_file(p);
+	rc = set_xattrs(p, -1);
+	if (rc == 0 && S_ISLNK(p->st.st_mode))
+		rc = set_symlink(p);
+	if (rc == 0)
+		rc = header(p, PACK_FILE);
+	return rc == 0 && p->c->opaque ? pack_mark(p, PACK_OPAQUE) : rc;
 }
 
-static int pack_present(struct packer *p, struct changes *walk, const struct change *c,
-	const struct stat *st, struct ovl_err *err)
+static int pack_present(struct packer *p)
 {
-	bool linked = !S_ISDIR(st->st_mode) && st->st_nlink > 1;
-	const char *first = linked ? inodes_path(&p->packed, st) : NULL;
-	int rc = check_no_whiteout(c, err);
+	bool linked = !S_ISDIR(p->st.st_mode) && p->st.st_nlink > 1;
+	const char *first = linked ? inodes_path(&p->packed, &p->st) : NULL;
+	int rc = check_no_whiteout(p);
 
 	if (rc == 0)
-		rc = check_owner(p, c, st, err);
+		rc = check_owner(p);
 	if (rc < 0)
 		return rc;
 	archive_entry_clear(p->e);
-	archive_entry_copy_pathname(p->e, shown(c));
-	set_stat(p, st);
+	archive_entry_copy_pathname(p->e, shown(p));
+	set_stat(p);
 	if (first) {
 		archive_entry_copy_hardlink(p->e, first);
 		archive_entry_set_size(p->e, 0);
-		return header(p, c, PACK_FILE, err);
+		return header(p, PACK_FILE);
 	}
-	rc = pack_first(p, walk, c, st, err);
-	if (rc == 0 && linked && inodes_add(&p->packed, st, c->path) < 0)
-		rc = err_nomem(err);
+	rc = pack_first(p);
+	if (rc == 0 && linked && inodes_add(&p->packed, &p->st, p->c->path) < 0)
+		rc = err_nomem(p->err);
 	return rc;
 }
 
 /* A tar cannot hold a socket, but what it hides must stay hidden. */
-static int pack_socket(struct packer *p, const struct change *c, struct ovl_err *err)
+static int pack_socket(struct packer *p)
 {
 	p->lost.sockets++;
-	return c->kind == 'C' && !c->by_opaque ? pack_mark(p, c, PACK_WHITEOUT, err) : 0;
+	return p->c->kind == 'C' && !p->c->by_opaque ? pack_mark(p, PACK_WHITEOUT) : 0;
 }
 
 static int pack_one(
@@ -425,17 +388,16 @@ static int pack_one(
 	struct packer *p = ctx;
 	int rc = REPLACED;
 
+	p->walk = walk;
+	p->c = c;
+	p->err = err;
 	if (c->kind == 'D')
-		return c->by_opaque ? 0 : pack_mark(p, c, PACK_WHITEOUT, err);
+		return c->by_opaque ? 0 : pack_mark(p, PACK_WHITEOUT);
 	for (int tries = 0; tries < 10 && rc == REPLACED; tries++) {
-		struct stat st;
-
-		if (fstatat(c->dirfd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			rc = fail_entry(p, c, "stat", err);
-		else if (S_ISSOCK(st.st_mode))
-			rc = pack_socket(p, c, err);
+		if (fstatat(c->dirfd, c->name, &p->st, AT_SYMLINK_NOFOLLOW) < 0)
+			rc = fail_entry(p, "stat");
 		else
-			rc = pack_present(p, walk, c, &st, err);
+			rc = S_ISSOCK(p->st.st_mode) ? pack_socket(p) : pack_present(p);
 	}
 	return rc < 0 ? rc : 0;
 }
