@@ -30,23 +30,29 @@ struct below {
 
 struct finish {
 	struct unpack *u;
+	struct ovl_err *err;
+	struct dir *dir; /* the current one */
+	int fd;
+	const struct view *below;
 	struct links links;
 	struct levels trees; /* of descriptors */
 	struct levels belows; /* of struct below, opened only if needed */
 	struct buf path; /* scratch */
 };
 
-/* Opens the directory of the last level. */
-static const struct dir *current(const struct finish *w)
+/* The path of the current directory, in w->path. */
+static const char *path_of(struct finish *w)
 {
-	return ((const struct below *)levels_at(&w->belows, w->belows.n - 1))->dir;
+	dirs_path(w->dir, &w->path);
+	return w->path.failed ? NULL : w->path.data;
 }
 
-/* Its path, for messages. */
-static const char *shown(struct finish *w)
+static int fail(struct finish *w, const char *what)
 {
-	dirs_path(current(w), &w->path);
-	return w->path.failed ? "?" : w->path.data;
+	int errnum = errno;
+	const char *path = path_of(w);
+
+	return err_sys(w->err, errnum, "cannot %s %s", what, Q(path ? path : "?"));
 }
 
 static int open_tree(void *ctx, const void *up, const char *name, void *dir)
@@ -84,39 +90,38 @@ static void close_below(void *ctx, void *dir)
 }
 
 /* Goes down to dir. */
-static int descend(struct finish *w, const struct dir *dir, struct ovl_err *err)
+static int descend(struct finish *w, struct dir *dir)
 {
 	struct below *below;
 
-	while (w->belows.n && current(w) != dir->up) {
+	for (; w->dir != dir->up; w->dir = w->dir->up) {
 		levels_pop(&w->belows);
 		levels_pop(&w->trees);
 	}
 	below = levels_push(&w->belows, dir->name);
 	if (!below || !levels_push(&w->trees, dir->name))
-		return err_nomem(err);
-	below->dir = dir;
+		return err_nomem(w->err);
+	below->dir = w->dir = dir;
 	return 0;
 }
 
 /* Gives an implied directory the metadata of the one below, as a copy-up would, or else
  * defaults. */
-static int resolve_implied(struct finish *w, struct dir *dir, int fd,
-	const struct view *below, struct ovl_err *err)
+static int resolve_implied(struct finish *w)
 {
+	const struct view *below = w->below;
+	int fd = w->fd;
 	struct stat st;
 
-	if (below->n && !(dir->flags & DIR_REPLACED)) {
-		if (fs_copy_meta(below->fd[0], fd, xattr_inherits,
-			    (void *)(uintptr_t)w->u->xattrs) < 0 ||
-			fstat(below->fd[0], &st) < 0)
-			return err_sys(
-				err, errno, "cannot make directory %s", Q(shown(w)));
-		dir->mtime = st.st_mtim;
-		return 0;
-	}
-	if (fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0)
-		return err_sys(err, errno, "cannot make directory %s", Q(shown(w)));
+	if (!below->n || w->dir->flags & DIR_REPLACED)
+		return fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0 ?
+			fail(w, "make directory") :
+			0;
+	if (fs_copy_meta(below->fd[0], fd, xattr_inherits,
+		    (void *)(uintptr_t)w->u->xattrs) < 0 ||
+		fstat(below->fd[0], &st) < 0)
+		return fail(w, "make directory");
+	w->dir->mtime = st.st_mtim;
 	return 0;
 }
 
@@ -127,11 +132,10 @@ static bool stopped(const struct unpack *u)
 }
 
 /* Removes whiteouts that hide nothing or are no longer needed. */
-static int resolve_whiteouts(struct finish *w, const struct dir *dir, int fd,
-	const struct view *below, struct ovl_err *err)
+static int resolve_whiteouts(struct finish *w)
 {
-	bool all = w->u->flat || dir->flags & (DIR_OPAQUE | DIR_REPLACED);
-	auto_fsdir d = fs_dir_at(fd, ".");
+	bool all = w->u->flat || w->dir->flags & (DIR_OPAQUE | DIR_REPLACED);
+	auto_fsdir d = fs_dir_at(w->fd, ".");
 	unsigned char type;
 	const char *name;
 	int r;
@@ -140,112 +144,103 @@ static int resolve_whiteouts(struct finish *w, const struct dir *dir, int fd,
 		struct stat st;
 
 		if (stopped(w->u))
-			return err_stopped(err);
+			return err_stopped(w->err);
 		if (type != DT_CHR && type != DT_UNKNOWN)
 			continue;
-		if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return err_sys(err, errno, "cannot stat %s", Q(name));
+		if (fstatat(w->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return err_sys(w->err, errno, "cannot stat %s", Q(name));
 		if (!wh_is_device(&st))
 			continue;
-		r = all ? 0 : view_stat(below, name, &st, NULL);
-		if (r < 0 || (r == 0 && unlinkat(fd, name, 0) < 0))
-			return err_sys(
-				err, errno, "cannot resolve the whiteout of %s", Q(name));
+		r = all ? 0 : view_stat(w->below, name, &st, NULL);
+		if (r < 0 || (r == 0 && unlinkat(w->fd, name, 0) < 0))
+			return err_sys(w->err, errno, "cannot resolve the whiteout of %s",
+				Q(name));
 	}
-	return r < 0 ? err_sys(err, errno, "cannot read directory %s", Q(shown(w))) : 0;
+	return r < 0 ? fail(w, "read directory") : 0;
 }
-
-struct looking {
-	const struct unpack *u;
-	int fd;
-};
 
 /* Whether something below would become visible. Not if this layer has something other
  * than a directory there. After a stop the answer does not matter. */
 static int would_show(void *ctx, const char *name, const struct stat *below)
 {
-	const struct looking *s = ctx;
+	const struct finish *w = ctx;
 	struct stat st;
 
 	(void)below;
-	return stopped(s->u) || fstatat(s->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	return stopped(w->u) || fstatat(w->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		S_ISDIR(st.st_mode);
 }
 
-static int resolve_opaque(
-	struct finish *w, int fd, const struct view *below, struct ovl_err *err)
+static int resolve_opaque(struct finish *w)
 {
-	struct looking s = {.u = w->u, .fd = fd};
-	int r = view_each(below, would_show, &s);
+	int r = view_each(w->below, would_show, w);
 
-	if (r < 0 || (r > 0 && wh_set_opaque(w->u->xattrs, fd) < 0))
-		return err_sys(
-			err, errno, "cannot make directory %s opaque", Q(shown(w)));
+	if (r < 0 || (r > 0 && wh_set_opaque(w->u->xattrs, w->fd) < 0))
+		return fail(w, "make opaque directory");
 	return 0;
 }
 
 /* Adds the lower entries of the directory that its whiteouts do not hide. There is only
  * one lower, because a complete layer is on top of another complete layer. */
-static int link_below(struct finish *w, const struct dir *dir, int fd,
-	const struct view *below, struct ovl_err *err)
+static int link_below(struct finish *w)
 {
-	if (!below->n || dir->flags & (DIR_OPAQUE | DIR_REPLACED))
+	const char *path;
+
+	if (!w->below->n || w->dir->flags & (DIR_OPAQUE | DIR_REPLACED))
 		return 0;
-	shown(w);
-	return w->path.failed ? err_nomem(err) :
-				links_dir(&w->links, below->fd[0], fd, w->path.data, err);
+	path = path_of(w);
+	return path ? links_dir(&w->links, w->below->fd[0], w->fd, path, w->err) :
+		      err_nomem(w->err);
 }
 
-static int resolve_dir(struct finish *w, struct dir *dir, int fd,
-	const struct view *below, struct ovl_err *err)
+static int resolve_dir(struct finish *w)
 {
-	int rc = w->u->flat ? link_below(w, dir, fd, below, err) : 0;
+	unsigned flags = w->dir->flags;
+	int rc = w->u->flat ? link_below(w) : 0;
 
-	if (rc == 0 && dir->flags & DIR_IMPLIED)
-		rc = resolve_implied(w, dir, fd, below, err);
-	if (rc == 0 && (dir->flags & DIR_HAS_WH))
-		rc = resolve_whiteouts(w, dir, fd, below, err);
-	if (rc == 0 && (dir->flags & (DIR_OPAQUE | DIR_REPLACED)) && dir->up &&
-		!w->u->flat)
-		rc = resolve_opaque(w, fd, below, err);
+	if (rc == 0 && flags & DIR_IMPLIED)
+		rc = resolve_implied(w);
+	if (rc == 0 && flags & DIR_HAS_WH)
+		rc = resolve_whiteouts(w);
+	if (rc == 0 && flags & (DIR_OPAQUE | DIR_REPLACED) && w->dir->up && !w->u->flat)
+		rc = resolve_opaque(w);
 	return rc;
 }
 
 /* Sets what the entry said and the creation of its children would have changed. */
-static int set_meta(struct finish *w, const struct dir *dir, int fd, struct ovl_err *err)
+static int set_meta(struct finish *w)
 {
+	const struct dir *dir = w->dir;
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, dir->mtime};
 	struct stat st;
 
-	if (dir->flags & DIR_SETGID) {
-		if (fstat(fd, &st) < 0 || fchmod(fd, (st.st_mode & 07777) | S_ISGID) < 0)
-			return err_sys(
-				err, errno, "cannot set the mode of %s", Q(shown(w)));
-	}
+	if (dir->flags & DIR_SETGID &&
+		(fstat(w->fd, &st) < 0 ||
+			fchmod(w->fd, (st.st_mode & 07777) | S_ISGID) < 0))
+		return fail(w, "set the mode of");
 	if (dir->acl &&
-		fs_setxattr(fd, NULL, XATTR_ACL_DEFAULT, dir->acl, dir->acl_len) < 0)
-		return err_sys(
-			err, errno, "cannot set the default ACL of %s", Q(shown(w)));
-	if (futimens(fd, times) < 0)
-		return err_sys(err, errno, "cannot set the times of %s", Q(shown(w)));
-	return 0;
+		fs_setxattr(w->fd, NULL, XATTR_ACL_DEFAULT, dir->acl, dir->acl_len) < 0)
+		return fail(w, "set the default ACL of");
+	return futimens(w->fd, times) < 0 ? fail(w, "set the times of") : 0;
 }
 
-static int finish_dir(struct finish *w, struct dir *dir, struct ovl_err *err)
+static int finish_dir(struct finish *w)
 {
 	const int *fd = levels_open(&w->trees, w->trees.n - 1);
 	int rc = 0;
 
 	if (!fd)
-		return err_sys(err, errno, "cannot open directory %s", Q(shown(w)));
-	if (w->u->flat || dir->flags & DIR_SETTLE) {
+		return fail(w, "open directory");
+	w->fd = *fd;
+	if (w->u->flat || w->dir->flags & DIR_SETTLE) {
 		const struct below *b = levels_open(&w->belows, w->belows.n - 1);
 
-		rc = b ? resolve_dir(w, dir, *fd, &b->view, err) :
-			 err_sys(err, errno, "cannot look up %s in the layers below",
-				 Q(shown(w)));
+		if (!b)
+			return fail(w, "look in the layers below for");
+		w->below = &b->view;
+		rc = resolve_dir(w);
 	}
-	return rc == 0 ? set_meta(w, dir, *fd, err) : rc;
+	return rc == 0 ? set_meta(w) : rc;
 }
 
 bool unpack_hides_all(const struct unpack *u)
@@ -254,20 +249,18 @@ bool unpack_hides_all(const struct unpack *u)
 }
 
 /* Makes the first levels, for the root. */
-static int open_root(struct finish *w, const struct view *below, struct ovl_err *err)
+static int open_root(struct finish *w, const struct view *below)
 {
-	int rc = descend(w, w->u->dirs.root, err);
-	struct below *b;
+	int rc = descend(w, w->u->dirs.root);
 	int *fd;
 
 	if (rc < 0)
 		return rc;
 	fd = levels_at(&w->trees, 0);
-	b = levels_at(&w->belows, 0);
 	*fd = fs_open_dir(w->u->tree, ".");
 	if (*fd < 0)
-		return err_sys(err, errno, "cannot open directory %s", Q(shown(w)));
-	b->view = *below;
+		return fail(w, "open directory");
+	((struct below *)levels_at(&w->belows, 0))->view = *below;
 	return 0;
 }
 
@@ -275,6 +268,7 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 {
 	struct finish w = {
 		.u = u,
+		.err = err,
 		.trees = {.size = sizeof(int),
 			.near = 16,
 			.open = open_tree,
@@ -286,14 +280,14 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 			.close = close_below},
 	};
 	struct dir *dir = u->dirs.root;
-	int rc = open_root(&w, below, err);
+	int rc = open_root(&w, below);
 
 	links_begin(&w.links, u->tree, u->layer, u->xattrs, u->stop);
 	while (dir && rc == 0) {
-		rc = stopped(u) ? err_stopped(err) : finish_dir(&w, dir, err);
+		rc = stopped(u) ? err_stopped(err) : finish_dir(&w);
 		dir = dirs_next(&u->dirs, dir);
 		if (dir && rc == 0)
-			rc = descend(&w, dir, err);
+			rc = descend(&w, dir);
 	}
 	if (rc == 0)
 		rc = links_relink(&w.links, w.links.tree, err);
