@@ -22,6 +22,8 @@
 #include "base/buf.h"
 #include "base/inodes.h"
 
+struct xattr_policy;
+
 /* For "return fs_fail(EINVAL)". */
 static inline int fs_fail(int errnum)
 {
@@ -171,8 +173,8 @@ int fs_removexattr(int dirfd, const char *name, const char *attr);
  * xattrs. */
 int fs_listxattr(int dirfd, const char *name, struct buf *out);
 /* Removes from such a list the names for which keep is false. */
-void fs_keep_xattrs(
-	struct buf *list, bool (*keep)(void *ctx, const char *attr), void *ctx);
+void fs_keep_xattrs(struct buf *list, bool (*keep)(const void *ctx, const char *attr),
+	const void *ctx);
 /* Reads a value of any size. */
 int fs_getxattr_buf(int dirfd, const char *name, const char *attr, struct buf *out);
 /* 1 if two files have the same of the xattrs in their lists, with the same values; 0 if
@@ -248,13 +250,13 @@ int fs_rename(int fromdir, const char *from, int todir, const char *to, unsigned
 /* mkdirat(2) that succeeds if the directory exists already. */
 int fs_mkdir(int dirfd, const char *name, mode_t mode);
 
-/* Copies owner, mode, xattrs (with ACLs) and times of from to to; both are open. keep
- * selects the xattrs (NULL: all). */
-int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), void *ctx);
+/* Copies owner, mode, xattrs (with ACLs) and times of from to to; both are open. Of the
+ * xattrs those that xp passes on, see xattr_inherits(); NULL: all. */
+int fs_copy_meta(int from, int to, const struct xattr_policy *xp);
 
 /* The xattrs alone, of name in from to as in to; NULL: of the open files themselves. */
 int fs_copy_xattrs(int from, const char *name, int to, const char *as,
-	bool (*keep)(void *ctx, const char *attr), void *ctx);
+	const struct xattr_policy *xp);
 
 /* Removes the ACLs that a new file or directory inherited. */
 int fs_drop_acls(int dirfd, const char *name);
@@ -263,13 +265,12 @@ int fs_drop_xattrs(int fd);
 
 /*
  * Copies a file that is not a directory to the new name as: data (as a reflink if the
- * file system can, with its holes), owner, mode, times, xattrs with ACLs. keep as in
- * fs_copy_meta; EINTR when *stop is set. A failure leaves an incomplete copy behind.
+ * file system can, with its holes), owner, mode, times, xattrs with ACLs. EINTR
+ * when *stop is set. A failure leaves an incomplete copy behind.
  */
 struct fs_copier {
-	bool (*keep)(void *ctx, const char *attr);
-	void *ctx;
-	const atomic_int *stop;
+	const struct xattr_policy *xattrs; /* as in fs_copy_meta */
+	const atomic_int *stop; /* NULL: never */
 };
 int fs_copy(
 	const struct fs_copier *c, int from, const char *name, int to, const char *as);

@@ -71,7 +71,7 @@ static int copy_file(const struct fs_copier *how, int from, const char *name, in
 	c.to = out;
 	if (fs_drop_acls(out, NULL) < 0 || copy_data(&c, st) < 0)
 		return -1;
-	return fs_copy_meta(in, out, how->keep, how->ctx);
+	return fs_copy_meta(in, out, how->xattrs);
 }
 
 /* ---- files without data ----------------------------------------------------------- */
@@ -110,7 +110,7 @@ static int copy_node(const struct fs_copier *how, int from, const char *name, in
 	if (rc == 0 && !symlink)
 		rc = chmod_node(to, as, st->st_mode & 07777);
 	if (rc == 0)
-		rc = fs_copy_xattrs(from, name, to, as, how->keep, how->ctx);
+		rc = fs_copy_xattrs(from, name, to, as, how->xattrs);
 	return rc < 0 ? -1 : utimensat(to, as, times, AT_SYMLINK_NOFOLLOW);
 }
 

@@ -78,8 +78,8 @@ static int sort_names(struct buf *list)
 	return 0;
 }
 
-void fs_keep_xattrs(
-	struct buf *list, bool (*keep)(void *ctx, const char *attr), void *ctx)
+void fs_keep_xattrs(struct buf *list, bool (*keep)(const void *ctx, const char *attr),
+	const void *ctx)
 {
 	size_t kept = 0;
 
@@ -96,7 +96,7 @@ void fs_keep_xattrs(
 	list->len = kept;
 }
 
-static bool is_of_layer(void *ctx, const char *attr)
+static bool is_of_layer(const void *ctx, const char *attr)
 {
 	(void)ctx;
 	return xattr_is_of_layer(attr);
@@ -176,8 +176,8 @@ int fs_drop_xattrs(int fd)
 	return rc;
 }
 
-int fs_copy_xattrs(int from, const char *name, int to, const char *as,
-	bool (*keep)(void *ctx, const char *attr), void *ctx)
+int fs_copy_xattrs(
+	int from, const char *name, int to, const char *as, const struct xattr_policy *xp)
 {
 	auto_buf names = {0};
 	auto_buf value = {0};
@@ -187,7 +187,7 @@ int fs_copy_xattrs(int from, const char *name, int to, const char *as,
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
 		const char *attr = names.data + at;
 
-		if (keep && !keep(ctx, attr))
+		if (xp && !xattr_inherits(xp, attr))
 			continue;
 		if (fs_getxattr_buf(from, name, attr, &value) < 0 ||
 			fs_setxattr(to, as, attr, value.data, value.len) < 0)
@@ -196,7 +196,7 @@ int fs_copy_xattrs(int from, const char *name, int to, const char *as,
 	return 0;
 }
 
-int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), void *ctx)
+int fs_copy_meta(int from, int to, const struct xattr_policy *xp)
 {
 	struct timespec times[2];
 	struct stat src;
@@ -212,7 +212,7 @@ int fs_copy_meta(int from, int to, bool (*keep)(void *ctx, const char *attr), vo
 	/* Only root may set xattrs of a file that its owner may not write to. */
 	if (mode != (dst.st_mode & 07777) && fchmod(to, mode | S_IWUSR) < 0)
 		return -1;
-	if (fs_copy_xattrs(from, NULL, to, NULL, keep, ctx) < 0)
+	if (fs_copy_xattrs(from, NULL, to, NULL, xp) < 0)
 		return -1;
 	if (mode != (dst.st_mode & 07777) && !(mode & S_IWUSR) && fchmod(to, mode) < 0)
 		return -1;

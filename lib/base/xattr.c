@@ -86,11 +86,11 @@ bool xattr_out(
 	return true;
 }
 
-bool xattr_inherits(void *ctx, const char *name)
+bool xattr_inherits(const void *policy, const char *name)
 {
 	char ignored[XATTR_MAX_NAME + 16];
 
-	return xattr_out(ctx, name, ignored);
+	return xattr_out(policy, name, ignored);
 }
 
 static int hex_digit(char c)

@@ -60,9 +60,9 @@ bool xattr_in(
 bool xattr_out(
 	const struct xattr_policy *p, const char *name, char out[XATTR_MAX_NAME + 16]);
 
-/* For fs_copy_meta: the xattrs that a directory passes on to its copy in another
- * layer. ctx is the struct xattr_policy. */
-bool xattr_inherits(void *ctx, const char *name);
+/* True for the xattrs that a file passes on to its copy in another layer. policy: a struct
+ * xattr_policy; it is not typed for use with fs_keep_xattrs(). */
+bool xattr_inherits(const void *policy, const char *name);
 
 /*
  * SCHILY.xattr.* keywords have '=' and '%' (GNU tar), or everything but plain ASCII

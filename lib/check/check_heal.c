@@ -114,7 +114,7 @@ static int mend_dir(const struct compared *one)
 
 	if (want < 0 || have < 0 || fs_drop_xattrs(have) < 0)
 		return -1;
-	return fs_copy_meta(want, have, NULL, NULL);
+	return fs_copy_meta(want, have, NULL);
 }
 
 static bool is_bad(const struct heal *h, const struct compared *one)

@@ -126,7 +126,7 @@ static int clear_hidden(struct carry *c, const struct carry_pair *dir, const cha
 
 static int copy_meta(const struct carry *c, int upper, int below)
 {
-	if (fs_copy_meta(upper, below, xattr_inherits, &c->l->st->xattrs) < 0)
+	if (fs_copy_meta(upper, below, &c->l->st->xattrs) < 0)
 		return -1;
 	return carry_unescape(c, below, NULL);
 }

@@ -182,16 +182,11 @@ static int check_going(struct carry *c, struct walk *w, const char *path, bool f
 	return changed ? conflict(c, path, err) : 0;
 }
 
-static int open_here(int dirfd, const char *name)
-{
-	return fs_open_unmounted(dirfd, name, O_RDONLY | O_CLOEXEC);
-}
-
 static int check_gone(struct carry *c, const char *top, bool fresh, struct ovl_err *err)
 {
 	const char *base;
 	auto_fd dir = fs_open_parent(c->on->fd, top, O_RDONLY, &base);
-	auto_walk w = {.trees = 1, .top = {dir}, .first = base, .open = open_here};
+	auto_walk w = {.trees = 1, .top = {dir}, .first = base, .open = fs_open_here};
 	auto_buf path = {0};
 	int rc = 0;
 	int r = dir < 0 ? -1 : 0;

@@ -86,13 +86,13 @@ static int copy_metacopy(struct carry *c, const struct fs_copier *how, int upper
 	made = openat(c->temp, CARRY_NEW, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (from < 0 || made < 0 || fs_drop_xattrs(made) < 0)
 		return -1;
-	return fs_copy_meta(from, made, how->keep, how->ctx);
+	return fs_copy_meta(from, made, how->xattrs);
 }
 
 int carry_copy(struct carry *c, int upper, int below, const char *name)
 {
 	struct ovl_store *st = c->l->st;
-	const struct fs_copier how = {xattr_inherits, &st->xattrs, st->cfg.stop};
+	const struct fs_copier how = {&st->xattrs, st->cfg.stop};
 	int r = wh_is_metacopy(&st->xattrs, upper, name);
 
 	if (r < 0)

@@ -48,8 +48,7 @@ static bool is_on_way(const struct carry *c, const char *path)
  * Nothing can be renamed into a btrfs subvolume, which has another device number. */
 int carry_open_below(int dirfd, const char *name, int *out)
 {
-	auto_fd fd = dirfd < 0 ? -1 :
-				 fs_open_unmounted(dirfd, name, O_RDONLY | O_CLOEXEC);
+	auto_fd fd = dirfd < 0 ? -1 : fs_open_here(dirfd, name);
 	struct stat up;
 	struct stat st;
 

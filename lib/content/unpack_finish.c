@@ -117,8 +117,7 @@ static int resolve_implied(struct finish *w)
 		return fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0 ?
 			fail(w, "make directory") :
 			0;
-	if (fs_copy_meta(below->fd[0], fd, xattr_inherits,
-		    (void *)(uintptr_t)w->u->xattrs) < 0 ||
+	if (fs_copy_meta(below->fd[0], fd, w->u->xattrs) < 0 ||
 		fstat(below->fd[0], &st) < 0)
 		return fail(w, "make directory");
 	w->dir->mtime = st.st_mtim;

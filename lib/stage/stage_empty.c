@@ -31,9 +31,7 @@ static int make_tree(struct stage *sg, const struct layer *parent, const struct 
 		return 0;
 	}
 	to = fs_open_dir(sg->fd, tree);
-	if (to < 0 ||
-		fs_copy_meta(
-			parent ? from : on->fd, to, xattr_inherits, &sg->st->xattrs) < 0)
+	if (to < 0 || fs_copy_meta(parent ? from : on->fd, to, &sg->st->xattrs) < 0)
 		return err_sys(err, errno, "cannot make the layer's tree");
 	return 0;
 }

@@ -59,7 +59,7 @@ static int compare_group(struct comparison *c, struct compared *o)
 }
 
 /* False for an xattr that only root can set, unless the other list has it too. */
-static bool is_expected(void *ctx, const char *attr)
+static bool is_expected(const void *ctx, const char *attr)
 {
 	const struct buf *other = ctx;
 

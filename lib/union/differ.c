@@ -60,7 +60,6 @@ static int link_differs(const struct differ_at *a, const struct differ_at *b)
 static int xattrs_differ(const struct differ_at *a, const struct differ_at *b,
 	const struct xattr_policy *xp)
 {
-	void *policy = (void *)(uintptr_t)xp;
 	auto_buf x = {0};
 	auto_buf y = {0};
 	int r;
@@ -68,8 +67,8 @@ static int xattrs_differ(const struct differ_at *a, const struct differ_at *b,
 	if (fs_listxattr(a->dirfd, a->name, &x) < 0 ||
 		fs_listxattr(b->dirfd, b->name, &y) < 0)
 		return -1;
-	fs_keep_xattrs(&x, xattr_inherits, policy);
-	fs_keep_xattrs(&y, xattr_inherits, policy);
+	fs_keep_xattrs(&x, xattr_inherits, xp);
+	fs_keep_xattrs(&y, xattr_inherits, xp);
 	r = fs_same_xattrs(a->dirfd, a->name, &x, b->dirfd, b->name, &y);
 	return r < 0 ? r : !r;
 }

@@ -19,18 +19,12 @@
 void links_begin(struct links *g, int tree, int stage, const struct xattr_policy *xp,
 	const atomic_int *stop)
 {
-	*g = (struct links){.tree = tree, .stage = stage};
-	g->how.keep = xattr_inherits;
-	g->how.ctx = (void *)(uintptr_t)xp;
-	g->how.stop = stop;
+	*g = (struct links){.tree = tree, .stage = stage, .how = {xp, stop}};
 }
 
 void links_end(struct links *g)
 {
-	if (g->copied)
-		inodes_release(g->copied);
-	free(g->copied);
-	g->copied = NULL;
+	inodes_release(&g->copied);
 }
 
 static bool stopped(const struct links *g)
@@ -76,7 +70,7 @@ int links_path(int tree, const char *path, int to, const char *name)
  * not. */
 static int link_copied(struct links *g, const struct stat *st, int to, const char *name)
 {
-	const char *first = g->copied ? inodes_path(g->copied, st) : NULL;
+	const char *first = inodes_path(&g->copied, st);
 
 	if (!first)
 		return 0;
@@ -87,9 +81,7 @@ static int link_copied(struct links *g, const struct stat *st, int to, const cha
 
 int links_replaced(struct links *g, const struct stat *was, const char *path)
 {
-	if (!g->copied && !(g->copied = calloc(1, sizeof(*g->copied))))
-		return -1;
-	return inodes_add(g->copied, was, path);
+	return inodes_add(&g->copied, was, path);
 }
 
 static int copy_file(struct links *g, const char *path, const struct walk *w)
@@ -141,7 +133,7 @@ static int finish_dir(
 {
 	const int *in = w->in;
 
-	return fs_copy_meta(in[0], in[1], g->how.keep, g->how.ctx) < 0 ?
+	return fs_copy_meta(in[0], in[1], g->how.xattrs) < 0 ?
 		fail_at(g, path, w, "make directory", err) :
 		0;
 }
@@ -183,7 +175,7 @@ static int rename_one(struct links *g, int dir, const char *name)
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
-	copy_of = inodes_path(g->copied, &st);
+	copy_of = inodes_path(&g->copied, &st);
 	if (!copy_of)
 		return 0;
 	if (links_path(g->tree, copy_of, g->stage, TEMP) < 0)
@@ -212,7 +204,7 @@ int links_relink(struct links *g, int tree, struct ovl_err *err)
 	auto_walk w = {.trees = 1, .top = {tree}, .first = "."};
 	int r = 0;
 
-	if (!g->copied)
+	if (!g->copied.n)
 		return 0;
 	while ((r = walk_next(&w)) > 0) {
 		if (r == WALK_LEFT)

@@ -15,14 +15,11 @@
 #include "base/fs.h"
 #include "base/xattr.h"
 
-struct inodes;
-
 struct links {
 	int tree; /* the root of the tree that is added to; owned by the caller */
 	int stage; /* a private directory for temporary names; owned by the caller */
 	struct fs_copier how; /* stop ends the whole work; NULL: never */
-	struct inodes *copied; /* files that were copied, with the path of the copy; NULL:
-			  * none */
+	struct inodes copied; /* files that were copied, with the path of the copy */
 };
 
 void links_begin(struct links *g, int tree, int stage, const struct xattr_policy *xp,
