@@ -218,22 +218,23 @@ static int read_container(struct foreign *t, const struct foreign_place *all,
 
 /* ---- images ----------------------------------------------------------------------- */
 
-/* Image configs and, for ls, the sizes of layers: two threads read them, each what is next. */
+/* For ls, the sizes of layers, and image configs: two threads read them, each what is next.
+ * All records are sorted by name. */
 struct images {
-	struct records configs; /* sorted by name */
-	struct ovl_id *top; /* top layer of each; empty: it has none, or is invalid */
-	struct records layers; /* sorted by name */
+	struct records layers;
 	/* For ls, about each layer; if not all is known, all its records are read later. */
 	struct known {
 		bool sized;
-		int64_t size;
-		struct timespec created;
 		atomic_bool proved; /* by the thread that sets it first */
-		struct ovl_id parent;
-		char diff_id[ID_LEN + 1];
+		struct foreign_layer layer;
 	} * known;
 	size_t n_sizes;
-	atomic_size_t next; /* a size; after all of them, a config */
+	atomic_size_t next_size;
+	pthread_mutex_t listing; /* locked until the configs are listed */
+	struct records configs;
+	struct ovl_id *top; /* top layer of each; empty: it has none, or is invalid */
+	size_t n_configs;
+	atomic_size_t next_config;
 	struct reader {
 		struct images *im;
 		struct foreign_stack stack;
@@ -270,8 +271,8 @@ static void read_size(struct images *im, size_t i)
 	if (foreign_word(&im->layers.at, P("%s/size", name), word, &sb, &why) <= 0)
 		return;
 	k->sized = true;
-	k->size = strtoll(word, NULL, 10);
-	k->created = sb.st_mtim;
+	k->layer.size = strtoll(word, NULL, 10);
+	k->layer.created = sb.st_mtim;
 }
 
 /* If a layer has this id, its parent and diff id are true, because the id is the digest of
@@ -284,9 +285,11 @@ static void prove_layers(struct images *im, const struct foreign_stack *s)
 
 		if (at == im->layers.names.n || atomic_exchange(&k->proved, true))
 			continue;
+		k->layer.id = s->step[i].chain;
 		if (i)
-			k->parent = s->step[i - 1].chain;
-		memcpy(k->diff_id, s->step[i].diff_id, ID_LEN + 1);
+			k->layer.parent = s->step[i - 1].chain;
+		memcpy(k->layer.diff_id, s->step[i].diff_id, ID_LEN + 1);
+		k->layer.tree = k->layer.own_id = "";
 	}
 }
 
@@ -320,13 +323,22 @@ static void *read_next(void *ctx)
 	struct images *im = r->im;
 	size_t i;
 
-	while ((i = atomic_fetch_add(&im->next, 1)) < im->n_sizes + im->configs.names.n) {
-		if (i < im->n_sizes)
-			read_size(im, i);
-		else
-			read_config(r, i - im->n_sizes);
-	}
+	while ((i = atomic_fetch_add(&im->next_size, 1)) < im->n_sizes)
+		read_size(im, i);
+	pthread_mutex_lock(&im->listing);
+	pthread_mutex_unlock(&im->listing);
+	while ((i = atomic_fetch_add(&im->next_config, 1)) < im->n_configs)
+		read_config(r, i);
 	return NULL;
+}
+
+static void list_configs(struct foreign *t, struct images *im)
+{
+	im->configs = open_records(t, CONFIGS);
+	namelist_sort(&im->configs.names);
+	im->top = calloc(im->configs.names.n + 1, sizeof(*im->top));
+	im->n_configs = im->top ? im->configs.names.n : 0;
+	t->failed |= !im->top;
 }
 
 /* Of what could not be read, the first is reported, whichever thread came to it. */
@@ -338,7 +350,11 @@ static void read_images(struct foreign *t, struct images *im)
 
 	r[0].im = r[1].im = im;
 	r[0].bad = r[1].bad = FOREIGN_NONE;
+	im->listing = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	pthread_mutex_lock(&im->listing);
 	two = thread_start(&thread, read_next, &r[1]) == 0;
+	list_configs(t, im);
+	pthread_mutex_unlock(&im->listing);
 	read_next(&r[0]);
 	if (two)
 		pthread_join(thread, NULL);
@@ -408,20 +424,12 @@ static void read_tags(struct foreign *t, const struct images *im)
 static void add_layers(struct foreign *t, const struct images *im)
 {
 	for (size_t i = 0; i < im->layers.names.n; i++) {
-		const char *name = namelist_name(&im->layers.names, i);
 		const struct known *k = &im->known[i];
-		struct foreign_layer *l;
 
-		if (!k->sized || !k->proved) {
-			add_layer(t, &im->layers.at, name);
-			continue;
-		}
-		l = foreign_add_layer(t);
-		memcpy(l->id.s, name, ID_LEN + 1);
-		l->parent = k->parent;
-		memcpy(l->diff_id, k->diff_id, ID_LEN + 1);
-		l->size = k->size;
-		l->created = k->created;
+		if (k->sized && k->proved)
+			*foreign_add_layer(t) = k->layer;
+		else
+			add_layer(t, &im->layers.at, namelist_name(&im->layers.names, i));
 	}
 }
 
@@ -432,18 +440,17 @@ static void add_images(struct foreign *t)
 	t->failed |= !im;
 	if (!im)
 		return;
+	im->configs.at.dir = -1;
 	im->layers = open_records(t, LAYERS);
-	im->configs = open_records(t, CONFIGS);
 	namelist_sort(&im->layers.names);
-	namelist_sort(&im->configs.names);
-	im->top = calloc(im->configs.names.n + 1, sizeof(*im->top));
 	im->known = calloc(im->layers.names.n + 1, sizeof(*im->known));
-	t->failed |= !im->top || !im->known;
+	im->n_sizes = t->brief ? im->layers.names.n : 0;
+	t->failed |= !im->known;
+	if (!t->failed)
+		read_images(t, im);
 	if (t->failed)
 		return;
-	im->n_sizes = t->brief ? im->layers.names.n : 0;
-	read_images(t, im);
-	for (size_t i = 0; i < im->configs.names.n; i++)
+	for (size_t i = 0; i < im->n_configs; i++)
 		name_image(t, im, i, namelist_name(&im->configs.names, i), false);
 	read_tags(t, im);
 	add_layers(t, im);
