@@ -155,6 +155,13 @@ static void add_view(struct reading *c, const struct snapshot *s, const char *di
 	foreign_add_name(c->t, ctrd_text(c, s->key), &s->below)->listed = false;
 }
 
+/* Another namespace has a directory of its own for the same layer. */
+static void add_same(struct reading *c, const struct snapshot *s, const char *dir)
+{
+	foreign_add_claim(c->t, dir, "another namespace");
+	foreign_add_name(c->t, strrchr(dir, '/') + 1, &s->id)->listed = false;
+}
+
 /* A layer of a container of Docker is on one with its mount points, as with overlay2. */
 static bool is_init(const struct snapshot *s)
 {
@@ -198,9 +205,7 @@ static void set_ids(struct reading *c)
 		else if (is_init(s))
 			foreign_add_claim(c->t, dir, "an init layer");
 		else if (n && id_order(&c->snap[n - 1].id, &s->id) == 0)
-			foreign_add_claim(c->t, dir,
-				foreign_text(c->t, "the same layer in namespace %s",
-					Q(ctrd_text(c, s->space))));
+			add_same(c, s, dir);
 		else
 			c->snap[n++] = *s;
 	}

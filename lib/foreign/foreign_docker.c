@@ -208,8 +208,10 @@ static int read_container(struct foreign *t, const struct foreign_place *all,
 		return 0;
 	if (r >= 0)
 		r = foreign_word(all, P("%s/init-id", name), word, NULL, why);
-	if (r > 0)
+	if (r > 0) {
 		foreign_add_more(t, l, P(TREES "/%s/diff", word));
+		foreign_add_name(t, word, &l->id)->listed = false;
+	}
 	if (r < 0 || fs_exists(all->dir, mount_id) <= 0)
 		return r < 0 ? r : 0;
 	name_container(t, l);

@@ -227,6 +227,8 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 			Q(what), s.hits);
 	if (!s.hits) {
 		rc = st->foreign ? foreign_not_found(st->foreign, what, err) : 0;
+		if (rc == 0 && st->foreign)
+			rc = layer_foreign_no_layer(st, what, err);
 		return rc < 0 ? rc : no_such_layer(st, what, err);
 	}
 	*ref = s.found;

@@ -209,6 +209,48 @@ void layer_foreign_begun(struct ovl_store *st, const char *prefix,
 	}
 }
 
+/* What a directory in layers_dir is for; NULL: it is a layer. */
+static const char *use_of(const struct foreign *t, const char *name)
+{
+	for (size_t i = 0; i < t->n_claims; i++) {
+		if (strcmp(t->claim[i].path, P("%s/%s", t->layers_dir, name)) == 0)
+			return t->claim[i].whose;
+	}
+	for (size_t i = 0; i < t->n_layers; i++) {
+		if (strcmp(t->layer[i].own_id, name) == 0)
+			return NULL;
+	}
+	return *t->unread.text ? t->unread.text :
+				 "no record names it; see 'ovlctl check'";
+}
+
+int layer_foreign_no_layer(struct ovl_store *st, const char *what, struct ovl_err *err)
+{
+	const struct foreign *t = st->foreign;
+	auto_fd fd = foreign_open(t, t->layers_dir, O_RDONLY | O_DIRECTORY);
+	auto_fsdir d = fs_dir_at(fd < 0 ? -errno : fd, ".");
+	size_t n = strlen(what);
+	struct foreign *all = NULL;
+	struct ovl_err why;
+	const char *name;
+	const char *use = NULL;
+	bool found = false;
+	int rc = 0;
+
+	while (!found && fs_dir_next(&d, &name, NULL) > 0)
+		found = strncmp(name, what, n) == 0 && (n >= 4 || !name[n]);
+	if (found &&
+		st->cfg.foreign->read(
+			t->engine, t->root, t->noatime, false, &all, &why) == 0)
+		use = use_of(all, name);
+	if (use)
+		rc = err_status(err, OVL_NOLAYER,
+			"no such layer %s: directory %s is not one (%s)", Q(what),
+			Q(P("%s/%s", t->layers_dir, name)), use);
+	foreign_free(all);
+	return rc;
+}
+
 static bool is_listed(const struct foreign_name *n)
 {
 	return n->listed && ovl_name_valid(n->name);

@@ -51,6 +51,9 @@ const struct foreign_name *layer_foreign_image(const struct foreign *t, const ch
 /* Calls fn for the ids that the engine has for layers and that begin with prefix. */
 void layer_foreign_begun(struct ovl_store *st, const char *prefix,
 	void (*fn)(void *ctx, const struct driver *drv, const char *id), void *ctx);
+/* If what is, or begins, the name of a directory that is not a layer: OVL_NOLAYER, and what
+ * it is for; otherwise 0. */
+int layer_foreign_no_layer(struct ovl_store *st, const char *what, struct ovl_err *err);
 /* As names_first(). */
 int layer_foreign_name(
 	struct ovl_store *st, const struct layer_ref *ref, char out[NAME_LEN_MAX + 1]);

@@ -40,6 +40,12 @@ snapshots | db
 $d check >out 2>&1
 like "the directory that nobody knows is an orphan" nobodysaaaaaaaaaaaaaaaaaa "$(cat out)"
 is "and no other" "$(grep -c overlay2/ out) $(grep -c -e ofbuildkit -e elsewhere -e ofimage out)" "1 0"
+fails 3 "no such layer 'ofbuild': directory 'overlay2/ofbuildkit25[a-z]*' is not one \(BuildKit\)" \
+	"a directory of BuildKit is said to be one" $d ls ofbuild
+fails 3 "'overlay2/nobodys[a]*' is not one \(no record names it; see 'ovlctl check'\)" "so is an orphan" \
+	$d show nobodysaaaaaaaaaaaaaaaaaa
+is "that of a layer is the layer" "$($d ls -q ofimage)" "$chain"
+fails 3 "no such layer 'ofb'$" "but three letters begin nothing" $d ls ofb
 for n in 0 100 5000; do
 	head -c $n docker/buildkit/snapshots.db >damaged
 	cat damaged >docker/buildkit/snapshots.db

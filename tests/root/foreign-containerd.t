@@ -178,7 +178,7 @@ is "names of all namespaces; with that where they differ" "$(names_of "$chain3")
 is "... " "$(names_of "$chain1")" k8s/registry.example/two:1
 is "a snapshot by hand has its key" "$(names_of "$work")" work
 is "a container has the name that nerdctl gave it" "$(names_of "$container")" hopeful_name
-for what in registry.example/app:second "registry.example/app@sha256:$index" "$manifest" "$config" 3; do
+for what in registry.example/app:second "registry.example/app@sha256:$index" "$manifest" "$config" 3 23; do
 	is "understood: $what" "$($c ls -nr -o ID "$what")" "$chain3"
 done
 is "a number" "$($c ls -nr -o ID 4)" "$work"

@@ -206,6 +206,7 @@ both() { # WHAT LAYER OURS
 both "an image" app:1 third
 both "a bottom layer" $base base
 need - d mount -r box mnt
+is "... whose directory is the container's" "$(d ls -q $init)" "$box"
 is "a container has its init layer" "$(cd mnt && echo .d* d* m*)" ".dockerenv d dev m*"
 is "... and its changes" "$(cat mnt/d/f)" three
 fails 4 "is taken: layer box is mounted there" "a mount on it" d mount -r app:1 mnt
