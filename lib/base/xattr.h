@@ -60,8 +60,8 @@ bool xattr_in(
 bool xattr_out(
 	const struct xattr_policy *p, const char *name, char out[XATTR_MAX_NAME + 16]);
 
-/* True for the xattrs that a file passes on to its copy in another layer. policy: a struct
- * xattr_policy; it is not typed for use with fs_keep_xattrs(). */
+/* True for the xattrs that a file passes on to its copy in another layer. policy is a
+ * struct xattr_policy; it is not typed so that fs_keep_xattrs() can call this. */
 bool xattr_inherits(const void *policy, const char *name);
 
 /*

@@ -89,8 +89,8 @@ static int check_owner(const struct packer *p)
 		Q(shown(p)));
 }
 
-/* Two of overlayfs's own xattrs tell about files that a tar cannot represent, and one that
- * the data is elsewhere. */
+/* Two of overlayfs's own xattrs tell about files that a tar cannot represent, and one
+ * says that the data is elsewhere. */
 static void note_own(struct packer *p, int at_fd, const char *name, const char *attr)
 {
 	const char *live = xattr_live_prefix(&p->l->st->xattrs);

@@ -141,8 +141,8 @@ int unpack_parent(
 /* True if this process is root only in a user namespace. */
 bool unpack_in_userns(const struct unpack *u);
 
-/* Removes what is there, so that an entry can take its place: a file with data is moved to
- * the layer's .kept. */
+/* Removes what is there, so that an entry can take its place: a file with data is moved
+ * to the layer's .kept. */
 int unpack_clear(struct unpack *u, const struct unpack_place *at, struct ovl_err *err);
 
 /* The path of the place, with symlinks resolved. */
@@ -185,9 +185,9 @@ static inline void donated_close(struct donated *d)
 }
 #define auto_donated __attribute__((cleanup(donated_close))) struct donated
 
-/* Finds the donor's file for an entry with data: the one that was read for their place in
- * the tar, or else the one at that path in the tree. The caller sets out->fd to -1, and it
- * stays -1 if the file has to be written. -EUCLEAN: the donor's tree is damaged. */
+/* Finds the donor's file for an entry with data: the one that was read for their place
+ * in the tar, or else the one at that path in the tree. The caller sets out->fd to -1,
+ * and it stays -1 if the file has to be written. -EUCLEAN: the donor's tree is damaged. */
 int unpack_donated(
 	struct unpack *u, const char *path, struct donated *out, struct ovl_err *err);
 /* Makes the entry a hard link of the donor's file: 1; 0 if that has other metadata or
