@@ -68,7 +68,7 @@ run() { # STATUSES PATTERN COMMAND...
 	fi
 	case " 0 $may " in *" $status "*) return ;; esac
 	[ $status = 1 ] && [ "$pattern" ] && grep -Eq "$pattern" e.$me && return
-	wrong "$* ended with $status: $(cat e.$me)"
+	wrong "$* ended with $status: $(grep ^error o.$me; cat e.$me)"
 }
 done_() { [ $status = 0 ]; }
 
