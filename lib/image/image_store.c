@@ -152,6 +152,15 @@ static int grant_all(struct load *ld, struct ovl_err *err)
 
 /* ---- the steps -------------------------------------------------------------------- */
 
+/* If another process made a layer below first, that has another short id. */
+static int settle_on(
+	struct load *ld, struct task *t, const struct layer *parent, struct ovl_err *err)
+{
+	int rc = driver_reseed(ld->st->drv, t->in.stage.fd, parent, err);
+
+	return rc == 0 ? store_sync(ld->st, t->in.stage.fd, err) : rc;
+}
+
 /* Makes the layer appear; out: open and locked. *found: another process made it first. */
 static int appear(struct load *ld, struct task *t, const struct layer *parent,
 	struct layer *out, bool *found, struct ovl_err *err)
@@ -165,6 +174,8 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 		rc = stage_resume(sg, err);
 		/* Nobody is to remove it before the next layer is on top of it. */
 		sg->hold = true;
+		if (rc == 0 && *found && t->meta.lowers)
+			rc = settle_on(ld, t, parent, err);
 		if (rc == 0)
 			rc = stage_appear(sg, &t->id, parent, NULL, durable, err);
 		if (rc < 0)

@@ -91,6 +91,19 @@ int driver_seed(
 	return 0;
 }
 
+int driver_reseed(
+	const struct driver *drv, int fd, const struct layer *parent, struct ovl_err *err)
+{
+	const struct seed how = {.parent = parent};
+	auto_buf lower = {0};
+	int rc = drv->new_lower(&how, &lower, err);
+
+	if (rc == 0 && lower.len &&
+		fs_replace(fd, drv->lower_file, lower.data, lower.len) < 0)
+		rc = err_sys(err, errno, "cannot write '%s'", drv->lower_file);
+	return rc;
+}
+
 /* ---- short links ------------------------------------------------------------------ */
 
 int driver_publish(const struct driver *drv, int drv_fd, const char *link,

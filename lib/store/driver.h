@@ -99,6 +99,11 @@ bool driver_keeps_mount(const struct layer *l);
 int driver_seed(
 	const struct driver *drv, int fd, const struct seed *how, struct ovl_err *err);
 
+/* Lists the lowers of a layer anew, whose parent is not the one that it was made on but
+ * another with the same id. */
+int driver_reseed(const struct driver *drv, int fd, const struct layer *parent,
+	struct ovl_err *err);
+
 /* Adds the short link that leads to layer id, before the layer is renamed in. */
 int driver_publish(const struct driver *drv, int drv_fd, const char *link,
 	const struct ovl_id *id, struct ovl_err *err);

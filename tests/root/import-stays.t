@@ -132,4 +132,20 @@ done
 traced -qq -c -e trace=syncfs,fsync -o calls ovlctl import many.tar >/dev/null
 like "100 layers, a few syncs" '^[0-9]$' "$(awk '$NF ~ /^f?sync/ { n += $4 } END { print n + 0 }' calls)"
 
+
+# Another process makes the bottom layer first, with a short id of its own.
+rm -rf "$S"
+is_overlay || {
+	traced -qq -o calls -e trace=symlinkat -e inject=symlinkat:delay_enter=1500000:when=1 \
+		ovlctl import image.tar >id &
+	importer=$!
+	until_true grep -q symlinkat calls
+	need - ovlctl import 1.tar
+	ok "a layer below was made by another process meanwhile" wait $importer
+	is "... what is on top of it is sound" "$(ovlctl check 2>&1)" ""
+	ok "... and can be mounted" ovlctl mount "$(cat id)"
+	is "... as a whole" "$(ls "$S/$DRV/$(cat id)/merged" | tr '\n' ' ')" "f1 f2 f3 "
+	need - ovlctl umount "$(cat id)"
+}
+
 done_testing
