@@ -266,6 +266,18 @@ static int end_block(struct stream *s, struct ovl_err *err)
 	return block ? pass_on(s, block, s->n_block, err) : 0;
 }
 
+void *stream_room(void *to, size_t *n)
+{
+	struct stream *s = to;
+
+	if (!s->block) {
+		s->block = free_block(s);
+		s->n_block = 0;
+	}
+	*n = BLOCK_SIZE - s->n_block;
+	return s->block ? s->block + s->n_block : NULL;
+}
+
 static int to_blocks(void *ctx, const void *bytes, size_t n, struct ovl_err *err)
 {
 	struct stream *s = ctx;
@@ -274,17 +286,14 @@ static int to_blocks(void *ctx, const void *bytes, size_t n, struct ovl_err *err
 
 	count_taken(s, n);
 	while (n && rc == 0) {
-		size_t now = n;
+		size_t now;
+		char *room = stream_room(s, &now);
 
-		if (!s->block) {
-			s->block = free_block(s);
-			s->n_block = 0;
-		}
-		if (!s->block)
+		if (!room)
 			return err_stopped(err);
-		if (now > BLOCK_SIZE - s->n_block)
-			now = BLOCK_SIZE - s->n_block;
-		memcpy(s->block + s->n_block, p, now);
+		now = n < now ? n : now;
+		if (p != room)
+			memcpy(room, p, now);
 		s->n_block += now;
 		p += now;
 		n -= now;
@@ -360,7 +369,7 @@ static int open_read(struct stream *s, struct ovl_err *err)
 	rc = s->wake < 0 ? err_sys(err, errno, "cannot make an eventfd") : 0;
 	if (rc == 0 && (!s->data || !s->in))
 		rc = err_nomem(err);
-	if (rc == 0)
+	if (rc == 0 && !cfg->no_digest)
 		rc = digest_init(&s->digest, err);
 	if (rc == 0 && cfg->digest_input)
 		rc = digest_init(&s->input, err);

@@ -33,6 +33,7 @@ struct stream_config {
 	uint64_t offset;
 	uint64_t size;
 	bool may_be_empty; /* false: an input of no bytes, also packed, is an error */
+	bool no_digest; /* stream_digest is not used */
 	bool digest_input; /* compute the digest of the input as it is on disk, too */
 	uint64_t max_size; /* of the uncompressed bytes */
 	const atomic_int *stop;
@@ -71,6 +72,10 @@ bool stream_held(const struct stream *s);
  * more. Each byte is still counted only once in the digest.
  */
 int stream_again(struct stream *s, int fd, struct ovl_err *err);
+
+/* For make, which gets the stream as "to": where the next bytes go, and how many fit. The
+ * sink does not copy bytes that are there already. NULL: the stream is being closed. */
+void *stream_room(void *to, size_t *n);
 
 /* Replaces the tick of the config. */
 void stream_tick(struct stream *s, void (*tick)(void *ctx), void *ctx);

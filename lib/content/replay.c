@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/quote.h"
 #include "base/vec.h"
+#include "codec/stream.h"
 #include "content/handover.h"
 #include "content/replay.h"
 #include "foreign/foreign.h"
@@ -50,7 +51,7 @@ struct player {
 	uint64_t size; /* of the tar so far */
 	uint64_t max; /* the limit for size */
 	const struct replay_watch *watch; /* NULL: damage is a failure */
-	struct handover *read; /* gets the files that are read; NULL: they are closed */
+	struct handover *read; /* as in struct replay_split */
 	bool unproved; /* do not compare checksums and digest */
 	bool only_look; /* write nothing; only check that the files exist */
 	bool told; /* damage of the current file has been reported */
@@ -203,14 +204,14 @@ static int write_sink(struct player *p, const void *bytes, size_t n, struct ovl_
 	return rc < 0 ? rc : p->sink(p->ctx, bytes, n, err);
 }
 
-static void sum_bytes(struct player *p, size_t n)
+static void sum_bytes(struct player *p, const void *piece, size_t n)
 {
 	if (p->unproved)
 		return;
 	if (p->split)
-		p->crc = tarsplit_sum(p->crc, p->copy, n);
+		p->crc = tarsplit_sum(p->crc, piece, n);
 	else
-		XXH64_update(&p->sum, p->copy, n);
+		XXH64_update(&p->sum, piece, n);
 }
 
 static uint64_t sum_of(const struct player *p)
@@ -246,11 +247,11 @@ static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_
 }
 
 /* Reads a piece of the file, or zeros if it is unreadable. */
-static ssize_t read_piece(struct player *p, size_t want, uint64_t at)
+static ssize_t read_piece(struct player *p, void *piece, size_t want, uint64_t at)
 {
 	if (p->fd >= 0)
-		return pread(p->fd, p->copy, want, (off_t)at);
-	memset(p->copy, 0, want);
+		return pread(p->fd, piece, want, (off_t)at);
+	memset(piece, 0, want);
 	return (ssize_t)want;
 }
 
@@ -270,13 +271,15 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 	uint64_t end = rec->offset + rec->size;
 
 	while (at < end) {
-		size_t want = end - at < COPY_SIZE ? (size_t)(end - at) : COPY_SIZE;
-		ssize_t n = read_piece(p, want, at);
+		size_t room = COPY_SIZE;
+		char *piece = p->read ? stream_room(p->ctx, &room) : p->copy;
+		size_t want = end - at < room ? (size_t)(end - at) : room;
+		ssize_t n = piece ? read_piece(p, piece, want, at) : 0;
 		int rc = 0;
 
 		if (n < 0 && errno == EINTR && !store_stopped(p->st))
 			continue;
-		if (store_stopped(p->st))
+		if (!piece || store_stopped(p->st))
 			return err_stopped(err);
 		/* An unreadable block counts as damage. */
 		if (n < 0 && errno == EIO && p->watch) {
@@ -291,8 +294,8 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 		if (p->read && n && at == rec->offset)
 			hand_over(p, rec, (size_t)n);
 		if (rc == 0 && n) {
-			sum_bytes(p, (size_t)n);
-			rc = write_sink(p, p->copy, (size_t)n, err);
+			sum_bytes(p, piece, (size_t)n);
+			rc = write_sink(p, piece, (size_t)n, err);
 		}
 		if (rc < 0)
 			return rc;

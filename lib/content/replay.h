@@ -47,7 +47,9 @@ struct replay_split {
 	const struct foreign_layer *layer;
 	const struct replay_trees *trees;
 	int split;
-	struct handover *read; /* gets the files that are read; NULL: they are closed */
+	/* Gets the files that are read; ctx is then a stream, into whose blocks they are read.
+	 * NULL: they are closed. */
+	struct handover *read;
 	bool unproved; /* do not check sums, because the receiver compares the diff id */
 	bool only_look; /* write nothing; only check that it is valid and the files exist */
 };

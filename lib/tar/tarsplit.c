@@ -26,6 +26,7 @@ struct tarsplit {
 	size_t n;
 	struct buf line; /* a line that is spread over several blocks */
 	struct buf bytes; /* the bytes of the current record */
+	struct buf path; /* of the file */
 	struct recipe_rec file; /* the file whose records are being returned */
 	enum { AT_LINE, AT_RUN, AT_FILE_END } at;
 };
@@ -249,7 +250,6 @@ static bool get_string(struct tarsplit *t, const struct span *s)
 static int begin_file(struct tarsplit *t, const struct entry *e, struct ovl_err *err)
 {
 	struct recipe_rec *f = &t->file;
-	auto_buf clean = {0};
 	bool raw = e->name_raw.n > 0;
 
 	*f = (struct recipe_rec){.type = RECIPE_FILE};
@@ -263,14 +263,10 @@ static int begin_file(struct tarsplit *t, const struct entry *e, struct ovl_err 
 		f->sum = f->sum << 8 | (unsigned char)t->bytes.data[i];
 	if (!(raw ? get_base64(t, &e->name_raw) : get_string(t, &e->name)) ||
 		memchr(t->bytes.data, '\0', t->bytes.len) ||
-		path_clean(t->bytes.data, UINT32_MAX, &clean, NULL) < 0 || !clean.len)
+		path_clean(t->bytes.data, UINT32_MAX, &t->path, NULL) < 0 || !t->path.len)
 		return damaged(err, "an impossible name");
-	buf_clear(&t->bytes);
-	buf_add(&t->bytes, clean.data, clean.len);
-	if (t->bytes.failed)
-		return err_nomem(err);
-	f->p = t->bytes.data;
-	f->n = t->bytes.len;
+	f->p = t->path.data;
+	f->n = t->path.len;
 	t->at = AT_RUN;
 	return 1;
 }
@@ -325,6 +321,7 @@ int tarsplit_open(
 	const struct stream_config input = {
 		.fd = fd,
 		.max_size = MAX_BYTES,
+		.no_digest = true,
 		.stop = stop,
 		.parallel = true,
 	};
@@ -346,5 +343,6 @@ void tarsplit_close(struct tarsplit *t)
 	stream_close(t->in);
 	buf_release(&t->line);
 	buf_release(&t->bytes);
+	buf_release(&t->path);
 	free(t);
 }

@@ -263,9 +263,10 @@ START_TEST(unreadable)
 }
 END_TEST
 
-/* Makes that many bytes in pieces of 1000, then fails if asked to. */
+/* Makes that many bytes in pieces of 1000, or in place, then fails if asked to. */
 struct making {
 	size_t n;
+	bool in_place;
 	int rc;
 	atomic_bool ended;
 };
@@ -273,13 +274,18 @@ struct making {
 static int make_bytes(void *ctx, sink_fn sink, void *to, struct ovl_err *e)
 {
 	struct making *m = ctx;
-	unsigned char piece[1000];
+	unsigned char bytes[1000];
+	size_t room = sizeof(bytes);
 	int rc = 0;
 
-	for (size_t at = 0; at < m->n && rc == 0; at += sizeof(piece)) {
-		for (size_t i = 0; i < sizeof(piece); i++)
+	for (size_t at = 0; at < m->n && rc == 0; at += room) {
+		unsigned char *piece = m->in_place ? stream_room(to, &room) : bytes;
+
+		room = room < sizeof(bytes) ? room : sizeof(bytes);
+		room = room < m->n - at ? room : m->n - at;
+		for (size_t i = 0; i < room; i++)
 			piece[i] = (unsigned char)((at + i) * 7 % 251);
-		rc = sink(to, piece, sizeof(piece), e);
+		rc = sink(to, piece, room, e);
 	}
 	m->ended = true;
 	return rc < 0 || !m->rc ? rc : err_say(e, -m->rc, "cannot make it");
@@ -295,9 +301,9 @@ static struct stream *open_made(struct making *m)
 	return s;
 }
 
-START_TEST(made)
+static void check_made(bool in_place)
 {
-	struct making m = {.n = 3000000};
+	struct making m = {.n = 3000000, .in_place = in_place};
 	struct stream *s = open_made(&m);
 	size_t at = 0;
 	const void *p;
@@ -312,6 +318,12 @@ START_TEST(made)
 	ck_assert_uint_eq(at, m.n);
 	ck_assert_uint_eq(stream_taken(s), m.n);
 	stream_close(s);
+}
+
+START_TEST(made)
+{
+	check_made(false);
+	check_made(true);
 }
 END_TEST
 
