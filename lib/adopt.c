@@ -25,7 +25,7 @@
 
 static int unverifiable(const struct foreign_layer *l, struct ovl_err *err)
 {
-	return err_say(err, EINVAL,
+	return err_say(err, ENOENT,
 		"layer %.12s cannot be verified: its engine has kept neither its tar nor a "
 		"tar-split; --unverified takes it over nevertheless",
 		l->id.s);

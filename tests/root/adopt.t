@@ -190,6 +190,11 @@ mkfifo "$split"
 refused 1 "tar-split.json.gz' is not a file" "a FIFO for a tar-split" timeout 20 ovlctl import --from docker app:1
 rm "$split"
 refused 1 "cannot be verified" "no tar-split" ovlctl import --from docker app:1
+theirs=$(ovlctl --root docker show app:1 | jq -r '.layers[0].tree')
+need - mv "$theirs" kept.tree
+refused 3 "has vanished: Docker has removed it" "no tar-split, because the layer was removed" \
+	ovlctl import --from docker app:1
+need - mv kept.tree "$theirs"
 cp -a "$OVLCTL_ROOT" kept
 need id ovlctl import --unverified -n packed --from docker app:1
 ok "--unverified takes it" ovlctl -q check --content
