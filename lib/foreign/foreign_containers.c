@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -229,6 +230,21 @@ static void add_trees(struct foreign *t, struct foreign_layer *l)
 	}
 }
 
+/* An engine marks a layer as incomplete while it unpacks it; later, it was killed. */
+#define UNPACKING 3600 /* seconds */
+
+static bool is_incomplete(const struct record *rec)
+{
+	return json_is_true(
+		json_object_get(json_object_get(rec->o, "flags"), "incomplete"));
+}
+
+static bool is_being_made(const struct record *rec)
+{
+	return is_incomplete(rec) &&
+		time(NULL) - foreign_json_time(rec->o, "created").tv_sec < UNPACKING;
+}
+
 static void add_layer(struct reader *r, const struct record *rec)
 {
 	struct foreign *t = r->t;
@@ -236,7 +252,6 @@ static void add_layer(struct reader *r, const struct record *rec)
 	const char *parent = foreign_json_text(rec->o, "parent");
 	const char *diff = diff_of(rec);
 	const json_t *size = json_object_get(rec->o, "diff-size");
-	const json_t *flags = json_object_get(rec->o, "flags");
 
 	l->id = rec->id;
 	l->kind = rec->writable ? OVL_WRITABLE : OVL_IMAGE;
@@ -258,7 +273,7 @@ static void add_layer(struct reader *r, const struct record *rec)
 	}
 	if (l->exact == FOREIGN_PACKED)
 		l->exact_path = NULL;
-	if (json_is_true(json_object_get(flags, "incomplete")))
+	if (is_incomplete(rec))
 		l->fault = "it is incomplete";
 	add_trees(t, l);
 	if (strcmp(rec->own, rec->id.s) != 0)
@@ -405,8 +420,13 @@ static int read_layers(struct reader *r, const json_t *layers, const json_t *con
 		rc = climb(r, i, err);
 	if (rc == 0)
 		rc = set_ids(r, err);
-	for (size_t i = 0; i < r->n && rc == 0; i++)
-		add_layer(r, &r->rec[i]);
+	for (size_t i = 0; i < r->n && rc == 0; i++) {
+		if (is_being_made(&r->rec[i]))
+			foreign_add_claim(
+				r->t, P(TREES "/%s", r->rec[i].own), "being made");
+		else
+			add_layer(r, &r->rec[i]);
+	}
 	return rc;
 }
 

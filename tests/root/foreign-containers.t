@@ -180,6 +180,10 @@ fails 1 "its parent .* is not in the store" "export without a layer below" ovlct
 told "or its record" "its parent .* is not in the store"
 edit '.[1].flags.incomplete = true'
 told "a layer that was not completed" "it is incomplete"
+edit '.[1].flags.incomplete = true | .[1].created = (now | todate)'
+is "one that is being made is no fault" "$(ovlctl check 2>&1 | grep incomplete) $(ovlctl ls -q 2>&1 | wc -l)" " 2"
+fails 3 "directory 'overlay/$own' is not one \(being made\)" "... nor a layer yet" ovlctl show "$own"
+need - fresh
 edit 'map(.flags.incomplete = true)'
 is "many are one warning" "$(ovlctl ls 2>&1 >/dev/null | grep warning)" \
 	"ovlctl: ls: warning: 3 layers are damaged and not listed; see 'ovlctl check'"
