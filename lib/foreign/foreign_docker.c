@@ -220,8 +220,7 @@ static int read_container(struct foreign *t, const struct foreign_place *all,
 
 /* ---- images ----------------------------------------------------------------------- */
 
-/* For ls, the sizes of layers, and image configs: two threads read them, each what is next.
- * All records are sorted by name. */
+/* Two threads read the sizes of layers, for ls, and image configs. Sorted by name. */
 struct images {
 	struct records layers;
 	/* For ls, about each layer; if not all is known, all its records are read later. */
@@ -457,8 +456,6 @@ static void add_images(struct foreign *t)
 	read_tags(t, im);
 	add_layers(t, im);
 }
-
-/* ----------------------------------------------------------------------------------- */
 
 static void add_containers(struct foreign *t)
 {
