@@ -56,12 +56,14 @@ static bool permission(const struct failure *f)
 /* The kernel makes directories in the work directory. */
 static bool is_full(const struct layer *l)
 {
-	auto_fd work = fs_open_dir(l->fd, l->drv->work);
-	bool full = work >= 0 && mkdirat(work, "full", 0700) < 0 && errno == ENOSPC;
+	auto_fd work = l->foreign ? -1 : fs_open_dir(l->fd, l->drv->work);
 
-	if (!full)
-		unlinkat(work, "full", AT_REMOVEDIR);
-	return full;
+	if (work < 0)
+		return false;
+	if (mkdirat(work, "full", 0700) < 0)
+		return errno == ENOSPC;
+	unlinkat(work, "full", AT_REMOVEDIR);
+	return false;
 }
 
 static bool no_overlay(const struct failure *f)
