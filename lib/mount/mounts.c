@@ -447,8 +447,12 @@ int mounts_shown(struct ovl_store *st, const struct mi_table *t, struct pathset 
 	struct shown s = {st, ids, false};
 	int rc = 0;
 
-	for (size_t i = 0; i < t->n && rc == 0; i++)
+	for (size_t i = 0; i < t->n && rc == 0; i++) {
+		auto_look k = read_source(st, t, &t->line[i]);
+
+		s.here = s.here || (k.marked && layer_exists(st, &k.mark, NULL) != 0);
 		rc = each_dir(&t->line[i], add_shown, &s);
+	}
 	return rc < 0 ? -ENOMEM : s.here;
 }
 

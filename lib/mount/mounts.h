@@ -69,7 +69,8 @@ bool mounts_anothers(struct ovl_store *st, const struct mi_table *t,
 struct pathset;
 
 /* Adds the ids of all layers that overlays in the table may use; with layer_letter(). 1 if
- * this store has one of these layers, 0 if not, -ENOMEM. */
+ * this store has one of these layers, or one that a mount of another store shows; 0 if not;
+ * -ENOMEM. */
 int mounts_shown(struct ovl_store *st, const struct mi_table *t, struct pathset *ids);
 
 /* ---- mounts_in.c ---------------------------------------------------------------- */

@@ -88,6 +88,35 @@ fails 4 "layer 'c' is mounted, detached and still in use by process $holder" \
 end "$holder"
 ok "... and no longer" ovlctl --wait 60 rm c
 
+# Taken by another store's mount of the same layer, in a namespace that shows no other.
+# With the driver overlay, nothing tells such mounts from those of this store.
+need - ovlctl --root "$other" import -n b b.tar
+need - ovlctl --root "$other" import -n c -p b a.tar
+is_elsewhere() {
+	need m noustat -k ovlctl mount c
+	was=$(stat -c %d "$m")
+	umount "$m"
+	pids=
+	for i in 1 2 3 4 5 6; do
+		in_namespace pid ovlctl --root "$other" mount c "$T/on/$i"
+		pids="$pids $pid"
+		[ "$(stat -c %d "/proc/$pid/root$T/on/$i")" != "$was" ] || break
+	done
+	[ "$(stat -c %d "/proc/$pid/root$T/on/$i")" = "$was" ]
+	missed=$?
+	[ $missed = 0 ] && ovlctl rm c 2>rm.err >/dev/null
+	removed=$?
+	for pid in $pids; do
+		end "$pid"
+	done
+	return $missed
+}
+need c ovlctl import -n c -p b a.tar
+if [ "$DRV" = overlay2 ]; then
+	soon "a mount of the same layer in another store has the number" is_elsewhere
+	is "... rm" "$removed $(cat rm.err)" "0 "
+fi
+
 # The same at random: many at the same time, each with its own store.
 cycle() { # STORE
 	OVLCTL_ROOT=$T/$1
