@@ -209,15 +209,28 @@ void layer_foreign_begun(struct ovl_store *st, const char *prefix,
 	}
 }
 
-/* What a directory in layers_dir is for; NULL: it is a layer. */
+static bool is_part(const struct foreign_layer *l, const char *path)
+{
+	size_t n = strlen(path);
+
+	for (unsigned i = 0; i < l->n_more; i++) {
+		if (strncmp(l->more[i], path, n) == 0 && l->more[i][n] == '/')
+			return true;
+	}
+	return false;
+}
+
+/* What a directory in layers_dir is for; NULL: it is a layer, or part of one. */
 static const char *use_of(const struct foreign *t, const char *name)
 {
+	const char *path = P("%s/%s", t->layers_dir, name);
+
 	for (size_t i = 0; i < t->n_claims; i++) {
-		if (strcmp(t->claim[i].path, P("%s/%s", t->layers_dir, name)) == 0)
+		if (strcmp(t->claim[i].path, path) == 0)
 			return t->claim[i].whose;
 	}
 	for (size_t i = 0; i < t->n_layers; i++) {
-		if (strcmp(t->layer[i].own_id, name) == 0)
+		if (strcmp(t->layer[i].own_id, name) == 0 || is_part(&t->layer[i], path))
 			return NULL;
 	}
 	return *t->unread.text ? t->unread.text :

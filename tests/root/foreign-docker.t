@@ -207,6 +207,15 @@ both "an image" app:1 third
 both "a bottom layer" $base base
 need - d mount -r box mnt
 is "... whose directory is the container's" "$(d ls -q $init)" "$box"
+is "... also by a part of its name" "$(d show "${init%it}" 2>&1)" \
+	"ovlctl: show: no such layer '${init%it}'"
+if can_trace; then
+	mkdir full
+	traced -qq -o calls -e trace=openat,mount -e inject=mount:error=ENOSPC \
+		ovlctl --root docker mount -r app:1 full 2>err
+	like "too many mounts" "fs.mount-max" "$(cat err)"
+	is "... asks for no directory without a name" "$(grep -c NULL, calls)" 0
+fi
 is "a container has its init layer" "$(cd mnt && echo .d* d* m*)" ".dockerenv d dev m*"
 is "... and its changes" "$(cat mnt/d/f)" three
 fails 4 "is taken: layer box is mounted there" "a mount on it" d mount -r app:1 mnt
