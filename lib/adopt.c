@@ -23,9 +23,22 @@
 
 /* ---- one image -------------------------------------------------------------------- */
 
-static int unverifiable(const struct foreign_layer *l, struct ovl_err *err)
+/* False if the layer, or the directory with its record, has been removed meanwhile. */
+static bool is_there(const struct foreign *t, const struct foreign_layer *l)
 {
-	return err_say(err, ENOENT,
+	const char *slash = l->exact_path ? strrchr(l->exact_path, '/') : NULL;
+
+	if (slash &&
+		!foreign_has(
+			t->root, P("%.*s", (int)(slash - l->exact_path), l->exact_path)))
+		return false;
+	return foreign_has(t->root, l->tree) != 0;
+}
+
+static int unverifiable(
+	const struct foreign *t, const struct foreign_layer *l, struct ovl_err *err)
+{
+	return err_say(err, is_there(t, l) ? EINVAL : ENOENT,
 		"layer %.12s cannot be verified: its engine has kept neither its tar nor a "
 		"tar-split; --unverified takes it over nevertheless",
 		l->id.s);
@@ -74,7 +87,7 @@ static int take_layer(const struct images *im, struct image_layer *out,
 	if (!has_tar(im->other->foreign, l)) {
 		out->packed = true;
 		return im->unverified ? pack_digest(im->other, l, out->diff_id, err) :
-					unverifiable(l, err);
+					unverifiable(im->other->foreign, l, err);
 	}
 	memcpy(out->diff_id, l->diff_id, sizeof(out->diff_id));
 	return 0;

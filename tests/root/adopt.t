@@ -190,6 +190,10 @@ mkfifo "$split"
 refused 1 "tar-split.json.gz' is not a file" "a FIFO for a tar-split" timeout 20 ovlctl import --from docker app:1
 rm "$split"
 refused 1 "cannot be verified" "no tar-split" ovlctl import --from docker app:1
+if can_trace; then
+	traced -qq -o calls -e trace=openat,openat2 ovlctl import --from docker --all 2>err
+	is "... does not have all records read again" "$(grep -c repositories.json calls)" 1
+fi
 theirs=$(ovlctl --root docker show app:1 | jq -r '.layers[0].tree')
 need - mv "$theirs" kept.tree
 refused 3 "has vanished: Docker has removed it" "no tar-split, because the layer was removed" \
