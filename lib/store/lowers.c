@@ -33,22 +33,23 @@ static int missing(const char *name, int errnum, struct ovl_err *err)
 		strerror(errnum));
 }
 
-/* 1 if the layer has that short id, 0 if it has another one, negative errno. In an image
- * layer whose commit is not finished, the file is still in .image. */
-static int has_link(const struct layer *l, const struct ovl_id *id, const char *link)
+/* The short id that the layer's file has. In an image layer whose commit is not finished,
+ * the file of the image layer is still in .image. */
+static int link_of(const struct layer *l, const struct ovl_id *id, const char *link,
+	char own[SHORT_LEN + 1])
 {
-	char own[SHORT_LEN + 1];
 	int r = driver_link_of(l->drv, l->drv_fd, id->s, own);
 	auto_fd fd = -1;
 	struct meta m;
 
 	if (r < 0 || strcmp(own, link) == 0)
-		return r < 0 ? r : 1;
+		return r;
 	fd = fs_open_dir(l->drv_fd, id->s);
-	return fd >= 0 && becoming_meta(fd, id->s, &m, NULL) == 0 &&
-		becoming_unfinished(&m) &&
-		driver_link_of(l->drv, fd, BECOMING_IMAGE, own) == 0 &&
-		strcmp(own, link) == 0;
+	if (fd < 0)
+		return -errno;
+	return becoming_meta(fd, id->s, &m, NULL) == 0 && becoming_unfinished(&m) ?
+		driver_link_of(l->drv, fd, BECOMING_IMAGE, own) :
+		0;
 }
 
 /* The layer that a short link leads to must have the same short id. */
@@ -56,6 +57,7 @@ static int follow_link(
 	const struct layer *l, const char *name, struct ovl_id *id, struct ovl_err *err)
 {
 	const char *link = strrchr(name, '/') + 1;
+	char own[SHORT_LEN + 1];
 	int r = driver_by_link(l->drv, l->drv_fd, link, id);
 
 	if (r == 0)
@@ -63,10 +65,16 @@ static int follow_link(
 	if (r == -EUCLEAN)
 		return refuse(name, "does not lead to a layer", err);
 	if (r > 0)
-		r = has_link(l, id, link);
+		r = link_of(l, id, link, own);
 	if (r < 0)
 		return missing(name, -r, err);
-	return r ? 0 : refuse(name, "leads to another layer", err);
+	if (strcmp(own, link) == 0)
+		return 0;
+	return refuse(name,
+		*own ? "leads to another layer" :
+		       P("leads to layer %.12s, whose file 'link' is missing or damaged",
+			       id->s),
+		err);
 }
 
 /* "<id>/<tree>" */

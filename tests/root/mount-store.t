@@ -29,6 +29,19 @@ if ! is_overlay; then
 		done
 	done
 	ln -sfn "$was" "$link"
+	mv "$store/$a/link" kept
+	lost="lower layer 'l/${link##*/}' leads to layer $(echo "$a" | cut -c1-12), whose file 'link' is missing or damaged; see 'ovlctl check'"
+	for what in missing damaged; do
+		for command in "mount w mnt" "mount a mnt" "diff w" "commit w"; do
+			fails 1 "$lost" "a layer with a $what link file, $command" ovlctl $command
+		done
+		echo damaged >"$store/$a/link"
+	done
+	mv kept "$store/$a/link"
+	mv "$store/$a" kept
+	fails 1 "lower layer 'l/${link##*/}': No such file or directory; see 'ovlctl check'" \
+		"a short link whose layer is missing" ovlctl mount w mnt
+	mv kept "$store/$a"
 	is "nothing is mounted" "$(grep -c " $T/mnt " /proc/self/mountinfo)" 0
 fi
 mv "$store/$b/$TREE" "$store/$b/tree"
