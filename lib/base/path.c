@@ -62,6 +62,11 @@ void path_add(struct buf *path, const char *name)
 	buf_adds(path, name);
 }
 
+const char *path_shown(const char *clean)
+{
+	return clean && *clean ? clean : "/";
+}
+
 const char *path_base(const char *clean)
 {
 	const char *slash = strrchr(clean, '/');

@@ -25,6 +25,9 @@ int path_clean(const char *raw, unsigned max_depth, struct buf *out, struct ovl_
 /* Adds a component to a clean path. */
 void path_add(struct buf *path, const char *name);
 
+/* For messages: "/" for the root, whose clean path is "" or has no buffer yet. */
+const char *path_shown(const char *clean);
+
 /* The last component of a clean path. */
 const char *path_base(const char *clean);
 

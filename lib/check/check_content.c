@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "check/check.h"
 #include "content/ingest.h"
@@ -62,7 +63,7 @@ static int report_difference(void *ctx, const struct compared *one, struct ovl_e
 			is_clamped(&one->want->st_mtim, &one->have->st_mtim))
 			continue;
 		rc = check_found(x->c, OVL_ERROR, one->fault[i].kind, x->l->id.s,
-			one->path, OVL_LEFT, "%s %s", Q(*one->path ? one->path : "/"),
+			one->path, OVL_LEFT, "%s %s", Q(path_shown(one->path)),
 			one->fault[i].how);
 	}
 	return rc;

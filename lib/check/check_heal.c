@@ -25,6 +25,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "base/pathset.h"
 #include "base/quote.h"
 #include "check/check.h"
@@ -65,7 +66,7 @@ static int note_damage(void *ctx, const struct compared *one, struct ovl_err *er
 
 	for (unsigned i = 0; i < one->n && rc == 0; i++)
 		rc = check_found(h->c, OVL_ERROR, one->fault[i].kind, h->l->id.s,
-			one->path, OVL_REPAIRED, "%s %s", Q(*one->path ? one->path : "/"),
+			one->path, OVL_REPAIRED, "%s %s", Q(path_shown(one->path)),
 			one->fault[i].how);
 	if (!one->n || rc)
 		return rc;
@@ -138,7 +139,9 @@ static int mend_one(void *ctx, const struct compared *one, struct ovl_err *err)
 		rc = mend_dir(one);
 	else
 		rc = put_in(h, one);
-	return rc < 0 ? err_sys(err, errno, "cannot repair %s", Q(one->path)) : 0;
+	return rc < 0 ?
+		err_sys(err, errno, "cannot repair %s", Q(path_shown(one->path))) :
+		0;
 }
 
 static int mend_times(void *ctx, const struct compared *one, struct ovl_err *err)
@@ -152,7 +155,8 @@ static int mend_times(void *ctx, const struct compared *one, struct ovl_err *err
 		now.st_mtim.tv_nsec == times[1].tv_nsec)
 		return 0;
 	return utimensat(one->have_dir, one->name, times, AT_SYMLINK_NOFOLLOW) < 0 ?
-		err_sys(err, errno, "cannot set the times of %s", Q(one->path)) :
+		err_sys(err, errno, "cannot set the times of %s",
+			Q(path_shown(one->path))) :
 		0;
 }
 

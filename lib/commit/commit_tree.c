@@ -259,10 +259,8 @@ struct cleaned {
 
 static int fail_clean(struct cleaner *w, const char *what)
 {
-	const struct buf *path = &w->walk.path;
-
 	return err_sys(
-		w->err, errno, "cannot %s %s", what, Q(path->len ? path->data : "/"));
+		w->err, errno, "cannot %s %s", what, Q(path_shown(w->walk.path.data)));
 }
 
 static int write_text(struct cleaner *w, size_t most)

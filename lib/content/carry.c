@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "base/vec.h"
 #include "content/carry_own.h"
@@ -51,8 +52,8 @@ static int fail(const struct carry *c, const struct carry_step *s, const char *w
 {
 	if (errno == EINTR && store_stopped(c->l->st))
 		return err_stopped(err);
-	return err_sys(err, errno, "cannot %s %s in %s", what,
-		Q(*s->path ? s->path : "/"), Q(c->on->path.data));
+	return err_sys(err, errno, "cannot %s %s in %s", what, Q(path_shown(s->path)),
+		Q(c->on->path.data));
 }
 
 /* ---- making room ------------------------------------------------------------------ */

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "base/vec.h"
 #include "content/carry_own.h"
@@ -28,7 +29,7 @@ static int fail(const char *path, struct ovl_err *err)
 			"%s is a mount point or a subvolume, which is not part of the layer; "
 			"unmount it, or apply other paths",
 			Q(path));
-	return err_sys(err, errno, "cannot look at %s", Q(*path ? path : "/"));
+	return err_sys(err, errno, "cannot look at %s", Q(path_shown(path)));
 }
 
 /* ---- conflicts -------------------------------------------------------------------- */
@@ -36,7 +37,7 @@ static int fail(const char *path, struct ovl_err *err)
 /* Reports each conflict when the next one is found; the last one becomes the error. */
 static int conflict(struct carry *c, const char *path, struct ovl_err *err)
 {
-	char *last = strdup(*path ? path : "/");
+	char *last = strdup(path_shown(path));
 
 	if (!last)
 		return err_nomem(err);

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "content/carry_own.h"
 #include "store/store.h"
@@ -166,7 +167,7 @@ static int pair_names(void *ctx, void *dir, struct namelist *out)
 
 static int fail(const struct walk *w, struct ovl_err *err)
 {
-	return err_sys(err, errno, "cannot read %s", Q(w->path.len ? w->path.data : "/"));
+	return err_sys(err, errno, "cannot read %s", Q(path_shown(w->path.data)));
 }
 
 static int visit(struct carry *c, struct walk *w, carry_fn fn, struct ovl_err *err)
@@ -257,5 +258,5 @@ int carry_hidden(struct carry *c, const struct carry_pair *dir, const char *path
 		if (r > 0)
 			rc = fn(c, dir, namelist_name(&names, i), err);
 	}
-	return r < 0 ? err_sys(err, errno, "cannot read %s", Q(path)) : rc;
+	return r < 0 ? err_sys(err, errno, "cannot read %s", Q(path_shown(path))) : rc;
 }

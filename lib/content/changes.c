@@ -37,9 +37,8 @@ struct changes {
 
 static int fail(struct changes *w, const char *what)
 {
-	const char *path = w->walk.path.len ? w->walk.path.data : "/";
-
-	return err_sys(w->err, errno, "cannot %s %s", what, Q(path));
+	return err_sys(
+		w->err, errno, "cannot %s %s", what, Q(path_shown(w->walk.path.data)));
 }
 
 /* The same for a single name, which is skipped if it has disappeared from a layer that

@@ -217,7 +217,7 @@ static int put_root(struct unpack *u, struct ovl_err *err)
 
 	if (archive_entry_filetype(u->e) != AE_IFDIR)
 		return err_say(err, EINVAL, "refused %s: the root is not a directory",
-			Q(archive_entry_pathname(u->e)));
+			Q(path_shown(archive_entry_pathname(u->e))));
 	return unpack_dir_meta(u, &at, self.dir, false, err);
 }
 

@@ -167,6 +167,10 @@ bool unpack_has_xattrs(const struct unpack *u);
 bool unpack_is_plain(const struct unpack *u, const struct parent *p);
 struct timespec unpack_mtime(const struct unpack *u);
 
+/* Reports that a file cannot be given to a user and group; returns -errnum. */
+int unpack_fail_owner(
+	int errnum, const char *name, uid_t uid, gid_t gid, struct ovl_err *err);
+
 /* Checks that the entry's owner and group are valid ids; mapped: also in this
  * namespace. */
 int unpack_check_owner(struct unpack *u, bool mapped, struct ovl_err *err);

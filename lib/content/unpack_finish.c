@@ -40,19 +40,26 @@ struct finish {
 	struct buf path; /* scratch */
 };
 
-/* The path of the current directory, in w->path. */
+/* The path of the current directory, for messages. */
 static const char *path_of(struct finish *w)
 {
 	dirs_path(w->dir, &w->path);
-	return w->path.failed ? NULL : w->path.data;
+	return w->path.failed ? "?" : path_shown(w->path.data);
 }
 
 static int fail(struct finish *w, const char *what)
 {
 	int errnum = errno;
-	const char *path = path_of(w);
 
-	return err_sys(w->err, errnum, "cannot %s %s", what, Q(path ? path : "?"));
+	return err_sys(w->err, errnum, "cannot %s %s", what, Q(path_of(w)));
+}
+
+static int fail_owner(struct finish *w)
+{
+	int errnum = errno;
+
+	return err_prefix(w->err, unpack_fail_owner(errnum, path_of(w), 0, 0, w->err),
+		"directory without an entry");
 }
 
 static int open_tree(void *ctx, const void *up, const char *name, void *dir)
@@ -113,13 +120,14 @@ static int resolve_implied(struct finish *w)
 	int fd = w->fd;
 	struct stat st;
 
-	if (!below->n || w->dir->flags & DIR_REPLACED)
-		return fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0 ?
-			fail(w, "make directory") :
-			0;
+	if (!below->n || w->dir->flags & DIR_REPLACED) {
+		if (fchown(fd, 0, 0) < 0)
+			return fail_owner(w);
+		return fchmod(fd, 0755) < 0 ? fail(w, "set the mode of") : 0;
+	}
 	if (fs_copy_meta(below->fd[0], fd, w->u->xattrs) < 0 ||
 		fstat(below->fd[0], &st) < 0)
-		return fail(w, "make directory");
+		return fail(w, "copy the metadata of");
 	w->dir->mtime = st.st_mtim;
 	return 0;
 }
@@ -183,13 +191,12 @@ static int resolve_opaque(struct finish *w)
  * one lower, because a complete layer is on top of another complete layer. */
 static int link_below(struct finish *w)
 {
-	const char *path;
-
 	if (!w->below->n || w->dir->flags & (DIR_OPAQUE | DIR_REPLACED))
 		return 0;
-	path = path_of(w);
-	return path ? links_dir(&w->links, w->below->fd[0], w->fd, path, w->err) :
-		      err_nomem(w->err);
+	dirs_path(w->dir, &w->path);
+	return w->path.failed ?
+		err_nomem(w->err) :
+		links_dir(&w->links, w->below->fd[0], w->fd, w->path.data, w->err);
 }
 
 static int resolve_dir(struct finish *w)

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "content/unpack.h"
 #include "tar/acl.h"
@@ -16,9 +17,7 @@
 /* The name of the entry, for messages. */
 static const char *name_of(const struct unpack *u)
 {
-	const char *name = archive_entry_pathname(u->e);
-
-	return name ? name : "";
+	return path_shown(archive_entry_pathname(u->e));
 }
 
 static int check_id(const struct unpack *u, const char *what, int64_t id,
@@ -45,6 +44,17 @@ int unpack_check_owner(struct unpack *u, bool mapped, struct ovl_err *err)
 				mapped ? &u->ids.gids : NULL, "subgid(5)", err);
 }
 
+int unpack_fail_owner(
+	int errnum, const char *name, uid_t uid, gid_t gid, struct ovl_err *err)
+{
+	if (errnum != EPERM)
+		return err_sys(err, errnum, "cannot set the owner of %s", Q(name));
+	return err_say(err, EPERM,
+		"cannot give %s to user %u, group %u: not permitted; run ovlctl as root "
+		"or in a user namespace (unshare -rm --map-auto)",
+		Q(name), uid, gid);
+}
+
 static int change_owner(struct unpack *u, int fd, struct ovl_err *err)
 {
 	uid_t uid = (uid_t)archive_entry_uid(u->e);
@@ -52,12 +62,7 @@ static int change_owner(struct unpack *u, int fd, struct ovl_err *err)
 
 	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0)
 		return 0;
-	if (errno != EPERM)
-		return err_sys(err, errno, "cannot set the owner of %s", Q(name_of(u)));
-	return err_say(err, EPERM,
-		"cannot give %s to user %u, group %u: not permitted; run ovlctl as root "
-		"or in a user namespace (unshare -rm --map-auto)",
-		Q(name_of(u)), uid, gid);
+	return unpack_fail_owner(errno, name_of(u), uid, gid, err);
 }
 
 /* The file that gets the metadata: opened normally, or with O_PATH if that is

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "base/walk.h"
 #include "base/xattr.h"
@@ -215,7 +216,8 @@ static int compare_subdir(struct walk *w, const struct stat *want,
 	struct pair *in;
 
 	if (walk_enter(w) < 0)
-		return err_sys(err, errno, "cannot open directory %s", Q(w->path.data));
+		return err_sys(err, errno, "cannot open directory %s",
+			Q(path_shown(w->path.data)));
 	in = w->in;
 	in->want = *want;
 	in->have = *have;
@@ -240,7 +242,7 @@ static int compare_one(struct comparison *c, struct walk *w, struct ovl_err *err
 
 	if (stat_of(o.want_dir, o.name, &want, &wanted) < 0 ||
 		stat_of(o.have_dir, o.name, &have, &there) < 0)
-		return err_sys(err, errno, "cannot stat %s", Q(o.path));
+		return err_sys(err, errno, "cannot stat %s", Q(path_shown(o.path)));
 	o.want = wanted ? &want : NULL;
 	o.have = there ? &have : NULL;
 	if (c->userns && (is_denied(o.want, o.have) || is_denied(o.have, o.want)))
@@ -254,7 +256,7 @@ static int compare_one(struct comparison *c, struct walk *w, struct ovl_err *err
 	if (c->stop && *c->stop)
 		return err_stopped(err);
 	if (rc < 0)
-		return err_sys(err, errno, "cannot read %s", Q(o.path));
+		return err_sys(err, errno, "cannot read %s", Q(path_shown(o.path)));
 	rc = c->each(c->ctx, &o, err);
 	if (rc == 0 && wanted && there && S_ISDIR(want.st_mode) && S_ISDIR(have.st_mode))
 		rc = compare_subdir(w, &want, &have, err);
@@ -287,7 +289,7 @@ int compare_trees(struct comparison *c, int want, int have, struct ovl_err *err)
 		rc = r == WALK_NAME ? compare_one(c, &w, err) : compare_left(c, &w, err);
 	if (rc == 0 && r < 0)
 		rc = err_sys(err, errno, "cannot read directory %s",
-			Q(w.path.len ? w.path.data : "."));
+			Q(path_shown(w.path.data)));
 	for (unsigned k = 0; k < COMPARE_PAIRS; k++)
 		inodes_release(&c->pairs[k]);
 	return rc;

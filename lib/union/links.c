@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/inodes.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "base/walk.h"
 #include "union/links.h"
@@ -49,7 +50,7 @@ static int fail_at(const struct links *g, const char *path, const struct walk *w
 		return err_stopped(err);
 	path_of(path, w, &shown);
 	return err_sys(err, errno, "cannot %s %s from the layer below", what,
-		Q(shown.failed ? w->name : shown.data));
+		Q(shown.failed ? w->name : path_shown(shown.data)));
 }
 
 static bool cannot_link(int errnum)

@@ -150,4 +150,17 @@ fails 1 "$why" "... root's mount" ovlctl mount w
 fails 1 "$why" "... root's import" ovlctl import mine.tar
 is "... check --content" "$(ovlctl check --content 2>&1; user ovlctl check --content 2>&1)" ""
 
+# Directories without an entry belong to root.
+denied="not permitted; run ovlctl as root or in a user namespace"
+as_uid="uid=100000 gid=100000"
+printf '%s\n' "file name=f $as_uid" end | mktar >top.tar
+printf '%s\n' "dir name=. $as_uid" "file name=d/f $as_uid" end | mktar >parent.tar
+printf '%s\n' 'dir name= uid=70000000000' end | mktar >empty.tar
+export OVLCTL_ROOT="$T/open/own"
+fails 1 "directory without an entry: cannot give '/' to user 0, group 0: $denied" "no entry for the top" \
+	user ovlctl import top.tar
+fails 1 "directory without an entry: cannot give 'd' to user 0, group 0: $denied" "... for a parent" \
+	user ovlctl import parent.tar
+fails 1 "'empty.tar': '/': impossible user id" "... with an empty name" user ovlctl import empty.tar
+
 done_testing
