@@ -239,10 +239,11 @@ int stamp_take(struct ovl_store *st, struct ovl_err *err)
 
 int stamp_note_new(struct ovl_store *st)
 {
-	int r = fs_exists(st->fd, STORE_STAMP);
+	int r = fs_exists(st->fd, STORE_STAMP) ? 0 : is_empty(st->fd);
 
-	if (r >= 0)
-		r = r ? fs_exists(st->fd, STORE_NEW) : is_empty(st->fd);
+	/* If it is not empty, another process may have created the stamp meanwhile. */
+	if (r == 0)
+		r = fs_exists(st->fd, STORE_NEW);
 	if (r > 0 && note_new(st) < 0)
 		r = -1;
 	return r < 0 ? -errno : r;

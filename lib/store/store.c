@@ -262,13 +262,16 @@ static bool clear_out(struct ovl_store *st)
 	return unlinkat(st->fd, STORE_NEW, 0) == 0 || errno == ENOENT;
 }
 
-/* Removes the new directories at the end of the path; false if one is not empty. */
+/*
+ * Removes the new directories at the end of the path; false if one is not empty. Without
+ * the lock of the root, the root stays: another process may be about to use it.
+ */
 static bool remove_path(const struct ovl_store *st)
 {
 	auto_free char *path = strdup(st->root);
 
-	for (unsigned n = st->made_dirs; path && *path && n; n--) {
-		if (rmdir(path) < 0 && errno != ENOENT)
+	for (unsigned n = 0; path && *path && n < st->made_dirs; n++) {
+		if ((n || st->fd >= 0) && rmdir(path) < 0 && errno != ENOENT)
 			return false;
 		*strrchr(path, '/') = '\0';
 	}

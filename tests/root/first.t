@@ -120,6 +120,33 @@ is "... nor do they remove an empty directory that was there" "$(find new)" "new
 new/in
 new/in/here"
 rm -r new
+
+# A first command makes "new" and removes it at its end, unless a second one has recreated a
+# part of the path by then.
+if can_trace; then
+	slow() { # OUTPUT DELAY DELAY CREATE-ARGUMENTS...
+		output=$1 one=$2 another=$3
+		shift 3
+		traced -qq -o "$output" -P "$T/new" -P "$T/new/in" -P "$OVLCTL_ROOT" \
+			-e inject="$one" -e inject="$another" ovlctl create "$@" 2>/dev/null
+	}
+	recreate() { # MICROSECONDS-BEFORE-THE-ROOT MICROSECONDS-BEFORE-THE-STAMP CREATE-ARGUMENTS...
+		root=mkdir:delay_exit=$1:when=2 stamp=getdents64:delay_enter=$2:when=1
+		shift 2
+		slow calls rmdir:delay_enter=150000:when=3+ getdents64:delay_enter=250000:when=3+ nope &
+		until_true grep -q 'rmdir.*/in") *= 0' calls
+		slow /dev/null "$root" "$stamp" "$@"
+	}
+	recreate 1 300000 nope
+	wait
+	no "the first knows that \"new\" is new, though the second makes the stamp meanwhile" test -e new
+	rm -rf new calls
+	ok "a root without a stamp is not removed" recreate 225000 200000 -n w
+	wait
+	is "... and has the layer" "$(ovlctl ls -nr -o NAME)" w
+	rm -r new
+fi
+
 # A script may lock the directory, too, and is waited for as usual.
 mkdir -p new/in/here
 fails 4 "the store is in use by another process" "a root that is locked, with --nowait" \
