@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,28 +18,26 @@
 #include "base/vec.h"
 #include "check/check.h"
 #include "prune.h"
-#include "store/trash.h"
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/names.h"
 #include "store/stamp.h"
 #include "store/store.h"
 
-/* Reports an unknown file in a directory of the store. */
-static int check_stray(
-	struct checker *c, const char *kind, int dirfd, const char *name, const char *in)
+/* Reports a file that does not belong in a directory of the store. A repair removes
+ * symlinks and empty directories, and sets other files aside. */
+static int check_stray(struct checker *c, const char *kind, int dirfd, const char *name,
+	const char *in, const char *text)
 {
-	char where[ASIDE_NAME_MAX];
-	int rc;
+	bool repair = c->req->repair;
+	struct stat st;
+	bool gone = repair && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		!S_ISREG(st.st_mode) &&
+		unlinkat(dirfd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
 
-	if (!c->req->repair)
-		return check_found(c, OVL_ERROR, kind, "", name, OVL_LEFT,
-			"an unknown file in '%s'", in);
-	rc = aside_move(c->st, dirfd, name, in, where, c->err);
-	return rc < 0 ?
-		rc :
-		check_found(c, OVL_ERROR, kind, "", name, OVL_SET_ASIDE,
-			"an unknown file in '%s'; moved to %s in 'aside'", in, Q(where));
+	return repair && !gone ?
+		check_set_aside(c, kind, "", dirfd, name, in, text) :
+		check_found(c, OVL_ERROR, kind, "", name, gone, "%s", text);
 }
 
 /* Calls fn for each file of a directory of the store, until it returns nonzero. */
@@ -119,7 +118,8 @@ static int collect(void *ctx, const struct driver *drv, int dir, const char *nam
 		return add_layer(to->all, drv, dir, name) < 0 ? err_nomem(to->c->err) : 0;
 	if (drv->links && strcmp(name, drv->links) == 0)
 		return 0;
-	return check_stray(to->c, "stray", dir, name, drv->name);
+	return check_stray(to->c, "stray", dir, name, drv->name,
+		P("an unknown file in '%s'", drv->name));
 }
 
 /* Parents first: repeats as long as another layer was restored. */
@@ -213,7 +213,6 @@ static int check_link(
 	struct layer_ref ref = {.drv = drv};
 	auto_layer l = LAYER_INIT;
 	struct ovl_err why;
-	bool gone;
 	int there = 1;
 	int r = id_is_short(name) ? driver_by_link(drv, drv_fd, name, &ref.id) : -EUCLEAN;
 
@@ -247,10 +246,8 @@ static int check_link(
 			OVL_LEFT,
 			"a second link to a layer whose own is %s; 'ovlctl prune' removes it",
 			l.meta.link);
-	gone = c->req->repair &&
-		(unlinkat(dir, name, 0) == 0 || unlinkat(dir, name, AT_REMOVEDIR) == 0);
-	return check_found(c, OVL_ERROR, "bad-link", "", name,
-		gone ? OVL_REPAIRED : OVL_LEFT, "%s is not a link to a layer", Q(name));
+	return check_stray(
+		c, "bad-link", dir, name, drv->links, "it is not a link to a layer");
 }
 
 static int check_links(struct checker *c, const struct driver *drv)
@@ -296,7 +293,6 @@ static int check_name_file(
 {
 	char name[NAME_LEN_MAX + 1] = "";
 	enum name_state state = names_state(c->st, file, name, c->err);
-	enum ovl_outcome outcome;
 
 	(void)drv;
 	if (state != NAME_GOOD)
@@ -315,9 +311,8 @@ static int check_name_file(
 			"no layer has this name; 'ovlctl prune' removes it");
 	default: break;
 	}
-	outcome = c->req->repair && unlinkat(dir, file, 0) == 0 ? OVL_REPAIRED : OVL_LEFT;
-	return check_found(c, OVL_ERROR, "bad-name", "", file, outcome,
-		"%s is not the name of a layer", Q(file));
+	return check_stray(
+		c, "bad-name", dir, file, "names", "it is not the name of a layer");
 }
 
 /* ---- the rest --------------------------------------------------------------------- */
@@ -342,7 +337,7 @@ static int check_in_empty(
 	struct checker *c, const struct driver *drv, int dir, const char *name)
 {
 	(void)drv;
-	return check_stray(c, "empty", dir, name, "empty");
+	return check_stray(c, "empty", dir, name, "empty", "an unknown file in 'empty'");
 }
 
 static int note_aside(

@@ -50,6 +50,11 @@ int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
 #define check_mended(c, kind, id, ...) \
 	check_found(c, OVL_ERROR, kind, id, "", OVL_REPAIRED, __VA_ARGS__)
 
+/* Moves a file of a directory to aside/PLACE.NAME, and reports that. id: the layer it
+ * belongs to, or "". */
+int check_set_aside(struct checker *c, const char *kind, const char *id, int dirfd,
+	const char *name, const char *place, const char *text);
+
 /* Called when the lock is released: reports the findings that were held back. Returns
  * r, or the result of fn. */
 int check_flush(struct checker *c, int r);

@@ -5,6 +5,7 @@
 
 #include "base/fs.h"
 #include "check/check.h"
+#include "store/trash.h"
 
 static int report_finding(struct checker *c, const struct ovl_finding *f)
 {
@@ -46,6 +47,17 @@ int check_found(struct checker *c, enum ovl_severity severity, const char *kind,
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	return c->holding ? hold_back(c, &f) : report_finding(c, &f);
+}
+
+int check_set_aside(struct checker *c, const char *kind, const char *id, int dirfd,
+	const char *name, const char *place, const char *text)
+{
+	char where[ASIDE_NAME_MAX];
+	int rc = aside_move(c->st, dirfd, name, place, where, c->err);
+
+	return rc < 0 ? rc :
+			check_found(c, OVL_ERROR, kind, id, *id ? "" : name,
+				OVL_SET_ASIDE, "%s; moved to 'aside/%s'", text, where);
 }
 
 int check_flush(struct checker *c, int r)

@@ -155,24 +155,48 @@ static bool is_link_of_other(const struct layer *l)
 		strcmp(other.meta.link, l->meta.link) == 0;
 }
 
+struct fault {
+	const char *kind;
+	const char *text;
+	const char *name; /* the file that is at fault */
+};
+
+/* Sets a directory aside that is in the place of a file (EISDIR), or the reverse. */
+static int make_way(struct checker *c, const struct layer *l, bool link,
+	const struct fault *f, int why)
+{
+	auto_fd in = fs_open_dir(link ? l->drv_fd : l->fd, link ? l->drv->links : ".");
+
+	return in < 0 ? why :
+			check_set_aside(c, f->kind, l->id.s, in, f->name,
+				P("%s.%.12s", l->drv->name, l->id.s),
+				P("'%s' is %s directory", f->name,
+					why == -EISDIR ? "a" : "not a"));
+}
+
 static int check_part(struct checker *c, const struct layer *l, enum driver_part part,
 	const char *lower)
 {
-	const struct {
-		const char *kind;
-		const char *text;
-	} fault[] = {
-		[DRV_TREE] = {"tree", "its tree is missing"},
-		[DRV_LINK_FILE] = {"link-file", "its file 'link' is missing or wrong"},
-		[DRV_LINK] = {"link", "its short link is missing or leads elsewhere"},
+	const struct driver *drv = l->drv;
+	const struct fault fault[] = {
+		[DRV_TREE] = {"tree", "its tree is missing", layer_tree_name(l)},
+		[DRV_LINK_FILE] = {"link-file", "its file 'link' is missing or wrong",
+			drv->link_file},
+		[DRV_LINK] = {"link", "its short link is missing or leads elsewhere",
+			l->meta.link},
 		[DRV_LOWER] = {"lower",
-			P("its file '%s' is missing or wrong", l->drv->lower_file)},
-		[DRV_WORK] = {"work", "its work directory is missing"},
-		[DRV_MERGED] = {"merged", "its mount point is missing"},
+			P("its file '%s' is missing or wrong", drv->lower_file),
+			drv->lower_file},
+		[DRV_WORK] = {"work", "its work directory is missing", drv->work},
+		[DRV_MERGED] = {"merged", "its mount point is missing", drv->merged},
 	};
 	bool mend = c->req->repair && !(part == DRV_LINK && is_link_of_other(l));
 	int r = driver_check(l, part, lower, mend, c->err);
 
+	if (r == -EISDIR || r == -ENOTDIR) {
+		r = make_way(c, l, part == DRV_LINK, &fault[part], r);
+		r = r ? r : driver_check(l, part, lower, mend, c->err);
+	}
 	if (r < 0 || r == DRV_RIGHT)
 		return r < 0 ? r : 0;
 	return check_found(c, OVL_ERROR, fault[part].kind, l->id.s, "", r == DRV_MENDED,

@@ -375,7 +375,6 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 {
 	const struct driver *drv = ref->drv;
 	auto_family f = {.st = c->st};
-	char where[ASIDE_NAME_MAX];
 	struct ovl_err why;
 	const struct layer *l;
 	struct layer_ref it = *ref;
@@ -392,10 +391,9 @@ int check_put_aside(struct checker *c, const struct layer_ref *ref)
 		return check_fault(c, "meta", ref->id.s,
 			"its file .layer is missing or damaged, and layers are on top of it");
 	note_aside(c, l);
-	rc = aside_move(c->st, l->drv_fd, ref->id.s, drv->name, where, c->err);
-	if (rc < 0)
-		return rc;
-	driver_retract(drv, l->drv_fd, l->meta.link, &ref->id, NULL);
-	return check_found(c, OVL_ERROR, "meta", ref->id.s, "", OVL_SET_ASIDE,
-		"its file .layer is missing or damaged; moved to 'aside/%s'", where);
+	rc = check_set_aside(c, "meta", ref->id.s, l->drv_fd, ref->id.s, drv->name,
+		"its file .layer is missing or damaged");
+	if (rc >= 0)
+		driver_retract(drv, l->drv_fd, l->meta.link, &ref->id, NULL);
+	return rc;
 }

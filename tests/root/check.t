@@ -199,6 +199,23 @@ aside meta "$DRV.$c" "an image layer without metadata and recipe" \
 	'rm "$S/$DRV/$c/.layer" "$S/$DRV/$c/.recipe" "$S/$DRV/$c/$LOWER" "$S/$DRV/$c/work" -rf'
 aside stray $DRV.stray "what is none of ours" 'touch "$S/$DRV/stray"'
 aside empty empty.x "something in the empty directory" 'mkdir -p "$S/empty/x/y"'
+named=yes
+aside bad-name names.x "a directory for a name" 'mkdir -p "$S/names/x/y"'
+aside merged "$DRV.${w%"${w#????????????}"}.merged" "a file for a mount point" \
+	'rmdir "$S/$DRV/$w/merged"; echo mine >"$S/$DRV/$w/merged"'
+if ! is_overlay; then
+	# The layer is repaired; what was in the way is kept.
+	in=$DRV.$(echo "$b" | cut -c1-12)
+	aside link "$in.$link" "a directory for a short link" \
+		'rm "$S/$DRV/l/$link"; mkdir -p "$S/$DRV/l/$link/x"'
+	aside link-file "$in.link" "a directory for a link file" 'rm "$S/$DRV/$b/link"; mkdir -p "$S/$DRV/$b/link/x"'
+	aside lower "$in.lower" "a directory for a lower file" 'rm "$S/$DRV/$b/lower"; mkdir -p "$S/$DRV/$b/lower/x"'
+	aside work "$in.work" "a file for a work directory" 'rm -r "$S/$DRV/$b/work"; echo mine >"$S/$DRV/$b/work"'
+	aside bad-link l.ABCDEFGHIJKLMNOPQRSTUVWXYZ "a directory among the short links" \
+		'mkdir -p "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ/x"'
+	aside bad-link l.file "a file among them" 'echo mine >"$S/$DRV/l/file"'
+fi
+named=
 sed -i "s/^parent.*/parent $c/" "$S/$DRV/$b/.layer"
 ovlctl check -J >out
 is "parents that go round: status" "$?" 4
