@@ -56,9 +56,11 @@ static bool on_top(const struct mnt *m, int dir, const char *name)
 {
 	struct statx sx;
 
-	return statx(dir, name, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW, STATX_MNT_ID,
-		       &sx) < 0 ||
-		sx.stx_mnt_id == (uint64_t)m->mnt_id;
+	if (dir < 0 ||
+		statx(dir, name, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW, STATX_MNT_ID,
+			&sx) < 0)
+		return !fs_is_gone(errno);
+	return sx.stx_mnt_id == (uint64_t)m->mnt_id;
 }
 
 static int umount_at(int dir, const char *name, bool lazy)
@@ -104,49 +106,59 @@ struct one {
 	unsigned flags;
 };
 
-/* Unmounts everything mounted in it, at any depth, the latest mount first. */
+/* 1: the mount is hidden under another one, or does not exist any more. */
+static int umount_top(const struct mnt *m, bool lazy, struct ovl_err *err)
+{
+	const char *name;
+	auto_fd dir = open_place(m->where, &name);
+	int rc;
+
+	if (!on_top(m, dir, name))
+		return 1;
+	rc = dir < 0 ? -errno : umount_at(dir, name, lazy);
+	if (rc == -EBUSY)
+		return refuse_busy(m, err);
+	return rc < 0 ? err_sys(err, -rc, "cannot unmount %s", Q(m->where)) : 0;
+}
+
+static int refuse_hidden(const struct mnt *m, struct ovl_err *err)
+{
+	return err_status(err, OVL_BUSY,
+		"%s is hidden under another mount: unmount that one first", Q(m->where));
+}
+
+/* Unmounts everything mounted in it, at any depth. What is hidden or busy may be so only
+ * until others are unmounted; and one unmount may remove several, by propagation. */
 static int umount_inside(const struct mnt *m, bool lazy, struct ovl_err *err)
 {
-	auto_mounts in = {0};
-	int rc = mounts_inside(m->mnt_id, &in);
+	int rc = 0;
 
-	if (rc < 0)
-		return err_sys(err, -rc, "cannot read '/proc/self/mountinfo'");
-	for (size_t i = in.n; i-- > 0;) {
-		const char *name;
-		auto_fd dir = open_place(in.mnt[i].where, &name);
+	for (size_t before = SIZE_MAX;;) {
+		auto_mounts in = {0};
+		int read = mounts_inside(m->mnt_id, &in);
 
-		rc = dir < 0 ? -errno : umount_at(dir, name, lazy);
-		if (rc == -EBUSY)
-			return refuse_busy(&in.mnt[i], err);
-		if (rc < 0)
-			return err_sys(err, -rc, "cannot unmount %s", Q(in.mnt[i].where));
+		if (read < 0)
+			return err_sys(err, -read, "cannot read '/proc/self/mountinfo'");
+		if (!in.n)
+			return 0;
+		if (in.n == before)
+			return rc < 0 ? rc : refuse_hidden(&in.mnt[in.n - 1], err);
+		before = in.n;
+		rc = 0;
+		for (size_t i = in.n; i-- > 0 && rc >= 0;)
+			rc = umount_top(&in.mnt[i], lazy, err);
 	}
-	return 0;
 }
 
 static int try_umount(void *ctx, struct ovl_err *err)
 {
 	const struct one *o = ctx;
 	bool lazy = o->flags & OVL_UMOUNT_LAZY;
-	const char *name;
-	auto_fd dir = open_place(o->m->where, &name);
-	int rc = 0;
+	int rc = o->flags & OVL_UMOUNT_RECURSIVE ? umount_inside(o->m, lazy, err) : 0;
 
-	if (dir < 0)
-		return err_sys(err, errno, "cannot unmount %s", Q(o->m->where));
-	if (!on_top(o->m, dir, name))
-		return err_status(err, OVL_BUSY,
-			"%s is hidden under another mount: unmount that one first",
-			Q(o->m->where));
-	if (o->flags & OVL_UMOUNT_RECURSIVE)
-		rc = umount_inside(o->m, lazy, err);
-	if (rc < 0)
-		return rc;
-	rc = umount_at(dir, name, lazy);
-	if (rc == -EBUSY)
-		return refuse_busy(o->m, err);
-	return rc < 0 ? err_sys(err, -rc, "cannot unmount %s", Q(o->m->where)) : 0;
+	if (rc == 0)
+		rc = umount_top(o->m, lazy, err);
+	return rc > 0 ? refuse_hidden(o->m, err) : rc;
 }
 
 static int umount_one(

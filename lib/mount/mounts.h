@@ -27,6 +27,7 @@ struct mnt {
 	struct layer_ref layer;
 	dev_t dev; /* of its superblock */
 	struct upper_work work; /* for unmounting it */
+	int depth; /* by mounts_inside() */
 };
 
 struct mounts {
@@ -88,7 +89,7 @@ int mounts_below(const struct layer *l, const struct mi_all *all, struct buf *wh
 int mounts_paths(const struct mi_table *t, struct pathset *ids);
 
 /* Finds all mounts, of any kind and at any depth, below the mount with that id in this
- * namespace; their layers are not identified. -errno. */
+ * namespace, each after the one that it is on; their layers are not identified. -errno. */
 int mounts_inside(int mnt_id, struct mounts *out);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/pathset.h"
+#include "base/vec.h"
 #include "mount/mounts.h"
 #include "store/driver.h"
 #include "store/store.h"
@@ -101,17 +102,23 @@ int mounts_paths(const struct mi_table *t, struct pathset *ids)
 	return rc < 0 ? -ENOMEM : 0;
 }
 
-/* If a mount was moved, its line may come after those of mounts on it. */
-static bool is_inside(const struct mi_table *t, const struct mi_line *line, int mnt_id)
+/* How many mounts it is below that mount; 0: it is not in it. */
+static int depth_in(const struct mi_table *t, const struct mi_line *line, int mnt_id)
 {
-	for (size_t i = 0; line && i < t->n; i++) {
+	for (int depth = 1; line && depth <= (int)t->n; depth++) {
 		if (line->parent == mnt_id)
-			return true;
+			return depth;
 		line = mi_by_id(t, line->parent);
 	}
-	return false;
+	return 0;
 }
 
+static int by_depth(const void *a, const void *b)
+{
+	return ((const struct mnt *)a)->depth - ((const struct mnt *)b)->depth;
+}
+
+/* A mount that was moved into a later one comes before it in the table. */
 int mounts_inside(int mnt_id, struct mounts *out)
 {
 	auto_mounts m = {0};
@@ -120,12 +127,15 @@ int mounts_inside(int mnt_id, struct mounts *out)
 
 	for (size_t i = 0; rc == 0 && i < all.table[0].n; i++) {
 		const struct mi_line *line = &all.table[0].line[i];
+		int depth = depth_in(&all.table[0], line, mnt_id);
 
-		if (is_inside(&all.table[0], line, mnt_id))
-			rc = mounts_add(&m, line, NULL);
+		rc = depth ? mounts_add(&m, line, NULL) : 0;
+		if (rc == 0 && depth)
+			m.mnt[m.n - 1].depth = depth;
 	}
 	if (rc < 0)
 		return rc;
+	VEC_SORT(m.mnt, m.n, by_depth);
 	*out = steal(m);
 	return 0;
 }

@@ -65,6 +65,27 @@ mount --move mw mv/in 2>/dev/null
 ok "umount -al of nested mounts" ovlctl umount -a -l
 none "all are gone"
 
+# umount -R takes whatever is mounted in it: also a mount that is older than the one it was
+# moved into, one that is unmounted together with another, and one on top of the layer's.
+need m ovlctl mount w
+mkdir moved "$m/in" "$m/x" "$m/y"
+need - mount -t tmpfs none moved
+need - mount -t tmpfs none "$m/in"
+mkdir "$m/in/moved"
+mount --move moved "$m/in/moved" 2>/dev/null
+need - mountpoint -q "$m/in/moved"
+need - mount -t tmpfs --make-shared none "$m/x"
+need - mount --bind "$m/x" "$m/y"
+mkdir "$m/x/in"
+need - mount -t tmpfs none "$m/x/in"
+ok "... which is seen twice" mountpoint -q "$m/y/in"
+stay_in pid "$m/in/moved"
+fails 4 "'$m/in/moved' is in use by process $pid " "umount -R with one that is busy" ovlctl umount -R w
+end $pid
+need - mount -t tmpfs none "$m"
+ok "umount -R of all of them" ovlctl umount -R w
+is "... which are gone" "$(grep -c " $m" /proc/self/mountinfo)" 0
+
 # Mounts that stay are reported.
 need - ovlctl mount w mw
 need - ovlctl mount v mv
