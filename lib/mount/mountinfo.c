@@ -33,20 +33,6 @@ void mi_unescape(char *s)
 	*out = '\0';
 }
 
-char *mi_cut_first(char *names)
-{
-	char *out = names;
-
-	for (; *names && *names != ':'; names++) {
-		if (*names == '\\' && names[1])
-			names++;
-		*out++ = *names;
-	}
-	names = *names ? names + 1 : NULL;
-	*out = '\0';
-	return names;
-}
-
 const char *mi_below(const char *path, const char *dir)
 {
 	size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
@@ -157,6 +143,79 @@ static void table_release(struct mi_table *t)
 	free(t->by_id);
 	buf_release(&t->text);
 	close_fdp(&t->root);
+}
+
+/* ---- overlay's options ------------------------------------------------------------ */
+
+/* Splits off the first of the names, which ':' separates and where "\:" is a colon in a
+ * name; returns the rest, or NULL. */
+static char *cut_first(char *names)
+{
+	char *out = names;
+
+	for (; *names && *names != ':'; names++) {
+		if (*names == '\\' && names[1])
+			names++;
+		*out++ = *names;
+	}
+	names = *names ? names + 1 : NULL;
+	*out = '\0';
+	return names;
+}
+
+static void shorten(char *path)
+{
+	bool absolute = *path == '/';
+	char *out = path + absolute;
+	char *rest = path;
+	char *part;
+
+	while ((part = strsep(&rest, "/"))) {
+		size_t n = strlen(part);
+
+		if (!n || strcmp(part, ".") == 0)
+			continue;
+		if (out > path + absolute)
+			*out++ = '/';
+		memmove(out, part, n);
+		out += n;
+	}
+	*out = '\0';
+	if (absolute)
+		*path = '/';
+}
+
+int mi_each_dir(const struct mi_line *line,
+	int (*fn)(void *ctx, enum mi_role role, const char *name), void *ctx)
+{
+	static const char *const options[] = {
+		"upperdir", "lowerdir+", "datadir+", "lowerdir"};
+	auto_free char *copy = strdup(line->options);
+	char *rest = copy;
+	char *option;
+	int rc = 0;
+
+	while (rc == 0 && (option = strsep(&rest, ","))) {
+		char *value = strchr(option, '=');
+		size_t i = 0;
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		while (i < 4 && strcmp(option, options[i]) != 0)
+			i++;
+		if (i < 4)
+			mi_unescape(value);
+		while (i < 4 && value && rc == 0) {
+			char *name = value;
+
+			value = i == 3 ? cut_first(name) : NULL;
+			shorten(name);
+			if (*name)
+				rc = fn(ctx, i ? MI_LOWER : MI_UPPER, name);
+		}
+	}
+	return rc;
 }
 
 /* ---- all of them ------------------------------------------------------------------ */

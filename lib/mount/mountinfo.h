@@ -58,9 +58,12 @@ int mi_parse(struct mi_table *t);
 /* Decodes \ooo in a field, in place. */
 void mi_unescape(char *s);
 
-/* Splits off the first of an overlay's names, which ':' separates and where "\:" is a
- * colon in a name; returns the rest, or NULL. */
-char *mi_cut_first(char *names);
+enum mi_role { MI_UPPER, MI_LOWER };
+
+/* Calls fn for each directory in an overlay's options until it returns nonzero; with a
+ * name from which "//", "/." and a slash at the end were removed. */
+int mi_each_dir(const struct mi_line *line,
+	int (*fn)(void *ctx, enum mi_role role, const char *name), void *ctx);
 
 /* For a path below mount m: its path in the mounted file system, which the caller frees.
  * NULL: it is not below m, or out of memory. */

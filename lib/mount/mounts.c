@@ -136,7 +136,7 @@ static const char *cut_tree(char *path, const struct driver *d, bool *part)
 		if (id_is_full(id ? id + 1 : path) &&
 			(is_tree(d, tree) || strcmp(tree, d->merged) == 0))
 			return tree;
-		*part = *part || (*tree && strcmp(tree, ".") != 0);
+		*part = true;
 	}
 	return NULL;
 }
@@ -166,24 +166,27 @@ static bool name_of_tree(
 	return true;
 }
 
-/* "[<root>/<driver>/]<links>/<short id>" */
+/* "[<root>/<driver>/]<links>/<short id>[/...]" */
 static bool name_of_link(
 	struct ovl_store *st, const char *name, const struct driver *d, struct named *out)
 {
 	auto_free char *copy = strdup(name);
-	char *link = copy ? strrchr(copy, '/') : NULL;
+	int drv_fd = store_driver_dir(st, d, NULL);
 	char *dir = NULL;
 	char *root;
-	int drv_fd = store_driver_dir(st, d, NULL);
+	char *link = NULL;
 
-	if (!link || !d->links || !id_is_short(link + 1))
-		return false;
-	*link++ = '\0';
-	dir = strrchr(copy, '/');
-	if (strcmp(dir ? dir + 1 : copy, d->links) != 0)
+	out->other = false;
+	while (d->links && copy && (link = strrchr(copy, '/'))) {
+		*link++ = '\0';
+		dir = strrchr(copy, '/');
+		if (id_is_short(link) && strcmp(dir ? dir + 1 : copy, d->links) == 0)
+			break;
+		out->other = true;
+	}
+	if (!link)
 		return false;
 	out->ref.drv = d;
-	out->other = false;
 	out->known = drv_fd >= 0 && driver_by_link(d, drv_fd, link, &out->ref.id) == 1;
 	memcpy(out->link, link, SHORT_LEN + 1);
 	if (!dir)
@@ -205,40 +208,6 @@ static bool name_of_layer(struct ovl_store *st, const char *name, struct named *
 	}
 	*out = (struct named){.name = name};
 	return false;
-}
-
-enum role { UPPER, LOWER };
-
-/* Calls fn for each directory in overlay's options until it returns nonzero. */
-static int each_dir(const struct mi_line *line,
-	int (*fn)(void *ctx, enum role role, const char *name), void *ctx)
-{
-	auto_free char *copy = strdup(line->options);
-	char *rest = copy;
-	char *option;
-	int rc = 0;
-
-	while (rc == 0 && (option = strsep(&rest, ","))) {
-		char *value = strchr(option, '=');
-
-		if (!value)
-			continue;
-		*value++ = '\0';
-		mi_unescape(value);
-		if (strcmp(option, "upperdir") == 0)
-			rc = fn(ctx, UPPER, value);
-		else if (strcmp(option, "lowerdir+") == 0 ||
-			strcmp(option, "datadir+") == 0)
-			rc = fn(ctx, LOWER, value);
-		while (strcmp(option, "lowerdir") == 0 && value && rc == 0) {
-			char *name = value;
-
-			value = mi_cut_first(name);
-			if (*name)
-				rc = fn(ctx, LOWER, name);
-		}
-	}
-	return rc;
 }
 
 /* The line that is being examined. */
@@ -295,13 +264,13 @@ static bool has_layer(int store, const struct named *n)
  * store; a copy of a store has all of them.
  */
 static bool is_only_ours(
-	const struct look *k, int another, enum role role, const struct named *n)
+	const struct look *k, int another, enum mi_role role, const struct named *n)
 {
-	return (*n->link || role == UPPER) && layer_exists(k->st, &n->ref, NULL) > 0 &&
+	return (*n->link || role == MI_UPPER) && layer_exists(k->st, &n->ref, NULL) > 0 &&
 		!has_layer(another, n);
 }
 
-static bool is_ours(const struct look *k, enum role role, const struct named *n)
+static bool is_ours(const struct look *k, enum mi_role role, const struct named *n)
 {
 	auto_fd other = -1;
 	auto_free char *root = strndup(n->name, n->root_len);
@@ -322,18 +291,18 @@ static bool is_ours(const struct look *k, enum role role, const struct named *n)
 }
 
 /* Takes the upper if there is one, or else the first lower. */
-static int take_own(void *ctx, enum role role, const char *name)
+static int take_own(void *ctx, enum mi_role role, const char *name)
 {
 	struct look *k = ctx;
 
-	if (role == LOWER && (k->has_lower || k->has_upper))
+	if (role == MI_LOWER && (k->has_lower || k->has_upper))
 		return 0;
-	*(role == UPPER ? &k->has_upper : &k->has_lower) = true;
+	*(role == MI_UPPER ? &k->has_upper : &k->has_lower) = true;
 	if (!name_of_layer(k->st, name, &k->first))
 		k->first.known = false;
 	k->ours = k->first.known && !k->first.other && is_ours(k, role, &k->first);
 	k->first.name = NULL;
-	return role == UPPER;
+	return role == MI_UPPER;
 }
 
 /* Finds the layer of a mount from the line's source and options, see mounts.h. */
@@ -345,7 +314,7 @@ static bool layer_of(struct ovl_store *st, const struct mi_table *t,
 	if (strcmp(line->type, "overlay") != 0)
 		return false;
 	k = read_source(st, t, line);
-	each_dir(line, take_own, &k);
+	mi_each_dir(line, take_own, &k);
 	/* The short link does not exist; the layer may have been removed meanwhile. */
 	if (!k.first.known && k.whose == OURS) {
 		*ref = k.mark;
@@ -355,7 +324,7 @@ static bool layer_of(struct ovl_store *st, const struct mi_table *t,
 	return k.ours;
 }
 
-static int is_wanted(void *ctx, enum role role, const char *name)
+static int is_wanted(void *ctx, enum mi_role role, const char *name)
 {
 	struct look *k = ctx;
 	struct named n;
@@ -374,7 +343,7 @@ static bool shows(struct ovl_store *st, const struct mi_table *t,
 		return false;
 	k = read_source(st, t, line);
 	k.want = want;
-	return each_dir(line, is_wanted, &k) > 0;
+	return mi_each_dir(line, is_wanted, &k) > 0;
 }
 
 /*
@@ -392,7 +361,7 @@ static bool is_foreign(struct ovl_store *st, const struct mi_table *t,
 	k = read_source(st, t, line);
 	if (!k.marked || !layer_ref_same(&k.mark, ref))
 		return true;
-	each_dir(line, take_own, &k);
+	mi_each_dir(line, take_own, &k);
 	return k.whose == ANOTHERS && *k.first.link && !k.first.known &&
 		has_layer(k.another, &k.first);
 }
@@ -430,7 +399,7 @@ struct shown {
 	bool here; /* the store has one of them */
 };
 
-static int add_shown(void *ctx, enum role role, const char *name)
+static int add_shown(void *ctx, enum mi_role role, const char *name)
 {
 	struct shown *s = ctx;
 	struct named n;
@@ -451,7 +420,7 @@ int mounts_shown(struct ovl_store *st, const struct mi_table *t, struct pathset 
 		auto_look k = read_source(st, t, &t->line[i]);
 
 		s.here = s.here || (k.marked && layer_exists(st, &k.mark, NULL) != 0);
-		rc = each_dir(&t->line[i], add_shown, &s);
+		rc = mi_each_dir(&t->line[i], add_shown, &s);
 	}
 	return rc < 0 ? -ENOMEM : s.here;
 }

@@ -244,11 +244,13 @@ fails 4 "layer 'b' is part of the overlay mounted on '$T/top'" "a tree as the se
 is "... which is no mount of the layer" "$(ovlctl ls -nr -o MOUNTPOINT b)" ""
 fails 1 "is not mounted" "... nor unmounted as one" ovlctl umount b
 umount top
-for part in / /. /d //d/; do
+names="$a/$TREE/ $a/$TREE/. $a/$TREE/d $a/$TREE//d/ $a//$TREE ./$a/./$TREE"
+is_overlay || names="$names l//$(cat "$store/$a/link") l/$(cat "$store/$a/link")/d/"
+for name in $names; do
 	rm -rf over.up over.work
 	mkdir over.up over.work
-	need - other "none:$store/$a/$TREE$part"
-	fails 4 "layer 'a' is part of the overlay mounted on '$T/top'" "<tree>$part" ovlctl rm -r a
+	need - other "none:$store/$name"
+	fails 4 "layer 'a' is part of the overlay mounted on '$T/top'" "$name" ovlctl rm -r a
 	umount top
 done
 
