@@ -417,9 +417,11 @@ int mounts_shown(struct ovl_store *st, const struct mi_table *t, struct pathset 
 	int rc = 0;
 
 	for (size_t i = 0; i < t->n && rc == 0; i++) {
-		auto_look k = read_source(st, t, &t->line[i]);
+		if (!s.here) {
+			auto_look k = read_source(st, t, &t->line[i]);
 
-		s.here = s.here || (k.marked && layer_exists(st, &k.mark, NULL) != 0);
+			s.here = k.marked && layer_exists(st, &k.mark, NULL) != 0;
+		}
 		rc = mi_each_dir(&t->line[i], add_shown, &s);
 	}
 	return rc < 0 ? -ENOMEM : s.here;
