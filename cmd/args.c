@@ -278,6 +278,12 @@ static int check_operands(const struct run *run, struct ovl_err *err)
 		return usage(err, "unexpected operand '%s'; see '%s%s --help'",
 			run->operand[run->cmd->max_operands], cmd_program(run->cmd),
 			run->cmd->name);
+	/* It comes from an unset variable. A command that is run may have such arguments. */
+	for (int i = 0; i < (run->cmd->runs ? 1 : run->n_operands); i++) {
+		if (!*run->operand[i])
+			return usage(err, "operand %d is empty; see '%s%s --help'", i + 1,
+				cmd_program(run->cmd), run->cmd->name);
+	}
 	return 0;
 }
 

@@ -169,8 +169,6 @@ static int run_export(struct run *run)
 	int rc;
 
 	run->operand[n] = NULL; /* NULL ends the list of layers */
-	if (!*target)
-		return usage(run->err, "the name of the file is empty");
 	if (format && strcmp(format, "tar") == 0)
 		return export_tar(run, &req);
 	if (format && strcmp(format, "docker") == 0)

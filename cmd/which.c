@@ -199,10 +199,6 @@ static int run_which(struct run *run)
 
 	if (json && p.zero)
 		return usage(run->err, "-J and -z cannot be used together");
-	for (int i = 1; i < run->n_operands; i++) {
-		if (!*run->operand[i])
-			return usage(run->err, "PATH is empty");
-	}
 	return json ? print_json(run, &p, &req) : ovl_which(run->st, &req, run->err);
 }
 

@@ -37,6 +37,12 @@ done
 fails 2 "unknown driver 'aufs'; the drivers are overlay2 and overlay" "--driver aufs" ovlctl --driver aufs ls
 fails 2 "unknown driver 'aufs'" "OVLCTL_DRIVER=aufs" env OVLCTL_DRIVER=aufs ovlctl ls
 # An empty root is an error, because it comes from an unset variable.
+# From an unset variable.
+for words in "import" "create" "mount" "mount w" "umount" "diff w" "commit" "tag w" "rm -f" "rm w" "ls" "show" "du" "check"; do
+	fails 2 "${words%% *}: operand [12] is empty; see 'ovlctl ${words%% *} --help'" "$words ''" ovlctl $words ''
+done
+fails 125 "run: operand 1 is empty" "run ''" ovlctl run '' true
+fails 125 "run: no such layer 'w'" "... its command has any arguments" ovlctl run w echo ''
 fails 2 "ls: --root is empty" "--root ''" ovlctl --root '' ls
 fails 2 "rm: OVLCTL_ROOT is empty" "OVLCTL_ROOT=" env OVLCTL_ROOT= ovlctl rm x
 fails 2 "import: OVLCTL_ROOT is empty" "... where a store would be made" env OVLCTL_ROOT= ovlctl import x

@@ -318,7 +318,7 @@ ok "... which makes what it leads to" test -L dangles -a -f linked2/index.json
 fails 1 "'no/dir': No such file" "a parent that is not there" ovlctl export three no/dir
 fails 1 "'\.'" "the working directory" ovlctl export three .
 fails 1 "no/x.tar.*No such file" "... of a file" ovlctl export three no/x.tar
-fails 2 "is empty" "no name" ovlctl export three ''
+fails 2 "operand 2 is empty" "no name" ovlctl export three ''
 fails 2 "unknown format 'zip'" "an unknown format" ovlctl export --format zip three z
 fails 2 "compressed with gzip, zstd or none, not 'xz'" "layers in xz" ovlctl export --compress xz three z
 fails 2 "unknown compression 'rar'; the compressions are none, gzip" "an unknown compression" ovlctl export --format tar --compress rar three z

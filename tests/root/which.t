@@ -193,7 +193,7 @@ fails 1 "which: 'gone' does not exist in layer 'w': layer 'b' deleted it" "one t
 	ovlctl which w gone
 is "the root" "$(ovlctl which w / . // d/..)" "$(printf 'w /\nw .\nw //\nw d/..')"
 fails 3 "no such layer 'x'" "no such layer" ovlctl which x /
-fails 2 "PATH is empty" "an empty path" ovlctl which w d ''
+fails 2 "operand 3 is empty" "an empty path" ovlctl which w d ''
 fails 2 "-J and -z cannot be used together" "-J -z" ovlctl which -J -z w d
 fails 2 "" "no path" ovlctl which w
 ida=$(ovlctl show a | jq -r '.layers[0].id')
