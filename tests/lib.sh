@@ -411,6 +411,17 @@ killed_at() { # CALL N COMMAND...
 	traced -qq -o /dev/null -e trace="$call" -e inject="$point" "$@"
 }
 
+# Lets a command that strace has stopped (inject=CALL:signal=STOP) go on to its end. Each of
+# its threads may stop.
+is_over() { # PID: if not, it goes on
+	! kill -CONT "$1" 2>/dev/null
+}
+go_on() { # OUTPUT-OF-STRACE
+	_thread=$(awk '/stopped by SIGSTOP/ { print $1; exit }' "$1")
+	need _pid sed -n 's/^Tgid:[[:space:]]*//p' "/proc/$_thread/status"
+	until_true is_over "$_pid"
+}
+
 # Can strace be used? Not by root of the user namespace.
 can_trace() {
 	! as_user && strace -V >/dev/null 2>&1

@@ -207,7 +207,7 @@ if command -v script >/dev/null; then
 	for c in 'diff --tar' 'export --format tar'; do
 		to=; [ "$c" = 'diff --tar' ] || to=-
 		like "... of $c" '(diff|export): [0-9.]+[KM] of 28.6M, [0-9.]+[KM]/s$' \
-			"$(script -qec "ovlctl $c $id $to | (sleep 0.8; cat >/dev/null)" /dev/null </dev/null |
+			"$(script -qec "ovlctl $c $id $to | (head -c 1; sleep 0.8; cat) >/dev/null" /dev/null </dev/null |
 				tr '\r' '\n' | sed 's/ *$//; s/, ETA.*//')"
 	done
 	if can_trace; then
@@ -243,17 +243,13 @@ if can_trace; then
 	echo '[{"Config":"c.json","Layers":["g.tar","h.tar"]}]' >manifest.json
 	tar -cf image.tar g.tar h.tar c.json manifest.json
 	g=$(sha g.tar)
-	# It stops after that call, like each of its threads.
-	goes_on_to_its_end() {
-		! kill -CONT "$1" 2>/dev/null
-	}
 	held() { # WHAT CALL WHEN
 		: >calls
 		traced -qq -o calls -e trace=$2 -e inject=$2:signal=STOP:when=$3 \
 			ovlctl import image.tar >out 2>err &
 		until_true grep -q 'stopped by SIGSTOP' calls
 		fails 4 "in use by another process|has layers on top of it" "$1" ovlctl rm $g
-		until_true goes_on_to_its_end "$(awk '/stopped by SIGSTOP/ { print $1; exit }' calls)"
+		go_on calls
 		wait
 		is "... which is done then" "$(cat err)" ""
 		ok "... and both are there" ovlctl rm -r $g

@@ -333,7 +333,7 @@ if can_trace; then
 	until_true grep -q 'stopped by SIGSTOP' trace
 	fails 4 "is in use by another process" "a layer below is held during the import" \
 		ovlctl --nowait rm "$(id 3)"
-	need - kill -CONT "$(awk '/stopped by SIGSTOP/ { print $1; exit }' trace)"
+	go_on trace
 	wait $import
 	is "... which succeeds" "$? $(cat out err)" "0 $whole"
 	ovlctl rm -r "$(id 4)"
