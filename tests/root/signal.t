@@ -162,9 +162,12 @@ if can_trace; then
 	begun() {
 		ls "$OVLCTL_ROOT"/staging/*/$TREE/d | wc -l
 	}
-	n=$(begun)
+	# The import may have made more files before the signal comes.
+	n=0
 	cleans_up() {
-		[ "$(begun)" -lt "$n" ]
+		had=$n
+		n=$(begun)
+		[ "$n" -lt "$had" ]
 	}
 	kill -TERM $pid
 	until_true cleans_up
