@@ -84,9 +84,9 @@ is "..." "$(ls proj proj/sub | tr '\n' ' ')" "proj: d f i mnt sub  proj/sub: h "
 is "nothing is left in staging/" "$(staged)" ''
 
 # Killed.
-gone() { ! grep -aqsxz "RUN_TEST=on" /proc/[0-9]*/environ; }
+gone() { ! grep -aqsxzF "RUN_TEST=$T" /proc/[0-9]*/environ; }
 listed proj >before
-RUN_TEST=on ovlctl run -n killed --on proj sh -c "echo 1 >'$T/proj/f'; echo 1 >'$T/ready'; sleep 300" &
+RUN_TEST=$T ovlctl run -n killed --on proj sh -c "echo 1 >'$T/proj/f'; echo 1 >'$T/ready'; sleep 300" &
 until_true written ready
 kill -KILL $!
 wait $! 2>/dev/null

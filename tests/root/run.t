@@ -310,16 +310,16 @@ if can_trace; then
 fi
 
 # ---- killed ----------------------------------------------------------------------------
-lives() { grep -aqsx "$1" /proc/[0-9]*/environ --null-data; }
-gone() { ! lives "$1"; }
+lives() { grep -aqsxzF "RUN_TEST=$T" /proc/[0-9]*/environ; }
+gone() { ! lives; }
 rm -f ready
-RUN_TEST=killed ovlctl run $host --bind "$T:/t:rw" -n killed a sh -c 'echo 1 >/x; sleep 300 & echo 1 >/t/ready
+RUN_TEST=$T ovlctl run $host --bind "$T:/t:rw" -n killed a sh -c 'echo 1 >/x; sleep 300 & echo 1 >/t/ready
 	sleep 300' &
 until_true written ready
-ok "it lives" lives RUN_TEST=killed
+ok "it lives" lives
 kill -KILL $!
 wait $! 2>/dev/null
-soon "after SIGKILL no process is left" gone RUN_TEST=killed
+soon "after SIGKILL no process is left" gone
 is "... and no mount" "$(grep -c "$OVLCTL_ROOT/$DRV" /proc/self/mountinfo)" 0
 need - ovlctl prune
 is "... prune removes the rest" "$(staged)" ''
