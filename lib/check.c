@@ -175,10 +175,10 @@ static int check_layers(struct checker *c)
 	return rc;
 }
 
-/* ---- links ------------------------------------------------------------------------ */
+/* ---- short links and names --------------------------------------------------------- */
 
-/* True if a layer in the trash has that short link. */
-static bool is_trashed(struct checker *c, const struct driver *drv, const char *link)
+/* True if a layer in the trash has that short link: its removal is about to remove it. */
+static bool is_trashed(struct checker *c, const struct prune_place *at)
 {
 	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_TRASH, NULL), ".");
 	const char *name;
@@ -186,133 +186,71 @@ static bool is_trashed(struct checker *c, const struct driver *drv, const char *
 	while (fs_dir_next(&d, &name, NULL) > 0) {
 		char its[SHORT_LEN + 1];
 
-		driver_link_of(drv, d.fd, name, its);
-		if (strcmp(its, link) == 0)
+		driver_link_of(at->drv, d.fd, name, its);
+		if (strcmp(its, at->file) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* For a link whose layer does not exist: false if the layer has appeared meanwhile or is
- * being removed, which removes the link too. */
-static bool is_dangling(
-	struct checker *c, const struct driver *drv, int drv_fd, const char *link)
+/* A young link may be that of a layer that is about to appear; or a commit has found that
+ * another was faster, and is about to remove its own. */
+static int confirm_link(struct checker *c, struct prune_place *at)
 {
-	struct layer_ref ref = {.drv = drv};
-
-	return !is_trashed(c, drv, link) &&
-		driver_by_link(drv, drv_fd, link, &ref.id) > 0 &&
-		layer_exists(c->st, &ref, NULL) == 0;
+	if (!prune_is_young(at->dir, at->file) && !is_trashed(c, at))
+		return prune_judge_link(c->st, at, c->err);
+	at->kind = NULL;
+	return 0;
 }
 
-/* Checks a short link that is not the one its layer has recorded. */
-static int check_link(
-	struct checker *c, const struct driver *drv, int dir, const char *name)
-{
-	int drv_fd = store_driver_dir(c->st, drv, NULL);
-	struct layer_ref ref = {.drv = drv};
-	auto_layer l = LAYER_INIT;
-	struct ovl_err why;
-	int there = 1;
-	int r = id_is_short(name) ? driver_by_link(drv, drv_fd, name, &ref.id) : -EUCLEAN;
+/* Two seconds for all names together. */
+#define LOOKS_MAX 40
 
-	/* Its layer may be about to appear; or a commit has found that another was
-	 * faster, and is about to remove its own link. */
-	if (r == 0 || (r > 0 && prune_is_young(dir, name)))
+/* Judges while no process is giving or removing the name. A process that removes a name
+ * syncs in between, without the lock. */
+static int confirm_name(struct checker *c, struct prune_place *at)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+	int rc;
+
+	for (;;) {
+		rc = names_lock_shared(c->st, c->err);
+		if (rc < 0)
+			return rc;
+		rc = prune_judge_name(c->st, at, c->err);
+		names_unlock(c->st);
+		if (rc < 0 || !at->why || at->shown == at->file ||
+			c->looks++ >= LOOKS_MAX)
+			return rc;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int check_file(
+	struct checker *c, const struct driver *drv, int dir, const char *file)
+{
+	struct prune_place at = {.drv = drv, .dir = dir, .file = file};
+	int rc = drv ? prune_judge_link(c->st, &at, c->err) :
+		       prune_judge_name(c->st, &at, c->err);
+
+	if (drv ? rc == 0 && at.why : rc < 0 || at.kind)
+		rc = drv ? confirm_link(c, &at) : confirm_name(c, &at);
+	if (rc < 0)
+		return check_found(c, OVL_ERROR, "unreadable", "", at.shown, OVL_LEFT,
+			"%s", c->err->text);
+	if (!at.kind)
 		return 0;
-	if (r > 0)
-		there = layer_exists(c->st, &ref, c->err);
-	if (r < 0 && r != -EUCLEAN)
-		there = err_sys(c->err, -r, "cannot read it");
-	if (there < 0)
-		return check_found(c, OVL_ERROR, "unreadable", "", name, OVL_LEFT,
-			"the link cannot be examined: %s", c->err->text);
-	if (!there)
-		return !is_dangling(c, drv, drv_fd, name) ?
-			0 :
-			check_found(c, OVL_NOTE, "dangling-link", "", name, OVL_LEFT,
-				"its layer does not exist; 'ovlctl prune' removes it");
-	/* Unreadable layers are reported elsewhere. */
-	if (r > 0 &&
-		(layer_open_ref(c->st, &ref, 0, ref.id.s, &l, &why) < 0 ||
-			strcmp(l.meta.link, name) == 0))
-		return 0;
-	if (r > 0 && (becoming_unfinished(&l.meta) || fs_exists(dir, name) == 0))
-		return 0;
-	/* It was left by a process that was killed before the layer appeared; another
-	 * process has made the layer. */
-	if (r > 0)
-		return check_found(c, OVL_NOTE, "duplicate-link", ref.id.s, name,
-			OVL_LEFT,
-			"a second link to a layer whose own is %s; 'ovlctl prune' removes it",
-			l.meta.link);
-	return check_stray(
-		c, "bad-link", dir, name, drv->links, "it is not a link to a layer");
+	if (at.why)
+		return check_found(c, OVL_NOTE, at.kind, "", at.shown, OVL_LEFT,
+			"%s; 'ovlctl prune' removes it", at.why);
+	return check_stray(c, at.kind, dir, file, drv ? drv->links : "names",
+		drv ? "it is not a link to a layer" : "it is not the name of a layer");
 }
 
 static int check_links(struct checker *c, const struct driver *drv)
 {
 	return each_file(c, drv->links ? store_driver_dir(c->st, drv, c->err) : -ENOENT,
-		drv->links, "the links", check_link, drv);
-}
-
-/* ---- names ------------------------------------------------------------------------ */
-
-/* Two seconds for all names together. */
-#define LOOKS_MAX 40
-
-static enum name_state locked_state(
-	struct checker *c, const char *file, char name[NAME_LEN_MAX + 1])
-{
-	enum name_state state;
-
-	if (names_lock_shared(c->st, c->err) < 0)
-		return NAME_UNREAD;
-	state = names_state(c->st, file, name, c->err);
-	names_unlock(c->st);
-	return state;
-}
-
-/* Its state while no process is giving or removing the name. A process that removes a
- * name syncs in between, without the lock. */
-static enum name_state confirmed_state(
-	struct checker *c, const char *file, char name[NAME_LEN_MAX + 1])
-{
-	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
-	enum name_state state = locked_state(c, file, name);
-
-	while (state == NAME_DANGLING && c->looks++ < LOOKS_MAX) {
-		nanosleep(&pause, NULL);
-		state = locked_state(c, file, name);
-	}
-	return state;
-}
-
-static int check_name_file(
-	struct checker *c, const struct driver *drv, int dir, const char *file)
-{
-	char name[NAME_LEN_MAX + 1] = "";
-	enum name_state state = names_state(c->st, file, name, c->err);
-
-	(void)drv;
-	if (state != NAME_GOOD)
-		state = confirmed_state(c, file, name);
-	switch (state) {
-	case NAME_GOOD:
-	case NAME_GONE: return 0;
-	case NAME_UNREAD:
-		return check_found(c, OVL_ERROR, "unreadable", "", name, OVL_LEFT, "%s",
-			c->err->text);
-	case NAME_PASSING:
-		return check_found(c, OVL_NOTE, "dangling-name", "", file, OVL_LEFT,
-			"the name was never given; 'ovlctl prune' removes it");
-	case NAME_DANGLING:
-		return check_found(c, OVL_NOTE, "dangling-name", "", name, OVL_LEFT,
-			"no layer has this name; 'ovlctl prune' removes it");
-	default: break;
-	}
-	return check_stray(
-		c, "bad-name", dir, file, "names", "it is not the name of a layer");
+		drv->links, "the links", check_file, drv);
 }
 
 /* ---- the rest --------------------------------------------------------------------- */
@@ -365,7 +303,7 @@ static int check_store(struct checker *c)
 	for (const struct driver *const *d = c->st->drivers; *d && rc == 0; d++)
 		rc = store_covers(c->st, *d) ? check_links(c, *d) : 0;
 	if (rc == 0)
-		rc = check_dir(c, DIR_NAMES, "the store's names", check_name_file);
+		rc = check_dir(c, DIR_NAMES, "the store's names", check_file);
 	if (rc == 0)
 		rc = check_dir(c, DIR_EMPTY, "'empty'", check_in_empty);
 	if (rc == 0)

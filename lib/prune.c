@@ -156,22 +156,6 @@ static int prune_dirs(struct pruner *p, enum store_dir which, const char *what,
 
 /* ---- dangling links, names and hints ---------------------------------------------- */
 
-/* A link, a name, a note or a hint. */
-struct place {
-	const char *what;
-	const struct driver *drv;
-	int drv_fd;
-	const char *id; /* the layer it is in, if any */
-	int dir; /* the directory it is in */
-	const char *file;
-	const char *shown; /* the name to report; NULL: the file's name */
-	char name[NAME_LEN_MAX + 1];
-};
-
-/* Sets *why to why it is not needed; NULL if it is or may be needed, or does not exist.
- * Negative errno: unknown. */
-typedef int (*left_fn)(struct pruner *p, struct place *at, const char **why);
-
 static int lock(struct pruner *p, bool names)
 {
 	if (!names)
@@ -185,33 +169,33 @@ static int lock(struct pruner *p, bool names)
  * moment, while it holds the lock. So whatever seems to be a leftover is checked again
  * under the lock.
  */
-static int prune_one(struct pruner *p, struct place *at, left_fn left, bool names)
+static int prune_one(
+	struct pruner *p, struct prune_place *at, prune_judge judge, bool names)
 {
-	const char *why;
-	int rc = left(p, at, &why);
+	int rc = judge(p->st, at, p->err);
 
-	if (rc < 0 || !why)
+	if (rc < 0 || !at->why)
 		return rc;
 	rc = lock(p, names);
 	if (rc < 0)
 		return rc;
-	rc = left(p, at, &why);
-	if (rc == 0 && why && !p->req->dry_run && unlinkat(at->dir, at->file, 0) < 0 &&
-		errno != ENOENT)
+	rc = judge(p->st, at, p->err);
+	if (rc == 0 && at->why && !p->req->dry_run &&
+		unlinkat(at->dir, at->file, 0) < 0 && errno != ENOENT)
 		rc = err_sys(
 			p->err, errno, "cannot remove %s '%.40s'", at->what, at->file);
 	if (names)
 		names_unlock(p->st);
 	else
 		store_unlock(p->st);
-	if (rc < 0 || !why)
+	if (rc < 0 || !at->why)
 		return rc;
-	return report(p, at->what, at->shown ? at->shown : at->file, 0, why);
+	return report(p, at->what, at->shown, 0, at->why);
 }
 
 /* Prunes all files in the directory name, which at describes. */
-static int prune_files(struct pruner *p, int dirfd, const char *name, struct place *at,
-	left_fn left, bool names)
+static int prune_files(struct pruner *p, int dirfd, const char *name,
+	struct prune_place *at, prune_judge judge, bool names)
 {
 	auto_fsdir d = fs_dir_at(dirfd, name);
 	int r;
@@ -220,60 +204,65 @@ static int prune_files(struct pruner *p, int dirfd, const char *name, struct pla
 		return 0;
 	at->dir = d.fd;
 	while ((r = fs_dir_next(&d, &at->file, NULL)) > 0) {
-		r = prune_one(p, at, left, names);
+		r = prune_one(p, at, judge, names);
 		if (r)
 			return r;
 	}
 	return r < 0 ? err_sys(p->err, errno, "cannot read the %ss", at->what) : 0;
 }
 
-/* Files that are not short links are left to check. */
-static int link_is_left(struct pruner *p, struct place *at, const char **why)
+int prune_judge_link(struct ovl_store *st, struct prune_place *at, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = at->drv};
 	auto_layer l = LAYER_INIT;
 	struct ovl_err no;
-	int there;
+	int r = -EUCLEAN;
 
-	*why = NULL;
-	if (!id_is_short(at->file))
+	at->shown = at->file;
+	at->kind = at->why = NULL;
+	if (id_is_short(at->file))
+		r = driver_by_link(
+			at->drv, store_driver_dir(st, at->drv, NULL), at->file, &ref.id);
+	if (r == -EUCLEAN)
+		at->kind = "bad-link";
+	else if (r < 0)
+		return err_sys(err, -r, "cannot read link '%s'", at->file);
+	if (r <= 0)
 		return 0;
-	there = driver_by_link(at->drv, at->drv_fd, at->file, &ref.id);
-	if (there < 0 && there != -EUCLEAN)
-		return err_sys(p->err, -there, "cannot read link '%s'", at->file);
-	if (there <= 0)
-		return 0;
-	there = layer_exists(p->st, &ref, p->err);
-	if (there < 0)
-		return there;
-	if (!there)
-		*why = "its layer does not exist";
-	else if (layer_open_ref(p->st, &ref, 0, ref.id.s, &l, &no) == 0 &&
-		strcmp(l.meta.link, at->file) != 0)
-		*why = "its layer has another link";
-	return 0;
+	r = layer_exists(st, &ref, err);
+	if (r == 0) {
+		at->kind = "dangling-link";
+		at->why = "its layer does not exist";
+	} else if (r > 0 && layer_open_ref(st, &ref, 0, ref.id.s, &l, &no) == 0 &&
+		strcmp(l.meta.link, at->file) != 0 && !becoming_unfinished(&l.meta)) {
+		at->kind = "duplicate-link";
+		at->why = "its layer has another link";
+	}
+	return r < 0 ? r : 0;
 }
 
 static int prune_links(struct pruner *p, const struct driver *drv, int drv_fd)
 {
-	struct place at = {.what = "link", .drv = drv, .drv_fd = drv_fd};
+	struct prune_place at = {.what = "link", .drv = drv};
 
-	return drv->links ? prune_files(p, drv_fd, drv->links, &at, link_is_left, false) :
-			    0;
+	return drv->links ?
+		prune_files(p, drv_fd, drv->links, &at, prune_judge_link, false) :
+		0;
 }
 
-static int hint_is_left(struct pruner *p, struct place *at, const char **why)
+static int judge_hint(struct ovl_store *st, struct prune_place *at, struct ovl_err *err)
 {
 	struct layer_ref child = {.drv = at->drv};
 	int there;
 
-	*why = NULL;
+	at->shown = at->file;
+	at->why = NULL;
 	if (!id_is_full(at->file))
 		return 0;
 	memcpy(child.id.s, at->file, sizeof(child.id.s));
-	there = layer_exists(p->st, &child, p->err);
-	if (there == 0 && !aside_has(p->st, at->drv->name, child.id.s))
-		*why = "it refers to a layer that does not exist";
+	there = layer_exists(st, &child, err);
+	if (there == 0 && !aside_has(st, at->drv->name, child.id.s))
+		at->why = "it refers to a layer that does not exist";
 	return there < 0 ? there : 0;
 }
 
@@ -281,9 +270,9 @@ static int hint_is_left(struct pruner *p, struct place *at, const char **why)
 static int prune_hints(
 	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
-	struct place at = {.what = "hint", .drv = drv, .drv_fd = drv_fd, .id = id};
+	struct prune_place at = {.what = "hint", .drv = drv, .id = id};
 	const char *hints = P("%s/" LAYER_CHILDREN, id);
-	int r = prune_files(p, drv_fd, hints, &at, hint_is_left, false);
+	int r = prune_files(p, drv_fd, hints, &at, judge_hint, false);
 
 	/* Without hints the directory is not needed. */
 	if (r == 0 && !p->req->dry_run)
@@ -293,29 +282,30 @@ static int prune_hints(
 
 /* The note of a name that no layer has may be the only trace of it, so it is removed only
  * if the layer has another name. */
-static int note_is_left(struct pruner *p, struct place *at, const char **why)
+static int judge_note(struct ovl_store *st, struct prune_place *at, struct ovl_err *err)
 {
 	struct layer_ref self = {.drv = at->drv};
 	struct layer_ref owner;
 	char other[NAME_LEN_MAX + 1];
 	bool valid = name_decode(at->file, at->name);
-	int r = valid ? names_lookup(p->st, at->name, &owner, p->err) : 0;
+	int r = valid ? names_lookup(st, at->name, &owner, err) : 0;
 	int noted;
 
-	*why = NULL;
+	at->shown = at->file;
+	at->why = NULL;
 	memcpy(self.id.s, at->id, sizeof(self.id.s));
 	/* A commit renames a layer together with its notes, which then belong to the
 	 * image layer. */
-	noted = names_noted_here(p->st, &self, at->file);
+	noted = names_noted_here(st, &self, at->file);
 	if (noted < 0)
-		return err_sys(p->err, -noted, "cannot read note '%.60s'", at->file);
+		return err_sys(err, -noted, "cannot read note '%.60s'", at->file);
 	if (noted == 0)
 		return 0;
 	if (r > 0 ? !layer_ref_same(&owner, &self) :
 		    r == 0 &&
 				(!valid || names_note_is_pending(at->dir, at->file) ||
-					names_first(p->st, &self, other) > 0))
-		*why = "the layer does not have this name";
+					names_first(st, &self, other) > 0))
+		at->why = "the layer does not have this name";
 	return r < 0 ? r : 0;
 }
 
@@ -323,9 +313,9 @@ static int note_is_left(struct pruner *p, struct place *at, const char **why)
 static int prune_notes(
 	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
-	struct place at = {.what = "note", .drv = drv, .drv_fd = drv_fd, .id = id};
+	struct prune_place at = {.what = "note", .drv = drv, .id = id};
 
-	return prune_files(p, drv_fd, P("%s/" NAMES_NOTES, id), &at, note_is_left, true);
+	return prune_files(p, drv_fd, P("%s/" NAMES_NOTES, id), &at, judge_note, true);
 }
 
 /* Prunes hints and notes in each layer. */
@@ -345,28 +335,34 @@ static int prune_in_layers(struct pruner *p, const struct driver *drv, int drv_f
 	return r < 0 ? err_sys(p->err, errno, "cannot read the store") : 0;
 }
 
-static int name_is_left(struct pruner *p, struct place *at, const char **why)
+int prune_judge_name(struct ovl_store *st, struct prune_place *at, struct ovl_err *err)
 {
-	*why = NULL;
 	at->shown = at->name;
-	switch (names_state(p->st, at->file, at->name, p->err)) {
+	at->kind = at->why = NULL;
+	switch (names_state(st, at->file, at->name, err)) {
 	case NAME_UNREAD: return -EIO;
 	case NAME_PASSING:
 		at->shown = at->file;
-		*why = "the name was never given";
+		at->why = "the name was never given";
 		break;
-	case NAME_DANGLING: *why = "no layer has this name"; break;
+	case NAME_DANGLING: at->why = "no layer has this name"; break;
+	case NAME_BAD:
+		at->shown = at->file;
+		at->kind = "bad-name";
+		break;
 	default: break;
 	}
+	if (at->why)
+		at->kind = "dangling-name";
 	return 0;
 }
 
 static int prune_names(struct pruner *p)
 {
-	struct place at = {.what = "name"};
+	struct prune_place at = {.what = "name"};
 	int names = store_dir(p->st, DIR_NAMES, p->err);
 
-	return prune_files(p, names, ".", &at, name_is_left, true);
+	return prune_files(p, names, ".", &at, prune_judge_name, true);
 }
 
 static int prune_nowhere(struct pruner *p)
