@@ -35,14 +35,11 @@ struct kept {
 };
 
 struct player {
-	struct ovl_store *st;
+	struct replay_split from; /* its layer and split are not used */
 	const char *id; /* the layer's id */
 	const char *diff_id;
 	struct recipe_in *recipe; /* one of these two */
 	struct tarsplit *split;
-	int own; /* the layer's tree, unless the caller owns it */
-	const int *tree;
-	unsigned n_trees;
 	int kept_dir; /* -1: nothing was replaced */
 	struct kept *kept; /* sorted by path, then oldest first */
 	size_t n_kept;
@@ -51,9 +48,6 @@ struct player {
 	uint64_t size; /* of the tar so far */
 	uint64_t max; /* the limit for size */
 	const struct replay_watch *watch; /* NULL: damage is a failure */
-	struct handover *read; /* as in struct replay_split */
-	bool unproved; /* do not compare checksums and digest */
-	bool only_look; /* write nothing; only check that the files exist */
 	bool told; /* damage of the current file has been reported */
 	bool any; /* damage has been reported */
 	sink_fn sink;
@@ -161,11 +155,12 @@ static const struct kept *find_kept(const struct player *p, const char *path, si
 
 static int open_in_trees(const struct player *p, const char *path)
 {
+	const struct replay_trees *in = p->from.trees;
 	int fd = fs_fail(ENOENT);
 
-	for (unsigned i = 0; i < p->n_trees && fd < 0 && errno == ENOENT; i++)
-		fd = p->split ? fs_open_unread(p->tree[i], path, O_RDONLY | O_NONBLOCK) :
-				fs_open_beneath(p->tree[i], path, O_RDONLY | O_NONBLOCK);
+	for (unsigned i = 0; i < in->n && fd < 0 && errno == ENOENT; i++)
+		fd = p->split ? fs_open_unread(in->fd[i], path, O_RDONLY | O_NONBLOCK) :
+				fs_open_beneath(in->fd[i], path, O_RDONLY | O_NONBLOCK);
 	return fd;
 }
 
@@ -206,7 +201,7 @@ static int write_sink(struct player *p, const void *bytes, size_t n, struct ovl_
 
 static void sum_bytes(struct player *p, const void *piece, size_t n)
 {
-	if (p->unproved)
+	if (p->from.unproved)
 		return;
 	if (p->split)
 		p->crc = tarsplit_sum(p->crc, piece, n);
@@ -262,7 +257,7 @@ static void hand_over(struct player *p, const struct recipe_rec *rec, size_t n)
 	int fd = n == rec->size ? steal_fd(&p->fd) : fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
 
 	if (fd >= 0)
-		handover_give(p->read, p->size - rec->size, fd);
+		handover_give(p->from.read, p->size - rec->size, fd);
 }
 
 static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
@@ -272,14 +267,14 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 
 	while (at < end) {
 		size_t room = COPY_SIZE;
-		char *piece = p->read ? stream_room(p->ctx, &room) : p->copy;
+		char *piece = p->from.read ? stream_room(p->ctx, &room) : p->copy;
 		size_t want = end - at < room ? (size_t)(end - at) : room;
 		ssize_t n = piece ? read_piece(p, piece, want, at) : 0;
 		int rc = 0;
 
-		if (n < 0 && errno == EINTR && !store_stopped(p->st))
+		if (n < 0 && errno == EINTR && !store_stopped(p->from.st))
 			continue;
-		if (!piece || store_stopped(p->st))
+		if (!piece || store_stopped(p->from.st))
 			return err_stopped(err);
 		/* An unreadable block counts as damage. */
 		if (n < 0 && errno == EIO && p->watch) {
@@ -291,7 +286,7 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 				Q(p->path.data), p->id);
 		if (n == 0)
 			rc = report_damage(p, "is too short", err);
-		if (p->read && n && at == rec->offset)
+		if (p->from.read && n && at == rec->offset)
 			hand_over(p, rec, (size_t)n);
 		if (rc == 0 && n) {
 			sum_bytes(p, piece, (size_t)n);
@@ -307,7 +302,7 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 static int end_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	close_fdp(&p->fd);
-	if (!p->told && !p->unproved && sum_of(p) != rec->sum)
+	if (!p->told && !p->from.unproved && sum_of(p) != rec->sum)
 		return report_damage(p, "differs from what was imported", err);
 	return 0;
 }
@@ -316,7 +311,7 @@ static int end_all(struct player *p, const struct recipe_rec *rec, struct ovl_er
 {
 	char hex[ID_LEN + 1];
 
-	if (p->unproved)
+	if (p->from.unproved)
 		return 0;
 	if (digest_final(&p->digest, hex, err) < 0)
 		return -EIO;
@@ -335,7 +330,7 @@ static int end_all(struct player *p, const struct recipe_rec *rec, struct ovl_er
 
 static int play_one(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
-	if (p->only_look && rec->type != RECIPE_FILE)
+	if (p->from.only_look && rec->type != RECIPE_FILE)
 		return 0;
 	switch (rec->type) {
 	case RECIPE_RAW: return write_sink(p, rec->p, rec->n, err);
@@ -385,7 +380,6 @@ static void release_player(struct player *p)
 	free(p->kept);
 	buf_release(&p->kept_paths);
 	close_fdp(&p->fd);
-	close_fdp(&p->own);
 	close_fdp(&p->kept_dir);
 	buf_release(&p->path);
 	free(p->copy);
@@ -401,7 +395,7 @@ static int play(struct player *p, struct ovl_err *err)
 
 	p->copy = fs_buffer(COPY_SIZE);
 	rc = p->copy ? 0 : err_nomem(err);
-	if (rc == 0 && !p->unproved)
+	if (rc == 0 && !p->from.unproved)
 		rc = digest_init(&p->digest, err);
 	return rc < 0 ? rc : play_records(p, err);
 }
@@ -409,16 +403,15 @@ static int play(struct player *p, struct ovl_err *err)
 int replay_layer(const struct layer *l, sink_fn sink, void *ctx,
 	const struct replay_watch *watch, struct ovl_err *err)
 {
+	auto_fd own = -1;
+	const struct replay_trees trees = {.fd = &own, .n = 1};
 	auto_player p = {
-		.st = l->st,
+		.from = {.st = l->st, .trees = &trees},
 		.id = l->id.s,
 		.diff_id = l->meta.diff_id,
 		.max = l->meta.tar_size,
 		.kept_dir = -1,
 		.fd = -1,
-		.own = -1,
-		.tree = &p.own,
-		.n_trees = 1,
 		.watch = watch,
 		.sink = sink,
 		.ctx = ctx,
@@ -431,8 +424,8 @@ int replay_layer(const struct layer *l, sink_fn sink, void *ctx,
 	if (p.kept_dir < 0 && errno != ENOENT)
 		return err_sys(err, errno, "cannot open '%s' of layer %.12s", RECIPE_KEPT,
 			l->id.s);
-	p.own = layer_tree(l, err);
-	rc = p.own < 0 ? p.own : 0;
+	own = layer_tree(l, err);
+	rc = own < 0 ? own : 0;
 	if (rc == 0 && p.kept_dir >= 0)
 		rc = read_kept(&p, l, err);
 	return rc < 0 ? rc : play(&p, err);
@@ -442,24 +435,19 @@ int replay_split(
 	const struct replay_split *from, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	auto_player p = {
-		.st = from->st,
+		.from = *from,
 		.id = from->layer->id.s,
 		.diff_id = from->layer->diff_id,
 		.max = OVL_MAX_SIZE,
 		.kept_dir = -1,
 		.fd = -1,
-		.own = -1,
-		.tree = from->trees->fd,
-		.n_trees = from->trees->n,
-		.read = from->read,
-		.unproved = from->unproved || from->only_look,
-		.only_look = from->only_look,
 		.sink = sink,
 		.ctx = ctx,
 	};
 	int rc = lseek(from->split, 0, SEEK_SET) < 0 ?
 		err_sys(err, errno, "cannot read its tar-split") :
-		tarsplit_open(&p.split, from->split, p.st->cfg.stop, err);
+		tarsplit_open(&p.split, from->split, from->st->cfg.stop, err);
 
+	p.from.unproved |= from->only_look;
 	return rc < 0 ? err_prefix(err, rc, "layer %.12s", p.id) : play(&p, err);
 }
