@@ -153,7 +153,7 @@ int ovl_diff_tar(struct ovl_store *st, const char *layer, int fd, const char *co
 	if (rc < 0)
 		return rc;
 	out.done.total = l.meta.tar_size;
-	rc = encode_open(&out.e, compress, to_fd, &out, err);
+	rc = encode_open(&out.e, compress, st->cfg.stop, to_fd, &out, err);
 	if (rc < 0)
 		return rc;
 	rc = replay_or_pack(&l, to_encoder, &out, err);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <lz4frame.h>
 #include <lzma.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ struct encode {
 		LZ4F_cctx *lz4;
 	};
 	bool begun; /* lz4's frame has been started */
+	const atomic_int *stop;
 	sink_fn sink;
 	void *ctx;
 	struct ovl_err *err; /* error of the current call */
@@ -124,9 +126,14 @@ static void zstd_release(struct encode *e)
 
 /* ---- xz --------------------------------------------------------------------------- */
 
+/* A step waits for threads that compress 24 MiB each, but no longer than the timeout, so
+ * that a stop is noticed. */
 static bool xz_init(struct encode *e)
 {
-	lzma_mt mt = {.threads = thread_cores(), .preset = 6, .check = LZMA_CHECK_CRC64};
+	lzma_mt mt = {.threads = thread_cores(),
+		.timeout = 100,
+		.preset = 6,
+		.check = LZMA_CHECK_CRC64};
 
 	return lzma_stream_encoder_mt(&e->xz, &mt) == LZMA_OK;
 }
@@ -276,6 +283,8 @@ static int run_steps(struct encode *e, const void *p, size_t n, bool end)
 	while (e->rc == 0 && (io.in_len || (end && r == 0))) {
 		io.out = e->out + e->used;
 		io.out_len = OUT_SIZE - e->used;
+		if (e->stop && *e->stop)
+			return err_stopped(e->err);
 		r = e->codec->step(e, &io, end);
 		e->used = OUT_SIZE - io.out_len;
 		if (r < 0)
@@ -306,8 +315,8 @@ int encode_finish(struct encode *e, struct ovl_err *err)
 	return run(e, "", 0, true, err);
 }
 
-int encode_open(struct encode **out, const char *compress, sink_fn sink, void *ctx,
-	struct ovl_err *err)
+int encode_open(struct encode **out, const char *compress, const atomic_int *stop,
+	sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	const struct encoder *codec = find_codec(compress, err);
 	struct encode *e;
@@ -318,6 +327,7 @@ int encode_open(struct encode **out, const char *compress, sink_fn sink, void *c
 	if (!e)
 		return err_nomem(err);
 	e->codec = codec;
+	e->stop = stop;
 	e->sink = sink;
 	e->ctx = ctx;
 	e->out = malloc(OUT_SIZE);

@@ -5,6 +5,7 @@
 #ifndef OVL_ENCODE_H
 #define OVL_ENCODE_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -12,9 +13,10 @@
 
 struct encode;
 
-/* compress: none, gzip, zstd, xz, bzip2 or lz4; OVL_USAGE for anything else. */
-int encode_open(struct encode **out, const char *compress, sink_fn sink, void *ctx,
-	struct ovl_err *err);
+/* compress: none, gzip, zstd, xz, bzip2 or lz4; OVL_USAGE for anything else. When *stop is
+ * set (NULL: never), further calls may fail with EINTR. */
+int encode_open(struct encode **out, const char *compress, const atomic_int *stop,
+	sink_fn sink, void *ctx, struct ovl_err *err);
 int encode_write(struct encode *e, const void *p, size_t n, struct ovl_err *err);
 /* Ends the stream; nothing may be written after it. */
 int encode_finish(struct encode *e, struct ovl_err *err);

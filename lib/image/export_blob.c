@@ -113,7 +113,7 @@ static int end_blob(struct making *m, struct ovl_err *err)
 static int begin_blob(struct making *m, const char *name, struct ovl_err *err)
 {
 	struct export *x = m->x;
-	int rc = encode_open(&m->e, x->compress, take_file, m, err);
+	int rc = encode_open(&m->e, x->compress, x->st->cfg.stop, take_file, m, err);
 
 	if (rc == 0 && m->b->packed)
 		rc = digest_init(&m->tar, err);

@@ -165,7 +165,8 @@ static int write_tar(struct export *x, struct ovl_err *err)
 {
 	const char *outer = x->req->compress_all ? x->req->compress_all : "none";
 	struct taring t = {.x = x, .entry = archive_entry_new()};
-	int rc = t.entry ? encode_open(&t.e, outer, to_fd, x, err) : err_nomem(err);
+	int rc = t.entry ? encode_open(&t.e, outer, x->st->cfg.stop, to_fd, x, err) :
+			   err_nomem(err);
 
 	if (rc == 0)
 		rc = tarout_open(&t.t, false, to_encoder, t.e, err);

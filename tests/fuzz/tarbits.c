@@ -347,7 +347,7 @@ static size_t inside(
 	struct encode *e = NULL;
 
 	if (unpack(c, &b, data, size) &&
-		encode_open(&e, c->name, keep, &packed, NULL) == 0) {
+		encode_open(&e, c->name, NULL, keep, &packed, NULL) == 0) {
 		change(&b);
 		right(&b);
 		encode_write(e, b.p, b.n, NULL);

@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "codec/decode.h"
 #include "codec/encode.h"
@@ -60,7 +62,7 @@ static struct sink encode(const char *name, const unsigned char *p, size_t n, si
 	struct encode *e;
 	size_t piece = 1;
 
-	ck_assert_int_eq(encode_open(&e, name, take, &s, &err), 0);
+	ck_assert_int_eq(encode_open(&e, name, NULL, take, &s, &err), 0);
 	for (size_t at = 0; at < n;) {
 		size_t now = n - at < piece ? n - at : piece;
 
@@ -183,7 +185,8 @@ START_TEST(sink_fails)
 			struct encode *e;
 			int rc = 0;
 
-			ck_assert_int_eq(encode_open(&e, names[i], take, &s, &err), 0);
+			ck_assert_int_eq(
+				encode_open(&e, names[i], NULL, take, &s, &err), 0);
 			for (size_t at = 0; at < BIG / 6 && rc == 0; at += 100000)
 				rc = encode_write(e, p + at, 100000, &err);
 			if (rc == 0)
@@ -211,15 +214,49 @@ START_TEST(closed_early)
 		struct ovl_err err = {0};
 		struct encode *e;
 
-		ck_assert_int_eq(encode_open(&e, names[i], take, &s, &err), 0);
+		ck_assert_int_eq(encode_open(&e, names[i], NULL, take, &s, &err), 0);
 		encode_close(e);
-		ck_assert_int_eq(encode_open(&e, names[i], take, &s, &err), 0);
+		ck_assert_int_eq(encode_open(&e, names[i], NULL, take, &s, &err), 0);
 		ck_assert_int_eq(encode_write(e, p, some_of(names[i]), &err), 0);
 		encode_close(e);
 		free(s.p);
 	}
 	free(p);
 	encode_close(NULL);
+}
+END_TEST
+
+static atomic_int stop;
+
+static void on_alarm(int sig)
+{
+	stop = sig;
+}
+
+/* One block of noise, for which xz's thread takes a second. */
+START_TEST(stopped_xz)
+{
+	struct sink s = {.most = SIZE_MAX};
+	struct ovl_err err = {0};
+	size_t n = 4 * 1000 * 1000;
+	unsigned char *p = malloc(n);
+	struct encode *e;
+	unsigned v = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		v = v * 1103515245 + 12345;
+		p[i] = (unsigned char)(v >> 16);
+	}
+	signal(SIGALRM, on_alarm);
+	ck_assert_int_eq(encode_open(&e, "xz", &stop, take, &s, &err), 0);
+	ck_assert_int_eq(encode_write(e, p, n, &err), 0);
+	ualarm(50000, 0);
+	ck_assert_int_eq(encode_finish(e, &err), -EINTR);
+	/* The block was not finished first. */
+	ck_assert_uint_eq(s.n, 0);
+	encode_close(e);
+	free(s.p);
+	free(p);
 }
 END_TEST
 
@@ -239,11 +276,11 @@ START_TEST(by_name)
 		ck_assert_int_eq(ovl_compression_check(names[i], &err), 0);
 	ck_assert_int_lt(ovl_compression_check("", &err), 0);
 	ck_assert_int_lt(ovl_compression_check("gz", &err), 0);
-	ck_assert_int_lt(encode_open(&e, "rar", take, NULL, &err), 0);
+	ck_assert_int_lt(encode_open(&e, "rar", NULL, take, NULL, &err), 0);
 	ck_assert_str_eq(err.text,
 		"unknown compression 'rar'; the compressions are none, gzip, zstd, xz, bzip2, lz4");
 }
 END_TEST
 
 UNIT("encode", there_and_back, reproducible_single, reproducible_xz, reproducible_zstd,
-	sink_fails, closed_early, by_name)
+	sink_fails, closed_early, stopped_xz, by_name)
