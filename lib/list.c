@@ -71,6 +71,7 @@ void ovl_list_free(struct ovl_list *l)
 struct lister {
 	struct ovl_store *st;
 	unsigned flags;
+	bool own_names; /* each layer's names are read from the layer */
 	struct ovl_list *out;
 	struct layer_ref *unfinished; /* made by killed commits */
 	size_t n_unfinished;
@@ -197,6 +198,25 @@ static bool is_listed(const struct ovl_list *l, const struct layer_ref *ref)
 	return false;
 }
 
+static int add_noted(void *ctx, int names, const char *file)
+{
+	char name[NAME_LEN_MAX + 1];
+	struct ovl_layer *to = ctx;
+
+	(void)names;
+	return name_decode(file, name) ? add_text(&to->names, name) : 0;
+}
+
+static int add_opened(struct lister *ls, const struct layer *l, struct ovl_err *err)
+{
+	struct ovl_list *out = ls->out;
+
+	if (add_layer(ls, l->drv, l->drv_fd, &l->id, &l->meta, l->fd) < 0)
+		return err_nomem(err);
+	return ls->own_names ? names_files(l, add_noted, &out->layer[out->n - 1], err) :
+			       0;
+}
+
 static int list_these(struct lister *ls, char *const *what, struct ovl_err *err)
 {
 	for (; *what; what++) {
@@ -206,9 +226,8 @@ static int list_these(struct lister *ls, char *const *what, struct ovl_err *err)
 
 		if (rc == 0)
 			rc = layer_open_ref(ls->st, &ref, 0, *what, &l, err);
-		if (rc == 0 && !is_listed(ls->out, &ref) &&
-			add_layer(ls, l.drv, l.drv_fd, &l.id, &l.meta, l.fd) < 0)
-			rc = err_nomem(err);
+		if (rc == 0 && !is_listed(ls->out, &ref))
+			rc = add_opened(ls, &l, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -279,12 +298,19 @@ static int list(struct lister *ls, char *const *what, struct ovl_err *err)
 	int locked = names_lock_to_list(ls->st, err);
 	int rc = locked;
 
-	if (locked >= 0)
+	/* While a commit moves a layer, names that are not noted in the image layer may
+	 * lead to it. */
+	if (locked >= 0 && what && !ls->st->foreign) {
+		rc = layers_any_departed(ls->st, err);
+		ls->own_names = rc == 0;
+	}
+	if (rc >= 0)
 		rc = what ? list_these(ls, what, err) :
 			    layers_each(ls->st, list_one, ls, err);
 	if (rc == 0 && out->n) {
 		qsort(out->layer, out->n, sizeof(*out->layer), by_layer_id);
-		rc = names_each(ls->st, add_name, out, err);
+		if (!ls->own_names)
+			rc = names_each(ls->st, add_name, out, err);
 	}
 	if (locked > 0)
 		names_unlock(ls->st);
@@ -410,21 +436,6 @@ static int complete(
 	return rc < 0 && err_is_system(rc) ? rc : 0;
 }
 
-/* Warns of layers in another program's store that are not listed. */
-static void warn_foreign(const struct ovl_store *st)
-{
-	const struct foreign *t = st->foreign;
-	size_t n = 0;
-
-	for (size_t i = 0; i < t->n_layers; i++)
-		n += t->layer[i].fault != NULL;
-	if (*t->unread.text)
-		store_warn(st, "%s; see 'ovlctl check'", t->unread.text);
-	else if (n)
-		store_warn(st, "%zu %s damaged and not listed; see 'ovlctl check'", n,
-			n == 1 ? "layer is" : "layers are");
-}
-
 int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	struct ovl_list *out, struct ovl_err *err)
 {
@@ -437,7 +448,7 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	if (rc == 0 && st->foreign && st->foreign->brief && !brief)
 		rc = store_foreign_again(st, err);
 	if (rc == 0 && st->foreign && all)
-		warn_foreign(st);
+		layer_foreign_warn(st);
 	if (rc == 0)
 		rc = list(&ls, all ? NULL : what, err);
 	finish_commits(&ls);

@@ -91,6 +91,15 @@ static int other_child(void *ctx, const struct layer_ref *child)
 	return !known || strcmp(child->id.s, known->s) != 0;
 }
 
+static int is_name(void *ctx, int names, const char *file)
+{
+	char name[NAME_LEN_MAX + 1];
+
+	(void)ctx;
+	(void)names;
+	return name_decode(file, name);
+}
+
 /* True if the layer has a name, or a child other than child (NULL: it is the layer
  * itself, whose names do not count). */
 static int needed(const struct layer *l, struct ovl_id *child, struct ovl_err *err)
@@ -98,7 +107,9 @@ static int needed(const struct layer *l, struct ovl_id *child, struct ovl_err *e
 	struct layer_ref ref = layer_ref_of(l);
 	char name[NAME_LEN_MAX + 1];
 
-	if (child && names_first(l->st, &ref, name))
+	if (child &&
+		(l->foreign ? names_first(l->st, &ref, name) :
+			      names_files(l, is_name, NULL, err)))
 		return 1;
 	return layer_children(l, other_child, child, err);
 }

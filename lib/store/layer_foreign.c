@@ -372,3 +372,17 @@ int layer_adopted(const struct layer *l, char **from, bool *verified)
 	*from = strdup(path + 1);
 	return *from ? 0 : -ENOMEM;
 }
+
+void layer_foreign_warn(const struct ovl_store *st)
+{
+	const struct foreign *t = st->foreign;
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_layers; i++)
+		n += t->layer[i].fault != NULL;
+	if (*t->unread.text)
+		store_warn(st, "%s; see 'ovlctl check'", t->unread.text);
+	else if (n)
+		store_warn(st, "%zu %s damaged and not listed; see 'ovlctl check'", n,
+			n == 1 ? "layer is" : "layers are");
+}

@@ -68,4 +68,7 @@ int layer_foreign_config(const struct layer *l, const char *name, char hex[ID_LE
 /* Opens that config; -1 with errno. */
 int layer_foreign_config_open(const struct layer *l, const char *hex);
 
+/* Warns of layers that are not listed. */
+void layer_foreign_warn(const struct ovl_store *st);
+
 #endif

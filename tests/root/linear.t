@@ -98,6 +98,20 @@ plans_are_linear() {
 plans_are_linear || plans_are_linear || plans_are_linear
 report $? "a plan of prune ($few and $many calls)"
 
+# Details of four times the layers, on a layer with four times the names.
+for n in 20 80; do
+	need base ovlctl --root named$n import low.tar
+	for i in $(seq $n); do
+		ovlctl --root named$n --sync=none create -n w$i $base >/dev/null &&
+			ovlctl --root named$n --sync=none tag $base n$i || exit 1
+	done
+done
+for c in "show" "ls" "ls -J"; do
+	few=$(count_of openat,readlinkat,/fstatat ovlctl --root named20 $c $(seq -f w%.0f 20))
+	many=$(count_of openat,readlinkat,/fstatat ovlctl --root named80 $c $(seq -f w%.0f 80))
+	ok "$c ($few and $many calls)" test "$many" -lt $((5 * few))
+done
+
 # With few descriptors, the threads of import and commit must not wait for each other
 # for every file.
 seq 3000 | sed 's/.*/file name=f& data=&/' >lines
