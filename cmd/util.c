@@ -140,7 +140,7 @@ static void caught(int sig)
 /* Without SA_RESTART, so that a blocking call returns. */
 void signals_catch(void)
 {
-	static const int all[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	static const int all[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU, SIGPIPE};
 	struct sigaction sa = {.sa_handler = caught};
 	struct sigaction old;
 

@@ -33,7 +33,7 @@ waits_for_pipe() {
 }
 # Not ignored, as for commands that a shell starts in the background.
 run() {
-	exec perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$@"
+	exec prlimit --core=0 perl -e '$SIG{INT} = $SIG{QUIT} = "DEFAULT"; exec @ARGV' "$@"
 }
 ended_by() { # WHAT SIGNAL:STATUS
 	kill -"${2%:*}" $pid
@@ -73,6 +73,19 @@ for sig in INT:130 TERM:143 HUP:129; do
 	done
 	rm pipe
 done
+
+# Signals that dump core otherwise.
+mkfifo in
+for sig in QUIT:131 XCPU:152; do
+	(run ovlctl import - <in) >/dev/null 2>err &
+	pid=$!
+	exec 9>in
+	head -c 1000000 many.tar >&9
+	until_true found "$OVLCTL_ROOT/staging/*/$TREE/d"
+	ended_by "import, that waits in the midst of a tar" $sig
+	exec 9>&-
+done
+rm in
 
 # A FIFO that no process opens.
 mkfifo pipe
