@@ -287,10 +287,10 @@ static int find_place(struct out_file *f, const char *path)
 #define ACL      "system.posix_acl_access"
 #define ACL_SIZE 65536
 
-/* Copies the ACL of the old file, or removes one inherited from the directory: 1. 0: the
- * ACL cannot be set, and the group bits of the old mode are its mask. -1: it cannot be
- * read. */
-static int take_acl(const struct out_file *f)
+/* Copies the ACL of the old file if keep is true, or removes one inherited from the
+ * directory: 0. 1: the old file has an ACL, of which the group bits of its mode are the
+ * mask, and the new one does not get it. -1: it cannot be read. */
+static int take_acl(const struct out_file *f, bool keep)
 {
 	char path[64 + NAME_MAX];
 	char *acl = malloc(ACL_SIZE);
@@ -301,35 +301,44 @@ static int take_acl(const struct out_file *f)
 	if (acl)
 		n = lgetxattr(path, ACL, acl, ACL_SIZE);
 	if (n > 0) {
-		rc = fsetxattr(f->fd, ACL, acl, (size_t)n, 0) == 0;
+		rc = !keep || fsetxattr(f->fd, ACL, acl, (size_t)n, 0) < 0;
 	} else if (acl && (n == 0 || errno == ENODATA || errno == EOPNOTSUPP)) {
 		fremovexattr(f->fd, ACL);
-		rc = 1;
+		rc = 0;
 	}
 	free(acl);
 	return rc;
 }
 
-/* Gives the replacement of a file its owner, mode and ACL, but never more permissions
- * than it had. The owner is set if that is permitted. */
+/* The mode of a file that gets another group: what both the old group and all others
+ * could do, because members of either group may now be in the other class. */
+static mode_t for_other_group(mode_t mode)
+{
+	mode_t both = mode >> 3 & mode & S_IRWXO;
+
+	return (mode & (mode_t) ~(S_IRWXG | S_IRWXO)) | both << 3 | both;
+}
+
+/* Gives the replacement of a file its owner, group, mode and ACL, but never more
+ * permissions than it had. Owner and group are set if that is permitted; EINVAL: they are
+ * not mapped in this user namespace. */
 static int be_like(const struct out_file *f, const struct stat *old)
 {
 	mode_t mode = old->st_mode & 07777;
-	struct stat st;
-	int acl;
+	bool owner = fchown(f->fd, old->st_uid, old->st_gid) == 0;
+	bool group = owner || fchown(f->fd, (uid_t)-1, old->st_gid) == 0;
+	int lost;
 
-	if (fchown(f->fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
+	if (!group && errno != EPERM && errno != EINVAL)
 		return -1;
-	if (fstat(f->fd, &st) < 0)
+	lost = take_acl(f, group);
+	if (lost < 0)
 		return -1;
-	acl = take_acl(f);
-	if (acl < 0)
-		return -1;
-	if (!acl)
-		mode &= (mode_t)~S_IRWXG;
-	if (st.st_uid != old->st_uid || st.st_gid != old->st_gid)
-		mode &= 0777;
-	return fchmod(f->fd, mode);
+	if (lost)
+		mode &= (mode_t) ~(S_IRWXG | S_IRWXO);
+	else if (!group)
+		mode = for_other_group(mode);
+	return fchmod(f->fd, owner ? mode : mode & 0777);
 }
 
 /* Opens a file that is written to directly. */

@@ -122,6 +122,20 @@ chown 12:34 secret.tar
 ovlctl diff -o secret.tar w
 is "what is replaced hands on owner and mode" "$(stat -c '%a %u:%g' secret.tar)" "600 12:34"
 ok "... not its content" cmp secret.tar w.tar
+# Without the permission to change owners, members of another group are in that class.
+chown 12:34 secret.tar
+for modes in 660:600 664:644 604:600 6775:755; do
+	chmod ${modes%:*} secret.tar
+	setpriv --inh-caps=-chown --bounding-set=-chown ovlctl diff -o secret.tar w
+	is "... the group cannot be kept: ${modes%:*}" "$(stat -c '%a %u:%g' secret.tar)" "${modes#*:} 0:0"
+	chown 12:34 secret.tar
+done
+chmod 600 secret.tar
+setfacl -m u:9:-,g::rw,o:r secret.tar
+setpriv --inh-caps=-chown --bounding-set=-chown ovlctl diff -o secret.tar w
+is "... nor the ACL" "$(stat -c '%a %u:%g' secret.tar)" "600 0:0"
+chown 12:34 secret.tar
+chmod 600 secret.tar
 # The group bits of a file with an ACL are the mask, not the permissions of the group.
 setfacl -m u:9:rw secret.tar
 getfacl -cn secret.tar >want
