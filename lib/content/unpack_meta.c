@@ -158,10 +158,15 @@ static int next_xattr(struct unpack *u, struct xattr_in *out, struct ovl_err *er
 	return 0;
 }
 
+/* Linux lists at most 64 KiB of names. Some are left for those of the file system and of
+ * overlayfs. */
+#define MAX_NAMES (63 * 1024)
+
 /* Except ACLs, which are set last and may also be given as text. */
 static int set_xattrs(struct unpack *u, struct meta_target to, struct ovl_err *err)
 {
 	struct xattr_in x;
+	size_t names = 0;
 	int r;
 
 	if (archive_entry_xattr_reset(u->e) == 0)
@@ -174,6 +179,11 @@ static int set_xattrs(struct unpack *u, struct meta_target to, struct ovl_err *e
 			u->left[LEFT_XATTRS]++;
 			continue;
 		}
+		names += strlen(disk) + 1;
+		if (names > MAX_NAMES)
+			return err_say(err, E2BIG,
+				"%s: the names of its xattrs take over 63 KiB",
+				Q(name_of(u)));
 		if (xattr_is_acl(disk))
 			continue;
 		r = set_one(u, to, disk, x.value, x.n, err);

@@ -141,6 +141,8 @@ of 70,000 bytes | file name=a pax.SCHILY.xattr.user.big=$(printf '%070000d' 0) !
 5,000 | file name=a$(seq -f ' pax.SCHILY.xattr.user.%.0f=1' 1 5000 | tr -d '\n') ! an entry has more than 4096 xattrs
 ... of one name | file name=a$(yes ' pax.SCHILY.xattr.user.a=1' | head -5000 | tr -d '\n') ! an entry has more than 4096 xattrs
 ... as libarchive spells them | file name=a$(yes ' pax.LIBARCHIVE.xattr.user.a=MQ' | head -5000 | tr -d '\n') ! an entry has more than 4096 xattrs
+300 whose names take 64 KiB, which Linux could not list | file name=a$(seq -f ' pax.SCHILY.xattr.user.%0215.0f=1' 300 | tr -d '\n') ! over 63 KiB|cannot set the xattr
+... of a directory | dir name=a$(seq -f ' pax.SCHILY.xattr.user.%0215.0f=1' 300 | tr -d '\n') ! over 63 KiB|cannot set the xattr
 2,000 of each spelling, which once took a square of time | file name=a$(yes ' pax.LIBARCHIVE.xattr.security.ima=MQ pax.SCHILY.xattr.user.b=1' | head -2000 | tr -d '\n') -> a:{xuser.b}
 base 64 that is none | file name=f pax.LIBARCHIVE.xattr.user.a=!!!! -> f:{xuser.a}
 capabilities of a symlink | symlink name=f link=x pax.SCHILY.xattr.security.capability=\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0 -> f>x{xsecurity.capability}
