@@ -35,19 +35,23 @@ struct content {
 };
 
 /*
- * True if a time is the last (or first) that the store's file system can hold, instead of
- * a later (earlier) one in the tree in memory, where all times are possible. Knows ext4
- * with and without large inodes, and XFS with and without bigtime.
+ * True if a time is as near as the store's file system can hold to the one in the tree in
+ * memory, where all times are possible: whole seconds, if the time of the last change has
+ * no fraction either; the last time, or the first. Knows ext4 with and without large
+ * inodes, and XFS with and without bigtime.
  */
-static bool is_clamped(const struct timespec *want, const struct timespec *have)
+static bool is_nearest(const struct timespec *want, const struct stat *st)
 {
 	static const int64_t last[] = {INT32_MAX, 15032385535, 16299260424};
+	const struct timespec *have = &st->st_mtim;
 
+	if (want->tv_sec == have->tv_sec && !have->tv_nsec && !st->st_ctim.tv_nsec)
+		return true;
 	if (have->tv_sec == INT32_MIN)
-		return want->tv_sec < have->tv_sec;
+		return fs_time_order(want, have) < 0;
 	for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++) {
 		if (have->tv_sec == last[i])
-			return want->tv_sec > have->tv_sec;
+			return fs_time_order(want, have) > 0;
 	}
 	return false;
 }
@@ -60,7 +64,7 @@ static int report_difference(void *ctx, const struct compared *one, struct ovl_e
 	(void)err;
 	for (unsigned i = 0; i < one->n && rc == 0; i++) {
 		if (strcmp(one->fault[i].kind, "time") == 0 &&
-			is_clamped(&one->want->st_mtim, &one->have->st_mtim))
+			is_nearest(&one->want->st_mtim, one->have))
 			continue;
 		rc = check_found(x->c, OVL_ERROR, one->fault[i].kind, x->l->id.s,
 			one->path, OVL_LEFT, "%s %s", Q(path_shown(one->path)),
@@ -236,7 +240,7 @@ static int check_configs(const struct content *x)
 	for (size_t at = 0; at < list.len && rc == 0; at += ID_LEN + 1) {
 		char hex[ID_LEN + 1];
 
-		snprintf(hex, sizeof(hex), "%s", list.data + at);
+		snprintf(hex, sizeof(hex), "%.*s", ID_LEN, list.data + at);
 		rc = config_is_sound(x->l, hex, c->err);
 		if (rc == 0)
 			rc = check_fault(c, "config", x->l->id.s,

@@ -116,7 +116,7 @@ static int latest(const struct layer *l, const struct buf *list, char hex[ID_LEN
 		char name[ID_LEN + 1];
 		struct stat sb;
 
-		snprintf(name, sizeof(name), "%s", list->data + at);
+		snprintf(name, sizeof(name), "%.*s", ID_LEN, list->data + at);
 		if (stat_config(l, name, &sb) < 0)
 			return err_sys(err, errno, "cannot stat config %.12s", name);
 		if (sb.st_mtim.tv_sec < best.tv_sec ||

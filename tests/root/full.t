@@ -100,8 +100,8 @@ ok "no inodes left: rm" ovlctl rm w v
 is "... the store is sound" "$(ovlctl check)" ""
 umount fs
 
-# A file system with a journal.
-if truncate -s 7M disk && mkfs.ext4 -q -b 1024 -N 200 disk 2>/dev/null && mount -o loop disk fs 2>/dev/null; then
+# A file system with a journal, and without fractions of seconds.
+if truncate -s 7140K disk && mkfs.ext4 -q -b 1024 -I 128 -N 200 disk 2>/dev/null && mount -o loop disk fs 2>/dev/null; then
 	fill
 	filled ext4
 	full ext4
@@ -125,9 +125,12 @@ if truncate -s 7M disk && mkfs.ext4 -q -b 1024 -N 200 disk 2>/dev/null && mount 
 	done
 	rm -rf dir x.tar
 	mount -o remount,rw fs
-	# A time that this file system cannot store, but a tmpfs can.
-	printf 'file name=far pax.mtime=32503680000 data=1\nend\n' | mktar | ovlctl import - >far
-	is "a time beyond what the disk holds is no damage" "$(ovlctl check --content)" ""
+	# Times that this file system cannot store, but a tmpfs can.
+	printf '%s\n' 'file name=far pax.mtime=32503680000 data=1' 'file name=last pax.mtime=2147483647.5' \
+		'file name=fraction pax.mtime=1.5' 'file name=early pax.mtime=-99999999999.5' end | mktar | ovlctl import - >far
+	is "times that the disk cannot hold are no damage" "$(ovlctl check --content)" ""
+	touch -d @2 "$(tree_of "$(cat far)")/fraction"
+	like "... but others are" "'fraction' has a different time" "$(ovlctl check --content 2>/dev/null)"
 	ovlctl rm "$(cat far)"
 	rmdir "$OVLCTL_ROOT/$DRV/$w/merged"
 	mkdir "$OVLCTL_ROOT/staging/x"
