@@ -67,11 +67,11 @@ END
 ok "Ctrl-Z stops it, fg goes on" terminal ctrl-z
 
 cat >background <<'END'
-> $RUN sh -c 'echo ST""ARTED; exec sleep 0.3'
+> $RUN sh -c 'trap "exit 0" TERM; echo ST""ARTED; while :; do sleep 0.05; done'
 < STARTED
 ! \x1a
 < Stopped
-> bg; wait %1; echo rc''=$?
+> bg; kill %1; wait %1; echo rc''=$?
 < rc=0
 > echo in''front
 < infront

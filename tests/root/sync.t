@@ -108,15 +108,13 @@ need - ovlctl import -p a c.tar
 need a ovlctl ls -nr -o ID a
 ovlctl rm c
 ls "$S/$DRV/$a/.children" >have
-(
-	i=0
-	until new=$(ls "$S/$DRV/$a/.children" | grep -v -x -f have) || [ $i = 500 ]; do
-		sleep 0.02
-		i=$((i + 1))
-	done
-	rm "$S/$DRV/$a/.children/$new"
-) &
-traced -qq -y -o tr -e trace=syncfs,fsync,renameat2 -e inject=syncfs:delay_enter=500000 ovlctl import -p a c.tar >/dev/null
+traced -qq -y -o tr -e trace=syncfs,fsync,renameat2 -e inject=syncfs:signal=STOP:when=1 \
+	ovlctl import -p a c.tar >/dev/null &
+until_true grep -q 'stopped by SIGSTOP' tr
+ls "$S/$DRV/$a/.children" >now
+need new grep -v -x -f have now
+rm "$S/$DRV/$a/.children/$new"
+go_on tr
 wait
 is "a hint that went meanwhile is synced" \
 	"$(sed -n '/\.children>/p; /renameat2/p' tr | sed 's/.*\(fsync\|renameat2\)(.*/\1/' | tr '\n' ' ')" "fsync renameat2 "
