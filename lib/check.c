@@ -26,31 +26,31 @@
 
 /* Reports a file that does not belong in a directory of the store. A repair removes
  * symlinks and empty directories, and sets other files aside. */
-static int check_stray(struct checker *c, const char *kind, int dirfd, const char *name,
-	const char *in, const char *text)
+static int check_stray(
+	struct checker *c, const struct prune_place *at, const char *in, const char *text)
 {
 	bool repair = c->req->repair;
 	struct stat st;
-	bool gone = repair && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	bool gone = repair && fstatat(at->dir, at->file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		!S_ISREG(st.st_mode) &&
-		unlinkat(dirfd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
+		unlinkat(at->dir, at->file, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
 
 	return repair && !gone ?
-		check_set_aside(c, kind, "", dirfd, name, in, text) :
-		check_found(c, OVL_ERROR, kind, "", name, gone, "%s", text);
+		check_set_aside(c, at->kind, "", at->dir, at->file, in, text) :
+		check_found(c, OVL_ERROR, at->kind, "", at->file, gone, "%s", text);
 }
 
 /* Calls fn for each file of a directory of the store, until it returns nonzero. */
-static int each_file(struct checker *c, int dirfd, const char *name, const char *what,
-	int (*fn)(struct checker *c, const struct driver *drv, int dir, const char *name),
-	const struct driver *drv)
+static int each_file(struct checker *c, const struct driver *drv, int dirfd,
+	const char *name, const char *what,
+	int (*fn)(struct checker *c, struct prune_place *at))
 {
 	auto_fsdir d = fs_dir_at(dirfd, name);
-	const char *file;
+	struct prune_place at = {.drv = drv, .dir = d.fd};
 	int r;
 
-	while ((r = fs_dir_next(&d, &file, NULL)) > 0) {
-		r = fn(c, drv, d.fd, file);
+	while ((r = fs_dir_next(&d, &at.file, NULL)) > 0) {
+		r = fn(c, &at);
 		if (r)
 			return r;
 	}
@@ -77,6 +77,7 @@ static int by_depth(const void *a, const void *b)
 }
 
 struct all {
+	struct checker *c;
 	struct found *found;
 	size_t n;
 };
@@ -96,7 +97,7 @@ static int add_layer(struct all *all, const struct driver *drv, int dir, const c
 	struct found *f;
 
 	if (!VEC_ROOM(all->found, all->n))
-		return -ENOMEM;
+		return err_nomem(all->c->err);
 	f = &all->found[all->n++];
 	f->ref.drv = drv;
 	f->lost = false;
@@ -105,21 +106,17 @@ static int add_layer(struct all *all, const struct driver *drv, int dir, const c
 	return 0;
 }
 
-struct collecting {
-	struct checker *c;
-	struct all *all;
-};
-
 static int collect(void *ctx, const struct driver *drv, int dir, const char *name)
 {
-	struct collecting *to = ctx;
+	const struct prune_place at = {.kind = "stray", .dir = dir, .file = name};
+	struct all *all = ctx;
 
 	if (id_is_full(name))
-		return add_layer(to->all, drv, dir, name) < 0 ? err_nomem(to->c->err) : 0;
+		return add_layer(all, drv, dir, name);
 	if (drv->links && strcmp(name, drv->links) == 0)
 		return 0;
-	return check_stray(to->c, "stray", dir, name, drv->name,
-		P("an unknown file in '%s'", drv->name));
+	return check_stray(
+		all->c, &at, drv->name, P("an unknown file in '%s'", drv->name));
 }
 
 /* Parents first: repeats as long as another layer was restored. */
@@ -152,13 +149,12 @@ static int rebuild(struct checker *c, struct all *all)
 
 static int check_layers(struct checker *c)
 {
-	struct all all = {0};
-	struct collecting to = {.c = c, .all = &all};
+	struct all all = {.c = c};
 	int rc = c->st->look_only ? 0 : layers_finish(c->st, c->err);
 
 	c->holding = true;
 	if (rc == 0)
-		rc = layers_each(c->st, collect, &to, c->err);
+		rc = layers_each(c->st, collect, &all, c->err);
 	rc = check_flush(c, rc);
 	if (rc == 0 && c->req->repair)
 		rc = rebuild(c, &all);
@@ -226,31 +222,24 @@ static int confirm_name(struct checker *c, struct prune_place *at)
 	}
 }
 
-static int check_file(
-	struct checker *c, const struct driver *drv, int dir, const char *file)
+static int check_file(struct checker *c, struct prune_place *at)
 {
-	struct prune_place at = {.drv = drv, .dir = dir, .file = file};
-	int rc = drv ? prune_judge_link(c->st, &at, c->err) :
-		       prune_judge_name(c->st, &at, c->err);
+	const struct driver *drv = at->drv;
+	int rc = drv ? prune_judge_link(c->st, at, c->err) :
+		       prune_judge_name(c->st, at, c->err);
 
-	if (drv ? rc == 0 && at.why : rc < 0 || at.kind)
-		rc = drv ? confirm_link(c, &at) : confirm_name(c, &at);
+	if (drv ? rc == 0 && at->why : rc < 0 || at->kind)
+		rc = drv ? confirm_link(c, at) : confirm_name(c, at);
 	if (rc < 0)
-		return check_found(c, OVL_ERROR, "unreadable", "", at.shown, OVL_LEFT,
+		return check_found(c, OVL_ERROR, "unreadable", "", at->shown, OVL_LEFT,
 			"%s", c->err->text);
-	if (!at.kind)
+	if (!at->kind)
 		return 0;
-	if (at.why)
-		return check_found(c, OVL_NOTE, at.kind, "", at.shown, OVL_LEFT,
-			"%s; 'ovlctl prune' removes it", at.why);
-	return check_stray(c, at.kind, dir, file, drv ? drv->links : "names",
+	if (at->why)
+		return check_found(c, OVL_NOTE, at->kind, "", at->shown, OVL_LEFT,
+			"%s; 'ovlctl prune' removes it", at->why);
+	return check_stray(c, at, drv ? drv->links : "names",
 		drv ? "it is not a link to a layer" : "it is not the name of a layer");
-}
-
-static int check_links(struct checker *c, const struct driver *drv)
-{
-	return each_file(c, drv->links ? store_driver_dir(c->st, drv, c->err) : -ENOENT,
-		drv->links, "the links", check_file, drv);
 }
 
 /* ---- the rest --------------------------------------------------------------------- */
@@ -271,26 +260,22 @@ static int check_left(struct checker *c)
 }
 
 /* The directory is used as a lower layer, so its contents would be visible in mounts. */
-static int check_in_empty(
-	struct checker *c, const struct driver *drv, int dir, const char *name)
+static int check_in_empty(struct checker *c, struct prune_place *at)
 {
-	(void)drv;
-	return check_stray(c, "empty", dir, name, "empty", "an unknown file in 'empty'");
+	at->kind = "empty";
+	return check_stray(c, at, "empty", "an unknown file in 'empty'");
 }
 
-static int note_aside(
-	struct checker *c, const struct driver *drv, int dir, const char *name)
+static int note_aside(struct checker *c, struct prune_place *at)
 {
-	(void)drv;
-	(void)dir;
-	return check_found(c, OVL_NOTE, "aside", "", name, OVL_LEFT,
+	return check_found(c, OVL_NOTE, "aside", "", at->file, OVL_LEFT,
 		"set aside by a repair; see ovlctl-check(8), 'What is set aside'");
 }
 
 static int check_dir(struct checker *c, enum store_dir which, const char *what,
-	int (*fn)(struct checker *c, const struct driver *drv, int dir, const char *name))
+	int (*fn)(struct checker *c, struct prune_place *at))
 {
-	return each_file(c, store_dir(c->st, which, c->err), ".", what, fn, NULL);
+	return each_file(c, NULL, store_dir(c->st, which, c->err), ".", what, fn);
 }
 
 static int check_store(struct checker *c)
@@ -300,8 +285,11 @@ static int check_store(struct checker *c)
 	if (c->st->foreign)
 		return check_foreign(c, NULL);
 	rc = check_layers(c);
-	for (const struct driver *const *d = c->st->drivers; *d && rc == 0; d++)
-		rc = store_covers(c->st, *d) ? check_links(c, *d) : 0;
+	for (const struct driver *const *d = c->st->drivers; *d && rc == 0; d++) {
+		if ((*d)->links && store_covers(c->st, *d))
+			rc = each_file(c, *d, store_driver_dir(c->st, *d, c->err),
+				(*d)->links, "the links", check_file);
+	}
 	if (rc == 0)
 		rc = check_dir(c, DIR_NAMES, "the store's names", check_file);
 	if (rc == 0)

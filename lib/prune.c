@@ -266,20 +266,6 @@ static int judge_hint(struct ovl_store *st, struct prune_place *at, struct ovl_e
 	return there < 0 ? there : 0;
 }
 
-/* Hints of children in one layer; see layer.h. */
-static int prune_hints(
-	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
-{
-	struct prune_place at = {.what = "hint", .drv = drv, .id = id};
-	const char *hints = P("%s/" LAYER_CHILDREN, id);
-	int r = prune_files(p, drv_fd, hints, &at, judge_hint, false);
-
-	/* Without hints the directory is not needed. */
-	if (r == 0 && !p->req->dry_run)
-		unlinkat(drv_fd, hints, AT_REMOVEDIR);
-	return r;
-}
-
 /* The note of a name that no layer has may be the only trace of it, so it is removed only
  * if the layer has another name. */
 static int judge_note(struct ovl_store *st, struct prune_place *at, struct ovl_err *err)
@@ -309,16 +295,23 @@ static int judge_note(struct ovl_store *st, struct prune_place *at, struct ovl_e
 	return r < 0 ? r : 0;
 }
 
-/* Notes of names in one layer. */
-static int prune_notes(
+/* Prunes the notes of names and the hints of children (see layer.h) in one layer. */
+static int prune_in_layer(
 	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
-	struct prune_place at = {.what = "note", .drv = drv, .id = id};
+	struct prune_place note = {.what = "note", .drv = drv, .id = id};
+	struct prune_place hint = {.what = "hint", .drv = drv};
+	const char *hints = P("%s/" LAYER_CHILDREN, id);
+	int r = prune_files(p, drv_fd, P("%s/" NAMES_NOTES, id), &note, judge_note, true);
 
-	return prune_files(p, drv_fd, P("%s/" NAMES_NOTES, id), &at, judge_note, true);
+	if (r == 0)
+		r = prune_files(p, drv_fd, hints, &hint, judge_hint, false);
+	/* Without hints the directory is not needed. */
+	if (r == 0 && !p->req->dry_run)
+		unlinkat(drv_fd, hints, AT_REMOVEDIR);
+	return r;
 }
 
-/* Prunes hints and notes in each layer. */
 static int prune_in_layers(struct pruner *p, const struct driver *drv, int drv_fd)
 {
 	auto_fsdir d = fs_dir_at(drv_fd, ".");
@@ -326,9 +319,7 @@ static int prune_in_layers(struct pruner *p, const struct driver *drv, int drv_f
 	int r;
 
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		r = id_is_full(name) ? prune_notes(p, drv, drv_fd, name) : 0;
-		if (r == 0 && id_is_full(name))
-			r = prune_hints(p, drv, drv_fd, name);
+		r = id_is_full(name) ? prune_in_layer(p, drv, drv_fd, name) : 0;
 		if (r)
 			return r;
 	}
