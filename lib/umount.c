@@ -94,8 +94,7 @@ static int refuse_busy(const struct mnt *m, struct ovl_err *err)
 			"that too",
 			Q(m->where), Q(in.mnt[in.n - 1].where));
 	if (holder_of_mount(m->dev, (uint64_t)m->mnt_id, who))
-		return err_status(
-			err, OVL_BUSY, "%s is in use by process %s", Q(m->where), who);
+		return err_status(err, OVL_BUSY, "%s is in use by %s", Q(m->where), who);
 	return err_status(err, OVL_BUSY,
 		"%s is in use by a process that cannot be seen from here", Q(m->where));
 }

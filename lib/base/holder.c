@@ -92,7 +92,7 @@ static bool has_lock(const char *line, const void *ctx)
 }
 
 /* False if the process has ended. */
-static bool name_process(int pid, char out[HOLDER_SIZE])
+static bool name_process(int pid, const char *prefix, char out[HOLDER_SIZE])
 {
 	auto_buf comm = {0};
 	char shown[64];
@@ -100,7 +100,7 @@ static bool name_process(int pid, char out[HOLDER_SIZE])
 	if (fs_read_file(AT_FDCWD, P("/proc/%d/comm", pid), 256, &comm) < 0)
 		return false;
 	ovl_escape(shown, sizeof(shown), comm.data, strcspn(comm.data, "\n"));
-	snprintf(out, HOLDER_SIZE, "%d (%s)", pid, shown);
+	snprintf(out, HOLDER_SIZE, "%s%d (%s)", prefix, pid, shown);
 	return true;
 }
 
@@ -134,39 +134,70 @@ static bool is_wanted(int fds, const char *pid, const char *name, const struct w
 			any_line(P("/proc/%s/fdinfo/%s", pid, name), has_lock, w->lock));
 }
 
-static bool has_open(int proc, const char *pid, const struct wanted *w)
+static bool any_in(int proc, const char *pid, const char *links, const struct wanted *w)
 {
-	static const char *const links[] = {"cwd", "root", "exe"};
-	auto_fsdir fds = fs_dir_at(proc, P("%s/fd", pid));
+	auto_fsdir d = fs_dir_at(proc, P("%s/%s", pid, links));
 	const char *name;
 
-	for (size_t i = 0; !w->lock && i < sizeof(links) / sizeof(links[0]); i++) {
-		if (leads_to(proc, P("%s/%s", pid, links[i]), w))
-			return true;
-	}
-	while (fs_dir_next(&fds, &name, NULL) > 0) {
-		if (is_wanted(fds.fd, pid, name, w))
+	while (fs_dir_next(&d, &name, NULL) > 0) {
+		if (is_wanted(d.fd, pid, name, w))
 			return true;
 	}
 	return false;
 }
 
-static bool find(const struct wanted *w, char out[HOLDER_SIZE])
+static bool has_open(int proc, const char *pid, const struct wanted *w)
+{
+	static const char *const links[] = {"cwd", "root", "exe"};
+
+	for (size_t i = 0; !w->lock && i < sizeof(links) / sizeof(links[0]); i++) {
+		if (leads_to(proc, P("%s/%s", pid, links[i]), w))
+			return true;
+	}
+	return any_in(proc, pid, "fd", w) ||
+		(!w->lock && any_in(proc, pid, "map_files", w));
+}
+
+static bool find(const struct wanted *w, const char *prefix, char out[HOLDER_SIZE])
 {
 	auto_fsdir proc = fs_dir_at(AT_FDCWD, "/proc");
 	const char *pid;
 
 	while (fs_dir_next(&proc, &pid, NULL) > 0) {
 		if (isdigit((unsigned char)*pid) && atoi(pid) != getpid() &&
-			has_open(proc.fd, pid, w) && name_process(atoi(pid), out))
+			has_open(proc.fd, pid, w) && name_process(atoi(pid), prefix, out))
 			return true;
+	}
+	return false;
+}
+
+/* No process has the file of a loop device open. */
+static bool find_loop(const struct wanted *w, char out[HOLDER_SIZE])
+{
+	auto_fsdir d = fs_dir_at(AT_FDCWD, "/sys/block");
+	const char *name;
+
+	while (fs_dir_next(&d, &name, NULL) > 0) {
+		auto_buf file = {0};
+
+		if (fs_read_file(d.fd, P("%s/loop/backing_file", name), 4096, &file) <
+				0 ||
+			!file.len)
+			continue;
+		file.data[strcspn(file.data, "\n")] = '\0';
+		if (leads_to(AT_FDCWD, file.data, w)) {
+			snprintf(out, HOLDER_SIZE, "'/dev/%s'", name);
+			return true;
+		}
 	}
 	return false;
 }
 
 bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE])
 {
-	return find(&(struct wanted){.dev = dev, .mnt_id = mnt_id}, out);
+	const struct wanted w = {.dev = dev, .mnt_id = mnt_id};
+
+	return find(&w, "process ", out) || find_loop(&w, out);
 }
 
 /* The kernel lists a lock under the process that took it. Inside a pid namespace it does
@@ -187,12 +218,12 @@ bool holder_of(int fd, bool exclusive, bool held, char out[HOLDER_SIZE])
 	if (!any_line("/proc/self/mountinfo", is_mount, &m))
 		return false;
 	if (any_line("/proc/locks", holds, &q)) {
-		if (name_process(*q.pid, out))
+		if (name_process(*q.pid, "", out))
 			return true;
 	} else if (!held) {
 		return false;
 	}
 	w.dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
 	w.ino = sx.stx_ino;
-	return find(&w, out);
+	return find(&w, "", out);
 }

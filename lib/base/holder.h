@@ -17,8 +17,9 @@
  * lock). out: its id, and its name in brackets. */
 bool holder_of(int fd, bool exclusive, bool held, char out[HOLDER_SIZE]);
 
-/* The same for a process with an open file, working directory or root directory on the
- * file system with that device number, or in the mount with that id (0: any mount). */
+/* Finds a process with an open or mapped file, its working directory or root directory on
+ * the file system with that device number, or in the mount with that id (0: any mount);
+ * or a loop device. out: "process ID (NAME)" or the device. */
 bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE]);
 
 #endif

@@ -197,8 +197,8 @@ static int refuse_detached(struct question *q, const struct mountnote *note)
 	if (note && note->dev && note->state == NOTE_LIVE &&
 		holder_of_mount(note->dev, 0, who))
 		return err_status(q->err, OVL_BUSY,
-			"layer %s %s%s detached and still in use by process %s",
-			Q(q->what), mounted(q), comma, who);
+			"layer %s %s%s detached and still in use by %s", Q(q->what),
+			mounted(q), comma, who);
 	return err_status(q->err, OVL_BUSY,
 		"layer %s %s%s either in a mount namespace that cannot be seen from "
 		"here, or detached and still in use",

@@ -48,23 +48,28 @@ struct wait {
 	const struct ovl_store *st;
 	struct timespec end;
 	long ms; /* of the next pause */
+	clock_t used; /* processor time until the last pause */
 };
 
 static struct wait wait_begin(const struct ovl_store *st, unsigned seconds)
 {
-	struct wait w = {.st = st, .ms = 1};
+	struct wait w = {.st = st, .ms = 1, .used = clock()};
 
 	clock_gettime(CLOCK_MONOTONIC, &w.end);
 	w.end.tv_sec += seconds;
 	return w;
 }
 
-/* Pauses, longer each time; false when the time is over or the stop flag is set. */
+/* Pauses, longer each time, and at least four times as long as asking has taken; false
+ * when the time is over or the stop flag is set. */
 static bool wait_more(struct wait *w)
 {
-	const struct timespec pause = {.tv_nsec = w->ms * 1000 * 1000};
+	long asking = 4000 * (clock() - w->used) / CLOCKS_PER_SEC;
+	long ms = asking > w->ms ? asking : w->ms;
+	const struct timespec pause = {.tv_nsec = (ms < 900 ? ms : 900) * 1000 * 1000};
 	struct timespec now;
 
+	w->used = clock();
 	nanosleep(&pause, NULL);
 	w->ms = w->ms < 50 ? w->ms * 2 : 100;
 	clock_gettime(CLOCK_MONOTONIC, &now);

@@ -112,6 +112,28 @@ fails 4 "'$T/mnt' is hidden under another mount" "umount of a hidden mount" ovlc
 umount mnt
 stay_in pid mnt
 fails 4 "'$T/mnt' is in use by process [0-9]* \(sleep\)" "umount of a mount in use" ovlctl umount w
+if ! as_user; then
+	# A process that has only mapped a file; a loop device, which no process has open.
+	end "$pid"
+	truncate -s 1M mnt/data
+	env python3 -c 'import ctypes, os, time
+fd = os.open("mnt/data", os.O_RDONLY)
+mmap = ctypes.CDLL(None).mmap
+mmap.restype = ctypes.c_void_p
+mmap.argtypes = [ctypes.c_void_p] + [ctypes.c_long] * 5
+print(mmap(None, 4096, 1, 2, fd, 0), file=open("mapped", "w"))
+os.close(fd)
+time.sleep(300)' &
+	pid=$!
+	until_true written mapped
+	fails 4 "'$T/mnt' is in use by process [0-9]* \(python3[^)]*\)" "... by a process that has mapped a file" \
+		ovlctl umount w
+	until loop=$(losetup -f --show mnt/data); do sleep 0.1; done
+	end "$pid"
+	fails 4 "'$T/mnt' is in use by '$loop'" "... by a loop device" ovlctl umount w
+	need - losetup -d "$loop"
+	stay_in pid mnt
+fi
 ok "umount -l" ovlctl umount -l w
 is "... is gone from the namespace" "$(grep -c "$T" /proc/self/mountinfo)" 0
 end $pid
