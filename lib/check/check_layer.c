@@ -247,13 +247,16 @@ static int check_open(struct checker *c, struct layer *l, bool content)
 	struct lineage way;
 	int rc = follow_parents(c, l, &way);
 
-	/* The commit has not moved its files to their places yet. */
-	if (rc == 0 && becoming_unfinished(&l->meta))
+	/* The commit has not cleaned its tree and moved its files to their places yet. */
+	if (rc == 0 && becoming_unfinished(&l->meta)) {
 		rc = check_found(c, OVL_NOTE, "commit", l->id.s, "", false,
 			"the commit that made it was killed; the next command that uses it "
-			"finishes it");
-	else if (rc == 0)
+			"finishes it%s",
+			content ? "; its content was not checked" : "");
+		content = false;
+	} else if (rc == 0) {
 		rc = check_driver(c, l, &way);
+	}
 	if (rc == 0 && !way.broken)
 		rc = check_numbers(c, l, &way);
 	if (rc == 0)

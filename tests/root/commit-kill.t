@@ -102,7 +102,7 @@ point() {
 	fi
 	# Another process that looks at all mount namespaces may be in it for a moment.
 	until_true umount ro
-	ovlctl check >chk 2>&1 || bad "check: $(cat chk)"
+	ovlctl check --content >chk 2>&1 || bad "check: $(cat chk)"
 	now=$(state)
 	[ "$seen" = "$now" ] || bad "read-only $seen, then $now"
 	if is_state W "$now"; then
