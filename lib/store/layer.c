@@ -178,6 +178,9 @@ static int open_back(const struct opening *o, struct layer *l, struct ovl_err *e
 			return rc;
 		if (rc == 0)
 			return none_now(o, err);
+		if (o->op & LOCK_EX && !image.st->look_only)
+			return err_prefix(err, rc, "cannot finish the commit of layer %s",
+				Q(o->what));
 	}
 	/* Commands that only read, or may not write, do not put it back. */
 	if (becoming_has(o->st, id, META_NAME) <= 0)

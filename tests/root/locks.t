@@ -109,6 +109,16 @@ if can_trace; then
 	ok "... umount" ovlctl umount c
 	no "... it is finished then" test -d "$S"/$DRV/*/.image
 	is "... the names are its names" "$(ovlctl ls -nr -o NAME c)" c,w
+	ovlctl rm c
+	ovlctl prune >out
+
+	# What is to change the layer has to finish it first, and says so if that fails.
+	need w ovlctl create -n w low
+	echo new >"$S/$DRV/$w/$UPPER/new"
+	need - test "$(killed_at fsync $n ovlctl commit --keep -n c w >out 2>err; ls "$S/staging")" = "$w"
+	fails 1 "cannot finish the commit of layer 'w': .*: No space left on device" "... on a full file system: rm" \
+		traced -qq -o calls -e trace=symlinkat -e inject=symlinkat:error=ENOSPC ovlctl rm w
+	ok "... and when it is not full" ovlctl rm w
 	ovlctl rm c low
 	ovlctl prune >out
 fi
