@@ -446,7 +446,7 @@ mended() {
 	[ $? -le 4 ] && ! grep -q aside chk
 }
 part=mended
-what="check --repair"
+what="check --repair" word=check
 case $what in *$ERR_ONLY*)
 	restore
 	exact >before
