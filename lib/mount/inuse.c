@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/holder.h"
@@ -58,6 +59,7 @@ struct question {
 	enum inuse_for why;
 	struct mountnotes notes;
 	int upper; /* the result of upper_ask(); 0 for an image layer */
+	bool left; /* it is mounted in a namespace without a visible process */
 	struct ovl_err *err;
 };
 
@@ -134,20 +136,18 @@ static int refuse_mounted(struct question *q, size_t first)
 		return 0;
 	for (size_t i = first; i < q->u->seen.n; i++) {
 		const struct mi_table *t = &q->u->seen.table[i];
+		enum mounts_how how = mounts_find(q->l->st, t, &ref, &where);
 
-		switch (mounts_find(q->l->st, t, &ref, &where)) {
-		case MOUNTS_NOT: break;
-		case MOUNTS_OWN:
+		if (how == MOUNTS_NOT || (how == MOUNTS_PART && q->why == INUSE_UMOUNT))
+			continue;
+		q->left = namespaces_is_left(t);
+		if (how == MOUNTS_OWN)
 			return err_status(q->err, OVL_BUSY, "layer %s %s on %s%s",
 				Q(q->what), mounted(q), where.data,
 				q->why == INUSE_TAKE ? "; unmount it first" : "");
-		case MOUNTS_PART:
-			if (q->why == INUSE_UMOUNT)
-				break;
-			return err_status(q->err, OVL_BUSY,
-				"layer %s is part of the overlay mounted on %s",
-				Q(q->what), where.data);
-		}
+		return err_status(q->err, OVL_BUSY,
+			"layer %s is part of the overlay mounted on %s", Q(q->what),
+			where.data);
 	}
 	return 0;
 }
@@ -288,12 +288,28 @@ static int look_everywhere(struct question *q)
 	return rc == 0 && q->why == INUSE_TAKE ? refuse_below(q) : rc;
 }
 
+/* If the last process of a namespace has ended, another process that looks at all
+ * namespaces, as this one does, may keep it for a moment. */
+#define MAX_PAUSES 25
+
 int inuse_refuse(struct inuse *u, const struct layer *l, const char *what,
 	enum inuse_for why, struct ovl_err *err)
 {
-	struct question q = {.u = u, .l = l, .what = what, .why = why, .err = err};
-	int rc = look_everywhere(&q);
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	struct question q;
+	int rc;
 
+	for (;;) {
+		q = (struct question){
+			.u = u, .l = l, .what = what, .why = why, .err = err};
+		rc = look_everywhere(&q);
+		if (rc == 0 || !q.left || u->pauses == MAX_PAUSES)
+			break;
+		mountnotes_release(&q.notes);
+		inuse_release(u);
+		nanosleep(&pause, NULL);
+		u->pauses++;
+	}
 	/* A new mount starts with no notes; other commands leave the layer as it is. */
 	if (rc == 0 && why == INUSE_MOUNT)
 		mountnotes_clear(l, &q.notes);

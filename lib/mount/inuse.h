@@ -29,6 +29,7 @@ enum inuse_others { INUSE_OTHERS = 1, INUSE_ALL_OTHERS };
 struct inuse {
 	struct mi_all seen;
 	enum inuse_others others; /* 0: none were read yet */
+	unsigned pauses; /* so often it was waited for the end of a namespace */
 	struct pathset *shown; /* ids of layers in the tables, by mounts_shown() and
 				* mounts_paths() */
 };

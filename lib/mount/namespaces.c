@@ -185,22 +185,36 @@ int namespaces_read(struct mi_all *all, const char *dev)
 
 /* ---- whose ------------------------------------------------------------------------ */
 
-void namespaces_say(const struct mi_table *t, struct buf *out)
+/* The name of a process in /proc; NULL: none is visible. */
+static const char *process_in(const struct mi_table *t, struct fs_dir *proc)
 {
-	auto_fsdir proc = fs_dir_at(AT_FDCWD, "/proc");
 	const char *pid;
 	struct stat ns;
 
-	if (!t->ns)
-		return;
-	while (fs_dir_next(&proc, &pid, NULL) > 0) {
-		if (isdigit((unsigned char)*pid) && stat_ns(proc.fd, pid, &ns) == 0 &&
-			ns.st_ino == t->ns) {
-			buf_addf(out, " in the mount namespace of process %s", pid);
-			return;
-		}
+	while (fs_dir_next(proc, &pid, NULL) > 0) {
+		if (isdigit((unsigned char)*pid) && stat_ns(proc->fd, pid, &ns) == 0 &&
+			ns.st_ino == t->ns)
+			return pid;
 	}
-	buf_adds(out, " in a mount namespace without a visible process");
+	return NULL;
+}
+
+bool namespaces_is_left(const struct mi_table *t)
+{
+	auto_fsdir proc = fs_dir_at(AT_FDCWD, "/proc");
+
+	return t->ns && !process_in(t, &proc);
+}
+
+void namespaces_say(const struct mi_table *t, struct buf *out)
+{
+	auto_fsdir proc = fs_dir_at(AT_FDCWD, "/proc");
+	const char *pid = t->ns ? process_in(t, &proc) : NULL;
+
+	if (pid)
+		buf_addf(out, " in the mount namespace of process %s", pid);
+	else if (t->ns)
+		buf_adds(out, " in a mount namespace without a visible process");
 }
 
 /* ---- one's own -------------------------------------------------------------------- */

@@ -28,6 +28,9 @@ int namespaces_wait(pid_t pid);
  */
 int namespaces_read(struct mi_all *all, const char *dev);
 
+/* True if no process is visible in the namespace of the table. */
+bool namespaces_is_left(const struct mi_table *t);
+
 /* Adds the namespace of the table to out: nothing for this process's own; otherwise " in
  * the mount namespace of process PID", or of none. */
 void namespaces_say(const struct mi_table *t, struct buf *out);

@@ -214,6 +214,26 @@ if ! as_user; then
 	ok "... which has ended" ovlctl --wait 60 mount b mnt
 	need - ovlctl umount b
 
+	# A process that looks at all namespaces keeps one for a moment when its last process ends.
+	if can_trace; then
+		in_namespace pid ovlctl mount b mnt
+		exec 9</proc/$pid/ns/mnt
+		end "$pid"
+		(
+			exec 9<&-
+			traced -o trace -e trace=clock_nanosleep -e inject=clock_nanosleep:signal=STOP:when=1 \
+				ovlctl rm -r b 2>err
+		) &
+		pid=$!
+		soon "in one that another process keeps, rm waits a moment" grep -q 'stopped by SIGSTOP' trace
+		exec 9<&-
+		go_on trace
+		wait $pid
+		is "... and removes it" "$? $(cat err)" "0 "
+		need b ovlctl import -n b -p a b.tar
+		need w ovlctl create -n w b
+	fi
+
 	# The mount point of a bottom image there.
 	in_namespace pid ovlctl mount a
 	exec 9</proc/$pid/ns/mnt
