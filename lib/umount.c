@@ -117,6 +117,11 @@ static int umount_top(const struct mnt *m, bool lazy, struct ovl_err *err)
 	rc = dir < 0 ? -errno : umount_at(dir, name, lazy);
 	if (rc == -EBUSY)
 		return refuse_busy(m, err);
+	if (rc == -EINVAL)
+		return err_say(err, EINVAL,
+			"cannot unmount %s: it came from another user namespace, and can "
+			"only be unmounted there",
+			Q(m->where));
 	return rc < 0 ? err_sys(err, -rc, "cannot unmount %s", Q(m->where)) : 0;
 }
 

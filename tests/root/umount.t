@@ -86,6 +86,12 @@ need - mount -t tmpfs none "$m"
 ok "umount -R of all of them" ovlctl umount -R w
 is "... which are gone" "$(grep -c " $m" /proc/self/mountinfo)" 0
 
+# A new user namespace may not unmount what came with its copy of the mounts.
+need m ovlctl mount w
+fails 1 "cannot unmount '$m': it came from another user namespace" "umount in a user namespace" \
+	unshare -rm ovlctl umount w
+need - ovlctl umount w
+
 # Mounts that stay are reported.
 need - ovlctl mount w mw
 need - ovlctl mount v mv
