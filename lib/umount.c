@@ -93,7 +93,7 @@ static int refuse_busy(const struct mnt *m, struct ovl_err *err)
 			"%s is in use: %s is mounted in it; 'ovlctl umount -R' unmounts "
 			"that too",
 			Q(m->where), Q(in.mnt[in.n - 1].where));
-	if (holder_of_mount(m->dev, (uint64_t)m->mnt_id, who))
+	if (holder_of_mount(m->dev, (uint64_t)m->mnt_id, m->where, who))
 		return err_status(err, OVL_BUSY, "%s is in use by %s", Q(m->where), who);
 	return err_status(err, OVL_BUSY,
 		"%s is in use by a process that cannot be seen from here", Q(m->where));

@@ -171,8 +171,9 @@ static bool find(const struct wanted *w, const char *prefix, char out[HOLDER_SIZ
 	return false;
 }
 
-/* No process has the file of a loop device open. */
-static bool find_loop(const struct wanted *w, char out[HOLDER_SIZE])
+/* No process has the file of a loop device open. Only files below the mount point are
+ * looked at: others may be on a server that does not answer. */
+static bool find_loop(const struct wanted *w, const char *where, char out[HOLDER_SIZE])
 {
 	auto_fsdir d = fs_dir_at(AT_FDCWD, "/sys/block");
 	const char *name;
@@ -185,7 +186,8 @@ static bool find_loop(const struct wanted *w, char out[HOLDER_SIZE])
 			!file.len)
 			continue;
 		file.data[strcspn(file.data, "\n")] = '\0';
-		if (leads_to(AT_FDCWD, file.data, w)) {
+		if (strncmp(file.data, where, strlen(where)) == 0 &&
+			leads_to(AT_FDCWD, file.data, w)) {
 			snprintf(out, HOLDER_SIZE, "'/dev/%s'", name);
 			return true;
 		}
@@ -193,11 +195,11 @@ static bool find_loop(const struct wanted *w, char out[HOLDER_SIZE])
 	return false;
 }
 
-bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE])
+bool holder_of_mount(dev_t dev, uint64_t mnt_id, const char *where, char out[HOLDER_SIZE])
 {
 	const struct wanted w = {.dev = dev, .mnt_id = mnt_id};
 
-	return find(&w, "process ", out) || find_loop(&w, out);
+	return find(&w, "process ", out) || (where && find_loop(&w, where, out));
 }
 
 /* The kernel lists a lock under the process that took it. Inside a pid namespace it does

@@ -19,7 +19,9 @@ bool holder_of(int fd, bool exclusive, bool held, char out[HOLDER_SIZE]);
 
 /* Finds a process with an open or mapped file, its working directory or root directory on
  * the file system with that device number, or in the mount with that id (0: any mount);
- * or a loop device. out: "process ID (NAME)" or the device. */
-bool holder_of_mount(dev_t dev, uint64_t mnt_id, char out[HOLDER_SIZE]);
+ * or a loop device with a file below its mount point (NULL: it has none). out: "process
+ * ID (NAME)" or the device. */
+bool holder_of_mount(
+	dev_t dev, uint64_t mnt_id, const char *where, char out[HOLDER_SIZE]);
 
 #endif

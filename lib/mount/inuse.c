@@ -195,7 +195,7 @@ static int refuse_detached(struct question *q, const struct mountnote *note)
 	char who[HOLDER_SIZE];
 
 	if (note && note->dev && note->state == NOTE_LIVE &&
-		holder_of_mount(note->dev, 0, who))
+		holder_of_mount(note->dev, 0, NULL, who))
 		return err_status(q->err, OVL_BUSY,
 			"layer %s %s%s detached and still in use by %s", Q(q->what),
 			mounted(q), comma, who);
