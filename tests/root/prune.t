@@ -214,14 +214,13 @@ is "... are gone" "$(env -u OVLCTL_DRIVER ovlctl --root both ls)" ""
 if can_trace; then
 	rm -rf "$OVLCTL_ROOT"
 	need w ovlctl create -n w
-	traced -qq -o /dev/null -P "$OVLCTL_ROOT/$DRV/$w/.names" -e trace=getdents64 \
-		-e inject=getdents64:delay_exit=2000000:when=1 ovlctl prune >out 2>err &
+	: >calls
+	traced -qq -o calls -P "$OVLCTL_ROOT/$DRV/$w/.names" -e trace=getdents64 \
+		-e inject=getdents64:signal=STOP:when=1 ovlctl prune >out 2>err &
 	pid=$!
-	reads_notes() {
-		ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q "/$w/\.names$"
-	}
-	until_true reads_notes
+	until_true grep -q 'stopped by SIGSTOP' calls
 	need i ovlctl commit w
+	go_on calls
 	wait $pid
 	is "a commit beside prune: nothing is pruned" "$?:$(cat out err)" "0:"
 	is "... the name is the image layer's" "$(ovlctl ls -q w)" "$i"
