@@ -123,12 +123,22 @@ static int is_left(struct pruner *p, int dir, const char *name, int *fd)
 	return r < 0 ? r : r == 0 && fs_is(dir, name, *fd) > 0;
 }
 
+/*
+ * To see whether a directory is locked is to lock it for a moment. The store's lock keeps
+ * it from becoming a layer between open and lock, which would then be in use. A process
+ * that only looks does not wait for that lock for long, and takes the directory as used.
+ */
 static int prune_dir(
 	struct pruner *p, const char *what, int dir, const char *name, const char *why)
 {
 	auto_fd fd = -1;
-	int r = is_left(p, dir, name, &fd);
+	int r = p->req->dry_run ? store_lock_brief(p->st, LOCK_EX, p->err) :
+				  store_lock(p->st, LOCK_EX, p->err);
 
+	if (r < 0)
+		return r == -EBUSY && p->req->dry_run ? 0 : r;
+	r = is_left(p, dir, name, &fd);
+	store_unlock(p->st);
 	if (r < 0 && p->req->dry_run)
 		return report(p, what, name, 0, "it cannot be opened");
 	if (r < 0)

@@ -136,8 +136,8 @@ int layer_adopted(const struct layer *l, char **from, bool *verified);
  * 0: it existed. */
 int layer_add_child(const struct layer *l, const struct ovl_id *id, struct ovl_err *err);
 int layer_sync_children(const struct layer *l, struct ovl_err *err);
-/* Removes the hint from the parent (empty: none), if that is possible now and there is no
- * such child. One that stays is harmless; prune removes it. */
+/* Removes the hint from the parent (empty: none), if there is no such child. One that
+ * stays, because the store is locked, is harmless; prune removes it. */
 void layer_drop_child(struct ovl_store *st, const struct layer_ref *child,
 	const struct ovl_id *parent, enum ovl_kind kind);
 /* Removes a hint that stands for nothing, from any layer or staged layer. */

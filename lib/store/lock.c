@@ -156,16 +156,23 @@ static int open_lock(struct ovl_store *st)
 	return st->lock_fd;
 }
 
-int store_lock(struct ovl_store *st, int op, struct ovl_err *err)
+static int take(struct ovl_store *st, int op, struct ovl_err *err,
+	int (*how)(const struct ovl_store *st, int fd, int op, const char *what,
+		struct ovl_err *err))
 {
 	if (open_lock(st) < 0)
 		return err_sys(err, errno, "cannot open the lock of %s", Q(st->root));
-	return lock_moment(st, st->lock_fd, op, "the store", err);
+	return how(st, st->lock_fd, op, "the store", err);
 }
 
-int store_trylock(struct ovl_store *st)
+int store_lock(struct ovl_store *st, int op, struct ovl_err *err)
 {
-	return open_lock(st) < 0 ? -errno : lock_try(st->lock_fd, LOCK_EX);
+	return take(st, op, err, lock_moment);
+}
+
+int store_lock_brief(struct ovl_store *st, int op, struct ovl_err *err)
+{
+	return take(st, op, err, lock_brief);
 }
 
 void store_unlock(struct ovl_store *st)

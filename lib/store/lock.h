@@ -15,7 +15,9 @@
  *			and while the traces of an unmount are cleared
  *  3  names/		exclusive while a name is given or taken away
  *  4  lock		shared between creating l/<link> and renaming the layer in;
- *			exclusive for prune, which looks for links that lead nowhere
+ *			exclusive for prune and check, which look for links that lead
+ *			nowhere and for directories in staging/ and trash/ that nobody
+ *			has locked
  *
  * No process waits for a lock while it holds a later one, nor for several of the first
  * kind in an order that another process might reverse: commit waits for a layer's parent

@@ -118,8 +118,8 @@ bool store_covers(const struct ovl_store *st, const struct driver *drv);
 
 /* Holds the store's lock (LOCK_SH or LOCK_EX) until store_unlock(). */
 int store_lock(struct ovl_store *st, int op, struct ovl_err *err);
-/* Exclusively and without waiting: 1 taken, 0 held by another process, negative errno. */
-int store_trylock(struct ovl_store *st);
+/* The same, but waits a second at most. */
+int store_lock_brief(struct ovl_store *st, int op, struct ovl_err *err);
 void store_unlock(struct ovl_store *st);
 
 void store_note(const struct ovl_store *st, enum ovl_note kind, const char *fmt, ...)

@@ -38,6 +38,15 @@ echo >go
 wait
 ok "... and is done" ovlctl rm w
 
+# Prune and check hold the store's lock for a moment.
+need c ovlctl import -n c -p b b.tar
+flock "$S/lock" cat go >/dev/null &
+until_true locked "$S/lock"
+(sleep 0.3; echo >go) &
+ok "rm of an image layer waits for the store" ovlctl rm c
+is "... so that nothing of it is left" "$(ovlctl prune --dry-run)" ""
+wait
+
 # ---- the parent of what comes from a pipe ---------------------------------------------
 
 printf 'file name=parent data=1\nend\n' | mktar >parent.tar
@@ -141,6 +150,22 @@ done 2>failed
 wait
 is "check and dry runs make nothing fail" "$(cat failed)" ""
 is "... and see nothing wrong" "$(sort -u check check2)" ""
+
+# One that looks at staging/ must not lock a layer that has just come from there.
+if can_trace; then
+	traced -qq -o /dev/null -e trace=renameat2 -e inject=renameat2:delay_enter=300000 \
+		ovlctl create -n w b >id &
+	pid=$!
+	until_true found "$S/staging/*/.layer"
+	traced -qq -o /dev/null -e trace=flock \
+		-e inject=flock:delay_enter=400000:delay_exit=400000 ovlctl prune --dry-run >dry 2>&1 &
+	dry=$!
+	wait $pid
+	until ! kill -0 $dry 2>/dev/null || locked "$S/$DRV/$(cat id)"; do sleep 0.01; done
+	ok "a layer that was in staging/ when one began to look there can be removed" ovlctl rm w
+	wait
+	is "... and is no leftover" "$(grep ^staging dry)" ""
+fi
 
 # A removal in progress is not a leftover.
 if can_trace; then
