@@ -261,10 +261,15 @@ if can_trace; then
 	# A command that waits for a layer during a commit gets the image layer by its name.
 	need id ovlctl create -n moves $base
 	echo new >"$S/$DRV/$id/$UPPER/f"
-	traced -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_enter=1000000:when=1 ovlctl commit moves >out 2>err &
-	until_true [ -e "$S/$DRV/$id/.image/.layer" ]
-	is "a name whose layer is committed meanwhile" "$(ovlctl diff moves 2>&1)" "A /f"
+	: >calls
+	traced -qq -o calls -e trace=fsync -e inject=fsync:signal=STOP:when=1 ovlctl commit moves >out 2>err &
+	until_true grep -q 'stopped by SIGSTOP' calls
+	ok "the set-up: the layer is at its place" test -e "$S/$DRV/$id/.image/.layer"
+	ovlctl -v diff moves >list 2>said &
+	until_true grep -q waiting said
+	go_on calls
 	wait
+	is "a name whose layer is committed meanwhile" "$(cat list)" "A /f"
 	is "... is that of the image layer" "$(ovlctl ls -nr -o ID moves)" "$(cat out)"
 fi
 
