@@ -124,7 +124,11 @@ if can_trace; then
 	# What is to change the layer has to finish it first, and says so if that fails.
 	need w ovlctl create -n w low
 	echo new >"$S/$DRV/$w/$UPPER/new"
-	need - test "$(killed_at fsync $n ovlctl commit --keep -n c w >out 2>err; ls "$S/staging")" = "$w"
+	n=0
+	while [ -d "$S/$DRV/$w" ] && [ $n -lt 12 ]; do
+		n=$((n + 1))
+		killed_at fsync $n ovlctl commit --keep -n c w >out 2>err
+	done
 	fails 1 "cannot finish the commit of layer 'w': .*: No space left on device" "... on a full file system: rm" \
 		traced -qq -o calls -e trace=symlinkat -e inject=symlinkat:error=ENOSPC ovlctl rm w
 	ok "... and when it is not full" ovlctl rm w
