@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/quote.h"
 #include "base/vec.h"
+#include "base/xattr.h"
 #include "codec/encode.h"
 #include "image/export.h"
 #include "store/store.h"
@@ -262,13 +263,26 @@ int export_begin(struct export *x, struct ovl_err *err)
 		0;
 }
 
+static int keep_acl(const struct export *x, const char *attr)
+{
+	auto_buf value = {0};
+
+	if (fs_getxattr_buf(x->req->dirfd, x->req->dir, attr, &value) < 0)
+		return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -1;
+	return fs_setxattr(x->out_dir, NULL, attr, value.data, value.len);
+}
+
+/* The ACLs, too: the group bits of a directory with an ACL are its mask. The new
+ * directory may have inherited others. */
 static int be_like_old(const struct export *x)
 {
 	const struct stat *old = &x->old;
 
 	if (!old->st_mode)
 		return fchmod(x->out_dir, 0777 & ~x->req->umask);
-	if (fchown(x->out_dir, old->st_uid, old->st_gid) < 0)
+	if (fchown(x->out_dir, old->st_uid, old->st_gid) < 0 ||
+		fs_drop_acls(x->out_dir, NULL) < 0 || keep_acl(x, XATTR_ACL_ACCESS) < 0 ||
+		keep_acl(x, XATTR_ACL_DEFAULT) < 0)
 		return -1;
 	return fchmod(x->out_dir, old->st_mode & 07777);
 }

@@ -303,6 +303,19 @@ fails 2 "no destination given: 'three' is a layer" "a layer for a target" ovlctl
 mkdir empty && chmod 701 empty
 ok "into an empty directory" ovlctl export three empty
 is "... which keeps its mode" "$(stat -c %a empty)" 701
+# The group bits of a directory with an ACL are the mask, not the permissions of the group.
+mkdir -m 700 acls acls/none
+setfacl -m u:9:rwx acls
+setfacl -d -m u:8:rx acls
+mkdir acls/own
+setfacl -b acls/none
+setfacl -m u:7:rwx acls/own
+for d in own none; do
+	getfacl -cn acls/$d >want
+	need - ovlctl export three acls/$d
+	getfacl -cn acls/$d >got
+	same "... and its ACLs: $d" got want
+done
 mkdir full && echo x >full/x
 fails 1 "'full' already exists and is not empty" "a directory that is not empty" ovlctl export three full
 is "... stays" "$(ls full)" x
