@@ -1,7 +1,7 @@
 /*
  * Remembers for each directory of a layer that is being unpacked what can be done only
- * after all its entries: times, set-group-id bits and default ACLs, and what depends on
- * the layers below. It is a tree of names, so deep paths take no more memory: about 100
+ * after all its entries: times, some bits of the mode and default ACLs, and what depends
+ * on the layers below. It is a tree of names, so deep paths take no more memory: about 100
  * bytes for each directory, and its name.
  */
 #ifndef OVL_DIRS_H
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -19,7 +20,7 @@ enum {
 	DIR_HAS_WH = 2, /* a whiteout was made in it */
 	DIR_OPAQUE = 4, /* .wh..wh..opq: hides what it has below */
 	DIR_REPLACED = 8, /* .wh.NAME and a directory NAME: hides the one below */
-	DIR_SETGID = 16, /* to be set when its children exist */
+	DIR_MODE = 16, /* a part of the mode is to be set when its children exist */
 	DIR_ABSENT = 32, /* currently not a directory: only DIR_REPLACED is remembered */
 	DIR_SETTLE = DIR_IMPLIED | DIR_HAS_WH | DIR_OPAQUE | DIR_REPLACED
 };
@@ -34,6 +35,7 @@ struct dir {
 	void *acl; /* value of the default ACL; NULL: none */
 	unsigned acl_len;
 	unsigned flags;
+	mode_t mode; /* with DIR_MODE: set-group-id bit, and what the owner may do */
 	bool foreign_group; /* new files in it do not get our group */
 	char text[]; /* the name */
 };

@@ -63,7 +63,7 @@ static int make_node(struct unpack *u, const struct unpack_place *at, const void
 	mode_t type = archive_entry_filetype(u->e);
 
 	(void)ctx;
-	return mknodat(at->p->fd, at->name, type | (archive_entry_mode(u->e) & 0777),
+	return mknodat(at->p->fd, at->name, type | unpack_first_mode(u),
 		type == AE_IFIFO ? 0 : archive_entry_rdev(u->e));
 }
 
@@ -198,7 +198,8 @@ static int make_entry_dir(
 
 static int put_dir(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
-	int fresh = make_entry_dir(u, at, archive_entry_mode(u->e) & 0777, err);
+	int fresh = make_entry_dir(
+		u, at, (archive_entry_mode(u->e) & 0777) | S_IRWXU, err);
 	struct dir *dir;
 
 	if (fresh < 0)

@@ -163,6 +163,9 @@ int unpack_dir_meta(struct unpack *u, const struct unpack_place *at, struct dir 
 
 /* True if the entry has xattrs or ACLs. */
 bool unpack_has_xattrs(const struct unpack *u);
+/* The mode to create a file with. Only root may set xattrs of a file that its owner may
+ * not write to, so the final mode may be set later. */
+mode_t unpack_first_mode(const struct unpack *u);
 /* True if only the time of the new file or directory has to be set. */
 bool unpack_is_plain(const struct unpack *u, const struct parent *p);
 struct timespec unpack_mtime(const struct unpack *u);

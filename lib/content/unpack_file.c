@@ -12,7 +12,7 @@
 static int make_file(struct unpack *u, const struct unpack_place *at, const void *ctx)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	mode_t mode = archive_entry_mode(u->e) & 0777;
+	mode_t mode = unpack_first_mode(u);
 	int fd = openat(at->p->fd, at->name, flags, mode);
 
 	(void)ctx;

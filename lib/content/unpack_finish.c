@@ -220,9 +220,9 @@ static int set_meta(struct finish *w)
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, dir->mtime};
 	struct stat st;
 
-	if (dir->flags & DIR_SETGID &&
+	if (dir->flags & DIR_MODE &&
 		(fstat(w->fd, &st) < 0 ||
-			fchmod(w->fd, (st.st_mode & 07777) | S_ISGID) < 0))
+			fchmod(w->fd, (st.st_mode & 07077) | (dir->mode & 02700)) < 0))
 		return fail(w, "set the mode of");
 	if (dir->acl &&
 		fs_setxattr(w->fd, NULL, XATTR_ACL_DEFAULT, dir->acl, dir->acl_len) < 0)

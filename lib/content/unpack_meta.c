@@ -257,6 +257,13 @@ struct timespec unpack_mtime(const struct unpack *u)
 
 /* ---- files, directories ----------------------------------------------------------- */
 
+mode_t unpack_first_mode(const struct unpack *u)
+{
+	mode_t mode = archive_entry_mode(u->e) & 0777;
+
+	return unpack_has_xattrs(u) ? mode | S_IWUSR : mode;
+}
+
 /* A new inode has the mode it was created with, except for bits that open(2) and mknod(2)
  * do not set; a change of owner clears no others. */
 static int set_mode(struct unpack *u, struct meta_target to, struct ovl_err *err)
@@ -264,7 +271,7 @@ static int set_mode(struct unpack *u, struct meta_target to, struct ovl_err *err
 	mode_t mode = archive_entry_mode(u->e) & 07777;
 	int rc;
 
-	if (S_ISLNK(archive_entry_mode(u->e)) || !(mode & 07000))
+	if (S_ISLNK(archive_entry_mode(u->e)) || mode == unpack_first_mode(u))
 		return 0;
 	rc = to.path ? fs_chmod_path(to.fd, mode) : fchmod(to.fd, mode);
 	if (rc < 0)
@@ -292,9 +299,9 @@ int unpack_meta(
 		return to.fd;
 	rc = set_owner(u, at->p, to, err);
 	if (rc == 0)
-		rc = set_mode(u, to, err);
-	if (rc == 0)
 		rc = set_xattrs(u, to, err);
+	if (rc == 0)
+		rc = set_mode(u, to, err);
 	if (rc == 0 && !S_ISLNK(archive_entry_mode(u->e)))
 		rc = set_access_acl(u, to, err);
 	return rc < 0 ? rc : set_times(u, to, err);
@@ -334,16 +341,29 @@ static int reset_dir(struct unpack *u, struct meta_target to, struct ovl_err *er
 	return change_owner(u, to.fd, err);
 }
 
+/* Only root may change a directory whose mode keeps its owner out. */
+static int open_up(struct unpack *u, struct dir *dir, int fd, struct ovl_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || fchmod(fd, (st.st_mode & 07777) | S_IRWXU) < 0)
+		return err_sys(err, errno, "cannot set the mode of %s", Q(name_of(u)));
+	dir->mode = (st.st_mode & S_IRWXU) | (dir->mode & S_ISGID);
+	return 0;
+}
+
 int unpack_dir_meta(struct unpack *u, const struct unpack_place *at, struct dir *dir,
 	bool fresh, struct ovl_err *err)
 {
 	mode_t mode = archive_entry_mode(u->e) & 07777;
+	bool shut = (mode & S_IRWXU) != S_IRWXU;
 	struct meta_target to = {.fd = -1};
 	auto_fd fd = -1;
 	int rc;
 
-	dir->flags &= ~(unsigned)(DIR_IMPLIED | DIR_SETGID);
-	dir->flags |= mode & S_ISGID ? DIR_SETGID : 0;
+	dir->flags &= ~(unsigned)(DIR_IMPLIED | DIR_MODE);
+	dir->flags |= mode & S_ISGID || shut ? DIR_MODE : 0;
+	dir->mode = mode;
 	dir->foreign_group = archive_entry_gid(u->e) != u->gid;
 	dir->mtime = unpack_mtime(u);
 	if (fresh && unpack_is_plain(u, at->p))
@@ -352,11 +372,13 @@ int unpack_dir_meta(struct unpack *u, const struct unpack_place *at, struct dir 
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open directory %s", Q(name_of(u)));
 	rc = fresh ? set_owner(u, at->p, to, err) : reset_dir(u, to, err);
+	if (rc == 0)
+		rc = set_xattrs(u, to, err);
 	if (rc == 0 && fchmod(fd, mode & (mode_t)~S_ISGID) < 0)
 		rc = err_sys(err, errno, "cannot set the mode of %s", Q(name_of(u)));
 	if (rc == 0)
-		rc = set_xattrs(u, to, err);
-	if (rc == 0)
 		rc = set_access_acl(u, to, err);
+	if (rc == 0 && shut)
+		rc = open_up(u, dir, fd, err);
 	return rc == 0 ? keep_default_acl(u, dir, err) : rc;
 }

@@ -163,4 +163,21 @@ fails 1 "directory without an entry: cannot give 'd' to user 0, group 0: $denied
 	user ovlctl import parent.tar
 fails 1 "'empty.tar': '/': impossible user id" "... with an empty name" user ovlctl import empty.tar
 
+# What its owner may not write to: GNU tar extracts it, too.
+printf '%s\n' "dir name=. $as_uid" "dir name=ro mode=0555 $as_uid pax.SCHILY.xattr.user.a=1" \
+	"file name=ro/f data=1 mode=0444 $as_uid pax.SCHILY.xattr.user.b=2" "link name=ro/g link=ro/f" \
+	"dir name=ro/sub mode=02511 $as_uid" "file name=ro/sub/s data=1 $as_uid" \
+	"dir name=ro mode=0500 $as_uid pax.SCHILY.xattr.user.c=3" "file name=ro/late data=1 $as_uid" end | mktar >ro.tar
+need id user ovlctl import -n ro ro.tar
+at=$OVLCTL_ROOT/$DRV/$id/$(is_overlay && echo root || echo diff)
+is "what a user may not write to" "$(cd "$at" && stat -c '%a %n' ro ro/f ro/sub && getfattr -dm user ro ro/f 2>/dev/null | grep =)" \
+	"500 ro
+444 ro/f
+2511 ro/sub
+user.c=\"3\"
+user.b=\"2\""
+ok "... is what the tar holds" user ovlctl check --content ro
+ok "... rm" user ovlctl rm ro
+is "... all of it" "$(find "$OVLCTL_ROOT" -name ro -o -name f)" ""
+
 done_testing
