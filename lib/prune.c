@@ -135,8 +135,11 @@ static int prune_dir(
 	int r = p->req->dry_run ? store_lock_brief(p->st, LOCK_EX, p->err) :
 				  store_lock(p->st, LOCK_EX, p->err);
 
-	if (r < 0)
-		return r == -EBUSY && p->req->dry_run ? 0 : r;
+	if (r == -EBUSY && p->req->dry_run)
+		return 0;
+	/* One who may read the store may not be permitted to lock it. */
+	if (r < 0 && (r != -EACCES || !p->req->dry_run))
+		return r;
 	r = is_left(p, dir, name, &fd);
 	store_unlock(p->st);
 	if (r < 0 && p->req->dry_run)

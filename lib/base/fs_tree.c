@@ -68,6 +68,9 @@ static int enter(struct fs_remover *how, struct walk *w, int why)
 {
 	if (walk_enter(w) == 0 || errno == ENOENT)
 		return 0;
+	if (errno == EACCES && w->path.len && fchmod(w->fd[0], 0700) == 0 &&
+		walk_enter(w) == 0)
+		return 0;
 	if (errno == ENOTDIR) {
 		errno = why;
 	} else if (errno != EXDEV) {

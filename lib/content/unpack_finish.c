@@ -96,15 +96,35 @@ static void close_below(void *ctx, void *dir)
 	view_close(&b->view);
 }
 
-/* Goes down to dir. */
+/* Goes up one level. A mode that keeps the owner out is set now, after everything in the
+ * directory. */
+static int leave(struct finish *w)
+{
+	const struct dir *dir = w->dir;
+	const int *fd = dir->flags & DIR_MODE ? levels_open(&w->trees, w->trees.n - 1) :
+						NULL;
+	struct stat st;
+
+	if (dir->flags & DIR_MODE &&
+		(!fd || fstat(*fd, &st) < 0 ||
+			fchmod(*fd, (st.st_mode & 07077) | (dir->mode & 02700)) < 0))
+		return fail(w, "set the mode of");
+	levels_pop(&w->belows);
+	levels_pop(&w->trees);
+	w->dir = dir->up;
+	return 0;
+}
+
+/* Goes to dir, which is in the current directory or in one above. */
 static int descend(struct finish *w, struct dir *dir)
 {
 	struct below *below;
+	int rc = 0;
 
-	for (; w->dir != dir->up; w->dir = w->dir->up) {
-		levels_pop(&w->belows);
-		levels_pop(&w->trees);
-	}
+	while (rc == 0 && w->dir != dir->up)
+		rc = leave(w);
+	if (rc < 0)
+		return rc;
 	below = levels_push(&w->belows, dir->name);
 	if (!below || !levels_push(&w->trees, dir->name))
 		return err_nomem(w->err);
@@ -218,12 +238,7 @@ static int set_meta(struct finish *w)
 {
 	const struct dir *dir = w->dir;
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, dir->mtime};
-	struct stat st;
 
-	if (dir->flags & DIR_MODE &&
-		(fstat(w->fd, &st) < 0 ||
-			fchmod(w->fd, (st.st_mode & 07077) | (dir->mode & 02700)) < 0))
-		return fail(w, "set the mode of");
 	if (dir->acl &&
 		fs_setxattr(w->fd, NULL, XATTR_ACL_DEFAULT, dir->acl, dir->acl_len) < 0)
 		return fail(w, "set the default ACL of");
@@ -301,6 +316,8 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 	/* The caller owns these. */
 	if (w.belows.n)
 		((struct below *)levels_at(&w.belows, 0))->view = (struct view){0};
+	while (rc == 0 && w.dir)
+		rc = leave(&w);
 	levels_release(&w.belows);
 	levels_release(&w.trees);
 	buf_release(&w.path);

@@ -172,7 +172,10 @@ int store_lock(struct ovl_store *st, int op, struct ovl_err *err)
 
 int store_lock_brief(struct ovl_store *st, int op, struct ovl_err *err)
 {
-	return take(st, op, err, lock_brief);
+	int rc = take(st, st->lock_busy ? op | LOCK_NB : op, err, lock_brief);
+
+	st->lock_busy = rc == -EBUSY;
+	return rc;
 }
 
 void store_unlock(struct ovl_store *st)

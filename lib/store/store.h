@@ -69,6 +69,7 @@ struct ovl_store {
 	 * number. */
 	int dir[STORE_DIRS];
 	int lock_fd;
+	bool lock_busy; /* it was waited for in vain */
 	bool look_only; /* change nothing, do not even finish a killed commit */
 	bool names_held; /* this process holds the lock of the names */
 	struct pace pace; /* of removals, and what was removed */
@@ -118,7 +119,7 @@ bool store_covers(const struct ovl_store *st, const struct driver *drv);
 
 /* Holds the store's lock (LOCK_SH or LOCK_EX) until store_unlock(). */
 int store_lock(struct ovl_store *st, int op, struct ovl_err *err);
-/* The same, but waits a second at most. */
+/* The same, but waits a second at most, and not at all if that was in vain before. */
 int store_lock_brief(struct ovl_store *st, int op, struct ovl_err *err);
 void store_unlock(struct ovl_store *st);
 

@@ -42,8 +42,11 @@ ok "... and is done" ovlctl rm w
 need c ovlctl import -n c -p b b.tar
 flock "$S/lock" cat go >/dev/null &
 until_true locked "$S/lock"
-(sleep 0.3; echo >go) &
-ok "rm of an image layer waits for the store" ovlctl rm c
+ovlctl -v rm c 2>said &
+pid=$!
+until_true grep -q 'waiting for .* with the store' said
+echo >go
+ok "rm of an image layer waits for the store" wait $pid
 is "... so that nothing of it is left" "$(ovlctl prune --dry-run)" ""
 wait
 

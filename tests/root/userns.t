@@ -167,18 +167,36 @@ fails 1 "'empty.tar': '/': impossible user id" "... with an empty name" user ovl
 printf '%s\n' "dir name=. $as_uid" "dir name=ro mode=0555 $as_uid pax.SCHILY.xattr.user.a=1" \
 	"file name=ro/f data=1 mode=0444 $as_uid pax.SCHILY.xattr.user.b=2" "link name=ro/g link=ro/f" \
 	"dir name=ro/sub mode=02511 $as_uid" "file name=ro/sub/s data=1 $as_uid" \
-	"dir name=ro mode=0500 $as_uid pax.SCHILY.xattr.user.c=3" "file name=ro/late data=1 $as_uid" end | mktar >ro.tar
+	"dir name=ro mode=0500 $as_uid pax.SCHILY.xattr.user.c=3" "file name=ro/late data=1 $as_uid" \
+	"dir name=dark mode=0 $as_uid" "dir name=dark/in mode=0200 $as_uid" \
+	"file name=dark/in/f data=1 $as_uid" "dir name=dark/in/sub $as_uid" end | mktar >ro.tar
 need id user ovlctl import -n ro ro.tar
 at=$OVLCTL_ROOT/$DRV/$id/$(is_overlay && echo root || echo diff)
-is "what a user may not write to" "$(cd "$at" && stat -c '%a %n' ro ro/f ro/sub &&
+is "what a user may not write to" "$(cd "$at" && stat -c '%a %n' ro ro/f ro/sub dark dark/in &&
 	getfattr -dm user ro ro/f | sed -n '/^user/p')" \
 	"500 ro
 444 ro/f
 2511 ro/sub
+0 dark
+200 dark/in
 user.c=\"3\"
 user.b=\"2\""
-ok "... is what the tar holds" user ovlctl check --content ro
+ok "... is what the tar holds" ovlctl check --content ro
 ok "... rm" user ovlctl rm ro
 is "... all of it" "$(find "$OVLCTL_ROOT" -name ro -o -name f)" ""
+mkdir -p "$OVLCTL_ROOT/staging/X/dark/in/sub"
+chmod 0 "$OVLCTL_ROOT/staging/X/dark/in" "$OVLCTL_ROOT/staging/X/dark"
+chown -R 100000:100000 "$OVLCTL_ROOT/staging/X"
+ok "... prune, of what a killed process left" user ovlctl prune
+no "... all of it" test -e "$OVLCTL_ROOT/staging/X"
+
+# One who may read a store, but not lock it.
+need - user ovlctl import -n mine mine.tar
+mkdir -p "$OVLCTL_ROOT/staging/X/left"
+chmod -R a+rX "$OVLCTL_ROOT"
+need - test "$(stat -c %a "$OVLCTL_ROOT/lock")" = 644
+chmod 600 "$OVLCTL_ROOT/lock"
+like "a reader sees what is left" "staging X .*was killed" \
+	"$(setpriv --reuid 100001 --regid 100001 --clear-groups ovlctl prune --dry-run 2>&1)"
 
 done_testing
