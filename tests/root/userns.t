@@ -185,7 +185,7 @@ ok "... is what the tar holds" ovlctl check --content ro
 ok "... rm" user ovlctl rm ro
 is "... all of it" "$(find "$OVLCTL_ROOT" -name ro -o -name f)" ""
 mkdir -p "$OVLCTL_ROOT/staging/X/dark/in/sub"
-chmod 0 "$OVLCTL_ROOT/staging/X/dark/in" "$OVLCTL_ROOT/staging/X/dark"
+chmod 0400 "$OVLCTL_ROOT/staging/X/dark/in" "$OVLCTL_ROOT/staging/X/dark"
 chown -R 100000:100000 "$OVLCTL_ROOT/staging/X"
 ok "... prune, of what a killed process left" user ovlctl prune
 no "... all of it" test -e "$OVLCTL_ROOT/staging/X"
