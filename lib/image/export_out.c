@@ -273,18 +273,26 @@ static int keep_acl(const struct export *x, const char *attr)
 }
 
 /* The ACLs, too: the group bits of a directory with an ACL are its mask. The new
- * directory may have inherited others. */
+ * directory may have inherited others. EINVAL: an ACL has an id that is not mapped in this
+ * user namespace. */
 static int be_like_old(const struct export *x)
 {
 	const struct stat *old = &x->old;
+	mode_t mode = old->st_mode & 07777;
 
 	if (!old->st_mode)
 		return fchmod(x->out_dir, 0777 & ~x->req->umask);
 	if (fchown(x->out_dir, old->st_uid, old->st_gid) < 0 ||
-		fs_drop_acls(x->out_dir, NULL) < 0 || keep_acl(x, XATTR_ACL_ACCESS) < 0 ||
-		keep_acl(x, XATTR_ACL_DEFAULT) < 0)
+		fs_drop_acls(x->out_dir, NULL) < 0)
 		return -1;
-	return fchmod(x->out_dir, old->st_mode & 07777);
+	/* The default first: it does not open the directory to anybody. */
+	if (keep_acl(x, XATTR_ACL_DEFAULT) < 0 || keep_acl(x, XATTR_ACL_ACCESS) < 0) {
+		if ((errno != EINVAL && errno != EPERM) ||
+			fs_drop_acls(x->out_dir, NULL) < 0)
+			return -1;
+		mode &= (mode_t) ~(S_IRWXG | S_IRWXO);
+	}
+	return fchmod(x->out_dir, mode);
 }
 
 /* Writes the remaining members: directories and blobs exist already. */

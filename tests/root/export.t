@@ -316,6 +316,20 @@ for d in own none; do
 	getfacl -cn acls/$d >got
 	same "... and its ACLs: $d" got want
 done
+# An ACL with an id that the user namespace does not map cannot be kept: nobody gets more.
+if unshare -rm true; then
+	need - unshare -rm ovlctl --root inner import -n a l3.tar
+	mkdir -m 750 mapped
+	(cd mapped && mkdir -m 750 access default both && setfacl -m u:0:rwx default both &&
+		setfacl -m u:9:rwx access && setfacl -d -m u:9:rwx default && setfacl -m u:9:rwx both &&
+		setfacl -d -m u:0:rwx both) || exit 1
+	for d in access default both; do
+		ok "an ACL that is not mapped: $d" unshare -rm ovlctl --root inner export a mapped/$d
+		ok "... is exported" test -s mapped/$d/index.json
+		is "... to a directory for its owner only" "$(getfacl -cn mapped/$d)" \
+			"$(printf 'user::rwx\ngroup::---\nother::---')"
+	done
+fi
 mkdir full && echo x >full/x
 fails 1 "'full' already exists and is not empty" "a directory that is not empty" ovlctl export three full
 is "... stays" "$(ls full)" x
