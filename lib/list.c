@@ -300,10 +300,8 @@ static int list(struct lister *ls, char *const *what, struct ovl_err *err)
 
 	/* While a commit moves a layer, names that are not noted in the image layer may
 	 * lead to it. */
-	if (locked >= 0 && what && !ls->st->foreign) {
-		rc = layers_any_departed(ls->st, err);
-		ls->own_names = rc == 0;
-	}
+	if (locked >= 0 && what && !ls->st->foreign)
+		ls->own_names = layers_any_departed(ls->st) == 0;
 	if (rc >= 0)
 		rc = what ? list_these(ls, what, err) :
 			    layers_each(ls->st, list_one, ls, err);

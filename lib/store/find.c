@@ -394,7 +394,7 @@ static int any(void *ctx, const struct driver *drv, int dir, const char *name)
 	return 1;
 }
 
-int layers_any_departed(struct ovl_store *st, struct ovl_err *err)
+int layers_any_departed(struct ovl_store *st)
 {
-	return each_departed(st, false, any, NULL, err);
+	return each_departed(st, false, any, NULL, NULL);
 }

@@ -156,8 +156,8 @@ int layers_each(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *e
  * layers. */
 int layers_finish(struct ovl_store *st, struct ovl_err *err);
 /* 1 if there is a layer that a commit has moved away and not finished with, 0 if not,
- * negative errno. */
-int layers_any_departed(struct ovl_store *st, struct ovl_err *err);
+ * negative errno: unknown. */
+int layers_any_departed(struct ovl_store *st);
 
 /* The name of a layer in messages: its first name, else 12 digits of its id. */
 const char *layer_label(

@@ -135,7 +135,11 @@ mkdir -m 700 "$OVLCTL_ROOT/$DRV/$(printf '%064d' 7)"
 user ovlctl ls -nr -o NAME >out 2>err
 is "ls of a layer that may not be read" "$(grep -c . out)" 2
 like "... warns" "warning: layer 0000.* is not listed: Permission denied" "$(cat err)"
-
+# To know whether a commit moves a layer only saves time.
+chmod 0 "$OVLCTL_ROOT/staging"
+is "ls of a layer without access to staging" "$(user ovlctl ls -nr -o NAME a)" a
+is "... show" "$(user ovlctl show a | jq -r '.layers[].names[]')" a
+chmod 700 "$OVLCTL_ROOT/staging"
 
 # The reverse: made outside by an ordinary user, who owns all files.
 export OVLCTL_ROOT="$T/open/outer"
