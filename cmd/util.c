@@ -119,7 +119,7 @@ static _Atomic uint64_t first_signal;
  * Signals in quick succession are one request: timeout(1), for example, signals its child
  * and then the whole process group. A later signal means that the user does not want to
  * wait for the clean-up. SIGPIPE may simply come again before the writer notices the
- * first one.
+ * first one, and the kernel repeats SIGXCPU every second.
  */
 static void caught(int sig)
 {
@@ -131,7 +131,7 @@ static void caught(int sig)
 	now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 	if (atomic_compare_exchange_strong(&first_signal, &first, now)) {
 		stop_signal = sig;
-	} else if (sig != SIGPIPE && now >= first + IMPATIENT) {
+	} else if (sig != SIGPIPE && sig != SIGXCPU && now >= first + IMPATIENT) {
 		signal(sig, SIG_DFL);
 		raise(sig);
 	}

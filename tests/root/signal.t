@@ -196,6 +196,28 @@ if can_trace; then
 	ok "... and prune takes" ovlctl prune
 	state >after
 	same "... and all is as before" after before
+
+	# But the kernel sends SIGXCPU once a second.
+	mkfifo in
+	ASAN_OPTIONS=detect_leaks=0 prlimit --core=0 strace -f -qq -o /dev/null -e trace=unlinkat \
+		-e inject=unlinkat:delay_enter=400000:when=1..5 ovlctl import - <in >/dev/null 2>err &
+	tracer=$!
+	exec 9>in
+	head -c 700000 many.tar >&9
+	until_true found "$OVLCTL_ROOT/staging/*/$TREE/d/f20"
+	pid=$(pgrep -P $tracer)
+	n=$(begun)
+	kill -XCPU $pid
+	until_true cleans_up
+	sleep 0.6
+	kill -XCPU $pid 2>/dev/null
+	exec 9>&-
+	wait $tracer
+	is "a second SIGXCPU: dies of it" $? 152
+	rm in
+	is "... says nothing" "$(cat err)" ""
+	state >after
+	same "... but cleans up first" after before
 fi
 
 # A reader that disappears: the signal, and no message.
