@@ -32,7 +32,7 @@ static int check_stray(
 	bool repair = c->req->repair;
 	struct stat st;
 	bool gone = repair && fstatat(at->dir, at->file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		!S_ISREG(st.st_mode) &&
+		(S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode)) &&
 		unlinkat(at->dir, at->file, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
 
 	return repair && !gone ?

@@ -198,8 +198,11 @@ aside meta "$DRV.$w" "metadata that are told in two ways" \
 aside meta "$DRV.$c" "an image layer without metadata and recipe" \
 	'rm "$S/$DRV/$c/.layer" "$S/$DRV/$c/.recipe" "$S/$DRV/$c/$LOWER" "$S/$DRV/$c/work" -rf'
 aside stray $DRV.stray "what is none of ours" 'touch "$S/$DRV/stray"'
+aside stray $DRV.pipe "a pipe" 'mkfifo "$S/$DRV/pipe"'
 aside empty empty.x "something in the empty directory" 'mkdir -p "$S/empty/x/y"'
 named=yes
+aside bad-name names.s "a socket for a name" \
+	'(cd "$S/names" && perl -e "use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un(q(s))) or die")'
 aside bad-name names.x "a directory for a name" 'mkdir -p "$S/names/x/y"'
 aside merged "$DRV.${w%"${w#????????????}"}.merged" "a file for a mount point" \
 	'rmdir "$S/$DRV/$w/merged"; echo mine >"$S/$DRV/$w/merged"'
