@@ -9,7 +9,7 @@
 #include "store/driver.h"
 #include "store/names.h"
 
-/* The part of ovl_prune() that takes no lock that anyone waits for. */
+/* The part of ovl_prune() that looks at staging/ and trash/, see lock.h for its locks. */
 int prune_dead(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err);
 
