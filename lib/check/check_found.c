@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/fs.h"
+#include "base/quote.h"
 #include "check/check.h"
 #include "store/trash.h"
 
@@ -55,9 +56,10 @@ int check_set_aside(struct checker *c, const char *kind, const char *id, int dir
 	char where[ASIDE_NAME_MAX];
 	int rc = aside_move(c->st, dirfd, name, place, where, c->err);
 
-	return rc < 0 ? rc :
-			check_found(c, OVL_ERROR, kind, id, *id ? "" : name,
-				OVL_SET_ASIDE, "%s; moved to 'aside/%s'", text, where);
+	return rc < 0 ?
+		rc :
+		check_found(c, OVL_ERROR, kind, id, *id ? "" : name, OVL_SET_ASIDE,
+			"%s; moved to %s", text, Q(P("aside/%s", where)));
 }
 
 int check_flush(struct checker *c, int r)

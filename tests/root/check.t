@@ -218,6 +218,12 @@ if ! is_overlay; then
 		'mkdir -p "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ/x"'
 	aside bad-link l.file "a file among them" 'echo mine >"$S/$DRV/l/file"'
 fi
+# The name of what was set aside is escaped.
+echo x >"$S/$DRV/$(printf 'ev\nerror: \033[31m')"
+ovlctl check --repair >out 2>/dev/null
+is "an odd name: set aside" "$?:$(grep -c ^error out)" 4:0
+like "... and escaped" "moved to 'aside/$DRV\.ev\\\\012error: \\\\033\[31m'" "$(cat out)"
+rm -r "$S/aside/$DRV.ev"*
 named=
 sed -i "s/^parent.*/parent $c/" "$S/$DRV/$b/.layer"
 ovlctl check -J >out
