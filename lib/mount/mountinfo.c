@@ -210,9 +210,10 @@ int mi_each_dir(const struct mi_line *line,
 			char *name = value;
 
 			value = i == 3 ? cut_first(name) : NULL;
+			if (!*name)
+				continue;
 			shorten(name);
-			if (*name)
-				rc = fn(ctx, i ? MI_LOWER : MI_UPPER, name);
+			rc = fn(ctx, i ? MI_LOWER : MI_UPPER, name);
 		}
 	}
 	return rc;

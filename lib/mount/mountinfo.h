@@ -61,7 +61,7 @@ void mi_unescape(char *s);
 enum mi_role { MI_UPPER, MI_LOWER };
 
 /* Calls fn for each directory in an overlay's options until it returns nonzero; with a
- * name from which "//", "/." and a slash at the end were removed. */
+ * name from which "//", "/." and a slash at the end were removed: "" for ".". */
 int mi_each_dir(const struct mi_line *line,
 	int (*fn)(void *ctx, enum mi_role role, const char *name), void *ctx);
 

@@ -264,6 +264,20 @@ fails 4 "layer 'b' is part of the overlay mounted on '$T/top'" "a tree as the se
 is "... which is no mount of the layer" "$(ovlctl ls -nr -o MOUNTPOINT b)" ""
 fails 1 "is not mounted" "... nor unmounted as one" ovlctl umount b
 umount top
+# Names that are empty without their dots and slashes.
+for dir in . ./ ././/; do
+	(cd none && mount -t overlay -o "lowerdir=$dir:$store/$b/$TREE$ux" over "$T/top")
+	fails 4 "layer 'b' is part of the overlay mounted on '$T/top'" "a tree below '$dir'" ovlctl rm -r b
+	fails 1 "is not mounted" "... is not unmounted" ovlctl umount b
+	umount top
+	rm -rf over.up over.work
+	mkdir over.up over.work
+	(cd over.up && mount -t overlay -o \
+		"lowerdir=$store/$b/$TREE,upperdir=$dir,workdir=$T/over.work$ux" over "$T/top")
+	fails 4 "layer 'b' is part of the overlay mounted on '$T/top'" "a tree below the upper '$dir'" ovlctl rm -r b
+	is "... is no mount of the layer" "$(ovlctl ls -nr -o MOUNTPOINT b)" ""
+	umount top
+done
 names="$a/$TREE/ $a/$TREE/. $a/$TREE/d $a/$TREE//d/ $a//$TREE ./$a/./$TREE"
 is_overlay || names="$names l//$(cat "$store/$a/link") l/$(cat "$store/$a/link")/d/"
 for name in $names; do
