@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/holder.h"
+#include "base/path.h"
 #include "ovl.h"
 
 /* Calls fn for each line of a file in /proc until it returns true. */
@@ -186,8 +187,7 @@ static bool find_loop(const struct wanted *w, const char *where, char out[HOLDER
 			!file.len)
 			continue;
 		file.data[strcspn(file.data, "\n")] = '\0';
-		if (strncmp(file.data, where, strlen(where)) == 0 &&
-			leads_to(AT_FDCWD, file.data, w)) {
+		if (path_below(file.data, where) && leads_to(AT_FDCWD, file.data, w)) {
 			snprintf(out, HOLDER_SIZE, "'/dev/%s'", name);
 			return true;
 		}

@@ -73,3 +73,12 @@ const char *path_base(const char *clean)
 
 	return slash ? slash + 1 : clean;
 }
+
+const char *path_below(const char *path, const char *dir)
+{
+	size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+
+	if (strncmp(path, dir, n) != 0)
+		return NULL;
+	return path[n] == '\0' || path[n] == '/' ? path + n : NULL;
+}

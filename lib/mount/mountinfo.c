@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "base/vec.h"
 #include "mount/mountinfo.h"
 
@@ -33,18 +34,9 @@ void mi_unescape(char *s)
 	*out = '\0';
 }
 
-const char *mi_below(const char *path, const char *dir)
-{
-	size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
-
-	if (strncmp(path, dir, n) != 0)
-		return NULL;
-	return path[n] == '\0' || path[n] == '/' ? path + n : NULL;
-}
-
 char *mi_place(const struct mi_line *m, const char *path)
 {
-	const char *rest = mi_below(path, m->where);
+	const char *rest = path_below(path, m->where);
 	auto_buf b = {0};
 
 	if (!rest)

@@ -69,7 +69,4 @@ int mi_each_dir(const struct mi_line *line,
  * NULL: it is not below m, or out of memory. */
 char *mi_place(const struct mi_line *m, const char *path);
 
-/* The part of path below dir ("" or "/..."); NULL if it is not below. */
-const char *mi_below(const char *path, const char *dir);
-
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "base/pathset.h"
 #include "base/vec.h"
 #include "mount/mounts.h"
@@ -29,14 +30,14 @@ static int is_below(
 	auto_free char *at = NULL;
 
 	if (dir->path && strcmp(line->dev, dir->dev) == 0 &&
-		mi_below(line->root, dir->path))
+		path_below(line->root, dir->path))
 		return 2;
 	/* If the mount that contains one of them is not visible, compare paths. */
 	if (!parent || !dir->path)
-		return mi_below(line->where, dir->text.data) != NULL;
+		return path_below(line->where, dir->text.data) != NULL;
 	if (strcmp(parent->dev, dir->dev) == 0)
 		at = mi_place(parent, line->where);
-	return at && mi_below(at, dir->path);
+	return at && path_below(at, dir->path);
 }
 
 static int find_place(

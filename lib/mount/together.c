@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "mount/mountinfo.h"
 #include "mount/together.h"
 
@@ -54,7 +55,7 @@ static bool place(struct spot *s, const struct mi_table *t)
  * its path. */
 static int reach(const struct spot *s, int mount, const char *root)
 {
-	const char *rest = mi_below(s->path, root);
+	const char *rest = path_below(s->path, root);
 	struct spot now = {.fd = -1};
 
 	if (!rest)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "mount/mountinfo.h"
 #include "run/inside.h"
@@ -18,9 +19,9 @@ static const char *next(
 {
 	while (*i < t->n) {
 		const char *where = t->line[(*i)++].where;
-		const char *rest = mi_below(where, dir);
+		const char *rest = path_below(where, dir);
 
-		if (rest && *rest && !(last && mi_below(where, last)))
+		if (rest && *rest && !(last && path_below(where, last)))
 			return where;
 	}
 	return NULL;
@@ -66,7 +67,7 @@ static int show_all(
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot read the table of mounts");
 	while (rc == 0 && (where = next(&all.table[0], &i, dir, where)))
-		rc = show(st, old, mi_below(where, dir) + 1, where, err);
+		rc = show(st, old, path_below(where, dir) + 1, where, err);
 	return rc;
 }
 

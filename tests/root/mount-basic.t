@@ -112,6 +112,9 @@ fails 4 "'$T/mnt' is hidden under another mount" "umount of a hidden mount" ovlc
 umount mnt
 stay_in pid mnt
 fails 4 "'$T/mnt' is in use by process [0-9]* \(sleep\)" "umount of a mount in use" ovlctl umount w
+attach() { # FILE
+	loop=$(losetup -f --show "$1")
+}
 if ! as_user; then
 	# A process that has only mapped a file; a loop device, which no process has open.
 	end "$pid"
@@ -128,11 +131,24 @@ time.sleep(300)' &
 	until_true written mapped
 	fails 4 "'$T/mnt' is in use by process [0-9]* \(python3[^)]*\)" "... by a process that has mapped a file" \
 		ovlctl umount w
-	until loop=$(losetup -f --show mnt/data); do sleep 0.1; done
-	end "$pid"
-	fails 4 "'$T/mnt' is in use by '$loop'" "... by a loop device" ovlctl umount w
-	need - losetup -d "$loop"
-	stay_in pid mnt
+	if losetup -f >/dev/null 2>&1; then
+		until_true attach mnt/data
+		end "$pid"
+		fails 4 "'$T/mnt' is in use by '$loop'" "... by a loop device" ovlctl umount w
+		stay_in pid mnt
+		need - losetup -d "$loop"
+		# Of the loop devices, only those with a file below the mount point are examined.
+		truncate -s 1M mnt-other
+		until_true attach mnt-other
+		if can_trace; then
+			traced -qq -o trace -e trace=statx unshare -pf sh -c \
+				'mount -t proc none /proc && { ovlctl umount w; status=$?; umount /proc; exit $status; }' 2>err
+			like "... by a process that is not visible" "^ovlctl: umount: '$T/mnt' is in use by a process that cannot be seen" \
+				"$(cat err)"
+			is "... a file in another directory is left alone" "$(grep mnt-other trace)" ""
+		fi
+		need - losetup -d "$loop"
+	fi
 fi
 ok "umount -l" ovlctl umount -l w
 is "... is gone from the namespace" "$(grep -c "$T" /proc/self/mountinfo)" 0

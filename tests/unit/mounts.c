@@ -47,21 +47,4 @@ START_TEST(parsed)
 }
 END_TEST
 
-START_TEST(below)
-{
-	static const char *const table[][3] = {{"/a/b", "/a", "/b"}, {"/a", "/a", ""},
-		{"/ab", "/a", NULL}, {"/a", "/a/b", NULL}, {"/a", "/", "/a"},
-		{"/", "/", "/"}, {"/a", "", "/a"}};
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		const char *got = mi_below(table[i][0], table[i][1]);
-
-		if (table[i][2])
-			ck_assert_str_eq(got, table[i][2]);
-		else
-			ck_assert_ptr_null(got);
-	}
-}
-END_TEST
-
-UNIT("mounts", unescaped, parsed, below)
+UNIT("mounts", unescaped, parsed)

@@ -59,4 +59,21 @@ START_TEST(base)
 }
 END_TEST
 
-UNIT("path", cleaned, refused, depth_goes_up_and_down, base)
+START_TEST(below)
+{
+	static const char *const table[][3] = {{"/a/b", "/a", "/b"}, {"/a", "/a", ""},
+		{"/ab", "/a", NULL}, {"/a", "/a/b", NULL}, {"/a", "/", "/a"},
+		{"/", "/", "/"}, {"/a", "", "/a"}};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const char *got = path_below(table[i][0], table[i][1]);
+
+		if (table[i][2])
+			ck_assert_str_eq(got, table[i][2]);
+		else
+			ck_assert_ptr_null(got);
+	}
+}
+END_TEST
+
+UNIT("path", cleaned, refused, depth_goes_up_and_down, base, below)
