@@ -18,6 +18,7 @@
 #include "mount/upper.h"
 #include "store/driver.h"
 #include "store/lock.h"
+#include "store/store.h"
 
 void inuse_release(struct inuse *u)
 {
@@ -140,7 +141,7 @@ static int refuse_mounted(struct question *q, size_t first)
 
 		if (how == MOUNTS_NOT || (how == MOUNTS_PART && q->why == INUSE_UMOUNT))
 			continue;
-		q->left = namespaces_is_left(t);
+		q->left = namespaces_is_left(t, &q->u->seen.table[0]);
 		if (how == MOUNTS_OWN)
 			return err_status(q->err, OVL_BUSY, "layer %s %s on %s%s",
 				Q(q->what), mounted(q), where.data,
@@ -303,7 +304,7 @@ int inuse_refuse(struct inuse *u, const struct layer *l, const char *what,
 		q = (struct question){
 			.u = u, .l = l, .what = what, .why = why, .err = err};
 		rc = look_everywhere(&q);
-		if (rc == 0 || !q.left || u->pauses == MAX_PAUSES)
+		if (rc == 0 || !q.left || u->pauses == MAX_PAUSES || store_stopped(l->st))
 			break;
 		mountnotes_release(&q.notes);
 		inuse_release(u);

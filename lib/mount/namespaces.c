@@ -199,10 +199,15 @@ static const char *process_in(const struct mi_table *t, struct fs_dir *proc)
 	return NULL;
 }
 
-bool namespaces_is_left(const struct mi_table *t)
+bool namespaces_is_left(const struct mi_table *t, const struct mi_table *own)
 {
 	auto_fsdir proc = fs_dir_at(AT_FDCWD, "/proc");
+	const char *root = P("mnt:[%ju]", (uintmax_t)t->ns);
 
+	for (size_t i = 0; i < own->n; i++) {
+		if (strcmp(own->line[i].root, root) == 0)
+			return false;
+	}
 	return t->ns && !process_in(t, &proc);
 }
 

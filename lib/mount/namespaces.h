@@ -28,8 +28,9 @@ int namespaces_wait(pid_t pid);
  */
 int namespaces_read(struct mi_all *all, const char *dev);
 
-/* True if no process is visible in the namespace of the table. */
-bool namespaces_is_left(const struct mi_table *t);
+/* True if no process is visible in the namespace of the table, and it is not bound
+ * to a file in this process's own, as "unshare --mount=FILE" does. */
+bool namespaces_is_left(const struct mi_table *t, const struct mi_table *own);
 
 /* Adds the namespace of the table to out: nothing for this process's own; otherwise " in
  * the mount namespace of process PID", or of none. */

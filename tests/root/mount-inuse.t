@@ -219,6 +219,9 @@ if ! as_user; then
 		in_namespace pid ovlctl mount b mnt
 		exec 9</proc/$pid/ns/mnt
 		end "$pid"
+		traced -qq -o trace -e trace=clock_nanosleep -e inject=clock_nanosleep:signal=TERM:when=1 \
+			ovlctl rm -r b 2>err
+		is "stopped while it waits, rm ends" "$? $(grep -c 'clock_nanosleep(' trace)" "143 1"
 		(
 			exec 9<&-
 			traced -o trace -e trace=clock_nanosleep -e inject=clock_nanosleep:signal=STOP:when=1 \
@@ -232,6 +235,27 @@ if ! as_user; then
 		is "... and removes it" "$? $(cat err)" "0 "
 		need b ovlctl import -n b -p a b.tar
 		need w ovlctl create -n w b
+	fi
+
+	# One that a file keeps (unshare --mount=FILE) is not waited for. The kernel refuses to
+	# bind a namespace with a smaller number than its own.
+	keep() {
+		for i in 1 2 3 4 5 6 7 8; do
+			in_namespace pid ovlctl mount b mnt
+			mount --bind /proc/$pid/ns/mnt kept 2>/dev/null && return
+			end "$pid"
+		done
+		return 1
+	}
+	: >kept
+	if can_trace && keep; then
+		end "$pid"
+		fails 4 "layer 'b' is mounted" "in a namespace that a file keeps" \
+			traced -qq -o trace -e trace=clock_nanosleep ovlctl rm -r b
+		# Before Linux 6.12 it is not seen there.
+		! grep -q 'without a visible process' .err ||
+			is "... rm does not wait" "$(grep 'clock_nanosleep(' trace)" ""
+		umount kept
 	fi
 
 	# The mount point of a bottom image there.
