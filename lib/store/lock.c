@@ -64,7 +64,7 @@ static struct wait wait_begin(const struct ovl_store *st, unsigned seconds)
  * when the time is over or the stop flag is set. */
 static bool wait_more(struct wait *w)
 {
-	long asking = 4000 * (clock() - w->used) / CLOCKS_PER_SEC;
+	long asking = (clock() - w->used) / (CLOCKS_PER_SEC / 4000);
 	long ms = asking > w->ms ? asking : w->ms;
 	const struct timespec pause = {.tv_nsec = (ms < 900 ? ms : 900) * 1000 * 1000};
 	struct timespec now;
