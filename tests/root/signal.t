@@ -44,15 +44,19 @@ ended_by() { # WHAT SIGNAL:STATUS
 	same "... and all is as before" after before
 }
 
-for sig in INT:130 TERM:143 HUP:129; do
-	mkfifo in
+import_ended_by() { # SIGNAL:STATUS
 	(run ovlctl import - <in) >/dev/null 2>err &
 	pid=$!
 	exec 9>in
 	head -c 1000000 many.tar >&9
 	until_true found "$OVLCTL_ROOT/staging/*/$TREE/d"
-	ended_by "import, that waits in the midst of a tar" $sig
+	ended_by "import, that waits in the midst of a tar" $1
 	exec 9>&-
+}
+
+for sig in INT:130 TERM:143 HUP:129; do
+	mkfifo in
+	import_ended_by $sig
 	(run ovlctl import --as image in) >/dev/null 2>err &
 	pid=$!
 	exec 9>in
@@ -77,13 +81,7 @@ done
 # Signals that dump core otherwise.
 mkfifo in
 for sig in QUIT:131 XCPU:152; do
-	(run ovlctl import - <in) >/dev/null 2>err &
-	pid=$!
-	exec 9>in
-	head -c 1000000 many.tar >&9
-	until_true found "$OVLCTL_ROOT/staging/*/$TREE/d"
-	ended_by "import, that waits in the midst of a tar" $sig
-	exec 9>&-
+	import_ended_by $sig
 done
 rm in
 
