@@ -17,21 +17,26 @@
 
 /* ---- .layer ------------------------------------------------------------------------ */
 
-int becoming_meta(int fd, const char *id, struct meta *m, struct ovl_err *err)
+int becoming_meta(int fd, const char *id, struct meta *out, struct ovl_err *err)
 {
 	for (;;) {
 		auto_fd image = -1;
+		struct meta m;
 		struct ovl_id was;
-		int rc = meta_read(fd, m, err);
+		int rc = meta_read(fd, &m, err);
 
-		if (rc < 0 || strcmp(m->becomes.s, id) != 0)
+		if (rc < 0)
 			return rc;
-		was = m->was;
-		image = fs_open_dir(fd, BECOMING_IMAGE);
-		rc = image < 0 ? err_sys(err, errno, "cannot open '%s'", BECOMING_IMAGE) :
-				 meta_read(image, m, err);
+		if (strcmp(m.becomes.s, id) == 0) {
+			was = m.was;
+			image = fs_open_dir(fd, BECOMING_IMAGE);
+			rc = image < 0 ?
+				err_sys(err, errno, "cannot open '%s'", BECOMING_IMAGE) :
+				meta_read(image, &m, err);
+			m.was = was;
+		}
 		if (rc == 0)
-			m->was = was;
+			*out = m;
 		/* -ENOENT: another process has just moved it into place. */
 		if (rc != -ENOENT)
 			return rc;

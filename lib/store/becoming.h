@@ -32,9 +32,9 @@
 
 /*
  * Reads .layer of the layer directory fd, whose name is id. For an image layer whose
- * commit is not finished, m->was is the id of the writable layer.
+ * commit is not finished, out->was is the id of the writable layer.
  */
-int becoming_meta(int fd, const char *id, struct meta *m, struct ovl_err *err);
+int becoming_meta(int fd, const char *id, struct meta *out, struct ovl_err *err);
 
 /* True if the commit to that image layer is not finished. */
 bool becoming_unfinished(const struct meta *m);

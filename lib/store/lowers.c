@@ -47,9 +47,11 @@ static int link_of(const struct layer *l, const struct ovl_id *id, const char *l
 	fd = fs_open_dir(l->drv_fd, id->s);
 	if (fd < 0)
 		return -errno;
-	return becoming_meta(fd, id->s, &m, NULL) == 0 && becoming_unfinished(&m) ?
-		driver_link_of(l->drv, fd, BECOMING_IMAGE, own) :
-		0;
+	r = becoming_meta(fd, id->s, &m, NULL);
+	if (r < 0)
+		return fs_is_gone(-r) || r == -EUCLEAN ? 0 : r;
+	return becoming_unfinished(&m) ? driver_link_of(l->drv, fd, BECOMING_IMAGE, own) :
+					 0;
 }
 
 /* The layer that a short link leads to must have the same short id. */

@@ -177,4 +177,29 @@ for keep in '' --keep; do
 	try "commit $keep of a tree that is unpacked"
 done
 
+# A file of an unfinished commit that cannot be read is no damage, and is not repaired.
+keep='' opts=''
+changed ''
+traced -qq -o /dev/null -P "$S/$DRV" -e inject=fsync:signal=KILL ovlctl commit -n i w >out 2>&1
+said=$(ovlctl check)
+like "a commit that was killed after its rename" "note: .* the commit that made it was killed" "$said"
+failed=
+for n in 1 2 3 4 5 6; do
+	traced -qq -o /dev/null -P .image -e inject=openat:error=EACCES:when=$n ovlctl check >out 2>err
+	[ $? = 8 ] || [ "$(cat out err)" = "$said" ] || failed="$failed $n: $(cat out err)"
+done
+is "... and then cannot be read, check finds nothing else" "$failed" ""
+changed ''
+traced -qq -o /dev/null -P "$S/$DRV" -e inject=fsync:signal=KILL ovlctl commit --keep -n i w >out 2>&1
+mount --bind "$S" ro
+mount -o remount,bind,ro ro
+failed=
+for n in 1 2 3 4; do
+	traced -qq -o /dev/null -P .image -e inject=openat:error=EIO:when=$n \
+		ovlctl --root ro diff w a >out 2>err || grep -q ': Input/output error$' err ||
+		failed="$failed $n: $(cat err)"
+done
+is "... nor does a layer above it" "$failed" ""
+until_true umount ro
+
 done_testing
