@@ -8,7 +8,8 @@
  *	2  the files that I needs are put into W: .recipe; .configs if the config changes;
  *	   and .image with files that will replace those of W, and a list of xattrs and
  *	   whiteouts to remove. W's .layer records what W becomes
- *	3  staging/W is made, which says where W went; with --keep it is an empty layer
+ *	3  staging/W is made, which says where W went, with notes of the names and links
+ *	   for them; with --keep it is an empty layer
  *	4  a hint is added to the parent; the name, if it is free, is made to lead to W;
  *	   everything is synced; the short link of I is made and synced
  *	5  under the lock of the names, it is checked that all of this is still in place
@@ -17,7 +18,8 @@
  *	   places (becoming_finish.c)
  *
  * Before step 6 the layer is W, and the files that were added are ignored; after it, the
- * layer is I. Step 7 writes no data and can be done by any later command.
+ * layer is I. Step 7 only renames and removes, so it needs no space, and can be done by
+ * any later command.
  *
  * If I exists already, W is moved to the trash in step 6. With the driver overlay, where
  * the trees of W and I have different names, the tree of I is unpacked into W from W's

@@ -58,26 +58,28 @@ void commit_unmark(struct commit *c)
 		fs_rename(c->stage.fd, BECOMING_PREVIOUS, c->l.fd, META_NAME, 0);
 }
 
-/* Writes the notes of the image layer's additional names; those of W stay in its
- * directory. */
+/* Prepares what the finish moves to give the image layer its names, in staging/W. */
 static int note_names(struct commit *c, const struct layer *image, struct ovl_err *err)
 {
 	const char *name = c->req->name;
-	bool others = !c->req->keep && image->fd != c->l.fd;
+	bool others = !c->req->keep && fs_exists(c->l.fd, NAMES_NOTES) != 0;
+	struct layer_ref self = layer_ref_of(image);
 	auto_fd names = -1;
 	int rc = 0;
 
 	if (!name && !others)
 		return 0;
-	if (mkdirat(c->went.fd, BECOMING_IMAGE_NAMES, 0700) == 0)
+	if (mkdirat(c->went.fd, BECOMING_IMAGE_NAMES, 0700) == 0 &&
+		fs_mkdir(image->fd, NAMES_NOTES, 0700) == 0)
 		names = fs_open_dir(c->went.fd, BECOMING_IMAGE_NAMES);
 	if (names < 0)
 		return err_sys(err, errno, "cannot record the names of layer %.12s",
 			image->id.s);
 	if (others)
-		rc = names_copy_notes(&c->l, names, err);
+		rc = names_copy_notes(&c->l, names, &self, err);
 	return rc == 0 && name ?
-		names_note(names, name, c->config.len ? c->config_digest : NULL, err) :
+		names_prepare(names, name, c->config.len ? c->config_digest : NULL, &self,
+			err) :
 		rc;
 }
 
@@ -97,7 +99,7 @@ static int note_way(struct commit *c, const struct layer *image, struct ovl_err 
 		memcpy(sg->link, c->l.meta.link, sizeof(sg->link));
 		rc = stage_fill_empty(sg, image, NULL, c->l.meta.created, err);
 		if (rc == 0)
-			rc = names_copy_notes(&c->l, sg->fd, err);
+			rc = names_copy_notes(&c->l, sg->fd, NULL, err);
 		if (rc == 0)
 			rc = layer_add_child(image, &c->l.id, err);
 	}
@@ -155,7 +157,7 @@ static int lead_to_self(struct commit *c, struct ovl_err *err)
 	rc = check_rival(c, file, err);
 	if (rc < 0)
 		return rc;
-	names_unnote(c->l.fd, file);
+	unlinkat(c->l.fd, P(NAMES_NOTES "/%s", file), 0);
 	c->promised = true;
 	return names_link(c->st, c->req->name, &self, false, err);
 }
@@ -194,10 +196,13 @@ void commit_take_name(struct commit *c)
 {
 	struct ovl_err why;
 
-	if (!c->promised || names_lock(c->st, NULL) < 0)
+	if (names_lock(c->st, NULL) < 0)
 		return;
-	if (leads_to_self(c) && has_name(c, &why) == 0)
+	if (c->promised && leads_to_self(c) && has_name(c, &why) == 0)
 		names_unlink(c->st, c->req->name);
+	/* If note_names() has made it. */
+	unlinkat(c->l.fd, NAMES_NOTES, AT_REMOVEDIR);
+	unlinkat(c->made.fd, NAMES_NOTES, AT_REMOVEDIR);
 	names_unlock(c->st);
 }
 
@@ -212,7 +217,10 @@ int commit_prepare(struct commit *c, const struct layer *image, struct ovl_err *
 		rc = note_way(c, image, err);
 	if (rc == 0)
 		rc = promise_name(c, err);
+	/* Where the tree may go. */
 	if (rc == 0)
+		rc = store_dir_make(c->st, DIR_TRASH, err);
+	if (rc >= 0)
 		rc = store_sync(c->st, c->l.fd, err);
 	return rc == 0 && store_stopped(c->st) ? err_stopped(err) : rc;
 }

@@ -313,10 +313,7 @@ static int step_aside(struct commit *c, const struct layer *image, struct trashe
 {
 	int rc = commit_prepare(c, image, err);
 
-	/* Created before its absence could lose anything. */
 	if (rc == 0)
-		rc = store_dir_make(c->st, DIR_TRASH, err);
-	if (rc >= 0)
 		rc = names_lock(c->st, err);
 	if (rc < 0)
 		return rc;

@@ -240,6 +240,7 @@ struct cleaner {
 	int stage; /* the directory for the list, made only if there is something to
 		    * list */
 	int list; /* CLEANING_LIST */
+	size_t whiteouts; /* CLEANING_WHITEOUT, made so far */
 	struct buf text; /* lines of it still to be written */
 	const struct committed *c;
 	struct walk walk;
@@ -325,7 +326,7 @@ static int clean_xattrs(struct cleaner *w, const struct cleaned *d, const char *
 }
 
 /* Lists a whiteout to be removed or, if it hides something, to be replaced by a
- * device. */
+ * device, which is made here. */
 static int clean_mark(struct cleaner *w, const struct cleaned *d, const struct stat *st)
 {
 	const struct buf *path = &w->walk.path;
@@ -333,6 +334,8 @@ static int clean_mark(struct cleaner *w, const struct cleaned *d, const struct s
 
 	if (hides && wh_is_device(st))
 		return 0;
+	if (hides && wh_make(w->stage, P(CLEANING_WHITEOUT, w->whiteouts++)) < 0)
+		return fail_clean(w, "make a whiteout for");
 	return list(w, d, hides ? 'w' : 'u', w->walk.name, NULL);
 }
 

@@ -11,8 +11,8 @@
  *	W/.image/previous	.layer before the commit, to be restored if it fails
  *	staging/W/.image-layer	-> ../../<driver>/I. It is followed for names, never for
  *				ids
- *	staging/W/.image-names	the .names of I: notes of the names that it will have, in
- *				addition to those in W
+ *	staging/W/.image-names	.names of I: notes of the names that it will have; and
+ *				links to it, which will replace those in names/
  *	staging/W		with the other files of a layer: W itself, empty, before
  *				it is moved back
  *

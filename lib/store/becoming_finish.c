@@ -25,6 +25,7 @@ struct cleaning {
 	int tree;
 	int dir; /* the directory being cleaned */
 	bool changed;
+	size_t whiteouts; /* moved from .image */
 	struct timespec times[2]; /* its own */
 	char *text[2]; /* an entry of the list, and the second string of it */
 	size_t size[2];
@@ -63,18 +64,6 @@ static int enter_dir(struct cleaning *c, const char *path, const char *when)
 	return c->dir < 0 ? -1 : 0;
 }
 
-/* The whiteout is made in .image and moved, as the name must never be missing: what is
- * below would become visible. */
-static int make_whiteout(struct cleaning *c, const char *name)
-{
-	static const char passing[] = ".whiteout";
-
-	if (unlinkat(c->image, passing, 0) < 0 && errno != ENOENT)
-		return -1;
-	return wh_make(c->image, passing) < 0 ? -1 :
-						renameat(c->image, passing, c->dir, name);
-}
-
 static int clean_one(struct cleaning *c, char kind, const char *name)
 {
 	int rc = -1;
@@ -89,7 +78,8 @@ static int clean_one(struct cleaning *c, char kind, const char *name)
 	else if (kind == 'u')
 		rc = unlinkat(c->dir, name, 0);
 	else if (kind == 'w')
-		rc = make_whiteout(c, name);
+		rc = renameat(
+			c->image, P(CLEANING_WHITEOUT, c->whiteouts++), c->dir, name);
 	c->changed |= kind != 'x';
 	/* Not an error: done before the last interruption. */
 	return rc < 0 && (errno == ENODATA || errno == ENOENT) ? 0 : rc;
@@ -193,6 +183,8 @@ static int put_back(
 
 	if (r <= 0)
 		return r;
+	if (fs_rmtree(staging, P("%s/" BECOMING_IMAGE_NAMES, from->id.s), NULL) < 0)
+		return cannot(l, err);
 	r = becoming_has(l->st, &from->id, META_NAME);
 	errno = -r;
 	if (r <= 0)

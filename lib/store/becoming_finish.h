@@ -34,8 +34,10 @@ int becoming_sync(const struct layer *image, struct ovl_err *err);
  *	dPATH, TIME	the following is in this directory, which keeps its mtime TIME:
  *	xNAME, XATTR	remove an xattr of NAME, or of the directory if NAME is empty
  *	uNAME		remove a whiteout
- *	wNAME		replace a whiteout by a device
+ *	wNAME		replace a whiteout by a device: the next of those in W/.image. It
+ *			is moved, as what is below must never be visible
  */
-#define CLEANING_LIST "clean"
+#define CLEANING_LIST     "clean"
+#define CLEANING_WHITEOUT "whiteout-%zu"
 
 #endif

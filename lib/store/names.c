@@ -207,8 +207,25 @@ int names_check(struct ovl_store *st, const char *name, const struct layer_ref *
 		Q(name), owner.id.s);
 }
 
+static int make_link(int dir, const char *file, const struct layer_ref *ref)
+{
+	return symlinkat(P("../%s/%s", ref->drv->name, ref->id.s), dir, file);
+}
+
+int names_prepare(int dir, const char *name, const char *config,
+	const struct layer_ref *to, struct ovl_err *err)
+{
+	char file[256];
+	int rc = names_note(dir, name, config, err);
+
+	if (rc == 0 && to && name_encode(name, file) && make_link(dir, file, to) < 0 &&
+		errno != EEXIST)
+		rc = err_sys(err, errno, "cannot record the name %s", Q(name));
+	return rc;
+}
+
 /* Atomically gives a name to another layer, by renaming a temporary link over it. */
-static int replace_link(int names, const char *target, const char *file)
+static int replace_link(int names, const struct layer_ref *ref, const char *file)
 {
 	struct ovl_id id;
 	const char *temp;
@@ -216,7 +233,7 @@ static int replace_link(int names, const char *target, const char *file)
 	if (id_random(&id) < 0)
 		return -1;
 	temp = P(".%.20s", id.s);
-	if (symlinkat(target, names, temp) < 0)
+	if (make_link(names, temp, ref) < 0)
 		return -1;
 	if (renameat(names, temp, names, file) == 0)
 		return 0;
@@ -228,13 +245,12 @@ int names_link(struct ovl_store *st, const char *name, const struct layer_ref *r
 	bool force, struct ovl_err *err)
 {
 	int names = store_dir(st, DIR_NAMES, err);
-	const char *target = P("../%s/%s", ref->drv->name, ref->id.s);
 	struct layer_ref owner;
 	char file[256];
 	int r;
 
 	name_encode(name, file);
-	if (symlinkat(target, names, file) == 0)
+	if (make_link(names, file, ref) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return err_sys(err, errno, "cannot give the name %s", Q(name));
@@ -246,7 +262,7 @@ int names_link(struct ovl_store *st, const char *name, const struct layer_ref *r
 		if (r < 0)
 			return r;
 	}
-	if (replace_link(names, target, file) < 0)
+	if (replace_link(names, ref, file) < 0)
 		return err_sys(err, errno, "cannot give the name %s", Q(name));
 	return 0;
 }

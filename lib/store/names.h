@@ -67,8 +67,13 @@ int names_take_notes(
  * Under the lock of the names. 1: some were given, 0: none, negative errno. */
 int names_hand_on(
 	const struct layer *image, const struct layer_ref *was, struct ovl_err *err);
-/* Copies the notes of all names of a layer to the directory that will replace it. */
-int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err);
+/* Makes a note, and the link that names_hand_on() moves to give the name to that layer
+ * (NULL: only the note). */
+int names_prepare(int dir, const char *name, const char *config,
+	const struct layer_ref *to, struct ovl_err *err);
+/* The same for all names of a layer. */
+int names_copy_notes(const struct layer *from, int to_fd, const struct layer_ref *to,
+	struct ovl_err *err);
 
 /* The digest of the config that belongs to a name of the layer: 1 and hex, 0 if there
  * is none. */

@@ -57,6 +57,7 @@ int names_files(const struct layer *l, int (*fn)(void *ctx, int names, const cha
 struct move {
 	const struct layer *from;
 	int to_fd;
+	const struct layer_ref *to; /* NULL: only the notes */
 	struct ovl_err *err;
 };
 
@@ -71,12 +72,14 @@ static int copy_note(void *ctx, int names, const char *file)
 	if (!name_decode(file, name))
 		return 0;
 	r = names_config(mv->from->fd, name, config, mv->err);
-	return r < 0 ? r : names_note(mv->to_fd, name, r ? config : NULL, mv->err);
+	return r < 0 ? r :
+		       names_prepare(mv->to_fd, name, r ? config : NULL, mv->to, mv->err);
 }
 
-int names_copy_notes(const struct layer *from, int to_fd, struct ovl_err *err)
+int names_copy_notes(const struct layer *from, int to_fd, const struct layer_ref *to,
+	struct ovl_err *err)
 {
-	struct move mv = {.from = from, .to_fd = to_fd, .err = err};
+	struct move mv = {.from = from, .to_fd = to_fd, .to = to, .err = err};
 	struct layer_ref self = layer_ref_of(from);
 
 	return each_noted(from->st, from->fd, &self, copy_note, &mv, err);
@@ -102,6 +105,11 @@ static int hand_on(const struct layer *image, const struct layer_ref *was, int n
 		names_unnote(image->fd, file);
 	if (r > 0 || !name_decode(file, name))
 		return 0;
+	if (renameat(store_dir(image->st, DIR_STAGING, NULL),
+		    P("%s/" BECOMING_IMAGE_NAMES "/%s", was->id.s, file), names,
+		    file) == 0)
+		return 1;
+	/* The name was given after the links were prepared. */
 	r = names_link(image->st, name, &self, true, err);
 	return r < 0 ? r : 1;
 }
@@ -143,11 +151,10 @@ static int take_note(const struct layer *image, const struct layer_ref *was, int
 int names_take_notes(
 	const struct layer *image, const struct layer_ref *was, struct ovl_err *err)
 {
-	int staging = store_dir(image->st, DIR_STAGING, NULL);
 	int names = store_dir(image->st, DIR_NAMES, NULL);
-	const char *path = P("%s/" BECOMING_IMAGE_NAMES, was->id.s);
 	struct layer_ref self = layer_ref_of(image);
-	auto_fd gives = fs_open_dir(staging, path);
+	auto_fd gives = fs_open_dir(store_dir(image->st, DIR_STAGING, NULL),
+		P("%s/" BECOMING_IMAGE_NAMES, was->id.s));
 	auto_fsdir d = {.fd = -1};
 	const char *file;
 	bool moved = false;
@@ -162,10 +169,7 @@ int names_take_notes(
 			return cannot_read(&self, -r, err);
 		moved |= r > 0;
 	}
-	if (r < 0)
-		return cannot_read(&self, errno, err);
-	return fs_rmtree(staging, path, NULL) < 0 ? cannot_read(&self, errno, err) :
-						    moved;
+	return r < 0 ? cannot_read(&self, errno, err) : moved;
 }
 
 int names_hand_on(

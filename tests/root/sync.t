@@ -28,7 +28,7 @@ sed "s/DRIVER/$DRV/" >events <<'E'
 /^renameat2(.*\/.names>/s/.*/note/p
 /^renameat2(.*\/.configs>/s/.*/config/p
 /^symlinkat("..\/DRIVER\/ID", [0-9]*<S\/names>, "[^.]/s/.*/name/p
-/^renameat([0-9]*<S\/names>/s/.*/name/p
+/^renameat([0-9]*<[^>]*>, .*<S\/names>/s/.*/name/p
 /^symlinkat("..\/ID\/diff"/s/.*/link/p
 /^renameat2(.*<S\/trash>/s/.*/trash/p
 /^renameat2(.*<S\/DRIVER>, "ID", RENAME_/s/.*/layer/p
