@@ -435,14 +435,17 @@ enum mounts_how mounts_find(struct ovl_store *st, const struct mi_table *t,
 	for (size_t i = 0; i < t->n && how != MOUNTS_OWN; i++) {
 		struct layer_ref of;
 		bool ours;
+		bool own;
 
 		if (!shows(st, t, &t->line[i], ref))
 			continue;
-		/* Layers on top of it in the store prevent its removal anyway. */
 		ours = layer_of(st, t, &t->line[i], &of);
-		if ((ours && !layer_ref_same(&of, ref)) || (!ours && how))
+		own = ours && layer_ref_same(&of, ref);
+		/* If ovlctl mounted another layer, that is on top of it in the store, and
+		 * prevents its removal anyway. */
+		if (!own && (how || (ours && !is_foreign(st, t, &t->line[i], &of))))
 			continue;
-		how = ours ? MOUNTS_OWN : MOUNTS_PART;
+		how = own ? MOUNTS_OWN : MOUNTS_PART;
 		mounts_say(t, &t->line[i], where);
 	}
 	return how;

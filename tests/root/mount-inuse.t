@@ -288,6 +288,22 @@ fails 4 "layer 'b' is part of the overlay mounted on '$T/top'" "a tree as the se
 is "... which is no mount of the layer" "$(ovlctl ls -nr -o MOUNTPOINT b)" ""
 fails 1 "is not mounted" "... nor unmounted as one" ovlctl umount b
 umount top
+# The first one is a layer that is not built on it.
+printf 'file name=h data=3\nend\n' | mktar >c.tar
+need c ovlctl import -n c c.tar
+rm -rf over.up over.work
+mkdir over.up over.work
+need - other "$store/$c/$TREE:$store/$a/$TREE"
+fails 4 "layer 'a' is part of the overlay mounted on '$T/top'" "a tree below another layer" ovlctl rm -r a
+umount top
+need v ovlctl create -n v c
+need - mount -t overlay -o \
+	"lowerdir=$store/$a/$TREE,upperdir=$store/$v/$UPPER,workdir=$store/$v/work$ux" over top
+fails 4 "layer 'a' is part of the overlay mounted on '$T/top'" "... and below a writable one" ovlctl rm -r a
+umount top
+need - ovlctl rm -r c
+rm -rf over.up over.work
+mkdir over.up over.work
 # Names that are empty without their dots and slashes.
 for dir in . ./ ././/; do
 	(cd none && mount -t overlay -o "lowerdir=$dir:$store/$b/$TREE$ux" over "$T/top")
