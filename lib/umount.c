@@ -2,8 +2,6 @@
 /* ovl_umount: unmounts layers and clears what mounts have left in them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -103,6 +101,7 @@ struct one {
 	struct ovl_store *st;
 	struct mnt *m;
 	unsigned flags;
+	bool again; /* it has been tried before */
 };
 
 /* 1: the mount is hidden under another one, or does not exist any more. */
@@ -154,12 +153,26 @@ static int umount_inside(const struct mnt *m, bool lazy, struct ovl_err *err)
 	}
 }
 
+/* Before it is tried again: in the meantime another process may have unmounted it, and
+ * another mount may have got its number and place. */
+static int is_there(const struct one *o, struct ovl_err *err)
+{
+	auto_mounts now = {0};
+	int rc = o->again ? mounts_read(o->st, &now, err) : 1;
+
+	return rc ? rc : mounts_has(&now, o->m);
+}
+
 static int try_umount(void *ctx, struct ovl_err *err)
 {
-	const struct one *o = ctx;
+	struct one *o = ctx;
 	bool lazy = o->flags & OVL_UMOUNT_LAZY;
-	int rc = o->flags & OVL_UMOUNT_RECURSIVE ? umount_inside(o->m, lazy, err) : 0;
+	int rc = is_there(o, err);
 
+	if (rc <= 0)
+		return rc;
+	o->again = true;
+	rc = o->flags & OVL_UMOUNT_RECURSIVE ? umount_inside(o->m, lazy, err) : 0;
 	if (rc == 0)
 		rc = umount_top(o->m, lazy, err);
 	return rc > 0 ? refuse_hidden(o->m, err) : rc;
@@ -168,7 +181,7 @@ static int try_umount(void *ctx, struct ovl_err *err)
 static int umount_one(
 	struct ovl_store *st, struct mnt *m, unsigned flags, struct ovl_err *err)
 {
-	struct one o = {st, m, flags};
+	struct one o = {st, m, flags, false};
 	int rc;
 
 	if (!st->foreign)
@@ -339,16 +352,6 @@ static void note_failure(struct job *job, int rc, const struct ovl_err *why)
 	}
 }
 
-static bool is_still_mounted(const struct mounts *m, const struct mnt *mnt)
-{
-	for (size_t i = 0; i < m->n; i++) {
-		if (m->mnt[i].mnt_id == mnt->mnt_id &&
-			layer_ref_same(&m->mnt[i].layer, &mnt->layer))
-			return true;
-	}
-	return false;
-}
-
 /* Clears up after mounts that no longer exist, whether they were unmounted here or with
  * another one. */
 static size_t clear_gone(
@@ -360,7 +363,7 @@ static size_t clear_gone(
 		struct ovl_err why;
 		int rc;
 
-		if (is_still_mounted(after, &before->mnt[i]))
+		if (!before->mnt[i].ended && mounts_has(after, &before->mnt[i]))
 			continue;
 		gone += is_wanted(job, &before->mnt[i]);
 		rc = umount_clear(job->st, &before->mnt[i], &why);
@@ -387,6 +390,7 @@ static int umount_each(struct job *job, struct mounts *m, bool *all, struct ovl_
 			continue;
 		}
 		rc = umount_one(job->st, &m->mnt[i], job->flags, &err);
+		m->mnt[i].ended = rc == 0;
 		if (rc < 0 && !first) {
 			first = rc;
 			*why = err;

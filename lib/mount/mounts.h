@@ -28,6 +28,7 @@ struct mnt {
 	dev_t dev; /* of its superblock */
 	struct upper_work work; /* for unmounting it */
 	int depth; /* by mounts_inside() */
+	bool ended; /* this process has unmounted it; another may have its number */
 };
 
 struct mounts {
@@ -37,6 +38,9 @@ struct mounts {
 
 void mounts_release(struct mounts *m);
 #define auto_mounts __attribute__((cleanup(mounts_release))) struct mounts
+
+/* True if one of them has that number and that layer. */
+bool mounts_has(const struct mounts *m, const struct mnt *mnt);
 
 /* Adds a line; ref NULL: the layer is not known. -ENOMEM. */
 int mounts_add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref);

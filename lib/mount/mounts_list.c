@@ -20,6 +20,16 @@ void mounts_release(struct mounts *m)
 	m->n = 0;
 }
 
+bool mounts_has(const struct mounts *m, const struct mnt *mnt)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->mnt[i].mnt_id == mnt->mnt_id &&
+			layer_ref_same(&m->mnt[i].layer, &mnt->layer))
+			return true;
+	}
+	return false;
+}
+
 int mounts_add(struct mounts *m, const struct mi_line *l, const struct layer_ref *ref)
 {
 	struct mnt *mnt;

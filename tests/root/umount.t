@@ -92,6 +92,47 @@ fails 1 "cannot unmount '$m': it came from another user namespace" "umount in a 
 	unshare -rm ovlctl umount w
 need - ovlctl umount w
 
+# While a umount waits, somebody else unmounts the layer, and its mount may get the number of
+# the one that was there.
+waiting() { # DIRECTORY: its mount is busy until another process has unmounted it
+	need - ovlctl mount w "$1"
+	stay_in pid "$1"
+	timeout 30 ovlctl -v --wait 60 umount -R w 2>waits &
+	waits=$!
+	until_true grep -q waiting waits
+	need umount pgrep -P $waits
+	kill -STOP "$umount"
+	end "$pid"
+	until_true umount "$1"
+}
+waiting mw
+kill -CONT "$umount"
+ok "umount of a mount that is gone when it need not wait any longer" wait $waits
+waiting mw
+need - ovlctl mount v mw
+need - mount -t tmpfs none mw
+kill -CONT "$umount"
+ok "... with another layer mounted there" wait $waits
+is "... which stays, with what is in it" "$(grep -c " $T/mw " /proc/self/mountinfo)" 2
+need - umount mw
+need - ovlctl umount v
+
+# Another process mounts the same layer elsewhere, and its mount gets the number of the one
+# that has just been unmounted, before umount has looked which are left.
+if can_trace; then
+	mkdir one two
+	need - ovlctl mount w mw
+	need - ovlctl mount a one
+	traced -qq -o calls -P /proc/self/mountinfo -e trace=openat \
+		-e inject=openat:signal=STOP:when=2 ovlctl umount one 2>said &
+	strace=$!
+	until_true grep -q 'stopped by SIGSTOP' calls
+	need - ovlctl mount a two
+	go_on calls
+	ok "umount, while the same layer is mounted elsewhere" wait $strace
+	need - ovlctl umount -a
+fi
+
 # Mounts that stay are reported.
 need - ovlctl mount w mw
 need - ovlctl mount v mv
