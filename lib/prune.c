@@ -142,7 +142,7 @@ static int prune_dir(
 		return r;
 	r = is_left(p, dir, name, &fd);
 	store_unlock(p->st);
-	if (r < 0 && p->req->dry_run)
+	if (r == -EACCES && p->req->dry_run)
 		return report(p, what, name, 0, "it cannot be opened");
 	if (r < 0)
 		return err_sys(p->err, -r, "cannot examine '%s/%.12s'", what, name);

@@ -188,6 +188,10 @@ for n in 1 2 3 4 5 6; do
 	traced -qq -o /dev/null -P .image -e inject=openat:error=EACCES:when=$n ovlctl check >out 2>err
 	[ $? = 8 ] || [ "$(cat out err)" = "$said" ] || failed="$failed $n: $(cat out err)"
 done
+for n in $(seq 16); do
+	traced -qq -o /dev/null -P "$w/.image-layer" -e inject=readlinkat:error=EIO:when=$n ovlctl check >out 2>err
+	! grep -q 'prune' out || failed="$failed $n: $(cat out)"
+done
 is "... and then cannot be read, check finds nothing else" "$failed" ""
 changed ''
 traced -qq -o /dev/null -P "$S/$DRV" -e inject=fsync:signal=KILL ovlctl commit --keep -n i w >out 2>&1
