@@ -201,7 +201,7 @@ int fs_read_fd(int fd, size_t max, struct buf *out)
 	for (;;) {
 		ssize_t n;
 
-		if (!buf_reserve(out, 4096))
+		if (!buf_reserve(out, max < 4096 ? max + 1 : 4096))
 			return fs_fail(ENOMEM);
 		n = read(fd, out->data + out->len, out->size - out->len - 1);
 		if (n < 0 && errno == EINTR)

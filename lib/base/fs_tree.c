@@ -99,14 +99,12 @@ static int unlink_here(const struct walk *w, int flags)
  * removing it. */
 static int remove_name(struct fs_remover *how, struct walk *w, int what)
 {
-	int flags = what == WALK_LEFT ? AT_REMOVEDIR : 0;
+	int flags = what == WALK_LEFT || w->type == DT_DIR ? AT_REMOVEDIR : 0;
 
-	if (what == WALK_NAME && w->type == DT_DIR)
-		return enter(how, w, ENOTDIR);
 	if (unlink_here(w, flags) == 0 || errno == ENOENT)
 		return removed(how, w);
 	if (what == WALK_LEFT ? errno == ENOTEMPTY || errno == EEXIST :
-				errno == EISDIR || errno == EPERM)
+				flags || errno == EISDIR || errno == EPERM)
 		return enter(how, w, errno);
 	return stuck(how, w);
 }

@@ -161,8 +161,13 @@ static int drop_xattr(int dirfd, const char *name, const char *attr)
 
 int fs_drop_acls(int dirfd, const char *name)
 {
-	int rc = drop_xattr(dirfd, name, XATTR_ACL_DEFAULT);
+	auto_buf names = {0};
+	int rc = fs_listxattr(dirfd, name, &names);
 
+	/* To remove what is not there would start two transactions. */
+	if (rc == 0 && !names.len)
+		return 0;
+	rc = drop_xattr(dirfd, name, XATTR_ACL_DEFAULT);
 	return rc < 0 ? rc : drop_xattr(dirfd, name, XATTR_ACL_ACCESS);
 }
 

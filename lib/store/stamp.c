@@ -114,8 +114,9 @@ static int stamp_write(struct ovl_store *st, int fd)
 		return -1;
 	if (fstat(st->fd, &sb) < 0)
 		return -1;
-	snprintf(text, sizeof(text), "ovlctl store %d\nxattrs %s\ndriver %s\n%s",
-		STORE_FORMAT, trusted ? "trusted" : "user", st->drv->name,
+	snprintf(text, sizeof(text),
+		"ovlctl store " STORE_FORMAT "\nxattrs %s\ndriver %s\n%s",
+		trusted ? "trusted" : "user", st->drv->name,
 		trusted ? "" : owner_line(sb.st_uid));
 	if (fs_write_all(fd, text, strlen(text)) < 0)
 		return -1;
@@ -146,30 +147,45 @@ static int stamp_make(struct ovl_store *st, struct ovl_err *err)
 	return rc;
 }
 
+static void take_value(const char *line, const char *key, const char **out)
+{
+	if (strncmp(line, key, strlen(key)) == 0)
+		*out = line + strlen(key);
+}
+
 static int stamp_parse(struct ovl_store *st, char *text, struct ovl_err *err)
 {
-	unsigned format = 0;
-	char xattrs[16] = "";
-	char driver[32] = "";
+	static const char first[] = "ovlctl store ";
+	const char *xattrs = "";
+	const char *driver = "";
+	const char *owner = "";
 	const struct driver *drv;
+	char *format = strsep(&text, "\n");
 
-	if (sscanf(text, "ovlctl store %u\nxattrs %15s\ndriver %31s\n", &format, xattrs,
-		    driver) < 1)
+	if (strncmp(format, first, sizeof(first) - 1) != 0)
 		return err_say(err, EUCLEAN, "%s is not a store: its stamp is damaged",
 			Q(st->root));
-	if (format != STORE_FORMAT)
+	format += sizeof(first) - 1;
+	if (strcmp(format, STORE_FORMAT) != 0)
 		return err_say(err, EUCLEAN,
-			"store %s has format %u, this program supports only format %d",
-			Q(st->root), format, STORE_FORMAT);
+			"store %s has format %s, this program supports only format " STORE_FORMAT,
+			Q(st->root), Q(format));
+	while (text) {
+		const char *line = strsep(&text, "\n");
+
+		take_value(line, "xattrs ", &xattrs);
+		take_value(line, "driver ", &driver);
+		take_value(line, "owner ", &owner);
+	}
 	drv = driver_find(driver);
 	if (!drv || (strcmp(xattrs, "user") != 0 && strcmp(xattrs, "trusted") != 0))
 		return err_say(
 			err, EUCLEAN, "the stamp of store %s is damaged", Q(st->root));
 	st->xattrs.user = xattrs[0] == 'u';
 	if (st->xattrs.user)
-		st->owner = strstr(text, "\nowner root\n") ? OWNER_ROOT :
-			strstr(text, "\nowner user\n")     ? OWNER_USER :
-							     OWNER_ANY;
+		st->owner = strcmp(owner, "root") == 0 ? OWNER_ROOT :
+			strcmp(owner, "user") == 0     ? OWNER_USER :
+							 OWNER_ANY;
 	if (!st->drv_chosen)
 		st->drv = drv;
 	return 0;

@@ -23,7 +23,7 @@
 #include "ovl.h"
 #include "store/driver.h"
 
-#define STORE_FORMAT 1
+#define STORE_FORMAT "1"
 
 enum store_dir { DIR_NAMES, DIR_STAGING, DIR_TRASH, DIR_EMPTY, DIR_ASIDE, DIR_DRIVER };
 

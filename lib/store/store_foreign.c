@@ -185,7 +185,9 @@ int store_foreign_open(struct ovl_store *st, const char *path, enum ovl_access a
 {
 	const struct foreign_engine *e;
 	bool there = false;
-	auto_fd fd = st->cfg.foreign ? open_nearest(path, &there) : fs_fail(ENOENT);
+	bool is_own = fs_exists(AT_FDCWD, P("%s/%s", path, STORE_STAMP)) > 0;
+	auto_fd fd = st->cfg.foreign && !is_own ? open_nearest(path, &there) :
+						  fs_fail(ENOENT);
 	int r = there ? fs_exists(fd, STORE_STAMP) : 0;
 
 	if (r > 0 || (fd < 0 && fs_is_gone(errno)))

@@ -75,7 +75,7 @@ fails 1 "cannot open the store '/etc/passwd': Not a directory" "a file as a stor
 echo nonsense >d/stamp
 fails 1 "its stamp is damaged" "a damaged stamp" ovlctl --root d ls
 printf 'ovlctl store 99\nxattrs trusted\ndriver overlay2\n' >d/stamp
-fails 1 "has format 99, this program supports only format 1" "a store of the future" ovlctl --root d ls
+fails 1 "has format '99', this program supports only format 1" "a store of the future" ovlctl --root d ls
 printf 'ovlctl store 1\nxattrs trusted\ndriver zfs\n' >d/stamp
 fails 1 "the stamp of store .* is damaged" "a driver nobody knows" ovlctl --root d ls
 
