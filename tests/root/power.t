@@ -15,10 +15,13 @@
 # do by themselves every few seconds, before any data ("late"). btrfs cannot be shut
 # down: its device is copied while it is mounted, and the copy is mounted.
 #
-# Every POWER_STEP-th call is tried, all of them with POWER_STEP=1 (make check-power).
+# Every POWER_STEP-th call is tried, all of them with POWER_STEP=1 (make check-power), and
+# then some more commands.
 can_trace || cannot "strace"
 : "${POWER_STEP:=$(short && echo 180 || echo 90)}"
 : "${POWER_FS:=ext4 xfs btrfs}"
+: "${POWER_SET:=imports creates mounts removals commits runs tags nones \
+	$([ "$POWER_STEP" -ge 90 ] || echo more_commits finishings prunes)}"
 for fs in $POWER_FS; do
 	command -v mkfs.$fs >/dev/null || cannot "mkfs.$fs"
 done
@@ -308,13 +311,78 @@ commits() {
 	wanted() { is_w i && ! is_w w && works w; }
 	# Run again, it commits the layer that is empty now.
 	try "commit --keep" 'ovlctl commit --keep -n i $W' "already"
-	ends_only=yes
 	kept() { a_kept && { whole i w.tar || whole w w.tar; }; }
+	ends_only=yes
 	wanted() { whole i w.tar; }
 	try "commit of what is there" \
 		'ovlctl diff -o w.tar $W && ovlctl --sync=none import -n i -p a w.tar && ovlctl commit $W' \
 		"no such layer"
 	ends_only=
+}
+
+more_commits() {
+	prepared() {
+		with_w
+		need W ovlctl ls -nr -o ID w
+		export W
+		ovlctl diff -o w.tar w
+	}
+	kept() { a_kept && { whole i w.tar || whole w w.tar; }; }
+	wanted() { whole i w.tar && whole w w.tar; }
+	SOURCE_DATE_EPOCH=4000000000
+	export SOURCE_DATE_EPOCH
+	try "commit that makes a new tree" 'ovlctl commit -n i $W' "no such layer"
+	unset SOURCE_DATE_EPOCH
+	prepared() {
+		with_w
+		need W ovlctl ls -nr -o ID w
+		export W
+		ovlctl diff -o w.tar w
+		need - ovlctl import -p a w.tar
+	}
+	try "commit to what is there" 'ovlctl commit -n i $W' "no such layer"
+}
+
+# Another process finishes a commit that was killed after its rename.
+finishings() {
+	for keep in '' --keep; do
+		prepared() {
+			with_w
+			walk "$(tree_of w)" >w.walk
+			ovlctl diff -o w.tar w
+			traced -qq -o /dev/null -P "$S/$DRV" -e inject=fsync:signal=KILL \
+				ovlctl commit $keep -n i w 2>/dev/null
+			sync -f mnt
+		}
+		kept() { a_kept && whole i w.tar && ovlctl ls w >/dev/null 2>err; }
+		wanted() { is_w i && { [ ! "$keep" ] && is_w w || works w; }; }
+		try "prune that finishes commit $keep" "ovlctl prune"
+		wanted() { is_w i && named other "$(ovlctl ls -nr -o ID w)"; }
+		try "tag that finishes commit $keep" "ovlctl tag w other"
+	done
+}
+
+# What prune removes may be there again; nothing else is missing.
+prunes() {
+	prepared() {
+		with_a
+		need - ovlctl import -n b -p a b.tar
+		need - ovlctl create -n w b
+		for name in $(seq 5); do
+			need - ovlctl create -n "w$name" b
+			ovlctl tag -d "w$name"
+		done
+		cp -a "$(tree_of b)" "$S/staging/x"
+		cp -a "$(tree_of b)" "$S/trash/y"
+		is_overlay || ln -s ../$(printf '%064d' 7)/diff "$S/$DRV/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		ln -s ../$DRV/$(printf '%064d' 7) "$S/names/lost"
+		sync -f mnt
+	}
+	kept() { a_kept && whole b b.tar && works w; }
+	wanted() { [ "$point" = end ] || ! ls "$S/staging" "$S/trash" | grep -qv ':\|^$'; }
+	try "prune" "ovlctl prune"
+	wanted() { [ "$point" != end ] || [ "$(ovlctl ls -nr -o ID | wc -l)" = 3 ]; }
+	try "prune --layers" "ovlctl --sync=all prune --layers --writable --unused-for 0"
 }
 
 runs() {
@@ -413,7 +481,7 @@ shift_=0
 ends_only=
 for fs in $POWER_FS; do
 	fs_make || cannot "$fs"
-	for set in ${POWER_SET-imports creates mounts removals commits runs tags nones}; do
+	for set in $POWER_SET; do
 		$set
 	done
 	fs_drop
