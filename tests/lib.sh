@@ -411,14 +411,23 @@ killed_at() { # CALL N COMMAND...
 	traced -qq -o /dev/null -e trace="$call" -e inject="$point" "$@"
 }
 
-# Lets a command that strace has stopped (inject=CALL:signal=STOP) go on to its end. Each of
-# its threads may stop.
+# Has strace stopped the command (inject=CALL:signal=STOP)?
+has_stopped() { # OUTPUT-OF-STRACE
+	grep -q 'stopped by SIGSTOP' "$1"
+}
+
+# Prints the id of the process that strace has stopped.
+stopped() { # OUTPUT-OF-STRACE
+	_thread=$(awk '/stopped by SIGSTOP/ { print $1; exit }' "$1")
+	sed -n 's/^Tgid:[[:space:]]*//p' "/proc/$_thread/status"
+}
+
+# Lets a command that strace has stopped go on to its end. Each of its threads may stop.
 is_over() { # PID: if not, it goes on
 	! kill -CONT "$1" 2>/dev/null
 }
 go_on() { # OUTPUT-OF-STRACE
-	_thread=$(awk '/stopped by SIGSTOP/ { print $1; exit }' "$1")
-	need _pid sed -n 's/^Tgid:[[:space:]]*//p' "/proc/$_thread/status"
+	need _pid stopped "$1"
 	until_true is_over "$_pid"
 }
 

@@ -73,16 +73,31 @@ race "six commits with one name"
 kept=writable
 race "six commits --keep with one name" --keep
 
-# prune finds staging/W left over, because the layer is in its place, but gets its lock only
-# after another commit has taken the layer away: it must come back from there.
+# prune lists staging/W while the layer is in its place, but examines it only after the commit
+# has taken the layer away: it must come back from there.
 if can_trace && ! is_overlay; then
 	need w ovlctl create -n w a
 	echo new >"$S/$DRV/$w/$UPPER/new"
-	traced -qq -o /dev/null -e trace=syncfs,fsync -e inject=syncfs:delay_enter=1500000 \
-		-e inject=fsync:delay_enter=1500000:when=5+ ovlctl commit --keep -n c w >out 2>err &
+	# The driver's directory is synced after the rename.
+	traced -qq -o committed -P "$S/$DRV/$w" -P "$S/$DRV" -e trace=syncfs,fsync \
+		-e inject=syncfs,fsync:signal=STOP ovlctl commit --keep -n c w >out 2>err &
 	pid=$!
-	until_true test -L "$S/staging/$w/.image-layer"
-	traced -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=2000000:when=1 ovlctl prune >pruned
+	until_true has_stopped committed
+	ok "the layer is in its place, and staging/W exists" test -L "$S/staging/$w/.image-layer" -a -d "$S/$DRV/$w"
+	# The first two calls are of the search for commits to finish.
+	traced -qq -o pruned -P "$S/staging" -e trace=getdents64 -e inject=getdents64:signal=STOP:when=3 \
+		ovlctl prune >/dev/null &
+	pruner=$!
+	until_true has_stopped pruned
+	need committer stopped committed
+	has_left() { # if not, the commit goes on
+		[ ! -e "$S/$DRV/$w" ] || ! kill -CONT "$committer"
+	}
+	until_true has_left
+	ok "... only staging/W exists" test -L "$S/staging/$w/.image-layer" -a ! -e "$S/$DRV/$w"
+	go_on pruned
+	wait $pruner
+	go_on committed
 	wait $pid
 	is "prune in the middle of commit --keep" "$?$(cat err)" 0
 	is "... the writable layer goes on" "$(ovlctl ls -nr -o NAME,KIND w c | sort | tr "\n" " ")" "c image w writable "

@@ -14,15 +14,16 @@ done
 image_of image.tar 1.tar 2.tar 3.tar
 base=$(sha 1.tar)
 
-# The import waits 1.5 s before its second layer, and then fails.
+# The import stops where it fails, at its second layer.
 half() {
-	traced -qq -o /dev/null -e trace=renameat2 \
-		-e inject=renameat2:delay_enter=1500000:error=ENOSPC:when=2 \
+	: >calls
+	traced -qq -o calls -e trace=renameat2 -e inject=renameat2:error=ENOSPC:signal=STOP:when=2 \
 		ovlctl import image.tar >out 2>err &
 	half=$!
-	until_true [ -d "$S/$DRV/$base" ]
+	until_true has_stopped calls
 }
 failed_half() { # WHAT
+	go_on calls
 	wait $half
 	is "$1: the import fails" "$? $(sed 's/.*: //' err)" "1 No space left on device"
 }
@@ -136,11 +137,13 @@ like "100 layers, a few syncs" '^[0-9]$' "$(awk '$NF ~ /^f?sync/ { n += $4 } END
 # Another process makes the bottom layer first, with a short id of its own.
 rm -rf "$S"
 is_overlay || {
-	traced -qq -o calls -e trace=symlinkat -e inject=symlinkat:delay_enter=1500000:when=1 \
+	: >calls
+	traced -qq -o calls -e trace=syncfs -e inject=syncfs:signal=STOP:when=1 \
 		ovlctl import image.tar >id &
 	importer=$!
-	until_true grep -q symlinkat calls
+	until_true has_stopped calls
 	need - ovlctl import 1.tar
+	go_on calls
 	ok "a layer below was made by another process meanwhile" wait $importer
 	is "... what is on top of it is sound" "$(ovlctl check 2>&1)" ""
 	ok "... and can be mounted" ovlctl mount "$(cat id)"

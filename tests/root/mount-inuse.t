@@ -228,7 +228,7 @@ if ! as_user; then
 				ovlctl rm -r b 2>err
 		) &
 		pid=$!
-		soon "in one that another process keeps, rm waits a moment" grep -q 'stopped by SIGSTOP' trace
+		soon "in one that another process keeps, rm waits a moment" has_stopped trace
 		exec 9<&-
 		go_on trace
 		wait $pid

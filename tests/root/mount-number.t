@@ -54,14 +54,17 @@ if can_trace && [ "$(uname -m)" = x86_64 ]; then
 		need m ovlctl mount "$1"
 		was=$(stat -c %d "$m")
 		: >calls
-		traced -qq -o calls -e trace=ustat -e inject=ustat:delay_enter=1500000:when=1 \
+		traced -qq -o calls -e trace=umount2,ustat -e inject=umount2:signal=STOP:when=1 \
 			ovlctl umount "$1" &
-		until_true grep -q ustat calls
+		umount=$!
+		until_true has_stopped calls
+		! grep ustat calls >>left
 		for i in 1 2 3 4 5 6; do
 			need - ovlctl --root "$other" mount x "$T/on/$i"
 			[ "$(stat -c %d "on/$i")" != "$was" ] || was=taken
 		done
-		wait $!
+		go_on calls
+		wait $umount
 		need - ovlctl --root "$other" umount -a
 		found "$OVLCTL_ROOT/$DRV/$2/.mounts/[0-9]*" && echo a note is left >>left
 		[ ! -e "$OVLCTL_ROOT/$DRV/$2/work/work" ] || echo not at rest >>left

@@ -247,7 +247,7 @@ if can_trace; then
 		: >calls
 		traced -qq -o calls -e trace=$2 -e inject=$2:signal=STOP:when=$3 \
 			ovlctl import image.tar >out 2>err &
-		until_true grep -q 'stopped by SIGSTOP' calls
+		until_true has_stopped calls
 		fails 4 "in use by another process|has layers on top of it" "$1" ovlctl rm $g
 		go_on calls
 		wait
@@ -263,7 +263,7 @@ if can_trace; then
 	echo new >"$S/$DRV/$id/$UPPER/f"
 	: >calls
 	traced -qq -o calls -e trace=fsync -e inject=fsync:signal=STOP:when=1 ovlctl commit moves >out 2>err &
-	until_true grep -q 'stopped by SIGSTOP' calls
+	until_true has_stopped calls
 	ok "the set-up: the layer is at its place" test -e "$S/$DRV/$id/.image/.layer"
 	ovlctl -v diff moves >list 2>said &
 	until_true grep -q waiting said

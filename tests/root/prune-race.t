@@ -105,12 +105,14 @@ for d in /bin /lib /lib64 /usr; do [ ! -d $d ] || host="$host --bind $d"; done
 ovlctl run $host w sh -c 'echo >/ready; exec sleep 100' 2>err &
 runner=$!
 until_true test -e "$(tree_of w)/ready"
-traced -qq -o calls -e trace=/rename -e inject=/rename:delay_enter=1500000:when=1 \
+rm -f calls
+traced -qq -o calls -e trace=/rename -e inject=/rename:signal=STOP:when=1 \
 	ovlctl prune --layers --unused-for 0 >out 2>err &
 pruner=$!
-until_true grep -q "$id" calls
+until_true has_stopped calls
 end $runner
 ok "a run that has ended is over, though prune is at work" ovlctl rm w
+go_on calls
 wait $pruner
 is "... which removes a layer" "$? $(cut -d' ' -f1-2 out)" "0 layer $id"
 done_testing

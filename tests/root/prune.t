@@ -123,12 +123,16 @@ if can_trace; then
 	is "... and the image layer stays" "$(ovlctl diff mine):$(cat "$S/$DRV/$image/$TREE/f")" "A /f:precious"
 	# A layer that gets a name after prune has seen it without one.
 	need four ovlctl import 4.tar
+	traced -qq -o calls -P "$four" -e trace=openat ovlctl prune --layers --unused-for 0 --dry-run >out
+	grep -q $four out || stop "prune --layers does not want the layer"
+	n=$(grep -c openat calls)
 	: >calls
-	traced -qq -o calls -P "$S/$DRV/$four" -e trace=flock -e inject=flock:delay_enter=2500000:when=1 \
+	traced -qq -o calls -P "$four" -e trace=openat -e inject=openat:signal=STOP:when=$((n + 1)) \
 		ovlctl prune --layers --unused-for 0 >out 2>err &
 	pid=$!
-	until_true grep -q flock calls
+	until_true has_stopped calls
 	need - ovlctl tag $four named
+	go_on calls
 	wait $pid
 	is "a layer that has just got a name stays" "$(ovlctl ls -nr -o ID named 2>&1)" $four
 	rm -rf "$S"
@@ -218,7 +222,7 @@ if can_trace; then
 	traced -qq -o calls -P "$OVLCTL_ROOT/$DRV/$w/.names" -e trace=getdents64 \
 		-e inject=getdents64:signal=STOP:when=1 ovlctl prune >out 2>err &
 	pid=$!
-	until_true grep -q 'stopped by SIGSTOP' calls
+	until_true has_stopped calls
 	need i ovlctl commit w
 	go_on calls
 	wait $pid

@@ -110,7 +110,7 @@ ovlctl rm c
 ls "$S/$DRV/$a/.children" >have
 traced -qq -y -o tr -e trace=syncfs,fsync,renameat2 -e inject=syncfs:signal=STOP:when=1 \
 	ovlctl import -p a c.tar >/dev/null &
-until_true grep -q 'stopped by SIGSTOP' tr
+until_true has_stopped tr
 ls "$S/$DRV/$a/.children" >now
 need new grep -v -x -f have now
 rm "$S/$DRV/$a/.children/$new"
@@ -129,14 +129,16 @@ if ! is_overlay; then
 		/flock\(/ { n++ }
 		named && /<[^>]*\/lock>, LOCK_SH/ { print n; exit }' tr)
 	ls "$S/$DRV/$a/.children" >have
-	hinted() {
-		new=$(ls "$S/$DRV/$a/.children" | grep -v -x -f have) && locked "$S/names"
-	}
-	(tried hinted && rm "$S/$DRV/$a/.children/$new" && echo yes >removed) &
 	: >under
-	steps -e inject=flock:delay_enter=2000000:when="$at" env SOURCE_DATE_EPOCH=9 ovlctl commit w6 >/dev/null
+	rm -f tr
+	steps -e inject=flock:signal=STOP:when=$((at - 1)) env SOURCE_DATE_EPOCH=9 ovlctl commit w6 >/dev/null &
+	until_true has_stopped tr
+	ok "a hint that goes under the lock of the names" locked "$S/names"
+	ls "$S/$DRV/$a/.children" >now
+	need new grep -v -x -f have now
+	rm "$S/$DRV/$a/.children/$new"
+	go_on tr
 	wait
-	is "a hint that goes under the lock of the names" "$(cat removed)" yes
 	is "... is not synced under it" "$(cat under)" ""
 	ok "... but the layer is made" ovlctl show w6
 	is "... an image layer" "$(ovlctl ls -nr -o KIND w6)" image

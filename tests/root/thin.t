@@ -330,7 +330,7 @@ if can_trace; then
 	traced -o trace -e trace=renameat2 -e inject=renameat2:signal=STOP:when=1 \
 		ovlctl import --no-names thin.tar >out 2>err &
 	import=$!
-	until_true grep -q 'stopped by SIGSTOP' trace
+	until_true has_stopped trace
 	fails 4 "is in use by another process" "a layer below is held during the import" \
 		ovlctl --nowait rm "$(id 3)"
 	go_on trace

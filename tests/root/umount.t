@@ -126,7 +126,7 @@ if can_trace; then
 	traced -qq -o calls -P /proc/self/mountinfo -e trace=openat \
 		-e inject=openat:signal=STOP:when=2 ovlctl umount one 2>said &
 	strace=$!
-	until_true grep -q 'stopped by SIGSTOP' calls
+	until_true has_stopped calls
 	need - ovlctl mount a two
 	go_on calls
 	ok "umount, while the same layer is mounted elsewhere" wait $strace
