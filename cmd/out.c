@@ -11,7 +11,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -284,63 +283,6 @@ static int find_place(struct out_file *f, const char *path)
 	return -1;
 }
 
-#define ACL      "system.posix_acl_access"
-#define ACL_SIZE 65536
-
-/* Copies the ACL of the old file if keep is true, or removes one inherited from the
- * directory: 0. 1: the old file has an ACL, of which the group bits of its mode are the
- * mask, and the new one does not get it. -1: it cannot be read. */
-static int take_acl(const struct out_file *f, bool keep)
-{
-	char path[64 + NAME_MAX];
-	char *acl = malloc(ACL_SIZE);
-	ssize_t n = -1;
-	int rc = -1;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", f->dirfd, f->name);
-	if (acl)
-		n = lgetxattr(path, ACL, acl, ACL_SIZE);
-	if (n > 0) {
-		rc = !keep || fsetxattr(f->fd, ACL, acl, (size_t)n, 0) < 0;
-	} else if (acl && (n == 0 || errno == ENODATA || errno == EOPNOTSUPP)) {
-		fremovexattr(f->fd, ACL);
-		rc = 0;
-	}
-	free(acl);
-	return rc;
-}
-
-/* The mode of a file that gets another group: what both the old group and all others
- * could do, because members of either group may now be in the other class. */
-static mode_t for_other_group(mode_t mode)
-{
-	mode_t both = mode >> 3 & mode & S_IRWXO;
-
-	return (mode & (mode_t) ~(S_IRWXG | S_IRWXO)) | both << 3 | both;
-}
-
-/* Gives the replacement of a file its owner, group, mode and ACL, but never more
- * permissions than it had. Owner and group are set if that is permitted; EINVAL: they are
- * not mapped in this user namespace. */
-static int be_like(const struct out_file *f, const struct stat *old)
-{
-	mode_t mode = old->st_mode & 07777;
-	bool owner = fchown(f->fd, old->st_uid, old->st_gid) == 0;
-	bool group = owner || fchown(f->fd, (uid_t)-1, old->st_gid) == 0;
-	int lost;
-
-	if (!group && errno != EPERM && errno != EINVAL)
-		return -1;
-	lost = take_acl(f, group);
-	if (lost < 0)
-		return -1;
-	if (lost)
-		mode &= (mode_t) ~(S_IRWXG | S_IRWXO);
-	else if (!group)
-		mode = for_other_group(mode);
-	return fchmod(f->fd, owner ? mode : mode & 0777);
-}
-
 /* Opens a file that is written to directly. */
 static int open_through(struct out_file *f, int dirfd, const char *path, int flags)
 {
@@ -350,7 +292,7 @@ static int open_through(struct out_file *f, int dirfd, const char *path, int fla
 	return f->fd;
 }
 
-static int open_out(struct out_file *f, const char *path, mode_t umask)
+static int open_out(struct run *run, struct out_file *f, const char *path)
 {
 	struct stat old;
 	int r = find_place(f, path);
@@ -358,10 +300,12 @@ static int open_out(struct out_file *f, const char *path, mode_t umask)
 	if (r)
 		return r < 0 ? -1 : open_through(f, AT_FDCWD, path, O_TRUNC);
 	if (fstatat(f->dirfd, f->name, &old, AT_SYMLINK_NOFOLLOW) < 0)
-		return open_new(f, 0666 & ~umask);
+		return open_new(f, 0666 & ~run->umask);
 	if (!S_ISREG(old.st_mode))
 		return open_through(f, f->dirfd, f->name, O_NOFOLLOW);
-	return open_new(f, 0600) < 0 ? -1 : be_like(f, &old);
+	return open_new(f, 0600) < 0 ?
+		-1 :
+		ovl_be_like(run->st, f->fd, f->dirfd, f->name, &old, path);
 }
 
 /* Links an unnamed file to a free name first, because link(2) replaces nothing. 1: it has
@@ -441,7 +385,7 @@ int out_to(struct run *run, const char *path,
 			fn(run, STDOUT_FILENO, ctx) :
 			usage(run->err,
 				"a tar is not written to a terminal; redirect standard output");
-	rc = open_out(&f, path, run->umask) < 0 ? fail(&f, run->err) : fn(run, f.fd, ctx);
+	rc = open_out(run, &f, path) < 0 ? fail(&f, run->err) : fn(run, f.fd, ctx);
 	if (rc == 0)
 		rc = commit(&f, run->err);
 	close_file(&f);

@@ -691,6 +691,16 @@ struct ovl_prune {
 int ovl_prune(struct ovl_store *st, const struct ovl_prune *req,
 	int (*fn)(void *ctx, const struct ovl_pruned *p), void *ctx, struct ovl_err *err);
 
+/* ---- files of the user ------------------------------------------------------------ */
+
+/* Gives the open file or directory fd, which is to replace name in dirfd, the owner, group,
+ * mode and ACLs of that, as far as is permitted; warns if something is not kept, and then
+ * nobody gets more permissions than before. old: lstat(2) of name; shown: its path. 0, or
+ * -1 with errno. */
+struct stat;
+int ovl_be_like(struct ovl_store *st, int fd, int dirfd, const char *name,
+	const struct stat *old, const char *shown);
+
 /* ---- text ------------------------------------------------------------------------- */
 
 /* Escapes a name for a terminal or a line: control bytes and invalid UTF-8 as \ooo, a

@@ -258,6 +258,10 @@ int fs_copy_meta(int from, int to, const struct xattr_policy *xp);
 int fs_copy_xattrs(int from, const char *name, int to, const char *as,
 	const struct xattr_policy *xp);
 
+/* Gives fd, which replaces name in dirfd, owner, group, mode and ACLs of that: 0; 1 if that is
+ * not permitted for some, and then nobody has more permissions than before; -1. */
+int fs_be_like(int fd, int dirfd, const char *name, const struct stat *old);
+
 /* Removes the ACLs that a new file or directory inherited. */
 int fs_drop_acls(int dirfd, const char *name);
 /* Removes all xattrs of an open file. */

@@ -226,6 +226,51 @@ int fs_copy_meta(int from, int to, const struct xattr_policy *xp)
 	return futimens(to, times);
 }
 
+/* Copies the ACLs, the default one first, as it does not open the directory to anybody: 1;
+ * 0 if that fails: it has none then, and the group bits of its mode, which were the mask,
+ * mean something else; -1. */
+static int keep_acls(int fd, int dirfd, const char *name, bool group)
+{
+	static const char *const attr[] = {XATTR_ACL_DEFAULT, XATTR_ACL_ACCESS};
+	auto_buf value = {0};
+
+	for (int i = 0; i < 2; i++) {
+		if (fs_getxattr_buf(dirfd, name, attr[i], &value) < 0) {
+			if (errno != ENODATA && errno != EOPNOTSUPP)
+				return -1;
+		} else if (!group ||
+			fs_setxattr(fd, NULL, attr[i], value.data, value.len) < 0) {
+			return fs_drop_acls(fd, NULL);
+		}
+	}
+	return 1;
+}
+
+/* EINVAL: the owner or group is not mapped in this user namespace. */
+int fs_be_like(int fd, int dirfd, const char *name, const struct stat *old)
+{
+	mode_t mode = old->st_mode & 07777;
+	bool owner = fchown(fd, old->st_uid, old->st_gid) == 0;
+	bool group = owner || fchown(fd, (uid_t)-1, old->st_gid) == 0;
+	int acls;
+
+	if ((!group && errno != EPERM && errno != EINVAL) || fs_drop_acls(fd, NULL) < 0)
+		return -1;
+	acls = keep_acls(fd, dirfd, name, group);
+	if (acls < 0)
+		return -1;
+	if (!acls) {
+		mode &= (mode_t) ~(S_IRWXG | S_IRWXO);
+	} else if (!group) {
+		/* What both the old group and all others could do, because members of
+		 * either group may now be in the other class. */
+		mode_t both = mode >> 3 & mode & S_IRWXO;
+
+		mode = (mode & (mode_t) ~(S_IRWXG | S_IRWXO)) | both << 3 | both;
+	}
+	return fchmod(fd, owner ? mode : mode & 0777) < 0 ? -1 : !owner || !acls;
+}
+
 /* ---- project ids ------------------------------------------------------------------ */
 
 static int get_project(int fd, struct fsxattr *x)

@@ -12,7 +12,6 @@
 #include "base/fs.h"
 #include "base/quote.h"
 #include "base/vec.h"
-#include "base/xattr.h"
 #include "codec/encode.h"
 #include "image/export.h"
 #include "store/store.h"
@@ -263,36 +262,21 @@ int export_begin(struct export *x, struct ovl_err *err)
 		0;
 }
 
-static int keep_acl(const struct export *x, const char *attr)
+int ovl_be_like(struct ovl_store *st, int fd, int dirfd, const char *name,
+	const struct stat *old, const char *shown)
 {
-	auto_buf value = {0};
+	int r = fs_be_like(fd, dirfd, name, old);
 
-	if (fs_getxattr_buf(x->req->dirfd, x->req->dir, attr, &value) < 0)
-		return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -1;
-	return fs_setxattr(x->out_dir, NULL, attr, value.data, value.len);
+	if (r > 0)
+		store_warn(st, "%s does not keep its owner, group or ACL", Q(shown));
+	return r < 0 ? r : 0;
 }
 
-/* The ACLs, too: the group bits of a directory with an ACL are its mask. The new
- * directory may have inherited others. EINVAL: an ACL has an id that is not mapped in this
- * user namespace. */
 static int be_like_old(const struct export *x)
 {
-	const struct stat *old = &x->old;
-	mode_t mode = old->st_mode & 07777;
-
-	if (!old->st_mode)
-		return fchmod(x->out_dir, 0777 & ~x->req->umask);
-	if (fchown(x->out_dir, old->st_uid, old->st_gid) < 0 ||
-		fs_drop_acls(x->out_dir, NULL) < 0)
-		return -1;
-	/* The default first: it does not open the directory to anybody. */
-	if (keep_acl(x, XATTR_ACL_DEFAULT) < 0 || keep_acl(x, XATTR_ACL_ACCESS) < 0) {
-		if ((errno != EINVAL && errno != EPERM) ||
-			fs_drop_acls(x->out_dir, NULL) < 0)
-			return -1;
-		mode &= (mode_t) ~(S_IRWXG | S_IRWXO);
-	}
-	return fchmod(x->out_dir, mode);
+	return x->old.st_mode ? ovl_be_like(x->st, x->out_dir, x->req->dirfd, x->req->dir,
+					&x->old, x->req->target) :
+				fchmod(x->out_dir, 0777 & ~x->req->umask);
 }
 
 /* Writes the remaining members: directories and blobs exist already. */

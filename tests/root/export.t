@@ -330,6 +330,18 @@ if unshare -rm true; then
 			"$(printf 'user::rwx\ngroup::---\nother::---')"
 	done
 fi
+# Without the permission to change owners, members of another group are in that class.
+mkdir others
+for modes in 2770:700 2775:755 704:700; do
+	d=others/${modes%:*}
+	mkdir $d
+	chown 12:34 $d
+	chmod ${modes%:*} $d
+	setpriv --inh-caps=-chown --bounding-set=-chown ovlctl export three $d 2>err
+	is "an owner that cannot be kept: ${modes%:*}" "$? $(stat -c '%a %u:%g' $d) $(cat err)" \
+		"0 ${modes#*:} 0:0 ovlctl: export: warning: '$d' does not keep its owner, group or ACL"
+	ok "... is exported" test -s $d/index.json
+done
 mkdir full && echo x >full/x
 fails 1 "'full' already exists and is not empty" "a directory that is not empty" ovlctl export three full
 is "... stays" "$(ls full)" x
