@@ -129,6 +129,25 @@ static int latest(const struct layer *l, const struct buf *list, char hex[ID_LEN
 	return list->len > ID_LEN + 1 ? 2 : 1;
 }
 
+/* The config that the layer got with that name. If the commit that gave the name is not
+ * finished, the note of it is still in staging/. */
+static int config_named(const struct layer *l, const char *what, char hex[ID_LEN + 1],
+	struct ovl_err *err)
+{
+	struct layer_ref self = layer_ref_of(l);
+	struct layer_ref owner;
+	struct layer_ref leads;
+	auto_fd noted = -1;
+	char file[256];
+	int r = names_find(l->st, what, &owner, &leads, err);
+
+	if (r < 0)
+		return r;
+	if (r > 0 && layer_ref_same(&owner, &self) && name_encode(what, file))
+		noted = names_noted_in(l->st, &owner, &leads, file);
+	return names_config(noted >= 0 ? noted : l->fd, what, hex, err);
+}
+
 int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 	struct ovl_err *err)
 {
@@ -138,7 +157,7 @@ int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 
 	if (rc == 0 && list.len)
 		rc = l->foreign ? layer_foreign_config(l, what, hex) :
-				  names_config(l->fd, what, hex, err);
+				  config_named(l, what, hex, err);
 	if (rc)
 		return rc;
 	asked = asked_for(what);

@@ -206,4 +206,17 @@ done
 is "... nor does a layer above it" "$failed" ""
 until_true umount ro
 
+# The name that a commit gives with a config of its own selects it at once.
+changed ''
+v=$(ovlctl create a)
+cp -a "$S/$DRV/$w/$UPPER/." "$S/$DRV/$v/$UPPER/"
+need - ovlctl commit -n first -c 'CMD ["first"]' "$v"
+traced -qq -o /dev/null -P "$S/$DRV" -e inject=fsync:signal=KILL ovlctl commit -n i -c 'CMD ["second"]' w >out 2>&1
+mount --bind "$S" ro
+mount -o remount,bind,ro ro
+cmd() { ovlctl --root "$1" show "$2" | jq -c '.layers[0].config.config.Cmd'; }
+is "the configs of an image layer, before the commit is finished" "$(cmd ro first) $(cmd ro i)" '["first"] ["second"]'
+is "... and then" "$(cmd "$S" first) $(cmd "$S" i)" '["first"] ["second"]'
+until_true umount ro
+
 done_testing
