@@ -51,7 +51,8 @@ static int copy_data(const struct copying *c, const struct stat *st)
 {
 	if (!st->st_size || ioctl(c->to, FICLONE, c->from) == 0)
 		return 0;
-	if (sparse_map(c->from, st->st_size, copy_run, (void *)(uintptr_t)c) < 0)
+	if (sparse_map(c->from, st->st_size, SPARSE_BLOCK, copy_run,
+		    (void *)(uintptr_t)c) < 0)
 		return -1;
 	return ftruncate(c->to, st->st_size);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Where a file has data and where holes, in whole blocks of 4 KiB. */
+/* Where a file has data and where holes, in whole blocks. */
 #include <errno.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
@@ -11,7 +11,6 @@
 #include "base/sparse.h"
 
 #define EXTENTS 64
-#define BLOCK   4096
 
 union extents {
 	struct fiemap map;
@@ -25,6 +24,7 @@ struct mapper {
 	bool no_fiemap;
 	bool synced;
 	off_t size;
+	off_t block;
 	off_t from, to; /* a data range that may still grow */
 };
 
@@ -43,8 +43,8 @@ static int data(struct mapper *m, off_t from, off_t to)
 
 	if (from >= to)
 		return 0;
-	from -= from % BLOCK;
-	to += (BLOCK - to % BLOCK) % BLOCK;
+	from -= from % m->block;
+	to += (m->block - to % m->block) % m->block;
 	if (from > m->to || !m->to) {
 		rc = flush_run(m);
 		m->from = from;
@@ -126,9 +126,9 @@ static int written(struct mapper *m, off_t at, off_t end)
 
 /* ----------------------------------------------------------------------------------- */
 
-int sparse_map(int fd, off_t size, sparse_fn fn, void *ctx)
+int sparse_map(int fd, off_t size, off_t block, sparse_fn fn, void *ctx)
 {
-	struct mapper m = {.fd = fd, .fn = fn, .ctx = ctx, .size = size};
+	struct mapper m = {.fd = fd, .fn = fn, .ctx = ctx, .size = size, .block = block};
 	off_t at = 0;
 	int rc = 0;
 

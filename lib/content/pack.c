@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -154,31 +155,55 @@ static int set_symlink(struct packer *p)
 
 struct runs {
 	struct packer *p;
-	bool any;
+	size_t map; /* bytes */
+	off_t data;
 };
+
+static bool too_many(const struct runs *runs)
+{
+	return runs->map > TAROUT_MAX_MAP;
+}
 
 static int add_run(void *ctx, off_t at, off_t n)
 {
 	struct runs *runs = ctx;
 
-	runs->any = true;
-	archive_entry_sparse_add_entry(runs->p->e, at, n);
+	runs->map += (size_t)snprintf(
+		NULL, 0, "%lld\n%lld\n", (long long)at, (long long)n);
+	runs->data += n;
+	if (!too_many(runs))
+		archive_entry_sparse_add_entry(runs->p->e, at, n);
 	return store_stopped(runs->p->l->st);
 }
 
 /* Adds the file's sparse map to the entry, unless the whole file is data: the library
- * drops such a map. */
+ * drops such a map. If the map would be too large, small holes are written as zeros, as
+ * long as that does not make the tar much larger. */
 static int set_sparse(struct packer *p, int fd, off_t size)
 {
-	struct runs runs = {.p = p};
-	int rc = sparse_map(fd, size, add_run, &runs);
+	off_t block = SPARSE_BLOCK;
+	off_t data = 0;
+	struct runs runs;
+	int rc;
 
+	do {
+		runs = (struct runs){.p = p};
+		archive_entry_sparse_clear(p->e);
+		rc = sparse_map(fd, size, block, add_run, &runs);
+		data = data ? data : runs.data;
+		block *= 2;
+	} while (rc == 0 && too_many(&runs) && runs.data / 16 < data);
 	if (rc > 0)
 		return err_stopped(p->err);
 	if (rc < 0)
 		return fail_entry(p, "find the holes of");
+	if (too_many(&runs))
+		return err_say(p->err, EFBIG,
+			"%s has too many holes for a tar; see the option --sparse=never "
+			"of cp(1)",
+			Q(shown(p)));
 	/* The file is one hole: its map is an empty piece at the end. */
-	if (!runs.any)
+	if (!runs.data)
 		archive_entry_sparse_add_entry(p->e, size, 0);
 	return 0;
 }

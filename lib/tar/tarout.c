@@ -9,8 +9,11 @@
 #include <sys/mman.h>
 
 #include "base/buf.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "tar/paxfix.h"
+#include "tar/rawhead.h"
+#include "tar/tarin.h"
 #include "tar/tarout.h"
 
 /* The size of memory that is never touched: the writer skips the bytes of a hole without
@@ -145,6 +148,21 @@ static int make_head(struct tarout *t, struct archive_entry *e)
 	return r;
 }
 
+/* Of what import refuses, a file can have this. */
+static int check_head(
+	const struct tarout *t, struct archive_entry *e, struct ovl_err *err)
+{
+	size_t map = archive_entry_sparse_count(e) ? TAROUT_MAX_MAP : 0;
+
+	if (archive_entry_xattr_count(e) <= RAWHEAD_MAX_XATTRS &&
+		t->head.len + map <= TARIN_MAX_HEADER)
+		return 0;
+	return err_say(err, EFBIG,
+		"%s has more than %d xattrs, or over 1 MiB of them: import would refuse "
+		"its tar",
+		Q(path_shown(archive_entry_pathname(e))), RAWHEAD_MAX_XATTRS);
+}
+
 int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err)
 {
 	locale_t old = uselocale(t->utf8);
@@ -161,6 +179,8 @@ int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err
 		archive_entry_mtime_nsec(e));
 	if (t->head.failed)
 		return err_nomem(err);
+	if (check_head(t, e, err) < 0)
+		return -EFBIG;
 	if (write_buffered(t, t->head.data, t->head.len) < 0)
 		return writer_error(t, err);
 	/* The map of a sparse file is written with the first data, even if that is

@@ -23,6 +23,10 @@ struct tarout;
 int tarout_open(
 	struct tarout **out, bool direct, sink_fn sink, void *ctx, struct ovl_err *err);
 
+/* The map of a sparse file. Import and others take at most 1 MiB of headers. */
+#define TAROUT_MAX_MAP (896 * 1024)
+
+/* Refuses a file whose xattrs import would refuse. */
 int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err);
 int tarout_data(struct tarout *t, const void *p, size_t n, struct ovl_err *err);
 /* n bytes of a hole, which the header's sparse map must contain. */

@@ -103,6 +103,25 @@ if ! as_user; then
 	(cd huge && tar xf ../h.tar && cmp -n 10 late "$up/late" &&
 		cmp -i 72057594037920000 late "$up/late" 2>&1 && stat -c %s late empty | sort -u) >out 2>&1
 	is "and unpack" "$(cat out)" 72057594037927936
+
+	# The map of a file may take 1 MiB for readers, import among them.
+	blocks() { # NUMBER DISTANCE: of pairs of blocks
+		rm -f "$up"/*
+		perl -e '
+			my ($f, $n, $far, $near) = @ARGV;
+			open F, ">", $f or die;
+			for (1 .. $n) {
+				sysseek F, $_ * $far, 0;
+				syswrite F, "a";
+				sysseek F, $_ * $far + $near, 0;
+				syswrite F, "b";
+			}' "$up/f" "$1" $((1 << 46)) "$2"
+	}
+	blocks 20000 8192
+	ok "40,000 blocks, of which two are close together: a smaller map" \
+		sh -c 'ovlctl diff --tar h 2>err | head -c 2000000 | tr "\0" "\n" | grep -qx 20000'
+	blocks 20000 $((1 << 45))
+	fails 1 "'f' has too many holes for a tar" "40,000 blocks far from each other" ovlctl diff -o f.tar h
 fi
 
 done_testing

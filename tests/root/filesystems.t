@@ -90,6 +90,18 @@ for fs in $all; do
 	ok "... and it is removed" ovlctl rm junk
 	is "... all of it" "$(ls "$OVLCTL_ROOT/trash" "$OVLCTL_ROOT/staging")" "$(printf '%s:\n\n%s:' "$OVLCTL_ROOT/staging" "$OVLCTL_ROOT/trash")"
 done
+# More xattrs than a tar may have.
+OVLCTL_ROOT=$T/xfs/s
+need - ovlctl create -n x
+: >"$(tree_of x)/f"
+for i in $(seq 17); do
+	need - setfattr -n user.x$i -v "$(head -c 65000 /dev/zero | tr '\0' x)" "$(tree_of x)/f"
+done
+fails 1 "'f' has more than 4096 xattrs, or over 1 MiB of them: import would refuse" "xattrs over 1 MiB: commit" ovlctl commit x
+need - setfattr -x user.x1 "$(tree_of x)/f"
+ok "... with one less" ovlctl commit x
+is "... the layer is sound" "$(ovlctl check --content x)" ""
+
 # Project ids: a quota for a layer within one for the store, and one for layers alone.
 if command -v xfs_io >/dev/null; then
 	project() { # ID FILE...
