@@ -34,6 +34,7 @@ static int take_paths(struct applying *a, struct ovl_err *err)
 		if (rc < 0)
 			return rc;
 	}
+	namelist_sort(&a->only);
 	return 0;
 }
 

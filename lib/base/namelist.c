@@ -48,20 +48,25 @@ void namelist_sort(struct namelist *l)
 		qsort_r(l->at, l->n, sizeof(*l->at), by_name, l->text.data);
 }
 
-size_t namelist_find(const struct namelist *l, const char *name)
+size_t namelist_find_part(const struct namelist *l, const char *name, size_t n, char next)
 {
 	size_t low = 0;
 	size_t high = l->n;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2;
+		const char *found = namelist_name(l, mid);
+		int order = strncmp(found, name, n);
 
-		if (strcmp(namelist_name(l, mid), name) < 0)
+		if (order < 0 || (order == 0 && (unsigned char)found[n] < next))
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low < l->n && strcmp(namelist_name(l, low), name) == 0 ? low : l->n;
+	return low < l->n && strncmp(namelist_name(l, low), name, n) == 0 &&
+			namelist_name(l, low)[n] == next ?
+		low :
+		l->n;
 }
 
 void namelist_clear(struct namelist *l)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -27,8 +28,15 @@ int namelist_read(struct namelist *l, struct fs_dir *d, bool all);
  * added. */
 void namelist_sort(struct namelist *l);
 
-/* The first entry of that name in a sorted list, l->n if there is none. */
-size_t namelist_find(const struct namelist *l, const char *name);
+/* The first entry in a sorted list that consists of the n bytes of name (next is '\0'), or
+ * begins with them and next; l->n if there is none. */
+size_t namelist_find_part(
+	const struct namelist *l, const char *name, size_t n, char next);
+
+static inline size_t namelist_find(const struct namelist *l, const char *name)
+{
+	return namelist_find_part(l, name, strlen(name), '\0');
+}
 
 static inline const char *namelist_name(const struct namelist *l, size_t i)
 {

@@ -24,8 +24,7 @@ int carry_begin(struct carry *c, struct ovl_err *err)
 	if (c->tree < 0)
 		return c->tree;
 	snprintf(c->temp_name, sizeof(c->temp_name), ONDIR_TEMP "%s", c->l->meta.link);
-	c->met = calloc(c->only->n + 1, sizeof(*c->met));
-	return c->met ? 0 : err_nomem(err);
+	return 0;
 }
 
 void carry_end(struct carry *c)
@@ -43,7 +42,6 @@ void carry_end(struct carry *c)
 	free(c->note);
 	buf_release(&c->new_notes);
 	free(c->opened);
-	free(c->met);
 	free(c->conflict);
 }
 

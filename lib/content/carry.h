@@ -56,7 +56,8 @@ struct carry_opened {
 struct carry {
 	const struct layer *l;
 	const struct ondir *on;
-	const struct namelist *only; /* paths; empty: all */
+	struct namelist
+		*only; /* paths, sorted; empty: all. Their type: is there a change? */
 	bool force; /* ignore conflicts */
 
 	/* Private. */
@@ -72,7 +73,6 @@ struct carry {
 	struct buf new_notes;
 	struct carry_opened *opened; /* those that have not been left */
 	size_t n_opened;
-	bool *met; /* for each path in only: it has a change */
 	size_t conflicts;
 	char *conflict; /* the last one */
 };

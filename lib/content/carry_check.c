@@ -314,10 +314,12 @@ static int check_one(struct carry *c, const struct carry_step *s, struct ovl_err
 static int check_paths(const struct carry *c, struct ovl_err *err)
 {
 	for (size_t i = 0; i < c->only->n; i++) {
-		if (!c->met[i])
+		const char *path = namelist_name(c->only, i);
+
+		/* The same path may have been given twice. */
+		if (!namelist_type(c->only, namelist_find(c->only, path)))
 			return err_status(err, OVL_FAILED,
-				"the layer has no change at %s",
-				Q(namelist_name(c->only, i)));
+				"the layer has no change at %s", Q(path));
 	}
 	if (c->only->n && c->n_moved)
 		return err_say(err, EINVAL,

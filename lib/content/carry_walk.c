@@ -15,32 +15,30 @@
 
 /* ---- what is wanted --------------------------------------------------------------- */
 
-/* True if path is dir or below it. */
-static bool is_in(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return n == 0 || (strncmp(path, dir, n) == 0 && (!path[n] || path[n] == '/'));
-}
-
 bool carry_wants(const struct carry *c, const char *path)
 {
+	size_t n = strlen(path);
 	bool wanted = c->only->n == 0;
 
-	for (size_t i = 0; i < c->only->n; i++) {
-		if (is_in(path, namelist_name(c->only, i)))
-			wanted = c->met[i] = true;
+	for (;;) {
+		size_t i = namelist_find_part(c->only, path, n, '\0');
+
+		if (i < c->only->n) {
+			namelist_set_type(c->only, i, true);
+			wanted = true;
+		}
+		if (!n)
+			return wanted;
+		while (n && path[--n] != '/')
+			;
 	}
-	return wanted;
 }
 
 static bool is_on_way(const struct carry *c, const char *path)
 {
-	for (size_t i = 0; i < c->only->n; i++) {
-		if (is_in(namelist_name(c->only, i), path))
-			return true;
-	}
-	return false;
+	size_t n = strlen(path);
+
+	return !n || namelist_find_part(c->only, path, n, '/') < c->only->n;
 }
 
 /* ---- directories ------------------------------------------------------------------ */

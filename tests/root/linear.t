@@ -112,6 +112,15 @@ for c in "show" "ls" "ls -J"; do
 	ok "$c ($few and $many calls)" test "$many" -lt $((5 * few))
 done
 
+# As many paths as changes.
+mkdir on
+need - ovlctl create -n on --on on
+(cd "$(tree_of on)" && mkdir d && seq 30000 | sed 's,^,d/,' | xargs touch)
+ok "apply of many paths" sh -c 'prlimit --cpu=4 ovlctl apply --dry-run on d/1 $(seq 30000 | sed s,^,d/,) >out'
+is "... which are all listed" "$(grep -c . out)" 30000
+fails 1 "no change at 'd/30001'" "... a path without a change" ovlctl apply on d/2 d/30001
+fails 1 "no change at 'd-'" "... a name that is like one" ovlctl apply on d/2 d-
+
 # With few descriptors, the threads of import and commit must not wait for each other
 # for every file.
 seq 3000 | sed 's/.*/file name=f& data=&/' >lines
