@@ -173,27 +173,11 @@ static int check_layers(struct checker *c)
 
 /* ---- short links and names --------------------------------------------------------- */
 
-/* True if a layer in the trash has that short link: its removal is about to remove it. */
-static bool is_trashed(struct checker *c, const struct prune_place *at)
-{
-	auto_fsdir d = fs_dir_at(store_dir(c->st, DIR_TRASH, NULL), ".");
-	const char *name;
-
-	while (fs_dir_next(&d, &name, NULL) > 0) {
-		char its[SHORT_LEN + 1];
-
-		driver_link_of(at->drv, d.fd, name, its);
-		if (strcmp(its, at->file) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* A young link may be that of a layer that is about to appear; or a commit has found that
  * another was faster, and is about to remove its own. */
 static int confirm_link(struct checker *c, struct prune_place *at)
 {
-	if (!prune_is_young(at->dir, at->file) && !is_trashed(c, at))
+	if (!prune_is_young(at->dir, at->file))
 		return prune_judge_link(c->st, at, c->err);
 	at->kind = NULL;
 	return 0;

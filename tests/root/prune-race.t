@@ -98,8 +98,21 @@ is "... the store is sound" "$(ovlctl check)" ""
 # A run ends while prune removes another layer: having looked at its namespace, prune does
 # not keep its layer in use.
 export OVLCTL_ROOT="$T/held"
-need - ovlctl create -n w
 need id ovlctl import 1.tar
+
+# What a removal is about to remove is no leftover.
+need v ovlctl create "$id"
+is_overlay || need - touch -hd '2 minutes ago' "$OVLCTL_ROOT/$DRV/l"/*
+traced -qq -o calls -e trace=/rename -e inject=/rename:signal=STOP:when=1 ovlctl rm "$v" 2>err &
+remover=$!
+until_true has_stopped calls
+is "beside a rm: prune --dry-run" "$(ovlctl prune --dry-run 2>&1)" ""
+is "... check" "$(ovlctl check 2>&1)" ""
+go_on calls
+wait $remover
+is "... the layer is removed" "$?$(cat err)$(ls "$OVLCTL_ROOT/$DRV/$id/.children" 2>/dev/null)" 0
+
+need - ovlctl create -n w
 host=
 for d in /bin /lib /lib64 /usr; do [ ! -d $d ] || host="$host --bind $d"; done
 ovlctl run $host w sh -c 'echo >/ready; exec sleep 100' 2>err &
