@@ -132,9 +132,9 @@ if can_trace; then
 		n=$((n + 1))
 		killed_at fsync $n ovlctl commit --keep -n c w >out 2>err
 	done
-	fails 1 "cannot finish the commit of layer 'w': .*: No space left on device" "... on a full file system: rm" \
-		traced -qq -o calls -e trace=symlinkat -e inject=symlinkat:error=ENOSPC ovlctl rm w
-	ok "... and when it is not full" ovlctl rm w
+	fails 1 "cannot finish the commit of layer 'w': .*: Input/output error" "... on a bad disk: rm" \
+		traced -qq -o calls -e trace=renameat -e inject=renameat:error=EIO ovlctl rm w
+	ok "... and on a good one" ovlctl rm w
 	ovlctl rm c low
 	ovlctl prune >out
 fi
