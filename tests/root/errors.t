@@ -148,7 +148,7 @@ succeeded() {
 	# layers and ours cannot be reached through one mount, files are copied, with a warning.
 	case $word in
 	ls) ! grep -Eq "warning: (cannot read '.*': $(reason $error)|1 layer is damaged and not listed); see 'ovlctl check'\$" got.err || return 0 ;;
-	import) sed -i '/warning: .* their files are copied$/d; /warning: .* copied, not linked: /d' got.err ;;
+	import) sed -i '/warning: .* files are copied$/d; /warning: .* copied, not linked: /d' got.err ;;
 	esac
 	# On a full file system an image layer is mounted nevertheless.
 	case "$word $call $error" in
