@@ -39,7 +39,8 @@ static int unlink_it(void *ctx, struct ovl_err *err)
 	if (r <= 0 || (t->from && !layer_ref_same(t->from, &owner)))
 		return r < 0 ? r : 0;
 	t->layer = names_noted_in(t->st, &owner, &t->leads, t->file);
-	t->note = names_note_open(t->layer, P(NAMES_NOTES "/%s", t->file));
+	if (t->layer >= 0)
+		t->note = names_note_open(t->layer, P(NAMES_NOTES "/%s", t->file));
 	if (t->note < 0 || names_note_set(t->note, true) < 0)
 		return cannot_take(t, err);
 	if (unlinkat(store_dir(t->st, DIR_NAMES, NULL), t->file, 0) == 0)

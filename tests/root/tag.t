@@ -149,7 +149,10 @@ failing() { # CALL N: with an error at the Nth such call
 	traced -qq -o /dev/null -e trace="$1" -e inject="$1:error=EIO:when=$2" ovlctl tag -d kept
 }
 if can_trace; then
-	for at in 'fsync 1' 'fsync 2' 'unlinkat 1'; do
+	traced -qq -o calls -e trace=openat ovlctl tag -d kept
+	opens=$(grep -n "\"$a\"" calls | head -1 | cut -d: -f1)
+	need - ovlctl tag a1 kept
+	for at in "openat $opens" 'fsync 1' 'fsync 2' 'unlinkat 1'; do
 		# shellcheck disable=SC2086 # a call and a number
 		fails 1 "cannot remove the name 'kept': Input/output error" "-d, failing: $at" failing $at
 		is "... changes nothing" "$(store_state)" "$before"
