@@ -177,6 +177,43 @@ for keep in '' --keep; do
 	try "commit $keep of a tree that is unpacked"
 done
 
+# Whoever finishes a killed commit may be killed as well.
+there='' apart='' opts=''
+for keep in '' --keep; do
+	changed ''
+	rm -rf master
+	cp -a "$S" master
+	id=$(ovlctl commit $keep -n i w)
+	rm -rf "$S"
+	cp -a master "$S"
+	traced -qq -o /dev/null -P "$S/$DRV" -e inject=fsync:signal=KILL ovlctl commit $keep -n i w >out 2>&1
+	rm -rf master
+	cp -a "$S" master
+	for finisher in "tag w other" prune; do
+		calls_of "$calls" ovlctl $finisher >all
+		at=$(((at + 5) % KILL_STEP))
+		awk -v step="$KILL_STEP" -v at=$at 'NR % step == at' all >chosen
+		failed='' points=0
+		while read -r n && [ ! "$failed" ]; do
+			rm -rf "$S"
+			cp -a master "$S"
+			killed_at $n ovlctl $finisher >out 2>err </dev/null
+			[ $? -ge 128 ] || bad "not killed: $(cat err)"
+			points=$((points + 1))
+			ovlctl check --content >chk 2>&1 || bad "check: $(cat chk)"
+			ovlctl tag -d other >out 2>&1
+			is_state I "$(state)" || bad "state: $(state)"
+			whole i || bad "i: $(diff want got | head -5)"
+			ovlctl prune >/dev/null
+			ovlctl check >chk 2>&1 && [ ! -s chk ] || bad "left: $(cat chk)"
+			is_state I "$(state)" || bad "prune: $(state)"
+		done <chosen
+		is "commit $keep, finished by $finisher, which is killed at $points points" "$failed" ""
+		rm -rf "$S"
+		cp -a master "$S"
+	done
+done
+
 # A file of an unfinished commit that cannot be read is no damage, and is not repaired.
 keep='' opts=''
 changed ''
