@@ -196,7 +196,10 @@ static int take_away_named(const struct wanted *w, struct family_member *m,
 	struct ovl_store *st = l->st;
 	auto_buf names = {0};
 	int locked = names_lock_of(l, &names, err);
-	int rc = locked < 0 ? locked : trash_take(l, t, err);
+	int rc = locked < 0 ?
+		locked :
+		trash_take(l, m->asked && *m->asked ? m->asked : P("%.12s", l->id.s), t,
+			err);
 
 	if (rc == 0)
 		rc = names_unlink_files(st, &names, err);

@@ -305,7 +305,7 @@ static int leave(struct commit *c, const struct layer *image, struct trashed *ol
 			store_durable(c->st), err);
 		rc = rc > 0 ? 0 : rc < 0 ? rc : -EAGAIN;
 	}
-	return rc == 0 ? trash_take(&c->l, old, err) : rc;
+	return rc == 0 ? trash_take(&c->l, c->req->layer, old, err) : rc;
 }
 
 static int step_aside(struct commit *c, const struct layer *image, struct trashed *old,

@@ -216,7 +216,7 @@ int commit_pack(struct commit *c, struct ovl_err *err)
 	/* If times are clamped, those of the tar are used. With complete trees, the new
 	 * tree must not share files with the old one. */
 	c->c.unpack = c->l.drv->flat || (clamp && *clamp);
-	rc = stage_begin_in(&c->l, &c->stage, err);
+	rc = stage_begin_in(&c->l, c->req->layer, &c->stage, err);
 	if (rc < 0 || c->c.unpack)
 		return rc;
 	rc = pack(&c->l, c->stage.fd, &c->c, err);

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/quote.h"
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/names.h"
@@ -165,7 +166,8 @@ int stage_sync_dirs(const struct driver *drv, int drv_fd, struct ovl_err *err)
 	return 0;
 }
 
-int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err)
+int stage_begin_in(
+	const struct layer *l, const char *what, struct stage *out, struct ovl_err *err)
 {
 	struct stage sg = {
 		.st = l->st,
@@ -182,7 +184,7 @@ int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err
 		sg.fd = fs_open_dir(l->fd, sg.name);
 	if (sg.fd < 0 || prepare_dir(&sg) < 0) {
 		int rc = err_sys(
-			err, errno, "cannot make '%s' in layer %.12s", sg.name, l->id.s);
+			err, errno, "cannot make '%s' in layer %s", sg.name, Q(what));
 
 		stage_end(&sg);
 		unlinkat(l->fd, sg.name, AT_REMOVEDIR);

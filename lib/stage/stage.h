@@ -76,8 +76,10 @@ int stage_begin_within(
 void stage_suspend(struct stage *sg);
 int stage_resume(struct stage *sg, struct ovl_err *err);
 
-/* Begins as .image in the open and exclusively locked layer; replaces an existing one. */
-int stage_begin_in(const struct layer *l, struct stage *out, struct ovl_err *err);
+/* Begins as .image in the open and exclusively locked layer, which is called what in
+ * messages; replaces an existing one. */
+int stage_begin_in(
+	const struct layer *l, const char *what, struct stage *out, struct ovl_err *err);
 
 /*
  * Makes it layer id, on top of the open and locked parent (NULL: none), with a name

@@ -90,7 +90,8 @@ static int wait_for(const struct ovl_store *st, unsigned seconds, int fd, int op
 	return rc;
 }
 
-/* Takes a lock within that many seconds; 0: waits for ever; with LOCK_NB not at all. */
+/* Takes a lock within that many seconds; 0: waits for ever; with LOCK_NB not at all. 1
+ * taken, 0 timed out, negative errno. */
 static int take_within(const struct ovl_store *st, unsigned seconds, int fd, int op,
 	const char *what, struct ovl_err *err)
 {
@@ -105,28 +106,36 @@ static int take_within(const struct ovl_store *st, unsigned seconds, int fd, int
 		rc = flock(fd, op) == 0 ? 1 : errno == EINTR ? 0 : -errno;
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot lock %s", what);
-	return rc                          ? 0 :
-		waits && store_stopped(st) ? err_stopped(err) :
-					     busy(fd, op, what, err);
+	return !rc && waits && store_stopped(st) ? err_stopped(err) : rc;
+}
+
+static int take_or_say(const struct ovl_store *st, unsigned seconds, int fd, int op,
+	const char *what, struct ovl_err *err)
+{
+	int rc = take_within(st, seconds, fd, op, what, err);
+
+	return rc == 0 ? busy(fd, op, what, err) : rc < 0 ? rc : 0;
 }
 
 int lock_take(
 	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
 {
-	return take_within(
+	return take_or_say(
 		st, st->cfg.wait, fd, st->cfg.nowait ? op | LOCK_NB : op, what, err);
 }
 
 int lock_moment(
 	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
 {
-	return take_within(st, st->cfg.nowait ? 1 : st->cfg.wait, fd, op, what, err);
+	return take_or_say(st, st->cfg.nowait ? 1 : st->cfg.wait, fd, op, what, err);
 }
 
 int lock_brief(
 	const struct ovl_store *st, int fd, int op, const char *what, struct ovl_err *err)
 {
-	return take_within(st, 1, fd, op, what, err);
+	int rc = take_within(st, 1, fd, op, what, err);
+
+	return rc == 0 ? -EBUSY : rc < 0 ? rc : 0;
 }
 
 int lock_all(const struct ovl_store *st, int (*all)(void *ctx, struct ovl_err *err),

@@ -53,7 +53,7 @@ int lock_take(const struct ovl_store *st, int fd, int op, const char *what,
 int lock_moment(const struct ovl_store *st, int fd, int op, const char *what,
 	struct ovl_err *err);
 
-/* The same for an optional lock: waits a second at most. */
+/* The same for an optional lock: waits a second at most. Without a message for EBUSY. */
 int lock_brief(const struct ovl_store *st, int fd, int op, const char *what,
 	struct ovl_err *err);
 

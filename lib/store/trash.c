@@ -19,8 +19,8 @@ void trash_close(struct trashed *t)
 	close_fdp(&t->fd);
 }
 
-static int move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,
-	struct ovl_err *err)
+static int move(struct ovl_store *st, int dirfd, const char *name, const char *what,
+	struct trashed *out, struct ovl_err *err)
 {
 	int trash = store_dir_make(st, DIR_TRASH, err);
 	struct ovl_id id;
@@ -29,7 +29,7 @@ static int move(struct ovl_store *st, int dirfd, const char *name, struct trashe
 		return trash;
 	if (id_random(&id) < 0 ||
 		fs_rename(dirfd, name, trash, id.s, RENAME_NOREPLACE) < 0)
-		return err_sys(err, errno, "cannot move '%.12s' to the trash", name);
+		return err_sys(err, errno, "cannot move %s to the trash", Q(what));
 	out->st = st;
 	memcpy(out->name, id.s, sizeof(out->name));
 	return 0;
@@ -43,17 +43,18 @@ int trash_move(struct ovl_store *st, int dirfd, const char *name, struct trashed
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 :
-					 err_sys(err, errno, "cannot open '%.12s'", name);
+					 err_sys(err, errno, "cannot open %s", Q(name));
 	lock_try(fd, LOCK_EX);
-	rc = move(st, dirfd, name, out, err);
+	rc = move(st, dirfd, name, name, out, err);
 	if (rc == 0)
 		out->fd = steal_fd(&fd);
 	return rc;
 }
 
-int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err)
+int trash_take(
+	struct layer *l, const char *what, struct trashed *out, struct ovl_err *err)
 {
-	int rc = move(l->st, l->drv_fd, l->id.s, out, err);
+	int rc = move(l->st, l->drv_fd, l->id.s, what, out, err);
 
 	if (rc < 0)
 		return rc;

@@ -34,7 +34,8 @@ int trash_move(struct ovl_store *st, int dirfd, const char *name, struct trashed
 	struct ovl_err *err);
 
 /* Moves the exclusively locked layer to the trash and closes it. */
-int trash_take(struct layer *l, struct trashed *out, struct ovl_err *err);
+int trash_take(
+	struct layer *l, const char *what, struct trashed *out, struct ovl_err *err);
 
 int trash_empty(struct trashed *t, struct ovl_err *err);
 

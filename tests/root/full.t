@@ -113,10 +113,13 @@ if truncate -s 7140K disk && mkfs.ext4 -q -b 1024 -I 128 -N 200 disk 2>/dev/null
 	reason="Read-only file system"
 	refuses "read-only: import" ovlctl import big.tar
 	refuses "read-only: create" ovlctl create a
+	reason="layer 'w': Read-only file system"
 	refuses "read-only: commit" ovlctl commit w
+	reason="cannot move 'w' to the trash: Read-only file system"
+	refuses "read-only: rm" ovlctl rm w
+	reason="Read-only file system"
 	refuses "read-only: tag" ovlctl tag a more
 	refuses "read-only: tag -d" ovlctl tag -d two
-	refuses "read-only: rm" ovlctl rm w
 	refuses "read-only: export to it" ovlctl export a fs/out
 	refuses "read-only: diff -o to it" ovlctl diff -o fs/x.tar a
 	for command in "ls" "show w" "diff w" "which w /" "diff a" "check" "export a -" "export w dir" \

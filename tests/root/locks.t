@@ -50,6 +50,17 @@ ok "rm of an image layer waits for the store" wait $pid
 is "... so that nothing of it is left" "$(ovlctl prune --dry-run)" ""
 wait
 
+# Nobody is told who has a lock that is not needed, so nobody looks for him.
+if can_trace; then
+	flock "$S/names" cat go >/dev/null &
+	until_true locked "$S/names"
+	traced -qq -o calls -e trace=openat,flock ovlctl ls >out 2>err
+	is "ls does without the lock of the names" "$?$(cat err) $(grep -c 'flock(.*EAGAIN\|flock(.*EWOULDBLOCK' calls | sed 's/^[1-9].*/held/')" "0 held"
+	is "... and does not look for its holder" "$(grep -c '"/proc"\|/proc/locks' calls)" 0
+	echo >go
+	wait
+fi
+
 # ---- the parent of what comes from a pipe ---------------------------------------------
 
 printf 'file name=parent data=1\nend\n' | mktar >parent.tar
