@@ -183,8 +183,8 @@ static void add_own(struct mountspec *s, const struct layer *l, const char *name
 	buf_addf(&s->data, "%s%s/%s", l->staged ? MOUNT_STAGED : "", l->id.s, name);
 }
 
-static int add_lower(
-	struct mountspec *s, const struct layer *l, const char *name, struct ovl_err *err)
+static int add_lower(struct mountspec *s, const struct layer *l, const char *name,
+	bool nearest, struct ovl_err *err)
 {
 	int fd;
 
@@ -192,7 +192,7 @@ static int add_lower(
 		buf_adds(&s->data, name);
 		return 0;
 	}
-	fd = lowers_open(l, name, err);
+	fd = lowers_open(l, name, nearest, err);
 	return fd < 0 ? fd : add_fd(s, fd, err);
 }
 
@@ -203,7 +203,7 @@ static int add_self(struct mountspec *s, const struct layer *l, struct ovl_err *
 	int rc = driver_as_lower(l, &name, err);
 
 	if (rc < 0 || l->foreign)
-		return rc < 0 ? rc : add_lower(s, l, name.data, err);
+		return rc < 0 ? rc : add_lower(s, l, name.data, false, err);
 	add_driver(s, l);
 	buf_adds(&s->data, name.data);
 	return 0;
@@ -244,7 +244,7 @@ static int add_lowers(struct mountspec *s, const struct layer *l, struct ovl_err
 	}
 	for (unsigned i = 0; rc == 0 && i < s->lowers.n; i++) {
 		buf_adds(&s->data, n++ ? ":" : "");
-		rc = add_lower(s, l, s->lowers.name[i], err);
+		rc = add_lower(s, l, s->lowers.name[i], i == 0, err);
 	}
 	if (rc == 0 && l->meta.on_dir) {
 		rc = add_dir(s, l, err);
@@ -326,9 +326,10 @@ int mountspec_build(const struct layer *l, const char *options, bool readonly,
 	return 0;
 }
 
-static int check_lower(const struct layer *l, const char *name, struct ovl_err *err)
+static int check_lower(
+	const struct layer *l, const char *name, bool nearest, struct ovl_err *err)
 {
-	auto_fd fd = lowers_open(l, name, err);
+	auto_fd fd = lowers_open(l, name, nearest, err);
 
 	return fd < 0 ? fd : 0;
 }
@@ -340,9 +341,9 @@ int mountspec_check(const struct mountspec *s, const struct layer *l, struct ovl
 	int rc = self ? driver_as_lower(l, &own, err) : 0;
 
 	if (rc == 0 && self)
-		rc = check_lower(l, own.data, err);
+		rc = check_lower(l, own.data, false, err);
 	for (unsigned i = 0; rc == 0 && !s->by_fd && i < s->lowers.n; i++)
-		rc = check_lower(l, s->lowers.name[i], err);
+		rc = check_lower(l, s->lowers.name[i], i == 0, err);
 	return rc;
 }
 

@@ -86,7 +86,8 @@ static int split_name(const char *name, struct ovl_id *id, struct ovl_err *err)
 	return id_is_full(id->s) ? 0 : missing(name, ENOENT, err);
 }
 
-int lowers_open(const struct layer *l, const char *name, struct ovl_err *err)
+int lowers_open(
+	const struct layer *l, const char *name, bool nearest, struct ovl_err *err)
 {
 	struct ovl_id id;
 	int tree;
@@ -97,6 +98,8 @@ int lowers_open(const struct layer *l, const char *name, struct ovl_err *err)
 	rc = l->drv->links ? follow_link(l, name, &id, err) : split_name(name, &id, err);
 	if (rc < 0)
 		return rc;
+	if (nearest && l->meta.has_parent && strcmp(id.s, l->meta.parent.s) != 0)
+		return refuse(name, "is not the parent, but comes first", err);
 	tree = fs_open_beneath(l->drv_fd, P("%s/%s", id.s, l->drv->tree[OVL_IMAGE]),
 		O_PATH | O_DIRECTORY);
 	if (tree >= 0)
@@ -118,7 +121,7 @@ static int push_lower(
 	const struct layer *l, const char *name, struct view *v, struct ovl_err *err)
 {
 	auto_fd tree = l->foreign ? layer_foreign_tree(l, name, false, err) :
-				    lowers_open(l, name, err);
+				    lowers_open(l, name, false, err);
 	int fd = tree < 0 ? tree : openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (tree >= 0 && fd < 0)

@@ -9,8 +9,9 @@
 #include "base/err.h"
 #include "store/layer.h"
 
-/* Opens the tree of the lower with that name, as driver_lowers() gives it. Negative
- * errno. */
-int lowers_open(const struct layer *l, const char *name, struct ovl_err *err);
+/* Opens the tree of the lower with that name, as driver_lowers() gives it; nearest: the
+ * first, which must be the parent. Negative errno. */
+int lowers_open(
+	const struct layer *l, const char *name, bool nearest, struct ovl_err *err);
 
 #endif

@@ -42,6 +42,11 @@ if ! is_overlay; then
 	fails 1 "lower layer 'l/${link##*/}': No such file or directory; see 'ovlctl check'" \
 		"a short link whose layer is missing" ovlctl mount w mnt
 	mv kept "$store/$a"
+	cp "$store/$w/lower" kept
+	sed 's/^\(.*\):\(.*\)$/\2:\1/' kept >"$store/$w/lower"
+	fails 1 "lower layer 'l/${link##*/}' is not the parent, but comes first; see 'ovlctl check'" \
+		"lowers in another order" ovlctl mount w mnt
+	cp kept "$store/$w/lower"
 	is "nothing is mounted" "$(grep -c " $T/mnt " /proc/self/mountinfo)" 0
 fi
 mv "$store/$b/$TREE" "$store/$b/tree"
