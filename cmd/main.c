@@ -85,6 +85,12 @@ static void note(void *ctx, enum ovl_note kind, const char *line)
 		fprintf(stderr, "%s%s: warning: %s\n", program, run->cmd->name, line);
 }
 
+static void problem(const struct run *run, const char *line)
+{
+	progress_clear();
+	print_error(run->cmd, line);
+}
+
 static int no_stdout(struct ovl_err *err, int errnum)
 {
 	return failed(err, "cannot write to standard output: %s", strerror(errnum));
@@ -124,6 +130,37 @@ static void name_force(const struct run *run)
 	}
 }
 
+/* Adds the nearest name to the error, if there is no such layer. To a name of less than four
+ * characters too many others are near. */
+static void name_near(const struct run *run)
+{
+	char *text = run->err->text;
+	size_t len = strlen(text);
+	char word[256] = "";
+	struct ovl_list list = {0};
+	const char **names = NULL;
+	size_t n = 0;
+
+	if (sscanf(text, "no such layer '%255[^']'", word) != 1 || strlen(word) < 4 ||
+		ovl_list(run->st, NULL, 0, &list, NULL) < 0)
+		return;
+	for (size_t i = 0; i < list.n; i++) {
+		for (char *const *name = list.layer[i].names; *name; name++)
+			n++;
+	}
+	names = calloc(n + 1, sizeof(*names));
+	n = 0;
+	for (size_t i = 0; names && i < list.n; i++) {
+		for (char *const *name = list.layer[i].names; *name; name++)
+			names[n++] = *name;
+	}
+	if (names && suggest(word, names))
+		snprintf(text + len, sizeof(run->err->text) - len, "; did you mean '%s'?",
+			suggest(word, names));
+	free(names);
+	ovl_list_free(&list);
+}
+
 static enum ovl_access access_of(const struct run *run)
 {
 	const struct cmd *cmd = run->cmd;
@@ -143,6 +180,7 @@ static int run_command(struct globals *g, struct run *run)
 	g->cfg.progress = isatty(STDERR_FILENO) && !g->quiet ? progress_show : NULL;
 	g->cfg.ctx = run;
 	g->cfg.stop = &stop_signal;
+	run->problem = problem;
 	run->quiet = g->quiet;
 	run->verbose = g->verbose;
 	run->umask = umask(0);
@@ -158,6 +196,8 @@ static int run_command(struct globals *g, struct run *run)
 	rc = run->cmd->fn(run);
 	if (rc < 0 && run->err->status == OVL_TAKEN)
 		name_force(run);
+	if (rc < 0 && run->err->status == OVL_NOLAYER && run->st)
+		name_near(run);
 	progress_clear();
 	ovl_close(run->st);
 	return rc;

@@ -10,15 +10,25 @@ static const struct opt opts[] = {
 	{0, NULL, NULL, NULL},
 };
 
-/* Unmounts all, even if one fails; the first failure is reported. */
+/* Unmounts all, even if one fails. All failures are reported; the exit status is that of the
+ * first. */
 static int umount_each(struct run *run, unsigned flags)
 {
+	enum ovl_status status = OVL_FAILED;
 	int first = 0;
 
 	for (int i = 0; i < run->n_operands; i++) {
-		int rc = ovl_umount(
-			run->st, run->operand[i], flags, first ? NULL : run->err);
+		struct ovl_err err = {.status = OVL_FAILED};
+		int rc = ovl_umount(run->st, run->operand[i], flags, &err);
 
+		if (rc == 0)
+			continue;
+		if (first)
+			run->problem(run, run->err->text);
+		else
+			status = err.status;
+		*run->err = err;
+		run->err->status = status;
 		first = first ? first : rc;
 	}
 	return first;

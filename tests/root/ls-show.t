@@ -50,7 +50,11 @@ is "JSON" "$(ovlctl ls -Jb -o NAME,ID,SIZE,DEPTH,PARENT,MOUNTPOINT base web | co
 	"{\"names\":[\"base\"],\"id\":\"$a\",\"size\":1500,\"depth\":0,\"parent\":null,\"mounts\":[]}
 {\"names\":[\"web\"],\"id\":\"$w\",\"size\":$empty,\"depth\":2,\"parent\":\"$b\",\"mounts\":[\"$m\"]}"
 fails 2 "unknown column 'NOPE'; the columns are NAME, ID" "an unknown column" ovlctl ls -o NAME,NOPE
-fails 3 "no such layer 'nope'" "an unknown layer" ovlctl ls base nope
+fails 3 "no such layer 'nope'$" "an unknown layer" ovlctl ls base nope
+for command in ls show mount rm; do
+	fails 3 "no such layer 'bsae'; did you mean 'base'\?$" "... like another: $command" ovlctl $command bsae
+done
+fails 3 "no such layer 'wbe'$" "... of three characters" ovlctl ls wbe
 fails 2 "-J and -r cannot be used together" "-J -r" ovlctl ls -J -r
 fails 2 "--tree and -q cannot be used together" "--tree -q" ovlctl ls --tree -q
 fails 2 "unknown kind 'nope'; the kinds are image and writable" "an unknown kind" ovlctl ls --kind nope
