@@ -87,6 +87,8 @@ static int apply(struct applying *a, struct ovl_store *st, struct ovl_err *err)
 		rc = changes_walk(&a->l, NULL, list_one, a, err);
 	if (rc == 0)
 		rc = carry_check(&a->carry, err);
+	if (rc == 0)
+		pack_warn(st, &a->carry.lost);
 	if (rc < 0 || a->req->list)
 		return rc;
 	rc = carry_out(&a->carry, err);

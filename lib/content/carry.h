@@ -26,6 +26,7 @@
 #include "base/err.h"
 #include "base/inodes.h"
 #include "base/namelist.h"
+#include "content/pack.h"
 #include "store/layer.h"
 #include "store/ondir.h"
 
@@ -73,6 +74,7 @@ struct carry {
 	struct buf new_notes;
 	struct carry_opened *opened; /* those that have not been left */
 	size_t n_opened;
+	struct pack_lost lost; /* what the directory will not get */
 	size_t conflicts;
 	char *conflict; /* the last one */
 };

@@ -291,12 +291,17 @@ static int check_metacopy(
 
 static int check_one(struct carry *c, const struct carry_step *s, struct ovl_err *err)
 {
+	const struct xattr_policy *xp = &c->l->st->xattrs;
 	struct stat have;
 	bool there;
 	int rc;
 
 	if (s->left)
 		return s->in ? 0 : check_meta(c, s->left, s->path, s->wanted, err);
+	if (s->wanted && !s->whiteout) {
+		pack_note_lost(xp, s->in->upper, s->name, "protattr", &c->lost);
+		pack_note_lost(xp, s->in->upper, s->name, "nlink", &c->lost);
+	}
 	there = s->in->below >= 0 &&
 		fstatat(s->in->below, s->name, &have, AT_SYMLINK_NOFOLLOW) == 0;
 	if (!there && s->in->below >= 0 && !fs_is_gone(errno))

@@ -90,26 +90,35 @@ static int check_owner(const struct packer *p)
 		Q(shown(p)));
 }
 
-/* Two of overlayfs's own xattrs tell about files that a tar cannot represent, and one
- * says that the data is elsewhere. */
+void pack_note_lost(const struct xattr_policy *xp, int dirfd, const char *name,
+	const char *mark, struct pack_lost *lost)
+{
+	char attr[XATTR_MAX_NAME + 1];
+	char value[8] = "";
+
+	if (strcmp(mark, "protattr") != 0 && strcmp(mark, "nlink") != 0)
+		return;
+	snprintf(attr, sizeof(attr), "%s%s", xattr_live_prefix(xp), mark);
+	if (fs_getxattr(dirfd, name, attr, value, sizeof(value) - 1) < 0)
+		return;
+	if (*mark == 'p')
+		lost->flags += value[0] == 'i' || value[0] == 'a';
+	else /* "U+N": N + 1 of its names are not in the upper */
+		lost->links += strncmp(value, "U+", 2) == 0;
+}
+
+/* Overlayfs's own xattrs may say that a tar cannot represent the file, or that the data is
+ * elsewhere. */
 static void note_own(struct packer *p, int at_fd, const char *name, const char *attr)
 {
 	const char *live = xattr_live_prefix(&p->l->st->xattrs);
 	size_t n = strlen(live);
-	char value[8] = "";
 
 	if (strncmp(attr, live, n) != 0)
 		return;
 	if (strcmp(attr + n, "metacopy") == 0)
 		p->metacopy = true;
-	if (strcmp(attr + n, "protattr") != 0 && strcmp(attr + n, "nlink") != 0)
-		return;
-	if (fs_getxattr(at_fd, name, attr, value, sizeof(value) - 1) < 0)
-		return;
-	if (attr[n] == 'p')
-		p->lost.flags += value[0] == 'i' || value[0] == 'a';
-	else /* "U+N": N + 1 of its names are not in the upper */
-		p->lost.links += strncmp(value, "U+", 2) == 0;
+	pack_note_lost(&p->l->st->xattrs, at_fd, name, attr + n, &p->lost);
 }
 
 /* fd: the file, if it is open; otherwise -1. */

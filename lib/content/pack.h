@@ -27,6 +27,9 @@ struct pack_lost {
 	uint64_t links; /* hard links to unchanged names, which only index=on preserves */
 };
 void pack_warn(struct ovl_store *st, const struct pack_lost *lost);
+/* Counts what the file loses, as its xattr of overlayfs with the name mark says. */
+void pack_note_lost(const struct xattr_policy *xp, int dirfd, const char *name,
+	const char *mark, struct pack_lost *lost);
 
 /*
  * Callbacks for a caller that needs more than the tar. Each may be NULL; a negative errno

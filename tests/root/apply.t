@@ -319,6 +319,25 @@ sub"
 fi
 rm -f disk
 
+# Attributes that are not carried over are counted.
+if ! as_user; then
+	afresh
+	layer_on_d "-o index=on"
+	echo new >"$m/dir/file"
+	echo 1 >"$m/i"
+	chattr +i "$m/i"
+	ovlctl umount "$w"
+	cat >want.warned <<-'W'
+		ovlctl: apply: warning: 1 file loses its flag 'immutable' or 'append-only'
+		ovlctl: apply: warning: 1 file loses its hard links to unchanged names, which index=on had kept
+	W
+	for c in "--dry-run $w dir" "--dry-run $w i" "$w"; do
+		ovlctl apply $c 2>>warned >list || echo failed
+	done
+	{ tail -1 want.warned; head -1 want.warned; cat want.warned; } >want.all
+	same "lost by apply: said, also of a part" warned want.all
+fi
+
 # ---- parts -----------------------------------------------------------------------------
 
 prepare
