@@ -276,6 +276,7 @@ void ingest_warn_left(struct ovl_store *st)
 		{"xattr", "xattrs",
 			"left out: not part of a layer, or not allowed on that type of "
 			"file or in a user namespace"},
+		{"file", "files", "imported without the flags, such as 'immutable'"},
 		{"file", "files",
 			"copied, not linked: owner, mode, time or xattrs differ from the tar"},
 		{"file", "files", "copied, not linked: too many links, or not permitted"},

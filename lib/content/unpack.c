@@ -327,6 +327,7 @@ int unpack_entry(
 	u->tar = t;
 	u->e = e;
 	u->head = tarin_head(t);
+	u->left[LEFT_FLAGS] += archive_entry_fflags_text(e) != NULL;
 	rc = path_clean(raw, u->max_depth, &u->path, err);
 	if (rc == 0)
 		rc = unpack_check_owner(u, !u->path.len, err);

@@ -37,6 +37,7 @@ struct foreign;
 enum left {
 	LEFT_DEVICES, /* left out: they cannot be created in this user namespace */
 	LEFT_XATTRS, /* left out: they do not belong to a layer, or cannot be set */
+	LEFT_FLAGS, /* left out: flags of files, see chattr(1) */
 	LEFT_UNLIKE, /* copied from another store, since their metadata differ */
 	LEFT_LINKS, /* copied, since link(2) failed */
 	LEFT_KINDS

@@ -201,13 +201,14 @@ if ! as_user && truncate -s 20M disk && mkfs.ext4 -q disk 2>/dev/null && mount -
 	umount fs
 fi
 
-# xattrs that do not belong to a layer: one warning for all layers of an image.
+# xattrs that do not belong to a layer, and flags: one warning for all layers of an image.
 echo 'file name=f pax.SCHILY.xattr.com.apple.provenance=x pax.SCHILY.xattr.user.x=1' | mktar >mac1.tar
-echo 'symlink name=s link=f pax.SCHILY.xattr.user.x=1' | mktar >mac2.tar
+printf 'symlink name=s link=f pax.SCHILY.xattr.user.x=1\nfile name=i pax.SCHILY.fflags=schg\n' | mktar >mac2.tar
 image_of mac.tar mac1.tar mac2.tar
 ovlctl import mac.tar >id 2>err
 is "xattrs of others: one warning for an image" "$? $(cat err)" \
-	"0 ovlctl: import: warning: 2 xattrs left out: not part of a layer, or not allowed on that type of file or in a user namespace"
+	"0 ovlctl: import: warning: 2 xattrs left out: not part of a layer, or not allowed on that type of file or in a user namespace
+ovlctl: import: warning: 1 file imported without the flags, such as 'immutable'"
 ovlctl diff -o got.tar "$(cat id)"
 same "... and the tar comes back" got.tar mac2.tar
 is "... which is sound" "$(ovlctl check --content)" ""
