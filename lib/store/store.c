@@ -157,7 +157,8 @@ static int open_root(struct ovl_store *st, const char *path, struct ovl_err *err
 		int why = errno;
 
 		if (access("/proc/self/fd", F_OK) < 0)
-			return err_say(err, ENOENT, "/proc is needed but not mounted");
+			return err_say(err, ENOENT,
+				"/proc is needed, but is not mounted or belongs to another pid namespace");
 		return err_sys(err, why, "cannot find the path of %s", Q(path));
 	}
 	st->root = buf_steal(&real);

@@ -161,9 +161,12 @@ is "nothing of it is mounted" "$(grep -c "$T" /proc/self/mountinfo)" 0
 # Without /proc nothing works, and every command says so. Nor does AddressSanitizer work.
 if ! as_user && [ "$MODE" != asan ]; then
 	for c in "ls" "mount w" "import -" "rm w" "check" "prune"; do
-		fails "$([ "$c" = check ] && echo 8 || echo 1)" "/proc is needed but not mounted" "no /proc: $c" \
+		fails "$([ "$c" = check ] && echo 8 || echo 1)" "/proc is needed, but is not mounted or" "no /proc: $c" \
 			unshare -m --propagation private sh -c 'umount -l /proc && exec ovlctl '"$c"
 	done
+	fails 1 "/proc is needed, but .* belongs to another pid namespace" "that of other processes" \
+		unshare -m --propagation private sh -c \
+		'unshare -p --fork mount -t proc none /proc && exec ovlctl ls'
 fi
 
 done_testing
