@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -32,11 +33,20 @@ void mountnotes_release(struct mountnotes *m)
 	m->n = 0;
 }
 
+/* Container managers such as LXC and systemd-nspawn mount another id on the kernel's. A
+ * copy of the mount below does not have that. */
 static int read_boot(char boot[BOOT + 1])
 {
+	static const char path[] = "/proc/sys/kernel/random/boot_id";
+	auto_fd below = -1;
 	auto_buf text = {0};
+	struct statx sx;
 
-	if (fs_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &text) < 0)
+	if (statx(AT_FDCWD, path, 0, STATX_TYPE, &sx) == 0 &&
+		(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		below = open_tree(AT_FDCWD, "/proc/sys/kernel/random",
+			OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (fs_read_file(below, below < 0 ? path : "boot_id", 64, &text) < 0)
 		return -errno;
 	if (text.len < BOOT)
 		return -EIO;

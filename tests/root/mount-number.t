@@ -48,6 +48,19 @@ taken c
 ok "an image layer, ustat(2) is refused: rm" noustat ovlctl rm c
 end "$holder"
 
+# In a container the boot id may be another one.
+need c ovlctl import -n c -p b a.tar
+unshare -m --propagation private sh -c '
+	echo 11111111-2222-4333-8444-555555555555 >id &&
+	mount --bind id /proc/sys/kernel/random/boot_id && ovlctl mount c on/1 &&
+	cd on/1 && ovlctl umount -l c && echo up >"$1" && exec sleep 300' - "$T/up" >out &
+holder=$!
+until_true written up
+fails 4 "layer 'c' is mounted, detached and still in use by process $holder" \
+	"mounted where the boot id is hidden under another one" ovlctl rm c
+end $holder
+soon "... and free when that has ended" ovlctl rm c
+
 # Another mount gets the number before umount has asked whether it is in use.
 if can_trace && [ "$(uname -m)" = x86_64 ]; then
 	is_settled() { # LAYER ID
