@@ -42,7 +42,7 @@ static int run_umount(struct run *run)
 	if (opt_given(run, 'a')) {
 		if (run->n_operands)
 			return usage(run->err, "-a takes no operands");
-		return ovl_umount_all(run->st, flags, run->err);
+		return ovl_umount(run->st, NULL, flags, run->err);
 	}
 	if (!run->n_operands)
 		return usage(

@@ -23,7 +23,7 @@
  * Process state. Only one call at a time may run in a process, since calls change and
  * restore
  *
- *	the working directory	ovl_mount, ovl_umount, ovl_umount_all, ovl_remove,
+ *	the working directory	ovl_mount, ovl_umount, ovl_remove,
  *				ovl_commit, ovl_check; if the old one cannot be entered
  *				again, the process stays in the store or near the mount
  *				point
@@ -253,15 +253,14 @@ struct ovl_mount {
 int ovl_mount(struct ovl_store *st, const struct ovl_mount *req, char **where,
 	struct ovl_err *err);
 
-/* Unmounts a LAYER, from all its mount points in this mount namespace, or a mount point.
+/* Unmounts a LAYER, from all its mount points in this mount namespace, or a mount point, or
+ * (NULL) all of this store's mounts in this namespace.
  * LAZY: detach now, unmount when the last open file is closed. RECURSIVE: first unmount
  * what is mounted in it. OVL_BUSY: it is in use, and the text names by what. OVL_FAILED
  * if it is not mounted. Needs CAP_SYS_ADMIN, as ovl_mount(). */
 enum { OVL_UMOUNT_LAZY = 1, OVL_UMOUNT_RECURSIVE = 2 };
 int ovl_umount(
 	struct ovl_store *st, const char *what, unsigned flags, struct ovl_err *err);
-/* The same for all of this store's mounts in this namespace. */
-int ovl_umount_all(struct ovl_store *st, unsigned flags, struct ovl_err *err);
 
 /* ---- run --------------------------------------------------------------------------- */
 

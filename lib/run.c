@@ -317,11 +317,12 @@ static int enter(void *ctx, struct ovl_err *err)
  * with its namespace. */
 static void clear_mount(struct running *r)
 {
+	auto_inuse seen = {0};
 	struct ovl_err why;
 
 	r->view->layer = layer_ref_of(&r->l);
 	if (r->view->dev)
-		(void)umount_clear(r->st, r->view, &why);
+		(void)umount_clear(r->st, r->view, &seen, &why);
 }
 
 /* A process that has entered the namespace from outside does not end with it and keeps

@@ -215,13 +215,11 @@ static bool was_on_merged(const struct layer *l, const struct mnt *m)
  * lock of its mounts ensures. If the directory stays, the next unmount from it removes
  * it.
  */
-static void drop_merged(const struct layer *l, const struct mnt *m)
+static void drop_merged(const struct layer *l, const struct mnt *m, struct inuse *seen)
 {
-	auto_inuse inuse = {0};
 	struct ovl_err why;
 
-	if (was_on_merged(l, m) &&
-		inuse_refuse(&inuse, l, l->id.s, INUSE_TAKE, &why) == 0)
+	if (was_on_merged(l, m) && inuse_refuse(seen, l, l->id.s, INUSE_TAKE, &why) == 0)
 		unlinkat(l->fd, l->drv->merged, AT_REMOVEDIR);
 }
 
@@ -275,7 +273,8 @@ static bool has_ended(
  * A process that mounts the layer holds the same lock from its first check to the mount.
  * Without the lock everything is left as it is, which is safe.
  */
-static int clear_mounts(const struct layer *l, const struct mnt *m, struct ovl_err *err)
+static int clear_mounts(const struct layer *l, const struct mnt *m, struct inuse *seen,
+	struct ovl_err *err)
 {
 	struct ovl_err why;
 	auto_fd lock = inuse_lock(l, l->id.s, &why);
@@ -289,7 +288,7 @@ static int clear_mounts(const struct layer *l, const struct mnt *m, struct ovl_e
 	mountnotes_clear(l, &notes);
 	if (l->meta.kind != OVL_WRITABLE) {
 		if (!driver_keeps_mount(l))
-			drop_merged(l, m);
+			drop_merged(l, m, seen);
 		return 0;
 	}
 	rc = volatile_clear(l, err);
@@ -315,13 +314,14 @@ static int open_to_clear(
 	}
 }
 
-int umount_clear(struct ovl_store *st, const struct mnt *m, struct ovl_err *err)
+int umount_clear(struct ovl_store *st, const struct mnt *m, struct inuse *seen,
+	struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
 
 	return st->foreign || open_to_clear(st, &m->layer, &l) < 0 ?
 		0 :
-		clear_mounts(&l, m, err);
+		clear_mounts(&l, m, seen, err);
 }
 
 /* ---- many ------------------------------------------------------------------------- */
@@ -357,6 +357,7 @@ static void note_failure(struct job *job, int rc, const struct ovl_err *why)
 static size_t clear_gone(
 	struct job *job, const struct mounts *before, const struct mounts *after)
 {
+	auto_inuse seen = {0};
 	size_t gone = 0;
 
 	for (size_t i = 0; i < before->n; i++) {
@@ -366,7 +367,7 @@ static size_t clear_gone(
 		if (!before->mnt[i].ended && mounts_has(after, &before->mnt[i]))
 			continue;
 		gone += is_wanted(job, &before->mnt[i]);
-		rc = umount_clear(job->st, &before->mnt[i], &why);
+		rc = umount_clear(job->st, &before->mnt[i], &seen, &why);
 		if (rc < 0)
 			note_failure(job, rc, &why);
 	}
@@ -477,6 +478,8 @@ int ovl_umount(
 
 	if (rc < 0)
 		return rc;
+	if (!what)
+		return umount_all(&job, &m);
 	if (*what == '/' || *what == '.')
 		return umount_path(&job, &m, what, err);
 	rc = layer_find(st, what, &ref, err);
@@ -487,13 +490,4 @@ int ovl_umount(
 	job.ref = &ref;
 	rc = umount_all(&job, &m);
 	return rc < 0 || job.done ? rc : not_mounted(st, &ref, what, err);
-}
-
-int ovl_umount_all(struct ovl_store *st, unsigned flags, struct ovl_err *err)
-{
-	struct job job = {.st = st, .flags = flags, .err = err};
-	auto_mounts m = {0};
-	int rc = mounts_read(st, &m, err);
-
-	return rc < 0 ? rc : umount_all(&job, &m);
 }

@@ -194,6 +194,15 @@ exec 8<&-
 need m ovlctl mount a
 ok "... the next umount" ovlctl umount a
 is "... takes its mount point away" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
+if can_trace; then
+	printf 'file name=c data=1\nend\n' | mktar >c.tar
+	need - ovlctl import -n c c.tar
+	need - ovlctl mount a
+	need - ovlctl mount c
+	ok "umount -a of two bottom image layers" traced -qq -o calls -e trace=openat ovlctl umount -a
+	is "... looks once into other namespaces" "$(grep -c '"/proc/self/ns/mnt"' calls)" 1
+	is "... and leaves nothing" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
+fi
 mkdir mnt "$OVLCTL_ROOT/$DRV/$a/merged"
 need - ovlctl mount a mnt
 ok "umount of a mount elsewhere" ovlctl umount mnt
