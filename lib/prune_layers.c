@@ -111,20 +111,6 @@ static bool may_go(const struct pruner *p, const struct ovl_layer *l)
 		!l->mounts[0];
 }
 
-/* Asking the kernel about an upper makes a mount of it fail that begins at the same
- * time. */
-static int ask_idle(struct pruner *p, const struct layer *l)
-{
-	auto_fd lock = -1;
-
-	if (l->meta.kind == OVL_WRITABLE && !upper_is_idle(l)) {
-		lock = inuse_lock(l, l->id.s, p->err);
-		if (lock < 0)
-			return lock;
-	}
-	return inuse_refuse(&p->inuse, l, l->id.s, INUSE_TAKE, p->err);
-}
-
 /* 1 if it may be removed, as far as can be told without its lock, which would make other
  * commands fail; 0 if not; negative errno. */
 static int is_free(struct pruner *p, const struct ovl_layer *l)
@@ -137,7 +123,7 @@ static int is_free(struct pruner *p, const struct ovl_layer *l)
 	if (rc == 0 && (holder_of(open.fd, false, false, who) || names_any_lost(&open)))
 		return 0;
 	if (rc == 0)
-		rc = ask_idle(p, &open);
+		rc = inuse_refuse(&p->inuse, &open, ref.id.s, INUSE_TAKE, p->err);
 	if (rc < 0 && (p->err->status == OVL_BUSY || p->err->status == OVL_NOLAYER))
 		return 0;
 	return rc < 0 ? rc : 1;

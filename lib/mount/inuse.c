@@ -60,6 +60,7 @@ struct question {
 	enum inuse_for why;
 	struct mountnotes notes;
 	int upper; /* the result of upper_ask(); 0 for an image layer */
+	int lock; /* of its mounts; negative: not taken */
 	bool left; /* it is mounted in a namespace without a visible process */
 	struct ovl_err *err;
 };
@@ -172,6 +173,21 @@ static void drop_own_mounts(struct question *q, size_t first)
 	}
 }
 
+static void question_end(struct question *q)
+{
+	mountnotes_release(&q->notes);
+	close_fdp(&q->lock);
+}
+
+/* Asking makes a mount fail that begins at the same time, or one of which the kernel then
+ * does not know that it has the upper. */
+static int ask_upper(struct question *q)
+{
+	if (q->why != INUSE_MOUNT)
+		q->lock = inuse_lock(q->l, q->what, q->err);
+	return q->lock == -EBUSY ? -EBUSY : upper_ask(q->l, q->err);
+}
+
 static int ask(struct question *q)
 {
 	int rc = mountnotes_read(q->l, &q->notes);
@@ -184,7 +200,7 @@ static int ask(struct question *q)
 	if (q->l->meta.kind != OVL_WRITABLE ||
 		(!mountnotes_open(&q->notes) && upper_is_idle(q->l)))
 		return 0;
-	q->upper = upper_ask(q->l, q->err);
+	q->upper = ask_upper(q);
 	return q->upper < 0 && q->upper != -EPERM ? q->upper : 0;
 }
 
@@ -302,11 +318,11 @@ int inuse_refuse(struct inuse *u, const struct layer *l, const char *what,
 
 	for (;;) {
 		q = (struct question){
-			.u = u, .l = l, .what = what, .why = why, .err = err};
+			.u = u, .l = l, .what = what, .why = why, .lock = -1, .err = err};
 		rc = look_everywhere(&q);
 		if (rc == 0 || !q.left || u->pauses == MAX_PAUSES || store_stopped(l->st))
 			break;
-		mountnotes_release(&q.notes);
+		question_end(&q);
 		inuse_release(u);
 		nanosleep(&pause, NULL);
 		u->pauses++;
@@ -314,6 +330,6 @@ int inuse_refuse(struct inuse *u, const struct layer *l, const char *what,
 	/* A new mount starts with no notes; other commands leave the layer as it is. */
 	if (rc == 0 && why == INUSE_MOUNT)
 		mountnotes_clear(l, &q.notes);
-	mountnotes_release(&q.notes);
+	question_end(&q);
 	return rc;
 }

@@ -149,6 +149,21 @@ is "... the other is gone" "$(grep "$T.*overlay" /proc/self/mountinfo | cut -d' 
 end $pid
 ok "and now that too" ovlctl umount -a
 
+# To find out whether a layer is mounted elsewhere, umount tries a mount. A mount that begins
+# at the same time would fail.
+need m ovlctl mount w
+need - umount "$m"
+exec 8<"$OVLCTL_ROOT/$DRV/$w/$UPPER"
+need - flock -x 8
+fails 1 "layer 'w' is in use by another process" "umount while another process may be mounting it" \
+	ovlctl --nowait umount w
+if can_trace; then
+	traced -qq -o calls -e trace=mount ovlctl --nowait umount w 2>/dev/null
+	is "... tries no mount" "$(grep -c overlay calls)" 0
+fi
+exec 8<&-
+fails 1 "layer 'w' is not mounted in this mount namespace$" "... and when it has ended" ovlctl umount w
+
 ovlctl rm w v
 # The mount point of a bottom image layer is removed after its mount, but not while there is
 # a mount in another namespace.
