@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/holder.h"
+#include "base/path.h"
 #include "base/quote.h"
 #include "mount/inuse.h"
 #include "mount/mountnote.h"
@@ -223,25 +224,6 @@ static void drop_merged(const struct layer *l, const struct mnt *m, struct inuse
 		unlinkat(l->fd, l->drv->merged, AT_REMOVEDIR);
 }
 
-/* A killed process may have left a note without the device number. If the mount that has
- * just ended here has no other note, it is that mount's, which may still exist
- * elsewhere. */
-static void number_note(
-	const struct layer *l, const struct mnt *m, struct mountnotes *notes)
-{
-	struct mountnote *fresh = NULL;
-
-	for (size_t i = 0; i < notes->n; i++) {
-		if (notes->note[i].state == NOTE_NEW)
-			fresh = &notes->note[i];
-		else if (notes->note[i].state == NOTE_LIVE &&
-			notes->note[i].dev == m->dev)
-			return;
-	}
-	if (fresh)
-		mountnote_number(l, fresh, m->dev);
-}
-
 /*
  * True if the mount has ended everywhere. If its device number is in use, the mount still
  * exists, for example in another namespace, or another mount has got the number. For an
@@ -255,7 +237,7 @@ static bool has_ended(
 
 	if (mountnotes_read(l, notes) < 0)
 		return false;
-	number_note(l, m, notes);
+	mountnotes_number(l, notes, m->dev);
 	mountnotes_ask(notes);
 	if (!mountnotes_open(notes) && superblock_of(m->dev, 0) == SB_DEAD)
 		return true;
@@ -352,8 +334,22 @@ static void note_failure(struct job *job, int rc, const struct ovl_err *why)
 	}
 }
 
-/* Clears up after mounts that no longer exist, whether they were unmounted here or with
- * another one. */
+/* True if unmounting what was asked for may have unmounted it too: it is a copy of that,
+ * or in it. */
+static bool went_along(
+	const struct job *job, const struct mounts *m, const struct mnt *mnt)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (is_wanted(job, &m->mnt[i]) &&
+			(layer_ref_same(&m->mnt[i].layer, &mnt->layer) ||
+				path_below(mnt->where, m->mnt[i].where)))
+			return true;
+	}
+	return false;
+}
+
+/* Clears up after mounts that no longer exist; not after those that other processes have
+ * unmounted, which may be removing the layer. */
 static size_t clear_gone(
 	struct job *job, const struct mounts *before, const struct mounts *after)
 {
@@ -364,7 +360,9 @@ static size_t clear_gone(
 		struct ovl_err why;
 		int rc;
 
-		if (!before->mnt[i].ended && mounts_has(after, &before->mnt[i]))
+		if (!before->mnt[i].ended &&
+			(mounts_has(after, &before->mnt[i]) ||
+				!went_along(job, before, &before->mnt[i])))
 			continue;
 		gone += is_wanted(job, &before->mnt[i]);
 		rc = umount_clear(job->st, &before->mnt[i], &seen, &why);

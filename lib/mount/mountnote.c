@@ -304,6 +304,20 @@ int mountnote_number(const struct layer *l, struct mountnote *note, dev_t dev)
 	return 0;
 }
 
+void mountnotes_number(const struct layer *l, struct mountnotes *m, dev_t dev)
+{
+	struct mountnote *new = NULL;
+
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->note[i].state == NOTE_NEW)
+			new = &m->note[i];
+		else if (m->note[i].state == NOTE_LIVE && m->note[i].dev == dev)
+			return;
+	}
+	if (new)
+		mountnote_number(l, new, dev);
+}
+
 void mountnote_drop(const struct layer *l, const struct mountnote *note)
 {
 	char path[MOUNTNOTE_SIZE + 16];

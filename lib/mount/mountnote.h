@@ -73,6 +73,11 @@ const struct mountnote *mountnotes_open(const struct mountnotes *m);
  * mounted. */
 void mountnotes_end(struct mountnotes *m);
 
+/* A killed process may have left a note without the device number. If the mount with that
+ * number, which has just ended here, has no other note, it is that mount's, which may still
+ * exist elsewhere. */
+void mountnotes_number(const struct layer *l, struct mountnotes *m, dev_t dev);
+
 /* Removes the dead ones; returns the number of the others. */
 size_t mountnotes_clear(const struct layer *l, struct mountnotes *m);
 

@@ -135,8 +135,11 @@ if can_trace; then
 	strace=$!
 	until_true has_stopped calls
 	need - ovlctl mount a two
+	need - umount mw
 	go_on calls
 	ok "umount, while the same layer is mounted elsewhere" wait $strace
+	ok "... another layer, unmounted by somebody else, is left alone" \
+		found "$OVLCTL_ROOT/$DRV/$w/.mounts/[0-9]*"
 	need - ovlctl umount -a
 fi
 
