@@ -151,8 +151,7 @@ static int mend_times(void *ctx, const struct compared *one, struct ovl_err *err
 
 	(void)ctx;
 	if (fstatat(one->have_dir, one->name, &now, 0) == 0 &&
-		now.st_mtim.tv_sec == times[1].tv_sec &&
-		now.st_mtim.tv_nsec == times[1].tv_nsec)
+		fs_time_order(&now.st_mtim, &times[1]) == 0)
 		return 0;
 	return utimensat(one->have_dir, one->name, times, AT_SYMLINK_NOFOLLOW) < 0 ?
 		err_sys(err, errno, "cannot set the times of %s",

@@ -90,10 +90,8 @@ static int child_dir(const struct diffdir *f, const char *name, struct diffdir *
 	if (rc == 0)
 		rc = f->all ? merged_child(&f->me, name, &c.me) :
 			      child_of_upper(f, name, &c);
-	if (rc == 0 && !c.me.dir.n) {
-		errno = ENOENT;
-		rc = -1;
-	}
+	if (rc == 0 && !c.me.dir.n)
+		rc = fs_fail(ENOENT);
 	if (rc < 0) {
 		diffdir_close(&c);
 		return -1;
@@ -193,10 +191,8 @@ static int locate(const struct diffdir *f, const char *name, int *dirfd)
 	if (f->all) {
 		int r = view_stat(&f->me.dir, name, &st, &at);
 
-		if (r == 0)
-			errno = ENOENT;
 		if (r <= 0)
-			return -1;
+			return r ? -1 : fs_fail(ENOENT);
 	}
 	*dirfd = f->me.dir.fd[at];
 	return 0;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "content/dirs.h"
 
 #define ACL_BUDGET (8u << 20)
@@ -150,10 +151,8 @@ int dirs_hide(struct dirs *d, struct dir *up, const char *name)
 	struct dir *dir = find_dir(d, up, name);
 
 	if (!dir) {
-		if (d->n_absent >= MAX_ABSENT) {
-			errno = E2BIG;
-			return -1;
-		}
+		if (d->n_absent >= MAX_ABSENT)
+			return fs_fail(E2BIG);
 		dir = add_dir(d, up, name);
 		if (!dir)
 			return -1;
@@ -170,10 +169,8 @@ int dirs_set_acl(struct dirs *d, struct dir *dir, const void *value, size_t len)
 {
 	void *copy = NULL;
 
-	if (d->acl_bytes - dir->acl_len + len > ACL_BUDGET) {
-		errno = E2BIG;
-		return -1;
-	}
+	if (d->acl_bytes - dir->acl_len + len > ACL_BUDGET)
+		return fs_fail(E2BIG);
 	if (len) {
 		copy = malloc(len);
 		if (!copy)

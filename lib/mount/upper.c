@@ -53,8 +53,7 @@ static bool is_same(const struct layer *l, const struct upper_work *before)
 	struct stat st;
 
 	return stat_work(l, &st) == 0 && before->there && st.st_ino == before->ino &&
-		st.st_ctim.tv_sec == before->ctime.tv_sec &&
-		st.st_ctim.tv_nsec == before->ctime.tv_nsec;
+		fs_time_order(&st.st_ctim, &before->ctime) == 0;
 }
 
 static bool rename_work(const struct layer *l, const char *from, const char *to)

@@ -119,9 +119,7 @@ static int latest(const struct layer *l, const struct buf *list, char hex[ID_LEN
 		snprintf(name, sizeof(name), "%.*s", ID_LEN, list->data + at);
 		if (stat_config(l, name, &sb) < 0)
 			return err_sys(err, errno, "cannot stat config %.12s", name);
-		if (sb.st_mtim.tv_sec < best.tv_sec ||
-			(sb.st_mtim.tv_sec == best.tv_sec &&
-				sb.st_mtim.tv_nsec < best.tv_nsec))
+		if (fs_time_order(&sb.st_mtim, &best) < 0)
 			continue;
 		best = sb.st_mtim;
 		memcpy(hex, name, sizeof(name));

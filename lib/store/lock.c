@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "base/fs.h"
 #include "base/holder.h"
 #include "base/quote.h"
 #include "store/lock.h"
@@ -73,9 +74,7 @@ static bool wait_more(struct wait *w)
 	nanosleep(&pause, NULL);
 	w->ms = w->ms < 50 ? w->ms * 2 : 100;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return !store_stopped(w->st) &&
-		(now.tv_sec < w->end.tv_sec ||
-			(now.tv_sec == w->end.tv_sec && now.tv_nsec < w->end.tv_nsec));
+	return !store_stopped(w->st) && fs_time_order(&now, &w->end) < 0;
 }
 
 /* Waits for a lock: 1 taken, 0 timed out, negative errno. */

@@ -14,10 +14,8 @@ static int find_file(const struct merged *s, const char *name, struct differ_at 
 {
 	int r = view_stat(&s->dir, name, &out->st, &out->at);
 
-	if (r <= 0) {
-		errno = r ? errno : ENOENT;
-		return -1;
-	}
+	if (r <= 0)
+		return r ? -1 : fs_fail(ENOENT);
 	out->in = s;
 	out->dirfd = s->dir.fd[out->at];
 	out->name = name;
@@ -35,8 +33,7 @@ static int stat_differs(const struct stat *a, const struct stat *b)
 		bits |= OVL_MODE;
 	if (a->st_uid != b->st_uid || a->st_gid != b->st_gid)
 		bits |= OVL_OWNER;
-	if (a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
-		a->st_mtim.tv_nsec != b->st_mtim.tv_nsec)
+	if (fs_time_order(&a->st_mtim, &b->st_mtim) != 0)
 		bits |= OVL_TIME;
 	if (S_ISCHR(a->st_mode) || S_ISBLK(a->st_mode) ?
 			a->st_rdev != b->st_rdev :

@@ -265,10 +265,8 @@ static int open_in(const struct view *v, const char *name)
 	unsigned at;
 	int r = view_stat(v, name, &st, &at);
 
-	if (r <= 0 || !S_ISREG(st.st_mode)) {
-		errno = r < 0 ? errno : ENOENT;
-		return -1;
-	}
+	if (r <= 0 || !S_ISREG(st.st_mode))
+		return r < 0 ? -1 : fs_fail(ENOENT);
 	return open_file(v->fd[at], name);
 }
 
