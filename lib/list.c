@@ -156,9 +156,8 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 	struct meta m;
 	int r;
 
-	if (!id_is_full(name))
+	if (!id_take(name, id.s))
 		return 0;
-	memcpy(id.s, name, sizeof(id.s));
 	r = layer_meta(ls->st, dir, name, &m);
 	if (r < 0)
 		return not_read(ls->st, dir, name, -r, ls->err);

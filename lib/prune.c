@@ -95,12 +95,11 @@ static int leads_on(struct pruner *p, const char *name)
 {
 	struct layer_ref from = {0};
 	struct layer_ref to;
-	int r = id_is_full(name) ? becoming_read(p->st, name, &to) : 0;
+	int r = id_take(name, from.id.s) ? becoming_read(p->st, name, &to) : 0;
 
 	if (r <= 0)
 		return r;
 	from.drv = to.drv;
-	memcpy(from.id.s, name, sizeof(from.id.s));
 	return becoming_find(p->st, &from, &to);
 }
 
@@ -290,9 +289,8 @@ static int judge_hint(struct ovl_store *st, struct prune_place *at, struct ovl_e
 
 	at->shown = at->file;
 	at->why = NULL;
-	if (!id_is_full(at->file))
+	if (!id_take(at->file, child.id.s))
 		return 0;
-	memcpy(child.id.s, at->file, sizeof(child.id.s));
 	there = layer_exists(st, &child, err);
 	if (there == 0 && !aside_has(st, at->drv->name, child.id.s) && !is_going(st, at))
 		at->why = "it refers to a layer that does not exist";

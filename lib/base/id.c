@@ -15,6 +15,14 @@ bool id_is_full(const char *s)
 	return strspn(s, hex) == ID_LEN && !s[ID_LEN];
 }
 
+bool id_take(const char *s, char out[ID_LEN + 1])
+{
+	if (!id_is_full(s))
+		return false;
+	memcpy(out, s, ID_LEN + 1);
+	return true;
+}
+
 bool id_is_short(const char *s)
 {
 	return strspn(s, base32) == SHORT_LEN && !s[SHORT_LEN];

@@ -17,6 +17,8 @@
 #define SHORT_LEN 26
 
 bool id_is_full(const char *s);
+/* Copies a full id; false: it is none, and out is unchanged. */
+bool id_take(const char *s, char out[ID_LEN + 1]);
 bool id_is_short(const char *s);
 /* 4 to 63 of [0-9a-f]. */
 bool id_is_prefix(const char *s);

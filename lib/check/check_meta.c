@@ -50,9 +50,8 @@ static int find_layer(struct ovl_store *st, const struct layer_ref *of, fits_fn 
 	int r = 0;
 
 	while (r >= 0 && rc == 0 && (r = fs_dir_next(&d, &name, NULL)) > 0) {
-		if (!id_is_full(name))
+		if (!id_take(name, ref.id.s))
 			continue;
-		memcpy(ref.id.s, name, sizeof(ref.id.s));
 		layer_close(out);
 		rc = layer_open_ref(st, &ref, 0, name, out, &why);
 		if (rc == 0)

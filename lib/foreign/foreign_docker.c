@@ -160,8 +160,7 @@ static void add_layer(
 	char word[FOREIGN_WORD];
 	struct ovl_err why;
 
-	if (id_is_full(name)) {
-		memcpy(l.id.s, name, sizeof(l.id.s));
+	if (id_take(name, l.id.s)) {
 		l.exact = FOREIGN_TAR_SPLIT;
 		l.exact_path = foreign_text(t, LAYERS "/%s/tar-split.json.gz", name);
 		add_read(t, all, name, &l, read_layer);

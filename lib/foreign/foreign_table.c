@@ -100,8 +100,6 @@ void foreign_hash_id(struct foreign *t, const char *own, struct ovl_id *out)
 {
 	struct ovl_err why;
 
-	if (id_is_full(own))
-		memcpy(out->s, own, ID_LEN + 1);
-	else if (digest_bytes(own, strlen(own), out->s, &why) < 0)
+	if (!id_take(own, out->s) && digest_bytes(own, strlen(own), out->s, &why) < 0)
 		t->failed = true;
 }

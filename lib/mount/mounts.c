@@ -83,9 +83,8 @@ static bool split_source(
 	char *id = strrchr(path, '/');
 	char *driver;
 
-	if (!id_is_full(id ? id + 1 : path))
+	if (!id_take(id ? id + 1 : path, ref->id.s))
 		return false;
-	memcpy(ref->id.s, id ? id + 1 : path, ID_LEN + 1);
 	*root = NULL;
 	if (!id)
 		return true;

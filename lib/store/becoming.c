@@ -56,11 +56,10 @@ bool becoming_parse(char *target, const char *up, struct layer_ref *ref)
 	size_t n = strlen(up);
 
 	if (!slash || slash < target + n || strncmp(target, up, n) != 0 ||
-		!id_is_full(slash + 1))
+		!id_take(slash + 1, ref->id.s))
 		return false;
 	*slash = '\0';
 	ref->drv = driver_find(target + n);
-	memcpy(ref->id.s, slash + 1, ID_LEN + 1);
 	return ref->drv != NULL;
 }
 

@@ -143,10 +143,7 @@ static bool parse_link(const struct driver *drv, char *target, struct ovl_id *id
 	if (!slash || strcmp(slash + 1, drv->tree[OVL_IMAGE]) != 0)
 		return false;
 	*slash = '\0';
-	if (strncmp(target, "../", 3) != 0 || !id_is_full(target + 3))
-		return false;
-	memcpy(id->s, target + 3, ID_LEN + 1);
-	return true;
+	return strncmp(target, "../", 3) == 0 && id_take(target + 3, id->s);
 }
 
 int driver_by_link(

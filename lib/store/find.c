@@ -298,10 +298,9 @@ static int each_departed(
 		struct layer_ref from = {0};
 		struct layer_ref to;
 
-		if (!id_is_full(name) || becoming_read(st, name, &to) <= 0)
+		if (!id_take(name, from.id.s) || becoming_read(st, name, &to) <= 0)
 			continue;
 		from.drv = to.drv;
-		memcpy(from.id.s, name, ID_LEN + 1);
 		if (!store_covers(st, to.drv) || becoming_find(st, &from, &to) <= 0 ||
 			(ready && becoming_has(st, &from.id, META_NAME) <= 0))
 			continue;

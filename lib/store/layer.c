@@ -351,9 +351,8 @@ int layer_children(const struct layer *l,
 	if (l->foreign)
 		return layer_foreign_children(l, fn, ctx);
 	while ((r = fs_dir_next(&d, &name, NULL)) > 0) {
-		if (!id_is_full(name))
+		if (!id_take(name, ref.id.s))
 			continue;
-		memcpy(ref.id.s, name, ID_LEN + 1);
 		r = is_child(l->st, &l->id, &ref) ? fn(ctx, &ref) : 0;
 		if (r)
 			return r;

@@ -90,14 +90,6 @@ static bool kind_of(const char *s, enum ovl_kind *out)
 	return false;
 }
 
-static bool hex_id(const char *s, char out[ID_LEN + 1])
-{
-	if (!id_is_full(s))
-		return false;
-	memcpy(out, s, ID_LEN + 1);
-	return true;
-}
-
 enum { SAW_KIND = 1, SAW_LINK = 2, SAW_DEPTH = 4, SAW_LOWERS = 8, SAW_ALL = 15 };
 
 /* Parses one "key value". Unknown keys of later formats are ignored. */
@@ -116,18 +108,18 @@ static bool parse_key(struct meta *m, const char *key, const char *value, unsign
 	}
 	if (strcmp(key, "parent") == 0) {
 		m->has_parent = true;
-		return hex_id(value, m->parent.s);
+		return id_take(value, m->parent.s);
 	}
 	if (strcmp(key, "on-dir") == 0) {
 		m->on_dir = true;
 		return strcmp(value, "1") == 0;
 	}
 	if (strcmp(key, "diff-id") == 0)
-		return hex_id(value, m->diff_id);
+		return id_take(value, m->diff_id);
 	if (strcmp(key, "becomes") == 0)
-		return hex_id(value, m->becomes.s);
+		return id_take(value, m->becomes.s);
 	if (strcmp(key, "was") == 0)
-		return hex_id(value, m->was.s);
+		return id_take(value, m->was.s);
 	if (strcmp(key, "size") == 0)
 		return parse_number(value, UINT64_MAX, &m->size);
 	if (strcmp(key, "entries") == 0)

@@ -155,10 +155,9 @@ static int find_id(struct ovl_store *st, const struct driver *drv, const char *p
 	int r;
 
 	while ((r = fs_dir_next(&d, &id, NULL)) > 0) {
-		if (!id_is_full(id) || strncmp(id, prefix, strlen(prefix)) != 0)
+		if (strncmp(id, prefix, strlen(prefix)) != 0 || !id_take(id, out->id.s))
 			continue;
 		out->drv = drv;
-		memcpy(out->id.s, id, ID_LEN + 1);
 		if (!self || !layer_ref_same(self, out))
 			return 1;
 	}

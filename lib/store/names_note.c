@@ -84,10 +84,7 @@ int names_config(
 			0 :
 			err_sys(err, errno, "cannot read the record of the name %s",
 				Q(name));
-	if (!id_is_full(text.data))
-		return 0;
-	memcpy(hex, text.data, ID_LEN + 1);
-	return 1;
+	return id_take(text.data, hex);
 }
 
 void names_unnote(int layer_fd, const char *file)
