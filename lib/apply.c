@@ -64,12 +64,10 @@ static int open_layer(struct applying *a, struct ovl_store *st, struct ovl_err *
 	return rc;
 }
 
-static int list_one(
-	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
+static int list_one(void *ctx, const struct change *c, struct ovl_err *err)
 {
 	const struct applying *a = ctx;
 
-	(void)walk;
 	return carry_wants(&a->carry, c->path) ?
 		changes_tell(a->req->list, a->req->ctx, c->kind, c->path, err) :
 		0;

@@ -25,12 +25,10 @@ struct lister {
 	void *ctx;
 };
 
-static int list_one(
-	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
+static int list_one(void *ctx, const struct change *c, struct ovl_err *err)
 {
 	const struct lister *ls = ctx;
 
-	(void)walk;
 	return changes_tell(ls->fn, ls->ctx, c->kind, c->path, err);
 }
 
@@ -40,12 +38,10 @@ static int list_one(
  * walk's order, which is that of namelist_find(). The type of a path is its kind, in
  * lower case while it is not to be printed.
  */
-static int collect_one(
-	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
+static int collect_one(void *ctx, const struct change *c, struct ovl_err *err)
 {
 	int kind = c->only_inside ? tolower(c->kind) : c->kind;
 
-	(void)walk;
 	return namelist_add(ctx, (unsigned char)kind, c->path) < 0 ? err_nomem(err) : 0;
 }
 

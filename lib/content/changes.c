@@ -179,7 +179,8 @@ static int report(struct changes *w, struct change *c)
 {
 	c->path = w->walk.path.data;
 	c->path_len = w->walk.path.len;
-	return w->fn(w->ctx, w, c, w->err);
+	c->walk = w;
+	return w->fn(w->ctx, c, w->err);
 }
 
 /* Finds the directory whose file is visible as name. */
@@ -433,8 +434,9 @@ int changes_tell(int (*fn)(void *ctx, const struct ovl_change *c), void *ctx, ch
 
 /* ---- metacopy --------------------------------------------------------------------- */
 
-int changes_open_data(struct changes *w, const struct change *c)
+int changes_open_data(const struct change *c)
 {
+	const struct changes *w = c->walk;
 	struct view lowers = lowers_of(w->walk.dir);
 
 	return merged_open_data(&w->lowers, &lowers, c->dirfd, c->name);

@@ -33,10 +33,10 @@ struct change {
 	/* A, C: the file. Not set (-1) when comparing with any base. */
 	int dirfd;
 	const char *name;
+	struct changes *walk;
 };
 
-typedef int (*change_fn)(
-	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err);
+typedef int (*change_fn)(void *ctx, const struct change *c, struct ovl_err *err);
 
 /*
  * Calls fn for each change; a result other than 0 ends the walk and is returned. base
@@ -60,6 +60,6 @@ bool changes_compared(const struct layer *l);
  * For use in fn, for a regular file without data in an upper mounted with metacopy=on:
  * opens the lower file that has the data. -1 with errno.
  */
-int changes_open_data(struct changes *walk, const struct change *c);
+int changes_open_data(const struct change *c);
 
 #endif

@@ -29,7 +29,6 @@ struct packer {
 	struct tarout *t;
 	const struct pack_watch *watch;
 	struct ovl_err *err;
-	struct changes *walk;
 	const struct change *c; /* the one that is being packed */
 	struct stat st; /* of its file */
 	bool metacopy; /* the file has no data of its own */
@@ -325,7 +324,7 @@ static int pack_file(struct packer *p)
 		rc = set_xattrs(p, fd);
 	if (rc == 0 && p->metacopy && size) {
 		close_fdp(&fd);
-		fd = changes_open_data(p->walk, p->c);
+		fd = changes_open_data(p->c);
 		rc = fd < 0 ? fail_entry(p, "open") : 0;
 	}
 	if (rc == 0 && size)
@@ -416,13 +415,11 @@ static int pack_socket(struct packer *p)
 	return p->c->kind == 'C' && !p->c->by_opaque ? pack_mark(p, PACK_WHITEOUT) : 0;
 }
 
-static int pack_one(
-	void *ctx, struct changes *walk, const struct change *c, struct ovl_err *err)
+static int pack_one(void *ctx, const struct change *c, struct ovl_err *err)
 {
 	struct packer *p = ctx;
 	int rc = REPLACED;
 
-	p->walk = walk;
 	p->c = c;
 	p->err = err;
 	if (c->kind == 'D')
