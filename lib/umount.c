@@ -35,19 +35,11 @@
 static int open_place(const char *where, const char **name)
 {
 	auto_fd root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	const char *last = strrchr(where, '/');
-	auto_free char *dir = NULL;
+	int dir = root < 0 ? -1 : fs_open_parent(root, where + 1, O_PATH, name);
 
-	if (root < 0)
-		return -1;
-	if (!last || !last[1]) {
+	if (!where[1])
 		*name = where;
-		return steal_fd(&root);
-	}
-	dir = strndup(where, (size_t)(last - where));
-	*name = last + 1;
-	return dir ? fs_open_beneath(root, *dir ? dir + 1 : dir, O_PATH | O_DIRECTORY) :
-		     -1;
+	return dir;
 }
 
 /* True if the path leads to the mount, and not to another mount on top of it. */
@@ -201,12 +193,8 @@ static bool was_on_merged(const struct layer *l, const struct mnt *m)
 {
 	const char *name;
 	auto_fd dir = open_place(m->where, &name);
-	struct stat was;
-	struct stat own;
 
-	return dir >= 0 && fstatat(dir, name, &was, AT_SYMLINK_NOFOLLOW) == 0 &&
-		fstatat(l->fd, l->drv->merged, &own, AT_SYMLINK_NOFOLLOW) == 0 &&
-		fs_same(&was, &own);
+	return dir >= 0 && fs_is_same(dir, name, l->fd, l->drv->merged);
 }
 
 /*

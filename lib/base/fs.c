@@ -439,6 +439,15 @@ int fs_is(int dirfd, const char *name, int fd)
 	return fs_same(&named, &open);
 }
 
+bool fs_is_same(int a, const char *name_a, int b, const char *name_b)
+{
+	struct stat x;
+	struct stat y;
+
+	return fstatat(a, name_a, &x, AT_SYMLINK_NOFOLLOW) == 0 &&
+		fstatat(b, name_b, &y, AT_SYMLINK_NOFOLLOW) == 0 && fs_same(&x, &y);
+}
+
 bool fs_is_gone(int errnum)
 {
 	return errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP;

@@ -296,6 +296,9 @@ int fs_exists(int dirfd, const char *name);
 /* 1 if the open directory fd is what the name refers to now, 0 if not, -1 with errno. */
 int fs_is(int dirfd, const char *name, int fd);
 
+/* True if both names refer to the same file; false also if one cannot be looked up. */
+bool fs_is_same(int a, const char *name_a, int b, const char *name_b);
+
 /* True if errnum means that a file has been removed or replaced by another kind of
  * file. */
 bool fs_is_gone(int errnum);

@@ -120,16 +120,6 @@ static int make_link(struct unpack *u, const struct unpack_place *at, const void
 	return linkat(l->dirfd, l->name, at->p->fd, at->name, 0);
 }
 
-static bool same_inode(const struct link *l, const struct unpack_place *at)
-{
-	struct stat a;
-	struct stat b;
-
-	return fstatat(l->dirfd, l->name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
-		fstatat(at->p->fd, at->name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
-		a.st_ino == b.st_ino && a.st_dev == b.st_dev;
-}
-
 /* A hard link to a file of this layer; the entry's data, if any, goes to that file. */
 static int put_link(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
@@ -162,7 +152,7 @@ static int put_link(struct unpack *u, const struct unpack_place *at, struct ovl_
 		return err_say(err, EINVAL,
 			"refused hard link %s: its target %s is a directory", Q(at->path),
 			Q(raw));
-	if (same_inode(&l, at))
+	if (fs_is_same(l.dirfd, l.name, at->p->fd, at->name))
 		return 0;
 	rc = unpack_make(u, at, make_link, &l, err);
 	if (rc == -EMLINK)
