@@ -244,15 +244,6 @@ static int take_all(const struct wanted *w, struct family *f, struct trashed *t,
 	return 0;
 }
 
-static int sync_dirs(struct family *f, struct ovl_err *err)
-{
-	if (f->st->cfg.sync != OVL_SYNC_ALL || !f->n)
-		return 0;
-	if (syncfs(f->member[0].layer.drv_fd) < 0)
-		return err_sys(err, errno, "cannot sync the store");
-	return 0;
-}
-
 /* The number of files that will be removed; 0: unknown. */
 static uint64_t count_files(const struct family *f)
 {
@@ -289,7 +280,9 @@ static int remove_all(const struct wanted *w, struct family *f, struct ovl_err *
 		trash_close(&t[i]);
 	}
 	free(t);
-	return rc < 0 ? rc : sync_dirs(f, err);
+	if (rc < 0 || f->st->cfg.sync != OVL_SYNC_ALL || !f->n)
+		return rc;
+	return store_sync(f->st, f->member[0].layer.drv_fd, err);
 }
 
 static int remove_wanted(struct ovl_store *st, struct wanted *w, struct ovl_err *err)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/vec.h"
 #include "foreign/foreign.h"
 #include "mount/mountspec.h"
@@ -28,15 +29,6 @@ static int driver_path(
 	return *out ? 0 : err_nomem(err);
 }
 
-static int path_in(
-	const struct layer *l, const char *inside, char **out, struct ovl_err *err)
-{
-	auto_buf b = {0};
-
-	buf_addf(&b, "%s/%s", l->id.s, inside);
-	return b.failed ? err_nomem(err) : driver_path(l, b.data, out, err);
-}
-
 static int set_paths(const struct layer *l, struct ovl_details *d, struct ovl_err *err)
 {
 	int rc;
@@ -45,11 +37,12 @@ static int set_paths(const struct layer *l, struct ovl_details *d, struct ovl_er
 		return driver_path(l, l->foreign->tree, &d->tree, err);
 	rc = driver_path(l, l->id.s, &d->path, err);
 	if (rc == 0)
-		rc = path_in(l, layer_tree_name(l), &d->tree, err);
+		rc = driver_path(
+			l, P("%s/%s", l->id.s, layer_tree_name(l)), &d->tree, err);
 	if (rc == 0 && driver_keeps_mount(l))
-		rc = path_in(l, l->drv->work, &d->work, err);
+		rc = driver_path(l, P("%s/%s", l->id.s, l->drv->work), &d->work, err);
 	if (rc == 0 && driver_keeps_mount(l))
-		rc = path_in(l, l->drv->merged, &d->merged, err);
+		rc = driver_path(l, P("%s/%s", l->id.s, l->drv->merged), &d->merged, err);
 	return rc;
 }
 

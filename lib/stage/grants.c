@@ -227,25 +227,23 @@ static void take_all_back(struct grants *g)
 		take_back_grant(g, &g->item[i]);
 }
 
-static int give(struct grants *g, struct ovl_err *err)
+/* Under the lock of the names. */
+static int give(void *ctx, struct ovl_err *err)
 {
-	int rc = names_lock(g->st, err);
+	struct grants *g = ctx;
+	int rc = check_grants(g, err);
 
 	if (rc < 0)
 		return rc;
-	rc = check_grants(g, err);
-	if (rc == 0) {
-		rc = place_all(g, err);
-		if (rc == 0)
-			rc = announce_moves(g, err);
-		if (rc == 0)
-			rc = link_all(g, err);
-		if (rc < 0)
-			take_all_back(g);
-		else
-			settle_all(g);
-	}
-	names_unlock(g->st);
+	rc = place_all(g, err);
+	if (rc == 0)
+		rc = announce_moves(g, err);
+	if (rc == 0)
+		rc = link_all(g, err);
+	if (rc < 0)
+		take_all_back(g);
+	else
+		settle_all(g);
 	return rc;
 }
 
@@ -287,7 +285,7 @@ static void leave_old(struct grants *g)
 
 int grants_give(struct grants *g, struct ovl_err *err)
 {
-	int rc = give(g, err);
+	int rc = names_locked(g->st, give, g, err);
 
 	if (rc < 0)
 		return rc;

@@ -22,15 +22,12 @@
  * A staged tree must not inherit a set-group-id bit or a default ACL from the directory
  * that the store is in: they would be passed on to every file.
  */
-static int neutralize(int fd)
-{
-	return fchmod(fd, 0700) < 0 ? -1 : fs_drop_acls(fd, NULL);
-}
-
 static int prepare_dir(struct stage *sg)
 {
 	sg->spare = fcntl(sg->drv_fd, F_DUPFD_CLOEXEC, 0);
-	return sg->spare < 0 ? -1 : neutralize(sg->fd);
+	if (sg->spare < 0 || fchmod(sg->fd, 0700) < 0)
+		return -1;
+	return fs_drop_acls(sg->fd, NULL);
 }
 
 /* Opens the directory that was just made: 1 if open and locked, 0 if prune has removed
@@ -146,11 +143,6 @@ int stage_resume(struct stage *sg, struct ovl_err *err)
 	if (sg->fd < 0)
 		sg->fd = fs_open_dir(sg->home, sg->name);
 	return sg->fd < 0 ? err_sys(err, errno, "cannot open a staging directory") : 0;
-}
-
-static int sync_all(int fd, struct ovl_err *err)
-{
-	return syncfs(fd) < 0 ? err_sys(err, errno, "cannot sync the store") : 0;
 }
 
 int stage_sync_dirs(const struct driver *drv, int drv_fd, struct ovl_err *err)
@@ -306,7 +298,7 @@ int stage_commit(struct stage *sg, const struct ovl_id *id, const struct layer *
 	if (rc == 0 && name)
 		rc = names_note(sg->fd, name, NULL, err);
 	if (rc == 0 && durable)
-		rc = sync_all(sg->fd, err);
+		rc = store_sync(sg->st, sg->fd, err);
 	/* From here on it is not interrupted. */
 	if (rc == 0 && store_stopped(sg->st))
 		rc = err_stopped(err);
