@@ -50,27 +50,18 @@ static int read_file(struct account_list *l, const char *file)
 	return l->names.text.failed ? fs_fail(ENOMEM) : 0;
 }
 
-static int find(struct account_list *l, const char *file, const char *name, uint32_t *id)
+int accounts_find(struct accounts *a, bool group, const char *name, uint32_t *id)
 {
+	struct account_list *l = group ? &a->groups : &a->users;
 	size_t i;
 
-	if (!l->read && read_file(l, file) < 0)
+	if (!l->read && read_file(l, group ? "/etc/group" : "/etc/passwd") < 0)
 		return -1;
 	i = namelist_find(&l->names, name);
 	if (i == l->names.n)
 		return 0;
 	memcpy(id, namelist_name(&l->names, i) + strlen(name) + 1, sizeof(*id));
 	return 1;
-}
-
-int accounts_user(struct accounts *a, const char *name, uint32_t *id)
-{
-	return find(&a->users, "/etc/passwd", name, id);
-}
-
-int accounts_group(struct accounts *a, const char *name, uint32_t *id)
-{
-	return find(&a->groups, "/etc/group", name, id);
 }
 
 void accounts_release(struct accounts *a)

@@ -21,8 +21,7 @@ struct accounts {
 };
 
 /* 1 and the id, 0 if unknown, -1 with errno. */
-int accounts_user(struct accounts *a, const char *name, uint32_t *id);
-int accounts_group(struct accounts *a, const char *name, uint32_t *id);
+int accounts_find(struct accounts *a, bool group, const char *name, uint32_t *id);
 void accounts_release(struct accounts *a);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "base/path.h"
 #include "base/thread.h"
 #include "codec/decode.h"
 #include "codec/encode.h"
@@ -233,19 +234,11 @@ static const struct encoder codecs[] = {
 
 #define N_CODECS (sizeof(codecs) / sizeof(codecs[0]))
 
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s);
-	size_t m = strlen(end);
-
-	return n > m && strcmp(s + n - m, end) == 0;
-}
-
 const char *ovl_compression_of(const char *file)
 {
 	for (size_t i = 0; i < N_CODECS; i++) {
 		for (const char *const *s = codecs[i].suffixes; *s; s++) {
-			if (ends_with(file, *s))
+			if (path_ends(file, *s))
 				return codecs[i].name;
 		}
 	}

@@ -19,21 +19,13 @@ static bool is_hex(const char *s, size_t n)
 	return (n == ID_LEN || n == 2 * ID_LEN) && strspn(s, "0123456789abcdef") == n;
 }
 
-static bool ends(const char *s, const char *suffix)
-{
-	size_t n = strlen(s);
-	size_t m = strlen(suffix);
-
-	return n > m && strcmp(s + n - m, suffix) == 0;
-}
-
 /* x.tar, x.tar.gz and the like */
 static bool is_tar_name(const char *base)
 {
 	const char *tar = strstr(base, ".tar");
 
-	return (tar && (!tar[4] || tar[4] == '.')) || ends(base, ".tgz") ||
-		ends(base, ".txz") || ends(base, ".tzst");
+	return (tar && (!tar[4] || tar[4] == '.')) || path_ends(base, ".tgz") ||
+		path_ends(base, ".txz") || path_ends(base, ".tzst");
 }
 
 /*
@@ -54,16 +46,17 @@ static bool is_known(const char *base)
 	if (strncmp(base, "sha256:", 7) == 0)
 		base += 7;
 	/* macOS adds a file "._X" to X. */
-	return is_hex(base, strlen(base)) || ends(base, ".json") || is_tar_name(base) ||
-		strncmp(base, "._", 2) == 0;
+	return is_hex(base, strlen(base)) || path_ends(base, ".json") ||
+		is_tar_name(base) || strncmp(base, "._", 2) == 0;
 }
 
 /* Files that people put next to an image, at the top. */
 static bool is_bystander(const char *name)
 {
 	return strncmp(name, "README", 6) == 0 || strncmp(name, "LICENSE", 7) == 0 ||
-		ends(name, ".md") || ends(name, ".txt") || ends(name, ".sig") ||
-		ends(name, ".asc") || ends(name, ".sha256");
+		path_ends(name, ".md") || path_ends(name, ".txt") ||
+		path_ends(name, ".sig") || path_ends(name, ".asc") ||
+		path_ends(name, ".sha256");
 }
 
 enum fit signs_fit(struct archive_entry *e)
@@ -171,7 +164,7 @@ static unsigned sign_of(char *path)
 		cut(path, &end);
 		if (end == path || strcmp(cut(path, &end), "blobs") != 0)
 			return 0;
-	} else if (!sign && n == ID_LEN + 5 && ends(base, ".json") &&
+	} else if (!sign && n == ID_LEN + 5 && path_ends(base, ".json") &&
 		strspn(base, "0123456789abcdef") == ID_LEN) {
 		sign = CONFIG;
 	} else if (!sign && strncmp(base, "sha256:", 7) == 0) {

@@ -182,8 +182,7 @@ static int look_up(struct accounts *accounts, struct acl_entry *e, struct ovl_er
 
 	if ((e->tag != USER && e->tag != GROUP) || e->id != NO_ID)
 		return 0;
-	r = e->tag == USER ? accounts_user(accounts, e->name, &e->id) :
-			     accounts_group(accounts, e->name, &e->id);
+	r = accounts_find(accounts, e->tag == GROUP, e->name, &e->id);
 	if (r < 0)
 		return err_nomem(err);
 	return r > 0 ? 0 :
