@@ -84,11 +84,12 @@ int thread_all(const struct thread_work *work, struct ovl_err *err)
 		.ended = PTHREAD_COND_INITIALIZER,
 		.err = err};
 	pthread_t thread[THREAD_MAX];
+	unsigned cores = thread_cores();
 	unsigned n = 0;
 	int why = 0;
 
 	pthread_mutex_lock(&p.mutex);
-	while (n < work->most && n < work->n && why == 0) {
+	while (n < work->most && n < cores && n < work->n && why == 0) {
 		why = thread_start(&thread[n], pool_worker, &p);
 		n += why == 0;
 	}

@@ -24,7 +24,7 @@ unsigned thread_cores(void);
 /* The same work for items 0 to n - 1, begun in this order on several threads. */
 struct thread_work {
 	size_t n;
-	unsigned most; /* threads, at most THREAD_MAX */
+	unsigned most; /* threads, however many processors there are */
 	int (*fn)(void *ctx, size_t i, struct ovl_err *err);
 	void (*tick)(void *ctx); /* called ten times a second by the thread that waits */
 	void *ctx;

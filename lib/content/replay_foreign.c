@@ -38,7 +38,7 @@ static int give_blocks(struct stream *in, sink_fn sink, void *ctx, struct ovl_er
 static int give_blob(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	const char *path = l->foreign->exact_path;
-	auto_fd fd = foreign_open_file(l->st->foreign, path, NULL, err);
+	auto_fd fd = foreign_open_file(l->st->foreign, path, err);
 	const struct stream_config cfg = {
 		.fd = fd, .max_size = OVL_MAX_SIZE, .stop = l->st->cfg.stop};
 	struct stream *in;
@@ -92,7 +92,7 @@ int replay_open_trees(const struct foreign *f, const struct foreign_layer *l,
 static int give_split(const struct layer *l, sink_fn sink, void *ctx, struct ovl_err *err)
 {
 	auto_trees trees = {0};
-	auto_fd fd = foreign_open_file(l->st->foreign, l->foreign->exact_path, NULL, err);
+	auto_fd fd = foreign_open_file(l->st->foreign, l->foreign->exact_path, err);
 	struct replay_split from = {
 		.st = l->st,
 		.layer = l->foreign,

@@ -206,11 +206,10 @@ void foreign_hash_id(struct foreign *t, const char *own, struct ovl_id *out);
 /* Opens a file or directory of the store; flags as in open(2). -1 with errno: ELOOP for a
  * symlink on the way, EXDEV for "..". */
 int foreign_open(const struct foreign *t, const char *path, int flags);
-/* Opens a regular file for reading, with its stat in st (may be NULL). -ENOENT without a
- * text if it does not exist, otherwise negative errno and a text. */
+/* Opens a regular file for reading. -ENOENT without a text if it does not exist, otherwise
+ * negative errno and a text. */
+int foreign_open_file(const struct foreign *t, const char *path, struct ovl_err *err);
 struct stat;
-int foreign_open_file(
-	const struct foreign *t, const char *path, struct stat *st, struct ovl_err *err);
 /*
  * Reads a record: 1; 0 if it does not exist; negative errno and a text (EFBIG: it has
  * more than max bytes). st (may be NULL) gets the stat of the file.

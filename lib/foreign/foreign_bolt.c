@@ -13,7 +13,7 @@
 int foreign_bolt(
 	const struct foreign *t, const char *path, struct bolt *out, struct ovl_err *err)
 {
-	auto_fd fd = foreign_open_file(t, path, NULL, err);
+	auto_fd fd = foreign_open_file(t, path, err);
 	int rc;
 
 	if (fd < 0)

@@ -67,10 +67,11 @@ static int open_file(const struct foreign_place *at, const char *name, struct st
 	return steal_fd(&fd);
 }
 
-int foreign_open_file(
-	const struct foreign *t, const char *path, struct stat *st, struct ovl_err *err)
+int foreign_open_file(const struct foreign *t, const char *path, struct ovl_err *err)
 {
-	return open_file(&(struct foreign_place){t, t->root, NULL}, path, st, err);
+	struct stat sb;
+
+	return open_file(&(struct foreign_place){t, t->root, NULL}, path, &sb, err);
 }
 
 /* One read suffices, since the size is known: engines replace files, they do not write to

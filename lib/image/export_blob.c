@@ -189,12 +189,9 @@ static void report_progress(void *ctx)
  * busy and need less memory. */
 static unsigned side_by_side(const struct export *x)
 {
-	unsigned n = thread_cores();
-	unsigned most = strcmp(x->compress, "gzip") == 0 ? 4 :
-		strcmp(x->compress, "zstd") == 0         ? 2 :
-							   THREAD_MAX;
-
-	return n < most ? n : most;
+	return strcmp(x->compress, "gzip") == 0  ? 4 :
+		strcmp(x->compress, "zstd") == 0 ? 2 :
+						   THREAD_MAX;
 }
 
 static int larger(const void *a, const void *b)

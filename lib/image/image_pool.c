@@ -95,7 +95,7 @@ static int adopt_exact(
 	struct load *ld, struct task *t, struct ingest_config *cfg, struct ovl_err *err)
 {
 	const struct foreign_layer *l = t->from->from;
-	auto_fd fd = foreign_open_file(ld->im->other->foreign, l->exact_path, NULL, err);
+	auto_fd fd = foreign_open_file(ld->im->other->foreign, l->exact_path, err);
 
 	if (fd == -ENOENT)
 		return err_sys(err, ENOENT, "cannot read %s", Q(l->exact_path));
@@ -173,9 +173,8 @@ static void report_progress(void *ctx)
 
 int image_pool(struct load *ld, struct ovl_err *err)
 {
-	unsigned cores = thread_cores();
 	const struct thread_work work = {.n = ld->n,
-		.most = cores < MAX_WORKERS ? cores : MAX_WORKERS,
+		.most = MAX_WORKERS,
 		.fn = ingest_task,
 		.tick = report_progress,
 		.ctx = ld,

@@ -344,7 +344,7 @@ int layer_foreign_config_open(const struct layer *l, const char *hex)
 	while ((n = next_config(l, n))) {
 		if (strcmp(n->config, hex) != 0)
 			continue;
-		fd = foreign_open_file(l->st->foreign, n->config_path, NULL, NULL);
+		fd = foreign_open_file(l->st->foreign, n->config_path, NULL);
 		return fd < 0 ? fs_fail(-fd) : fd;
 	}
 	return fs_fail(ENOENT);
