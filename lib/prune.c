@@ -131,7 +131,7 @@ static int prune_dir(
 	struct pruner *p, const char *what, int dir, const char *name, const char *why)
 {
 	auto_fd fd = -1;
-	int r = p->req->dry_run ? store_lock_brief(p->st, LOCK_EX, p->err) :
+	int r = p->req->dry_run ? store_lock_brief(p->st, p->err) :
 				  store_lock(p->st, LOCK_EX, p->err);
 
 	if (r == -EBUSY && p->req->dry_run)

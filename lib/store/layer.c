@@ -417,7 +417,7 @@ void layer_drop_child(struct ovl_store *st, const struct layer_ref *child,
 	bool locks = kind == OVL_IMAGE;
 	auto_fd dir = -1;
 
-	if (!*parent->s || (locks && store_lock_brief(st, LOCK_EX, NULL) < 0))
+	if (!*parent->s || (locks && store_lock_brief(st, NULL) < 0))
 		return;
 	if (!locks || !is_child(st, parent, child))
 		dir = fs_open_dir(store_driver_dir(st, child->drv, NULL), parent->s);

@@ -178,9 +178,9 @@ int store_lock(struct ovl_store *st, int op, struct ovl_err *err)
 	return take(st, op, err, lock_moment);
 }
 
-int store_lock_brief(struct ovl_store *st, int op, struct ovl_err *err)
+int store_lock_brief(struct ovl_store *st, struct ovl_err *err)
 {
-	int rc = take(st, st->lock_busy ? op | LOCK_NB : op, err, lock_brief);
+	int rc = take(st, st->lock_busy ? LOCK_EX | LOCK_NB : LOCK_EX, err, lock_brief);
 
 	st->lock_busy = rc == -EBUSY;
 	return rc;

@@ -120,9 +120,9 @@ bool store_covers(const struct ovl_store *st, const struct driver *drv);
 
 /* Holds the store's lock (LOCK_SH or LOCK_EX) until store_unlock(). */
 int store_lock(struct ovl_store *st, int op, struct ovl_err *err);
-/* The same, but waits a second at most, and not at all if that was in vain before. Without a
- * message for EBUSY. */
-int store_lock_brief(struct ovl_store *st, int op, struct ovl_err *err);
+/* The same with LOCK_EX, but waits a second at most, and not at all if that was in vain
+ * before. Without a message for EBUSY. */
+int store_lock_brief(struct ovl_store *st, struct ovl_err *err);
 void store_unlock(struct ovl_store *st);
 
 void store_note(const struct ovl_store *st, enum ovl_note kind, const char *fmt, ...)
