@@ -13,14 +13,11 @@ struct inode {
 	uint64_t data[];
 };
 
-static size_t hash_inode(ino_t ino, dev_t dev)
-{
-	return (size_t)((ino ^ (ino >> 12) ^ dev) * UINT64_C(0x9e3779b97f4a7c15) >> 20);
-}
-
 static struct inode **bucket(const struct inodes *in, ino_t ino, dev_t dev)
 {
-	return &in->bucket[hash_inode(ino, dev) & (in->buckets - 1)];
+	uint64_t hash = (ino ^ (ino >> 12) ^ dev) * UINT64_C(0x9e3779b97f4a7c15) >> 20;
+
+	return &in->bucket[hash & (in->buckets - 1)];
 }
 
 void *inodes_find(const struct inodes *in, const struct stat *st)

@@ -24,14 +24,9 @@ struct place {
 	max_align_t dir[]; /* struct walk, size */
 };
 
-static struct place *place_at(const struct walk *w, unsigned i)
-{
-	return levels_at(&w->levels, i);
-}
-
 static struct place *last(const struct walk *w)
 {
-	return place_at(w, w->levels.n - 1);
+	return levels_at(&w->levels, w->levels.n - 1);
 }
 
 /* ---- a directory ------------------------------------------------------------------ */

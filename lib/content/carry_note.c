@@ -89,9 +89,7 @@ static bool is_noted(const struct carry *c, const struct stat *st)
 {
 	const struct carry_note key = {.kind = kind_of(st), .inode = st->st_ino};
 	const struct timespec *t = key.kind == 'f' ? &st->st_mtim : &st->st_ctim;
-	const struct carry_note *n = c->n_notes ?
-		bsearch(&key, c->note, c->n_notes, sizeof(key), by_inode) :
-		NULL;
+	const struct carry_note *n = VEC_FIND(c->note, c->n_notes, &key, by_inode);
 
 	while (n && n + 1 < c->note + c->n_notes && by_inode(n, n + 1) == 0)
 		n++;

@@ -62,14 +62,6 @@ static struct parent *cache(struct unpack *u, const char *dir, int fd, struct di
 	return to_front(u, u->n_parents++);
 }
 
-/* Replaces the whiteout of a directory by an opaque directory. */
-static int replace_whiteout(int dirfd, const char *name)
-{
-	if (unlinkat(dirfd, name, 0) < 0)
-		return -1;
-	return mkdirat(dirfd, name, 0755);
-}
-
 /* True if the path of a directory is neither a directory nor a symlink to one in the
  * tree. */
 static int in_the_way(int dirfd, const char *name, const char *path, struct ovl_err *err)
@@ -103,7 +95,7 @@ static int imply(struct unpack *u, int dirfd, struct dir *up, const char *name,
 			return err_sys(err, errno, "cannot make directory %s", Q(path));
 		if (!wh_is_device(&st))
 			return in_the_way(dirfd, name, path, err);
-		if (replace_whiteout(dirfd, name) < 0)
+		if (unlinkat(dirfd, name, 0) < 0 || mkdirat(dirfd, name, 0755) < 0)
 			return err_sys(err, errno, "cannot make directory %s", Q(path));
 		flags |= DIR_REPLACED;
 	}

@@ -40,11 +40,6 @@ static void hit(struct search *s, const struct driver *drv, const char *id)
 	s->hits++;
 }
 
-static int cannot_look(const struct search *s, int errnum)
-{
-	return err_sys(s->err, errnum, "cannot look up layer %s", Q(s->what));
-}
-
 static int find_full(struct search *s, const struct driver *drv)
 {
 	struct layer_ref ref = {.drv = drv};
@@ -101,7 +96,7 @@ static int find_short(struct search *s, const struct driver *drv)
 		return each_in_driver(s->st, drv, match_link, s, s->err);
 	r = driver_by_link(drv, store_driver_dir(s->st, drv, NULL), s->what, &ref.id);
 	if (r < 0)
-		return cannot_look(s, -r);
+		return err_sys(s->err, -r, "cannot look up layer %s", Q(s->what));
 	if (r > 0)
 		r = layer_exists(s->st, &ref, s->err);
 	if (r > 0)
@@ -384,16 +379,7 @@ int layers_finish(struct ovl_store *st, struct ovl_err *err)
 	return each_departed(st, false, finish_one, st, err);
 }
 
-static int any(void *ctx, const struct driver *drv, int dir, const char *name)
-{
-	(void)ctx;
-	(void)drv;
-	(void)dir;
-	(void)name;
-	return 1;
-}
-
 int layers_any_departed(struct ovl_store *st)
 {
-	return each_departed(st, false, any, NULL, NULL);
+	return each_departed(st, false, is_there, NULL, NULL);
 }

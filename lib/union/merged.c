@@ -30,15 +30,6 @@ struct view merged_lowers(const struct merged *s)
 
 /* ---- directories ------------------------------------------------------------------ */
 
-/* Opens the merged lower directory that a redirect leads to. */
-static int follow_redirect(const struct merged *s, const struct view *lowers,
-	const char *to, struct view *out)
-{
-	if (*to == '/')
-		return view_walk(s->root, to + 1, out);
-	return view_child(lowers, to, out);
-}
-
 int merged_of_upper(const struct merged *s, const struct view *lowers, const char *name,
 	struct merged *out, enum merged_kind *how)
 {
@@ -59,7 +50,8 @@ int merged_of_upper(const struct merged *s, const struct view *lowers, const cha
 	r = wh_redirect(xp, fd, NULL, &to);
 	if (r > 0) {
 		*how = MERGED_REDIRECTED;
-		r = follow_redirect(s, lowers, to.data, &lower);
+		r = *to.data == '/' ? view_walk(s->root, to.data + 1, &lower) :
+				      view_child(lowers, to.data, &lower);
 		if (r == 0)
 			r = view_append(&made.dir, &lower);
 	}
@@ -254,11 +246,6 @@ int merged_resolve(const struct merged *root, const char *path, struct buf *out)
 
 /* ---- files ------------------------------------------------------------------------ */
 
-static int open_file(int dirfd, const char *name)
-{
-	return fs_open_file(dirfd, name, O_NONBLOCK);
-}
-
 static int open_in(const struct view *v, const char *name)
 {
 	struct stat st;
@@ -267,7 +254,7 @@ static int open_in(const struct view *v, const char *name)
 
 	if (r <= 0 || !S_ISREG(st.st_mode))
 		return r < 0 ? -1 : fs_fail(ENOENT);
-	return open_file(v->fd[at], name);
+	return fs_open_file(v->fd[at], name, O_NONBLOCK);
 }
 
 int merged_open_data(
@@ -298,5 +285,5 @@ int merged_open_file(const struct merged *s, unsigned at, const char *name)
 	if (r < 0)
 		return -1;
 	return r ? merged_open_data(s->root, &lowers, s->dir.fd[0], name) :
-		   open_file(s->dir.fd[at], name);
+		   fs_open_file(s->dir.fd[at], name, O_NONBLOCK);
 }
