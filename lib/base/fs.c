@@ -353,7 +353,7 @@ static int write_out(
 		ssize_t got = offset ? pwrite(fd, at, n - done, (off_t)(*offset + done)) :
 				       write(fd, at, n - done);
 
-		if (stop && *stop)
+		if (fs_stopped(stop))
 			return fs_fail(EINTR);
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -31,6 +31,12 @@ static inline int fs_fail(int errnum)
 	return -1;
 }
 
+/* True if a stop is asked for; NULL: never. */
+static inline bool fs_stopped(const atomic_int *stop)
+{
+	return stop && *stop;
+}
+
 /* Below 0: a is earlier than b. */
 static inline int fs_time_order(const struct timespec *a, const struct timespec *b)
 {

@@ -36,7 +36,7 @@ static int copy_run(void *ctx, off_t at, off_t n)
 		size_t want = (uint64_t)n < STEP ? (size_t)n : STEP;
 		ssize_t got = sendfile(c->to, c->from, &from, want);
 
-		if (c->stop && *c->stop)
+		if (fs_stopped(c->stop))
 			return fs_fail(EINTR);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -169,9 +169,9 @@ int fs_data_differs(
 		ssize_t n = fs_pread_upto(a, two, want, (uint64_t)(from_a + at));
 		ssize_t m = fs_pread_upto(b, two + CHUNK, want, (uint64_t)(from_b + at));
 
-		if (stop && *stop)
+		if (fs_stopped(stop))
 			errno = EINTR;
-		if (n < 0 || m < 0 || (stop && *stop))
+		if (n < 0 || m < 0 || fs_stopped(stop))
 			return -1;
 		if (n != m || memcmp(two, two + CHUNK, (size_t)n) != 0)
 			return 1;

@@ -115,7 +115,7 @@ static int remove_all(struct fs_remover *how, int dirfd, const char *name)
 	int r;
 
 	while ((r = walk_next(&w)) > 0) {
-		if (how->stop && *how->stop)
+		if (fs_stopped(how->stop))
 			return fs_fail(EINTR);
 		if (remove_name(how, &w, r) < 0)
 			return -1;
@@ -173,7 +173,7 @@ int fs_tree_blocks(struct fs_blocks *b, int dirfd, const char *name)
 	while ((r = walk_next(&w)) > 0) {
 		if (r == WALK_LEFT)
 			continue;
-		if (b->stop && *b->stop)
+		if (fs_stopped(b->stop))
 			return fs_fail(EINTR);
 		r = fstatat(w.fd[0], w.name, &st, AT_SYMLINK_NOFOLLOW);
 		if (r == 0)

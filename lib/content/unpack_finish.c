@@ -153,11 +153,6 @@ static int resolve_implied(struct finish *w)
 }
 
 /* Only for this part; while entries are read, their reader checks for a stop. */
-static bool stopped(const struct unpack *u)
-{
-	return u->stop && *u->stop;
-}
-
 /* Removes whiteouts that hide nothing or are no longer needed. */
 static int resolve_whiteouts(struct finish *w)
 {
@@ -170,7 +165,7 @@ static int resolve_whiteouts(struct finish *w)
 	while ((r = fs_dir_next(&d, &name, &type)) > 0) {
 		struct stat st;
 
-		if (stopped(w->u))
+		if (fs_stopped(w->u->stop))
 			return err_stopped(w->err);
 		if (type != DT_CHR && type != DT_UNKNOWN)
 			continue;
@@ -194,8 +189,8 @@ static int would_show(void *ctx, const char *name, const struct stat *below)
 	struct stat st;
 
 	(void)below;
-	return stopped(w->u) || fstatat(w->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		S_ISDIR(st.st_mode);
+	return fs_stopped(w->u->stop) ||
+		fstatat(w->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode);
 }
 
 static int resolve_opaque(struct finish *w)
@@ -305,7 +300,7 @@ int unpack_finish(struct unpack *u, const struct view *below, struct ovl_err *er
 
 	links_begin(&w.links, u->tree, u->layer, u->xattrs, u->stop);
 	while (dir && rc == 0) {
-		rc = stopped(u) ? err_stopped(err) : finish_dir(&w);
+		rc = fs_stopped(u->stop) ? err_stopped(err) : finish_dir(&w);
 		dir = dirs_next(&u->dirs, dir);
 		if (dir && rc == 0)
 			rc = descend(&w, dir);

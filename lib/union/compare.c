@@ -253,7 +253,7 @@ static int compare_one(struct comparison *c, struct walk *w, struct ovl_err *err
 		fault(&o, "missing", "is missing");
 	else if (there)
 		fault(&o, "extra", "was not imported");
-	if (c->stop && *c->stop)
+	if (fs_stopped(c->stop))
 		return err_stopped(err);
 	if (rc < 0)
 		return err_sys(err, errno, "cannot read %s", Q(path_shown(o.path)));

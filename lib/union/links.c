@@ -28,11 +28,6 @@ void links_end(struct links *g)
 	inodes_release(&g->copied);
 }
 
-static bool stopped(const struct links *g)
-{
-	return g->how.stop && *g->how.stop;
-}
-
 /* ---- files ------------------------------------------------------------------------ */
 
 /* Makes the path of the walk's current name; path is that passed to links_dir(). */
@@ -46,7 +41,7 @@ static int fail_at(const struct links *g, const char *path, const struct walk *w
 {
 	auto_buf shown = {0};
 
-	if (errno == EINTR && stopped(g))
+	if (errno == EINTR && fs_stopped(g->how.stop))
 		return err_stopped(err);
 	path_of(path, w, &shown);
 	return err_sys(err, errno, "cannot %s %s from the layer below", what,
@@ -155,7 +150,7 @@ int links_dir(struct links *g, int from, int to, const char *path, struct ovl_er
 	int r;
 
 	while (rc == 0 && (r = walk_next(&w)) > 0) {
-		if (stopped(g))
+		if (fs_stopped(g->how.stop))
 			rc = err_stopped(err);
 		else if (r == WALK_NAME)
 			rc = take(g, path, &w, err);
@@ -210,7 +205,7 @@ int links_relink(struct links *g, int tree, struct ovl_err *err)
 	while ((r = walk_next(&w)) > 0) {
 		if (r == WALK_LEFT)
 			continue;
-		r = stopped(g) ? (errno = EINTR, -1) : regroup_one(g, &w);
+		r = fs_stopped(g->how.stop) ? (errno = EINTR, -1) : regroup_one(g, &w);
 		if (r < 0)
 			return fail_at(g, "", &w, "link", err);
 	}
