@@ -166,30 +166,22 @@ static int put_link(struct unpack *u, const struct unpack_place *at, struct ovl_
 /* ---- directories ------------------------------------------------------------------ */
 
 /* 1: created; 0: it existed. */
-static int make_entry_dir(
-	struct unpack *u, const struct unpack_place *at, mode_t mode, struct ovl_err *err)
+static int make_dir(struct unpack *u, const struct unpack_place *at, const void *ctx)
 {
+	mode_t mode = (archive_entry_mode(u->e) & 0777) | S_IRWXU;
 	struct stat st;
-	int rc;
 
+	(void)ctx;
 	if (mkdirat(at->p->fd, at->name, mode) == 0)
 		return 1;
 	if (errno != EEXIST || fstatat(at->p->fd, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, errno, "cannot create %s", Q(at->path));
-	if (S_ISDIR(st.st_mode))
-		return 0;
-	rc = unpack_clear(u, at, err);
-	if (rc < 0)
-		return rc;
-	if (mkdirat(at->p->fd, at->name, mode) < 0)
-		return err_sys(err, errno, "cannot create %s", Q(at->path));
-	return 1;
+		return -1;
+	return S_ISDIR(st.st_mode) ? 0 : fs_fail(EEXIST);
 }
 
 static int put_dir(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
-	int fresh = make_entry_dir(
-		u, at, (archive_entry_mode(u->e) & 0777) | S_IRWXU, err);
+	int fresh = unpack_make(u, at, make_dir, NULL, err);
 	struct dir *dir;
 
 	if (fresh < 0)
