@@ -174,16 +174,10 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 	return 0;
 }
 
-/* Finishes killed commits; locking their layers does that. */
 static void finish_commits(struct lister *ls)
 {
-	for (size_t i = 0; i < ls->n_unfinished; i++) {
-		const struct layer_ref *ref = &ls->unfinished[i];
-		auto_layer l = LAYER_INIT;
-		struct ovl_err why;
-
-		(void)layer_open_ref(ls->st, ref, LOCK_SH | LOCK_NB, ref->id.s, &l, &why);
-	}
+	for (size_t i = 0; i < ls->n_unfinished; i++)
+		layer_finish(ls->st, &ls->unfinished[i]);
 	free(ls->unfinished);
 }
 

@@ -410,12 +410,9 @@ static void finish_image(
 	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
 {
 	struct layer_ref ref = {.drv = drv};
-	auto_layer l = LAYER_INIT;
-	struct ovl_err why;
 
-	memcpy(ref.id.s, id, sizeof(ref.id.s));
-	if (fs_exists(drv_fd, P("%s/" BECOMING_IMAGE, id)) > 0)
-		(void)layer_open_ref(p->st, &ref, LOCK_SH | LOCK_NB, id, &l, &why);
+	if (id_take(id, ref.id.s) && fs_exists(drv_fd, P("%s/" BECOMING_IMAGE, id)) > 0)
+		layer_finish(p->st, &ref);
 }
 
 /* Finishes killed commits, wherever there are traces of them. */
@@ -431,8 +428,7 @@ static int finish_commits(struct pruner *p)
 		const char *name;
 
 		while (fs_dir_next(&dir, &name, NULL) > 0) {
-			if (id_is_full(name))
-				finish_image(p, *d, dir.fd, name);
+			finish_image(p, *d, dir.fd, name);
 		}
 	}
 	return rc;

@@ -153,11 +153,11 @@ static int each_driver(
 
 /* Finishes the commit that has moved a layer away, unless its process is still
  * running. */
-static void finish_for(struct ovl_store *st, const struct layer_ref *was)
+void layer_finish(struct ovl_store *st, const struct layer_ref *ref)
 {
 	auto_layer l = LAYER_INIT;
 
-	(void)layer_open_ref(st, was, LOCK_SH | LOCK_NB, was->id.s, &l, NULL);
+	(void)layer_open_ref(st, ref, LOCK_SH | LOCK_NB, ref->id.s, &l, NULL);
 }
 
 static int is_there(void *ctx, const struct driver *drv, int dir, const char *name)
@@ -194,7 +194,7 @@ int layer_find(struct ovl_store *st, const char *what, struct layer_ref *ref,
 	if (rc < 0)
 		return rc;
 	if (rc > 0 && !st->names_held && !layer_ref_same(&leads, ref))
-		finish_for(st, &leads);
+		layer_finish(st, &leads);
 	if (rc > 0 && !store_covers(st, ref->drv))
 		return err_status(err, OVL_NOLAYER,
 			"no such layer %s with driver %s: its driver is %s", Q(what),
@@ -370,7 +370,7 @@ static int finish_one(void *ctx, const struct driver *drv, int dir, const char *
 
 	(void)dir;
 	memcpy(was.id.s, name, ID_LEN + 1);
-	finish_for(ctx, &was);
+	layer_finish(ctx, &was);
 	return 0;
 }
 

@@ -152,6 +152,9 @@ int layer_has_hint(const struct layer *l, const struct ovl_id *id, struct ovl_er
 typedef int (*layers_fn)(void *ctx, const struct driver *drv, int dir, const char *name);
 int layers_each(struct ovl_store *st, layers_fn fn, void *ctx, struct ovl_err *err);
 
+/* Finishes the killed commit of or to a layer, if that is possible now: locking it does
+ * that. */
+void layer_finish(struct ovl_store *st, const struct layer_ref *ref);
 /* Finishes killed commits, as far as possible now. For commands that look at all
  * layers. */
 int layers_finish(struct ovl_store *st, struct ovl_err *err);
