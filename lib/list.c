@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/text.h"
 #include "base/vec.h"
 #include "foreign/foreign.h"
 #include "mount/mountnote.h"
@@ -25,32 +26,13 @@
 #include "store/store.h"
 #include "show.h"
 
-/* Adds a copy of s to a NULL-terminated list. */
-static int add_text(char ***list, const char *s)
-{
-	size_t n = 0;
-	char **more;
-
-	while (*list && (*list)[n])
-		n++;
-	more = realloc(*list, (n + 2) * sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	*list = more;
-	more[n] = strdup(s);
-	more[n + 1] = NULL;
-	return more[n] ? 0 : -ENOMEM;
-}
-
 /* Most layers have no names and no mounts. */
 static char *no_texts[1];
 
 static void free_texts(char **list)
 {
-	for (char **p = list; p && *p; p++)
-		free(*p);
 	if (list != no_texts)
-		free(list);
+		texts_free(list);
 }
 
 void ovl_list_free(struct ovl_list *l)
@@ -197,7 +179,7 @@ static int add_noted(void *ctx, int names, const char *file)
 	struct ovl_layer *to = ctx;
 
 	(void)names;
-	return name_decode(file, name) ? add_text(&to->names, name) : 0;
+	return name_decode(file, name) ? texts_add(&to->names, name) : 0;
 }
 
 static int add_opened(struct lister *ls, const struct layer *l, struct ovl_err *err)
@@ -249,7 +231,7 @@ static int add_name(void *ctx, const char *name, const struct layer_ref *ref)
 {
 	struct ovl_layer *l = find_layer(ctx, ref);
 
-	return l ? add_text(&l->names, name) : 0;
+	return l ? texts_add(&l->names, name) : 0;
 }
 
 static int by_text(const void *a, const void *b)
@@ -319,7 +301,7 @@ static int attach_mounts(struct ovl_store *st, struct ovl_list *l, struct ovl_er
 	for (size_t i = 0; i < m.n && rc == 0; i++) {
 		struct ovl_layer *layer = find_layer(l, &m.mnt[i].layer);
 
-		if (layer && add_text(&layer->mounts, m.mnt[i].where) < 0)
+		if (layer && texts_add(&layer->mounts, m.mnt[i].where) < 0)
 			rc = err_nomem(err);
 	}
 	for (size_t i = 0; i < l->n; i++)

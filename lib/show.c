@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/text.h"
 #include "base/vec.h"
 #include "foreign/foreign.h"
 #include "mount/mountspec.h"
@@ -241,9 +242,7 @@ void show_free(struct ovl_details *d)
 	free(d->work);
 	free(d->merged);
 	free(d->adopted);
-	for (char **p = d->lowers; p && *p; p++)
-		free(*p);
-	free(d->lowers);
+	texts_free(d->lowers);
 	free(d->mount_command);
 	free(d->mount_note);
 	free(d->configs);

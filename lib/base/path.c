@@ -74,14 +74,6 @@ const char *path_base(const char *clean)
 	return slash ? slash + 1 : clean;
 }
 
-bool path_ends(const char *path, const char *end)
-{
-	size_t n = strlen(path);
-	size_t m = strlen(end);
-
-	return n > m && strcmp(path + n - m, end) == 0;
-}
-
 const char *path_below(const char *path, const char *dir)
 {
 	size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);

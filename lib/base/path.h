@@ -31,9 +31,6 @@ const char *path_shown(const char *clean);
 /* The last component of a clean path. */
 const char *path_base(const char *clean);
 
-/* True if there is something before that end. */
-bool path_ends(const char *path, const char *end);
-
 /* For paths of files: the part below dir ("" or "/..."); NULL if it is not below. */
 const char *path_below(const char *path, const char *dir);
 

@@ -4,14 +4,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "base/xattr.h"
 
 static const char escape[] = "overlay.";
-
-static bool starts(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
 
 bool xattr_is_of_layer(const char *name)
 {
@@ -22,9 +18,10 @@ bool xattr_is_of_layer(const char *name)
 		if (strcmp(name, of_machine[i]) == 0)
 			return false;
 	}
-	if (starts(name, "trusted."))
-		return !starts(name, "trusted.SGI_");
-	return starts(name, "user.") || starts(name, "security.") || xattr_is_acl(name);
+	if (text_after(name, "trusted."))
+		return !text_after(name, "trusted.SGI_");
+	return text_after(name, "user.") || text_after(name, "security.") ||
+		xattr_is_acl(name);
 }
 
 bool xattr_is_acl(const char *name)
@@ -39,13 +36,14 @@ bool xattr_fits(const char *name, mode_t mode)
 		return S_ISDIR(mode);
 	if (strcmp(name, XATTR_ACL_ACCESS) == 0)
 		return !S_ISLNK(mode);
-	return S_ISREG(mode) || S_ISDIR(mode) || !starts(name, "user.");
+	return S_ISREG(mode) || S_ISDIR(mode) || !text_after(name, "user.");
 }
 
 bool xattr_wants_root(const char *name)
 {
-	return starts(name, "trusted.") ||
-		(starts(name, "security.") && strcmp(name, "security.capability") != 0);
+	return text_after(name, "trusted.") ||
+		(text_after(name, "security.") &&
+			strcmp(name, "security.capability") != 0);
 }
 
 const char *xattr_live_prefix(const struct xattr_policy *p)
@@ -60,7 +58,7 @@ bool xattr_in(
 
 	if (!xattr_is_of_layer(name))
 		return false;
-	if (starts(name, live))
+	if (text_after(name, live))
 		snprintf(out, XATTR_MAX_NAME + 16, "%s%s%s", live, escape,
 			name + strlen(live));
 	else
@@ -75,12 +73,12 @@ bool xattr_out(
 
 	if (!xattr_is_of_layer(name))
 		return false;
-	if (!starts(name, live)) {
+	if (!text_after(name, live)) {
 		snprintf(out, XATTR_MAX_NAME + 16, "%s", name);
 		return true;
 	}
 	name += strlen(live);
-	if (p->bare || !starts(name, escape))
+	if (p->bare || !text_after(name, escape))
 		return false;
 	snprintf(out, XATTR_MAX_NAME + 16, "%s%s", live, name + strlen(escape));
 	return true;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <zstd.h>
 
-#include "base/path.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "codec/decode.h"
 #include "codec/encode.h"
@@ -238,7 +238,7 @@ const char *ovl_compression_of(const char *file)
 {
 	for (size_t i = 0; i < N_CODECS; i++) {
 		for (const char *const *s = codecs[i].suffixes; *s; s++) {
-			if (path_ends(file, *s))
+			if (text_ends(file, *s))
 				return codecs[i].name;
 		}
 	}

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "image/config_change.h"
 #include "image/image.h"
 #include "image/instruction.h"
@@ -193,13 +194,6 @@ static int do_onbuild(struct instruction *c, const char *p)
 }
 
 /* The rest of s after the prefix; NULL if s does not start with it. */
-static const char *after(const char *s, const char *begin)
-{
-	size_t n = strlen(begin);
-
-	return strncmp(s, begin, n) == 0 ? s + n : NULL;
-}
-
 /* Reads a duration in Go's notation, such as 1m30s or 500ms. Returns nanoseconds, or -1
  * if it is invalid. */
 static json_int_t duration(const char *s)
@@ -218,7 +212,7 @@ static json_int_t duration(const char *s)
 
 		if (n < 0)
 			return -1;
-		while (i < 6 && !(s = after(end, units[i].unit)))
+		while (i < 6 && !(s = text_after(end, units[i].unit)))
 			i++;
 		if (i == 6)
 			return -1;
@@ -239,7 +233,7 @@ static int health_option(struct instruction *c, json_t *check, const char *w)
 	json_int_t n = -1;
 	size_t i = 0;
 
-	while (i < 5 && !(value = after(w, options[i].option)))
+	while (i < 5 && !(value = text_after(w, options[i].option)))
 		i++;
 	if (i == 5)
 		return instruction_bad(c,

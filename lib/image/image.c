@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/quote.h"
+#include "base/text.h"
 #include "base/vec.h"
 #include "image/image.h"
 #include "store/config.h"
@@ -20,9 +21,7 @@ static void image_release(struct image *i)
 	for (unsigned n = 0; n < i->n_layers; n++)
 		part_release(&i->layer[n].blob);
 	free(i->layer);
-	for (char **p = i->names; p && *p; p++)
-		free(*p);
-	free(i->names);
+	texts_free(i->names);
 }
 
 void images_cut(struct images *im, size_t n)
@@ -52,20 +51,13 @@ struct image *image_add(struct images *im)
 int image_add_name(struct image *i, const char *name, struct ovl_err *err)
 {
 	size_t n = 0;
-	char **more;
 
 	while (i->names && i->names[n])
 		n++;
 	if (n == IMAGE_MAX_NAMES)
 		return err_say(
 			err, E2BIG, "the image has more than %d names", IMAGE_MAX_NAMES);
-	more = realloc(i->names, (n + 2) * sizeof(*more));
-	if (!more)
-		return err_nomem(err);
-	i->names = more;
-	more[n] = strdup(name);
-	more[n + 1] = NULL;
-	return more[n] ? 0 : err_nomem(err);
+	return texts_add(&i->names, name) < 0 ? err_nomem(err) : 0;
 }
 
 int image_add_layer(struct image *i, struct ovl_err *err)

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/quote.h"
+#include "base/text.h"
 #include "image/image_entry.h"
 
 #define MAX_NESTED 4
@@ -49,19 +50,14 @@ static enum kind kind_of(const char *media, const json_t *m)
 	return *media || !m ? OTHER : image_member(m, "manifests") ? INDEX : MANIFEST;
 }
 
-static bool begins(const char *s, const char *with)
-{
-	return strncmp(s, with, strlen(with)) == 0;
-}
-
 /* Why a layer of this type cannot be imported; NULL if it can. Its compression does not
  * matter, as it is detected from the contents. */
 static const char *refused(const char *media)
 {
 	if (strstr(media, "+encrypted"))
 		return "encrypted";
-	if (begins(media, "application/vnd.oci.image.layer.") ||
-		begins(media, "application/vnd.docker.image.rootfs."))
+	if (text_after(media, "application/vnd.oci.image.layer.") ||
+		text_after(media, "application/vnd.docker.image.rootfs."))
 		return NULL;
 	return "of an unknown media type";
 }
@@ -325,7 +321,7 @@ static int look_inside(struct search *q, const struct entry *e,
 	if (kind == INDEX)
 		return depth < MAX_NESTED ? find_digest(q, m, depth + 1, e) : 0;
 	if (take_descriptor(q, image_member(m, "config"), &config, q->err) == 0 &&
-		begins(config.hex, q->want->digest))
+		text_after(config.hex, q->want->digest))
 		return take_manifest(q, e, m);
 	return 0;
 }
@@ -346,8 +342,8 @@ static int find_digest(
 		e.alone = true;
 		if (take_descriptor(q, o, &d, q->err) < 0)
 			continue;
-		rc = begins(d.hex, q->want->digest) ? take_one(q, &e, depth) :
-						      look_inside(q, &e, &d, depth);
+		rc = text_after(d.hex, q->want->digest) ? take_one(q, &e, depth) :
+							  look_inside(q, &e, &d, depth);
 		if (rc < 0)
 			break;
 	}
@@ -369,7 +365,7 @@ int image_read_oci(struct source *s, const struct wanted *want, struct images *o
 	if (rc < 0)
 		return rc;
 	version = image_text(layout, "imageLayoutVersion");
-	if (!begins(version, "1."))
+	if (!text_after(version, "1."))
 		return err_say(err, ENOTSUP,
 			"version %s of the OCI image layout is not supported",
 			Q(version));

@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "base/path.h"
 #include "base/quote.h"
+#include "base/text.h"
 #include "codec/decode.h"
 #include "image/signs.h"
 #include "tar/rawhead.h"
@@ -24,8 +25,8 @@ static bool is_tar_name(const char *base)
 {
 	const char *tar = strstr(base, ".tar");
 
-	return (tar && (!tar[4] || tar[4] == '.')) || path_ends(base, ".tgz") ||
-		path_ends(base, ".txz") || path_ends(base, ".tzst");
+	return (tar && (!tar[4] || tar[4] == '.')) || text_ends(base, ".tgz") ||
+		text_ends(base, ".txz") || text_ends(base, ".tzst");
 }
 
 /*
@@ -46,7 +47,7 @@ static bool is_known(const char *base)
 	if (strncmp(base, "sha256:", 7) == 0)
 		base += 7;
 	/* macOS adds a file "._X" to X. */
-	return is_hex(base, strlen(base)) || path_ends(base, ".json") ||
+	return is_hex(base, strlen(base)) || text_ends(base, ".json") ||
 		is_tar_name(base) || strncmp(base, "._", 2) == 0;
 }
 
@@ -54,9 +55,9 @@ static bool is_known(const char *base)
 static bool is_bystander(const char *name)
 {
 	return strncmp(name, "README", 6) == 0 || strncmp(name, "LICENSE", 7) == 0 ||
-		path_ends(name, ".md") || path_ends(name, ".txt") ||
-		path_ends(name, ".sig") || path_ends(name, ".asc") ||
-		path_ends(name, ".sha256");
+		text_ends(name, ".md") || text_ends(name, ".txt") ||
+		text_ends(name, ".sig") || text_ends(name, ".asc") ||
+		text_ends(name, ".sha256");
 }
 
 enum fit signs_fit(struct archive_entry *e)
@@ -164,7 +165,7 @@ static unsigned sign_of(char *path)
 		cut(path, &end);
 		if (end == path || strcmp(cut(path, &end), "blobs") != 0)
 			return 0;
-	} else if (!sign && n == ID_LEN + 5 && path_ends(base, ".json") &&
+	} else if (!sign && n == ID_LEN + 5 && text_ends(base, ".json") &&
 		strspn(base, "0123456789abcdef") == ID_LEN) {
 		sign = CONFIG;
 	} else if (!sign && strncmp(base, "sha256:", 7) == 0) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/text.h"
 #include "store/meta.h"
 
 struct timespec meta_now(void)
@@ -64,19 +65,7 @@ int meta_replace(int dirfd, const struct meta *m, struct ovl_err *err)
 
 static bool parse_number(const char *s, uint64_t max, uint64_t *out)
 {
-	uint64_t v = 0;
-
-	if (!*s)
-		return false;
-	for (; *s; s++) {
-		unsigned digit = (unsigned)(*s - '0');
-
-		if (digit > 9 || v > (max - digit) / 10)
-			return false;
-		v = v * 10 + digit;
-	}
-	*out = v;
-	return true;
+	return *s && text_number(s, strlen(s), max, out);
 }
 
 static bool kind_of(const char *s, enum ovl_kind *out)

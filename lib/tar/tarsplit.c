@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/quote.h"
+#include "base/text.h"
 #include "codec/stream.h"
 #include "tar/tarsplit.h"
 
@@ -208,19 +209,6 @@ static bool parse_line(const char *p, struct entry *e)
 
 /* ---- values ----------------------------------------------------------------------- */
 
-static bool get_number(const struct span *s, uint64_t *out)
-{
-	*out = 0;
-	for (size_t i = 0; i < s->n; i++) {
-		unsigned digit = (unsigned char)s->p[i] - '0';
-
-		if (digit > 9 || *out > (MAX_SIZE - digit) / 10)
-			return false;
-		*out = *out * 10 + digit;
-	}
-	return true;
-}
-
 static bool get_base64(struct tarsplit *t, const struct span *s)
 {
 	return quote_base64_decode(s->p, s->n, &t->bytes);
@@ -253,7 +241,7 @@ static int begin_file(struct tarsplit *t, const struct entry *e, struct ovl_err 
 	bool raw = e->name_raw.n > 0;
 
 	*f = (struct recipe_rec){.type = RECIPE_FILE};
-	if (!get_number(&e->size, &f->size))
+	if (!text_number(e->size.p, e->size.n, MAX_SIZE, &f->size))
 		return damaged(err, "an impossible size");
 	if (!f->size)
 		return 0;
