@@ -89,8 +89,6 @@ int fs_open_beneath(int root, const char *path, int flags)
 	const uint64_t how = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
 	auto_fd at = -1;
 
-	if (!*path)
-		path = ".";
 	while (strlen(path) > HOP) {
 		char hop[HOP + 1];
 		size_t n = HOP;
@@ -109,7 +107,7 @@ int fs_open_beneath(int root, const char *path, int flags)
 		at = next;
 		path += n + 1;
 	}
-	return openat2_(at < 0 ? root : at, path, flags | O_NOFOLLOW, how);
+	return openat2_(at < 0 ? root : at, *path ? path : ".", flags | O_NOFOLLOW, how);
 }
 
 int fs_open_unread(int root, const char *path, int flags)
