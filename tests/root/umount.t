@@ -104,6 +104,7 @@ need - ovlctl umount w
 waiting() { # DIRECTORY: its mount is busy until another process has unmounted it
 	need - ovlctl mount w "$1"
 	stay_in pid "$1"
+	: >waits
 	timeout 30 ovlctl -v --wait 60 umount -R w 2>waits &
 	waits=$!
 	until_true grep -q waiting waits
