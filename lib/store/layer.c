@@ -137,17 +137,17 @@ struct opening {
 	struct layer *out;
 };
 
-/* Reports that the layer does not exist; -EAGAIN if it was put back meanwhile. */
-static int none_now(const struct opening *o, struct ovl_err *err)
-{
-	return fs_exists(store_driver_dir(o->st, o->ref->drv, NULL), o->ref->id.s) > 0 ?
-		-EAGAIN :
-		none(o->what, err);
-}
-
 static int cannot_open(const struct opening *o, struct ovl_err *err)
 {
 	return err_sys(err, errno, "cannot open layer %s", Q(o->what));
+}
+
+/* Reports that the layer does not exist; -EAGAIN if it was put back meanwhile. */
+static int none_now(const struct opening *o, struct ovl_err *err)
+{
+	int r = fs_exists(store_driver_dir(o->st, o->ref->drv, NULL), o->ref->id.s);
+
+	return r < 0 ? cannot_open(o, err) : r ? -EAGAIN : none(o->what, err);
 }
 
 static int open_now(void *ctx, struct ovl_err *err);

@@ -243,6 +243,18 @@ done
 is "... nor does a layer above it" "$failed" ""
 until_true umount ro
 
+# The layer is not said to be missing because it could not be looked up.
+rm -rf master
+cp -a "$S" master
+failed=
+for n in $(seq 8); do
+	rm -rf "$S"
+	cp -a master "$S"
+	traced -qq -o /dev/null -P "$w" -e inject=newfstatat:error=EIO:when=$n ovlctl show w >out 2>err
+	[ $? != 3 ] || failed="$failed $n: $(cat err)"
+done
+is "a layer to be put back that cannot be looked up" "$failed" ""
+
 # The name that a commit gives with a config of its own selects it at once.
 changed ''
 v=$(ovlctl create a)
