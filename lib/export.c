@@ -242,6 +242,19 @@ static int open_image(struct export *x, const char *what, struct ovl_err *err)
 	return rc;
 }
 
+/* The config belongs to the name: without it, another one has been found. */
+static int check_name(
+	const struct export *x, const struct exported *img, struct ovl_err *err)
+{
+	struct layer_ref top = layer_ref_of(&img->stack[img->n - 1]->l);
+	struct layer_ref owner;
+	int rc = img->named ? names_lookup(x->st, img->what, &owner, err) : 0;
+
+	if (rc < 0 || !img->named || (rc == 1 && layer_ref_same(&owner, &top)))
+		return rc < 0 ? rc : 0;
+	return err_status(err, OVL_NOLAYER, "no such layer %s", Q(img->what));
+}
+
 static int open_images(struct export *x, struct ovl_err *err)
 {
 	size_t n = 0;
@@ -256,8 +269,11 @@ static int open_images(struct export *x, struct ovl_err *err)
 		return err_status(err, OVL_USAGE, "no layer given");
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = open_image(x, x->req->layers[i], err);
-	for (size_t i = 0; i < n && rc == 0; i++)
+	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = export_find_config(&x->image[i], err);
+		if (rc == 0)
+			rc = check_name(x, &x->image[i], err);
+	}
 	return rc;
 }
 

@@ -72,6 +72,20 @@ is "... so does one given by the id" "$(configs_in out-latest)" "$a"
 ok "a name with its own other config" ovlctl export "b@sha256:$c" out-c
 is "... which is said" "$(configs_in out-c)" "$c"
 
+# A name that is removed between the look for the layer and that for the config.
+if can_trace; then
+	need - ovlctl tag b gone
+	traced -qq -o calls -P "$OVLCTL_ROOT/$DRV/$id" -e trace=flock -e inject=flock:signal=STOP:when=1 \
+		ovlctl export gone out-gone >out 2>err &
+	pid=$!
+	until_true has_stopped calls
+	need - ovlctl tag -d gone
+	go_on calls
+	wait $pid
+	is "a name that is removed meanwhile" "$? $(tail -n 1 err)" "3 ovlctl: export: no such layer 'gone'"
+	no "... nothing is exported" test -e out-gone
+fi
+
 # A name that ends in such a digest is a name first.
 ok "a name with a digest in it" ovlctl tag b "app@sha256:$c"
 ok "... is a name" ovlctl export "app@sha256:$c" out-name
