@@ -36,14 +36,23 @@ static bool is_known(const struct mi_all *all, uint64_t ns)
 	return false;
 }
 
-/* The root is needed only to compare paths in overlays. */
-static bool has_overlay(const struct mi_table *t)
+/* What is not read for that reason might matter. */
+static bool is_shortage(int rc)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		if (strcmp(t->line[i].type, "overlay") == 0)
-			return true;
+	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE;
+}
+
+/* Opens the root, which is needed only to compare paths in overlays. */
+static int open_root(struct mi_table *t, int dir, const char *path)
+{
+	for (size_t i = 0; i < t->n && t->root < 0; i++) {
+		if (strcmp(t->line[i].type, "overlay") != 0)
+			continue;
+		t->root = openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (t->root < 0)
+			return is_shortage(-errno) ? -errno : 0;
 	}
-	return false;
+	return 0;
 }
 
 /* ---- as the kernel lists them ----------------------------------------------------- */
@@ -70,9 +79,7 @@ static int visit(const struct walk *w)
 		return rc;
 	t = &w->all->table[w->all->n - 1];
 	t->ns = st.st_ino;
-	if (has_overlay(t))
-		t->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return 0;
+	return open_root(t, AT_FDCWD, "/");
 }
 
 static void *visit_it(void *ctx)
@@ -150,13 +157,10 @@ static int visit_process(struct mi_all *all, int proc, const char *pid)
 		return 0;
 	rc = mi_load(all, proc, P("%s/mountinfo", pid));
 	if (rc < 0)
-		return rc == -ENOMEM ? rc : 0;
+		return is_shortage(rc) ? rc : 0;
 	t = &all->table[all->n - 1];
 	t->ns = ns.st_ino;
-	if (has_overlay(t))
-		t->root = openat(
-			proc, P("%s/root", pid), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return 0;
+	return open_root(t, proc, P("%s/root", pid));
 }
 
 static int by_processes(struct mi_all *all)
@@ -180,7 +184,7 @@ int namespaces_read(struct mi_all *all, const char *dev)
 {
 	int rc = by_kernel(all, dev);
 
-	return rc == 0 || rc == -ENOMEM ? rc : by_processes(all);
+	return rc == 0 || is_shortage(rc) ? rc : by_processes(all);
 }
 
 /* ---- whose ------------------------------------------------------------------------ */

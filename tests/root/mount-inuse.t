@@ -304,6 +304,17 @@ umount top
 need - ovlctl rm -r c
 rm -rf over.up over.work
 mkdir over.up over.work
+# In another namespace, which cannot be examined.
+in_namespace pid mount -t overlay -o "lowerdir=none:$store/$b/$TREE" over top
+fails 4 "layer 'b' is part of the overlay mounted on '$T/top' in the mount namespace of process $pid" \
+	"a tree in another namespace" ovlctl rm -r b
+if can_trace; then
+	fails 1 "Too many open files" "... too few descriptors to see it" \
+		traced -qq -o /dev/null -P thread-self/mountinfo -P "$pid/mountinfo" \
+		-e inject=openat:error=EMFILE ovlctl rm -r b
+	ok "... nothing is lost" test -e "$store/$b/$TREE"
+fi
+end "$pid"
 # Names that are empty without their dots and slashes.
 for dir in . ./ ././/; do
 	(cd none && mount -t overlay -o "lowerdir=$dir:$store/$b/$TREE$ux" over "$T/top")
