@@ -2,7 +2,6 @@
 /* ovl_umount: unmounts layers and clears what mounts have left in them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -30,14 +29,15 @@
 
 /*
  * Opens the directory above a mount point, whose path may be too long for a system call.
- * -1 with errno.
+ * -1 with errno, EINVAL if it is not absolute.
  */
 static int open_place(const char *where, const char **name)
 {
-	auto_fd root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd root = *where == '/' ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) :
+				       fs_fail(EINVAL);
 	int dir = root < 0 ? -1 : fs_open_parent(root, where + 1, O_PATH, name);
 
-	if (!where[1])
+	if (root >= 0 && !where[1])
 		*name = where;
 	return dir;
 }
