@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* ovl_remove: removes layers, children before their parents. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -33,7 +33,7 @@ struct change {
 	/* A, C: the file. Not set (-1) when comparing with any base. */
 	int dirfd;
 	const char *name;
-	struct changes *walk;
+	struct changes *walk; /* for changes_open_data() */
 };
 
 typedef int (*change_fn)(void *ctx, const struct change *c, struct ovl_err *err);

@@ -152,7 +152,6 @@ static int resolve_implied(struct finish *w)
 	return 0;
 }
 
-/* Only for this part; while entries are read, their reader checks for a stop. */
 /* Removes whiteouts that hide nothing or are no longer needed. */
 static int resolve_whiteouts(struct finish *w)
 {

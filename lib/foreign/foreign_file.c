@@ -54,16 +54,13 @@ static int open_file(const struct foreign_place *at, const char *name, struct st
 	struct ovl_err *err)
 {
 	auto_fd fd = open_at(at->t, at->dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	struct stat sb;
 
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
-	if (fd < 0 || fstat(fd, &sb) < 0)
+	if (fd < 0 || fstat(fd, st) < 0)
 		return cannot_read(at, name, errno, err);
-	if (!S_ISREG(sb.st_mode))
+	if (!S_ISREG(st->st_mode))
 		return err_say(err, EUCLEAN, "%s is not a file", Q(PATH_AT(at, name)));
-	if (st)
-		*st = sb;
 	return steal_fd(&fd);
 }
 

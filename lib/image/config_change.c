@@ -193,7 +193,6 @@ static int do_onbuild(struct instruction *c, const char *p)
 			image_sub(c->run, "OnBuild", JSON_ARRAY), json_string(p)));
 }
 
-/* The rest of s after the prefix; NULL if s does not start with it. */
 /* Reads a duration in Go's notation, such as 1m30s or 500ms. Returns nanoseconds, or -1
  * if it is invalid. */
 static json_int_t duration(const char *s)

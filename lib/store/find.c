@@ -151,8 +151,6 @@ static int each_driver(
 	return 0;
 }
 
-/* Finishes the commit that has moved a layer away, unless its process is still
- * running. */
 void layer_finish(struct ovl_store *st, const struct layer_ref *ref)
 {
 	auto_layer l = LAYER_INIT;
