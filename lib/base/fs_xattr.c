@@ -268,7 +268,7 @@ int fs_be_like(int fd, int dirfd, const char *name, const struct stat *old)
 
 		mode = (mode & (mode_t) ~(S_IRWXG | S_IRWXO)) | both << 3 | both;
 	}
-	return fchmod(fd, owner ? mode : mode & 0777) < 0 ? -1 : !owner || !acls;
+	return fchmod(fd, owner ? mode : mode & 01777) < 0 ? -1 : !owner || !acls;
 }
 
 /* ---- project ids ------------------------------------------------------------------ */

@@ -332,7 +332,7 @@ if unshare -rm true; then
 fi
 # Without the permission to change owners, members of another group are in that class.
 mkdir others
-for modes in 2770:700 2775:755 704:700; do
+for modes in 2770:700 2775:755 704:700 3777:1777; do
 	d=others/${modes%:*}
 	mkdir $d
 	chown 12:34 $d
