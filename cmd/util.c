@@ -145,8 +145,8 @@ void signals_catch(void)
 	struct sigaction old;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (sigaction(all[i], &sa, &old) == 0 && old.sa_handler == SIG_IGN)
-			sigaction(all[i], &old, NULL);
+		if (sigaction(all[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(all[i], &sa, NULL);
 	}
 	/* A file that reaches its size limit is an error to report, not a reason to
 	 * die. */
