@@ -185,7 +185,7 @@ static int ask_upper(struct question *q)
 {
 	if (q->why != INUSE_MOUNT)
 		q->lock = inuse_lock(q->l, q->what, q->err);
-	return q->lock == -EBUSY ? -EBUSY : upper_ask(q->l, q->err);
+	return q->lock == -EBUSY || q->lock == -EINTR ? q->lock : upper_ask(q->l, q->err);
 }
 
 static int ask(struct question *q)

@@ -377,6 +377,22 @@ ok "rm --wait" ovlctl --wait 60 rm w
 wait
 need w ovlctl create -n w b
 
+# A signal ends the wait for the lock of the mounts: nothing is removed.
+need m ovlctl mount w
+umount "$m"
+(flock 9 && exec sleep 300) 9<"$store/$w/$UPPER" &
+holder=$!
+locked() { ! flock -n "$store/$w/$UPPER" true; }
+until_true locked
+ovlctl -v --wait 60 rm w 2>err &
+pid=$!
+until_true grep -q waiting err
+kill "$pid"
+wait "$pid"
+is "rm is stopped while it waits" "$?" 143
+ok "... the layer is still there" test -d "$store/$w"
+end "$holder"
+
 # A umount that is killed continues in the kernel, which writes the upper to disk:
 # the mount is no longer visible, but has not ended.
 if ! as_user; then
