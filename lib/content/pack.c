@@ -176,8 +176,7 @@ static int add_run(void *ctx, off_t at, off_t n)
 {
 	struct runs *runs = ctx;
 
-	runs->map += (size_t)snprintf(
-		NULL, 0, "%lld\n%lld\n", (long long)at, (long long)n);
+	runs->map += tarout_map_size(at, n);
 	runs->data += n;
 	if (!too_many(runs))
 		archive_entry_sparse_add_entry(runs->p->e, at, n);

@@ -2,8 +2,10 @@
 /* Writes a tar with libarchive, entry by entry. */
 #include <archive.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <locale.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -148,14 +150,29 @@ static int make_head(struct tarout *t, struct archive_entry *e)
 	return r;
 }
 
-/* Of what import refuses, a file can have this. */
+size_t tarout_map_size(int64_t at, int64_t n)
+{
+	return (size_t)snprintf(NULL, 0, "%" PRId64 "\n%" PRId64 "\n", at, n);
+}
+
+/* Of what import refuses, a file can have this. The map of a sparse file, which is written
+ * later, counts too. */
 static int check_head(
 	const struct tarout *t, struct archive_entry *e, struct ovl_err *err)
 {
-	size_t map = archive_entry_sparse_count(e) ? TAROUT_MAX_MAP : 0;
+	size_t size = t->head.len;
+	la_int64_t at;
+	la_int64_t n;
 
+	/* The number of its pieces, one at the end, and padding fill less than two blocks.
+	 * If there is no map, the library may have freed what sparse_next() would read. */
+	if (archive_entry_sparse_reset(e)) {
+		size += 1024;
+		while (archive_entry_sparse_next(e, &at, &n) == ARCHIVE_OK)
+			size += tarout_map_size(at, n);
+	}
 	if (archive_entry_xattr_count(e) <= RAWHEAD_MAX_XATTRS &&
-		t->head.len + map <= TARIN_MAX_HEADER)
+		size <= TARIN_MAX_HEADER)
 		return 0;
 	return err_say(err, EFBIG,
 		"%s has more than %d xattrs, or over 1 MiB of them: import would refuse "

@@ -25,6 +25,8 @@ int tarout_open(
 
 /* The map of a sparse file. Import and others take at most 1 MiB of headers. */
 #define TAROUT_MAX_MAP (896 * 1024)
+/* The bytes that a piece of data takes in it. */
+size_t tarout_map_size(int64_t at, int64_t n);
 
 /* Refuses a file whose xattrs import would refuse. */
 int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err);
