@@ -190,6 +190,7 @@ static int set_sparse(struct packer *p, int fd, off_t size)
 {
 	off_t block = SPARSE_BLOCK;
 	off_t data = 0;
+	bool too_much;
 	struct runs runs;
 	int rc;
 
@@ -199,12 +200,13 @@ static int set_sparse(struct packer *p, int fd, off_t size)
 		rc = sparse_map(fd, size, block, add_run, &runs);
 		data = data ? data : runs.data;
 		block *= 2;
-	} while (rc == 0 && too_many(&runs) && runs.data / 16 < data);
+		too_much = runs.data / 16 > data;
+	} while (rc == 0 && too_many(&runs) && !too_much);
 	if (rc > 0)
 		return err_stopped(p->err);
 	if (rc < 0)
 		return fail_entry(p, "find the holes of");
-	if (too_many(&runs))
+	if (too_many(&runs) || too_much)
 		return err_say(p->err, EFBIG,
 			"%s has too many holes for a tar; see the option --sparse=never "
 			"of cp(1)",

@@ -122,6 +122,10 @@ if ! as_user; then
 		sh -c 'ovlctl diff --tar h 2>err | head -c 2000000 | tr "\0" "\n" | grep -qx 20000'
 	blocks 20000 $((1 << 45))
 	fails 1 "'f' has too many holes for a tar" "40,000 blocks far from each other" ovlctl diff -o f.tar h
+	blocks 20000 131072
+	head -c 65536 /dev/zero | tr '\0' c | dd of="$up/f" conv=notrunc status=none
+	fails 1 "'f' has too many holes for a tar" "a map that fits only with 32 times the data" \
+		sh -c 'ovlctl diff --tar h >/dev/null'
 fi
 
 done_testing
