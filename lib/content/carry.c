@@ -32,6 +32,7 @@ void carry_end(struct carry *c)
 	close_fdp(&c->tree);
 	close_fdp(&c->temp);
 	inodes_release(&c->placed);
+	inodes_release(&c->counted);
 	for (size_t i = 0; i < c->n_moved; i++) {
 		free(c->moved[i].path);
 		free(c->moved[i].from);

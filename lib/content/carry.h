@@ -75,6 +75,7 @@ struct carry {
 	struct carry_opened *opened; /* those that have not been left */
 	size_t n_opened;
 	struct pack_lost lost; /* what the directory will not get */
+	struct inodes counted; /* files with hard links that were looked at for it */
 	size_t conflicts;
 	char *conflict; /* the last one */
 };

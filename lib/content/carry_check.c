@@ -289,19 +289,31 @@ static int check_metacopy(
 	return r ? note_moved(c, s, s->in->below, err) : 0;
 }
 
-static int check_one(struct carry *c, const struct carry_step *s, struct ovl_err *err)
+/* Counts what the directory will not get; of a file with several names, once. */
+static int note_lost(struct carry *c, const struct carry_step *s, struct ovl_err *err)
 {
 	const struct xattr_policy *xp = &c->l->st->xattrs;
+	uint64_t seen = 1;
+
+	if (!S_ISDIR(s->st.st_mode) && s->st.st_nlink > 1)
+		seen = inodes_count(&c->counted, &s->st);
+	if (seen == 1) {
+		pack_note_lost(xp, s->in->upper, s->name, "protattr", &c->lost);
+		pack_note_lost(xp, s->in->upper, s->name, "nlink", &c->lost);
+	}
+	return seen ? 0 : err_nomem(err);
+}
+
+static int check_one(struct carry *c, const struct carry_step *s, struct ovl_err *err)
+{
 	struct stat have;
 	bool there;
 	int rc;
 
 	if (s->left)
 		return s->in ? 0 : check_meta(c, s->left, s->path, s->wanted, err);
-	if (s->wanted && !s->whiteout) {
-		pack_note_lost(xp, s->in->upper, s->name, "protattr", &c->lost);
-		pack_note_lost(xp, s->in->upper, s->name, "nlink", &c->lost);
-	}
+	if (s->wanted && !s->whiteout && note_lost(c, s, err) < 0)
+		return -ENOMEM;
 	there = s->in->below >= 0 &&
 		fstatat(s->in->below, s->name, &have, AT_SYMLINK_NOFOLLOW) == 0;
 	if (!there && s->in->below >= 0 && !fs_is_gone(errno))

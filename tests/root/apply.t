@@ -336,6 +336,14 @@ if ! as_user; then
 	done
 	{ tail -1 want.warned; head -1 want.warned; cat want.warned; } >want.all
 	same "lost by apply: said, also of a part" warned want.all
+	afresh
+	ln d/dir/file d/other/third
+	layer_on_d "-o index=on"
+	echo new >"$m/dir/file"
+	: >"$m/dir/linked"
+	touch "$m/other/linked"
+	ovlctl umount "$w"
+	is "... of a file with three names, once" "$(ovlctl apply "$w" 2>&1 >list)" "$(sed -n 2p want.warned)"
 fi
 
 # ---- parts -----------------------------------------------------------------------------
