@@ -119,8 +119,8 @@ struct run {
 	size_t n_given;
 	char **operand;
 	int n_operands;
-	/* Prints a failure that is followed by the one that the command returns. */
-	void (*problem)(const struct run *run, const char *line);
+	/* Prints err, which is followed by the failure that the command returns. */
+	void (*problem)(const struct run *run);
 	const struct mount_words *words; /* for cmd_mount_helper */
 	mode_t umask; /* the user's umask */
 	uint64_t nofile; /* the user's soft limit of open files */

@@ -85,12 +85,6 @@ static void note(void *ctx, enum ovl_note kind, const char *line)
 		fprintf(stderr, "%s%s: warning: %s\n", program, run->cmd->name, line);
 }
 
-static void problem(const struct run *run, const char *line)
-{
-	progress_clear();
-	print_error(run->cmd, line);
-}
-
 static int no_stdout(struct ovl_err *err, int errnum)
 {
 	return failed(err, "cannot write to standard output: %s", strerror(errnum));
@@ -135,30 +129,22 @@ static void name_force(const struct run *run)
 static void name_near(const struct run *run)
 {
 	char *text = run->err->text;
-	size_t len = strlen(text);
 	char word[256] = "";
-	struct ovl_list list = {0};
-	const char **names = NULL;
-	size_t n = 0;
+	char near[256];
+	int end = 0;
 
-	if (sscanf(text, "no such layer '%255[^']'", word) != 1 || strlen(word) < 4 ||
-		ovl_list(run->st, NULL, 0, &list, NULL) < 0)
-		return;
-	for (size_t i = 0; i < list.n; i++) {
-		for (char *const *name = list.layer[i].names; *name; name++)
-			n++;
-	}
-	names = calloc(n + 1, sizeof(*names));
-	n = 0;
-	for (size_t i = 0; names && i < list.n; i++) {
-		for (char *const *name = list.layer[i].names; *name; name++)
-			names[n++] = *name;
-	}
-	if (names && suggest(word, names))
-		snprintf(text + len, sizeof(run->err->text) - len, "; did you mean '%s'?",
-			suggest(word, names));
-	free(names);
-	ovl_list_free(&list);
+	/* The message may end with a next step already. */
+	if (sscanf(text, "no such layer '%255[^']'%n", word, &end) == 1 && end &&
+		!text[end] && strlen(word) > 3 &&
+		ovl_name_near(run->st, word, suggest, near))
+		snprintf(text + end, sizeof(run->err->text) - (size_t)end,
+			"; did you mean '%s'?", near);
+}
+
+static void problem(const struct run *run)
+{
+	name_near(run);
+	print_error(run->cmd, run->err->text);
 }
 
 static enum ovl_access access_of(const struct run *run)
@@ -196,7 +182,7 @@ static int run_command(struct globals *g, struct run *run)
 	rc = run->cmd->fn(run);
 	if (rc < 0 && run->err->status == OVL_TAKEN)
 		name_force(run);
-	if (rc < 0 && run->err->status == OVL_NOLAYER && run->st)
+	if (rc < 0 && run->st)
 		name_near(run);
 	progress_clear();
 	ovl_close(run->st);

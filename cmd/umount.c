@@ -24,7 +24,7 @@ static int umount_each(struct run *run, unsigned flags)
 		if (rc == 0)
 			continue;
 		if (first)
-			run->problem(run, run->err->text);
+			run->problem(run);
 		else
 			status = err.status;
 		*run->err = err;

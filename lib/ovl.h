@@ -616,6 +616,12 @@ int ovl_tag(struct ovl_store *st, const char *layer, const char *name, bool forc
 	struct ovl_err *err);
 /* Removes a name. OVL_NOLAYER: no layer has it. */
 int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err);
+/* True and a name that a layer has, the one of all names that choose takes for word (NULL:
+ * none). Takes no lock. False if there are more than 1,000 names, so that it never takes
+ * long. */
+bool ovl_name_near(struct ovl_store *st, const char *word,
+	const char *(*choose)(const char *word, const char *const *names),
+	char near[256]);
 
 /* ---- clean up --------------------------------------------------------------------- */
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* ovl_tag and ovl_untag: give and remove names. */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/quote.h"
+#include "base/text.h"
 #include "ovl.h"
 #include "stage/grants.h"
 #include "store/becoming.h"
@@ -83,4 +86,31 @@ int ovl_untag(struct ovl_store *st, const char *name, struct ovl_err *err)
 	if (r == 0)
 		return err_status(err, OVL_NOLAYER, "no such name %s", Q(name));
 	return r < 0 ? r : 0;
+}
+
+bool ovl_name_near(struct ovl_store *st, const char *word,
+	const char *(*choose)(const char *word, const char *const *names), char near[256])
+{
+	auto_fsdir d = fs_dir_at(store_dir(st, DIR_NAMES, NULL), ".");
+	char name[NAME_LEN_MAX + 1];
+	const char *found = NULL;
+	char **names = NULL;
+	struct layer_ref ref;
+	const char *file;
+	int left = 1000;
+	int r;
+
+	while ((r = fs_dir_next(&d, &file, NULL)) > 0 && left-- > 0) {
+		if (name_decode(file, name) && texts_add(&names, name) < 0)
+			break;
+	}
+	if (r == 0 && names)
+		found = choose(word, (const char *const *)names);
+	/* The link may be one that a killed process has left. */
+	if (found && names_lookup(st, found, &ref, NULL) > 0 && store_covers(st, ref.drv))
+		snprintf(near, 256, "%s", found);
+	else
+		found = NULL;
+	texts_free(names);
+	return found != NULL;
 }

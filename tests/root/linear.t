@@ -15,6 +15,18 @@ count_of() { # CALLS COMMAND...
 	awk '$NF == "total" { print $4 }' count
 }
 
+# A mistyped name costs the same whatever the number of layers, and no layer is opened.
+for n in 1 2; do
+	need - ovlctl create -n layer$n
+	traced -qq -y -o near$n -e trace=%file,flock,getdents64 ovlctl show laeyr1 >/dev/null 2>near
+	[ $n = 2 ] || for more in $(seq 20); do need - ovlctl create -n more$more; done
+done
+is "a mistyped name" "$(cat near)" "ovlctl: show: no such layer 'laeyr1'; did you mean 'layer1'?"
+is "... costs the same with more layers" "$(wc -l <near2)" "$(wc -l <near1)"
+traced -qq -o far -e trace=flock ovlctl show lay >/dev/null 2>&1
+is "... takes no lock" "$(grep -c flock near2)" "$(wc -l <far)"
+need - ovlctl rm $(ovlctl ls -q)
+
 # Deep directories without an entry in the tar, on layers that all have those above
 # them: each is looked up in its parent, not from the root.
 deep=$(yes c | head -200 | paste -sd/)

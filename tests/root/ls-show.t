@@ -55,6 +55,9 @@ for command in ls show mount rm; do
 	fails 3 "no such layer 'bsae'; did you mean 'base'\?$" "... like another: $command" ovlctl $command bsae
 done
 fails 3 "no such layer 'wbe'$" "... of three characters" ovlctl ls wbe
+need - ln -s "../$DRV/$(printf '%064d' 0)" "$OVLCTL_ROOT/names/dangling"
+fails 3 "no such layer 'dangelng'$" "... like a name that leads nowhere" ovlctl ls dangelng
+rm "$OVLCTL_ROOT/names/dangling"
 fails 2 "-J and -r cannot be used together" "-J -r" ovlctl ls -J -r
 fails 2 "--tree and -q cannot be used together" "--tree -q" ovlctl ls --tree -q
 fails 2 "unknown kind 'nope'; the kinds are image and writable" "an unknown kind" ovlctl ls --kind nope

@@ -40,9 +40,11 @@ need - ovlctl mount second
 fails 1 "'several' is not mounted" "the first of two is not mounted" ovlctl umount several second
 is "... the second came off" "$(ovlctl ls -nr -o MOUNTPOINT second)" ""
 need - ovlctl mount second
-is "all failures are reported, with the status of the first" "$(ovlctl umount several second nowhere several 2>&1; echo $?)" \
+is "all failures are reported, with the status of the first" "$(ovlctl umount several second nowhere sevearl secnod several 2>&1; echo $?)" \
 	"ovlctl: umount: layer 'several' is not mounted in this mount namespace
 ovlctl: umount: no such layer 'nowhere'
+ovlctl: umount: no such layer 'sevearl'; did you mean 'several'?
+ovlctl: umount: no such layer 'secnod'; did you mean 'second'?
 ovlctl: umount: layer 'several' is not mounted in this mount namespace
 1"
 is "... the other came off" "$(ovlctl ls -nr -o MOUNTPOINT second)" ""
