@@ -25,6 +25,7 @@
 #define BOOT  36 /* characters of a boot id */
 
 static const char fresh[] = "new";
+static const char no_boot[] = "00000000-0000-0000-0000-000000000000";
 
 void mountnotes_release(struct mountnotes *m)
 {
@@ -34,7 +35,8 @@ void mountnotes_release(struct mountnotes *m)
 }
 
 /* Container managers such as LXC and systemd-nspawn mount another id on the kernel's. A
- * copy of the mount below does not have that. */
+ * copy of the mount below does not have that; a process that may not make one cannot know
+ * the id. */
 static int read_boot(char boot[BOOT + 1])
 {
 	static const char path[] = "/proc/sys/kernel/random/boot_id";
@@ -43,9 +45,14 @@ static int read_boot(char boot[BOOT + 1])
 	struct statx sx;
 
 	if (statx(AT_FDCWD, path, 0, STATX_TYPE, &sx) == 0 &&
-		(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
 		below = open_tree(AT_FDCWD, "/proc/sys/kernel/random",
 			OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		if (below < 0) {
+			memcpy(boot, no_boot, sizeof(no_boot));
+			return 0;
+		}
+	}
 	if (fs_read_file(below, below < 0 ? path : "boot_id", 64, &text) < 0)
 		return -errno;
 	if (text.len < BOOT)
@@ -87,16 +94,22 @@ struct reader {
 	struct owner owner;
 };
 
+static bool is_other_boot(const char *a, const char *b)
+{
+	return strncmp(a, b, BOOT) != 0 && strncmp(a, no_boot, BOOT) != 0 &&
+		strncmp(b, no_boot, BOOT) != 0;
+}
+
 static void parse_rest(const char *rest, const struct reader *r, struct mountnote *out)
 {
 	struct owner of;
 	unsigned long long key = 0;
 	int n = 0;
 
-	if (strncmp(rest, r->boot, BOOT) == 0)
-		n = sscanf(rest + BOOT, "-%llx.%llx-%*x-%llx", &of.dev, &of.ino, &key);
-	else
+	if (strlen(rest) < BOOT || is_other_boot(rest, r->boot))
 		out->state = NOTE_DEAD;
+	else
+		n = sscanf(rest + BOOT, "-%llx.%llx-%*x-%llx", &of.dev, &of.ino, &key);
 	if (n >= 2 && (of.dev != r->owner.dev || of.ino != r->owner.ino))
 		out->state = NOTE_DEAD;
 	out->key = key <= INT_MAX ? (int)key : 0;

@@ -8,7 +8,8 @@
  *	<id>/.mounts/spare				kept for the next one, so that a mount
  *							can be noted on a full file system
  *
- * BOOT is the kernel's boot id: numbers have no meaning after a reboot. OWNER is the
+ * BOOT is the kernel's boot id: numbers have no meaning after a reboot. It is all zeros if
+ * it was hidden from the process: such a note may be of this boot. OWNER is the
  * device and inode of the layer's directory: a note with others was copied with the store
  * and is ignored. BEGUN is a time since the boot, which gives each mount its own note, so
  * that a dead one can be removed without removing the note of a later mount with the same

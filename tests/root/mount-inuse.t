@@ -144,7 +144,7 @@ need - ovlctl umount b
 soon "... and both are over" noteless b "$b"
 
 # Notes from before a reboot.
-: >"$store/$b/.mounts/$(echo "$n" | sed 's/-.*/-00000000-0000-0000-0000-000000000000-0000000000000000/')"
+: >"$store/$b/.mounts/$(echo "$n" | sed 's/-.*/-11111111-2222-4333-8444-555555555555-0000000000000000/')"
 soon "a note of before a reboot goes" noteless b "$b"
 
 # Another file in the directory of the notes is not a note.

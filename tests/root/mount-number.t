@@ -48,18 +48,35 @@ taken c
 ok "an image layer, ustat(2) is refused: rm" noustat ovlctl rm c
 end "$holder"
 
-# In a container the boot id may be another one.
+# In a container the boot id may be another one, which hides that of the kernel. Not every
+# process there may look under it.
+echo 11111111-2222-4333-8444-555555555555 >id
+echo 'mount --bind id /proc/sys/kernel/random/boot_id && exec "$@"' >hide
+echo 'ovlctl mount c on/1 && cd on/1 && ovlctl umount -l c && echo up >"$1" && exec sleep 300' >detach
+hidden() { unshare -m --propagation private sh hide "$@"; }
 need c ovlctl import -n c -p b a.tar
-unshare -m --propagation private sh -c '
-	echo 11111111-2222-4333-8444-555555555555 >id &&
-	mount --bind id /proc/sys/kernel/random/boot_id && ovlctl mount c on/1 &&
-	cd on/1 && ovlctl umount -l c && echo up >"$1" && exec sleep 300' - "$T/up" >out &
+unshare -m --propagation private sh hide sh detach "$T/up" >out &
 holder=$!
 until_true written up
 fails 4 "layer 'c' is mounted, detached and still in use by process $holder" \
 	"mounted where the boot id is hidden under another one" ovlctl rm c
+fails 4 "layer 'c' is mounted," "... rm by a process that may not look under that" \
+	hidden setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin ovlctl rm c
 end $holder
 soon "... and free when that has ended" ovlctl rm c
+store=$OVLCTL_ROOT OVLCTL_ROOT=$T/users
+need - unshare -Urm ovlctl import -n c a.tar
+rm up
+unshare -m --propagation private sh hide unshare -Urm sh detach "$T/up" >out &
+holder=$!
+until_true written up
+fails 4 "layer 'c' is mounted," "mounted by a process that may not: rm by one that may" \
+	hidden ovlctl rm c
+fails 4 "layer 'c' is mounted," "... and where the id is not hidden" ovlctl rm c
+end $holder
+soon "... and free when that has ended" \
+	hidden setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin ovlctl rm c
+OVLCTL_ROOT=$store
 
 # Another mount gets the number before umount has asked whether it is in use.
 if can_trace && [ "$(uname -m)" = x86_64 ]; then
