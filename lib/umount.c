@@ -25,6 +25,18 @@
 #include "store/store.h"
 #include "umount.h"
 
+struct job {
+	struct ovl_store *st;
+	const struct layer_ref *ref; /* only mounts of this layer; NULL: of all layers */
+	bool by_id; /* only the mount mnt_id */
+	uint64_t mnt_id;
+	unsigned flags;
+	bool waited; /* since the mounts were read */
+	size_t done;
+	int rc; /* the first failure, its text in err */
+	struct ovl_err *err;
+};
+
 /* ---- one mount -------------------------------------------------------------------- */
 
 /*
@@ -91,10 +103,9 @@ static int refuse_busy(const struct mnt *m, struct ovl_err *err)
 }
 
 struct one {
-	struct ovl_store *st;
+	struct job *job;
 	struct mnt *m;
-	unsigned flags;
-	bool again; /* it has been tried before */
+	bool tried;
 };
 
 /* 1: the mount is hidden under another one, or does not exist any more. */
@@ -146,12 +157,12 @@ static int umount_inside(const struct mnt *m, bool lazy, struct ovl_err *err)
 	}
 }
 
-/* Before it is tried again: in the meantime another process may have unmounted it, and
+/* During a wait for this or an earlier mount another process may have unmounted it, and
  * another mount may have got its number and place. */
 static int is_there(const struct one *o, struct ovl_err *err)
 {
 	auto_mounts now = {0};
-	int rc = o->again ? mounts_read(o->st, &now, err) : 1;
+	int rc = o->job->waited ? mounts_read(o->job->st, &now, err) : 1;
 
 	return rc ? rc : mounts_has(&now, o->m);
 }
@@ -159,22 +170,24 @@ static int is_there(const struct one *o, struct ovl_err *err)
 static int try_umount(void *ctx, struct ovl_err *err)
 {
 	struct one *o = ctx;
-	bool lazy = o->flags & OVL_UMOUNT_LAZY;
-	int rc = is_there(o, err);
+	bool lazy = o->job->flags & OVL_UMOUNT_LAZY;
+	int rc;
 
+	o->job->waited |= o->tried;
+	o->tried = true;
+	rc = is_there(o, err);
 	if (rc <= 0)
 		return rc;
-	o->again = true;
-	rc = o->flags & OVL_UMOUNT_RECURSIVE ? umount_inside(o->m, lazy, err) : 0;
+	rc = o->job->flags & OVL_UMOUNT_RECURSIVE ? umount_inside(o->m, lazy, err) : 0;
 	if (rc == 0)
 		rc = umount_top(o->m, lazy, err);
 	return rc > 0 ? refuse_hidden(o->m, err) : rc;
 }
 
-static int umount_one(
-	struct ovl_store *st, struct mnt *m, unsigned flags, struct ovl_err *err)
+static int umount_one(struct job *job, struct mnt *m, struct ovl_err *err)
 {
-	struct one o = {st, m, flags, false};
+	struct ovl_store *st = job->st;
+	struct one o = {job, m, false};
 	int rc;
 
 	if (!st->foreign)
@@ -296,17 +309,6 @@ int umount_clear(struct ovl_store *st, const struct mnt *m, struct inuse *seen,
 
 /* ---- many ------------------------------------------------------------------------- */
 
-struct job {
-	struct ovl_store *st;
-	const struct layer_ref *ref; /* only mounts of this layer; NULL: of all layers */
-	bool by_id; /* only the mount mnt_id */
-	uint64_t mnt_id;
-	unsigned flags;
-	size_t done;
-	int rc; /* the first failure, its text in err */
-	struct ovl_err *err;
-};
-
 static bool is_wanted(const struct job *job, const struct mnt *m)
 {
 	return (!job->ref || layer_ref_same(&m->layer, job->ref)) &&
@@ -354,6 +356,7 @@ static size_t clear_gone(
 			continue;
 		gone += is_wanted(job, &before->mnt[i]);
 		rc = umount_clear(job->st, &before->mnt[i], &seen, &why);
+		inuse_let_go(&seen);
 		if (rc < 0)
 			note_failure(job, rc, &why);
 	}
@@ -376,7 +379,7 @@ static int umount_each(struct job *job, struct mounts *m, bool *all, struct ovl_
 			*all = false;
 			continue;
 		}
-		rc = umount_one(job->st, &m->mnt[i], job->flags, &err);
+		rc = umount_one(job, &m->mnt[i], &err);
 		m->mnt[i].ended = rc == 0;
 		if (rc < 0 && !first) {
 			first = rc;
@@ -407,6 +410,7 @@ static int umount_all(struct job *job, struct mounts *m)
 		gone = clear_gone(job, m, &after);
 		mounts_release(m);
 		*m = steal(after);
+		job->waited = false;
 		if (rc == 0 || !gone) {
 			bool left = false;
 

@@ -103,22 +103,23 @@ need - ovlctl umount w
 
 # While a umount waits, somebody else unmounts the layer, and its mount may get the number of
 # the one that was there.
-waiting() { # DIRECTORY: its mount is busy until another process has unmounted it
-	need - ovlctl mount w "$1"
-	stay_in pid "$1"
+waiting() { # LAYER DIRECTORY: the mount was busy, and umount has not tried again yet
+	need - ovlctl mount "$1" "$2"
+	stay_in pid "$2"
 	: >waits
-	timeout 30 ovlctl -v --wait 60 umount -R w 2>waits &
+	timeout 30 ovlctl -v --wait 60 umount -R "$1" 2>waits &
 	waits=$!
 	until_true grep -q waiting waits
 	need umount pgrep -P $waits
 	kill -STOP "$umount"
 	end "$pid"
-	until_true umount "$1"
 }
-waiting mw
+waiting w mw
+until_true umount mw
 kill -CONT "$umount"
 ok "umount of a mount that is gone when it need not wait any longer" wait $waits
-waiting mw
+waiting w mw
+until_true umount mw
 need - ovlctl mount v mw
 need - mount -t tmpfs none mw
 kill -CONT "$umount"
@@ -126,11 +127,19 @@ ok "... with another layer mounted there" wait $waits
 is "... which stays, with what is in it" "$(grep -c " $T/mw " /proc/self/mountinfo)" 2
 need - umount mw
 need - ovlctl umount v
+mkdir one two
+need - ovlctl mount a one
+waiting a two
+need - umount one
+need - ovlctl mount v one
+kill -CONT "$umount"
+ok "... with another layer in the place of another mount of it" wait $waits
+is "... which stays" "$(ovlctl ls -nr -o MOUNTPOINT v)" "$T/one"
+need - ovlctl umount v
 
 # Another process mounts the same layer elsewhere, and its mount gets the number of the one
 # that has just been unmounted, before umount has looked which are left.
 if can_trace; then
-	mkdir one two
 	need - ovlctl mount w mw
 	need - ovlctl mount a one
 	traced -qq -o calls -P /proc/self/mountinfo -e trace=openat \
@@ -217,12 +226,31 @@ ok "... the next umount" ovlctl umount a
 is "... takes its mount point away" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
 if can_trace; then
 	printf 'file name=c data=1\nend\n' | mktar >c.tar
-	need - ovlctl import -n c c.tar
+	need c ovlctl import -n c c.tar
 	need - ovlctl mount a
 	need - ovlctl mount c
 	ok "umount -a of two bottom image layers" traced -qq -o calls -e trace=openat ovlctl umount -a
 	is "... looks once into other namespaces" "$(grep -c '"/proc/self/ns/mnt"' calls)" 1
 	is "... and leaves nothing" "$(ls "$OVLCTL_ROOT/$DRV/$a")" "$(printf '%s\n' $LS_BOTTOM)"
+	# A namespace that has both ends after the first is cleared, and its mounts with it.
+	ends_between() {
+		need - ovlctl mount a
+		need - ovlctl mount c
+		unshare -Urm sleep 300 &
+		pid=$!
+		until_true grep -qx sleep /proc/$pid/comm
+		: >calls
+		traced -qq -o calls -P "$OVLCTL_ROOT/$DRV/$c" -e trace=flock \
+			-e inject=flock:signal=STOP:when=1 ovlctl umount -a &
+		strace=$!
+		until_true has_stopped calls
+		end $pid
+		go_on calls
+		wait $strace && ! found "$OVLCTL_ROOT/$DRV/$c/.mounts/[0-9]*" &&
+			[ ! -e "$OVLCTL_ROOT/$DRV/$c/merged" ]
+	}
+	soon "... keeps no other namespace from one to the next" ends_between
+	soon "... whose mount point the next umount takes away" takes_away
 fi
 mkdir mnt "$OVLCTL_ROOT/$DRV/$a/merged"
 need - ovlctl mount a mnt
