@@ -10,9 +10,11 @@
  *			exclusive: rm, commit, check --repair
  *			a layer before its parent. Several layers of which none is
  *			another's parent, or all on top of one: see lock_all()
- *  2  <id>/<tree>	exclusive for the moment of a mount, so that two mounts of one
- *			layer cannot pass each other between the check and the mount,
- *			and while the traces of an unmount are cleared
+ *  2  <id>/<tree>	exclusive from the check whether a layer is mounted to the mount,
+ *			so that two mounts of one layer cannot pass each other; while
+ *			the traces of an unmount are cleared; and while rm, commit,
+ *			apply, prune and umount ask the kernel about a writable layer
+ *			and look for its mounts in other namespaces
  *  3  names/		exclusive while a name is given or taken away
  *  4  lock		shared between creating l/<link> and renaming the layer in;
  *			exclusive for prune and check, which look for links that lead
@@ -31,7 +33,8 @@
  *			shared from then on
  *
  * Commands that only look (ls, check without --repair, dry runs) take no lock of a layer,
- * since others would fail because of it. They look again at what seems wrong.
+ * since others would fail because of it. They look again at what seems wrong. An
+ * exception is prune --layers --dry-run, which takes 2 to ask about a writable layer.
  */
 #ifndef OVL_LOCK_H
 #define OVL_LOCK_H
