@@ -102,7 +102,7 @@ static bool is_other_boot(const char *a, const char *b)
 
 static void parse_rest(const char *rest, const struct reader *r, struct mountnote *out)
 {
-	struct owner of;
+	struct owner of = {0};
 	unsigned long long key = 0;
 	int n = 0;
 
