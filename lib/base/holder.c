@@ -2,10 +2,12 @@
 /* Finds the process that holds a lock or keeps a mount busy. */
 #include <ctype.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -159,6 +161,30 @@ static bool has_open(int proc, const char *pid, const struct wanted *w)
 		(!w->lock && any_in(proc, pid, "map_files", w));
 }
 
+static bool shares(int tid, int other)
+{
+	return syscall(SYS_kcmp, tid, other, KCMP_FILES, 0, 0) == 0 &&
+		syscall(SYS_kcmp, tid, other, KCMP_FS, 0, 0) == 0;
+}
+
+/* A thread may have its own descriptors and working directory; and the first one, which
+ * /proc/PID shows, may have ended. */
+static bool any_thread(int proc, const char *pid, const struct wanted *w)
+{
+	auto_fsdir d = fs_dir_at(proc, P("%s/task", pid));
+	const char *tid;
+	int last = 0;
+
+	while (fs_dir_next(&d, &tid, NULL) > 0) {
+		if (last && shares(atoi(tid), last))
+			continue;
+		if (has_open(proc, tid, w))
+			return true;
+		last = atoi(tid);
+	}
+	return false;
+}
+
 static bool find(const struct wanted *w, const char *prefix, char out[HOLDER_SIZE])
 {
 	auto_fsdir proc = fs_dir_at(AT_FDCWD, "/proc");
@@ -166,7 +192,8 @@ static bool find(const struct wanted *w, const char *prefix, char out[HOLDER_SIZ
 
 	while (fs_dir_next(&proc, &pid, NULL) > 0) {
 		if (isdigit((unsigned char)*pid) && atoi(pid) != getpid() &&
-			has_open(proc.fd, pid, w) && name_process(atoi(pid), prefix, out))
+			any_thread(proc.fd, pid, w) &&
+			name_process(atoi(pid), prefix, out))
 			return true;
 	}
 	return false;

@@ -131,9 +131,29 @@ time.sleep(300)' &
 	until_true written mapped
 	fails 4 "'$T/mnt' is in use by process [0-9]* \(python3[^)]*\)" "... by a process that has mapped a file" \
 		ovlctl umount w
+	end "$pid"
+	# Only a thread has it as its working directory, or has a file in it open.
+	for flag in 0x200 0x400; do
+		rm -f thread
+		env python3 -c 'import ctypes, os, sys, threading, time
+def hold(flag):
+    ctypes.CDLL(None).unshare(flag)
+    if flag == 0x200:
+        os.chdir("mnt")
+    else:
+        os.open("mnt/data", os.O_RDONLY)
+    print(flag, file=open(there, "w"))
+    time.sleep(300)
+there = os.path.abspath("thread")
+threading.Thread(target=hold, args=[int(sys.argv[1], 0)]).start()' $flag &
+		pid=$!
+		until_true written thread
+		fails 4 "'$T/mnt' is in use by process $pid \(python3[^)]*\)" "... by a thread, unshare($flag)" \
+			ovlctl umount w
+		end "$pid"
+	done
 	if losetup -f >/dev/null 2>&1; then
 		until_true attach mnt/data
-		end "$pid"
 		fails 4 "'$T/mnt' is in use by '$loop'" "... by a loop device" ovlctl umount w
 		stay_in pid mnt
 		need - losetup -d "$loop"
