@@ -224,58 +224,51 @@ static bool leads_to_open_file(const struct out_file *f)
 	return fstatfs(f->dirfd, &sf) == 0 && sf.f_type == PROC_SUPER_MAGIC;
 }
 
-/* A user who may create a symlink in a directory such as /tmp must not lead root to a
- * file elsewhere: as with fs.protected_symlinks of proc(5), whatever its setting. */
-static bool trusted_link(const struct out_file *f, int link)
+/* Users whom this user namespace does not map all look like one, who cannot be trusted. */
+#define UNMAPPED_USER 65534
+
+/* What f->name is: 1, 0 if it does not exist, -1. A user who may create files in a directory
+ * such as /tmp must not choose where root writes or who may read it: as with
+ * fs.protected_symlinks, fs.protected_fifos and fs.protected_regular of proc(5), whatever
+ * their settings. */
+static int look_at(const struct out_file *f, struct stat *st)
 {
 	struct stat dir;
-	struct stat st;
 
-	if (fstat(f->dirfd, &dir) < 0 || fstat(link, &st) < 0)
-		return false;
-	if ((dir.st_mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH) ||
-		st.st_uid == geteuid() || st.st_uid == dir.st_uid)
-		return true;
-	errno = EACCES;
-	return false;
-}
-
-/* Reads the symlink f->name: 1, 0 if it is not one or does not exist, -1. */
-static int read_link(const struct out_file *f, char to[PATH_MAX])
-{
-	int link = openat(f->dirfd, f->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	ssize_t n = -1;
-	int saved;
-
-	if (link < 0)
+	if (fstatat(f->dirfd, f->name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -1;
-	n = readlinkat(link, "", to, PATH_MAX - 1);
-	if (n >= 0 && !trusted_link(f, link))
-		n = -2;
-	saved = errno;
-	close(link);
-	errno = saved;
-	if (n >= 0)
-		to[n] = '\0';
-	/* ENOENT means that the path is empty, that is, not a symlink. */
-	return n >= 0 ? 1 : n == -1 && (errno == EINVAL || errno == ENOENT) ? 0 : -1;
+	if (fstat(f->dirfd, &dir) < 0)
+		return -1;
+	if ((dir.st_mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH) ||
+		st->st_uid == geteuid() ||
+		(st->st_uid == dir.st_uid && st->st_uid != UNMAPPED_USER))
+		return 1;
+	errno = EACCES;
+	return -1;
 }
 
 /* Follows symlinks to a file, which need not exist, as other programs do. 1: it leads to
- * an open file, which has no directory; 0; -1. */
-static int find_place(struct out_file *f, const char *path)
+ * an open file, which has no directory; 0: *old is the file, or its mode is 0; -1. */
+static int find_place(struct out_file *f, const char *path, struct stat *old)
 {
 	char to[PATH_MAX];
 
 	if (enter(f, path) < 0)
 		return -1;
 	for (int i = 0; i < MAX_LINKS; i++) {
-		int r = read_link(f, to);
+		int r = look_at(f, old);
+		ssize_t n;
 
-		if (r <= 0)
-			return r;
+		if (r == 0)
+			old->st_mode = 0;
+		if (r <= 0 || !S_ISLNK(old->st_mode))
+			return r < 0 ? -1 : 0;
 		if (leads_to_open_file(f))
 			return 1;
+		n = readlinkat(f->dirfd, f->name, to, PATH_MAX - 1);
+		if (n < 0)
+			return -1;
+		to[n] = '\0';
 		if (enter(f, to) < 0)
 			return -1;
 	}
@@ -295,32 +288,41 @@ static int open_through(struct out_file *f, int dirfd, const char *path, int fla
 static int open_out(struct run *run, struct out_file *f, const char *path)
 {
 	struct stat old;
-	int r = find_place(f, path);
+	int r = find_place(f, path, &old);
 
 	if (r)
 		return r < 0 ? -1 : open_through(f, AT_FDCWD, path, O_TRUNC);
-	if (fstatat(f->dirfd, f->name, &old, AT_SYMLINK_NOFOLLOW) < 0)
-		return open_new(f, 0666 & ~run->umask);
-	if (!S_ISREG(old.st_mode))
+	if (old.st_mode && !S_ISREG(old.st_mode))
 		return open_through(f, f->dirfd, f->name, O_NOFOLLOW);
-	return open_new(f, 0600) < 0 ?
-		-1 :
-		ovl_be_like(run->st, f->fd, f->dirfd, f->name, &old, path);
+	return open_new(f, old.st_mode ? 0600 : 0666 & ~run->umask);
+}
+
+/* Done when the file is complete, because the old one may have changed until then. */
+static int be_like_old(struct run *run, struct out_file *f)
+{
+	struct stat old;
+	int r = look_at(f, &old);
+
+	return r <= 0 || !S_ISREG(old.st_mode) ?
+		r :
+		ovl_be_like(run->st, f->fd, f->dirfd, f->name, &old, f->shown);
 }
 
 /* Links an unnamed file to a free name first, because link(2) replaces nothing. 1: it has
  * its final name. */
-static int give_name(struct out_file *f)
+static int give_name(struct run *run, struct out_file *f)
 {
 	char link[48];
 
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
+	if (!f->temp && linkat(AT_FDCWD, link, f->dirfd, f->name, AT_SYMLINK_FOLLOW) == 0)
+		return 1;
+	if (!f->temp && errno != EEXIST)
+		return -1;
+	if (be_like_old(run, f) < 0)
+		return -1;
 	if (f->temp)
 		return 0;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
-	if (linkat(AT_FDCWD, link, f->dirfd, f->name, AT_SYMLINK_FOLLOW) == 0)
-		return 1;
-	if (errno != EEXIST)
-		return -1;
 	f->temp = passing_name(f->name);
 	if (!f->temp)
 		return -1;
@@ -335,8 +337,9 @@ static int close_written(struct out_file *f, struct ovl_err *err)
 	return close(fd) < 0 ? fail(f, err) : 0;
 }
 
-static int commit(struct out_file *f, struct ovl_err *err)
+static int commit(struct run *run, struct out_file *f)
 {
+	struct ovl_err *err = run->err;
 	bool named;
 	int r;
 
@@ -347,7 +350,7 @@ static int commit(struct out_file *f, struct ovl_err *err)
 		return close_written(f, err);
 	/* Some file systems report write errors only at the end, so this is done before
 	 * anything is replaced. */
-	r = give_name(f);
+	r = give_name(run, f);
 	if (r < 0)
 		return fail(f, err);
 	named = r > 0;
@@ -387,7 +390,7 @@ int out_to(struct run *run, const char *path,
 				"a tar is not written to a terminal; redirect standard output");
 	rc = open_out(run, &f, path) < 0 ? fail(&f, run->err) : fn(run, f.fd, ctx);
 	if (rc == 0)
-		rc = commit(&f, run->err);
+		rc = commit(run, &f);
 	close_file(&f);
 	return rc;
 }
@@ -414,6 +417,7 @@ int out_place_open(struct out_place *at, const char *path, struct ovl_err *err)
 {
 	struct out_file f = {.fd = -1, .dirfd = -1, .shown = path};
 	size_t n = strlen(path);
+	struct stat old;
 	char *plain;
 	int r = -1;
 
@@ -421,7 +425,7 @@ int out_place_open(struct out_place *at, const char *path, struct ovl_err *err)
 		n--;
 	plain = strndup(path, n);
 	if (plain)
-		r = find_place(&f, plain);
+		r = find_place(&f, plain, &old);
 	if (r > 0)
 		errno = ENOTDIR;
 	if (r == 0 && (strcmp(f.name, ".") == 0 || strcmp(f.name, "..") == 0)) {

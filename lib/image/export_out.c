@@ -272,11 +272,15 @@ int ovl_be_like(struct ovl_store *st, int fd, int dirfd, const char *name,
 	return r < 0 ? r : 0;
 }
 
-static int be_like_old(const struct export *x)
+static int be_like_old(struct export *x)
 {
-	return x->old.st_mode ? ovl_be_like(x->st, x->out_dir, x->req->dirfd, x->req->dir,
-					&x->old, x->req->target) :
-				fchmod(x->out_dir, 0777 & ~x->req->umask);
+	if (!x->old.st_mode)
+		return fchmod(x->out_dir, 0777 & ~x->req->umask);
+	/* It may have changed since it was looked at. */
+	if (fstatat(x->req->dirfd, x->req->dir, &x->old, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	return ovl_be_like(
+		x->st, x->out_dir, x->req->dirfd, x->req->dir, &x->old, x->req->target);
 }
 
 /* Writes the remaining members: directories and blobs exist already. */

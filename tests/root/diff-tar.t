@@ -143,6 +143,16 @@ getfacl -cn secret.tar >want
 ovlctl diff -o secret.tar w
 getfacl -cn secret.tar >got
 same "... and its ACL" got want
+if can_trace; then
+	echo old >later.tar
+	traced -o trace -e trace=linkat -e inject=linkat:signal=STOP:when=1 ovlctl diff -o later.tar w &
+	until_true has_stopped trace
+	chmod 600 later.tar
+	go_on trace
+	wait $!
+	is "the mode of the old file is changed meanwhile" "$(stat -c %a later.tar)" 600
+	same "... which is replaced" later.tar w.tar
+fi
 mkdir acls
 echo old >acls/x.tar
 chmod 640 acls/x.tar

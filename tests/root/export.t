@@ -392,6 +392,14 @@ if can_trace; then
 	ovlctl export one tmpfile.tar
 	same "... the same" named.tar tmpfile.tar
 	tidy "named files"
+	mkdir later
+	traced -o trace -e trace=mkdirat -e inject=mkdirat:signal=STOP:when=1 ovlctl export one later &
+	until_true has_stopped trace
+	chmod 700 later
+	go_on trace
+	wait $!
+	is "the mode of the old directory is changed meanwhile" "$(stat -c %a later; ls later)" \
+		"$(printf '700\nblobs\nindex.json\noci-layout')"
 	echo old >old.tar
 	for why in 'EIO Input/output error' 'ENOMEM Cannot allocate memory'; do
 		traced -qq -o /dev/null -e trace=lgetxattr -e inject=lgetxattr:error=${why%% *}:when=1 \

@@ -76,12 +76,29 @@ is "... nothing is there" "$(cat precious; ls made 2>&1 | grep -c 'No such')" "$
 ln -s "$T/mine" sticky/mine.tar
 ok "one's own symlink" ovlctl export a sticky/mine.tar
 ok "... is followed" test -s mine -a -L sticky/mine.tar
+user sh -c 'umask 0; echo old >sticky/old.tar; mkfifo sticky/pipe.tar; mkdir sticky/empty'
+exec 5<>sticky/pipe.tar
+fails 1 "cannot write 'sticky/old.tar': Permission denied" "diff to another's file there" \
+	ovlctl diff -o sticky/old.tar a
+fails 1 "cannot write 'sticky/pipe.tar': Permission denied" "... to another's fifo" \
+	ovlctl diff -o sticky/pipe.tar a
+fails 1 "cannot write 'sticky/empty': Permission denied" "... to another's directory" \
+	ovlctl export a sticky/empty
+exec 5>&-
+is "... which stay" "$(cat sticky/old.tar; ls sticky/empty)" old
 mkfifo sticky/fifo
 timeout 60 cat sticky/fifo >got &
 ok "a fifo is written to" timeout 60 ovlctl diff -o sticky/fifo a
 wait $!
 same "... all of it" got a.tar
 
+# In a user namespace all users that it does not map have the same id.
+mkdir -m 777 nested
+other() { setpriv --reuid 2000 --regid 2000 --clear-groups unshare -rm env OVLCTL_ROOT="$T/nested/s" "$@"; }
+need - other ovlctl import -n a a.tar
+user ln -s "$T/nested/x.tar" sticky/nested.tar
+fails 1 "cannot write 'sticky/nested.tar': Permission denied" "another's symlink in a user namespace" \
+	other ovlctl diff -o sticky/nested.tar a
 if can_trace; then
 	mkdir tmp
 	chmod 1777 tmp
