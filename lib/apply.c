@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* ovl_apply: applies the changes of a layer to the directory that it is on. */
 #include <errno.h>
-#include <string.h>
 #include <sys/file.h>
 
-#include "base/cleanup.h"
 #include "base/path.h"
 #include "base/quote.h"
 #include "content/carry.h"

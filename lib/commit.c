@@ -31,16 +31,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/fs.h"
-#include "base/pathset.h"
 #include "base/quote.h"
 #include "commit/commit.h"
 #include "image/commit_config.h"

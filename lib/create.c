@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* ovl_create: a new writable layer. */
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/file.h>
-#include <time.h>
 
-#include "base/cleanup.h"
-#include "base/fs.h"
-#include "base/quote.h"
 #include "store/driver.h"
 #include "store/layer.h"
 #include "store/names.h"

@@ -11,7 +11,6 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/namelist.h"
-#include "base/quote.h"
 #include "codec/encode.h"
 #include "content/changes.h"
 #include "content/replay.h"

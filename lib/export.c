@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -21,7 +19,6 @@
 #include "store/ondir.h"
 #include "store/store.h"
 #include "stage/used.h"
-#include "tar/recipe.h"
 
 /* ---- what the receiver has --------------------------------------------------------- */
 

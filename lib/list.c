@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* ovl_list and ovl_show: all layers, some, or one with its details. */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -14,14 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/holder.h"
 #include "mount/inuse.h"
-#include "mount/upper.h"
 #include "prune_priv.h"
 #include "remove.h"
 #include "store/driver.h"

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* ovl_tag and ovl_untag: give and remove names. */
-#include <errno.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/quote.h"

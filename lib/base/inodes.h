@@ -5,7 +5,6 @@
 #ifndef OVL_INODES_H
 #define OVL_INODES_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Threads with signals blocked, one or several that share the work. */
-#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>

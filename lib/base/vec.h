@@ -5,7 +5,6 @@
 #ifndef OVL_VEC_H
 #define OVL_VEC_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 

@@ -22,7 +22,6 @@
 #define OVL_XATTR_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/types.h>
 
 struct xattr_policy {

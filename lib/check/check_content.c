@@ -8,8 +8,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -26,7 +24,6 @@
 #include "store/store.h"
 #include "union/compare.h"
 #include "union/view.h"
-#include "union/whiteout.h"
 
 struct content {
 	struct checker *c;

@@ -2,11 +2,9 @@
 /* Checks one layer: its parents, links, names and the driver's files. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +18,6 @@
 #include "store/driver.h"
 #include "store/ondir.h"
 #include "store/names.h"
-#include "store/store.h"
 #include "tar/recipe.h"
 
 /* The short ids of a layer's lowers, according to the metadata of its parents. */

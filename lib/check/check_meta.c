@@ -24,7 +24,6 @@
 #include "content/ingest.h"
 #include "content/replay.h"
 #include "mount/family.h"
-#include "store/trash.h"
 #include "store/driver.h"
 #include "store/ondir.h"
 #include "store/store.h"

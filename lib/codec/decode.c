@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Decompression: the codec is recognised by the first bytes of the input. */
 #include <bzlib.h>
-#include <errno.h>
 #include <lz4frame.h>
 #include <lzma.h>
 #include <pthread.h>

@@ -6,7 +6,6 @@
  */
 #include <dlfcn.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <zlib.h>
 #if __has_include(<isa-l/igzip_lib.h>)
 #include <isa-l/igzip_lib.h>

@@ -8,9 +8,7 @@
 
 #include "base/digest.h"
 #include "commit/commit.h"
-#include "store/becoming_finish.h"
 #include "store/names.h"
-#include "store/store.h"
 
 /* rc: the result of making it a layer with that name. */
 static int keep_nameless(struct stage *sg, const struct layer *parent, const char *name,

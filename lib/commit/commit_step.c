@@ -8,16 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/quote.h"
 #include "commit/commit.h"
 #include "mount/mountnote.h"
 #include "stage/grants.h"
-#include "store/becoming.h"
 #include "store/becoming_finish.h"
 #include "store/config.h"
 #include "store/driver.h"

@@ -2,7 +2,6 @@
 /*
  * For a tree that cannot be kept: makes its tar and imports it at the same time.
  */
-#include <stdint.h>
 
 #include "commit/commit.h"
 #include "content/pack.h"

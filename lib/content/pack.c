@@ -20,6 +20,7 @@
 #include "content/pack.h"
 #include "store/stamp.h"
 #include "store/store.h"
+#include "tar/tarout.h"
 #include "union/whiteout.h"
 
 #define COPY_SIZE (256 * 1024)

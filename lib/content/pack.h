@@ -10,13 +10,11 @@
 #ifndef OVL_PACK_H
 #define OVL_PACK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include "base/sink.h"
 #include "content/changes.h"
 #include "store/layer.h"
-#include "tar/tarout.h"
 
 enum pack_kind { PACK_FILE, PACK_WHITEOUT, PACK_OPAQUE };
 

@@ -5,8 +5,6 @@
 #ifndef OVL_REPLAY_H
 #define OVL_REPLAY_H
 
-#include <stddef.h>
-
 #include "base/err.h"
 #include "base/sink.h"
 #include "store/layer.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Takes files from a tree in which another program has unpacked the same tar. */
-#include <archive.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>

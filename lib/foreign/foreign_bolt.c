@@ -2,12 +2,9 @@
 /* Bolt databases in the stores of other programs, and BuildKit's directories in Docker's
  * store. */
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/quote.h"
 #include "foreign/foreign_bolt.h"
 
 int foreign_bolt(

@@ -15,16 +15,13 @@
  * removed from that later. One that it does not know is just made, or about to be removed.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/fs.h"
-#include "base/quote.h"
 #include "base/vec.h"
 #include "foreign/foreign_containerd.h"
 

@@ -24,7 +24,6 @@
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/namelist.h"
-#include "base/quote.h"
 #include "base/vec.h"
 #include "foreign/foreign_json.h"
 

@@ -24,7 +24,6 @@
 #include "base/namelist.h"
 #include "base/quote.h"
 #include "base/thread.h"
-#include "base/vec.h"
 #include "foreign/foreign_bolt.h"
 #include "foreign/foreign_json.h"
 #include "foreign/foreign_scan.h"

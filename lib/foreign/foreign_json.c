@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "base/cleanup.h"
 #include "base/quote.h"
 #include "foreign/foreign_json.h"
 

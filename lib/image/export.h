@@ -19,7 +19,6 @@
 #include <jansson.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/err.h"

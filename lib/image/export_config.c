@@ -3,11 +3,9 @@
  * Makes image configs: OCI image-spec, config.md, which docker uses too.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/cleanup.h"
 #include "base/digest.h"
 #include "tar/tarout.h"
 #include "image/config_change.h"
@@ -16,7 +14,6 @@
 #include "store/config.h"
 #include "store/driver.h"
 #include "store/names.h"
-#include "store/store.h"
 
 /* ---- an existing config ----------------------------------------------------------- */
 

@@ -5,11 +5,9 @@
  * id>/layer.tar; and for the oldest readers "repositories", which maps a tag to its top
  * layer.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/quote.h"
 #include "image/export.h"
 #include "image/image.h"

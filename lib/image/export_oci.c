@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/quote.h"
 #include "image/export.h"

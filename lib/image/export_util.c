@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Code shared by the parts of an export: progress, and JSON as bytes. */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"

@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "image/image.h"
-#include "store/config.h"
 #include "store/names.h"
 
 static void image_release(struct image *i)

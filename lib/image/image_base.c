@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/path.h"
 #include "image/image.h"

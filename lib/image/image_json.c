@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/quote.h"
 #include "image/image.h"

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 #include <sys/file.h>
 
 #include "base/cleanup.h"

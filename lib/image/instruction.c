@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/quote.h"
 #include "image/instruction.h"
 #include "store/config.h"

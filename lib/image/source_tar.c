@@ -2,15 +2,11 @@
 /* Makes an index of the members of an image archive. */
 #include <archive_entry.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/id.h"
 #include "base/path.h"
 #include "base/vec.h"
 #include "image/signs.h"

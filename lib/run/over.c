@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Makes the file system that a command of run --on sees; see over.h. */
 #include <errno.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 

@@ -16,7 +16,6 @@
 #include "store/names.h"
 #include "stage/stage.h"
 #include "store/store.h"
-#include "stage/used.h"
 
 /*
  * A staged tree must not inherit a set-group-id bit or a default ACL from the directory

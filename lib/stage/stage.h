@@ -19,8 +19,6 @@
 #ifndef OVL_STAGE_H
 #define OVL_STAGE_H
 
-#include <stdint.h>
-
 #include "base/err.h"
 #include "base/id.h"
 #include "ovl.h"

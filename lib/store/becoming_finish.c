@@ -15,7 +15,6 @@
 #include "store/names.h"
 #include "store/redirects.h"
 #include "store/store.h"
-#include "union/whiteout.h"
 
 /* ---- the tree ---------------------------------------------------------------------- */
 

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/pathset.h"
 #include "base/quote.h"

@@ -2,7 +2,6 @@
 /* flock(2) with a timeout, and the store's lock; lock.h has the order of locks. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/file.h>
 #include <time.h>
 

@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/quote.h"
 #include "store/becoming.h"
 #include "store/driver.h"
 #include "store/layer_foreign.h"

@@ -12,8 +12,6 @@
 #ifndef OVL_STAMP_H
 #define OVL_STAMP_H
 
-#include <stdbool.h>
-
 #include "base/err.h"
 
 struct ovl_store;

@@ -2,7 +2,6 @@
 /* A store: opening and creating it, its directories. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>

@@ -22,11 +22,9 @@
 #ifndef OVL_RECIPE_H
 #define OVL_RECIPE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
 

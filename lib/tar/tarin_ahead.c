@@ -2,7 +2,6 @@
 /* Reads the headers of an entry before libarchive does, and patches what it would
  * misread. */
 #include <archive.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tar/tarin_own.h"

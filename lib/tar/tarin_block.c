@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The blocks of the stream that tarin holds while a header is read. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tar/tarin_own.h"

@@ -10,10 +10,8 @@
 #define OVL_COMPARE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/stat.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/inodes.h"
 #include "ovl.h"

@@ -5,7 +5,6 @@
 #define OVL_DIFFER_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "base/xattr.h"
