@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* ovl_remove: removes layers, children before their parents. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -200,6 +201,8 @@ static int take_away_named(const struct wanted *w, struct family_member *m,
 		trash_take(l, m->asked && *m->asked ? m->asked : P("%.12s", l->id.s), t,
 			err);
 
+	if (rc == -ENOSPC || rc == -EDQUOT)
+		rc = trash_in_place(l, t, err);
 	if (rc == 0)
 		rc = names_unlink_files(st, &names, err);
 	if (locked > 0)
@@ -230,13 +233,12 @@ static int move_to_trash(const struct wanted *w, struct family_member *m,
 	return driver_retract(gone.drv, gone.drv_fd, gone.meta.link, &gone.id, err);
 }
 
-static int take_all(const struct wanted *w, struct family *f, struct trashed *t,
-	size_t *taken, struct ovl_err *err)
+static int take_all(
+	const struct wanted *w, struct family *f, struct trashed *t, struct ovl_err *err)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		int rc = move_to_trash(w, &f->member[i], &t[i], err);
 
-		*taken += t[i].fd >= 0;
 		if (rc < 0)
 			return rc;
 	}
@@ -261,7 +263,6 @@ static uint64_t count_files(const struct family *f)
 static int remove_all(const struct wanted *w, struct family *f, struct ovl_err *err)
 {
 	struct trashed *t = calloc(f->n + 1, sizeof(*t));
-	size_t taken = 0;
 	int rc;
 
 	if (!t)
@@ -269,7 +270,7 @@ static int remove_all(const struct wanted *w, struct family *f, struct ovl_err *
 	for (size_t i = 0; i < f->n; i++)
 		t[i].fd = -1;
 	f->st->to_remove = count_files(f);
-	rc = take_all(w, f, t, &taken, err);
+	rc = take_all(w, f, t, err);
 	for (size_t i = 0; i < f->n; i++) {
 		if (t[i].fd >= 0) {
 			int emptied = trash_empty(&t[i], rc < 0 ? NULL : err);

@@ -31,6 +31,7 @@ static int move(struct ovl_store *st, int dirfd, const char *name, const char *w
 		fs_rename(dirfd, name, trash, id.s, RENAME_NOREPLACE) < 0)
 		return err_sys(err, errno, "cannot move %s to the trash", Q(what));
 	out->st = st;
+	out->dir = trash;
 	memcpy(out->name, id.s, sizeof(out->name));
 	return 0;
 }
@@ -63,6 +64,16 @@ int trash_take(
 	 * only when its last file is removed. */
 	out->fd = steal_fd(&l->fd);
 	lock_try(out->fd, LOCK_SH); /* fails if prune has it, which is harmless now */
+	return 0;
+}
+
+int trash_in_place(struct layer *l, struct trashed *out, struct ovl_err *err)
+{
+	if (unlinkat(l->fd, META_NAME, 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "cannot remove '" META_NAME "' of layer %.12s",
+			l->id.s);
+	*out = (struct trashed){.st = l->st, .fd = steal_fd(&l->fd), .dir = l->drv_fd};
+	memcpy(out->name, l->id.s, sizeof(out->name));
 	return 0;
 }
 
@@ -102,9 +113,7 @@ int trash_remove(struct ovl_store *st, int dir, const char *name, struct ovl_err
 
 int trash_empty(struct trashed *t, struct ovl_err *err)
 {
-	int trash = store_dir(t->st, DIR_TRASH, err);
-
-	return trash < 0 ? trash : trash_remove(t->st, trash, t->name, err);
+	return trash_remove(t->st, t->dir, t->name, err);
 }
 
 /* ---- setting aside ----------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 struct trashed {
 	struct ovl_store *st;
 	int fd;
+	int dir; /* trash/, or the driver's directory; owned by the store */
 	char name[ID_LEN + 1];
 };
 
@@ -36,6 +37,13 @@ int trash_move(struct ovl_store *st, int dirfd, const char *name, struct trashed
 /* Moves the exclusively locked layer to the trash and closes it. */
 int trash_take(
 	struct layer *l, const char *what, struct trashed *out, struct ovl_err *err);
+
+/*
+ * If the file system has no space for that rename, as btrfs and XFS when they are full: the
+ * layer only loses its .layer, stays locked, and trash_empty removes it where it is. What a
+ * killed process leaves is a damaged layer.
+ */
+int trash_in_place(struct layer *l, struct trashed *out, struct ovl_err *err);
 
 int trash_empty(struct trashed *t, struct ovl_err *err);
 

@@ -172,6 +172,10 @@ if command -v mkfs.btrfs >/dev/null && truncate -s 120M disk && mkfs.btrfs -q di
 	fails 1 "$reason" "a quota: export" ovlctl export w fs/v/dir
 	is "... leaves nothing" "$(ls -A fs/v)" store
 	is "... the store is sound" "$(ovlctl check)" ""
+	cat noise >>"$OVLCTL_ROOT/$DRV/$w/$UPPER/noise" 2>err
+	is "... exhausted" "$(sync -f fs; grep -c "$reason" err)" 1
+	ok "... rm" ovlctl rm w
+	is "... all of it" "$(ovlctl check; ls "$OVLCTL_ROOT/trash")" ""
 	umount fs
 	OVLCTL_ROOT=$T/fs/store
 else
