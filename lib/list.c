@@ -50,6 +50,7 @@ void ovl_list_free(struct ovl_list *l)
 struct lister {
 	struct ovl_store *st;
 	unsigned flags;
+	const struct layer *only; /* NULL: not one that is open already */
 	bool own_names; /* each layer's names are read from the layer */
 	struct ovl_list *out;
 	struct layer_ref *unfinished; /* made by killed commits */
@@ -272,11 +273,12 @@ static int list(struct lister *ls, char *const *what, struct ovl_err *err)
 
 	/* While a commit moves a layer, names that are not noted in the image layer may
 	 * lead to it. */
-	if (locked >= 0 && what && !ls->st->foreign)
+	if (locked >= 0 && (what || ls->only) && !ls->st->foreign)
 		ls->own_names = layers_any_departed(ls->st) == 0;
 	if (rc >= 0)
-		rc = what ? list_these(ls, what, err) :
-			    layers_each(ls->st, list_one, ls, err);
+		rc = ls->only ? add_opened(ls, ls->only, err) :
+			what  ? list_these(ls, what, err) :
+				layers_each(ls->st, list_one, ls, err);
 	if (rc == 0 && out->n) {
 		qsort(out->layer, out->n, sizeof(*out->layer), by_layer_id);
 		if (!ls->own_names)
@@ -406,29 +408,23 @@ static int complete(
 	return rc < 0 && err_is_system(rc) ? rc : 0;
 }
 
-int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
-	struct ovl_list *out, struct ovl_err *err)
+/* what: NULL: all layers, or the one that is open. */
+static int make_list(struct lister *ls, char *const *what, struct ovl_list *out)
 {
 	struct ovl_list made = {0};
-	struct lister ls = {.st = st, .flags = flags, .out = &made, .err = err};
-	bool all = !what || !*what;
-	bool brief = all && !(flags & ~(unsigned)OVL_LIST_LAST_USE);
-	int rc = all ? layers_finish(st, err) : 0;
+	unsigned flags = ls->flags;
+	int rc;
 
-	if (rc == 0 && st->foreign && st->foreign->brief && !brief)
-		rc = store_foreign_again(st, err);
-	if (rc == 0 && st->foreign && all)
-		layer_foreign_warn(st);
+	ls->out = &made;
+	rc = list(ls, what, ls->err);
+	finish_commits(ls);
 	if (rc == 0)
-		rc = list(&ls, all ? NULL : what, err);
-	finish_commits(&ls);
+		rc = attach_mounts(ls->st, &made, ls->err);
 	if (rc == 0)
-		rc = attach_mounts(st, &made, err);
-	if (rc == 0)
-		rc = find_parents(&made, err);
+		rc = find_parents(&made, ls->err);
 	flags &= ~(unsigned)(OVL_LIST_LAST_USE | OVL_LIST_PATHS); /* known already */
 	for (size_t i = 0; flags && rc == 0 && i < made.n; i++)
-		rc = complete(st, flags, &made.layer[i], err);
+		rc = complete(ls->st, flags, &made.layer[i], ls->err);
 	if (rc < 0) {
 		ovl_list_free(&made);
 		return rc;
@@ -438,21 +434,36 @@ int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
 	return 0;
 }
 
+int ovl_list(struct ovl_store *st, char *const *what, unsigned flags,
+	struct ovl_list *out, struct ovl_err *err)
+{
+	struct lister ls = {.st = st, .flags = flags, .err = err};
+	bool all = !what || !*what;
+	bool brief = all && !(flags & ~(unsigned)OVL_LIST_LAST_USE);
+	int rc = all ? layers_finish(st, err) : 0;
+
+	if (rc == 0 && st->foreign && st->foreign->brief && !brief)
+		rc = store_foreign_again(st, err);
+	if (rc == 0 && st->foreign && all)
+		layer_foreign_warn(st);
+	return rc == 0 ? make_list(&ls, all ? NULL : what, out) : rc;
+}
+
 int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 	struct ovl_err *err)
 {
-	struct ovl_list list = {0};
 	auto_layer l = LAYER_INIT;
-	char *id[] = {l.meta.link, NULL};
+	struct lister ls = {
+		.st = st,
+		.flags = OVL_LIST_SIZES | OVL_LIST_USES | OVL_LIST_LAST_USE,
+		.only = &l,
+		.err = err,
+	};
+	struct ovl_list list = {0};
 	int rc = config_open_layer(st, layer, &l, err);
 
-	/* By its short id, because layer may also name a config, and both drivers may
-	 * have the same id. */
-	if (rc == 0 && l.foreign)
-		id[0] = l.id.s;
 	if (rc == 0)
-		rc = ovl_list(st, id, OVL_LIST_SIZES | OVL_LIST_USES | OVL_LIST_LAST_USE,
-			&list, err);
+		rc = make_list(&ls, NULL, &list);
 	if (rc == 0)
 		rc = add_details(&l, layer, list.layer, err);
 	if (rc < 0)
