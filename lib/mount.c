@@ -94,7 +94,7 @@ static void tidy_notes(const struct layer *l)
 {
 	auto_mountnotes notes = {0};
 
-	if (!l->foreign && mountnotes_read(l, &notes) == 0 && notes.n) {
+	if (mountnotes_read(l, &notes) == 0 && notes.n) {
 		mountnotes_ask(&notes);
 		mountnotes_clear(l, &notes);
 	}

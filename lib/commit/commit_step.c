@@ -147,6 +147,16 @@ static int put_config(struct commit *c, int layer, struct ovl_err *err)
 		err, errno, "cannot write '" CONFIGS "' of layer %.12s", c->l.id.s);
 }
 
+static void drop_notes(const struct layer *l)
+{
+	auto_mountnotes notes = {0};
+
+	if (mountnotes_read(l, &notes) == 0) {
+		mountnotes_end(&notes);
+		mountnotes_clear(l, &notes);
+	}
+}
+
 static int complete_image(struct commit *c, struct ovl_err *err)
 {
 	int rc;
@@ -157,9 +167,8 @@ static int complete_image(struct commit *c, struct ovl_err *err)
 	/* Nothing is mounted, so the leftovers of mounts are not needed. */
 	if (rc == 0 && !c->c.unpack)
 		rc = empty_dir(c, c->l.drv->work, err);
-	if (rc == 0 && !is_apart(c) && fs_rmtree(c->l.fd, MOUNTNOTES, NULL) < 0)
-		rc = err_sys(err, errno, "cannot remove '%s' of layer %.12s", MOUNTNOTES,
-			c->l.id.s);
+	if (rc == 0 && !is_apart(c))
+		drop_notes(&c->l);
 	if (rc == 0)
 		rc = put_config(c, is_apart(c) ? c->in.stage.fd : c->l.fd, err);
 	c->complete = rc == 0;

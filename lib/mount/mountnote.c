@@ -20,11 +20,11 @@
 #include "store/driver.h"
 #include "store/store.h"
 
-#define DIR   MOUNTNOTES
-#define SPARE DIR "/spare"
-#define BOOT  36 /* characters of a boot id */
+#define PREFIX ".mount."
+#define FRESH  PREFIX "new"
+#define SPARE  PREFIX "spare"
+#define BOOT   36 /* characters of a boot id */
 
-static const char fresh[] = "new";
 static const char no_boot[] = "00000000-0000-0000-0000-000000000000";
 
 void mountnotes_release(struct mountnotes *m)
@@ -125,10 +125,10 @@ static bool parse_note(const char *name, const struct reader *r, struct mountnot
 		return false;
 	memset(out, 0, sizeof(*out));
 	memcpy(out->name, name, strlen(name) + 1);
-	if (sscanf(name, "%u:%u-", &major, &minor) == 2) {
+	if (sscanf(name, PREFIX "%u:%u-", &major, &minor) == 2) {
 		out->dev = makedev(major, minor);
 		out->state = NOTE_LIVE;
-	} else if (strncmp(name, fresh, sizeof(fresh) - 1) == 0) {
+	} else if (strncmp(name, FRESH, sizeof(FRESH) - 1) == 0) {
 		out->state = NOTE_NEW;
 	} else {
 		return false;
@@ -140,17 +140,15 @@ static bool parse_note(const char *name, const struct reader *r, struct mountnot
 int mountnotes_read(const struct layer *l, struct mountnotes *out)
 {
 	auto_mountnotes m = {0};
-	auto_fsdir d = fs_dir_at(l->fd, DIR);
+	auto_fsdir d = fs_dir_at(l->foreign ? -ENOENT : l->fd, ".");
 	struct reader r = {0};
 	const char *name;
 	int rc = 0;
 	int more = 0;
 
 	memset(out, 0, sizeof(*out));
-	if (d.fd < 0 && fs_is_gone(d.why))
-		return 0;
 	while (rc == 0 && (more = fs_dir_next(&d, &name, NULL)) > 0) {
-		if (!strchr(name, '-'))
+		if (strncmp(name, PREFIX, sizeof(PREFIX) - 1) != 0 || !strchr(name, '-'))
 			continue;
 		if (!*r.boot)
 			rc = read_boot(r.boot);
@@ -222,7 +220,7 @@ int mountnotes_count(const struct layer *l, int *n)
 
 		*n = is == SB_UNKNOWN ? -1 : *n + (is == SB_LIVE);
 	}
-	return rc == -EACCES ? 0 : rc;
+	return rc;
 }
 
 const struct mountnote *mountnotes_open(const struct mountnotes *m)
@@ -256,34 +254,8 @@ size_t mountnotes_clear(const struct layer *l, struct mountnotes *m)
 
 /* ---- making ----------------------------------------------------------------------- */
 
-static void note_path(const struct mountnote *note, char path[MOUNTNOTE_SIZE + 16])
-{
-	snprintf(path, MOUNTNOTE_SIZE + 16, DIR "/%s", note->name);
-}
-
-static int make_note(const struct layer *l, const char *path)
-{
-	int fd = -1;
-
-	if (renameat(l->fd, SPARE, l->fd, path) == 0)
-		return 0;
-	/* Anything but a directory cannot have been made for notes. */
-	if (errno == ENOTDIR)
-		unlinkat(l->fd, DIR, 0);
-	for (int i = 0; i < 2 && fd < 0; i++) {
-		fd = openat(l->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd < 0 && (errno != ENOENT || fs_mkdir(l->fd, DIR, 0700) < 0))
-			return -errno;
-	}
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
-}
-
 int mountnote_begin(const struct layer *l, struct mountnote *out)
 {
-	char path[MOUNTNOTE_SIZE + 16];
 	char boot[BOOT + 1];
 	struct owner owner = {0};
 	int rc = read_boot(boot);
@@ -294,24 +266,22 @@ int mountnote_begin(const struct layer *l, struct mountnote *out)
 		return rc;
 	memset(out, 0, sizeof(*out));
 	out->key = superblock_key(l->st->xattrs.user);
-	snprintf(out->name, sizeof(out->name), "%s-%s-%llx.%llx-%llx-%x", fresh, boot,
+	snprintf(out->name, sizeof(out->name), FRESH "-%s-%llx.%llx-%llx-%x", boot,
 		owner.dev, owner.ino, time_now(), (unsigned)out->key);
 	out->state = NOTE_NEW;
-	note_path(out, path);
-	return make_note(l, path);
+	return renameat(l->fd, SPARE, l->fd, out->name) < 0 &&
+			fs_write_new(l->fd, out->name, NULL, 0) < 0 ?
+		-errno :
+		0;
 }
 
 int mountnote_number(const struct layer *l, struct mountnote *note, dev_t dev)
 {
-	char old[MOUNTNOTE_SIZE + 16];
-	char path[MOUNTNOTE_SIZE + 16];
 	struct mountnote numbered = {.dev = dev, .key = note->key, .state = NOTE_LIVE};
 
-	snprintf(numbered.name, sizeof(numbered.name), "%u:%u%s", major(dev), minor(dev),
-		strchr(note->name, '-'));
-	note_path(note, old);
-	note_path(&numbered, path);
-	if (renameat(l->fd, old, l->fd, path) < 0)
+	snprintf(numbered.name, sizeof(numbered.name), PREFIX "%u:%u%s", major(dev),
+		minor(dev), strchr(note->name, '-'));
+	if (renameat(l->fd, note->name, l->fd, numbered.name) < 0)
 		return -errno;
 	*note = numbered;
 	return 0;
@@ -333,9 +303,6 @@ void mountnotes_number(const struct layer *l, struct mountnotes *m, dev_t dev)
 
 void mountnote_drop(const struct layer *l, const struct mountnote *note)
 {
-	char path[MOUNTNOTE_SIZE + 16];
-
-	note_path(note, path);
-	if (renameat(l->fd, path, l->fd, SPARE) < 0)
-		unlinkat(l->fd, path, 0);
+	if (renameat(l->fd, note->name, l->fd, SPARE) < 0)
+		unlinkat(l->fd, note->name, 0);
 }

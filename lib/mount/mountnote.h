@@ -3,9 +3,9 @@
  * mount namespace that cannot be seen, or detached with files open. The kernel is asked
  * about the device number and the key in the note, see superblock.h.
  *
- *	<id>/.mounts/new-BOOT-OWNER-BEGUN-KEY		before mount(2), which gives the number
- *	<id>/.mounts/MAJOR:MINOR-BOOT-OWNER-BEGUN-KEY	after it
- *	<id>/.mounts/spare				kept for the next one, so that a mount
+ *	<id>/.mount.new-BOOT-OWNER-BEGUN-KEY		before mount(2), which gives the number
+ *	<id>/.mount.MAJOR:MINOR-BOOT-OWNER-BEGUN-KEY	after it
+ *	<id>/.mount.spare				kept for the next one, so that a mount
  *							can be noted on a full file system
  *
  * BOOT is the kernel's boot id: numbers have no meaning after a reboot. It is all zeros if
@@ -17,7 +17,7 @@
  *
  * Notes are empty files and never synced. They are created under the layer's lock of
  * mounts; a process that holds that lock, or the layer exclusively, and finds one
- * beginning with new-, knows that its process has died.
+ * without a number, knows that its process has died.
  */
 #ifndef OVL_MOUNTNOTE_H
 #define OVL_MOUNTNOTE_H
@@ -27,7 +27,6 @@
 
 #include "store/layer.h"
 
-#define MOUNTNOTES     ".mounts"
 #define MOUNTNOTE_SIZE 160
 
 enum mountnote_state {
@@ -64,7 +63,7 @@ void mountnotes_ask(struct mountnotes *m);
 void mountnotes_ask_long(struct mountnotes *m, unsigned ms);
 
 /* Sets *n to the number of mounts of the layer in any mount namespace, including detached
- * ones. -1: the notes may not be read, or the kernel would only tell by trying. */
+ * ones. -1: the kernel would only tell by trying. */
 int mountnotes_count(const struct layer *l, int *n);
 
 /* The first that is not dead, or NULL. */

@@ -28,7 +28,7 @@ need - python3 "$top/tests/foreign.py" docker docker app.json app:1 1.tar 2.tar
 state() {
 	[ ! -d proj ] || walk proj | sed -E 's/ (t|same)=[^ ]*//g'
 	store_state | sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g' |
-		sed 's,/\.on f .*,/.on,' | grep -Ev '/work/(work|unmounted)|/\.mounts/|/\.children d|/\.names d|^\./(staging|trash|aside|empty|names|lock)( |$)' | sort
+		sed 's,/\.on f .*,/.on,' | grep -Ev '/work/(work|unmounted)|/\.mount\.|/\.children d|/\.names d|^\./(staging|trash|aside|empty|names|lock)( |$)' | sort
 }
 
 # The store before the command.

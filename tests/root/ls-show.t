@@ -228,15 +228,15 @@ is "USES: mounted here" "$(ovlctl ls -nr -o USES,MOUNTPOINT web base | tr '\n' '
 # Unreadable files are not taken for missing ones.
 if can_trace; then
 	unread() { # ERROR DIRECTORY COMMAND...
-		error=$1 dir=$OVLCTL_ROOT/$DRV/$w/$2
+		error=$1 dir=$OVLCTL_ROOT/$DRV/$w$2
 		shift 2
 		traced -qq -o /dev/null -P "$dir" -e trace=getdents64 -e inject=getdents64:error="$error" "$@" 2>err
 	}
 	like "a size that cannot be read" "^ 1:.*warning: layer $(echo "$w" | cut -c1-12): its size is not known: Input/output error$" \
-		"$(unread EIO "$UPPER" ovlctl ls -nr -o SIZE,USES web):$(cat err)"
+		"$(unread EIO "/$UPPER" ovlctl ls -nr -o SIZE,USES web):$(cat err)"
 	like "... uses" "^ [0-9]+:.*warning: layer $(echo "$w" | cut -c1-12): its uses are not known: Input/output error$" \
-		"$(unread EIO .mounts ovlctl ls -nr -o USES,DEPTH web):$(cat err)"
-	no "... for want of memory" unread ENOMEM "$UPPER" ovlctl ls -o SIZE web
+		"$(unread EIO "" ovlctl ls -nr -o USES,DEPTH web):$(cat err)"
+	no "... for want of memory" unread ENOMEM "/$UPPER" ovlctl ls -o SIZE web
 	like "... says so" "cannot read layer .*: Cannot allocate memory$" "$(cat err)"
 fi
 in_namespace pid true

@@ -19,7 +19,7 @@ hold() { # DIR
 let_go() {
 	end "$holder"
 }
-notes() { ls "$store/$1/.mounts" 2>/dev/null | grep -c '^[0-9n]'; }
+notes() { ls -A "$store/$1" | grep -c '^\.mount\.[0-9n]'; }
 # No notes of mounts are left. If another mount gets the number of one at once, the
 # next mount removes its note.
 noteless() { # LAYER ID
@@ -136,31 +136,41 @@ need - ovlctl --wait 60 rm d
 
 # Two notes with the same number, of which one belongs to a mount that exists.
 need - ovlctl mount b
-n=$(ls "$store/$b/.mounts" | grep '^[0-9]')
-: >"$store/$b/.mounts/$(echo "$n" | sed 's/-[0-9a-f]*-\([0-9a-f]*\)$/-1-\1/')"
+n=$(ls -A "$store/$b" | grep '^\.mount\.[0-9]')
+: >"$store/$b/$(echo "$n" | sed 's/-[0-9a-f]*-\([0-9a-f]*\)$/-1-\1/')"
 is "... are two" "$(notes "$b")" 2
 fails 4 "layer 'b' is mounted on" "two notes with one number: mounted" ovlctl rm -r b
 need - ovlctl umount b
 soon "... and both are over" noteless b "$b"
 
 # Notes from before a reboot.
-: >"$store/$b/.mounts/$(echo "$n" | sed 's/-.*/-11111111-2222-4333-8444-555555555555-0000000000000000/')"
+: >"$store/$b/$(echo "$n" | sed 's/-.*/-11111111-2222-4333-8444-555555555555-0000000000000000/')"
 soon "a note of before a reboot goes" noteless b "$b"
 
-# Another file in the directory of the notes is not a note.
+# Only names count: nothing with the name of a note is followed or read.
 need c ovlctl import -n c -p b b.tar
 need v ovlctl create -n v b
+echo kept >outside
 for l in c v; do
 	need id ovlctl ls -nr -o ID $l
-	rm -rf "$store/$id/.mounts"
-	: >"$store/$id/.mounts"
-	ok "$l: a file in the place of the notes: mount" ovlctl mount $l mnt
+	ln -s "$T/outside" "$store/$id/.mount.spare"
+	mkdir "$store/$id/.mount.x-y"
+	: >"$store/$id/.mount.0:0-"
+	ok "$l: a symlink as the spare note: mount" ovlctl mount $l mnt
 	is "... notes it" "$(notes "$id")" 1
 	need - ovlctl umount $l
-	rm -rf "$store/$id/.mounts"
-	mkfifo "$store/$id/.mounts"
-	ok "$l: a fifo: rm" ovlctl rm $l
+	rm -f "$store/$id/.mount.spare"
+	mkfifo "$store/$id/.mount.spare"
+	ok "$l: a fifo" ovlctl mount $l mnt
+	need - ovlctl umount $l
+	rm -f "$store/$id/.mount.spare"
+	mkdir "$store/$id/.mount.spare" "$store/$id/.mount.spare/d"
+	ok "$l: a directory" ovlctl mount $l mnt
+	need - ovlctl umount $l
+	is "... is over" "$(notes "$id")" 0
+	ok "... rm" ovlctl rm $l
 done
+is "... nothing outside has changed" "$(cat outside)" kept
 
 # ---- killed between mount(2) and its note ----------------------------------------------
 
@@ -171,12 +181,12 @@ if can_trace; then
 			ovlctl mount $l mnt >/dev/null 2>&1
 		umount mnt 2>/dev/null
 		id=$(ovlctl ls -nr -o ID $l)
-		: >"$store/$id/.mounts/new-$(cat /proc/sys/kernel/random/boot_id)-0000000000000000"
+		: >"$store/$id/.mount.new-$(cat /proc/sys/kernel/random/boot_id)-0000000000000000"
 		ok "$l: killed before the number was noted, and over" ovlctl rm $l
 	done
 	need c ovlctl import -n c -p b b.tar
 	need - ovlctl mount c mnt
-	mv "$store/$c/.mounts/"[0-9]* "$store/$c/.mounts/new-$(cat /proc/sys/kernel/random/boot_id)-0000000000000000"
+	mv "$store/$c"/.mount.[0-9]* "$store/$c/.mount.new-$(cat /proc/sys/kernel/random/boot_id)-0000000000000000"
 	in_namespace pid true
 	umount mnt
 	fails 4 "layer 'c' is mounted on .* in the mount namespace of process $pid" \
@@ -191,8 +201,7 @@ if can_trace; then
 	need c ovlctl import -n c -p b b.tar
 	traced -qq -o /dev/null -e trace=renameat -e inject=renameat:signal=KILL:when=2 \
 		ovlctl mount c mnt >/dev/null 2>&1
-	ls "$store/$c/.mounts" >new
-	like "the set-up: a new note" "^new-" "$(cat new)"
+	ok "the set-up: a new note" found "$store/$c/.mount.new-*"
 	hold mnt
 	need - ovlctl umount -l c
 	fails 4 "layer 'c' is mounted, detached and still in use by process $holder" \

@@ -28,7 +28,7 @@ while [ $i -lt $((max / 2 + 10)) ]; do
 done >/dev/null
 quota 1 >used
 m=$(ovlctl mount c) || exit
-ls s/*/"$(cat c)/.mounts" >note
+(cd s/*/"$(cat c)" && ls -d .mount.[0-9]*) >note
 sh -c 'cd "$1" && echo >"$2" && exec sleep 300' - "$m" "$1/up" &
 until [ -s up ]; do
 	sleep 0.02
@@ -52,7 +52,7 @@ max=$(cat u/max)
 }
 ok "... half of it is left to other programs" [ "$(cat u/used)" -le $((max / 2)) ]
 ok "... half is used" [ "$(cat u/used)" -ge $((max / 2 - 5)) ]
-like "a mount without a key" '^[0-9]+:[0-9]+-.*-0$' "$(cat u/note)"
+like "a mount without a key" '^.mount.[0-9]+:[0-9]+-.*-0$' "$(cat u/note)"
 is "... detached and in use: rm refuses" "$(cat u/status)" 4
 like "... and says by whom" "layer 'c' is mounted, detached and still in use by process" "$(cat u/refused)"
 is "all are unmounted, and the layers removed" "$(cat u/end)" 0

@@ -96,7 +96,7 @@ if can_trace && [ "$(uname -m)" = x86_64 ]; then
 		go_on calls
 		wait $umount
 		need - ovlctl --root "$other" umount -a
-		found "$OVLCTL_ROOT/$DRV/$2/.mounts/[0-9]*" && echo a note is left >>left
+		found "$OVLCTL_ROOT/$DRV/$2/.mount.[0-9]*" && echo a note is left >>left
 		[ ! -e "$OVLCTL_ROOT/$DRV/$2/work/work" ] || echo not at rest >>left
 		[ $was = taken ]
 	}
@@ -112,7 +112,7 @@ fi
 # Without keys the kernel is asked about the number, with and without ustat(2).
 need c ovlctl import -n c -p b a.tar
 need m noustat -k ovlctl mount c
-is "a mount without a key" "$(ls "$OVLCTL_ROOT/$DRV/$c/.mounts" | sed 's/.*-//')" 0
+is "a mount without a key" "$(ls -A "$OVLCTL_ROOT/$DRV/$c" | sed -n 's/^.mount.[0-9].*-//p')" 0
 stay_in holder "$m"
 need - ovlctl umount -l c
 fails 4 "layer 'c' is mounted, detached and still in use by process $holder" "... is in use" ovlctl rm c
@@ -127,7 +127,7 @@ need - ovlctl --root "$other" import -n b b.tar
 need - ovlctl --root "$other" import -n c -p b a.tar
 is_elsewhere() {
 	# The number of an attempt that failed may have gone to a mount that cannot be seen.
-	rm -f "$OVLCTL_ROOT/$DRV/$c/.mounts/"*
+	rm -f "$OVLCTL_ROOT/$DRV/$c"/.mount.*
 	need m noustat -k ovlctl mount c
 	was=$(stat -c %d "$m")
 	umount "$m"

@@ -77,7 +77,7 @@ ok "... where the parent ignores its children" user perl -e '$SIG{CHLD} = "IGNOR
 	noustat -k "$O" --wait 2 rm v
 need - user unshare -rm "$O" create -n v c
 need - user unshare -rm "$O" mount v
-rm -r "$OVLCTL_ROOT/$DRV/$(user "$O" ls -nr -o ID v)/.mounts"
+rm "$OVLCTL_ROOT/$DRV/$(user "$O" ls -nr -o ID v)"/.mount.*
 ok "... and had no note: the kernel is asked" user "$O" --wait 60 rm v
 
 done_testing

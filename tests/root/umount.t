@@ -151,7 +151,7 @@ if can_trace; then
 	go_on calls
 	ok "umount, while the same layer is mounted elsewhere" wait $strace
 	ok "... another layer, unmounted by somebody else, is left alone" \
-		found "$OVLCTL_ROOT/$DRV/$w/.mounts/[0-9]*"
+		found "$OVLCTL_ROOT/$DRV/$w/.mount.[0-9]*"
 	need - ovlctl umount -a
 fi
 
@@ -250,7 +250,7 @@ if can_trace; then
 		until_true has_stopped calls
 		end $pid
 		go_on calls
-		wait $strace && ! found "$OVLCTL_ROOT/$DRV/$c/.mounts/[0-9]*" &&
+		wait $strace && ! found "$OVLCTL_ROOT/$DRV/$c/.mount.[0-9]*" &&
 			[ ! -e "$OVLCTL_ROOT/$DRV/$c/merged" ]
 	}
 	soon "... keeps no other namespace from one to the next" ends_between
