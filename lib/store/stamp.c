@@ -123,25 +123,44 @@ static int stamp_write(struct ovl_store *st, int fd)
 	return fsync(fd);
 }
 
+/* What layers need later is needed here, so that nothing is imported in vain. */
+static int put_in_place(
+	struct ovl_store *st, int fd, const char *linked, struct ovl_err *err)
+{
+	if (fs_link(fd, st->fd, linked) == 0 &&
+		(fs_rename(st->fd, linked, st->fd, STORE_STAMP, RENAME_NOREPLACE) == 0 ||
+			errno == EEXIST))
+		return 0;
+	if (errno == EINVAL || errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)
+		return err_say(err, EOPNOTSUPP,
+			"cannot make the store %s: its file system has no hard links or no "
+			"RENAME_NOREPLACE; use one such as ext4, XFS, btrfs or tmpfs",
+			Q(st->root));
+	return err_sys(err, errno, "cannot make the store %s", Q(st->root));
+}
+
 /* Without O_TMPFILE the file has a random name until it is complete. */
 static int stamp_make(struct ovl_store *st, struct ovl_err *err)
 {
-	auto_fd fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	char temp[ID_LEN + 16] = "";
+	auto_fd fd = -1;
+	char temp[ID_LEN] = "";
+	char linked[ID_LEN];
 	struct ovl_id id;
 	int rc;
 
-	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) &&
-		id_random(&id) == 0) {
-		snprintf(temp, sizeof(temp), ".stamp.%.16s", id.s);
+	if (id_random(&id) < 0)
+		return err_sys(err, errno, "cannot make the store %s", Q(st->root));
+	snprintf(linked, sizeof(linked), ".stamp.%.16s", id.s);
+	fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+		snprintf(temp, sizeof(temp), ".stamp.%.16s", id.s + 16);
 		fd = openat(st->fd, temp,
 			O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	}
-	rc = fd < 0 ? -1 : stamp_write(st, fd);
-	if (rc == 0 && fs_link(fd, st->fd, STORE_STAMP) < 0 && errno != EEXIST)
-		rc = -1;
-	if (rc < 0)
-		rc = err_sys(err, errno, "cannot make the store %s", Q(st->root));
+	rc = fd < 0 || stamp_write(st, fd) < 0 ?
+		err_sys(err, errno, "cannot make the store %s", Q(st->root)) :
+		put_in_place(st, fd, linked, err);
+	unlinkat(st->fd, linked, 0);
 	if (*temp)
 		unlinkat(st->fd, temp, 0);
 	return rc;
@@ -233,6 +252,7 @@ static int make_stamp(struct ovl_store *st, struct ovl_err *err)
 			"%s is not empty and not a store (it has no stamp)", Q(st->root));
 	if (r == 0)
 		return 0;
+	st->fresh = st->make;
 	if (st->make && note_new(st) < 0)
 		return err_sys(err, errno, "cannot make the store %s", Q(st->root));
 	if (st->make)

@@ -147,6 +147,16 @@ if can_trace; then
 	rm -r new
 fi
 
+# A file system that cannot hold a store is refused before anything is written to it.
+if can_trace; then
+	for call in linkat:error=EPERM renameat2:error=EINVAL; do
+		fails 1 "cannot make the store '$T/new/in': its file system has no hard links or no RENAME_NOREPLACE" \
+			"a file system without ${call%%:*}" \
+			traced -qq -o /dev/null -e trace="${call%%:*}" -e inject="$call" ovlctl --root new/in create
+		no "... nothing is left" test -e new
+	done
+fi
+
 # A script may lock the directory, too, and is waited for as usual.
 mkdir -p new/in/here
 fails 4 "the store is in use by another process" "a root that is locked, with --nowait" \
