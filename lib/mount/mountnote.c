@@ -36,7 +36,7 @@ void mountnotes_release(struct mountnotes *m)
 
 /* Container managers such as LXC and systemd-nspawn mount another id on the kernel's. A
  * copy of the mount below does not have that; a process that may not make one cannot know
- * the id. */
+ * the id, nor one that has a /proc with subset=pid. */
 static int read_boot(char boot[BOOT + 1])
 {
 	static const char path[] = "/proc/sys/kernel/random/boot_id";
@@ -44,17 +44,16 @@ static int read_boot(char boot[BOOT + 1])
 	auto_buf text = {0};
 	struct statx sx;
 
+	memcpy(boot, no_boot, sizeof(no_boot));
 	if (statx(AT_FDCWD, path, 0, STATX_TYPE, &sx) == 0 &&
 		(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
 		below = open_tree(AT_FDCWD, "/proc/sys/kernel/random",
 			OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-		if (below < 0) {
-			memcpy(boot, no_boot, sizeof(no_boot));
+		if (below < 0)
 			return 0;
-		}
 	}
 	if (fs_read_file(below, below < 0 ? path : "boot_id", 64, &text) < 0)
-		return -errno;
+		return errno == ENOENT ? 0 : -errno;
 	if (text.len < BOOT)
 		return -EIO;
 	memcpy(boot, text.data, BOOT);

@@ -48,6 +48,20 @@ taken c
 ok "an image layer, ustat(2) is refused: rm" noustat ovlctl rm c
 end "$holder"
 
+# With a /proc that shows processes only, the boot id is not known.
+if ! as_user; then
+	need c ovlctl import -n c -p b a.tar
+	echo 'mount -t proc -o subset=pid proc /proc && ovlctl mount c on/1 && cd on/1 &&
+		ovlctl umount -l c && echo up >"$1" && exec sleep 300' >subset
+	unshare -m --propagation private sh subset "$T/up" >out &
+	holder=$!
+	until_true written up
+	fails 4 "layer 'c' is mounted, detached and still in use by process $holder" "mounted with subset=pid: rm" ovlctl rm c
+	end $holder
+	soon "... and free when that has ended" ovlctl rm c
+	rm up
+fi
+
 # In a container the boot id may be another one, which hides that of the kernel. Not every
 # process there may look under it.
 echo 11111111-2222-4333-8444-555555555555 >id
