@@ -29,6 +29,11 @@ static int hide(struct unpack *u, const struct unpack_place *at, const char *nam
 		at->p->dir->flags |= DIR_HAS_WH;
 		return 0;
 	}
+	if (errno == EPERM && fs_is_overlay(at->p->fd))
+		return err_say(err, EPERM,
+			"cannot make the whiteout %s: the store lies on an overlay mount, "
+			"which cannot hold whiteouts",
+			Q(at->path));
 	if (errno != EEXIST || fstatat(at->p->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, errno, "cannot make the whiteout %s", Q(at->path));
 	if (wh_is_device(&st))

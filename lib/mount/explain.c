@@ -46,24 +46,15 @@ static bool because(const struct failure *f, const char *fmt, ...)
 
 static bool permission(const struct failure *f)
 {
-	if (f->errnum != EPERM && f->errnum != EACCES)
-		return false;
-	return because(f,
-		"not permitted: mounting needs root, or root of a user namespace "
-		"with a mount namespace of its own");
-}
-
-/* The kernel makes directories in the work directory. */
-static bool is_full(const struct layer *l)
-{
-	auto_fd work = l->foreign ? -1 : fs_open_dir(l->fd, l->drv->work);
-
-	if (work < 0)
-		return false;
-	if (mkdirat(work, "full", 0700) < 0)
-		return errno == ENOSPC;
-	unlinkat(work, "full", AT_REMOVEDIR);
-	return false;
+	if (f->errnum == EACCES)
+		return because(f,
+			"not permitted: the upper and work directories need "
+			"CAP_DAC_OVERRIDE, and a security module such as AppArmor or "
+			"SELinux may forbid mounts");
+	return f->errnum == EPERM &&
+		because(f,
+			"not permitted: mounting needs root, or root of a user namespace "
+			"with a mount namespace of its own");
 }
 
 static bool no_overlay(const struct failure *f)
@@ -71,9 +62,8 @@ static bool no_overlay(const struct failure *f)
 	if (f->errnum == ENODEV)
 		return because(f, "this kernel has no overlay file system");
 	if (f->errnum == ENOSPC)
-		return because(f, "%s",
-			is_full(f->l) ? strerror(ENOSPC) :
-					"the limit of mounts (fs.mount-max) is reached");
+		return because(f, "%s, or the limit of mounts (fs.mount-max) is reached",
+			strerror(ENOSPC));
 	return false;
 }
 

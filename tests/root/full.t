@@ -68,6 +68,7 @@ full() {
 	is "... check --content" "$(ovlctl check --content 2>&1; echo $?)" 0
 	ok "... export elsewhere" ovlctl export --format tar a out.tar
 	ok "... umount and mount are no matter of space" sh -c 'mkdir -p target && ovlctl mount -r a target >/dev/null && ovlctl umount a'
+	fails 1 "the kernel could not make its work directory: $reason" "... mount" ovlctl mount w
 	ok "... rm" ovlctl rm w
 	ok "... prune" ovlctl prune
 	is "... the store is sound" "$(ovlctl check)" ""

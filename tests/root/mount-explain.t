@@ -52,6 +52,8 @@ else
 		setpriv --bounding-set -sys_admin ovlctl mount w
 	chmod 755 "$T"
 fi
+fails 1 "not permitted: the upper and work directories need CAP_DAC_OVERRIDE" "... without one capability" \
+	setpriv --bounding-set -dac_override --inh-caps -all ovlctl mount w
 ok "sound again" ovlctl mount w
 ovlctl umount w
 
@@ -87,6 +89,9 @@ mkdir lo up wo me
 mount -t overlay -o "lowerdir=lo,upperdir=up,workdir=wo$(as_user && echo ,userxattr)" none me
 setup "$T/me/store"
 fails 1 "the store lies on an overlay mount" "an upper on overlay" ovlctl mount w
+printf 'file name=.wh.f\nend\n' | mktar >wh.tar
+is_overlay || fails 1 "cannot make the whiteout '.wh.f': the store lies on an overlay mount" \
+	"... import of a whiteout" ovlctl import -p a wh.tar
 umount me
 
 if ! as_user; then
