@@ -96,14 +96,16 @@ static int check_device(
 
 static int put_node(struct unpack *u, const struct unpack_place *at, struct ovl_err *err)
 {
-	bool device = archive_entry_filetype(u->e) != AE_IFIFO;
+	mode_t type = archive_entry_filetype(u->e);
+	bool device = type != AE_IFIFO;
 	int rc = device ? check_device(u->e, at, err) : 0;
 
 	if (rc < 0)
 		return rc;
-	if (device && archive_entry_rdev(u->e) == makedev(0, 0))
+	if (type == AE_IFCHR && archive_entry_rdev(u->e) == makedev(0, 0))
 		return err_say(err, EINVAL,
-			"refused %s: a 0/0 device would be a whiteout", Q(at->path));
+			"refused %s: a 0/0 character device would be a whiteout",
+			Q(at->path));
 	/* The kernel does not allow devices there, but a layer that has /dev/console must
 	 * not be refused. */
 	if (device && unpack_in_userns(u))

@@ -88,6 +88,7 @@ table <<'E'
 a major number of 13 bits | chr name=c major=4096 minor=0 ! impossible device number 4096:0
 a minor number of 21 bits | chr name=c major=1 minor=1048576 ! impossible device number 1:1048576
 numbers that wrap to 1:3 | chr name=c major=4294967297 minor=4294967299 ! impossible device number .*
+a 0/0 character device | chr name=c major=0 minor=0 ! would be a whiteout
 numbers that wrap to 0:0 | chr name=c major=4294967296 minor=4294967296 ! impossible
 negative numbers | blk name=c major=-1 minor=-1 ! impossible device number -1:-1
 numbers of letters | file name=0; chr name=c major=1 minor=3 at.329=zero ! device number in a header is not a number
@@ -112,6 +113,7 @@ E
 else
 	table <<'E'
 devices | chr name=c major=4095 minor=1048575; blk name=b major=259 minor=1 -> b=259:1 c=4095:1048575
+a 0/0 block device is not a whiteout | blk name=b major=0 minor=0 -> b=0:0
 uid 2^32-2 | file name=f uid=4294967294 gid=4294967294 -> f:{644,4294967294:4294967294}
 a live mark is escaped | dir name=d pax.SCHILY.xattr.trusted.overlay.opaque=y pax.SCHILY.xattr.trusted.overlay.redirect=/etc -> d/{xtrusted.overlay.overlay.opaque}{xtrusted.overlay.overlay.redirect}
 ... an escaped one as well | dir name=d pax.SCHILY.xattr.trusted.overlay.overlay.opaque=y -> d/{xtrusted.overlay.overlay.overlay.opaque}
