@@ -119,8 +119,7 @@ static int add_names(struct run *run, const struct printer *p)
 	size_t n = 0;
 	int rc = 0;
 
-	json_object_foreach(p->names, key, names)
-	{
+	json_object_foreach(p->names, key, names) {
 		if (keys && *key)
 			keys[n++] = (char *)key;
 	}

@@ -109,8 +109,7 @@ static void take_records(struct reader *r, const json_t *list)
 	const json_t *o;
 	size_t i;
 
-	json_array_foreach(list, i, o)
-	{
+	json_array_foreach(list, i, o) {
 		const char *own = foreign_json_text(o, "id");
 		struct ovl_err err = {0};
 
@@ -327,8 +326,7 @@ static void add_names(struct reader *r, const json_t *o, bool image)
 	if (at == NONE || !foreign_is_name(id, strlen(id)))
 		return;
 	add_name(r->t, id, &r->rec[at], false, image ? id : NULL);
-	json_array_foreach(json_object_get(o, "names"), i, name)
-	{
+	json_array_foreach(json_object_get(o, "names"), i, name) {
 		const char *text = json_string_value(name);
 
 		if (text)
@@ -342,8 +340,7 @@ static void add_all_names(struct reader *r, const json_t *list, bool image)
 	const json_t *o;
 	size_t i;
 
-	json_array_foreach(list, i, o)
-	{
+	json_array_foreach(list, i, o) {
 		add_names(r, o, image);
 	}
 }
@@ -353,8 +350,7 @@ static void set_writable(struct reader *r, const json_t *containers)
 	const json_t *o;
 	size_t i;
 
-	json_array_foreach(containers, i, o)
-	{
+	json_array_foreach(containers, i, o) {
 		size_t at = find_record(r, foreign_json_text(o, "layer"));
 
 		if (at != NONE)
@@ -377,8 +373,7 @@ static void find_unrecorded(struct foreign *t, const json_t *containers)
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(containers, i, o)
-	{
+	json_array_foreach(containers, i, o) {
 		if (namelist_add(&known, 0, foreign_json_text(o, "id")) < 0)
 			t->failed = true;
 	}

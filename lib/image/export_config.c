@@ -129,7 +129,8 @@ static size_t history_length(const json_t *config)
 	size_t n = 0;
 	size_t i;
 
-	json_array_foreach(history, i, entry) n += is_of_layer(entry);
+	json_array_foreach(history, i, entry)
+		n += is_of_layer(entry);
 	return n;
 }
 

@@ -36,8 +36,7 @@ static json_t *entry_of(json_t *manifest, const char *config)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(manifest, i, entry)
-	{
+	json_array_foreach(manifest, i, entry) {
 		const char *have = json_string_value(json_object_get(entry, "Config"));
 
 		if (have && strcmp(have, config) == 0)

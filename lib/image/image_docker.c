@@ -36,8 +36,7 @@ static int take_layers(
 	size_t n;
 	json_t *v;
 
-	json_array_foreach(layers, n, v)
-	{
+	json_array_foreach(layers, n, v) {
 		const char *name = json_string_value(v);
 		int rc = image_add_layer(i, err);
 
@@ -63,8 +62,7 @@ static int take_names(struct images *im, struct image *i, const json_t *item,
 	size_t n;
 	json_t *v;
 
-	json_array_foreach(names, n, v)
-	{
+	json_array_foreach(names, n, v) {
 		const char *name = json_string_value(v);
 		int rc;
 

@@ -149,8 +149,7 @@ int entries_choose(const json_t *index, const struct entry *outer,
 	e = calloc(json_array_size(entries) + 1, sizeof(*e));
 	if (!e)
 		return err_nomem(err);
-	json_array_foreach(entries, i, o)
-	{
+	json_array_foreach(entries, i, o) {
 		struct entry *now = &e[count];
 
 		*now = entry_of(o, outer);

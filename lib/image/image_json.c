@@ -40,8 +40,7 @@ const json_t *image_member(const json_t *o, const char *key)
 	const char *k;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)o, k, v)
-	{
+	json_object_foreach((json_t *)(uintptr_t)o, k, v) {
 		if (!json_is_null(v) && same_key(k, key))
 			found = v;
 	}
@@ -55,8 +54,7 @@ void image_respell(json_t *o, const char *key)
 	json_t *other;
 	void *next;
 
-	json_object_foreach_safe(o, next, k, other)
-	{
+	json_object_foreach_safe(o, next, k, other) {
 		if (strcmp(k, key) != 0 && same_key(k, key))
 			json_object_del(o, k);
 	}

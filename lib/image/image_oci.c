@@ -148,8 +148,7 @@ static int take_parts(struct search *q, struct image *i, const json_t *m, unsign
 			0)
 		return err_say(q->err, ENOTSUP, "it is an artifact, not an image (%s)",
 			Q(config.media));
-	json_array_foreach(layers, n, v)
-	{
+	json_array_foreach(layers, n, v) {
 		rc = take_layer(q, i, v, q->err);
 		if (rc < 0)
 			return rc;
@@ -334,8 +333,7 @@ static int find_digest(
 	json_t *o;
 	int rc = 0;
 
-	json_array_foreach(entries, n, o)
-	{
+	json_array_foreach(entries, n, o) {
 		struct entry e = entry_of(o, outer);
 		struct descriptor d;
 

@@ -45,8 +45,7 @@ static int find_config(struct source *s, const json_t *list, struct ovl_err *err
 	size_t n;
 	int rc = 0;
 
-	json_array_foreach(list, n, item)
-	{
+	json_array_foreach(list, n, item) {
 		const char *config = image_text(item, "Config");
 		auto_part b = {0};
 

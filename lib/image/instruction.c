@@ -101,8 +101,7 @@ json_t *instruction_array(const char *text)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(o, i, v)
-	{
+	json_array_foreach(o, i, v) {
 		if (!json_is_string(v)) {
 			json_decref(o);
 			return NULL;
@@ -120,8 +119,7 @@ int instruction_each(struct instruction *c, const char *p, bool arrays,
 	int rc = 0;
 	size_t i;
 
-	json_array_foreach(o, i, v)
-	{
+	json_array_foreach(o, i, v) {
 		if (rc == 0)
 			rc = fn(c, json_string_value(v));
 	}
