@@ -229,10 +229,8 @@ static int mount_on_target(struct mounting *m)
 
 static int remount(struct mounting *m)
 {
-	char path[48];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", m->target.fd);
-	if (mount(NULL, path, NULL, MS_REMOUNT | m->spec.flags, NULL) < 0)
+	if (mount(NULL, P("/proc/self/fd/%d", m->target.fd), NULL,
+		    MS_REMOUNT | m->spec.flags, NULL) < 0)
 		return err_sys(m->err, errno, "cannot remount layer %s on %s",
 			Q(m->req->layer), Q(m->target.path.data));
 	return 0;

@@ -84,12 +84,10 @@ static int place(
 static int put_new(struct commit *c, struct ovl_err *err)
 {
 	const char *tree = c->l.drv->tree[OVL_IMAGE];
-	char path[64];
 	int rc = place(c, COMMIT_NEW "/" RECIPE_NAME, c->l.fd, RECIPE_NAME, err);
 
-	snprintf(path, sizeof(path), COMMIT_NEW "/%s", tree);
 	if (rc == 0)
-		rc = place(c, path, c->l.fd, tree, err);
+		rc = place(c, P(COMMIT_NEW "/%s", tree), c->l.fd, tree, err);
 	if (rc == 0)
 		rc = place(c, COMMIT_NEW "/" META_NAME, c->stage.fd, META_NAME, err);
 	if (rc == 0 && unlinkat(c->stage.fd, COMMIT_NEW, AT_REMOVEDIR) < 0)
@@ -134,9 +132,8 @@ static int complete_own(struct commit *c, struct ovl_err *err)
 static int put_config(struct commit *c, int layer, struct ovl_err *err)
 {
 	const struct buf *config = &c->config;
-	char path[sizeof(CONFIGS) + ID_LEN + 1];
+	const char *path = P(CONFIGS "/%s", c->config_digest);
 
-	snprintf(path, sizeof(path), CONFIGS "/%s", c->config_digest);
 	if (fs_rmtree(layer, CONFIGS, NULL) == 0 &&
 		(!config->len ||
 			(mkdirat(layer, CONFIGS, 0700) == 0 &&

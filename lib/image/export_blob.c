@@ -148,11 +148,9 @@ static int keep_blob(struct making *m, const char *name, struct ovl_err *err)
 static int make_blob(struct export *x, struct blob *b, bool main, struct ovl_err *err)
 {
 	struct making m = {.x = x, .b = b, .main = main, .fd = -1};
-	char name[ID_LEN + 2];
-	int rc;
+	const char *name = P(".%s", b->l.id.s);
+	int rc = begin_blob(&m, name, err);
 
-	snprintf(name, sizeof(name), ".%s", b->l.id.s);
-	rc = begin_blob(&m, name, err);
 	if (rc == 0)
 		rc = replay_or_pack(&b->l, take_tar, &m, err);
 	if (rc == 0)

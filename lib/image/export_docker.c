@@ -5,9 +5,9 @@
  * id>/layer.tar; and for the oldest readers "repositories", which maps a tag to its top
  * layer.
  */
-#include <stdio.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/quote.h"
 #include "image/export.h"
 #include "image/image.h"
@@ -19,9 +19,8 @@
 static void add_source(json_t *entry, const struct blob *b)
 {
 	json_t *sources = image_sub(entry, "LayerSources", JSON_OBJECT);
-	char id[ID_LEN + 8];
+	const char *id = P("sha256:%s", b->diff_id);
 
-	snprintf(id, sizeof(id), "sha256:%s", b->diff_id);
 	json_object_set_new(sources, id,
 		json_pack("{s:s, s:s, s:I}", "mediaType",
 			"application/vnd.oci.image.layer.v1.tar", "digest", id, "size",
@@ -56,14 +55,12 @@ static int add_layers(
 
 	for (size_t i = 0; i < img->n && rc == 0; i++) {
 		const struct blob *b = blob_of(img->stack[i]);
-		char path[ID_LEN + 32];
+		const char *path = P("%s/layer.tar", b->diff_id);
 
-		snprintf(path, sizeof(path), "%s/", b->diff_id);
 		if (b->absent)
 			add_source(entry, b);
 		else
-			rc = export_add(x, path, NULL, NULL, err);
-		snprintf(path, sizeof(path), "%s/layer.tar", b->diff_id);
+			rc = export_add(x, P("%s/", b->diff_id), NULL, NULL, err);
 		if (rc == 0 && !b->absent)
 			rc = export_add(x, path, b, NULL, err);
 		if (fill)
@@ -94,13 +91,10 @@ static void add_tag(
 static int add_image(struct export *x, const struct exported *img, json_t *manifest,
 	json_t *repositories, struct ovl_err *err)
 {
-	char path[ID_LEN + 8];
-	json_t *entry;
-	int rc;
+	const char *path = P("%s.json", img->config_digest);
+	json_t *entry = entry_of(manifest, path);
+	int rc = export_add(x, path, NULL, &img->config, err);
 
-	snprintf(path, sizeof(path), "%s.json", img->config_digest);
-	rc = export_add(x, path, NULL, &img->config, err);
-	entry = entry_of(manifest, path);
 	if (rc == 0)
 		rc = add_layers(x, img, entry, err);
 	if (rc == 0)

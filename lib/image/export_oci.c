@@ -3,10 +3,10 @@
  * Writes an OCI image layout (image-spec 1.0, image-layout.md): oci-layout, index.json
  * with a manifest for each image, and blobs/sha256/ with files named by their digest.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/fs.h"
 #include "base/quote.h"
 #include "image/export.h"
 #include "image/image.h"
@@ -33,10 +33,7 @@ static json_t *descriptor(const char *type, const char *hex, uint64_t size)
 static int add_blob(struct export *x, const char *hex, const struct blob *b,
 	const struct buf *text, struct ovl_err *err)
 {
-	char path[ID_LEN + 32];
-
-	snprintf(path, sizeof(path), "blobs/sha256/%s", hex);
-	return export_add(x, path, b, text, err);
+	return export_add(x, P("blobs/sha256/%s", hex), b, text, err);
 }
 
 static int add_layers(

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Derives a name from that of the input, for images that only have a tag. */
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,16 +13,14 @@ void image_base(int fd, struct buf *out)
 	static const char *const packed[] = {".gz", ".zst", ".xz", ".bz2", ".lz4", NULL};
 	static const char *const form[] = {".tar", ".oci", ".tgz", ".txz", ".tzst", NULL};
 	static const char *const *const suffixes[] = {packed, form};
-	char link[64];
 	auto_buf path = {0};
 	const char *name;
 	struct stat sb;
 	size_t n;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	buf_adds(out, "");
 	if (fstat(fd, &sb) < 0 || !sb.st_nlink || S_ISFIFO(sb.st_mode) ||
-		fs_readlink(AT_FDCWD, link, 1 << 16, &path) < 0 || *path.data != '/')
+		fs_path_of(fd, &path) < 0 || *path.data != '/')
 		return;
 	name = path_base(path.data);
 	n = strlen(name);

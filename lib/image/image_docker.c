@@ -5,10 +5,10 @@
  * <hex>/layer.tar, or since Docker 25 blobs/sha256/<hex> for both.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/fs.h"
 #include "base/quote.h"
 #include "image/image.h"
 
@@ -99,11 +99,10 @@ static int has_digest(
 static void take_sizes(struct image *i, const json_t *sources)
 {
 	for (unsigned n = 0; n < i->n_layers; n++) {
-		char key[ID_LEN + 8];
-		const json_t *size;
+		const json_t *of = image_member(
+			sources, P("sha256:%s", i->layer[n].diff_id));
+		const json_t *size = image_member(of, "size");
 
-		snprintf(key, sizeof(key), "sha256:%s", i->layer[n].diff_id);
-		size = image_member(image_member(sources, key), "size");
 		if (i->layer[n].absent && json_integer_value(size) > 0)
 			i->layer[n].blob.size = (uint64_t)json_integer_value(size);
 	}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/quote.h"
 #include "image/image.h"
 
@@ -23,15 +24,13 @@ static const char *dir_part(const json_t *o)
 	return id_sha256_hex(image_text(part, "digest"));
 }
 
-static int find_any(
-	struct source *s, const char *name, const char *suffix, struct ovl_err *err)
+/* A config is named after its digest; a manifest of an index has a suffix, too. */
+static int find_any(struct source *s, const char *name, struct ovl_err *err)
 {
-	char file[ID_LEN + 32];
 	auto_part b = {0};
 	int rc = source_find(s, name, &b, err);
 
-	snprintf(file, sizeof(file), "%s%s", name, suffix);
-	return rc ? rc : source_find(s, file, &b, err);
+	return rc ? rc : source_find(s, P("%s.manifest.json", name), &b, err);
 }
 
 /*
@@ -81,7 +80,7 @@ static int manifest_kind(struct source *s, struct ovl_err *err)
 	if (rc < 0)
 		return err_is_system(rc) ? rc : 0;
 	hex = json_is_object(o) ? dir_part(o) : NULL;
-	rc = hex ? find_any(s, hex, ".manifest.json", err) : find_config(s, o, err);
+	rc = hex ? find_any(s, hex, err) : find_config(s, o, err);
 	return rc <= 0 ? rc : hex ? SKOPEO_DIR : DOCKER_SAVE;
 }
 
