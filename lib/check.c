@@ -234,13 +234,6 @@ static int note_left(void *ctx, const struct ovl_pruned *p)
 		"%s; 'ovlctl prune' removes it", p->why);
 }
 
-static int check_left(struct checker *c)
-{
-	const struct ovl_prune dry = {.dry_run = true};
-
-	return prune_dead(c->st, &dry, note_left, c, c->err);
-}
-
 /* The directory is used as a lower layer, so its contents would be visible in mounts. */
 static int check_in_empty(struct checker *c, struct prune_place *at)
 {
@@ -262,6 +255,7 @@ static int check_dir(struct checker *c, enum store_dir which, const char *what,
 
 static int check_store(struct checker *c)
 {
+	const struct ovl_prune dry = {.dry_run = true};
 	int rc;
 
 	if (c->st->foreign)
@@ -278,7 +272,7 @@ static int check_store(struct checker *c)
 		rc = check_dir(c, DIR_EMPTY, "'empty'", check_in_empty);
 	if (rc == 0)
 		rc = check_dir(c, DIR_ASIDE, "'aside'", note_aside);
-	return rc ? rc : check_left(c);
+	return rc ? rc : prune_dead(c->st, &dry, note_left, c, c->err);
 }
 
 /* Checks one layer, and again after a repair, with its content. */

@@ -64,12 +64,6 @@ static int list_known(struct export *x, struct ovl_err *err)
 	return rc;
 }
 
-static bool leave_out(const struct export *x, const struct layer *l)
-{
-	return l->meta.kind == OVL_IMAGE &&
-		VEC_FIND(x->known, x->n_known, &l->id, id_order);
-}
-
 /* ---- the stacks ------------------------------------------------------------------- */
 
 static struct blob *find_blob(const struct export *x, const struct layer_ref *ref)
@@ -107,8 +101,8 @@ static void note_digest(const struct export *x, struct blob *b)
 	if (b->l.meta.kind != OVL_IMAGE)
 		return;
 	memcpy(b->diff_id, b->l.meta.diff_id, sizeof(b->diff_id));
-	b->absent = leave_out(x, &b->l);
-	if (b->absent) {
+	if (VEC_FIND(x->known, x->n_known, &b->l.id, id_order)) {
+		b->absent = true;
 		b->size = b->l.meta.tar_size;
 		memcpy(b->digest, b->diff_id, sizeof(b->digest));
 		return;

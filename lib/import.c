@@ -109,9 +109,7 @@ static int run_layer(struct job *job, struct ovl_id *id, struct ovl_err *err)
 	/* NULL: nothing has been read from req->fd yet. */
 	cfg.stream = job->input->stream;
 	job->input->stream = NULL;
-	rc = ingest_begin(&job->in, job->st, &cfg, err);
-	if (rc == 0)
-		rc = ingest_run(&job->in, err);
+	rc = ingest_all(&job->in, job->st, &cfg, err);
 	if (rc < 0 && rc != -EINTR)
 		return err_prefix(err, rc, "%s", Q(job->req->file));
 	if (rc == 0)

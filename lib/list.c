@@ -154,13 +154,6 @@ static int list_one(void *ctx, const struct driver *drv, int dir, const char *na
 	return 0;
 }
 
-static void finish_commits(struct lister *ls)
-{
-	for (size_t i = 0; i < ls->n_unfinished; i++)
-		layer_finish(ls->st, &ls->unfinished[i]);
-	free(ls->unfinished);
-}
-
 static bool is_listed(const struct ovl_list *l, const struct layer_ref *ref)
 {
 	for (size_t i = 0; i < l->n; i++) {
@@ -417,7 +410,9 @@ static int make_list(struct lister *ls, char *const *what, struct ovl_list *out)
 
 	ls->out = &made;
 	rc = list(ls, what, ls->err);
-	finish_commits(ls);
+	for (size_t i = 0; i < ls->n_unfinished; i++)
+		layer_finish(ls->st, &ls->unfinished[i]);
+	free(ls->unfinished);
 	if (rc == 0)
 		rc = attach_mounts(ls->st, &made, ls->err);
 	if (rc == 0)

@@ -379,17 +379,11 @@ int prune_judge_name(struct ovl_store *st, struct prune_place *at, struct ovl_er
 	return 0;
 }
 
-static int prune_names(struct pruner *p)
+static int prune_nowhere(struct pruner *p)
 {
 	struct prune_place at = {.what = "name"};
 	int names = store_dir(p->st, DIR_NAMES, p->err);
-
-	return prune_files(p, names, ".", &at, prune_judge_name, true);
-}
-
-static int prune_nowhere(struct pruner *p)
-{
-	int r = prune_names(p);
+	int r = prune_files(p, names, ".", &at, prune_judge_name, true);
 
 	for (const struct driver *const *d = driver_list; *d && r == 0; d++) {
 		int drv_fd = store_covers(p->st, *d) ?
@@ -405,16 +399,6 @@ static int prune_nowhere(struct pruner *p)
 
 /* ---- all steps -------------------------------------------------------------------- */
 
-/* Finishes a commit that was killed while the writable layer was being put back. */
-static void finish_image(
-	struct pruner *p, const struct driver *drv, int drv_fd, const char *id)
-{
-	struct layer_ref ref = {.drv = drv};
-
-	if (id_take(id, ref.id.s) && fs_exists(drv_fd, P("%s/" BECOMING_IMAGE, id)) > 0)
-		layer_finish(p->st, &ref);
-}
-
 /* Finishes killed commits, wherever there are traces of them. */
 static int finish_commits(struct pruner *p)
 {
@@ -428,7 +412,12 @@ static int finish_commits(struct pruner *p)
 		const char *name;
 
 		while (fs_dir_next(&dir, &name, NULL) > 0) {
-			finish_image(p, *d, dir.fd, name);
+			struct layer_ref ref = {.drv = *d};
+
+			/* Killed while the writable layer was being put back. */
+			if (id_take(name, ref.id.s) &&
+				fs_exists(dir.fd, P("%s/" BECOMING_IMAGE, name)) > 0)
+				layer_finish(p->st, &ref);
 		}
 	}
 	return rc;

@@ -104,12 +104,6 @@ static void say_age(time_t seconds, struct buf *out)
 	buf_addf(out, "%lld %s%s", n, days ? "day" : "hour", n == 1 ? "" : "s");
 }
 
-static void say_records(const struct foreign *t, struct buf *out)
-{
-	for (size_t i = 0; i < t->n_records; i++)
-		buf_addf(out, "%s%s", i ? ", " : "", t->record[i]);
-}
-
 static int tell_orphan(struct checker *c, int dir, const char *name, time_t age)
 {
 	const struct foreign *t = c->st->foreign;
@@ -124,11 +118,10 @@ static int tell_orphan(struct checker *c, int dir, const char *name, time_t age)
 			err_sys(c->err, errno, "cannot read %s", Q(path));
 	buf_addf(&what, "%llu bytes, not changed for ", (unsigned long long)size.own);
 	say_age(age, &what);
-	buf_adds(&what, doubt ? ": unknown, since " : ": not named by ");
-	if (doubt)
-		buf_adds(&what, doubt);
-	else
-		say_records(t, &what);
+	buf_addf(&what, "%s%s", doubt ? ": unknown, since " : ": not named by ",
+		doubt ? doubt : "");
+	for (size_t i = 0; !doubt && i < t->n_records; i++)
+		buf_addf(&what, "%s%s", i ? ", " : "", t->record[i]);
 	if (what.failed)
 		return err_nomem(c->err);
 	return check_found(c, OVL_NOTE, doubt ? "unknown" : "orphan", "", path, OVL_LEFT,

@@ -383,9 +383,8 @@ static int ingest_tar(struct heal *h, int fd, struct ovl_err *err)
 		INGEST_NO_LIMITS,
 		.tell = true,
 	};
-	int rc = ingest_begin(&h->in, h->c->st, &cfg, err);
 
-	return rc < 0 ? rc : ingest_run(&h->in, err);
+	return ingest_all(&h->in, h->c->st, &cfg, err);
 }
 
 /* The layer's id proves whether this is its tar, and together with the store

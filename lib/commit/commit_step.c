@@ -221,21 +221,16 @@ static int announce(struct commit *c, struct ovl_err *err)
 	return rc;
 }
 
-static int is_announced(const struct commit *c, struct ovl_err *err)
-{
-	const struct layer *parent = commit_parent(c);
-	int rc = parent ? layer_has_hint(parent, &c->image.id, err) : 1;
-
-	return rc > 0 ? is_linked(c, err) : rc;
-}
-
 /* Renames W to I: 1; 0 if there is such a layer; -ESTALE: hint or link must be made
  * again; -EAGAIN. */
 static int rename_layer(struct commit *c, struct ovl_err *err)
 {
+	const struct layer *parent = commit_parent(c);
 	struct layer *l = &c->l;
-	int rc = is_announced(c, err);
+	int rc = parent ? layer_has_hint(parent, &c->image.id, err) : 1;
 
+	if (rc > 0)
+		rc = is_linked(c, err);
 	if (rc <= 0)
 		return rc < 0 ? rc : -ESTALE;
 	rc = commit_check_promised(c, err);
@@ -379,11 +374,6 @@ static int step_into_other(struct commit *c, struct trashed *old, struct ovl_err
 
 /* ---- all steps -------------------------------------------------------------------- */
 
-static int do_step(struct commit *c, struct trashed *old, struct ovl_err *err)
-{
-	return is_apart(c) ? step_into_other(c, old, err) : become(c, err);
-}
-
 static void undo_step(struct commit *c)
 {
 	if (c->l.fd < 0)
@@ -412,7 +402,10 @@ int commit_step(struct commit *c, struct trashed *old, struct ovl_err *err)
 		int there = layer_exists(c->st, &c->image, err);
 
 		layer_close(&c->made);
-		rc = there < 0 ? there : there ? join(c, old, err) : do_step(c, old, err);
+		if (there)
+			rc = there < 0 ? there : join(c, old, err);
+		else
+			rc = is_apart(c) ? step_into_other(c, old, err) : become(c, err);
 	}
 	if (rc < 0) {
 		undo_step(c);

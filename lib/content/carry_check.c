@@ -114,13 +114,6 @@ static int by_from(const void *a, const void *b)
 	return strcmp(y ? y : "", x ? x : "");
 }
 
-static bool is_moved(const struct carry *c, const char *path)
-{
-	const struct carry_moved key = {.from = (char *)(uintptr_t)path};
-
-	return c->n_moved && bsearch(&key, c->moved, c->n_moved, sizeof(key), by_from);
-}
-
 /* Remembers a path that will be removed. It is checked when all moves are known, because
  * parts of it may be moved elsewhere first. */
 static int note_gone(struct carry *c, const struct carry_pair *dir, const char *name,
@@ -161,10 +154,11 @@ static int note_going(struct carry *c, const struct stat *st, bool top)
 static int check_going(struct carry *c, struct walk *w, const char *path, bool fresh,
 	struct ovl_err *err)
 {
+	const struct carry_moved moved = {.from = (char *)(uintptr_t)path};
 	struct stat st;
 	bool changed;
 
-	if (is_moved(c, path))
+	if (VEC_FIND(c->moved, c->n_moved, &moved, by_from))
 		return 0;
 	if (fstatat(w->fd[0], w->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fail(path, err);

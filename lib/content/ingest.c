@@ -133,11 +133,6 @@ static int resume(struct ingest *in, struct ovl_err *err)
 				     0;
 }
 
-static bool stopped(const struct ingest *in)
-{
-	return store_stopped(in->st) || (in->cfg.abort && atomic_load(in->cfg.abort));
-}
-
 static int check_digest(
 	const char *what, const char *got, const char *want, struct ovl_err *err)
 {
@@ -165,14 +160,16 @@ static int check_digests(struct ingest *in, struct ovl_err *err)
 
 int ingest_run(struct ingest *in, struct ovl_err *err)
 {
+	const atomic_bool *abort = in->cfg.abort;
 	struct archive_entry *e;
 	int r;
 
 	while ((r = tarin_next(in->tar, &e, err)) > 0) {
 		if (in->cfg.seen)
 			in->cfg.seen(in->cfg.seen_ctx, e);
-		r = stopped(in) ? err_stopped(err) :
-				  unpack_entry(&in->unpack, in->tar, e, err);
+		r = store_stopped(in->st) || (abort && atomic_load(abort)) ?
+			err_stopped(err) :
+			unpack_entry(&in->unpack, in->tar, e, err);
 		if (r < 0)
 			break;
 		if (in->cfg.entries)

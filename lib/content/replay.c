@@ -209,11 +209,6 @@ static void sum_bytes(struct player *p, const void *piece, size_t n)
 		XXH64_update(&p->sum, piece, n);
 }
 
-static uint64_t sum_of(const struct player *p)
-{
-	return p->split ? p->crc : XXH64_digest(&p->sum);
-}
-
 static int open_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
 	struct stat st;
@@ -301,8 +296,10 @@ static int give_run(struct player *p, const struct recipe_rec *rec, struct ovl_e
 
 static int end_file(struct player *p, const struct recipe_rec *rec, struct ovl_err *err)
 {
+	uint64_t sum = p->split ? p->crc : XXH64_digest(&p->sum);
+
 	close_fdp(&p->fd);
-	if (!p->told && !p->from.unproved && sum_of(p) != rec->sum)
+	if (!p->told && !p->from.unproved && sum != rec->sum)
 		return report_damage(p, "differs from what was imported", err);
 	return 0;
 }

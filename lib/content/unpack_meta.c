@@ -110,12 +110,6 @@ struct xattr_in {
 
 /* ---- xattrs ----------------------------------------------------------------------- */
 
-/* In a user namespace, some xattrs can only be set by root outside. */
-static bool is_denied(const struct unpack *u, const char *attr, int why)
-{
-	return why == EPERM && unpack_in_userns(u) && xattr_wants_root(attr);
-}
-
 static int set_one(struct unpack *u, struct meta_target to, const char *attr,
 	const void *value, size_t n, struct ovl_err *err)
 {
@@ -124,7 +118,8 @@ static int set_one(struct unpack *u, struct meta_target to, const char *attr,
 
 	if (rc == 0)
 		return 0;
-	if (is_denied(u, attr, errno)) {
+	/* In a user namespace, some xattrs can only be set by root outside. */
+	if (errno == EPERM && unpack_in_userns(u) && xattr_wants_root(attr)) {
 		u->left[LEFT_XATTRS]++;
 		return 0;
 	}

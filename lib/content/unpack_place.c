@@ -17,17 +17,15 @@
 #include "tar/recipe.h"
 #include "union/whiteout.h"
 
-static void close_parent(struct parent *p)
-{
-	close_fdp(&p->fd);
-	free(steal(p->path));
-}
-
 /* Closes all but the first n. */
 static void forget_parents(struct unpack *u, unsigned n)
 {
-	while (u->n_parents > n)
-		close_parent(&u->parents[--u->n_parents]);
+	while (u->n_parents > n) {
+		struct parent *p = &u->parents[--u->n_parents];
+
+		close_fdp(&p->fd);
+		free(steal(p->path));
+	}
 }
 
 static struct parent *to_front(struct unpack *u, unsigned i)

@@ -29,12 +29,6 @@ static bool spool_in(struct export *x, int dir)
 	return probe >= 0;
 }
 
-static bool not_to_be_written(int why)
-{
-	return why == EROFS || why == EACCES || why == EPERM || why == ENOSPC ||
-		why == EDQUOT;
-}
-
 /* Finds a directory for temporary files: the store, which has room for layers; if it
  * is read-only, the usual place. */
 static int spool_find(struct export *x, struct ovl_err *err)
@@ -50,7 +44,8 @@ static int spool_find(struct export *x, struct ovl_err *err)
 		err_sys(err, why, "cannot make a temporary file in '%s/staging'",
 			x->st->root);
 	}
-	if (!not_to_be_written(why))
+	if (why != EROFS && why != EACCES && why != EPERM && why != ENOSPC &&
+		why != EDQUOT)
 		return -why;
 	if (!temp || temp[0] != '/')
 		temp = "/var/tmp";

@@ -212,26 +212,18 @@ static json_t *platform(const json_t *config)
 	return o;
 }
 
-/* True if the history has an entry for each layer, or is empty, which the image-spec
- * allows. */
-static bool is_complete(const json_t *config, size_t layers)
-{
-	size_t n = history_length(config);
-
-	return !n || n == layers;
-}
-
 int export_make_config(struct exported *img, struct ovl_err *err)
 {
 	auto_json config = img->found_for ? parse_config(&img->found) : new_config();
+	size_t entries = history_length(config);
 	int rc = 0;
 
 	if (!config)
 		return err_nomem(err);
 	/* Even a config for these layers may not fit: a layer that was packed again has a
-	 * new diff id. */
+	 * new diff id. The image-spec allows an empty history. */
 	if (img->found_for == img->n && config_fits(config, img, img->n) &&
-		is_complete(config, img->n)) {
+		(!entries || entries == img->n)) {
 		buf_add(&img->config, img->found.data, img->found.len);
 		rc = img->config.failed ? err_nomem(err) : 0;
 	} else {

@@ -62,12 +62,6 @@ static const char *refused(const char *media)
 	return "of an unknown media type";
 }
 
-/* True if the layer may be missing, as its type says that it is distributed elsewhere. */
-static bool is_foreign(const char *media)
-{
-	return strstr(media, ".nondistributable.") || strstr(media, ".foreign.");
-}
-
 /* ---- descriptors ------------------------------------------------------------------ */
 
 /* image-spec, descriptor.md. */
@@ -118,7 +112,8 @@ static int take_layer(
 	l = &i->layer[i->n_layers - 1];
 	memcpy(l->digest, d.hex, sizeof(l->digest));
 	rc = source_find(q->s, d.name, &l->blob, err);
-	if (rc == 0 && is_foreign(d.media))
+	if (rc == 0 &&
+		(strstr(d.media, ".nondistributable.") || strstr(d.media, ".foreign.")))
 		return err_say(err, ENOTSUP,
 			"layer sha256:%.12s is nondistributable, and its blob is not in "
 			"the input",

@@ -38,7 +38,6 @@ struct signs {
 };
 
 void signs_release(struct signs *s);
-#define auto_signs __attribute__((cleanup(signs_release))) struct signs
 
 /* Notes a member; ctx is the struct signs. */
 void signs_note(void *ctx, struct archive_entry *e);

@@ -218,16 +218,6 @@ static int make_appear(struct stage *sg, const struct layer_ref *ref,
 	return rc;
 }
 
-/* It is a layer now, which others may read. The lock is kept and becomes shared in one
- * step; one that relied on the lock of another stage was locked before anybody could
- * see it. */
-static void keep_locked(struct stage *sg)
-{
-	if (sg->hold && flock(sg->fd, LOCK_SH | LOCK_NB) == 0)
-		sg->held = steal_fd(&sg->fd);
-	close_fdp(&sg->fd);
-}
-
 /*
  * The names are locked so that nobody treats the name of a layer that is about to appear
  * as a leftover; the store's lock does the same for short links.
@@ -263,8 +253,14 @@ int stage_appear(struct stage *sg, const struct ovl_id *id, const struct layer *
 			return rc;
 	}
 	sg->appeared = rc > 0;
-	if (sg->appeared)
-		keep_locked(sg);
+	if (!sg->appeared)
+		return rc;
+	/* It is a layer now, which others may read. The lock is kept and becomes shared
+	 * in one step; one that relied on the lock of another stage was locked before
+	 * anybody could see it. */
+	if (sg->hold && flock(sg->fd, LOCK_SH | LOCK_NB) == 0)
+		sg->held = steal_fd(&sg->fd);
+	close_fdp(&sg->fd);
 	return rc;
 }
 
