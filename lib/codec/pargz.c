@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Parallel gzip, with the same output for any number of threads. */
+#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -189,16 +190,12 @@ static int begin_stream(struct pargz *g)
 
 static int finish_stream(struct pargz *g)
 {
-	unsigned char trailer[8];
+	uint32_t trailer[2];
 	int r = submit(g, true);
 
-	if (r < 0)
-		return r;
-	for (unsigned i = 0; i < 4; i++) {
-		trailer[i] = (unsigned char)(g->crc >> 8 * i);
-		trailer[4 + i] = (unsigned char)(g->total >> 8 * i);
-	}
-	return g->sink(g->ctx, trailer, sizeof(trailer), g->err);
+	trailer[0] = htole32((uint32_t)g->crc);
+	trailer[1] = htole32((uint32_t)g->total);
+	return r < 0 ? r : g->sink(g->ctx, trailer, sizeof(trailer), g->err);
 }
 
 int pargz_run(struct pargz *g, const void *p, size_t n, bool end, sink_fn sink, void *ctx,

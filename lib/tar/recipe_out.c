@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The writer of recipes; see recipe.h. */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -171,13 +172,10 @@ int recipe_run(struct recipe_out *r, uint64_t offset, const void *p, size_t n)
 
 int recipe_file_end(struct recipe_out *r)
 {
-	uint64_t v = XXH64_digest(&r->sum);
-	unsigned char le[8];
+	uint64_t le = htole64(XXH64_digest(&r->sum));
 
-	for (int i = 0; i < 8; i++)
-		le[i] = (unsigned char)(v >> 8 * i);
 	flush_run(r);
-	return put_record(r, RECIPE_FILE_END, 0, 0, 0, le, sizeof(le));
+	return put_record(r, RECIPE_FILE_END, 0, 0, 0, &le, sizeof(le));
 }
 
 int recipe_kept(struct recipe_out *r, uint64_t number, const char *path)
