@@ -40,8 +40,7 @@ void ovl_list_free(struct ovl_list *l)
 		free(l->layer[i].on);
 		show_free(l->layer[i].details);
 	}
-	free(l->layer);
-	l->layer = NULL;
+	free(steal(l->layer));
 	l->n = 0;
 }
 

@@ -230,7 +230,6 @@ void walk_end(struct walk *w)
 		((int *)last(w)->dir)[i] = -1;
 	levels_release(&w->levels);
 	buf_release(&w->path);
-	free(w->block);
-	w->block = NULL;
+	free(steal(w->block));
 	errno = why;
 }

@@ -408,12 +408,11 @@ int stream_open(struct stream **out, const struct stream_config *cfg, struct ovl
 	pthread_cond_init(&s->changed, NULL);
 	pthread_cond_init(&s->to_hash, NULL);
 	rc = cfg->direct ? open_direct(s, err) : open_read(s, err);
-	if (rc < 0) {
+	if (rc < 0)
 		stream_close(s);
-		return rc;
-	}
-	*out = s;
-	return 0;
+	else
+		*out = s;
+	return rc;
 }
 
 uint64_t stream_taken(struct stream *s)

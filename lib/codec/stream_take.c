@@ -32,7 +32,7 @@ static ssize_t next_again(struct stream *s, const void **p, struct ovl_err *err)
 	size_t n = left < s->again_len ? (size_t)left : s->again_len;
 	ssize_t got = fs_pread_upto(s->again, block, n, s->again_at);
 
-	if (s->cfg.stop && *s->cfg.stop)
+	if (fs_stopped(s->cfg.stop))
 		return err_stopped(err);
 	if (got != (ssize_t)n)
 		return err_sys(err, got < 0 ? errno : EIO,
@@ -57,9 +57,9 @@ ssize_t stream_next(struct stream *s, const void **p, struct ovl_err *err)
 	if (s->again_at < s->kept && s->again_data)
 		return next_again(s, p, err);
 	pthread_mutex_lock(&s->mutex);
-	while (s->filled == s->taken_blocks && !s->done && !(s->cfg.stop && *s->cfg.stop))
+	while (s->filled == s->taken_blocks && !s->done && !fs_stopped(s->cfg.stop))
 		wait_a_little(s);
-	if (s->cfg.stop && *s->cfg.stop) {
+	if (fs_stopped(s->cfg.stop)) {
 		n = err_stopped(err);
 	} else if (s->filled != s->taken_blocks) {
 		unsigned slot = s->taken_blocks++ % s->blocks;

@@ -185,8 +185,7 @@ int ingest_run(struct ingest *in, struct ovl_err *err)
 		r = recipe_finish(in->recipe, in->diff_id, &in->tar_size, err);
 	/* Many of these together would take too much memory, and other threads may wait
 	 * for the decoder's window. */
-	tarin_close(in->tar);
-	in->tar = NULL;
+	tarin_close(steal(in->tar));
 	recipe_out_close(in->recipe);
 	in->recipe = in->unpack.recipe = NULL;
 	if (in->stage.within)

@@ -387,16 +387,14 @@ int unpack_written(struct unpack *u, struct ovl_err *err)
 
 	if (rc == 0)
 		rc = drop_plnk(u, err);
-	writer_close(u->writer);
-	u->writer = NULL;
+	writer_close(steal(u->writer));
 	forget_parents(u, 0);
 	return rc;
 }
 
 void unpack_release(struct unpack *u)
 {
-	writer_close(u->writer);
-	u->writer = NULL;
+	writer_close(steal(u->writer));
 	close_fdp(&u->tree);
 	close_fdp(&u->kept);
 	forget_parents(u, 0);

@@ -122,12 +122,11 @@ int writer_open(struct writer **out, struct ovl_err *err)
 	struct writer *b = calloc(1, sizeof(*b));
 	int rc = b ? workq_open(&b->queue, do_item, b, err) : err_nomem(err);
 
-	if (rc < 0) {
+	if (rc < 0)
 		free(b);
-		return rc;
-	}
-	*out = b;
-	return 0;
+	else
+		*out = b;
+	return rc;
 }
 
 void writer_close(struct writer *b)

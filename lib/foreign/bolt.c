@@ -187,8 +187,7 @@ int bolt_load(int fd, const char *name, struct bolt *out, struct ovl_err *err)
 
 void bolt_release(struct bolt *b)
 {
-	free(b->data);
-	b->data = NULL;
+	free(steal(b->data));
 	b->len = 0;
 }
 

@@ -32,8 +32,7 @@ void images_cut(struct images *im, size_t n)
 void images_release(struct images *im)
 {
 	images_cut(im, 0);
-	free(im->image);
-	im->image = NULL;
+	free(steal(im->image));
 	buf_release(&im->notes);
 	buf_release(&im->others);
 	buf_release(&im->names);

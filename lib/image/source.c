@@ -17,8 +17,7 @@
 
 void part_release(struct part *b)
 {
-	free(b->file);
-	b->file = NULL;
+	free(steal(b->file));
 }
 
 int part_open(const struct part *b)

@@ -124,8 +124,7 @@ int spool_look(struct spool *sp, bool any, struct ovl_err *err)
 		return is;
 	if (sp->file < 0)
 		return stream_again(sp->stream, sp->temp, err);
-	stream_close(sp->stream);
-	sp->stream = NULL;
+	stream_close(steal(sp->stream));
 	/* Puts the offset back: it is read from there later. */
 	return lseek(sp->file, 0, SEEK_SET) < 0 ? err_sys(err, errno, "cannot read it") :
 						  0;

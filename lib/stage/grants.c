@@ -301,8 +301,7 @@ int grants_give(struct grants *g, struct ovl_err *err)
 
 void grants_release(struct grants *g)
 {
-	free(g->item);
-	g->item = NULL;
+	free(steal(g->item));
 	g->n = 0;
 }
 

@@ -26,8 +26,7 @@ const char *layer_tree_name(const struct layer *l)
 
 void stack_release(struct stack *s)
 {
-	free(s->text);
-	s->text = NULL;
+	free(steal(s->text));
 	s->n = 0;
 }
 

@@ -375,12 +375,11 @@ int ovl_open(struct ovl_store **out, const struct ovl_config *cfg, enum ovl_acce
 	for (int i = 0; i < STORE_DIRS; i++)
 		st->dir[i] = -1;
 	rc = open_store(st, access, err);
-	if (rc < 0) {
+	if (rc < 0)
 		ovl_close(st);
-		return rc;
-	}
-	*out = st;
-	return 0;
+	else
+		*out = st;
+	return rc;
 }
 
 static void close_all(struct ovl_store *st)

@@ -38,8 +38,7 @@ static void clear_records(struct rawhead *r)
 	r->early = false;
 	r->link.len = 0;
 	r->n_xattrs = 0;
-	pathset_free(r->names);
-	r->names = NULL;
+	pathset_free(steal(r->names));
 	r->acl.len = 0;
 	r->acl_default.len = 0;
 	r->acl_nfs4 = false;

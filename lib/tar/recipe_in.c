@@ -278,8 +278,7 @@ int recipe_open(struct recipe_in **out, int dirfd, struct ovl_err *err)
 		return err_sys(err, errno, "cannot read '%s'", RECIPE_NAME);
 	if (strcmp(line, first) != 0)
 		return damaged(err);
-	*out = r;
-	r = NULL;
+	*out = steal(r);
 	return 0;
 }
 

@@ -128,12 +128,11 @@ int tarout_open(
 		rc = err_nomem(err);
 	else
 		rc = set_up(t, err);
-	if (rc < 0) {
+	if (rc < 0)
 		tarout_close(t);
-		return rc;
-	}
-	*out = t;
-	return 0;
+	else
+		*out = t;
+	return rc;
 }
 
 /* Finishes the previous entry first, so that the head contains nothing of it. */

@@ -316,12 +316,11 @@ int tarsplit_open(
 	struct tarsplit *t = calloc(1, sizeof(*t));
 	int rc = t ? stream_open(&t->in, &input, err) : err_nomem(err);
 
-	if (rc < 0) {
+	if (rc < 0)
 		free(t);
-		return rc;
-	}
-	*out = t;
-	return 0;
+	else
+		*out = t;
+	return rc;
 }
 
 void tarsplit_close(struct tarsplit *t)

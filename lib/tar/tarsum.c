@@ -77,7 +77,7 @@ static int do_run(struct tarsum *t, const void *p, struct ovl_err *err)
 		ssize_t got = fs_pread_upto(r.fd, t->read, want, r.offset);
 		int rc;
 
-		if (t->stop && *t->stop)
+		if (fs_stopped(t->stop))
 			return err_stopped(err);
 		if (got < 0)
 			return err_sys(err, errno, "cannot read %s", Q(t->path.data));
@@ -190,12 +190,11 @@ int tarsum_open(
 		rc = recipe_create(&t->recipe, dirfd, err);
 	if (rc == 0)
 		rc = workq_open(&t->queue, do_item, t, err);
-	if (rc < 0) {
+	if (rc < 0)
 		tarsum_close(t);
-		return rc;
-	}
-	*out = t;
-	return 0;
+	else
+		*out = t;
+	return rc;
 }
 
 void tarsum_close(struct tarsum *t)
