@@ -34,18 +34,14 @@ int merged_of_upper(const struct merged *s, const struct view *lowers, const cha
 	struct merged *out, enum merged_kind *how)
 {
 	const struct xattr_policy *xp = s->dir.xp;
-	struct merged made = {.dir = {.xp = xp}, .upper = true, .root = s->root};
+	auto_merged made = {.dir = {.xp = xp}, .upper = true, .root = s->root};
 	struct view lower = {.xp = xp};
 	auto_buf to = {0};
 	int fd = fs_open_dir(s->dir.fd[0], name);
 	int r;
 
-	if (fd < 0)
+	if (fd < 0 || view_push(&made.dir, fd) < 0)
 		return -1;
-	if (view_push(&made.dir, fd) < 0) {
-		merged_close(&made);
-		return -1;
-	}
 	*how = made.dir.marks[0] == WH_OPAQUE_Y ? MERGED_OPAQUE : MERGED_MERGES;
 	r = wh_redirect(xp, fd, NULL, &to);
 	if (r > 0) {
@@ -55,11 +51,9 @@ int merged_of_upper(const struct merged *s, const struct view *lowers, const cha
 		if (r == 0)
 			r = view_append(&made.dir, &lower);
 	}
-	if (r < 0) {
-		merged_close(&made);
+	if (r < 0)
 		return -1;
-	}
-	*out = made;
+	*out = steal(made);
 	return 0;
 }
 
@@ -76,24 +70,18 @@ int merged_child(const struct merged *s, const char *name, struct merged *out)
 {
 	struct view lowers = merged_lowers(s);
 	struct view lower = {.xp = s->dir.xp};
-	struct merged made = {.root = s->root};
-	enum merged_kind how;
+	auto_merged made = {.root = s->root};
+	enum merged_kind how = MERGED_OPAQUE;
 
-	if (!in_upper(s, name)) {
-		if (view_child(&s->dir, name, &made.dir) < 0)
-			return -1;
-		*out = made;
-		return 0;
-	}
-	if (merged_of_upper(s, &lowers, name, &made, &how) < 0)
+	/* If the upper does not have the directory, it is that of the lowers. */
+	if ((in_upper(s, name) ? merged_of_upper(s, &lowers, name, &made, &how) :
+				 view_child(&s->dir, name, &made.dir)) < 0)
 		return -1;
 	if (how == MERGED_MERGES &&
 		(view_child(&lowers, name, &lower) < 0 ||
-			view_append(&made.dir, &lower) < 0)) {
-		merged_close(&made);
+			view_append(&made.dir, &lower) < 0))
 		return -1;
-	}
-	*out = made;
+	*out = steal(made);
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct merged {
 };
 
 void merged_close(struct merged *s);
+#define auto_merged __attribute__((cleanup(merged_close))) struct merged
 
 /* The directories below the upper one, as a view that owns nothing. */
 struct view merged_lowers(const struct merged *s);
