@@ -298,7 +298,7 @@ static int run(struct encode *e, const void *p, size_t n, bool end, struct ovl_e
 	return e->rc;
 }
 
-int encode_write(struct encode *e, const void *p, size_t n, struct ovl_err *err)
+int encode_write(void *e, const void *p, size_t n, struct ovl_err *err)
 {
 	return run(e, p, n, false, err);
 }

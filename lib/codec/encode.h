@@ -17,7 +17,8 @@ struct encode;
  * set (NULL: never), further calls may fail with EINTR. */
 int encode_open(struct encode **out, const char *compress, const atomic_int *stop,
 	sink_fn sink, void *ctx, struct ovl_err *err);
-int encode_write(struct encode *e, const void *p, size_t n, struct ovl_err *err);
+/* A sink_fn, whose ctx is the struct encode. */
+int encode_write(void *e, const void *p, size_t n, struct ovl_err *err);
 /* Ends the stream; nothing may be written after it. */
 int encode_finish(struct encode *e, struct ovl_err *err);
 void encode_close(struct encode *e);

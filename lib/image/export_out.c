@@ -80,11 +80,6 @@ static int to_fd(void *ctx, const void *p, size_t n, struct ovl_err *err)
 		err_sys(err, errno, "cannot write %s", Q(x->req->target));
 }
 
-static int to_encoder(void *ctx, const void *p, size_t n, struct ovl_err *err)
-{
-	return encode_write(ctx, p, n, err);
-}
-
 static int lengths_differ(const struct blob *b, struct ovl_err *err)
 {
 	return err_say(err, EUCLEAN,
@@ -169,7 +164,7 @@ static int write_tar(struct export *x, struct ovl_err *err)
 			   err_nomem(err);
 
 	if (rc == 0)
-		rc = tarout_open(&t.t, false, to_encoder, t.e, err);
+		rc = tarout_open(&t.t, false, encode_write, t.e, err);
 	for (size_t i = 0; i < x->n_members && rc == 0; i++)
 		rc = put_member(&t, &x->member[i], err);
 	if (rc == 0)
