@@ -72,17 +72,16 @@ struct descriptor {
 	uint64_t size;
 };
 
-static int take_descriptor(
-	struct search *q, const json_t *o, struct descriptor *out, struct ovl_err *err)
+static int take_descriptor(struct search *q, const json_t *o, struct descriptor *out)
 {
 	const char *digest = image_text(o, "digest");
 	const char *hex = id_sha256_hex(digest);
 	const json_t *size = image_member(o, "size");
 
 	if (!hex)
-		return err_say(err, ENOTSUP, "%s is not a sha256 digest", Q(digest));
+		return err_say(q->err, ENOTSUP, "%s is not a sha256 digest", Q(digest));
 	if (!json_is_integer(size) || json_integer_value(size) < 0)
-		return err_say(err, EBADMSG, "blob %s has no size", Q(digest));
+		return err_say(q->err, EBADMSG, "blob %s has no size", Q(digest));
 	out->media = image_text(o, "mediaType");
 	memcpy(out->hex, hex, ID_LEN + 1);
 	snprintf(out->name, sizeof(out->name), "%s%s", q->flat ? "" : "blobs/sha256/",
@@ -93,28 +92,27 @@ static int take_descriptor(
 
 /* ---- manifests -------------------------------------------------------------------- */
 
-static int take_layer(
-	struct search *q, struct image *i, const json_t *o, struct ovl_err *err)
+static int take_layer(struct search *q, struct image *i, const json_t *o)
 {
 	struct descriptor d;
 	struct image_layer *l;
 	const char *why;
-	int rc = take_descriptor(q, o, &d, err);
+	int rc = take_descriptor(q, o, &d);
 
 	if (rc == 0)
-		rc = image_add_layer(i, err);
+		rc = image_add_layer(i, q->err);
 	if (rc < 0)
 		return rc;
 	why = refused(d.media);
 	if (why)
-		return err_say(err, ENOTSUP, "layer sha256:%.12s is %s (%s)", d.hex, why,
-			Q(d.media));
+		return err_say(q->err, ENOTSUP, "layer sha256:%.12s is %s (%s)", d.hex,
+			why, Q(d.media));
 	l = &i->layer[i->n_layers - 1];
 	memcpy(l->digest, d.hex, sizeof(l->digest));
-	rc = source_find(q->s, d.name, &l->blob, err);
+	rc = source_find(q->s, d.name, &l->blob, q->err);
 	if (rc == 0 &&
 		(strstr(d.media, ".nondistributable.") || strstr(d.media, ".foreign.")))
-		return err_say(err, ENOTSUP,
+		return err_say(q->err, ENOTSUP,
 			"layer sha256:%.12s is nondistributable, and its blob is not in "
 			"the input",
 			d.hex);
@@ -122,7 +120,7 @@ static int take_layer(
 	if (l->absent)
 		l->blob.size = d.size;
 	if (rc > 0 && l->blob.size != d.size)
-		return err_say(err, EBADMSG, "blob %s has %llu bytes, not %llu",
+		return err_say(q->err, EBADMSG, "blob %s has %llu bytes, not %llu",
 			Q(d.name), (unsigned long long)l->blob.size,
 			(unsigned long long)d.size);
 	return rc < 0 ? rc : 0;
@@ -134,7 +132,7 @@ static int take_parts(struct search *q, struct image *i, const json_t *m, unsign
 	struct descriptor config;
 	size_t n;
 	json_t *v;
-	int rc = take_descriptor(q, image_member(m, "config"), &config, q->err);
+	int rc = take_descriptor(q, image_member(m, "config"), &config);
 
 	if (rc < 0)
 		return rc;
@@ -144,7 +142,7 @@ static int take_parts(struct search *q, struct image *i, const json_t *m, unsign
 		return err_say(q->err, ENOTSUP, "it is an artifact, not an image (%s)",
 			Q(config.media));
 	json_array_foreach(layers, n, v) {
-		rc = take_layer(q, i, v, q->err);
+		rc = take_layer(q, i, v);
 		if (rc < 0)
 			return rc;
 	}
@@ -198,8 +196,8 @@ static int take_index(
 	struct search *q, const json_t *index, unsigned depth, const struct entry *outer);
 
 /* Reads the manifest or index that a descriptor refers to. */
-static int load(struct search *q, const struct descriptor *d, enum kind *kind,
-	json_t **out, struct ovl_err *err)
+static int load(
+	struct search *q, const struct descriptor *d, enum kind *kind, json_t **out)
 {
 	struct descriptor file = *d;
 	auto_buf bytes = {0};
@@ -207,11 +205,11 @@ static int load(struct search *q, const struct descriptor *d, enum kind *kind,
 
 	*kind = kind_of(d->media, NULL);
 	if (*kind == OTHER && *d->media)
-		return err_say(
-			err, ENOTSUP, "it is of an unknown media type (%s)", Q(d->media));
+		return err_say(q->err, ENOTSUP, "it is of an unknown media type (%s)",
+			Q(d->media));
 	if (q->flat)
 		snprintf(file.name, sizeof(file.name), "%s.manifest.json", d->hex);
-	rc = image_json(q->s, file.name, d->hex, d->size, &bytes, out, err);
+	rc = image_json(q->s, file.name, d->hex, d->size, &bytes, out, q->err);
 	if (rc == 0)
 		*kind = kind_of(d->media, *out);
 	return rc;
@@ -222,10 +220,10 @@ static int take_one(struct search *q, const struct entry *e, unsigned depth)
 	struct descriptor d;
 	auto_json m = NULL;
 	enum kind kind;
-	int rc = take_descriptor(q, e->o, &d, q->err);
+	int rc = take_descriptor(q, e->o, &d);
 
 	if (rc == 0)
-		rc = load(q, &d, &kind, &m, q->err);
+		rc = load(q, &d, &kind, &m);
 	if (rc < 0)
 		return rc;
 	if (kind != INDEX)
@@ -308,13 +306,13 @@ static int look_inside(struct search *q, const struct entry *e,
 	struct descriptor config;
 	auto_json m = NULL;
 	enum kind kind;
-	int rc = load(q, d, &kind, &m, q->err);
+	int rc = load(q, d, &kind, &m);
 
 	if (rc < 0)
 		return rc == -ENOENT || rc == -ENOTSUP ? 0 : rc;
 	if (kind == INDEX)
 		return depth < MAX_NESTED ? find_digest(q, m, depth + 1, e) : 0;
-	if (take_descriptor(q, image_member(m, "config"), &config, q->err) == 0 &&
+	if (take_descriptor(q, image_member(m, "config"), &config) == 0 &&
 		text_after(config.hex, q->want->digest))
 		return take_manifest(q, e, m);
 	return 0;
@@ -333,7 +331,7 @@ static int find_digest(
 		struct descriptor d;
 
 		e.alone = true;
-		if (take_descriptor(q, o, &d, q->err) < 0)
+		if (take_descriptor(q, o, &d) < 0)
 			continue;
 		rc = text_after(d.hex, q->want->digest) ? take_one(q, &e, depth) :
 							  look_inside(q, &e, &d, depth);
