@@ -111,16 +111,13 @@ static int is_of_images(const struct commit *c, struct ovl_err *err)
 {
 	auto_layer l = LAYER_INIT;
 	auto_buf list = {0};
-	struct ovl_err why;
 	int rc = layer_exists(c->st, &c->image, err);
 
 	if (rc <= 0)
 		return rc;
-	rc = layer_open_ref(c->st, &c->image, LOCK_SH, c->image.id.s, &l, &why);
-	if (rc < 0) {
-		*err = why;
-		return why.status == OVL_NOLAYER ? 0 : rc;
-	}
+	rc = layer_open_ref(c->st, &c->image, LOCK_SH, c->image.id.s, &l, err);
+	if (rc < 0)
+		return err->status == OVL_NOLAYER ? 0 : rc;
 	rc = config_list(&l, &list, err);
 	return rc < 0 ? rc : list.len > 0;
 }

@@ -38,7 +38,6 @@ static int follow_parents(struct checker *c, const struct layer *l, struct linea
 	memset(out, 0, sizeof(*out));
 	while (at.has_parent) {
 		auto_layer up = LAYER_INIT;
-		struct ovl_err why;
 		int rc;
 
 		/* Brent's algorithm: the mark is moved at each power of two, so it
@@ -48,20 +47,18 @@ static int follow_parents(struct checker *c, const struct layer *l, struct linea
 			return check_fault(c, "loop", l->id.s, "its parents form a loop");
 		}
 		ref.id = at.parent;
-		rc = layer_open_ref(c->st, &ref, 0, ref.id.s, &up, &why);
+		rc = layer_open_ref(c->st, &ref, 0, ref.id.s, &up, c->err);
 		if (rc < 0) {
 			out->broken = true;
-			if (err_is_system(rc) && rc != -EIO) {
-				*c->err = why;
+			if (err_is_system(rc) && rc != -EIO)
 				return rc;
-			}
 			if (steps)
 				return 0; /* reported with the parent */
 			if (rc == -EIO)
-				return check_fault(
-					c, "parent", l->id.s, "its parent: %s", why.text);
+				return check_fault(c, "parent", l->id.s, "its parent: %s",
+					c->err->text);
 			return check_fault(c, "parent", l->id.s,
-				why.status == OVL_NOLAYER ?
+				c->err->status == OVL_NOLAYER ?
 					"its parent %.12s is missing" :
 					"its parent %.12s is damaged",
 				at.parent.s);
@@ -338,26 +335,23 @@ int check_layer(struct checker *c, const struct layer_ref *ref)
 {
 	int op = c->req->repair ? LOCK_EX : 0;
 	auto_layer l = LAYER_INIT;
-	struct ovl_err why;
-	int rc = layer_open_ref(c->st, ref, op, ref->id.s, &l, &why);
+	int rc = layer_open_ref(c->st, ref, op, ref->id.s, &l, c->err);
 
 	/* Was it being removed when it was opened? */
 	if (rc < 0 && !op && meta_is_damage(rc))
-		rc = layer_open_ref(c->st, ref, op, ref->id.s, &l, &why);
+		rc = layer_open_ref(c->st, ref, op, ref->id.s, &l, c->err);
 	if (rc == 0)
 		return look(c, &l);
-	if (why.status == OVL_NOLAYER)
+	if (c->err->status == OVL_NOLAYER)
 		return 0; /* removed meanwhile */
-	if (why.status == OVL_BUSY) {
+	if (c->err->status == OVL_BUSY) {
 		c->result |= OVL_CHECK_NOT;
 		return check_found(c, OVL_NOTE, "busy", ref->id.s, "", false,
 			"another process is using it: not checked");
 	}
 	/* What could not be read may be intact. */
-	if (!meta_is_damage(rc)) {
-		*c->err = why;
+	if (!meta_is_damage(rc))
 		return rc == -EIO ? check_unreadable(c, ref->id.s) : rc;
-	}
 	return c->req->repair ? check_put_aside(c, ref) :
 				check_fault(c, "meta", ref->id.s,
 					"its file .layer is missing or damaged");

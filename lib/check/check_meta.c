@@ -43,7 +43,6 @@ static int find_layer(struct ovl_store *st, const struct layer_ref *of, fits_fn 
 {
 	struct layer_ref ref = {.drv = of->drv};
 	auto_fsdir d = fs_dir_at(store_driver_dir(st, of->drv, err), ".");
-	struct ovl_err why;
 	const char *name;
 	int rc = 0;
 	int r = 0;
@@ -52,12 +51,10 @@ static int find_layer(struct ovl_store *st, const struct layer_ref *of, fits_fn 
 		if (!id_take(name, ref.id.s))
 			continue;
 		layer_close(out);
-		rc = layer_open_ref(st, &ref, 0, name, out, &why);
+		rc = layer_open_ref(st, &ref, 0, name, out, err);
 		if (rc == 0)
 			rc = fits(out, &of->id, text, err);
-		else if (err_is_system(rc))
-			*err = why;
-		else
+		else if (!err_is_system(rc))
 			rc = 0;
 	}
 	if (rc <= 0)
@@ -145,8 +142,7 @@ static int count(struct checker *c, struct layer *l, bool *opaque)
 		.may_be_empty = true,
 	};
 	struct ingest in = INGEST_INIT;
-	struct ovl_err why;
-	int rc = ingest_all(&in, c->st, &cfg, &why);
+	int rc = ingest_all(&in, c->st, &cfg, c->err);
 
 	if (rc == 0) {
 		l->meta.size = in.unpack.bytes;
@@ -154,11 +150,7 @@ static int count(struct checker *c, struct layer *l, bool *opaque)
 		*opaque = unpack_hides_all(&in.unpack);
 	}
 	ingest_end(&in);
-	if (err_is_system(rc)) {
-		*c->err = why;
-		return rc;
-	}
-	return rc == 0;
+	return err_is_system(rc) ? rc : rc == 0;
 }
 
 static int image_meta(struct checker *c, struct layer *l)
@@ -327,15 +319,10 @@ static int make_out(struct checker *c, struct layer *l)
 int check_rebuild(struct checker *c, const struct layer_ref *ref)
 {
 	auto_layer l = LAYER_INIT;
-	struct ovl_err why;
-	int rc = layer_open_to_remove(c->st, ref, LOCK_EX, ref->id.s, &l, &why);
+	int rc = layer_open_to_remove(c->st, ref, LOCK_EX, ref->id.s, &l, c->err);
 
-	if (rc < 0) {
-		if (!err_is_system(rc))
-			return 0; /* the next check of the layer reports it */
-		*c->err = why;
-		return rc;
-	}
+	if (rc < 0) /* the next check of the layer reports damage */
+		return err_is_system(rc) ? rc : 0;
 	rc = meta_read(l.fd, &l.meta, c->err);
 	if (rc == 0)
 		return 1;

@@ -338,13 +338,10 @@ static int give_config(struct commit *c, struct ovl_err *err)
 
 static int join(struct commit *c, struct trashed *old, struct ovl_err *err)
 {
-	struct ovl_err why;
-	int rc = layer_open_ref(c->st, &c->image, LOCK_SH, c->image.id.s, &c->made, &why);
+	int rc = layer_open_ref(c->st, &c->image, LOCK_SH, c->image.id.s, &c->made, err);
 
-	if (rc < 0) {
-		*err = why;
-		return why.status == OVL_NOLAYER ? -EAGAIN : rc;
-	}
+	if (rc < 0)
+		return err->status == OVL_NOLAYER ? -EAGAIN : rc;
 	used_now(&c->made);
 	rc = give_config(c, err);
 	if (rc == 0)

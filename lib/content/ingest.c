@@ -323,16 +323,13 @@ int ingest_commit_stage(struct stage *sg, const struct layer *parent,
 	struct layer_ref ref = {.drv = sg->drv, .id = *id};
 
 	for (;;) {
-		struct ovl_err why = {.status = OVL_FAILED};
 		int rc = stage_commit(sg, id, parent, name, store_durable(sg->st), err);
 
 		if (rc)
 			return rc;
-		rc = ingest_found(sg->st, &ref, name, false, &why);
-		if (rc == 0 || why.status != OVL_NOLAYER) {
-			*err = why;
+		rc = ingest_found(sg->st, &ref, name, false, err);
+		if (rc == 0 || err->status != OVL_NOLAYER)
 			return rc;
-		}
 	}
 }
 

@@ -30,16 +30,11 @@ static int hold_existing(
 	struct load *ld, size_t image, const struct ovl_id *id, struct ovl_err *err)
 {
 	struct layer_ref ref = image_load_ref(ld, id);
-	struct ovl_err why = {.status = OVL_FAILED};
 	struct layer l = LAYER_INIT;
-	int rc = layer_open_ref(ld->st, &ref, LOCK_SH, id->s, &l, &why);
+	int rc = layer_open_ref(ld->st, &ref, LOCK_SH, id->s, &l, err);
 
-	if (rc < 0 && why.status == OVL_NOLAYER)
-		return 0;
-	if (rc < 0) {
-		*err = why;
-		return rc;
-	}
+	if (rc < 0)
+		return err->status == OVL_NOLAYER ? 0 : rc;
 	used_now(&l);
 	layer_close(&ld->held[image]);
 	ld->held[image] = l;

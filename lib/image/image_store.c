@@ -166,7 +166,6 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 {
 	bool durable = store_durable(ld->st);
 	struct stage *sg = &t->in.stage;
-	struct ovl_err why;
 	int rc;
 
 	do {
@@ -180,13 +179,11 @@ static int appear(struct load *ld, struct task *t, const struct layer *parent,
 		if (rc < 0)
 			return rc;
 		*found = *found || rc == 0;
-		rc = open_id(ld, &t->id, out, &why);
-	} while (rc < 0 && why.status == OVL_NOLAYER && !sg->appeared);
+		rc = open_id(ld, &t->id, out, err);
+	} while (rc < 0 && err->status == OVL_NOLAYER && !sg->appeared);
 	close_fdp(&sg->held);
-	if (rc < 0) {
-		*err = why;
+	if (rc < 0)
 		return rc;
-	}
 	if (!sg->appeared)
 		used_now(out);
 	store_detail(ld->st,
