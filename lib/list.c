@@ -235,8 +235,7 @@ static void sort_names(struct ovl_layer *l)
 
 	while (l->names && l->names[n])
 		n++;
-	if (n > 1)
-		qsort(l->names, n, sizeof(char *), by_text);
+	VEC_SORT(l->names, n, by_text);
 }
 
 static int by_creation(const void *a, const void *b)

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/holder.h"
+#include "base/vec.h"
 #include "mount/inuse.h"
 #include "prune_priv.h"
 #include "remove.h"
@@ -96,8 +97,7 @@ static int read_layers(struct plan *pl)
 		if (n->parent)
 			n->parent->children++;
 	}
-	if (pl->n)
-		qsort(pl->order, pl->n, sizeof(struct node *), by_depth);
+	VEC_SORT(pl->order, pl->n, by_depth);
 	return 0;
 }
 
@@ -178,8 +178,7 @@ static int choose_candidates(struct plan *pl)
 	}
 	inuse_let_go(&p->inuse);
 	pl->n = candidates;
-	if (pl->n)
-		qsort(pl->order, pl->n, sizeof(struct node *), by_use);
+	VEC_SORT(pl->order, pl->n, by_use);
 	return young;
 }
 
