@@ -86,8 +86,7 @@ static bool missing(const struct failure *f)
 		return because(
 			f, "'/proc/self/fd': %s; mount /proc first", strerror(errno));
 	return mountspec_check(f->spec, f->l, f->err) < 0 ||
-		own_missing(f, layer_tree_name(f->l)) ||
-		(f->spec->with_upper && own_missing(f, f->l->drv->work));
+		own_missing(f, layer_tree_name(f->l));
 }
 
 static uint64_t mount_of(int fd)

@@ -334,11 +334,25 @@ static int check_lower(
 	return fd < 0 ? fd : 0;
 }
 
+/* The kernel would follow a symlink, and empty a directory in the one it leads to. */
+static int check_work(const struct layer *l, struct ovl_err *err)
+{
+	auto_fd fd = fs_open_dir(l->fd, l->drv->work);
+
+	if (fd >= 0)
+		return 0;
+	return err_see_check(err,
+		err_sys(err, errno, "cannot open the work directory of layer %.12s",
+			l->id.s));
+}
+
 int mountspec_check(const struct mountspec *s, const struct layer *l, struct ovl_err *err)
 {
 	bool self = !s->with_upper && !l->foreign;
 	auto_buf own = {0};
-	int rc = self ? driver_as_lower(l, &own, err) : 0;
+	int rc = self         ? driver_as_lower(l, &own, err) :
+		s->with_upper ? check_work(l, err) :
+				0;
 
 	if (rc == 0 && self)
 		rc = check_lower(l, own.data, false, err);

@@ -30,7 +30,16 @@ mv "$dir/$UPPER" tree.away
 fails 1 "cannot open the tree of layer .*: No such file or directory; see 'ovlctl check'" "the upper is missing" ovlctl mount w
 mv tree.away "$dir/$UPPER"
 mv "$dir/work" work.away
-fails 1 "cannot mount layer 'w' on '.*: its directory 'work': No such file or directory; see 'ovlctl check'" "the work directory is missing" ovlctl mount w
+fails 1 "cannot open the work directory of layer .*: No such file or directory; see 'ovlctl check'" "the work directory is missing" ovlctl mount w
+# The kernel would follow it, and empty the directory work/ there.
+mkdir -p other/work
+echo precious >other/work/f
+ln -s "$T/other" "$dir/work"
+fails 1 "cannot open the work directory of layer .*: Not a directory; see 'ovlctl check'" "... or a symlink" ovlctl mount w
+fails 1 "cannot open the work directory of layer" "... with --force too" ovlctl mount --force w
+fails 125 "cannot open the work directory of layer" "... run" ovlctl run w true
+is "... nothing is changed where it leads" "$(find other | sort | tr '\n' ' ')" "other other/work other/work/f "
+rm "$dir/work"
 mv work.away "$dir/work"
 mv "$dir/$LOWER" lower.away
 fails 1 "cannot read '$LOWER' of layer .*; see 'ovlctl check'" "the file of lowers is missing" ovlctl mount w
