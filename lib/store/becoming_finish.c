@@ -255,8 +255,10 @@ static int drop_parts(const struct layer *l, struct ovl_err *err)
 		return cannot(l, err);
 	if (driver_keeps_mount(l))
 		return 0;
+	/* Files that others have put into the mount point stay there. */
 	if (fs_rmtree(l->fd, drv->work, NULL) < 0 ||
-		or_done(unlinkat(l->fd, drv->merged, AT_REMOVEDIR)) < 0)
+		(or_done(unlinkat(l->fd, drv->merged, AT_REMOVEDIR)) < 0 &&
+			errno != ENOTEMPTY && errno != ENOTDIR))
 		return cannot(l, err);
 	return 0;
 }

@@ -326,6 +326,16 @@ fails 1 "'.wh.x' cannot be represented in a layer tar" "a name that means a whit
 is "... nothing has changed" "$(store_state)" "$before"
 ovlctl rm bad
 
+# What somebody has put into the mount point while nothing was mounted there.
+need - ovlctl prune
+need w ovlctl create -n bottom
+echo 1 >"$OVLCTL_ROOT/$DRV/$w/$UPPER/f"
+echo precious >"$OVLCTL_ROOT/$DRV/$w/merged/file"
+i=$(ovlctl commit bottom 2>err)
+is "a commit with a file in the mount point" "$(cat err; ovlctl check)" ""
+is "... which stays there" "$(cat "$OVLCTL_ROOT/$DRV/$i/merged/file")" precious
+ovlctl rm bottom
+
 # A volatile mount that was not synced.
 if ! as_user; then
 	need w ovlctl create -n vol a
