@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The file .layer: the metadata of a layer. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,7 +56,12 @@ static int put(int dirfd, const struct meta *m,
 
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err)
 {
-	return put(dirfd, m, fs_write_new, err);
+	const struct timespec times[2] = {m->created, m->created};
+	int rc = put(dirfd, m, fs_write_new, err);
+
+	if (rc == 0)
+		utimensat(dirfd, META_NAME, times, AT_SYMLINK_NOFOLLOW);
+	return rc;
 }
 
 int meta_replace(int dirfd, const struct meta *m, struct ovl_err *err)

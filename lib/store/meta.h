@@ -50,7 +50,8 @@ struct meta {
 /* The time for created. */
 struct timespec meta_now(void);
 
-/* Creates .layer in the layer directory dirfd. */
+/* Creates .layer in the layer directory dirfd. Its modification time is m->created, until
+ * used_now() sets it. */
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err);
 
 /* The same, but atomically replaces an existing one. */

@@ -80,10 +80,8 @@ def set_times():
         lines.insert(-1, f"created {created // 10**9}\n")
         with open(layer["dir"] + "/.layer", "w") as f:
             f.writelines(lines)
-        if rnd.random() < .8:
-            used = ago()
-            open(layer["dir"] + "/.used", "w").close()
-            os.utime(layer["dir"] + "/.used", ns=(used, used))
+        used = ago() if rnd.random() < .8 else created
+        os.utime(layer["dir"] + "/.layer", ns=(used, used))
 
 
 class Model:
@@ -115,10 +113,7 @@ class Model:
         with open(layer["dir"] + "/.layer") as f:
             words = dict(line.split(None, 1) for line in f if " " in line)
         use = int(words["created"]) * 10**9 + int(words.get("created-ns", 0))
-        try:
-            return max(use, os.lstat(layer["dir"] + "/.used").st_mtime_ns)
-        except FileNotFoundError:
-            return use
+        return max(use, os.lstat(layer["dir"] + "/.layer").st_mtime_ns)
 
     def freed(self, gone):
         blocks = sum(b for b, links, where in self.links.values()
