@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -57,88 +58,62 @@ static int each_file(struct checker *c, const struct driver *drv, int dirfd,
 
 /* ---- layers ----------------------------------------------------------------------- */
 
-struct found {
-	struct layer_ref ref;
-	unsigned depth; /* UINT32_MAX: its metadata cannot be read */
-	uint64_t tar_size;
-	bool lost; /* it cannot be read, which was reported */
-};
-
-static int by_depth(const void *a, const void *b)
+static void look_at_meta(int dir, struct check_known *k)
 {
-	const struct found *x = a;
-	const struct found *y = b;
+	auto_fd fd = fs_open_dir(dir, k->ref.id.s);
 
-	if (x->depth != y->depth)
-		return x->depth < y->depth ? -1 : 1;
-	return strcmp(x->ref.id.s, y->ref.id.s);
+	if (fd < 0 || becoming_meta(fd, k->ref.id.s, &k->meta, NULL) < 0)
+		k->meta = (struct meta){.depth = UINT_MAX};
 }
 
-struct all {
-	struct checker *c;
-	struct found *found;
-	size_t n;
-};
-
-static void look_at_meta(int dir, struct found *f)
+static int add_layer(struct checker *c, const struct driver *drv, int dir, const char *id)
 {
-	auto_fd fd = fs_open_dir(dir, f->ref.id.s);
-	struct meta m;
-	bool known = fd >= 0 && becoming_meta(fd, f->ref.id.s, &m, NULL) == 0;
+	struct check_known *k;
 
-	f->depth = known ? m.depth : UINT32_MAX;
-	f->tar_size = known ? m.tar_size : 0;
-}
-
-static int add_layer(struct all *all, const struct driver *drv, int dir, const char *id)
-{
-	struct found *f;
-
-	if (!VEC_ROOM(all->found, all->n))
-		return err_nomem(all->c->err);
-	f = &all->found[all->n++];
-	f->ref.drv = drv;
-	f->lost = false;
-	memcpy(f->ref.id.s, id, sizeof(f->ref.id.s));
-	look_at_meta(dir, f);
+	if (!VEC_ROOM(c->known, c->n_known))
+		return err_nomem(c->err);
+	k = &c->known[c->n_known++];
+	k->ref.drv = drv;
+	k->lost = false;
+	memcpy(k->ref.id.s, id, sizeof(k->ref.id.s));
+	look_at_meta(dir, k);
 	return 0;
 }
 
 static int collect(void *ctx, const struct driver *drv, int dir, const char *name)
 {
 	const struct prune_place at = {.kind = "stray", .dir = dir, .file = name};
-	struct all *all = ctx;
+	struct checker *c = ctx;
 
 	if (id_is_full(name))
-		return add_layer(all, drv, dir, name);
+		return add_layer(c, drv, dir, name);
 	if (drv->links && strcmp(name, drv->links) == 0)
 		return 0;
-	return check_stray(
-		all->c, &at, drv->name, P("an unknown file in '%s'", drv->name));
+	return check_stray(c, &at, drv->name, P("an unknown file in '%s'", drv->name));
 }
 
 /* Parents first: repeats as long as another layer was restored. */
-static int rebuild(struct checker *c, struct all *all)
+static int rebuild(struct checker *c)
 {
 	bool more = true;
 	int rc = 0;
 
 	while (more && rc >= 0) {
 		more = false;
-		for (size_t i = 0; i < all->n && rc >= 0; i++) {
-			struct found *f = &all->found[i];
+		for (size_t i = 0; i < c->n_known && rc >= 0; i++) {
+			struct check_known *k = &c->known[i];
 
-			if (f->depth != UINT32_MAX || f->lost)
+			if (k->meta.depth != UINT_MAX || k->lost)
 				continue;
 			rc = store_stopped(c->st) ? err_stopped(c->err) :
-						    check_rebuild(c, &f->ref);
+						    check_rebuild(c, &k->ref);
 			if (rc > 0) {
 				more = true;
 				look_at_meta(
-					store_driver_dir(c->st, f->ref.drv, NULL), f);
+					store_driver_dir(c->st, k->ref.drv, NULL), k);
 			} else if (rc == -EIO && !c->ended) {
-				f->lost = true;
-				rc = check_unreadable(c, f->ref.id.s);
+				k->lost = true;
+				rc = check_unreadable(c, k->ref.id.s);
 			}
 		}
 	}
@@ -147,25 +122,24 @@ static int rebuild(struct checker *c, struct all *all)
 
 static int check_layers(struct checker *c)
 {
-	struct all all = {.c = c};
 	int rc = c->st->look_only ? 0 : layers_finish(c->st, c->err);
 
 	c->holding = true;
 	if (rc == 0)
-		rc = layers_each(c->st, collect, &all, c->err);
+		rc = layers_each(c->st, collect, c, c->err);
 	rc = check_flush(c, rc);
 	if (rc == 0 && c->req->repair)
-		rc = rebuild(c, &all);
-	VEC_SORT(all.found, all.n, by_depth);
-	for (size_t i = 0; i < all.n; i++)
-		c->total += all.found[i].tar_size;
-	for (size_t i = 0; i < all.n && rc == 0; i++) {
+		rc = rebuild(c);
+	VEC_SORT(c->known, c->n_known, check_order);
+	for (size_t i = 0; i < c->n_known; i++)
+		c->total += c->known[i].meta.tar_size;
+	for (size_t i = 0; i < c->n_known && rc == 0; i++) {
 		if (store_stopped(c->st))
 			rc = err_stopped(c->err);
-		else if (!all.found[i].lost)
-			rc = check_layer(c, &all.found[i].ref);
+		else if (!c->known[i].lost)
+			rc = check_layer(c, &c->known[i].ref);
 	}
-	free(all.found);
+	free(c->known);
 	return rc;
 }
 

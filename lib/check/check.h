@@ -18,6 +18,14 @@
 #include "check/report.h"
 #include "ovl.h"
 #include "store/layer.h"
+#include "store/meta.h"
+
+/* A layer of the store, and its metadata when the check began. */
+struct check_known {
+	struct layer_ref ref;
+	struct meta meta; /* depth UINT_MAX: it cannot be read */
+	bool lost; /* it cannot be read, which was reported */
+};
 
 struct checker {
 	struct ovl_store *st;
@@ -27,6 +35,8 @@ struct checker {
 	unsigned result; /* OVL_CHECK_* */
 	int ended; /* the result of fn that ended the check */
 	struct ovl_err *err;
+	struct check_known *known; /* all layers, in the order of check_order() */
+	size_t n_known;
 	bool holding; /* hold findings back, because others wait for a lock or because
 		       * they may prove wrong */
 	const struct layer
@@ -64,6 +74,9 @@ void check_drop_held(struct checker *c);
 /* Reports a layer that cannot be read, for the reason in c->err, so that the check can
  * go on with the others. */
 int check_unreadable(struct checker *c, const char *id);
+
+/* The order of layers in a check: parents before children. */
+int check_order(const void *a, const void *b);
 
 /* Checks one layer; its parents must have been checked before. */
 int check_layer(struct checker *c, const struct layer_ref *ref);

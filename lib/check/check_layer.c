@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/holder.h"
 #include "base/quote.h"
+#include "base/vec.h"
 #include "check/check.h"
 #include "store/becoming.h"
 #include "store/driver.h"
@@ -24,8 +25,64 @@
 struct lineage {
 	unsigned n;
 	char link[OVL_MAX_LOWERS][SHORT_LEN + 1];
+	bool cut; /* what is below an opaque layer is no lower */
 	bool broken; /* a parent is missing or cannot be read */
 };
+
+int check_order(const void *a, const void *b)
+{
+	const struct check_known *x = a;
+	const struct check_known *y = b;
+	int order;
+
+	if (x->meta.depth != y->meta.depth)
+		return x->meta.depth < y->meta.depth ? -1 : 1;
+	order = strcmp(x->ref.id.s, y->ref.id.s);
+	return order ? order : strcmp(x->ref.drv->name, y->ref.drv->name);
+}
+
+/* up: the parent of at, both with the layer's driver. */
+static void add_parent(struct lineage *way, const struct driver *drv,
+	const struct meta *at, const struct meta *up)
+{
+	/* Only the tar of an image layer can be opaque. */
+	way->cut |= at->kind == OVL_IMAGE && (at->lowers == 0 || drv->flat);
+	if (!way->cut && way->n < OVL_MAX_LOWERS)
+		memcpy(way->link[way->n++], up->link, SHORT_LEN + 1);
+}
+
+/* From what was read when the check began: each parent is read once for all layers. */
+static void recall_parents(
+	const struct checker *c, const struct layer *l, struct lineage *out)
+{
+	struct check_known key = {.ref.drv = l->drv};
+	const struct meta *at = &l->meta;
+
+	*out = (struct lineage){0};
+	while (at->has_parent) {
+		const struct check_known *up;
+
+		key.ref.id = at->parent;
+		key.meta.depth = at->depth - 1;
+		up = at->depth ? VEC_FIND(c->known, c->n_known, &key, check_order) : NULL;
+		out->broken = !up;
+		if (!up)
+			return;
+		add_parent(out, l->drv, at, &up->meta);
+		at = &up->meta;
+	}
+}
+
+/* True if it is what the layer's files say. */
+static bool fits(const struct layer *l, const struct lineage *way)
+{
+	auto_buf lower = {0};
+
+	buf_add(&lower, "", 0);
+	l->drv->lower_text(l, way->link, way->n, &lower);
+	return !way->broken && l->meta.lowers == way->n && !lower.failed &&
+		driver_check(l, DRV_LOWER, lower.data, false, NULL) == DRV_RIGHT;
+}
 
 static int follow_parents(struct checker *c, const struct layer *l, struct lineage *out)
 {
@@ -33,9 +90,8 @@ static int follow_parents(struct checker *c, const struct layer *l, struct linea
 	struct meta at = l->meta;
 	struct ovl_id mark = l->id; /* id of an earlier layer */
 	unsigned steps = 0;
-	bool seen_cut = false;
 
-	memset(out, 0, sizeof(*out));
+	*out = (struct lineage){0};
 	while (at.has_parent) {
 		auto_layer up = LAYER_INIT;
 		int rc;
@@ -66,11 +122,7 @@ static int follow_parents(struct checker *c, const struct layer *l, struct linea
 		steps++;
 		if ((steps & (steps - 1)) == 0)
 			mark = ref.id;
-		/* Only the tar of an image layer can be opaque. */
-		seen_cut = seen_cut ||
-			(at.kind == OVL_IMAGE && (at.lowers == 0 || l->drv->flat));
-		if (!seen_cut && out->n < OVL_MAX_LOWERS)
-			memcpy(out->link[out->n++], up.meta.link, SHORT_LEN + 1);
+		add_parent(out, l->drv, &at, &up.meta);
 		at = up.meta;
 	}
 	return 0;
@@ -239,8 +291,11 @@ static int report_lost_name(void *ctx, const char *name)
 static int check_open(struct checker *c, struct layer *l, bool content)
 {
 	struct lineage way;
-	int rc = follow_parents(c, l, &way);
+	int rc = 0;
 
+	recall_parents(c, l, &way);
+	if (!fits(l, &way))
+		rc = follow_parents(c, l, &way);
 	/* The commit has not cleaned its tree and moved its files to their places yet. */
 	if (rc == 0 && becoming_unfinished(&l->meta)) {
 		rc = check_found(c, OVL_NOTE, "commit", l->id.s, "", false,
