@@ -342,11 +342,11 @@ static void end_texts(struct ovl_list *l)
 /* ---- details ---------------------------------------------------------------------- */
 
 /* what: as in show_details(). */
-static int add_details(const struct layer *l, const char *what, struct ovl_layer *to,
-	struct ovl_err *err)
+static int add_details(const struct layer *l, const char *what,
+	const struct ovl_layer *parent, struct ovl_layer *to, struct ovl_err *err)
 {
 	struct ovl_details *d = calloc(1, sizeof(*d));
-	int rc = d ? show_details(l, what, to->size, d, err) : err_nomem(err);
+	int rc = d ? show_details(l, what, to->size, parent, d, err) : err_nomem(err);
 
 	if (rc == 0)
 		to->details = d;
@@ -383,8 +383,8 @@ static int count_uses(const struct layer *l, struct ovl_layer *to, struct ovl_er
 }
 
 /* If the layer was removed meanwhile or is damaged, the details are omitted. */
-static int complete(
-	struct ovl_store *st, unsigned flags, struct ovl_layer *to, struct ovl_err *err)
+static int complete(struct ovl_store *st, unsigned flags, const struct ovl_list *all,
+	struct ovl_layer *to, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = store_driver(st, to->driver), .id = to->id};
 	auto_layer l = LAYER_INIT;
@@ -395,7 +395,8 @@ static int complete(
 	if (rc == 0 && (flags & OVL_LIST_USES) && !l.foreign)
 		rc = count_uses(&l, to, err);
 	if (rc == 0 && (flags & OVL_LIST_DETAILS))
-		rc = add_details(&l, l.id.s, to, err);
+		rc = add_details(&l, l.id.s,
+			to->parent_at < 0 ? NULL : &all->layer[to->parent_at], to, err);
 	return rc < 0 && err_is_system(rc) ? rc : 0;
 }
 
@@ -417,7 +418,7 @@ static int make_list(struct lister *ls, char *const *what, struct ovl_list *out)
 		rc = find_parents(&made, ls->err);
 	flags &= ~(unsigned)(OVL_LIST_LAST_USE | OVL_LIST_PATHS); /* known already */
 	for (size_t i = 0; flags && rc == 0 && i < made.n; i++)
-		rc = complete(ls->st, flags, &made.layer[i], ls->err);
+		rc = complete(ls->st, flags, &made, &made.layer[i], ls->err);
 	if (rc < 0) {
 		ovl_list_free(&made);
 		return rc;
@@ -458,7 +459,7 @@ int ovl_show(struct ovl_store *st, const char *layer, struct ovl_list *out,
 	if (rc == 0)
 		rc = make_list(&ls, NULL, &list);
 	if (rc == 0)
-		rc = add_details(&l, layer, list.layer, err);
+		rc = add_details(&l, layer, NULL, list.layer, err);
 	if (rc < 0)
 		ovl_list_free(&list);
 	else

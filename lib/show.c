@@ -78,6 +78,26 @@ static int open_below(const struct layer *l, const struct layer_ref *ref,
 	return rc < 0 ? rc : !missing;
 }
 
+/* The same for the parent and all layers below it, whose details are known. */
+static int copy_below(
+	struct ovl_details *d, const struct ovl_layer *parent, struct ovl_err *err)
+{
+	const struct ovl_details *from = parent->details;
+
+	d->stack = calloc(from->n_stack + 1, sizeof(*d->stack));
+	if (!d->stack)
+		return err_nomem(err);
+	d->n_stack = from->n_stack + 1;
+	d->stack_size += from->stack_size;
+	for (size_t i = 0; i < from->n_stack; i++)
+		d->stack[i + 1] = from->stack[i];
+	d->stack->id = parent->id;
+	d->stack->size = parent->size;
+	strcpy(d->stack->diff_id, parent->diff_id);
+	strcpy(d->stack->link, parent->link);
+	return 0;
+}
+
 static int other_child(void *ctx, const struct layer_ref *child)
 {
 	const struct ovl_id *known = ctx;
@@ -113,8 +133,8 @@ static int needed(const struct layer *l, struct ovl_id *child, struct ovl_err *e
  * up their sizes. The layer itself takes own bytes. A layer below is needed only by this
  * one if it has no name and no other layer on top of it; so must be all between them.
  */
-static int set_stack(
-	const struct layer *l, uint64_t own, struct ovl_details *d, struct ovl_err *err)
+static int set_stack(const struct layer *l, uint64_t own, const struct ovl_layer *parent,
+	struct ovl_details *d, struct ovl_err *err)
 {
 	struct layer_ref ref = layer_ref_of(l);
 	struct meta at = l->meta;
@@ -123,6 +143,8 @@ static int set_stack(
 	d->tar_size = l->meta.tar_size;
 	d->stack_size = own;
 	d->unique_size = shared ? 0 : own;
+	if (shared > 0 && parent && parent->details && !l->foreign)
+		return copy_below(d, parent, err);
 	while (shared >= 0 && at.has_parent) {
 		struct ovl_id child = ref.id;
 		auto_layer below = LAYER_INIT;
@@ -217,12 +239,12 @@ static int set_configs(const struct layer *l, const char *what, struct ovl_detai
 }
 
 int show_details(const struct layer *l, const char *what, uint64_t own,
-	struct ovl_details *d, struct ovl_err *err)
+	const struct ovl_layer *parent, struct ovl_details *d, struct ovl_err *err)
 {
 	int rc = set_paths(l, d, err);
 
 	if (rc == 0)
-		rc = set_stack(l, own, d, err);
+		rc = set_stack(l, own, parent, d, err);
 	if (rc == 0)
 		rc = set_lowers(l, d, err);
 	if (rc == 0)

@@ -10,10 +10,11 @@
 /*
  * Fills *d, which is all zero, with what there is to know about the open layer; what is
  * there on failure is show_free's all the same. what: how the layer was called, which may
- * say which of its configs is meant. own: bytes of the layer itself.
+ * say which of its configs is meant. own: bytes of the layer itself. parent: its parent
+ * (NULL: not known); the layers below are not read again if that has details.
  */
 int show_details(const struct layer *l, const char *what, uint64_t own,
-	struct ovl_details *d, struct ovl_err *err);
+	const struct ovl_layer *parent, struct ovl_details *d, struct ovl_err *err);
 void show_free(struct ovl_details *d);
 
 #endif
