@@ -151,11 +151,15 @@ int config_choose(const struct layer *l, const char *what, char hex[ID_LEN + 1],
 {
 	auto_buf list = {0};
 	const char *asked;
-	int rc = config_list(l, &list, err);
+	/* First by the name, as there may be a config for each of many names. */
+	int rc = !l->foreign && fs_exists(l->fd, configs) > 0 ?
+		config_named(l, what, hex, err) :
+		0;
 
-	if (rc == 0 && list.len)
-		rc = l->foreign ? layer_foreign_config(l, what, hex) :
-				  config_named(l, what, hex, err);
+	if (rc == 0)
+		rc = config_list(l, &list, err);
+	if (rc == 0 && l->foreign && list.len)
+		rc = layer_foreign_config(l, what, hex);
 	if (rc)
 		return rc;
 	asked = asked_for(what);
