@@ -10,6 +10,9 @@
 
 #include "table.h"
 
+/* A longer cell does not make its column wider: a layer may have thousands of names. */
+#define WIDEST 1000
+
 /* There is room for a power of two. */
 void table_add(struct table *t, char *text)
 {
@@ -38,12 +41,11 @@ void table_release(struct table *t)
 bool table_is_plain(const struct table *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
-		const char *text = t->cell[i] ? t->cell[i] : "";
-		const char *p = text;
+		const char *p = t->cell[i] ? t->cell[i] : "";
 
 		while (*p >= ' ' && *p <= '~' && *p != '\\')
 			p++;
-		if (*p || p - text > 4096)
+		if (*p)
 			return false;
 	}
 	return true;
@@ -58,7 +60,7 @@ void table_measure(struct table *t)
 		int *w = &t->width[i % (size_t)t->n_cols];
 		int n = t->cell[i] ? (int)strlen(t->cell[i]) : 0;
 
-		*w = n > *w ? n : *w;
+		*w = n > *w && n <= WIDEST ? n : *w;
 	}
 	for (int i = 0; i < t->n_cols; i++) {
 		int heading = (int)strlen(t->col[i]->name);

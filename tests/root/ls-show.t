@@ -22,6 +22,13 @@ is "chosen columns" "$(ovlctl ls -nr -o NAME,KIND,DEPTH,LOWERS base web)" "$(pri
 is "columns in any case" "$(ovlctl ls -nr -o name,kind base)" "base image"
 is "a column that is there already is not added again" \
 	"$(ovlctl ls -n -r -o +SIZE,name base)" "$(ovlctl ls -nr base)"
+for i in 1 2 3 4 5 6 7 8; do
+	need - ovlctl tag "$v" "$(printf '%0150d' $i)"
+done
+ok "many names do not widen the table" test "$(ovlctl ls | grep -v 0000 | wc -L)" -lt 1000
+for i in 1 2 3 4 5 6 7 8; do
+	need - ovlctl tag -d "$(printf '%0150d' $i)"
+done
 is "more columns" "$(ovlctl ls -nr -o +DRIVER,ENTRIES base | awk '{print $(NF-1), $NF}')" "$DRV 1"
 is "sizes for people" "$(ovlctl ls -nr -o SIZE "$a" "$b" | tr '\n' ' ')" "1.5K 2.9M "
 is "sizes in bytes" "$(ovlctl ls -nrb -o SIZE "$a" "$b" | tr '\n' ' ')" "1500 3000000 "
