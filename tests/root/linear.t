@@ -50,6 +50,10 @@ is_overlay || {
 	image_of stack.tar stack*.tar
 	n=$(count_of openat,openat2 ovlctl --sync=none import stack.tar)
 	ok "an image of 150 layers (${n:-no} opens)" test "${n:-99999}" -lt 8000
+	for c in check "ls -J"; do
+		n=$(count_of openat ovlctl $c)
+		ok "... $c (${n:-no} opens)" test "${n:-99999}" -lt 5000
+	done
 }
 
 # Names in ACLs: the files that have their numbers are read once.
@@ -123,6 +127,17 @@ for c in "show" "ls" "ls -J"; do
 	many=$(count_of openat,readlinkat,/fstatat ovlctl --root named80 $c $(seq -f w%.0f 80))
 	ok "$c ($few and $many calls)" test "$many" -lt $((5 * few))
 done
+
+# Many images of one layer, each with its own config.
+digest=$(sha256sum <low.tar | cut -d' ' -f1)
+for i in $(seq 40); do
+	printf '{"os":"linux","author":"%d","rootfs":{"diff_ids":["sha256:%s"]}}' "$i" "$digest" >c$i.json
+	echo "{\"Config\":\"c$i.json\",\"Layers\":[\"low.tar\"],\"RepoTags\":[\"many:$i\"]}"
+done | paste -sd, | sed 's/.*/[&]/' >manifest.json
+need - tar -cf images.tar low.tar c?.json c??.json manifest.json
+need - ovlctl import images.tar
+n=$(count_of getdents64,openat ovlctl export --format docker $(seq -f many:%.0f 40) images2.tar)
+ok "export of many names of a layer (${n:-no} calls)" test "${n:-99999}" -lt 200
 
 # As many paths as changes.
 mkdir on
