@@ -184,7 +184,7 @@ static int move_in(struct running *r, struct ovl_err *err)
 	if (rc < 0)
 		return rc;
 	if (r->memory < 0)
-		return fs_reopen(r->stage.fd) < 0 ?
+		return fs_reopen(r->stage.fd, r->stage.home, r->stage.name) < 0 ?
 			err_sys(err, errno, "cannot open the new layer again") :
 			0;
 	staging = store_dir_make(r->st, DIR_STAGING, err);

@@ -147,16 +147,12 @@ int fs_open_within(int root, const char *path)
 	return openat2_(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-int fs_reopen(int fd)
+int fs_reopen(int fd, int dirfd, const char *path)
 {
-	auto_buf path = {0};
-	auto_fd again = -1;
+	auto_fd again = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat is;
 	struct stat was;
 
-	if (fs_path_of(fd, &path) < 0)
-		return -1;
-	again = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (again < 0 || fstat(again, &is) < 0 || fstat(fd, &was) < 0)
 		return -1;
 	if (!fs_same(&is, &was))

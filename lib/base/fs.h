@@ -98,8 +98,9 @@ int fs_open_inside(int root, const char *path, bool *followed);
 int fs_open_within(int root, const char *path);
 
 /* Opens the directory of fd again after a change of the mount namespace, with the same
- * number. ESTALE: its path leads to something else. */
-int fs_reopen(int fd);
+ * number. ESTALE: the path leads to something else. The kernel cannot tell the path: in a
+ * chroot, that of a directory in another namespace begins outside of it. */
+int fs_reopen(int fd, int dirfd, const char *path);
 
 /* Opens path below root, following symlinks; EXDEV if one leads out of it. */
 int fs_open_link(int root, const char *path, int flags);

@@ -469,10 +469,14 @@ bool store_covers(const struct ovl_store *st, const struct driver *drv)
 
 int store_reopen(struct ovl_store *st, struct ovl_err *err)
 {
-	int rc = fs_reopen(st->fd);
+	int rc = fs_reopen(st->fd, AT_FDCWD, st->root);
 
 	for (int i = 0; i < STORE_DIRS && rc == 0; i++)
-		rc = st->dir[i] < 0 ? 0 : fs_reopen(st->dir[i]);
+		rc = st->dir[i] < 0 ?
+			0 :
+			fs_reopen(st->dir[i], st->fd,
+				i < DIR_DRIVER ? dir_names[i] :
+						 driver_list[i - DIR_DRIVER]->name);
 	return rc < 0 ? err_sys(err, errno, "cannot open the store again") : 0;
 }
 

@@ -19,6 +19,11 @@ is "the view is on the directory, the working directory in it" \
 	"$(printf '%s\nnew\ng\ng' "$T/proj/sub")"
 ok "... the original is as it was" unchanged
 no "... and there is no store" test -e "$OVLCTL_ROOT"
+mkdir root
+need - mount --rbind / root
+is "in a chroot" "$(chroot root sh -c "cd '$T/proj' && ovlctl run --on . cat f" 2>&1)" 1
+need - umount -l root
+rmdir root
 is "exit status" "$(ovlctl run --on proj sh -c 'exit 7'; echo $?)" 7
 fails 127 "cannot run '/nothing-of-that-name'" "no such command" ovlctl run --on proj /nothing-of-that-name
 fails 125 "cannot open directory 'nope'" "no such directory" ovlctl run --on nope true
