@@ -96,9 +96,7 @@ static int begin_stage(struct running *r, struct ovl_err *err)
 	if (rc < 0 || r->on.path.len)
 		return rc;
 	snprintf(r->floor, sizeof(r->floor), MOUNT_STAGED "%s/" FLOOR, r->stage.name);
-	if (mkdirat(r->stage.fd, FLOOR, 0755) < 0)
-		return err_sys(err, errno, "cannot make mount points");
-	floor = fs_open_dir(r->stage.fd, FLOOR);
+	floor = fs_new_dir(r->stage.fd, FLOOR, 0755);
 	if (floor < 0)
 		return err_sys(err, errno, "cannot make mount points");
 	return inside_floor(r->req, floor, err);

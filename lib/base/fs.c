@@ -72,6 +72,11 @@ int fs_open_dir(int dirfd, const char *name)
 	return fs_open_file(dirfd, name, O_DIRECTORY);
 }
 
+int fs_new_dir(int dirfd, const char *name, mode_t mode)
+{
+	return mkdirat(dirfd, name, mode) < 0 ? -1 : fs_open_dir(dirfd, name);
+}
+
 int fs_open_unmounted(int dirfd, const char *name, int flags)
 {
 	int quiet = flags & O_PATH ? 0 : O_NOATIME;

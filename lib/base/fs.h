@@ -58,6 +58,9 @@ int fs_open_file(int dirfd, const char *name, int flags);
 /* The same for a directory. */
 int fs_open_dir(int dirfd, const char *name);
 
+/* Makes a directory, which must not exist, and opens it. */
+int fs_new_dir(int dirfd, const char *name, mode_t mode);
+
 /* Opens a directory; EXDEV if something is mounted on it. */
 int fs_open_unmounted(int dirfd, const char *name, int flags);
 

@@ -133,11 +133,8 @@ static int copy_meta(const struct carry *c, int upper, int below)
 
 static int new_dir(struct carry *c, const struct carry_step *s, int upper)
 {
-	auto_fd dir = -1;
+	auto_fd dir = fs_new_dir(c->temp, CARRY_NEW, 0700);
 
-	if (mkdirat(c->temp, CARRY_NEW, 0700) < 0)
-		return -1;
-	dir = fs_open_dir(c->temp, CARRY_NEW);
 	if (dir < 0 || copy_meta(c, upper, dir) < 0 || make_writable(c, dir) < 0)
 		return -1;
 	return fs_rename(c->temp, CARRY_NEW, s->in->below, s->name, 0);

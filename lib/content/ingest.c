@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -36,11 +35,9 @@ static int open_tree(struct ingest *in, struct ovl_err *err)
 
 	if (rc < 0)
 		return rc;
-	if (mkdirat(in->stage.fd, name, 0755) < 0)
-		return err_sys(err, errno, "cannot make the staging tree");
-	tree = fs_open_dir(in->stage.fd, name);
+	tree = fs_new_dir(in->stage.fd, name, 0755);
 	if (tree < 0)
-		return err_sys(err, errno, "cannot open the staging tree");
+		return err_sys(err, errno, "cannot make the staging tree");
 	rc = in->cfg.no_data ? 0 : recipe_create(&in->recipe, in->stage.fd, err);
 	/* With several layers in parallel the processors are busy anyway. */
 	if (rc == 0 && !in->cfg.no_data && !in->cfg.parallel)

@@ -262,11 +262,9 @@ static int keep(struct unpack *u, const struct unpack_place *at, struct ovl_err 
 		return err_say(
 			err, E2BIG, "too many files with data occur twice in the layer");
 	if (u->kept < 0) {
-		if (mkdirat(u->layer, RECIPE_KEPT, 0700) < 0)
-			return err_sys(err, errno, "cannot make '%s'", RECIPE_KEPT);
-		u->kept = fs_open_dir(u->layer, RECIPE_KEPT);
+		u->kept = fs_new_dir(u->layer, RECIPE_KEPT, 0700);
 		if (u->kept < 0)
-			return err_sys(err, errno, "cannot open '%s'", RECIPE_KEPT);
+			return err_sys(err, errno, "cannot make '%s'", RECIPE_KEPT);
 	}
 	if (renameat(at->p->fd, at->name, u->kept, P("%" PRIu64, u->n_kept)) < 0)
 		return err_sys(err, errno, "cannot move it away");

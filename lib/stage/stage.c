@@ -171,8 +171,8 @@ int stage_begin_in(
 		.held = -1,
 	};
 
-	if (fs_rmtree(l->fd, sg.name, NULL) == 0 && mkdirat(l->fd, sg.name, 0700) == 0)
-		sg.fd = fs_open_dir(l->fd, sg.name);
+	if (fs_rmtree(l->fd, sg.name, NULL) == 0)
+		sg.fd = fs_new_dir(l->fd, sg.name, 0700);
 	if (sg.fd < 0 || prepare_dir(&sg) < 0) {
 		int rc = err_sys(
 			err, errno, "cannot make '%s' in layer %s", sg.name, Q(what));
