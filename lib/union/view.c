@@ -16,10 +16,8 @@ void view_close(struct view *v)
 {
 	for (unsigned i = 0; i < v->n; i++)
 		close_fdp(&v->fd[i]);
-	free(v->fd);
-	free(v->marks);
-	v->fd = NULL;
-	v->marks = NULL;
+	free(steal(v->fd));
+	free(steal(v->marks));
 	v->n = 0;
 }
 
