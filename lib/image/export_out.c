@@ -267,15 +267,17 @@ int ovl_be_like(struct ovl_store *st, int fd, int dirfd, const char *name,
 	return r < 0 ? r : 0;
 }
 
-static int be_like_old(struct export *x)
+/* A new directory gets what mkdir(2) gave the one in it: the umask, the default ACL and the
+ * set-group-ID bit apply to both alike. An old one may have changed since it was looked at. */
+static int set_access(struct export *x)
 {
-	if (!x->old.st_mode)
-		return fchmod(x->out_dir, 0777 & ~x->req->umask);
-	/* It may have changed since it was looked at. */
-	if (fstatat(x->req->dirfd, x->req->dir, &x->old, AT_SYMLINK_NOFOLLOW) < 0)
-		return -1;
-	return ovl_be_like(
-		x->st, x->out_dir, x->req->dirfd, x->req->dir, &x->old, x->req->target);
+	const bool is_new = !x->old.st_mode;
+	const int dirfd = is_new ? x->out_dir : x->req->dirfd;
+	const char *name = is_new ? "blobs" : x->req->dir;
+
+	return fstatat(dirfd, name, &x->old, AT_SYMLINK_NOFOLLOW) < 0 ?
+		-1 :
+		ovl_be_like(x->st, x->out_dir, dirfd, name, &x->old, x->req->target);
 }
 
 /* Writes the remaining members: directories and blobs exist already. */
@@ -296,7 +298,7 @@ static int write_dir(struct export *x, struct ovl_err *err)
 	}
 	if (store_stopped(x->st))
 		return err_stopped(err);
-	if (be_like_old(x) < 0)
+	if (set_access(x) < 0)
 		return dir_failed(x, err);
 	if (renameat(x->req->dirfd, x->out_temp, x->req->dirfd, x->req->dir) < 0)
 		return errno == ENOTEMPTY || errno == EEXIST ? not_empty(x, err) :

@@ -330,6 +330,18 @@ if unshare -rm true; then
 			"$(printf 'user::rwx\ngroup::---\nother::---')"
 	done
 fi
+# A new directory is what mkdir(1) would make there.
+mkdir inherit inherit/private inherit/named inherit/group
+setfacl -d -m g::-,o::- inherit/private
+setfacl -d -m u:9:rwx,m::- inherit/named
+chown 0:34 inherit/group
+chmod 2755 inherit/group
+for d in private named group; do
+	mkdir inherit/$d/new
+	need - ovlctl export three inherit/$d/out
+	is "a new directory: $d" "$(stat -c '%a %u:%g' inherit/$d/out; getfacl -cnp inherit/$d/out)" \
+		"$(stat -c '%a %u:%g' inherit/$d/new; getfacl -cnp inherit/$d/new)"
+done
 # Without the permission to change owners, members of another group are in that class.
 mkdir others
 for modes in 2770:700 2775:755 704:700 3777:1777; do
