@@ -33,7 +33,7 @@ image_of image.tar a.tar b.tar
 
 reason() {
 	case $word:$call:$1 in
-	*:mount:ENOSPC) echo '(the limit of mounts \(fs.mount-max\) is reached|No space left on device)' && return ;;
+	*:mount:ENOSPC) echo 'No space left on device(, or the limit of mounts \(fs.mount-max\) is reached)?' && return ;;
 	umount:umount2:EBUSY) echo '.* is in use by a process that cannot be seen from here' && return ;;
 	esac
 	case $1 in
@@ -168,6 +168,8 @@ succeeded() {
 	shape got >got.shape
 	# An unknown type of file system counts as one that needs the sync.
 	[ "$word $call" != 'mount fstatfs' ] || sed -i '/\/\.synced /d' got.shape
+	# The mount does not need the work directory of the one before.
+	[ "$word" != mount ] || ! grep -q work/unmounted log || sed -i '/\/work\/unmounted[ \/]/d' got.shape
 	# If umount cannot find out whether the layer is mounted elsewhere, the work directory
 	# keeps its name.
 	if [ "$word" = umount ]; then
