@@ -61,7 +61,7 @@ static struct wait wait_begin(const struct ovl_store *st, unsigned seconds)
 }
 
 /* Pauses, longer each time, and at least four times as long as asking has taken; false
- * when the time is over or the stop flag is set. */
+ * if the time was over before, or the stop flag is set. */
 static bool wait_more(struct wait *w)
 {
 	long asking = (clock() - w->used) / (CLOCKS_PER_SEC / 4000);
@@ -69,11 +69,13 @@ static bool wait_more(struct wait *w)
 	const struct timespec pause = {.tv_nsec = (ms < 900 ? ms : 900) * 1000 * 1000};
 	struct timespec now;
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (fs_time_order(&now, &w->end) >= 0)
+		return false;
 	w->used = clock();
 	nanosleep(&pause, NULL);
 	w->ms = w->ms < 50 ? w->ms * 2 : 100;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return !store_stopped(w->st) && fs_time_order(&now, &w->end) < 0;
+	return !store_stopped(w->st);
 }
 
 /* Waits for a lock: 1 taken, 0 timed out, negative errno. */

@@ -106,6 +106,21 @@ if can_trace; then
 	is "both layers went" "$(ovlctl ls -nr -o ID)" ""
 fi
 
+# The lock becomes free during a pause that ends too late.
+if can_trace; then
+	need w ovlctl create
+	(flock 9 && exec sleep 300) 9<"$S/$DRV/$w" &
+	holder=$!
+	until_true locked "$S/$DRV/$w"
+	traced -qq -o /dev/null -e trace=clock_nanosleep \
+		-e inject=clock_nanosleep:delay_enter=2000000:when=1 ovlctl -v --wait 1 rm "$w" 2>err &
+	pid=$!
+	until_true grep -q waiting err
+	end "$holder"
+	wait "$pid"
+	is "a wait that is over when the layer is free" $? 0
+fi
+
 # ---- a commit that is to be finished --------------------------------------------------
 
 # If another process has locked the names, the layer is used as it is.
