@@ -267,17 +267,19 @@ int ovl_be_like(struct ovl_store *st, int fd, int dirfd, const char *name,
 	return r < 0 ? r : 0;
 }
 
-/* A new directory gets what mkdir(2) gave the one in it: the umask, the default ACL and the
- * set-group-ID bit apply to both alike. An old one may have changed since it was looked at. */
+/* mkdir(2) has given a new directory and the one in it the same group and ACLs, but only
+ * the latter all permissions. An old one may have changed since it was looked at. */
 static int set_access(struct export *x)
 {
-	const bool is_new = !x->old.st_mode;
+	struct stat *old = &x->old;
+	const bool is_new = !old->st_mode;
 	const int dirfd = is_new ? x->out_dir : x->req->dirfd;
 	const char *name = is_new ? "blobs" : x->req->dir;
 
-	return fstatat(dirfd, name, &x->old, AT_SYMLINK_NOFOLLOW) < 0 ?
-		-1 :
-		ovl_be_like(x->st, x->out_dir, dirfd, name, &x->old, x->req->target);
+	if (fstatat(dirfd, name, old, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	return is_new ? fchmod(x->out_dir, old->st_mode & 07777) :
+			ovl_be_like(x->st, x->out_dir, dirfd, name, old, x->req->target);
 }
 
 /* Writes the remaining members: directories and blobs exist already. */

@@ -342,6 +342,14 @@ for d in private named group; do
 	is "a new directory: $d" "$(stat -c '%a %u:%g' inherit/$d/out; getfacl -cnp inherit/$d/out)" \
 		"$(stat -c '%a %u:%g' inherit/$d/new; getfacl -cnp inherit/$d/new)"
 done
+# ... also if its group and ACL are not mapped.
+if unshare -rm true; then
+	setfacl -d -m u:9:rwx,g::rwx inherit/group
+	unshare -rm sh -c 'umask 2; mkdir inherit/group/mapped
+		ovlctl --root inner export a inherit/group/inner' 2>err
+	is "a new directory in a user namespace" "$(cat err; getfacl -cn inherit/group/inner)" \
+		"$(getfacl -cn inherit/group/mapped)"
+fi
 # Without the permission to change owners, members of another group are in that class.
 mkdir others
 for modes in 2770:700 2775:755 704:700 3777:1777; do
