@@ -201,7 +201,7 @@ static int take_away_named(const struct wanted *w, struct family_member *m,
 		trash_take(l, m->asked && *m->asked ? m->asked : P("%.12s", l->id.s), t,
 			err);
 
-	if (rc == -ENOSPC || rc == -EDQUOT)
+	if (locked >= 0 && (rc == -ENOSPC || rc == -EDQUOT))
 		rc = trash_in_place(l, t, err);
 	if (rc == 0)
 		rc = names_unlink_files(st, &names, err);

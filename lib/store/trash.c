@@ -13,6 +13,7 @@
 #include "store/lock.h"
 #include "store/store.h"
 #include "store/trash.h"
+#include "tar/recipe.h"
 
 void trash_close(struct trashed *t)
 {
@@ -69,9 +70,13 @@ int trash_take(
 
 int trash_in_place(struct layer *l, struct trashed *out, struct ovl_err *err)
 {
-	if (unlinkat(l->fd, META_NAME, 0) < 0 && errno != ENOENT)
-		return err_sys(err, errno, "cannot remove '" META_NAME "' of layer %.12s",
-			l->id.s);
+	const char *const parts[] = {META_NAME, l->drv->work, RECIPE_NAME};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (fs_rmtree(l->fd, parts[i], NULL) < 0)
+			return err_sys(err, errno, "cannot remove '%s' of layer %.12s",
+				parts[i], l->id.s);
+	}
 	*out = (struct trashed){.st = l->st, .fd = steal_fd(&l->fd), .dir = l->drv_fd};
 	memcpy(out->name, l->id.s, sizeof(out->name));
 	return 0;

@@ -40,8 +40,9 @@ int trash_take(
 
 /*
  * If the file system has no space for that rename, as btrfs and XFS when they are full: the
- * layer only loses its .layer, stays locked, and trash_empty removes it where it is. What a
- * killed process leaves is a damaged layer.
+ * layer only loses its .layer, and what a repair would need to write that again, because
+ * then half a layer would pass for a whole one. It stays locked, and trash_empty removes it
+ * where it is. What a killed process leaves is a damaged layer.
  */
 int trash_in_place(struct layer *l, struct trashed *out, struct ovl_err *err);
 

@@ -129,6 +129,19 @@ if can_trace; then
 		ok "... and rm again removes it" ovlctl rm "$w"
 		is "... without a trace" "$(ovlctl prune >out; store_state)" "$empty"
 	done
+	# A repair must not take what is left for a layer, which an import would then find.
+	need whole ovlctl import a.tar
+	at=$OVLCTL_ROOT/$DRV/$whole/$TREE
+	for when in 12 20; do
+		mv "$at" "$at.new"
+		mv "$at.new" "$at" # on tmpfs it is now removed first
+		without_space -e inject=unlinkat:signal=KILL:when=$when ovlctl rm "$whole"
+		ovlctl check --repair >out 2>&1
+		ovlctl prune --aside >out 2>&1
+		need - ovlctl import a.tar
+		is "half an image layer, to removal no. $when: repaired, imported" "$(ovlctl check --content)" ""
+	done
+	need - ovlctl rm "$whole"
 fi
 
 # Two at the same time: with -f it does not matter which was first.
