@@ -461,16 +461,12 @@ short() {
 }
 
 # Prints everything in a store, to compare it with a later state: paths, types and sizes, but
-# not times, which temporary files in staging/ and the use of a layer change.
+# not the times of directories, which temporary files in staging/ change, nor when a layer
+# was last used.
 store_state() {
 	[ -e "$OVLCTL_ROOT" ] || return 0
 	(cd "$OVLCTL_ROOT" && find . \( -type d -printf '%p d %m %U:%G\n' \) -o \
-		-printf '%p %y %m %U:%G %s %l\n' | sort)
-}
-
-# Changes the .layer of a layer: as if it had been created at that time, and not used since.
-created_at() { # FILE SECONDS
-	sed -i "s/^created .*/created $2/" "$1" && touch -d "@$2" "$1"
+		-printf '%p %y %m %U:%G %s %l\n' | grep -av '/\.used f ' | sort)
 }
 
 # Makes a docker archive $1 of the layer tars $2..., in the working directory.

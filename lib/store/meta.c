@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The file .layer: the metadata of a layer. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,12 +55,7 @@ static int put(int dirfd, const struct meta *m,
 
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err)
 {
-	const struct timespec times[2] = {m->created, m->created};
-	int rc = put(dirfd, m, fs_write_new, err);
-
-	if (rc == 0)
-		utimensat(dirfd, META_NAME, times, AT_SYMLINK_NOFOLLOW);
-	return rc;
+	return put(dirfd, m, fs_write_new, err);
 }
 
 int meta_replace(int dirfd, const struct meta *m, struct ovl_err *err)

@@ -50,8 +50,7 @@ struct meta {
 /* The time for created. */
 struct timespec meta_now(void);
 
-/* Creates .layer in the layer directory dirfd. Its modification time is m->created, until
- * used_now() sets it. */
+/* Creates .layer in the layer directory dirfd. */
 int meta_write(int dirfd, const struct meta *m, struct ovl_err *err);
 
 /* The same, but atomically replaces an existing one. */

@@ -58,7 +58,7 @@ rm -r "$m/tree"
 mkdir "$m/tree"
 echo 2 >>"$m/dir/f"
 fails 4 "layer 'w' is mounted on '$m'" "mounted" ovlctl commit w
-is "... nothing has changed" "$(ls -A "$OVLCTL_ROOT/$DRV/$w" | sed "s/^.mount.[0-9].*/.mount/" | tr "\n" " ")" ".layer .mount .names $LS_WRITABLE "
+is "... nothing has changed" "$(ls -A "$OVLCTL_ROOT/$DRV/$w" | sed "s/^.mount.[0-9].*/.mount/" | tr "\n" " ")" ".layer .mount .names .used $LS_WRITABLE "
 ovlctl umount w
 in_namespace pid ovlctl mount w
 fails 4 "layer 'w' is mounted on .* in the mount namespace of process $pid" "mounted elsewhere" ovlctl commit w
@@ -77,7 +77,7 @@ fails 3 "no such layer" "the writable layer is gone" ovlctl show "$w"
 is "... all of it" "$(ls "$OVLCTL_ROOT/$DRV" | grep -vc '^l$') $(ls "$OVLCTL_ROOT/staging" "$OVLCTL_ROOT/trash" | grep -c '^[0-9a-f]')" "2 0"
 is "... its parent knows" "$(ls "$OVLCTL_ROOT/$DRV/$a/.children")" "$id"
 is "the image layer has what an import has" "$(ls -A "$OVLCTL_ROOT/$DRV/$id" | tr '\n' ' ')" \
-	".layer .mount.spare .names .recipe $LS_IMAGE "
+	".layer .mount.spare .names .recipe .used $LS_IMAGE "
 fails 1 "layer 'x' is already an image layer" "an image layer" ovlctl commit x
 fails 3 "no such layer 'none'" "no layer" ovlctl commit none
 fails 2 "'-x' is not a valid name" "a bad name" ovlctl commit -n -x "$id"
@@ -138,7 +138,7 @@ need w ovlctl create -n full
 make_tree "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 link_specials "$OVLCTL_ROOT/$DRV/$w/$UPPER"
 compare "every kind of file, on nothing" full ""
-is "... a bottom layer" "$(ls -A "$OVLCTL_ROOT/$DRV/$id" | tr '\n' ' ')" ".layer .mount.spare .names .recipe $LS_BOTTOM "
+is "... a bottom layer" "$(ls -A "$OVLCTL_ROOT/$DRV/$id" | tr '\n' ' ')" ".layer .mount.spare .names .recipe .used $LS_BOTTOM "
 is "... whose id is its diff id" "$id" "$(sha256sum <diff.tar | cut -d' ' -f1)"
 need w ovlctl create -n full2 a
 need m ovlctl mount full2

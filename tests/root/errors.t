@@ -66,7 +66,7 @@ exact() {
 # reports a missing one.
 shape() {
 	sed -E 's/[A-Z2-7]{26}/LINK/g; s/[0-9a-f]{64}/ID/g; s/ (t|same)=[^ ]*//g; s/ at=[-0-9,]*//
-		/(\.layer|link|lower|\.recipe) /s/ data=.*//; /\/\.on /s/ size=.*//; /\/\.(children|names|from)[ \/]/d; /\/\.mount\./d
+		/(\.layer|link|lower|\.recipe) /s/ data=.*//; /\/\.on /s/ size=.*//; /\/\.(children|names|from|used)[ \/]/d; /\/\.mount\./d
 		/\/work\/(work|rest)/d; s/ (trusted|user).overlay.(origin|uuid)=[0-9a-f]*//g; /store\/lock/d; /^\.\/store\/\.stamp\.new /d
 		/^\.\/store\/(staging|trash|empty|names|aside) /d'"$ignored" "$1" | sort
 }

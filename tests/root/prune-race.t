@@ -17,7 +17,7 @@ use() { # HOW
 	write) ovlctl run "$id" /none || [ $? = 127 ] ;;
 	by-hand) mount -t overlay -o "lowerdir=$(tree_of "$id"):$T/none" overlay "$T/by-hand.mnt" ;;
 	# With a clock that was set back meanwhile.
-	earlier) touch -d '2 hours ago' "$OVLCTL_ROOT/$DRV/$id/.layer" ;;
+	earlier) touch -d '2 hours ago' "$OVLCTL_ROOT/$DRV/$id/.used" ;;
 	esac
 }
 all="create mount run export import write by-hand earlier"
@@ -32,8 +32,8 @@ for how in $all; do
 		need id ovlctl import $how.tar
 	fi
 	[ $how != earlier ] || {
-		created_at "$OVLCTL_ROOT/$DRV/$id/.layer" 1000000000
-		touch -d '1 hour ago' "$OVLCTL_ROOT/$DRV/$id/.layer"
+		sed -i 's/^created .*/created 1000000000/' "$OVLCTL_ROOT/$DRV/$id/.layer"
+		touch -d '1 hour ago' "$OVLCTL_ROOT/$DRV/$id/.used"
 	}
 	echo "$id" >$how.id
 	traced -qq -o $how.calls -P "$OVLCTL_ROOT/$DRV/$id" -e trace=flock -e inject=flock:delay_enter=1500000:when=1 \
@@ -84,7 +84,7 @@ while read -r id; do
 	3) how="export" ;;
 	esac
 	# From here on the layer is old.
-	created_at "$OVLCTL_ROOT/$DRV/$id/.layer" 1000000000
+	sed -i 's/^created .*/created 1000000000/' "$OVLCTL_ROOT/$DRV/$id/.layer"
 	use $how >used.out 2>used.err
 	echo "$how $? $(ovlctl ls -q "$id" 2>/dev/null)" >>outcome
 done <ids

@@ -252,8 +252,8 @@ if script -qec true /dev/null >/dev/null 2>&1; then
 	rm -rf "$OVLCTL_ROOT"
 	printf 'file name=f fill=3000\nend\n' | mktar >shown.tar
 	need shown ovlctl import shown.tar
-	created_at "$OVLCTL_ROOT/$DRV/$shown/.layer" 1000000000
-	touch -d '2 days ago' "$OVLCTL_ROOT/$DRV/$shown/.layer"
+	touch -d '2 days ago' "$OVLCTL_ROOT/$DRV/$shown/.used"
+	sed -i 's/^created .*/created 1000000000/' "$OVLCTL_ROOT/$DRV/$shown/.layer"
 	script -qec "ovlctl prune --layers --dry-run" /dev/null </dev/null | tr -d '\r' >table
 	is "a heading" "$(head -1 table | tr -s ' ')" "WHAT SIZE NAME AND REASON"
 	like "... sizes for people" "^layer +[0-9.]+K $(echo "$shown" | cut -c1-12) " "$(sed -n 2p table)"

@@ -80,8 +80,10 @@ def set_times():
         lines.insert(-1, f"created {created // 10**9}\n")
         with open(layer["dir"] + "/.layer", "w") as f:
             f.writelines(lines)
-        used = ago() if rnd.random() < .8 else created
-        os.utime(layer["dir"] + "/.layer", ns=(used, used))
+        if rnd.random() < .8:
+            used = ago()
+            open(layer["dir"] + "/.used", "w").close()
+            os.utime(layer["dir"] + "/.used", ns=(used, used))
 
 
 class Model:
@@ -113,7 +115,10 @@ class Model:
         with open(layer["dir"] + "/.layer") as f:
             words = dict(line.split(None, 1) for line in f if " " in line)
         use = int(words["created"]) * 10**9 + int(words.get("created-ns", 0))
-        return max(use, os.lstat(layer["dir"] + "/.layer").st_mtime_ns)
+        try:
+            return max(use, os.lstat(layer["dir"] + "/.used").st_mtime_ns)
+        except FileNotFoundError:
+            return use
 
     def freed(self, gone):
         blocks = sum(b for b, links, where in self.links.values()
