@@ -62,7 +62,7 @@ for how in $all; do
 	fi
 done
 
-need - umount by-hand.mnt
+[ "$(cat by-hand.used)" != 0 ] || need - umount by-hand.mnt
 
 # While prune runs all the time, layers without names grow old and are used. After a use that
 # has succeeded, the layer exists as long as the grace period lasts.
