@@ -79,14 +79,13 @@ int fs_new_dir(int dirfd, const char *name, mode_t mode)
 
 int fs_open_unmounted(int dirfd, const char *name, int flags)
 {
+	const uint64_t how = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS;
 	int quiet = flags & O_PATH ? 0 : O_NOATIME;
 	int fd;
 
 	flags |= O_DIRECTORY | O_NOFOLLOW;
-	fd = openat2_(dirfd, name, flags | quiet, RESOLVE_NO_XDEV);
-	return fd < 0 && errno == EPERM && quiet ?
-		openat2_(dirfd, name, flags, RESOLVE_NO_XDEV) :
-		fd;
+	fd = openat2_(dirfd, name, flags | quiet, how);
+	return fd < 0 && errno == EPERM && quiet ? openat2_(dirfd, name, flags, how) : fd;
 }
 
 int fs_open_beneath(int root, const char *path, int flags)

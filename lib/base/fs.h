@@ -61,7 +61,8 @@ int fs_open_dir(int dirfd, const char *name);
 /* Makes a directory, which must not exist, and opens it. */
 int fs_new_dir(int dirfd, const char *name, mode_t mode);
 
-/* Opens a directory; EXDEV if something is mounted on it. */
+/* Opens a directory without following symlinks; EXDEV if something is mounted on it or on
+ * the way. */
 int fs_open_unmounted(int dirfd, const char *name, int flags);
 
 /* The same for reading; may be used as open in a struct walk. */

@@ -293,6 +293,13 @@ int layer_open_parent(
 	return layer_open_ref(l->st, &ref, op, ref.id.s, out, err);
 }
 
+int layer_covered(const struct ovl_id *id, struct ovl_err *err)
+{
+	return err_status(err, OVL_BUSY,
+		"something is mounted on the tree of layer %.12s; unmount it first",
+		id->s);
+}
+
 int layer_tree(const struct layer *l, struct ovl_err *err)
 {
 	int fd = privilege_check(l->st, err);
@@ -300,9 +307,12 @@ int layer_tree(const struct layer *l, struct ovl_err *err)
 
 	if (fd < 0)
 		return fd;
-	fd = fs_open_dir(l->fd, layer_tree_name(l));
+	fd = l->foreign ? fs_open_dir(l->fd, layer_tree_name(l)) :
+			  fs_open_unmounted(l->fd, layer_tree_name(l), O_RDONLY);
 	if (fd >= 0)
 		return fd;
+	if (errno == EXDEV)
+		return layer_covered(&l->id, err);
 	rc = err_sys(err, errno, "cannot open the tree of layer %.12s", l->id.s);
 	return layer_foreign_failed(l->st, l->foreign, err_see_check(err, rc), err);
 }

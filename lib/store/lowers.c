@@ -98,10 +98,12 @@ int lowers_open(
 		return rc;
 	if (nearest && l->meta.has_parent && strcmp(id.s, l->meta.parent.s) != 0)
 		return refuse(name, "is not the parent, but comes first", err);
-	tree = fs_open_beneath(l->drv_fd, P("%s/%s", id.s, l->drv->tree[OVL_IMAGE]),
-		O_PATH | O_DIRECTORY);
+	tree = fs_open_unmounted(
+		l->drv_fd, P("%s/%s", id.s, l->drv->tree[OVL_IMAGE]), O_PATH);
 	if (tree >= 0)
 		return tree;
+	if (errno == EXDEV)
+		return layer_covered(&id, err);
 	return errno == ENOTDIR || errno == ELOOP ?
 		refuse(name, "has no directory for a tree", err) :
 		missing(name, errno, err);

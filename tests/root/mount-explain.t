@@ -78,6 +78,18 @@ if ! as_user; then
 	umount "$dir/work"
 fi
 
+# What is mounted on the tree of an image layer is not the layer's. The overlay driver would
+# store it in the layers built on it.
+mkdir foreign
+mount --bind foreign store/$DRV/$id/$TREE
+covered="something is mounted on the tree of layer $(echo $id | cut -c1-12); unmount it first"
+fails 4 "$covered" "a lower's tree is covered" ovlctl mount w
+fails 4 "$covered" "... import on it" ovlctl import -p a a.tar
+fails 4 "$covered" "... diff" ovlctl diff a
+fails 4 "$covered" "... export" ovlctl export a -
+umount store/$DRV/$id/$TREE
+ok "... and free again" ovlctl diff a
+
 # The store on a read-only file system.
 mkdir ro
 mount -t tmpfs none ro
