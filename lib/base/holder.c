@@ -149,22 +149,25 @@ static bool any_in(int proc, const char *pid, const char *links, const struct wa
 	return false;
 }
 
-static bool has_open(int proc, const char *pid, const struct wanted *w)
+static bool shares(const char *tid, int last, int what)
 {
-	static const char *const links[] = {"cwd", "root", "exe"};
-
-	for (size_t i = 0; !w->lock && i < sizeof(links) / sizeof(links[0]); i++) {
-		if (leads_to(proc, P("%s/%s", pid, links[i]), w))
-			return true;
-	}
-	return any_in(proc, pid, "fd", w) ||
-		(!w->lock && any_in(proc, pid, "map_files", w));
+	return syscall(SYS_kcmp, atoi(tid), last, what, 0, 0) == 0;
 }
 
-static bool shares(int tid, int other)
+/* last: the thread that was looked at before; 0: none. */
+static bool has_open(int proc, const char *tid, int last, const struct wanted *w)
 {
-	return syscall(SYS_kcmp, tid, other, KCMP_FILES, 0, 0) == 0 &&
-		syscall(SYS_kcmp, tid, other, KCMP_FS, 0, 0) == 0;
+	if (!shares(tid, last, KCMP_FILES) && any_in(proc, tid, "fd", w))
+		return true;
+	if (w->lock)
+		return false;
+	if (!shares(tid, last, KCMP_FS) &&
+		(leads_to(proc, P("%s/cwd", tid), w) ||
+			leads_to(proc, P("%s/root", tid), w)))
+		return true;
+	return !shares(tid, last, KCMP_VM) &&
+		(leads_to(proc, P("%s/exe", tid), w) ||
+			any_in(proc, tid, "map_files", w));
 }
 
 /* A thread may have its own descriptors and working directory; and the first one, which
@@ -176,9 +179,7 @@ static bool any_thread(int proc, const char *pid, const struct wanted *w)
 	int last = 0;
 
 	while (fs_dir_next(&d, &tid, NULL) > 0) {
-		if (last && shares(atoi(tid), last))
-			continue;
-		if (has_open(proc, tid, w))
+		if (has_open(proc, tid, last, w))
 			return true;
 		last = atoi(tid);
 	}

@@ -136,6 +136,10 @@ time.sleep(300)' &
 	for flag in 0x200 0x400; do
 		rm -f thread
 		env python3 -c 'import ctypes, os, sys, threading, time
+def idle(flag):
+    ctypes.CDLL(None).unshare(flag)
+    threading.Thread(target=hold, args=[flag]).start()
+    time.sleep(300)
 def hold(flag):
     ctypes.CDLL(None).unshare(flag)
     if flag == 0x200:
@@ -145,11 +149,17 @@ def hold(flag):
     print(flag, file=open(there, "w"))
     time.sleep(300)
 there = os.path.abspath("thread")
-threading.Thread(target=hold, args=[int(sys.argv[1], 0)]).start()' $flag &
+threading.Thread(target=idle, args=[int(sys.argv[1], 0)]).start()' $flag &
 		pid=$!
 		until_true written thread
 		fails 4 "'$T/mnt' is in use by process $pid \(python3[^)]*\)" "... by a thread, unshare($flag)" \
 			ovlctl umount w
+		if can_trace; then
+			traced -qq -o calls -e trace=openat ovlctl umount w 2>err
+			tids=$(ls "/proc/$pid/task" | paste -sd '|')
+			is "... what all threads share is looked at once" \
+				"$(grep -cE "\"($tids)/map_files\"" calls)" 1
+		fi
 		end "$pid"
 	done
 	if losetup -f >/dev/null 2>&1; then
