@@ -205,9 +205,8 @@ aufs's own names | dir name=.wh..wh.plnk; file name=.wh..wh.plnk/1.2 data=x; fil
 ... with .. | file name=.wh..wh.plnk/../../x ! leaves the layer
 a whiteout of 255 bytes | file gnuname=1 name=.wh.LONG -> 
 a whiteout with an owner that cannot be | file name=.wh.x uid=4294967296 ! impossible user id 4294967296
-a 0/0 device | chr name=c major=0 minor=0 ! 0/0 device
-a 0/0 block device | blk name=b major=0 minor=0 ! 0/0 device
-a 0/0 device below | chr name=d/c major=0 minor=0 ! 0/0 device
-... of an old header, without numbers | chr name=c magic=v7 major=1 minor=3 ! 0/0 device
+a 0/0 device | chr name=c major=0 minor=0 ! 0/0 character device
+a 0/0 device below | chr name=d/c major=0 minor=0 ! 0/0 character device
+... of an old header, without numbers | chr name=c magic=v7 major=1 minor=3 ! 0/0 character device
 E
 done_testing
