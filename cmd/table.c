@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Prints a table in which nothing has to be shortened, wrapped or escaped. The output is
- * the same as that of libsmartcols, which determines the width of each character twice:
- * with it, an ls of 10,000 layers takes three times as long.
+ * Prints a table in which nothing has to be shortened, wrapped or escaped. Unless a cell is
+ * longer than WIDEST, the output is the same as that of libsmartcols, which determines the
+ * width of each character twice: with it, an ls of 10,000 layers takes three times as long.
  */
 #include <stdio.h>
 #include <stdlib.h>
