@@ -51,7 +51,7 @@ struct lister {
 	unsigned flags;
 	const struct layer *only; /* NULL: not one that is open already */
 	bool own_names; /* each layer's names are read from the layer */
-	struct ovl_list *out;
+	struct ovl_list made;
 	struct layer_ref *unfinished; /* made by killed commits */
 	size_t n_unfinished;
 	struct ovl_err *err;
@@ -88,7 +88,7 @@ static void fill_foreign(struct ovl_layer *to, const struct foreign_layer *f)
 static int add_layer(struct lister *ls, const struct driver *drv, int dir,
 	const struct ovl_id *id, const struct meta *m, int fd)
 {
-	struct ovl_list *out = ls->out;
+	struct ovl_list *out = &ls->made;
 	auto_ondir on = ONDIR_INIT;
 	struct ovl_err why;
 
@@ -174,7 +174,7 @@ static int add_noted(void *ctx, int names, const char *file)
 
 static int add_opened(struct lister *ls, const struct layer *l, struct ovl_err *err)
 {
-	struct ovl_list *out = ls->out;
+	struct ovl_list *out = &ls->made;
 
 	if (add_layer(ls, l->drv, l->drv_fd, &l->id, &l->meta, l->fd) < 0)
 		return err_nomem(err);
@@ -191,7 +191,7 @@ static int list_these(struct lister *ls, char *const *what, struct ovl_err *err)
 
 		if (rc == 0)
 			rc = layer_open_ref(ls->st, &ref, 0, *what, &l, err);
-		if (rc == 0 && !is_listed(ls->out, &ref))
+		if (rc == 0 && !is_listed(&ls->made, &ref))
 			rc = add_opened(ls, &l, err);
 		if (rc < 0)
 			return rc;
@@ -258,7 +258,7 @@ static int by_creation(const void *a, const void *b)
  */
 static int list(struct lister *ls, char *const *what, struct ovl_err *err)
 {
-	struct ovl_list *out = ls->out;
+	struct ovl_list *out = &ls->made;
 	int locked = names_lock_to_list(ls->st, err);
 	int rc = locked;
 
@@ -403,28 +403,27 @@ static int complete(struct ovl_store *st, unsigned flags, const struct ovl_list 
 /* what: NULL: all layers, or the one that is open. */
 static int make_list(struct lister *ls, char *const *what, struct ovl_list *out)
 {
-	struct ovl_list made = {0};
+	struct ovl_list *made = &ls->made;
 	unsigned flags = ls->flags;
 	int rc;
 
-	ls->out = &made;
 	rc = list(ls, what, ls->err);
 	for (size_t i = 0; i < ls->n_unfinished; i++)
 		layer_finish(ls->st, &ls->unfinished[i]);
 	free(ls->unfinished);
 	if (rc == 0)
-		rc = attach_mounts(ls->st, &made, ls->err);
+		rc = attach_mounts(ls->st, made, ls->err);
 	if (rc == 0)
-		rc = find_parents(&made, ls->err);
+		rc = find_parents(made, ls->err);
 	flags &= ~(unsigned)(OVL_LIST_LAST_USE | OVL_LIST_PATHS); /* known already */
-	for (size_t i = 0; flags && rc == 0 && i < made.n; i++)
-		rc = complete(ls->st, flags, &made, &made.layer[i], ls->err);
+	for (size_t i = 0; flags && rc == 0 && i < made->n; i++)
+		rc = complete(ls->st, flags, made, &made->layer[i], ls->err);
 	if (rc < 0) {
-		ovl_list_free(&made);
+		ovl_list_free(made);
 		return rc;
 	}
-	end_texts(&made);
-	*out = made;
+	end_texts(made);
+	*out = *made;
 	return 0;
 }
 
