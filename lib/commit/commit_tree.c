@@ -70,9 +70,6 @@ static int entry(
 
 	p->c->entries++;
 	report_progress(p);
-	if (c->path_len >= PATH_MAX_LEN)
-		return err_say(
-			err, ENAMETOOLONG, "refused name %s: over 64 KiB", Q(c->path));
 	if (kind == PACK_FILE)
 		return 0;
 	if (kind == PACK_OPAQUE && !c->path_len)

@@ -159,10 +159,15 @@ size_t tarout_map_size(int64_t at, int64_t n)
 static int check_head(
 	const struct tarout *t, struct archive_entry *e, struct ovl_err *err)
 {
+	const char *name = archive_entry_pathname(e);
 	size_t size = t->head.len;
 	la_int64_t at;
 	la_int64_t n;
 
+	if (strlen(name) >= PATH_MAX_LEN)
+		return err_say(err, EFBIG,
+			"refused name %s: over 64 KiB, which import would refuse",
+			Q(name));
 	/* The number of its pieces, one at the end, and padding fill less than two blocks.
 	 * If there is no map, the library may have freed what sparse_next() would read. */
 	if (archive_entry_sparse_reset(e)) {
@@ -176,7 +181,7 @@ static int check_head(
 	return err_say(err, EFBIG,
 		"%s has more than %d xattrs, or over 1 MiB of them: import would refuse "
 		"its tar",
-		Q(path_shown(archive_entry_pathname(e))), RAWHEAD_MAX_XATTRS);
+		Q(path_shown(name)), RAWHEAD_MAX_XATTRS);
 }
 
 int tarout_header(struct tarout *t, struct archive_entry *e, struct ovl_err *err)

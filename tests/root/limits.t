@@ -32,6 +32,19 @@ same "commit and export of 3,000" deep.tar x.tar
 is "... and the store is sound" "$(ovlctl check)" ""
 ok "rm of all of them" few ovlctl rm -r a
 
+# Paths of up to 64 KiB: what is written can be imported.
+long=$(printf '%0250d' 0)
+for n in 261 262; do
+	need - ovlctl create -n long$n
+	(cd "$(tree_of long$n)" && deep $n $long) || stop "make $n long directories"
+done
+need - ovlctl diff -o long.tar long261
+need id ovlctl import long.tar
+is "commit of a path of almost 64 KiB, the same layer" "$(ovlctl commit long261)" "$id"
+for c in "diff -o long.tar" commit; do
+	fails 1 "refused name .*: over 64 KiB" "... $c of one that is longer" ovlctl $c long262
+done
+
 # Recipes that would need much memory.
 if ! short; then
 	awk 'BEGIN {
