@@ -223,26 +223,6 @@ static int prune_files(struct pruner *p, int dirfd, const char *name,
 	return r < 0 ? err_sys(p->err, errno, "cannot read the %ss", at->what) : 0;
 }
 
-/* True if a layer is being removed that has that short link, or of which that hint in its
- * parent may be: its removal is about to remove it. */
-static bool is_going(struct ovl_store *st, const struct prune_place *at)
-{
-	auto_fsdir d = fs_dir_at(store_dir(st, DIR_TRASH, NULL), ".");
-	const char *name;
-
-	while (fs_dir_next(&d, &name, NULL) > 0) {
-		auto_fd fd = fs_open_dir(d.fd, name);
-		struct meta m;
-
-		if (fd >= 0 && meta_read(fd, &m, NULL) == 0 &&
-			strcmp(at->id ? m.parent.s : m.link,
-				at->id ? at->id : at->file) == 0 &&
-			lock_try(fd, LOCK_EX) == 0)
-			return true;
-	}
-	return false;
-}
-
 int prune_judge_link(struct ovl_store *st, struct prune_place *at, struct ovl_err *err)
 {
 	struct layer_ref ref = {.drv = at->drv};
@@ -262,7 +242,7 @@ int prune_judge_link(struct ovl_store *st, struct prune_place *at, struct ovl_er
 	if (r <= 0)
 		return 0;
 	r = layer_exists(st, &ref, err);
-	if (r == 0 && !is_going(st, at)) {
+	if (r == 0 && !trash_is_going(st, ref.id.s)) {
 		at->kind = "dangling-link";
 		at->why = "its layer does not exist";
 	} else if (r > 0 && layer_open_ref(st, &ref, 0, ref.id.s, &l, &no) == 0 &&
@@ -292,7 +272,8 @@ static int judge_hint(struct ovl_store *st, struct prune_place *at, struct ovl_e
 	if (!id_take(at->file, child.id.s))
 		return 0;
 	there = layer_exists(st, &child, err);
-	if (there == 0 && !aside_has(st, at->drv->name, child.id.s) && !is_going(st, at))
+	if (there == 0 && !aside_has(st, at->drv->name, child.id.s) &&
+		!trash_is_going(st, child.id.s))
 		at->why = "it refers to a layer that does not exist";
 	return there < 0 ? there : 0;
 }

@@ -25,11 +25,17 @@ static int move(struct ovl_store *st, int dirfd, const char *name, const char *w
 {
 	int trash = store_dir_make(st, DIR_TRASH, err);
 	struct ovl_id id;
+	bool own = id_take(name, id.s);
+	int rc;
 
 	if (trash < 0)
 		return trash;
-	if (id_random(&id) < 0 ||
-		fs_rename(dirfd, name, trash, id.s, RENAME_NOREPLACE) < 0)
+	rc = own ? fs_rename(dirfd, name, trash, id.s, RENAME_NOREPLACE) : -1;
+	if (!own || (rc < 0 && errno == EEXIST))
+		rc = id_random(&id) < 0 ?
+			-1 :
+			fs_rename(dirfd, name, trash, id.s, RENAME_NOREPLACE);
+	if (rc < 0)
 		return err_sys(err, errno, "cannot move %s to the trash", Q(what));
 	out->st = st;
 	out->dir = trash;
@@ -51,6 +57,13 @@ int trash_move(struct ovl_store *st, int dirfd, const char *name, struct trashed
 	if (rc == 0)
 		out->fd = steal_fd(&fd);
 	return rc;
+}
+
+bool trash_is_going(struct ovl_store *st, const char *id)
+{
+	auto_fd fd = fs_open_dir(store_dir(st, DIR_TRASH, NULL), id);
+
+	return fd >= 0 && lock_try(fd, LOCK_EX) == 0;
 }
 
 int trash_take(

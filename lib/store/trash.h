@@ -1,6 +1,6 @@
 /*
- * Layers that are being removed: trash/<random>/ is a layer that cannot be found any
- * more.
+ * Layers that are being removed: trash/<id>/ is a layer that cannot be found any more. If
+ * another one of that id is there already, the name is random.
  *
  *	trash_take	renames the layer into the trash: from here on it is gone
  *	trash_empty	removes its tree; may take long, holds no lock of the store or of
@@ -33,6 +33,10 @@ void trash_close(struct trashed *t);
 /* Moves the directory name of a layer to the trash, if it exists. */
 int trash_move(struct ovl_store *st, int dirfd, const char *name, struct trashed *out,
 	struct ovl_err *err);
+
+/* True if that layer is in the trash and its remover lives, which is about to remove its
+ * short link and the hint in its parent. */
+bool trash_is_going(struct ovl_store *st, const char *id);
 
 /* Moves the exclusively locked layer to the trash and closes it. */
 int trash_take(

@@ -128,6 +128,18 @@ for c in "show" "ls" "ls -J"; do
 	ok "$c ($few and $many calls)" test "$many" -lt $((5 * few))
 done
 
+# Hints of layers that do not exist, while interrupted removals lie in the trash.
+need base ovlctl --root hints import low.tar
+need - ovlctl --root hints create $base
+hints=hints/$DRV/$base/.children
+for i in $(seq 50); do
+	mkdir -p "$(printf 'hints/trash/%064d' $i)" || exit 1
+	: >"$(printf "$hints/%064d" $((1000 + i)))" || exit 1
+done
+n=$(count_of openat ovlctl --root hints prune --dry-run)
+ok "hints of removed layers ($n calls)" test "${n:-99999}" -lt 500
+is "... which are all found" "$(grep -c '^hint' out)" 50
+
 # Many images of one layer, each with its own config.
 digest=$(sha256sum <low.tar | cut -d' ' -f1)
 for i in $(seq 40); do
