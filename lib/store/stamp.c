@@ -123,13 +123,17 @@ static int stamp_write(struct ovl_store *st, int fd)
 	return fsync(fd);
 }
 
-/* What layers need later is needed here, so that nothing is imported in vain. */
+/* What layers need later is needed here, so that nothing is imported in vain: hard links and
+ * RENAME_NOREPLACE, which file systems with O_TMPFILE have. */
 static int put_in_place(
 	struct ovl_store *st, int fd, const char *linked, struct ovl_err *err)
 {
 	if (fs_link(fd, st->fd, linked) == 0 &&
-		(fs_rename(st->fd, linked, st->fd, STORE_STAMP, RENAME_NOREPLACE) == 0 ||
-			errno == EEXIST))
+		(strcmp(linked, STORE_STAMP) == 0 ||
+			fs_rename(st->fd, linked, st->fd, STORE_STAMP,
+				RENAME_NOREPLACE) == 0))
+		return 0;
+	if (errno == EEXIST)
 		return 0;
 	if (errno == EINVAL || errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)
 		return err_say(err, EOPNOTSUPP,
@@ -139,20 +143,18 @@ static int put_in_place(
 	return err_sys(err, errno, "cannot make the store %s", Q(st->root));
 }
 
-/* Without O_TMPFILE the file has a random name until it is complete. */
+/* Without O_TMPFILE the file has random names until it is complete. */
 static int stamp_make(struct ovl_store *st, struct ovl_err *err)
 {
-	auto_fd fd = -1;
+	auto_fd fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	char temp[ID_LEN] = "";
-	char linked[ID_LEN];
+	char linked[ID_LEN] = STORE_STAMP;
 	struct ovl_id id;
 	int rc;
 
-	if (id_random(&id) < 0)
-		return err_sys(err, errno, "cannot make the store %s", Q(st->root));
-	snprintf(linked, sizeof(linked), ".stamp.%.16s", id.s);
-	fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) &&
+		id_random(&id) == 0) {
+		snprintf(linked, sizeof(linked), ".stamp.%.16s", id.s);
 		snprintf(temp, sizeof(temp), ".stamp.%.16s", id.s + 16);
 		fd = openat(st->fd, temp,
 			O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -160,9 +162,10 @@ static int stamp_make(struct ovl_store *st, struct ovl_err *err)
 	rc = fd < 0 || stamp_write(st, fd) < 0 ?
 		err_sys(err, errno, "cannot make the store %s", Q(st->root)) :
 		put_in_place(st, fd, linked, err);
-	unlinkat(st->fd, linked, 0);
-	if (*temp)
+	if (*temp) {
+		unlinkat(st->fd, linked, 0);
 		unlinkat(st->fd, temp, 0);
+	}
 	return rc;
 }
 

@@ -149,10 +149,14 @@ fi
 
 # A file system that cannot hold a store is refused before anything is written to it.
 if can_trace; then
+	traced -qq -o opens -e trace=openat ovlctl --root new/in create >/dev/null
+	rm -r new
+	n=$(grep -n O_TMPFILE opens | cut -d: -f1)
 	for call in linkat:error=EPERM renameat2:error=EINVAL; do
 		fails 1 "cannot make the store '$T/new/in': its file system has no hard links or no RENAME_NOREPLACE" \
-			"a file system without ${call%%:*}" \
-			traced -qq -o /dev/null -e trace="${call%%:*}" -e inject="$call" ovlctl --root new/in create
+			"a file system without O_TMPFILE and ${call%%:*}" \
+			traced -qq -o /dev/null -e trace="openat,${call%%:*}" -e inject=openat:error=EOPNOTSUPP:when=$n \
+			-e inject="$call" ovlctl --root new/in create
 		no "... nothing is left" test -e new
 	done
 fi

@@ -14,14 +14,8 @@ done
 image_of image.tar 1.tar 2.tar 3.tar
 base=$(sha 1.tar)
 
-# The stamp of a new store is renamed, too, so the import finds a store.
-have_store() {
-	need w ovlctl create
-	ovlctl rm "$w"
-}
 # The import stops where it fails, at its second layer.
 half() {
-	have_store
 	: >calls
 	traced -qq -o calls -e trace=renameat2 -e inject=renameat2:error=ENOSPC:signal=STOP:when=2 \
 		ovlctl import image.tar >out 2>err &
@@ -73,7 +67,6 @@ is "what has appeared stays, nameless" "$(ovlctl ls -nr -o ID,NAME)" "$base "
 stays "alone" "$base"
 
 # A signal between two layers.
-have_store
 traced -qq -o /dev/null -e trace=renameat2 -e inject=renameat2:signal=TERM:when=2 \
 	sh -c 'exec ovlctl import image.tar' >out 2>err
 is "stopped between two layers it dies of the signal" "$?" 143
