@@ -16,6 +16,7 @@
 #				lasts until "end $VAR"
 #   stay_in VAR DIRECTORY	a process has its working directory there, until "end $VAR"
 #   fill_up DIRECTORY		fills its file system with files in it
+#   noise BYTES		writes data that cannot be compressed
 #
 # Assertions:
 #   ok WHAT COMMAND...		the command succeeds
@@ -212,6 +213,13 @@ is() {
 same() {
 	cmp -s "$2" "$3"
 	report $? "$1" || diff "$2" "$3" | head -20 | diag
+}
+
+# Data that cannot be compressed. The first bytes are not left to chance: those of a member
+# of an image would let import read on before it makes a layer.
+noise() { # BYTES
+	echo noise
+	head -c "$1" /dev/urandom
 }
 
 # Most patterns are plain text, for which no grep(1) needs to be started.

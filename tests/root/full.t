@@ -10,7 +10,7 @@
 # File systems that are full, have no inodes left, are over a quota, or read-only; a store
 # that may not be entered; limits of a process. One line reports it, and everything is as
 # before, including the free space.
-head -c 6000000 /dev/urandom >noise
+noise 6000000 >noise
 tar -cf big.tar noise
 (seq 400 | sed 's/.*/file name=d\/f& data=&/'; echo end) | mktar >many.tar
 printf 'file name=f data=1\nend\n' | mktar >a.tar

@@ -57,7 +57,7 @@ is "one of eight mounts wins" "$(cat s? | sort | tr '\n' ' ')" "0 4 4 4 4 4 4 4 
 ovlctl umount w
 
 # Locks: reading a layer or building on it keeps it.
-head -c 2000000 /dev/urandom >noise
+noise 2000000 >noise
 tar -cf noise.tar noise
 mkfifo pipe
 ovlctl import -p a pipe >imported 2>&1 &

@@ -5,7 +5,7 @@
 # overlay: when asked
 
 # Signals, waiting, parallel commands, leftovers.
-head -c 30000000 /dev/urandom >noise
+noise 30000000 >noise
 tar -cf big.tar noise
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 need - ovlctl import -n a a.tar
@@ -65,7 +65,7 @@ fi
 
 # File size and descriptor limits are errors.
 before=$(store_state)
-head -c 20000000 /dev/urandom >noise2
+noise 20000000 >noise2
 tar -cf big2.tar noise2
 fails 1 "cannot write 'noise2': File too large" "a file size limit" sh -c 'ulimit -f 1000; exec ovlctl import big2.tar'
 is "... leaves nothing" "$(store_state)" "$before"

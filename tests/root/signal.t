@@ -10,7 +10,7 @@
 mkdir out
 seq 1500 | sed 's/.*/file name=d\/f& data=&/; 1i dir name=d' >lines
 (cat lines; echo end) | mktar >many.tar
-head -c 2500000 /dev/urandom >noise
+noise 2500000 >noise
 tar -cf big.tar noise
 printf 'file name=f data=1\nend\n' | mktar >a.tar
 need - ovlctl import -n a a.tar
