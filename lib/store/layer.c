@@ -293,11 +293,16 @@ int layer_open_parent(
 	return layer_open_ref(l->st, &ref, op, ref.id.s, out, err);
 }
 
-int layer_covered(const struct ovl_id *id, struct ovl_err *err)
+int layer_covered(const struct layer *l, const struct ovl_id *id, const char *tree,
+	struct ovl_err *err)
 {
-	return err_status(err, OVL_BUSY,
-		"something is mounted on the tree of layer %.12s; unmount it first",
-		id->s);
+	auto_buf path = {0};
+
+	buf_addf(&path, "%s/%s/%s/%s", l->st->root, l->drv->name, id->s, tree);
+	if (path.failed)
+		return err_nomem(err);
+	return err_status(err, OVL_BUSY, "something is mounted on %s; unmount it first",
+		Q(path.data));
 }
 
 int layer_tree(const struct layer *l, struct ovl_err *err)
@@ -312,7 +317,7 @@ int layer_tree(const struct layer *l, struct ovl_err *err)
 	if (fd >= 0)
 		return fd;
 	if (errno == EXDEV)
-		return layer_covered(&l->id, err);
+		return layer_covered(l, &l->id, layer_tree_name(l), err);
 	rc = err_sys(err, errno, "cannot open the tree of layer %.12s", l->id.s);
 	return layer_foreign_failed(l->st, l->foreign, err_see_check(err, rc), err);
 }

@@ -98,8 +98,10 @@ void layer_close(struct layer *l);
 #define auto_layer __attribute__((cleanup(layer_close))) struct layer
 #define LAYER_INIT ((struct layer){.fd = -1})
 
-/* Fails because something is mounted on the tree of a layer, which hides it. */
-int layer_covered(const struct ovl_id *id, struct ovl_err *err);
+/* Fails because something is mounted on the tree of the layer id of l's driver, and hides
+ * it. */
+int layer_covered(const struct layer *l, const struct ovl_id *id, const char *tree,
+	struct ovl_err *err);
 
 /* The layer's own tree, open for reading; -errno. */
 int layer_tree(const struct layer *l, struct ovl_err *err);

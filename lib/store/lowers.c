@@ -103,7 +103,7 @@ int lowers_open(
 	if (tree >= 0)
 		return tree;
 	if (errno == EXDEV)
-		return layer_covered(&id, err);
+		return layer_covered(l, &id, l->drv->tree[OVL_IMAGE], err);
 	return errno == ENOTDIR || errno == ELOOP ?
 		refuse(name, "has no directory for a tree", err) :
 		missing(name, errno, err);

@@ -82,7 +82,7 @@ fi
 # store it in the layers built on it.
 mkdir foreign
 mount --bind foreign store/$DRV/$id/$TREE
-covered="something is mounted on the tree of layer $(echo $id | cut -c1-12); unmount it first"
+covered="something is mounted on '$OVLCTL_ROOT/$DRV/$id/$TREE'; unmount it first"
 fails 4 "$covered" "a lower's tree is covered" ovlctl mount w
 fails 4 "$covered" "... import on it" ovlctl import -p a a.tar
 fails 4 "$covered" "... diff" ovlctl diff a
